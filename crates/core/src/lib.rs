@@ -1,0 +1,1 @@
+//! Messages, variables and the traits that prompts, models, memories and histories implement.

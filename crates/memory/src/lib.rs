@@ -1,0 +1,1 @@
+//! Memories: what of a conversation a prompt sees.

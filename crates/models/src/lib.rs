@@ -1,0 +1,1 @@
+//! OpenAI's completion and chat endpoints, and servers that speak them.

@@ -1,0 +1,1 @@
+//! String and chat prompt templates, with LangChain's rendering to the byte.

@@ -1,0 +1,1 @@
+//! The f-string template grammar of conversant: parsed once, rendered in one pass.
