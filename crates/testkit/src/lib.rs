@@ -1,1 +1,31 @@
 //! For tests: scripted models that record, failing doubles, and a loopback OpenAI server.
+//!
+//! Whoever writes a model, a memory or a history for conversant depends on this crate in
+//! `[dev-dependencies]`, and so does whoever tests a program made of them. Nothing here reaches
+//! beyond the loopback interface, and nothing here waits by the clock: what a test waits for is
+//! told to it ([`Gate`], [`OpenAiServer::received`]).
+//!
+//! ```
+//! use conversant_testkit::{Answer, OpenAiServer};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let server = OpenAiServer::builder()
+//!     .reply("Hi there! How can I help you today?")
+//!     .reply(Answer::error(429, "rate_limit_exceeded", "slow down").with_header("retry-after", "1"))
+//!     .start()?;
+//! assert!(server.base_url().ends_with("/v1"));
+//! // … point the adapter under test at `server.base_url()`, run it, then look at what it sent:
+//! assert!(server.requests().is_empty());
+//! # Ok(())
+//! # }
+//! ```
+
+mod block_on;
+mod gate;
+mod loopback;
+mod openai_server;
+mod tally;
+
+pub use block_on::block_on;
+pub use gate::Gate;
+pub use openai_server::{Answer, Dialect, OpenAiServer, OpenAiServerBuilder, RecordedRequest};

@@ -1,0 +1,122 @@
+//! A gate that holds answers back until a test lets them through.
+
+use std::{
+    fmt,
+    future::poll_fn,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Poll, Waker},
+};
+
+use crate::tally::Tally;
+
+/// Holds whoever waits at it until the test opens it.
+///
+/// With a gate a test puts two calls into the order it wants to look at, without sleeping: the
+/// model's answer waits at the gate, the test learns through [`Gate::reached`] that the call has
+/// come that far, does what should happen meanwhile, and opens the gate. Clones are handles to
+/// the same gate. It needs no runtime.
+///
+/// # Examples
+///
+/// ```
+/// use conversant_testkit::{Gate, block_on};
+///
+/// let gate = Gate::new();
+/// let worker = std::thread::spawn({
+///     let gate = gate.clone();
+///     move || block_on(gate.pass())
+/// });
+/// block_on(gate.reached(1)); // the worker stands at the gate
+/// assert!(!worker.is_finished());
+/// gate.open();
+/// assert!(worker.join().is_ok());
+/// ```
+#[derive(Clone, Default)]
+pub struct Gate(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    arrived: Tally,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    open: bool,
+    /// How many may pass although the gate is closed.
+    permits: usize,
+    waiting: Vec<Waker>,
+}
+
+impl Gate {
+    /// Returns a closed gate.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Opens the gate for good: all that wait at it pass, and all that come later.
+    pub fn open(&self) {
+        self.change(|state| state.open = true);
+    }
+
+    /// Lets `count` pass, those that wait or those that come next, and stays closed for the rest.
+    pub fn let_through(&self, count: usize) {
+        self.change(|state| state.permits = state.permits.saturating_add(count));
+    }
+
+    /// Waits until the gate lets the caller through.
+    ///
+    /// A call counts as arrived when it is polled for the first time; dropping it costs no permit.
+    pub async fn pass(&self) {
+        self.0.arrived.add();
+        poll_fn(|context| {
+            let mut state = self.lock();
+            if state.open {
+                return Poll::Ready(());
+            }
+            if let Some(left) = state.permits.checked_sub(1) {
+                state.permits = left;
+                return Poll::Ready(());
+            }
+            if !state.waiting.iter().any(|waker| waker.will_wake(context.waker())) {
+                state.waiting.push(context.waker().clone());
+            }
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// Waits until `count` calls have come to the gate since it was made, let through or not.
+    pub async fn reached(&self, count: usize) {
+        self.0.arrived.reached(count).await;
+    }
+
+    /// Returns how many calls have come to the gate since it was made, let through or not.
+    #[must_use]
+    pub fn arrivals(&self) -> usize {
+        self.0.arrived.count()
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        let waiting = {
+            let mut state = self.lock();
+            change(&mut state);
+            std::mem::take(&mut state.waiting)
+        };
+        waiting.into_iter().for_each(Waker::wake);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gate")
+            .field("open", &self.lock().open)
+            .field("arrivals", &self.arrivals())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,214 @@
+//! Whole answers: the JSON bodies of chat completions, text completions, embeddings, models.
+
+use serde_json::{Map, Value, json};
+
+use super::{
+    Dialect,
+    answer::{Choice, ToolCall},
+    base64,
+    endpoint::{Asked, Endpoint},
+};
+
+/// When every answer was made, in seconds since 1970: fixed, so that bodies can be snapshot.
+pub(super) const CREATED: u64 = 1_700_000_000;
+
+/// What whole and streamed answers have in common.
+#[derive(Debug)]
+pub(super) struct Wording<'a> {
+    pub(super) endpoint: Endpoint,
+    pub(super) dialect: Dialect,
+    pub(super) asked: &'a Asked,
+    pub(super) choices: Vec<&'a Choice>,
+    pub(super) finish_reason: Option<&'a str>,
+    pub(super) usage: Option<(u64, u64)>,
+    /// Numbers the answers of a server, from 1.
+    pub(super) number: usize,
+}
+
+impl Wording<'_> {
+    /// Returns the body of a whole answer.
+    pub(super) fn whole(&self) -> Value {
+        let choices: Vec<Value> = (0_u64..)
+            .zip(&self.choices)
+            .map(|(index, choice)| match self.endpoint {
+                Endpoint::Chat => self.chat_choice(index, choice),
+                _ => text_choice(index, &text_of(choice), Some(self.reason(choice))),
+            })
+            .collect();
+        let object = match self.endpoint {
+            Endpoint::Chat => "chat.completion",
+            _ => "text_completion",
+        };
+        match self.dialect {
+            Dialect::OpenAi => {
+                let mut body = self.head(object);
+                body.insert("choices".to_owned(), choices.into());
+                body.insert("usage".to_owned(), self.usage());
+                body.insert("system_fingerprint".to_owned(), Value::Null);
+                Value::Object(body)
+            }
+            Dialect::LlamaCpp => json!({
+                "choices": choices,
+                "created": CREATED,
+                "model": self.asked.model,
+                "system_fingerprint": "b0000-test",
+                "object": object,
+                "usage": self.usage(),
+                "id": self.id(),
+                "timings": self.timings(),
+            }),
+        }
+    }
+
+    /// Returns the fields that OpenAI's bodies and chunks begin with.
+    pub(super) fn head(&self, object: &str) -> Map<String, Value> {
+        Map::from_iter([
+            ("id".to_owned(), self.id().into()),
+            ("object".to_owned(), object.into()),
+            ("created".to_owned(), CREATED.into()),
+            ("model".to_owned(), self.asked.model.clone().into()),
+        ])
+    }
+
+    pub(super) fn id(&self) -> String {
+        // llama.cpp gives text completions an id of this prefix as well.
+        let prefix = match (self.endpoint, self.dialect) {
+            (Endpoint::Completion, Dialect::OpenAi) => "cmpl",
+            _ => "chatcmpl",
+        };
+        format!("{prefix}-{:04}", self.number)
+    }
+
+    pub(super) fn reason(&self, choice: &Choice) -> &str {
+        let usual = if choice.tool_calls.is_empty() { "stop" } else { "tool_calls" };
+        self.finish_reason.unwrap_or(usual)
+    }
+
+    pub(super) fn usage(&self) -> Value {
+        let (prompt, completion) = self.tokens();
+        let total = prompt.saturating_add(completion);
+        match self.dialect {
+            Dialect::OpenAi => json!({
+                "prompt_tokens": prompt,
+                "completion_tokens": completion,
+                "total_tokens": total,
+                "prompt_tokens_details": {"cached_tokens": 0},
+                "completion_tokens_details": {"reasoning_tokens": 0},
+            }),
+            Dialect::LlamaCpp => json!({
+                "completion_tokens": completion,
+                "prompt_tokens": prompt,
+                "total_tokens": total,
+                "prompt_tokens_details": {"cached_tokens": 0},
+            }),
+        }
+    }
+
+    /// Returns llama.cpp's account of its speed, at a made-up millisecond for each token.
+    pub(super) fn timings(&self) -> Value {
+        let (prompt, completion) = self.tokens();
+        json!({
+            "cache_n": 0,
+            "prompt_n": prompt,
+            "prompt_ms": prompt,
+            "prompt_per_token_ms": 1.0,
+            "prompt_per_second": 1000.0,
+            "predicted_n": completion,
+            "predicted_ms": completion,
+            "predicted_per_token_ms": 1.0,
+            "predicted_per_second": 1000.0,
+        })
+    }
+
+    fn chat_choice(&self, index: u64, choice: &Choice) -> Value {
+        let mut message = Map::from_iter([
+            ("role".to_owned(), "assistant".into()),
+            ("content".to_owned(), choice.text.as_ref().map(|text| text.concat()).into()),
+        ]);
+        if self.dialect == Dialect::OpenAi || choice.refusal.is_some() {
+            message.insert("refusal".to_owned(), choice.refusal.clone().into());
+        }
+        if !choice.tool_calls.is_empty() {
+            let calls: Vec<Value> = choice.tool_calls.iter().map(tool_call).collect();
+            message.insert("tool_calls".to_owned(), calls.into());
+        }
+        let reason = self.reason(choice);
+        match self.dialect {
+            Dialect::OpenAi => json!({
+                "index": index, "message": message, "logprobs": null, "finish_reason": reason,
+            }),
+            Dialect::LlamaCpp => {
+                json!({"finish_reason": reason, "index": index, "message": message})
+            }
+        }
+    }
+
+    fn tokens(&self) -> (u64, u64) {
+        self.usage.unwrap_or_else(|| {
+            let words = |choice: &&Choice| text_of(choice).split_whitespace().count();
+            let completion = self.choices.iter().map(words).sum::<usize>();
+            (self.asked.prompt_words, u64::try_from(completion).unwrap_or(u64::MAX))
+        })
+    }
+}
+
+/// Returns a choice of a text completion, whole or streamed.
+pub(super) fn text_choice(index: u64, text: &str, reason: Option<&str>) -> Value {
+    json!({"text": text, "index": index, "logprobs": null, "finish_reason": reason})
+}
+
+pub(super) fn embeddings(vectors: &[Vec<f32>], asked: &Asked) -> Value {
+    let data: Vec<Value> = (0_u64..)
+        .zip(vectors)
+        .map(|(index, vector)| {
+            let embedding =
+                if asked.base64 { base64::of_floats(vector).into() } else { json!(vector) };
+            json!({"object": "embedding", "index": index, "embedding": embedding})
+        })
+        .collect();
+    let tokens = asked.prompt_words;
+    json!({
+        "object": "list",
+        "data": data,
+        "model": asked.model,
+        "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
+    })
+}
+
+pub(super) fn models(names: &[String], dialect: Dialect) -> Value {
+    let owner = match dialect {
+        Dialect::OpenAi => "system",
+        Dialect::LlamaCpp => "llamacpp",
+    };
+    let model = |name: &String| json!({"id": name, "object": "model", "created": CREATED, "owned_by": owner});
+    let data: Vec<Value> = names.iter().map(model).collect();
+    json!({"object": "list", "data": data})
+}
+
+/// Returns an error that the server makes itself, in its dialect's form.
+pub(super) fn error(
+    dialect: Dialect,
+    status: u16,
+    kind: &str,
+    code: Option<&str>,
+    message: &str,
+) -> Value {
+    match dialect {
+        Dialect::OpenAi => {
+            json!({"error": {"message": message, "type": kind, "param": null, "code": code}})
+        }
+        Dialect::LlamaCpp => json!({"error": {"code": status, "message": message, "type": kind}}),
+    }
+}
+
+fn text_of(choice: &Choice) -> String {
+    choice.text.as_ref().map(|text| text.concat()).unwrap_or_default()
+}
+
+fn tool_call(call: &ToolCall) -> Value {
+    json!({
+        "id": call.id,
+        "type": "function",
+        "function": {"name": call.name, "arguments": call.arguments},
+    })
+}

@@ -1,0 +1,13 @@
+//! Tests of the test kit through its public interface.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    missing_docs
+)]
+
+mod client;
+mod gate;
+mod openai_server;
