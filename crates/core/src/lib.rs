@@ -1,1 +1,94 @@
-//! Messages, variables and the traits that prompts, models, memories and histories implement.
+//! The shared language of conversant: messages, variables and the traits that prompts, models, memories and histories
+//! implement.
+//!
+//! Depend on this crate alone if you **write** a model, a memory, a history or a prompt of your own; everything else
+//! in the workspace, ours included, is written on it in the same way. To **use** them, take `conversant-chains`
+//! and the crates beside it. Nothing here does I/O, spawns, sleeps or names a provider, a transport or a runtime.
+//!
+//! | to write a … | implement | and return |
+//! |---|---|---|
+//! | model | [`ChatModel`] or [`CompletionModel`] | a [`Reply`] or a [`ModelError`] |
+//! | store of conversations | [`ChatHistory`] | a [`Slice`] of [`Messages`] |
+//! | view of a conversation | [`Memory`] | [`Loaded`] variables |
+//! | prompt | [`Prompt`] | a [`PromptValue`] |
+//! | watcher | [`Observer`] | |
+//!
+//! # Examples
+//!
+//! A model that answers with what it was told last:
+//!
+//! ```
+//! use conversant_core::{async_trait, ChatModel, ChatRequest, Message, ModelError, Reply};
+//!
+//! struct Parrot;
+//!
+//! #[async_trait]
+//! impl ChatModel for Parrot {
+//!     async fn generate(&self, request: &ChatRequest) -> Result<Reply, ModelError> {
+//!         let heard = request.messages.last().map(|m| m.text().into_owned()).unwrap_or_default();
+//!         Ok(Reply::new(Message::ai(heard)))
+//!     }
+//! }
+//! # let _model = conversant_core::LanguageModel::chat(Parrot);
+//! ```
+
+mod content;
+mod embeddings;
+mod history;
+mod memory;
+mod message;
+mod messages;
+mod model;
+mod nearest;
+mod observer;
+mod output_parser;
+mod prompt;
+mod prompt_value;
+mod role;
+mod session;
+mod stored;
+mod token_counter;
+mod tool_call;
+mod transcript;
+mod turn;
+mod turn_keys;
+mod value;
+mod variables;
+mod vector_store;
+mod withheld;
+
+pub use async_trait::async_trait;
+
+pub use self::{
+    content::{Content, Part, PartKind},
+    embeddings::Embeddings,
+    history::{ChatHistory, Expect, HistoryError, Lease, Note, Range, Slice, Version},
+    memory::{LoadContext, Loaded, Memory, MemoryError, Saved, Ticket, Warning},
+    message::Message,
+    messages::{Chunk, Iter, Messages},
+    model::{
+        ApiError, CallOptions, ChatModel, ChatRequest, Choice, CompletionModel, CompletionRequest,
+        DecodeError, Delta, FinishReason, LanguageModel, ModelError, Partial, Reply, ReplyStream,
+        StatusKind, TimeoutPhase, ToolCallDelta, TransportPhase, Usage,
+    },
+    nearest::nearest,
+    observer::{Event, Observer},
+    output_parser::{OutputParser, ParseError},
+    prompt::{MissingVariable, Prompt, PromptError, Slot, SlotKind},
+    prompt_value::PromptValue,
+    role::Role,
+    session::{SessionId, SessionIdError},
+    stored::StoredMessageError,
+    token_counter::TokenCounter,
+    tool_call::{InvalidToolCall, ToolCall},
+    transcript::Transcript,
+    turn::{Turn, TurnId, TurnIdError},
+    turn_keys::{KeyError, TurnKeys},
+    value::{Value, ValueKind},
+    variables::Variables,
+    vector_store::{Document, Match, VectorStore, VectorStoreError},
+    withheld::Withheld,
+};
+
+/// An error of a type that this crate does not know: the cause behind one of ours.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

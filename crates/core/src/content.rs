@@ -1,0 +1,272 @@
+//! What a message says: text, or a list of parts.
+
+use std::{borrow::Cow, fmt};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json};
+
+/// What a message says: text, or a list of parts such as text and images.
+///
+/// Reads and writes JSON as LangChain and OpenAI do: a string, or an array of parts.
+///
+/// # Examples
+///
+/// ```
+/// use conversant_core::{Content, Part};
+///
+/// let content = Content::from(vec![Part::text("what is this?"), Part::image_url("https://example.com/a.png")]);
+/// assert_eq!(content.text(), "what is this?\n[image]");
+/// ```
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+#[non_exhaustive]
+pub enum Content {
+    /// Plain text.
+    Text(String),
+    /// Parts, in order.
+    Parts(Vec<Part>),
+}
+
+impl Content {
+    /// Returns the text form: the text itself; of parts, one line each, where a part that is no text is `[image]`,
+    /// `[audio]`, `[file]` or its type in brackets.
+    #[must_use]
+    pub fn text(&self) -> Cow<'_, str> {
+        match self {
+            Self::Text(text) => Cow::Borrowed(text),
+            Self::Parts(parts) => {
+                let lines: Vec<_> = parts.iter().map(Part::line).collect();
+                Cow::Owned(lines.join("\n"))
+            }
+        }
+    }
+
+    /// Returns the text if this is plain text.
+    #[must_use]
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Parts(_) => None,
+        }
+    }
+
+    /// Returns the parts, or none if this is plain text.
+    #[must_use]
+    pub fn parts(&self) -> &[Part] {
+        match self {
+            Self::Text(_) => &[],
+            Self::Parts(parts) => parts,
+        }
+    }
+
+    /// Returns whether there is nothing in it: no text, or no parts.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Self::Text(text) => text.is_empty(),
+            Self::Parts(parts) => parts.is_empty(),
+        }
+    }
+}
+
+impl Default for Content {
+    fn default() -> Self {
+        Self::Text(String::new())
+    }
+}
+
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => write!(f, "Text(<{} bytes>)", text.len()),
+            Self::Parts(parts) => f.debug_tuple("Parts").field(parts).finish(),
+        }
+    }
+}
+
+impl From<String> for Content {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<&str> for Content {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<Vec<Part>> for Content {
+    fn from(parts: Vec<Part>) -> Self {
+        Self::Parts(parts)
+    }
+}
+
+/// The kind of a [`Part`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum PartKind {
+    /// Text.
+    Text,
+    /// An image, by URL or as data.
+    Image,
+    /// Sound, as data.
+    Audio,
+    /// A file, by id or as data.
+    File,
+    /// Anything else, kept as it came.
+    Other,
+}
+
+/// One part of a message's content. Whatever a part holds is kept as it came, so that reading and writing loses nothing.
+///
+/// # Examples
+///
+/// ```
+/// use conversant_core::{Part, PartKind};
+///
+/// let part = Part::image_url("https://example.com/a.png").with_detail("low");
+/// assert_eq!(part.kind(), PartKind::Image);
+/// assert_eq!(
+///     serde_json::to_string(&part)?,
+///     r#"{"type":"image_url","image_url":{"url":"https://example.com/a.png","detail":"low"}}"#
+/// );
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Part(Form);
+
+/// LangChain's lists hold bare strings as well as objects; both go out as they came.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Form {
+    Bare(String),
+    Object(Map<String, Json>),
+}
+
+impl Part {
+    /// Creates a part of text.
+    #[must_use]
+    pub fn text(text: impl Into<String>) -> Self {
+        Self::object("text", [("text", Json::String(text.into()))])
+    }
+
+    /// Creates an image part from a URL, which may be a `data:` URL.
+    #[must_use]
+    pub fn image_url(url: impl Into<String>) -> Self {
+        let url = Map::from_iter([("url".to_owned(), Json::String(url.into()))]);
+        Self::object("image_url", [("image_url", Json::Object(url))])
+    }
+
+    /// Creates a sound part from base64 data and its format, such as `wav` or `mp3`.
+    #[must_use]
+    pub fn input_audio(data: impl Into<String>, format: impl Into<String>) -> Self {
+        let audio = Map::from_iter([
+            ("data".to_owned(), Json::String(data.into())),
+            ("format".to_owned(), Json::String(format.into())),
+        ]);
+        Self::object("input_audio", [("input_audio", Json::Object(audio))])
+    }
+
+    /// Creates a file part from a file's name and its data as a `data:` URL.
+    #[must_use]
+    pub fn file_data(filename: impl Into<String>, data: impl Into<String>) -> Self {
+        let file = Map::from_iter([
+            ("filename".to_owned(), Json::String(filename.into())),
+            ("file_data".to_owned(), Json::String(data.into())),
+        ]);
+        Self::object("file", [("file", Json::Object(file))])
+    }
+
+    /// Creates a file part from the id of a file that the provider holds.
+    #[must_use]
+    pub fn file_id(id: impl Into<String>) -> Self {
+        let file = Map::from_iter([("file_id".to_owned(), Json::String(id.into()))]);
+        Self::object("file", [("file", Json::Object(file))])
+    }
+
+    /// Creates a part from an object as the provider defines it; its `type` says what it is.
+    #[must_use]
+    pub const fn from_object(object: Map<String, Json>) -> Self {
+        Self(Form::Object(object))
+    }
+
+    /// Sets the detail (`low`, `high`, `auto`) of an image by URL; any other part stays as it is.
+    #[must_use]
+    pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
+        if let Form::Object(object) = &mut self.0
+            && let Some(Json::Object(image)) = object.get_mut("image_url")
+        {
+            image.insert("detail".to_owned(), Json::String(detail.into()));
+        }
+        self
+    }
+
+    /// Returns the kind.
+    #[must_use]
+    pub fn kind(&self) -> PartKind {
+        match self.type_name() {
+            "text" => PartKind::Text,
+            "image_url" | "image" | "input_image" => PartKind::Image,
+            "input_audio" | "audio" => PartKind::Audio,
+            "file" | "input_file" => PartKind::File,
+            _ => PartKind::Other,
+        }
+    }
+
+    /// Returns the text if this is a text part.
+    #[must_use]
+    pub fn as_text(&self) -> Option<&str> {
+        match &self.0 {
+            Form::Bare(text) => Some(text),
+            Form::Object(object) if self.kind() == PartKind::Text => object.get("text")?.as_str(),
+            Form::Object(_) => None,
+        }
+    }
+
+    /// Returns the part as the object it is on the wire, or `None` if it is a bare string.
+    #[must_use]
+    pub const fn as_object(&self) -> Option<&Map<String, Json>> {
+        match &self.0 {
+            Form::Bare(_) => None,
+            Form::Object(object) => Some(object),
+        }
+    }
+
+    fn object<const N: usize>(kind: &str, fields: [(&str, Json); N]) -> Self {
+        let kind = ("type".to_owned(), Json::String(kind.to_owned()));
+        let fields = fields.into_iter().map(|(name, value)| (name.to_owned(), value));
+        Self(Form::Object(std::iter::once(kind).chain(fields).collect()))
+    }
+
+    fn type_name(&self) -> &str {
+        match &self.0 {
+            Form::Bare(_) => "text",
+            Form::Object(object) => object.get("type").and_then(Json::as_str).unwrap_or(""),
+        }
+    }
+
+    /// Returns the part's line in a message's text form.
+    fn line(&self) -> Cow<'_, str> {
+        if let Some(text) = self.as_text() {
+            return Cow::Borrowed(text);
+        }
+        Cow::Borrowed(match self.kind() {
+            PartKind::Text => "[text]",
+            PartKind::Image => "[image]",
+            PartKind::Audio => "[audio]",
+            PartKind::File => "[file]",
+            PartKind::Other => return Cow::Owned(format!("[{}]", self.type_name())),
+        })
+    }
+}
+
+impl fmt::Debug for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.as_text() {
+            Some(text) => write!(f, "text(<{} bytes>)", text.len()),
+            None => f.write_str(self.type_name()),
+        }
+    }
+}

@@ -1,0 +1,321 @@
+//! The history seam: a store of all conversations.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::{BoxError, Messages, SessionId, Turn, TurnId};
+
+/// A store of conversations: for each session an ordered, append-only log of turns.
+///
+/// **Who implements it**: store crates. **Who calls it**: memories, which show a prompt a part of it, and nobody deletes: a
+/// policy is a view. The contract, which `conversant-testkit` has a suite for:
+///
+/// - `append` is whole or not at all, and idempotent by the turn's id: a turn that is there already is not added, and the version
+///   is returned as if it had been.
+/// - Once polled, `append` may take effect although its future is dropped. Whatever becomes of it is settled before any later
+///   operation on that session is served; so the store owns the commit, not the future.
+/// - Order is that of appending, never of time.
+/// - Operations on one session are one total order. Different sessions do not wait for each other.
+/// - `clear` starts a new epoch: an append that expects the old one is [`HistoryError::Stale`].
+///
+/// # Examples
+///
+/// A history that keeps nothing:
+///
+/// ```
+/// use conversant_core::{
+///     async_trait, ChatHistory, Expect, HistoryError, Range, SessionId, Slice, Turn, Version,
+/// };
+///
+/// struct Forgetful;
+///
+/// #[async_trait]
+/// impl ChatHistory for Forgetful {
+///     async fn load(&self, _: &SessionId, _: Range) -> Result<Slice, HistoryError> {
+///         Ok(Slice::default())
+///     }
+///     async fn append(&self, _: &SessionId, _: &Turn, _: Expect) -> Result<Version, HistoryError> {
+///         Ok(Version::default())
+///     }
+///     async fn clear(&self, _: &SessionId) -> Result<(), HistoryError> {
+///         Ok(())
+///     }
+/// }
+/// ```
+#[async_trait]
+pub trait ChatHistory: Send + Sync {
+    /// Loads a part of a session. A session that was never written is empty, at version [`Version::default`].
+    async fn load(&self, session: &SessionId, range: Range) -> Result<Slice, HistoryError>;
+
+    /// Appends a turn, if the session is as expected, and returns the version after it.
+    async fn append(
+        &self,
+        session: &SessionId,
+        turn: &Turn,
+        expect: Expect,
+    ) -> Result<Version, HistoryError>;
+
+    /// Empties a session and starts a new epoch. Notes go too.
+    async fn clear(&self, session: &SessionId) -> Result<(), HistoryError>;
+
+    /// Loads a note: derived state beside the messages, such as a summary. The default is unsupported.
+    async fn note(&self, session: &SessionId, name: &str) -> Result<Option<Note>, HistoryError> {
+        let _ = (session, name);
+        Err(HistoryError::Unsupported { what: "notes" })
+    }
+
+    /// Stores a note under a name, instead of the one before it, unless the session has a newer epoch than the note covers.
+    /// The default is unsupported.
+    async fn put_note(
+        &self,
+        session: &SessionId,
+        name: &str,
+        note: &Note,
+    ) -> Result<(), HistoryError> {
+        let _ = (session, name, note);
+        Err(HistoryError::Unsupported { what: "notes" })
+    }
+
+    /// Takes the session for one caller, across processes, for a time: `None` if this store has no leases (the default),
+    /// [`HistoryError::Busy`] if somebody else has it.
+    async fn lease(
+        &self,
+        session: &SessionId,
+        time: Duration,
+    ) -> Result<Option<Lease>, HistoryError> {
+        let _ = (session, time);
+        Ok(None)
+    }
+
+    /// Gives a lease back. The default does nothing.
+    async fn release(&self, lease: &Lease) -> Result<(), HistoryError> {
+        let _ = lease;
+        Ok(())
+    }
+}
+
+macro_rules! forward_history {
+    ($($pointer:ty),*) => {$(
+        #[async_trait]
+        impl<H: ChatHistory + ?Sized> ChatHistory for $pointer {
+            async fn load(&self, session: &SessionId, range: Range) -> Result<Slice, HistoryError> {
+                (**self).load(session, range).await
+            }
+            async fn append(
+                &self,
+                session: &SessionId,
+                turn: &Turn,
+                expect: Expect,
+            ) -> Result<Version, HistoryError> {
+                (**self).append(session, turn, expect).await
+            }
+            async fn clear(&self, session: &SessionId) -> Result<(), HistoryError> {
+                (**self).clear(session).await
+            }
+            async fn note(&self, session: &SessionId, name: &str) -> Result<Option<Note>, HistoryError> {
+                (**self).note(session, name).await
+            }
+            async fn put_note(&self, session: &SessionId, name: &str, note: &Note) -> Result<(), HistoryError> {
+                (**self).put_note(session, name, note).await
+            }
+            async fn lease(&self, session: &SessionId, time: Duration) -> Result<Option<Lease>, HistoryError> {
+                (**self).lease(session, time).await
+            }
+            async fn release(&self, lease: &Lease) -> Result<(), HistoryError> {
+                (**self).release(lease).await
+            }
+        }
+    )*};
+}
+forward_history!(&H, Box<H>, std::sync::Arc<H>);
+
+/// Where a conversation stands: how many messages it has, since it was last cleared.
+///
+/// The default is a conversation that was never written.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
+pub struct Version {
+    /// How often the session was cleared.
+    pub epoch: u64,
+    /// How many messages it has had since then.
+    pub messages: u64,
+}
+
+impl Version {
+    /// Creates a version.
+    #[must_use]
+    pub const fn new(epoch: u64, messages: u64) -> Self {
+        Self { epoch, messages }
+    }
+}
+
+/// Which part of a session to load. Loading costs what it loads, whatever the session's length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Range {
+    /// All of it.
+    All,
+    /// The last turns, at most this many.
+    LastTurns(usize),
+    /// The last messages, at most this many.
+    LastMessages(usize),
+    /// The last messages whose stored JSON has at most this many bytes together, each whole.
+    LastBytes(u64),
+    /// What came after a version. If the epoch has changed since, all of it.
+    After(Version),
+}
+
+/// A part of a session: consecutive messages, the last of which is the session's last, and the version they end at.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Slice {
+    /// The messages.
+    pub messages: Messages,
+    /// The session's version.
+    pub version: Version,
+}
+
+impl Slice {
+    /// Creates a slice.
+    #[must_use]
+    pub fn new(messages: impl Into<Messages>, version: Version) -> Self {
+        Self { messages: messages.into(), version }
+    }
+
+    /// Returns the index, in the session, of the slice's first message.
+    #[must_use]
+    pub fn start(&self) -> u64 {
+        self.version.messages.saturating_sub(self.messages.len() as u64)
+    }
+}
+
+/// What an append expects of the session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Expect {
+    /// Nothing: the turn goes after whatever is there.
+    Any,
+    /// That it was not cleared since this version.
+    SameEpoch(Version),
+    /// That it is at this version, no turn was added since.
+    Exactly(Version),
+}
+
+impl Expect {
+    /// Checks a session's version against what is expected of it: the rule for every store.
+    ///
+    /// # Errors
+    /// [`HistoryError::Stale`].
+    pub fn check(self, current: Version) -> Result<(), HistoryError> {
+        let (expected, holds) = match self {
+            Self::Any => return Ok(()),
+            Self::SameEpoch(version) => (version, version.epoch == current.epoch),
+            Self::Exactly(version) => (version, version == current),
+        };
+        if holds { Ok(()) } else { Err(HistoryError::Stale { expected, current }) }
+    }
+}
+
+/// Derived state beside a session's messages, such as a summary, and how far it covers them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Note {
+    /// What it says, in a form of its owner's.
+    pub body: crate::Value,
+    /// The last version that it covers: the watermark.
+    pub covers: Version,
+}
+
+impl Note {
+    /// Creates a note.
+    #[must_use]
+    pub fn new(body: impl Into<crate::Value>, covers: Version) -> Self {
+        Self { body: body.into(), covers }
+    }
+}
+
+/// A session that one caller holds, until it is released or its time is up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Lease {
+    /// The session.
+    pub session: SessionId,
+    /// The holder, known to nobody else.
+    pub holder: TurnId,
+}
+
+impl Lease {
+    /// Creates a lease of a session for a holder.
+    #[must_use]
+    pub const fn new(session: SessionId, holder: TurnId) -> Self {
+        Self { session, holder }
+    }
+}
+
+/// A store that could not do what it was asked to.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HistoryError {
+    /// The session is not as expected: somebody else has written to it, or cleared it.
+    #[error("the conversation has changed: expected version {expected:?}, found {current:?}")]
+    Stale {
+        /// What was expected.
+        expected: Version,
+        /// What is there.
+        current: Version,
+    },
+    /// Somebody else holds the session or the store.
+    #[error("the conversation is busy")]
+    Busy,
+    /// A message is larger than the store takes.
+    #[error("a message of {bytes} bytes is larger than this history takes ({limit} bytes)")]
+    TooLarge {
+        /// Its size.
+        bytes: u64,
+        /// The store's limit.
+        limit: u64,
+    },
+    /// The disk, or the store's own quota, is full. Nothing was written.
+    #[error("the history is full")]
+    Full {
+        /// The store's own error.
+        source: BoxError,
+    },
+    /// The store can be read and not written.
+    #[error("the history is read-only")]
+    ReadOnly {
+        /// The store's own error.
+        source: Option<BoxError>,
+    },
+    /// What is stored can't be read. It was not changed.
+    #[error("the history is corrupt: {what}")]
+    Corrupt {
+        /// What is wrong, and where.
+        what: String,
+        /// The store's own error.
+        source: Option<BoxError>,
+    },
+    /// A later version of this crate wrote the store.
+    #[error("the history has schema version {found}, and this program knows up to {known}")]
+    SchemaTooNew {
+        /// The version found.
+        found: u64,
+        /// The latest known.
+        known: u64,
+    },
+    /// The store does not do this.
+    #[error("this history does not support {what}")]
+    Unsupported {
+        /// What it does not do.
+        what: &'static str,
+    },
+    /// The store failed, or could not be reached.
+    #[error("the history can't be reached")]
+    Backend {
+        /// The store's own error.
+        source: BoxError,
+    },
+}

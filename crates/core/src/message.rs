@@ -1,0 +1,227 @@
+//! One message of a conversation.
+
+use std::{borrow::Cow, fmt, sync::LazyLock};
+
+use serde_json::{Map, Value as Json};
+
+use crate::{Content, InvalidToolCall, Role, ToolCall, Transcript};
+
+/// One message of a conversation: who it is from, what it says, and the tool calls it asks for or answers.
+///
+/// `Display` is its line in a transcript (`Human: hi`). `Debug` withholds what it says. Serde reads and writes LangChain's
+/// stored form, `{"type": …, "data": {…}}`, and keeps fields that it does not know.
+///
+/// # Examples
+///
+/// ```
+/// use conversant_core::Message;
+///
+/// let message = Message::human("Hi there my friend");
+/// assert_eq!(message.to_string(), "Human: Hi there my friend");
+///
+/// let stored: Message = serde_json::from_str(r#"{"type": "ai", "data": {"content": "Hello!"}}"#)?;
+/// assert_eq!(stored, Message::ai("Hello!"));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Message {
+    role: Role,
+    content: Content,
+    tool_calls: Vec<ToolCall>,
+    rest: Option<Box<Rest>>,
+}
+
+/// What few messages have, kept out of the way of the many that have not.
+#[derive(Clone, Default)]
+struct Rest {
+    name: Option<String>,
+    id: Option<String>,
+    tool_call_id: Option<String>,
+    invalid_tool_calls: Vec<InvalidToolCall>,
+    extra: Map<String, Json>,
+}
+
+static NO_EXTRA: LazyLock<Map<String, Json>> = LazyLock::new(Map::new);
+
+impl Message {
+    /// Creates a message of any role.
+    ///
+    /// A [`Role::Tool`] message wants [`with_tool_call_id`](Self::with_tool_call_id), a [`Role::Function`] message
+    /// [`with_name`](Self::with_name); [`tool`](Self::tool) and [`function`](Self::function) take them.
+    #[must_use]
+    pub fn new(role: Role, content: impl Into<Content>) -> Self {
+        Self { role, content: content.into(), tool_calls: Vec::new(), rest: None }
+    }
+
+    /// Creates a system message.
+    #[must_use]
+    pub fn system(content: impl Into<Content>) -> Self {
+        Self::new(Role::System, content)
+    }
+
+    /// Creates a human message.
+    #[must_use]
+    pub fn human(content: impl Into<Content>) -> Self {
+        Self::new(Role::Human, content)
+    }
+
+    /// Creates an AI message.
+    #[must_use]
+    pub fn ai(content: impl Into<Content>) -> Self {
+        Self::new(Role::Ai, content)
+    }
+
+    /// Creates the result of the tool call with this id.
+    #[must_use]
+    pub fn tool(content: impl Into<Content>, tool_call_id: impl Into<String>) -> Self {
+        Self::new(Role::Tool, content).with_tool_call_id(tool_call_id)
+    }
+
+    /// Creates the result of a call of the function with this name.
+    #[must_use]
+    pub fn function(content: impl Into<Content>, name: impl Into<String>) -> Self {
+        Self::new(Role::Function, content).with_name(name)
+    }
+
+    /// Creates a message of a role of one's own.
+    #[must_use]
+    pub fn chat(role: impl Into<String>, content: impl Into<Content>) -> Self {
+        Self::new(Role::Chat(role.into()), content)
+    }
+
+    /// Sets the tool calls that the message asks for.
+    #[must_use]
+    pub fn with_tool_calls(mut self, calls: impl IntoIterator<Item = ToolCall>) -> Self {
+        self.tool_calls = calls.into_iter().collect();
+        self
+    }
+
+    /// Sets the tool calls whose arguments could not be read.
+    #[must_use]
+    pub fn with_invalid_tool_calls(
+        mut self,
+        calls: impl IntoIterator<Item = InvalidToolCall>,
+    ) -> Self {
+        let calls: Vec<_> = calls.into_iter().collect();
+        if !calls.is_empty() || self.rest.is_some() {
+            self.rest_mut().invalid_tool_calls = calls;
+        }
+        self
+    }
+
+    /// Sets the id of the tool call that this message answers.
+    #[must_use]
+    pub fn with_tool_call_id(mut self, id: impl Into<String>) -> Self {
+        self.rest_mut().tool_call_id = Some(id.into());
+        self
+    }
+
+    /// Sets the name: of the function that was called, or of the participant.
+    #[must_use]
+    pub fn with_name(mut self, name: impl Into<String>) -> Self {
+        self.rest_mut().name = Some(name.into());
+        self
+    }
+
+    /// Sets the message's own id.
+    #[must_use]
+    pub fn with_id(mut self, id: impl Into<String>) -> Self {
+        self.rest_mut().id = Some(id.into());
+        self
+    }
+
+    /// Sets a further field of the stored form's `data`, such as `additional_kwargs`.
+    #[must_use]
+    pub fn with_extra(mut self, name: impl Into<String>, value: impl Into<Json>) -> Self {
+        self.rest_mut().extra.insert(name.into(), value.into());
+        self
+    }
+
+    /// Returns who the message is from.
+    #[must_use]
+    pub const fn role(&self) -> &Role {
+        &self.role
+    }
+
+    /// Returns what the message says.
+    #[must_use]
+    pub const fn content(&self) -> &Content {
+        &self.content
+    }
+
+    /// Returns what the message says as text: of parts, one line each.
+    #[must_use]
+    pub fn text(&self) -> Cow<'_, str> {
+        self.content.text()
+    }
+
+    /// Returns the tool calls that the message asks for.
+    #[must_use]
+    pub fn tool_calls(&self) -> &[ToolCall] {
+        &self.tool_calls
+    }
+
+    /// Returns the tool calls whose arguments could not be read.
+    #[must_use]
+    pub fn invalid_tool_calls(&self) -> &[InvalidToolCall] {
+        self.rest.as_deref().map_or(&[], |rest| &rest.invalid_tool_calls)
+    }
+
+    /// Returns the id of the tool call that this message answers.
+    #[must_use]
+    pub fn tool_call_id(&self) -> Option<&str> {
+        self.rest.as_deref()?.tool_call_id.as_deref()
+    }
+
+    /// Returns the name of the function or the participant.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.rest.as_deref()?.name.as_deref()
+    }
+
+    /// Returns the message's own id.
+    #[must_use]
+    pub fn id(&self) -> Option<&str> {
+        self.rest.as_deref()?.id.as_deref()
+    }
+
+    /// Returns the further fields of the stored form's `data`.
+    #[must_use]
+    pub fn extra(&self) -> &Map<String, Json> {
+        self.rest.as_deref().map_or_else(|| &*NO_EXTRA, |rest| &rest.extra)
+    }
+
+    fn rest_mut(&mut self) -> &mut Rest {
+        self.rest.get_or_insert_default()
+    }
+}
+
+impl PartialEq for Message {
+    fn eq(&self, other: &Self) -> bool {
+        self.role == other.role
+            && self.content == other.content
+            && self.tool_calls == other.tool_calls
+            && self.name() == other.name()
+            && self.id() == other.id()
+            && self.tool_call_id() == other.tool_call_id()
+            && self.invalid_tool_calls() == other.invalid_tool_calls()
+            && self.extra() == other.extra()
+    }
+}
+
+impl fmt::Display for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Transcript::default().write_line(self, f)
+    }
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("Message");
+        debug.field("role", &self.role).field("content", &self.content);
+        if !self.tool_calls.is_empty() {
+            debug.field("tool_calls", &self.tool_calls);
+        }
+        debug.finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,287 @@
+//! A sequence of messages that shares instead of copying.
+//!
+//! # Why segments
+//!
+//! A conversation is append-only, and a prompt is a few messages around the whole of it. So a sequence is a list of
+//! views into segments: shared runs of messages that, once written, never change. Cloning, cutting and joining move
+//! no message. A segment also remembers what encoders made of its messages ([`Chunk::memo`]), so that an adapter encodes
+//! a message once for all the turns that it is sent in, while this crate knows nothing of the encoding.
+
+mod segment;
+
+use std::{fmt, ops::RangeBounds, sync::Arc};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+pub use self::segment::Chunk;
+use self::segment::{Segment, View};
+use crate::Message;
+
+/// A sequence of messages, cheap to clone, to append to and to cut.
+///
+/// `Display` is the transcript with the default prefixes ([`Transcript`](crate::Transcript)). Serde reads and writes an array of
+/// stored messages.
+///
+/// # Examples
+///
+/// ```
+/// use conversant_core::{Message, Messages};
+///
+/// let mut history = Messages::from_iter([Message::human("hi"), Message::ai("hello")]);
+/// let before = history.clone();
+/// history.push(Message::human("how are you?"));
+///
+/// assert_eq!(before.len(), 2);
+/// assert_eq!(history.last_n(1).to_string(), "Human: how are you?");
+/// ```
+#[derive(Clone, Default)]
+pub struct Messages {
+    views: Vec<View>,
+    len: usize,
+}
+
+impl Messages {
+    /// Creates an empty sequence.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { views: Vec::new(), len: 0 }
+    }
+
+    /// Returns the number of messages.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Returns whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Appends a message.
+    ///
+    /// Clones made before are not changed. Of several clones that are appended to, each goes its own way.
+    pub fn push(&mut self, message: impl Into<Arc<Message>>) {
+        let mut message = message.into();
+        if let Some(view) = self.views.last_mut() {
+            match view.try_push(message) {
+                Ok(()) => {
+                    self.len += 1;
+                    return;
+                }
+                Err(back) => message = back,
+            }
+        }
+        self.views.push(View::growing(message, self.len));
+        self.len += 1;
+    }
+
+    /// Appends all of another sequence, by sharing it.
+    pub fn append(&mut self, other: &Self) {
+        self.views.extend(other.views.iter().map(View::sealed));
+        self.len += other.len;
+    }
+
+    /// Returns the message at an index.
+    #[must_use]
+    pub fn get(&self, mut index: usize) -> Option<&Message> {
+        for view in &self.views {
+            if index < view.len() {
+                return view.get(index).map(AsRef::as_ref);
+            }
+            index -= view.len();
+        }
+        None
+    }
+
+    /// Returns the first message.
+    #[must_use]
+    pub fn first(&self) -> Option<&Message> {
+        self.get(0)
+    }
+
+    /// Returns the last message.
+    #[must_use]
+    pub fn last(&self) -> Option<&Message> {
+        self.iter().next_back()
+    }
+
+    /// Iterates over the messages.
+    #[must_use]
+    pub fn iter(&self) -> Iter<'_> {
+        Iter { views: &self.views, front: 0, back: 0, left: self.len }
+    }
+
+    /// Iterates over the messages as the shared pointers they are held by.
+    pub fn iter_shared(&self) -> impl Iterator<Item = &Arc<Message>> {
+        self.views.iter().flat_map(View::iter)
+    }
+
+    /// Returns the messages of a range of indices, by sharing them. What lies outside is left out.
+    #[must_use]
+    pub fn slice(&self, range: impl RangeBounds<usize>) -> Self {
+        use std::ops::Bound;
+        let start = match range.start_bound() {
+            Bound::Included(&start) => start,
+            Bound::Excluded(&start) => start.saturating_add(1),
+            Bound::Unbounded => 0,
+        };
+        let end = match range.end_bound() {
+            Bound::Included(&end) => end.saturating_add(1),
+            Bound::Excluded(&end) => end,
+            Bound::Unbounded => self.len,
+        }
+        .min(self.len);
+        if start == 0 && end == self.len {
+            return self.clone();
+        }
+        let mut views = Vec::new();
+        let mut base = 0;
+        for view in &self.views {
+            let from = start.saturating_sub(base).min(view.len());
+            let to = end.saturating_sub(base).min(view.len());
+            if from < to {
+                views.push(view.part(from, to));
+            }
+            base += view.len();
+        }
+        Self { views, len: end.saturating_sub(start) }
+    }
+
+    /// Returns the last `n` messages, or all if there are fewer, by sharing them.
+    #[must_use]
+    pub fn last_n(&self, n: usize) -> Self {
+        self.slice(self.len.saturating_sub(n)..)
+    }
+
+    /// Returns the shared runs that the sequence is made of, in order, for encoders that remember their work.
+    pub fn chunks(&self) -> impl Iterator<Item = Chunk<'_>> {
+        self.views.iter().map(View::chunk)
+    }
+}
+
+/// An iterator over the messages of a [`Messages`].
+#[derive(Clone)]
+pub struct Iter<'m> {
+    views: &'m [View],
+    /// How many of the first view's messages are taken.
+    front: usize,
+    /// How many of the last view's messages are taken.
+    back: usize,
+    left: usize,
+}
+
+impl fmt::Debug for Iter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Iter({} left)", self.left)
+    }
+}
+
+impl<'m> Iterator for Iter<'m> {
+    type Item = &'m Message;
+
+    fn next(&mut self) -> Option<&'m Message> {
+        if self.left == 0 {
+            return None;
+        }
+        loop {
+            let (view, rest) = self.views.split_first()?;
+            if self.front < view.len() {
+                self.front += 1;
+                self.left -= 1;
+                return view.get(self.front - 1).map(AsRef::as_ref);
+            }
+            self.views = rest;
+            self.front = 0;
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl<'m> DoubleEndedIterator for Iter<'m> {
+    fn next_back(&mut self) -> Option<&'m Message> {
+        if self.left == 0 {
+            return None;
+        }
+        loop {
+            let (view, rest) = self.views.split_last()?;
+            if self.back < view.len() {
+                self.back += 1;
+                self.left -= 1;
+                return view.get(view.len() - self.back).map(AsRef::as_ref);
+            }
+            self.views = rest;
+            self.back = 0;
+        }
+    }
+}
+
+impl ExactSizeIterator for Iter<'_> {}
+
+impl<'m> IntoIterator for &'m Messages {
+    type Item = &'m Message;
+    type IntoIter = Iter<'m>;
+
+    fn into_iter(self) -> Iter<'m> {
+        self.iter()
+    }
+}
+
+impl<M: Into<Arc<Message>>> FromIterator<M> for Messages {
+    fn from_iter<I: IntoIterator<Item = M>>(messages: I) -> Self {
+        let messages: Box<[_]> = messages.into_iter().map(Into::into).collect();
+        let len = messages.len();
+        if len == 0 {
+            return Self::new();
+        }
+        Self { views: vec![View::whole(Segment::filled(messages))], len }
+    }
+}
+
+impl<M: Into<Arc<Message>>> Extend<M> for Messages {
+    fn extend<I: IntoIterator<Item = M>>(&mut self, messages: I) {
+        for message in messages {
+            self.push(message);
+        }
+    }
+}
+
+impl From<Vec<Message>> for Messages {
+    fn from(messages: Vec<Message>) -> Self {
+        Self::from_iter(messages)
+    }
+}
+
+impl From<Message> for Messages {
+    fn from(message: Message) -> Self {
+        Self::from_iter([message])
+    }
+}
+
+impl PartialEq for Messages {
+    fn eq(&self, other: &Self) -> bool {
+        self.len == other.len && self.iter().eq(other.iter())
+    }
+}
+
+impl fmt::Debug for Messages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+impl Serialize for Messages {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.iter())
+    }
+}
+
+impl<'de> Deserialize<'de> for Messages {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Vec::<Message>::deserialize(deserializer).map(Self::from)
+    }
+}

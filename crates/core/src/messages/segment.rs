@@ -1,0 +1,181 @@
+//! Shared runs of messages, and what encoders remember of them.
+
+use std::{
+    any::{Any, TypeId},
+    fmt,
+    ops::Range,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
+
+use crate::Message;
+
+/// The least and the greatest capacity of a segment that grows. It doubles with the conversation's length, so that a
+/// conversation of n messages is about log n segments.
+const CAPACITY: (usize, usize) = (4, 4096);
+
+/// How many encoders a segment remembers. More than this (a service that changes its settings with each call) and the
+/// oldest is forgotten.
+const MEMOS: usize = 8;
+
+/// A run of messages that is written once, from the front.
+pub(super) struct Segment {
+    slots: Box<[OnceLock<Arc<Message>>]>,
+    memos: Mutex<Vec<Memo>>,
+}
+
+struct Memo {
+    encoder: TypeId,
+    fingerprint: u64,
+    value: Arc<dyn Any + Send + Sync>,
+}
+
+impl Segment {
+    pub(super) fn filled(messages: Box<[Arc<Message>]>) -> Arc<Self> {
+        let slots = messages.into_iter().map(OnceLock::from).collect();
+        Arc::new(Self { slots, memos: Mutex::default() })
+    }
+
+    fn with_capacity(capacity: usize) -> Arc<Self> {
+        let slots = (0..capacity).map(|_| OnceLock::new()).collect();
+        Arc::new(Self { slots, memos: Mutex::default() })
+    }
+}
+
+/// A part of a segment.
+#[derive(Clone)]
+pub(super) struct View {
+    segment: Arc<Segment>,
+    start: usize,
+    end: usize,
+    /// Whether a message may be appended in place: only a conversation's own tail is, never a prompt's copy of it.
+    growing: bool,
+}
+
+impl View {
+    pub(super) fn whole(segment: Arc<Segment>) -> Self {
+        let end = segment.slots.len();
+        Self { segment, start: 0, end, growing: false }
+    }
+
+    /// Starts a segment with a message, for a conversation that has `len` messages before it.
+    pub(super) fn growing(message: Arc<Message>, len: usize) -> Self {
+        let segment = Segment::with_capacity(len.clamp(CAPACITY.0, CAPACITY.1));
+        let mut view = Self { segment, start: 0, end: 0, growing: true };
+        // A new segment has room.
+        let _ = view.try_push(message);
+        view
+    }
+
+    /// Appends a message in place, or gives it back: if there is no room, or if another clone was first.
+    pub(super) fn try_push(&mut self, message: Arc<Message>) -> Result<(), Arc<Message>> {
+        match self.segment.slots.get(self.end) {
+            Some(slot) if self.growing => slot.set(message).map(|()| self.end += 1),
+            _ => Err(message),
+        }
+    }
+
+    pub(super) fn sealed(&self) -> Self {
+        Self { growing: false, ..self.clone() }
+    }
+
+    /// Returns a part of the view. Its indices lie within it.
+    pub(super) fn part(&self, from: usize, to: usize) -> Self {
+        let growing = self.growing && to == self.len();
+        let segment = Arc::clone(&self.segment);
+        Self { segment, start: self.start + from, end: self.start + to, growing }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.end - self.start
+    }
+
+    pub(super) fn get(&self, index: usize) -> Option<&Arc<Message>> {
+        self.segment.slots.get(self.start + index)?.get()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<Message>> {
+        let slots = self.segment.slots.get(self.start..self.end).unwrap_or_default();
+        slots.iter().filter_map(OnceLock::get)
+    }
+
+    pub(super) fn chunk(&self) -> Chunk<'_> {
+        Chunk { view: self }
+    }
+}
+
+/// A run of a [`Messages`](crate::Messages) sequence that other sequences share, with a memory for encoders.
+///
+/// An adapter that turns messages into bytes keeps, in a [`memo`](Self::memo) of its own type, what it has made of the run so
+/// far, and adds only what is new. A run grows at its end, and what is written never changes, so whatever is remembered
+/// for an index stays true.
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::Mutex;
+/// use conversant_core::{Message, Messages};
+///
+/// #[derive(Default)]
+/// struct Lengths(Mutex<Vec<usize>>);
+///
+/// fn total(messages: &Messages) -> usize {
+///     messages
+///         .chunks()
+///         .map(|chunk| {
+///             let memo = chunk.memo::<Lengths>(0);
+///             let mut lengths = memo.0.lock().unwrap();
+///             while let Some(message) = chunk.run().nth(lengths.len()) {
+///                 lengths.push(message.text().len()); // once for each message, whatever the number of calls
+///             }
+///             lengths[chunk.range()].iter().sum::<usize>()
+///         })
+///         .sum()
+/// }
+/// assert_eq!(total(&Messages::from_iter([Message::human("hi"), Message::ai("hello")])), 7);
+/// ```
+#[derive(Clone, Copy)]
+pub struct Chunk<'m> {
+    view: &'m View,
+}
+
+impl<'m> Chunk<'m> {
+    /// Returns the indices, within the run, of the messages that belong to the sequence.
+    #[must_use]
+    pub fn range(&self) -> Range<usize> {
+        self.view.start..self.view.end
+    }
+
+    /// Iterates over the run from its start to the end of [`range`](Self::range): also over what lies before the range, so
+    /// that a memo can be kept whole.
+    pub fn run(&self) -> impl Iterator<Item = &'m Message> + use<'m> {
+        let slots = self.view.segment.slots.get(..self.view.end).unwrap_or_default();
+        slots.iter().filter_map(|slot| slot.get().map(AsRef::as_ref))
+    }
+
+    /// Returns what an encoder remembers of this run: a `T` for its type and the fingerprint of those of its settings that
+    /// change its output. The first call makes it.
+    ///
+    /// A run remembers eight of them, the latest.
+    #[must_use]
+    pub fn memo<T: Any + Default + Send + Sync>(&self, fingerprint: u64) -> Arc<T> {
+        let encoder = TypeId::of::<T>();
+        let mut memos = self.view.segment.memos.lock().unwrap_or_else(PoisonError::into_inner);
+        let known =
+            memos.iter().find(|memo| memo.encoder == encoder && memo.fingerprint == fingerprint);
+        if let Some(memo) = known.and_then(|memo| Arc::clone(&memo.value).downcast().ok()) {
+            return memo;
+        }
+        let value = Arc::new(T::default());
+        if memos.len() == MEMOS {
+            memos.remove(0);
+        }
+        memos.push(Memo { encoder, fingerprint, value: Arc::<T>::clone(&value) });
+        value
+    }
+}
+
+impl fmt::Debug for Chunk<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Chunk").field("range", &self.range()).finish_non_exhaustive()
+    }
+}

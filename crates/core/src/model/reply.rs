@@ -1,0 +1,216 @@
+//! What a model answers.
+
+use std::{borrow::Cow, fmt};
+
+use serde::{Deserialize, Serialize};
+
+use crate::Message;
+
+/// A model's answer: a message, why it ended, and what it cost.
+///
+/// # Examples
+///
+/// ```
+/// use conversant_core::{FinishReason, Message, Reply};
+///
+/// let reply = Reply::new(Message::ai("Hello!")).with_finish_reason(FinishReason::Stop);
+/// assert_eq!(reply.text(), "Hello!");
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Reply {
+    /// The answer.
+    pub message: Message,
+    /// Why the model ended, if it says.
+    pub finish_reason: Option<FinishReason>,
+    /// What the call used, if the server says.
+    pub usage: Option<Usage>,
+    /// The model that answered, as it names itself.
+    pub model: Option<String>,
+    /// The server's id of the request, to name in a report to it.
+    pub request_id: Option<String>,
+    /// Whether the stream ended with its sentinel; `true` for an answer that was not streamed.
+    pub sentinel_seen: bool,
+    /// The further answers, where more than one was asked for.
+    pub alternatives: Vec<Choice>,
+}
+
+impl Reply {
+    /// Creates a reply of which nothing more is known than its message.
+    #[must_use]
+    pub const fn new(message: Message) -> Self {
+        Self {
+            message,
+            finish_reason: None,
+            usage: None,
+            model: None,
+            request_id: None,
+            sentinel_seen: true,
+            alternatives: Vec::new(),
+        }
+    }
+
+    /// Sets why the model ended.
+    #[must_use]
+    pub fn with_finish_reason(mut self, reason: impl Into<FinishReason>) -> Self {
+        self.finish_reason = Some(reason.into());
+        self
+    }
+
+    /// Sets what the call used.
+    #[must_use]
+    pub const fn with_usage(mut self, usage: Usage) -> Self {
+        self.usage = Some(usage);
+        self
+    }
+
+    /// Sets the model that answered.
+    #[must_use]
+    pub fn with_model(mut self, model: impl Into<String>) -> Self {
+        self.model = Some(model.into());
+        self
+    }
+
+    /// Sets the server's id of the request.
+    #[must_use]
+    pub fn with_request_id(mut self, id: impl Into<String>) -> Self {
+        self.request_id = Some(id.into());
+        self
+    }
+
+    /// Sets whether the stream ended with its sentinel.
+    #[must_use]
+    pub const fn with_sentinel_seen(mut self, seen: bool) -> Self {
+        self.sentinel_seen = seen;
+        self
+    }
+
+    /// Sets the further answers.
+    #[must_use]
+    pub fn with_alternatives(mut self, alternatives: Vec<Choice>) -> Self {
+        self.alternatives = alternatives;
+        self
+    }
+
+    /// Returns the answer's text.
+    #[must_use]
+    pub fn text(&self) -> Cow<'_, str> {
+        self.message.text()
+    }
+}
+
+/// One of several answers to a request.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Choice {
+    /// The answer.
+    pub message: Message,
+    /// Why the model ended, if it says.
+    pub finish_reason: Option<FinishReason>,
+}
+
+impl Choice {
+    /// Creates an answer.
+    #[must_use]
+    pub const fn new(message: Message, finish_reason: Option<FinishReason>) -> Self {
+        Self { message, finish_reason }
+    }
+}
+
+/// Why a model ended. Open: what a server says that is none of the known reasons is kept as it said it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+#[non_exhaustive]
+pub enum FinishReason {
+    /// The answer is complete, or a stop sequence was reached.
+    Stop,
+    /// The answer was cut at the limit of its length.
+    Length,
+    /// The answer was cut by a content filter.
+    ContentFilter,
+    /// The model asks for tools to be called.
+    ToolCalls,
+    /// Another reason, by its name.
+    Other(String),
+}
+
+impl FinishReason {
+    /// Returns the reason as the server says it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Stop => "stop",
+            Self::Length => "length",
+            Self::ContentFilter => "content_filter",
+            Self::ToolCalls => "tool_calls",
+            Self::Other(reason) => reason,
+        }
+    }
+}
+
+impl From<&str> for FinishReason {
+    fn from(reason: &str) -> Self {
+        match reason {
+            "stop" => Self::Stop,
+            "length" => Self::Length,
+            "content_filter" => Self::ContentFilter,
+            "tool_calls" => Self::ToolCalls,
+            other => Self::Other(other.to_owned()),
+        }
+    }
+}
+
+impl From<String> for FinishReason {
+    fn from(reason: String) -> Self {
+        Self::from(reason.as_str())
+    }
+}
+
+impl From<FinishReason> for String {
+    fn from(reason: FinishReason) -> Self {
+        reason.as_str().to_owned()
+    }
+}
+
+impl fmt::Display for FinishReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What a call used, in tokens.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Usage {
+    /// Tokens of the prompt.
+    pub input: u64,
+    /// Tokens of the answer, reasoning included.
+    pub output: u64,
+    /// Both together, as the server says.
+    pub total: u64,
+    /// Tokens of the prompt that came from the provider's cache, if it says.
+    pub cached_input: Option<u64>,
+    /// Tokens of reasoning, if the server says.
+    pub reasoning: Option<u64>,
+}
+
+impl Usage {
+    /// Creates it; the total is the sum.
+    #[must_use]
+    pub const fn new(input: u64, output: u64) -> Self {
+        Self {
+            input,
+            output,
+            total: input.saturating_add(output),
+            cached_input: None,
+            reasoning: None,
+        }
+    }
+
+    /// Sets the total, where the server's is not the sum.
+    #[must_use]
+    pub const fn with_total(mut self, total: u64) -> Self {
+        self.total = total;
+        self
+    }
+}

@@ -1,0 +1,181 @@
+//! An answer that comes piece by piece.
+
+use std::{
+    fmt,
+    future::poll_fn,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use futures_core::Stream;
+
+use super::{ModelError, Partial, Reply};
+
+/// A piece of an answer.
+///
+/// `Debug` withholds text.
+#[derive(Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Delta {
+    /// A piece of text, never empty.
+    Text(String),
+    /// A piece of the model's reasoning, where a server sends it.
+    Reasoning(String),
+    /// A piece of a refusal.
+    Refusal(String),
+    /// A piece of a tool call.
+    ToolCall(ToolCallDelta),
+    /// The end: the whole answer, put together. Nothing comes after it.
+    Done(Reply),
+}
+
+impl fmt::Debug for Delta {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => write!(f, "Text(<{} bytes>)", text.len()),
+            Self::Reasoning(text) => write!(f, "Reasoning(<{} bytes>)", text.len()),
+            Self::Refusal(text) => write!(f, "Refusal(<{} bytes>)", text.len()),
+            Self::ToolCall(call) => f.debug_tuple("ToolCall").field(call).finish(),
+            Self::Done(reply) => f.debug_tuple("Done").field(reply).finish(),
+        }
+    }
+}
+
+/// A piece of a tool call: the first of a call has its name and its id, the others more of its arguments.
+#[derive(Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ToolCallDelta {
+    /// Which of the answer's calls it belongs to, counted from 0.
+    pub index: usize,
+    /// The call's id.
+    pub id: Option<String>,
+    /// The tool's name.
+    pub name: Option<String>,
+    /// More of the arguments, as JSON text.
+    pub arguments: String,
+}
+
+impl ToolCallDelta {
+    /// Creates an empty piece of the call at an index.
+    #[must_use]
+    pub const fn new(index: usize) -> Self {
+        Self { index, id: None, name: None, arguments: String::new() }
+    }
+}
+
+impl fmt::Debug for ToolCallDelta {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ToolCallDelta")
+            .field("index", &self.index)
+            .field("id", &self.id)
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An answer that comes piece by piece and ends with [`Delta::Done`].
+///
+/// One rule holds for everyone's models: a stream that ends without `Done` ends with [`ModelError::StreamTruncated`], which
+/// holds the text that came; and nothing comes after `Done` or an error. Dropping the stream drops the model's, which closes
+/// its connection.
+///
+/// # Examples
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// use conversant_core::{Delta, Message, Reply, ReplyStream};
+///
+/// let mut stream = ReplyStream::whole(Reply::new(Message::ai("Hello!")));
+/// let mut text = String::new();
+/// while let Some(delta) = stream.next().await {
+///     match delta {
+///         Ok(Delta::Text(piece)) => text.push_str(&piece),
+///         Ok(Delta::Done(reply)) => assert_eq!(reply.text(), text),
+///         other => panic!("{other:?}"),
+///     }
+/// }
+/// assert_eq!(text, "Hello!");
+/// # }
+/// ```
+pub struct ReplyStream {
+    /// `None` once it has ended.
+    inner: Option<Inner>,
+    /// The text that came, for the error of a stream that is cut.
+    partial: String,
+}
+
+type Inner = Pin<Box<dyn Stream<Item = Result<Delta, ModelError>> + Send>>;
+
+impl ReplyStream {
+    /// Creates it from a stream of one's own.
+    #[must_use]
+    pub fn new(stream: impl Stream<Item = Result<Delta, ModelError>> + Send + 'static) -> Self {
+        Self { inner: Some(Box::pin(stream)), partial: String::new() }
+    }
+
+    /// Creates it from an answer that is there already: its text as one piece, and the end.
+    #[must_use]
+    pub fn whole(reply: Reply) -> Self {
+        let text = reply.text().into_owned();
+        let text = (!text.is_empty()).then_some(Ok(Delta::Text(text)));
+        Self::new(Pieces(
+            text.into_iter().chain([Ok(Delta::Done(reply))]).collect::<Vec<_>>().into_iter(),
+        ))
+    }
+
+    /// Returns the next piece, or `None` after the end.
+    pub async fn next(&mut self) -> Option<Result<Delta, ModelError>> {
+        poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
+    }
+
+    /// Reads to the end and returns the whole answer.
+    ///
+    /// # Errors
+    /// The stream's error, if it fails or is cut.
+    pub async fn into_reply(mut self) -> Result<Reply, ModelError> {
+        loop {
+            match self.next().await {
+                Some(Ok(Delta::Done(reply))) => return Ok(reply),
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return Err(error),
+                None => return Err(ModelError::truncated(Partial::default())),
+            }
+        }
+    }
+}
+
+impl Stream for ReplyStream {
+    type Item = Result<Delta, ModelError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let Some(inner) = &mut self.inner else { return Poll::Ready(None) };
+        let item = match ready!(inner.as_mut().poll_next(context)) {
+            Some(item) => item,
+            None => Err(ModelError::truncated(Partial::new(std::mem::take(&mut self.partial)))),
+        };
+        match &item {
+            Ok(Delta::Text(text)) => self.partial.push_str(text),
+            Ok(Delta::Done(_)) | Err(_) => self.inner = None,
+            Ok(_) => {}
+        }
+        Poll::Ready(Some(item))
+    }
+}
+
+impl fmt::Debug for ReplyStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReplyStream").field("ended", &self.inner.is_none()).finish_non_exhaustive()
+    }
+}
+
+/// Pieces that are there already.
+struct Pieces<I>(I);
+
+impl<I: Iterator<Item = Result<Delta, ModelError>> + Unpin> Stream for Pieces<I> {
+    type Item = Result<Delta, ModelError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Poll::Ready(self.0.next())
+    }
+}

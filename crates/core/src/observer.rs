@@ -1,0 +1,128 @@
+//! Watching what a chain does.
+
+use std::{error::Error, sync::Arc};
+
+use crate::{PromptValue, Reply, Variables, Warning};
+
+/// Something that watches chains: a printer, a log, a test.
+///
+/// **Who calls it**: a chain, in the order of the events below, on the task that runs the call; so it should return soon. It can't
+/// change anything, and its panics are its own.
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::Mutex;
+/// use conversant_core::{Event, Observer};
+///
+/// #[derive(Default)]
+/// struct Prompts(Mutex<Vec<String>>);
+///
+/// impl Observer for Prompts {
+///     fn on_event(&self, event: &Event<'_>) {
+///         if let Event::PromptFormatted { prompt, .. } = event {
+///             self.0.lock().unwrap().push(prompt.to_string());
+///         }
+///     }
+/// }
+/// ```
+pub trait Observer: Send + Sync {
+    /// Is told of an event.
+    fn on_event(&self, event: &Event<'_>);
+}
+
+impl<O: Observer + ?Sized> Observer for Arc<O> {
+    fn on_event(&self, event: &Event<'_>) {
+        (**self).on_event(event);
+    }
+}
+
+/// What happens in a call, in this order: the memory is loaded, [`ChainStarted`](Self::ChainStarted), the inputs are checked,
+/// [`PromptFormatted`](Self::PromptFormatted), the model is called, [`ModelAnswered`](Self::ModelAnswered), the turn is saved,
+/// [`ChainEnded`](Self::ChainEnded). A call that fails after its start ends with [`ChainFailed`](Self::ChainFailed) instead.
+///
+/// `Debug` withholds what was said.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum Event<'e> {
+    /// A chain has its memory loaded and starts.
+    #[non_exhaustive]
+    ChainStarted {
+        /// The chain's name.
+        chain: &'e str,
+        /// The call's inputs and the memory's variables.
+        inputs: &'e Variables,
+    },
+    /// The prompt is filled in.
+    #[non_exhaustive]
+    PromptFormatted {
+        /// What the model is sent.
+        prompt: &'e PromptValue,
+    },
+    /// The model has answered.
+    #[non_exhaustive]
+    ModelAnswered {
+        /// The answer.
+        reply: &'e Reply,
+    },
+    /// Something went wrong that cost neither the answer nor the turn.
+    #[non_exhaustive]
+    Warned {
+        /// What.
+        warning: &'e Warning,
+    },
+    /// The chain has ended well.
+    #[non_exhaustive]
+    ChainEnded {
+        /// The chain's name.
+        chain: &'e str,
+        /// Its outputs.
+        outputs: &'e Variables,
+    },
+    /// The chain has failed.
+    #[non_exhaustive]
+    ChainFailed {
+        /// The chain's name.
+        chain: &'e str,
+        /// Why.
+        error: &'e (dyn Error + 'static),
+    },
+}
+
+impl<'e> Event<'e> {
+    /// Creates a [`ChainStarted`](Self::ChainStarted).
+    #[must_use]
+    pub const fn chain_started(chain: &'e str, inputs: &'e Variables) -> Self {
+        Self::ChainStarted { chain, inputs }
+    }
+
+    /// Creates a [`PromptFormatted`](Self::PromptFormatted).
+    #[must_use]
+    pub const fn prompt_formatted(prompt: &'e PromptValue) -> Self {
+        Self::PromptFormatted { prompt }
+    }
+
+    /// Creates a [`ModelAnswered`](Self::ModelAnswered).
+    #[must_use]
+    pub const fn model_answered(reply: &'e Reply) -> Self {
+        Self::ModelAnswered { reply }
+    }
+
+    /// Creates a [`Warned`](Self::Warned).
+    #[must_use]
+    pub const fn warned(warning: &'e Warning) -> Self {
+        Self::Warned { warning }
+    }
+
+    /// Creates a [`ChainEnded`](Self::ChainEnded).
+    #[must_use]
+    pub const fn chain_ended(chain: &'e str, outputs: &'e Variables) -> Self {
+        Self::ChainEnded { chain, outputs }
+    }
+
+    /// Creates a [`ChainFailed`](Self::ChainFailed).
+    #[must_use]
+    pub const fn chain_failed(chain: &'e str, error: &'e (dyn Error + 'static)) -> Self {
+        Self::ChainFailed { chain, error }
+    }
+}

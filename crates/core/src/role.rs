@@ -1,0 +1,81 @@
+//! Who a message is from.
+
+use std::fmt;
+
+/// Who a message is from. Closed in what it does, open in what it holds: whatever role a server or a prompt names that is
+/// none of the known ones is a [`Role::Chat`] of that name.
+///
+/// # Examples
+///
+/// ```
+/// use conversant_core::Role;
+///
+/// assert_eq!(Role::from_name("human"), Role::Human);
+/// assert_eq!(Role::from_name("critic"), Role::Chat("critic".into()));
+/// assert_eq!(Role::Ai.to_string(), "AI");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Role {
+    /// Instructions to the model.
+    System,
+    /// The user.
+    Human,
+    /// The model.
+    Ai,
+    /// The result of a tool call.
+    Tool,
+    /// The result of a function call (the older form of a tool call).
+    Function,
+    /// Any other role, by its name.
+    Chat(String),
+}
+
+impl Role {
+    /// Returns the role of a name, as prompts and LangChain's stored messages spell it: `system`, `human` (or
+    /// `user`), `ai` (or `assistant`), `tool`, `function`; any other name is a [`Role::Chat`].
+    #[must_use]
+    pub fn from_name(name: &str) -> Self {
+        match name {
+            "system" => Self::System,
+            "human" | "user" => Self::Human,
+            "ai" | "assistant" => Self::Ai,
+            "tool" => Self::Tool,
+            "function" => Self::Function,
+            other => Self::Chat(other.to_owned()),
+        }
+    }
+
+    /// Returns the type name that LangChain stores: `system`, `human`, `ai`, `tool`, `function` or `chat`.
+    #[must_use]
+    pub const fn type_name(&self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::Human => "human",
+            Self::Ai => "ai",
+            Self::Tool => "tool",
+            Self::Function => "function",
+            Self::Chat(_) => "chat",
+        }
+    }
+
+    /// Returns the name before the colon in a transcript: `System`, `Human`, `AI`, `Tool`, `Function`, or the chat role
+    /// as it is. The source is LangChain's `get_buffer_string`.
+    #[must_use]
+    pub fn label(&self) -> &str {
+        match self {
+            Self::System => "System",
+            Self::Human => "Human",
+            Self::Ai => "AI",
+            Self::Tool => "Tool",
+            Self::Function => "Function",
+            Self::Chat(role) => role,
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.label())
+    }
+}

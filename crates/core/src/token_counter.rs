@@ -1,0 +1,47 @@
+//! The token counter seam.
+
+use crate::{Message, Transcript};
+
+/// Something that counts tokens.
+///
+/// **Who implements it**: tokenizer crates, and whoever has a model of their own. **Who calls it**: memories and trimming helpers with
+/// a budget. They count a message once and keep the count, so it must depend on nothing but the message.
+///
+/// # Examples
+///
+/// ```
+/// use conversant_core::{Message, TokenCounter};
+///
+/// struct Words;
+///
+/// impl TokenCounter for Words {
+///     fn count_text(&self, text: &str) -> usize {
+///         text.split_whitespace().count()
+///     }
+/// }
+///
+/// assert_eq!(Words.count_message(&Message::human("how are you?")), 4); // Human: how are you?
+/// ```
+pub trait TokenCounter: Send + Sync {
+    /// Returns the number of tokens of a text.
+    fn count_text(&self, text: &str) -> usize;
+
+    /// Returns the number of tokens of a message. The default counts its line in a transcript.
+    fn count_message(&self, message: &Message) -> usize {
+        self.count_text(&Transcript::default().render([message]))
+    }
+}
+
+macro_rules! forward_counter {
+    ($($pointer:ty),*) => {$(
+        impl<C: TokenCounter + ?Sized> TokenCounter for $pointer {
+            fn count_text(&self, text: &str) -> usize {
+                (**self).count_text(text)
+            }
+            fn count_message(&self, message: &Message) -> usize {
+                (**self).count_message(message)
+            }
+        }
+    )*};
+}
+forward_counter!(&C, Box<C>, std::sync::Arc<C>);

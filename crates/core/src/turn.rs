@@ -1,0 +1,163 @@
+//! A turn: what one call adds to a conversation.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{Messages, Version};
+
+/// The identity of a turn, by which saving it twice is the same as saving it once.
+///
+/// A UUID of version 7, made before the model is called.
+///
+/// # Examples
+///
+/// ```
+/// use conversant_core::TurnId;
+///
+/// let id = TurnId::random();
+/// assert_eq!(id.to_string().parse::<TurnId>()?, id);
+/// # Ok::<(), conversant_core::TurnIdError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct TurnId(Uuid);
+
+impl TurnId {
+    /// Creates a new id, from the time and the system's source of randomness.
+    #[must_use]
+    pub fn random() -> Self {
+        Self(Uuid::now_v7())
+    }
+
+    /// Creates an id from 128 bits, such as those of a request id of one's own.
+    #[must_use]
+    pub const fn from_u128(bits: u128) -> Self {
+        Self(Uuid::from_u128(bits))
+    }
+
+    /// Returns the id's bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        self.0.as_bytes()
+    }
+}
+
+impl fmt::Display for TurnId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl FromStr for TurnId {
+    type Err = TurnIdError;
+
+    fn from_str(text: &str) -> Result<Self, TurnIdError> {
+        Uuid::parse_str(text).map(Self).map_err(|_| TurnIdError)
+    }
+}
+
+impl TryFrom<String> for TurnId {
+    type Error = TurnIdError;
+
+    fn try_from(text: String) -> Result<Self, TurnIdError> {
+        text.parse()
+    }
+}
+
+impl From<TurnId> for String {
+    fn from(id: TurnId) -> Self {
+        id.to_string()
+    }
+}
+
+/// A text that is no turn id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a turn id is a UUID")]
+#[non_exhaustive]
+pub struct TurnIdError;
+
+/// What one call adds to a conversation: the question, the tool calls and their results if there are any, and the answer.
+/// A history keeps it whole, once, or not at all.
+///
+/// # Examples
+///
+/// ```
+/// use conversant_core::{Message, Turn};
+///
+/// let turn = Turn::exchange("Hi there my friend", "Hello!");
+/// assert_eq!(turn.messages().to_string(), "Human: Hi there my friend\nAI: Hello!");
+/// assert!(!turn.is_incomplete());
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Turn {
+    id: TurnId,
+    messages: Messages,
+    #[serde(default)]
+    incomplete: bool,
+    #[serde(default)]
+    base: Option<Version>,
+}
+
+impl Turn {
+    /// Creates a turn of these messages, with a new id.
+    #[must_use]
+    pub fn new(messages: impl Into<Messages>) -> Self {
+        Self { id: TurnId::random(), messages: messages.into(), incomplete: false, base: None }
+    }
+
+    /// Creates a turn of a human message and the AI's answer, with a new id.
+    #[must_use]
+    pub fn exchange(
+        question: impl Into<crate::Content>,
+        answer: impl Into<crate::Content>,
+    ) -> Self {
+        Self::new(vec![crate::Message::human(question), crate::Message::ai(answer)])
+    }
+
+    /// Sets the id.
+    #[must_use]
+    pub const fn with_id(mut self, id: TurnId) -> Self {
+        self.id = id;
+        self
+    }
+
+    /// Marks the turn as cut off: its answer is the part that had arrived.
+    #[must_use]
+    pub const fn with_incomplete(mut self, incomplete: bool) -> Self {
+        self.incomplete = incomplete;
+        self
+    }
+
+    /// Sets the version of the conversation that the turn's prompt saw.
+    #[must_use]
+    pub const fn with_base(mut self, base: Version) -> Self {
+        self.base = Some(base);
+        self
+    }
+
+    /// Returns the id.
+    #[must_use]
+    pub const fn id(&self) -> TurnId {
+        self.id
+    }
+
+    /// Returns the messages, in order.
+    #[must_use]
+    pub const fn messages(&self) -> &Messages {
+        &self.messages
+    }
+
+    /// Returns whether the answer was cut off.
+    #[must_use]
+    pub const fn is_incomplete(&self) -> bool {
+        self.incomplete
+    }
+
+    /// Returns the version of the conversation that the turn's prompt saw, if it is known.
+    #[must_use]
+    pub const fn base(&self) -> Option<Version> {
+        self.base
+    }
+}

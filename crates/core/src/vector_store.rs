@@ -1,0 +1,99 @@
+//! The vector store seam.
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::{BoxError, ModelError, Variables};
+
+/// A text to search for, and what is known about it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Document {
+    /// Its identity: adding a document of an id that is there replaces it.
+    pub id: String,
+    /// The text.
+    pub text: String,
+    /// What is known about it.
+    #[serde(default)]
+    pub metadata: Variables,
+}
+
+impl Document {
+    /// Creates a document without metadata.
+    #[must_use]
+    pub fn new(id: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { id: id.into(), text: text.into(), metadata: Variables::new() }
+    }
+
+    /// Sets the metadata.
+    #[must_use]
+    pub fn with_metadata(mut self, metadata: Variables) -> Self {
+        self.metadata = metadata;
+        self
+    }
+}
+
+/// A document that was found.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Match {
+    /// The document.
+    pub document: Document,
+    /// How near it is: 1 is the same, 0 is unrelated.
+    pub score: f32,
+}
+
+impl Match {
+    /// Creates a match.
+    #[must_use]
+    pub const fn new(document: Document, score: f32) -> Self {
+        Self { document, score }
+    }
+}
+
+/// A store of documents that finds the ones nearest in meaning to a text.
+///
+/// **Who implements it**: store crates. **Who calls it**: memories that search.
+#[async_trait]
+pub trait VectorStore: Send + Sync {
+    /// Adds documents, all or none.
+    ///
+    /// # Errors
+    /// [`VectorStoreError`], if the store or its embedding model fails.
+    async fn add(&self, documents: &[Document]) -> Result<(), VectorStoreError>;
+
+    /// Returns the documents nearest to a text, nearest first, at most `k`.
+    ///
+    /// # Errors
+    /// [`VectorStoreError`], if the store or its embedding model fails.
+    async fn search(&self, text: &str, k: usize) -> Result<Vec<Match>, VectorStoreError>;
+
+    /// Removes all documents.
+    ///
+    /// # Errors
+    /// [`VectorStoreError`], if the store fails.
+    async fn clear(&self) -> Result<(), VectorStoreError>;
+}
+
+/// A vector store that could not do what it was asked to.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum VectorStoreError {
+    /// The embedding model failed.
+    #[error("the embedding model failed")]
+    Embeddings(#[from] ModelError),
+    /// A vector has another length than the store's.
+    #[error("the store holds vectors of {expected} numbers, and got one of {found}")]
+    Dimension {
+        /// The store's length.
+        expected: usize,
+        /// The vector's length.
+        found: usize,
+    },
+    /// The store failed, or could not be reached.
+    #[error("the vector store can't be reached")]
+    Backend {
+        /// The store's own error.
+        source: BoxError,
+    },
+}
