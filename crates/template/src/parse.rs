@@ -1,0 +1,218 @@
+//! From a template's source to its parts: one pass, left to right, no recursion.
+
+use std::{collections::HashMap, ops::Range};
+
+use unicode_ident::{is_xid_continue, is_xid_start};
+
+use crate::{
+    error::{TemplateError, TemplateErrorKind as Kind},
+    spec::{Refused, Spec},
+};
+
+/// A name that the reference keeps for itself: a call's stop words.
+const RESERVED: &str = "stop";
+/// Up to so many different names a list is searched faster than a hash map.
+const FEW_NAMES: usize = 8;
+
+/// One field and the literal text before it, in 16 bytes, since a template may be all fields.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Part {
+    /// Where in [`Parsed::literals`] the literal text between the field before and this one ends.
+    pub(crate) literal_end: u32,
+    /// Which of [`Parsed::names`].
+    name: u32,
+    /// Where its `{` stands in the source.
+    offset: u32,
+    /// Which of [`Parsed::formats`], or [`PLAIN`].
+    format: u32,
+}
+
+/// The format of the plain `{name}`: none.
+const PLAIN: u32 = u32::MAX;
+
+/// How a field's value is written, where not as it is.
+#[derive(Debug)]
+pub(crate) struct Format {
+    /// The conversion `!s`.
+    pub(crate) to_text: bool,
+    pub(crate) spec: Option<Spec>,
+    /// Where the spec stands in the source, without its colon.
+    pub(crate) source: Range<usize>,
+}
+
+/// A template's parts.
+#[derive(Debug, Default)]
+pub(crate) struct Parsed {
+    /// All literal text, one after the other, doubled braces made single.
+    pub(crate) literals: String,
+    /// The fields, each with the literal text before it; what is left of `literals` follows the last.
+    pub(crate) parts: Vec<Part>,
+    formats: Vec<Format>,
+    /// Each variable once, in order of first appearance.
+    pub(crate) names: Vec<String>,
+}
+
+impl Parsed {
+    /// Returns the format of a field, if it is not a plain one.
+    pub(crate) fn format(&self, part: Part) -> Option<&Format> {
+        self.formats.get(part.format as usize)
+    }
+
+    /// Returns the name of a field's variable.
+    pub(crate) fn name(&self, part: Part) -> &str {
+        self.names.get(part.name()).map_or("", String::as_str)
+    }
+}
+
+impl Part {
+    /// Returns which of the template's names this field has.
+    pub(crate) fn name(self) -> usize {
+        self.name as usize
+    }
+
+    /// Returns where the field's `{` stands in the source.
+    pub(crate) fn offset(self) -> usize {
+        self.offset as usize
+    }
+}
+
+pub(crate) fn parse(source: &str) -> Result<Parsed, TemplateError> {
+    // No field's place and no count of anything exceeds the source's length.
+    if u32::try_from(source.len()).is_err() {
+        return Err(TemplateError::new(Kind::TooLong, source, 0));
+    }
+    let mut parsed = Parsed::default();
+    let mut seen = HashMap::new();
+    let mut at = 0;
+    while let Some(brace) = next_brace(source, at) {
+        push_text(&mut parsed, source.get(at..brace));
+        let opening = byte(source, brace) == Some(b'{');
+        if byte(source, brace) == byte(source, brace + 1) {
+            parsed.literals.push(if opening { '{' } else { '}' });
+            at = brace + 2;
+        } else if opening {
+            at = field(&mut parsed, &mut seen, source, brace)?;
+        } else {
+            return Err(TemplateError::new(Kind::UnopenedField, source, brace));
+        }
+    }
+    push_text(&mut parsed, source.get(at..));
+    Ok(parsed)
+}
+
+/// Reads the field whose `{` stands at `open`, and returns the offset behind its `}`.
+fn field<'s>(
+    parsed: &mut Parsed,
+    seen: &mut HashMap<&'s str, usize>,
+    source: &'s str,
+    open: usize,
+) -> Result<usize, TemplateError> {
+    let start = open + 1;
+    let error = |kind, offset| Err(TemplateError::new(kind, source, offset));
+    let inside = source.get(start..).unwrap_or_default();
+    let length = name_length(inside);
+    let end = start + length;
+    let (Some(name), Some(next)) = (inside.get(..length), inside.get(length..)) else {
+        return error(Kind::UnclosedField, open);
+    };
+    match next.chars().next() {
+        None => return error(Kind::UnclosedField, open),
+        Some('{') => return error(Kind::NestedField, end),
+        Some('}' | ':' | '!') if name.is_empty() => return error(Kind::PositionalField, start),
+        Some('}' | ':' | '!') => {}
+        Some('.') if !name.is_empty() => return error(Kind::AttributeAccess, end),
+        Some('[') if !name.is_empty() => return error(Kind::IndexAccess, end),
+        Some(digit) if name.is_empty() && digit.is_ascii_digit() => {
+            return error(Kind::PositionalField, start);
+        }
+        Some(other) if name.is_empty() => return error(Kind::NameStart(other), end),
+        Some(other) => return error(Kind::NameCharacter(other), end),
+    }
+    if name == RESERVED {
+        return error(Kind::ReservedName(name.to_owned()), start);
+    }
+    let (format, behind) = format(source, open, end)?;
+    let name = intern(&mut parsed.names, seen, name);
+    parsed.parts.push(Part {
+        literal_end: short(parsed.literals.len()),
+        name: short(name),
+        offset: short(open),
+        format: if format.is_some() { short(parsed.formats.len()) } else { PLAIN },
+    });
+    parsed.formats.extend(format);
+    Ok(behind)
+}
+
+/// Reads what follows the name, from `at` to the closing brace.
+fn format(source: &str, open: usize, at: usize) -> Result<(Option<Format>, usize), TemplateError> {
+    let error = |kind, offset| Err(TemplateError::new(kind, source, offset));
+    let to_text = byte(source, at) == Some(b'!');
+    let mut at = at;
+    if to_text {
+        match (byte(source, at + 1), byte(source, at + 2)) {
+            (Some(b's'), Some(b'}' | b':')) => at += 2,
+            (Some(b's'), None) | (None, _) => return error(Kind::UnclosedField, open),
+            _ => return error(Kind::Conversion, at),
+        }
+    }
+    if byte(source, at) == Some(b'}') {
+        let format = to_text.then_some(Format { to_text, spec: None, source: at..at });
+        return Ok((format, at + 1));
+    }
+    let start = at + 1;
+    let Some(end) = next_brace(source, start) else { return error(Kind::UnclosedField, open) };
+    if byte(source, end) == Some(b'{') {
+        return error(Kind::NestedField, end);
+    }
+    match Spec::parse(source.get(start..end).unwrap_or_default(), to_text) {
+        Ok(spec) => Ok((
+            (to_text || spec.is_some()).then_some(Format { to_text, spec, source: start..end }),
+            end + 1,
+        )),
+        Err(Refused::TooWide(offset)) => error(Kind::TooWide, start + offset),
+        Err(Refused::Spec(reason, offset)) => error(Kind::Spec(reason), start + offset),
+    }
+}
+
+/// Returns how many bytes at the start of `text` form an identifier.
+fn name_length(text: &str) -> usize {
+    let mut characters = text.char_indices();
+    match characters.next() {
+        Some((_, first)) if first == '_' || is_xid_start(first) => {}
+        _ => return 0,
+    }
+    characters.find(|(_, c)| !is_xid_continue(*c)).map_or(text.len(), |(end, _)| end)
+}
+
+/// Returns the place of `name` among the names, after adding it if it is new.
+fn intern<'s>(names: &mut Vec<String>, seen: &mut HashMap<&'s str, usize>, name: &'s str) -> usize {
+    let known = if names.len() <= FEW_NAMES {
+        names.iter().position(|known| known == name)
+    } else {
+        seen.get(name).copied()
+    };
+    known.unwrap_or_else(|| {
+        let place = names.len();
+        names.push(name.to_owned());
+        seen.insert(name, place);
+        place
+    })
+}
+
+fn next_brace(source: &str, from: usize) -> Option<usize> {
+    let rest = source.as_bytes().get(from..)?;
+    rest.iter().position(|byte| matches!(byte, b'{' | b'}')).map(|offset| from + offset)
+}
+
+fn byte(source: &str, at: usize) -> Option<u8> {
+    source.as_bytes().get(at).copied()
+}
+
+fn push_text(parsed: &mut Parsed, text: Option<&str>) {
+    parsed.literals.push_str(text.unwrap_or_default());
+}
+
+/// Shortens an offset, which the source's length is known to bound.
+fn short(offset: usize) -> u32 {
+    u32::try_from(offset).unwrap_or(PLAIN)
+}

@@ -1,0 +1,73 @@
+//! What can go wrong when a template is rendered.
+
+use std::{error::Error, fmt};
+
+use crate::{Location, SpecError};
+
+/// The reason why a template could not be rendered with the values given.
+///
+/// `Display` is one line and never shows a value; the alternate form, `{:#}`, adds the template's
+/// line with a caret under the field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RenderError {
+    /// A variable has no value.
+    MissingVariable {
+        /// The variable.
+        name: String,
+        /// Where it is first used.
+        location: Box<Location>,
+    },
+    /// A value cannot be written with its field's format spec.
+    Value {
+        /// The variable.
+        name: String,
+        /// The format spec, without the colon.
+        spec: String,
+        /// Why they do not fit.
+        reason: SpecError,
+        /// Where the field stands.
+        location: Box<Location>,
+    },
+}
+
+impl RenderError {
+    /// Returns the variable that is at fault.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::MissingVariable { name, .. } | Self::Value { name, .. } => name,
+        }
+    }
+
+    /// Returns where the field at fault stands.
+    #[must_use]
+    pub fn location(&self) -> &Location {
+        match self {
+            Self::MissingVariable { location, .. } | Self::Value { location, .. } => location,
+        }
+    }
+}
+
+impl fmt::Display for RenderError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MissingVariable { name, location } => {
+                write!(f, "variable `{name}` has no value, at {location}")?;
+            }
+            Self::Value { name, spec, reason, location } => {
+                let spec = spec.escape_debug();
+                write!(
+                    f,
+                    "value of `{name}` does not fit `{{{name}:{spec}}}`: {reason}, at {location}"
+                )?;
+            }
+        }
+        if f.alternate() {
+            write!(f, "\n{}", self.location().excerpt())?;
+        }
+        Ok(())
+    }
+}
+
+impl Error for RenderError {}
