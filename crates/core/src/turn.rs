@@ -1,9 +1,14 @@
 //! A turn: what one call adds to a conversation.
 
-use std::{fmt, str::FromStr};
+use std::{
+    fmt,
+    hash::{BuildHasher, Hasher, RandomState},
+    str::FromStr,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
+use uuid::{Builder, Uuid};
 
 use crate::{Messages, Version};
 
@@ -28,7 +33,15 @@ impl TurnId {
     /// Creates a new id, from the time and the system's source of randomness.
     #[must_use]
     pub fn random() -> Self {
-        Self(Uuid::now_v7())
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let millis = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+        let mut bytes = [0; 10];
+        for chunk in bytes.chunks_mut(8) {
+            // A `RandomState` is keyed by the system's randomness, and no two of them are alike.
+            let random = RandomState::new().build_hasher().finish().to_ne_bytes();
+            chunk.iter_mut().zip(random).for_each(|(byte, random)| *byte = random);
+        }
+        Self(Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid())
     }
 
     /// Creates an id from 128 bits, such as those of a request id of one's own.
