@@ -24,8 +24,12 @@ mod block_on;
 mod gate;
 mod loopback;
 mod openai_server;
+mod poll_then_drop;
+mod scripted;
 mod tally;
 
 pub use block_on::block_on;
 pub use gate::Gate;
 pub use openai_server::{Answer, Dialect, OpenAiServer, OpenAiServerBuilder, RecordedRequest};
+pub use poll_then_drop::poll_then_drop;
+pub use scripted::{Line, Scripted, ScriptedChat, ScriptedCompletion};

@@ -11,3 +11,4 @@
 mod client;
 mod gate;
 mod openai_server;
+mod scripted;
