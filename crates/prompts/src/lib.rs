@@ -1,1 +1,51 @@
-//! String and chat prompt templates, with LangChain's rendering to the byte.
+//! Prompt templates for strings and for chats, with LangChain's rendering to the byte.
+//!
+//! Depend on this crate to make prompts: it is `conversant-core`'s [`Prompt`](conversant_core::Prompt)
+//! for templates, without I/O, runtime or provider. Whoever writes a model, a memory or a prompt of
+//! another kind depends on `conversant-core` alone.
+//!
+//! | | |
+//! |---|---|
+//! | [`PromptTemplate`] | one text with variables |
+//! | [`ChatPromptTemplate`] | messages: literal ones, templates, and [`MessagesPlaceholder`]s |
+//!
+//! # Examples
+//!
+//! ```
+//! use conversant_core::{Message, Messages, Prompt, vars};
+//! use conversant_prompts::{ChatPromptTemplate, MessageTemplate, MessagesPlaceholder};
+//!
+//! let prompt = ChatPromptTemplate::from_messages((
+//!     Message::system("You are a chatbot having a conversation with a human."),
+//!     MessagesPlaceholder::new("chat_history"),
+//!     MessageTemplate::human("{human_input}"),
+//! ))?;
+//! assert_eq!(prompt.input_variables(), ["chat_history", "human_input"]);
+//!
+//! let value = prompt.format(&vars! {
+//!     "chat_history" => Messages::from_iter([Message::human("Hi"), Message::ai("Hello!")]),
+//!     "human_input" => "How are you?",
+//! })?;
+//! assert_eq!(
+//!     value.to_string(),
+//!     "System: You are a chatbot having a conversation with a human.\n\
+//!      Human: Hi\nAI: Hello!\nHuman: How are you?",
+//! );
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod chat;
+mod error;
+mod partials;
+mod prompt_template;
+mod slots;
+mod text;
+
+pub use conversant_template::{Excerpt, Location, TemplateErrorKind, escape};
+
+pub use crate::{
+    chat::{ChatPromptTemplate, MessageTemplate, MessageTemplates, MessagesPlaceholder},
+    error::{TemplateError, TemplateFault},
+    prompt_template::PromptTemplate,
+    text::TemplateFormat,
+};

@@ -19,8 +19,19 @@ pub struct Location {
 }
 
 impl Location {
-    /// Finds the place of a byte offset, which must lie on a character boundary or at the end.
-    pub(crate) fn of(source: &str, offset: usize) -> Self {
+    /// Finds the place of a byte offset in a template, for parsers of other grammars too. An offset
+    /// inside a character or beyond the end counts as the end.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_template::Location;
+    ///
+    /// let location = Location::of("one\ntwo {{x", 8);
+    /// assert_eq!(location.to_string(), "line 2, column 5");
+    /// ```
+    #[must_use]
+    pub fn of(source: &str, offset: usize) -> Self {
         let before = source.get(..offset).unwrap_or(source);
         let after = source.get(offset..).unwrap_or_default();
         let start = before.rfind('\n').map_or(0, |newline| newline + 1);

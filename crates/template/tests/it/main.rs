@@ -11,5 +11,4 @@
 mod errors;
 mod formats;
 mod properties;
-mod recorded;
 mod size;

@@ -1,0 +1,186 @@
+//! What a chat prompt is made from: literal messages, templates and placeholders.
+
+use conversant_core::{Message, Messages, Role};
+
+use super::{MessagesPlaceholder, Part};
+use crate::{PromptTemplate, TemplateError, TemplateFault, TemplateFormat};
+
+/// One element of a chat prompt: a message template, a literal message or a placeholder.
+///
+/// A template's text is parsed when the prompt is made, so that making the list needs no `?` for each.
+///
+/// # Examples
+///
+/// ```
+/// use conversant_core::{Message, Prompt, vars};
+/// use conversant_prompts::{ChatPromptTemplate, MessageTemplate};
+///
+/// let prompt = ChatPromptTemplate::from_messages([
+///     MessageTemplate::system("You are {name}."),
+///     MessageTemplate::from(Message::human("{braces} are text here")),
+///     MessageTemplate::chat("critic", "Judge {name}."),
+/// ])?;
+/// assert_eq!(
+///     prompt.format(&vars! { "name" => "Ada" })?.to_string(),
+///     "System: You are Ada.\nHuman: {braces} are text here\ncritic: Judge Ada.",
+/// );
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct MessageTemplate(Kind);
+
+#[derive(Debug, Clone)]
+enum Kind {
+    Literal(Message),
+    Source {
+        role: Role,
+        template: String,
+        format: TemplateFormat,
+    },
+    Parsed {
+        role: Role,
+        template: PromptTemplate,
+    },
+    Placeholder(MessagesPlaceholder),
+    /// The text of a pair with the role `placeholder`.
+    PlaceholderText(String),
+}
+
+impl MessageTemplate {
+    /// Creates a template for a message of any role, in a given format.
+    #[must_use]
+    pub fn new(role: Role, template: impl Into<String>, format: TemplateFormat) -> Self {
+        Self(Kind::Source { role, template: template.into(), format })
+    }
+
+    /// Creates an f-string template for a system message.
+    #[must_use]
+    pub fn system(template: impl Into<String>) -> Self {
+        Self::new(Role::System, template, TemplateFormat::FString)
+    }
+
+    /// Creates an f-string template for a human message.
+    #[must_use]
+    pub fn human(template: impl Into<String>) -> Self {
+        Self::new(Role::Human, template, TemplateFormat::FString)
+    }
+
+    /// Creates an f-string template for an AI message.
+    #[must_use]
+    pub fn ai(template: impl Into<String>) -> Self {
+        Self::new(Role::Ai, template, TemplateFormat::FString)
+    }
+
+    /// Creates an f-string template for a message of a role of one's own.
+    #[must_use]
+    pub fn chat(role: impl Into<String>, template: impl Into<String>) -> Self {
+        Self::new(Role::Chat(role.into()), template, TemplateFormat::FString)
+    }
+
+    /// Creates a message template from a string prompt, whose partial variables it keeps.
+    #[must_use]
+    pub fn from_prompt(role: Role, prompt: PromptTemplate) -> Self {
+        Self(Kind::Parsed { role, template: prompt })
+    }
+
+    /// Parses what is still source.
+    pub(super) fn into_part(self) -> Result<Part, TemplateError> {
+        let (role, template) = match self.0 {
+            Kind::Literal(message) => return Ok(Part::Literal(Messages::from(message))),
+            Kind::Placeholder(placeholder) => return Ok(Part::Placeholder(placeholder)),
+            Kind::PlaceholderText(text) => return placeholder(&text).map(Part::Placeholder),
+            Kind::Source { role, template, format } => {
+                (role, PromptTemplate::parse(template, format)?)
+            }
+            Kind::Parsed { role, template } => (role, template),
+        };
+        Ok(Part::Template { role, template })
+    }
+}
+
+/// Reads the text of a pair with the role `placeholder`: `{name}`, as LangChain writes it.
+fn placeholder(text: &str) -> Result<MessagesPlaceholder, TemplateError> {
+    match text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
+        Some(name) if !name.is_empty() && !name.contains(['{', '}']) => {
+            Ok(MessagesPlaceholder::new(name.to_owned()).optional())
+        }
+        _ => Err(TemplateError::new(TemplateFault::Placeholder(text.to_owned()))),
+    }
+}
+
+impl From<Message> for MessageTemplate {
+    fn from(message: Message) -> Self {
+        Self(Kind::Literal(message))
+    }
+}
+
+impl From<MessagesPlaceholder> for MessageTemplate {
+    fn from(placeholder: MessagesPlaceholder) -> Self {
+        Self(Kind::Placeholder(placeholder))
+    }
+}
+
+impl<R: AsRef<str>, T: Into<String>> From<(R, T)> for MessageTemplate {
+    /// Reads a pair of role and f-string template. The roles `system`, `human` (or `user`) and `ai` (or
+    /// `assistant`) are known; any other is a role of one's own.
+    fn from((role, template): (R, T)) -> Self {
+        let (role, template) = (role.as_ref(), template.into());
+        match role {
+            "placeholder" => Self(Kind::PlaceholderText(template)),
+            "system" | "human" | "user" | "ai" | "assistant" => {
+                Self::new(Role::from_name(role), template, TemplateFormat::FString)
+            }
+            other => Self::chat(other, template),
+        }
+    }
+}
+
+impl From<PromptTemplate> for MessageTemplate {
+    /// Makes a human message of a string prompt.
+    fn from(prompt: PromptTemplate) -> Self {
+        Self::from_prompt(Role::Human, prompt)
+    }
+}
+
+/// A list that a chat prompt can be made from: an array or `Vec`, or a tuple of up to twelve that mixes
+/// messages, templates, placeholders and pairs.
+pub trait MessageTemplates {
+    /// Returns the elements, in order.
+    fn into_message_templates(self) -> Vec<MessageTemplate>;
+}
+
+impl<T: Into<MessageTemplate>> MessageTemplates for Vec<T> {
+    fn into_message_templates(self) -> Vec<MessageTemplate> {
+        self.into_iter().map(Into::into).collect()
+    }
+}
+
+impl<T: Into<MessageTemplate>, const N: usize> MessageTemplates for [T; N] {
+    fn into_message_templates(self) -> Vec<MessageTemplate> {
+        self.into_iter().map(Into::into).collect()
+    }
+}
+
+macro_rules! tuples {
+    ($($name:ident)*) => {
+        impl<$($name: Into<MessageTemplate>),*> MessageTemplates for ($($name,)*) {
+            #[expect(non_snake_case, reason = "a tuple's parts take the names of their types")]
+            fn into_message_templates(self) -> Vec<MessageTemplate> {
+                let ($($name,)*) = self;
+                vec![$($name.into()),*]
+            }
+        }
+    };
+}
+tuples!(A);
+tuples!(A B);
+tuples!(A B C);
+tuples!(A B C D);
+tuples!(A B C D E);
+tuples!(A B C D E F);
+tuples!(A B C D E F G);
+tuples!(A B C D E F G H);
+tuples!(A B C D E F G H I);
+tuples!(A B C D E F G H I J);
+tuples!(A B C D E F G H I J K);
+tuples!(A B C D E F G H I J K L);

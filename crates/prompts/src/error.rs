@@ -1,0 +1,115 @@
+//! What can be wrong with a template, in any of the formats.
+
+use std::{error::Error, fmt};
+
+use conversant_template::{Location, TemplateErrorKind};
+
+use crate::TemplateFormat;
+
+/// The reason why a template was refused, and where.
+///
+/// `Display` is one line. The alternate form, `{:#}`, adds the template's line with a caret under the
+/// very character, and how literal braces are written.
+///
+/// # Examples
+///
+/// ```
+/// use conversant_prompts::PromptTemplate;
+///
+/// let error = PromptTemplate::from_template("東京: {user.name}").unwrap_err();
+/// assert_eq!(
+///     format!("{error:#}"),
+///     "a field is a plain name, `.` is refused, at line 1, column 10
+/// 1 | 東京: {user.name}
+///   |            ^
+/// literal braces are written `{{` and `}}`",
+/// );
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TemplateError {
+    fault: TemplateFault,
+    location: Option<Box<Location>>,
+    message: Option<usize>,
+}
+
+impl TemplateError {
+    pub(crate) fn new(fault: TemplateFault) -> Self {
+        Self { fault, location: None, message: None }
+    }
+
+    /// Tells in which message of a chat prompt the fault is, counted from 0.
+    pub(crate) fn in_message(mut self, index: usize) -> Self {
+        self.message = Some(index);
+        self
+    }
+
+    /// Returns what is wrong.
+    #[must_use]
+    pub fn fault(&self) -> &TemplateFault {
+        &self.fault
+    }
+
+    /// Returns where in the template it is wrong, if it is a place in a template.
+    #[must_use]
+    pub fn location(&self) -> Option<&Location> {
+        self.location.as_deref()
+    }
+
+    /// Returns which message of a chat prompt is at fault, counted from 0.
+    #[must_use]
+    pub fn message(&self) -> Option<usize> {
+        self.message
+    }
+}
+
+impl fmt::Display for TemplateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { fault, location, message } = self;
+        if let Some(index) = message {
+            write!(f, "message {}: ", index + 1)?;
+        }
+        write!(f, "{fault}")?;
+        let Some(location) = location else { return Ok(()) };
+        write!(f, ", at {location}")?;
+        if f.alternate() {
+            write!(f, "\n{}\n{}", location.excerpt(), TemplateFormat::FString.literal_braces())?;
+        }
+        Ok(())
+    }
+}
+
+impl Error for TemplateError {}
+
+impl From<conversant_template::TemplateError> for TemplateError {
+    fn from(error: conversant_template::TemplateError) -> Self {
+        Self {
+            fault: TemplateFault::FString(error.kind().clone()),
+            location: Some(Box::new(error.location().clone())),
+            message: None,
+        }
+    }
+}
+
+/// The kinds of fault in a template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TemplateFault {
+    /// A fault in an f-string template.
+    FString(TemplateErrorKind),
+    /// A placeholder whose name is reserved: `stop`.
+    ReservedName(String),
+    /// A pair with the role `placeholder` whose text is not `{name}`.
+    Placeholder(String),
+}
+
+impl fmt::Display for TemplateFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::FString(kind) => kind.fmt(f),
+            Self::ReservedName(name) => write!(f, "the name `{name}` is reserved"),
+            Self::Placeholder(text) => {
+                write!(f, "a placeholder is written `{{name}}`, not `{}`", text.escape_debug())
+            }
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Partial variables: values given when a prompt is made, so that a call need not repeat them.
+
+use std::{borrow::Cow, fmt, sync::Arc};
+
+use conversant_core::{Value, Variables};
+
+/// The partial variables of one prompt.
+#[derive(Clone, Default)]
+pub(crate) struct Partials {
+    entries: Vec<(Cow<'static, str>, Partial)>,
+}
+
+#[derive(Clone)]
+enum Partial {
+    Value(Value),
+    /// Asked at each call that does not give the variable itself.
+    Function(Arc<dyn Fn() -> Value + Send + Sync>),
+}
+
+impl Partials {
+    pub(crate) fn set(&mut self, name: Cow<'static, str>, value: Value) {
+        self.put(name, Partial::Value(value));
+    }
+
+    pub(crate) fn set_function(
+        &mut self,
+        name: Cow<'static, str>,
+        function: Arc<dyn Fn() -> Value + Send + Sync>,
+    ) {
+        self.put(name, Partial::Function(function));
+    }
+
+    pub(crate) fn contains(&self, name: &str) -> bool {
+        self.entries.iter().any(|(known, _)| known == name)
+    }
+
+    /// Asks the functions whose variables are used and not given.
+    fn compute(&self, used: &dyn Fn(&str) -> bool) -> Variables {
+        let functions = self.entries.iter().filter_map(|(name, partial)| match partial {
+            Partial::Function(function) if used(name) => Some((name.clone(), function())),
+            _ => None,
+        });
+        functions.collect()
+    }
+
+    fn get(&self, name: &str) -> Option<&Value> {
+        self.entries.iter().find_map(|(known, partial)| match partial {
+            Partial::Value(value) if known == name => Some(value),
+            _ => None,
+        })
+    }
+
+    fn put(&mut self, name: Cow<'static, str>, partial: Partial) {
+        match self.entries.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, held)) => *held = partial,
+            None => self.entries.push((name, partial)),
+        }
+    }
+}
+
+impl fmt::Debug for Partials {
+    /// Shows the names and withholds the values.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.entries.iter().map(|(name, _)| name)).finish()
+    }
+}
+
+/// What the names of a prompt stand for in one call: the call's own variables, then the partial ones.
+pub(crate) struct Values<'a> {
+    variables: &'a Variables,
+    partials: &'a Partials,
+    computed: Variables,
+    outer: Option<&'a Self>,
+}
+
+impl<'a> Values<'a> {
+    /// Prepares a call. `used` tells which names the prompt has.
+    pub(crate) fn new(
+        variables: &'a Variables,
+        partials: &'a Partials,
+        used: &dyn Fn(&str) -> bool,
+    ) -> Self {
+        let computed = partials.compute(&|name| used(name) && !variables.contains(name));
+        Self { variables, partials, computed, outer: None }
+    }
+
+    /// Adds a template's own partial variables, which count least.
+    pub(crate) fn with_inner(
+        &'a self,
+        partials: &'a Partials,
+        used: &dyn Fn(&str) -> bool,
+    ) -> Self {
+        let computed = partials.compute(&|name| used(name) && self.get(name).is_none());
+        Self { variables: self.variables, partials, computed, outer: Some(self) }
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&Value> {
+        let outer = match self.outer {
+            Some(outer) => outer.get(name),
+            None => self.variables.get(name),
+        };
+        outer.or_else(|| self.computed.get(name)).or_else(|| self.partials.get(name))
+    }
+}

@@ -1,0 +1,171 @@
+//! The string prompt: one text with variables.
+
+use std::{borrow::Cow, fmt, str::FromStr, sync::Arc};
+
+use conversant_core::{Prompt, PromptError, PromptValue, Slot, SlotKind, Value, Variables};
+
+use crate::{
+    TemplateError, TemplateFormat,
+    partials::{Partials, Values},
+    slots::Slots,
+    text::TextTemplate,
+};
+
+/// A text with variables, as completion models take it.
+///
+/// Its format is fixed and its syntax checked when it is made; `Display` is its source.
+///
+/// # Examples
+///
+/// ```
+/// use conversant_core::{Prompt, vars};
+/// use conversant_prompts::PromptTemplate;
+///
+/// let prompt = PromptTemplate::from_template(
+///     "You are a chatbot having a conversation with a human.
+///
+/// {chat_history}
+/// Human: {human_input}
+/// Chatbot:",
+/// )?;
+/// assert_eq!(prompt.input_variables(), ["chat_history", "human_input"]);
+///
+/// let value = prompt.format(&vars! { "chat_history" => "", "human_input" => "Hi there my friend" })?;
+/// assert!(value.to_string().ends_with("\n\n\nHuman: Hi there my friend\nChatbot:"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct PromptTemplate {
+    template: TextTemplate,
+    partials: Partials,
+    slots: Slots,
+}
+
+impl PromptTemplate {
+    /// Parses an f-string template.
+    ///
+    /// # Errors
+    ///
+    /// A [`TemplateError`] that names the first fault and where it is.
+    pub fn from_template(template: impl Into<String>) -> Result<Self, TemplateError> {
+        Self::parse(template, TemplateFormat::FString)
+    }
+
+    /// Parses a template of a given format.
+    ///
+    /// # Errors
+    ///
+    /// A [`TemplateError`] that names the first fault and where it is.
+    pub fn parse(
+        template: impl Into<String>,
+        format: TemplateFormat,
+    ) -> Result<Self, TemplateError> {
+        let template = TextTemplate::parse(template.into(), format)?;
+        let mut slots = Slots::default();
+        for (name, required) in template.names() {
+            slots.add(name, SlotKind::Text, required);
+        }
+        Ok(Self { template, partials: Partials::default(), slots })
+    }
+
+    /// Sets a partial variable: a value that a call need not give, and may replace.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_core::{Prompt, vars};
+    /// use conversant_prompts::PromptTemplate;
+    ///
+    /// let prompt = PromptTemplate::from_template("{tone}: {text}")?.with_partial("tone", "kindly");
+    /// assert_eq!(prompt.input_variables(), ["text"]);
+    /// assert_eq!(prompt.format(&vars! { "text" => "no" })?.to_string(), "kindly: no");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn with_partial(
+        mut self,
+        name: impl Into<Cow<'static, str>>,
+        value: impl Into<Value>,
+    ) -> Self {
+        let name = name.into();
+        self.slots.provide(&name);
+        self.partials.set(name, value.into());
+        self
+    }
+
+    /// Sets a partial variable that a function gives at each call, such as the date.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_core::{Prompt, vars};
+    /// use conversant_prompts::PromptTemplate;
+    ///
+    /// let prompt = PromptTemplate::from_template("It is {today}.")?
+    ///     .with_partial_fn("today", || "Monday");
+    /// assert_eq!(prompt.format(&vars! {})?.to_string(), "It is Monday.");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn with_partial_fn<V: Into<Value>>(
+        mut self,
+        name: impl Into<Cow<'static, str>>,
+        function: impl Fn() -> V + Send + Sync + 'static,
+    ) -> Self {
+        let name = name.into();
+        self.slots.provide(&name);
+        self.partials.set_function(name, Arc::new(move || function().into()));
+        self
+    }
+
+    /// Returns the template's source.
+    #[must_use]
+    pub fn template(&self) -> &str {
+        self.template.source()
+    }
+
+    /// Returns the format that the template is written in.
+    #[must_use]
+    pub fn template_format(&self) -> TemplateFormat {
+        self.template.format()
+    }
+
+    /// Returns the names of the variables that a call must give, sorted; partial ones are not among
+    /// them.
+    #[must_use]
+    pub fn input_variables(&self) -> Vec<&str> {
+        self.slots.required()
+    }
+
+    /// Renders the text, when the required variables are known to be there.
+    pub(crate) fn render(&self, values: &Values<'_>) -> Result<String, PromptError> {
+        let inner = values.with_inner(&self.partials, &|name| self.slots.contains(name));
+        self.template.render(&inner)
+    }
+}
+
+impl Prompt for PromptTemplate {
+    fn slots(&self) -> &[Slot] {
+        self.slots.as_slice()
+    }
+
+    fn format(&self, variables: &Variables) -> Result<PromptValue, PromptError> {
+        PromptError::check_missing(self.slots(), variables)?;
+        let values = Values::new(variables, &self.partials, &|name| self.slots.contains(name));
+        self.template.render(&values).map(PromptValue::from)
+    }
+}
+
+impl FromStr for PromptTemplate {
+    type Err = TemplateError;
+
+    fn from_str(template: &str) -> Result<Self, TemplateError> {
+        Self::from_template(template)
+    }
+}
+
+impl fmt::Display for PromptTemplate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.template())
+    }
+}

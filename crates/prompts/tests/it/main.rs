@@ -1,0 +1,15 @@
+//! Tests of the prompt templates through their public API.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs
+)]
+
+mod chat;
+mod errors;
+mod recorded;
+mod snapshots;
+mod strings;
