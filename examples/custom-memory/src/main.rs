@@ -1,1 +1,44 @@
-fn main() {}
+//! Drives the notebook by hand, as a chain does: load, fill in the prompt, ask the model, save.
+
+use std::{
+    error::Error,
+    pin::pin,
+    task::{Context, Poll, Waker},
+};
+
+use conversant_core::{LoadContext, Memory, PromptValue, Turn, Variables, vars};
+use custom_memory::Notebook;
+
+/// What the user says, and what a model would answer.
+const CONVERSATION: [(&str, &str); 3] = [
+    ("Remember: the cat is called Mia.", "I will."),
+    ("Remember: she gets no milk.", "Noted."),
+    ("What may I give the cat?", "Water for Mia, and no milk."),
+];
+
+#[allow(clippy::print_stdout, reason = "an example shows what it does")]
+fn main() -> Result<(), Box<dyn Error>> {
+    let memory = Notebook::default();
+    for (question, answer) in CONVERSATION {
+        let inputs = vars! { "human_input" => question };
+        let loaded = block_on(memory.load(LoadContext::new(&inputs).with_input(question)))?;
+        println!("{}\n{answer}\n", prompt(&loaded.variables, question));
+        block_on(memory.save(&Turn::exchange(question, answer), loaded.ticket))?;
+    }
+    Ok(())
+}
+
+fn prompt(memory: &Variables, question: &str) -> PromptValue {
+    let notes = memory.get("notes").map(|notes| notes.to_text()).unwrap_or_default();
+    format!("The user asked you to remember:\n{notes}\n\nHuman: {question}\nAI:").into()
+}
+
+/// Runs a future that never waits for anything, such as those of a memory in memory. Others need a runtime.
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            return output;
+        }
+    }
+}
