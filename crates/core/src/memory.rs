@@ -57,6 +57,12 @@ pub trait Memory: Send + Sync {
         &TOLD
     }
 
+    /// Returns whether [`save`](Self::save) keeps anything. A memory that keeps nothing (fixed facts, a read-only view) needs no keys, and
+    /// the check of a chain's wiring asks for none. The default is that it does.
+    fn saves_turns(&self) -> bool {
+        true
+    }
+
     /// Loads the variables for a call, and a ticket for its save.
     async fn load(&self, context: LoadContext<'_>) -> Result<Loaded, MemoryError>;
 
@@ -81,6 +87,9 @@ macro_rules! forward_memory {
             }
             fn keys(&self) -> &TurnKeys {
                 (**self).keys()
+            }
+            fn saves_turns(&self) -> bool {
+                (**self).saves_turns()
             }
             async fn load(&self, context: LoadContext<'_>) -> Result<Loaded, MemoryError> {
                 (**self).load(context).await

@@ -1,0 +1,108 @@
+//! One call of a chain: load, run, save. The order of events is the reference's; see [`Event`].
+
+use conversant_core::{CallOptions, Event, MissingVariable, Ticket, TurnId, Variables};
+
+use crate::{
+    Answer, Chain, ChainError, Outcome, RunContext, chain::Observers, link::Link, queue::Permit,
+};
+
+/// A call that has its variables: the memory is loaded, and its place in the conversation's queue is held.
+pub(crate) struct Prepared {
+    pub(crate) variables: Variables,
+    pub(crate) context: RunContext,
+    pub(crate) turn_id: TurnId,
+    ticket: Ticket,
+    permit: Option<Permit>,
+}
+
+/// Runs a whole call.
+pub(crate) async fn invoke(
+    chain: &dyn Chain,
+    link: Option<&Link>,
+    observers: Observers,
+    inputs: Variables,
+    options: CallOptions,
+) -> Result<Outcome, ChainError> {
+    let mut prepared = prepare(chain, link, observers, inputs, options).await?;
+    let run = async {
+        check(chain, &prepared.variables)?;
+        let answer = chain.run(&prepared.variables, &prepared.context).await?;
+        save(link, &mut prepared, &answer, false).await?;
+        Ok(answer)
+    };
+    match run.await {
+        Ok(answer) => Ok(end(chain, prepared, answer)),
+        Err(error) => Err(fail(chain, &prepared.context, error)),
+    }
+}
+
+/// Waits for the conversation, loads its memory, and tells that the chain has started.
+pub(crate) async fn prepare(
+    chain: &dyn Chain,
+    link: Option<&Link>,
+    observers: Observers,
+    inputs: Variables,
+    mut options: CallOptions,
+) -> Result<Prepared, ChainError> {
+    if inputs.contains("stop") {
+        let reason = "stop sequences are given in `CallOptions`";
+        return Err(ChainError::TakenInput { name: "stop".to_owned(), reason });
+    }
+    let turn_id = *options.turn_id.get_or_insert_with(TurnId::random);
+    let mut variables = inputs;
+    let mut permit = None;
+    let mut ticket = Ticket::default();
+    if let Some(link) = link {
+        if let Some(slot) =
+            link.memory.variables().iter().find(|slot| variables.contains(slot.name()))
+        {
+            let reason = "the memory gives it";
+            return Err(ChainError::TakenInput { name: slot.name().to_owned(), reason });
+        }
+        permit = Some(link.queue.enter().await);
+        let loaded = link.load(&variables).await?;
+        variables.extend(loaded.variables);
+        ticket = loaded.ticket;
+    }
+    let context = RunContext::new(options, observers);
+    context.emit(&Event::chain_started(chain.name(), &variables));
+    Ok(Prepared { variables, context, turn_id, ticket, permit })
+}
+
+/// Checks that every required variable is there, and names all that are missing.
+pub(crate) fn check(chain: &dyn Chain, variables: &Variables) -> Result<(), ChainError> {
+    let lacking =
+        chain.slots().iter().filter(|slot| slot.is_required() && !variables.contains(slot.name()));
+    let missing: Vec<_> =
+        lacking.map(|slot| MissingVariable::new(slot.name(), variables.names())).collect();
+    if missing.is_empty() { Ok(()) } else { Err(ChainError::MissingInputs { missing }) }
+}
+
+/// Saves the turn, if there is a memory.
+pub(crate) async fn save(
+    link: Option<&Link>,
+    prepared: &mut Prepared,
+    answer: &Answer,
+    incomplete: bool,
+) -> Result<(), ChainError> {
+    let Some(link) = link else { return Ok(()) };
+    let turn = link.turn(prepared.turn_id, &prepared.variables, answer).with_incomplete(incomplete);
+    let ticket = std::mem::take(&mut prepared.ticket);
+    link.save(turn, ticket, answer, &prepared.context).await
+}
+
+/// Ends a call well.
+pub(crate) fn end(chain: &dyn Chain, prepared: Prepared, answer: Answer) -> Outcome {
+    let Prepared { mut variables, context, turn_id, permit, .. } = prepared;
+    context.emit(&Event::chain_ended(chain.name(), &answer.outputs));
+    drop(permit);
+    variables.extend(answer.outputs);
+    let output_key = chain.outputs().first().map(ToString::to_string).unwrap_or_default();
+    Outcome { variables, reply: answer.reply, turn_id, output_key }
+}
+
+/// Tells that a call failed after its start.
+pub(crate) fn fail(chain: &dyn Chain, context: &RunContext, error: ChainError) -> ChainError {
+    context.emit(&Event::chain_failed(chain.name(), &error));
+    error
+}

@@ -1,0 +1,33 @@
+//! What a call of a chain comes to.
+
+use conversant_core::{Reply, TurnId, Value, Variables};
+
+/// What a call of a chain comes to: its inputs, the memory's variables and the outputs in one map, as LangChain's `invoke` gives
+/// them, and the model's reply beside it.
+///
+/// `Debug` withholds what was said.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Outcome {
+    /// The inputs, then the memory's variables, then the outputs.
+    pub variables: Variables,
+    /// The model's reply, if one model gave the answer.
+    pub reply: Option<Reply>,
+    /// The turn's id.
+    pub turn_id: TurnId,
+    pub(crate) output_key: String,
+}
+
+impl Outcome {
+    /// Returns the output: the answer's text, or what the parser made of it.
+    #[must_use]
+    pub fn output(&self) -> Option<&Value> {
+        self.variables.get(&self.output_key)
+    }
+
+    /// Returns the output as text.
+    #[must_use]
+    pub fn text(&self) -> String {
+        self.output().map(|value| value.to_text().into_owned()).unwrap_or_default()
+    }
+}

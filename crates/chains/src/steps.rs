@@ -1,0 +1,82 @@
+//! The steps of an LLM chain: fill in the prompt, ask the model, parse the answer.
+
+use std::{borrow::Cow, sync::Arc};
+
+use async_trait::async_trait;
+use conversant_core::{
+    Event, LanguageModel, OutputParser, Prompt, PromptValue, Reply, ReplyStream, Slot, Variables,
+};
+
+use crate::{Answer, Chain, ChainError, RunContext};
+
+/// A prompt, a model and perhaps a parser.
+pub(crate) struct LlmSteps {
+    pub(crate) name: Cow<'static, str>,
+    pub(crate) prompt: Arc<dyn Prompt>,
+    pub(crate) model: LanguageModel,
+    pub(crate) parser: Option<Arc<dyn OutputParser>>,
+    pub(crate) output_key: [Cow<'static, str>; 1],
+}
+
+impl LlmSteps {
+    fn format(
+        &self,
+        variables: &Variables,
+        context: &RunContext,
+    ) -> Result<PromptValue, ChainError> {
+        let prompt = self.prompt.format(variables).map_err(ChainError::Prompt)?;
+        context.emit(&Event::prompt_formatted(&prompt));
+        Ok(prompt)
+    }
+}
+
+#[async_trait]
+impl Chain for LlmSteps {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn slots(&self) -> &[Slot] {
+        self.prompt.slots()
+    }
+
+    fn outputs(&self) -> &[Cow<'static, str>] {
+        &self.output_key
+    }
+
+    async fn run(&self, variables: &Variables, context: &RunContext) -> Result<Answer, ChainError> {
+        let prompt = self.format(variables, context)?;
+        let reply = self
+            .model
+            .generate(prompt, context.options().clone())
+            .await
+            .map_err(ChainError::Model)?;
+        self.finish(reply, context)
+    }
+
+    async fn stream(
+        &self,
+        variables: &Variables,
+        context: &RunContext,
+    ) -> Result<Option<ReplyStream>, ChainError> {
+        let prompt = self.format(variables, context)?;
+        self.model
+            .stream(prompt, context.options().clone())
+            .await
+            .map(Some)
+            .map_err(ChainError::Model)
+    }
+
+    fn finish(&self, reply: Reply, context: &RunContext) -> Result<Answer, ChainError> {
+        context.emit(&Event::model_answered(&reply));
+        let text = reply.text();
+        let output = match &self.parser {
+            Some(parser) => parser.parse(&text).map_err(ChainError::Parse)?,
+            None => text.into(),
+        };
+        let [key] = &self.output_key;
+        let mut outputs = Variables::with_capacity(1);
+        outputs.insert(key.clone(), output);
+        Ok(Answer::new(outputs).with_reply(reply))
+    }
+}

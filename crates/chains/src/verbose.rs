@@ -1,0 +1,128 @@
+//! The verbose transcript: what the document's page shows while a chain runs.
+
+use std::{
+    fmt,
+    io::{self, Write},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use conversant_core::{Event, Observer};
+
+const BOLD: &str = "\u{1b}[1m";
+const GREEN: &str = "\u{1b}[32;1m\u{1b}[1;3m";
+const RESET: &str = "\u{1b}[0m";
+
+/// An observer that writes the transcript which LangChain's verbose mode prints, escape codes included, to a sink.
+///
+/// # Examples
+///
+/// ```
+/// use conversant_chains::Verbose;
+/// use conversant_core::{vars, Event, Observer};
+///
+/// let (verbose, transcript) = Verbose::buffer();
+/// let verbose = verbose.without_color();
+/// verbose.on_event(&Event::chain_started("LLMChain", &vars! {}));
+/// verbose.on_event(&Event::prompt_formatted(&"Hi".into()));
+/// verbose.on_event(&Event::chain_ended("LLMChain", &vars! {}));
+/// assert_eq!(
+///     transcript.take(),
+///     "\n\n> Entering new LLMChain chain...\nPrompt after formatting:\nHi\n\n> Finished chain.\n"
+/// );
+/// ```
+pub struct Verbose {
+    sink: Mutex<Box<dyn Write + Send>>,
+    color: bool,
+}
+
+impl Verbose {
+    /// Creates a transcript on a sink. What the sink can't write is left out: a call never fails for its transcript.
+    #[must_use]
+    pub fn new(sink: impl Write + Send + 'static) -> Self {
+        Self { sink: Mutex::new(Box::new(sink)), color: true }
+    }
+
+    /// Creates a transcript on standard output.
+    #[must_use]
+    pub fn stdout() -> Self {
+        Self::new(io::stdout())
+    }
+
+    /// Creates a transcript on standard error.
+    #[must_use]
+    pub fn stderr() -> Self {
+        Self::new(io::stderr())
+    }
+
+    /// Creates a transcript in memory, and what reads it.
+    #[must_use]
+    pub fn buffer() -> (Self, Transcripts) {
+        let transcripts = Transcripts::default();
+        (Self::new(Shared(transcripts.clone())), transcripts)
+    }
+
+    /// Leaves out the escape codes that make the text bold and green.
+    #[must_use]
+    pub fn without_color(mut self) -> Self {
+        self.color = false;
+        self
+    }
+
+    fn code(&self, code: &'static str) -> &'static str {
+        if self.color { code } else { "" }
+    }
+
+    /// Writes one event's text at once, so that calls that run at the same time don't mix within it.
+    fn write(&self, parts: &[&str]) {
+        let mut sink = self.sink.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = sink.write_all(parts.concat().as_bytes()).and_then(|()| sink.flush());
+    }
+}
+
+impl Observer for Verbose {
+    fn on_event(&self, event: &Event<'_>) {
+        let (bold, green, reset) = (self.code(BOLD), self.code(GREEN), self.code(RESET));
+        match event {
+            Event::ChainStarted { chain, .. } => {
+                self.write(&["\n\n", bold, "> Entering new ", chain, " chain...", reset, "\n"]);
+            }
+            Event::PromptFormatted { prompt, .. } => {
+                self.write(&["Prompt after formatting:\n", green, &prompt.to_text(), reset, "\n"]);
+            }
+            Event::ChainEnded { .. } => self.write(&["\n", bold, "> Finished chain.", reset, "\n"]),
+            _ => {}
+        }
+    }
+}
+
+impl fmt::Debug for Verbose {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verbose").field("color", &self.color).finish_non_exhaustive()
+    }
+}
+
+/// What a [`Verbose::buffer`] has written.
+#[derive(Debug, Clone, Default)]
+pub struct Transcripts(Arc<Mutex<Vec<u8>>>);
+
+impl Transcripts {
+    /// Returns what was written since the last time, and forgets it.
+    #[must_use]
+    pub fn take(&self) -> String {
+        let bytes = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+}
+
+struct Shared(Transcripts);
+
+impl Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

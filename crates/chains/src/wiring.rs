@@ -1,0 +1,260 @@
+//! The check of a chain's wiring: every fault at once, before any call.
+
+use std::{borrow::Cow, error::Error, fmt};
+
+use conversant_core::{KeyError, Memory, Slot, SlotKind, nearest};
+
+/// A chain that can't be built, with every fault of its wiring.
+///
+/// # Examples
+///
+/// ```
+/// # use conversant_chains::LlmChain;
+/// # use conversant_core::{async_trait, ChatModel, ChatRequest, LanguageModel, Message, ModelError, Reply};
+/// # use conversant_memory::BufferMemory;
+/// # use conversant_prompts::PromptTemplate;
+/// # struct Parrot;
+/// # #[async_trait]
+/// # impl ChatModel for Parrot {
+/// #     async fn generate(&self, _: &ChatRequest) -> Result<Reply, ModelError> {
+/// #         Ok(Reply::new(Message::ai("")))
+/// #     }
+/// # }
+/// let fault = LlmChain::builder()
+///     .prompt(PromptTemplate::new("{history}\nHuman: {human_input}")?)
+///     .model(LanguageModel::chat(Parrot))
+///     .memory(BufferMemory::new().with_memory_key("chat_history"))
+///     .build()
+///     .unwrap_err();
+/// assert!(fault.to_string().contains("memory variable `chat_history` is not used by the prompt (nearest: `history`)"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WiringError {
+    faults: Vec<WiringFault>,
+}
+
+impl WiringError {
+    pub(crate) const fn new(faults: Vec<WiringFault>) -> Self {
+        Self { faults }
+    }
+
+    /// Returns the faults, at least one.
+    #[must_use]
+    pub fn faults(&self) -> &[WiringFault] {
+        &self.faults
+    }
+}
+
+impl fmt::Display for WiringError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the chain can't be built:")?;
+        match self.faults.as_slice() {
+            [fault] => write!(f, " {fault}"),
+            faults => faults.iter().try_for_each(|fault| write!(f, "\n- {fault}")),
+        }
+    }
+}
+
+impl Error for WiringError {}
+
+/// One fault of a chain's wiring.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum WiringFault {
+    /// The chain has no prompt.
+    #[error("it has no prompt: call `prompt`")]
+    NoPrompt,
+    /// The chain has no model.
+    #[error("it has no model: call `model`")]
+    NoModel,
+    /// The prompt has a variable of a reserved name.
+    #[error("the prompt's variable `{name}` has a reserved name")]
+    Reserved {
+        /// The name.
+        name: String,
+    },
+    /// The memory gives a variable that the prompt does not use, so the model would not see the conversation.
+    #[error("memory variable `{name}` is not used by the prompt{}", hint(nearest.as_deref()))]
+    UnusedMemory {
+        /// The variable.
+        name: String,
+        /// The nearest of the prompt's variables.
+        nearest: Option<String>,
+    },
+    /// The memory gives text where the prompt wants messages.
+    #[error(
+        "memory variable `{name}` is text, and the prompt's placeholder takes messages: make the memory return messages"
+    )]
+    TextForMessages {
+        /// The variable.
+        name: String,
+    },
+    /// Two sources give one variable.
+    #[error("variable `{name}` is given twice: by {first} and by {second}")]
+    TwoSources {
+        /// The variable.
+        name: String,
+        /// One source.
+        first: &'static str,
+        /// The other.
+        second: &'static str,
+    },
+    /// Which input is the user's, or which output the answer, can't be told.
+    #[error("{0}")]
+    Key(KeyError),
+    /// The prompt needs a variable that neither the memory nor a declared input gives.
+    #[error("the prompt's variable `{name}` is given by nobody{}", hint(nearest.as_deref()))]
+    NotGiven {
+        /// The variable.
+        name: String,
+        /// The nearest of the names that are given.
+        nearest: Option<String>,
+    },
+    /// A declared input is used by nobody.
+    #[error("input `{name}` is used by nobody{}", hint(nearest.as_deref()))]
+    UnusedInput {
+        /// The input.
+        name: String,
+        /// The nearest of the names that are needed.
+        nearest: Option<String>,
+    },
+}
+
+fn hint(nearest: Option<&str>) -> String {
+    nearest.map_or_else(String::new, |name| format!(" (nearest: `{name}`)"))
+}
+
+/// What is wired together.
+pub(crate) struct Wiring<'w> {
+    pub(crate) slots: &'w [Slot],
+    pub(crate) outputs: &'w [Cow<'static, str>],
+    pub(crate) memory: Option<&'w dyn Memory>,
+    /// The inputs, where they are declared.
+    pub(crate) declared: Option<&'w [String]>,
+    /// The memory's variables that nobody needs to use.
+    pub(crate) allow_unused: &'w [String],
+}
+
+/// The names that a chain's turns are picked by.
+#[derive(Debug, Default)]
+pub(crate) struct TurnNames {
+    pub(crate) input: Option<String>,
+    pub(crate) output: Option<String>,
+}
+
+impl Wiring<'_> {
+    /// Checks everything, adds to the faults known already, and returns the names that were told.
+    pub(crate) fn check(&self, mut faults: Vec<WiringFault>) -> Result<TurnNames, WiringError> {
+        faults.extend(self.reserved());
+        faults.extend(self.memory_to_prompt());
+        faults.extend(self.declared_inputs());
+        let names = self.turn_names(&mut faults);
+        if faults.is_empty() { Ok(names) } else { Err(WiringError { faults }) }
+    }
+
+    fn memory_slots(&self) -> &[Slot] {
+        self.memory.map_or(&[], Memory::variables)
+    }
+
+    fn slot_names(&self) -> impl Iterator<Item = &str> {
+        self.slots.iter().map(Slot::name)
+    }
+
+    fn is_given_by_memory(&self, name: &str) -> bool {
+        self.memory_slots().iter().any(|slot| slot.name() == name)
+    }
+
+    fn reserved(&self) -> Option<WiringFault> {
+        let name = self.slot_names().find(|name| *name == "stop")?;
+        Some(WiringFault::Reserved { name: name.to_owned() })
+    }
+
+    fn memory_to_prompt(&self) -> Vec<WiringFault> {
+        let mut faults = Vec::new();
+        for (index, given) in self.memory_slots().iter().enumerate() {
+            let name = || given.name().to_owned();
+            if self.memory_slots().iter().take(index).any(|earlier| earlier.name() == given.name())
+            {
+                let (first, second) = ("one memory", "another");
+                faults.push(WiringFault::TwoSources { name: name(), first, second });
+                continue;
+            }
+            match self.slots.iter().find(|slot| slot.name() == given.name()) {
+                Some(slot)
+                    if slot.kind() == SlotKind::Messages && given.kind() == SlotKind::Text =>
+                {
+                    faults.push(WiringFault::TextForMessages { name: name() });
+                }
+                Some(_) => {}
+                None if self.allow_unused.iter().any(|allowed| allowed == given.name()) => {}
+                None => {
+                    let nearest = nearest(given.name(), self.slot_names()).map(str::to_owned);
+                    faults.push(WiringFault::UnusedMemory { name: name(), nearest });
+                }
+            }
+        }
+        faults
+    }
+
+    fn declared_inputs(&self) -> Vec<WiringFault> {
+        let Some(declared) = self.declared else { return Vec::new() };
+        let mut faults = Vec::new();
+        let is_declared = |name: &str| declared.iter().any(|input| input == name);
+        for slot in self.slots.iter().filter(|slot| slot.is_required()) {
+            if !is_declared(slot.name()) && !self.is_given_by_memory(slot.name()) {
+                let given = declared
+                    .iter()
+                    .map(String::as_str)
+                    .chain(self.memory_slots().iter().map(Slot::name));
+                let nearest = nearest(slot.name(), given).map(str::to_owned);
+                faults.push(WiringFault::NotGiven { name: slot.name().to_owned(), nearest });
+            }
+        }
+        let input_key = self.memory.and_then(|memory| memory.keys().input_key());
+        for name in declared {
+            if self.is_given_by_memory(name) {
+                let (first, second) = ("the memory", "the caller");
+                faults.push(WiringFault::TwoSources { name: name.clone(), first, second });
+            } else if self.slot_names().all(|slot| slot != name) && input_key != Some(name) {
+                let nearest = nearest(name, self.slot_names()).map(str::to_owned);
+                faults.push(WiringFault::UnusedInput { name: name.clone(), nearest });
+            }
+        }
+        faults
+    }
+
+    /// Tells which input is the user's and which output the answer. Where the inputs are not declared, they are what the prompt
+    /// needs: what it takes as an option, and messages, count only where nothing else is left.
+    fn turn_names(&self, faults: &mut Vec<WiringFault>) -> TurnNames {
+        let Some(memory) = self.memory.filter(|memory| memory.saves_turns()) else {
+            return TurnNames::default();
+        };
+        let keys = memory.keys();
+        let of_caller = |slot: &&Slot| !self.is_given_by_memory(slot.name());
+        let mut inputs: Vec<&str> = match self.declared {
+            Some(declared) => declared.iter().map(String::as_str).collect(),
+            None => self.slots.iter().filter(of_caller).map(Slot::name).collect(),
+        };
+        if keys.input_key().is_none() {
+            let is_likely = |name: &&str| {
+                let slot = self.slots.iter().find(|slot| slot.name() == *name);
+                slot.is_some_and(|slot| slot.is_required() && slot.kind() == SlotKind::Text)
+            };
+            let likely: Vec<_> = inputs.iter().copied().filter(is_likely).collect();
+            if !likely.is_empty() {
+                inputs = likely;
+            }
+        }
+        let input = keys.input_name(inputs, memory.variables());
+        let output = keys.output_name(self.outputs.iter().map(AsRef::as_ref));
+        let mut told = |name: Result<&str, KeyError>| match name {
+            Ok(name) => Some(name.to_owned()),
+            Err(error) => {
+                faults.push(WiringFault::Key(error));
+                None
+            }
+        };
+        TurnNames { input: told(input), output: told(output) }
+    }
+}
