@@ -21,6 +21,7 @@
 //! ```
 
 mod block_on;
+mod fault_server;
 mod gate;
 mod loopback;
 mod openai_server;
@@ -29,6 +30,7 @@ mod scripted;
 mod tally;
 
 pub use block_on::block_on;
+pub use fault_server::{Fault, FaultServer, Step, faults};
 pub use gate::Gate;
 pub use openai_server::{Answer, Dialect, OpenAiServer, OpenAiServerBuilder, RecordedRequest};
 pub use poll_then_drop::poll_then_drop;

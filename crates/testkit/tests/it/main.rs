@@ -9,6 +9,7 @@
 )]
 
 mod client;
+mod fault_server;
 mod gate;
 mod openai_server;
 mod scripted;

@@ -1,0 +1,188 @@
+//! A raw TCP server that breaks HTTP, JSON and server-sent events in every way of a table.
+
+mod connection;
+mod fault;
+mod fill;
+mod step;
+mod table;
+mod wire;
+
+use std::{
+    fmt, io,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use bytes::Bytes;
+
+pub use self::{
+    fault::{Fault, faults},
+    step::Step,
+};
+use crate::{loopback::Loopback, tally::Tally};
+
+/// A server on 127.0.0.1 that has one [`Fault`].
+///
+/// It writes to its sockets what the fault's script says, byte for byte, so that it can do what an
+/// HTTP library would not: reset, hang in the middle of a header, drip, lie about lengths. It
+/// counts what a client must be held to: connections, attempts, and whether the client let go of
+/// what it gave up.
+///
+/// Beside it stands a bystander: a second server on another port that answers well. Redirects of
+/// the table lead there; no client should come.
+///
+/// The server runs on a thread of its own and is gone when it is dropped.
+///
+/// # Examples
+///
+/// How a client is driven through the whole table:
+///
+/// ```
+/// use conversant_testkit::{FaultServer, faults};
+///
+/// # fn main() -> std::io::Result<()> {
+/// for fault in faults().iter().filter(|fault| fault.row() == 54) {
+///     let server = FaultServer::start(fault)?;
+///     // … call the model at `server.base_url()`, and look at what became of it:
+///     let expected_attempts = match fault.name() {
+///         "status_500" => 3,
+///         _ => 3,
+///     };
+///     # let _ = expected_attempts;
+///     assert_eq!(server.attempts(), 0); // … `expected_attempts`, once the model was called
+///     assert_eq!(server.bystander_connections(), 0);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+pub struct FaultServer {
+    own: Listening,
+    bystander: Listening,
+}
+
+struct Listening {
+    loopback: Loopback,
+    state: Arc<State>,
+}
+
+/// What the connections of a listener share.
+struct State {
+    fault: Fault,
+    bystander: String,
+    connections: Tally,
+    attempts: Tally,
+    disconnects: Tally,
+    requests: Mutex<Vec<Bytes>>,
+}
+
+impl FaultServer {
+    /// Starts a server that has this fault, and its bystander.
+    ///
+    /// # Errors
+    ///
+    /// If no port can be bound on 127.0.0.1, or no thread started.
+    pub fn start(fault: &Fault) -> io::Result<Self> {
+        let bystander = Listening::start("bystander", fault::well(), String::new())?;
+        let address = bystander.loopback.address().to_string();
+        let own = Listening::start("fault-server", fault.clone(), address)?;
+        Ok(Self { own, bystander })
+    }
+
+    /// Returns the address to configure a client with: `http://127.0.0.1:PORT/v1`.
+    #[must_use]
+    pub fn base_url(&self) -> String {
+        format!("http://{}/v1", self.own.loopback.address())
+    }
+
+    /// Returns how many connections were accepted.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.own.state.connections.count()
+    }
+
+    /// Returns how many requests were begun: each counts from its first byte.
+    #[must_use]
+    pub fn attempts(&self) -> usize {
+        self.own.state.attempts.count()
+    }
+
+    /// Waits until `count` requests were begun.
+    pub async fn attempted(&self, count: usize) {
+        self.own.state.attempts.reached(count).await;
+    }
+
+    /// Returns the requests that were read, as they came, keys included.
+    #[must_use]
+    pub fn requests(&self) -> Vec<Bytes> {
+        self.own.state.requests.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Returns how many connections the client closed before the script was through.
+    #[must_use]
+    pub fn disconnects(&self) -> usize {
+        self.own.state.disconnects.count()
+    }
+
+    /// Waits until the client has closed `count` connections before the script was through.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::{io::Write, net::TcpStream};
+    /// use conversant_testkit::{Fault, FaultServer, Step, block_on};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let fault = Fault::new("hang", [Step::WaitForRequest, Step::Hang]);
+    /// let server = FaultServer::start(&fault)?;
+    /// let mut client = TcpStream::connect(server.base_url().replace("http://", "").replace("/v1", ""))?;
+    /// client.write_all(b"POST /v1/completions HTTP/1.1\r\ncontent-length: 2\r\n\r\n{}")?;
+    /// block_on(server.attempted(1));
+    /// drop(client);
+    /// block_on(server.disconnected(1)); // a client that gives up lets go of its connection
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn disconnected(&self, count: usize) {
+        self.own.state.disconnects.reached(count).await;
+    }
+
+    /// Returns how many connections came to the bystander.
+    #[must_use]
+    pub fn bystander_connections(&self) -> usize {
+        self.bystander.state.connections.count()
+    }
+}
+
+impl Listening {
+    fn start(name: &str, fault: Fault, bystander: String) -> io::Result<Self> {
+        let state = Arc::new(State {
+            fault,
+            bystander,
+            connections: Tally::default(),
+            attempts: Tally::default(),
+            disconnects: Tally::default(),
+            requests: Mutex::default(),
+        });
+        let loopback = Loopback::start(name, {
+            let state = Arc::clone(&state);
+            move |stream| connection::serve(Arc::clone(&state), stream)
+        })?;
+        Ok(Self { loopback, state })
+    }
+}
+
+impl State {
+    fn record(&self, request: Bytes) {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner).push(request);
+    }
+}
+
+impl fmt::Debug for FaultServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FaultServer")
+            .field("fault", &self.own.state.fault.name())
+            .field("base_url", &self.base_url())
+            .field("connections", &self.connections())
+            .field("attempts", &self.attempts())
+            .finish_non_exhaustive()
+    }
+}
