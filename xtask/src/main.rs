@@ -1,1 +1,42 @@
-fn main() {}
+//! Checks and long runs of the workspace: `cargo xtask COMMAND`.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal")]
+
+mod conformance;
+
+use std::{error::Error, path::PathBuf, process::ExitCode};
+
+use clap::Parser;
+
+/// What a command returns: whether all is well, or why it could not tell.
+type Verdict = Result<bool, Box<dyn Error>>;
+
+/// Checks and long runs of the workspace.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+enum Command {
+    /// Runs conformance cases through the crates' public API and compares, or prints what comes out.
+    Conformance {
+        /// Prints `{"id", "out"}` for each case and compares nothing.
+        #[arg(long)]
+        print: bool,
+        /// Files of cases, one JSON object a line.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+}
+
+fn main() -> ExitCode {
+    let verdict = match Command::parse() {
+        Command::Conformance { print: true, files } => conformance::print(&files),
+        Command::Conformance { print: false, files } => conformance::compare(&files),
+    };
+    match verdict {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! `chat_prompt`: a chat template, filled in.
+
+use conversant_core::{Message, Prompt, Role};
+use conversant_prompts::{ChatPromptTemplate, MessageTemplate, MessagesPlaceholder};
+use serde::Deserialize;
+use serde_json::{Map, Value as Json, json};
+
+use super::{Failure, case, short};
+
+#[derive(Deserialize)]
+struct Input {
+    messages: Vec<Part>,
+    #[serde(default)]
+    partial_variables: Map<String, Json>,
+    values: Map<String, Json>,
+}
+
+/// A part of a chat template.
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Part {
+    Template {
+        role: String,
+        template: String,
+    },
+    Literal {
+        role: String,
+        content: String,
+    },
+    Placeholder {
+        placeholder: String,
+        #[serde(default)]
+        optional: bool,
+        n_messages: Option<usize>,
+    },
+}
+
+impl From<Part> for MessageTemplate {
+    fn from(part: Part) -> Self {
+        match part {
+            Part::Template { role, template } => (role, template).into(),
+            Part::Literal { role, content } => Message::new(Role::from_name(&role), content).into(),
+            Part::Placeholder { placeholder, optional, n_messages } => {
+                let mut placeholder = MessagesPlaceholder::new(placeholder);
+                if optional {
+                    placeholder = placeholder.optional();
+                }
+                if let Some(n) = n_messages {
+                    placeholder = placeholder.last_n(n);
+                }
+                placeholder.into()
+            }
+        }
+    }
+}
+
+pub(crate) fn run(input: &Json) -> Result<Json, Failure> {
+    let input: Input = case::input(input)?;
+    let mut prompt = ChatPromptTemplate::from_messages(input.messages)?;
+    for (name, value) in input.partial_variables {
+        prompt = prompt.with_partial(name, value);
+    }
+    let value = prompt.format(&short::variables(&input.values))?;
+    Ok(json!({
+        "input_variables": prompt.input_variables(),
+        "messages": short::messages(&value.to_messages()),
+        "text": value.to_text(),
+    }))
+}
