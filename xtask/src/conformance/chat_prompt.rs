@@ -27,11 +27,11 @@ pub(crate) enum Part {
         role: String,
         content: String,
     },
+    /// `n_messages` is not read: the reference takes the field and shows all messages, as its cases do.
     Placeholder {
         placeholder: String,
         #[serde(default)]
         optional: bool,
-        n_messages: Option<usize>,
     },
 }
 
@@ -40,15 +40,9 @@ impl From<Part> for MessageTemplate {
         match part {
             Part::Template { role, template } => (role, template).into(),
             Part::Literal { role, content } => Message::new(Role::from_name(&role), content).into(),
-            Part::Placeholder { placeholder, optional, n_messages } => {
-                let mut placeholder = MessagesPlaceholder::new(placeholder);
-                if optional {
-                    placeholder = placeholder.optional();
-                }
-                if let Some(n) = n_messages {
-                    placeholder = placeholder.last_n(n);
-                }
-                placeholder.into()
+            Part::Placeholder { placeholder, optional } => {
+                let placeholder = MessagesPlaceholder::new(placeholder);
+                if optional { placeholder.optional().into() } else { placeholder.into() }
             }
         }
     }
