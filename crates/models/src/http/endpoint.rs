@@ -1,0 +1,63 @@
+//! The base URL of a server, checked.
+
+use std::net::IpAddr;
+
+use conversant_core::ModelError;
+use reqwest::Url;
+
+/// A base URL that requests may be sent to.
+#[derive(Debug, Clone)]
+pub(crate) struct Endpoint {
+    base: Url,
+}
+
+impl Endpoint {
+    /// Checks a base URL.
+    ///
+    /// # Errors
+    /// [`ModelError::Config`], which does not show the URL: there may be a key in it.
+    pub(crate) fn new(base: &str, allow_plain_http: bool) -> Result<Self, ModelError> {
+        let config = |what: &str| ModelError::config(format!("the base URL {what}"));
+        let base =
+            Url::parse(base.trim()).map_err(|error| config(&format!("is no URL: {error}")))?;
+        if !base.username().is_empty() || base.password().is_some() {
+            return Err(config("has a user name or password in it; give the key with `api_key`"));
+        }
+        if base.fragment().is_some() {
+            return Err(config("has a fragment (`#…`) in it"));
+        }
+        let endpoint = Self { base };
+        match endpoint.base.scheme() {
+            "https" => Ok(endpoint),
+            "http" if allow_plain_http || endpoint.is_loopback() => Ok(endpoint),
+            "http" => Err(config(
+                "is plain HTTP to another machine, where everyone on the way can read the key; \
+                 use https, or `allow_plain_http`",
+            )),
+            _ => Err(config("is neither http nor https")),
+        }
+    }
+
+    /// Returns whether the server is on this machine.
+    pub(crate) fn is_loopback(&self) -> bool {
+        let Some(host) = self.base.host_str() else { return false };
+        let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+        let is_local_name = host == "localhost" || host.ends_with(".localhost");
+        address.map_or(is_local_name, |address| address.is_loopback())
+    }
+
+    /// Returns whether what is sent goes over TLS.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.base.scheme() == "https"
+    }
+
+    /// Returns the URL of a path below the base. A query of the base stays.
+    pub(crate) fn url(&self, path: &str) -> Url {
+        let mut url = self.base.clone();
+        url.set_path(&format!("{}/{path}", self.base.path().trim_end_matches('/')));
+        url
+    }
+}
+
+#[cfg(test)]
+mod tests;

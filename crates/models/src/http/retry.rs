@@ -1,0 +1,155 @@
+//! When a failed attempt is repeated, and how long the wait is.
+
+use std::time::{Duration, SystemTime};
+
+use conversant_core::ModelError;
+use reqwest::header::{HeaderMap, RETRY_AFTER};
+use tokio::time::{Instant, sleep};
+
+use super::timers::Deadline;
+
+/// The longest wait that a server may ask for. Whoever asks for more is not asked again.
+const LONGEST: Duration = Duration::from_secs(120);
+/// The first wait of our own, which doubles, and the longest.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(8));
+
+/// A failed attempt.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) error: ModelError,
+    pub(crate) retry: Retry,
+}
+
+/// Whether an attempt is repeated.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Retry {
+    Never,
+    /// After a wait of our own.
+    Backoff,
+    /// At once, if the connection may have been an old one; else as [`Backoff`](Self::Backoff).
+    AtOnceIfReused,
+    /// After just this wait.
+    After(Duration),
+}
+
+impl Failure {
+    pub(crate) const fn last(error: ModelError) -> Self {
+        Self { error, retry: Retry::Never }
+    }
+
+    pub(crate) const fn again(error: ModelError) -> Self {
+        Self { error, retry: Retry::Backoff }
+    }
+}
+
+impl From<ModelError> for Failure {
+    fn from(error: ModelError) -> Self {
+        Self::last(error)
+    }
+}
+
+/// How many times a failed call is repeated, and the repetitions of one call.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Retries {
+    left: u32,
+    done: u32,
+    /// Whether the connection of the next attempt may be one that was used before.
+    reused: bool,
+}
+
+impl Retries {
+    pub(crate) const fn new(max: u32) -> Self {
+        Self { left: max, done: 0, reused: false }
+    }
+
+    /// Tells that a connection that was used before may be used again.
+    pub(super) const fn reusing(mut self, reused: bool) -> Self {
+        self.reused = reused;
+        self
+    }
+
+    /// Waits until the next attempt.
+    ///
+    /// # Errors
+    /// The failure's error, if there is no next attempt: because it makes no sense, because there were enough, or because the
+    /// wait would outlast the call's deadline.
+    pub(super) async fn wait(
+        &mut self,
+        failure: Failure,
+        deadline: &Deadline,
+    ) -> Result<(), ModelError> {
+        let wait = match failure.retry {
+            Retry::Never => return Err(failure.error),
+            Retry::After(wait) => wait,
+            Retry::AtOnceIfReused if self.reused => Duration::ZERO,
+            Retry::AtOnceIfReused | Retry::Backoff => backoff(self.done, fastrand::f64()),
+        };
+        if self.left == 0 || wait >= deadline.left() {
+            return Err(failure.error);
+        }
+        self.left -= 1;
+        self.done += 1;
+        self.reused = false;
+        // By a monotonic clock: a date was turned into a duration when it came.
+        sleep_for(wait).await;
+        Ok(())
+    }
+}
+
+async fn sleep_for(wait: Duration) {
+    if !wait.is_zero() {
+        sleep(wait).await;
+    }
+}
+
+/// Returns the wait before the repetition after `done` others: half a second, doubled each time up to 8 s, less up to a quarter
+/// at random, so that clients that failed together do not come back together. The source is openai-python.
+fn backoff(done: u32, random: f64) -> Duration {
+    let doubled = BACKOFF.0.saturating_mul(2_u32.saturating_pow(done));
+    doubled.min(BACKOFF.1).mul_f64(1.0 - 0.25 * random.clamp(0.0, 1.0))
+}
+
+/// Returns how long a response asks to wait: `retry-after-ms`, else `retry-after` in seconds or as a date. What makes no
+/// sense (nothing, the past, no number) is no request to wait.
+pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
+    if let Some(wait) = text("retry-after-ms").and_then(|text| seconds(text, 1000.0)) {
+        return Some(wait);
+    }
+    let text = text(RETRY_AFTER.as_str())?;
+    seconds(text, 1.0).or_else(|| {
+        let date = httpdate::parse_http_date(text).ok()?;
+        date.duration_since(now).ok().filter(|wait| !wait.is_zero())
+    })
+}
+
+fn seconds(text: &str, per_second: f64) -> Option<Duration> {
+    let seconds = text.parse::<f64>().ok()? / per_second;
+    // Beyond this no server means it.
+    let sensible = seconds.is_finite() && seconds > 0.0 && seconds < f64::from(u32::MAX);
+    sensible.then(|| Duration::try_from_secs_f64(seconds).ok()).flatten()
+}
+
+/// Decides on a response with an error status: what the server says of it wins over the status, and a wait that is too long
+/// over both.
+pub(super) fn of_response(headers: &HeaderMap, retryable: bool, asked: Option<Duration>) -> Retry {
+    let should = match headers.get("x-should-retry").map(|value| value.as_bytes()) {
+        Some(b"true") => true,
+        Some(b"false") => false,
+        _ => retryable,
+    };
+    match asked {
+        Some(wait) if wait > LONGEST => Retry::Never,
+        Some(wait) if should => Retry::After(wait),
+        None if should => Retry::Backoff,
+        Some(_) | None => Retry::Never,
+    }
+}
+
+/// Returns whether a moment is so close that its connection may still be open.
+pub(super) fn is_recent(moment: Option<Instant>, kept: Duration) -> bool {
+    moment.is_some_and(|moment| moment.elapsed() < kept)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,328 @@
+//! Settings of an adapter: the model, its parameters, the server and the limits of a call.
+
+use std::{env, marker::PhantomData, sync::Arc, time::Duration};
+
+use conversant_core::ModelError;
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Map, Value as Json};
+
+use super::params::Params;
+use crate::http::{CONNECT, Connection, Endpoint, HttpClient, Mask, Retries, Timers};
+
+/// OpenAI's own address.
+const OPENAI: &str = "https://api.openai.com/v1";
+
+/// Builds an adapter: [`OpenAiChat`](crate::OpenAiChat) or [`OpenAi`](crate::OpenAi).
+///
+/// What is not set is not sent, and the server's own default holds, with one exception that
+/// [`OpenAi`](crate::OpenAi) documents. Faults are told by `build`.
+///
+/// `Debug` shows no key.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use conversant_models::OpenAiChat;
+/// use serde_json::json;
+///
+/// let model = OpenAiChat::builder("qwen3-8b")
+///     .base_url("http://localhost:8000/v1")
+///     .temperature(0.2)
+///     .max_tokens(400)
+///     .stop(["\nHuman:"])
+///     .extra("top_k", json!(20)) // a parameter of vLLM's
+///     .timeout(Duration::from_secs(60))
+///     .build()?;
+/// # Ok::<(), conversant_core::ModelError>(())
+/// ```
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct OpenAiBuilder<M> {
+    pub(super) model: String,
+    pub(super) params: Params,
+    pub(super) settings: Settings,
+    base_url: String,
+    allow_plain_http: bool,
+    key: Option<SecretString>,
+    headers: Vec<(String, SecretString)>,
+    client: Option<reqwest::Client>,
+    connect: Duration,
+    timers: Timers,
+    max_retries: u32,
+    adapter: PhantomData<fn() -> M>,
+}
+
+/// What an adapter itself goes by.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Settings {
+    pub(super) require_complete: bool,
+    pub(super) refuse_empty: bool,
+    pub(super) developer_role: bool,
+}
+
+impl<M> OpenAiBuilder<M> {
+    pub(super) fn new(model: String) -> Self {
+        Self {
+            model,
+            params: Params::default(),
+            settings: Settings::default(),
+            base_url: OPENAI.to_owned(),
+            allow_plain_http: false,
+            key: None,
+            headers: Vec::new(),
+            client: None,
+            connect: CONNECT,
+            timers: Timers::default(),
+            max_retries: 2,
+            adapter: PhantomData,
+        }
+    }
+
+    pub(super) fn from_env(model: String) -> Self {
+        let variable = |name| env::var(name).ok().filter(|value| !value.trim().is_empty());
+        let mut builder = Self::new(model);
+        if let Some(key) = variable("OPENAI_API_KEY") {
+            builder = builder.api_key(key);
+        }
+        if let Some(base_url) = variable("OPENAI_BASE_URL") {
+            builder = builder.base_url(base_url);
+        }
+        if let Some(organization) = variable("OPENAI_ORG_ID") {
+            builder = builder.organization(organization);
+        }
+        builder
+    }
+
+    /// Sets the API key. White space around it is cut off. A server on this machine needs none.
+    pub fn api_key(mut self, key: impl Into<SecretString>) -> Self {
+        self.key = Some(key.into());
+        self
+    }
+
+    /// Sets the server's address, up to and with its version: `https://api.openai.com/v1`, which is the default.
+    ///
+    /// It must be https; http is for servers on this machine, unless [`allow_plain_http`](Self::allow_plain_http) is set.
+    pub fn base_url(mut self, url: impl Into<String>) -> Self {
+        self.base_url = url.into();
+        self
+    }
+
+    /// Allows plain HTTP to another machine, where everyone on the way can read the key and the conversation.
+    pub fn allow_plain_http(mut self) -> Self {
+        self.allow_plain_http = true;
+        self
+    }
+
+    /// Sets the organisation that the call is billed to.
+    pub fn organization(self, organization: impl Into<String>) -> Self {
+        self.header("openai-organization", organization.into())
+    }
+
+    /// Sets the project that the call is billed to.
+    pub fn project(self, project: impl Into<String>) -> Self {
+        self.header("openai-project", project.into())
+    }
+
+    /// Sets a header that goes out with every request. Its value is taken for a secret, like the key.
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<SecretString>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sets the sampling temperature, from 0 to 2.
+    pub fn temperature(mut self, temperature: f64) -> Self {
+        self.params.set_float("temperature", temperature);
+        self
+    }
+
+    /// Sets the most tokens of an answer; `None` sends no limit.
+    pub fn max_tokens(mut self, tokens: impl Into<Option<u32>>) -> Self {
+        match tokens.into() {
+            Some(tokens) => self.params.set("max_tokens", tokens),
+            None => self.params.set("max_tokens", Json::Null),
+        }
+        self
+    }
+
+    /// Sets the share of probability to sample from, from 0 to 1.
+    pub fn top_p(mut self, top_p: f64) -> Self {
+        self.params.set_float("top_p", top_p);
+        self
+    }
+
+    /// Sets how many answers are asked for. All but the first are the reply's
+    /// [`alternatives`](conversant_core::Reply::alternatives).
+    pub fn n(mut self, n: u32) -> Self {
+        self.params.set("n", n);
+        self
+    }
+
+    /// Sets texts before which the model stops. [`CallOptions::stop`](conversant_core::CallOptions::stop) of a call is used instead
+    /// where it is not empty.
+    pub fn stop(mut self, stop: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.params.stop = stop.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sets the penalty for tokens that have been there, from -2 to 2.
+    pub fn presence_penalty(mut self, penalty: f64) -> Self {
+        self.params.set_float("presence_penalty", penalty);
+        self
+    }
+
+    /// Sets the penalty for tokens by how often they have been there, from -2 to 2.
+    pub fn frequency_penalty(mut self, penalty: f64) -> Self {
+        self.params.set_float("frequency_penalty", penalty);
+        self
+    }
+
+    /// Sets the seed of the sampling, for answers that can be repeated, as far as the server goes.
+    pub fn seed(mut self, seed: i64) -> Self {
+        self.params.set("seed", seed);
+        self
+    }
+
+    /// Sets what is added to the score of tokens, by token, from -100 to 100.
+    pub fn logit_bias(mut self, bias: impl IntoIterator<Item = (u32, i32)>) -> Self {
+        let bias: Map<_, _> =
+            bias.into_iter().map(|(token, bias)| (token.to_string(), bias.into())).collect();
+        self.params.set("logit_bias", bias);
+        self
+    }
+
+    /// Sets who the end user is, as an opaque name.
+    pub fn user(mut self, user: impl Into<String>) -> Self {
+        self.params.set("user", user.into());
+        self
+    }
+
+    /// Sets a parameter of a server's own, or one that has no method here, by its name on the wire.
+    pub fn extra(mut self, name: impl AsRef<str>, value: impl Into<Json>) -> Self {
+        self.params.set(name.as_ref(), value);
+        self
+    }
+
+    /// Sets how long a call may take in all, retries included: 10 minutes unless set. A call's own
+    /// [`deadline`](conversant_core::CallOptions::deadline) holds as well, whichever is earlier.
+    pub fn timeout(mut self, total: Duration) -> Self {
+        self.timers.total = total;
+        self
+    }
+
+    /// Sets how long making a connection may take: 5 s unless set. An adapter that sets it has a client of its own.
+    pub fn connect_timeout(mut self, limit: Duration) -> Self {
+        self.connect = limit;
+        self
+    }
+
+    /// Sets how long a response may take to begin: 5 minutes unless set.
+    pub fn header_timeout(mut self, limit: Duration) -> Self {
+        self.timers.headers = limit;
+        self
+    }
+
+    /// Sets how long a response may pause once it has begun: 5 minutes unless set.
+    pub fn idle_timeout(mut self, limit: Duration) -> Self {
+        self.timers.idle = limit;
+        self
+    }
+
+    /// Sets how often a failed call is repeated at most: twice unless set. Only what is safe to repeat is: failed connections,
+    /// and statuses that ask for it (408, 409, 429, 5xx), after the wait that the server asks for or one of our own.
+    pub fn max_retries(mut self, retries: u32) -> Self {
+        self.max_retries = retries;
+        self
+    }
+
+    /// Makes an answer that was cut off, at its limit or by a filter, an
+    /// [`Incomplete`](conversant_core::ModelError::Incomplete) error.
+    pub fn require_complete(mut self) -> Self {
+        self.settings.require_complete = true;
+        self
+    }
+
+    /// Makes an empty text an [`EmptyAnswer`](conversant_core::ModelError::EmptyAnswer) error. Without it only an answer
+    /// that has no text at all is one.
+    pub fn refuse_empty(mut self) -> Self {
+        self.settings.refuse_empty = true;
+        self
+    }
+
+    /// Sets the HTTP client to send with, in place of the shared one: for a proxy, certificates or a resolver of one's own.
+    ///
+    /// The client should follow no redirects. Its own time limits hold besides the adapter's.
+    pub fn http_client(mut self, client: reqwest::Client) -> Self {
+        self.client = Some(client);
+        self
+    }
+
+    /// Checks the settings of the connection.
+    pub(super) fn connection(&self) -> Result<Connection, ModelError> {
+        if self.model.trim().is_empty() {
+            return Err(ModelError::config("the model's name is empty"));
+        }
+        let endpoint = Endpoint::new(&self.base_url, self.allow_plain_http)?;
+        let key = self.key.as_ref().map(|key| key.expose_secret().trim()).unwrap_or_default();
+        if key.is_empty() && !endpoint.is_loopback() && !self.has_header(AUTHORIZATION.as_str()) {
+            return Err(ModelError::config(
+                "there is no API key: set `OPENAI_API_KEY` and use `from_env`, or give one with \
+                 `api_key`; only a server on this machine needs none",
+            ));
+        }
+        let client = match &self.client {
+            Some(client) => HttpClient::Given(client.clone()),
+            None if self.connect == CONNECT => HttpClient::Shared,
+            None => HttpClient::Own(self.connect, Arc::default()),
+        };
+        Ok(Connection {
+            endpoint,
+            client,
+            headers: self.header_map(key)?,
+            mask: self.mask(key),
+            timers: self.timers,
+            retries: Retries::new(self.max_retries),
+            connect: self.connect,
+            last_used: Arc::default(),
+        })
+    }
+
+    fn has_header(&self, name: &str) -> bool {
+        self.headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name))
+    }
+
+    fn header_map(&self, key: &str) -> Result<HeaderMap, ModelError> {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        if !key.is_empty() {
+            let value = secret_value(&format!("Bearer {key}")).ok_or_else(|| {
+                ModelError::config("the API key holds characters that no key has")
+            })?;
+            headers.insert(AUTHORIZATION, value);
+        }
+        for (name, value) in &self.headers {
+            let value = secret_value(value.expose_secret()).ok_or_else(|| {
+                ModelError::config(format!("the value of header `{name}` can't be sent"))
+            })?;
+            let name: HeaderName = name
+                .parse()
+                .map_err(|_| ModelError::config(format!("`{name}` is no name of a header")))?;
+            headers.insert(name, value);
+        }
+        Ok(headers)
+    }
+
+    /// The organisation and the project are masked with the other headers: they are nobody's business either.
+    fn mask(&self, key: &str) -> Mask {
+        let headers = self.headers.iter().map(|(_, value)| value.clone());
+        Mask::new(headers.chain([SecretString::from(key)]))
+    }
+}
+
+fn secret_value(value: &str) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_str(value).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}

@@ -1,0 +1,69 @@
+//! What both adapters do in a call.
+
+use bytes::Bytes;
+use conversant_core::{CallOptions, FinishReason, ModelError, Partial, Reply};
+use reqwest::Method;
+
+use super::builder::Settings;
+use crate::{
+    http::Connection,
+    wire::{Answer, BodyWriter},
+};
+
+/// Appends what a call sets beside its messages or prompt.
+pub(super) fn push_options(body: &mut BodyWriter, options: &CallOptions, own_stop: &[String]) {
+    let stop = if options.stop.is_empty() { own_stop } else { &options.stop };
+    if !stop.is_empty() {
+        body.push(b"\"stop\":");
+        body.push_json(stop);
+        body.push(b",");
+    }
+}
+
+/// Sends a request and reads a whole answer.
+pub(super) async fn generate(
+    connection: &Connection,
+    settings: Settings,
+    path: &str,
+    body: &[Bytes],
+    options: &CallOptions,
+    read: fn(&[u8]) -> Result<Answer, ModelError>,
+) -> Result<Reply, ModelError> {
+    let deadline = connection.deadline(options.deadline);
+    let received = connection.call(Method::POST, path, body, deadline).await?;
+    let answer = read(&received.body).and_then(|answer| judge(answer, settings));
+    match answer {
+        Ok(mut reply) => {
+            reply.request_id = received.request_id;
+            Ok(reply)
+        }
+        Err(mut error) => {
+            match &mut error {
+                ModelError::Decode(error) => error.content_type = received.content_type,
+                ModelError::ApiErrorInBody { error } => error.request_id = received.request_id,
+                _ => {}
+            }
+            Err(connection.mask.error(error))
+        }
+    }
+}
+
+/// Decides whether an answer is one.
+pub(super) fn judge(answer: Answer, settings: Settings) -> Result<Reply, ModelError> {
+    let Answer { reply, is_absent, refusal } = answer;
+    let is_empty = reply.message.content().is_empty() && reply.message.tool_calls().is_empty();
+    if let Some(text) = refusal.filter(|_| is_empty) {
+        return Err(ModelError::Refused { text: text.into() });
+    }
+    if is_absent || (settings.refuse_empty && is_empty) {
+        return Err(ModelError::EmptyAnswer { finish_reason: reply.finish_reason });
+    }
+    let cut = [FinishReason::Length, FinishReason::ContentFilter];
+    match &reply.finish_reason {
+        Some(reason) if settings.require_complete && cut.contains(reason) => {
+            let partial = Partial::new(reply.text().into_owned());
+            Err(ModelError::Incomplete { finish_reason: reason.clone(), partial })
+        }
+        _ => Ok(reply),
+    }
+}

@@ -1,0 +1,125 @@
+//! The adapter of the completion endpoint.
+
+use std::{fmt, sync::Arc};
+
+use bytes::Bytes;
+use conversant_core::{
+    CompletionModel, CompletionRequest, LanguageModel, ModelError, Reply, async_trait,
+};
+
+use super::{
+    builder::{OpenAiBuilder, Settings},
+    call,
+};
+use crate::{
+    http::Connection,
+    wire::{BodyWriter, read_completion},
+};
+
+const PATH: &str = "completions";
+/// The most tokens of an answer, unless told otherwise.
+const MAX_TOKENS: u32 = 256;
+
+/// A model behind OpenAI's completion endpoint, or a server's that imitates it.
+///
+/// Cheap to clone. Unless [`max_tokens`](OpenAiBuilder::max_tokens) says otherwise, `max_tokens` 256 is sent, as LangChain does:
+/// the endpoint's own default of 16 cuts answers short. `max_tokens(None)` sends none.
+///
+/// # Examples
+///
+/// ```no_run
+/// use conversant_models::OpenAi;
+///
+/// let model = OpenAi::from_env("gpt-3.5-turbo-instruct").temperature(0.0).build()?;
+/// # Ok::<(), conversant_core::ModelError>(())
+/// ```
+#[derive(Clone)]
+pub struct OpenAi {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    connection: Connection,
+    settings: Settings,
+    /// What every request begins with.
+    head: Vec<u8>,
+    stop: Vec<String>,
+}
+
+impl OpenAi {
+    /// Starts to build an adapter for a model, by its name at the server.
+    pub fn builder(model: impl Into<String>) -> OpenAiBuilder<Self> {
+        OpenAiBuilder::new(model.into())
+    }
+
+    /// Starts to build an adapter with the key, address and organisation of the environment: `OPENAI_API_KEY`,
+    /// `OPENAI_BASE_URL` and `OPENAI_ORG_ID`. They are read now, and what is set later wins.
+    pub fn from_env(model: impl Into<String>) -> OpenAiBuilder<Self> {
+        OpenAiBuilder::from_env(model.into())
+    }
+
+    fn body(&self, request: &CompletionRequest) -> Vec<Bytes> {
+        let shared = &*self.shared;
+        let length = shared.head.len() + request.prompt.len() + request.prompt.len() / 8 + 256;
+        let mut body = BodyWriter::with_capacity(length);
+        body.push(&shared.head);
+        call::push_options(&mut body, &request.options, &shared.stop);
+        // A list, as LangChain sends it.
+        body.push(b"\"prompt\":[");
+        body.push_json(&request.prompt);
+        body.push(b"]}");
+        body.finish()
+    }
+}
+
+impl OpenAiBuilder<OpenAi> {
+    /// Builds the adapter. Nothing is sent.
+    ///
+    /// # Errors
+    /// [`ModelError::Config`], which says what is wrong: no key, a base URL that is none, a parameter that can't be sent.
+    pub fn build(mut self) -> Result<OpenAi, ModelError> {
+        if self.params.get("max_tokens").is_none() {
+            self.params.set("max_tokens", MAX_TOKENS);
+        }
+        self.params.remove_null("max_tokens");
+        Ok(OpenAi {
+            shared: Arc::new(Shared {
+                connection: self.connection()?,
+                settings: self.settings,
+                head: self.params.head(&self.model)?,
+                stop: self.params.stop,
+            }),
+        })
+    }
+}
+
+#[async_trait]
+impl CompletionModel for OpenAi {
+    async fn generate(&self, request: &CompletionRequest) -> Result<Reply, ModelError> {
+        let shared = &*self.shared;
+        let body = self.body(request);
+        call::generate(
+            &shared.connection,
+            shared.settings,
+            PATH,
+            &body,
+            &request.options,
+            read_completion,
+        )
+        .await
+    }
+}
+
+impl From<OpenAi> for LanguageModel {
+    fn from(model: OpenAi) -> Self {
+        Self::completion(model)
+    }
+}
+
+impl fmt::Debug for OpenAi {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenAi")
+            .field("connection", &self.shared.connection)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,24 @@
+//! The bytes of OpenAI's interface: what goes out and what comes in. Pure: no sockets, no clock.
+
+mod chat_response;
+mod completion_response;
+mod decode;
+mod encoded;
+mod lenient;
+mod message;
+mod python_json;
+mod reply;
+mod tool_arguments;
+mod usage;
+
+pub use self::{
+    chat_response::decode_chat_response, completion_response::decode_completion_response,
+};
+pub(crate) use self::{
+    chat_response::read_chat,
+    completion_response::read_completion,
+    decode::{KEPT, kept},
+    encoded::BodyWriter,
+    message::Style,
+    reply::Answer,
+};

@@ -1,0 +1,166 @@
+//! From a decoded answer to what a call returns.
+
+use conversant_core::{
+    Choice, Content, DecodeError, FinishReason, InvalidToolCall, Message, ModelError, Part, Reply,
+    ToolCall, Usage,
+};
+use serde_json::{Map, Value as Json};
+
+use super::{
+    lenient::{TextOr, lenient},
+    tool_arguments::read_call,
+};
+
+lenient! {
+    /// A message, or the part of one that a stream brings.
+    struct MessageIn<'de> {
+        content: TextOr<'de>,
+        refusal: super::lenient::Text<'de>,
+        tool_calls: Vec<CallIn<'de>>,
+        function_call: Json,
+        reasoning_content: super::lenient::Text<'de>,
+        reasoning: Json,
+        audio: Json,
+    }
+    struct CallIn<'de> {
+        index: u64,
+        id: super::lenient::Text<'de>,
+        function: FunctionIn<'de>,
+    }
+    struct FunctionIn<'de> {
+        name: super::lenient::Text<'de>,
+        arguments: TextOr<'de>,
+    }
+}
+
+/// An answer as it was decoded, before it is judged.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) reply: Reply,
+    /// Whether there was no content at all, not even an empty text.
+    pub(crate) is_absent: bool,
+    pub(crate) refusal: Option<String>,
+}
+
+/// One choice of an answer, whichever way it came.
+#[derive(Debug, Default)]
+pub(super) struct Draft {
+    pub(super) content: Option<Content>,
+    pub(super) refusal: Option<String>,
+    pub(super) tool_calls: Vec<ToolCall>,
+    pub(super) invalid_tool_calls: Vec<InvalidToolCall>,
+    /// What is kept in `additional_kwargs`.
+    pub(super) kwargs: Map<String, Json>,
+    pub(super) finish_reason: Option<FinishReason>,
+}
+
+impl Draft {
+    /// Reads a choice's message.
+    pub(super) fn read(
+        message: MessageIn<'_>,
+        finish_reason: Option<FinishReason>,
+    ) -> Result<Self, ModelError> {
+        let mut draft = Self { finish_reason, ..Self::default() };
+        draft.content = match message.content {
+            None => None,
+            Some(TextOr::Text(text)) => Some(Content::Text(text.into_owned())),
+            Some(TextOr::Array(parts)) => {
+                Some(Content::Parts(parts.into_iter().filter_map(part).collect()))
+            }
+            Some(TextOr::Object(_)) => {
+                return Err(DecodeError::new("`content` is an object, not text").into());
+            }
+        };
+        for call in message.tool_calls.unwrap_or_default() {
+            let function = call.function.unwrap_or_default();
+            let arguments = match function.arguments.unwrap_or_default() {
+                TextOr::Text(text) => text.into_owned(),
+                TextOr::Array(items) => Json::Array(items).to_string(),
+                TextOr::Object(fields) => Json::Object(fields).to_string(),
+            };
+            draft.push_call(
+                call.id.map(super::lenient::Text::into_string),
+                function.name.map(super::lenient::Text::into_string),
+                arguments,
+            );
+        }
+        draft.refusal = message.refusal.map(super::lenient::Text::into_string);
+        draft.keep("function_call", message.function_call);
+        draft.keep(
+            "reasoning_content",
+            message.reasoning_content.map(|text| Json::String(text.into_string())),
+        );
+        draft.keep("reasoning", message.reasoning);
+        draft.keep("audio", message.audio);
+        Ok(draft)
+    }
+
+    pub(super) fn push_call(
+        &mut self,
+        id: Option<String>,
+        name: Option<String>,
+        arguments: String,
+    ) {
+        match read_call(id, name, arguments) {
+            Ok(call) => self.tool_calls.push(call),
+            Err(call) => self.invalid_tool_calls.push(*call),
+        }
+    }
+
+    pub(super) fn keep(&mut self, name: &str, value: Option<Json>) {
+        if let Some(value) = value.filter(|value| value.as_str() != Some("")) {
+            self.kwargs.insert(name.to_owned(), value);
+        }
+    }
+
+    fn is_absent(&self) -> bool {
+        self.content.is_none()
+            && self.tool_calls.is_empty()
+            && self.invalid_tool_calls.is_empty()
+            && !self.kwargs.contains_key("function_call")
+            && !self.kwargs.contains_key("audio")
+    }
+
+    fn into_choice(mut self) -> Choice {
+        let refusal = self.refusal.take();
+        self.keep("refusal", refusal.map(Json::String));
+        let mut message = Message::ai(self.content.unwrap_or_default())
+            .with_tool_calls(self.tool_calls)
+            .with_invalid_tool_calls(self.invalid_tool_calls);
+        if !self.kwargs.is_empty() {
+            message = message.with_extra("additional_kwargs", self.kwargs);
+        }
+        Choice::new(message, self.finish_reason)
+    }
+}
+
+fn part(part: Json) -> Option<Part> {
+    serde_json::from_value(part).ok()
+}
+
+impl Answer {
+    /// Makes an answer of its choices, the first of them being the answer.
+    ///
+    /// # Errors
+    /// [`ModelError::EmptyAnswer`], if there is none.
+    pub(super) fn of(
+        choices: impl IntoIterator<Item = Draft>,
+        model: Option<String>,
+        usage: Option<Usage>,
+    ) -> Result<Self, ModelError> {
+        let mut choices = choices.into_iter();
+        let first = choices.next().ok_or(ModelError::EmptyAnswer { finish_reason: None })?;
+        let (is_absent, refusal) = (first.is_absent(), first.refusal.clone());
+        let first = first.into_choice();
+        let mut reply = Reply::new(first.message);
+        reply.finish_reason = first.finish_reason;
+        (reply.model, reply.usage) = (model, usage);
+        reply.alternatives = choices.map(Draft::into_choice).collect();
+        Ok(Self { reply, is_absent, refusal: refusal.filter(|text| !text.is_empty()) })
+    }
+}
+
+/// Reads why a model ended; an empty reason is none.
+pub(super) fn finish_reason(reason: Option<super::lenient::Text<'_>>) -> Option<FinishReason> {
+    reason.filter(|reason| !reason.0.is_empty()).map(|reason| FinishReason::from(&*reason.0))
+}

@@ -1,0 +1,32 @@
+//! What is read as arguments, and what is kept as the model wrote it.
+#![allow(clippy::unwrap_used)]
+
+use serde_json::json;
+
+use super::read_call;
+
+#[test]
+fn arguments_are_read_as_the_reference_reads_them() {
+    for (text, args) in [
+        (r#"{"a": 1}"#, json!({"a": 1})),
+        ("{\"a\": \"tab\there\nand \\\" there\"}", json!({"a": "tab\there\nand \" there"})),
+        ("{\n\t\"a\": \"\u{1}\"\n}", json!({"a": "\u{1}"})),
+        ("", json!({})),
+        (" \n", json!({})),
+        ("null", json!({})),
+        ("[]", json!({})),
+        (r#"{"a": 1, "a": 2}"#, json!({"a": 2})),
+    ] {
+        let call = read_call(None, Some("f".into()), text.to_owned()).unwrap();
+        assert_eq!(call.args, args, "{text}");
+    }
+}
+
+#[test]
+fn what_is_no_object_is_kept_as_it_is() {
+    for text in [r#"{"a": "#, "[1]", "1", "\"x\"", "true", "NaN", r#"{"a": "\ud800"}"#] {
+        let call = read_call(Some("id".into()), Some("f".into()), text.to_owned()).unwrap_err();
+        assert_eq!((call.args.as_deref(), call.id.as_deref()), (Some(text), Some("id")));
+        assert!(call.error.is_some_and(|error| !error.contains(text)), "{text}");
+    }
+}

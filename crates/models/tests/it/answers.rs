@@ -1,0 +1,116 @@
+//! What becomes of answers and of errors.
+
+use conversant_core::{
+    ChatModel, ChatRequest, CompletionModel, CompletionRequest, Message, ModelError, Reply,
+};
+use conversant_models::{OpenAi, OpenAiChat};
+use conversant_testkit::{Answer, OpenAiServer};
+use serde_json::json;
+
+const KEY: &str = "sk-canary-0123456789";
+
+async fn ask(answer: Answer) -> (Result<Reply, ModelError>, usize) {
+    let server = OpenAiServer::start([answer]).unwrap();
+    let model = OpenAiChat::builder("m").base_url(server.base_url()).api_key(KEY).max_retries(0);
+    let model = model.build().unwrap();
+    let reply = model.generate(&ChatRequest::new(Message::human("hi"))).await;
+    (reply, server.requests().len())
+}
+
+#[tokio::test]
+async fn an_answer_is_read_with_all_that_it_says() {
+    let answer =
+        Answer::choices(["one", "two"]).with_usage(5, 7).with_header("x-request-id", "r-1");
+    let server = OpenAiServer::start([answer]).unwrap();
+    let model = OpenAiChat::builder("m").base_url(server.base_url()).n(2).build().unwrap();
+    let reply = model.generate(&ChatRequest::new(Message::human("hi"))).await.unwrap();
+    insta::assert_json_snapshot!(reply);
+}
+
+#[tokio::test]
+async fn a_completion_is_read() {
+    let server = OpenAiServer::start(["  upon a time"]).unwrap();
+    let model = OpenAi::builder("m").base_url(server.base_url()).build().unwrap();
+    let reply = model.generate(&CompletionRequest::new("Once")).await.unwrap();
+    assert_eq!(reply.text(), "  upon a time");
+}
+
+#[tokio::test]
+async fn tool_calls_are_read() {
+    let answer =
+        Answer::tool_call("c1", "f", "{\"a\": \"tab\t\"}").with_tool_call("c2", "g", "{\"a\": ");
+    let reply = ask(answer).await.0.unwrap();
+    assert_eq!(reply.message.tool_calls()[0].args, json!({"a": "tab\t"}));
+    assert_eq!(reply.message.invalid_tool_calls()[0].args.as_deref(), Some("{\"a\": "));
+}
+
+#[tokio::test]
+async fn what_is_no_answer_is_an_error() {
+    let message = |message| {
+        Answer::json(&json!({"choices": [{"message": message, "finish_reason": "stop"}]}))
+    };
+    let echo = format!("Incorrect API key provided: {KEY}");
+    let mut shown = Vec::new();
+    for answer in [
+        message(json!({"content": null})),
+        message(json!({"content": null, "refusal": "no"})),
+        message(json!({"content": 7})),
+        message(json!({"content": {"a": 1}})),
+        message(json!({"content": "x", "tool_calls": [{"function": {"name": 1}}]})),
+        Answer::json(&json!({"choices": []})),
+        Answer::json(&json!({"choices": null})),
+        Answer::json(&json!({"choices": 1})),
+        Answer::json(&json!({"choices": [1]})),
+        Answer::json(&json!({"choices": [{"index": -1, "message": {"content": "x"}}]})),
+        Answer::json(&json!({})),
+        Answer::json(&json!(null)),
+        Answer::json(&json!([])),
+        Answer::json(&json!("x")),
+        Answer::json(&json!({"error": {"message": echo, "code": "invalid_api_key"}})),
+        Answer::status(200),
+        Answer::status(204),
+        Answer::status(200).with_body("text/html", "<html>"),
+        Answer::status(200).with_body("application/json", "{\"choices\": [{"),
+        Answer::status(200).with_body("application/json", "{\"choices\": x}"),
+        Answer::status(200).with_body("application/json", &b"{\"choices\": \"\xff\"}"[..]),
+        Answer::status(200)
+            .with_body("application/json", r#"{"choices": [{"message": {"content": "\ud800"}}]}"#),
+        Answer::status(200).with_body("application/json", "[".repeat(200_000)),
+        Answer::error(400, "context_length_exceeded", "too long"),
+        Answer::error(401, "invalid_api_key", &echo),
+        Answer::error(403, "forbidden", "no"),
+        Answer::error(404, "model_not_found", "no"),
+        Answer::error(413, "too_large", "no"),
+        Answer::error(422, "unprocessable", "no"),
+        Answer::error(429, "rate_limit_exceeded", "slow").with_header("retry-after", "7"),
+        Answer::error(429, "insufficient_quota", "pay"),
+        Answer::error(503, "overloaded", "later").with_header("x-request-id", format!("r-{KEY}")),
+        Answer::status(502).with_body("text/html", "<h1>Bad gateway</h1>"),
+        Answer::status(418),
+        Answer::status(307).with_header("location", "https://elsewhere.example/v1?key=1"),
+    ] {
+        let (result, attempts) = ask(answer).await;
+        let error = result.unwrap_err();
+        assert_eq!(attempts, 1);
+        let debug = format!("{error:?}");
+        let kept = error.api_error().map(|e| format!("{} {}", e.message.as_str(), e.body.as_str()));
+        assert!(!format!("{error} {debug} {kept:?}").contains(KEY), "{debug}");
+        shown.push(error.to_string());
+    }
+    insta::assert_snapshot!(shown.join("\n"));
+}
+
+#[tokio::test]
+async fn oddities_of_answers_are_taken() {
+    for (body, text) in [
+        (&b"\xef\xbb\xbf{\"choices\": [{\"message\": {\"content\": \"bom\"}}]}"[..], "bom"),
+        (br#"{"choices": [], "choices": [{"message": {"content": "a", "content": "last"}}]}"#, "last"),
+        (br#"{"choices": [{"message": {"content": "\u0000"}, "finish_reason": "eos_token"}]}"#, "\0"),
+        (br#"{"choices": [{"message": {"role": "wizard", "content": ""}, "finish_reason": ""}]}"#, ""),
+        (br#"{"choices": [{"message": {"content": [{"type": "text", "text": "parts"}]}}]}"#, "parts"),
+        (br#"{"choices": [{"message": {"content": "u"}}], "usage": "none", "model": null}"#, "u"),
+    ] {
+        let reply = ask(Answer::status(200).with_body("text/plain", body.to_vec())).await.0.unwrap();
+        assert_eq!(reply.text(), text);
+    }
+}

@@ -1,0 +1,14 @@
+//! The adapters, seen from outside and over HTTP.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    missing_docs
+)]
+
+mod answers;
+mod recorded;
+mod requests;
+mod settings;
