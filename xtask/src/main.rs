@@ -3,6 +3,8 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal")]
 
 mod conformance;
+mod tidy;
+mod workspace;
 
 use std::{error::Error, path::PathBuf, process::ExitCode};
 
@@ -24,12 +26,15 @@ enum Command {
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
+    /// Checks what no compiler checks: who depends on whom, headers, sizes, the wording of errors, snapshots, the layout.
+    Tidy,
 }
 
 fn main() -> ExitCode {
     let verdict = match Command::parse() {
         Command::Conformance { print: true, files } => conformance::print(&files),
         Command::Conformance { print: false, files } => conformance::compare(&files),
+        Command::Tidy => tidy::check(),
     };
     match verdict {
         Ok(true) => ExitCode::SUCCESS,

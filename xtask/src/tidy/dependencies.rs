@@ -1,0 +1,124 @@
+//! Who may depend on whom, from which Rust version on, and under which licence.
+
+use spdx::{Expression, ParseMode};
+
+use super::{
+    fault::Fault,
+    packages::{Package, Packages},
+    tree::Tree,
+};
+
+/// What each of our packages may be built with of ours. One that is not named here may have `conversant-core` alone.
+const STAR: &[(&str, &[&str])] = &[
+    ("conversant-core", &[]),
+    ("conversant-template", &[]),
+    ("conversant-macros", &["conversant-template"]),
+    ("conversant-prompts", &["conversant-core", "conversant-macros", "conversant-template"]),
+];
+
+/// The packages that name no runtime and no transport, whatever they are built with.
+const PURE: &[&str] = &[
+    "conversant-core",
+    "conversant-template",
+    "conversant-macros",
+    "conversant-prompts",
+    "conversant-memory",
+    "conversant-chains",
+];
+
+/// Runtimes and transports.
+const IMPURE: &[&str] = &["async-std", "hyper", "mio", "reqwest", "smol", "socket2", "tokio"];
+
+/// The licences under which others' code may come.
+const LICENCES: &[&str] = &[
+    "Apache-2.0",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "CDLA-Permissive-2.0",
+    "ISC",
+    "MIT",
+    "Unicode-3.0",
+    "Unlicense",
+    "Zlib",
+];
+
+pub(crate) fn check(packages: &Packages, tree: &Tree) -> Vec<Fault> {
+    let ours = packages.members().find_map(|package| package.rust_version.as_deref());
+    let mut faults = Vec::new();
+    for package in packages.members() {
+        let at = |name: &str, what: String, mend: &str| {
+            let manifest = packages.manifest(package);
+            let line = tree.file(manifest).map_or(1, |file| file.line_of(name));
+            Fault::new(manifest, line, what, mend)
+        };
+        faults.extend(star(packages, package).into_iter().map(|name| {
+            let what = format!("`{}` may not depend on `{name}`", package.name);
+            at(name, what, "use what `conversant-core` has, or make it a dev-dependency")
+        }));
+        if PURE.contains(&package.name.as_str()) {
+            let brought = packages.tree(package);
+            for name in IMPURE {
+                if let Some(by) = brought.get(name) {
+                    let what =
+                        format!("`{}` is built with `{name}`, by way of `{by}`", package.name);
+                    faults.push(at(by, what, "leave it to models and histories"));
+                }
+            }
+        }
+    }
+    for package in packages.all() {
+        faults.extend(version(package, ours));
+        faults.extend(licence(package));
+    }
+    faults
+}
+
+/// Returns what a package is built with of ours, and may not.
+fn star<'p>(packages: &'p Packages, package: &'p Package) -> Vec<&'p str> {
+    let name = package.name.as_str();
+    let named = STAR.iter().find(|(package, _)| *package == name).map(|(_, allowed)| *allowed);
+    let allowed = named.unwrap_or(&["conversant-core"]);
+    let dependencies = packages.dependencies(package);
+    let names = dependencies.into_iter().map(|dependency| dependency.name.as_str());
+    if name.starts_with("custom-") {
+        return names.filter(|name| *name != "conversant-core").collect();
+    }
+    // Examples and tasks put the packages together.
+    if !name.starts_with("conversant-") {
+        return Vec::new();
+    }
+    names.filter(|name| name.starts_with("conversant-") && !allowed.contains(name)).collect()
+}
+
+fn version(package: &Package, ours: Option<&str>) -> Option<Fault> {
+    let needed = package.rust_version.as_deref()?;
+    if parts(needed) <= parts(ours?) {
+        return None;
+    }
+    let what = format!("`{} {}` needs Rust {needed}", package.name, package.version);
+    Some(Fault::new("Cargo.lock", 1, what, "take an older version of it"))
+}
+
+fn parts(version: &str) -> [u32; 3] {
+    let mut numbers = version.split('.').map(|part| part.parse().unwrap_or(0));
+    std::array::from_fn(|_| numbers.next().unwrap_or(0))
+}
+
+fn licence(package: &Package) -> Option<Fault> {
+    let Package { name, version, license, .. } = package;
+    let what = match license {
+        Some(licence) if is_allowed(licence) => return None,
+        Some(licence) => format!("the licence `{licence}` of `{name} {version}` is not allowed"),
+        None => format!("`{name} {version}` names no licence"),
+    };
+    Some(Fault::new("Cargo.lock", 1, what, "do without the package"))
+}
+
+/// Tells whether a licence expression can be met with licences of the list.
+pub(super) fn is_allowed(licence: &str) -> bool {
+    let expression = Expression::parse_mode(licence, ParseMode::LAX);
+    expression.is_ok_and(|expression| {
+        expression
+            .evaluate(|wanted| wanted.license.id().is_some_and(|id| LICENCES.contains(&id.name)))
+    })
+}

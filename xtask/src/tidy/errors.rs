@@ -1,0 +1,50 @@
+//! How errors are worded: lower case, no full stop, no label.
+
+use super::{fault::Fault, tree::Tree};
+
+const ATTRIBUTE: &str = concat!("#[", "error(");
+
+pub(crate) fn check(tree: &Tree) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for file in tree.rust_files().filter(|file| file.is_source()) {
+        for (at, _) in file.text.match_indices(ATTRIBUTE) {
+            let rest = file.text.get(at + ATTRIBUTE.len()..).unwrap_or_default();
+            let Some(message) = rest.trim_start().strip_prefix('"').map(literal) else { continue };
+            if let Some((what, mend)) = fault_of(message) {
+                faults.push(Fault::new(&file.path, file.line_at(at), what, mend));
+            }
+        }
+    }
+    faults
+}
+
+/// Returns what stands before the quote that ends a literal.
+fn literal(text: &str) -> &str {
+    let mut escaped = false;
+    let end = text.find(|char| {
+        let ends = char == '"' && !escaped;
+        escaped = char == '\\' && !escaped;
+        ends
+    });
+    end.and_then(|end| text.get(..end)).unwrap_or(text)
+}
+
+fn fault_of(message: &str) -> Option<(&'static str, &'static str)> {
+    let mut chars = message.chars();
+    let (first, second) = (chars.next(), chars.next());
+    let is_upper = |char: Option<char>| char.is_some_and(char::is_uppercase);
+    if message.is_empty() {
+        return Some(("the error says nothing", "say what went wrong"));
+    }
+    if message.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("error:")) {
+        return Some(("the error calls itself an error", "begin with what went wrong"));
+    }
+    // An acronym such as HTTP keeps its capitals.
+    if is_upper(first) && !is_upper(second) {
+        return Some(("the error begins with a capital", "begin it in lower case"));
+    }
+    if message.ends_with(['.', '!']) && !message.ends_with("...") {
+        return Some(("the error ends like a sentence", "leave out the full stop"));
+    }
+    None
+}

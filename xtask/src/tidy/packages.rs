@@ -1,0 +1,105 @@
+//! The packages of the workspace and all that they depend on, from `cargo metadata`.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    error::Error,
+};
+
+use serde::Deserialize;
+
+use crate::workspace;
+
+/// The packages of the workspace and all that they depend on.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Packages {
+    packages: Vec<Package>,
+    workspace_members: BTreeSet<String>,
+    resolve: Resolve,
+    workspace_root: String,
+}
+
+/// A package.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Package {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) version: String,
+    pub(crate) license: Option<String>,
+    pub(crate) rust_version: Option<String>,
+    manifest_path: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Resolve {
+    nodes: Vec<Node>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Node {
+    id: String,
+    deps: Vec<Dependency>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Dependency {
+    pkg: String,
+    dep_kinds: Vec<DependencyKind>,
+}
+
+#[derive(Debug, Deserialize)]
+struct DependencyKind {
+    /// `None` for a normal one.
+    kind: Option<String>,
+}
+
+impl Packages {
+    /// Asks cargo, with all features on.
+    pub(crate) fn read() -> Result<Self, Box<dyn Error>> {
+        let mut cargo = workspace::command("cargo");
+        cargo.args(["metadata", "--format-version", "1", "--all-features"]);
+        Ok(serde_json::from_str(&workspace::output(&mut cargo)?)?)
+    }
+
+    /// Iterates over all packages.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Package> {
+        self.packages.iter()
+    }
+
+    /// Iterates over the packages of the workspace.
+    pub(crate) fn members(&self) -> impl Iterator<Item = &Package> {
+        self.all().filter(|package| self.workspace_members.contains(&package.id))
+    }
+
+    /// Returns a package's manifest, from the workspace's folder.
+    pub(crate) fn manifest<'p>(&self, package: &'p Package) -> &'p str {
+        let path = package.manifest_path.strip_prefix(&self.workspace_root);
+        path.map_or(&package.manifest_path, |path| path.trim_start_matches('/'))
+    }
+
+    /// Returns what a package's own code is built with: its dependencies that are not for tests or build scripts.
+    pub(crate) fn dependencies(&self, package: &Package) -> Vec<&Package> {
+        let node = self.resolve.nodes.iter().find(|node| node.id == package.id);
+        let is_normal =
+            |dependency: &&Dependency| dependency.dep_kinds.iter().any(|kind| kind.kind.is_none());
+        let ids = node
+            .into_iter()
+            .flat_map(|node| &node.deps)
+            .filter(is_normal)
+            .map(|dependency| &dependency.pkg);
+        ids.filter_map(|id| self.all().find(|package| package.id == *id)).collect()
+    }
+
+    /// Returns each package that a package is built with, whatever lies between, with the one that brings it in.
+    pub(crate) fn tree<'p>(&'p self, package: &'p Package) -> HashMap<&'p str, &'p str> {
+        let mut brought = HashMap::new();
+        let mut next = vec![package];
+        while let Some(package) = next.pop() {
+            for dependency in self.dependencies(package) {
+                if brought.insert(dependency.name.as_str(), package.name.as_str()).is_none() {
+                    next.push(dependency);
+                }
+            }
+        }
+        brought
+    }
+}

@@ -1,0 +1,70 @@
+//! What stands in Rust files: a header, and nothing that hides a failure.
+
+use super::{
+    fault::Fault,
+    tree::{File, Tree},
+};
+
+/// What may not stand in any Rust file, and what to do instead.
+const BANNED: &[(&str, &str)] = &[
+    (concat!("#[", "ignore"), "make the test run always, or drop it"),
+    (concat!("should_", "panic"), "test the error that is returned"),
+    (concat!("todo", "!("), "write it, or leave it out"),
+    (concat!("dbg", "!("), "remove it"),
+];
+
+/// What may not stand in a library's source outside of its tests.
+const PANICS: &[&str] = &[
+    ".unwrap()",
+    ".expect(\"",
+    concat!("panic", "!("),
+    concat!("unreachable", "!("),
+    concat!("unimplemented", "!("),
+];
+
+pub(crate) fn check(tree: &Tree) -> Vec<Fault> {
+    tree.rust_files().flat_map(check_file).collect()
+}
+
+fn check_file(file: &File) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let path = file.path.as_str();
+    let has_header = file.text.starts_with("//!") || path.ends_with("build.rs");
+    if !has_header && !path.contains("/tests/ui/") {
+        let what = "the file does not say what it is for";
+        faults.push(Fault::new(path, 1, what, "begin it with a line `//! …`"));
+    }
+    if path.ends_with("/mod.rs") {
+        let what = "a module is in `mod.rs`";
+        faults.push(Fault::new(path, 1, what, "name the file after the module, beside its folder"));
+    }
+    let mut in_tests = false;
+    let mut meant = 0;
+    for (number, line) in file.lines() {
+        in_tests |= line.starts_with("#[cfg(test)]");
+        if line.trim_start().starts_with("//") {
+            continue;
+        }
+        // A test kit's doubles panic where the test says so, and say that they mean it.
+        if path.starts_with("crates/testkit/") && line.contains("#[expect(clippy::") {
+            meant = number + 2;
+        }
+        for (banned, mend) in BANNED {
+            if line.contains(banned) {
+                faults.push(Fault::new(path, number, format!("`{banned}` is not allowed"), *mend));
+            }
+        }
+        if file.is_library() && !in_tests && number > meant {
+            for panic in PANICS.iter().filter(|panic| line.contains(**panic)) {
+                let what = format!("`{panic}` is a path to a panic in a library");
+                faults.push(Fault::new(
+                    path,
+                    number,
+                    what,
+                    "return an error, or make the case impossible",
+                ));
+            }
+        }
+    }
+    faults
+}
