@@ -16,7 +16,7 @@ pub use self::{
 use crate::{
     PromptTemplate, TemplateError, TemplateFault,
     partials::{Partials, Values},
-    slots::Slots,
+    slots::{RESERVED, Slots},
 };
 
 /// Messages with variables, as chat models take them.
@@ -147,7 +147,7 @@ impl ChatPromptTemplate {
                 self.parts.push(Part::Template { role, template });
             }
             Part::Placeholder(placeholder) => {
-                if placeholder.name() == "stop" {
+                if placeholder.name() == RESERVED {
                     let name = placeholder.name().to_owned();
                     return Err(TemplateError::new(TemplateFault::ReservedName(name)));
                 }

@@ -33,6 +33,13 @@ pub struct TemplateError {
 }
 
 impl TemplateError {
+    /// Tells of a fault at a byte offset of a template's source.
+    #[cfg(any(feature = "jinja", feature = "mustache"))]
+    pub(crate) fn at(fault: TemplateFault, source: &str, offset: usize) -> Self {
+        let location = Some(Box::new(Location::of(source, offset)));
+        Self { fault, location, message: None }
+    }
+
     pub(crate) fn new(fault: TemplateFault) -> Self {
         Self { fault, location: None, message: None }
     }
@@ -72,7 +79,7 @@ impl fmt::Display for TemplateError {
         let Some(location) = location else { return Ok(()) };
         write!(f, ", at {location}")?;
         if f.alternate() {
-            write!(f, "\n{}\n{}", location.excerpt(), TemplateFormat::FString.literal_braces())?;
+            write!(f, "\n{}\n{}", location.excerpt(), fault.literal_braces())?;
         }
         Ok(())
     }
@@ -96,16 +103,39 @@ impl From<conversant_template::TemplateError> for TemplateError {
 pub enum TemplateFault {
     /// A fault in an f-string template.
     FString(TemplateErrorKind),
-    /// A placeholder whose name is reserved: `stop`.
+    /// A fault in a Jinja2 template.
+    #[cfg(feature = "jinja")]
+    Jinja(crate::JinjaFault),
+    /// A fault in a mustache template.
+    #[cfg(feature = "mustache")]
+    Mustache(crate::MustacheFault),
+    /// A variable or placeholder whose name is reserved: `stop`.
     ReservedName(String),
     /// A pair with the role `placeholder` whose text is not `{name}`.
     Placeholder(String),
+}
+
+impl TemplateFault {
+    /// Tells how a literal brace is written in the format that the fault is of.
+    fn literal_braces(&self) -> &'static str {
+        match self {
+            #[cfg(feature = "jinja")]
+            Self::Jinja(_) => TemplateFormat::Jinja2.literal_braces(),
+            #[cfg(feature = "mustache")]
+            Self::Mustache(_) => TemplateFormat::Mustache.literal_braces(),
+            _ => TemplateFormat::FString.literal_braces(),
+        }
+    }
 }
 
 impl fmt::Display for TemplateFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::FString(kind) => kind.fmt(f),
+            #[cfg(feature = "jinja")]
+            Self::Jinja(fault) => fault.fmt(f),
+            #[cfg(feature = "mustache")]
+            Self::Mustache(fault) => fault.fmt(f),
             Self::ReservedName(name) => write!(f, "the name `{name}` is reserved"),
             Self::Placeholder(text) => {
                 write!(f, "a placeholder is written `{{name}}`, not `{}`", text.escape_debug())
@@ -113,3 +143,18 @@ impl fmt::Display for TemplateFault {
         }
     }
 }
+
+/// A template that asks for more work than is allowed, such as loops inside of loops over long lists.
+#[cfg(any(feature = "jinja", feature = "mustache"))]
+#[derive(Debug)]
+pub(crate) struct TooMuchWork;
+
+#[cfg(any(feature = "jinja", feature = "mustache"))]
+impl fmt::Display for TooMuchWork {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the template repeats more often than is allowed")
+    }
+}
+
+#[cfg(any(feature = "jinja", feature = "mustache"))]
+impl Error for TooMuchWork {}

@@ -36,6 +36,10 @@
 
 mod chat;
 mod error;
+#[cfg(feature = "jinja")]
+mod jinja;
+#[cfg(feature = "mustache")]
+mod mustache;
 mod partials;
 mod prompt_template;
 mod slots;
@@ -43,6 +47,10 @@ mod text;
 
 pub use conversant_template::{Excerpt, Location, TemplateErrorKind, escape};
 
+#[cfg(feature = "jinja")]
+pub use crate::jinja::JinjaFault;
+#[cfg(feature = "mustache")]
+pub use crate::mustache::MustacheFault;
 pub use crate::{
     chat::{ChatPromptTemplate, MessageTemplate, MessageTemplates, MessagesPlaceholder},
     error::{TemplateError, TemplateFault},

@@ -50,6 +50,11 @@ impl Partials {
         })
     }
 
+    #[cfg(any(feature = "jinja", feature = "mustache"))]
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.entries.iter().map(|(name, _)| &**name)
+    }
+
     fn put(&mut self, name: Cow<'static, str>, partial: Partial) {
         match self.entries.iter_mut().find(|(known, _)| *known == name) {
             Some((_, held)) => *held = partial,
@@ -100,5 +105,14 @@ impl<'a> Values<'a> {
             None => self.variables.get(name),
         };
         outer.or_else(|| self.computed.get(name)).or_else(|| self.partials.get(name))
+    }
+
+    /// Returns every name that has a value, for messages about one that has none.
+    #[cfg(any(feature = "jinja", feature = "mustache"))]
+    pub(crate) fn names(&self) -> Vec<&str> {
+        let mut names: Vec<_> = self.variables.names().collect();
+        names.extend(self.partials.names());
+        names.extend(self.outer.iter().flat_map(|outer| outer.partials.names()));
+        names
     }
 }

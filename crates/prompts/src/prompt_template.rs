@@ -5,9 +5,9 @@ use std::{borrow::Cow, fmt, str::FromStr, sync::Arc};
 use conversant_core::{Prompt, PromptError, PromptValue, Slot, SlotKind, Value, Variables};
 
 use crate::{
-    TemplateError, TemplateFormat,
+    TemplateError, TemplateFault, TemplateFormat,
     partials::{Partials, Values},
-    slots::Slots,
+    slots::{RESERVED, Slots},
     text::TextTemplate,
 };
 
@@ -63,6 +63,9 @@ impl PromptTemplate {
         let template = TextTemplate::parse(template.into(), format)?;
         let mut slots = Slots::default();
         for (name, required) in template.names() {
+            if name == RESERVED {
+                return Err(TemplateError::new(TemplateFault::ReservedName(name.to_owned())));
+            }
             slots.add(name, SlotKind::Text, required);
         }
         Ok(Self { template, partials: Partials::default(), slots })

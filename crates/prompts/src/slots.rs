@@ -2,6 +2,9 @@
 
 use conversant_core::{Slot, SlotKind};
 
+/// The name that LangChain keeps for a call's stop words.
+pub(crate) const RESERVED: &str = "stop";
+
 /// The slots of a prompt, each name once, in order of first appearance.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Slots(Vec<Slot>);

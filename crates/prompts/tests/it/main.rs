@@ -10,6 +10,10 @@
 
 mod chat;
 mod errors;
+#[cfg(feature = "jinja")]
+mod jinja;
+#[cfg(feature = "mustache")]
+mod mustache;
 mod recorded;
 mod snapshots;
 mod strings;

@@ -72,6 +72,10 @@ impl From<PromptError> for Refused {
 fn prompt(case: &Json) -> Result<Json, Refused> {
     let format = match text(&case["template_format"]) {
         "f-string" => TemplateFormat::FString,
+        #[cfg(feature = "jinja")]
+        "jinja2" => TemplateFormat::Jinja2,
+        #[cfg(feature = "mustache")]
+        "mustache" => TemplateFormat::Mustache,
         _ => return Err(Refused::NotBuilt),
     };
     let mut prompt = PromptTemplate::parse(text(&case["template"]), format)?;
@@ -79,7 +83,11 @@ fn prompt(case: &Json) -> Result<Json, Refused> {
         prompt = prompt.with_partial(name, value);
     }
     let value = prompt.format(&variables(&case["values"]))?;
-    Ok(json!({"input_variables": prompt.input_variables(), "text": value.to_text()}))
+    let mut out = json!({"text": value.to_text()});
+    if format == TemplateFormat::FString {
+        out["input_variables"] = json!(prompt.input_variables());
+    }
+    Ok(out)
 }
 
 fn chat_prompt(case: &Json) -> Result<Json, Refused> {

@@ -1,0 +1,172 @@
+//! Jinja2 templates, on minijinja: plain data, filters, conditions and loops, nothing that reaches code.
+//!
+//! Refused when the template is made: calls of functions and methods, macros, other templates, unknown
+//! filters and tests. An undefined variable is an error where Jinja2 would write nothing, unless the
+//! template itself provides for it ([`crate::TemplateFormat::Jinja2`] has the rule).
+//!
+//! Differences from Jinja2 3.1: integer division and remainder by a negative number round the
+//! other way, and `title` and `capitalize` follow Rust's case tables. The filter `e` is mended to
+//! write what Jinja2 writes.
+
+use std::{fmt, sync::Arc};
+
+use conversant_core::{MissingVariable, PromptError};
+use minijinja::{Environment, ErrorKind, UndefinedBehavior};
+
+mod filters;
+mod lex;
+mod names;
+mod values;
+
+use crate::{TemplateError, TemplateFault, error::TooMuchWork, partials::Values};
+
+/// The name of the one template of an environment. No template can refer to it.
+const NAME: &str = "prompt";
+/// How many steps of minijinja's machine one rendering may take.
+const FUEL: u64 = 10_000_000;
+
+/// A parsed Jinja2 template.
+#[derive(Clone)]
+pub(crate) struct Jinja {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    source: String,
+    environment: Environment<'static>,
+    names: Vec<(String, bool)>,
+}
+
+/// The kinds of fault in a Jinja2 template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum JinjaFault {
+    /// The syntax is wrong, in the words of minijinja.
+    Syntax(String),
+    /// A statement that is refused: one that defines code or reaches another template.
+    Statement(String),
+    /// A call of a function or of what an expression gives.
+    Call,
+    /// A call of a method.
+    Method(String),
+    /// A filter that does not exist.
+    UnknownFilter(String),
+    /// A test that does not exist.
+    UnknownTest(String),
+    /// More statements inside each other than are allowed.
+    TooDeep,
+}
+
+impl fmt::Display for JinjaFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Syntax(detail) => f.write_str(detail),
+            Self::Statement(name) => write!(f, "the statement `{name}` is refused"),
+            Self::Call => f.write_str("function calls are refused"),
+            Self::Method(name) => write!(f, "the method call `{name}` is refused"),
+            Self::UnknownFilter(name) => write!(f, "unknown filter `{name}`"),
+            Self::UnknownTest(name) => write!(f, "unknown test `{name}`"),
+            Self::TooDeep => f.write_str("too many statements inside each other"),
+        }
+    }
+}
+
+/// A value that a template cannot work with, told without showing the value.
+#[derive(Debug)]
+struct RenderFault(String);
+
+impl fmt::Display for RenderFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for RenderFault {}
+
+impl Jinja {
+    pub(crate) fn parse(source: String) -> Result<Self, TemplateError> {
+        let fault = |fault, offset| TemplateError::at(TemplateFault::Jinja(fault), &source, offset);
+        let mut environment = environment();
+        let found = names::find(&source).map_err(|(reason, offset)| fault(reason, offset))?;
+        environment.add_template_owned(NAME, source.clone()).map_err(|error| {
+            let offset = error.range().map_or(0, |range| range.start);
+            let detail = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
+            fault(JinjaFault::Syntax(detail), offset)
+        })?;
+        for (filter, offset) in &found.filters {
+            if !filters::exists(&environment, "filter", filter) {
+                return Err(fault(JinjaFault::UnknownFilter(filter.clone()), *offset));
+            }
+        }
+        for (test, offset) in &found.tests {
+            if !filters::exists(&environment, "test", test) {
+                return Err(fault(JinjaFault::UnknownTest(test.clone()), *offset));
+            }
+        }
+        let names = found.names;
+        Ok(Self { inner: Arc::new(Inner { source, environment, names }) })
+    }
+
+    pub(crate) fn source(&self) -> &str {
+        &self.inner.source
+    }
+
+    pub(crate) fn names(&self) -> &[(String, bool)] {
+        &self.inner.names
+    }
+
+    pub(crate) fn render(&self, values: &Values<'_>) -> Result<String, PromptError> {
+        let names = self.names().iter();
+        let context = minijinja::Value::from_pairs(
+            names.filter_map(|(name, _)| Some((name.as_str(), values::convert(values.get(name)?)))),
+        );
+        let template = self.inner.environment.get_template(NAME);
+        template.and_then(|template| template.render(context)).map_err(|error| {
+            let expression = error.range().and_then(|range| self.source().get(range));
+            match error.kind() {
+                ErrorKind::UndefinedError => {
+                    let name = expression.unwrap_or("?");
+                    let missing = vec![MissingVariable::new(name, values.names())];
+                    PromptError::MissingVariables { missing }
+                }
+                ErrorKind::OutOfFuel => PromptError::Custom(Box::new(TooMuchWork)),
+                kind => {
+                    let fault = RenderFault(kind.to_string());
+                    match expression {
+                        Some(name) => {
+                            PromptError::Value { name: name.to_owned(), source: Box::new(fault) }
+                        }
+                        None => PromptError::Custom(Box::new(fault)),
+                    }
+                }
+            }
+        })
+    }
+}
+
+impl PartialEq for Jinja {
+    fn eq(&self, other: &Self) -> bool {
+        self.source() == other.source()
+    }
+}
+
+impl fmt::Debug for Jinja {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Jinja").field(&self.source()).finish()
+    }
+}
+
+/// Makes an environment that has filters and tests, and nothing that can be called or loaded.
+fn environment() -> Environment<'static> {
+    let mut environment = Environment::new();
+    for function in ["range", "dict", "debug", "namespace"] {
+        environment.remove_global(function);
+    }
+    environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+    environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
+    environment.set_fuel(Some(FUEL));
+    // For the place of an error; what it would show of the values is never read.
+    environment.set_debug(true);
+    filters::mend(&mut environment);
+    environment
+}

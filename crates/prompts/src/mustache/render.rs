@@ -1,0 +1,110 @@
+//! Filling in a mustache template.
+
+use conversant_core::{MissingVariable, PromptError};
+
+use super::{
+    MAX_REPETITIONS,
+    node::{Name, Node},
+    view::View,
+};
+use crate::{error::TooMuchWork, partials::Values};
+
+pub(super) fn render(nodes: &[Node], values: &Values<'_>) -> Result<String, PromptError> {
+    let mut renderer =
+        Renderer { nodes, values, scopes: Vec::new(), repetitions: 0, out: String::new() };
+    renderer.run(0, nodes.len())?;
+    Ok(renderer.out)
+}
+
+struct Renderer<'r, 'v> {
+    nodes: &'r [Node],
+    values: &'v Values<'v>,
+    /// The values of the open sections, the innermost last.
+    scopes: Vec<View<'v>>,
+    repetitions: usize,
+    out: String,
+}
+
+impl<'v> Renderer<'_, 'v> {
+    /// Renders the nodes from `index` to before `end`. Sections nest no deeper than the parser lets them.
+    fn run(&mut self, mut index: usize, end: usize) -> Result<(), PromptError> {
+        while index < end {
+            let Some(node) = self.nodes.get(index) else { break };
+            index += 1;
+            match node {
+                Node::Text(text) => self.out.push_str(text),
+                Node::Variable { name, escape } => {
+                    let view = self.find(name).ok_or_else(|| self.missing(name))?;
+                    let text = view.text();
+                    if *escape {
+                        push_escaped(&mut self.out, &text);
+                    } else {
+                        self.out.push_str(&text);
+                    }
+                }
+                Node::Section { name, inverted, end } => {
+                    let view = self.find(name).unwrap_or(View::Nothing);
+                    match (inverted, view.items()) {
+                        (true, _) if view.is_false() => self.body(View::True, index, *end)?,
+                        (true, _) => {}
+                        (false, Some(items)) => {
+                            for item in items.views() {
+                                self.body(item, index, *end)?;
+                            }
+                        }
+                        (false, None) => self.body(view, index, *end)?,
+                    }
+                    index = *end;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Renders a section's body once, unless its value counts as false.
+    fn body(&mut self, scope: View<'v>, start: usize, end: usize) -> Result<(), PromptError> {
+        self.repetitions += 1;
+        if self.repetitions > MAX_REPETITIONS {
+            return Err(PromptError::Custom(Box::new(TooMuchWork)));
+        }
+        if scope.is_false() {
+            return Ok(());
+        }
+        self.scopes.push(scope);
+        let done = self.run(start, end);
+        self.scopes.pop();
+        done
+    }
+
+    /// Looks a name up: in the open sections from the inside out, then among the variables.
+    fn find(&self, name: &Name) -> Option<View<'v>> {
+        let mut scopes = self.scopes.iter().rev().copied();
+        match name {
+            // An inverted section has no value of its own.
+            Name::Dot => scopes.find(|scope| !matches!(scope, View::True)),
+            Name::Path(path) => scopes.find_map(|scope| scope.walk(path)).or_else(|| {
+                let (first, rest) = path.split_first()?;
+                View::Variable(self.values.get(first)?).walk(rest)
+            }),
+        }
+    }
+
+    fn missing(&self, name: &Name) -> PromptError {
+        let name = name.to_string();
+        let missing = vec![MissingVariable::new(&name, self.values.names())];
+        PromptError::MissingVariables { missing }
+    }
+}
+
+/// Appends text with `&`, `"`, `<` and `>` written for HTML.
+fn push_escaped(out: &mut String, text: &str) {
+    for character in text.chars() {
+        match character {
+            '&' => out.push_str("&amp;"),
+            '"' => out.push_str("&quot;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            other => out.push(other),
+        }
+    }
+}

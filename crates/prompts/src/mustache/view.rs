@@ -1,0 +1,143 @@
+//! The values that a mustache template walks: variables, and the data inside of them.
+
+use std::borrow::Cow;
+
+use conversant_core::{Content, Message, Messages, Value};
+use serde_json::Value as Json;
+
+use crate::text::{argument, json_argument};
+
+/// A borrowed value, wherever it comes from.
+#[derive(Clone, Copy)]
+pub(super) enum View<'v> {
+    Variable(&'v Value),
+    Json(&'v Json),
+    Message(&'v Message),
+    Content(&'v Content),
+    /// One character of a text, by its index.
+    Text(&'v str),
+    /// What an inverted section stands in.
+    True,
+    /// The empty text that a missing name counts as.
+    Nothing,
+}
+
+impl<'v> View<'v> {
+    /// Tells whether a section of this value is skipped.
+    pub(super) fn is_false(self) -> bool {
+        match self {
+            Self::Variable(Value::Text(text)) => text.is_empty(),
+            Self::Variable(Value::Integer(number)) => *number == 0,
+            Self::Variable(Value::Float(number)) => *number == 0.0,
+            Self::Variable(Value::Messages(messages)) => messages.is_empty(),
+            Self::Variable(Value::Data(data)) => Self::Json(data).is_false(),
+            Self::Json(data) => match data {
+                Json::Null => true,
+                Json::Bool(truth) => !truth,
+                Json::Number(number) => number.as_f64() == Some(0.0),
+                Json::String(text) => text.is_empty(),
+                Json::Array(items) => items.is_empty(),
+                Json::Object(fields) => fields.is_empty(),
+            },
+            Self::Content(content) => content.is_empty(),
+            Self::Text(text) => text.is_empty(),
+            Self::Nothing => true,
+            Self::Variable(_) | Self::Message(_) | Self::True => false,
+        }
+    }
+
+    /// Tells whether this is zero or `false`, which the reference shows and does not walk further.
+    fn is_zero_or_false(self) -> bool {
+        match self {
+            Self::Variable(Value::Data(data)) => Self::Json(data).is_zero_or_false(),
+            Self::Variable(Value::Integer(_) | Value::Float(_))
+            | Self::Json(Json::Bool(_) | Json::Number(_)) => self.is_false(),
+            _ => false,
+        }
+    }
+
+    /// Walks a path into the value, if all of it is there.
+    pub(super) fn walk(self, path: &[String]) -> Option<Self> {
+        let mut view = self;
+        for part in path {
+            if view.is_zero_or_false() {
+                return Some(view);
+            }
+            view = view.child(part)?;
+        }
+        Some(view)
+    }
+
+    fn child(self, part: &str) -> Option<Self> {
+        match self {
+            Self::Variable(Value::Data(data)) => Self::Json(data).child(part),
+            Self::Variable(Value::Messages(messages)) => {
+                Some(Self::Message(messages.get(index(part, messages.len())?)?))
+            }
+            Self::Variable(Value::Text(text)) => character(text, part),
+            Self::Json(Json::Object(fields)) => fields.get(part).map(Self::Json),
+            Self::Json(Json::Array(items)) => items.get(index(part, items.len())?).map(Self::Json),
+            Self::Json(Json::String(text)) => character(text, part),
+            Self::Message(message) => match part {
+                "content" => Some(Self::Content(message.content())),
+                "type" => Some(Self::Text(message.role().type_name())),
+                "name" => message.name().map(Self::Text),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// Returns the items that a section repeats for, or `None` if it does not repeat.
+    pub(super) fn items(self) -> Option<Items<'v>> {
+        match self {
+            Self::Variable(Value::Messages(messages)) => Some(Items::Messages(messages)),
+            Self::Variable(Value::Data(data)) => Self::Json(data).items(),
+            Self::Json(Json::Array(items)) => Some(Items::Json(items)),
+            _ => None,
+        }
+    }
+
+    /// Returns the value as text, as Python's `str` shows it; lists and maps as JSON.
+    pub(super) fn text(self) -> Cow<'v, str> {
+        match self {
+            _ if self.is_false() && !self.is_zero_or_false() => Cow::Borrowed(""),
+            Self::Variable(Value::Text(text)) => Cow::Borrowed(text),
+            Self::Variable(value) => Cow::Owned(argument(value).to_string()),
+            Self::Json(Json::String(text)) => Cow::Borrowed(text),
+            Self::Json(Json::Null) | Self::Nothing => Cow::Borrowed(""),
+            Self::Json(data) => Cow::Owned(json_argument(data).to_string()),
+            Self::Message(message) => Cow::Owned(message.to_string()),
+            Self::Content(content) => content.text(),
+            Self::Text(text) => Cow::Borrowed(text),
+            Self::True => Cow::Borrowed("True"),
+        }
+    }
+}
+
+/// What a section repeats for.
+pub(super) enum Items<'v> {
+    Messages(&'v Messages),
+    Json(&'v [Json]),
+}
+
+impl<'v> Items<'v> {
+    pub(super) fn views(self) -> Box<dyn Iterator<Item = View<'v>> + 'v> {
+        match self {
+            Self::Messages(messages) => Box::new(messages.iter().map(View::Message)),
+            Self::Json(items) => Box::new(items.iter().map(View::Json)),
+        }
+    }
+}
+
+/// Reads an index, which may count from the end.
+fn index(part: &str, length: usize) -> Option<usize> {
+    let index: isize = part.parse().ok()?;
+    if index < 0 { length.checked_sub(index.unsigned_abs()) } else { index.try_into().ok() }
+}
+
+fn character<'v>(text: &'v str, part: &str) -> Option<View<'v>> {
+    let wanted = index(part, text.chars().count())?;
+    let (start, found) = text.char_indices().nth(wanted)?;
+    text.get(start..start + found.len_utf8()).map(View::Text)
+}

@@ -1,0 +1,161 @@
+//! Jinja2 templates: which names they need, what is refused, and what differs from minijinja.
+
+use std::fmt::Write;
+
+use conversant_core::{Message, Messages, Prompt, Variables, vars};
+use conversant_prompts::{PromptTemplate, TemplateFormat};
+use serde_json::json;
+
+fn template(source: &str) -> PromptTemplate {
+    PromptTemplate::parse(source, TemplateFormat::Jinja2).expect(source)
+}
+
+#[test]
+fn names_are_inferred() {
+    // A name with `?` is optional.
+    let table = [
+        ("{{ a }}", "a"),
+        ("{{ a.b['c'][d] }}", "a d"),
+        ("{{ 'a' ~ \"b\" ~ c }}", "c"),
+        ("{{ a | default('x') }}", "a?"),
+        ("{{ a | d(b) }}", "a? b"),
+        ("{{ a.b | default('x') }}", "a"),
+        ("{{ a | default('x') }}{{ a }}", "a"),
+        ("{% if a %}x{% endif %}", "a?"),
+        ("{% if a and not b or (c) %}x{% endif %}", "a? b? c?"),
+        ("{% if a %}{{ a }}{% endif %}", "a?"),
+        ("{% if a %}{{ a }}{% endif %}{{ a }}", "a"),
+        ("{% if a %}x{% else %}{{ a }}{% endif %}", "a"),
+        ("{% if not a %}{{ a }}{% endif %}", "a"),
+        ("{% if a and b %}{{ a.c }}{{ b }}{% endif %}", "a? b?"),
+        ("{% if a is defined %}{{ a }}{% endif %}", "a?"),
+        ("{% if a is not defined %}x{% elif b %}{{ b }}{% endif %}", "a? b?"),
+        ("{% if a == 'x' %}x{% endif %}", "a?"),
+        ("{% if a > 3 %}x{% endif %}", "a"),
+        ("{{ 'x' if a else b }}", "a? b"),
+        ("{{ a if a else b }}", "a b"),
+        ("{% for i in items %}{{ i }}{{ loop.index }}{{ x }}{% endfor %}{{ i }}", "items x i"),
+        ("{% for k, v in a.b if k != c %}{{ k }}{{ v }}{% endfor %}", "a c?"),
+        ("{% set q = a %}{{ q }}", "a"),
+        ("{{ q }}{% set q = a %}", "q a"),
+        ("{% set q %}{{ a }}{% endset %}{{ q }}", "a"),
+        ("{% with p = a, q = [b, c] %}{{ p }}{{ q }}{{ r }}{% endwith %}{{ p }}", "a b c r p"),
+        ("{% filter replace(a, 'b') %}{{ c }}{% endfilter %}", "a c"),
+        ("{% raw %}{{ a }}{% endraw %}{{ b }}{# {{ c }} #}", "b"),
+        ("{{ a | join(sep) | replace(old='x', new=b) }}", "a sep b"),
+        ("{{ {'a': b, 'c': {'d': e}} }}", "b e"),
+        ("{%- if a -%} {{- b -}} {%- endif -%}", "a? b"),
+        ("{{ true }}{{ none }}{{ False }}{{ 1.5e-3 }}{{ 10 }}", ""),
+        ("{{ a is divisibleby 3 }}{{ b is in c }}", "a b c"),
+        ("{{ Größe }}", "Größe"),
+    ];
+    let mut differences = String::new();
+    for (source, expected) in table {
+        let template = template(source);
+        let names: Vec<_> = template
+            .slots()
+            .iter()
+            .map(|slot| format!("{}{}", slot.name(), if slot.is_required() { "" } else { "?" }))
+            .collect();
+        if names.join(" ") != expected {
+            writeln!(differences, "{source}: {names:?}, not {expected}").unwrap();
+        }
+    }
+    assert!(differences.is_empty(), "{differences}");
+}
+
+#[test]
+fn values_are_written_as_jinja2_writes_them() {
+    let variables = vars! {
+        "text" => "<a href='x'>&\"</a>",
+        "float" => 1e16,
+        "small" => 0.00001,
+        "yes" => true,
+        "none" => json!(null),
+        "list" => json!(["b", "a"]),
+        "map" => json!({"z": 1, "a": 2}),
+        "big" => u64::MAX,
+        "history" => Messages::from_iter([Message::human("hi"), Message::ai("hello")]),
+    };
+    let table = [
+        ("{{ text }}", "<a href='x'>&\"</a>"),
+        ("{{ text | e }}", "&lt;a href=&#39;x&#39;&gt;&amp;&#34;&lt;/a&gt;"),
+        ("{{ text | escape }}", "&lt;a href=&#39;x&#39;&gt;&amp;&#34;&lt;/a&gt;"),
+        ("{{ float }} {{ small }}", "1e+16 1e-05"),
+        ("{{ yes }} {{ none }} {{ big }}", "True None 18446744073709551615"),
+        ("{% for k in map %}{{ k }}{% endfor %}", "za"),
+        ("{{ list | sort | join }}{{ list[-1] }}", "aba"),
+        ("{{ history }}", "Human: hi\nAI: hello"),
+        ("{% for m in history %}{{ m.type }}={{ m.content }};{% endfor %}", "human=hi;ai=hello;"),
+        ("{{ history | length }}{{ history[-1] }}", "2AI: hello"),
+        ("x\n", "x"),
+        ("{{ 7 // 2 }} {{ 7 / 2 }} {{ 2 ** 3 }}", "3 3.5 8"),
+        ("{{ missing | default('d') }}{% if missing %}x{% endif %}", "d"),
+        ("{{ map.nope | default('d') }}", "d"),
+    ];
+    let mut differences = String::new();
+    for (source, expected) in table {
+        let text = template(source).format(&variables).expect(source).to_string();
+        if text != expected {
+            writeln!(differences, "{source}: {text:?}, not {expected:?}").unwrap();
+        }
+    }
+    assert!(differences.is_empty(), "{differences}");
+}
+
+#[test]
+fn a_value_is_never_syntax() {
+    let variables = vars! { "x" => "{{ y }}{% if z %}" };
+    assert_eq!(template("{{ x }}").format(&variables).unwrap().to_string(), "{{ y }}{% if z %}");
+}
+
+#[test]
+fn what_is_refused_is_told_when_built() {
+    let faulty = [
+        "{{ x",
+        "{{ }}",
+        "{% if x %}",
+        "{% endif %}",
+        "{{ x() }}",
+        "{{ range(10) }}",
+        "{{ x.upper() }}",
+        "{{ x['a']() }}",
+        "{{ ''.__class__.__mro__() }}",
+        "{% include 'secret' %}",
+        "{% import 'secret' as s %}",
+        "{% extends 'prompt' %}",
+        "{% block b %}{% endblock %}",
+        "{% macro m() %}{% endmacro %}",
+        "{{ x | nope }}",
+        "{{ x is nope }}",
+        "{{ stop }}",
+        "東京 {{ x | nope }}",
+    ];
+    let mut shown = String::new();
+    for source in faulty {
+        let error = PromptTemplate::parse(source, TemplateFormat::Jinja2).expect_err(source);
+        writeln!(shown, "{error:#}\n").unwrap();
+    }
+    insta::assert_snapshot!(shown);
+}
+
+#[test]
+fn what_depends_on_values_is_told_when_formatted() {
+    let endless = "{% for a in x %}".repeat(9) + &"{% endfor %}".repeat(9);
+    let calls: [(&str, Variables); 5] = [
+        ("{{ x }}", vars! { "y" => 1 }),
+        ("{{ user.name }}", vars! { "user" => json!({"nme": "Ada"}) }),
+        ("{% for i in user.items %}{% endfor %}", vars! { "user" => json!({}) }),
+        ("{{ x + 1 }}", vars! { "x" => "secret" }),
+        (&endless, vars! { "x" => json!(vec![0; 100]) }),
+    ];
+    let mut shown = String::new();
+    for (source, variables) in calls {
+        let error = template(source).format(&variables).expect_err(source);
+        writeln!(shown, "{error}").unwrap();
+        if let Some(source) = std::error::Error::source(&error) {
+            writeln!(shown, "  caused by: {source}").unwrap();
+        }
+    }
+    insta::assert_snapshot!(shown);
+}
