@@ -4,6 +4,8 @@ use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
+use crate::TurnId;
+
 /// The longest session id, in bytes.
 const LONGEST: usize = 512;
 
@@ -52,6 +54,13 @@ impl SessionId {
 impl fmt::Display for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+impl From<TurnId> for SessionId {
+    /// Makes a session id of a fresh turn id, for a conversation that needs a name and has none.
+    fn from(id: TurnId) -> Self {
+        Self(id.to_string().into())
     }
 }
 

@@ -1,0 +1,91 @@
+//! The memory that shows the whole conversation.
+
+use async_trait::async_trait;
+use conversant_core::{
+    LoadContext, Loaded, Memory, MemoryError, Saved, Slot, Ticket, Turn, TurnKeys, Value,
+};
+
+use crate::{
+    conversation::{Conversation, conversation_settings},
+    written::Opening,
+};
+
+/// Shows the whole conversation, as text or as messages. LangChain's `ConversationBufferMemory`.
+///
+/// What was read and rendered once is kept, so that a turn costs what it adds and one copy of the text, however long the
+/// conversation is; as messages it costs what it adds.
+///
+/// A turn is saved even if other turns came first, its base recorded. If the conversation was *cleared* while the model
+/// was called, saving is [`HistoryError::Stale`](conversant_core::HistoryError::Stale): what was forgotten stays forgotten.
+///
+/// # Examples
+///
+/// ```
+/// use conversant_core::{vars, LoadContext, Memory, Ticket, Turn};
+/// use conversant_memory::BufferMemory;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), conversant_core::MemoryError> {
+/// let memory = BufferMemory::new().with_memory_key("chat_history").with_ai_prefix("Chatbot");
+/// memory.save(&Turn::exchange("Hi there my friend", "Hello!"), Ticket::default()).await?;
+///
+/// let loaded = memory.load(LoadContext::new(&vars! {})).await?;
+/// let text = loaded.variables.get("chat_history").and_then(|value| value.as_text());
+/// assert_eq!(text, Some("Human: Hi there my friend\nChatbot: Hello!"));
+/// # Ok(())
+/// # }
+/// ```
+pub struct BufferMemory {
+    conversation: Conversation,
+}
+
+impl BufferMemory {
+    /// Creates a memory with a conversation of its own, which it shows as text in the variable `history`.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { conversation: Conversation::new() }
+    }
+
+    fn reset(&mut self) {
+        self.conversation.reset();
+    }
+}
+
+conversation_settings!(BufferMemory: prefixes, text_or_messages);
+
+impl Default for BufferMemory {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[async_trait]
+impl Memory for BufferMemory {
+    fn variables(&self) -> &[Slot] {
+        &self.conversation.slots
+    }
+
+    fn keys(&self) -> &TurnKeys {
+        &self.conversation.keys
+    }
+
+    async fn load(&self, _: LoadContext<'_>) -> Result<Loaded, MemoryError> {
+        let (value, version) = if self.conversation.shows_messages() {
+            let slice = self.conversation.whole().await?;
+            (Value::from(slice.messages), slice.version)
+        } else {
+            let (text, version) = self.conversation.whole_as_text(Opening::Message).await?;
+            (Value::from(text), version)
+        };
+        Ok(self.conversation.loaded(value, version))
+    }
+
+    async fn save(&self, turn: &Turn, ticket: Ticket) -> Result<Saved, MemoryError> {
+        self.conversation.append(turn, &ticket).await?;
+        Ok(Saved::default())
+    }
+
+    async fn clear(&self) -> Result<(), MemoryError> {
+        self.conversation.clear().await
+    }
+}

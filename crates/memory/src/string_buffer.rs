@@ -1,0 +1,80 @@
+//! The memory that shows the whole conversation as text, with a line break before each message.
+
+use async_trait::async_trait;
+use conversant_core::{
+    LoadContext, Loaded, Memory, MemoryError, Saved, Slot, Ticket, Turn, TurnKeys, Value,
+};
+
+use crate::{
+    conversation::{Conversation, conversation_settings},
+    written::Opening,
+};
+
+/// Shows the whole conversation as text that opens with a line break. LangChain's `ConversationStringBufferMemory`.
+///
+/// As a [`BufferMemory`](crate::BufferMemory) that shows text, but for the line break: it is there before the first message
+/// too, and an empty conversation is an empty text.
+///
+/// # Examples
+///
+/// ```
+/// use conversant_core::{vars, LoadContext, Memory, Ticket, Turn};
+/// use conversant_memory::StringBufferMemory;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), conversant_core::MemoryError> {
+/// let memory = StringBufferMemory::new();
+/// memory.save(&Turn::exchange("hi", "hello"), Ticket::default()).await?;
+/// let loaded = memory.load(LoadContext::new(&vars! {})).await?;
+/// assert_eq!(loaded.variables, vars! { "history" => "\nHuman: hi\nAI: hello" });
+/// # Ok(())
+/// # }
+/// ```
+pub struct StringBufferMemory {
+    conversation: Conversation,
+}
+
+impl StringBufferMemory {
+    /// Creates a memory with a conversation of its own, which it shows in the variable `history`.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { conversation: Conversation::new() }
+    }
+
+    fn reset(&mut self) {
+        self.conversation.reset();
+    }
+}
+
+conversation_settings!(StringBufferMemory: prefixes);
+
+impl Default for StringBufferMemory {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[async_trait]
+impl Memory for StringBufferMemory {
+    fn variables(&self) -> &[Slot] {
+        &self.conversation.slots
+    }
+
+    fn keys(&self) -> &TurnKeys {
+        &self.conversation.keys
+    }
+
+    async fn load(&self, _: LoadContext<'_>) -> Result<Loaded, MemoryError> {
+        let (text, version) = self.conversation.whole_as_text(Opening::LineBreak).await?;
+        Ok(self.conversation.loaded(Value::from(text), version))
+    }
+
+    async fn save(&self, turn: &Turn, ticket: Ticket) -> Result<Saved, MemoryError> {
+        self.conversation.append(turn, &ticket).await?;
+        Ok(Saved::default())
+    }
+
+    async fn clear(&self) -> Result<(), MemoryError> {
+        self.conversation.clear().await
+    }
+}

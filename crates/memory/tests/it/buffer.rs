@@ -1,0 +1,180 @@
+//! The buffer memory, and what holds for every memory that keeps turns.
+
+use std::sync::Arc;
+
+use conversant_core::{
+    ChatHistory, Expect, HistoryError, Memory, MemoryError, Range, Slot, Ticket, Value, Version,
+};
+use conversant_memory::{BufferMemory, InMemoryHistory, StringBufferMemory};
+use conversant_testkit::block_on;
+
+use crate::support::{load, session, shown, turn};
+
+#[test]
+fn the_defaults_are_langchains() {
+    block_on(async {
+        let memory = BufferMemory::new();
+        assert_eq!(memory.variables(), [Slot::text("history")]);
+        assert_eq!((memory.keys().input_key(), memory.keys().output_key()), (None, None));
+        assert_eq!(shown(&memory).await, "");
+        memory.save(&turn(1), Ticket::default()).await.unwrap();
+        assert_eq!(shown(&memory).await, "Human: q1\nAI: a1");
+        memory.save(&turn(2), Ticket::default()).await.unwrap();
+        assert_eq!(shown(&memory).await, "Human: q1\nAI: a1\nHuman: q2\nAI: a2");
+        assert_eq!(memory.messages().await.unwrap().len(), 4);
+        memory.clear().await.unwrap();
+        assert_eq!(shown(&memory).await, "");
+    });
+}
+
+#[test]
+fn settings() {
+    block_on(async {
+        let memory = BufferMemory::new()
+            .with_return_messages(true)
+            .with_memory_key("chat_history")
+            .with_input_key("human_input")
+            .with_output_key("text");
+        assert_eq!(memory.variables(), [Slot::messages("chat_history")]);
+        assert_eq!(memory.keys().input_key(), Some("human_input"));
+        assert_eq!(memory.keys().output_key(), Some("text"));
+        memory.save(&turn(1), Ticket::default()).await.unwrap();
+        let loaded = load(&memory).await;
+        assert_eq!(
+            loaded.variables.get("chat_history"),
+            Some(&Value::from(turn(1).messages().clone()))
+        );
+        insta::assert_snapshot!(
+            format!("{:?}", memory.with_history(InMemoryHistory::new(), session("s"))),
+            @r#"BufferMemory { session: SessionId("s"), slots: [Slot { name: "chat_history", kind: Messages, required: true }], keys: TurnKeys { input: Some("human_input"), output: Some("text") }, .. }"#
+        );
+    });
+}
+
+/// Text that was rendered before is not shown under settings that came later.
+#[test]
+fn a_setting_changed_after_a_load_holds() {
+    block_on(async {
+        let memory = BufferMemory::new();
+        memory.save(&turn(1), Ticket::default()).await.unwrap();
+        assert_eq!(shown(&memory).await, "Human: q1\nAI: a1");
+        let memory = memory.with_human_prefix("Q").with_ai_prefix("A");
+        assert_eq!(shown(&memory).await, "Q: q1\nA: a1");
+        let memory = memory.with_return_messages(true);
+        assert_eq!(shown(&memory).await, "Human: q1\nAI: a1");
+    });
+}
+
+#[test]
+fn two_memories_share_a_conversation() {
+    block_on(async {
+        let history = Arc::new(InMemoryHistory::new());
+        let text = BufferMemory::new().with_history(Arc::clone(&history), session("s"));
+        let messages = BufferMemory::new()
+            .with_return_messages(true)
+            .with_history(Arc::clone(&history), session("s"));
+        let strings = StringBufferMemory::new().with_history(Arc::clone(&history), session("s"));
+        for number in 1..40 {
+            text.save(&turn(number), load(&text).await.ticket).await.unwrap();
+            let whole = shown(&text).await;
+            assert_eq!(shown(&messages).await, whole);
+            assert_eq!(shown(&strings).await, format!("\n{whole}"));
+            if number % 13 == 0 {
+                messages.clear().await.unwrap();
+                assert_eq!(shown(&text).await, "");
+            }
+        }
+        let other = BufferMemory::new().with_history(history, session("other"));
+        assert_eq!(shown(&other).await, "");
+    });
+}
+
+#[test]
+fn a_turn_records_the_version_that_its_prompt_saw_and_goes_after_newer_ones() {
+    block_on(async {
+        let history = InMemoryHistory::new();
+        let memory = BufferMemory::new().with_history(history.clone(), session("s"));
+        let early = load(&memory).await.ticket;
+        memory.save(&turn(1), Ticket::default()).await.unwrap();
+        memory.save(&turn(2), early.clone()).await.unwrap();
+        assert_eq!(shown(&memory).await, "Human: q1\nAI: a1\nHuman: q2\nAI: a2");
+        assert_eq!(early.version(), Some(Version::new(0, 0)));
+    });
+}
+
+/// The same turn under the same id is one turn, however often it is saved.
+#[test]
+fn saving_twice_is_saving_once() {
+    block_on(async {
+        let memory = BufferMemory::new();
+        let ticket = load(&memory).await.ticket;
+        for _ in 0..100 {
+            memory.save(&turn(1), ticket.clone()).await.unwrap();
+        }
+        assert_eq!(shown(&memory).await, "Human: q1\nAI: a1");
+    });
+}
+
+/// A conversation that was cleared while the model was called does not get the turn.
+#[test]
+fn a_clear_during_a_call_wins() {
+    block_on(async {
+        let memory = BufferMemory::new();
+        memory.save(&turn(1), Ticket::default()).await.unwrap();
+        let ticket = load(&memory).await.ticket;
+        memory.clear().await.unwrap();
+        let refused = memory.save(&turn(2), ticket).await.unwrap_err();
+        let MemoryError::History(HistoryError::Stale { expected, current }) = refused else {
+            panic!("{refused}");
+        };
+        assert_eq!((expected, current), (Version::new(0, 2), Version::new(1, 0)));
+        assert_eq!(shown(&memory).await, "");
+    });
+}
+
+/// A store that forgets what it promised (here: a file that was replaced) is read again from its start.
+#[test]
+fn a_history_that_went_back_is_read_again() {
+    struct Replaced(std::sync::Mutex<InMemoryHistory>);
+
+    #[conversant_core::async_trait]
+    impl ChatHistory for Replaced {
+        async fn load(
+            &self,
+            session: &conversant_core::SessionId,
+            range: Range,
+        ) -> Result<conversant_core::Slice, HistoryError> {
+            let now = self.0.lock().unwrap().clone();
+            now.load(session, range).await
+        }
+        async fn append(
+            &self,
+            session: &conversant_core::SessionId,
+            turn: &conversant_core::Turn,
+            expect: Expect,
+        ) -> Result<Version, HistoryError> {
+            let now = self.0.lock().unwrap().clone();
+            now.append(session, turn, expect).await
+        }
+        async fn clear(&self, session: &conversant_core::SessionId) -> Result<(), HistoryError> {
+            let now = self.0.lock().unwrap().clone();
+            now.clear(session).await
+        }
+    }
+
+    block_on(async {
+        let history = Arc::new(Replaced(InMemoryHistory::new().into()));
+        for messages in [false, true] {
+            let memory = BufferMemory::new()
+                .with_return_messages(messages)
+                .with_history(Arc::clone(&history), session("s"));
+            memory.save(&turn(1), Ticket::default()).await.unwrap();
+            memory.save(&turn(2), Ticket::default()).await.unwrap();
+            assert_eq!(shown(&memory).await, "Human: q1\nAI: a1\nHuman: q2\nAI: a2");
+            *history.0.lock().unwrap() = InMemoryHistory::new();
+            memory.save(&turn(3), Ticket::default()).await.unwrap();
+            assert_eq!(shown(&memory).await, "Human: q3\nAI: a3");
+            memory.clear().await.unwrap();
+        }
+    });
+}

@@ -1,0 +1,180 @@
+//! The in-memory history: ranges, idempotence, epochs, notes and leases.
+
+use std::time::Duration;
+
+use conversant_core::{
+    ChatHistory, Expect, HistoryError, Message, Note, Range, Turn, TurnId, Value, Version,
+};
+use conversant_memory::InMemoryHistory;
+use conversant_testkit::block_on;
+
+use crate::support::{messages, session, turn};
+
+/// Three turns of 2, 4 and 1 messages.
+async fn three_turns() -> InMemoryHistory {
+    let history = InMemoryHistory::new();
+    for (id, lines) in [
+        (1, "human: q1\nai: a1"),
+        (2, "human: q2\nai: call\nfunction: result\nai: a2"),
+        (3, "human: q3"),
+    ] {
+        let lines = messages(lines);
+        let named = lines.iter().map(|message| match message.role() {
+            conversant_core::Role::Function => Message::function(message.content().clone(), "f"),
+            _ => message.clone(),
+        });
+        let turn = Turn::new(named.collect::<Vec<_>>()).with_id(TurnId::from_u128(id));
+        history.append(&session("s"), &turn, Expect::Any).await.unwrap();
+    }
+    history
+}
+
+#[test]
+fn ranges() {
+    block_on(async {
+        let history = three_turns().await;
+        let bytes = |message: &Message| serde_json::to_vec(message).unwrap().len() as u64;
+        let all = history.load(&session("s"), Range::All).await.unwrap();
+        let last_two: u64 = all.messages.last_n(2).iter().map(bytes).sum();
+        for (range, count) in [
+            (Range::All, 7),
+            (Range::LastTurns(0), 0),
+            (Range::LastTurns(1), 1),
+            (Range::LastTurns(2), 5),
+            (Range::LastTurns(3), 7),
+            (Range::LastTurns(usize::MAX), 7),
+            (Range::LastMessages(0), 0),
+            (Range::LastMessages(3), 3),
+            (Range::LastMessages(usize::MAX), 7),
+            (Range::LastBytes(0), 0),
+            (Range::LastBytes(last_two - 1), 1),
+            (Range::LastBytes(last_two), 2),
+            (Range::LastBytes(u64::MAX), 7),
+            (Range::After(Version::new(0, 0)), 7),
+            (Range::After(Version::new(0, 5)), 2),
+            (Range::After(Version::new(0, 7)), 0),
+            (Range::After(Version::new(0, u64::MAX)), 0),
+            (Range::After(Version::new(4, 7)), 7),
+        ] {
+            let slice = history.load(&session("s"), range).await.unwrap();
+            assert_eq!(slice.version, Version::new(0, 7), "{range:?}");
+            assert_eq!(slice.messages, all.messages.last_n(count), "{range:?}");
+            assert_eq!(slice.start(), 7 - count as u64, "{range:?}");
+        }
+    });
+}
+
+#[test]
+fn a_session_that_was_never_written_is_empty_and_leaves_no_trace() {
+    block_on(async {
+        let history = InMemoryHistory::new();
+        let slice = history.load(&session("s"), Range::All).await.unwrap();
+        assert_eq!((slice.messages.len(), slice.version), (0, Version::default()));
+        assert_eq!(history.note(&session("s"), "summary").await.unwrap(), None);
+        let stale = Expect::Exactly(Version::new(0, 3));
+        history.append(&session("s"), &turn(1), stale).await.unwrap_err();
+        insta::assert_snapshot!(format!("{history:?}"), @"InMemoryHistory { sessions: 0, .. }");
+    });
+}
+
+#[test]
+fn an_append_is_idempotent_by_the_turns_id() {
+    block_on(async {
+        let history = InMemoryHistory::new();
+        let s = session("s");
+        let first = history.append(&s, &turn(1), Expect::Any).await.unwrap();
+        history.append(&s, &turn(2), Expect::Any).await.unwrap();
+        let base = Version::default();
+        let again = history.append(&s, &turn(1), Expect::Exactly(base)).await.unwrap();
+        assert_eq!((first, again), (Version::new(0, 2), Version::new(0, 2)));
+        assert_eq!(history.load(&s, Range::All).await.unwrap().messages.len(), 4);
+        // Another session knows nothing of it.
+        history.append(&session("t"), &turn(1), Expect::Any).await.unwrap();
+        assert_eq!(history.load(&session("t"), Range::All).await.unwrap().messages.len(), 2);
+    });
+}
+
+#[test]
+fn expectations() {
+    block_on(async {
+        let history = InMemoryHistory::new();
+        let s = session("s");
+        let start = Version::default();
+        let one = history.append(&s, &turn(1), Expect::Exactly(start)).await.unwrap();
+        let refused = history.append(&s, &turn(2), Expect::Exactly(start)).await.unwrap_err();
+        assert!(matches!(refused, HistoryError::Stale { current, .. } if current == one));
+        history.append(&s, &turn(2), Expect::SameEpoch(start)).await.unwrap();
+
+        history.clear(&s).await.unwrap();
+        let cleared = history.load(&s, Range::After(one)).await.unwrap();
+        assert_eq!((cleared.messages.len(), cleared.version), (0, Version::new(1, 0)));
+        history.append(&s, &turn(3), Expect::SameEpoch(one)).await.unwrap_err();
+        // What was cleared is forgotten, the turns' ids too.
+        history.append(&s, &turn(1), Expect::Any).await.unwrap();
+        assert_eq!(history.load(&s, Range::All).await.unwrap().version, Version::new(1, 2));
+    });
+}
+
+/// A call that began on an empty session does not write into it after a clear.
+#[test]
+fn a_clear_of_an_unwritten_session_starts_an_epoch() {
+    block_on(async {
+        let history = InMemoryHistory::new();
+        let s = session("s");
+        let seen = history.load(&s, Range::All).await.unwrap().version;
+        history.clear(&s).await.unwrap();
+        let refused = history.append(&s, &turn(1), Expect::SameEpoch(seen)).await.unwrap_err();
+        assert!(matches!(refused, HistoryError::Stale { .. }));
+    });
+}
+
+#[test]
+fn notes() {
+    block_on(async {
+        let history = three_turns().await;
+        let s = session("s");
+        let note = Note::new("summary", Version::new(0, 2));
+        history.put_note(&s, "summary", &note).await.unwrap();
+        assert_eq!(history.note(&s, "summary").await.unwrap(), Some(note.clone()));
+        assert_eq!(history.note(&s, "entities").await.unwrap(), None);
+        let newer = Note::new(Value::from(7), Version::new(0, 4));
+        history.put_note(&s, "summary", &newer).await.unwrap();
+        assert_eq!(history.note(&s, "summary").await.unwrap(), Some(newer));
+
+        history.clear(&s).await.unwrap();
+        assert_eq!(history.note(&s, "summary").await.unwrap(), None);
+        let refused = history.put_note(&s, "summary", &note).await.unwrap_err();
+        assert!(matches!(refused, HistoryError::Stale { .. }));
+    });
+}
+
+#[test]
+fn leases() {
+    block_on(async {
+        let history = InMemoryHistory::new();
+        let (s, long) = (session("s"), Duration::from_secs(3600));
+        let lease = history.lease(&s, long).await.unwrap().unwrap();
+        assert!(matches!(history.clone().lease(&s, long).await, Err(HistoryError::Busy)));
+        assert!(history.lease(&session("t"), long).await.unwrap().is_some());
+        history.release(&lease).await.unwrap();
+        let brief = history.lease(&s, Duration::ZERO).await.unwrap().unwrap();
+        // Its time was up at once; a release that comes late frees nobody else's.
+        history.lease(&s, Duration::MAX).await.unwrap().unwrap();
+        history.release(&brief).await.unwrap();
+        assert!(matches!(history.lease(&s, long).await, Err(HistoryError::Busy)));
+    });
+}
+
+/// What a caller does with what it loaded is its own: the conversation goes on undisturbed.
+#[test]
+fn a_loaded_copy_goes_its_own_way() {
+    block_on(async {
+        let history = three_turns().await;
+        let mut copy = history.load(&session("s"), Range::All).await.unwrap().messages;
+        copy.push(Message::human("mine"));
+        history.append(&session("s"), &turn(9), Expect::Any).await.unwrap();
+        let theirs = history.load(&session("s"), Range::LastTurns(1)).await.unwrap().messages;
+        assert_eq!(theirs.to_string(), "Human: q9\nAI: a9");
+        assert_eq!(copy.last().unwrap().text(), "mine");
+    });
+}

@@ -1,0 +1,13 @@
+//! What `conversant-memory` promises, through its public API.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs
+)]
+
+mod buffer;
+mod in_memory_history;
+mod recorded;
+mod support;
