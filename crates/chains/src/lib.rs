@@ -24,7 +24,7 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let prompt = PromptTemplate::new(
+//! let prompt = PromptTemplate::from_template(
 //!     "You are a chatbot having a conversation with a human.\n\n{chat_history}\nHuman: {human_input}\nChatbot:",
 //! )?;
 //! let chain = LlmChain::builder()

@@ -141,13 +141,10 @@ mod tests {
             assert!(poll(wait).is_pending());
         }
         for index in 1..4 {
-            for later in index + 1..4 {
-                assert!(poll(&mut waits[later]).is_pending());
-            }
+            assert!(waits[index..].iter_mut().all(|wait| poll(wait).is_pending()));
             drop(holder);
-            for later in index + 1..4 {
-                assert!(poll(&mut waits[later]).is_pending(), "{later} overtook {index}");
-            }
+            let later = &mut waits[index + 1..];
+            assert!(later.iter_mut().all(|wait| poll(wait).is_pending()), "{index} was overtaken");
             holder = ready(&mut waits[index]);
         }
         drop(holder);

@@ -48,7 +48,7 @@ pub(crate) trait Streamable: Send + Sync + 'static {
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use conversant_core::Delta;
 /// # let chain = LlmChain::builder()
-/// #     .prompt(PromptTemplate::new("{history}\nHuman: {human_input}")?)
+/// #     .prompt(PromptTemplate::from_template("{history}\nHuman: {human_input}")?)
 /// #     .model(LanguageModel::chat(Greeter))
 /// #     .memory(BufferMemory::new())
 /// #     .build()?;

@@ -21,7 +21,7 @@ use conversant_core::{KeyError, Memory, Slot, SlotKind, nearest};
 /// #     }
 /// # }
 /// let fault = LlmChain::builder()
-///     .prompt(PromptTemplate::new("{history}\nHuman: {human_input}")?)
+///     .prompt(PromptTemplate::from_template("{history}\nHuman: {human_input}")?)
 ///     .model(LanguageModel::chat(Parrot))
 ///     .memory(BufferMemory::new().with_memory_key("chat_history"))
 ///     .build()
@@ -119,6 +119,15 @@ pub enum WiringFault {
         /// The nearest of the names that are needed.
         nearest: Option<String>,
     },
+}
+
+impl WiringFault {
+    fn nearest_to_memory(&self) -> Option<String> {
+        match self {
+            Self::UnusedMemory { nearest, .. } => nearest.clone(),
+            _ => None,
+        }
+    }
 }
 
 fn hint(nearest: Option<&str>) -> String {
@@ -231,7 +240,11 @@ impl Wiring<'_> {
             return TurnNames::default();
         };
         let keys = memory.keys();
-        let of_caller = |slot: &&Slot| !self.is_given_by_memory(slot.name());
+        // What was probably meant to be the memory's is none of the caller's inputs.
+        let meant: Vec<String> = faults.iter().filter_map(WiringFault::nearest_to_memory).collect();
+        let of_caller = |slot: &&Slot| {
+            !self.is_given_by_memory(slot.name()) && meant.iter().all(|name| name != slot.name())
+        };
         let mut inputs: Vec<&str> = match self.declared {
             Some(declared) => declared.iter().map(String::as_str).collect(),
             None => self.slots.iter().filter(of_caller).map(Slot::name).collect(),

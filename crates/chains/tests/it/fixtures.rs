@@ -1,0 +1,151 @@
+//! What the tests share: the document's prompts, a memory that can be told to fail, and a log of events.
+
+use std::{
+    error::Error,
+    sync::{Arc, Mutex},
+};
+
+use conversant_chains::LlmChain;
+use conversant_core::{
+    BoxError, ChatHistory, Event, Expect, HistoryError, Observer, Range, SessionId, Slice, Turn,
+    Version, async_trait,
+};
+use conversant_memory::{BufferMemory, InMemoryHistory};
+use conversant_prompts::{
+    ChatPromptTemplate, MessageTemplate, MessagesPlaceholder, PromptTemplate,
+};
+use conversant_testkit::{Gate, ScriptedChat};
+
+pub fn text_prompt() -> PromptTemplate {
+    PromptTemplate::from_template("{chat_history}\nHuman: {human_input}\nChatbot:").unwrap()
+}
+
+pub fn chat_prompt() -> ChatPromptTemplate {
+    ChatPromptTemplate::from_messages((
+        MessagesPlaceholder::new("chat_history"),
+        MessageTemplate::human("{human_input}"),
+    ))
+    .unwrap()
+}
+
+pub fn session() -> SessionId {
+    SessionId::new("test").unwrap()
+}
+
+/// A chat chain over a model and a history.
+pub fn chain(model: &ScriptedChat, history: &TestHistory) -> LlmChain {
+    LlmChain::builder()
+        .prompt(chat_prompt())
+        .model(model.clone())
+        .memory(memory(history))
+        .build()
+        .unwrap()
+}
+
+pub fn memory(history: &TestHistory) -> BufferMemory {
+    BufferMemory::new()
+        .with_memory_key("chat_history")
+        .with_return_messages(true)
+        .with_history(history.clone(), session())
+}
+
+/// An in-memory history that can be held at a gate before or after it commits, and told to fail.
+#[derive(Clone, Default)]
+pub struct TestHistory {
+    pub inner: Arc<InMemoryHistory>,
+    pub before_load: Option<Gate>,
+    pub before_commit: Option<Gate>,
+    pub after_commit: Option<Gate>,
+    pub failures: Arc<Mutex<Vec<&'static str>>>,
+}
+
+impl TestHistory {
+    /// Makes the next operation of this name fail.
+    pub fn fail_next(&self, operation: &'static str) {
+        self.failures.lock().unwrap().push(operation);
+    }
+
+    fn check(&self, operation: &str) -> Result<(), HistoryError> {
+        let mut failures = self.failures.lock().unwrap();
+        match failures.iter().position(|failing| *failing == operation) {
+            Some(index) => {
+                failures.remove(index);
+                Err(HistoryError::Full { source: BoxError::from("no space left") })
+            }
+            None => Ok(()),
+        }
+    }
+
+    pub async fn transcript(&self) -> String {
+        self.inner.load(&session(), Range::All).await.unwrap().messages.to_string()
+    }
+}
+
+#[async_trait]
+impl ChatHistory for TestHistory {
+    async fn load(&self, session: &SessionId, range: Range) -> Result<Slice, HistoryError> {
+        pass(self.before_load.as_ref()).await;
+        self.check("load")?;
+        self.inner.load(session, range).await
+    }
+
+    async fn append(
+        &self,
+        session: &SessionId,
+        turn: &Turn,
+        expect: Expect,
+    ) -> Result<Version, HistoryError> {
+        pass(self.before_commit.as_ref()).await;
+        self.check("append")?;
+        let version = self.inner.append(session, turn, expect).await?;
+        pass(self.after_commit.as_ref()).await;
+        Ok(version)
+    }
+
+    async fn clear(&self, session: &SessionId) -> Result<(), HistoryError> {
+        self.inner.clear(session).await
+    }
+}
+
+async fn pass(gate: Option<&Gate>) {
+    if let Some(gate) = gate {
+        gate.pass().await;
+    }
+}
+
+/// The events of a chain, a line each.
+#[derive(Clone, Default)]
+pub struct Log(Arc<Mutex<Vec<String>>>);
+
+impl Log {
+    pub fn take(&self) -> String {
+        std::mem::take(&mut *self.0.lock().unwrap()).join("\n")
+    }
+}
+
+impl Observer for Log {
+    fn on_event(&self, event: &Event<'_>) {
+        let line = match event {
+            Event::ChainStarted { chain, inputs, .. } => {
+                format!("started {chain} with {}", inputs.names().collect::<Vec<_>>().join(", "))
+            }
+            Event::PromptFormatted { prompt, .. } => format!("prompt {prompt}"),
+            Event::ModelAnswered { reply, .. } => format!("answered {}", reply.text()),
+            Event::Warned { warning, .. } => format!("warned {warning}"),
+            Event::ChainEnded { chain, outputs, .. } => {
+                format!("ended {chain} with {}", outputs.names().collect::<Vec<_>>().join(", "))
+            }
+            Event::ChainFailed { chain, error, .. } => {
+                format!("failed {chain}: {}", chain_of(*error))
+            }
+            other => format!("{other:?}"),
+        };
+        self.0.lock().unwrap().push(line);
+    }
+}
+
+/// An error and its causes, in one line.
+pub fn chain_of(error: &(dyn Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |&error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}

@@ -1,0 +1,18 @@
+//! Chains through their public API, with scripted models and no network.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    unreachable_pub
+)]
+
+mod apply;
+mod cancel;
+mod events;
+mod fixtures;
+mod predict;
+mod queueing;
+mod stream;
+mod wiring;

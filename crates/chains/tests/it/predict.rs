@@ -1,0 +1,170 @@
+//! Calls and their results: what is sent, what is saved, and what is told when a step fails.
+
+use conversant_chains::{ChainError, LlmChain};
+use conversant_core::{
+    CallOptions, Message, Messages, ModelError, OutputParser, ParseError, Part, Reply, Ticket,
+    ToolCall, TurnId, Value, vars,
+};
+use conversant_memory::BufferMemory;
+use conversant_testkit::{Line, ScriptedChat, ScriptedCompletion};
+
+use crate::fixtures::{TestHistory, chain, chain_of, chat_prompt, memory, text_prompt};
+
+#[tokio::test]
+async fn a_conversation_goes_on() {
+    let model = ScriptedCompletion::new([" Hi!", " Fine."]);
+    let memory = BufferMemory::new().with_memory_key("chat_history");
+    let chain = LlmChain::builder()
+        .prompt(text_prompt())
+        .model(model.clone())
+        .memory(memory)
+        .build()
+        .unwrap();
+    chain.predict(vars! { "human_input" => "Hi" }).await.unwrap();
+    let outcome = chain.invoke(vars! { "human_input" => "How are you?" }).await.unwrap();
+
+    assert_eq!(outcome.text(), " Fine.");
+    assert_eq!(
+        outcome.variables.names().collect::<Vec<_>>(),
+        ["human_input", "chat_history", "text"]
+    );
+    let prompts: Vec<_> = model.requests().into_iter().map(|request| request.prompt).collect();
+    assert_eq!(
+        prompts,
+        ["\nHuman: Hi\nChatbot:", "Human: Hi\nAI:  Hi!\nHuman: How are you?\nChatbot:"]
+    );
+}
+
+#[tokio::test]
+async fn prompts_and_models_of_either_shape_meet() {
+    let completion = ScriptedCompletion::new(["x"]);
+    let history = TestHistory::default();
+    let builder = LlmChain::builder()
+        .prompt(chat_prompt())
+        .model(completion.clone())
+        .memory(memory(&history));
+    builder.build().unwrap().predict(vars! { "human_input" => "Hi" }).await.unwrap();
+    assert_eq!(completion.requests()[0].prompt, "Human: Hi");
+
+    let chat = ScriptedChat::new(["x"]);
+    let builder = LlmChain::builder().prompt(text_prompt()).model(chat.clone());
+    let inputs = vars! { "human_input" => "Hi", "chat_history" => "" };
+    builder.build().unwrap().predict(inputs).await.unwrap();
+    assert_eq!(
+        chat.requests()[0].messages,
+        Messages::from(Message::human("\nHuman: Hi\nChatbot:"))
+    );
+}
+
+#[tokio::test]
+async fn call_options_reach_the_model() {
+    let model = ScriptedChat::new(["one", "two"]);
+    let history = TestHistory::default();
+    let chain = chain(&model, &history);
+    let id = TurnId::from_u128(7);
+    let options = CallOptions::new().with_stop(["\nHuman:"]).with_turn_id(id);
+    for answer in ["one", "two"] {
+        let outcome =
+            chain.invoke_with(vars! { "human_input" => "Hi" }, options.clone()).await.unwrap();
+        assert_eq!((outcome.text().as_str(), outcome.turn_id), (answer, id));
+    }
+    assert_eq!(model.requests()[0].options.stop, ["\nHuman:"]);
+    assert_eq!(history.transcript().await, "Human: Hi\nAI: one", "a turn is saved once by its id");
+}
+
+#[tokio::test]
+async fn tool_calls_and_parts_are_kept_in_the_turn() {
+    let call = ToolCall::new("lookup", serde_json::json!({"q": "river"})).with_id("call_1");
+    let reply = Reply::new(Message::ai("").with_tool_calls([call]));
+    let model = ScriptedChat::new([Line::from(reply)]);
+    let history = TestHistory::default();
+    let builder = LlmChain::builder()
+        .prompt(
+            conversant_prompts::ChatPromptTemplate::from_messages((
+                conversant_prompts::MessagesPlaceholder::new("chat_history"),
+                conversant_prompts::MessagesPlaceholder::new("question"),
+            ))
+            .unwrap(),
+        )
+        .model(model)
+        .memory(memory(&history).with_input_key("question"));
+    let question = Message::human(vec![
+        Part::text("what is this?"),
+        Part::image_url("https://example.com/a.png"),
+    ]);
+    builder.build().unwrap().predict(vars! { "question" => vec![question] }).await.unwrap();
+    assert_eq!(
+        history.transcript().await,
+        "Human: what is this?\n[image]\nAI: {\"name\":\"lookup\",\"args\":{\"q\":\"river\"},\"id\":\"call_1\"}"
+    );
+}
+
+struct Shout;
+
+impl OutputParser for Shout {
+    fn parse(&self, text: &str) -> Result<Value, ParseError> {
+        match text {
+            "unparsable" => Err(ParseError::without_source(text, "it is what it is")),
+            text => Ok(text.to_uppercase().into()),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_parser_makes_the_output_and_the_memory_keeps_the_answer() {
+    let history = TestHistory::default();
+    let builder = LlmChain::builder()
+        .prompt(chat_prompt())
+        .model(ScriptedChat::new(["hello", "hello", "unparsable"]))
+        .memory(memory(&history))
+        .parser(Shout);
+    let chain = builder.build().unwrap();
+    let input = || vars! { "human_input" => "hi" };
+    assert_eq!(chain.predict(input()).await.unwrap(), "HELLO");
+    assert_eq!(chain.invoke(input()).await.unwrap().output(), Some(&Value::from("HELLO")));
+    let error = chain.predict(input()).await.unwrap_err();
+    assert!(matches!(&error, ChainError::Parse(error) if error.text.as_str() == "unparsable"));
+    assert_eq!(history.transcript().await, "Human: hi\nAI: hello\nHuman: hi\nAI: hello");
+}
+
+#[tokio::test]
+async fn an_answer_that_could_not_be_saved_is_in_the_error_and_can_be_saved_later() {
+    let history = TestHistory::default();
+    let chain = chain(&ScriptedChat::new(["the answer"]), &history);
+    history.fail_next("append");
+    let error = chain.predict(vars! { "human_input" => "hi" }).await.unwrap_err();
+    let not_saved = error.not_saved().unwrap();
+    assert_eq!(not_saved.text.as_str(), "the answer");
+    assert!(!format!("{error:?}").contains("the answer"), "{error:?}");
+    assert_eq!(history.transcript().await, "");
+    for _ in 0..3 {
+        chain.memory().unwrap().save(&not_saved.turn, Ticket::default()).await.unwrap();
+    }
+    assert_eq!(history.transcript().await, "Human: hi\nAI: the answer");
+}
+
+#[tokio::test]
+async fn error_messages() {
+    let failing =
+        || ScriptedChat::new([Line::from(ModelError::provider("out of order", true, None))]);
+    let history = TestHistory::default();
+    let chat = chain(&failing(), &history);
+    let mut told = Vec::new();
+    for inputs in [
+        vars! {},
+        vars! { "humaninput" => "hi" },
+        vars! { "human_input" => "hi", "chat_history" => "mine" },
+        vars! { "human_input" => "hi", "stop" => "\n" },
+        vars! { "human_input" => "hi" },
+    ] {
+        let names: Vec<_> = inputs.names().map(str::to_owned).collect();
+        let error = chat.predict(inputs).await.unwrap_err();
+        told.push(format!("{}: {}", names.join(", "), chain_of(&error)));
+    }
+    let builder = LlmChain::builder().prompt(text_prompt()).model(failing());
+    let error = builder.build().unwrap().predict(vars! {}).await.unwrap_err();
+    told.push(format!("without a memory: {}", chain_of(&error)));
+    history.fail_next("load");
+    told.push(chain_of(&chat.predict(vars! { "human_input" => "hi" }).await.unwrap_err()));
+    insta::assert_snapshot!(told.join("\n"));
+}

@@ -1,0 +1,48 @@
+//! Calls of one conversation at the same time: one total order, and each prompt saw a prefix of it.
+
+use conversant_core::{ChatHistory, Range, vars};
+use conversant_testkit::{Line, ScriptedChat};
+
+use crate::fixtures::{TestHistory, chain, session};
+
+#[tokio::test]
+async fn each_prompt_saw_a_prefix_of_the_one_order() {
+    let model =
+        ScriptedChat::with_handler(|request| Line::text(request.messages.len().to_string()));
+    let history = TestHistory::default();
+    let chain = chain(&model, &history);
+    let tasks: Vec<_> = (0..32)
+        .map(|task| {
+            let chain = chain.clone();
+            tokio::spawn(async move {
+                for call in 0..10 {
+                    chain
+                        .predict(vars! { "human_input" => format!("{task}/{call}") })
+                        .await
+                        .unwrap();
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let messages = history.inner.load(&session(), Range::All).await.unwrap().messages;
+    assert_eq!(messages.len(), 32 * 10 * 2);
+    for (request, index) in model.requests().iter().zip(0..) {
+        let seen = request.messages.len() - 1;
+        assert_eq!(seen, index * 2, "call {index} waited for the one before it");
+        assert!(request.messages.iter().take(seen).eq(messages.iter().take(seen)));
+    }
+}
+
+#[tokio::test]
+async fn different_conversations_do_not_wait_for_each_other() {
+    let model = ScriptedChat::new([Line::hang(), Line::text("hello")]);
+    let stuck = chain(&model, &TestHistory::default());
+    let waiting = tokio::spawn(async move { stuck.predict(vars! { "human_input" => "hi" }).await });
+    model.received(1).await;
+    let other = chain(&model, &TestHistory::default());
+    assert_eq!(other.predict(vars! { "human_input" => "hi" }).await.unwrap(), "hello");
+    waiting.abort();
+}

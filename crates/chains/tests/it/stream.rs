@@ -1,0 +1,115 @@
+//! Answers piece by piece, through a chain with a memory.
+
+use conversant_chains::{ChainError, ChainStream};
+use conversant_core::{ChatHistory, Delta, ModelError, Range, vars};
+use conversant_testkit::{Gate, Line, ScriptedChat};
+
+use crate::fixtures::{TestHistory, chain, chain_of, session};
+
+async fn pieces(stream: &mut ChainStream) -> Vec<String> {
+    let mut pieces = Vec::new();
+    while let Some(delta) = stream.next().await {
+        pieces.push(match delta {
+            Ok(Delta::Text(text)) => text,
+            Ok(Delta::Done(reply)) => format!("done: {}", reply.text()),
+            Ok(other) => format!("{other:?}"),
+            Err(error) => format!("error: {}", chain_of(&error)),
+        });
+    }
+    pieces
+}
+
+#[tokio::test]
+async fn the_turn_is_saved_at_the_clean_end_before_done_comes() {
+    let history = TestHistory::default();
+    let chain = chain(&ScriptedChat::new([Line::pieces(["Hel", "lo"])]), &history);
+    let mut stream = chain.stream(vars! { "human_input" => "hi" }).await.unwrap();
+    assert_eq!(stream.next().await.unwrap().unwrap(), Delta::Text("Hel".to_owned()));
+    assert_eq!(history.transcript().await, "");
+    assert_eq!(pieces(&mut stream).await, ["lo", "done: Hello"]);
+    assert_eq!(history.transcript().await, "Human: hi\nAI: Hello");
+    assert_eq!(stream.outcome().unwrap().text(), "Hello");
+}
+
+#[tokio::test]
+async fn a_stream_that_fails_or_is_cut_saves_nothing() {
+    let broken = Line::pieces(["Hel"]).then_error(ModelError::provider("broken", true, None));
+    for (line, expected) in [
+        (broken, "error: the model did not answer: the model failed: broken"),
+        (
+            Line::pieces(["Hel"]).cut_off(),
+            "error: the model did not answer: the model's answer was cut off in mid-stream",
+        ),
+    ] {
+        let history = TestHistory::default();
+        let chain = chain(&ScriptedChat::new([line, Line::text("fine")]), &history);
+        let mut stream = chain.stream(vars! { "human_input" => "hi" }).await.unwrap();
+        assert_eq!(pieces(&mut stream).await, ["Hel", expected]);
+        drop(stream);
+        assert_eq!(history.transcript().await, "");
+        assert_eq!(chain.predict(vars! { "human_input" => "hi" }).await.unwrap(), "fine");
+    }
+}
+
+#[tokio::test]
+async fn dropping_a_stream_saves_nothing_and_frees_the_conversation() {
+    let gate = Gate::new();
+    let model =
+        ScriptedChat::new([Line::pieces(["Hel", "lo"]).held_after(1, &gate), Line::text("fine")]);
+    let history = TestHistory::default();
+    let chain = chain(&model, &history);
+    let mut stream = chain.stream(vars! { "human_input" => "hi" }).await.unwrap();
+    stream.next().await;
+    drop(stream);
+    assert_eq!(history.transcript().await, "");
+    assert_eq!(chain.predict(vars! { "human_input" => "hi" }).await.unwrap(), "fine");
+}
+
+#[tokio::test]
+async fn a_partial_answer_is_kept_where_it_is_asked_for() {
+    for line in [Line::pieces(["Hel", "lo"]), Line::pieces(["Hel"]).cut_off()] {
+        let history = TestHistory::default();
+        let chain = chain(&ScriptedChat::new([line]), &history);
+        let mut stream = chain.stream(vars! { "human_input" => "hi" }).await.unwrap();
+        stream.next().await;
+        stream.save_partial().await.unwrap();
+        assert_eq!(history.transcript().await, "Human: hi\nAI: Hel");
+    }
+}
+
+#[tokio::test]
+async fn a_save_that_fails_at_the_end_keeps_the_answer() {
+    let history = TestHistory::default();
+    let chain = chain(&ScriptedChat::new([Line::text("Hello")]), &history);
+    history.fail_next("append");
+    let mut stream = chain.stream(vars! { "human_input" => "hi" }).await.unwrap();
+    let last = loop {
+        match stream.next().await.unwrap() {
+            Ok(_) => {}
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(&last, ChainError::NotSaved(not_saved) if not_saved.text.as_str() == "Hello"));
+    assert!(stream.next().await.is_none());
+}
+
+#[tokio::test]
+async fn the_next_call_waits_for_the_stream() {
+    let model = ScriptedChat::new([Line::pieces(["Hel", "lo"]), Line::text("second")]);
+    let history = TestHistory::default();
+    let chain = chain(&model, &history);
+    let mut stream = chain.stream(vars! { "human_input" => "one" }).await.unwrap();
+    stream.next().await;
+    let second = tokio::spawn({
+        let chain = chain.clone();
+        async move { chain.predict(vars! { "human_input" => "two" }).await }
+    });
+    tokio::task::yield_now().await;
+    assert_eq!(model.requests().len(), 1);
+    pieces(&mut stream).await;
+    second.await.unwrap().unwrap();
+    assert_eq!(
+        history.inner.load(&session(), Range::All).await.unwrap().messages.to_string(),
+        "Human: one\nAI: Hello\nHuman: two\nAI: second"
+    );
+}
