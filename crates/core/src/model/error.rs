@@ -36,7 +36,7 @@ pub enum ModelError {
         source: BoxError,
     },
     /// A time limit was reached.
-    #[error("the model's server took longer than {} s {phase}", after.as_secs_f64())]
+    #[error("the model's server took longer than {} s {phase}", seconds(*after))]
     Timeout {
         /// What took too long.
         phase: TimeoutPhase,
@@ -215,6 +215,11 @@ impl ModelError {
     }
 }
 
+/// Writes a time to the hundredth of a second: a limit is told as it was meant, not as it was measured.
+fn seconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 100.0).round() / 100.0
+}
+
 fn reason(reason: Option<&FinishReason>) -> String {
     reason.map_or_else(String::new, |reason| format!(" (it ended with `{reason}`)"))
 }
@@ -386,7 +391,7 @@ impl fmt::Display for ApiError {
             write!(f, " (`{code}`)")?;
         }
         if let Some(wait) = self.retry_after {
-            write!(f, ", retry after {} s", wait.as_secs_f64())?;
+            write!(f, ", retry after {} s", seconds(wait))?;
         }
         if let Some(id) = &self.request_id {
             write!(f, ", request id `{id}`")?;
