@@ -5,9 +5,13 @@
 
 mod buffer_string;
 mod case;
+mod chain;
 mod chat_prompt;
+mod chat_response;
 mod difference;
 mod failure;
+mod memories;
+mod memory;
 mod messages_json;
 mod prompt;
 mod short;
@@ -89,7 +93,10 @@ fn run(case: &Case) -> Result<Json, Failure> {
     let input = &case.input;
     match case.op.as_str() {
         "buffer_string" => buffer_string::run(input),
+        "chain" => chain::run(input),
         "chat_prompt" => chat_prompt::run(input),
+        "chat_response" => chat_response::run(input),
+        "memory" => memory::run(input),
         "messages_json" => messages_json::run(input),
         "prompt" => prompt::run(input),
         _ => Err(Failure::NotBuilt),

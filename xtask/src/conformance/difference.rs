@@ -20,6 +20,7 @@ impl Difference {
     /// Returns the first difference between two values, if they differ.
     pub(crate) fn between(id: &str, expected: &Json, got: &Json) -> Option<Self> {
         let (path, expected, got) = first(expected, got, String::new())?;
+        let path = if path.is_empty() { "/".to_owned() } else { path };
         let (expected, got) = match (expected, got) {
             (Some(Json::String(expected)), Some(Json::String(got))) => texts(expected, got),
             (expected, got) => (shown(expected), shown(got)),
@@ -43,6 +44,12 @@ fn first<'v>(expected: &'v Json, got: &'v Json, path: String) -> Option<Place<'v
         return None;
     }
     match (expected, got) {
+        // One has a result and the other an error.
+        (Json::Object(left), Json::Object(right))
+            if path.is_empty() && !left.keys().eq(right.keys()) =>
+        {
+            Some((path, Some(expected), Some(got)))
+        }
         (Json::Object(expected), Json::Object(got)) => {
             let added = got.keys().filter(|name| !expected.contains_key(*name));
             expected

@@ -32,7 +32,8 @@ pub(crate) fn run(input: &Json) -> Result<Json, Failure> {
     let input: Input = case::input(input)?;
     let format = match input.template_format {
         Format::FString => TemplateFormat::FString,
-        Format::Jinja2 | Format::Mustache => return Err(Failure::NotBuilt),
+        Format::Jinja2 => TemplateFormat::Jinja2,
+        Format::Mustache => TemplateFormat::Mustache,
     };
     let mut prompt = PromptTemplate::parse(input.template, format)?;
     for (name, value) in input.partial_variables {

@@ -51,3 +51,19 @@ fn read_value(value: &Json) -> Value {
     }
     value.clone().into()
 }
+
+/// Writes variables: text as a string, messages in the short form.
+pub(crate) fn write_variables(variables: &Variables) -> Json {
+    variables
+        .iter()
+        .map(|(name, value)| (name.to_owned(), write_value(value)))
+        .collect::<Map<_, _>>()
+        .into()
+}
+
+fn write_value(value: &Value) -> Json {
+    match value {
+        Value::Messages(list) => messages(list),
+        other => json!(other),
+    }
+}
