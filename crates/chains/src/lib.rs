@@ -66,3 +66,8 @@ pub use self::{
     wiring::{WiringError, WiringFault},
     with_memory::WithMemory,
 };
+
+/// The README's code, run as documentation tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
