@@ -18,7 +18,7 @@ use serde_json::{Map, Value as Json};
 /// assert_eq!(content.text(), "what is this?\n[image]");
 /// ```
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "content is text or a list of parts")]
 #[non_exhaustive]
 pub enum Content {
     /// Plain text.
@@ -139,7 +139,7 @@ pub struct Part(Form);
 
 /// LangChain's lists hold bare strings as well as objects; both go out as they came.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a part is text or an object")]
 enum Form {
     Bare(String),
     Object(Map<String, Json>),

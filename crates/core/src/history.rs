@@ -1,6 +1,6 @@
 //! The history seam: a store of all conversations.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -133,7 +133,7 @@ forward_history!(&H, Box<H>, std::sync::Arc<H>);
 
 /// Where a conversation stands: how many messages it has, since it was last cleared.
 ///
-/// The default is a conversation that was never written.
+/// The default is a conversation that was never written. `Display` is the epoch, a dot, and the messages.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
 )]
@@ -149,6 +149,12 @@ impl Version {
     #[must_use]
     pub const fn new(epoch: u64, messages: u64) -> Self {
         Self { epoch, messages }
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.epoch, self.messages)
     }
 }
 
@@ -260,7 +266,7 @@ impl Lease {
 #[non_exhaustive]
 pub enum HistoryError {
     /// The session is not as expected: somebody else has written to it, or cleared it.
-    #[error("the conversation has changed: expected version {expected:?}, found {current:?}")]
+    #[error("the conversation has changed: expected version {expected}, found {current}")]
     Stale {
         /// What was expected.
         expected: Version,

@@ -156,11 +156,33 @@ impl Fields {
     ) -> Result<Option<T>, StoredMessageError> {
         let message_type = self.message_type;
         let value = self.data.remove(field).unwrap_or_default();
-        serde_json::from_value(value).map_err(|error| StoredMessageError::Field {
+        let found = kind(&value);
+        serde_json::from_value(value).map_err(|_| StoredMessageError::Field {
             message_type,
             field,
-            reason: error.to_string(),
+            reason: format!("expected {}, found {found}", expected(field)),
         })
+    }
+}
+
+/// Names what a field holds. (Serde's own errors quote text, and what was said stands in no error.)
+fn expected(field: &str) -> &'static str {
+    match field {
+        "content" => "text or a list of parts",
+        "tool_calls" => "a list of calls, each with a `name` and `args`",
+        "invalid_tool_calls" => "a list of calls",
+        _ => "text",
+    }
+}
+
+fn kind(value: &Json) -> &'static str {
+    match value {
+        Json::Null => "null",
+        Json::Bool(_) => "a boolean",
+        Json::Number(_) => "a number",
+        Json::String(_) => "text",
+        Json::Array(_) => "a list",
+        Json::Object(_) => "an object",
     }
 }
 

@@ -1,0 +1,248 @@
+//! Every error's words, and what hangs behind it.
+
+use std::{error::Error, time::Duration};
+
+use conversant_core::{
+    ApiError, DecodeError, FinishReason, HistoryError, KeyError, MemoryError, MissingVariable,
+    ModelError, ParseError, Partial, PromptError, SessionIdError, Slot, StatusKind,
+    StoredMessageError, TimeoutPhase, TransportPhase, TurnIdError, ValueKind, VectorStoreError,
+    Version, Warning, vars,
+};
+
+fn cause() -> Box<dyn Error + Send + Sync> {
+    "the cause".into()
+}
+
+/// An error and all that is behind it, a line each.
+fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(error) = next {
+        text.push_str(&format!("\n  caused by: {error}"));
+        next = error.source();
+    }
+    text
+}
+
+fn snapshot(name: &str, errors: &[Box<dyn Error>]) {
+    for error in errors {
+        let text = error.to_string();
+        assert!(!text.ends_with('.'), "{text}");
+        assert!(!text.starts_with(|first: char| first.is_uppercase()), "{text}");
+        assert!(!text.contains("the cause"), "{text}: a cause stands in `source` only");
+    }
+    let text: Vec<_> = errors.iter().map(|error| chain(&**error)).collect();
+    insta::assert_snapshot!(name, text.join("\n"));
+}
+
+#[test]
+fn model_errors() {
+    let api = |kind, code: Option<&str>| {
+        let mut error = ApiError::new(kind);
+        error.code = code.map(str::to_owned);
+        Box::new(error)
+    };
+    let mut full = ApiError::new(StatusKind::RateLimit);
+    full.error_type = Some("requests".into());
+    full.retry_after = Some(Duration::from_millis(1500));
+    full.request_id = Some("req_1".into());
+    let status = |status, kind| ModelError::Status { status, error: api(kind, None) };
+    snapshot(
+        "model_errors",
+        &[
+            Box::new(ModelError::config("set `OPENAI_API_KEY`")),
+            Box::new(ModelError::Connect { source: cause() }),
+            Box::new(ModelError::Dns { source: cause() }),
+            Box::new(ModelError::Tls { source: cause() }),
+            Box::new(ModelError::Timeout {
+                phase: TimeoutPhase::Connect,
+                after: Duration::from_secs(5),
+            }),
+            Box::new(ModelError::Timeout {
+                phase: TimeoutPhase::Headers,
+                after: Duration::from_millis(1500),
+            }),
+            Box::new(ModelError::Timeout {
+                phase: TimeoutPhase::Idle,
+                after: Duration::from_secs(60),
+            }),
+            Box::new(ModelError::Timeout {
+                phase: TimeoutPhase::Total,
+                after: Duration::from_secs(120),
+            }),
+            Box::new(ModelError::Transport { phase: TransportPhase::Send, source: cause() }),
+            Box::new(ModelError::Transport { phase: TransportPhase::Headers, source: cause() }),
+            Box::new(ModelError::Transport { phase: TransportPhase::Body, source: cause() }),
+            Box::new(ModelError::Redirect { status: 307, origin: "https://example.com".into() }),
+            Box::new(status(400, StatusKind::BadRequest)),
+            Box::new(status(401, StatusKind::Auth)),
+            Box::new(status(403, StatusKind::Permission)),
+            Box::new(status(404, StatusKind::NotFound)),
+            Box::new(status(408, StatusKind::RequestTimeout)),
+            Box::new(status(409, StatusKind::Conflict)),
+            Box::new(status(413, StatusKind::TooLarge)),
+            Box::new(status(422, StatusKind::Unprocessable)),
+            Box::new(ModelError::Status { status: 429, error: Box::new(full) }),
+            Box::new(ModelError::Status {
+                status: 429,
+                error: api(StatusKind::QuotaExhausted, Some("insufficient_quota")),
+            }),
+            Box::new(status(500, StatusKind::Server)),
+            Box::new(status(503, StatusKind::Overloaded)),
+            Box::new(status(418, StatusKind::Other)),
+            Box::new(ModelError::ApiErrorInBody { error: api(StatusKind::Other, Some("odd")) }),
+            Box::new(ModelError::from(DecodeError::new("expected `choices`"))),
+            Box::new(ModelError::EmptyAnswer { finish_reason: None }),
+            Box::new(ModelError::EmptyAnswer { finish_reason: Some(FinishReason::Length) }),
+            Box::new(ModelError::Incomplete {
+                finish_reason: FinishReason::Length,
+                partial: Partial::new("half"),
+            }),
+            Box::new(ModelError::Refused { text: "no".into() }),
+            Box::new(ModelError::BodyTooLarge { what: "an event", limit: 4_194_304 }),
+            Box::new(ModelError::truncated(Partial::new("half"))),
+            Box::new(ModelError::StreamTruncated {
+                partial: Partial::default(),
+                source: Some(cause()),
+            }),
+            Box::new(ModelError::Stream {
+                error: api(StatusKind::Server, None),
+                partial: Partial::new("half"),
+            }),
+            Box::new(ModelError::Cancelled),
+            Box::new(ModelError::provider("the weights are missing", false, cause())),
+            Box::new(ModelError::provider("the queue is full", true, None)),
+        ],
+    );
+}
+
+#[test]
+fn what_a_caller_can_do_about_a_model_error() {
+    let status = |kind| ModelError::Status { status: 400, error: Box::new(ApiError::new(kind)) };
+    let retryable = [
+        ModelError::Connect { source: cause() },
+        ModelError::Dns { source: cause() },
+        ModelError::Timeout { phase: TimeoutPhase::Idle, after: Duration::ZERO },
+        ModelError::Transport { phase: TransportPhase::Body, source: cause() },
+        ModelError::truncated(Partial::default()),
+        status(StatusKind::RateLimit),
+        status(StatusKind::Overloaded),
+        status(StatusKind::Server),
+        status(StatusKind::Conflict),
+        status(StatusKind::RequestTimeout),
+        ModelError::provider("x", true, None),
+    ];
+    assert!(retryable.iter().all(ModelError::is_retryable));
+    let not = [
+        ModelError::config("x"),
+        ModelError::Tls { source: cause() },
+        ModelError::Redirect { status: 302, origin: String::new() },
+        ModelError::Cancelled,
+        ModelError::EmptyAnswer { finish_reason: None },
+        ModelError::Refused { text: "no".into() },
+        status(StatusKind::Auth),
+        status(StatusKind::QuotaExhausted),
+        status(StatusKind::BadRequest),
+        ModelError::provider("x", false, None),
+    ];
+    assert!(!not.iter().any(ModelError::is_retryable));
+
+    let mut api = ApiError::new(StatusKind::BadRequest);
+    api.code = Some("context_length_exceeded".into());
+    assert!(ModelError::Status { status: 400, error: Box::new(api) }.is_context_length());
+    let mut api = ApiError::new(StatusKind::BadRequest);
+    api.error_type = Some("exceed_context_size_error".into());
+    assert!(ModelError::ApiErrorInBody { error: Box::new(api) }.is_context_length());
+    assert!(!status(StatusKind::BadRequest).is_context_length());
+    assert!(!ModelError::Cancelled.is_context_length());
+}
+
+#[test]
+fn history_errors() {
+    let (expected, current) = (Version::new(0, 2), Version::new(1, 0));
+    snapshot(
+        "history_errors",
+        &[
+            Box::new(HistoryError::Stale { expected, current }),
+            Box::new(HistoryError::Busy),
+            Box::new(HistoryError::TooLarge { bytes: 20, limit: 16 }),
+            Box::new(HistoryError::Full { source: cause() }),
+            Box::new(HistoryError::ReadOnly { source: None }),
+            Box::new(HistoryError::ReadOnly { source: Some(cause()) }),
+            Box::new(HistoryError::Corrupt {
+                what: "message 3 of `s`".into(),
+                source: Some(cause()),
+            }),
+            Box::new(HistoryError::SchemaTooNew { found: 3, known: 2 }),
+            Box::new(HistoryError::Unsupported { what: "notes" }),
+            Box::new(HistoryError::Backend { source: cause() }),
+        ],
+    );
+}
+
+#[test]
+fn memory_errors() {
+    snapshot(
+        "memory_errors",
+        &[
+            Box::new(MemoryError::from(HistoryError::Busy)),
+            Box::new(MemoryError::from(KeyError::AmbiguousInput { candidates: vec!["a".into()] })),
+            Box::new(MemoryError::from(ModelError::Cancelled)),
+            Box::new(MemoryError::OverBudget { size: 20, budget: 12 }),
+            Box::new(MemoryError::Unsupported { what: "clearing" }),
+            Box::new(MemoryError::Custom(cause())),
+            Box::new(Warning::new("the summary was not written", cause())),
+            Box::new(Warning::new("the summary was not written", None)),
+            Box::new(VectorStoreError::from(ModelError::Cancelled)),
+            Box::new(VectorStoreError::Dimension { expected: 3, found: 2 }),
+            Box::new(VectorStoreError::Backend { source: cause() }),
+        ],
+    );
+}
+
+#[test]
+fn prompt_errors() {
+    let slots =
+        [Slot::text("human_input"), Slot::messages("chat_history"), Slot::text("a").optional()];
+    let given = vars! { "humaninput" => "hi", "x" => 1 };
+    snapshot(
+        "prompt_errors",
+        &[
+            Box::new(PromptError::check_missing(&slots, &given).unwrap_err()),
+            Box::new(PromptError::check_missing(&slots[..1], &vars! {}).unwrap_err()),
+            Box::new(PromptError::NotMessages { name: "h".into(), found: ValueKind::Integer }),
+            Box::new(PromptError::Value { name: "n".into(), source: cause() }),
+            Box::new(PromptError::Custom(cause())),
+            Box::new(ParseError::new("many", "no number", "the cause")),
+            Box::new(ParseError::without_source("many", "no number")),
+        ],
+    );
+    let full = vars! { "human_input" => "hi", "chat_history" => "text is looked at later" };
+    assert!(PromptError::check_missing(&slots, &full).is_ok());
+    let missing = MissingVariable::new("nam", ["name", "x"]);
+    assert_eq!((missing.name.as_str(), missing.nearest.as_deref()), ("nam", Some("name")));
+}
+
+#[test]
+fn errors_of_plain_data() {
+    snapshot(
+        "errors_of_plain_data",
+        &[
+            Box::new(SessionIdError::Length { bytes: 0 }),
+            Box::new(SessionIdError::Nul { offset: 3 }),
+            Box::new("x".parse::<conversant_core::TurnId>().unwrap_err()),
+            Box::new(StoredMessageError::Shape),
+            Box::new(StoredMessageError::UnknownType { name: "pickle".into() }),
+            Box::new(StoredMessageError::MissingField {
+                message_type: "tool",
+                field: "tool_call_id",
+            }),
+            Box::new(StoredMessageError::Field {
+                message_type: "ai",
+                field: "id",
+                reason: "invalid type".into(),
+            }),
+        ],
+    );
+    let _: TurnIdError = "x".parse::<conversant_core::TurnId>().unwrap_err();
+}

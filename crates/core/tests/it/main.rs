@@ -1,0 +1,19 @@
+//! What `conversant-core` promises, through its public API.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs
+)]
+
+mod errors;
+mod messages;
+mod prompt_values;
+mod stored;
+mod streams;
+mod traits;
+mod transcripts;
+mod turns;
+mod values;
+mod withheld;

@@ -1,0 +1,329 @@
+//! The seams: each can be a trait object, and goes through references, boxes and shared pointers.
+
+use std::{sync::Arc, time::Duration};
+
+use conversant_core::{
+    CallOptions, ChatHistory, ChatModel, ChatRequest, CompletionModel, CompletionRequest, Document,
+    Embeddings, Event, Expect, HistoryError, LanguageModel, Lease, LoadContext, Loaded, Match,
+    Memory, MemoryError, Message, Messages, ModelError, Note, Observer, OutputParser, ParseError,
+    Prompt, PromptError, PromptValue, Range, Reply, ReplyStream, Saved, SessionId, Slice, Slot,
+    Ticket, TokenCounter, Turn, TurnId, TurnKeys, Value, Variables, VectorStore, VectorStoreError,
+    Version, Warning, async_trait, vars,
+};
+
+/// Implements every seam, every method in its own way, so that a call which is not forwarded shows.
+struct All {
+    keys: TurnKeys,
+    slots: [Slot; 1],
+}
+
+impl All {
+    fn new() -> Self {
+        Self { keys: TurnKeys::new().with_input_key("q"), slots: [Slot::text("all")] }
+    }
+}
+
+fn told(what: &'static str) -> Saved {
+    Saved::default().with_warning(Warning::new(what, None))
+}
+
+#[async_trait]
+impl Memory for All {
+    fn variables(&self) -> &[Slot] {
+        &self.slots
+    }
+    fn keys(&self) -> &TurnKeys {
+        &self.keys
+    }
+    fn saves_turns(&self) -> bool {
+        false
+    }
+    async fn load(&self, context: LoadContext<'_>) -> Result<Loaded, MemoryError> {
+        Ok(Loaded::new(vars! { "all" => context.input.unwrap_or_default() }))
+    }
+    async fn save(&self, _: &Turn, _: Ticket) -> Result<Saved, MemoryError> {
+        Ok(told("save"))
+    }
+    async fn tidy(&self) -> Result<Saved, MemoryError> {
+        Ok(told("tidy"))
+    }
+    async fn clear(&self) -> Result<(), MemoryError> {
+        Err(MemoryError::Unsupported { what: "clear" })
+    }
+}
+
+async fn memory(memory: impl Memory) {
+    assert_eq!(memory.variables(), [Slot::text("all")]);
+    assert_eq!(memory.keys().input_key(), Some("q"));
+    assert!(!memory.saves_turns());
+    let inputs = Variables::new();
+    let loaded = memory.load(LoadContext::new(&inputs).with_input("hi")).await.unwrap();
+    assert_eq!(loaded.variables, vars! { "all" => "hi" });
+    let saved = memory.save(&Turn::exchange("q", "a"), Ticket::default()).await.unwrap();
+    assert_eq!(saved.warnings[0].what, "save");
+    assert_eq!(memory.tidy().await.unwrap().warnings[0].what, "tidy");
+    assert!(memory.clear().await.is_err());
+}
+
+#[async_trait]
+impl ChatHistory for All {
+    async fn load(&self, _: &SessionId, _: Range) -> Result<Slice, HistoryError> {
+        Ok(Slice::new(Message::human("hi"), Version::new(0, 1)))
+    }
+    async fn append(&self, _: &SessionId, _: &Turn, _: Expect) -> Result<Version, HistoryError> {
+        Ok(Version::new(1, 1))
+    }
+    async fn clear(&self, _: &SessionId) -> Result<(), HistoryError> {
+        Err(HistoryError::Busy)
+    }
+    async fn note(&self, _: &SessionId, name: &str) -> Result<Option<Note>, HistoryError> {
+        Ok(Some(Note::new(name, Version::default())))
+    }
+    async fn put_note(&self, _: &SessionId, _: &str, _: &Note) -> Result<(), HistoryError> {
+        Ok(())
+    }
+    async fn lease(&self, session: &SessionId, _: Duration) -> Result<Option<Lease>, HistoryError> {
+        Ok(Some(Lease::new(session.clone(), TurnId::from_u128(1))))
+    }
+    async fn release(&self, _: &Lease) -> Result<(), HistoryError> {
+        Err(HistoryError::Busy)
+    }
+}
+
+async fn history(history: impl ChatHistory) {
+    let session = SessionId::new("s").unwrap();
+    assert_eq!(history.load(&session, Range::All).await.unwrap().messages.len(), 1);
+    let turn = Turn::exchange("q", "a");
+    let version = history.append(&session, &turn, Expect::Any).await.unwrap();
+    assert_eq!(version, Version::new(1, 1));
+    assert!(history.clear(&session).await.is_err());
+    let note = history.note(&session, "n").await.unwrap().unwrap();
+    assert_eq!(note.body, Value::from("n"));
+    history.put_note(&session, "n", &note).await.unwrap();
+    let lease = history.lease(&session, Duration::ZERO).await.unwrap().unwrap();
+    assert!(history.release(&lease).await.is_err());
+}
+
+#[async_trait]
+impl ChatModel for All {
+    async fn generate(&self, request: &ChatRequest) -> Result<Reply, ModelError> {
+        Ok(Reply::new(Message::ai(request.messages.to_string())))
+    }
+    async fn stream(&self, _: &ChatRequest) -> Result<ReplyStream, ModelError> {
+        Err(ModelError::Cancelled)
+    }
+}
+
+#[async_trait]
+impl CompletionModel for All {
+    async fn generate(&self, request: &CompletionRequest) -> Result<Reply, ModelError> {
+        Ok(Reply::new(Message::ai(request.prompt.as_str())))
+    }
+    async fn stream(&self, _: &CompletionRequest) -> Result<ReplyStream, ModelError> {
+        Err(ModelError::Cancelled)
+    }
+}
+
+async fn chat_model(model: impl ChatModel) {
+    let request = ChatRequest::new(Message::human("hi"));
+    assert_eq!(model.generate(&request).await.unwrap().text(), "Human: hi");
+    assert!(model.stream(&request).await.is_err());
+}
+
+async fn completion_model(model: impl CompletionModel) {
+    let request = CompletionRequest::new("hi");
+    assert_eq!(model.generate(&request).await.unwrap().text(), "hi");
+    assert!(model.stream(&request).await.is_err());
+}
+
+impl Prompt for All {
+    fn slots(&self) -> &[Slot] {
+        &self.slots
+    }
+    fn format(&self, _: &Variables) -> Result<PromptValue, PromptError> {
+        Ok("hi".into())
+    }
+}
+
+fn prompt(prompt: impl Prompt) {
+    assert_eq!(prompt.slots(), [Slot::text("all")]);
+    assert_eq!(prompt.format(&vars! {}).unwrap(), PromptValue::from("hi"));
+}
+
+impl TokenCounter for All {
+    fn count_text(&self, text: &str) -> usize {
+        text.len()
+    }
+    fn count_message(&self, _: &Message) -> usize {
+        7
+    }
+}
+
+fn counter(counter: impl TokenCounter) {
+    assert_eq!((counter.count_text("four"), counter.count_message(&Message::human("x"))), (4, 7));
+}
+
+macro_rules! through_every_pointer {
+    ($check:ident as $seam:ident $(, $await:tt)?) => {{
+        let all: Arc<dyn $seam> = Arc::new(All::new());
+        $check(&*all)$(.$await)?;
+        $check(&All::new())$(.$await)?;
+        $check(Arc::clone(&all))$(.$await)?;
+        $check(&all)$(.$await)?;
+        $check(Box::new(All::new()) as Box<dyn $seam>)$(.$await)?;
+        $check(Arc::new(All::new()))$(.$await)?;
+    }};
+}
+
+#[tokio::test]
+async fn every_method_is_forwarded() {
+    through_every_pointer!(memory as Memory, await);
+    through_every_pointer!(history as ChatHistory, await);
+    through_every_pointer!(chat_model as ChatModel, await);
+    through_every_pointer!(completion_model as CompletionModel, await);
+    through_every_pointer!(prompt as Prompt);
+    through_every_pointer!(counter as TokenCounter);
+}
+
+/// What a stranger need not write.
+#[tokio::test]
+async fn defaults() {
+    struct Least([Slot; 0]);
+
+    #[async_trait]
+    impl Memory for Least {
+        fn variables(&self) -> &[Slot] {
+            &self.0
+        }
+        async fn load(&self, _: LoadContext<'_>) -> Result<Loaded, MemoryError> {
+            Ok(Loaded::default())
+        }
+        async fn save(&self, _: &Turn, _: Ticket) -> Result<Saved, MemoryError> {
+            Ok(Saved::default())
+        }
+        async fn clear(&self) -> Result<(), MemoryError> {
+            Ok(())
+        }
+    }
+    #[async_trait]
+    impl ChatHistory for Least {
+        async fn load(&self, _: &SessionId, _: Range) -> Result<Slice, HistoryError> {
+            Ok(Slice::default())
+        }
+        async fn append(
+            &self,
+            _: &SessionId,
+            _: &Turn,
+            _: Expect,
+        ) -> Result<Version, HistoryError> {
+            Ok(Version::default())
+        }
+        async fn clear(&self, _: &SessionId) -> Result<(), HistoryError> {
+            Ok(())
+        }
+    }
+    #[async_trait]
+    impl ChatModel for Least {
+        async fn generate(&self, _: &ChatRequest) -> Result<Reply, ModelError> {
+            Ok(Reply::new(Message::ai("hello")))
+        }
+    }
+    impl TokenCounter for Least {
+        fn count_text(&self, text: &str) -> usize {
+            text.split_whitespace().count()
+        }
+    }
+    impl OutputParser for Least {
+        fn parse(&self, text: &str) -> Result<Value, ParseError> {
+            Ok(text.into())
+        }
+    }
+
+    let least = Least([]);
+    assert_eq!(Memory::keys(&least), &TurnKeys::new());
+    assert!(least.saves_turns());
+    assert!(least.tidy().await.unwrap().warnings.is_empty());
+    let session = SessionId::new("s").unwrap();
+    let note = Note::new("x", Version::default());
+    let refused = HistoryError::Unsupported { what: "notes" }.to_string();
+    assert_eq!(least.note(&session, "n").await.unwrap_err().to_string(), refused);
+    assert_eq!(least.put_note(&session, "n", &note).await.unwrap_err().to_string(), refused);
+    assert_eq!(least.lease(&session, Duration::ZERO).await.unwrap(), None);
+    least.release(&Lease::new(session, TurnId::from_u128(1))).await.unwrap();
+    let request = ChatRequest::new(Messages::new());
+    let reply = least.stream(&request).await.unwrap().into_reply().await.unwrap();
+    assert_eq!(reply.text(), "hello");
+    assert_eq!(least.count_message(&Message::human("how are you?")), 4);
+    assert_eq!(least.format_instructions(), None);
+}
+
+#[tokio::test]
+async fn a_language_model_is_of_either_shape() {
+    let chat = LanguageModel::chat(All::new());
+    let completion = LanguageModel::completion(All::new());
+    let messages =
+        PromptValue::from(Messages::from(vec![Message::system("s"), Message::human("h")]));
+    let options = CallOptions::new;
+    let reply = chat.generate(messages.clone(), options()).await.unwrap();
+    assert_eq!(reply.text(), "System: s\nHuman: h");
+    assert_eq!(chat.generate("hi".into(), options()).await.unwrap().text(), "Human: hi");
+    let reply = completion.generate(messages, options()).await.unwrap();
+    assert_eq!(reply.text(), "System: s\nHuman: h");
+    assert_eq!(completion.generate("hi".into(), options()).await.unwrap().text(), "hi");
+    assert!(completion.stream("hi".into(), options()).await.is_err());
+    assert!(chat.stream("hi".into(), options()).await.is_err());
+    insta::assert_snapshot!(
+        format!("{chat:?} {completion:?}"),
+        @"LanguageModel::Chat(…) LanguageModel::Completion(…)"
+    );
+}
+
+#[tokio::test]
+async fn the_other_seams_are_dyn_safe() {
+    struct Store;
+    #[async_trait]
+    impl VectorStore for Store {
+        async fn add(&self, _: &[Document]) -> Result<(), VectorStoreError> {
+            Ok(())
+        }
+        async fn search(&self, text: &str, _: usize) -> Result<Vec<Match>, VectorStoreError> {
+            Ok(vec![Match::new(Document::new("1", text).with_metadata(vars! { "n" => 1 }), 1.0)])
+        }
+        async fn clear(&self) -> Result<(), VectorStoreError> {
+            Ok(())
+        }
+    }
+    struct Zeros;
+    #[async_trait]
+    impl Embeddings for Zeros {
+        async fn embed(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, ModelError> {
+            Ok(vec![vec![0.0]; texts.len()])
+        }
+    }
+    struct Nobody;
+    impl Observer for Nobody {
+        fn on_event(&self, _: &Event<'_>) {}
+    }
+
+    let store: Box<dyn VectorStore> = Box::new(Store);
+    store.add(&[Document::new("1", "x")]).await.unwrap();
+    let found = store.search("x", 1).await.unwrap();
+    assert_eq!((found[0].document.text.as_str(), found[0].score), ("x", 1.0));
+    let json = serde_json::to_string(&found[0].document).unwrap();
+    assert_eq!(json, r#"{"id":"1","text":"x","metadata":{"n":1}}"#);
+    assert_eq!(serde_json::from_str::<Document>(&json).unwrap(), found[0].document);
+    store.clear().await.unwrap();
+    let embeddings: Arc<dyn Embeddings> = Arc::new(Zeros);
+    assert_eq!(embeddings.embed(&["a".into(), "b".into()]).await.unwrap().len(), 2);
+    let observer: Arc<dyn Observer> = Arc::new(Nobody);
+    observer.on_event(&Event::chain_ended("c", &vars! {}));
+}
+
+/// A ticket carries what a save must know of its load, and gives it only as what it is.
+#[test]
+fn tickets() {
+    let ticket = Ticket::new(Version::new(0, 2)).with_state(7_u32);
+    assert_eq!((ticket.version(), ticket.state::<u32>()), (Some(Version::new(0, 2)), Some(&7)));
+    assert_eq!(ticket.state::<u64>(), None);
+    assert_eq!(Ticket::default().version(), None);
+}

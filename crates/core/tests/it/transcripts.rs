@@ -1,0 +1,79 @@
+//! A conversation as text.
+
+use conversant_core::{Message, Messages, Part, Role, ToolCall, Transcript};
+use serde_json::{Value as Json, json};
+
+#[test]
+fn recorded_cases() {
+    let mut count = 0;
+    for line in include_str!("../data/buffer_string.jsonl").lines() {
+        let case: Json = serde_json::from_str(line).unwrap();
+        let given = &case["in"];
+        let messages: Messages = serde_json::from_value(given["messages"].clone()).unwrap();
+        let [human, ai] = ["human_prefix", "ai_prefix"].map(|name| given[name].as_str().unwrap());
+        let text = Transcript::new(human, ai).render(&messages);
+        assert_eq!(json!({"ok": {"text": text}}), case["out"], "{}", case["id"]);
+        if (human, ai) == ("Human", "AI") {
+            assert_eq!(messages.to_string(), text, "{}", case["id"]);
+        }
+        count += 1;
+    }
+    assert_eq!(count, 24);
+}
+
+/// What LangChain writes in Python's debug form, or not at all.
+#[test]
+fn parts_and_tool_calls() {
+    let messages = Messages::from(vec![
+        Message::human(vec![
+            Part::text("what is this?"),
+            Part::image_url("https://example.com/a.png"),
+        ]),
+        Message::ai("").with_tool_calls([
+            ToolCall::new("look", json!({"q": "river", "n": 5})).with_id("c1"),
+            ToolCall::new("look", json!({})),
+        ]),
+        Message::tool("a river", "c1"),
+        Message::ai("One moment.").with_tool_calls([ToolCall::new("f", json!({"x": "\n\"é"}))]),
+    ]);
+    insta::assert_snapshot!(messages, @r#"
+    Human: what is this?
+    [image]
+    AI: {"name":"look","args":{"q":"river","n":5},"id":"c1"}
+    {"name":"look","args":{},"id":null}
+    Tool: a river
+    AI: One moment.
+    {"name":"f","args":{"x":"\n\"é"},"id":null}
+    "#);
+}
+
+#[test]
+fn labels() {
+    let table = [
+        ("system", Role::System, "System"),
+        ("human", Role::Human, "Human"),
+        ("user", Role::Human, "Human"),
+        ("ai", Role::Ai, "AI"),
+        ("assistant", Role::Ai, "AI"),
+        ("tool", Role::Tool, "Tool"),
+        ("function", Role::Function, "Function"),
+        ("chat", Role::Chat("chat".into()), "chat"),
+        ("Human", Role::Chat("Human".into()), "Human"),
+        ("", Role::Chat(String::new()), ""),
+    ];
+    for (name, role, label) in table {
+        assert_eq!(Role::from_name(name), role);
+        assert_eq!(role.to_string(), label);
+        assert_eq!(Message::new(role, "x").to_string(), format!("{label}: x"));
+    }
+}
+
+#[test]
+fn prefixes_name_the_human_and_the_ai_and_nobody_else() {
+    let transcript = Transcript::new("", "Bot: the");
+    let messages = [Message::human("a"), Message::ai("b"), Message::chat("Human", "c")];
+    assert_eq!(transcript.render(&messages), ": a\nBot: the: b\nHuman: c");
+    assert_eq!((transcript.human_prefix(), transcript.ai_prefix()), ("", "Bot: the"));
+    assert_eq!(transcript.render(&[]), "");
+    assert_eq!(transcript.render([&Message::human("")]), ": ");
+}

@@ -1,0 +1,147 @@
+//! Turns: their identity, their words, and what a session expects of them.
+
+use std::collections::HashSet;
+
+use conversant_core::{
+    Expect, KeyError, Lease, Message, Messages, Note, SessionId, Slice, Slot, Turn, TurnId,
+    TurnKeys, Value, Version, vars,
+};
+
+#[test]
+fn turn_ids() {
+    let ids: HashSet<_> = (0..1000).map(|_| TurnId::random()).collect();
+    assert_eq!(ids.len(), 1000);
+    let id = TurnId::random();
+    let text = id.to_string();
+    assert_eq!((text.len(), text.as_bytes()[14]), (36, b'7'));
+    assert_eq!(text.parse(), Ok(id));
+    assert_eq!(serde_json::to_string(&id).unwrap(), format!("\"{text}\""));
+    assert_eq!(serde_json::from_str::<TurnId>(&format!("\"{text}\"")).unwrap(), id);
+    assert!("".parse::<TurnId>().is_err() && "not a uuid".parse::<TurnId>().is_err());
+    assert_eq!(TurnId::from_u128(1).as_bytes()[15], 1);
+}
+
+#[test]
+fn a_turn_is_stored_whole() {
+    let turn = Turn::new(vec![Message::human("q"), Message::ai("a")])
+        .with_id(TurnId::from_u128(7))
+        .with_incomplete(true)
+        .with_base(Version::new(1, 4));
+    let json = serde_json::to_string(&turn).unwrap();
+    assert_eq!(serde_json::from_str::<Turn>(&json).unwrap(), turn);
+    assert_eq!((turn.is_incomplete(), turn.base()), (true, Some(Version::new(1, 4))));
+    let plain = Turn::exchange("q", "a");
+    assert_eq!((plain.is_incomplete(), plain.base()), (false, None));
+    assert_eq!(plain.messages(), turn.messages());
+    assert_ne!(plain.id(), Turn::exchange("q", "a").id());
+    // What an older version wrote, without the later fields.
+    let messages = serde_json::to_value(plain.messages()).unwrap();
+    let old = serde_json::json!({"id": plain.id(), "messages": messages});
+    assert_eq!(serde_json::from_value::<Turn>(old).unwrap(), plain);
+}
+
+#[test]
+fn session_ids_are_any_text_of_1_to_512_bytes_without_nul() {
+    let longest = "x".repeat(512);
+    for id in ["a", " ", "../x", "%00", "'; DROP TABLE", "é", "e\u{301}", "🙂", "A", &longest] {
+        let session = SessionId::new(id).unwrap();
+        assert_eq!((session.as_str(), session.to_string().as_str()), (id, id));
+        assert_eq!(SessionId::try_from(id), Ok(session.clone()));
+        let json = serde_json::to_string(&session).unwrap();
+        assert_eq!(serde_json::from_str::<SessionId>(&json).unwrap(), session);
+    }
+    assert_ne!(SessionId::new("é").unwrap(), SessionId::new("e\u{301}").unwrap());
+    let too_long = "x".repeat(513);
+    let refused = ["", too_long.as_str(), "a\0b", "é\0"]
+        .map(|id| SessionId::new(id).unwrap_err().to_string());
+    insta::assert_snapshot!(refused.join("\n"), @r"
+    a session id has 1 to 512 bytes, and this one has 0
+    a session id has 1 to 512 bytes, and this one has 513
+    a session id holds no NUL, and this one has one at byte 1
+    a session id holds no NUL, and this one has one at byte 2
+    ");
+    assert!(serde_json::from_str::<SessionId>("\"\"").is_err());
+    let id = TurnId::random();
+    assert_eq!(SessionId::from(id).as_str(), id.to_string());
+}
+
+#[test]
+fn the_users_words_and_the_answer() {
+    let memory = [Slot::text("history")];
+    let inputs = vars! { "history" => "old", "stop" => "\n", "question" => 7 };
+    let answer = vars! { "text" => "a" };
+    let told = TurnKeys::new();
+    let picked = |keys: &TurnKeys, inputs, outputs| keys.pick(inputs, outputs, &memory);
+
+    assert_eq!(picked(&told, &inputs, &answer), Ok(("7".into(), "a".into())));
+    // An input that is named is taken even if it would be no candidate, and `output` wins among several outputs.
+    let named = TurnKeys::new().with_input_key("stop");
+    let two = vars! { "score" => 1, "output" => "o" };
+    assert_eq!(picked(&named, &inputs, &two), Ok(("\n".into(), "o".into())));
+    let named = named.with_output_key("score");
+    assert_eq!(picked(&named, &inputs, &two), Ok(("\n".into(), "1".into())));
+    assert_eq!((named.input_key(), named.output_key()), (Some("stop"), Some("score")));
+
+    // The input is looked at first.
+    let nothing = vars! {};
+    assert!(matches!(picked(&told, &nothing, &nothing), Err(KeyError::AmbiguousInput { .. })));
+    let faults = [
+        picked(&told, &vars! { "a" => 1, "b" => 2 }, &answer),
+        picked(&told, &vars! { "history" => "old", "stop" => 1 }, &answer),
+        picked(&told, &inputs, &nothing),
+        picked(&told, &inputs, &vars! { "text" => "a", "score" => 1 }),
+        picked(&TurnKeys::new().with_input_key("queston"), &inputs, &answer),
+        picked(&TurnKeys::new().with_input_key("x"), &inputs, &answer),
+        picked(&TurnKeys::new().with_input_key("x"), &nothing, &answer),
+        picked(&TurnKeys::new().with_output_key("txt"), &inputs, &answer),
+        picked(&TurnKeys::new().with_output_key("zzz"), &inputs, &answer),
+    ];
+    let told = faults.map(|fault| fault.unwrap_err().to_string());
+    insta::assert_snapshot!(told.join("\n"), @r"
+    which input is the user's can't be told: set `input_key` to one of `a`, `b`
+    which input is the user's can't be told: there is no input besides the memory's own variables
+    which output is the answer can't be told: there is no output besides the memory's own variables
+    which output is the answer can't be told: set `output_key` to one of `text`, `score`
+    there is no input `queston`, which `input_key` names (nearest: `question`)
+    there is no input `x`, which `input_key` names (there is `history`, `stop`, `question`)
+    there is no input `x`, which `input_key` names
+    there is no output `txt`, which `output_key` names (nearest: `text`)
+    there is no output `zzz`, which `output_key` names (there is `text`)
+    ");
+}
+
+#[test]
+fn what_an_append_expects() {
+    let current = Version::new(2, 6);
+    for (expect, holds) in [
+        (Expect::Any, true),
+        (Expect::SameEpoch(Version::new(2, 0)), true),
+        (Expect::SameEpoch(Version::new(1, 6)), false),
+        (Expect::SameEpoch(Version::new(3, 0)), false),
+        (Expect::Exactly(Version::new(2, 6)), true),
+        (Expect::Exactly(Version::new(2, 4)), false),
+        (Expect::Exactly(Version::new(1, 6)), false),
+    ] {
+        assert_eq!(expect.check(current).is_ok(), holds, "{expect:?}");
+    }
+}
+
+#[test]
+fn a_slice_knows_where_it_starts() {
+    let messages = Messages::from(vec![Message::human("q"), Message::ai("a")]);
+    assert_eq!(Slice::new(messages.clone(), Version::new(0, 7)).start(), 5);
+    assert_eq!(Slice::new(messages, Version::new(0, 1)).start(), 0);
+    assert_eq!(Slice::default().start(), 0);
+}
+
+#[test]
+fn a_note_is_stored_whole() {
+    for body in [Value::from("summary"), Value::from(7), Value::from(serde_json::json!({"a": [1]}))]
+    {
+        let note = Note::new(body, Version::new(1, 4));
+        let json = serde_json::to_string(&note).unwrap();
+        assert_eq!(serde_json::from_str::<Note>(&json).unwrap(), note);
+    }
+    let lease = Lease::new(SessionId::new("s").unwrap(), TurnId::from_u128(1));
+    assert_eq!(lease.clone(), lease);
+}

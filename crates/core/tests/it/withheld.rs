@@ -1,0 +1,104 @@
+//! What was said stands in no `Debug` and in no error.
+
+use conversant_core::{
+    ApiError, ChatRequest, CompletionRequest, DecodeError, Delta, Event, InvalidToolCall, Loaded,
+    Message, Messages, ModelError, Note, ParseError, Part, Partial, PromptValue, Reply,
+    ReplyStream, Slice, StatusKind, Ticket, ToolCall, ToolCallDelta, Turn, TurnId, Value, Version,
+    Withheld, vars,
+};
+use serde_json::json;
+
+const SECRET: &str = "my own words";
+
+fn message() -> Message {
+    Message::ai(SECRET)
+        .with_tool_calls([ToolCall::new("f", json!({"q": SECRET}))])
+        .with_extra("additional_kwargs", json!({"refusal": SECRET}))
+}
+
+#[test]
+fn debug_withholds_text() {
+    let invalid: InvalidToolCall =
+        serde_json::from_value(json!({"name": "f", "args": SECRET, "error": SECRET, "x": SECRET}))
+            .unwrap();
+    let mut delta = ToolCallDelta::new(0);
+    delta.arguments = SECRET.into();
+    let messages = Messages::from(vec![
+        Message::human(vec![
+            Part::text(SECRET),
+            Part::image_url(SECRET),
+            serde_json::from_value(json!(SECRET)).unwrap(),
+        ]),
+        message().with_invalid_tool_calls([invalid.clone()]),
+    ]);
+    let prompt = PromptValue::from(messages.clone());
+    let reply = Reply::new(message());
+    let variables = vars! { "a" => SECRET, "b" => messages.clone(), "c" => json!({"x": SECRET}) };
+    let mut api = ApiError::new(StatusKind::BadRequest);
+    api.message = SECRET.into();
+    api.body = SECRET.into();
+    let status = ModelError::Status { status: 400, error: Box::new(api) };
+    let decode = ModelError::from(DecodeError::new("at byte 3").with_body(SECRET));
+    let truncated = ModelError::truncated(Partial::new(SECRET));
+    let parse = ParseError::without_source(SECRET, "no number");
+    let shown = [
+        format!("{:?}", Message::human(SECRET)),
+        format!("{messages:?}"),
+        format!("{invalid:?}"),
+        format!("{delta:?}"),
+        format!("{:?}", Value::from(SECRET)),
+        format!("{variables:?}"),
+        format!("{prompt:?}"),
+        format!("{:?}", PromptValue::from(SECRET)),
+        format!("{:?}", ChatRequest::new(messages.clone())),
+        format!("{:?}", CompletionRequest::new(SECRET)),
+        format!("{reply:?}"),
+        format!("{:?}", Delta::Text(SECRET.into())),
+        format!("{:?}", Delta::Reasoning(SECRET.into())),
+        format!("{:?}", Delta::Refusal(SECRET.into())),
+        format!("{:?}", Delta::Done(reply.clone())),
+        format!("{:?}", ReplyStream::whole(reply.clone())),
+        format!("{:?}", Turn::exchange(SECRET, SECRET).with_id(TurnId::from_u128(7))),
+        format!("{:?}", Slice::new(messages, Version::default())),
+        format!("{:?}", Note::new(SECRET, Version::default())),
+        format!("{:?}", Loaded::new(variables.clone())),
+        format!("{:?}", Ticket::new(Version::default()).with_state(SECRET)),
+        format!("{:?}", Withheld::from(SECRET)),
+        format!("{:?}", Event::prompt_formatted(&prompt)),
+        format!("{:?}", Event::model_answered(&reply)),
+        format!("{:?}", Event::chain_started("c", &variables)),
+        format!("{status:?} {status}"),
+        format!("{decode:?} {decode}"),
+        format!("{truncated:?} {truncated}"),
+        format!("{parse:?} {parse}"),
+        format!("{:?}", ModelError::Refused { text: SECRET.into() }),
+    ];
+    for text in &shown {
+        assert!(!text.contains(SECRET), "{text}");
+    }
+    insta::assert_snapshot!(shown.join("\n"));
+}
+
+/// A stored message that can't be read is not quoted in what is said of it.
+#[test]
+fn an_unreadable_message_is_not_quoted() {
+    for data in [
+        json!({"content": {"text": SECRET}}),
+        json!({"content": [[SECRET]]}),
+        json!({"content": "x", "tool_calls": SECRET}),
+        json!({"content": "x", "tool_calls": [{"name": {"x": SECRET}, "args": {}}]}),
+        json!({"content": "x", "invalid_tool_calls": [SECRET]}),
+        json!({"content": "x", "id": [SECRET]}),
+    ] {
+        let stored = json!({"type": "ai", "data": data});
+        let error = Message::from_stored(stored).unwrap_err();
+        assert!(!format!("{error:?} {error}").contains(SECRET), "{error}");
+    }
+}
+
+#[test]
+fn withheld_text_can_be_read_in_code() {
+    let text = Withheld::from(SECRET.to_owned());
+    assert_eq!((text.as_str(), text.len()), (SECRET, 12));
+    assert_eq!(text.into_string(), SECRET);
+}
