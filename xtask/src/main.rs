@@ -2,6 +2,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal")]
 
+mod ci;
 mod conformance;
 mod tidy;
 mod workspace;
@@ -15,8 +16,10 @@ type Verdict = Result<bool, Box<dyn Error>>;
 
 /// Checks and long runs of the workspace.
 #[derive(Parser)]
-#[command(name = "cargo xtask")]
+#[command(bin_name = "cargo xtask")]
 enum Command {
+    /// Runs all that has to hold before a change lands.
+    Ci(ci::Options),
     /// Runs conformance cases through the crates' public API and compares, or prints what comes out.
     Conformance {
         /// Prints `{"id", "out"}` for each case and compares nothing.
@@ -32,6 +35,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let verdict = match Command::parse() {
+        Command::Ci(options) => ci::run(&options),
         Command::Conformance { print: true, files } => conformance::print(&files),
         Command::Conformance { print: false, files } => conformance::compare(&files),
         Command::Tidy => tidy::check(),

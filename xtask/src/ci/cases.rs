@@ -1,0 +1,42 @@
+//! The conformance cases that lie beside the workspace.
+
+use std::{error::Error, fs};
+
+use super::{Outcome, shared};
+use crate::conformance;
+
+/// The files of which every case passes. The others are counted, and a case that fails there fails nothing yet.
+const WHOLE: &[&str] = &[
+    "buffer_string.jsonl",
+    "chat_prompt.jsonl",
+    "chat_response.jsonl",
+    "messages_json.jsonl",
+    "prompt.jsonl",
+    "prompt_adversarial.jsonl",
+];
+
+pub(crate) fn check() -> Result<Outcome, Box<dyn Error>> {
+    let folder = shared("conformance");
+    if !folder.is_dir() {
+        return Ok(Outcome::Skipped("`../shared/conformance` is not there".to_owned()));
+    }
+    let mut files: Vec<_> = fs::read_dir(folder)?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<_, _>>()?;
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "jsonl"));
+    files.sort();
+    let mut holds = true;
+    for file in files {
+        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let is_whole = WHOLE.contains(&name.as_str());
+        let tally = conformance::tally(&[&file], |difference| {
+            if is_whole {
+                println!("{difference}");
+            }
+        })?;
+        let note = if is_whole { "" } else { " (counted only)" };
+        println!("{name}: {} passed, {} failed{note}", tally.passed, tally.failed);
+        holds &= !is_whole || tally.failed == 0;
+    }
+    Ok(Outcome::of(holds))
+}
