@@ -44,6 +44,12 @@ impl TemplateError {
         Self { fault, location: None, message: None }
     }
 
+    /// Tells that an example lacks a variable of the template that shows it.
+    pub(crate) fn in_example(index: usize, name: &str) -> Self {
+        let reason = format!("missing variable `{name}`");
+        Self::new(TemplateFault::Example { index, reason })
+    }
+
     /// Tells in which message of a chat prompt the fault is, counted from 0.
     pub(crate) fn in_message(mut self, index: usize) -> Self {
         self.message = Some(index);
@@ -113,6 +119,17 @@ pub enum TemplateFault {
     ReservedName(String),
     /// A pair with the role `placeholder` whose text is not `{name}`.
     Placeholder(String),
+    /// An example that its template cannot show.
+    Example {
+        /// Which example, counted from 0.
+        index: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Two templates of different formats that were to be joined.
+    Formats(TemplateFormat, TemplateFormat),
+    /// Two templates that were to be joined, and have a partial variable of the same name.
+    PartialTwice(String),
 }
 
 impl TemplateFault {
@@ -139,6 +156,13 @@ impl fmt::Display for TemplateFault {
             Self::ReservedName(name) => write!(f, "the name `{name}` is reserved"),
             Self::Placeholder(text) => {
                 write!(f, "a placeholder is written `{{name}}`, not `{}`", text.escape_debug())
+            }
+            Self::Example { index, reason } => write!(f, "example {}: {reason}", index + 1),
+            Self::Formats(left, right) => {
+                write!(f, "a template in {left} cannot be joined to one in {right}")
+            }
+            Self::PartialTwice(name) => {
+                write!(f, "both templates have a partial variable `{name}`")
             }
         }
     }

@@ -36,12 +36,16 @@
 
 mod chat;
 mod error;
+mod few_shot;
 #[cfg(feature = "jinja")]
 mod jinja;
+mod load;
 #[cfg(feature = "mustache")]
 mod mustache;
 mod partials;
+mod pipeline;
 mod prompt_template;
+mod save;
 mod slots;
 mod text;
 
@@ -49,11 +53,21 @@ pub use conversant_template::{Excerpt, Location, TemplateErrorKind, escape};
 
 #[cfg(feature = "jinja")]
 pub use crate::jinja::JinjaFault;
+#[cfg(feature = "load")]
+pub use crate::load::load_prompt;
 #[cfg(feature = "mustache")]
 pub use crate::mustache::MustacheFault;
 pub use crate::{
-    chat::{ChatPromptTemplate, MessageTemplate, MessageTemplates, MessagesPlaceholder},
+    chat::{
+        ChatPromptTemplate, MessageTemplate, MessageTemplates, MessagesPlaceholder, PartTemplate,
+    },
     error::{TemplateError, TemplateFault},
+    few_shot::{
+        Example, ExampleSelector, FewShotChatPromptTemplate, FewShotPromptBuilder,
+        FewShotPromptTemplate, LengthBasedSelector, SemanticSelector,
+    },
+    load::{LoadError, LoadedPrompt},
+    pipeline::PipelinePromptTemplate,
     prompt_template::PromptTemplate,
     text::TemplateFormat,
 };

@@ -30,8 +30,35 @@ impl Partials {
         self.put(name, Partial::Function(function));
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Adds those of another prompt; where both have one, the other's counts.
+    pub(crate) fn extend(&mut self, other: Self) {
+        for (name, partial) in other.entries {
+            self.put(name, partial);
+        }
+    }
+
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.entries.iter().map(|(name, _)| &**name)
+    }
+
     pub(crate) fn contains(&self, name: &str) -> bool {
         self.entries.iter().any(|(known, _)| known == name)
+    }
+
+    /// Returns the values, or `None` if one of them is a function.
+    pub(crate) fn values(&self) -> Option<Variables> {
+        let entries = self.entries.iter();
+        entries
+            .map(|(name, partial)| match partial {
+                Partial::Value(value) => Some((name.clone(), value.clone())),
+                Partial::Function(_) => None,
+            })
+            .collect::<Option<Vec<_>>>()
+            .map(Variables::from_iter)
     }
 
     /// Asks the functions whose variables are used and not given.
@@ -48,11 +75,6 @@ impl Partials {
             Partial::Value(value) if known == name => Some(value),
             _ => None,
         })
-    }
-
-    #[cfg(any(feature = "jinja", feature = "mustache"))]
-    fn names(&self) -> impl Iterator<Item = &str> {
-        self.entries.iter().map(|(name, _)| &**name)
     }
 
     fn put(&mut self, name: Cow<'static, str>, partial: Partial) {
@@ -105,6 +127,19 @@ impl<'a> Values<'a> {
             None => self.variables.get(name),
         };
         outer.or_else(|| self.computed.get(name)).or_else(|| self.partials.get(name))
+    }
+
+    /// Returns the call's variables together with the partial ones that it does not replace.
+    pub(crate) fn merged(&self) -> Variables {
+        let mut merged = self.variables.clone();
+        for name in self.partials.names() {
+            if let Some(value) = self.get(name)
+                && !merged.contains(name)
+            {
+                merged.insert(name.to_owned(), value.clone());
+            }
+        }
+        merged
     }
 
     /// Returns every name that has a value, for messages about one that has none.

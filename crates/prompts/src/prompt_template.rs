@@ -1,6 +1,6 @@
 //! The string prompt: one text with variables.
 
-use std::{borrow::Cow, fmt, str::FromStr, sync::Arc};
+use std::{borrow::Cow, fmt, ops::Add, str::FromStr, sync::Arc};
 
 use conversant_core::{Prompt, PromptError, PromptValue, Slot, SlotKind, Value, Variables};
 
@@ -140,6 +140,44 @@ impl PromptTemplate {
         self.slots.required()
     }
 
+    /// Joins another template of the same format to the end of this one, partial variables included.
+    ///
+    /// # Errors
+    ///
+    /// [`TemplateError`], if the formats differ, or both have a partial variable of the same name.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_prompts::PromptTemplate;
+    ///
+    /// let question = PromptTemplate::from_template("Tell me about {topic}")?;
+    /// let style = PromptTemplate::from_template(", in {language}.")?;
+    /// let prompt = (question + style)?;
+    /// assert_eq!(prompt.template(), "Tell me about {topic}, in {language}.");
+    /// # Ok::<(), conversant_prompts::TemplateError>(())
+    /// ```
+    pub fn append(self, other: Self) -> Result<Self, TemplateError> {
+        let (left, right) = (self.template_format(), other.template_format());
+        if left != right {
+            return Err(TemplateError::new(TemplateFault::Formats(left, right)));
+        }
+        if let Some(name) = other.partials.names().find(|name| self.partials.contains(name)) {
+            return Err(TemplateError::new(TemplateFault::PartialTwice(name.to_owned())));
+        }
+        let mut joined = Self::parse(format!("{}{}", self.template(), other.template()), left)?;
+        joined.partials = self.partials;
+        joined.partials.extend(other.partials);
+        for name in joined.partials.names() {
+            joined.slots.provide(name);
+        }
+        Ok(joined)
+    }
+
+    pub(crate) fn partials(&self) -> &Partials {
+        &self.partials
+    }
+
     /// Renders the text, when the required variables are known to be there.
     pub(crate) fn render(&self, values: &Values<'_>) -> Result<String, PromptError> {
         let inner = values.with_inner(&self.partials, &|name| self.slots.contains(name));
@@ -156,6 +194,15 @@ impl Prompt for PromptTemplate {
         PromptError::check_missing(self.slots(), variables)?;
         let values = Values::new(variables, &self.partials, &|name| self.slots.contains(name));
         self.template.render(&values).map(PromptValue::from)
+    }
+}
+
+impl Add for PromptTemplate {
+    type Output = Result<Self, TemplateError>;
+
+    /// Joins two templates, as [`append`](Self::append) does.
+    fn add(self, other: Self) -> Self::Output {
+        self.append(other)
     }
 }
 

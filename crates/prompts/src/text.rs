@@ -43,6 +43,28 @@ impl fmt::Display for TemplateFormat {
 }
 
 impl TemplateFormat {
+    /// Returns the format that LangChain gives this name, if it is built in.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_prompts::TemplateFormat;
+    ///
+    /// assert_eq!(TemplateFormat::from_name("f-string"), Some(TemplateFormat::FString));
+    /// assert_eq!(TemplateFormat::from_name("perl"), None);
+    /// ```
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "f-string" => Some(Self::FString),
+            #[cfg(feature = "jinja")]
+            "jinja2" => Some(Self::Jinja2),
+            #[cfg(feature = "mustache")]
+            "mustache" => Some(Self::Mustache),
+            _ => None,
+        }
+    }
+
     /// Tells how a literal brace is written.
     pub(crate) fn literal_braces(self) -> &'static str {
         match self {

@@ -2,8 +2,11 @@
 
 use conversant_core::{Message, Messages, Role};
 
-use super::{MessagesPlaceholder, Part};
-use crate::{PromptTemplate, TemplateError, TemplateFault, TemplateFormat};
+use super::{MessagesPlaceholder, Part, PartTemplate};
+use crate::{
+    ChatPromptTemplate, FewShotChatPromptTemplate, PromptTemplate, TemplateError, TemplateFault,
+    TemplateFormat,
+};
 
 /// One element of a chat prompt: a message template, a literal message or a placeholder.
 ///
@@ -32,49 +35,68 @@ pub struct MessageTemplate(Kind);
 #[derive(Debug, Clone)]
 enum Kind {
     Literal(Message),
+    /// Without a format, the prompt's is taken.
     Source {
         role: Role,
         template: String,
-        format: TemplateFormat,
+        format: Option<TemplateFormat>,
     },
     Parsed {
         role: Role,
         template: PromptTemplate,
     },
+    Parts {
+        role: Role,
+        parts: Vec<PartTemplate>,
+    },
     Placeholder(MessagesPlaceholder),
     /// The text of a pair with the role `placeholder`.
     PlaceholderText(String),
+    FewShot(FewShotChatPromptTemplate),
+    Chat(ChatPromptTemplate),
 }
 
 impl MessageTemplate {
     /// Creates a template for a message of any role, in a given format.
     #[must_use]
     pub fn new(role: Role, template: impl Into<String>, format: TemplateFormat) -> Self {
-        Self(Kind::Source { role, template: template.into(), format })
+        Self(Kind::Source { role, template: template.into(), format: Some(format) })
     }
 
-    /// Creates an f-string template for a system message.
+    /// Creates a template for a message of several parts, such as text and images.
+    #[must_use]
+    pub fn parts<P: Into<PartTemplate>>(role: Role, parts: impl IntoIterator<Item = P>) -> Self {
+        Self(Kind::Parts { role, parts: parts.into_iter().map(Into::into).collect() })
+    }
+
+    /// Creates a template for a human message of several parts, such as text and images.
+    #[must_use]
+    pub fn human_parts<P: Into<PartTemplate>>(parts: impl IntoIterator<Item = P>) -> Self {
+        Self::parts(Role::Human, parts)
+    }
+
+    /// Creates a template for a system message.
     #[must_use]
     pub fn system(template: impl Into<String>) -> Self {
-        Self::new(Role::System, template, TemplateFormat::FString)
+        Self::source(Role::System, template)
     }
 
-    /// Creates an f-string template for a human message.
+    /// Creates a template for a human message.
     #[must_use]
     pub fn human(template: impl Into<String>) -> Self {
-        Self::new(Role::Human, template, TemplateFormat::FString)
+        Self::source(Role::Human, template)
     }
 
-    /// Creates an f-string template for an AI message.
+    /// Creates a template for an AI message.
     #[must_use]
     pub fn ai(template: impl Into<String>) -> Self {
-        Self::new(Role::Ai, template, TemplateFormat::FString)
+        Self::source(Role::Ai, template)
     }
 
-    /// Creates an f-string template for a message of a role of one's own.
+    /// Creates a template for a message of a role of one's own.
     #[must_use]
     pub fn chat(role: impl Into<String>, template: impl Into<String>) -> Self {
-        Self::new(Role::Chat(role.into()), template, TemplateFormat::FString)
+        Self::source(Role::Chat(role.into()), template)
     }
 
     /// Creates a message template from a string prompt, whose partial variables it keeps.
@@ -83,15 +105,32 @@ impl MessageTemplate {
         Self(Kind::Parsed { role, template: prompt })
     }
 
+    /// Creates a template in the format of the prompt that it becomes a part of.
+    fn source(role: Role, template: impl Into<String>) -> Self {
+        Self(Kind::Source { role, template: template.into(), format: None })
+    }
+
     /// Parses what is still source.
-    pub(super) fn into_part(self) -> Result<Part, TemplateError> {
+    pub(super) fn into_part(self, format: TemplateFormat) -> Result<Part, TemplateError> {
         let (role, template) = match self.0 {
             Kind::Literal(message) => return Ok(Part::Literal(Messages::from(message))),
             Kind::Placeholder(placeholder) => return Ok(Part::Placeholder(placeholder)),
             Kind::PlaceholderText(text) => return placeholder(&text).map(Part::Placeholder),
-            Kind::Source { role, template, format } => {
-                (role, PromptTemplate::parse(template, format)?)
+            Kind::Source { role, template, format: own } => {
+                (role, PromptTemplate::parse(template, own.unwrap_or(format))?)
             }
+            Kind::Parts { role, parts } => {
+                let parts: Result<_, _> =
+                    parts.into_iter().map(|part| part.parse(format)).collect();
+                return Ok(Part::Parts { role, parts: parts? });
+            }
+            Kind::FewShot(examples) => {
+                return Ok(match examples.made() {
+                    Some(made) => Part::Literal(made.clone()),
+                    None => Part::FewShot(examples),
+                });
+            }
+            Kind::Chat(chat) => return Ok(Part::Chat(Box::new(chat))),
             Kind::Parsed { role, template } => (role, template),
         };
         Ok(Part::Template { role, template })
@@ -120,15 +159,34 @@ impl From<MessagesPlaceholder> for MessageTemplate {
     }
 }
 
+impl From<FewShotChatPromptTemplate> for MessageTemplate {
+    fn from(examples: FewShotChatPromptTemplate) -> Self {
+        Self(Kind::FewShot(examples))
+    }
+}
+
+impl From<ChatPromptTemplate> for MessageTemplate {
+    fn from(chat: ChatPromptTemplate) -> Self {
+        Self(Kind::Chat(chat))
+    }
+}
+
+impl From<&str> for MessageTemplate {
+    /// Makes a template for a human message.
+    fn from(template: &str) -> Self {
+        Self::human(template)
+    }
+}
+
 impl<R: AsRef<str>, T: Into<String>> From<(R, T)> for MessageTemplate {
-    /// Reads a pair of role and f-string template. The roles `system`, `human` (or `user`) and `ai` (or
+    /// Reads a pair of role and template. The roles `system`, `human` (or `user`) and `ai` (or
     /// `assistant`) are known; any other is a role of one's own.
     fn from((role, template): (R, T)) -> Self {
         let (role, template) = (role.as_ref(), template.into());
         match role {
             "placeholder" => Self(Kind::PlaceholderText(template)),
             "system" | "human" | "user" | "ai" | "assistant" => {
-                Self::new(Role::from_name(role), template, TemplateFormat::FString)
+                Self::source(Role::from_name(role), template)
             }
             other => Self::chat(other, template),
         }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use conversant_core::{Messages, PromptError, Value};
+use conversant_core::{Messages, PromptError, Slot, Value};
 
 /// A place in a chat prompt for messages, such as the conversation so far.
 ///
@@ -58,6 +58,17 @@ impl MessagesPlaceholder {
     #[must_use]
     pub fn is_optional(&self) -> bool {
         self.optional
+    }
+
+    /// Returns how many messages it shows at most, if there is a limit.
+    #[must_use]
+    pub fn limit(&self) -> Option<usize> {
+        self.last_n
+    }
+
+    pub(super) fn slot(&self) -> Slot {
+        let slot = Slot::messages(self.name.clone());
+        if self.optional { slot.optional() } else { slot }
     }
 
     /// Appends the messages to `out`, by sharing them. A required one is known to have a value.

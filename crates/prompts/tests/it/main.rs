@@ -12,6 +12,8 @@ mod chat;
 mod errors;
 #[cfg(feature = "jinja")]
 mod jinja;
+#[cfg(all(feature = "jinja", feature = "load", feature = "mustache"))]
+mod loading;
 #[cfg(feature = "mustache")]
 mod mustache;
 mod recorded;

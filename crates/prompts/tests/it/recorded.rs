@@ -2,8 +2,8 @@
 
 use conversant_core::{Message, Messages, Prompt, PromptError, Role, Transcript, Value, Variables};
 use conversant_prompts::{
-    ChatPromptTemplate, MessageTemplate, MessagesPlaceholder, PromptTemplate, TemplateError,
-    TemplateFormat,
+    ChatPromptTemplate, FewShotPromptTemplate, LengthBasedSelector, MessageTemplate,
+    MessagesPlaceholder, PromptTemplate, TemplateError, TemplateFormat,
 };
 use serde_json::{Value as Json, json};
 
@@ -20,6 +20,11 @@ fn adversarial_prompts() {
 #[test]
 fn chat_prompts() {
     check(include_str!("../data/chat_prompt.jsonl"), chat_prompt);
+}
+
+#[test]
+fn few_shot_prompts() {
+    check(include_str!("../data/few_shot.jsonl"), few_shot);
 }
 
 #[test]
@@ -119,6 +124,24 @@ fn message_template(entry: &Json) -> MessageTemplate {
         Some(content) => Message::new(role, content).into(),
         None => MessageTemplate::new(role, text(&entry["template"]), TemplateFormat::FString),
     }
+}
+
+fn few_shot(case: &Json) -> Result<Json, Refused> {
+    let example = PromptTemplate::from_template(text(&case["example_template"]))?;
+    let examples: Vec<_> = list(&case["examples"]).iter().map(variables).collect();
+    let builder = FewShotPromptTemplate::builder(example.clone())
+        .prefix(text(&case["prefix"]))
+        .suffix(text(&case["suffix"]))
+        .example_separator(text(&case["example_separator"]));
+    let builder = match case["max_length_words"].as_u64() {
+        Some(limit) => {
+            let limit = usize::try_from(limit).unwrap();
+            builder.selector(LengthBasedSelector::new(example, examples, limit)?)
+        }
+        None => builder.examples(examples),
+    };
+    let value = builder.build()?.format(&variables(&case["values"]))?;
+    Ok(json!({"text": value.to_text()}))
 }
 
 fn buffer_string(case: &Json) -> Result<Json, Refused> {

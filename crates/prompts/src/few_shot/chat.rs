@@ -1,0 +1,111 @@
+//! Few-shot prompts as messages.
+
+use std::sync::Arc;
+
+use conversant_core::{Messages, Prompt, PromptError, PromptValue, Slot, Variables};
+
+use super::{Example, ExampleSelector, Examples, format_example, string::check};
+use crate::{ChatPromptTemplate, TemplateError, TemplateFault};
+
+/// Examples as messages, each shown by a chat prompt; usually a part of a larger one.
+///
+/// Fixed examples are made once and shared by every prompt.
+///
+/// # Examples
+///
+/// ```
+/// use conversant_core::{Prompt, vars};
+/// use conversant_prompts::{ChatPromptTemplate, FewShotChatPromptTemplate, MessageTemplate};
+///
+/// let example = ChatPromptTemplate::from_messages([("human", "{input}"), ("ai", "{output}")])?;
+/// let examples = FewShotChatPromptTemplate::new(example, [
+///     vars! { "input" => "2+2", "output" => "4" },
+///     vars! { "input" => "2+3", "output" => "5" },
+/// ])?;
+/// let prompt = ChatPromptTemplate::from_messages((
+///     MessageTemplate::system("You are a helpful AI Assistant"),
+///     examples,
+///     MessageTemplate::human("{input}"),
+/// ))?;
+/// assert_eq!(
+///     prompt.format(&vars! { "input" => "What is 4+4?" })?.to_string(),
+///     "System: You are a helpful AI Assistant\n\
+///      Human: 2+2\nAI: 4\nHuman: 2+3\nAI: 5\nHuman: What is 4+4?",
+/// );
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct FewShotChatPromptTemplate {
+    example: Arc<ChatPromptTemplate>,
+    examples: Examples,
+    /// The messages of fixed examples.
+    made: Option<Messages>,
+}
+
+impl FewShotChatPromptTemplate {
+    /// Creates a prompt of fixed examples.
+    ///
+    /// # Errors
+    ///
+    /// [`TemplateError`], if an example lacks a variable of `example`, or a value does not fit it.
+    pub fn new(
+        example: ChatPromptTemplate,
+        examples: impl IntoIterator<Item = Example>,
+    ) -> Result<Self, TemplateError> {
+        let examples: Arc<[Example]> = examples.into_iter().collect();
+        check(&example, &examples)?;
+        let mut made = Messages::new();
+        for (index, values) in examples.iter().enumerate() {
+            let shown = example.format_messages(values).map_err(|error| {
+                let reason = error.to_string();
+                TemplateError::new(TemplateFault::Example { index, reason })
+            })?;
+            made.extend(shown.iter_shared().cloned());
+        }
+        let examples = Examples::Fixed(examples);
+        Ok(Self { example: Arc::new(example), examples, made: Some(made) })
+    }
+
+    /// Creates a prompt whose examples a selector chooses for each call.
+    #[must_use]
+    pub fn with_selector(
+        example: ChatPromptTemplate,
+        selector: impl ExampleSelector + 'static,
+    ) -> Self {
+        let examples = Examples::Selected(Arc::new(selector));
+        Self { example: Arc::new(example), examples, made: None }
+    }
+
+    /// Returns the examples' messages, if they are always the same.
+    pub(crate) fn made(&self) -> Option<&Messages> {
+        self.made.as_ref()
+    }
+
+    /// Returns the examples for a call, as messages.
+    ///
+    /// # Errors
+    ///
+    /// [`PromptError`], if the selector fails, or an example does not fit.
+    pub fn format_messages(&self, variables: &Variables) -> Result<Messages, PromptError> {
+        if let Some(made) = &self.made {
+            return Ok(made.clone());
+        }
+        let mut messages = Messages::new();
+        for example in self.examples.pick(variables)? {
+            let shown = format_example(&*self.example, &example)?;
+            messages.append(&shown.into_messages());
+        }
+        Ok(messages)
+    }
+}
+
+impl Prompt for FewShotChatPromptTemplate {
+    fn slots(&self) -> &[Slot] {
+        self.examples.slots()
+    }
+
+    fn format(&self, variables: &Variables) -> Result<PromptValue, PromptError> {
+        PromptError::check_missing(self.slots(), variables)?;
+        self.format_messages(variables).map(PromptValue::from)
+    }
+}

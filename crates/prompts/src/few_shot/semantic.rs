@@ -1,0 +1,83 @@
+//! Choosing examples by meaning, with a vector store.
+
+use conversant_core::{Document, Value, Variables, VectorStore, VectorStoreError};
+
+use super::Example;
+
+/// Finds the examples that are nearest in meaning to a call.
+///
+/// Searching is I/O and formatting is not, so the search comes first and its result goes into the
+/// prompt, which is cheap to change:
+///
+/// ```
+/// # use conversant_core::{Prompt, Variables, VectorStore, vars};
+/// # use conversant_prompts::{FewShotPromptTemplate, SemanticSelector};
+/// # async fn ask<V: VectorStore>(selector: SemanticSelector<V>, prompt: FewShotPromptTemplate)
+/// # -> Result<(), Box<dyn std::error::Error>> {
+/// let variables = vars! { "adjective" => "joyful" };
+/// let prompt = prompt.with_examples(selector.select(&variables).await?)?;
+/// let value = prompt.format(&variables)?;
+/// # let _ = value;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct SemanticSelector<V> {
+    store: V,
+    k: usize,
+    keys: Option<Vec<String>>,
+}
+
+impl<V: VectorStore> SemanticSelector<V> {
+    /// Creates a selector of at most `k` examples over a store that holds them.
+    #[must_use]
+    pub fn new(store: V, k: usize) -> Self {
+        Self { store, k, keys: None }
+    }
+
+    /// Compares only these variables, of examples and of calls.
+    #[must_use]
+    pub fn with_keys<K: Into<String>>(mut self, keys: impl IntoIterator<Item = K>) -> Self {
+        self.keys = Some(keys.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Puts examples into the store. An example's id is its text, so adding one twice adds it once.
+    ///
+    /// # Errors
+    ///
+    /// [`VectorStoreError`], if the store fails.
+    pub async fn add(&self, examples: &[Example]) -> Result<(), VectorStoreError> {
+        let documents: Vec<_> = examples
+            .iter()
+            .map(|example| {
+                let text = self.text(example);
+                Document::new(text.clone(), text).with_metadata(example.clone())
+            })
+            .collect();
+        self.store.add(&documents).await
+    }
+
+    /// Returns the examples that are nearest to a call with these variables, nearest first.
+    ///
+    /// # Errors
+    ///
+    /// [`VectorStoreError`], if the store fails.
+    pub async fn select(&self, variables: &Variables) -> Result<Vec<Example>, VectorStoreError> {
+        let found = self.store.search(&self.text(variables), self.k).await?;
+        Ok(found.into_iter().map(|found| found.document.metadata).collect())
+    }
+
+    /// Joins the values by a space, in the order of their names, as LangChain does.
+    fn text(&self, variables: &Variables) -> String {
+        let wanted = |name: &str| match &self.keys {
+            Some(keys) => keys.iter().any(|key| key == name),
+            None => true,
+        };
+        let mut values: Vec<(&str, &Value)> =
+            variables.iter().filter(|(name, _)| wanted(name)).collect();
+        values.sort_by_key(|(name, _)| *name);
+        let texts: Vec<_> = values.into_iter().map(|(_, value)| value.to_text()).collect();
+        texts.join(" ")
+    }
+}

@@ -1,0 +1,270 @@
+//! Few-shot prompts as text.
+
+use std::{borrow::Cow, sync::Arc};
+
+use conversant_core::{Prompt, PromptError, PromptValue, Slot, Value, Variables};
+
+use super::{Example, ExampleSelector, Examples, format_example};
+use crate::{
+    PromptTemplate, TemplateError, TemplateFormat,
+    partials::{Partials, Values},
+    slots::Slots,
+};
+
+/// A text of examples between a prefix and a suffix.
+///
+/// The parts are joined by a separator, those that are empty left out. Examples are values: braces in
+/// them are text, unlike in LangChain, where they are read as syntax a second time.
+///
+/// # Examples
+///
+/// ```
+/// use conversant_core::{Prompt, vars};
+/// use conversant_prompts::{FewShotPromptTemplate, PromptTemplate};
+///
+/// let example = PromptTemplate::from_template("Input: {input}\nOutput: {output}")?;
+/// let prompt = FewShotPromptTemplate::builder(example)
+///     .prefix("Write antonyms for the following words.")
+///     .examples([
+///         vars! { "input" => "happy", "output" => "sad" },
+///         vars! { "input" => "tall", "output" => "short" },
+///     ])
+///     .suffix("Input: {adjective}\nOutput:")
+///     .build()?;
+///
+/// assert_eq!(
+///     prompt.format(&vars! { "adjective" => "big" })?.to_string(),
+///     "Write antonyms for the following words.\n\n\
+///      Input: happy\nOutput: sad\n\n\
+///      Input: tall\nOutput: short\n\n\
+///      Input: big\nOutput:",
+/// );
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct FewShotPromptTemplate {
+    example: PromptTemplate,
+    examples: Examples,
+    prefix: PromptTemplate,
+    suffix: PromptTemplate,
+    separator: String,
+    partials: Partials,
+    slots: Slots,
+}
+
+/// Makes a [`FewShotPromptTemplate`].
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct FewShotPromptBuilder {
+    example: PromptTemplate,
+    examples: Examples,
+    prefix: String,
+    suffix: String,
+    separator: String,
+    format: TemplateFormat,
+}
+
+impl FewShotPromptTemplate {
+    /// Begins a prompt whose examples are shown by `example`.
+    pub fn builder(example: PromptTemplate) -> FewShotPromptBuilder {
+        FewShotPromptBuilder {
+            example,
+            examples: Examples::Fixed(Arc::new([])),
+            prefix: String::new(),
+            suffix: String::new(),
+            separator: "\n\n".to_owned(),
+            format: TemplateFormat::FString,
+        }
+    }
+
+    /// Replaces the examples.
+    ///
+    /// # Errors
+    ///
+    /// [`TemplateError`], if an example lacks a variable of the template that shows it.
+    pub fn with_examples(
+        mut self,
+        examples: impl IntoIterator<Item = Example>,
+    ) -> Result<Self, TemplateError> {
+        let examples: Arc<[Example]> = examples.into_iter().collect();
+        check(&self.example, &examples)?;
+        self.examples = Examples::Fixed(examples);
+        Ok(self)
+    }
+
+    /// Sets a partial variable: a value that a call need not give, and may replace.
+    #[must_use]
+    pub fn with_partial(
+        mut self,
+        name: impl Into<Cow<'static, str>>,
+        value: impl Into<Value>,
+    ) -> Self {
+        let name = name.into();
+        self.slots.provide(&name);
+        self.partials.set(name, value.into());
+        self
+    }
+
+    /// Sets a partial variable that a function gives at each call.
+    #[must_use]
+    pub fn with_partial_fn<V: Into<Value>>(
+        mut self,
+        name: impl Into<Cow<'static, str>>,
+        function: impl Fn() -> V + Send + Sync + 'static,
+    ) -> Self {
+        let name = name.into();
+        self.slots.provide(&name);
+        self.partials.set_function(name, Arc::new(move || function().into()));
+        self
+    }
+
+    /// Returns the names of the variables that a call must give, sorted; partial ones are not among
+    /// them.
+    #[must_use]
+    pub fn input_variables(&self) -> Vec<&str> {
+        self.slots.required()
+    }
+
+    /// Returns the template that shows an example.
+    #[must_use]
+    pub fn example_prompt(&self) -> &PromptTemplate {
+        &self.example
+    }
+
+    /// Returns the examples, or `None` if a selector chooses them.
+    #[must_use]
+    pub fn examples(&self) -> Option<&[Example]> {
+        self.examples.fixed()
+    }
+
+    /// Returns the template before the examples.
+    #[must_use]
+    pub fn prefix(&self) -> &PromptTemplate {
+        &self.prefix
+    }
+
+    /// Returns the template behind the examples.
+    #[must_use]
+    pub fn suffix(&self) -> &PromptTemplate {
+        &self.suffix
+    }
+
+    /// Returns the text between the parts.
+    #[must_use]
+    pub fn example_separator(&self) -> &str {
+        &self.separator
+    }
+
+    pub(crate) fn partials(&self) -> &Partials {
+        &self.partials
+    }
+}
+
+impl Prompt for FewShotPromptTemplate {
+    fn slots(&self) -> &[Slot] {
+        self.slots.as_slice()
+    }
+
+    fn format(&self, variables: &Variables) -> Result<PromptValue, PromptError> {
+        PromptError::check_missing(self.slots(), variables)?;
+        let values = Values::new(variables, &self.partials, &|name| self.slots.contains(name));
+        let merged;
+        let all = if self.partials.is_empty() {
+            variables
+        } else {
+            merged = values.merged();
+            &merged
+        };
+        let mut parts = Vec::new();
+        if !self.prefix.template().is_empty() {
+            parts.push(self.prefix.render(&values)?);
+        }
+        for example in self.examples.pick(all)? {
+            let text = format_example(&self.example, &example)?.into_text();
+            if !text.is_empty() {
+                parts.push(text);
+            }
+        }
+        if !self.suffix.template().is_empty() {
+            parts.push(self.suffix.render(&values)?);
+        }
+        Ok(parts.join(&self.separator).into())
+    }
+}
+
+impl FewShotPromptBuilder {
+    /// Sets the template before the examples.
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
+    /// Sets the template behind the examples.
+    pub fn suffix(mut self, suffix: impl Into<String>) -> Self {
+        self.suffix = suffix.into();
+        self
+    }
+
+    /// Sets the text between the parts; an empty line unless said otherwise. It is no template.
+    pub fn example_separator(mut self, separator: impl Into<String>) -> Self {
+        self.separator = separator.into();
+        self
+    }
+
+    /// Sets the format of the prefix and the suffix.
+    pub fn template_format(mut self, format: TemplateFormat) -> Self {
+        self.format = format;
+        self
+    }
+
+    /// Sets the examples.
+    pub fn examples(mut self, examples: impl IntoIterator<Item = Example>) -> Self {
+        self.examples = Examples::Fixed(examples.into_iter().collect());
+        self
+    }
+
+    /// Lets a selector choose the examples of each call.
+    pub fn selector(mut self, selector: impl ExampleSelector + 'static) -> Self {
+        self.examples = Examples::Selected(Arc::new(selector));
+        self
+    }
+
+    /// Makes the prompt.
+    ///
+    /// # Errors
+    ///
+    /// [`TemplateError`], if the prefix or the suffix is no template, or an example lacks a variable of
+    /// the template that shows it.
+    pub fn build(self) -> Result<FewShotPromptTemplate, TemplateError> {
+        let prefix = PromptTemplate::parse(self.prefix, self.format)?;
+        let suffix = PromptTemplate::parse(self.suffix, self.format)?;
+        if let Some(examples) = self.examples.fixed() {
+            check(&self.example, examples)?;
+        }
+        let mut slots = Slots::default();
+        let parts = prefix.slots().iter().chain(suffix.slots()).chain(self.examples.slots());
+        for slot in parts {
+            slots.add(slot.name(), slot.kind(), slot.is_required());
+        }
+        Ok(FewShotPromptTemplate {
+            example: self.example,
+            examples: self.examples,
+            prefix,
+            suffix,
+            separator: self.separator,
+            partials: Partials::default(),
+            slots,
+        })
+    }
+}
+
+/// Checks that each example has the variables of the template that shows it.
+pub(super) fn check(prompt: &dyn Prompt, examples: &[Example]) -> Result<(), TemplateError> {
+    for (index, example) in examples.iter().enumerate() {
+        let lacking = |slot: &&Slot| slot.is_required() && !example.contains(slot.name());
+        if let Some(slot) = prompt.slots().iter().find(lacking) {
+            return Err(TemplateError::in_example(index, slot.name()));
+        }
+    }
+    Ok(())
+}

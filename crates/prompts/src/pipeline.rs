@@ -1,0 +1,109 @@
+//! Pipeline prompts: what one prompt gives is a variable of the next.
+
+use std::{borrow::Cow, fmt, sync::Arc};
+
+use conversant_core::{Prompt, PromptError, PromptValue, Slot, Value, Variables};
+
+use crate::slots::Slots;
+
+/// Prompts one after the other, each with the variables of the call and what those before it gave.
+///
+/// A part that gives text is a text variable, one that gives messages a variable of messages.
+///
+/// # Examples
+///
+/// ```
+/// use conversant_core::{Prompt, vars};
+/// use conversant_prompts::{PipelinePromptTemplate, PromptTemplate};
+///
+/// let prompt = PipelinePromptTemplate::new(PromptTemplate::from_template("{introduction}\n\n{start}")?)
+///     .with_part("introduction", PromptTemplate::from_template("You are {person}.")?)
+///     .with_part("start", PromptTemplate::from_template("Q: {question}\nA:")?);
+/// assert_eq!(prompt.input_variables(), ["person", "question"]);
+/// assert_eq!(
+///     prompt.format(&vars! { "person" => "Ada", "question" => "Who?" })?.to_string(),
+///     "You are Ada.\n\nQ: Who?\nA:",
+/// );
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct PipelinePromptTemplate {
+    parts: Vec<(Cow<'static, str>, Arc<dyn Prompt>)>,
+    last: Arc<dyn Prompt>,
+    slots: Slots,
+}
+
+impl PipelinePromptTemplate {
+    /// Creates a pipeline of one prompt, the last one, which gives the result.
+    #[must_use]
+    pub fn new(last: impl Prompt + 'static) -> Self {
+        let mut pipeline =
+            Self { parts: Vec::new(), last: Arc::new(last), slots: Slots::default() };
+        pipeline.slots = pipeline.needed();
+        pipeline
+    }
+
+    /// Adds a prompt behind the other parts and before the last one; `name` is the variable that it
+    /// gives.
+    #[must_use]
+    pub fn with_part(
+        mut self,
+        name: impl Into<Cow<'static, str>>,
+        prompt: impl Prompt + 'static,
+    ) -> Self {
+        self.parts.push((name.into(), Arc::new(prompt)));
+        self.slots = self.needed();
+        self
+    }
+
+    /// Returns the names of the variables that a call must give, sorted; what a part gives is not
+    /// among them.
+    #[must_use]
+    pub fn input_variables(&self) -> Vec<&str> {
+        self.slots.required()
+    }
+
+    /// Collects what the parts need that no part before them gives.
+    fn needed(&self) -> Slots {
+        let mut slots = Slots::default();
+        let prompts = self.parts.iter().map(|(_, prompt)| prompt).chain([&self.last]);
+        for (index, prompt) in prompts.enumerate() {
+            let given = self.parts.get(..index).unwrap_or_default();
+            for slot in prompt.slots() {
+                if !given.iter().any(|(name, _)| name == slot.name()) {
+                    slots.add(slot.name(), slot.kind(), slot.is_required());
+                }
+            }
+        }
+        slots
+    }
+}
+
+impl Prompt for PipelinePromptTemplate {
+    fn slots(&self) -> &[Slot] {
+        self.slots.as_slice()
+    }
+
+    fn format(&self, variables: &Variables) -> Result<PromptValue, PromptError> {
+        PromptError::check_missing(self.slots(), variables)?;
+        let mut variables = variables.clone();
+        for (name, prompt) in &self.parts {
+            let value = match prompt.format(&variables)? {
+                PromptValue::Messages(messages) => Value::from(messages),
+                text => Value::from(text.into_text()),
+            };
+            variables.insert(name.clone(), value);
+        }
+        self.last.format(&variables)
+    }
+}
+
+impl fmt::Debug for PipelinePromptTemplate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts: Vec<_> = self.parts.iter().map(|(name, _)| name).collect();
+        f.debug_struct("PipelinePromptTemplate")
+            .field("parts", &parts)
+            .field("slots", &self.slots.as_slice())
+            .finish()
+    }
+}

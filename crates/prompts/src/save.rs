@@ -1,0 +1,174 @@
+//! Prompts as text that `LoadedPrompt` and LangChain's `load_prompt` read again.
+
+use conversant_core::{Message, Role};
+use serde::{Serialize, Serializer, ser::Error as _};
+use serde_json::{Map, Value as Json, json};
+
+use crate::{
+    ChatPromptTemplate, FewShotPromptTemplate, PromptTemplate,
+    chat::{ParsedPart, Part},
+    partials::Partials,
+};
+
+/// The reason why a prompt cannot be written.
+struct Unwritable(&'static str);
+
+impl Serialize for PromptTemplate {
+    /// Writes the form with `_type: prompt`.
+    ///
+    /// # Errors
+    ///
+    /// If a partial variable is a function.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        string(self).map_err(|error| S::Error::custom(error.0))?.serialize(serializer)
+    }
+}
+
+impl Serialize for FewShotPromptTemplate {
+    /// Writes the form with `_type: few_shot`.
+    ///
+    /// # Errors
+    ///
+    /// If a partial variable is a function, or a selector chooses the examples.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        few_shot(self).map_err(|error| S::Error::custom(error.0))?.serialize(serializer)
+    }
+}
+
+impl Serialize for ChatPromptTemplate {
+    /// Writes the form of LangChain's serialised objects, the only one of its forms that has roles.
+    ///
+    /// # Errors
+    ///
+    /// If a partial variable is a function, or a selector chooses examples.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        chat(self).map_err(|error| S::Error::custom(error.0))?.serialize(serializer)
+    }
+}
+
+fn string(prompt: &PromptTemplate) -> Result<Json, Unwritable> {
+    let mut fields = Map::new();
+    fields.insert("_type".to_owned(), json!("prompt"));
+    fields.extend(string_fields(prompt)?);
+    Ok(Json::Object(fields))
+}
+
+fn string_fields(prompt: &PromptTemplate) -> Result<Map<String, Json>, Unwritable> {
+    let mut fields = Map::new();
+    fields.insert("input_variables".to_owned(), json!(prompt.input_variables()));
+    fields.insert("template".to_owned(), json!(prompt.template()));
+    fields.insert("template_format".to_owned(), json!(prompt.template_format().to_string()));
+    fields.insert("partial_variables".to_owned(), partials(prompt.partials())?);
+    Ok(fields)
+}
+
+fn few_shot(prompt: &FewShotPromptTemplate) -> Result<Json, Unwritable> {
+    let examples = prompt.examples().ok_or(Unwritable("a selector's examples can't be written"))?;
+    let mut fields = Map::new();
+    fields.insert("_type".to_owned(), json!("few_shot"));
+    fields.insert("input_variables".to_owned(), json!(prompt.input_variables()));
+    fields.insert("example_prompt".to_owned(), string(prompt.example_prompt())?);
+    fields.insert("examples".to_owned(), json!(examples));
+    fields.insert("prefix".to_owned(), json!(prompt.prefix().template()));
+    fields.insert("suffix".to_owned(), json!(prompt.suffix().template()));
+    fields.insert("example_separator".to_owned(), json!(prompt.example_separator()));
+    let format = prompt.suffix().template_format().to_string();
+    fields.insert("template_format".to_owned(), json!(format));
+    fields.insert("partial_variables".to_owned(), partials(prompt.partials())?);
+    Ok(Json::Object(fields))
+}
+
+fn chat(prompt: &ChatPromptTemplate) -> Result<Json, Unwritable> {
+    let mut messages = Vec::new();
+    for part in prompt.parts() {
+        match part {
+            Part::Literal(literal) => messages.extend(literal.iter().map(message)),
+            Part::Template { role, template } => {
+                messages.push(template_of(role, &string_object(template)?));
+            }
+            Part::Parts { role, parts } => {
+                let parts: Result<Vec<_>, _> = parts.iter().map(part_object).collect();
+                messages.push(template_of(role, &Json::Array(parts?)));
+            }
+            Part::Placeholder(placeholder) => {
+                let mut kwargs = json!({
+                    "variable_name": placeholder.name(),
+                    "optional": placeholder.is_optional(),
+                });
+                if let (Some(n), Json::Object(kwargs)) = (placeholder.limit(), &mut kwargs) {
+                    kwargs.insert("n_messages".to_owned(), json!(n));
+                }
+                messages.push(object(&["prompts", "chat", "MessagesPlaceholder"], &kwargs));
+            }
+            Part::FewShot(_) => return Err(Unwritable("a selector's examples can't be written")),
+            Part::Chat(_) => {
+                return Err(Unwritable("a chat prompt inside another can't be written"));
+            }
+        }
+    }
+    let kwargs = json!({
+        "input_variables": prompt.input_variables(),
+        "messages": messages,
+        "partial_variables": partials(prompt.partials())?,
+    });
+    Ok(object(&["prompts", "chat", "ChatPromptTemplate"], &kwargs))
+}
+
+fn template_of(role: &Role, prompt: &Json) -> Json {
+    let mut kwargs = json!({"prompt": prompt});
+    let class = match role {
+        Role::System => "SystemMessagePromptTemplate",
+        Role::Human => "HumanMessagePromptTemplate",
+        Role::Ai => "AIMessagePromptTemplate",
+        other => {
+            if let Json::Object(kwargs) = &mut kwargs {
+                let name = if let Role::Chat(name) = other { name } else { other.type_name() };
+                kwargs.insert("role".to_owned(), json!(name));
+            }
+            "ChatMessagePromptTemplate"
+        }
+    };
+    object(&["prompts", "chat", class], &kwargs)
+}
+
+fn string_object(prompt: &PromptTemplate) -> Result<Json, Unwritable> {
+    let kwargs = Json::Object(string_fields(prompt)?);
+    Ok(object(&["prompts", "prompt", "PromptTemplate"], &kwargs))
+}
+
+fn part_object(part: &ParsedPart) -> Result<Json, Unwritable> {
+    if let Some(text) = part.as_text() {
+        return string_object(text);
+    }
+    let (url, detail) = part.as_image().ok_or(Unwritable("a literal part can't be written"))?;
+    let mut template = json!({"url": url.template()});
+    if let (Some(detail), Json::Object(template)) = (detail, &mut template) {
+        template.insert("detail".to_owned(), json!(detail.template()));
+    }
+    let kwargs =
+        json!({"template": template, "template_format": url.template_format().to_string()});
+    Ok(object(&["prompts", "image", "ImagePromptTemplate"], &kwargs))
+}
+
+fn message(message: &Message) -> Json {
+    let class = match message.role() {
+        Role::System => "SystemMessage",
+        Role::Human => "HumanMessage",
+        Role::Ai => "AIMessage",
+        Role::Tool => "ToolMessage",
+        Role::Function => "FunctionMessage",
+        _ => "ChatMessage",
+    };
+    let data = message.to_stored().get_mut("data").map(Json::take).unwrap_or_default();
+    object(&["schema", "messages", class], &data)
+}
+
+fn object(id: &[&str], kwargs: &Json) -> Json {
+    let id: Vec<_> = std::iter::once("langchain").chain(id.iter().copied()).collect();
+    json!({"lc": 1, "type": "constructor", "id": id, "kwargs": kwargs})
+}
+
+fn partials(partials: &Partials) -> Result<Json, Unwritable> {
+    let values = partials.values().ok_or(Unwritable("a partial function can't be written"))?;
+    serde_json::to_value(values).map_err(|_| Unwritable("a partial variable can't be written"))
+}

@@ -1,0 +1,108 @@
+//! Loading and saving: each file of `tests/data/load`, read, shown, written and read again.
+
+use std::{error::Error, fmt::Write, fs, path::Path};
+
+use conversant_core::Prompt;
+use conversant_prompts::{
+    ChatPromptTemplate, Example, ExampleSelector, FewShotPromptTemplate, LoadError, LoadedPrompt,
+    PromptTemplate, load_prompt,
+};
+use serde_json::Value as Json;
+
+#[test]
+fn every_file() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/load");
+    let mut files: Vec<_> =
+        fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
+    files.sort();
+    let mut shown = String::new();
+    for file in files {
+        let name = file.file_name().unwrap().to_str().unwrap();
+        writeln!(shown, "=== {name}").unwrap();
+        match load_prompt(&file) {
+            Ok(prompt) => {
+                assert!(!name.starts_with("err_"), "{name} was loaded");
+                let slots: Vec<_> = prompt
+                    .slots()
+                    .iter()
+                    .map(|slot| {
+                        let mark = if slot.is_required() { "" } else { "?" };
+                        format!("{}{mark}: {}", slot.name(), slot.kind())
+                    })
+                    .collect();
+                writeln!(shown, "{}\n{:#}", slots.join(", "), saved(&prompt)).unwrap();
+                let again = LoadedPrompt::from_value(saved(&prompt)).unwrap();
+                assert_eq!(saved(&again), saved(&prompt), "{name} changed on its way");
+                assert_eq!(again.slots(), prompt.slots(), "{name} changed on its way");
+            }
+            Err(error) => {
+                assert!(name.starts_with("err_"), "{name}: {error}");
+                writeln!(shown, "{}", chain(&error)).unwrap();
+            }
+        }
+    }
+    insta::assert_snapshot!(shown);
+}
+
+#[test]
+fn only_files_of_known_kinds_are_read() {
+    for path in ["prompt.py", "prompt", "/etc/passwd"] {
+        assert!(matches!(load_prompt(path), Err(LoadError::FileType)), "{path}");
+    }
+    assert!(matches!(load_prompt("no/such/file.json"), Err(LoadError::File(_))));
+}
+
+#[test]
+fn prompts_are_read_by_serde_as_their_own_type() {
+    let chat = ChatPromptTemplate::from_messages([("human", "{x}")]).unwrap();
+    let written = serde_json::to_string(&chat).unwrap();
+    assert!(serde_json::from_str::<ChatPromptTemplate>(&written).is_ok());
+    let error = serde_json::from_str::<PromptTemplate>(&written).unwrap_err();
+    assert_eq!(error.to_string(), "the prompt is no string prompt");
+    let error = serde_json::from_str::<PromptTemplate>(r#"{"template": "{"}"#).unwrap_err();
+    assert_eq!(error.to_string(), "the prompt's template is wrong");
+}
+
+#[test]
+fn what_is_code_cannot_be_written() {
+    struct None;
+    impl ExampleSelector for None {
+        fn select(
+            &self,
+            _: &conversant_core::Variables,
+        ) -> Result<Vec<Example>, conversant_core::PromptError> {
+            Ok(Vec::new())
+        }
+    }
+    let template = PromptTemplate::from_template("{x}").unwrap();
+    let with_function = template.clone().with_partial_fn("x", || "y");
+    let few_shot = FewShotPromptTemplate::builder(template).selector(None).build().unwrap();
+    assert_eq!(
+        serde_json::to_string(&with_function).unwrap_err().to_string(),
+        "a partial function can't be written"
+    );
+    assert_eq!(
+        serde_json::to_string(&few_shot).unwrap_err().to_string(),
+        "a selector's examples can't be written"
+    );
+}
+
+fn saved(prompt: &LoadedPrompt) -> Json {
+    match prompt {
+        LoadedPrompt::String(prompt) => serde_json::to_value(prompt),
+        LoadedPrompt::FewShot(prompt) => serde_json::to_value(prompt),
+        LoadedPrompt::Chat(prompt) => serde_json::to_value(prompt),
+        _ => panic!("no other type is known"),
+    }
+    .unwrap()
+}
+
+fn chain(error: &LoadError) -> String {
+    let mut shown = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        write!(shown, "\n  caused by: {cause}").unwrap();
+        source = cause.source();
+    }
+    shown
+}
