@@ -4,6 +4,7 @@ mod body;
 mod classify;
 mod client;
 mod endpoint;
+mod incoming;
 mod mask;
 mod retry;
 mod send;
@@ -12,8 +13,9 @@ mod timers;
 pub(crate) use self::{
     client::{CONNECT, HttpClient},
     endpoint::Endpoint,
+    incoming::{Incoming, Received},
     mask::Mask,
-    retry::Retries,
-    send::Connection,
+    retry::{Failure, Retries},
+    send::{BODY, Connection},
     timers::Timers,
 };

@@ -5,5 +5,6 @@ mod call;
 mod chat;
 mod completion;
 mod params;
+mod stream;
 
 pub use self::{builder::OpenAiBuilder, chat::OpenAiChat, completion::OpenAi};

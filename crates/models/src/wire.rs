@@ -1,5 +1,6 @@
 //! The bytes of OpenAI's interface: what goes out and what comes in. Pure: no sockets, no clock.
 
+mod assembler;
 mod chat_response;
 mod completion_response;
 mod decode;
@@ -8,11 +9,16 @@ mod lenient;
 mod message;
 mod python_json;
 mod reply;
+mod sse;
+mod stream;
 mod tool_arguments;
 mod usage;
 
 pub use self::{
-    chat_response::decode_chat_response, completion_response::decode_completion_response,
+    chat_response::decode_chat_response,
+    completion_response::decode_completion_response,
+    sse::{SseDecoder, SseError, SseEvent},
+    stream::StreamDecoder,
 };
 pub(crate) use self::{
     chat_response::read_chat,

@@ -10,8 +10,16 @@ use super::timers::Deadline;
 
 /// The longest wait that a server may ask for. Whoever asks for more is not asked again.
 const LONGEST: Duration = Duration::from_secs(120);
-/// The first wait of our own, which doubles, and the longest.
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(8));
+/// The first wait of our own, which doubles, and the longest, unless set otherwise.
+const BACKOFF: Backoff =
+    Backoff { first: Duration::from_millis(500), longest: Duration::from_secs(8) };
+
+/// Waits of our own.
+#[derive(Debug, Clone, Copy)]
+struct Backoff {
+    first: Duration,
+    longest: Duration,
+}
 
 /// A failed attempt.
 #[derive(Debug)]
@@ -55,11 +63,22 @@ pub(crate) struct Retries {
     done: u32,
     /// Whether the connection of the next attempt may be one that was used before.
     reused: bool,
+    backoff: Backoff,
 }
 
 impl Retries {
     pub(crate) const fn new(max: u32) -> Self {
-        Self { left: max, done: 0, reused: false }
+        Self { left: max, done: 0, reused: false, backoff: BACKOFF }
+    }
+
+    /// Sets how many there are at most.
+    pub(crate) const fn set_max(&mut self, max: u32) {
+        self.left = max;
+    }
+
+    /// Sets the first wait, which doubles, and the longest.
+    pub(crate) const fn set_backoff(&mut self, first: Duration, longest: Duration) {
+        self.backoff = Backoff { first, longest };
     }
 
     /// Tells that a connection that was used before may be used again.
@@ -73,7 +92,7 @@ impl Retries {
     /// # Errors
     /// The failure's error, if there is no next attempt: because it makes no sense, because there were enough, or because the
     /// wait would outlast the call's deadline.
-    pub(super) async fn wait(
+    pub(crate) async fn wait(
         &mut self,
         failure: Failure,
         deadline: &Deadline,
@@ -82,7 +101,7 @@ impl Retries {
             Retry::Never => return Err(failure.error),
             Retry::After(wait) => wait,
             Retry::AtOnceIfReused if self.reused => Duration::ZERO,
-            Retry::AtOnceIfReused | Retry::Backoff => backoff(self.done, fastrand::f64()),
+            Retry::AtOnceIfReused | Retry::Backoff => self.backoff.wait(self.done, fastrand::f64()),
         };
         if self.left == 0 || wait >= deadline.left() {
             return Err(failure.error);
@@ -102,11 +121,13 @@ async fn sleep_for(wait: Duration) {
     }
 }
 
-/// Returns the wait before the repetition after `done` others: half a second, doubled each time up to 8 s, less up to a quarter
-/// at random, so that clients that failed together do not come back together. The source is openai-python.
-fn backoff(done: u32, random: f64) -> Duration {
-    let doubled = BACKOFF.0.saturating_mul(2_u32.saturating_pow(done));
-    doubled.min(BACKOFF.1).mul_f64(1.0 - 0.25 * random.clamp(0.0, 1.0))
+impl Backoff {
+    /// Returns the wait before the repetition after `done` others: half a second, doubled each time up to 8 s, less up to a
+    /// quarter at random, so that clients that failed together do not come back together. The source is openai-python.
+    fn wait(self, done: u32, random: f64) -> Duration {
+        let doubled = self.first.saturating_mul(2_u32.saturating_pow(done));
+        doubled.min(self.longest).mul_f64(1.0 - 0.25 * random.clamp(0.0, 1.0))
+    }
 }
 
 /// Returns how long a response asks to wait: `retry-after-ms`, else `retry-after` in seconds or as a date. What makes no

@@ -1,12 +1,13 @@
 //! The one function that sends, and what it makes of the head of a response.
 
 use std::{
+    mem,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime},
 };
 
 use bytes::Bytes;
-use conversant_core::{DecodeError, ModelError, TimeoutPhase, TransportPhase};
+use conversant_core::{ModelError, StatusKind, TimeoutPhase, TransportPhase};
 use reqwest::{
     Method, Response,
     header::{
@@ -19,6 +20,7 @@ use tokio::time::Instant;
 use super::{
     Endpoint, HttpClient, Mask, Retries, Timers, body, classify,
     client::POOL_IDLE,
+    incoming::{Encoding, Incoming, Received},
     retry::{self, Failure, Retry},
     timers::Deadline,
 };
@@ -26,8 +28,10 @@ use crate::{api_error, wire::KEPT};
 
 /// The largest head of a response, in bytes.
 const HEAD: usize = 64 * 1024;
-/// The largest body of a response, in bytes.
+/// The largest body of a response, in bytes, unless set otherwise.
 pub(crate) const BODY: usize = 32 * 1024 * 1024;
+/// How long the next piece of an error's body is waited for.
+const ERROR_BODY: Duration = Duration::from_secs(2);
 
 /// A server, and all that is sent to it beside the body.
 #[derive(Debug, Clone)]
@@ -40,26 +44,10 @@ pub(crate) struct Connection {
     pub(crate) timers: Timers,
     pub(crate) retries: Retries,
     pub(crate) connect: Duration,
+    /// The largest body of a response, in bytes.
+    pub(crate) body_limit: usize,
     /// When a response was last read to its end: until a little later its connection is kept.
     pub(crate) last_used: Arc<Mutex<Option<Instant>>>,
-}
-
-/// A response whose head is there and is one of success.
-#[derive(Debug)]
-pub(crate) struct Incoming {
-    response: Response,
-    pub(crate) request_id: Option<String>,
-    pub(crate) content_type: Option<String>,
-    idle: Duration,
-    deadline: Deadline,
-}
-
-/// A response that was read to its end.
-#[derive(Debug)]
-pub(crate) struct Received {
-    pub(crate) body: Bytes,
-    pub(crate) request_id: Option<String>,
-    pub(crate) content_type: Option<String>,
 }
 
 impl Connection {
@@ -82,7 +70,8 @@ impl Connection {
         let mut retries = self.start_retries();
         loop {
             let attempt = async {
-                self.send(method.clone(), path, pieces, deadline).await?.read_whole(BODY).await
+                let incoming = self.send(method.clone(), path, pieces, deadline).await?;
+                incoming.read_whole(None, self.body_limit).await
             };
             match attempt.await {
                 Ok(received) => {
@@ -138,7 +127,7 @@ impl Connection {
     }
 
     /// Looks at the head of a response.
-    async fn judge(&self, response: Response, deadline: Deadline) -> Result<Incoming, Failure> {
+    async fn judge(&self, mut response: Response, deadline: Deadline) -> Result<Incoming, Failure> {
         let status = response.status();
         let headers = response.headers();
         let size = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len();
@@ -153,22 +142,21 @@ impl Connection {
             let error = "the response has both a length and a transfer encoding";
             return Err(classify::transport(TransportPhase::Headers, error));
         }
-        let incoming = Incoming {
-            request_id: text(headers, "x-request-id"),
-            content_type: text(headers, CONTENT_TYPE.as_str()),
-            idle: self.timers.idle,
-            deadline,
-            response,
-        };
+        let announced = response.content_length();
+        let headers = mem::take(response.headers_mut());
+        let mut incoming = Incoming::new(response.into(), announced, self.timers.idle, deadline);
+        incoming.request_id = text(&headers, "x-request-id");
+        incoming.content_type = text(&headers, CONTENT_TYPE.as_str());
+        incoming.encoding = Encoding::of(text(&headers, CONTENT_ENCODING.as_str()).as_deref());
         if status.is_success() {
-            return incoming.decodable();
+            return Ok(incoming);
         }
-        if matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
-            let origin = self.origin(incoming.response.headers().get(LOCATION));
-            let status = status.as_u16();
+        let status = status.as_u16();
+        if matches!(status, 301 | 302 | 303 | 307 | 308) {
+            let origin = self.origin(headers.get(LOCATION));
             return Err(Failure::last(ModelError::Redirect { status, origin }));
         }
-        Err(incoming.into_status_error().await)
+        Err(status_error(status, &headers, incoming).await)
     }
 
     /// Returns the origin that a redirect leads to.
@@ -189,83 +177,14 @@ fn text(headers: &HeaderMap, name: &str) -> Option<String> {
     headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
 }
 
-impl Incoming {
-    /// Refuses a body that was compressed although nothing asked for it.
-    fn decodable(self) -> Result<Self, Failure> {
-        let encoding = text(self.response.headers(), CONTENT_ENCODING.as_str());
-        match encoding.as_deref().map(str::trim) {
-            None | Some("" | "identity") => Ok(self),
-            Some(_) => {
-                let error = DecodeError::new("it is compressed, which was not asked for")
-                    .with_content_type(self.content_type);
-                Err(Failure::last(error.into()))
-            }
-        }
-    }
-
-    /// Returns the next piece of the body, or `None` at its end.
-    pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, Failure> {
-        let chunk = self.response.chunk();
-        match self.deadline.within(TimeoutPhase::Idle, self.idle, chunk).await {
-            Ok(Ok(chunk)) => Ok(chunk),
-            Ok(Err(error)) => Err(classify::in_body(error)),
-            Err(error @ ModelError::Timeout { phase: TimeoutPhase::Total, .. }) => {
-                Err(Failure::last(error))
-            }
-            Err(error) => Err(Failure::again(error)),
-        }
-    }
-
-    /// Reads the body to its end, if it is not larger than a limit.
-    pub(crate) async fn read_whole(mut self, limit: usize) -> Result<Received, Failure> {
-        let too_large = || {
-            let limit = u64::try_from(limit).unwrap_or(u64::MAX);
-            Failure::last(ModelError::BodyTooLarge { what: "the body", limit })
-        };
-        let announced = self.response.content_length().unwrap_or(0);
-        if usize::try_from(announced).map_or(true, |announced| announced > limit) {
-            return Err(too_large());
-        }
-        let first = self.chunk().await?.unwrap_or_default();
-        let mut second = self.chunk().await?;
-        let mut body = first;
-        if second.is_some() {
-            let mut joined = Vec::with_capacity(body.len() * 4);
-            joined.extend_from_slice(&body);
-            while let Some(chunk) = second {
-                if joined.len() + chunk.len() > limit {
-                    return Err(too_large());
-                }
-                joined.extend_from_slice(&chunk);
-                second = self.chunk().await?;
-            }
-            body = joined.into();
-        }
-        if body.len() > limit {
-            return Err(too_large());
-        }
-        Ok(Received { body, request_id: self.request_id, content_type: self.content_type })
-    }
-
-    /// Reads what the server says of an error, as far as it comes.
-    async fn into_status_error(mut self) -> Failure {
-        let mut body = Vec::new();
-        while body.len() < KEPT {
-            match self.chunk().await {
-                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-                Ok(None) | Err(_) => break,
-            }
-        }
-        body.truncate(KEPT);
-        let headers = self.response.headers();
-        let status = self.response.status().as_u16();
-        let asked = retry::retry_after(headers, SystemTime::now());
-        let error = api_error::of_status(status, &body, self.request_id.clone(), asked);
-        let quota = error.kind == conversant_core::StatusKind::QuotaExhausted;
-        let retry = match quota {
-            true => Retry::Never,
-            false => retry::of_response(headers, error.kind.is_retryable(), asked),
-        };
-        Failure { error: ModelError::Status { status, error: Box::new(error) }, retry }
-    }
+/// Reads what the server says of an error, as far as it comes, and decides on a retry.
+async fn status_error(status: u16, headers: &HeaderMap, mut incoming: Incoming) -> Failure {
+    let body = incoming.read_some(KEPT, ERROR_BODY).await;
+    let asked = retry::retry_after(headers, SystemTime::now());
+    let error = api_error::of_status(status, &body, incoming.request_id, asked);
+    let retry = match error.kind {
+        StatusKind::QuotaExhausted => Retry::Never,
+        kind => retry::of_response(headers, kind.is_retryable(), asked),
+    };
+    Failure { error: ModelError::Status { status, error: Box::new(error) }, retry }
 }

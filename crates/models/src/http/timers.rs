@@ -60,6 +60,9 @@ impl Deadline {
         future: impl Future<Output = T>,
     ) -> Result<T, ModelError> {
         let now = Instant::now();
+        if now >= self.at {
+            return Err(self.error());
+        }
         let of_phase = now.checked_add(limit).filter(|at| *at < self.at);
         match timeout_at(of_phase.unwrap_or(self.at), future).await {
             Ok(value) => Ok(value),

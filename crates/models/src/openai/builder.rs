@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value as Json};
 
 use super::params::Params;
-use crate::http::{CONNECT, Connection, Endpoint, HttpClient, Mask, Retries, Timers};
+use crate::http::{BODY, CONNECT, Connection, Endpoint, HttpClient, Mask, Retries, Timers};
 
 /// OpenAI's own address.
 const OPENAI: &str = "https://api.openai.com/v1";
@@ -50,7 +50,8 @@ pub struct OpenAiBuilder<M> {
     client: Option<reqwest::Client>,
     connect: Duration,
     timers: Timers,
-    max_retries: u32,
+    retries: Retries,
+    body_limit: usize,
     adapter: PhantomData<fn() -> M>,
 }
 
@@ -59,6 +60,8 @@ pub struct OpenAiBuilder<M> {
 pub(super) struct Settings {
     pub(super) require_complete: bool,
     pub(super) refuse_empty: bool,
+    pub(super) require_done: bool,
+    pub(super) comments_keep_alive: bool,
     pub(super) developer_role: bool,
 }
 
@@ -75,7 +78,8 @@ impl<M> OpenAiBuilder<M> {
             client: None,
             connect: CONNECT,
             timers: Timers::default(),
-            max_retries: 2,
+            retries: Retries::new(2),
+            body_limit: BODY,
             adapter: PhantomData,
         }
     }
@@ -232,7 +236,33 @@ impl<M> OpenAiBuilder<M> {
     /// Sets how often a failed call is repeated at most: twice unless set. Only what is safe to repeat is: failed connections,
     /// and statuses that ask for it (408, 409, 429, 5xx), after the wait that the server asks for or one of our own.
     pub fn max_retries(mut self, retries: u32) -> Self {
-        self.max_retries = retries;
+        self.retries.set_max(retries);
+        self
+    }
+
+    /// Sets the waits between attempts where the server asks for none: the first, which doubles with each, and the longest. Half a
+    /// second and 8 s unless set; up to a quarter less at random.
+    pub fn backoff(mut self, first: Duration, longest: Duration) -> Self {
+        self.retries.set_backoff(first, longest);
+        self
+    }
+
+    /// Sets the largest response, in bytes: 32 MiB unless set. Of a streamed answer, it is the answer itself that counts.
+    pub fn response_limit(mut self, bytes: usize) -> Self {
+        self.body_limit = bytes;
+        self
+    }
+
+    /// Makes a stream that ends without `[DONE]` an error, even if the model has said why it ended. Some servers never send it.
+    pub fn require_done(mut self) -> Self {
+        self.settings.require_done = true;
+        self
+    }
+
+    /// Lets comments in a stream count as signs of life for [`idle_timeout`](Self::idle_timeout). Without it a server that sends nothing
+    /// else is given up.
+    pub fn comments_keep_alive(mut self) -> Self {
+        self.settings.comments_keep_alive = true;
         self
     }
 
@@ -282,7 +312,8 @@ impl<M> OpenAiBuilder<M> {
             headers: self.header_map(key)?,
             mask: self.mask(key),
             timers: self.timers,
-            retries: Retries::new(self.max_retries),
+            retries: self.retries,
+            body_limit: self.body_limit,
             connect: self.connect,
             last_used: Arc::default(),
         })

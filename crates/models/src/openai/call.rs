@@ -6,7 +6,7 @@ use reqwest::Method;
 
 use super::builder::Settings;
 use crate::{
-    http::Connection,
+    http::{Connection, Received},
     wire::{Answer, BodyWriter},
 };
 
@@ -31,8 +31,16 @@ pub(super) async fn generate(
 ) -> Result<Reply, ModelError> {
     let deadline = connection.deadline(options.deadline);
     let received = connection.call(Method::POST, path, body, deadline).await?;
-    let answer = read(&received.body).and_then(|answer| judge(answer, settings));
-    match answer {
+    read_answer(received, read, settings).map_err(|error| connection.mask.error(error))
+}
+
+/// Reads a whole answer, and decides whether it is one.
+pub(super) fn read_answer(
+    received: Received,
+    read: impl FnOnce(&[u8]) -> Result<Answer, ModelError>,
+    settings: Settings,
+) -> Result<Reply, ModelError> {
+    match read(&received.body).and_then(|answer| judge(answer, settings)) {
         Ok(mut reply) => {
             reply.request_id = received.request_id;
             Ok(reply)
@@ -43,7 +51,7 @@ pub(super) async fn generate(
                 ModelError::ApiErrorInBody { error } => error.request_id = received.request_id,
                 _ => {}
             }
-            Err(connection.mask.error(error))
+            Err(error)
         }
     }
 }

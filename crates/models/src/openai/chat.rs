@@ -3,15 +3,18 @@
 use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
-use conversant_core::{ChatModel, ChatRequest, LanguageModel, ModelError, Reply, async_trait};
+use conversant_core::{
+    ChatModel, ChatRequest, LanguageModel, ModelError, Reply, ReplyStream, async_trait,
+};
 
 use super::{
     builder::{OpenAiBuilder, Settings},
     call,
+    stream::{Streams, stream},
 };
 use crate::{
     http::Connection,
-    wire::{BodyWriter, Style, read_chat},
+    wire::{Answer, BodyWriter, Style, read_chat},
 };
 
 const PATH: &str = "chat/completions";
@@ -40,6 +43,8 @@ struct Shared {
     /// What every request begins with.
     head: Vec<u8>,
     stop: Vec<String>,
+    /// How many answers are asked for.
+    choices: usize,
 }
 
 impl OpenAiChat {
@@ -54,10 +59,13 @@ impl OpenAiChat {
         OpenAiBuilder::from_env(model.into())
     }
 
-    fn body(&self, request: &ChatRequest) -> Vec<Bytes> {
+    fn body(&self, request: &ChatRequest, streamed: bool) -> Vec<Bytes> {
         let shared = &*self.shared;
         let mut body = BodyWriter::with_capacity(shared.head.len() + 1024);
         body.push(&shared.head);
+        if streamed {
+            body.push(b"\"stream\":true,");
+        }
         call::push_options(&mut body, &request.options, &shared.stop);
         body.push(b"\"messages\":");
         let style = Style { developer_role: shared.settings.developer_role };
@@ -92,6 +100,7 @@ impl OpenAiBuilder<OpenAiChat> {
                 connection: self.connection()?,
                 settings: self.settings,
                 head: self.params.head(&self.model)?,
+                choices: self.params.choices(),
                 stop: self.params.stop,
             }),
         })
@@ -102,7 +111,7 @@ impl OpenAiBuilder<OpenAiChat> {
 impl ChatModel for OpenAiChat {
     async fn generate(&self, request: &ChatRequest) -> Result<Reply, ModelError> {
         let shared = &*self.shared;
-        let body = self.body(request);
+        let body = self.body(request, false);
         call::generate(
             &shared.connection,
             shared.settings,
@@ -112,6 +121,26 @@ impl ChatModel for OpenAiChat {
             read_chat,
         )
         .await
+    }
+
+    async fn stream(&self, request: &ChatRequest) -> Result<ReplyStream, ModelError> {
+        let shared = &self.shared;
+        let body = self.body(request, true);
+        stream(shared, PATH, &body, shared.choices, &request.options).await
+    }
+}
+
+impl Streams for Shared {
+    fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    fn settings(&self) -> Settings {
+        self.settings
+    }
+
+    fn read(&self, body: &[u8]) -> Result<Answer, ModelError> {
+        read_chat(body)
     }
 }
 

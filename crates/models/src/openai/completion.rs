@@ -4,16 +4,17 @@ use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 use conversant_core::{
-    CompletionModel, CompletionRequest, LanguageModel, ModelError, Reply, async_trait,
+    CompletionModel, CompletionRequest, LanguageModel, ModelError, Reply, ReplyStream, async_trait,
 };
 
 use super::{
     builder::{OpenAiBuilder, Settings},
     call,
+    stream::{Streams, stream},
 };
 use crate::{
     http::Connection,
-    wire::{BodyWriter, read_completion},
+    wire::{Answer, BodyWriter, read_completion},
 };
 
 const PATH: &str = "completions";
@@ -44,6 +45,8 @@ struct Shared {
     /// What every request begins with.
     head: Vec<u8>,
     stop: Vec<String>,
+    /// How many answers are asked for.
+    choices: usize,
 }
 
 impl OpenAi {
@@ -58,11 +61,14 @@ impl OpenAi {
         OpenAiBuilder::from_env(model.into())
     }
 
-    fn body(&self, request: &CompletionRequest) -> Vec<Bytes> {
+    fn body(&self, request: &CompletionRequest, streamed: bool) -> Vec<Bytes> {
         let shared = &*self.shared;
         let length = shared.head.len() + request.prompt.len() + request.prompt.len() / 8 + 256;
         let mut body = BodyWriter::with_capacity(length);
         body.push(&shared.head);
+        if streamed {
+            body.push(b"\"stream\":true,");
+        }
         call::push_options(&mut body, &request.options, &shared.stop);
         // A list, as LangChain sends it.
         body.push(b"\"prompt\":[");
@@ -87,6 +93,7 @@ impl OpenAiBuilder<OpenAi> {
                 connection: self.connection()?,
                 settings: self.settings,
                 head: self.params.head(&self.model)?,
+                choices: self.params.choices(),
                 stop: self.params.stop,
             }),
         })
@@ -97,7 +104,7 @@ impl OpenAiBuilder<OpenAi> {
 impl CompletionModel for OpenAi {
     async fn generate(&self, request: &CompletionRequest) -> Result<Reply, ModelError> {
         let shared = &*self.shared;
-        let body = self.body(request);
+        let body = self.body(request, false);
         call::generate(
             &shared.connection,
             shared.settings,
@@ -107,6 +114,26 @@ impl CompletionModel for OpenAi {
             read_completion,
         )
         .await
+    }
+
+    async fn stream(&self, request: &CompletionRequest) -> Result<ReplyStream, ModelError> {
+        let shared = &self.shared;
+        let body = self.body(request, true);
+        stream(shared, PATH, &body, shared.choices, &request.options).await
+    }
+}
+
+impl Streams for Shared {
+    fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    fn settings(&self) -> Settings {
+        self.settings
+    }
+
+    fn read(&self, body: &[u8]) -> Result<Answer, ModelError> {
+        read_completion(body)
     }
 }
 

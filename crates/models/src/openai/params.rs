@@ -42,6 +42,12 @@ impl Params {
         self.fields.get(name)
     }
 
+    /// Returns how many answers are asked for.
+    pub(super) fn choices(&self) -> usize {
+        let n = self.get("n").and_then(Json::as_u64).unwrap_or(1);
+        usize::try_from(n).unwrap_or(usize::MAX)
+    }
+
     fn fail(&mut self, fault: String) {
         self.fault.get_or_insert(fault);
     }

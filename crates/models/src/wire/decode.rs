@@ -17,6 +17,22 @@ pub(super) fn read<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, Model
         .map_err(|error| DecodeError::new(describe(text, &error)).with_body(kept(body)).into())
 }
 
+/// Reads the data of an event.
+///
+/// # Errors
+/// [`ModelError::Decode`].
+pub(super) fn read_event<'de, T: Deserialize<'de>>(data: &'de str) -> Result<T, ModelError> {
+    serde_json::from_str(data).map_err(|error| {
+        let what = format!("in an event of the stream, {}", describe(data, &error));
+        DecodeError::new(what).with_body(kept(data.as_bytes())).into()
+    })
+}
+
+/// Makes the error of an event whose fields make no sense.
+pub(super) fn refuse_event(what: &str) -> ModelError {
+    DecodeError::new(format!("in an event of the stream, {what}")).into()
+}
+
 /// Returns the body as text, without its byte order mark.
 fn text(body: &[u8]) -> Result<&str, ModelError> {
     let text = std::str::from_utf8(body).map_err(|error| {
@@ -104,7 +120,10 @@ fn find(value: &Json, path: &[&str], fits: Fits) -> Option<String> {
     };
     let (name, found) = if *name == "*" {
         let mut items = value.as_array()?.iter().enumerate();
-        items.find_map(|(index, item)| Some((format!("[{index}]"), find(item, rest, fits)?)))?
+        items.find_map(|(index, item)| {
+            let found = if item.is_null() { Some(String::new()) } else { find(item, rest, fits) };
+            Some((format!("[{index}]"), found?))
+        })?
     } else {
         ((*name).to_owned(), find(value.get(*name)?, rest, fits)?)
     };

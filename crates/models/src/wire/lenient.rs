@@ -98,6 +98,17 @@ impl Default for TextOr<'_> {
     }
 }
 
+impl TextOr<'_> {
+    /// Returns the text, or the structure as JSON text.
+    pub(super) fn into_json_text(self) -> String {
+        match self {
+            Self::Text(text) => text.into_owned(),
+            Self::Array(items) => Json::Array(items).to_string(),
+            Self::Object(fields) => Json::Object(fields).to_string(),
+        }
+    }
+}
+
 impl<'de> Deserialize<'de> for TextOr<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct TextOrVisitor;

@@ -7,7 +7,7 @@ use conversant_core::{
 use serde_json::{Map, Value as Json};
 
 use super::{
-    lenient::{TextOr, lenient},
+    lenient::{Text, TextOr, lenient},
     tool_arguments::read_call,
 };
 
@@ -15,20 +15,20 @@ lenient! {
     /// A message, or the part of one that a stream brings.
     struct MessageIn<'de> {
         content: TextOr<'de>,
-        refusal: super::lenient::Text<'de>,
+        refusal: Text<'de>,
         tool_calls: Vec<CallIn<'de>>,
         function_call: Json,
-        reasoning_content: super::lenient::Text<'de>,
+        reasoning_content: Text<'de>,
         reasoning: Json,
         audio: Json,
     }
     struct CallIn<'de> {
         index: u64,
-        id: super::lenient::Text<'de>,
+        id: Text<'de>,
         function: FunctionIn<'de>,
     }
     struct FunctionIn<'de> {
-        name: super::lenient::Text<'de>,
+        name: Text<'de>,
         arguments: TextOr<'de>,
     }
 }
@@ -73,18 +73,14 @@ impl Draft {
         };
         for call in message.tool_calls.unwrap_or_default() {
             let function = call.function.unwrap_or_default();
-            let arguments = match function.arguments.unwrap_or_default() {
-                TextOr::Text(text) => text.into_owned(),
-                TextOr::Array(items) => Json::Array(items).to_string(),
-                TextOr::Object(fields) => Json::Object(fields).to_string(),
-            };
+            let arguments = function.arguments.unwrap_or_default().into_json_text();
             draft.push_call(
-                call.id.map(super::lenient::Text::into_string),
-                function.name.map(super::lenient::Text::into_string),
+                call.id.map(Text::into_string),
+                function.name.map(Text::into_string),
                 arguments,
             );
         }
-        draft.refusal = message.refusal.map(super::lenient::Text::into_string);
+        draft.refusal = message.refusal.map(Text::into_string);
         draft.keep("function_call", message.function_call);
         draft.keep(
             "reasoning_content",
@@ -161,6 +157,6 @@ impl Answer {
 }
 
 /// Reads why a model ended; an empty reason is none.
-pub(super) fn finish_reason(reason: Option<super::lenient::Text<'_>>) -> Option<FinishReason> {
+pub(super) fn finish_reason(reason: Option<Text<'_>>) -> Option<FinishReason> {
     reason.filter(|reason| !reason.0.is_empty()).map(|reason| FinishReason::from(&*reason.0))
 }

@@ -9,6 +9,8 @@
 )]
 
 mod answers;
+mod faults;
 mod recorded;
 mod requests;
 mod settings;
+mod streams;

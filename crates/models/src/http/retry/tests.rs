@@ -5,7 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use reqwest::header::{HeaderMap, HeaderValue};
 
-use super::{Retry, backoff, of_response, retry_after};
+use super::{BACKOFF, Retry, of_response, retry_after};
 
 type Pairs = &'static [(&'static str, &'static str)];
 
@@ -83,8 +83,8 @@ fn what_the_server_says_wins_over_the_status() {
 
 #[test]
 fn waits_of_our_own_double_up_to_eight_seconds() {
-    let longest: Vec<_> = (0..7).map(|done| backoff(done, 0.0).as_millis()).collect();
+    let longest: Vec<_> = (0..7).map(|done| BACKOFF.wait(done, 0.0).as_millis()).collect();
     assert_eq!(longest, [500, 1000, 2000, 4000, 8000, 8000, 8000]);
-    assert_eq!(backoff(0, 1.0), Duration::from_millis(375));
-    assert_eq!(backoff(u32::MAX, 0.5), Duration::from_secs(7));
+    assert_eq!(BACKOFF.wait(0, 1.0), Duration::from_millis(375));
+    assert_eq!(BACKOFF.wait(u32::MAX, 0.5), Duration::from_secs(7));
 }

@@ -1,0 +1,237 @@
+//! A response while it comes in: its body, with the limits of time and size.
+
+use std::{
+    future::poll_fn,
+    io::Read,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use conversant_core::{DecodeError, ModelError, TimeoutPhase, TransportPhase};
+use flate2::read::MultiGzDecoder;
+use http_body::Body as _;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::{
+    classify,
+    retry::{Failure, Retry},
+    timers::Deadline,
+};
+
+/// The body of a response whose head is there and is one of success or error.
+#[derive(Debug)]
+pub(crate) struct Incoming {
+    pub(crate) request_id: Option<String>,
+    pub(crate) content_type: Option<String>,
+    pub(super) body: reqwest::Body,
+    pub(super) encoding: Encoding,
+    announced: Option<u64>,
+    idle: Duration,
+    idle_at: Instant,
+    sleep: Option<Pin<Box<Sleep>>>,
+    deadline: Deadline,
+}
+
+/// How a body is compressed. Nothing asks for it, but some proxies do it all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Encoding {
+    Identity,
+    Gzip,
+    Other,
+}
+
+impl Encoding {
+    pub(super) fn of(header: Option<&str>) -> Self {
+        match header.map(str::trim) {
+            None | Some("" | "identity") => Self::Identity,
+            Some("gzip" | "x-gzip") => Self::Gzip,
+            Some(_) => Self::Other,
+        }
+    }
+}
+
+/// A response that was read to its end.
+#[derive(Debug)]
+pub(crate) struct Received {
+    pub(crate) body: Bytes,
+    pub(crate) request_id: Option<String>,
+    pub(crate) content_type: Option<String>,
+}
+
+impl Incoming {
+    pub(super) fn new(
+        body: reqwest::Body,
+        announced: Option<u64>,
+        idle: Duration,
+        deadline: Deadline,
+    ) -> Self {
+        Self {
+            request_id: None,
+            content_type: None,
+            body,
+            encoding: Encoding::Identity,
+            announced,
+            idle,
+            idle_at: after(idle),
+            sleep: None,
+            deadline,
+        }
+    }
+
+    /// Polls for the next piece of the body. The idle timer runs until [`restart_idle`](Self::restart_idle).
+    pub(crate) fn poll_chunk(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Failure>>> {
+        loop {
+            // Looked at first: a body that always has more ready would never come to its timer.
+            if let Some(failure) = self.overdue() {
+                return Poll::Ready(Some(Err(failure)));
+            }
+            match Pin::new(&mut self.body).poll_frame(context) {
+                Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+                    Ok(data) if data.is_empty() => {}
+                    Ok(data) => return Poll::Ready(Some(Ok(data))),
+                    Err(_trailers) => {}
+                },
+                Poll::Ready(Some(Err(error))) => {
+                    return Poll::Ready(Some(Err(classify::in_body(error))));
+                }
+                Poll::Ready(None) => return Poll::Ready(None),
+                Poll::Pending => ready!(self.poll_timer(context)),
+            }
+        }
+    }
+
+    fn overdue(&self) -> Option<Failure> {
+        let now = Instant::now();
+        if now >= self.deadline.at {
+            return Some(Failure::last(self.deadline.error()));
+        }
+        let error = ModelError::Timeout { phase: TimeoutPhase::Idle, after: self.idle };
+        (now >= self.idle_at).then(|| Failure::again(error))
+    }
+
+    /// Polls the timer: ready when a limit may be over.
+    fn poll_timer(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let until = self.idle_at.min(self.deadline.at);
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(until)));
+        // A timer that fires too early is set again then, which is cheaper than with every piece.
+        if sleep.is_elapsed() || sleep.deadline() > until {
+            sleep.as_mut().reset(until);
+        }
+        Future::poll(sleep.as_mut(), context)
+    }
+
+    /// Starts the idle timer anew: something has come.
+    pub(crate) fn restart_idle(&mut self) {
+        self.idle_at = after(self.idle);
+    }
+
+    /// Waits no longer than this for what is left: all that matters has come.
+    pub(crate) fn wait_for_end(&mut self, limit: Duration) {
+        self.idle = self.idle.min(limit);
+        self.restart_idle();
+    }
+
+    /// Returns the next piece of the body, or `None` at its end.
+    pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, Failure> {
+        poll_fn(|context| self.poll_chunk(context)).await.transpose()
+    }
+
+    /// Reads the body to its end, if it is not larger than a limit. `first` is what of it was read before.
+    pub(crate) async fn read_whole(
+        mut self,
+        first: Option<Bytes>,
+        limit: usize,
+    ) -> Result<Received, Failure> {
+        if self
+            .announced
+            .is_some_and(|size| usize::try_from(size).map_or(true, |size| size > limit))
+        {
+            return Err(too_large(limit));
+        }
+        let mut body = first.unwrap_or_default();
+        let mut joined = Vec::new();
+        while let Some(chunk) = self.chunk().await? {
+            self.restart_idle();
+            if body.len() + joined.len() + chunk.len() > limit {
+                return Err(too_large(limit));
+            }
+            if body.is_empty() && joined.is_empty() {
+                body = chunk;
+                continue;
+            }
+            if joined.is_empty() {
+                joined = Vec::from(std::mem::take(&mut body));
+            }
+            joined.extend_from_slice(&chunk);
+        }
+        if !joined.is_empty() {
+            body = joined.into();
+        }
+        if body.len() > limit {
+            return Err(too_large(limit));
+        }
+        let body = match self.encoding {
+            Encoding::Identity => body,
+            Encoding::Gzip => unzip(&body, limit)?,
+            Encoding::Other => return Err(self.compressed()),
+        };
+        Ok(Received { body, request_id: self.request_id, content_type: self.content_type })
+    }
+
+    /// Reads the first bytes of the body, for as long as that may take and as far as they come.
+    pub(super) async fn read_some(&mut self, bytes: usize, limit: Duration) -> Vec<u8> {
+        self.wait_for_end(limit);
+        let mut read = Vec::new();
+        while read.len() < bytes {
+            match self.chunk().await {
+                Ok(Some(chunk)) => read.extend_from_slice(&chunk),
+                Ok(None) | Err(_) => break,
+            }
+        }
+        read.truncate(bytes);
+        read
+    }
+
+    /// Refuses a stream that is compressed.
+    pub(crate) fn check_uncompressed(&self) -> Result<(), Failure> {
+        match self.encoding {
+            Encoding::Identity => Ok(()),
+            Encoding::Gzip | Encoding::Other => Err(self.compressed()),
+        }
+    }
+
+    fn compressed(&self) -> Failure {
+        let error = DecodeError::new("it is compressed in a way that was not asked for")
+            .with_content_type(self.content_type.clone());
+        Failure::last(error.into())
+    }
+}
+
+fn after(limit: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(limit).unwrap_or_else(|| now + Duration::from_secs(86400 * 365))
+}
+
+fn too_large(limit: usize) -> Failure {
+    let limit = u64::try_from(limit).unwrap_or(u64::MAX);
+    Failure { error: ModelError::BodyTooLarge { what: "the body", limit }, retry: Retry::Never }
+}
+
+/// Unpacks a body, up to a limit.
+fn unzip(body: &[u8], limit: usize) -> Result<Bytes, Failure> {
+    let mut unpacked = Vec::new();
+    let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+    MultiGzDecoder::new(body)
+        .take(most)
+        .read_to_end(&mut unpacked)
+        .map_err(|error| classify::transport(TransportPhase::Body, error))?;
+    if unpacked.len() > limit {
+        return Err(too_large(limit));
+    }
+    Ok(unpacked.into())
+}

@@ -1,0 +1,251 @@
+//! Server-sent events: from bytes, cut anywhere, to events. No I/O, and linear in what comes.
+//!
+//! The rules are WHATWG's, with two of our own: invalid UTF-8 is an error and not U+FFFD, for a corrupted answer is no answer; and lines
+//! and events have a largest size. `id` and `retry` serve reconnecting, which a paid request never does, and are ignored.
+
+use std::mem;
+
+use bytes::Bytes;
+use memchr::memchr2;
+
+/// The largest line and event, in bytes, unless set otherwise.
+const LARGEST: usize = 4 * 1024 * 1024;
+const BOM: &[u8] = b"\xef\xbb\xbf";
+
+/// A decoder of server-sent events.
+///
+/// It is given chunks and asked for events. It decodes no event before it is asked for, copies no byte more than twice, and holds no
+/// more than one chunk, one line and one event.
+///
+/// # Examples
+///
+/// ```
+/// use conversant_models::wire::SseDecoder;
+///
+/// let mut decoder = SseDecoder::new();
+/// decoder.feed("data: hel".into());
+/// assert!(decoder.next_event()?.is_none());
+/// decoder.feed("lo\r\n\r\ndata: world\n\n".into());
+/// assert_eq!(decoder.next_event()?.map(|event| event.data), Some("hello"));
+/// assert_eq!(decoder.next_event()?.map(|event| event.data), Some("world"));
+/// assert!(decoder.next_event()?.is_none());
+/// # Ok::<(), conversant_models::wire::SseError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct SseDecoder {
+    line_limit: usize,
+    event_limit: usize,
+    /// The first bytes, while they may be a byte order mark.
+    start: Option<Vec<u8>>,
+    chunk: Bytes,
+    /// The beginning of a line whose end has not come.
+    line: Vec<u8>,
+    /// Whether the last line ended with a carriage return, so that a line feed belongs to it.
+    after_return: bool,
+    event: String,
+    data: String,
+    has_data: bool,
+    /// Whether the event was given out, so that the next one starts afresh.
+    is_out: bool,
+    /// Whether anything but comments and empty lines has come since this was asked.
+    progress: bool,
+    /// How many bytes came before the current line.
+    offset: usize,
+}
+
+/// An event of a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SseEvent<'d> {
+    /// The event's type; empty is `message`.
+    pub event: &'d str,
+    /// The data, lines joined by line feeds.
+    pub data: &'d str,
+}
+
+/// A stream that can't be read on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SseError {
+    /// A line is no UTF-8.
+    Utf8 {
+        /// Where, in bytes from the stream's start.
+        offset: usize,
+    },
+    /// A line or an event is too large.
+    TooLarge {
+        /// Which of them.
+        what: &'static str,
+        /// The limit, in bytes.
+        limit: usize,
+    },
+}
+
+impl std::fmt::Display for SseError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Utf8 { offset } => write!(f, "the stream is no UTF-8 from byte {offset} on"),
+            Self::TooLarge { what, limit } => write!(f, "{what} is larger than {limit} bytes"),
+        }
+    }
+}
+
+impl std::error::Error for SseError {}
+
+impl Default for SseDecoder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl SseDecoder {
+    /// Creates a decoder with limits of 4 MiB.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self::with_limits(LARGEST, LARGEST)
+    }
+
+    /// Creates a decoder with limits of one's own, in bytes of a line and of an event's data.
+    #[must_use]
+    pub const fn with_limits(line: usize, event: usize) -> Self {
+        Self {
+            line_limit: line,
+            event_limit: event,
+            start: Some(Vec::new()),
+            chunk: Bytes::new(),
+            line: Vec::new(),
+            after_return: false,
+            event: String::new(),
+            data: String::new(),
+            has_data: false,
+            is_out: false,
+            progress: false,
+            offset: 0,
+        }
+    }
+
+    /// Gives it more bytes. Best when it has no event left: what is left of an earlier chunk is copied then.
+    pub fn feed(&mut self, chunk: Bytes) {
+        let Some(mut start) = self.start.take() else {
+            if self.chunk.is_empty() {
+                self.chunk = chunk;
+            } else {
+                self.chunk = [&*self.chunk, &*chunk].concat().into();
+            }
+            return;
+        };
+        if start.is_empty() && !BOM.starts_with(chunk.get(..3).unwrap_or(&chunk)) {
+            self.chunk = chunk;
+            return;
+        }
+        start.extend_from_slice(&chunk);
+        if start.len() < BOM.len() && BOM.starts_with(&start) {
+            self.start = Some(start);
+            return;
+        }
+        let mut chunk = Bytes::from(start);
+        if chunk.starts_with(BOM) {
+            self.offset = BOM.len();
+            chunk = chunk.slice(BOM.len()..);
+        }
+        self.chunk = chunk;
+    }
+
+    /// Returns the next event that is there whole. An event that the stream's end cuts off is none.
+    ///
+    /// # Errors
+    /// [`SseError`], after which nothing sensible comes.
+    pub fn next_event(&mut self) -> Result<Option<SseEvent<'_>>, SseError> {
+        if mem::take(&mut self.is_out) {
+            self.clear();
+        }
+        while let Some(line) = self.next_line()? {
+            if self.take_line(&line)? {
+                self.is_out = true;
+                return Ok(Some(SseEvent { event: &self.event, data: &self.data }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Returns whether anything but comments and empty lines has come since this was last asked.
+    pub(crate) fn take_progress(&mut self) -> bool {
+        mem::take(&mut self.progress)
+    }
+
+    fn clear(&mut self) {
+        self.event.clear();
+        self.data.clear();
+        self.has_data = false;
+    }
+
+    fn next_line(&mut self) -> Result<Option<Bytes>, SseError> {
+        if self.after_return && !self.chunk.is_empty() {
+            self.after_return = false;
+            if self.chunk.first() == Some(&b'\n') {
+                self.chunk = self.chunk.slice(1..);
+                self.offset += 1;
+            }
+        }
+        let end = memchr2(b'\n', b'\r', &self.chunk);
+        let length = self.line.len() + end.unwrap_or(self.chunk.len());
+        if length > self.line_limit {
+            let limit = self.line_limit;
+            return Err(SseError::TooLarge { what: "a line of the stream", limit });
+        }
+        let Some(end) = end else {
+            // Told before the line's end, for a large event may take longer than the idle limit.
+            self.progress |= !self.chunk.is_empty()
+                && self.line.first().or_else(|| self.chunk.first()) != Some(&b':');
+            self.line.extend_from_slice(&self.chunk);
+            self.chunk = Bytes::new();
+            return Ok(None);
+        };
+        self.after_return = self.chunk.get(end) == Some(&b'\r');
+        let rest = self.chunk.split_off(end);
+        let piece = mem::replace(&mut self.chunk, rest.slice(1..));
+        if self.line.is_empty() {
+            return Ok(Some(piece));
+        }
+        self.line.extend_from_slice(&piece);
+        Ok(Some(mem::take(&mut self.line).into()))
+    }
+
+    /// Takes a line, and returns whether it ends an event.
+    fn take_line(&mut self, line: &[u8]) -> Result<bool, SseError> {
+        let start = self.offset;
+        self.offset += line.len() + 1;
+        let line = std::str::from_utf8(line)
+            .map_err(|error| SseError::Utf8 { offset: start + error.valid_up_to() })?;
+        if line.is_empty() {
+            if !self.has_data {
+                self.clear();
+            }
+            return Ok(self.has_data);
+        }
+        if line.starts_with(':') {
+            return Ok(false);
+        }
+        self.progress = true;
+        let (field, value) = line.split_once(':').unwrap_or((line, ""));
+        let value = value.strip_prefix(' ').unwrap_or(value);
+        match field {
+            "data" => {
+                if mem::replace(&mut self.has_data, true) {
+                    self.data.push('\n');
+                }
+                self.data.push_str(value);
+                if self.data.len() > self.event_limit {
+                    let limit = self.event_limit;
+                    return Err(SseError::TooLarge { what: "an event of the stream", limit });
+                }
+            }
+            "event" => value.clone_into(&mut self.event),
+            _ => {}
+        }
+        Ok(false)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,146 @@
+//! A streamed answer, from bytes to pieces and the whole. Pure: whoever has the bytes feeds them.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use conversant_core::{Delta, ModelError, Partial, Reply};
+
+use super::{assembler::Assembler, reply::Answer, sse::SseDecoder};
+
+/// The largest answer, in bytes of text, reasoning and arguments, unless set otherwise.
+const LARGEST: usize = 32 * 1024 * 1024;
+
+/// The largest event, in bytes.
+const LARGEST_EVENT: usize = 4 * 1024 * 1024;
+
+/// Decodes the streamed answer of the chat or the completion endpoint.
+///
+/// A stream is whole if it ended with `[DONE]`, or if every choice had said why it ended; some servers leave `[DONE]` out. Anything
+/// else was cut off, and is no answer.
+///
+/// # Examples
+///
+/// ```
+/// use conversant_core::Delta;
+/// use conversant_models::wire::StreamDecoder;
+///
+/// let mut decoder = StreamDecoder::new();
+/// decoder.feed("data: {\"choices\": [{\"delta\": {\"content\": \"Hel\"}}]}\n\n".into());
+/// assert_eq!(decoder.next_delta()?, Some(Delta::Text("Hel".into())));
+/// decoder.feed("data: {\"choices\": [{\"delta\": {\"content\": \"lo\"}}]}\n\ndata: [DONE]\n\n".into());
+/// assert_eq!(decoder.next_delta()?, Some(Delta::Text("lo".into())));
+/// assert_eq!(decoder.next_delta()?, None);
+/// assert_eq!(decoder.finish()?.text(), "Hello");
+/// # Ok::<(), conversant_core::ModelError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct StreamDecoder {
+    sse: SseDecoder,
+    answer: Assembler,
+    pieces: VecDeque<Delta>,
+    has_begun: bool,
+    is_done: bool,
+}
+
+impl Default for StreamDecoder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl StreamDecoder {
+    /// Creates a decoder of one choice, with a limit of 32 MiB for the answer.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_limits(1, LARGEST)
+    }
+
+    /// Creates a decoder of as many choices as were asked for, with a limit for the answer in bytes. An event has at most 4 MiB, and at most
+    /// eight times what the answer may have.
+    #[must_use]
+    pub fn with_limits(choices: usize, answer: usize) -> Self {
+        // JSON may write a byte in six; and there is more in an event than text.
+        let event = answer.saturating_mul(8).clamp(64 * 1024, LARGEST_EVENT);
+        Self {
+            sse: SseDecoder::with_limits(event, event),
+            answer: Assembler::new(choices, answer),
+            pieces: VecDeque::new(),
+            has_begun: false,
+            is_done: false,
+        }
+    }
+
+    /// Gives it more bytes. What comes after `[DONE]` is ignored.
+    pub fn feed(&mut self, chunk: Bytes) {
+        if !self.is_done {
+            self.sse.feed(chunk);
+        }
+    }
+
+    /// Returns the next piece, or `None` if there is none without more bytes. It is never [`Delta::Done`].
+    ///
+    /// # Errors
+    /// [`ModelError`], if the stream says that it failed, or can't be read on.
+    pub fn next_delta(&mut self) -> Result<Option<Delta>, ModelError> {
+        loop {
+            if let Some(piece) = self.pieces.pop_front() {
+                return Ok(Some(piece));
+            }
+            if !self.read_event()? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Reads one event, and returns whether there was one.
+    pub(crate) fn read_event(&mut self) -> Result<bool, ModelError> {
+        if self.is_done {
+            return Ok(false);
+        }
+        let Some(event) = self.sse.next_event()? else { return Ok(false) };
+        self.has_begun |= !event.data.is_empty();
+        self.is_done = self.answer.take(event, &mut self.pieces)?;
+        Ok(true)
+    }
+
+    /// Returns whether the stream has said that it is over. Nothing after that counts.
+    #[must_use]
+    pub const fn is_done(&self) -> bool {
+        self.is_done
+    }
+
+    /// Returns whether the answer is whole: whether the stream may end here.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.is_done || self.answer.is_finished()
+    }
+
+    /// Returns the answer, at the end of the stream.
+    ///
+    /// # Errors
+    /// [`ModelError::StreamTruncated`], if the stream was cut off; [`ModelError::EmptyAnswer`], if it brought nothing.
+    pub fn finish(self) -> Result<Reply, ModelError> {
+        self.into_answer().map(|answer| answer.reply)
+    }
+
+    pub(crate) fn into_answer(self) -> Result<Answer, ModelError> {
+        if !self.is_whole() {
+            return Err(ModelError::truncated(self.answer.partial()));
+        }
+        self.answer.finish(self.is_done)
+    }
+
+    /// Returns whether an event has come.
+    pub(crate) const fn has_begun(&self) -> bool {
+        self.has_begun
+    }
+
+    /// Returns whether anything but comments has come since this was last asked.
+    pub(crate) fn take_progress(&mut self) -> bool {
+        self.sse.take_progress()
+    }
+
+    pub(crate) fn partial(&self) -> Partial {
+        self.answer.partial()
+    }
+}

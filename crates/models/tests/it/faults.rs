@@ -1,0 +1,183 @@
+//! Every fault that a server can cause, through the public API: what the call comes to, and how often it was tried.
+//!
+//! The snapshots are the table: one line for each fault of `conversant-testkit`, with its row in the project's fault matrix.
+
+use std::{
+    error::Error,
+    fmt::Write as _,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use conversant_core::{ChatModel, ChatRequest, Message, ModelError, Reply};
+use conversant_models::{OpenAiBuilder, OpenAiChat};
+use conversant_testkit::{Fault, FaultServer, faults};
+use tokio::{sync::Semaphore, task::JoinSet};
+
+pub(crate) const KEY: &str = "sk-canary-5b1f0c6d9e";
+/// The limit of a phase, and of a whole call.
+const PHASE: Duration = Duration::from_millis(700);
+const TOTAL: Duration = Duration::from_secs(5);
+/// How many faults are tried at a time.
+const AT_ONCE: usize = 24;
+
+/// Returns the model to put a fault to. A fault that takes the limit of a whole call by its own nature is given less of it.
+fn model(fault: &Fault, base_url: &str) -> OpenAiChat {
+    let builder = builder(base_url);
+    let builder = match fault.row() {
+        _ if fault.name() == "sse_event_of_20_mb" => {
+            OpenAiChat::builder("m").base_url(base_url).api_key(KEY)
+        }
+        16 => builder.header_timeout(TOTAL),
+        60 => builder.timeout(PHASE / 2),
+        78 => builder.response_limit(64 << 10).timeout(TOTAL * 4),
+        80 => builder.timeout(PHASE * 2),
+        _ => builder,
+    };
+    builder.build().unwrap()
+}
+
+pub(crate) fn builder(base_url: &str) -> OpenAiBuilder<OpenAiChat> {
+    OpenAiChat::builder("m")
+        .base_url(base_url)
+        .api_key(KEY)
+        .timeout(TOTAL)
+        .header_timeout(PHASE)
+        .idle_timeout(PHASE)
+        .backoff(Duration::from_millis(2), Duration::from_millis(4))
+        .response_limit(4 << 20)
+}
+
+pub(crate) fn question() -> ChatRequest {
+    ChatRequest::new(Message::human("hi"))
+}
+
+async fn ask(model: &OpenAiChat, streamed: bool) -> Result<Reply, ModelError> {
+    match streamed {
+        true => model.stream(&question()).await?.into_reply().await,
+        false => model.generate(&question()).await,
+    }
+}
+
+/// Says in a few words what a call came to.
+pub(crate) fn outcome(result: &Result<Reply, ModelError>) -> String {
+    let error = match result {
+        Ok(reply) => {
+            let mut said = format!("Ok {:?}", reply.text());
+            if !reply.message.tool_calls().is_empty() {
+                said.push_str(" and a tool call");
+            }
+            match &reply.finish_reason {
+                Some(reason) if reason.as_str() != "stop" => write!(said, " ({reason})").unwrap(),
+                Some(_) => {}
+                None => said.push_str(" (no reason)"),
+            }
+            if !reply.sentinel_seen {
+                said.push_str(" without [DONE]");
+            }
+            return said;
+        }
+        Err(error) => error,
+    };
+    let api = |error: &conversant_core::ApiError| {
+        let code = error.code.as_deref().or(error.error_type.as_deref()).unwrap_or("-");
+        let context = if error.is_context_length() { ", context length" } else { "" };
+        format!("{:?}, {code}{context}", error.kind)
+    };
+    let partial = |partial: &conversant_core::Partial| format!("{:?}", partial.text.as_str());
+    match error {
+        ModelError::Timeout { phase, .. } => format!("Timeout {{ {phase:?} }}"),
+        ModelError::Transport { phase, .. } => format!("Transport {{ {phase:?} }}"),
+        ModelError::Redirect { origin, .. } => {
+            let place = if origin.starts_with("http") { "http" } else { origin };
+            format!("Redirect {{ {place} }}")
+        }
+        ModelError::Status { status, error } => format!("Status {status} {{ {} }}", api(error)),
+        ModelError::ApiErrorInBody { error } => format!("ApiErrorInBody {{ {} }}", api(error)),
+        ModelError::Decode(error) => {
+            let content_type = error.content_type.as_deref().unwrap_or("-");
+            format!("Decode {{ {content_type}: {error} }}")
+        }
+        ModelError::EmptyAnswer { finish_reason } => format!("EmptyAnswer {{ {finish_reason:?} }}"),
+        ModelError::Refused { .. } => "Refused".to_owned(),
+        ModelError::BodyTooLarge { what, limit } => format!("BodyTooLarge {{ {what}, {limit} }}"),
+        ModelError::StreamTruncated { partial: said, source } => {
+            let source = if source.is_some() { ", by a fault" } else { "" };
+            format!("StreamTruncated {{ {}{source} }}", partial(said))
+        }
+        ModelError::Stream { error, partial: said } => {
+            format!("Stream {{ {}, {} }}", api(error), partial(said))
+        }
+        other => format!("{other:?}"),
+    }
+}
+
+/// Returns everything that an error shows, and everything that it holds.
+fn all_of(error: &ModelError) -> String {
+    let mut all = format!("{error} {error:?} {error:#?}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        write!(all, " {error} {error:?}").unwrap();
+        cause = error.source();
+    }
+    if let Some(api) = error.api_error() {
+        let id = api.request_id.as_deref();
+        write!(all, " {} {} {id:?}", api.message.as_str(), api.body.as_str()).unwrap();
+    }
+    if let ModelError::Decode(error) = error {
+        write!(all, " {}", error.body.as_str()).unwrap();
+    }
+    all
+}
+
+async fn line(fault: &'static Fault, streamed: bool) -> String {
+    let server = FaultServer::start(fault).unwrap();
+    let model = model(fault, &server.base_url());
+    let start = Instant::now();
+    let result = ask(&model, streamed).await;
+    let took = start.elapsed();
+    assert!(took < TOTAL * 4 + Duration::from_secs(2), "{}: took {took:?}", fault.name());
+    if let Err(error) = &result {
+        let all = all_of(error);
+        assert!(!all.contains("canary"), "{}: {all}", fault.name());
+    }
+    assert_eq!(server.bystander_connections(), 0, "{}", fault.name());
+    let mut line = format!(
+        "{:>3} {:<30} {} × {}",
+        fault.row(),
+        fault.name(),
+        server.attempts(),
+        outcome(&result)
+    );
+    if fault.row() == 7 {
+        let again = ask(&model, streamed).await;
+        write!(line, ", then {} × {}", server.attempts(), outcome(&again)).unwrap();
+    }
+    line
+}
+
+async fn table(streamed: bool) -> String {
+    let places = Arc::new(Semaphore::new(AT_ONCE));
+    let mut running = JoinSet::new();
+    let wanted = faults().iter().filter(|fault| streamed || !fault.is_streamed());
+    for (index, fault) in wanted.enumerate() {
+        let places = Arc::clone(&places);
+        running.spawn(async move {
+            let _place = places.acquire().await.unwrap();
+            (index, line(fault, streamed).await)
+        });
+    }
+    let mut lines = running.join_all().await;
+    lines.sort();
+    lines.into_iter().map(|(_, line)| line).collect::<Vec<_>>().join("\n")
+}
+
+#[tokio::test]
+async fn of_an_answer_that_is_asked_for_whole() {
+    insta::assert_snapshot!(table(false).await);
+}
+
+#[tokio::test]
+async fn of_an_answer_that_is_streamed() {
+    insta::assert_snapshot!(table(true).await);
+}

@@ -1,0 +1,265 @@
+//! Streamed answers: the recorded ones, every way to cut them, and over HTTP.
+
+use bytes::Bytes;
+use conversant_core::{
+    ChatModel, ChatRequest, CompletionModel, CompletionRequest, Delta, Message, ModelError, Reply,
+};
+use conversant_models::{
+    OpenAi, OpenAiChat,
+    wire::{SseDecoder, StreamDecoder},
+};
+use conversant_testkit::{Answer, Gate, OpenAiServer};
+use serde_json::{Value as Json, json};
+
+use crate::recorded::{cases, tool_calls};
+
+fn corpus() -> impl Iterator<Item = Json> {
+    cases(include_str!("../data/chat_stream.jsonl"))
+}
+
+/// Decodes a stream that comes in these chunks.
+fn decode(chunks: &[&[u8]]) -> (Vec<Delta>, Result<Reply, ModelError>) {
+    let mut decoder = StreamDecoder::new();
+    let mut deltas = Vec::new();
+    for chunk in chunks {
+        decoder.feed(Bytes::copy_from_slice(chunk));
+        loop {
+            match decoder.next_delta() {
+                Ok(Some(delta)) => deltas.push(delta),
+                Ok(None) => break,
+                Err(error) => return (deltas, Err(error)),
+            }
+        }
+    }
+    (deltas, decoder.finish())
+}
+
+fn texts(deltas: &[Delta]) -> Vec<&str> {
+    deltas
+        .iter()
+        .filter_map(|delta| match delta {
+            Delta::Text(text) => Some(text.as_str()),
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn chat_streams() {
+    for case in corpus() {
+        let sse = case["in"]["sse"].as_str().unwrap();
+        let (deltas, reply) = decode(&[sse.as_bytes()]);
+        let reply = reply.unwrap();
+        let shown = json!({
+            "content": reply.text(),
+            "tool_calls": tool_calls(&reply.message),
+            "chunks": texts(&deltas),
+            "finish_reason": reply.finish_reason,
+        });
+        assert_eq!(json!({ "ok": shown }), case["out"], "{}", case["id"]);
+    }
+}
+
+/// The stream with its lines ended otherwise.
+fn with_ends(sse: &str, end: &str) -> String {
+    sse.replace("\r\n", "\n").replace('\n', end)
+}
+
+/// Reads the events of a stream that comes in these chunks.
+fn events(chunks: &[Bytes]) -> Vec<(String, String)> {
+    let mut decoder = SseDecoder::new();
+    let mut events = Vec::new();
+    for chunk in chunks {
+        decoder.feed(chunk.clone());
+        while let Some(event) = decoder.next_event().unwrap() {
+            events.push((event.event.to_owned(), event.data.to_owned()));
+        }
+    }
+    events
+}
+
+#[test]
+fn every_cut_gives_the_same_events() {
+    for case in corpus() {
+        let sse = case["in"]["sse"].as_str().unwrap();
+        let whole = events(&[Bytes::copy_from_slice(sse.as_bytes())]);
+        for end in ["\n", "\r\n", "\r"] {
+            let sse = Bytes::from(with_ends(sse, end));
+            for at in 0..sse.len() {
+                let cut = events(&[sse.slice(..at), sse.slice(at..)]);
+                assert!(cut == whole, "{} at {at}", case["id"]);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_two_cuts_give_the_same_pieces() {
+    let data = [r#"{"choices":[{"delta":{"content":"é🙂"}}]}"#, "[DONE]"];
+    let sse = format!("\u{feff}: c\n\nevent: message\ndata: {}\n\ndata:{}\n\n", data[0], data[1]);
+    for end in ["\n", "\r\n", "\r"] {
+        let sse = with_ends(&sse, end);
+        let sse = sse.as_bytes();
+        let (deltas, reply) = decode(&[sse]);
+        let reply = reply.unwrap();
+        assert_eq!(texts(&deltas), ["é🙂"]);
+        for from in 0..sse.len() {
+            for to in from..sse.len() {
+                let (cut, whole) = decode(&[&sse[..from], &sse[from..to], &sse[to..]]);
+                assert!(cut == deltas && whole.unwrap() == reply, "{from} {to}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_stream_that_is_cut_anywhere_is_no_answer_until_it_is_whole() {
+    for case in corpus() {
+        let sse = case["in"]["sse"].as_str().unwrap().as_bytes();
+        let whole = decode(&[sse]).1.unwrap();
+        let mut was_whole = false;
+        let mut decoder = StreamDecoder::new();
+        for (at, byte) in sse.iter().enumerate() {
+            match decoder.clone().finish() {
+                Ok(reply) => {
+                    was_whole = true;
+                    assert_eq!(reply.message, whole.message, "{} at {at}", case["id"]);
+                    assert!(reply.finish_reason.is_some() || reply.sentinel_seen);
+                }
+                Err(ModelError::StreamTruncated { .. }) => assert!(!was_whole, "at {at}"),
+                Err(error) => panic!("{} at {at}: {error:?}", case["id"]),
+            }
+            decoder.feed(Bytes::copy_from_slice(&[*byte]));
+            while decoder.next_delta().unwrap().is_some() {}
+        }
+    }
+}
+
+#[test]
+fn a_large_event_in_small_pieces_takes_linear_time() {
+    let time = |size: usize| {
+        let mut decoder = SseDecoder::with_limits(usize::MAX, usize::MAX);
+        let piece = Bytes::from(vec![b'a'; 1024]);
+        let start = std::time::Instant::now();
+        decoder.feed("data: ".into());
+        for _ in 0..size / piece.len() {
+            assert!(decoder.next_event().unwrap().is_none());
+            decoder.feed(piece.clone());
+        }
+        assert!(decoder.next_event().unwrap().is_none());
+        decoder.feed("\n\n".into());
+        assert_eq!(decoder.next_event().unwrap().unwrap().data.len(), size);
+        start.elapsed()
+    };
+    let best = |size| (0..5).map(|_| time(size)).min().unwrap();
+    let (one, two) = (best(16 << 20), best(32 << 20));
+    assert!(two < one * 4, "16 MiB took {one:?}, 32 MiB {two:?}");
+    assert!(time(64 << 20).as_secs() < 20);
+}
+
+#[test]
+fn tool_calls_are_put_together_however_they_come() {
+    let stream = |calls: &[Json]| {
+        let mut sse = String::new();
+        for call in calls {
+            let delta = json!({"choices": [{"delta": {"tool_calls": call}}]});
+            sse.push_str(&format!("data: {delta}\n\n"));
+        }
+        sse.push_str("data: [DONE]\n\n");
+        let reply = decode(&[sse.as_bytes()]).1.unwrap();
+        let calls = reply.message.tool_calls().iter();
+        calls.map(|c| format!("{:?} {} {}", c.id, c.name, c.args)).collect::<Vec<_>>().join("\n")
+    };
+    let openai = stream(&[
+        json!([{"index": 0, "id": "a", "type": "function", "function": {"name": "f", "arguments": ""}}]),
+        json!([{"index": 0, "function": {"arguments": "{\"x\""}}, {"index": 1, "id": "b", "function": {"name": "g"}}]),
+        json!([{"index": 0, "function": {"arguments": ": 1}"}}]),
+    ]);
+    insta::assert_snapshot!(openai, @r#"
+    Some("a") f {"x":1}
+    Some("b") g {}
+    "#);
+    let whole_without_index = stream(&[
+        json!([{"id": "a", "function": {"name": "f", "arguments": "{\"x\": 1}"}}]),
+        json!([{"id": "b", "function": {"name": "f", "arguments": {"x": 2}}}]),
+    ]);
+    insta::assert_snapshot!(whole_without_index, @r#"
+    Some("a") f {"x":1}
+    Some("b") f {"x":2}
+    "#);
+    let all_at_index_0 = stream(&[
+        json!([{"index": 0, "id": "a", "function": {"name": "f", "arguments": "{}"}}]),
+        json!([{"index": 0, "id": "b", "function": {"name": "g", "arguments": "{}"}}]),
+    ]);
+    insta::assert_snapshot!(all_at_index_0, @r#"
+    Some("a") f {}
+    Some("b") g {}
+    "#);
+    let repeated = stream(&[
+        json!([{"index": 0, "id": "a", "function": {"name": "f", "arguments": "{\"x\": "}}]),
+        json!([{"index": 0, "id": "a", "function": {"name": "f", "arguments": "1}"}}]),
+    ]);
+    insta::assert_snapshot!(repeated, @r#"Some("a") f {"x":1}"#);
+}
+
+#[tokio::test]
+async fn the_first_piece_leaves_before_the_second_is_sent() {
+    let gate = Gate::new();
+    let answer = Answer::pieces(["Hel", "lo"]).held_after(2, &gate);
+    let server = OpenAiServer::start([answer]).unwrap();
+    let model = OpenAiChat::builder("m").base_url(server.base_url()).build().unwrap();
+    let mut stream = model.stream(&ChatRequest::new(Message::human("hi"))).await.unwrap();
+    assert_eq!(stream.next().await.unwrap().unwrap(), Delta::Text("Hel".into()));
+    gate.open();
+    let reply = stream.into_reply().await.unwrap();
+    assert_eq!(reply.text(), "Hello");
+    assert_eq!(server.requests()[0].json()["stream"], true);
+}
+
+#[tokio::test]
+async fn a_completion_is_streamed() {
+    let server = OpenAiServer::start([Answer::pieces(["a", "b", "c"])]).unwrap();
+    let model = OpenAi::builder("m").base_url(server.base_url()).build().unwrap();
+    let mut stream = model.stream(&CompletionRequest::new("x")).await.unwrap();
+    let mut deltas = Vec::new();
+    while let Some(delta) = stream.next().await {
+        deltas.push(delta.unwrap());
+    }
+    assert_eq!(texts(&deltas), ["a", "b", "c"]);
+    assert!(matches!(deltas.last(), Some(Delta::Done(reply)) if reply.text() == "abc"));
+}
+
+#[tokio::test]
+async fn several_choices_are_told_apart() {
+    let server = OpenAiServer::start([Answer::choices(["one two", "three"])]).unwrap();
+    let model = OpenAiChat::builder("m").base_url(server.base_url()).n(2).build().unwrap();
+    let reply = model.stream(&ChatRequest::new(Message::human("hi"))).await.unwrap();
+    let reply = reply.into_reply().await.unwrap();
+    assert_eq!((reply.text().as_ref(), reply.alternatives.len()), ("one two", 1));
+    assert_eq!(reply.alternatives[0].message.text(), "three");
+}
+
+#[tokio::test]
+async fn a_stream_that_is_dropped_closes_its_connection() {
+    let gate = Gate::new();
+    let answer = Answer::pieces(["Hel", "lo"]).held_after(2, &gate);
+    let server = OpenAiServer::builder().reply(answer).reply("next").start().unwrap();
+    let model = OpenAiChat::builder("m").base_url(server.base_url()).build().unwrap();
+    let request = ChatRequest::new(Message::human("hi"));
+    let mut stream = model.stream(&request).await.unwrap();
+    stream.next().await.unwrap().unwrap();
+    drop(stream);
+    server.disconnected(1).await;
+    assert_eq!(model.generate(&request).await.unwrap().text(), "next");
+}
+
+#[tokio::test]
+async fn a_stream_that_was_read_to_its_end_keeps_its_connection() {
+    let server = OpenAiServer::start(["one", "two", "three"]).unwrap();
+    let model = OpenAiChat::builder("m").base_url(server.base_url()).build().unwrap();
+    for _ in 0..3 {
+        let stream = model.stream(&ChatRequest::new(Message::human("hi"))).await.unwrap();
+        stream.into_reply().await.unwrap();
+    }
+    assert_eq!((server.connections(), server.disconnects()), (1, 0));
+}
