@@ -6,6 +6,9 @@ mod example;
 mod step;
 mod used_snapshots;
 
+#[cfg(test)]
+mod tests;
+
 use std::{path::PathBuf, process::Command};
 
 use self::step::{Outcome, Step, Steps};
@@ -46,7 +49,7 @@ pub(crate) fn run(options: &Options) -> Verdict {
     ];
     if !options.quick {
         if !options.skip_tests {
-            steps.push(step("tests", tests));
+            steps.push(step("tests", run_tests));
         }
         steps.extend([
             step("snapshots in use", used_snapshots::check),
@@ -77,7 +80,7 @@ fn step(
 }
 
 /// The README's command. The snapshots that the tests read are written down for the next step.
-fn tests() -> Result<Outcome, Box<dyn std::error::Error>> {
+fn run_tests() -> Result<Outcome, Box<dyn std::error::Error>> {
     let used = used_snapshots::list();
     if used.exists() {
         std::fs::remove_file(&used)?;

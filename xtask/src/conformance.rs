@@ -8,13 +8,18 @@ mod case;
 mod chain;
 mod chat_prompt;
 mod chat_response;
+mod chat_stream;
 mod difference;
 mod failure;
+mod few_shot;
 mod memories;
 mod memory;
 mod messages_json;
 mod prompt;
 mod short;
+
+#[cfg(test)]
+mod tests;
 
 use std::{
     io::{self, Write as _},
@@ -96,6 +101,8 @@ fn run(case: &Case) -> Result<Json, Failure> {
         "chain" => chain::run(input),
         "chat_prompt" => chat_prompt::run(input),
         "chat_response" => chat_response::run(input),
+        "chat_stream" => chat_stream::run(input),
+        "few_shot" => few_shot::run(input),
         "memory" => memory::run(input),
         "messages_json" => messages_json::run(input),
         "prompt" => prompt::run(input),

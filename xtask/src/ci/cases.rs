@@ -10,6 +10,8 @@ const WHOLE: &[&str] = &[
     "buffer_string.jsonl",
     "chat_prompt.jsonl",
     "chat_response.jsonl",
+    "chat_stream.jsonl",
+    "few_shot.jsonl",
     "messages_json.jsonl",
     "prompt.jsonl",
     "prompt_adversarial.jsonl",

@@ -23,7 +23,7 @@ pub(crate) fn check() -> Result<Outcome, Box<dyn Error>> {
 }
 
 /// Leaves out the escape codes that make text bold and green.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     let mut parts = text.split("\u{1b}[");
     let first = parts.next().unwrap_or_default();
     let rest = parts.map(|part| part.split_once('m').map_or(part, |(_, rest)| rest));

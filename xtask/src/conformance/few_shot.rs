@@ -1,0 +1,41 @@
+//! `few_shot`: examples between a prefix and a suffix, all of them or as many as fit.
+
+use conversant_core::Prompt;
+use conversant_prompts::{FewShotPromptTemplate, LengthBasedSelector, PromptTemplate};
+use serde::Deserialize;
+use serde_json::{Map, Value as Json, json};
+
+use super::{Failure, case, short};
+
+#[derive(Deserialize)]
+struct Input {
+    examples: Vec<Map<String, Json>>,
+    example_template: String,
+    prefix: String,
+    suffix: String,
+    example_separator: String,
+    max_length_words: Option<usize>,
+    values: Map<String, Json>,
+}
+
+pub(crate) fn run(input: &Json) -> Result<Json, Failure> {
+    let input: Input = case::input(input)?;
+    let example = PromptTemplate::from_template(input.example_template)?;
+    let examples: Vec<_> = input.examples.iter().map(short::variables).collect();
+    if input.max_length_words.is_none() {
+        // Building tells that an example can't be shown, and formatting tells why.
+        for values in &examples {
+            example.format(values)?;
+        }
+    }
+    let prompt = FewShotPromptTemplate::builder(example.clone())
+        .prefix(input.prefix)
+        .suffix(input.suffix)
+        .example_separator(input.example_separator);
+    let prompt = match input.max_length_words {
+        Some(most) => prompt.selector(LengthBasedSelector::new(example, examples, most)?),
+        None => prompt.examples(examples),
+    };
+    let text = prompt.build()?.format(&short::variables(&input.values))?.to_string();
+    Ok(json!({ "text": text }))
+}
