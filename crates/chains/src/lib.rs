@@ -47,6 +47,7 @@ mod error;
 mod link;
 mod llm_chain;
 mod outcome;
+mod parser;
 mod queue;
 mod steps;
 mod stream;
@@ -61,6 +62,10 @@ pub use self::{
     link::Tidying,
     llm_chain::LlmChain,
     outcome::Outcome,
+    parser::{
+        CommaListParser, JsonParser, MarkdownListParser, NumberedListParser, StrParser,
+        parse_partial_json,
+    },
     stream::ChainStream,
     verbose::{Transcripts, Verbose},
     wiring::{WiringError, WiringFault},

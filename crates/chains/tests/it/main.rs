@@ -4,6 +4,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::string_slice,
     missing_docs,
     unreachable_pub
 )]
@@ -12,6 +13,7 @@ mod apply;
 mod cancel;
 mod events;
 mod fixtures;
+mod parsers;
 mod predict;
 mod queueing;
 mod stream;

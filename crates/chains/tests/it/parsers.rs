@@ -1,0 +1,120 @@
+//! Output parsers: the recorded cases, and JSON that is cut at every character.
+
+use conversant_chains::{
+    CommaListParser, JsonParser, MarkdownListParser, NumberedListParser, StrParser,
+    parse_partial_json,
+};
+use conversant_core::OutputParser;
+use proptest::prelude::*;
+use serde_json::{Value as Json, json};
+
+#[test]
+fn the_recorded_cases() {
+    for line in include_str!("../data/parse.jsonl").lines() {
+        let case: Json = serde_json::from_str(line).unwrap();
+        let parser: &dyn OutputParser = match case["in"]["parser"].as_str().unwrap() {
+            "str" => &StrParser,
+            "comma_list" => &CommaListParser,
+            "numbered_list" => &NumberedListParser,
+            "markdown_list" => &MarkdownListParser,
+            "json" => &JsonParser,
+            other => panic!("no parser {other}"),
+        };
+        let value = parser.parse(case["in"]["text"].as_str().unwrap()).unwrap();
+        let value = serde_json::to_value(&value).unwrap();
+        assert_eq!(value, case["out"]["ok"]["value"], "{}", case["id"]);
+    }
+}
+
+#[test]
+fn odd_lists() {
+    let lists: &[(&dyn OutputParser, &str, Json)] = &[
+        (&CommaListParser, "", json!([""])),
+        (&CommaListParser, " a ,\u{1f}b\u{a0},", json!(["a", "b", ""])),
+        (&NumberedListParser, "no list", json!([])),
+        (&NumberedListParser, "12.5 and 3.\nthree", json!(["three"])),
+        (&NumberedListParser, "1.  two spaces\r\n2.x 3. y", json!([" two spaces\r", "y"])),
+        (&NumberedListParser, "1. ", json!([])),
+        (&MarkdownListParser, "-x\n -  y\n\n\t* z", json!([" y", "z"])),
+        (&MarkdownListParser, "-\nnext line", json!(["next line"])),
+        (&MarkdownListParser, "a - b", json!([])),
+    ];
+    for (parser, text, expected) in lists {
+        let value = serde_json::to_value(parser.parse(text).unwrap()).unwrap();
+        assert_eq!(&value, expected, "{text:?}");
+    }
+}
+
+#[test]
+fn cut_json() {
+    // Text, and what is made of it.
+    let cases: &[(&str, Option<Json>)] = &[
+        ("", None),
+        ("{", Some(json!({}))),
+        (r#"{"a"#, Some(json!({}))),
+        (r#"{"a": "#, Some(json!({}))),
+        (r#"{"a": "x\"#, Some(json!({}))),
+        (r#"{"a": "x\u00"#, Some(json!({}))),
+        (r#"{"a": "x\n"#, Some(json!({"a": "x\n"}))),
+        ("{\"a\": \"raw\nline", Some(json!({"a": "raw\nline"}))),
+        (r#"{"a": 12"#, Some(json!({"a": 12}))),
+        (r#"{"a": 1."#, Some(json!({"a": 1}))),
+        (r#"{"a": -"#, Some(json!({}))),
+        ("[1, 2", Some(json!([1, 2]))),
+        ("[1, fals", Some(json!([1]))),
+        (r#"[{"a": 1}, {"#, Some(json!([{"a": 1}, {}]))),
+        (r#"{"a": 1} and more"#, Some(json!({"a": 1}))),
+        (r#""open"#, Some(json!("open"))),
+        ("7", Some(json!(7))),
+        ("]", None),
+        (r#"{"a" 1}"#, None),
+        (r#"{"a": 1 2}"#, None),
+        ("{a: 1}", None),
+        (r#"{"a": "\x"}"#, None),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(&parse_partial_json(text), expected, "{text}");
+    }
+    assert_eq!(parse_partial_json(&"[".repeat(100_000)), None);
+    assert_eq!(
+        JsonParser.parse("{a: 1}").unwrap_err().to_string(),
+        "the answer can't be parsed: there is no JSON in it"
+    );
+}
+
+fn json() -> impl Strategy<Value = Json> {
+    let leaf = prop_oneof![
+        Just(Json::Null),
+        any::<bool>().prop_map(Json::from),
+        any::<i64>().prop_map(Json::from),
+        "\\PC{0,8}".prop_map(Json::from),
+    ];
+    leaf.prop_recursive(4, 32, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Json::from),
+            prop::collection::vec(("[a-z\"\\\\é]{0,3}", inner), 0..4)
+                .prop_map(|members| Json::Object(members.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn whole_json_is_read_whole_and_a_part_never_panics(value in json(), pretty: bool) {
+        let text = if pretty { serde_json::to_string_pretty(&value) } else { serde_json::to_string(&value) }.unwrap();
+        prop_assert_eq!(parse_partial_json(&text), Some(value.clone()));
+        let is_container = value.is_object() || value.is_array();
+        for (end, _) in text.char_indices().skip(1) {
+            let part = parse_partial_json(&text[..end]);
+            prop_assert!(part.is_some() || !is_container, "{}", &text[..end]);
+        }
+    }
+
+    #[test]
+    fn any_text_is_read_or_refused(text in "[\\[\\]{}\",:0-9a-z\\\\ ]{0,40}") {
+        let _ = parse_partial_json(&text);
+        for parser in [&JsonParser as &dyn OutputParser, &CommaListParser, &NumberedListParser, &MarkdownListParser] {
+            let _ = parser.parse(&text);
+        }
+    }
+}
