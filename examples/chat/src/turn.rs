@@ -7,9 +7,12 @@ use std::{
     time::Instant,
 };
 
-use conversant_core::{CallOptions, Delta, vars};
+use conversant_core::{CallOptions, Delta, ModelError, vars};
 
 use crate::conversation::Conversation;
+
+/// How much of a server's own message a line of failure shows, in characters.
+const LONGEST_SAID: usize = 200;
 
 /// Why a turn, or the chat, came to nothing.
 #[derive(Debug)]
@@ -24,12 +27,20 @@ pub enum Failure {
 
 impl Failure {
     /// Puts an error and its causes into one line.
-    pub fn other(error: impl Error) -> Self {
-        let first: &dyn Error = &error;
+    pub fn other(error: impl Error + 'static) -> Self {
+        let first: &(dyn Error + 'static) = &error;
         let mut line = first.to_string();
         let mut cause = first.source();
         while let Some(error) = cause {
-            let text = error.to_string();
+            let mut text = error.to_string();
+            // Logs may not show what a server says, since it may quote the prompt; the terminal of whoever wrote it may.
+            let said = error
+                .downcast_ref()
+                .and_then(ModelError::api_error)
+                .map(|error| error.message.as_str());
+            if let Some(said) = said.filter(|said| !said.is_empty()) {
+                text = format!("{text}: {}", said.chars().take(LONGEST_SAID).collect::<String>());
+            }
             // Libraries below us repeat their cause in their own words.
             if !line.ends_with(&text) {
                 line.push_str(": ");

@@ -1,0 +1,6 @@
+//! The chat's command line, as people script it.
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs, unreachable_pub)]
+
+mod message;
+mod prompt;
+mod run;

@@ -1,0 +1,161 @@
+//! `--message`: one turn, the answer alone, and an exit code that says how it went.
+
+use std::{io::Read, process::Command};
+
+use conversant_testkit::{Answer, Gate, OpenAiServer, block_on};
+
+use crate::run::{Ran, chat, run};
+
+fn ask(server: &OpenAiServer, more: &[&str]) -> Ran {
+    let base_url = server.base_url();
+    let arguments = [&["--base-url", &base_url, "--model", "m", "--message", "Hi"], more].concat();
+    run(&arguments)
+}
+
+#[test]
+fn the_answer_alone_is_on_standard_output() {
+    for more in
+        [&[][..], &["--stream"], &["--no-stream"], &["--completion"], &["--completion", "--stream"]]
+    {
+        let server = OpenAiServer::start(["Hello!\n"]).unwrap();
+        let ran = ask(&server, more);
+        assert_eq!(
+            (ran.code, ran.stdout.as_str(), ran.stderr.as_str()),
+            (Some(0), "Hello!\n\n", ""),
+            "{more:?}"
+        );
+    }
+}
+
+#[test]
+fn what_is_asked_for_is_sent_and_nothing_else() {
+    let cases: &[&[&str]] = &[
+        &[],
+        &["--system", "Be {brief}.", "--temperature", "0.5", "--max-tokens", "9"],
+        &["--completion", "--system", "Be {brief}."],
+    ];
+    let sent: Vec<_> = cases
+        .iter()
+        .map(|more| {
+            let server = OpenAiServer::start(["Hello!"]).unwrap();
+            ask(&server, more);
+            let requests = server.requests();
+            let [request] = requests.as_slice() else {
+                panic!("{more:?}: {} requests", requests.len())
+            };
+            format!("{}\n{} {}", more.join(" "), request.path(), request.json())
+        })
+        .collect();
+    insta::assert_snapshot!(sent.join("\n\n"));
+}
+
+#[test]
+fn the_transcript_is_on_standard_error() {
+    let server = OpenAiServer::start(["Hello!"]).unwrap();
+    let ran = ask(&server, &["--verbose", "--no-stream"]);
+    assert_eq!(ran.stdout, "Hello!\n");
+    assert!(
+        ran.stderr
+            .contains("Prompt after formatting:\n\u{1b}[32;1m\u{1b}[1;3mHuman: Hi\u{1b}[0m\n")
+    );
+}
+
+#[test]
+fn a_failure_is_one_clear_line_and_exit_code_1() {
+    let key = "sk-canary-0123456789";
+    let refused =
+        Answer::error(401, "invalid_api_key", &format!("Incorrect API key provided: {key}"));
+    let cases = [
+        ("a wrong key", refused),
+        ("no such model", Answer::error(404, "model_not_found", "there is no m")),
+        ("no answer at all", Answer::json(&"nothing".into())),
+    ];
+    let mut told = Vec::new();
+    for (name, answer) in cases {
+        for streaming in ["--stream", "--no-stream"] {
+            let server =
+                OpenAiServer::builder().reply(answer.clone()).repeat_last().start().unwrap();
+            let base_url = server.base_url();
+            let mut command: Command = chat(&[
+                "--base-url",
+                &base_url,
+                "--model",
+                "m",
+                "--message",
+                "Hi",
+                "--max-retries",
+                "0",
+                streaming,
+            ]);
+            let ran: Ran = command.env("OPENAI_API_KEY", key).output().unwrap().into();
+            assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{name}: {}", ran.stderr);
+            assert!(!ran.stderr.contains(key), "{name}: {}", ran.stderr);
+            told.push(format!("{name} {streaming}: {}", ran.stderr));
+        }
+    }
+    let no_server = run(&[
+        "--base-url",
+        "http://127.0.0.1:1/v1",
+        "--model",
+        "m",
+        "--message",
+        "Hi",
+        "--max-retries",
+        "0",
+    ]);
+    assert_eq!(
+        (no_server.code, no_server.stderr.lines().count()),
+        (Some(1), 1),
+        "{}",
+        no_server.stderr
+    );
+    let no_key = run(&["--model", "m", "--message", "Hi"]);
+    assert_eq!((no_key.code, no_key.stdout.as_str()), (Some(1), ""));
+    told.push(format!("no key: {}", no_key.stderr));
+    insta::assert_snapshot!(told.concat());
+}
+
+#[test]
+fn a_turn_ends_within_its_timeout() {
+    for streaming in ["--stream", "--no-stream"] {
+        let server = OpenAiServer::builder().reply(Answer::hang()).repeat_last().start().unwrap();
+        let ran = ask(&server, &["--timeout", "0.2", streaming]);
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""));
+        assert_eq!(ran.stderr.lines().count(), 1, "{}", ran.stderr);
+        assert!(ran.stderr.contains("took longer than 0.2 s in all"), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn wrong_usage_is_exit_code_2() {
+    for arguments in [
+        &["--no-such-flag"][..],
+        &["--message", "Hi"],
+        &["--model", "m", "--timeout", "0"],
+        &["--model", "m", "--timeout", "soon"],
+        &["--model", "m", "--temperature", "warm"],
+    ] {
+        let ran = run(arguments);
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{arguments:?}: {}", ran.stderr);
+        assert!(!ran.stderr.is_empty());
+    }
+}
+
+#[test]
+fn tokens_appear_as_they_come_and_ctrl_c_ends_with_130() {
+    let gate = Gate::new();
+    let server = OpenAiServer::start([Answer::pieces(["Hel", "lo"]).held_after(2, &gate)]).unwrap();
+    let base_url = server.base_url();
+    let mut child = chat(&["--base-url", &base_url, "--model", "m", "--message", "Hi", "--stream"])
+        .spawn()
+        .unwrap();
+    let mut first = [0; 3];
+    child.stdout.as_mut().unwrap().read_exact(&mut first).unwrap();
+    assert_eq!(&first, b"Hel", "the first token is there while the server holds the second");
+
+    let pid = child.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    let ran: Ran = child.wait_with_output().unwrap().into();
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(130), ""), "{}", ran.stderr);
+    block_on(server.disconnected(1));
+}
