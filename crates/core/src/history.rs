@@ -46,7 +46,7 @@ use crate::{BoxError, Messages, SessionId, Turn, TurnId};
 /// ```
 #[async_trait]
 pub trait ChatHistory: Send + Sync {
-    /// Loads a part of a session. A session that was never written is empty, at version [`Version::default`].
+    /// Loads a part of a session. A session that was never written is empty: its version has no messages.
     async fn load(&self, session: &SessionId, range: Range) -> Result<Slice, HistoryError>;
 
     /// Appends a turn, if the session is as expected, and returns the version after it.
@@ -59,6 +59,30 @@ pub trait ChatHistory: Send + Sync {
 
     /// Empties a session and starts a new epoch. Notes go too.
     async fn clear(&self, session: &SessionId) -> Result<(), HistoryError>;
+
+    /// Loads the turns of a part of a session, whole: for export. The default is unsupported.
+    async fn turns(&self, session: &SessionId, range: Range) -> Result<Vec<Turn>, HistoryError> {
+        let _ = (session, range);
+        Err(HistoryError::Unsupported { what: "turns" })
+    }
+
+    /// Lists the sessions that have been written, in the order of their bytes: those after one, at most `limit`. The default is
+    /// unsupported.
+    async fn sessions(
+        &self,
+        after: Option<&SessionId>,
+        limit: usize,
+    ) -> Result<Vec<SessionId>, HistoryError> {
+        let _ = (after, limit);
+        Err(HistoryError::Unsupported { what: "listing sessions" })
+    }
+
+    /// Removes a session and all that is stored of it. An append that expects the session as it was before is
+    /// [`HistoryError::Stale`], as after `clear`. The default is unsupported.
+    async fn delete(&self, session: &SessionId) -> Result<(), HistoryError> {
+        let _ = session;
+        Err(HistoryError::Unsupported { what: "deleting sessions" })
+    }
 
     /// Loads a note: derived state beside the messages, such as a summary. The default is unsupported.
     async fn note(&self, session: &SessionId, name: &str) -> Result<Option<Note>, HistoryError> {
@@ -113,6 +137,19 @@ macro_rules! forward_history {
             }
             async fn clear(&self, session: &SessionId) -> Result<(), HistoryError> {
                 (**self).clear(session).await
+            }
+            async fn turns(&self, session: &SessionId, range: Range) -> Result<Vec<Turn>, HistoryError> {
+                (**self).turns(session, range).await
+            }
+            async fn sessions(
+                &self,
+                after: Option<&SessionId>,
+                limit: usize,
+            ) -> Result<Vec<SessionId>, HistoryError> {
+                (**self).sessions(after, limit).await
+            }
+            async fn delete(&self, session: &SessionId) -> Result<(), HistoryError> {
+                (**self).delete(session).await
             }
             async fn note(&self, session: &SessionId, name: &str) -> Result<Option<Note>, HistoryError> {
                 (**self).note(session, name).await
