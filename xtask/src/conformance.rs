@@ -15,6 +15,7 @@ mod few_shot;
 mod memories;
 mod memory;
 mod messages_json;
+mod parse;
 mod prompt;
 mod short;
 
@@ -105,6 +106,7 @@ fn run(case: &Case) -> Result<Json, Failure> {
         "few_shot" => few_shot::run(input),
         "memory" => memory::run(input),
         "messages_json" => messages_json::run(input),
+        "parse" => parse::run(input),
         "prompt" => prompt::run(input),
         _ => Err(Failure::NotBuilt),
     }

@@ -13,6 +13,7 @@ const WHOLE: &[&str] = &[
     "chat_stream.jsonl",
     "few_shot.jsonl",
     "messages_json.jsonl",
+    "parse.jsonl",
     "prompt.jsonl",
     "prompt_adversarial.jsonl",
 ];
