@@ -34,7 +34,13 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#[cfg(feature = "macros")]
+#[doc(hidden)]
+#[path = "private.rs"]
+pub mod __private;
 mod chat;
+#[cfg(feature = "macros")]
+mod checked;
 mod error;
 mod few_shot;
 #[cfg(feature = "jinja")]
@@ -51,6 +57,8 @@ mod text;
 
 pub use conversant_template::{Excerpt, Location, TemplateErrorKind, escape};
 
+#[cfg(feature = "macros")]
+pub use crate::checked::PromptInputs;
 #[cfg(feature = "jinja")]
 pub use crate::jinja::JinjaFault;
 #[cfg(feature = "load")]

@@ -9,6 +9,8 @@
 )]
 
 mod chat;
+#[cfg(feature = "macros")]
+mod checked;
 mod errors;
 #[cfg(feature = "jinja")]
 mod jinja;

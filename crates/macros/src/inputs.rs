@@ -1,0 +1,114 @@
+//! `#[derive(PromptInputs)]`: a struct as a prompt's inputs.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::{Data, DeriveInput, Field, Fields, LitStr, Path, Type, ext::IdentExt};
+
+pub(crate) fn expand(input: TokenStream) -> syn::Result<TokenStream> {
+    let input: DeriveInput = syn::parse2(input)?;
+    let fields = match &input.data {
+        Data::Struct(data) => match &data.fields {
+            Fields::Named(fields) => &fields.named,
+            _ => return Err(refused(&input)),
+        },
+        _ => return Err(refused(&input)),
+    };
+    let krate = crate_path(&input)?;
+    let mut names = Vec::new();
+    let mut inserts = Vec::new();
+    for field in fields {
+        let Some(ident) = &field.ident else { continue };
+        let Options { skip, rename } = Options::of(field)?;
+        if skip {
+            continue;
+        }
+        let name = rename.unwrap_or_else(|| ident.unraw().to_string());
+        if names.contains(&name) {
+            let message = format!("two fields give the variable `{name}`");
+            return Err(syn::Error::new_spanned(field, message));
+        }
+        inserts.push(if is_option(&field.ty) {
+            quote! {
+                if let ::core::option::Option::Some(value) = inputs.#ident {
+                    variables.insert(#name, value);
+                }
+            }
+        } else {
+            quote! { variables.insert(#name, inputs.#ident); }
+        });
+        names.push(name);
+    }
+    let ident = &input.ident;
+    let (generics, arguments, clause) = input.generics.split_for_impl();
+    Ok(quote! {
+        impl #generics #krate::PromptInputs for #ident #arguments #clause {
+            const NAMES: &'static [&'static str] = &[#(#names),*];
+        }
+
+        impl #generics ::core::convert::From<#ident #arguments> for #krate::__private::Variables
+        #clause
+        {
+            fn from(inputs: #ident #arguments) -> Self {
+                let mut variables = Self::new();
+                #(#inserts)*
+                variables
+            }
+        }
+    })
+}
+
+fn refused(input: &DeriveInput) -> syn::Error {
+    syn::Error::new_spanned(&input.ident, "a prompt's inputs are a struct with named fields")
+}
+
+/// Returns the path of `conversant_prompts`, which `#[prompt(crate = path)]` changes.
+fn crate_path(input: &DeriveInput) -> syn::Result<Path> {
+    let mut path: Path = syn::parse_quote!(::conversant_prompts);
+    for attribute in input.attrs.iter().filter(|attribute| attribute.path().is_ident("prompt")) {
+        attribute.parse_nested_meta(|meta| {
+            if !meta.path.is_ident("crate") {
+                return Err(meta.error("the only option of a struct is `crate = path`"));
+            }
+            path = meta.value()?.parse()?;
+            Ok(())
+        })?;
+    }
+    Ok(path)
+}
+
+/// What `#[prompt(…)]` says about a field.
+#[derive(Default)]
+struct Options {
+    skip: bool,
+    rename: Option<String>,
+}
+
+impl Options {
+    fn of(field: &Field) -> syn::Result<Self> {
+        let mut options = Self::default();
+        for attribute in field.attrs.iter().filter(|attribute| attribute.path().is_ident("prompt"))
+        {
+            attribute.parse_nested_meta(|meta| {
+                if meta.path.is_ident("skip") {
+                    options.skip = true;
+                } else if meta.path.is_ident("rename") {
+                    options.rename = Some(meta.value()?.parse::<LitStr>()?.value());
+                } else {
+                    return Err(
+                        meta.error("the options of a field are `rename = \"…\"` and `skip`")
+                    );
+                }
+                Ok(())
+            })?;
+        }
+        Ok(options)
+    }
+}
+
+/// Tells whether a type is written `Option<…>`.
+fn is_option(ty: &Type) -> bool {
+    match ty {
+        Type::Path(path) => path.path.segments.last().is_some_and(|last| last.ident == "Option"),
+        _ => false,
+    }
+}

@@ -1,0 +1,40 @@
+//! Macros of `conversant-prompts`: templates that the compiler checks.
+//!
+//! Depend on `conversant-prompts` with the feature `macros` and use them from there; this crate is only
+//! where a procedural macro has to live.
+
+use proc_macro::TokenStream;
+
+mod chat;
+mod inputs;
+mod literal;
+mod prompt;
+mod values;
+
+/// What `conversant_prompts::prompt!` passes on: the path of that crate, and its own arguments.
+#[doc(hidden)]
+#[proc_macro]
+pub fn prompt(input: TokenStream) -> TokenStream {
+    expand(prompt::expand(input.into()))
+}
+
+/// What `conversant_prompts::chat_prompt!` passes on: the path of that crate, and its own arguments.
+#[doc(hidden)]
+#[proc_macro]
+pub fn chat_prompt(input: TokenStream) -> TokenStream {
+    expand(chat::expand(input.into()))
+}
+
+/// Makes a struct the inputs of a prompt: each field is a variable of its name.
+///
+/// A field's type is whatever a `Value` can be made from. A field of type `Option` is left out if it is
+/// `None`. `#[prompt(rename = "name")]` gives a field's variable another name, `#[prompt(skip)]`
+/// leaves a field out.
+#[proc_macro_derive(PromptInputs, attributes(prompt))]
+pub fn derive_prompt_inputs(input: TokenStream) -> TokenStream {
+    expand(inputs::expand(input.into()))
+}
+
+fn expand(result: syn::Result<proc_macro2::TokenStream>) -> TokenStream {
+    result.unwrap_or_else(syn::Error::into_compile_error).into()
+}

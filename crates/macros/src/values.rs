@@ -1,0 +1,156 @@
+//! What may follow a template: values for its variables, or the type that gives them.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::{
+    Expr, Ident, Path, Token, Type,
+    ext::IdentExt,
+    parse::{Parse, ParseStream},
+    punctuated::Punctuated,
+};
+
+use crate::literal::Literal;
+
+/// Where the variables' values come from.
+pub(crate) enum Source {
+    /// Nothing is said: whoever formats the prompt gives them.
+    Caller,
+    /// `name = value, …`: the prompt is filled in at once.
+    Values(Punctuated<Value, Token![,]>),
+    /// `inputs: Type`: the fields of a struct.
+    Inputs(Box<Type>),
+}
+
+/// `name = value`, or `name` alone for a value of that name.
+pub(crate) struct Value {
+    name: Ident,
+    value: Expr,
+}
+
+impl Value {
+    fn name(&self) -> String {
+        self.name.unraw().to_string()
+    }
+}
+
+impl Parse for Value {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let name = Ident::parse_any(input)?;
+        let value = if input.peek(Token![=]) {
+            input.parse::<Token![=]>()?;
+            input.parse()?
+        } else {
+            syn::parse_quote!(#name)
+        };
+        Ok(Self { name, value })
+    }
+}
+
+impl Parse for Source {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        if input.is_empty() {
+            return Ok(Self::Caller);
+        }
+        let is_inputs = input.fork().parse::<Ident>().is_ok_and(|word| word == "inputs");
+        if is_inputs && input.peek2(Token![:]) {
+            input.parse::<Ident>()?;
+            input.parse::<Token![:]>()?;
+            let inputs = Box::new(input.parse()?);
+            input.parse::<Option<Token![,]>>()?;
+            return Ok(Self::Inputs(inputs));
+        }
+        Punctuated::parse_terminated(input).map(Self::Values)
+    }
+}
+
+impl Source {
+    /// Completes the expression that makes a prompt. `literals` are its checked templates; `closed` tells
+    /// that there are no other variables than theirs.
+    pub(crate) fn complete(
+        &self,
+        krate: &Path,
+        prompt: &TokenStream,
+        literals: &[Literal],
+        closed: bool,
+    ) -> syn::Result<TokenStream> {
+        match self {
+            Self::Caller => Ok(prompt.clone()),
+            Self::Values(values) => {
+                check(values, literals, closed)?;
+                let names = values.iter().map(Value::name);
+                let values = values.iter().map(|value| &value.value);
+                Ok(quote! {
+                    #krate::__private::Prompt::format(
+                        &#prompt,
+                        &#krate::__private::Variables::from_iter([
+                            #((#names, #krate::__private::Value::from(#values))),*
+                        ]),
+                    )
+                })
+            }
+            Self::Inputs(inputs) => {
+                let uses = literals.iter().flat_map(|literal| {
+                    literal.variables().iter().map(move |name| (literal, name))
+                });
+                let checks = uses.map(|(literal, name)| {
+                    let what = format!("the inputs have no field `{name}`");
+                    let message = literal.about(name, &what);
+                    quote! {
+                        const _: () = ::core::assert!(
+                            #krate::__private::has_name(
+                                <#inputs as #krate::PromptInputs>::NAMES,
+                                #name,
+                            ),
+                            "{}",
+                            #message
+                        );
+                    }
+                });
+                Ok(quote! {{ #(#checks)* #prompt }})
+            }
+        }
+    }
+}
+
+/// Checks that each variable has a value, and each value a variable.
+fn check(
+    values: &Punctuated<Value, Token![,]>,
+    literals: &[Literal],
+    closed: bool,
+) -> syn::Result<()> {
+    let given: Vec<_> = values.iter().map(Value::name).collect();
+    let variables = literals
+        .iter()
+        .flat_map(|literal| literal.variables().iter().map(move |variable| (literal, variable)));
+    for (literal, variable) in variables {
+        if !given.contains(variable) {
+            let what = match nearest(variable, &given) {
+                Some(near) => format!("no value for `{variable}` (found `{near}`)"),
+                None => format!("no value for `{variable}`"),
+            };
+            return Err(literal.error(variable, &what));
+        }
+    }
+    let used: Vec<_> = literals.iter().flat_map(Literal::variables).cloned().collect();
+    for value in values {
+        let name = value.name();
+        if closed && !used.contains(&name) {
+            let message = match nearest(&name, &used) {
+                Some(near) => format!("the template has no variable `{name}` (found `{near}`)"),
+                None => format!("the template has no variable `{name}`"),
+            };
+            return Err(syn::Error::new(value.name.span(), message));
+        }
+    }
+    Ok(())
+}
+
+/// Returns the name that was probably meant: one edit in three characters.
+fn nearest<'c>(name: &str, candidates: &'c [String]) -> Option<&'c String> {
+    candidates
+        .iter()
+        .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
+        .filter(|(distance, candidate)| distance * 3 <= name.len().max(candidate.len()))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}

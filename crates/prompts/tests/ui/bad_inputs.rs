@@ -1,0 +1,26 @@
+//! What cannot be a prompt's inputs.
+
+use conversant_prompts::PromptInputs;
+
+#[derive(PromptInputs)]
+struct Tuple(String);
+
+#[derive(PromptInputs)]
+enum Choice {
+    One,
+}
+
+#[derive(PromptInputs)]
+struct Twice {
+    name: String,
+    #[prompt(rename = "name")]
+    other: String,
+}
+
+#[derive(PromptInputs)]
+struct Unknown {
+    #[prompt(default)]
+    name: String,
+}
+
+fn main() {}
