@@ -22,15 +22,19 @@
 
 mod block_on;
 mod fault_server;
+mod faulty;
 mod gate;
+mod join_all;
 mod loopback;
 mod openai_server;
 mod poll_then_drop;
 mod scripted;
+pub mod suite;
 mod tally;
 
 pub use block_on::block_on;
 pub use fault_server::{Fault, FaultServer, Step, faults};
+pub use faulty::{FaultyHistory, FaultyMemory, HistoryCall, MemoryCall, Mishap};
 pub use gate::Gate;
 pub use openai_server::{Answer, Dialect, OpenAiServer, OpenAiServerBuilder, RecordedRequest};
 pub use poll_then_drop::poll_then_drop;

@@ -9,7 +9,8 @@ use std::{
 ///
 /// Returns what the future came to, or `None` if it was dropped. Between polls it waits to be
 /// woken, as a runtime would, so that each poll finds something new. Call it with 0, 1, 2, … until
-/// it returns `Some`, and every point at which the future can be cancelled has been tried.
+/// it returns `Some`, and every point at which the future can be cancelled has been tried. A future
+/// that nothing will wake before its last poll is waited for in vain.
 ///
 /// # Examples
 ///

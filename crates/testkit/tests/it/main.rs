@@ -10,6 +10,8 @@
 
 mod client;
 mod fault_server;
+mod faulty;
 mod gate;
 mod openai_server;
 mod scripted;
+mod suite;

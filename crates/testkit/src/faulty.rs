@@ -1,0 +1,172 @@
+//! Doubles of histories and memories that fail, hang or panic at a chosen call.
+
+mod history;
+mod memory;
+
+use std::{
+    collections::HashMap,
+    fmt,
+    future::Future,
+    hash::Hash,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+pub use self::{
+    history::{FaultyHistory, HistoryCall},
+    memory::{FaultyMemory, MemoryCall},
+};
+use crate::Gate;
+
+/// What goes wrong in a call of a [`FaultyHistory`] or a [`FaultyMemory`].
+///
+/// Each comes in two forms: before the call, which then has no effect, and after it, when the call
+/// took effect and its caller does not get to know. Stores must be ready for both.
+///
+/// # Examples
+///
+/// ```
+/// use conversant_core::HistoryError;
+/// use conversant_testkit::{Gate, Mishap};
+///
+/// let full = Mishap::fail(|| HistoryError::Full { source: "no space left on device".into() });
+/// let reply_lost = Mishap::<HistoryError>::hang().after();
+/// let slow = Mishap::<HistoryError>::hold(&Gate::new());
+/// # let _ = (full, reply_lost, slow);
+/// ```
+#[must_use]
+pub struct Mishap<E> {
+    kind: Kind<E>,
+    after: bool,
+}
+
+enum Kind<E> {
+    Fail(Arc<dyn Fn() -> E + Send + Sync>),
+    Hold(Gate),
+    Panic,
+}
+
+impl<E> Mishap<E> {
+    /// Fails with an error that `error` makes.
+    pub fn fail(error: impl Fn() -> E + Send + Sync + 'static) -> Self {
+        Self { kind: Kind::Fail(Arc::new(error)), after: false }
+    }
+
+    /// Waits until the call's future is dropped.
+    pub fn hang() -> Self {
+        Self::hold(&Gate::new())
+    }
+
+    /// Waits until `gate` lets the call through, which then goes on.
+    pub fn hold(gate: &Gate) -> Self {
+        Self { kind: Kind::Hold(gate.clone()), after: false }
+    }
+
+    /// Panics.
+    pub fn panic() -> Self {
+        Self { kind: Kind::Panic, after: false }
+    }
+
+    /// Lets the call take effect first.
+    pub fn after(mut self) -> Self {
+        self.after = true;
+        self
+    }
+}
+
+impl<E> Clone for Mishap<E> {
+    fn clone(&self) -> Self {
+        let kind = match &self.kind {
+            Kind::Fail(error) => Kind::Fail(Arc::clone(error)),
+            Kind::Hold(gate) => Kind::Hold(gate.clone()),
+            Kind::Panic => Kind::Panic,
+        };
+        Self { kind, after: self.after }
+    }
+}
+
+impl<E> fmt::Debug for Mishap<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match &self.kind {
+            Kind::Fail(_) => "fail",
+            Kind::Hold(_) => "hold",
+            Kind::Panic => "panic",
+        };
+        write!(f, "Mishap({kind}{})", if self.after { ", after" } else { "" })
+    }
+}
+
+/// Which calls go wrong, and how many there were.
+struct Plan<C, E>(Mutex<State<C, E>>);
+
+struct State<C, E> {
+    /// For which call, the how manieth (`None`: each), and what happens.
+    mishaps: Vec<(C, Option<usize>, Mishap<E>)>,
+    calls: HashMap<C, usize>,
+}
+
+impl<C: Copy + Eq + Hash, E> Plan<C, E> {
+    fn new() -> Self {
+        Self(Mutex::new(State { mishaps: Vec::new(), calls: HashMap::new() }))
+    }
+
+    fn add(&self, call: C, nth: Option<usize>, mishap: Mishap<E>) {
+        self.lock().mishaps.push((call, nth, mishap));
+    }
+
+    fn forget(&self) {
+        self.lock().mishaps.clear();
+    }
+
+    fn calls(&self, call: C) -> usize {
+        self.lock().calls.get(&call).copied().unwrap_or(0)
+    }
+
+    /// Counts a call, and runs it with what goes wrong in it.
+    async fn run<T>(
+        &self,
+        call: C,
+        work: impl Future<Output = Result<T, E>> + Send,
+    ) -> Result<T, E> {
+        let mishap = self.begin(call);
+        if let Some(mishap) = mishap.as_ref().filter(|mishap| !mishap.after) {
+            mishap.happen().await?;
+        }
+        let outcome = work.await;
+        if let Some(mishap) = mishap.as_ref().filter(|mishap| mishap.after) {
+            mishap.happen().await?;
+        }
+        outcome
+    }
+
+    fn begin(&self, call: C) -> Option<Mishap<E>> {
+        let mut state = self.lock();
+        let count = state.calls.entry(call).or_default();
+        *count += 1;
+        let count = *count;
+        let planned = |nth: Option<usize>| {
+            state.mishaps.iter().find(|(wanted, at, _)| *wanted == call && *at == nth)
+        };
+        let mishap = planned(Some(count)).or_else(|| planned(None));
+        mishap.map(|(_, _, mishap)| mishap.clone())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<C, E>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<E> Mishap<E> {
+    async fn happen(&self) -> Result<(), E> {
+        match &self.kind {
+            Kind::Fail(error) => return Err(error()),
+            Kind::Hold(gate) => gate.pass().await,
+            Kind::Panic => panic(),
+        }
+        Ok(())
+    }
+}
+
+#[expect(clippy::panic, reason = "the plan says so")]
+fn panic() -> ! {
+    panic!("a mishap, as planned")
+}

@@ -1,0 +1,169 @@
+//! A history that fails at chosen calls of another.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use conversant_core::{
+    ChatHistory, Expect, HistoryError, Lease, Note, Range, SessionId, Slice, Turn, Version,
+    async_trait,
+};
+
+use super::{Mishap, Plan};
+
+/// A history around another one, in which chosen calls go wrong.
+///
+/// Clones are handles to the same double. It needs no runtime.
+///
+/// # Examples
+///
+/// ```
+/// use conversant_core::{ChatHistory, Expect, HistoryError, SessionId, Turn};
+/// use conversant_testkit::{FaultyHistory, HistoryCall, Mishap, block_on};
+/// # use conversant_core::{Range, Slice, Version, async_trait};
+/// # struct Store;
+/// # #[async_trait]
+/// # impl ChatHistory for Store {
+/// #     async fn load(&self, _: &SessionId, _: Range) -> Result<Slice, HistoryError> {
+/// #         Ok(Slice::default())
+/// #     }
+/// #     async fn append(&self, _: &SessionId, _: &Turn, _: Expect) -> Result<Version, HistoryError> {
+/// #         Ok(Version::default())
+/// #     }
+/// #     async fn clear(&self, _: &SessionId) -> Result<(), HistoryError> {
+/// #         Ok(())
+/// #     }
+/// # }
+///
+/// # block_on(async {
+/// let history = FaultyHistory::new(Store)
+///     .on(HistoryCall::Append, 2, Mishap::fail(|| HistoryError::Busy))
+///     .always(HistoryCall::Clear, Mishap::panic());
+/// let session = SessionId::new("user-7")?;
+/// let turn = Turn::exchange("Hi there my friend", "Hello!");
+///
+/// assert!(history.append(&session, &turn, Expect::Any).await.is_ok());
+/// let second = history.append(&session, &turn, Expect::Any).await;
+/// assert!(matches!(second, Err(HistoryError::Busy)));
+/// assert_eq!(history.calls(HistoryCall::Append), 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+pub struct FaultyHistory<H> {
+    inner: Arc<H>,
+    plan: Arc<Plan<HistoryCall, HistoryError>>,
+}
+
+/// A function of [`ChatHistory`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum HistoryCall {
+    /// [`ChatHistory::load`].
+    Load,
+    /// [`ChatHistory::append`].
+    Append,
+    /// [`ChatHistory::clear`].
+    Clear,
+    /// [`ChatHistory::note`].
+    Note,
+    /// [`ChatHistory::put_note`].
+    PutNote,
+    /// [`ChatHistory::lease`].
+    Lease,
+    /// [`ChatHistory::release`].
+    Release,
+}
+
+impl<H: ChatHistory> FaultyHistory<H> {
+    /// Creates a double of `inner` in which nothing goes wrong yet.
+    #[must_use]
+    pub fn new(inner: H) -> Self {
+        Self { inner: Arc::new(inner), plan: Arc::new(Plan::new()) }
+    }
+
+    /// Lets the `nth` call of a function, counted from 1, go wrong.
+    #[must_use]
+    pub fn on(self, call: HistoryCall, nth: usize, mishap: Mishap<HistoryError>) -> Self {
+        self.plan.add(call, Some(nth), mishap);
+        self
+    }
+
+    /// Lets every call of a function go wrong, where nothing else is planned for it.
+    #[must_use]
+    pub fn always(self, call: HistoryCall, mishap: Mishap<HistoryError>) -> Self {
+        self.plan.add(call, None, mishap);
+        self
+    }
+
+    /// Lets nothing go wrong any more.
+    pub fn mend(&self) {
+        self.plan.forget();
+    }
+
+    /// Returns how often a function was called.
+    #[must_use]
+    pub fn calls(&self, call: HistoryCall) -> usize {
+        self.plan.calls(call)
+    }
+
+    /// Returns the history behind, to look at without mishaps.
+    #[must_use]
+    pub fn inner(&self) -> &H {
+        &self.inner
+    }
+}
+
+#[async_trait]
+impl<H: ChatHistory> ChatHistory for FaultyHistory<H> {
+    async fn load(&self, session: &SessionId, range: Range) -> Result<Slice, HistoryError> {
+        self.plan.run(HistoryCall::Load, self.inner.load(session, range)).await
+    }
+
+    async fn append(
+        &self,
+        session: &SessionId,
+        turn: &Turn,
+        expect: Expect,
+    ) -> Result<Version, HistoryError> {
+        self.plan.run(HistoryCall::Append, self.inner.append(session, turn, expect)).await
+    }
+
+    async fn clear(&self, session: &SessionId) -> Result<(), HistoryError> {
+        self.plan.run(HistoryCall::Clear, self.inner.clear(session)).await
+    }
+
+    async fn note(&self, session: &SessionId, name: &str) -> Result<Option<Note>, HistoryError> {
+        self.plan.run(HistoryCall::Note, self.inner.note(session, name)).await
+    }
+
+    async fn put_note(
+        &self,
+        session: &SessionId,
+        name: &str,
+        note: &Note,
+    ) -> Result<(), HistoryError> {
+        self.plan.run(HistoryCall::PutNote, self.inner.put_note(session, name, note)).await
+    }
+
+    async fn lease(
+        &self,
+        session: &SessionId,
+        time: Duration,
+    ) -> Result<Option<Lease>, HistoryError> {
+        self.plan.run(HistoryCall::Lease, self.inner.lease(session, time)).await
+    }
+
+    async fn release(&self, lease: &Lease) -> Result<(), HistoryError> {
+        self.plan.run(HistoryCall::Release, self.inner.release(lease)).await
+    }
+}
+
+impl<H> Clone for FaultyHistory<H> {
+    fn clone(&self) -> Self {
+        Self { inner: Arc::clone(&self.inner), plan: Arc::clone(&self.plan) }
+    }
+}
+
+impl<H> fmt::Debug for FaultyHistory<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FaultyHistory").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,126 @@
+//! A memory that fails at chosen calls of another.
+
+use std::{fmt, sync::Arc};
+
+use conversant_core::{
+    LoadContext, Loaded, Memory, MemoryError, Saved, Slot, Ticket, Turn, TurnKeys, async_trait,
+};
+
+use super::{Mishap, Plan};
+
+/// A memory around another one, in which chosen calls go wrong.
+///
+/// Clones are handles to the same double. It needs no runtime.
+///
+/// # Examples
+///
+/// ```
+/// use conversant_core::{HistoryError, Memory, MemoryError};
+/// use conversant_testkit::{FaultyMemory, MemoryCall, Mishap};
+///
+/// /// A memory that can't save the first turn.
+/// fn full_once<M: Memory>(memory: M) -> FaultyMemory<M> {
+///     let full = || MemoryError::from(HistoryError::Full { source: "disk full".into() });
+///     FaultyMemory::new(memory).on(MemoryCall::Save, 1, Mishap::fail(full))
+/// }
+/// ```
+pub struct FaultyMemory<M> {
+    inner: Arc<M>,
+    plan: Arc<Plan<MemoryCall, MemoryError>>,
+}
+
+/// A function of [`Memory`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum MemoryCall {
+    /// [`Memory::load`].
+    Load,
+    /// [`Memory::save`].
+    Save,
+    /// [`Memory::tidy`].
+    Tidy,
+    /// [`Memory::clear`].
+    Clear,
+}
+
+impl<M: Memory> FaultyMemory<M> {
+    /// Creates a double of `inner` in which nothing goes wrong yet.
+    #[must_use]
+    pub fn new(inner: M) -> Self {
+        Self { inner: Arc::new(inner), plan: Arc::new(Plan::new()) }
+    }
+
+    /// Lets the `nth` call of a function, counted from 1, go wrong.
+    #[must_use]
+    pub fn on(self, call: MemoryCall, nth: usize, mishap: Mishap<MemoryError>) -> Self {
+        self.plan.add(call, Some(nth), mishap);
+        self
+    }
+
+    /// Lets every call of a function go wrong, where nothing else is planned for it.
+    #[must_use]
+    pub fn always(self, call: MemoryCall, mishap: Mishap<MemoryError>) -> Self {
+        self.plan.add(call, None, mishap);
+        self
+    }
+
+    /// Lets nothing go wrong any more.
+    pub fn mend(&self) {
+        self.plan.forget();
+    }
+
+    /// Returns how often a function was called.
+    #[must_use]
+    pub fn calls(&self, call: MemoryCall) -> usize {
+        self.plan.calls(call)
+    }
+
+    /// Returns the memory behind, to look at without mishaps.
+    #[must_use]
+    pub fn inner(&self) -> &M {
+        &self.inner
+    }
+}
+
+#[async_trait]
+impl<M: Memory> Memory for FaultyMemory<M> {
+    fn variables(&self) -> &[Slot] {
+        self.inner.variables()
+    }
+
+    fn keys(&self) -> &TurnKeys {
+        self.inner.keys()
+    }
+
+    fn saves_turns(&self) -> bool {
+        self.inner.saves_turns()
+    }
+
+    async fn load(&self, context: LoadContext<'_>) -> Result<Loaded, MemoryError> {
+        self.plan.run(MemoryCall::Load, self.inner.load(context)).await
+    }
+
+    async fn save(&self, turn: &Turn, ticket: Ticket) -> Result<Saved, MemoryError> {
+        self.plan.run(MemoryCall::Save, self.inner.save(turn, ticket)).await
+    }
+
+    async fn tidy(&self) -> Result<Saved, MemoryError> {
+        self.plan.run(MemoryCall::Tidy, self.inner.tidy()).await
+    }
+
+    async fn clear(&self) -> Result<(), MemoryError> {
+        self.plan.run(MemoryCall::Clear, self.inner.clear()).await
+    }
+}
+
+impl<M> Clone for FaultyMemory<M> {
+    fn clone(&self) -> Self {
+        Self { inner: Arc::clone(&self.inner), plan: Arc::clone(&self.plan) }
+    }
+}
+
+impl<M> fmt::Debug for FaultyMemory<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FaultyMemory").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,31 @@
+//! Conformance suites: what a history, a memory or a model of one's own must do.
+//!
+//! A suite is an async function that takes a way to make what is tested, runs every check, and
+//! returns a [`Report`] or a [`SuiteError`] that names each check that failed and what it saw. It
+//! needs no runtime of its own and no test framework: run it in that of the implementation, or with
+//! [`block_on`](crate::block_on).
+//!
+//! | to test a … | run | which needs |
+//! |---|---|---|
+//! | [`ChatHistory`](conversant_core::ChatHistory) | [`history()`] | a store; sessions are its own |
+//! | store that outlives its handle | [`reopened_history`] | a way to open the same store |
+//! | [`Memory`](conversant_core::Memory) | [`memory()`] | a fresh conversation each time |
+//! | [`ChatModel`](conversant_core::ChatModel) | [`chat_model`] | a model that answers anything |
+//! | [`CompletionModel`](conversant_core::CompletionModel) | [`completion_model`] | the same |
+//!
+//! A check that does not apply (notes, in a history without notes) is skipped, and the report says
+//! so. A panic of the implementation is not caught: it fails the test where it happens. An
+//! implementation that waits for ever hangs its suite.
+
+mod check;
+mod history;
+mod memory;
+mod model;
+mod report;
+
+pub use self::{
+    history::{history, reopened_history},
+    memory::memory,
+    model::{chat_model, completion_model},
+    report::{Report, SuiteError},
+};

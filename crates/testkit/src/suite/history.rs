@@ -1,0 +1,110 @@
+//! The suite of histories.
+
+mod basic;
+mod concurrent;
+mod content;
+mod dropped;
+mod expect;
+mod lease;
+mod note;
+mod range;
+mod reopened;
+mod session;
+mod talk;
+
+use conversant_core::ChatHistory;
+
+pub use self::reopened::reopened_history;
+use super::{
+    check::run,
+    report::{Report, Running, SuiteError},
+};
+
+/// Checks that a history keeps the contract of [`ChatHistory`].
+///
+/// `make` is called once for each check and may return handles to one and the same store: every
+/// check uses sessions with new random names, and leaves them behind. Checks of notes and leases
+/// are skipped where the history has none.
+///
+/// # Errors
+///
+/// [`SuiteError`], which tells of all checks that failed.
+///
+/// # Examples
+///
+/// A history that forgets everything is none:
+///
+/// ```
+/// use conversant_core::{
+///     ChatHistory, Expect, HistoryError, Range, SessionId, Slice, Turn, Version, async_trait,
+/// };
+/// use conversant_testkit::{block_on, suite};
+///
+/// struct Forgetful;
+///
+/// #[async_trait]
+/// impl ChatHistory for Forgetful {
+///     async fn load(&self, _: &SessionId, _: Range) -> Result<Slice, HistoryError> {
+///         Ok(Slice::default())
+///     }
+///     async fn append(&self, _: &SessionId, _: &Turn, _: Expect) -> Result<Version, HistoryError> {
+///         Ok(Version::default())
+///     }
+///     async fn clear(&self, _: &SessionId) -> Result<(), HistoryError> {
+///         Ok(())
+///     }
+/// }
+///
+/// let error = block_on(suite::history(|| Forgetful)).unwrap_err();
+/// assert!(error.failed().any(|(check, _)| check == "a_turn_is_loaded_as_it_was_appended"));
+/// ```
+pub async fn history<H: ChatHistory>(make: impl Fn() -> H) -> Result<Report, SuiteError> {
+    let mut running = Running::new("history");
+    run!(running, &make() =>
+        basic::a_new_session_is_empty,
+        basic::a_turn_is_loaded_as_it_was_appended,
+        basic::turns_stay_in_the_order_of_appending,
+        basic::the_version_counts_messages,
+        basic::loading_changes_nothing,
+        basic::a_turn_is_appended_once,
+        basic::a_repeated_append_succeeds_whatever_it_expects,
+        basic::clearing_empties_and_starts_an_epoch,
+        basic::a_cleared_turn_can_be_appended_again,
+        expect::any_is_always_met,
+        expect::the_same_epoch_allows_newer_turns,
+        expect::exactly_allows_nothing_newer,
+        expect::a_stale_append_stores_nothing,
+        expect::a_new_session_is_at_the_default_version,
+        range::last_turns_are_whole,
+        range::last_messages_are_as_many,
+        range::last_bytes_fit,
+        range::after_a_version_comes_the_rest,
+        range::after_another_epoch_comes_all,
+        range::every_range_tells_the_version,
+        session::sessions_never_mix,
+        session::clearing_one_session_leaves_the_others,
+        content::odd_texts_come_back_as_they_were,
+        content::every_kind_of_message_comes_back_as_it_was,
+        content::a_turn_of_many_messages_is_whole,
+        content::a_large_message_comes_back_or_is_refused,
+        dropped::a_dropped_append_is_whole_or_not_there,
+        dropped::a_dropped_append_can_be_repeated,
+        dropped::a_dropped_load_leaves_no_trace,
+        dropped::a_dropped_clear_is_whole_or_not_done,
+        concurrent::concurrent_appends_are_one_order,
+        concurrent::one_of_many_exact_appends_wins,
+        concurrent::one_turn_appended_by_many_is_there_once,
+        concurrent::loads_see_whole_turns_only,
+        concurrent::sessions_are_written_side_by_side,
+        note::a_note_is_loaded_as_it_was_put,
+        note::notes_are_told_apart_by_name_and_session,
+        note::a_note_is_no_message,
+        note::clearing_takes_the_notes,
+        note::a_note_of_an_old_epoch_is_not_stored,
+        lease::a_session_is_leased_to_one,
+        lease::a_released_session_can_be_leased,
+        lease::a_lease_ends_with_its_time,
+        lease::an_old_lease_releases_nobody_else,
+    );
+    running.finish()
+}

@@ -1,0 +1,118 @@
+//! What every history does: keep turns, in order, once.
+
+use conversant_core::{ChatHistory, Expect, Range, Turn, TurnId, Version};
+
+use super::talk::{Talk, exchange};
+use crate::suite::check::{Checked, ensure};
+
+pub(super) async fn a_new_session_is_empty(history: &impl ChatHistory) -> Checked {
+    let talk = Talk::new(history)?;
+    for range in [Range::All, Range::LastTurns(3), Range::After(Version::default())] {
+        let slice = talk.load(range).await?;
+        ensure!(slice.messages.is_empty(), "{range:?} found {} messages", slice.messages.len());
+        ensure!(slice.version == Version::default(), "{range:?} is at {:?}", slice.version);
+    }
+    Ok(())
+}
+
+pub(super) async fn a_turn_is_loaded_as_it_was_appended(history: &impl ChatHistory) -> Checked {
+    let talk = Talk::new(history)?;
+    let turn = Turn::exchange("Hi there my friend", " Hi there! How can I help you today?");
+    let version = talk.append(&turn).await?;
+    ensure!(version == Version::new(0, 2), "the first exchange led to {version:?}");
+    talk.holds(&[&turn]).await?;
+    let loaded = talk.all().await?.version;
+    ensure!(loaded == version, "append returned {version:?}, and load {loaded:?}");
+    Ok(())
+}
+
+pub(super) async fn turns_stay_in_the_order_of_appending(history: &impl ChatHistory) -> Checked {
+    let talk = Talk::new(history)?;
+    // Ids and texts that would sort the other way round.
+    let turns: Vec<Turn> =
+        (0..12).map(|number| exchange(99 - number).with_id(falling_id(number))).collect();
+    for turn in &turns {
+        talk.append(turn).await?;
+    }
+    talk.holds(&turns.iter().collect::<Vec<_>>()).await
+}
+
+/// Returns an id that is below those of the numbers before, and new each time.
+fn falling_id(number: usize) -> TurnId {
+    let random = u128::from_be_bytes(*TurnId::random().as_bytes());
+    TurnId::from_u128((u128::MAX - number as u128) << 64 | (random & u128::from(u64::MAX)))
+}
+
+pub(super) async fn the_version_counts_messages(history: &impl ChatHistory) -> Checked {
+    let talk = Talk::new(history)?;
+    let versions = talk.fill(3).await?;
+    let expected = [2, 4, 6].map(|messages| Version::new(0, messages));
+    ensure!(versions == expected, "three exchanges led to {versions:?}");
+    Ok(())
+}
+
+pub(super) async fn loading_changes_nothing(history: &impl ChatHistory) -> Checked {
+    let talk = Talk::new(history)?;
+    talk.fill(2).await?;
+    let first = talk.all().await?;
+    for range in [Range::LastMessages(1), Range::LastTurns(0), Range::LastBytes(0)] {
+        talk.load(range).await?;
+    }
+    ensure!(talk.all().await? == first, "loading twice gave two results");
+    Ok(())
+}
+
+pub(super) async fn a_turn_is_appended_once(history: &impl ChatHistory) -> Checked {
+    let talk = Talk::new(history)?;
+    let (first, second) = (exchange(1), exchange(2));
+    let version = talk.append(&first).await?;
+    let again = talk.append(&first).await?;
+    ensure!(again == version, "the turn was at {version:?}, and its repetition at {again:?}");
+    talk.append(&second).await?;
+    let late = talk.append(&first).await?;
+    ensure!(late == version, "the turn was at {version:?}, and its late repetition at {late:?}");
+    talk.holds(&[&first, &second]).await?;
+    // The id says which turn it is, not what it holds.
+    talk.append(&exchange(3).with_id(second.id())).await?;
+    talk.holds(&[&first, &second]).await
+}
+
+pub(super) async fn a_repeated_append_succeeds_whatever_it_expects(
+    history: &impl ChatHistory,
+) -> Checked {
+    let talk = Talk::new(history)?;
+    let turn = exchange(1);
+    let expect = Expect::Exactly(Version::default());
+    let version = talk.append_if(&turn, expect).await?;
+    // As whoever lost the reply would: the turn itself is why the version has moved on.
+    let again = talk.append_if(&turn, expect).await?;
+    ensure!(again == version, "the turn was at {version:?}, and its repetition at {again:?}");
+    talk.holds(&[&turn]).await
+}
+
+pub(super) async fn clearing_empties_and_starts_an_epoch(history: &impl ChatHistory) -> Checked {
+    let talk = Talk::new(history)?;
+    talk.fill(2).await?;
+    talk.clear().await?;
+    let cleared = talk.all().await?;
+    ensure!(cleared.messages.is_empty(), "{} messages were left", cleared.messages.len());
+    ensure!(cleared.version == Version::new(1, 0), "the version was {:?}", cleared.version);
+    let turn = exchange(3);
+    let version = talk.append(&turn).await?;
+    ensure!(version == Version::new(1, 2), "the next turn led to {version:?}");
+    talk.holds(&[&turn]).await?;
+    talk.clear().await?;
+    talk.clear().await?;
+    let epoch = talk.all().await?.version.epoch;
+    ensure!(epoch > 1, "clearing again left the epoch at {epoch}");
+    Ok(())
+}
+
+pub(super) async fn a_cleared_turn_can_be_appended_again(history: &impl ChatHistory) -> Checked {
+    let talk = Talk::new(history)?;
+    let turn = exchange(1);
+    talk.append(&turn).await?;
+    talk.clear().await?;
+    talk.append(&turn).await?;
+    talk.holds(&[&turn]).await
+}

@@ -1,0 +1,98 @@
+//! Many callers at once. They run on one task: a store that has threads of its own uses them.
+
+use std::collections::BTreeSet;
+
+use conversant_core::{ChatHistory, Expect, HistoryError, Range, Turn, Version};
+
+use super::talk::{Talk, exchange};
+use crate::{
+    join_all::join_all,
+    suite::check::{Checked, Stop, ensure},
+};
+
+const CALLERS: usize = 16;
+
+pub(super) async fn concurrent_appends_are_one_order(history: &impl ChatHistory) -> Checked {
+    let talk = Talk::new(history)?;
+    let turns: Vec<Turn> = (0..CALLERS).map(exchange).collect();
+    let versions = join_all(turns.iter().map(|turn| talk.append(turn))).await;
+    let versions: Vec<Version> = versions.into_iter().collect::<Result<_, _>>()?;
+    let told: BTreeSet<u64> = versions.iter().map(|version| version.messages).collect();
+    let expected: BTreeSet<u64> = (1..=CALLERS as u64).map(|count| 2 * count).collect();
+    ensure!(told == expected, "{CALLERS} exchanges led to the versions {told:?}");
+    // Each turn is where its version says.
+    let mut placed: Vec<(Version, &Turn)> = versions.into_iter().zip(&turns).collect();
+    placed.sort_by_key(|(version, _)| *version);
+    let in_order: Vec<&Turn> = placed.into_iter().map(|(_, turn)| turn).collect();
+    talk.holds(&in_order).await
+}
+
+pub(super) async fn one_of_many_exact_appends_wins(history: &impl ChatHistory) -> Checked {
+    let talk = Talk::new(history)?;
+    let turns: Vec<Turn> = (0..CALLERS).map(exchange).collect();
+    let expect = Expect::Exactly(Version::default());
+    let outcomes = join_all(turns.iter().map(|turn| talk.append_if(turn, expect))).await;
+    let mut won = Vec::new();
+    for (turn, outcome) in turns.iter().zip(outcomes) {
+        match outcome {
+            Ok(_) => won.push(turn),
+            Err(HistoryError::Stale { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    ensure!(won.len() == 1, "{} of {CALLERS} appends to the same version succeeded", won.len());
+    talk.holds(&won).await
+}
+
+pub(super) async fn one_turn_appended_by_many_is_there_once(history: &impl ChatHistory) -> Checked {
+    let talk = Talk::new(history)?;
+    let turn = exchange(1);
+    let versions = join_all((0..CALLERS).map(|_| talk.append(&turn))).await;
+    for version in versions {
+        let version = version?;
+        ensure!(version == Version::new(0, 2), "one of them was told {version:?}");
+    }
+    talk.holds(&[&turn]).await
+}
+
+pub(super) async fn loads_see_whole_turns_only(history: &impl ChatHistory) -> Checked {
+    enum Done {
+        Appended,
+        Loaded(usize),
+    }
+    let talk = Talk::new(history)?;
+    let calls = (0..CALLERS * 2).map(|number| {
+        let talk = &talk;
+        async move {
+            if number % 2 == 0 {
+                talk.append(&exchange(number)).await.map(|_| Done::Appended)
+            } else {
+                talk.load(Range::All).await.map(|slice| Done::Loaded(slice.messages.len()))
+            }
+        }
+    });
+    for done in join_all(calls).await {
+        if let Done::Loaded(found) = done? {
+            ensure!(found % 2 == 0, "a load saw {found} messages, half a turn");
+        }
+    }
+    Ok(())
+}
+
+pub(super) async fn sessions_are_written_side_by_side(history: &impl ChatHistory) -> Checked {
+    let talks: Vec<Talk<'_, _>> =
+        (0..CALLERS).map(|_| Talk::new(history)).collect::<Result<_, Stop>>()?;
+    let turns: Vec<[Turn; 2]> =
+        (0..CALLERS).map(|number| [exchange(number), exchange(100 + number)]).collect();
+    let calls = talks.iter().zip(&turns).map(|(talk, [first, second])| async move {
+        talk.append(first).await?;
+        talk.append(second).await
+    });
+    for outcome in join_all(calls).await {
+        outcome?;
+    }
+    for (talk, turns) in talks.iter().zip(&turns) {
+        talk.holds(&turns.each_ref()).await?;
+    }
+    Ok(())
+}

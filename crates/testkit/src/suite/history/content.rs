@@ -1,0 +1,93 @@
+//! What messages hold.
+
+use conversant_core::{
+    ChatHistory, Content, HistoryError, InvalidToolCall, Message, Part, ToolCall, Turn,
+};
+use serde_json::json;
+
+use super::talk::{Talk, exchange};
+use crate::suite::check::{Checked, ODD_TEXTS, ensure};
+
+pub(super) async fn odd_texts_come_back_as_they_were(history: &impl ChatHistory) -> Checked {
+    let talk = Talk::new(history)?;
+    for text in ODD_TEXTS {
+        talk.append(&Turn::exchange(*text, *text)).await?;
+    }
+    let loaded = talk.all().await?.messages;
+    ensure!(loaded.len() == 2 * ODD_TEXTS.len(), "{} messages were found", loaded.len());
+    for (message, text) in loaded.iter().zip(ODD_TEXTS.iter().flat_map(|text| [text, text])) {
+        let found = message.text();
+        ensure!(found == *text, "{text:?} came back as {found:?}");
+    }
+    Ok(())
+}
+
+pub(super) async fn every_kind_of_message_comes_back_as_it_was(
+    history: &impl ChatHistory,
+) -> Checked {
+    let talk = Talk::new(history)?;
+    let mut invalid = InvalidToolCall::default();
+    invalid.name = Some("weather".to_owned());
+    invalid.args = Some("{\"city\":".to_owned());
+    let image = Part::image_url("data:image/png;base64,AAAA").with_detail("low");
+    let messages = vec![
+        Message::system("Be terse."),
+        Message::human(Content::from(vec![Part::text("What is this?"), image])),
+        Message::human("named").with_name("Ada").with_id("message-1"),
+        Message::ai("").with_tool_calls([
+            ToolCall::new("weather", json!({"city": "Paris", "days": [1, 2.5, null]}))
+                .with_id("c1"),
+            ToolCall::new("weather", json!({})),
+        ]),
+        Message::tool("rain", "c1"),
+        Message::ai("").with_invalid_tool_calls([invalid]),
+        Message::function("42", "answer"),
+        Message::chat("critic", "I disagree."),
+        Message::ai("more").with_extra("reasoning", json!({"steps": ["a", "b"], "\u{e9}": true})),
+    ];
+    for message in messages {
+        let turn = Turn::new(vec![message.clone()]);
+        talk.append(&turn).await?;
+        let found = talk.all().await?.messages;
+        ensure!(
+            found.last() == Some(&message),
+            "{} came back as {}",
+            message.to_stored(),
+            found.last().map(Message::to_stored).unwrap_or_default()
+        );
+    }
+    Ok(())
+}
+
+pub(super) async fn a_turn_of_many_messages_is_whole(history: &impl ChatHistory) -> Checked {
+    let talk = Talk::new(history)?;
+    let mut messages = vec![Message::human("Compare the weather of a hundred cities.")];
+    for city in 0..100 {
+        let call = ToolCall::new("weather", json!({"city": city})).with_id(format!("call-{city}"));
+        messages.push(Message::ai("").with_tool_calls([call]));
+        messages.push(Message::tool("rain", format!("call-{city}")));
+    }
+    messages.push(Message::ai("It rains everywhere."));
+    let (long, short) = (Turn::new(messages), exchange(1));
+    talk.append(&long).await?;
+    talk.append(&short).await?;
+    talk.holds(&[&long, &short]).await
+}
+
+pub(super) async fn a_large_message_comes_back_or_is_refused(
+    history: &impl ChatHistory,
+) -> Checked {
+    let talk = Talk::new(history)?;
+    let text = "0123456789 caf\u{e9}\n".repeat(600_000);
+    let large = Turn::exchange(text.as_str(), "That is long.");
+    match talk.append(&large).await {
+        Ok(_) => talk.holds(&[&large]).await?,
+        Err(HistoryError::TooLarge { .. }) => talk.holds(&[]).await?,
+        Err(error) => ensure!(false, "a message of 10 MB: {error}"),
+    }
+    let small = exchange(1);
+    talk.append(&small).await?;
+    let last = talk.all().await?.messages.last_n(2);
+    ensure!(last == *small.messages(), "the turn after a large one was not found");
+    Ok(())
+}

@@ -1,0 +1,148 @@
+//! The suite of histories whose store outlives its handle.
+
+use conversant_core::{ChatHistory, Expect, HistoryError, Note, Range, Version};
+
+use super::talk::{Talk, exchange};
+use crate::{
+    join_all::join_all,
+    suite::{
+        check::{Checked, Stop, ensure, run},
+        report::{Report, Running, SuiteError},
+    },
+};
+
+/// Checks that handles to one store see what each other has written, at once and later.
+///
+/// `open` opens the same store each time, as another process would. To be run beside
+/// [`history()`](super::history()), which checks one handle at a time.
+///
+/// # Errors
+///
+/// [`SuiteError`], which tells of all checks that failed.
+///
+/// # Examples
+///
+/// ```
+/// use std::path::Path;
+/// use conversant_core::ChatHistory;
+/// use conversant_testkit::suite::{self, SuiteError};
+///
+/// async fn check<H: ChatHistory>(open: fn(&Path) -> H, file: &Path) -> Result<(), SuiteError> {
+///     suite::history(|| open(file)).await?;
+///     suite::reopened_history(|| open(file)).await?;
+///     Ok(())
+/// }
+/// ```
+pub async fn reopened_history<H: ChatHistory>(open: impl Fn() -> H) -> Result<Report, SuiteError> {
+    let mut running = Running::new("reopened history");
+    run!(running, &open =>
+        a_conversation_outlives_its_handle,
+        handles_see_what_the_others_write,
+        a_turn_is_appended_once_by_all_handles,
+        one_of_two_handles_wins,
+        the_epoch_outlives_its_handle,
+        notes_outlive_their_handle,
+    );
+    running.finish()
+}
+
+async fn a_conversation_outlives_its_handle<H: ChatHistory>(open: &impl Fn() -> H) -> Checked {
+    let turns = [exchange(1), exchange(2), exchange(3)];
+    let session = {
+        let history = open();
+        let talk = Talk::new(&history)?;
+        for turn in &turns {
+            talk.append(turn).await?;
+        }
+        talk.session
+    };
+    let history = open();
+    Talk { history: &history, session }.holds(&turns.each_ref()).await
+}
+
+async fn handles_see_what_the_others_write<H: ChatHistory>(open: &impl Fn() -> H) -> Checked {
+    let (one, other) = (open(), open());
+    let mine = Talk::new(&one)?;
+    let yours = Talk { history: &other, session: mine.session.clone() };
+    let turns = [exchange(1), exchange(2), exchange(3), exchange(4)];
+    let mut seen = Version::default();
+    for (turn, talk) in turns.iter().zip([&mine, &yours].into_iter().cycle()) {
+        talk.append_if(turn, Expect::Exactly(seen)).await?;
+        let slice = talk.load(Range::After(seen)).await?;
+        ensure!(slice.messages == *turn.messages(), "the new turn was not what came after");
+        seen = slice.version;
+    }
+    mine.holds(&turns.each_ref()).await?;
+    yours.holds(&turns.each_ref()).await
+}
+
+async fn a_turn_is_appended_once_by_all_handles<H: ChatHistory>(open: &impl Fn() -> H) -> Checked {
+    let (one, other) = (open(), open());
+    let mine = Talk::new(&one)?;
+    let yours = Talk { history: &other, session: mine.session.clone() };
+    let turn = exchange(1);
+    mine.append(&turn).await?;
+    yours.append(&turn).await?;
+    yours.holds(&[&turn]).await?;
+    mine.holds(&[&turn]).await
+}
+
+async fn one_of_two_handles_wins<H: ChatHistory>(open: &impl Fn() -> H) -> Checked {
+    let (one, other) = (open(), open());
+    let mine = Talk::new(&one)?;
+    let yours = Talk { history: &other, session: mine.session.clone() };
+    let mut seen = Version::default();
+    for round in 0..8 {
+        let turns = [exchange(round), exchange(100 + round)];
+        let calls = [&mine, &yours].into_iter().zip(&turns);
+        let expect = Expect::Exactly(seen);
+        let outcomes = join_all(calls.map(|(talk, turn)| talk.append_if(turn, expect))).await;
+        let mut won = 0;
+        for outcome in outcomes {
+            match outcome {
+                Ok(version) => (won, seen) = (won + 1, version),
+                Err(HistoryError::Stale { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        ensure!(won == 1, "{won} of 2 handles appended to the same version");
+    }
+    let found = mine.all().await?.version;
+    ensure!(found == Version::new(0, 16), "8 rounds led to {found:?}");
+    Ok(())
+}
+
+async fn the_epoch_outlives_its_handle<H: ChatHistory>(open: &impl Fn() -> H) -> Checked {
+    let one = open();
+    let mine = Talk::new(&one)?;
+    let old = mine.append(&exchange(1)).await?;
+    mine.clear().await?;
+    let session = mine.session;
+    drop(one);
+    let other = open();
+    let yours = Talk { history: &other, session };
+    let late = yours.append_if(&exchange(2), Expect::SameEpoch(old)).await;
+    ensure!(
+        matches!(late, Err(HistoryError::Stale { .. })),
+        "a turn from before the session was cleared: {late:?}"
+    );
+    yours.holds(&[]).await
+}
+
+async fn notes_outlive_their_handle<H: ChatHistory>(open: &impl Fn() -> H) -> Checked {
+    let note = Note::new("a summary", Version::default());
+    let session = {
+        let history = open();
+        let talk = Talk::new(&history)?;
+        match history.put_note(&talk.session, "summary", &note).await {
+            Err(HistoryError::Unsupported { .. }) => {
+                return Err(Stop::Skipped("no notes".to_owned()));
+            }
+            other => other?,
+        }
+        talk.session
+    };
+    let found = open().note(&session, "summary").await?;
+    ensure!(found.as_ref() == Some(&note), "the note is {found:?} instead of {note:?}");
+    Ok(())
+}

@@ -1,0 +1,87 @@
+//! A session of the history under test, as a check talks to it.
+
+use conversant_core::{
+    ChatHistory, Expect, HistoryError, Messages, Range, SessionId, Slice, Turn, TurnId, Version,
+};
+
+use super::super::check::{Checked, Stop, ensure};
+
+pub(super) struct Talk<'h, H> {
+    pub(super) history: &'h H,
+    pub(super) session: SessionId,
+}
+
+impl<'h, H: ChatHistory> Talk<'h, H> {
+    /// Begins a session that the store has never seen.
+    pub(super) fn new(history: &'h H) -> Result<Self, Stop> {
+        Self::named(history, &format!("suite {}", TurnId::random()))
+    }
+
+    pub(super) fn named(history: &'h H, name: &str) -> Result<Self, Stop> {
+        Ok(Self { history, session: SessionId::new(name)? })
+    }
+
+    pub(super) async fn append(&self, turn: &Turn) -> Result<Version, HistoryError> {
+        self.history.append(&self.session, turn, Expect::Any).await
+    }
+
+    pub(super) async fn append_if(
+        &self,
+        turn: &Turn,
+        expect: Expect,
+    ) -> Result<Version, HistoryError> {
+        self.history.append(&self.session, turn, expect).await
+    }
+
+    /// Appends `count` exchanges and returns the version after each.
+    pub(super) async fn fill(&self, count: usize) -> Result<Vec<Version>, HistoryError> {
+        let mut versions = Vec::new();
+        for number in 0..count {
+            versions.push(self.append(&exchange(number)).await?);
+        }
+        Ok(versions)
+    }
+
+    pub(super) async fn load(&self, range: Range) -> Result<Slice, HistoryError> {
+        self.history.load(&self.session, range).await
+    }
+
+    pub(super) async fn all(&self) -> Result<Slice, HistoryError> {
+        self.load(Range::All).await
+    }
+
+    pub(super) async fn clear(&self) -> Result<(), HistoryError> {
+        self.history.clear(&self.session).await
+    }
+
+    /// Checks that the session holds these turns and nothing else.
+    pub(super) async fn holds(&self, turns: &[&Turn]) -> Checked {
+        let expected = joined(turns);
+        let slice = self.all().await?;
+        ensure!(
+            slice.messages == expected,
+            "expected {} messages of {} turns, found {}{}",
+            expected.len(),
+            turns.len(),
+            slice.messages.len(),
+            if slice.messages.len() == expected.len() { ", not the same" } else { "" }
+        );
+        let counted = slice.version.messages;
+        ensure!(
+            counted == slice.messages.len() as u64,
+            "the version counts {counted} messages, and there are {}",
+            slice.messages.len()
+        );
+        Ok(())
+    }
+}
+
+pub(super) fn exchange(number: usize) -> Turn {
+    Turn::exchange(format!("question {number}"), format!("answer {number}"))
+}
+
+pub(super) fn joined(turns: &[&Turn]) -> Messages {
+    let mut messages = Messages::new();
+    turns.iter().for_each(|turn| messages.append(turn.messages()));
+    messages
+}

@@ -1,0 +1,243 @@
+//! The suites of chat and completion models.
+
+use std::{
+    error::Error,
+    time::{Duration, Instant},
+};
+
+use conversant_core::{
+    CallOptions, ChatModel, CompletionModel, Delta, LanguageModel, Message, Messages, ModelError,
+    PromptValue, Reply, Role, ToolCall,
+};
+use serde_json::json;
+
+use super::{
+    check::{Checked, ODD_TEXTS, ensure, run},
+    report::{Report, Running, SuiteError},
+};
+use crate::{join_all::join_all, poll_then_drop};
+
+/// Checks that a chat model keeps the contract of [`ChatModel`].
+///
+/// `make` is called once for each check and must return a model that answers whatever it is asked;
+/// what it answers is not looked at. An adapter is tested over a server that answers, such as
+/// [`OpenAiServer`](crate::OpenAiServer) with
+/// [`repeat_last`](crate::OpenAiServerBuilder::repeat_last).
+///
+/// # Errors
+///
+/// [`SuiteError`], which tells of all checks that failed.
+///
+/// # Examples
+///
+/// ```
+/// use conversant_core::{ChatModel, ChatRequest, Message, ModelError, Reply, async_trait};
+/// use conversant_testkit::{block_on, suite};
+///
+/// struct Parrot;
+///
+/// #[async_trait]
+/// impl ChatModel for Parrot {
+///     async fn generate(&self, request: &ChatRequest) -> Result<Reply, ModelError> {
+///         let heard = request.messages.last().map(|message| message.text().into_owned());
+///         Ok(Reply::new(Message::ai(heard.unwrap_or_default())))
+///     }
+/// }
+///
+/// let report = block_on(suite::chat_model(|| Parrot))?;
+/// assert!(report.passed().any(|check| check == "a_stream_ends_with_the_answer"));
+/// # Ok::<(), suite::SuiteError>(())
+/// ```
+pub async fn chat_model<M: ChatModel + 'static>(
+    make: impl Fn() -> M,
+) -> Result<Report, SuiteError> {
+    model("chat model", || LanguageModel::chat(make())).await
+}
+
+/// Checks that a completion model keeps the contract of [`CompletionModel`].
+///
+/// As [`chat_model`], over text.
+///
+/// # Errors
+///
+/// [`SuiteError`], which tells of all checks that failed.
+///
+/// # Examples
+///
+/// ```
+/// use conversant_testkit::{Line, ScriptedCompletion, block_on, suite};
+///
+/// block_on(suite::completion_model(|| ScriptedCompletion::with_handler(|_| Line::text("Yes."))))?;
+/// # Ok::<(), suite::SuiteError>(())
+/// ```
+pub async fn completion_model<M: CompletionModel + 'static>(
+    make: impl Fn() -> M,
+) -> Result<Report, SuiteError> {
+    model("completion model", || LanguageModel::completion(make())).await
+}
+
+async fn model(
+    suite: &'static str,
+    make: impl Fn() -> LanguageModel,
+) -> Result<Report, SuiteError> {
+    let mut running = Running::new(suite);
+    run!(running, &make() =>
+        an_answer_is_from_the_model,
+        a_stream_ends_with_the_answer,
+        the_pieces_of_a_stream_are_the_answer,
+        a_conversation_can_be_continued,
+        odd_texts_are_answered_or_refused,
+        an_empty_prompt_is_answered_or_refused,
+        errors_withhold_what_was_said,
+        a_deadline_that_is_over_ends_the_call,
+        calls_run_at_once,
+        a_dropped_call_leaves_the_model_as_it_was,
+        a_dropped_stream_leaves_the_model_as_it_was,
+    );
+    running.finish()
+}
+
+/// A call that waits more often than this is not tried further.
+const MOST_POLLS: usize = 64;
+const CALLERS: usize = 8;
+
+fn question() -> PromptValue {
+    PromptValue::from("Hi there my friend")
+}
+
+async fn ask(model: &LanguageModel, prompt: PromptValue) -> Result<Reply, ModelError> {
+    model.generate(prompt, CallOptions::new()).await
+}
+
+fn is_answer(reply: &Reply) -> Checked {
+    let role = reply.message.role();
+    ensure!(*role == Role::Ai, "the answer is from {role:?}, not from the AI");
+    Ok(())
+}
+
+async fn an_answer_is_from_the_model(model: &LanguageModel) -> Checked {
+    is_answer(&ask(model, question()).await?)
+}
+
+async fn a_stream_ends_with_the_answer(model: &LanguageModel) -> Checked {
+    let mut stream = model.stream(question(), CallOptions::new()).await?;
+    let mut last = None;
+    while let Some(delta) = stream.next().await {
+        last = Some(delta?);
+    }
+    match last {
+        Some(Delta::Done(reply)) => is_answer(&reply),
+        other => {
+            ensure!(false, "the stream ended with {other:?} instead of the whole answer");
+            Ok(())
+        }
+    }
+}
+
+async fn the_pieces_of_a_stream_are_the_answer(model: &LanguageModel) -> Checked {
+    let mut stream = model.stream(question(), CallOptions::new()).await?;
+    let mut text = String::new();
+    let mut whole = None;
+    while let Some(delta) = stream.next().await {
+        match delta? {
+            Delta::Text(piece) => {
+                ensure!(!piece.is_empty(), "a piece of text was empty");
+                text.push_str(&piece);
+            }
+            Delta::Done(reply) => whole = Some(reply.text().into_owned()),
+            _ => {}
+        }
+    }
+    let whole = whole.unwrap_or_default();
+    ensure!(text == whole, "pieces of {} bytes, an answer of {}", text.len(), whole.len());
+    Ok(())
+}
+
+async fn a_conversation_can_be_continued(model: &LanguageModel) -> Checked {
+    let call = ToolCall::new("weather", json!({"city": "Paris"})).with_id("call_1");
+    let messages = vec![
+        Message::system("You are a chatbot having a conversation with a human."),
+        Message::human("Will it rain?"),
+        Message::ai("").with_tool_calls([call]),
+        Message::tool("rain", "call_1"),
+        Message::ai("It will."),
+        Message::human("And tomorrow?"),
+    ];
+    is_answer(&ask(model, Messages::from(messages).into()).await?)
+}
+
+async fn odd_texts_are_answered_or_refused(model: &LanguageModel) -> Checked {
+    for text in ODD_TEXTS {
+        if let Ok(reply) = ask(model, PromptValue::from(*text)).await {
+            is_answer(&reply)?;
+        }
+    }
+    // Whatever it did with those, it goes on.
+    is_answer(&ask(model, question()).await?)
+}
+
+async fn an_empty_prompt_is_answered_or_refused(model: &LanguageModel) -> Checked {
+    for prompt in [PromptValue::from(""), PromptValue::from(Messages::new())] {
+        if let Ok(reply) = ask(model, prompt).await {
+            is_answer(&reply)?;
+        }
+    }
+    is_answer(&ask(model, question()).await?)
+}
+
+async fn errors_withhold_what_was_said(model: &LanguageModel) -> Checked {
+    const CANARY: &str = "canary-7f3a";
+    let prompts = ODD_TEXTS.iter().map(|text| format!("{CANARY} {text}"));
+    for prompt in prompts.chain([CANARY.repeat(100_000)]) {
+        let Err(error) = ask(model, PromptValue::from(prompt)).await else { continue };
+        let mut shown = format!("{error:?} {error}");
+        let mut source = error.source();
+        while let Some(cause) = source {
+            shown.push_str(&format!(" {cause:?} {cause}"));
+            source = cause.source();
+        }
+        ensure!(!shown.contains(CANARY), "an error repeats what was said");
+    }
+    Ok(())
+}
+
+async fn a_deadline_that_is_over_ends_the_call(model: &LanguageModel) -> Checked {
+    let now = Instant::now();
+    let over = now.checked_sub(Duration::from_secs(1)).unwrap_or(now);
+    // A model that needs no time may answer.
+    match model.generate(question(), CallOptions::new().with_deadline(over)).await {
+        Ok(_) | Err(ModelError::Timeout { .. }) => {}
+        Err(error) => ensure!(false, "instead of a timeout: {error}"),
+    }
+    Ok(())
+}
+
+async fn calls_run_at_once(model: &LanguageModel) -> Checked {
+    for reply in join_all((0..CALLERS).map(|_| ask(model, question()))).await {
+        is_answer(&reply?)?;
+    }
+    Ok(())
+}
+
+async fn a_dropped_call_leaves_the_model_as_it_was(model: &LanguageModel) -> Checked {
+    for polls in 0..MOST_POLLS {
+        let finished = poll_then_drop(ask(model, question()), polls).await.transpose()?;
+        is_answer(&ask(model, question()).await?)?;
+        if finished.is_some() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+async fn a_dropped_stream_leaves_the_model_as_it_was(model: &LanguageModel) -> Checked {
+    for pieces in 0..3 {
+        let mut stream = model.stream(question(), CallOptions::new()).await?;
+        for _ in 0..pieces {
+            stream.next().await.transpose()?;
+        }
+        drop(stream);
+        is_answer(&ask(model, question()).await?)?;
+    }
+    Ok(())
+}

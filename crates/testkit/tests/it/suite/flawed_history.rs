@@ -1,0 +1,448 @@
+//! A history in memory that is right, or has one flaw.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, MutexGuard},
+    time::{Duration, Instant},
+};
+
+use conversant_core::{
+    ChatHistory, Expect, HistoryError, Lease, Message, Note, Range, SessionId, Slice, Turn, TurnId,
+    Value, Version, async_trait,
+};
+
+use super::wait;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flaw {
+    GreetsNewSessions,
+    LosesAnswers,
+    SortsById,
+    CountsTurns,
+    ForgetsOnLoad,
+    AppendsAgain,
+    ChecksBeforeIds,
+    KeepsTheEpoch,
+    RemembersClearedTurns,
+    AnyMeansFirstEpoch,
+    SameEpochMeansExactly,
+    IgnoresExpect,
+    StoresThenComplains,
+    KnowsNoNewSession,
+    TurnsAreTwoMessages,
+    GivesTheOldest,
+    CountsBytesOfText,
+    AfterIncludesOne,
+    AfterIgnoresEpochs,
+    VersionOfTheSlice,
+    IgnoresCase,
+    ClearsEverything,
+    TrimsText,
+    KeepsTextOnly,
+    KeepsTenMessages,
+    CutsLargeMessages,
+    AppendsInHalves,
+    NotesTheIdFirst,
+    TakesWhileLoading,
+    ClearsInHalves,
+    WritesBackASession,
+    ChecksThenWrites,
+    LooksThenWrites,
+    WritesBackTheStore,
+    NotesAreText,
+    HasOneNote,
+    NotesAreMessages,
+    KeepsNotes,
+    TakesOldNotes,
+    LeasesToAll,
+    ReleasesNothing,
+    LeasesForEver,
+    ReleasesAnybody,
+    // Of several handles to one store:
+    OpensAnew,
+    CachesSessions,
+    CachesIds,
+    ForgetsEpochs,
+    ForgetsNotes,
+    WritesLate,
+}
+
+/// A handle to a store in memory.
+#[derive(Clone)]
+pub(crate) struct History {
+    store: Arc<Mutex<Store>>,
+    /// What this handle has seen, for flaws that trust it.
+    cache: Arc<Mutex<Store>>,
+    flaw: Option<Flaw>,
+}
+
+type Store = HashMap<String, Log>;
+
+#[derive(Clone, Default)]
+struct Log {
+    epoch: u64,
+    turns: Vec<(TurnId, Vec<Message>)>,
+    cleared: Vec<TurnId>,
+    notes: BTreeMap<String, Note>,
+    lease: Option<(TurnId, Instant)>,
+}
+
+impl Log {
+    fn messages(&self) -> Vec<Message> {
+        self.turns.iter().flat_map(|(_, messages)| messages.clone()).collect()
+    }
+
+    fn version(&self) -> Version {
+        Version::new(self.epoch, self.messages().len() as u64)
+    }
+
+    /// Where a turn that is there ends.
+    fn end_of(&self, id: TurnId) -> Option<Version> {
+        let at = self.turns.iter().position(|(known, _)| *known == id)?;
+        let messages = self.turns[..=at].iter().map(|(_, messages)| messages.len()).sum::<usize>();
+        Some(Version::new(self.epoch, messages as u64))
+    }
+}
+
+impl History {
+    pub(crate) fn new(flaw: Option<Flaw>) -> Self {
+        Self { store: Arc::default(), cache: Arc::default(), flaw }
+    }
+
+    /// Returns another handle to the same store.
+    pub(crate) fn reopen(&self) -> Self {
+        let store =
+            if self.has(Flaw::OpensAnew) { Arc::default() } else { Arc::clone(&self.store) };
+        if self.has(Flaw::ForgetsNotes) {
+            store.lock().unwrap().values_mut().for_each(|log: &mut Log| log.notes.clear());
+        }
+        if self.has(Flaw::ForgetsEpochs) {
+            store.lock().unwrap().values_mut().for_each(|log| log.epoch = 0);
+        }
+        Self { store, cache: Arc::default(), flaw: self.flaw }
+    }
+
+    fn has(&self, flaw: Flaw) -> bool {
+        self.flaw == Some(flaw)
+    }
+
+    fn name(&self, session: &SessionId) -> String {
+        if self.has(Flaw::IgnoresCase) {
+            session.as_str().to_lowercase()
+        } else {
+            session.as_str().to_owned()
+        }
+    }
+
+    fn store(&self) -> MutexGuard<'_, Store> {
+        self.store.lock().unwrap()
+    }
+
+    fn get(&self, session: &SessionId) -> Log {
+        self.store().get(&self.name(session)).cloned().unwrap_or_default()
+    }
+
+    fn change<T>(&self, session: &SessionId, change: impl FnOnce(&mut Log) -> T) -> T {
+        change(self.store().entry(self.name(session)).or_default())
+    }
+
+    fn expect(&self, expect: Expect, log: &Log) -> Result<(), HistoryError> {
+        let known = self.store().contains_key("") || !log.turns.is_empty() || log.epoch > 0;
+        match expect {
+            _ if self.has(Flaw::IgnoresExpect) => Ok(()),
+            Expect::Any if self.has(Flaw::AnyMeansFirstEpoch) => {
+                Expect::SameEpoch(Version::default()).check(log.version())
+            }
+            Expect::SameEpoch(version) if self.has(Flaw::SameEpochMeansExactly) => {
+                Expect::Exactly(version).check(log.version())
+            }
+            Expect::Exactly(_) | Expect::SameEpoch(_)
+                if self.has(Flaw::KnowsNoNewSession) && !known =>
+            {
+                Expect::Exactly(Version::new(0, 1)).check(log.version())
+            }
+            expect => expect.check(log.version()),
+        }
+    }
+
+    /// Returns what is stored of a turn.
+    fn kept(&self, turn: &Turn) -> Vec<Message> {
+        let mut kept: Vec<Message> = turn.messages().iter().cloned().collect();
+        match self.flaw {
+            Some(Flaw::LosesAnswers) => kept.truncate(1),
+            Some(Flaw::KeepsTenMessages) => kept.truncate(10),
+            Some(Flaw::TrimsText) => rewrite(&mut kept, |text| text.trim().to_owned()),
+            Some(Flaw::KeepsTextOnly) => rewrite(&mut kept, str::to_owned),
+            Some(Flaw::CutsLargeMessages) => {
+                rewrite(&mut kept, |text| text.chars().take(1 << 20).collect());
+            }
+            _ => {}
+        }
+        kept
+    }
+}
+
+fn rewrite(messages: &mut [Message], rewrite: impl Fn(&str) -> String) {
+    for message in messages {
+        *message = Message::new(message.role().clone(), rewrite(&message.text()));
+    }
+}
+
+#[async_trait]
+impl ChatHistory for History {
+    async fn load(&self, session: &SessionId, range: Range) -> Result<Slice, HistoryError> {
+        let log = if self.has(Flaw::TakesWhileLoading) {
+            let log = self.change(session, std::mem::take);
+            wait().await;
+            self.change(session, |place| *place = log.clone());
+            log
+        } else if self.has(Flaw::CachesSessions) {
+            let log = self.get(session);
+            let mut cache = self.cache.lock().unwrap();
+            cache.entry(self.name(session)).or_insert(log).clone()
+        } else {
+            wait().await;
+            self.get(session)
+        };
+        if self.has(Flaw::ForgetsOnLoad) && range == Range::LastTurns(0) {
+            self.change(session, |log| log.turns.pop());
+        }
+        let messages = log.messages();
+        let count = messages.len();
+        let start = match range {
+            Range::LastTurns(turns) if self.has(Flaw::TurnsAreTwoMessages) => {
+                count.saturating_sub(turns.saturating_mul(2))
+            }
+            Range::LastTurns(turns) => {
+                let left = log.turns.len().saturating_sub(turns);
+                log.turns[..left].iter().map(|(_, messages)| messages.len()).sum()
+            }
+            Range::LastMessages(last) => count.saturating_sub(last),
+            Range::LastBytes(bytes) => {
+                let mut left = bytes;
+                let fitting = messages.iter().rev().take_while(|message| {
+                    let size = if self.has(Flaw::CountsBytesOfText) {
+                        message.text().len()
+                    } else {
+                        message.to_stored().to_string().len()
+                    };
+                    let rest = left.checked_sub(size as u64);
+                    left = rest.unwrap_or(0);
+                    rest.is_some()
+                });
+                count - fitting.count()
+            }
+            Range::After(version)
+                if version.epoch == log.epoch || self.has(Flaw::AfterIgnoresEpochs) =>
+            {
+                let seen = version.messages as usize;
+                let extra = usize::from(self.has(Flaw::AfterIncludesOne));
+                seen.saturating_sub(extra).min(count)
+            }
+            _ => 0,
+        };
+        let mut version = log.version();
+        let mut slice = messages[start..].to_vec();
+        match self.flaw {
+            Some(Flaw::GreetsNewSessions) if log.turns.is_empty() && log.epoch == 0 => {
+                slice.push(Message::ai("Hello!"));
+            }
+            Some(Flaw::CountsTurns) => version.messages = log.turns.len() as u64,
+            Some(Flaw::VersionOfTheSlice) => version.messages = slice.len() as u64,
+            Some(Flaw::GivesTheOldest) if matches!(range, Range::LastMessages(_)) => {
+                slice = messages[..count - start].to_vec();
+            }
+            _ => {}
+        }
+        Ok(Slice::new(slice, version))
+    }
+
+    async fn append(
+        &self,
+        session: &SessionId,
+        turn: &Turn,
+        expect: Expect,
+    ) -> Result<Version, HistoryError> {
+        wait().await;
+        let seen = self.get(session);
+        if self.has(Flaw::ChecksBeforeIds) {
+            self.expect(expect, &seen)?;
+        }
+        let known = if self.has(Flaw::CachesIds) {
+            let cache = self.cache.lock().unwrap();
+            cache.get(&self.name(session)).and_then(|log| log.end_of(turn.id()))
+        } else {
+            seen.end_of(turn.id())
+        };
+        if let Some(version) = known
+            && !self.has(Flaw::AppendsAgain)
+        {
+            return Ok(version);
+        }
+        if self.has(Flaw::RemembersClearedTurns) && seen.cleared.contains(&turn.id()) {
+            return Ok(seen.version());
+        }
+        let expected = self.expect(expect, &seen);
+        if !self.has(Flaw::StoresThenComplains) {
+            expected?;
+        }
+        let kept = self.kept(turn);
+        let add = |log: &mut Log| {
+            log.turns.push((turn.id(), kept.clone()));
+            if self.has(Flaw::SortsById) {
+                log.turns.sort_by_key(|(id, _)| *id);
+            }
+            log.version()
+        };
+        let version = match self.flaw {
+            Some(Flaw::AppendsInHalves) => {
+                self.change(session, |log| log.turns.push((turn.id(), kept[..1].to_vec())));
+                wait().await;
+                self.change(session, |log| {
+                    let (_, messages) =
+                        log.turns.iter_mut().find(|(id, _)| *id == turn.id()).unwrap();
+                    messages.extend_from_slice(&kept[1..]);
+                    log.version()
+                })
+            }
+            Some(Flaw::NotesTheIdFirst) => {
+                self.change(session, |log| log.turns.push((turn.id(), Vec::new())));
+                wait().await;
+                self.change(session, |log| {
+                    log.turns.retain(|(id, _)| *id != turn.id());
+                    add(log)
+                })
+            }
+            Some(Flaw::WritesBackASession) => {
+                let mut log = seen;
+                wait().await;
+                let version = add(&mut log);
+                self.change(session, |place| *place = log);
+                version
+            }
+            Some(Flaw::WritesBackTheStore) => {
+                let mut store = self.store().clone();
+                wait().await;
+                let version = add(store.entry(self.name(session)).or_default());
+                *self.store() = store;
+                version
+            }
+            Some(Flaw::ChecksThenWrites | Flaw::LooksThenWrites | Flaw::WritesLate) => {
+                wait().await;
+                self.change(session, add)
+            }
+            // What was seen may be old by now, so it is looked at again under the lock.
+            Some(Flaw::CachesIds) => {
+                let version = self.change(session, add);
+                self.cache.lock().unwrap().insert(self.name(session), self.get(session));
+                version
+            }
+            Some(Flaw::AppendsAgain | Flaw::StoresThenComplains | Flaw::ChecksBeforeIds) => {
+                self.change(session, add)
+            }
+            _ => {
+                if let Some(version) = self.get(session).end_of(turn.id()) {
+                    return Ok(version);
+                }
+                self.expect(expect, &self.get(session))?;
+                self.change(session, add)
+            }
+        };
+        if self.has(Flaw::StoresThenComplains) {
+            self.expect(expect, &seen_without(self.get(session)))?;
+        }
+        wait().await;
+        Ok(if self.has(Flaw::CountsTurns) {
+            Version::new(version.epoch, self.get(session).turns.len() as u64)
+        } else {
+            version
+        })
+    }
+
+    async fn clear(&self, session: &SessionId) -> Result<(), HistoryError> {
+        wait().await;
+        if self.has(Flaw::ClearsEverything) {
+            self.store().values_mut().for_each(|log| log.turns.clear());
+        }
+        if self.has(Flaw::ClearsInHalves) {
+            self.change(session, |log| log.turns.clear());
+            wait().await;
+        }
+        let keeps_notes = self.has(Flaw::KeepsNotes);
+        let keeps_epoch = self.has(Flaw::KeepsTheEpoch);
+        self.change(session, |log| {
+            log.cleared.extend(log.turns.drain(..).map(|(id, _)| id));
+            log.epoch += u64::from(!keeps_epoch);
+            if !keeps_notes {
+                log.notes.clear();
+            }
+        });
+        wait().await;
+        Ok(())
+    }
+
+    async fn note(&self, session: &SessionId, name: &str) -> Result<Option<Note>, HistoryError> {
+        let name = if self.has(Flaw::HasOneNote) { "" } else { name };
+        Ok(self.get(session).notes.get(name).cloned())
+    }
+
+    async fn put_note(
+        &self,
+        session: &SessionId,
+        name: &str,
+        note: &Note,
+    ) -> Result<(), HistoryError> {
+        let name = if self.has(Flaw::HasOneNote) { "" } else { name };
+        let mut note = note.clone();
+        if self.has(Flaw::NotesAreText) {
+            note = Note::new(Value::from(note.body.to_text().trim()), note.covers);
+        }
+        if !self.has(Flaw::TakesOldNotes) {
+            Expect::SameEpoch(note.covers).check(self.get(session).version())?;
+        }
+        self.change(session, |log| {
+            if self.has(Flaw::NotesAreMessages) {
+                let message = Message::system(note.body.to_text().into_owned());
+                log.turns.push((TurnId::random(), vec![message]));
+            }
+            log.notes.insert(name.to_owned(), note);
+        });
+        Ok(())
+    }
+
+    async fn lease(
+        &self,
+        session: &SessionId,
+        time: Duration,
+    ) -> Result<Option<Lease>, HistoryError> {
+        let (now, holder) = (Instant::now(), TurnId::random());
+        self.change(session, |log| {
+            let over = |until: Instant| until <= now && !self.has(Flaw::LeasesForEver);
+            match log.lease {
+                Some((_, until)) if !over(until) && !self.has(Flaw::LeasesToAll) => {
+                    Err(HistoryError::Busy)
+                }
+                _ => {
+                    log.lease = Some((holder, now + time));
+                    Ok(Some(Lease::new(session.clone(), holder)))
+                }
+            }
+        })
+    }
+
+    async fn release(&self, lease: &Lease) -> Result<(), HistoryError> {
+        self.change(&lease.session, |log| {
+            let holds = log.lease.is_some_and(|(holder, _)| holder == lease.holder);
+            if (holds || self.has(Flaw::ReleasesAnybody)) && !self.has(Flaw::ReleasesNothing) {
+                log.lease = None;
+            }
+        });
+        Ok(())
+    }
+}
+
+/// The log as it was before its last turn.
+fn seen_without(mut log: Log) -> Log {
+    log.turns.pop();
+    log
+}

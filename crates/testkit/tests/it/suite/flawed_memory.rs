@@ -1,0 +1,183 @@
+//! A memory that is right, or has one flaw.
+
+use std::sync::{
+    Mutex, MutexGuard,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use conversant_core::{
+    HistoryError, LoadContext, Loaded, Memory, MemoryError, Messages, Saved, Slot, Ticket, Turn,
+    Value, Variables, Version, async_trait,
+};
+
+use super::wait;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flaw {
+    GivesAnotherName,
+    Renames,
+    CountsLoads,
+    SavesAgain,
+    WantsATicket,
+    WantsTwoMessages,
+    RefusesNul,
+    KeepsOneTurn,
+    IgnoresTickets,
+    TidiesForEver,
+    TakesWhileLoading,
+    SavesInHalves,
+    NotesTheIdFirst,
+    TidiesInHalves,
+    ClearsInHalves,
+}
+
+pub(crate) struct Buffer {
+    slots: [Slot; 2],
+    renamed: [Slot; 2],
+    state: Mutex<State>,
+    loads: AtomicUsize,
+    flaw: Option<Flaw>,
+}
+
+#[derive(Clone, Default)]
+struct State {
+    epoch: u64,
+    turns: Vec<Turn>,
+    /// How many turns were tidied: a stand-in for a summary.
+    tidied: usize,
+    halfway: bool,
+}
+
+impl Buffer {
+    pub(crate) fn new(flaw: Option<Flaw>) -> Self {
+        Self {
+            slots: [Slot::messages("history"), Slot::text("tidied").optional()],
+            renamed: [Slot::messages("chat_history"), Slot::text("tidied")],
+            state: Mutex::default(),
+            loads: AtomicUsize::new(0),
+            flaw,
+        }
+    }
+
+    fn has(&self, flaw: Flaw) -> bool {
+        self.flaw == Some(flaw)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    fn version(&self) -> Version {
+        let state = self.state();
+        let messages = state.turns.iter().map(|turn| turn.messages().len()).sum::<usize>();
+        Version::new(state.epoch, messages as u64)
+    }
+}
+
+#[async_trait]
+impl Memory for Buffer {
+    fn variables(&self) -> &[Slot] {
+        if self.has(Flaw::Renames) && !self.state().turns.is_empty() {
+            &self.renamed
+        } else {
+            &self.slots
+        }
+    }
+
+    async fn load(&self, _: LoadContext<'_>) -> Result<Loaded, MemoryError> {
+        let state = if self.has(Flaw::TakesWhileLoading) {
+            let state = std::mem::take(&mut *self.state());
+            wait().await;
+            *self.state() = state.clone();
+            state
+        } else {
+            wait().await;
+            self.state().clone()
+        };
+        if state.halfway {
+            return Err(HistoryError::Corrupt { what: "half tidied".into(), source: None }.into());
+        }
+        let mut messages = Messages::new();
+        state.turns.iter().for_each(|turn| messages.append(turn.messages()));
+        let loads = self.loads.fetch_add(1, Ordering::Relaxed);
+        let tidied = if self.has(Flaw::CountsLoads) { loads } else { state.tidied };
+        let name = if self.has(Flaw::GivesAnotherName) { "chat_history" } else { "history" };
+        let variables = Variables::from([
+            (name, Value::from(messages)),
+            ("tidied", Value::from(tidied.to_string())),
+        ]);
+        Ok(Loaded::new(variables).with_ticket(Ticket::new(self.version())))
+    }
+
+    async fn save(&self, turn: &Turn, ticket: Ticket) -> Result<Saved, MemoryError> {
+        wait().await;
+        let unsupported = |what| Err(MemoryError::Unsupported { what });
+        if self.has(Flaw::WantsATicket) && ticket.version().is_none() {
+            return unsupported("turns without a ticket");
+        }
+        if self.has(Flaw::WantsTwoMessages) && turn.messages().len() != 2 {
+            return unsupported("turns of other than two messages");
+        }
+        let odd = turn.messages().iter().any(|message| message.text().contains('\0'));
+        if self.has(Flaw::RefusesNul) && odd {
+            return unsupported("NUL");
+        }
+        let current = self.version();
+        if let Some(expected) = ticket.version()
+            && expected.epoch != current.epoch
+            && !self.has(Flaw::IgnoresTickets)
+        {
+            return Err(HistoryError::Stale { expected, current }.into());
+        }
+        let known = self.state().turns.iter().any(|known| known.id() == turn.id());
+        if known && !self.has(Flaw::SavesAgain) {
+            return Ok(Saved::default());
+        }
+        if self.has(Flaw::SavesInHalves) {
+            let half = Turn::new(turn.messages().slice(..1)).with_id(turn.id());
+            self.state().turns.push(half);
+            wait().await;
+            self.state().turns.pop();
+        }
+        if self.has(Flaw::NotesTheIdFirst) {
+            self.state().turns.push(Turn::new(Messages::new()).with_id(turn.id()));
+            wait().await;
+            self.state().turns.pop();
+        }
+        self.state().turns.push(turn.clone());
+        wait().await;
+        Ok(Saved::default())
+    }
+
+    async fn tidy(&self) -> Result<Saved, MemoryError> {
+        if self.has(Flaw::TidiesInHalves) {
+            self.state().halfway = true;
+            wait().await;
+            self.state().halfway = false;
+        }
+        wait().await;
+        let mut state = self.state();
+        let more = usize::from(self.has(Flaw::TidiesForEver));
+        state.tidied = if more > 0 { state.tidied + more } else { state.turns.len() };
+        Ok(Saved::default())
+    }
+
+    async fn clear(&self) -> Result<(), MemoryError> {
+        if self.has(Flaw::ClearsInHalves) {
+            // Whoever finds it half cleared takes it for cleared.
+            if self.state().halfway {
+                return Ok(());
+            }
+            self.state().halfway = true;
+            wait().await;
+        }
+        wait().await;
+        let mut state = self.state();
+        let kept: Vec<Turn> = state.turns.iter().take(1).cloned().collect();
+        *state = State { epoch: state.epoch + 1, ..State::default() };
+        if self.has(Flaw::KeepsOneTurn) {
+            state.turns = kept;
+        }
+        Ok(())
+    }
+}

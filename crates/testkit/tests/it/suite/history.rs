@@ -1,0 +1,149 @@
+//! The suites of histories.
+
+use conversant_core::{
+    ChatHistory, Expect, HistoryError, Range, SessionId, Slice, Turn, Version, async_trait,
+};
+use conversant_testkit::{block_on, suite};
+
+use super::{
+    each_check_finds_its_flaw,
+    flawed_history::{Flaw, History},
+};
+
+const FLAWS: &[(Flaw, &str)] = &[
+    (Flaw::GreetsNewSessions, "a_new_session_is_empty"),
+    (Flaw::LosesAnswers, "a_turn_is_loaded_as_it_was_appended"),
+    (Flaw::SortsById, "turns_stay_in_the_order_of_appending"),
+    (Flaw::CountsTurns, "the_version_counts_messages"),
+    (Flaw::ForgetsOnLoad, "loading_changes_nothing"),
+    (Flaw::AppendsAgain, "a_turn_is_appended_once"),
+    (Flaw::ChecksBeforeIds, "a_repeated_append_succeeds_whatever_it_expects"),
+    (Flaw::KeepsTheEpoch, "clearing_empties_and_starts_an_epoch"),
+    (Flaw::RemembersClearedTurns, "a_cleared_turn_can_be_appended_again"),
+    (Flaw::AnyMeansFirstEpoch, "any_is_always_met"),
+    (Flaw::SameEpochMeansExactly, "the_same_epoch_allows_newer_turns"),
+    (Flaw::IgnoresExpect, "exactly_allows_nothing_newer"),
+    (Flaw::StoresThenComplains, "a_stale_append_stores_nothing"),
+    (Flaw::KnowsNoNewSession, "a_new_session_is_at_the_default_version"),
+    (Flaw::TurnsAreTwoMessages, "last_turns_are_whole"),
+    (Flaw::GivesTheOldest, "last_messages_are_as_many"),
+    (Flaw::CountsBytesOfText, "last_bytes_fit"),
+    (Flaw::AfterIncludesOne, "after_a_version_comes_the_rest"),
+    (Flaw::AfterIgnoresEpochs, "after_another_epoch_comes_all"),
+    (Flaw::VersionOfTheSlice, "every_range_tells_the_version"),
+    (Flaw::IgnoresCase, "sessions_never_mix"),
+    (Flaw::ClearsEverything, "clearing_one_session_leaves_the_others"),
+    (Flaw::TrimsText, "odd_texts_come_back_as_they_were"),
+    (Flaw::KeepsTextOnly, "every_kind_of_message_comes_back_as_it_was"),
+    (Flaw::KeepsTenMessages, "a_turn_of_many_messages_is_whole"),
+    (Flaw::CutsLargeMessages, "a_large_message_comes_back_or_is_refused"),
+    (Flaw::AppendsInHalves, "a_dropped_append_is_whole_or_not_there"),
+    (Flaw::NotesTheIdFirst, "a_dropped_append_can_be_repeated"),
+    (Flaw::TakesWhileLoading, "a_dropped_load_leaves_no_trace"),
+    (Flaw::ClearsInHalves, "a_dropped_clear_is_whole_or_not_done"),
+    (Flaw::WritesBackASession, "concurrent_appends_are_one_order"),
+    (Flaw::ChecksThenWrites, "one_of_many_exact_appends_wins"),
+    (Flaw::LooksThenWrites, "one_turn_appended_by_many_is_there_once"),
+    (Flaw::AppendsInHalves, "loads_see_whole_turns_only"),
+    (Flaw::WritesBackTheStore, "sessions_are_written_side_by_side"),
+    (Flaw::NotesAreText, "a_note_is_loaded_as_it_was_put"),
+    (Flaw::HasOneNote, "notes_are_told_apart_by_name_and_session"),
+    (Flaw::NotesAreMessages, "a_note_is_no_message"),
+    (Flaw::KeepsNotes, "clearing_takes_the_notes"),
+    (Flaw::TakesOldNotes, "a_note_of_an_old_epoch_is_not_stored"),
+    (Flaw::LeasesToAll, "a_session_is_leased_to_one"),
+    (Flaw::ReleasesNothing, "a_released_session_can_be_leased"),
+    (Flaw::LeasesForEver, "a_lease_ends_with_its_time"),
+    (Flaw::ReleasesAnybody, "an_old_lease_releases_nobody_else"),
+];
+
+#[test]
+fn each_check_of_the_history_suite_finds_its_flaw() {
+    each_check_finds_its_flaw(FLAWS, |flaw| {
+        let history = History::new(flaw);
+        block_on(suite::history(|| history.clone()))
+    });
+}
+
+const FLAWS_OF_HANDLES: &[(Flaw, &str)] = &[
+    (Flaw::OpensAnew, "a_conversation_outlives_its_handle"),
+    (Flaw::CachesSessions, "handles_see_what_the_others_write"),
+    (Flaw::CachesIds, "a_turn_is_appended_once_by_all_handles"),
+    (Flaw::WritesLate, "one_of_two_handles_wins"),
+    (Flaw::ForgetsEpochs, "the_epoch_outlives_its_handle"),
+    (Flaw::ForgetsNotes, "notes_outlive_their_handle"),
+];
+
+#[test]
+fn each_check_of_the_reopened_history_suite_finds_its_flaw() {
+    each_check_finds_its_flaw(FLAWS_OF_HANDLES, |flaw| {
+        let history = History::new(flaw);
+        block_on(suite::reopened_history(|| history.reopen()))
+    });
+}
+
+/// A history without notes and leases, and perhaps one that can't be cleared.
+struct Modest {
+    inner: History,
+    clears: bool,
+}
+
+#[async_trait]
+impl ChatHistory for Modest {
+    async fn load(&self, session: &SessionId, range: Range) -> Result<Slice, HistoryError> {
+        self.inner.load(session, range).await
+    }
+
+    async fn append(
+        &self,
+        session: &SessionId,
+        turn: &Turn,
+        expect: Expect,
+    ) -> Result<Version, HistoryError> {
+        self.inner.append(session, turn, expect).await
+    }
+
+    async fn clear(&self, session: &SessionId) -> Result<(), HistoryError> {
+        if self.clears {
+            return self.inner.clear(session).await;
+        }
+        Err(HistoryError::Backend { source: "the disk is gone".into() })
+    }
+}
+
+#[test]
+fn an_error_tells_what_was_seen() {
+    let error = block_on(suite::history(|| Modest { inner: History::new(None), clears: false }))
+        .unwrap_err();
+    insta::assert_snapshot!(error, @r"
+    8 of 44 checks of the history suite failed:
+      clearing_empties_and_starts_an_epoch: failed unexpectedly: the history can't be reached: the disk is gone
+      a_cleared_turn_can_be_appended_again: failed unexpectedly: the history can't be reached: the disk is gone
+      any_is_always_met: failed unexpectedly: the history can't be reached: the disk is gone
+      a_stale_append_stores_nothing: failed unexpectedly: the history can't be reached: the disk is gone
+      after_another_epoch_comes_all: failed unexpectedly: the history can't be reached: the disk is gone
+      every_range_tells_the_version: failed unexpectedly: the history can't be reached: the disk is gone
+      clearing_one_session_leaves_the_others: failed unexpectedly: the history can't be reached: the disk is gone
+      a_dropped_clear_is_whole_or_not_done: failed unexpectedly: the history can't be reached: the disk is gone
+    ");
+}
+
+#[test]
+fn a_report_tells_what_was_skipped() {
+    let make = || Modest { inner: History::new(None), clears: true };
+    let report = block_on(suite::history(make)).unwrap();
+    let shown = report.to_string();
+    let skipped: Vec<&str> = shown.lines().filter(|line| line.contains("skipped")).collect();
+    assert_eq!(skipped.len(), report.skipped().count());
+    insta::assert_snapshot!(skipped.join("\n"), @r"
+      skipped a_note_is_loaded_as_it_was_put: no notes
+      skipped notes_are_told_apart_by_name_and_session: no notes
+      skipped a_note_is_no_message: no notes
+      skipped clearing_takes_the_notes: no notes
+      skipped a_note_of_an_old_epoch_is_not_stored: no notes
+      skipped a_session_is_leased_to_one: no leases
+      skipped a_released_session_can_be_leased: no leases
+      skipped a_lease_ends_with_its_time: no leases
+      skipped an_old_lease_releases_nobody_else: no leases
+    ");
+}

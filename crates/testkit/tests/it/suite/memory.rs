@@ -1,0 +1,31 @@
+//! The suite of memories.
+
+use conversant_testkit::{block_on, suite};
+
+use super::{
+    each_check_finds_its_flaw,
+    flawed_memory::{Buffer, Flaw},
+};
+
+const FLAWS: &[(Flaw, &str)] = &[
+    (Flaw::GivesAnotherName, "a_load_gives_what_is_declared"),
+    (Flaw::Renames, "what_is_declared_stays_the_same"),
+    (Flaw::CountsLoads, "loading_changes_nothing"),
+    (Flaw::SavesAgain, "a_turn_is_saved_once"),
+    (Flaw::WantsATicket, "a_turn_can_be_saved_without_a_load"),
+    (Flaw::WantsTwoMessages, "a_turn_of_many_messages_can_be_saved"),
+    (Flaw::RefusesNul, "odd_texts_can_be_saved"),
+    (Flaw::KeepsOneTurn, "clearing_forgets"),
+    (Flaw::IgnoresTickets, "a_turn_of_a_cleared_conversation_is_not_saved"),
+    (Flaw::TidiesForEver, "tidying_can_be_repeated"),
+    (Flaw::TakesWhileLoading, "a_dropped_load_leaves_no_trace"),
+    (Flaw::SavesInHalves, "a_dropped_save_is_whole_or_not_there"),
+    (Flaw::NotesTheIdFirst, "a_dropped_save_can_be_repeated"),
+    (Flaw::TidiesInHalves, "a_dropped_tidy_costs_nothing"),
+    (Flaw::ClearsInHalves, "a_dropped_clear_can_be_repeated"),
+];
+
+#[test]
+fn each_check_of_the_memory_suite_finds_its_flaw() {
+    each_check_finds_its_flaw(FLAWS, |flaw| block_on(suite::memory(|| Buffer::new(flaw))));
+}
