@@ -59,7 +59,7 @@ fn while_connecting(error: reqwest::Error, connect: Duration) -> Failure {
         return Failure::last(ModelError::Tls { source: error.into() });
     }
     if says(&error, "dns error") {
-        return Failure::again(ModelError::Dns { source: error.into() });
+        return Failure { error: ModelError::Dns { source: error.into() }, retry: Retry::Once };
     }
     if says(&error, "tunnel error") {
         return Failure::last(ModelError::Connect { source: error.into() });

@@ -36,6 +36,8 @@ pub(crate) enum Retry {
     Backoff,
     /// At once, if the connection may have been an old one; else as [`Backoff`](Self::Backoff).
     AtOnceIfReused,
+    /// After a wait of our own, if it is the first time.
+    Once,
     /// After just this wait.
     After(Duration),
 }
@@ -100,8 +102,11 @@ impl Retries {
         let wait = match failure.retry {
             Retry::Never => return Err(failure.error),
             Retry::After(wait) => wait,
+            Retry::Once if self.done > 0 => return Err(failure.error),
             Retry::AtOnceIfReused if self.reused => Duration::ZERO,
-            Retry::AtOnceIfReused | Retry::Backoff => self.backoff.wait(self.done, fastrand::f64()),
+            Retry::AtOnceIfReused | Retry::Backoff | Retry::Once => {
+                self.backoff.wait(self.done, fastrand::f64())
+            }
         };
         if self.left == 0 || wait >= deadline.left() {
             return Err(failure.error);

@@ -9,8 +9,10 @@
 )]
 
 mod answers;
+mod connecting;
 mod faults;
 mod recorded;
 mod requests;
 mod settings;
 mod streams;
+mod waiting;

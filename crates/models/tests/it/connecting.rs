@@ -1,0 +1,209 @@
+//! Faults of making a connection, which no server's answer causes: rows 1 to 4 and 82 of the fault matrix.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use conversant_core::{ChatModel, ModelError};
+use conversant_models::{OpenAiBuilder, OpenAiChat};
+use conversant_testkit::{Fault, FaultServer, Step};
+use rustls::{
+    ClientConfig, RootCertStore, ServerConfig,
+    crypto::ring::default_provider,
+    pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpSocket, TcpStream},
+};
+use tokio_rustls::TlsAcceptor;
+
+use crate::faults::{builder, question};
+
+async fn fail(builder: OpenAiBuilder<OpenAiChat>) -> ModelError {
+    let error = builder.build().unwrap().generate(&question()).await.unwrap_err();
+    let shown = format!("{error} {error:?}");
+    assert!(!shown.contains("canary"), "{shown}");
+    error
+}
+
+#[tokio::test]
+async fn nobody_listens() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let base_url = format!("http://{}/v1", listener.local_addr().unwrap());
+    drop(listener);
+    let error = fail(builder(&base_url)).await;
+    assert!(matches!(error, ModelError::Connect { .. }) && error.is_retryable(), "{error:?}");
+}
+
+/// A resolver that knows no name.
+struct Nowhere(Arc<AtomicUsize>);
+
+impl reqwest::dns::Resolve for Nowhere {
+    fn resolve(&self, _: reqwest::dns::Name) -> reqwest::dns::Resolving {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Box::pin(async { Err("no such name".into()) })
+    }
+}
+
+fn tls(roots: RootCertStore) -> ClientConfig {
+    ClientConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth()
+}
+
+fn client() -> reqwest::ClientBuilder {
+    reqwest::Client::builder().tls_backend_preconfigured(tls(RootCertStore::empty()))
+}
+
+#[tokio::test]
+async fn the_name_is_unknown() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let resolver = Arc::new(Nowhere(Arc::clone(&asked)));
+    let client = client().dns_resolver(resolver).no_proxy().build().unwrap();
+    let error = fail(builder("https://nowhere.invalid/v1").http_client(client)).await;
+    assert!(matches!(error, ModelError::Dns { .. }), "{error:?}");
+    assert_eq!(asked.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test]
+async fn the_connection_hangs() {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    // Nobody accepts, so that from some connection on the system leaves them waiting.
+    let mut waiting = Vec::new();
+    for _ in 0..64 {
+        let connect = TcpStream::connect(address);
+        match tokio::time::timeout(Duration::from_millis(200), connect).await {
+            Ok(stream) => waiting.push(stream.unwrap()),
+            Err(_) => break,
+        }
+    }
+    let limit = Duration::from_millis(50);
+    let error = fail(builder(&format!("http://{address}/v1")).connect_timeout(limit)).await;
+    let text = error.to_string();
+    assert_eq!(text, "the model's server took longer than 0.05 s to accept a connection");
+}
+
+struct Certificates {
+    roots: RootCertStore,
+    server: Arc<ServerConfig>,
+}
+
+/// A certificate for a name, and who trusts it.
+fn certificates(name: &str, expired: bool) -> Certificates {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut parameters = rcgen::CertificateParams::new([name.to_owned()]).unwrap();
+    if expired {
+        parameters.not_after = rcgen::date_time_ymd(2020, 1, 1);
+    }
+    let certificate: CertificateDer<'static> = parameters.self_signed(&key).unwrap().into();
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate.clone()).unwrap();
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let server = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], key)
+        .unwrap();
+    Certificates { roots, server: Arc::new(server) }
+}
+
+/// Serves one answer per connection over TLS; returns its port and the number of its connections.
+async fn serve(config: Arc<ServerConfig>) -> (u16, Arc<AtomicUsize>) {
+    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let connections = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&connections);
+    tokio::spawn(async move {
+        let acceptor = TlsAcceptor::from(config);
+        while let Ok((stream, _)) = listener.accept().await {
+            count.fetch_add(1, Ordering::Relaxed);
+            if let Ok(mut stream) = acceptor.accept(stream).await {
+                let _ = stream.read(&mut [0; 4096]).await;
+                let body = r#"{"choices":[{"message":{"content":"secret"}}]}"#;
+                let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
+                let _ = stream.write_all((head + body).as_bytes()).await;
+                let _ = stream.shutdown().await;
+            }
+        }
+    });
+    (port, connections)
+}
+
+#[tokio::test]
+async fn the_certificate_is_not_to_be_trusted() {
+    let trusting = |roots: RootCertStore| {
+        let client = reqwest::Client::builder().tls_backend_preconfigured(tls(roots));
+        client.no_proxy().build().unwrap()
+    };
+    let good = certificates("localhost", false);
+    let (port, connections) = serve(Arc::clone(&good.server)).await;
+    let base_url = format!("https://localhost:{port}/v1");
+    let model = builder(&base_url).http_client(trusting(good.roots)).build().unwrap();
+    assert_eq!(model.generate(&question()).await.unwrap().text(), "secret");
+    assert_eq!(connections.load(Ordering::Relaxed), 1);
+
+    let expired = certificates("localhost", true);
+    let other = certificates("elsewhere.example", false);
+    for (case, certificates) in [("expired", expired), ("another name", other)] {
+        let (port, connections) = serve(certificates.server).await;
+        let base_url = format!("https://localhost:{port}/v1");
+        let error = fail(builder(&base_url).http_client(trusting(certificates.roots))).await;
+        assert!(matches!(error, ModelError::Tls { .. }), "{case}: {error:?}");
+        assert_eq!(connections.load(Ordering::Relaxed), 1, "{case}");
+    }
+    // The client of all adapters, which trusts whom the system trusts.
+    let unknown = certificates("localhost", false);
+    let (port, connections) = serve(unknown.server).await;
+    let error = fail(builder(&format!("https://localhost:{port}/v1"))).await;
+    assert!(matches!(error, ModelError::Tls { .. } | ModelError::Config { .. }), "{error:?}");
+    assert!(connections.load(Ordering::Relaxed) <= 1);
+}
+
+#[tokio::test]
+async fn the_server_speaks_no_tls() {
+    let refuse = Step::Send(Bytes::from_static(b"HTTP/1.1 400 No\r\n\r\n"));
+    let server = FaultServer::start(&Fault::new("plain", [refuse, Step::Close])).unwrap();
+    let base_url = server.base_url().replace("http://", "https://");
+    let error = fail(builder(&base_url).http_client(client().no_proxy().build().unwrap())).await;
+    assert!(matches!(error, ModelError::Tls { .. }), "{error:?}");
+    assert_eq!(server.connections(), 1);
+}
+
+#[tokio::test]
+async fn the_proxy_refuses() {
+    for answer in ["407 Proxy Authentication Required", "403 Forbidden"] {
+        let refuse = Step::Send(format!("HTTP/1.1 {answer}\r\ncontent-length: 0\r\n\r\n").into());
+        let fault = Fault::new("proxy", [Step::WaitForHead, refuse, Step::Close]);
+        let server = FaultServer::start(&fault).unwrap();
+        let proxy = reqwest::Proxy::https(server.base_url().replace("/v1", "")).unwrap();
+        let client = client().proxy(proxy).build().unwrap();
+        let error = fail(builder("https://api.example/v1").http_client(client)).await;
+        assert!(matches!(error, ModelError::Connect { .. }), "{error:?}");
+        assert_eq!(server.attempts(), 1);
+        let sent = server.requests().concat();
+        assert!(!String::from_utf8_lossy(&sent).contains("canary"));
+    }
+}
+
+#[tokio::test]
+async fn a_clients_own_redirects_are_not_followed_with_a_key() {
+    // A client that was given may follow redirects; our own never does (see the table of faults).
+    let fault = conversant_testkit::faults().iter().find(|f| f.name() == "redirect_307_other_port");
+    let server = FaultServer::start(fault.unwrap()).unwrap();
+    let error = fail(builder(&server.base_url())).await;
+    assert!(matches!(error, ModelError::Redirect { status: 307, .. }), "{error:?}");
+    assert_eq!((server.attempts(), server.bystander_connections()), (1, 0));
+}

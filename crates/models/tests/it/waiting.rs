@@ -1,0 +1,130 @@
+//! How long calls take: waits that servers ask for, deadlines, and calls that are given up.
+
+use std::time::{Duration, Instant};
+
+use conversant_core::{CallOptions, ChatModel, ModelError, StatusKind, TimeoutPhase};
+use conversant_testkit::{Answer, FaultServer, OpenAiServer, faults, poll_then_drop};
+
+use crate::faults::{builder, question};
+
+fn server(name: &str) -> FaultServer {
+    let fault = faults().iter().find(|fault| fault.name() == name).unwrap();
+    FaultServer::start(fault).unwrap()
+}
+
+#[tokio::test]
+async fn a_wait_that_is_asked_for_is_kept_to() {
+    for (fault, wait) in [
+        ("retry_after_1", 1000),
+        ("retry_after_1.5", 1500),
+        ("retry_after_ms", 300),
+        ("retry_after_ms_wins", 30),
+    ] {
+        let server = server(fault);
+        let model = builder(&server.base_url()).build().unwrap();
+        let start = Instant::now();
+        model.generate(&question()).await.unwrap();
+        let took = start.elapsed();
+        let wait = Duration::from_millis(wait);
+        assert!(took >= wait && took < wait + Duration::from_secs(1), "{fault}: {took:?}");
+    }
+}
+
+#[tokio::test]
+async fn no_wait_outlasts_the_deadline() {
+    let server = server("retry_after_1");
+    let model = builder(&server.base_url()).timeout(Duration::from_millis(900)).build().unwrap();
+    let start = Instant::now();
+    let error = model.generate(&question()).await.unwrap_err();
+    assert!(start.elapsed() < Duration::from_millis(900));
+    let api = error.api_error().unwrap();
+    assert_eq!((api.kind, api.retry_after), (StatusKind::RateLimit, Some(Duration::from_secs(1))));
+    assert_eq!(server.attempts(), 1);
+}
+
+#[tokio::test]
+async fn the_earlier_deadline_holds() {
+    let (short, long) = (Duration::from_millis(200), Duration::from_secs(60));
+    for (own, callers) in [(short, long), (long, short)] {
+        for fault in ["hang_before_headers", "hang_mid_body", "drip_body", "sse_hang_after_delta"] {
+            let server = server(fault);
+            let model = builder(&server.base_url()).timeout(own).header_timeout(long);
+            let model = model.idle_timeout(long).build().unwrap();
+            let start = Instant::now();
+            let options = CallOptions::new().with_deadline(start + callers);
+            let request = question().with_options(options);
+            let error = match model.stream(&request).await {
+                Ok(stream) => stream.into_reply().await.unwrap_err(),
+                Err(error) => error,
+            };
+            let took = start.elapsed();
+            let is_total = matches!(&error, ModelError::Timeout { phase: TimeoutPhase::Total, .. });
+            assert!(is_total, "{fault}: {error:?}");
+            assert!(took >= short && took < short + Duration::from_secs(1), "{fault}: {took:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_deadline_that_is_over_sends_nothing() {
+    let server = server("status_500");
+    let model = builder(&server.base_url()).build().unwrap();
+    let request = question().with_options(CallOptions::new().with_deadline(Instant::now()));
+    let error = model.generate(&request).await.unwrap_err();
+    assert!(matches!(error, ModelError::Timeout { phase: TimeoutPhase::Total, .. }), "{error:?}");
+    assert_eq!(server.attempts(), 0);
+}
+
+#[tokio::test]
+async fn retries_are_as_many_as_was_said() {
+    for max in [0, 1, 5] {
+        let server = server("status_500");
+        let model = builder(&server.base_url()).max_retries(max).build().unwrap();
+        model.generate(&question()).await.unwrap_err();
+        assert_eq!(server.attempts(), 1 + max as usize);
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_is_dropped_at_any_point_leaves_nothing_behind() {
+    let server = OpenAiServer::builder().reply("hello").repeat_last().start().unwrap();
+    let model = builder(&server.base_url()).build().unwrap();
+    let mut cancelled = 0;
+    while poll_then_drop(model.generate(&question()), cancelled).await.is_none() {
+        cancelled += 1;
+        assert_eq!(model.generate(&question()).await.unwrap().text(), "hello");
+    }
+    assert!(cancelled > 0);
+    let mut cancelled = 0;
+    let streamed = || async { model.stream(&question()).await.unwrap().into_reply().await };
+    while poll_then_drop(streamed(), cancelled).await.is_none() {
+        cancelled += 1;
+        assert_eq!(streamed().await.unwrap().text(), "hello");
+    }
+    assert!(cancelled > 0);
+}
+
+#[tokio::test]
+async fn a_call_that_is_dropped_closes_its_connection() {
+    let server = OpenAiServer::builder().reply(Answer::hang()).reply("next").start().unwrap();
+    let model = builder(&server.base_url()).build().unwrap();
+    let request = question();
+    tokio::select! {
+        _ = model.generate(&request) => panic!("answered"),
+        _ = server.received(1) => {}
+    }
+    server.disconnected(1).await;
+    assert_eq!(model.generate(&question()).await.unwrap().text(), "next");
+}
+
+#[tokio::test]
+async fn a_stream_that_is_dropped_in_a_flood_closes_its_connection() {
+    for fault in ["sse_delta_then_hang", "sse_delta_then_flood"] {
+        let server = server(fault);
+        let model = builder(&server.base_url()).build().unwrap();
+        let mut stream = model.stream(&question()).await.unwrap();
+        stream.next().await.unwrap().unwrap();
+        drop(stream);
+        server.disconnected(1).await;
+    }
+}
