@@ -89,6 +89,13 @@ impl Message {
         Self::new(Role::Chat(role.into()), content)
     }
 
+    /// Sets what the message says, and leaves all else as it is.
+    #[must_use]
+    pub fn with_content(mut self, content: impl Into<Content>) -> Self {
+        self.content = content.into();
+        self
+    }
+
     /// Sets the tool calls that the message asks for.
     #[must_use]
     pub fn with_tool_calls(mut self, calls: impl IntoIterator<Item = ToolCall>) -> Self {

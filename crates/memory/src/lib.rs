@@ -21,16 +21,40 @@
 //! # }
 //! ```
 
+mod asked;
+mod budget;
 mod buffer;
+mod combined;
 mod conversation;
+mod cut;
+mod derived;
 mod in_memory_history;
+mod literal;
 mod read;
+mod read_only;
+mod simple;
 mod string_buffer;
+mod summariser;
+mod summary;
+mod summary_buffer;
+mod tail;
+mod token_buffer;
 mod trim;
+mod turns;
 mod window;
 mod written;
 
 pub use self::{
-    buffer::BufferMemory, in_memory_history::InMemoryHistory, string_buffer::StringBufferMemory,
-    trim::Trim, window::WindowMemory,
+    buffer::BufferMemory,
+    combined::{CombinedMemory, CombinedMemoryError},
+    cut::Oversized,
+    in_memory_history::InMemoryHistory,
+    read_only::ReadOnlyMemory,
+    simple::SimpleMemory,
+    string_buffer::StringBufferMemory,
+    summary::SummaryMemory,
+    summary_buffer::SummaryBufferMemory,
+    token_buffer::TokenBufferMemory,
+    trim::Trim,
+    window::WindowMemory,
 };

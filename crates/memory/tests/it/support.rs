@@ -1,7 +1,8 @@
 //! What the tests share.
 
 use conversant_core::{
-    LoadContext, Loaded, Memory, Message, Messages, SessionId, Turn, TurnId, Variables,
+    LoadContext, Loaded, Memory, Message, Messages, SessionId, TokenCounter, Turn, TurnId,
+    Variables,
 };
 
 pub(crate) fn session(id: &str) -> SessionId {
@@ -33,4 +34,14 @@ pub(crate) fn messages(lines: &str) -> Messages {
             Message::new(conversant_core::Role::from_name(role), text)
         })
         .collect()
+}
+
+/// Counts the pieces of a message's line between white space.
+#[derive(Clone, Copy)]
+pub(crate) struct Whitespace;
+
+impl TokenCounter for Whitespace {
+    fn count_text(&self, text: &str) -> usize {
+        text.split_whitespace().count()
+    }
 }

@@ -1,22 +1,35 @@
 //! Builds a recorded case's memory from its kind and its settings.
 
-use conversant_core::Memory;
-use conversant_memory::{BufferMemory, StringBufferMemory, Trim, WindowMemory};
+use std::sync::Arc;
+
+use conversant_core::{LanguageModel, Memory};
+use conversant_memory::{
+    BufferMemory, CombinedMemory, ReadOnlyMemory, SimpleMemory, StringBufferMemory,
+    SummaryBufferMemory, SummaryMemory, TokenBufferMemory, Trim, WindowMemory,
+};
+use conversant_prompts::PromptTemplate;
+use conversant_testkit::ScriptedCompletion;
 use serde_json::Value as Json;
 
-/// A memory, and what its model is asked.
+use crate::support::Whitespace;
+
+/// A memory, and the model that it asks.
 pub(super) struct Built {
-    pub(super) memory: Box<dyn Memory>,
+    pub(super) memory: Arc<dyn Memory>,
+    model: ScriptedCompletion,
 }
 
 impl Built {
+    /// Returns all that the model was asked.
     pub(super) fn prompts(&self) -> Vec<String> {
-        Vec::new()
+        self.model.requests().into_iter().map(|request| request.prompt).collect()
     }
 }
 
-pub(super) fn memory(case: &Json) -> Option<Built> {
-    build(&case["memory"]).map(|memory| Built { memory })
+pub(super) fn memory(case: &Json) -> Built {
+    let replies: Vec<String> = serde_json::from_value(case["model_replies"].clone()).unwrap();
+    let model = ScriptedCompletion::new(replies);
+    Built { memory: build(&case["memory"], &model), model }
 }
 
 /// Applies the settings that are there.
@@ -30,35 +43,65 @@ macro_rules! with {
     }};
 }
 
-fn build(memory: &Json) -> Option<Box<dyn Memory>> {
+/// Applies the settings that most memories have.
+macro_rules! conversation {
+    ($memory:expr, $config:expr) => {
+        Arc::new(with!(texts!($memory, $config), $config; "return_messages" => with_return_messages(flag)))
+    };
+}
+
+macro_rules! texts {
+    ($memory:expr, $config:expr) => {
+        with!($memory, $config;
+            "memory_key" => with_memory_key(text),
+            "input_key" => with_input_key(text),
+            "output_key" => with_output_key(text),
+            "human_prefix" => with_human_prefix(text),
+            "ai_prefix" => with_ai_prefix(text),
+        )
+    };
+}
+
+fn build(memory: &Json, model: &ScriptedCompletion) -> Arc<dyn Memory> {
     let config = &memory["config"];
-    Some(match memory["kind"].as_str().unwrap() {
-        "buffer" => Box::new(with!(BufferMemory::new(), config;
-            "memory_key" => with_memory_key(text),
-            "input_key" => with_input_key(text),
-            "output_key" => with_output_key(text),
-            "return_messages" => with_return_messages(flag),
-            "human_prefix" => with_human_prefix(text),
-            "ai_prefix" => with_ai_prefix(text),
-        )),
-        "string_buffer" => Box::new(with!(StringBufferMemory::new(), config;
-            "memory_key" => with_memory_key(text),
-            "input_key" => with_input_key(text),
-            "output_key" => with_output_key(text),
-            "human_prefix" => with_human_prefix(text),
-            "ai_prefix" => with_ai_prefix(text),
-        )),
-        "window" => Box::new(with!(WindowMemory::new().with_trim(Trim::LangChain), config;
-            "memory_key" => with_memory_key(text),
-            "input_key" => with_input_key(text),
-            "output_key" => with_output_key(text),
-            "return_messages" => with_return_messages(flag),
-            "human_prefix" => with_human_prefix(text),
-            "ai_prefix" => with_ai_prefix(text),
-            "k" => with_k(size),
-        )),
-        _ => return None,
-    })
+    let summariser = || LanguageModel::completion(model.clone());
+    let summary_prompt = || PromptTemplate::from_template(text(&config["summary_prompt"])).unwrap();
+    match text(&memory["kind"]) {
+        "buffer" => conversation!(BufferMemory::new(), config),
+        "string_buffer" => Arc::new(texts!(StringBufferMemory::new(), config)),
+        "window" => {
+            let memory = WindowMemory::new().with_trim(Trim::LangChain);
+            conversation!(with!(memory, config; "k" => with_k(size)), config)
+        }
+        "token_buffer" => {
+            let memory = TokenBufferMemory::new(Whitespace).with_trim(Trim::LangChain);
+            let memory = with!(memory, config; "max_token_limit" => with_max_token_limit(size));
+            conversation!(memory, config)
+        }
+        "summary" => {
+            let memory = SummaryMemory::new(summariser());
+            conversation!(memory.with_summary_prompt(summary_prompt()).unwrap(), config)
+        }
+        "summary_buffer" => {
+            let memory = SummaryBufferMemory::new(summariser(), Whitespace)
+                .with_trim(Trim::LangChain)
+                .with_summary_prompt(summary_prompt())
+                .unwrap();
+            let memory = with!(memory, config; "max_token_limit" => with_max_token_limit(size));
+            conversation!(memory, config)
+        }
+        "simple" => {
+            let facts = serde_json::from_value(config["memories"].clone()).unwrap();
+            Arc::new(SimpleMemory::new(facts))
+        }
+        "read_only" => Arc::new(ReadOnlyMemory::new(build(&config["memory"], model))),
+        "combined" => {
+            let memories = config["memories"].as_array().unwrap();
+            let memories = memories.iter().map(|memory| build(memory, model));
+            Arc::new(CombinedMemory::new(memories).unwrap())
+        }
+        other => panic!("no such kind: {other}"),
+    }
 }
 
 fn text(json: &Json) -> &str {

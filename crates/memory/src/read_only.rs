@@ -1,0 +1,67 @@
+//! A memory that a chain may look at and not change.
+
+use async_trait::async_trait;
+use conversant_core::{
+    LoadContext, Loaded, Memory, MemoryError, Saved, Slot, Ticket, Turn, TurnKeys,
+};
+
+/// Shows another memory and leaves it as it is: saving, tidying and clearing do nothing. LangChain's `ReadOnlySharedMemory`, for a chain that needs
+/// to know of a conversation that another chain has.
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::Arc;
+/// use conversant_core::{vars, LoadContext, Memory, Ticket, Turn};
+/// use conversant_memory::{BufferMemory, ReadOnlyMemory};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), conversant_core::MemoryError> {
+/// let memory = Arc::new(BufferMemory::new());
+/// let view = ReadOnlyMemory::new(Arc::clone(&memory));
+/// memory.save(&Turn::exchange("hi", "hello"), Ticket::default()).await?;
+/// view.save(&Turn::exchange("aside", "ignored"), Ticket::default()).await?;
+/// let loaded = view.load(LoadContext::new(&vars! {})).await?;
+/// assert_eq!(loaded.variables, vars! { "history" => "Human: hi\nAI: hello" });
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct ReadOnlyMemory<M> {
+    memory: M,
+}
+
+impl<M: Memory> ReadOnlyMemory<M> {
+    /// Creates a view of a memory.
+    #[must_use]
+    pub const fn new(memory: M) -> Self {
+        Self { memory }
+    }
+}
+
+#[async_trait]
+impl<M: Memory> Memory for ReadOnlyMemory<M> {
+    fn variables(&self) -> &[Slot] {
+        self.memory.variables()
+    }
+
+    fn keys(&self) -> &TurnKeys {
+        self.memory.keys()
+    }
+
+    fn saves_turns(&self) -> bool {
+        false
+    }
+
+    async fn load(&self, context: LoadContext<'_>) -> Result<Loaded, MemoryError> {
+        self.memory.load(context).await
+    }
+
+    async fn save(&self, _: &Turn, _: Ticket) -> Result<Saved, MemoryError> {
+        Ok(Saved::default())
+    }
+
+    async fn clear(&self) -> Result<(), MemoryError> {
+        Ok(())
+    }
+}

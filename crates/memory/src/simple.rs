@@ -1,0 +1,64 @@
+//! The memory of fixed facts.
+
+use async_trait::async_trait;
+use conversant_core::{
+    LoadContext, Loaded, Memory, MemoryError, Saved, Slot, Ticket, Turn, Value, Variables,
+};
+
+/// Shows the same variables in every call, and keeps nothing. LangChain's `SimpleMemory`.
+///
+/// # Examples
+///
+/// ```
+/// use conversant_core::{vars, LoadContext, Memory};
+/// use conversant_memory::SimpleMemory;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), conversant_core::MemoryError> {
+/// let memory = SimpleMemory::new(vars! { "place" => "Lisbon" });
+/// let loaded = memory.load(LoadContext::new(&vars! {})).await?;
+/// assert_eq!(loaded.variables, vars! { "place" => "Lisbon" });
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct SimpleMemory {
+    variables: Variables,
+    slots: Vec<Slot>,
+}
+
+impl SimpleMemory {
+    /// Creates a memory of these variables.
+    #[must_use]
+    pub fn new(variables: Variables) -> Self {
+        let slot = |(name, value): (&str, &Value)| match value {
+            Value::Messages(_) => Slot::messages(name.to_owned()),
+            _ => Slot::text(name.to_owned()),
+        };
+        let slots = variables.iter().map(slot).collect();
+        Self { variables, slots }
+    }
+}
+
+#[async_trait]
+impl Memory for SimpleMemory {
+    fn variables(&self) -> &[Slot] {
+        &self.slots
+    }
+
+    fn saves_turns(&self) -> bool {
+        false
+    }
+
+    async fn load(&self, _: LoadContext<'_>) -> Result<Loaded, MemoryError> {
+        Ok(Loaded::new(self.variables.clone()))
+    }
+
+    async fn save(&self, _: &Turn, _: Ticket) -> Result<Saved, MemoryError> {
+        Ok(Saved::default())
+    }
+
+    async fn clear(&self) -> Result<(), MemoryError> {
+        Ok(())
+    }
+}
