@@ -69,7 +69,8 @@ pub use self::{
     model::{
         ApiError, CallOptions, ChatModel, ChatRequest, Choice, CompletionModel, CompletionRequest,
         DecodeError, Delta, FinishReason, LanguageModel, ModelError, Partial, Reply, ReplyStream,
-        StatusKind, TimeoutPhase, ToolCallDelta, TransportPhase, Usage,
+        ResponseFormat, StatusKind, TimeoutPhase, ToolCallDelta, ToolChoice, ToolDefinition,
+        TransportPhase, Usage,
     },
     nearest::nearest,
     observer::{Event, Observer},

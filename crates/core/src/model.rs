@@ -5,6 +5,7 @@ mod language_model;
 mod reply;
 mod request;
 mod stream;
+mod tools;
 
 use async_trait::async_trait;
 
@@ -14,6 +15,7 @@ pub use self::{
     reply::{Choice, FinishReason, Reply, Usage},
     request::{CallOptions, ChatRequest, CompletionRequest},
     stream::{Delta, ReplyStream, ToolCallDelta},
+    tools::{ResponseFormat, ToolChoice, ToolDefinition},
 };
 
 /// A model that takes messages and answers with a message.

@@ -2,8 +2,10 @@
 
 use std::{borrow::Cow, fmt};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::error::Category;
 
+use super::DecodeError;
 use crate::Message;
 
 /// A model's answer: a message, why it ended, and what it cost.
@@ -96,6 +98,39 @@ impl Reply {
     #[must_use]
     pub fn text(&self) -> Cow<'_, str> {
         self.message.text()
+    }
+
+    /// Reads the answer's text as JSON: what a [`ResponseFormat`](crate::ResponseFormat) asks for.
+    ///
+    /// # Errors
+    /// [`DecodeError`], if it is no JSON, or not of this type. It holds the text, and says where it is wrong without quoting it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_core::{Message, Reply};
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// struct Verdict {
+    ///     yes: bool,
+    /// }
+    ///
+    /// let reply = Reply::new(Message::ai(r#"{"yes": true}"#));
+    /// assert!(reply.json::<Verdict>()?.yes);
+    /// # Ok::<(), conversant_core::DecodeError>(())
+    /// ```
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
+        let text = self.text();
+        serde_json::from_str(&text).map_err(|error| {
+            let (line, column) = (error.line(), error.column());
+            let what = match error.classify() {
+                Category::Data => "its JSON is of another form than was asked for",
+                Category::Eof => "its JSON is cut off",
+                Category::Io | Category::Syntax => "it is no JSON",
+            };
+            DecodeError::new(format!("{what} (line {line}, column {column})"))
+                .with_body(text.into_owned())
+        })
     }
 }
 

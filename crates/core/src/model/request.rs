@@ -2,6 +2,7 @@
 
 use std::{fmt, time::Instant};
 
+use super::{ResponseFormat, ToolChoice, ToolDefinition};
 use crate::{Messages, TurnId};
 
 /// What holds for one call, whatever the model: stop sequences, the deadline, the turn.
@@ -23,13 +24,29 @@ pub struct CallOptions {
     pub deadline: Option<Instant>,
     /// The turn that the call is for: a call that is repeated under one id is saved once. `None`: the chain makes one.
     pub turn_id: Option<TurnId>,
+    /// The tools that the model may ask to be called. Empty: the model's own setting holds.
+    pub tools: Vec<ToolDefinition>,
+    /// Whether the model calls tools. `None`: the model's own setting holds.
+    pub tool_choice: Option<ToolChoice>,
+    /// Whether the model may ask for several calls at once. `None`: the model's own setting holds.
+    pub parallel_tool_calls: Option<bool>,
+    /// The form that the answer must have. `None`: the model's own setting holds.
+    pub response_format: Option<ResponseFormat>,
 }
 
 impl CallOptions {
     /// Creates options that ask for nothing.
     #[must_use]
     pub const fn new() -> Self {
-        Self { stop: Vec::new(), deadline: None, turn_id: None }
+        Self {
+            stop: Vec::new(),
+            deadline: None,
+            turn_id: None,
+            tools: Vec::new(),
+            tool_choice: None,
+            parallel_tool_calls: None,
+            response_format: None,
+        }
     }
 
     /// Sets the texts before which the model stops.
@@ -50,6 +67,45 @@ impl CallOptions {
     #[must_use]
     pub const fn with_turn_id(mut self, id: TurnId) -> Self {
         self.turn_id = Some(id);
+        self
+    }
+
+    /// Sets the tools that the model may ask to be called.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_core::{CallOptions, ToolChoice, ToolDefinition};
+    /// use serde_json::json;
+    ///
+    /// let clock = ToolDefinition::new("clock", json!({"type": "object", "properties": {}}));
+    /// let options = CallOptions::new().with_tools([clock]).with_tool_choice(ToolChoice::Required);
+    /// assert_eq!(options.tools.len(), 1);
+    /// ```
+    #[must_use]
+    pub fn with_tools(mut self, tools: impl IntoIterator<Item = ToolDefinition>) -> Self {
+        self.tools = tools.into_iter().collect();
+        self
+    }
+
+    /// Sets whether the model calls tools.
+    #[must_use]
+    pub fn with_tool_choice(mut self, choice: ToolChoice) -> Self {
+        self.tool_choice = Some(choice);
+        self
+    }
+
+    /// Sets whether the model may ask for several calls at once.
+    #[must_use]
+    pub const fn with_parallel_tool_calls(mut self, parallel: bool) -> Self {
+        self.parallel_tool_calls = Some(parallel);
+        self
+    }
+
+    /// Sets the form that the answer must have.
+    #[must_use]
+    pub fn with_response_format(mut self, format: ResponseFormat) -> Self {
+        self.response_format = Some(format);
         self
     }
 }
