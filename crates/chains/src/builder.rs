@@ -15,7 +15,7 @@ use crate::{
 ///
 /// See the [crate's page](crate).
 #[must_use]
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct LlmChainBuilder {
     prompt: Option<Arc<dyn Prompt>>,
     model: Option<LanguageModel>,

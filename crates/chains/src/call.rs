@@ -11,7 +11,8 @@ pub(crate) struct Prepared {
     pub(crate) variables: Variables,
     pub(crate) context: RunContext,
     pub(crate) turn_id: TurnId,
-    ticket: Ticket,
+    /// What the load gave, until the turn is saved.
+    pub(crate) ticket: Option<Ticket>,
     permit: Option<Permit>,
 }
 
@@ -32,7 +33,7 @@ pub(crate) async fn invoke(
     };
     match run.await {
         Ok(answer) => Ok(end(chain, prepared, answer)),
-        Err(error) => Err(fail(chain, &prepared.context, error)),
+        Err(error) => Err(fail(chain, link, &prepared, error).await),
     }
 }
 
@@ -51,7 +52,7 @@ pub(crate) async fn prepare(
     let turn_id = *options.turn_id.get_or_insert_with(TurnId::random);
     let mut variables = inputs;
     let mut permit = None;
-    let mut ticket = Ticket::default();
+    let mut ticket = None;
     if let Some(link) = link {
         if let Some(slot) =
             link.memory.variables().iter().find(|slot| variables.contains(slot.name()))
@@ -62,7 +63,7 @@ pub(crate) async fn prepare(
         permit = Some(link.queue.enter().await);
         let loaded = link.load(&variables).await?;
         variables.extend(loaded.variables);
-        ticket = loaded.ticket;
+        ticket = Some(loaded.ticket);
     }
     let context = RunContext::new(options, observers);
     context.emit(&Event::chain_started(chain.name(), &variables));
@@ -87,7 +88,7 @@ pub(crate) async fn save(
 ) -> Result<(), ChainError> {
     let Some(link) = link else { return Ok(()) };
     let turn = link.turn(prepared.turn_id, &prepared.variables, answer).with_incomplete(incomplete);
-    let ticket = std::mem::take(&mut prepared.ticket);
+    let ticket = prepared.ticket.take().unwrap_or_default();
     link.save(turn, ticket, answer, &prepared.context).await
 }
 
@@ -101,8 +102,21 @@ pub(crate) fn end(chain: &dyn Chain, prepared: Prepared, answer: Answer) -> Outc
     Outcome { variables, reply: answer.reply, turn_id, output_key }
 }
 
-/// Tells that a call failed after its start.
-pub(crate) fn fail(chain: &dyn Chain, context: &RunContext, error: ChainError) -> ChainError {
-    context.emit(&Event::chain_failed(chain.name(), &error));
+/// Tells that a call failed after its start, and that its load came to nothing.
+pub(crate) async fn fail(
+    chain: &dyn Chain,
+    link: Option<&Link>,
+    prepared: &Prepared,
+    error: ChainError,
+) -> ChainError {
+    prepared.context.emit(&Event::chain_failed(chain.name(), &error));
+    abandon(link, prepared.ticket.clone()).await;
     error
+}
+
+/// Gives back what a load holds, unless its turn was saved or tried to be.
+pub(crate) async fn abandon(link: Option<&Link>, ticket: Option<Ticket>) {
+    if let (Some(link), Some(ticket)) = (link, ticket) {
+        link.memory.abandon(ticket).await;
+    }
 }

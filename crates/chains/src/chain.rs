@@ -31,7 +31,7 @@ pub trait Chain: Send + Sync {
     /// [`ChainError`], of the step that failed.
     async fn run(&self, variables: &Variables, context: &RunContext) -> Result<Answer, ChainError>;
 
-    /// Runs the steps up to the model, and returns its answer piece by piece. The default runs them all.
+    /// Runs the steps up to the model, whose answer comes piece by piece. The default runs them all.
     ///
     /// # Errors
     /// [`ChainError`], of the step that failed.
@@ -39,18 +39,31 @@ pub trait Chain: Send + Sync {
         &self,
         variables: &Variables,
         context: &RunContext,
-    ) -> Result<Option<ReplyStream>, ChainError> {
-        Ok(self.run(variables, context).await?.reply.map(ReplyStream::whole))
+    ) -> Result<Streaming, ChainError> {
+        self.run(variables, context).await.map(|answer| Streaming::Whole(Box::new(answer)))
     }
 
-    /// Makes the outputs of a reply that was streamed. The default has none.
+    /// Makes the answer of a reply that came in pieces: for chains that have a [`stream`](Self::stream) of their own. The default gives the
+    /// reply's text as the first output.
     ///
     /// # Errors
     /// [`ChainError`], if the reply can't be parsed.
     fn finish(&self, reply: Reply, context: &RunContext) -> Result<Answer, ChainError> {
         let _ = context;
-        Ok(Answer { outputs: Variables::new(), reply: Some(reply), messages: None })
+        let name = self.outputs().first().cloned().unwrap_or_default();
+        let text = reply.text().into_owned();
+        Ok(Answer::new(Variables::from([(name, text)])).with_reply(reply))
     }
+}
+
+/// What a chain gives whoever streams it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Streaming {
+    /// A model's answer, piece by piece; [`Chain::finish`] makes the chain's answer of it.
+    Pieces(ReplyStream),
+    /// The whole answer, where there are no pieces.
+    Whole(Box<Answer>),
 }
 
 /// What a chain answers.

@@ -43,6 +43,7 @@ mod apply;
 mod builder;
 mod call;
 mod chain;
+mod conversations;
 mod error;
 mod link;
 mod llm_chain;
@@ -57,7 +58,8 @@ mod with_memory;
 
 pub use self::{
     builder::LlmChainBuilder,
-    chain::{Answer, Chain, RunContext},
+    chain::{Answer, Chain, RunContext, Streaming},
+    conversations::Conversations,
     error::{ChainError, NotSaved},
     link::Tidying,
     llm_chain::LlmChain,

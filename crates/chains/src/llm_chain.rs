@@ -1,6 +1,10 @@
 //! The LLM chain: a prompt and a model, with or without a memory.
 
-use std::{fmt, pin::Pin, sync::Arc};
+use std::{
+    fmt,
+    pin::Pin,
+    sync::{Arc, Weak},
+};
 
 use conversant_core::{CallOptions, Memory, MemoryError, Saved, Slot, Variables};
 
@@ -40,6 +44,10 @@ impl LlmChain {
 
     pub(crate) fn new(steps: LlmSteps, link: Option<Link>, observers: Observers) -> Self {
         Self { inner: Arc::new(Inner { steps, link, observers }) }
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakLlmChain {
+        WeakLlmChain(Arc::downgrade(&self.inner))
     }
 
     /// Returns what a call has to give: the prompt's slots that the memory does not fill.
@@ -141,6 +149,15 @@ impl LlmChain {
         let Some(link) = &self.inner.link else { return Ok(Saved::default()) };
         let _permit = link.queue.enter().await;
         link.memory.tidy().await
+    }
+}
+
+/// A chain that somebody else keeps.
+pub(crate) struct WeakLlmChain(Weak<Inner>);
+
+impl WeakLlmChain {
+    pub(crate) fn upgrade(&self) -> Option<LlmChain> {
+        self.0.upgrade().map(|inner| LlmChain { inner })
     }
 }
 

@@ -4,10 +4,10 @@ use std::{borrow::Cow, sync::Arc};
 
 use async_trait::async_trait;
 use conversant_core::{
-    Event, LanguageModel, OutputParser, Prompt, PromptValue, Reply, ReplyStream, Slot, Variables,
+    Event, LanguageModel, OutputParser, Prompt, PromptValue, Reply, Slot, Variables,
 };
 
-use crate::{Answer, Chain, ChainError, RunContext};
+use crate::{Answer, Chain, ChainError, RunContext, Streaming};
 
 /// A prompt, a model and perhaps a parser.
 pub(crate) struct LlmSteps {
@@ -58,12 +58,12 @@ impl Chain for LlmSteps {
         &self,
         variables: &Variables,
         context: &RunContext,
-    ) -> Result<Option<ReplyStream>, ChainError> {
+    ) -> Result<Streaming, ChainError> {
         let prompt = self.format(variables, context)?;
         self.model
             .stream(prompt, context.options().clone())
             .await
-            .map(Some)
+            .map(Streaming::Pieces)
             .map_err(ChainError::Model)
     }
 

@@ -8,11 +8,11 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use conversant_core::{CallOptions, Delta, Message, Reply, ReplyStream, Variables};
+use conversant_core::{CallOptions, Delta, Message, ModelError, Reply, ReplyStream, Variables};
 use futures_core::Stream;
 
 use crate::{
-    Answer, Chain, ChainError, Outcome,
+    Answer, Chain, ChainError, Outcome, Streaming,
     call::{self, Prepared},
     chain::Observers,
     link::Link,
@@ -71,15 +71,27 @@ pub struct ChainStream {
     partial: String,
 }
 
+type Failing = Pin<Box<dyn Future<Output = (ChainError, Box<Prepared>)> + Send>>;
 type Saving = Pin<Box<dyn Future<Output = Result<(Outcome, Reply), ChainError>> + Send>>;
 
 enum State {
-    /// Pieces come. The reply stream is gone once it has failed.
-    Running(Option<ReplyStream>, Box<Prepared>),
+    /// Pieces come.
+    Running(Box<Running>),
+    /// The model has failed, and the memory is told.
+    Failing(Failing),
+    /// The model has failed. What has come may still be saved.
+    Failed(Box<Prepared>),
     /// The answer is there, and its turn is being saved.
     Saving(Saving),
     /// Nothing more comes.
     Ended(Option<Box<Outcome>>),
+}
+
+struct Running {
+    stream: ReplyStream,
+    /// The answer, of a chain that gave it whole.
+    answer: Option<Answer>,
+    prepared: Box<Prepared>,
 }
 
 impl ChainStream {
@@ -94,13 +106,18 @@ impl ChainStream {
             call::check(chain.chain(), &prepared.variables)?;
             chain.chain().stream(&prepared.variables, &prepared.context).await
         };
-        match begin.await {
-            Ok(stream) => {
-                let state = State::Running(stream, Box::new(prepared));
-                Ok(Self { chain: Arc::new(chain), state, partial: String::new() })
+        let (stream, answer) = match begin.await {
+            Ok(Streaming::Pieces(stream)) => (stream, None),
+            Ok(Streaming::Whole(answer)) => {
+                (ReplyStream::whole(reply_of(chain.chain(), &answer)), Some(*answer))
             }
-            Err(error) => Err(call::fail(chain.chain(), &prepared.context, error)),
-        }
+            Err(error) => {
+                return Err(call::fail(chain.chain(), chain.link(), &prepared, error).await);
+            }
+        };
+        let running = Running { stream, answer, prepared: Box::new(prepared) };
+        let state = State::Running(Box::new(running));
+        Ok(Self { chain: Arc::new(chain), state, partial: String::new() })
     }
 
     /// Returns the next piece, or `None` after the end.
@@ -137,8 +154,13 @@ impl ChainStream {
     /// # Errors
     /// [`ChainError::NotSaved`].
     pub async fn save_partial(self) -> Result<(), ChainError> {
-        let State::Running(stream, mut prepared) = self.state else { return Ok(()) };
-        drop(stream);
+        let mut prepared = match self.state {
+            // The stream is dropped, which closes the model's connection.
+            State::Running(running) => running.prepared,
+            State::Failing(failing) => failing.await.1,
+            State::Failed(prepared) => prepared,
+            State::Saving(_) | State::Ended(_) => return Ok(()),
+        };
         if self.partial.is_empty() {
             return Ok(());
         }
@@ -148,20 +170,56 @@ impl ChainStream {
     }
 }
 
-/// Makes the outputs of the whole reply and saves its turn.
+/// Returns the reply of an answer that is whole, or one of its first output's text.
+fn reply_of(chain: &dyn Chain, answer: &Answer) -> Reply {
+    answer.reply.clone().unwrap_or_else(|| {
+        let output = chain.outputs().first().and_then(|name| answer.outputs.get(name));
+        Reply::new(Message::ai(
+            output.map(|value| value.to_text().into_owned()).unwrap_or_default(),
+        ))
+    })
+}
+
+/// Makes the chain's answer of the reply, if it is not there yet, and saves its turn.
 async fn finish(
     chain: Arc<dyn Streamable>,
-    mut prepared: Box<Prepared>,
+    running: Running,
     reply: Reply,
 ) -> Result<(Outcome, Reply), ChainError> {
+    let Running { stream, answer, mut prepared } = running;
+    drop(stream);
     let run = async {
-        let answer = chain.chain().finish(reply.clone(), &prepared.context)?;
+        let answer = match answer {
+            Some(answer) => answer,
+            None => chain.chain().finish(reply.clone(), &prepared.context)?,
+        };
         call::save(chain.link(), &mut prepared, &answer, false).await?;
         Ok(answer)
     };
     match run.await {
         Ok(answer) => Ok((call::end(chain.chain(), *prepared, answer), reply)),
-        Err(error) => Err(call::fail(chain.chain(), &prepared.context, error)),
+        Err(error) => Err(call::fail(chain.chain(), chain.link(), &prepared, error).await),
+    }
+}
+
+/// Tells that the model failed.
+async fn fail(
+    chain: Arc<dyn Streamable>,
+    prepared: Box<Prepared>,
+    error: ModelError,
+) -> (ChainError, Box<Prepared>) {
+    let error = ChainError::Model(error);
+    let error = call::fail(chain.chain(), chain.link(), &prepared, error).await;
+    (error, prepared)
+}
+
+impl ChainStream {
+    /// Goes on to the state that follows a running one's end.
+    fn end_running(&mut self, next: impl FnOnce(Arc<dyn Streamable>, Running) -> State) {
+        match std::mem::replace(&mut self.state, State::Ended(None)) {
+            State::Running(running) => self.state = next(Arc::clone(&self.chain), *running),
+            other => self.state = other,
+        }
     }
 }
 
@@ -172,47 +230,36 @@ impl Stream for ChainStream {
         let this = &mut *self;
         loop {
             match &mut this.state {
-                State::Ended(_) | State::Running(None, _) => return Poll::Ready(None),
+                State::Ended(_) | State::Failed(_) => return Poll::Ready(None),
                 State::Saving(saving) => {
-                    let (state, item) = match ready!(saving.as_mut().poll(context)) {
+                    let (outcome, item) = match ready!(saving.as_mut().poll(context)) {
                         Ok((outcome, reply)) => (Some(Box::new(outcome)), Ok(Delta::Done(reply))),
                         Err(error) => (None, Err(error)),
                     };
-                    this.state = State::Ended(state);
+                    this.state = State::Ended(outcome);
                     return Poll::Ready(Some(item));
                 }
-                State::Running(stream @ Some(_), prepared) => {
-                    let Some(reply_stream) = stream else { return Poll::Ready(None) };
-                    match ready!(Pin::new(reply_stream).poll_next(context)) {
-                        Some(Ok(Delta::Done(reply))) => {
-                            let State::Running(_, prepared) =
-                                std::mem::replace(&mut this.state, State::Ended(None))
-                            else {
-                                return Poll::Ready(None);
-                            };
-                            this.state = State::Saving(Box::pin(finish(
-                                Arc::clone(&this.chain),
-                                prepared,
-                                reply,
-                            )));
-                        }
+                State::Failing(failing) => {
+                    let (error, prepared) = ready!(failing.as_mut().poll(context));
+                    this.state = State::Failed(prepared);
+                    return Poll::Ready(Some(Err(error)));
+                }
+                State::Running(running) => {
+                    match ready!(Pin::new(&mut running.stream).poll_next(context)) {
+                        Some(Ok(Delta::Done(reply))) => this.end_running(|chain, running| {
+                            State::Saving(Box::pin(finish(chain, running, reply)))
+                        }),
                         Some(Ok(delta)) => {
                             if let Delta::Text(text) = &delta {
                                 this.partial.push_str(text);
                             }
                             return Poll::Ready(Some(Ok(delta)));
                         }
-                        Some(Err(error)) => {
-                            *stream = None;
-                            let error = ChainError::Model(error);
-                            return Poll::Ready(Some(Err(call::fail(
-                                this.chain.chain(),
-                                &prepared.context,
-                                error,
-                            ))));
-                        }
-                        // A reply stream ends with `Done` or an error.
-                        None => *stream = None,
+                        Some(Err(error)) => this.end_running(|chain, running| {
+                            State::Failing(Box::pin(fail(chain, running.prepared, error)))
+                        }),
+                        // A reply stream ends with `Done` or an error, so this does not come.
+                        None => this.end_running(|_, running| State::Failed(running.prepared)),
                     }
                 }
             }
@@ -223,7 +270,8 @@ impl Stream for ChainStream {
 impl fmt::Debug for ChainStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match &self.state {
-            State::Running(..) => "ChainStream(running)",
+            State::Running(_) => "ChainStream(running)",
+            State::Failing(_) | State::Failed(_) => "ChainStream(failed)",
             State::Saving(_) => "ChainStream(saving)",
             State::Ended(_) => "ChainStream(ended)",
         })

@@ -13,7 +13,7 @@ use crate::{
 /// **Who implements it**: memory crates, and whoever has a view of their own. **Who calls it**: a chain, for each call in this
 /// order: [`load`](Self::load) before the prompt is formatted; then, if the model answered, [`save`](Self::save) with the turn and the
 /// ticket of that load, once or more often (a save is idempotent by the turn's id); then [`tidy`](Self::tidy). If anything fails
-/// before the answer is there, nothing more is called, so `load` must change nothing. Calls on one conversation do not overlap
+/// before the answer is there, only [`abandon`](Self::abandon) is called, so `load` must change nothing of the conversation. Calls on one conversation do not overlap
 /// within one chain.
 ///
 /// # Examples
@@ -69,6 +69,12 @@ pub trait Memory: Send + Sync {
     /// Saves a turn: whole, once, or not at all.
     async fn save(&self, turn: &Turn, ticket: Ticket) -> Result<Saved, MemoryError>;
 
+    /// Is told that the call of a load came to nothing, so that its ticket won't be saved: what the load holds, such as a lease, is
+    /// given back. It is not called where a call is dropped in the middle. The default does nothing.
+    async fn abandon(&self, ticket: Ticket) {
+        let _ = ticket;
+    }
+
     /// Does the work that may come after an answer, such as a summary. A failure costs nothing: the next call tries again.
     async fn tidy(&self) -> Result<Saved, MemoryError> {
         Ok(Saved::default())
@@ -96,6 +102,9 @@ macro_rules! forward_memory {
             }
             async fn save(&self, turn: &Turn, ticket: Ticket) -> Result<Saved, MemoryError> {
                 (**self).save(turn, ticket).await
+            }
+            async fn abandon(&self, ticket: Ticket) {
+                (**self).abandon(ticket).await;
             }
             async fn tidy(&self) -> Result<Saved, MemoryError> {
                 (**self).tidy().await

@@ -9,8 +9,10 @@
     unreachable_pub
 )]
 
+mod abandon;
 mod apply;
 mod cancel;
+mod conversations;
 mod events;
 mod fixtures;
 mod parsers;

@@ -1,10 +1,12 @@
 //! Answers piece by piece, through a chain with a memory.
 
-use conversant_chains::{ChainError, ChainStream};
-use conversant_core::{ChatHistory, Delta, ModelError, Range, vars};
+use std::borrow::Cow;
+
+use conversant_chains::{Answer, Chain, ChainError, ChainStream, RunContext, WithMemory};
+use conversant_core::{ChatHistory, Delta, ModelError, Range, Slot, Variables, async_trait, vars};
 use conversant_testkit::{Gate, Line, ScriptedChat};
 
-use crate::fixtures::{TestHistory, chain, chain_of, session};
+use crate::fixtures::{TestHistory, chain, chain_of, memory, session};
 
 async fn pieces(stream: &mut ChainStream) -> Vec<String> {
     let mut pieces = Vec::new();
@@ -112,4 +114,36 @@ async fn the_next_call_waits_for_the_stream() {
         history.inner.load(&session(), Range::All).await.unwrap().messages.to_string(),
         "Human: one\nAI: Hello\nHuman: two\nAI: second"
     );
+}
+
+/// A chain without a model, whose answer is there at once.
+struct Twice([Slot; 2], [Cow<'static, str>; 1]);
+
+#[async_trait]
+impl Chain for Twice {
+    fn name(&self) -> &str {
+        "Twice"
+    }
+    fn slots(&self) -> &[Slot] {
+        &self.0
+    }
+    fn outputs(&self) -> &[Cow<'static, str>] {
+        &self.1
+    }
+    async fn run(&self, variables: &Variables, _: &RunContext) -> Result<Answer, ChainError> {
+        let said = variables.get("said").unwrap().to_text().repeat(2);
+        Ok(Answer::new(vars! { "twice" => said }))
+    }
+}
+
+#[tokio::test]
+async fn a_chain_without_pieces_streams_its_whole_answer_and_saves_it() {
+    let history = TestHistory::default();
+    let twice =
+        Twice([Slot::text("said"), Slot::messages("chat_history").optional()], ["twice".into()]);
+    let chain = WithMemory::new(twice, memory(&history)).unwrap();
+    let mut stream = chain.stream(vars! { "said" => "ho" }).await.unwrap();
+    assert_eq!(pieces(&mut stream).await, ["hoho", "done: hoho"]);
+    assert_eq!(stream.outcome().unwrap().text(), "hoho");
+    assert_eq!(history.transcript().await, "Human: ho\nAI: hoho");
 }

@@ -1,0 +1,83 @@
+//! What a load holds is given back when its call comes to nothing.
+
+use std::sync::{Arc, Mutex};
+
+use conversant_chains::LlmChain;
+use conversant_core::{
+    LoadContext, Loaded, Memory, MemoryError, ModelError, Saved, Slot, Ticket, Turn, Version,
+    async_trait, vars,
+};
+use conversant_testkit::{Line, ScriptedChat};
+
+use crate::fixtures::text_prompt;
+
+/// Notes what it is asked to do.
+struct Noted {
+    slots: [Slot; 1],
+    notes: Arc<Mutex<Vec<String>>>,
+}
+
+impl Noted {
+    fn note(&self, what: &str, ticket: &Ticket) {
+        self.notes.lock().unwrap().push(format!("{what} {}", ticket.version().unwrap().messages));
+    }
+}
+
+#[async_trait]
+impl Memory for Noted {
+    fn variables(&self) -> &[Slot] {
+        &self.slots
+    }
+    async fn load(&self, _: LoadContext<'_>) -> Result<Loaded, MemoryError> {
+        let ticket = Ticket::new(Version::new(0, 7));
+        self.note("load", &ticket);
+        Ok(Loaded::new(vars! { "chat_history" => "" }).with_ticket(ticket))
+    }
+    async fn save(&self, turn: &Turn, ticket: Ticket) -> Result<Saved, MemoryError> {
+        self.note("save", &ticket);
+        if turn.messages().to_string().contains("full") {
+            return Err(MemoryError::Unsupported { what: "this" });
+        }
+        Ok(Saved::default())
+    }
+    async fn abandon(&self, ticket: Ticket) {
+        self.note("abandon", &ticket);
+    }
+    async fn clear(&self) -> Result<(), MemoryError> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn each_load_is_saved_or_abandoned() {
+    let broken = || ModelError::provider("broken", false, None);
+    let model = ScriptedChat::new([
+        Line::text("fine"),
+        Line::from(broken()),
+        Line::text("full"),
+        Line::pieces(["Hel"]).then_error(broken()),
+        Line::from(broken()),
+    ]);
+    let notes = Arc::new(Mutex::new(Vec::new()));
+    let memory = Noted { slots: [Slot::text("chat_history")], notes: Arc::clone(&notes) };
+    let chain =
+        LlmChain::builder().prompt(text_prompt()).model(model).memory(memory).build().unwrap();
+    let input = || vars! { "human_input" => "hi" };
+    let take = || std::mem::take(&mut *notes.lock().unwrap()).join(", ");
+
+    chain.predict(input()).await.unwrap();
+    assert_eq!(take(), "load 7, save 7");
+    chain.predict(input()).await.unwrap_err();
+    assert_eq!(take(), "load 7, abandon 7", "the model failed");
+    chain.predict(vars! {}).await.unwrap_err();
+    assert_eq!(take(), "load 7, abandon 7", "an input was missing");
+    chain.predict(input()).await.unwrap_err();
+    assert_eq!(take(), "load 7, save 7", "the save failed, and has had its ticket");
+    let mut stream = chain.stream(input()).await.unwrap();
+    while stream.next().await.is_some() {}
+    assert_eq!(take(), "load 7, abandon 7", "the stream failed");
+    stream.save_partial().await.unwrap();
+    assert_eq!(take(), "save 7", "a partial answer may be saved after all");
+    chain.stream(input()).await.unwrap_err();
+    assert_eq!(take(), "load 7, abandon 7", "the stream did not begin");
+}

@@ -1,0 +1,97 @@
+//! Many sessions from one definition.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use conversant_chains::{Conversations, LlmChain};
+use conversant_core::{ChatHistory, Range, SessionId, vars};
+use conversant_memory::{BufferMemory, InMemoryHistory};
+use conversant_testkit::{Line, ScriptedChat};
+
+use crate::fixtures::{chat_prompt, text_prompt};
+
+fn session(id: usize) -> SessionId {
+    SessionId::new(format!("session-{id}")).unwrap()
+}
+
+/// Conversations over one history, and how many chains were built.
+fn conversations(history: &InMemoryHistory) -> (Conversations, Arc<AtomicUsize>) {
+    let model =
+        ScriptedChat::with_handler(|request| Line::text(request.messages.last().unwrap().text()));
+    let definition = LlmChain::builder().prompt(chat_prompt()).model(model);
+    let history = history.clone();
+    let built = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&built);
+    let conversations = Conversations::new(move |session| {
+        count.fetch_add(1, Ordering::Relaxed);
+        let memory = BufferMemory::new()
+            .with_memory_key("chat_history")
+            .with_return_messages(true)
+            .with_history(history.clone(), session.clone());
+        definition.clone().memory(memory).build()
+    });
+    (conversations.unwrap(), built)
+}
+
+#[test]
+fn a_fault_of_the_definition_is_told_at_once() {
+    let fault =
+        Conversations::new(|_| LlmChain::builder().prompt(text_prompt()).build()).unwrap_err();
+    assert_eq!(fault.to_string(), "the chain can't be built: it has no model: call `model`");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sessions_never_mix_and_each_is_one_order() {
+    let history = InMemoryHistory::new();
+    let (conversations, _) = conversations(&history);
+    let tasks: Vec<_> = (0..64)
+        .map(|task| {
+            let conversations = conversations.clone();
+            tokio::spawn(async move {
+                for call in 0..50 {
+                    let session_id = (task * 7 + call * 13) % 100;
+                    let chain = conversations.chain(&session(session_id)).unwrap();
+                    let inputs = vars! { "human_input" => format!("{session_id}: {task}/{call}") };
+                    chain.predict(inputs).await.unwrap();
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let mut turns = 0;
+    for id in 0..100 {
+        let messages = history.load(&session(id), Range::All).await.unwrap().messages;
+        let messages: Vec<_> = messages.iter().collect();
+        for pair in messages.chunks(2) {
+            assert!(pair[0].text().starts_with(&format!("{id}: ")), "a foreign message in {id}");
+            assert_eq!(pair[0].text(), pair[1].text(), "a question without its answer");
+            turns += 1;
+        }
+    }
+    assert_eq!(turns, 64 * 50);
+}
+
+#[test]
+fn one_session_is_one_chain_and_ended_sessions_take_no_space() {
+    let (conversations, built) = conversations(&InMemoryHistory::new());
+    let conversations = conversations.with_warm(3);
+    built.store(0, Ordering::Relaxed);
+    let held = conversations.chain(&session(0)).unwrap();
+    for id in 1..1_000 {
+        conversations.chain(&session(id)).unwrap();
+        conversations.chain(&session(id)).unwrap();
+    }
+    assert_eq!(built.load(Ordering::Relaxed), 1_000, "what is at hand is not built again");
+    assert_eq!(conversations.open(), 4, "one that is held, and three at hand");
+    conversations.chain(&session(0)).unwrap();
+    assert_eq!(built.load(Ordering::Relaxed), 1_000, "what somebody holds is not built again");
+    drop(held);
+    for id in [0, 999, 998, 997] {
+        conversations.close(&session(id));
+    }
+    assert_eq!(conversations.open(), 0);
+}
