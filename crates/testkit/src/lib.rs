@@ -2,8 +2,20 @@
 //!
 //! Whoever writes a model, a memory or a history for conversant depends on this crate in
 //! `[dev-dependencies]`, and so does whoever tests a program made of them. Nothing here reaches
-//! beyond the loopback interface, and nothing here waits by the clock: what a test waits for is
-//! told to it ([`Gate`], [`OpenAiServer::received`]).
+//! beyond the loopback interface, and no test has to sleep: what it waits for is told to it
+//! ([`Gate`], [`OpenAiServer::received`], [`FaultServer::disconnected`]).
+//!
+//! | to test | there is |
+//! |---|---|
+//! | a chain or a memory | [`ScriptedChat`], [`ScriptedCompletion`]: models that answer from a list |
+//! | what happens when a store fails | [`FaultyHistory`], [`FaultyMemory`]: doubles with a [`Mishap`] |
+//! | a model adapter | [`OpenAiServer`]: OpenAI's interface on a port, answering from a list |
+//! | an adapter against the worst | [`FaultServer`] with [`faults`]: resets, hangs, lies, by table |
+//! | a model, memory or history of one's own | [`suite`]: what each of them must do |
+//! | cancellation | [`poll_then_drop`]: drops a future at each point at which it waits |
+//! | any of it without a runtime | [`block_on`] |
+//!
+//! # Examples
 //!
 //! ```
 //! use conversant_testkit::{Answer, OpenAiServer};

@@ -62,6 +62,12 @@ pub enum HistoryCall {
     Append,
     /// [`ChatHistory::clear`].
     Clear,
+    /// [`ChatHistory::turns`].
+    Turns,
+    /// [`ChatHistory::sessions`].
+    Sessions,
+    /// [`ChatHistory::delete`].
+    Delete,
     /// [`ChatHistory::note`].
     Note,
     /// [`ChatHistory::put_note`].
@@ -128,6 +134,22 @@ impl<H: ChatHistory> ChatHistory for FaultyHistory<H> {
 
     async fn clear(&self, session: &SessionId) -> Result<(), HistoryError> {
         self.plan.run(HistoryCall::Clear, self.inner.clear(session)).await
+    }
+
+    async fn turns(&self, session: &SessionId, range: Range) -> Result<Vec<Turn>, HistoryError> {
+        self.plan.run(HistoryCall::Turns, self.inner.turns(session, range)).await
+    }
+
+    async fn sessions(
+        &self,
+        after: Option<&SessionId>,
+        limit: usize,
+    ) -> Result<Vec<SessionId>, HistoryError> {
+        self.plan.run(HistoryCall::Sessions, self.inner.sessions(after, limit)).await
+    }
+
+    async fn delete(&self, session: &SessionId) -> Result<(), HistoryError> {
+        self.plan.run(HistoryCall::Delete, self.inner.delete(session)).await
     }
 
     async fn note(&self, session: &SessionId, name: &str) -> Result<Option<Note>, HistoryError> {

@@ -5,6 +5,7 @@ mod concurrent;
 mod content;
 mod dropped;
 mod expect;
+mod export;
 mod lease;
 mod note;
 mod range;
@@ -23,8 +24,8 @@ use super::{
 /// Checks that a history keeps the contract of [`ChatHistory`].
 ///
 /// `make` is called once for each check and may return handles to one and the same store: every
-/// check uses sessions with new random names, and leaves them behind. Checks of notes and leases
-/// are skipped where the history has none.
+/// check uses sessions with new random names, and leaves them behind. Checks of what a history need
+/// not have (notes, leases, lists, …) are skipped where it has none.
 ///
 /// # Errors
 ///
@@ -74,7 +75,7 @@ pub async fn history<H: ChatHistory>(make: impl Fn() -> H) -> Result<Report, Sui
         expect::the_same_epoch_allows_newer_turns,
         expect::exactly_allows_nothing_newer,
         expect::a_stale_append_stores_nothing,
-        expect::a_new_session_is_at_the_default_version,
+        expect::a_new_session_can_be_expected,
         range::last_turns_are_whole,
         range::last_messages_are_as_many,
         range::last_bytes_fit,
@@ -83,6 +84,10 @@ pub async fn history<H: ChatHistory>(make: impl Fn() -> H) -> Result<Report, Sui
         range::every_range_tells_the_version,
         session::sessions_never_mix,
         session::clearing_one_session_leaves_the_others,
+        export::turns_are_loaded_as_they_were_appended,
+        export::sessions_are_listed_in_their_order,
+        export::a_deleted_session_is_gone,
+        export::a_turn_of_a_deleted_session_is_stale,
         content::odd_texts_come_back_as_they_were,
         content::every_kind_of_message_comes_back_as_it_was,
         content::a_turn_of_many_messages_is_whole,

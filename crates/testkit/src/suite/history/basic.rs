@@ -7,10 +7,12 @@ use crate::suite::check::{Checked, ensure};
 
 pub(super) async fn a_new_session_is_empty(history: &impl ChatHistory) -> Checked {
     let talk = Talk::new(history)?;
+    let version = talk.version().await?;
+    ensure!(version.messages == 0, "it is at {version:?}");
     for range in [Range::All, Range::LastTurns(3), Range::After(Version::default())] {
         let slice = talk.load(range).await?;
         ensure!(slice.messages.is_empty(), "{range:?} found {} messages", slice.messages.len());
-        ensure!(slice.version == Version::default(), "{range:?} is at {:?}", slice.version);
+        ensure!(slice.version == version, "{range:?} is at {:?}, not {version:?}", slice.version);
     }
     Ok(())
 }
@@ -18,8 +20,10 @@ pub(super) async fn a_new_session_is_empty(history: &impl ChatHistory) -> Checke
 pub(super) async fn a_turn_is_loaded_as_it_was_appended(history: &impl ChatHistory) -> Checked {
     let talk = Talk::new(history)?;
     let turn = Turn::exchange("Hi there my friend", " Hi there! How can I help you today?");
+    let start = talk.version().await?;
     let version = talk.append(&turn).await?;
-    ensure!(version == Version::new(0, 2), "the first exchange led to {version:?}");
+    let expected = Version::new(start.epoch, 2);
+    ensure!(version == expected, "the first exchange led from {start:?} to {version:?}");
     talk.holds(&[&turn]).await?;
     let loaded = talk.all().await?.version;
     ensure!(loaded == version, "append returned {version:?}, and load {loaded:?}");
@@ -46,8 +50,13 @@ fn falling_id(number: usize) -> TurnId {
 pub(super) async fn the_version_counts_messages(history: &impl ChatHistory) -> Checked {
     let talk = Talk::new(history)?;
     let versions = talk.fill(3).await?;
-    let expected = [2, 4, 6].map(|messages| Version::new(0, messages));
-    ensure!(versions == expected, "three exchanges led to {versions:?}");
+    let counts: Vec<u64> = versions.iter().map(|version| version.messages).collect();
+    ensure!(counts == [2, 4, 6], "three exchanges led to {versions:?}");
+    let epochs: Vec<u64> = versions.iter().map(|version| version.epoch).collect();
+    ensure!(
+        epochs.windows(2).all(|pair| pair.first() == pair.last()),
+        "the epochs were {epochs:?}"
+    );
     Ok(())
 }
 
@@ -82,7 +91,7 @@ pub(super) async fn a_repeated_append_succeeds_whatever_it_expects(
 ) -> Checked {
     let talk = Talk::new(history)?;
     let turn = exchange(1);
-    let expect = Expect::Exactly(Version::default());
+    let expect = Expect::Exactly(talk.version().await?);
     let version = talk.append_if(&turn, expect).await?;
     // As whoever lost the reply would: the turn itself is why the version has moved on.
     let again = talk.append_if(&turn, expect).await?;
@@ -93,19 +102,27 @@ pub(super) async fn a_repeated_append_succeeds_whatever_it_expects(
 pub(super) async fn clearing_empties_and_starts_an_epoch(history: &impl ChatHistory) -> Checked {
     let talk = Talk::new(history)?;
     talk.fill(2).await?;
+    let mut epochs = vec![talk.version().await?.epoch];
+    for number in 3..5 {
+        talk.clear().await?;
+        let cleared = talk.all().await?;
+        ensure!(cleared.messages.is_empty(), "{} messages were left", cleared.messages.len());
+        let epoch = cleared.version.epoch;
+        ensure!(!epochs.contains(&epoch), "after the epochs {epochs:?} came {epoch}");
+        ensure!(cleared.version.messages == 0, "the version was {:?}", cleared.version);
+        let turn = exchange(number);
+        let version = talk.append(&turn).await?;
+        ensure!(version == Version::new(epoch, 2), "the next turn led to {version:?}");
+        talk.holds(&[&turn]).await?;
+        epochs.push(epoch);
+    }
+    // An empty session, and one that was never written, can be cleared too.
     talk.clear().await?;
-    let cleared = talk.all().await?;
-    ensure!(cleared.messages.is_empty(), "{} messages were left", cleared.messages.len());
-    ensure!(cleared.version == Version::new(1, 0), "the version was {:?}", cleared.version);
-    let turn = exchange(3);
-    let version = talk.append(&turn).await?;
-    ensure!(version == Version::new(1, 2), "the next turn led to {version:?}");
-    talk.holds(&[&turn]).await?;
     talk.clear().await?;
-    talk.clear().await?;
-    let epoch = talk.all().await?.version.epoch;
-    ensure!(epoch > 1, "clearing again left the epoch at {epoch}");
-    Ok(())
+    talk.holds(&[]).await?;
+    let new = Talk::new(history)?;
+    new.clear().await?;
+    new.holds(&[]).await
 }
 
 pub(super) async fn a_cleared_turn_can_be_appended_again(history: &impl ChatHistory) -> Checked {

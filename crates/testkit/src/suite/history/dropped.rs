@@ -80,12 +80,13 @@ pub(super) async fn a_dropped_clear_is_whole_or_not_done(history: &impl ChatHist
         for turn in &turns {
             talk.append(turn).await?;
         }
+        let before = talk.version().await?.epoch;
         let finished = poll_then_drop(history.clear(&talk.session), polls).await.transpose()?;
         let found = talk.all().await?;
         let (messages, epoch) = (found.messages.len(), found.version.epoch);
         ensure!(
-            (messages, epoch) == (4, 0) || (messages == 0 && epoch > 0),
-            "dropped after {polls} polls, {messages} messages were there in epoch {epoch}"
+            (messages, epoch) == (4, before) || (messages == 0 && epoch != before),
+            "dropped after {polls} polls, {messages} messages were there in epoch {epoch}, from {before}"
         );
         ensure!(finished.is_none() || messages == 0, "cleared, and still there");
         let next = exchange(2);

@@ -16,11 +16,15 @@ pub(super) async fn any_is_always_met(history: &impl ChatHistory) -> Checked {
 
 pub(super) async fn the_same_epoch_allows_newer_turns(history: &impl ChatHistory) -> Checked {
     let talk = Talk::new(history)?;
-    let (first, second, third) = (exchange(1), exchange(2), exchange(3));
-    let seen = talk.append(&first).await?;
-    talk.append(&second).await?;
-    talk.append_if(&third, Expect::SameEpoch(seen)).await?;
-    talk.holds(&[&first, &second, &third]).await
+    let start = talk.version().await?;
+    let turns = [exchange(1), exchange(2), exchange(3), exchange(4)];
+    let [first, second, third, fourth] = &turns;
+    let seen = talk.append(first).await?;
+    talk.append(second).await?;
+    talk.append_if(third, Expect::SameEpoch(seen)).await?;
+    // Also from before the first turn of all.
+    talk.append_if(fourth, Expect::SameEpoch(start)).await?;
+    talk.holds(&turns.each_ref()).await
 }
 
 pub(super) async fn exactly_allows_nothing_newer(history: &impl ChatHistory) -> Checked {
@@ -58,15 +62,16 @@ pub(super) async fn a_stale_append_stores_nothing(history: &impl ChatHistory) ->
     talk.holds(&[&late]).await
 }
 
-pub(super) async fn a_new_session_is_at_the_default_version(history: &impl ChatHistory) -> Checked {
-    for expect in [Expect::SameEpoch(Version::default()), Expect::Exactly(Version::default())] {
+pub(super) async fn a_new_session_can_be_expected(history: &impl ChatHistory) -> Checked {
+    for expect in [Expect::SameEpoch, Expect::Exactly] {
         let talk = Talk::new(history)?;
         let turn = exchange(1);
-        talk.append_if(&turn, expect).await?;
+        talk.append_if(&turn, expect(talk.version().await?)).await?;
         talk.holds(&[&turn]).await?;
     }
     let talk = Talk::new(history)?;
-    let refused = talk.append_if(&exchange(1), Expect::Exactly(Version::new(0, 2))).await;
+    let never = Version::new(talk.version().await?.epoch, 2);
+    let refused = talk.append_if(&exchange(1), Expect::Exactly(never)).await;
     ensure!(
         matches!(refused, Err(HistoryError::Stale { .. })),
         "a version that never was, in a new session: {refused:?}"

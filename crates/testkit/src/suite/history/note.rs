@@ -1,20 +1,17 @@
 //! Notes, where the history has them.
 
-use conversant_core::{ChatHistory, HistoryError, Note, Value, Version};
+use conversant_core::{ChatHistory, HistoryError, Note, Value};
 use serde_json::json;
 
-use super::talk::{Talk, exchange};
+use super::talk::{Talk, exchange, supported};
 use crate::suite::check::{Checked, ODD_TEXTS, Stop, ensure};
 
 /// Begins a session if the history has notes.
 async fn with_notes<H: ChatHistory>(history: &H) -> Result<Talk<'_, H>, Stop> {
     let talk = Talk::new(history)?;
-    match history.note(&talk.session, "summary").await {
-        Ok(None) => Ok(talk),
-        Ok(Some(_)) => Err(Stop::Failed("a new session has a note".to_owned())),
-        Err(HistoryError::Unsupported { .. }) => Err(Stop::Skipped("no notes".to_owned())),
-        Err(error) => Err(error.into()),
-    }
+    let note = supported(history.note(&talk.session, "summary").await, "no notes")?;
+    ensure!(note.is_none(), "a new session has a note");
+    Ok(talk)
 }
 
 /// Checks what a note says, and how far it covers.
@@ -45,12 +42,13 @@ pub(super) async fn notes_are_told_apart_by_name_and_session(
 ) -> Checked {
     let (talk, other) = (with_notes(history).await?, Talk::new(history)?);
     let names = ["summary", "Summary", "summary ", "", "a/b", "%", "'", "\u{e9}", "e\u{301}"];
+    let covers = talk.version().await?;
     for name in names {
-        let note = Note::new(format!("named {name}"), Version::default());
+        let note = Note::new(format!("named {name}"), covers);
         history.put_note(&talk.session, name, &note).await?;
     }
     for name in names {
-        let note = Note::new(format!("named {name}"), Version::default());
+        let note = Note::new(format!("named {name}"), covers);
         says(&talk, name, Some(&note)).await?;
         says(&other, name, None).await?;
     }
@@ -70,9 +68,10 @@ pub(super) async fn a_note_is_no_message(history: &impl ChatHistory) -> Checked 
 
 pub(super) async fn clearing_takes_the_notes(history: &impl ChatHistory) -> Checked {
     let (talk, other) = (with_notes(history).await?, Talk::new(history)?);
-    let note = Note::new("a summary", Version::default());
-    history.put_note(&talk.session, "summary", &note).await?;
+    let note = Note::new("a summary", other.append(&exchange(1)).await?);
     history.put_note(&other.session, "summary", &note).await?;
+    let covers = talk.append(&exchange(2)).await?;
+    history.put_note(&talk.session, "summary", &Note::new("a summary", covers)).await?;
     talk.clear().await?;
     says(&talk, "summary", None).await?;
     says(&other, "summary", Some(&note)).await

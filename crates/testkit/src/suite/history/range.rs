@@ -85,7 +85,7 @@ fn stored_bytes(message: &Message) -> u64 {
 
 pub(super) async fn after_a_version_comes_the_rest(history: &impl ChatHistory) -> Checked {
     let (talk, turns) = (Talk::new(history)?, turns());
-    let mut versions = vec![Version::default()];
+    let mut versions = vec![talk.version().await?];
     for turn in &turns {
         versions.push(talk.append(turn).await?);
     }

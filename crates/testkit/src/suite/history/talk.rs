@@ -21,6 +21,11 @@ impl<'h, H: ChatHistory> Talk<'h, H> {
         Ok(Self { history, session: SessionId::new(name)? })
     }
 
+    /// Returns the session's version. A new session's has no messages, in an epoch of the store's choice.
+    pub(super) async fn version(&self) -> Result<Version, HistoryError> {
+        Ok(self.load(Range::LastMessages(0)).await?.version)
+    }
+
     pub(super) async fn append(&self, turn: &Turn) -> Result<Version, HistoryError> {
         self.history.append(&self.session, turn, Expect::Any).await
     }
@@ -73,6 +78,14 @@ impl<'h, H: ChatHistory> Talk<'h, H> {
             slice.messages.len()
         );
         Ok(())
+    }
+}
+
+/// Returns what an operation came to, or a reason to skip the check where the history has no such.
+pub(super) fn supported<T>(outcome: Result<T, HistoryError>, without: &str) -> Result<T, Stop> {
+    match outcome {
+        Err(HistoryError::Unsupported { .. }) => Err(Stop::Skipped(without.to_owned())),
+        other => Ok(other?),
     }
 }
 

@@ -7,8 +7,8 @@ use std::{
 };
 
 use conversant_core::{
-    ChatHistory, Expect, HistoryError, Lease, Message, Note, Range, SessionId, Slice, Turn, TurnId,
-    Value, Version, async_trait,
+    ChatHistory, Expect, HistoryError, Lease, Message, Messages, Note, Range, SessionId, Slice,
+    Turn, TurnId, Value, Version, async_trait,
 };
 
 use super::wait;
@@ -37,6 +37,10 @@ pub(crate) enum Flaw {
     VersionOfTheSlice,
     IgnoresCase,
     ClearsEverything,
+    ForgetsBases,
+    ListsUnsorted,
+    OnlyClears,
+    BeginsEpochsAgain,
     TrimsText,
     KeepsTextOnly,
     KeepsTenMessages,
@@ -81,19 +85,22 @@ type Store = HashMap<String, Log>;
 #[derive(Clone, Default)]
 struct Log {
     epoch: u64,
-    turns: Vec<(TurnId, Vec<Message>)>,
+    turns: Vec<(TurnId, Vec<Arc<Message>>)>,
+    /// The turns as they came, for export.
+    exported: Vec<Turn>,
     cleared: Vec<TurnId>,
     notes: BTreeMap<String, Note>,
     lease: Option<(TurnId, Instant)>,
 }
 
 impl Log {
-    fn messages(&self) -> Vec<Message> {
+    fn messages(&self) -> Vec<Arc<Message>> {
         self.turns.iter().flat_map(|(_, messages)| messages.clone()).collect()
     }
 
     fn version(&self) -> Version {
-        Version::new(self.epoch, self.messages().len() as u64)
+        let messages = self.turns.iter().map(|(_, messages)| messages.len()).sum::<usize>();
+        Version::new(self.epoch, messages as u64)
     }
 
     /// Where a turn that is there ends.
@@ -166,8 +173,8 @@ impl History {
     }
 
     /// Returns what is stored of a turn.
-    fn kept(&self, turn: &Turn) -> Vec<Message> {
-        let mut kept: Vec<Message> = turn.messages().iter().cloned().collect();
+    fn kept(&self, turn: &Turn) -> Vec<Arc<Message>> {
+        let mut kept: Vec<Arc<Message>> = turn.messages().iter_shared().cloned().collect();
         match self.flaw {
             Some(Flaw::LosesAnswers) => kept.truncate(1),
             Some(Flaw::KeepsTenMessages) => kept.truncate(10),
@@ -182,9 +189,9 @@ impl History {
     }
 }
 
-fn rewrite(messages: &mut [Message], rewrite: impl Fn(&str) -> String) {
+fn rewrite(messages: &mut [Arc<Message>], rewrite: impl Fn(&str) -> String) {
     for message in messages {
-        *message = Message::new(message.role().clone(), rewrite(&message.text()));
+        *message = Message::new(message.role().clone(), rewrite(&message.text())).into();
     }
 }
 
@@ -245,7 +252,7 @@ impl ChatHistory for History {
         let mut slice = messages[start..].to_vec();
         match self.flaw {
             Some(Flaw::GreetsNewSessions) if log.turns.is_empty() && log.epoch == 0 => {
-                slice.push(Message::ai("Hello!"));
+                slice.push(Message::ai("Hello!").into());
             }
             Some(Flaw::CountsTurns) => version.messages = log.turns.len() as u64,
             Some(Flaw::VersionOfTheSlice) => version.messages = slice.len() as u64,
@@ -254,7 +261,7 @@ impl ChatHistory for History {
             }
             _ => {}
         }
-        Ok(Slice::new(slice, version))
+        Ok(Slice::new(slice.into_iter().collect::<Messages>(), version))
     }
 
     async fn append(
@@ -289,6 +296,7 @@ impl ChatHistory for History {
         let kept = self.kept(turn);
         let add = |log: &mut Log| {
             log.turns.push((turn.id(), kept.clone()));
+            log.exported.push(turn.clone());
             if self.has(Flaw::SortsById) {
                 log.turns.sort_by_key(|(id, _)| *id);
             }
@@ -372,12 +380,64 @@ impl ChatHistory for History {
         let keeps_epoch = self.has(Flaw::KeepsTheEpoch);
         self.change(session, |log| {
             log.cleared.extend(log.turns.drain(..).map(|(id, _)| id));
+            log.exported.clear();
             log.epoch += u64::from(!keeps_epoch);
             if !keeps_notes {
                 log.notes.clear();
             }
         });
         wait().await;
+        Ok(())
+    }
+
+    async fn turns(&self, session: &SessionId, range: Range) -> Result<Vec<Turn>, HistoryError> {
+        let mut turns = self.get(session).exported;
+        let messages = self.load(session, range).await?.messages.len();
+        let mut left = messages;
+        let fitting = turns.iter().rev().take_while(|turn| {
+            let fits = left > 0;
+            left = left.saturating_sub(turn.messages().len());
+            fits
+        });
+        turns.drain(..turns.len() - fitting.count());
+        if self.has(Flaw::ForgetsBases) {
+            let bare = |turn: &Turn| Turn::new(turn.messages().clone()).with_id(turn.id());
+            turns = turns.iter().map(bare).collect();
+        }
+        Ok(turns)
+    }
+
+    async fn sessions(
+        &self,
+        after: Option<&SessionId>,
+        limit: usize,
+    ) -> Result<Vec<SessionId>, HistoryError> {
+        let after = after.map_or("", SessionId::as_str).to_owned();
+        let store = self.store();
+        let written = store
+            .iter()
+            .filter(|(_, log)| log.version().messages > 0 || self.has(Flaw::OnlyClears));
+        let mut names: Vec<&String> =
+            written.map(|(name, _)| name).filter(|name| **name > after).collect();
+        names.sort();
+        if self.has(Flaw::ListsUnsorted) {
+            names.sort_by_key(|name| name.to_lowercase());
+        }
+        Ok(names
+            .into_iter()
+            .take(limit)
+            .map(|name| SessionId::new(name.as_str()).unwrap())
+            .collect())
+    }
+
+    async fn delete(&self, session: &SessionId) -> Result<(), HistoryError> {
+        self.clear(session).await?;
+        let flaw = self.flaw;
+        self.change(session, |log| match flaw {
+            Some(Flaw::OnlyClears) => log.epoch += 1,
+            Some(Flaw::BeginsEpochsAgain) => *log = Log::default(),
+            _ => *log = Log { epoch: log.epoch, ..Log::default() },
+        });
         Ok(())
     }
 
@@ -403,7 +463,7 @@ impl ChatHistory for History {
         self.change(session, |log| {
             if self.has(Flaw::NotesAreMessages) {
                 let message = Message::system(note.body.to_text().into_owned());
-                log.turns.push((TurnId::random(), vec![message]));
+                log.turns.push((TurnId::random(), vec![message.into()]));
             }
             log.notes.insert(name.to_owned(), note);
         });

@@ -24,7 +24,7 @@ const FLAWS: &[(Flaw, &str)] = &[
     (Flaw::SameEpochMeansExactly, "the_same_epoch_allows_newer_turns"),
     (Flaw::IgnoresExpect, "exactly_allows_nothing_newer"),
     (Flaw::StoresThenComplains, "a_stale_append_stores_nothing"),
-    (Flaw::KnowsNoNewSession, "a_new_session_is_at_the_default_version"),
+    (Flaw::KnowsNoNewSession, "a_new_session_can_be_expected"),
     (Flaw::TurnsAreTwoMessages, "last_turns_are_whole"),
     (Flaw::GivesTheOldest, "last_messages_are_as_many"),
     (Flaw::CountsBytesOfText, "last_bytes_fit"),
@@ -33,6 +33,10 @@ const FLAWS: &[(Flaw, &str)] = &[
     (Flaw::VersionOfTheSlice, "every_range_tells_the_version"),
     (Flaw::IgnoresCase, "sessions_never_mix"),
     (Flaw::ClearsEverything, "clearing_one_session_leaves_the_others"),
+    (Flaw::ForgetsBases, "turns_are_loaded_as_they_were_appended"),
+    (Flaw::ListsUnsorted, "sessions_are_listed_in_their_order"),
+    (Flaw::OnlyClears, "a_deleted_session_is_gone"),
+    (Flaw::BeginsEpochsAgain, "a_turn_of_a_deleted_session_is_stale"),
     (Flaw::TrimsText, "odd_texts_come_back_as_they_were"),
     (Flaw::KeepsTextOnly, "every_kind_of_message_comes_back_as_it_was"),
     (Flaw::KeepsTenMessages, "a_turn_of_many_messages_is_whole"),
@@ -116,7 +120,7 @@ fn an_error_tells_what_was_seen() {
     let error = block_on(suite::history(|| Modest { inner: History::new(None), clears: false }))
         .unwrap_err();
     insta::assert_snapshot!(error, @r"
-    8 of 44 checks of the history suite failed:
+    8 of 48 checks of the history suite failed:
       clearing_empties_and_starts_an_epoch: failed unexpectedly: the history can't be reached: the disk is gone
       a_cleared_turn_can_be_appended_again: failed unexpectedly: the history can't be reached: the disk is gone
       any_is_always_met: failed unexpectedly: the history can't be reached: the disk is gone
@@ -136,14 +140,18 @@ fn a_report_tells_what_was_skipped() {
     let skipped: Vec<&str> = shown.lines().filter(|line| line.contains("skipped")).collect();
     assert_eq!(skipped.len(), report.skipped().count());
     insta::assert_snapshot!(skipped.join("\n"), @r"
-      skipped a_note_is_loaded_as_it_was_put: no notes
-      skipped notes_are_told_apart_by_name_and_session: no notes
-      skipped a_note_is_no_message: no notes
-      skipped clearing_takes_the_notes: no notes
-      skipped a_note_of_an_old_epoch_is_not_stored: no notes
-      skipped a_session_is_leased_to_one: no leases
-      skipped a_released_session_can_be_leased: no leases
-      skipped a_lease_ends_with_its_time: no leases
-      skipped an_old_lease_releases_nobody_else: no leases
+    skipped turns_are_loaded_as_they_were_appended: no turns
+    skipped sessions_are_listed_in_their_order: no lists of sessions
+    skipped a_deleted_session_is_gone: no deletion
+    skipped a_turn_of_a_deleted_session_is_stale: no deletion
+    skipped a_note_is_loaded_as_it_was_put: no notes
+    skipped notes_are_told_apart_by_name_and_session: no notes
+    skipped a_note_is_no_message: no notes
+    skipped clearing_takes_the_notes: no notes
+    skipped a_note_of_an_old_epoch_is_not_stored: no notes
+    skipped a_session_is_leased_to_one: no leases
+    skipped a_released_session_can_be_leased: no leases
+    skipped a_lease_ends_with_its_time: no leases
+    skipped an_old_lease_releases_nobody_else: no leases
     ");
 }

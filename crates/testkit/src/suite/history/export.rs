@@ -1,0 +1,129 @@
+//! Turns, lists of sessions, and deletion, where the history has them.
+
+use conversant_core::{ChatHistory, Expect, HistoryError, Note, Range, SessionId, TurnId};
+
+use super::talk::{Talk, exchange, supported};
+use crate::suite::check::{Checked, ensure};
+
+pub(super) async fn turns_are_loaded_as_they_were_appended(history: &impl ChatHistory) -> Checked {
+    let talk = Talk::new(history)?;
+    supported(history.turns(&talk.session, Range::All).await, "no turns")?;
+    let first = exchange(1);
+    let seen = talk.append(&first).await?;
+    let second = exchange(2).with_base(seen).with_incomplete(true);
+    let middle = talk.append(&second).await?;
+    let third = exchange(3).with_base(seen);
+    let end = talk.append(&third).await?;
+    let turns = [first, second, third];
+    for (range, count) in [
+        (Range::All, 3),
+        (Range::LastTurns(2), 2),
+        (Range::LastTurns(0), 0),
+        (Range::After(middle), 1),
+        (Range::After(end), 0),
+    ] {
+        let found = history.turns(&talk.session, range).await?;
+        let expected = turns.get(turns.len() - count..).unwrap_or_default();
+        ensure!(
+            found.len() == count,
+            "{range:?} of 3 turns gave {} instead of {count}",
+            found.len()
+        );
+        for (found, expected) in found.iter().zip(expected) {
+            ensure!(
+                found == expected,
+                "turn {} came back as {}: incomplete {} as {}, base {:?} as {:?}",
+                expected.id(),
+                found.id(),
+                expected.is_incomplete(),
+                found.is_incomplete(),
+                expected.base(),
+                found.base()
+            );
+        }
+    }
+    Ok(())
+}
+
+pub(super) async fn sessions_are_listed_in_their_order(history: &impl ChatHistory) -> Checked {
+    let run = format!("suite {}", TurnId::random());
+    let before = SessionId::new(run.as_str())?;
+    supported(history.sessions(Some(&before), 1).await, "no lists of sessions")?;
+    let mut names = Vec::new();
+    for tail in ["\u{e9}", "b", "B", " ", "a", "\u{1f600}", "\u{ffff}", "aa", "_", "%"] {
+        let talk = Talk::named(history, &format!("{run}{tail}"))?;
+        talk.append(&exchange(1)).await?;
+        names.push(talk.session.as_str().to_owned());
+    }
+    // Loading is not writing.
+    Talk::named(history, &format!("{run}!"))?.all().await?;
+    names.sort();
+    for limit in [1, 3, names.len()] {
+        let mut found: Vec<String> = Vec::new();
+        let mut after = before.clone();
+        while found.len() < names.len() {
+            let page = history.sessions(Some(&after), limit).await?;
+            ensure!(page.len() <= limit, "{limit} were asked for, and {} given", page.len());
+            let Some(last) = page.last() else { break };
+            after = last.clone();
+            found.extend(page.iter().map(|session| session.as_str().to_owned()));
+        }
+        found.truncate(names.len());
+        ensure!(found == names, "in pages of {limit}: {found:?} instead of {names:?}");
+    }
+    let none = history.sessions(Some(&before), 0).await?;
+    ensure!(none.is_empty(), "none were asked for, and {} given", none.len());
+    Ok(())
+}
+
+pub(super) async fn a_deleted_session_is_gone(history: &impl ChatHistory) -> Checked {
+    let run = format!("suite {}", TurnId::random());
+    let before = SessionId::new(run.as_str())?;
+    let talk = Talk::named(history, &format!("{run} deleted"))?;
+    let other = Talk::named(history, &format!("{run} kept"))?;
+    let turn = exchange(1);
+    let covers = talk.append(&turn).await?;
+    other.append(&turn).await?;
+    let note = Note::new("a summary", covers);
+    let has_notes = history.put_note(&talk.session, "summary", &note).await.is_ok();
+    supported(history.delete(&talk.session).await, "no deletion")?;
+    talk.holds(&[]).await?;
+    if has_notes {
+        let note = history.note(&talk.session, "summary").await?;
+        ensure!(note.is_none(), "its note is still there");
+    }
+    other.holds(&[&turn]).await?;
+    match history.sessions(Some(&before), 2).await {
+        Ok(listed) => {
+            let gone = !listed.contains(&talk.session);
+            ensure!(gone, "it is still listed");
+            ensure!(listed.contains(&other.session), "another one is no longer listed");
+        }
+        Err(HistoryError::Unsupported { .. }) => {}
+        Err(error) => return Err(error.into()),
+    }
+    // Twice is once, and what was never there can be deleted.
+    history.delete(&talk.session).await?;
+    history.delete(&Talk::new(history)?.session).await?;
+    talk.append(&turn).await?;
+    talk.holds(&[&turn]).await
+}
+
+pub(super) async fn a_turn_of_a_deleted_session_is_stale(history: &impl ChatHistory) -> Checked {
+    let talk = Talk::new(history)?;
+    let seen = talk.append(&exchange(1)).await?;
+    supported(history.delete(&talk.session).await, "no deletion")?;
+    for expect in [Expect::SameEpoch(seen), Expect::Exactly(seen)] {
+        let late = talk.append_if(&exchange(2), expect).await;
+        let stale = matches!(late, Err(HistoryError::Stale { .. }));
+        ensure!(stale, "{expect:?} in a deleted session: {late:?}");
+        talk.holds(&[]).await?;
+    }
+    // Nor when somebody has begun it anew.
+    let new = exchange(3);
+    talk.append(&new).await?;
+    let late = talk.append_if(&exchange(4), Expect::SameEpoch(seen)).await;
+    let stale = matches!(late, Err(HistoryError::Stale { .. }));
+    ensure!(stale, "in a session begun anew: {late:?}");
+    talk.holds(&[&new]).await
+}
