@@ -76,6 +76,7 @@ async fn run_calls(input: Input) -> Result<Json, Failure> {
     let summariser = ScriptedCompletion::new(summary_replies);
     let live = memory.as_ref().and_then(memories::Spec::live_variable);
     let memory = memory.map(|memory| memory.build(&summariser)).transpose()?;
+    let memory = memory.map(|built| built.memory);
     let (observer, transcripts) = Verbose::buffer();
 
     let mut chain = LlmChain::builder().prompt(prompt.build()?).model(model.build(&server)?);

@@ -2,13 +2,17 @@
 
 use std::sync::Arc;
 
-use conversant_core::Memory;
-use conversant_memory::{BufferMemory, StringBufferMemory, Trim, WindowMemory};
+use conversant_core::{Memory, TokenCounter};
+use conversant_memory::{
+    BufferMemory, CombinedMemory, ReadOnlyMemory, SimpleMemory, StringBufferMemory,
+    SummaryBufferMemory, SummaryMemory, TokenBufferMemory, Trim, WindowMemory,
+};
+use conversant_prompts::PromptTemplate;
 use conversant_testkit::ScriptedCompletion;
 use serde::Deserialize;
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 
-use super::{Failure, case};
+use super::{Failure, case, short};
 
 /// What a case says of a memory.
 #[derive(Deserialize)]
@@ -17,9 +21,16 @@ pub(crate) struct Spec {
     config: Json,
 }
 
+/// A memory, and those that it is made of.
+pub(crate) struct Built {
+    pub(crate) memory: Arc<dyn Memory>,
+    /// The memories of a combined one, in order; of any other, itself.
+    pub(crate) parts: Vec<Arc<dyn Memory>>,
+}
+
 /// The settings of a memory that shows a conversation.
 #[derive(Deserialize)]
-pub(crate) struct Conversation {
+struct Conversation {
     memory_key: Option<String>,
     input_key: Option<String>,
     output_key: Option<String>,
@@ -28,6 +39,33 @@ pub(crate) struct Conversation {
     #[serde(default)]
     return_messages: bool,
     k: Option<usize>,
+    max_token_limit: Option<usize>,
+    summary_prompt: Option<String>,
+}
+
+/// The settings of a memory that is made of others.
+#[derive(Deserialize)]
+struct Others {
+    memories: Vec<Spec>,
+}
+
+#[derive(Deserialize)]
+struct Other {
+    memory: Box<Spec>,
+}
+
+#[derive(Deserialize)]
+struct Facts {
+    memories: Map<String, Json>,
+}
+
+/// Counts the pieces between white space, as the cases' token counter does.
+struct Whitespace;
+
+impl TokenCounter for Whitespace {
+    fn count_text(&self, text: &str) -> usize {
+        text.split_whitespace().count()
+    }
 }
 
 /// Gives a memory the settings that are set.
@@ -50,28 +88,74 @@ macro_rules! conversation {
 }
 
 impl Spec {
-    /// Builds the memory, which asks this model for its summaries.
-    pub(crate) fn build(
+    /// Builds the memory, which asks this model for its summaries. What has a limit cuts by the reference's arithmetic.
+    pub(crate) fn build(&self, model: &ScriptedCompletion) -> Result<Built, Failure> {
+        let memory: Arc<dyn Memory> = match self.kind.as_str() {
+            "combined" => return self.combine(model),
+            "read_only" => {
+                let other: Other = case::input(&self.config)?;
+                Arc::new(ReadOnlyMemory::new(other.memory.build(model)?.memory))
+            }
+            "simple" => {
+                let facts: Facts = case::input(&self.config)?;
+                Arc::new(SimpleMemory::new(short::variables(&facts.memories)))
+            }
+            _ => self.show(case::input(&self.config)?, model)?,
+        };
+        Ok(Built { memory: Arc::clone(&memory), parts: vec![memory] })
+    }
+
+    fn combine(&self, model: &ScriptedCompletion) -> Result<Built, Failure> {
+        let others: Others = case::input(&self.config)?;
+        let parts = others.memories.iter().map(|memory| Ok(memory.build(model)?.memory));
+        let parts = parts.collect::<Result<Vec<_>, Failure>>()?;
+        let memory = CombinedMemory::new(parts.clone()).map_err(|error| Failure::broken(&error))?;
+        Ok(Built { memory: Arc::new(memory), parts })
+    }
+
+    fn show(
         &self,
-        summariser: &ScriptedCompletion,
+        config: Conversation,
+        model: &ScriptedCompletion,
     ) -> Result<Arc<dyn Memory>, Failure> {
-        let _ = summariser;
+        let messages = config.return_messages;
+        let prompt =
+            config.summary_prompt.as_ref().map(PromptTemplate::from_template).transpose()?;
         Ok(match self.kind.as_str() {
             "buffer" => {
-                let config: Conversation = case::input(&self.config)?;
-                let memory = BufferMemory::new().with_return_messages(config.return_messages);
+                let memory = BufferMemory::new().with_return_messages(messages);
                 Arc::new(conversation!(memory, config))
             }
+            "string_buffer" => Arc::new(conversation!(StringBufferMemory::new(), config)),
             "window" => {
-                let config: Conversation = case::input(&self.config)?;
-                let memory = WindowMemory::new()
-                    .with_trim(Trim::LangChain)
-                    .with_return_messages(config.return_messages);
-                Arc::new(conversation!(set!(memory, config: k with_k), config))
+                let memory =
+                    WindowMemory::new().with_trim(Trim::LangChain).with_return_messages(messages);
+                let memory = set!(memory, config: k with_k);
+                Arc::new(conversation!(memory, config))
             }
-            "string_buffer" => {
-                let config: Conversation = case::input(&self.config)?;
-                Arc::new(conversation!(StringBufferMemory::new(), config))
+            "token_buffer" => {
+                let memory = TokenBufferMemory::new(Whitespace)
+                    .with_trim(Trim::LangChain)
+                    .with_return_messages(messages);
+                let memory = set!(memory, config: max_token_limit with_max_token_limit);
+                Arc::new(conversation!(memory, config))
+            }
+            "summary" => {
+                let mut memory = SummaryMemory::new(model.clone()).with_return_messages(messages);
+                if let Some(prompt) = prompt {
+                    memory = memory.with_summary_prompt(prompt)?;
+                }
+                Arc::new(conversation!(memory, config))
+            }
+            "summary_buffer" => {
+                let mut memory = SummaryBufferMemory::new(model.clone(), Whitespace)
+                    .with_trim(Trim::LangChain)
+                    .with_return_messages(messages);
+                if let Some(prompt) = prompt {
+                    memory = memory.with_summary_prompt(prompt)?;
+                }
+                let memory = set!(memory, config: max_token_limit with_max_token_limit);
+                Arc::new(conversation!(memory, config))
             }
             _ => return Err(Failure::NotBuilt),
         })

@@ -5,11 +5,15 @@ use conversant_testkit::{ScriptedCompletion, block_on};
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{Map, Value as Json, json};
 
-use super::{Failure, case, memories, short};
+use super::{
+    Failure, case,
+    memories::{Built, Spec},
+    short,
+};
 
 #[derive(Deserialize)]
 struct Input {
-    memory: memories::Spec,
+    memory: Spec,
     #[serde(default)]
     model_replies: Vec<String>,
     steps: Vec<Step>,
@@ -26,12 +30,12 @@ enum Step {
 pub(crate) fn run(input: &Json) -> Result<Json, Failure> {
     let input: Input = case::input(input)?;
     let model = ScriptedCompletion::new(input.model_replies);
-    let memory = input.memory.build(&model)?;
-    let mut variables: Vec<_> = memory.variables().iter().map(Slot::name).collect();
+    let built = input.memory.build(&model)?;
+    let mut variables: Vec<_> = built.memory.variables().iter().map(Slot::name).collect();
     variables.sort_unstable();
     let mut steps = Vec::new();
     for step in &input.steps {
-        steps.push(match block_on(take(&*memory, step)) {
+        steps.push(match block_on(take(&built, step)) {
             Ok(value) => json!({ "ok": value }),
             Err(Failure::Refused(kind)) => json!({ "err": kind }),
             Err(failure) => return Err(failure),
@@ -41,28 +45,45 @@ pub(crate) fn run(input: &Json) -> Result<Json, Failure> {
     Ok(json!({"variables": variables, "steps": steps, "model_prompts": prompts}))
 }
 
-async fn take(memory: &dyn Memory, step: &Step) -> Result<Json, Failure> {
+async fn take(built: &Built, step: &Step) -> Result<Json, Failure> {
     match step {
         Step::Save { inputs, outputs } => {
-            save(memory, &short::variables(inputs), &short::variables(outputs)).await?;
+            save(built, &short::variables(inputs), &short::variables(outputs)).await?;
             Ok(Json::Null)
         }
-        Step::Load(inputs) => load(memory, &short::variables(inputs)).await,
+        Step::Load(inputs) => load(&*built.memory, &short::variables(inputs)).await,
         Step::Clear(_) => {
-            memory.clear().await?;
+            built.memory.clear().await?;
             Ok(Json::Null)
         }
     }
 }
 
 /// Saves as whoever keeps a memory by hand does: picks the words, saves the turn, and lets the memory tidy up.
-async fn save(memory: &dyn Memory, inputs: &Variables, outputs: &Variables) -> Result<(), Failure> {
-    if !memory.saves_turns() {
-        return Ok(());
+///
+/// Each part of the reference's combined memory picks for itself when its turn comes, so that those before one that can't tell
+/// have saved already.
+async fn save(built: &Built, inputs: &Variables, outputs: &Variables) -> Result<(), Failure> {
+    let mut picked = Vec::new();
+    for part in built.parts.iter().filter(|part| part.saves_turns()) {
+        match part.keys().pick(inputs, outputs, part.variables()) {
+            Ok((question, answer)) => picked.push((part, Turn::exchange(question, answer))),
+            Err(error) => {
+                for (part, turn) in picked {
+                    save_turn(&**part, &turn).await?;
+                }
+                return Err((&error).into());
+            }
+        }
     }
-    let picked = memory.keys().pick(inputs, outputs, memory.variables());
-    let (question, answer) = picked.map_err(|error| Failure::from(&error))?;
-    memory.save(&Turn::exchange(question, answer), Ticket::default()).await?;
+    match picked.first() {
+        Some((_, turn)) => save_turn(&*built.memory, turn).await,
+        None => Ok(()),
+    }
+}
+
+async fn save_turn(memory: &dyn Memory, turn: &Turn) -> Result<(), Failure> {
+    memory.save(turn, Ticket::default()).await?;
     memory.tidy().await?;
     Ok(())
 }
