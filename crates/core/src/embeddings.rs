@@ -16,9 +16,14 @@ pub trait Embeddings: Send + Sync {
     async fn embed(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, ModelError>;
 }
 
-#[async_trait]
-impl<E: Embeddings + ?Sized> Embeddings for std::sync::Arc<E> {
-    async fn embed(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, ModelError> {
-        (**self).embed(texts).await
-    }
+macro_rules! forward_embeddings {
+    ($($pointer:ty),*) => {$(
+        #[async_trait]
+        impl<E: Embeddings + ?Sized> Embeddings for $pointer {
+            async fn embed(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, ModelError> {
+                (**self).embed(texts).await
+            }
+        }
+    )*};
 }
+forward_embeddings!(&E, Box<E>, std::sync::Arc<E>);

@@ -75,6 +75,24 @@ pub trait VectorStore: Send + Sync {
     async fn clear(&self) -> Result<(), VectorStoreError>;
 }
 
+macro_rules! forward_store {
+    ($($pointer:ty),*) => {$(
+        #[async_trait]
+        impl<S: VectorStore + ?Sized> VectorStore for $pointer {
+            async fn add(&self, documents: &[Document]) -> Result<(), VectorStoreError> {
+                (**self).add(documents).await
+            }
+            async fn search(&self, text: &str, k: usize) -> Result<Vec<Match>, VectorStoreError> {
+                (**self).search(text, k).await
+            }
+            async fn clear(&self) -> Result<(), VectorStoreError> {
+                (**self).clear().await
+            }
+        }
+    )*};
+}
+forward_store!(&S, Box<S>, std::sync::Arc<S>);
+
 /// A vector store that could not do what it was asked to.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

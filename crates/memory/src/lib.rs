@@ -28,7 +28,11 @@ mod combined;
 mod conversation;
 mod cut;
 mod derived;
+mod entities;
+mod entity;
 mod in_memory_history;
+mod in_memory_vector_store;
+mod knowledge_graph;
 mod literal;
 mod read;
 mod read_only;
@@ -41,6 +45,7 @@ mod tail;
 mod token_buffer;
 mod trim;
 mod turns;
+mod vector_store_memory;
 mod window;
 mod written;
 
@@ -48,7 +53,10 @@ pub use self::{
     buffer::BufferMemory,
     combined::{CombinedMemory, CombinedMemoryError},
     cut::Oversized,
+    entity::EntityMemory,
     in_memory_history::InMemoryHistory,
+    in_memory_vector_store::InMemoryVectorStore,
+    knowledge_graph::KnowledgeGraphMemory,
     read_only::ReadOnlyMemory,
     simple::SimpleMemory,
     string_buffer::StringBufferMemory,
@@ -56,5 +64,6 @@ pub use self::{
     summary_buffer::SummaryBufferMemory,
     token_buffer::TokenBufferMemory,
     trim::Trim,
+    vector_store_memory::VectorStoreMemory,
     window::WindowMemory,
 };

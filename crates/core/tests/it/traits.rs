@@ -145,6 +145,36 @@ impl Prompt for All {
     }
 }
 
+#[async_trait]
+impl VectorStore for All {
+    async fn add(&self, _: &[Document]) -> Result<(), VectorStoreError> {
+        Err(VectorStoreError::Dimension { expected: 1, found: 2 })
+    }
+    async fn search(&self, text: &str, _: usize) -> Result<Vec<Match>, VectorStoreError> {
+        Ok(vec![Match::new(Document::new("1", text), 1.0)])
+    }
+    async fn clear(&self) -> Result<(), VectorStoreError> {
+        Ok(())
+    }
+}
+
+async fn vector_store(store: impl VectorStore) {
+    assert!(store.add(&[]).await.is_err());
+    assert_eq!(store.search("x", 1).await.unwrap()[0].document.text, "x");
+    store.clear().await.unwrap();
+}
+
+#[async_trait]
+impl Embeddings for All {
+    async fn embed(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, ModelError> {
+        Ok(vec![vec![7.0]; texts.len()])
+    }
+}
+
+async fn embeddings(model: impl Embeddings) {
+    assert_eq!(model.embed(&["a".into()]).await.unwrap(), [[7.0]]);
+}
+
 fn prompt(prompt: impl Prompt) {
     assert_eq!(prompt.slots(), [Slot::text("all")]);
     assert_eq!(prompt.format(&vars! {}).unwrap(), PromptValue::from("hi"));
@@ -181,6 +211,8 @@ async fn every_method_is_forwarded() {
     through_every_pointer!(history as ChatHistory, await);
     through_every_pointer!(chat_model as ChatModel, await);
     through_every_pointer!(completion_model as CompletionModel, await);
+    through_every_pointer!(vector_store as VectorStore, await);
+    through_every_pointer!(embeddings as Embeddings, await);
     through_every_pointer!(prompt as Prompt);
     through_every_pointer!(counter as TokenCounter);
 }

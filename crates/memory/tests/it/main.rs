@@ -9,5 +9,6 @@
 
 mod buffer;
 mod in_memory_history;
+mod properties;
 mod recorded;
 mod support;
