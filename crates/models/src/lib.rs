@@ -34,6 +34,8 @@
 mod api_error;
 mod http;
 mod openai;
+#[cfg(feature = "schema")]
+pub mod schema;
 pub mod wire;
 
 pub use self::openai::{OpenAi, OpenAiBuilder, OpenAiChat};

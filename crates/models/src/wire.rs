@@ -7,6 +7,7 @@ mod decode;
 mod encoded;
 mod lenient;
 mod message;
+mod options;
 mod python_json;
 mod reply;
 mod sse;
@@ -26,5 +27,6 @@ pub(crate) use self::{
     decode::{KEPT, kept},
     encoded::BodyWriter,
     message::Style,
+    options::{push_chat_options, push_stop},
     reply::Answer,
 };

@@ -37,7 +37,9 @@ pub(super) fn before_head(error: reqwest::Error, connect: Duration) -> Failure {
         return while_connecting(error, connect);
     }
     let hyper = find::<hyper::Error>(&error);
-    let too_large = hyper.is_some_and(hyper::Error::is_parse_too_large);
+    // hyper tells it by a method in servers only.
+    let too_large =
+        hyper.is_some_and(|error| error.is_parse() && error.to_string().contains("too large"));
     let cut = hyper.is_some_and(hyper::Error::is_incomplete_message) || is_reset(&error);
     let sending = hyper.is_some_and(hyper::Error::is_body_write_aborted);
     let phase = if sending { TransportPhase::Send } else { TransportPhase::Headers };

@@ -63,6 +63,7 @@ pub(super) struct Settings {
     pub(super) require_done: bool,
     pub(super) comments_keep_alive: bool,
     pub(super) developer_role: bool,
+    pub(super) stream_usage: bool,
 }
 
 impl<M> OpenAiBuilder<M> {
@@ -166,7 +167,7 @@ impl<M> OpenAiBuilder<M> {
     /// Sets texts before which the model stops. [`CallOptions::stop`](conversant_core::CallOptions::stop) of a call is used instead
     /// where it is not empty.
     pub fn stop(mut self, stop: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.params.stop = stop.into_iter().map(Into::into).collect();
+        self.params.options = std::mem::take(&mut self.params.options).with_stop(stop);
         self
     }
 
@@ -199,6 +200,12 @@ impl<M> OpenAiBuilder<M> {
     /// Sets who the end user is, as an opaque name.
     pub fn user(mut self, user: impl Into<String>) -> Self {
         self.params.set("user", user.into());
+        self
+    }
+
+    /// Asks a streamed answer to say what it used (`stream_options`), which not every server understands.
+    pub fn stream_usage(mut self) -> Self {
+        self.settings.stream_usage = true;
         self
     }
 

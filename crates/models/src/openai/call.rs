@@ -10,13 +10,11 @@ use crate::{
     wire::{Answer, BodyWriter},
 };
 
-/// Appends what a call sets beside its messages or prompt.
-pub(super) fn push_options(body: &mut BodyWriter, options: &CallOptions, own_stop: &[String]) {
-    let stop = if options.stop.is_empty() { own_stop } else { &options.stop };
-    if !stop.is_empty() {
-        body.push(b"\"stop\":");
-        body.push_json(stop);
-        body.push(b",");
+/// Appends what makes an answer a streamed one.
+pub(super) fn push_stream(body: &mut BodyWriter, settings: Settings) {
+    body.push(b"\"stream\":true,");
+    if settings.stream_usage {
+        body.push(b"\"stream_options\":{\"include_usage\":true},");
     }
 }
 

@@ -4,7 +4,8 @@ use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 use conversant_core::{
-    ChatModel, ChatRequest, LanguageModel, ModelError, Reply, ReplyStream, async_trait,
+    CallOptions, ChatModel, ChatRequest, LanguageModel, ModelError, Reply, ReplyStream,
+    ResponseFormat, ToolChoice, ToolDefinition, async_trait,
 };
 
 use super::{
@@ -14,7 +15,7 @@ use super::{
 };
 use crate::{
     http::Connection,
-    wire::{Answer, BodyWriter, Style, read_chat},
+    wire::{Answer, BodyWriter, Style, push_chat_options, read_chat},
 };
 
 const PATH: &str = "chat/completions";
@@ -42,7 +43,7 @@ struct Shared {
     settings: Settings,
     /// What every request begins with.
     head: Vec<u8>,
-    stop: Vec<String>,
+    options: CallOptions,
     /// How many answers are asked for.
     choices: usize,
 }
@@ -64,9 +65,9 @@ impl OpenAiChat {
         let mut body = BodyWriter::with_capacity(shared.head.len() + 1024);
         body.push(&shared.head);
         if streamed {
-            body.push(b"\"stream\":true,");
+            call::push_stream(&mut body, shared.settings);
         }
-        call::push_options(&mut body, &request.options, &shared.stop);
+        push_chat_options(&mut body, &request.options, &shared.options);
         body.push(b"\"messages\":");
         let style = Style { developer_role: shared.settings.developer_role };
         body.push_messages(&request.messages, style);
@@ -89,6 +90,48 @@ impl OpenAiBuilder<OpenAiChat> {
         self
     }
 
+    /// Sets how much a reasoning model thinks: `low`, `medium`, `high`, or what else its server knows.
+    pub fn reasoning_effort(mut self, effort: impl Into<String>) -> Self {
+        self.params.set("reasoning_effort", effort.into());
+        self
+    }
+
+    /// Sets the tools that the model may ask to be called. [`CallOptions::tools`] of a call are used instead where there are any.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_core::ToolDefinition;
+    /// use conversant_models::OpenAiChat;
+    /// use serde_json::json;
+    ///
+    /// let clock = ToolDefinition::new("clock", json!({"type": "object", "properties": {}}));
+    /// let model = OpenAiChat::builder("m").base_url("http://localhost/v1").tools([clock]).build()?;
+    /// # Ok::<(), conversant_core::ModelError>(())
+    /// ```
+    pub fn tools(mut self, tools: impl IntoIterator<Item = ToolDefinition>) -> Self {
+        self.params.options.tools = tools.into_iter().collect();
+        self
+    }
+
+    /// Sets whether the model calls tools. It is sent where there are tools.
+    pub fn tool_choice(mut self, choice: ToolChoice) -> Self {
+        self.params.options.tool_choice = Some(choice);
+        self
+    }
+
+    /// Sets whether the model may ask for several calls at once. It is sent where there are tools.
+    pub fn parallel_tool_calls(mut self, parallel: bool) -> Self {
+        self.params.options.parallel_tool_calls = Some(parallel);
+        self
+    }
+
+    /// Sets the form that answers must have. [`Reply::json`] reads them.
+    pub fn response_format(mut self, format: ResponseFormat) -> Self {
+        self.params.options.response_format = Some(format);
+        self
+    }
+
     /// Builds the adapter. Nothing is sent.
     ///
     /// # Errors
@@ -101,7 +144,7 @@ impl OpenAiBuilder<OpenAiChat> {
                 settings: self.settings,
                 head: self.params.head(&self.model)?,
                 choices: self.params.choices(),
-                stop: self.params.stop,
+                options: self.params.options,
             }),
         })
     }

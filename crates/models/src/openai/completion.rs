@@ -4,7 +4,8 @@ use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 use conversant_core::{
-    CompletionModel, CompletionRequest, LanguageModel, ModelError, Reply, ReplyStream, async_trait,
+    CallOptions, CompletionModel, CompletionRequest, LanguageModel, ModelError, Reply, ReplyStream,
+    async_trait,
 };
 
 use super::{
@@ -14,7 +15,7 @@ use super::{
 };
 use crate::{
     http::Connection,
-    wire::{Answer, BodyWriter, read_completion},
+    wire::{Answer, BodyWriter, push_stop, read_completion},
 };
 
 const PATH: &str = "completions";
@@ -44,7 +45,7 @@ struct Shared {
     settings: Settings,
     /// What every request begins with.
     head: Vec<u8>,
-    stop: Vec<String>,
+    options: CallOptions,
     /// How many answers are asked for.
     choices: usize,
 }
@@ -61,20 +62,27 @@ impl OpenAi {
         OpenAiBuilder::from_env(model.into())
     }
 
-    fn body(&self, request: &CompletionRequest, streamed: bool) -> Vec<Bytes> {
+    /// # Errors
+    /// [`ModelError::Config`], if the request asks for what the endpoint has not.
+    fn body(&self, request: &CompletionRequest, streamed: bool) -> Result<Vec<Bytes>, ModelError> {
+        if !request.options.tools.is_empty() || request.options.response_format.is_some() {
+            return Err(ModelError::config(
+                "the completion endpoint has no tools and no response format; use the chat endpoint",
+            ));
+        }
         let shared = &*self.shared;
         let length = shared.head.len() + request.prompt.len() + request.prompt.len() / 8 + 256;
         let mut body = BodyWriter::with_capacity(length);
         body.push(&shared.head);
         if streamed {
-            body.push(b"\"stream\":true,");
+            call::push_stream(&mut body, shared.settings);
         }
-        call::push_options(&mut body, &request.options, &shared.stop);
+        push_stop(&mut body, &request.options, &shared.options);
         // A list, as LangChain sends it.
         body.push(b"\"prompt\":[");
         body.push_json(&request.prompt);
         body.push(b"]}");
-        body.finish()
+        Ok(body.finish())
     }
 }
 
@@ -94,7 +102,7 @@ impl OpenAiBuilder<OpenAi> {
                 settings: self.settings,
                 head: self.params.head(&self.model)?,
                 choices: self.params.choices(),
-                stop: self.params.stop,
+                options: self.params.options,
             }),
         })
     }
@@ -104,7 +112,7 @@ impl OpenAiBuilder<OpenAi> {
 impl CompletionModel for OpenAi {
     async fn generate(&self, request: &CompletionRequest) -> Result<Reply, ModelError> {
         let shared = &*self.shared;
-        let body = self.body(request, false);
+        let body = self.body(request, false)?;
         call::generate(
             &shared.connection,
             shared.settings,
@@ -118,7 +126,7 @@ impl CompletionModel for OpenAi {
 
     async fn stream(&self, request: &CompletionRequest) -> Result<ReplyStream, ModelError> {
         let shared = &self.shared;
-        let body = self.body(request, true);
+        let body = self.body(request, true)?;
         stream(shared, PATH, &body, shared.choices, &request.options).await
     }
 }

@@ -1,16 +1,26 @@
 //! The parameters of a request, as they are set once.
 
-use conversant_core::ModelError;
+use conversant_core::{CallOptions, ModelError};
 use serde_json::{Map, Number, Value as Json};
 
 /// Names that are not parameters: what a call is about, and what has a setting of its own.
-const RESERVED: &[&str] = &["messages", "prompt", "stream", "stop"];
+const RESERVED: &[&str] = &[
+    "messages",
+    "prompt",
+    "stream",
+    "stop",
+    "tools",
+    "tool_choice",
+    "parallel_tool_calls",
+    "response_format",
+];
 
 /// Parameters by their names on the wire, in the order in which they were set.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Params {
     fields: Map<String, Json>,
-    pub(super) stop: Vec<String>,
+    /// What a call may set otherwise.
+    pub(super) options: CallOptions,
     /// The first fault, told when the adapter is built.
     fault: Option<String>,
 }

@@ -15,4 +15,5 @@ mod recorded;
 mod requests;
 mod settings;
 mod streams;
+mod tools;
 mod waiting;

@@ -1,0 +1,155 @@
+//! Tools and answer formats derived from Rust types, by their JSON Schema.
+
+use conversant_core::{ChatModel, ChatRequest, ModelError, ResponseFormat, ToolDefinition};
+use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value as Json};
+
+/// Returns the tool whose arguments are of a type. The model is held to them, where strict mode can.
+///
+/// The schema is what OpenAI's strict mode takes: every field required (an [`Option`] may be null), no others allowed.
+///
+/// # Examples
+///
+/// ```
+/// use conversant_core::ToolCall;
+/// use conversant_models::schema::tool;
+/// use serde_json::json;
+///
+/// /// Where and when.
+/// #[derive(schemars::JsonSchema, serde::Deserialize)]
+/// struct Weather {
+///     /// The city's name.
+///     city: String,
+///     day: Option<String>,
+/// }
+///
+/// let weather = tool::<Weather>("weather", "The weather in a city.");
+/// assert_eq!(weather.parameters["required"], json!(["city", "day"]));
+///
+/// let call = ToolCall::new("weather", json!({"city": "Kyoto", "day": null}));
+/// let arguments: Weather = serde_json::from_value(call.args)?;
+/// assert_eq!(arguments.city, "Kyoto");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[must_use]
+pub fn tool<T: JsonSchema>(
+    name: impl Into<String>,
+    description: impl Into<String>,
+) -> ToolDefinition {
+    let (schema, is_strict) = schema_of::<T>();
+    ToolDefinition::new(name, schema).with_description(description).with_strict(is_strict)
+}
+
+/// Returns the answer format of a type, to which the model is held where strict mode can: its root must be an object.
+///
+/// # Examples
+///
+/// ```
+/// use conversant_models::schema::response_format;
+///
+/// #[derive(schemars::JsonSchema)]
+/// struct Verdict {
+///     yes: bool,
+/// }
+///
+/// let format = response_format::<Verdict>();
+/// # let _ = format;
+/// ```
+#[must_use]
+pub fn response_format<T: JsonSchema>() -> ResponseFormat {
+    // Names may hold letters, digits, `_` and `-`, 64 at most.
+    let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    let name = T::schema_name();
+    let name: String = name.chars().map(|c| if allowed(c) { c } else { '_' }).take(64).collect();
+    let (schema, is_strict) = schema_of::<T>();
+    let mut format = ResponseFormat::json_schema(name, schema);
+    if let ResponseFormat::JsonSchema { strict, .. } = &mut format {
+        *strict = Some(is_strict);
+    }
+    format
+}
+
+/// Asks for an answer of a type.
+///
+/// # Errors
+/// What the model returns; [`ModelError::Decode`], if the answer is not of the type; [`ModelError::Refused`], if the model refuses.
+///
+/// # Examples
+///
+/// ```
+/// use conversant_core::{ChatRequest, Message};
+/// use conversant_models::{OpenAiChat, schema::generate};
+///
+/// #[derive(schemars::JsonSchema, serde::Deserialize)]
+/// struct Verdict {
+///     yes: bool,
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = conversant_testkit::OpenAiServer::start([r#"{"yes": true}"#])?;
+/// # let model = OpenAiChat::builder("m").base_url(server.base_url()).build()?;
+/// let verdict: Verdict = generate(&model, ChatRequest::new(Message::human("Is 7 prime?"))).await?;
+/// assert!(verdict.yes);
+/// # Ok(())
+/// # }
+/// ```
+pub async fn generate<T: JsonSchema + DeserializeOwned>(
+    model: &(impl ChatModel + ?Sized),
+    mut request: ChatRequest,
+) -> Result<T, ModelError> {
+    request.options = request.options.with_response_format(response_format::<T>());
+    Ok(model.generate(&request).await?.json()?)
+}
+
+/// Returns the schema of a type, as OpenAI's strict mode takes it, and whether it can: it knows no maps with names of any kind.
+fn schema_of<T: JsonSchema>() -> (Json, bool) {
+    let settings = SchemaSettings::draft2020_12().with(|settings| settings.meta_schema = None);
+    let mut schema = SchemaGenerator::new(settings).into_root_schema_for::<T>().to_value();
+    let mut is_strict = schema.get("type").is_some_and(|kind| kind == "object");
+    make_strict(&mut schema, &mut is_strict);
+    (schema, is_strict)
+}
+
+/// Makes a schema strict: every property of an object is required, no other allowed; what strict mode does not know is said in
+/// words that it knows, or left out.
+fn make_strict(schema: &mut Json, is_strict: &mut bool) {
+    match schema {
+        Json::Array(items) => items.iter_mut().for_each(|item| make_strict(item, is_strict)),
+        Json::Object(schema) => {
+            if let Some(one_of) = schema.shift_remove("oneOf") {
+                schema.insert("anyOf".to_owned(), one_of);
+            }
+            schema.shift_remove("default");
+            if schema.get("format").and_then(Json::as_str).is_some_and(is_number_format) {
+                schema.shift_remove("format");
+            }
+            if let Some(Json::Object(properties)) = schema.get("properties") {
+                let names: Vec<_> = properties.keys().cloned().map(Json::String).collect();
+                schema.insert("required".to_owned(), Json::Array(names));
+                schema.insert("additionalProperties".to_owned(), Json::Bool(false));
+            } else if schema.get("type").is_some_and(|kind| kind == "object")
+                && !schema.contains_key("additionalProperties")
+            {
+                schema.insert("properties".to_owned(), Json::Object(Map::new()));
+                schema.insert("additionalProperties".to_owned(), Json::Bool(false));
+            }
+            *is_strict &= schema.get("additionalProperties").is_none_or(|more| more == false);
+            schema.iter_mut().for_each(|(name, value)| match (name.as_str(), value) {
+                // Maps from names to schemas: a property may be called `default`.
+                ("properties" | "$defs", Json::Object(schemas)) => {
+                    schemas.iter_mut().for_each(|(_, schema)| make_strict(schema, is_strict));
+                }
+                ("enum" | "const" | "required" | "examples", _) => {}
+                (_, value) => make_strict(value, is_strict),
+            });
+        }
+        _ => {}
+    }
+}
+
+/// Tells the formats that are Rust's widths of numbers.
+fn is_number_format(format: &str) -> bool {
+    ["int", "uint", "float", "double"].iter().any(|prefix| format.starts_with(prefix))
+}

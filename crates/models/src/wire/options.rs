@@ -1,0 +1,103 @@
+//! What a call sets beside its messages: stop sequences, tools, the form of the answer.
+
+use conversant_core::{CallOptions, ResponseFormat, ToolChoice, ToolDefinition};
+use serde::{Serialize, Serializer, ser::SerializeMap};
+use serde_json::json;
+
+use super::BodyWriter;
+
+/// Appends the stop sequences: the call's, or else the adapter's.
+pub(crate) fn push_stop(body: &mut BodyWriter, call: &CallOptions, own: &CallOptions) {
+    let stop = if call.stop.is_empty() { &own.stop } else { &call.stop };
+    if !stop.is_empty() {
+        push(body, "stop", stop);
+    }
+}
+
+/// Appends what a call of the chat endpoint sets, or else the adapter.
+pub(crate) fn push_chat_options(body: &mut BodyWriter, call: &CallOptions, own: &CallOptions) {
+    push_stop(body, call, own);
+    let tools = if call.tools.is_empty() { &own.tools } else { &call.tools };
+    if !tools.is_empty() {
+        push(body, "tools", &tools.iter().map(Tool).collect::<Vec<_>>());
+        if let Some(choice) = call.tool_choice.as_ref().or(own.tool_choice.as_ref()) {
+            push(body, "tool_choice", &Choice(choice));
+        }
+        if let Some(parallel) = call.parallel_tool_calls.or(own.parallel_tool_calls) {
+            push(body, "parallel_tool_calls", &parallel);
+        }
+    }
+    if let Some(format) = call.response_format.as_ref().or(own.response_format.as_ref()) {
+        push(body, "response_format", &Format(format));
+    }
+}
+
+fn push(body: &mut BodyWriter, name: &str, value: &(impl Serialize + ?Sized)) {
+    body.push_json(name);
+    body.push(b":");
+    body.push_json(value);
+    body.push(b",");
+}
+
+struct Tool<'t>(&'t ToolDefinition);
+
+impl Serialize for Tool<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(2))?;
+        map.serialize_entry("type", "function")?;
+        map.serialize_entry("function", &Function(self.0))?;
+        map.end()
+    }
+}
+
+struct Function<'t>(&'t ToolDefinition);
+
+impl Serialize for Function<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let tool = self.0;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("name", &tool.name)?;
+        if let Some(description) = &tool.description {
+            map.serialize_entry("description", description)?;
+        }
+        map.serialize_entry("parameters", &tool.parameters)?;
+        if let Some(strict) = tool.strict {
+            map.serialize_entry("strict", &strict)?;
+        }
+        map.end()
+    }
+}
+
+struct Choice<'c>(&'c ToolChoice);
+
+impl Serialize for Choice<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            ToolChoice::None => serializer.serialize_str("none"),
+            ToolChoice::Required => serializer.serialize_str("required"),
+            ToolChoice::Tool(name) => {
+                json!({"type": "function", "function": {"name": name}}).serialize(serializer)
+            }
+            // A choice that core knows and this version does not is the model's own.
+            _ => serializer.serialize_str("auto"),
+        }
+    }
+}
+
+struct Format<'f>(&'f ResponseFormat);
+
+impl Serialize for Format<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            ResponseFormat::JsonObject => json!({"type": "json_object"}).serialize(serializer),
+            ResponseFormat::JsonSchema { name, schema, strict, .. } => {
+                let mut format = json!({"name": name, "schema": schema});
+                if let (Some(strict), Some(format)) = (strict, format.as_object_mut()) {
+                    format.insert("strict".to_owned(), (*strict).into());
+                }
+                json!({"type": "json_schema", "json_schema": format}).serialize(serializer)
+            }
+            _ => json!({"type": "text"}).serialize(serializer),
+        }
+    }
+}
