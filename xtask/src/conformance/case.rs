@@ -1,11 +1,14 @@
 //! A case, as its line of JSON says it.
 
-use std::{error::Error, fs, path::Path};
+use std::{fs, io, path::Path};
 
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value as Json;
 
 use super::Failure;
+
+/// The op of a line that is no case.
+pub(crate) const UNREADABLE: &str = "unreadable";
 
 /// One case.
 #[derive(Debug, Deserialize)]
@@ -22,17 +25,19 @@ pub(crate) struct Case {
 }
 
 impl Case {
-    /// Reads the cases of a file.
-    pub(crate) fn read_all(file: &Path) -> Result<Vec<Self>, Box<dyn Error>> {
-        let mut cases = Vec::new();
-        for (index, line) in fs::read_to_string(file)?.lines().enumerate() {
-            if !line.trim().is_empty() {
-                let case = serde_json::from_str(line)
-                    .map_err(|error| format!("line {}: {error}", index + 1))?;
-                cases.push(case);
-            }
-        }
-        Ok(cases)
+    /// Reads the cases of a file. A line that is no case becomes one that fails, under the name of its place.
+    pub(crate) fn read_all(file: &Path) -> io::Result<Vec<Self>> {
+        let text = fs::read_to_string(file)?;
+        let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+        let read = |(index, line)| {
+            serde_json::from_str(line).unwrap_or_else(|error: serde_json::Error| Self {
+                id: format!("{}:{}", file.display(), index + 1),
+                op: UNREADABLE.to_owned(),
+                input: error.to_string().into(),
+                out: Some(Json::Null),
+            })
+        };
+        Ok(lines.map(read).collect())
     }
 }
 

@@ -3,17 +3,18 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use conversant_core::{LoadContext, Memory, Slot, Ticket, Turn, vars};
+use conversant_testkit::{block_on, suite};
 use custom_memory::Notebook;
 
 fn notes(memory: &dyn Memory) -> String {
     let inputs = vars! { "human_input" => "What did I say?" };
-    let loaded = pollster::block_on(memory.load(LoadContext::new(&inputs))).unwrap();
+    let loaded = block_on(memory.load(LoadContext::new(&inputs))).unwrap();
     assert!(loaded.variables.names().eq(memory.variables().iter().map(Slot::name)));
     loaded.variables.get("notes").unwrap().to_text().into_owned()
 }
 
 fn save(memory: &dyn Memory, turn: &Turn) {
-    pollster::block_on(memory.save(turn, Ticket::default())).unwrap();
+    block_on(memory.save(turn, Ticket::default())).unwrap();
 }
 
 #[test]
@@ -44,6 +45,11 @@ fn saving_a_turn_again_changes_nothing() {
 fn clearing_forgets_everything() {
     let memory = Notebook::default();
     save(&memory, &Turn::exchange("Remember: one.", "Yes."));
-    pollster::block_on(memory.clear()).unwrap();
+    block_on(memory.clear()).unwrap();
     assert_eq!(notes(&memory), "");
+}
+
+#[test]
+fn keeps_the_contract_of_a_memory() {
+    block_on(suite::memory(Notebook::default)).unwrap();
 }

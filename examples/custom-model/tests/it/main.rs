@@ -5,8 +5,8 @@
 use conversant_core::{
     CallOptions, ChatModel, ChatRequest, FinishReason, LanguageModel, Message, Messages, Reply,
 };
+use conversant_testkit::{block_on, suite};
 use custom_model::Eliza;
-use pollster::block_on;
 
 fn ask(said: &str, options: CallOptions) -> Reply {
     let request = ChatRequest::new(Message::human(said)).with_options(options);
@@ -60,4 +60,9 @@ fn streams_what_it_would_say_at_once() {
     let model = LanguageModel::chat(Eliza);
     let stream = block_on(model.stream("I am sad.".into(), CallOptions::new())).unwrap();
     assert_eq!(block_on(stream.into_reply()).unwrap(), ask("I am sad.", CallOptions::new()));
+}
+
+#[test]
+fn keeps_the_contract_of_a_chat_model() {
+    block_on(suite::chat_model(Eliza::default)).unwrap();
 }
