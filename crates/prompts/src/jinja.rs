@@ -53,7 +53,7 @@ pub enum JinjaFault {
     UnknownFilter(String),
     /// A test that does not exist.
     UnknownTest(String),
-    /// More statements inside each other than are allowed.
+    /// More statements or brackets inside each other, or a longer expression, than is allowed.
     TooDeep,
 }
 
@@ -66,7 +66,9 @@ impl fmt::Display for JinjaFault {
             Self::Method(name) => write!(f, "the method call `{name}` is refused"),
             Self::UnknownFilter(name) => write!(f, "unknown filter `{name}`"),
             Self::UnknownTest(name) => write!(f, "unknown test `{name}`"),
-            Self::TooDeep => f.write_str("too many statements inside each other"),
+            Self::TooDeep => {
+                f.write_str("statements or brackets too deep, or an expression too long")
+            }
         }
     }
 }

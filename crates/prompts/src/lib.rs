@@ -46,6 +46,7 @@ mod few_shot;
 #[cfg(feature = "jinja")]
 mod jinja;
 mod load;
+mod messages;
 #[cfg(feature = "mustache")]
 mod mustache;
 mod partials;
@@ -75,6 +76,7 @@ pub use crate::{
         FewShotPromptTemplate, LengthBasedSelector, SemanticSelector,
     },
     load::{LoadError, LoadedPrompt},
+    messages::{Filter, Trim, filter_messages, merge_message_runs, trim_messages},
     pipeline::PipelinePromptTemplate,
     prompt_template::PromptTemplate,
     text::TemplateFormat,

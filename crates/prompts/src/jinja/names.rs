@@ -11,8 +11,15 @@ use super::{
     lex::{Kind, Tag, Word, tags},
 };
 
-/// The most statements that may stand inside each other.
-const MAX_DEPTH: usize = 100;
+/// The most statements that may stand inside each other, `elif` counted as one inside its `if`.
+///
+/// This limit and the next two are far below what exhausts a test thread's stack in minijinja, whose
+/// parser and compiler recurse.
+const MAX_DEPTH: usize = 60;
+/// The most brackets that may stand inside each other in one tag.
+const MAX_BRACKETS: usize = 20;
+/// The most words of one tag.
+const MAX_WORDS: usize = 600;
 
 /// What a template uses.
 #[derive(Debug, Default)]
@@ -45,15 +52,18 @@ struct Finder<'s> {
 /// A statement that has an end.
 struct Block<'s> {
     keyword: &'s str,
+    /// How many `elif` it has had.
+    branches: usize,
     bound: HashSet<&'s str>,
     /// Names that are known to have a value inside.
-    guarded: Vec<&'s str>,
+    guarded: HashSet<&'s str>,
 }
 
 type Fault = (JinjaFault, usize);
 
 impl<'s> Finder<'s> {
     fn tag(&mut self, tag: &Tag<'s>) -> Result<(), Fault> {
+        check_size(&tag.words)?;
         let words = without_trim_marks(&tag.words);
         if !tag.is_statement {
             return self.expression(words, false);
@@ -67,8 +77,12 @@ impl<'s> Finder<'s> {
             "elif" => {
                 self.expression(rest, true)?;
                 self.branch(guards(rest));
+                if let Some(block) = self.blocks.last_mut() {
+                    block.branches += 1;
+                }
+                self.check_depth(keyword)?;
             }
-            "else" => self.branch(Vec::new()),
+            "else" => self.branch(HashSet::new()),
             "for" => {
                 let split = rest.iter().position(|word| word.text == "in").unwrap_or(rest.len());
                 let (targets, iterated) = rest.split_at(split);
@@ -81,7 +95,7 @@ impl<'s> Finder<'s> {
                 self.expression(without_recursive(iterated), false)?;
                 let mut bound = names(targets);
                 bound.push("loop");
-                self.open("for", Vec::new(), keyword)?;
+                self.open("for", HashSet::new(), keyword)?;
                 self.bind(bound);
                 let condition = condition.get(1..).unwrap_or_default();
                 self.expression(without_recursive(condition), true)?;
@@ -95,7 +109,7 @@ impl<'s> Finder<'s> {
                 self.expression(filter, false)?;
                 self.bind(names(targets));
                 if value.is_empty() {
-                    self.open("set", Vec::new(), keyword)?;
+                    self.open("set", HashSet::new(), keyword)?;
                 }
             }
             "with" => {
@@ -106,7 +120,7 @@ impl<'s> Finder<'s> {
                     self.expression(value.get(1..).unwrap_or_default(), false)?;
                     bound.extend(names(target));
                 }
-                self.open("with", Vec::new(), keyword)?;
+                self.open("with", HashSet::new(), keyword)?;
                 self.bind(bound);
             }
             "filter" => {
@@ -114,11 +128,11 @@ impl<'s> Finder<'s> {
                     self.found.filters.push((name.text.to_owned(), name.offset));
                 }
                 self.arguments(rest.get(1..).unwrap_or_default())?;
-                self.open("filter", Vec::new(), keyword)?;
+                self.open("filter", HashSet::new(), keyword)?;
             }
             "autoescape" => {
                 self.expression(rest, false)?;
-                self.open("autoescape", Vec::new(), keyword)?;
+                self.open("autoescape", HashSet::new(), keyword)?;
             }
             "endif" | "endfor" | "endset" | "endwith" | "endfilter" | "endautoescape" => {
                 self.close(keyword.text.trim_start_matches("end"));
@@ -132,17 +146,19 @@ impl<'s> Finder<'s> {
     fn open(
         &mut self,
         keyword: &'s str,
-        guarded: Vec<&'s str>,
+        guarded: HashSet<&'s str>,
         word: &Word<'s>,
     ) -> Result<(), Fault> {
-        if self.blocks.len() == MAX_DEPTH {
-            return Err((JinjaFault::TooDeep, word.offset));
-        }
-        self.blocks.push(Block { keyword, bound: HashSet::new(), guarded });
-        Ok(())
+        self.blocks.push(Block { keyword, branches: 0, bound: HashSet::new(), guarded });
+        self.check_depth(word)
     }
 
-    fn branch(&mut self, guarded: Vec<&'s str>) {
+    fn check_depth(&self, word: &Word<'s>) -> Result<(), Fault> {
+        let depth: usize = self.blocks.iter().map(|block| 1 + block.branches).sum();
+        if depth > MAX_DEPTH { Err((JinjaFault::TooDeep, word.offset)) } else { Ok(()) }
+    }
+
+    fn branch(&mut self, guarded: HashSet<&'s str>) {
         if let Some(block) = self.blocks.last_mut() {
             block.guarded = guarded;
         }
@@ -174,7 +190,14 @@ impl<'s> Finder<'s> {
     }
 
     fn expression(&mut self, words: &[Word<'s>], condition: bool) -> Result<(), Fault> {
+        // Whether a word stands in the condition of `a if condition else b`.
+        let mut inline = false;
         for (index, word) in words.iter().enumerate() {
+            match word.text {
+                "if" => inline = true,
+                "else" => inline = false,
+                _ => {}
+            }
             let before = index.checked_sub(1).and_then(|index| words.get(index));
             let after = words.get(index + 1).map_or("", |word| word.text);
             let previous = before.map_or("", |word| word.text);
@@ -199,7 +222,7 @@ impl<'s> Finder<'s> {
             } else if after == "(" {
                 return Err((JinjaFault::Call, word.offset));
             } else if after != "=" {
-                self.name(words, index, condition);
+                self.name(words, index, condition || inline);
             }
         }
         Ok(())
@@ -212,10 +235,9 @@ impl<'s> Finder<'s> {
         if self.bound.contains(name) || self.blocks.iter().any(|b| b.bound.contains(name)) {
             return;
         }
-        let guarded = self.blocks.iter().any(|block| block.guarded.contains(&name));
-        let optional = guarded
-            || has_default(words, index)
-            || (condition || in_inline_condition(words, index)) && is_operand(words, index);
+        let guarded = self.blocks.iter().any(|block| block.guarded.contains(name));
+        let optional =
+            guarded || has_default(words, index) || condition && is_operand(words, index);
         let place = *self.places.entry(name).or_insert_with(|| {
             self.found.names.push((name.to_owned(), false));
             self.found.names.len() - 1
@@ -224,6 +246,22 @@ impl<'s> Finder<'s> {
             *required |= !optional;
         }
     }
+}
+
+/// Refuses a tag that would take a deep recursion to compile.
+fn check_size(words: &[Word<'_>]) -> Result<(), Fault> {
+    let mut depth = 0_usize;
+    for (index, word) in words.iter().enumerate() {
+        match word.text {
+            "(" | "[" | "{" => depth += 1,
+            ")" | "]" | "}" => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > MAX_BRACKETS || index >= MAX_WORDS {
+            return Err((JinjaFault::TooDeep, word.offset));
+        }
+    }
+    Ok(())
 }
 
 /// Drops the marks that trim whitespace: `{%- … -%}`.
@@ -302,13 +340,6 @@ fn has_default(words: &[Word<'_>], index: usize) -> bool {
         || at(1) == "is" && matches!(test, "defined" | "undefined")
 }
 
-/// Tells whether a word stands in the condition of `a if condition else b`.
-fn in_inline_condition(words: &[Word<'_>], index: usize) -> bool {
-    let before = words.get(..index).unwrap_or_default();
-    let last = before.iter().rev().find(|word| matches!(word.text, "if" | "else"));
-    last.is_some_and(|word| word.text == "if")
-}
-
 /// Tells whether a name is itself a truth value: bounded by `and`, `or`, `not`, brackets or the ends, or
 /// compared with `==` or `!=`.
 fn is_operand(words: &[Word<'_>], index: usize) -> bool {
@@ -320,9 +351,9 @@ fn is_operand(words: &[Word<'_>], index: usize) -> bool {
 
 /// Returns the names that a condition shows to have a value where it holds: `name`, `name and …`,
 /// `name is defined`. A condition with `or` or `not` shows nothing.
-fn guards<'s>(words: &[Word<'s>]) -> Vec<&'s str> {
+fn guards<'s>(words: &[Word<'s>]) -> HashSet<&'s str> {
     if words.iter().any(|word| matches!(word.text, "or" | "not" | "if")) {
-        return Vec::new();
+        return HashSet::new();
     }
     let operands = words.split(|word| word.text == "and");
     operands

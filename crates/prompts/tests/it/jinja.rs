@@ -159,3 +159,48 @@ fn what_depends_on_values_is_told_when_formatted() {
     }
     insta::assert_snapshot!(shown);
 }
+
+#[test]
+fn depth_is_refused_before_it_can_exhaust_the_stack() {
+    let chains = [
+        ("{{ ", "x + ", "x }}"),
+        ("{{ ", "- ", "x }}"),
+        ("{{ x", " | upper", " }}"),
+        ("{{ x", ".a", " }}"),
+        ("{{ ", "x if x else ", "x }}"),
+        ("{{ ", "not ", "x }}"),
+        ("{{ ", "x ** ", "x }}"),
+        ("{{ ", "x and ", "x }}"),
+        ("{{ ", "x < ", "x }}"),
+        ("{{ ", "( ", "x }}"),
+        ("{{ x", "[x", " }}"),
+        ("{% if x %}", "{% elif x %}", "{% endif %}"),
+        ("", "{% if x %}", ""),
+    ];
+    for (start, link, end) in chains {
+        for length in [10, 59, 60, 149, 150, 290, 299, 100_000] {
+            let source = format!("{start}{}{end}", link.repeat(length));
+            let prompt = PromptTemplate::parse(source, TemplateFormat::Jinja2);
+            if let Ok(prompt) = prompt {
+                assert!(length < 100_000, "{link} was accepted");
+                let _ = prompt.format(&vars! { "x" => 1 });
+            }
+        }
+    }
+    let nested = [
+        ("{% if x %}", "(", ")", "{% endif %}"),
+        ("{% for x in y %}", "[", "]", "{% endfor %}"),
+        ("{% with z = x %}", "{'a':", "}", "{% endwith %}"),
+    ];
+    for (open, bracket, close_bracket, close) in nested {
+        let expression = format!(
+            "{{{{ {}{}{} }}}}",
+            bracket.repeat(20),
+            ["x"; 250].join("+"),
+            close_bracket.repeat(20)
+        );
+        let source = format!("{}{expression}{}", open.repeat(60), close.repeat(60));
+        let prompt = template(&source);
+        let _ = prompt.format(&vars! { "x" => 1, "y" => json!([1]) });
+    }
+}

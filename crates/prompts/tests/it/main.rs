@@ -12,12 +12,15 @@ mod chat;
 #[cfg(feature = "macros")]
 mod checked;
 mod errors;
+mod fuzz;
 #[cfg(feature = "jinja")]
 mod jinja;
 #[cfg(all(feature = "jinja", feature = "load", feature = "mustache"))]
 mod loading;
+mod messages;
 #[cfg(feature = "mustache")]
 mod mustache;
+mod properties;
 mod recorded;
 mod snapshots;
 mod strings;
