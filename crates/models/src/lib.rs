@@ -8,6 +8,10 @@
 //! |---|---|---|
 //! | `/chat/completions` | [`OpenAiChat`] | [`ChatModel`](conversant_core::ChatModel) |
 //! | `/completions` | [`OpenAi`] | [`CompletionModel`](conversant_core::CompletionModel) |
+//! | `/embeddings` | [`OpenAiEmbeddings`] | [`Embeddings`](conversant_core::Embeddings) |
+//!
+//! Around any model, of one's own too: [`layer`]. The features: `schema` derives tools and forms of answers from Rust types, `tokens`
+//! counts tokens exactly.
 //!
 //! What you do not set is not sent. Keys appear in no error, log or `Debug`, go to the configured server only, and redirects
 //! are not followed. Calls end in time ([`OpenAiBuilder::timeout`]) and are repeated where that is safe
@@ -33,9 +37,14 @@
 
 mod api_error;
 mod http;
+pub mod layer;
 mod openai;
 #[cfg(feature = "schema")]
 pub mod schema;
+pub mod tokens;
 pub mod wire;
 
-pub use self::openai::{OpenAi, OpenAiBuilder, OpenAiChat};
+pub use self::{
+    openai::{Generates, OpenAi, OpenAiBuilder, OpenAiChat, OpenAiEmbeddings},
+    wire::ModelInfo,
+};

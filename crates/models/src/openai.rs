@@ -4,7 +4,14 @@ mod builder;
 mod call;
 mod chat;
 mod completion;
+mod embeddings;
+mod list;
 mod params;
 mod stream;
 
-pub use self::{builder::OpenAiBuilder, chat::OpenAiChat, completion::OpenAi};
+pub use self::{
+    builder::{Generates, OpenAiBuilder},
+    chat::OpenAiChat,
+    completion::OpenAi,
+    embeddings::OpenAiEmbeddings,
+};

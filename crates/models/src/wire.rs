@@ -6,6 +6,7 @@ mod completion_response;
 mod decode;
 mod encoded;
 mod lenient;
+mod lists;
 mod message;
 mod options;
 mod python_json;
@@ -18,6 +19,7 @@ mod usage;
 pub use self::{
     chat_response::decode_chat_response,
     completion_response::decode_completion_response,
+    lists::ModelInfo,
     sse::{SseDecoder, SseError, SseEvent},
     stream::StreamDecoder,
 };
@@ -26,6 +28,7 @@ pub(crate) use self::{
     completion_response::read_completion,
     decode::{KEPT, kept},
     encoded::BodyWriter,
+    lists::{read_embeddings, read_models},
     message::Style,
     options::{push_chat_options, push_stop},
     reply::Answer,

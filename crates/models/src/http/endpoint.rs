@@ -9,6 +9,8 @@ use reqwest::Url;
 #[derive(Debug, Clone)]
 pub(crate) struct Endpoint {
     base: Url,
+    /// What the list of models is below, where it is not the base.
+    lists: Option<Url>,
 }
 
 impl Endpoint {
@@ -26,7 +28,7 @@ impl Endpoint {
         if base.fragment().is_some() {
             return Err(config("has a fragment (`#…`) in it"));
         }
-        let endpoint = Self { base };
+        let endpoint = Self { base, lists: None };
         match endpoint.base.scheme() {
             "https" => Ok(endpoint),
             "http" if allow_plain_http || endpoint.is_loopback() => Ok(endpoint),
@@ -51,12 +53,30 @@ impl Endpoint {
         self.base.scheme() == "https"
     }
 
+    /// Makes it a deployment's of Azure OpenAI.
+    pub(crate) fn set_azure(&mut self, deployment: &str, version: &str) {
+        self.base = below(&self.base, "openai");
+        self.base.query_pairs_mut().append_pair("api-version", version);
+        self.lists = Some(self.base.clone());
+        // An http URL always has a path.
+        if let Ok(mut path) = self.base.path_segments_mut() {
+            path.extend(["deployments", deployment]);
+        }
+    }
+
     /// Returns the URL of a path below the base. A query of the base stays.
     pub(crate) fn url(&self, path: &str) -> Url {
-        let mut url = self.base.clone();
-        url.set_path(&format!("{}/{path}", self.base.path().trim_end_matches('/')));
-        url
+        match &self.lists {
+            Some(lists) if path == "models" => below(lists, path),
+            _ => below(&self.base, path),
+        }
     }
+}
+
+fn below(base: &Url, path: &str) -> Url {
+    let mut url = base.clone();
+    url.set_path(&format!("{}/{path}", base.path().trim_end_matches('/')));
+    url
 }
 
 #[cfg(test)]

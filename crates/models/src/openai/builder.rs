@@ -1,12 +1,15 @@
 //! Settings of an adapter: the model, its parameters, the server and the limits of a call.
 
+mod sampling;
+
 use std::{env, marker::PhantomData, sync::Arc, time::Duration};
 
 use conversant_core::ModelError;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 
+pub use self::sampling::Generates;
 use super::params::Params;
 use crate::http::{BODY, CONNECT, Connection, Endpoint, HttpClient, Mask, Retries, Timers};
 
@@ -45,6 +48,7 @@ pub struct OpenAiBuilder<M> {
     pub(super) settings: Settings,
     base_url: String,
     allow_plain_http: bool,
+    azure: Option<Azure>,
     key: Option<SecretString>,
     headers: Vec<(String, SecretString)>,
     client: Option<reqwest::Client>,
@@ -53,6 +57,13 @@ pub struct OpenAiBuilder<M> {
     retries: Retries,
     body_limit: usize,
     adapter: PhantomData<fn() -> M>,
+}
+
+/// A deployment of Azure OpenAI.
+#[derive(Debug, Clone)]
+struct Azure {
+    deployment: String,
+    version: String,
 }
 
 /// What an adapter itself goes by.
@@ -64,6 +75,8 @@ pub(super) struct Settings {
     pub(super) comments_keep_alive: bool,
     pub(super) developer_role: bool,
     pub(super) stream_usage: bool,
+    /// How many texts go into a request for embeddings.
+    pub(super) batch: Option<usize>,
 }
 
 impl<M> OpenAiBuilder<M> {
@@ -74,6 +87,7 @@ impl<M> OpenAiBuilder<M> {
             settings: Settings::default(),
             base_url: OPENAI.to_owned(),
             allow_plain_http: false,
+            azure: None,
             key: None,
             headers: Vec::new(),
             client: None,
@@ -120,6 +134,33 @@ impl<M> OpenAiBuilder<M> {
         self
     }
 
+    /// Talks to Azure OpenAI: a resource's address (`https://NAME.openai.azure.com`), the name of a deployment, and the version of the
+    /// interface, such as `2024-10-21`. The key goes out as `api-key`; for a token of Entra ID set the `authorization`
+    /// [`header`](Self::header) instead.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_models::OpenAiChat;
+    ///
+    /// let model = OpenAiChat::builder("gpt-4o")
+    ///     .azure("https://contoso.openai.azure.com", "my-gpt-4o", "2024-10-21")
+    ///     .api_key("…")
+    /// #   .api_key("key")
+    ///     .build()?;
+    /// # Ok::<(), conversant_core::ModelError>(())
+    /// ```
+    pub fn azure(
+        mut self,
+        endpoint: impl Into<String>,
+        deployment: impl Into<String>,
+        api_version: impl Into<String>,
+    ) -> Self {
+        self.base_url = endpoint.into();
+        self.azure = Some(Azure { deployment: deployment.into(), version: api_version.into() });
+        self
+    }
+
     /// Sets the organisation that the call is billed to.
     pub fn organization(self, organization: impl Into<String>) -> Self {
         self.header("openai-organization", organization.into())
@@ -136,76 +177,9 @@ impl<M> OpenAiBuilder<M> {
         self
     }
 
-    /// Sets the sampling temperature, from 0 to 2.
-    pub fn temperature(mut self, temperature: f64) -> Self {
-        self.params.set_float("temperature", temperature);
-        self
-    }
-
-    /// Sets the most tokens of an answer; `None` sends no limit.
-    pub fn max_tokens(mut self, tokens: impl Into<Option<u32>>) -> Self {
-        match tokens.into() {
-            Some(tokens) => self.params.set("max_tokens", tokens),
-            None => self.params.set("max_tokens", Json::Null),
-        }
-        self
-    }
-
-    /// Sets the share of probability to sample from, from 0 to 1.
-    pub fn top_p(mut self, top_p: f64) -> Self {
-        self.params.set_float("top_p", top_p);
-        self
-    }
-
-    /// Sets how many answers are asked for. All but the first are the reply's
-    /// [`alternatives`](conversant_core::Reply::alternatives).
-    pub fn n(mut self, n: u32) -> Self {
-        self.params.set("n", n);
-        self
-    }
-
-    /// Sets texts before which the model stops. [`CallOptions::stop`](conversant_core::CallOptions::stop) of a call is used instead
-    /// where it is not empty.
-    pub fn stop(mut self, stop: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.params.options = std::mem::take(&mut self.params.options).with_stop(stop);
-        self
-    }
-
-    /// Sets the penalty for tokens that have been there, from -2 to 2.
-    pub fn presence_penalty(mut self, penalty: f64) -> Self {
-        self.params.set_float("presence_penalty", penalty);
-        self
-    }
-
-    /// Sets the penalty for tokens by how often they have been there, from -2 to 2.
-    pub fn frequency_penalty(mut self, penalty: f64) -> Self {
-        self.params.set_float("frequency_penalty", penalty);
-        self
-    }
-
-    /// Sets the seed of the sampling, for answers that can be repeated, as far as the server goes.
-    pub fn seed(mut self, seed: i64) -> Self {
-        self.params.set("seed", seed);
-        self
-    }
-
-    /// Sets what is added to the score of tokens, by token, from -100 to 100.
-    pub fn logit_bias(mut self, bias: impl IntoIterator<Item = (u32, i32)>) -> Self {
-        let bias: Map<_, _> =
-            bias.into_iter().map(|(token, bias)| (token.to_string(), bias.into())).collect();
-        self.params.set("logit_bias", bias);
-        self
-    }
-
     /// Sets who the end user is, as an opaque name.
     pub fn user(mut self, user: impl Into<String>) -> Self {
         self.params.set("user", user.into());
-        self
-    }
-
-    /// Asks a streamed answer to say what it used (`stream_options`), which not every server understands.
-    pub fn stream_usage(mut self) -> Self {
-        self.settings.stream_usage = true;
         self
     }
 
@@ -260,33 +234,6 @@ impl<M> OpenAiBuilder<M> {
         self
     }
 
-    /// Makes a stream that ends without `[DONE]` an error, even if the model has said why it ended. Some servers never send it.
-    pub fn require_done(mut self) -> Self {
-        self.settings.require_done = true;
-        self
-    }
-
-    /// Lets comments in a stream count as signs of life for [`idle_timeout`](Self::idle_timeout). Without it a server that sends nothing
-    /// else is given up.
-    pub fn comments_keep_alive(mut self) -> Self {
-        self.settings.comments_keep_alive = true;
-        self
-    }
-
-    /// Makes an answer that was cut off, at its limit or by a filter, an
-    /// [`Incomplete`](conversant_core::ModelError::Incomplete) error.
-    pub fn require_complete(mut self) -> Self {
-        self.settings.require_complete = true;
-        self
-    }
-
-    /// Makes an empty text an [`EmptyAnswer`](conversant_core::ModelError::EmptyAnswer) error. Without it only an answer
-    /// that has no text at all is one.
-    pub fn refuse_empty(mut self) -> Self {
-        self.settings.refuse_empty = true;
-        self
-    }
-
     /// Sets the HTTP client to send with, in place of the shared one: for a proxy, certificates or a resolver of one's own.
     ///
     /// The client should follow no redirects. Its own time limits hold besides the adapter's.
@@ -300,7 +247,10 @@ impl<M> OpenAiBuilder<M> {
         if self.model.trim().is_empty() {
             return Err(ModelError::config("the model's name is empty"));
         }
-        let endpoint = Endpoint::new(&self.base_url, self.allow_plain_http)?;
+        let mut endpoint = Endpoint::new(&self.base_url, self.allow_plain_http)?;
+        if let Some(azure) = &self.azure {
+            endpoint.set_azure(&azure.deployment, &azure.version);
+        }
         let key = self.key.as_ref().map(|key| key.expose_secret().trim()).unwrap_or_default();
         if key.is_empty() && !endpoint.is_loopback() && !self.has_header(AUTHORIZATION.as_str()) {
             return Err(ModelError::config(
@@ -335,10 +285,14 @@ impl<M> OpenAiBuilder<M> {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         if !key.is_empty() {
-            let value = secret_value(&format!("Bearer {key}")).ok_or_else(|| {
+            let (name, value) = match &self.azure {
+                Some(_) => (HeaderName::from_static("api-key"), secret_value(key)),
+                None => (AUTHORIZATION, secret_value(&format!("Bearer {key}"))),
+            };
+            let value = value.ok_or_else(|| {
                 ModelError::config("the API key holds characters that no key has")
             })?;
-            headers.insert(AUTHORIZATION, value);
+            headers.insert(name, value);
         }
         for (name, value) in &self.headers {
             let value = secret_value(value.expose_secret()).ok_or_else(|| {

@@ -11,11 +11,12 @@ use conversant_core::{
 use super::{
     builder::{OpenAiBuilder, Settings},
     call,
+    list::models,
     stream::{Streams, stream},
 };
 use crate::{
     http::Connection,
-    wire::{Answer, BodyWriter, Style, push_chat_options, read_chat},
+    wire::{Answer, BodyWriter, ModelInfo, Style, push_chat_options, read_chat},
 };
 
 const PATH: &str = "chat/completions";
@@ -58,6 +59,14 @@ impl OpenAiChat {
     /// `OPENAI_BASE_URL` and `OPENAI_ORG_ID`. They are read now, and what is set later wins.
     pub fn from_env(model: impl Into<String>) -> OpenAiBuilder<Self> {
         OpenAiBuilder::from_env(model.into())
+    }
+
+    /// Lists the models that the server has, in its order.
+    ///
+    /// # Errors
+    /// [`ModelError`], as for a call.
+    pub async fn models(&self) -> Result<Vec<ModelInfo>, ModelError> {
+        models(&self.shared.connection).await
     }
 
     fn body(&self, request: &ChatRequest, streamed: bool) -> Vec<Bytes> {

@@ -11,11 +11,12 @@ use conversant_core::{
 use super::{
     builder::{OpenAiBuilder, Settings},
     call,
+    list::models,
     stream::{Streams, stream},
 };
 use crate::{
     http::Connection,
-    wire::{Answer, BodyWriter, push_stop, read_completion},
+    wire::{Answer, BodyWriter, ModelInfo, push_stop, read_completion},
 };
 
 const PATH: &str = "completions";
@@ -60,6 +61,14 @@ impl OpenAi {
     /// `OPENAI_BASE_URL` and `OPENAI_ORG_ID`. They are read now, and what is set later wins.
     pub fn from_env(model: impl Into<String>) -> OpenAiBuilder<Self> {
         OpenAiBuilder::from_env(model.into())
+    }
+
+    /// Lists the models that the server has, in its order.
+    ///
+    /// # Errors
+    /// [`ModelError`], as for a call.
+    pub async fn models(&self) -> Result<Vec<ModelInfo>, ModelError> {
+        models(&self.shared.connection).await
     }
 
     /// # Errors

@@ -10,10 +10,14 @@
 
 mod answers;
 mod connecting;
+mod endpoints;
 mod faults;
+mod layers;
 mod recorded;
 mod requests;
 mod settings;
 mod streams;
+#[cfg(feature = "tokens")]
+mod tokens;
 mod tools;
 mod waiting;

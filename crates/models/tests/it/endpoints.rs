@@ -1,0 +1,120 @@
+//! Other endpoints and servers: Azure, embeddings, the list of models; and the adapters by the project's own suite.
+
+use conversant_core::{
+    ChatModel, ChatRequest, CompletionModel, CompletionRequest, Embeddings, Message, ModelError,
+};
+use conversant_models::{OpenAi, OpenAiChat, OpenAiEmbeddings};
+use conversant_testkit::{Answer, Dialect, OpenAiServer, suite};
+use serde_json::json;
+
+#[tokio::test]
+async fn azure_has_a_path_a_version_and_a_header_of_its_own() {
+    let server = OpenAiServer::start(["chat", "text"]).unwrap();
+    let resource = server.base_url().replace("/v1", "/");
+    let chat = OpenAiChat::builder("gpt-4o").azure(&resource, "my chat", "2024-10-21");
+    let chat = chat.api_key("sk-canary").build().unwrap();
+    let text = OpenAi::builder("m").azure(&resource, "my/text", "2024-10-21");
+    let text = text.header("authorization", "Bearer token").build().unwrap();
+    chat.generate(&ChatRequest::new(Message::human("hi"))).await.unwrap();
+    text.generate(&CompletionRequest::new("hi")).await.unwrap();
+    chat.models().await.unwrap();
+    let sent: Vec<_> = server
+        .requests()
+        .iter()
+        .map(|request| {
+            let header = |name| request.header(name).unwrap_or("-").to_owned();
+            let query = request.query().unwrap_or("-");
+            format!(
+                "{} ? {query} | {} | {}",
+                request.path(),
+                header("api-key"),
+                header("authorization")
+            )
+        })
+        .collect();
+    insta::assert_snapshot!(sent.join("\n"));
+    assert!(!format!("{chat:?}").contains("canary"));
+}
+
+#[tokio::test]
+async fn models_are_listed() {
+    for dialect in [Dialect::OpenAi, Dialect::LlamaCpp] {
+        let server = OpenAiServer::builder().dialect(dialect).models(["a", "b"]).start().unwrap();
+        let model = OpenAiChat::builder("m").base_url(server.base_url()).build().unwrap();
+        let ids: Vec<_> = model.models().await.unwrap().into_iter().map(|model| model.id).collect();
+        assert_eq!(ids, ["a", "b"]);
+        assert_eq!(
+            (server.requests()[0].method(), server.requests()[0].path()),
+            ("GET", "/v1/models")
+        );
+    }
+}
+
+#[tokio::test]
+async fn texts_are_embedded_in_order_and_in_batches() {
+    let shuffled = json!({"data": [
+        {"index": 1, "embedding": [0.0, 1.0]}, {"index": 0, "embedding": [1.0, 0.5]},
+    ]});
+    let server = OpenAiServer::builder()
+        .reply(Answer::json(&shuffled))
+        .reply(Answer::embeddings([vec![2.0, 2.0]]))
+        .start()
+        .unwrap();
+    let model = OpenAiEmbeddings::builder("m").base_url(server.base_url()).dimensions(2);
+    let model = model.batch_size(2).build().unwrap();
+    let texts = ["a", "b", "c"].map(str::to_owned);
+    let vectors = model.embed(&texts).await.unwrap();
+    assert_eq!(vectors, [[1.0, 0.5], [0.0, 1.0], [2.0, 2.0]]);
+    assert!(model.embed(&[]).await.unwrap().is_empty());
+    let bodies: Vec<_> =
+        server.requests().iter().map(|request| request.json().to_string()).collect();
+    insta::assert_snapshot!(bodies.join("\n"), @r#"
+    {"model":"m","dimensions":2,"input":["a","b"]}
+    {"model":"m","dimensions":2,"input":["c"]}
+    "#);
+}
+
+#[tokio::test]
+async fn what_are_no_embeddings_is_an_error() {
+    let mut shown = Vec::new();
+    for body in [
+        json!({"data": []}),
+        json!({"data": [{"embedding": []}]}),
+        json!({"data": [{"embedding": "AAAA"}]}),
+        json!({}),
+        json!({"error": {"message": "no", "type": "not_supported_error", "code": 501}}),
+    ] {
+        let server = OpenAiServer::start([Answer::json(&body)]).unwrap();
+        let model = OpenAiEmbeddings::builder("m").base_url(server.base_url()).build().unwrap();
+        shown.push(model.embed(&["x".to_owned()]).await.unwrap_err().to_string());
+    }
+    insta::assert_snapshot!(shown.join("\n"));
+}
+
+#[tokio::test]
+async fn the_adapters_keep_the_contract_of_models() {
+    for dialect in [Dialect::OpenAi, Dialect::LlamaCpp] {
+        let server = OpenAiServer::builder()
+            .dialect(dialect)
+            .reply("Hello there!")
+            .repeat_last()
+            .start()
+            .unwrap();
+        let chat = || OpenAiChat::builder("m").base_url(server.base_url()).build().unwrap();
+        let report = suite::chat_model(chat).await.unwrap();
+        assert_eq!(report.skipped().collect::<Vec<_>>(), []);
+        let text = || OpenAi::builder("m").base_url(server.base_url()).build().unwrap();
+        let report = suite::completion_model(text).await.unwrap();
+        assert_eq!(report.skipped().collect::<Vec<_>>(), []);
+    }
+}
+
+#[tokio::test]
+async fn a_context_that_is_too_long_is_recognised() {
+    let error =
+        json!({"error": {"code": 400, "message": "too long", "type": "exceed_context_size_error"}});
+    let server = OpenAiServer::start([Answer::json(&error).with_status(400)]).unwrap();
+    let model = OpenAiChat::builder("m").base_url(server.base_url()).build().unwrap();
+    let error = model.generate(&ChatRequest::new(Message::human("hi"))).await.unwrap_err();
+    assert!(error.is_context_length() && matches!(error, ModelError::Status { status: 400, .. }));
+}

@@ -1,0 +1,219 @@
+//! The layers, around scripted models and by a clock that stands still until it is needed.
+
+use std::{sync::Arc, time::Duration};
+
+use conversant_core::{
+    ApiError, CallOptions, ChatModel, ChatRequest, CompletionModel, CompletionRequest, Delta,
+    FinishReason, Message, ModelError, Reply, StatusKind, TimeoutPhase, ToolDefinition,
+};
+use conversant_models::layer::{
+    CacheKey, Cached, ConcurrencyLimit, Fallback, MemoryCache, RateLimit, ReplyCache,
+};
+use conversant_testkit::{Gate, Line, ScriptedChat, ScriptedCompletion, suite};
+use tokio::time::Instant;
+
+fn ask(text: &str) -> ChatRequest {
+    ChatRequest::new(Message::human(text))
+}
+
+fn parrot() -> ScriptedChat {
+    ScriptedChat::with_handler(|request| Line::text(request.messages.to_string()))
+}
+
+fn status(kind: StatusKind) -> ModelError {
+    ModelError::Status { status: 500, error: Box::new(ApiError::new(kind)) }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rate_limit_spaces_calls_out_after_a_first_burst() {
+    let model = RateLimit::new(parrot(), 3, Duration::from_secs(30));
+    let start = Instant::now();
+    let mut seconds = Vec::new();
+    for _ in 0..6 {
+        model.generate(&ask("hi")).await.unwrap();
+        seconds.push(start.elapsed().as_secs());
+    }
+    assert_eq!(seconds, [0, 0, 0, 10, 20, 30]);
+    tokio::time::advance(Duration::from_secs(600)).await;
+    let start = Instant::now();
+    for _ in 0..4 {
+        model.clone().stream(&ask("hi")).await.unwrap();
+    }
+    assert_eq!(start.elapsed().as_secs(), 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_would_wait_too_long_takes_no_place() {
+    let model = RateLimit::new(parrot(), 1, Duration::from_secs(10));
+    model.generate(&ask("hi")).await.unwrap();
+    let soon = std::time::Instant::now() + Duration::from_secs(5);
+    let hurried = ask("hi").with_options(CallOptions::new().with_deadline(soon));
+    let start = Instant::now();
+    for _ in 0..3 {
+        let error = model.generate(&hurried).await.unwrap_err();
+        assert!(matches!(&error, ModelError::Provider { retryable: true, .. }), "{error}");
+        assert!(error.to_string().contains("rate limit"), "{error}");
+    }
+    model.generate(&ask("hi")).await.unwrap();
+    assert_eq!(start.elapsed().as_secs(), 10);
+}
+
+#[tokio::test]
+async fn no_more_calls_than_said_are_made_at_a_time() {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let inner = ScriptedChat::with_handler(move |_| Line::text("ok").held_by(&held));
+    let model = ConcurrencyLimit::new(inner.clone(), 2);
+    let mut running = tokio::task::JoinSet::new();
+    for _ in 0..5 {
+        let model = model.clone();
+        running.spawn(async move { model.generate(&ask("hi")).await.unwrap() });
+    }
+    inner.received(2).await;
+    for _ in 0..20 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(inner.requests().len(), 2);
+    gate.open();
+    running.join_all().await;
+    assert_eq!(inner.requests().len(), 5);
+}
+
+#[tokio::test]
+async fn a_stream_holds_its_place_until_it_ends_or_is_dropped() {
+    let model = ConcurrencyLimit::new(parrot(), 1);
+    let soon = || {
+        let soon = std::time::Instant::now() + Duration::from_millis(20);
+        ask("hi").with_options(CallOptions::new().with_deadline(soon))
+    };
+    let stream = model.stream(&ask("hi")).await.unwrap();
+    let error = model.generate(&soon()).await.unwrap_err();
+    assert!(error.to_string().contains("concurrent calls"), "{error}");
+    drop(stream);
+    let mut stream = model.stream(&ask("hi")).await.unwrap();
+    while let Some(delta) = stream.next().await {
+        delta.unwrap();
+    }
+    model.generate(&soon()).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_same_request_is_asked_once() {
+    let inner = parrot();
+    let cache = Arc::new(MemoryCache::new(2));
+    let model = Cached::new(inner.clone(), "a", Arc::clone(&cache));
+    let other = Cached::new(inner.clone(), "b", cache);
+    for _ in 0..2 {
+        assert_eq!(model.generate(&ask("one")).await.unwrap().text(), "Human: one");
+        let streamed = model.stream(&ask("one")).await.unwrap().into_reply().await.unwrap();
+        assert_eq!(streamed.text(), "Human: one");
+    }
+    assert_eq!(inner.requests().len(), 1);
+    let tool = ToolDefinition::new("f", serde_json::json!({}));
+    for options in [CallOptions::new().with_stop(["x"]), CallOptions::new().with_tools([tool])] {
+        model.generate(&ask("one").with_options(options)).await.unwrap();
+    }
+    assert_eq!(inner.requests().len(), 3);
+    // Neither a deadline nor a turn is part of the question; but two others have displaced it.
+    model.generate(&ask("one")).await.unwrap();
+    assert_eq!(inner.requests().len(), 4);
+    let deadline = std::time::Instant::now() + Duration::from_secs(60);
+    let options = CallOptions::new().with_deadline(deadline);
+    model.generate(&ask("one").with_options(options)).await.unwrap();
+    assert_eq!(inner.requests().len(), 4);
+    other.generate(&ask("one")).await.unwrap();
+    assert_eq!(inner.requests().len(), 5);
+}
+
+#[tokio::test]
+async fn a_streamed_answer_is_remembered_at_its_end_and_only_then() {
+    let inner = ScriptedChat::new([
+        Line::pieces(["a", "b"]),
+        Line::pieces(["a"]).cut_off(),
+        Line::pieces(["a", "b"]),
+        "never".into(),
+    ]);
+    let model = Cached::new(inner.clone(), "", MemoryCache::new(9));
+    let mut dropped = model.stream(&ask("x")).await.unwrap();
+    assert_eq!(dropped.next().await.unwrap().unwrap(), Delta::Text("a".into()));
+    drop(dropped);
+    model.stream(&ask("x")).await.unwrap().into_reply().await.unwrap_err();
+    for _ in 0..2 {
+        let reply = model.stream(&ask("x")).await.unwrap().into_reply().await.unwrap();
+        assert_eq!(reply.text(), "ab");
+    }
+    assert_eq!(inner.requests().len(), 3);
+}
+
+#[tokio::test]
+async fn errors_and_cut_answers_are_not_remembered() {
+    let cut = Reply::new(Message::ai("cut")).with_finish_reason(FinishReason::Length);
+    let inner =
+        ScriptedChat::new([Line::from(status(StatusKind::Server)), cut.into(), "ok".into()]);
+    let model = Cached::new(inner, "", MemoryCache::new(9));
+    model.generate(&ask("x")).await.unwrap_err();
+    for expected in ["cut", "ok", "ok"] {
+        assert_eq!(model.generate(&ask("x")).await.unwrap().text(), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_cache_of_ones_own_sees_keys_that_debug_withholds() {
+    struct Mine(std::sync::Mutex<Vec<CacheKey>>);
+    #[conversant_core::async_trait]
+    impl ReplyCache for Mine {
+        async fn get(&self, key: &CacheKey) -> Option<Reply> {
+            self.0.lock().unwrap().push(key.clone());
+            None
+        }
+        async fn put(&self, _: CacheKey, _: Reply) {}
+    }
+    let mine = Arc::new(Mine(std::sync::Mutex::default()));
+    let inner = ScriptedCompletion::new(["x"]);
+    let model = Cached::new(inner, "m", Arc::clone(&mine));
+    model.generate(&CompletionRequest::new("secret")).await.unwrap();
+    let keys = mine.0.lock().unwrap();
+    assert!(!format!("{keys:?}").contains("secret"));
+    insta::assert_snapshot!(keys[0].as_str());
+}
+
+#[tokio::test]
+async fn another_model_is_asked_after_failures_that_it_may_not_share() {
+    let context = || {
+        let mut error = ApiError::new(StatusKind::BadRequest);
+        error.code = Some("context_length_exceeded".into());
+        ModelError::Status { status: 400, error: Box::new(error) }
+    };
+    let total = ModelError::Timeout { phase: TimeoutPhase::Total, after: Duration::ZERO };
+    let headers = ModelError::Timeout { phase: TimeoutPhase::Headers, after: Duration::ZERO };
+    for (error, falls_back) in [
+        (status(StatusKind::Server), true),
+        (status(StatusKind::Auth), true),
+        (status(StatusKind::QuotaExhausted), true),
+        (status(StatusKind::BadRequest), false),
+        (context(), true),
+        (headers, true),
+        (total, false),
+        (ModelError::config("no"), false),
+        (ModelError::Refused { text: "no".into() }, false),
+        (ModelError::EmptyAnswer { finish_reason: None }, true),
+    ] {
+        let shown = format!("{error}");
+        let model = Fallback::new(ScriptedChat::new([error]), parrot());
+        assert_eq!(model.generate(&ask("hi")).await.is_ok(), falls_back, "{shown}");
+    }
+    let never = Fallback::new(ScriptedChat::new([status(StatusKind::Server)]), parrot());
+    never.when(|_| false).generate(&ask("hi")).await.unwrap_err();
+}
+
+#[tokio::test]
+async fn layers_keep_the_contract_of_models() {
+    let yes = || ScriptedChat::with_handler(|_| Line::text("Yes."));
+    let make = || {
+        let model = Fallback::new(yes(), yes());
+        let model =
+            RateLimit::new(ConcurrencyLimit::new(model, 4), 1_000_000, Duration::from_secs(1));
+        Cached::new(model, "", MemoryCache::new(100))
+    };
+    suite::chat_model(make).await.unwrap();
+}
