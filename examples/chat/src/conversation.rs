@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use conversant_chains::{LlmChain, Verbose};
 use conversant_core::{ChatHistory, LanguageModel, Message, Messages, Range, SessionId};
 use conversant_memory::{BufferMemory, InMemoryHistory};
-use conversant_models::{OpenAi, OpenAiBuilder, OpenAiChat};
+use conversant_models::{Generates, OpenAi, OpenAiBuilder, OpenAiChat};
 use conversant_prompts::{
     ChatPromptTemplate, MessageTemplate, MessagesPlaceholder, PromptTemplate,
 };
@@ -92,7 +92,7 @@ fn completion_model(arguments: &Arguments) -> Result<LanguageModel, Failure> {
 }
 
 /// Sets what the arguments ask for; what they don't is not sent.
-fn configure<M>(
+fn configure<M: Generates>(
     builder: OpenAiBuilder<M>,
     arguments: &Arguments,
 ) -> Result<OpenAiBuilder<M>, Failure> {

@@ -6,7 +6,7 @@ use conversant_chains::{ChainError, LlmChain, Verbose, WiringError, WiringFault}
 use conversant_core::{
     CallOptions, LanguageModel, LoadContext, Memory, Messages, Prompt, Role, Value, Variables,
 };
-use conversant_models::{OpenAi, OpenAiBuilder, OpenAiChat};
+use conversant_models::{Generates, OpenAi, OpenAiBuilder, OpenAiChat};
 use conversant_prompts::{ChatPromptTemplate, PromptTemplate};
 use conversant_testkit::{OpenAiServer, RecordedRequest, ScriptedCompletion};
 use serde::Deserialize;
@@ -130,7 +130,11 @@ impl Model {
         model.map_err(|error| Failure::broken(&error))
     }
 
-    fn set<M>(&self, builder: OpenAiBuilder<M>, server: &OpenAiServer) -> OpenAiBuilder<M> {
+    fn set<M: Generates>(
+        &self,
+        builder: OpenAiBuilder<M>,
+        server: &OpenAiServer,
+    ) -> OpenAiBuilder<M> {
         let mut builder = builder.base_url(server.base_url()).max_retries(0);
         for (name, value) in &self.parameters {
             let number = value.as_f64().unwrap_or_default();
