@@ -386,8 +386,14 @@ impl ApiError {
 
 impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.kind.describe())?;
-        if let Some(code) = self.code.as_deref().or(self.error_type.as_deref()) {
+        f.write_str(match self.is_context_length() {
+            true => "the prompt is too long for the model",
+            false => self.kind.describe(),
+        })?;
+        // A number is the status once more, with llama.cpp.
+        let says = |name: &&str| !name.bytes().all(|byte| byte.is_ascii_digit());
+        let names = [self.code.as_deref(), self.error_type.as_deref()];
+        if let Some(code) = names.into_iter().flatten().find(says) {
             write!(f, " (`{code}`)")?;
         }
         if let Some(wait) = self.retry_after {
