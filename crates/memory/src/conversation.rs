@@ -8,7 +8,7 @@ use conversant_core::{
 };
 
 use crate::{
-    InMemoryHistory,
+    Conflict, InMemoryHistory,
     read::Read,
     written::{Opening, Written},
 };
@@ -20,6 +20,7 @@ pub(crate) struct Conversation {
     pub(crate) slots: Vec<Slot>,
     pub(crate) keys: TurnKeys,
     pub(crate) transcript: Transcript,
+    pub(crate) conflict: Conflict,
     read: Mutex<Read>,
     written: Mutex<Written>,
 }
@@ -33,6 +34,7 @@ impl Conversation {
             slots: vec![Slot::text("history")],
             keys: TurnKeys::new(),
             transcript: Transcript::default(),
+            conflict: Conflict::default(),
             read: Mutex::default(),
             written: Mutex::default(),
         }
@@ -129,7 +131,10 @@ impl Conversation {
         let version = match ticket.version() {
             None => self.history.append(&self.session, turn, Expect::Any).await,
             Some(base) => {
-                let expect = Expect::SameEpoch(base);
+                let expect = match self.conflict {
+                    Conflict::Append => Expect::SameEpoch(base),
+                    Conflict::Fail => Expect::Exactly(base),
+                };
                 let turn = turn.clone().with_base(turn.base().unwrap_or(base));
                 self.history.append(&self.session, &turn, expect).await
             }
@@ -189,6 +194,21 @@ macro_rules! conversation_settings {
                 self.conversation.session = session;
                 self.reset();
                 self
+            }
+
+            /// Sets what becomes of a turn if another process was there first. By default it is kept, after the newer ones.
+            #[must_use]
+            pub const fn with_conflict(mut self, conflict: crate::Conflict) -> Self {
+                self.conversation.conflict = conflict;
+                self
+            }
+
+            /// Holds the conversation during each call, at most this long, so that no other process calls a model on it.
+            #[must_use]
+            pub fn leased(self, time: std::time::Duration) -> crate::LeasedMemory<Self> {
+                let history = std::sync::Arc::clone(self.history());
+                let session = self.session().clone();
+                crate::LeasedMemory::new(self, history, session, time)
             }
 
             /// Returns the history that the conversation is kept in.

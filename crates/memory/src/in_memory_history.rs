@@ -3,15 +3,17 @@
 mod session;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, btree_map::Entry},
     fmt,
+    ops::Bound,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
 use conversant_core::{
-    ChatHistory, Expect, HistoryError, Lease, Note, Range, SessionId, Slice, Turn, Version,
+    ChatHistory, Expect, HistoryError, Lease, Messages, Note, Range, SessionId, Slice, Turn,
+    Version,
 };
 
 use self::session::Session;
@@ -42,7 +44,14 @@ use self::session::Session;
 /// ```
 #[derive(Clone, Default)]
 pub struct InMemoryHistory {
-    sessions: Arc<Mutex<HashMap<SessionId, Arc<Mutex<Session>>>>>,
+    sessions: Arc<Mutex<Sessions>>,
+}
+
+#[derive(Default)]
+struct Sessions {
+    by_id: BTreeMap<SessionId, Arc<Mutex<Session>>>,
+    /// The epoch that new sessions begin with: later than that of any session that was deleted.
+    epoch: u64,
 }
 
 impl InMemoryHistory {
@@ -54,11 +63,34 @@ impl InMemoryHistory {
 
     /// Returns a session that was written, cleared or leased before.
     fn find(&self, id: &SessionId) -> Option<Arc<Mutex<Session>>> {
-        lock(&self.sessions).get(id).map(Arc::clone)
+        lock(&self.sessions).by_id.get(id).map(Arc::clone)
     }
 
-    fn find_or_insert(&self, id: &SessionId) -> Arc<Mutex<Session>> {
-        Arc::clone(lock(&self.sessions).entry(id.clone()).or_default())
+    /// Does something to a session, and makes it first if it is not there, which is told.
+    fn with<T>(&self, id: &SessionId, act: impl FnOnce(&mut Session, bool) -> T) -> T {
+        loop {
+            let (session, is_new) = {
+                let mut sessions = lock(&self.sessions);
+                let epoch = sessions.epoch;
+                match sessions.by_id.entry(id.clone()) {
+                    Entry::Occupied(known) => (Arc::clone(known.get()), false),
+                    Entry::Vacant(place) => {
+                        let new = Arc::new(Mutex::new(Session::in_epoch(epoch)));
+                        (Arc::clone(place.insert(new)), true)
+                    }
+                }
+            };
+            let mut session = lock(&session);
+            // Another caller may have deleted it in between; then there is a new one to be made.
+            if !session.is_deleted() {
+                return act(&mut session, is_new);
+            }
+        }
+    }
+
+    /// Returns the version of a session that is not there.
+    fn absent(&self) -> Version {
+        Version::new(lock(&self.sessions).epoch, 0)
     }
 }
 
@@ -72,7 +104,7 @@ impl ChatHistory for InMemoryHistory {
     async fn load(&self, session: &SessionId, range: Range) -> Result<Slice, HistoryError> {
         match self.find(session) {
             Some(session) => lock(&session).load(range),
-            None => Ok(Slice::default()),
+            None => Ok(Slice::new(Messages::new(), self.absent())),
         }
     }
 
@@ -82,17 +114,47 @@ impl ChatHistory for InMemoryHistory {
         turn: &Turn,
         expect: Expect,
     ) -> Result<Version, HistoryError> {
-        match self.find(session) {
-            Some(session) => lock(&session).append(turn, expect),
-            None => {
-                expect.check(Version::default())?;
-                lock(&self.find_or_insert(session)).append(turn, expect)
-            }
+        // Whoever saw nothing expects nothing of what came and went since.
+        let saw_nothing =
+            matches!(expect, Expect::SameEpoch(seen) | Expect::Exactly(seen) if seen.messages == 0);
+        if !saw_nothing && self.find(session).is_none() {
+            expect.check(self.absent())?;
         }
+        self.with(session, |session, is_new| {
+            let expect = if is_new && saw_nothing { Expect::Any } else { expect };
+            session.append(turn, expect)
+        })
     }
 
     async fn clear(&self, session: &SessionId) -> Result<(), HistoryError> {
-        lock(&self.find_or_insert(session)).clear();
+        self.with(session, |session, _| session.clear());
+        Ok(())
+    }
+
+    async fn turns(&self, session: &SessionId, range: Range) -> Result<Vec<Turn>, HistoryError> {
+        match self.find(session) {
+            Some(session) => lock(&session).turns(range),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    async fn sessions(
+        &self,
+        after: Option<&SessionId>,
+        limit: usize,
+    ) -> Result<Vec<SessionId>, HistoryError> {
+        let sessions = lock(&self.sessions);
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let later = sessions.by_id.range::<SessionId, _>((start, Bound::Unbounded));
+        let written = later.filter(|(_, session)| lock(session).is_written());
+        Ok(written.take(limit).map(|(id, _)| id.clone()).collect())
+    }
+
+    async fn delete(&self, session: &SessionId) -> Result<(), HistoryError> {
+        let mut sessions = lock(&self.sessions);
+        if let Some(deleted) = sessions.by_id.remove(session) {
+            sessions.epoch = sessions.epoch.max(lock(&deleted).delete());
+        }
         Ok(())
     }
 
@@ -107,7 +169,7 @@ impl ChatHistory for InMemoryHistory {
         name: &str,
         note: &Note,
     ) -> Result<(), HistoryError> {
-        lock(&self.find_or_insert(session)).put_note(name, note)
+        self.with(session, |session, _| session.put_note(name, note))
     }
 
     /// Takes the session for one holder of this history or its clones.
@@ -116,7 +178,7 @@ impl ChatHistory for InMemoryHistory {
         session: &SessionId,
         time: Duration,
     ) -> Result<Option<Lease>, HistoryError> {
-        let holder = lock(&self.find_or_insert(session)).lease(Instant::now(), time)?;
+        let holder = self.with(session, |session, _| session.lease(Instant::now(), time))?;
         Ok(Some(Lease::new(session.clone(), holder)))
     }
 
@@ -131,7 +193,7 @@ impl ChatHistory for InMemoryHistory {
 impl fmt::Debug for InMemoryHistory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("InMemoryHistory")
-            .field("sessions", &lock(&self.sessions).len())
+            .field("sessions", &lock(&self.sessions).by_id.len())
             .finish_non_exhaustive()
     }
 }

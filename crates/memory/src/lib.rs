@@ -25,6 +25,7 @@ mod asked;
 mod budget;
 mod buffer;
 mod combined;
+mod conflict;
 mod conversation;
 mod cut;
 mod derived;
@@ -33,6 +34,7 @@ mod entity;
 mod in_memory_history;
 mod in_memory_vector_store;
 mod knowledge_graph;
+mod leased;
 mod literal;
 mod read;
 mod read_only;
@@ -52,11 +54,13 @@ mod written;
 pub use self::{
     buffer::BufferMemory,
     combined::{CombinedMemory, CombinedMemoryError},
+    conflict::Conflict,
     cut::Oversized,
     entity::EntityMemory,
     in_memory_history::InMemoryHistory,
     in_memory_vector_store::InMemoryVectorStore,
     knowledge_graph::KnowledgeGraphMemory,
+    leased::LeasedMemory,
     read_only::ReadOnlyMemory,
     simple::SimpleMemory,
     string_buffer::StringBufferMemory,

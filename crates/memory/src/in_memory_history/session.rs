@@ -15,12 +15,23 @@ use conversant_core::{
 pub(super) struct Session {
     epoch: u64,
     messages: Messages,
-    /// Where each turn begins.
-    turns: Vec<usize>,
+    /// The turns, in order.
+    turns: Vec<Begun>,
     /// The turns that are there, and how many messages there were after each.
     ends: HashMap<TurnId, u64>,
     notes: BTreeMap<String, Note>,
     lease: Option<Held>,
+    /// Whether the session was deleted, perhaps while somebody was about to write to it.
+    deleted: bool,
+}
+
+/// A turn, without its messages.
+struct Begun {
+    /// The index of its first message.
+    start: usize,
+    id: TurnId,
+    incomplete: bool,
+    base: Option<Version>,
 }
 
 /// Who holds the session, and until when (`None`: for good).
@@ -29,17 +40,60 @@ struct Held {
     until: Option<Instant>,
 }
 
+impl Begun {
+    fn whole(&self, messages: Messages) -> Turn {
+        let turn = Turn::new(messages).with_id(self.id).with_incomplete(self.incomplete);
+        match self.base {
+            Some(base) => turn.with_base(base),
+            None => turn,
+        }
+    }
+}
+
 impl Session {
+    /// Creates a session that is told from one of its name that was deleted before.
+    pub(super) fn in_epoch(epoch: u64) -> Self {
+        Self { epoch, ..Self::default() }
+    }
+
+    pub(super) const fn is_deleted(&self) -> bool {
+        self.deleted
+    }
+
+    /// Marks the session as deleted, and returns the epoch that its next namesake may begin with.
+    pub(super) const fn delete(&mut self) -> u64 {
+        self.deleted = true;
+        self.epoch.saturating_add(1)
+    }
+
+    pub(super) fn is_written(&self) -> bool {
+        !self.messages.is_empty()
+    }
+
     fn version(&self) -> Version {
         Version::new(self.epoch, self.messages.len() as u64)
     }
 
     pub(super) fn load(&self, range: Range) -> Result<Slice, HistoryError> {
+        let start = self.start(range)?;
+        Ok(Slice::new(self.messages.slice(start..), self.version()))
+    }
+
+    /// Returns the turns of a range: those that begin in it.
+    pub(super) fn turns(&self, range: Range) -> Result<Vec<Turn>, HistoryError> {
+        let start = self.start(range)?;
+        let ends = self.turns.iter().map(|turn| turn.start).skip(1).chain([self.messages.len()]);
+        let turns = self.turns.iter().zip(ends).filter(|(turn, _)| turn.start >= start);
+        Ok(turns.map(|(turn, end)| turn.whole(self.messages.slice(turn.start..end))).collect())
+    }
+
+    /// Returns the index of the first message of a range.
+    fn start(&self, range: Range) -> Result<usize, HistoryError> {
         let count = self.messages.len();
-        let start = match range {
+        Ok(match range {
             Range::LastTurns(turns) => {
                 let first = self.turns.len().saturating_sub(turns);
-                self.turns.get(first).copied().unwrap_or(count)
+                self.turns.get(first).map_or(count, |turn| turn.start)
             }
             Range::LastMessages(messages) => count.saturating_sub(messages),
             Range::LastBytes(limit) => self.start_of_bytes(limit),
@@ -48,8 +102,7 @@ impl Session {
             }
             Range::All | Range::After(_) => 0,
             _ => return Err(HistoryError::Unsupported { what: "this range" }),
-        };
-        Ok(Slice::new(self.messages.slice(start..), self.version()))
+        })
     }
 
     fn start_of_bytes(&self, limit: u64) -> usize {
@@ -67,7 +120,12 @@ impl Session {
         }
         expect.check(self.version())?;
         if !turn.messages().is_empty() {
-            self.turns.push(self.messages.len());
+            self.turns.push(Begun {
+                start: self.messages.len(),
+                id: turn.id(),
+                incomplete: turn.is_incomplete(),
+                base: turn.base(),
+            });
         }
         self.messages.extend(turn.messages().iter_shared().cloned());
         self.ends.insert(turn.id(), self.messages.len() as u64);

@@ -1,0 +1,131 @@
+//! The memory that holds its conversation during a call, for all processes on one store.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use conversant_core::{
+    ChatHistory, HistoryError, Lease, LoadContext, Loaded, Memory, MemoryError, Saved, SessionId,
+    Slot, Ticket, Turn, TurnKeys,
+};
+
+/// Holds the conversation from the load to the save, so that no other process calls a model on it in the meantime. It costs two more
+/// operations on the store for each call.
+///
+/// While somebody else holds the conversation, a load is [`HistoryError::Busy`], before any model is called. A lease has an end, which a call
+/// must not outlast: one that was dropped in the middle gives its lease back only then.
+///
+/// # Examples
+///
+/// ```
+/// use std::{sync::Arc, time::Duration};
+/// use conversant_core::{vars, LoadContext, Memory, SessionId};
+/// use conversant_memory::{BufferMemory, InMemoryHistory};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let (history, session) = (InMemoryHistory::new(), SessionId::new("user-7")?);
+/// let leased = || {
+///     let memory = BufferMemory::new().with_history(history.clone(), session.clone());
+///     memory.leased(Duration::from_secs(120))
+/// };
+/// let (one, another) = (leased(), leased());
+/// let inputs = vars! { "human_input" => "hi" };
+/// let loaded = one.load(LoadContext::new(&inputs)).await?;
+/// assert!(another.load(LoadContext::new(&inputs)).await.is_err(), "the conversation is busy");
+/// one.abandon(loaded.ticket).await;
+/// another.load(LoadContext::new(&inputs)).await?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct LeasedMemory<M> {
+    memory: M,
+    history: Arc<dyn ChatHistory>,
+    session: SessionId,
+    time: Duration,
+}
+
+/// What the ticket of a leased load carries.
+struct Held {
+    lease: Lease,
+    ticket: Ticket,
+}
+
+impl<M: Memory> LeasedMemory<M> {
+    /// Holds this session of a history while a memory of it is used. The memories of this crate have a method `leased` for it.
+    pub fn new(
+        memory: M,
+        history: impl ChatHistory + 'static,
+        session: SessionId,
+        time: Duration,
+    ) -> Self {
+        Self { memory, history: Arc::new(history), session, time }
+    }
+
+    /// Gives a lease back. If the store can't be reached, the lease ends by itself.
+    async fn release(&self, lease: &Lease) {
+        let _ = self.history.release(lease).await;
+    }
+}
+
+#[async_trait]
+impl<M: Memory> Memory for LeasedMemory<M> {
+    fn variables(&self) -> &[Slot] {
+        self.memory.variables()
+    }
+
+    fn keys(&self) -> &TurnKeys {
+        self.memory.keys()
+    }
+
+    fn saves_turns(&self) -> bool {
+        self.memory.saves_turns()
+    }
+
+    async fn load(&self, context: LoadContext<'_>) -> Result<Loaded, MemoryError> {
+        let lease = self.history.lease(&self.session, self.time).await?;
+        let lease = lease.ok_or(HistoryError::Unsupported { what: "leases" })?;
+        match self.memory.load(context).await {
+            Ok(Loaded { variables, ticket, .. }) => {
+                let outer = ticket.version().map(Ticket::new).unwrap_or_default();
+                Ok(Loaded::new(variables).with_ticket(outer.with_state(Held { lease, ticket })))
+            }
+            Err(error) => {
+                self.release(&lease).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn save(&self, turn: &Turn, ticket: Ticket) -> Result<Saved, MemoryError> {
+        let Some(Held { lease, ticket }) = ticket.state() else {
+            return self.memory.save(turn, ticket).await;
+        };
+        let saved = self.memory.save(turn, ticket.clone()).await;
+        self.release(lease).await;
+        saved
+    }
+
+    async fn abandon(&self, ticket: Ticket) {
+        if let Some(Held { lease, ticket }) = ticket.state() {
+            self.memory.abandon(ticket.clone()).await;
+            self.release(lease).await;
+        }
+    }
+
+    async fn tidy(&self) -> Result<Saved, MemoryError> {
+        self.memory.tidy().await
+    }
+
+    async fn clear(&self) -> Result<(), MemoryError> {
+        self.memory.clear().await
+    }
+}
+
+impl<M: fmt::Debug> fmt::Debug for LeasedMemory<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LeasedMemory")
+            .field("memory", &self.memory)
+            .field("time", &self.time)
+            .finish_non_exhaustive()
+    }
+}
