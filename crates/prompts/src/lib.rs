@@ -7,7 +7,22 @@
 //! | | |
 //! |---|---|
 //! | [`PromptTemplate`] | one text with variables |
-//! | [`ChatPromptTemplate`] | messages: literal ones, templates, and [`MessagesPlaceholder`]s |
+//! | [`ChatPromptTemplate`] | messages: literal ones, templates, [`MessagesPlaceholder`]s |
+//! | [`FewShotPromptTemplate`], [`FewShotChatPromptTemplate`] | examples, fixed or chosen by an [`ExampleSelector`] |
+//! | [`PipelinePromptTemplate`] | prompts whose results are variables of the next |
+//! | [`LoadedPrompt`] | prompts from LangChain's files and serialised objects |
+//! | [`trim_messages`], [`filter_messages`], [`merge_message_runs`] | helpers on lists of messages |
+//! | [`Review`] | prompts in snapshots, with [recipes](docs::snapshots) |
+//!
+//! # Features
+//!
+//! None is on unless it is asked for.
+//!
+//! - `macros`: `prompt!`, `chat_prompt!` and `#[derive(PromptInputs)]`, templates that the compiler checks.
+//! - `jinja`, `mustache`: templates in these formats.
+//! - `load`: YAML, and `load_prompt`, which reads a file; nothing else of this crate does I/O.
+//!
+//! Where a prompt renders differently than in LangChain 0.1, [`docs::compatibility`] says so and why.
 //!
 //! # Examples
 //!
@@ -41,6 +56,7 @@ pub mod __private;
 mod chat;
 #[cfg(feature = "macros")]
 mod checked;
+pub mod docs;
 mod error;
 mod few_shot;
 #[cfg(feature = "jinja")]
@@ -52,6 +68,7 @@ mod mustache;
 mod partials;
 mod pipeline;
 mod prompt_template;
+mod review;
 mod save;
 mod slots;
 mod text;
@@ -79,5 +96,6 @@ pub use crate::{
     messages::{Filter, Trim, filter_messages, merge_message_runs, trim_messages},
     pipeline::PipelinePromptTemplate,
     prompt_template::PromptTemplate,
+    review::Review,
     text::TemplateFormat,
 };

@@ -15,6 +15,8 @@ mod errors;
 mod fuzz;
 #[cfg(feature = "jinja")]
 mod jinja;
+#[cfg(all(feature = "jinja", feature = "mustache"))]
+mod langchain;
 #[cfg(all(feature = "jinja", feature = "load", feature = "mustache"))]
 mod loading;
 mod messages;
@@ -22,5 +24,6 @@ mod messages;
 mod mustache;
 mod properties;
 mod recorded;
+mod semantic;
 mod snapshots;
 mod strings;

@@ -5,7 +5,7 @@
 
 use conversant_core::{Message, Messages, Prompt, PromptError, vars};
 use conversant_prompts::{
-    ChatPromptTemplate, MessageTemplate, MessagesPlaceholder, PromptTemplate,
+    ChatPromptTemplate, MessageTemplate, MessagesPlaceholder, PromptTemplate, Review,
 };
 
 #[test]
@@ -56,5 +56,55 @@ fn an_error() -> Result<(), Box<dyn std::error::Error>> {
     let prompt = PromptTemplate::from_template("{chat_history}\nHuman: {human_input}")?;
     let error: PromptError = prompt.format(&vars! { "chat_histroy" => "" }).unwrap_err();
     insta::assert_snapshot!(error, @"missing variables `chat_history` (found `chat_histroy`), `human_input`");
+    Ok(())
+}
+
+#[test]
+fn a_prompt_with_its_variables() -> Result<(), Box<dyn std::error::Error>> {
+    let prompt =
+        PromptTemplate::from_template("It is {today}.\n{chat_history}\n{human_input:.2f}")?;
+    let variables = vars! {
+        "today" => "2024-05-01",
+        "chat_history" => Messages::from_iter([Message::human("Hi"), Message::ai("Hello!")]),
+        "human_input" => 2.5,
+        "notes" => "two\nlines",
+        "nothing" => Messages::new(),
+    };
+    let review =
+        Review::of(&prompt, &variables).redact("2024-05-01", "[date]").redact("", "[never]");
+    insta::assert_snapshot!(review, @r"
+    variables
+      today: [date]
+      chat_history:
+        Human: Hi
+        AI: Hello!
+      human_input: 2.5
+      notes:
+        two
+        lines
+      nothing: no messages
+
+    prompt
+      It is [date].
+      Human: Hi
+      AI: Hello!
+      2.50
+    ");
+    Ok(())
+}
+
+#[test]
+fn a_prompt_that_cannot_be_filled_in() -> Result<(), Box<dyn std::error::Error>> {
+    let prompt = PromptTemplate::from_template("{human_input:d}")?;
+    insta::assert_snapshot!(Review::of(&prompt, &vars! { "human_input" => "Hi" }), @r"
+    variables
+      human_input: Hi
+
+    error
+      variable `human_input` can't be formatted
+      caused by: value of `human_input` does not fit `{human_input:d}`: format code `d` cannot write text, at line 1, column 1
+      1 | {human_input:d}
+        | ^
+    ");
     Ok(())
 }
