@@ -6,6 +6,8 @@ use serde_json::{Value as Json, error::Category};
 
 /// How much of a body an error keeps.
 pub(crate) const KEPT: usize = 8 * 1024;
+/// How many characters of a page an error keeps.
+const PAGE: usize = 200;
 
 /// Reads JSON: UTF-8, one byte order mark allowed.
 ///
@@ -42,10 +44,21 @@ fn text(body: &[u8]) -> Result<&str, ModelError> {
     Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
 }
 
-/// Returns the part of a body that an error keeps.
+/// Returns the part of a body that an error keeps: of a page in place of an answer its beginning, control characters escaped.
 pub(crate) fn kept(body: &[u8]) -> Withheld {
     let body = body.get(..KEPT).unwrap_or(body);
-    Withheld::from(String::from_utf8_lossy(body).into_owned())
+    let text = String::from_utf8_lossy(body);
+    if !text.trim_start().starts_with('<') {
+        return Withheld::from(text.into_owned());
+    }
+    let mut beginning = String::new();
+    for c in text.chars().take(PAGE) {
+        match c {
+            c if c.is_control() => beginning.extend(c.escape_default()),
+            c => beginning.push(c),
+        }
+    }
+    beginning.into()
 }
 
 /// Says what is wrong, in words that hold nothing of the body: serde's own quote the values that they did not expect.

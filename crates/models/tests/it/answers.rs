@@ -114,3 +114,19 @@ async fn oddities_of_answers_are_taken() {
         assert_eq!(reply.text(), text);
     }
 }
+
+#[tokio::test]
+async fn what_can_not_be_read_is_at_hand_in_the_error() {
+    let page = format!("<html>\u{7}\n{}", "x".repeat(9000));
+    let json = format!(r#"{{"choices": 7, "pad": "{}"}}"#, "y".repeat(9000));
+    for (body, start, length) in
+        [(page, "<html>\\u{7}\\nxxx", 200 + 5), (json, r#"{"choices": 7"#, 8192)]
+    {
+        let error = ask(Answer::status(200).with_body("text/html", body)).await.0.unwrap_err();
+        let ModelError::Decode(error) = error else { panic!("{error:?}") };
+        assert!(error.body.as_str().starts_with(start), "{}", error.body.as_str());
+        assert_eq!(error.body.chars().count(), length);
+        assert_eq!(error.content_type.as_deref(), Some("text/html"));
+        assert!(!format!("{error:?}").contains("xxx"));
+    }
+}

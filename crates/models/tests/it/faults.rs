@@ -5,7 +5,7 @@
 use std::{
     error::Error,
     fmt::Write as _,
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -156,7 +156,28 @@ async fn line(fault: &'static Fault, streamed: bool) -> String {
     line
 }
 
+/// Everything that was logged, at every level.
+static LOGGED: Mutex<String> = Mutex::new(String::new());
+
+struct Log;
+
+impl log::Log for Log {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        writeln!(LOGGED.lock().unwrap(), "{} {}", record.target(), record.args()).unwrap();
+    }
+
+    fn flush(&self) {}
+}
+
 async fn table(streamed: bool) -> String {
+    // The other test may have set it already.
+    if log::set_logger(&Log).is_ok() {
+        log::set_max_level(log::LevelFilter::Trace);
+    }
     let places = Arc::new(Semaphore::new(AT_ONCE));
     let mut running = JoinSet::new();
     let wanted = faults().iter().filter(|fault| streamed || !fault.is_streamed());
@@ -168,6 +189,8 @@ async fn table(streamed: bool) -> String {
         });
     }
     let mut lines = running.join_all().await;
+    let logged = LOGGED.lock().unwrap();
+    assert!(logged.contains("reqwest") && !logged.contains("canary"), "{logged}");
     lines.sort();
     lines.into_iter().map(|(_, line)| line).collect::<Vec<_>>().join("\n")
 }

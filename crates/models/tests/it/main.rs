@@ -12,6 +12,7 @@ mod answers;
 mod connecting;
 mod endpoints;
 mod faults;
+mod fuzz;
 mod layers;
 mod recorded;
 mod requests;

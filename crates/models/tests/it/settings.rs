@@ -1,7 +1,10 @@
 //! What an adapter refuses to be built with, and what it shows of itself.
 
-use conversant_core::{LanguageModel, ModelError};
+use std::process::Command;
+
+use conversant_core::{ChatModel, ChatRequest, LanguageModel, Message, ModelError};
 use conversant_models::{OpenAi, OpenAiBuilder, OpenAiChat};
+use conversant_testkit::OpenAiServer;
 
 #[test]
 fn faults_are_told_when_it_is_built() {
@@ -45,4 +48,35 @@ fn nothing_shows_a_key() {
     assert!(!shown.contains("canary"), "{shown}");
     let _both: [LanguageModel; 2] =
         [model.into(), OpenAi::builder("m").api_key("sk-canary").build().unwrap().into()];
+}
+
+/// The environment is a process's own, so this test runs itself again in one that has the variables.
+#[test]
+fn the_environment_is_read_and_no_proxy_is_used_on_this_machine() {
+    const CHILD: &str = "CONVERSANT_TEST_ENVIRONMENT";
+    if std::env::var_os(CHILD).is_some() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let model = OpenAiChat::from_env("m").build().unwrap();
+        let request = ChatRequest::new(Message::human("hi"));
+        assert_eq!(runtime.block_on(model.generate(&request)).unwrap().text(), "Hello!");
+        return;
+    }
+    let server = OpenAiServer::start(["Hello!"]).unwrap();
+    let proxy = OpenAiServer::start(["from the proxy"]).unwrap();
+    let proxy_url = proxy.base_url().replace("/v1", "");
+    let child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "settings::the_environment_is_read_and_no_proxy_is_used_on_this_machine"])
+        .env(CHILD, "1")
+        .env("OPENAI_API_KEY", "sk-canary ")
+        .env("OPENAI_BASE_URL", server.base_url())
+        .env("OPENAI_ORG_ID", "org-1")
+        .envs(["HTTP_PROXY", "http_proxy", "ALL_PROXY"].map(|name| (name, &proxy_url)))
+        .env_remove("NO_PROXY")
+        .output()
+        .unwrap();
+    assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stdout));
+    let request = &server.requests()[0];
+    assert_eq!(request.header("authorization"), Some("Bearer sk-canary"));
+    assert_eq!(request.header("openai-organization"), Some("org-1"));
+    assert_eq!(proxy.connections(), 0);
 }

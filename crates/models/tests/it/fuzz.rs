@@ -1,0 +1,173 @@
+//! Whatever a server sends, decoding ends in an answer or an error, and says the same however the bytes are cut.
+//!
+//! Short here; `PROPTEST_CASES=10000000 cargo test -p conversant-models --release fuzz` runs for as long as one likes.
+
+use bytes::Bytes;
+use conversant_core::{Delta, ModelError};
+use conversant_models::wire::{
+    SseDecoder, StreamDecoder, decode_chat_response, decode_completion_response,
+};
+use proptest::{collection::vec, prelude::*, sample::select};
+
+/// Pieces from which streams are made that come near to being right.
+const PIECES: &[&[u8]] = &[
+    b"data: ",
+    b"data:",
+    b"data",
+    b"event: error\n",
+    b"event: x\n",
+    b": comment\n",
+    b"id: 1\n",
+    b"\n",
+    b"\r",
+    b"\r\n",
+    b"\n\n",
+    b"[DONE]",
+    b"[DONE]x",
+    b"\xef\xbb\xbf",
+    b"\xef\xbb",
+    b"\xff",
+    "é🙂".as_bytes(),
+    b"{\"choices\":[{\"index\":0,\"delta\":{\"content\":\"he\"},\"finish_reason\":null}]}",
+    b"{\"choices\":[{\"index\":1,\"delta\":{\"content\":\"x\"}}]}",
+    b"{\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}",
+    b"{\"choices\":[{\"text\":\"t\",\"finish_reason\":\"length\"}],\"usage\":{\"prompt_tokens\":1}}",
+    b"{\"choices\":[],\"usage\":null}",
+    b"{\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"{\"}}]}}]}",
+    b"{\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":4294967295}]}}]}",
+    b"{\"error\":{\"message\":\"no\",\"code\":500}}",
+    b"{\"error\":\"no\"}",
+    b"{\"choices\":",
+    b"null",
+    b"[",
+    b"\\ud800",
+];
+
+fn stream() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop_oneof![
+        8 => select(PIECES).prop_map(<[u8]>::to_vec),
+        1 => vec(any::<u8>(), 0..12),
+    ];
+    vec(piece, 0..24).prop_map(|pieces| pieces.concat())
+}
+
+/// Cuts bytes at these places.
+fn cut(bytes: &[u8], cuts: &[usize]) -> Vec<Bytes> {
+    let mut cuts: Vec<_> = cuts.iter().map(|cut| cut % (bytes.len() + 1)).collect();
+    cuts.extend([0, bytes.len()]);
+    cuts.sort_unstable();
+    cuts.windows(2).map(|pair| Bytes::copy_from_slice(&bytes[pair[0]..pair[1]])).collect()
+}
+
+fn events(chunks: &[Bytes]) -> Vec<String> {
+    let mut decoder = SseDecoder::with_limits(4096, 4096);
+    let mut events = Vec::new();
+    for chunk in chunks {
+        decoder.feed(chunk.clone());
+        loop {
+            match decoder.next_event() {
+                Ok(Some(event)) => events.push(format!("{event:?}")),
+                Ok(None) => break,
+                Err(error) => {
+                    events.push(error.to_string());
+                    return events;
+                }
+            }
+        }
+    }
+    events
+}
+
+fn deltas(chunks: &[Bytes]) -> (Vec<Delta>, String) {
+    let mut decoder = StreamDecoder::with_limits(2, 4096);
+    let mut deltas = Vec::new();
+    for chunk in chunks {
+        decoder.feed(chunk.clone());
+        loop {
+            match decoder.next_delta() {
+                Ok(Some(delta)) => deltas.push(delta),
+                Ok(None) => break,
+                Err(error) => return (deltas, error.to_string()),
+            }
+        }
+    }
+    let end = match decoder.finish() {
+        Ok(reply) => serde_json::to_string(&reply).unwrap(),
+        Err(error) => error.to_string(),
+    };
+    (deltas, end)
+}
+
+proptest! {
+    #[test]
+    fn streams_are_the_same_however_they_are_cut(bytes in stream(), cuts in vec(any::<usize>(), 0..6)) {
+        let whole = [Bytes::from(bytes.clone())];
+        let parts = cut(&bytes, &cuts);
+        prop_assert_eq!(events(&whole), events(&parts));
+        let (whole, parts) = (deltas(&whole), deltas(&parts));
+        prop_assert_eq!(&whole, &parts);
+        let texts = whole.0.iter();
+        let pieces_are_not_empty = texts.clone().all(|delta| !matches!(delta, Delta::Text(text) if text.is_empty()));
+        prop_assert!(pieces_are_not_empty);
+    }
+
+    #[test]
+    fn bodies_are_answers_or_errors(bytes in prop_oneof![stream(), vec(any::<u8>(), 0..200)]) {
+        for decode in [decode_chat_response, decode_completion_response] {
+            match decode(&bytes) {
+                Ok(_)
+                | Err(
+                    ModelError::Decode(_)
+                    | ModelError::ApiErrorInBody { .. }
+                    | ModelError::EmptyAnswer { .. },
+                ) => {}
+                Err(error) => prop_assert!(false, "{error:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn json_of_any_form_is_an_answer_or_an_error_that_quotes_nothing(json in json()) {
+        let body = serde_json::json!({"choices": [{"message": json, "text": json}], "usage": json});
+        for decode in [decode_chat_response, decode_completion_response] {
+            if let Err(error) = decode(body.to_string().as_bytes()) {
+                let shown = format!("{error} {error:?}");
+                prop_assert!(!shown.contains("canary"), "{shown}");
+            }
+        }
+    }
+}
+
+/// JSON with the names that are looked for and values of any kind.
+fn json() -> impl Strategy<Value = serde_json::Value> {
+    let name = select(
+        &[
+            "content",
+            "tool_calls",
+            "function",
+            "arguments",
+            "name",
+            "id",
+            "index",
+            "refusal",
+            "total_tokens",
+            "canary",
+        ][..],
+    );
+    let leaf = prop_oneof![
+        Just(serde_json::Value::Null),
+        any::<bool>().prop_map(Into::into),
+        any::<i64>().prop_map(Into::into),
+        any::<f64>().prop_map(Into::into),
+        Just("canary".into()),
+        Just("{\"canary\": \"canary\"".into()),
+    ];
+    leaf.prop_recursive(4, 24, 4, move |inner| {
+        prop_oneof![
+            vec(inner.clone(), 0..4).prop_map(Into::into),
+            vec((name.clone(), inner), 0..4).prop_map(|fields| {
+                fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+            }),
+        ]
+    })
+}
