@@ -58,6 +58,7 @@ mod vector_store;
 mod withheld;
 
 pub use async_trait::async_trait;
+pub use futures_core::Stream;
 
 pub use self::{
     content::{Content, Part, PartKind},

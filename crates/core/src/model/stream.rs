@@ -114,14 +114,36 @@ impl ReplyStream {
         Self { inner: Some(Box::pin(stream)), partial: String::new() }
     }
 
+    /// Creates it from pieces that are there already. The last is [`Delta::Done`], or an error.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), conversant_core::ModelError> {
+    /// use conversant_core::{Delta, Message, Reply, ReplyStream};
+    ///
+    /// let words = ["Hel", "lo"].map(|word| Ok(Delta::Text(word.to_owned())));
+    /// let stream = ReplyStream::from_pieces(words.into_iter().chain([Ok(Delta::Done(Reply::new(Message::ai("Hello"))))]));
+    /// assert_eq!(stream.into_reply().await?.text(), "Hello");
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn from_pieces<I>(pieces: I) -> Self
+    where
+        I: IntoIterator<Item = Result<Delta, ModelError>>,
+        I::IntoIter: Send + Unpin + 'static,
+    {
+        Self::new(Pieces(pieces.into_iter()))
+    }
+
     /// Creates it from an answer that is there already: its text as one piece, and the end.
     #[must_use]
     pub fn whole(reply: Reply) -> Self {
         let text = reply.text().into_owned();
         let text = (!text.is_empty()).then_some(Ok(Delta::Text(text)));
-        Self::new(Pieces(
-            text.into_iter().chain([Ok(Delta::Done(reply))]).collect::<Vec<_>>().into_iter(),
-        ))
+        Self::from_pieces(text.into_iter().chain([Ok(Delta::Done(reply))]))
     }
 
     /// Returns the next piece, or `None` after the end.
