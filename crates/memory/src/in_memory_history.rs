@@ -103,7 +103,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl ChatHistory for InMemoryHistory {
     async fn load(&self, session: &SessionId, range: Range) -> Result<Slice, HistoryError> {
         match self.find(session) {
-            Some(session) => lock(&session).load(range),
+            Some(session) => Ok(lock(&session).load(range)),
             None => Ok(Slice::new(Messages::new(), self.absent())),
         }
     }
@@ -133,7 +133,7 @@ impl ChatHistory for InMemoryHistory {
 
     async fn turns(&self, session: &SessionId, range: Range) -> Result<Vec<Turn>, HistoryError> {
         match self.find(session) {
-            Some(session) => lock(&session).turns(range),
+            Some(session) => Ok(lock(&session).turns(range)),
             None => Ok(Vec::new()),
         }
     }

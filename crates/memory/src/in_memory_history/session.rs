@@ -2,21 +2,19 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    io,
     time::{Duration, Instant},
 };
 
-use conversant_core::{
-    Expect, HistoryError, Message, Messages, Note, Range, Slice, Turn, TurnId, Version,
-};
+use conversant_core::{Expect, HistoryError, Messages, Note, Range, Slice, Turn, TurnId, Version};
 
 /// A conversation: its messages since it was last cleared, and what is kept beside them.
 #[derive(Default)]
 pub(super) struct Session {
     epoch: u64,
     messages: Messages,
-    /// The turns, in order.
-    turns: Vec<Begun>,
+    /// The indices at which the turns begin, and what else is known of each.
+    starts: Vec<usize>,
+    begun: Vec<Begun>,
     /// The turns that are there, and how many messages there were after each.
     ends: HashMap<TurnId, u64>,
     notes: BTreeMap<String, Note>,
@@ -27,8 +25,6 @@ pub(super) struct Session {
 
 /// A turn, without its messages.
 struct Begun {
-    /// The index of its first message.
-    start: usize,
     id: TurnId,
     incomplete: bool,
     base: Option<Version>,
@@ -74,44 +70,17 @@ impl Session {
         Version::new(self.epoch, self.messages.len() as u64)
     }
 
-    pub(super) fn load(&self, range: Range) -> Result<Slice, HistoryError> {
-        let start = self.start(range)?;
-        Ok(Slice::new(self.messages.slice(start..), self.version()))
+    pub(super) fn load(&self, range: Range) -> Slice {
+        range.cut(self.epoch, &self.messages, &self.starts)
     }
 
     /// Returns the turns of a range: those that begin in it.
-    pub(super) fn turns(&self, range: Range) -> Result<Vec<Turn>, HistoryError> {
-        let start = self.start(range)?;
-        let ends = self.turns.iter().map(|turn| turn.start).skip(1).chain([self.messages.len()]);
-        let turns = self.turns.iter().zip(ends).filter(|(turn, _)| turn.start >= start);
-        Ok(turns.map(|(turn, end)| turn.whole(self.messages.slice(turn.start..end))).collect())
-    }
-
-    /// Returns the index of the first message of a range.
-    fn start(&self, range: Range) -> Result<usize, HistoryError> {
-        let count = self.messages.len();
-        Ok(match range {
-            Range::LastTurns(turns) => {
-                let first = self.turns.len().saturating_sub(turns);
-                self.turns.get(first).map_or(count, |turn| turn.start)
-            }
-            Range::LastMessages(messages) => count.saturating_sub(messages),
-            Range::LastBytes(limit) => self.start_of_bytes(limit),
-            Range::After(version) if version.epoch == self.epoch => {
-                usize::try_from(version.messages).unwrap_or(count)
-            }
-            Range::All | Range::After(_) => 0,
-            _ => return Err(HistoryError::Unsupported { what: "this range" }),
-        })
-    }
-
-    fn start_of_bytes(&self, limit: u64) -> usize {
-        let mut left = limit;
-        let fitting = self.messages.iter().rev().take_while(|message| {
-            let rest = left.checked_sub(stored_bytes(message));
-            rest.inspect(|&rest| left = rest).is_some()
-        });
-        self.messages.len() - fitting.count()
+    pub(super) fn turns(&self, range: Range) -> Vec<Turn> {
+        let from = usize::try_from(self.load(range).start()).unwrap_or(usize::MAX);
+        let ends = self.starts.iter().copied().skip(1).chain([self.messages.len()]);
+        let parts = self.starts.iter().zip(ends).zip(&self.begun);
+        let parts = parts.filter(|((start, _), _)| **start >= from);
+        parts.map(|((start, end), begun)| begun.whole(self.messages.slice(*start..end))).collect()
     }
 
     pub(super) fn append(&mut self, turn: &Turn, expect: Expect) -> Result<Version, HistoryError> {
@@ -120,8 +89,8 @@ impl Session {
         }
         expect.check(self.version())?;
         if !turn.messages().is_empty() {
-            self.turns.push(Begun {
-                start: self.messages.len(),
+            self.starts.push(self.messages.len());
+            self.begun.push(Begun {
                 id: turn.id(),
                 incomplete: turn.is_incomplete(),
                 base: turn.base(),
@@ -157,28 +126,5 @@ impl Session {
 
     pub(super) fn release(&mut self, holder: TurnId) {
         self.lease.take_if(|held| held.holder == holder);
-    }
-}
-
-/// Returns the size of a message's stored JSON, or of its text if it has none (a tool's result without the id of its call).
-fn stored_bytes(message: &Message) -> u64 {
-    let mut counter = Counter(0);
-    match serde_json::to_writer(&mut counter, message) {
-        Ok(()) => counter.0,
-        Err(_) => message.text().len() as u64,
-    }
-}
-
-/// A writer that counts what it is given.
-struct Counter(u64);
-
-impl io::Write for Counter {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0 += bytes.len() as u64;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
