@@ -92,6 +92,16 @@ fn values_are_written_as_jinja2_writes_them() {
         ("{{ 7 // 2 }} {{ 7 / 2 }} {{ 2 ** 3 }}", "3 3.5 8"),
         ("{{ missing | default('d') }}{% if missing %}x{% endif %}", "d"),
         ("{{ map.nope | default('d') }}", "d"),
+        ("{{ map | tojson }} {{ list | tojson }}", r#"{"a": 2, "z": 1} ["b", "a"]"#),
+        (
+            "{{ [none, true, 1.5, 1e16, 3, 'é🙂\"<\\n\\x7f', {'k': []}] | tojson }}",
+            r#"[null, true, 1.5, 1e+16, 3, "\u00e9\ud83d\ude42\"\u003c\n\u007f", {"k": []}]"#,
+        ),
+        ("{{ text | tojson }}", r#""\u003ca href=\u0027x\u0027\u003e\u0026\"\u003c/a\u003e""#),
+        (
+            "{{ list }} {{ map }} {{ [yes, none] | join(',') }}",
+            "['b', 'a'] {'z': 1, 'a': 2} True,None",
+        ),
     ];
     let mut differences = String::new();
     for (source, expected) in table {
