@@ -1,0 +1,35 @@
+//! Keeps two conversations on the shelf and shows them.
+
+use std::{
+    error::Error,
+    pin::pin,
+    task::{Context, Poll, Waker},
+};
+
+use conversant_core::{ChatHistory, Expect, Range, SessionId, Turn};
+use custom_history::Shelf;
+
+#[allow(clippy::print_stdout, reason = "an example shows what it does")]
+fn main() -> Result<(), Box<dyn Error>> {
+    let shelf = Shelf::default();
+    let sessions = [SessionId::new("ada")?, SessionId::new("grace")?];
+    for session in &sessions {
+        let turn = Turn::exchange(format!("My name is {session}."), format!("Hi {session}!"));
+        block_on(shelf.append(session, &turn, Expect::Any))?;
+    }
+    for session in &sessions {
+        let slice = block_on(shelf.load(session, Range::LastTurns(1)))?;
+        println!("{}\n", slice.messages);
+    }
+    Ok(())
+}
+
+/// Runs a future that never waits for anything, such as those of a memory in memory. Others need a runtime.
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            return output;
+        }
+    }
+}
