@@ -67,6 +67,17 @@ impl CombinedMemory {
     }
 }
 
+/// The tickets of the memories' loads, in their order; of the first ones, where a load failed.
+struct Tickets(Vec<Ticket>);
+
+impl CombinedMemory {
+    async fn abandon_all(&self, tickets: &Tickets) {
+        for (memory, ticket) in self.memories.iter().zip(&tickets.0) {
+            memory.abandon(ticket.clone()).await;
+        }
+    }
+}
+
 /// Returns the key that all who name one agree on.
 fn one_key<'k>(
     side: &'static str,
@@ -94,9 +105,6 @@ impl fmt::Debug for CombinedMemory {
     }
 }
 
-/// The tickets of the memories' loads, in their order.
-struct Tickets(Vec<Ticket>);
-
 #[async_trait]
 impl Memory for CombinedMemory {
     fn variables(&self) -> &[Slot] {
@@ -115,9 +123,16 @@ impl Memory for CombinedMemory {
         let mut variables = Variables::new();
         let mut tickets = Vec::with_capacity(self.memories.len());
         for memory in &self.memories {
-            let loaded = memory.load(context).await?;
-            variables.extend(loaded.variables);
-            tickets.push(loaded.ticket);
+            match memory.load(context).await {
+                Ok(loaded) => {
+                    variables.extend(loaded.variables);
+                    tickets.push(loaded.ticket);
+                }
+                Err(error) => {
+                    self.abandon_all(&Tickets(tickets)).await;
+                    return Err(error);
+                }
+            }
         }
         let ticket = Ticket::default().with_state(Tickets(tickets));
         Ok(Loaded::new(variables).with_ticket(ticket))
@@ -132,6 +147,12 @@ impl Memory for CombinedMemory {
             all.warnings.extend(saved.warnings);
         }
         Ok(all)
+    }
+
+    async fn abandon(&self, ticket: Ticket) {
+        if let Some(tickets) = ticket.state() {
+            self.abandon_all(tickets).await;
+        }
     }
 
     /// Tidies each memory; one that fails keeps no other from it.

@@ -57,8 +57,13 @@ impl<M: Memory> Memory for ReadOnlyMemory<M> {
         self.memory.load(context).await
     }
 
-    async fn save(&self, _: &Turn, _: Ticket) -> Result<Saved, MemoryError> {
+    async fn save(&self, _: &Turn, ticket: Ticket) -> Result<Saved, MemoryError> {
+        self.memory.abandon(ticket).await;
         Ok(Saved::default())
+    }
+
+    async fn abandon(&self, ticket: Ticket) {
+        self.memory.abandon(ticket).await;
     }
 
     async fn clear(&self) -> Result<(), MemoryError> {

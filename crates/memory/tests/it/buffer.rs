@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use conversant_core::{
-    ChatHistory, Expect, HistoryError, Memory, MemoryError, Range, Slot, Ticket, Value, Version,
+    ChatHistory, Expect, HistoryError, Memory, MemoryError, Range, Slot, Ticket, Turn, Value,
+    Version,
 };
 use conversant_memory::{BufferMemory, InMemoryHistory, StringBufferMemory};
 use conversant_testkit::block_on;
 
-use crate::support::{load, session, shown, turn};
+use crate::support::{Watched, load, session, shown, turn};
 
 #[test]
 fn the_defaults_are_langchains() {
@@ -92,13 +93,19 @@ fn two_memories_share_a_conversation() {
 #[test]
 fn a_turn_records_the_version_that_its_prompt_saw_and_goes_after_newer_ones() {
     block_on(async {
-        let history = InMemoryHistory::new();
+        let history = Watched::default();
         let memory = BufferMemory::new().with_history(history.clone(), session("s"));
         let early = load(&memory).await.ticket;
         memory.save(&turn(1), Ticket::default()).await.unwrap();
-        memory.save(&turn(2), early.clone()).await.unwrap();
-        assert_eq!(shown(&memory).await, "Human: q1\nAI: a1\nHuman: q2\nAI: a2");
-        assert_eq!(early.version(), Some(Version::new(0, 0)));
+        memory.save(&turn(2), early).await.unwrap();
+        memory.save(&turn(3), load(&memory).await.ticket).await.unwrap();
+        let told = turn(4).with_base(Version::new(0, 1));
+        memory.save(&told, load(&memory).await.ticket).await.unwrap();
+        let lines = "Human: q1\nAI: a1\nHuman: q2\nAI: a2\nHuman: q3\nAI: a3\nHuman: q4\nAI: a4";
+        assert_eq!(shown(&memory).await, lines);
+        let bases: Vec<_> = history.turns().iter().map(Turn::base).collect();
+        let version = |messages| Some(Version::new(0, messages));
+        assert_eq!(bases, [None, version(0), version(4), version(1)]);
     });
 }
 
@@ -132,6 +139,25 @@ fn a_clear_during_a_call_wins() {
     });
 }
 
+/// What was read is not read again, as text or as messages.
+#[test]
+fn a_turn_reads_what_it_adds() {
+    block_on(async {
+        for messages in [false, true] {
+            let history = Watched::default();
+            let memory = BufferMemory::new()
+                .with_return_messages(messages)
+                .with_history(history.clone(), session("s"));
+            for number in 0..100 {
+                memory.save(&turn(number), load(&memory).await.ticket).await.unwrap();
+            }
+            assert_eq!(history.take_loaded(), 2 * 99);
+            let later = load(&memory).await.variables;
+            assert_eq!((history.take_loaded(), later.get("history").is_some()), (2, true));
+        }
+    });
+}
+
 /// A store that forgets what it promised (here: a file that was replaced) is read again from its start.
 #[test]
 fn a_history_that_went_back_is_read_again() {
@@ -150,7 +176,7 @@ fn a_history_that_went_back_is_read_again() {
         async fn append(
             &self,
             session: &conversant_core::SessionId,
-            turn: &conversant_core::Turn,
+            turn: &Turn,
             expect: Expect,
         ) -> Result<Version, HistoryError> {
             let now = self.0.lock().unwrap().clone();

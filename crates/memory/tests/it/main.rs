@@ -9,6 +9,11 @@
 
 mod buffer;
 mod in_memory_history;
+mod knowledge;
+mod others;
 mod properties;
 mod recorded;
+mod summaries;
 mod support;
+mod token_buffer;
+mod window;

@@ -168,7 +168,8 @@ fn numbers_of(messages: &[Message]) -> Vec<usize> {
 
 /// A summariser that keeps the numbers of all that it is told, or fails.
 fn summariser(failures: &[bool]) -> LanguageModel {
-    let mut failures = failures.to_vec().into_iter();
+    let failures = Vec::from(failures);
+    let mut failures = failures.into_iter();
     LanguageModel::completion(ScriptedCompletion::with_handler(move |request| {
         if failures.next().unwrap_or(false) {
             return Line::from(ModelError::provider("it fails", true, None));

@@ -1,9 +1,12 @@
 //! What the tests share.
 
+use std::sync::{Arc, Mutex};
+
 use conversant_core::{
-    LoadContext, Loaded, Memory, Message, Messages, SessionId, TokenCounter, Turn, TurnId,
-    Variables,
+    ChatHistory, Expect, HistoryError, LoadContext, Loaded, Memory, Message, Messages, Note, Range,
+    SessionId, Slice, TokenCounter, Turn, TurnId, Variables, Version, async_trait,
 };
+use conversant_memory::InMemoryHistory;
 
 pub(crate) fn session(id: &str) -> SessionId {
     SessionId::new(id).unwrap()
@@ -43,5 +46,97 @@ pub(crate) struct Whitespace;
 impl TokenCounter for Whitespace {
     fn count_text(&self, text: &str) -> usize {
         text.split_whitespace().count()
+    }
+}
+
+/// A history that tells what is loaded and fails when it is told to.
+#[derive(Clone, Default)]
+pub(crate) struct Watched {
+    pub(crate) inner: InMemoryHistory,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    loaded: usize,
+    without_notes: bool,
+    /// The operation that fails next time.
+    failing: Option<&'static str>,
+    turns: Vec<Turn>,
+}
+
+impl Watched {
+    pub(crate) fn without_notes() -> Self {
+        let watched = Self::default();
+        watched.state.lock().unwrap().without_notes = true;
+        watched
+    }
+
+    /// Returns how many messages were loaded since the last time.
+    pub(crate) fn take_loaded(&self) -> usize {
+        std::mem::take(&mut self.state.lock().unwrap().loaded)
+    }
+
+    /// Returns the turns as they were appended.
+    pub(crate) fn turns(&self) -> Vec<Turn> {
+        self.state.lock().unwrap().turns.clone()
+    }
+
+    /// Makes the next operation of this name fail.
+    pub(crate) fn fail(&self, operation: &'static str) {
+        self.state.lock().unwrap().failing = Some(operation);
+    }
+
+    fn check(&self, operation: &'static str) -> Result<(), HistoryError> {
+        let mut state = self.state.lock().unwrap();
+        if state.failing == Some(operation) {
+            state.failing = None;
+            return Err(HistoryError::Busy);
+        }
+        if state.without_notes && operation.ends_with("note") {
+            return Err(HistoryError::Unsupported { what: "notes" });
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl ChatHistory for Watched {
+    async fn load(&self, session: &SessionId, range: Range) -> Result<Slice, HistoryError> {
+        self.check("load")?;
+        let slice = self.inner.load(session, range).await?;
+        self.state.lock().unwrap().loaded += slice.messages.len();
+        Ok(slice)
+    }
+
+    async fn append(
+        &self,
+        session: &SessionId,
+        turn: &Turn,
+        expect: Expect,
+    ) -> Result<Version, HistoryError> {
+        self.check("append")?;
+        self.state.lock().unwrap().turns.push(turn.clone());
+        self.inner.append(session, turn, expect).await
+    }
+
+    async fn clear(&self, session: &SessionId) -> Result<(), HistoryError> {
+        self.check("clear")?;
+        self.inner.clear(session).await
+    }
+
+    async fn note(&self, session: &SessionId, name: &str) -> Result<Option<Note>, HistoryError> {
+        self.check("note")?;
+        self.inner.note(session, name).await
+    }
+
+    async fn put_note(
+        &self,
+        session: &SessionId,
+        name: &str,
+        note: &Note,
+    ) -> Result<(), HistoryError> {
+        self.check("put_note")?;
+        self.inner.put_note(session, name, note).await
     }
 }

@@ -1,0 +1,414 @@
+//! The memories that ask a model or a vector store what matters: entities, facts, the nearest turns.
+
+use std::sync::{Arc, Mutex};
+
+use conversant_core::{
+    ChatHistory as _, Document, Embeddings, LanguageModel, LoadContext, Memory, ModelError,
+    PromptError, Slot, Ticket, Variables, VectorStore, VectorStoreError, async_trait, vars,
+};
+use conversant_memory::{
+    EntityMemory, InMemoryVectorStore, KnowledgeGraphMemory, VectorStoreMemory,
+};
+use conversant_prompts::PromptTemplate;
+use conversant_testkit::{Line, ScriptedCompletion, block_on};
+use serde_json::json;
+
+use crate::support::{Watched, session, turn};
+
+/// Runs a call as a chain does, and returns what was loaded and all warnings.
+async fn call(memory: &dyn Memory, question: &str) -> (Variables, Vec<String>) {
+    let inputs = vars! { "input" => question };
+    let loaded = memory.load(LoadContext::new(&inputs).with_input(question)).await.unwrap();
+    let turn = conversant_core::Turn::exchange(question, "ok");
+    let saved = memory.save(&turn, loaded.ticket).await.unwrap();
+    let tidied = memory.tidy().await.unwrap();
+    let warnings = saved.warnings.into_iter().chain(tidied.warnings);
+    (loaded.variables, warnings.map(|warning| warning.to_string()).collect())
+}
+
+fn scripted<L: Into<Line>>(
+    lines: impl IntoIterator<Item = L>,
+) -> (ScriptedCompletion, LanguageModel) {
+    let model = ScriptedCompletion::new(lines);
+    (model.clone(), LanguageModel::completion(model))
+}
+
+fn fails() -> Line {
+    ModelError::provider("it fails", true, None).into()
+}
+
+fn entities(model: LanguageModel, history: &Watched) -> EntityMemory {
+    EntityMemory::new(model)
+        .with_history(history.clone(), session("s"))
+        .with_entity_extraction_prompt(
+            PromptTemplate::from_template("names: {history}|{input}").unwrap(),
+        )
+        .unwrap()
+        .with_entity_summarization_prompt(
+            PromptTemplate::from_template("{entity}: {summary}|{history}|{input}").unwrap(),
+        )
+        .unwrap()
+}
+
+#[test]
+fn what_is_known_of_each_name() {
+    block_on(async {
+        let (model, shared) = scripted([
+            " Ada, Lisbon ,Ada,,",
+            " Ada lives in Lisbon. ",
+            "Ada lives there.",
+            "NONE",
+            "Ada",
+            "Ada has a cat.",
+        ]);
+        let history = Watched::default();
+        let memory = entities(shared.clone(), &history).with_k(1);
+        assert_eq!(memory.variables(), [Slot::text("history"), Slot::text("entities")]);
+
+        let (first, warnings) = call(&memory, "Ada lives in Lisbon").await;
+        assert!(warnings.is_empty());
+        assert_eq!(
+            first,
+            vars! { "history" => "", "entities" => json!({"Ada": "", "Lisbon": ""}) }
+        );
+
+        let (second, _) = call(&memory, "How nice").await;
+        let said = "Human: Ada lives in Lisbon\nAI: ok";
+        assert_eq!(second, vars! { "history" => said, "entities" => json!({}) });
+
+        // Another process, later.
+        let memory = entities(shared, &history)
+            .with_k(1)
+            .with_entities_key("known")
+            .with_return_messages(true);
+        let (third, _) = call(&memory, "She has a cat").await;
+        assert_eq!(third.get("known"), Some(&json!({"Ada": "Ada lives in Lisbon."}).into()));
+        assert_eq!(third.get("history").unwrap().to_text(), "Human: How nice\nAI: ok");
+
+        let asked: Vec<_> = model.requests().into_iter().map(|request| request.prompt).collect();
+        insta::assert_snapshot!(asked.join("\n---\n"), @r"
+        names: |Ada lives in Lisbon
+        ---
+        Ada: |Human: Ada lives in Lisbon
+        AI: ok|Ada lives in Lisbon
+        ---
+        Lisbon: |Human: Ada lives in Lisbon
+        AI: ok|Ada lives in Lisbon
+        ---
+        names: Human: Ada lives in Lisbon
+        AI: ok|How nice
+        ---
+        names: Human: How nice
+        AI: ok|She has a cat
+        ---
+        Ada: Ada lives in Lisbon.|Human: She has a cat
+        AI: ok|She has a cat
+        ");
+    });
+}
+
+/// Whatever fails: the answer, the turn and what is known stay, and the next turn makes up for it.
+#[test]
+fn a_model_of_entities_that_fails_costs_nothing() {
+    block_on(async {
+        let not_found = "the names of a turn were not found";
+        let not_written =
+            "what is known of a turn's names was not written; the next turn tries again";
+        let first_fails: [(Vec<Line>, Vec<&str>); 4] = [
+            (vec![fails(), fails()], vec![not_found, not_written]),
+            (vec!["Ada".into(), fails()], vec![not_written]),
+            (vec!["Ada".into(), " ".into()], vec![not_written]),
+            (vec!["Ada, Bo".into(), "lost".into(), fails()], vec![not_written]),
+        ];
+        for (case, (lines, told)) in first_fails.into_iter().enumerate() {
+            let (model, shared) = scripted(lines);
+            let history = Watched::default();
+            let memory = entities(shared, &history);
+            let (_, warnings) = call(&memory, "Ada is here").await;
+            assert_eq!(warnings, told, "{case}");
+            assert_eq!(memory.messages().await.unwrap().len(), 2);
+            assert_eq!(history.inner.note(&session("s"), "entities").await.unwrap(), None);
+
+            // The names of the turn that is not covered are known, but where they were never found.
+            model.push("NONE");
+            let names = if case == 0 {
+                model.push("Ada");
+                1
+            } else if case == 3 {
+                2
+            } else {
+                1
+            };
+            for name in 0..names {
+                model.push(format!("known {name}"));
+            }
+            let (_, warnings) = call(&memory, "And now?").await;
+            assert!(warnings.is_empty(), "{case} {warnings:?}");
+            let note = history.inner.note(&session("s"), "entities").await.unwrap().unwrap();
+            let expected = if case == 3 {
+                json!({"Ada": "known 0", "Bo": "known 1"})
+            } else {
+                json!({"Ada": "known 0"})
+            };
+            assert_eq!((note.body, note.covers.messages), (expected.into(), 4), "{case}");
+        }
+    });
+}
+
+#[test]
+fn a_cleared_memory_knows_nothing() {
+    block_on(async {
+        let (_, model) = scripted(["Ada", "Ada is kind.", "Ada", "Ada is kind."]);
+        let memory = EntityMemory::new(model);
+        call(&memory, "Ada is kind").await;
+        memory.clear().await.unwrap();
+        let (loaded, _) = call(&memory, "Who is Ada?").await;
+        assert_eq!(loaded, vars! { "history" => "", "entities" => json!({"Ada": ""}) });
+    });
+}
+
+fn facts(model: LanguageModel, history: &Watched) -> KnowledgeGraphMemory {
+    KnowledgeGraphMemory::new(model)
+        .with_history(history.clone(), session("s"))
+        .with_entity_extraction_prompt(
+            PromptTemplate::from_template("names: {history}|{input}").unwrap(),
+        )
+        .unwrap()
+        .with_knowledge_extraction_prompt(
+            PromptTemplate::from_template("facts: {history}|{input}").unwrap(),
+        )
+        .unwrap()
+}
+
+#[test]
+fn facts_about_a_name() {
+    block_on(async {
+        let (model, shared) = scripted([
+            "(Ada, lives in, Lisbon)<|> (Ada, likes, tea, coffee) <|>(no triple)<|>nonsense<|>(Ada, lives in, Lisbon)<|>(Bo, is, )",
+            "ada, Lisbon, Bo",
+            "NONE",
+            "Ada",
+            "(Ada, has, a cat)",
+            "Ada",
+        ]);
+        let history = Watched::default();
+        let memory = facts(shared.clone(), &history);
+        assert_eq!(memory.variables(), [Slot::text("history")]);
+        let (first, _) = call(&memory, "Ada lives in Lisbon and likes tea, coffee").await;
+        assert_eq!(first, vars! { "history" => "" });
+        let (second, _) = call(&memory, "Tell me of Ada").await;
+        let known = "On ada: Ada lives in Lisbon. Ada likes tea, coffee.";
+        assert_eq!(second, vars! { "history" => known });
+        let (_, warnings) = call(&memory, "Ada has a cat").await;
+        assert!(warnings.is_empty());
+
+        let later = facts(shared, &history).with_return_messages(true);
+        let inputs = vars! { "input" => "Ada?" };
+        let loaded = later.load(LoadContext::new(&inputs)).await.unwrap().variables;
+        let text = "System: On Ada: Ada lives in Lisbon. Ada likes tea, coffee. Ada has a cat.";
+        assert_eq!(loaded.get("history").unwrap().to_text(), text);
+        assert_eq!(model.requests().len(), 6);
+    });
+}
+
+#[test]
+fn a_model_of_facts_that_fails_costs_nothing() {
+    block_on(async {
+        let lines: [Line; 5] =
+            ["(Ada, is, kind)".into(), fails(), fails(), "Ada".into(), "(Ada, is, here)".into()];
+        let (_, model) = scripted(lines);
+        let history = Watched::default();
+        let memory = facts(model, &history);
+        call(&memory, "Ada is kind").await;
+        let (loaded, warnings) = call(&memory, "Ada is here").await;
+        assert_eq!(loaded, vars! { "history" => "" });
+        assert_eq!(
+            warnings,
+            [
+                "the names of a turn were not found",
+                "the facts of a turn were not drawn from it; the next turn tries again"
+            ]
+        );
+        let (loaded, warnings) = call(&memory, "And Ada?").await;
+        assert_eq!((loaded, warnings.len()), (vars! { "history" => "On Ada: Ada is kind." }, 0));
+        let note = history.inner.note(&session("s"), "knowledge_graph").await.unwrap().unwrap();
+        let known = json!([["Ada", "is", "kind"], ["Ada", "is", "here"]]);
+        assert_eq!((note.body, note.covers.messages), (known.into(), 6));
+    });
+}
+
+#[test]
+fn the_default_prompts() {
+    block_on(async {
+        let (model, shared) = scripted(["Ada", "Ada is kind.", "(Ada, is, kind)", "Ada", "NONE"]);
+        call(&EntityMemory::new(shared.clone()), "Ada is kind").await;
+        let memory = KnowledgeGraphMemory::new(shared);
+        call(&memory, "Ada is kind").await;
+        call(&memory, "Who is kind?").await;
+        let asked: Vec<_> = model.requests().into_iter().map(|request| request.prompt).collect();
+        insta::assert_snapshot!(asked.join("\n=====\n"));
+    });
+}
+
+#[test]
+fn prompts_that_cannot_be_filled_in_are_refused_when_they_are_set() {
+    let model = || scripted(["x"]).1;
+    let prompt = || PromptTemplate::from_template("{inputs}").unwrap();
+    let refused: [PromptError; 4] = [
+        EntityMemory::new(model()).with_entity_extraction_prompt(prompt()).unwrap_err(),
+        EntityMemory::new(model()).with_entity_summarization_prompt(prompt()).unwrap_err(),
+        KnowledgeGraphMemory::new(model()).with_entity_extraction_prompt(prompt()).unwrap_err(),
+        KnowledgeGraphMemory::new(model()).with_knowledge_extraction_prompt(prompt()).unwrap_err(),
+    ];
+    for error in refused {
+        assert_eq!(error.to_string(), "missing variable `inputs` (found `input`)");
+    }
+}
+
+/// Vectors by what a text speaks of; it fails when it is told to.
+#[derive(Clone, Default)]
+struct Topics(Arc<Mutex<Vec<&'static str>>>);
+
+#[async_trait]
+impl Embeddings for Topics {
+    async fn embed(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, ModelError> {
+        match self.0.lock().unwrap().pop() {
+            Some("fail") => return Err(ModelError::provider("it fails", true, None)),
+            Some("short") => return Ok(Vec::new()),
+            Some("long") => return Ok(vec![vec![1.0; 4]; texts.len()]),
+            _ => {}
+        }
+        let topic = |text: &String, topic| text.matches(topic).count() as f32;
+        Ok(texts
+            .iter()
+            .map(|text| vec![topic(text, "pizza"), topic(text, "chess"), topic(text, "rain")])
+            .collect())
+    }
+}
+
+#[test]
+fn an_in_memory_vector_store() {
+    block_on(async {
+        let topics = Topics::default();
+        let store = InMemoryVectorStore::new(topics.clone());
+        assert!(store.search("pizza", 3).await.unwrap().is_empty());
+        store.add(&[]).await.unwrap();
+        let documents =
+            [("1", "pizza"), ("2", "chess"), ("3", "pizza pizza chess"), ("4", "nothing")];
+        let documents = documents.map(|(id, text)| Document::new(id, text));
+        store.add(&documents).await.unwrap();
+
+        let found = |text: &'static str, k| {
+            let store = &store;
+            async move {
+                let found = store.search(text, k).await.unwrap();
+                found.into_iter().map(|found| (found.document.id, found.score)).collect::<Vec<_>>()
+            }
+        };
+        let near = 2.0 / 5.0_f32.sqrt();
+        let [one, two, three, four] = ["1", "2", "3", "4"].map(str::to_owned);
+        let all = found("pizza", 9).await;
+        assert_eq!(all.iter().map(|(id, _)| id).collect::<Vec<_>>(), [&one, &three, &two, &four]);
+        assert!((all[0].1 - 1.0).abs() < 1e-6 && (all[1].1 - near).abs() < 1e-6 && all[2].1 == 0.0);
+        assert_eq!(found("pizza", 1).await.len(), 1);
+        assert!(found("pizza", 0).await.is_empty());
+        assert_eq!(found("nothing to find", 4).await.len(), 4);
+
+        // Adding under an id that is there replaces.
+        store.add(&[Document::new("1", "chess")]).await.unwrap();
+        assert_eq!(found("pizza", 1).await[0].0, "3");
+
+        // All or none.
+        for (fault, told) in [
+            ("fail", "the embedding model failed"),
+            ("short", "the vector store can't be reached"),
+            ("long", "the store holds vectors of 3 numbers, and got one of 4"),
+        ] {
+            topics.0.lock().unwrap().push(fault);
+            let error = store.add(&[Document::new("5", "rain")]).await.unwrap_err();
+            assert_eq!(error.to_string(), told);
+            topics.0.lock().unwrap().push(fault);
+            assert_eq!(store.search("rain", 1).await.unwrap_err().to_string(), told);
+        }
+        let error = {
+            topics.0.lock().unwrap().push("short");
+            store.search("rain", 1).await.unwrap_err()
+        };
+        let VectorStoreError::Backend { source } = error else { panic!("{error}") };
+        assert_eq!(source.to_string(), "the embedding model gave 0 vectors for 1 texts");
+        insta::assert_snapshot!(format!("{store:?}"), @"InMemoryVectorStore { documents: 4, .. }");
+        store.clear().await.unwrap();
+        assert!(found("pizza", 9).await.is_empty());
+    });
+}
+
+#[test]
+fn the_turns_nearest_to_the_words() {
+    block_on(async {
+        let store = Arc::new(InMemoryVectorStore::new(Topics::default()));
+        let history = Watched::default();
+        let memory = || {
+            VectorStoreMemory::new(Arc::clone(&store))
+                .with_k(2)
+                .with_history(history.clone(), session("s"))
+        };
+        let first = memory();
+        for words in ["chess tonight", "I like pizza", "rain again", "pizza and chess"] {
+            let (_, warnings) = call(&first, words).await;
+            assert!(warnings.is_empty());
+        }
+        let inputs = vars! { "input" => "which pizza?" };
+        let loaded = first.load(LoadContext::new(&inputs)).await.unwrap();
+        let text = "Human: I like pizza\nAI: ok\nHuman: pizza and chess\nAI: ok";
+        assert_eq!(loaded.variables, vars! { "history" => text });
+
+        // As messages, in the order in which they were said; by another process.
+        let inputs = vars! { "input" => "chess?" };
+        let later = memory().with_return_messages(true);
+        let loaded = later.load(LoadContext::new(&inputs)).await.unwrap().variables;
+        let text = "Human: chess tonight\nAI: ok\nHuman: pizza and chess\nAI: ok";
+        assert_eq!(loaded.get("history").unwrap().to_text(), text);
+        assert_eq!(loaded.get("history").unwrap().as_messages().unwrap().len(), 4);
+        later.tidy().await.unwrap();
+        insta::assert_snapshot!(format!("{store:?}"), @"InMemoryVectorStore { documents: 4, .. }");
+
+        // Which words are the user's can't be told: nothing is near.
+        let nobody = vars! { "a" => 1, "b" => 2 };
+        let loaded = first.load(LoadContext::new(&nobody)).await.unwrap().variables;
+        assert_eq!(loaded, vars! { "history" => "" });
+
+        // Cleared elsewhere: forgotten here, although the store has it still.
+        history.inner.clear(&session("s")).await.unwrap();
+        let inputs = vars! { "input" => "pizza" };
+        let loaded = first.load(LoadContext::new(&inputs)).await.unwrap().variables;
+        assert_eq!(loaded, vars! { "history" => "" });
+        call(&first, "new pizza").await;
+        let loaded = first.load(LoadContext::new(&inputs)).await.unwrap().variables;
+        assert_eq!(loaded, vars! { "history" => "Human: new pizza\nAI: ok" });
+        first.clear().await.unwrap();
+        insta::assert_snapshot!(format!("{store:?}"), @"InMemoryVectorStore { documents: 0, .. }");
+    });
+}
+
+#[test]
+fn an_embedding_model_that_fails_costs_no_turn() {
+    block_on(async {
+        let topics = Topics::default();
+        let memory = VectorStoreMemory::new(InMemoryVectorStore::new(topics.clone()));
+        memory.save(&turn(1), Ticket::default()).await.unwrap();
+        topics.0.lock().unwrap().push("fail");
+        let warnings = memory.tidy().await.unwrap().warnings;
+        assert_eq!(
+            warnings[0].to_string(),
+            "a turn was not added to the vector store; the next turn tries again"
+        );
+        assert_eq!(memory.messages().await.unwrap().len(), 2);
+        memory.save(&turn(2), Ticket::default()).await.unwrap();
+        assert!(memory.tidy().await.unwrap().warnings.is_empty());
+        let inputs = vars! { "input" => "q" };
+        let loaded = memory.load(LoadContext::new(&inputs)).await.unwrap().variables;
+        assert_eq!(loaded, vars! { "history" => "Human: q1\nAI: a1\nHuman: q2\nAI: a2" });
+        topics.0.lock().unwrap().push("fail");
+        assert!(memory.load(LoadContext::new(&inputs)).await.is_err());
+    });
+}

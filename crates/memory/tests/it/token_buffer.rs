@@ -1,0 +1,364 @@
+//! The limit in tokens: what is shown, what it costs, and what becomes of what does not fit.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use conversant_core::{
+    LoadContext, Memory, MemoryError, Message, Part, Slot, Ticket, TokenCounter, ToolCall, Turn,
+    vars,
+};
+use conversant_memory::{Oversized, TokenBufferMemory, Trim};
+use conversant_prompts::{
+    ChatPromptTemplate, MessageTemplate, MessagesPlaceholder, PromptTemplate,
+};
+use conversant_testkit::block_on;
+use serde_json::json;
+
+use crate::support::{Watched, Whitespace, load, messages, session, shown, turn};
+
+/// Counts as [`Whitespace`] does, and how often it is asked.
+#[derive(Clone, Default)]
+struct Counting(Arc<AtomicUsize>);
+
+impl TokenCounter for Counting {
+    fn count_text(&self, text: &str) -> usize {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Whitespace.count_text(text)
+    }
+}
+
+impl Counting {
+    fn take(&self) -> usize {
+        self.0.swap(0, Ordering::Relaxed)
+    }
+}
+
+async fn saved(memory: &TokenBufferMemory, lines: &str) {
+    memory.save(&Turn::new(messages(lines)), Ticket::default()).await.unwrap();
+}
+
+fn memory(limit: usize) -> TokenBufferMemory {
+    TokenBufferMemory::new(Whitespace).with_max_token_limit(limit)
+}
+
+#[test]
+fn what_fits_is_shown() {
+    block_on(async {
+        // Turns of 2 + 3 and 4 + 2 tokens, with a system message of 3 before them.
+        let first = "system: be brief\nhuman: one\nai: and two";
+        let second = "human: three four five\nai: six";
+        let all = "System: be brief\nHuman: one\nAI: and two\nHuman: three four five\nAI: six";
+        let last = "System: be brief\nHuman: three four five\nAI: six";
+        for (limit, by_turns, langchain) in [
+            (14, Ok(all), all),
+            (13, Ok(last), "Human: one\nAI: and two\nHuman: three four five\nAI: six"),
+            (11, Ok(last), "Human: one\nAI: and two\nHuman: three four five\nAI: six"),
+            (9, Ok(last), "AI: and two\nHuman: three four five\nAI: six"),
+            (8, Err((9, 8)), "Human: three four five\nAI: six"),
+            (5, Err((9, 5)), "AI: six"),
+            (1, Err((9, 1)), ""),
+            (0, Err((9, 0)), ""),
+        ] {
+            for (trim, expected) in [(Trim::Turns, by_turns), (Trim::LangChain, Ok(langchain))] {
+                let memory = memory(limit).with_trim(trim);
+                saved(&memory, first).await;
+                saved(&memory, second).await;
+                let inputs = vars! {};
+                let got = memory.load(LoadContext::new(&inputs)).await;
+                match (got, expected) {
+                    (Ok(got), Ok(expected)) => {
+                        assert_eq!(
+                            got.variables,
+                            vars! { "history" => expected },
+                            "{trim:?} {limit}"
+                        );
+                    }
+                    (Err(MemoryError::OverBudget { size, budget }), Err(expected)) => {
+                        assert_eq!((size, budget), expected, "{trim:?} {limit}");
+                    }
+                    (got, expected) => panic!("{trim:?} {limit}: {got:?} is not {expected:?}"),
+                }
+                // What is not shown is not lost.
+                assert_eq!(memory.messages().await.unwrap().len(), 5);
+            }
+        }
+    });
+}
+
+#[test]
+fn an_empty_conversation_fits_into_nothing() {
+    block_on(async {
+        for trim in [Trim::Turns, Trim::LangChain] {
+            let memory = memory(0).with_trim(trim);
+            assert_eq!(memory.variables(), [Slot::text("history")]);
+            assert_eq!(shown(&memory).await, "");
+            saved(&memory, "system: be brief").await;
+            let inputs = vars! {};
+            let loaded = memory.load(LoadContext::new(&inputs)).await;
+            assert_eq!(loaded.is_err(), trim == Trim::Turns);
+        }
+    });
+}
+
+/// Tool calls are shown with their results or not at all, also where a server's ids repeat and where results come late.
+#[test]
+fn tool_groups_stay_whole() {
+    let calls = |ids: &[&str]| {
+        Message::ai("calls")
+            .with_tool_calls(ids.iter().map(|id| ToolCall::new("f", json!({})).with_id(*id)))
+    };
+    // What LangChain stored before its messages had tool calls.
+    let old_calls = Message::ai("calls")
+        .with_extra("additional_kwargs", json!({"tool_calls": [{"id": "c1", "type": "function"}]}));
+    let turns = [
+        vec![calls(&["c1", "c2"]), Message::tool("r2", "c2"), Message::tool("r1", "c1")],
+        vec![calls(&["c1"]), Message::human("and this?"), Message::tool("r1", "c1")],
+        vec![old_calls, Message::human("and this?"), Message::tool("r1", "c1")],
+        vec![Message::ai("calls"), Message::human("and this?"), Message::function("r1", "f")],
+        vec![calls(&["c1"]), Message::tool("r1", "c1"), calls(&["c1"]), Message::tool("r1", "c1")],
+    ];
+    block_on(async {
+        for middle in turns {
+            let whole = [vec![Message::human("q")], middle, vec![Message::ai("a")]].concat();
+            let size: usize = whole.iter().map(|message| Whitespace.count_message(message)).sum();
+            for limit in 0..=size {
+                let memory = memory(limit).with_return_messages(true);
+                memory.save(&turn(1), Ticket::default()).await.unwrap();
+                memory.save(&Turn::new(whole.clone()), Ticket::default()).await.unwrap();
+                let inputs = vars! {};
+                let loaded = memory.load(LoadContext::new(&inputs)).await;
+                if limit == size {
+                    let loaded = loaded.unwrap().variables;
+                    let shown = loaded.get("history").unwrap().as_messages().unwrap();
+                    assert!(shown.iter().eq(&whole));
+                } else {
+                    assert!(
+                        matches!(loaded, Err(MemoryError::OverBudget { .. })),
+                        "{limit} of {size}"
+                    );
+                }
+            }
+        }
+    });
+}
+
+/// A result whose call is nowhere is not what a view opens on, nor is anything before it.
+#[test]
+fn a_result_without_its_call_is_cut_off() {
+    block_on(async {
+        let memory = memory(8);
+        saved(&memory, "human: one two three\nai: four").await;
+        let orphan = Turn::new(vec![
+            Message::human("five"),
+            Message::tool("six", "nobody's"),
+            Message::ai("seven"),
+        ]);
+        memory.save(&orphan, Ticket::default()).await.unwrap();
+        saved(&memory, "human: eight\nai: nine").await;
+        assert_eq!(shown(&memory).await, "Human: eight\nAI: nine");
+    });
+}
+
+#[test]
+fn other_roles_open_a_turn_unless_they_are_another_name_for_the_models() {
+    block_on(async {
+        let memory = memory(4).with_return_messages(true);
+        saved(&memory, "human: one\nai: two\nAssistant: three\ncritic: four\nUser: five").await;
+        assert_eq!(shown(&memory).await, "critic: four\nUser: five");
+        saved(&memory, "ASSISTANT: six").await;
+        assert_eq!(shown(&memory).await, "User: five\nASSISTANT: six");
+    });
+}
+
+#[test]
+fn a_newest_turn_that_is_too_large_is_cut_where_that_is_wanted() {
+    block_on(async {
+        let long = format!("human: one two\nai: {}", "word ".repeat(100).trim_end());
+        for (limit, expected) in
+            [(200, Some(106)), (50, Some(50)), (7, Some(7)), (5, Some(5)), (4, Some(4)), (3, None)]
+        {
+            let memory = memory(limit).with_oversized(Oversized::Cut).with_return_messages(true);
+            saved(&memory, "human: before\nai: this").await;
+            saved(&memory, &long).await;
+            let inputs = vars! {};
+            let Ok(loaded) = memory.load(LoadContext::new(&inputs)).await else {
+                assert_eq!(expected, None, "{limit}");
+                continue;
+            };
+            let shown = loaded.variables.get("history").unwrap().as_messages().unwrap().clone();
+            let size: usize = shown.iter().map(|message| Whitespace.count_message(message)).sum();
+            let whole = limit == 200;
+            assert_eq!(
+                Some(size).filter(|_| !whole),
+                expected.filter(|_| !whole),
+                "{limit}: {shown}"
+            );
+            assert_eq!(shown.len(), if whole { 4 } else { 2 });
+            assert_eq!(shown.last().unwrap().text().ends_with("[…]"), !whole);
+        }
+        // What can't be cut is refused.
+        let memory = memory(9).with_oversized(Oversized::Cut);
+        let image =
+            vec![Part::text("a b c d e f g h i"), Part::image_url("https://example.com/a.png")];
+        memory.save(&Turn::exchange(image, "ok"), Ticket::default()).await.unwrap();
+        let refused = memory.load(LoadContext::new(&vars! {})).await.unwrap_err();
+        assert!(matches!(refused, MemoryError::OverBudget { size: 13, budget: 9 }), "{refused}");
+    });
+}
+
+#[test]
+fn the_template_and_the_answer_count_too() {
+    block_on(async {
+        let turns = |memory: TokenBufferMemory| async move {
+            saved(&memory, "human: one\nai: two").await;
+            saved(&memory, "human: three\nai: four").await;
+            let inputs = vars! { "input" => "what now?" };
+            memory.load(LoadContext::new(&inputs)).await
+        };
+        let both = vars! { "history" => "Human: one\nAI: two\nHuman: three\nAI: four" };
+        let last = vars! { "history" => "Human: three\nAI: four" };
+
+        assert_eq!(turns(memory(13).with_reserved_tokens(5)).await.unwrap().variables, both);
+        assert_eq!(turns(memory(12).with_reserved_tokens(5)).await.unwrap().variables, last);
+        let langchain = memory(12).with_reserved_tokens(5).with_trim(Trim::LangChain);
+        assert_eq!(turns(langchain).await.unwrap().variables, both);
+        assert!(turns(memory(12).with_reserved_tokens(usize::MAX)).await.is_err());
+
+        // `Be brief. Human: what now? AI:` is 6.
+        let template =
+            || PromptTemplate::from_template("Be brief. {history}\nHuman: {input}\nAI:").unwrap();
+        assert_eq!(turns(memory(14).with_template(template())).await.unwrap().variables, both);
+        assert_eq!(turns(memory(13).with_template(template())).await.unwrap().variables, last);
+        let both_counted = memory(14).with_template(template()).with_reserved_tokens(1);
+        assert_eq!(turns(both_counted).await.unwrap().variables, last);
+
+        // `System: Be brief.` and `Human: what now?` are 3 each.
+        let chat = || {
+            ChatPromptTemplate::from_messages((
+                Message::system("Be brief."),
+                MessagesPlaceholder::new("history"),
+                MessageTemplate::human("{input}"),
+            ))
+            .unwrap()
+        };
+        let chatting = |limit| memory(limit).with_template(chat()).with_return_messages(true);
+        assert_eq!(
+            turns(chatting(14)).await.unwrap().variables.get("history").unwrap().to_text(),
+            both.get("history").unwrap().to_text()
+        );
+        assert_eq!(
+            turns(chatting(13)).await.unwrap().variables.get("history").unwrap().to_text(),
+            last.get("history").unwrap().to_text()
+        );
+
+        let other = PromptTemplate::from_template("{history} {missing}").unwrap();
+        let refused = turns(memory(14).with_template(other)).await.unwrap_err();
+        assert!(matches!(refused, MemoryError::Custom(_)));
+    });
+}
+
+/// A turn costs what it adds and what is shown, whatever lies before; and each message is counted once.
+#[test]
+fn the_cost_of_a_turn_does_not_grow_with_what_is_cut_off() {
+    block_on(async {
+        for trim in [Trim::Turns, Trim::LangChain] {
+            let (history, counter) = (Watched::default(), Counting::default());
+            let memory = TokenBufferMemory::new(counter.clone())
+                .with_max_token_limit(20)
+                .with_trim(trim)
+                .with_history(history.clone(), session("s"));
+            let mut costs = Vec::new();
+            for number in 0..3000 {
+                memory.save(&turn(number), load(&memory).await.ticket).await.unwrap();
+                memory.tidy().await.unwrap();
+                costs.push((history.take_loaded(), counter.take()));
+            }
+            let late = &costs[1..];
+            assert!(late.iter().all(|&cost| cost == (2, 2)), "{trim:?} {:?}", late.iter().max());
+        }
+    });
+}
+
+/// A process that comes later reads the end of a long conversation, and knows how it opens.
+#[test]
+fn a_later_process_reads_the_end_only() {
+    block_on(async {
+        for trim in [Trim::Turns, Trim::LangChain] {
+            let history = Watched::default();
+            let memory = |counter: &Counting| {
+                TokenBufferMemory::new(counter.clone())
+                    .with_max_token_limit(40)
+                    .with_trim(trim)
+                    .with_history(history.clone(), session("s"))
+            };
+            let counter = Counting::default();
+            let first = memory(&counter);
+            saved(&first, "system: be brief\nsystem: and kind\nhuman: q\nai: a").await;
+            for number in 0..3000 {
+                first.save(&turn(number), load(&first).await.ticket).await.unwrap();
+                first.tidy().await.unwrap();
+            }
+            history.take_loaded();
+            let expected = shown(&first).await;
+            history.take_loaded();
+            counter.take();
+
+            let later = memory(&counter);
+            assert_eq!(shown(&later).await, expected);
+            assert!(history.take_loaded() <= 32);
+            assert!(counter.take() <= 34);
+            let opens = expected.starts_with("System: be brief\nSystem: and kind\nHuman: ");
+            assert_eq!(opens, trim == Trim::Turns);
+        }
+    });
+}
+
+/// A history without notes is read whole, once for each process.
+#[test]
+fn a_history_without_notes() {
+    block_on(async {
+        let history = Watched::without_notes();
+        let memory = || memory(20).with_history(history.clone(), session("s"));
+        let first = memory();
+        saved(&first, "system: be brief\nhuman: q\nai: a").await;
+        for number in 0..100 {
+            first.save(&turn(number), load(&first).await.ticket).await.unwrap();
+            assert!(first.tidy().await.unwrap().warnings.is_empty());
+        }
+        let expected = shown(&first).await;
+        assert!(expected.starts_with("System: be brief\nHuman: q96\n"), "{expected}");
+        history.take_loaded();
+        let later = memory();
+        assert_eq!(shown(&later).await, expected);
+        assert!(history.take_loaded() >= 203);
+        assert_eq!(shown(&later).await, expected);
+        assert_eq!(history.take_loaded(), 0);
+    });
+}
+
+#[test]
+fn a_failing_history_is_told_and_costs_nothing() {
+    block_on(async {
+        let history = Watched::default();
+        let memory = memory(6).with_history(history.clone(), session("s"));
+        memory.save(&turn(1), Ticket::default()).await.unwrap();
+        memory.save(&turn(2), Ticket::default()).await.unwrap();
+        let inputs = vars! {};
+        history.fail("load");
+        assert!(memory.load(LoadContext::new(&inputs)).await.is_err());
+        assert_eq!(shown(&memory).await, "Human: q2\nAI: a2");
+        history.fail("load");
+        assert!(memory.load(LoadContext::new(&inputs)).await.is_err());
+        assert_eq!(shown(&memory).await, "Human: q2\nAI: a2");
+        history.fail("put_note");
+        let warnings = memory.tidy().await.unwrap().warnings;
+        assert_eq!(warnings[0].to_string(), "the conversation's opening was not noted");
+        history.fail("clear");
+        assert!(memory.clear().await.is_err());
+        assert_eq!(shown(&memory).await, "Human: q2\nAI: a2");
+        memory.clear().await.unwrap();
+        assert_eq!(shown(&memory).await, "");
+    });
+}
