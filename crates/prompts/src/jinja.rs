@@ -4,11 +4,9 @@
 //! filters and tests. An undefined variable is an error where Jinja2 would write nothing, unless the
 //! template itself provides for it ([`crate::TemplateFormat::Jinja2`] has the rule).
 //!
-//! Differences from Jinja2 3.1: integer division and remainder by a negative number round the
-//! other way, and `title` and `capitalize` follow Rust's case tables. The filter `e` is mended to
-//! write what Jinja2 writes.
+//! Where it differs from Jinja2 is listed in [`crate::docs::compatibility`].
 
-use std::{fmt, sync::Arc};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use conversant_core::{MissingVariable, PromptError};
 use minijinja::{Environment, ErrorKind, UndefinedBehavior};
@@ -16,6 +14,7 @@ use minijinja::{Environment, ErrorKind, UndefinedBehavior};
 mod filters;
 mod lex;
 mod names;
+mod to_json;
 mod values;
 
 use crate::{TemplateError, TemplateFault, error::TooMuchWork, partials::Values};
@@ -87,10 +86,11 @@ impl std::error::Error for RenderFault {}
 
 impl Jinja {
     pub(crate) fn parse(source: String) -> Result<Self, TemplateError> {
-        let fault = |fault, offset| TemplateError::at(TemplateFault::Jinja(fault), &source, offset);
+        let text = with_plain_newlines(&source);
+        let fault = |fault, offset| TemplateError::at(TemplateFault::Jinja(fault), &text, offset);
         let mut environment = environment();
-        let found = names::find(&source).map_err(|(reason, offset)| fault(reason, offset))?;
-        environment.add_template_owned(NAME, source.clone()).map_err(|error| {
+        let found = names::find(&text).map_err(|(reason, offset)| fault(reason, offset))?;
+        environment.add_template_owned(NAME, text.clone().into_owned()).map_err(|error| {
             let offset = error.range().map_or(0, |range| range.start);
             let detail = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
             fault(JinjaFault::Syntax(detail), offset)
@@ -106,6 +106,7 @@ impl Jinja {
             }
         }
         let names = found.names;
+        drop(text);
         Ok(Self { inner: Arc::new(Inner { source, environment, names }) })
     }
 
@@ -124,7 +125,8 @@ impl Jinja {
         );
         let template = self.inner.environment.get_template(NAME);
         template.and_then(|template| template.render(context)).map_err(|error| {
-            let expression = error.range().and_then(|range| self.source().get(range));
+            let text = with_plain_newlines(self.source());
+            let expression = error.range().and_then(|range| text.get(range));
             match error.kind() {
                 ErrorKind::UndefinedError => {
                     let name = expression.unwrap_or("?");
@@ -155,6 +157,15 @@ impl PartialEq for Jinja {
 impl fmt::Debug for Jinja {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Jinja").field(&self.source()).finish()
+    }
+}
+
+/// Writes every line break of a template as `\n`, as Jinja2 does before it reads one.
+fn with_plain_newlines(source: &str) -> Cow<'_, str> {
+    if source.contains('\r') {
+        Cow::Owned(source.replace("\r\n", "\n").replace('\r', "\n"))
+    } else {
+        Cow::Borrowed(source)
     }
 }
 

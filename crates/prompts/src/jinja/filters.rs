@@ -1,13 +1,29 @@
 //! Where minijinja writes something else than Jinja2, and what it knows.
 
 use conversant_template::Argument;
-use minijinja::{Environment, Error, ErrorKind, Output, State, Value, context, value::ValueKind};
+use minijinja::{
+    AutoEscape, Environment, Error, ErrorKind, Output, State, Value, context,
+    value::{ArgType, Kwargs, ValueKind},
+};
+
+use super::to_json::to_json;
+
+mod number;
+mod words;
 
 /// Replaces the filters and the printing that differ from Jinja2.
 pub(super) fn mend(environment: &mut Environment<'_>) {
     environment.add_filter("e", escape);
     environment.add_filter("escape", escape);
     environment.add_filter("tojson", to_json);
+    environment.add_filter("int", number::int);
+    environment.add_filter("float", number::float);
+    environment.add_filter("center", words::center);
+    environment.add_filter("indent", words::indent);
+    environment.add_filter("truncate", words::truncate);
+    environment.add_filter("wordcount", words::wordcount);
+    // It writes another form than Python's; better not to have it.
+    environment.remove_filter("pprint");
     environment.set_formatter(print);
 }
 
@@ -20,9 +36,33 @@ pub(super) fn exists(environment: &Environment<'_>, kind: &str, name: &str) -> b
     known.is_ok_and(|known| known.is_true())
 }
 
-/// Escapes for HTML as Jinja2 does, with `&#34;` and `&#39;` for quotes.
-fn escape(value: &Value) -> String {
-    let text = value.to_string();
+/// Returns an argument that can be given by its place or by its name.
+fn argument<T>(
+    places: &[Value],
+    place: usize,
+    kwargs: &Kwargs,
+    name: &'static str,
+) -> Result<Option<T>, Error>
+where
+    T: for<'a> ArgType<'a, Output = T>,
+    Option<T>: for<'a> ArgType<'a, Output = Option<T>>,
+{
+    match places.get(place) {
+        Some(value) => T::from_value(Some(value)).map(Some),
+        None => kwargs.get(name),
+    }
+}
+
+/// Escapes for HTML as Jinja2 does, unless that was done before.
+fn escape(value: &Value) -> Value {
+    if value.is_safe() {
+        return value.clone();
+    }
+    Value::from_safe_string(escaped(&shown(value)))
+}
+
+/// Writes `&#34;` and `&#39;` for quotes.
+fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
@@ -37,88 +77,23 @@ fn escape(value: &Value) -> String {
     escaped
 }
 
-/// Writes JSON as Jinja2 does: keys sorted, spaces after `,` and `:`, ASCII alone, and nothing that HTML
-/// would read.
-fn to_json(value: &Value) -> Result<String, Error> {
-    let mut out = String::new();
-    push_json(&mut out, value)?;
-    Ok(out)
-}
-
-fn push_json(out: &mut String, value: &Value) -> Result<(), Error> {
-    match value.kind() {
-        ValueKind::Undefined => return Err(Error::from(ErrorKind::UndefinedError)),
-        ValueKind::None => out.push_str("null"),
-        ValueKind::Bool => out.push_str(if value.is_true() { "true" } else { "false" }),
-        ValueKind::Number => match f64::try_from(value.clone()) {
-            Ok(number) if number.is_nan() => out.push_str("NaN"),
-            Ok(number) if number.is_infinite() => {
-                out.push_str(if number > 0.0 { "Infinity" } else { "-Infinity" });
-            }
-            Ok(number) if !value.is_integer() => {
-                out.push_str(&Argument::from(number).to_string());
-            }
-            _ => out.push_str(&value.to_string()),
-        },
-        ValueKind::Seq | ValueKind::Iterable => {
-            out.push('[');
-            for (index, item) in value.try_iter()?.enumerate() {
-                if index > 0 {
-                    out.push_str(", ");
-                }
-                push_json(out, &item)?;
-            }
-            out.push(']');
-        }
-        ValueKind::Map => {
-            let mut keys: Vec<_> = value.try_iter()?.map(|key| (key.to_string(), key)).collect();
-            keys.sort_by(|(left, _), (right, _)| left.cmp(right));
-            out.push('{');
-            for (index, (name, key)) in keys.iter().enumerate() {
-                if index > 0 {
-                    out.push_str(", ");
-                }
-                push_string(out, name);
-                out.push_str(": ");
-                push_json(out, &value.get_item(key)?)?;
-            }
-            out.push('}');
-        }
-        _ => push_string(out, &value.to_string()),
-    }
-    Ok(())
-}
-
-fn push_string(out: &mut String, text: &str) {
-    out.push('"');
-    for character in text.chars() {
-        match character {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{c}' => out.push_str("\\f"),
-            ' '..='~' if !matches!(character, '<' | '>' | '&' | '\'') => out.push(character),
-            other => {
-                for unit in other.encode_utf16(&mut [0; 2]) {
-                    out.push_str(&format!("\\u{unit:04x}"));
-                }
-            }
-        }
-    }
-    out.push('"');
-}
-
-/// Prints a value as Python's `str` shows it.
-fn print(out: &mut Output<'_>, _: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
-    let written = match (value.kind(), f64::try_from(value.clone())) {
-        (ValueKind::Undefined, _) => return Err(Error::from(ErrorKind::UndefinedError)),
-        (ValueKind::Number, Ok(number)) if !value.is_integer() => {
-            write!(out, "{}", Argument::from(number))
-        }
-        _ => write!(out, "{value}"),
+/// Prints a value. What reaches this and is undefined is an `if` without its `else`, which prints nothing.
+fn print(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
+    let text = shown(value);
+    let written = if *state.auto_escape() == AutoEscape::None || value.is_safe() {
+        out.write_str(&text)
+    } else {
+        out.write_str(&escaped(&text))
     };
     written.map_err(|_| Error::from(ErrorKind::WriteFailure))
+}
+
+/// Returns a value as Python's `str` shows it.
+fn shown(value: &Value) -> String {
+    match (value.kind(), f64::try_from(value.clone())) {
+        (ValueKind::Number, Ok(number)) if !value.is_integer() => {
+            Argument::from(number).to_string()
+        }
+        _ => value.to_string(),
+    }
 }

@@ -92,6 +92,38 @@ fn values_are_written_as_jinja2_writes_them() {
         ("{{ 7 // 2 }} {{ 7 / 2 }} {{ 2 ** 3 }}", "3 3.5 8"),
         ("{{ missing | default('d') }}{% if missing %}x{% endif %}", "d"),
         ("{{ map.nope | default('d') }}", "d"),
+        ("{% for i in list %}{{ i }}{{ ', ' if not loop.last }}{% endfor %}", "b, a"),
+        ("a\r\nb\rc\r\n", "a\nb\nc"),
+        (
+            "{% autoescape true %}{{ text }}{{ '<' | e }}{{ 1.0 }}{% endautoescape %}{{ text | e | e }}",
+            "&lt;a href=&#39;x&#39;&gt;&amp;&#34;&lt;/a&gt;&lt;1.0&lt;a href=&#39;x&#39;&gt;&amp;&#34;&lt;/a&gt;",
+        ),
+        (
+            "{{ ' 12 ' | int }} {{ '12.7' | int }} {{ 'x' | int }} {{ none | int(default=9) }}",
+            "12 12 0 9",
+        ),
+        (
+            "{{ '0x1A' | int(0, 16) }} {{ true | int }} {{ -2.7 | int }} {{ 1e300 | int }}",
+            "26 1 -2 0",
+        ),
+        (
+            "{{ '2.5' | float }} {{ 'x' | float }} {{ 3 | float }} {{ 'y' | float(1.5) }}",
+            "2.5 0.0 3.0 1.5",
+        ),
+        ("{{ 'a\nb\n\nc\n' | indent }}|", "a\n    b\n\n    c\n|"),
+        (
+            "{{ 'a\r\nb\n\nc' | indent('> ', true, true) }}|{{ '' | indent(2, first=true) }}|",
+            "> a\n> b\n> \n> c|  |",
+        ),
+        (
+            "{{ 'one two three' | truncate(7) }} {{ 'one two three' | truncate(7, true, '…', 0) }}",
+            "one... one tw…",
+        ),
+        (
+            "{{ 'short' | truncate(3) }} [{{ 'ab' | center(5) }}] [{{ 'abc' | center(6) }}]",
+            "short [  ab ] [ abc  ]",
+        ),
+        ("{{ 'Ada lovelace\\'s _x 3.5' | wordcount }}", "6"),
         ("{{ map | tojson }} {{ list | tojson }}", r#"{"a": 2, "z": 1} ["b", "a"]"#),
         (
             "{{ [none, true, 1.5, 1e16, 3, 'é🙂\"<\\n\\x7f', {'k': []}] | tojson }}",

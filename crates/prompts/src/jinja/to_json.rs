@@ -1,0 +1,78 @@
+//! The filter `tojson`, which minijinja writes in another form than Jinja2.
+
+use conversant_template::Argument;
+use minijinja::{Error, ErrorKind, Value, value::ValueKind};
+
+/// Writes JSON as Jinja2 does: keys sorted, spaces after `,` and `:`, ASCII alone, and nothing that HTML
+/// would read.
+pub(super) fn to_json(value: &Value) -> Result<String, Error> {
+    let mut out = String::new();
+    push_json(&mut out, value)?;
+    Ok(out)
+}
+
+fn push_json(out: &mut String, value: &Value) -> Result<(), Error> {
+    match value.kind() {
+        ValueKind::Undefined => return Err(Error::from(ErrorKind::UndefinedError)),
+        ValueKind::None => out.push_str("null"),
+        ValueKind::Bool => out.push_str(if value.is_true() { "true" } else { "false" }),
+        ValueKind::Number => match f64::try_from(value.clone()) {
+            Ok(number) if number.is_nan() => out.push_str("NaN"),
+            Ok(number) if number.is_infinite() => {
+                out.push_str(if number > 0.0 { "Infinity" } else { "-Infinity" });
+            }
+            Ok(number) if !value.is_integer() => {
+                out.push_str(&Argument::from(number).to_string());
+            }
+            _ => out.push_str(&value.to_string()),
+        },
+        ValueKind::Seq | ValueKind::Iterable => {
+            out.push('[');
+            for (index, item) in value.try_iter()?.enumerate() {
+                if index > 0 {
+                    out.push_str(", ");
+                }
+                push_json(out, &item)?;
+            }
+            out.push(']');
+        }
+        ValueKind::Map => {
+            let mut keys: Vec<_> = value.try_iter()?.map(|key| (key.to_string(), key)).collect();
+            keys.sort_by(|(left, _), (right, _)| left.cmp(right));
+            out.push('{');
+            for (index, (name, key)) in keys.iter().enumerate() {
+                if index > 0 {
+                    out.push_str(", ");
+                }
+                push_string(out, name);
+                out.push_str(": ");
+                push_json(out, &value.get_item(key)?)?;
+            }
+            out.push('}');
+        }
+        _ => push_string(out, &value.to_string()),
+    }
+    Ok(())
+}
+
+fn push_string(out: &mut String, text: &str) {
+    out.push('"');
+    for character in text.chars() {
+        match character {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '\u{8}' => out.push_str("\\b"),
+            '\u{c}' => out.push_str("\\f"),
+            ' '..='~' if !matches!(character, '<' | '>' | '&' | '\'') => out.push(character),
+            other => {
+                for unit in other.encode_utf16(&mut [0; 2]) {
+                    out.push_str(&format!("\\u{unit:04x}"));
+                }
+            }
+        }
+    }
+    out.push('"');
+}
