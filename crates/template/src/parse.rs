@@ -131,7 +131,10 @@ fn field<'s>(
     if name == RESERVED {
         return error(Kind::ReservedName(name.to_owned()), start);
     }
-    let (format, behind) = format(source, open, end)?;
+    let (format, behind) = match byte(source, end) {
+        Some(b'}') => (None, end + 1),
+        _ => format(source, open, end)?,
+    };
     let name = intern(&mut parsed.names, seen, name);
     parsed.parts.push(Part {
         literal_end: short(parsed.literals.len()),
@@ -156,8 +159,7 @@ fn format(source: &str, open: usize, at: usize) -> Result<(Option<Format>, usize
         }
     }
     if byte(source, at) == Some(b'}') {
-        let format = to_text.then_some(Format { to_text, spec: None, source: at..at });
-        return Ok((format, at + 1));
+        return Ok((Some(Format { to_text, spec: None, source: at..at }), at + 1));
     }
     let start = at + 1;
     let Some(end) = next_brace(source, start) else { return error(Kind::UnclosedField, open) };
@@ -176,6 +178,14 @@ fn format(source: &str, open: usize, at: usize) -> Result<(Option<Format>, usize
 
 /// Returns how many bytes at the start of `text` form an identifier.
 fn name_length(text: &str) -> usize {
+    // Most names are ASCII, and end before the first byte that is no letter, digit or `_`.
+    let bytes = text.as_bytes();
+    let ascii = bytes.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_');
+    let length = ascii.count();
+    let starts = bytes.first().is_some_and(|byte| !byte.is_ascii_digit());
+    if length > 0 && starts && bytes.get(length).is_none_or(u8::is_ascii) {
+        return length;
+    }
     let mut characters = text.char_indices();
     match characters.next() {
         Some((_, first)) if first == '_' || is_xid_start(first) => {}
