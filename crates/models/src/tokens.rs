@@ -8,10 +8,11 @@ use conversant_core::TokenCounter;
 #[cfg(feature = "tokens")]
 pub use self::openai::{Encoding, OpenAiTokens};
 
-/// An estimate of tokens that needs no tables: four characters of ASCII make one, and any other character is one.
+/// An estimate of tokens that needs no tables: four characters of ASCII make one, two of other alphabets, and any other character
+/// is one.
 ///
-/// For English prose with OpenAI's encodings it is off by a fifth or so, most often too high; for other scripts it is too high. It
-/// serves budgets that need not be exact, and models whose encoding is not at hand.
+/// Against OpenAI's encodings, English prose, Markdown and code came out between 0.89 and 1.05 of the exact count, Russian and Chinese
+/// between 0.85 and 1.45. It serves budgets that need not be exact, and models whose encoding is not at hand.
 ///
 /// # Examples
 ///
@@ -27,12 +28,14 @@ pub struct Estimate;
 
 impl TokenCounter for Estimate {
     fn count_text(&self, text: &str) -> usize {
-        let others =
-            if text.is_ascii() { 0 } else { text.chars().filter(|c| !c.is_ascii()).count() };
-        let ascii = match others {
-            0 => text.len(),
-            _ => text.bytes().filter(u8::is_ascii).count(),
+        // In quarters of a token, by the bytes that a character takes.
+        let quarters = |c: char| match c.len_utf8() {
+            1 => 1,
+            2 => 2,
+            _ => 4,
         };
-        others + ascii.div_ceil(4)
+        let quarters: usize =
+            if text.is_ascii() { text.len() } else { text.chars().map(quarters).sum() };
+        quarters.div_ceil(4)
     }
 }

@@ -204,3 +204,15 @@ async fn of_an_answer_that_is_asked_for_whole() {
 async fn of_an_answer_that_is_streamed() {
     insta::assert_snapshot!(table(true).await);
 }
+
+#[tokio::test]
+async fn a_body_without_end_is_given_up_at_32_mib() {
+    for name in ["endless_chunked", "length_10_gb", "gzip_bomb"] {
+        let fault = faults().iter().find(|fault| fault.name() == name).unwrap();
+        let server = FaultServer::start(fault).unwrap();
+        let model = OpenAiChat::builder("m").base_url(server.base_url()).build().unwrap();
+        let error = model.generate(&question()).await.unwrap_err();
+        assert!(matches!(&error, ModelError::BodyTooLarge { limit: 33_554_432, .. }), "{error:?}");
+        assert_eq!(server.attempts(), 1);
+    }
+}
