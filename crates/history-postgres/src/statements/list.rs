@@ -1,0 +1,37 @@
+//! Lists sessions.
+
+use conversant_core::{HistoryError, SessionId};
+use deadpool_postgres::Client;
+use tokio_postgres::types::Type;
+
+use super::{column, signed};
+use crate::{engine::Operation, error::Failure};
+
+const LIST: &str = "SELECT id FROM conversant_sessions \
+    WHERE id > $1 AND messages > 0 AND coalesce(expires > clock_timestamp(), true) ORDER BY id LIMIT $2";
+
+/// Sessions that are to be listed: those after one, in the order of their bytes.
+pub(crate) struct List {
+    pub(crate) after: Option<SessionId>,
+    pub(crate) limit: usize,
+}
+
+impl Operation for List {
+    type Output = Vec<SessionId>;
+
+    async fn run(&self, client: &mut Client) -> Result<Vec<SessionId>, Failure> {
+        // No session's name is empty, so all of them come after the empty text.
+        let after = self.after.as_ref().map_or("", SessionId::as_str);
+        let limit = signed(self.limit as u64);
+        let rows = client.query_typed(LIST, &[(&after, Type::TEXT), (&limit, Type::INT8)]).await?;
+        let mut sessions = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let id = SessionId::new(column::<String>(row, 0)?);
+            sessions.push(id.map_err(|error| HistoryError::Corrupt {
+                what: "a session's name is none".to_owned(),
+                source: Some(error.into()),
+            })?);
+        }
+        Ok(sessions)
+    }
+}

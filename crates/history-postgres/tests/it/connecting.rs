@@ -1,0 +1,103 @@
+//! Connecting: what is made, what is refused, and that no password is told.
+
+use std::time::Duration;
+
+use conversant_core::{ChatHistory, Expect, HistoryError, Range, SessionId, Turn};
+use conversant_history_postgres::PostgresHistory;
+
+use crate::server::{Server, chain, with_options};
+
+#[tokio::test]
+async fn faults_are_told_without_the_password() {
+    let urls = [
+        "postgres://user:hunter2@127.0.0.1:1/db",
+        "postgres://user:hunter2@127.0.0.1:notaport/db",
+        "postgres:/user:hunter2@127.0.0.1/db",
+        "password=hunter2 hunter2",
+        "host=127.0.0.1 port=1 user=u password=hunter2",
+        "",
+    ];
+    let mut told = String::new();
+    for url in urls {
+        let builder = PostgresHistory::builder(url).patience(Duration::from_secs(5));
+        assert!(!format!("{builder:?}").contains("hunter2"));
+        let error = builder.connect().await.unwrap_err();
+        assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+        told.push_str(&format!("{url}\n    {}\n", chain(&error)));
+    }
+    insta::assert_snapshot!(told);
+}
+
+#[test]
+fn a_runtime_is_needed_to_connect() {
+    let connecting = PostgresHistory::connect("postgres://127.0.0.1:1/db");
+    let error = conversant_testkit::block_on(connecting).unwrap_err();
+    insta::assert_snapshot!(
+        chain(&error),
+        @"the history can't be reached: a history in PostgreSQL is made on a Tokio runtime"
+    );
+}
+
+#[tokio::test]
+async fn what_the_server_refuses_is_told() {
+    let Some(server) = Server::start("refusals of the server").await else { return };
+    let read_only = with_options(&server.url, "-cdefault_transaction_read_only=on");
+    let error = PostgresHistory::connect(&read_only).await.unwrap_err();
+    assert!(matches!(error, HistoryError::ReadOnly { .. }), "{error:?}");
+
+    let (before, rest) = server.url.split_once("://").unwrap();
+    let (_, rest) = rest.split_once('@').unwrap();
+    let stranger = format!("{before}://conversant:wrong@{rest}");
+    let error = PostgresHistory::connect(&stranger).await.unwrap_err();
+    insta::assert_snapshot!(
+        chain(&error),
+        @r#"the history can't be reached: password authentication failed for user "conversant" (SQLSTATE 28P01)"#
+    );
+
+    let history = server.history().await;
+    let session = SessionId::new("user-7").unwrap();
+    history.append(&session, &Turn::exchange("hi", "hello"), Expect::Any).await.unwrap();
+    server.client.batch_execute("UPDATE conversant_schema SET version = 99").await.unwrap();
+    let error = PostgresHistory::connect(&server.url).await.unwrap_err();
+    assert!(matches!(error, HistoryError::SchemaTooNew { found: 99, known: 1 }), "{error:?}");
+    server.client.batch_execute("DROP TABLE conversant_turns CASCADE").await.unwrap();
+    let error = history.load(&session, Range::All).await.unwrap_err();
+    insta::assert_snapshot!(
+        chain(&error),
+        @r#"the history can't be reached: relation "conversant_turns" does not exist (SQLSTATE 42P01)"#
+    );
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_may_make_the_tables_at_once() {
+    for level in ["read\\ committed", "serializable"] {
+        let Some(server) = Server::start("tables made by many").await else { return };
+        let url = with_options(&server.url, &format!("-cdefault_transaction_isolation={level}"));
+        let mut connecting = Vec::new();
+        for _ in 0..12 {
+            connecting.push(tokio::spawn(PostgresHistory::connect(url.clone())));
+        }
+        for connected in connecting {
+            connected.await.unwrap().unwrap();
+        }
+        assert_eq!(server.number("SELECT version FROM conversant_schema").await, 1);
+        server.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_history_is_awaited_on_any_executor() {
+    let Some(server) = Server::start("other executors").await else { return };
+    let history = server.history().await;
+    let elsewhere = std::thread::spawn(move || {
+        conversant_testkit::block_on(async {
+            let session = SessionId::new("elsewhere").unwrap();
+            history.append(&session, &Turn::exchange("hi", "hello"), Expect::Any).await.unwrap();
+            history.load(&session, Range::All).await.unwrap().messages.len()
+        })
+    });
+    let found = tokio::task::spawn_blocking(move || elsewhere.join().unwrap()).await.unwrap();
+    assert_eq!(found, 2);
+    server.stop().await;
+}

@@ -1,0 +1,79 @@
+//! The server that the tests run against, each in a schema of its own.
+
+use std::{fmt::Display, io::Write};
+
+use conversant_core::TurnId;
+use conversant_history_postgres::PostgresHistory;
+use tokio_postgres::{Client, NoTls};
+
+/// Where the server is.
+const URL: &str = "CONVERSANT_POSTGRES_URL";
+
+/// Set where a server has to be there.
+const REQUIRED: &str = "CONVERSANT_REQUIRE_SERVICES";
+
+/// A schema of the server's, for one test. It goes when the test is over.
+pub(crate) struct Server {
+    pub(crate) url: String,
+    pub(crate) client: Client,
+    schema: String,
+}
+
+impl Server {
+    /// Makes a schema on the server, or tells that `test` is left out because there is none.
+    pub(crate) async fn start(test: &str) -> Option<Self> {
+        let Ok(url) = std::env::var(URL) else {
+            assert!(std::env::var_os(REQUIRED).is_none(), "{REQUIRED} is set, and {URL} is not");
+            // The harness keeps what tests print to itself, unless it is written like this.
+            let told = format!("left out: {test}, which needs a PostgreSQL server in {URL}\n");
+            std::io::stderr().write_all(told.as_bytes()).unwrap();
+            return None;
+        };
+        let schema = format!("test_{}", TurnId::random()).replace('-', "_");
+        let client = client(&url).await;
+        client
+            .batch_execute(&format!("CREATE SCHEMA {schema}; SET search_path = {schema}"))
+            .await
+            .unwrap();
+        let url = with_options(&url, &format!("-csearch_path={schema}"));
+        Some(Self { url, client, schema })
+    }
+
+    pub(crate) async fn history(&self) -> PostgresHistory {
+        PostgresHistory::connect(&self.url).await.unwrap()
+    }
+
+    /// Removes the schema. (A test that fails leaves it behind, to be looked at.)
+    pub(crate) async fn stop(self) {
+        self.client.batch_execute(&format!("DROP SCHEMA {} CASCADE", self.schema)).await.unwrap();
+    }
+
+    /// Returns the only column of the only row.
+    pub(crate) async fn number(&self, query: &str) -> i64 {
+        self.client.query_one(query, &[]).await.unwrap().get(0)
+    }
+}
+
+pub(crate) async fn client(url: &str) -> Client {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client
+}
+
+/// Adds settings of the server's to a URL.
+pub(crate) fn with_options(url: &str, options: &str) -> String {
+    let options = options.replace('=', "%3D").replace(' ', "%20").replace('\\', "%5C");
+    let separator = if url.contains('?') { '&' } else { '?' };
+    match url.split_once("options=") {
+        Some((before, rest)) => format!("{before}options={options}%20{rest}"),
+        None => format!("{url}{separator}options={options}"),
+    }
+}
+
+/// Shows an error with its causes.
+pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    std::iter::successors(Some(error), |error| error.source())
+        .map(|error| (error as &dyn Display).to_string())
+        .collect::<Vec<_>>()
+        .join(": ")
+}
