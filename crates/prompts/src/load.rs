@@ -40,7 +40,7 @@ use crate::{ChatPromptTemplate, FewShotPromptTemplate, PromptTemplate, TemplateE
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
-#[expect(clippy::large_enum_variant, reason = "a program holds few prompts")]
+#[allow(clippy::large_enum_variant, reason = "a program holds few prompts")]
 #[non_exhaustive]
 pub enum LoadedPrompt {
     /// A string prompt.

@@ -106,3 +106,20 @@ fn chain(error: &LoadError) -> String {
     }
     shown
 }
+
+#[test]
+fn what_would_explode_or_nest_without_end_is_refused() {
+    let mut laughs = String::from("a0: &a0 [lol, lol, lol, lol, lol, lol, lol, lol, lol, lol]\n");
+    for level in 1..10 {
+        let before = format!("*a{}, ", level - 1).repeat(9);
+        laughs.push_str(&format!("a{level}: &a{level} [{before} *a{}]\n", level - 1));
+    }
+    let texts = [laughs, "[".repeat(100_000), "{a: ".repeat(100_000), "- ".repeat(100_000)];
+    for text in texts {
+        assert!(LoadedPrompt::from_yaml(&text).is_err());
+        assert!(LoadedPrompt::from_json(&text).is_err());
+    }
+    let nested =
+        r#"{"_type": "few_shot", "suffix": "", "example_prompt": "#.repeat(60) + &"}".repeat(60);
+    assert!(LoadedPrompt::from_json(&nested).is_err());
+}
