@@ -101,24 +101,26 @@ proptest! {
 #[test]
 fn large_templates_take_no_more_than_their_length() {
     // Were anything quadratic, this would not end.
-    let mut sources = vec![
+    let sources = [
         (TemplateFormat::FString, "{x} {{}} text ".repeat(700_000)),
         (TemplateFormat::FString, "{x".repeat(1_000_000)),
-    ];
-    #[cfg(feature = "mustache")]
-    sources.extend([
+        #[cfg(feature = "mustache")]
         (TemplateFormat::Mustache, "{{x}} {{{x}}}\n {{! c }} \n".repeat(40_000)),
+        #[cfg(feature = "mustache")]
         (TemplateFormat::Mustache, "{{#x}}\n{{/x}}   ".repeat(60_000)),
+        #[cfg(feature = "mustache")]
         (TemplateFormat::Mustache, "{{".repeat(500_000)),
-    ]);
-    #[cfg(feature = "jinja")]
-    sources.extend([
+        #[cfg(feature = "jinja")]
         (TemplateFormat::Jinja2, "{{ x }}{% if x %}text{% endif %}{# c #}".repeat(15_000)),
+        #[cfg(feature = "jinja")]
         (TemplateFormat::Jinja2, "{% set y = x %}".repeat(40_000)),
+        #[cfg(feature = "jinja")]
         (TemplateFormat::Jinja2, "{{ x ".repeat(100_000)),
+        #[cfg(feature = "jinja")]
         (TemplateFormat::Jinja2, "{{ x and y or z }}{# #}{{".repeat(20_000)),
+        #[cfg(feature = "jinja")]
         (TemplateFormat::Jinja2, "{% if x %}".repeat(100_000)),
-    ]);
+    ];
     for (format, source) in sources {
         if let Ok(prompt) = PromptTemplate::parse(source, format) {
             prompt.format(&vars! { "x" => "v" }).unwrap();
