@@ -1,0 +1,42 @@
+//! Checksums of rows, and the hash of session ids. Both are in files, and so never change.
+
+/// Computes the checksum of a row, field by field.
+#[derive(Default)]
+pub(crate) struct Sum(crc32fast::Hasher);
+
+impl Sum {
+    pub(crate) fn number(mut self, number: i64) -> Self {
+        self.0.update(&number.to_le_bytes());
+        self
+    }
+
+    /// Adds a number that may be missing.
+    pub(crate) fn option(self, number: Option<i64>) -> Self {
+        match number {
+            Some(number) => self.bytes(&number.to_le_bytes()),
+            None => self.bytes(&[]),
+        }
+    }
+
+    /// Adds bytes, and how many they are.
+    pub(crate) fn bytes(mut self, bytes: &[u8]) -> Self {
+        self = self.number(i64::try_from(bytes.len()).unwrap_or(i64::MAX));
+        self.0.update(bytes);
+        self
+    }
+
+    pub(crate) fn finish(self) -> i64 {
+        i64::from(self.0.finalize())
+    }
+}
+
+/// Returns the 64-bit FNV-1a hash of an id.
+pub(crate) fn hash(id: &str) -> i64 {
+    let hash = id.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    hash.cast_signed()
+}
+
+#[cfg(test)]
+mod tests;

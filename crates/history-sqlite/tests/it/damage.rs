@@ -1,0 +1,143 @@
+//! Damaged files: what was stored, or a typed error, and never less.
+
+use std::fs;
+
+use conversant_core::{ChatHistory, HistoryError, Message, Note, Turn};
+use conversant_history_sqlite::SqliteHistory;
+use conversant_testkit::block_on;
+use proptest::prelude::*;
+
+use crate::support::{Folder, append, exchange, load, session, shown};
+
+const NAMES: [&str; 3] = ["a", "b", "a much longer name of a session, with caf\u{e9}"];
+
+/// Makes a file, and returns it with what each session holds.
+fn file() -> (Vec<u8>, Vec<Vec<Message>>) {
+    let folder = Folder::new();
+    let history = folder.open();
+    for number in 0..12 {
+        for name in NAMES {
+            let long = Turn::exchange("x".repeat(number * 200), format!("{name} {number}"));
+            append(&history, name, &long).unwrap();
+        }
+    }
+    let held = NAMES.map(|name| load(&history, name).unwrap().messages.iter().cloned().collect());
+    let copy = folder.path().join("copy.db");
+    block_on(history.backup(&copy)).unwrap();
+    (fs::read(copy).unwrap(), held.into())
+}
+
+/// Reads all of a file that was damaged, and fails if anything is neither as it was nor an error.
+fn check(bytes: &[u8], held: &[Vec<Message>]) {
+    let folder = Folder::new();
+    fs::write(folder.file(), bytes).unwrap();
+    let Some(history) = typed(SqliteHistory::open(folder.file())) else { return };
+    for (name, held) in NAMES.iter().zip(held) {
+        if let Some(slice) = typed(load(&history, name)) {
+            assert!(slice.messages.iter().eq(held), "{name} has changed without an error");
+        }
+        if let Some(turns) =
+            typed(block_on(history.turns(&session(name), conversant_core::Range::LastTurns(4))))
+        {
+            let messages = turns.iter().flat_map(|turn| turn.messages().iter());
+            assert!(
+                messages.eq(&held[held.len() - 8..]),
+                "{name}'s turns have changed without an error"
+            );
+        }
+    }
+}
+
+fn typed<T>(outcome: Result<T, HistoryError>) -> Option<T> {
+    match outcome {
+        Ok(value) => Some(value),
+        Err(
+            HistoryError::Corrupt { .. }
+            | HistoryError::SchemaTooNew { .. }
+            | HistoryError::ReadOnly { .. },
+        ) => None,
+        Err(error) => panic!("{error}: {error:?}"),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_damaged_file_is_an_error_or_as_it_was(
+        flips in prop::collection::vec((any::<prop::sample::Index>(), 1..=255_u8), 1..8),
+        cut in prop::option::weighted(0.1, any::<prop::sample::Index>()),
+    ) {
+        static FILE: std::sync::LazyLock<(Vec<u8>, Vec<Vec<Message>>)> =
+            std::sync::LazyLock::new(file);
+        let (bytes, held) = &*FILE;
+        let mut bytes = bytes.clone();
+        for (index, flip) in flips {
+            let index = index.index(bytes.len());
+            bytes[index] ^= flip;
+        }
+        if let Some(cut) = cut {
+            bytes.truncate(cut.index(bytes.len()));
+        }
+        check(&bytes, held);
+    }
+}
+
+#[test]
+fn rows_that_were_changed_are_told() {
+    let cases = [
+        ("text", "UPDATE messages SET body = replace(body, 'answer', 'anser') WHERE seq = 1"),
+        ("not UTF-8", "UPDATE messages SET body = CAST(X'ff' AS TEXT) WHERE seq = 1"),
+        ("missing in the middle", "DELETE FROM messages WHERE seq = 1"),
+        ("missing at the end", "DELETE FROM messages WHERE seq = 3"),
+        (
+            "one too many",
+            "INSERT INTO messages SELECT session, 4, body, sum FROM messages WHERE seq = 3",
+        ),
+        (
+            "another order",
+            "UPDATE messages SET seq = 9 WHERE seq = 1; UPDATE messages SET seq = 1 WHERE seq = 3; UPDATE messages SET seq = 3 WHERE seq = 9",
+        ),
+        ("shorter", "UPDATE sessions SET messages = 2"),
+        ("another epoch", "UPDATE sessions SET epoch = 9"),
+        ("another name", "UPDATE sessions SET id = 'other'"),
+        ("a missing table", "DROP TABLE messages"),
+    ];
+    let mut seen = String::new();
+    for (name, sql) in cases {
+        let folder = Folder::new();
+        {
+            let history = folder.open();
+            append(&history, "a", &exchange(1)).unwrap();
+            append(&history, "a", &exchange(2)).unwrap();
+        }
+        folder.sql(sql);
+        let error = load(&folder.open(), "a").unwrap_err();
+        assert!(matches!(error, HistoryError::Corrupt { .. }), "{name}: {error}");
+        seen.push_str(&format!("{name}: {}\n", shown::<()>(Err(error))));
+    }
+    insta::assert_snapshot!(seen);
+}
+
+#[test]
+fn turns_notes_and_lists_are_checked_too() {
+    let folder = Folder::new();
+    let history = folder.open();
+    let covers = append(&history, "a", &exchange(1)).unwrap();
+    append(&history, "a", &exchange(2)).unwrap();
+    block_on(history.put_note(&session("a"), "summary", &Note::new("met", covers))).unwrap();
+    folder.sql(
+        "UPDATE turns SET incomplete = 1 WHERE number = 0;
+         UPDATE notes SET body = '\"left\"'",
+    );
+    let mut seen = Vec::new();
+    seen.push(shown(block_on(history.turns(&session("a"), conversant_core::Range::All))));
+    seen.push(shown(block_on(history.note(&session("a"), "summary"))));
+    // What is not damaged can be read.
+    assert_eq!(load(&history, "a").unwrap().messages.len(), 4);
+    folder.sql("UPDATE sessions SET written = 1");
+    seen.push(shown(block_on(history.sessions(None, 10))));
+    // Nor is anything added to what can't be trusted.
+    seen.push(shown(append(&history, "a", &exchange(3))));
+    insta::assert_snapshot!(seen.join("\n"));
+}

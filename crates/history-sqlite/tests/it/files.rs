@@ -1,0 +1,150 @@
+//! Files: which are opened, which are refused, and what is left beside them.
+
+use std::{fs, fs::OpenOptions, os::unix::fs::PermissionsExt, process::Command};
+
+use conversant_core::{ChatHistory, HistoryError};
+use conversant_history_sqlite::SqliteHistory;
+use conversant_testkit::block_on;
+
+use crate::support::{Folder, append, exchange, load, shown};
+
+#[test]
+fn a_new_file_has_its_tables_from_its_first_moment() {
+    let folder = Folder::new();
+    let history = folder.open();
+    append(&history, "a", &exchange(1)).unwrap();
+    assert_eq!(folder.names(), ["chat.db", "chat.db-shm", "chat.db-wal"]);
+    // Somebody was first: the file that is there is used.
+    let again = folder.open();
+    assert_eq!(load(&again, "a").unwrap().messages.len(), 2);
+}
+
+#[test]
+fn names_that_mean_something_to_sqlite_are_names_of_files() {
+    for name in [":memory:", "file:chat.db?mode=memory", "chat.db?mode=ro", "%41"] {
+        let folder = Folder::new();
+        let path = folder.path().join(name);
+        append(&SqliteHistory::open(&path).unwrap(), "a", &exchange(1)).unwrap();
+        assert!(path.metadata().unwrap().len() > 0, "{name}");
+    }
+}
+
+#[test]
+fn what_is_no_history_is_refused_and_left_as_it_is() {
+    let database = |sql: &'static str| move |folder: &Folder| folder.sql(sql);
+    let bytes =
+        |bytes: &'static [u8]| move |folder: &Folder| fs::write(folder.file(), bytes).unwrap();
+    type Make = Box<dyn Fn(&Folder)>;
+    let cases: Vec<(&str, Make)> = vec![
+        ("empty", Box::new(bytes(b""))),
+        ("a byte", Box::new(bytes(b"x"))),
+        ("text", Box::new(bytes(include_bytes!("files.rs")))),
+        ("only a header", Box::new(bytes(b"SQLite format 3\0"))),
+        ("another program's", Box::new(database("CREATE TABLE users (name)"))),
+        ("another program's, by number", Box::new(database("PRAGMA application_id = 7"))),
+        ("a version of nobody's", Box::new(database("PRAGMA user_version = 1"))),
+        ("a folder", Box::new(|folder| fs::create_dir(folder.file()).unwrap())),
+        (
+            "a pipe",
+            Box::new(|folder| {
+                assert!(Command::new("mkfifo").arg(folder.file()).status().unwrap().success());
+            }),
+        ),
+    ];
+    let mut seen = String::new();
+    for (name, make) in cases {
+        let folder = Folder::new();
+        make(&folder);
+        let before = folder.file().is_file().then(|| fs::read(folder.file()).unwrap());
+        let error = SqliteHistory::open(folder.file()).unwrap_err();
+        assert!(matches!(error, HistoryError::Corrupt { .. }), "{name}: {error}");
+        seen.push_str(&format!("{name}: {}\n", shown::<()>(Err(error))));
+        if let Some(before) = before {
+            assert_eq!(fs::read(folder.file()).unwrap(), before, "{name}: the file was changed");
+        }
+        assert_eq!(folder.names(), ["chat.db"], "{name}");
+    }
+    insta::assert_snapshot!(seen);
+}
+
+#[test]
+fn a_file_that_cannot_be_made_is_told_at_once() {
+    let folder = Folder::new();
+    let error = SqliteHistory::open(folder.path().join("missing/chat.db")).unwrap_err();
+    assert!(matches!(error, HistoryError::Backend { .. }), "{error}");
+}
+
+#[test]
+fn a_file_that_cannot_be_written_is_told_at_once() {
+    let folder = Folder::new();
+    append(&folder.open(), "a", &exchange(1)).unwrap();
+    fs::set_permissions(folder.file(), fs::Permissions::from_mode(0o444)).unwrap();
+    // Whoever may write anything may write this.
+    let writable = OpenOptions::new().write(true).open(folder.file()).is_ok();
+    match SqliteHistory::open(folder.file()) {
+        Ok(_) => assert!(writable),
+        Err(error) => {
+            assert!(!writable && matches!(error, HistoryError::ReadOnly { .. }), "{error}");
+        }
+    }
+}
+
+#[test]
+fn a_file_can_be_opened_for_reading_only() {
+    let folder = Folder::new();
+    let reader = || SqliteHistory::builder().read_only(true).open(folder.file());
+    let missing = reader().unwrap_err();
+    assert!(matches!(missing, HistoryError::Backend { .. }), "{missing}");
+    let writer = folder.open();
+    append(&writer, "a", &exchange(1)).unwrap();
+    let history = reader().unwrap();
+    assert_eq!(load(&history, "a").unwrap().messages.len(), 2);
+    let refused = append(&history, "a", &exchange(2)).unwrap_err();
+    assert!(matches!(refused, HistoryError::ReadOnly { .. }), "{refused}");
+    // It sees what others write.
+    append(&writer, "a", &exchange(2)).unwrap();
+    assert_eq!(load(&history, "a").unwrap().messages.len(), 4);
+}
+
+#[test]
+fn a_backup_is_a_history() {
+    let folder = Folder::new();
+    let copy = folder.path().join("it's a copy.db");
+    let history = folder.open();
+    append(&history, "a", &exchange(1)).unwrap();
+    block_on(history.backup(&copy)).unwrap();
+    append(&history, "a", &exchange(2)).unwrap();
+    let copied = SqliteHistory::open(&copy).unwrap();
+    assert_eq!(load(&copied, "a").unwrap().messages.len(), 2);
+    block_on(copied.check()).unwrap();
+    let taken = block_on(history.backup(&copy)).unwrap_err();
+    assert!(
+        matches!(taken, HistoryError::Backend { .. } | HistoryError::Corrupt { .. }),
+        "{taken}"
+    );
+    assert_eq!(load(&copied, "a").unwrap().messages.len(), 2);
+}
+
+#[test]
+fn without_its_write_ahead_log_a_file_opens_with_what_was_written_back() {
+    let folder = Folder::new();
+    {
+        let history = folder.open();
+        append(&history, "a", &exchange(1)).unwrap();
+    }
+    // A copy of the file alone, while there is a log beside it.
+    let alone = folder.path().join("alone.db");
+    fs::copy(folder.file(), &alone).unwrap();
+    let found = load(&SqliteHistory::open(&alone).unwrap(), "a").unwrap().messages.len();
+    assert!(found == 0 || found == 2, "{found} messages");
+}
+
+#[test]
+fn handles_are_sent_between_threads_and_tell_their_file() {
+    fn is_shared<T: Clone + Send + Sync + 'static>(_: &T) {}
+    let folder = Folder::new();
+    let history = folder.open();
+    is_shared(&history);
+    is_shared::<std::sync::Arc<dyn ChatHistory>>(&(std::sync::Arc::new(history.clone()) as _));
+    assert!(format!("{history:?}").contains("chat.db"));
+}

@@ -1,0 +1,129 @@
+//! Sizes and times: what is refused, and what is left.
+
+use std::time::Duration;
+
+use conversant_core::{ChatHistory, Expect, HistoryError, Message, Range, ToolCall, Turn, Version};
+use conversant_history_sqlite::{SqliteHistory, Synchronous};
+use conversant_testkit::block_on;
+use serde_json::json;
+
+use crate::support::{Folder, append, exchange, load, session};
+
+#[test]
+fn a_message_above_the_limit_is_refused_and_one_at_the_limit_is_not() {
+    let folder = Folder::new();
+    let message = Message::human("x".repeat(1_000));
+    let bytes = message.to_stored().to_string().len() as u64;
+    let turn = Turn::new(vec![Message::human("small"), message]);
+    for (limit, fits) in [(bytes - 1, false), (bytes, true)] {
+        let history =
+            SqliteHistory::builder().max_message_bytes(limit).open(folder.file()).unwrap();
+        match append(&history, "a", &turn) {
+            Ok(version) => assert!(fits && version.messages == 2),
+            Err(HistoryError::TooLarge { bytes: found, limit: told }) => {
+                assert!(!fits && (found, told) == (bytes, limit));
+                assert!(load(&history, "a").unwrap().messages.is_empty());
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+#[test]
+fn ten_megabytes_come_back() {
+    let folder = Folder::new();
+    let turn = Turn::exchange("é".repeat(5_000_000), "x".repeat(10_000_000));
+    let history = folder.open();
+    append(&history, "a", &turn).unwrap();
+    assert_eq!(&load(&history, "a").unwrap().messages, turn.messages());
+}
+
+#[test]
+fn a_full_store_keeps_what_it_has_and_can_be_read() {
+    let folder = Folder::new();
+    let history = SqliteHistory::builder()
+        .max_bytes(256 * 1024)
+        .synchronous(Synchronous::Normal)
+        .open(folder.file())
+        .unwrap();
+    let long = || Turn::exchange("x".repeat(10_000), "y");
+    let mut kept = 0;
+    let error = loop {
+        match append(&history, "a", &long()) {
+            Ok(_) => kept += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(error, HistoryError::Full { .. }), "{error}");
+    assert!(kept > 5, "{kept} turns fitted");
+    let found = load(&history, "a").unwrap();
+    assert_eq!((found.messages.len(), found.version), (2 * kept, Version::new(0, 2 * kept as u64)));
+    // What is freed can be used.
+    block_on(history.clear(&session("a"))).unwrap();
+    append(&history, "a", &long()).unwrap();
+    block_on(history.check()).unwrap();
+}
+
+#[test]
+fn what_could_not_be_read_again_is_not_stored() {
+    let folder = Folder::new();
+    let history = folder.open();
+    let nested = |depth| {
+        let args = (0..depth).fold(json!({}), |inner, _| json!([inner]));
+        Turn::new(vec![Message::ai("").with_tool_calls([ToolCall::new("f", args)])])
+    };
+    let mut refused = Vec::new();
+    for depth in 90..140 {
+        let turn = nested(depth);
+        match append(&history, "deep", &turn) {
+            Ok(_) => {
+                let found = block_on(history.load(&session("deep"), Range::LastTurns(1))).unwrap();
+                assert_eq!(&found.messages, turn.messages(), "depth {depth}");
+            }
+            Err(HistoryError::Unsupported { .. }) => refused.push(depth),
+            Err(error) => panic!("depth {depth}: {error}"),
+        }
+    }
+    assert!(refused.contains(&139) && !refused.contains(&100), "refused: {refused:?}");
+    let lacks_id = Turn::new(vec![Message::new(conversant_core::Role::Tool, "rain")]);
+    let error = append(&history, "deep", &lacks_id).unwrap_err();
+    assert!(matches!(error, HistoryError::Unsupported { .. }), "{error}");
+}
+
+#[test]
+fn a_session_whose_time_is_up_is_gone() {
+    let folder = Folder::new();
+    let day = Duration::from_secs(24 * 3600);
+    let history = SqliteHistory::builder().time_to_live(day).open(folder.file()).unwrap();
+    let seen = append(&history, "old", &exchange(1)).unwrap();
+    append(&history, "older", &exchange(1)).unwrap();
+    append(&history, "new", &exchange(1)).unwrap();
+    let listed = || block_on(history.sessions(None, 10)).unwrap();
+    assert_eq!(listed().len(), 3);
+    // The checksum covers the time, so the time is changed the honest way: a store for which all is old.
+    let strict = SqliteHistory::builder().time_to_live(Duration::ZERO);
+    let strict = strict.open(folder.file()).unwrap();
+    let start = std::time::Instant::now();
+    while start.elapsed() < Duration::from_millis(3) {
+        std::hint::spin_loop();
+    }
+    let found = load(&strict, "old").unwrap();
+    assert_eq!((found.messages.len(), found.version), (0, Version::new(1, 0)));
+    assert!(block_on(strict.turns(&session("old"), Range::All)).unwrap().is_empty());
+    assert!(block_on(strict.sessions(None, 10)).unwrap().is_empty());
+    // A turn that was asked for before is stale, and another begins anew.
+    let late = block_on(strict.append(&session("old"), &exchange(2), Expect::SameEpoch(seen)));
+    assert!(matches!(late, Err(HistoryError::Stale { .. })), "{late:?}");
+    let version = append(&strict, "old", &exchange(3)).unwrap();
+    assert_eq!(version, Version::new(1, 2));
+    // The other store does not share the rule, and nothing was removed that was not written to.
+    assert_eq!(load(&history, "older").unwrap().messages.len(), 2);
+    assert_eq!(block_on(history.sweep(10)).unwrap(), 0);
+    let start = std::time::Instant::now();
+    while start.elapsed() < Duration::from_millis(3) {
+        std::hint::spin_loop();
+    }
+    assert_eq!(block_on(strict.sweep(1)).unwrap(), 1);
+    assert_eq!(block_on(strict.sweep(10)).unwrap(), 2);
+    assert!(listed().is_empty());
+}

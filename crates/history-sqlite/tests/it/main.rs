@@ -1,0 +1,11 @@
+//! What the history promises, through its public interface.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+mod damage;
+mod files;
+mod limits;
+mod schema;
+mod suite;
+mod support;
+mod workers;

@@ -1,0 +1,155 @@
+//! Threads: what is dropped, what waits for what, and what is left when the store goes.
+
+use std::{
+    sync::{Arc, Barrier},
+    thread,
+    time::Duration,
+};
+
+use conversant_core::{ChatHistory, Expect, HistoryError, Range, Version};
+use conversant_history_sqlite::SqliteHistory;
+use conversant_testkit::{block_on, poll_then_drop};
+use rusqlite::Connection;
+
+use crate::support::{Folder, append, exchange, load, session};
+
+/// Holds the writers' lock of a file until it is dropped.
+fn locked(folder: &Folder) -> Connection {
+    let connection = Connection::open(folder.file()).unwrap();
+    connection.execute_batch("BEGIN IMMEDIATE").unwrap();
+    connection
+}
+
+#[test]
+fn a_dropped_append_is_settled_before_the_session_is_read() {
+    let folder = Folder::new();
+    let history = folder.open();
+    for number in 0..50 {
+        // Another process holds the file while the append is polled once and dropped.
+        let lock = locked(&folder);
+        let (id, turn) = (session("a"), exchange(number));
+        let append = history.append(&id, &turn, Expect::Any);
+        assert!(block_on(poll_then_drop(append, 1)).is_none());
+        let reading = thread::spawn({
+            let history = history.clone();
+            move || load(&history, "a").unwrap().messages.len()
+        });
+        // A session that is not written to is read meanwhile.
+        assert!(load(&history, "b").unwrap().messages.is_empty());
+        drop(lock);
+        assert_eq!(reading.join().unwrap(), 2 * (number + 1));
+    }
+}
+
+#[test]
+fn an_append_that_was_never_polled_leaves_no_trace() {
+    let folder = Folder::new();
+    let history = folder.open();
+    drop(history.append(&session("a"), &exchange(1), Expect::Any));
+    assert_eq!(load(&history, "a").unwrap().version, Version::default());
+}
+
+#[test]
+fn a_file_that_another_process_holds_is_busy_in_time() {
+    let folder = Folder::new();
+    let history = SqliteHistory::builder()
+        .busy_timeout(Duration::from_millis(20))
+        .open(folder.file())
+        .unwrap();
+    append(&history, "a", &exchange(1)).unwrap();
+    let lock = locked(&folder);
+    let outcomes: Vec<_> = thread::scope(|scope| {
+        let write = |number| {
+            let history = &history;
+            scope.spawn(move || append(history, &format!("session {number}"), &exchange(number)))
+        };
+        let writing: Vec<_> = (0..8).map(write).collect();
+        writing.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    for outcome in outcomes {
+        assert!(matches!(outcome, Err(HistoryError::Busy)), "{outcome:?}");
+    }
+    assert_eq!(load(&history, "a").unwrap().messages.len(), 2);
+    drop(lock);
+    append(&history, "a", &exchange(2)).unwrap();
+}
+
+#[test]
+fn writes_that_are_committed_together_fail_alone() {
+    let folder = Folder::new();
+    let history = folder.open();
+    let seen = append(&history, "a", &exchange(0)).unwrap();
+    append(&history, "a", &exchange(1)).unwrap();
+    // While another process holds the file, a queue forms.
+    let lock = locked(&folder);
+    let start = Arc::new(Barrier::new(33));
+    let writers: Vec<_> = (0..32)
+        .map(|number| {
+            let (history, start) = (history.clone(), Arc::clone(&start));
+            thread::spawn(move || {
+                let (name, expect) = match number % 4 {
+                    0 => ("a", Expect::Exactly(seen)),
+                    1 => ("a", Expect::SameEpoch(seen)),
+                    2 => ("b", Expect::Any),
+                    _ => ("c", Expect::Exactly(Version::default())),
+                };
+                start.wait();
+                block_on(history.append(&session(name), &exchange(number), expect))
+            })
+        })
+        .collect();
+    start.wait();
+    drop(lock);
+    let mut stale = [0; 4];
+    for (number, writer) in writers.into_iter().enumerate() {
+        match writer.join().unwrap() {
+            Ok(_) => {}
+            Err(HistoryError::Stale { .. }) => stale[number % 4] += 1,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert_eq!(stale, [8, 0, 0, 7]);
+    let lengths = ["a", "b", "c"].map(|name| load(&history, name).unwrap().messages.len());
+    assert_eq!(lengths, [4 + 16, 16, 2]);
+}
+
+#[test]
+fn thirty_two_threads_make_one_order() {
+    let folder = Folder::new();
+    let history = folder.open();
+    thread::scope(|scope| {
+        for thread in 0..32 {
+            let history = &history;
+            scope.spawn(move || {
+                let mut last = Version::default();
+                for number in 0..20 {
+                    // Each sees what it has written, and a prefix of what there is at the end.
+                    let turn = exchange(100 * thread + number).with_base(last);
+                    last = append(history, "a", &turn).unwrap();
+                    let seen = block_on(history.load(&session("a"), Range::After(last))).unwrap();
+                    assert_eq!(seen.start(), last.messages);
+                }
+            });
+        }
+    });
+    let turns = block_on(history.turns(&session("a"), Range::All)).unwrap();
+    assert_eq!(turns.len(), 640);
+    for (number, turn) in turns.iter().enumerate() {
+        assert!(turn.base().unwrap().messages <= 2 * number as u64);
+    }
+}
+
+#[test]
+fn the_threads_end_with_the_last_handle_and_the_log_is_written_back() {
+    let folder = Folder::new();
+    let history = folder.open();
+    append(&history, "a", &exchange(1)).unwrap();
+    drop(history.clone());
+    append(&history, "a", &exchange(2)).unwrap();
+    drop(history);
+    // The last to close the file removes the log beside it.
+    while folder.names() != ["chat.db"] {
+        thread::yield_now();
+    }
+    assert_eq!(load(&folder.open(), "a").unwrap().messages.len(), 4);
+}
