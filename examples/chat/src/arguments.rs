@@ -1,8 +1,9 @@
 //! The command line. People script it: what is here stays.
 
-use std::{io::IsTerminal, time::Duration};
+use std::{io::IsTerminal, path::PathBuf, time::Duration};
 
 use clap::Parser;
+use conversant_core::SessionId;
 
 /// A terminal chat with a model that speaks OpenAI's API.
 #[derive(Debug, Parser)]
@@ -31,6 +32,14 @@ pub struct Arguments {
     /// Asks this and prints the answer alone, instead of opening a prompt.
     #[arg(long, value_name = "TEXT")]
     pub message: Option<String>,
+
+    /// Keeps conversations in this file, a SQLite database. Without it they end with the program.
+    #[arg(long, value_name = "FILE")]
+    pub db: Option<PathBuf>,
+
+    /// The conversation to go on with.
+    #[arg(long, value_name = "NAME", default_value = "chat", value_parser = session)]
+    pub session: SessionId,
 
     /// Prints what the model is sent, to standard error.
     #[arg(long)]
@@ -74,4 +83,8 @@ fn seconds(text: &str) -> Result<Duration, String> {
         Ok(timeout) if !timeout.is_zero() => Ok(timeout),
         _ => Err("a timeout is more than 0 seconds".to_owned()),
     }
+}
+
+fn session(text: &str) -> Result<SessionId, String> {
+    SessionId::new(text).map_err(|error| error.to_string())
 }

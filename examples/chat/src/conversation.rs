@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use conversant_chains::{LlmChain, Verbose};
 use conversant_core::{ChatHistory, LanguageModel, Message, Messages, Range, SessionId};
+use conversant_history_sqlite::SqliteHistory;
 use conversant_memory::{BufferMemory, InMemoryHistory};
 use conversant_models::{Generates, OpenAi, OpenAiBuilder, OpenAiChat};
 use conversant_prompts::{
@@ -12,19 +13,25 @@ use conversant_prompts::{
 
 use crate::{arguments::Arguments, turn::Failure};
 
+/// How many sessions are asked for at a time.
+const PAGE: usize = 100;
+
 /// A conversation, and how its turns are held.
 pub struct Conversation {
     pub chain: LlmChain,
     pub timeout: Duration,
     pub is_streaming: bool,
-    history: Arc<InMemoryHistory>,
+    history: Arc<dyn ChatHistory>,
     session: SessionId,
 }
 
 impl Conversation {
     pub fn new(arguments: &Arguments) -> Result<Self, Failure> {
-        let history = Arc::new(InMemoryHistory::new());
-        let session = SessionId::new("chat").map_err(Failure::other)?;
+        let history: Arc<dyn ChatHistory> = match &arguments.db {
+            Some(file) => Arc::new(SqliteHistory::open(file).map_err(Failure::other)?),
+            None => Arc::new(InMemoryHistory::new()),
+        };
+        let session = arguments.session.clone();
         let memory = BufferMemory::new()
             .with_memory_key("chat_history")
             .with_return_messages(!arguments.completion)
@@ -51,6 +58,23 @@ impl Conversation {
     pub async fn messages(&self) -> Result<Messages, Failure> {
         let slice = self.history.load(&self.session, Range::All).await.map_err(Failure::other)?;
         Ok(slice.messages)
+    }
+
+    /// Lists the conversations that are kept, and marks this one.
+    pub async fn sessions(&self) -> Result<String, Failure> {
+        let mut lines = String::new();
+        let mut last: Option<SessionId> = None;
+        loop {
+            let page = self.history.sessions(last.as_ref(), PAGE).await.map_err(Failure::other)?;
+            for session in &page {
+                let mark = if *session == self.session { '*' } else { ' ' };
+                lines.push_str(&format!("{mark} {session}\n"));
+            }
+            match page.last() {
+                Some(session) if page.len() == PAGE => last = Some(session.clone()),
+                _ => return Ok(lines),
+            }
+        }
     }
 
     /// Forgets what has been said.

@@ -11,6 +11,7 @@ const HELP: &str = "\
 /help     shows this
 /history  shows what has been said
 /clear    forgets what has been said
+/sessions lists the conversations that are kept; * marks this one
 /quit     ends the chat, as Ctrl-D does
 Ctrl-C    cancels an answer; the memory keeps what was said before it";
 
@@ -34,6 +35,7 @@ pub async fn run(conversation: &Conversation) -> Result<(), Failure> {
             "/quit" => return Ok(()),
             "/help" => println!("{HELP}"),
             "/history" => println!("{}", conversation.messages().await?),
+            "/sessions" => print!("{}", conversation.sessions().await?),
             "/clear" => conversation.clear().await?,
             command if command.starts_with('/') => {
                 println!("there is no command `{command}`: see /help");

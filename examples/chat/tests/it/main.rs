@@ -1,6 +1,8 @@
 //! The chat's command line, as people script it.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs, unreachable_pub)]
 
+mod faults;
+mod kept;
 mod message;
 mod prompt;
 mod run;

@@ -1,0 +1,58 @@
+//! `--db` and `--session`: conversations that go on in the next run.
+
+use conversant_testkit::OpenAiServer;
+
+use crate::run::{Ran, run, type_in};
+
+#[test]
+fn a_conversation_goes_on_in_the_next_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("chat.db");
+    let file = file.to_str().unwrap();
+    let server = OpenAiServer::start(["Hi Ada!", "You are Ada.", "Hi Grace!"]).unwrap();
+    let base_url = server.base_url();
+    let base = ["--base-url", &base_url, "--model", "m", "--db", file, "--no-stream"];
+    let ask = |more: &[&str]| -> Ran { run(&[&base, more].concat()) };
+
+    assert_eq!(ask(&["--session", "ada", "--message", "I am Ada."]).stdout, "Hi Ada!\n");
+    assert_eq!(ask(&["--session", "ada", "--message", "Who am I?"]).stdout, "You are Ada.\n");
+    assert_eq!(ask(&["--session", "grace", "--message", "I am Grace."]).stdout, "Hi Grace!\n");
+    let lengths: Vec<_> = server
+        .requests()
+        .iter()
+        .map(|request| request.json()["messages"].as_array().unwrap().len())
+        .collect();
+    assert_eq!(lengths, [1, 3, 1]);
+
+    let ran = type_in(&[&base[..], &["--session", "ada"]].concat(), "/sessions\n/history\n");
+    assert_eq!(
+        ran.stdout,
+        "* ada\n  grace\nHuman: I am Ada.\nAI: Hi Ada!\nHuman: Who am I?\nAI: You are Ada.\n"
+    );
+}
+
+#[test]
+fn a_file_that_is_no_database_is_told_before_any_call_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("notes.txt");
+    let text = "these are my notes, and they are long enough to look like something\n".repeat(100);
+    std::fs::write(&file, &text).unwrap();
+    let server = OpenAiServer::start(["never"]).unwrap();
+    let base_url = server.base_url();
+    let path = file.to_str().unwrap();
+    let ran = run(&["--base-url", &base_url, "--model", "m", "--db", path, "--message", "Hi"]);
+    assert_eq!(
+        (ran.code, ran.stdout.as_str(), ran.stderr.lines().count()),
+        (Some(1), "", 1),
+        "{}",
+        ran.stderr
+    );
+    assert!(server.requests().is_empty());
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
+}
+
+#[test]
+fn a_session_that_is_none_is_wrong_usage() {
+    let ran = run(&["--model", "m", "--session", ""]);
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+}
