@@ -4,6 +4,7 @@
 
 mod ci;
 mod conformance;
+mod fuzz;
 mod tidy;
 mod workspace;
 
@@ -29,6 +30,8 @@ enum Command {
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
+    /// Runs the fuzz targets and the property tests of the ordinary tests for longer.
+    Fuzz(fuzz::Options),
     /// Checks what no compiler checks: who depends on whom, headers, sizes, the wording of errors, snapshots, the layout.
     Tidy,
 }
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
         Command::Ci(options) => ci::run(&options),
         Command::Conformance { print: true, files } => conformance::print(&files),
         Command::Conformance { print: false, files } => conformance::compare(&files),
+        Command::Fuzz(options) => fuzz::run(&options),
         Command::Tidy => tidy::check(),
     };
     match verdict {

@@ -1,0 +1,64 @@
+//! `cargo xtask fuzz`: the fuzz targets and the property tests of the ordinary tests, for longer.
+
+use std::{error::Error, process::Command};
+
+use clap::Args;
+
+use crate::Verdict;
+
+/// The targets: package, and the part of its tests' names.
+const TARGETS: [(&str, &str); 2] = [("conversant-prompts", "fuzz"), ("conversant-models", "fuzz")];
+
+/// How many cases proptest's targets, which count and don't watch the clock, are about to try in a second.
+const CASES_A_SECOND: u64 = 10_000;
+
+/// How long, and over how many cases.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// How long each fuzz target runs, in seconds.
+    #[arg(long, default_value_t = 600)]
+    seconds: u64,
+    /// Where the mutations begin; the same seed gives the same mutations. By default each run has its own.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// How many generated conversations the memories' properties are tried on.
+    #[arg(long, default_value_t = 100_000)]
+    cases: u32,
+}
+
+/// Runs all of them, in release mode, and tells whether each held.
+pub(crate) fn run(options: &Options) -> Verdict {
+    let mut all_well = true;
+    for (package, filter) in TARGETS {
+        let mut command = tests(package, filter);
+        command.env("CONVERSANT_FUZZ_SECONDS", options.seconds.to_string());
+        command.env("PROPTEST_CASES", (options.seconds * CASES_A_SECOND).to_string());
+        if let Some(seed) = options.seed {
+            command.env("CONVERSANT_FUZZ_SEED", seed.to_string());
+        }
+        all_well &= holds(&mut command)?;
+    }
+    let mut properties = tests("conversant-memory", "properties");
+    properties.env("CONVERSANT_CASES", options.cases.to_string());
+    Ok(all_well & holds(&mut properties)?)
+}
+
+fn tests(package: &str, filter: &str) -> Command {
+    let mut command = Command::new(env!("CARGO"));
+    command.args([
+        "test",
+        "--release",
+        "--all-features",
+        "--package",
+        package,
+        "--test",
+        "it",
+        "--",
+        filter,
+    ]);
+    command
+}
+
+fn holds(command: &mut Command) -> Result<bool, Box<dyn Error>> {
+    Ok(command.status()?.success())
+}
