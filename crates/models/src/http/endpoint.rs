@@ -1,12 +1,12 @@
 //! The base URL of a server, checked.
 
-use std::net::IpAddr;
+use std::{fmt, net::IpAddr};
 
 use conversant_core::ModelError;
 use reqwest::Url;
 
 /// A base URL that requests may be sent to.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Endpoint {
     base: Url,
     /// What the list of models is below, where it is not the base.
@@ -70,6 +70,13 @@ impl Endpoint {
             Some(lists) if path == "models" => below(lists, path),
             _ => below(&self.base, path),
         }
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    /// Shows the origin alone: a query may hold a key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Endpoint({})", self.base.origin().ascii_serialization())
     }
 }
 

@@ -1,6 +1,9 @@
 //! When a failed attempt is repeated, and how long the wait is.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, SystemTime},
+};
 
 use conversant_core::ModelError;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
@@ -59,18 +62,48 @@ impl From<ModelError> for Failure {
 }
 
 /// How many times a failed call is repeated, and the repetitions of one call.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Retries {
     left: u32,
     done: u32,
     /// Whether the connection of the next attempt may be one that was used before.
     reused: bool,
     backoff: Backoff,
+    budget: Option<Arc<Budget>>,
+}
+
+/// What an adapter may spend on repetitions in all, so that a server in trouble is not given more to do.
+#[derive(Debug)]
+struct Budget {
+    /// What a call earns.
+    ratio: f64,
+    /// What there is to spend.
+    saved: Mutex<f64>,
+}
+
+impl Budget {
+    /// What there is at first, and the most that is saved: repetitions for clients that seldom call.
+    const SAVINGS: f64 = 10.0;
+
+    fn earn(&self) {
+        let mut saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
+        *saved = (*saved + self.ratio).min(Self::SAVINGS);
+    }
+
+    /// Pays for a repetition, if there is enough.
+    fn pay(&self) -> bool {
+        let mut saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
+        let enough = *saved >= 1.0;
+        if enough {
+            *saved -= 1.0;
+        }
+        enough
+    }
 }
 
 impl Retries {
     pub(crate) const fn new(max: u32) -> Self {
-        Self { left: max, done: 0, reused: false, backoff: BACKOFF }
+        Self { left: max, done: 0, reused: false, backoff: BACKOFF, budget: None }
     }
 
     /// Sets how many there are at most.
@@ -83,10 +116,18 @@ impl Retries {
         self.backoff = Backoff { first, longest };
     }
 
-    /// Tells that a connection that was used before may be used again.
-    pub(super) const fn reusing(mut self, reused: bool) -> Self {
-        self.reused = reused;
-        self
+    /// Sets how many repetitions there may be for each call, over all calls.
+    pub(crate) fn set_budget(&mut self, ratio: f64) {
+        let ratio = if ratio.is_finite() { ratio.max(0.0) } else { 0.0 };
+        self.budget = Some(Arc::new(Budget { ratio, saved: Mutex::new(Budget::SAVINGS) }));
+    }
+
+    /// Starts the repetitions of a call, whose connection may be one that was used before.
+    pub(super) fn start(&self, reused: bool) -> Self {
+        if let Some(budget) = &self.budget {
+            budget.earn();
+        }
+        Self { reused, ..self.clone() }
     }
 
     /// Waits until the next attempt.
@@ -108,7 +149,8 @@ impl Retries {
                 self.backoff.wait(self.done, fastrand::f64())
             }
         };
-        if self.left == 0 || wait >= deadline.left() {
+        let is_over = self.left == 0 || wait >= deadline.left();
+        if is_over || self.budget.as_ref().is_some_and(|budget| !budget.pay()) {
             return Err(failure.error);
         }
         self.left -= 1;

@@ -90,7 +90,7 @@ impl Connection {
 
     pub(crate) fn start_retries(&self) -> Retries {
         let last = *self.last_used.lock().unwrap_or_else(PoisonError::into_inner);
-        self.retries.reusing(retry::is_recent(last, POOL_IDLE))
+        self.retries.start(retry::is_recent(last, POOL_IDLE))
     }
 
     pub(crate) fn was_used(&self) {
@@ -123,6 +123,13 @@ impl Connection {
                 error => Failure::again(error),
             })?
             .map_err(|error| classify::before_head(error, self.connect))?;
+        if matches!(self.client, HttpClient::Given(_)) && *response.url() != self.endpoint.url(path)
+        {
+            return Err(Failure::last(ModelError::config(
+                "the HTTP client that was given follows redirects, and so took the conversation \
+                 elsewhere; build it with `redirect::Policy::none()`",
+            )));
+        }
         self.judge(response, deadline).await
     }
 

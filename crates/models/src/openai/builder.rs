@@ -2,7 +2,7 @@
 
 mod sampling;
 
-use std::{env, marker::PhantomData, sync::Arc, time::Duration};
+use std::{env, fmt, marker::PhantomData, sync::Arc, time::Duration};
 
 use conversant_core::ModelError;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
@@ -40,7 +40,7 @@ const OPENAI: &str = "https://api.openai.com/v1";
 ///     .build()?;
 /// # Ok::<(), conversant_core::ModelError>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[must_use]
 pub struct OpenAiBuilder<M> {
     pub(super) model: String,
@@ -221,6 +221,14 @@ impl<M> OpenAiBuilder<M> {
         self
     }
 
+    /// Limits the repetitions over all calls of the adapter and its clones, to so many for each call on average: `0.2` adds a fifth
+    /// to the requests at most, when a server is in trouble for long. A first ten are free. Without it only
+    /// [`max_retries`](Self::max_retries) limits them.
+    pub fn retry_budget(mut self, for_each_call: f64) -> Self {
+        self.retries.set_budget(for_each_call);
+        self
+    }
+
     /// Sets the waits between attempts where the server asks for none: the first, which doubles with each, and the longest. Half a
     /// second and 8 s unless set; up to a quarter less at random.
     pub fn backoff(mut self, first: Duration, longest: Duration) -> Self {
@@ -236,7 +244,8 @@ impl<M> OpenAiBuilder<M> {
 
     /// Sets the HTTP client to send with, in place of the shared one: for a proxy, certificates or a resolver of one's own.
     ///
-    /// The client should follow no redirects. Its own time limits hold besides the adapter's.
+    /// The client should follow no redirects: an answer from elsewhere is refused, but by then the conversation has been there. Its own
+    /// time limits hold besides the adapter's.
     pub fn http_client(mut self, client: reqwest::Client) -> Self {
         self.client = Some(client);
         self
@@ -269,7 +278,7 @@ impl<M> OpenAiBuilder<M> {
             headers: self.header_map(key)?,
             mask: self.mask(key),
             timers: self.timers,
-            retries: self.retries,
+            retries: self.retries.clone(),
             body_limit: self.body_limit,
             connect: self.connect,
             last_used: Arc::default(),
@@ -310,6 +319,18 @@ impl<M> OpenAiBuilder<M> {
     fn mask(&self, key: &str) -> Mask {
         let headers = self.headers.iter().map(|(_, value)| value.clone());
         Mask::new(headers.chain([SecretString::from(key)]))
+    }
+}
+
+impl<M> fmt::Debug for OpenAiBuilder<M> {
+    /// Shows neither keys nor addresses: what is not checked yet may hold a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenAiBuilder")
+            .field("model", &self.model)
+            .field("params", &self.params)
+            .field("settings", &self.settings)
+            .field("timers", &self.timers)
+            .finish_non_exhaustive()
     }
 }
 

@@ -44,7 +44,10 @@ fn nothing_shows_a_key() {
     };
     let builder = set(OpenAiChat::builder("m"));
     let model = builder.clone().build().unwrap();
-    let shown = format!("{builder:?} {builder:#?} {model:?} {model:#?}");
+    let tenant = set(OpenAiChat::builder("m")).base_url("https://x.example/v1?key=canary-4");
+    let tenant = tenant.build().unwrap();
+    let wrong = OpenAiChat::builder("m").base_url("https://me:canary-5@x.example/v1");
+    let shown = format!("{builder:?} {builder:#?} {model:?} {model:#?} {tenant:?} {wrong:?}");
     assert!(!shown.contains("canary"), "{shown}");
     let _both: [LanguageModel; 2] =
         [model.into(), OpenAi::builder("m").api_key("sk-canary").build().unwrap().into()];

@@ -86,6 +86,17 @@ async fn retries_are_as_many_as_was_said() {
 }
 
 #[tokio::test]
+async fn repetitions_have_a_budget_over_all_calls() {
+    let server = server("status_500");
+    let model = builder(&server.base_url()).retry_budget(0.2).build().unwrap();
+    for _ in 0..50 {
+        model.clone().generate(&question()).await.unwrap_err();
+    }
+    // Fifty calls, the first ten repetitions, and one for every five calls.
+    assert!((68..=70).contains(&server.attempts()), "{}", server.attempts());
+}
+
+#[tokio::test]
 async fn a_call_that_is_dropped_at_any_point_leaves_nothing_behind() {
     let server = OpenAiServer::builder().reply("hello").repeat_last().start().unwrap();
     let model = builder(&server.base_url()).build().unwrap();
