@@ -34,7 +34,14 @@ impl<'v> Renderer<'_, 'v> {
             match node {
                 Node::Text(text) => self.out.push_str(text),
                 Node::Variable { name, escape } => {
-                    let view = self.find(name).ok_or_else(|| self.missing(name))?;
+                    let found = match self.find(name) {
+                        // The truth of a condition is not shown, but what that stands in.
+                        Some(view) if *escape && *name == Name::Dot && view.is_true() => {
+                            self.scopes.iter().rev().nth(1).copied()
+                        }
+                        found => found,
+                    };
+                    let view = found.ok_or_else(|| self.missing(name))?;
                     let text = view.text();
                     if *escape {
                         push_escaped(&mut self.out, &text);
@@ -80,8 +87,7 @@ impl<'v> Renderer<'_, 'v> {
     fn find(&self, name: &Name) -> Option<View<'v>> {
         let mut scopes = self.scopes.iter().rev().copied();
         match name {
-            // An inverted section has no value of its own.
-            Name::Dot => scopes.find(|scope| !matches!(scope, View::True)),
+            Name::Dot => scopes.next(),
             Name::Path(path) => scopes.find_map(|scope| scope.walk(path)).or_else(|| {
                 let (first, rest) = path.split_first()?;
                 View::Variable(self.values.get(first)?).walk(rest)

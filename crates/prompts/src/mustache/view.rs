@@ -16,6 +16,8 @@ pub(super) enum View<'v> {
     Content(&'v Content),
     /// One character of a text, by its index.
     Text(&'v str),
+    /// Zero or `false` that a path wanted to go into: the reference shows it there, and there alone.
+    Zero(&'static str),
     /// What an inverted section stands in.
     True,
     /// The empty text that a missing name counts as.
@@ -41,18 +43,31 @@ impl<'v> View<'v> {
             },
             Self::Content(content) => content.is_empty(),
             Self::Text(text) => text.is_empty(),
-            Self::Nothing => true,
+            Self::Nothing | Self::Zero(_) => true,
             Self::Variable(_) | Self::Message(_) | Self::True => false,
         }
     }
 
-    /// Tells whether this is zero or `false`, which the reference shows and does not walk further.
-    fn is_zero_or_false(self) -> bool {
+    /// Tells whether this is the value `true`.
+    pub(super) fn is_true(self) -> bool {
         match self {
-            Self::Variable(Value::Data(data)) => Self::Json(data).is_zero_or_false(),
-            Self::Variable(Value::Integer(_) | Value::Float(_))
-            | Self::Json(Json::Bool(_) | Json::Number(_)) => self.is_false(),
+            Self::Variable(Value::Data(data)) => data.as_bool() == Some(true),
+            Self::Json(data) => data.as_bool() == Some(true),
+            Self::True => true,
             _ => false,
+        }
+    }
+
+    /// Returns how zero and `false` are written, if this is one of them.
+    fn zero(self) -> Option<&'static str> {
+        match self {
+            Self::Variable(Value::Data(data)) => Self::Json(data).zero(),
+            Self::Variable(Value::Integer(0)) => Some("0"),
+            Self::Variable(Value::Float(number)) => zero(*number),
+            Self::Json(Json::Bool(false)) => Some("False"),
+            Self::Json(Json::Number(number)) if number.is_f64() => zero(number.as_f64()?),
+            Self::Json(Json::Number(number)) => (number.as_i64() == Some(0)).then_some("0"),
+            _ => None,
         }
     }
 
@@ -60,8 +75,8 @@ impl<'v> View<'v> {
     pub(super) fn walk(self, path: &[String]) -> Option<Self> {
         let mut view = self;
         for part in path {
-            if view.is_zero_or_false() {
-                return Some(view);
+            if let Some(zero) = view.zero() {
+                return Some(Self::Zero(zero));
             }
             view = view.child(part)?;
         }
@@ -98,14 +113,16 @@ impl<'v> View<'v> {
         }
     }
 
-    /// Returns the value as text, as Python's `str` shows it; lists and maps as JSON.
+    /// Returns the value as text, as Python's `str` shows it; lists and maps as JSON, what counts as false
+    /// as nothing.
     pub(super) fn text(self) -> Cow<'v, str> {
         match self {
-            _ if self.is_false() && !self.is_zero_or_false() => Cow::Borrowed(""),
+            Self::Zero(zero) => Cow::Borrowed(zero),
+            _ if self.is_false() => Cow::Borrowed(""),
             Self::Variable(Value::Text(text)) => Cow::Borrowed(text),
             Self::Variable(value) => Cow::Owned(argument(value).to_string()),
             Self::Json(Json::String(text)) => Cow::Borrowed(text),
-            Self::Json(Json::Null) | Self::Nothing => Cow::Borrowed(""),
+            Self::Nothing => Cow::Borrowed(""),
             Self::Json(data) => Cow::Owned(json_argument(data).to_string()),
             Self::Message(message) => Cow::Owned(message.to_string()),
             Self::Content(content) => content.text(),
@@ -127,6 +144,14 @@ impl<'v> Items<'v> {
             Self::Messages(messages) => Box::new(messages.iter().map(View::Message)),
             Self::Json(items) => Box::new(items.iter().map(View::Json)),
         }
+    }
+}
+
+fn zero(number: f64) -> Option<&'static str> {
+    match number {
+        0.0 if number.is_sign_negative() => Some("-0.0"),
+        0.0 => Some("0.0"),
+        _ => None,
     }
 }
 

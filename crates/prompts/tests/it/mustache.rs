@@ -49,7 +49,7 @@ fn values_are_written_as_the_reference_writes_them() {
     };
     let table = [
         ("{{text}}|{{{text}}}|{{& text }}", "&lt;&amp;&quot;&gt;'|<&\">'|<&\">'"),
-        ("{{float}} {{zero}} {{yes}} {{no}} [{{none}}]", "1e+16 0 True False []"),
+        ("{{float}} [{{zero}}] {{yes}} [{{no}}] [{{none}}]", "1e+16 [] True [] []"),
         ("{{#text}}in {{{.}}}{{/text}}", "in <&\">'"),
         ("{{#empty}}x{{/empty}}{{^empty}}y{{/empty}}", "y"),
         ("{{#zero}}x{{/zero}}{{^zero}}y{{/zero}}{{#no}}x{{/no}}{{^missing}}z{{/missing}}", "yz"),
@@ -57,16 +57,25 @@ fn values_are_written_as_the_reference_writes_them() {
         ("{{#list}}[{{.}}]{{/list}}", "[a][b]"),
         ("{{list.0}}{{list.3}}{{list.-1}}{{text.0}}", "abb&lt;"),
         ("{{#nested.list}}<{{#.}}{{.}},{{/.}}>{{/nested.list}}", "<1,2,><3,>"),
-        ("{{nested.zero.more}}", "0"),
+        // Zero is shown where a path wanted to go into it, and there alone.
+        ("{{nested.zero}}|{{nested.zero.more}}|{{no.more}}", "|0|False"),
+        (
+            "{{#nested.zero.more}}x{{/nested.zero.more}}{{^nested.zero.more}}y{{/nested.zero.more}}",
+            "y",
+        ),
         ("{{#people}}{{name}}={{text}};{{/people}}", "Ada=&lt;&amp;&quot;&gt;';=own;"),
         ("{{#yes}}{{#people}}{{name}}{{/people}}{{/yes}}", "Ada"),
         ("{{#people}}{{^name}}{{text}}{{/name}}{{/people}}", "own"),
         ("{{{history}}}", "Human: hi\nAI: hello"),
         ("{{#history}}{{type}}: {{content}};{{/history}}", "human: hi;ai: hello;"),
+        ("{{#yes}}{{#people}}{{#name}}{{.}}{{/name}}{{/people}}{{/yes}}", "Ada"),
+        ("{{#text}}{{^no}}{{#.}}{{.}}{{/.}}{{/no}}{{/text}}", "True"),
+        ("{{#text}}{{^no}}{{.}}|{{&.}}{{/no}}{{/text}}", "&lt;&amp;&quot;&gt;'|True"),
+        ("{{#list}}{{^list}}x{{/list}}.{{/list}}", ".."),
         ("a\n  {{! alone }}  \nb\n", "a\nb\n"),
         ("a\r\n{{#yes}}\r\nb\r\n{{/yes}}\r\nc", "a\r\nb\r\nc"),
         ("{{#yes}}\n{{#yes}}\nx\n{{/yes}}\n{{/yes}}\n", "x\n"),
-        ("{{=<% %>=}}\n<%zero%> {{zero}}", "0 {{zero}}"),
+        ("{{=<% %>=}}\n<%text.0%> {{zero}}", "&lt; {{zero}}"),
     ];
     for (source, expected) in table {
         let text = template(source).format(&variables).expect(source).to_string();
