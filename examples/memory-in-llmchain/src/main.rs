@@ -1,7 +1,7 @@
 //! The two conversations of LangChain's page "Memory in LLMChain", as that page prints them.
 //!
 //! Without a key it answers for itself: a loopback server gives the page's answers over real HTTP. With `OPENAI_API_KEY`, or with
-//! `--base-url` and `--model`, it talks to that server instead.
+//! `--base-url` and `--model`, it talks to that server instead; the models are the page's own unless they are named.
 #![allow(clippy::print_stdout, clippy::print_stderr, unreachable_pub)]
 
 mod conversations;
@@ -19,7 +19,7 @@ struct Arguments {
     /// The server to talk to, up to and with `/v1`; OpenAI's if there is a key and nothing is given.
     #[arg(long, env = "OPENAI_BASE_URL")]
     base_url: Option<String>,
-    /// The model for both conversations.
+    /// The model for both conversations, instead of the page's.
     #[arg(long, env = "OPENAI_MODEL")]
     model: Option<String>,
     /// Another model for the first conversation, where the chat model has no completion endpoint.
@@ -43,7 +43,7 @@ async fn main() -> ExitCode {
 async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let has_key = std::env::var_os("OPENAI_API_KEY").is_some_and(|key| !key.is_empty());
     let server = if has_key || arguments.base_url.is_some() {
-        Server::given(arguments)?
+        Server::given(arguments)
     } else {
         eprintln!(
             "no OPENAI_API_KEY and no --base-url: a loopback server gives the page's answers"

@@ -1,6 +1,6 @@
 //! Which server the conversations are held with: a given one, or a loopback server with the page's answers.
 
-use std::{error::Error, io};
+use std::io;
 
 use conversant_core::ModelError;
 use conversant_models::{OpenAi, OpenAiBuilder, OpenAiChat};
@@ -17,6 +17,10 @@ const ANSWERS: [&str; 4] = [
      specific you would like to talk about or any questions I can assist you with?",
 ];
 
+/// The models that the page asks: the defaults of LangChain 0.1's `OpenAI()` and `ChatOpenAI()`.
+const PAGE_COMPLETION: &str = "gpt-3.5-turbo-instruct";
+const PAGE_CHAT: &str = "gpt-3.5-turbo";
+
 /// A server, and the models to ask there.
 pub struct Server {
     /// `None`: OpenAI's.
@@ -28,11 +32,16 @@ pub struct Server {
 }
 
 impl Server {
-    /// Takes the server that the arguments name.
-    pub fn given(arguments: Arguments) -> Result<Self, Box<dyn Error>> {
-        let chat_model = arguments.model.ok_or("no model: give --model, or set OPENAI_MODEL")?;
-        let completion_model = arguments.completion_model.unwrap_or_else(|| chat_model.clone());
-        Ok(Self { base_url: arguments.base_url, completion_model, chat_model, _loopback: None })
+    /// Takes the server that the arguments name, and the page's own models unless they name others.
+    pub fn given(arguments: Arguments) -> Self {
+        let Arguments { base_url, model, completion_model } = arguments;
+        let completion_model = completion_model.or_else(|| model.clone());
+        Self {
+            base_url,
+            completion_model: completion_model.unwrap_or_else(|| PAGE_COMPLETION.to_owned()),
+            chat_model: model.unwrap_or_else(|| PAGE_CHAT.to_owned()),
+            _loopback: None,
+        }
     }
 
     /// Starts a server that gives the page's answers.
@@ -40,8 +49,8 @@ impl Server {
         let server = OpenAiServer::start(ANSWERS)?;
         Ok(Self {
             base_url: Some(server.base_url()),
-            completion_model: "page-completion".to_owned(),
-            chat_model: "page-chat".to_owned(),
+            completion_model: PAGE_COMPLETION.to_owned(),
+            chat_model: PAGE_CHAT.to_owned(),
             _loopback: Some(server),
         })
     }

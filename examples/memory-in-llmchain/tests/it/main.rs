@@ -3,6 +3,8 @@
 
 use std::process::{Command, Output};
 
+use conversant_testkit::OpenAiServer;
+
 const PAGE: &str = include_str!("../data/page.txt");
 const CASES: &str = include_str!("../data/chain-doc.jsonl");
 
@@ -53,9 +55,30 @@ fn expected_with_escape_codes() -> String {
 }
 
 #[test]
-fn a_server_without_a_model_is_told_before_any_call() {
-    let output = run(&["--base-url", "http://127.0.0.1:9/v1"]);
+fn another_server_is_asked_for_the_models_that_are_named() {
+    let cases: [(&[&str], [&str; 2]); 3] = [
+        (&[], ["gpt-3.5-turbo-instruct", "gpt-3.5-turbo"]),
+        (&["--model", "m"], ["m", "m"]),
+        (&["--model", "m", "--completion-model", "c"], ["c", "m"]),
+    ];
+    for (named, expected) in cases {
+        let server = OpenAiServer::start(["a", "b", "c", "d"]).unwrap();
+        let base_url = server.base_url();
+        let output = run(&[&["--base-url", &base_url], named].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(output.stderr.is_empty());
+        let requests = server.requests();
+        let models: Vec<_> =
+            requests.iter().map(|request| request.json()["model"].as_str().unwrap()).collect();
+        assert_eq!(models, [expected[0], expected[0], expected[1], expected[1]]);
+    }
+}
+
+#[test]
+fn a_failure_is_one_line() {
+    let output = run(&["--base-url", "ftp://127.0.0.1"]);
     assert_eq!(output.status.code(), Some(1));
     let stderr = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(stderr, "memory-in-llmchain: no model: give --model, or set OPENAI_MODEL\n");
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    assert!(stderr.starts_with("memory-in-llmchain: "), "{stderr}");
 }
