@@ -1,0 +1,220 @@
+//! One session's file, under its lock.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{Read, Seek, SeekFrom, Write},
+};
+
+use conversant_core::{
+    Expect, HistoryError, Messages, Note, Range, SessionId, Slice, Turn, TurnId, Version,
+};
+use serde::de::DeserializeOwned;
+
+use crate::{
+    failure::{failure, wrong_line},
+    index::{Index, Span, TurnEntry},
+    place::Place,
+    record::{self, FORMAT, Header, NamedNote, Record, WholeNote, WholeTurn},
+};
+
+/// A session and what its file holds: none if it was never written.
+pub(crate) struct Conversation<'c> {
+    pub(crate) place: &'c Place,
+    pub(crate) session: &'c SessionId,
+    pub(crate) index: Option<Index>,
+}
+
+impl Conversation<'_> {
+    /// Reads what the file holds, beyond what was known of it.
+    pub(crate) fn refresh(&mut self) -> Result<(), HistoryError> {
+        self.index = Index::read(&self.place.file(), self.session, self.index.take())?;
+        Ok(())
+    }
+
+    pub(crate) fn version(&self) -> Version {
+        self.index.as_ref().map_or_else(Version::default, Index::version)
+    }
+
+    pub(crate) fn load(&self, range: Range) -> Result<Slice, HistoryError> {
+        let start = self.start(range)?;
+        let turns = self.read_turns(self.turns_from(start))?;
+        let mut messages: Vec<_> =
+            turns.iter().flat_map(|turn| turn.messages().iter_shared().cloned()).collect();
+        let wanted = usize::try_from(self.version().messages - start).unwrap_or(usize::MAX);
+        let messages = messages.split_off(messages.len().saturating_sub(wanted));
+        Ok(Slice::new(messages.into_iter().collect::<Messages>(), self.version()))
+    }
+
+    pub(crate) fn turns(&self, range: Range) -> Result<Vec<Turn>, HistoryError> {
+        self.read_turns(self.turns_from(self.start(range)?))
+    }
+
+    /// Returns the number of the message at which a range begins.
+    fn start(&self, range: Range) -> Result<u64, HistoryError> {
+        let version = self.version();
+        match range {
+            Range::After(seen) if seen.epoch == version.epoch => {
+                Ok(seen.messages.min(version.messages))
+            }
+            Range::All | Range::After(_) => Ok(0),
+            Range::LastMessages(count) => Ok(version.messages.saturating_sub(count as u64)),
+            Range::LastTurns(0) => Ok(version.messages),
+            Range::LastTurns(count) => {
+                let turns = self.entries().iter().rev().filter(|turn| turn.count > 0);
+                Ok(turns.take(count).last().map_or(version.messages, |turn| turn.first))
+            }
+            Range::LastBytes(bytes) => self.start_of_bytes(bytes),
+            _ => Err(HistoryError::Unsupported { what: "this range" }),
+        }
+    }
+
+    fn start_of_bytes(&self, mut left: u64) -> Result<u64, HistoryError> {
+        let mut start = self.version().messages;
+        for entry in self.entries().iter().rev() {
+            for turn in self.read_turns(std::slice::from_ref(entry))? {
+                for message in turn.messages().iter().rev() {
+                    match left.checked_sub(record::bytes(message)) {
+                        Some(rest) => left = rest,
+                        None => return Ok(start),
+                    }
+                    start -= 1;
+                }
+            }
+        }
+        Ok(start)
+    }
+
+    fn entries(&self) -> &[TurnEntry] {
+        self.index.as_ref().map_or(&[], |index| &index.turns)
+    }
+
+    /// Returns the turns that end after a message; all for the first.
+    fn turns_from(&self, start: u64) -> &[TurnEntry] {
+        let entries = self.entries();
+        let first =
+            if start == 0 { 0 } else { entries.partition_point(|turn| turn.end() <= start) };
+        entries.get(first..).unwrap_or_default()
+    }
+
+    fn read_turns(&self, entries: &[TurnEntry]) -> Result<Vec<Turn>, HistoryError> {
+        let mut lines = Lines::open(self.place)?;
+        let read = |entry: &TurnEntry| Ok(lines.read::<WholeTurn>(entry.span)?.turn);
+        entries.iter().map(read).collect()
+    }
+
+    pub(crate) fn append(&mut self, turn: &Turn, expect: Expect) -> Result<Version, HistoryError> {
+        if let Some(index) = &self.index
+            && let Some(&end) = index.by_id.get(&turn.id())
+        {
+            return Ok(Version::new(index.header.epoch, end));
+        }
+        expect.check(self.version())?;
+        self.write(|line| Record { line, turn: Some(turn), note: None })?;
+        Ok(self.version())
+    }
+
+    pub(crate) fn put_note(&mut self, name: &str, note: &Note) -> Result<(), HistoryError> {
+        Expect::SameEpoch(note.covers).check(self.version())?;
+        self.write(|line| Record { line, turn: None, note: Some(NamedNote::new(name, note)) })
+    }
+
+    pub(crate) fn note(&self, name: &str) -> Result<Option<Note>, HistoryError> {
+        let span = self.index.as_ref().and_then(|index| index.notes.get(name).copied());
+        let Some(span) = span else { return Ok(None) };
+        Ok(Some(Lines::open(self.place)?.read::<WholeNote>(span)?.note.into_note()))
+    }
+
+    /// Empties the session and starts a new epoch; a session that is deleted leaves its name nowhere.
+    pub(crate) fn clear(&mut self, keep_name: bool) -> Result<(), HistoryError> {
+        let was_there = self.index.as_ref().is_some_and(|index| index.header.session.is_some());
+        let session = (keep_name && was_there).then(|| self.session.clone());
+        let header = header(session, self.version().epoch.saturating_add(1));
+        self.place.replace(&record::encode(&header)?)?;
+        self.refresh()
+    }
+
+    /// Writes the next line, for good or not at all.
+    fn write<'r>(&mut self, record: impl FnOnce(u64) -> Record<'r>) -> Result<(), HistoryError> {
+        match &mut self.index {
+            Some(index) if index.header.session.is_some() => {
+                let line = record::encode(&record(index.lines))?;
+                let mut bytes = Vec::with_capacity(line.len() + 1);
+                if index.is_open {
+                    bytes.push(b'\n');
+                }
+                bytes.extend_from_slice(&line);
+                extend(self.place, index, &bytes)?;
+            }
+            _ => {
+                let header = header(Some(self.session.clone()), self.version().epoch);
+                let mut bytes = record::encode(&header)?;
+                bytes.extend_from_slice(&record::encode(&record(1))?);
+                self.place.replace(&bytes)?;
+            }
+        }
+        self.refresh()
+    }
+}
+
+fn header(session: Option<SessionId>, epoch: u64) -> Header {
+    Header { conversant: FORMAT, session, epoch, file: TurnId::random() }
+}
+
+/// Writes at the file's end, after what was never finished there was cut off. If that fails, the end is put back.
+fn extend(place: &Place, index: &Index, bytes: &[u8]) -> Result<(), HistoryError> {
+    let mut file = OpenOptions::new().write(true).open(place.file()).map_err(failure)?;
+    let mut write = || {
+        if index.torn > 0 {
+            file.set_len(index.end)?;
+        }
+        file.seek(SeekFrom::Start(index.end))?;
+        file.write_all(bytes)?;
+        file.sync_data()
+    };
+    write().map_err(|error| {
+        let _ = file.set_len(index.end).and_then(|()| file.sync_data());
+        failure(error)
+    })
+}
+
+/// Writes a conversation anew, of the turns that could be read.
+pub(crate) fn rewrite(
+    place: &Place,
+    session: &SessionId,
+    epoch: u64,
+    turns: &[Turn],
+) -> Result<(), HistoryError> {
+    let mut bytes = record::encode(&header(Some(session.clone()), epoch))?;
+    for (turn, line) in turns.iter().zip(1..) {
+        bytes.extend_from_slice(&record::encode(&Record { line, turn: Some(turn), note: None })?);
+    }
+    place.replace(&bytes)
+}
+
+/// A file whose lines are read one by one.
+struct Lines(Option<File>);
+
+impl Lines {
+    fn open(place: &Place) -> Result<Self, HistoryError> {
+        match File::open(place.file()) {
+            Ok(file) => Ok(Self(Some(file))),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self(None)),
+            Err(error) => Err(failure(error)),
+        }
+    }
+
+    fn read<T: DeserializeOwned>(&mut self, span: Span) -> Result<T, HistoryError> {
+        let gone = || wrong_line(span.line, "is gone");
+        let file = self.0.as_mut().ok_or_else(gone)?;
+        let mut line = vec![0; span.bytes];
+        file.seek(SeekFrom::Start(span.offset)).map_err(failure)?;
+        file.read_exact(&mut line).map_err(|_| gone())?;
+        if !record::is_whole(&line) {
+            return Err(wrong_line(span.line, "is damaged"));
+        }
+        serde_json::from_slice(&line).map_err(|error| HistoryError::Corrupt {
+            what: format!("line {} can't be read", span.line),
+            source: Some(error.into()),
+        })
+    }
+}

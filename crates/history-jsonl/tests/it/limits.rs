@@ -1,0 +1,104 @@
+//! Sizes, paths and what is left in the folder.
+
+use std::fs;
+
+use conversant_core::{ChatHistory, HistoryError, Message, Note, Range, ToolCall, Turn};
+use conversant_history_jsonl::JsonlHistory;
+use conversant_testkit::block_on;
+use serde_json::json;
+
+use crate::support::{Folder, append, exchange, load, session};
+
+#[test]
+fn a_message_above_the_limit_is_refused_and_one_at_the_limit_is_not() {
+    let folder = Folder::new();
+    let message = Message::human("x".repeat(1_000));
+    let bytes = message.to_stored().to_string().len() as u64;
+    let turn = Turn::new(vec![Message::human("small"), message]);
+    let small = folder.open().with_max_message_bytes(bytes - 1);
+    let error = append(&small, "a", &turn).unwrap_err();
+    assert!(
+        matches!(error, HistoryError::TooLarge { bytes: found, .. } if found == bytes),
+        "{error}"
+    );
+    assert!(folder.endings().is_empty());
+    append(&folder.open().with_max_message_bytes(bytes), "a", &turn).unwrap();
+}
+
+#[test]
+fn what_could_not_be_read_again_is_not_stored() {
+    let folder = Folder::new();
+    let history = folder.open();
+    let mut refused = Vec::new();
+    for depth in 90..140 {
+        let args = (0..depth).fold(json!({}), |inner, _| json!([inner]));
+        let turn = Turn::new(vec![Message::ai("").with_tool_calls([ToolCall::new("f", args)])]);
+        match append(&history, "deep", &turn) {
+            Ok(_) => {
+                // Read by one who does not know the file.
+                let found = block_on(folder.open().load(&session("deep"), Range::LastTurns(1)));
+                assert_eq!(&found.unwrap().messages, turn.messages(), "depth {depth}");
+            }
+            Err(HistoryError::Unsupported { .. }) => refused.push(depth),
+            Err(error) => panic!("depth {depth}: {error}"),
+        }
+    }
+    assert!(refused.contains(&139) && !refused.contains(&100), "refused: {refused:?}");
+    let lacks_id = Turn::new(vec![Message::new(conversant_core::Role::Tool, "rain")]);
+    let error = append(&history, "deep", &lacks_id).unwrap_err();
+    assert!(matches!(error, HistoryError::Unsupported { .. }), "{error}");
+}
+
+#[test]
+fn a_note_of_messages_comes_back_as_messages() {
+    let folder = Folder::new();
+    let history = folder.open();
+    let covers = append(&history, "a", &exchange(1)).unwrap();
+    let kept = load(&history, "a").unwrap().messages;
+    for note in [Note::new(kept, covers), Note::new(json!([1, "two"]), covers)] {
+        block_on(history.put_note(&session("a"), "kept", &note)).unwrap();
+        assert_eq!(block_on(history.note(&session("a"), "kept")).unwrap(), Some(note));
+    }
+}
+
+#[test]
+fn no_id_is_a_path_and_reading_leaves_no_file() {
+    let folder = Folder::new();
+    let inner = folder.path().join("inner");
+    let history = JsonlHistory::open(&inner).unwrap();
+    for name in ["../a", "/etc/passwd", "..", "a/b", "nul", "con", "a:b"] {
+        assert!(load(&history, name).unwrap().messages.is_empty());
+        assert_eq!(history.path(&session(name)).parent(), Some(inner.as_path()), "{name}");
+    }
+    assert_eq!(fs::read_dir(&inner).unwrap().count(), 0);
+    append(&history, "../a", &exchange(1)).unwrap();
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn of_a_deleted_session_no_name_and_no_text_is_left() {
+    let folder = Folder::new();
+    let history = folder.open();
+    append(&history, "a name to forget", &Turn::exchange("a secret", "kept")).unwrap();
+    block_on(history.lease(&session("a name to forget"), std::time::Duration::from_secs(60)))
+        .unwrap();
+    block_on(history.delete(&session("a name to forget"))).unwrap();
+    assert_eq!(folder.endings(), ["jsonl", "lock"]);
+    for entry in fs::read_dir(folder.path()).unwrap() {
+        let text = fs::read_to_string(entry.unwrap().path()).unwrap();
+        assert!(!text.contains("forget") && !text.contains("secret"), "{text}");
+    }
+    assert!(block_on(history.sessions(None, 9)).unwrap().is_empty());
+    let lease = block_on(history.lease(&session("a name to forget"), std::time::Duration::ZERO));
+    assert!(lease.unwrap().is_some());
+}
+
+#[test]
+fn a_folder_that_is_none_is_told() {
+    let folder = Folder::new();
+    let file = folder.path().join("file");
+    fs::write(&file, "text").unwrap();
+    let error = JsonlHistory::open(&file).unwrap_err();
+    assert_eq!(error.to_string(), "the history is corrupt: there is a file in the folder's place");
+    assert!(JsonlHistory::open(file.join("inner")).is_err());
+}

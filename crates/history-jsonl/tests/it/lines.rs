@@ -1,0 +1,201 @@
+//! Lines that are torn, damaged, missing, doubled or edited.
+
+use std::{fs, sync::LazyLock};
+
+use conversant_core::{ChatHistory, HistoryError, Message, Note, Range, Version};
+use conversant_testkit::block_on;
+use proptest::prelude::*;
+
+use crate::support::{Folder, append, exchange, load, session};
+
+/// A file of three turns and a note, line by line, each with its end.
+static LINES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
+    let folder = Folder::new();
+    let history = folder.open();
+    for number in 0..2 {
+        append(&history, "a", &exchange(number)).unwrap();
+    }
+    let covers = load(&history, "a").unwrap().version;
+    block_on(history.put_note(&session("a"), "summary", &Note::new("met", covers))).unwrap();
+    append(&history, "a", &exchange(2)).unwrap();
+    folder.read("a").split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect()
+});
+
+fn joined(lines: &[Vec<u8>]) -> Vec<u8> {
+    lines.concat()
+}
+
+type Edit = fn(&mut Vec<Vec<u8>>);
+
+#[test]
+fn what_became_of_the_lines_is_told() {
+    let cases: [(&str, Edit); 16] = [
+        ("as it was", |_| {}),
+        ("a last line cut off", |lines| lines[4].truncate(40)),
+        ("a last line that lacks its end", |lines| assert!(lines[4].pop().is_some())),
+        ("a last line whose end was changed", |lines| *lines[4].last_mut().unwrap() = b'!'),
+        ("a last line that was damaged", |lines| lines[4][60] ^= 1),
+        ("zeros after the last line", |lines| lines.push(vec![0; 512])),
+        ("half a line after the last", |lines| lines.push(br#"{"line":5,"turn":{"id":"#.to_vec())),
+        ("a line that was damaged", |lines| lines[2][60] ^= 1),
+        ("a line of garbage", |lines| lines.insert(2, b"garbage\n".to_vec())),
+        ("an empty line", |lines| lines.insert(2, b"\n".to_vec())),
+        ("a line twice", |lines| lines.insert(3, lines[2].clone())),
+        ("a line missing", |lines| drop(lines.remove(2))),
+        ("lines swapped", |lines| lines.swap(1, 2)),
+        ("no first line", |lines| drop(lines.remove(0))),
+        ("nothing", Vec::clear),
+        ("edited on another system", |lines| {
+            lines.iter_mut().for_each(|line| {
+                line.pop();
+                line.extend_from_slice(b"\r\n");
+            });
+            lines.insert(0, b"\xef\xbb\xbf".to_vec());
+        }),
+    ];
+    let mut seen = String::new();
+    for (name, edit) in cases {
+        let mut lines = LINES.clone();
+        edit(&mut lines);
+        let bytes = joined(&lines);
+        let folder = Folder::new();
+        let history = folder.open();
+        folder.write("a", &bytes);
+        let outcome = load(&history, "a");
+        let torn = history.torn_tails();
+        let torn: u64 = torn.iter().map(|tail| tail.bytes).sum();
+        match outcome {
+            Ok(slice) => {
+                seen.push_str(&format!(
+                    "{name}: {} messages, {torn} bytes torn\n",
+                    slice.messages.len()
+                ));
+                // The next turn comes after what is whole, and all is read again.
+                let version = append(&history, "a", &exchange(7)).unwrap();
+                assert_eq!(version.messages, slice.version.messages + 2, "{name}");
+                let again = load(&folder.open(), "a").unwrap();
+                assert_eq!(again.messages.slice(..slice.messages.len()), slice.messages, "{name}");
+            }
+            Err(error) => {
+                assert!(matches!(error, HistoryError::Corrupt { .. }), "{name}: {error}");
+                seen.push_str(&format!("{name}: {error}\n"));
+                append(&history, "a", &exchange(7)).unwrap_err();
+                assert_eq!(folder.read("a"), bytes, "{name}: the file was changed");
+            }
+        }
+    }
+    insta::assert_snapshot!(seen);
+}
+
+#[test]
+fn what_can_be_read_of_a_damaged_file_is_saved() {
+    let mut lines = LINES.clone();
+    lines[0][20] ^= 1;
+    lines.insert(2, b"garbage\n".to_vec());
+    lines.push(lines[1].clone());
+    let bytes = joined(&lines);
+    let folder = Folder::new();
+    folder.write("a", &bytes);
+    let history = folder.open();
+    load(&history, "a").unwrap_err();
+    let salvaged = block_on(history.salvage(&session("a"))).unwrap();
+    assert_eq!((salvaged.turns, salvaged.lost), (3, vec![1, 3]));
+    assert_eq!(fs::read(&salvaged.damaged).unwrap(), bytes);
+    let found = load(&history, "a").unwrap();
+    assert_eq!(found.messages.len(), 6);
+    assert!(found.version.epoch > 0, "it was {}", found.version);
+    append(&history, "a", &exchange(7)).unwrap();
+    assert_eq!(load(&folder.open(), "a").unwrap().messages.len(), 8);
+    // A file that is whole loses nothing but its notes and its epoch.
+    let salvaged = block_on(history.salvage(&session("a"))).unwrap();
+    assert_eq!((salvaged.turns, salvaged.lost), (4, vec![]));
+    // Where there is nothing, nothing is saved.
+    assert!(block_on(history.salvage(&session("b"))).is_err());
+}
+
+#[test]
+fn a_later_format_is_told_and_left_alone() {
+    let folder = Folder::new();
+    let body =
+        r#"{"conversant":9,"session":"a","epoch":0,"file":"00000000-0000-0000-0000-000000000000""#;
+    let line = format!("{body},\"sum\":\"{:08x}\"}}\n", crc32fast::hash(body.as_bytes()));
+    folder.write("a", line.as_bytes());
+    let error = append(&folder.open(), "a", &exchange(1)).unwrap_err();
+    assert!(matches!(error, HistoryError::SchemaTooNew { found: 9, known: 1 }), "{error}");
+    assert_eq!(folder.read("a"), line.as_bytes());
+}
+
+#[test]
+fn files_of_the_first_format_are_read_for_ever() {
+    let folder = Folder::new();
+    folder.write("user-7", include_bytes!("format_1.jsonl"));
+    let history = folder.open();
+    let found = load(&history, "user-7").unwrap();
+    assert_eq!(found.version, Version::new(1, 4));
+    assert_eq!(found.messages.first(), Some(&Message::human("Hi there my friend")));
+    let note = block_on(history.note(&session("user-7"), "summary")).unwrap();
+    assert_eq!(note, Some(Note::new("They met.", Version::new(1, 2))));
+    append(&history, "user-7", &exchange(1)).unwrap();
+}
+
+#[test]
+fn a_file_under_another_session_s_name_is_told() {
+    let folder = Folder::new();
+    folder.write("b", &joined(&LINES));
+    let error = load(&folder.open(), "b").unwrap_err();
+    assert_eq!(error.to_string(), "the history is corrupt: line 1 is of another session");
+    folder.write("b", b"garbage");
+    let error = block_on(folder.open().sessions(None, 9)).unwrap_err().to_string();
+    let start = "the history is corrupt: line 1 is not the start of a conversation in `3e23e816";
+    assert!(error.starts_with(start), "{error}");
+}
+
+#[test]
+fn a_line_that_was_damaged_after_it_was_read_is_told() {
+    let folder = Folder::new();
+    folder.write("a", &joined(&LINES));
+    let history = folder.open();
+    assert_eq!(load(&history, "a").unwrap().messages.len(), 6);
+    let mut lines = LINES.clone();
+    lines[4][70] ^= 1;
+    folder.write("a", &joined(&lines));
+    let error = block_on(history.load(&session("a"), Range::LastTurns(1))).unwrap_err();
+    assert_eq!(error.to_string(), "the history is corrupt: line 5 is damaged");
+    // A file that has become shorter is read anew.
+    folder.write("a", &joined(&LINES[..3]));
+    assert_eq!(load(&history, "a").unwrap().messages.len(), 4);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// What flips can't do is make a conversation shorter or other than it was; what cuts can do is make it shorter.
+    #[test]
+    fn a_damaged_file_is_an_error_or_as_it_was(
+        flips in prop::collection::vec((any::<prop::sample::Index>(), 1..=255_u8), 1..4),
+        cut in prop::option::weighted(0.3, any::<prop::sample::Index>()),
+    ) {
+        let whole = joined(&LINES);
+        let mut bytes = whole.clone();
+        for (index, flip) in flips {
+            let index = index.index(bytes.len());
+            bytes[index] ^= flip;
+        }
+        if let Some(cut) = cut {
+            bytes = whole[..cut.index(whole.len())].to_vec();
+        }
+        let folder = Folder::new();
+        folder.write("a", &whole);
+        let before = load(&folder.open(), "a").unwrap().messages;
+        folder.write("a", &bytes);
+        match load(&folder.open(), "a") {
+            Ok(slice) if cut.is_some() => {
+                prop_assert_eq!(&slice.messages, &before.slice(..slice.messages.len()));
+                prop_assert_eq!(slice.messages.len() % 2, 0);
+            }
+            Ok(slice) => prop_assert_eq!(slice.messages, before),
+            Err(HistoryError::Corrupt { .. }) => {}
+            Err(error) => prop_assert!(false, "{}", error),
+        }
+    }
+}
