@@ -87,8 +87,12 @@ pub(crate) async fn save(
     incomplete: bool,
 ) -> Result<(), ChainError> {
     let Some(link) = link else { return Ok(()) };
-    let turn = link.turn(prepared.turn_id, &prepared.variables, answer).with_incomplete(incomplete);
     let ticket = prepared.ticket.take().unwrap_or_default();
+    let mut turn = link.turn(prepared.turn_id, &prepared.variables, answer);
+    turn = turn.with_incomplete(incomplete);
+    if let Some(base) = ticket.version() {
+        turn = turn.with_base(base);
+    }
     link.save(turn, ticket, answer, &prepared.context).await
 }
 
@@ -98,7 +102,7 @@ pub(crate) fn end(chain: &dyn Chain, prepared: Prepared, answer: Answer) -> Outc
     context.emit(&Event::chain_ended(chain.name(), &answer.outputs));
     drop(permit);
     variables.extend(answer.outputs);
-    let output_key = chain.outputs().first().map(ToString::to_string).unwrap_or_default();
+    let output_key = chain.outputs().first().cloned().unwrap_or_default();
     Outcome { variables, reply: answer.reply, turn_id, output_key }
 }
 
@@ -117,6 +121,6 @@ pub(crate) async fn fail(
 /// Gives back what a load holds, unless its turn was saved or tried to be.
 pub(crate) async fn abandon(link: Option<&Link>, ticket: Option<Ticket>) {
     if let (Some(link), Some(ticket)) = (link, ticket) {
-        link.memory.abandon(ticket).await;
+        link.memory().abandon(ticket).await;
     }
 }

@@ -34,6 +34,11 @@ impl Link {
         Self { memory, queue: Arc::default(), names, tidying }
     }
 
+    /// Returns the memory itself: called through the `Arc`, each of its futures would be boxed twice.
+    pub(crate) fn memory(&self) -> &dyn Memory {
+        &*self.memory
+    }
+
     /// Loads the memory for a call. The user's words are taken here, before anything is merged.
     pub(crate) async fn load(&self, inputs: &Variables) -> Result<Loaded, ChainError> {
         let words = self.input(inputs).map(Value::to_text);
@@ -42,7 +47,7 @@ impl Link {
             Some(words) => context.with_input(words),
             None => context,
         };
-        self.memory.load(context).await.map_err(ChainError::Load)
+        self.memory().load(context).await.map_err(ChainError::Load)
     }
 
     fn input<'v>(&self, variables: &'v Variables) -> Option<&'v Value> {
@@ -56,11 +61,12 @@ impl Link {
 
     /// Makes the turn of a call: what the user said, and what came of it.
     pub(crate) fn turn(&self, id: TurnId, variables: &Variables, answer: &Answer) -> Turn {
-        let mut messages = match self.input(variables) {
-            Some(Value::Messages(messages)) => messages.clone(),
-            Some(value) => Message::human(value.to_text().into_owned()).into(),
-            None => Messages::new(),
-        };
+        let mut messages = Messages::new();
+        match self.input(variables) {
+            Some(Value::Messages(said)) => messages = said.clone(),
+            Some(value) => messages.push(Message::human(value.to_text().into_owned())),
+            None => {}
+        }
         match (&answer.messages, &answer.reply) {
             (Some(more), _) => messages.append(more),
             (None, Some(reply)) => messages.push(reply.message.clone()),
@@ -77,7 +83,7 @@ impl Link {
         answer: &Answer,
         context: &RunContext,
     ) -> Result<(), ChainError> {
-        match self.memory.save(&turn, ticket).await {
+        match self.memory().save(&turn, ticket).await {
             Ok(saved) => warn(context, &saved.warnings),
             Err(source) => {
                 let text = self.output(answer).into();
@@ -86,7 +92,7 @@ impl Link {
             }
         }
         if self.tidying == Tidying::BeforeReturn {
-            match self.memory.tidy().await {
+            match self.memory().tidy().await {
                 Ok(saved) => warn(context, &saved.warnings),
                 Err(error) => warn(context, &[untidy(error)]),
             }

@@ -148,7 +148,7 @@ impl LlmChain {
     pub async fn tidy(&self) -> Result<Saved, MemoryError> {
         let Some(link) = &self.inner.link else { return Ok(Saved::default()) };
         let _permit = link.queue.enter().await;
-        link.memory.tidy().await
+        link.memory().tidy().await
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a call of a chain comes to.
 
+use std::borrow::Cow;
+
 use conversant_core::{Reply, TurnId, Value, Variables};
 
 /// What a call of a chain comes to: its inputs, the memory's variables and the outputs in one map, as LangChain's `invoke` gives
@@ -15,7 +17,7 @@ pub struct Outcome {
     pub reply: Option<Reply>,
     /// The turn's id.
     pub turn_id: TurnId,
-    pub(crate) output_key: String,
+    pub(crate) output_key: Cow<'static, str>,
 }
 
 impl Outcome {

@@ -135,7 +135,7 @@ impl<C: Chain + 'static> WithMemory<C> {
     /// [`MemoryError`]. A failure costs nothing: the next time tries again.
     pub async fn tidy(&self) -> Result<Saved, MemoryError> {
         let _permit = self.inner.link.queue.enter().await;
-        self.inner.link.memory.tidy().await
+        self.inner.link.memory().tidy().await
     }
 }
 

@@ -17,6 +17,9 @@ pub use self::segment::Chunk;
 use self::segment::{Segment, View};
 use crate::Message;
 
+/// The room, in views, for what follows the first part of a sequence.
+const ROOM: usize = 12;
+
 /// A sequence of messages, cheap to clone, to append to and to cut.
 ///
 /// `Display` is the transcript with the default prefixes ([`Transcript`](crate::Transcript)). Serde reads and writes an array of
@@ -73,12 +76,15 @@ impl Messages {
                 Err(back) => message = back,
             }
         }
-        self.views.push(View::growing(message, self.len));
+        self.views.push(View::growing(message, self.views.last()));
         self.len += 1;
     }
 
     /// Appends all of another sequence, by sharing it.
     pub fn append(&mut self, other: &Self) {
+        // A prompt as a rule, which goes on with a conversation and a question.
+        let rest = if self.views.is_empty() { ROOM } else { 1 };
+        self.views.reserve(other.views.len() + rest);
         self.views.extend(other.views.iter().map(View::sealed));
         self.len += other.len;
     }
@@ -233,12 +239,11 @@ impl<'m> IntoIterator for &'m Messages {
 
 impl<M: Into<Arc<Message>>> FromIterator<M> for Messages {
     fn from_iter<I: IntoIterator<Item = M>>(messages: I) -> Self {
-        let messages: Box<[_]> = messages.into_iter().map(Into::into).collect();
-        let len = messages.len();
-        if len == 0 {
-            return Self::new();
+        let view = View::whole(Segment::filled(messages.into_iter().map(Into::into)));
+        match view.len() {
+            0 => Self::new(),
+            len => Self { views: vec![view], len },
         }
-        Self { views: vec![View::whole(Segment::filled(messages))], len }
     }
 }
 

@@ -1,6 +1,9 @@
 //! The conversation under a memory: where it is kept, and the names and the form it is shown in.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    borrow::Cow,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use conversant_core::{
     ChatHistory, Expect, HistoryError, Loaded, MemoryError, Messages, Range, SessionId, Slice,
@@ -87,8 +90,13 @@ impl Conversation {
         Loaded::new(variables).with_ticket(Ticket::new(version))
     }
 
+    /// Returns the history itself: called through the `Arc`, each of its futures would be boxed twice.
+    fn store(&self) -> &dyn ChatHistory {
+        &*self.history
+    }
+
     pub(crate) async fn load(&self, range: Range) -> Result<Slice, HistoryError> {
-        self.history.load(&self.session, range).await
+        self.store().load(&self.session, range).await
     }
 
     /// Returns the whole conversation, reading only what was added since the last time.
@@ -129,21 +137,24 @@ impl Conversation {
         ticket: &Ticket,
     ) -> Result<Version, MemoryError> {
         let version = match ticket.version() {
-            None => self.history.append(&self.session, turn, Expect::Any).await,
+            None => self.store().append(&self.session, turn, Expect::Any).await,
             Some(base) => {
                 let expect = match self.conflict {
                     Conflict::Append => Expect::SameEpoch(base),
                     Conflict::Fail => Expect::Exactly(base),
                 };
-                let turn = turn.clone().with_base(turn.base().unwrap_or(base));
-                self.history.append(&self.session, &turn, expect).await
+                let turn = match turn.base() {
+                    Some(_) => Cow::Borrowed(turn),
+                    None => Cow::Owned(turn.clone().with_base(base)),
+                };
+                self.store().append(&self.session, &turn, expect).await
             }
         };
         version.map_err(MemoryError::from)
     }
 
     pub(crate) async fn clear(&self) -> Result<(), MemoryError> {
-        self.history.clear(&self.session).await?;
+        self.store().clear(&self.session).await?;
         *lock(&self.read) = Read::default();
         *lock(&self.written) = Written::default();
         Ok(())

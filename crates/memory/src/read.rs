@@ -4,8 +4,8 @@ use conversant_core::{Messages, Slice, Version};
 
 /// How a part of a conversation that was read just now goes on from what was read before.
 pub(crate) enum News {
-    /// These messages follow.
-    More(Messages),
+    /// The slice's messages from this index on follow.
+    More(usize),
     /// The conversation was cleared in between: these messages are all there is.
     Restart(Messages),
     /// The two don't meet. It has to be read from its start.
@@ -28,7 +28,7 @@ pub(crate) fn news(seen: Version, asked: Version, slice: &Slice) -> News {
     match seen.messages.checked_sub(slice.start()) {
         Some(known) => {
             let known = usize::try_from(known).unwrap_or(usize::MAX);
-            News::More(slice.messages.slice(known..))
+            News::More(known.min(slice.messages.len()))
         }
         None => News::Gap,
     }
@@ -46,12 +46,12 @@ impl Read {
     /// Adds what was read after `asked`, and returns the whole; `None` if the two don't meet.
     pub(crate) fn take_in(&mut self, asked: Version, slice: &Slice) -> Option<Slice> {
         match news(self.0.version, asked, slice) {
-            News::More(more) if more.is_empty() => {}
-            News::More(more) if self.0.messages.is_empty() => {
-                self.0 = Slice::new(more, slice.version);
+            News::More(known) if known == slice.messages.len() => {}
+            News::More(known) if self.0.messages.is_empty() => {
+                self.0 = Slice::new(slice.messages.slice(known..), slice.version);
             }
-            News::More(more) => {
-                self.0.messages.extend(more.iter_shared().cloned());
+            News::More(known) => {
+                self.0.messages.extend(slice.messages.iter_shared().skip(known).cloned());
                 self.0.version = slice.version;
             }
             News::Restart(all) => self.0 = Slice::new(all, slice.version),

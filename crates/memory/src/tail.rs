@@ -41,11 +41,11 @@ impl Tail {
         let mut known = lock(&self.0);
         let mut whole = known.take().filter(|slice| reaches(slice, from))?;
         match news(whole.version, asked, slice) {
-            News::More(more) => {
+            News::More(known) => {
                 if whole.messages.is_empty() {
-                    whole.messages = more;
+                    whole.messages = slice.messages.slice(known..);
                 } else {
-                    whole.messages.extend(more.iter_shared().cloned());
+                    whole.messages.extend(slice.messages.iter_shared().skip(known).cloned());
                 }
                 whole.version = whole.version.max(slice.version);
             }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use conversant_core::{Messages, Slice, Transcript, Version};
+use conversant_core::{Message, Slice, Transcript, Version};
 
 use crate::read::{News, news};
 
@@ -38,8 +38,8 @@ impl Written {
         transcript: &Transcript,
     ) -> bool {
         match news(self.version, asked, slice) {
-            News::More(more) => {
-                self.add(&more, transcript);
+            News::More(known) => {
+                self.add(slice.messages.iter().skip(known), transcript);
                 self.version = self.version.max(slice.version);
             }
             News::Restart(_) => self.replace(slice, transcript),
@@ -51,10 +51,10 @@ impl Written {
     /// Starts again with the whole.
     pub(crate) fn replace(&mut self, whole: &Slice, transcript: &Transcript) {
         *self = Self { version: whole.version, ..Self::default() };
-        self.add(&whole.messages, transcript);
+        self.add(whole.messages.iter(), transcript);
     }
 
-    fn add(&mut self, messages: &Messages, transcript: &Transcript) {
+    fn add<'m>(&mut self, messages: impl Iterator<Item = &'m Message>, transcript: &Transcript) {
         for message in messages {
             self.text.push('\n');
             // Writing to a `String` does not fail.

@@ -11,7 +11,7 @@ mod send;
 mod timers;
 
 pub(crate) use self::{
-    client::{CONNECT, HttpClient},
+    client::{AGENT, CONNECT, HttpClient},
     endpoint::Endpoint,
     incoming::{Incoming, Received},
     mask::Mask,

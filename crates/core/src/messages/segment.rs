@@ -9,18 +9,28 @@ use std::{
 
 use crate::Message;
 
-/// The least and the greatest capacity of a segment that grows. It doubles with the conversation's length, so that a
-/// conversation of n messages is about log n segments.
+/// The capacity of a conversation's first segment, and the greatest one. It doubles from each to the next, so that a conversation of
+/// n messages is about log n segments.
 const CAPACITY: (usize, usize) = (4, 4096);
 
 /// How many encoders a segment remembers. More than this (a service that changes its settings with each call) and the
-/// oldest is forgotten.
+/// oldest but the first is forgotten.
 const MEMOS: usize = 8;
 
 /// A run of messages that is written once, from the front.
 pub(super) struct Segment {
-    slots: Box<[OnceLock<Arc<Message>>]>,
+    slots: Slots,
+    /// The memo of the first encoder, as a rule the only one.
+    memo: OnceLock<Memo>,
     memos: Mutex<Vec<Memo>>,
+}
+
+type Slot = OnceLock<Arc<Message>>;
+
+/// The places for messages. Turns and prompts' questions are segments of their own, made in each call, so few places take no box.
+enum Slots {
+    Few([Slot; CAPACITY.0]),
+    Many(Box<[Slot]>),
 }
 
 struct Memo {
@@ -29,15 +39,40 @@ struct Memo {
     value: Arc<dyn Any + Send + Sync>,
 }
 
+impl Memo {
+    fn new<T: Any + Default + Send + Sync>(fingerprint: u64) -> Self {
+        Self { encoder: TypeId::of::<T>(), fingerprint, value: Arc::new(T::default()) }
+    }
+
+    fn of<T: Any + Send + Sync>(&self, fingerprint: u64) -> Option<Arc<T>> {
+        let is_same = self.encoder == TypeId::of::<T>() && self.fingerprint == fingerprint;
+        if is_same { Arc::clone(&self.value).downcast().ok() } else { None }
+    }
+}
+
 impl Segment {
-    pub(super) fn filled(messages: Box<[Arc<Message>]>) -> Arc<Self> {
-        let slots = messages.into_iter().map(OnceLock::from).collect();
-        Arc::new(Self { slots, memos: Mutex::default() })
+    fn new(slots: Slots) -> Arc<Self> {
+        Arc::new(Self { slots, memo: OnceLock::new(), memos: Mutex::default() })
+    }
+
+    pub(super) fn filled(messages: impl Iterator<Item = Arc<Message>>) -> Arc<Self> {
+        Self::new(Slots::Many(messages.map(Slot::from).collect()))
     }
 
     fn with_capacity(capacity: usize) -> Arc<Self> {
-        let slots = (0..capacity).map(|_| OnceLock::new()).collect();
-        Arc::new(Self { slots, memos: Mutex::default() })
+        let slots = if capacity <= CAPACITY.0 {
+            Slots::Few(Default::default())
+        } else {
+            Slots::Many((0..capacity).map(|_| Slot::new()).collect())
+        };
+        Self::new(slots)
+    }
+
+    fn slots(&self) -> &[Slot] {
+        match &self.slots {
+            Slots::Few(slots) => slots,
+            Slots::Many(slots) => slots,
+        }
     }
 }
 
@@ -53,13 +88,18 @@ pub(super) struct View {
 
 impl View {
     pub(super) fn whole(segment: Arc<Segment>) -> Self {
-        let end = segment.slots.len();
+        let end = segment.slots().len();
         Self { segment, start: 0, end, growing: false }
     }
 
-    /// Starts a segment with a message, for a conversation that has `len` messages before it.
-    pub(super) fn growing(message: Arc<Message>, len: usize) -> Self {
-        let segment = Segment::with_capacity(len.clamp(CAPACITY.0, CAPACITY.1));
+    /// Starts a segment with a message, after the sequence's last view.
+    pub(super) fn growing(message: Arc<Message>, last: Option<&Self>) -> Self {
+        let capacity = match last {
+            Some(last) if last.growing => (last.segment.slots().len() * 2).min(CAPACITY.1),
+            // As a rule not many follow: a prompt's question, after the conversation that it shares.
+            Some(_) | None => CAPACITY.0,
+        };
+        let segment = Segment::with_capacity(capacity);
         let mut view = Self { segment, start: 0, end: 0, growing: true };
         // A new segment has room.
         let _ = view.try_push(message);
@@ -68,7 +108,7 @@ impl View {
 
     /// Appends a message in place, or gives it back: if there is no room, or if another clone was first.
     pub(super) fn try_push(&mut self, message: Arc<Message>) -> Result<(), Arc<Message>> {
-        match self.segment.slots.get(self.end) {
+        match self.segment.slots().get(self.end) {
             Some(slot) if self.growing => slot.set(message).map(|()| self.end += 1),
             _ => Err(message),
         }
@@ -90,12 +130,12 @@ impl View {
     }
 
     pub(super) fn get(&self, index: usize) -> Option<&Arc<Message>> {
-        self.segment.slots.get(self.start + index)?.get()
+        self.segment.slots().get(self.start + index)?.get()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<Message>> {
-        let slots = self.segment.slots.get(self.start..self.end).unwrap_or_default();
-        slots.iter().filter_map(OnceLock::get)
+        let slots = self.segment.slots().get(self.start..self.end).unwrap_or_default();
+        slots.iter().filter_map(Slot::get)
     }
 
     pub(super) fn chunk(&self) -> Chunk<'_> {
@@ -148,27 +188,30 @@ impl<'m> Chunk<'m> {
     /// Iterates over the run from its start to the end of [`range`](Self::range): also over what lies before the range, so
     /// that a memo can be kept whole.
     pub fn run(&self) -> impl Iterator<Item = &'m Message> + use<'m> {
-        let slots = self.view.segment.slots.get(..self.view.end).unwrap_or_default();
+        let slots = self.view.segment.slots().get(..self.view.end).unwrap_or_default();
         slots.iter().filter_map(|slot| slot.get().map(AsRef::as_ref))
     }
 
     /// Returns what an encoder remembers of this run: a `T` for its type and the fingerprint of those of its settings that
     /// change its output. The first call makes it.
     ///
-    /// A run remembers eight of them, the latest.
+    /// A run remembers eight of them: the first, and the latest of the others.
     #[must_use]
     pub fn memo<T: Any + Default + Send + Sync>(&self, fingerprint: u64) -> Arc<T> {
-        let encoder = TypeId::of::<T>();
-        let mut memos = self.view.segment.memos.lock().unwrap_or_else(PoisonError::into_inner);
-        let known =
-            memos.iter().find(|memo| memo.encoder == encoder && memo.fingerprint == fingerprint);
-        if let Some(memo) = known.and_then(|memo| Arc::clone(&memo.value).downcast().ok()) {
+        let segment = &self.view.segment;
+        let first = segment.memo.get_or_init(|| Memo::new::<T>(fingerprint));
+        if let Some(memo) = first.of(fingerprint) {
             return memo;
         }
-        let value = Arc::new(T::default());
-        if memos.len() == MEMOS {
+        let mut memos = segment.memos.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(memo) = memos.iter().find_map(|memo| memo.of(fingerprint)) {
+            return memo;
+        }
+        if memos.len() == MEMOS - 1 {
             memos.remove(0);
         }
+        let value = Arc::new(T::default());
+        let encoder = TypeId::of::<T>();
         memos.push(Memo { encoder, fingerprint, value: Arc::<T>::clone(&value) });
         value
     }

@@ -58,6 +58,7 @@ impl LanguageModel {
     ///
     /// # Errors
     /// What the model returns.
+    // The stars call the models themselves: through the `Arc`s each future would be boxed twice.
     pub async fn generate(
         &self,
         prompt: PromptValue,
@@ -65,12 +66,12 @@ impl LanguageModel {
     ) -> Result<Reply, ModelError> {
         match self {
             Self::Chat(model) => {
-                model
+                (**model)
                     .generate(&ChatRequest::new(prompt.into_messages()).with_options(options))
                     .await
             }
             Self::Completion(model) => {
-                model
+                (**model)
                     .generate(&CompletionRequest::new(prompt.into_text()).with_options(options))
                     .await
             }
@@ -88,10 +89,12 @@ impl LanguageModel {
     ) -> Result<ReplyStream, ModelError> {
         match self {
             Self::Chat(model) => {
-                model.stream(&ChatRequest::new(prompt.into_messages()).with_options(options)).await
+                (**model)
+                    .stream(&ChatRequest::new(prompt.into_messages()).with_options(options))
+                    .await
             }
             Self::Completion(model) => {
-                model
+                (**model)
                     .stream(&CompletionRequest::new(prompt.into_text()).with_options(options))
                     .await
             }

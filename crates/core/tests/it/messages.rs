@@ -198,13 +198,15 @@ fn a_memo_belongs_to_its_encoder_and_its_settings() {
     assert!(chunk.memo::<Other>(0).0.lock().unwrap().is_empty());
     assert!(chunk.memo::<Lengths>(1).0.lock().unwrap().is_empty());
     assert_eq!(*chunk.memo::<Lengths>(0).0.lock().unwrap(), [1]);
-    // A clone and a part remember the same; so many settings, and the oldest is forgotten.
+    // A clone and a part remember the same; so many settings, and the oldest but the first is forgotten.
     let part = messages.clone().last_n(1);
     assert_eq!(*part.chunks().next().unwrap().memo::<Lengths>(0).0.lock().unwrap(), [1]);
+    chunk.memo::<Lengths>(1).0.lock().unwrap().push(1);
     for fingerprint in 2..10 {
         let _ = chunk.memo::<Lengths>(fingerprint);
     }
-    assert!(chunk.memo::<Lengths>(0).0.lock().unwrap().is_empty());
+    assert_eq!(*chunk.memo::<Lengths>(0).0.lock().unwrap(), [1]);
+    assert!(chunk.memo::<Lengths>(1).0.lock().unwrap().is_empty());
 }
 
 #[test]

@@ -52,15 +52,15 @@ impl Kept {
     /// Adds what was read after `asked`; `None` if the two don't meet.
     pub(super) fn take_in(mut self, asked: Version, slice: &Slice) -> Option<Self> {
         match news(self.version, asked, slice) {
-            News::More(more) if more.is_empty() => {}
-            News::More(more) if self.body.is_empty() && self.is_whole => {
+            News::More(known) if known == slice.messages.len() => {}
+            News::More(known) if self.body.is_empty() && self.is_whole => {
                 // The opening may go on.
                 let mut all = self.opening;
-                all.append(&more);
+                all.append(&slice.messages.slice(known..));
                 return Some(Self::whole(&Slice::new(all, slice.version), self.trim));
             }
-            News::More(more) => {
-                self.body.extend(more.iter_shared().cloned());
+            News::More(known) => {
+                self.body.extend(slice.messages.iter_shared().skip(known).cloned());
                 self.version = slice.version;
             }
             News::Restart(all) => {

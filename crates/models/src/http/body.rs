@@ -1,9 +1,9 @@
 //! A request body of shared pieces whose length is known.
 
 use std::{
-    collections::VecDeque,
     convert::Infallible,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -13,7 +13,10 @@ use http_body::{Body, Frame, SizeHint};
 /// A body of pieces that are sent as they are, with `Content-Length`.
 #[derive(Debug)]
 struct Pieces {
-    pieces: VecDeque<Bytes>,
+    pieces: Arc<[Bytes]>,
+    /// How many are sent.
+    sent: usize,
+    /// How many bytes are not.
     left: u64,
 }
 
@@ -25,13 +28,14 @@ impl Body for Pieces {
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let piece = self.pieces.pop_front();
+        let piece = self.pieces.get(self.sent).cloned();
+        self.sent += 1;
         self.left = self.left.saturating_sub(piece.as_ref().map_or(0, length));
         Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.pieces.is_empty()
+        self.sent >= self.pieces.len()
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -44,13 +48,13 @@ fn length(piece: &Bytes) -> u64 {
 }
 
 /// Makes a request's body of pieces, without a copy.
-pub(super) fn of_pieces(pieces: &[Bytes]) -> reqwest::Body {
-    match pieces {
+pub(super) fn of_pieces(pieces: &Arc<[Bytes]>) -> reqwest::Body {
+    match &**pieces {
         [] => reqwest::Body::default(),
         [piece] => reqwest::Body::from(piece.clone()),
-        pieces => reqwest::Body::wrap(Pieces {
-            left: pieces.iter().map(length).sum(),
-            pieces: pieces.iter().cloned().collect(),
-        }),
+        several => {
+            let left = several.iter().map(length).sum();
+            reqwest::Body::wrap(Pieces { pieces: Arc::clone(pieces), sent: 0, left })
+        }
     }
 }

@@ -11,6 +11,8 @@ use rustls_platform_verifier::BuilderVerifierExt;
 
 /// How long making a connection may take, unless set otherwise.
 pub(crate) const CONNECT: Duration = Duration::from_secs(5);
+/// What the client says it is.
+pub(crate) const AGENT: &str = concat!("conversant/", env!("CARGO_PKG_VERSION"));
 /// How long an unused connection is kept: less than the 5 s after which many servers close theirs.
 pub(crate) const POOL_IDLE: Duration = Duration::from_millis(4500);
 
@@ -56,11 +58,12 @@ fn build(secure: bool, connect: Duration) -> Result<reqwest::Client, conversant_
         .tls_backend_preconfigured(tls(secure)?)
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
-        .retry(reqwest::retry::never())
+        // `never` alone keeps a copy of each request for the retry that it never makes.
+        .retry(reqwest::retry::never().max_retries_per_request(0))
         .connect_timeout(connect)
         .pool_idle_timeout(POOL_IDLE)
         .tcp_nodelay(true)
-        .user_agent(concat!("conversant/", env!("CARGO_PKG_VERSION")));
+        .user_agent(AGENT);
     let builder = if secure { builder.https_only(true) } else { builder.no_proxy() };
     builder.build().map_err(|error| error.without_url().into())
 }

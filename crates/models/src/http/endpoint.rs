@@ -1,9 +1,9 @@
 //! The base URL of a server, checked.
 
-use std::{fmt, net::IpAddr};
+use std::{fmt, net::IpAddr, sync::OnceLock};
 
 use conversant_core::ModelError;
-use reqwest::Url;
+use reqwest::{Url, header::HeaderValue};
 
 /// A base URL that requests may be sent to.
 #[derive(Clone)]
@@ -11,6 +11,8 @@ pub(crate) struct Endpoint {
     base: Url,
     /// What the list of models is below, where it is not the base.
     lists: Option<Url>,
+    /// The URL that was made first, and its path: an adapter has one as a rule.
+    made: OnceLock<(String, Url)>,
 }
 
 impl Endpoint {
@@ -28,7 +30,7 @@ impl Endpoint {
         if base.fragment().is_some() {
             return Err(config("has a fragment (`#…`) in it"));
         }
-        let endpoint = Self { base, lists: None };
+        let endpoint = Self { base, lists: None, made: OnceLock::new() };
         match endpoint.base.scheme() {
             "https" => Ok(endpoint),
             "http" if allow_plain_http || endpoint.is_loopback() => Ok(endpoint),
@@ -53,6 +55,15 @@ impl Endpoint {
         self.base.scheme() == "https"
     }
 
+    /// Returns the value of the `Host` header, as HTTP/1 wants it; HTTP/2, which is spoken over TLS, has it elsewhere.
+    pub(crate) fn plain_host(&self) -> Option<HeaderValue> {
+        let host = self.base.host_str().filter(|_| !self.is_secure())?;
+        match self.base.port() {
+            Some(port) => format!("{host}:{port}").try_into().ok(),
+            None => host.try_into().ok(),
+        }
+    }
+
     /// Makes it a deployment's of Azure OpenAI.
     pub(crate) fn set_azure(&mut self, deployment: &str, version: &str) {
         self.base = below(&self.base, "openai");
@@ -66,6 +77,11 @@ impl Endpoint {
 
     /// Returns the URL of a path below the base. A query of the base stays.
     pub(crate) fn url(&self, path: &str) -> Url {
+        let (made, url) = self.made.get_or_init(|| (path.to_owned(), self.make_url(path)));
+        if made == path { url.clone() } else { self.make_url(path) }
+    }
+
+    fn make_url(&self, path: &str) -> Url {
         match &self.lists {
             Some(lists) if path == "models" => below(lists, path),
             _ => below(&self.base, path),

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use conversant_core::{DecodeError, ModelError, TimeoutPhase, TransportPhase};
 use flate2::read::MultiGzDecoder;
 use http_body::Body as _;
+use reqwest::header::HeaderValue;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::{
@@ -24,7 +25,7 @@ use super::{
 #[derive(Debug)]
 pub(crate) struct Incoming {
     pub(crate) request_id: Option<String>,
-    pub(crate) content_type: Option<String>,
+    pub(crate) content_type: ContentType,
     pub(super) body: reqwest::Body,
     pub(super) encoding: Encoding,
     announced: Option<u64>,
@@ -57,7 +58,18 @@ impl Encoding {
 pub(crate) struct Received {
     pub(crate) body: Bytes,
     pub(crate) request_id: Option<String>,
-    pub(crate) content_type: Option<String>,
+    pub(crate) content_type: ContentType,
+}
+
+/// What a response says its body is, as it came: whoever reads it makes text of it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ContentType(pub(super) Option<HeaderValue>);
+
+impl ContentType {
+    pub(crate) fn to_text(&self) -> Option<String> {
+        let value = self.0.as_ref()?;
+        Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
+    }
 }
 
 impl Incoming {
@@ -69,7 +81,7 @@ impl Incoming {
     ) -> Self {
         Self {
             request_id: None,
-            content_type: None,
+            content_type: ContentType::default(),
             body,
             encoding: Encoding::Identity,
             announced,
@@ -207,7 +219,7 @@ impl Incoming {
 
     fn compressed(&self) -> Failure {
         let error = DecodeError::new("it is compressed in a way that was not asked for")
-            .with_content_type(self.content_type.clone());
+            .with_content_type(self.content_type.to_text());
         Failure::last(error.into())
     }
 }

@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use super::{
     Endpoint, HttpClient, Mask, Retries, Timers, body, classify,
     client::POOL_IDLE,
-    incoming::{Encoding, Incoming, Received},
+    incoming::{ContentType, Encoding, Incoming, Received},
     retry::{self, Failure, Retry},
     timers::Deadline,
 };
@@ -64,7 +64,7 @@ impl Connection {
         &self,
         method: Method,
         path: &str,
-        pieces: &[Bytes],
+        pieces: &Arc<[Bytes]>,
         deadline: Deadline,
     ) -> Result<Received, ModelError> {
         let mut retries = self.start_retries();
@@ -105,7 +105,7 @@ impl Connection {
         &self,
         method: Method,
         path: &str,
-        pieces: &[Bytes],
+        pieces: &Arc<[Bytes]>,
         deadline: Deadline,
     ) -> Result<Incoming, Failure> {
         if deadline.left().is_zero() {
@@ -153,7 +153,7 @@ impl Connection {
         let headers = mem::take(response.headers_mut());
         let mut incoming = Incoming::new(response.into(), announced, self.timers.idle, deadline);
         incoming.request_id = text(&headers, "x-request-id");
-        incoming.content_type = text(&headers, CONTENT_TYPE.as_str());
+        incoming.content_type = ContentType(headers.get(CONTENT_TYPE).cloned());
         incoming.encoding = Encoding::of(text(&headers, CONTENT_ENCODING.as_str()).as_deref());
         if status.is_success() {
             return Ok(incoming);

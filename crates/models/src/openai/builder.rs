@@ -5,13 +5,15 @@ mod sampling;
 use std::{env, fmt, marker::PhantomData, sync::Arc, time::Duration};
 
 use conversant_core::ModelError;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT,
+};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value as Json;
 
 pub use self::sampling::Generates;
 use super::params::Params;
-use crate::http::{BODY, CONNECT, Connection, Endpoint, HttpClient, Mask, Retries, Timers};
+use crate::http::{AGENT, BODY, CONNECT, Connection, Endpoint, HttpClient, Mask, Retries, Timers};
 
 /// OpenAI's own address.
 const OPENAI: &str = "https://api.openai.com/v1";
@@ -273,9 +275,9 @@ impl<M> OpenAiBuilder<M> {
             None => HttpClient::Own(self.connect, Arc::default()),
         };
         Ok(Connection {
-            endpoint,
             client,
-            headers: self.header_map(key)?,
+            headers: self.header_map(key, &endpoint)?,
+            endpoint,
             mask: self.mask(key),
             timers: self.timers,
             retries: self.retries.clone(),
@@ -289,10 +291,15 @@ impl<M> OpenAiBuilder<M> {
         self.headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name))
     }
 
-    fn header_map(&self, key: &str) -> Result<HeaderMap, ModelError> {
+    fn header_map(&self, key: &str, endpoint: &Endpoint) -> Result<HeaderMap, ModelError> {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        if self.client.is_none() {
+            // The client would make these for each request.
+            headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+            headers.extend(endpoint.plain_host().map(|host| (HOST, host)));
+        }
         if !key.is_empty() {
             let (name, value) = match &self.azure {
                 Some(_) => (HeaderName::from_static("api-key"), secret_value(key)),

@@ -1,5 +1,7 @@
 //! What both adapters do in a call.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use conversant_core::{CallOptions, FinishReason, ModelError, Partial, Reply};
 use reqwest::Method;
@@ -23,7 +25,7 @@ pub(super) async fn generate(
     connection: &Connection,
     settings: Settings,
     path: &str,
-    body: &[Bytes],
+    body: &Arc<[Bytes]>,
     options: &CallOptions,
     read: fn(&[u8]) -> Result<Answer, ModelError>,
 ) -> Result<Reply, ModelError> {
@@ -45,7 +47,7 @@ pub(super) fn read_answer(
         }
         Err(mut error) => {
             match &mut error {
-                ModelError::Decode(error) => error.content_type = received.content_type,
+                ModelError::Decode(error) => error.content_type = received.content_type.to_text(),
                 ModelError::ApiErrorInBody { error } => error.request_id = received.request_id,
                 _ => {}
             }

@@ -20,6 +20,8 @@ use crate::{
 };
 
 const PATH: &str = "chat/completions";
+/// The room for what a request has beside its head and its messages, as a rule.
+const REST: usize = 256;
 
 /// A model behind OpenAI's chat endpoint, or a server's that imitates it.
 ///
@@ -69,16 +71,17 @@ impl OpenAiChat {
         models(&self.shared.connection).await
     }
 
-    fn body(&self, request: &ChatRequest, streamed: bool) -> Vec<Bytes> {
+    fn body(&self, request: &ChatRequest, streamed: bool) -> Arc<[Bytes]> {
         let shared = &*self.shared;
-        let mut body = BodyWriter::with_capacity(shared.head.len() + 1024);
+        let style = Style { developer_role: shared.settings.developer_role };
+        let mut body = BodyWriter::default();
+        body.make_room(&request.messages, style, shared.head.len() + REST);
         body.push(&shared.head);
         if streamed {
             call::push_stream(&mut body, shared.settings);
         }
         push_chat_options(&mut body, &request.options, &shared.options);
         body.push(b"\"messages\":");
-        let style = Style { developer_role: shared.settings.developer_role };
         body.push_messages(&request.messages, style);
         body.push(b"}");
         body.finish()

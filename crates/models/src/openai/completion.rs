@@ -73,7 +73,11 @@ impl OpenAi {
 
     /// # Errors
     /// [`ModelError::Config`], if the request asks for what the endpoint has not.
-    fn body(&self, request: &CompletionRequest, streamed: bool) -> Result<Vec<Bytes>, ModelError> {
+    fn body(
+        &self,
+        request: &CompletionRequest,
+        streamed: bool,
+    ) -> Result<Arc<[Bytes]>, ModelError> {
         if !request.options.tools.is_empty() || request.options.response_format.is_some() {
             return Err(ModelError::config(
                 "the completion endpoint has no tools and no response format; use the chat endpoint",

@@ -36,7 +36,7 @@ pub(super) trait Streams: Send + Sync + 'static {
 pub(super) async fn stream<S: Streams>(
     shared: &Arc<S>,
     path: &str,
-    body: &[Bytes],
+    body: &Arc<[Bytes]>,
     choices: usize,
     options: &CallOptions,
 ) -> Result<ReplyStream, ModelError> {
@@ -68,7 +68,7 @@ enum Form {
 }
 
 impl Form {
-    fn of(content_type: Option<&str>) -> Self {
+    fn of(content_type: Option<String>) -> Self {
         let content_type = content_type.unwrap_or_default().to_ascii_lowercase();
         if content_type.starts_with("text/event-stream") {
             Self::Events
@@ -86,7 +86,7 @@ async fn begin<S: Streams>(
     mut incoming: Incoming,
     choices: usize,
 ) -> Result<ReplyStream, Failure> {
-    let mut form = Form::of(incoming.content_type.as_deref());
+    let mut form = Form::of(incoming.content_type.to_text());
     if form == Form::Whole {
         return whole(shared, incoming, None).await;
     }
@@ -154,7 +154,7 @@ fn cut(decoder: &StreamDecoder, error: Option<ModelError>) -> ModelError {
 /// Adds to an error what the head of the response says.
 fn typed(mut error: ModelError, incoming: &Incoming) -> ModelError {
     match &mut error {
-        ModelError::Decode(error) => error.content_type.clone_from(&incoming.content_type),
+        ModelError::Decode(error) => error.content_type = incoming.content_type.to_text(),
         ModelError::Stream { error, .. } => error.request_id.clone_from(&incoming.request_id),
         _ => {}
     }

@@ -12,7 +12,7 @@ use super::{
     lenient::{Text, TextOr, lenient},
     reply::{Answer, CallIn, Draft, MessageIn, finish_reason},
     sse::SseEvent,
-    usage::read_usage,
+    usage::UsageIn,
 };
 use crate::api_error::of_error;
 
@@ -25,7 +25,7 @@ lenient! {
     struct ChunkIn<'de> {
         model: Text<'de>,
         choices: Vec<ChoiceIn<'de>>,
-        usage: Json,
+        usage: UsageIn,
         error: Json,
     }
     struct ChoiceIn<'de> {
@@ -102,7 +102,7 @@ impl Assembler {
         if self.model.is_none() {
             self.model = chunk.model.map(Text::into_string).filter(|model| !model.is_empty());
         }
-        if let Some(usage) = chunk.usage.as_ref().and_then(read_usage) {
+        if let Some(usage) = chunk.usage.and_then(UsageIn::into_usage) {
             self.usage = Some(usage);
         }
         for choice in chunk.choices.unwrap_or_default() {
@@ -172,7 +172,7 @@ impl Assembler {
     /// # Errors
     /// [`ModelError::EmptyAnswer`], if nothing has come.
     pub(crate) fn finish(self, sentinel_seen: bool) -> Result<Answer, ModelError> {
-        let drafts = self.choices.into_iter().map(Growing::finish);
+        let drafts = self.choices.into_iter().map(|choice| Ok(choice.finish()));
         let mut answer = Answer::of(drafts, self.model, self.usage)?;
         answer.reply.sentinel_seen = sentinel_seen;
         Ok(answer)

@@ -7,7 +7,7 @@ use super::{
     decode::{kept, read},
     lenient::{Text, lenient},
     reply::{Answer, Draft, MessageIn, finish_reason},
-    usage::read_usage,
+    usage::UsageIn,
 };
 use crate::api_error::error_in_body;
 
@@ -15,7 +15,7 @@ lenient! {
     struct ChatIn<'de> {
         model: Text<'de>,
         choices: Vec<ChoiceIn<'de>>,
-        usage: Json,
+        usage: UsageIn,
         error: Json,
     }
     struct ChoiceIn<'de> {
@@ -57,15 +57,14 @@ pub(crate) fn read_chat(body: &[u8]) -> Result<Answer, ModelError> {
         return Err(no_choices(body, "choices"));
     };
     choices.sort_by_key(|choice| choice.index.unwrap_or(0));
-    let mut drafts = Vec::with_capacity(choices.len());
-    for choice in choices {
+    let drafts = choices.into_iter().map(|choice| {
         if let Some(error) = choice.error {
             return Err(error_in_body(&error, body));
         }
         let message = choice.message.ok_or_else(|| no_choices(body, "message"))?;
-        drafts.push(Draft::read(message, finish_reason(choice.finish_reason))?);
-    }
-    let usage = answer.usage.as_ref().and_then(read_usage);
+        Draft::read(message, finish_reason(choice.finish_reason))
+    });
+    let usage = answer.usage.and_then(UsageIn::into_usage);
     Answer::of(drafts, answer.model.map(Text::into_string), usage)
 }
 

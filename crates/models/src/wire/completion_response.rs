@@ -8,7 +8,7 @@ use super::{
     decode::read,
     lenient::{Text, lenient},
     reply::{Answer, Draft, finish_reason},
-    usage::read_usage,
+    usage::UsageIn,
 };
 use crate::api_error::error_in_body;
 
@@ -16,7 +16,7 @@ lenient! {
     struct CompletionIn<'de> {
         model: Text<'de>,
         choices: Vec<ChoiceIn<'de>>,
-        usage: Json,
+        usage: UsageIn,
         error: Json,
     }
     struct ChoiceIn<'de> {
@@ -53,11 +53,13 @@ pub(crate) fn read_completion(body: &[u8]) -> Result<Answer, ModelError> {
         return Err(no_choices(body, "choices"));
     };
     choices.sort_by_key(|choice| choice.index.unwrap_or(0));
-    let drafts = choices.into_iter().map(|choice| Draft {
-        content: choice.text.map(|text| Content::Text(text.into_string())),
-        finish_reason: finish_reason(choice.finish_reason),
-        ..Draft::default()
+    let drafts = choices.into_iter().map(|choice| {
+        Ok(Draft {
+            content: choice.text.map(|text| Content::Text(text.into_string())),
+            finish_reason: finish_reason(choice.finish_reason),
+            ..Draft::default()
+        })
     });
-    let usage = answer.usage.as_ref().and_then(read_usage);
+    let usage = answer.usage.and_then(UsageIn::into_usage);
     Answer::of(drafts, answer.model.map(Text::into_string), usage)
 }

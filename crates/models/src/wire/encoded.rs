@@ -6,94 +6,153 @@
 
 use std::{
     mem,
-    sync::{Mutex, PoisonError},
+    ops::Range,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use bytes::Bytes;
-use conversant_core::{Chunk, Messages};
+use conversant_core::{Chunk, Message, Messages};
 
 use super::Style;
 
-/// The size from which a remembered block is shared instead of copied, and above which the tail becomes a block.
+/// The size from which a tail becomes a block.
 const BLOCK: usize = 64 * 1024;
-/// Blocks smaller than this are copied into the body: a copy costs less than a write of its own.
-const SMALL: usize = 4 * 1024;
+/// Blocks smaller than this are copied into the body: a copy costs less than a piece of its own.
+const SMALL: usize = 16 * 1024;
+/// The room for what is written around a message's text.
+const AROUND: usize = 64;
 
 /// A request body under construction.
 #[derive(Debug, Default)]
 pub(crate) struct BodyWriter {
-    pieces: Vec<Bytes>,
-    current: Vec<u8>,
+    /// All that is not shared.
+    own: Vec<u8>,
+    /// The pieces before the one that is being written.
+    pieces: Vec<Piece>,
+    /// Where, in one's own bytes, that one begins.
+    start: usize,
+}
+
+/// A piece of a body.
+#[derive(Debug)]
+enum Piece {
+    Own(Range<usize>),
+    Shared(Bytes),
 }
 
 impl BodyWriter {
     pub(crate) fn with_capacity(bytes: usize) -> Self {
-        Self { pieces: Vec::new(), current: Vec::with_capacity(bytes) }
+        Self { own: Vec::with_capacity(bytes), ..Self::default() }
     }
 
     /// Appends bytes.
     pub(crate) fn push(&mut self, bytes: &[u8]) {
-        self.current.extend_from_slice(bytes);
+        self.own.extend_from_slice(bytes);
     }
 
     /// Appends a value as JSON.
     pub(crate) fn push_json(&mut self, value: &(impl serde::Serialize + ?Sized)) {
         // Writing to a vector can't fail, nor can writing what has string keys only.
-        let _ = serde_json::to_writer(&mut self.current, value);
+        let _ = serde_json::to_writer(&mut self.own, value);
     }
 
-    /// Appends messages, as a JSON array.
+    /// Appends messages, as a JSON array, after [`make_room`](Self::make_room) for them.
     pub(crate) fn push_messages(&mut self, messages: &Messages, style: Style) {
-        self.current.push(b'[');
+        self.own.push(b'[');
         let mut first = true;
         for chunk in messages.chunks() {
-            let range = chunk.range();
-            if range.is_empty() {
+            if chunk.range().is_empty() {
                 continue;
             }
             if !mem::take(&mut first) {
-                self.current.push(b',');
+                self.own.push(b',');
             }
-            if range == (0..1) && chunk.run().next().is_some_and(|m| m.text().len() < SMALL) {
-                // A single short message: a prompt's own as a rule, which no later prompt shares.
-                chunk.run().for_each(|message| style.write(&mut self.current, message));
-            } else {
-                self.push_chunk(&chunk, style);
+            match single(&chunk) {
+                Some(message) => style.write(&mut self.own, message),
+                None => {
+                    let memo = chunk.memo::<Memo>(style.fingerprint());
+                    let mut encoded = memo.lock();
+                    if encoded.ends.len() < chunk.range().end {
+                        // It was forgotten since room was made, because others encode the same run in other ways.
+                        encoded.catch_up(&chunk, style);
+                    }
+                    encoded.copy_to(self, chunk.range());
+                }
             }
         }
-        self.current.push(b']');
+        self.own.push(b']');
     }
 
-    fn push_chunk(&mut self, chunk: &Chunk<'_>, style: Style) {
-        let memo = chunk.memo::<Memo>(style.fingerprint());
-        let mut encoded = memo.0.lock().unwrap_or_else(PoisonError::into_inner);
-        encoded.catch_up(chunk, style);
-        encoded.copy_to(self, chunk.range());
+    /// Encodes what was not encoded before, and makes room for all and for so many bytes more, so that nothing is moved while it is
+    /// put together.
+    pub(crate) fn make_room(&mut self, messages: &Messages, style: Style, more: usize) {
+        let (mut bytes, mut blocks) = (more, 0);
+        for chunk in messages.chunks().filter(|chunk| !chunk.range().is_empty()) {
+            let Some(message) = single(&chunk) else {
+                let memo = chunk.memo::<Memo>(style.fingerprint());
+                let mut encoded = memo.lock();
+                encoded.catch_up(&chunk, style);
+                let (own, shared) = encoded.extent(chunk.range());
+                (bytes, blocks) = (bytes + own + 1, blocks + shared);
+                continue;
+            };
+            bytes += estimate(message);
+        }
+        self.own.reserve(bytes);
+        if blocks > 0 {
+            self.pieces.reserve_exact(blocks * 2 + 1);
+        }
     }
 
     fn share(&mut self, bytes: Bytes) {
-        if bytes.len() < SMALL {
-            self.current.extend_from_slice(&bytes);
-            return;
+        self.end_own();
+        self.pieces.push(Piece::Shared(bytes));
+    }
+
+    fn end_own(&mut self) {
+        if self.start < self.own.len() {
+            self.pieces.push(Piece::Own(self.start..self.own.len()));
+            self.start = self.own.len();
         }
-        if !self.current.is_empty() {
-            self.pieces.push(Bytes::from(mem::take(&mut self.current)));
-        }
-        self.pieces.push(bytes);
     }
 
     /// Returns the body's pieces, in order; none is empty.
-    pub(crate) fn finish(mut self) -> Vec<Bytes> {
-        if !self.current.is_empty() {
-            self.pieces.push(Bytes::from(self.current));
+    pub(crate) fn finish(mut self) -> Arc<[Bytes]> {
+        if self.pieces.is_empty() {
+            let own = Some(Bytes::from(self.own)).filter(|own| !own.is_empty());
+            return own.into_iter().collect();
         }
-        self.pieces
+        self.end_own();
+        let own = Bytes::from(self.own);
+        let pieces = self.pieces.into_iter().map(|piece| match piece {
+            Piece::Own(range) => own.slice(range),
+            Piece::Shared(bytes) => bytes,
+        });
+        pieces.collect()
     }
+}
+
+/// Returns the message of a run of one short message: a prompt's own as a rule, which no later prompt shares.
+fn single<'m>(chunk: &Chunk<'m>) -> Option<&'m Message> {
+    let message = if chunk.range() == (0..1) { chunk.run().next() } else { None };
+    message.filter(|message| message.content().as_text().is_some_and(|text| text.len() < SMALL))
+}
+
+/// Returns about how long a message is when it is encoded.
+fn estimate(message: &Message) -> usize {
+    let text = message.content().as_text().map_or(0, str::len);
+    text + text / 16 + AROUND
 }
 
 /// What a run remembers of its encoding.
 #[derive(Debug, Default)]
 struct Memo(Mutex<Encoded>);
+
+impl Memo {
+    fn lock(&self) -> MutexGuard<'_, Encoded> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// The messages of a run, encoded, each followed by a comma.
 #[derive(Debug, Default)]
@@ -117,7 +176,10 @@ impl Encoded {
             }
             return;
         }
-        for message in chunk.run().skip(known) {
+        let new = || chunk.run().skip(known);
+        self.ends.reserve(chunk.range().end - known);
+        self.tail.reserve(new().map(estimate).sum::<usize>().min(BLOCK));
+        for message in new() {
             style.write(&mut self.tail, message);
             self.ends.push(self.sealed + self.tail.len());
             self.tail.push(b',');
@@ -129,29 +191,66 @@ impl Encoded {
 
     fn seal(&mut self) {
         self.sealed += self.tail.len();
+        self.tail.shrink_to_fit();
         self.blocks.push(Bytes::from(mem::take(&mut self.tail)));
     }
 
-    /// Appends the messages of a range, without the last comma.
-    fn copy_to(&self, body: &mut BodyWriter, range: std::ops::Range<usize>) {
-        let before = range.start.checked_sub(1).and_then(|index| self.ends.get(index));
-        let start = before.map_or(0, |comma| comma + 1);
-        let Some(&end) = range.end.checked_sub(1).and_then(|index| self.ends.get(index)) else {
-            return;
-        };
-        let mut base = 0;
-        for block in &self.blocks {
-            let from = start.saturating_sub(base).min(block.len());
-            let to = end.saturating_sub(base).min(block.len());
-            if from < to {
-                body.share(block.slice(from..to));
-            }
-            base += block.len();
-        }
-        let from = start.saturating_sub(base).min(self.tail.len());
-        let to = end.saturating_sub(base).min(self.tail.len());
-        body.push(self.tail.get(from..to).unwrap_or_default());
+    /// Returns where the messages of a range are, without the last comma.
+    fn bytes_of(&self, range: Range<usize>) -> Range<usize> {
+        let comma = |index: Option<usize>| index.and_then(|index| self.ends.get(index)).copied();
+        let start = comma(range.start.checked_sub(1)).map_or(0, |comma| comma + 1);
+        let end = comma(range.end.checked_sub(1)).unwrap_or(start);
+        start..end
     }
+
+    /// Calls a function with each part of a range of bytes: those of the blocks, as shared bytes, and that of the tail.
+    fn parts<'e>(&'e self, range: Range<usize>, mut part: impl FnMut(Part<'e>)) {
+        let mut base = 0;
+        let mut within = |length: usize| {
+            let from = range.start.saturating_sub(base).min(length);
+            let to = range.end.saturating_sub(base).min(length);
+            base += length;
+            (from < to).then_some(from..to)
+        };
+        for block in &self.blocks {
+            match within(block.len()) {
+                Some(range) if range.len() < SMALL => {
+                    part(Part::Own(block.get(range).unwrap_or_default()));
+                }
+                Some(range) => part(Part::Shared(block, range)),
+                None => {}
+            }
+        }
+        if let Some(range) = within(self.tail.len()) {
+            part(Part::Own(self.tail.get(range).unwrap_or_default()));
+        }
+    }
+
+    /// Returns how many bytes of a range are copied into a body, and how many blocks are shared with it.
+    fn extent(&self, range: Range<usize>) -> (usize, usize) {
+        let (mut bytes, mut blocks) = (0, 0);
+        self.parts(self.bytes_of(range), |part| match part {
+            Part::Own(own) => bytes += own.len(),
+            Part::Shared(..) => blocks += 1,
+        });
+        (bytes, blocks)
+    }
+
+    /// Appends the messages of a range, without the last comma.
+    fn copy_to(&self, body: &mut BodyWriter, range: Range<usize>) {
+        self.parts(self.bytes_of(range), |part| match part {
+            Part::Own(own) => body.push(own),
+            Part::Shared(block, range) => body.share(block.slice(range)),
+        });
+    }
+}
+
+/// A part of a run's encoding.
+enum Part<'e> {
+    /// To be copied.
+    Own(&'e [u8]),
+    /// To be shared.
+    Shared(&'e Bytes, Range<usize>),
 }
 
 #[cfg(test)]

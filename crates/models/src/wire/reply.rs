@@ -138,20 +138,22 @@ impl Answer {
     /// Makes an answer of its choices, the first of them being the answer.
     ///
     /// # Errors
-    /// [`ModelError::EmptyAnswer`], if there is none.
+    /// [`ModelError::EmptyAnswer`], if there is none; the first error of a choice.
     pub(super) fn of(
-        choices: impl IntoIterator<Item = Draft>,
+        choices: impl IntoIterator<Item = Result<Draft, ModelError>>,
         model: Option<String>,
         usage: Option<Usage>,
     ) -> Result<Self, ModelError> {
         let mut choices = choices.into_iter();
-        let first = choices.next().ok_or(ModelError::EmptyAnswer { finish_reason: None })?;
+        let first = choices.next().ok_or(ModelError::EmptyAnswer { finish_reason: None })??;
         let (is_absent, refusal) = (first.is_absent(), first.refusal.clone());
         let first = first.into_choice();
         let mut reply = Reply::new(first.message);
         reply.finish_reason = first.finish_reason;
         (reply.model, reply.usage) = (model, usage);
-        reply.alternatives = choices.map(Draft::into_choice).collect();
+        for choice in choices {
+            reply.alternatives.push(choice?.into_choice());
+        }
         Ok(Self { reply, is_absent, refusal: refusal.filter(|text| !text.is_empty()) })
     }
 }
