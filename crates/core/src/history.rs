@@ -84,6 +84,17 @@ pub trait ChatHistory: Send + Sync {
         Err(HistoryError::Unsupported { what: "deleting sessions" })
     }
 
+    /// Returns the messages that a session begins with, at most this many, at a cost that does not grow with the session: where a
+    /// conversation was cut, a view keeps the system messages that it opens with. `None` if this store can't (the default).
+    async fn first(
+        &self,
+        session: &SessionId,
+        count: usize,
+    ) -> Result<Option<Messages>, HistoryError> {
+        let _ = (session, count);
+        Ok(None)
+    }
+
     /// Loads a note: derived state beside the messages, such as a summary. The default is unsupported.
     async fn note(&self, session: &SessionId, name: &str) -> Result<Option<Note>, HistoryError> {
         let _ = (session, name);
@@ -150,6 +161,9 @@ macro_rules! forward_history {
             }
             async fn delete(&self, session: &SessionId) -> Result<(), HistoryError> {
                 (**self).delete(session).await
+            }
+            async fn first(&self, session: &SessionId, count: usize) -> Result<Option<Messages>, HistoryError> {
+                (**self).first(session, count).await
             }
             async fn note(&self, session: &SessionId, name: &str) -> Result<Option<Note>, HistoryError> {
                 (**self).note(session, name).await

@@ -68,14 +68,16 @@ impl Budget {
         conversation: &Conversation,
         context: LoadContext<'_>,
     ) -> Result<(), MemoryError> {
-        let Some(template) = &self.template else { return Ok(()) };
+        let Some(template) = self.template.as_ref().filter(|_| self.trim == Trim::Turns) else {
+            return Ok(());
+        };
         let mut variables = context.inputs.clone();
         variables.insert(conversation.name().to_owned(), conversation.show(Messages::new()));
         let prompt =
             template.format(&variables).map_err(|error| MemoryError::Custom(error.into()))?;
         let size = match &prompt {
             PromptValue::Messages(messages) => {
-                messages.iter().map(|message| self.counter.count_message(message)).sum()
+                total(messages.iter().map(|message| self.counter.count_message(message)))
             }
             text => self.counter.count_text(&text.to_text()),
         };
@@ -105,6 +107,11 @@ impl Budget {
         }
         sizes
     }
+}
+
+/// Returns the sum of sizes, or the largest number if there is none as large.
+pub(crate) fn total(sizes: impl IntoIterator<Item = usize>) -> usize {
+    sizes.into_iter().fold(0, usize::saturating_add)
 }
 
 /// Returns the index from which on sizes fit into a budget together.

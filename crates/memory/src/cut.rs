@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use conversant_core::{Message, Messages};
 
+use crate::budget::total;
+
 /// What stands where text was cut off.
 const MARK: &str = "[…]";
 
@@ -27,7 +29,7 @@ pub(crate) fn to_fit(
     let longest = turn.iter().map(|message| message.text().chars().count()).max()?;
     let at = |keep: usize| {
         let cut: Messages = turn.iter_shared().map(|message| shorten(message, keep)).collect();
-        (cut.iter().map(&size).sum::<usize>() <= budget).then_some(cut)
+        (total(cut.iter().map(&size)) <= budget).then_some(cut)
     };
     let mut best = at(0)?;
     let (mut fits, mut exceeds) = (0, longest);

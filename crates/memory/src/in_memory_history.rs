@@ -158,6 +158,15 @@ impl ChatHistory for InMemoryHistory {
         Ok(())
     }
 
+    async fn first(
+        &self,
+        session: &SessionId,
+        count: usize,
+    ) -> Result<Option<Messages>, HistoryError> {
+        let first = self.find(session).map(|session| lock(&session).first(count));
+        Ok(Some(first.unwrap_or_default()))
+    }
+
     async fn note(&self, session: &SessionId, name: &str) -> Result<Option<Note>, HistoryError> {
         Ok(self.find(session).and_then(|session| lock(&session).note(name)))
     }

@@ -4,6 +4,25 @@
 //! said stays in its [`ChatHistory`](conversant_core::ChatHistory), whatever of it the view shows. Nothing here does I/O,
 //! spawns or sleeps.
 //!
+//! | | shows | in LangChain |
+//! |---|---|---|
+//! | [`BufferMemory`] | the whole conversation | `ConversationBufferMemory` |
+//! | [`StringBufferMemory`] | the same as text, a line break before it | `ConversationStringBufferMemory` |
+//! | [`WindowMemory`] | the last `k` turns | `ConversationBufferWindowMemory` |
+//! | [`TokenBufferMemory`] | what fits into a limit of tokens | `ConversationTokenBufferMemory` |
+//! | [`SummaryMemory`] | a summary | `ConversationSummaryMemory` |
+//! | [`SummaryBufferMemory`] | a summary, and the last turns | `ConversationSummaryBufferMemory` |
+//! | [`EntityMemory`] | the last turns, and what is known of the names in the user's words | `ConversationEntityMemory` |
+//! | [`KnowledgeGraphMemory`] | facts about those names | `ConversationKGMemory` |
+//! | [`VectorStoreMemory`] | the turns nearest in meaning to the user's words | `VectorStoreRetrieverMemory` |
+//! | [`CombinedMemory`] | what several memories show | `CombinedMemory` |
+//! | [`ReadOnlyMemory`] | another chain's memory, and leaves it as it is | `ReadOnlySharedMemory` |
+//! | [`SimpleMemory`] | fixed facts | `SimpleMemory` |
+//!
+//! All but the last three have a conversation of their own, in memory, unless they are given another with `with_history`. Keys, prefixes and
+//! defaults are LangChain's. Limits cut by whole turns; [`Trim::LangChain`] cuts as LangChain does. Memories that ask a model work
+//! in [`tidy`](conversant_core::Memory::tidy), which a chain calls after each answer; whoever keeps a memory by hand calls it too.
+//!
 //! # Examples
 //!
 //! ```
@@ -36,6 +55,7 @@ mod in_memory_vector_store;
 mod knowledge_graph;
 mod leased;
 mod literal;
+mod opening;
 mod read;
 mod read_only;
 mod simple;

@@ -1,12 +1,14 @@
 //! Making a conversation's summary go further.
 
 use conversant_core::{
-    BoxError, LanguageModel, Messages, Prompt, PromptError, Saved, Transcript, Warning, vars,
+    BoxError, LanguageModel, Messages, Prompt, PromptError, Saved, Slice, Transcript, Version,
+    Warning, vars,
 };
 
 use crate::{
     asked::Asked,
     literal::Piece::{self, Text, Variable},
+    turns,
 };
 
 /// The prompt that asks for a summary.
@@ -44,6 +46,33 @@ impl Summariser {
         let variables = vars! { "summary" => summary, "new_lines" => transcript.render(messages) };
         self.0.ask(&variables).await
     }
+}
+
+/// How much text is summarised at once, in bytes. More comes only where a conversation was there before its summary, or where
+/// the model failed for long.
+const AT_ONCE: usize = 64 * 1024;
+
+/// Returns the messages to summarise at once: whole turns from the front, as many as have no more text than that, and at least one.
+pub(crate) fn at_once(messages: &Messages) -> Messages {
+    let mut bytes = 0_usize;
+    let fits = messages.iter().take_while(|message| {
+        bytes = bytes.saturating_add(message.text().len());
+        bytes <= AT_ONCE
+    });
+    let fits = fits.count();
+    if fits == messages.len() {
+        return messages.clone();
+    }
+    let starts = turns::starts(messages);
+    let last = starts.iter().rev().find(|&&start| (1..=fits).contains(&start));
+    let end = last.or_else(|| starts.iter().find(|&&start| start > 0)).copied();
+    messages.slice(..end.unwrap_or(messages.len()))
+}
+
+/// Tells whether what was read does not know of a summary that was written: another writer was there, or the history has lost it.
+/// Going on would ask the model the same again.
+pub(crate) fn is_behind(rest: &Slice, written: Option<Version>) -> bool {
+    written.is_some_and(|written| Version::new(rest.version.epoch, rest.start()) < written)
 }
 
 /// Says that a summary could not be written, which costs nothing.

@@ -2,14 +2,14 @@
 
 use async_trait::async_trait;
 use conversant_core::{
-    HistoryError, LanguageModel, LoadContext, Loaded, Memory, MemoryError, Message, Messages,
-    Saved, Slice, Slot, Ticket, Turn, TurnKeys, Value, Version,
+    BoxError, HistoryError, LanguageModel, LoadContext, Loaded, Memory, MemoryError, Message,
+    Messages, Saved, Slice, Slot, Ticket, Turn, TurnKeys, Value, Version,
 };
 
 use crate::{
     conversation::{Conversation, conversation_settings},
     derived::Derived,
-    summariser::{Summariser, not_written, summary_settings},
+    summariser::{Summariser, at_once, is_behind, not_written, summary_settings},
     tail::Tail,
 };
 
@@ -93,6 +93,23 @@ impl SummaryMemory {
         Ok(Seen { summary, rest })
     }
 
+    /// Makes the summary cover what it does not cover yet.
+    async fn go_on(&self) -> Result<(), BoxError> {
+        let mut written = None;
+        loop {
+            let Seen { summary, rest } = self.read().await?;
+            let new = at_once(&rest.messages);
+            if new.is_empty() || is_behind(&rest, written) {
+                return Ok(());
+            }
+            let transcript = &self.conversation.transcript;
+            let summary = self.summariser.go_on(&summary, &new, transcript).await?;
+            let covers = Version::new(rest.version.epoch, rest.start() + new.len() as u64);
+            self.summary.write(&self.conversation, Value::from(summary), covers).await?;
+            written = Some(covers);
+        }
+    }
+
     fn show(&self, seen: &Seen) -> Value {
         let Seen { summary, rest } = seen;
         let has_rest = !rest.messages.is_empty();
@@ -134,28 +151,12 @@ impl Memory for SummaryMemory {
     }
 
     async fn tidy(&self) -> Result<Saved, MemoryError> {
-        let Seen { summary, rest } = self.read().await?;
-        if rest.messages.is_empty() {
-            return Ok(Saved::default());
-        }
-        let transcript = &self.conversation.transcript;
-        let written = self.summariser.go_on(&summary, &rest.messages, transcript).await;
-        let stored = match written {
-            Ok(summary) => self.store(summary, rest.version).await.map_err(Into::into),
-            Err(error) => Err(error),
-        };
-        Ok(stored.err().map_or_else(Saved::default, not_written))
+        Ok(self.go_on().await.err().map_or_else(Saved::default, not_written))
     }
 
     async fn clear(&self) -> Result<(), MemoryError> {
         self.conversation.clear().await?;
         self.forget();
         Ok(())
-    }
-}
-
-impl SummaryMemory {
-    async fn store(&self, summary: String, covers: Version) -> Result<(), HistoryError> {
-        self.summary.write(&self.conversation, Value::from(summary), covers).await
     }
 }

@@ -13,10 +13,10 @@ use conversant_core::{
 use self::body::Body;
 use crate::{
     Trim,
-    budget::{Budget, budget_settings, fitting},
+    budget::{Budget, budget_settings, fitting, total},
     conversation::{Conversation, conversation_settings},
     derived::Derived,
-    summariser::{Summariser, not_written, summary_settings},
+    summariser::{Summariser, at_once, is_behind, not_written, summary_settings},
     tail::Tail,
     turns,
 };
@@ -127,21 +127,20 @@ impl SummaryBufferMemory {
 
     /// Writes and stores summaries until what is shown fits. Returns the warning that it can't be made to.
     async fn shrink(&self) -> Result<Option<Warning>, BoxError> {
+        let mut written = None;
         loop {
             let Seen { mut body, rest } = self.read().await?;
-            let covered = self.too_much(&body, &rest.messages);
-            if covered == 0 {
+            let too_much = rest.messages.slice(..self.too_much(&body, &rest.messages));
+            if too_much.is_empty() || is_behind(&rest, written) {
                 return Ok(self.too_long(&body));
             }
-            let old = rest.messages.slice(..covered);
+            let old = at_once(&too_much);
             let transcript = &self.conversation.transcript;
             body.summary = self.summariser.go_on(&body.summary, &old, transcript).await?;
-            let messages = rest.start() + covered as u64;
+            let messages = rest.start() + old.len() as u64;
             let covers = Version::new(rest.version.epoch, messages);
             self.summary.write(&self.conversation, body.write(), covers).await?;
-            if self.budget.trim == Trim::LangChain {
-                return Ok(None);
-            }
+            written = Some(covers);
         }
     }
 
@@ -161,9 +160,10 @@ impl SummaryBufferMemory {
         if self.budget.trim == Trim::LangChain {
             return fitting(&sizes, budget);
         }
-        let opening: usize = self.budget.sizes(&body.opening).iter().sum();
+        let opening = total(self.budget.sizes(&body.opening));
         let summary = body.message().map_or(0, |summary| self.budget.size(&summary));
-        let from = budget.checked_sub(opening + summary).map(|left| fitting(&sizes, left));
+        let from =
+            budget.checked_sub(opening.saturating_add(summary)).map(|left| fitting(&sizes, left));
         match from {
             Some(0) => 0,
             Some(from) => {

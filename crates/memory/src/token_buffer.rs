@@ -7,16 +7,16 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use conversant_core::{
     LoadContext, Loaded, Memory, MemoryError, Messages, Range, Saved, Slot, Ticket, TokenCounter,
-    Turn, TurnKeys, Version, Warning,
+    Turn, TurnKeys,
 };
 
 use self::kept::Kept;
 use crate::{
     Oversized, Trim,
-    budget::{Budget, budget_settings, fitting},
+    budget::{Budget, budget_settings, fitting, total},
     conversation::{Conversation, conversation_settings, lock},
     cut,
-    derived::Derived,
+    opening::Opening,
     turns,
 };
 
@@ -62,8 +62,7 @@ pub struct TokenBufferMemory {
     budget: Budget,
     oversized: Oversized,
     kept: Mutex<Option<Kept>>,
-    /// The system messages that the conversation opens with, which a later process finds without reading all of it.
-    opening: Derived,
+    opening: Opening,
 }
 
 impl TokenBufferMemory {
@@ -76,7 +75,7 @@ impl TokenBufferMemory {
             budget: Budget::new(Arc::new(counter)),
             oversized: Oversized::default(),
             kept: Mutex::default(),
-            opening: Derived::new("opening"),
+            opening: Opening::new(),
         }
     }
 
@@ -105,12 +104,21 @@ impl TokenBufferMemory {
             let mut kept = lock(&self.kept);
             let held = kept.take();
             if let Some(held) = held.and_then(|held| held.take_in(asked, &slice)) {
-                return Ok(kept.insert(held.trimmed(&self.budget)).clone());
+                return Ok(kept.insert(self.trimmed(held)).clone());
             }
         }
-        let fresh = self.read_afresh().await?.trimmed(&self.budget);
+        let fresh = self.trimmed(self.read_afresh().await?);
         *lock(&self.kept) = Some(fresh.clone());
         Ok(fresh)
+    }
+
+    /// Lets go of what no load will show again, and remembers how the conversation opens.
+    fn trimmed(&self, kept: Kept) -> Kept {
+        let kept = kept.trimmed(&self.budget);
+        if kept.is_cut() && self.budget.trim == Trim::Turns {
+            self.opening.learn(kept.version(), &kept.opening, false);
+        }
+        kept
     }
 
     /// Reads from the conversation's end as far back as the limit goes.
@@ -132,22 +140,10 @@ impl TokenBufferMemory {
             count = count.saturating_mul(4);
         };
         let opening = match self.budget.trim {
-            Trim::Turns => self.read_opening(slice.version).await?,
+            Trim::Turns => self.opening.read(&self.conversation, slice.version).await?,
             Trim::LangChain => Messages::new(),
         };
         Ok(Kept::end(slice, opening, self.budget.trim))
-    }
-
-    /// Returns the system messages that the conversation opens with: as they were noted, or by reading all of it.
-    async fn read_opening(&self, version: Version) -> Result<Messages, MemoryError> {
-        if let Some(note) = self.opening.read(&self.conversation).await?
-            && note.covers.epoch == version.epoch
-            && let Some(opening) = kept::opening_of(&note.body)
-        {
-            return Ok(opening);
-        }
-        let all = self.conversation.load(Range::All).await?.messages;
-        Ok(all.slice(..turns::opening(&all)))
     }
 
     /// Returns what is shown of the end of the conversation.
@@ -157,7 +153,7 @@ impl TokenBufferMemory {
         if self.budget.trim == Trim::LangChain {
             return Ok(kept.body.slice(fitting(&sizes, budget)..));
         }
-        let opening: usize = self.budget.sizes(&kept.opening).iter().sum();
+        let opening = total(self.budget.sizes(&kept.opening));
         let mut shown = kept.opening.clone();
         let starts = kept.starts();
         let from = budget.checked_sub(opening).map(|left| fitting(&sizes, left));
@@ -172,7 +168,7 @@ impl TokenBufferMemory {
                 let cut = left
                     .filter(|_| self.oversized == Oversized::Cut)
                     .and_then(|left| cut::to_fit(&turn, left, |message| self.budget.size(message)));
-                let size = opening + sizes.iter().skip(newest).sum::<usize>();
+                let size = opening.saturating_add(total(sizes.into_iter().skip(newest)));
                 shown.append(&cut.ok_or(MemoryError::OverBudget { size, budget })?);
             }
         }
@@ -207,13 +203,7 @@ impl Memory for TokenBufferMemory {
 
     /// Notes the system messages that the conversation opens with, once something of it was cut off.
     async fn tidy(&self) -> Result<Saved, MemoryError> {
-        let opening = lock(&self.kept).as_mut().and_then(Kept::opening_to_note);
-        let Some((opening, covers)) = opening else { return Ok(Saved::default()) };
-        let noted = self.opening.write(&self.conversation, opening, covers).await;
-        Ok(noted.err().map_or_else(Saved::default, |error| {
-            let what = "the conversation's opening was not noted";
-            Saved::default().with_warning(Warning::new(what, Some(error.into())))
-        }))
+        Ok(self.opening.note(&self.conversation).await)
     }
 
     async fn clear(&self) -> Result<(), MemoryError> {

@@ -2,18 +2,23 @@
 
 use async_trait::async_trait;
 use conversant_core::{
-    LoadContext, Loaded, Memory, MemoryError, Range, Saved, Slot, Ticket, Turn, TurnKeys,
+    HistoryError, LoadContext, Loaded, Memory, MemoryError, Range, Saved, Slice, Slot, Ticket,
+    Turn, TurnKeys,
 };
 
 use crate::{
     Trim,
     conversation::{Conversation, conversation_settings},
+    opening::Opening,
+    turns,
 };
 
 /// Shows the last `k` turns, as text or as messages. LangChain's `ConversationBufferWindowMemory`.
 ///
 /// A load reads the window and nothing else. Under [`Trim::Turns`] a turn is what one call saved, with its tool calls and their
-/// results; under [`Trim::LangChain`] it is two messages. With `k` = 0 nothing is shown; the turns are kept all the same.
+/// results, and the system messages that the conversation opens with stay in front; what would open on an answer or a tool's
+/// result opens on the next question. Under [`Trim::LangChain`] a turn is two messages. With `k` = 0 nothing is shown; the turns are kept
+/// all the same.
 ///
 /// # Examples
 ///
@@ -36,13 +41,19 @@ pub struct WindowMemory {
     conversation: Conversation,
     k: usize,
     trim: Trim,
+    opening: Opening,
 }
 
 impl WindowMemory {
     /// Creates a memory with a conversation of its own, of which it shows the last 5 turns as text in the variable `history`.
     #[must_use]
     pub fn new() -> Self {
-        Self { conversation: Conversation::new(), k: 5, trim: Trim::default() }
+        Self {
+            conversation: Conversation::new(),
+            k: 5,
+            trim: Trim::default(),
+            opening: Opening::new(),
+        }
     }
 
     /// Sets how many turns are shown. The default is 5.
@@ -61,6 +72,38 @@ impl WindowMemory {
 
     fn reset(&mut self) {
         self.conversation.reset();
+        self.opening.forget();
+    }
+
+    /// Returns the last turns, after the system messages that the conversation opens with, and the version.
+    async fn last_turns(&self) -> Result<Slice, HistoryError> {
+        let mut turns = self.k;
+        loop {
+            let slice = self.conversation.load(Range::LastTurns(turns)).await?;
+            let is_whole = slice.start() == 0;
+            if is_whole {
+                self.opening.learn_from(&slice);
+            }
+            if turns == 0 || is_whole && turns == self.k {
+                return Ok(slice);
+            }
+            let mut shown = if is_whole {
+                slice.messages.slice(..turns::opening(&slice.messages))
+            } else {
+                self.opening.read(&self.conversation, slice.version).await?
+            };
+            let known = (shown.len() as u64).saturating_sub(slice.start());
+            let body = slice.messages.slice(usize::try_from(known).unwrap_or(usize::MAX)..);
+            let starts = turns::starts(&body);
+            // Where no question is among them, the window reaches back to one.
+            let start = if turns == self.k { starts.first() } else { starts.last() };
+            let start = start.or_else(|| (is_whole || body.is_empty()).then_some(&0));
+            if let Some(&start) = start {
+                shown.append(&body.slice(start..));
+                return Ok(Slice::new(shown, slice.version));
+            }
+            turns = turns.saturating_mul(2);
+        }
     }
 }
 
@@ -83,11 +126,13 @@ impl Memory for WindowMemory {
     }
 
     async fn load(&self, _: LoadContext<'_>) -> Result<Loaded, MemoryError> {
-        let range = match self.trim {
-            Trim::Turns => Range::LastTurns(self.k),
-            Trim::LangChain => Range::LastMessages(self.k.saturating_mul(2)),
+        let slice = match self.trim {
+            Trim::Turns => self.last_turns().await?,
+            Trim::LangChain => {
+                let messages = self.k.saturating_mul(2);
+                self.conversation.load(Range::LastMessages(messages)).await?
+            }
         };
-        let slice = self.conversation.load(range).await?;
         Ok(self.conversation.loaded(self.conversation.show(slice.messages), slice.version))
     }
 
@@ -96,7 +141,14 @@ impl Memory for WindowMemory {
         Ok(Saved::default())
     }
 
+    /// Notes the system messages that the conversation opens with, for a process that comes later.
+    async fn tidy(&self) -> Result<Saved, MemoryError> {
+        Ok(self.opening.note(&self.conversation).await)
+    }
+
     async fn clear(&self) -> Result<(), MemoryError> {
-        self.conversation.clear().await
+        self.conversation.clear().await?;
+        self.opening.forget();
+        Ok(())
     }
 }

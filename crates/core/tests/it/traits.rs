@@ -76,6 +76,9 @@ impl ChatHistory for All {
     async fn clear(&self, _: &SessionId) -> Result<(), HistoryError> {
         Err(HistoryError::Busy)
     }
+    async fn first(&self, _: &SessionId, count: usize) -> Result<Option<Messages>, HistoryError> {
+        Ok(Some(vec![Message::system("s"); count].into()))
+    }
     async fn note(&self, _: &SessionId, name: &str) -> Result<Option<Note>, HistoryError> {
         Ok(Some(Note::new(name, Version::default())))
     }
@@ -97,6 +100,7 @@ async fn history(history: impl ChatHistory) {
     let version = history.append(&session, &turn, Expect::Any).await.unwrap();
     assert_eq!(version, Version::new(1, 1));
     assert!(history.clear(&session).await.is_err());
+    assert_eq!(history.first(&session, 3).await.unwrap().unwrap().len(), 3);
     let note = history.note(&session, "n").await.unwrap().unwrap();
     assert_eq!(note.body, Value::from("n"));
     history.put_note(&session, "n", &note).await.unwrap();
@@ -280,6 +284,7 @@ async fn defaults() {
     let refused = HistoryError::Unsupported { what: "notes" }.to_string();
     assert_eq!(least.note(&session, "n").await.unwrap_err().to_string(), refused);
     assert_eq!(least.put_note(&session, "n", &note).await.unwrap_err().to_string(), refused);
+    assert_eq!(least.first(&session, 1).await.unwrap(), None);
     assert_eq!(least.lease(&session, Duration::ZERO).await.unwrap(), None);
     least.release(&Lease::new(session, TurnId::from_u128(1))).await.unwrap();
     let request = ChatRequest::new(Messages::new());

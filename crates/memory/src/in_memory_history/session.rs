@@ -105,6 +105,10 @@ impl Session {
         *self = Self { epoch: self.epoch + 1, lease: self.lease.take(), ..Self::default() };
     }
 
+    pub(super) fn first(&self, count: usize) -> Messages {
+        self.messages.slice(..count)
+    }
+
     pub(super) fn note(&self, name: &str) -> Option<Note> {
         self.notes.get(name).cloned()
     }

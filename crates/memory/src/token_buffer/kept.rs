@@ -1,6 +1,6 @@
 //! The end of a conversation that a token buffer keeps at hand.
 
-use conversant_core::{Message, Messages, Slice, Value, Version};
+use conversant_core::{Messages, Slice, Version};
 
 use crate::{
     Trim,
@@ -19,7 +19,6 @@ pub(super) struct Kept {
     /// Whether the body is all that comes after the opening.
     is_whole: bool,
     trim: Trim,
-    is_noted: bool,
 }
 
 impl Kept {
@@ -35,14 +34,18 @@ impl Kept {
             version: slice.version,
             is_whole: true,
             trim,
-            is_noted: false,
         }
     }
 
     /// Keeps the end of a conversation that opens with these system messages.
     pub(super) fn end(slice: Slice, opening: Messages, trim: Trim) -> Self {
         let Slice { messages, version, .. } = slice;
-        Self { opening, body: messages, version, is_whole: false, trim, is_noted: false }
+        Self { opening, body: messages, version, is_whole: false, trim }
+    }
+
+    /// Returns whether something after the opening was let go of.
+    pub(super) const fn is_cut(&self) -> bool {
+        !self.is_whole
     }
 
     pub(super) const fn version(&self) -> Version {
@@ -97,24 +100,5 @@ impl Kept {
             self.is_whole = false;
         }
         self
-    }
-
-    /// Returns the opening to note, once: if something after it was let go of.
-    pub(super) fn opening_to_note(&mut self) -> Option<(Value, Version)> {
-        if self.is_whole || self.is_noted || self.trim == Trim::LangChain {
-            return None;
-        }
-        self.is_noted = true;
-        let covers = Version::new(self.version.epoch, self.opening.len() as u64);
-        let stored = self.opening.iter().map(Message::to_stored).collect();
-        Some((Value::from(serde_json::Value::Array(stored)), covers))
-    }
-}
-
-/// Reads an opening that was noted.
-pub(super) fn opening_of(body: &Value) -> Option<Messages> {
-    match body {
-        Value::Data(data) => serde_json::from_value(serde_json::Value::clone(data)).ok(),
-        _ => None,
     }
 }

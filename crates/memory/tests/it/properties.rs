@@ -151,6 +151,23 @@ impl Said {
     }
 }
 
+impl Said {
+    /// The last `k` turns, from the first question among them, or from the last one before.
+    fn window(&self, k: usize) -> Vec<Message> {
+        let Some(&start) = self.turns.get(self.turns.len().saturating_sub(k)) else {
+            return Vec::new();
+        };
+        if start == 0 {
+            return self.messages.clone();
+        }
+        let questions = self.starts().split_off(1);
+        let after = questions.iter().copied().find(|&question| question >= start);
+        let before = questions.iter().copied().rfind(|&question| question < start);
+        let start = after.or(before).unwrap_or(self.opening);
+        [&self.messages[..self.opening], &self.messages[start..]].concat()
+    }
+}
+
 fn size(message: &Message) -> usize {
     conversant_core::TokenCounter::count_message(&Whitespace, message)
 }
@@ -250,9 +267,7 @@ impl Memories {
         let all = &said.messages;
         assert_eq!(shown(&self.buffer).await.unwrap().0, *all);
 
-        let turn = said.turns.len().saturating_sub(of.k);
-        let start = said.turns.get(turn).copied().unwrap_or(all.len());
-        assert_eq!(shown(&self.windows[0]).await.unwrap().0, all[start..], "window of turns");
+        assert_eq!(shown(&self.windows[0]).await.unwrap().0, said.window(of.k), "window of turns");
         let start = all.len().saturating_sub(2 * of.k);
         assert_eq!(shown(&self.windows[1]).await.unwrap().0, all[start..], "LangChain's window");
 
@@ -350,6 +365,13 @@ async fn run(conversation: &Conversation) {
 /// Runs every memory over one stored conversation that another process has written, and compares with those that saw it grow.
 async fn restart(conversation: &Conversation) {
     let history = InMemoryHistory::new();
+    let window = |trim| {
+        WindowMemory::new()
+            .with_return_messages(true)
+            .with_k(conversation.k)
+            .with_trim(trim)
+            .with_history(history.clone(), session("s"))
+    };
     let token_buffer = |trim| {
         TokenBufferMemory::new(Whitespace)
             .with_return_messages(true)
@@ -358,7 +380,7 @@ async fn restart(conversation: &Conversation) {
             .with_history(history.clone(), session("s"))
     };
     for trim in [Trim::Turns, Trim::LangChain] {
-        let old = token_buffer(trim);
+        let (old, old_window) = (token_buffer(trim), window(trim));
         let mut maker = Maker::default();
         for (index, shape) in conversation.turns.iter().enumerate() {
             let mut turn = Vec::new();
@@ -377,6 +399,8 @@ async fn restart(conversation: &Conversation) {
                 before.map_err(|error| error.to_string()),
                 after.map_err(|error| error.to_string())
             );
+            let before = shown(&old_window).await.unwrap().0;
+            assert_eq!(before, shown(&window(trim)).await.unwrap().0);
         }
         old.clear().await.unwrap();
     }

@@ -366,3 +366,105 @@ fn the_default_prompt() {
         insta::assert_snapshot!(requests(&model)[1]);
     });
 }
+
+/// A long conversation that was there before its summary is summarised in pieces of whole turns.
+#[test]
+fn a_long_conversation_is_summarised_in_pieces() {
+    block_on(async {
+        for kind in 0..KINDS {
+            let history = Watched::default();
+            let model = ScriptedCompletion::with_handler(|request| {
+                let lines = request.prompt.lines().filter(|line| line.contains(": q")).count();
+                let summary = request.prompt.split(' ').next().unwrap_or_default();
+                let before = summary.parse::<usize>().unwrap_or(0);
+                Line::text((before + lines).to_string())
+            });
+            let memory = kinds(&model, &history).remove(kind);
+            for number in 0..50 {
+                let long = Turn::exchange(format!("q{number}"), "x".repeat(5000));
+                memory.save(&long, Ticket::default()).await.unwrap();
+            }
+            // A turn that is larger than a piece is a piece of its own.
+            let giant = Turn::exchange("q50", "x".repeat(100_000));
+            memory.save(&giant, Ticket::default()).await.unwrap();
+            memory.save(&turn(51), Ticket::default()).await.unwrap();
+            assert!(memory.tidy().await.unwrap().warnings.is_empty());
+            let asked = requests(&model);
+            assert_eq!(asked.len(), [6, 5, 5][kind]);
+            let sizes: Vec<_> = asked.iter().map(String::len).collect();
+            assert_eq!(sizes.iter().filter(|&&size| size > 66_000).count(), 1, "{sizes:?}");
+            let text = shown(&*memory).await;
+            let covered = if kind == 0 { "52" } else { "System: 51\nHuman: q51\nAI: a51" };
+            assert_eq!(text, covered);
+        }
+    });
+}
+
+/// A history that loses its notes is not asked for a summary over and over.
+#[test]
+fn a_note_that_is_lost_costs_one_call() {
+    #[derive(Default)]
+    struct Losing(Watched);
+
+    #[conversant_core::async_trait]
+    impl conversant_core::ChatHistory for Losing {
+        async fn load(
+            &self,
+            session: &conversant_core::SessionId,
+            range: Range,
+        ) -> Result<conversant_core::Slice, conversant_core::HistoryError> {
+            self.0.load(session, range).await
+        }
+        async fn append(
+            &self,
+            session: &conversant_core::SessionId,
+            turn: &Turn,
+            expect: conversant_core::Expect,
+        ) -> Result<Version, conversant_core::HistoryError> {
+            self.0.append(session, turn, expect).await
+        }
+        async fn clear(
+            &self,
+            session: &conversant_core::SessionId,
+        ) -> Result<(), conversant_core::HistoryError> {
+            self.0.clear(session).await
+        }
+        async fn note(
+            &self,
+            _: &conversant_core::SessionId,
+            _: &str,
+        ) -> Result<Option<conversant_core::Note>, conversant_core::HistoryError> {
+            Ok(None)
+        }
+        async fn put_note(
+            &self,
+            _: &conversant_core::SessionId,
+            _: &str,
+            _: &conversant_core::Note,
+        ) -> Result<(), conversant_core::HistoryError> {
+            Ok(())
+        }
+    }
+
+    block_on(async {
+        let model = ScriptedCompletion::with_handler(|_| Line::text("lost"));
+        let language_model = || LanguageModel::completion(model.clone());
+        let memories: [Box<dyn Memory>; 2] = [
+            Box::new(
+                SummaryMemory::new(language_model()).with_history(Losing::default(), session("s")),
+            ),
+            Box::new(
+                SummaryBufferMemory::new(language_model(), Whitespace)
+                    .with_max_token_limit(4)
+                    .with_history(Losing::default(), session("s")),
+            ),
+        ];
+        for (calls, memory) in memories.into_iter().enumerate() {
+            memory.save(&turn(1), Ticket::default()).await.unwrap();
+            memory.save(&turn(2), Ticket::default()).await.unwrap();
+            memory.tidy().await.unwrap();
+            assert_eq!(model.requests().len(), calls + 1);
+            assert_eq!(shown(&*memory).await, BEFORE[0]);
+        }
+    });
+}

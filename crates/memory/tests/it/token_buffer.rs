@@ -6,10 +6,10 @@ use std::sync::{
 };
 
 use conversant_core::{
-    LoadContext, Memory, MemoryError, Message, Part, Slot, Ticket, TokenCounter, ToolCall, Turn,
-    vars,
+    ChatHistory as _, Expect, LoadContext, Memory, MemoryError, Message, Part, Slot, Ticket,
+    TokenCounter, ToolCall, Turn, vars,
 };
-use conversant_memory::{Oversized, TokenBufferMemory, Trim};
+use conversant_memory::{InMemoryHistory, Oversized, TokenBufferMemory, Trim, WindowMemory};
 use conversant_prompts::{
     ChatPromptTemplate, MessageTemplate, MessagesPlaceholder, PromptTemplate,
 };
@@ -315,9 +315,10 @@ fn a_later_process_reads_the_end_only() {
     });
 }
 
-/// A history without notes is read whole, once for each process.
+/// A history that neither has notes nor tells how a session begins: a process that was there knows how the conversation opens, and
+/// a later one does without rather than read all of it.
 #[test]
-fn a_history_without_notes() {
+fn a_history_that_tells_little() {
     block_on(async {
         let history = Watched::without_notes();
         let memory = || memory(20).with_history(history.clone(), session("s"));
@@ -327,14 +328,33 @@ fn a_history_without_notes() {
             first.save(&turn(number), load(&first).await.ticket).await.unwrap();
             assert!(first.tidy().await.unwrap().warnings.is_empty());
         }
-        let expected = shown(&first).await;
-        assert!(expected.starts_with("System: be brief\nHuman: q96\n"), "{expected}");
+        let text = shown(&first).await;
+        assert!(text.starts_with("System: be brief\nHuman: q96\n"), "{text}");
         history.take_loaded();
-        let later = memory();
-        assert_eq!(shown(&later).await, expected);
-        assert!(history.take_loaded() >= 203);
-        assert_eq!(shown(&later).await, expected);
-        assert_eq!(history.take_loaded(), 0);
+        let text = shown(&memory()).await;
+        assert!(text.starts_with("Human: q95\n"), "{text}");
+        assert_eq!(history.take_loaded(), 32);
+    });
+}
+
+/// A history that tells how a session begins needs no notes.
+#[test]
+fn a_history_that_tells_how_a_session_begins() {
+    block_on(async {
+        let history = InMemoryHistory::new();
+        let many = "system: s\n".repeat(100);
+        let opening = Turn::new(messages(&format!("{many}human: q\nai: a")));
+        history.append(&session("s"), &opening, Expect::Any).await.unwrap();
+        for number in 0..200 {
+            history.append(&session("s"), &turn(number), Expect::Any).await.unwrap();
+        }
+        let tokens = memory(220).with_history(history.clone(), session("s"));
+        let text = shown(&tokens).await;
+        assert_eq!(text.matches("System: s\n").count(), 100);
+        assert!(text.ends_with("\nHuman: q199\nAI: a199"));
+        let window = WindowMemory::new().with_k(1).with_history(history, session("s"));
+        let text = shown(&window).await;
+        assert_eq!((text.matches("System: s\n").count(), text.lines().count()), (100, 102));
     });
 }
 
@@ -354,7 +374,10 @@ fn a_failing_history_is_told_and_costs_nothing() {
         assert_eq!(shown(&memory).await, "Human: q2\nAI: a2");
         history.fail("put_note");
         let warnings = memory.tidy().await.unwrap().warnings;
-        assert_eq!(warnings[0].to_string(), "the conversation's opening was not noted");
+        assert_eq!(
+            warnings[0].to_string(),
+            "the system messages that the conversation opens with were not noted"
+        );
         history.fail("clear");
         assert!(memory.clear().await.is_err());
         assert_eq!(shown(&memory).await, "Human: q2\nAI: a2");

@@ -4,7 +4,7 @@ use conversant_core::{Memory, Message, Slot, Ticket, ToolCall, Turn, Version};
 use conversant_memory::{Trim, WindowMemory};
 use conversant_testkit::block_on;
 
-use crate::support::{Watched, load, session, shown, turn};
+use crate::support::{Watched, load, messages, session, shown, turn};
 
 /// Three turns, the second with tool calls.
 async fn conversation(memory: &WindowMemory) {
@@ -55,6 +55,72 @@ fn the_default_is_five() {
         }
         let text = shown(&memory).await;
         assert!(text.starts_with("Human: q3") && text.ends_with("AI: a7"), "{text}");
+    });
+}
+
+/// By turns, a window opens on a question, after the system messages that the conversation opens with.
+#[test]
+fn a_window_opens_on_a_question() {
+    block_on(async {
+        let lines =
+            ["system: be brief", "human: q1", "ai: a1", "ai: a2", "human: q3", "ai: a3", "ai: a4"];
+        for (count, k, expected) in [
+            (3, 1, "System: be brief\nHuman: q1\nAI: a1"),
+            (4, 1, "System: be brief\nHuman: q1\nAI: a1\nAI: a2"),
+            (6, 2, "System: be brief\nHuman: q3\nAI: a3"),
+            (6, 3, "System: be brief\nHuman: q3\nAI: a3"),
+            (7, 1, "System: be brief\nHuman: q3\nAI: a3\nAI: a4"),
+            (7, 4, "System: be brief\nHuman: q3\nAI: a3\nAI: a4"),
+            (7, 6, "System: be brief\nHuman: q1\nAI: a1\nAI: a2\nHuman: q3\nAI: a3\nAI: a4"),
+            (7, 7, "System: be brief\nHuman: q1\nAI: a1\nAI: a2\nHuman: q3\nAI: a3\nAI: a4"),
+        ] {
+            // Each message a turn of its own, as a conversation that was taken over from elsewhere may be.
+            let memory = WindowMemory::new().with_k(k);
+            for line in &lines[..count] {
+                memory.save(&Turn::new(messages(line)), Ticket::default()).await.unwrap();
+            }
+            assert_eq!(shown(&memory).await, expected, "{count} {k}");
+        }
+        let memory = WindowMemory::new().with_k(1);
+        for line in ["ai: a1", "ai: a2", "ai: a3"] {
+            memory.save(&Turn::new(messages(line)), Ticket::default()).await.unwrap();
+        }
+        assert_eq!(shown(&memory).await, "AI: a1\nAI: a2\nAI: a3");
+    });
+}
+
+/// A later process knows how the conversation opens.
+#[test]
+fn the_opening_is_noted() {
+    block_on(async {
+        let history = Watched::default();
+        let memory = || WindowMemory::new().with_k(1).with_history(history.clone(), session("s"));
+        let first = memory();
+        let opening = Turn::new(messages("system: be brief\nhuman: q\nai: a"));
+        first.save(&opening, Ticket::default()).await.unwrap();
+        load(&first).await;
+        history.fail("put_note");
+        assert_eq!(first.tidy().await.unwrap().warnings.len(), 1);
+        first.save(&turn(1), Ticket::default()).await.unwrap();
+        let text = "System: be brief\nHuman: q1\nAI: a1";
+        assert_eq!(shown(&first).await, text);
+        assert_eq!(shown(&memory()).await, "Human: q1\nAI: a1");
+
+        let second = Watched::default();
+        let memory = || WindowMemory::new().with_k(1).with_history(second.clone(), session("s"));
+        let first = memory();
+        first.save(&opening, Ticket::default()).await.unwrap();
+        load(&first).await;
+        assert!(first.tidy().await.unwrap().warnings.is_empty());
+        first.save(&turn(1), Ticket::default()).await.unwrap();
+        assert_eq!(shown(&memory()).await, text);
+        first.clear().await.unwrap();
+        first.save(&turn(2), Ticket::default()).await.unwrap();
+        first.save(&turn(3), Ticket::default()).await.unwrap();
+        assert_eq!(
+            (shown(&first).await, shown(&memory()).await),
+            ("Human: q3\nAI: a3".into(), "Human: q3\nAI: a3".into())
+        );
     });
 }
 
