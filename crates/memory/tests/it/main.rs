@@ -8,11 +8,13 @@
 )]
 
 mod buffer;
+mod conflict;
 mod in_memory_history;
 mod knowledge;
 mod others;
 mod properties;
 mod recorded;
+mod suites;
 mod summaries;
 mod support;
 mod token_buffer;
