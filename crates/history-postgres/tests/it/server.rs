@@ -1,6 +1,6 @@
 //! The server that the tests run against, each in a schema of its own.
 
-use std::{fmt::Display, io::Write};
+use std::io::Write;
 
 use conversant_core::TurnId;
 use conversant_history_postgres::PostgresHistory;
@@ -70,10 +70,10 @@ pub(crate) fn with_options(url: &str, options: &str) -> String {
     }
 }
 
-/// Shows an error with its causes.
+/// Shows an error with its causes, without the numbers that systems give them.
 pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     std::iter::successors(Some(error), |error| error.source())
-        .map(|error| (error as &dyn Display).to_string())
+        .map(|error| error.to_string().split(" (os error").next().unwrap_or_default().to_owned())
         .collect::<Vec<_>>()
         .join(": ")
 }

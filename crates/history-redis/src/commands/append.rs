@@ -1,0 +1,72 @@
+//! Appends a turn.
+
+use conversant_core::{Expect, HistoryError, SessionId, Turn, Version};
+use redis::aio::ConnectionManager;
+
+use super::{APPEND, version};
+use crate::{engine::Operation, error::Failure, keys::SessionKeys};
+
+/// A turn that is to be appended, encoded.
+pub(crate) struct Append {
+    keys: SessionKeys,
+    session: SessionId,
+    turn: String,
+    /// What is kept of it beside the messages.
+    header: String,
+    expect: Expect,
+    messages: Vec<String>,
+    lifetime_ms: Option<u64>,
+}
+
+impl Append {
+    pub(crate) fn new(
+        keys: SessionKeys,
+        session: &SessionId,
+        turn: &Turn,
+        messages: Vec<String>,
+        expect: Expect,
+        lifetime_ms: Option<u64>,
+    ) -> Self {
+        let (id, incomplete) = (turn.id(), u8::from(turn.is_incomplete()));
+        let base = turn.base().map_or("-".to_owned(), |base| base.to_string());
+        Self {
+            keys,
+            session: session.clone(),
+            turn: id.to_string(),
+            header: format!("{id} {incomplete} {base}"),
+            expect,
+            messages,
+            lifetime_ms,
+        }
+    }
+}
+
+impl Operation for Append {
+    type Output = Version;
+
+    async fn run(&self, connection: &mut ConnectionManager) -> Result<Version, Failure> {
+        let (kind, seen) = match self.expect {
+            Expect::Any => (0_u8, Version::default()),
+            Expect::SameEpoch(seen) => (1, seen),
+            Expect::Exactly(seen) => (2, seen),
+            _ => return Err(HistoryError::Unsupported { what: "this expectation" }.into()),
+        };
+        let mut script = APPEND.prepare_invoke();
+        script
+            .key(&self.keys)
+            .arg(&self.turn)
+            .arg(kind)
+            .arg(seen.epoch)
+            .arg(seen.messages)
+            .arg(self.lifetime_ms.map_or_else(String::new, |lifetime| lifetime.to_string()))
+            .arg(&self.header)
+            .arg(self.session.as_str())
+            .arg(&self.messages);
+        let (is_stale, epoch, messages): (bool, i64, i64) = script.invoke_async(connection).await?;
+        let current = version(epoch, messages)?;
+        if is_stale {
+            return Err(HistoryError::Stale { expected: seen, current }.into());
+        }
+        Ok(current)
+    }
+}

@@ -1,0 +1,45 @@
+//! Takes and gives back leases, by the clock of the server.
+
+use conversant_core::{HistoryError, Lease};
+use redis::aio::ConnectionManager;
+
+use super::{RELEASE, TAKE};
+use crate::{engine::Operation, error::Failure};
+
+/// A lease that is to be taken.
+pub(crate) struct Take {
+    pub(crate) key: String,
+    pub(crate) lease: Lease,
+    pub(crate) milliseconds: u64,
+}
+
+/// A lease that is to be given back.
+pub(crate) struct Release {
+    pub(crate) key: String,
+    pub(crate) lease: Lease,
+}
+
+impl Operation for Take {
+    type Output = Lease;
+
+    async fn run(&self, connection: &mut ConnectionManager) -> Result<Lease, Failure> {
+        let mut script = TAKE.prepare_invoke();
+        script.key(&self.key).arg(self.lease.holder.to_string()).arg(self.milliseconds);
+        if script.invoke_async(connection).await? {
+            Ok(self.lease.clone())
+        } else {
+            Err(HistoryError::Busy.into())
+        }
+    }
+}
+
+impl Operation for Release {
+    type Output = ();
+
+    async fn run(&self, connection: &mut ConnectionManager) -> Result<(), Failure> {
+        let mut script = RELEASE.prepare_invoke();
+        script.key(&self.key).arg(self.lease.holder.to_string());
+        script.invoke_async::<i64>(connection).await?;
+        Ok(())
+    }
+}

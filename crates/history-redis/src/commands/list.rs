@@ -1,0 +1,48 @@
+//! Lists sessions.
+
+use conversant_core::{HistoryError, SessionId};
+use redis::aio::ConnectionManager;
+
+use super::SESSIONS;
+use crate::{engine::Operation, error::Failure, keys::Keys};
+
+/// How many names one script looks at: while it runs, the server does nothing else.
+const PAGE: usize = 500;
+
+/// Sessions that are to be listed: those after one, in the order of their bytes.
+pub(crate) struct List {
+    pub(crate) keys: Keys,
+    pub(crate) after: Option<SessionId>,
+    pub(crate) limit: usize,
+}
+
+impl Operation for List {
+    type Output = Vec<SessionId>;
+
+    async fn run(&self, connection: &mut ConnectionManager) -> Result<Vec<SessionId>, Failure> {
+        let mut sessions = Vec::new();
+        let mut after = self.after.as_ref().map(|session| session.as_str().to_owned());
+        while sessions.len() < self.limit {
+            let mut script = SESSIONS.prepare_invoke();
+            script
+                .key(self.keys.index())
+                .arg(after.unwrap_or_default())
+                .arg(PAGE)
+                .arg(self.limit - sessions.len())
+                .arg(self.keys.prefix());
+            let (names, last): (Vec<String>, Option<String>) =
+                script.invoke_async(connection).await?;
+            for name in names {
+                sessions.push(SessionId::new(name).map_err(|error| HistoryError::Corrupt {
+                    what: "a session's name is none".to_owned(),
+                    source: Some(error.into()),
+                })?);
+            }
+            if last.is_none() {
+                break;
+            }
+            after = last;
+        }
+        Ok(sessions)
+    }
+}

@@ -1,0 +1,88 @@
+//! Loads a part of a session, and its version, as they are at one moment.
+
+use conversant_core::{HistoryError, Range, TurnId, Version};
+use redis::aio::ConnectionManager;
+
+use super::{LOAD, corrupt, count, version};
+use crate::{engine::Operation, error::Failure, keys::SessionKeys};
+
+/// A part of a session that is to be loaded, with its turns or without.
+pub(crate) struct Load {
+    pub(crate) keys: SessionKeys,
+    pub(crate) range: Range,
+    pub(crate) with_turns: bool,
+}
+
+/// What is loaded.
+pub(crate) struct Loaded {
+    pub(crate) version: Version,
+    /// The index of the first message.
+    pub(crate) start: u64,
+    /// Each as JSON.
+    pub(crate) messages: Vec<Vec<u8>>,
+    /// The turns that begin in the range, in order.
+    pub(crate) turns: Vec<Stored>,
+}
+
+/// What is kept of a turn beside its messages.
+pub(crate) struct Stored {
+    /// The index of its first message in the session.
+    pub(crate) first: u64,
+    /// How many messages it has.
+    pub(crate) count: u64,
+    pub(crate) id: TurnId,
+    pub(crate) incomplete: bool,
+    pub(crate) base: Option<Version>,
+}
+
+impl Operation for Load {
+    type Output = Loaded;
+
+    async fn run(&self, connection: &mut ConnectionManager) -> Result<Loaded, Failure> {
+        let (range, first, second) = match self.range {
+            Range::All => ("all", 0, 0),
+            Range::LastTurns(turns) => ("turns", turns as u64, 0),
+            Range::LastMessages(messages) => ("messages", messages as u64, 0),
+            Range::LastBytes(bytes) => ("bytes", bytes, 0),
+            Range::After(seen) => ("after", seen.epoch, seen.messages),
+            _ => return Err(HistoryError::Unsupported { what: "this range" }.into()),
+        };
+        let mut script = LOAD.prepare_invoke();
+        script.key(&self.keys).arg(range).arg(first).arg(second).arg(u8::from(self.with_turns));
+        type Answer = (i64, i64, i64, Vec<Vec<u8>>, Vec<String>);
+        let (epoch, messages_there, start, messages, turns): Answer =
+            script.invoke_async(connection).await?;
+        let turns = turns.iter().rev().map(|turn| Stored::read(turn));
+        Ok(Loaded {
+            version: version(epoch, messages_there)?,
+            start: count(start)?,
+            messages,
+            turns: turns.collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+impl Stored {
+    /// Reads what `Append` and `append.lua` have written: `first count id incomplete base`.
+    fn read(kept: &str) -> Result<Self, HistoryError> {
+        Self::parse(kept).ok_or_else(|| corrupt(format!("`{kept}` is no turn")))
+    }
+
+    fn parse(kept: &str) -> Option<Self> {
+        let mut parts = kept.split(' ');
+        let stored = Self {
+            first: parts.next()?.parse().ok()?,
+            count: parts.next()?.parse().ok()?,
+            id: parts.next()?.parse().ok()?,
+            incomplete: parts.next()? == "1",
+            base: match parts.next()? {
+                "-" => None,
+                base => {
+                    let (epoch, messages) = base.split_once('.')?;
+                    Some(Version::new(epoch.parse().ok()?, messages.parse().ok()?))
+                }
+            },
+        };
+        parts.next().is_none().then_some(stored)
+    }
+}

@@ -1,0 +1,31 @@
+//! Checks that the keys are of a version that this crate knows.
+
+use conversant_core::HistoryError;
+use redis::aio::ConnectionManager;
+
+use crate::{engine::Operation, error::Failure};
+
+/// The version of the keys that this crate writes.
+const KNOWN: u64 = 1;
+
+/// Checks the version, or writes it if there is none.
+pub(crate) struct CheckSchema {
+    pub(crate) key: String,
+}
+
+impl Operation for CheckSchema {
+    type Output = ();
+
+    async fn run(&self, connection: &mut ConnectionManager) -> Result<(), Failure> {
+        let mut claim = redis::cmd("SET");
+        claim.arg(&self.key).arg(KNOWN).arg("NX");
+        claim.query_async::<Option<String>>(connection).await?;
+        let found: Option<u64> = redis::cmd("GET").arg(&self.key).query_async(connection).await?;
+        match found {
+            Some(found) if found > KNOWN => {
+                Err(HistoryError::SchemaTooNew { found, known: KNOWN }.into())
+            }
+            _ => Ok(()),
+        }
+    }
+}

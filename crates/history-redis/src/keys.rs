@@ -1,0 +1,76 @@
+//! The names of keys.
+
+use std::fmt::Write as _;
+
+use conversant_core::SessionId;
+
+/// What all keys of a history begin with.
+#[derive(Clone, Debug)]
+pub(crate) struct Keys {
+    prefix: String,
+}
+
+/// A session's keys, as `scripts/session.lua` takes them.
+pub(crate) type SessionKeys = [String; 8];
+
+impl Keys {
+    pub(crate) fn new(prefix: &str) -> Self {
+        Self { prefix: prefix.to_owned() }
+    }
+
+    pub(crate) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// The sorted set of the names of sessions.
+    pub(crate) fn index(&self) -> String {
+        format!("{}sessions", self.prefix)
+    }
+
+    /// The epoch that new sessions begin with.
+    fn floor(&self) -> String {
+        format!("{}epoch", self.prefix)
+    }
+
+    /// The version of the schema.
+    pub(crate) fn schema(&self) -> String {
+        format!("{}schema", self.prefix)
+    }
+
+    pub(crate) fn lease(&self, session: &SessionId) -> String {
+        self.of(session, "lease")
+    }
+
+    pub(crate) fn session(&self, session: &SessionId) -> SessionKeys {
+        [
+            self.of(session, "meta"),
+            self.of(session, "messages"),
+            self.of(session, "turns"),
+            self.of(session, "ids"),
+            self.of(session, "notes"),
+            self.lease(session),
+            self.index(),
+            self.floor(),
+        ]
+    }
+
+    /// Returns the name of one of a session's keys. What is in braces is what a cluster places a key by.
+    fn of(&self, session: &SessionId, part: &str) -> String {
+        format!("{}{{{}}}:{part}", self.prefix, encode(session.as_str()))
+    }
+}
+
+/// Writes a name without braces, blanks and what can't be seen. Two names that differ in a byte stay two.
+fn encode(name: &str) -> String {
+    let mut encoded = String::with_capacity(name.len());
+    for char in name.chars() {
+        match char {
+            '\0'..=' ' | '\x7f' | '%' | '{' | '}' => {
+                // Writing to a string does not fail.
+                let _ = write!(encoded, "%{:02X}", u32::from(char));
+            }
+            _ => encoded.push(char),
+        }
+    }
+    encoded
+}

@@ -1,0 +1,2 @@
+-- Answers the session's epoch.
+return epoch

@@ -1,0 +1,9 @@
+-- Takes the session's lease, by the server's clock. Answers 1 if the holder has it now. Whoever asks again, because it did not hear
+-- the answer, gets its own. KEYS: the lease. ARGV: the holder, and milliseconds.
+if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then
+    return 1
+end
+if redis.call('GET', KEYS[1]) == ARGV[1] then
+    return redis.call('PEXPIRE', KEYS[1], ARGV[2])
+end
+return 0

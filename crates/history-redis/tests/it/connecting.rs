@@ -1,0 +1,68 @@
+//! Connecting: what is refused, and that no password is told.
+
+use std::time::Duration;
+
+use conversant_core::{ChatHistory, Expect, HistoryError, Range, SessionId, Turn};
+use conversant_history_redis::RedisHistory;
+
+use crate::server::{Server, chain};
+
+#[tokio::test]
+async fn faults_are_told_without_the_password() {
+    let urls = [
+        "redis://user:hunter2@127.0.0.1:1/0",
+        "redis://user:hunter2@127.0.0.1:notaport/0",
+        "redis://user:hunter2@127.0.0.1/notadatabase",
+        "user:hunter2@127.0.0.1",
+        "rediss://user:hunter2@127.0.0.1:1/0",
+        "",
+    ];
+    let mut told = String::new();
+    for url in urls {
+        let builder = RedisHistory::builder(url).patience(Duration::from_secs(5));
+        assert!(!format!("{builder:?}").contains("hunter2"));
+        let error = builder.connect().await.unwrap_err();
+        assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+        told.push_str(&format!("{url}\n    {}\n", chain(&error)));
+    }
+    let braces = RedisHistory::builder("redis://127.0.0.1:1/").prefix("{a}").connect().await;
+    told.push_str(&format!("prefix {{a}}\n    {}\n", chain(&braces.unwrap_err())));
+    insta::assert_snapshot!(told);
+}
+
+#[test]
+fn a_runtime_is_needed_to_connect() {
+    let connecting = RedisHistory::connect("redis://127.0.0.1:1/");
+    let error = conversant_testkit::block_on(connecting).unwrap_err();
+    insta::assert_snapshot!(
+        chain(&error),
+        @"the history can't be reached: a history in Redis is made on a Tokio runtime"
+    );
+}
+
+#[tokio::test]
+async fn keys_of_a_later_version_are_refused() {
+    let Some(server) = Server::start("keys of a later version").await else { return };
+    server.history().await;
+    assert_eq!(server.run::<u64>("GET @schema").await, 1);
+    server.run::<()>("SET @schema 99").await;
+    let error = server.builder().connect().await.unwrap_err();
+    assert!(matches!(error, HistoryError::SchemaTooNew { found: 99, known: 1 }), "{error:?}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_history_is_awaited_on_any_executor() {
+    let Some(server) = Server::start("other executors").await else { return };
+    let history = server.history().await;
+    let elsewhere = std::thread::spawn(move || {
+        conversant_testkit::block_on(async {
+            let session = SessionId::new("elsewhere").unwrap();
+            history.append(&session, &Turn::exchange("hi", "hello"), Expect::Any).await.unwrap();
+            history.load(&session, Range::All).await.unwrap().messages.len()
+        })
+    });
+    let found = tokio::task::spawn_blocking(move || elsewhere.join().unwrap()).await.unwrap();
+    assert_eq!(found, 2);
+    server.stop().await;
+}

@@ -1,0 +1,15 @@
+//! The history in Redis, against a server. Without one, the tests that need it say so and pass; see `server.rs`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs
+)]
+
+mod concurrent;
+mod connecting;
+mod proxy;
+mod server;
+mod stored;
+mod suite;

@@ -1,0 +1,82 @@
+//! The server that the tests run against, each with keys of its own.
+
+use std::io::Write;
+
+use conversant_core::TurnId;
+use conversant_history_redis::{RedisHistory, RedisHistoryBuilder};
+use redis::{FromRedisValue, aio::MultiplexedConnection};
+
+/// Where the server is.
+const URL: &str = "CONVERSANT_REDIS_URL";
+
+/// Set where a server has to be there.
+const REQUIRED: &str = "CONVERSANT_REQUIRE_SERVICES";
+
+/// Keys of the server's, for one test. They go when the test is over.
+pub(crate) struct Server {
+    pub(crate) url: String,
+    pub(crate) prefix: String,
+    connection: MultiplexedConnection,
+}
+
+impl Server {
+    /// Connects to the server, or tells that `test` is left out because there is none.
+    pub(crate) async fn start(test: &str) -> Option<Self> {
+        let Ok(url) = std::env::var(URL) else {
+            assert!(std::env::var_os(REQUIRED).is_none(), "{REQUIRED} is set, and {URL} is not");
+            // The harness keeps what tests print to itself, unless it is written like this.
+            let told = format!("left out: {test}, which needs a Redis server in {URL}\n");
+            std::io::stderr().write_all(told.as_bytes()).unwrap();
+            return None;
+        };
+        let client = redis::Client::open(url.as_str()).unwrap();
+        let connection = client.get_multiplexed_async_connection().await.unwrap();
+        let prefix = format!("test:{}:", TurnId::random());
+        Some(Self { url, prefix, connection })
+    }
+
+    pub(crate) fn builder(&self) -> RedisHistoryBuilder {
+        RedisHistory::builder(&self.url).prefix(&self.prefix)
+    }
+
+    pub(crate) async fn history(&self) -> RedisHistory {
+        self.builder().connect().await.unwrap()
+    }
+
+    /// Runs a command; `@` before a word stands for the prefix of the test's keys.
+    pub(crate) async fn run<T: FromRedisValue>(&self, command: &str) -> T {
+        let mut words = command.split(' ').map(|word| match word.strip_prefix('@') {
+            Some(key) => format!("{}{key}", self.prefix),
+            None => word.to_owned(),
+        });
+        let mut sent = redis::cmd(&words.next().unwrap());
+        words.for_each(|word| {
+            sent.arg(word);
+        });
+        sent.query_async(&mut self.connection.clone()).await.unwrap()
+    }
+
+    pub(crate) async fn keys(&self) -> Vec<String> {
+        let mut keys: Vec<String> = self.run("KEYS @*").await;
+        keys.iter_mut().for_each(|key| *key = key.replacen(&self.prefix, "", 1));
+        keys.sort();
+        keys
+    }
+
+    /// Removes the keys. (A test that fails leaves them behind, to be looked at.)
+    pub(crate) async fn stop(self) {
+        for key in self.keys().await {
+            let mut delete = redis::cmd("DEL");
+            delete.arg(format!("{}{key}", self.prefix));
+            delete.query_async::<i64>(&mut self.connection.clone()).await.unwrap();
+        }
+    }
+}
+
+/// Shows an error with its causes, without the numbers that systems give them.
+pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    std::iter::successors(Some(error), |error| error.source())
+        .map(|error| error.to_string().split(" (os error").next().unwrap_or_default().to_owned())
+        .collect::<Vec<_>>()
+        .join(": ")
+}

@@ -1,0 +1,224 @@
+//! What is in the keys: their names, sessions whose time is up, damage, and sizes.
+
+use std::time::Duration;
+
+use conversant_core::{
+    ChatHistory, Expect, HistoryError, Message, Note, Range, Role, SessionId, Turn, TurnId,
+};
+use serde_json::{Value as Json, json};
+
+use crate::server::{Server, chain};
+
+#[tokio::test]
+async fn keys_are_named_by_their_session() {
+    let Some(server) = Server::start("names of keys").await else { return };
+    let history = server.history().await;
+    let session = SessionId::new("a {b}%\n\u{e9}").unwrap();
+    let version =
+        history.append(&session, &Turn::exchange("hi", "hello"), Expect::Any).await.unwrap();
+    history.put_note(&session, "summary", &Note::new("brief", version)).await.unwrap();
+    history.lease(&session, Duration::from_secs(600)).await.unwrap();
+    insta::assert_snapshot!(server.keys().await.join("\n"), @"
+    schema
+    sessions
+    {a%20%7Bb%7D%25%0Aé}:ids
+    {a%20%7Bb%7D%25%0Aé}:lease
+    {a%20%7Bb%7D%25%0Aé}:messages
+    {a%20%7Bb%7D%25%0Aé}:meta
+    {a%20%7Bb%7D%25%0Aé}:notes
+    {a%20%7Bb%7D%25%0Aé}:turns
+    ");
+    assert_eq!(history.sessions(None, 10).await.unwrap(), [session]);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_session_ends_with_its_time() {
+    let Some(server) = Server::start("time to live").await else { return };
+    let history = server.builder().time_to_live(Duration::from_secs(3600)).connect().await.unwrap();
+    let [over, kept] = ["over", "kept"].map(|name| SessionId::new(name).unwrap());
+    let mut seen = Vec::new();
+    for session in [&over, &kept] {
+        let turn = Turn::exchange("hi", "hello");
+        seen.push(history.append(session, &turn, Expect::Any).await.unwrap());
+        history.put_note(session, "summary", &Note::new("brief", seen[0])).await.unwrap();
+    }
+    for part in ["messages", "turns", "ids", "notes"] {
+        let left: i64 = server.run(&format!("PTTL @{{over}}:{part}")).await;
+        assert!((3_500_000..=3_600_000).contains(&left), "{part} has {left} ms left");
+        // Its time is up.
+        server.run::<()>(&format!("DEL @{{over}}:{part}")).await;
+    }
+    let left: i64 = server.run("PTTL @{over}:meta").await;
+    assert!(left > 24 * 3_600_000, "the epoch has {left} ms left");
+    server.run::<()>("HSET @{over}:meta expires 1000").await;
+
+    let gone = history.load(&over, Range::All).await.unwrap();
+    assert!(gone.messages.is_empty());
+    assert!(gone.version.epoch > seen[0].epoch);
+    assert_eq!(history.note(&over, "summary").await.unwrap(), None);
+    assert!(history.sessions(None, 10).await.unwrap().iter().eq([&kept]));
+    let late =
+        history.append(&over, &Turn::exchange("late", "no"), Expect::SameEpoch(seen[0])).await;
+    assert!(matches!(late, Err(HistoryError::Stale { .. })), "{late:?}");
+    // Whoever saw it empty may go on.
+    let turn = Turn::exchange("hi again", "hello again");
+    let version = history.append(&over, &turn, Expect::Exactly(gone.version)).await.unwrap();
+    assert_eq!((version.epoch, version.messages), (gone.version.epoch, 2));
+    assert!(history.sessions(None, 10).await.unwrap().iter().eq([&kept, &over]));
+
+    // A history without a time to live keeps what it writes to.
+    let for_good = server.history().await;
+    for_good.append(&kept, &Turn::exchange("hi", "hello"), Expect::Any).await.unwrap();
+    for part in ["meta", "messages", "turns", "ids", "notes"] {
+        assert_eq!(server.run::<i64>(&format!("PTTL @{{kept}}:{part}")).await, -1, "{part}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn damage_is_told_and_nothing_is_changed() {
+    let Some(server) = Server::start("damaged keys").await else { return };
+    let history = server.history().await;
+    let damages = [
+        "DEL @{s}:messages",
+        "DEL @{s}:meta",
+        "LPOP @{s}:messages",
+        "LSET @{s}:messages 3 notJSON",
+        "LSET @{s}:messages 3 {\"type\":\"pickle\",\"data\":{}}",
+        "DEL @{s}:turns",
+        "LPOP @{s}:turns",
+        "RPOP @{s}:turns",
+        "LSET @{s}:turns 1 nonsense",
+        "LSET @{s}:turns 1 4_2_x",
+        "HSET @{s}:meta messages -1",
+        "SET @{s}:messages text",
+    ];
+    let mut told = String::new();
+    let session = SessionId::new("s").unwrap();
+    for damage in damages {
+        for id in 1..=3 {
+            let turn = Turn::exchange("hi", "hello").with_id(TurnId::from_u128(id));
+            history.append(&session, &turn, Expect::Any).await.unwrap();
+        }
+        server.run::<redis::Value>(damage).await;
+        let error = history.turns(&session, Range::All).await.unwrap_err();
+        assert!(matches!(error, HistoryError::Corrupt { .. }), "{damage}: {error:?}");
+        told.push_str(&format!("{damage}\n    {}\n", chain(&error)));
+        for part in ["meta", "messages", "turns", "ids"] {
+            server.run::<()>(&format!("DEL @{{s}}:{part}")).await;
+        }
+    }
+    insta::assert_snapshot!(told, @r#"
+    DEL @{s}:messages
+        the history is corrupt: a part of what the session had is missing or can't be read
+    DEL @{s}:meta
+        the history is corrupt: a part of what the session had is missing or can't be read
+    LPOP @{s}:messages
+        the history is corrupt: a part of what the session had is missing or can't be read
+    LSET @{s}:messages 3 notJSON
+        the history is corrupt: message 3 can't be read: expected ident at line 1 column 2
+    LSET @{s}:messages 3 {"type":"pickle","data":{}}
+        the history is corrupt: message 3 can't be read: unknown type `pickle` of a stored message
+    DEL @{s}:turns
+        the history is corrupt: there are 0 messages instead of 6
+    LPOP @{s}:turns
+        the history is corrupt: turn 00000000-0000-0000-0000-000000000002 begins at message 2 and not 0
+    RPOP @{s}:turns
+        the history is corrupt: there are 4 messages instead of 6
+    LSET @{s}:turns 1 nonsense
+        the history is corrupt: a part of what the session had is missing or can't be read
+    LSET @{s}:turns 1 4_2_x
+        the history is corrupt: `4_2_x` is no turn
+    HSET @{s}:meta messages -1
+        the history is corrupt: a part of what the session had is missing or can't be read
+    SET @{s}:messages text
+        the history is corrupt: a key of the session holds something else: Redis refuses (WRONGTYPE)
+    "#);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_damaged_session_can_be_cleared() {
+    let Some(server) = Server::start("clearing a damaged session").await else { return };
+    let history = server.history().await;
+    let session = SessionId::new("s").unwrap();
+    for number in 0..2 {
+        history.append(&session, &Turn::exchange("hi", "hello"), Expect::Any).await.unwrap();
+        server.run::<()>("LPOP @{s}:messages").await;
+        let turn = Turn::exchange("hi", "hello");
+        let error = history.append(&session, &turn, Expect::Any).await.unwrap_err();
+        assert!(matches!(error, HistoryError::Corrupt { .. }), "{error:?}");
+        if number == 0 {
+            history.clear(&session).await.unwrap();
+        } else {
+            history.delete(&session).await.unwrap();
+        }
+        assert!(history.load(&session, Range::All).await.unwrap().messages.is_empty());
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn what_could_not_be_read_again_is_not_taken() {
+    let Some(server) = Server::start("messages that are refused").await else { return };
+    let history = server.builder().most_message_bytes(100_000).connect().await.unwrap();
+    let session = SessionId::new("refused").unwrap();
+    let nested = |depth: usize| (0..depth).fold(json!("deep"), |inner, _| Json::Array(vec![inner]));
+    let refused = [
+        Message::human("x".repeat(100_000)),
+        Message::new(Role::Tool, "no id"),
+        Message::human("deep").with_extra("deep", nested(126)),
+    ];
+    let mut told = String::new();
+    for message in refused {
+        let turn = Turn::new(vec![Message::human("first"), message]);
+        let error = history.append(&session, &turn, Expect::Any).await.unwrap_err();
+        told.push_str(&format!("{}\n", chain(&error)));
+    }
+    insta::assert_snapshot!(told, @"
+    a message of 100137 bytes is larger than this history takes (100000 bytes)
+    this history does not support a tool's or function's message without the id or name of what it answers
+    this history does not support values nested more than 120 deep
+    ");
+    let deepest = Turn::new(vec![Message::human("deep").with_extra("deep", nested(125))]);
+    history.append(&session, &deepest, Expect::Any).await.unwrap();
+    assert_eq!(history.turns(&session, Range::All).await.unwrap(), [deepest]);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_long_session_is_read_at_its_end() {
+    let Some(server) = Server::start("a long session").await else { return };
+    let history = server.history().await;
+    let session = SessionId::new("long").unwrap();
+    for _ in 0..20 {
+        let messages: Vec<_> = (0..1000).map(|_| Message::human("hi")).collect();
+        history.append(&session, &Turn::new(messages), Expect::Any).await.unwrap();
+    }
+    for _ in 0..500 {
+        history.append(&session, &Turn::exchange("hi", "hi"), Expect::Any).await.unwrap();
+    }
+    let version = history.load(&session, Range::LastTurns(0)).await.unwrap().version;
+    assert_eq!(version.messages, 21_000);
+    let mut before = version;
+    before.messages -= 2_000;
+    let pair: u64 = [Message::human("hi"), Message::ai("hi")]
+        .map(|message| message.to_stored().to_string().len() as u64)
+        .iter()
+        .sum();
+    for (range, messages, turns) in [
+        (Range::LastTurns(10), 20, 10),
+        (Range::LastTurns(501), 2_000, 501),
+        (Range::LastMessages(19), 19, 9),
+        (Range::LastBytes(20 * pair), 40, 20),
+        (Range::LastBytes(400 * pair), 800, 400),
+        (Range::After(before), 2_000, 501),
+        (Range::All, 21_000, 520),
+    ] {
+        let found = history.load(&session, range).await.unwrap();
+        assert_eq!((found.messages.len(), found.version), (messages, version), "{range:?}");
+        assert_eq!(history.turns(&session, range).await.unwrap().len(), turns, "{range:?}");
+    }
+    server.stop().await;
+}

@@ -1,0 +1,42 @@
+//! The suite that every history passes.
+
+use std::{cell::Cell, time::Duration};
+
+use conversant_testkit::suite;
+
+use crate::server::Server;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_history_in_redis_is_a_history() {
+    let Some(server) = Server::start("the suite of histories").await else { return };
+    let history = server.history().await;
+    let report = suite::history(|| history.clone()).await.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(report.skipped().next(), None, "{report}");
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_history_with_a_time_to_live_is_a_history() {
+    let Some(server) = Server::start("the suite with a time to live").await else { return };
+    let hour = Duration::from_secs(3600);
+    let history = server.builder().time_to_live(hour).connections(1).connect().await.unwrap();
+    suite::history(|| history.clone()).await.unwrap_or_else(|error| panic!("{error}"));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn handles_see_what_the_others_write() {
+    let Some(server) = Server::start("the suite of histories that are reopened").await else {
+        return;
+    };
+    let (first, second) = (server.history().await, server.history().await);
+    let turn = Cell::new(false);
+    let report = suite::reopened_history(|| {
+        turn.set(!turn.get());
+        if turn.get() { first.clone() } else { second.clone() }
+    })
+    .await
+    .unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(report.skipped().next(), None, "{report}");
+    server.stop().await;
+}
