@@ -6,6 +6,7 @@ mod ci;
 mod conformance;
 mod fuzz;
 mod tidy;
+mod torture;
 mod workspace;
 
 use std::{error::Error, path::PathBuf, process::ExitCode};
@@ -34,6 +35,8 @@ enum Command {
     Fuzz(fuzz::Options),
     /// Checks what no compiler checks: who depends on whom, headers, sizes, the wording of errors, snapshots, the layout.
     Tidy,
+    /// Tries to make the histories lose something.
+    Torture(torture::Options),
 }
 
 fn main() -> ExitCode {
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
         Command::Conformance { print: false, files } => conformance::compare(&files),
         Command::Fuzz(options) => fuzz::run(&options),
         Command::Tidy => tidy::check(),
+        Command::Torture(options) => torture::run(&options),
     };
     match verdict {
         Ok(true) => ExitCode::SUCCESS,

@@ -1,7 +1,7 @@
 //! What SQLite's errors mean to whoever uses a history.
 
 use conversant_core::{BoxError, HistoryError};
-use rusqlite::{Error, ErrorCode};
+use rusqlite::{Error, ErrorCode, ffi};
 
 /// Tells what an error of SQLite's means.
 ///
@@ -17,6 +17,11 @@ pub(crate) fn failure(error: Error) -> HistoryError {
         Some(ErrorCode::NotADatabase) => corrupt("the file is not a SQLite database", error),
         Some(ErrorCode::DatabaseCorrupt) => corrupt("the database is malformed", error),
         Some(ErrorCode::ConstraintViolation) => corrupt("rows contradict each other", error),
+        Some(ErrorCode::SystemIoFailure)
+            if error.sqlite_extended_error_code() == Some(ffi::SQLITE_IOERR_SHORT_READ) =>
+        {
+            corrupt("the file was cut off", error)
+        }
         Some(ErrorCode::TypeMismatch | ErrorCode::Unknown) => {
             corrupt("the tables are not as they should be", error)
         }

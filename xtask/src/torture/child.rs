@@ -1,0 +1,162 @@
+//! What the processes do that others start: append, and say so when it is done.
+
+use std::{
+    error::Error,
+    io::{self, BufRead, BufReader, Write},
+    path::Path,
+    process::{Child, Command, Stdio},
+    thread,
+    time::Duration,
+};
+
+use conversant_core::{ChatHistory, Expect, HistoryError, Range, SessionId};
+use conversant_testkit::block_on;
+
+use super::{
+    store::{Store, kind, session, shown},
+    turns,
+};
+use crate::Verdict;
+
+/// How a process appends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// After whatever is there.
+    Any,
+    /// After what it has seen, or not at all.
+    Exactly,
+    /// While it has the session for itself.
+    Lease,
+    /// Until an error.
+    UntilError,
+}
+
+const MODES: [(&str, Mode); 4] = [
+    ("any", Mode::Any),
+    ("exactly", Mode::Exactly),
+    ("lease", Mode::Lease),
+    ("until-error", Mode::UntilError),
+];
+
+/// What a process is to do.
+pub(super) struct Task<'t> {
+    pub(super) mode: Mode,
+    pub(super) store: Store,
+    pub(super) folder: &'t Path,
+    pub(super) session: &'t str,
+    pub(super) writer: u64,
+    pub(super) turns: u64,
+}
+
+impl Task<'_> {
+    /// Returns the command that does it.
+    pub(super) fn command(&self) -> Result<Command, Box<dyn Error>> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(["torture", "--child"]).args(self.arguments()?);
+        command.stdout(Stdio::piped());
+        Ok(command)
+    }
+
+    fn arguments(&self) -> Result<[String; 6], Box<dyn Error>> {
+        let mode = MODES.iter().find(|(_, mode)| *mode == self.mode).map(|(name, _)| *name);
+        let folder = self.folder.to_str().ok_or("the folder's name is not UTF-8")?;
+        Ok([
+            mode.unwrap_or_default().to_owned(),
+            self.store.to_string(),
+            folder.to_owned(),
+            self.session.to_owned(),
+            self.writer.to_string(),
+            self.turns.to_string(),
+        ])
+    }
+}
+
+/// What a process said: a word, and what comes with it.
+pub(super) fn said(child: &mut Child) -> io::Result<Vec<(String, String)>> {
+    let Some(output) = child.stdout.take() else { return Ok(Vec::new()) };
+    let mut said = Vec::new();
+    for line in BufReader::new(output).lines() {
+        // The last line of a process that was killed may be half of one.
+        if let Some((word, rest)) = line?.split_once(' ')
+            && let Some(rest) = rest.strip_suffix('.')
+        {
+            said.push((word.to_owned(), rest.to_owned()));
+        }
+    }
+    Ok(said)
+}
+
+/// Does what this process was told.
+pub(super) fn run(arguments: &[String]) -> Verdict {
+    let [mode, store, folder, name, writer, turns] = arguments else {
+        return Err("a child is told six things".into());
+    };
+    let mode = MODES.iter().find(|(known, _)| known == mode).ok_or("there is no such mode")?.1;
+    let (folder, session) = (Path::new(folder), session(name)?);
+    let history = match store.parse::<Store>()?.open(folder) {
+        Ok(history) => history,
+        Err(error) => {
+            say("error", &format!("{} {}", kind(&error), shown(&error)))?;
+            return Ok(true);
+        }
+    };
+    let writer = writer.parse()?;
+    for number in 0..turns.parse()? {
+        let turn = turns::turn(writer, number);
+        let outcome = match mode {
+            Mode::Any | Mode::UntilError => {
+                block_on(history.append(&session, &turn, Expect::Any)).map(drop)
+            }
+            Mode::Exactly => exactly(&*history, &session, &turn),
+            Mode::Lease => leased(&*history, &session, &turn),
+        };
+        match outcome {
+            Ok(()) => say("done", &turn.id().to_string())?,
+            Err(error) => {
+                say("error", &format!("{} {}", kind(&error), shown(&error)))?;
+                if mode == Mode::UntilError {
+                    break;
+                }
+            }
+        }
+    }
+    say("end", "")?;
+    Ok(true)
+}
+
+/// Appends to the conversation as it was seen, without a second try.
+fn exactly(
+    history: &dyn ChatHistory,
+    session: &SessionId,
+    turn: &conversant_core::Turn,
+) -> Result<(), HistoryError> {
+    let seen = block_on(history.load(session, Range::LastMessages(1)))?.version;
+    block_on(history.append(session, turn, Expect::Exactly(seen))).map(drop)
+}
+
+/// Takes the session, appends to it as it was seen, and gives it back.
+fn leased(
+    history: &dyn ChatHistory,
+    session: &SessionId,
+    turn: &conversant_core::Turn,
+) -> Result<(), HistoryError> {
+    let lease = loop {
+        match block_on(history.lease(session, Duration::from_secs(60))) {
+            Ok(lease) => break lease,
+            Err(HistoryError::Busy) => thread::sleep(Duration::from_millis(2)),
+            Err(error) => return Err(error),
+        }
+    };
+    let outcome = exactly(history, session, turn);
+    if let Some(lease) = lease {
+        block_on(history.release(&lease))?;
+    }
+    outcome
+}
+
+/// Says something in one line, at once.
+fn say(word: &str, what: &str) -> io::Result<()> {
+    let mut output = io::stdout().lock();
+    output.write_all(format!("{word} {what}.\n").as_bytes())?;
+    output.flush()
+}

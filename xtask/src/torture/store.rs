@@ -1,0 +1,110 @@
+//! The stores that are tortured.
+
+use std::{
+    error::Error,
+    fmt, fs,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+use conversant_core::{ChatHistory, HistoryError, SessionId, TurnId};
+use conversant_history_jsonl::JsonlHistory;
+use conversant_history_sqlite::SqliteHistory;
+
+/// A kind of store.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Store {
+    Sqlite,
+    Jsonl,
+}
+
+impl Store {
+    pub(super) const ALL: [Self; 2] = [Self::Sqlite, Self::Jsonl];
+
+    /// Opens the store in a folder.
+    pub(super) fn open(self, folder: &Path) -> Result<Box<dyn ChatHistory>, HistoryError> {
+        Ok(match self {
+            Self::Sqlite => Box::new(SqliteHistory::open(folder.join("chat.db"))?),
+            Self::Jsonl => Box::new(JsonlHistory::open(folder.join("chats"))?),
+        })
+    }
+}
+
+impl fmt::Display for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sqlite => "sqlite",
+            Self::Jsonl => "jsonl",
+        })
+    }
+}
+
+impl FromStr for Store {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|store| store.to_string() == name);
+        found.ok_or_else(|| format!("there is no store `{name}`"))
+    }
+}
+
+/// A folder that goes when it is dropped.
+pub(super) struct Folder(PathBuf);
+
+impl Folder {
+    pub(super) fn new() -> std::io::Result<Self> {
+        Self::within(&std::env::temp_dir())
+    }
+
+    /// Makes a folder that need not be on a disk, where there is a place for such.
+    pub(super) fn off_disk() -> std::io::Result<Self> {
+        Self::within(Path::new("/dev/shm")).or_else(|_| Self::new())
+    }
+
+    fn within(folder: &Path) -> std::io::Result<Self> {
+        let folder = folder.join(format!("torture-{}", TurnId::random()));
+        fs::create_dir(&folder)?;
+        Ok(Self(folder))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+pub(super) fn session(name: &str) -> Result<SessionId, Box<dyn Error>> {
+    Ok(SessionId::new(name)?)
+}
+
+/// Names what kind of error it is.
+pub(super) fn kind(error: &HistoryError) -> &'static str {
+    match error {
+        HistoryError::Stale { .. } => "stale",
+        HistoryError::Busy => "busy",
+        HistoryError::TooLarge { .. } => "too large",
+        HistoryError::Full { .. } => "full",
+        HistoryError::ReadOnly { .. } => "read-only",
+        HistoryError::Corrupt { .. } => "corrupt",
+        HistoryError::SchemaTooNew { .. } => "schema too new",
+        HistoryError::Unsupported { .. } => "unsupported",
+        _ => "backend",
+    }
+}
+
+/// Shows an error with its causes, in one line.
+pub(super) fn shown(error: &dyn Error) -> String {
+    let mut shown = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        shown.push_str(": ");
+        shown.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    shown
+}
