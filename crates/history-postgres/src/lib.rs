@@ -6,6 +6,7 @@
 //! | to | take |
 //! |---|---|
 //! | keep conversations | [`PostgresHistory`] |
+//! | share or take over those of LangChain's `PostgresChatMessageHistory` or `SQLChatMessageHistory` | [`LangChainPostgresHistory`] |
 //!
 //! # Examples
 //!
@@ -27,10 +28,12 @@ mod engine;
 mod error;
 mod gates;
 mod history;
+mod langchain;
 mod schema;
 mod statements;
 
 pub use self::{
     error::PostgresError,
     history::{PostgresHistory, PostgresHistoryBuilder},
+    langchain::{LangChainPostgresHistory, LangChainPostgresHistoryBuilder},
 };

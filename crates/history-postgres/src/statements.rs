@@ -21,7 +21,7 @@ pub(crate) use self::{
 use crate::error::Failure;
 
 /// Reads a column.
-fn column<T: FromSqlOwned>(row: &Row, index: usize) -> Result<T, Failure> {
+pub(crate) fn column<T: FromSqlOwned>(row: &Row, index: usize) -> Result<T, Failure> {
     Ok(row.try_get(index)?)
 }
 
@@ -35,7 +35,7 @@ pub(crate) fn count(row: &Row, index: usize) -> Result<u64, Failure> {
 }
 
 /// Reads an epoch and a number of messages, from neighbouring columns.
-fn version(row: &Row, index: usize) -> Result<Version, Failure> {
+pub(crate) fn version(row: &Row, index: usize) -> Result<Version, Failure> {
     Ok(Version::new(count(row, index)?, count(row, index + 1)?))
 }
 
