@@ -15,16 +15,17 @@ use crate::{
 };
 
 /// What a store has in its file.
-#[derive(Clone, Copy)]
-pub(crate) struct Tables {
+pub(crate) trait Tables {
+    /// Whether the file is the store's alone. In one that is shared, what others have set stays.
+    const IS_OURS: bool;
     /// Refuses a file that is another program's, and changes nothing.
-    pub(crate) check: fn(&Connection) -> Result<(), HistoryError>,
+    fn check(&self, connection: &Connection) -> Result<(), HistoryError>;
     /// Makes the tables, or brings them up to date.
-    pub(crate) make: fn(&mut Connection) -> Result<(), HistoryError>,
+    fn make(&self, connection: &mut Connection) -> Result<(), HistoryError>;
 }
 
 /// Opens the store for its writer: makes the file if there is none, and brings its tables up to date.
-pub(crate) fn first(options: &Options, tables: Tables) -> Result<Connection, HistoryError> {
+pub(crate) fn first<T: Tables>(options: &Options, tables: &T) -> Result<Connection, HistoryError> {
     let path = absolute(&options.path)?;
     let flags = match fs::metadata(&path) {
         Ok(found) if found.is_dir() => return Err(wrong("it is a directory")),
@@ -38,21 +39,21 @@ pub(crate) fn first(options: &Options, tables: Tables) -> Result<Connection, His
         }
         Err(error) => return Err(backend(error)),
     };
-    let mut connection = connect(options, &path, flags)?;
-    (tables.check)(&connection)?;
+    let mut connection = connect::<T>(options, &path, flags)?;
+    tables.check(&connection)?;
     if !options.read_only {
         if connection.is_readonly(MAIN_DB).map_err(failure)? {
             return Err(HistoryError::ReadOnly { source: None });
         }
-        write_ahead(&connection, options)?;
+        settle::<T>(&connection, options)?;
     }
-    (tables.make)(&mut connection)?;
+    tables.make(&mut connection)?;
     Ok(connection)
 }
 
 /// Opens another connection to a store that has been opened, for reading.
-pub(crate) fn another(options: &Options) -> Result<Connection, HistoryError> {
-    let connection = connect(options, &absolute(&options.path)?, OpenFlags::empty())?;
+pub(crate) fn another<T: Tables>(options: &Options) -> Result<Connection, HistoryError> {
+    let connection = connect::<T>(options, &absolute(&options.path)?, OpenFlags::empty())?;
     connection.pragma_update(None, "query_only", true).map_err(failure)?;
     Ok(connection)
 }
@@ -66,15 +67,20 @@ fn absolute(path: &Path) -> Result<PathBuf, HistoryError> {
 /// file is one that was damaged.
 ///
 /// Returns the flags to open it with: where a file can't have two names, it is made in its place.
-fn create(options: &Options, path: &Path, tables: Tables) -> Result<OpenFlags, HistoryError> {
+fn create<T: Tables>(
+    options: &Options,
+    path: &Path,
+    tables: &T,
+) -> Result<OpenFlags, HistoryError> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.new", TurnId::random()));
     let new = path.with_file_name(name);
-    let made = connect(options, &new, OpenFlags::SQLITE_OPEN_CREATE).and_then(|mut connection| {
-        write_ahead(&connection, options)?;
-        (tables.make)(&mut connection)?;
-        connection.close().map_err(|(_, error)| failure(error))
-    });
+    let made =
+        connect::<T>(options, &new, OpenFlags::SQLITE_OPEN_CREATE).and_then(|mut connection| {
+            settle::<T>(&connection, options)?;
+            tables.make(&mut connection)?;
+            connection.close().map_err(|(_, error)| failure(error))
+        });
     let linked = made.and_then(|()| match fs::hard_link(&new, path) {
         Ok(()) => sync_folder(path).map(|()| OpenFlags::empty()),
         // Somebody else was first.
@@ -116,7 +122,11 @@ fn sync_folder(path: &Path) -> Result<(), HistoryError> {
     }
 }
 
-fn connect(options: &Options, path: &Path, flags: OpenFlags) -> Result<Connection, HistoryError> {
+fn connect<T: Tables>(
+    options: &Options,
+    path: &Path,
+    flags: OpenFlags,
+) -> Result<Connection, HistoryError> {
     let access = if options.read_only {
         OpenFlags::SQLITE_OPEN_READ_ONLY
     } else {
@@ -124,13 +134,16 @@ fn connect(options: &Options, path: &Path, flags: OpenFlags) -> Result<Connectio
     };
     let flags = flags | access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(failure)?;
-    configure(&connection, options).map_err(failure)?;
+    configure::<T>(&connection, options).map_err(failure)?;
     Ok(connection)
 }
 
 /// Sets what holds for one connection. The time to wait for others comes first, because what follows may have to.
-fn configure(connection: &Connection, options: &Options) -> rusqlite::Result<()> {
+fn configure<T: Tables>(connection: &Connection, options: &Options) -> rusqlite::Result<()> {
     connection.busy_timeout(options.busy_timeout)?;
+    if !T::IS_OURS {
+        return Ok(());
+    }
     // The file is input: nothing in it runs.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
@@ -142,10 +155,13 @@ fn configure(connection: &Connection, options: &Options) -> rusqlite::Result<()>
 }
 
 /// Sets the write-ahead log, how durable a commit is, and how large the file may become.
-fn write_ahead(connection: &Connection, options: &Options) -> Result<(), HistoryError> {
-    let answer: String = connection
-        .pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))
-        .map_err(failure)?;
+fn settle<T: Tables>(connection: &Connection, options: &Options) -> Result<(), HistoryError> {
+    let answer: String = if T::IS_OURS {
+        connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))
+    } else {
+        connection.pragma_query_value(None, "journal_mode", |row| row.get(0))
+    }
+    .map_err(failure)?;
     let level = level(&answer, options.synchronous);
     let set = || {
         connection.pragma_update(None, "synchronous", level)?;

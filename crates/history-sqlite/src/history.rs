@@ -62,7 +62,7 @@ impl SqliteHistory {
             path: options.path.clone(),
             max_message_bytes: options.max_message_bytes,
             time_to_live: options.time_to_live.map(clock::millis),
-            workers: Workers::start(options, schema::TABLES)?,
+            workers: Workers::start(options, &schema::Schema)?,
         };
         Ok(Self { store: Arc::new(store) })
     }

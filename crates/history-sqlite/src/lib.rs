@@ -4,6 +4,7 @@
 //! none: the store has threads of its own.
 //!
 //! - [`SqliteHistory`]: turns, whole and once, in a file of ours.
+//! - [`LangChainSqliteHistory`]: the table of LangChain's `SQLChatMessageHistory`, to share with a Python program.
 //!
 //! # Examples
 //!
@@ -31,10 +32,14 @@ mod clock;
 mod connection;
 mod failure;
 mod history;
+mod langchain;
 mod options;
 mod schema;
 mod sum;
 mod table;
 mod worker;
 
-pub use self::{builder::SqliteHistoryBuilder, history::SqliteHistory, options::Synchronous};
+pub use self::{
+    builder::SqliteHistoryBuilder, history::SqliteHistory, langchain::LangChainSqliteHistory,
+    options::Synchronous,
+};

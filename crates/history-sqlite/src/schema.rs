@@ -9,15 +9,22 @@ use crate::{
 };
 
 /// The tables of a history.
-pub(crate) const TABLES: Tables = Tables { check, make };
+pub(crate) struct Schema;
+
+impl Tables for Schema {
+    const IS_OURS: bool = true;
+
+    fn check(&self, connection: &Connection) -> Result<(), HistoryError> {
+        version(connection).map(drop)
+    }
+
+    fn make(&self, connection: &mut Connection) -> Result<(), HistoryError> {
+        make(connection)
+    }
+}
 
 /// What each version of the tables changes of the one before. A version that was released never changes.
 const VERSIONS: &[&str] = &[include_str!("schema/1.sql")];
-
-/// Refuses a file that is another program's, or of a later version of this crate.
-fn check(connection: &Connection) -> Result<(), HistoryError> {
-    version(connection).map(drop)
-}
 
 /// Brings the tables up to date, all of it or none.
 fn make(connection: &mut Connection) -> Result<(), HistoryError> {

@@ -46,12 +46,12 @@ pub(crate) struct Workers {
 
 impl Workers {
     /// Opens the store and starts the threads.
-    pub(crate) fn start(options: &Options, tables: Tables) -> Result<Self, HistoryError> {
+    pub(crate) fn start<T: Tables>(options: &Options, tables: &T) -> Result<Self, HistoryError> {
         let first = connection::first(options, tables)?;
         let (reads, waiting) = mpsc::channel();
         let waiting = Arc::new(Mutex::new(waiting));
         for _ in 0..options.readers.max(1) {
-            let (connection, waiting) = (connection::another(options)?, Arc::clone(&waiting));
+            let (connection, waiting) = (connection::another::<T>(options)?, Arc::clone(&waiting));
             spawn("history-read", move || read_all(connection, &waiting))?;
         }
         let mut queue = None;

@@ -4,6 +4,7 @@
 
 mod damage;
 mod files;
+mod langchain;
 mod limits;
 mod schema;
 mod suite;

@@ -1,6 +1,6 @@
 //! The suites that every history passes.
 
-use conversant_history_sqlite::SqliteHistory;
+use conversant_history_sqlite::{LangChainSqliteHistory, SqliteHistory};
 use conversant_testkit::{block_on, suite};
 
 #[test]
@@ -17,4 +17,24 @@ fn what_is_written_outlives_its_handle() {
     let open = || SqliteHistory::open(folder.path().join("chat.db")).unwrap();
     let report = block_on(suite::reopened_history(open)).unwrap();
     assert_eq!(report.skipped().next(), None, "{report}");
+}
+
+#[test]
+fn langchains_table_keeps_the_contract_but_for_notes_and_leases() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("memory.db");
+    // A file's journal is whoever's who set it. This one makes the test quick.
+    let connection = rusqlite::Connection::open(&file).unwrap();
+    connection.pragma_update(None, "journal_mode", "wal").unwrap();
+    let open = || LangChainSqliteHistory::open(&file).unwrap();
+    let history = open();
+    let reports = [
+        block_on(suite::history(|| history.clone())).unwrap(),
+        block_on(suite::reopened_history(open)).unwrap(),
+    ];
+    for report in reports {
+        for (check, why) in report.skipped() {
+            assert!(matches!(why, "no notes" | "no leases"), "{check} was skipped: {why}");
+        }
+    }
 }
