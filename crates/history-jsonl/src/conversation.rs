@@ -3,6 +3,7 @@
 use std::{
     fs::{File, OpenOptions},
     io::{Read, Seek, SeekFrom, Write},
+    time::{Duration, SystemTime},
 };
 
 use conversant_core::{
@@ -29,6 +30,17 @@ impl Conversation<'_> {
     pub(crate) fn refresh(&mut self) -> Result<(), HistoryError> {
         self.index = Index::read(&self.place.file(), self.session, self.index.take())?;
         Ok(())
+    }
+
+    /// Takes a session for deleted whose time is up.
+    pub(crate) fn expire(&mut self, time_to_live: Option<Duration>) {
+        self.index = self.index.take().map(|index| {
+            if index.header.session.is_some() && is_over(index.written, time_to_live) {
+                index.deleted()
+            } else {
+                index
+            }
+        });
     }
 
     pub(crate) fn version(&self) -> Version {
@@ -154,6 +166,12 @@ impl Conversation<'_> {
         }
         self.refresh()
     }
+}
+
+/// Tells whether the time of a file is up that was last written then.
+pub(crate) fn is_over(written: Option<SystemTime>, time_to_live: Option<Duration>) -> bool {
+    let age = written.and_then(|written| SystemTime::now().duration_since(written).ok());
+    Option::zip(age, time_to_live).is_some_and(|(age, time)| age > time)
 }
 
 fn header(session: Option<SessionId>, epoch: u64) -> Header {

@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use conversant_core::{
@@ -17,7 +17,7 @@ use conversant_core::{
 };
 
 use crate::{
-    conversation::Conversation,
+    conversation::{Conversation, is_over},
     failure::{backend, failure},
     index::Index,
     lanes::Lanes,
@@ -31,6 +31,7 @@ use crate::{
 pub struct JsonlHistory {
     folder: Arc<Path>,
     max_message_bytes: u64,
+    time_to_live: Option<Duration>,
     lanes: Arc<Lanes>,
     known: Arc<Known>,
 }
@@ -80,6 +81,7 @@ impl JsonlHistory {
         Ok(Self {
             folder: folder.into(),
             max_message_bytes: 16 * 1024 * 1024,
+            time_to_live: None,
             lanes: Arc::new(Lanes::start(threads)?),
             known: Arc::default(),
         })
@@ -90,6 +92,27 @@ impl JsonlHistory {
     pub const fn with_max_message_bytes(mut self, bytes: u64) -> Self {
         self.max_message_bytes = bytes;
         self
+    }
+
+    /// Sets how long a session lives after it was last written. Then it is as if it had been deleted; its space is freed when it is written to
+    /// again, or by [`sweep`](Self::sweep). It is a rule of this store, not of the files, and goes by their times. The default is for ever.
+    #[must_use]
+    pub const fn with_time_to_live(mut self, time: Duration) -> Self {
+        self.time_to_live = Some(time);
+        self
+    }
+
+    /// Removes sessions whose [time](Self::with_time_to_live) is up, at most `limit` of them, and returns how many there were. To be called now
+    /// and then.
+    ///
+    /// # Errors
+    /// As for any write.
+    pub async fn sweep(&self, limit: usize) -> Result<usize, HistoryError> {
+        let expired = self.list(None, limit, true).await?;
+        for session in &expired {
+            self.delete(session).await?;
+        }
+        Ok(expired.len())
     }
 
     /// Returns the file of a session, whether it is there or not.
@@ -125,6 +148,18 @@ impl JsonlHistory {
         self.lanes.run(Some(session), salvage).await
     }
 
+    async fn list(
+        &self,
+        after: Option<&SessionId>,
+        limit: usize,
+        expired: bool,
+    ) -> Result<Vec<SessionId>, HistoryError> {
+        let (folder, after) = (Arc::clone(&self.folder), after.cloned());
+        let time_to_live = self.time_to_live;
+        let wanted = move |written| is_over(written, time_to_live) == expired;
+        self.lanes.run(None, move || list(&folder, after.as_ref(), limit, wanted)).await
+    }
+
     fn parts(&self, session: &SessionId) -> (Place, SessionId, Arc<Known>) {
         (Place::new(&self.folder, session), session.clone(), Arc::clone(&self.known))
     }
@@ -134,11 +169,11 @@ impl JsonlHistory {
         session: &SessionId,
         run: impl FnOnce(&Conversation<'_>) -> Result<T, HistoryError> + Send + 'static,
     ) -> Result<T, HistoryError> {
-        let (place, id, known) = self.parts(session);
+        let ((place, id, known), time_to_live) = (self.parts(session), self.time_to_live);
         let read = move || {
             // Where there is no file there is nothing to wait for, and no lock to leave behind.
             let _lock = if place.file().exists() { Some(place.read()?) } else { None };
-            known.with(&place, &id, |conversation| run(conversation))
+            known.with(&place, &id, time_to_live, |conversation| run(conversation))
         };
         self.lanes.run(Some(session), read).await
     }
@@ -148,10 +183,10 @@ impl JsonlHistory {
         session: &SessionId,
         run: impl FnOnce(&mut Conversation<'_>) -> Result<T, HistoryError> + Send + 'static,
     ) -> Result<T, HistoryError> {
-        let (place, id, known) = self.parts(session);
+        let ((place, id, known), time_to_live) = (self.parts(session), self.time_to_live);
         let write = move || {
             let _lock = place.write()?;
-            known.with(&place, &id, run)
+            known.with(&place, &id, time_to_live, run)
         };
         self.lanes.run(Some(session), write).await
     }
@@ -163,11 +198,13 @@ impl Known {
         &self,
         place: &Place,
         session: &SessionId,
+        time_to_live: Option<Duration>,
         run: impl FnOnce(&mut Conversation<'_>) -> Result<T, HistoryError>,
     ) -> Result<T, HistoryError> {
         let index = lock(&self.indexes).remove(session);
         let mut conversation = Conversation { place, session, index };
         conversation.refresh()?;
+        conversation.expire(time_to_live);
         self.report(&conversation);
         let outcome = run(&mut conversation);
         // After an error the file is read anew.
@@ -229,8 +266,7 @@ impl ChatHistory for JsonlHistory {
         after: Option<&SessionId>,
         limit: usize,
     ) -> Result<Vec<SessionId>, HistoryError> {
-        let (folder, after) = (Arc::clone(&self.folder), after.cloned());
-        self.lanes.run(None, move || list(&folder, after.as_ref(), limit)).await
+        self.list(after, limit, false).await
     }
 
     async fn delete(&self, session: &SessionId) -> Result<(), HistoryError> {
@@ -238,7 +274,7 @@ impl ChatHistory for JsonlHistory {
         let delete = move || {
             let mut lock = place.write()?;
             lock.end_lease()?;
-            known.with(&place, &id, |conversation| conversation.clear(false))
+            known.with(&place, &id, None, |conversation| conversation.clear(false))
         };
         self.lanes.run(Some(session), delete).await
     }
@@ -283,6 +319,7 @@ fn list(
     folder: &Path,
     after: Option<&SessionId>,
     limit: usize,
+    wanted: impl Fn(Option<SystemTime>) -> bool,
 ) -> Result<Vec<SessionId>, HistoryError> {
     let mut sessions = Vec::new();
     for entry in fs::read_dir(folder).map_err(failure)? {
@@ -290,8 +327,12 @@ fn list(
         if path.extension().is_none_or(|ending| ending != ENDING) {
             continue;
         }
+        let file = File::open(&path).map_err(failure)?;
+        if !wanted(file.metadata().and_then(|metadata| metadata.modified()).ok()) {
+            continue;
+        }
         let mut line = Vec::new();
-        let mut file = BufReader::new(File::open(&path).map_err(failure)?);
+        let mut file = BufReader::new(file);
         file.read_until(b'\n', &mut line).map_err(failure)?;
         let header = Header::read(&line).map_err(|error| match error {
             HistoryError::Corrupt { what, source } => {

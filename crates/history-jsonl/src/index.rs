@@ -5,6 +5,7 @@ use std::{
     fs::File,
     io::{BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom},
     path::Path,
+    time::SystemTime,
 };
 
 use conversant_core::{HistoryError, SessionId, TurnId, Version};
@@ -50,6 +51,8 @@ pub(crate) struct Index {
     pub(crate) is_open: bool,
     /// How many bytes there are behind it of a line that was never finished.
     pub(crate) torn: u64,
+    /// When the file was written last, where the system tells.
+    pub(crate) written: Option<SystemTime>,
     pub(crate) messages: u64,
     pub(crate) turns: Vec<TurnEntry>,
     pub(crate) by_id: HashMap<TurnId, u64>,
@@ -68,7 +71,8 @@ impl Index {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(failure(error)),
         };
-        let length = file.metadata().map_err(failure)?.len();
+        let metadata = file.metadata().map_err(failure)?;
+        let length = metadata.len();
         let mut reader = BufReader::with_capacity(64 * 1024, file);
         let mut index = match before {
             Some(before) if before.continues(&mut reader, length)? => before,
@@ -82,6 +86,7 @@ impl Index {
         }
         reader.seek(SeekFrom::Start(index.end)).map_err(failure)?;
         index.scan(&mut reader)?;
+        index.written = metadata.modified().ok();
         Ok(Some(index))
     }
 
@@ -91,7 +96,7 @@ impl Index {
 
     /// Tells whether the file is the one that was read, and has not become shorter.
     fn continues(&self, reader: &mut BufReader<File>, length: u64) -> Result<bool, HistoryError> {
-        if length < self.end || self.is_open {
+        if length < self.end || self.is_open || self.start.is_empty() {
             return Ok(false);
         }
         let mut start = vec![0; self.start.len()];
@@ -104,17 +109,34 @@ impl Index {
         reader.read_until(b'\n', &mut start).map_err(failure)?;
         let header = Header::read(&start)?;
         Ok(Self {
-            header,
             end: start.len() as u64,
-            lines: 1,
             is_open: !start.ends_with(b"\n"),
+            start,
+            ..Self::empty(header)
+        })
+    }
+
+    fn empty(header: Header) -> Self {
+        Self {
+            header,
+            start: Vec::new(),
+            end: 0,
+            lines: 1,
+            is_open: false,
             torn: 0,
+            written: None,
             messages: 0,
             turns: Vec::new(),
             by_id: HashMap::new(),
             notes: HashMap::new(),
-            start,
-        })
+        }
+    }
+
+    /// Returns what the index would be if the session had been deleted.
+    pub(crate) fn deleted(mut self) -> Self {
+        self.header.session = None;
+        self.header.epoch = self.header.epoch.saturating_add(1);
+        Self::empty(self.header)
     }
 
     fn scan(&mut self, reader: &mut BufReader<File>) -> Result<(), HistoryError> {

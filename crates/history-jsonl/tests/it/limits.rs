@@ -1,8 +1,13 @@
 //! Sizes, paths and what is left in the folder.
 
-use std::fs;
+use std::{
+    fs::{self, File},
+    time::{Duration, SystemTime},
+};
 
-use conversant_core::{ChatHistory, HistoryError, Message, Note, Range, ToolCall, Turn};
+use conversant_core::{
+    ChatHistory, Expect, HistoryError, Message, Note, Range, ToolCall, Turn, Version,
+};
 use conversant_history_jsonl::JsonlHistory;
 use conversant_testkit::block_on;
 use serde_json::json;
@@ -80,8 +85,7 @@ fn of_a_deleted_session_no_name_and_no_text_is_left() {
     let folder = Folder::new();
     let history = folder.open();
     append(&history, "a name to forget", &Turn::exchange("a secret", "kept")).unwrap();
-    block_on(history.lease(&session("a name to forget"), std::time::Duration::from_secs(60)))
-        .unwrap();
+    block_on(history.lease(&session("a name to forget"), Duration::from_secs(60))).unwrap();
     block_on(history.delete(&session("a name to forget"))).unwrap();
     assert_eq!(folder.endings(), ["jsonl", "lock"]);
     for entry in fs::read_dir(folder.path()).unwrap() {
@@ -89,7 +93,7 @@ fn of_a_deleted_session_no_name_and_no_text_is_left() {
         assert!(!text.contains("forget") && !text.contains("secret"), "{text}");
     }
     assert!(block_on(history.sessions(None, 9)).unwrap().is_empty());
-    let lease = block_on(history.lease(&session("a name to forget"), std::time::Duration::ZERO));
+    let lease = block_on(history.lease(&session("a name to forget"), Duration::ZERO));
     assert!(lease.unwrap().is_some());
 }
 
@@ -101,4 +105,33 @@ fn a_folder_that_is_none_is_told() {
     let error = JsonlHistory::open(&file).unwrap_err();
     assert_eq!(error.to_string(), "the history is corrupt: there is a file in the folder's place");
     assert!(JsonlHistory::open(file.join("inner")).is_err());
+}
+
+#[test]
+fn a_session_whose_time_is_up_is_gone() {
+    let folder = Folder::new();
+    let day = Duration::from_secs(24 * 3600);
+    let history = folder.open().with_time_to_live(day);
+    let seen = append(&history, "old", &exchange(1)).unwrap();
+    append(&history, "older", &exchange(1)).unwrap();
+    append(&history, "new", &exchange(1)).unwrap();
+    for name in ["old", "older"] {
+        let file = File::options().write(true).open(history.path(&session(name))).unwrap();
+        file.set_modified(SystemTime::now() - 2 * day).unwrap();
+    }
+    let found = load(&history, "old").unwrap();
+    assert_eq!((found.messages.len(), found.version), (0, Version::new(1, 0)));
+    assert!(block_on(history.turns(&session("old"), Range::All)).unwrap().is_empty());
+    assert_eq!(block_on(history.sessions(None, 9)).unwrap(), [session("new")]);
+    // A turn that was asked for before is stale, and another begins anew.
+    let late = block_on(history.append(&session("old"), &exchange(2), Expect::SameEpoch(seen)));
+    assert!(matches!(late, Err(HistoryError::Stale { .. })), "{late:?}");
+    assert_eq!(append(&history, "old", &exchange(1)).unwrap(), Version::new(1, 2));
+    assert_eq!(load(&history, "old").unwrap().messages.len(), 2);
+    // It is no rule of the files.
+    assert_eq!(load(&folder.open(), "older").unwrap().messages.len(), 2);
+    assert_eq!(block_on(folder.open().sweep(9)).unwrap(), 0);
+    assert_eq!(block_on(history.sweep(9)).unwrap(), 1);
+    assert_eq!(load(&folder.open(), "older").unwrap().version, Version::new(1, 0));
+    assert_eq!(block_on(history.sweep(9)).unwrap(), 0);
 }
