@@ -26,9 +26,11 @@ pub(crate) use self::{
 /// Makes a script of files, each with what the ones before it have found out.
 macro_rules! script {
     ($($part:literal),+) => {
-        LazyLock::new(|| Script::new(concat!($(include_str!(concat!("scripts/", $part, ".lua"))),+)))
+        LazyLock::new(|| Script::new(concat!($(include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/scripts/", $part, ".lua"))),+)))
     };
 }
+
+pub(crate) use script;
 
 static APPEND: LazyLock<Script> = script!("session", "check", "append");
 static LOAD: LazyLock<Script> = script!("session", "check", "load");
@@ -46,7 +48,7 @@ fn count(answered: i64) -> Result<u64, HistoryError> {
     u64::try_from(answered).map_err(|_| corrupt(format!("a count is {answered}")))
 }
 
-fn version(epoch: i64, messages: i64) -> Result<Version, HistoryError> {
+pub(crate) fn version(epoch: i64, messages: i64) -> Result<Version, HistoryError> {
     Ok(Version::new(count(epoch)?, count(messages)?))
 }
 

@@ -10,7 +10,8 @@ pub(crate) fn encode(messages: &Messages, limit: u64) -> Result<Vec<String>, His
     messages.iter().map(|message| encode_one(message, limit)).collect()
 }
 
-fn encode_one(message: &Message, limit: u64) -> Result<String, HistoryError> {
+/// Writes a message as JSON.
+pub(crate) fn encode_one(message: &Message, limit: u64) -> Result<String, HistoryError> {
     let Ok(json) = serde_json::to_string(message) else {
         return Err(HistoryError::Unsupported {
             what: "a tool's or function's message without the id or name of what it answers",

@@ -24,7 +24,7 @@ use crate::{
 const PREFIX: &str = "conversant:";
 
 /// The largest message that is taken, unless told otherwise.
-const MOST_MESSAGE_BYTES: u64 = 16 * 1024 * 1024;
+pub(crate) const MOST_MESSAGE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// The longest time that is counted: a hundred years.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
@@ -207,7 +207,8 @@ fn corrupt(what: String) -> HistoryError {
     HistoryError::Corrupt { what, source: None }
 }
 
-fn millis(time: Duration) -> u64 {
+/// Returns a time as the server counts it.
+pub(crate) fn millis(time: Duration) -> u64 {
     u64::try_from(time.min(LONGEST).as_millis()).unwrap_or(u64::MAX)
 }
 

@@ -6,6 +6,7 @@
 //! | to | take |
 //! |---|---|
 //! | keep conversations | [`RedisHistory`] |
+//! | share or take over those of LangChain's `RedisChatMessageHistory` | [`LangChainRedisHistory`] |
 //!
 //! # Examples
 //!
@@ -28,8 +29,10 @@ mod error;
 mod gates;
 mod history;
 mod keys;
+mod langchain;
 
 pub use self::{
     error::RedisError,
     history::{RedisHistory, RedisHistoryBuilder},
+    langchain::{LangChainRedisHistory, LangChainRedisHistoryBuilder},
 };

@@ -9,6 +9,7 @@
 
 mod concurrent;
 mod connecting;
+mod langchain;
 mod proxy;
 mod server;
 mod stored;

@@ -16,7 +16,7 @@ const REQUIRED: &str = "CONVERSANT_REQUIRE_SERVICES";
 pub(crate) struct Server {
     pub(crate) url: String,
     pub(crate) prefix: String,
-    connection: MultiplexedConnection,
+    pub(crate) connection: MultiplexedConnection,
 }
 
 impl Server {

@@ -1,0 +1,10 @@
+-- Loads the newest rows. Answers the version and the rows, the newest first.
+-- ARGV: how many of them; or the epoch and the number of messages seen, for those that came after.
+local rows = tonumber(ARGV[1])
+if ARGV[2] then
+    rows = tonumber(ARGV[1]) == epoch and count - tonumber(ARGV[2]) or count
+end
+if rows <= 0 then
+    return {epoch, count, {}}
+end
+return {epoch, count, redis.call('LRANGE', list, 0, math.min(rows, count) - 1)}
