@@ -75,6 +75,16 @@ fn create<T: Tables>(
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.new", TurnId::random()));
     let new = path.with_file_name(name);
+    // The system tells better than SQLite why a file can't be made.
+    File::create_new(&new).map_err(|error| match error.kind() {
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+            HistoryError::ReadOnly { source: Some(error.into()) }
+        }
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            HistoryError::Full { source: error.into() }
+        }
+        _ => backend(error),
+    })?;
     let made =
         connect::<T>(options, &new, OpenFlags::SQLITE_OPEN_CREATE).and_then(|mut connection| {
             settle::<T>(&connection, options)?;
