@@ -12,34 +12,45 @@ use crate::{engine::Operation, error::Failure};
 
 /// The session, and of its turns those that the rest of the statement chooses, if there are any. A session that is not there, or whose
 /// time is up, is at the version that it would be begun at.
+///
+/// The choices go along the index from the last turn back, each by a `LIMIT` that the server can see: so that it does just that, and
+/// compiles nothing, whatever it believes about how long sessions are.
 const START: &str = "SELECT \
         CASE WHEN s.key IS NULL THEN f.epoch WHEN s.is_over THEN s.epoch + 1 ELSE s.epoch END, \
         CASE WHEN s.key IS NULL OR s.is_over THEN 0 ELSE s.messages END, \
         t.first, t.id::text, t.incomplete, t.base_epoch, t.base_messages, t.messages \
-    FROM conversant_schema f \
+    FROM (SELECT epoch FROM conversant_schema LIMIT 1) f \
     LEFT JOIN (SELECT *, coalesce(expires <= clock_timestamp(), false) AS is_over FROM conversant_sessions) s ON s.id = $1 \
-    LEFT JOIN LATERAL (SELECT * FROM conversant_turns c WHERE c.session = s.key AND NOT s.is_over AND ";
+    LEFT JOIN LATERAL (";
 
-const END: &str = ") t ON true ORDER BY t.first";
+const END: &str = ") t ON NOT s.is_over ORDER BY t.first";
 
-const ALL: &str = "true";
+const ALL: &str = "SELECT * FROM conversant_turns c WHERE c.session = s.key";
 
-const LAST_TURNS: &str = "true ORDER BY c.first DESC LIMIT $2";
+const LAST_TURNS: &str =
+    "SELECT * FROM conversant_turns c WHERE c.session = s.key ORDER BY c.first DESC LIMIT $2";
 
-/// The turn that has the message at which the range begins, and those after it.
-const LAST_MESSAGES: &str = "c.first + c.count > s.messages - $2 AND c.first >= coalesce((SELECT max(b.first) \
-    FROM conversant_turns b WHERE b.session = s.key AND b.first <= s.messages - $2), 0)";
+/// A turn has a message at least.
+const LAST_MESSAGES: &str = "SELECT * FROM ( \
+        SELECT * FROM conversant_turns c WHERE c.session = s.key ORDER BY c.first DESC LIMIT $2 \
+    ) l WHERE l.first + l.count > s.messages - $2";
 
-const AFTER: &str = "CASE WHEN s.epoch <> $2 THEN true ELSE c.first + c.count > $3 AND c.first >= coalesce((SELECT max(b.first) \
-    FROM conversant_turns b WHERE b.session = s.key AND b.first <= $3), 0) END";
-
-/// From the last turn back, as long as there is room. The last of them may be too large, and its last messages not.
-const LAST_BYTES: &str = "c.first >= (WITH RECURSIVE tail (first, room) AS ( \
-        (SELECT l.first, $2 - l.bytes FROM conversant_turns l WHERE l.session = s.key ORDER BY l.first DESC LIMIT 1) \
-        UNION ALL SELECT p.first, tail.room - p.bytes FROM tail, LATERAL ( \
-            SELECT e.first, e.bytes FROM conversant_turns e WHERE e.session = s.key AND e.first < tail.first \
+/// From the last turn back, as long as there is room. The first of them may be too large, and its last messages not.
+const LAST_BYTES: &str = "WITH RECURSIVE tail AS ( \
+        (SELECT l.*, $2 - l.bytes AS room FROM conversant_turns l WHERE l.session = s.key ORDER BY l.first DESC LIMIT 1) \
+        UNION ALL SELECT p.*, tail.room - p.bytes FROM tail, LATERAL ( \
+            SELECT * FROM conversant_turns e WHERE e.session = s.key AND e.first < tail.first \
             ORDER BY e.first DESC LIMIT 1) p WHERE tail.room > 0 \
-    ) SELECT min(tail.first) FROM tail)";
+    ) SELECT * FROM tail";
+
+/// Turns after a version, if they are as few as they mostly are: those of one call, or of some others' too.
+const AFTER: &str = "SELECT * FROM ( \
+        SELECT * FROM conversant_turns c WHERE c.session = s.key ORDER BY c.first DESC LIMIT 64 \
+    ) l WHERE s.epoch <> $2 OR l.first + l.count > $3";
+const FEW: usize = 64;
+
+/// Turns after a version, as many as there may be.
+const LONG_AFTER: &str = "SELECT * FROM conversant_turns c WHERE c.session = s.key AND (s.epoch <> $2 OR c.first + c.count > $3)";
 
 /// A part of a session that is to be loaded.
 pub(crate) struct Load {
@@ -68,6 +79,21 @@ impl Operation for Load {
 
     async fn run(&self, client: &mut Client) -> Result<Loaded, Failure> {
         let (which, numbers) = self.condition()?;
+        let loaded = self.select(which, &numbers, client).await?;
+        if which == AFTER && loaded.turns.len() >= FEW {
+            return self.select(LONG_AFTER, &numbers, client).await;
+        }
+        Ok(loaded)
+    }
+}
+
+impl Load {
+    async fn select(
+        &self,
+        which: &str,
+        numbers: &[i64],
+        client: &mut Client,
+    ) -> Result<Loaded, Failure> {
         let statement = format!("{START}{which}{END}");
         let session = self.session.as_str();
         let mut parameters: Vec<(&(dyn ToSql + Sync), Type)> = vec![(&session, Type::TEXT)];
@@ -82,9 +108,7 @@ impl Operation for Load {
             rows.iter().filter_map(|row| turn(row).transpose()).collect::<Result<_, _>>()?;
         Ok(Loaded { version, turns })
     }
-}
 
-impl Load {
     /// Returns which turns are wanted, and the numbers that the condition has after the session's name.
     fn condition(&self) -> Result<(&'static str, Vec<i64>), HistoryError> {
         Ok(match self.range {
