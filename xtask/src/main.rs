@@ -2,6 +2,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal")]
 
+mod bench;
 mod ci;
 mod conformance;
 mod fuzz;
@@ -20,6 +21,8 @@ type Verdict = Result<bool, Box<dyn Error>>;
 #[derive(Parser)]
 #[command(bin_name = "cargo xtask")]
 enum Command {
+    /// Measures the project beside a client written by hand, and beside its peers.
+    Bench(bench::Options),
     /// Runs all that has to hold before a change lands.
     Ci(ci::Options),
     /// Runs conformance cases through the crates' public API and compares, or prints what comes out.
@@ -41,6 +44,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let verdict = match Command::parse() {
+        Command::Bench(options) => bench::run(&options),
         Command::Ci(options) => ci::run(&options),
         Command::Conformance { print: true, files } => conformance::print(&files),
         Command::Conformance { print: false, files } => conformance::compare(&files),

@@ -1,0 +1,109 @@
+//! What a work takes: CPU of this process, by the operating system's account, and time.
+
+use std::{
+    hint::black_box,
+    time::{Duration, Instant},
+};
+
+use cpu_time::ProcessTime;
+
+/// What was measured once. Nanoseconds.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Sample {
+    /// CPU of the process.
+    pub cpu: f64,
+    /// Time.
+    pub wall: f64,
+    /// Of a conversation: CPU of a turn, the median of the 11th to the 60th and of the last 50.
+    pub turns: Option<(f64, f64)>,
+}
+
+/// A measurement that has begun.
+#[derive(Debug, Clone, Copy)]
+pub struct Running {
+    wall: Instant,
+    cpu: ProcessTime,
+}
+
+impl Running {
+    /// Begins.
+    #[must_use]
+    pub fn start() -> Self {
+        Self { wall: Instant::now(), cpu: ProcessTime::now() }
+    }
+
+    /// Ends, and shares what was taken among a number of operations.
+    #[must_use]
+    pub fn stop(self, operations: usize) -> Sample {
+        let (cpu, wall) = (self.cpu.elapsed(), self.wall.elapsed());
+        let each = |time: Duration| nanoseconds(time) / operations as f64;
+        Sample { cpu: each(cpu), wall: each(wall), turns: None }
+    }
+}
+
+/// Measures something that is too short to be measured once.
+pub fn repeated<T>(mut operation: impl FnMut() -> T) -> Sample {
+    let start = Instant::now();
+    black_box(operation());
+    let one = start.elapsed().max(Duration::from_nanos(20));
+    let times = (Duration::from_millis(2).as_nanos() / one.as_nanos()).clamp(1, 50_000) as usize;
+    let running = Running::start();
+    for _ in 0..times {
+        black_box(operation());
+    }
+    running.stop(times)
+}
+
+/// The turns of one conversation.
+#[derive(Debug)]
+pub struct Turns {
+    running: Running,
+    cpu: Vec<f64>,
+}
+
+impl Turns {
+    /// Begins a conversation.
+    #[must_use]
+    pub fn start() -> Self {
+        Self { running: Running::start(), cpu: Vec::new() }
+    }
+
+    /// Adds a turn.
+    pub fn add(&mut self, turn: Running) {
+        self.cpu.push(turn.stop(1).cpu);
+    }
+
+    /// Ends the conversation.
+    #[must_use]
+    pub fn stop(self) -> Sample {
+        let sample = self.running.stop(1);
+        let part = |from: usize, to: usize| {
+            median(self.cpu.get(from..to).unwrap_or_default().to_vec()).unwrap_or_default()
+        };
+        let turns = (part(10, 60), part(self.cpu.len().saturating_sub(50), self.cpu.len()));
+        Sample { turns: Some(turns), ..sample }
+    }
+}
+
+/// Returns the median.
+#[must_use]
+pub fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied()
+}
+
+/// Returns the least.
+#[must_use]
+pub fn least(values: &[f64]) -> Option<f64> {
+    values.iter().copied().min_by(f64::total_cmp)
+}
+
+/// Returns the CPU that this process has taken since it was started, in nanoseconds.
+#[must_use]
+pub fn since_start() -> f64 {
+    nanoseconds(ProcessTime::now().as_duration())
+}
+
+fn nanoseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e9
+}

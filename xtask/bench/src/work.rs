@@ -1,0 +1,107 @@
+//! The works that are measured, and who does them.
+
+use std::{fmt, str::FromStr};
+
+use crate::measure::Sample;
+
+/// A work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    /// One call of a chat chain over a history.
+    Call,
+    /// One call of a chain with a completion model over a history.
+    Completion,
+    /// A conversation from its first turn to its last.
+    Conversation,
+    /// Conversations of 20 turns, all at once on one thread.
+    Concurrent,
+    /// An answer that comes in pieces.
+    Stream,
+    /// Filling in a string prompt.
+    FormatString,
+    /// Filling in a chat prompt.
+    FormatChat,
+    /// Counting the tokens of messages.
+    Tokens,
+}
+
+/// How many messages the history has, where a work has one.
+pub const LENGTHS: &[usize] = &[2, 20, 200, 2_000];
+
+impl Work {
+    /// All works, in the order of the report.
+    pub const ALL: [Self; 8] = [
+        Self::Call,
+        Self::Completion,
+        Self::Conversation,
+        Self::Concurrent,
+        Self::Stream,
+        Self::FormatString,
+        Self::FormatChat,
+        Self::Tokens,
+    ];
+
+    /// Returns the name in the output.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Call => "call",
+            Self::Completion => "completion",
+            Self::Conversation => "conversation",
+            Self::Concurrent => "concurrent",
+            Self::Stream => "stream",
+            Self::FormatString => "format_string",
+            Self::FormatChat => "format_chat",
+            Self::Tokens => "tokens",
+        }
+    }
+
+    /// Returns the sizes that it is measured at: messages, turns, conversations or chunks.
+    #[must_use]
+    pub const fn sizes(self) -> &'static [usize] {
+        match self {
+            Self::Call | Self::Completion | Self::FormatString | Self::FormatChat => LENGTHS,
+            Self::Conversation | Self::Stream => &[1_000],
+            Self::Concurrent => &[64],
+            Self::Tokens => &[2_000],
+        }
+    }
+
+    /// Returns what the size counts, and what the time is of.
+    #[must_use]
+    pub const fn unit(self) -> &'static str {
+        match self {
+            Self::Call | Self::Completion => "messages in the history; CPU of one call",
+            Self::Conversation => "turns; CPU of the whole conversation",
+            Self::Concurrent => "conversations of 20 turns at once; CPU of one call",
+            Self::Stream => "chunks; CPU of one chunk",
+            Self::FormatString | Self::FormatChat => "messages in the history; CPU of one prompt",
+            Self::Tokens => "messages; CPU of counting them all",
+        }
+    }
+}
+
+impl fmt::Display for Work {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Work {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|work| work.name() == name);
+        found.ok_or_else(|| format!("there is no work `{name}`"))
+    }
+}
+
+/// A client that does works.
+pub trait System {
+    /// Returns its name in the output.
+    fn name(&self) -> &'static str;
+
+    /// Does a work once and returns what it took; `None` if it has no such work. What has to be there first is made outside of
+    /// the measured part.
+    fn sample(&mut self, work: Work, n: usize) -> Option<Sample>;
+}

@@ -1,0 +1,81 @@
+//! What is said: the same for every system.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+/// The system message.
+pub const SYSTEM: &str =
+    "You are a chatbot having a conversation with a human. Answer in short sentences.";
+/// What the human says in a call over a history.
+pub const QUESTION: &str = "And what about the third option you mentioned earlier?";
+/// The model of the chat endpoint.
+pub const MODEL: &str = "gpt-4o-mini";
+/// The model of the completion endpoint.
+pub const COMPLETION_MODEL: &str = "gpt-3.5-turbo-instruct";
+/// The key, which the server does not look at.
+pub const KEY: &str = "sk-x";
+/// How many turns each of several conversations at once has.
+pub const TURNS: usize = 20;
+/// How many bytes of text the tokens are counted of.
+const TEXT: usize = 525_000;
+
+/// Returns the text of the message at an index: a human's of about 120 bytes where it is even, an AI's of 400 where it is odd, with
+/// some quotes and line breaks, as real text has.
+#[must_use]
+pub fn message(index: usize) -> String {
+    if index.is_multiple_of(2) {
+        return format!(
+            "Question {index:06}: could you tell me a little more about the thing we discussed, and why it matters \
+             so much to everyone today? ok"
+        );
+    }
+    let mut text = format!("Answer {index:06}: ");
+    while text.len() < 400 {
+        text.push_str("It depends on \"context\", mostly; the usual trade-offs are cost, speed and quality.\n");
+    }
+    text.truncate(400);
+    text
+}
+
+/// Returns whether the message at an index is the human's.
+#[must_use]
+pub const fn is_human(index: usize) -> bool {
+    index.is_multiple_of(2)
+}
+
+/// Returns messages of prose and code whose tokens are counted: this project's own, cut to the lengths of a conversation's.
+///
+/// # Errors
+/// If the files can't be read.
+pub fn prose_and_code(count: usize) -> io::Result<Vec<String>> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut files = Vec::new();
+    collect(&root.join("crates"), &mut files)?;
+    files.push(root.join("ARCHITECTURE.md"));
+    files.push(root.join("README.md"));
+    files.sort();
+    let mut text = String::new();
+    for file in files {
+        text.push_str(&fs::read_to_string(file)?);
+        if text.len() >= TEXT {
+            break;
+        }
+    }
+    let mut characters = text.chars();
+    let length = |index| if is_human(index) { 123 } else { 400 };
+    Ok((0..count).map(|index| characters.by_ref().take(length(index)).collect()).collect())
+}
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            collect(&path, files)?;
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,67 @@
+//! Measures the project beside a client written by hand, and on request beside its peers.
+//!
+//! What measures is a workspace of its own, `xtask/bench`, so that its dependencies are none of the project's. It is built here, optimised.
+
+mod footprint;
+
+use std::{error::Error, path::PathBuf, process::Command};
+
+use clap::Args;
+
+use crate::{Verdict, workspace};
+
+/// The manifest of what measures.
+const MANIFEST: &str = "xtask/bench/Cargo.toml";
+
+/// What is measured, and how it is told.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Measures as little as tells something.
+    #[arg(long)]
+    quick: bool,
+    /// Prints one line of JSON for each work, size and system, and nothing else.
+    #[arg(long)]
+    json: bool,
+    /// Measures async-openai, genai, rig and langchain-rust too. They take long to build.
+    #[arg(long)]
+    peers: bool,
+    /// Measures only the works whose name contains this text.
+    #[arg(long)]
+    only: Option<String>,
+}
+
+/// Builds what measures, and runs it.
+pub(crate) fn run(options: &Options) -> Verdict {
+    let mut bench = Command::new(build("bench")?);
+    if options.quick {
+        bench.arg("--quick");
+    }
+    if options.json {
+        bench.arg("--json");
+    }
+    if options.peers {
+        bench.arg("--peers").arg(build("peers")?);
+    }
+    if let Some(only) = &options.only {
+        bench.arg("--only").arg(only);
+    }
+    if !bench.status()?.success() {
+        return Ok(false);
+    }
+    if !options.json && options.only.is_none() {
+        println!("{}", footprint::tell(MANIFEST)?);
+    }
+    Ok(true)
+}
+
+/// Builds a program of the measuring workspace, and returns where it is.
+fn build(package: &str) -> Result<PathBuf, Box<dyn Error>> {
+    let target = workspace::root().join("target").join("bench");
+    let mut cargo = workspace::command("cargo");
+    cargo.args(["build", "--quiet", "--release", "--manifest-path", MANIFEST]);
+    cargo.args(["--package", package, "--target-dir"]).arg(&target);
+    if !cargo.status()?.success() {
+        return Err(format!("`{package}` can't be built").into());
+    }
+    Ok(target.join("release").join(package).with_extension(std::env::consts::EXE_EXTENSION))
+}
