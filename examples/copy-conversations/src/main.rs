@@ -47,7 +47,7 @@ async fn run(Arguments { from, to }: Arguments) -> Result<Progress, Box<dyn Erro
     );
     bar.enable_steady_tick(Duration::from_millis(200));
     let show = |done: Progress| {
-        bar.set_message(format!("{} turns, {} sessions", done.turns, done.sessions))
+        bar.set_message(format!("{} turns, {} sessions", done.turns, done.sessions));
     };
     let done = transfer(from, to, show).await;
     bar.finish_and_clear();
