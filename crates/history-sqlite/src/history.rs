@@ -8,8 +8,8 @@ use std::{
 };
 
 use conversant_core::{
-    ChatHistory, Expect, HistoryError, Lease, Note, Range, SessionId, Slice, Turn, Version,
-    async_trait,
+    ChatHistory, Expect, HistoryError, Lease, Messages, Note, Range, SessionId, Slice, Turn,
+    Version, async_trait,
 };
 use rusqlite::Connection;
 
@@ -159,6 +159,18 @@ impl ChatHistory for SqliteHistory {
             Ok(Slice::new(message::load(connection, session, start)?, found.version))
         };
         self.read(session, load).await
+    }
+
+    async fn first(
+        &self,
+        session: &SessionId,
+        count: usize,
+    ) -> Result<Option<Messages>, HistoryError> {
+        let first = move |connection: &Connection, found: &Found| match &found.session {
+            Some(session) => message::first(connection, session, count),
+            None => Ok(Vec::new()),
+        };
+        self.read(session, first).await.map(|messages| Some(messages.into()))
     }
 
     async fn append(

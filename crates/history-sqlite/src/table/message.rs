@@ -55,12 +55,31 @@ pub(crate) fn load(
     session: &Session,
     start: u64,
 ) -> Result<Vec<Message>, HistoryError> {
-    let select =
-        "SELECT seq, body, sum FROM messages WHERE session = ?1 AND seq >= ?2 ORDER BY seq";
+    load_part(connection, session, start..session.version.messages)
+}
+
+/// Loads the messages that the session begins with, at most so many.
+pub(crate) fn first(
+    connection: &Connection,
+    session: &Session,
+    count: usize,
+) -> Result<Vec<Message>, HistoryError> {
+    load_part(connection, session, 0..session.version.messages.min(count as u64))
+}
+
+fn load_part(
+    connection: &Connection,
+    session: &Session,
+    part: std::ops::Range<u64>,
+) -> Result<Vec<Message>, HistoryError> {
+    // Beyond the last message there is nothing, which a load to the end sees for itself.
+    let end = if part.end == session.version.messages { i64::MAX } else { part.end.cast_signed() };
+    let select = "SELECT seq, body, sum FROM messages
+                  WHERE session = ?1 AND seq >= ?2 AND seq < ?3 ORDER BY seq";
     let mut select = connection.prepare_cached(select).map_err(failure)?;
-    let mut rows = select.query(params![session.key, start]).map_err(failure)?;
+    let mut rows = select.query(params![session.key, part.start, end]).map_err(failure)?;
     let mut messages = Vec::new();
-    let mut seq = start;
+    let mut seq = part.start;
     while let Some(row) = rows.next().map_err(failure)? {
         let body = body(row, session, seq)?;
         let message = serde_json::from_str(body)
@@ -68,8 +87,8 @@ pub(crate) fn load(
         messages.push(message);
         seq += 1;
     }
-    if seq != session.version.messages {
-        let expected = session.version.messages;
+    if seq != part.end {
+        let expected = part.end;
         return Err(wrong(format!("messages are missing: {seq} were found of {expected}")));
     }
     Ok(messages)
