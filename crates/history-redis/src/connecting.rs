@@ -7,7 +7,10 @@ use redis::{
     Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, TlsCertificates,
     aio::{ConnectionManager, ConnectionManagerConfig},
 };
-use rustls::crypto::{CryptoProvider, ring};
+use rustls::{
+    crypto::{CryptoProvider, ring},
+    pki_types::{CertificateDer, pem::PemObject},
+};
 use tokio::runtime::Handle;
 
 use crate::{
@@ -81,6 +84,12 @@ impl Connecting {
         if CryptoProvider::get_default().is_none() {
             // Somebody else may have been faster, which is as well.
             let _ = CryptoProvider::install_default(ring::default_provider());
+        }
+        if let Some(roots) = &self.roots {
+            let mut found = CertificateDer::pem_slice_iter(roots).peekable();
+            if found.peek().is_none() || found.any(|root| root.is_err()) {
+                return Err(fault("the root certificates can't be read"));
+            }
         }
         let certificates = TlsCertificates { client_tls: None, root_cert: self.roots.clone() };
         Client::build_with_tls(info, certificates)

@@ -14,3 +14,4 @@ mod proxy;
 mod server;
 mod stored;
 mod suite;
+mod tls;

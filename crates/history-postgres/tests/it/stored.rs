@@ -150,12 +150,17 @@ async fn a_long_session_is_read_at_its_end() {
     let version = history.load(&session, Range::LastTurns(0)).await.unwrap().version;
     let mut before = version;
     before.messages -= 20;
+    let mut long_before = version;
+    long_before.messages -= 401;
+    let other_epoch = conversant_core::Version::new(9, 0);
     let stored = Message::human("hi").to_stored().to_string().len() as u64;
     for (range, expected) in [
         (Range::LastTurns(10), 20),
         (Range::LastMessages(19), 19),
         (Range::LastBytes(20 * stored), 17),
         (Range::After(before), 20),
+        (Range::After(long_before), 401),
+        (Range::After(other_epoch), 100_000),
     ] {
         let found = history.load(&session, range).await.unwrap();
         assert_eq!((found.messages.len(), found.version), (expected, version), "{range:?}");
