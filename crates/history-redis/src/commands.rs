@@ -25,8 +25,12 @@ pub(crate) use self::{
 
 /// Makes a script of files, each with what the ones before it have found out.
 macro_rules! script {
-    ($($part:literal),+) => {
-        LazyLock::new(|| Script::new(concat!($(include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/scripts/", $part, ".lua"))),+)))
+    ($($part:literal),+) => { script!("", $($part),+; ) };
+    ($first_line:literal, $($part:literal),+; ) => {
+        LazyLock::new(|| Script::new(concat!(
+            $first_line,
+            $(include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/scripts/", $part, ".lua"))),+
+        )))
     };
 }
 
@@ -37,6 +41,9 @@ static LOAD: LazyLock<Script> = script!("session", "check", "load");
 static CLEAR: LazyLock<Script> = script!("session", "clear");
 static DELETE: LazyLock<Script> = script!("session", "delete");
 static EPOCH: LazyLock<Script> = script!("session", "epoch");
+/// The two for a server that is full: from version 7 on, it lets a script that frees room write a little.
+static CLEAR_FULL: LazyLock<Script> = script!("#!lua flags=allow-oom\n", "session", "clear"; );
+static DELETE_FULL: LazyLock<Script> = script!("#!lua flags=allow-oom\n", "session", "delete"; );
 static NOTE: LazyLock<Script> = script!("session", "check", "note");
 static PUT_NOTE: LazyLock<Script> = script!("session", "check", "put_note");
 static TAKE: LazyLock<Script> = script!("take");
