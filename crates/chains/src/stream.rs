@@ -72,7 +72,7 @@ pub struct ChainStream {
 }
 
 type Failing = Pin<Box<dyn Future<Output = (ChainError, Box<Prepared>)> + Send>>;
-type Saving = Pin<Box<dyn Future<Output = Result<(Outcome, Reply), ChainError>> + Send>>;
+type Saving = Pin<Box<dyn Future<Output = Result<(Outcome, Box<Reply>), ChainError>> + Send>>;
 
 enum State {
     /// Pieces come.
@@ -184,14 +184,14 @@ fn reply_of(chain: &dyn Chain, answer: &Answer) -> Reply {
 async fn finish(
     chain: Arc<dyn Streamable>,
     running: Running,
-    reply: Reply,
-) -> Result<(Outcome, Reply), ChainError> {
+    reply: Box<Reply>,
+) -> Result<(Outcome, Box<Reply>), ChainError> {
     let Running { stream, answer, mut prepared } = running;
     drop(stream);
     let run = async {
         let answer = match answer {
             Some(answer) => answer,
-            None => chain.chain().finish(reply.clone(), &prepared.context)?,
+            None => chain.chain().finish(Reply::clone(&reply), &prepared.context)?,
         };
         call::save(chain.link(), &mut prepared, &answer, false).await?;
         Ok(answer)

@@ -26,7 +26,14 @@ pub enum Delta {
     /// A piece of a tool call.
     ToolCall(ToolCallDelta),
     /// The end: the whole answer, put together. Nothing comes after it.
-    Done(Reply),
+    Done(Box<Reply>),
+}
+
+impl From<Reply> for Delta {
+    /// Makes the end of an answer.
+    fn from(reply: Reply) -> Self {
+        Self::Done(Box::new(reply))
+    }
 }
 
 impl fmt::Debug for Delta {
@@ -124,7 +131,7 @@ impl ReplyStream {
     /// use conversant_core::{Delta, Message, Reply, ReplyStream};
     ///
     /// let words = ["Hel", "lo"].map(|word| Ok(Delta::Text(word.to_owned())));
-    /// let stream = ReplyStream::from_pieces(words.into_iter().chain([Ok(Delta::Done(Reply::new(Message::ai("Hello"))))]));
+    /// let stream = ReplyStream::from_pieces(words.into_iter().chain([Ok(Reply::new(Message::ai("Hello")).into())]));
     /// assert_eq!(stream.into_reply().await?.text(), "Hello");
     /// # Ok(())
     /// # }
@@ -143,7 +150,7 @@ impl ReplyStream {
     pub fn whole(reply: Reply) -> Self {
         let text = reply.text().into_owned();
         let text = (!text.is_empty()).then_some(Ok(Delta::Text(text)));
-        Self::from_pieces(text.into_iter().chain([Ok(Delta::Done(reply))]))
+        Self::from_pieces(text.into_iter().chain([Ok(reply.into())]))
     }
 
     /// Returns the next piece, or `None` after the end.
@@ -158,7 +165,7 @@ impl ReplyStream {
     pub async fn into_reply(mut self) -> Result<Reply, ModelError> {
         loop {
             match self.next().await {
-                Some(Ok(Delta::Done(reply))) => return Ok(reply),
+                Some(Ok(Delta::Done(reply))) => return Ok(*reply),
                 Some(Ok(_)) => {}
                 Some(Err(error)) => return Err(error),
                 None => return Err(ModelError::truncated(Partial::default())),

@@ -43,7 +43,7 @@ fn text(piece: &str) -> Result<Delta, ModelError> {
 }
 
 fn done(answer: &str) -> Result<Delta, ModelError> {
-    Ok(Delta::Done(Reply::new(Message::ai(answer))))
+    Ok(Reply::new(Message::ai(answer)).into())
 }
 
 #[tokio::test]

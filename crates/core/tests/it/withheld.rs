@@ -56,7 +56,7 @@ fn debug_withholds_text() {
         format!("{:?}", Delta::Text(SECRET.into())),
         format!("{:?}", Delta::Reasoning(SECRET.into())),
         format!("{:?}", Delta::Refusal(SECRET.into())),
-        format!("{:?}", Delta::Done(reply.clone())),
+        format!("{:?}", Delta::from(reply.clone())),
         format!("{:?}", ReplyStream::whole(reply.clone())),
         format!("{:?}", Turn::exchange(SECRET, SECRET).with_id(TurnId::from_u128(7))),
         format!("{:?}", Slice::new(messages, Version::default())),

@@ -21,6 +21,9 @@ use super::{
     timers::Deadline,
 };
 
+/// How many pieces of a body that are there without waiting are taken between two looks at the clock.
+const UNWATCHED: u8 = 31;
+
 /// The body of a response whose head is there and is one of success or error.
 #[derive(Debug)]
 pub(crate) struct Incoming {
@@ -30,7 +33,10 @@ pub(crate) struct Incoming {
     pub(super) encoding: Encoding,
     announced: Option<u64>,
     idle: Duration,
-    idle_at: Instant,
+    /// When the idle timer ends. `None` until it is next looked at, which starts it: a clock for each piece would cost more than the piece.
+    idle_at: Option<Instant>,
+    /// How many times the body may still be polled before the clock is looked at.
+    unwatched: u8,
     sleep: Option<Pin<Box<Sleep>>>,
     deadline: Deadline,
 }
@@ -86,7 +92,8 @@ impl Incoming {
             encoding: Encoding::Identity,
             announced,
             idle,
-            idle_at: after(idle),
+            idle_at: None,
+            unwatched: 0,
             sleep: None,
             deadline,
         }
@@ -98,9 +105,15 @@ impl Incoming {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Failure>>> {
         loop {
-            // Looked at first: a body that always has more ready would never come to its timer.
-            if let Some(failure) = self.overdue() {
-                return Poll::Ready(Some(Err(failure)));
+            // A body that always has more ready would never come to its timer.
+            match self.unwatched.checked_sub(1) {
+                Some(left) => self.unwatched = left,
+                None => {
+                    self.unwatched = UNWATCHED;
+                    if let Some(failure) = self.overdue() {
+                        return Poll::Ready(Some(Err(failure)));
+                    }
+                }
             }
             match Pin::new(&mut self.body).poll_frame(context) {
                 Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
@@ -112,23 +125,28 @@ impl Incoming {
                     return Poll::Ready(Some(Err(classify::in_body(error))));
                 }
                 Poll::Ready(None) => return Poll::Ready(None),
-                Poll::Pending => ready!(self.poll_timer(context)),
+                Poll::Pending => {
+                    ready!(self.poll_timer(context));
+                    self.unwatched = 0;
+                }
             }
         }
     }
 
-    fn overdue(&self) -> Option<Failure> {
+    fn overdue(&mut self) -> Option<Failure> {
         let now = Instant::now();
         if now >= self.deadline.at {
             return Some(Failure::last(self.deadline.error()));
         }
+        let idle_at = *self.idle_at.get_or_insert_with(|| later(now, self.idle));
         let error = ModelError::Timeout { phase: TimeoutPhase::Idle, after: self.idle };
-        (now >= self.idle_at).then(|| Failure::again(error))
+        (now >= idle_at).then(|| Failure::again(error))
     }
 
     /// Polls the timer: ready when a limit may be over.
     fn poll_timer(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let until = self.idle_at.min(self.deadline.at);
+        let idle_at = *self.idle_at.get_or_insert_with(|| later(Instant::now(), self.idle));
+        let until = idle_at.min(self.deadline.at);
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(until)));
         // A timer that fires too early is set again then, which is cheaper than with every piece.
         if sleep.is_elapsed() || sleep.deadline() > until {
@@ -139,7 +157,7 @@ impl Incoming {
 
     /// Starts the idle timer anew: something has come.
     pub(crate) fn restart_idle(&mut self) {
-        self.idle_at = after(self.idle);
+        self.idle_at = None;
     }
 
     /// Waits no longer than this for what is left: all that matters has come.
@@ -224,8 +242,7 @@ impl Incoming {
     }
 }
 
-fn after(limit: Duration) -> Instant {
-    let now = Instant::now();
+fn later(now: Instant, limit: Duration) -> Instant {
     now.checked_add(limit).unwrap_or_else(|| now + Duration::from_secs(86400 * 365))
 }
 

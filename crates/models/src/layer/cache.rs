@@ -248,7 +248,7 @@ struct Keeping<C> {
     stream: ReplyStream,
     cache: Arc<C>,
     key: Option<CacheKey>,
-    putting: Option<(Putting, Reply)>,
+    putting: Option<(Putting, Box<Reply>)>,
 }
 
 type Putting = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -272,7 +272,7 @@ impl<C: ReplyCache + 'static> Stream for Keeping<C> {
             }
             match ready!(Pin::new(&mut this.stream).poll_next(context)) {
                 Some(Ok(Delta::Done(reply))) if is_whole(&reply) && this.key.is_some() => {
-                    let (cache, kept) = (Arc::clone(&this.cache), reply.clone());
+                    let (cache, kept) = (Arc::clone(&this.cache), Reply::clone(&reply));
                     let Some(key) = this.key.take() else { continue };
                     let putting: Putting = Box::pin(async move { cache.put(key, kept).await });
                     this.putting = Some((putting, reply));

@@ -182,7 +182,7 @@ impl<S: Streams> Pieces<S> {
             _ if is_whole => self.judge(decoder, incoming.request_id),
             error => Err(cut(&decoder, error)),
         };
-        Some(reply.map(Delta::Done).map_err(|error| self.shared.connection().mask.error(error)))
+        Some(reply.map(Delta::from).map_err(|error| self.shared.connection().mask.error(error)))
     }
 
     fn judge(

@@ -25,8 +25,8 @@ lenient! {
     struct ChunkIn<'de> {
         model: Text<'de>,
         choices: Vec<ChoiceIn<'de>>,
-        usage: UsageIn,
-        error: Json,
+        usage: Box<UsageIn>,
+        error: Box<Json>,
     }
     struct ChoiceIn<'de> {
         index: u64,
@@ -102,7 +102,7 @@ impl Assembler {
         if self.model.is_none() {
             self.model = chunk.model.map(Text::into_string).filter(|model| !model.is_empty());
         }
-        if let Some(usage) = chunk.usage.and_then(UsageIn::into_usage) {
+        if let Some(usage) = chunk.usage.and_then(|usage| usage.into_usage()) {
             self.usage = Some(usage);
         }
         for choice in chunk.choices.unwrap_or_default() {
@@ -220,14 +220,14 @@ impl Growing {
         if let Some(text) = delta.reasoning_content.filter(|text| !text.0.is_empty()) {
             self.reasoning_content.push_str(&text.0);
             pieces.push_back(Delta::Reasoning(text.into_string()));
-        } else if let Some(Json::String(text)) = delta.reasoning.filter(|text| text != "") {
+        } else if let Some(Json::String(text)) = delta.reasoning.map(|text| *text).filter(|text| text != "") {
             self.reasoning.push_str(&text);
             pieces.push_back(Delta::Reasoning(text));
         }
         for call in delta.tool_calls.unwrap_or_default() {
             self.take_call(call, pieces)?;
         }
-        if let Some(Json::Object(call)) = delta.function_call {
+        if let Some(Json::Object(call)) = delta.function_call.map(|call| *call) {
             for (name, value) in call {
                 match (self.function_call.get_mut(&name), value) {
                     (Some(Json::String(text)), Json::String(more)) => text.push_str(&more),

@@ -16,13 +16,13 @@ lenient! {
         model: Text<'de>,
         choices: Vec<ChoiceIn<'de>>,
         usage: UsageIn,
-        error: Json,
+        error: Box<Json>,
     }
     struct ChoiceIn<'de> {
         index: u64,
         message: MessageIn<'de>,
         finish_reason: Text<'de>,
-        error: Json,
+        error: Box<Json>,
     }
 }
 

@@ -17,7 +17,7 @@ lenient! {
         model: Text<'de>,
         choices: Vec<ChoiceIn<'de>>,
         usage: UsageIn,
-        error: Json,
+        error: Box<Json>,
     }
     struct ChoiceIn<'de> {
         index: u64,

@@ -8,7 +8,8 @@ use serde::{
 };
 use serde_json::{Map, Value as Json};
 
-/// Defines structs that are read from objects as this module says, with all fields optional.
+/// Defines structs that are read from objects as this module says, with all fields optional. What is large and rare stands in a box: a
+/// chunk of a stream is read into one of them, and moved.
 macro_rules! lenient {
     ($($(#[$meta:meta])* struct $name:ident<$de:lifetime> { $($field:ident: $type:ty,)* })*) => {$(
         $(#[$meta])*
@@ -89,7 +90,7 @@ impl<'de> Deserialize<'de> for Text<'de> {
 pub(super) enum TextOr<'de> {
     Text(Cow<'de, str>),
     Array(Vec<Json>),
-    Object(Map<String, Json>),
+    Object(Box<Map<String, Json>>),
 }
 
 impl Default for TextOr<'_> {
@@ -104,7 +105,7 @@ impl TextOr<'_> {
         match self {
             Self::Text(text) => text.into_owned(),
             Self::Array(items) => Json::Array(items).to_string(),
-            Self::Object(fields) => Json::Object(fields).to_string(),
+            Self::Object(fields) => Json::Object(*fields).to_string(),
         }
     }
 }

@@ -17,10 +17,10 @@ lenient! {
         content: TextOr<'de>,
         refusal: Text<'de>,
         tool_calls: Vec<CallIn<'de>>,
-        function_call: Json,
+        function_call: Box<Json>,
         reasoning_content: Text<'de>,
-        reasoning: Json,
-        audio: Json,
+        reasoning: Box<Json>,
+        audio: Box<Json>,
     }
     struct CallIn<'de> {
         index: u64,
@@ -81,13 +81,13 @@ impl Draft {
             );
         }
         draft.refusal = message.refusal.map(Text::into_string);
-        draft.keep("function_call", message.function_call);
+        draft.keep("function_call", message.function_call.map(|call| *call));
         draft.keep(
             "reasoning_content",
             message.reasoning_content.map(|text| Json::String(text.into_string())),
         );
-        draft.keep("reasoning", message.reasoning);
-        draft.keep("audio", message.audio);
+        draft.keep("reasoning", message.reasoning.map(|text| *text));
+        draft.keep("audio", message.audio.map(|audio| *audio));
         Ok(draft)
     }
 

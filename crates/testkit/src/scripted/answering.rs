@@ -117,7 +117,7 @@ impl Stream for Pieces {
         }
         this.unfinished.finished = true;
         Poll::Ready(match this.end.take() {
-            Some(End::Done(reply)) => Some(Ok(Delta::Done(*reply))),
+            Some(End::Done(reply)) => Some(Ok(Delta::Done(reply))),
             Some(End::Error(error)) => Some(Err(error)),
             Some(End::Panic(message)) => panic(&message),
             Some(End::Cut) | None => None,

@@ -91,9 +91,9 @@ impl ChatModel for Model {
         let deltas = match self.flaw {
             Some(Flaw::EndsWithoutTheAnswer) => vec![text("Hello there.")],
             Some(Flaw::StreamsEmptyPieces) => {
-                vec![text("Hello"), text(""), text(" there."), Delta::Done(reply)]
+                vec![text("Hello"), text(""), text(" there."), reply.into()]
             }
-            _ => vec![text("Hello"), text(" there."), Delta::Done(reply)],
+            _ => vec![text("Hello"), text(" there."), reply.into()],
         };
         let busy = self.has(Flaw::StaysBusyWhileStreaming).then(|| Arc::clone(&self.busy));
         if let Some(busy) = &busy {
