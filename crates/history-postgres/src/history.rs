@@ -14,7 +14,8 @@ use crate::{
     engine::Engine,
     schema::Migrate,
     statements::{
-        Append, Clear, Delete, List, Load, LoadNote, Loaded, PutNote, Release, Stored, Sweep, Take,
+        Append, Clear, Delete, First, List, Load, LoadNote, Loaded, PutNote, Release, Stored,
+        Sweep, Take,
     },
 };
 
@@ -104,6 +105,17 @@ impl ChatHistory for PostgresHistory {
     /// Removes a session, its notes and its lease.
     async fn delete(&self, session: &SessionId) -> Result<(), HistoryError> {
         self.engine.write(session, Delete { session: session.clone() }).await
+    }
+
+    async fn first(
+        &self,
+        session: &SessionId,
+        count: usize,
+    ) -> Result<Option<Messages>, HistoryError> {
+        let first = self.engine.read(session, First { session: session.clone(), count }).await?;
+        let read = |(number, json): (usize, &String)| decode(json, || format!("message {number}"));
+        let messages = first.iter().take(count).enumerate().map(read);
+        Ok(Some(messages.collect::<Result<Vec<_>, _>>()?.into()))
     }
 
     async fn note(&self, session: &SessionId, name: &str) -> Result<Option<Note>, HistoryError> {

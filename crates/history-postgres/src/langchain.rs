@@ -7,7 +7,9 @@ mod table;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use conversant_core::{ChatHistory, Expect, HistoryError, Range, SessionId, Slice, Turn, Version};
+use conversant_core::{
+    ChatHistory, Expect, HistoryError, Messages, Range, SessionId, Slice, Turn, Version,
+};
 
 use self::{
     rows::Row,
@@ -31,7 +33,7 @@ pub struct LangChainPostgresHistory {
     most_message_bytes: u64,
 }
 
-/// The last rows of a session, read.
+/// Rows of a session, read.
 struct Tail {
     version: Version,
     rows: Vec<Row>,
@@ -159,6 +161,15 @@ impl ChatHistory for LangChainPostgresHistory {
             first >= skipped
         });
         Ok(turns)
+    }
+
+    async fn first(
+        &self,
+        session: &SessionId,
+        count: usize,
+    ) -> Result<Option<Messages>, HistoryError> {
+        let Tail { rows, .. } = self.tail(session, Part::First(count as u64)).await?;
+        Ok(Some(rows.into_iter().map(|row| row.message).collect()))
     }
 
     async fn sessions(

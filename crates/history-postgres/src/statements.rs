@@ -15,7 +15,7 @@ pub(crate) use self::{
     empty::{Clear, Delete, Sweep},
     lease::{Release, Take},
     list::List,
-    load::{Load, Loaded, Stored},
+    load::{First, Load, Loaded, Stored},
     note::{LoadNote, PutNote},
 };
 use crate::error::Failure;

@@ -18,7 +18,7 @@ pub(crate) use self::{
     empty::{Clear, Delete},
     lease::{Release, Take},
     list::List,
-    load::{Load, Loaded, Stored},
+    load::{First, Load, Loaded, Stored},
     note::{LoadNote, PutNote},
     schema::CheckSchema,
 };
@@ -37,6 +37,7 @@ macro_rules! script {
 pub(crate) use script;
 
 static APPEND: LazyLock<Script> = script!("session", "check", "append");
+static FIRST: LazyLock<Script> = script!("session", "check", "first");
 static LOAD: LazyLock<Script> = script!("session", "check", "load");
 static CLEAR: LazyLock<Script> = script!("session", "clear");
 static DELETE: LazyLock<Script> = script!("session", "delete");

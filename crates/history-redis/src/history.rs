@@ -10,8 +10,8 @@ use conversant_core::{
 
 use crate::{
     commands::{
-        Append, CheckSchema, Clear, Delete, List, Load, LoadNote, Loaded, PutNote, Release, Stored,
-        Take,
+        Append, CheckSchema, Clear, Delete, First, List, Load, LoadNote, Loaded, PutNote, Release,
+        Stored, Take,
     },
     connecting::Connecting,
     encoded::{decode, encode},
@@ -108,6 +108,18 @@ impl ChatHistory for RedisHistory {
     async fn delete(&self, session: &SessionId) -> Result<(), HistoryError> {
         let keys = self.keys.session(session);
         self.engine.write(session, Delete { keys, session: session.clone() }).await
+    }
+
+    async fn first(
+        &self,
+        session: &SessionId,
+        count: usize,
+    ) -> Result<Option<Messages>, HistoryError> {
+        let first = First { keys: self.keys.session(session), count };
+        let first = self.engine.read(session, first).await?;
+        let read = |(number, json): (usize, &Vec<u8>)| decode(json, || format!("message {number}"));
+        let messages = first.iter().enumerate().map(read);
+        Ok(Some(messages.collect::<Result<Vec<_>, _>>()?.into()))
     }
 
     async fn note(&self, session: &SessionId, name: &str) -> Result<Option<Note>, HistoryError> {

@@ -6,7 +6,9 @@ mod rows;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use conversant_core::{ChatHistory, Expect, HistoryError, Range, SessionId, Slice, Turn, Version};
+use conversant_core::{
+    ChatHistory, Expect, HistoryError, Messages, Range, SessionId, Slice, Turn, Version,
+};
 
 use self::{
     commands::{Clear, Fetch, Fetched, List, Part, Write},
@@ -30,7 +32,7 @@ pub struct LangChainRedisHistory {
     lifetime_ms: Option<u64>,
 }
 
-/// The last rows of a session, read.
+/// Rows of a session, read.
 struct Tail {
     version: Version,
     rows: Vec<Row>,
@@ -62,7 +64,10 @@ impl LangChainRedisHistory {
     async fn tail(&self, session: &SessionId, part: Part) -> Result<Tail, HistoryError> {
         let fetch = Fetch { key: self.key(session), part };
         let Fetched { version, rows } = self.engine.read(session, fetch).await?;
-        let first = version.messages.saturating_sub(rows.len() as u64);
+        let first = match part {
+            Part::First(_) => 0,
+            _ => version.messages.saturating_sub(rows.len() as u64),
+        };
         let rows = (first..).zip(&rows).map(|(number, json)| Row::read(json, number));
         Ok(Tail { version, rows: rows.collect::<Result<_, _>>()? })
     }
@@ -159,6 +164,15 @@ impl ChatHistory for LangChainRedisHistory {
             first >= skipped
         });
         Ok(turns)
+    }
+
+    async fn first(
+        &self,
+        session: &SessionId,
+        count: usize,
+    ) -> Result<Option<Messages>, HistoryError> {
+        let Tail { rows, .. } = self.tail(session, Part::First(count as u64)).await?;
+        Ok(Some(rows.into_iter().map(|row| row.message).collect()))
     }
 
     /// Lists sessions. All keys of the database are looked at for it.

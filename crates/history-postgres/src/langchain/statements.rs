@@ -14,7 +14,7 @@ use crate::{
     statements::{column, signed, version},
 };
 
-/// Rows that are to be loaded: the last ones.
+/// Rows that are to be loaded.
 pub(super) struct Fetch {
     pub(super) table: TableName,
     pub(super) session: SessionId,
@@ -28,9 +28,11 @@ pub(super) enum Part {
     Last(u64),
     /// Those after a version, or all if the epoch is another.
     After(Version),
+    /// The first so many.
+    First(u64),
 }
 
-/// The last rows of a session, each with its number, in order.
+/// Rows of a session, each with its number, in order.
 pub(super) struct Fetched {
     pub(super) version: Version,
     pub(super) rows: Vec<(i64, String)>,
@@ -41,16 +43,17 @@ impl Operation for Fetch {
 
     async fn run(&self, client: &mut Client) -> Result<Fetched, Failure> {
         let table = self.table.quoted();
+        let end = if matches!(self.part, Part::First(_)) { "ASC" } else { "DESC" };
         let statement = format!(
             "SELECT c.epoch, c.count, r.id, r.message FROM ( \
                 SELECT coalesce(min(id), 0)::bigint AS epoch, count(*) AS count FROM {table} WHERE session_id = $1 \
             ) c LEFT JOIN LATERAL ( \
-                SELECT id::bigint, message::text FROM {table} WHERE session_id = $1 ORDER BY id DESC \
+                SELECT id::bigint, message::text FROM {table} WHERE session_id = $1 ORDER BY id {end} \
                 LIMIT CASE WHEN $2 IS NULL THEN $3 WHEN $2 = c.epoch THEN greatest(c.count - $3, 0) ELSE c.count END \
             ) r ON true ORDER BY r.id"
         );
         let (epoch, number) = match self.part {
-            Part::Last(rows) => (None, signed(rows)),
+            Part::Last(rows) | Part::First(rows) => (None, signed(rows)),
             Part::After(seen) => (Some(signed(seen.epoch)), signed(seen.messages)),
         };
         let found = client

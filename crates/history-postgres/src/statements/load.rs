@@ -140,3 +140,35 @@ fn turn(row: &Row) -> Result<Option<Stored>, Failure> {
         messages: column(row, 7)?,
     }))
 }
+
+/// The turns that a session begins with, as many as have so many messages.
+const FIRST: &str = "SELECT t.first, t.messages FROM conversant_sessions s CROSS JOIN LATERAL ( \
+        SELECT * FROM conversant_turns c WHERE c.session = s.key ORDER BY c.first LIMIT $2 \
+    ) t WHERE s.id = $1 AND coalesce(s.expires > clock_timestamp(), true) AND t.first < $2 ORDER BY t.first";
+
+/// The messages that a session begins with.
+pub(crate) struct First {
+    pub(crate) session: SessionId,
+    pub(crate) count: usize,
+}
+
+impl Operation for First {
+    /// Each as JSON; there may be more than were asked for.
+    type Output = Vec<String>;
+
+    async fn run(&self, client: &mut Client) -> Result<Vec<String>, Failure> {
+        let count = signed(self.count as u64);
+        let session = self.session.as_str();
+        let rows =
+            client.query_typed(FIRST, &[(&session, Type::TEXT), (&count, Type::INT8)]).await?;
+        let mut messages: Vec<String> = Vec::new();
+        for row in &rows {
+            if super::count(row, 0)? != messages.len() as u64 {
+                let what = format!("message {} is missing", messages.len());
+                return Err(HistoryError::Corrupt { what, source: None }.into());
+            }
+            messages.append(&mut column(row, 1)?);
+        }
+        Ok(messages)
+    }
+}

@@ -47,6 +47,10 @@ async fn a_conversation_of_pythons_goes_on() {
         let expected = ROWS.lines().map(|row| serde_json::from_str::<Message>(row).unwrap());
         assert!(slice.messages.iter().eq(&expected.collect::<Vec<_>>()));
         assert_eq!(slice.version, Version::new(1, 10));
+        for count in [0, 1, 3, 10, 11] {
+            let first = history.first(&session(), count).await.unwrap().unwrap();
+            assert_eq!(first, slice.messages.slice(..count), "{count}");
+        }
         // A turn is from one human message to the next; the last one is half a turn.
         let turns = history.turns(&session(), Range::All).await.unwrap();
         let sizes: Vec<usize> = turns.iter().map(|turn| turn.messages().len()).collect();

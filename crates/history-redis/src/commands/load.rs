@@ -3,7 +3,7 @@
 use conversant_core::{HistoryError, Range, TurnId, Version};
 use redis::aio::ConnectionManager;
 
-use super::{LOAD, corrupt, count, version};
+use super::{FIRST, LOAD, corrupt, count, version};
 use crate::{engine::Operation, error::Failure, keys::SessionKeys};
 
 /// A part of a session that is to be loaded, with its turns or without.
@@ -84,5 +84,22 @@ impl Stored {
             },
         };
         parts.next().is_none().then_some(stored)
+    }
+}
+
+/// The messages that a session begins with.
+pub(crate) struct First {
+    pub(crate) keys: SessionKeys,
+    pub(crate) count: usize,
+}
+
+impl Operation for First {
+    /// Each as JSON.
+    type Output = Vec<Vec<u8>>;
+
+    async fn run(&self, connection: &mut ConnectionManager) -> Result<Vec<Vec<u8>>, Failure> {
+        let mut script = FIRST.prepare_invoke();
+        script.key(&self.keys).arg(self.count);
+        Ok(script.invoke_async(connection).await?)
     }
 }

@@ -16,7 +16,7 @@ static APPEND: LazyLock<Script> = script!("langchain", "langchain_append");
 static LOAD: LazyLock<Script> = script!("langchain", "langchain_load");
 static CLEAR: LazyLock<Script> = script!("langchain", "langchain_clear");
 
-/// Rows that are to be loaded: the last ones.
+/// Rows that are to be loaded.
 pub(super) struct Fetch {
     pub(super) key: String,
     pub(super) part: Part,
@@ -29,9 +29,11 @@ pub(super) enum Part {
     Last(u64),
     /// Those after a version, or all if the epoch is another.
     After(Version),
+    /// The first so many.
+    First(u64),
 }
 
-/// The last rows of a session, in order.
+/// Rows of a session, in order.
 pub(super) struct Fetched {
     pub(super) version: Version,
     pub(super) rows: Vec<Vec<u8>>,
@@ -46,6 +48,7 @@ impl Operation for Fetch {
         match self.part {
             Part::Last(rows) => script.arg(rows),
             Part::After(seen) => script.arg(seen.epoch).arg(seen.messages),
+            Part::First(rows) => script.arg("first").arg(rows),
         };
         let (epoch, messages, mut rows): (i64, i64, Vec<Vec<u8>>) =
             script.invoke_async(connection).await?;

@@ -1,5 +1,10 @@
--- Loads the newest rows. Answers the version and the rows, the newest first.
--- ARGV: how many of them; or the epoch and the number of messages seen, for those that came after.
+-- Loads rows. Answers the version and the rows, the newest first.
+-- ARGV: how many of the newest; or the epoch and the number of messages seen, for those that came after; or 'first' and how many of the
+-- oldest.
+if ARGV[1] == 'first' then
+    local rows = math.min(tonumber(ARGV[2]), count)
+    return {epoch, count, rows > 0 and redis.call('LRANGE', list, -rows, -1) or {}}
+end
 local rows = tonumber(ARGV[1])
 if ARGV[2] then
     rows = tonumber(ARGV[1]) == epoch and count - tonumber(ARGV[2]) or count

@@ -188,6 +188,24 @@ async fn what_could_not_be_read_again_is_not_taken() {
 }
 
 #[tokio::test]
+async fn a_session_is_read_at_its_start() {
+    let Some(server) = Server::start("the start of a session").await else { return };
+    let history = server.history().await;
+    let session = SessionId::new("start").unwrap();
+    assert_eq!(history.first(&session, 3).await.unwrap().unwrap().len(), 0);
+    for number in 0..3 {
+        let turn = Turn::exchange(format!("question {number}"), format!("answer {number}"));
+        history.append(&session, &turn, Expect::Any).await.unwrap();
+    }
+    let all = history.load(&session, Range::All).await.unwrap().messages;
+    for count in [0, 1, 2, 3, 6, 7, usize::MAX] {
+        let first = history.first(&session, count).await.unwrap().unwrap();
+        assert_eq!(first, all.slice(..count), "{count}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_long_session_is_read_at_its_end() {
     let Some(server) = Server::start("a long session").await else { return };
     let history = server.history().await;
