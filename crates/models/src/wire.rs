@@ -9,10 +9,12 @@ mod lenient;
 mod lists;
 mod message;
 mod options;
+mod pattern;
 mod python_json;
 mod reply;
 mod sse;
 mod stream;
+mod text;
 mod tool_arguments;
 mod usage;
 

@@ -93,7 +93,7 @@ impl OpenAi {
         push_stop(&mut body, &request.options, &shared.options);
         // A list, as LangChain sends it.
         body.push(b"\"prompt\":[");
-        body.push_json(&request.prompt);
+        body.push_text(&request.prompt);
         body.push(b"]}");
         Ok(body.finish())
     }

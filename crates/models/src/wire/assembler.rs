@@ -1,6 +1,6 @@
 //! Puts the events of a streamed answer together.
 
-use std::collections::VecDeque;
+use std::{borrow::Cow, collections::VecDeque};
 
 use conversant_core::{
     Content, DecodeError, Delta, FinishReason, ModelError, Partial, ToolCallDelta, Usage,
@@ -10,6 +10,7 @@ use serde_json::{Map, Value as Json};
 use super::{
     decode::{read_event, refuse_event},
     lenient::{Text, TextOr, lenient},
+    pattern::Pattern,
     reply::{Answer, CallIn, Draft, MessageIn, finish_reason},
     sse::SseEvent,
     usage::UsageIn,
@@ -36,6 +37,36 @@ lenient! {
     }
 }
 
+impl<'de> ChunkIn<'de> {
+    /// Returns the text of a chunk that says nothing else, as it stands in the JSON.
+    fn only_text(&self) -> Option<&'de str> {
+        let Self { choices: Some(choices), usage: None, error: None, .. } = self else {
+            return None;
+        };
+        let [ChoiceIn { index: None | Some(0), delta, text, finish_reason: None, .. }] =
+            choices.as_slice()
+        else {
+            return None;
+        };
+        match (text, delta) {
+            (Some(Text(Cow::Borrowed(text))), None)
+            | (
+                None,
+                Some(MessageIn {
+                    content: Some(TextOr::Text(Cow::Borrowed(text))),
+                    refusal: None,
+                    tool_calls: None,
+                    function_call: None,
+                    reasoning_content: None,
+                    reasoning: None,
+                    ..
+                }),
+            ) => Some(text),
+            _ => None,
+        }
+    }
+}
+
 /// A streamed answer, as far as it has come: of the chat or the completion endpoint.
 #[derive(Debug, Clone)]
 pub(crate) struct Assembler {
@@ -44,6 +75,7 @@ pub(crate) struct Assembler {
     wanted: usize,
     model: Option<String>,
     usage: Option<Usage>,
+    pattern: Pattern,
     /// How many bytes of the answer may still come.
     left: usize,
     limit: usize,
@@ -73,8 +105,15 @@ struct GrowingCall {
 impl Assembler {
     /// Starts an answer of so many choices, of at most so many bytes.
     pub(crate) fn new(wanted: usize, limit: usize) -> Self {
-        let (model, usage) = (None, None);
-        Self { choices: Vec::new(), wanted: wanted.max(1), model, usage, left: limit, limit }
+        Self {
+            choices: Vec::new(),
+            wanted: wanted.max(1),
+            model: None,
+            usage: None,
+            pattern: Pattern::default(),
+            left: limit,
+            limit,
+        }
     }
 
     /// Takes an event, and appends the pieces that it brings. Returns whether it ends the stream.
@@ -95,7 +134,16 @@ impl Assembler {
         if event.data.is_empty() {
             return Ok(false);
         }
+        if let Some(growing) = self.choices.first_mut()
+            && let Some(text) = self.pattern.text_of(event.data)
+        {
+            growing.take_text(text, pieces);
+            return self.count(text.len()).map(|()| false);
+        }
         let chunk: ChunkIn<'_> = read_event(event.data)?;
+        if let Some(text) = chunk.only_text() {
+            self.pattern.learn(event.data, text);
+        }
         if chunk.error.is_some() {
             return Err(self.stream_error(event.data));
         }
@@ -139,7 +187,12 @@ impl Assembler {
             // Further choices are the reply's; their pieces are nobody's.
             pieces.truncate(before);
         }
-        self.left = self.left.checked_sub(came).ok_or_else(|| self.too_large())?;
+        self.count(came)
+    }
+
+    /// Counts bytes of the answer.
+    fn count(&mut self, bytes: usize) -> Result<(), ModelError> {
+        self.left = self.left.checked_sub(bytes).ok_or_else(|| self.too_large())?;
         Ok(())
     }
 
@@ -220,7 +273,9 @@ impl Growing {
         if let Some(text) = delta.reasoning_content.filter(|text| !text.0.is_empty()) {
             self.reasoning_content.push_str(&text.0);
             pieces.push_back(Delta::Reasoning(text.into_string()));
-        } else if let Some(Json::String(text)) = delta.reasoning.map(|text| *text).filter(|text| text != "") {
+        } else if let Some(Json::String(text)) =
+            delta.reasoning.map(|text| *text).filter(|text| text != "")
+        {
             self.reasoning.push_str(&text);
             pieces.push_back(Delta::Reasoning(text));
         }

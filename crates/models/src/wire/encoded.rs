@@ -13,7 +13,7 @@ use std::{
 use bytes::Bytes;
 use conversant_core::{Chunk, Message, Messages};
 
-use super::Style;
+use super::{Style, text::push_text};
 
 /// The size from which a tail becomes a block.
 const BLOCK: usize = 64 * 1024;
@@ -54,6 +54,11 @@ impl BodyWriter {
     pub(crate) fn push_json(&mut self, value: &(impl serde::Serialize + ?Sized)) {
         // Writing to a vector can't fail, nor can writing what has string keys only.
         let _ = serde_json::to_writer(&mut self.own, value);
+    }
+
+    /// Appends a text as a JSON string.
+    pub(crate) fn push_text(&mut self, text: &str) {
+        push_text(&mut self.own, text);
     }
 
     /// Appends messages, as a JSON array, after [`make_room`](Self::make_room) for them.

@@ -6,7 +6,7 @@ use conversant_core::{Content, Message, Part, Role};
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
 
-use super::python_json;
+use super::{python_json, text::push_text};
 
 /// What of an adapter's settings changes how a message is written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -75,9 +75,15 @@ fn name(message: &Message) -> Option<&str> {
 fn write_content(out: &mut Vec<u8>, content: &Content, has_calls: bool) -> io::Result<()> {
     match content {
         content if has_calls && content.is_empty() => write_json(out, &()),
-        Content::Text(text) => write_json(out, text),
+        Content::Text(text) => {
+            push_text(out, text);
+            Ok(())
+        }
         Content::Parts(parts) => match plain_text(parts) {
-            Some(text) => write_json(out, &text),
+            Some(text) => {
+                push_text(out, &text);
+                Ok(())
+            }
             None => {
                 let sent: Vec<_> = parts.iter().filter(|part| !is_tool_use(part)).collect();
                 if has_calls && sent.is_empty() {

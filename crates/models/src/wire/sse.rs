@@ -5,7 +5,7 @@
 
 use std::mem;
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use memchr::memchr2;
 
 /// The largest line and event, in bytes, unless set otherwise.
@@ -159,13 +159,12 @@ impl SseDecoder {
         if mem::take(&mut self.is_out) {
             self.clear();
         }
-        while let Some(line) = self.next_line()? {
-            if self.take_line(&line)? {
-                self.is_out = true;
-                return Ok(Some(SseEvent { event: &self.event, data: &self.data }));
-            }
-        }
-        Ok(None)
+        // Held beside the decoder, so that lines are read where they are.
+        let mut chunk = mem::take(&mut self.chunk);
+        let found = self.read_lines(&mut chunk);
+        self.chunk = chunk;
+        self.is_out = found?;
+        Ok(self.is_out.then_some(SseEvent { event: &self.event, data: &self.data }))
     }
 
     /// Returns whether anything but comments and empty lines has come since this was last asked.
@@ -179,36 +178,44 @@ impl SseDecoder {
         self.has_data = false;
     }
 
-    fn next_line(&mut self) -> Result<Option<Bytes>, SseError> {
-        if self.after_return && !self.chunk.is_empty() {
-            self.after_return = false;
-            if self.chunk.first() == Some(&b'\n') {
-                self.chunk = self.chunk.slice(1..);
-                self.offset += 1;
+    /// Takes lines up to the end of an event, and returns whether it came to one.
+    fn read_lines(&mut self, chunk: &mut Bytes) -> Result<bool, SseError> {
+        loop {
+            if self.after_return && !chunk.is_empty() {
+                self.after_return = false;
+                if chunk.first() == Some(&b'\n') {
+                    chunk.advance(1);
+                    self.offset += 1;
+                }
+            }
+            let end = memchr2(b'\n', b'\r', chunk);
+            let length = self.line.len() + end.unwrap_or(chunk.len());
+            if length > self.line_limit {
+                let limit = self.line_limit;
+                return Err(SseError::TooLarge { what: "a line of the stream", limit });
+            }
+            let Some(end) = end else {
+                // Told before the line's end, for a large event may take longer than the idle limit.
+                self.progress |=
+                    !chunk.is_empty() && self.line.first().or_else(|| chunk.first()) != Some(&b':');
+                self.line.extend_from_slice(chunk);
+                chunk.clear();
+                return Ok(false);
+            };
+            self.after_return = chunk.get(end) == Some(&b'\r');
+            let rest = chunk.get(..end).unwrap_or_default();
+            let ends_event = if self.line.is_empty() {
+                self.take_line(rest)?
+            } else {
+                let mut line = mem::take(&mut self.line);
+                line.extend_from_slice(rest);
+                self.take_line(&line)?
+            };
+            chunk.advance(end + 1);
+            if ends_event {
+                return Ok(true);
             }
         }
-        let end = memchr2(b'\n', b'\r', &self.chunk);
-        let length = self.line.len() + end.unwrap_or(self.chunk.len());
-        if length > self.line_limit {
-            let limit = self.line_limit;
-            return Err(SseError::TooLarge { what: "a line of the stream", limit });
-        }
-        let Some(end) = end else {
-            // Told before the line's end, for a large event may take longer than the idle limit.
-            self.progress |= !self.chunk.is_empty()
-                && self.line.first().or_else(|| self.chunk.first()) != Some(&b':');
-            self.line.extend_from_slice(&self.chunk);
-            self.chunk = Bytes::new();
-            return Ok(None);
-        };
-        self.after_return = self.chunk.get(end) == Some(&b'\r');
-        let rest = self.chunk.split_off(end);
-        let piece = mem::replace(&mut self.chunk, rest.slice(1..));
-        if self.line.is_empty() {
-            return Ok(Some(piece));
-        }
-        self.line.extend_from_slice(&piece);
-        Ok(Some(mem::take(&mut self.line).into()))
     }
 
     /// Takes a line, and returns whether it ends an event.
