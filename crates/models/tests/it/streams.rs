@@ -93,6 +93,33 @@ fn every_cut_gives_the_same_events() {
     }
 }
 
+/// Short streams, one for each thing that a cut could come between.
+const SHORT: [&str; 7] = [
+    "\u{feff}: c\n\nevent: message\ndata: {\"choices\":[{\"delta\":{\"content\":\"é🙂\"}}]}\n\ndata:[DONE]\n\n",
+    "data: {\"choices\":[{\"delta\":\ndata: {\"content\":\"two lines\"}}]}\n\ndata: [DONE]\n\n",
+    "data: {\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":\"stop\"}]}\n\nid: 1\nretry: 5\n\ndata: [DONE]\n\n",
+    "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"c\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]}}]}\n\ndata: [DONE]\n\n",
+    "data: {\"choices\":[{\"delta\":{\"content\":\"b\"}}]}\n\n: keep\n\ndata: {\"choices\":[],\"usage\":{\"prompt_tokens\":1}}\n\ndata: [DONE]\n\n",
+    "data\ndata:\n\nx: y\ndata: {\"choices\":[{\"delta\":{\"content\":\"[DONE]\"}}]}\n\ndata: [DONE]\n\n",
+    "data: {\"choices\":[{\"delta\":{\"content\":\"c\"}}]}\n\nevent: error\ndata: {\"error\":{\"message\":\"m\"}}\n\n",
+];
+
+#[test]
+fn every_two_cuts_give_the_same_events() {
+    for stream in SHORT {
+        let whole = events(&[Bytes::from(stream)]);
+        for end in ["\n", "\r\n", "\r"] {
+            let sse = Bytes::from(with_ends(stream, end));
+            for from in 0..sse.len() {
+                for to in from..sse.len() {
+                    let cut = events(&[sse.slice(..from), sse.slice(from..to), sse.slice(to..)]);
+                    assert!(cut == whole, "{stream:?} at {from} and {to}");
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn every_two_cuts_give_the_same_pieces() {
     let data = [r#"{"choices":[{"delta":{"content":"é🙂"}}]}"#, "[DONE]"];
