@@ -1,4 +1,4 @@
-//! Measures the project beside a client written by hand, and on request beside its peers.
+//! Measures the project beside a client written by hand.
 //!
 //! What measures is a workspace of its own, `xtask/bench`, so that its dependencies are none of the project's. It is built here, optimised.
 
@@ -22,9 +22,6 @@ pub(crate) struct Options {
     /// Prints one line of JSON for each work, size and system, and nothing else.
     #[arg(long)]
     json: bool,
-    /// Measures async-openai, genai, rig and langchain-rust too. They take long to build.
-    #[arg(long)]
-    peers: bool,
     /// Measures only the works whose name contains this text.
     #[arg(long)]
     only: Option<String>,
@@ -38,9 +35,6 @@ pub(crate) fn run(options: &Options) -> Verdict {
     }
     if options.json {
         bench.arg("--json");
-    }
-    if options.peers {
-        bench.arg("--peers").arg(build("peers")?);
     }
     if let Some(only) = &options.only {
         bench.arg("--only").arg(only);

@@ -21,7 +21,7 @@ type Verdict = Result<bool, Box<dyn Error>>;
 #[derive(Parser)]
 #[command(bin_name = "cargo xtask")]
 enum Command {
-    /// Measures the project beside a client written by hand, and beside its peers.
+    /// Measures the project beside a client written by hand.
     Bench(bench::Options),
     /// Runs all that has to hold before a change lands.
     Ci(ci::Options),

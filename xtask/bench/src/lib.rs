@@ -1,6 +1,5 @@
-//! What the measuring of conversant and of its peers has in common: the works, the clock, and a system's place in a process of its own.
+//! What the measuring has in common, whichever system does the work: the works and the clock.
 
 pub mod measure;
-pub mod remote;
 pub mod work;
 pub mod workload;

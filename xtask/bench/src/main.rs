@@ -1,4 +1,4 @@
-//! Measures conversant, a client written by hand, and on request the peers: `cargo xtask bench` builds and runs it.
+//! Measures conversant and a client written by hand: `cargo xtask bench` builds and runs it.
 
 mod cold;
 mod conversant;
@@ -6,12 +6,7 @@ mod floor;
 mod report;
 mod serve;
 
-use std::{path::PathBuf, process::Command};
-
-use bench::{
-    remote::Remote,
-    work::{System, Work},
-};
+use bench::work::{System, Work};
 use clap::{Parser, Subcommand};
 use conversant_core::BoxError;
 use tokio::runtime::Builder;
@@ -35,9 +30,6 @@ struct Options {
     /// Measures only the works whose name contains this text.
     #[arg(long)]
     only: Option<String>,
-    /// The program that holds the peers, to measure them too.
-    #[arg(long)]
-    peers: Option<PathBuf>,
     #[command(subcommand)]
     process: Option<Process>,
 }
@@ -52,9 +44,6 @@ enum Process {
     #[command(hide = true)]
     Cold,
 }
-
-/// The peers that there are, by their crates' names.
-const PEERS: [&str; 4] = ["async-openai", "genai", "rig", "langchain-rust"];
 
 fn main() -> Result<(), BoxError> {
     // Before anything else: this one is about the start of the process.
@@ -79,12 +68,6 @@ fn measure(options: &Options) -> Result<(), BoxError> {
         Box::new(Conversant::new(base_url, runtime()?)?),
         Box::new(TiktokenRs(tiktoken_rs::o200k_base_singleton())),
     ];
-    if let Some(peers) = &options.peers {
-        for name in PEERS {
-            let mut command = Command::new(peers);
-            systems.push(Box::new(Remote::start(name, command.args([name, base_url]))?));
-        }
-    }
     let mut report = Report::default();
     for work in Work::ALL {
         if options.only.as_ref().is_some_and(|only| !work.name().contains(only.as_str())) {
