@@ -164,7 +164,7 @@ impl View {
 ///         .map(|chunk| {
 ///             let memo = chunk.memo::<Lengths>(0);
 ///             let mut lengths = memo.0.lock().unwrap();
-///             while let Some(message) = chunk.run().nth(lengths.len()) {
+///             for message in chunk.run_from(lengths.len()) {
 ///                 lengths.push(message.text().len()); // once for each message, whatever the number of calls
 ///             }
 ///             lengths[chunk.range()].iter().sum::<usize>()
@@ -188,7 +188,13 @@ impl<'m> Chunk<'m> {
     /// Iterates over the run from its start to the end of [`range`](Self::range): also over what lies before the range, so
     /// that a memo can be kept whole.
     pub fn run(&self) -> impl Iterator<Item = &'m Message> + use<'m> {
-        let slots = self.view.segment.slots().get(..self.view.end).unwrap_or_default();
+        self.run_from(0)
+    }
+
+    /// As [`run`](Self::run), without its first messages. Leaving out costs nothing, whatever their number: a memo that is nearly
+    /// up to date pays for what is new only.
+    pub fn run_from(&self, start: usize) -> impl Iterator<Item = &'m Message> + use<'m> {
+        let slots = self.view.segment.slots().get(start..self.view.end).unwrap_or_default();
         slots.iter().filter_map(|slot| slot.get().map(AsRef::as_ref))
     }
 

@@ -119,7 +119,10 @@ fn check(messages: &Messages, model: &[Message]) {
         .flat_map(|chunk| {
             let range = chunk.range();
             assert_eq!(chunk.run().count(), range.end);
-            chunk.run().skip(range.start).collect::<Vec<_>>()
+            for start in 0..=range.end + 1 {
+                assert!(chunk.run_from(start).eq(chunk.run().skip(start)));
+            }
+            chunk.run_from(range.start).collect::<Vec<_>>()
         })
         .collect();
     assert!(in_runs.into_iter().eq(model));
@@ -158,7 +161,7 @@ fn encode(messages: &Messages, fingerprint: u64) -> usize {
         let memo: Arc<Lengths> = chunk.memo(fingerprint);
         let mut known = memo.0.lock().unwrap();
         let from = known.len();
-        known.extend(chunk.run().skip(from).map(|message| {
+        known.extend(chunk.run_from(from).map(|message| {
             ENCODED.fetch_add(1, Ordering::Relaxed);
             message.text().len()
         }));

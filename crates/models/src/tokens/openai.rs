@@ -105,7 +105,7 @@ impl OpenAiTokens {
             let range = chunk.range();
             if totals.len() < range.end {
                 let known = totals.len();
-                for message in chunk.run().skip(known) {
+                for message in chunk.run_from(known) {
                     let before = totals.last().copied().unwrap_or(0);
                     totals.push(before + self.count_message(message));
                 }

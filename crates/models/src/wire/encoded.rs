@@ -181,7 +181,7 @@ impl Encoded {
             }
             return;
         }
-        let new = || chunk.run().skip(known);
+        let new = || chunk.run_from(known);
         self.ends.reserve(chunk.range().end - known);
         self.tail.reserve(new().map(estimate).sum::<usize>().min(BLOCK));
         for message in new() {
