@@ -2,10 +2,12 @@
 
 use std::process::Command;
 
-use bench::measure::{least, median, since_start};
 use conversant_core::{BoxError, Prompt, vars};
 
-use crate::conversant::chat_prompt;
+use crate::{
+    conversant::chat_prompt,
+    measure::{least, median, since_start},
+};
 
 /// Formats a prompt, and writes the CPU of this process since it was started, in nanoseconds.
 pub(crate) fn format() -> Result<(), BoxError> {

@@ -1,16 +1,9 @@
 //! conversant, as the README uses it: a chain of a prompt, a model and a buffer memory.
 
-use bench::{
-    measure::{Running, Sample, Turns, repeated},
-    work::{System, Work},
-    workload::{
-        COMPLETION_MODEL, KEY, MODEL, QUESTION, SYSTEM, TURNS, is_human, message, prose_and_code,
-    },
-};
 use conversant_chains::LlmChain;
 use conversant_core::{
-    BoxError, ChatHistory, ChatModel, ChatRequest, Expect, LanguageModel, LoadContext, Memory,
-    Message, Prompt, SessionId, TokenCounter, Turn, Variables, vars,
+    BoxError, ChatHistory, ChatModel, ChatRequest, Delta, Expect, LanguageModel, LoadContext,
+    Memory, Message, Prompt, SessionId, TokenCounter, Turn, Variables, vars,
 };
 use conversant_memory::{BufferMemory, InMemoryHistory};
 use conversant_models::{
@@ -23,9 +16,19 @@ use conversant_prompts::{
 use futures_util::future::join_all;
 use tokio::runtime::Runtime;
 
+use crate::{
+    measure::{FirstToken, Running, Sample, Turns, repeated},
+    work::{System, Work},
+    workload::{
+        COMPLETION_MODEL, KEY, MODEL, PACED_MODEL, QUESTION, SYSTEM, TEMPERATURE, TURNS, is_human,
+        message, prose_and_code, runtime,
+    },
+};
+
 /// conversant.
 pub(crate) struct Conversant {
     chat: OpenAiChat,
+    paced: OpenAiChat,
     completion: OpenAi,
     chat_prompt: ChatPromptTemplate,
     text_prompt: PromptTemplate,
@@ -48,16 +51,20 @@ pub(crate) fn chat_prompt() -> Result<ChatPromptTemplate, BoxError> {
 }
 
 impl Conversant {
-    pub(crate) fn new(base_url: &str, runtime: Runtime) -> Result<Self, BoxError> {
-        let chat = OpenAiChat::builder(MODEL).base_url(base_url).api_key(KEY).temperature(0.7);
+    pub(crate) fn make(base_url: &str) -> Result<Box<dyn System>, BoxError> {
+        let chat = |model| {
+            let chat = OpenAiChat::builder(model).base_url(base_url).api_key(KEY);
+            chat.temperature(TEMPERATURE).build()
+        };
         let completion = OpenAi::builder(COMPLETION_MODEL).base_url(base_url).api_key(KEY);
-        Ok(Self {
-            chat: chat.build()?,
-            completion: completion.temperature(0.7).build()?,
+        Ok(Box::new(Self {
+            chat: chat(MODEL)?,
+            paced: chat(PACED_MODEL)?,
+            completion: completion.temperature(TEMPERATURE).build()?,
             chat_prompt: chat_prompt()?,
             text_prompt: text_prompt()?,
-            runtime,
-        })
+            runtime: runtime()?,
+        }))
     }
 
     fn chain(
@@ -69,22 +76,23 @@ impl Conversant {
     }
 
     /// A chain with a new conversation.
-    fn chat_chain(&self) -> Result<LlmChain, BoxError> {
+    fn chat_chain(&self, model: &OpenAiChat) -> Result<LlmChain, BoxError> {
         let memory = memory().with_return_messages(true);
-        Self::chain(self.chat_prompt.clone(), self.chat.clone(), memory)
+        Self::chain(self.chat_prompt.clone(), model.clone(), memory)
     }
 
-    /// A chain in the middle of a conversation: all but the last turn of `n` messages was sent before.
+    /// A chain in the middle of a conversation: the two calls before were sent, each with the messages that there were then. The last
+    /// turn of the `n` messages was added since, as after any call.
     async fn chat_chain_at(&self, n: usize) -> Result<LlmChain, BoxError> {
         let conversation = Held::new(memory().with_return_messages(true))?;
-        conversation.add(0, n.saturating_sub(2)).await?;
-        let prompt = self.chat_prompt.format(&conversation.variables().await?)?;
-        let request = ChatRequest::new(prompt.into_messages());
-        // Blocks that are full are shared from the second time on.
-        for _ in 0..2 {
-            self.chat.generate(&request).await?;
+        let mut held = 0;
+        for sent in [n.saturating_sub(4), n.saturating_sub(2)] {
+            conversation.add(held, sent).await?;
+            let prompt = self.chat_prompt.format(&conversation.variables().await?)?;
+            self.chat.generate(&ChatRequest::new(prompt.into_messages())).await?;
+            held = sent;
         }
-        conversation.add(n.saturating_sub(2), n).await?;
+        conversation.add(held, n).await?;
         Self::chain(self.chat_prompt.clone(), self.chat.clone(), conversation.memory)
     }
 
@@ -98,7 +106,7 @@ impl Conversant {
 
     async fn converse(&self, n: usize) -> Result<Sample, BoxError> {
         let mut turns = Turns::start();
-        let chain = self.chat_chain()?;
+        let chain = self.chat_chain(&self.chat)?;
         for turn in 0..n {
             let question = message(turn * 2);
             let running = Running::start();
@@ -111,7 +119,7 @@ impl Conversant {
     async fn converse_at_once(&self, n: usize) -> Result<Sample, BoxError> {
         let running = Running::start();
         let conversation = || async {
-            let chain = self.chat_chain()?;
+            let chain = self.chat_chain(&self.chat)?;
             for turn in 0..TURNS {
                 chain.predict(vars! { "human_input" => message(turn * 2) }).await?;
             }
@@ -123,29 +131,44 @@ impl Conversant {
         Ok(running.stop(n * TURNS))
     }
 
-    async fn stream(&self, chunks: usize) -> Result<Sample, BoxError> {
-        let chain = self.chat_chain()?;
-        let running = Running::start();
-        let mut stream = chain.stream(question()).await?;
-        let mut text = String::new();
-        while let Some(delta) = stream.next().await {
-            if let conversant_core::Delta::Text(piece) = delta? {
-                text.push_str(&piece);
-            }
+    /// A call in each of some conversations, which are all there before.
+    async fn calls(&self, work: Work, n: usize, times: usize) -> Result<Vec<Sample>, BoxError> {
+        let (mut chains, mut samples) = (Vec::new(), Vec::new());
+        for _ in 0..times {
+            chains.push(match work {
+                Work::Completion => self.completion_chain_at(n).await?,
+                _ => self.chat_chain_at(n).await?,
+            });
         }
-        let sample = running.stop(chunks);
-        assert!(text.ends_with(" tok999"), "the stream is cut off");
-        Ok(sample)
+        for chain in &chains {
+            let running = Running::start();
+            chain.predict(question()).await?;
+            samples.push(running.stop(1));
+        }
+        Ok(samples)
     }
 
-    fn try_sample(&self, work: Work, n: usize) -> Result<Sample, BoxError> {
-        self.runtime.block_on(async {
-            Ok(match work {
-                Work::Call => predict(&self.chat_chain_at(n).await?).await?,
-                Work::Completion => predict(&self.completion_chain_at(n).await?).await?,
+    async fn try_burst(&self, work: Work, n: usize, times: usize) -> Result<Vec<Sample>, BoxError> {
+        let mut samples = Vec::new();
+        for _ in 0..times {
+            samples.push(match work {
+                Work::Call | Work::Completion => return self.calls(work, n, times).await,
                 Work::Conversation => self.converse(n).await?,
                 Work::Concurrent => self.converse_at_once(n).await?,
-                Work::Stream => self.stream(n).await?,
+                Work::Stream => {
+                    let chain = self.chat_chain(&self.chat)?;
+                    let running = Running::start();
+                    let text = stream(&chain, || ()).await?;
+                    let sample = running.stop(n);
+                    assert!(text.ends_with(" tok999"), "the stream is cut off");
+                    sample
+                }
+                Work::FirstToken => {
+                    let chain = self.chat_chain(&self.paced)?;
+                    let mut first = FirstToken::start();
+                    stream(&chain, || first.is_here()).await?;
+                    first.stop()
+                }
                 Work::FormatString => {
                     let conversation = Held::new(memory())?;
                     conversation.add(0, n).await?;
@@ -159,25 +182,29 @@ impl Conversant {
                     repeated(|| self.chat_prompt.format(&variables).expect("it is filled in"))
                 }
                 Work::Tokens => count_tokens(n)?,
-            })
-        })
+            });
+        }
+        Ok(samples)
     }
 }
 
 impl System for Conversant {
-    fn name(&self) -> &'static str {
-        "conversant"
-    }
-
-    fn sample(&mut self, work: Work, n: usize) -> Option<Sample> {
-        Some(self.try_sample(work, n).expect("conversant does all works"))
+    fn burst(&mut self, work: Work, n: usize, times: usize) -> Vec<Sample> {
+        let samples = self.runtime.block_on(self.try_burst(work, n, times));
+        samples.expect("conversant does all works")
     }
 }
 
-async fn predict(chain: &LlmChain) -> Result<Sample, BoxError> {
-    let running = Running::start();
-    chain.predict(question()).await?;
-    Ok(running.stop(1))
+async fn stream(chain: &LlmChain, mut first: impl FnMut()) -> Result<String, BoxError> {
+    let mut stream = chain.stream(question()).await?;
+    let mut text = String::new();
+    while let Some(delta) = stream.next().await {
+        if let Delta::Text(piece) = delta? {
+            first();
+            text.push_str(&piece);
+        }
+    }
+    Ok(text)
 }
 
 fn count_tokens(n: usize) -> Result<Sample, BoxError> {

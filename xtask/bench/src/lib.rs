@@ -1,5 +1,18 @@
-//! What the measuring has in common, whichever system does the work: the works and the clock.
+//! What the measuring has in common, whichever systems are measured: the works, the clock, the server, conversant and a client written
+//! by hand.
 
+mod check;
+mod cold;
+mod conversant;
+mod floor;
 pub mod measure;
+mod peak;
+mod raw_bytes;
+mod report;
+mod run;
+mod serve;
+mod tiktoken_rs;
 pub mod work;
 pub mod workload;
+
+pub use self::run::run;

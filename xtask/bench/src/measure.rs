@@ -1,6 +1,7 @@
 //! What a work takes: CPU of this process, by the operating system's account, and time.
 
 use std::{
+    fs,
     hint::black_box,
     time::{Duration, Instant},
 };
@@ -14,6 +15,8 @@ pub struct Sample {
     pub cpu: f64,
     /// Time.
     pub wall: f64,
+    /// How many operations it is shared among.
+    pub operations: usize,
     /// Of a conversation: CPU of a turn, the median of the 11th to the 60th and of the last 50.
     pub turns: Option<(f64, f64)>,
 }
@@ -37,7 +40,7 @@ impl Running {
     pub fn stop(self, operations: usize) -> Sample {
         let (cpu, wall) = (self.cpu.elapsed(), self.wall.elapsed());
         let each = |time: Duration| nanoseconds(time) / operations as f64;
-        Sample { cpu: each(cpu), wall: each(wall), turns: None }
+        Sample { cpu: each(cpu), wall: each(wall), operations, turns: None }
     }
 }
 
@@ -52,6 +55,35 @@ pub fn repeated<T>(mut operation: impl FnMut() -> T) -> Sample {
         black_box(operation());
     }
     running.stop(times)
+}
+
+/// The time until an answer's first token is there.
+#[derive(Debug)]
+pub struct FirstToken {
+    running: Running,
+    sample: Option<Sample>,
+}
+
+impl FirstToken {
+    /// Begins, before the call.
+    #[must_use]
+    pub fn start() -> Self {
+        Self { running: Running::start(), sample: None }
+    }
+
+    /// Takes the time. Only the first token counts.
+    pub fn is_here(&mut self) {
+        self.sample.get_or_insert_with(|| self.running.stop(1));
+    }
+
+    /// Returns what the first token took.
+    ///
+    /// # Panics
+    /// If there was none.
+    #[must_use]
+    pub fn stop(self) -> Sample {
+        self.sample.expect("there is a token")
+    }
 }
 
 /// The turns of one conversation.
@@ -96,6 +128,15 @@ pub fn median(mut values: Vec<f64>) -> Option<f64> {
 #[must_use]
 pub fn least(values: &[f64]) -> Option<f64> {
     values.iter().copied().min_by(f64::total_cmp)
+}
+
+/// Returns the most memory that this process had resident, in bytes; `None` where the operating system has no `/proc`.
+#[must_use]
+pub fn most_resident() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kibibytes: u64 = line.split_whitespace().next()?.parse().ok()?;
+    Some(kibibytes * 1024)
 }
 
 /// Returns the CPU that this process has taken since it was started, in nanoseconds.

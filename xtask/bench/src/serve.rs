@@ -1,15 +1,18 @@
 //! The server that every system talks to, in a process of its own: it answers always the same, as fast as it can.
 
 use std::{
+    cell::RefCell,
     convert::Infallible,
     io::{self, BufRead, BufReader, Write},
     net::Ipv4Addr,
     pin::Pin,
     process::{Child, Command, Stdio},
+    rc::Rc,
+    time::Duration,
 };
 
 use bytes::Bytes;
-use futures_util::{Stream, stream};
+use futures_util::{Stream, StreamExt, stream};
 use http_body_util::{BodyExt, Either, Full, StreamBody};
 use hyper::{
     Request, Response,
@@ -20,19 +23,32 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use memchr::memmem;
-use tokio::{net::TcpListener, runtime::Builder, task::LocalSet};
+use tokio::{net::TcpListener, task::LocalSet};
+
+use crate::workload::{PACED_MODEL, runtime};
 
 const CHAT: &str = r#"{"id":"chatcmpl-1","object":"chat.completion","created":1700000000,"model":"gpt-4o-mini","choices":[{"index":0,"message":{"role":"assistant","content":"This is the fixed reply of the mock server, about one hundred bytes long, to keep the parse cost small.","refusal":null},"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":10,"completion_tokens":20,"total_tokens":30}}"#;
 const COMPLETION: &str = r#"{"id":"cmpl-1","object":"text_completion","created":1700000000,"model":"gpt-3.5-turbo-instruct","choices":[{"text":"This is the fixed reply of the mock server, about one hundred bytes long, to keep the parse cost small.","index":0,"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":10,"completion_tokens":20,"total_tokens":30}}"#;
 const LAST: &str = "data: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":1700000000,\"model\":\"gpt-4o-mini\",\"choices\":[{\"index\":0,\"delta\":{},\"logprobs\":null,\"finish_reason\":\"stop\"}]}\n\n";
 const DONE: &str = "data: [DONE]\n\n";
+/// What the answers say.
+pub(crate) const REPLY: &str = "This is the fixed reply of the mock server, about one hundred bytes long, to keep the parse cost small.";
+/// Where the last body is asked for.
+const KEPT: &str = "/kept";
 /// How many pieces of text a stream has.
 const CHUNKS: usize = 1_000;
-/// How much of a body's start and end may tell that it asks for a stream.
+/// How many a stream with pauses has.
+const PACED_CHUNKS: usize = 50;
+/// The pause before each of its chunks but the first. The timer makes two milliseconds of it.
+const PAUSE: Duration = Duration::from_millis(1);
+/// How much of a body's start and end may tell what it asks for.
 const ENDS: usize = 512;
 
 type Chunks = Pin<Box<dyn Stream<Item = Result<Frame<Bytes>, Infallible>>>>;
 type Body = Either<Full<Bytes>, StreamBody<Chunks>>;
+
+/// The last body.
+type Kept = Rc<RefCell<Bytes>>;
 
 /// The server's process, which ends with this.
 pub(crate) struct Server {
@@ -44,8 +60,23 @@ pub(crate) struct Server {
 impl Server {
     /// Starts this program once more, as the server.
     pub(crate) fn start() -> io::Result<Self> {
+        Self::with(&["serve"])
+    }
+
+    /// Starts one that can tell what it was sent last.
+    pub(crate) fn that_keeps() -> io::Result<Self> {
+        Self::with(&["serve", "--keep"])
+    }
+
+    /// Returns the last body.
+    pub(crate) async fn kept(&self) -> reqwest::Result<Bytes> {
+        let client = reqwest::Client::builder().no_proxy().build()?;
+        client.get(format!("{}{KEPT}", self.base_url)).send().await?.bytes().await
+    }
+
+    fn with(arguments: &[&str]) -> io::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
-        let mut child = command.arg("serve").stdout(Stdio::piped()).spawn()?;
+        let mut child = command.args(arguments).stdout(Stdio::piped()).spawn()?;
         let mut line = String::new();
         if let Some(out) = child.stdout.take() {
             BufReader::new(out).read_line(&mut line)?;
@@ -62,9 +93,10 @@ impl Drop for Server {
     }
 }
 
-/// Serves on a free port, whose address it writes to standard output, until the process is ended.
-pub(crate) fn serve() -> io::Result<()> {
-    let runtime = Builder::new_current_thread().enable_all().build()?;
+/// Serves on a free port, whose address it writes to standard output, until the process is ended. Keeps the last body if asked to.
+pub(crate) fn serve(keep: bool) -> io::Result<()> {
+    let kept = keep.then(|| Rc::new(RefCell::new(Bytes::new())));
+    let runtime = runtime()?;
     LocalSet::new().block_on(&runtime, async {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         println!("http://{}/v1", listener.local_addr()?);
@@ -72,25 +104,53 @@ pub(crate) fn serve() -> io::Result<()> {
         loop {
             let (stream, _) = listener.accept().await?;
             stream.set_nodelay(true)?;
+            let kept = kept.clone();
             tokio::task::spawn_local(async move {
                 // A client that goes away is no failure.
                 let _ = http1::Builder::new()
-                    .serve_connection(TokioIo::new(stream), service_fn(answer))
+                    .serve_connection(
+                        TokioIo::new(stream),
+                        service_fn(move |request| answer(request, kept.clone())),
+                    )
                     .await;
             });
         }
     })
 }
 
-async fn answer(request: Request<Incoming>) -> Result<Response<Body>, hyper::Error> {
+async fn answer(
+    request: Request<Incoming>,
+    kept: Option<Kept>,
+) -> Result<Response<Body>, hyper::Error> {
     let is_chat = request.uri().path().ends_with("/chat/completions");
-    if !asks_for_stream(request.into_body()).await? {
+    let asked = match kept {
+        Some(kept) if request.uri().path().ends_with(KEPT) => {
+            let body = kept.borrow().clone();
+            return Ok(respond("application/json", Either::Left(Full::from(body))));
+        }
+        Some(kept) => {
+            let body = request.into_body().collect().await?.to_bytes();
+            let asked = Asked::of(&body);
+            kept.replace(body);
+            asked
+        }
+        None => Asked::read(request.into_body()).await?,
+    };
+    if !asked.stream {
         let body = if is_chat { CHAT } else { COMPLETION };
         return Ok(respond("application/json", Either::Left(Full::from(body))));
     }
-    let texts = (0..CHUNKS).map(chunk).chain([Bytes::from(LAST), Bytes::from(DONE)]);
-    let chunks: Chunks = Box::pin(stream::iter(texts.map(|text| Ok(Frame::data(text)))));
-    Ok(respond("text/event-stream", Either::Right(StreamBody::new(chunks))))
+    let (chunks, pause) =
+        if asked.paced { (PACED_CHUNKS, PAUSE) } else { (CHUNKS, Duration::ZERO) };
+    let texts = (0..chunks).map(chunk).chain([Bytes::from(LAST), Bytes::from(DONE)]);
+    let frames = stream::iter(texts.enumerate()).then(move |(index, text)| async move {
+        if index > 0 && !pause.is_zero() {
+            tokio::time::sleep(pause).await;
+        }
+        Ok(Frame::data(text))
+    });
+    let frames: Chunks = Box::pin(frames);
+    Ok(respond("text/event-stream", Either::Right(StreamBody::new(frames))))
 }
 
 fn respond(content_type: &'static str, body: Body) -> Response<Body> {
@@ -99,22 +159,32 @@ fn respond(content_type: &'static str, body: Body) -> Response<Body> {
     response
 }
 
-/// Reads a body to its end. The field is near one of its ends, whoever wrote it.
-async fn asks_for_stream(mut body: Incoming) -> Result<bool, hyper::Error> {
-    let says_so = |bytes: &[u8]| {
-        memmem::find(bytes, b"\"stream\":true").is_some()
-            || memmem::find(bytes, b"\"stream\": true").is_some()
-    };
-    let (mut is_first, mut streamed, mut end) = (true, false, Vec::new());
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame?.into_data() else { continue };
-        if std::mem::take(&mut is_first) {
-            streamed = says_so(&data[..data.len().min(ENDS)]);
+/// What a body asks for.
+#[derive(Clone, Copy, Default)]
+struct Asked {
+    stream: bool,
+    paced: bool,
+}
+
+impl Asked {
+    /// Reads a body to its end. The fields are near one of its ends, whoever wrote it.
+    async fn read(mut body: Incoming) -> Result<Self, hyper::Error> {
+        let (mut first, mut end) = (None, Vec::new());
+        while let Some(frame) = body.frame().await {
+            let Ok(data) = frame?.into_data() else { continue };
+            first.get_or_insert_with(|| Self::of(&data[..data.len().min(ENDS)]));
+            end.extend_from_slice(&data[data.len().saturating_sub(ENDS)..]);
+            end.drain(..end.len().saturating_sub(ENDS));
         }
-        end.extend_from_slice(&data[data.len().saturating_sub(ENDS)..]);
-        end.drain(..end.len().saturating_sub(ENDS));
+        let (first, last) = (first.unwrap_or_default(), Self::of(&end));
+        Ok(Self { stream: first.stream || last.stream, paced: first.paced || last.paced })
     }
-    Ok(streamed || says_so(&end))
+
+    fn of(bytes: &[u8]) -> Self {
+        let says = |text: &str| memmem::find(bytes, text.as_bytes()).is_some();
+        let stream = says("\"stream\":true") || says("\"stream\": true");
+        Self { stream, paced: says(PACED_MODEL) }
+    }
 }
 
 fn chunk(index: usize) -> Bytes {

@@ -1,6 +1,8 @@
 //! The works that are measured, and who does them.
 
-use std::{fmt, str::FromStr};
+use std::fmt;
+
+use conversant_core::BoxError;
 
 use crate::measure::Sample;
 
@@ -17,6 +19,8 @@ pub enum Work {
     Concurrent,
     /// An answer that comes in pieces.
     Stream,
+    /// An answer that comes in pieces with a pause before each: the time until the first is there.
+    FirstToken,
     /// Filling in a string prompt.
     FormatString,
     /// Filling in a chat prompt.
@@ -30,12 +34,13 @@ pub const LENGTHS: &[usize] = &[2, 20, 200, 2_000];
 
 impl Work {
     /// All works, in the order of the report.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Call,
         Self::Completion,
         Self::Conversation,
         Self::Concurrent,
         Self::Stream,
+        Self::FirstToken,
         Self::FormatString,
         Self::FormatChat,
         Self::Tokens,
@@ -50,6 +55,7 @@ impl Work {
             Self::Conversation => "conversation",
             Self::Concurrent => "concurrent",
             Self::Stream => "stream",
+            Self::FirstToken => "first_token",
             Self::FormatString => "format_string",
             Self::FormatChat => "format_chat",
             Self::Tokens => "tokens",
@@ -63,6 +69,7 @@ impl Work {
             Self::Call | Self::Completion | Self::FormatString | Self::FormatChat => LENGTHS,
             Self::Conversation | Self::Stream => &[1_000],
             Self::Concurrent => &[64],
+            Self::FirstToken => &[50],
             Self::Tokens => &[2_000],
         }
     }
@@ -75,9 +82,22 @@ impl Work {
             Self::Conversation => "turns; CPU of the whole conversation",
             Self::Concurrent => "conversations of 20 turns at once; CPU of one call",
             Self::Stream => "chunks; CPU of one chunk",
+            Self::FirstToken => "chunks, 2 ms apart; time to the first token, not CPU",
             Self::FormatString | Self::FormatChat => "messages in the history; CPU of one prompt",
             Self::Tokens => "messages; CPU of counting them all",
         }
+    }
+
+    /// Returns whether time is what counts. Of all others it is CPU.
+    #[must_use]
+    pub const fn is_timed(self) -> bool {
+        matches!(self, Self::FirstToken)
+    }
+
+    /// Returns whether it takes so little that what came before it shows: it is then done several times in a row.
+    #[must_use]
+    pub const fn is_short(self) -> bool {
+        matches!(self, Self::Call | Self::Completion)
     }
 }
 
@@ -87,21 +107,15 @@ impl fmt::Display for Work {
     }
 }
 
-impl FromStr for Work {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        let found = Self::ALL.into_iter().find(|work| work.name() == name);
-        found.ok_or_else(|| format!("there is no work `{name}`"))
-    }
-}
-
 /// A client that does works.
 pub trait System {
-    /// Returns its name in the output.
-    fn name(&self) -> &'static str;
-
-    /// Does a work once and returns what it took; `None` if it has no such work. What has to be there first is made outside of
-    /// the measured part.
-    fn sample(&mut self, work: Work, n: usize) -> Option<Sample>;
+    /// Does a work some times in a row, and returns what each time took; nothing if it has no such work. What has to be there first
+    /// is made before the first time, outside of the measured parts.
+    fn burst(&mut self, work: Work, n: usize, times: usize) -> Vec<Sample>;
 }
+
+/// Makes a system that talks to the server at an address.
+pub type Make = fn(&str) -> Result<Box<dyn System>, BoxError>;
+
+/// A system by its name in the output.
+pub type Named = (&'static str, Make);

@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use tokio::runtime::{Builder, Runtime};
+
 /// The system message.
 pub const SYSTEM: &str =
     "You are a chatbot having a conversation with a human. Answer in short sentences.";
@@ -12,8 +14,12 @@ pub const SYSTEM: &str =
 pub const QUESTION: &str = "And what about the third option you mentioned earlier?";
 /// The model of the chat endpoint.
 pub const MODEL: &str = "gpt-4o-mini";
+/// A model of the chat endpoint that pauses before each chunk of a stream.
+pub const PACED_MODEL: &str = "gpt-4o-mini-paced";
 /// The model of the completion endpoint.
 pub const COMPLETION_MODEL: &str = "gpt-3.5-turbo-instruct";
+/// How the models sample.
+pub const TEMPERATURE: f64 = 0.7;
 /// The key, which the server does not look at.
 pub const KEY: &str = "sk-x";
 /// How many turns each of several conversations at once has.
@@ -43,6 +49,14 @@ pub fn message(index: usize) -> String {
 #[must_use]
 pub const fn is_human(index: usize) -> bool {
     index.is_multiple_of(2)
+}
+
+/// Returns a runtime of one thread, as each system has one.
+///
+/// # Errors
+/// If the operating system has none.
+pub fn runtime() -> io::Result<Runtime> {
+    Builder::new_current_thread().enable_all().build()
 }
 
 /// Returns messages of prose and code whose tokens are counted: this project's own, cut to the lengths of a conversation's.
