@@ -3,12 +3,14 @@
 mod body;
 mod classify;
 mod client;
+mod direct;
 mod endpoint;
 mod incoming;
 mod mask;
 mod retry;
 mod send;
 mod timers;
+mod tls;
 
 pub(crate) use self::{
     client::{AGENT, CONNECT, HttpClient},

@@ -1,4 +1,4 @@
-//! A request body of shared pieces whose length is known.
+//! Bodies: of a request, shared pieces whose length is known; of a response, whatever its client reads it from.
 
 use std::{
     convert::Infallible,
@@ -8,16 +8,24 @@ use std::{
 };
 
 use bytes::Bytes;
+use conversant_core::BoxError;
 use http_body::{Body, Frame, SizeHint};
 
 /// A body of pieces that are sent as they are, with `Content-Length`.
 #[derive(Debug)]
-struct Pieces {
+pub(super) struct Pieces {
     pieces: Arc<[Bytes]>,
     /// How many are sent.
     sent: usize,
     /// How many bytes are not.
     left: u64,
+}
+
+impl Pieces {
+    pub(super) fn new(pieces: &Arc<[Bytes]>) -> Self {
+        let left = pieces.iter().map(length).sum();
+        Self { pieces: Arc::clone(pieces), sent: 0, left }
+    }
 }
 
 impl Body for Pieces {
@@ -47,14 +55,34 @@ fn length(piece: &Bytes) -> u64 {
     u64::try_from(piece.len()).unwrap_or(u64::MAX)
 }
 
-/// Makes a request's body of pieces, without a copy.
-pub(super) fn of_pieces(pieces: &Arc<[Bytes]>) -> reqwest::Body {
-    match &**pieces {
-        [] => reqwest::Body::default(),
-        [piece] => reqwest::Body::from(piece.clone()),
-        several => {
-            let left = several.iter().map(length).sum();
-            reqwest::Body::wrap(Pieces { pieces: Arc::clone(pieces), sent: 0, left })
+/// The body of a response.
+#[derive(Debug)]
+pub(super) enum ResponseBody {
+    Hyper(hyper::body::Incoming),
+    Reqwest(reqwest::Body),
+}
+
+impl ResponseBody {
+    /// Returns how long the response says it is, in bytes.
+    pub(super) fn announced(&self) -> Option<u64> {
+        match self {
+            Self::Hyper(body) => body.size_hint().exact(),
+            Self::Reqwest(body) => body.size_hint().exact(),
+        }
+    }
+
+    /// Polls for the next piece.
+    pub(super) fn poll_frame(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match self {
+            Self::Hyper(body) => Pin::new(body)
+                .poll_frame(context)
+                .map(|frame| frame.map(|frame| frame.map_err(BoxError::from))),
+            Self::Reqwest(body) => Pin::new(body)
+                .poll_frame(context)
+                .map(|frame| frame.map(|frame| frame.map_err(|error| error.without_url().into()))),
         }
     }
 }

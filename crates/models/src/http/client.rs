@@ -1,13 +1,23 @@
-//! The HTTP client: built on first use, and shared by all adapters.
+//! The HTTP clients: built on first use, and shared by all adapters.
 
 use std::{
     sync::{Arc, OnceLock},
     time::Duration,
 };
 
-use conversant_core::ModelError;
-use rustls::{ClientConfig, RootCertStore, crypto::ring};
-use rustls_platform_verifier::BuilderVerifierExt;
+use bytes::Bytes;
+use conversant_core::{BoxError, ModelError};
+use http::{HeaderMap, Method, Response, Uri};
+use hyper_util::client::proxy::matcher::Matcher;
+
+use super::{
+    Endpoint,
+    body::{Pieces, ResponseBody},
+    classify,
+    direct::{self, Direct},
+    retry::Failure,
+    tls,
+};
 
 /// How long making a connection may take, unless set otherwise.
 pub(crate) const CONNECT: Duration = Duration::from_secs(5);
@@ -16,46 +26,86 @@ pub(crate) const AGENT: &str = concat!("conversant/", env!("CARGO_PKG_VERSION"))
 /// How long an unused connection is kept: less than the 5 s after which many servers close theirs.
 pub(crate) const POOL_IDLE: Duration = Duration::from_millis(4500);
 
-/// Where requests go out: the client that all adapters share, or one of a user's own.
+/// What an adapter's requests go out with.
 #[derive(Debug, Clone)]
-pub(crate) enum HttpClient {
-    /// The shared one.
-    Shared,
-    /// A client with a connect timer of its own, made on first use.
-    Own(Duration, Arc<OnceLock<reqwest::Client>>),
-    /// A client that was given.
-    Given(reqwest::Client),
+pub(crate) struct HttpClient {
+    /// A client that was given, in place of our own.
+    given: Option<reqwest::Client>,
+    /// How long making a connection may take.
+    pub(super) connect: Duration,
+    /// What was chosen with the first request.
+    chosen: Arc<OnceLock<Client>>,
+}
+
+/// A client, cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) enum Client {
+    /// hyper's own: the way of a request has nothing on it that is not needed.
+    Direct(Direct),
+    /// reqwest's: what was given, or what speaks to the system's proxy.
+    Reqwest(reqwest::Client),
 }
 
 impl HttpClient {
+    /// Creates it from a client that was given, if one was, and the time that making a connection may take.
+    pub(crate) fn new(given: Option<reqwest::Client>, connect: Duration) -> Self {
+        Self { given, connect, chosen: Arc::default() }
+    }
+
     /// Returns the client, and makes it if it is the first call.
     ///
     /// # Errors
     /// [`ModelError::Config`], if it can't be made: if the system has no root certificates, for instance.
-    pub(crate) fn get(&self, secure: bool) -> Result<reqwest::Client, ModelError> {
-        static SECURE: OnceLock<reqwest::Client> = OnceLock::new();
-        static PLAIN: OnceLock<reqwest::Client> = OnceLock::new();
-        let (cell, connect) = match self {
-            Self::Given(client) => return Ok(client.clone()),
-            Self::Own(connect, cell) => (&**cell, *connect),
-            Self::Shared if secure => (&SECURE, CONNECT),
-            Self::Shared => (&PLAIN, CONNECT),
-        };
-        if let Some(client) = cell.get() {
-            return Ok(client.clone());
+    pub(super) fn get(&self, endpoint: &Endpoint) -> Result<&Client, ModelError> {
+        if let Some(client) = self.chosen.get() {
+            return Ok(client);
         }
-        let made = build(secure, connect).map_err(|error| {
-            ModelError::config(format!("the HTTP client can't be made: {error}"))
-        })?;
-        Ok(cell.get_or_init(|| made).clone())
+        let chosen = match &self.given {
+            Some(client) => Client::Reqwest(client.clone()),
+            None => choose(endpoint, self.connect).map_err(|error| {
+                ModelError::config(format!("the HTTP client can't be made: {error}"))
+            })?,
+        };
+        Ok(self.chosen.get_or_init(|| chosen))
     }
 }
 
-/// Makes a client that follows no redirects, sends no referer and asks for no compression. One for plain HTTP reads no
-/// certificates and uses no proxy, so that a key never goes to a proxy in clear.
-fn build(secure: bool, connect: Duration) -> Result<reqwest::Client, conversant_core::BoxError> {
+/// Chooses a client of our own for an endpoint: one that all adapters share, unless its time to connect is not theirs.
+fn choose(endpoint: &Endpoint, connect: Duration) -> Result<Client, BoxError> {
+    static SECURE: OnceLock<Client> = OnceLock::new();
+    static PLAIN: OnceLock<Client> = OnceLock::new();
+    static PROXIED: OnceLock<Client> = OnceLock::new();
+    let secure = endpoint.is_secure();
+    // A key never goes to a proxy in clear.
+    let proxied = secure && Matcher::from_system().intercept(&endpoint.base_uri()?).is_some();
+    let make = || {
+        Ok::<_, BoxError>(match proxied {
+            true => Client::Reqwest(through_proxy(connect)?),
+            false => Client::Direct(direct::client(secure, connect)?),
+        })
+    };
+    if connect != CONNECT {
+        return make();
+    }
+    let cell = match (proxied, secure) {
+        (true, _) => &PROXIED,
+        (false, true) => &SECURE,
+        (false, false) => &PLAIN,
+    };
+    match cell.get() {
+        Some(client) => Ok(client.clone()),
+        None => {
+            let made = make()?;
+            Ok(cell.get_or_init(|| made).clone())
+        }
+    }
+}
+
+/// Makes a client that speaks to the system's proxy, follows no redirects, sends no referer and asks for no compression.
+fn through_proxy(connect: Duration) -> Result<reqwest::Client, BoxError> {
     let builder = reqwest::Client::builder()
-        .tls_backend_preconfigured(tls(secure)?)
+        .tls_backend_preconfigured(tls::config(true)?)
+        .https_only(true)
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
         // `never` alone keeps a copy of each request for the retry that it never makes.
@@ -64,19 +114,72 @@ fn build(secure: bool, connect: Duration) -> Result<reqwest::Client, conversant_
         .pool_idle_timeout(POOL_IDLE)
         .tcp_nodelay(true)
         .user_agent(AGENT);
-    let builder = if secure { builder.https_only(true) } else { builder.no_proxy() };
     builder.build().map_err(|error| error.without_url().into())
 }
 
-/// Makes the TLS settings: the platform's trust store, and ring for the cryptography, so that nothing process-wide is set.
-fn tls(secure: bool) -> Result<ClientConfig, rustls::Error> {
-    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()?;
-    let mut config = if secure {
-        builder.with_platform_verifier()?.with_no_client_auth()
-    } else {
-        builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth()
+/// A request, once.
+pub(super) struct Request<'r> {
+    pub(super) method: Method,
+    pub(super) endpoint: &'r Endpoint,
+    pub(super) path: &'r str,
+    pub(super) headers: &'r HeaderMap,
+    pub(super) pieces: &'r Arc<[Bytes]>,
+}
+
+impl Client {
+    /// Sends a request, and returns the head of its response and what its body is read from.
+    ///
+    /// # Errors
+    /// [`Failure`], of whatever happens before the head is there. `connect` is how long connecting may have taken.
+    pub(super) async fn send(
+        &self,
+        request: Request<'_>,
+        connect: Duration,
+    ) -> Result<Response<ResponseBody>, Failure> {
+        match self {
+            Self::Direct(client) => {
+                let uri = request.endpoint.uri(request.path).ok_or_else(classify::refused)?;
+                let response = client.request(request.over_hyper(uri)).await;
+                let response = response.map_err(|error| classify::of_hyper(error, connect))?;
+                Ok(response.map(ResponseBody::Hyper))
+            }
+            // A box, so that the other way's future is not as large as this one's.
+            Self::Reqwest(client) => Box::pin(through_reqwest(client, request, connect)).await,
+        }
+    }
+}
+
+impl Request<'_> {
+    fn over_hyper(self, uri: Uri) -> http::Request<Pieces> {
+        let mut request = http::Request::new(Pieces::new(self.pieces));
+        *request.method_mut() = self.method;
+        *request.uri_mut() = uri;
+        request.headers_mut().clone_from(self.headers);
+        request
+    }
+}
+
+async fn through_reqwest(
+    client: &reqwest::Client,
+    request: Request<'_>,
+    connect: Duration,
+) -> Result<Response<ResponseBody>, Failure> {
+    let url = request.endpoint.url(request.path);
+    let mut sent = reqwest::Request::new(request.method, url.clone());
+    sent.headers_mut().clone_from(request.headers);
+    *sent.body_mut() = match &**request.pieces {
+        [] => None,
+        // One that the client may send again, where it thinks so.
+        [piece] => Some(piece.clone().into()),
+        _ => Some(reqwest::Body::wrap(Pieces::new(request.pieces))),
     };
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(config)
+    let response =
+        client.execute(sent).await.map_err(|error| classify::of_reqwest(error, connect))?;
+    if *response.url() != url {
+        return Err(Failure::last(ModelError::config(
+            "the HTTP client that was given follows redirects, and so took the conversation \
+             elsewhere; build it with `redirect::Policy::none()`",
+        )));
+    }
+    Ok(Response::from(response).map(ResponseBody::Reqwest))
 }

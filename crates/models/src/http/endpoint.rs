@@ -3,7 +3,8 @@
 use std::{fmt, net::IpAddr, sync::OnceLock};
 
 use conversant_core::ModelError;
-use reqwest::{Url, header::HeaderValue};
+use http::{HeaderValue, Uri};
+use reqwest::Url;
 
 /// A base URL that requests may be sent to.
 #[derive(Clone)]
@@ -11,8 +12,17 @@ pub(crate) struct Endpoint {
     base: Url,
     /// What the list of models is below, where it is not the base.
     lists: Option<Url>,
-    /// The URL that was made first, and its path: an adapter has one as a rule.
-    made: OnceLock<(String, Url)>,
+    /// What was made first: an adapter asks for one path as a rule.
+    made: OnceLock<Made>,
+}
+
+/// A path below the base, in the forms that clients take.
+#[derive(Clone)]
+struct Made {
+    path: String,
+    url: Url,
+    /// `None` if it is no URI: what a URL allows and a request does not.
+    uri: Option<Uri>,
 }
 
 impl Endpoint {
@@ -55,6 +65,14 @@ impl Endpoint {
         self.base.scheme() == "https"
     }
 
+    /// Returns the base, in the form that is sent.
+    ///
+    /// # Errors
+    /// If it can't be.
+    pub(super) fn base_uri(&self) -> Result<Uri, http::uri::InvalidUri> {
+        self.base.as_str().parse()
+    }
+
     /// Returns the value of the `Host` header, as HTTP/1 wants it; HTTP/2, which is spoken over TLS, has it elsewhere.
     pub(crate) fn plain_host(&self) -> Option<HeaderValue> {
         let host = self.base.host_str().filter(|_| !self.is_secure())?;
@@ -77,15 +95,25 @@ impl Endpoint {
 
     /// Returns the URL of a path below the base. A query of the base stays.
     pub(crate) fn url(&self, path: &str) -> Url {
-        let (made, url) = self.made.get_or_init(|| (path.to_owned(), self.make_url(path)));
-        if made == path { url.clone() } else { self.make_url(path) }
+        self.with(path, |made| made.url.clone())
     }
 
-    fn make_url(&self, path: &str) -> Url {
-        match &self.lists {
+    /// As [`url`](Self::url), in the form that is sent. `None` if it can't be.
+    pub(crate) fn uri(&self, path: &str) -> Option<Uri> {
+        self.with(path, |made| made.uri.clone())
+    }
+
+    fn with<T>(&self, path: &str, take: impl FnOnce(&Made) -> T) -> T {
+        let made = self.made.get_or_init(|| self.make(path));
+        if made.path == path { take(made) } else { take(&self.make(path)) }
+    }
+
+    fn make(&self, path: &str) -> Made {
+        let url = match &self.lists {
             Some(lists) if path == "models" => below(lists, path),
             _ => below(&self.base, path),
-        }
+        };
+        Made { path: path.to_owned(), uri: url.as_str().parse().ok(), url }
     }
 }
 

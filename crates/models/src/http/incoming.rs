@@ -11,11 +11,11 @@ use std::{
 use bytes::Bytes;
 use conversant_core::{DecodeError, ModelError, TimeoutPhase, TransportPhase};
 use flate2::read::MultiGzDecoder;
-use http_body::Body as _;
-use reqwest::header::HeaderValue;
+use http::HeaderValue;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::{
+    body::ResponseBody,
     classify,
     retry::{Failure, Retry},
     timers::Deadline,
@@ -29,7 +29,7 @@ const UNWATCHED: u8 = 31;
 pub(crate) struct Incoming {
     pub(crate) request_id: Option<String>,
     pub(crate) content_type: ContentType,
-    pub(super) body: reqwest::Body,
+    pub(super) body: ResponseBody,
     pub(super) encoding: Encoding,
     announced: Option<u64>,
     idle: Duration,
@@ -79,12 +79,8 @@ impl ContentType {
 }
 
 impl Incoming {
-    pub(super) fn new(
-        body: reqwest::Body,
-        announced: Option<u64>,
-        idle: Duration,
-        deadline: Deadline,
-    ) -> Self {
+    pub(super) fn new(body: ResponseBody, idle: Duration, deadline: Deadline) -> Self {
+        let announced = body.announced();
         Self {
             request_id: None,
             content_type: ContentType::default(),
@@ -115,7 +111,7 @@ impl Incoming {
                     }
                 }
             }
-            match Pin::new(&mut self.body).poll_frame(context) {
+            match self.body.poll_frame(context) {
                 Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
                     Ok(data) if data.is_empty() => {}
                     Ok(data) => return Poll::Ready(Some(Ok(data))),

@@ -6,7 +6,7 @@ use std::{
 };
 
 use conversant_core::ModelError;
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use http::{HeaderMap, header::RETRY_AFTER};
 use tokio::time::{Instant, sleep};
 
 use super::timers::Deadline;

@@ -1,25 +1,24 @@
 //! The one function that sends, and what it makes of the head of a response.
 
 use std::{
-    mem,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime},
 };
 
 use bytes::Bytes;
 use conversant_core::{ModelError, StatusKind, TimeoutPhase, TransportPhase};
-use reqwest::{
-    Method, Response,
-    header::{
-        CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
-        LOCATION, TRANSFER_ENCODING,
-    },
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Response,
+    header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, TRANSFER_ENCODING},
+    response::Parts,
 };
 use tokio::time::Instant;
 
 use super::{
-    Endpoint, HttpClient, Mask, Retries, Timers, body, classify,
-    client::POOL_IDLE,
+    Endpoint, HttpClient, Mask, Retries, Timers,
+    body::ResponseBody,
+    classify,
+    client::{POOL_IDLE, Request},
     incoming::{ContentType, Encoding, Incoming, Received},
     retry::{self, Failure, Retry},
     timers::Deadline,
@@ -43,7 +42,6 @@ pub(crate) struct Connection {
     pub(crate) mask: Mask,
     pub(crate) timers: Timers,
     pub(crate) retries: Retries,
-    pub(crate) connect: Duration,
     /// The largest body of a response, in bytes.
     pub(crate) body_limit: usize,
     /// When a response was last read to its end: until a little later its connection is kept.
@@ -111,32 +109,30 @@ impl Connection {
         if deadline.left().is_zero() {
             return Err(Failure::last(deadline.error()));
         }
-        let client = self.client.get(self.endpoint.is_secure())?;
-        let mut request = reqwest::Request::new(method, self.endpoint.url(path));
-        *request.headers_mut() = self.headers.clone();
-        *request.body_mut() = (!pieces.is_empty()).then(|| body::of_pieces(pieces));
+        let client = self.client.get(&self.endpoint)?;
+        let (endpoint, headers) = (&self.endpoint, &self.headers);
+        let request = Request { method, endpoint, path, headers, pieces };
         let response = deadline
-            .within(TimeoutPhase::Headers, self.timers.headers, client.execute(request))
+            .within(
+                TimeoutPhase::Headers,
+                self.timers.headers,
+                client.send(request, self.client.connect),
+            )
             .await
             .map_err(|error| match error {
                 ModelError::Timeout { phase: TimeoutPhase::Total, .. } => Failure::last(error),
                 error => Failure::again(error),
-            })?
-            .map_err(|error| classify::before_head(error, self.connect))?;
-        if matches!(self.client, HttpClient::Given(_)) && *response.url() != self.endpoint.url(path)
-        {
-            return Err(Failure::last(ModelError::config(
-                "the HTTP client that was given follows redirects, and so took the conversation \
-                 elsewhere; build it with `redirect::Policy::none()`",
-            )));
-        }
+            })??;
         self.judge(response, deadline).await
     }
 
     /// Looks at the head of a response.
-    async fn judge(&self, mut response: Response, deadline: Deadline) -> Result<Incoming, Failure> {
-        let status = response.status();
-        let headers = response.headers();
+    async fn judge(
+        &self,
+        response: Response<ResponseBody>,
+        deadline: Deadline,
+    ) -> Result<Incoming, Failure> {
+        let (Parts { status, headers, .. }, body) = response.into_parts();
         let size = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len();
         if headers.iter().map(size).sum::<usize>() > HEAD {
             let error = format!("the head of the response is larger than {HEAD} bytes");
@@ -149,9 +145,7 @@ impl Connection {
             let error = "the response has both a length and a transfer encoding";
             return Err(classify::transport(TransportPhase::Headers, error));
         }
-        let announced = response.content_length();
-        let headers = mem::take(response.headers_mut());
-        let mut incoming = Incoming::new(response.into(), announced, self.timers.idle, deadline);
+        let mut incoming = Incoming::new(body, self.timers.idle, deadline);
         incoming.request_id = text(&headers, "x-request-id");
         incoming.content_type = ContentType(headers.get(CONTENT_TYPE).cloned());
         incoming.encoding = Encoding::of(text(&headers, CONTENT_ENCODING.as_str()).as_deref());

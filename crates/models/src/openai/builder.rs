@@ -269,20 +269,14 @@ impl<M> OpenAiBuilder<M> {
                  `api_key`; only a server on this machine needs none",
             ));
         }
-        let client = match &self.client {
-            Some(client) => HttpClient::Given(client.clone()),
-            None if self.connect == CONNECT => HttpClient::Shared,
-            None => HttpClient::Own(self.connect, Arc::default()),
-        };
         Ok(Connection {
-            client,
+            client: HttpClient::new(self.client.clone(), self.connect),
             headers: self.header_map(key, &endpoint)?,
             endpoint,
             mask: self.mask(key),
             timers: self.timers,
             retries: self.retries.clone(),
             body_limit: self.body_limit,
-            connect: self.connect,
             last_used: Arc::default(),
         })
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use conversant_core::{CallOptions, FinishReason, ModelError, Partial, Reply};
-use reqwest::Method;
+use http::Method;
 
 use super::builder::Settings;
 use crate::{

@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use conversant_core::{Embeddings, ModelError, async_trait};
-use reqwest::Method;
+use http::Method;
 
 use super::{builder::OpenAiBuilder, list::models};
 use crate::{

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use conversant_core::ModelError;
-use reqwest::Method;
+use http::Method;
 
 use crate::{
     http::Connection,

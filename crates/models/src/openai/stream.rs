@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 use conversant_core::{BoxError, CallOptions, Delta, ModelError, Reply, ReplyStream};
 use futures_core::Stream;
-use reqwest::Method;
+use http::Method;
 
 use super::{builder::Settings, call};
 use crate::{

@@ -190,7 +190,7 @@ async fn table(streamed: bool) -> String {
     }
     let mut lines = running.join_all().await;
     let logged = LOGGED.lock().unwrap();
-    assert!(logged.contains("reqwest") && !logged.contains("canary"), "{logged}");
+    assert!(logged.contains("hyper_util") && !logged.contains("canary"), "{logged}");
     lines.sort();
     lines.into_iter().map(|(_, line)| line).collect::<Vec<_>>().join("\n")
 }

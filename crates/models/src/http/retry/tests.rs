@@ -3,7 +3,7 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use reqwest::header::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue};
 
 use super::{BACKOFF, Retry, of_response, retry_after};
 
