@@ -41,7 +41,7 @@ pub(crate) struct HttpClient {
 #[derive(Debug, Clone)]
 pub(super) enum Client {
     /// hyper's own: the way of a request has nothing on it that is not needed.
-    Direct(Direct),
+    Direct(Arc<Direct>),
     /// reqwest's: what was given, or what speaks to the system's proxy.
     Reqwest(reqwest::Client),
 }
@@ -81,7 +81,7 @@ fn choose(endpoint: &Endpoint, connect: Duration) -> Result<Client, BoxError> {
     let make = || {
         Ok::<_, BoxError>(match proxied {
             true => Client::Reqwest(through_proxy(connect)?),
-            false => Client::Direct(direct::client(secure, connect)?),
+            false => Client::Direct(Arc::new(direct::client(secure, connect)?)),
         })
     };
     if connect != CONNECT {
