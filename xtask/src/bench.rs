@@ -12,6 +12,11 @@ use crate::{Verdict, workspace};
 
 /// The manifest of what measures.
 const MANIFEST: &str = "xtask/bench/Cargo.toml";
+/// The manifest of what measures others' clients too. They need some hundred crates, so that it is a workspace of its own again.
+const PEERS: &str = "xtask/bench/peers/Cargo.toml";
+/// What would send requests to a server on this machine by way of another.
+const PROXIES: &[&str] =
+    &["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
 
 /// What is measured, and how it is told.
 #[derive(Args)]
@@ -25,11 +30,18 @@ pub(crate) struct Options {
     /// Measures only the works whose name contains this text.
     #[arg(long)]
     only: Option<String>,
+    /// Measures async-openai, genai, rig and langchain-rust too. Builds some hundred crates the first time.
+    #[arg(long)]
+    peers: bool,
 }
 
 /// Builds what measures, and runs it.
 pub(crate) fn run(options: &Options) -> Verdict {
-    let mut bench = Command::new(build("bench")?);
+    let program = if options.peers { build("peers", PEERS)? } else { build("bench", MANIFEST)? };
+    let mut bench = Command::new(program);
+    PROXIES.iter().for_each(|name| {
+        bench.env_remove(name);
+    });
     if options.quick {
         bench.arg("--quick");
     }
@@ -48,11 +60,11 @@ pub(crate) fn run(options: &Options) -> Verdict {
     Ok(true)
 }
 
-/// Builds a program of the measuring workspace, and returns where it is.
-fn build(package: &str) -> Result<PathBuf, Box<dyn Error>> {
-    let target = workspace::root().join("target").join("bench");
+/// Builds a program, and returns where it is.
+fn build(package: &str, manifest: &str) -> Result<PathBuf, Box<dyn Error>> {
+    let target = workspace::root().join("target").join(package);
     let mut cargo = workspace::command("cargo");
-    cargo.args(["build", "--quiet", "--release", "--manifest-path", MANIFEST]);
+    cargo.args(["build", "--quiet", "--release", "--manifest-path", manifest]);
     cargo.args(["--package", package, "--target-dir"]).arg(&target);
     if !cargo.status()?.success() {
         return Err(format!("`{package}` can't be built").into());

@@ -7,6 +7,7 @@ mod conversant;
 mod floor;
 pub mod measure;
 mod peak;
+mod place;
 mod raw_bytes;
 mod report;
 mod run;

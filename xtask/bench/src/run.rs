@@ -8,6 +8,7 @@ use crate::{
     conversant::Conversant,
     floor::Floor,
     peak,
+    place::Place,
     raw_bytes::RawBytes,
     report::{Measured, Report},
     serve::{self, Server},
@@ -88,6 +89,7 @@ fn measure(options: &Options, named: &[Named]) -> Result<(), BoxError> {
     let make = |(name, make): &Named| Ok((*name, make(&server.base_url)?));
     let mut systems = named.iter().map(make).collect::<Result<Vec<_>, BoxError>>()?;
     let mut report = Report::default();
+    let place = Place::find();
     for work in Work::ALL {
         if options.only.as_ref().is_some_and(|only| !work.name().contains(only.as_str())) {
             continue;
@@ -95,6 +97,9 @@ fn measure(options: &Options, named: &[Named]) -> Result<(), BoxError> {
         // The JSON is of CPU alone.
         if options.json && work.is_timed() {
             continue;
+        }
+        if let Some(place) = &place {
+            place.put(&server, work);
         }
         for &n in work.sizes() {
             let mut measured = alternate(&mut systems, work, n, samples(work, n, options.quick));

@@ -68,6 +68,11 @@ impl Server {
         Self::with(&["serve", "--keep"])
     }
 
+    /// Returns the process's number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Returns the last body.
     pub(crate) async fn kept(&self) -> reqwest::Result<Bytes> {
         let client = reqwest::Client::builder().no_proxy().build()?;

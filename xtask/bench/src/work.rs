@@ -94,6 +94,12 @@ impl Work {
         matches!(self, Self::FirstToken)
     }
 
+    /// Returns whether the client waits while the server works, and the server while the client works.
+    #[must_use]
+    pub const fn is_alternating(self) -> bool {
+        !matches!(self, Self::Concurrent | Self::FirstToken)
+    }
+
     /// Returns whether it takes so little that what came before it shows: it is then done several times in a row.
     #[must_use]
     pub const fn is_short(self) -> bool {
