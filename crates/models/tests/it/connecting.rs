@@ -97,6 +97,7 @@ async fn the_connection_hangs() {
 
 struct Certificates {
     roots: RootCertStore,
+    pem: String,
     server: Arc<ServerConfig>,
 }
 
@@ -107,7 +108,9 @@ fn certificates(name: &str, expired: bool) -> Certificates {
     if expired {
         parameters.not_after = rcgen::date_time_ymd(2020, 1, 1);
     }
-    let certificate: CertificateDer<'static> = parameters.self_signed(&key).unwrap().into();
+    let certificate = parameters.self_signed(&key).unwrap();
+    let pem = certificate.pem();
+    let certificate: CertificateDer<'static> = certificate.into();
     let mut roots = RootCertStore::empty();
     roots.add(certificate.clone()).unwrap();
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
@@ -117,7 +120,7 @@ fn certificates(name: &str, expired: bool) -> Certificates {
         .with_no_client_auth()
         .with_single_cert(vec![certificate], key)
         .unwrap();
-    Certificates { roots, server: Arc::new(server) }
+    Certificates { roots, pem, server: Arc::new(server) }
 }
 
 /// Serves one answer per connection over TLS; returns its port and the number of its connections.
@@ -205,4 +208,50 @@ async fn an_answer_from_elsewhere_is_none() {
     let follows = client().no_proxy().build().unwrap();
     let error = fail(builder(&server.base_url()).http_client(follows)).await;
     insta::assert_snapshot!(error, @"the HTTP client that was given follows redirects, and so took the conversation elsewhere; build it with `redirect::Policy::none()`");
+}
+
+/// Tells the test below that it is the process which it has started, and where to call.
+#[cfg(target_os = "linux")]
+const CALL: &str = "CONVERSANT_TEST_CALL";
+
+/// The client of all adapters reads the process's environment, so it is tried in processes of its own.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn our_own_client_trusts_whom_the_system_trusts_and_heeds_its_proxy() {
+    if let Ok(base_url) = std::env::var(CALL) {
+        match builder(&base_url).build().unwrap().generate(&question()).await {
+            Ok(reply) => println!("said: {}", reply.text()),
+            Err(error) => println!("failed: {error}"),
+        }
+        return;
+    }
+    let certificates = certificates("localhost", false);
+    let roots = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(roots.path(), certificates.pem).unwrap();
+    let (port, connections) = serve(certificates.server).await;
+    let refuse = Step::Send(Bytes::from_static(b"HTTP/1.1 403 No\r\ncontent-length: 0\r\n\r\n"));
+    let fault = Fault::new("proxy", [Step::WaitForHead, refuse, Step::Close]);
+    let proxy = FaultServer::start(&fault).unwrap();
+    let proxy_url = proxy.base_url().replace("/v1", "");
+    let mut lines = Vec::new();
+    for (case, variables) in [
+        ("no proxy", &[][..]),
+        ("a proxy", &[("HTTPS_PROXY", proxy_url.as_str())]),
+        ("a proxy, but not for it", &[("HTTPS_PROXY", &proxy_url), ("NO_PROXY", "localhost")]),
+    ] {
+        let mut process = tokio::process::Command::new(std::env::current_exe().unwrap());
+        process.args(["--exact", "--nocapture"]);
+        process.arg("connecting::our_own_client_trusts_whom_the_system_trusts_and_heeds_its_proxy");
+        for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"]
+        {
+            process.env_remove(name);
+        }
+        process.envs(variables.iter().copied()).env("SSL_CERT_FILE", roots.path());
+        process.env(CALL, format!("https://localhost:{port}/v1"));
+        let output = String::from_utf8(process.output().await.unwrap().stdout).unwrap();
+        let line = output.lines().find(|line| line.starts_with("said") || line.starts_with("fail"));
+        let (served, refused) = (connections.load(Ordering::Relaxed), proxy.attempts());
+        lines.push(format!("{case}: {} ({served} served, {refused} refused)", line.unwrap()));
+    }
+    insta::assert_snapshot!(lines.join("\n"));
 }
