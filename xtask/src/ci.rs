@@ -12,7 +12,7 @@ mod tests;
 use std::{path::PathBuf, process::Command};
 
 use self::step::{Outcome, Step, Steps};
-use crate::{Verdict, tidy, workspace};
+use crate::{Verdict, instructions, tidy, workspace};
 
 /// How the steps are chosen.
 #[derive(Debug, Clone, clap::Args)]
@@ -61,6 +61,12 @@ pub(crate) fn run(options: &Options) -> Verdict {
                 doc.shown()
             }),
             step("each crate alone", alone::check),
+            step("instructions", || {
+                if !instructions::is_there() {
+                    return Ok(Outcome::Skipped("`valgrind` is not there".to_owned()));
+                }
+                instructions::run().map(Outcome::of)
+            }),
         ]);
     }
     if let Some(only) = &options.only {

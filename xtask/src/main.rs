@@ -6,6 +6,7 @@ mod bench;
 mod ci;
 mod conformance;
 mod fuzz;
+mod instructions;
 mod tidy;
 mod torture;
 mod workspace;
@@ -36,6 +37,8 @@ enum Command {
     },
     /// Runs the fuzz targets and the property tests of the ordinary tests for longer.
     Fuzz(fuzz::Options),
+    /// Counts instructions under callgrind, and fails if what should not grow with a conversation does.
+    Instructions,
     /// Checks what no compiler checks: who depends on whom, headers, sizes, the wording of errors, snapshots, the layout.
     Tidy,
     /// Tries to make the histories lose something.
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         Command::Conformance { print: true, files } => conformance::print(&files),
         Command::Conformance { print: false, files } => conformance::compare(&files),
         Command::Fuzz(options) => fuzz::run(&options),
+        Command::Instructions => instructions::run(),
         Command::Tidy => tidy::check(),
         Command::Torture(options) => torture::run(&options),
     };

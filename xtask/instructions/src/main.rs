@@ -1,0 +1,37 @@
+//! The works whose instructions `cargo xtask instructions` counts: it runs this under callgrind.
+//!
+//! For each time that something was counted, a line says what: the work, how many messages the conversation had, and how many
+//! operations were counted together. The profile of the same number has the count.
+
+#![allow(clippy::print_stdout, reason = "a program for the terminal")]
+
+mod by_hand;
+mod call;
+mod conversation;
+mod counted;
+mod format;
+mod memory;
+mod server;
+
+use std::env;
+
+use conversant_core::BoxError;
+use tokio::runtime::Builder;
+
+use self::server::Server;
+
+fn main() -> Result<(), BoxError> {
+    if env::args().nth(1).as_deref() == Some(server::ARGUMENT) {
+        return Ok(server::serve()?);
+    }
+    // The client written by hand takes the process's own; conversant brings one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    format::count(&runtime)?;
+    memory::count(&runtime)?;
+    let server = Server::start()?;
+    call::count(&runtime, &server)?;
+    by_hand::count(&runtime, &server)?;
+    counted::copies();
+    Ok(())
+}

@@ -1,0 +1,90 @@
+//! Counts instructions under callgrind: exact where times are not, and where allocations show nothing.
+//!
+//! What is counted is `xtask/instructions`, built here, optimised. A count repeats to a few in a thousand, whatever else the
+//! machine does: what differs are the seeds of hash tables, and how the kernel cuts what is received.
+
+mod count;
+mod gate;
+mod table;
+
+#[cfg(test)]
+mod tests;
+
+use std::{error::Error, fs, path::PathBuf, process::Command};
+
+use self::{
+    count::{Count, Counts},
+    gate::GATES,
+    table::Table,
+};
+use crate::{Verdict, workspace};
+
+/// The package that does the works, and its program.
+const PACKAGE: &str = "instructions";
+/// The function of it whose instructions are counted. No pattern: callgrind ignores the second option that has the same one.
+const COUNTED: &str = "instructions::counted::counted";
+/// glibc chooses by processor and cache from which size on it copies with one instruction, of which callgrind counts each byte. Here it
+/// never does.
+const TUNABLES: &str =
+    "glibc.cpu.x86_rep_movsb_threshold=1073741824:glibc.cpu.x86_rep_stosb_threshold=1073741824";
+
+/// Counts, prints, and tells whether every gate holds.
+pub(crate) fn run() -> Verdict {
+    if !is_there() {
+        return Err("`valgrind` is not there, and it is what counts: install it, with `apt-get install valgrind` for example".into());
+    }
+    let counts = Counts::new(count()?);
+    println!("{}", Table(&counts));
+    let mut holds = true;
+    for gate in GATES {
+        let verdict = gate.judge(&counts)?;
+        println!("{verdict}");
+        holds &= verdict.holds();
+    }
+    Ok(holds)
+}
+
+/// Returns whether instructions can be counted on this machine.
+pub(crate) fn is_there() -> bool {
+    Command::new("valgrind").arg("--version").output().is_ok_and(|output| output.status.success())
+}
+
+/// Returns what is built and written.
+fn target() -> PathBuf {
+    workspace::root().join("target").join("instructions")
+}
+
+fn build() -> Result<PathBuf, Box<dyn Error>> {
+    let mut cargo = workspace::command("cargo");
+    cargo.args(["build", "--quiet", "--release", "--package", PACKAGE, "--target-dir"]);
+    if !cargo.arg(target()).status()?.success() {
+        return Err(format!("`{PACKAGE}` can't be built").into());
+    }
+    Ok(target().join("release").join(PACKAGE))
+}
+
+/// Runs the program. Each time that the function was left there is a profile, and a line that says what it did.
+fn count() -> Result<Vec<Count>, Box<dyn Error>> {
+    let program = build()?;
+    let (profiles, log) = (target().join("profiles"), target().join("valgrind.log"));
+    if profiles.exists() {
+        fs::remove_dir_all(&profiles)?;
+    }
+    fs::create_dir_all(&profiles)?;
+    let option = |name: &str, path: PathBuf| format!("--{name}={}", path.display());
+    let mut valgrind = workspace::command("valgrind");
+    valgrind.env("GLIBC_TUNABLES", TUNABLES);
+    // Names are written out, so that each profile can be read without the others.
+    valgrind.args(["--tool=callgrind", "--compress-strings=no"]);
+    valgrind.args([format!("--toggle-collect={COUNTED}"), format!("--dump-after={COUNTED}")]);
+    valgrind.arg(option("callgrind-out-file", profiles.join("profile")));
+    valgrind.arg(option("log-file", log.clone())).arg(program);
+    let said = workspace::output(&mut valgrind).map_err(|error| {
+        let log = fs::read_to_string(log).unwrap_or_default();
+        format!("{error}\n{log}")
+    })?;
+    count::read(&said, |number| {
+        let path = profiles.join(format!("profile.{number}"));
+        fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()).into())
+    })
+}
