@@ -3,6 +3,7 @@
 //! What measures is a workspace of its own, `xtask/bench`, so that its dependencies are none of the project's. It is built here, optimised.
 
 mod footprint;
+mod hello;
 
 use std::{error::Error, path::PathBuf, process::Command};
 
@@ -33,10 +34,18 @@ pub(crate) struct Options {
     /// Measures async-openai, genai, rig and langchain-rust too. Builds some hundred crates the first time.
     #[arg(long)]
     peers: bool,
+    /// Measures instead what it takes to build, to store and to run a program that makes one call. Builds for minutes.
+    #[arg(long, conflicts_with_all = ["quick", "json", "only", "peers"])]
+    footprint: bool,
 }
 
 /// Builds what measures, and runs it.
 pub(crate) fn run(options: &Options) -> Verdict {
+    if options.footprint {
+        println!("{}", hello::tell(MANIFEST, &build("bench", MANIFEST)?)?);
+        println!("{}", footprint::tell(MANIFEST)?);
+        return Ok(true);
+    }
     let program = if options.peers { build("peers", PEERS)? } else { build("bench", MANIFEST)? };
     let mut bench = Command::new(program);
     PROXIES.iter().for_each(|name| {

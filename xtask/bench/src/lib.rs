@@ -5,6 +5,7 @@ mod check;
 mod cold;
 mod conversant;
 mod floor;
+mod hello;
 pub mod measure;
 mod peak;
 mod place;

@@ -133,10 +133,32 @@ pub fn least(values: &[f64]) -> Option<f64> {
 /// Returns the most memory that this process had resident, in bytes; `None` where the operating system has no `/proc`.
 #[must_use]
 pub fn most_resident() -> Option<u64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
+    resident_in(&fs::read_to_string("/proc/self/status").ok()?)
+}
+
+/// Returns the most memory that a process had resident, in bytes, out of what `/proc` says of it.
+#[must_use]
+pub fn resident_in(status: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kibibytes: u64 = line.split_whitespace().next()?.parse().ok()?;
     Some(kibibytes * 1024)
+}
+
+/// Returns the CPU of the processes that this one started and that have ended, with all that they started, in seconds.
+#[must_use]
+pub fn children() -> Option<f64> {
+    #[cfg(target_os = "linux")]
+    {
+        use nix::sys::{
+            resource::{UsageWho, getrusage},
+            time::TimeValLike,
+        };
+        let usage = getrusage(UsageWho::RUSAGE_CHILDREN).ok()?;
+        let microseconds = (usage.user_time() + usage.system_time()).num_microseconds();
+        Some(microseconds as f64 / 1e6)
+    }
+    #[cfg(not(target_os = "linux"))]
+    None
 }
 
 /// Returns the CPU that this process has taken since it was started, in nanoseconds.

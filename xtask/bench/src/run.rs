@@ -1,5 +1,7 @@
 //! The program: its options, and who does what how often.
 
+use std::path::PathBuf;
+
 use clap::{Parser, Subcommand};
 use conversant_core::BoxError;
 
@@ -7,7 +9,7 @@ use crate::{
     check, cold,
     conversant::Conversant,
     floor::Floor,
-    peak,
+    hello, peak,
     place::Place,
     raw_bytes::RawBytes,
     report::{Measured, Report},
@@ -61,6 +63,14 @@ enum Process {
     /// Has one system hold conversations at once, and tells the most memory that the process held.
     #[command(hide = true)]
     Peak { system: String, base_url: String },
+    /// Builds a package in a folder of its own, and tells what it takes.
+    #[command(hide = true)]
+    Weigh {
+        package: String,
+        folder: PathBuf,
+        #[arg(long)]
+        features: Vec<String>,
+    },
 }
 
 /// Runs the program, which measures these systems too.
@@ -79,6 +89,9 @@ pub fn run(others: &[Named]) -> Result<(), BoxError> {
     match &options.process {
         Some(Process::Serve { keep }) => Ok(serve::serve(*keep)?),
         Some(Process::Peak { system, base_url }) => peak::converse(&systems, system, base_url),
+        Some(Process::Weigh { package, folder, features }) => {
+            hello::weigh(package, features, folder)
+        }
         Some(Process::Cold) | None => measure(&options, &systems),
     }
 }

@@ -13,11 +13,16 @@ const PURE_LIMIT: usize = 25;
 const ADAPTER_LIMIT: usize = 5;
 
 /// Counts the crates that some packages are built with, themselves included. Without a manifest, those of the project.
-fn count(packages: &[&str], manifest: Option<&str>) -> Result<usize, Box<dyn Error>> {
+pub(super) fn count(
+    packages: &[&str],
+    manifest: Option<&str>,
+    features: &[&str],
+) -> Result<usize, Box<dyn Error>> {
     let mut tree = workspace::command("cargo");
     tree.args(["tree", "--quiet", "--edges", "normal", "--prefix", "none"]);
     tree.args(manifest.iter().flat_map(|manifest| ["--manifest-path", manifest]));
     tree.args(packages.iter().flat_map(|package| ["--package", package]));
+    tree.args(features.iter().flat_map(|feature| ["--features", feature]));
     let tree = workspace::output(&mut tree)?;
     // A line is a name, a version, and sometimes a mark.
     let crates: BTreeSet<Vec<_>> = tree
@@ -30,10 +35,10 @@ fn count(packages: &[&str], manifest: Option<&str>) -> Result<usize, Box<dyn Err
 
 /// Tells the counts and the goals.
 pub(super) fn tell(manifest: &str) -> Result<String, Box<dyn Error>> {
-    let pure = count(PURE, None)?;
+    let pure = count(PURE, None, &[])?;
     let with_adapter: Vec<_> = PURE.iter().copied().chain(["conversant-models"]).collect();
-    let with_adapter = count(&with_adapter, None)?;
-    let by_hand = count(&["hand-written"], Some(manifest))?;
+    let with_adapter = count(&with_adapter, None, &[])?;
+    let by_hand = count(&["hello-by-hand"], Some(manifest), &["ring"])?;
     let limit = by_hand + ADAPTER_LIMIT;
     Ok(format!(
         "Crates: {pure} for core, prompts, memory and chains (goal: at most {PURE_LIMIT}), {with_adapter} with the OpenAI adapter; \
@@ -47,7 +52,7 @@ mod tests {
 
     #[test]
     fn the_crates_without_a_provider_are_few() {
-        let crates = count(PURE, None).unwrap_or(usize::MAX);
+        let crates = count(PURE, None, &[]).unwrap_or(usize::MAX);
         assert!(crates <= PURE_LIMIT, "{crates} crates");
     }
 }

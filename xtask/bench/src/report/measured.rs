@@ -9,6 +9,8 @@ use crate::{
 
 /// How long a system may take for a work before it is measured less often. Nanoseconds.
 const SLOW: f64 = 2e9;
+/// How long it may take before it is not measured again at all. Nanoseconds.
+const TOO_SLOW: f64 = 20e9;
 /// A slow system is measured once in so many rounds.
 const SELDOM: usize = 10;
 /// What has no line of its own in the JSON: it is no client.
@@ -54,7 +56,7 @@ impl Measured {
     pub(crate) fn can_do_without(&self, index: usize, round: usize) -> bool {
         let Some((_, samples)) = self.systems.get(index) else { return true };
         let taken: f64 = samples.iter().map(whole).sum();
-        taken > SLOW && !round.is_multiple_of(SELDOM)
+        taken > TOO_SLOW || taken > SLOW && !round.is_multiple_of(SELDOM)
     }
 
     /// Returns what a system took, by one of the accounts.
