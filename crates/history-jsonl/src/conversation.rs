@@ -61,6 +61,16 @@ impl Conversation<'_> {
         self.read_turns(self.turns_from(self.start(range)?))
     }
 
+    /// Returns the messages that the session begins with.
+    pub(crate) fn first(&self, count: usize) -> Result<Messages, HistoryError> {
+        let wanted = u64::try_from(count).unwrap_or(u64::MAX);
+        let entries = self.entries();
+        let turns = entries.partition_point(|turn| turn.first < wanted);
+        let turns = self.read_turns(entries.get(..turns).unwrap_or_default())?;
+        let messages = turns.iter().flat_map(|turn| turn.messages().iter_shared().cloned());
+        Ok(messages.take(count).collect())
+    }
+
     /// Returns the number of the message at which a range begins.
     fn start(&self, range: Range) -> Result<u64, HistoryError> {
         let version = self.version();

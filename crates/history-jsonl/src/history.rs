@@ -12,8 +12,8 @@ use std::{
 };
 
 use conversant_core::{
-    ChatHistory, Expect, HistoryError, Lease, Note, Range, SessionId, Slice, Turn, Version,
-    async_trait,
+    ChatHistory, Expect, HistoryError, Lease, Messages, Note, Range, SessionId, Slice, Turn,
+    Version, async_trait,
 };
 
 use crate::{
@@ -277,6 +277,14 @@ impl ChatHistory for JsonlHistory {
             known.with(&place, &id, None, |conversation| conversation.clear(false))
         };
         self.lanes.run(Some(session), delete).await
+    }
+
+    async fn first(
+        &self,
+        session: &SessionId,
+        count: usize,
+    ) -> Result<Option<Messages>, HistoryError> {
+        self.read(session, move |conversation| conversation.first(count).map(Some)).await
     }
 
     async fn note(&self, session: &SessionId, name: &str) -> Result<Option<Note>, HistoryError> {

@@ -10,7 +10,8 @@ use std::{
 };
 
 use conversant_core::{
-    ChatHistory, Expect, HistoryError, Range, SessionId, Slice, Turn, Version, async_trait,
+    ChatHistory, Expect, HistoryError, Messages, Range, SessionId, Slice, Turn, Version,
+    async_trait,
 };
 use rusqlite::{Connection, TransactionBehavior};
 
@@ -125,6 +126,16 @@ impl ChatHistory for LangChainSqliteHistory {
     /// next. Those get ids that are made of their first row, the same each time.
     async fn turns(&self, session: &SessionId, range: Range) -> Result<Vec<Turn>, HistoryError> {
         self.read(session, move |connection, rows, id| rows.turns(connection, id, range)).await
+    }
+
+    async fn first(
+        &self,
+        session: &SessionId,
+        count: usize,
+    ) -> Result<Option<Messages>, HistoryError> {
+        let first =
+            self.read(session, move |connection, rows, id| rows.first(connection, id, count));
+        first.await.map(|messages| Some(messages.into()))
     }
 
     async fn sessions(

@@ -100,6 +100,27 @@ impl Rows {
         Ok(Slice::new(messages_in_order(messages), version))
     }
 
+    /// Loads the messages that a session begins with.
+    pub(super) fn first(
+        &self,
+        connection: &Connection,
+        session: &SessionId,
+        count: usize,
+    ) -> Result<Vec<Message>, HistoryError> {
+        let select = format!(
+            "SELECT id, message FROM {} WHERE session_id = ?1 ORDER BY id LIMIT ?2",
+            self.quoted
+        );
+        let mut select = connection.prepare_cached(&select).map_err(failure)?;
+        let limit = i64::try_from(count).unwrap_or(i64::MAX);
+        let mut found = select.query(params![session.as_str(), limit]).map_err(failure)?;
+        let mut messages = Vec::new();
+        while let Some(row) = found.next().map_err(failure)? {
+            messages.push(read(row)?.message);
+        }
+        Ok(messages)
+    }
+
     /// Loads the turns that have messages in a range, whole.
     pub(super) fn turns(
         &self,

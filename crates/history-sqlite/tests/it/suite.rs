@@ -1,6 +1,5 @@
 //! The suites that every history passes.
 
-use conversant_core::{ChatHistory, Expect, Messages, SessionId, Turn};
 use conversant_history_sqlite::{LangChainSqliteHistory, SqliteHistory};
 use conversant_testkit::{block_on, suite};
 
@@ -38,20 +37,4 @@ fn langchains_table_keeps_the_contract_but_for_notes_and_leases() {
             assert!(matches!(why, "no notes" | "no leases"), "{check} was skipped: {why}");
         }
     }
-}
-
-#[test]
-fn the_first_messages_are_found_without_the_rest() {
-    let folder = tempfile::tempdir().unwrap();
-    let history = SqliteHistory::open(folder.path().join("chat.db")).unwrap();
-    let session = SessionId::new("s").unwrap();
-    let first = |count| block_on(history.first(&session, count)).unwrap().unwrap();
-    assert_eq!(first(3), Messages::new());
-    for number in 0..3 {
-        let turn = Turn::exchange(format!("q{number}"), format!("a{number}"));
-        block_on(history.append(&session, &turn, Expect::Any)).unwrap();
-    }
-    assert_eq!(first(0), Messages::new());
-    assert_eq!(first(3).to_string(), "Human: q0\nAI: a0\nHuman: q1");
-    assert_eq!(first(100).len(), 6);
 }

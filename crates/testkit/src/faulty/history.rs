@@ -3,8 +3,8 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use conversant_core::{
-    ChatHistory, Expect, HistoryError, Lease, Note, Range, SessionId, Slice, Turn, Version,
-    async_trait,
+    ChatHistory, Expect, HistoryError, Lease, Messages, Note, Range, SessionId, Slice, Turn,
+    Version, async_trait,
 };
 
 use super::{Mishap, Plan};
@@ -66,6 +66,8 @@ pub enum HistoryCall {
     Turns,
     /// [`ChatHistory::sessions`].
     Sessions,
+    /// [`ChatHistory::first`].
+    First,
     /// [`ChatHistory::delete`].
     Delete,
     /// [`ChatHistory::note`].
@@ -146,6 +148,14 @@ impl<H: ChatHistory> ChatHistory for FaultyHistory<H> {
         limit: usize,
     ) -> Result<Vec<SessionId>, HistoryError> {
         self.plan.run(HistoryCall::Sessions, self.inner.sessions(after, limit)).await
+    }
+
+    async fn first(
+        &self,
+        session: &SessionId,
+        count: usize,
+    ) -> Result<Option<Messages>, HistoryError> {
+        self.plan.run(HistoryCall::First, self.inner.first(session, count)).await
     }
 
     async fn delete(&self, session: &SessionId) -> Result<(), HistoryError> {

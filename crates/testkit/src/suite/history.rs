@@ -82,6 +82,7 @@ pub async fn history<H: ChatHistory>(make: impl Fn() -> H) -> Result<Report, Sui
         range::after_a_version_comes_the_rest,
         range::after_another_epoch_comes_all,
         range::every_range_tells_the_version,
+        range::the_first_messages_are_those_it_begins_with,
         session::sessions_never_mix,
         session::clearing_one_session_leaves_the_others,
         export::turns_are_loaded_as_they_were_appended,

@@ -89,6 +89,7 @@ fn every_function_can_go_wrong() {
         HistoryCall::Clear,
         HistoryCall::Turns,
         HistoryCall::Sessions,
+        HistoryCall::First,
         HistoryCall::Delete,
         HistoryCall::Note,
         HistoryCall::PutNote,

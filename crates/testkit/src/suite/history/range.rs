@@ -3,7 +3,7 @@
 use conversant_core::{ChatHistory, Message, Messages, Range, Turn, Version};
 
 use super::talk::{Talk, exchange, joined};
-use crate::suite::check::{Checked, ensure};
+use crate::suite::check::{Checked, Stop, ensure};
 
 /// A turn of four messages between two of two.
 fn turns() -> [Turn; 3] {
@@ -123,6 +123,35 @@ pub(super) async fn every_range_tells_the_version(history: &impl ChatHistory) ->
     ] {
         let found = talk.load(range).await?.version;
         ensure!(found == version, "{range:?} is at {found:?} instead of {version:?}");
+    }
+    Ok(())
+}
+
+pub(super) async fn the_first_messages_are_those_it_begins_with(
+    history: &impl ChatHistory,
+) -> Checked {
+    let (talk, turns) = (Talk::new(history)?, turns());
+    let all = joined(&turns.each_ref());
+    for (state, length) in [("a new", 0), ("a written", 8), ("a cleared", 0)] {
+        match state {
+            "a written" => {
+                for turn in &turns {
+                    talk.append(turn).await?;
+                }
+            }
+            "a cleared" => talk.clear().await?,
+            _ => {}
+        }
+        for count in [0, 1, 2, 3, 7, 8, 9, usize::MAX] {
+            let Some(first) = history.first(&talk.session, count).await? else {
+                return Err(Stop::Skipped("no first messages".to_owned()));
+            };
+            ensure!(
+                first == all.slice(..count.min(length)),
+                "the first {count} messages of {state} session of {length} are {} others",
+                first.len()
+            );
+        }
     }
     Ok(())
 }

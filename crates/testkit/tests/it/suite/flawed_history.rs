@@ -35,6 +35,7 @@ pub(crate) enum Flaw {
     AfterIncludesOne,
     AfterIgnoresEpochs,
     VersionOfTheSlice,
+    BeginsAfterTheFirst,
     IgnoresCase,
     ClearsEverything,
     ForgetsBases,
@@ -439,6 +440,16 @@ impl ChatHistory for History {
             _ => *log = Log { epoch: log.epoch, ..Log::default() },
         });
         Ok(())
+    }
+
+    async fn first(
+        &self,
+        session: &SessionId,
+        count: usize,
+    ) -> Result<Option<Messages>, HistoryError> {
+        let messages = self.get(session).messages();
+        let skipped = usize::from(self.has(Flaw::BeginsAfterTheFirst));
+        Ok(Some(messages.into_iter().skip(skipped).take(count).collect()))
     }
 
     async fn note(&self, session: &SessionId, name: &str) -> Result<Option<Note>, HistoryError> {

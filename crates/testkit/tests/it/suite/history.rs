@@ -31,6 +31,7 @@ const FLAWS: &[(Flaw, &str)] = &[
     (Flaw::AfterIncludesOne, "after_a_version_comes_the_rest"),
     (Flaw::AfterIgnoresEpochs, "after_another_epoch_comes_all"),
     (Flaw::VersionOfTheSlice, "every_range_tells_the_version"),
+    (Flaw::BeginsAfterTheFirst, "the_first_messages_are_those_it_begins_with"),
     (Flaw::IgnoresCase, "sessions_never_mix"),
     (Flaw::ClearsEverything, "clearing_one_session_leaves_the_others"),
     (Flaw::ForgetsBases, "turns_are_loaded_as_they_were_appended"),
@@ -120,7 +121,7 @@ fn an_error_tells_what_was_seen() {
     let error = block_on(suite::history(|| Modest { inner: History::new(None), clears: false }))
         .unwrap_err();
     insta::assert_snapshot!(error, @r"
-    8 of 48 checks of the history suite failed:
+    8 of 49 checks of the history suite failed:
       clearing_empties_and_starts_an_epoch: failed unexpectedly: the history can't be reached: the disk is gone
       a_cleared_turn_can_be_appended_again: failed unexpectedly: the history can't be reached: the disk is gone
       any_is_always_met: failed unexpectedly: the history can't be reached: the disk is gone
@@ -140,6 +141,7 @@ fn a_report_tells_what_was_skipped() {
     let skipped: Vec<&str> = shown.lines().filter(|line| line.contains("skipped")).collect();
     assert_eq!(skipped.len(), report.skipped().count());
     insta::assert_snapshot!(skipped.join("\n"), @r"
+    skipped the_first_messages_are_those_it_begins_with: no first messages
     skipped turns_are_loaded_as_they_were_appended: no turns
     skipped sessions_are_listed_in_their_order: no lists of sessions
     skipped a_deleted_session_is_gone: no deletion
