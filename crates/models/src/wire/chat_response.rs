@@ -49,20 +49,20 @@ pub fn decode_chat_response(body: &[u8]) -> Result<Reply, ModelError> {
 }
 
 pub(crate) fn read_chat(body: &[u8]) -> Result<Answer, ModelError> {
-    let answer: ChatIn<'_> = read(body)?;
-    if let Some(error) = answer.error {
-        return Err(error_in_body(&error, body));
+    let mut answer: ChatIn<'_> = read(body)?;
+    if let Some(error) = &answer.error {
+        return Err(error_in_body(error, body));
     }
-    let Some(mut choices) = answer.choices else {
+    let Some(choices) = &mut answer.choices else {
         return Err(no_choices(body, "choices"));
     };
     choices.sort_by_key(|choice| choice.index.unwrap_or(0));
-    let drafts = choices.into_iter().map(|choice| {
-        if let Some(error) = choice.error {
-            return Err(error_in_body(&error, body));
+    let drafts = choices.iter_mut().map(|choice| {
+        if let Some(error) = &choice.error {
+            return Err(error_in_body(error, body));
         }
-        let message = choice.message.ok_or_else(|| no_choices(body, "message"))?;
-        Draft::read(message, finish_reason(choice.finish_reason))
+        let message = choice.message.as_mut().ok_or_else(|| no_choices(body, "message"))?;
+        Draft::read(message, finish_reason(choice.finish_reason.take()))
     });
     let usage = answer.usage.and_then(UsageIn::into_usage);
     Answer::of(drafts, answer.model.map(Text::into_string), usage)

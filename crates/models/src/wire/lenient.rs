@@ -21,6 +21,7 @@ macro_rules! lenient {
 
         impl<$de> serde::Deserialize<$de> for $name<$de> {
             fn deserialize<D: serde::Deserializer<$de>>(deserializer: D) -> Result<Self, D::Error> {
+                $crate::wire::lenient::fields! { $($field = stringify!($field),)* }
                 struct Visitor<$de>(std::marker::PhantomData<&$de ()>);
                 impl<$de> serde::de::Visitor<$de> for Visitor<$de> {
                     type Value = $name<$de>;
@@ -34,10 +35,10 @@ macro_rules! lenient {
                         mut map: A,
                     ) -> Result<$name<$de>, A::Error> {
                         let mut value = $name::default();
-                        while let Some(key) = map.next_key::<$crate::wire::lenient::Text<'_>>()? {
-                            match &*key.0 {
-                                $(stringify!($field) => value.$field = map.next_value()?,)*
-                                _ => {
+                        while let Some(field) = map.next_key()? {
+                            match field {
+                                $(Field::$field => value.$field = map.next_value()?,)*
+                                Field::Other => {
                                     map.next_value::<serde::de::IgnoredAny>()?;
                                 }
                             }
@@ -51,6 +52,43 @@ macro_rules! lenient {
     )*};
 }
 pub(super) use lenient;
+
+/// Defines an enum `Field` of the names of an object's fields that are read.
+macro_rules! fields {
+    ($($field:ident = $name:expr,)*) => {
+        #[allow(non_camel_case_types, reason = "named as the fields are")]
+        enum Field {
+            $($field,)*
+            Other,
+        }
+
+        impl<'de> serde::Deserialize<'de> for Field {
+            #[inline]
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct FieldVisitor;
+                impl serde::de::Visitor<'_> for FieldVisitor {
+                    type Value = Field;
+
+                    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        f.write_str("text")
+                    }
+                    fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Field, E> {
+                        self.visit_bytes(name.as_bytes())
+                    }
+                    #[inline]
+                    fn visit_bytes<E>(self, name: &[u8]) -> Result<Field, E> {
+                        $(if name == $name.as_bytes() {
+                            return Ok(Field::$field);
+                        })*
+                        Ok(Field::Other)
+                    }
+                }
+                deserializer.deserialize_identifier(FieldVisitor)
+            }
+        }
+    };
+}
+pub(super) use fields;
 
 /// Text, borrowed from the body where it has no escapes.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -124,6 +162,9 @@ impl<'de> Deserialize<'de> for TextOr<'de> {
             }
             fn visit_str<E: de::Error>(self, text: &str) -> Result<TextOr<'de>, E> {
                 Ok(TextOr::Text(Cow::Owned(text.to_owned())))
+            }
+            fn visit_string<E: de::Error>(self, text: String) -> Result<TextOr<'de>, E> {
+                Ok(TextOr::Text(Cow::Owned(text)))
             }
             fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<TextOr<'de>, A::Error> {
                 Deserialize::deserialize(de::value::SeqAccessDeserializer::new(seq))

@@ -32,15 +32,15 @@ impl Style {
         out.extend_from_slice(b"{\"content\":");
         write_content(out, message.content(), !matches!(calls, Calls::None))?;
         out.extend_from_slice(b",\"role\":");
-        write_json(out, self.role(message.role()))?;
+        push_text(out, self.role(message.role()));
         if matches!(message.role(), Role::Tool) {
             if let Some(id) = message.tool_call_id() {
                 out.extend_from_slice(b",\"tool_call_id\":");
-                write_json(out, id)?;
+                push_text(out, id);
             }
         } else if let Some(name) = name(message) {
             out.extend_from_slice(b",\"name\":");
-            write_json(out, name)?;
+            push_text(out, name);
         }
         calls.write(out)?;
         out.push(b'}');

@@ -50,18 +50,18 @@ pub(super) struct Draft {
     pub(super) tool_calls: Vec<ToolCall>,
     pub(super) invalid_tool_calls: Vec<InvalidToolCall>,
     /// What is kept in `additional_kwargs`.
-    pub(super) kwargs: Map<String, Json>,
+    pub(super) kwargs: Option<Box<Map<String, Json>>>,
     pub(super) finish_reason: Option<FinishReason>,
 }
 
 impl Draft {
     /// Reads a choice's message.
     pub(super) fn read(
-        message: MessageIn<'_>,
+        message: &mut MessageIn<'_>,
         finish_reason: Option<FinishReason>,
     ) -> Result<Self, ModelError> {
         let mut draft = Self { finish_reason, ..Self::default() };
-        draft.content = match message.content {
+        draft.content = match message.content.take() {
             None => None,
             Some(TextOr::Text(text)) => Some(Content::Text(text.into_owned())),
             Some(TextOr::Array(parts)) => {
@@ -71,7 +71,7 @@ impl Draft {
                 return Err(DecodeError::new("`content` is an object, not text").into());
             }
         };
-        for call in message.tool_calls.unwrap_or_default() {
+        for call in message.tool_calls.take().unwrap_or_default() {
             let function = call.function.unwrap_or_default();
             let arguments = function.arguments.unwrap_or_default().into_json_text();
             draft.push_call(
@@ -80,14 +80,12 @@ impl Draft {
                 arguments,
             );
         }
-        draft.refusal = message.refusal.map(Text::into_string);
-        draft.keep("function_call", message.function_call.map(|call| *call));
-        draft.keep(
-            "reasoning_content",
-            message.reasoning_content.map(|text| Json::String(text.into_string())),
-        );
-        draft.keep("reasoning", message.reasoning.map(|text| *text));
-        draft.keep("audio", message.audio.map(|audio| *audio));
+        draft.refusal = message.refusal.take().map(Text::into_string);
+        draft.keep("function_call", message.function_call.take().map(|call| *call));
+        let reasoning = message.reasoning_content.take();
+        draft.keep("reasoning_content", reasoning.map(|text| Json::String(text.into_string())));
+        draft.keep("reasoning", message.reasoning.take().map(|text| *text));
+        draft.keep("audio", message.audio.take().map(|audio| *audio));
         Ok(draft)
     }
 
@@ -103,9 +101,10 @@ impl Draft {
         }
     }
 
+    #[inline]
     pub(super) fn keep(&mut self, name: &str, value: Option<Json>) {
         if let Some(value) = value.filter(|value| value.as_str() != Some("")) {
-            self.kwargs.insert(name.to_owned(), value);
+            self.kwargs.get_or_insert_default().insert(name.to_owned(), value);
         }
     }
 
@@ -113,18 +112,27 @@ impl Draft {
         self.content.is_none()
             && self.tool_calls.is_empty()
             && self.invalid_tool_calls.is_empty()
-            && !self.kwargs.contains_key("function_call")
-            && !self.kwargs.contains_key("audio")
+            && !self.has("function_call")
+            && !self.has("audio")
+    }
+
+    /// Returns whether something was kept.
+    fn has(&self, name: &str) -> bool {
+        self.kwargs.as_ref().is_some_and(|kwargs| kwargs.contains_key(name))
     }
 
     fn into_choice(mut self) -> Choice {
         let refusal = self.refusal.take();
         self.keep("refusal", refusal.map(Json::String));
-        let mut message = Message::ai(self.content.unwrap_or_default())
-            .with_tool_calls(self.tool_calls)
-            .with_invalid_tool_calls(self.invalid_tool_calls);
-        if !self.kwargs.is_empty() {
-            message = message.with_extra("additional_kwargs", self.kwargs);
+        let mut message = Message::ai(self.content.unwrap_or_default());
+        if !self.tool_calls.is_empty() {
+            message = message.with_tool_calls(self.tool_calls);
+        }
+        if !self.invalid_tool_calls.is_empty() {
+            message = message.with_invalid_tool_calls(self.invalid_tool_calls);
+        }
+        if let Some(kwargs) = self.kwargs {
+            message = message.with_extra("additional_kwargs", *kwargs);
         }
         Choice::new(message, self.finish_reason)
     }

@@ -21,7 +21,8 @@ pub(super) fn is_plain(text: &str) -> bool {
 }
 
 /// Returns where the first byte is that can't stand in a JSON string.
-fn special(bytes: &[u8]) -> Option<usize> {
+#[inline]
+pub(super) fn special(bytes: &[u8]) -> Option<usize> {
     let (words, rest) = bytes.as_chunks();
     for (index, word) in words.iter().enumerate() {
         let found = special_bytes(u64::from_le_bytes(*word));
