@@ -6,7 +6,7 @@ use crate::{
     Answer, Chain, ChainError, Outcome, RunContext, chain::Observers, link::Link, queue::Permit,
 };
 
-/// A call that has its variables: the memory is loaded, and its place in the conversation's queue is held.
+/// A call. Once it has [begun](Prepared::begin) the memory is loaded, and its place in the conversation's queue is held.
 pub(crate) struct Prepared {
     pub(crate) variables: Variables,
     pub(crate) context: RunContext,
@@ -16,58 +16,64 @@ pub(crate) struct Prepared {
     permit: Option<Permit>,
 }
 
-/// Runs a whole call.
-pub(crate) async fn invoke(
-    chain: &dyn Chain,
-    link: Option<&Link>,
-    observers: Observers,
-    inputs: Variables,
-    options: CallOptions,
-) -> Result<Outcome, ChainError> {
-    let mut prepared = prepare(chain, link, observers, inputs, options).await?;
-    let run = async {
-        check(chain, &prepared.variables)?;
-        let answer = chain.run(&prepared.variables, &prepared.context).await?;
-        save(link, &mut prepared, &answer, false).await?;
-        Ok(answer)
-    };
-    match run.await {
-        Ok(answer) => Ok(end(chain, prepared, answer)),
-        Err(error) => Err(fail(chain, link, &prepared, error).await),
+impl Prepared {
+    pub(crate) fn new(observers: Observers, inputs: Variables, mut options: CallOptions) -> Self {
+        let turn_id = *options.turn_id.get_or_insert_with(TurnId::random);
+        let context = RunContext::new(options, observers);
+        Self { variables: inputs, context, turn_id, ticket: None, permit: None }
+    }
+
+    /// Waits for the conversation, loads its memory, and tells that the chain has started.
+    pub(crate) async fn begin(
+        &mut self,
+        chain: &dyn Chain,
+        link: Option<&Link>,
+    ) -> Result<(), ChainError> {
+        let variables = &mut self.variables;
+        if variables.contains("stop") {
+            let reason = "stop sequences are given in `CallOptions`";
+            return Err(ChainError::TakenInput { name: "stop".to_owned(), reason });
+        }
+        if let Some(link) = link {
+            if let Some(slot) =
+                link.memory.variables().iter().find(|slot| variables.contains(slot.name()))
+            {
+                let reason = "the memory gives it";
+                return Err(ChainError::TakenInput { name: slot.name().to_owned(), reason });
+            }
+            self.permit = Some(link.queue.enter().await);
+            let loaded = link.load(variables).await?;
+            variables.extend(loaded.variables);
+            self.ticket = Some(loaded.ticket);
+        }
+        self.context.emit(&Event::chain_started(chain.name(), variables));
+        Ok(())
     }
 }
 
-/// Waits for the conversation, loads its memory, and tells that the chain has started.
-pub(crate) async fn prepare(
-    chain: &dyn Chain,
-    link: Option<&Link>,
+/// Runs a whole call.
+pub(crate) fn invoke<'c>(
+    chain: &'c dyn Chain,
+    link: Option<&'c Link>,
     observers: Observers,
     inputs: Variables,
-    mut options: CallOptions,
-) -> Result<Prepared, ChainError> {
-    if inputs.contains("stop") {
-        let reason = "stop sequences are given in `CallOptions`";
-        return Err(ChainError::TakenInput { name: "stop".to_owned(), reason });
-    }
-    let turn_id = *options.turn_id.get_or_insert_with(TurnId::random);
-    let mut variables = inputs;
-    let mut permit = None;
-    let mut ticket = None;
-    if let Some(link) = link {
-        if let Some(slot) =
-            link.memory.variables().iter().find(|slot| variables.contains(slot.name()))
-        {
-            let reason = "the memory gives it";
-            return Err(ChainError::TakenInput { name: slot.name().to_owned(), reason });
+    options: CallOptions,
+) -> impl Future<Output = Result<Outcome, ChainError>> + Send + 'c {
+    // Made here, and used where the future holds it: an `async fn` has room for its arguments twice.
+    let mut prepared = Prepared::new(observers, inputs, options);
+    async move {
+        prepared.begin(chain, link).await?;
+        let run = async {
+            check(chain, &prepared.variables)?;
+            let answer = chain.run(&prepared.variables, &prepared.context).await?;
+            save(link, &mut prepared, &answer, false).await?;
+            Ok(answer)
+        };
+        match run.await {
+            Ok(answer) => Ok(end(chain, prepared, answer)),
+            Err(error) => Err(fail(chain, link, &prepared, error).await),
         }
-        permit = Some(link.queue.enter().await);
-        let loaded = link.load(&variables).await?;
-        variables.extend(loaded.variables);
-        ticket = Some(loaded.ticket);
     }
-    let context = RunContext::new(options, observers);
-    context.emit(&Event::chain_started(chain.name(), &variables));
-    Ok(Prepared { variables, context, turn_id, ticket, permit })
 }
 
 /// Checks that every required variable is there, and names all that are missing.

@@ -72,7 +72,7 @@ impl Link {
             (None, Some(reply)) => messages.push(reply.message.clone()),
             (None, None) => messages.push(Message::ai(self.output(answer))),
         }
-        Turn::new(messages).with_id(id)
+        Turn::identified(id, messages)
     }
 
     /// Saves a turn and, unless the caller does it, tidies up. Only a failing save is an error.

@@ -68,7 +68,7 @@ impl LlmChain {
     /// # Errors
     /// [`ChainError`], of the step that failed.
     pub async fn predict(&self, inputs: Variables) -> Result<String, ChainError> {
-        self.predict_with(inputs, CallOptions::new()).await
+        self.call(inputs, CallOptions::new()).await.map(Outcome::into_text)
     }
 
     /// As [`predict`](Self::predict), with stop sequences, a deadline or a turn id.
@@ -80,7 +80,7 @@ impl LlmChain {
         inputs: Variables,
         options: CallOptions,
     ) -> Result<String, ChainError> {
-        self.invoke_with(inputs, options).await.map(|outcome| outcome.text())
+        self.call(inputs, options).await.map(Outcome::into_text)
     }
 
     /// Runs a call and returns its inputs, the memory's variables, the output and the model's reply.
@@ -88,7 +88,7 @@ impl LlmChain {
     /// # Errors
     /// [`ChainError`], of the step that failed.
     pub async fn invoke(&self, inputs: Variables) -> Result<Outcome, ChainError> {
-        self.invoke_with(inputs, CallOptions::new()).await
+        self.call(inputs, CallOptions::new()).await
     }
 
     /// As [`invoke`](Self::invoke), with stop sequences, a deadline or a turn id.
@@ -100,8 +100,16 @@ impl LlmChain {
         inputs: Variables,
         options: CallOptions,
     ) -> Result<Outcome, ChainError> {
+        self.call(inputs, options).await
+    }
+
+    fn call(
+        &self,
+        inputs: Variables,
+        options: CallOptions,
+    ) -> impl Future<Output = Result<Outcome, ChainError>> + Send {
         let Inner { steps, link, observers } = &*self.inner;
-        call::invoke(steps, link.as_ref(), Arc::clone(observers), inputs, options).await
+        call::invoke(steps, link.as_ref(), Arc::clone(observers), inputs, options)
     }
 
     /// Runs a call for each of the inputs, and returns what came of each, in their order. With a memory they are turns of

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use conversant_core::{Reply, TurnId, Value, Variables};
+use conversant_core::{Content, Reply, TurnId, Value, Variables};
 
 /// What a call of a chain comes to: its inputs, the memory's variables and the outputs in one map, as LangChain's `invoke` gives
 /// them, and the model's reply beside it.
@@ -31,5 +31,15 @@ impl Outcome {
     #[must_use]
     pub fn text(&self) -> String {
         self.output().map(|value| value.to_text().into_owned()).unwrap_or_default()
+    }
+
+    /// Returns what [`text`](Self::text) does. Where that is the reply's own text, it is moved and not copied.
+    #[must_use]
+    pub fn into_text(self) -> String {
+        let said = self.reply.map(|reply| reply.message.into_content());
+        match (self.variables.get(&self.output_key), said) {
+            (Some(Value::Text(text)), Some(Content::Text(said))) if said == **text => said,
+            (output, _) => output.map(|value| value.to_text().into_owned()).unwrap_or_default(),
+        }
     }
 }

@@ -100,8 +100,8 @@ impl ChainStream {
         inputs: Variables,
         options: CallOptions,
     ) -> Result<Self, ChainError> {
-        let prepared =
-            call::prepare(chain.chain(), chain.link(), chain.observers(), inputs, options).await?;
+        let mut prepared = Box::new(Prepared::new(chain.observers(), inputs, options));
+        prepared.begin(chain.chain(), chain.link()).await?;
         let begin = async {
             call::check(chain.chain(), &prepared.variables)?;
             chain.chain().stream(&prepared.variables, &prepared.context).await
@@ -115,7 +115,7 @@ impl ChainStream {
                 return Err(call::fail(chain.chain(), chain.link(), &prepared, error).await);
             }
         };
-        let running = Running { stream, answer, prepared: Box::new(prepared) };
+        let running = Running { stream, answer, prepared };
         let state = State::Running(Box::new(running));
         Ok(Self { chain: Arc::new(chain), state, partial: String::new() })
     }

@@ -91,7 +91,7 @@ impl<C: Chain + 'static> WithMemory<C> {
     /// # Errors
     /// [`ChainError`], of the step that failed.
     pub async fn predict(&self, inputs: Variables) -> Result<String, ChainError> {
-        self.invoke(inputs).await.map(|outcome| outcome.text())
+        self.invoke(inputs).await.map(Outcome::into_text)
     }
 
     /// Runs a call.

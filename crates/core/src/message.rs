@@ -156,6 +156,12 @@ impl Message {
         &self.content
     }
 
+    /// Returns the content itself.
+    #[must_use]
+    pub fn into_content(self) -> Content {
+        self.content
+    }
+
     /// Returns what the message says as text: of parts, one line each.
     #[must_use]
     pub fn text(&self) -> Cow<'_, str> {

@@ -14,7 +14,7 @@ use std::{fmt, ops::RangeBounds, sync::Arc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use self::segment::Chunk;
-use self::segment::{Segment, View};
+use self::segment::View;
 use crate::Message;
 
 /// The room, in views, for what follows the first part of a sequence.
@@ -76,7 +76,12 @@ impl Messages {
                 Err(back) => message = back,
             }
         }
-        self.views.push(View::growing(message, self.views.last()));
+        let view = View::growing(message, self.views.last());
+        match self.views.len() {
+            // As a rule there will be no other: a turn, or the text of a prompt.
+            0 => self.views = vec![view],
+            _ => self.views.push(view),
+        }
         self.len += 1;
     }
 
@@ -239,7 +244,7 @@ impl<'m> IntoIterator for &'m Messages {
 
 impl<M: Into<Arc<Message>>> FromIterator<M> for Messages {
     fn from_iter<I: IntoIterator<Item = M>>(messages: I) -> Self {
-        let view = View::whole(Segment::filled(messages.into_iter().map(Into::into)));
+        let view = View::whole(messages.into_iter().map(Into::into));
         match view.len() {
             0 => Self::new(),
             len => Self { views: vec![view], len },

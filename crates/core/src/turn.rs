@@ -117,7 +117,13 @@ impl Turn {
     /// Creates a turn of these messages, with a new id.
     #[must_use]
     pub fn new(messages: impl Into<Messages>) -> Self {
-        Self { id: TurnId::random(), messages: messages.into(), incomplete: false, base: None }
+        Self::identified(TurnId::random(), messages)
+    }
+
+    /// Creates a turn of these messages, with the id of the call that it comes from.
+    #[must_use]
+    pub fn identified(id: TurnId, messages: impl Into<Messages>) -> Self {
+        Self { id, messages: messages.into(), incomplete: false, base: None }
     }
 
     /// Creates a turn of a human message and the AI's answer, with a new id.

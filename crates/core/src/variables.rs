@@ -48,7 +48,10 @@ impl Variables {
         name: impl Into<Cow<'static, str>>,
         value: impl Into<Value>,
     ) -> Option<Value> {
-        let (name, value) = (name.into(), value.into());
+        self.put(name.into(), value.into())
+    }
+
+    fn put(&mut self, name: Cow<'static, str>, value: Value) -> Option<Value> {
         match self.entries.iter_mut().find(|(known, _)| *known == name) {
             Some((_, held)) => Some(std::mem::replace(held, value)),
             None => {

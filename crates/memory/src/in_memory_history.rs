@@ -3,7 +3,7 @@
 mod session;
 
 use std::{
-    collections::{BTreeMap, btree_map::Entry},
+    collections::BTreeMap,
     fmt,
     ops::Bound,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -71,12 +71,12 @@ impl InMemoryHistory {
         loop {
             let (session, is_new) = {
                 let mut sessions = lock(&self.sessions);
-                let epoch = sessions.epoch;
-                match sessions.by_id.entry(id.clone()) {
-                    Entry::Occupied(known) => (Arc::clone(known.get()), false),
-                    Entry::Vacant(place) => {
-                        let new = Arc::new(Mutex::new(Session::in_epoch(epoch)));
-                        (Arc::clone(place.insert(new)), true)
+                match sessions.by_id.get(id) {
+                    Some(known) => (Arc::clone(known), false),
+                    None => {
+                        let new = Arc::new(Mutex::new(Session::in_epoch(sessions.epoch)));
+                        sessions.by_id.insert(id.clone(), Arc::clone(&new));
+                        (new, true)
                     }
                 }
             };

@@ -5,20 +5,28 @@ use conversant_core::{Message, Messages, Role};
 /// Returns the indices at which a part of a conversation may begin, in order: at a question (and the system messages before
 /// it), if no tool's result after it answers a call before it.
 pub(crate) fn starts(messages: &Messages) -> Vec<usize> {
-    let mut starts = Vec::new();
+    let mut starts: Vec<_> = starts_backwards(messages).collect();
+    starts.reverse();
+    starts
+}
+
+/// Iterates over what [`starts`] returns, from the last.
+pub(crate) fn starts_backwards(messages: &Messages) -> impl Iterator<Item = usize> {
     let mut waiting = Waiting::default();
     let mut backwards = messages.iter().rev().peekable();
     let mut index = messages.len();
-    while let Some(message) = backwards.next() {
-        index -= 1;
-        waiting.note(message);
-        let follows_system = backwards.peek().is_some_and(|before| *before.role() == Role::System);
-        if opens(message.role()) && !follows_system && waiting.is_over() {
-            starts.push(index);
+    std::iter::from_fn(move || {
+        while let Some(message) = backwards.next() {
+            index -= 1;
+            waiting.note(message);
+            let before = backwards.peek();
+            let follows_system = before.is_some_and(|before| *before.role() == Role::System);
+            if opens(message.role()) && !follows_system && waiting.is_over() {
+                return Some(index);
+            }
         }
-    }
-    starts.reverse();
-    starts
+        None
+    })
 }
 
 /// Returns how many system messages a conversation opens with.

@@ -93,14 +93,22 @@ impl WindowMemory {
                 self.opening.read(&self.conversation, slice.version).await?
             };
             let known = (shown.len() as u64).saturating_sub(slice.start());
-            let body = slice.messages.slice(usize::try_from(known).unwrap_or(usize::MAX)..);
-            let starts = turns::starts(&body);
+            let body = match usize::try_from(known).unwrap_or(usize::MAX) {
+                0 => slice.messages,
+                known => slice.messages.slice(known..),
+            };
             // Where no question is among them, the window reaches back to one.
-            let start = if turns == self.k { starts.first() } else { starts.last() };
-            let start = start.or_else(|| (is_whole || body.is_empty()).then_some(&0));
-            if let Some(&start) = start {
-                shown.append(&body.slice(start..));
-                return Ok(Slice::new(shown, slice.version));
+            let start = match turns::starts_backwards(&body) {
+                starts if turns == self.k => starts.last(),
+                mut starts => starts.next(),
+            };
+            match start.or_else(|| (is_whole || body.is_empty()).then_some(0)) {
+                Some(0) if shown.is_empty() => return Ok(Slice::new(body, slice.version)),
+                Some(start) => {
+                    shown.append(&body.slice(start..));
+                    return Ok(Slice::new(shown, slice.version));
+                }
+                None => {}
             }
             turns = turns.saturating_mul(2);
         }

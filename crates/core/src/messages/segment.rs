@@ -55,17 +55,29 @@ impl Segment {
         Arc::new(Self { slots, memo: OnceLock::new(), memos: Mutex::default() })
     }
 
-    pub(super) fn filled(messages: impl Iterator<Item = Arc<Message>>) -> Arc<Self> {
-        Self::new(Slots::Many(messages.map(Slot::from).collect()))
+    /// Makes a segment of these messages, and tells how many there are.
+    fn filled(messages: impl Iterator<Item = Arc<Message>>) -> (Arc<Self>, usize) {
+        let mut messages = messages.fuse();
+        let few: [_; CAPACITY.0] = std::array::from_fn(|_| messages.next());
+        let Some(next) = messages.next() else {
+            let len = few.iter().flatten().count();
+            return (Self::new(Slots::Few(few.map(slot))), len);
+        };
+        let mut many = Vec::with_capacity(few.len() + 1 + messages.size_hint().0);
+        many.extend(few.into_iter().map(slot));
+        many.extend(std::iter::once(next).chain(messages).map(Slot::from));
+        let len = many.len();
+        (Self::new(Slots::Many(many.into())), len)
     }
 
-    fn with_capacity(capacity: usize) -> Arc<Self> {
-        let slots = if capacity <= CAPACITY.0 {
-            Slots::Few(Default::default())
+    /// Makes a segment that begins with a message, and has room for more.
+    fn growing(first: Arc<Message>, capacity: usize) -> Arc<Self> {
+        let mut slots = std::iter::once(Slot::from(first)).chain(std::iter::repeat_with(Slot::new));
+        Self::new(if capacity <= CAPACITY.0 {
+            Slots::Few(std::array::from_fn(|_| slots.next().unwrap_or_default()))
         } else {
-            Slots::Many((0..capacity).map(|_| Slot::new()).collect())
-        };
-        Self::new(slots)
+            Slots::Many(slots.take(capacity).collect())
+        })
     }
 
     fn slots(&self) -> &[Slot] {
@@ -74,6 +86,10 @@ impl Segment {
             Slots::Many(slots) => slots,
         }
     }
+}
+
+fn slot(message: Option<Arc<Message>>) -> Slot {
+    message.map_or_else(Slot::new, Slot::from)
 }
 
 /// A part of a segment.
@@ -87,8 +103,9 @@ pub(super) struct View {
 }
 
 impl View {
-    pub(super) fn whole(segment: Arc<Segment>) -> Self {
-        let end = segment.slots().len();
+    /// Makes a segment of these messages, to which none will be appended.
+    pub(super) fn whole(messages: impl Iterator<Item = Arc<Message>>) -> Self {
+        let (segment, end) = Segment::filled(messages);
         Self { segment, start: 0, end, growing: false }
     }
 
@@ -99,11 +116,7 @@ impl View {
             // As a rule not many follow: a prompt's question, after the conversation that it shares.
             Some(_) | None => CAPACITY.0,
         };
-        let segment = Segment::with_capacity(capacity);
-        let mut view = Self { segment, start: 0, end: 0, growing: true };
-        // A new segment has room.
-        let _ = view.try_push(message);
-        view
+        Self { segment: Segment::growing(message, capacity), start: 0, end: 1, growing: true }
     }
 
     /// Appends a message in place, or gives it back: if there is no room, or if another clone was first.

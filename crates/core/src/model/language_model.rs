@@ -67,12 +67,12 @@ impl LanguageModel {
         match self {
             Self::Chat(model) => {
                 (**model)
-                    .generate(&ChatRequest::new(prompt.into_messages()).with_options(options))
+                    .generate(&ChatRequest { messages: prompt.into_messages(), options })
                     .await
             }
             Self::Completion(model) => {
                 (**model)
-                    .generate(&CompletionRequest::new(prompt.into_text()).with_options(options))
+                    .generate(&CompletionRequest { prompt: prompt.into_text(), options })
                     .await
             }
         }
@@ -90,12 +90,12 @@ impl LanguageModel {
         match self {
             Self::Chat(model) => {
                 (**model)
-                    .stream(&ChatRequest::new(prompt.into_messages()).with_options(options))
+                    .stream(&ChatRequest { messages: prompt.into_messages(), options })
                     .await
             }
             Self::Completion(model) => {
                 (**model)
-                    .stream(&CompletionRequest::new(prompt.into_text()).with_options(options))
+                    .stream(&CompletionRequest { prompt: prompt.into_text(), options })
                     .await
             }
         }

@@ -1,7 +1,7 @@
 //! One conversation of the in-memory history.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, hash_map::Entry},
     time::{Duration, Instant},
 };
 
@@ -84,10 +84,12 @@ impl Session {
     }
 
     pub(super) fn append(&mut self, turn: &Turn, expect: Expect) -> Result<Version, HistoryError> {
-        if let Some(&end) = self.ends.get(&turn.id()) {
-            return Ok(Version::new(self.epoch, end));
-        }
-        expect.check(self.version())?;
+        let version = self.version();
+        let end = match self.ends.entry(turn.id()) {
+            Entry::Occupied(end) => return Ok(Version::new(self.epoch, *end.get())),
+            Entry::Vacant(end) => end,
+        };
+        expect.check(version)?;
         if !turn.messages().is_empty() {
             self.starts.push(self.messages.len());
             self.begun.push(Begun {
@@ -97,7 +99,7 @@ impl Session {
             });
         }
         self.messages.extend(turn.messages().iter_shared().cloned());
-        self.ends.insert(turn.id(), self.messages.len() as u64);
+        end.insert(self.messages.len() as u64);
         Ok(self.version())
     }
 
