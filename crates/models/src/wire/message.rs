@@ -32,7 +32,7 @@ impl Style {
         out.extend_from_slice(b"{\"content\":");
         write_content(out, message.content(), !matches!(calls, Calls::None))?;
         out.extend_from_slice(b",\"role\":");
-        push_text(out, self.role(message.role()));
+        self.write_role(out, message.role());
         if matches!(message.role(), Role::Tool) {
             if let Some(id) = message.tool_call_id() {
                 out.extend_from_slice(b",\"tool_call_id\":");
@@ -47,18 +47,19 @@ impl Style {
         Ok(())
     }
 
-    fn role(self, role: &Role) -> &str {
-        match role {
-            Role::System if self.developer_role => "developer",
-            Role::System => "system",
-            Role::Human => "user",
-            Role::Ai => "assistant",
-            Role::Tool => "tool",
-            Role::Function => "function",
-            Role::Chat(role) => role,
+    fn write_role(self, out: &mut Vec<u8>, role: &Role) {
+        let name: &[u8] = match role {
+            Role::System if self.developer_role => b"\"developer\"",
+            Role::System => b"\"system\"",
+            Role::Human => b"\"user\"",
+            Role::Ai => b"\"assistant\"",
+            Role::Tool => b"\"tool\"",
+            Role::Function => b"\"function\"",
+            Role::Chat(role) => return push_text(out, role),
             // A role that core knows and this version does not.
-            other => other.type_name(),
-        }
+            other => return push_text(out, other.type_name()),
+        };
+        out.extend_from_slice(name);
     }
 }
 
