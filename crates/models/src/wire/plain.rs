@@ -75,7 +75,16 @@ impl<'de> Reader<'de> {
     /// Takes a byte that must come next.
     #[inline]
     fn take(&mut self, expected: u8) -> Result<(), NotPlain> {
-        if self.peek() != Some(expected) {
+        match self.rest {
+            [byte, rest @ ..] if *byte == expected => self.rest = rest,
+            _ => self.take_after_space(expected)?,
+        }
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn take_after_space(&mut self, expected: u8) -> Result<(), NotPlain> {
+        if self.skip_space() != Some(expected) {
             return Err(NotPlain);
         }
         self.advance();
@@ -84,7 +93,9 @@ impl<'de> Reader<'de> {
 
     #[inline]
     fn advance(&mut self) {
-        self.rest = self.rest.get(1..).unwrap_or_default();
+        if let [_, rest @ ..] = self.rest {
+            self.rest = rest;
+        }
     }
 
     fn literal(&mut self, literal: &[u8]) -> Result<(), NotPlain> {
