@@ -10,7 +10,6 @@ mod lists;
 mod message;
 mod options;
 mod pattern;
-mod plain;
 mod python_json;
 mod reply;
 mod sse;

@@ -4,8 +4,6 @@ use conversant_core::{DecodeError, ModelError, Withheld};
 use serde::Deserialize;
 use serde_json::{Value as Json, error::Category};
 
-use super::plain::{self, NotPlain};
-
 /// How much of a body an error keeps.
 pub(crate) const KEPT: usize = 8 * 1024;
 /// How many characters of a page an error keeps.
@@ -17,7 +15,7 @@ const PAGE: usize = 200;
 /// [`ModelError::Decode`], or the error that the body itself is.
 pub(super) fn read<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, ModelError> {
     let text = text(body)?;
-    parse(text)
+    serde_json::from_str(text)
         .map_err(|error| DecodeError::new(describe(text, &error)).with_body(kept(body)).into())
 }
 
@@ -26,14 +24,10 @@ pub(super) fn read<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, Model
 /// # Errors
 /// [`ModelError::Decode`].
 pub(super) fn read_event<'de, T: Deserialize<'de>>(data: &'de str) -> Result<T, ModelError> {
-    parse(data).map_err(|error| {
+    serde_json::from_str(data).map_err(|error| {
         let what = format!("in an event of the stream, {}", describe(data, &error));
         DecodeError::new(what).with_body(kept(data.as_bytes())).into()
     })
-}
-
-fn parse<'de, T: Deserialize<'de>>(text: &'de str) -> serde_json::Result<T> {
-    plain::from_str(text).or_else(|NotPlain| serde_json::from_str(text))
 }
 
 /// Makes the error of an event whose fields make no sense.

@@ -27,7 +27,7 @@ pub(super) fn is_plain(text: &str) -> bool {
 
 /// Returns where the first byte is that can't stand in a JSON string.
 #[inline]
-pub(super) fn special(bytes: &[u8]) -> Option<usize> {
+fn special(bytes: &[u8]) -> Option<usize> {
     // Most strings end within a few words, and what is longer is worth a call.
     let beginning = bytes.get(..BEGINNING).unwrap_or_default();
     special_in_words(beginning).or_else(|| special_after(bytes, beginning.len()))
