@@ -91,7 +91,7 @@ impl Link {
                 return Err(ChainError::NotSaved(Box::new(not_saved)));
             }
         }
-        if self.tidying == Tidying::BeforeReturn {
+        if self.tidying == Tidying::BeforeReturn && self.memory.needs_tidying() {
             match self.memory().tidy().await {
                 Ok(saved) => warn(context, &saved.warnings),
                 Err(error) => warn(context, &[untidy(error)]),

@@ -34,6 +34,24 @@ impl Outcome {
     }
 
     /// Returns what [`text`](Self::text) does. Where that is the reply's own text, it is moved and not copied.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_chains::LlmChain;
+    /// use conversant_core::vars;
+    /// use conversant_prompts::PromptTemplate;
+    /// use conversant_testkit::ScriptedCompletion;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let prompt = PromptTemplate::from_template("Say {word}.")?;
+    /// let chain = LlmChain::builder().prompt(prompt).model(ScriptedCompletion::new(["Hi"])).build()?;
+    /// let outcome = chain.invoke(vars! { "word" => "hi" }).await?;
+    /// assert_eq!(outcome.into_text(), "Hi");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn into_text(self) -> String {
         let said = self.reply.map(|reply| reply.message.into_content());

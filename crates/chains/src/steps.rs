@@ -77,6 +77,6 @@ impl Chain for LlmSteps {
         let [key] = &self.output_key;
         let mut outputs = Variables::with_capacity(1);
         outputs.insert(key.clone(), output);
-        Ok(Answer::new(outputs).with_reply(reply))
+        Ok(Answer { outputs, reply: Some(reply), messages: None })
     }
 }

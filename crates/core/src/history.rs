@@ -129,6 +129,12 @@ pub trait ChatHistory: Send + Sync {
         let _ = lease;
         Ok(())
     }
+
+    /// Returns whether the history gives its messages by sharing them, so that loading all costs no more than loading what is new. Who
+    /// reads a whole conversation again and again need not keep it then. The default is `false`.
+    fn shares(&self) -> bool {
+        false
+    }
 }
 
 macro_rules! forward_history {
@@ -176,6 +182,9 @@ macro_rules! forward_history {
             }
             async fn release(&self, lease: &Lease) -> Result<(), HistoryError> {
                 (**self).release(lease).await
+            }
+            fn shares(&self) -> bool {
+                (**self).shares()
             }
         }
     )*};

@@ -80,6 +80,11 @@ pub trait Memory: Send + Sync {
         Ok(Saved::default())
     }
 
+    /// Returns whether [`tidy`](Self::tidy) may find something to do now. A chain asks after each turn, and does not call it in vain.
+    fn needs_tidying(&self) -> bool {
+        true
+    }
+
     /// Forgets the conversation.
     async fn clear(&self) -> Result<(), MemoryError>;
 }
@@ -108,6 +113,9 @@ macro_rules! forward_memory {
             }
             async fn tidy(&self) -> Result<Saved, MemoryError> {
                 (**self).tidy().await
+            }
+            fn needs_tidying(&self) -> bool {
+                (**self).needs_tidying()
             }
             async fn clear(&self) -> Result<(), MemoryError> {
                 (**self).clear().await

@@ -157,6 +157,14 @@ impl Message {
     }
 
     /// Returns the content itself.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_core::{Content, Message};
+    ///
+    /// assert_eq!(Message::ai("Hello!").into_content(), Content::from("Hello!"));
+    /// ```
     #[must_use]
     pub fn into_content(self) -> Content {
         self.content

@@ -88,8 +88,11 @@ impl Messages {
     /// Appends all of another sequence, by sharing it.
     pub fn append(&mut self, other: &Self) {
         // A prompt as a rule, which goes on with a conversation and a question.
-        let rest = if self.views.is_empty() { ROOM } else { 1 };
-        self.views.reserve(other.views.len() + rest);
+        if self.views.is_empty() {
+            self.views = Vec::with_capacity(other.views.len() + ROOM);
+        } else {
+            self.views.reserve(other.views.len() + 1);
+        }
         self.views.extend(other.views.iter().map(View::sealed));
         self.len += other.len;
     }
@@ -149,10 +152,13 @@ impl Messages {
         }
         let mut views = Vec::new();
         let mut base = 0;
-        for view in &self.views {
+        for (index, view) in self.views.iter().enumerate() {
             let from = start.saturating_sub(base).min(view.len());
             let to = end.saturating_sub(base).min(view.len());
             if from < to {
+                if views.is_empty() {
+                    views = Vec::with_capacity(self.views.len() - index);
+                }
                 views.push(view.part(from, to));
             }
             base += view.len();

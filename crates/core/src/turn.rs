@@ -121,6 +121,15 @@ impl Turn {
     }
 
     /// Creates a turn of these messages, with the id of the call that it comes from.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_core::{Message, Turn, TurnId};
+    ///
+    /// let turn = Turn::identified(TurnId::from_u128(7), Message::human("Hi"));
+    /// assert_eq!(turn.id(), TurnId::from_u128(7));
+    /// ```
     #[must_use]
     pub fn identified(id: TurnId, messages: impl Into<Messages>) -> Self {
         Self { id, messages: messages.into(), incomplete: false, base: None }

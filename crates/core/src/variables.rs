@@ -106,7 +106,8 @@ impl Variables {
 
 impl<N: Into<Cow<'static, str>>, V: Into<Value>> FromIterator<(N, V)> for Variables {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(entries: I) -> Self {
-        let mut variables = Self::new();
+        let entries = entries.into_iter();
+        let mut variables = Self::with_capacity(entries.size_hint().0);
         variables.extend(entries);
         variables
     }

@@ -85,6 +85,10 @@ impl Memory for BufferMemory {
         Ok(Saved::default())
     }
 
+    fn needs_tidying(&self) -> bool {
+        false
+    }
+
     async fn clear(&self) -> Result<(), MemoryError> {
         self.conversation.clear().await
     }

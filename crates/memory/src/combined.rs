@@ -170,6 +170,10 @@ impl Memory for CombinedMemory {
         Ok(all)
     }
 
+    fn needs_tidying(&self) -> bool {
+        self.memories.iter().any(|memory| memory.needs_tidying())
+    }
+
     async fn clear(&self) -> Result<(), MemoryError> {
         for memory in &self.memories {
             memory.clear().await?;

@@ -101,6 +101,9 @@ impl Conversation {
 
     /// Returns the whole conversation, reading only what was added since the last time.
     pub(crate) async fn whole(&self) -> Result<Slice, HistoryError> {
+        if self.history.shares() {
+            return self.load(Range::All).await;
+        }
         let asked = lock(&self.read).version();
         let slice = self.load(Range::After(asked)).await?;
         let whole = lock(&self.read).take_in(asked, &slice);

@@ -197,6 +197,10 @@ impl ChatHistory for InMemoryHistory {
         }
         Ok(())
     }
+
+    fn shares(&self) -> bool {
+        true
+    }
 }
 
 impl fmt::Debug for InMemoryHistory {

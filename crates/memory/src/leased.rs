@@ -116,6 +116,10 @@ impl<M: Memory> Memory for LeasedMemory<M> {
         self.memory.tidy().await
     }
 
+    fn needs_tidying(&self) -> bool {
+        self.memory.needs_tidying()
+    }
+
     async fn clear(&self) -> Result<(), MemoryError> {
         self.memory.clear().await
     }

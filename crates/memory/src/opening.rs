@@ -76,6 +76,11 @@ impl Opening {
         Ok(messages.unwrap_or_default())
     }
 
+    /// Tells whether there is something that [`note`](Self::note) would write down.
+    pub(crate) fn is_unnoted(&self) -> bool {
+        lock(&self.known).as_ref().is_some_and(|known| !known.is_noted)
+    }
+
     /// Leaves a note of what was learned, once, for a process that comes later.
     pub(crate) async fn note(&self, conversation: &Conversation) -> Saved {
         let unnoted = {

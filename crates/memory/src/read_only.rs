@@ -66,6 +66,10 @@ impl<M: Memory> Memory for ReadOnlyMemory<M> {
         self.memory.abandon(ticket).await;
     }
 
+    fn needs_tidying(&self) -> bool {
+        false
+    }
+
     async fn clear(&self) -> Result<(), MemoryError> {
         Ok(())
     }

@@ -58,6 +58,10 @@ impl Memory for SimpleMemory {
         Ok(Saved::default())
     }
 
+    fn needs_tidying(&self) -> bool {
+        false
+    }
+
     async fn clear(&self) -> Result<(), MemoryError> {
         Ok(())
     }

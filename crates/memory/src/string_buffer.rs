@@ -74,6 +74,10 @@ impl Memory for StringBufferMemory {
         Ok(Saved::default())
     }
 
+    fn needs_tidying(&self) -> bool {
+        false
+    }
+
     async fn clear(&self) -> Result<(), MemoryError> {
         self.conversation.clear().await
     }

@@ -206,6 +206,10 @@ impl Memory for TokenBufferMemory {
         Ok(self.opening.note(&self.conversation).await)
     }
 
+    fn needs_tidying(&self) -> bool {
+        self.opening.is_unnoted()
+    }
+
     async fn clear(&self) -> Result<(), MemoryError> {
         self.conversation.clear().await?;
         self.forget();

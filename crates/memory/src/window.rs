@@ -154,6 +154,10 @@ impl Memory for WindowMemory {
         Ok(self.opening.note(&self.conversation).await)
     }
 
+    fn needs_tidying(&self) -> bool {
+        self.opening.is_unnoted()
+    }
+
     async fn clear(&self) -> Result<(), MemoryError> {
         self.conversation.clear().await?;
         self.opening.forget();

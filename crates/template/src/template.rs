@@ -153,7 +153,9 @@ impl Template {
     ) -> Result<(), RenderError> {
         let names = &self.inner.parsed.names;
         let mut find = |name: &String| lookup(name).ok_or_else(|| self.missing(name));
-        if names.len() <= ON_STACK {
+        if let [name] = names.as_slice() {
+            self.write(out, &[find(name)?])
+        } else if names.len() <= ON_STACK {
             let mut values: [Argument<'v>; ON_STACK] =
                 [const { Argument::Boolean(false) }; ON_STACK];
             for (value, name) in values.iter_mut().zip(names) {
@@ -175,7 +177,12 @@ impl Template {
     fn write(&self, out: &mut String, values: &[Argument<'_>]) -> Result<(), RenderError> {
         let before = out.len();
         let parsed = &self.inner.parsed;
-        out.reserve(parsed.literals.len() + self.text_length(values));
+        let length = parsed.literals.len() + self.text_length(values);
+        if out.capacity() == 0 {
+            *out = String::with_capacity(length);
+        } else {
+            out.reserve(length);
+        }
         let mut start = 0;
         for part in &parsed.parts {
             let end = part.literal_end as usize;

@@ -15,9 +15,15 @@ use crate::fixtures::text_prompt;
 struct Noted {
     slots: [Slot; 1],
     notes: Arc<Mutex<Vec<String>>>,
+    is_untidy: bool,
 }
 
 impl Noted {
+    fn new(notes: &Arc<Mutex<Vec<String>>>, is_untidy: bool) -> Self {
+        let slots = [Slot::text("chat_history")];
+        Self { slots, notes: Arc::clone(notes), is_untidy }
+    }
+
     fn note(&self, what: &str, ticket: &Ticket) {
         self.notes.lock().unwrap().push(format!("{what} {}", ticket.version().unwrap().messages));
     }
@@ -43,6 +49,13 @@ impl Memory for Noted {
     async fn abandon(&self, ticket: Ticket) {
         self.note("abandon", &ticket);
     }
+    async fn tidy(&self) -> Result<Saved, MemoryError> {
+        self.notes.lock().unwrap().push("tidy".to_owned());
+        Ok(Saved::default())
+    }
+    fn needs_tidying(&self) -> bool {
+        self.is_untidy
+    }
     async fn clear(&self) -> Result<(), MemoryError> {
         Ok(())
     }
@@ -59,7 +72,7 @@ async fn each_load_is_saved_or_abandoned() {
         Line::from(broken()),
     ]);
     let notes = Arc::new(Mutex::new(Vec::new()));
-    let memory = Noted { slots: [Slot::text("chat_history")], notes: Arc::clone(&notes) };
+    let memory = Noted::new(&notes, false);
     let chain =
         LlmChain::builder().prompt(text_prompt()).model(model).memory(memory).build().unwrap();
     let input = || vars! { "human_input" => "hi" };
@@ -80,4 +93,19 @@ async fn each_load_is_saved_or_abandoned() {
     assert_eq!(take(), "save 7", "a partial answer may be saved after all");
     chain.stream(input()).await.unwrap_err();
     assert_eq!(take(), "load 7, abandon 7", "the stream did not begin");
+}
+
+#[tokio::test]
+async fn a_memory_is_tidied_after_its_turn_if_there_is_something_to_tidy() {
+    for (is_untidy, expected) in [(true, "load 7, save 7, tidy"), (false, "load 7, save 7")] {
+        let notes = Arc::new(Mutex::new(Vec::new()));
+        let chain = LlmChain::builder()
+            .prompt(text_prompt())
+            .model(ScriptedChat::new(["fine"]))
+            .memory(Noted::new(&notes, is_untidy))
+            .build()
+            .unwrap();
+        chain.predict(vars! { "human_input" => "hi" }).await.unwrap();
+        assert_eq!(notes.lock().unwrap().join(", "), expected);
+    }
 }

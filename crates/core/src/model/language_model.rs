@@ -66,14 +66,10 @@ impl LanguageModel {
     ) -> Result<Reply, ModelError> {
         match self {
             Self::Chat(model) => {
-                (**model)
-                    .generate(&ChatRequest { messages: prompt.into_messages(), options })
-                    .await
+                (**model).generate(&ChatRequest { messages: prompt.into_messages(), options }).await
             }
             Self::Completion(model) => {
-                (**model)
-                    .generate(&CompletionRequest { prompt: prompt.into_text(), options })
-                    .await
+                (**model).generate(&CompletionRequest { prompt: prompt.into_text(), options }).await
             }
         }
     }
@@ -89,14 +85,10 @@ impl LanguageModel {
     ) -> Result<ReplyStream, ModelError> {
         match self {
             Self::Chat(model) => {
-                (**model)
-                    .stream(&ChatRequest { messages: prompt.into_messages(), options })
-                    .await
+                (**model).stream(&ChatRequest { messages: prompt.into_messages(), options }).await
             }
             Self::Completion(model) => {
-                (**model)
-                    .stream(&CompletionRequest { prompt: prompt.into_text(), options })
-                    .await
+                (**model).stream(&CompletionRequest { prompt: prompt.into_text(), options }).await
             }
         }
     }

@@ -47,6 +47,9 @@ impl Memory for All {
     async fn tidy(&self) -> Result<Saved, MemoryError> {
         Ok(told("tidy"))
     }
+    fn needs_tidying(&self) -> bool {
+        false
+    }
     async fn clear(&self) -> Result<(), MemoryError> {
         Err(MemoryError::Unsupported { what: "clear" })
     }
@@ -55,7 +58,7 @@ impl Memory for All {
 async fn memory(memory: impl Memory) {
     assert_eq!(memory.variables(), [Slot::text("all")]);
     assert_eq!(memory.keys().input_key(), Some("q"));
-    assert!(!memory.saves_turns());
+    assert!(!memory.saves_turns() && !memory.needs_tidying());
     let inputs = Variables::new();
     let loaded = memory.load(LoadContext::new(&inputs).with_input("hi")).await.unwrap();
     assert_eq!(loaded.variables, vars! { "all" => "hi" });
@@ -91,6 +94,9 @@ impl ChatHistory for All {
     async fn release(&self, _: &Lease) -> Result<(), HistoryError> {
         Err(HistoryError::Busy)
     }
+    fn shares(&self) -> bool {
+        true
+    }
 }
 
 async fn history(history: impl ChatHistory) {
@@ -106,6 +112,7 @@ async fn history(history: impl ChatHistory) {
     history.put_note(&session, "n", &note).await.unwrap();
     let lease = history.lease(&session, Duration::ZERO).await.unwrap().unwrap();
     assert!(history.release(&lease).await.is_err());
+    assert!(history.shares());
 }
 
 #[async_trait]

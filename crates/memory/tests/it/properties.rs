@@ -18,7 +18,7 @@ use conversant_testkit::{Line, ScriptedCompletion, block_on};
 use proptest::prelude::*;
 use serde_json::json;
 
-use crate::support::{Whitespace, session};
+use crate::support::{Watched, Whitespace, session};
 
 fn cases() -> u32 {
     env::var("CONVERSANT_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(500)
@@ -220,7 +220,10 @@ impl Memories {
     fn new(of: &Conversation) -> Self {
         let trims = [Trim::Turns, Trim::LangChain];
         Self {
-            buffer: BufferMemory::new().with_return_messages(true),
+            // A history that does not share is read bit by bit.
+            buffer: BufferMemory::new()
+                .with_return_messages(true)
+                .with_history(Watched::default(), session("bit by bit")),
             windows: trims.map(|trim| {
                 WindowMemory::new().with_return_messages(true).with_k(of.k).with_trim(trim)
             }),
