@@ -152,13 +152,10 @@ impl Messages {
         }
         let mut views = Vec::new();
         let mut base = 0;
-        for (index, view) in self.views.iter().enumerate() {
+        for view in &self.views {
             let from = start.saturating_sub(base).min(view.len());
             let to = end.saturating_sub(base).min(view.len());
             if from < to {
-                if views.is_empty() {
-                    views = Vec::with_capacity(self.views.len() - index);
-                }
                 views.push(view.part(from, to));
             }
             base += view.len();
