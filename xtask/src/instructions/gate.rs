@@ -18,39 +18,54 @@ pub(super) const COPY: &str = "copy of 96 KiB";
 pub(super) const TURNS: [&str; 3] =
     ["turn of BufferMemory", "turn of WindowMemory", "turn of TokenBufferMemory"];
 
-/// A limit: a work's count at a size is at most so many times another count, and a copy.
+/// A limit: a work's count at a size is at most another count, times something and with something more.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Gate {
     pub(super) work: &'static str,
     pub(super) n: usize,
-    times: f64,
     other: (&'static str, usize),
-    copies: bool,
+    limit: Limit,
+}
+
+/// What a work may take beside another.
+#[derive(Debug, Clone, Copy)]
+enum Limit {
+    /// So many times the other's count.
+    Times(f64),
+    /// So many instructions more: steps that a long conversation has more of, whatever the rest of the work takes.
+    More(u64),
+    /// Likewise, and a copy.
+    MoreAndCopy(u64),
 }
 
 impl Gate {
-    /// A work does not grow with the conversation.
-    const fn growth(work: &'static str, n: usize, times: f64) -> Self {
-        Self { work, n, times, other: (work, 2), copies: false }
+    /// A work grows by no more than this with the conversation.
+    const fn growth(work: &'static str, n: usize, limit: Limit) -> Self {
+        Self { work, n, other: (work, 2), limit }
+    }
+
+    /// A work takes a part of what another takes.
+    const fn part(work: &'static str, n: usize, other: &'static str, part: f64) -> Self {
+        Self { work, n, other: (other, n), limit: Limit::Times(part) }
     }
 }
 
-/// What is counted today is 5 percent below its limit, a memory's turn 15 to 25: its lists grow by doubling, some of them just here.
+/// What grows today is a fifth to a half below its limit; a memory's lists grow by doubling, some of them just here.
 pub(super) const GATES: &[Gate] = &[
-    Gate::growth(FORMAT, 2_000, 1.1),
+    Gate::growth(FORMAT, 2_000, Limit::More(300)),
     // A run of 4,096 messages is one step more.
-    Gate::growth(FORMAT, 20_000, 1.5),
-    Gate::growth(TURNS[0], 2_000, 1.25),
-    Gate::growth(TURNS[0], 20_000, 1.25),
-    Gate::growth(TURNS[1], 2_000, 1.25),
-    Gate::growth(TURNS[1], 20_000, 1.25),
-    Gate::growth(TURNS[2], 2_000, 1.25),
-    Gate::growth(TURNS[2], 20_000, 1.25),
+    Gate::growth(FORMAT, 20_000, Limit::More(1_500)),
+    Gate::growth(TURNS[0], 2_000, Limit::Times(1.25)),
+    Gate::growth(TURNS[0], 20_000, Limit::Times(1.25)),
+    Gate::growth(TURNS[1], 2_000, Limit::Times(1.25)),
+    Gate::growth(TURNS[1], 20_000, Limit::Times(1.25)),
+    Gate::growth(TURNS[2], 2_000, Limit::Times(1.25)),
+    Gate::growth(TURNS[2], 20_000, Limit::Times(1.25)),
     // A run of messages, of which there are few, and a block of 64 KiB are a step each. A walk over the messages would not fit.
-    Gate { work: CALL, n: 2_000, times: 1.22, other: (CALL, 2), copies: true },
-    Gate { work: CALL, n: 20_000, times: 2.2, other: (CALL, 2), copies: true },
-    Gate { work: CALL, n: 2, times: 0.78, other: (BY_HAND, 2), copies: false },
-    Gate { work: CALL, n: 20, times: 0.48, other: (BY_HAND, 20), copies: false },
+    Gate::growth(CALL, 2_000, Limit::MoreAndCopy(15_000)),
+    Gate::growth(CALL, 20_000, Limit::MoreAndCopy(90_000)),
+    Gate::part(CALL, 2, BY_HAND, 0.8),
+    Gate::part(CALL, 20, BY_HAND, 0.5),
 ];
 
 impl Gate {
@@ -64,8 +79,12 @@ impl Gate {
         };
         let found = find(self.work, self.n)?.clone();
         let other = find(self.other.0, self.other.1)?.instructions;
-        let copy = if self.copies { find(COPY, 0)?.instructions } else { 0 };
-        Ok(Judged { gate: self, found, limit: (other as f64 * self.times) as u64 + copy })
+        let limit = match self.limit {
+            Limit::Times(times) => (other as f64 * times) as u64,
+            Limit::More(more) => other + more,
+            Limit::MoreAndCopy(more) => other + more + find(COPY, 0)?.instructions,
+        };
+        Ok(Judged { gate: self, found, limit })
     }
 }
 
@@ -92,15 +111,18 @@ impl fmt::Display for Judged {
             (work, n) if work == gate.work => format!("at {}", messages(n)),
             (work, _) => work.to_owned(),
         };
-        let copy = if gate.copies { format!(" + {COPY}") } else { String::new() };
+        let limited = match gate.limit {
+            Limit::Times(times) => format!("{times} x {other}"),
+            Limit::More(more) => format!("{other} + {}", grouped(more)),
+            Limit::MoreAndCopy(more) => format!("{other} + {} + {COPY}", grouped(more)),
+        };
         write!(
             f,
-            "{outcome} {}, {}: {} {sign} {} ({} x {other}{copy})",
+            "{outcome} {}, {}: {} {sign} {} ({limited})",
             gate.work,
             messages(gate.n),
             grouped(found.instructions),
             grouped(*limit),
-            gate.times,
         )?;
         if self.holds() {
             return Ok(());
