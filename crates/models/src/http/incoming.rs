@@ -3,6 +3,7 @@
 use std::{
     future::poll_fn,
     io::Read,
+    mem,
     pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
@@ -169,7 +170,7 @@ impl Incoming {
 
     /// Reads the body to its end, if it is not larger than a limit. `first` is what of it was read before.
     pub(crate) async fn read_whole(
-        mut self,
+        &mut self,
         first: Option<Bytes>,
         limit: usize,
     ) -> Result<Received, Failure> {
@@ -191,7 +192,7 @@ impl Incoming {
                 continue;
             }
             if joined.is_empty() {
-                joined = Vec::from(std::mem::take(&mut body));
+                joined = Vec::from(mem::take(&mut body));
             }
             joined.extend_from_slice(&chunk);
         }
@@ -206,7 +207,9 @@ impl Incoming {
             Encoding::Gzip => unzip(&body, limit)?,
             Encoding::Other => return Err(self.compressed()),
         };
-        Ok(Received { body, request_id: self.request_id, content_type: self.content_type })
+        let (request_id, content_type) =
+            (self.request_id.take(), mem::take(&mut self.content_type));
+        Ok(Received { body, request_id, content_type })
     }
 
     /// Reads the first bytes of the body, for as long as that may take and as far as they come.

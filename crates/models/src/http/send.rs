@@ -1,6 +1,7 @@
 //! The one function that sends, and what it makes of the head of a response.
 
 use std::{
+    pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime},
 };
@@ -12,7 +13,7 @@ use http::{
     header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, TRANSFER_ENCODING},
     response::Parts,
 };
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::{
     Endpoint, HttpClient, Mask, Retries, Timers,
@@ -68,7 +69,7 @@ impl Connection {
         let mut retries = self.start_retries();
         loop {
             let attempt = async {
-                let incoming = self.send(method.clone(), path, pieces, deadline).await?;
+                let mut incoming = self.send(method.clone(), path, pieces, deadline).await?;
                 incoming.read_whole(None, self.body_limit).await
             };
             match attempt.await {
@@ -112,26 +113,23 @@ impl Connection {
         let client = self.client.get(&self.endpoint)?;
         let (endpoint, headers) = (&self.endpoint, &self.headers);
         let request = Request { method, endpoint, path, headers, pieces };
-        let response = deadline
-            .within(
-                TimeoutPhase::Headers,
-                self.timers.headers,
-                client.send(request, self.client.connect),
-            )
-            .await
-            .map_err(|error| match error {
-                ModelError::Timeout { phase: TimeoutPhase::Total, .. } => Failure::last(error),
-                error => Failure::again(error),
-            })??;
-        self.judge(response, deadline).await
+        let until = deadline.of_phase(TimeoutPhase::Headers, self.timers.headers)?;
+        let sent = timeout_at(until.at, client.send(request, self.client.connect)).await;
+        let response = sent.map_err(|_| until.failure())??;
+        let judged = self.judge(response, deadline)?;
+        let refusal = match judged {
+            Judged::Answer(incoming) => return Ok(incoming),
+            Judged::Refusal(refusal) => refusal,
+        };
+        Err(refusal.read().await)
     }
 
     /// Looks at the head of a response.
-    async fn judge(
+    fn judge(
         &self,
         response: Response<ResponseBody>,
         deadline: Deadline,
-    ) -> Result<Incoming, Failure> {
+    ) -> Result<Judged, Failure> {
         let (Parts { status, headers, .. }, body) = response.into_parts();
         let size = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len();
         if headers.iter().map(size).sum::<usize>() > HEAD {
@@ -150,14 +148,14 @@ impl Connection {
         incoming.content_type = ContentType(headers.get(CONTENT_TYPE).cloned());
         incoming.encoding = Encoding::of(text(&headers, CONTENT_ENCODING.as_str()).as_deref());
         if status.is_success() {
-            return Ok(incoming);
+            return Ok(Judged::Answer(incoming));
         }
         let status = status.as_u16();
         if matches!(status, 301 | 302 | 303 | 307 | 308) {
             let origin = self.origin(headers.get(LOCATION));
             return Err(Failure::last(ModelError::Redirect { status, origin }));
         }
-        Err(status_error(status, &headers, incoming).await)
+        Ok(Judged::Refusal(Box::new(Refusal { status, headers, incoming })))
     }
 
     /// Returns the origin that a redirect leads to.
@@ -178,14 +176,33 @@ fn text(headers: &HeaderMap, name: &str) -> Option<String> {
     headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
 }
 
-/// Reads what the server says of an error, as far as it comes, and decides on a retry.
-async fn status_error(status: u16, headers: &HeaderMap, mut incoming: Incoming) -> Failure {
-    let body = incoming.read_some(KEPT, ERROR_BODY).await;
-    let asked = retry::retry_after(headers, SystemTime::now());
-    let error = api_error::of_status(status, &body, incoming.request_id, asked);
-    let retry = match error.kind {
-        StatusKind::QuotaExhausted => Retry::Never,
-        kind => retry::of_response(headers, kind.is_retryable(), asked),
-    };
-    Failure { error: ModelError::Status { status, error: Box::new(error) }, retry }
+/// What the head of a response says that it is.
+enum Judged {
+    Answer(Incoming),
+    Refusal(Box<Refusal>),
+}
+
+/// A response with the status of an error.
+struct Refusal {
+    status: u16,
+    headers: HeaderMap,
+    incoming: Incoming,
+}
+
+impl Refusal {
+    /// Reads what the server says of the error, as far as it comes, and decides on a retry. In a box, so that no call's future is as
+    /// large as that of one that fails.
+    fn read(self: Box<Self>) -> Pin<Box<dyn Future<Output = Failure> + Send>> {
+        Box::pin(async move {
+            let Self { status, headers, mut incoming } = *self;
+            let body = incoming.read_some(KEPT, ERROR_BODY).await;
+            let asked = retry::retry_after(&headers, SystemTime::now());
+            let error = api_error::of_status(status, &body, incoming.request_id, asked);
+            let retry = match error.kind {
+                StatusKind::QuotaExhausted => Retry::Never,
+                kind => retry::of_response(&headers, kind.is_retryable(), asked),
+            };
+            Failure { error: ModelError::Status { status, error: Box::new(error) }, retry }
+        })
+    }
 }

@@ -1,9 +1,11 @@
 //! The time limits of a call.
 
-use std::{future::Future, time::Duration};
+use std::time::Duration;
 
 use conversant_core::{ModelError, TimeoutPhase};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
+
+use super::retry::Failure;
 
 /// How long each phase of a call may take.
 #[derive(Debug, Clone, Copy)]
@@ -49,25 +51,42 @@ impl Deadline {
         self.at.saturating_duration_since(Instant::now())
     }
 
-    /// Awaits something, for as long as its phase and the whole call may take.
+    /// Returns the end of a phase that starts now: its own, or that of the whole call where that is earlier.
     ///
     /// # Errors
-    /// [`ModelError::Timeout`], of the phase or the total.
-    pub(super) async fn within<T>(
+    /// [`ModelError::Timeout`], if the call is over.
+    pub(super) fn of_phase(
         &self,
         phase: TimeoutPhase,
         limit: Duration,
-        future: impl Future<Output = T>,
-    ) -> Result<T, ModelError> {
+    ) -> Result<Until, ModelError> {
         let now = Instant::now();
         if now >= self.at {
             return Err(self.error());
         }
-        let of_phase = now.checked_add(limit).filter(|at| *at < self.at);
-        match timeout_at(of_phase.unwrap_or(self.at), future).await {
-            Ok(value) => Ok(value),
-            Err(_) if of_phase.is_some() => Err(ModelError::Timeout { phase, after: limit }),
-            Err(_) => Err(self.error()),
+        let own = now.checked_add(limit).filter(|at| *at < self.at);
+        Ok(match own {
+            Some(at) => Until { at, phase, after: limit },
+            None => Until { at: self.at, phase: TimeoutPhase::Total, after: self.after },
+        })
+    }
+}
+
+/// The end of a phase.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Until {
+    pub(super) at: Instant,
+    phase: TimeoutPhase,
+    after: Duration,
+}
+
+impl Until {
+    /// Makes the failure of a phase that is over. Another attempt makes sense, unless the whole call is.
+    pub(super) fn failure(self) -> Failure {
+        let error = ModelError::Timeout { phase: self.phase, after: self.after };
+        match self.phase {
+            TimeoutPhase::Total => Failure::last(error),
+            _ => Failure::again(error),
         }
     }
 }

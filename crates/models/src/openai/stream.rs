@@ -132,7 +132,7 @@ async fn begin<S: Streams>(
 /// Takes a whole answer for a stream of one piece.
 async fn whole<S: Streams>(
     shared: &Arc<S>,
-    incoming: Incoming,
+    mut incoming: Incoming,
     first: Option<Bytes>,
 ) -> Result<ReplyStream, Failure> {
     let received = incoming.read_whole(first, shared.connection().body_limit).await?;
