@@ -13,7 +13,7 @@ mod timers;
 mod tls;
 
 pub(crate) use self::{
-    client::{AGENT, CONNECT, HttpClient},
+    client::{AGENT, CONNECT, GivenClient, HttpClient},
     endpoint::Endpoint,
     incoming::{Incoming, Received},
     mask::Mask,

@@ -11,7 +11,8 @@
 //! | `/embeddings` | [`OpenAiEmbeddings`] | [`Embeddings`](conversant_core::Embeddings) |
 //!
 //! Around any model, of one's own too: [`layer`]. The features: `schema` derives tools and forms of answers from Rust types, `tokens`
-//! counts tokens exactly.
+//! counts tokens exactly. On by default are `reqwest`, which takes a client of one's own ([`OpenAiBuilder::http_client`]), and `gzip`, which
+//! reads answers that were compressed although nothing asked for it; without both, a dozen crates fewer are built.
 //!
 //! What you do not set is not sent. Keys appear in no error, log or `Debug`, go to the configured server only, and redirects
 //! are not followed. Calls end in time ([`OpenAiBuilder::timeout`]) and are repeated where that is safe

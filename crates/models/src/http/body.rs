@@ -59,6 +59,7 @@ fn length(piece: &Bytes) -> u64 {
 #[derive(Debug)]
 pub(super) enum ResponseBody {
     Hyper(hyper::body::Incoming),
+    #[cfg(feature = "reqwest")]
     Reqwest(reqwest::Body),
 }
 
@@ -67,6 +68,7 @@ impl ResponseBody {
     pub(super) fn announced(&self) -> Option<u64> {
         match self {
             Self::Hyper(body) => body.size_hint().exact(),
+            #[cfg(feature = "reqwest")]
             Self::Reqwest(body) => body.size_hint().exact(),
         }
     }
@@ -80,6 +82,7 @@ impl ResponseBody {
             Self::Hyper(body) => Pin::new(body)
                 .poll_frame(context)
                 .map(|frame| frame.map(|frame| frame.map_err(BoxError::from))),
+            #[cfg(feature = "reqwest")]
             Self::Reqwest(body) => Pin::new(body)
                 .poll_frame(context)
                 .map(|frame| frame.map(|frame| frame.map_err(|error| error.without_url().into()))),

@@ -39,6 +39,7 @@ pub(super) fn of_hyper(error: hyper_util::client::legacy::Error, connect: Durati
 }
 
 /// As [`of_hyper`], for what reqwest says.
+#[cfg(feature = "reqwest")]
 pub(super) fn of_reqwest(error: reqwest::Error, connect: Duration) -> Failure {
     let error = error.without_url();
     if error.is_builder() {

@@ -16,7 +16,6 @@ use super::{
     classify,
     direct::{self, Direct},
     retry::Failure,
-    tls,
 };
 
 /// How long making a connection may take, unless set otherwise.
@@ -26,11 +25,19 @@ pub(crate) const AGENT: &str = concat!("conversant/", env!("CARGO_PKG_VERSION"))
 /// How long an unused connection is kept: less than the 5 s after which many servers close theirs.
 pub(crate) const POOL_IDLE: Duration = Duration::from_millis(4500);
 
+/// A client that a user gives.
+#[cfg(feature = "reqwest")]
+pub(crate) type GivenClient = reqwest::Client;
+/// A client that a user gives: there is none.
+#[cfg(not(feature = "reqwest"))]
+#[derive(Debug, Clone)]
+pub(crate) enum GivenClient {}
+
 /// What an adapter's requests go out with.
 #[derive(Debug, Clone)]
 pub(crate) struct HttpClient {
     /// A client that was given, in place of our own.
-    given: Option<reqwest::Client>,
+    given: Option<GivenClient>,
     /// How long making a connection may take.
     pub(super) connect: Duration,
     /// What was chosen with the first request.
@@ -42,13 +49,14 @@ pub(crate) struct HttpClient {
 pub(super) enum Client {
     /// hyper's own: the way of a request has nothing on it that is not needed.
     Direct(Arc<Direct>),
-    /// reqwest's: what was given, or what speaks to the system's proxy.
+    /// One that was given.
+    #[cfg(feature = "reqwest")]
     Reqwest(reqwest::Client),
 }
 
 impl HttpClient {
     /// Creates it from a client that was given, if one was, and the time that making a connection may take.
-    pub(crate) fn new(given: Option<reqwest::Client>, connect: Duration) -> Self {
+    pub(crate) fn new(given: Option<GivenClient>, connect: Duration) -> Self {
         Self { given, connect, chosen: Arc::default() }
     }
 
@@ -61,8 +69,11 @@ impl HttpClient {
             return Ok(client);
         }
         let chosen = match &self.given {
+            #[cfg(feature = "reqwest")]
             Some(client) => Client::Reqwest(client.clone()),
-            None => choose(endpoint, self.connect).map_err(|error| {
+            #[cfg(not(feature = "reqwest"))]
+            Some(never) => match *never {},
+            None => choose(endpoint, self.connect).map(Client::Direct).map_err(|error| {
                 ModelError::config(format!("the HTTP client can't be made: {error}"))
             })?,
         };
@@ -71,50 +82,32 @@ impl HttpClient {
 }
 
 /// Chooses a client of our own for an endpoint: one that all adapters share, unless its time to connect is not theirs.
-fn choose(endpoint: &Endpoint, connect: Duration) -> Result<Client, BoxError> {
-    static SECURE: OnceLock<Client> = OnceLock::new();
-    static PLAIN: OnceLock<Client> = OnceLock::new();
-    static PROXIED: OnceLock<Client> = OnceLock::new();
+fn choose(endpoint: &Endpoint, connect: Duration) -> Result<Arc<Direct>, BoxError> {
+    static SECURE: OnceLock<Arc<Direct>> = OnceLock::new();
+    static PLAIN: OnceLock<Arc<Direct>> = OnceLock::new();
+    static PROXIED: OnceLock<Arc<Direct>> = OnceLock::new();
     let secure = endpoint.is_secure();
     // A key never goes to a proxy in clear.
-    let proxied = secure && Matcher::from_system().intercept(&endpoint.base_uri()?).is_some();
-    let make = || {
-        Ok::<_, BoxError>(match proxied {
-            true => Client::Reqwest(through_proxy(connect)?),
-            false => Client::Direct(Arc::new(direct::client(secure, connect)?)),
-        })
+    let proxy = match secure {
+        true => Matcher::from_system().intercept(&endpoint.base_uri()?),
+        false => None,
     };
+    let make = || direct::client(secure, connect, proxy.as_ref()).map(Arc::new);
     if connect != CONNECT {
         return make();
     }
-    let cell = match (proxied, secure) {
-        (true, _) => &PROXIED,
-        (false, true) => &SECURE,
-        (false, false) => &PLAIN,
+    let cell = match (&proxy, secure) {
+        (Some(_), _) => &PROXIED,
+        (None, true) => &SECURE,
+        (None, false) => &PLAIN,
     };
     match cell.get() {
-        Some(client) => Ok(client.clone()),
+        Some(client) => Ok(Arc::clone(client)),
         None => {
             let made = make()?;
-            Ok(cell.get_or_init(|| made).clone())
+            Ok(Arc::clone(cell.get_or_init(|| made)))
         }
     }
-}
-
-/// Makes a client that speaks to the system's proxy, follows no redirects, sends no referer and asks for no compression.
-fn through_proxy(connect: Duration) -> Result<reqwest::Client, BoxError> {
-    let builder = reqwest::Client::builder()
-        .tls_backend_preconfigured(tls::config(true)?)
-        .https_only(true)
-        .redirect(reqwest::redirect::Policy::none())
-        .referer(false)
-        // `never` alone keeps a copy of each request for the retry that it never makes.
-        .retry(reqwest::retry::never().max_retries_per_request(0))
-        .connect_timeout(connect)
-        .pool_idle_timeout(POOL_IDLE)
-        .tcp_nodelay(true)
-        .user_agent(AGENT);
-    builder.build().map_err(|error| error.without_url().into())
 }
 
 /// A request, once.
@@ -144,6 +137,7 @@ impl Client {
                 Ok(response.map(ResponseBody::Hyper))
             }
             // A box, so that the other way's future is not as large as this one's.
+            #[cfg(feature = "reqwest")]
             Self::Reqwest(client) => Box::pin(through_reqwest(client, request, connect)).await,
         }
     }
@@ -159,6 +153,7 @@ impl Request<'_> {
     }
 }
 
+#[cfg(feature = "reqwest")]
 async fn through_reqwest(
     client: &reqwest::Client,
     request: Request<'_>,

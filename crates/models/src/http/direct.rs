@@ -1,4 +1,4 @@
-//! hyper's client, with nothing around it: a connector that has a time limit, and a pool of connections.
+//! hyper's client, with nothing around it: a connector that knows the system's proxy and has a time limit, and a pool of connections.
 //!
 //! reqwest wraps the same client in layers for redirects, retries and cookies, which none of our requests wants, and which parse its URL three
 //! times. They take a fifth of what a call costs.
@@ -12,16 +12,26 @@ use std::{
 };
 
 use conversant_core::BoxError;
-use http::Uri;
+use http::{HeaderMap, HeaderValue, Uri, header::USER_AGENT};
 use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
+    client::{
+        legacy::{
+            Client,
+            connect::{HttpConnector, proxy::Tunnel},
+        },
+        proxy::matcher::Intercept,
+    },
     rt::{TokioExecutor, TokioIo, TokioTimer},
 };
 use tokio::{net::TcpStream, time::timeout};
 use tower_service::Service;
 
-use super::{body::Pieces, client::POOL_IDLE, tls};
+use super::{
+    body::Pieces,
+    client::{AGENT, POOL_IDLE},
+    tls,
+};
 
 /// hyper's client, as it is used here.
 pub(super) type Direct = Client<Connector, Pieces>;
@@ -32,17 +42,17 @@ const KEEPALIVE: (Duration, u32) = (Duration::from_secs(15), 3);
 #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
 const UNACKNOWLEDGED: Duration = Duration::from_secs(30);
 
-/// Makes a client for servers that speak TLS, or for those that do not. It uses no proxy.
-pub(super) fn client(secure: bool, connect: Duration) -> Result<Direct, BoxError> {
-    let mut http = HttpConnector::new();
-    http.enforce_http(!secure);
-    http.set_nodelay(true);
-    http.set_keepalive(Some(KEEPALIVE.0));
-    http.set_keepalive_interval(Some(KEEPALIVE.0));
-    http.set_keepalive_retries(Some(KEEPALIVE.1));
-    #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
-    http.set_tcp_user_timeout(Some(UNACKNOWLEDGED));
-    let mut https = HttpsConnector::from((http, tls::config(secure)?));
+/// Makes a client for servers that speak TLS, perhaps behind a proxy, or for those that do not.
+pub(super) fn client(
+    secure: bool,
+    connect: Duration,
+    proxy: Option<&Intercept>,
+) -> Result<Direct, BoxError> {
+    let way = match proxy {
+        Some(proxy) => Way::Through(Box::new(tunnel(proxy)?)),
+        None => Way::Straight(tcp(secure)),
+    };
+    let mut https = HttpsConnector::from((way, tls::config(secure)?));
     if secure {
         https.enforce_https();
     }
@@ -52,19 +62,79 @@ pub(super) fn client(secure: bool, connect: Duration) -> Result<Direct, BoxError
         .build(Connector { https, limit: connect }))
 }
 
+fn tcp(secure: bool) -> HttpConnector {
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(!secure);
+    tcp.set_nodelay(true);
+    tcp.set_keepalive(Some(KEEPALIVE.0));
+    tcp.set_keepalive_interval(Some(KEEPALIVE.0));
+    tcp.set_keepalive_retries(Some(KEEPALIVE.1));
+    #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+    tcp.set_tcp_user_timeout(Some(UNACKNOWLEDGED));
+    tcp
+}
+
+/// Makes the way through a proxy, which is asked for a connection to the server and sees nothing of what goes through it.
+fn tunnel(proxy: &Intercept) -> Result<Tunnel<HttpsConnector<HttpConnector>>, BoxError> {
+    if !matches!(proxy.uri().scheme_str(), Some("http" | "https")) {
+        return Err("the system's proxy is neither an HTTP nor an HTTPS one".into());
+    }
+    let connector = HttpsConnector::from((tcp(true), tls::config(true)?));
+    let agent = HeaderMap::from_iter([(USER_AGENT, HeaderValue::from_static(AGENT))]);
+    let tunnel = Tunnel::new(proxy.uri().clone(), connector).with_headers(agent);
+    Ok(match proxy.basic_auth() {
+        Some(auth) => tunnel.with_auth(auth.clone()),
+        None => tunnel,
+    })
+}
+
+/// How a server is reached, below what is said to it.
+#[derive(Debug, Clone)]
+pub(super) enum Way {
+    Straight(HttpConnector),
+    Through(Box<Tunnel<HttpsConnector<HttpConnector>>>),
+}
+
+type Below = MaybeHttpsStream<TokioIo<TcpStream>>;
+type Connecting<S> = Pin<Box<dyn Future<Output = Result<S, BoxError>> + Send>>;
+
+impl Service<Uri> for Way {
+    type Response = Below;
+    type Error = BoxError;
+    type Future = Connecting<Below>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        match self {
+            Self::Straight(tcp) => tcp.poll_ready(context).map_err(BoxError::from),
+            Self::Through(tunnel) => tunnel.poll_ready(context).map_err(BoxError::from),
+        }
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        match self {
+            Self::Straight(tcp) => {
+                let connecting = tcp.call(uri);
+                Box::pin(async { Ok(MaybeHttpsStream::Http(connecting.await?)) })
+            }
+            Self::Through(tunnel) => {
+                let connecting = tunnel.call(uri);
+                Box::pin(async { Ok(connecting.await?) })
+            }
+        }
+    }
+}
+
 /// Makes connections, each within a time that includes its TLS handshake.
 #[derive(Debug, Clone)]
 pub(super) struct Connector {
-    https: HttpsConnector<HttpConnector>,
+    https: HttpsConnector<Way>,
     limit: Duration,
 }
 
-type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
-
 impl Service<Uri> for Connector {
-    type Response = Stream;
+    type Response = MaybeHttpsStream<Below>;
     type Error = BoxError;
-    type Future = Pin<Box<dyn Future<Output = Result<Stream, BoxError>> + Send>>;
+    type Future = Connecting<Self::Response>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         self.https.poll_ready(context)

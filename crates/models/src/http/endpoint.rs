@@ -4,7 +4,7 @@ use std::{fmt, net::IpAddr, sync::OnceLock};
 
 use conversant_core::ModelError;
 use http::{HeaderValue, Uri};
-use reqwest::Url;
+use url::Url;
 
 /// A base URL that requests may be sent to.
 #[derive(Clone)]

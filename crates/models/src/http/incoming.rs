@@ -2,7 +2,6 @@
 
 use std::{
     future::poll_fn,
-    io::Read,
     mem,
     pin::Pin,
     task::{Context, Poll, ready},
@@ -10,8 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use conversant_core::{DecodeError, ModelError, TimeoutPhase, TransportPhase};
-use flate2::read::MultiGzDecoder;
+use conversant_core::{DecodeError, ModelError, TimeoutPhase};
 use http::HeaderValue;
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -204,8 +202,9 @@ impl Incoming {
         }
         let body = match self.encoding {
             Encoding::Identity => body,
+            #[cfg(feature = "gzip")]
             Encoding::Gzip => unzip(&body, limit)?,
-            Encoding::Other => return Err(self.compressed()),
+            _ => return Err(self.compressed()),
         };
         let (request_id, content_type) =
             (self.request_id.take(), mem::take(&mut self.content_type));
@@ -251,10 +250,15 @@ fn too_large(limit: usize) -> Failure {
 }
 
 /// Unpacks a body, up to a limit.
+#[cfg(feature = "gzip")]
 fn unzip(body: &[u8], limit: usize) -> Result<Bytes, Failure> {
+    use std::io::Read;
+
+    use conversant_core::TransportPhase;
+
     let mut unpacked = Vec::new();
     let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-    MultiGzDecoder::new(body)
+    flate2::read::MultiGzDecoder::new(body)
         .take(most)
         .read_to_end(&mut unpacked)
         .map_err(|error| classify::transport(TransportPhase::Body, error))?;

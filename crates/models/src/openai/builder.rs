@@ -5,7 +5,7 @@ mod sampling;
 use std::{env, fmt, marker::PhantomData, sync::Arc, time::Duration};
 
 use conversant_core::ModelError;
-use reqwest::header::{
+use http::header::{
     ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT,
 };
 use secrecy::{ExposeSecret, SecretString};
@@ -13,7 +13,9 @@ use serde_json::Value as Json;
 
 pub use self::sampling::Generates;
 use super::params::Params;
-use crate::http::{AGENT, BODY, CONNECT, Connection, Endpoint, HttpClient, Mask, Retries, Timers};
+use crate::http::{
+    AGENT, BODY, CONNECT, Connection, Endpoint, GivenClient, HttpClient, Mask, Retries, Timers,
+};
 
 /// OpenAI's own address.
 const OPENAI: &str = "https://api.openai.com/v1";
@@ -53,7 +55,7 @@ pub struct OpenAiBuilder<M> {
     azure: Option<Azure>,
     key: Option<SecretString>,
     headers: Vec<(String, SecretString)>,
-    client: Option<reqwest::Client>,
+    client: Option<GivenClient>,
     connect: Duration,
     timers: Timers,
     retries: Retries,
@@ -248,6 +250,7 @@ impl<M> OpenAiBuilder<M> {
     ///
     /// The client should follow no redirects: an answer from elsewhere is refused, but by then the conversation has been there. Its own
     /// time limits hold besides the adapter's.
+    #[cfg(feature = "reqwest")]
     pub fn http_client(mut self, client: reqwest::Client) -> Self {
         self.client = Some(client);
         self
