@@ -103,7 +103,7 @@ impl Work {
     /// Returns whether it takes so little that what came before it shows: it is then done several times in a row.
     #[must_use]
     pub const fn is_short(self) -> bool {
-        matches!(self, Self::Call | Self::Completion)
+        matches!(self, Self::Call | Self::Completion | Self::FirstToken)
     }
 }
 
