@@ -72,12 +72,9 @@ macro_rules! fields {
                     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                         f.write_str("text")
                     }
-                    fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Field, E> {
-                        self.visit_bytes(name.as_bytes())
-                    }
                     #[inline]
-                    fn visit_bytes<E>(self, name: &[u8]) -> Result<Field, E> {
-                        $(if name == $name.as_bytes() {
+                    fn visit_str<E>(self, name: &str) -> Result<Field, E> {
+                        $(if name == $name {
                             return Ok(Field::$field);
                         })*
                         Ok(Field::Other)
@@ -162,9 +159,6 @@ impl<'de> Deserialize<'de> for TextOr<'de> {
             }
             fn visit_str<E: de::Error>(self, text: &str) -> Result<TextOr<'de>, E> {
                 Ok(TextOr::Text(Cow::Owned(text.to_owned())))
-            }
-            fn visit_string<E: de::Error>(self, text: String) -> Result<TextOr<'de>, E> {
-                Ok(TextOr::Text(Cow::Owned(text)))
             }
             fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<TextOr<'de>, A::Error> {
                 Deserialize::deserialize(de::value::SeqAccessDeserializer::new(seq))
