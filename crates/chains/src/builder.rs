@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt, sync::Arc};
 use conversant_core::{LanguageModel, Memory, Observer, OutputParser, Prompt};
 
 use crate::{
-    LlmChain, Tidying, Verbose, WiringError, WiringFault, link::Link, steps::LlmSteps,
+    LlmChain, Maintenance, Verbose, WiringError, WiringFault, link::Link, steps::LlmSteps,
     wiring::Wiring,
 };
 
@@ -27,7 +27,7 @@ pub struct LlmChainBuilder {
     output_key: Option<Cow<'static, str>>,
     inputs: Option<Vec<String>>,
     allow_unused: Vec<String>,
-    tidying: Tidying,
+    maintenance: Maintenance,
 }
 
 impl LlmChainBuilder {
@@ -94,8 +94,8 @@ impl LlmChainBuilder {
     }
 
     /// Sets when the memory's work after an answer is done. The default is before the call returns.
-    pub fn tidying(mut self, tidying: Tidying) -> Self {
-        self.tidying = tidying;
+    pub fn maintenance(mut self, maintenance: Maintenance) -> Self {
+        self.maintenance = maintenance;
         self
     }
 
@@ -126,7 +126,7 @@ impl LlmChainBuilder {
         }
         let name = self.name.unwrap_or(Cow::Borrowed("LLMChain"));
         let steps = LlmSteps { name, prompt, model, parser: self.parser, output_key };
-        let link = self.memory.map(|memory| Link::new(memory, names, self.tidying));
+        let link = self.memory.map(|memory| Link::new(memory, names, self.maintenance));
         Ok(LlmChain::new(steps, link, observers.into()))
     }
 }

@@ -61,7 +61,7 @@ pub use self::{
     chain::{Answer, Chain, RunContext, Streaming},
     conversations::Conversations,
     error::{ChainError, NotSaved},
-    link::Tidying,
+    link::Maintenance,
     llm_chain::LlmChain,
     outcome::Outcome,
     parser::{

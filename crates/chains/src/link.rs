@@ -12,12 +12,12 @@ use crate::{Answer, ChainError, NotSaved, RunContext, queue::Queue, wiring::Turn
 /// When a memory's work after an answer (a summary, say) is done.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Tidying {
+pub enum Maintenance {
     /// Before the call returns.
     #[default]
-    BeforeReturn,
-    /// When the caller says so, off the answer's path, with `tidy()`.
-    ByCaller,
+    Inline,
+    /// When the caller says so, off the answer's path, with `maintain()`.
+    Deferred,
 }
 
 /// A memory, with the names that were fixed when the chain was built.
@@ -26,12 +26,12 @@ pub(crate) struct Link {
     pub(crate) queue: Arc<Queue>,
     /// Absent only for a memory that saves no turns.
     names: TurnNames,
-    tidying: Tidying,
+    maintenance: Maintenance,
 }
 
 impl Link {
-    pub(crate) fn new(memory: Arc<dyn Memory>, names: TurnNames, tidying: Tidying) -> Self {
-        Self { memory, queue: Arc::default(), names, tidying }
+    pub(crate) fn new(memory: Arc<dyn Memory>, names: TurnNames, maintenance: Maintenance) -> Self {
+        Self { memory, queue: Arc::default(), names, maintenance }
     }
 
     /// Returns the memory itself: called through the `Arc`, each of its futures would be boxed twice.
@@ -91,17 +91,17 @@ impl Link {
                 return Err(ChainError::NotSaved(Box::new(not_saved)));
             }
         }
-        if self.tidying == Tidying::BeforeReturn && self.memory.needs_tidying() {
-            match self.memory().tidy().await {
+        if self.maintenance == Maintenance::Inline && self.memory.needs_maintenance() {
+            match self.memory().maintain().await {
                 Ok(saved) => warn(context, &saved.warnings),
-                Err(error) => warn(context, &[untidy(error)]),
+                Err(error) => warn(context, &[not_maintained(error)]),
             }
         }
         Ok(())
     }
 }
 
-fn untidy(error: MemoryError) -> Warning {
+fn not_maintained(error: MemoryError) -> Warning {
     let source: Box<dyn Error + Send + Sync> = Box::new(error);
     Warning::new(
         "the memory could not be tidied up, and will try again after the next turn",
@@ -119,7 +119,7 @@ impl fmt::Debug for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Link")
             .field("names", &self.names)
-            .field("tidying", &self.tidying)
+            .field("maintenance", &self.maintenance)
             .finish_non_exhaustive()
     }
 }

@@ -148,15 +148,15 @@ impl LlmChain {
         ChainStream::start(self.clone(), inputs, options).await
     }
 
-    /// Does the memory's work after an answer, for a chain built with [`Tidying::ByCaller`](crate::Tidying::ByCaller). The
+    /// Does the memory's work after an answer, for a chain built with [`Maintenance::Deferred`](crate::Maintenance::Deferred). The
     /// conversation's calls wait for it.
     ///
     /// # Errors
     /// [`MemoryError`]. A failure costs nothing: the next time tries again.
-    pub async fn tidy(&self) -> Result<Saved, MemoryError> {
+    pub async fn maintain(&self) -> Result<Saved, MemoryError> {
         let Some(link) = &self.inner.link else { return Ok(Saved::default()) };
         let _permit = link.queue.enter().await;
-        link.memory().tidy().await
+        link.memory().maintain().await
     }
 }
 

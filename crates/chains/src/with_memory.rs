@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use conversant_core::{CallOptions, Memory, MemoryError, Observer, Saved, Variables};
 
 use crate::{
-    Chain, ChainError, ChainStream, Outcome, Tidying, WiringError, call, chain::Observers,
+    Chain, ChainError, ChainStream, Maintenance, Outcome, WiringError, call, chain::Observers,
     link::Link, stream::Streamable, wiring::Wiring,
 };
 
@@ -80,7 +80,7 @@ impl<C: Chain + 'static> WithMemory<C> {
             allow_unused: &[],
         };
         let names = wiring.check(Vec::new())?;
-        let link = Link::new(Arc::new(memory), names, Tidying::BeforeReturn);
+        let link = Link::new(Arc::new(memory), names, Maintenance::Inline);
         Ok(Self {
             inner: Arc::new(Inner { chain, link, observers: observers.into_iter().collect() }),
         })
@@ -133,9 +133,9 @@ impl<C: Chain + 'static> WithMemory<C> {
     ///
     /// # Errors
     /// [`MemoryError`]. A failure costs nothing: the next time tries again.
-    pub async fn tidy(&self) -> Result<Saved, MemoryError> {
+    pub async fn maintain(&self) -> Result<Saved, MemoryError> {
         let _permit = self.inner.link.queue.enter().await;
-        self.inner.link.memory().tidy().await
+        self.inner.link.memory().maintain().await
     }
 }
 

@@ -191,25 +191,55 @@ macro_rules! forward_history {
 }
 forward_history!(&H, Box<H>, std::sync::Arc<H>);
 
-/// Where a conversation stands: how many messages it has, since it was last cleared.
+/// A position in a session: how many messages it has had since it was last cleared, and which turn
+/// was its last.
 ///
-/// The default is a conversation that was never written. `Display` is the epoch, a dot, and the messages.
+/// The default is the version of a session that was never written. `Display` is the epoch, a dot,
+/// and the number of messages.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
 )]
 pub struct Version {
-    /// How often the session was cleared.
+    /// The number of times the session was cleared.
     pub epoch: u64,
-    /// How many messages it has had since then.
+    /// The number of messages since then.
     pub messages: u64,
+    /// A fingerprint of the last turn's id ([`TurnId::fingerprint`]), or 0 if it is not known.
+    ///
+    /// Two sessions with as many messages can be different conversations: a store may have been
+    /// emptied, restored from a backup or replaced while a service was running. The fingerprint
+    /// tells them apart.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub tip: u64,
 }
 
 impl Version {
-    /// Creates a version.
+    /// Creates a version whose last turn is not known.
     #[must_use]
     pub const fn new(epoch: u64, messages: u64) -> Self {
-        Self { epoch, messages }
+        Self { epoch, messages, tip: 0 }
     }
+
+    /// Sets the fingerprint of the last turn's id.
+    #[must_use]
+    pub const fn with_tip(mut self, tip: u64) -> Self {
+        self.tip = tip;
+        self
+    }
+
+    /// Returns whether both versions are the same position of the same conversation. A tip that is
+    /// not known (0) matches any other.
+    #[must_use]
+    pub const fn matches(self, other: Self) -> bool {
+        self.epoch == other.epoch
+            && self.messages == other.messages
+            && (self.tip == other.tip || self.tip == 0 || other.tip == 0)
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl fmt::Display for Version {
@@ -312,6 +342,15 @@ pub enum Expect {
 }
 
 impl Expect {
+    /// Returns the version that is expected, if one is.
+    #[must_use]
+    pub const fn version(self) -> Option<Version> {
+        match self {
+            Self::Any => None,
+            Self::SameEpoch(version) | Self::Exactly(version) => Some(version),
+        }
+    }
+
     /// Checks a session's version against what is expected of it: the rule for every store.
     ///
     /// # Errors
@@ -319,8 +358,11 @@ impl Expect {
     pub fn check(self, current: Version) -> Result<(), HistoryError> {
         let (expected, holds) = match self {
             Self::Any => return Ok(()),
-            Self::SameEpoch(version) => (version, version.epoch == current.epoch),
-            Self::Exactly(version) => (version, version == current),
+            Self::SameEpoch(version) => {
+                let same = version.messages != current.messages || version.matches(current);
+                (version, version.epoch == current.epoch && same)
+            }
+            Self::Exactly(version) => (version, version.matches(current)),
         };
         if holds { Ok(()) } else { Err(HistoryError::Stale { expected, current }) }
     }

@@ -69,9 +69,9 @@ pub use self::{
     messages::{Chunk, Iter, Messages},
     model::{
         ApiError, CallOptions, ChatModel, ChatRequest, Choice, CompletionModel, CompletionRequest,
-        DecodeError, Delta, FinishReason, LanguageModel, ModelError, Partial, Reply, ReplyStream,
-        ResponseFormat, StatusKind, TimeoutPhase, ToolCallDelta, ToolChoice, ToolDefinition,
-        TransportPhase, Usage,
+        DecodeError, Delta, FinishReason, LanguageModel, ModelError, PartialReply, Reply,
+        ReplyStream, ResponseFormat, StatusKind, TimeoutPhase, ToolCallDelta, ToolChoice,
+        ToolDefinition, TransportPhase, Usage,
     },
     nearest::nearest,
     observer::{Event, Observer},

@@ -12,7 +12,7 @@ use crate::{
 ///
 /// **Who implements it**: memory crates, and whoever has a view of their own. **Who calls it**: a chain, for each call in this
 /// order: [`load`](Self::load) before the prompt is formatted; then, if the model answered, [`save`](Self::save) with the turn and the
-/// ticket of that load, once or more often (a save is idempotent by the turn's id); then [`tidy`](Self::tidy). If anything fails
+/// ticket of that load, once or more often (a save is idempotent by the turn's id); then [`maintain`](Self::maintain). If anything fails
 /// before the answer is there, only [`abandon`](Self::abandon) is called, so `load` must change nothing of the conversation. Calls on one conversation do not overlap
 /// within one chain.
 ///
@@ -76,12 +76,12 @@ pub trait Memory: Send + Sync {
     }
 
     /// Does the work that may come after an answer, such as a summary. A failure costs nothing: the next call tries again.
-    async fn tidy(&self) -> Result<Saved, MemoryError> {
+    async fn maintain(&self) -> Result<Saved, MemoryError> {
         Ok(Saved::default())
     }
 
-    /// Returns whether [`tidy`](Self::tidy) may find something to do now. A chain asks after each turn, and does not call it in vain.
-    fn needs_tidying(&self) -> bool {
+    /// Returns whether [`maintain`](Self::maintain) may find something to do now. A chain asks after each turn, and does not call it in vain.
+    fn needs_maintenance(&self) -> bool {
         true
     }
 
@@ -111,11 +111,11 @@ macro_rules! forward_memory {
             async fn abandon(&self, ticket: Ticket) {
                 (**self).abandon(ticket).await;
             }
-            async fn tidy(&self) -> Result<Saved, MemoryError> {
-                (**self).tidy().await
+            async fn maintain(&self) -> Result<Saved, MemoryError> {
+                (**self).maintain().await
             }
-            fn needs_tidying(&self) -> bool {
-                (**self).needs_tidying()
+            fn needs_maintenance(&self) -> bool {
+                (**self).needs_maintenance()
             }
             async fn clear(&self) -> Result<(), MemoryError> {
                 (**self).clear().await

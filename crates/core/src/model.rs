@@ -10,7 +10,9 @@ mod tools;
 use async_trait::async_trait;
 
 pub use self::{
-    error::{ApiError, DecodeError, ModelError, Partial, StatusKind, TimeoutPhase, TransportPhase},
+    error::{
+        ApiError, DecodeError, ModelError, PartialReply, StatusKind, TimeoutPhase, TransportPhase,
+    },
     language_model::LanguageModel,
     reply::{Choice, FinishReason, Reply, Usage},
     request::{CallOptions, ChatRequest, CompletionRequest},

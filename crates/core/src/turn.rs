@@ -55,6 +55,19 @@ impl TurnId {
     pub const fn as_bytes(&self) -> &[u8; 16] {
         self.0.as_bytes()
     }
+
+    /// Returns 64 bits that tell this id from others, and are never 0: the [`tip`](Version::tip)
+    /// of a [`Version`].
+    ///
+    /// The two halves of the id, combined by exclusive or. Stores may keep it, so it never changes.
+    #[must_use]
+    pub const fn fingerprint(&self) -> u64 {
+        let (high, low) = self.0.as_u64_pair();
+        match high ^ low {
+            0 => 1,
+            bits => bits,
+        }
+    }
 }
 
 impl fmt::Display for TurnId {

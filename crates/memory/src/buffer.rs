@@ -85,7 +85,7 @@ impl Memory for BufferMemory {
         Ok(Saved::default())
     }
 
-    fn needs_tidying(&self) -> bool {
+    fn needs_maintenance(&self) -> bool {
         false
     }
 

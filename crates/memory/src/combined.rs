@@ -156,10 +156,10 @@ impl Memory for CombinedMemory {
     }
 
     /// Tidies each memory; one that fails keeps no other from it.
-    async fn tidy(&self) -> Result<Saved, MemoryError> {
+    async fn maintain(&self) -> Result<Saved, MemoryError> {
         let mut all = Saved::default();
         for memory in &self.memories {
-            match memory.tidy().await {
+            match memory.maintain().await {
                 Ok(saved) => all.warnings.extend(saved.warnings),
                 Err(error) => {
                     let what = "one of the combined memories could not be tidied";
@@ -170,8 +170,8 @@ impl Memory for CombinedMemory {
         Ok(all)
     }
 
-    fn needs_tidying(&self) -> bool {
-        self.memories.iter().any(|memory| memory.needs_tidying())
+    fn needs_maintenance(&self) -> bool {
+        self.memories.iter().any(|memory| memory.needs_maintenance())
     }
 
     async fn clear(&self) -> Result<(), MemoryError> {

@@ -37,7 +37,7 @@ const KNOWN: &[Piece] = &[
 /// Shows the last `k` turns and what is known of the names that the user's words speak of. LangChain's `ConversationEntityMemory`.
 ///
 /// Two variables: `history`, as text or as messages, and `entities`, a map from each name to what is known of it. Finding the names
-/// asks the model while loading; what is known is rewritten after the turn, by [`tidy`](Memory::tidy), and kept beside the
+/// asks the model while loading; what is known is rewritten after the turn, by [`maintain`](Memory::maintain), and kept beside the
 /// conversation, so it survives a restart. A model that fails costs neither answer nor turn: a
 /// [`Warning`](conversant_core::Warning) tells why, and the next turn makes up for it.
 ///
@@ -66,7 +66,7 @@ const KNOWN: &[Piece] = &[
 /// let inputs = vars! { "input" => "Ada lives in Lisbon" };
 /// let ticket = memory.load(LoadContext::new(&inputs)).await?.ticket;
 /// memory.save(&Turn::exchange("Ada lives in Lisbon", "How nice!"), ticket).await?;
-/// memory.tidy().await?; // a chain does this after each answer
+/// memory.maintain().await?; // a chain does this after each answer
 ///
 /// let loaded = memory.load(LoadContext::new(&vars! { "input" => "Where is she?" })).await?;
 /// assert_eq!(loaded.variables.get("entities"), Some(&json!({"Ada": "Ada lives in Lisbon."}).into()));
@@ -274,7 +274,7 @@ impl Memory for EntityMemory {
         Ok(warning.into_iter().fold(Saved::default(), Saved::with_warning))
     }
 
-    async fn tidy(&self) -> Result<Saved, MemoryError> {
+    async fn maintain(&self) -> Result<Saved, MemoryError> {
         Ok(self.go_on().await.err().map_or_else(Saved::default, |error| {
             let what = "what is known of a turn's names was not written; the next turn tries again";
             Saved::default().with_warning(Warning::new(what, Some(error)))

@@ -36,7 +36,7 @@ const FACTS: &[Piece] = &[
 /// Shows the facts about what the user's words speak of, as text or as system messages. LangChain's `ConversationKGMemory`.
 ///
 /// Finding what the words speak of asks the model while loading. Facts are drawn from the user's words after the turn, by
-/// [`tidy`](Memory::tidy), and kept beside the conversation, so they survive a restart. A model that fails costs neither answer nor
+/// [`maintain`](Memory::maintain), and kept beside the conversation, so they survive a restart. A model that fails costs neither answer nor
 /// turn: a [`Warning`](conversant_core::Warning) tells why, and the next turn makes up for it.
 ///
 /// # Examples
@@ -60,7 +60,7 @@ const FACTS: &[Piece] = &[
 /// # async fn main() -> Result<(), conversant_core::MemoryError> {
 /// let memory = KnowledgeGraphMemory::new(LanguageModel::chat(Scribe));
 /// memory.save(&Turn::exchange("Ada lives in Lisbon", "How nice!"), Ticket::default()).await?;
-/// memory.tidy().await?; // a chain does this after each answer
+/// memory.maintain().await?; // a chain does this after each answer
 ///
 /// let loaded = memory.load(LoadContext::new(&vars! { "input" => "Where is Ada?" })).await?;
 /// assert_eq!(loaded.variables, vars! { "history" => "On Ada: Ada lives in Lisbon." });
@@ -226,7 +226,7 @@ impl Memory for KnowledgeGraphMemory {
         Ok(warning.into_iter().fold(Saved::default(), Saved::with_warning))
     }
 
-    async fn tidy(&self) -> Result<Saved, MemoryError> {
+    async fn maintain(&self) -> Result<Saved, MemoryError> {
         Ok(self.go_on().await.err().map_or_else(Saved::default, |error| {
             let what = "the facts of a turn were not drawn from it; the next turn tries again";
             Saved::default().with_warning(Warning::new(what, Some(error)))

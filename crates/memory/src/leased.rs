@@ -112,12 +112,12 @@ impl<M: Memory> Memory for LeasedMemory<M> {
         }
     }
 
-    async fn tidy(&self) -> Result<Saved, MemoryError> {
-        self.memory.tidy().await
+    async fn maintain(&self) -> Result<Saved, MemoryError> {
+        self.memory.maintain().await
     }
 
-    fn needs_tidying(&self) -> bool {
-        self.memory.needs_tidying()
+    fn needs_maintenance(&self) -> bool {
+        self.memory.needs_maintenance()
     }
 
     async fn clear(&self) -> Result<(), MemoryError> {

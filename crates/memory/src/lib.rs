@@ -21,7 +21,7 @@
 //!
 //! All but the last three have a conversation of their own, in memory, unless they are given another with `with_history`. Keys, prefixes and
 //! defaults are LangChain's. Limits cut by whole turns; [`Trim::LangChain`] cuts as LangChain does. Memories that ask a model work
-//! in [`tidy`](conversant_core::Memory::tidy), which a chain calls after each answer; whoever keeps a memory by hand calls it too.
+//! in [`maintain`](conversant_core::Memory::maintain), which a chain calls after each answer; whoever keeps a memory by hand calls it too.
 //!
 //! # Examples
 //!

@@ -5,7 +5,7 @@ use conversant_core::{
     LoadContext, Loaded, Memory, MemoryError, Saved, Slot, Ticket, Turn, TurnKeys,
 };
 
-/// Shows another memory and leaves it as it is: saving, tidying and clearing do nothing. LangChain's `ReadOnlySharedMemory`, for a chain that needs
+/// Shows another memory and leaves it as it is: saving, maintenance and clearing do nothing. LangChain's `ReadOnlySharedMemory`, for a chain that needs
 /// to know of a conversation that another chain has.
 ///
 /// # Examples
@@ -66,7 +66,7 @@ impl<M: Memory> Memory for ReadOnlyMemory<M> {
         self.memory.abandon(ticket).await;
     }
 
-    fn needs_tidying(&self) -> bool {
+    fn needs_maintenance(&self) -> bool {
         false
     }
 

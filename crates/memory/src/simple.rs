@@ -58,7 +58,7 @@ impl Memory for SimpleMemory {
         Ok(Saved::default())
     }
 
-    fn needs_tidying(&self) -> bool {
+    fn needs_maintenance(&self) -> bool {
         false
     }
 

@@ -74,7 +74,7 @@ impl Memory for StringBufferMemory {
         Ok(Saved::default())
     }
 
-    fn needs_tidying(&self) -> bool {
+    fn needs_maintenance(&self) -> bool {
         false
     }
 

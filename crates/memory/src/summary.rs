@@ -15,7 +15,7 @@ use crate::{
 
 /// Shows a summary of the conversation, as text or as a system message. LangChain's `ConversationSummaryMemory`.
 ///
-/// The summary is rewritten after each turn, by [`tidy`](Memory::tidy), and kept beside the conversation with the point that it goes to, so it
+/// The summary is rewritten after each turn, by [`maintain`](Memory::maintain), and kept beside the conversation with the point that it goes to, so it
 /// survives a restart. A message counts as covered once its summary is stored and not before: if the model fails, if the call is cancelled, or if
 /// the answer is empty, the turn is shown after the summary as it was said, a [`Warning`](conversant_core::Warning) tells
 /// why, and the next turn tries again.
@@ -43,7 +43,7 @@ use crate::{
 /// let loaded = memory.load(LoadContext::new(&vars! {})).await?;
 /// assert_eq!(loaded.variables, vars! { "history" => "Human: hi\nAI: hello" });
 ///
-/// memory.tidy().await?; // a chain does this after each answer
+/// memory.maintain().await?; // a chain does this after each answer
 /// let loaded = memory.load(LoadContext::new(&vars! {})).await?;
 /// assert_eq!(loaded.variables, vars! { "history" => "They greeted each other." });
 /// # Ok(())
@@ -150,7 +150,7 @@ impl Memory for SummaryMemory {
         Ok(Saved::default())
     }
 
-    async fn tidy(&self) -> Result<Saved, MemoryError> {
+    async fn maintain(&self) -> Result<Saved, MemoryError> {
         Ok(self.go_on().await.err().map_or_else(Saved::default, not_written))
     }
 

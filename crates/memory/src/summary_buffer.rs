@@ -24,7 +24,7 @@ use crate::{
 /// Shows the last turns that fit into a limit of tokens, after a summary of all before them, as text or as messages. LangChain's
 /// `ConversationSummaryBufferMemory`.
 ///
-/// What exceeds the limit is summarised after the turn, by [`tidy`](Memory::tidy), and the summary is kept beside the conversation with the point that it
+/// What exceeds the limit is summarised after the turn, by [`maintain`](Memory::maintain), and the summary is kept beside the conversation with the point that it
 /// goes to, so it survives a restart. A message counts as covered once its summary is stored and not before: if the model fails, if the call
 /// is cancelled, or if the answer is empty, all that the summary does not cover is shown, above the limit though it is, a
 /// [`Warning`](conversant_core::Warning) tells why, and the next turn tries again.
@@ -62,7 +62,7 @@ use crate::{
 /// let memory = SummaryBufferMemory::new(LanguageModel::chat(Scribe), Words).with_max_token_limit(9);
 /// memory.save(&Turn::exchange("hi", "hello"), Ticket::default()).await?;
 /// memory.save(&Turn::exchange("how are you?", "fine"), Ticket::default()).await?;
-/// memory.tidy().await?; // a chain does this after each answer
+/// memory.maintain().await?; // a chain does this after each answer
 ///
 /// let loaded = memory.load(LoadContext::new(&vars! {})).await?;
 /// let shown = "System: They greeted.\nHuman: how are you?\nAI: fine";
@@ -202,7 +202,7 @@ impl Memory for SummaryBufferMemory {
         Ok(Saved::default())
     }
 
-    async fn tidy(&self) -> Result<Saved, MemoryError> {
+    async fn maintain(&self) -> Result<Saved, MemoryError> {
         Ok(match self.shrink().await {
             Ok(warning) => warning.into_iter().fold(Saved::default(), Saved::with_warning),
             Err(error) => not_written(error),

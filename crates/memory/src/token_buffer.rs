@@ -202,11 +202,11 @@ impl Memory for TokenBufferMemory {
     }
 
     /// Notes the system messages that the conversation opens with, once something of it was cut off.
-    async fn tidy(&self) -> Result<Saved, MemoryError> {
+    async fn maintain(&self) -> Result<Saved, MemoryError> {
         Ok(self.opening.note(&self.conversation).await)
     }
 
-    fn needs_tidying(&self) -> bool {
+    fn needs_maintenance(&self) -> bool {
         self.opening.is_unnoted()
     }
 

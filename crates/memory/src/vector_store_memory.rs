@@ -21,7 +21,7 @@ use crate::{
 /// `VectorStoreRetrieverMemory`.
 ///
 /// As text, the nearest comes first, as in the reference; as messages, turns come in the order in which they were said. The conversation is kept in the
-/// history; [`tidy`](Memory::tidy) adds its turns to the vector store, which is for this conversation alone: clearing the memory
+/// history; [`maintain`](Memory::maintain) adds its turns to the vector store, which is for this conversation alone: clearing the memory
 /// clears it. If it fails, a [`Warning`](conversant_core::Warning) tells why, and the next turn makes up for it.
 ///
 /// # Examples
@@ -47,7 +47,7 @@ use crate::{
 /// for (question, answer) in [("I like pizza", "Noted."), ("I like chess", "Noted.")] {
 ///     memory.save(&Turn::exchange(question, answer), Ticket::default()).await?;
 /// }
-/// memory.tidy().await?; // a chain does this after each answer
+/// memory.maintain().await?; // a chain does this after each answer
 ///
 /// let loaded = memory.load(LoadContext::new(&vars! { "input" => "What shall I eat?" })).await?;
 /// assert_eq!(loaded.variables, vars! { "history" => "Human: I like pizza\nAI: Noted." });
@@ -183,7 +183,7 @@ impl Memory for VectorStoreMemory {
         Ok(Saved::default())
     }
 
-    async fn tidy(&self) -> Result<Saved, MemoryError> {
+    async fn maintain(&self) -> Result<Saved, MemoryError> {
         Ok(self.go_on().await.err().map_or_else(Saved::default, |error| {
             let what = "a turn was not added to the vector store; the next turn tries again";
             Saved::default().with_warning(Warning::new(what, Some(error)))

@@ -150,11 +150,11 @@ impl Memory for WindowMemory {
     }
 
     /// Notes the system messages that the conversation opens with, for a process that comes later.
-    async fn tidy(&self) -> Result<Saved, MemoryError> {
+    async fn maintain(&self) -> Result<Saved, MemoryError> {
         Ok(self.opening.note(&self.conversation).await)
     }
 
-    fn needs_tidying(&self) -> bool {
+    fn needs_maintenance(&self) -> bool {
         self.opening.is_unnoted()
     }
 

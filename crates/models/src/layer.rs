@@ -22,7 +22,7 @@ pub use self::{
 /// The error of a call whose turn would come after its deadline.
 fn too_late(what: &str, deadline: Instant) -> ModelError {
     let left = deadline.saturating_duration_since(Instant::now()).as_secs_f64();
-    ModelError::provider(
+    ModelError::custom(
         format!(
             "the call would have to wait for its {what} beyond its deadline, {left:.3} s from now"
         ),

@@ -32,7 +32,7 @@ pub type ScriptedCompletion = Scripted<CompletionRequest>;
 /// [`ScriptedCompletion`] over text.
 ///
 /// Lines are given in the order of the calls, whether these ask for a whole answer or for a
-/// stream. A script that is used up is a [`ModelError::Provider`] that says so and is not
+/// stream. A script that is used up is a [`ModelError::Custom`] that says so and is not
 /// retryable. Clones are handles to the same model, so a test keeps one and gives one away. It
 /// needs no runtime.
 ///
@@ -51,7 +51,7 @@ pub type ScriptedCompletion = Scripted<CompletionRequest>;
 /// while let Some(delta) = stream.next().await {
 ///     println!("{:?}", delta?); // "I'm ", "fine.", the whole reply
 /// }
-/// assert!(matches!(model.generate(&request).await, Err(ModelError::Provider { .. })));
+/// assert!(matches!(model.generate(&request).await, Err(ModelError::Custom { .. })));
 /// assert_eq!(model.requests().len(), 3);
 /// assert_eq!(model.requests()[0].messages.to_string(), "Human: Hi there my friend");
 /// # Ok::<(), ModelError>(())
@@ -156,7 +156,7 @@ impl<Q: Clone> Scripted<Q> {
 
 fn exhausted(given: usize) -> Line {
     let replies = if given == 1 { "reply" } else { "replies" };
-    ModelError::provider(format!("script exhausted after {given} {replies}"), false, None).into()
+    ModelError::custom(format!("script exhausted after {given} {replies}"), false, None).into()
 }
 
 #[async_trait]

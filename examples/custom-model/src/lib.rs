@@ -25,7 +25,7 @@ impl ChatModel for Eliza {
     async fn generate(&self, request: &ChatRequest) -> Result<Reply, ModelError> {
         let heard = request.messages.iter().rfind(|message| *message.role() == Role::Human);
         let Some(heard) = heard else {
-            return Err(ModelError::provider("there is no human message to answer", false, None));
+            return Err(ModelError::custom("there is no human message to answer", false, None));
         };
         let mut said = answer(&heard.text());
         // A model stops before the first of the texts that the call names.

@@ -17,7 +17,7 @@ pub(crate) fn run(input: &Json) -> Result<Json, Failure> {
     let reply = decode_chat_response(body.as_bytes()).map_err(|error| Failure::broken(&error))?;
     let usage = reply
         .usage
-        .map(|usage| json!({"input": usage.input, "output": usage.output, "total": usage.total}));
+        .map(|usage| json!({"input": usage.input_tokens, "output": usage.output_tokens, "total": usage.total_tokens}));
     Ok(json!({
         "content": reply.message.content(),
         "tool_calls": reply.message.tool_calls(),

@@ -84,7 +84,7 @@ async fn save(built: &Built, inputs: &Variables, outputs: &Variables) -> Result<
 
 async fn save_turn(memory: &dyn Memory, turn: &Turn) -> Result<(), Failure> {
     memory.save(turn, Ticket::default()).await?;
-    memory.tidy().await?;
+    memory.maintain().await?;
     Ok(())
 }
 

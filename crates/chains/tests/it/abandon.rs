@@ -15,13 +15,13 @@ use crate::fixtures::text_prompt;
 struct Noted {
     slots: [Slot; 1],
     notes: Arc<Mutex<Vec<String>>>,
-    is_untidy: bool,
+    needs_maintenance: bool,
 }
 
 impl Noted {
-    fn new(notes: &Arc<Mutex<Vec<String>>>, is_untidy: bool) -> Self {
+    fn new(notes: &Arc<Mutex<Vec<String>>>, needs_maintenance: bool) -> Self {
         let slots = [Slot::text("chat_history")];
-        Self { slots, notes: Arc::clone(notes), is_untidy }
+        Self { slots, notes: Arc::clone(notes), needs_maintenance }
     }
 
     fn note(&self, what: &str, ticket: &Ticket) {
@@ -49,12 +49,12 @@ impl Memory for Noted {
     async fn abandon(&self, ticket: Ticket) {
         self.note("abandon", &ticket);
     }
-    async fn tidy(&self) -> Result<Saved, MemoryError> {
-        self.notes.lock().unwrap().push("tidy".to_owned());
+    async fn maintain(&self) -> Result<Saved, MemoryError> {
+        self.notes.lock().unwrap().push("maintain".to_owned());
         Ok(Saved::default())
     }
-    fn needs_tidying(&self) -> bool {
-        self.is_untidy
+    fn needs_maintenance(&self) -> bool {
+        self.needs_maintenance
     }
     async fn clear(&self) -> Result<(), MemoryError> {
         Ok(())
@@ -63,7 +63,7 @@ impl Memory for Noted {
 
 #[tokio::test]
 async fn each_load_is_saved_or_abandoned() {
-    let broken = || ModelError::provider("broken", false, None);
+    let broken = || ModelError::custom("broken", false, None);
     let model = ScriptedChat::new([
         Line::text("fine"),
         Line::from(broken()),
@@ -96,13 +96,15 @@ async fn each_load_is_saved_or_abandoned() {
 }
 
 #[tokio::test]
-async fn a_memory_is_tidied_after_its_turn_if_there_is_something_to_tidy() {
-    for (is_untidy, expected) in [(true, "load 7, save 7, tidy"), (false, "load 7, save 7")] {
+async fn a_memory_is_maintained_after_its_turn_if_it_needs_it() {
+    for (needs_maintenance, expected) in
+        [(true, "load 7, save 7, maintain"), (false, "load 7, save 7")]
+    {
         let notes = Arc::new(Mutex::new(Vec::new()));
         let chain = LlmChain::builder()
             .prompt(text_prompt())
             .model(ScriptedChat::new(["fine"]))
-            .memory(Noted::new(&notes, is_untidy))
+            .memory(Noted::new(&notes, needs_maintenance))
             .build()
             .unwrap();
         chain.predict(vars! { "human_input" => "hi" }).await.unwrap();

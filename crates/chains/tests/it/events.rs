@@ -16,7 +16,7 @@ fn logged(model: &ScriptedChat, history: &TestHistory) -> (LlmChain, Log) {
 
 #[tokio::test]
 async fn each_way_to_end_has_its_events() {
-    let failure = ModelError::provider("out of order", false, None);
+    let failure = ModelError::custom("out of order", false, None);
     let model = ScriptedChat::new([Line::text("one"), Line::from(failure), Line::text("two")]);
     let history = TestHistory::default();
     let (chain, log) = logged(&model, &history);

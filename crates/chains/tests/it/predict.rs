@@ -146,7 +146,7 @@ async fn an_answer_that_could_not_be_saved_is_in_the_error_and_can_be_saved_late
 #[tokio::test]
 async fn error_messages() {
     let failing =
-        || ScriptedChat::new([Line::from(ModelError::provider("out of order", true, None))]);
+        || ScriptedChat::new([Line::from(ModelError::custom("out of order", true, None))]);
     let history = TestHistory::default();
     let chat = chain(&failing(), &history);
     let mut told = Vec::new();

@@ -35,7 +35,7 @@ async fn the_turn_is_saved_at_the_clean_end_before_done_comes() {
 
 #[tokio::test]
 async fn a_stream_that_fails_or_is_cut_saves_nothing() {
-    let broken = Line::pieces(["Hel"]).then_error(ModelError::provider("broken", true, None));
+    let broken = Line::pieces(["Hel"]).then_error(ModelError::custom("broken", true, None));
     for (line, expected) in [
         (broken, "error: the model did not answer: the model failed: broken"),
         (

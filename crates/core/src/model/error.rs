@@ -90,7 +90,7 @@ pub enum ModelError {
         /// Why the model ended.
         finish_reason: FinishReason,
         /// What it had said.
-        partial: Partial,
+        partial: PartialReply,
     },
     /// The model refuses to answer.
     #[error("the model refused to answer")]
@@ -110,7 +110,7 @@ pub enum ModelError {
     #[error("the model's answer was cut off in mid-stream")]
     StreamTruncated {
         /// What had come.
-        partial: Partial,
+        partial: PartialReply,
         /// The cause, if there is one beside the end itself.
         source: Option<BoxError>,
     },
@@ -120,14 +120,14 @@ pub enum ModelError {
         /// What the server says of it.
         error: Box<ApiError>,
         /// What had come.
-        partial: Partial,
+        partial: PartialReply,
     },
     /// The call was given up by whoever made it.
     #[error("the call of the model was cancelled")]
     Cancelled,
     /// A model of another kind failed: for models of one's own.
     #[error("the model failed: {what}")]
-    Provider {
+    Custom {
         /// What went wrong, without what was said.
         what: String,
         /// Whether the same call may succeed later.
@@ -146,17 +146,17 @@ impl ModelError {
 
     /// Creates the error of a model of one's own.
     #[must_use]
-    pub fn provider(
+    pub fn custom(
         what: impl Into<String>,
         retryable: bool,
         source: impl Into<Option<BoxError>>,
     ) -> Self {
-        Self::Provider { what: what.into(), retryable, source: source.into() }
+        Self::Custom { what: what.into(), retryable, source: source.into() }
     }
 
     /// Creates the error of a stream that ended without its end.
     #[must_use]
-    pub const fn truncated(partial: Partial) -> Self {
+    pub const fn truncated(partial: PartialReply) -> Self {
         Self::StreamTruncated { partial, source: None }
     }
 
@@ -173,7 +173,7 @@ impl ModelError {
             Self::Status { error, .. } | Self::ApiErrorInBody { error } => {
                 error.kind.is_retryable()
             }
-            Self::Provider { retryable, .. } => *retryable,
+            Self::Custom { retryable, .. } => *retryable,
             Self::Config { .. }
             | Self::Tls { .. }
             | Self::Redirect { .. }
@@ -205,7 +205,7 @@ impl ModelError {
 
     /// Returns the part of an answer that had come, if one had.
     #[must_use]
-    pub fn partial(&self) -> Option<&Partial> {
+    pub fn partial(&self) -> Option<&PartialReply> {
         match self {
             Self::StreamTruncated { partial, .. }
             | Self::Stream { partial, .. }
@@ -452,12 +452,12 @@ impl From<DecodeError> for ModelError {
 /// The part of an answer that had come when it was cut off. It is no answer; `Debug` withholds it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Partial {
+pub struct PartialReply {
     /// The text.
     pub text: Withheld,
 }
 
-impl Partial {
+impl PartialReply {
     /// Creates it.
     #[must_use]
     pub fn new(text: impl Into<Withheld>) -> Self {

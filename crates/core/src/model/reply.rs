@@ -32,7 +32,7 @@ pub struct Reply {
     /// The server's id of the request, to name in a report to it.
     pub request_id: Option<String>,
     /// Whether the stream ended with its sentinel; `true` for an answer that was not streamed.
-    pub sentinel_seen: bool,
+    pub done_marker_seen: bool,
     /// The further answers, where more than one was asked for.
     pub alternatives: Vec<Choice>,
 }
@@ -47,7 +47,7 @@ impl Reply {
             usage: None,
             model: None,
             request_id: None,
-            sentinel_seen: true,
+            done_marker_seen: true,
             alternatives: Vec::new(),
         }
     }
@@ -82,8 +82,8 @@ impl Reply {
 
     /// Sets whether the stream ended with its sentinel.
     #[must_use]
-    pub const fn with_sentinel_seen(mut self, seen: bool) -> Self {
-        self.sentinel_seen = seen;
+    pub const fn with_done_marker_seen(mut self, seen: bool) -> Self {
+        self.done_marker_seen = seen;
         self
     }
 
@@ -213,39 +213,42 @@ impl fmt::Display for FinishReason {
     }
 }
 
-/// What a call used, in tokens.
+/// The tokens that a call used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Usage {
-    /// Tokens of the prompt.
-    pub input: u64,
-    /// Tokens of the answer, reasoning included.
-    pub output: u64,
-    /// Both together, as the server says.
-    pub total: u64,
-    /// Tokens of the prompt that came from the provider's cache, if it says.
-    pub cached_input: Option<u64>,
-    /// Tokens of reasoning, if the server says.
-    pub reasoning: Option<u64>,
+    /// Tokens of the prompt, including those read from or written to the provider's cache.
+    pub input_tokens: u64,
+    /// Tokens of the answer, including reasoning.
+    pub output_tokens: u64,
+    /// The total that the server reports, which is usually the sum of the two.
+    pub total_tokens: u64,
+    /// Tokens of the prompt that were read from the provider's cache, if the server reports them.
+    pub cached_tokens: Option<u64>,
+    /// Tokens of the prompt that were written to the provider's cache, if the server reports them.
+    pub cache_write_tokens: Option<u64>,
+    /// Tokens of reasoning, if the server reports them.
+    pub reasoning_tokens: Option<u64>,
 }
 
 impl Usage {
-    /// Creates it; the total is the sum.
+    /// Creates the usage of a call; the total is the sum.
     #[must_use]
-    pub const fn new(input: u64, output: u64) -> Self {
+    pub const fn new(input_tokens: u64, output_tokens: u64) -> Self {
         Self {
-            input,
-            output,
-            total: input.saturating_add(output),
-            cached_input: None,
-            reasoning: None,
+            input_tokens,
+            output_tokens,
+            total_tokens: input_tokens.saturating_add(output_tokens),
+            cached_tokens: None,
+            cache_write_tokens: None,
+            reasoning_tokens: None,
         }
     }
 
     /// Sets the total, where the server's is not the sum.
     #[must_use]
-    pub const fn with_total(mut self, total: u64) -> Self {
-        self.total = total;
+    pub const fn with_total_tokens(mut self, total_tokens: u64) -> Self {
+        self.total_tokens = total_tokens;
         self
     }
 }

@@ -9,7 +9,7 @@ use std::{
 
 use futures_core::Stream;
 
-use super::{ModelError, Partial, Reply};
+use super::{ModelError, PartialReply, Reply};
 
 /// A piece of an answer.
 ///
@@ -153,6 +153,12 @@ impl ReplyStream {
         Self::from_pieces(text.into_iter().chain([Ok(reply.into())]))
     }
 
+    /// Returns the text that has come so far. It is no answer until [`Delta::Done`] has come.
+    #[must_use]
+    pub fn partial(&self) -> &str {
+        &self.partial
+    }
+
     /// Returns the next piece, or `None` after the end.
     pub async fn next(&mut self) -> Option<Result<Delta, ModelError>> {
         poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
@@ -168,7 +174,7 @@ impl ReplyStream {
                 Some(Ok(Delta::Done(reply))) => return Ok(*reply),
                 Some(Ok(_)) => {}
                 Some(Err(error)) => return Err(error),
-                None => return Err(ModelError::truncated(Partial::default())),
+                None => return Err(ModelError::truncated(PartialReply::default())),
             }
         }
     }
@@ -181,7 +187,7 @@ impl Stream for ReplyStream {
         let Some(inner) = &mut self.inner else { return Poll::Ready(None) };
         let item = match ready!(inner.as_mut().poll_next(context)) {
             Some(item) => item,
-            None => Err(ModelError::truncated(Partial::new(std::mem::take(&mut self.partial)))),
+            None => Err(ModelError::truncated(PartialReply::new(self.partial.clone()))),
         };
         match &item {
             Ok(Delta::Text(text)) => self.partial.push_str(text),

@@ -4,7 +4,7 @@ use std::{error::Error, time::Duration};
 
 use conversant_core::{
     ApiError, DecodeError, FinishReason, HistoryError, KeyError, MemoryError, MissingVariable,
-    ModelError, ParseError, Partial, PromptError, SessionIdError, Slot, StatusKind,
+    ModelError, ParseError, PartialReply, PromptError, SessionIdError, Slot, StatusKind,
     StoredMessageError, TimeoutPhase, TransportPhase, TurnIdError, ValueKind, VectorStoreError,
     Version, Warning, vars,
 };
@@ -96,22 +96,22 @@ fn model_errors() {
             Box::new(ModelError::EmptyAnswer { finish_reason: Some(FinishReason::Length) }),
             Box::new(ModelError::Incomplete {
                 finish_reason: FinishReason::Length,
-                partial: Partial::new("half"),
+                partial: PartialReply::new("half"),
             }),
             Box::new(ModelError::Refused { text: "no".into() }),
             Box::new(ModelError::BodyTooLarge { what: "an event", limit: 4_194_304 }),
-            Box::new(ModelError::truncated(Partial::new("half"))),
+            Box::new(ModelError::truncated(PartialReply::new("half"))),
             Box::new(ModelError::StreamTruncated {
-                partial: Partial::default(),
+                partial: PartialReply::default(),
                 source: Some(cause()),
             }),
             Box::new(ModelError::Stream {
                 error: api(StatusKind::Server, None),
-                partial: Partial::new("half"),
+                partial: PartialReply::new("half"),
             }),
             Box::new(ModelError::Cancelled),
-            Box::new(ModelError::provider("the weights are missing", false, cause())),
-            Box::new(ModelError::provider("the queue is full", true, None)),
+            Box::new(ModelError::custom("the weights are missing", false, cause())),
+            Box::new(ModelError::custom("the queue is full", true, None)),
         ],
     );
 }
@@ -124,13 +124,13 @@ fn what_a_caller_can_do_about_a_model_error() {
         ModelError::Dns { source: cause() },
         ModelError::Timeout { phase: TimeoutPhase::Idle, after: Duration::ZERO },
         ModelError::Transport { phase: TransportPhase::Body, source: cause() },
-        ModelError::truncated(Partial::default()),
+        ModelError::truncated(PartialReply::default()),
         status(StatusKind::RateLimit),
         status(StatusKind::Overloaded),
         status(StatusKind::Server),
         status(StatusKind::Conflict),
         status(StatusKind::RequestTimeout),
-        ModelError::provider("x", true, None),
+        ModelError::custom("x", true, None),
     ];
     assert!(retryable.iter().all(ModelError::is_retryable));
     let not = [
@@ -143,7 +143,7 @@ fn what_a_caller_can_do_about_a_model_error() {
         status(StatusKind::Auth),
         status(StatusKind::QuotaExhausted),
         status(StatusKind::BadRequest),
-        ModelError::provider("x", false, None),
+        ModelError::custom("x", false, None),
     ];
     assert!(!not.iter().any(ModelError::is_retryable));
 

@@ -44,10 +44,10 @@ impl Memory for All {
     async fn save(&self, _: &Turn, _: Ticket) -> Result<Saved, MemoryError> {
         Ok(told("save"))
     }
-    async fn tidy(&self) -> Result<Saved, MemoryError> {
-        Ok(told("tidy"))
+    async fn maintain(&self) -> Result<Saved, MemoryError> {
+        Ok(told("maintain"))
     }
-    fn needs_tidying(&self) -> bool {
+    fn needs_maintenance(&self) -> bool {
         false
     }
     async fn clear(&self) -> Result<(), MemoryError> {
@@ -58,13 +58,13 @@ impl Memory for All {
 async fn memory(memory: impl Memory) {
     assert_eq!(memory.variables(), [Slot::text("all")]);
     assert_eq!(memory.keys().input_key(), Some("q"));
-    assert!(!memory.saves_turns() && !memory.needs_tidying());
+    assert!(!memory.saves_turns() && !memory.needs_maintenance());
     let inputs = Variables::new();
     let loaded = memory.load(LoadContext::new(&inputs).with_input("hi")).await.unwrap();
     assert_eq!(loaded.variables, vars! { "all" => "hi" });
     let saved = memory.save(&Turn::exchange("q", "a"), Ticket::default()).await.unwrap();
     assert_eq!(saved.warnings[0].what, "save");
-    assert_eq!(memory.tidy().await.unwrap().warnings[0].what, "tidy");
+    assert_eq!(memory.maintain().await.unwrap().warnings[0].what, "maintain");
     assert!(memory.clear().await.is_err());
 }
 
@@ -285,7 +285,7 @@ async fn defaults() {
     let least = Least([]);
     assert_eq!(Memory::keys(&least), &TurnKeys::new());
     assert!(least.saves_turns());
-    assert!(least.tidy().await.unwrap().warnings.is_empty());
+    assert!(least.maintain().await.unwrap().warnings.is_empty());
     let session = SessionId::new("s").unwrap();
     let note = Note::new("x", Version::default());
     let refused = HistoryError::Unsupported { what: "notes" }.to_string();

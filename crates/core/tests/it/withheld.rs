@@ -2,7 +2,7 @@
 
 use conversant_core::{
     ApiError, ChatRequest, CompletionRequest, DecodeError, Delta, Event, InvalidToolCall, Loaded,
-    Message, Messages, ModelError, Note, ParseError, Part, Partial, PromptValue, Reply,
+    Message, Messages, ModelError, Note, ParseError, Part, PartialReply, PromptValue, Reply,
     ReplyStream, Slice, StatusKind, Ticket, ToolCall, ToolCallDelta, Turn, TurnId, Value, Version,
     Withheld, vars,
 };
@@ -39,7 +39,7 @@ fn debug_withholds_text() {
     api.body = SECRET.into();
     let status = ModelError::Status { status: 400, error: Box::new(api) };
     let decode = ModelError::from(DecodeError::new("at byte 3").with_body(SECRET));
-    let truncated = ModelError::truncated(Partial::new(SECRET));
+    let truncated = ModelError::truncated(PartialReply::new(SECRET));
     let parse = ParseError::without_source(SECRET, "no number");
     let shown = [
         format!("{:?}", Message::human(SECRET)),

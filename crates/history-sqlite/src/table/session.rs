@@ -62,7 +62,7 @@ impl Session {
         let statement =
             "UPDATE sessions SET epoch = ?2, messages = ?3, turns = ?4, written = ?5, sum = ?6
                          WHERE key = ?1";
-        let Version { epoch, messages } = self.version;
+        let Version { epoch, messages, .. } = self.version;
         let row =
             params![self.key, epoch, messages, self.turns, self.written, self.sum(id.as_str())];
         let updated =

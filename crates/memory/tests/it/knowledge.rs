@@ -21,7 +21,7 @@ async fn call(memory: &dyn Memory, question: &str) -> (Variables, Vec<String>) {
     let loaded = memory.load(LoadContext::new(&inputs).with_input(question)).await.unwrap();
     let turn = conversant_core::Turn::exchange(question, "ok");
     let saved = memory.save(&turn, loaded.ticket).await.unwrap();
-    let tidied = memory.tidy().await.unwrap();
+    let tidied = memory.maintain().await.unwrap();
     let warnings = saved.warnings.into_iter().chain(tidied.warnings);
     (loaded.variables, warnings.map(|warning| warning.to_string()).collect())
 }
@@ -34,7 +34,7 @@ fn scripted<L: Into<Line>>(
 }
 
 fn fails() -> Line {
-    ModelError::provider("it fails", true, None).into()
+    ModelError::custom("it fails", true, None).into()
 }
 
 fn entities(model: LanguageModel, history: &Watched) -> EntityMemory {
@@ -273,7 +273,7 @@ struct Topics(Arc<Mutex<Vec<&'static str>>>);
 impl Embeddings for Topics {
     async fn embed(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, ModelError> {
         match self.0.lock().unwrap().pop() {
-            Some("fail") => return Err(ModelError::provider("it fails", true, None)),
+            Some("fail") => return Err(ModelError::custom("it fails", true, None)),
             Some("short") => return Ok(Vec::new()),
             Some("long") => return Ok(vec![vec![1.0; 4]; texts.len()]),
             _ => {}
@@ -369,7 +369,7 @@ fn the_turns_nearest_to_the_words() {
         let text = "Human: chess tonight\nAI: ok\nHuman: pizza and chess\nAI: ok";
         assert_eq!(loaded.get("history").unwrap().to_text(), text);
         assert_eq!(loaded.get("history").unwrap().as_messages().unwrap().len(), 4);
-        later.tidy().await.unwrap();
+        later.maintain().await.unwrap();
         insta::assert_snapshot!(format!("{store:?}"), @"InMemoryVectorStore { documents: 4, .. }");
 
         // Which words are the user's can't be told: nothing is near.
@@ -397,14 +397,14 @@ fn an_embedding_model_that_fails_costs_no_turn() {
         let memory = VectorStoreMemory::new(InMemoryVectorStore::new(topics.clone()));
         memory.save(&turn(1), Ticket::default()).await.unwrap();
         topics.0.lock().unwrap().push("fail");
-        let warnings = memory.tidy().await.unwrap().warnings;
+        let warnings = memory.maintain().await.unwrap().warnings;
         assert_eq!(
             warnings[0].to_string(),
             "a turn was not added to the vector store; the next turn tries again"
         );
         assert_eq!(memory.messages().await.unwrap().len(), 2);
         memory.save(&turn(2), Ticket::default()).await.unwrap();
-        assert!(memory.tidy().await.unwrap().warnings.is_empty());
+        assert!(memory.maintain().await.unwrap().warnings.is_empty());
         let inputs = vars! { "input" => "q" };
         let loaded = memory.load(LoadContext::new(&inputs)).await.unwrap().variables;
         assert_eq!(loaded, vars! { "history" => "Human: q1\nAI: a1\nHuman: q2\nAI: a2" });

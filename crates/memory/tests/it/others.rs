@@ -112,8 +112,8 @@ impl Memory for Told {
     async fn abandon(&self, _: Ticket) {
         let _ = self.note("abandon");
     }
-    async fn tidy(&self) -> Result<Saved, MemoryError> {
-        self.note("tidy")?;
+    async fn maintain(&self) -> Result<Saved, MemoryError> {
+        self.note("maintain")?;
         Ok(Saved::default())
     }
     async fn clear(&self) -> Result<(), MemoryError> {
@@ -151,13 +151,13 @@ fn what_a_load_holds_is_given_back() {
 
 /// One memory that can't be tidied keeps no other from it, and is told of.
 #[test]
-fn tidying_goes_on_after_a_failure() {
+fn maintenance_goes_on_after_a_failure() {
     block_on(async {
         let (good, bad) = (Told::default(), Told(Arc::default(), true));
         let memory = combined([Arc::new(bad) as Arc<dyn Memory>, Arc::new(good.clone())]).unwrap();
-        let warnings = memory.tidy().await.unwrap().warnings;
+        let warnings = memory.maintain().await.unwrap().warnings;
         assert_eq!(warnings[0].to_string(), "one of the combined memories could not be tidied");
-        assert_eq!((warnings.len(), good.take()), (1, vec!["tidy"]));
+        assert_eq!((warnings.len(), good.take()), (1, vec!["maintain"]));
     });
 }
 
@@ -169,7 +169,7 @@ fn read_only_changes_nothing() {
         let ticket = load(&view).await.ticket;
         view.save(&turn(1), ticket.clone()).await.unwrap();
         view.abandon(ticket).await;
-        view.tidy().await.unwrap();
+        view.maintain().await.unwrap();
         view.clear().await.unwrap();
         assert_eq!(told.take(), ["load", "abandon", "abandon"]);
         assert!(!view.saves_turns());
@@ -179,7 +179,7 @@ fn read_only_changes_nothing() {
         let summary = Arc::new(SummaryMemory::new(model).with_input_key("q"));
         let view = ReadOnlyMemory::new(Arc::clone(&summary));
         summary.save(&turn(1), Ticket::default()).await.unwrap();
-        summary.tidy().await.unwrap();
+        summary.maintain().await.unwrap();
         assert_eq!(shown(&view).await, "short");
         assert_eq!((view.variables(), view.keys()), (summary.variables(), summary.keys()));
     });

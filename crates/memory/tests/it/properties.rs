@@ -189,7 +189,7 @@ fn summariser(failures: &[bool]) -> LanguageModel {
     let mut failures = failures.into_iter();
     LanguageModel::completion(ScriptedCompletion::with_handler(move |request| {
         if failures.next().unwrap_or(false) {
-            return Line::from(ModelError::provider("it fails", true, None));
+            return Line::from(ModelError::custom("it fails", true, None));
         }
         let covered: Vec<_> =
             numbers(&request.prompt).into_iter().map(|number| format!("m{number}")).collect();
@@ -261,7 +261,7 @@ impl Memories {
         for memory in self.all() {
             let ticket = shown(memory).await.map(|(_, ticket)| ticket).unwrap_or_default();
             memory.save(turn, ticket).await.unwrap();
-            warnings.push(memory.tidy().await.unwrap().warnings.len());
+            warnings.push(memory.maintain().await.unwrap().warnings.len());
         }
         warnings
     }
@@ -395,7 +395,7 @@ async fn restart(conversation: &Conversation) {
             turn.extend(maker.turn(shape));
             old.save(&Turn::new(turn), Ticket::default()).await.unwrap();
             let before = shown(&old).await.map(|(messages, _)| messages);
-            old.tidy().await.unwrap();
+            old.maintain().await.unwrap();
             let new = token_buffer(trim);
             let after = shown(&new).await.map(|(messages, _)| messages);
             assert_eq!(

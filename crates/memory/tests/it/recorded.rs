@@ -60,7 +60,7 @@ async fn save(memory: &dyn Memory, with: &Json) -> Result<(), KeyError> {
     let (question, answer) = memory.keys().pick(&inputs, &outputs, memory.variables())?;
     let saved = memory.save(&Turn::exchange(question, answer), Ticket::default()).await.unwrap();
     assert!(saved.warnings.is_empty(), "{:?}", saved.warnings);
-    let tidied = memory.tidy().await.unwrap();
+    let tidied = memory.maintain().await.unwrap();
     assert!(tidied.warnings.is_empty(), "{:?}", tidied.warnings);
     Ok(())
 }

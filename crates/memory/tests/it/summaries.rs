@@ -57,7 +57,7 @@ fn requests(model: &ScriptedCompletion) -> Vec<String> {
 /// Whatever fails, the turns are shown as they were said, what failed is told, and the next time makes up for it.
 #[test]
 fn a_summariser_that_fails_costs_nothing() {
-    let fails = || vec![Line::from(ModelError::provider("it fails", true, None))];
+    let fails = || vec![Line::from(ModelError::custom("it fails", true, None))];
     type Lines = fn() -> Vec<Line>;
     let faults: [(&str, Option<&'static str>, Lines, &str); 5] = [
         ("the note can't be read", Some("note"), Vec::new, "the conversation is busy"),
@@ -85,7 +85,7 @@ fn a_summariser_that_fails_costs_nothing() {
                 if let Some(operation) = operation {
                     history.fail(operation);
                 }
-                let told = match memory.tidy().await {
+                let told = match memory.maintain().await {
                     Ok(saved) => {
                         let [warning] = &saved.warnings[..] else { panic!("{fault}: {saved:?}") };
                         assert_eq!(
@@ -101,7 +101,7 @@ fn a_summariser_that_fails_costs_nothing() {
                 let all = history.inner.load(&session("s"), Range::All).await.unwrap();
                 assert_eq!(all.messages.len(), 4, "{fault}");
 
-                assert!(memory.tidy().await.unwrap().warnings.is_empty());
+                assert!(memory.maintain().await.unwrap().warnings.is_empty());
                 assert_eq!(shown(&*memory).await, AFTER[kind], "{fault}");
             }
         }
@@ -121,13 +121,13 @@ fn a_summariser_that_is_cancelled_costs_nothing() {
                 let memory = kinds(&model, &history).remove(kind);
                 memory.save(&turn(1), Ticket::default()).await.unwrap();
                 memory.save(&turn(2), Ticket::default()).await.unwrap();
-                assert!(poll_then_drop(memory.tidy(), polls).await.is_none());
+                assert!(poll_then_drop(memory.maintain(), polls).await.is_none());
                 assert_eq!(shown(&*memory).await, BEFORE[kind]);
                 if polls == 0 {
                     // The model was not asked: the first line is still to come.
                     gate.open();
                 }
-                assert!(memory.tidy().await.unwrap().warnings.is_empty());
+                assert!(memory.maintain().await.unwrap().warnings.is_empty());
                 let summary = if polls == 0 { "lost" } else { "short" };
                 assert_eq!(shown(&*memory).await, AFTER[kind].replace("short", summary));
             }
@@ -145,16 +145,16 @@ fn a_summary_is_kept_beside_the_conversation() {
             let first = kinds(&model, &history).remove(kind);
             first.save(&turn(1), Ticket::default()).await.unwrap();
             first.save(&turn(2), Ticket::default()).await.unwrap();
-            first.tidy().await.unwrap();
+            first.maintain().await.unwrap();
             history.take_loaded();
 
             let later = kinds(&model, &history).remove(kind);
             assert_eq!(shown(&*later).await, AFTER[kind]);
             assert_eq!(history.take_loaded(), [0, 2, 2][kind]);
-            assert!(later.tidy().await.unwrap().warnings.is_empty());
+            assert!(later.maintain().await.unwrap().warnings.is_empty());
             assert_eq!(model.requests().len(), 1);
             later.save(&turn(3), Ticket::default()).await.unwrap();
-            later.tidy().await.unwrap();
+            later.maintain().await.unwrap();
             let asked = [
                 "short + Human: q3\nAI: a3",
                 "short + Human: q2\nAI: a2",
@@ -177,11 +177,11 @@ fn a_history_without_notes() {
             let first = kinds(&model, &history).remove(kind);
             first.save(&turn(1), Ticket::default()).await.unwrap();
             first.save(&turn(2), Ticket::default()).await.unwrap();
-            assert!(first.tidy().await.unwrap().warnings.is_empty());
+            assert!(first.maintain().await.unwrap().warnings.is_empty());
             assert_eq!(shown(&*first).await, AFTER[kind]);
             let later = kinds(&model, &history).remove(kind);
             assert_eq!(shown(&*later).await, BEFORE[kind]);
-            later.tidy().await.unwrap();
+            later.maintain().await.unwrap();
             assert_eq!(shown(&*later).await, AFTER[kind].replace("short", "again"));
             first.clear().await.unwrap();
             assert_eq!(
@@ -206,7 +206,7 @@ fn a_clear_during_a_summary_wins() {
             let memory = kinds(&model, &history).remove(kind);
             memory.save(&turn(1), Ticket::default()).await.unwrap();
             memory.save(&turn(2), Ticket::default()).await.unwrap();
-            assert!(memory.tidy().await.unwrap().warnings.is_empty());
+            assert!(memory.maintain().await.unwrap().warnings.is_empty());
             assert_eq!(shown(&*memory).await, "");
             let note = history.inner.note(&session("s"), "summary").await.unwrap();
             assert_eq!(note, None);
@@ -223,9 +223,9 @@ fn a_turn_that_is_saved_twice_is_covered_once() {
             let memory = kinds(&model, &Watched::default()).remove(kind);
             memory.save(&turn(1), Ticket::default()).await.unwrap();
             memory.save(&turn(2), Ticket::default()).await.unwrap();
-            memory.tidy().await.unwrap();
+            memory.maintain().await.unwrap();
             memory.save(&turn(2), Ticket::default()).await.unwrap();
-            memory.tidy().await.unwrap();
+            memory.maintain().await.unwrap();
             assert_eq!((shown(&*memory).await.as_str(), model.requests().len()), (after, 1));
         }
     });
@@ -241,7 +241,7 @@ fn as_messages() {
         assert_eq!(shown(&memory).await, "System: ");
         memory.save(&turn(1), Ticket::default()).await.unwrap();
         assert_eq!(shown(&memory).await, "Human: q1\nAI: a1");
-        memory.tidy().await.unwrap();
+        memory.maintain().await.unwrap();
         assert_eq!(shown(&memory).await, "System: short");
         memory.save(&turn(2), Ticket::default()).await.unwrap();
         assert_eq!(shown(&memory).await, "System: short\nHuman: q2\nAI: a2");
@@ -255,7 +255,7 @@ fn text_of_a_summary_and_what_it_does_not_cover() {
         let model = ScriptedCompletion::new(["short"]);
         let memory = SummaryMemory::new(LanguageModel::completion(model)).with_human_prefix("Q");
         memory.save(&turn(1), Ticket::default()).await.unwrap();
-        memory.tidy().await.unwrap();
+        memory.maintain().await.unwrap();
         memory.save(&turn(2), Ticket::default()).await.unwrap();
         assert_eq!(shown(&memory).await, "short\nQ: q2\nAI: a2");
     });
@@ -276,7 +276,7 @@ fn a_summary_buffer_by_turns() {
         let save = |turn: Turn| async {
             let turn = turn;
             memory.save(&turn, load(&memory).await.ticket).await.unwrap();
-            let warnings = memory.tidy().await.unwrap().warnings;
+            let warnings = memory.maintain().await.unwrap().warnings;
             assert!(warnings.is_empty(), "{warnings:?}");
             shown(&memory).await
         };
@@ -314,9 +314,9 @@ fn a_summary_that_exceeds_the_limit() {
         let memory = SummaryBufferMemory::new(LanguageModel::completion(model), Whitespace)
             .with_max_token_limit(4);
         memory.save(&turn(1), Ticket::default()).await.unwrap();
-        assert!(memory.tidy().await.unwrap().warnings.is_empty());
+        assert!(memory.maintain().await.unwrap().warnings.is_empty());
         memory.save(&turn(2), Ticket::default()).await.unwrap();
-        let warnings = memory.tidy().await.unwrap().warnings;
+        let warnings = memory.maintain().await.unwrap().warnings;
         assert_eq!(
             warnings[0].to_string(),
             "the summary takes 6 tokens, and the memory's budget is 4"
@@ -360,9 +360,9 @@ fn the_default_prompt() {
         let model = ScriptedCompletion::new(["short", "shorter"]);
         let memory = SummaryMemory::new(LanguageModel::completion(model.clone()));
         memory.save(&turn(1), Ticket::default()).await.unwrap();
-        memory.tidy().await.unwrap();
+        memory.maintain().await.unwrap();
         memory.save(&turn(2), Ticket::default()).await.unwrap();
-        memory.tidy().await.unwrap();
+        memory.maintain().await.unwrap();
         insta::assert_snapshot!(requests(&model)[1]);
     });
 }
@@ -388,7 +388,7 @@ fn a_long_conversation_is_summarised_in_pieces() {
             let giant = Turn::exchange("q50", "x".repeat(100_000));
             memory.save(&giant, Ticket::default()).await.unwrap();
             memory.save(&turn(51), Ticket::default()).await.unwrap();
-            assert!(memory.tidy().await.unwrap().warnings.is_empty());
+            assert!(memory.maintain().await.unwrap().warnings.is_empty());
             let asked = requests(&model);
             assert_eq!(asked.len(), [6, 5, 5][kind]);
             let sizes: Vec<_> = asked.iter().map(String::len).collect();
@@ -462,7 +462,7 @@ fn a_note_that_is_lost_costs_one_call() {
         for (calls, memory) in memories.into_iter().enumerate() {
             memory.save(&turn(1), Ticket::default()).await.unwrap();
             memory.save(&turn(2), Ticket::default()).await.unwrap();
-            memory.tidy().await.unwrap();
+            memory.maintain().await.unwrap();
             assert_eq!(model.requests().len(), calls + 1);
             assert_eq!(shown(&*memory).await, BEFORE[0]);
         }

@@ -272,7 +272,7 @@ fn the_cost_of_a_turn_does_not_grow_with_what_is_cut_off() {
             let mut costs = Vec::new();
             for number in 0..3000 {
                 memory.save(&turn(number), load(&memory).await.ticket).await.unwrap();
-                memory.tidy().await.unwrap();
+                memory.maintain().await.unwrap();
                 costs.push((history.take_loaded(), counter.take()));
             }
             let late = &costs[1..];
@@ -298,7 +298,7 @@ fn a_later_process_reads_the_end_only() {
             saved(&first, "system: be brief\nsystem: and kind\nhuman: q\nai: a").await;
             for number in 0..3000 {
                 first.save(&turn(number), load(&first).await.ticket).await.unwrap();
-                first.tidy().await.unwrap();
+                first.maintain().await.unwrap();
             }
             history.take_loaded();
             let expected = shown(&first).await;
@@ -326,7 +326,7 @@ fn a_history_that_tells_little() {
         saved(&first, "system: be brief\nhuman: q\nai: a").await;
         for number in 0..100 {
             first.save(&turn(number), load(&first).await.ticket).await.unwrap();
-            assert!(first.tidy().await.unwrap().warnings.is_empty());
+            assert!(first.maintain().await.unwrap().warnings.is_empty());
         }
         let text = shown(&first).await;
         assert!(text.starts_with("System: be brief\nHuman: q96\n"), "{text}");
@@ -373,7 +373,7 @@ fn a_failing_history_is_told_and_costs_nothing() {
         assert!(memory.load(LoadContext::new(&inputs)).await.is_err());
         assert_eq!(shown(&memory).await, "Human: q2\nAI: a2");
         history.fail("put_note");
-        let warnings = memory.tidy().await.unwrap().warnings;
+        let warnings = memory.maintain().await.unwrap().warnings;
         assert_eq!(
             warnings[0].to_string(),
             "the system messages that the conversation opens with were not noted"

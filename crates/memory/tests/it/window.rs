@@ -100,7 +100,7 @@ fn the_opening_is_noted() {
         first.save(&opening, Ticket::default()).await.unwrap();
         load(&first).await;
         history.fail("put_note");
-        assert_eq!(first.tidy().await.unwrap().warnings.len(), 1);
+        assert_eq!(first.maintain().await.unwrap().warnings.len(), 1);
         first.save(&turn(1), Ticket::default()).await.unwrap();
         let text = "System: be brief\nHuman: q1\nAI: a1";
         assert_eq!(shown(&first).await, text);
@@ -111,7 +111,7 @@ fn the_opening_is_noted() {
         let first = memory();
         first.save(&opening, Ticket::default()).await.unwrap();
         load(&first).await;
-        assert!(first.tidy().await.unwrap().warnings.is_empty());
+        assert!(first.maintain().await.unwrap().warnings.is_empty());
         first.save(&turn(1), Ticket::default()).await.unwrap();
         assert_eq!(shown(&memory()).await, text);
         first.clear().await.unwrap();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use conversant_core::{CallOptions, FinishReason, ModelError, Partial, Reply};
+use conversant_core::{CallOptions, FinishReason, ModelError, PartialReply, Reply};
 use http::Method;
 
 use super::builder::Settings;
@@ -69,7 +69,7 @@ pub(super) fn judge(answer: Answer, settings: Settings) -> Result<Reply, ModelEr
     let cut = [FinishReason::Length, FinishReason::ContentFilter];
     match &reply.finish_reason {
         Some(reason) if settings.require_complete && cut.contains(reason) => {
-            let partial = Partial::new(reply.text().into_owned());
+            let partial = PartialReply::new(reply.text().into_owned());
             Err(ModelError::Incomplete { finish_reason: reason.clone(), partial })
         }
         _ => Ok(reply),

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, collections::VecDeque};
 
 use conversant_core::{
-    Content, DecodeError, Delta, FinishReason, ModelError, Partial, ToolCallDelta, Usage,
+    Content, DecodeError, Delta, FinishReason, ModelError, PartialReply, ToolCallDelta, Usage,
 };
 use serde_json::{Map, Value as Json};
 
@@ -215,19 +215,19 @@ impl Assembler {
     }
 
     /// Returns the text that has come.
-    pub(crate) fn partial(&self) -> Partial {
+    pub(crate) fn partial(&self) -> PartialReply {
         let text = self.choices.first().and_then(|choice| choice.text.as_deref());
-        Partial::new(text.unwrap_or_default())
+        PartialReply::new(text.unwrap_or_default())
     }
 
     /// Returns the answer, put together.
     ///
     /// # Errors
     /// [`ModelError::EmptyAnswer`], if nothing has come.
-    pub(crate) fn finish(self, sentinel_seen: bool) -> Result<Answer, ModelError> {
+    pub(crate) fn finish(self, done_marker_seen: bool) -> Result<Answer, ModelError> {
         let drafts = self.choices.into_iter().map(|choice| Ok(choice.finish()));
         let mut answer = Answer::of(drafts, self.model, self.usage)?;
-        answer.reply.sentinel_seen = sentinel_seen;
+        answer.reply.done_marker_seen = done_marker_seen;
         Ok(answer)
     }
 }

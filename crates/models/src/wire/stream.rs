@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use conversant_core::{Delta, ModelError, Partial, Reply};
+use conversant_core::{Delta, ModelError, PartialReply, Reply};
 
 use super::{assembler::Assembler, reply::Answer, sse::SseDecoder};
 
@@ -140,7 +140,7 @@ impl StreamDecoder {
         self.sse.take_progress()
     }
 
-    pub(crate) fn partial(&self) -> Partial {
+    pub(crate) fn partial(&self) -> PartialReply {
         self.answer.partial()
     }
 }

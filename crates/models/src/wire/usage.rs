@@ -33,9 +33,9 @@ impl UsageIn {
         }
         let mut usage = Usage::new(prompt.unwrap_or(0), completion.unwrap_or(0));
         if let Some(total) = total {
-            usage = usage.with_total(total);
+            usage = usage.with_total_tokens(total);
         }
-        (usage.cached_input, usage.reasoning) = (cached, reasoning);
+        (usage.cached_tokens, usage.reasoning_tokens) = (cached, reasoning);
         Some(usage)
     }
 }

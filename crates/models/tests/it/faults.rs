@@ -72,7 +72,7 @@ pub(crate) fn outcome(result: &Result<Reply, ModelError>) -> String {
                 Some(_) => {}
                 None => said.push_str(" (no reason)"),
             }
-            if !reply.sentinel_seen {
+            if !reply.done_marker_seen {
                 said.push_str(" without [DONE]");
             }
             return said;
@@ -84,7 +84,7 @@ pub(crate) fn outcome(result: &Result<Reply, ModelError>) -> String {
         let context = if error.is_context_length() { ", context length" } else { "" };
         format!("{:?}, {code}{context}", error.kind)
     };
-    let partial = |partial: &conversant_core::Partial| format!("{:?}", partial.text.as_str());
+    let partial = |partial: &conversant_core::PartialReply| format!("{:?}", partial.text.as_str());
     match error {
         ModelError::Timeout { phase, .. } => format!("Timeout {{ {phase:?} }}"),
         ModelError::Transport { phase, .. } => format!("Transport {{ {phase:?} }}"),

@@ -51,7 +51,7 @@ async fn a_call_that_would_wait_too_long_takes_no_place() {
     let start = Instant::now();
     for _ in 0..3 {
         let error = model.generate(&hurried).await.unwrap_err();
-        assert!(matches!(&error, ModelError::Provider { retryable: true, .. }), "{error}");
+        assert!(matches!(&error, ModelError::Custom { retryable: true, .. }), "{error}");
         assert!(error.to_string().contains("rate limit"), "{error}");
     }
     model.generate(&ask("hi")).await.unwrap();

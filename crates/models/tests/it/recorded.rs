@@ -23,7 +23,7 @@ fn shown(reply: &Reply) -> Json {
         "finish_reason": reply.finish_reason,
         "model": reply.model,
         "usage": reply.usage.map(|usage| json!({
-            "input": usage.input, "output": usage.output, "total": usage.total,
+            "input": usage.input_tokens, "output": usage.output_tokens, "total": usage.total_tokens,
         })),
     })
 }

@@ -151,7 +151,7 @@ fn a_stream_that_is_cut_anywhere_is_no_answer_until_it_is_whole() {
                 Ok(reply) => {
                     was_whole = true;
                     assert_eq!(reply.message, whole.message, "{} at {at}", case["id"]);
-                    assert!(reply.finish_reason.is_some() || reply.sentinel_seen);
+                    assert!(reply.finish_reason.is_some() || reply.done_marker_seen);
                 }
                 Err(ModelError::StreamTruncated { .. }) => assert!(!was_whole, "at {at}"),
                 Err(error) => panic!("{} at {at}: {error:?}", case["id"]),

@@ -152,7 +152,7 @@ async fn reasoning_is_kept_and_not_sent_back() {
     let request = ChatRequest::new(Message::human("?"));
     let whole = model.generate(&request).await.unwrap();
     let usage = whole.usage.unwrap();
-    assert_eq!((usage.reasoning, usage.cached_input), (Some(7), Some(2)));
+    assert_eq!((usage.reasoning_tokens, usage.cached_tokens), (Some(7), Some(2)));
     let streamed = model.stream(&request).await.unwrap().into_reply().await.unwrap();
     for reply in [&whole, &streamed] {
         let kept = &reply.message.extra()["additional_kwargs"]["reasoning_content"];

@@ -37,8 +37,8 @@ pub enum MemoryCall {
     Load,
     /// [`Memory::save`].
     Save,
-    /// [`Memory::tidy`].
-    Tidy,
+    /// [`Memory::maintain`].
+    Maintain,
     /// [`Memory::clear`].
     Clear,
 }
@@ -104,8 +104,8 @@ impl<M: Memory> Memory for FaultyMemory<M> {
         self.plan.run(MemoryCall::Save, self.inner.save(turn, ticket)).await
     }
 
-    async fn tidy(&self) -> Result<Saved, MemoryError> {
-        self.plan.run(MemoryCall::Tidy, self.inner.tidy()).await
+    async fn maintain(&self) -> Result<Saved, MemoryError> {
+        self.plan.run(MemoryCall::Maintain, self.inner.maintain()).await
     }
 
     async fn clear(&self) -> Result<(), MemoryError> {

@@ -8,7 +8,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use conversant_core::{Delta, ModelError, Partial, Reply, ReplyStream, ToolCallDelta};
+use conversant_core::{Delta, ModelError, PartialReply, Reply, ReplyStream, ToolCallDelta};
 use futures_core::Stream;
 
 use super::line::{End, Line};
@@ -46,7 +46,7 @@ impl Answering {
         match self.line.end {
             End::Done(reply) => Ok(*reply),
             End::Error(error) => Err(error),
-            End::Cut => Err(ModelError::truncated(Partial::new(self.line.pieces.concat()))),
+            End::Cut => Err(ModelError::truncated(PartialReply::new(self.line.pieces.concat()))),
             End::Panic(message) => panic(&message),
         }
     }

@@ -73,11 +73,11 @@ pub async fn memory<M: Memory>(make: impl Fn() -> M) -> Result<Report, SuiteErro
         odd_texts_can_be_saved,
         clearing_forgets,
         a_turn_of_a_cleared_conversation_is_not_saved,
-        tidying_can_be_repeated,
+        maintenance_can_be_repeated,
         a_dropped_load_leaves_no_trace,
         a_dropped_save_is_whole_or_not_there,
         a_dropped_save_can_be_repeated,
-        a_dropped_tidy_costs_nothing,
+        dropped_maintenance_costs_nothing,
         a_dropped_clear_can_be_repeated,
     );
     running.finish()
@@ -153,7 +153,7 @@ async fn what_is_declared_stays_the_same<M: Memory>(make: &impl Fn() -> M) -> Ch
     let memory = make();
     let before = memory.variables().to_vec();
     talk(&memory, &[turn(1)]).await?;
-    memory.tidy().await?;
+    memory.maintain().await?;
     ensure!(memory.variables() == before, "a turn changed what is declared");
     memory.clear().await?;
     ensure!(memory.variables() == before, "clearing changed what is declared");
@@ -204,7 +204,7 @@ async fn a_turn_of_many_messages_can_be_saved<M: Memory>(make: &impl Fn() -> M) 
         Message::ai("It will."),
     ];
     talk(&memory, &[turn(1), Turn::new(messages), turn(2)]).await?;
-    memory.tidy().await?;
+    memory.maintain().await?;
     declared(&memory).await
 }
 
@@ -212,7 +212,7 @@ async fn odd_texts_can_be_saved<M: Memory>(make: &impl Fn() -> M) -> Checked {
     let memory = make();
     for text in ODD_TEXTS {
         talk(&memory, &[Turn::exchange(*text, *text)]).await?;
-        memory.tidy().await?;
+        memory.maintain().await?;
     }
     declared(&memory).await
 }
@@ -220,7 +220,7 @@ async fn odd_texts_can_be_saved<M: Memory>(make: &impl Fn() -> M) -> Checked {
 async fn clearing_forgets<M: Memory>(make: &impl Fn() -> M) -> Checked {
     let (fresh, memory) = (make(), make());
     talk(&memory, &[turn(1), turn(2)]).await?;
-    memory.tidy().await?;
+    memory.maintain().await?;
     memory.clear().await?;
     same("once cleared", &view(&memory).await?, &view(&fresh).await?)?;
     let turn = turn(3);
@@ -244,13 +244,13 @@ async fn a_turn_of_a_cleared_conversation_is_not_saved<M: Memory>(
     same("a turn from before it was cleared", &view(&memory).await?, &view(&fresh).await?)
 }
 
-async fn tidying_can_be_repeated<M: Memory>(make: &impl Fn() -> M) -> Checked {
+async fn maintenance_can_be_repeated<M: Memory>(make: &impl Fn() -> M) -> Checked {
     let memory = make();
-    memory.tidy().await?;
+    memory.maintain().await?;
     talk(&memory, &(0..6).map(turn).collect::<Vec<_>>()).await?;
-    memory.tidy().await?;
+    memory.maintain().await?;
     let tidied = view(&memory).await?;
-    memory.tidy().await?;
+    memory.maintain().await?;
     same("tidied twice", &view(&memory).await?, &tidied)?;
     declared(&memory).await
 }
@@ -313,18 +313,18 @@ async fn a_dropped_save_can_be_repeated<M: Memory>(make: &impl Fn() -> M) -> Che
     Ok(())
 }
 
-async fn a_dropped_tidy_costs_nothing<M: Memory>(make: &impl Fn() -> M) -> Checked {
+async fn dropped_maintenance_costs_nothing<M: Memory>(make: &impl Fn() -> M) -> Checked {
     let turns: Vec<Turn> = (0..6).map(turn).collect();
     let tidied = make();
     talk(&tidied, &turns).await?;
-    tidied.tidy().await?;
+    tidied.maintain().await?;
     let tidied = view(&tidied).await?;
     for polls in 0..MOST_POLLS {
         let memory = make();
         talk(&memory, &turns).await?;
-        let finished = poll_then_drop(memory.tidy(), polls).await.transpose()?;
+        let finished = poll_then_drop(memory.maintain(), polls).await.transpose()?;
         declared(&memory).await?;
-        memory.tidy().await?;
+        memory.maintain().await?;
         same("tidied again", &view(&memory).await?, &tidied)?;
         if finished.is_some() {
             break;

@@ -103,14 +103,14 @@ fn every_function_can_go_wrong() {
     assert!(error.failed().all(|(_, what)| what.contains("busy")), "{error}");
 
     let fails = || Mishap::fail(|| MemoryError::Unsupported { what: "anything" });
-    let all = [MemoryCall::Load, MemoryCall::Save, MemoryCall::Tidy, MemoryCall::Clear];
+    let all = [MemoryCall::Load, MemoryCall::Save, MemoryCall::Maintain, MemoryCall::Clear];
     for call in all {
         let memory = FaultyMemory::new(Buffer::new(None)).always(call, fails());
         let (inputs, turn) = (Variables::new(), turn());
         let failed = [
             block_on(memory.load(LoadContext::new(&inputs))).is_err(),
             block_on(memory.save(&turn, Ticket::default())).is_err(),
-            block_on(memory.tidy()).is_err(),
+            block_on(memory.maintain()).is_err(),
             block_on(memory.clear()).is_err(),
         ];
         assert_eq!(failed, all.map(|other| other == call), "{call:?}");

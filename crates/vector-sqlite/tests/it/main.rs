@@ -30,7 +30,7 @@ impl Embeddings for Topics {
         let topic = |text: &String, topic| text.matches(topic).count() as f32;
         let vector = |text| vec![topic(text, "pizza"), topic(text, "chess"), topic(text, "rain")];
         match self.0.lock().unwrap().take() {
-            Some("fail") => Err(ModelError::provider("it fails", true, None)),
+            Some("fail") => Err(ModelError::custom("it fails", true, None)),
             Some("none") => Ok(Vec::new()),
             Some("long") => Ok(vec![vec![1.0; 4]; texts.len()]),
             // All but the last are as they should be.
@@ -207,7 +207,7 @@ fn a_memory_over_it() {
         let first = memory();
         for words in ["I like pizza", "and chess", "rain again"] {
             first.save(&Turn::exchange(words, "ok"), Ticket::default()).await.unwrap();
-            assert!(first.tidy().await.unwrap().warnings.is_empty());
+            assert!(first.maintain().await.unwrap().warnings.is_empty());
         }
         drop(first);
         let later = memory();

@@ -38,7 +38,7 @@ fn stops_before_the_first_stop_text() {
 #[test]
 fn counts_what_was_used() {
     let usage = ask("I am sad.", CallOptions::new()).usage.unwrap();
-    assert_eq!((usage.input, usage.output, usage.total), (4, 6, 10)); // Human: I am sad.
+    assert_eq!((usage.input_tokens, usage.output_tokens, usage.total_tokens), (4, 6, 10)); // Human: I am sad.
 }
 
 #[test]

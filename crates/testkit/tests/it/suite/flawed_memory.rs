@@ -23,11 +23,11 @@ pub(crate) enum Flaw {
     RefusesNul,
     KeepsOneTurn,
     IgnoresTickets,
-    TidiesForEver,
+    MaintainsForEver,
     TakesWhileLoading,
     SavesInHalves,
     NotesTheIdFirst,
-    TidiesInHalves,
+    MaintainsInHalves,
     ClearsInHalves,
 }
 
@@ -149,15 +149,15 @@ impl Memory for Buffer {
         Ok(Saved::default())
     }
 
-    async fn tidy(&self) -> Result<Saved, MemoryError> {
-        if self.has(Flaw::TidiesInHalves) {
+    async fn maintain(&self) -> Result<Saved, MemoryError> {
+        if self.has(Flaw::MaintainsInHalves) {
             self.state().halfway = true;
             wait().await;
             self.state().halfway = false;
         }
         wait().await;
         let mut state = self.state();
-        let more = usize::from(self.has(Flaw::TidiesForEver));
+        let more = usize::from(self.has(Flaw::MaintainsForEver));
         state.tidied = if more > 0 { state.tidied + more } else { state.turns.len() };
         Ok(Saved::default())
     }

@@ -17,11 +17,11 @@ const FLAWS: &[(Flaw, &str)] = &[
     (Flaw::RefusesNul, "odd_texts_can_be_saved"),
     (Flaw::KeepsOneTurn, "clearing_forgets"),
     (Flaw::IgnoresTickets, "a_turn_of_a_cleared_conversation_is_not_saved"),
-    (Flaw::TidiesForEver, "tidying_can_be_repeated"),
+    (Flaw::MaintainsForEver, "maintenance_can_be_repeated"),
     (Flaw::TakesWhileLoading, "a_dropped_load_leaves_no_trace"),
     (Flaw::SavesInHalves, "a_dropped_save_is_whole_or_not_there"),
     (Flaw::NotesTheIdFirst, "a_dropped_save_can_be_repeated"),
-    (Flaw::TidiesInHalves, "a_dropped_tidy_costs_nothing"),
+    (Flaw::MaintainsInHalves, "dropped_maintenance_costs_nothing"),
     (Flaw::ClearsInHalves, "a_dropped_clear_can_be_repeated"),
 ];
 

@@ -44,7 +44,7 @@ impl Model {
     }
 
     fn fails(what: impl Into<String>) -> ModelError {
-        ModelError::provider(what, false, None)
+        ModelError::custom(what, false, None)
     }
 }
 
