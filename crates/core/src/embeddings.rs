@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use crate::ModelError;
+use crate::model::ModelError;
 
 /// A model that turns texts into vectors.
 ///

@@ -55,6 +55,7 @@ mod turn_keys;
 mod value;
 mod variables;
 mod vector_store;
+mod version;
 mod withheld;
 
 pub use async_trait::async_trait;
@@ -63,7 +64,7 @@ pub use futures_core::Stream;
 pub use self::{
     content::{Content, Part, PartKind},
     embeddings::Embeddings,
-    history::{ChatHistory, Expect, HistoryError, Lease, Note, Range, Slice, Version},
+    history::{ChatHistory, Expect, HistoryError, Lease, Note, Range, Slice},
     memory::{LoadContext, Loaded, Memory, MemoryError, Saved, Ticket, Warning},
     message::Message,
     messages::{Chunk, Iter, Messages},
@@ -89,6 +90,7 @@ pub use self::{
     value::{Value, ValueKind},
     variables::Variables,
     vector_store::{Document, Match, VectorStore, VectorStoreError},
+    version::Version,
     withheld::Withheld,
 };
 

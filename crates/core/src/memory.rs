@@ -5,7 +5,14 @@ use std::{any::Any, fmt, sync::Arc};
 use async_trait::async_trait;
 
 use crate::{
-    BoxError, HistoryError, KeyError, ModelError, Slot, Turn, TurnKeys, Variables, Version,
+    BoxError,
+    history::HistoryError,
+    model::ModelError,
+    prompt::Slot,
+    turn::Turn,
+    turn_keys::{KeyError, TurnKeys},
+    variables::Variables,
+    version::Version,
 };
 
 /// One conversation, as a prompt sees it.

@@ -4,7 +4,11 @@ use std::{borrow::Cow, fmt, sync::LazyLock};
 
 use serde_json::{Map, Value as Json};
 
-use crate::{Content, InvalidToolCall, Role, ToolCall, Transcript};
+use crate::{
+    content::Content,
+    role::Role,
+    tool_call::{InvalidToolCall, ToolCall},
+};
 
 /// One message of a conversation: who it is from, what it says, and the tool calls it asks for or answers.
 ///
@@ -227,12 +231,6 @@ impl PartialEq for Message {
             && self.tool_call_id() == other.tool_call_id()
             && self.invalid_tool_calls() == other.invalid_tool_calls()
             && self.extra() == other.extra()
-    }
-}
-
-impl fmt::Display for Message {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Transcript::default().write_line(self, f)
     }
 }
 

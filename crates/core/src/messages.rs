@@ -15,7 +15,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use self::segment::Chunk;
 use self::segment::View;
-use crate::Message;
+use crate::message::Message;
 
 /// The room, in views, for what follows the first part of a sequence.
 const ROOM: usize = 12;

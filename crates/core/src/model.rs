@@ -1,5 +1,7 @@
 //! The model seam: chat and completion models, what they are asked and what they answer.
 
+mod api_error;
+mod decode_error;
 mod error;
 mod language_model;
 mod reply;
@@ -10,9 +12,9 @@ mod tools;
 use async_trait::async_trait;
 
 pub use self::{
-    error::{
-        ApiError, DecodeError, ModelError, PartialReply, StatusKind, TimeoutPhase, TransportPhase,
-    },
+    api_error::{ApiError, StatusKind},
+    decode_error::DecodeError,
+    error::{ModelError, PartialReply, TimeoutPhase, TransportPhase},
     language_model::LanguageModel,
     reply::{Choice, FinishReason, Reply, Usage},
     request::{CallOptions, ChatRequest, CompletionRequest},

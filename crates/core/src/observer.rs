@@ -2,7 +2,7 @@
 
 use std::{error::Error, sync::Arc};
 
-use crate::{PromptValue, Reply, Variables, Warning};
+use crate::{memory::Warning, model::Reply, prompt_value::PromptValue, variables::Variables};
 
 /// Something that watches chains: a printer, a log, a test.
 ///

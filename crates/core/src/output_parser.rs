@@ -1,6 +1,6 @@
 //! The output parser seam.
 
-use crate::{BoxError, Value, Withheld};
+use crate::{BoxError, value::Value, withheld::Withheld};
 
 /// Something that makes a value of a model's answer.
 ///

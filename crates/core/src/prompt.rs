@@ -2,7 +2,9 @@
 
 use std::{borrow::Cow, fmt};
 
-use crate::{BoxError, PromptValue, ValueKind, Variables, nearest};
+use crate::{
+    BoxError, nearest::nearest, prompt_value::PromptValue, value::ValueKind, variables::Variables,
+};
 
 /// Something that variables turn into a [`PromptValue`].
 ///

@@ -4,7 +4,7 @@ use std::{borrow::Cow, fmt};
 
 use serde::Serialize;
 
-use crate::{Message, Messages, transcript::write_body};
+use crate::{message::Message, messages::Messages, role::Role, transcript::write_body};
 
 /// A prompt, filled in: text for a completion model, or messages for a chat model. Either renders to the other.
 ///
@@ -104,7 +104,7 @@ fn write_blocks(messages: &Messages, f: &mut fmt::Formatter<'_>) -> fmt::Result 
             f.write_str("\n\n")?;
         }
         write!(f, "[{}", message.role().type_name())?;
-        if let crate::Role::Chat(role) = message.role() {
+        if let Role::Chat(role) = message.role() {
             write!(f, " {role}")?;
         }
         for detail in [message.name(), message.tool_call_id()].into_iter().flatten() {

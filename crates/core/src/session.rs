@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use crate::TurnId;
+use crate::turn::TurnId;
 
 /// The longest session id, in bytes.
 const LONGEST: usize = 512;

@@ -7,7 +7,12 @@ use serde::{
 };
 use serde_json::{Map, Value as Json};
 
-use crate::{Content, InvalidToolCall, Message, Role, ToolCall};
+use crate::{
+    content::Content,
+    message::Message,
+    role::Role,
+    tool_call::{InvalidToolCall, ToolCall},
+};
 
 /// A stored message that can't be read.
 ///

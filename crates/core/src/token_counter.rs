@@ -1,6 +1,6 @@
 //! The token counter seam.
 
-use crate::{Message, Transcript};
+use crate::{message::Message, transcript::Transcript};
 
 /// Something that counts tokens.
 ///

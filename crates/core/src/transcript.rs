@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Message, Messages, Role};
+use crate::{message::Message, messages::Messages, role::Role};
 
 /// How a conversation is written as text: a line for each message, its speaker before a colon.
 ///
@@ -97,6 +97,12 @@ pub(crate) fn write_body(message: &Message, out: &mut (impl fmt::Write + ?Sized)
         out.write_str(&serde_json::to_string(call).unwrap_or_default())?;
     }
     Ok(())
+}
+
+impl fmt::Display for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Transcript::default().write_line(self, f)
+    }
 }
 
 impl fmt::Display for Messages {

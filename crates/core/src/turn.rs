@@ -10,7 +10,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use uuid::{Builder, Uuid};
 
-use crate::{Messages, Version};
+use crate::{content::Content, message::Message, messages::Messages, version::Version};
 
 /// The identity of a turn, by which saving it twice is the same as saving it once.
 ///
@@ -150,11 +150,8 @@ impl Turn {
 
     /// Creates a turn of a human message and the AI's answer, with a new id.
     #[must_use]
-    pub fn exchange(
-        question: impl Into<crate::Content>,
-        answer: impl Into<crate::Content>,
-    ) -> Self {
-        Self::new(vec![crate::Message::human(question), crate::Message::ai(answer)])
+    pub fn exchange(question: impl Into<Content>, answer: impl Into<Content>) -> Self {
+        Self::new(vec![Message::human(question), Message::ai(answer)])
     }
 
     /// Sets the id.

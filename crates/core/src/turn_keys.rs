@@ -1,6 +1,6 @@
 //! Which variable holds the user's words, and which the answer.
 
-use crate::{Slot, Variables};
+use crate::{nearest::nearest, prompt::Slot, variables::Variables};
 
 /// Which input of a call is the user's, and which of its outputs is the answer: named, or told from what there is.
 ///
@@ -188,7 +188,7 @@ fn advice(side: &str, candidates: &[String]) -> String {
 }
 
 fn hint(key: &str, found: &[String]) -> String {
-    match crate::nearest(key, found.iter().map(String::as_str)) {
+    match nearest(key, found.iter().map(String::as_str)) {
         Some(nearest) => format!(" (nearest: `{nearest}`)"),
         None if found.is_empty() => String::new(),
         None => format!(" (there is {})", quoted(found)),

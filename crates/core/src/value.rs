@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt, sync::Arc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value as Json;
 
-use crate::{Message, Messages};
+use crate::{message::Message, messages::Messages};
 
 /// What a variable holds: text, a number, messages, or plain data for templates that walk it.
 ///

@@ -7,7 +7,7 @@ use serde::{
     de::{MapAccess, Visitor},
 };
 
-use crate::Value;
+use crate::value::Value;
 
 /// An ordered map from a variable's name to its value.
 ///

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::{BoxError, ModelError, Variables};
+use crate::{BoxError, model::ModelError, variables::Variables};
 
 /// A text to search for, and what is known about it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
-use crate::Message;
+use crate::message::Message;
 
 /// The capacity of a conversation's first segment, and the greatest one. It doubles from each to the next, so that a conversation of
 /// n messages is about log n segments.

@@ -2,7 +2,12 @@
 
 use std::{fmt, time::Duration};
 
-use crate::{BoxError, FinishReason, Withheld};
+use super::{
+    api_error::{ApiError, seconds},
+    decode_error::DecodeError,
+    reply::FinishReason,
+};
+use crate::{BoxError, withheld::Withheld};
 
 /// A call of a model that failed. The kinds say what a caller can do; [`is_retryable`](Self::is_retryable) says whether the same call
 /// may succeed later. Adapters have then retried already, as often as they were told to.
@@ -215,11 +220,6 @@ impl ModelError {
     }
 }
 
-/// Writes a time to the hundredth of a second: a limit is told as it was meant, not as it was measured.
-fn seconds(time: Duration) -> f64 {
-    (time.as_secs_f64() * 100.0).round() / 100.0
-}
-
 fn reason(reason: Option<&FinishReason>) -> String {
     reason.map_or_else(String::new, |reason| format!(" (it ended with `{reason}`)"))
 }
@@ -268,178 +268,6 @@ impl fmt::Display for TransportPhase {
             Self::Headers => "waiting for the answer",
             Self::Body => "reading the answer",
         })
-    }
-}
-
-/// What kind of error a server answered with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum StatusKind {
-    /// The request is wrong (400).
-    BadRequest,
-    /// The key is wrong or missing (401).
-    Auth,
-    /// The key may not do this (403).
-    Permission,
-    /// There is no such model or path (404).
-    NotFound,
-    /// The request conflicts with another (409).
-    Conflict,
-    /// The server gave up waiting for the request (408).
-    RequestTimeout,
-    /// The request is too large (413).
-    TooLarge,
-    /// The request can't be processed (422).
-    Unprocessable,
-    /// Too many requests (429).
-    RateLimit,
-    /// The account has nothing left to spend (429 with `insufficient_quota`).
-    QuotaExhausted,
-    /// The server is overloaded (503, 529).
-    Overloaded,
-    /// The server failed (other 5xx).
-    Server,
-    /// Another status.
-    Other,
-}
-
-impl StatusKind {
-    /// Returns whether the same call may succeed later.
-    #[must_use]
-    pub const fn is_retryable(self) -> bool {
-        matches!(
-            self,
-            Self::Conflict
-                | Self::RequestTimeout
-                | Self::RateLimit
-                | Self::Overloaded
-                | Self::Server
-        )
-    }
-
-    const fn describe(self) -> &'static str {
-        match self {
-            Self::BadRequest => "the request is wrong",
-            Self::Auth => "the API key is wrong or missing",
-            Self::Permission => "the API key may not do this",
-            Self::NotFound => "there is no such model or path",
-            Self::Conflict => "the request conflicts with another",
-            Self::RequestTimeout => "the server gave up waiting for the request",
-            Self::TooLarge => "the request is too large",
-            Self::Unprocessable => "the request can't be processed",
-            Self::RateLimit => "too many requests",
-            Self::QuotaExhausted => "the account has nothing left to spend",
-            Self::Overloaded => "the server is overloaded",
-            Self::Server => "the server failed",
-            Self::Other => "the request was not accepted",
-        }
-    }
-}
-
-/// What a server says of an error.
-///
-/// `Display` is its kind and code. The server's own message is [`Withheld`]: servers echo prompts in it. Keys are masked.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct ApiError {
-    /// What kind of error it is.
-    pub kind: StatusKind,
-    /// The server's code, such as `context_length_exceeded`.
-    pub code: Option<String>,
-    /// The server's type, such as `invalid_request_error`.
-    pub error_type: Option<String>,
-    /// The parameter that it is about.
-    pub param: Option<String>,
-    /// The server's message.
-    pub message: Withheld,
-    /// The server's id of the request.
-    pub request_id: Option<String>,
-    /// How long the server asks to wait.
-    pub retry_after: Option<Duration>,
-    /// The body, up to 8 KiB.
-    pub body: Withheld,
-}
-
-impl ApiError {
-    /// Creates an error of a kind, of which nothing more is known.
-    #[must_use]
-    pub fn new(kind: StatusKind) -> Self {
-        Self {
-            kind,
-            code: None,
-            error_type: None,
-            param: None,
-            message: Withheld::default(),
-            request_id: None,
-            retry_after: None,
-            body: Withheld::default(),
-        }
-    }
-
-    /// Returns whether the prompt was too long for the model: OpenAI's code for it, and llama.cpp's type.
-    #[must_use]
-    pub fn is_context_length(&self) -> bool {
-        self.code.as_deref() == Some("context_length_exceeded")
-            || self.error_type.as_deref() == Some("exceed_context_size_error")
-    }
-}
-
-impl fmt::Display for ApiError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.is_context_length() {
-            true => "the prompt is too long for the model",
-            false => self.kind.describe(),
-        })?;
-        // A number is the status once more, with llama.cpp.
-        let says = |name: &&str| !name.bytes().all(|byte| byte.is_ascii_digit());
-        let names = [self.code.as_deref(), self.error_type.as_deref()];
-        if let Some(code) = names.into_iter().flatten().find(says) {
-            write!(f, " (`{code}`)")?;
-        }
-        if let Some(wait) = self.retry_after {
-            write!(f, ", retry after {} s", seconds(wait))?;
-        }
-        if let Some(id) = &self.request_id {
-            write!(f, ", request id `{id}`")?;
-        }
-        Ok(())
-    }
-}
-
-/// What is wrong with an answer that can't be read, and what there is of it.
-#[derive(Debug, thiserror::Error)]
-#[error("{what}")]
-#[non_exhaustive]
-pub struct DecodeError {
-    /// What is wrong and where, without anything that was said.
-    pub what: String,
-    /// The content type that the server gave it.
-    pub content_type: Option<String>,
-    /// The body, up to 8 KiB.
-    pub body: Withheld,
-    /// The cause, if there is one.
-    pub source: Option<BoxError>,
-}
-
-impl DecodeError {
-    /// Creates it.
-    #[must_use]
-    pub fn new(what: impl Into<String>) -> Self {
-        Self { what: what.into(), content_type: None, body: Withheld::default(), source: None }
-    }
-
-    /// Sets the content type.
-    #[must_use]
-    pub fn with_content_type(mut self, content_type: impl Into<Option<String>>) -> Self {
-        self.content_type = content_type.into();
-        self
-    }
-
-    /// Sets the body.
-    #[must_use]
-    pub fn with_body(mut self, body: impl Into<Withheld>) -> Self {
-        self.body = body.into();
-        self
     }
 }
 

@@ -6,7 +6,7 @@ use super::{
     CallOptions, ChatModel, ChatRequest, CompletionModel, CompletionRequest, ModelError, Reply,
     ReplyStream,
 };
-use crate::PromptValue;
+use crate::prompt_value::PromptValue;
 
 /// A model of either shape, shared. A prompt of the other shape is rendered to the model's: messages to a transcript for a
 /// completion model, text to one human message for a chat model.

@@ -5,8 +5,8 @@ use std::{borrow::Cow, fmt};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::error::Category;
 
-use super::DecodeError;
-use crate::Message;
+use super::decode_error::DecodeError;
+use crate::message::Message;
 
 /// A model's answer: a message, why it ended, and what it cost.
 ///

@@ -2,8 +2,8 @@
 
 use std::{fmt, time::Instant};
 
-use super::{ResponseFormat, ToolChoice, ToolDefinition};
-use crate::{Messages, TurnId};
+use super::tools::{ResponseFormat, ToolChoice, ToolDefinition};
+use crate::{messages::Messages, turn::TurnId};
 
 /// What holds for one call, whatever the model: stop sequences, the deadline, the turn.
 ///

@@ -9,7 +9,10 @@ use std::{
 
 use futures_core::Stream;
 
-use super::{ModelError, PartialReply, Reply};
+use super::{
+    error::{ModelError, PartialReply},
+    reply::Reply,
+};
 
 /// A piece of an answer.
 ///
