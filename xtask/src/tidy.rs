@@ -1,15 +1,20 @@
 //! Tidiness: the rules of the workspace that no compiler knows, each fault with its place and how to mend it.
 
+mod converted;
 mod dependencies;
 mod errors;
 mod fault;
+mod imports;
 mod layout;
 mod names;
 mod packages;
+mod prose;
 mod size;
 mod snapshots;
 mod sources;
 mod tree;
+mod width;
+mod words;
 
 #[cfg(test)]
 mod tests;
@@ -20,6 +25,9 @@ use crate::{Verdict, workspace};
 /// The rules over files.
 const RULES: &[fn(&Tree) -> Vec<Fault>] =
     &[errors::check, layout::check, names::check, size::check, snapshots::check, sources::check];
+
+/// The rules over the files that [`converted`] lists.
+const CONVERTED_RULES: &[fn(&Tree) -> Vec<Fault>] = &[imports::check, width::check, words::check];
 
 /// Checks the whole workspace, prints each fault and returns whether there is none.
 pub(crate) fn check() -> Verdict {
@@ -39,5 +47,8 @@ pub(crate) fn check() -> Verdict {
 }
 
 fn check_tree(tree: &Tree) -> Vec<Fault> {
-    RULES.iter().flat_map(|rule| rule(tree)).collect()
+    let mut faults: Vec<_> = CONVERTED_RULES.iter().flat_map(|rule| rule(tree)).collect();
+    faults.retain(|fault| converted::contains(fault.path()));
+    faults.extend(RULES.iter().flat_map(|rule| rule(tree)));
+    faults
 }

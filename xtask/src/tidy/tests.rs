@@ -2,7 +2,10 @@
 
 use std::{fs, path::Path};
 
-use super::{Fault, Packages, Tree, dependencies, errors, layout, names, size, snapshots, sources};
+use super::{
+    Fault, Packages, Tree, dependencies, errors, imports, layout, names, size, snapshots, sources,
+    width, words,
+};
 
 /// Checks the tree in a file of `tests/data/tidy` by one rule.
 #[track_caller]
@@ -42,6 +45,21 @@ fn files_are_short() {
 #[test]
 fn errors_are_worded_alike() {
     check("errors.txt", errors::check);
+}
+
+#[test]
+fn modules_do_not_import_each_other() {
+    check("imports.txt", imports::check);
+}
+
+#[test]
+fn prose_wraps() {
+    check("width.txt", width::check);
+}
+
+#[test]
+fn prose_is_plain() {
+    check("words.txt", words::check);
 }
 
 #[test]
