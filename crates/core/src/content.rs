@@ -1,13 +1,13 @@
-//! What a message says: text, or a list of parts.
+//! Contents of messages: text, or a list of parts.
 
 use std::{borrow::Cow, fmt};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
-/// What a message says: text, or a list of parts such as text and images.
+/// The content of a message: text, or a list of parts such as text and images.
 ///
-/// Reads and writes JSON as LangChain and OpenAI do: a string, or an array of parts.
+/// The JSON form is that of LangChain and OpenAI: a string, or an array of parts.
 ///
 /// # Examples
 ///
@@ -28,7 +28,7 @@ pub enum Content {
 }
 
 impl Content {
-    /// Returns the text form: the text itself; of parts, one line each, where a part that is no text is `[image]`,
+    /// Returns the content as text. Parts are one line each; a part that is not text is `[image]`,
     /// `[audio]`, `[file]` or its type in brackets.
     #[must_use]
     pub fn text(&self) -> Cow<'_, str> {
@@ -59,7 +59,7 @@ impl Content {
         }
     }
 
-    /// Returns whether there is nothing in it: no text, or no parts.
+    /// Returns whether the content is an empty text or has no parts.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         match self {
@@ -114,11 +114,12 @@ pub enum PartKind {
     Audio,
     /// A file, by id or as data.
     File,
-    /// Anything else, kept as it came.
+    /// Any other kind, preserved as received.
     Other,
 }
 
-/// One part of a message's content. Whatever a part holds is kept as it came, so that reading and writing loses nothing.
+/// One part of a message's content. All fields are preserved, so that a part survives a round trip
+/// unchanged.
 ///
 /// # Examples
 ///
@@ -137,7 +138,7 @@ pub enum PartKind {
 #[serde(transparent)]
 pub struct Part(Form);
 
-/// LangChain's lists hold bare strings as well as objects; both go out as they came.
+/// LangChain's lists contain bare strings as well as objects; both are preserved.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged, expecting = "a part is text or an object")]
 enum Form {
@@ -186,13 +187,14 @@ impl Part {
         Self::object("file", [("file", Json::Object(file))])
     }
 
-    /// Creates a part from an object as the provider defines it; its `type` says what it is.
+    /// Creates a part from an object in the provider's format. Its `type` field determines the
+    /// kind.
     #[must_use]
     pub const fn from_object(object: Map<String, Json>) -> Self {
         Self(Form::Object(object))
     }
 
-    /// Sets the detail (`low`, `high`, `auto`) of an image by URL; any other part stays as it is.
+    /// Sets the detail (`low`, `high`, `auto`) of an image by URL. Other parts do not change.
     #[must_use]
     pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
         if let Form::Object(object) = &mut self.0
@@ -225,7 +227,7 @@ impl Part {
         }
     }
 
-    /// Returns the part as the object it is on the wire, or `None` if it is a bare string.
+    /// Returns the part's JSON object, or `None` if the part is a bare string.
     #[must_use]
     pub const fn as_object(&self) -> Option<&Map<String, Json>> {
         match &self.0 {

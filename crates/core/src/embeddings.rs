@@ -1,18 +1,18 @@
-//! The embeddings seam.
+//! The embeddings trait.
 
 use async_trait::async_trait;
 
 use crate::model::ModelError;
 
-/// A model that turns texts into vectors.
+/// A model that maps texts to vectors.
 ///
-/// **Who implements it**: model crates. **Who calls it**: vector stores and memories that search.
+/// Implemented by model crates; called by vector stores and by memories that search.
 #[async_trait]
 pub trait Embeddings: Send + Sync {
-    /// Returns a vector for each text, in order, all of one length.
+    /// Returns a vector for each text, in order. All vectors have the same length.
     ///
     /// # Errors
-    /// [`ModelError`], as for any model.
+    /// [`ModelError`], as for chat models.
     async fn embed(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, ModelError>;
 }
 

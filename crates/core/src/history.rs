@@ -1,4 +1,4 @@
-//! The history seam: a store of all conversations.
+//! The history trait: a store of conversations.
 
 mod error;
 mod expect;
@@ -19,20 +19,21 @@ use crate::{messages::Messages, session::SessionId, turn::Turn, version::Version
 
 /// A store of conversations: for each session an ordered, append-only log of turns.
 ///
-/// **Who implements it**: store crates. **Who calls it**: memories, which show a prompt a part of it, and nobody deletes: a
-/// policy is a view. The contract, which `conversant-testkit` has a suite for:
+/// Implemented by store crates; called by memories, which show a part of a session to a prompt and
+/// never delete turns. `conversant-testkit` has a suite for the contract:
 ///
-/// - `append` is whole or not at all, and idempotent by the turn's id: a turn that is there already is not added, and the version
-///   is returned as if it had been.
-/// - Once polled, `append` may take effect although its future is dropped. Whatever becomes of it is settled before any later
-///   operation on that session is served; so the store owns the commit, not the future.
-/// - Order is that of appending, never of time.
-/// - Operations on one session are one total order. Different sessions do not wait for each other.
-/// - `clear` starts a new epoch: an append that expects the old one is [`HistoryError::Stale`].
+/// - `append` stores a turn whole or not at all, and is idempotent by the turn's id: a turn that is
+///   stored already is not added again, and the version is returned as if it had been.
+/// - Once polled, `append` may take effect although its future is dropped. It is settled before any
+///   later operation on that session is served, so the store owns the commit, not the future.
+/// - Turns are ordered by their appends, never by time.
+/// - Operations on one session have a total order. Sessions do not wait for each other.
+/// - `clear` starts a new epoch. An append that expects the old one fails with
+///   [`HistoryError::Stale`].
 ///
 /// # Examples
 ///
-/// A history that keeps nothing:
+/// A history that stores nothing:
 ///
 /// ```
 /// use conversant_core::{
@@ -56,10 +57,10 @@ use crate::{messages::Messages, session::SessionId, turn::Turn, version::Version
 /// ```
 #[async_trait]
 pub trait ChatHistory: Send + Sync {
-    /// Loads a part of a session. A session that was never written is empty: its version has no messages.
+    /// Loads a part of a session. A session that was never written is empty.
     async fn load(&self, session: &SessionId, range: Range) -> Result<Slice, HistoryError>;
 
-    /// Appends a turn, if the session is as expected, and returns the version after it.
+    /// Appends a turn if the session is in the expected state, and returns the version after it.
     async fn append(
         &self,
         session: &SessionId,
@@ -67,17 +68,17 @@ pub trait ChatHistory: Send + Sync {
         expect: Expect,
     ) -> Result<Version, HistoryError>;
 
-    /// Empties a session and starts a new epoch. Notes go too.
+    /// Removes all turns and notes of a session and starts a new epoch.
     async fn clear(&self, session: &SessionId) -> Result<(), HistoryError>;
 
-    /// Loads the turns of a part of a session, whole: for export. The default is unsupported.
+    /// Loads whole turns of a part of a session, for export. Unsupported by default.
     async fn turns(&self, session: &SessionId, range: Range) -> Result<Vec<Turn>, HistoryError> {
         let _ = (session, range);
         Err(HistoryError::Unsupported { what: "turns" })
     }
 
-    /// Lists the sessions that have been written, in the order of their bytes: those after one, at most `limit`. The default is
-    /// unsupported.
+    /// Lists at most `limit` sessions that have been written, in byte order, after a session if one
+    /// is given. Unsupported by default.
     async fn sessions(
         &self,
         after: Option<&SessionId>,
@@ -87,15 +88,16 @@ pub trait ChatHistory: Send + Sync {
         Err(HistoryError::Unsupported { what: "listing sessions" })
     }
 
-    /// Removes a session and all that is stored of it. An append that expects the session as it was before is
-    /// [`HistoryError::Stale`], as after `clear`. The default is unsupported.
+    /// Removes a session and all its data. As after `clear`, an append that expects the removed
+    /// session fails with [`HistoryError::Stale`]. Unsupported by default.
     async fn delete(&self, session: &SessionId) -> Result<(), HistoryError> {
         let _ = session;
         Err(HistoryError::Unsupported { what: "deleting sessions" })
     }
 
-    /// Returns the messages that a session begins with, at most this many, at a cost that does not grow with the session: where a
-    /// conversation was cut, a view keeps the system messages that it opens with. `None` if this store can't (the default).
+    /// Returns the first messages of a session, at most `count`, at a cost that does not grow with
+    /// the session. A view that truncates a conversation uses it to keep the leading system
+    /// messages. `None` if the store does not support it (the default).
     async fn first(
         &self,
         session: &SessionId,
@@ -105,14 +107,14 @@ pub trait ChatHistory: Send + Sync {
         Ok(None)
     }
 
-    /// Loads a note: derived state beside the messages, such as a summary. The default is unsupported.
+    /// Loads a note: state derived from the messages, such as a summary. Unsupported by default.
     async fn note(&self, session: &SessionId, name: &str) -> Result<Option<Note>, HistoryError> {
         let _ = (session, name);
         Err(HistoryError::Unsupported { what: "notes" })
     }
 
-    /// Stores a note under a name, instead of the one before it, unless the session has a newer epoch than the note covers.
-    /// The default is unsupported.
+    /// Stores a note under a name and replaces the previous one, unless the session has a newer
+    /// epoch than the note covers. Unsupported by default.
     async fn put_note(
         &self,
         session: &SessionId,
@@ -123,8 +125,9 @@ pub trait ChatHistory: Send + Sync {
         Err(HistoryError::Unsupported { what: "notes" })
     }
 
-    /// Takes the session for one caller, across processes, for a time: `None` if this store has no leases (the default),
-    /// [`HistoryError::Busy`] if somebody else has it.
+    /// Acquires exclusive use of a session for a time, across processes. Returns `None` if the
+    /// store has no leases (the default), and [`HistoryError::Busy`] if another caller holds the
+    /// session.
     async fn lease(
         &self,
         session: &SessionId,
@@ -134,14 +137,15 @@ pub trait ChatHistory: Send + Sync {
         Ok(None)
     }
 
-    /// Gives a lease back. The default does nothing.
+    /// Releases a lease. Does nothing by default.
     async fn release(&self, lease: &Lease) -> Result<(), HistoryError> {
         let _ = lease;
         Ok(())
     }
 
-    /// Returns whether the history gives its messages by sharing them, so that loading all costs no more than loading what is new. Who
-    /// reads a whole conversation again and again need not keep it then. The default is `false`.
+    /// Returns whether loading shares the stored messages, so that loading all of them costs no
+    /// more than loading the new ones. Callers that repeatedly read the whole session need not
+    /// cache it then. `false` by default.
     fn shares(&self) -> bool {
         false
     }

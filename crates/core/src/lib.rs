@@ -1,9 +1,10 @@
-//! The shared language of conversant: messages, variables and the traits that prompts, models, memories and histories
-//! implement.
+//! The shared language of conversant: messages, variables and the traits that prompts, models,
+//! memories and histories implement.
 //!
-//! Depend on this crate alone if you **write** a model, a memory, a history or a prompt of your own; everything else
-//! in the workspace, ours included, is written on it in the same way. To **use** them, take `conversant-chains`
-//! and the crates beside it. Nothing here does I/O, spawns, sleeps or names a provider, a transport or a runtime.
+//! Depend on this crate alone to **write** a model, a memory, a history or a prompt; the other
+//! crates of the workspace are written on it in the same way. To **use** them, depend on
+//! `conversant-chains` and the crates of your choice. This crate does no I/O, spawns no tasks, does
+//! not sleep, and knows no provider, transport or runtime.
 //!
 //! | to write a … | implement | and return |
 //! |---|---|---|
@@ -11,11 +12,11 @@
 //! | store of conversations | [`ChatHistory`] | a [`Slice`] of [`Messages`] |
 //! | view of a conversation | [`Memory`] | [`Loaded`] variables |
 //! | prompt | [`Prompt`] | a [`PromptValue`] |
-//! | watcher | [`Observer`] | |
+//! | observer | [`Observer`] | |
 //!
 //! # Examples
 //!
-//! A model that answers with what it was told last:
+//! A model that repeats the last message:
 //!
 //! ```
 //! use conversant_core::{async_trait, ChatModel, ChatRequest, Message, ModelError, Reply};
@@ -94,5 +95,5 @@ pub use self::{
     withheld::Withheld,
 };
 
-/// An error of a type that this crate does not know: the cause behind one of ours.
+/// A boxed error, for causes whose type this crate does not know.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

@@ -1,4 +1,4 @@
-//! The memory seam: what of a conversation a prompt sees.
+//! The memory trait: the part of a conversation that a prompt contains.
 
 use std::{any::Any, fmt, sync::Arc};
 
@@ -15,17 +15,18 @@ use crate::{
     version::Version,
 };
 
-/// One conversation, as a prompt sees it.
+/// A view of one conversation for a prompt.
 ///
-/// **Who implements it**: memory crates, and whoever has a view of their own. **Who calls it**: a chain, for each call in this
-/// order: [`load`](Self::load) before the prompt is formatted; then, if the model answered, [`save`](Self::save) with the turn and the
-/// ticket of that load, once or more often (a save is idempotent by the turn's id); then [`maintain`](Self::maintain). If anything fails
-/// before the answer is there, only [`abandon`](Self::abandon) is called, so `load` must change nothing of the conversation. Calls on one conversation do not overlap
-/// within one chain.
+/// Implemented by memory crates and custom views; called by a chain, in this order for each call:
+/// [`load`](Self::load) before the prompt is formatted; then, if the model answered,
+/// [`save`](Self::save) with the turn and the ticket of the load; then
+/// [`maintain`](Self::maintain). A save may be repeated, since it is idempotent by the turn's id.
+/// If the call fails before the answer, only [`abandon`](Self::abandon) is called, so `load` must
+/// not change the conversation. Calls on one conversation do not overlap within one chain.
 ///
 /// # Examples
 ///
-/// A memory that tells the prompt how many turns there were:
+/// A memory that gives the prompt the number of turns:
 ///
 /// ```
 /// use std::sync::atomic::{AtomicUsize, Ordering};
@@ -55,17 +56,19 @@ use crate::{
 /// ```
 #[async_trait]
 pub trait Memory: Send + Sync {
-    /// Returns the variables that [`load`](Self::load) gives: always these, always of these kinds.
+    /// Returns the variables that [`load`](Self::load) provides. Names and kinds never change.
     fn variables(&self) -> &[Slot];
 
-    /// Returns which input is the user's words and which output the answer. The default tells them from what there is.
+    /// Returns the names of the input and output variables that make up a turn. By default they are
+    /// inferred.
     fn keys(&self) -> &TurnKeys {
         static TOLD: TurnKeys = TurnKeys::new();
         &TOLD
     }
 
-    /// Returns whether [`save`](Self::save) keeps anything. A memory that keeps nothing (fixed facts, a read-only view) needs no keys, and
-    /// the check of a chain's wiring asks for none. The default is that it does.
+    /// Returns whether [`save`](Self::save) stores turns. A memory that stores nothing (fixed
+    /// facts, a read-only view) needs no keys, and the check of a chain's wiring requires none.
+    /// `true` by default.
     fn saves_turns(&self) -> bool {
         true
     }
@@ -76,23 +79,25 @@ pub trait Memory: Send + Sync {
     /// Saves a turn: whole, once, or not at all.
     async fn save(&self, turn: &Turn, ticket: Ticket) -> Result<Saved, MemoryError>;
 
-    /// Is told that the call of a load came to nothing, so that its ticket won't be saved: what the load holds, such as a lease, is
-    /// given back. It is not called where a call is dropped in the middle. The default does nothing.
+    /// Called when a call fails after `load`, so `save` will not be called with this ticket.
+    /// Release anything that `load` acquired, such as a lease. Not called when the call's future is
+    /// dropped. Does nothing by default.
     async fn abandon(&self, ticket: Ticket) {
         let _ = ticket;
     }
 
-    /// Does the work that may come after an answer, such as a summary. A failure costs nothing: the next call tries again.
+    /// Does deferred work such as summarising. A failure loses nothing: the next call tries again.
     async fn maintain(&self) -> Result<Saved, MemoryError> {
         Ok(Saved::default())
     }
 
-    /// Returns whether [`maintain`](Self::maintain) may find something to do now. A chain asks after each turn, and does not call it in vain.
+    /// Returns whether [`maintain`](Self::maintain) has work to do. A chain asks after each turn
+    /// and skips the call if there is none. `true` by default.
     fn needs_maintenance(&self) -> bool {
         true
     }
 
-    /// Forgets the conversation.
+    /// Removes the conversation.
     async fn clear(&self) -> Result<(), MemoryError>;
 }
 
@@ -132,24 +137,24 @@ macro_rules! forward_memory {
 }
 forward_memory!(&M, Box<M>, Arc<M>);
 
-/// What a memory may know of the call that it loads for.
+/// The call for which a memory loads its variables.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct LoadContext<'a> {
-    /// The user's words, if the call has them: what a memory that searches searches for.
+    /// The user's text, if the call has one. Memories that search use it as the query.
     pub input: Option<&'a str>,
     /// All of the call's inputs.
     pub inputs: &'a Variables,
 }
 
 impl<'a> LoadContext<'a> {
-    /// Creates the context of a call with these inputs.
+    /// Creates the context of a call from its inputs.
     #[must_use]
     pub const fn new(inputs: &'a Variables) -> Self {
         Self { input: None, inputs }
     }
 
-    /// Sets the user's words.
+    /// Sets the user's text.
     #[must_use]
     pub const fn with_input(mut self, input: &'a str) -> Self {
         self.input = Some(input);
@@ -157,18 +162,18 @@ impl<'a> LoadContext<'a> {
     }
 }
 
-/// What a memory gives a call: its variables, and the ticket for the save.
+/// The result of a load: the variables, and the ticket for the save.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Loaded {
     /// The variables.
     pub variables: Variables,
-    /// What the save must know of this load.
+    /// The ticket for the save.
     pub ticket: Ticket,
 }
 
 impl Loaded {
-    /// Creates it with these variables and an empty ticket.
+    /// Creates the result from variables and an empty ticket.
     #[must_use]
     pub fn new(variables: Variables) -> Self {
         Self { variables, ticket: Ticket::default() }
@@ -182,9 +187,10 @@ impl Loaded {
     }
 }
 
-/// What a save must know of the load before it: the version that the prompt saw, and whatever else the memory put in.
+/// State that a save needs from the load before it: the version that the prompt contained, and
+/// state of the memory.
 ///
-/// The default is empty, for a turn that is saved without a load.
+/// The default is an empty ticket, for a turn that is saved without a load.
 #[derive(Clone, Default)]
 pub struct Ticket {
     version: Option<Version>,
@@ -198,7 +204,7 @@ impl Ticket {
         Self { version: Some(version), state: None }
     }
 
-    /// Puts a value of the memory's own into the ticket.
+    /// Adds state of the memory to the ticket.
     #[must_use]
     pub fn with_state<T: Any + Send + Sync>(mut self, state: T) -> Self {
         self.state = Some(Arc::new(state));
@@ -211,7 +217,7 @@ impl Ticket {
         self.version
     }
 
-    /// Returns the memory's own value, if it is a `T`.
+    /// Returns the memory's state, if it is a `T`.
     #[must_use]
     pub fn state<T: Any + Send + Sync>(&self) -> Option<&T> {
         self.state.as_deref()?.downcast_ref()
@@ -224,11 +230,11 @@ impl fmt::Debug for Ticket {
     }
 }
 
-/// What came of a save: nothing to say, or warnings for whoever watches.
+/// The result of a successful save, with warnings for observers.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Saved {
-    /// What went wrong without costing anything.
+    /// Failures that lost neither the answer nor the turn.
     pub warnings: Vec<Warning>,
 }
 
@@ -241,14 +247,14 @@ impl Saved {
     }
 }
 
-/// Something that went wrong in a memory and cost neither the answer nor the turn: a summariser that failed, say.
+/// A failure in a memory that lost neither the answer nor the turn, such as a failed summary.
 #[derive(Debug, thiserror::Error)]
 #[error("{what}")]
 #[non_exhaustive]
 pub struct Warning {
-    /// What was tried.
+    /// The operation that failed.
     pub what: String,
-    /// Why it failed.
+    /// The cause.
     pub source: Option<BoxError>,
 }
 
@@ -260,34 +266,34 @@ impl Warning {
     }
 }
 
-/// A memory that could not load, save or clear.
+/// An error of a memory.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MemoryError {
-    /// The history under it failed.
+    /// The history failed.
     #[error("the conversation's history failed")]
     History(#[from] HistoryError),
-    /// Which input is the user's, or which output the answer, can't be told.
-    #[error("the turn can't be picked from the call")]
+    /// The user's input or the answer cannot be determined.
+    #[error("cannot determine the turn's input or output")]
     Key(#[from] KeyError),
-    /// A model that the memory asks failed.
+    /// A model that the memory calls failed.
     #[error("the memory's model failed")]
     Model(#[from] ModelError),
     /// The newest turn alone exceeds the memory's budget.
-    #[error("the newest turn takes {size} tokens, and the memory's budget is {budget}")]
+    #[error("cannot fit the newest turn of {size} tokens into the memory's budget of {budget}")]
     OverBudget {
-        /// What it takes, in tokens.
+        /// The size of the turn, in tokens.
         size: usize,
         /// The budget, in tokens.
         budget: usize,
     },
-    /// The memory does not do this.
-    #[error("this memory does not support {what}")]
+    /// The memory does not support the operation.
+    #[error("cannot use {what}: the memory does not support it")]
     Unsupported {
-        /// What it does not do.
+        /// The operation.
         what: &'static str,
     },
-    /// Another fault of a memory.
+    /// An error of a custom memory.
     #[error("the memory failed")]
     Custom(#[source] BoxError),
 }

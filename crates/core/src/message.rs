@@ -1,4 +1,4 @@
-//! One message of a conversation.
+//! Messages of a conversation.
 
 use std::{borrow::Cow, fmt, sync::LazyLock};
 
@@ -10,10 +10,11 @@ use crate::{
     tool_call::{InvalidToolCall, ToolCall},
 };
 
-/// One message of a conversation: who it is from, what it says, and the tool calls it asks for or answers.
+/// A message of a conversation: its role, its content, and the tool calls that it makes or answers.
 ///
-/// `Display` is its line in a transcript (`Human: hi`). `Debug` withholds what it says. Serde reads and writes LangChain's
-/// stored form, `{"type": …, "data": {…}}`, and keeps fields that it does not know.
+/// `Display` is the message's line in a transcript (`Human: hi`). `Debug` withholds the content.
+/// The serde form is LangChain's stored form, `{"type": …, "data": {…}}`; unknown fields are
+/// preserved.
 ///
 /// # Examples
 ///
@@ -35,7 +36,7 @@ pub struct Message {
     rest: Option<Box<Rest>>,
 }
 
-/// What few messages have, kept out of the way of the many that have not.
+/// Fields that few messages have, kept behind one pointer so that a message stays small.
 #[derive(Clone, Default)]
 struct Rest {
     name: Option<String>,
@@ -50,8 +51,9 @@ static NO_EXTRA: LazyLock<Map<String, Json>> = LazyLock::new(Map::new);
 impl Message {
     /// Creates a message of any role.
     ///
-    /// A [`Role::Tool`] message wants [`with_tool_call_id`](Self::with_tool_call_id), a [`Role::Function`] message
-    /// [`with_name`](Self::with_name); [`tool`](Self::tool) and [`function`](Self::function) take them.
+    /// A [`Role::Tool`] message needs [`with_tool_call_id`](Self::with_tool_call_id), a
+    /// [`Role::Function`] message needs [`with_name`](Self::with_name). [`tool`](Self::tool) and
+    /// [`function`](Self::function) take them as arguments.
     #[must_use]
     pub fn new(role: Role, content: impl Into<Content>) -> Self {
         Self { role, content: content.into(), tool_calls: Vec::new(), rest: None }
@@ -87,27 +89,27 @@ impl Message {
         Self::new(Role::Function, content).with_name(name)
     }
 
-    /// Creates a message of a role of one's own.
+    /// Creates a message with a custom role.
     #[must_use]
     pub fn chat(role: impl Into<String>, content: impl Into<Content>) -> Self {
         Self::new(Role::Chat(role.into()), content)
     }
 
-    /// Sets what the message says, and leaves all else as it is.
+    /// Sets the content.
     #[must_use]
     pub fn with_content(mut self, content: impl Into<Content>) -> Self {
         self.content = content.into();
         self
     }
 
-    /// Sets the tool calls that the message asks for.
+    /// Sets the tool calls of the message.
     #[must_use]
     pub fn with_tool_calls(mut self, calls: impl IntoIterator<Item = ToolCall>) -> Self {
         self.tool_calls = calls.into_iter().collect();
         self
     }
 
-    /// Sets the tool calls whose arguments could not be read.
+    /// Sets the tool calls whose arguments could not be parsed.
     #[must_use]
     pub fn with_invalid_tool_calls(
         mut self,
@@ -148,19 +150,19 @@ impl Message {
         self
     }
 
-    /// Returns who the message is from.
+    /// Returns the role.
     #[must_use]
     pub const fn role(&self) -> &Role {
         &self.role
     }
 
-    /// Returns what the message says.
+    /// Returns the content.
     #[must_use]
     pub const fn content(&self) -> &Content {
         &self.content
     }
 
-    /// Returns the content itself.
+    /// Converts the message into its content.
     ///
     /// # Examples
     ///
@@ -174,19 +176,19 @@ impl Message {
         self.content
     }
 
-    /// Returns what the message says as text: of parts, one line each.
+    /// Returns the content as text; parts are one line each.
     #[must_use]
     pub fn text(&self) -> Cow<'_, str> {
         self.content.text()
     }
 
-    /// Returns the tool calls that the message asks for.
+    /// Returns the tool calls of the message.
     #[must_use]
     pub fn tool_calls(&self) -> &[ToolCall] {
         &self.tool_calls
     }
 
-    /// Returns the tool calls whose arguments could not be read.
+    /// Returns the tool calls whose arguments could not be parsed.
     #[must_use]
     pub fn invalid_tool_calls(&self) -> &[InvalidToolCall] {
         self.rest.as_deref().map_or(&[], |rest| &rest.invalid_tool_calls)

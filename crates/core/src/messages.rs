@@ -1,11 +1,12 @@
-//! A sequence of messages that shares instead of copying.
+//! A sequence of messages that shares its storage.
 //!
 //! # Why segments
 //!
-//! A conversation is append-only, and a prompt is a few messages around the whole of it. So a sequence is a list of
-//! views into segments: shared runs of messages that, once written, never change. Cloning, cutting and joining move
-//! no message. A segment also remembers what encoders made of its messages ([`Chunk::memo`]), so that an adapter encodes
-//! a message once for all the turns that it is sent in, while this crate knows nothing of the encoding.
+//! A conversation is append-only, and a prompt adds a few messages around it. A sequence is
+//! therefore a list of views into segments: shared runs of messages that never change once they are
+//! written. Cloning, slicing and joining move no messages. A segment also caches the output of
+//! encoders ([`Chunk::memo`]), so that an adapter encodes each message once and this crate does not
+//! depend on the encoding.
 
 mod segment;
 
@@ -17,13 +18,14 @@ pub use self::segment::Chunk;
 use self::segment::View;
 use crate::message::Message;
 
-/// The room, in views, for what follows the first part of a sequence.
+/// The capacity, in views, reserved when a sequence is appended to an empty one. A prompt continues
+/// with a conversation and a question.
 const ROOM: usize = 12;
 
-/// A sequence of messages, cheap to clone, to append to and to cut.
+/// A sequence of messages that is cheap to clone, to append to and to slice.
 ///
-/// `Display` is the transcript with the default prefixes ([`Transcript`](crate::Transcript)). Serde reads and writes an array of
-/// stored messages.
+/// `Display` is the transcript with the default prefixes ([`Transcript`](crate::Transcript)). Serde
+/// reads and writes an array of stored messages.
 ///
 /// # Examples
 ///
@@ -56,7 +58,7 @@ impl Messages {
         self.len
     }
 
-    /// Returns whether there are none.
+    /// Returns whether the sequence is empty.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.len == 0
@@ -64,7 +66,7 @@ impl Messages {
 
     /// Appends a message.
     ///
-    /// Clones made before are not changed. Of several clones that are appended to, each goes its own way.
+    /// Existing clones do not change. Clones that are appended to are independent of each other.
     pub fn push(&mut self, message: impl Into<Arc<Message>>) {
         let mut message = message.into();
         if let Some(view) = self.views.last_mut() {
@@ -78,16 +80,17 @@ impl Messages {
         }
         let view = View::growing(message, self.views.last());
         match self.views.len() {
-            // As a rule there will be no other: a turn, or the text of a prompt.
+            // Most sequences that are built by `push` need one view: a turn, or the text of a
+            // prompt.
             0 => self.views = vec![view],
             _ => self.views.push(view),
         }
         self.len += 1;
     }
 
-    /// Appends all of another sequence, by sharing it.
+    /// Appends another sequence by sharing its segments.
     pub fn append(&mut self, other: &Self) {
-        // A prompt as a rule, which goes on with a conversation and a question.
+        // This is usually a prompt, which continues with a conversation and a question.
         if self.views.is_empty() {
             self.views = Vec::with_capacity(other.views.len() + ROOM);
         } else {
@@ -127,12 +130,13 @@ impl Messages {
         Iter { views: &self.views, front: 0, back: 0, left: self.len }
     }
 
-    /// Iterates over the messages as the shared pointers they are held by.
+    /// Iterates over the messages as shared pointers.
     pub fn iter_shared(&self) -> impl Iterator<Item = &Arc<Message>> {
         self.views.iter().flat_map(View::iter)
     }
 
-    /// Returns the messages of a range of indices, by sharing them. What lies outside is left out.
+    /// Returns the messages in a range of indices, by sharing them. Indices past the end are
+    /// ignored.
     #[must_use]
     pub fn slice(&self, range: impl RangeBounds<usize>) -> Self {
         use std::ops::Bound;
@@ -169,7 +173,7 @@ impl Messages {
         self.slice(self.len.saturating_sub(n)..)
     }
 
-    /// Returns the shared runs that the sequence is made of, in order, for encoders that remember their work.
+    /// Returns the shared runs of the sequence in order, for encoders that cache their output.
     pub fn chunks(&self) -> impl Iterator<Item = Chunk<'_>> {
         self.views.iter().map(View::chunk)
     }
@@ -179,9 +183,9 @@ impl Messages {
 #[derive(Clone)]
 pub struct Iter<'m> {
     views: &'m [View],
-    /// How many of the first view's messages are taken.
+    /// The number of messages taken from the first view.
     front: usize,
-    /// How many of the last view's messages are taken.
+    /// The number of messages taken from the last view.
     back: usize,
     left: usize,
 }

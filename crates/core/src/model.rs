@@ -1,4 +1,4 @@
-//! The model seam: chat and completion models, what they are asked and what they answer.
+//! The model traits, with their requests, answers and errors.
 
 mod api_error;
 mod decode_error;
@@ -24,24 +24,26 @@ pub use self::{
 
 /// A model that takes messages and answers with a message.
 ///
-/// **Who implements it**: model crates. **Who calls it**: chains, and memories that summarise. The request is borrowed, so that a
-/// model may retry without a copy. A model keeps to [`CallOptions::deadline`] itself: nothing above it sleeps.
+/// Implemented by model crates; called by chains and by memories that summarise. The request is
+/// borrowed, so that a model can retry without a copy. The model enforces
+/// [`CallOptions::deadline`].
 ///
 /// # Examples
 ///
 /// See the [crate's page](crate) for a model of eight lines.
 #[async_trait]
 pub trait ChatModel: Send + Sync {
-    /// Answers.
+    /// Returns the answer.
     ///
     /// # Errors
-    /// [`ModelError`], whose kinds say what the caller can do.
+    /// [`ModelError`]; its variants correspond to actions of the caller.
     async fn generate(&self, request: &ChatRequest) -> Result<Reply, ModelError>;
 
-    /// Answers piece by piece. The default gives the whole answer of [`generate`](Self::generate) as one piece.
+    /// Returns the answer piece by piece. By default, the stream has the whole answer of
+    /// [`generate`](Self::generate) as one piece.
     ///
     /// # Errors
-    /// [`ModelError`], if the answer does not begin; what happens later is an item of the stream.
+    /// [`ModelError`] if the answer does not begin. Later errors are items of the stream.
     async fn stream(&self, request: &ChatRequest) -> Result<ReplyStream, ModelError> {
         self.generate(request).await.map(ReplyStream::whole)
     }
@@ -49,19 +51,20 @@ pub trait ChatModel: Send + Sync {
 
 /// A model that takes text and continues it.
 ///
-/// As [`ChatModel`], but over text: the reply's message is an AI message that holds the continuation.
+/// Like [`ChatModel`], but over text: the reply's message is an AI message with the continuation.
 #[async_trait]
 pub trait CompletionModel: Send + Sync {
-    /// Continues the text.
+    /// Returns the continuation of the text.
     ///
     /// # Errors
-    /// [`ModelError`], whose kinds say what the caller can do.
+    /// [`ModelError`]; its variants correspond to actions of the caller.
     async fn generate(&self, request: &CompletionRequest) -> Result<Reply, ModelError>;
 
-    /// Continues the text piece by piece. The default gives the whole of [`generate`](Self::generate) as one piece.
+    /// Returns the continuation piece by piece. By default, the stream has the whole answer of
+    /// [`generate`](Self::generate) as one piece.
     ///
     /// # Errors
-    /// [`ModelError`], if the answer does not begin; what happens later is an item of the stream.
+    /// [`ModelError`] if the answer does not begin. Later errors are items of the stream.
     async fn stream(&self, request: &CompletionRequest) -> Result<ReplyStream, ModelError> {
         self.generate(request).await.map(ReplyStream::whole)
     }

@@ -1,6 +1,7 @@
 //! The nearest known name to one that is not known.
 
-/// Returns the candidate that a name was probably meant to be, if one is near enough: one edit in three characters.
+/// Returns the candidate that a name was probably meant to be, if one is near enough: one edit in
+/// three characters.
 ///
 /// # Examples
 ///
@@ -24,11 +25,13 @@ pub fn nearest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) ->
         .map(|(_, candidate)| candidate)
 }
 
-/// Counts the edits that make one text of another: a character added, removed or replaced, or two neighbours swapped.
+/// Counts the edits that make one text of another: a character added, removed or replaced, or two
+/// neighbours swapped.
 fn edits(from: &str, to: &str) -> usize {
     let to: Vec<_> = to.chars().collect();
     let at = |row: &[usize], index: usize| row.get(index).copied().unwrap_or(usize::MAX / 2);
-    // For each beginning of `to`: the edits from the last character but one, and from the last, of what was read of `from`.
+    // For each beginning of `to`: the edits from the last character but one, and from the last, of
+    // what was read of `from`.
     let (mut before, mut row) = (Vec::new(), Vec::from_iter(0..=to.len()));
     let mut previous = (None, None);
     for (read, a) in from.chars().enumerate() {

@@ -1,13 +1,13 @@
-//! Watching what a chain does.
+//! Observers of chains and the events that they receive.
 
 use std::{error::Error, sync::Arc};
 
 use crate::{memory::Warning, model::Reply, prompt_value::PromptValue, variables::Variables};
 
-/// Something that watches chains: a printer, a log, a test.
+/// An observer of chains, such as a printer, a log or a test.
 ///
-/// **Who calls it**: a chain, in the order of the events below, on the task that runs the call; so it should return soon. It can't
-/// change anything, and its panics are its own.
+/// A chain calls it in the order of the events below, on the task that runs the call, so it should
+/// return quickly. It cannot change the call.
 ///
 /// # Examples
 ///
@@ -27,7 +27,7 @@ use crate::{memory::Warning, model::Reply, prompt_value::PromptValue, variables:
 /// }
 /// ```
 pub trait Observer: Send + Sync {
-    /// Is told of an event.
+    /// Receives an event.
     fn on_event(&self, event: &Event<'_>);
 }
 
@@ -37,15 +37,17 @@ impl<O: Observer + ?Sized> Observer for Arc<O> {
     }
 }
 
-/// What happens in a call, in this order: the memory is loaded, [`ChainStarted`](Self::ChainStarted), the inputs are checked,
-/// [`PromptFormatted`](Self::PromptFormatted), the model is called, [`ModelAnswered`](Self::ModelAnswered), the turn is saved,
-/// [`ChainEnded`](Self::ChainEnded). A call that fails after its start ends with [`ChainFailed`](Self::ChainFailed) instead.
+/// An event of a call. The order is: the memory is loaded,
+/// [`ChainStarted`](Self::ChainStarted), the inputs are checked,
+/// [`PromptFormatted`](Self::PromptFormatted), the model is called,
+/// [`ModelAnswered`](Self::ModelAnswered), the turn is saved, [`ChainEnded`](Self::ChainEnded). A
+/// call that fails after its start ends with [`ChainFailed`](Self::ChainFailed) instead.
 ///
-/// `Debug` withholds what was said.
+/// `Debug` withholds message text.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum Event<'e> {
-    /// A chain has its memory loaded and starts.
+    /// The memory is loaded and the chain starts.
     #[non_exhaustive]
     ChainStarted {
         /// The chain's name.
@@ -53,10 +55,10 @@ pub enum Event<'e> {
         /// The call's inputs and the memory's variables.
         inputs: &'e Variables,
     },
-    /// The prompt is filled in.
+    /// The prompt is formatted.
     #[non_exhaustive]
     PromptFormatted {
-        /// What the model is sent.
+        /// The prompt that the model receives.
         prompt: &'e PromptValue,
     },
     /// The model has answered.
@@ -65,18 +67,18 @@ pub enum Event<'e> {
         /// The answer.
         reply: &'e Reply,
     },
-    /// Something went wrong that cost neither the answer nor the turn.
+    /// An operation failed without the loss of the answer or the turn.
     #[non_exhaustive]
     Warned {
-        /// What.
+        /// The warning.
         warning: &'e Warning,
     },
-    /// The chain has ended well.
+    /// The chain has ended successfully.
     #[non_exhaustive]
     ChainEnded {
         /// The chain's name.
         chain: &'e str,
-        /// Its outputs.
+        /// The chain's outputs.
         outputs: &'e Variables,
     },
     /// The chain has failed.
@@ -84,7 +86,7 @@ pub enum Event<'e> {
     ChainFailed {
         /// The chain's name.
         chain: &'e str,
-        /// Why.
+        /// The error.
         error: &'e (dyn Error + 'static),
     },
 }

@@ -1,10 +1,11 @@
-//! The output parser seam.
+//! The output parser trait and its error.
 
 use crate::{BoxError, value::Value, withheld::Withheld};
 
-/// Something that makes a value of a model's answer.
+/// A parser that converts a model's answer into a value.
 ///
-/// **Who calls it**: a chain, after the model has answered. What it makes is the chain's output; the memory keeps the answer as it was.
+/// A chain calls it after the model has answered. The value becomes the chain's output; the memory
+/// keeps the original answer.
 ///
 /// # Examples
 ///
@@ -15,12 +16,12 @@ use crate::{BoxError, value::Value, withheld::Withheld};
 ///
 /// impl OutputParser for Number {
 ///     fn parse(&self, text: &str) -> Result<Value, ParseError> {
-///         text.trim().parse::<i64>().map(Value::from).map_err(|error| ParseError::new(text, "no number", error))
+///         text.trim().parse::<i64>().map(Value::from).map_err(|error| ParseError::new(text, "not a number", error))
 ///     }
 /// }
 ///
 /// assert_eq!(Number.parse(" 42 ")?, Value::from(42));
-/// assert_eq!(Number.parse("many").unwrap_err().to_string(), "the answer can't be parsed: no number");
+/// assert_eq!(Number.parse("many").unwrap_err().to_string(), "cannot parse the answer: not a number");
 /// # Ok::<(), ParseError>(())
 /// ```
 pub trait OutputParser: Send + Sync {
@@ -30,33 +31,33 @@ pub trait OutputParser: Send + Sync {
     /// [`ParseError`], which holds the answer.
     fn parse(&self, text: &str) -> Result<Value, ParseError>;
 
-    /// Returns what to tell the model about the form of its answer, if there is something to tell.
+    /// Returns instructions for the model about the format of its answer, if there are any.
     fn format_instructions(&self) -> Option<&str> {
         None
     }
 }
 
-/// An answer that a parser can't make anything of. It holds the answer, which was paid for.
+/// An answer that cannot be parsed. The error holds the answer, which was paid for.
 #[derive(Debug, thiserror::Error)]
-#[error("the answer can't be parsed: {reason}")]
+#[error("cannot parse the answer: {reason}")]
 #[non_exhaustive]
 pub struct ParseError {
     /// The answer.
     pub text: Withheld,
-    /// What is wrong with it.
+    /// The reason.
     pub reason: String,
     /// The cause, if there is one.
     pub source: Option<BoxError>,
 }
 
 impl ParseError {
-    /// Creates it.
+    /// Creates the error with a cause.
     #[must_use]
     pub fn new(text: &str, reason: impl Into<String>, source: impl Into<BoxError>) -> Self {
         Self { text: text.into(), reason: reason.into(), source: Some(source.into()) }
     }
 
-    /// Creates it without a cause.
+    /// Creates the error without a cause.
     #[must_use]
     pub fn without_source(text: &str, reason: impl Into<String>) -> Self {
         Self { text: text.into(), reason: reason.into(), source: None }

@@ -1,4 +1,4 @@
-//! The prompt seam: what has to be filled in, and filling it in.
+//! The prompt trait, with its slots and errors.
 
 use std::{borrow::Cow, fmt};
 
@@ -6,11 +6,12 @@ use crate::{
     BoxError, nearest::nearest, prompt_value::PromptValue, value::ValueKind, variables::Variables,
 };
 
-/// Something that variables turn into a [`PromptValue`].
+/// A template that formats variables into a [`PromptValue`].
 ///
-/// **Who implements it**: template crates, and whoever builds prompts in code. **Who calls it**: a chain, once for each call,
-/// after it has loaded the memory; and the check of a chain's wiring, which reads [`slots`](Self::slots) once, when the chain is
-/// built. `format` is pure: it does no I/O and reads no value as syntax.
+/// Implemented by template crates and by code that builds prompts. A chain reads
+/// [`slots`](Self::slots) once, to check its wiring when it is built, and calls `format` once for
+/// each call, after it has loaded the memory. `format` is pure: it does no I/O and never reads a
+/// value as syntax.
 ///
 /// # Examples
 ///
@@ -38,10 +39,10 @@ use crate::{
 /// # Ok::<(), PromptError>(())
 /// ```
 pub trait Prompt: Send + Sync {
-    /// Returns what has to be filled in: each name once, in the order of first appearance.
+    /// Returns the prompt's slots: each name once, in the order of first appearance.
     fn slots(&self) -> &[Slot];
 
-    /// Fills the prompt in. Variables that it has no slot for are ignored.
+    /// Formats the prompt. Variables without a slot are ignored.
     ///
     /// # Errors
     /// [`PromptError`], if a required variable is missing or a value does not fit its slot.
@@ -63,13 +64,13 @@ macro_rules! forward_prompt {
 }
 forward_prompt!(&P, Box<P>, std::sync::Arc<P>);
 
-/// What a slot takes.
+/// The kind of value that a slot takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SlotKind {
-    /// Text, a number or data. Messages are taken too, and rendered as a transcript.
+    /// Text, a number or data. Messages are accepted and rendered as a transcript.
     Text,
-    /// Messages, and nothing else.
+    /// Messages only.
     Messages,
 }
 
@@ -82,7 +83,7 @@ impl fmt::Display for SlotKind {
     }
 }
 
-/// A place for a variable: its name, what it takes, and whether it must be there.
+/// A variable of a prompt: its name, the kind of its value, and whether it is required.
 ///
 /// # Examples
 ///
@@ -125,62 +126,62 @@ impl Slot {
         &self.name
     }
 
-    /// Returns what the slot takes.
+    /// Returns the kind of value that the slot takes.
     #[must_use]
     pub const fn kind(&self) -> SlotKind {
         self.kind
     }
 
-    /// Returns whether the variable must be there.
+    /// Returns whether the variable is required.
     #[must_use]
     pub const fn is_required(&self) -> bool {
         self.required
     }
 }
 
-/// A prompt that can't be filled in.
+/// An error of formatting a prompt.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PromptError {
-    /// Variables are missing: all of them, in the order of the prompt.
+    /// Variables are missing. The error names all of them, in the order of the prompt.
     #[error("missing {}", list(missing))]
     MissingVariables {
-        /// What is missing.
+        /// The missing variables.
         missing: Vec<MissingVariable>,
     },
-    /// A placeholder for messages was given something else.
-    #[error("placeholder `{name}` takes messages, and got {found}")]
+    /// A placeholder for messages received another kind of value.
+    #[error("placeholder `{name}` takes messages, but got {found}")]
     NotMessages {
         /// The placeholder's variable.
         name: String,
-        /// What it was given.
+        /// The kind of the value that it received.
         found: ValueKind,
     },
-    /// A value does not fit the way its template wants it formatted.
-    #[error("variable `{name}` can't be formatted")]
+    /// A value does not fit the format specification of its template.
+    #[error("cannot format variable `{name}`")]
     Value {
         /// The variable.
         name: String,
-        /// What is wrong.
+        /// The cause.
         source: BoxError,
     },
-    /// Another fault of a prompt.
-    #[error("the prompt can't be filled in")]
+    /// An error of a custom prompt.
+    #[error("cannot format the prompt")]
     Custom(#[source] BoxError),
 }
 
-/// A variable that a prompt needs and was not given, with the nearest name that it was given.
+/// A missing variable, with the nearest name among the given variables.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MissingVariable {
     /// The variable's name.
     pub name: String,
-    /// The nearest name among those given, if one is near.
+    /// The nearest name among the given variables, if one is near enough.
     pub nearest: Option<String>,
 }
 
 impl MissingVariable {
-    /// Creates it for a name, looking for the nearest of those that were given.
+    /// Creates the fault for a name and finds the nearest of the given names.
     #[must_use]
     pub fn new<'c>(name: &str, given: impl IntoIterator<Item = &'c str>) -> Self {
         Self { name: name.to_owned(), nearest: nearest(name, given).map(str::to_owned) }
@@ -197,10 +198,10 @@ impl fmt::Display for MissingVariable {
 }
 
 impl PromptError {
-    /// Checks that every required slot has a variable, and names all that are missing.
+    /// Checks that every required slot has a variable.
     ///
     /// # Errors
-    /// [`PromptError::MissingVariables`].
+    /// [`PromptError::MissingVariables`], which names all missing variables.
     pub fn check_missing<'s>(
         slots: impl IntoIterator<Item = &'s Slot>,
         variables: &Variables,

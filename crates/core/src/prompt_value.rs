@@ -1,4 +1,4 @@
-//! What a prompt becomes when it is filled in.
+//! Formatted prompts.
 
 use std::{borrow::Cow, fmt};
 
@@ -6,11 +6,12 @@ use serde::Serialize;
 
 use crate::{message::Message, messages::Messages, role::Role, transcript::write_body};
 
-/// A prompt, filled in: text for a completion model, or messages for a chat model. Either renders to the other.
+/// A formatted prompt: text for a completion model, or messages for a chat model. Each converts
+/// into the other.
 ///
-/// `Display` is the text that a completion model is sent; for messages that is the transcript. The alternate form `{:#}`
-/// shows messages one block each, under its role, and is the form to snapshot chats in. Both are a contract: they change
-/// only with a major version.
+/// `Display` is the text that is sent to a completion model; for messages, the transcript. The
+/// alternate form `{:#}` shows each message as a block under its role and is meant for snapshots of
+/// chats. Both forms are stable: they change only with a major version.
 ///
 /// # Examples
 ///
@@ -33,7 +34,7 @@ pub enum PromptValue {
 }
 
 impl PromptValue {
-    /// Returns the text form: what `Display` writes.
+    /// Returns the text that `Display` writes.
     #[must_use]
     pub fn to_text(&self) -> Cow<'_, str> {
         match self {
@@ -42,7 +43,7 @@ impl PromptValue {
         }
     }
 
-    /// Returns the text form, owned.
+    /// Converts the value into the text that `Display` writes.
     #[must_use]
     pub fn into_text(self) -> String {
         match self {

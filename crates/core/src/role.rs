@@ -1,9 +1,8 @@
-//! Who a message is from.
+//! Roles of messages.
 
 use std::fmt;
 
-/// Who a message is from. Closed in what it does, open in what it holds: whatever role a server or a prompt names that is
-/// none of the known ones is a [`Role::Chat`] of that name.
+/// The role of a message's sender. Unknown role names are preserved as [`Role::Chat`].
 ///
 /// # Examples
 ///
@@ -32,8 +31,9 @@ pub enum Role {
 }
 
 impl Role {
-    /// Returns the role of a name, as prompts and LangChain's stored messages spell it: `system`, `human` (or
-    /// `user`), `ai` (or `assistant`), `tool`, `function`; any other name is a [`Role::Chat`].
+    /// Returns the role for a name that prompts and LangChain's stored messages use: `system`,
+    /// `human` (or `user`), `ai` (or `assistant`), `tool`, `function`. Any other name is a
+    /// [`Role::Chat`].
     #[must_use]
     pub fn from_name(name: &str) -> Self {
         match name {
@@ -46,7 +46,8 @@ impl Role {
         }
     }
 
-    /// Returns the type name that LangChain stores: `system`, `human`, `ai`, `tool`, `function` or `chat`.
+    /// Returns the type name that LangChain stores: `system`, `human`, `ai`, `tool`, `function` or
+    /// `chat`.
     #[must_use]
     pub const fn type_name(&self) -> &'static str {
         match self {
@@ -59,8 +60,9 @@ impl Role {
         }
     }
 
-    /// Returns the name before the colon in a transcript: `System`, `Human`, `AI`, `Tool`, `Function`, or the chat role
-    /// as it is. The source is LangChain's `get_buffer_string`.
+    /// Returns the name before the colon in a transcript: `System`, `Human`, `AI`, `Tool`,
+    /// `Function`, or the name of a chat role (LangChain 0.1.20
+    /// `langchain_core/messages/utils.py::get_buffer_string`).
     #[must_use]
     pub fn label(&self) -> &str {
         match self {

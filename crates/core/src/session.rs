@@ -1,4 +1,4 @@
-//! The name of a conversation.
+//! Session ids.
 
 use std::{fmt, sync::Arc};
 
@@ -9,10 +9,10 @@ use crate::turn::TurnId;
 /// The longest session id, in bytes.
 const LONGEST: usize = 512;
 
-/// The name of a conversation in a store that holds many: 1 to 512 bytes of UTF-8 without NUL.
+/// The id of a conversation in a store: 1 to 512 bytes of UTF-8 without NUL.
 ///
-/// It is data: stores bind or encode it, and compare it byte for byte. There is no default, so that no two users share
-/// a conversation by accident.
+/// Stores bind or encode it as data and compare it byte for byte. There is no default, so that two
+/// users never share a conversation by accident.
 ///
 /// # Examples
 ///
@@ -21,7 +21,7 @@ const LONGEST: usize = 512;
 ///
 /// let session = SessionId::new("user-7")?;
 /// assert_eq!(session.as_str(), "user-7");
-/// assert_eq!(SessionId::new("").unwrap_err().to_string(), "a session id has 1 to 512 bytes, and this one has 0");
+/// assert_eq!(SessionId::new("").unwrap_err().to_string(), "invalid session id: it has 0 bytes; use 1 to 512");
 /// # Ok::<(), conversant_core::SessionIdError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -32,7 +32,7 @@ impl SessionId {
     /// Creates a session id.
     ///
     /// # Errors
-    /// [`SessionIdError`], if it is empty, longer than 512 bytes or holds a NUL.
+    /// [`SessionIdError`] if the id is empty, longer than 512 bytes or contains a NUL.
     pub fn new(id: impl Into<Arc<str>>) -> Result<Self, SessionIdError> {
         let id = id.into();
         if id.is_empty() || id.len() > LONGEST {
@@ -58,7 +58,7 @@ impl fmt::Display for SessionId {
 }
 
 impl From<TurnId> for SessionId {
-    /// Makes a session id of a fresh turn id, for a conversation that needs a name and has none.
+    /// Converts a new turn id into a session id, for a conversation without a name.
     fn from(id: TurnId) -> Self {
         Self(id.to_string().into())
     }
@@ -86,20 +86,20 @@ impl From<SessionId> for String {
     }
 }
 
-/// A text that is no session id.
+/// An invalid session id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SessionIdError {
-    /// It is empty or too long.
-    #[error("a session id has 1 to 512 bytes, and this one has {bytes}")]
+    /// The id is empty or too long.
+    #[error("invalid session id: it has {bytes} bytes; use 1 to 512")]
     Length {
-        /// How many bytes it has.
+        /// The length in bytes.
         bytes: usize,
     },
-    /// It holds a NUL character.
-    #[error("a session id holds no NUL, and this one has one at byte {offset}")]
+    /// The id contains a NUL character.
+    #[error("invalid session id: it contains a NUL at byte {offset}")]
     Nul {
-        /// Where.
+        /// The byte offset of the NUL.
         offset: usize,
     },
 }

@@ -16,8 +16,8 @@ use crate::{
 
 /// A stored message that can't be read.
 ///
-/// Stored messages are input like any other: the type chooses from a closed list, and nothing in them runs code or
-/// reads the environment.
+/// Stored messages are input like any other: the type chooses from a closed list, and nothing in
+/// them runs code or reads the environment.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoredMessageError {
@@ -51,8 +51,8 @@ pub enum StoredMessageError {
 }
 
 impl Message {
-    /// Reads a message from LangChain's stored form. Chunk types (`AIMessageChunk` and the like) read as their base type;
-    /// fields that are not known are kept.
+    /// Reads a message from LangChain's stored form. Chunk types (`AIMessageChunk` and the like)
+    /// read as their base type; fields that are not known are kept.
     ///
     /// # Errors
     /// [`StoredMessageError`], if the type is unknown or a field is missing or of the wrong kind.
@@ -79,7 +79,8 @@ impl Message {
         Fields::new(&name, data)?.read()
     }
 
-    /// Writes the message in LangChain's stored form, as version 0.1.20 does: every field that its type has is there.
+    /// Writes the message in LangChain's stored form, as version 0.1.20 does: every field that its
+    /// type has is there.
     #[must_use]
     pub fn to_stored(&self) -> Json {
         serde_json::to_value(self).unwrap_or_default()

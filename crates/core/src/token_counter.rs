@@ -1,11 +1,11 @@
-//! The token counter seam.
+//! The token counter trait.
 
 use crate::{message::Message, transcript::Transcript};
 
-/// Something that counts tokens.
+/// A counter of tokens.
 ///
-/// **Who implements it**: tokenizer crates, and whoever has a model of their own. **Who calls it**: memories and trimming helpers with
-/// a budget. They count a message once and keep the count, so it must depend on nothing but the message.
+/// Implemented by tokenizer crates and for custom models; called by memories and trimming helpers
+/// with a budget. They cache the count of a message, so it must depend on the message only.
 ///
 /// # Examples
 ///
@@ -26,7 +26,7 @@ pub trait TokenCounter: Send + Sync {
     /// Returns the number of tokens of a text.
     fn count_text(&self, text: &str) -> usize;
 
-    /// Returns the number of tokens of a message. The default counts its line in a transcript.
+    /// Returns the number of tokens of a message. By default, its line in a transcript is counted.
     fn count_message(&self, message: &Message) -> usize {
         self.count_text(&Transcript::default().render([message]))
     }

@@ -1,11 +1,11 @@
-//! Calls of tools that a model asks for.
+//! Tool calls of a model.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
-/// A call of a tool that the model asks for, on an AI message.
+/// A tool call of the model, on an AI message.
 ///
 /// # Examples
 ///
@@ -22,12 +22,12 @@ use serde_json::{Map, Value as Json};
 pub struct ToolCall {
     /// The tool's name.
     pub name: String,
-    /// Its arguments: a JSON object, as the tool's schema says.
+    /// The arguments: a JSON object that matches the tool's schema.
     pub args: Json,
-    /// The call's id, which the message with the result repeats.
+    /// The call's id, to which the message with the result refers.
     #[serde(default)]
     pub id: Option<String>,
-    /// Fields that this version does not know, kept as they came.
+    /// Unknown fields, preserved as received.
     #[serde(flatten)]
     pub extra: Map<String, Json>,
 }
@@ -56,7 +56,7 @@ impl fmt::Debug for ToolCall {
     }
 }
 
-/// A call of a tool whose arguments could not be read as JSON, kept as the model wrote them.
+/// A tool call whose arguments are not valid JSON, preserved as the model wrote them.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
@@ -67,9 +67,9 @@ pub struct InvalidToolCall {
     pub args: Option<String>,
     /// The call's id.
     pub id: Option<String>,
-    /// What is wrong with it.
+    /// The fault.
     pub error: Option<String>,
-    /// Fields that this version does not know, kept as they came.
+    /// Unknown fields, preserved as received.
     #[serde(flatten)]
     pub extra: Map<String, Json>,
 }

@@ -1,14 +1,15 @@
-//! A conversation as text: one `Human: …` line for each message.
+//! Transcripts: conversations as text, with one `Human: …` line for each message.
 
 use std::fmt;
 
 use crate::{message::Message, messages::Messages, role::Role};
 
-/// How a conversation is written as text: a line for each message, its speaker before a colon.
+/// The form of a transcript: a line for each message, which begins with its speaker and a colon.
 ///
-/// This is LangChain's `get_buffer_string`, with two additions that it lacks or writes in Python's debug form: parts that
-/// are no text show as `[image]` and the like, and each tool call is a line of JSON. Text is not escaped: whoever can
-/// put a line break into a message can forge a speaker in a transcript. Chat prompts have no such weakness.
+/// This is LangChain 0.1.20 `langchain_core/messages/utils.py::get_buffer_string`, with two
+/// differences: a part that is not text is shown as `[image]` and the like, and each tool call is a
+/// line of JSON. Text is not escaped, so a message with a line break can forge a speaker in a
+/// transcript. Chat prompts do not have this weakness.
 ///
 /// # Examples
 ///
@@ -27,7 +28,7 @@ pub struct Transcript {
 }
 
 impl Transcript {
-    /// Creates the form with these names for the human and the AI.
+    /// Creates a form from the names of the human and the AI.
     #[must_use]
     pub fn new(human_prefix: impl Into<String>, ai_prefix: impl Into<String>) -> Self {
         Self { human_prefix: human_prefix.into(), ai_prefix: ai_prefix.into() }
@@ -59,10 +60,10 @@ impl Transcript {
         text
     }
 
-    /// Writes one message's line, without a line break at its end.
+    /// Writes the line of one message, without a line break at the end.
     ///
     /// # Errors
-    /// What the writer returns.
+    /// The writer's error.
     pub fn write_line(
         &self,
         message: &Message,

@@ -1,4 +1,4 @@
-//! A turn: what one call adds to a conversation.
+//! Turns of a conversation and their ids.
 
 use std::{
     fmt,
@@ -12,7 +12,7 @@ use uuid::{Builder, Uuid};
 
 use crate::{content::Content, message::Message, messages::Messages, version::Version};
 
-/// The identity of a turn, by which saving it twice is the same as saving it once.
+/// The id of a turn. Saving a turn is idempotent by its id.
 ///
 /// A UUID of version 7, made before the model is called.
 ///
@@ -44,7 +44,7 @@ impl TurnId {
         Self(Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid())
     }
 
-    /// Creates an id from 128 bits, such as those of a request id of one's own.
+    /// Creates an id from 128 bits, such as an application's request id.
     #[must_use]
     pub const fn from_u128(bits: u128) -> Self {
         Self(Uuid::from_u128(bits))
@@ -56,8 +56,7 @@ impl TurnId {
         self.0.as_bytes()
     }
 
-    /// Returns 64 bits that tell this id from others, and are never 0: the [`tip`](Version::tip)
-    /// of a [`Version`].
+    /// Returns a fingerprint of the id for [`Version::tip`]: 64 bits that are never 0.
     ///
     /// The two halves of the id, combined by exclusive or. Stores may keep it, so it never changes.
     #[must_use]
@@ -98,14 +97,14 @@ impl From<TurnId> for String {
     }
 }
 
-/// A text that is no turn id.
+/// A text that is not a turn id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a turn id is a UUID")]
 #[non_exhaustive]
 pub struct TurnIdError;
 
-/// What one call adds to a conversation: the question, the tool calls and their results if there are any, and the answer.
-/// A history keeps it whole, once, or not at all.
+/// The messages that one call adds to a conversation: the question, tool calls with their results,
+/// and the answer. A history stores a turn whole, once, or not at all.
 ///
 /// # Examples
 ///
@@ -161,14 +160,14 @@ impl Turn {
         self
     }
 
-    /// Marks the turn as cut off: its answer is the part that had arrived.
+    /// Sets whether the turn is incomplete: its answer was cut off.
     #[must_use]
     pub const fn with_incomplete(mut self, incomplete: bool) -> Self {
         self.incomplete = incomplete;
         self
     }
 
-    /// Sets the version of the conversation that the turn's prompt saw.
+    /// Sets the version of the conversation that the turn's prompt contained.
     #[must_use]
     pub const fn with_base(mut self, base: Version) -> Self {
         self.base = Some(base);
@@ -193,7 +192,7 @@ impl Turn {
         self.incomplete
     }
 
-    /// Returns the version of the conversation that the turn's prompt saw, if it is known.
+    /// Returns the version of the conversation that the turn's prompt contained, if it is known.
     #[must_use]
     pub const fn base(&self) -> Option<Version> {
         self.base

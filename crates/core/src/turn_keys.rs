@@ -1,11 +1,12 @@
-//! Which variable holds the user's words, and which the answer.
+//! The variables that hold the user's input and the answer.
 
 use crate::{nearest::nearest, prompt::Slot, variables::Variables};
 
-/// Which input of a call is the user's, and which of its outputs is the answer: named, or told from what there is.
+/// The input of a call that holds the user's text, and the output that holds the answer. Both are
+/// named or inferred.
 ///
-/// This is the one rule for both. A chain applies it to names when it is built, so that a fault is told before any call;
-/// whoever keeps a memory by hand applies it to values with [`pick`](Self::pick).
+/// A chain applies the rule to names when it is built, so that a fault is reported before any call.
+/// Code that saves turns itself applies it to values with [`pick`](Self::pick).
 ///
 /// # Examples
 ///
@@ -21,7 +22,7 @@ use crate::{nearest::nearest, prompt::Slot, variables::Variables};
 /// let fault = keys.pick(&two, &vars! { "text" => "hello" }, &memory).unwrap_err();
 /// assert_eq!(
 ///     fault.to_string(),
-///     "which input is the user's can't be told: set `input_key` to one of `human_input`, `persona`"
+///     "cannot infer the user's input; set `input_key` on the memory to one of `human_input`, `persona`"
 /// );
 /// # Ok::<(), conversant_core::KeyError>(())
 /// ```
@@ -32,20 +33,20 @@ pub struct TurnKeys {
 }
 
 impl TurnKeys {
-    /// Creates keys that are both told from what there is.
+    /// Creates keys that are both inferred.
     #[must_use]
     pub const fn new() -> Self {
         Self { input: None, output: None }
     }
 
-    /// Names the input that is the user's.
+    /// Sets the name of the user's input.
     #[must_use]
     pub fn with_input_key(mut self, key: impl Into<String>) -> Self {
         self.input = Some(key.into());
         self
     }
 
-    /// Names the output that is the answer.
+    /// Sets the name of the output that is the answer.
     #[must_use]
     pub fn with_output_key(mut self, key: impl Into<String>) -> Self {
         self.output = Some(key.into());
@@ -64,11 +65,12 @@ impl TurnKeys {
         self.output.as_deref()
     }
 
-    /// Returns which of these inputs is the user's: the one that was named, or the only one that is neither `stop` nor one of the
-    /// memory's own variables.
+    /// Returns the name of the user's input: the configured one, or the only one that is neither
+    /// `stop` nor a variable of the memory (LangChain 0.1.20
+    /// `langchain/memory/utils.py::get_prompt_input_key`).
     ///
     /// # Errors
-    /// [`KeyError`], if there is no such input or more than one.
+    /// [`KeyError`] if the input is missing or cannot be inferred.
     pub fn input_name<'n>(
         &self,
         inputs: impl IntoIterator<Item = &'n str>,
@@ -89,10 +91,11 @@ impl TurnKeys {
         only(&mut names, is_candidate).map_err(|candidates| KeyError::AmbiguousInput { candidates })
     }
 
-    /// Returns which of these outputs is the answer: the one that was named, or the only one, or the one named `output`.
+    /// Returns the name of the output that is the answer: the configured one, or the only one, or
+    /// the one named `output`.
     ///
     /// # Errors
-    /// [`KeyError`], if there is no such output or it can't be told.
+    /// [`KeyError`] if the output is missing or cannot be inferred.
     pub fn output_name<'n>(
         &self,
         outputs: impl IntoIterator<Item = &'n str>,
@@ -113,10 +116,11 @@ impl TurnKeys {
         }
     }
 
-    /// Picks the user's words and the answer out of a call's inputs and outputs. The input is looked at first.
+    /// Returns the user's text and the answer from a call's inputs and outputs. The input is
+    /// checked first.
     ///
     /// # Errors
-    /// [`KeyError`], if either can't be told.
+    /// [`KeyError`] if either is missing or cannot be inferred.
     pub fn pick(
         &self,
         inputs: &Variables,
@@ -132,7 +136,7 @@ impl TurnKeys {
     }
 }
 
-/// Returns the only name that is a candidate, or all that are.
+/// Returns the only candidate, or all candidates if there is not exactly one.
 fn only<'n>(
     names: &mut dyn Iterator<Item = &'n str>,
     is_candidate: impl Fn(&&str) -> bool,
@@ -144,36 +148,36 @@ fn only<'n>(
     }
 }
 
-/// Which variable holds the user's words or the answer can't be told.
+/// The user's input or the answer cannot be determined.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
-    /// No input, or more than one, may be the user's.
-    #[error("which input is the user's can't be told: {}", advice("input", candidates))]
+    /// The user's input cannot be inferred, because there is not exactly one candidate.
+    #[error("cannot infer the user's input; {}", advice("input", candidates))]
     AmbiguousInput {
-        /// The inputs that may be.
+        /// The candidates.
         candidates: Vec<String>,
     },
-    /// No output, or more than one, may be the answer.
-    #[error("which output is the answer can't be told: {}", advice("output", candidates))]
+    /// The answer cannot be inferred, because there is not exactly one candidate.
+    #[error("cannot infer the answer; {}", advice("output", candidates))]
     AmbiguousOutput {
-        /// The outputs that may be.
+        /// The candidates.
         candidates: Vec<String>,
     },
-    /// The input that was named is not there.
-    #[error("there is no input `{key}`, which `input_key` names{}", hint(key, found))]
+    /// The configured input does not exist.
+    #[error("cannot find input `{key}`, which `input_key` names{}", hint(key, found))]
     NoInput {
         /// The name.
         key: String,
-        /// The inputs that are there.
+        /// The existing inputs.
         found: Vec<String>,
     },
-    /// The output that was named is not there.
-    #[error("there is no output `{key}`, which `output_key` names{}", hint(key, found))]
+    /// The configured output does not exist.
+    #[error("cannot find output `{key}`, which `output_key` names{}", hint(key, found))]
     NoOutput {
         /// The name.
         key: String,
-        /// The outputs that are there.
+        /// The existing outputs.
         found: Vec<String>,
     },
 }
@@ -181,9 +185,9 @@ pub enum KeyError {
 fn advice(side: &str, candidates: &[String]) -> String {
     let names = quoted(candidates);
     if names.is_empty() {
-        format!("there is no {side} besides the memory's own variables")
+        format!("add an {side} besides the memory's variables")
     } else {
-        format!("set `{side}_key` to one of {names}")
+        format!("set `{side}_key` on the memory to one of {names}")
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a variable holds.
+//! Values of variables.
 
 use std::{borrow::Cow, fmt, sync::Arc};
 
@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use crate::{message::Message, messages::Messages};
 
-/// What a variable holds: text, a number, messages, or plain data for templates that walk it.
+/// The value of a variable: text, a number, messages, or plain data for templates that walk it.
 ///
 /// Cloning shares text and messages. `Debug` withholds them.
 ///
@@ -121,7 +121,8 @@ impl fmt::Debug for Value {
 }
 
 impl Serialize for Value {
-    /// Text is a string, numbers are numbers, messages an array of stored messages, data is as it is.
+    /// Text is a string, numbers are numbers, messages an array of stored messages, data is as it
+    /// is.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Text(text) => serializer.serialize_str(text),
@@ -134,14 +135,16 @@ impl Serialize for Value {
 }
 
 impl<'de> Deserialize<'de> for Value {
-    /// Reads what [`From<serde_json::Value>`](#impl-From<Value>-for-Value) makes of it: never messages.
+    /// Converts the JSON value as [`From<serde_json::Value>`](#impl-From<Value>-for-Value) does, so
+    /// never into messages.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Json::deserialize(deserializer).map(Self::from)
     }
 }
 
 impl From<Json> for Value {
-    /// Strings are text, numbers are integers or floats, all else is data. A number above `i64::MAX` is data.
+    /// Strings are text, numbers are integers or floats, all else is data. A number above
+    /// `i64::MAX` is data.
     fn from(json: Json) -> Self {
         match json {
             Json::String(text) => Self::from(text),

@@ -1,4 +1,4 @@
-//! Named values: what a prompt is filled in with.
+//! Named values, from which a prompt is formatted.
 
 use std::borrow::Cow;
 
@@ -11,8 +11,8 @@ use crate::value::Value;
 
 /// An ordered map from a variable's name to its value.
 ///
-/// The order is that of insertion, so the same input gives the same bytes. A prompt has few variables: looking one up
-/// compares names one after the other.
+/// The order is that of insertion, so the same input gives the same bytes. A prompt has few
+/// variables: looking one up compares names one after the other.
 ///
 /// # Examples
 ///
@@ -42,7 +42,7 @@ impl Variables {
         Self { entries: Vec::with_capacity(capacity) }
     }
 
-    /// Sets a variable and returns what it held. A variable that is there keeps its place.
+    /// Sets a variable and returns its previous value. An existing variable keeps its position.
     pub fn insert(
         &mut self,
         name: impl Into<Cow<'static, str>>,
@@ -73,7 +73,7 @@ impl Variables {
         Some(self.entries.remove(index).1)
     }
 
-    /// Returns whether a variable is there.
+    /// Returns whether the map contains a variable.
     #[must_use]
     pub fn contains(&self, name: &str) -> bool {
         self.get(name).is_some()
@@ -85,7 +85,7 @@ impl Variables {
         self.entries.len()
     }
 
-    /// Returns whether there are none.
+    /// Returns whether the map is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
@@ -168,7 +168,8 @@ impl<'de> Deserialize<'de> for Variables {
     }
 }
 
-/// Creates [`Variables`]: `vars! { "name" => value, … }`, where a value is whatever [`Value`] can be made from.
+/// Creates [`Variables`]: `vars! { "name" => value, … }`. A value is anything that converts into a
+/// [`Value`].
 ///
 /// # Examples
 ///

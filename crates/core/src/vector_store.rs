@@ -1,19 +1,19 @@
-//! The vector store seam.
+//! The vector store trait, with its documents and errors.
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::{BoxError, model::ModelError, variables::Variables};
 
-/// A text to search for, and what is known about it.
+/// A text that can be found by a search, with its metadata.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Document {
-    /// Its identity: adding a document of an id that is there replaces it.
+    /// The id. Adding a document with an existing id replaces the document.
     pub id: String,
     /// The text.
     pub text: String,
-    /// What is known about it.
+    /// The metadata.
     #[serde(default)]
     pub metadata: Variables,
 }
@@ -33,13 +33,13 @@ impl Document {
     }
 }
 
-/// A document that was found.
+/// A search result.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Match {
     /// The document.
     pub document: Document,
-    /// How near it is: 1 is the same, 0 is unrelated.
+    /// The similarity: 1 is identical, 0 is unrelated.
     pub score: f32,
 }
 
@@ -53,10 +53,10 @@ impl Match {
 
 /// A store of documents that finds the ones nearest in meaning to a text.
 ///
-/// **Who implements it**: store crates. **Who calls it**: memories that search.
+/// Implemented by store crates; called by memories that search.
 #[async_trait]
 pub trait VectorStore: Send + Sync {
-    /// Adds documents, all or none.
+    /// Adds all documents or none.
     ///
     /// # Errors
     /// [`VectorStoreError`], if the store or its embedding model fails.
@@ -93,15 +93,15 @@ macro_rules! forward_store {
 }
 forward_store!(&S, Box<S>, std::sync::Arc<S>);
 
-/// A vector store that could not do what it was asked to.
+/// An error of a vector store.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum VectorStoreError {
     /// The embedding model failed.
     #[error("the embedding model failed")]
     Embeddings(#[from] ModelError),
-    /// A vector has another length than the store's.
-    #[error("the store holds vectors of {expected} numbers, and got one of {found}")]
+    /// A vector does not have the store's length.
+    #[error("cannot use a vector of {found} numbers; the store holds vectors of {expected}")]
     Dimension {
         /// The store's length.
         expected: usize,
@@ -109,7 +109,7 @@ pub enum VectorStoreError {
         found: usize,
     },
     /// The store failed, or could not be reached.
-    #[error("the vector store can't be reached")]
+    #[error("cannot reach the vector store")]
     Backend {
         /// The store's own error.
         source: BoxError,

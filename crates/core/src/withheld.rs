@@ -1,10 +1,10 @@
-//! Text that an error or a request carries but that no log may show.
+//! Text that must not appear in logs.
 
 use std::{fmt, ops::Deref};
 
-/// Text that can be read in code and is withheld from `Debug`, so that logs show its size and nothing else.
+/// Text that code can read and `Debug` withholds, so that logs show only its size.
 ///
-/// Errors use it for what a server or a model said: it is at hand for whoever looks for it, and no `{:?}` prints it.
+/// Errors use it for text from servers and models.
 ///
 /// # Examples
 ///
@@ -25,7 +25,7 @@ impl Withheld {
         &self.0
     }
 
-    /// Returns the text, owned.
+    /// Converts the value into its text.
     #[must_use]
     pub fn into_string(self) -> String {
         self.0

@@ -6,41 +6,42 @@ use crate::{BoxError, version::Version};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HistoryError {
-    /// The session is not as expected: somebody else has written to it, or cleared it.
+    /// The session is not in the expected state: another writer has appended to it, cleared it or
+    /// replaced it.
     #[error("the conversation has changed: expected version {expected}, found {current}")]
     Stale {
-        /// What was expected.
+        /// The expected version.
         expected: Version,
-        /// What is there.
+        /// The stored version.
         current: Version,
     },
-    /// Somebody else holds the session or the store.
+    /// Another caller holds the session or the store.
     #[error("the conversation is busy")]
     Busy,
-    /// A message is larger than the store takes.
+    /// A message exceeds the store's size limit.
     #[error("a message of {bytes} bytes is larger than this history takes ({limit} bytes)")]
     TooLarge {
-        /// Its size.
+        /// The size in bytes.
         bytes: u64,
-        /// The store's limit.
+        /// The store's limit in bytes.
         limit: u64,
     },
-    /// The disk, or the store's own quota, is full. Nothing was written.
+    /// The disk or the store's quota is full. Nothing was written.
     #[error("the history is full")]
     Full {
         /// The store's own error.
         source: BoxError,
     },
-    /// The store can be read and not written.
+    /// The store is read-only.
     #[error("the history is read-only")]
     ReadOnly {
         /// The store's own error.
         source: Option<BoxError>,
     },
-    /// What is stored can't be read. It was not changed.
+    /// The stored data cannot be read. It was not changed.
     #[error("the history is corrupt: {what}")]
     Corrupt {
-        /// What is wrong, and where.
+        /// The fault and its place.
         what: String,
         /// The store's own error.
         source: Option<BoxError>,
@@ -53,14 +54,14 @@ pub enum HistoryError {
         /// The latest known.
         known: u64,
     },
-    /// The store does not do this.
-    #[error("this history does not support {what}")]
+    /// The store does not support the operation.
+    #[error("cannot use {what}: the history does not support it")]
     Unsupported {
-        /// What it does not do.
+        /// The operation.
         what: &'static str,
     },
     /// The store failed, or could not be reached.
-    #[error("the history can't be reached")]
+    #[error("cannot reach the history")]
     Backend {
         /// The store's own error.
         source: BoxError,

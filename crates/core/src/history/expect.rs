@@ -1,17 +1,17 @@
-//! The position that an append expects of a session.
+//! The expectations of an append.
 
 use super::error::HistoryError;
 use crate::version::Version;
 
-/// What an append expects of the session.
+/// The state in which an append expects the session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Expect {
-    /// Nothing: the turn goes after whatever is there.
+    /// Any state: the turn is appended to what is stored.
     Any,
-    /// That it was not cleared since this version.
+    /// The session was not cleared or replaced since this version. Turns may have been added.
     SameEpoch(Version),
-    /// That it is at this version, no turn was added since.
+    /// The session is at this version; no turn was added since.
     Exactly(Version),
 }
 
@@ -25,7 +25,7 @@ impl Expect {
         }
     }
 
-    /// Checks a session's version against what is expected of it: the rule for every store.
+    /// Checks the expectation against a session's version. Every store applies this rule.
     ///
     /// # Errors
     /// [`HistoryError::Stale`].

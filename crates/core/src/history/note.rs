@@ -1,14 +1,14 @@
-//! State that is kept with a session besides its messages: notes and leases.
+//! State of a session in addition to its messages: notes and leases.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{session::SessionId, turn::TurnId, value::Value, version::Version};
 
-/// Derived state beside a session's messages, such as a summary, and how far it covers them.
+/// State derived from a session's messages, such as a summary, and the version that it covers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Note {
-    /// What it says, in a form of its owner's.
+    /// The content, in its owner's format.
     pub body: Value,
     /// The last version that it covers: the watermark.
     pub covers: Version,
@@ -22,13 +22,13 @@ impl Note {
     }
 }
 
-/// A session that one caller holds, until it is released or its time is up.
+/// Exclusive use of a session, until the lease is released or expires.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Lease {
     /// The session.
     pub session: SessionId,
-    /// The holder, known to nobody else.
+    /// The holder's secret id.
     pub holder: TurnId,
 }
 

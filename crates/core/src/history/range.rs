@@ -2,7 +2,7 @@
 
 use crate::{message::Message, messages::Messages, version::Version};
 
-/// Which part of a session to load. Loading costs what it loads, whatever the session's length.
+/// A part of a session to load. The cost depends on the part, not on the session's length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Range {
@@ -14,12 +14,13 @@ pub enum Range {
     LastMessages(usize),
     /// The last messages whose stored JSON has at most this many bytes together, each whole.
     LastBytes(u64),
-    /// What came after a version. If the epoch has changed since, all of it.
+    /// The messages after a version; all messages if the version does not belong to the stored
+    /// conversation, because the epoch has changed or the [`tip`](Version::tip) differs.
     After(Version),
 }
 
 impl Range {
-    /// Cuts the range out of a whole session that is held in memory: for stores that have it there. `turns` are the indices at which its
+    /// Cuts the range out of a session that is held in memory. `turns` are the indices at which its
     /// turns begin, in order.
     ///
     /// # Examples
@@ -43,7 +44,8 @@ impl Range {
             Self::LastBytes(limit) => {
                 let mut left = limit;
                 let fits = |message: &&Message| {
-                    // What has no stored form (a tool's result without the id of its call) counts by its text.
+                    // A message without a stored form (a tool result without the id of its call)
+                    // counts by its text.
                     let json = serde_json::to_string(message);
                     let bytes = json.map_or(message.text().len(), |json| json.len()) as u64;
                     left.checked_sub(bytes).inspect(|&rest| left = rest).is_some()
@@ -59,7 +61,7 @@ impl Range {
     }
 }
 
-/// A part of a session: consecutive messages, the last of which is the session's last, and the version they end at.
+/// A part of a session: its last messages, and the version that they end at.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Slice {

@@ -1,4 +1,4 @@
-//! Shared runs of messages, and what encoders remember of them.
+//! Shared runs of messages, with the caches of encoders.
 
 use std::{
     any::{Any, TypeId},
@@ -9,25 +9,27 @@ use std::{
 
 use crate::message::Message;
 
-/// The capacity of a conversation's first segment, and the greatest one. It doubles from each to the next, so that a conversation of
-/// n messages is about log n segments.
+/// The capacity, in messages, of a conversation's first segment and of its largest. Each segment
+/// has twice the capacity of the one before it, so a conversation of n messages has about log n
+/// segments.
 const CAPACITY: (usize, usize) = (4, 4096);
 
-/// How many encoders a segment remembers. More than this (a service that changes its settings with each call) and the
-/// oldest but the first is forgotten.
+/// The number of encoders for which a segment keeps a cache. If there are more, for example because
+/// a service changes its settings with each call, the oldest cache but the first is dropped.
 const MEMOS: usize = 8;
 
-/// A run of messages that is written once, from the front.
+/// A run of messages. Each slot is written once, in order.
 pub(super) struct Segment {
     slots: Slots,
-    /// The memo of the first encoder, as a rule the only one.
+    /// The memo of the first encoder, usually the only one.
     memo: OnceLock<Memo>,
     memos: Mutex<Vec<Memo>>,
 }
 
 type Slot = OnceLock<Arc<Message>>;
 
-/// The places for messages. Turns and prompts' questions are segments of their own, made in each call, so few places take no box.
+/// The slots for messages. Each call creates segments for its question and its turn, so small
+/// segments avoid a heap allocation.
 enum Slots {
     Few([Slot; CAPACITY.0]),
     Many(Box<[Slot]>),
@@ -55,7 +57,7 @@ impl Segment {
         Arc::new(Self { slots, memo: OnceLock::new(), memos: Mutex::default() })
     }
 
-    /// Makes a segment of these messages, and tells how many there are.
+    /// Creates a segment from messages and returns their number with it.
     fn filled(messages: impl Iterator<Item = Arc<Message>>) -> (Arc<Self>, usize) {
         let mut messages = messages.fuse();
         let few: [_; CAPACITY.0] = std::array::from_fn(|_| messages.next());
@@ -70,7 +72,7 @@ impl Segment {
         (Self::new(Slots::Many(many.into())), len)
     }
 
-    /// Makes a segment that begins with a message, and has room for more.
+    /// Creates a segment that begins with a message and has capacity for more.
     fn growing(first: Arc<Message>, capacity: usize) -> Arc<Self> {
         let mut slots = std::iter::once(Slot::from(first)).chain(std::iter::repeat_with(Slot::new));
         Self::new(if capacity <= CAPACITY.0 {
@@ -92,34 +94,36 @@ fn slot(message: Option<Arc<Message>>) -> Slot {
     message.map_or_else(Slot::new, Slot::from)
 }
 
-/// A part of a segment.
+/// A view of a part of a segment.
 #[derive(Clone)]
 pub(super) struct View {
     segment: Arc<Segment>,
     start: usize,
     end: usize,
-    /// Whether a message may be appended in place: only a conversation's own tail is, never a prompt's copy of it.
+    /// Whether a message may be appended in place. Only the end of the conversation itself allows
+    /// it, never a prompt's view of it.
     growing: bool,
 }
 
 impl View {
-    /// Makes a segment of these messages, to which none will be appended.
+    /// Creates a segment from messages, to which none will be appended.
     pub(super) fn whole(messages: impl Iterator<Item = Arc<Message>>) -> Self {
         let (segment, end) = Segment::filled(messages);
         Self { segment, start: 0, end, growing: false }
     }
 
-    /// Starts a segment with a message, after the sequence's last view.
+    /// Creates a segment that begins with a message and follows the sequence's last view.
     pub(super) fn growing(message: Arc<Message>, last: Option<&Self>) -> Self {
         let capacity = match last {
             Some(last) if last.growing => (last.segment.slots().len() * 2).min(CAPACITY.1),
-            // As a rule not many follow: a prompt's question, after the conversation that it shares.
+            // Few messages follow here: usually a prompt's question, after a shared conversation.
             Some(_) | None => CAPACITY.0,
         };
         Self { segment: Segment::growing(message, capacity), start: 0, end: 1, growing: true }
     }
 
-    /// Appends a message in place, or gives it back: if there is no room, or if another clone was first.
+    /// Appends a message in place. Returns the message if the segment is full or another clone has
+    /// written the slot.
     pub(super) fn try_push(&mut self, message: Arc<Message>) -> Result<(), Arc<Message>> {
         match self.segment.slots().get(self.end) {
             Some(slot) if self.growing => slot.set(message).map(|()| self.end += 1),
@@ -131,7 +135,7 @@ impl View {
         Self { growing: false, ..self.clone() }
     }
 
-    /// Returns a part of the view. Its indices lie within it.
+    /// Returns a part of the view. Both indices must be within the view.
     pub(super) fn part(&self, from: usize, to: usize) -> Self {
         let growing = self.growing && to == self.len();
         let segment = Arc::clone(&self.segment);
@@ -156,11 +160,11 @@ impl View {
     }
 }
 
-/// A run of a [`Messages`](crate::Messages) sequence that other sequences share, with a memory for encoders.
+/// A shared run of a [`Messages`](crate::Messages) sequence, with a cache for encoders.
 ///
-/// An adapter that turns messages into bytes keeps, in a [`memo`](Self::memo) of its own type, what it has made of the run so
-/// far, and adds only what is new. A run grows at its end, and what is written never changes, so whatever is remembered
-/// for an index stays true.
+/// An adapter that encodes messages keeps its output in a [`memo`](Self::memo) of its own type and
+/// adds only new messages. A run grows at its end and its messages never change, so output that is
+/// cached for an index stays valid.
 ///
 /// # Examples
 ///
@@ -178,7 +182,7 @@ impl View {
 ///             let memo = chunk.memo::<Lengths>(0);
 ///             let mut lengths = memo.0.lock().unwrap();
 ///             for message in chunk.run_from(lengths.len()) {
-///                 lengths.push(message.text().len()); // once for each message, whatever the number of calls
+///                 lengths.push(message.text().len()); // once for each message, not for each call
 ///             }
 ///             lengths[chunk.range()].iter().sum::<usize>()
 ///         })
@@ -192,29 +196,29 @@ pub struct Chunk<'m> {
 }
 
 impl<'m> Chunk<'m> {
-    /// Returns the indices, within the run, of the messages that belong to the sequence.
+    /// Returns the indices within the run of the messages that belong to the sequence.
     #[must_use]
     pub fn range(&self) -> Range<usize> {
         self.view.start..self.view.end
     }
 
-    /// Iterates over the run from its start to the end of [`range`](Self::range): also over what lies before the range, so
-    /// that a memo can be kept whole.
+    /// Iterates over the run from its start to the end of [`range`](Self::range). The messages
+    /// before the range are included, so that a memo can cover the run from its start.
     pub fn run(&self) -> impl Iterator<Item = &'m Message> + use<'m> {
         self.run_from(0)
     }
 
-    /// As [`run`](Self::run), without its first messages. Leaving out costs nothing, whatever their number: a memo that is nearly
-    /// up to date pays for what is new only.
+    /// Like [`run`](Self::run), but skips the first messages in constant time, so that an update of
+    /// a memo costs only the new messages.
     pub fn run_from(&self, start: usize) -> impl Iterator<Item = &'m Message> + use<'m> {
         let slots = self.view.segment.slots().get(start..self.view.end).unwrap_or_default();
         slots.iter().filter_map(|slot| slot.get().map(AsRef::as_ref))
     }
 
-    /// Returns what an encoder remembers of this run: a `T` for its type and the fingerprint of those of its settings that
-    /// change its output. The first call makes it.
+    /// Returns an encoder's cache for this run: a `T`, selected by its type and by a fingerprint of
+    /// the settings that change its output. The first call creates it.
     ///
-    /// A run remembers eight of them: the first, and the latest of the others.
+    /// A run keeps eight caches: the first, and the latest of the others.
     #[must_use]
     pub fn memo<T: Any + Default + Send + Sync>(&self, fingerprint: u64) -> Arc<T> {
         let segment = &self.view.segment;

@@ -4,29 +4,29 @@ use std::{fmt, time::Duration};
 
 use crate::withheld::Withheld;
 
-/// What kind of error a server answered with.
+/// The kind of an error that a server answered with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StatusKind {
-    /// The request is wrong (400).
+    /// The request is invalid (400).
     BadRequest,
     /// The key is wrong or missing (401).
     Auth,
     /// The key may not do this (403).
     Permission,
-    /// There is no such model or path (404).
+    /// The model or the path does not exist (404).
     NotFound,
     /// The request conflicts with another (409).
     Conflict,
-    /// The server gave up waiting for the request (408).
+    /// The server timed out while it waited for the request (408).
     RequestTimeout,
     /// The request is too large (413).
     TooLarge,
-    /// The request can't be processed (422).
+    /// The request cannot be processed (422).
     Unprocessable,
     /// Too many requests (429).
     RateLimit,
-    /// The account has nothing left to spend (429 with `insufficient_quota`).
+    /// The account's quota is exhausted (429 with `insufficient_quota`).
     QuotaExhausted,
     /// The server is overloaded (503, 529).
     Overloaded,
@@ -52,16 +52,16 @@ impl StatusKind {
 
     const fn describe(self) -> &'static str {
         match self {
-            Self::BadRequest => "the request is wrong",
+            Self::BadRequest => "the request is invalid",
             Self::Auth => "the API key is wrong or missing",
             Self::Permission => "the API key may not do this",
-            Self::NotFound => "there is no such model or path",
+            Self::NotFound => "the model or the path does not exist",
             Self::Conflict => "the request conflicts with another",
-            Self::RequestTimeout => "the server gave up waiting for the request",
+            Self::RequestTimeout => "the server timed out while it waited for the request",
             Self::TooLarge => "the request is too large",
-            Self::Unprocessable => "the request can't be processed",
+            Self::Unprocessable => "the request cannot be processed",
             Self::RateLimit => "too many requests",
-            Self::QuotaExhausted => "the account has nothing left to spend",
+            Self::QuotaExhausted => "the account's quota is exhausted",
             Self::Overloaded => "the server is overloaded",
             Self::Server => "the server failed",
             Self::Other => "the request was not accepted",
@@ -69,32 +69,33 @@ impl StatusKind {
     }
 }
 
-/// What a server says of an error.
+/// An error that a server reports.
 ///
-/// `Display` is its kind and code. The server's own message is [`Withheld`]: servers echo prompts in it. Keys are masked.
+/// `Display` shows its kind and code. The server's message is [`Withheld`], since servers quote
+/// prompts in it. Keys are masked.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct ApiError {
-    /// What kind of error it is.
+    /// The kind of the error.
     pub kind: StatusKind,
     /// The server's code, such as `context_length_exceeded`.
     pub code: Option<String>,
     /// The server's type, such as `invalid_request_error`.
     pub error_type: Option<String>,
-    /// The parameter that it is about.
+    /// The parameter that the error refers to.
     pub param: Option<String>,
     /// The server's message.
     pub message: Withheld,
     /// The server's id of the request.
     pub request_id: Option<String>,
-    /// How long the server asks to wait.
+    /// The time that the server asks to wait.
     pub retry_after: Option<Duration>,
     /// The body, up to 8 KiB.
     pub body: Withheld,
 }
 
 impl ApiError {
-    /// Creates an error of a kind, of which nothing more is known.
+    /// Creates an error from its kind alone.
     #[must_use]
     pub fn new(kind: StatusKind) -> Self {
         Self {
@@ -109,7 +110,8 @@ impl ApiError {
         }
     }
 
-    /// Returns whether the prompt was too long for the model: OpenAI's code for it, and llama.cpp's type.
+    /// Returns whether the prompt was too long for the model: OpenAI's code for it, and llama.cpp's
+    /// type.
     #[must_use]
     pub fn is_context_length(&self) -> bool {
         self.code.as_deref() == Some("context_length_exceeded")
@@ -139,7 +141,7 @@ impl fmt::Display for ApiError {
     }
 }
 
-/// Writes a time to the hundredth of a second: a limit is told as it was meant, not as it was measured.
+/// Rounds a time to hundredths of a second, so that a limit is shown as it was set.
 pub(super) fn seconds(time: Duration) -> f64 {
     (time.as_secs_f64() * 100.0).round() / 100.0
 }

@@ -2,14 +2,14 @@
 
 use crate::{BoxError, withheld::Withheld};
 
-/// What is wrong with an answer that can't be read, and what there is of it.
+/// An answer that cannot be decoded, with the part of its body that was received.
 #[derive(Debug, thiserror::Error)]
 #[error("{what}")]
 #[non_exhaustive]
 pub struct DecodeError {
-    /// What is wrong and where, without anything that was said.
+    /// The fault and its place, without quoting the answer.
     pub what: String,
-    /// The content type that the server gave it.
+    /// The content type of the response.
     pub content_type: Option<String>,
     /// The body, up to 8 KiB.
     pub body: Withheld,
@@ -18,7 +18,7 @@ pub struct DecodeError {
 }
 
 impl DecodeError {
-    /// Creates it.
+    /// Creates the error with a description of the fault.
     #[must_use]
     pub fn new(what: impl Into<String>) -> Self {
         Self { what: what.into(), content_type: None, body: Withheld::default(), source: None }

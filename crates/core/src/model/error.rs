@@ -1,4 +1,4 @@
-//! What can go wrong in a call of a model.
+//! Errors of a call of a model.
 
 use std::{fmt, time::Duration};
 
@@ -9,33 +9,35 @@ use super::{
 };
 use crate::{BoxError, withheld::Withheld};
 
-/// A call of a model that failed. The kinds say what a caller can do; [`is_retryable`](Self::is_retryable) says whether the same call
-/// may succeed later. Adapters have then retried already, as often as they were told to.
+/// An error of a call of a model. Each variant corresponds to an action of the caller;
+/// [`is_retryable`](Self::is_retryable) returns whether the same call may succeed later. Adapters
+/// return it after their configured retries.
 ///
-/// No message holds a key, a header's value or anything that was said; what a server sent is in [`Withheld`] fields.
+/// No error text contains a key, a header value or conversation text. Text from the server is in
+/// [`Withheld`] fields.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ModelError {
-    /// The adapter's settings can't work. Nothing was sent.
+    /// The adapter's settings are invalid. No request was sent.
     #[error("{what}")]
     Config {
-        /// What is wrong, and how to mend it.
+        /// The fault, and how to mend it.
         what: String,
     },
     /// No connection could be made.
-    #[error("can't connect to the model's server")]
+    #[error("cannot connect to the model's server")]
     Connect {
         /// The cause.
         source: BoxError,
     },
     /// The server's name could not be resolved.
-    #[error("can't find the model's server by its name")]
+    #[error("cannot resolve the name of the model's server")]
     Dns {
         /// The cause.
         source: BoxError,
     },
-    /// The server's identity could not be verified, or it speaks no TLS.
-    #[error("can't establish a secure connection to the model's server")]
+    /// The server's certificate could not be verified, or it does not speak TLS.
+    #[error("cannot establish a TLS connection to the model's server")]
     Tls {
         /// The cause.
         source: BoxError,
@@ -43,7 +45,7 @@ pub enum ModelError {
     /// A time limit was reached.
     #[error("the model's server took longer than {} s {phase}", seconds(*after))]
     Timeout {
-        /// What took too long.
+        /// The phase of the call that reached its limit.
         phase: TimeoutPhase,
         /// The limit.
         after: Duration,
@@ -51,19 +53,20 @@ pub enum ModelError {
     /// The connection failed in the middle of a call.
     #[error("the connection to the model's server failed while {phase}")]
     Transport {
-        /// What was being done.
+        /// The phase in which the connection failed.
         phase: TransportPhase,
         /// The cause.
         source: BoxError,
     },
-    /// The server answered with a redirect, which is never followed: it would take the prompt and the key elsewhere.
+    /// The server answered with a redirect. Redirects are not followed, since they would send the
+    /// prompt and the key to another server.
     #[error(
         "the model's server redirects (status {status}) to `{origin}`, which is not followed; set the base URL to where it should go"
     )]
     Redirect {
         /// The HTTP status.
         status: u16,
-        /// Where to: scheme and host, without path or query.
+        /// The target: scheme and host, without path or query.
         origin: String,
     },
     /// The server answered with an error status.
@@ -71,69 +74,69 @@ pub enum ModelError {
     Status {
         /// The HTTP status.
         status: u16,
-        /// What the server says of it.
+        /// The server's error.
         error: Box<ApiError>,
     },
-    /// The server answered with a status of success, and its body is an error.
+    /// The server answered with a success status and an error in the body.
     #[error("the model's server answered with an error: {error}")]
     ApiErrorInBody {
-        /// What the server says of it.
+        /// The server's error.
         error: Box<ApiError>,
     },
-    /// The answer can't be read.
-    #[error("the model's answer can't be read: {0}")]
+    /// The answer cannot be decoded.
+    #[error("cannot decode the model's answer: {0}")]
     Decode(Box<DecodeError>),
-    /// The answer is empty: neither text nor tool calls.
+    /// The answer has neither text nor tool calls.
     #[error("the model's answer is empty{}", reason(finish_reason.as_ref()))]
     EmptyAnswer {
-        /// Why the model ended, if it says.
+        /// The finish reason, if the server sent one.
         finish_reason: Option<FinishReason>,
     },
-    /// The answer is cut off, and only complete ones are wanted.
+    /// The answer was cut off, and the adapter is set to accept complete answers only.
     #[error("the model's answer is incomplete ({finish_reason})")]
     Incomplete {
-        /// Why the model ended.
+        /// The finish reason.
         finish_reason: FinishReason,
-        /// What it had said.
+        /// The text that was received.
         partial: PartialReply,
     },
-    /// The model refuses to answer.
+    /// The model refused to answer.
     #[error("the model refused to answer")]
     Refused {
-        /// What it says.
+        /// The model's explanation.
         text: Withheld,
     },
     /// The answer is larger than the limit.
     #[error("the model's answer is larger than {limit} bytes ({what})")]
     BodyTooLarge {
-        /// What is too large: the body, an event of a stream, the headers.
+        /// The part that is too large: the body, an event of a stream, or the headers.
         what: &'static str,
         /// The limit, in bytes.
         limit: u64,
     },
-    /// A stream ended before the answer did. What had come is no answer.
+    /// A stream ended before the answer was complete. The part that was received is not an answer.
     #[error("the model's answer was cut off in mid-stream")]
     StreamTruncated {
-        /// What had come.
+        /// The part that was received.
         partial: PartialReply,
-        /// The cause, if there is one beside the end itself.
+        /// The cause, if the stream ended with an error.
         source: Option<BoxError>,
     },
-    /// A stream said that it failed.
+    /// The server reported an error in a stream.
     #[error("the model's server failed in mid-stream: {error}")]
     Stream {
-        /// What the server says of it.
+        /// The server's error.
         error: Box<ApiError>,
-        /// What had come.
+        /// The part that was received.
         partial: PartialReply,
     },
-    /// The call was given up by whoever made it.
+    /// The caller cancelled the call.
     #[error("the call of the model was cancelled")]
     Cancelled,
-    /// A model of another kind failed: for models of one's own.
+    /// An error of a custom model.
     #[error("the model failed: {what}")]
     Custom {
-        /// What went wrong, without what was said.
+        /// The fault, without conversation text.
         what: String,
         /// Whether the same call may succeed later.
         retryable: bool,
@@ -143,13 +146,13 @@ pub enum ModelError {
 }
 
 impl ModelError {
-    /// Creates the error of settings that can't work.
+    /// Creates the error of invalid settings.
     #[must_use]
     pub fn config(what: impl Into<String>) -> Self {
         Self::Config { what: what.into() }
     }
 
-    /// Creates the error of a model of one's own.
+    /// Creates an error of a custom model.
     #[must_use]
     pub fn custom(
         what: impl Into<String>,
@@ -159,7 +162,7 @@ impl ModelError {
         Self::Custom { what: what.into(), retryable, source: source.into() }
     }
 
-    /// Creates the error of a stream that ended without its end.
+    /// Creates the error of a stream that was cut off.
     #[must_use]
     pub const fn truncated(partial: PartialReply) -> Self {
         Self::StreamTruncated { partial, source: None }
@@ -197,7 +200,7 @@ impl ModelError {
         self.api_error().is_some_and(ApiError::is_context_length)
     }
 
-    /// Returns what the server says of it, if it says something.
+    /// Returns the server's error, if there is one.
     #[must_use]
     pub fn api_error(&self) -> Option<&ApiError> {
         match self {
@@ -208,7 +211,7 @@ impl ModelError {
         }
     }
 
-    /// Returns the part of an answer that had come, if one had.
+    /// Returns the part of the answer that was received, if there is one.
     #[must_use]
     pub fn partial(&self) -> Option<&PartialReply> {
         match self {
@@ -224,7 +227,7 @@ fn reason(reason: Option<&FinishReason>) -> String {
     reason.map_or_else(String::new, |reason| format!(" (it ended with `{reason}`)"))
 }
 
-/// What took too long.
+/// The phase of the call that reached its limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TimeoutPhase {
@@ -249,7 +252,7 @@ impl fmt::Display for TimeoutPhase {
     }
 }
 
-/// What was being done when a connection failed.
+/// The phase of a call in which the connection failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TransportPhase {
@@ -277,7 +280,8 @@ impl From<DecodeError> for ModelError {
     }
 }
 
-/// The part of an answer that had come when it was cut off. It is no answer; `Debug` withholds it.
+/// The part of an answer that was received before it was cut off. It is not an answer; `Debug`
+/// withholds it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PartialReply {

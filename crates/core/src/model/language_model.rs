@@ -1,4 +1,4 @@
-//! A model of either shape, and the one place that tells them apart.
+//! A chat or completion model, and the one place that distinguishes them.
 
 use std::{fmt, sync::Arc};
 
@@ -8,8 +8,8 @@ use super::{
 };
 use crate::prompt_value::PromptValue;
 
-/// A model of either shape, shared. A prompt of the other shape is rendered to the model's: messages to a transcript for a
-/// completion model, text to one human message for a chat model.
+/// A shared chat or completion model. A prompt of the other kind is converted: messages become a
+/// transcript for a completion model, and text becomes one human message for a chat model.
 ///
 /// # Examples
 ///
@@ -42,13 +42,13 @@ pub enum LanguageModel {
 }
 
 impl LanguageModel {
-    /// Creates it from a chat model.
+    /// Wraps a chat model.
     #[must_use]
     pub fn chat(model: impl ChatModel + 'static) -> Self {
         Self::Chat(Arc::new(model))
     }
 
-    /// Creates it from a completion model.
+    /// Wraps a completion model.
     #[must_use]
     pub fn completion(model: impl CompletionModel + 'static) -> Self {
         Self::Completion(Arc::new(model))
@@ -57,8 +57,8 @@ impl LanguageModel {
     /// Answers a prompt.
     ///
     /// # Errors
-    /// What the model returns.
-    // The stars call the models themselves: through the `Arc`s each future would be boxed twice.
+    /// The model's error.
+    // `**model` calls the model itself; through the `Arc` each future would be boxed twice.
     pub async fn generate(
         &self,
         prompt: PromptValue,
@@ -77,7 +77,7 @@ impl LanguageModel {
     /// Answers a prompt piece by piece.
     ///
     /// # Errors
-    /// What the model returns.
+    /// The model's error.
     pub async fn stream(
         &self,
         prompt: PromptValue,

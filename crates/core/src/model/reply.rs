@@ -1,4 +1,4 @@
-//! What a model answers.
+//! Answers of a model.
 
 use std::{borrow::Cow, fmt};
 
@@ -8,7 +8,7 @@ use serde_json::error::Category;
 use super::decode_error::DecodeError;
 use crate::message::Message;
 
-/// A model's answer: a message, why it ended, and what it cost.
+/// An answer of a model: the message, the finish reason and the usage.
 ///
 /// # Examples
 ///
@@ -23,22 +23,23 @@ use crate::message::Message;
 pub struct Reply {
     /// The answer.
     pub message: Message,
-    /// Why the model ended, if it says.
+    /// The finish reason, if the server sent one.
     pub finish_reason: Option<FinishReason>,
-    /// What the call used, if the server says.
+    /// The usage, if the server sent it.
     pub usage: Option<Usage>,
-    /// The model that answered, as it names itself.
+    /// The name of the model, as the server reports it.
     pub model: Option<String>,
-    /// The server's id of the request, to name in a report to it.
+    /// The server's id of the request, for reports to its operator.
     pub request_id: Option<String>,
-    /// Whether the stream ended with its sentinel; `true` for an answer that was not streamed.
+    /// Whether the stream ended with the marker that its protocol defines (`[DONE]` for OpenAI);
+    /// `true` for an answer that was not streamed.
     pub done_marker_seen: bool,
-    /// The further answers, where more than one was asked for.
+    /// The other answers, if more than one was requested.
     pub alternatives: Vec<Choice>,
 }
 
 impl Reply {
-    /// Creates a reply of which nothing more is known than its message.
+    /// Creates a reply from its message alone.
     #[must_use]
     pub const fn new(message: Message) -> Self {
         Self {
@@ -52,21 +53,21 @@ impl Reply {
         }
     }
 
-    /// Sets why the model ended.
+    /// Sets the finish reason.
     #[must_use]
     pub fn with_finish_reason(mut self, reason: impl Into<FinishReason>) -> Self {
         self.finish_reason = Some(reason.into());
         self
     }
 
-    /// Sets what the call used.
+    /// Sets the usage.
     #[must_use]
     pub const fn with_usage(mut self, usage: Usage) -> Self {
         self.usage = Some(usage);
         self
     }
 
-    /// Sets the model that answered.
+    /// Sets the name of the model.
     #[must_use]
     pub fn with_model(mut self, model: impl Into<String>) -> Self {
         self.model = Some(model.into());
@@ -80,14 +81,14 @@ impl Reply {
         self
     }
 
-    /// Sets whether the stream ended with its sentinel.
+    /// Sets whether the stream ended with its end marker.
     #[must_use]
     pub const fn with_done_marker_seen(mut self, seen: bool) -> Self {
         self.done_marker_seen = seen;
         self
     }
 
-    /// Sets the further answers.
+    /// Sets the other answers.
     #[must_use]
     pub fn with_alternatives(mut self, alternatives: Vec<Choice>) -> Self {
         self.alternatives = alternatives;
@@ -100,10 +101,12 @@ impl Reply {
         self.message.text()
     }
 
-    /// Reads the answer's text as JSON: what a [`ResponseFormat`](crate::ResponseFormat) asks for.
+    /// Parses the answer's text as JSON, as a [`ResponseFormat`](crate::ResponseFormat) requests
+    /// it.
     ///
     /// # Errors
-    /// [`DecodeError`], if it is no JSON, or not of this type. It holds the text, and says where it is wrong without quoting it.
+    /// [`DecodeError`] if the text is not JSON or not of this type. The error holds the text and
+    /// names the place of the fault without quoting it.
     ///
     /// # Examples
     ///
@@ -140,7 +143,7 @@ impl Reply {
 pub struct Choice {
     /// The answer.
     pub message: Message,
-    /// Why the model ended, if it says.
+    /// The finish reason, if the server sent one.
     pub finish_reason: Option<FinishReason>,
 }
 
@@ -152,25 +155,25 @@ impl Choice {
     }
 }
 
-/// Why a model ended. Open: what a server says that is none of the known reasons is kept as it said it.
+/// The reason why a model stopped. Unknown reasons are preserved as [`FinishReason::Other`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 #[non_exhaustive]
 pub enum FinishReason {
-    /// The answer is complete, or a stop sequence was reached.
+    /// The answer is complete, or the model reached a stop sequence.
     Stop,
-    /// The answer was cut at the limit of its length.
+    /// The answer reached the token limit.
     Length,
-    /// The answer was cut by a content filter.
+    /// A content filter cut the answer off.
     ContentFilter,
-    /// The model asks for tools to be called.
+    /// The model calls tools.
     ToolCalls,
     /// Another reason, by its name.
     Other(String),
 }
 
 impl FinishReason {
-    /// Returns the reason as the server says it.
+    /// Returns the reason's name on the wire.
     #[must_use]
     pub fn as_str(&self) -> &str {
         match self {

@@ -1,11 +1,11 @@
-//! What a model is asked.
+//! Requests to a model.
 
 use std::{fmt, time::Instant};
 
 use super::tools::{ResponseFormat, ToolChoice, ToolDefinition};
 use crate::{messages::Messages, turn::TurnId};
 
-/// What holds for one call, whatever the model: stop sequences, the deadline, the turn.
+/// Per-call options, independent of the model: stop sequences, the deadline, the turn.
 ///
 /// # Examples
 ///
@@ -18,24 +18,26 @@ use crate::{messages::Messages, turn::TurnId};
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct CallOptions {
-    /// Texts before which the model stops. Empty: the model's own setting holds.
+    /// Stop sequences. If empty, the model's own setting applies.
     pub stop: Vec<String>,
-    /// When the call must be over, retries included. The model keeps to it.
+    /// The deadline of the whole call, including retries. The model adapter enforces it.
     pub deadline: Option<Instant>,
-    /// The turn that the call is for: a call that is repeated under one id is saved once. `None`: the chain makes one.
+    /// The id of the turn. A call that is repeated with the same id is saved once. If `None`, the
+    /// chain creates an id.
     pub turn_id: Option<TurnId>,
-    /// The tools that the model may ask to be called. Empty: the model's own setting holds.
+    /// The tools that the model may call. If empty, the model's own setting applies.
     pub tools: Vec<ToolDefinition>,
-    /// Whether the model calls tools. `None`: the model's own setting holds.
+    /// The constraint on tool calls. If `None`, the model's own setting applies.
     pub tool_choice: Option<ToolChoice>,
-    /// Whether the model may ask for several calls at once. `None`: the model's own setting holds.
+    /// Whether the model may call several tools at once. If `None`, the model's own setting
+    /// applies.
     pub parallel_tool_calls: Option<bool>,
-    /// The form that the answer must have. `None`: the model's own setting holds.
+    /// The format of the answer. If `None`, the model's own setting applies.
     pub response_format: Option<ResponseFormat>,
 }
 
 impl CallOptions {
-    /// Creates options that ask for nothing.
+    /// Creates options that leave everything to the model's settings.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -49,28 +51,28 @@ impl CallOptions {
         }
     }
 
-    /// Sets the texts before which the model stops.
+    /// Sets the stop sequences.
     #[must_use]
     pub fn with_stop(mut self, stop: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.stop = stop.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Sets when the call must be over.
+    /// Sets the deadline of the whole call.
     #[must_use]
     pub const fn with_deadline(mut self, deadline: Instant) -> Self {
         self.deadline = Some(deadline);
         self
     }
 
-    /// Sets the turn that the call is for.
+    /// Sets the id of the turn.
     #[must_use]
     pub const fn with_turn_id(mut self, id: TurnId) -> Self {
         self.turn_id = Some(id);
         self
     }
 
-    /// Sets the tools that the model may ask to be called.
+    /// Sets the tools that the model may call.
     ///
     /// # Examples
     ///
@@ -88,21 +90,21 @@ impl CallOptions {
         self
     }
 
-    /// Sets whether the model calls tools.
+    /// Sets the constraint on tool calls.
     #[must_use]
     pub fn with_tool_choice(mut self, choice: ToolChoice) -> Self {
         self.tool_choice = Some(choice);
         self
     }
 
-    /// Sets whether the model may ask for several calls at once.
+    /// Sets whether the model may call several tools at once.
     #[must_use]
     pub const fn with_parallel_tool_calls(mut self, parallel: bool) -> Self {
         self.parallel_tool_calls = Some(parallel);
         self
     }
 
-    /// Sets the form that the answer must have.
+    /// Sets the format of the answer.
     #[must_use]
     pub fn with_response_format(mut self, format: ResponseFormat) -> Self {
         self.response_format = Some(format);
@@ -110,7 +112,7 @@ impl CallOptions {
     }
 }
 
-/// What a chat model is asked: messages, and the call's options.
+/// A request to a chat model: messages and the call's options.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct ChatRequest {
@@ -135,7 +137,7 @@ impl ChatRequest {
     }
 }
 
-/// What a completion model is asked: a text to continue, and the call's options.
+/// A request to a completion model: a text to continue and the call's options.
 ///
 /// `Debug` withholds the text.
 #[derive(Clone, Default, PartialEq)]

@@ -1,4 +1,4 @@
-//! An answer that comes piece by piece.
+//! Answers that arrive piece by piece.
 
 use std::{
     fmt,
@@ -22,18 +22,18 @@ use super::{
 pub enum Delta {
     /// A piece of text, never empty.
     Text(String),
-    /// A piece of the model's reasoning, where a server sends it.
+    /// A piece of the model's reasoning, if the server sends it.
     Reasoning(String),
     /// A piece of a refusal.
     Refusal(String),
     /// A piece of a tool call.
     ToolCall(ToolCallDelta),
-    /// The end: the whole answer, put together. Nothing comes after it.
+    /// The end of the stream, with the whole answer. No pieces follow it.
     Done(Box<Reply>),
 }
 
 impl From<Reply> for Delta {
-    /// Makes the end of an answer.
+    /// Creates the end of a stream.
     fn from(reply: Reply) -> Self {
         Self::Done(Box::new(reply))
     }
@@ -51,11 +51,12 @@ impl fmt::Debug for Delta {
     }
 }
 
-/// A piece of a tool call: the first of a call has its name and its id, the others more of its arguments.
+/// A piece of a tool call. The first piece of a call has its name and id; the others have more of
+/// its arguments.
 #[derive(Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ToolCallDelta {
-    /// Which of the answer's calls it belongs to, counted from 0.
+    /// The index of the call in the answer, from 0.
     pub index: usize,
     /// The call's id.
     pub id: Option<String>,
@@ -83,11 +84,11 @@ impl fmt::Debug for ToolCallDelta {
     }
 }
 
-/// An answer that comes piece by piece and ends with [`Delta::Done`].
+/// An answer that arrives piece by piece and ends with [`Delta::Done`].
 ///
-/// One rule holds for everyone's models: a stream that ends without `Done` ends with [`ModelError::StreamTruncated`], which
-/// holds the text that came; and nothing comes after `Done` or an error. Dropping the stream drops the model's, which closes
-/// its connection.
+/// For every model, a stream that ends without `Done` ends with [`ModelError::StreamTruncated`],
+/// which holds the text that was received. No items follow `Done` or an error. Dropping the stream
+/// drops the model's stream, which closes its connection.
 ///
 /// # Examples
 ///
@@ -111,20 +112,21 @@ impl fmt::Debug for ToolCallDelta {
 pub struct ReplyStream {
     /// `None` once it has ended.
     inner: Option<Inner>,
-    /// The text that came, for the error of a stream that is cut.
+    /// The text that was received, for the error of a stream that is cut off.
     partial: String,
 }
 
 type Inner = Pin<Box<dyn Stream<Item = Result<Delta, ModelError>> + Send>>;
 
 impl ReplyStream {
-    /// Creates it from a stream of one's own.
+    /// Wraps a stream of pieces.
     #[must_use]
     pub fn new(stream: impl Stream<Item = Result<Delta, ModelError>> + Send + 'static) -> Self {
         Self { inner: Some(Box::pin(stream)), partial: String::new() }
     }
 
-    /// Creates it from pieces that are there already. The last is [`Delta::Done`], or an error.
+    /// Creates a stream from pieces that are known already. The last is [`Delta::Done`] or an
+    /// error.
     ///
     /// # Examples
     ///
@@ -148,7 +150,7 @@ impl ReplyStream {
         Self::new(Pieces(pieces.into_iter()))
     }
 
-    /// Creates it from an answer that is there already: its text as one piece, and the end.
+    /// Creates a stream from a whole answer: its text as one piece, and the end.
     #[must_use]
     pub fn whole(reply: Reply) -> Self {
         let text = reply.text().into_owned();
@@ -156,7 +158,7 @@ impl ReplyStream {
         Self::from_pieces(text.into_iter().chain([Ok(reply.into())]))
     }
 
-    /// Returns the text that has come so far. It is no answer until [`Delta::Done`] has come.
+    /// Returns the text that has been received so far. It is not an answer before [`Delta::Done`].
     #[must_use]
     pub fn partial(&self) -> &str {
         &self.partial
@@ -170,7 +172,7 @@ impl ReplyStream {
     /// Reads to the end and returns the whole answer.
     ///
     /// # Errors
-    /// The stream's error, if it fails or is cut.
+    /// The stream's error, if it fails or is cut off.
     pub async fn into_reply(mut self) -> Result<Reply, ModelError> {
         loop {
             match self.next().await {
@@ -207,7 +209,7 @@ impl fmt::Debug for ReplyStream {
     }
 }
 
-/// Pieces that are there already.
+/// Pieces that are known already.
 struct Pieces<I>(I);
 
 impl<I: Iterator<Item = Result<Delta, ModelError>> + Unpin> Stream for Pieces<I> {

@@ -1,11 +1,11 @@
-//! What a model may call, and what form its answer must have.
+//! Tools that a model may call, and the format of its answer.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-/// A tool that a model may ask to be called: a name, what it does, and the form of its arguments.
+/// A tool that a model may call: its name, its description and the JSON Schema of its arguments.
 ///
 /// # Examples
 ///
@@ -26,30 +26,30 @@ use serde_json::Value as Json;
 pub struct ToolDefinition {
     /// The name that a call repeats.
     pub name: String,
-    /// What the tool does and when to call it, for the model.
+    /// A description for the model: what the tool does and when to call it.
     pub description: Option<String>,
-    /// The form of the arguments: a JSON Schema of an object.
+    /// The JSON Schema of the arguments, which are an object.
     pub parameters: Json,
-    /// Whether the model is held to the schema, where its provider can; `None` leaves it to the provider.
+    /// Whether the provider must enforce the schema; `None` leaves it to the provider.
     pub strict: Option<bool>,
 }
 
 impl ToolDefinition {
-    /// Creates a tool of a name and the JSON Schema of its arguments.
+    /// Creates a tool from its name and the JSON Schema of its arguments.
     #[must_use]
     pub fn new(name: impl Into<String>, parameters: impl Into<Json>) -> Self {
         let (name, parameters) = (name.into(), parameters.into());
         Self { name, description: None, parameters, strict: None }
     }
 
-    /// Sets what the tool does and when to call it.
+    /// Sets the description.
     #[must_use]
     pub fn with_description(mut self, description: impl Into<String>) -> Self {
         self.description = Some(description.into());
         self
     }
 
-    /// Sets whether the model is held to the schema.
+    /// Sets whether the provider must enforce the schema.
     #[must_use]
     pub const fn with_strict(mut self, strict: bool) -> Self {
         self.strict = Some(strict);
@@ -57,21 +57,21 @@ impl ToolDefinition {
     }
 }
 
-/// Whether a model calls tools.
+/// A constraint on the tools that a model calls.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum ToolChoice {
-    /// As it sees fit.
+    /// The model decides.
     Auto,
-    /// Not at all.
+    /// The model calls no tools.
     None,
-    /// At least one, whichever.
+    /// The model calls at least one tool.
     Required,
-    /// The one of this name.
+    /// The model calls the tool with this name.
     Tool(String),
 }
 
-/// The form that an answer must have.
+/// The format that an answer must have.
 ///
 /// `Debug` shows a schema's name only.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
@@ -79,22 +79,22 @@ pub enum ToolChoice {
 pub enum ResponseFormat {
     /// Any text.
     Text,
-    /// A JSON object. The prompt must ask for JSON as well.
+    /// A JSON object. Providers require that the prompt asks for JSON as well.
     JsonObject,
-    /// JSON of a schema.
+    /// JSON that matches a schema.
     #[non_exhaustive]
     JsonSchema {
-        /// What the schema is called.
+        /// The name of the schema.
         name: String,
         /// A JSON Schema.
         schema: Json,
-        /// Whether the model is held to the schema; `None` leaves it to the provider.
+        /// Whether the provider must enforce the schema; `None` leaves it to the provider.
         strict: Option<bool>,
     },
 }
 
 impl ResponseFormat {
-    /// Creates the form of a JSON Schema, to which the model is held.
+    /// Creates a format from a JSON Schema that the provider must enforce.
     ///
     /// # Examples
     ///

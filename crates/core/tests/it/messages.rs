@@ -35,7 +35,8 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    /// Whatever is done to clones and parts of a sequence, each is what a vector of its own would be.
+    /// Whatever is done to clones and parts of a sequence, each is what a vector of its own would
+    /// be.
     #[test]
     fn a_sequence_is_what_a_vector_is(steps in prop::collection::vec(step(), 0..60)) {
         let mut pool = vec![(Messages::new(), Vec::<Message>::new())];
@@ -170,7 +171,8 @@ fn encode(messages: &Messages, fingerprint: u64) -> usize {
     total
 }
 
-/// In a conversation that grows, each message is encoded once, although each turn sends all of them between two others.
+/// In a conversation that grows, each message is encoded once, although each turn sends all of them
+/// between two others.
 #[test]
 fn a_message_is_encoded_once() {
     let system = Messages::from(Message::system("be brief"));
@@ -185,7 +187,8 @@ fn a_message_is_encoded_once() {
         conversation.push(Message::human("question"));
         conversation.push(Message::ai("answer"));
     }
-    // The conversation's but for the last turn's, the system message, and each turn's question before it was the conversation's.
+    // The conversation's but for the last turn's, the system message, and each turn's question
+    // before it was the conversation's.
     assert_eq!(ENCODED.load(Ordering::Relaxed), 199 * 2 + 1 + 200);
     assert!(conversation.chunks().count() <= 10, "{}", conversation.chunks().count());
 }
@@ -201,7 +204,8 @@ fn a_memo_belongs_to_its_encoder_and_its_settings() {
     assert!(chunk.memo::<Other>(0).0.lock().unwrap().is_empty());
     assert!(chunk.memo::<Lengths>(1).0.lock().unwrap().is_empty());
     assert_eq!(*chunk.memo::<Lengths>(0).0.lock().unwrap(), [1]);
-    // A clone and a part remember the same; so many settings, and the oldest but the first is forgotten.
+    // A clone and a part remember the same; so many settings, and the oldest but the first is
+    // forgotten.
     let part = messages.clone().last_n(1);
     assert_eq!(*part.chunks().next().unwrap().memo::<Lengths>(0).0.lock().unwrap(), [1]);
     chunk.memo::<Lengths>(1).0.lock().unwrap().push(1);

@@ -55,10 +55,10 @@ fn session_ids_are_any_text_of_1_to_512_bytes_without_nul() {
     let refused = ["", too_long.as_str(), "a\0b", "é\0"]
         .map(|id| SessionId::new(id).unwrap_err().to_string());
     insta::assert_snapshot!(refused.join("\n"), @r"
-    a session id has 1 to 512 bytes, and this one has 0
-    a session id has 1 to 512 bytes, and this one has 513
-    a session id holds no NUL, and this one has one at byte 1
-    a session id holds no NUL, and this one has one at byte 2
+    invalid session id: it has 0 bytes; use 1 to 512
+    invalid session id: it has 513 bytes; use 1 to 512
+    invalid session id: it contains a NUL at byte 1
+    invalid session id: it contains a NUL at byte 2
     ");
     assert!(serde_json::from_str::<SessionId>("\"\"").is_err());
     let id = TurnId::random();
@@ -74,7 +74,8 @@ fn the_users_words_and_the_answer() {
     let picked = |keys: &TurnKeys, inputs, outputs| keys.pick(inputs, outputs, &memory);
 
     assert_eq!(picked(&told, &inputs, &answer), Ok(("7".into(), "a".into())));
-    // An input that is named is taken even if it would be no candidate, and `output` wins among several outputs.
+    // An input that is named is taken even if it would be no candidate, and `output` wins among
+    // several outputs.
     let named = TurnKeys::new().with_input_key("stop");
     let two = vars! { "score" => 1, "output" => "o" };
     assert_eq!(picked(&named, &inputs, &two), Ok(("\n".into(), "o".into())));
@@ -98,15 +99,15 @@ fn the_users_words_and_the_answer() {
     ];
     let told = faults.map(|fault| fault.unwrap_err().to_string());
     insta::assert_snapshot!(told.join("\n"), @r"
-    which input is the user's can't be told: set `input_key` to one of `a`, `b`
-    which input is the user's can't be told: there is no input besides the memory's own variables
-    which output is the answer can't be told: there is no output besides the memory's own variables
-    which output is the answer can't be told: set `output_key` to one of `text`, `score`
-    there is no input `queston`, which `input_key` names (nearest: `question`)
-    there is no input `x`, which `input_key` names (there is `history`, `stop`, `question`)
-    there is no input `x`, which `input_key` names
-    there is no output `txt`, which `output_key` names (nearest: `text`)
-    there is no output `zzz`, which `output_key` names (there is `text`)
+    cannot infer the user's input; set `input_key` on the memory to one of `a`, `b`
+    cannot infer the user's input; add an input besides the memory's variables
+    cannot infer the answer; add an output besides the memory's variables
+    cannot infer the answer; set `output_key` on the memory to one of `text`, `score`
+    cannot find input `queston`, which `input_key` names (nearest: `question`)
+    cannot find input `x`, which `input_key` names (there is `history`, `stop`, `question`)
+    cannot find input `x`, which `input_key` names
+    cannot find output `txt`, which `output_key` names (nearest: `text`)
+    cannot find output `zzz`, which `output_key` names (there is `text`)
     ");
 }
 

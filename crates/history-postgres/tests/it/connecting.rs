@@ -34,7 +34,7 @@ fn a_runtime_is_needed_to_connect() {
     let error = conversant_testkit::block_on(connecting).unwrap_err();
     insta::assert_snapshot!(
         chain(&error),
-        @"the history can't be reached: a history in PostgreSQL is made on a Tokio runtime"
+        @"cannot reach the history: a history in PostgreSQL is made on a Tokio runtime"
     );
 }
 
@@ -51,7 +51,7 @@ async fn what_the_server_refuses_is_told() {
     let error = PostgresHistory::connect(&stranger).await.unwrap_err();
     insta::assert_snapshot!(
         chain(&error),
-        @r#"the history can't be reached: password authentication failed for user "conversant" (SQLSTATE 28P01)"#
+        @r#"cannot reach the history: password authentication failed for user "conversant" (SQLSTATE 28P01)"#
     );
 
     let history = server.history().await;
@@ -64,7 +64,7 @@ async fn what_the_server_refuses_is_told() {
     let error = history.load(&session, Range::All).await.unwrap_err();
     insta::assert_snapshot!(
         chain(&error),
-        @r#"the history can't be reached: relation "conversant_turns" does not exist (SQLSTATE 42P01)"#
+        @r#"cannot reach the history: relation "conversant_turns" does not exist (SQLSTATE 42P01)"#
     );
     server.stop().await;
 }

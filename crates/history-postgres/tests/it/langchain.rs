@@ -231,17 +231,17 @@ async fn what_a_table_does_not_take_is_told() {
     let other = LangChainPostgresHistory::builder(&server.url).table("other").connect().await;
     told.push_str(&format!("{}\n", chain(&other.unwrap_err())));
     insta::assert_snapshot!(told, @r#"
-    this history does not support NUL characters in a table of LangChain's whose messages are jsonb
-    this history does not support a tool's or function's message without the id or name of what it answers
-    this history does not support `additional_kwargs` that are no map
+    cannot use NUL characters in a table of LangChain's whose messages are jsonb: the history does not support it
+    cannot use a tool's or function's message without the id or name of what it answers: the history does not support it
+    cannot use `additional_kwargs` that are no map: the history does not support it
     the history is corrupt: row 2 can't be read: unknown type `pickle` of a stored message
-    : the history can't be reached: the name of the table is no plain name
-    a.b.c: the history can't be reached: the name of the table is no plain name
-    messages; DROP TABLE messages: the history can't be reached: the name of the table is no plain name
-    "quoted": the history can't be reached: the name of the table is no plain name
-    1st: the history can't be reached: the name of the table is no plain name
-    café: the history can't be reached: the name of the table is no plain name
-    the history can't be reached: the table's column `message` is neither jsonb nor text
+    : cannot reach the history: the name of the table is no plain name
+    a.b.c: cannot reach the history: the name of the table is no plain name
+    messages; DROP TABLE messages: cannot reach the history: the name of the table is no plain name
+    "quoted": cannot reach the history: the name of the table is no plain name
+    1st: cannot reach the history: the name of the table is no plain name
+    café: cannot reach the history: the name of the table is no plain name
+    cannot reach the history: the table's column `message` is neither jsonb nor text
     "#);
     server.stop().await;
 }

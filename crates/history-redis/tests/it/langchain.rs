@@ -219,8 +219,8 @@ async fn what_a_list_does_not_take_is_told() {
         told.push_str(&format!("{}\n", chain(&error)));
     }
     insta::assert_snapshot!(told, @"
-    this history does not support a tool's or function's message without the id or name of what it answers
-    this history does not support `additional_kwargs` that are no map
+    cannot use a tool's or function's message without the id or name of what it answers: the history does not support it
+    cannot use `additional_kwargs` that are no map: the history does not support it
     the history is corrupt: row 1 can't be read: unknown type `pickle` of a stored message
     the history is corrupt: row 2 can't be read: expected ident at line 1 column 2
     the history is corrupt: row 3 can't be read: unexpected end of hex escape at line 1 column 39

@@ -178,8 +178,8 @@ async fn what_could_not_be_read_again_is_not_taken() {
     }
     insta::assert_snapshot!(told, @"
     a message of 100137 bytes is larger than this history takes (100000 bytes)
-    this history does not support a tool's or function's message without the id or name of what it answers
-    this history does not support values nested more than 120 deep
+    cannot use a tool's or function's message without the id or name of what it answers: the history does not support it
+    cannot use values nested more than 120 deep: the history does not support it
     ");
     let deepest = Turn::new(vec![Message::human("deep").with_extra("deep", nested(125))]);
     history.append(&session, &deepest, Expect::Any).await.unwrap();

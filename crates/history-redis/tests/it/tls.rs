@@ -84,7 +84,7 @@ async fn connections_are_encrypted_and_certificates_checked() {
     let error = builder.connect().await.unwrap_err();
     insta::assert_snapshot!(
         chain(&error),
-        @"the history can't be reached: the root certificates can't be read"
+        @"cannot reach the history: the root certificates can't be read"
     );
     server.stop().await;
 }

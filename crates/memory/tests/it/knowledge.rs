@@ -321,8 +321,8 @@ fn an_in_memory_vector_store() {
         // All or none.
         for (fault, told) in [
             ("fail", "the embedding model failed"),
-            ("short", "the vector store can't be reached"),
-            ("long", "the store holds vectors of 3 numbers, and got one of 4"),
+            ("short", "cannot reach the vector store"),
+            ("long", "cannot use a vector of 4 numbers; the store holds vectors of 3"),
         ] {
             topics.0.lock().unwrap().push(fault);
             let error = store.add(&[Document::new("5", "rain")]).await.unwrap_err();

@@ -23,7 +23,7 @@ fn values_fill_a_prompt_in() {
     assert_eq!(prompt!("{x} {type} {z}", x, r#type, z = 1.5).unwrap().to_string(), "{y} 2 1.5");
     assert_eq!(prompt!("no variables",).unwrap_text(), "no variables");
     let error = prompt!("{x:d}", x).unwrap_err();
-    assert_eq!(error.to_string(), "variable `x` can't be formatted");
+    assert_eq!(error.to_string(), "cannot format variable `x`");
 }
 
 /// A prompt without values is no result.

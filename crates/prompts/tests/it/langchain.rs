@@ -400,7 +400,7 @@ mod few_shot {
         let error = FewShotChatPromptTemplate::new(chat.clone(), lacking).unwrap_err();
         assert_eq!(error.to_string(), "example 2: missing variable `answer`");
         let error = FewShotChatPromptTemplate::new(chat, examples()).unwrap_err();
-        assert_eq!(error.to_string(), "example 1: variable `answer` can't be formatted");
+        assert_eq!(error.to_string(), "example 1: cannot format variable `answer`");
     }
 
     #[test]

@@ -101,7 +101,7 @@ fn a_prompt_that_cannot_be_filled_in() -> Result<(), Box<dyn std::error::Error>>
       human_input: Hi
 
     error
-      variable `human_input` can't be formatted
+      cannot format variable `human_input`
       caused by: value of `human_input` does not fit `{human_input:d}`: format code `d` cannot write text, at line 1, column 1
       1 | {human_input:d}
         | ^

@@ -118,9 +118,9 @@ fn all_or_none() {
             [Document::new("1", "rain"), Document::new("5", "rain"), Document::new("6", "rain")];
         for (fault, told) in [
             ("fail", "the embedding model failed"),
-            ("none", "the vector store can't be reached"),
-            ("long", "the store holds vectors of 3 numbers, and got one of 4"),
-            ("last is long", "the store holds vectors of 3 numbers, and got one of 4"),
+            ("none", "cannot reach the vector store"),
+            ("long", "cannot use a vector of 4 numbers; the store holds vectors of 3"),
+            ("last is long", "cannot use a vector of 4 numbers; the store holds vectors of 3"),
         ] {
             topics.next(fault);
             assert_eq!(store.add(&more).await.unwrap_err().to_string(), told);
@@ -148,7 +148,7 @@ fn what_is_no_store_is_not_opened() {
     let before = std::fs::read(&file).unwrap();
     for path in [file.clone(), folder.path().to_owned(), folder.path().join("no/such/folder.db")] {
         let error = SqliteVectorStore::open(path, "s", Topics::default()).unwrap_err();
-        assert_eq!(error.to_string(), "the vector store can't be reached");
+        assert_eq!(error.to_string(), "cannot reach the vector store");
         assert!(error.source().is_some());
     }
     assert_eq!(std::fs::read(&file).unwrap(), before);

@@ -122,14 +122,14 @@ fn an_error_tells_what_was_seen() {
         .unwrap_err();
     insta::assert_snapshot!(error, @r"
     8 of 49 checks of the history suite failed:
-      clearing_empties_and_starts_an_epoch: failed unexpectedly: the history can't be reached: the disk is gone
-      a_cleared_turn_can_be_appended_again: failed unexpectedly: the history can't be reached: the disk is gone
-      any_is_always_met: failed unexpectedly: the history can't be reached: the disk is gone
-      a_stale_append_stores_nothing: failed unexpectedly: the history can't be reached: the disk is gone
-      after_another_epoch_comes_all: failed unexpectedly: the history can't be reached: the disk is gone
-      every_range_tells_the_version: failed unexpectedly: the history can't be reached: the disk is gone
-      clearing_one_session_leaves_the_others: failed unexpectedly: the history can't be reached: the disk is gone
-      a_dropped_clear_is_whole_or_not_done: failed unexpectedly: the history can't be reached: the disk is gone
+      clearing_empties_and_starts_an_epoch: failed unexpectedly: cannot reach the history: the disk is gone
+      a_cleared_turn_can_be_appended_again: failed unexpectedly: cannot reach the history: the disk is gone
+      any_is_always_met: failed unexpectedly: cannot reach the history: the disk is gone
+      a_stale_append_stores_nothing: failed unexpectedly: cannot reach the history: the disk is gone
+      after_another_epoch_comes_all: failed unexpectedly: cannot reach the history: the disk is gone
+      every_range_tells_the_version: failed unexpectedly: cannot reach the history: the disk is gone
+      clearing_one_session_leaves_the_others: failed unexpectedly: cannot reach the history: the disk is gone
+      a_dropped_clear_is_whole_or_not_done: failed unexpectedly: cannot reach the history: the disk is gone
     ");
 }
 
