@@ -18,6 +18,7 @@ pub trait Embeddings: Send + Sync {
 
 macro_rules! forward_embeddings {
     ($($pointer:ty),*) => {$(
+        #[deny(clippy::missing_trait_methods)]
         #[async_trait]
         impl<E: Embeddings + ?Sized> Embeddings for $pointer {
             async fn embed(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, ModelError> {

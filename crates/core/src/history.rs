@@ -153,6 +153,7 @@ pub trait ChatHistory: Send + Sync {
 
 macro_rules! forward_history {
     ($($pointer:ty),*) => {$(
+        #[deny(clippy::missing_trait_methods)]
         #[async_trait]
         impl<H: ChatHistory + ?Sized> ChatHistory for $pointer {
             async fn load(&self, session: &SessionId, range: Range) -> Result<Slice, HistoryError> {

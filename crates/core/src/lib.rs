@@ -33,6 +33,7 @@
 //! # let _model = conversant_core::LanguageModel::chat(Parrot);
 //! ```
 
+mod box_error;
 mod content;
 mod embeddings;
 mod history;
@@ -63,6 +64,7 @@ pub use async_trait::async_trait;
 pub use futures_core::Stream;
 
 pub use self::{
+    box_error::BoxError,
     content::{Content, Part, PartKind},
     embeddings::Embeddings,
     history::{ChatHistory, Expect, HistoryError, Lease, Note, Range, Slice},
@@ -94,6 +96,3 @@ pub use self::{
     version::Version,
     withheld::Withheld,
 };
-
-/// A boxed error, for causes whose type this crate does not know.
-pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

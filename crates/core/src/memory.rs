@@ -5,7 +5,7 @@ use std::{any::Any, fmt, sync::Arc};
 use async_trait::async_trait;
 
 use crate::{
-    BoxError,
+    box_error::BoxError,
     history::HistoryError,
     model::ModelError,
     prompt::Slot,
@@ -103,6 +103,7 @@ pub trait Memory: Send + Sync {
 
 macro_rules! forward_memory {
     ($($pointer:ty),*) => {$(
+        #[deny(clippy::missing_trait_methods)]
         #[async_trait]
         impl<M: Memory + ?Sized> Memory for $pointer {
             fn variables(&self) -> &[Slot] {

@@ -8,8 +8,7 @@ mod reply;
 mod request;
 mod stream;
 mod tools;
-
-use async_trait::async_trait;
+mod traits;
 
 pub use self::{
     api_error::{ApiError, StatusKind},
@@ -20,68 +19,5 @@ pub use self::{
     request::{CallOptions, ChatRequest, CompletionRequest},
     stream::{Delta, ReplyStream, ToolCallDelta},
     tools::{ResponseFormat, ToolChoice, ToolDefinition},
+    traits::{ChatModel, CompletionModel},
 };
-
-/// A model that takes messages and answers with a message.
-///
-/// Implemented by model crates; called by chains and by memories that summarise. The request is
-/// borrowed, so that a model can retry without a copy. The model enforces
-/// [`CallOptions::deadline`].
-///
-/// # Examples
-///
-/// See the [crate's page](crate) for a model of eight lines.
-#[async_trait]
-pub trait ChatModel: Send + Sync {
-    /// Returns the answer.
-    ///
-    /// # Errors
-    /// [`ModelError`]; its variants correspond to actions of the caller.
-    async fn generate(&self, request: &ChatRequest) -> Result<Reply, ModelError>;
-
-    /// Returns the answer piece by piece. By default, the stream has the whole answer of
-    /// [`generate`](Self::generate) as one piece.
-    ///
-    /// # Errors
-    /// [`ModelError`] if the answer does not begin. Later errors are items of the stream.
-    async fn stream(&self, request: &ChatRequest) -> Result<ReplyStream, ModelError> {
-        self.generate(request).await.map(ReplyStream::whole)
-    }
-}
-
-/// A model that takes text and continues it.
-///
-/// Like [`ChatModel`], but over text: the reply's message is an AI message with the continuation.
-#[async_trait]
-pub trait CompletionModel: Send + Sync {
-    /// Returns the continuation of the text.
-    ///
-    /// # Errors
-    /// [`ModelError`]; its variants correspond to actions of the caller.
-    async fn generate(&self, request: &CompletionRequest) -> Result<Reply, ModelError>;
-
-    /// Returns the continuation piece by piece. By default, the stream has the whole answer of
-    /// [`generate`](Self::generate) as one piece.
-    ///
-    /// # Errors
-    /// [`ModelError`] if the answer does not begin. Later errors are items of the stream.
-    async fn stream(&self, request: &CompletionRequest) -> Result<ReplyStream, ModelError> {
-        self.generate(request).await.map(ReplyStream::whole)
-    }
-}
-
-macro_rules! forward_model {
-    ($model:ident, $request:ty: $($pointer:ty),*) => {$(
-        #[async_trait]
-        impl<M: $model + ?Sized> $model for $pointer {
-            async fn generate(&self, request: &$request) -> Result<Reply, ModelError> {
-                (**self).generate(request).await
-            }
-            async fn stream(&self, request: &$request) -> Result<ReplyStream, ModelError> {
-                (**self).stream(request).await
-            }
-        }
-    )*};
-}
-forward_model!(ChatModel, ChatRequest: &M, Box<M>, std::sync::Arc<M>);
-forward_model!(CompletionModel, CompletionRequest: &M, Box<M>, std::sync::Arc<M>);

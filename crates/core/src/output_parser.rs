@@ -1,6 +1,6 @@
 //! The output parser trait and its error.
 
-use crate::{BoxError, value::Value, withheld::Withheld};
+use crate::{box_error::BoxError, value::Value, withheld::Withheld};
 
 /// A parser that converts a model's answer into a value.
 ///

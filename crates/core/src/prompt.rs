@@ -3,7 +3,8 @@
 use std::{borrow::Cow, fmt};
 
 use crate::{
-    BoxError, nearest::nearest, prompt_value::PromptValue, value::ValueKind, variables::Variables,
+    box_error::BoxError, nearest::nearest, prompt_value::PromptValue, value::ValueKind,
+    variables::Variables,
 };
 
 /// A template that formats variables into a [`PromptValue`].
@@ -51,6 +52,7 @@ pub trait Prompt: Send + Sync {
 
 macro_rules! forward_prompt {
     ($($pointer:ty),*) => {$(
+        #[deny(clippy::missing_trait_methods)]
         impl<P: Prompt + ?Sized> Prompt for $pointer {
             fn slots(&self) -> &[Slot] {
                 (**self).slots()

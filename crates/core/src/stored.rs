@@ -14,23 +14,23 @@ use crate::{
     tool_call::{InvalidToolCall, ToolCall},
 };
 
-/// A stored message that can't be read.
+/// A stored message that cannot be decoded.
 ///
 /// Stored messages are input like any other: the type chooses from a closed list, and nothing in
 /// them runs code or reads the environment.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoredMessageError {
-    /// It is no object with a `type` and a `data` object.
+    /// The value is not an object with a `type` and a `data` object.
     #[error("a stored message is an object with a `type` and a `data` object")]
     Shape,
-    /// Its type is none that is known.
+    /// The message's type is unknown.
     #[error("unknown type `{name}` of a stored message")]
     UnknownType {
-        /// The type that it names.
+        /// The type.
         name: String,
     },
-    /// A field that its type needs is not there.
+    /// A required field is missing.
     #[error("a stored message of type `{message_type}` lacks `{field}`")]
     MissingField {
         /// The message's type.
@@ -38,24 +38,24 @@ pub enum StoredMessageError {
         /// The field.
         field: &'static str,
     },
-    /// A field can't be read.
-    #[error("field `{field}` of a stored message of type `{message_type}` can't be read: {reason}")]
+    /// A field cannot be decoded.
+    #[error("cannot decode field `{field}` of a stored message of type `{message_type}`: {reason}")]
     Field {
         /// The message's type.
         message_type: &'static str,
         /// The field.
         field: &'static str,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
 }
 
 impl Message {
-    /// Reads a message from LangChain's stored form. Chunk types (`AIMessageChunk` and the like)
-    /// read as their base type; fields that are not known are kept.
+    /// Decodes a message from LangChain's stored form. Chunk types such as `AIMessageChunk` are
+    /// decoded as their base type. Unknown fields are preserved.
     ///
     /// # Errors
-    /// [`StoredMessageError`], if the type is unknown or a field is missing or of the wrong kind.
+    /// [`StoredMessageError`] if the type is unknown, or a field is missing or of the wrong kind.
     ///
     /// # Examples
     ///
@@ -79,15 +79,15 @@ impl Message {
         Fields::new(&name, data)?.read()
     }
 
-    /// Writes the message in LangChain's stored form, as version 0.1.20 does: every field that its
-    /// type has is there.
+    /// Encodes the message in LangChain's stored form, with every field of its type, as LangChain
+    /// 0.1.20 `langchain_core/messages/base.py::message_to_dict` does.
     #[must_use]
     pub fn to_stored(&self) -> Json {
         serde_json::to_value(self).unwrap_or_default()
     }
 }
 
-/// What is left to read of a stored message's data.
+/// The fields of a stored message's data that are not decoded yet.
 struct Fields {
     message_type: &'static str,
     is_chunk: bool,
@@ -171,7 +171,7 @@ impl Fields {
     }
 }
 
-/// Names what a field holds. (Serde's own errors quote text, and what was said stands in no error.)
+/// Returns the expected kind of a field. Serde's errors are not used, since they quote the value.
 fn expected(field: &str) -> &'static str {
     match field {
         "content" => "text or a list of parts",
@@ -192,7 +192,7 @@ fn kind(value: &Json) -> &'static str {
     }
 }
 
-/// Tells a field that is written anyway, with just this value.
+/// Returns whether a field has its default value, which is written anyway.
 fn is_default(name: &str, value: &Json) -> bool {
     match name {
         "additional_kwargs" | "response_metadata" => value.as_object().is_some_and(Map::is_empty),
@@ -216,7 +216,7 @@ impl Serialize for Message {
     }
 }
 
-/// A message's `data`, its fields in LangChain's order and then those that are not known.
+/// A message's `data`: its fields in LangChain's order, then the unknown ones.
 struct Data<'m>(&'m Message);
 
 impl Serialize for Data<'_> {
@@ -256,7 +256,7 @@ fn example(extra: &Map<String, Json>) -> &Json {
     extra.get("example").unwrap_or(&Json::Bool(false))
 }
 
-/// Tells the fields that [`Data`] has written before it comes to the unknown ones.
+/// Returns whether [`Data`] has written a field before the unknown ones.
 fn is_written(role: &Role, name: &str) -> bool {
     match name {
         "content" | "additional_kwargs" | "response_metadata" | "type" | "name" | "id" => true,

@@ -34,6 +34,7 @@ pub trait TokenCounter: Send + Sync {
 
 macro_rules! forward_counter {
     ($($pointer:ty),*) => {$(
+        #[deny(clippy::missing_trait_methods)]
         impl<C: TokenCounter + ?Sized> TokenCounter for $pointer {
             fn count_text(&self, text: &str) -> usize {
                 (**self).count_text(text)

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::{BoxError, model::ModelError, variables::Variables};
+use crate::{box_error::BoxError, model::ModelError, variables::Variables};
 
 /// A text that can be found by a search, with its metadata.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -77,6 +77,7 @@ pub trait VectorStore: Send + Sync {
 
 macro_rules! forward_store {
     ($($pointer:ty),*) => {$(
+        #[deny(clippy::missing_trait_methods)]
         #[async_trait]
         impl<S: VectorStore + ?Sized> VectorStore for $pointer {
             async fn add(&self, documents: &[Document]) -> Result<(), VectorStoreError> {

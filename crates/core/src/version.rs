@@ -4,9 +4,6 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-#[cfg(doc)]
-use crate::turn::TurnId;
-
 /// A position in a session: how many messages it has had since it was last cleared, and which turn
 /// was its last.
 ///
@@ -20,11 +17,11 @@ pub struct Version {
     pub epoch: u64,
     /// The number of messages since then.
     pub messages: u64,
-    /// A fingerprint of the last turn's id ([`TurnId::fingerprint`]), or 0 if it is not known.
+    /// A fingerprint of the last turn's id ([`TurnId::fingerprint`](crate::TurnId::fingerprint)), or 0 if it is not known.
     ///
     /// Two sessions with as many messages can be different conversations: a store may have been
     /// emptied, restored from a backup or replaced while a service was running. The fingerprint
-    /// tells them apart.
+    /// distinguishes them.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub tip: u64,
 }

@@ -1,6 +1,6 @@
 //! Errors of a history.
 
-use crate::{BoxError, version::Version};
+use crate::{box_error::BoxError, version::Version};
 
 /// A store that could not do what it was asked to.
 #[derive(Debug, thiserror::Error)]

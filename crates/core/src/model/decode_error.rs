@@ -1,6 +1,6 @@
 //! Answers that cannot be decoded.
 
-use crate::{BoxError, withheld::Withheld};
+use crate::{box_error::BoxError, withheld::Withheld};
 
 /// An answer that cannot be decoded, with the part of its body that was received.
 #[derive(Debug, thiserror::Error)]

@@ -7,7 +7,7 @@ use super::{
     decode_error::DecodeError,
     reply::FinishReason,
 };
-use crate::{BoxError, withheld::Withheld};
+use crate::{box_error::BoxError, withheld::Withheld};
 
 /// An error of a call of a model. Each variant corresponds to an action of the caller;
 /// [`is_retryable`](Self::is_retryable) returns whether the same call may succeed later. Adapters

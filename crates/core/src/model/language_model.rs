@@ -3,8 +3,11 @@
 use std::{fmt, sync::Arc};
 
 use super::{
-    CallOptions, ChatModel, ChatRequest, CompletionModel, CompletionRequest, ModelError, Reply,
-    ReplyStream,
+    error::ModelError,
+    reply::Reply,
+    request::{CallOptions, ChatRequest, CompletionRequest},
+    stream::ReplyStream,
+    traits::{ChatModel, CompletionModel},
 };
 use crate::prompt_value::PromptValue;
 

@@ -1,4 +1,4 @@
-//! What `conversant-core` promises, through its public API.
+//! The promises of `conversant-core`, tested through its public API.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

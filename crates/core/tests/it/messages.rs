@@ -35,8 +35,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    /// Whatever is done to clones and parts of a sequence, each is what a vector of its own would
-    /// be.
+    /// Clones and slices of a sequence behave like independent vectors under any operations.
     #[test]
     fn a_sequence_is_what_a_vector_is(steps in prop::collection::vec(step(), 0..60)) {
         let mut pool = vec![(Messages::new(), Vec::<Message>::new())];
@@ -182,7 +181,7 @@ fn a_message_is_encoded_once() {
         prompt.append(&conversation);
         prompt.push(Message::human("question"));
         assert_eq!(encode(&prompt, 0), 8 + turn * 14 + 8);
-        // Whoever adds to the prompt's own copy does not disturb the conversation.
+        // Appending to the prompt's own copy does not change the conversation.
         prompt.push(Message::ai("aside"));
         conversation.push(Message::human("question"));
         conversation.push(Message::ai("answer"));
@@ -204,8 +203,8 @@ fn a_memo_belongs_to_its_encoder_and_its_settings() {
     assert!(chunk.memo::<Other>(0).0.lock().unwrap().is_empty());
     assert!(chunk.memo::<Lengths>(1).0.lock().unwrap().is_empty());
     assert_eq!(*chunk.memo::<Lengths>(0).0.lock().unwrap(), [1]);
-    // A clone and a part remember the same; so many settings, and the oldest but the first is
-    // forgotten.
+    // A clone and a slice share the memo. Beyond the limit the oldest memo but the first is
+    // dropped.
     let part = messages.clone().last_n(1);
     assert_eq!(*part.chunks().next().unwrap().memo::<Lengths>(0).0.lock().unwrap(), [1]);
     chunk.memo::<Lengths>(1).0.lock().unwrap().push(1);

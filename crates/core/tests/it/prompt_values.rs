@@ -1,4 +1,4 @@
-//! What a prompt becomes: the two forms that are snapshot.
+//! The two text forms of a formatted prompt.
 
 use conversant_core::{Message, Messages, Part, PromptValue, ToolCall};
 use serde_json::json;

@@ -34,7 +34,7 @@ fn shown(message: &Message) -> Json {
     json!({"type": message.role().type_name(), "data": data})
 }
 
-/// What is read is written again: a field that no version of ours knows, too.
+/// Decoding and encoding loses nothing, including unknown fields.
 #[test]
 fn nothing_is_lost() {
     for data in [
@@ -93,7 +93,7 @@ fn a_chunk_reads_as_its_base_type() {
     }
 }
 
-/// Text that looks like a serialised object is text; an object that looks like one is no message.
+/// Text that looks like a serialised object stays text; an object of another form is not a message.
 #[test]
 fn stored_messages_are_data_and_nothing_else() {
     let text = r#"{"lc":1,"type":"secret","id":["OPENAI_API_KEY"]}"#;
@@ -145,7 +145,7 @@ fn what_cannot_be_read_is_told() {
     insta::assert_snapshot!(told.join("\n"));
 }
 
-/// What LangChain could not read again is not written.
+/// A message that LangChain could not decode is not encoded.
 #[test]
 fn a_message_that_lacks_what_its_type_needs_is_not_written() {
     let told = [Message::new(Role::Tool, "x"), Message::new(Role::Function, "x")]

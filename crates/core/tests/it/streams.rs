@@ -13,7 +13,7 @@ use std::{
 use conversant_core::{Delta, Message, ModelError, Reply, ReplyStream, ToolCallDelta};
 use futures_core::Stream;
 
-/// A model's stream that gives what it is told to, and notes that it is dropped.
+/// A stream of scripted items that records when it is dropped.
 struct Script(VecDeque<Result<Delta, ModelError>>, Arc<AtomicBool>);
 
 impl Stream for Script {

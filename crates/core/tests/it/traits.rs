@@ -228,7 +228,7 @@ async fn every_method_is_forwarded() {
     through_every_pointer!(counter as TokenCounter);
 }
 
-/// What a stranger need not write.
+/// The methods that an implementer can leave out.
 #[tokio::test]
 async fn defaults() {
     struct Least([Slot; 0]);

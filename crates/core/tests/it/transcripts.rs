@@ -21,7 +21,7 @@ fn recorded_cases() {
     assert_eq!(count, 24);
 }
 
-/// What LangChain writes in Python's debug form, or not at all.
+/// Contents that LangChain writes in Python's debug form or omits.
 #[test]
 fn parts_and_tool_calls() {
     let messages = Messages::from(vec![

@@ -1,4 +1,4 @@
-//! What was said stands in no `Debug` and in no error.
+//! Message text appears in no `Debug` output and in no error.
 
 use conversant_core::{
     ApiError, ChatRequest, CompletionRequest, DecodeError, Delta, Event, InvalidToolCall, Loaded,
