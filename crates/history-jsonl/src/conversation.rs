@@ -131,13 +131,13 @@ impl Conversation<'_> {
             return Ok(Version::new(index.header.epoch, end));
         }
         expect.check(self.version())?;
-        self.write(|line| Record { line, turn: Some(turn), note: None })?;
+        self.write(&Record { turn: Some(turn), note: None })?;
         Ok(self.version())
     }
 
     pub(crate) fn put_note(&mut self, name: &str, note: &Note) -> Result<(), HistoryError> {
         Expect::SameEpoch(note.covers).check(self.version())?;
-        self.write(|line| Record { line, turn: None, note: Some(NamedNote::new(name, note)) })
+        self.write(&Record { turn: None, note: Some(NamedNote::new(name, note)) })
     }
 
     pub(crate) fn note(&self, name: &str) -> Result<Option<Note>, HistoryError> {
@@ -151,15 +151,15 @@ impl Conversation<'_> {
         let was_there = self.index.as_ref().is_some_and(|index| index.header.session.is_some());
         let session = (keep_name && was_there).then(|| self.session.clone());
         let header = header(session, self.version().epoch.saturating_add(1));
-        self.place.replace(&record::encode(&header)?)?;
+        self.place.replace(&record::encode_header(&header)?)?;
         self.refresh()
     }
 
     /// Writes the next line, for good or not at all.
-    fn write<'r>(&mut self, record: impl FnOnce(u64) -> Record<'r>) -> Result<(), HistoryError> {
+    fn write(&mut self, record: &Record<'_>) -> Result<(), HistoryError> {
         match &mut self.index {
             Some(index) if index.header.session.is_some() => {
-                let line = record::encode(&record(index.lines))?;
+                let line = record::encode(index.lines, record)?;
                 let mut bytes = Vec::with_capacity(line.len() + 1);
                 if index.is_open {
                     bytes.push(b'\n');
@@ -169,8 +169,8 @@ impl Conversation<'_> {
             }
             _ => {
                 let header = header(Some(self.session.clone()), self.version().epoch);
-                let mut bytes = record::encode(&header)?;
-                bytes.extend_from_slice(&record::encode(&record(1))?);
+                let mut bytes = record::encode_header(&header)?;
+                bytes.extend_from_slice(&record::encode(1, record)?);
                 self.place.replace(&bytes)?;
             }
         }
@@ -212,9 +212,9 @@ pub(crate) fn rewrite(
     epoch: u64,
     turns: &[Turn],
 ) -> Result<(), HistoryError> {
-    let mut bytes = record::encode(&header(Some(session.clone()), epoch))?;
+    let mut bytes = record::encode_header(&header(Some(session.clone()), epoch))?;
     for (turn, line) in turns.iter().zip(1..) {
-        bytes.extend_from_slice(&record::encode(&Record { line, turn: Some(turn), note: None })?);
+        bytes.extend_from_slice(&record::encode(line, &Record { turn: Some(turn), note: None })?);
     }
     place.replace(&bytes)
 }

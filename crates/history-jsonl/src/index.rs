@@ -151,10 +151,7 @@ impl Index {
             let text = record::trim(&line);
             let is_open = !line.ends_with(b"\n");
             if !record::is_whole(text) {
-                // A line without its end was never finished, unless it is its end that was changed.
-                let last = line.len().saturating_sub(1);
-                let is_torn = is_open && !line.get(..last).is_some_and(record::is_whole);
-                if !is_torn {
+                if !(is_open && record::is_torn(&line, self.end, self.lines)) {
                     return Err(wrong_line(self.lines + 1, "is damaged"));
                 }
                 self.torn = bytes;

@@ -38,11 +38,9 @@ impl Header {
     }
 }
 
-/// Any other line.
+/// Any other line, less its number (counted from the header's 0), its length and its checksum.
 #[derive(Serialize)]
 pub(crate) struct Record<'r> {
-    /// The line's number, counted from the header's 0.
-    pub(crate) line: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) turn: Option<&'r Turn>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -112,18 +110,130 @@ impl OwnedNote {
     }
 }
 
-/// How the last field begins, and how many bytes it has, with the brace that ends the object.
+/// The start of the last field, and the bytes from there to the end of the object.
 const SUM: &str = ",\"sum\":\"";
 const SUM_BYTES: usize = SUM.len() + 8 + 2;
 
-/// Writes an object as a line, with its checksum.
-pub(crate) fn encode<T: Serialize>(object: &T) -> Result<Vec<u8>, HistoryError> {
-    let mut line = serde_json::to_vec(object)
-        .map_err(|_| HistoryError::Unsupported { what: "messages that have no stored form" })?;
+/// The fields by which an interrupted write is recognised: the bytes of the line that follow them,
+/// its line break included, and a checksum of the line as far as the number.
+const BYTES: &str = "\"bytes\":";
+const BYTES_SUM: &str = ",\"bytes_sum\":\"";
+
+/// The fields that follow the line number in files of versions that did not write [`BYTES`].
+const UNSIZED: [&str; 2] = ["\"turn\":", "\"note\":"];
+
+/// The unit in which a storage device writes: space that was not written reads as zeros from a
+/// multiple of it.
+const SECTOR: u64 = 512;
+
+/// Encodes the first line, with its checksum.
+pub(crate) fn encode_header(header: &Header) -> Result<Vec<u8>, HistoryError> {
+    let mut line = serde_json::to_vec(header).map_err(|_| unencodable())?;
     line.pop();
+    Ok(with_sum(line))
+}
+
+/// Encodes a record as line `number`, with its length and its checksum.
+pub(crate) fn encode(number: u64, record: &Record<'_>) -> Result<Vec<u8>, HistoryError> {
+    let body = serde_json::to_vec(record).map_err(|_| unencodable())?;
+    let body = body.get(1..body.len().saturating_sub(1)).unwrap_or_default();
+    let bytes = body.len() + SUM_BYTES + 1;
+    let mut line = format!("{{\"line\":{number},{BYTES}{bytes}").into_bytes();
+    let sum = crc32fast::hash(&line);
+    line.reserve(BYTES_SUM.len() + 10 + bytes);
+    line.extend_from_slice(format!("{BYTES_SUM}{sum:08x}\",").as_bytes());
+    line.extend_from_slice(body);
+    Ok(with_sum(line))
+}
+
+fn with_sum(mut line: Vec<u8>) -> Vec<u8> {
     let sum = crc32fast::hash(&line);
     line.extend_from_slice(format!("{SUM}{sum:08x}\"}}\n").as_bytes());
-    Ok(line)
+    line
+}
+
+const fn unencodable() -> HistoryError {
+    HistoryError::Unsupported { what: "messages that have no stored form" }
+}
+
+/// Returns whether the end of a file, from `offset` on, is what an interrupted write of line
+/// `number` leaves: less than the whole line, followed by nothing or by sectors of zeros.
+///
+/// An end that has all bytes of its line was written, and possibly acknowledged. If it is not
+/// [whole](is_whole), it was damaged.
+pub(crate) fn is_torn(tail: &[u8], offset: u64, number: u64) -> bool {
+    let zeros = tail.iter().rev().take_while(|byte| **byte == 0).count();
+    let (written, zeros) = tail.split_at(tail.len() - zeros);
+    let zeros_start = offset.saturating_add(written.len() as u64);
+    if !(zeros.is_empty() || written.is_empty() || zeros_start.is_multiple_of(SECTOR)) {
+        return false;
+    }
+    let start = format!("{{\"line\":{number},");
+    let rest = match skip(written, start.as_bytes()) {
+        Skip::Rest(rest) => rest,
+        Skip::Cut => return true,
+        Skip::Differs => return false,
+    };
+    match skip(rest, BYTES.as_bytes()) {
+        Skip::Rest(rest) => is_short(written, rest),
+        Skip::Cut => true,
+        Skip::Differs => {
+            let is_unsized =
+                UNSIZED.iter().any(|field| !matches!(skip(rest, field.as_bytes()), Skip::Differs));
+            is_unsized && is_short_unsized(written)
+        }
+    }
+}
+
+/// Returns whether a line has fewer bytes than it says itself. `rest` begins with the number.
+fn is_short(line: &[u8], rest: &[u8]) -> bool {
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (digits, rest) = rest.split_at(digits);
+    let checked = line.len() - rest.len();
+    let sum = line.get(..checked).map_or(0, crc32fast::hash);
+    match skip(rest, format!("{BYTES_SUM}{sum:08x}\",").as_bytes()) {
+        Skip::Rest(rest) => {
+            let bytes =
+                std::str::from_utf8(digits).ok().and_then(|text| text.parse::<usize>().ok());
+            // A line that lacks only its break is whole or damaged.
+            bytes.is_some_and(|bytes| rest.len() + 1 < bytes)
+        }
+        Skip::Cut => true,
+        Skip::Differs => false,
+    }
+}
+
+/// Returns whether a line that does not say its length is unfinished: what there is of it is the
+/// start of a JSON object, and does not end as a line does, not even roughly.
+fn is_short_unsized(line: &[u8]) -> bool {
+    let is_start = serde_json::from_slice::<IgnoredAny>(line).is_err_and(|error| error.is_eof());
+    let end = format!("{SUM}********\"}}\n");
+    let fixed = end.bytes().filter(|byte| *byte != b'*').count();
+    // Without the line break, and with another byte in its place.
+    let ends_as_a_line = [end.len() - 1, end.len()].into_iter().any(|bytes| {
+        let last = line.get(line.len().saturating_sub(bytes)..).unwrap_or_default();
+        let same = last.iter().zip(end.bytes()).filter(|(found, byte)| **found == *byte).count();
+        2 * same > fixed
+    });
+    is_start && !ends_as_a_line
+}
+
+/// The outcome of [`skip`].
+enum Skip<'t> {
+    /// The text after the prefix.
+    Rest(&'t [u8]),
+    /// The text ends within the prefix.
+    Cut,
+    /// The text is not the prefix's.
+    Differs,
+}
+
+fn skip<'t>(text: &'t [u8], prefix: &[u8]) -> Skip<'t> {
+    match text.strip_prefix(prefix) {
+        Some(rest) => Skip::Rest(rest),
+        None if prefix.starts_with(text) => Skip::Cut,
+        None => Skip::Differs,
+    }
 }
 
 /// Returns whether a line, without what ends it, is whole: its checksum is that of its text.

@@ -3,6 +3,7 @@
 use std::{fs, sync::LazyLock};
 
 use conversant_core::{ChatHistory, HistoryError, Message, Note, Range, Version};
+use conversant_history_jsonl::JsonlHistory;
 use conversant_testkit::block_on;
 use proptest::prelude::*;
 
@@ -29,12 +30,35 @@ type Edit = fn(&mut Vec<Vec<u8>>);
 
 #[test]
 fn what_became_of_the_lines_is_told() {
-    let cases: [(&str, Edit); 16] = [
+    let cases: [(&str, Edit); 22] = [
         ("as it was", |_| {}),
         ("a last line cut off", |lines| lines[4].truncate(40)),
         ("a last line that lacks its end", |lines| assert!(lines[4].pop().is_some())),
         ("a last line whose end was changed", |lines| *lines[4].last_mut().unwrap() = b'!'),
         ("a last line that was damaged", |lines| lines[4][60] ^= 1),
+        ("a last line that was damaged and lacks its end", |lines| {
+            lines[4][60] ^= 1;
+            lines[4].pop();
+        }),
+        ("a last line that was damaged, and its end changed", |lines| {
+            lines[4][60] ^= 1;
+            *lines[4].last_mut().unwrap() = 0;
+        }),
+        ("a last line that ends in garbage", |lines| {
+            let start = lines[4].len() - 40;
+            lines[4][start..].fill(b'#');
+        }),
+        ("a last line cut off, with zeros up to a sector", |lines| {
+            lines[4].truncate(40);
+            let bytes = joined(lines).len();
+            lines.push(vec![0; bytes.next_multiple_of(512) - bytes]);
+        }),
+        ("a last line whose last sector is zeros", |lines| {
+            let start = joined(&lines[..4]).len();
+            let kept = (start + lines[4].len() - 1) / 512 * 512 - start;
+            lines[4][kept..].fill(0);
+        }),
+        ("garbage without an end after the last line", |lines| lines.push(b"garbage".to_vec())),
         ("zeros after the last line", |lines| lines.push(vec![0; 512])),
         ("half a line after the last", |lines| lines.push(br#"{"line":5,"turn":{"id":"#.to_vec())),
         ("a line that was damaged", |lines| lines[2][60] ^= 1),
@@ -85,6 +109,51 @@ fn what_became_of_the_lines_is_told() {
         }
     }
     insta::assert_snapshot!(seen);
+}
+
+/// Returns how many messages a store finds, or `None` if it finds the file damaged.
+fn found(folder: &Folder, history: &JsonlHistory, bytes: &[u8]) -> Option<usize> {
+    folder.write("a", bytes);
+    match load(history, "a") {
+        Ok(slice) => Some(slice.messages.len()),
+        Err(HistoryError::Corrupt { .. }) => None,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// The lines of the file, and those of one that was written before lines had a length.
+fn files() -> [(Vec<u8>, Vec<u8>, [usize; 2]); 2] {
+    let new = (joined(&LINES[..4]), LINES[4].clone(), [4, 6]);
+    let text = include_str!("format_1.jsonl").replace("user-7", "a");
+    let lines: Vec<_> = text.split_inclusive('\n').collect();
+    // The header's checksum covers the name.
+    let (header, _) = lines[0].split_once(",\"sum\"").unwrap();
+    let header = format!("{header},\"sum\":\"{:08x}\"}}\n", crc32fast::hash(header.as_bytes()));
+    let before = [header.as_str(), lines[1], lines[2]].concat().into_bytes();
+    [new, (before, lines[3].as_bytes().to_vec(), [2, 4])]
+}
+
+#[test]
+fn a_last_line_cut_anywhere_is_torn_and_one_damaged_anywhere_is_an_error() {
+    for (before, last, [torn, whole]) in files() {
+        let folder = Folder::new();
+        let history = folder.open();
+        assert_eq!(found(&folder, &history, &[&before[..], &last].concat()), Some(whole));
+        for kept in 0..last.len() {
+            let cut = [&before[..], &last[..kept]].concat();
+            let expected = if kept + 1 == last.len() { whole } else { torn };
+            assert_eq!(found(&folder, &history, &cut), Some(expected), "{kept} bytes kept");
+        }
+        for index in 0..last.len() - 1 {
+            for (flip, end) in [(1, b'!'), (1, 0), (0xff, b'}'), (0x20, b' ')] {
+                let mut last = last.clone();
+                last[index] ^= flip;
+                *last.last_mut().unwrap() = end;
+                let damaged = [&before[..], &last].concat();
+                assert_eq!(found(&folder, &history, &damaged), None, "byte {index}, {flip}, {end}");
+            }
+        }
+    }
 }
 
 #[test]
