@@ -56,11 +56,18 @@ use crate::{messages::Messages, session::SessionId, turn::Turn, version::Version
 /// }
 /// ```
 #[async_trait]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a chat history",
+    note = "implement `ChatHistory` for it, with `#[async_trait]` above the `impl`"
+)]
 pub trait ChatHistory: Send + Sync {
     /// Loads a part of a session. A session that was never written is empty.
     async fn load(&self, session: &SessionId, range: Range) -> Result<Slice, HistoryError>;
 
     /// Appends a turn if the session is in the expected state, and returns the version after it.
+    ///
+    /// If a turn with this id is stored already, nothing is changed, and the version that the
+    /// session had after that turn is returned.
     async fn append(
         &self,
         session: &SessionId,

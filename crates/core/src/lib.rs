@@ -46,6 +46,7 @@ mod observer;
 mod output_parser;
 mod prompt;
 mod prompt_value;
+mod report;
 mod role;
 mod session;
 mod stored;
@@ -82,6 +83,7 @@ pub use self::{
     output_parser::{OutputParser, ParseError},
     prompt::{MissingVariable, Prompt, PromptError, Slot, SlotKind},
     prompt_value::PromptValue,
+    report::Report,
     role::Role,
     session::{SessionId, SessionIdError},
     stored::StoredMessageError,

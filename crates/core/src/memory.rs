@@ -55,6 +55,10 @@ use crate::{
 /// }
 /// ```
 #[async_trait]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a memory",
+    note = "implement `Memory` for it, with `#[async_trait]` above the `impl`"
+)]
 pub trait Memory: Send + Sync {
     /// Returns the variables that [`load`](Self::load) provides. Names and kinds never change.
     fn variables(&self) -> &[Slot];
@@ -77,6 +81,10 @@ pub trait Memory: Send + Sync {
     async fn load(&self, context: LoadContext<'_>) -> Result<Loaded, MemoryError>;
 
     /// Saves a turn: whole, once, or not at all.
+    ///
+    /// # Errors
+    /// [`MemoryError`]. A save whose ticket is older than a `clear` of the conversation fails with
+    /// [`HistoryError::Stale`] and stores nothing.
     async fn save(&self, turn: &Turn, ticket: Ticket) -> Result<Saved, MemoryError>;
 
     /// Called when a call fails after `load`, so `save` will not be called with this ticket.
@@ -249,7 +257,7 @@ impl Saved {
 }
 
 /// A failure in a memory that lost neither the answer nor the turn, such as a failed summary.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[error("{what}")]
 #[non_exhaustive]
 pub struct Warning {
@@ -268,7 +276,7 @@ impl Warning {
 }
 
 /// An error of a memory.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum MemoryError {
     /// The history failed.
@@ -298,3 +306,5 @@ pub enum MemoryError {
     #[error("the memory failed")]
     Custom(#[source] BoxError),
 }
+
+crate::debug_as_report!(Warning, MemoryError);

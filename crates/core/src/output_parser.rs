@@ -38,7 +38,7 @@ pub trait OutputParser: Send + Sync {
 }
 
 /// An answer that cannot be parsed. The error holds the answer, which was paid for.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[error("cannot parse the answer: {reason}")]
 #[non_exhaustive]
 pub struct ParseError {
@@ -63,3 +63,5 @@ impl ParseError {
         Self { text: text.into(), reason: reason.into(), source: None }
     }
 }
+
+crate::debug_as_report!(ParseError);

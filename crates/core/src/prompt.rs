@@ -39,6 +39,10 @@ use crate::{
 /// assert_eq!(missing.to_string(), "missing variable `text` (found `txt`)");
 /// # Ok::<(), PromptError>(())
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a prompt",
+    note = "use a template of `conversant-prompts`, or implement `Prompt` for it"
+)]
 pub trait Prompt: Send + Sync {
     /// Returns the prompt's slots: each name once, in the order of first appearance.
     fn slots(&self) -> &[Slot];
@@ -142,7 +146,7 @@ impl Slot {
 }
 
 /// An error of formatting a prompt.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum PromptError {
     /// Variables are missing. The error names all of them, in the order of the prompt.
@@ -227,3 +231,5 @@ fn list(missing: &[MissingVariable]) -> String {
     let names: Vec<_> = missing.iter().map(ToString::to_string).collect();
     format!("{noun} {}", names.join(", "))
 }
+
+crate::debug_as_report!(PromptError);

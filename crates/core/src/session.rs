@@ -87,7 +87,7 @@ impl From<SessionId> for String {
 }
 
 /// An invalid session id.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SessionIdError {
     /// The id is empty or too long.
@@ -103,3 +103,5 @@ pub enum SessionIdError {
         offset: usize,
     },
 }
+
+crate::debug_as_report!(SessionIdError);

@@ -18,7 +18,7 @@ use crate::{
 ///
 /// Stored messages are input like any other: the type chooses from a closed list, and nothing in
 /// them runs code or reads the environment.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoredMessageError {
     /// The value is not an object with a `type` and a `data` object.
@@ -273,3 +273,5 @@ impl<'de> Deserialize<'de> for Message {
         Self::from_stored(Json::deserialize(deserializer)?).map_err(D::Error::custom)
     }
 }
+
+crate::debug_as_report!(StoredMessageError);

@@ -98,7 +98,7 @@ impl From<TurnId> for String {
 }
 
 /// A text that is not a turn id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a turn id is a UUID")]
 #[non_exhaustive]
 pub struct TurnIdError;
@@ -198,3 +198,5 @@ impl Turn {
         self.base
     }
 }
+
+crate::debug_as_report!(TurnIdError);

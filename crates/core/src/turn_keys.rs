@@ -149,7 +149,7 @@ fn only<'n>(
 }
 
 /// The user's input or the answer cannot be determined.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
     /// The user's input cannot be inferred, because there is not exactly one candidate.
@@ -202,3 +202,5 @@ fn hint(key: &str, found: &[String]) -> String {
 fn quoted(names: &[String]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
+
+crate::debug_as_report!(KeyError);

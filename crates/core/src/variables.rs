@@ -169,7 +169,10 @@ impl<'de> Deserialize<'de> for Variables {
 }
 
 /// Creates [`Variables`]: `vars! { "name" => value, … }`. A value is anything that converts into a
-/// [`Value`].
+/// [`Value`]: text, numbers, [`Messages`](crate::Messages) and JSON.
+///
+/// Wrap options, lists and structs in `serde_json::json!`, or convert them with
+/// `serde_json::to_value`, for templates that walk data.
 ///
 /// # Examples
 ///
@@ -182,6 +185,9 @@ impl<'de> Deserialize<'de> for Variables {
 /// };
 /// assert_eq!(variables.len(), 2);
 /// assert!(vars! {}.is_empty());
+///
+/// let data = vars! { "tags" => serde_json::json!(["new", "urgent"]) };
+/// assert_eq!(data.len(), 1);
 /// ```
 #[macro_export]
 macro_rules! vars {

@@ -95,7 +95,7 @@ macro_rules! forward_store {
 forward_store!(&S, Box<S>, std::sync::Arc<S>);
 
 /// An error of a vector store.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum VectorStoreError {
     /// The embedding model failed.
@@ -116,3 +116,5 @@ pub enum VectorStoreError {
         source: BoxError,
     },
 }
+
+crate::debug_as_report!(VectorStoreError);

@@ -17,7 +17,8 @@ pub struct Version {
     pub epoch: u64,
     /// The number of messages since then.
     pub messages: u64,
-    /// A fingerprint of the last turn's id ([`TurnId::fingerprint`](crate::TurnId::fingerprint)), or 0 if it is not known.
+    /// A fingerprint of the last turn's id ([`TurnId::fingerprint`](crate::TurnId::fingerprint)),
+    /// or 0 if it is not known.
     ///
     /// Two sessions with as many messages can be different conversations: a store may have been
     /// emptied, restored from a backup or replaced while a service was running. The fingerprint

@@ -3,7 +3,7 @@
 use crate::{box_error::BoxError, version::Version};
 
 /// A store that could not do what it was asked to.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum HistoryError {
     /// The session is not in the expected state: another writer has appended to it, cleared it or
@@ -67,3 +67,5 @@ pub enum HistoryError {
         source: BoxError,
     },
 }
+
+crate::debug_as_report!(HistoryError);

@@ -3,7 +3,7 @@
 use crate::{box_error::BoxError, withheld::Withheld};
 
 /// An answer that cannot be decoded, with the part of its body that was received.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[error("{what}")]
 #[non_exhaustive]
 pub struct DecodeError {
@@ -38,3 +38,5 @@ impl DecodeError {
         self
     }
 }
+
+crate::debug_as_report!(DecodeError);

@@ -15,7 +15,23 @@ use crate::{box_error::BoxError, withheld::Withheld};
 ///
 /// No error text contains a key, a header value or conversation text. Text from the server is in
 /// [`Withheld`] fields.
-#[derive(Debug, thiserror::Error)]
+/// # Examples
+///
+/// ```
+/// use conversant_core::ModelError;
+///
+/// fn advice(error: &ModelError) -> &'static str {
+///     match error {
+///         ModelError::Config { .. } => "mend the settings",
+///         error if error.is_context_length() => "shorten the prompt",
+///         ModelError::Refused { .. } => "ask for something else",
+///         error if error.is_retryable() => "try again later",
+///         _ => "report it",
+///     }
+/// }
+/// assert_eq!(advice(&ModelError::config("missing API key")), "mend the settings");
+/// ```
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ModelError {
     /// The adapter's settings are invalid. No request was sent.
@@ -296,3 +312,5 @@ impl PartialReply {
         Self { text: text.into() }
     }
 }
+
+crate::debug_as_report!(ModelError);

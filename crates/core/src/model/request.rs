@@ -59,6 +59,16 @@ impl CallOptions {
     }
 
     /// Sets the deadline of the whole call.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    /// use conversant_core::CallOptions;
+    ///
+    /// let options = CallOptions::new().with_deadline(Instant::now() + Duration::from_secs(30));
+    /// assert!(options.deadline.is_some());
+    /// ```
     #[must_use]
     pub const fn with_deadline(mut self, deadline: Instant) -> Self {
         self.deadline = Some(deadline);

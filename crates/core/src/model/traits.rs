@@ -2,14 +2,14 @@
 
 use async_trait::async_trait;
 
-#[cfg(doc)]
-use super::request::CallOptions;
 use super::{
     error::ModelError,
     reply::Reply,
     request::{ChatRequest, CompletionRequest},
     stream::ReplyStream,
 };
+#[cfg(doc)]
+use super::{error::TimeoutPhase, request::CallOptions};
 
 /// A model that takes messages and answers with a message.
 ///
@@ -17,10 +17,17 @@ use super::{
 /// borrowed, so that a model can retry without a copy. The model enforces
 /// [`CallOptions::deadline`].
 ///
+/// Write `#[async_trait]` above the `impl`. A call whose deadline has passed fails with
+/// [`ModelError::Timeout`] in the phase [`TimeoutPhase::Total`].
+///
 /// # Examples
 ///
 /// See the [crate's page](crate) for a model of eight lines.
 #[async_trait]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a chat model",
+    note = "implement `ChatModel` for it, with `#[async_trait]` above the `impl`"
+)]
 pub trait ChatModel: Send + Sync {
     /// Returns the answer.
     ///
@@ -42,6 +49,10 @@ pub trait ChatModel: Send + Sync {
 ///
 /// Like [`ChatModel`], but over text: the reply's message is an AI message with the continuation.
 #[async_trait]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a completion model",
+    note = "implement `CompletionModel` for it, with `#[async_trait]` above the `impl`"
+)]
 pub trait CompletionModel: Send + Sync {
     /// Returns the continuation of the text.
     ///
