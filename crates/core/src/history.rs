@@ -15,7 +15,9 @@ pub use self::{
     note::{Lease, Note},
     range::{Range, Slice},
 };
-use crate::{messages::Messages, session::SessionId, turn::Turn, version::Version};
+use crate::{
+    message::Message, messages::Messages, session::SessionId, turn::Turn, version::Version,
+};
 
 /// A store of conversations: for each session an ordered, append-only log of turns.
 ///
@@ -74,6 +76,18 @@ pub trait ChatHistory: Send + Sync {
         turn: &Turn,
         expect: Expect,
     ) -> Result<Version, HistoryError>;
+
+    /// Checks, without storing anything, that the store would accept these messages: their size and
+    /// how deeply their JSON is nested. A chain calls it with the user's message before it calls the
+    /// model, so that no answer is paid for whose turn cannot be stored. It does no I/O. Accepts all
+    /// messages by default.
+    ///
+    /// # Errors
+    /// The error with which [`append`](Self::append) would refuse a turn of these messages.
+    fn check(&self, session: &SessionId, messages: &[Message]) -> Result<(), HistoryError> {
+        let _ = (session, messages);
+        Ok(())
+    }
 
     /// Removes all turns and notes of a session and starts a new epoch.
     async fn clear(&self, session: &SessionId) -> Result<(), HistoryError>;
@@ -173,6 +187,9 @@ macro_rules! forward_history {
                 expect: Expect,
             ) -> Result<Version, HistoryError> {
                 (**self).append(session, turn, expect).await
+            }
+            fn check(&self, session: &SessionId, messages: &[Message]) -> Result<(), HistoryError> {
+                (**self).check(session, messages)
             }
             async fn clear(&self, session: &SessionId) -> Result<(), HistoryError> {
                 (**self).clear(session).await

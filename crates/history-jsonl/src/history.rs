@@ -12,8 +12,8 @@ use std::{
 };
 
 use conversant_core::{
-    ChatHistory, Expect, HistoryError, Lease, Messages, Note, Range, SessionId, Slice, Turn,
-    Version, async_trait,
+    ChatHistory, Expect, HistoryError, Lease, Message, Messages, Note, Range, SessionId, Slice,
+    Turn, Version, async_trait,
 };
 
 use crate::{
@@ -247,9 +247,13 @@ impl ChatHistory for JsonlHistory {
         turn: &Turn,
         expect: Expect,
     ) -> Result<Version, HistoryError> {
-        record::check(turn, self.max_message_bytes)?;
+        record::check(turn.messages().iter(), self.max_message_bytes)?;
         let turn = turn.clone();
         self.write(session, move |conversation| conversation.append(&turn, expect)).await
+    }
+
+    fn check(&self, _: &SessionId, messages: &[Message]) -> Result<(), HistoryError> {
+        record::check(messages, self.max_message_bytes)
     }
 
     async fn clear(&self, session: &SessionId) -> Result<(), HistoryError> {

@@ -251,9 +251,12 @@ pub(crate) fn trim(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
-/// Checks a turn's messages before anything is written.
-pub(crate) fn check(turn: &Turn, limit: u64) -> Result<(), HistoryError> {
-    for message in turn.messages() {
+/// Checks messages before anything is written.
+pub(crate) fn check<'m>(
+    messages: impl IntoIterator<Item = &'m Message>,
+    limit: u64,
+) -> Result<(), HistoryError> {
+    for message in messages {
         let body = serde_json::to_string(message)
             .map_err(|_| HistoryError::Unsupported { what: "messages that have no stored form" })?;
         let bytes = body.len() as u64;

@@ -8,8 +8,8 @@ use std::{
 };
 
 use conversant_core::{
-    ChatHistory, Expect, HistoryError, Lease, Messages, Note, Range, SessionId, Slice, Turn,
-    Version, async_trait,
+    ChatHistory, Expect, HistoryError, Lease, Message, Messages, Note, Range, SessionId, Slice,
+    Turn, Version, async_trait,
 };
 use rusqlite::Connection;
 
@@ -102,7 +102,7 @@ impl SqliteHistory {
     ///
     /// # Errors
     /// [`HistoryError::Corrupt`], with the first faults that were found.
-    pub async fn check(&self) -> Result<(), HistoryError> {
+    pub async fn check_integrity(&self) -> Result<(), HistoryError> {
         let check = |connection: &mut Connection| {
             let mut faults = Vec::new();
             connection
@@ -184,6 +184,11 @@ impl ChatHistory for SqliteHistory {
             turn::append(connection, id, &turn, expect, time_to_live)
         })
         .await
+    }
+
+    fn check(&self, _: &SessionId, messages: &[Message]) -> Result<(), HistoryError> {
+        let limit = self.store.max_message_bytes;
+        messages.iter().try_for_each(|message| message::encode(message, limit).map(drop))
     }
 
     async fn clear(&self, session: &SessionId) -> Result<(), HistoryError> {

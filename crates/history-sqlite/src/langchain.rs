@@ -10,7 +10,7 @@ use std::{
 };
 
 use conversant_core::{
-    ChatHistory, Expect, HistoryError, Messages, Range, SessionId, Slice, Turn, Version,
+    ChatHistory, Expect, HistoryError, Message, Messages, Range, SessionId, Slice, Turn, Version,
     async_trait,
 };
 use rusqlite::{Connection, TransactionBehavior};
@@ -115,6 +115,13 @@ impl ChatHistory for LangChainSqliteHistory {
         let turn = NewTurn { id: turn.id(), bodies };
         self.write(session, move |connection, rows, id| rows.append(connection, id, &turn, expect))
             .await
+    }
+
+    fn check(&self, _: &SessionId, messages: &[Message]) -> Result<(), HistoryError> {
+        // Appended by a chain, the turn names the version that its prompt saw.
+        let base = Version::new(u64::MAX, u64::MAX);
+        let turn = Turn::new(messages.to_vec()).with_base(base);
+        encode(&turn, self.store.max_message_bytes).map(drop)
     }
 
     /// Removes the session's rows. The epoch that begins is kept in a table of our own, `conversant_epochs`.

@@ -45,7 +45,7 @@ fn quota(findings: &mut Findings) -> Result<(), Box<dyn Error>> {
     let stored = block_on(history.turns(&session, Range::All))?;
     findings.expect(stored.len() as u64 == done, || format!("{} turns of {done}", stored.len()));
     turns::check(&stored, "sqlite, quota", findings);
-    block_on(history.check())?;
+    block_on(history.check_integrity())?;
     block_on(history.clear(&session))?;
     block_on(history.append(&session, &turns::turn(1, 0), Expect::Any))?;
     Ok(())

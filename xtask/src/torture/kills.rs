@@ -48,7 +48,7 @@ pub(super) fn run(kills: u64, seed: u64, findings: &mut Findings) -> Result<(), 
         if store == Store::Sqlite && folder.path().join("chat.db").exists() {
             let history =
                 conversant_history_sqlite::SqliteHistory::open(folder.path().join("chat.db"))?;
-            if let Err(error) = block_on(history.check()) {
+            if let Err(error) = block_on(history.check_integrity()) {
                 findings.violation(&format!("the file is not sound: {}", shown(&error)));
             }
         }

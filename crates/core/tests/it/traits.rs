@@ -76,6 +76,13 @@ impl ChatHistory for All {
     async fn append(&self, _: &SessionId, _: &Turn, _: Expect) -> Result<Version, HistoryError> {
         Ok(Version::new(1, 1))
     }
+    fn check(&self, _: &SessionId, messages: &[Message]) -> Result<(), HistoryError> {
+        if messages.is_empty() {
+            Ok(())
+        } else {
+            Err(HistoryError::TooLarge { bytes: 2, limit: 1 })
+        }
+    }
     async fn clear(&self, _: &SessionId) -> Result<(), HistoryError> {
         Err(HistoryError::Busy)
     }
@@ -105,6 +112,8 @@ async fn history(history: impl ChatHistory) {
     let turn = Turn::exchange("q", "a");
     let version = history.append(&session, &turn, Expect::Any).await.unwrap();
     assert_eq!(version, Version::new(1, 1));
+    assert!(history.check(&session, &[]).is_ok());
+    assert!(history.check(&session, &[Message::human("hi")]).is_err());
     assert!(history.clear(&session).await.is_err());
     assert_eq!(history.first(&session, 3).await.unwrap().unwrap().len(), 3);
     let note = history.note(&session, "n").await.unwrap().unwrap();

@@ -21,7 +21,11 @@ fn a_message_above_the_limit_is_refused_and_one_at_the_limit_is_not() {
     let bytes = message.to_stored().to_string().len() as u64;
     let turn = Turn::new(vec![Message::human("small"), message]);
     let small = folder.open().with_max_message_bytes(bytes - 1);
+    let messages: Vec<_> = turn.messages().iter().cloned().collect();
+    let refused = small.check(&session("a"), &messages).unwrap_err();
     let error = append(&small, "a", &turn).unwrap_err();
+    assert_eq!(error.to_string(), refused.to_string());
+    folder.open().check(&session("a"), &messages).unwrap();
     assert!(
         matches!(error, HistoryError::TooLarge { bytes: found, .. } if found == bytes),
         "{error}"
@@ -44,7 +48,11 @@ fn what_could_not_be_read_again_is_not_stored() {
                 let found = block_on(folder.open().load(&session("deep"), Range::LastTurns(1)));
                 assert_eq!(&found.unwrap().messages, turn.messages(), "depth {depth}");
             }
-            Err(HistoryError::Unsupported { .. }) => refused.push(depth),
+            Err(HistoryError::Unsupported { .. }) => {
+                let messages: Vec<_> = turn.messages().iter().cloned().collect();
+                history.check(&session("deep"), &messages).unwrap_err();
+                refused.push(depth);
+            }
             Err(error) => panic!("depth {depth}: {error}"),
         }
     }

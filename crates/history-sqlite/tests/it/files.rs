@@ -116,7 +116,7 @@ fn a_backup_is_a_history() {
     append(&history, "a", &exchange(2)).unwrap();
     let copied = SqliteHistory::open(&copy).unwrap();
     assert_eq!(load(&copied, "a").unwrap().messages.len(), 2);
-    block_on(copied.check()).unwrap();
+    block_on(copied.check_integrity()).unwrap();
     let taken = block_on(history.backup(&copy)).unwrap_err();
     assert!(
         matches!(taken, HistoryError::Backend { .. } | HistoryError::Corrupt { .. }),

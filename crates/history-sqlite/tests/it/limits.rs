@@ -18,6 +18,8 @@ fn a_message_above_the_limit_is_refused_and_one_at_the_limit_is_not() {
     for (limit, fits) in [(bytes - 1, false), (bytes, true)] {
         let history =
             SqliteHistory::builder().max_message_bytes(limit).open(folder.file()).unwrap();
+        let messages: Vec<_> = turn.messages().iter().cloned().collect();
+        assert_eq!(history.check(&session("a"), &messages).is_ok(), fits);
         match append(&history, "a", &turn) {
             Ok(version) => assert!(fits && version.messages == 2),
             Err(HistoryError::TooLarge { bytes: found, limit: told }) => {
@@ -61,7 +63,7 @@ fn a_full_store_keeps_what_it_has_and_can_be_read() {
     // What is freed can be used.
     block_on(history.clear(&session("a"))).unwrap();
     append(&history, "a", &long()).unwrap();
-    block_on(history.check()).unwrap();
+    block_on(history.check_integrity()).unwrap();
 }
 
 #[test]
@@ -80,7 +82,11 @@ fn what_could_not_be_read_again_is_not_stored() {
                 let found = block_on(history.load(&session("deep"), Range::LastTurns(1))).unwrap();
                 assert_eq!(&found.messages, turn.messages(), "depth {depth}");
             }
-            Err(HistoryError::Unsupported { .. }) => refused.push(depth),
+            Err(HistoryError::Unsupported { .. }) => {
+                let messages: Vec<_> = turn.messages().iter().cloned().collect();
+                history.check(&session("deep"), &messages).unwrap_err();
+                refused.push(depth);
+            }
             Err(error) => panic!("depth {depth}: {error}"),
         }
     }

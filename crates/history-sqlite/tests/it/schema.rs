@@ -33,7 +33,7 @@ fn files_of_every_version_are_read_and_continued() {
         assert_eq!(load(&history, "deleted").unwrap().version, Version::new(1, 0));
         let version = append(&history, "it's a \u{1f600}", &exchange(1)).unwrap();
         assert_eq!(version, Version::new(1, 8));
-        block_on(history.check()).unwrap();
+        block_on(history.check_integrity()).unwrap();
     }
 }
 
