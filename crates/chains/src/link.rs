@@ -69,7 +69,10 @@ impl Link {
         }
         match (&answer.messages, &answer.reply) {
             (Some(more), _) => messages.append(more),
-            (None, Some(reply)) => messages.push(reply.message.clone()),
+            (None, Some(reply)) => {
+                messages.append(&reply.intermediate);
+                messages.push(reply.message.clone());
+            }
             (None, None) => messages.push(Message::ai(self.output(answer))),
         }
         Turn::identified(id, messages)

@@ -51,6 +51,7 @@ mod role;
 mod session;
 mod stored;
 mod token_counter;
+mod tool;
 mod tool_call;
 mod transcript;
 mod turn;
@@ -88,6 +89,7 @@ pub use self::{
     session::{SessionId, SessionIdError},
     stored::StoredMessageError,
     token_counter::TokenCounter,
+    tool::{Tool, ToolError},
     tool_call::{InvalidToolCall, ToolCall},
     transcript::Transcript,
     turn::{Turn, TurnId, TurnIdError},

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::error::Category;
 
 use super::decode_error::DecodeError;
-use crate::message::Message;
+use crate::{message::Message, messages::Messages};
 
 /// An answer of a model: the message, the finish reason and the usage.
 ///
@@ -36,6 +36,10 @@ pub struct Reply {
     pub done_marker_seen: bool,
     /// The other answers, if more than one was requested.
     pub alternatives: Vec<Choice>,
+    /// The messages before the answer that belong to the same turn: tool calls and their results,
+    /// where a tool loop has called the model several times. A chain stores them with the answer.
+    #[serde(default, skip_serializing_if = "Messages::is_empty")]
+    pub intermediate: Messages,
 }
 
 impl Reply {
@@ -50,6 +54,7 @@ impl Reply {
             request_id: None,
             done_marker_seen: true,
             alternatives: Vec::new(),
+            intermediate: Messages::new(),
         }
     }
 
@@ -92,6 +97,13 @@ impl Reply {
     #[must_use]
     pub fn with_alternatives(mut self, alternatives: Vec<Choice>) -> Self {
         self.alternatives = alternatives;
+        self
+    }
+
+    /// Sets the messages before the answer that belong to the same turn.
+    #[must_use]
+    pub fn with_intermediate(mut self, messages: impl Into<Messages>) -> Self {
+        self.intermediate = messages.into();
         self
     }
 

@@ -13,6 +13,7 @@ use super::{
     error::{ModelError, PartialReply},
     reply::Reply,
 };
+use crate::message::Message;
 
 /// A piece of an answer.
 ///
@@ -28,6 +29,8 @@ pub enum Delta {
     Refusal(String),
     /// A piece of a tool call.
     ToolCall(ToolCallDelta),
+    /// The result of a tool call, where a tool loop has run the tool.
+    ToolResult(Box<Message>),
     /// The end of the stream, with the whole answer. No pieces follow it.
     Done(Box<Reply>),
 }
@@ -46,6 +49,7 @@ impl fmt::Debug for Delta {
             Self::Reasoning(text) => write!(f, "Reasoning(<{} bytes>)", text.len()),
             Self::Refusal(text) => write!(f, "Refusal(<{} bytes>)", text.len()),
             Self::ToolCall(call) => f.debug_tuple("ToolCall").field(call).finish(),
+            Self::ToolResult(message) => f.debug_tuple("ToolResult").field(message).finish(),
             Self::Done(reply) => f.debug_tuple("Done").field(reply).finish(),
         }
     }
