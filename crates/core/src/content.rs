@@ -29,13 +29,15 @@ pub enum Content {
 
 impl Content {
     /// Returns the content as text. Parts are one line each; a part that is not text is `[image]`,
-    /// `[audio]`, `[file]` or its type in brackets.
+    /// `[audio]`, `[file]` or its type in brackets. Reasoning is
+    /// left out.
     #[must_use]
     pub fn text(&self) -> Cow<'_, str> {
         match self {
             Self::Text(text) => Cow::Borrowed(text),
             Self::Parts(parts) => {
-                let lines: Vec<_> = parts.iter().map(Part::line).collect();
+                let shown = parts.iter().filter(|part| part.kind() != PartKind::Reasoning);
+                let lines: Vec<_> = shown.map(Part::line).collect();
                 Cow::Owned(lines.join("\n"))
             }
         }
@@ -114,6 +116,8 @@ pub enum PartKind {
     Audio,
     /// A file, by id or as data.
     File,
+    /// The model's reasoning before its answer.
+    Reasoning,
     /// Any other kind, preserved as received.
     Other,
 }
@@ -209,7 +213,8 @@ impl Part {
     #[must_use]
     pub fn kind(&self) -> PartKind {
         match self.type_name() {
-            "text" => PartKind::Text,
+            "text" | "input_text" | "output_text" => PartKind::Text,
+            "thinking" | "redacted_thinking" | "reasoning" => PartKind::Reasoning,
             "image_url" | "image" | "input_image" => PartKind::Image,
             "input_audio" | "audio" => PartKind::Audio,
             "file" | "input_file" => PartKind::File,
@@ -259,6 +264,7 @@ impl Part {
             PartKind::Image => "[image]",
             PartKind::Audio => "[audio]",
             PartKind::File => "[file]",
+            PartKind::Reasoning => "",
             PartKind::Other => return Cow::Owned(format!("[{}]", self.type_name())),
         })
     }

@@ -46,6 +46,7 @@ mod observer;
 mod output_parser;
 mod prompt;
 mod prompt_value;
+mod reasoning;
 mod report;
 mod role;
 mod session;
@@ -84,6 +85,7 @@ pub use self::{
     output_parser::{OutputParser, ParseError},
     prompt::{MissingVariable, Prompt, PromptError, Slot, SlotKind},
     prompt_value::PromptValue,
+    reasoning::reasoning_in,
     report::Report,
     role::Role,
     session::{SessionId, SessionIdError},

@@ -36,7 +36,6 @@
 //! # }
 //! ```
 
-mod api_error;
 mod http;
 pub mod layer;
 mod openai;

@@ -1,37 +1,58 @@
 //! The bytes of OpenAI's interface: what goes out and what comes in. Pure: no sockets, no clock.
+//!
+//! The items here are public for tests and for programs that bring their own transport. They have **no
+//! stability promise**: they may change in any release.
+//!
+//! # Rules
+//!
+//! Servers that speak OpenAI's interface differ from it and from each other. Decoding follows four rules:
+//!
+//! - An error anywhere is an error, and keeps the server's words: in an object, a text or a list, beside
+//!   an answer or in a choice, in a body with status 200 or in an event of a stream.
+//! - Text that is not known to be whole is never an answer. A stream is whole if it ended with `[DONE]`,
+//!   or with a finish reason that came after events without one.
+//! - A field that nobody needs never fails a call: it may be missing, `null` or of the wrong kind.
+//! - A value that cannot be understood, but may be needed later, is kept with the message: reasoning,
+//!   signatures, parts of unknown types. It goes back to the endpoint that it came from, and to no other.
+//!
+//! A whole answer and a stream are read by the same code, and either is read where the other was asked for.
 
-mod assembler;
-mod chat_response;
-mod completion_response;
+mod accumulator;
+mod answer;
+mod answer_in;
+pub(crate) mod api_error;
+mod body_writer;
+mod choice_accumulator;
+mod context_length;
 mod decode;
-mod encoded;
-mod lenient;
+mod delta_fast_path;
+mod json_text;
 mod lists;
-mod message;
+mod message_in;
+mod message_out;
 mod options;
-mod pattern;
+mod provider_fields;
 mod python_json;
-mod reply;
 mod sse;
 mod stream;
-mod text;
+mod tolerant;
 mod tool_arguments;
+mod tool_call_accumulator;
 mod usage;
+mod whole;
 
+pub(crate) use self::{
+    answer::Answer,
+    body_writer::BodyWriter,
+    decode::MAX_KEPT,
+    lists::{read_embeddings, read_models},
+    message_out::Style,
+    options::{push_chat_options, push_stop},
+    whole::read_answer,
+};
 pub use self::{
-    chat_response::decode_chat_response,
-    completion_response::decode_completion_response,
     lists::ModelInfo,
     sse::{SseDecoder, SseError, SseEvent},
     stream::StreamDecoder,
-};
-pub(crate) use self::{
-    chat_response::read_chat,
-    completion_response::read_completion,
-    decode::{KEPT, kept},
-    encoded::BodyWriter,
-    lists::{read_embeddings, read_models},
-    message::Style,
-    options::{push_chat_options, push_stop},
-    reply::Answer,
+    whole::{decode_chat_response, decode_completion_response},
 };

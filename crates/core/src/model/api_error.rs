@@ -90,6 +90,8 @@ pub struct ApiError {
     pub request_id: Option<String>,
     /// The time that the server asks to wait.
     pub retry_after: Option<Duration>,
+    /// Whether the prompt was too long for the model.
+    pub context_length: bool,
     /// The body, up to 8 KiB.
     pub body: Withheld,
 }
@@ -106,15 +108,19 @@ impl ApiError {
             message: Withheld::default(),
             request_id: None,
             retry_after: None,
+            context_length: false,
             body: Withheld::default(),
         }
     }
 
-    /// Returns whether the prompt was too long for the model: OpenAI's code for it, and llama.cpp's
-    /// type.
+    /// Returns whether the prompt was too long for the model, by [`context_length`] or by OpenAI's
+    /// code for it or llama.cpp's type.
+    ///
+    /// [`context_length`]: Self::context_length
     #[must_use]
     pub fn is_context_length(&self) -> bool {
-        self.code.as_deref() == Some("context_length_exceeded")
+        self.context_length
+            || self.code.as_deref() == Some("context_length_exceeded")
             || self.error_type.as_deref() == Some("exceed_context_size_error")
     }
 }

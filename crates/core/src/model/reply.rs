@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::error::Category;
 
 use super::decode_error::DecodeError;
-use crate::{message::Message, messages::Messages};
+use crate::{content::Part, message::Message, messages::Messages};
 
 /// An answer of a model: the message, the finish reason and the usage.
 ///
@@ -107,10 +107,20 @@ impl Reply {
         self
     }
 
-    /// Returns the answer's text.
+    /// Returns the answer's text: of parts, the text parts, joined as a stream joins its pieces.
     #[must_use]
     pub fn text(&self) -> Cow<'_, str> {
-        self.message.text()
+        let content = self.message.content();
+        match content.as_text() {
+            Some(text) => Cow::Borrowed(text),
+            None => content.parts().iter().filter_map(Part::as_text).collect::<String>().into(),
+        }
+    }
+
+    /// Returns the model's reasoning, if its server sent it as text. It is not part of the answer's text.
+    #[must_use]
+    pub fn reasoning(&self) -> Option<Cow<'_, str>> {
+        self.message.reasoning()
     }
 
     /// Parses the answer's text as JSON, as a [`ResponseFormat`](crate::ResponseFormat) requests

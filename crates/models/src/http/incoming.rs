@@ -161,6 +161,12 @@ impl Incoming {
         self.restart_idle();
     }
 
+    /// Sets how long the response may pause from now on.
+    pub(crate) fn set_idle(&mut self, limit: Duration) {
+        self.idle = limit;
+        self.restart_idle();
+    }
+
     /// Returns the next piece of the body, or `None` at its end.
     pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, Failure> {
         poll_fn(|context| self.poll_chunk(context)).await.transpose()
@@ -172,10 +178,7 @@ impl Incoming {
         first: Option<Bytes>,
         limit: usize,
     ) -> Result<Received, Failure> {
-        if self
-            .announced
-            .is_some_and(|size| usize::try_from(size).map_or(true, |size| size > limit))
-        {
+        if self.is_announced_beyond(limit) {
             return Err(too_large(limit));
         }
         let mut body = first.unwrap_or_default();
@@ -223,6 +226,16 @@ impl Incoming {
         }
         read.truncate(bytes);
         read
+    }
+
+    /// Returns whether the body can only be read as a whole: it is compressed, or known to be too large.
+    pub(crate) fn must_be_whole(&self, limit: usize) -> bool {
+        self.encoding != Encoding::Identity || self.is_announced_beyond(limit)
+    }
+
+    fn is_announced_beyond(&self, limit: usize) -> bool {
+        let size = self.announced.map(usize::try_from);
+        size.is_some_and(|size| size.map_or(true, |size| size > limit))
     }
 
     /// Refuses a stream that is compressed.

@@ -24,7 +24,7 @@ use super::{
     retry::{self, Failure, Retry},
     timers::Deadline,
 };
-use crate::{api_error, wire::KEPT};
+use crate::wire::{MAX_KEPT, api_error};
 
 /// The largest head of a response, in bytes.
 const HEAD: usize = 64 * 1024;
@@ -195,7 +195,7 @@ impl Refusal {
     fn read(self: Box<Self>) -> Pin<Box<dyn Future<Output = Failure> + Send>> {
         Box::pin(async move {
             let Self { status, headers, mut incoming } = *self;
-            let body = incoming.read_some(KEPT, ERROR_BODY).await;
+            let body = incoming.read_some(MAX_KEPT, ERROR_BODY).await;
             let asked = retry::retry_after(&headers, SystemTime::now());
             let error = api_error::of_status(status, &body, incoming.request_id, asked);
             let retry = match error.kind {

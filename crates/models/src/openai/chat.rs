@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     http::Connection,
-    wire::{Answer, BodyWriter, ModelInfo, Style, push_chat_options, read_chat},
+    wire::{Answer, BodyWriter, ModelInfo, Style, push_chat_options, read_answer},
 };
 
 const PATH: &str = "chat/completions";
@@ -173,7 +173,7 @@ impl ChatModel for OpenAiChat {
             PATH,
             &body,
             &request.options,
-            read_chat,
+            read_answer,
         )
         .await
     }
@@ -195,7 +195,7 @@ impl Streams for Shared {
     }
 
     fn read(&self, body: &[u8]) -> Result<Answer, ModelError> {
-        read_chat(body)
+        read_answer(body)
     }
 }
 

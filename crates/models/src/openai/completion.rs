@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     http::Connection,
-    wire::{Answer, BodyWriter, ModelInfo, push_stop, read_completion},
+    wire::{Answer, BodyWriter, ModelInfo, push_stop, read_answer},
 };
 
 const PATH: &str = "completions";
@@ -132,7 +132,7 @@ impl CompletionModel for OpenAi {
             PATH,
             &body,
             &request.options,
-            read_completion,
+            read_answer,
         )
         .await
     }
@@ -154,7 +154,7 @@ impl Streams for Shared {
     }
 
     fn read(&self, body: &[u8]) -> Result<Answer, ModelError> {
-        read_completion(body)
+        read_answer(body)
     }
 }
 

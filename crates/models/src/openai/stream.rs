@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use conversant_core::{BoxError, CallOptions, Delta, ModelError, Reply, ReplyStream};
+use conversant_core::{BoxError, CallOptions, Delta, ModelError, Reply, ReplyStream, TimeoutPhase};
 use futures_core::Stream;
 use http::Method;
 
@@ -58,24 +58,46 @@ pub(super) async fn stream<S: Streams>(
     }
 }
 
-/// What a response to a request for a stream seems to be.
+/// The form of a body: of events, or whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
     Events,
     Whole,
-    /// To be told from the first byte.
-    Unknown,
 }
 
+/// The maximum size of what is read before a body's form is known, in bytes.
+const MAX_HEAD: usize = 64 * 1024;
+
 impl Form {
-    fn of(content_type: Option<String>) -> Self {
-        let content_type = content_type.unwrap_or_default().to_ascii_lowercase();
-        if content_type.starts_with("text/event-stream") {
-            Self::Events
-        } else if content_type.contains("json") || content_type.contains("html") {
-            Self::Whole
+    /// Returns the form that a content type names.
+    fn of_label(content_type: Option<String>) -> Option<Self> {
+        let label = content_type?.to_ascii_lowercase();
+        if label.starts_with("text/event-stream") {
+            Some(Self::Events)
         } else {
-            Self::Unknown
+            (label.contains("json") || label.contains("html")).then_some(Self::Whole)
+        }
+    }
+
+    /// Returns the form of a body that begins like this, if it can be told yet. What it begins with says
+    /// more than its label. Blank lines and comments may come before either form.
+    fn of_head(head: &[u8], label: Option<Self>) -> Option<Self> {
+        const BOM: &[u8] = b"\xef\xbb\xbf";
+        if head.len() < BOM.len() && BOM.starts_with(head) {
+            return None;
+        }
+        let mut rest = head.strip_prefix(BOM).unwrap_or(head).trim_ascii_start();
+        while rest.first() == Some(&b':') {
+            let end = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
+            rest = end.and_then(|end| rest.get(end..)).unwrap_or_default().trim_ascii_start();
+        }
+        let fields = [&b"data"[..], b"event", b"id", b"retry"];
+        let is_field = || fields.iter().any(|field| rest.starts_with(field));
+        match rest.first() {
+            Some(b'{' | b'[' | b'<') => Some(Self::Whole),
+            Some(_) if is_field() => Some(Self::Events),
+            Some(_) => Some(label.unwrap_or(Self::Events)),
+            None => (head.len() > MAX_HEAD).then(|| label.unwrap_or(Self::Events)),
         }
     }
 }
@@ -86,31 +108,38 @@ async fn begin<S: Streams>(
     mut incoming: Incoming,
     choices: usize,
 ) -> Result<ReplyStream, Failure> {
-    let mut form = Form::of(incoming.content_type.to_text());
-    if form == Form::Whole {
+    let limit = shared.connection().body_limit;
+    let keep_alive = shared.settings().comments_keep_alive;
+    let label = Form::of_label(incoming.content_type.to_text());
+    if label != Some(Form::Events) && incoming.must_be_whole(limit) {
         return whole(shared, incoming, None).await;
     }
-    incoming.check_uncompressed()?;
-    let mut decoder = StreamDecoder::with_limits(choices, shared.connection().body_limit);
-    let keep_alive = shared.settings().comments_keep_alive;
-    while !decoder.has_begun() {
-        let chunk = match incoming.chunk().await {
-            Ok(Some(chunk)) => chunk,
-            Ok(None) if form == Form::Unknown => {
-                return whole(shared, incoming, None).await;
-            }
-            Ok(None) => return Err(Failure::last(cut(&decoder, None))),
-            Err(failure) => {
-                return Err(Failure { error: cut(&decoder, Some(failure.error)), ..failure });
-            }
-        };
-        if form == Form::Unknown {
-            if matches!(chunk.trim_ascii_start().first(), Some(b'{' | b'<' | b'[')) {
-                return whole(shared, incoming, Some(chunk)).await;
-            }
-            form = Form::Events;
+    let mut head = Bytes::new();
+    let form = loop {
+        if let Some(form) = Form::of_head(&head, label) {
+            break form;
         }
-        decoder.feed(chunk);
+        match incoming.chunk().await {
+            Ok(Some(chunk)) if head.is_empty() => head = chunk,
+            Ok(Some(chunk)) => head = [&*head, &*chunk].concat().into(),
+            Ok(None) => break label.unwrap_or(Form::Whole),
+            Err(failure) if label == Some(Form::Whole) => return Err(failure),
+            Err(failure) => {
+                let error = cut(&StreamDecoder::new(), Some(failure.error));
+                return Err(Failure { error, ..failure });
+            }
+        }
+        if keep_alive || label == Some(Form::Whole) {
+            incoming.restart_idle();
+        }
+    };
+    if form == Form::Whole {
+        return whole(shared, incoming, Some(head)).await;
+    }
+    incoming.check_uncompressed()?;
+    let mut decoder = StreamDecoder::with_limits(choices, limit);
+    decoder.feed(head);
+    loop {
         while !decoder.has_begun() {
             let read = decoder.read_event();
             if !read.map_err(|error| typed(error, &incoming))? {
@@ -119,6 +148,16 @@ async fn begin<S: Streams>(
         }
         if decoder.take_progress() || keep_alive {
             incoming.restart_idle();
+        }
+        if decoder.has_begun() {
+            break;
+        }
+        match incoming.chunk().await {
+            Ok(Some(chunk)) => decoder.feed(chunk),
+            Ok(None) => return Err(Failure::last(cut(&decoder, None))),
+            Err(failure) => {
+                return Err(Failure { error: cut(&decoder, Some(failure.error)), ..failure });
+            }
         }
     }
     Ok(ReplyStream::new(Pieces {
@@ -177,7 +216,15 @@ impl<S: Streams> Pieces<S> {
     fn end(&mut self, failure: Option<ModelError>) -> Option<Result<Delta, ModelError>> {
         let (incoming, decoder) = self.running.take()?;
         let strict = self.shared.settings().require_done;
-        let is_whole = decoder.is_done() || (decoder.is_whole() && !strict);
+        let is_whole = decoder.is_done()
+            || match &failure {
+                _ if strict => false,
+                // Silence is an end, too.
+                None | Some(ModelError::Timeout { phase: TimeoutPhase::Idle, .. }) => {
+                    decoder.is_whole()
+                }
+                Some(_) => decoder.is_certain(),
+            };
         let reply = match failure {
             _ if is_whole => self.judge(decoder, incoming.request_id),
             error => Err(cut(&decoder, error)),
@@ -218,11 +265,20 @@ impl<S: Streams> Stream for Pieces<S> {
             if decoder.is_done() && !this.is_over {
                 this.is_over = true;
                 incoming.wait_for_end(END);
-            } else if !this.is_lingering && decoder.is_whole() {
-                this.is_lingering = true;
-                incoming.wait_for_end(LINGER);
-            } else if decoder.take_progress() || keep_alive {
-                incoming.restart_idle();
+            } else if decoder.is_certain() {
+                if !this.is_lingering {
+                    this.is_lingering = true;
+                    incoming.wait_for_end(LINGER);
+                }
+            } else {
+                if this.is_lingering {
+                    // More came, so it was no end.
+                    this.is_lingering = false;
+                    incoming.set_idle(this.shared.connection().timers.idle);
+                }
+                if decoder.take_progress() || keep_alive {
+                    incoming.restart_idle();
+                }
             }
             match ready!(incoming.poll_chunk(context)) {
                 Some(Ok(_)) if this.is_over => return Poll::Ready(this.end(None)),

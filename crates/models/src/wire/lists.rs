@@ -1,13 +1,17 @@
 //! Answers that are lists: of models, of embeddings.
 
 use conversant_core::{DecodeError, ModelError};
+use serde::de::SeqAccess;
 use serde_json::Value as Json;
 
 use super::{
-    decode::{kept, read},
-    lenient::{Text, lenient},
+    api_error,
+    decode::{kept, read, text_of},
+    tolerant::{Count, Kept, List, ReadTolerant, Text, Tolerant, tolerant},
 };
-use crate::api_error::error_in_body;
+
+/// The maximum number of items in such a list.
+const MAX_ITEMS: usize = 100_000;
 
 /// A model that a server has.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -15,68 +19,116 @@ use crate::api_error::error_in_body;
 pub struct ModelInfo {
     /// Its name, to build an adapter with.
     pub id: String,
-    /// Who made or serves it, if the server says.
+    /// The organization that made or serves it, if the server names one.
     pub owned_by: Option<String>,
     /// When it was made, in seconds since 1970, if the server says.
     pub created: Option<u64>,
 }
 
-lenient! {
+tolerant! {
     struct ModelsIn<'de> {
-        data: Vec<ModelIn<'de>>,
-        error: Json,
+        data: List<ModelIn<'de>, MAX_ITEMS>,
+        error: Kept,
     }
     struct ModelIn<'de> {
         id: Text<'de>,
         owned_by: Text<'de>,
-        created: Json,
+        created: Count,
     }
     struct EmbeddingsIn<'de> {
-        data: Vec<EmbeddingIn<'de>>,
-        error: Json,
+        data: List<EmbeddingIn<'de>, MAX_ITEMS>,
+        error: Kept,
     }
     struct EmbeddingIn<'de> {
-        index: u64,
-        embedding: Vec<f32>,
+        index: Count,
+        embedding: Vector,
+    }
+}
+
+/// A vector. A value that is not a number is `NaN`, which is refused with all others that are not finite.
+#[derive(Debug)]
+pub(super) struct Vector(Vec<f32>);
+
+impl<'de> ReadTolerant<'de> for Vector {
+    fn read_array<A: SeqAccess<'de>>(mut items: A) -> Result<Option<Self>, A::Error> {
+        let mut vector = Vec::new();
+        while let Some(Tolerant(number)) = items.next_element::<Tolerant<Element>>()? {
+            vector.push(number.map_or(f32::NAN, |Element(number)| number));
+        }
+        Ok(Some(Self(vector)))
+    }
+}
+
+#[derive(Debug)]
+struct Element(f32);
+
+impl ReadTolerant<'_> for Element {
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "the precision of embeddings is that of f32"
+    )]
+    fn read_scalar(value: Json) -> Option<Self> {
+        value.as_f64().map(|number| Self(number as f32))
     }
 }
 
 /// Reads a list of models.
 pub(crate) fn read_models(body: &[u8]) -> Result<Vec<ModelInfo>, ModelError> {
-    let list: ModelsIn<'_> = read(body)?;
-    if let Some(error) = list.error {
-        return Err(error_in_body(&error, body));
-    }
-    let data = list.data.ok_or_else(|| refuse(body, "it has no `data`"))?;
+    let list: ModelsIn<'_> = read(text_of(body)?)?;
+    let data = data_of(list.data, list.error, body)?;
     let info = |model: ModelIn<'_>| {
         Some(ModelInfo {
             id: model.id?.into_string(),
             owned_by: model.owned_by.map(Text::into_string),
-            created: model.created.and_then(|at| at.as_u64()),
+            created: model.created.map(|Count(created)| created),
         })
     };
     Ok(data.into_iter().filter_map(info).collect())
 }
 
-/// Reads the embeddings of so many texts, in the order of the texts.
+/// Reads the embeddings of a number of texts, in the order of the texts.
+///
+/// # Errors
+/// [`ModelError::Decode`], if there are more or fewer embeddings than texts, if an index is missing or
+/// comes twice, or if the vectors are empty, of several lengths or hold a value that is not finite.
 pub(crate) fn read_embeddings(body: &[u8], texts: usize) -> Result<Vec<Vec<f32>>, ModelError> {
-    let list: EmbeddingsIn<'_> = read(body)?;
-    if let Some(error) = list.error {
-        return Err(error_in_body(&error, body));
-    }
-    let mut data = list.data.ok_or_else(|| refuse(body, "it has no `data`"))?;
+    let list: EmbeddingsIn<'_> = read(text_of(body)?)?;
+    let mut data = data_of(list.data, list.error, body)?;
     if data.len() != texts {
         let what = format!("it has {} embeddings for {texts} texts", data.len());
         return Err(refuse(body, &what));
     }
-    // Sorting is stable: where a server gives no index, the order is that of the texts.
-    data.sort_by_key(|embedding| embedding.index.unwrap_or(0));
-    let vectors: Vec<_> = data.into_iter().map(|item| item.embedding.unwrap_or_default()).collect();
+    // Without any index, the order is that of the texts.
+    if data.iter().any(|item| item.index.is_some()) {
+        data.sort_by_key(|item| item.index.map_or(u64::MAX, |Count(index)| index));
+        let is_ordered = (0..).zip(&data).all(|(index, item)| item.index == Some(Count(index)));
+        if !is_ordered {
+            return Err(refuse(body, "the indexes of its embeddings are not those of the texts"));
+        }
+    }
+    let vectors: Vec<_> =
+        data.into_iter().map(|item| item.embedding.map_or_else(Vec::new, |it| it.0)).collect();
     let length = vectors.first().map_or(0, Vec::len);
     if vectors.iter().any(|vector| vector.is_empty() || vector.len() != length) {
         return Err(refuse(body, "its embeddings are empty or of several lengths"));
     }
+    if vectors.iter().flatten().any(|value| !value.is_finite()) {
+        return Err(refuse(body, "its embeddings hold a value that is not a finite number"));
+    }
     Ok(vectors)
+}
+
+fn data_of<T, const MAX: usize>(
+    data: Option<List<T, MAX>>,
+    error: Option<Kept>,
+    body: &[u8],
+) -> Result<Vec<T>, ModelError> {
+    let beside = error.and_then(|error| api_error::beside_answer(&error.0, body));
+    let in_place = || if data.is_none() { api_error::in_place_of_answer(body) } else { None };
+    if let Some(error) = beside.or_else(in_place) {
+        return Err(api_error::in_body(error));
+    }
+    data.map(|data| data.0).ok_or_else(|| refuse(body, "it has no `data`"))
 }
 
 fn refuse(body: &[u8], what: &str) -> ModelError {

@@ -6,6 +6,7 @@
 use std::mem;
 
 use bytes::{Buf, Bytes};
+use conversant_core::{DecodeError, ModelError};
 use memchr::memchr2;
 
 /// The largest line and event, in bytes, unless set otherwise.
@@ -91,6 +92,17 @@ impl std::fmt::Display for SseError {
 }
 
 impl std::error::Error for SseError {}
+
+impl From<SseError> for ModelError {
+    fn from(error: SseError) -> Self {
+        match error {
+            SseError::TooLarge { what, limit } => {
+                Self::BodyTooLarge { what, limit: u64::try_from(limit).unwrap_or(u64::MAX) }
+            }
+            error @ SseError::Utf8 { .. } => DecodeError::new(error.to_string()).into(),
+        }
+    }
+}
 
 impl Default for SseDecoder {
     fn default() -> Self {

@@ -5,7 +5,9 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use conversant_core::{Delta, ModelError, PartialReply, Reply};
 
-use super::{assembler::Assembler, reply::Answer, sse::SseDecoder};
+use super::{
+    accumulator::Accumulator, answer::Answer, choice_accumulator::Ending, sse::SseDecoder,
+};
 
 /// The largest answer, in bytes of text, reasoning and arguments, unless set otherwise.
 const LARGEST: usize = 32 * 1024 * 1024;
@@ -36,7 +38,7 @@ const LARGEST_EVENT: usize = 4 * 1024 * 1024;
 #[derive(Debug, Clone)]
 pub struct StreamDecoder {
     sse: SseDecoder,
-    answer: Assembler,
+    answer: Accumulator,
     pieces: VecDeque<Delta>,
     has_begun: bool,
     is_done: bool,
@@ -63,7 +65,7 @@ impl StreamDecoder {
         let event = answer.saturating_mul(8).clamp(64 * 1024, LARGEST_EVENT);
         Self {
             sse: SseDecoder::with_limits(event, event),
-            answer: Assembler::new(choices, answer),
+            answer: Accumulator::new(choices, answer),
             pieces: VecDeque::new(),
             has_begun: false,
             is_done: false,
@@ -112,7 +114,12 @@ impl StreamDecoder {
     /// Returns whether the answer is whole: whether the stream may end here.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        self.is_done || self.answer.is_finished()
+        self.is_done || self.answer.ending() != Ending::Open
+    }
+
+    /// Returns whether the answer is whole whatever happens to the connection.
+    pub(crate) fn is_certain(&self) -> bool {
+        self.is_done || self.answer.ending() == Ending::Certain
     }
 
     /// Returns the answer, at the end of the stream.

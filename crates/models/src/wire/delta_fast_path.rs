@@ -1,6 +1,6 @@
 //! Events of a stream that differ from one before in their text alone, as nearly all do: they need not be read as JSON again.
 
-use super::text::is_plain;
+use super::json_text::is_plain;
 
 /// How often in a row an event may fit no pattern before none is looked for: some servers vary more than the text.
 const MISSES: u8 = 16;
@@ -10,13 +10,13 @@ const MISSES: u8 = 16;
 /// If an event is JSON, and the text between the two is all of a JSON string, so is an event with another text between them, as long as
 /// nothing in it is escaped; and all else that it says is the same.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Pattern {
+pub(super) struct DeltaFastPath {
     before: String,
     after: String,
     misses: u8,
 }
 
-impl Pattern {
+impl DeltaFastPath {
     /// Returns the text of an event, if it is as the one that was learnt.
     pub(super) fn text_of<'d>(&mut self, data: &'d str) -> Option<&'d str> {
         if self.before.is_empty() {

@@ -13,7 +13,7 @@ use std::{
 use bytes::Bytes;
 use conversant_core::{Chunk, Message, Messages};
 
-use super::{Style, text::push_text};
+use super::{Style, json_text::push_text};
 
 /// The size from which a tail becomes a block.
 const BLOCK: usize = 64 * 1024;

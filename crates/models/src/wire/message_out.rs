@@ -6,7 +6,7 @@ use conversant_core::{Content, Message, Part, Role};
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
 
-use super::{python_json, text::push_text};
+use super::{json_text::push_text, python_json};
 
 /// What of an adapter's settings changes how a message is written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

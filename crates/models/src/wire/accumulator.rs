@@ -1,0 +1,356 @@
+//! Puts an answer together: the events of a stream, or a whole body, which is a single event.
+
+use std::collections::VecDeque;
+
+use conversant_core::{ApiError, DecodeError, Delta, ModelError, PartialReply, Usage};
+
+use super::{
+    answer::Answer,
+    answer_in::{AnswerIn, ChoiceIn},
+    api_error,
+    choice_accumulator::{ChoiceAccumulator, Ending},
+    decode::{self, in_event, read},
+    delta_fast_path::DeltaFastPath,
+    sse::SseEvent,
+    tolerant::{Index, Kept, Text},
+    usage,
+};
+
+/// An answer, as far as it has come.
+#[derive(Debug, Clone)]
+pub(super) struct Accumulator {
+    choices: Vec<ChoiceAccumulator>,
+    /// The number of choices that were asked for.
+    wanted: usize,
+    model: Option<String>,
+    usage: Option<Usage>,
+    fast_path: DeltaFastPath,
+    /// The number of bytes of the answer that may still come.
+    left: usize,
+    limit: usize,
+}
+
+impl Accumulator {
+    /// Starts an answer of a number of choices, of at most `limit` bytes.
+    pub(super) fn new(wanted: usize, limit: usize) -> Self {
+        Self {
+            choices: Vec::new(),
+            wanted: wanted.max(1),
+            model: None,
+            usage: None,
+            fast_path: DeltaFastPath::default(),
+            left: limit,
+            limit,
+        }
+    }
+
+    /// Takes an event, and appends the pieces that it brings. Returns whether it ends the stream.
+    ///
+    /// # Errors
+    /// [`ModelError`], if it is an error or can't be read.
+    pub(super) fn take(
+        &mut self,
+        event: SseEvent<'_>,
+        pieces: &mut VecDeque<Delta>,
+    ) -> Result<bool, ModelError> {
+        if let Some(choice) = self.choices.first_mut()
+            && let Some(text) = self.fast_path.text_of(event.data)
+            && event.event.is_empty()
+        {
+            choice.take_only_text(text, pieces);
+            return self.count(text.len()).map(|()| false);
+        }
+        if is_error(event.event) {
+            return Err(self.stream_error(api_error::of_event(event.data)));
+        }
+        if is_keep_alive(event.event) {
+            return Ok(false);
+        }
+        self.take_data(event.data, pieces)
+    }
+
+    fn take_data(&mut self, data: &str, pieces: &mut VecDeque<Delta>) -> Result<bool, ModelError> {
+        let trimmed = data.trim();
+        if trimmed == DONE {
+            return Ok(true);
+        }
+        if trimmed.is_empty() {
+            return Ok(false);
+        }
+        let error = match read::<AnswerIn<'_>>(data) {
+            Ok(answer) => return self.take_answer(answer, data, pieces).map(|()| false),
+            Err(error) => error,
+        };
+        if let Some(mended) = decode::without_nan(data) {
+            return self.take_data(&mended, pieces);
+        }
+        if data.contains('\n') {
+            // Some servers separate events by one line end only.
+            let mut copy = self.clone();
+            let mut of_lines = VecDeque::new();
+            let mut done = Ok(false);
+            for line in data.lines() {
+                match done {
+                    Ok(false) => done = copy.take_data(line, &mut of_lines),
+                    Ok(true) | Err(_) => break,
+                }
+            }
+            if !matches!(done, Err(ModelError::Decode(_))) {
+                *self = copy;
+                pieces.append(&mut of_lines);
+                return done;
+            }
+        }
+        if is_keep_alive(trimmed) {
+            return Ok(false);
+        }
+        if let Some(error) = api_error::in_place_of_answer(data.as_bytes()) {
+            return Err(self.stream_error(error));
+        }
+        if is_words(trimmed) {
+            return Err(self.stream_error(api_error::of_event(data)));
+        }
+        Err(in_event(error))
+    }
+
+    fn take_answer(
+        &mut self,
+        mut answer: AnswerIn<'_>,
+        data: &str,
+        pieces: &mut VecDeque<Delta>,
+    ) -> Result<(), ModelError> {
+        if let Some(text) = answer.only_text() {
+            self.fast_path.learn(data, text);
+        }
+        if let Some(error) = error_of(&answer, data.as_bytes()) {
+            return Err(self.stream_error(error));
+        }
+        self.take_head(&mut answer);
+        for choice in answer.choices.unwrap_or_default().0 {
+            self.take_choice(choice, data.len(), pieces)?;
+        }
+        Ok(())
+    }
+
+    /// Takes what is said of the answer as a whole.
+    fn take_head(&mut self, answer: &mut AnswerIn<'_>) {
+        if self.model.is_none() {
+            let model = answer.model.take().map(Text::into_string);
+            self.model = model.filter(|model| !model.is_empty());
+        }
+        let of_groq = answer.x_groq.take().and_then(|groq| groq.usage);
+        for reported in [of_groq, answer.usage.take()].into_iter().flatten() {
+            usage::update(&mut self.usage, reported.into_usage());
+        }
+    }
+
+    fn take_choice(
+        &mut self,
+        choice: ChoiceIn<'_>,
+        bytes: usize,
+        pieces: &mut VecDeque<Delta>,
+    ) -> Result<(), ModelError> {
+        if let Some(reported) = choice.usage {
+            usage::update(&mut self.usage, reported.into_usage());
+        }
+        let index = match choice.index {
+            None => 0,
+            Some(Index::At(index)) => usize::try_from(index).unwrap_or(usize::MAX),
+            Some(Index::Invalid) => {
+                return Err(in_event(DecodeError::new("the index of a choice is invalid")));
+            }
+        };
+        if index >= self.wanted {
+            // Nobody asked for it.
+            return Ok(());
+        }
+        if self.choices.len() <= index {
+            self.choices.resize_with(index + 1, ChoiceAccumulator::default);
+        }
+        let Some(growing) = self.choices.get_mut(index) else { return Ok(()) };
+        // Some servers send the whole message in place of a piece, or after all pieces once more.
+        let delta = choice.delta.filter(|delta| delta.count() > 0);
+        let message = delta.or(choice.message.filter(|_| growing.is_empty()));
+        let before = pieces.len();
+        let has_kept = message.as_ref().is_some_and(|message| !message.kept.is_empty());
+        let taken = growing.take(choice.text, message, choice.finish_reason, Some(&mut *pieces));
+        taken.map_err(in_event)?;
+        let came: usize = pieces.iter().skip(before).map(size).sum();
+        if index > 0 {
+            // Further choices are part of the reply, but not of its pieces.
+            pieces.truncate(before);
+        }
+        self.count(if has_kept { came.max(bytes) } else { came })?;
+        let failed = self.choices.get(index).and_then(failed);
+        failed.map_or(Ok(()), |error| Err(self.stream_error(error)))
+    }
+
+    /// Takes the whole of an answer.
+    ///
+    /// # Errors
+    /// [`ModelError`], if it is an error or can't be read.
+    pub(super) fn take_whole(
+        &mut self,
+        mut answer: AnswerIn<'_>,
+        body: &[u8],
+    ) -> Result<(), ModelError> {
+        if let Some(error) = error_of(&answer, body) {
+            return Err(api_error::in_body(error));
+        }
+        self.take_head(&mut answer);
+        let Some(mut choices) = answer.choices else {
+            return Err(lacks("choices", body));
+        };
+        choices.0.sort_by_key(|choice| match choice.index {
+            Some(Index::At(index)) => index,
+            Some(Index::Invalid) | None => 0,
+        });
+        for choice in choices.0 {
+            if let Some(reported) = choice.usage {
+                usage::update(&mut self.usage, reported.into_usage());
+            }
+            let message = choice.message.or(choice.delta);
+            if message.is_none() && choice.text.is_none() && choice.finish_reason.is_none() {
+                return Err(lacks("message", body));
+            }
+            let mut whole = ChoiceAccumulator::default();
+            whole
+                .take(choice.text, message, choice.finish_reason, None)
+                .map_err(|error| error.with_body(decode::kept(body)))?;
+            if let Some(error) = failed(&whole) {
+                return Err(api_error::in_body(error));
+            }
+            self.choices.push(whole);
+        }
+        Ok(())
+    }
+
+    /// Counts bytes of the answer.
+    fn count(&mut self, bytes: usize) -> Result<(), ModelError> {
+        self.left = self.left.checked_sub(bytes).ok_or_else(|| {
+            let limit = u64::try_from(self.limit).unwrap_or(u64::MAX);
+            ModelError::BodyTooLarge { what: "the answer", limit }
+        })?;
+        Ok(())
+    }
+
+    fn stream_error(&self, error: ApiError) -> ModelError {
+        ModelError::Stream { error: Box::new(error), partial: self.partial() }
+    }
+
+    /// Returns what is known of the end of the answer.
+    pub(super) fn ending(&self) -> Ending {
+        let endings = || self.choices.iter().map(ChoiceAccumulator::ending);
+        if self.choices.len() < self.wanted || endings().any(|it| it == Ending::Open) {
+            Ending::Open
+        } else if endings().all(|it| it == Ending::Certain) {
+            Ending::Certain
+        } else {
+            Ending::Likely
+        }
+    }
+
+    /// Returns the text that has come.
+    pub(super) fn partial(&self) -> PartialReply {
+        let text = self.choices.first().map(ChoiceAccumulator::partial);
+        PartialReply::new(text.unwrap_or_default().into_owned())
+    }
+
+    /// Returns the answer, put together.
+    ///
+    /// # Errors
+    /// [`ModelError::EmptyAnswer`], if nothing has come.
+    pub(super) fn finish(self, done_marker_seen: bool) -> Result<Answer, ModelError> {
+        let choices = self.choices.into_iter().map(ChoiceAccumulator::finish);
+        let mut answer = Answer::of(choices, self.model, self.usage)?;
+        answer.reply.done_marker_seen = done_marker_seen;
+        Ok(answer)
+    }
+}
+
+/// The data that ends a stream.
+const DONE: &str = "[DONE]";
+
+/// Returns the error that is in an answer, wherever it is.
+fn error_of(answer: &AnswerIn<'_>, body: &[u8]) -> Option<ApiError> {
+    let read = |error: &Option<Box<Kept>>| api_error::beside_answer(&error.as_deref()?.0, body);
+    let choices = answer.choices.as_ref().map(|choices| choices.0.as_slice());
+    let mut of_choices = choices.unwrap_or_default().iter().flat_map(|choice| {
+        let messages = [&choice.delta, &choice.message].into_iter().flatten();
+        [&choice.error].into_iter().chain(messages.map(|message| &message.error))
+    });
+    let of_status = || {
+        let status = answer.base_resp.as_deref()?;
+        let code = status.status_code.filter(|code| code.0 != 0)?.0.to_string();
+        let message = status.status_msg.as_ref().map_or("", |text| &text.0);
+        Some(api_error::of_code(&code, message, body))
+    };
+    let in_place = || {
+        let is_answer =
+            choices.is_some_and(|choices| !choices.is_empty()) || answer.usage.is_some();
+        (!is_answer).then(|| api_error::in_place_of_answer(body)).flatten()
+    };
+    read(&answer.error)
+        .or_else(|| of_choices.find_map(read))
+        .or_else(|| read(&answer.x_groq.as_ref()?.error))
+        .or_else(of_status)
+        .or_else(in_place)
+}
+
+/// Returns the error that a finish reason is, where no other error came with it.
+fn failed(choice: &ChoiceAccumulator) -> Option<ApiError> {
+    let reason = choice.finish_reason()?.as_str();
+    let lower = reason.to_ascii_lowercase();
+    let is_error = lower.contains("error")
+        || matches!(&*lower, "abort" | "aborted" | "failed" | "insufficient_system_resource");
+    is_error.then(|| api_error::of_code(reason, "", b""))
+}
+
+fn lacks(field: &str, body: &[u8]) -> ModelError {
+    DecodeError::new(format!("it has no `{field}`")).with_body(decode::kept(body)).into()
+}
+
+/// Returns how many bytes a piece adds to the answer.
+pub(super) fn size(piece: &Delta) -> usize {
+    match piece {
+        Delta::Text(text) | Delta::Reasoning(text) | Delta::Refusal(text) => text.len(),
+        Delta::ToolCall(call) => call.arguments.len() + call.name.as_ref().map_or(0, String::len),
+        _ => 0,
+    }
+}
+
+/// Returns whether an event's type says that it is an error.
+pub(super) fn is_error(event: &str) -> bool {
+    matches!(event, "error" | "exception" | "fatal")
+}
+
+/// Returns whether a word, of an event's type or data, only keeps the connection open.
+pub(super) fn is_keep_alive(word: &str) -> bool {
+    const WORDS: &[&str] = &[
+        "",
+        "null",
+        "none",
+        "undefined",
+        "ping",
+        "pong",
+        "keepalive",
+        "heartbeat",
+        "processing",
+        "openrouterprocessing",
+        "waiting",
+        "comment",
+        "noop",
+    ];
+    if word.is_empty() || word.len() > 64 {
+        return false;
+    }
+    let letters: String = word.chars().filter(char::is_ascii_alphabetic).collect();
+    let is_json = word.starts_with(['{', '[']);
+    !is_json && WORDS.contains(&&*letters.to_ascii_lowercase())
+}
+
+/// Returns whether data is words, not JSON that went wrong.
+fn is_words(data: &str) -> bool {
+    data.starts_with(|c: char| c.is_alphabetic())
+        || (data.starts_with('[') && data.get(1..).is_some_and(|rest| rest.starts_with("ERR")))
+}

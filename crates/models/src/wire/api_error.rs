@@ -1,0 +1,291 @@
+//! Finds the error in what a server sends, whatever form it has, and reads it.
+//!
+//! Servers put errors into bodies with an error status, into bodies with status 200, and into events
+//! of a stream: as `{"error": {…}}`, `{"error": "…"}`, in an array, in a list of `errors`, as FastAPI's
+//! `detail`, flat, or as plain text. All of them are read here.
+
+use std::time::Duration;
+
+use conversant_core::{ApiError, ModelError, StatusKind};
+use serde_json::Value as Json;
+
+use super::{context_length, decode};
+
+/// The maximum size of a body that is searched for an error, in bytes.
+const MAX_SEARCHED: usize = 256 * 1024;
+/// The maximum number of messages that are taken from a list of errors.
+const MAX_MESSAGES: usize = 8;
+/// The names of an error's message, the most telling first.
+const MESSAGES: &[&str] = &[
+    "message",
+    "detail",
+    "msg",
+    "error_message",
+    "error_msg",
+    "errmsg",
+    "err_msg",
+    "status_msg",
+    "error_description",
+    "Message",
+    "description",
+    "reason",
+    "title",
+];
+/// The names of its code and of its type.
+const CODES: &[&str] = &["code", "status_code", "error_code", "errcode", "Code", "status"];
+const TYPES: &[&str] = &["type", "error_type", "__type", "exception"];
+
+/// Reads the body of a response with an error status.
+pub(crate) fn of_status(
+    status: u16,
+    body: &[u8],
+    request_id: Option<String>,
+    retry_after: Option<Duration>,
+) -> ApiError {
+    let json = parse(body);
+    let found = json.as_ref().and_then(|json| find(json).or_else(|| flat(json)));
+    let mut error = found.map_or_else(|| ApiError::new(StatusKind::Other), fields);
+    if error.message.is_empty() && json.is_none() {
+        error.message = plain(body).into();
+    }
+    error.kind = match status {
+        429 if is_quota(&error) => StatusKind::QuotaExhausted,
+        status => kind_of_status(status),
+    };
+    error.request_id = request_id;
+    error.retry_after = retry_after;
+    finish(error, body)
+}
+
+/// Finds the error that a body without an answer is, if it is one.
+pub(super) fn in_place_of_answer(body: &[u8]) -> Option<ApiError> {
+    let json = parse(body)?;
+    let error = find(&json).or_else(|| flat(&json))?;
+    Some(finish(of_error(error), body))
+}
+
+/// Reads an error value that came with an answer, if it is one: servers with one struct for all
+/// answers write it as `null`, `""` or `{}` where there is none.
+pub(super) fn beside_answer(error: &Json, body: &[u8]) -> Option<ApiError> {
+    (!is_nothing(error)).then(|| finish(of_error(first(error)), body))
+}
+
+/// Makes the error of a code and a message.
+pub(super) fn of_code(code: &str, message: &str, body: &[u8]) -> ApiError {
+    let mut error = ApiError::new(kind_of_name(code).unwrap_or(StatusKind::Other));
+    error.code = Some(code.to_owned());
+    error.message = message.into();
+    finish(error, body)
+}
+
+/// Reads what came in an event that is marked as an error.
+pub(super) fn of_event(data: &str) -> ApiError {
+    let json = parse(data.as_bytes());
+    let error = match &json {
+        Some(json) => of_error(find(json).unwrap_or(json)),
+        None => {
+            let mut error = ApiError::new(StatusKind::Other);
+            error.message = data.trim().into();
+            error
+        }
+    };
+    finish(error, data.as_bytes())
+}
+
+/// Makes the error of a body that is an error although its status is one of success.
+pub(super) fn in_body(error: ApiError) -> ModelError {
+    ModelError::ApiErrorInBody { error: Box::new(error) }
+}
+
+fn parse(body: &[u8]) -> Option<Json> {
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    let body = body.get(..MAX_SEARCHED).unwrap_or(body);
+    serde_json::from_slice(body).ok().or_else(|| {
+        // The first of several values, or one that is followed by the end of a stream.
+        let text = std::str::from_utf8(body).ok()?;
+        let text = text.trim_start().strip_prefix("data:").unwrap_or(text);
+        let text = decode::mended(text);
+        let mut values = serde_json::Deserializer::from_str(&text).into_iter();
+        values.next()?.ok().filter(|value: &Json| value.is_object() || value.is_array())
+    })
+}
+
+fn finish(mut error: ApiError, body: &[u8]) -> ApiError {
+    error.body = decode::kept(body);
+    error.context_length = context_length::is_exceeded(&error);
+    error
+}
+
+/// Finds the error in a value that says that it is one.
+fn find(json: &Json) -> Option<&Json> {
+    match json {
+        Json::Array(items) => items.first().and_then(find),
+        Json::Object(fields) => {
+            let error = ["error", "errors", "Error"].iter().find_map(|name| {
+                let error = fields.get(*name).filter(|error| !is_nothing(error))?;
+                // `{"error": true, "message": …}`: the fields are at the top.
+                Some(if error.is_boolean() { json } else { first(error) })
+            });
+            let nested = || {
+                ["response", "Response", "base_resp", "body"].iter().find_map(|name| {
+                    let nested = fields.get(*name)?;
+                    find(nested).or_else(|| is_failed(nested).then_some(nested))
+                })
+            };
+            let says = fields.get("object").and_then(Json::as_str) == Some("error")
+                || fields.get("type").and_then(Json::as_str) == Some("error");
+            error.or_else(nested).or(says.then_some(json))
+        }
+        _ => None,
+    }
+}
+
+/// Returns whether an object has a status code that is not one of success.
+fn is_failed(json: &Json) -> bool {
+    json.get("status_code").and_then(Json::as_i64).is_some_and(|code| code != 0 && code != 200)
+}
+
+/// Returns an object that has an error's fields at the top. It counts where no answer is beside it.
+fn flat(json: &Json) -> Option<&Json> {
+    let json = if let Json::Array(items) = json { items.first()? } else { json };
+    let fields = json.as_object()?;
+    // What keeps a connection open is an object, too.
+    let kind = fields.get("type").or_else(|| fields.get("object")).and_then(Json::as_str);
+    let is_other = kind.is_some_and(|kind| {
+        let kind = kind.to_ascii_lowercase();
+        ["ping", "keep", "heartbeat", "completion", "progress"].iter().any(|it| kind.contains(it))
+    });
+    (!is_other && !message_of(json).is_empty()).then_some(json)
+}
+
+/// Returns the first of a list of errors, or the error itself.
+fn first(error: &Json) -> &Json {
+    match error.as_array().and_then(|list| list.first()) {
+        // Several texts are read together.
+        Some(item) if item.is_object() => item,
+        _ => error,
+    }
+}
+
+fn is_nothing(error: &Json) -> bool {
+    match error {
+        Json::Null | Json::Bool(false) => true,
+        Json::String(text) => text.trim().is_empty(),
+        Json::Array(items) => items.iter().all(is_nothing),
+        Json::Object(fields) => fields.values().all(is_nothing),
+        Json::Number(number) => number.as_f64() == Some(0.0),
+        Json::Bool(true) => false,
+    }
+}
+
+/// Reads an error; its kind is that of its code or type.
+fn of_error(error: &Json) -> ApiError {
+    let mut error = fields(error);
+    let names = [error.code.as_deref(), error.error_type.as_deref()];
+    error.kind = names.into_iter().flatten().find_map(kind_of_name).unwrap_or(StatusKind::Other);
+    error
+}
+
+/// Reads an error's fields, whatever kinds of values they have.
+fn fields(error: &Json) -> ApiError {
+    let mut read = ApiError::new(StatusKind::Other);
+    let text = |names: &[&str]| {
+        names.iter().find_map(|name| match error.get(*name)? {
+            Json::String(text) if !text.is_empty() => Some(text.clone()),
+            Json::Number(number) => Some(number.to_string()),
+            _ => None,
+        })
+    };
+    read.code = text(CODES);
+    read.error_type = text(TYPES);
+    read.param = text(&["param"]);
+    read.message = message_of(error).into();
+    read
+}
+
+/// Returns what an error says. A message may itself be an object or a list.
+fn message_of(error: &Json) -> String {
+    match error {
+        Json::String(text) => text.trim().to_owned(),
+        Json::Array(items) => {
+            let messages = items.iter().take(MAX_MESSAGES).map(message_of);
+            messages.filter(|message| !message.is_empty()).collect::<Vec<_>>().join("; ")
+        }
+        Json::Object(fields) => {
+            let named = MESSAGES.iter().find_map(|name| {
+                let message = message_of(fields.get(*name)?);
+                (!message.is_empty()).then_some(message)
+            });
+            let nested =
+                || message_of(fields.get("error").or_else(|| fields.get("errors"))?).into();
+            named.or_else(nested).unwrap_or_default()
+        }
+        Json::Null | Json::Bool(_) | Json::Number(_) => String::new(),
+    }
+}
+
+/// Returns the message that a body of plain text is. A page is none.
+fn plain(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body.get(..decode::MAX_KEPT).unwrap_or(body));
+    if decode::is_page(&text) { String::new() } else { text.trim().to_owned() }
+}
+
+fn is_quota(error: &ApiError) -> bool {
+    [&error.code, &error.error_type]
+        .into_iter()
+        .any(|name| name.as_deref() == Some("insufficient_quota"))
+}
+
+fn kind_of_status(status: u16) -> StatusKind {
+    match status {
+        400 => StatusKind::BadRequest,
+        401 => StatusKind::Auth,
+        403 => StatusKind::Permission,
+        404 => StatusKind::NotFound,
+        408 => StatusKind::RequestTimeout,
+        409 => StatusKind::Conflict,
+        413 => StatusKind::TooLarge,
+        422 => StatusKind::Unprocessable,
+        429 => StatusKind::RateLimit,
+        503 | 529 => StatusKind::Overloaded,
+        500..=599 => StatusKind::Server,
+        _ => StatusKind::Other,
+    }
+}
+
+/// Returns the kind of a code or type: OpenAI's, Anthropic's, llama.cpp's, vLLM's, Google's, or an HTTP
+/// status in their place.
+fn kind_of_name(name: &str) -> Option<StatusKind> {
+    Some(match name {
+        "insufficient_quota" => StatusKind::QuotaExhausted,
+        "rate_limit_exceeded"
+        | "rate_limit_error"
+        | "tokens"
+        | "requests"
+        | "too_many_requests"
+        | "RESOURCE_EXHAUSTED" => StatusKind::RateLimit,
+        "invalid_api_key" | "authentication_error" | "UNAUTHENTICATED" => StatusKind::Auth,
+        "permission_error" | "PERMISSION_DENIED" => StatusKind::Permission,
+        "model_not_found" | "not_found_error" | "not_found" | "NOT_FOUND" | "NotFoundError" => {
+            StatusKind::NotFound
+        }
+        "overloaded_error" | "unavailable_error" | "UNAVAILABLE" => StatusKind::Overloaded,
+        "server_error"
+        | "api_error"
+        | "internal_server_error"
+        | "InternalServerError"
+        | "model_error"
+        | "INTERNAL" => StatusKind::Server,
+        "invalid_request_error"
+        | "invalid_request"
+        | "invalid_prompt"
+        | "BadRequestError"
+        | "INVALID_ARGUMENT"
+        | "context_length_exceeded"
+        | "exceed_context_size_error" => StatusKind::BadRequest,
+        _ => {
+            let status = name.parse().ok().filter(|status| (400..600).contains(status));
+            return status.map(kind_of_status);
+        }
+    })
+}

@@ -1,0 +1,263 @@
+//! Puts one choice of an answer together: from the pieces of a stream, or from a whole message, which
+//! is a single piece.
+
+use std::{borrow::Cow, collections::VecDeque};
+
+use conversant_core::{Content, DecodeError, Delta, FinishReason, Part, PartKind};
+use serde_json::{Map, Value as Json, json};
+
+use super::{
+    answer::Draft,
+    message_in::{ContentIn, MessageIn},
+    provider_fields::{PROVIDER_FIELDS, ProviderField, join_part},
+    tolerant::Text,
+    tool_call_accumulator::{Place, ToolCallAccumulator},
+};
+
+/// The pieces of a stream, for its reader. `None` for a whole answer, which has no pieces.
+pub(super) type Pieces<'p> = Option<&'p mut VecDeque<Delta>>;
+
+/// One choice, as far as it has come.
+#[derive(Debug, Default, Clone)]
+pub(super) struct ChoiceAccumulator {
+    /// The text since the last part.
+    text: Option<String>,
+    /// The parts that are not text, and the text before them.
+    parts: Vec<Json>,
+    /// Whether the content was `null` when it came.
+    null_content: bool,
+    refusal: Option<String>,
+    calls: ToolCallAccumulator,
+    kept: Option<Box<Map<String, Json>>>,
+    finish_reason: Option<FinishReason>,
+    ending: Ending,
+    /// Whether the last event that said something had a finish reason.
+    said_with_reason: Option<bool>,
+}
+
+/// What is known of the end of a choice.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    #[default]
+    Open,
+    /// There was a reason, but nothing yet that came without one: some servers write a reason into
+    /// every event.
+    Likely,
+    /// There was a reason, after an event without one, and nothing came after it.
+    Certain,
+}
+
+impl ChoiceAccumulator {
+    pub(super) const fn ending(&self) -> Ending {
+        self.ending
+    }
+
+    pub(super) const fn finish_reason(&self) -> Option<&FinishReason> {
+        self.finish_reason.as_ref()
+    }
+
+    /// Returns whether nothing has come.
+    pub(super) fn is_empty(&self) -> bool {
+        !self.has_answer() && self.kept.is_none()
+    }
+
+    /// Returns whether anything of an answer has come; reasoning is none.
+    fn has_answer(&self) -> bool {
+        let stands_for_text = |kept: &Map<String, Json>| {
+            kept.contains_key("function_call") || kept.contains_key("audio")
+        };
+        self.text.as_ref().is_some_and(|text| !text.is_empty())
+            || !self.parts.is_empty()
+            || self.refusal.is_some()
+            || !self.calls.is_empty()
+            || self.kept.as_deref().is_some_and(stands_for_text)
+    }
+
+    /// Returns the text that has come.
+    pub(super) fn partial(&self) -> Cow<'_, str> {
+        let text = self.text.as_deref().unwrap_or_default();
+        if self.parts.is_empty() {
+            return Cow::Borrowed(text);
+        }
+        let before = self.parts.iter().filter_map(|part| part.get("text")?.as_str());
+        before.chain([text]).collect::<String>().into()
+    }
+
+    /// Takes the text of an event that says nothing else.
+    #[inline]
+    pub(super) fn take_only_text(&mut self, text: &str, pieces: &mut VecDeque<Delta>) {
+        if !text.is_empty() {
+            self.note(true, false);
+        }
+        self.push_text(Cow::Borrowed(text), &mut Some(pieces));
+    }
+
+    /// Takes a message, or a piece of one, with the finish reason that came with it.
+    ///
+    /// # Errors
+    /// [`DecodeError`], if its content can't be read or it has too many calls.
+    pub(super) fn take(
+        &mut self,
+        text: Option<Text<'_>>,
+        message: Option<MessageIn<'_>>,
+        finish_reason: Option<Text<'_>>,
+        mut pieces: Pieces<'_>,
+    ) -> Result<(), DecodeError> {
+        let is_whole = pieces.is_none();
+        let before = pieces.as_ref().map_or(0, |pieces| pieces.len());
+        if let Some(Text(text)) = text {
+            self.push_text(text, &mut pieces);
+        }
+        if let Some(message) = message {
+            self.take_message(message, &mut pieces)?;
+        }
+        let reason = finish_reason.filter(|reason| !reason.0.is_empty());
+        let said = pieces.as_ref().map_or(0, |pieces| pieces.len()) > before;
+        self.note(said, reason.is_some());
+        if let Some(reason) = reason {
+            self.finish_reason = Some(FinishReason::from(&*reason.0));
+        }
+        if is_whole {
+            self.ending = Ending::Certain;
+        }
+        Ok(())
+    }
+
+    /// Notes whether an event said something and had a finish reason.
+    ///
+    /// A reason ends the choice if it tells its event from those before. Text that follows takes it back.
+    fn note(&mut self, said: bool, has_reason: bool) {
+        let ending = match (has_reason, self.said_with_reason) {
+            (true, Some(false)) if said || self.has_answer() => Ending::Certain,
+            (true, Some(false) | None) => Ending::Likely,
+            (true, Some(true)) | (false, _) => Ending::Open,
+        };
+        if said {
+            self.said_with_reason = Some(has_reason);
+            self.ending = ending;
+        } else if self.ending == Ending::Open {
+            self.ending = ending;
+        }
+    }
+
+    fn take_message(
+        &mut self,
+        message: MessageIn<'_>,
+        pieces: &mut Pieces<'_>,
+    ) -> Result<(), DecodeError> {
+        self.take_kept(message.kept, pieces);
+        match message.content {
+            None => {}
+            Some(ContentIn::Null) => self.null_content = true,
+            Some(ContentIn::Text(text)) => self.push_text(text, pieces),
+            Some(ContentIn::Parts(parts)) if pieces.is_none() => self.parts = parts,
+            Some(ContentIn::Parts(parts)) => {
+                parts.into_iter().for_each(|part| self.push_part(part, pieces));
+            }
+            Some(ContentIn::Other(kind)) => {
+                return Err(DecodeError::new(format!("`content` is {kind}, not text")));
+            }
+        }
+        if let Some(Text(refusal)) = message.refusal.filter(|text| !text.0.is_empty()) {
+            self.refusal.get_or_insert_default().push_str(&refusal);
+            if let Some(pieces) = pieces {
+                pieces.push_back(Delta::Refusal(refusal.into_owned()));
+            }
+        }
+        let calls = message.tool_calls.unwrap_or_default().0;
+        let of = calls.len();
+        for (position, call) in calls.into_iter().enumerate() {
+            let place = pieces.is_some().then_some(Place { position, of });
+            let piece = self.calls.take(call, place)?;
+            if let Some(pieces) = pieces {
+                pieces.extend(piece.map(Delta::ToolCall));
+            }
+        }
+        Ok(())
+    }
+
+    fn push_text(&mut self, text: Cow<'_, str>, pieces: &mut Pieces<'_>) {
+        if let Some(pieces) = pieces
+            && !text.is_empty()
+        {
+            pieces.push_back(Delta::Text(text.as_ref().to_owned()));
+        }
+        match &mut self.text {
+            Some(known) => known.push_str(&text),
+            None => self.text = Some(text.into_owned()),
+        }
+    }
+
+    /// Takes a part from a stream. Text is appended to the text; what is not text stays a part.
+    fn push_part(&mut self, part: Json, pieces: &mut Pieces<'_>) {
+        let Ok(read) = serde_json::from_value::<Part>(part.clone()) else { return };
+        if let Some(text) = read.as_text() {
+            return self.push_text(Cow::Borrowed(text), pieces);
+        }
+        if let (Some(pieces), Some(reasoning)) = (pieces, read.reasoning()) {
+            pieces.push_back(Delta::Reasoning(reasoning.into_owned()));
+        }
+        let is_continued =
+            self.text.as_ref().is_none_or(String::is_empty) && read.kind() == PartKind::Reasoning;
+        let part = match self.parts.last_mut().filter(|_| is_continued) {
+            Some(last) => join_part(last, part).err(),
+            None => Some(part),
+        };
+        if let Some(part) = part {
+            self.end_text();
+            self.parts.push(part);
+        }
+    }
+
+    /// Makes a part of the text since the last part.
+    fn end_text(&mut self) {
+        if let Some(text) = self.text.take().filter(|text| !text.is_empty()) {
+            self.parts.push(json!({"type": "text", "text": text}));
+        }
+    }
+
+    fn take_kept(&mut self, fields: Vec<(&'static ProviderField, Json)>, pieces: &mut Pieces<'_>) {
+        if fields.is_empty() {
+            return;
+        }
+        if let Some(pieces) = pieces {
+            // The same reasoning may come by several names, of which the first counts.
+            let of = |known: &ProviderField| {
+                let (_, value) = fields.iter().find(|(field, _)| *field == known)?;
+                known.reasoning(value).filter(|text| !text.is_empty())
+            };
+            let reasoning = PROVIDER_FIELDS.iter().find_map(of);
+            pieces.extend(reasoning.map(|text| Delta::Reasoning(text.into_owned())));
+        }
+        let kept = self.kept.get_or_insert_default();
+        for (field, value) in fields {
+            if pieces.is_some() {
+                field.join(kept, value);
+            } else {
+                kept.insert(field.name.to_owned(), value);
+            }
+        }
+    }
+
+    /// Returns the choice, put together.
+    pub(super) fn finish(mut self) -> Draft {
+        let had_text = self.text.is_some();
+        let content = if self.parts.is_empty() {
+            self.text.take().map(Content::Text)
+        } else {
+            self.end_text();
+            let part = |part| serde_json::from_value::<Part>(part).ok();
+            Some(Content::Parts(self.parts.into_iter().filter_map(part).collect()))
+        };
+        let (tool_calls, invalid_tool_calls) = self.calls.finish();
+        Draft {
+            content,
+            is_content_absent: !had_text && !self.null_content,
+            refusal: self.refusal,
+            tool_calls,
+            invalid_tool_calls,
+            kept: self.kept,
+            finish_reason: self.finish_reason,
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Puts the tool calls of an answer together.
+//!
+//! Servers differ: an index may be missing or the same for all calls, an id may be missing, come again
+//! with each piece or be another with each piece, and a call may come whole or in pieces.
+
+use conversant_core::{DecodeError, InvalidToolCall, ToolCall, ToolCallDelta};
+use serde::de::IgnoredAny;
+use serde_json::{Map, Value as Json};
+
+use super::{
+    message_in::CallIn,
+    tolerant::{Count, Text},
+    tool_arguments::read_call,
+};
+
+/// The maximum number of tool calls of an answer.
+const MAX_CALLS: usize = 1024;
+
+/// The tool calls of an answer, as far as they have come.
+#[derive(Debug, Default, Clone)]
+pub(super) struct ToolCallAccumulator {
+    calls: Vec<GrowingCall>,
+}
+
+#[derive(Debug, Default, Clone)]
+struct GrowingCall {
+    index: Option<u64>,
+    id: Option<String>,
+    name: Option<String>,
+    arguments: String,
+    kept: Map<String, Json>,
+}
+
+/// Where a call stands in the list that it came in.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    pub(super) position: usize,
+    pub(super) of: usize,
+}
+
+impl ToolCallAccumulator {
+    pub(super) fn is_empty(&self) -> bool {
+        self.calls.is_empty()
+    }
+
+    /// Takes a piece of a call, or a whole call if it came without a place.
+    ///
+    /// # Errors
+    /// [`DecodeError`], if there are too many calls.
+    pub(super) fn take(
+        &mut self,
+        mut call: CallIn<'_>,
+        place: Option<Place>,
+    ) -> Result<Option<ToolCallDelta>, DecodeError> {
+        let id = call.id.take().map(Text::into_string).filter(|id| !id.is_empty());
+        let index = call.index.map(|Count(index)| index);
+        let (name, arguments) = call.take_function();
+        let is_nothing = id.is_none() && name.is_none() && arguments.is_empty();
+        if is_nothing && call.kept.is_empty() && index.is_none() {
+            return Ok(None);
+        }
+        let known = place.and_then(|place| {
+            self.continued(index, id.as_deref(), name.as_deref(), &arguments, place)
+        });
+        let position = known.unwrap_or(self.calls.len());
+        if position >= MAX_CALLS || index.is_some_and(|index| index > u64::from(u16::MAX)) {
+            return Err(DecodeError::new(format!("it has more than {MAX_CALLS} tool calls")));
+        }
+        if known.is_none() {
+            self.calls.push(GrowingCall { index, ..GrowingCall::default() });
+        }
+        let Some(growing) = self.calls.get_mut(position) else { return Ok(None) };
+        let mut piece = ToolCallDelta::new(position);
+        if growing.id.is_none() && id.is_some() {
+            growing.id.clone_from(&id);
+            piece.id = id;
+        }
+        if let Some(name) = name
+            && growing.arguments.is_empty()
+            && growing.name.as_ref() != Some(&name)
+        {
+            growing.name.get_or_insert_default().push_str(&name);
+            piece.name = Some(name);
+        }
+        // Some servers end with the whole call once more.
+        let is_repeated = !arguments.is_empty()
+            && growing.arguments == *arguments
+            && is_complete(&growing.arguments);
+        if !is_repeated {
+            growing.arguments.push_str(&arguments);
+            piece.arguments = arguments.into_owned();
+        }
+        for (field, value) in call.kept {
+            match place {
+                Some(_) => field.join(&mut growing.kept, value),
+                None => {
+                    growing.kept.insert(field.name.to_owned(), value);
+                }
+            }
+        }
+        Ok(Some(piece))
+    }
+
+    /// Returns the position of the call that a piece continues.
+    fn continued(
+        &self,
+        index: Option<u64>,
+        id: Option<&str>,
+        name: Option<&str>,
+        arguments: &str,
+        place: Place,
+    ) -> Option<usize> {
+        let fits =
+            |known: &GrowingCall| index.is_none() || known.index.is_none() || known.index == index;
+        if let Some(id) = id {
+            let same = |known: &GrowingCall| known.id.as_deref() == Some(id) && fits(known);
+            if let Some(position) = self.calls.iter().rposition(same) {
+                return Some(position);
+            }
+        }
+        let position = match index {
+            Some(_) => self.calls.iter().rposition(|known| known.index == index)?,
+            // Without an index, several calls in a list have their places in it.
+            None if place.of > 1 => place.position,
+            None => self.calls.len().checked_sub(1)?,
+        };
+        let known = self.calls.get(position)?;
+        let starts = match (id, name) {
+            // Another id alone is no other call: some servers make up an id for each piece.
+            (Some(_), Some(_)) => known.id.is_some() || starts_anew(known, index, name),
+            (Some(_), None) if known.id.is_none() => false,
+            (None, Some(_)) => starts_anew(known, index, name),
+            (_, None) => index.is_none() && !arguments.is_empty() && is_complete(&known.arguments),
+        };
+        (!starts).then_some(position)
+    }
+
+    /// Returns the calls, and those whose arguments can't be read.
+    pub(super) fn finish(self) -> (Vec<ToolCall>, Vec<InvalidToolCall>) {
+        let (mut calls, mut invalid) = (Vec::with_capacity(self.calls.len()), Vec::new());
+        for call in self.calls {
+            match read_call(call.id, call.name, call.arguments) {
+                Ok(mut read) => {
+                    read.extra = call.kept;
+                    calls.push(read);
+                }
+                Err(mut read) => {
+                    read.extra = call.kept;
+                    invalid.push(*read);
+                }
+            }
+        }
+        (calls, invalid)
+    }
+}
+
+/// Returns whether a piece with a name begins another call than the known one.
+fn starts_anew(known: &GrowingCall, index: Option<u64>, name: Option<&str>) -> bool {
+    if known.arguments.is_empty() {
+        // With an index, it may be more of the name.
+        return index.is_none() && known.name.is_some() && known.name.as_deref() != name;
+    }
+    is_complete(&known.arguments) || known.name.as_deref() != name
+}
+
+/// Returns whether arguments are whole: nothing can follow them.
+fn is_complete(arguments: &str) -> bool {
+    arguments.trim_end().ends_with('}') && serde_json::from_str::<IgnoredAny>(arguments).is_ok()
+}

@@ -1,0 +1,119 @@
+//! Reads a whole answer of the chat or the completion endpoint.
+
+use conversant_core::{ModelError, Reply};
+use serde_json::Deserializer;
+
+use super::{
+    accumulator::{Accumulator, is_keep_alive},
+    answer::Answer,
+    answer_in::AnswerIn,
+    api_error,
+    decode::{mended, read, text_of},
+    stream::StreamDecoder,
+    tolerant::Tolerant,
+};
+
+/// Reads the chat endpoint's answer: what it holds, whatever a call then makes of it. An answer without
+/// text and tool calls is a reply with an empty message here, and [`ModelError::EmptyAnswer`] for a call.
+///
+/// An event stream in place of a body is read as well.
+///
+/// # Errors
+/// - [`ModelError::ApiErrorInBody`], if the body is an error or has one in it.
+/// - [`ModelError::Decode`], if the body can't be read.
+/// - [`ModelError::EmptyAnswer`], if it has no choice.
+/// - The errors of a [`StreamDecoder`], if it is a stream.
+///
+/// # Examples
+///
+/// ```
+/// use conversant_models::wire::decode_chat_response;
+///
+/// let body = br#"{"choices": [{"message": {"role": "assistant", "content": "Hello!"}, "finish_reason": "stop"}]}"#;
+/// assert_eq!(decode_chat_response(body)?.text(), "Hello!");
+/// # Ok::<(), conversant_core::ModelError>(())
+/// ```
+pub fn decode_chat_response(body: &[u8]) -> Result<Reply, ModelError> {
+    read_answer(body).map(|answer| answer.reply)
+}
+
+/// Reads the completion endpoint's answer, as [`decode_chat_response`] reads that of the other.
+///
+/// # Errors
+/// As there.
+///
+/// # Examples
+///
+/// ```
+/// use conversant_models::wire::decode_completion_response;
+///
+/// let body = br#"{"choices": [{"text": " upon a time", "finish_reason": "length"}]}"#;
+/// assert_eq!(decode_completion_response(body)?.text(), " upon a time");
+/// # Ok::<(), conversant_core::ModelError>(())
+/// ```
+pub fn decode_completion_response(body: &[u8]) -> Result<Reply, ModelError> {
+    read_answer(body).map(|answer| answer.reply)
+}
+
+pub(crate) fn read_answer(body: &[u8]) -> Result<Answer, ModelError> {
+    let text = text_of(body)?;
+    let json = without_comments(text);
+    if !json.starts_with(['{', '[']) && is_events(text) {
+        return read_events(text);
+    }
+    let mut accumulator = Accumulator::new(usize::MAX, usize::MAX);
+    let mended;
+    let answer = match read::<AnswerIn<'_>>(json) {
+        Ok(answer) => answer,
+        Err(error) => {
+            mended = self::mended(json);
+            match read_first(&mended) {
+                Some(answer) => answer,
+                None => {
+                    let error_in_body = api_error::in_place_of_answer(body);
+                    return Err(error_in_body.map_or_else(|| error.into(), api_error::in_body));
+                }
+            }
+        }
+    };
+    accumulator.take_whole(answer, body)?;
+    accumulator.finish(true)
+}
+
+/// Returns the text after the comments and blank lines that some servers send to keep a connection open.
+fn without_comments(text: &str) -> &str {
+    let mut rest = text.trim_start();
+    while rest.starts_with(':') {
+        rest = rest.split_once('\n').map_or("", |(_, rest)| rest.trim_start());
+    }
+    rest
+}
+
+/// Returns whether a body is an event stream.
+pub(super) fn is_events(text: &str) -> bool {
+    let text = text.trim_start();
+    ["data:", "event:", "id:", "retry:", ":"].iter().any(|field| text.starts_with(field))
+}
+
+/// Reads the events that came in place of a whole answer.
+fn read_events(text: &str) -> Result<Answer, ModelError> {
+    let mut decoder = StreamDecoder::new();
+    decoder.feed(bytes::Bytes::copy_from_slice(text.as_bytes()));
+    while decoder.read_event()? {}
+    decoder.into_answer()
+}
+
+/// Reads JSON that nothing follows but the end of a stream.
+fn read_first(text: &str) -> Option<AnswerIn<'_>> {
+    let mut values = Deserializer::from_str(text).into_iter::<Tolerant<AnswerIn<'_>>>();
+    let answer = values.next()?.ok()?.0?;
+    let rest = text.get(values.byte_offset()..)?;
+    let says_nothing = |line: &str| {
+        let line = line.trim();
+        let data = line.strip_prefix("data:").map(str::trim);
+        line.is_empty()
+            || line.starts_with(':')
+            || data.is_some_and(|data| data == "[DONE]" || is_keep_alive(data))
+    };
+    rest.lines().all(says_nothing).then_some(answer)
+}
