@@ -78,9 +78,9 @@ pub trait ChatHistory: Send + Sync {
     ) -> Result<Version, HistoryError>;
 
     /// Checks, without storing anything, that the store would accept these messages: their size and
-    /// how deeply their JSON is nested. A chain calls it with the user's message before it calls the
-    /// model, so that no answer is paid for whose turn cannot be stored. It does no I/O. Accepts all
-    /// messages by default.
+    /// how deeply their JSON is nested. A chain calls it with the user's message before it calls
+    /// the model, so that no answer is paid for whose turn cannot be stored. It does no I/O.
+    /// Accepts all messages by default.
     ///
     /// # Errors
     /// The error with which [`append`](Self::append) would refuse a turn of these messages.

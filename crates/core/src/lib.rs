@@ -49,6 +49,8 @@ mod prompt_value;
 mod reasoning;
 mod report;
 mod role;
+#[cfg(feature = "schema")]
+pub mod schema;
 mod session;
 mod stored;
 mod token_counter;

@@ -10,7 +10,7 @@
 //! | `/completions` | [`OpenAi`] | [`CompletionModel`](conversant_core::CompletionModel) |
 //! | `/embeddings` | [`OpenAiEmbeddings`] | [`Embeddings`](conversant_core::Embeddings) |
 //!
-//! Around any model, of one's own too: [`layer`]. The features: `schema` derives tools and forms of answers from Rust types, `tokens`
+//! Around any model, of one's own too: [`layer`]. The features: `tokens`
 //! counts tokens exactly. On by default are `reqwest`, which takes a client of one's own ([`OpenAiBuilder::http_client`]), and `gzip`, which
 //! reads answers that were compressed although nothing asked for it; without both, a dozen crates fewer are built.
 //!
@@ -39,8 +39,6 @@
 mod http;
 pub mod layer;
 mod openai;
-#[cfg(feature = "schema")]
-pub mod schema;
 pub mod tokens;
 pub mod wire;
 

@@ -171,11 +171,10 @@ async fn the_completion_endpoint_has_no_tools() {
     insta::assert_snapshot!(error, @"the completion endpoint has no tools and no response format; use the chat endpoint");
 }
 
-#[cfg(feature = "schema")]
 mod schema {
     use std::collections::BTreeMap;
 
-    use conversant_models::schema::{generate, response_format, tool};
+    use conversant_core::schema::{generate, response_format, tool};
     use schemars::JsonSchema;
     use serde::{Deserialize, Serialize};
 

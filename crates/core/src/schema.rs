@@ -1,19 +1,21 @@
-//! Tools and answer formats derived from Rust types, by their JSON Schema.
+//! Tools and answer formats derived from Rust types, through their JSON Schema (feature `schema`).
 
-use conversant_core::{ChatModel, ChatRequest, ModelError, ResponseFormat, ToolDefinition};
+use crate::model::{ChatModel, ChatRequest, ModelError, ResponseFormat, ToolDefinition};
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json};
 
-/// Returns the tool whose arguments are of a type. The model is held to them, where strict mode can.
+/// Returns a tool whose arguments have a type. The provider enforces the schema if strict mode
+/// supports it.
 ///
-/// The schema is what OpenAI's strict mode takes: every field required (an [`Option`] may be null), no others allowed.
+/// The schema follows the rules of OpenAI's strict mode: every field is required (an [`Option`] may
+/// be null), and other fields are not allowed.
 ///
 /// # Examples
 ///
 /// ```
 /// use conversant_core::ToolCall;
-/// use conversant_models::schema::tool;
+/// use conversant_core::schema::tool;
 /// use serde_json::json;
 ///
 /// /// Where and when.
@@ -41,12 +43,13 @@ pub fn tool<T: JsonSchema>(
     ToolDefinition::new(name, schema).with_description(description).with_strict(is_strict)
 }
 
-/// Returns the answer format of a type, to which the model is held where strict mode can: its root must be an object.
+/// Returns the answer format of a type, whose root must be an object. The provider enforces the
+/// schema if strict mode supports it.
 ///
 /// # Examples
 ///
 /// ```
-/// use conversant_models::schema::response_format;
+/// use conversant_core::schema::response_format;
 ///
 /// #[derive(schemars::JsonSchema)]
 /// struct Verdict {
@@ -58,7 +61,7 @@ pub fn tool<T: JsonSchema>(
 /// ```
 #[must_use]
 pub fn response_format<T: JsonSchema>() -> ResponseFormat {
-    // Names may hold letters, digits, `_` and `-`, 64 at most.
+    // OpenAI allows 64 letters, digits, `_` and `-` in a name.
     let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     let name = T::schema_name();
     let name: String = name.chars().map(|c| if allowed(c) { c } else { '_' }).take(64).collect();
@@ -70,16 +73,16 @@ pub fn response_format<T: JsonSchema>() -> ResponseFormat {
     format
 }
 
-/// Asks for an answer of a type.
+/// Asks a model for an answer of a type.
 ///
 /// # Errors
-/// What the model returns; [`ModelError::Decode`], if the answer is not of the type; [`ModelError::Refused`], if the model refuses.
+/// - [`ModelError::Decode`] if the answer is not of the type.
+/// - Any other error of the model.
 ///
 /// # Examples
 ///
 /// ```
-/// use conversant_core::{ChatRequest, Message};
-/// use conversant_models::{OpenAiChat, schema::generate};
+/// use conversant_core::{ChatRequest, Message, schema::generate};
 ///
 /// #[derive(schemars::JsonSchema, serde::Deserialize)]
 /// struct Verdict {
@@ -88,8 +91,14 @@ pub fn response_format<T: JsonSchema>() -> ResponseFormat {
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let server = conversant_testkit::OpenAiServer::start([r#"{"yes": true}"#])?;
-/// # let model = OpenAiChat::builder("m").base_url(server.base_url()).build()?;
+/// # struct Yes;
+/// # #[conversant_core::async_trait]
+/// # impl conversant_core::ChatModel for Yes {
+/// #     async fn generate(&self, _: &ChatRequest) -> Result<conversant_core::Reply, conversant_core::ModelError> {
+/// #         Ok(conversant_core::Reply::new(Message::ai(r#"{"yes": true}"#)))
+/// #     }
+/// # }
+/// # let model = Yes;
 /// let verdict: Verdict = generate(&model, ChatRequest::new(Message::human("Is 7 prime?"))).await?;
 /// assert!(verdict.yes);
 /// # Ok(())
@@ -103,7 +112,8 @@ pub async fn generate<T: JsonSchema + DeserializeOwned>(
     Ok(model.generate(&request).await?.json()?)
 }
 
-/// Returns the schema of a type, as OpenAI's strict mode takes it, and whether it can: it knows no maps with names of any kind.
+/// Returns the schema of a type in the form of OpenAI's strict mode, and whether strict mode
+/// supports it. It does not support maps with arbitrary keys.
 fn schema_of<T: JsonSchema>() -> (Json, bool) {
     let settings = SchemaSettings::draft2020_12().with(|settings| settings.meta_schema = None);
     let mut schema = SchemaGenerator::new(settings).into_root_schema_for::<T>().to_value();
@@ -112,8 +122,8 @@ fn schema_of<T: JsonSchema>() -> (Json, bool) {
     (schema, is_strict)
 }
 
-/// Makes a schema strict: every property of an object is required, no other allowed; what strict mode does not know is said in
-/// words that it knows, or left out.
+/// Converts a schema to strict mode: every property of an object is required, and other properties
+/// are not allowed. Keywords that strict mode does not know are replaced or removed.
 fn make_strict(schema: &mut Json, is_strict: &mut bool) {
     match schema {
         Json::Array(items) => items.iter_mut().for_each(|item| make_strict(item, is_strict)),
@@ -137,7 +147,7 @@ fn make_strict(schema: &mut Json, is_strict: &mut bool) {
             }
             *is_strict &= schema.get("additionalProperties").is_none_or(|more| more == false);
             schema.iter_mut().for_each(|(name, value)| match (name.as_str(), value) {
-                // Maps from names to schemas: a property may be called `default`.
+                // These map names to schemas, and a property may have the name `default`.
                 ("properties" | "$defs", Json::Object(schemas)) => {
                     schemas.iter_mut().for_each(|(_, schema)| make_strict(schema, is_strict));
                 }
@@ -149,7 +159,7 @@ fn make_strict(schema: &mut Json, is_strict: &mut bool) {
     }
 }
 
-/// Tells the formats that are Rust's widths of numbers.
+/// Returns whether a format is the width of a Rust number.
 fn is_number_format(format: &str) -> bool {
     ["int", "uint", "float", "double"].iter().any(|prefix| format.starts_with(prefix))
 }

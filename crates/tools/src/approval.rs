@@ -1,0 +1,45 @@
+//! Approval of tool calls by the application.
+
+use conversant_core::{ToolCall, async_trait};
+use futures_util::future::BoxFuture;
+
+/// A decision on a tool call.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Approval {
+    /// The tool runs.
+    Approved,
+    /// The tool does not run. The model receives the reason.
+    Denied {
+        /// The reason, for the model.
+        reason: String,
+    },
+}
+
+impl Approval {
+    /// Creates a denial. The model receives the reason.
+    #[must_use]
+    pub fn denied(reason: impl Into<String>) -> Self {
+        Self::Denied { reason: reason.into() }
+    }
+}
+
+/// A reviewer of tool calls, asked before each call runs.
+///
+/// Async closures over a [`ToolCall`] that return a boxed future implement it. The deadline of the
+/// model's call includes the time that a decision takes.
+#[async_trait]
+pub trait ApproveCalls: Send + Sync {
+    /// Decides on a call.
+    async fn approve(&self, call: &ToolCall) -> Approval;
+}
+
+#[async_trait]
+impl<F> ApproveCalls for F
+where
+    F: for<'c> Fn(&'c ToolCall) -> BoxFuture<'c, Approval> + Send + Sync,
+{
+    async fn approve(&self, call: &ToolCall) -> Approval {
+        self(call).await
+    }
+}

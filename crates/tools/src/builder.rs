@@ -1,0 +1,139 @@
+//! Builder of tool loops.
+
+use std::{fmt, num::NonZeroUsize, sync::Arc, time::Duration};
+
+use conversant_core::{ChatModel, Tool, ToolCall};
+use futures_util::future::BoxFuture;
+
+use crate::{
+    approval::{Approval, ApproveCalls},
+    error::ToolSetError,
+    tool_loop::ToolLoop,
+    tool_runner::ToolRunner,
+    tool_set::ToolSet,
+};
+
+/// The default of [`ToolLoopBuilder::max_rounds`].
+pub(crate) const MAX_ROUNDS: usize = 10;
+
+/// The default of [`ToolLoopBuilder::max_parallel_calls`].
+pub(crate) const MAX_PARALLEL_CALLS: usize = 8;
+
+/// Builder of a [`ToolLoop`].
+///
+/// | setting | default |
+/// |---|---|
+/// | [`max_rounds`](Self::max_rounds) | 10 calls of the model that may call tools |
+/// | [`max_parallel_calls`](Self::max_parallel_calls) | 8 tools at once |
+/// | [`tool_timeout`](Self::tool_timeout) | none: the deadline of the call applies |
+/// | [`approve_calls`](Self::approve_calls) | every call is approved |
+#[must_use]
+pub struct ToolLoopBuilder {
+    model: Arc<dyn ChatModel>,
+    tools: Vec<Arc<dyn Tool>>,
+    approval: Option<Arc<dyn ApproveCalls>>,
+    max_rounds: usize,
+    max_parallel_calls: usize,
+    tool_timeout: Option<Duration>,
+}
+
+impl ToolLoopBuilder {
+    pub(crate) fn new(model: Arc<dyn ChatModel>) -> Self {
+        Self {
+            model,
+            tools: Vec::new(),
+            approval: None,
+            max_rounds: MAX_ROUNDS,
+            max_parallel_calls: MAX_PARALLEL_CALLS,
+            tool_timeout: None,
+        }
+    }
+
+    /// Adds a tool.
+    pub fn tool(mut self, tool: impl Tool + 'static) -> Self {
+        self.tools.push(Arc::new(tool));
+        self
+    }
+
+    /// Adds tools.
+    pub fn tools(mut self, tools: impl IntoIterator<Item = Arc<dyn Tool>>) -> Self {
+        self.tools.extend(tools);
+        self
+    }
+
+    /// Sets the number of rounds in which the model may call tools. If it calls tools after that,
+    /// the call fails with [`RoundLimit`](crate::RoundLimit).
+    pub fn max_rounds(mut self, rounds: usize) -> Self {
+        self.max_rounds = rounds;
+        self
+    }
+
+    /// Sets the number of tools that run at once, where the model calls several in one answer.
+    pub fn max_parallel_calls(mut self, calls: NonZeroUsize) -> Self {
+        self.max_parallel_calls = calls.get();
+        self
+    }
+
+    /// Sets the time limit of each tool call. A call that exceeds it is dropped, and the model
+    /// receives that the tool timed out.
+    pub fn tool_timeout(mut self, limit: Duration) -> Self {
+        self.tool_timeout = Some(limit);
+        self
+    }
+
+    /// Sets the reviewer that approves or denies each call before it runs.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_core::ToolCall;
+    /// use conversant_tools::{Approval, ToolLoopBuilder};
+    ///
+    /// fn ask_before_deleting(builder: ToolLoopBuilder) -> ToolLoopBuilder {
+    ///     builder.approve_calls(|call: &ToolCall| {
+    ///         let is_safe = call.name != "delete";
+    ///         Box::pin(async move {
+    ///             if is_safe { Approval::Approved } else { Approval::denied("not allowed") }
+    ///         })
+    ///     })
+    /// }
+    /// # let _ = ask_before_deleting;
+    /// ```
+    pub fn approve_calls<A>(mut self, reviewer: A) -> Self
+    where
+        A: for<'c> Fn(&'c ToolCall) -> BoxFuture<'c, Approval> + Send + Sync + 'static,
+    {
+        self.approval = Some(Arc::new(reviewer));
+        self
+    }
+
+    /// Sets a reviewer that is a type of its own.
+    pub fn reviewer(mut self, reviewer: impl ApproveCalls + 'static) -> Self {
+        self.approval = Some(Arc::new(reviewer));
+        self
+    }
+
+    /// Checks the tools and builds the loop.
+    ///
+    /// # Errors
+    /// [`ToolSetError`] if there are no tools, or a tool's name or schema cannot be used.
+    pub fn build(self) -> Result<ToolLoop, ToolSetError> {
+        let tools = ToolSet::new(self.tools)?;
+        let runner = ToolRunner {
+            tools,
+            approval: self.approval,
+            max_parallel_calls: self.max_parallel_calls,
+            timeout: self.tool_timeout,
+        };
+        Ok(ToolLoop::new(self.model, runner, self.max_rounds))
+    }
+}
+
+impl fmt::Debug for ToolLoopBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ToolLoopBuilder")
+            .field("tools", &self.tools.len())
+            .field("max_rounds", &self.max_rounds)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,58 @@
+//! Errors of tool loops.
+
+use conversant_core::{Messages, debug_as_report};
+
+/// A set of tools that a model cannot use.
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ToolSetError {
+    /// There are no tools.
+    #[error("cannot build a tool loop: it has no tools; add one with `tool`")]
+    Empty,
+    /// Two tools have one name.
+    #[error("cannot build a tool loop: two tools have the name `{name}`; rename one")]
+    Duplicate {
+        /// The name.
+        name: String,
+    },
+    /// A name has characters that providers refuse.
+    #[error(
+        "cannot build a tool loop: invalid tool name `{name}`; use 1 to 64 letters, digits, `_` \
+         and `-`"
+    )]
+    Name {
+        /// The name.
+        name: String,
+    },
+    /// The schema of a tool's arguments is not an object.
+    #[error(
+        "cannot build a tool loop: the schema of tool `{name}` is not a JSON object; start with \
+         `{{\"type\": \"object\"}}`"
+    )]
+    Schema {
+        /// The tool's name.
+        name: String,
+    },
+}
+
+/// The model still called tools after the last round that was allowed.
+///
+/// It is the source of the [`ModelError::Custom`](conversant_core::ModelError::Custom) that ends
+/// such a loop. No turn is stored.
+#[derive(Clone, PartialEq, thiserror::Error)]
+#[error("the model still calls tools after {rounds} rounds")]
+#[non_exhaustive]
+pub struct RoundLimit {
+    /// The number of rounds.
+    pub rounds: usize,
+    /// The tool calls and results of all rounds, and the last calls.
+    pub messages: Messages,
+}
+
+impl RoundLimit {
+    pub(crate) const fn new(rounds: usize, messages: Messages) -> Self {
+        Self { rounds, messages }
+    }
+}
+
+debug_as_report!(ToolSetError, RoundLimit);

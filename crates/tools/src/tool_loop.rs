@@ -1,0 +1,177 @@
+//! The tool loop: a chat model that runs the tools that another one calls.
+
+use std::{fmt, sync::Arc};
+
+use conversant_core::{
+    BoxError, ChatModel, ChatRequest, Delta, Message, ModelError, Reply, ReplyStream, async_trait,
+};
+use futures_util::stream;
+
+use crate::{
+    builder::ToolLoopBuilder, error::RoundLimit, exchange::Exchange, tool_runner::ToolRunner,
+};
+
+/// A chat model that runs the tools that the wrapped model calls, until it answers.
+///
+/// - The calls of one answer run in parallel, unless the call's options forbid parallel calls.
+/// - An unknown tool, invalid arguments, a failed, panicked, denied or timed out call are results
+///   that the model receives, so that it can correct the call.
+/// - The loop ends with the model's answer, with an error of the model, after the limit of rounds
+///   ([`RoundLimit`]) or at the call's deadline. Dropping the future or the stream drops the
+///   running tools.
+/// - If the model calls a tool that only the options of the call define, the reply with these calls
+///   is returned, so that the caller can run them.
+/// - [`Reply::intermediate`] has the calls and results, and [`Reply::usage`] the sum of all rounds.
+///   A chain stores both with the answer as one turn, or nothing.
+///
+/// A stream has the text of all rounds as it arrives, the tool calls, and a [`Delta::ToolResult`]
+/// for each result.
+#[derive(Clone)]
+pub struct ToolLoop {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    model: Arc<dyn ChatModel>,
+    runner: ToolRunner,
+    max_rounds: usize,
+}
+
+/// The next step after a round.
+enum Step {
+    /// The model has answered.
+    Answer(Box<Reply>),
+    /// The model has called tools, and these are their results.
+    Results(Vec<Message>),
+}
+
+impl ToolLoop {
+    /// Returns a builder of a loop around a model.
+    pub fn builder(model: impl ChatModel + 'static) -> ToolLoopBuilder {
+        ToolLoopBuilder::new(Arc::new(model))
+    }
+
+    pub(crate) fn new(model: Arc<dyn ChatModel>, runner: ToolRunner, max_rounds: usize) -> Self {
+        Self { inner: Arc::new(Inner { model, runner, max_rounds }) }
+    }
+}
+
+impl Inner {
+    /// Runs the tools that a reply calls, if it calls any of the loop's.
+    async fn step(&self, exchange: &mut Exchange, mut reply: Reply) -> Result<Step, ModelError> {
+        exchange.receive(&mut reply);
+        let message = &reply.message;
+        let calls_tools =
+            !message.tool_calls().is_empty() || !message.invalid_tool_calls().is_empty();
+        if !calls_tools || self.calls_callers_tool(exchange, message) {
+            return Ok(Step::Answer(Box::new(reply)));
+        }
+        if exchange.rounds >= self.max_rounds {
+            let mut messages = std::mem::take(&mut exchange.messages);
+            messages.push(reply.message);
+            let limit: BoxError = Box::new(RoundLimit::new(self.max_rounds, messages));
+            return Err(ModelError::custom("cannot finish the tool loop", false, limit));
+        }
+        let options = &exchange.request.options;
+        let parallel = options.parallel_tool_calls.unwrap_or(true);
+        let results = self.runner.run(&reply.message, parallel, options.deadline).await?;
+        exchange.add_round(reply.message, results.clone());
+        Ok(Step::Results(results))
+    }
+
+    /// Returns whether a call is for a tool that only the caller's options define.
+    fn calls_callers_tool(&self, exchange: &Exchange, message: &Message) -> bool {
+        let is_callers = |name: &str| {
+            self.runner.tools.get(name).is_none()
+                && exchange.request.options.tools.iter().any(|tool| tool.name == name)
+        };
+        message.tool_calls().iter().any(|call| is_callers(&call.name))
+    }
+}
+
+#[async_trait]
+impl ChatModel for ToolLoop {
+    async fn generate(&self, request: &ChatRequest) -> Result<Reply, ModelError> {
+        let inner = &*self.inner;
+        let mut exchange = Exchange::new(request, &inner.runner.tools);
+        loop {
+            let reply = (*inner.model).generate(&exchange.request).await?;
+            if let Step::Answer(reply) = inner.step(&mut exchange, reply).await? {
+                return Ok(exchange.finish(*reply));
+            }
+        }
+    }
+
+    async fn stream(&self, request: &ChatRequest) -> Result<ReplyStream, ModelError> {
+        let exchange = Exchange::new(request, &self.inner.runner.tools);
+        let first = (*self.inner.model).stream(&exchange.request).await?;
+        let state = Streaming {
+            inner: Arc::clone(&self.inner),
+            exchange: Some(exchange),
+            round: Some(first),
+            results: Vec::new().into_iter(),
+        };
+        Ok(ReplyStream::new(Box::pin(stream::unfold(state, |mut state| async move {
+            state.next().await.map(|item| (item, state))
+        }))))
+    }
+}
+
+/// A streamed call of a loop.
+struct Streaming {
+    inner: Arc<Inner>,
+    /// `None` after the end.
+    exchange: Option<Exchange>,
+    /// The stream of the current round, or `None` while results are returned.
+    round: Option<ReplyStream>,
+    results: std::vec::IntoIter<Message>,
+}
+
+impl Streaming {
+    async fn next(&mut self) -> Option<Result<Delta, ModelError>> {
+        let item = self.advance().await.transpose()?;
+        if matches!(item, Err(_) | Ok(Delta::Done(_))) {
+            self.exchange = None;
+        }
+        Some(item)
+    }
+
+    async fn advance(&mut self) -> Result<Option<Delta>, ModelError> {
+        loop {
+            let Some(exchange) = &mut self.exchange else { return Ok(None) };
+            if let Some(result) = self.results.next() {
+                return Ok(Some(Delta::ToolResult(Box::new(result))));
+            }
+            let round = match &mut self.round {
+                Some(round) => round,
+                None => {
+                    let round = (*self.inner.model).stream(&exchange.request).await?;
+                    self.round.insert(round)
+                }
+            };
+            match round.next().await.transpose()? {
+                Some(Delta::Done(reply)) => {
+                    self.round = None;
+                    match self.inner.step(exchange, *reply).await? {
+                        Step::Results(results) => self.results = results.into_iter(),
+                        Step::Answer(reply) => {
+                            let exchange = self.exchange.take();
+                            let reply = exchange.map(|exchange| exchange.finish(*reply));
+                            return Ok(reply.map(Delta::from));
+                        }
+                    }
+                }
+                Some(delta) => return Ok(Some(delta)),
+                None => return Ok(None),
+            }
+        }
+    }
+}
+
+impl fmt::Debug for ToolLoop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ToolLoop")
+            .field("max_rounds", &self.inner.max_rounds)
+            .finish_non_exhaustive()
+    }
+}

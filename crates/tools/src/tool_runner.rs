@@ -1,0 +1,116 @@
+//! Running the tool calls of one answer.
+
+use std::{
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use conversant_core::{
+    Content, InvalidToolCall, Message, ModelError, TimeoutPhase, ToolCall, nearest,
+};
+use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream};
+use tokio::{runtime::Handle, time};
+
+use crate::{
+    approval::{Approval, ApproveCalls},
+    tool_set::ToolSet,
+};
+
+/// Tools, and the limits under which their calls run.
+pub(crate) struct ToolRunner {
+    pub(crate) tools: ToolSet,
+    pub(crate) approval: Option<Arc<dyn ApproveCalls>>,
+    pub(crate) max_parallel_calls: usize,
+    pub(crate) timeout: Option<Duration>,
+}
+
+impl ToolRunner {
+    /// Runs all calls of an AI message and returns their results in the order of the calls.
+    pub(crate) async fn run(
+        &self,
+        message: &Message,
+        parallel: bool,
+        deadline: Option<Instant>,
+    ) -> Result<Vec<Message>, ModelError> {
+        let limit = if parallel { self.max_parallel_calls } else { 1 };
+        let calls: Vec<BoxFuture<'_, Message>> =
+            message.tool_calls().iter().map(|call| self.result(call).boxed()).collect();
+        let results = stream::iter(calls).buffered(limit).collect::<Vec<_>>();
+        let mut results = match deadline {
+            None => results.await,
+            Some(deadline) => {
+                require_runtime()?;
+                let left = deadline.saturating_duration_since(Instant::now());
+                time::timeout(left, results)
+                    .await
+                    .map_err(|_| ModelError::Timeout { phase: TimeoutPhase::Total, after: left })?
+            }
+        };
+        results.extend(message.invalid_tool_calls().iter().map(invalid));
+        Ok(results)
+    }
+
+    async fn result(&self, call: &ToolCall) -> Message {
+        let content = match self.call(call).await {
+            Ok(content) => content,
+            Err(reason) => format!("error: {reason}").into(),
+        };
+        Message::tool(content, call.id.clone().unwrap_or_default()).with_name(call.name.as_str())
+    }
+
+    /// Runs one call. The error is a text for the model.
+    async fn call(&self, call: &ToolCall) -> Result<Content, String> {
+        let Some(tool) = self.tools.get(&call.name) else {
+            let names = self.tools.definitions().map(|tool| tool.name.as_str());
+            let hint = nearest(&call.name, names)
+                .map_or_else(String::new, |name| format!(", the nearest is `{name}`"));
+            return Err(format!(
+                "unknown tool `{}`; the tools are {}{hint}",
+                call.name,
+                self.tools.names()
+            ));
+        };
+        if !call.args.is_object() {
+            return Err("the arguments are not a JSON object".to_owned());
+        }
+        if let Some(approval) = &self.approval
+            && let Approval::Denied { reason } = approval.approve(call).await
+        {
+            return Err(format!("the call was denied: {reason}"));
+        }
+        // A tool that panics fails its call and nothing else; its future is not polled again.
+        let run = AssertUnwindSafe(tool.call(call)).catch_unwind();
+        let result = match self.timeout {
+            None => run.await,
+            Some(limit) => {
+                require_runtime()
+                    .map_err(|_| "the tool cannot run without a runtime".to_owned())?;
+                time::timeout(limit, run)
+                    .await
+                    .map_err(|_| format!("the tool timed out after {} s", limit.as_secs_f64()))?
+            }
+        };
+        match result {
+            Ok(result) => result.map_err(|error| error.reason().as_str().to_owned()),
+            Err(_) => Err("the tool failed".to_owned()),
+        }
+    }
+}
+
+/// Returns the result for a call whose arguments are not JSON.
+fn invalid(call: &InvalidToolCall) -> Message {
+    let reason = "error: the arguments are not valid JSON; call the tool again with a JSON object";
+    let message = Message::tool(reason, call.id.clone().unwrap_or_default());
+    match &call.name {
+        Some(name) => message.with_name(name.as_str()),
+        None => message,
+    }
+}
+
+/// Fails outside of a tokio runtime, where a timer would panic.
+fn require_runtime() -> Result<(), ModelError> {
+    Handle::try_current().map(drop).map_err(|_| {
+        ModelError::config("cannot use time limits of tools outside of a tokio runtime")
+    })
+}

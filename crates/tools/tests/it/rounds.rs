@@ -1,0 +1,179 @@
+//! Rounds of a loop: the results that the model receives, and how the loop ends.
+
+use std::{
+    error::Error as _,
+    num::NonZeroUsize,
+    time::{Duration, Instant},
+};
+
+use conversant_core::{
+    CallOptions, ChatModel, ChatRequest, InvalidToolCall, Message, ModelError, Reply, TimeoutPhase,
+    ToolCall, ToolChoice,
+};
+use conversant_testkit::ScriptedChat;
+use conversant_tools::{Approval, RoundLimit, ToolLoop, ToolLoopBuilder};
+use serde_json::json;
+
+use crate::support::{calling, definition, saying, tools};
+
+fn builder(model: &ScriptedChat) -> ToolLoopBuilder {
+    tools().into_iter().fold(ToolLoop::builder(model.clone()), ToolLoopBuilder::tool)
+}
+
+fn question() -> ChatRequest {
+    ChatRequest::new(Message::human("q"))
+}
+
+/// The results that the model receives for its calls, in the calls' order.
+#[tokio::test(start_paused = true)]
+async fn each_call_has_a_result() {
+    let invalid: InvalidToolCall =
+        serde_json::from_value(json!({"name": "double", "args": "{\"x\":", "id": "i"})).unwrap();
+    let half = Message::ai("")
+        .with_tool_calls([ToolCall::new("double", json!({"x": 1})).with_id("a")])
+        .with_invalid_tool_calls([invalid]);
+    let table = [
+        ("one", calling(&[("double", json!({"x": 21}), "a")])),
+        ("two, in order", calling(&[("fail", json!({}), "a"), ("double", json!({"x": 2}), "b")])),
+        ("an unknown tool", calling(&[("duoble", json!({}), "a")])),
+        ("arguments that are not an object", calling(&[("double", json!([1]), "a")])),
+        ("refused arguments", calling(&[("strict", json!({"x": -1}), "a")])),
+        ("a panic", calling(&[("panic", json!({}), "a"), ("double", json!({"x": 1}), "b")])),
+        ("a tool that hangs", calling(&[("hang", json!({}), "a")])),
+        ("a denied call", calling(&[("double", json!({"x": 13}), "a")])),
+        ("arguments that are not JSON", Reply::new(half)),
+    ];
+    let mut shown = String::new();
+    for (name, reply) in table {
+        let model = ScriptedChat::new([reply, saying("done")]);
+        let tools = builder(&model).tool_timeout(Duration::from_secs(5)).approve_calls(
+            |call: &ToolCall| {
+                let is_unlucky = call.args["x"] == 13;
+                Box::pin(async move {
+                    if is_unlucky { Approval::denied("ask again") } else { Approval::Approved }
+                })
+            },
+        );
+        let reply = tools.build().unwrap().generate(&question()).await.unwrap();
+        assert_eq!(reply.text(), "done");
+        let [_, second] = model.requests().try_into().unwrap();
+        assert_eq!(second.messages.len(), reply.intermediate.len() + 1);
+        shown += &format!("{name}\n");
+        for result in second.messages.iter().skip(2) {
+            shown += &format!("  {}: {}\n", result.tool_call_id().unwrap(), result.text());
+        }
+    }
+    insta::assert_snapshot!(shown);
+}
+
+#[tokio::test]
+async fn a_reply_has_the_exchange_and_the_usage_of_all_rounds() {
+    let model = ScriptedChat::new([
+        calling(&[("double", json!({"x": 1}), "a")]),
+        calling(&[("double", json!({"x": 2}), "b")]),
+        saying("4"),
+    ]);
+    let reply = builder(&model).build().unwrap().generate(&question()).await.unwrap();
+    let usage = reply.usage.unwrap();
+    assert_eq!((usage.input_tokens, usage.output_tokens, usage.total_tokens), (40, 7, 47));
+    let roles: Vec<_> = reply.intermediate.iter().map(|message| message.role().label()).collect();
+    assert_eq!(roles, ["AI", "Tool", "AI", "Tool"]);
+    let options = &model.requests()[0].options;
+    assert_eq!(options.tools.len(), 5);
+}
+
+#[tokio::test]
+async fn calls_without_ids_get_ids_that_their_results_repeat() {
+    let model = ScriptedChat::new([
+        calling(&[("double", json!({"x": 1}), ""), ("double", json!({"x": 2}), "")]),
+        saying("done"),
+    ]);
+    let reply = builder(&model).build().unwrap().generate(&question()).await.unwrap();
+    let messages: Vec<_> = reply.intermediate.iter().collect();
+    let ids: Vec<_> = messages[0].tool_calls().iter().map(|call| call.id.as_deref()).collect();
+    assert!(ids[0].is_some() && ids[0] != ids[1]);
+    assert_eq!(ids, [messages[1].tool_call_id(), messages[2].tool_call_id()]);
+}
+
+#[tokio::test]
+async fn the_number_of_rounds_is_limited() {
+    let again = || calling(&[("double", json!({"x": 1}), "a")]);
+    let model = ScriptedChat::new([again(), again(), again()]);
+    let tools = builder(&model).max_rounds(2).build().unwrap();
+    let error = tools.generate(&question()).await.unwrap_err();
+    insta::assert_snapshot!(
+        format!("{error:?}"),
+        @"the model failed: cannot finish the tool loop: the model still calls tools after 2 rounds"
+    );
+    let limit = error.source().unwrap().downcast_ref::<RoundLimit>().unwrap();
+    assert_eq!((limit.rounds, limit.messages.len()), (2, 5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_deadline_ends_a_tool() {
+    let model = ScriptedChat::new([calling(&[("hang", json!({}), "a")])]);
+    let deadline = Instant::now() + Duration::from_secs(3600);
+    let options = CallOptions::new().with_deadline(deadline);
+    let tools = builder(&model).build().unwrap();
+    let error = tools.generate(&question().with_options(options)).await.unwrap_err();
+    assert!(matches!(error, ModelError::Timeout { phase: TimeoutPhase::Total, .. }), "{error}");
+}
+
+#[test]
+fn without_a_runtime_a_deadline_is_an_error() {
+    let model = ScriptedChat::new([calling(&[("double", json!({"x": 1}), "a")])]);
+    let options = CallOptions::new().with_deadline(Instant::now() + Duration::from_secs(60));
+    let tools = builder(&model).build().unwrap();
+    let call = question().with_options(options);
+    let error = conversant_testkit::block_on(tools.generate(&call)).unwrap_err();
+    assert!(matches!(error, ModelError::Config { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_call_of_the_callers_own_tool_is_returned() {
+    let model = ScriptedChat::new([calling(&[("mine", json!({}), "a")])]);
+    let options = CallOptions::new().with_tools([definition("mine")]);
+    let tools = builder(&model).build().unwrap();
+    let reply = tools.generate(&question().with_options(options)).await.unwrap();
+    assert_eq!(reply.message.tool_calls()[0].name, "mine");
+}
+
+#[tokio::test]
+async fn a_forced_call_is_forced_once() {
+    let model = ScriptedChat::new([calling(&[("double", json!({"x": 1}), "a")]), saying("2")]);
+    let options = CallOptions::new().with_tool_choice(ToolChoice::Required);
+    let tools = builder(&model).build().unwrap();
+    tools.generate(&question().with_options(options)).await.unwrap();
+    let choices: Vec<_> =
+        model.requests().into_iter().map(|request| request.options.tool_choice).collect();
+    assert_eq!(choices, [Some(ToolChoice::Required), Some(ToolChoice::Auto)]);
+}
+
+/// Calls run one after the other if the options forbid parallel calls or the limit is one.
+#[tokio::test(start_paused = true)]
+async fn parallel_calls_can_be_limited() {
+    use conversant_core::ToolError;
+    use conversant_tools::FnTool;
+    for (options, limit, seconds) in [
+        (CallOptions::new(), 8, 10),
+        (CallOptions::new(), 1, 20),
+        (CallOptions::new().with_parallel_tool_calls(false), 8, 20),
+    ] {
+        let model = ScriptedChat::new([
+            calling(&[("slow", json!({}), "a"), ("slow", json!({}), "b")]),
+            saying("done"),
+        ]);
+        let slow = FnTool::with_definition(definition("slow"), |_| async {
+            tokio::time::sleep(Duration::from_secs(10)).await;
+            Ok::<_, ToolError>("slept".into())
+        });
+        let tools = ToolLoop::builder(model)
+            .tool(slow)
+            .max_parallel_calls(NonZeroUsize::new(limit).unwrap())
+            .build()
+            .unwrap();
+        let start = tokio::time::Instant::now();
+        tools.generate(&question().with_options(options)).await.unwrap();
+        assert_eq!(start.elapsed().as_secs(), seconds);
+    }
+}
