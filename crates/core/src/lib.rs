@@ -100,7 +100,7 @@ pub use self::{
     turn_keys::{KeyError, TurnKeys},
     value::{Value, ValueKind},
     variables::Variables,
-    vector_store::{Document, Match, VectorStore, VectorStoreError},
+    vector_store::{Collection, Document, Match, VectorStore, VectorStoreError, unit_vectors},
     version::Version,
     withheld::Withheld,
 };

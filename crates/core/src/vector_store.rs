@@ -1,9 +1,41 @@
-//! The vector store trait, with its documents and errors.
+//! The vector store trait, with its collections, documents and errors.
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::{box_error::BoxError, model::ModelError, variables::Variables};
+use crate::{
+    box_error::BoxError, embeddings::Embeddings, model::ModelError, session::SessionId,
+    variables::Variables,
+};
+
+/// The set of documents that an operation of a vector store reads or writes. A search never finds
+/// a document of another collection.
+///
+/// A session's collection and a shared collection of the same name are two collections.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Collection {
+    /// The documents of one session.
+    Session(SessionId),
+    /// Documents that everyone who knows the name reads and writes, whatever the session.
+    Shared(Arc<str>),
+}
+
+impl Collection {
+    /// Returns the collection that is shared under a name.
+    #[must_use]
+    pub fn shared(name: impl Into<Arc<str>>) -> Self {
+        Self::Shared(name.into())
+    }
+}
+
+impl From<SessionId> for Collection {
+    fn from(session: SessionId) -> Self {
+        Self::Session(session)
+    }
+}
 
 /// A text that can be found by a search, with its metadata.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -51,28 +83,39 @@ impl Match {
     }
 }
 
-/// A store of documents that finds the ones nearest in meaning to a text.
+/// A store of documents, in collections, that finds the ones nearest in meaning to a text.
 ///
-/// Implemented by store crates; called by memories that search.
+/// Implemented by store crates; called by memories that search. All vectors of a collection have
+/// the same length.
 #[async_trait]
 pub trait VectorStore: Send + Sync {
-    /// Adds all documents or none.
+    /// Adds all documents to a collection, or none.
     ///
     /// # Errors
     /// [`VectorStoreError`], if the store or its embedding model fails.
-    async fn add(&self, documents: &[Document]) -> Result<(), VectorStoreError>;
+    async fn add(
+        &self,
+        collection: &Collection,
+        documents: &[Document],
+    ) -> Result<(), VectorStoreError>;
 
-    /// Returns the documents nearest to a text, nearest first, at most `k`.
+    /// Returns the documents of a collection that are nearest to a text, nearest first, at most
+    /// `k`.
     ///
     /// # Errors
     /// [`VectorStoreError`], if the store or its embedding model fails.
-    async fn search(&self, text: &str, k: usize) -> Result<Vec<Match>, VectorStoreError>;
+    async fn search(
+        &self,
+        collection: &Collection,
+        text: &str,
+        k: usize,
+    ) -> Result<Vec<Match>, VectorStoreError>;
 
-    /// Removes all documents.
+    /// Removes all documents of a collection.
     ///
     /// # Errors
     /// [`VectorStoreError`], if the store fails.
-    async fn clear(&self) -> Result<(), VectorStoreError>;
+    async fn clear(&self, collection: &Collection) -> Result<(), VectorStoreError>;
 }
 
 macro_rules! forward_store {
@@ -80,19 +123,73 @@ macro_rules! forward_store {
         #[deny(clippy::missing_trait_methods)]
         #[async_trait]
         impl<S: VectorStore + ?Sized> VectorStore for $pointer {
-            async fn add(&self, documents: &[Document]) -> Result<(), VectorStoreError> {
-                (**self).add(documents).await
+            async fn add(
+                &self,
+                collection: &Collection,
+                documents: &[Document],
+            ) -> Result<(), VectorStoreError> {
+                (**self).add(collection, documents).await
             }
-            async fn search(&self, text: &str, k: usize) -> Result<Vec<Match>, VectorStoreError> {
-                (**self).search(text, k).await
+            async fn search(
+                &self,
+                collection: &Collection,
+                text: &str,
+                k: usize,
+            ) -> Result<Vec<Match>, VectorStoreError> {
+                (**self).search(collection, text, k).await
             }
-            async fn clear(&self) -> Result<(), VectorStoreError> {
-                (**self).clear().await
+            async fn clear(&self, collection: &Collection) -> Result<(), VectorStoreError> {
+                (**self).clear(collection).await
             }
         }
     )*};
 }
-forward_store!(&S, Box<S>, std::sync::Arc<S>);
+forward_store!(&S, Box<S>, Arc<S>);
+
+/// Returns the vectors of texts, each scaled to length 1 unless it is all zeros, for a store to keep
+/// or to compare.
+///
+/// # Errors
+/// - [`VectorStoreError::Embeddings`], if the model fails.
+/// - [`VectorStoreError::InvalidVectors`], if the model returns more or fewer vectors than texts, an
+///   empty vector, vectors of different lengths, or a number that is not finite.
+pub async fn unit_vectors(
+    embeddings: &(impl Embeddings + ?Sized),
+    texts: &[String],
+) -> Result<Vec<Vec<f32>>, VectorStoreError> {
+    let vectors = embeddings.embed(texts).await?;
+    let invalid = |reason: String| Err(VectorStoreError::InvalidVectors { reason });
+    let (given, wanted) = (vectors.len(), texts.len());
+    if given != wanted {
+        return invalid(format!("{given} vectors for {wanted} texts"));
+    }
+    let length = vectors.first().map_or(0, Vec::len);
+    for (vector, index) in vectors.iter().zip(0..) {
+        let found = vector.len();
+        if found == 0 {
+            return invalid(format!("vector {index} is empty"));
+        }
+        if found != length {
+            return invalid(format!("vector {index} has {found} numbers, vector 0 has {length}"));
+        }
+        if let Some(place) = vector.iter().position(|number| !number.is_finite()) {
+            return invalid(format!("number {place} of vector {index} is not finite"));
+        }
+    }
+    Ok(vectors.into_iter().map(unit_vector).collect())
+}
+
+fn unit_vector(mut vector: Vec<f32>) -> Vec<f32> {
+    // In 64 bits the square of a 32-bit number neither overflows nor vanishes.
+    let square: f64 = vector.iter().map(|&number| f64::from(number).powi(2)).sum();
+    if square > 0.0 {
+        let length = square.sqrt();
+        for number in &mut vector {
+            *number = (f64::from(*number) / length) as f32;
+        }
+    }
+    vector
+}
 
 /// An error of a vector store.
 #[derive(thiserror::Error)]
@@ -101,10 +198,16 @@ pub enum VectorStoreError {
     /// The embedding model failed.
     #[error("the embedding model failed")]
     Embeddings(#[from] ModelError),
-    /// A vector does not have the store's length.
-    #[error("cannot use a vector of {found} numbers; the store holds vectors of {expected}")]
+    /// The embedding model returned vectors that cannot be compared.
+    #[error("cannot use the embedding model's vectors: {reason}")]
+    InvalidVectors {
+        /// The fault and its place.
+        reason: String,
+    },
+    /// A vector does not have the length of the collection's others.
+    #[error("cannot use a vector of {found} numbers; the collection holds vectors of {expected}")]
     Dimension {
-        /// The store's length.
+        /// The collection's length.
         expected: usize,
         /// The vector's length.
         found: usize,

@@ -1,21 +1,24 @@
 //! The vector store that keeps its documents in memory.
 
-use std::{fmt, sync::Mutex};
+use std::{collections::HashMap, fmt, sync::Mutex};
 
 use async_trait::async_trait;
-use conversant_core::{Document, Embeddings, Match, VectorStore, VectorStoreError};
+use conversant_core::{
+    Collection, Document, Embeddings, Match, VectorStore, VectorStoreError, unit_vectors,
+};
 
 use crate::conversation::lock;
 
-/// A [`VectorStore`] that keeps its documents in memory and compares a text to all of them, by the cosine of their vectors.
+/// A [`VectorStore`] that keeps its documents in memory and compares a text to all documents of a
+/// collection, by the cosine of their vectors.
 ///
-/// A search costs one call of the embedding model and a product with each document's vector: for 10,000 documents of 1,536
-/// numbers some milliseconds.
+/// A search costs one call of the embedding model and a product with each document's vector: for
+/// 10,000 documents of 1,536 numbers some milliseconds.
 ///
 /// # Examples
 ///
 /// ```
-/// use conversant_core::{async_trait, Document, Embeddings, ModelError, VectorStore};
+/// use conversant_core::{Collection, Document, Embeddings, ModelError, VectorStore, async_trait};
 /// use conversant_memory::InMemoryVectorStore;
 ///
 /// /// Counts the vowels a, e and o.
@@ -32,15 +35,16 @@ use crate::conversation::lock;
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), conversant_core::VectorStoreError> {
 /// let store = InMemoryVectorStore::new(Vowels);
-/// store.add(&[Document::new("1", "banana"), Document::new("2", "oboe")]).await?;
-/// let found = store.search("a canal", 1).await?;
+/// let fruit = Collection::shared("fruit");
+/// store.add(&fruit, &[Document::new("1", "banana"), Document::new("2", "oboe")]).await?;
+/// let found = store.search(&fruit, "a canal", 1).await?;
 /// assert_eq!(found[0].document.text, "banana");
 /// # Ok(())
 /// # }
 /// ```
 pub struct InMemoryVectorStore<E> {
     embeddings: E,
-    entries: Mutex<Vec<Entry>>,
+    entries: Mutex<HashMap<Collection, Vec<Entry>>>,
 }
 
 struct Entry {
@@ -50,30 +54,11 @@ struct Entry {
 }
 
 impl<E: Embeddings> InMemoryVectorStore<E> {
-    /// Creates a store without documents that asks this model for vectors.
+    /// Creates an empty store. `embeddings` computes the vectors.
     #[must_use]
-    pub const fn new(embeddings: E) -> Self {
-        Self { embeddings, entries: Mutex::new(Vec::new()) }
+    pub fn new(embeddings: E) -> Self {
+        Self { embeddings, entries: Mutex::default() }
     }
-
-    async fn directions(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, VectorStoreError> {
-        let vectors = self.embeddings.embed(texts).await?;
-        if vectors.len() != texts.len() {
-            let (given, wanted) = (vectors.len(), texts.len());
-            let source = format!("the embedding model gave {given} vectors for {wanted} texts");
-            return Err(VectorStoreError::Backend { source: source.into() });
-        }
-        Ok(vectors.into_iter().map(direction).collect())
-    }
-}
-
-/// Makes a vector's length 1, unless it is 0.
-fn direction(mut vector: Vec<f32>) -> Vec<f32> {
-    let length = dot(&vector, &vector).sqrt();
-    if length > 0.0 {
-        vector.iter_mut().for_each(|number| *number /= length);
-    }
-    vector
 }
 
 fn dot(left: &[f32], right: &[f32]) -> f32 {
@@ -89,18 +74,20 @@ fn check_length(expected: Option<usize>, found: usize) -> Result<(), VectorStore
 
 #[async_trait]
 impl<E: Embeddings> VectorStore for InMemoryVectorStore<E> {
-    async fn add(&self, documents: &[Document]) -> Result<(), VectorStoreError> {
+    async fn add(
+        &self,
+        collection: &Collection,
+        documents: &[Document],
+    ) -> Result<(), VectorStoreError> {
         if documents.is_empty() {
             return Ok(());
         }
         let texts: Vec<_> = documents.iter().map(|document| document.text.clone()).collect();
-        let directions = self.directions(&texts).await?;
-        let mut entries = lock(&self.entries);
-        let mut length = entries.first().map(|entry| entry.direction.len());
-        for direction in &directions {
-            check_length(length, direction.len())?;
-            length = Some(direction.len());
-        }
+        let directions = unit_vectors(&self.embeddings, &texts).await?;
+        let mut collections = lock(&self.entries);
+        let entries = collections.entry(collection.clone()).or_default();
+        let length = entries.first().map(|entry| entry.direction.len());
+        check_length(length, directions.first().map_or(0, Vec::len))?;
         for (document, direction) in documents.iter().zip(directions) {
             let entry = Entry { document: document.clone(), direction };
             match entries.iter_mut().find(|known| known.document.id == document.id) {
@@ -111,23 +98,30 @@ impl<E: Embeddings> VectorStore for InMemoryVectorStore<E> {
         Ok(())
     }
 
-    async fn search(&self, text: &str, k: usize) -> Result<Vec<Match>, VectorStoreError> {
-        if k == 0 || lock(&self.entries).is_empty() {
+    async fn search(
+        &self,
+        collection: &Collection,
+        text: &str,
+        k: usize,
+    ) -> Result<Vec<Match>, VectorStoreError> {
+        if k == 0 || !lock(&self.entries).contains_key(collection) {
             return Ok(Vec::new());
         }
-        let query = self.directions(&[text.to_owned()]).await?.pop().unwrap_or_default();
-        let entries = lock(&self.entries);
+        let query = unit_vectors(&self.embeddings, &[text.to_owned()]).await?;
+        let query = query.into_iter().next().unwrap_or_default();
+        let collections = lock(&self.entries);
+        let Some(entries) = collections.get(collection) else { return Ok(Vec::new()) };
         check_length(entries.first().map(|entry| entry.direction.len()), query.len())?;
         let mut scores: Vec<_> =
             entries.iter().map(|entry| (dot(&entry.direction, &query), entry)).collect();
-        // Stable: of two that are as near, the one that was added first.
+        // The sort is stable: of two that are equally near, the one added first comes first.
         scores.sort_by(|(left, _), (right, _)| right.total_cmp(left));
         let nearest = scores.into_iter().take(k);
         Ok(nearest.map(|(score, entry)| Match::new(entry.document.clone(), score)).collect())
     }
 
-    async fn clear(&self) -> Result<(), VectorStoreError> {
-        lock(&self.entries).clear();
+    async fn clear(&self, collection: &Collection) -> Result<(), VectorStoreError> {
+        lock(&self.entries).remove(collection);
         Ok(())
     }
 }
@@ -135,7 +129,7 @@ impl<E: Embeddings> VectorStore for InMemoryVectorStore<E> {
 impl<E> fmt::Debug for InMemoryVectorStore<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("InMemoryVectorStore")
-            .field("documents", &lock(&self.entries).len())
+            .field("documents", &lock(&self.entries).values().map(Vec::len).sum::<usize>())
             .finish_non_exhaustive()
     }
 }

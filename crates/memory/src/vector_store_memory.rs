@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use conversant_core::{
-    BoxError, Document, LoadContext, Loaded, Match, Memory, MemoryError, Message, Messages, Range,
-    Saved, Slot, Ticket, Turn, TurnKeys, Value, VectorStore, Version, Warning, vars,
+    BoxError, Collection, Document, LoadContext, Loaded, Match, Memory, MemoryError, Message,
+    Messages, Range, Saved, Slot, Ticket, Turn, TurnKeys, Value, VectorStore, Version, Warning,
+    vars,
 };
 use serde_json::Value as Json;
 
@@ -20,9 +21,14 @@ use crate::{
 /// Shows the `k` turns of the conversation that are nearest in meaning to the user's words. LangChain's
 /// `VectorStoreRetrieverMemory`.
 ///
-/// As text, the nearest comes first, as in the reference; as messages, turns come in the order in which they were said. The conversation is kept in the
-/// history; [`maintain`](Memory::maintain) adds its turns to the vector store, which is for this conversation alone: clearing the memory
-/// clears it. If it fails, a [`Warning`](conversant_core::Warning) tells why, and the next turn makes up for it.
+/// As text, the nearest turn comes first, as in LangChain; as messages, turns come in the order of
+/// the conversation. The history keeps the conversation; [`maintain`](Memory::maintain) adds its
+/// turns to the vector store. If that fails, a [`Warning`](conversant_core::Warning) has the reason,
+/// and the next turn tries again.
+///
+/// Turns are added to the collection of the memory's session, so that one vector store can serve
+/// all sessions and none finds another's words. Clearing the memory clears the collection.
+/// [`with_shared_collection`](Self::with_shared_collection) shares what is found instead.
 ///
 /// # Examples
 ///
@@ -57,6 +63,8 @@ use crate::{
 pub struct VectorStoreMemory {
     conversation: Conversation,
     store: Arc<dyn VectorStore>,
+    /// The name of a shared collection, if not the session's is used.
+    shared: Option<Arc<str>>,
     k: usize,
     added: Derived,
     rest: Tail,
@@ -69,8 +77,9 @@ impl VectorStoreMemory {
         Self {
             conversation: Conversation::new(),
             store: Arc::new(store),
+            shared: None,
             k: 4,
-            added: Derived::new("vector_store"),
+            added: Derived::new("vector_store_session"),
             rest: Tail::default(),
         }
     }
@@ -80,6 +89,26 @@ impl VectorStoreMemory {
     pub const fn with_k(mut self, k: usize) -> Self {
         self.k = k;
         self
+    }
+
+    /// Searches, and adds to, the collection that is shared under `name`, instead of the session's.
+    ///
+    /// **Every memory with this name shows its user what the others' users said.** Clearing the
+    /// memory leaves the collection as it is, except that the memory no longer finds its own turns.
+    #[must_use]
+    pub fn with_shared_collection(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.shared = Some(name.into());
+        // The note that was written before sessions had collections.
+        self.added = Derived::new("vector_store");
+        self.rest.forget();
+        self
+    }
+
+    fn collection(&self) -> Collection {
+        match &self.shared {
+            Some(name) => Collection::Shared(Arc::clone(name)),
+            None => Collection::Session(self.conversation.session.clone()),
+        }
     }
 
     fn reset(&mut self) {
@@ -92,7 +121,7 @@ impl VectorStoreMemory {
         self.rest.forget();
     }
 
-    /// Adds the turns that the store does not have.
+    /// Adds the turns that the collection does not have.
     async fn go_on(&self) -> Result<(), BoxError> {
         let note = self.added.read(&self.conversation).await?;
         let covers = note.map(|note| note.covers);
@@ -110,20 +139,39 @@ impl VectorStoreMemory {
             self.document(first, &rest.messages.slice(start..end))
         };
         let documents: Vec<_> = starts.iter().copied().zip(ends).map(turn).collect();
-        self.store.add(&documents).await?;
+        self.store.add(&self.collection(), &documents).await?;
         self.added.write(&self.conversation, Value::from(""), rest.version).await?;
         Ok(())
     }
 
-    /// Makes a document of a turn: where it begins is its identity, so that adding it twice is adding it once.
+    /// Returns the document of a turn. Its id is the turn's place, so that adding it twice adds it
+    /// once.
     fn document(&self, first: Version, turn: &Messages) -> Document {
         let text = self.conversation.transcript.render(turn);
         let stored = Json::Array(turn.iter().map(Message::to_stored).collect());
-        Document::new(first.to_string(), text).with_metadata(vars! {
+        let metadata = vars! {
             "epoch" => first.epoch,
             "first" => first.messages,
             "messages" => stored,
-        })
+        };
+        if self.shared.is_none() {
+            return Document::new(first.to_string(), text).with_metadata(metadata);
+        }
+        let session = self.conversation.session.as_str();
+        let mut metadata = metadata;
+        metadata.insert("session".to_owned(), Value::from(session));
+        Document::new(format!("{first} {session}"), text).with_metadata(metadata)
+    }
+
+    /// Returns whether a document is of this session and of an epoch that was cleared.
+    fn is_cleared(&self, found: &Match, version: Version) -> bool {
+        let session = found.document.metadata.get("session");
+        let own = self.conversation.session.as_str();
+        let is_own = match session {
+            Some(Value::Text(session)) => &**session == own,
+            _ => true,
+        };
+        is_own && number(found, "epoch") != i64::try_from(version.epoch).ok()
     }
 
     fn show(&self, mut found: Vec<Match>) -> Result<Value, MemoryError> {
@@ -168,13 +216,13 @@ impl Memory for VectorStoreMemory {
         let mut found = match words(&self.conversation, context) {
             Some(input) => self
                 .store
-                .search(&input, self.k)
+                .search(&self.collection(), &input, self.k)
                 .await
                 .map_err(|error| MemoryError::Custom(error.into()))?,
             None => Vec::new(),
         };
-        // What was cleared elsewhere is forgotten, although the store still has it.
-        found.retain(|found| number(found, "epoch") == i64::try_from(version.epoch).ok());
+        // The store may still have turns of a conversation that was cleared elsewhere.
+        found.retain(|found| !self.is_cleared(found, version));
         Ok(self.conversation.loaded(self.show(found)?, version))
     }
 
@@ -193,6 +241,10 @@ impl Memory for VectorStoreMemory {
     async fn clear(&self) -> Result<(), MemoryError> {
         self.conversation.clear().await?;
         self.forget();
-        self.store.clear().await.map_err(|error| MemoryError::Custom(error.into()))
+        if self.shared.is_some() {
+            return Ok(());
+        }
+        let cleared = self.store.clear(&self.collection()).await;
+        cleared.map_err(|error| MemoryError::Custom(error.into()))
     }
 }

@@ -1,115 +1,172 @@
 //! The store: embeddings on one side, the file on the other.
 
-use std::{fmt, path::Path, sync::Arc};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use async_trait::async_trait;
-use conversant_core::{Document, Embeddings, Match, VectorStore, VectorStoreError};
+use conversant_core::{
+    Collection, Document, Embeddings, Match, VectorStore, VectorStoreError, unit_vectors,
+};
 
 use crate::{
-    table::{self, Entry, Length},
+    table::{self, Entry, Fit},
     vector,
     worker::{Worker, backend},
 };
 
-/// A collection of documents in a SQLite file, with their vectors.
+/// A vector store in a SQLite file.
 ///
-/// Collections of one file know nothing of each other: a memory's store is a collection of its own, and clearing it clears nothing
-/// else. All vectors of a collection are of one length; another embedding model needs another collection. Several processes may
-/// use one file. What was added is on the disk when `add` returns.
+/// - Collections are separate: a search finds nothing of another collection, and clearing one
+///   leaves the others as they are.
+/// - All vectors of a collection have the same length. Another embedding model needs another
+///   collection.
+/// - Any number of stores, in any number of processes on one machine, may have the same file open.
+/// - A document is on the disk when [`add`](VectorStore::add) returns. A call whose future is
+///   dropped adds all of its documents or none.
+/// - A search compares all vectors of the collection.
 ///
 /// # Examples
 ///
 /// See the [crate's page](crate).
 pub struct SqliteVectorStore<E> {
-    collection: Arc<str>,
+    path: PathBuf,
     embeddings: E,
     worker: Worker,
 }
 
-impl<E: Embeddings> SqliteVectorStore<E> {
-    /// Opens a collection in a file, and makes the file if it is not there. The model is asked for the documents' vectors.
-    ///
-    /// # Errors
-    /// [`VectorStoreError::Backend`], if the file can't be opened or is something else.
-    pub fn open(
-        file: impl AsRef<Path>,
-        collection: impl Into<Arc<str>>,
-        embeddings: E,
-    ) -> Result<Self, VectorStoreError> {
-        let connection = table::open(file.as_ref()).map_err(backend)?;
-        let worker = Worker::new(connection).map_err(backend)?;
-        Ok(Self { collection: collection.into(), embeddings, worker })
+/// Settings of a [`SqliteVectorStore`].
+///
+/// | setting | default |
+/// |---|---|
+/// | [`busy_timeout`](Self::busy_timeout) | 10 s |
+#[derive(Debug, Clone)]
+#[must_use = "a builder does nothing until it opens a file"]
+pub struct SqliteVectorStoreBuilder {
+    path: PathBuf,
+    busy_timeout: Duration,
+}
+
+impl SqliteVectorStoreBuilder {
+    /// Sets how long an operation waits for another process that holds the file. The default is
+    /// 10 seconds; the longest wait is 24 days.
+    pub const fn busy_timeout(mut self, time: Duration) -> Self {
+        self.busy_timeout = time;
+        self
     }
 
-    /// Returns the vectors of texts, as they are stored.
-    async fn vectors(&self, texts: &[String]) -> Result<Vec<Vec<u8>>, VectorStoreError> {
-        let vectors = self.embeddings.embed(texts).await?;
-        let (given, wanted) = (vectors.len(), texts.len());
-        if given != wanted {
-            return Err(backend(format!(
-                "the embedding model gave {given} vectors for {wanted} texts"
-            )));
-        }
-        Ok(vectors.iter().map(|vector| vector::to_bytes(vector)).collect())
+    /// Opens the file, or creates it if it does not exist. `embeddings` computes the vectors.
+    ///
+    /// # Errors
+    /// [`VectorStoreError::Backend`], if the file cannot be opened or is not a SQLite database.
+    pub fn open<E: Embeddings>(
+        self,
+        embeddings: E,
+    ) -> Result<SqliteVectorStore<E>, VectorStoreError> {
+        let connection = table::open(&self.path, self.busy_timeout).map_err(backend)?;
+        let worker = Worker::new(connection).map_err(backend)?;
+        Ok(SqliteVectorStore { path: self.path, embeddings, worker })
     }
 }
 
-/// Says that a vector has another length than the collection's.
-fn check(length: &Length, found: usize) -> Result<(), VectorStoreError> {
-    match *length {
-        Length::Fits => Ok(()),
-        Length::Other { expected } => Err(VectorStoreError::Dimension { expected, found }),
+impl SqliteVectorStore<()> {
+    /// Returns a builder for a store in the file `path`.
+    pub fn builder(path: impl AsRef<Path>) -> SqliteVectorStoreBuilder {
+        SqliteVectorStoreBuilder {
+            path: path.as_ref().to_owned(),
+            busy_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+impl<E: Embeddings> SqliteVectorStore<E> {
+    /// Opens the file `path` with the default settings, or creates it if it does not exist.
+    ///
+    /// # Errors
+    /// As [`SqliteVectorStoreBuilder::open`].
+    pub fn open(path: impl AsRef<Path>, embeddings: E) -> Result<Self, VectorStoreError> {
+        SqliteVectorStore::builder(path).open(embeddings)
+    }
+}
+
+impl<E> SqliteVectorStore<E> {
+    /// Finishes the operations that were started and closes the file. When it returns, the file can
+    /// be moved or removed. Operations that are started later fail.
+    ///
+    /// A store that is dropped closes its file too, but later, on its own thread.
+    pub async fn close(&self) {
+        self.worker.close().await;
+    }
+}
+
+/// Returns an error if vectors of `found` numbers do not fit the collection.
+fn check(fit: &Fit, found: usize) -> Result<(), VectorStoreError> {
+    match *fit {
+        Fit::Fits => Ok(()),
+        Fit::Differs { expected } => Err(VectorStoreError::Dimension { expected, found }),
     }
 }
 
 #[async_trait]
 impl<E: Embeddings> VectorStore for SqliteVectorStore<E> {
-    async fn add(&self, documents: &[Document]) -> Result<(), VectorStoreError> {
+    async fn add(
+        &self,
+        collection: &Collection,
+        documents: &[Document],
+    ) -> Result<(), VectorStoreError> {
         if documents.is_empty() {
             return Ok(());
         }
         let texts: Vec<_> = documents.iter().map(|document| document.text.clone()).collect();
-        let vectors = self.vectors(&texts).await?;
-        let found = vectors.iter().map(Vec::len).max().unwrap_or_default() / size_of::<f32>();
+        let vectors = unit_vectors(&self.embeddings, &texts).await?;
+        let found = vectors.first().map_or(0, Vec::len);
         let mut entries = Vec::with_capacity(documents.len());
         for (document, vector) in documents.iter().zip(vectors) {
             let metadata = serde_json::to_string(&document.metadata).map_err(backend)?;
+            let vector = vector::to_bytes(&vector);
             entries.push(Entry { document: document.clone(), metadata, vector });
         }
-        let collection = Arc::clone(&self.collection);
-        let add = move |connection: &mut _| table::add(connection, &collection, &entries);
+        let place = table::Place::of(collection)?;
+        let add = move |connection: &mut _| table::add(connection, &place, &entries);
         check(&self.worker.run(add).await?, found)
     }
 
-    async fn search(&self, text: &str, k: usize) -> Result<Vec<Match>, VectorStoreError> {
+    async fn search(
+        &self,
+        collection: &Collection,
+        text: &str,
+        k: usize,
+    ) -> Result<Vec<Match>, VectorStoreError> {
         if k == 0 {
             return Ok(Vec::new());
         }
-        let vector = self.vectors(&[text.to_owned()]).await?.pop().unwrap_or_default();
-        let found = vector.len() / size_of::<f32>();
-        let collection = Arc::clone(&self.collection);
+        let vectors = unit_vectors(&self.embeddings, &[text.to_owned()]).await?;
+        let vector = vectors.into_iter().next().unwrap_or_default();
+        let found = vector.len();
+        let vector = vector::to_bytes(&vector);
+        let place = table::Place::of(collection)?;
         let search = move |connection: &mut rusqlite::Connection| {
-            Ok(match table::length(connection, &collection, vector.len())? {
-                Length::Fits => Ok(table::search(connection, &collection, &vector, k)?),
-                other @ Length::Other { .. } => Err(other),
+            Ok(match table::fit(connection, &place, vector.len())? {
+                Fit::Fits => Ok(table::search(connection, &place, &vector, k)?),
+                other @ Fit::Differs { .. } => Err(other),
             })
         };
         match self.worker.run(search).await? {
             Ok(matches) => Ok(matches),
-            Err(length) => check(&length, found).map(|()| Vec::new()),
+            Err(fit) => check(&fit, found).map(|()| Vec::new()),
         }
     }
 
-    async fn clear(&self) -> Result<(), VectorStoreError> {
-        let collection = Arc::clone(&self.collection);
-        self.worker.run(move |connection| table::clear(connection, &collection)).await
+    async fn clear(&self, collection: &Collection) -> Result<(), VectorStoreError> {
+        let place = table::Place::of(collection)?;
+        self.worker.run(move |connection| table::clear(connection, &place)).await
     }
 }
 
 impl<E> fmt::Debug for SqliteVectorStore<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SqliteVectorStore")
-            .field("collection", &self.collection)
-            .finish_non_exhaustive()
+        f.debug_struct("SqliteVectorStore").field("path", &self.path).finish_non_exhaustive()
     }
 }

@@ -1,115 +1,150 @@
-//! The statements: every one that is run, each over bound values.
+//! The tables and the statements on them.
 
-use conversant_core::{Document, Match};
+use std::{path::Path, time::Duration};
+
+use conversant_core::{Collection, Document, Match, VectorStoreError};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 
-use crate::vector::{self, NEARNESS};
+use crate::{
+    vector::{self, SIMILARITY},
+    worker::backend,
+};
 
-/// How long a statement waits for another process.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
+/// Names of the tables, of this version: a later version gives its tables other names, so no
+/// version reads what it does not know. Files that were written before sessions had a table of their
+/// own have shared collections only.
+const SHARED: &str = "conversant_vectors_1";
+const SESSIONS: &str = "conversant_session_vectors_1";
 
-/// The tables of this version. A later version gives its tables other names, and so none reads what it does not know.
-const SCHEMA: &str = "
-    CREATE TABLE IF NOT EXISTS conversant_vectors_1 (
-        number INTEGER PRIMARY KEY,
-        collection TEXT NOT NULL,
-        id TEXT NOT NULL,
-        text TEXT NOT NULL,
-        metadata TEXT NOT NULL,
-        vector BLOB NOT NULL,
-        UNIQUE (collection, id)
-    ) STRICT;
-";
+/// The longest busy timeout that SQLite takes: an `int` of milliseconds.
+const MAX_BUSY_TIMEOUT: Duration = Duration::from_millis(i32::MAX as u64);
 
-/// A vector is as long as the others of its collection, or it is not.
-pub(crate) enum Length {
-    Fits,
-    Other { expected: usize },
+/// The rows of a collection.
+pub(crate) struct Place {
+    table: &'static str,
+    collection: String,
 }
 
-pub(crate) fn open(path: &std::path::Path) -> Result<Connection, rusqlite::Error> {
+impl Place {
+    pub(crate) fn of(collection: &Collection) -> Result<Self, VectorStoreError> {
+        let (table, collection) = match collection {
+            Collection::Session(session) => (SESSIONS, session.as_str()),
+            Collection::Shared(name) => (SHARED, &**name),
+            _ => return Err(backend("unknown kind of collection")),
+        };
+        Ok(Self { table, collection: collection.to_owned() })
+    }
+}
+
+/// Whether vectors of one length can be compared with those of a collection.
+pub(crate) enum Fit {
+    Fits,
+    Differs {
+        /// How many numbers a vector of the collection has.
+        expected: usize,
+    },
+}
+
+pub(crate) fn open(path: &Path, busy_timeout: Duration) -> Result<Connection, rusqlite::Error> {
     let connection = Connection::open(path)?;
-    connection.busy_timeout(PATIENCE)?;
+    connection.busy_timeout(busy_timeout.min(MAX_BUSY_TIMEOUT))?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
-    connection.execute_batch(SCHEMA)?;
+    for table in [SHARED, SESSIONS] {
+        connection.execute_batch(&format!(
+            "CREATE TABLE IF NOT EXISTS {table} (
+                number INTEGER PRIMARY KEY,
+                collection TEXT NOT NULL,
+                id TEXT NOT NULL,
+                text TEXT NOT NULL,
+                metadata TEXT NOT NULL,
+                vector BLOB NOT NULL,
+                UNIQUE (collection, id)
+            ) STRICT"
+        ))?;
+    }
     vector::install(&connection)?;
     Ok(connection)
 }
 
-/// Compares the length of a vector with that of a collection's.
-pub(crate) fn length(
+/// Compares the length of a vector, in bytes, with that of a collection's vectors.
+pub(crate) fn fit(
     connection: &Connection,
-    collection: &str,
+    place: &Place,
     bytes: usize,
-) -> Result<Length, rusqlite::Error> {
-    let sql = "SELECT length(vector) FROM conversant_vectors_1 WHERE collection = ?1 LIMIT 1";
-    let known: Option<usize> =
-        connection.prepare_cached(sql)?.query_row([collection], |row| row.get(0)).optional()?;
+) -> Result<Fit, rusqlite::Error> {
+    let sql = format!("SELECT length(vector) FROM {} WHERE collection = ?1 LIMIT 1", place.table);
+    let known: Option<usize> = connection
+        .prepare_cached(&sql)?
+        .query_row([&place.collection], |row| row.get(0))
+        .optional()?;
     Ok(match known {
-        Some(known) if known != bytes => Length::Other { expected: known / size_of::<f32>() },
-        _ => Length::Fits,
+        Some(known) if known != bytes => Fit::Differs { expected: known / size_of::<f32>() },
+        _ => Fit::Fits,
     })
 }
 
-/// A document with its vector and its metadata as they are stored.
+/// A document with its vector and its metadata in their stored form.
 pub(crate) struct Entry {
     pub(crate) document: Document,
     pub(crate) metadata: String,
     pub(crate) vector: Vec<u8>,
 }
 
-/// Adds documents, all or none.
+/// Adds all documents, or none if their vectors do not fit.
 pub(crate) fn add(
     connection: &mut Connection,
-    collection: &str,
+    place: &Place,
     entries: &[Entry],
-) -> Result<Length, rusqlite::Error> {
+) -> Result<Fit, rusqlite::Error> {
+    let sql = format!(
+        "INSERT INTO {} (collection, id, text, metadata, vector) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT (collection, id) DO UPDATE
+         SET text = excluded.text, metadata = excluded.metadata, vector = excluded.vector",
+        place.table
+    );
     let transaction = Transaction::new(connection, TransactionBehavior::Immediate)?;
     for entry in entries {
-        let length = length(&transaction, collection, entry.vector.len())?;
-        if let Length::Other { .. } = length {
-            return Ok(length);
+        let fit = fit(&transaction, place, entry.vector.len())?;
+        if let Fit::Differs { .. } = fit {
+            return Ok(fit);
         }
-        let sql = "INSERT INTO conversant_vectors_1 (collection, id, text, metadata, vector)
-            VALUES (?1, ?2, ?3, ?4, ?5)
-            ON CONFLICT (collection, id) DO UPDATE
-            SET text = excluded.text, metadata = excluded.metadata, vector = excluded.vector";
         let Document { id, text, .. } = &entry.document;
-        let values = params![collection, id, text, entry.metadata, entry.vector];
-        transaction.prepare_cached(sql)?.execute(values)?;
+        let values = params![place.collection, id, text, entry.metadata, entry.vector];
+        transaction.prepare_cached(&sql)?.execute(values)?;
     }
     transaction.commit()?;
-    Ok(Length::Fits)
+    Ok(Fit::Fits)
 }
 
-/// Returns the nearest documents; of two that are as near, the one that was added first.
+/// Returns the most similar documents. Of two that are equally similar, the one added first wins.
 pub(crate) fn search(
     connection: &Connection,
-    collection: &str,
+    place: &Place,
     vector: &[u8],
     k: usize,
 ) -> Result<Vec<Match>, rusqlite::Error> {
     let sql = format!(
-        "SELECT id, text, metadata, {NEARNESS}(vector, ?2) AS nearness FROM conversant_vectors_1
-         WHERE collection = ?1 ORDER BY nearness DESC, number LIMIT ?3"
+        "SELECT id, text, metadata, {SIMILARITY}(vector, ?2) AS similarity FROM {}
+         WHERE collection = ?1 ORDER BY similarity DESC, number LIMIT ?3",
+        place.table
     );
     let k = i64::try_from(k).unwrap_or(i64::MAX);
     let mut statement = connection.prepare_cached(&sql)?;
-    statement.query_map(params![collection, vector, k], found)?.collect()
+    statement.query_map(params![place.collection, vector, k], read_match)?.collect()
 }
 
-fn found(row: &Row<'_>) -> Result<Match, rusqlite::Error> {
+fn read_match(row: &Row<'_>) -> Result<Match, rusqlite::Error> {
     let metadata: String = row.get(2)?;
     let metadata = serde_json::from_str(&metadata).map_err(|error| {
         rusqlite::Error::FromSqlConversionFailure(2, rusqlite::types::Type::Text, error.into())
     })?;
     let text: String = row.get(1)?;
     let document = Document::new(row.get::<_, String>(0)?, text).with_metadata(metadata);
-    let nearness: f64 = row.get(3)?;
-    Ok(Match::new(document, nearness as f32))
+    let similarity: f64 = row.get(3)?;
+    Ok(Match::new(document, similarity as f32))
 }
 
-pub(crate) fn clear(connection: &Connection, collection: &str) -> Result<(), rusqlite::Error> {
-    let sql = "DELETE FROM conversant_vectors_1 WHERE collection = ?1";
-    connection.prepare_cached(sql)?.execute([collection]).map(|_| ())
+pub(crate) fn clear(connection: &Connection, place: &Place) -> Result<(), rusqlite::Error> {
+    let sql = format!("DELETE FROM {} WHERE collection = ?1", place.table);
+    connection.prepare_cached(&sql)?.execute([&place.collection]).map(drop)
 }

@@ -1,21 +1,19 @@
-//! Vectors as SQLite keeps them, and the function that compares two.
+//! The stored form of a vector, and the SQL function that compares two.
 
 use rusqlite::{Connection, Error, functions::FunctionFlags};
 
-/// The name that SQLite knows the comparison by.
-pub(crate) const NEARNESS: &str = "conversant_nearness";
+/// The name of the SQL function: 1 for vectors of the same direction, 0 for unrelated ones.
+pub(crate) const SIMILARITY: &str = "conversant_similarity";
 
-/// Writes a vector, made 1 long unless it is 0: as numbers of 4 bytes, the least significant first.
+/// Encodes a vector as little-endian numbers of 4 bytes.
 pub(crate) fn to_bytes(vector: &[f32]) -> Vec<u8> {
-    let length = vector.iter().map(|number| number * number).sum::<f32>().sqrt();
-    let scale = if length > 0.0 { 1.0 / length } else { 1.0 };
-    vector.iter().flat_map(|number| (number * scale).to_le_bytes()).collect()
+    vector.iter().flat_map(|number| number.to_le_bytes()).collect()
 }
 
-/// Teaches a connection the comparison: 1 for vectors of the same direction, 0 for unrelated ones.
+/// Adds the SQL function to a connection.
 pub(crate) fn install(connection: &Connection) -> Result<(), Error> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
-    connection.create_scalar_function(NEARNESS, 2, flags, |arguments| {
+    connection.create_scalar_function(SIMILARITY, 2, flags, |arguments| {
         let side = |index| {
             let blob = arguments.get_raw(index).as_blob();
             blob.map_err(|error| Error::UserFunctionError(error.into()))

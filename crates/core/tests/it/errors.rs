@@ -194,6 +194,7 @@ fn memory_errors() {
             Box::new(Warning::new("the summary was not written", cause())),
             Box::new(Warning::new("the summary was not written", None)),
             Box::new(VectorStoreError::from(ModelError::Cancelled)),
+            Box::new(VectorStoreError::InvalidVectors { reason: "0 vectors for 1 texts".into() }),
             Box::new(VectorStoreError::Dimension { expected: 3, found: 2 }),
             Box::new(VectorStoreError::Backend { source: cause() }),
         ],

@@ -3,12 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use conversant_core::{
-    CallOptions, ChatHistory, ChatModel, ChatRequest, CompletionModel, CompletionRequest, Document,
-    Embeddings, Event, Expect, HistoryError, LanguageModel, Lease, LoadContext, Loaded, Match,
-    Memory, MemoryError, Message, Messages, ModelError, Note, Observer, OutputParser, ParseError,
-    Prompt, PromptError, PromptValue, Range, Reply, ReplyStream, Saved, SessionId, Slice, Slot,
-    Ticket, TokenCounter, Turn, TurnId, TurnKeys, Value, Variables, VectorStore, VectorStoreError,
-    Version, Warning, async_trait, vars,
+    CallOptions, ChatHistory, ChatModel, ChatRequest, Collection, CompletionModel,
+    CompletionRequest, Document, Embeddings, Event, Expect, HistoryError, LanguageModel, Lease,
+    LoadContext, Loaded, Match, Memory, MemoryError, Message, Messages, ModelError, Note, Observer,
+    OutputParser, ParseError, Prompt, PromptError, PromptValue, Range, Reply, ReplyStream, Saved,
+    SessionId, Slice, Slot, Ticket, TokenCounter, Turn, TurnId, TurnKeys, Value, Variables,
+    VectorStore, VectorStoreError, Version, Warning, async_trait, unit_vectors, vars,
 };
 
 /// Implements every seam, every method in its own way, so that a call which is not forwarded shows.
@@ -167,21 +167,27 @@ impl Prompt for All {
 
 #[async_trait]
 impl VectorStore for All {
-    async fn add(&self, _: &[Document]) -> Result<(), VectorStoreError> {
+    async fn add(&self, _: &Collection, _: &[Document]) -> Result<(), VectorStoreError> {
         Err(VectorStoreError::Dimension { expected: 1, found: 2 })
     }
-    async fn search(&self, text: &str, _: usize) -> Result<Vec<Match>, VectorStoreError> {
+    async fn search(
+        &self,
+        _: &Collection,
+        text: &str,
+        _: usize,
+    ) -> Result<Vec<Match>, VectorStoreError> {
         Ok(vec![Match::new(Document::new("1", text), 1.0)])
     }
-    async fn clear(&self) -> Result<(), VectorStoreError> {
+    async fn clear(&self, _: &Collection) -> Result<(), VectorStoreError> {
         Ok(())
     }
 }
 
 async fn vector_store(store: impl VectorStore) {
-    assert!(store.add(&[]).await.is_err());
-    assert_eq!(store.search("x", 1).await.unwrap()[0].document.text, "x");
-    store.clear().await.unwrap();
+    let shared = Collection::shared("examples");
+    assert!(store.add(&shared, &[]).await.is_err());
+    assert_eq!(store.search(&shared, "x", 1).await.unwrap()[0].document.text, "x");
+    store.clear(&shared).await.unwrap();
 }
 
 #[async_trait]
@@ -336,13 +342,18 @@ async fn the_other_seams_are_dyn_safe() {
     struct Store;
     #[async_trait]
     impl VectorStore for Store {
-        async fn add(&self, _: &[Document]) -> Result<(), VectorStoreError> {
+        async fn add(&self, _: &Collection, _: &[Document]) -> Result<(), VectorStoreError> {
             Ok(())
         }
-        async fn search(&self, text: &str, _: usize) -> Result<Vec<Match>, VectorStoreError> {
+        async fn search(
+            &self,
+            _: &Collection,
+            text: &str,
+            _: usize,
+        ) -> Result<Vec<Match>, VectorStoreError> {
             Ok(vec![Match::new(Document::new("1", text).with_metadata(vars! { "n" => 1 }), 1.0)])
         }
-        async fn clear(&self) -> Result<(), VectorStoreError> {
+        async fn clear(&self, _: &Collection) -> Result<(), VectorStoreError> {
             Ok(())
         }
     }
@@ -359,13 +370,14 @@ async fn the_other_seams_are_dyn_safe() {
     }
 
     let store: Box<dyn VectorStore> = Box::new(Store);
-    store.add(&[Document::new("1", "x")]).await.unwrap();
-    let found = store.search("x", 1).await.unwrap();
+    let own = Collection::from(SessionId::new("user-7").unwrap());
+    store.add(&own, &[Document::new("1", "x")]).await.unwrap();
+    let found = store.search(&own, "x", 1).await.unwrap();
     assert_eq!((found[0].document.text.as_str(), found[0].score), ("x", 1.0));
     let json = serde_json::to_string(&found[0].document).unwrap();
     assert_eq!(json, r#"{"id":"1","text":"x","metadata":{"n":1}}"#);
     assert_eq!(serde_json::from_str::<Document>(&json).unwrap(), found[0].document);
-    store.clear().await.unwrap();
+    store.clear(&own).await.unwrap();
     let embeddings: Arc<dyn Embeddings> = Arc::new(Zeros);
     assert_eq!(embeddings.embed(&["a".into(), "b".into()]).await.unwrap().len(), 2);
     let observer: Arc<dyn Observer> = Arc::new(Nobody);
@@ -379,4 +391,34 @@ fn tickets() {
     assert_eq!((ticket.version(), ticket.state::<u32>()), (Some(Version::new(0, 2)), Some(&7)));
     assert_eq!(ticket.state::<u64>(), None);
     assert_eq!(Ticket::default().version(), None);
+}
+
+#[tokio::test]
+async fn vectors_that_cannot_be_compared_are_refused() {
+    struct Fixed(Vec<Vec<f32>>);
+    #[async_trait]
+    impl Embeddings for Fixed {
+        async fn embed(&self, _: &[String]) -> Result<Vec<Vec<f32>>, ModelError> {
+            Ok(self.0.clone())
+        }
+    }
+    let cases: [(&str, Vec<Vec<f32>>); 9] = [
+        ("fine", vec![vec![3.0, 4.0], vec![0.0, 0.0]]),
+        ("very long and very short", vec![vec![3e38, 0.0], vec![0.0, 1e-38]]),
+        ("none", vec![]),
+        ("too few", vec![vec![1.0]]),
+        ("too many", vec![vec![1.0]; 3]),
+        ("empty", vec![vec![], vec![]]),
+        ("two lengths", vec![vec![1.0, 0.0], vec![1.0]]),
+        ("not a number", vec![vec![1.0, 0.0], vec![f32::NAN, 1.0]]),
+        ("infinite", vec![vec![1.0, f32::NEG_INFINITY], vec![1.0, 0.0]]),
+    ];
+    let mut seen = String::new();
+    for (name, vectors) in cases {
+        match unit_vectors(&Fixed(vectors), &["a".into(), "b".into()]).await {
+            Ok(vectors) => seen.push_str(&format!("{name}: {vectors:?}\n")),
+            Err(error) => seen.push_str(&format!("{name}: {error}\n")),
+        }
+    }
+    insta::assert_snapshot!(seen);
 }

@@ -3,11 +3,11 @@
 use std::sync::{Arc, Mutex};
 
 use conversant_core::{
-    ChatHistory as _, Document, Embeddings, LanguageModel, LoadContext, Memory, ModelError,
-    PromptError, Slot, Ticket, Variables, VectorStore, VectorStoreError, async_trait, vars,
+    ChatHistory as _, Collection, Document, Embeddings, LanguageModel, LoadContext, Memory,
+    ModelError, PromptError, Slot, Ticket, Variables, VectorStore, async_trait, vars,
 };
 use conversant_memory::{
-    EntityMemory, InMemoryVectorStore, KnowledgeGraphMemory, VectorStoreMemory,
+    EntityMemory, InMemoryHistory, InMemoryVectorStore, KnowledgeGraphMemory, VectorStoreMemory,
 };
 use conversant_prompts::PromptTemplate;
 use conversant_testkit::{Line, ScriptedCompletion, block_on};
@@ -291,17 +291,18 @@ fn an_in_memory_vector_store() {
     block_on(async {
         let topics = Topics::default();
         let store = InMemoryVectorStore::new(topics.clone());
-        assert!(store.search("pizza", 3).await.unwrap().is_empty());
-        store.add(&[]).await.unwrap();
+        let own = Collection::from(session("s"));
+        assert!(store.search(&own, "pizza", 3).await.unwrap().is_empty());
+        store.add(&own, &[]).await.unwrap();
         let documents =
             [("1", "pizza"), ("2", "chess"), ("3", "pizza pizza chess"), ("4", "nothing")];
         let documents = documents.map(|(id, text)| Document::new(id, text));
-        store.add(&documents).await.unwrap();
+        store.add(&own, &documents).await.unwrap();
 
         let found = |text: &'static str, k| {
-            let store = &store;
+            let (store, own) = (&store, &own);
             async move {
-                let found = store.search(text, k).await.unwrap();
+                let found = store.search(own, text, k).await.unwrap();
                 found.into_iter().map(|found| (found.document.id, found.score)).collect::<Vec<_>>()
             }
         };
@@ -315,29 +316,23 @@ fn an_in_memory_vector_store() {
         assert_eq!(found("nothing to find", 4).await.len(), 4);
 
         // Adding under an id that is there replaces.
-        store.add(&[Document::new("1", "chess")]).await.unwrap();
+        store.add(&own, &[Document::new("1", "chess")]).await.unwrap();
         assert_eq!(found("pizza", 1).await[0].0, "3");
 
         // All or none.
         for (fault, told) in [
             ("fail", "the embedding model failed"),
-            ("short", "cannot reach the vector store"),
-            ("long", "cannot use a vector of 4 numbers; the store holds vectors of 3"),
+            ("short", "cannot use the embedding model's vectors: 0 vectors for 1 texts"),
+            ("long", "cannot use a vector of 4 numbers; the collection holds vectors of 3"),
         ] {
             topics.0.lock().unwrap().push(fault);
-            let error = store.add(&[Document::new("5", "rain")]).await.unwrap_err();
+            let error = store.add(&own, &[Document::new("5", "rain")]).await.unwrap_err();
             assert_eq!(error.to_string(), told);
             topics.0.lock().unwrap().push(fault);
-            assert_eq!(store.search("rain", 1).await.unwrap_err().to_string(), told);
+            assert_eq!(store.search(&own, "rain", 1).await.unwrap_err().to_string(), told);
         }
-        let error = {
-            topics.0.lock().unwrap().push("short");
-            store.search("rain", 1).await.unwrap_err()
-        };
-        let VectorStoreError::Backend { source } = error else { panic!("{error}") };
-        assert_eq!(source.to_string(), "the embedding model gave 0 vectors for 1 texts");
         insta::assert_snapshot!(format!("{store:?}"), @"InMemoryVectorStore { documents: 4, .. }");
-        store.clear().await.unwrap();
+        store.clear(&own).await.unwrap();
         assert!(found("pizza", 9).await.is_empty());
     });
 }
@@ -387,6 +382,40 @@ fn the_turns_nearest_to_the_words() {
         assert_eq!(loaded, vars! { "history" => "Human: new pizza\nAI: ok" });
         first.clear().await.unwrap();
         insta::assert_snapshot!(format!("{store:?}"), @"InMemoryVectorStore { documents: 0, .. }");
+    });
+}
+
+#[test]
+fn sessions_do_not_find_each_other_s_words_unless_they_share_them() {
+    block_on(async {
+        let store = Arc::new(InMemoryVectorStore::new(Topics::default()));
+        let history = InMemoryHistory::new();
+        let memory = |name: &str| {
+            VectorStoreMemory::new(Arc::clone(&store)).with_history(history.clone(), session(name))
+        };
+        let inputs = vars! { "input" => "pizza?" };
+        let shown = async |memory: &VectorStoreMemory| {
+            let loaded = memory.load(LoadContext::new(&inputs)).await.unwrap();
+            loaded.variables.get("history").unwrap().to_text().into_owned()
+        };
+        call(&memory("ada"), "my pizza is secret").await;
+        assert_eq!(shown(&memory("bob")).await, "");
+        assert_eq!(shown(&memory("ada")).await, "Human: my pizza is secret\nAI: ok");
+
+        // Shared, turns at the same place of two sessions are two documents.
+        let shared = |name: &str| memory(name).with_shared_collection("team").with_k(9);
+        call(&shared("ada"), "pizza on Monday").await;
+        call(&shared("bob"), "pizza on Friday").await;
+        let of_all = shown(&shared("bob")).await;
+        for words in ["my pizza is secret", "on Monday", "on Friday"] {
+            assert!(of_all.contains(words), "{of_all}");
+        }
+        // What was cleared is not shown to the session whose it was.
+        shared("bob").clear().await.unwrap();
+        let of_all = shown(&shared("bob")).await;
+        assert!(of_all.contains("Monday") && !of_all.contains("Friday"), "{of_all}");
+        // Nor is the shared collection a session's of the same name.
+        assert_eq!(shown(&memory("team")).await, "");
     });
 }
 

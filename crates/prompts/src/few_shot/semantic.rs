@@ -1,6 +1,6 @@
 //! Choosing examples by meaning, with a vector store.
 
-use conversant_core::{Document, Value, Variables, VectorStore, VectorStoreError};
+use conversant_core::{Collection, Document, Value, Variables, VectorStore, VectorStoreError};
 
 use super::Example;
 
@@ -24,15 +24,25 @@ use super::Example;
 #[derive(Debug, Clone)]
 pub struct SemanticSelector<V> {
     store: V,
+    collection: Collection,
     k: usize,
     keys: Option<Vec<String>>,
 }
 
 impl<V: VectorStore> SemanticSelector<V> {
-    /// Creates a selector of at most `k` examples over a store that holds them.
+    /// Creates a selector of at most `k` examples over a store that holds them, in the collection
+    /// that is shared as `examples`.
     #[must_use]
     pub fn new(store: V, k: usize) -> Self {
-        Self { store, k, keys: None }
+        Self { store, collection: Collection::shared("examples"), k, keys: None }
+    }
+
+    /// Sets the collection that holds the examples. The default is the shared collection
+    /// `examples`.
+    #[must_use]
+    pub fn with_collection(mut self, collection: impl Into<Collection>) -> Self {
+        self.collection = collection.into();
+        self
     }
 
     /// Compares only these variables, of examples and of calls.
@@ -55,7 +65,7 @@ impl<V: VectorStore> SemanticSelector<V> {
                 Document::new(text.clone(), text).with_metadata(example.clone())
             })
             .collect();
-        self.store.add(&documents).await
+        self.store.add(&self.collection, &documents).await
     }
 
     /// Returns the examples that are nearest to a call with these variables, nearest first.
@@ -64,7 +74,7 @@ impl<V: VectorStore> SemanticSelector<V> {
     ///
     /// [`VectorStoreError`], if the store fails.
     pub async fn select(&self, variables: &Variables) -> Result<Vec<Example>, VectorStoreError> {
-        let found = self.store.search(&self.text(variables), self.k).await?;
+        let found = self.store.search(&self.collection, &self.text(variables), self.k).await?;
         Ok(found.into_iter().map(|found| found.document.metadata).collect())
     }
 

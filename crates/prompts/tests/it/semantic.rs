@@ -7,7 +7,9 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use conversant_core::{Document, Match, Prompt, VectorStore, VectorStoreError, async_trait, vars};
+use conversant_core::{
+    Collection, Document, Match, Prompt, VectorStore, VectorStoreError, async_trait, vars,
+};
 use conversant_prompts::{Example, FewShotPromptTemplate, PromptTemplate, SemanticSelector};
 
 /// Finds the documents that share most words with a text.
@@ -16,7 +18,7 @@ struct SharedWords(Mutex<Vec<Document>>);
 
 #[async_trait]
 impl VectorStore for SharedWords {
-    async fn add(&self, documents: &[Document]) -> Result<(), VectorStoreError> {
+    async fn add(&self, _: &Collection, documents: &[Document]) -> Result<(), VectorStoreError> {
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for document in documents {
             held.retain(|known| known.id != document.id);
@@ -25,7 +27,12 @@ impl VectorStore for SharedWords {
         Ok(())
     }
 
-    async fn search(&self, text: &str, k: usize) -> Result<Vec<Match>, VectorStoreError> {
+    async fn search(
+        &self,
+        _: &Collection,
+        text: &str,
+        k: usize,
+    ) -> Result<Vec<Match>, VectorStoreError> {
         let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let shared = |document: &Document| {
             document.text.split(' ').filter(|word| text.split(' ').any(|w| w == *word)).count()
@@ -35,7 +42,7 @@ impl VectorStore for SharedWords {
         Ok(found.into_iter().take(k).map(|(_, d)| Match::new(d.clone(), 1.0)).collect())
     }
 
-    async fn clear(&self) -> Result<(), VectorStoreError> {
+    async fn clear(&self, _: &Collection) -> Result<(), VectorStoreError> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
         Ok(())
     }

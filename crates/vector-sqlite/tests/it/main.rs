@@ -4,11 +4,12 @@
 use std::{
     error::Error,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use conversant_core::{
-    Document, Embeddings, LoadContext, Memory, ModelError, Ticket, Turn, VectorStore,
-    VectorStoreError, async_trait, vars,
+    Collection, Document, Embeddings, LoadContext, Memory, ModelError, SessionId, Ticket, Turn,
+    VectorStore, VectorStoreError, async_trait, vars,
 };
 use conversant_memory::{InMemoryHistory, InMemoryVectorStore, VectorStoreMemory};
 use conversant_testkit::{block_on, poll_then_drop};
@@ -32,6 +33,7 @@ impl Embeddings for Topics {
         match self.0.lock().unwrap().take() {
             Some("fail") => Err(ModelError::custom("it fails", true, None)),
             Some("none") => Ok(Vec::new()),
+            Some("NaN") => Ok(vec![vec![f32::NAN; 3]; texts.len()]),
             Some("long") => Ok(vec![vec![1.0; 4]; texts.len()]),
             // All but the last are as they should be.
             Some("last is long") => {
@@ -49,8 +51,21 @@ fn documents() -> [Document; 4] {
     texts.map(|(id, text)| Document::new(id, text).with_metadata(vars! { "n" => 1, "t" => "é" }))
 }
 
+fn own() -> Collection {
+    SessionId::new("s").unwrap().into()
+}
+
 async fn ids(store: &dyn VectorStore, text: &str, k: usize) -> Vec<String> {
-    let found = store.search(text, k).await.unwrap();
+    ids_in(&own(), store, text, k).await
+}
+
+async fn ids_in(
+    collection: &Collection,
+    store: &dyn VectorStore,
+    text: &str,
+    k: usize,
+) -> Vec<String> {
+    let found = store.search(collection, text, k).await.unwrap();
     found.into_iter().map(|found| found.document.id).collect()
 }
 
@@ -60,18 +75,19 @@ fn a_search_finds_what_the_store_in_memory_finds() {
     let folder = tempfile::tempdir().unwrap();
     block_on(async {
         let memory = InMemoryVectorStore::new(Topics::default());
-        let file =
-            SqliteVectorStore::open(folder.path().join("v.db"), "s", Topics::default()).unwrap();
-        assert!(file.search("pizza", 3).await.unwrap().is_empty());
+        let file = SqliteVectorStore::open(folder.path().join("v.db"), Topics::default()).unwrap();
+        assert!(file.search(&own(), "pizza", 3).await.unwrap().is_empty());
         for store in [&memory as &dyn VectorStore, &file] {
-            store.add(&[]).await.unwrap();
-            store.add(&documents()).await.unwrap();
-            store.add(&[Document::new("2", "chess chess rain")]).await.unwrap();
+            store.add(&own(), &[]).await.unwrap();
+            store.add(&own(), &documents()).await.unwrap();
+            store.add(&own(), &[Document::new("2", "chess chess rain")]).await.unwrap();
         }
         for text in ["pizza", "chess", "rain", "pizza and chess", "nothing", ""] {
             for k in [0, 1, 2, 9, usize::MAX] {
-                let (one, other) =
-                    (memory.search(text, k).await.unwrap(), file.search(text, k).await.unwrap());
+                let (one, other) = (
+                    memory.search(&own(), text, k).await.unwrap(),
+                    file.search(&own(), text, k).await.unwrap(),
+                );
                 assert_eq!(one.len(), other.len(), "{text} {k}");
                 for (one, other) in one.iter().zip(&other) {
                     assert_eq!(one.document, other.document, "{text} {k}");
@@ -85,24 +101,90 @@ fn a_search_finds_what_the_store_in_memory_finds() {
 #[test]
 fn documents_outlive_the_store() {
     let folder = tempfile::tempdir().unwrap();
-    let open = |collection: &str| {
-        SqliteVectorStore::open(folder.path().join("v.db"), collection, Topics::default()).unwrap()
-    };
+    let file = folder.path().join("v.db");
+    let open = || SqliteVectorStore::open(&file, Topics::default()).unwrap();
     block_on(async {
-        let store = open("one");
-        store.add(&documents()).await.unwrap();
+        let store = open();
+        store.add(&own(), &documents()).await.unwrap();
         drop(store);
-        let store = open("one");
-        let found = store.search("pizza", 1).await.unwrap();
+        let store = open();
+        let found = store.search(&own(), "pizza", 1).await.unwrap();
         assert_eq!(found[0].document, documents()[0]);
 
-        // Another collection of the file knows nothing of it.
-        let other = open("other ' é");
-        assert!(ids(&other, "pizza", 9).await.is_empty());
-        other.add(&[Document::new("1", "rain")]).await.unwrap();
-        other.clear().await.unwrap();
-        assert!(ids(&other, "rain", 9).await.is_empty());
+        // Other collections of the file have none of it, not even a shared one of the same name.
+        let session = |name| Collection::from(SessionId::new(name).unwrap());
+        for other in [session("other ' \u{e9}"), Collection::shared("s"), Collection::shared("")] {
+            assert!(ids_in(&other, &store, "pizza", 9).await.is_empty());
+            store.add(&other, &[Document::new("1", "rain")]).await.unwrap();
+            assert_eq!(ids_in(&other, &store, "rain", 9).await, ["1"]);
+            store.clear(&other).await.unwrap();
+            assert!(ids_in(&other, &store, "rain", 9).await.is_empty());
+        }
         assert_eq!(ids(&store, "pizza", 9).await, ["1", "3", "2", "4"]);
+    });
+}
+
+/// A file that was written when a store had one collection, which the program named.
+#[test]
+fn files_without_session_collections_are_read_as_shared_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("v.db");
+    rusqlite::Connection::open(&file)
+        .unwrap()
+        .execute_batch(include_str!("version_1.sql"))
+        .unwrap();
+    block_on(async {
+        let store = SqliteVectorStore::open(&file, Topics::default()).unwrap();
+        let collection = Collection::shared("user-7");
+        let found = store.search(&collection, "chess", 9).await.unwrap();
+        let texts: Vec<_> = found.iter().map(|found| found.document.text.as_str()).collect();
+        assert_eq!(texts, ["chess", "pizza"]);
+        assert_eq!(found[0].document.metadata, vars! { "n" => 1 });
+        store.add(&collection, &[Document::new("1", "rain")]).await.unwrap();
+        assert_eq!(ids_in(&collection, &store, "rain", 1).await, ["1"]);
+    });
+}
+
+#[test]
+fn a_store_that_was_closed_has_let_go_of_its_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("v.db");
+    block_on(async {
+        for _ in 0..3 {
+            let store = SqliteVectorStore::open(&file, Topics::default()).unwrap();
+            assert!(ids(&store, "pizza", 9).await.is_empty());
+            store.add(&own(), &documents()).await.unwrap();
+            store.close().await;
+            let names: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+            assert_eq!(names.len(), 1, "{names:?}");
+            std::fs::remove_file(&file).unwrap();
+            let error = store.clear(&own()).await.unwrap_err();
+            assert_eq!(error.source().unwrap().to_string(), "the store is closed");
+            store.close().await;
+        }
+    });
+}
+
+#[test]
+fn a_file_that_is_held_is_an_error_in_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("v.db");
+    block_on(async {
+        // No time and all the time there is are times.
+        SqliteVectorStore::builder(&file)
+            .busy_timeout(Duration::MAX)
+            .open(Topics::default())
+            .unwrap()
+            .close()
+            .await;
+        let hasty = SqliteVectorStore::builder(&file).busy_timeout(Duration::ZERO);
+        let store = hasty.open(Topics::default()).unwrap();
+        let other = rusqlite::Connection::open(&file).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let error = store.add(&own(), &documents()).await.unwrap_err();
+        assert_eq!(error.source().unwrap().to_string(), "database is locked");
+        other.execute_batch("COMMIT").unwrap();
+        store.add(&own(), &documents()).await.unwrap();
     });
 }
 
@@ -112,27 +194,26 @@ fn all_or_none() {
     block_on(async {
         let topics = Topics::default();
         let file = folder.path().join("v.db");
-        let store = SqliteVectorStore::open(file, "s", topics.clone()).unwrap();
-        store.add(&documents()).await.unwrap();
+        let store = SqliteVectorStore::open(file, topics.clone()).unwrap();
+        store.add(&own(), &documents()).await.unwrap();
         let more =
             [Document::new("1", "rain"), Document::new("5", "rain"), Document::new("6", "rain")];
-        for (fault, told) in [
-            ("fail", "the embedding model failed"),
-            ("none", "cannot reach the vector store"),
-            ("long", "cannot use a vector of 4 numbers; the store holds vectors of 3"),
-            ("last is long", "cannot use a vector of 4 numbers; the store holds vectors of 3"),
+        let other_length = "cannot use a vector of 4 numbers; the collection holds vectors of 3";
+        let invalid = "cannot use the embedding model's vectors: ";
+        for (fault, add, search) in [
+            ("fail", "the embedding model failed", "the embedding model failed"),
+            ("none", "0 vectors for 3 texts", "0 vectors for 1 texts"),
+            ("long", other_length, other_length),
+            ("last is long", "vector 2 has 4 numbers, vector 0 has 3", other_length),
+            ("NaN", "number 0 of vector 0 is not finite", "number 0 of vector 0 is not finite"),
         ] {
+            let shown = |error: VectorStoreError| error.to_string().replace(invalid, "");
             topics.next(fault);
-            assert_eq!(store.add(&more).await.unwrap_err().to_string(), told);
+            assert_eq!(shown(store.add(&own(), &more).await.unwrap_err()), add);
             topics.next(fault);
-            assert_eq!(store.search("rain", 1).await.unwrap_err().to_string(), told);
+            assert_eq!(shown(store.search(&own(), "rain", 1).await.unwrap_err()), search);
             assert_eq!(ids(&store, "pizza", 9).await, ["1", "3", "2", "4"]);
         }
-        topics.next("none");
-        let VectorStoreError::Backend { source } = store.search("x", 1).await.unwrap_err() else {
-            panic!()
-        };
-        assert_eq!(source.to_string(), "the embedding model gave 0 vectors for 1 texts");
     });
 }
 
@@ -147,7 +228,7 @@ fn what_is_no_store_is_not_opened() {
     .unwrap();
     let before = std::fs::read(&file).unwrap();
     for path in [file.clone(), folder.path().to_owned(), folder.path().join("no/such/folder.db")] {
-        let error = SqliteVectorStore::open(path, "s", Topics::default()).unwrap_err();
+        let error = SqliteVectorStore::open(path, Topics::default()).unwrap_err();
         assert_eq!(error.to_string(), "cannot reach the vector store");
         assert!(error.source().is_some());
     }
@@ -160,9 +241,9 @@ fn a_call_that_is_given_up() {
     let folder = tempfile::tempdir().unwrap();
     block_on(async {
         let file = folder.path().join("v.db");
-        let store = SqliteVectorStore::open(&file, "s", Topics::default()).unwrap();
+        let store = SqliteVectorStore::open(&file, Topics::default()).unwrap();
         for polls in [0, 1] {
-            let _ = poll_then_drop(store.add(&documents()), polls).await;
+            let _ = poll_then_drop(store.add(&own(), &documents()), polls).await;
             let count = ids(&store, "pizza", 9).await.len();
             assert_eq!(count, if polls == 0 { 0 } else { 4 });
         }
@@ -177,10 +258,10 @@ fn two_writers_of_one_file() {
         .map(|writer| {
             let file = file.clone();
             std::thread::spawn(move || {
-                let store = SqliteVectorStore::open(file, "s", Topics::default()).unwrap();
+                let store = SqliteVectorStore::open(file, Topics::default()).unwrap();
                 for number in 0..25 {
                     let document = Document::new(format!("{writer}-{number}"), "pizza");
-                    block_on(store.add(&[document])).unwrap();
+                    block_on(store.add(&own(), &[document])).unwrap();
                 }
             })
         })
@@ -188,7 +269,7 @@ fn two_writers_of_one_file() {
     for thread in threads {
         thread.join().unwrap();
     }
-    let store = SqliteVectorStore::open(file, "s", Topics::default()).unwrap();
+    let store = SqliteVectorStore::open(file, Topics::default()).unwrap();
     assert_eq!(block_on(ids(&store, "pizza", 1000)).len(), 100);
 }
 
@@ -200,8 +281,8 @@ fn a_memory_over_it() {
         let history = InMemoryHistory::new();
         let memory = || {
             let file = folder.path().join("v.db");
-            let store = SqliteVectorStore::open(file, "s", Topics::default()).unwrap();
-            let session = conversant_core::SessionId::new("s").unwrap();
+            let store = SqliteVectorStore::open(file, Topics::default()).unwrap();
+            let session = SessionId::new("s").unwrap();
             VectorStoreMemory::new(store).with_k(1).with_history(history.clone(), session)
         };
         let first = memory();
@@ -221,9 +302,9 @@ fn a_memory_over_it() {
 }
 
 #[test]
-fn debug_shows_the_collection() {
+fn debug_shows_the_path() {
     let folder = tempfile::tempdir().unwrap();
-    let store =
-        SqliteVectorStore::open(folder.path().join("v.db"), "s", Topics::default()).unwrap();
-    assert_eq!(format!("{store:?}"), "SqliteVectorStore { collection: \"s\", .. }");
+    let store = SqliteVectorStore::open(folder.path().join("v.db"), Topics::default()).unwrap();
+    let shown = format!("{store:?}");
+    assert!(shown.starts_with("SqliteVectorStore { path: ") && shown.contains("v.db"), "{shown}");
 }
