@@ -10,8 +10,8 @@
 //! | `/completions` | [`OpenAi`] | [`CompletionModel`](conversant_core::CompletionModel) |
 //! | `/embeddings` | [`OpenAiEmbeddings`] | [`Embeddings`](conversant_core::Embeddings) |
 //!
-//! Around any model, of one's own too: [`layer`]. The features: `tokens`
-//! counts tokens exactly. On by default are `reqwest`, which takes a client of one's own ([`OpenAiBuilder::http_client`]), and `gzip`, which
+//! `conversant-layers` has a cache, limits and a fallback for any model. The feature `tokens` counts
+//! tokens exactly. On by default are `reqwest`, which takes a client of one's own ([`OpenAiBuilder::http_client`]), and `gzip`, which
 //! reads answers that were compressed although nothing asked for it; without both, a dozen crates fewer are built.
 //!
 //! What you do not set is not sent. Keys appear in no error, log or `Debug`, go to the configured server only, and redirects
@@ -37,7 +37,6 @@
 //! ```
 
 mod http;
-pub mod layer;
 mod openai;
 pub mod tokens;
 pub mod wire;

@@ -13,7 +13,6 @@ mod connecting;
 mod endpoints;
 mod faults;
 mod fuzz;
-mod layers;
 mod recorded;
 mod requests;
 mod settings;

@@ -1,4 +1,5 @@
-//! The layers, around scripted models and by a clock that stands still until it is needed.
+//! The layers, around scripted models and with a paused clock.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,10 +7,10 @@ use conversant_core::{
     ApiError, CallOptions, ChatModel, ChatRequest, CompletionModel, CompletionRequest, Delta,
     FinishReason, Message, ModelError, Reply, StatusKind, TimeoutPhase, ToolDefinition,
 };
-use conversant_models::layer::{
+use conversant_layers::{
     CacheKey, Cached, ConcurrencyLimit, Fallback, MemoryCache, RateLimit, ReplyCache,
 };
-use conversant_testkit::{Gate, Line, ScriptedChat, ScriptedCompletion, suite};
+use conversant_testkit::{Gate, Line, ScriptedChat, ScriptedCompletion, block_on, suite};
 use tokio::time::Instant;
 
 fn ask(text: &str) -> ChatRequest {
@@ -56,6 +57,88 @@ async fn a_call_that_would_wait_too_long_takes_no_place() {
     }
     model.generate(&ask("hi")).await.unwrap();
     assert_eq!(start.elapsed().as_secs(), 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_that_gave_up_waiting_delay_no_other_call() {
+    let model = RateLimit::new(parrot(), 1, Duration::from_secs(10));
+    model.generate(&ask("hi")).await.unwrap();
+    let start = Instant::now();
+    let request = ask("hi");
+    let mut waiting: Vec<_> = (0..50).map(|_| model.generate(&request)).collect();
+    for call in &mut waiting {
+        let second = Duration::from_millis(20);
+        tokio::time::timeout(second, call).await.unwrap_err();
+    }
+    drop(waiting);
+    let limit = std::time::Instant::now() + Duration::from_secs(11);
+    let options = CallOptions::new().with_deadline(limit);
+    model.generate(&ask("hi").with_options(options)).await.unwrap();
+    assert_eq!(start.elapsed().as_secs(), 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn windows_and_deadlines_of_any_length_are_ordinary() {
+    let now = std::time::Instant::now();
+    let hour = now + Duration::from_secs(3600);
+    for (calls, window) in [(1, Duration::MAX), (2, Duration::MAX), (0, Duration::MAX)] {
+        let model = RateLimit::new(parrot(), calls, window);
+        for _ in 0..calls.max(1) {
+            model.generate(&ask("hi")).await.unwrap();
+        }
+        let options = CallOptions::new().with_deadline(hour);
+        model.generate(&ask("hi").with_options(options)).await.unwrap_err();
+        let patient = ask("hi");
+        let patient = model.generate(&patient);
+        tokio::time::timeout(Duration::from_secs(86_400 * 365), patient).await.unwrap_err();
+    }
+    for calls in [0, 1, u32::MAX] {
+        let model = RateLimit::new(parrot(), calls, Duration::ZERO);
+        for deadline in [now - Duration::from_secs(1), now, hour] {
+            let options = CallOptions::new().with_deadline(deadline);
+            model.generate(&ask("hi").with_options(options)).await.unwrap();
+        }
+    }
+    for calls in [0, usize::MAX] {
+        let model = ConcurrencyLimit::new(parrot(), calls);
+        model.generate(&ask("hi")).await.unwrap();
+    }
+    for capacity in [0, 1, usize::MAX] {
+        let model = Cached::new(parrot(), "", MemoryCache::new(capacity));
+        model.generate(&ask("hi")).await.unwrap();
+    }
+}
+
+#[test]
+fn a_wait_outside_of_a_runtime_is_an_error() {
+    let model = RateLimit::new(parrot(), 1, Duration::from_secs(60));
+    block_on(model.generate(&ask("hi"))).unwrap();
+    let error = block_on(model.generate(&ask("hi"))).unwrap_err();
+    assert!(matches!(error, ModelError::Config { .. }), "{error}");
+    let model = ConcurrencyLimit::new(parrot(), 1);
+    let stream = block_on(model.stream(&ask("hi"))).unwrap();
+    let soon = std::time::Instant::now() + Duration::from_secs(1);
+    let hurried = ask("hi").with_options(CallOptions::new().with_deadline(soon));
+    let error = block_on(model.generate(&hurried)).unwrap_err();
+    assert!(matches!(error, ModelError::Config { .. }), "{error}");
+    drop(stream);
+    block_on(model.generate(&hurried)).unwrap();
+}
+
+#[tokio::test]
+async fn a_full_cache_evicts_the_least_recently_used_answer_only() {
+    let inner = parrot();
+    let model = Cached::new(inner.clone(), "", MemoryCache::new(3));
+    let asked = async |texts: &[&str]| {
+        let before = inner.requests().len();
+        for text in texts {
+            model.generate(&ask(text)).await.unwrap();
+        }
+        inner.requests().len() - before
+    };
+    assert_eq!(asked(&["a", "b", "c", "a", "d"]).await, 4);
+    assert_eq!(asked(&["a", "c", "d"]).await, 0);
+    assert_eq!(asked(&["b"]).await, 1);
 }
 
 #[tokio::test]
@@ -114,7 +197,7 @@ async fn the_same_request_is_asked_once() {
         model.generate(&ask("one").with_options(options)).await.unwrap();
     }
     assert_eq!(inner.requests().len(), 3);
-    // Neither a deadline nor a turn is part of the question; but two others have displaced it.
+    // The two calls above have evicted the answer. A deadline is not part of the key.
     model.generate(&ask("one")).await.unwrap();
     assert_eq!(inner.requests().len(), 4);
     let deadline = std::time::Instant::now() + Duration::from_secs(60);
@@ -158,7 +241,7 @@ async fn errors_and_cut_answers_are_not_remembered() {
 }
 
 #[tokio::test]
-async fn a_cache_of_ones_own_sees_keys_that_debug_withholds() {
+async fn a_custom_cache_sees_keys_that_debug_withholds() {
     struct Mine(std::sync::Mutex<Vec<CacheKey>>);
     #[conversant_core::async_trait]
     impl ReplyCache for Mine {

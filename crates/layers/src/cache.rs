@@ -1,0 +1,138 @@
+//! Stores of answers: the trait, its key, and a cache in memory.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use conversant_core::{CallOptions, Reply, async_trait};
+use lru::LruCache;
+use serde_json::{Value as Json, json};
+
+/// The key of an answer: everything that the answer depends on, as JSON.
+///
+/// It contains the conversation; `Debug` withholds it. A store outside of the process may prefer to
+/// keep a digest.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct CacheKey(Arc<str>);
+
+impl CacheKey {
+    pub(crate) fn new(namespace: &str, request: &Json, options: &CallOptions) -> Self {
+        let key = json!({
+            "namespace": namespace,
+            "request": request,
+            "stop": options.stop,
+            "tools": options.tools,
+            "tool_choice": options.tool_choice,
+            "parallel_tool_calls": options.parallel_tool_calls,
+            "response_format": options.response_format,
+        });
+        Self(key.to_string().into())
+    }
+
+    /// Returns the key as text. Equal requests have equal texts, also in other processes.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for CacheKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CacheKey(<{} bytes>)", self.0.len())
+    }
+}
+
+/// A store of answers, called by [`Cached`](crate::Cached).
+///
+/// Implement it for answers that outlive the process. The methods return no errors, since a cache
+/// must not fail a call: after a failure, `get` returns `None` and `put` does nothing.
+#[async_trait]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a reply cache",
+    note = "implement `ReplyCache` for it, with `#[async_trait]` above the `impl`"
+)]
+pub trait ReplyCache: Send + Sync {
+    /// Returns the answer stored under a key.
+    async fn get(&self, key: &CacheKey) -> Option<Reply>;
+
+    /// Stores an answer under a key. The store may discard it.
+    async fn put(&self, key: CacheKey, reply: Reply);
+}
+
+macro_rules! forward_cache {
+    ($($pointer:ty),*) => {$(
+        #[deny(clippy::missing_trait_methods)]
+        #[async_trait]
+        impl<C: ReplyCache + ?Sized> ReplyCache for $pointer {
+            async fn get(&self, key: &CacheKey) -> Option<Reply> {
+                (**self).get(key).await
+            }
+
+            async fn put(&self, key: CacheKey, reply: Reply) {
+                (**self).put(key, reply).await;
+            }
+        }
+    )*};
+}
+forward_cache!(&C, Box<C>, Arc<C>);
+
+/// A cache in memory that evicts the least recently used answer when it is full.
+///
+/// # Examples
+///
+/// See [`Cached`](crate::Cached).
+pub struct MemoryCache {
+    capacity: usize,
+    replies: Mutex<LruCache<CacheKey, Reply>>,
+}
+
+impl MemoryCache {
+    /// Creates a cache of at most `capacity` answers.
+    #[must_use]
+    pub fn new(capacity: usize) -> Self {
+        // Bounded by `put`, since a bounded `LruCache` allocates its capacity at once.
+        Self { capacity, replies: Mutex::new(LruCache::unbounded()) }
+    }
+
+    /// Returns the number of stored answers.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Returns whether the cache is empty.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn lock(&self) -> MutexGuard<'_, LruCache<CacheKey, Reply>> {
+        self.replies.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl ReplyCache for MemoryCache {
+    async fn get(&self, key: &CacheKey) -> Option<Reply> {
+        self.lock().get(key).cloned()
+    }
+
+    async fn put(&self, key: CacheKey, reply: Reply) {
+        let mut replies = self.lock();
+        replies.put(key, reply);
+        let evicted = if replies.len() > self.capacity { replies.pop_lru() } else { None };
+        drop(replies);
+        // Outside of the lock, since an answer may be large.
+        drop(evicted);
+    }
+}
+
+impl fmt::Debug for MemoryCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryCache")
+            .field("capacity", &self.capacity)
+            .field("len", &self.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,141 @@
+//! A model that answers repeated requests from a cache.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use conversant_core::{
+    ChatModel, ChatRequest, CompletionModel, CompletionRequest, Delta, FinishReason, ModelError,
+    Reply, ReplyStream, async_trait,
+};
+use futures_core::Stream;
+use serde_json::Value as Json;
+
+use crate::cache::{CacheKey, ReplyCache};
+
+/// A model that answers a repeated request from a cache.
+///
+/// Only complete answers are stored: no errors, and no answers that were cut off by a limit or a
+/// filter. Two concurrent calls with the same request both reach the model.
+///
+/// # Examples
+///
+/// ```
+/// use conversant_core::{ChatModel, ChatRequest, Message, ModelError};
+/// use conversant_layers::{Cached, MemoryCache};
+/// use conversant_testkit::ScriptedChat;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), ModelError> {
+/// let inner = ScriptedChat::new(["Hello!"]);
+/// let model = Cached::new(inner.clone(), "gpt-4o-mini, temperature 0", MemoryCache::new(1000));
+/// let request = ChatRequest::new(Message::human("Hi there my friend"));
+/// for _ in 0..3 {
+///     assert_eq!(model.generate(&request).await?.text(), "Hello!");
+/// }
+/// assert_eq!(inner.requests().len(), 1);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Cached<M, C> {
+    model: M,
+    namespace: Arc<str>,
+    cache: Arc<C>,
+}
+
+impl<M, C: ReplyCache> Cached<M, C> {
+    /// Puts a cache before a model. To share a cache, pass an `Arc` of it.
+    ///
+    /// The namespace distinguishes the model and its settings from others that share the cache,
+    /// since a request does not contain them.
+    pub fn new(model: M, namespace: impl Into<Arc<str>>, cache: C) -> Self {
+        Self { model, namespace: namespace.into(), cache: Arc::new(cache) }
+    }
+
+    fn chat_key(&self, request: &ChatRequest) -> Option<CacheKey> {
+        let messages = serde_json::to_value(&request.messages).ok()?;
+        Some(CacheKey::new(&self.namespace, &messages, &request.options))
+    }
+
+    // `Option`, as for chat requests, whose messages may fail to serialize.
+    fn completion_key(&self, request: &CompletionRequest) -> Option<CacheKey> {
+        let prompt = Json::from(request.prompt.as_str());
+        Some(CacheKey::new(&self.namespace, &prompt, &request.options))
+    }
+}
+
+fn is_complete(reply: &Reply) -> bool {
+    matches!(&reply.finish_reason, None | Some(FinishReason::Stop | FinishReason::ToolCalls))
+}
+
+macro_rules! impl_model {
+    ($($model:ident($request:ty, $key:ident)),*) => {$(
+        #[deny(clippy::missing_trait_methods)]
+        #[async_trait]
+        impl<M: $model, C: ReplyCache + 'static> $model for Cached<M, C> {
+            async fn generate(&self, request: &$request) -> Result<Reply, ModelError> {
+                let Some(key) = self.$key(request) else {
+                    return self.model.generate(request).await;
+                };
+                if let Some(reply) = self.cache.get(&key).await {
+                    return Ok(reply);
+                }
+                let reply = self.model.generate(request).await?;
+                if is_complete(&reply) {
+                    self.cache.put(key, reply.clone()).await;
+                }
+                Ok(reply)
+            }
+
+            async fn stream(&self, request: &$request) -> Result<ReplyStream, ModelError> {
+                let Some(key) = self.$key(request) else {
+                    return self.model.stream(request).await;
+                };
+                if let Some(reply) = self.cache.get(&key).await {
+                    return Ok(ReplyStream::whole(reply));
+                }
+                let (stream, cache) = (self.model.stream(request).await?, Arc::clone(&self.cache));
+                Ok(ReplyStream::new(CachingStream { stream, cache, key: Some(key), put: None }))
+            }
+        }
+    )*};
+}
+impl_model!(ChatModel(ChatRequest, chat_key), CompletionModel(CompletionRequest, completion_key));
+
+/// A stream whose answer is stored in a cache at its end.
+struct CachingStream<C> {
+    stream: ReplyStream,
+    cache: Arc<C>,
+    /// `None` once the answer is being stored.
+    key: Option<CacheKey>,
+    put: Option<(Put, Box<Reply>)>,
+}
+
+type Put = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+impl<C: ReplyCache + 'static> Stream for CachingStream<C> {
+    type Item = Result<Delta, ModelError>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        loop {
+            if let Some((put, _)) = &mut this.put {
+                ready!(put.as_mut().poll(context));
+                let done = this.put.take().map(|(_, reply)| Ok(Delta::Done(reply)));
+                return Poll::Ready(done);
+            }
+            match ready!(Pin::new(&mut this.stream).poll_next(context)) {
+                Some(Ok(Delta::Done(reply))) if is_complete(&reply) && this.key.is_some() => {
+                    let Some(key) = this.key.take() else { continue };
+                    let (cache, copy) = (Arc::clone(&this.cache), Reply::clone(&reply));
+                    let put: Put = Box::pin(async move { cache.put(key, copy).await });
+                    this.put = Some((put, reply));
+                }
+                item => return Poll::Ready(item),
+            }
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! A second model for calls that the first fails.
+
+use std::fmt;
+
+use conversant_core::{
+    ChatModel, ChatRequest, CompletionModel, CompletionRequest, ModelError, Reply, ReplyStream,
+    StatusKind, TimeoutPhase, async_trait,
+};
+
+/// A model that calls a second model if the first fails. Fallbacks nest.
+///
+/// By default, the second model is called unless it would probably fail too, that is, not after:
+///
+/// - an invalid request, unless the prompt is too long for the first model;
+/// - a refusal, or an answer that was cut off;
+/// - [`ModelError::Config`] and [`ModelError::Cancelled`];
+/// - the end of the call's deadline.
+///
+/// [`when`](Self::when) replaces this rule. A stream falls back until it has begun. If both models
+/// fail, the error is that of the second.
+///
+/// # Examples
+///
+/// ```
+/// use conversant_core::{ChatModel, ChatRequest, Message, ModelError};
+/// use conversant_layers::Fallback;
+/// use conversant_testkit::ScriptedChat;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), ModelError> {
+/// let hosted = ScriptedChat::new([ModelError::custom("out of order", true, None)]);
+/// let local = ScriptedChat::new(["Hello!"]);
+/// let model = Fallback::new(hosted, local);
+/// assert_eq!(model.generate(&ChatRequest::new(Message::human("Hi"))).await?.text(), "Hello!");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Fallback<A, B> {
+    first: A,
+    second: B,
+    when: fn(&ModelError) -> bool,
+}
+
+impl<A, B> Fallback<A, B> {
+    /// Creates a fallback from `first` to `second`.
+    pub fn new(first: A, second: B) -> Self {
+        Self { first, second, when: may_succeed_elsewhere }
+    }
+
+    /// Sets the errors of the first model after which the second is called.
+    #[must_use]
+    pub fn when(mut self, when: fn(&ModelError) -> bool) -> Self {
+        self.when = when;
+        self
+    }
+}
+
+/// Returns whether another model may succeed where one failed.
+fn may_succeed_elsewhere(error: &ModelError) -> bool {
+    match error {
+        ModelError::Config { .. }
+        | ModelError::Refused { .. }
+        | ModelError::Incomplete { .. }
+        | ModelError::Cancelled
+        | ModelError::Timeout { phase: TimeoutPhase::Total, .. } => false,
+        error => match error.api_error().map(|error| error.kind) {
+            Some(StatusKind::BadRequest | StatusKind::TooLarge | StatusKind::Unprocessable) => {
+                error.is_context_length()
+            }
+            _ => true,
+        },
+    }
+}
+
+macro_rules! impl_model {
+    ($($model:ident($request:ty)),*) => {$(
+        #[deny(clippy::missing_trait_methods)]
+        #[async_trait]
+        impl<A: $model, B: $model> $model for Fallback<A, B> {
+            async fn generate(&self, request: &$request) -> Result<Reply, ModelError> {
+                match self.first.generate(request).await {
+                    Err(error) if (self.when)(&error) => self.second.generate(request).await,
+                    result => result,
+                }
+            }
+
+            async fn stream(&self, request: &$request) -> Result<ReplyStream, ModelError> {
+                match self.first.stream(request).await {
+                    Err(error) if (self.when)(&error) => self.second.stream(request).await,
+                    result => result,
+                }
+            }
+        }
+    )*};
+}
+impl_model!(ChatModel(ChatRequest), CompletionModel(CompletionRequest));
+
+impl<A: fmt::Debug, B: fmt::Debug> fmt::Debug for Fallback<A, B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fallback")
+            .field("first", &self.first)
+            .field("second", &self.second)
+            .finish_non_exhaustive()
+    }
+}
