@@ -1,5 +1,8 @@
 //! The nearest known name to one that is not known.
 
+/// The longest name that is compared: 200 bytes. Comparing takes time in the square of the length.
+const MAX_LENGTH: usize = 200;
+
 /// Returns the candidate that a name was probably meant to be, if one is near enough: one edit in
 /// three characters.
 ///
@@ -13,10 +16,14 @@
 /// ```
 #[must_use]
 pub fn nearest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+    if name.len() > MAX_LENGTH {
+        return None;
+    }
     let fold = |text: &str| text.to_lowercase().replace(['-', '_', ' '], "");
     let wanted = fold(name);
     candidates
         .into_iter()
+        .filter(|candidate| candidate.len() <= MAX_LENGTH)
         .map(|candidate| (edits(&wanted, &fold(candidate)), candidate))
         .filter(|(distance, candidate)| {
             distance * 3 <= name.chars().count().max(candidate.chars().count())

@@ -217,13 +217,21 @@ impl PromptError {
     }
 }
 
+/// The most missing variables for which the nearest given name is searched: 20.
+const MAX_HINTS: usize = 20;
+
 fn missing<'s>(
     slots: impl IntoIterator<Item = &'s Slot>,
     variables: &Variables,
 ) -> Vec<MissingVariable> {
     let lacking =
         slots.into_iter().filter(|slot| slot.is_required() && !variables.contains(slot.name()));
-    lacking.map(|slot| MissingVariable::new(slot.name(), variables.names())).collect()
+    let missing = lacking.enumerate().map(|(index, slot)| {
+        // A hint takes a comparison with every name.
+        let candidates = variables.names().take(if index < MAX_HINTS { usize::MAX } else { 0 });
+        MissingVariable::new(slot.name(), candidates)
+    });
+    missing.collect()
 }
 
 fn list(missing: &[MissingVariable]) -> String {

@@ -1,6 +1,6 @@
 //! Named values, from which a prompt is formatted.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashMap, fmt};
 
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
@@ -8,6 +8,9 @@ use serde::{
 };
 
 use crate::value::Value;
+
+/// The most names that are scanned: 16. Hashing costs more than a scan of so few.
+const MAX_SCANNED: usize = 16;
 
 /// An ordered map from a variable's name to its value.
 ///
@@ -24,22 +27,24 @@ use crate::value::Value;
 /// assert_eq!(variables.names().collect::<Vec<_>>(), ["human_input", "n", "persona"]);
 /// assert_eq!(variables.get("human_input").and_then(|value| value.as_text()), Some("hi"));
 /// ```
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default)]
 pub struct Variables {
     entries: Vec<(Cow<'static, str>, Value)>,
+    /// The positions of the names, once there are more than [`MAX_SCANNED`].
+    index: Option<Box<HashMap<Cow<'static, str>, usize>>>,
 }
 
 impl Variables {
     /// Creates an empty map.
     #[must_use]
     pub const fn new() -> Self {
-        Self { entries: Vec::new() }
+        Self { entries: Vec::new(), index: None }
     }
 
     /// Creates an empty map with room for a number of variables.
     #[must_use]
     pub fn with_capacity(capacity: usize) -> Self {
-        Self { entries: Vec::with_capacity(capacity) }
+        Self { entries: Vec::with_capacity(capacity), index: None }
     }
 
     /// Sets a variable and returns its previous value. An existing variable keeps its position.
@@ -52,10 +57,16 @@ impl Variables {
     }
 
     fn put(&mut self, name: Cow<'static, str>, value: Value) -> Option<Value> {
-        match self.entries.iter_mut().find(|(known, _)| *known == name) {
+        match self.position(&name).and_then(|position| self.entries.get_mut(position)) {
             Some((_, held)) => Some(std::mem::replace(held, value)),
             None => {
+                if let Some(index) = &mut self.index {
+                    index.insert(name.clone(), self.entries.len());
+                }
                 self.entries.push((name, value));
+                if self.index.is_none() {
+                    self.build_index();
+                }
                 None
             }
         }
@@ -64,13 +75,14 @@ impl Variables {
     /// Returns a variable's value.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Value> {
-        self.entries.iter().find(|(known, _)| known == name).map(|(_, value)| value)
+        self.entries.get(self.position(name)?).map(|(_, value)| value)
     }
 
     /// Removes a variable and returns its value.
     pub fn remove(&mut self, name: &str) -> Option<Value> {
-        let index = self.entries.iter().position(|(known, _)| known == name)?;
-        Some(self.entries.remove(index).1)
+        let (_, value) = self.entries.remove(self.position(name)?);
+        self.build_index();
+        Some(value)
     }
 
     /// Returns whether the map contains a variable.
@@ -101,6 +113,33 @@ impl Variables {
     #[must_use]
     pub fn names(&self) -> impl ExactSizeIterator<Item = &str> {
         self.entries.iter().map(|(name, _)| name.as_ref())
+    }
+
+    fn position(&self, name: &str) -> Option<usize> {
+        match &self.index {
+            Some(index) => index.get(name).copied(),
+            None => self.entries.iter().position(|(known, _)| known == name),
+        }
+    }
+
+    /// Indexes the names, if they are too many to be scanned.
+    fn build_index(&mut self) {
+        self.index = (self.entries.len() > MAX_SCANNED).then(|| {
+            let names = self.entries.iter().enumerate();
+            Box::new(names.map(|(position, (name, _))| (name.clone(), position)).collect())
+        });
+    }
+}
+
+impl fmt::Debug for Variables {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Variables").field("entries", &self.entries).finish()
+    }
+}
+
+impl PartialEq for Variables {
+    fn eq(&self, other: &Self) -> bool {
+        self.entries == other.entries
     }
 }
 
@@ -151,7 +190,7 @@ impl<'de> Deserialize<'de> for Variables {
         impl<'de> Visitor<'de> for Entries {
             type Value = Variables;
 
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a map of variables")
             }
 

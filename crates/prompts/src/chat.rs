@@ -1,25 +1,28 @@
-//! The chat prompt: messages, some of them literal, some with variables, some filled in as messages.
+//! The chat prompt: literal messages, message templates and placeholders.
 
-use std::{borrow::Cow, ops::Add, sync::Arc};
+use std::ops::Add;
 
-use conversant_core::{
-    Message, Messages, Prompt, PromptError, PromptValue, Role, Slot, Value, Variables,
-};
+use conversant_core::{Messages, Prompt, PromptError, PromptValue, Slot, Variables};
 
+mod body;
 mod message_template;
 mod part_template;
 mod placeholder;
 
-pub(crate) use self::part_template::ParsedPart;
+use self::body::Body;
+pub(crate) use self::{
+    body::{MessageSource, Part},
+    part_template::ParsedPart,
+};
 pub use self::{
     message_template::{MessageTemplate, MessageTemplates},
     part_template::PartTemplate,
     placeholder::MessagesPlaceholder,
 };
 use crate::{
-    FewShotChatPromptTemplate, PromptTemplate, TemplateError, TemplateFault, TemplateFormat,
-    partials::{Partials, Values},
-    slots::{RESERVED, Slots},
+    error::TemplateError,
+    partials::{Partials, Values, partial_methods},
+    template_format::TemplateFormat,
 };
 
 /// Messages with variables, as chat models take them.
@@ -46,29 +49,7 @@ use crate::{
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct ChatPromptTemplate {
-    parts: Vec<Part>,
-    partials: Partials,
-    slots: Slots,
-}
-
-#[derive(Debug, Clone)]
-pub(crate) enum Part {
-    /// Literal messages that stand side by side, made once and shared by every prompt.
-    Literal(Messages),
-    Template {
-        role: Role,
-        template: PromptTemplate,
-    },
-    /// A message of several parts.
-    Parts {
-        role: Role,
-        parts: Vec<ParsedPart>,
-    },
-    Placeholder(MessagesPlaceholder),
-    /// Examples that a selector chooses.
-    FewShot(FewShotChatPromptTemplate),
-    /// Another chat prompt, whose partial variables stay its own.
-    Chat(Box<ChatPromptTemplate>),
+    body: Body,
 }
 
 impl ChatPromptTemplate {
@@ -97,7 +78,8 @@ impl ChatPromptTemplate {
     ) -> Result<Self, TemplateError> {
         let mut prompt = Self::default();
         for (index, message) in messages.into_message_templates().into_iter().enumerate() {
-            prompt.push(message, format).map_err(|error| error.in_message(index))?;
+            let part = message.into_part(format).and_then(|part| prompt.body.push(part));
+            part.map_err(|error| error.in_message(index))?;
         }
         Ok(prompt)
     }
@@ -132,7 +114,7 @@ impl ChatPromptTemplate {
     /// # Ok::<(), conversant_prompts::TemplateError>(())
     /// ```
     pub fn append(mut self, message: impl Into<MessageTemplate>) -> Result<Self, TemplateError> {
-        self.push(message.into(), TemplateFormat::FString)?;
+        self.body.push(message.into().into_part(TemplateFormat::FString)?)?;
         Ok(self)
     }
 
@@ -145,38 +127,7 @@ impl ChatPromptTemplate {
         Ok(self + Self::from_messages(messages)?)
     }
 
-    /// Sets a partial variable: a value that a call need not give, and may replace.
-    #[must_use]
-    pub fn with_partial(
-        mut self,
-        name: impl Into<Cow<'static, str>>,
-        value: impl Into<Value>,
-    ) -> Self {
-        let name = name.into();
-        self.slots.provide(&name);
-        self.partials.set(name, value.into());
-        self
-    }
-
-    /// Sets a partial variable that a function gives at each call, such as the date.
-    #[must_use]
-    pub fn with_partial_fn<V: Into<Value>>(
-        mut self,
-        name: impl Into<Cow<'static, str>>,
-        function: impl Fn() -> V + Send + Sync + 'static,
-    ) -> Self {
-        let name = name.into();
-        self.slots.provide(&name);
-        self.partials.set_function(name, Arc::new(move || function().into()));
-        self
-    }
-
-    /// Returns the names of the variables that a call must give, sorted; partial ones and optional
-    /// placeholders are not among them.
-    #[must_use]
-    pub fn input_variables(&self) -> Vec<&str> {
-        self.slots.required()
-    }
+    partial_methods!(body);
 
     /// Fills in the messages. [`Prompt::format`] gives them as a [`PromptValue`].
     ///
@@ -185,92 +136,19 @@ impl ChatPromptTemplate {
     /// [`PromptError`], if a required variable is missing or a value does not fit its slot.
     pub fn format_messages(&self, variables: &Variables) -> Result<Messages, PromptError> {
         PromptError::check_missing(self.slots(), variables)?;
-        let values = Values::new(variables, &self.partials, &|name| self.slots.contains(name));
+        let body = &self.body;
+        let values = Values::new(variables, &body.partials, &|name| body.slots.contains(name));
         let mut messages = Messages::new();
-        self.fill(&values, &mut messages)?;
+        body.fill(&values, &mut messages)?;
         Ok(messages)
     }
 
     pub(crate) fn parts(&self) -> &[Part] {
-        &self.parts
+        &self.body.parts
     }
 
     pub(crate) fn partials(&self) -> &Partials {
-        &self.partials
-    }
-
-    /// Appends the messages, when the required variables are known to be there.
-    fn fill(&self, values: &Values<'_>, messages: &mut Messages) -> Result<(), PromptError> {
-        for part in &self.parts {
-            match part {
-                Part::Literal(literal) => messages.append(literal),
-                Part::Template { role, template } => {
-                    messages.push(Message::new(role.clone(), template.render(values)?));
-                }
-                Part::Parts { role, parts } => {
-                    let parts: Result<Vec<_>, _> =
-                        parts.iter().map(|part| part.render(values)).collect();
-                    messages.push(Message::new(role.clone(), parts?));
-                }
-                Part::Placeholder(placeholder) => {
-                    placeholder.fill(values.get(placeholder.name()), messages)?;
-                }
-                Part::FewShot(examples) => {
-                    messages.append(&examples.format_messages(&values.merged())?);
-                }
-                Part::Chat(chat) => {
-                    let used = |name: &str| chat.slots.contains(name);
-                    chat.fill(&values.with_inner(&chat.partials, &used), messages)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn push(
-        &mut self,
-        message: MessageTemplate,
-        format: TemplateFormat,
-    ) -> Result<(), TemplateError> {
-        let part = message.into_part(format)?;
-        match &part {
-            Part::Literal(_) => {}
-            Part::Template { template, .. } => self.need(template.slots()),
-            Part::Parts { parts, .. } => {
-                for part in parts {
-                    self.need(part.slots());
-                }
-            }
-            Part::Placeholder(placeholder) => {
-                if placeholder.name() == RESERVED {
-                    let name = placeholder.name().to_owned();
-                    return Err(TemplateError::new(TemplateFault::ReservedName(name)));
-                }
-                self.need([&placeholder.slot()]);
-            }
-            Part::FewShot(examples) => self.need(examples.slots()),
-            Part::Chat(chat) => self.need(chat.slots()),
-        }
-        self.put(part);
-        Ok(())
-    }
-
-    /// Adds uses of names, which partial variables may already stand in for.
-    fn need<'s>(&mut self, slots: impl IntoIterator<Item = &'s Slot>) {
-        for slot in slots {
-            let provided = self.partials.contains(slot.name());
-            self.slots.add(slot.name(), slot.kind(), slot.is_required() && !provided);
-        }
-    }
-
-    /// Adds a part, and joins literal messages that stand side by side.
-    fn put(&mut self, part: Part) {
-        match (self.parts.last_mut(), part) {
-            (Some(Part::Literal(run)), Part::Literal(literal)) => {
-                run.extend(literal.iter_shared().cloned());
-            }
-            (_, part) => self.parts.push(part),
-        }
+        &self.body.partials
     }
 }
 
@@ -279,24 +157,23 @@ impl Add for ChatPromptTemplate {
 
     /// Joins two prompts, partial variables included; where both have one, the right one's counts.
     fn add(mut self, other: Self) -> Self {
-        self.need(other.slots.as_slice());
-        for part in other.parts {
-            self.put(part);
-        }
-        for name in other.partials.names() {
-            self.slots.provide(name);
-        }
-        self.partials.extend(other.partials);
+        self.body.append(other.body);
         self
     }
 }
 
 impl Prompt for ChatPromptTemplate {
     fn slots(&self) -> &[Slot] {
-        self.slots.as_slice()
+        self.body.slots.as_slice()
     }
 
     fn format(&self, variables: &Variables) -> Result<PromptValue, PromptError> {
         self.format_messages(variables).map(PromptValue::from)
+    }
+}
+
+impl From<ChatPromptTemplate> for MessageTemplate {
+    fn from(chat: ChatPromptTemplate) -> Self {
+        Self::from_part(Part::Nested(Box::new(chat.body)))
     }
 }

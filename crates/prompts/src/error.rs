@@ -4,7 +4,11 @@ use std::{error::Error, fmt};
 
 use conversant_template::{Location, TemplateErrorKind};
 
-use crate::TemplateFormat;
+#[cfg(feature = "jinja")]
+use crate::jinja::fault::JinjaFault;
+#[cfg(feature = "mustache")]
+use crate::mustache::fault::MustacheFault;
+use crate::template_format::TemplateFormat;
 
 /// The reason why a template was refused, and where.
 ///
@@ -111,10 +115,10 @@ pub enum TemplateFault {
     FString(TemplateErrorKind),
     /// A fault in a Jinja2 template.
     #[cfg(feature = "jinja")]
-    Jinja(crate::JinjaFault),
+    Jinja(JinjaFault),
     /// A fault in a mustache template.
     #[cfg(feature = "mustache")]
-    Mustache(crate::MustacheFault),
+    Mustache(MustacheFault),
     /// A variable or placeholder whose name is reserved: `stop`.
     ReservedName(String),
     /// A pair with the role `placeholder` whose text is not `{name}`.

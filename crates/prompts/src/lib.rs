@@ -12,7 +12,7 @@
 //! | [`PipelinePromptTemplate`] | prompts whose results are variables of the next |
 //! | [`LoadedPrompt`] | prompts from LangChain's files and serialised objects |
 //! | [`trim_messages`], [`filter_messages`], [`merge_message_runs`] | helpers on lists of messages |
-//! | [`Review`] | prompts in snapshots, with [recipes](docs::snapshots) |
+//! | [`Snapshot`] | prompts in snapshots, with [recipes](docs::snapshots) |
 //!
 //! # Features
 //!
@@ -51,38 +51,40 @@
 
 #[cfg(feature = "macros")]
 #[doc(hidden)]
-#[path = "private.rs"]
 pub mod __private;
 mod chat;
-#[cfg(feature = "macros")]
-mod checked;
 pub mod docs;
 mod error;
 mod few_shot;
 #[cfg(feature = "jinja")]
 mod jinja;
 mod load;
+#[cfg(feature = "macros")]
+mod macros;
 mod messages;
 #[cfg(feature = "mustache")]
 mod mustache;
+mod name_index;
 mod partials;
 mod pipeline;
 mod prompt_template;
-mod review;
 mod save;
-mod slots;
+mod slot_set;
+mod snapshot;
+mod template_format;
 mod text;
+mod value_to_argument;
 
 pub use conversant_template::{Excerpt, Location, TemplateErrorKind, escape};
 
-#[cfg(feature = "macros")]
-pub use crate::checked::PromptInputs;
 #[cfg(feature = "jinja")]
-pub use crate::jinja::JinjaFault;
+pub use crate::jinja::fault::JinjaFault;
 #[cfg(feature = "load")]
 pub use crate::load::load_prompt;
+#[cfg(feature = "macros")]
+pub use crate::macros::PromptInputs;
 #[cfg(feature = "mustache")]
-pub use crate::mustache::MustacheFault;
+pub use crate::mustache::fault::MustacheFault;
 pub use crate::{
     chat::{
         ChatPromptTemplate, MessageTemplate, MessageTemplates, MessagesPlaceholder, PartTemplate,
@@ -96,6 +98,6 @@ pub use crate::{
     messages::{Filter, Trim, filter_messages, merge_message_runs, trim_messages},
     pipeline::PipelinePromptTemplate,
     prompt_template::PromptTemplate,
-    review::Review,
-    text::TemplateFormat,
+    snapshot::Snapshot,
+    template_format::TemplateFormat,
 };

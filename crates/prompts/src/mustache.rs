@@ -4,22 +4,18 @@
 //! tags that stand alone on a line, and of values that count as false, is followed here to the byte.
 //! Refused on purpose: partials, lambdas, an unclosed tag, an empty name, `.` outside of a section.
 
-use std::{collections::HashMap, fmt};
+use std::collections::HashMap;
 
 use conversant_core::PromptError;
 
+pub(crate) mod fault;
 mod node;
 mod parse;
 mod render;
 mod view;
 
 use self::node::{Name, Node};
-use crate::{TemplateError, partials::Values};
-
-/// The most sections that may stand inside each other.
-pub(crate) const MAX_DEPTH: usize = 64;
-/// The most repetitions of sections, all together, in one rendering.
-pub(crate) const MAX_REPETITIONS: usize = 1_000_000;
+use crate::{error::TemplateError, partials::Values};
 
 /// A parsed mustache template.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,53 +24,6 @@ pub(crate) struct Mustache {
     nodes: Vec<Node>,
     /// Each name once, in order of first appearance, and whether it must have a value.
     names: Vec<(String, bool)>,
-}
-
-/// The kinds of fault in a mustache template.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum MustacheFault {
-    /// A tag that is never closed.
-    UnclosedTag,
-    /// A tag without a name, or a name with an empty part.
-    EmptyName,
-    /// The end of a section that was not opened.
-    UnopenedSection(String),
-    /// A section that is never closed.
-    UnclosedSection(String),
-    /// The end of another section than the one that is open.
-    WrongEnd {
-        /// The section that is open.
-        open: String,
-        /// The section that the tag would close.
-        found: String,
-    },
-    /// A partial: `{{> name}}`.
-    Partial,
-    /// A tag that sets the delimiters to something that cannot delimit.
-    Delimiters,
-    /// `{{.}}` outside of a section, where there is no value that it could mean.
-    Dot,
-    /// More sections inside each other than are allowed.
-    TooDeep,
-}
-
-impl fmt::Display for MustacheFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::UnclosedTag => f.write_str("this tag is never closed"),
-            Self::EmptyName => f.write_str("a tag needs a name"),
-            Self::UnopenedSection(name) => write!(f, "section `{name}` was not opened"),
-            Self::UnclosedSection(name) => write!(f, "section `{name}` is never closed"),
-            Self::WrongEnd { open, found } => {
-                write!(f, "section `{open}` is open, and this closes `{found}`")
-            }
-            Self::Partial => f.write_str("partials are refused"),
-            Self::Delimiters => f.write_str("delimiters are written `{{=<% %>=}}`"),
-            Self::Dot => f.write_str("`.` has no meaning outside of a section"),
-            Self::TooDeep => write!(f, "more than {MAX_DEPTH} sections inside each other"),
-        }
-    }
 }
 
 impl Mustache {

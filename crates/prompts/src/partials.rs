@@ -4,10 +4,13 @@ use std::{borrow::Cow, fmt, sync::Arc};
 
 use conversant_core::{Value, Variables};
 
+use crate::name_index::NameIndex;
+
 /// The partial variables of one prompt.
 #[derive(Clone, Default)]
 pub(crate) struct Partials {
     entries: Vec<(Cow<'static, str>, Partial)>,
+    index: NameIndex,
 }
 
 #[derive(Clone)]
@@ -41,12 +44,12 @@ impl Partials {
         }
     }
 
-    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn names(&self) -> impl ExactSizeIterator<Item = &str> {
         self.entries.iter().map(|(name, _)| &**name)
     }
 
     pub(crate) fn contains(&self, name: &str) -> bool {
-        self.entries.iter().any(|(known, _)| known == name)
+        self.position(name).is_some()
     }
 
     /// Returns the values, or `None` if one of them is a function.
@@ -71,17 +74,24 @@ impl Partials {
     }
 
     fn get(&self, name: &str) -> Option<&Value> {
-        self.entries.iter().find_map(|(known, partial)| match partial {
-            Partial::Value(value) if known == name => Some(value),
+        match self.entries.get(self.position(name)?)? {
+            (_, Partial::Value(value)) => Some(value),
             _ => None,
-        })
+        }
     }
 
     fn put(&mut self, name: Cow<'static, str>, partial: Partial) {
-        match self.entries.iter_mut().find(|(known, _)| *known == name) {
+        match self.position(&name).and_then(|position| self.entries.get_mut(position)) {
             Some((_, held)) => *held = partial,
-            None => self.entries.push((name, partial)),
+            None => {
+                self.entries.push((name, partial));
+                self.index.appended(self.entries.iter().map(|(name, _)| &**name));
+            }
         }
+    }
+
+    fn position(&self, name: &str) -> Option<usize> {
+        self.index.position(name, self.names())
     }
 }
 
@@ -151,3 +161,71 @@ impl<'a> Values<'a> {
         names
     }
 }
+
+/// Defines `with_partial`, `with_partial_fn` and `input_variables`, which the prompts share.
+///
+/// The argument is the path from `self` to the fields `slots` and `partials`.
+macro_rules! partial_methods {
+    ($($path:ident).*) => {
+        /// Sets a partial variable: a value that a call may leave out, and may replace.
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// use conversant_core::{Prompt, vars};
+        /// use conversant_prompts::PromptTemplate;
+        ///
+        /// let prompt = PromptTemplate::from_template("{tone}: {text}")?.with_partial("tone", "kindly");
+        /// assert_eq!(prompt.input_variables(), ["text"]);
+        /// assert_eq!(prompt.format(&vars! { "text" => "no" })?.to_string(), "kindly: no");
+        /// # Ok::<(), Box<dyn std::error::Error>>(())
+        /// ```
+        #[must_use]
+        pub fn with_partial(
+            mut self,
+            name: impl Into<std::borrow::Cow<'static, str>>,
+            value: impl Into<conversant_core::Value>,
+        ) -> Self {
+            let name = name.into();
+            self.$($path.)*slots.provide(&name);
+            self.$($path.)*partials.set(name, value.into());
+            self
+        }
+
+        /// Sets a partial variable that a function computes at each call, such as the date.
+        ///
+        /// The function is called only if the prompt uses the variable and the call leaves it out.
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// use conversant_core::{Prompt, vars};
+        /// use conversant_prompts::PromptTemplate;
+        ///
+        /// let prompt = PromptTemplate::from_template("It is {today}.")?
+        ///     .with_partial_fn("today", || "Monday");
+        /// assert_eq!(prompt.format(&vars! {})?.to_string(), "It is Monday.");
+        /// # Ok::<(), Box<dyn std::error::Error>>(())
+        /// ```
+        #[must_use]
+        pub fn with_partial_fn<V: Into<conversant_core::Value>>(
+            mut self,
+            name: impl Into<std::borrow::Cow<'static, str>>,
+            function: impl Fn() -> V + Send + Sync + 'static,
+        ) -> Self {
+            let name = name.into();
+            self.$($path.)*slots.provide(&name);
+            let function = std::sync::Arc::new(move || function().into());
+            self.$($path.)*partials.set_function(name, function);
+            self
+        }
+
+        /// Returns the names of the variables that a call must provide, sorted. Optional and
+        /// partial variables are left out.
+        #[must_use]
+        pub fn input_variables(&self) -> Vec<&str> {
+            self.$($path.)*slots.required()
+        }
+    };
+}
+pub(crate) use partial_methods;

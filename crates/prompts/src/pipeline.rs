@@ -1,10 +1,15 @@
 //! Pipeline prompts: what one prompt gives is a variable of the next.
 
-use std::{borrow::Cow, fmt, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::HashSet,
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use conversant_core::{Prompt, PromptError, PromptValue, Slot, Value, Variables};
 
-use crate::slots::Slots;
+use crate::slot_set::SlotSet;
 
 /// Prompts one after the other, each with the variables of the call and what those before it gave.
 ///
@@ -30,17 +35,15 @@ use crate::slots::Slots;
 pub struct PipelinePromptTemplate {
     parts: Vec<(Cow<'static, str>, Arc<dyn Prompt>)>,
     last: Arc<dyn Prompt>,
-    slots: Slots,
+    /// Collected on first use, so that adding a part does not visit all others.
+    slots: OnceLock<SlotSet>,
 }
 
 impl PipelinePromptTemplate {
     /// Creates a pipeline of one prompt, the last one, which gives the result.
     #[must_use]
     pub fn new(last: impl Prompt + 'static) -> Self {
-        let mut pipeline =
-            Self { parts: Vec::new(), last: Arc::new(last), slots: Slots::default() };
-        pipeline.slots = pipeline.needed();
-        pipeline
+        Self { parts: Vec::new(), last: Arc::new(last), slots: OnceLock::new() }
     }
 
     /// Adds a prompt behind the other parts and before the last one; `name` is the variable that it
@@ -52,7 +55,7 @@ impl PipelinePromptTemplate {
         prompt: impl Prompt + 'static,
     ) -> Self {
         self.parts.push((name.into(), Arc::new(prompt)));
-        self.slots = self.needed();
+        self.slots = OnceLock::new();
         self
     }
 
@@ -60,28 +63,31 @@ impl PipelinePromptTemplate {
     /// among them.
     #[must_use]
     pub fn input_variables(&self) -> Vec<&str> {
-        self.slots.required()
+        self.slot_set().required()
     }
 
-    /// Collects what the parts need that no part before them gives.
-    fn needed(&self) -> Slots {
-        let mut slots = Slots::default();
-        let prompts = self.parts.iter().map(|(_, prompt)| prompt).chain([&self.last]);
-        for (index, prompt) in prompts.enumerate() {
-            let given = self.parts.get(..index).unwrap_or_default();
-            for slot in prompt.slots() {
-                if !given.iter().any(|(name, _)| name == slot.name()) {
-                    slots.add(slot.name(), slot.kind(), slot.is_required());
+    /// Returns the slots of all prompts, without the names that earlier parts provide.
+    fn slot_set(&self) -> &SlotSet {
+        self.slots.get_or_init(|| {
+            let mut slots = SlotSet::default();
+            let mut provided = HashSet::new();
+            let parts = self.parts.iter().map(|(name, prompt)| (Some(name), prompt));
+            for (name, prompt) in parts.chain([(None, &self.last)]) {
+                for slot in prompt.slots() {
+                    if !provided.contains(slot.name()) {
+                        slots.add(slot.name(), slot.kind(), slot.is_required());
+                    }
                 }
+                provided.extend(name.map(|name| &**name));
             }
-        }
-        slots
+            slots
+        })
     }
 }
 
 impl Prompt for PipelinePromptTemplate {
     fn slots(&self) -> &[Slot] {
-        self.slots.as_slice()
+        self.slot_set().as_slice()
     }
 
     fn format(&self, variables: &Variables) -> Result<PromptValue, PromptError> {
@@ -103,7 +109,7 @@ impl fmt::Debug for PipelinePromptTemplate {
         let parts: Vec<_> = self.parts.iter().map(|(name, _)| name).collect();
         f.debug_struct("PipelinePromptTemplate")
             .field("parts", &parts)
-            .field("slots", &self.slots.as_slice())
+            .field("slots", &self.slot_set().as_slice())
             .finish()
     }
 }

@@ -1,13 +1,14 @@
 //! The string prompt: one text with variables.
 
-use std::{borrow::Cow, fmt, ops::Add, str::FromStr, sync::Arc};
+use std::{fmt, ops::Add, str::FromStr};
 
-use conversant_core::{Prompt, PromptError, PromptValue, Slot, SlotKind, Value, Variables};
+use conversant_core::{Prompt, PromptError, PromptValue, Slot, SlotKind, Variables};
 
 use crate::{
-    TemplateError, TemplateFault, TemplateFormat,
-    partials::{Partials, Values},
-    slots::{RESERVED, Slots},
+    error::{TemplateError, TemplateFault},
+    partials::{Partials, Values, partial_methods},
+    slot_set::{RESERVED, SlotSet},
+    template_format::TemplateFormat,
     text::TextTemplate,
 };
 
@@ -38,7 +39,7 @@ use crate::{
 pub struct PromptTemplate {
     template: TextTemplate,
     partials: Partials,
-    slots: Slots,
+    slots: SlotSet,
 }
 
 impl PromptTemplate {
@@ -61,7 +62,7 @@ impl PromptTemplate {
         format: TemplateFormat,
     ) -> Result<Self, TemplateError> {
         let template = TextTemplate::parse(template.into(), format)?;
-        let mut slots = Slots::default();
+        let mut slots = SlotSet::default();
         for (name, required) in template.names() {
             if name == RESERVED {
                 return Err(TemplateError::new(TemplateFault::ReservedName(name.to_owned())));
@@ -69,56 +70,6 @@ impl PromptTemplate {
             slots.add(name, SlotKind::Text, required);
         }
         Ok(Self { template, partials: Partials::default(), slots })
-    }
-
-    /// Sets a partial variable: a value that a call need not give, and may replace.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use conversant_core::{Prompt, vars};
-    /// use conversant_prompts::PromptTemplate;
-    ///
-    /// let prompt = PromptTemplate::from_template("{tone}: {text}")?.with_partial("tone", "kindly");
-    /// assert_eq!(prompt.input_variables(), ["text"]);
-    /// assert_eq!(prompt.format(&vars! { "text" => "no" })?.to_string(), "kindly: no");
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[must_use]
-    pub fn with_partial(
-        mut self,
-        name: impl Into<Cow<'static, str>>,
-        value: impl Into<Value>,
-    ) -> Self {
-        let name = name.into();
-        self.slots.provide(&name);
-        self.partials.set(name, value.into());
-        self
-    }
-
-    /// Sets a partial variable that a function gives at each call, such as the date.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use conversant_core::{Prompt, vars};
-    /// use conversant_prompts::PromptTemplate;
-    ///
-    /// let prompt = PromptTemplate::from_template("It is {today}.")?
-    ///     .with_partial_fn("today", || "Monday");
-    /// assert_eq!(prompt.format(&vars! {})?.to_string(), "It is Monday.");
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[must_use]
-    pub fn with_partial_fn<V: Into<Value>>(
-        mut self,
-        name: impl Into<Cow<'static, str>>,
-        function: impl Fn() -> V + Send + Sync + 'static,
-    ) -> Self {
-        let name = name.into();
-        self.slots.provide(&name);
-        self.partials.set_function(name, Arc::new(move || function().into()));
-        self
     }
 
     /// Returns the template's source.
@@ -133,12 +84,7 @@ impl PromptTemplate {
         self.template.format()
     }
 
-    /// Returns the names of the variables that a call must give, sorted; partial ones are not among
-    /// them.
-    #[must_use]
-    pub fn input_variables(&self) -> Vec<&str> {
-        self.slots.required()
-    }
+    partial_methods!();
 
     /// Joins another template of the same format to the end of this one, partial variables included.
     ///

@@ -5,9 +5,10 @@ use serde::{Serialize, Serializer, ser::Error as _};
 use serde_json::{Map, Value as Json, json};
 
 use crate::{
-    ChatPromptTemplate, FewShotPromptTemplate, PromptTemplate,
-    chat::{ParsedPart, Part},
+    chat::{ChatPromptTemplate, ParsedPart, Part},
+    few_shot::FewShotPromptTemplate,
     partials::Partials,
+    prompt_template::PromptTemplate,
 };
 
 /// The reason why a prompt cannot be written.
@@ -63,7 +64,8 @@ fn string_fields(prompt: &PromptTemplate) -> Result<Map<String, Json>, Unwritabl
 }
 
 fn few_shot(prompt: &FewShotPromptTemplate) -> Result<Json, Unwritable> {
-    let examples = prompt.examples().ok_or(Unwritable("a selector's examples can't be written"))?;
+    let examples =
+        prompt.examples().ok_or(Unwritable("a selector's examples cannot be written"))?;
     let mut fields = Map::new();
     fields.insert("_type".to_owned(), json!("few_shot"));
     fields.insert("input_variables".to_owned(), json!(prompt.input_variables()));
@@ -100,9 +102,9 @@ fn chat(prompt: &ChatPromptTemplate) -> Result<Json, Unwritable> {
                 }
                 messages.push(object(&["prompts", "chat", "MessagesPlaceholder"], &kwargs));
             }
-            Part::FewShot(_) => return Err(Unwritable("a selector's examples can't be written")),
-            Part::Chat(_) => {
-                return Err(Unwritable("a chat prompt inside another can't be written"));
+            Part::Selected(_) => return Err(Unwritable("a selector's examples cannot be written")),
+            Part::Nested(_) => {
+                return Err(Unwritable("a chat prompt inside another cannot be written"));
             }
         }
     }
@@ -140,7 +142,7 @@ fn part_object(part: &ParsedPart) -> Result<Json, Unwritable> {
     if let Some(text) = part.as_text() {
         return string_object(text);
     }
-    let (url, detail) = part.as_image().ok_or(Unwritable("a literal part can't be written"))?;
+    let (url, detail) = part.as_image().ok_or(Unwritable("a literal part cannot be written"))?;
     let mut template = json!({"url": url.template()});
     if let (Some(detail), Json::Object(template)) = (detail, &mut template) {
         template.insert("detail".to_owned(), json!(detail.template()));
@@ -169,6 +171,6 @@ fn object(id: &[&str], kwargs: &Json) -> Json {
 }
 
 fn partials(partials: &Partials) -> Result<Json, Unwritable> {
-    let values = partials.values().ok_or(Unwritable("a partial function can't be written"))?;
-    serde_json::to_value(values).map_err(|_| Unwritable("a partial variable can't be written"))
+    let values = partials.values().ok_or(Unwritable("a partial function cannot be written"))?;
+    serde_json::to_value(values).map_err(|_| Unwritable("a partial variable cannot be written"))
 }

@@ -1,8 +1,6 @@
 //! The values that a template's fields are filled with.
 
-use std::{borrow::Cow, fmt};
-
-use crate::format::write_plain;
+use std::borrow::Cow;
 
 /// One value for one variable of a template.
 ///
@@ -33,15 +31,6 @@ pub enum Argument<'a> {
     Float(f64),
     /// A truth value: `True` or `False` without a format spec, the integer 1 or 0 with one.
     Boolean(bool),
-}
-
-impl fmt::Display for Argument<'_> {
-    /// Writes the value as a field without a format spec does: as Python's `str` shows it.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = String::new();
-        write_plain(&mut text, self);
-        f.write_str(&text)
-    }
 }
 
 impl<'a> From<&'a str> for Argument<'a> {

@@ -2,7 +2,11 @@
 
 use std::{error::Error, fmt};
 
-use crate::{Location, MAX_WIDTH, SpecError};
+use crate::{
+    location::Location,
+    shown::Shown,
+    spec::{MAX_WIDTH, SpecError},
+};
 
 /// The reason why a template was refused, and where.
 ///
@@ -114,21 +118,6 @@ impl fmt::Display for TemplateErrorKind {
             Self::TooWide => write!(f, "a width or precision is at most {MAX_WIDTH}"),
             Self::Spec(reason) => reason.fmt(f),
             Self::TooLong => f.write_str("a template is shorter than 4 GiB"),
-        }
-    }
-}
-
-/// Showing one character inside a message.
-pub(crate) trait Shown {
-    fn escape_debug_short(self) -> String;
-}
-
-impl Shown for char {
-    /// Quotes stay as they are; what cannot be seen is written as an escape.
-    fn escape_debug_short(self) -> String {
-        match self {
-            '"' | '\'' | '\\' => self.to_string(),
-            other => other.escape_debug().to_string(),
         }
     }
 }

@@ -1,7 +1,9 @@
 //! Writing one value with one format spec, as Python 3.11 writes it.
 
+use std::fmt;
+
 use crate::{
-    Argument,
+    argument::Argument,
     spec::{Class, Spec, SpecError},
 };
 
@@ -61,6 +63,15 @@ pub(crate) fn write_plain(out: &mut String, argument: &Argument<'_>) {
         Argument::Unsigned(value) => integer::push_decimal(out, *value),
         Argument::Float(value) => float::push_plain(out, *value),
         Argument::Boolean(value) => out.push_str(if *value { "True" } else { "False" }),
+    }
+}
+
+impl fmt::Display for Argument<'_> {
+    /// Writes the value as a field without a format spec does: as Python's `str` shows it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = String::new();
+        write_plain(&mut text, self);
+        f.write_str(&text)
     }
 }
 

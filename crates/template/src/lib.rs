@@ -32,6 +32,7 @@ mod format;
 mod location;
 mod parse;
 mod render_error;
+mod shown;
 mod spec;
 mod template;
 
@@ -41,11 +42,6 @@ pub use crate::{
     escape::escape,
     location::{Excerpt, Location},
     render_error::RenderError,
-    spec::SpecError,
+    spec::{MAX_WIDTH, SpecError},
     template::{Field, Piece, Template},
 };
-
-/// The largest width or precision that a format spec may ask for: 4096.
-///
-/// A width from a template is an allocation from a template, so it has a limit.
-pub const MAX_WIDTH: usize = 4096;

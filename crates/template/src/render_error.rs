@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt};
 
-use crate::{Location, SpecError};
+use crate::{location::Location, spec::SpecError};
 
 /// The reason why a template could not be rendered with the values given.
 ///

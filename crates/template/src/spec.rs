@@ -2,9 +2,14 @@
 
 use std::fmt;
 
-use crate::{MAX_WIDTH, error::Shown};
+use crate::shown::Shown;
 
 mod digits;
+
+/// The largest width or precision that a format spec may ask for: 4096 characters.
+///
+/// A width in a template is an allocation made by the template's author, so it is limited.
+pub const MAX_WIDTH: usize = 4096;
 
 /// Where a value stands in a field that is wider than the value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,9 +3,12 @@
 use std::{fmt, str::FromStr, sync::Arc};
 
 use crate::{
-    Argument, Location, RenderError, TemplateError,
+    argument::Argument,
+    error::TemplateError,
     format::write,
+    location::Location,
     parse::{Format, Parsed, Part, parse},
+    render_error::RenderError,
 };
 
 /// Up to so many variables, rendering keeps their values on the stack.

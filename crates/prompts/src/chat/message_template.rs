@@ -2,10 +2,11 @@
 
 use conversant_core::{Message, Messages, Role};
 
-use super::{MessagesPlaceholder, Part, PartTemplate};
+use super::{body::Part, part_template::PartTemplate, placeholder::MessagesPlaceholder};
 use crate::{
-    ChatPromptTemplate, FewShotChatPromptTemplate, PromptTemplate, TemplateError, TemplateFault,
-    TemplateFormat,
+    error::{TemplateError, TemplateFault},
+    prompt_template::PromptTemplate,
+    template_format::TemplateFormat,
 };
 
 /// One element of a chat prompt: a message template, a literal message or a placeholder.
@@ -52,8 +53,8 @@ enum Kind {
     Placeholder(MessagesPlaceholder),
     /// The text of a pair with the role `placeholder`.
     PlaceholderText(String),
-    FewShot(FewShotChatPromptTemplate),
-    Chat(ChatPromptTemplate),
+    /// A part that needs no parsing.
+    Part(Part),
 }
 
 impl MessageTemplate {
@@ -105,6 +106,11 @@ impl MessageTemplate {
         Self(Kind::Parsed { role, template: prompt })
     }
 
+    /// Creates an element from a part that needs no parsing.
+    pub(crate) fn from_part(part: Part) -> Self {
+        Self(Kind::Part(part))
+    }
+
     /// Creates a template in the format of the prompt that it becomes a part of.
     fn source(role: Role, template: impl Into<String>) -> Self {
         Self(Kind::Source { role, template: template.into(), format: None })
@@ -124,13 +130,7 @@ impl MessageTemplate {
                     parts.into_iter().map(|part| part.parse(format)).collect();
                 return Ok(Part::Parts { role, parts: parts? });
             }
-            Kind::FewShot(examples) => {
-                return Ok(match examples.made() {
-                    Some(made) => Part::Literal(made.clone()),
-                    None => Part::FewShot(examples),
-                });
-            }
-            Kind::Chat(chat) => return Ok(Part::Chat(Box::new(chat))),
+            Kind::Part(part) => return Ok(part),
             Kind::Parsed { role, template } => (role, template),
         };
         Ok(Part::Template { role, template })
@@ -156,18 +156,6 @@ impl From<Message> for MessageTemplate {
 impl From<MessagesPlaceholder> for MessageTemplate {
     fn from(placeholder: MessagesPlaceholder) -> Self {
         Self(Kind::Placeholder(placeholder))
-    }
-}
-
-impl From<FewShotChatPromptTemplate> for MessageTemplate {
-    fn from(examples: FewShotChatPromptTemplate) -> Self {
-        Self(Kind::FewShot(examples))
-    }
-}
-
-impl From<ChatPromptTemplate> for MessageTemplate {
-    fn from(chat: ChatPromptTemplate) -> Self {
-        Self(Kind::Chat(chat))
     }
 }
 

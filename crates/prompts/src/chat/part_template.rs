@@ -2,7 +2,10 @@
 
 use conversant_core::{Part, PromptError, Slot};
 
-use crate::{PromptTemplate, TemplateError, TemplateFormat, partials::Values};
+use crate::{
+    error::TemplateError, partials::Values, prompt_template::PromptTemplate,
+    template_format::TemplateFormat,
+};
 
 /// One part of a message template: text or an image with variables, or a part that stays as it is.
 ///

@@ -4,8 +4,14 @@ use std::sync::Arc;
 
 use conversant_core::{Messages, Prompt, PromptError, PromptValue, Slot, Variables};
 
-use super::{Example, ExampleSelector, Examples, format_example, string::check};
-use crate::{ChatPromptTemplate, TemplateError, TemplateFault};
+use super::{
+    examples::{Examples, check},
+    selector::{Example, ExampleSelector},
+};
+use crate::{
+    chat::{ChatPromptTemplate, MessageSource, MessageTemplate, Part},
+    error::{TemplateError, TemplateFault},
+};
 
 /// Examples as messages, each shown by a chat prompt; usually a part of a larger one.
 ///
@@ -76,11 +82,6 @@ impl FewShotChatPromptTemplate {
         Self { example: Arc::new(example), examples, made: None }
     }
 
-    /// Returns the examples' messages, if they are always the same.
-    pub(crate) fn made(&self) -> Option<&Messages> {
-        self.made.as_ref()
-    }
-
     /// Returns the examples for a call, as messages.
     ///
     /// # Errors
@@ -92,8 +93,7 @@ impl FewShotChatPromptTemplate {
         }
         let mut messages = Messages::new();
         for example in self.examples.pick(variables)? {
-            let shown = format_example(&*self.example, &example)?;
-            messages.append(&shown.into_messages());
+            messages.append(&self.example.format_messages(&example)?);
         }
         Ok(messages)
     }
@@ -107,5 +107,20 @@ impl Prompt for FewShotChatPromptTemplate {
     fn format(&self, variables: &Variables) -> Result<PromptValue, PromptError> {
         PromptError::check_missing(self.slots(), variables)?;
         self.format_messages(variables).map(PromptValue::from)
+    }
+}
+
+impl MessageSource for FewShotChatPromptTemplate {
+    fn messages(&self, variables: &Variables) -> Result<Messages, PromptError> {
+        self.format_messages(variables)
+    }
+}
+
+impl From<FewShotChatPromptTemplate> for MessageTemplate {
+    fn from(examples: FewShotChatPromptTemplate) -> Self {
+        Self::from_part(match examples.made {
+            Some(made) => Part::Literal(made),
+            None => Part::Selected(Arc::new(examples)),
+        })
     }
 }

@@ -2,7 +2,7 @@
 
 use conversant_core::{Prompt, PromptError, Slot, Variables};
 
-use crate::PromptTemplate;
+use crate::prompt_template::PromptTemplate;
 
 /// One example: the variables of the template that shows it.
 pub type Example = Variables;

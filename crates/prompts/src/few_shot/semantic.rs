@@ -1,8 +1,10 @@
 //! Choosing examples by meaning, with a vector store.
 
+use std::collections::HashSet;
+
 use conversant_core::{Collection, Document, Value, Variables, VectorStore, VectorStoreError};
 
-use super::Example;
+use super::selector::Example;
 
 /// Finds the examples that are nearest in meaning to a call.
 ///
@@ -26,7 +28,7 @@ pub struct SemanticSelector<V> {
     store: V,
     collection: Collection,
     k: usize,
-    keys: Option<Vec<String>>,
+    keys: Option<HashSet<String>>,
 }
 
 impl<V: VectorStore> SemanticSelector<V> {
@@ -81,7 +83,7 @@ impl<V: VectorStore> SemanticSelector<V> {
     /// Joins the values by a space, in the order of their names, as LangChain does.
     fn text(&self, variables: &Variables) -> String {
         let wanted = |name: &str| match &self.keys {
-            Some(keys) => keys.iter().any(|key| key == name),
+            Some(keys) => keys.contains(name),
             None => true,
         };
         let mut values: Vec<(&str, &Value)> =

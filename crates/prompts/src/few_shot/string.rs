@@ -1,14 +1,19 @@
 //! Few-shot prompts as text.
 
-use std::{borrow::Cow, sync::Arc};
+use std::sync::Arc;
 
-use conversant_core::{Prompt, PromptError, PromptValue, Slot, Value, Variables};
+use conversant_core::{Prompt, PromptError, PromptValue, Slot, Variables};
 
-use super::{Example, ExampleSelector, Examples, format_example};
+use super::{
+    examples::{Examples, check},
+    selector::{Example, ExampleSelector},
+};
 use crate::{
-    PromptTemplate, TemplateError, TemplateFormat,
-    partials::{Partials, Values},
-    slots::Slots,
+    error::TemplateError,
+    partials::{Partials, Values, partial_methods},
+    prompt_template::PromptTemplate,
+    slot_set::SlotSet,
+    template_format::TemplateFormat,
 };
 
 /// A text of examples between a prefix and a suffix.
@@ -49,7 +54,7 @@ pub struct FewShotPromptTemplate {
     suffix: PromptTemplate,
     separator: String,
     partials: Partials,
-    slots: Slots,
+    slots: SlotSet,
 }
 
 /// Makes a [`FewShotPromptTemplate`].
@@ -92,38 +97,7 @@ impl FewShotPromptTemplate {
         Ok(self)
     }
 
-    /// Sets a partial variable: a value that a call need not give, and may replace.
-    #[must_use]
-    pub fn with_partial(
-        mut self,
-        name: impl Into<Cow<'static, str>>,
-        value: impl Into<Value>,
-    ) -> Self {
-        let name = name.into();
-        self.slots.provide(&name);
-        self.partials.set(name, value.into());
-        self
-    }
-
-    /// Sets a partial variable that a function gives at each call.
-    #[must_use]
-    pub fn with_partial_fn<V: Into<Value>>(
-        mut self,
-        name: impl Into<Cow<'static, str>>,
-        function: impl Fn() -> V + Send + Sync + 'static,
-    ) -> Self {
-        let name = name.into();
-        self.slots.provide(&name);
-        self.partials.set_function(name, Arc::new(move || function().into()));
-        self
-    }
-
-    /// Returns the names of the variables that a call must give, sorted; partial ones are not among
-    /// them.
-    #[must_use]
-    pub fn input_variables(&self) -> Vec<&str> {
-        self.slots.required()
-    }
+    partial_methods!();
 
     /// Returns the template that shows an example.
     #[must_use]
@@ -180,7 +154,7 @@ impl Prompt for FewShotPromptTemplate {
             parts.push(self.prefix.render(&values)?);
         }
         for example in self.examples.pick(all)? {
-            let text = format_example(&self.example, &example)?.into_text();
+            let text = self.example.format(&example)?.into_text();
             if !text.is_empty() {
                 parts.push(text);
             }
@@ -241,7 +215,7 @@ impl FewShotPromptBuilder {
         if let Some(examples) = self.examples.fixed() {
             check(&self.example, examples)?;
         }
-        let mut slots = Slots::default();
+        let mut slots = SlotSet::default();
         let parts = prefix.slots().iter().chain(suffix.slots()).chain(self.examples.slots());
         for slot in parts {
             slots.add(slot.name(), slot.kind(), slot.is_required());
@@ -256,15 +230,4 @@ impl FewShotPromptBuilder {
             slots,
         })
     }
-}
-
-/// Checks that each example has the variables of the template that shows it.
-pub(super) fn check(prompt: &dyn Prompt, examples: &[Example]) -> Result<(), TemplateError> {
-    for (index, example) in examples.iter().enumerate() {
-        let lacking = |slot: &&Slot| slot.is_required() && !example.contains(slot.name());
-        if let Some(slot) = prompt.slots().iter().find(lacking) {
-            return Err(TemplateError::in_example(index, slot.name()));
-        }
-    }
-    Ok(())
 }

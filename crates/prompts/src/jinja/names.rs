@@ -7,7 +7,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{
-    JinjaFault,
+    fault::JinjaFault,
     lex::{Kind, Tag, Word, tags},
 };
 

@@ -4,10 +4,12 @@ use conversant_core::{Message, Role};
 use serde_json::{Value as Json, json};
 
 use super::{
-    LoadError, LoadedPrompt, config,
+    build,
+    error::LoadError,
     fields::{Fields, field, text},
+    loaded_prompt::LoadedPrompt,
 };
-use crate::{ChatPromptTemplate, MessageTemplate, PartTemplate};
+use crate::chat::{ChatPromptTemplate, MessageTemplate, PartTemplate};
 
 /// An object: the name of its class, from the closed list, and its arguments.
 struct Object {
@@ -74,9 +76,9 @@ const CLASSES: &[&str] = &[
 pub(super) fn prompt(value: Json) -> Result<LoadedPrompt, LoadError> {
     let Object { class, kwargs } = Object::read(value)?;
     match class.as_str() {
-        "PromptTemplate" => config::string(Fields::of(kwargs, "kwargs")?).map(LoadedPrompt::String),
+        "PromptTemplate" => build::string(Fields::of(kwargs, "kwargs")?).map(LoadedPrompt::String),
         "FewShotPromptTemplate" => {
-            config::few_shot(Fields::of(kwargs, "kwargs")?).map(LoadedPrompt::FewShot)
+            build::few_shot(Fields::of(kwargs, "kwargs")?).map(LoadedPrompt::FewShot)
         }
         "ChatPromptTemplate" => chat(Fields::of(kwargs, "kwargs")?).map(LoadedPrompt::Chat),
         _ => Err(field("id", "it is no prompt")),
@@ -100,7 +102,7 @@ pub(super) fn message(value: Json) -> Result<MessageTemplate, LoadError> {
     if class == "MessagesPlaceholder" {
         let mut fields = Fields::of(kwargs, "kwargs")?;
         let name = fields.need_text("variable_name")?;
-        return config::placeholder(name, fields).map(MessageTemplate::from);
+        return build::placeholder(name, fields).map(MessageTemplate::from);
     }
     let Some(class) = class.strip_suffix("PromptTemplate") else {
         return literal(&class, kwargs);
@@ -120,13 +122,13 @@ pub(super) fn message(value: Json) -> Result<MessageTemplate, LoadError> {
             let parts: Result<Vec<_>, _> = items.into_iter().map(part).collect();
             Ok(MessageTemplate::parts(role, parts?))
         }
-        prompt => Ok(MessageTemplate::from_prompt(role, config::string_value(prompt, "prompt")?)),
+        prompt => Ok(MessageTemplate::from_prompt(role, build::string_value(prompt, "prompt")?)),
     }
 }
 
 fn part(value: Json) -> Result<PartTemplate, LoadError> {
     if value.get("id").is_some_and(|id| !names_class(id, "ImagePromptTemplate")) {
-        return config::string_value(value, "prompt").map(PartTemplate::from);
+        return build::string_value(value, "prompt").map(PartTemplate::from);
     }
     let Object { kwargs, .. } = Object::read(value)?;
     let mut fields = Fields::of(kwargs, "kwargs")?;

@@ -3,8 +3,8 @@
 use conversant_core::{Message, Value, Variables, nearest};
 use serde_json::{Map, Value as Json};
 
-use super::LoadError;
-use crate::TemplateFormat;
+use super::error::LoadError;
+use crate::template_format::TemplateFormat;
 
 /// Fields that LangChain writes and that say nothing here, or nothing more than the template does.
 const IGNORED: &[&str] = &[

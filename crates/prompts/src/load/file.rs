@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use super::{LoadError, LoadedPrompt};
+use super::{error::LoadError, loaded_prompt::LoadedPrompt};
 
 /// Reads a prompt from a `.json`, `.yaml` or `.yml` file.
 ///

@@ -1,5 +1,7 @@
 //! Picking messages by role, name or id.
 
+use std::collections::HashSet;
+
 use conversant_core::{Message, Messages, Role};
 
 /// Which messages [`filter_messages`] keeps.
@@ -31,8 +33,8 @@ pub struct Filter {
 #[derive(Debug, Clone, Default)]
 struct Criteria {
     roles: Vec<Role>,
-    names: Vec<String>,
-    ids: Vec<String>,
+    names: HashSet<String>,
+    ids: HashSet<String>,
 }
 
 impl Criteria {
@@ -41,8 +43,8 @@ impl Criteria {
     }
 
     fn matches(&self, message: &Message) -> bool {
-        let listed = |list: &[String], value: Option<&str>| {
-            value.is_some_and(|value| list.iter().any(|listed| listed == value))
+        let listed = |list: &HashSet<String>, value: Option<&str>| {
+            value.is_some_and(|value| list.contains(value))
         };
         self.roles.contains(message.role())
             || listed(&self.names, message.name())

@@ -1,10 +1,10 @@
 //! From a mustache template's source to its nodes: one pass, left to right, no recursion.
 
 use super::{
-    MAX_DEPTH, MustacheFault,
+    fault::{MAX_DEPTH, MustacheFault},
     node::{Name, Node},
 };
-use crate::{TemplateError, TemplateFault};
+use crate::error::{TemplateError, TemplateFault};
 
 pub(super) fn parse(source: &str) -> Result<Vec<Node>, TemplateError> {
     let parser = Parser {

@@ -3,11 +3,13 @@
 use conversant_core::{MissingVariable, PromptError};
 
 use super::{
-    MAX_REPETITIONS,
     node::{Name, Node},
     view::View,
 };
 use crate::{error::TooMuchWork, partials::Values};
+
+/// The most repetitions of sections, all together, in one rendering.
+const MAX_REPETITIONS: usize = 1_000_000;
 
 pub(super) fn render(nodes: &[Node], values: &Values<'_>) -> Result<String, PromptError> {
     let mut renderer =

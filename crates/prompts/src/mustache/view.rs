@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use conversant_core::{Content, Message, Messages, Value};
 use serde_json::Value as Json;
 
-use crate::text::{argument, json_argument};
+use crate::value_to_argument::{argument, json_argument};
 
 /// A borrowed value, wherever it comes from.
 #[derive(Clone, Copy)]

@@ -79,11 +79,11 @@ fn what_is_code_cannot_be_written() {
     let few_shot = FewShotPromptTemplate::builder(template).selector(None).build().unwrap();
     assert_eq!(
         serde_json::to_string(&with_function).unwrap_err().to_string(),
-        "a partial function can't be written"
+        "a partial function cannot be written"
     );
     assert_eq!(
         serde_json::to_string(&few_shot).unwrap_err().to_string(),
-        "a selector's examples can't be written"
+        "a selector's examples cannot be written"
     );
 }
 

@@ -5,7 +5,7 @@
 
 use conversant_core::{Message, Messages, Prompt, PromptError, vars};
 use conversant_prompts::{
-    ChatPromptTemplate, MessageTemplate, MessagesPlaceholder, PromptTemplate, Review,
+    ChatPromptTemplate, MessageTemplate, MessagesPlaceholder, PromptTemplate, Snapshot,
 };
 
 #[test]
@@ -70,9 +70,9 @@ fn a_prompt_with_its_variables() -> Result<(), Box<dyn std::error::Error>> {
         "notes" => "two\nlines",
         "nothing" => Messages::new(),
     };
-    let review =
-        Review::of(&prompt, &variables).redact("2024-05-01", "[date]").redact("", "[never]");
-    insta::assert_snapshot!(review, @r"
+    let snapshot =
+        Snapshot::of(&prompt, &variables).redact("2024-05-01", "[date]").redact("", "[never]");
+    insta::assert_snapshot!(snapshot, @r"
     variables
       today: [date]
       chat_history:
@@ -96,7 +96,7 @@ fn a_prompt_with_its_variables() -> Result<(), Box<dyn std::error::Error>> {
 #[test]
 fn a_prompt_that_cannot_be_filled_in() -> Result<(), Box<dyn std::error::Error>> {
     let prompt = PromptTemplate::from_template("{human_input:d}")?;
-    insta::assert_snapshot!(Review::of(&prompt, &vars! { "human_input" => "Hi" }), @r"
+    insta::assert_snapshot!(Snapshot::of(&prompt, &vars! { "human_input" => "Hi" }), @r"
     variables
       human_input: Hi
 

@@ -12,13 +12,13 @@ use conversant_core::{Prompt, PromptError, PromptValue, Value, Variables};
 ///
 /// ```
 /// use conversant_core::vars;
-/// use conversant_prompts::{PromptTemplate, Review};
+/// use conversant_prompts::{PromptTemplate, Snapshot};
 ///
 /// let prompt = PromptTemplate::from_template("It is {today}. {question}")?;
-/// let review = Review::of(&prompt, &vars! { "today" => "2024-05-01", "question" => "Is it May?" })
+/// let snapshot = Snapshot::of(&prompt, &vars! { "today" => "2024-05-01", "question" => "Is it May?" })
 ///     .redact("2024-05-01", "[date]");
 /// assert_eq!(
-///     review.to_string(),
+///     snapshot.to_string(),
 ///     "\
 /// variables
 ///   today: [date]
@@ -31,11 +31,11 @@ use conversant_core::{Prompt, PromptError, PromptValue, Value, Variables};
 /// ```
 #[derive(Debug, Clone)]
 #[must_use]
-pub struct Review {
+pub struct Snapshot {
     sections: Vec<(String, String)>,
 }
 
-impl Review {
+impl Snapshot {
     /// Fills a prompt in, and shows the variables and the prompt, or the error with its causes.
     pub fn of(prompt: &dyn Prompt, variables: &Variables) -> Self {
         let values: Vec<_> = variables.iter().map(|(name, value)| entry(name, value)).collect();
@@ -53,10 +53,10 @@ impl Review {
     ///
     /// ```
     /// use conversant_core::PromptValue;
-    /// use conversant_prompts::Review;
+    /// use conversant_prompts::Snapshot;
     ///
-    /// let review = Review::calls([PromptValue::from("Hi"), PromptValue::from("Hi\nHello!\nBye")]);
-    /// assert_eq!(review.to_string(), "call 1\n  Hi\n\ncall 2\n  Hi\n  Hello!\n  Bye");
+    /// let snapshot = Snapshot::calls([PromptValue::from("Hi"), PromptValue::from("Hi\nHello!\nBye")]);
+    /// assert_eq!(snapshot.to_string(), "call 1\n  Hi\n\ncall 2\n  Hi\n  Hello!\n  Bye");
     /// ```
     pub fn calls<V: Into<PromptValue>>(values: impl IntoIterator<Item = V>) -> Self {
         let calls = values.into_iter().enumerate();
@@ -77,7 +77,7 @@ impl Review {
     }
 }
 
-impl fmt::Display for Review {
+impl fmt::Display for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, (title, body)) in self.sections.iter().enumerate() {
             if index > 0 {

@@ -3,7 +3,7 @@
 pub use conversant_core::{Prompt, Value, Variables};
 pub use conversant_macros::{chat_prompt, prompt};
 
-use crate::TemplateError;
+use crate::error::TemplateError;
 
 /// Takes a prompt whose templates were checked when they were compiled.
 #[expect(

@@ -1,0 +1,134 @@
+//! The parts of a chat prompt, and how they become messages.
+
+use std::{fmt, sync::Arc};
+
+use conversant_core::{Message, Messages, Prompt, PromptError, Role, Slot, Variables};
+
+use super::{part_template::ParsedPart, placeholder::MessagesPlaceholder};
+use crate::{
+    error::{TemplateError, TemplateFault},
+    partials::{Partials, Values},
+    prompt_template::PromptTemplate,
+    slot_set::{RESERVED, SlotSet},
+};
+
+/// A part of a chat prompt whose templates are parsed.
+#[derive(Debug, Clone)]
+pub(crate) enum Part {
+    /// Consecutive literal messages, made once and shared by every formatted prompt.
+    Literal(Messages),
+    Template {
+        role: Role,
+        template: PromptTemplate,
+    },
+    /// A message with several content parts.
+    Parts {
+        role: Role,
+        parts: Vec<ParsedPart>,
+    },
+    Placeholder(MessagesPlaceholder),
+    /// Messages that are selected for each call.
+    Selected(Arc<dyn MessageSource>),
+    /// Another chat prompt, which keeps its own partial variables.
+    Nested(Box<Body>),
+}
+
+/// A source of messages that depend on the variables of a call.
+pub(crate) trait MessageSource: Prompt + fmt::Debug {
+    /// Returns the messages for a call.
+    fn messages(&self, variables: &Variables) -> Result<Messages, PromptError>;
+}
+
+/// The parts, partial variables and slots of a chat prompt.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Body {
+    pub(super) parts: Vec<Part>,
+    pub(super) partials: Partials,
+    pub(super) slots: SlotSet,
+}
+
+impl Body {
+    /// Appends a part and its slots.
+    pub(super) fn push(&mut self, part: Part) -> Result<(), TemplateError> {
+        match &part {
+            Part::Literal(_) => {}
+            Part::Template { template, .. } => self.require(template.slots()),
+            Part::Parts { parts, .. } => {
+                for part in parts {
+                    self.require(part.slots());
+                }
+            }
+            Part::Placeholder(placeholder) => {
+                if placeholder.name() == RESERVED {
+                    let name = placeholder.name().to_owned();
+                    return Err(TemplateError::new(TemplateFault::ReservedName(name)));
+                }
+                self.require([&placeholder.slot()]);
+            }
+            Part::Selected(source) => self.require(source.slots()),
+            Part::Nested(body) => self.require(body.slots.as_slice()),
+        }
+        self.push_part(part);
+        Ok(())
+    }
+
+    /// Appends another body. Of two partial variables with one name, the other body's is kept.
+    pub(super) fn append(&mut self, other: Self) {
+        self.require(other.slots.as_slice());
+        for part in other.parts {
+            self.push_part(part);
+        }
+        for name in other.partials.names() {
+            self.slots.provide(name);
+        }
+        self.partials.extend(other.partials);
+    }
+
+    /// Appends the messages to `messages`. The required variables are known to be present.
+    pub(super) fn fill(
+        &self,
+        values: &Values<'_>,
+        messages: &mut Messages,
+    ) -> Result<(), PromptError> {
+        for part in &self.parts {
+            match part {
+                Part::Literal(literal) => messages.append(literal),
+                Part::Template { role, template } => {
+                    messages.push(Message::new(role.clone(), template.render(values)?));
+                }
+                Part::Parts { role, parts } => {
+                    let parts: Result<Vec<_>, _> =
+                        parts.iter().map(|part| part.render(values)).collect();
+                    messages.push(Message::new(role.clone(), parts?));
+                }
+                Part::Placeholder(placeholder) => {
+                    placeholder.fill(values.get(placeholder.name()), messages)?;
+                }
+                Part::Selected(source) => messages.append(&source.messages(&values.merged())?),
+                Part::Nested(body) => {
+                    let used = |name: &str| body.slots.contains(name);
+                    body.fill(&values.with_inner(&body.partials, &used), messages)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds uses of names. A partial variable makes its slot optional.
+    fn require<'s>(&mut self, slots: impl IntoIterator<Item = &'s Slot>) {
+        for slot in slots {
+            let provided = self.partials.contains(slot.name());
+            self.slots.add(slot.name(), slot.kind(), slot.is_required() && !provided);
+        }
+    }
+
+    /// Appends a part; consecutive literal messages become one part.
+    fn push_part(&mut self, part: Part) {
+        match (self.parts.last_mut(), part) {
+            (Some(Part::Literal(run)), Part::Literal(literal)) => {
+                run.extend(literal.iter_shared().cloned());
+            }
+            (_, part) => self.parts.push(part),
+        }
+    }
+}

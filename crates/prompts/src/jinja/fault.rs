@@ -1,0 +1,39 @@
+//! The faults of a Jinja2 template.
+
+use std::fmt;
+
+/// The kinds of fault in a Jinja2 template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum JinjaFault {
+    /// The syntax is wrong, in the words of minijinja.
+    Syntax(String),
+    /// A statement that is refused: one that defines code or reaches another template.
+    Statement(String),
+    /// A call of a function or of what an expression gives.
+    Call,
+    /// A call of a method.
+    Method(String),
+    /// A filter that does not exist.
+    UnknownFilter(String),
+    /// A test that does not exist.
+    UnknownTest(String),
+    /// More statements or brackets inside each other, or a longer expression, than is allowed.
+    TooDeep,
+}
+
+impl fmt::Display for JinjaFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Syntax(detail) => f.write_str(detail),
+            Self::Statement(name) => write!(f, "the statement `{name}` is refused"),
+            Self::Call => f.write_str("function calls are refused"),
+            Self::Method(name) => write!(f, "the method call `{name}` is refused"),
+            Self::UnknownFilter(name) => write!(f, "unknown filter `{name}`"),
+            Self::UnknownTest(name) => write!(f, "unknown test `{name}`"),
+            Self::TooDeep => {
+                f.write_str("statements or brackets too deep, or an expression too long")
+            }
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! The error of loading a prompt.
+
+use std::{error::Error, fmt};
+
+use crate::error::TemplateError;
+
+/// A prompt that cannot be loaded.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// The text is no JSON.
+    Json(serde_json::Error),
+    /// The text is no YAML.
+    #[cfg(feature = "load")]
+    Yaml(conversant_core::BoxError),
+    /// The file cannot be read.
+    #[cfg(feature = "load")]
+    File(std::io::Error),
+    /// The file's name does not end in `.json`, `.yaml` or `.yml`.
+    #[cfg(feature = "load")]
+    FileType,
+    /// A type that is not on the list.
+    UnknownType(String),
+    /// A field that is refused, such as a path.
+    Refused(String),
+    /// A field that its type does not have.
+    UnknownField {
+        /// The field.
+        field: String,
+        /// The nearest field that the type has.
+        nearest: Option<String>,
+    },
+    /// A field that its type needs is not there.
+    MissingField(String),
+    /// A field cannot be read.
+    Field {
+        /// The field.
+        field: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A template is wrong.
+    Template(TemplateError),
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Json(_) => f.write_str("the prompt is no JSON"),
+            #[cfg(feature = "load")]
+            Self::Yaml(_) => f.write_str("the prompt is no YAML"),
+            #[cfg(feature = "load")]
+            Self::File(_) => f.write_str("the prompt's file can't be read"),
+            #[cfg(feature = "load")]
+            Self::FileType => f.write_str("a prompt's file is `.json`, `.yaml` or `.yml`"),
+            Self::UnknownType(name) => write!(f, "unknown type `{name}` of a prompt"),
+            Self::Refused(field) => write!(f, "`{field}` is refused: no file is followed"),
+            Self::UnknownField { field, nearest: None } => write!(f, "unknown field `{field}`"),
+            Self::UnknownField { field, nearest: Some(nearest) } => {
+                write!(f, "unknown field `{field}` (known is `{nearest}`)")
+            }
+            Self::MissingField(field) => write!(f, "missing field `{field}`"),
+            Self::Field { field, reason } => write!(f, "field `{field}`: {reason}"),
+            Self::Template(_) => f.write_str("the prompt's template is wrong"),
+        }
+    }
+}
+
+impl Error for LoadError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Json(error) => Some(error),
+            #[cfg(feature = "load")]
+            Self::Yaml(error) => Some(&**error),
+            #[cfg(feature = "load")]
+            Self::File(error) => Some(error),
+            Self::Template(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<TemplateError> for LoadError {
+    fn from(error: TemplateError) -> Self {
+        Self::Template(error)
+    }
+}

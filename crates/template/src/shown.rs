@@ -1,0 +1,16 @@
+//! Characters as error messages show them.
+
+/// Showing one character inside a message.
+pub(crate) trait Shown {
+    fn escape_debug_short(self) -> String;
+}
+
+impl Shown for char {
+    /// Quotes stay as they are; what cannot be seen is written as an escape.
+    fn escape_debug_short(self) -> String {
+        match self {
+            '"' | '\'' | '\\' => self.to_string(),
+            other => other.escape_debug().to_string(),
+        }
+    }
+}
