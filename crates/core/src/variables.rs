@@ -31,8 +31,12 @@ const MAX_SCANNED: usize = 16;
 pub struct Variables {
     entries: Vec<(Cow<'static, str>, Value)>,
     /// The positions of the names, once there are more than [`MAX_SCANNED`].
-    index: Option<Box<HashMap<Cow<'static, str>, usize>>>,
+    index: Option<Box<Index>>,
 }
+
+/// The position of each name. It is boxed, because few variables need it and all are moved.
+#[derive(Clone)]
+struct Index(HashMap<Cow<'static, str>, usize>);
 
 impl Variables {
     /// Creates an empty map.
@@ -61,7 +65,7 @@ impl Variables {
             Some((_, held)) => Some(std::mem::replace(held, value)),
             None => {
                 if let Some(index) = &mut self.index {
-                    index.insert(name.clone(), self.entries.len());
+                    index.0.insert(name.clone(), self.entries.len());
                 }
                 self.entries.push((name, value));
                 if self.index.is_none() {
@@ -117,7 +121,7 @@ impl Variables {
 
     fn position(&self, name: &str) -> Option<usize> {
         match &self.index {
-            Some(index) => index.get(name).copied(),
+            Some(index) => index.0.get(name).copied(),
             None => self.entries.iter().position(|(known, _)| known == name),
         }
     }
@@ -126,7 +130,8 @@ impl Variables {
     fn build_index(&mut self) {
         self.index = (self.entries.len() > MAX_SCANNED).then(|| {
             let names = self.entries.iter().enumerate();
-            Box::new(names.map(|(position, (name, _))| (name.clone(), position)).collect())
+            let positions = names.map(|(position, (name, _))| (name.clone(), position));
+            Box::new(Index(positions.collect()))
         });
     }
 }
