@@ -5,18 +5,20 @@ use conversant_core::{
     LoadContext, Loaded, Memory, MemoryError, Saved, Slot, Ticket, Turn, TurnKeys, Value,
 };
 
-use crate::{
-    conversation::{Conversation, conversation_settings},
-    written::Opening,
+use crate::conversation::{
+    Conversation, settings::conversation_settings, transcript_cache::LeadingNewline,
 };
 
-/// Shows the whole conversation, as text or as messages. LangChain's `ConversationBufferMemory`.
+/// Shows the whole conversation, as text or as messages.
 ///
-/// What was read and rendered once is kept, so that a turn costs what it adds and one copy of the text, however long the
-/// conversation is; as messages it costs what it adds.
+/// LangChain 0.1.20 `langchain/memory/buffer.py::ConversationBufferMemory`.
 ///
-/// A turn is saved even if other turns came first, its base recorded. If the conversation was *cleared* while the model
-/// was called, saving is [`HistoryError::Stale`](conversant_core::HistoryError::Stale): what was forgotten stays forgotten.
+/// Messages are loaded and rendered once. A call therefore costs what its turn adds, and one copy
+/// of the text; as messages, it costs what its turn adds.
+///
+/// A turn is saved even if other turns were added since its prompt was made; its base is stored with
+/// it. If the conversation was *cleared* while the model was called, saving fails with
+/// [`HistoryError::Stale`](conversant_core::HistoryError::Stale).
 ///
 /// # Examples
 ///
@@ -40,14 +42,15 @@ pub struct BufferMemory {
 }
 
 impl BufferMemory {
-    /// Creates a memory with a conversation of its own, which it shows as text in the variable `history`.
+    /// Creates a memory with its own in-memory conversation, shown as text in the variable
+    /// `history`.
     #[must_use]
     pub fn new() -> Self {
         Self { conversation: Conversation::new() }
     }
 
     fn reset(&mut self) {
-        self.conversation.reset();
+        self.conversation.forget();
     }
 }
 
@@ -74,7 +77,7 @@ impl Memory for BufferMemory {
             let slice = self.conversation.whole().await?;
             (Value::from(slice.messages), slice.version)
         } else {
-            let (text, version) = self.conversation.whole_as_text(Opening::Message).await?;
+            let (text, version) = self.conversation.whole_as_text(LeadingNewline::Omit).await?;
             (Value::from(text), version)
         };
         Ok(self.conversation.loaded(value, version))

@@ -1,6 +1,6 @@
-//! The memory that knows what was said of each name.
+//! The memory that describes the entities in the user's input.
 
-use std::sync::Mutex;
+use std::{sync::Mutex, time::Instant};
 
 use async_trait::async_trait;
 use conversant_core::{
@@ -10,16 +10,31 @@ use conversant_core::{
 use serde_json::{Map, Value as Json};
 
 use crate::{
-    asked::Asked,
-    conversation::{Conversation, conversation_settings, lock},
-    derived::Derived,
-    entities::{Extractor, words, words_in},
-    literal::Piece::{self, Text, Variable},
-    tail::Tail,
+    conversation::{
+        Conversation,
+        note::{Derived, DerivedState},
+        settings::conversation_settings,
+    },
+    llm::{
+        entity_extractor::{EntityExtractor, Mentioned, extraction_settings, human_text},
+        prompted_model::PromptedModel,
+        static_prompt::Piece::{self, Text, Variable},
+    },
+    sync::lock,
 };
 
-/// The prompt that asks what is known of a name.
-const KNOWN: &[Piece] = &[
+/// The default name of the variable with the descriptions.
+const DEFAULT_ENTITIES_KEY: &str = "entities";
+
+/// The default number of entities that are described after a turn.
+const DEFAULT_MAX_ENTITIES: usize = 20;
+
+/// The most entities whose descriptions are stored: 2,000. The ones described longest ago are
+/// dropped.
+const MAX_STORED: usize = 2000;
+
+/// The prompt that asks for a description.
+const DESCRIPTION: &[Piece] = &[
     Text("Below are the end of a conversation and what is known so far of `"),
     Variable("entity"),
     Text(
@@ -34,12 +49,23 @@ const KNOWN: &[Piece] = &[
     Text("\n\nKnown now:"),
 ];
 
-/// Shows the last `k` turns and what is known of the names that the user's words speak of. LangChain's `ConversationEntityMemory`.
+/// Shows the last `k` turns, and descriptions of the entities in the user's input.
 ///
-/// Two variables: `history`, as text or as messages, and `entities`, a map from each name to what is known of it. Finding the names
-/// asks the model while loading; what is known is rewritten after the turn, by [`maintain`](Memory::maintain), and kept beside the
-/// conversation, so it survives a restart. A model that fails costs neither answer nor turn: a
-/// [`Warning`](conversant_core::Warning) tells why, and the next turn makes up for it.
+/// LangChain 0.1.20 `langchain/memory/entity.py::ConversationEntityMemory`.
+///
+/// | setting | default |
+/// |---|---|
+/// | [`with_k`](Self::with_k) | 3 turns |
+/// | [`with_entities_key`](Self::with_entities_key) | `entities` |
+/// | [`with_max_entities`](Self::with_max_entities) | 20 entities a turn |
+///
+/// There are two variables: `history`, as text or as messages, and `entities`, a map from each name
+/// to its description. A load calls the model once to extract the names. After the turn,
+/// [`maintain`](Memory::maintain) calls it once for each name to rewrite the description. The
+/// descriptions of up to 2,000 names are stored as a note of the session, so they survive a restart.
+///
+/// If the model fails, neither the answer nor the turn is lost: a
+/// [`Warning`](conversant_core::Warning) reports the cause, and the next turn tries again.
 ///
 /// # Examples
 ///
@@ -49,7 +75,7 @@ const KNOWN: &[Piece] = &[
 /// use conversant_memory::EntityMemory;
 /// use serde_json::json;
 ///
-/// /// Finds Ada in everything, and knows one thing of her.
+/// /// Finds Ada in each text.
 /// struct Scribe;
 ///
 /// #[async_trait]
@@ -76,47 +102,41 @@ const KNOWN: &[Piece] = &[
 pub struct EntityMemory {
     conversation: Conversation,
     k: usize,
-    extractor: Extractor,
-    writer: Asked,
-    known: Derived,
-    rest: Tail,
-    /// The names of the turns that what is known does not cover yet; `None` if they have to be found again.
+    extractor: EntityExtractor,
+    writer: PromptedModel,
+    state: DerivedState,
+    /// The names in the turns that the descriptions do not cover yet; `None` if they have to be
+    /// extracted again.
     pending: Mutex<Option<Vec<String>>>,
 }
 
-/// What a load has found out, for the save.
-struct Mentioned {
-    names: Option<Vec<String>>,
-    warning: Mutex<Option<Warning>>,
-}
-
 impl EntityMemory {
-    /// Creates a memory with a conversation of its own, of which it shows the last 3 turns as text in the variable `history`, and what
-    /// this model makes of its names in the variable `entities`.
+    /// Creates a memory with its own in-memory conversation. It shows the last 3 turns as text in
+    /// the variable `history`, and this model's descriptions in the variable `entities`.
     #[must_use]
     pub fn new(model: impl Into<LanguageModel>) -> Self {
         let model = model.into();
         let mut conversation = Conversation::new();
-        conversation.slots.push(Slot::text("entities"));
+        conversation.slots.push(Slot::text(DEFAULT_ENTITIES_KEY));
         Self {
             conversation,
             k: 3,
-            extractor: Extractor::new(model.clone()),
-            writer: Asked::new(model, KNOWN),
-            known: Derived::new("entities"),
-            rest: Tail::default(),
+            extractor: EntityExtractor::new(model.clone(), DEFAULT_MAX_ENTITIES),
+            writer: PromptedModel::new(model, DESCRIPTION),
+            state: DerivedState::new("entities"),
             pending: Mutex::default(),
         }
     }
 
-    /// Sets how many turns are shown, and given to the model beside the user's words. The default is 3.
+    /// Sets the number of turns that are shown to the prompt and to the memory's model. The default
+    /// is 3.
     #[must_use]
     pub const fn with_k(mut self, k: usize) -> Self {
         self.k = k;
         self
     }
 
-    /// Names the variable of what is known. The default is `entities`.
+    /// Sets the name of the variable with the descriptions. The default is `entities`.
     #[must_use]
     pub fn with_entities_key(mut self, key: impl Into<String>) -> Self {
         self.conversation.slots.truncate(1);
@@ -124,22 +144,19 @@ impl EntityMemory {
         self
     }
 
-    /// Sets the prompt that asks for names, over `history` and `input`. The answer is names separated by commas, or `NONE`.
-    ///
-    /// # Errors
-    /// [`PromptError::MissingVariables`], if it needs something else.
-    pub fn with_entity_extraction_prompt(
-        mut self,
-        prompt: impl Prompt + 'static,
-    ) -> Result<Self, PromptError> {
-        self.extractor = self.extractor.with_prompt(prompt)?;
-        Ok(self)
+    /// Sets the most entities that are described after a turn, each by a call of the model. The
+    /// default is 20. Further names in the turn are ignored.
+    #[must_use]
+    pub const fn with_max_entities(mut self, entities: usize) -> Self {
+        self.extractor.max_entities = entities;
+        self
     }
 
-    /// Sets the prompt that asks what is known of a name, over `entity`, `summary` (what was known so far), `history` and `input`.
+    /// Sets the prompt that asks for a description, with the variables `entity`, `summary` (the
+    /// previous description), `history` and `input`.
     ///
     /// # Errors
-    /// [`PromptError::MissingVariables`], if it needs something else.
+    /// [`PromptError::MissingVariables`] if the prompt needs other variables.
     pub fn with_entity_summarization_prompt(
         mut self,
         prompt: impl Prompt + 'static,
@@ -150,68 +167,67 @@ impl EntityMemory {
     }
 
     fn reset(&mut self) {
-        self.conversation.reset();
+        self.conversation.forget();
         self.forget();
     }
 
     fn forget(&self) {
-        self.known.forget();
-        self.rest.forget();
+        self.state.forget();
         *lock(&self.pending) = None;
     }
 
-    /// Returns what is known, and the turns that it does not cover.
+    /// Returns the descriptions by name, and the turns that they do not cover.
     async fn read(&self) -> Result<(Map<String, Json>, Slice), HistoryError> {
-        let note = self.known.read(&self.conversation).await?;
-        let covers = note.as_ref().map(|note| note.covers);
-        let rest = self.rest.after(&self.conversation, covers).await?;
-        let current = note.filter(|note| note.covers.epoch == rest.version.epoch);
-        let known = match current.map(|note| note.body) {
+        let Derived { body, uncovered } = self.state.read(&self.conversation.session).await?;
+        let known = match body {
             Some(Value::Data(data)) => data.as_object().cloned().unwrap_or_default(),
             _ => Map::new(),
         };
-        Ok((known, rest))
+        Ok((known, uncovered))
     }
 
     async fn recent(&self) -> Result<Slice, HistoryError> {
-        self.conversation.load(Range::LastTurns(self.k)).await
+        self.conversation.session.load(Range::LastTurns(self.k)).await
     }
 
-    /// Rewrites what is known of each name in the turns that are not covered.
-    async fn go_on(&self) -> Result<(), BoxError> {
-        let (mut known, rest) = self.read().await?;
-        if rest.messages.is_empty() {
+    /// Rewrites the description of each name in the turns that are not covered.
+    async fn describe(&self, deadline: Option<Instant>) -> Result<(), BoxError> {
+        let (mut known, uncovered) = self.read().await?;
+        if uncovered.messages.is_empty() {
             return Ok(());
         }
-        let input = words_in(&rest.messages);
+        let input = human_text(&uncovered.messages);
         let history = self.conversation.transcript.render(&self.recent().await?.messages);
         let pending = lock(&self.pending).clone();
         let names = match pending {
             Some(names) => names,
-            None => self.extractor.find(&history, &input).await?,
+            None => self.extractor.extract(&history, &input, deadline).await?,
         };
         for name in &names {
-            let before = known.get(name).and_then(Json::as_str).unwrap_or_default();
+            let before = known.shift_remove(name);
+            let before = before.as_ref().and_then(Json::as_str).unwrap_or_default();
             let variables = vars! {
                 "entity" => name.as_str(),
                 "summary" => before,
                 "history" => history.as_str(),
                 "input" => input.as_str(),
             };
-            let now = self.writer.ask(&variables).await?;
-            known.insert(name.clone(), Json::from(now.trim()));
+            let description = self.writer.call_for_text(&variables, deadline).await?;
+            known.insert(name.clone(), Json::from(description.trim()));
         }
+        let excess = known.len().saturating_sub(MAX_STORED);
+        let known: Map<_, _> = known.into_iter().skip(excess).collect();
         let body = Value::from(Json::Object(known));
-        self.known.write(&self.conversation, body, rest.version).await?;
+        self.state.write(&self.conversation.session, body, uncovered.version).await?;
         *lock(&self.pending) = Some(Vec::new());
         Ok(())
     }
 }
 
-/// Adds the names that are not there.
-fn union(mut names: Vec<String>, more: Vec<String>) -> Vec<String> {
+/// Adds names to a list, each once and at most `max` in all.
+fn union(mut names: Vec<String>, more: Vec<String>, max: usize) -> Vec<String> {
     for name in more {
-        if !names.contains(&name) {
+        if names.len() < max && !names.contains(&name) {
             names.push(name);
         }
     }
@@ -219,6 +235,7 @@ fn union(mut names: Vec<String>, more: Vec<String>) -> Vec<String> {
 }
 
 conversation_settings!(EntityMemory: prefixes, text_or_messages);
+extraction_settings!(EntityMemory);
 
 #[async_trait]
 impl Memory for EntityMemory {
@@ -232,33 +249,26 @@ impl Memory for EntityMemory {
 
     async fn load(&self, context: LoadContext<'_>) -> Result<Loaded, MemoryError> {
         let recent = self.recent().await?;
-        let found = match words(&self.conversation, context) {
+        let extracted = match self.conversation.input(context) {
             Some(input) => {
                 let history = self.conversation.transcript.render(&recent.messages);
-                self.extractor.find(&history, &input).await
+                self.extractor.extract(&history, &input, None).await
             }
             None => Ok(Vec::new()),
         };
-        let (known, rest) = self.read().await?;
-        if rest.messages.is_empty() {
+        let mentioned = Mentioned::new(extracted);
+        let (known, uncovered) = self.read().await?;
+        if uncovered.messages.is_empty() {
             *lock(&self.pending) = Some(Vec::new());
         }
-        let (names, warning) = match found {
-            Ok(names) => (Some(names), None),
-            Err(error) => {
-                (None, Some(Warning::new("the names of a turn were not found", Some(error))))
-            }
-        };
-        let entities: Map<String, Json> = names
-            .iter()
-            .flatten()
-            .map(|name| (name.clone(), known.get(name).cloned().unwrap_or_else(|| "".into())))
-            .collect();
+        let describe =
+            |name: &String| (name.clone(), known.get(name).cloned().unwrap_or_else(|| "".into()));
+        let entities: Map<String, Json> = mentioned.names.iter().flatten().map(describe).collect();
         let shown = self.conversation.show(recent.messages);
         let mut loaded = self.conversation.loaded(shown, recent.version);
-        let key = self.conversation.slots.get(1).map_or("entities", Slot::name).to_owned();
-        loaded.variables.insert(key, Value::from(Json::Object(entities)));
-        loaded.ticket = loaded.ticket.with_state(Mentioned { names, warning: Mutex::new(warning) });
+        let key = self.conversation.slots.get(1).map_or(DEFAULT_ENTITIES_KEY, Slot::name);
+        loaded.variables.insert(key.to_owned(), Value::from(Json::Object(entities)));
+        loaded.ticket = loaded.ticket.with_state(mentioned);
         Ok(loaded)
     }
 
@@ -267,16 +277,16 @@ impl Memory for EntityMemory {
         let mentioned = ticket.state::<Mentioned>();
         let names = mentioned.and_then(|mentioned| mentioned.names.clone());
         {
+            let max = self.extractor.max_entities;
             let mut pending = lock(&self.pending);
-            *pending = pending.take().zip(names).map(|(before, names)| union(before, names));
+            *pending = pending.take().zip(names).map(|(before, names)| union(before, names, max));
         }
-        let warning = mentioned.and_then(|mentioned| lock(&mentioned.warning).take());
-        Ok(warning.into_iter().fold(Saved::default(), Saved::with_warning))
+        Ok(Mentioned::saved(&ticket))
     }
 
     async fn maintain(&self) -> Result<Saved, MemoryError> {
-        Ok(self.go_on().await.err().map_or_else(Saved::default, |error| {
-            let what = "what is known of a turn's names was not written; the next turn tries again";
+        Ok(self.describe(None).await.err().map_or_else(Saved::default, |error| {
+            let what = "cannot describe a turn's entities; the next turn tries again";
             Saved::default().with_warning(Warning::new(what, Some(error)))
         }))
     }

@@ -1,6 +1,6 @@
-//! The memory that knows facts as subject, relation and object.
+//! The memory that extracts facts and shows those about the user's input.
 
-mod triples;
+use std::time::Instant;
 
 use async_trait::async_trait;
 use conversant_core::{
@@ -9,15 +9,22 @@ use conversant_core::{
     Warning, vars,
 };
 
-use self::triples::Triple;
 use crate::{
-    asked::Asked,
-    conversation::{Conversation, conversation_settings},
-    derived::Derived,
-    entities::{Extractor, words, words_in},
-    literal::Piece::{self, Text, Variable},
-    tail::Tail,
+    conversation::{
+        Conversation,
+        note::{Derived, DerivedState},
+        settings::conversation_settings,
+    },
+    llm::{
+        entity_extractor::{EntityExtractor, Mentioned, extraction_settings, human_text},
+        prompted_model::PromptedModel,
+        static_prompt::Piece::{self, Text, Variable},
+        triples::KnowledgeGraph,
+    },
 };
+
+/// The default number of entities about which facts are shown.
+const DEFAULT_MAX_ENTITIES: usize = 100;
 
 /// The prompt that asks for facts.
 const FACTS: &[Piece] = &[
@@ -33,11 +40,21 @@ const FACTS: &[Piece] = &[
     Text("\n\nTriples:"),
 ];
 
-/// Shows the facts about what the user's words speak of, as text or as system messages. LangChain's `ConversationKGMemory`.
+/// Shows facts about the entities in the user's input, as text or as system messages.
 ///
-/// Finding what the words speak of asks the model while loading. Facts are drawn from the user's words after the turn, by
-/// [`maintain`](Memory::maintain), and kept beside the conversation, so they survive a restart. A model that fails costs neither answer nor
-/// turn: a [`Warning`](conversant_core::Warning) tells why, and the next turn makes up for it.
+/// LangChain 0.1.20 `langchain_community/memory/kg.py::ConversationKGMemory`.
+///
+/// | setting | default |
+/// |---|---|
+/// | [`with_k`](Self::with_k) | 2 turns |
+/// | [`with_max_entities`](Self::with_max_entities) | 100 entities a call |
+///
+/// A load calls the model once to extract the names. After the turn, [`maintain`](Memory::maintain)
+/// calls it once to extract facts from the user's text. The last 20,000 facts are stored as a note of
+/// the session, so they survive a restart.
+///
+/// If the model fails, neither the answer nor the turn is lost: a
+/// [`Warning`](conversant_core::Warning) reports the cause, and the next turn tries again.
 ///
 /// # Examples
 ///
@@ -70,54 +87,46 @@ const FACTS: &[Piece] = &[
 pub struct KnowledgeGraphMemory {
     conversation: Conversation,
     k: usize,
-    extractor: Extractor,
-    writer: Asked,
-    known: Derived,
-    rest: Tail,
+    extractor: EntityExtractor,
+    writer: PromptedModel,
+    state: DerivedState,
 }
 
-/// Why a load knows no names, for the save to tell.
-struct NotFound(std::sync::Mutex<Option<Warning>>);
-
 impl KnowledgeGraphMemory {
-    /// Creates a memory with a conversation of its own, of which it shows what this model makes of it as text in the variable
-    /// `history`.
+    /// Creates a memory with its own in-memory conversation. It shows the facts that this model
+    /// extracts as text in the variable `history`.
     #[must_use]
     pub fn new(model: impl Into<LanguageModel>) -> Self {
         let model = model.into();
         Self {
             conversation: Conversation::new(),
             k: 2,
-            extractor: Extractor::new(model.clone()),
-            writer: Asked::new(model, FACTS),
-            known: Derived::new("knowledge_graph"),
-            rest: Tail::default(),
+            extractor: EntityExtractor::new(model.clone(), DEFAULT_MAX_ENTITIES),
+            writer: PromptedModel::new(model, FACTS),
+            state: DerivedState::new("knowledge_graph"),
         }
     }
 
-    /// Sets how many turns are given to the model beside the user's words. The default is 2.
+    /// Sets the number of turns that are shown to the memory's model. The default is 2.
     #[must_use]
     pub const fn with_k(mut self, k: usize) -> Self {
         self.k = k;
         self
     }
 
-    /// Sets the prompt that asks for names, over `history` and `input`. The answer is names separated by commas, or `NONE`.
-    ///
-    /// # Errors
-    /// [`PromptError::MissingVariables`], if it needs something else.
-    pub fn with_entity_extraction_prompt(
-        mut self,
-        prompt: impl Prompt + 'static,
-    ) -> Result<Self, PromptError> {
-        self.extractor = self.extractor.with_prompt(prompt)?;
-        Ok(self)
+    /// Sets the most entities about which facts are shown. The default is 100. Further names in the
+    /// user's input are ignored.
+    #[must_use]
+    pub const fn with_max_entities(mut self, entities: usize) -> Self {
+        self.extractor.max_entities = entities;
+        self
     }
 
-    /// Sets the prompt that asks for facts, over `history` and `input`. The answer is `(subject, relation, object)`, with `<|>` between two.
+    /// Sets the prompt that extracts facts, with the variables `history` and `input`. The answer is
+    /// a list of facts such as `(subject, relation, object)`, separated by `<|>`.
     ///
     /// # Errors
-    /// [`PromptError::MissingVariables`], if it needs something else.
+    /// [`PromptError::MissingVariables`] if the prompt needs other variables.
     pub fn with_knowledge_extraction_prompt(
         mut self,
         prompt: impl Prompt + 'static,
@@ -127,46 +136,36 @@ impl KnowledgeGraphMemory {
     }
 
     fn reset(&mut self) {
-        self.conversation.reset();
-        self.forget();
+        self.conversation.forget();
+        self.state.forget();
     }
 
-    fn forget(&self) {
-        self.known.forget();
-        self.rest.forget();
-    }
-
-    /// Returns the facts, and the turns that they were not drawn from yet.
-    async fn read(&self) -> Result<(Vec<Triple>, Slice), HistoryError> {
-        let note = self.known.read(&self.conversation).await?;
-        let covers = note.as_ref().map(|note| note.covers);
-        let rest = self.rest.after(&self.conversation, covers).await?;
-        let current = note.filter(|note| note.covers.epoch == rest.version.epoch);
-        Ok((current.map(|note| triples::read(&note.body)).unwrap_or_default(), rest))
+    /// Returns the facts, and the turns from which none were extracted yet.
+    async fn read(&self) -> Result<(KnowledgeGraph, Slice), HistoryError> {
+        let Derived { body, uncovered } = self.state.read(&self.conversation.session).await?;
+        let graph = body.map(|body| KnowledgeGraph::from_note(&body)).unwrap_or_default();
+        Ok((graph, uncovered))
     }
 
     async fn recent(&self) -> Result<String, HistoryError> {
-        let recent = self.conversation.load(Range::LastTurns(self.k)).await?;
+        let recent = self.conversation.session.load(Range::LastTurns(self.k)).await?;
         Ok(self.conversation.transcript.render(&recent.messages))
     }
 
-    /// Draws facts from the turns that they were not drawn from yet.
-    async fn go_on(&self) -> Result<(), BoxError> {
-        let (mut known, rest) = self.read().await?;
-        if rest.messages.is_empty() {
+    /// Extracts facts from the turns that are not covered.
+    async fn extract_facts(&self, deadline: Option<Instant>) -> Result<(), BoxError> {
+        let (mut graph, uncovered) = self.read().await?;
+        if uncovered.messages.is_empty() {
             return Ok(());
         }
         let variables = vars! {
             "history" => self.recent().await?,
-            "input" => words_in(&rest.messages),
+            "input" => human_text(&uncovered.messages),
         };
-        let answer = self.writer.answer(&variables).await?;
-        for triple in Triple::read_answer(&answer) {
-            if !known.contains(&triple) {
-                known.push(triple);
-            }
-        }
-        self.known.write(&self.conversation, triples::write(&known), rest.version).await?;
+        let answer = self.writer.call(&variables, deadline).await?;
+        graph.add_answer(&answer);
+        let session = &self.conversation.session;
+        self.state.write(session, graph.to_note(), uncovered.version).await?;
         Ok(())
     }
 
@@ -179,14 +178,8 @@ impl KnowledgeGraphMemory {
     }
 }
 
-/// Writes what is known of a name as a line.
-fn line(name: &str, known: &[Triple]) -> Option<String> {
-    let about = known.iter().filter(|triple| triple.is_about(name));
-    let facts: Vec<_> = about.map(ToString::to_string).collect();
-    (!facts.is_empty()).then(|| format!("On {name}: {}.", facts.join(". ")))
-}
-
 conversation_settings!(KnowledgeGraphMemory: prefixes, text_or_messages);
+extraction_settings!(KnowledgeGraphMemory);
 
 #[async_trait]
 impl Memory for KnowledgeGraphMemory {
@@ -199,43 +192,35 @@ impl Memory for KnowledgeGraphMemory {
     }
 
     async fn load(&self, context: LoadContext<'_>) -> Result<Loaded, MemoryError> {
-        let (known, rest) = self.read().await?;
-        let found = match words(&self.conversation, context) {
-            Some(input) if !known.is_empty() => {
-                self.extractor.find(&self.recent().await?, &input).await
+        let (graph, uncovered) = self.read().await?;
+        let extracted = match self.conversation.input(context) {
+            Some(input) if !graph.is_empty() => {
+                self.extractor.extract(&self.recent().await?, &input, None).await
             }
             _ => Ok(Vec::new()),
         };
-        let (names, warning) = match found {
-            Ok(names) => (names, None),
-            Err(error) => {
-                (Vec::new(), Some(Warning::new("the names of a turn were not found", Some(error))))
-            }
-        };
-        let lines = names.iter().filter_map(|name| line(name, &known)).collect();
-        let mut loaded = self.conversation.loaded(self.show(lines), rest.version);
-        loaded.ticket = loaded.ticket.with_state(NotFound(warning.into()));
+        let mentioned = Mentioned::new(extracted);
+        let lines = graph.describe(mentioned.names.as_deref().unwrap_or_default());
+        let mut loaded = self.conversation.loaded(self.show(lines), uncovered.version);
+        loaded.ticket = loaded.ticket.with_state(mentioned);
         Ok(loaded)
     }
 
     async fn save(&self, turn: &Turn, ticket: Ticket) -> Result<Saved, MemoryError> {
         self.conversation.append(turn, &ticket).await?;
-        let warning = ticket
-            .state::<NotFound>()
-            .and_then(|NotFound(warning)| crate::conversation::lock(warning).take());
-        Ok(warning.into_iter().fold(Saved::default(), Saved::with_warning))
+        Ok(Mentioned::saved(&ticket))
     }
 
     async fn maintain(&self) -> Result<Saved, MemoryError> {
-        Ok(self.go_on().await.err().map_or_else(Saved::default, |error| {
-            let what = "the facts of a turn were not drawn from it; the next turn tries again";
+        Ok(self.extract_facts(None).await.err().map_or_else(Saved::default, |error| {
+            let what = "cannot extract a turn's facts; the next turn tries again";
             Saved::default().with_warning(Warning::new(what, Some(error)))
         }))
     }
 
     async fn clear(&self) -> Result<(), MemoryError> {
         self.conversation.clear().await?;
-        self.forget();
+        self.state.forget();
         Ok(())
     }
 }

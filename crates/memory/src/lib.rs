@@ -1,27 +1,43 @@
-//! Memories: what of a conversation a prompt sees.
+//! Memories: the part of a conversation that a prompt contains.
 //!
-//! Depend on this crate to give a chain a memory; to **write** one, `conversant-core` is enough. A memory is a view: what was
-//! said stays in its [`ChatHistory`](conversant_core::ChatHistory), whatever of it the view shows. Nothing here does I/O,
-//! spawns or sleeps.
+//! Depend on this crate to give a chain a memory; to **write** a memory, `conversant-core` is
+//! enough. A memory is a view: the conversation stays in its
+//! [`ChatHistory`](conversant_core::ChatHistory), whichever part of it the view shows. Nothing here
+//! does I/O, spawns or sleeps.
 //!
-//! | | shows | in LangChain |
+//! | memory | shows | LangChain 0.1.20 |
 //! |---|---|---|
 //! | [`BufferMemory`] | the whole conversation | `ConversationBufferMemory` |
-//! | [`StringBufferMemory`] | the same as text, a line break before it | `ConversationStringBufferMemory` |
+//! | [`StringBufferMemory`] | the same as text after a line break | `ConversationStringBufferMemory` |
 //! | [`WindowMemory`] | the last `k` turns | `ConversationBufferWindowMemory` |
-//! | [`TokenBufferMemory`] | what fits into a limit of tokens | `ConversationTokenBufferMemory` |
+//! | [`TokenBufferMemory`] | the turns within a token limit | `ConversationTokenBufferMemory` |
 //! | [`SummaryMemory`] | a summary | `ConversationSummaryMemory` |
-//! | [`SummaryBufferMemory`] | a summary, and the last turns | `ConversationSummaryBufferMemory` |
-//! | [`EntityMemory`] | the last turns, and what is known of the names in the user's words | `ConversationEntityMemory` |
-//! | [`KnowledgeGraphMemory`] | facts about those names | `ConversationKGMemory` |
-//! | [`VectorStoreMemory`] | the turns nearest in meaning to the user's words | `VectorStoreRetrieverMemory` |
-//! | [`CombinedMemory`] | what several memories show | `CombinedMemory` |
-//! | [`ReadOnlyMemory`] | another chain's memory, and leaves it as it is | `ReadOnlySharedMemory` |
-//! | [`SimpleMemory`] | fixed facts | `SimpleMemory` |
+//! | [`SummaryBufferMemory`] | a summary and the last turns | `ConversationSummaryBufferMemory` |
+//! | [`EntityMemory`] | the last turns and descriptions of entities | `ConversationEntityMemory` |
+//! | [`KnowledgeGraphMemory`] | facts about entities | `ConversationKGMemory` |
+//! | [`VectorStoreMemory`] | the turns nearest in meaning | `VectorStoreRetrieverMemory` |
+//! | [`CombinedMemory`] | the variables of several memories | `CombinedMemory` |
+//! | [`ReadOnlyMemory`] | another memory, without changing it | `ReadOnlySharedMemory` |
+//! | [`SimpleMemory`] | fixed variables | `SimpleMemory` |
 //!
-//! All but the last three have a conversation of their own, in memory, unless they are given another with `with_history`. Keys, prefixes and
-//! defaults are LangChain's. Limits cut by whole turns; [`Trim::LangChain`] cuts as LangChain does. Memories that ask a model work
-//! in [`maintain`](conversant_core::Memory::maintain), which a chain calls after each answer; whoever keeps a memory by hand calls it too.
+//! All but the last three have their own in-memory conversation unless `with_history` sets another.
+//! Keys, prefixes and defaults are LangChain's. Limits remove whole turns; [`Trim::LangChain`]
+//! removes messages as LangChain does. Memories that call a model do so in
+//! [`maintain`](conversant_core::Memory::maintain), which a chain calls after each answer. Without a
+//! chain, call it yourself.
+//!
+//! # What a call costs
+//!
+//! | memory | loads from the history | calls of the memory's model |
+//! |---|---|---|
+//! | [`BufferMemory`], [`StringBufferMemory`] | new messages | 0 |
+//! | [`WindowMemory`] | the window | 0 |
+//! | [`TokenBufferMemory`] | new messages | 0 |
+//! | [`SummaryMemory`] | new messages | 1 |
+//! | [`SummaryBufferMemory`] | new messages | 1 in about 20 turns |
+//! | [`EntityMemory`] | the last `k` turns | 1, and 1 for each entity, at most 20 |
+//! | [`KnowledgeGraphMemory`] | the last `k` turns | 2 |
+//! | [`VectorStoreMemory`] | the version | 1 of the embedding model for the search, 1 for the turn |
 //!
 //! # Examples
 //!
@@ -40,45 +56,31 @@
 //! # }
 //! ```
 
-mod asked;
-mod budget;
 mod buffer;
 mod combined;
-mod conflict;
 mod conversation;
-mod cut;
-mod derived;
-mod entities;
 mod entity;
-mod in_memory_history;
-mod in_memory_vector_store;
+mod in_memory;
 mod knowledge_graph;
 mod leased;
-mod literal;
-mod opening;
-mod read;
+mod llm;
 mod read_only;
 mod simple;
 mod string_buffer;
-mod summariser;
 mod summary;
 mod summary_buffer;
-mod tail;
+mod sync;
 mod token_buffer;
 mod trim;
-mod turns;
-mod vector_store_memory;
+mod vector_store;
 mod window;
-mod written;
 
 pub use self::{
     buffer::BufferMemory,
     combined::{CombinedMemory, CombinedMemoryError},
-    conflict::Conflict,
-    cut::Oversized,
+    conversation::Conflict,
     entity::EntityMemory,
-    in_memory_history::InMemoryHistory,
-    in_memory_vector_store::InMemoryVectorStore,
+    in_memory::{InMemoryHistory, InMemoryVectorStore},
     knowledge_graph::KnowledgeGraphMemory,
     leased::LeasedMemory,
     read_only::ReadOnlyMemory,
@@ -87,7 +89,7 @@ pub use self::{
     summary::SummaryMemory,
     summary_buffer::SummaryBufferMemory,
     token_buffer::TokenBufferMemory,
-    trim::Trim,
-    vector_store_memory::VectorStoreMemory,
+    trim::{Oversized, Trim},
+    vector_store::VectorStoreMemory,
     window::WindowMemory,
 };

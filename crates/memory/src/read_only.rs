@@ -1,12 +1,14 @@
-//! A memory that a chain may look at and not change.
+//! The memory that shows another memory and does not change it.
 
 use async_trait::async_trait;
 use conversant_core::{
     LoadContext, Loaded, Memory, MemoryError, Saved, Slot, Ticket, Turn, TurnKeys,
 };
 
-/// Shows another memory and leaves it as it is: saving, maintenance and clearing do nothing. LangChain's `ReadOnlySharedMemory`, for a chain that needs
-/// to know of a conversation that another chain has.
+/// Shows another memory without changing it: saving, maintaining and clearing have no effect.
+///
+/// LangChain 0.1.20 `langchain/memory/readonly.py::ReadOnlySharedMemory`, for a chain that needs the
+/// conversation of another chain.
 ///
 /// # Examples
 ///
@@ -32,13 +34,14 @@ pub struct ReadOnlyMemory<M> {
 }
 
 impl<M: Memory> ReadOnlyMemory<M> {
-    /// Creates a view of a memory.
+    /// Creates a read-only view of a memory.
     #[must_use]
     pub const fn new(memory: M) -> Self {
         Self { memory }
     }
 }
 
+#[deny(clippy::missing_trait_methods)]
 #[async_trait]
 impl<M: Memory> Memory for ReadOnlyMemory<M> {
     fn variables(&self) -> &[Slot] {
@@ -64,6 +67,10 @@ impl<M: Memory> Memory for ReadOnlyMemory<M> {
 
     async fn abandon(&self, ticket: Ticket) {
         self.memory.abandon(ticket).await;
+    }
+
+    async fn maintain(&self) -> Result<Saved, MemoryError> {
+        Ok(Saved::default())
     }
 
     fn needs_maintenance(&self) -> bool {

@@ -5,7 +5,9 @@ use conversant_core::{
     LoadContext, Loaded, Memory, MemoryError, Saved, Slot, Ticket, Turn, Value, Variables,
 };
 
-/// Shows the same variables in every call, and keeps nothing. LangChain's `SimpleMemory`.
+/// Shows fixed variables in every call, and stores nothing.
+///
+/// LangChain 0.1.20 `langchain/memory/simple.py::SimpleMemory`.
 ///
 /// # Examples
 ///
@@ -28,7 +30,7 @@ pub struct SimpleMemory {
 }
 
 impl SimpleMemory {
-    /// Creates a memory of these variables.
+    /// Creates a memory from its variables.
     #[must_use]
     pub fn new(variables: Variables) -> Self {
         let slot = |(name, value): (&str, &Value)| match value {

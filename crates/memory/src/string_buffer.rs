@@ -5,15 +5,16 @@ use conversant_core::{
     LoadContext, Loaded, Memory, MemoryError, Saved, Slot, Ticket, Turn, TurnKeys, Value,
 };
 
-use crate::{
-    conversation::{Conversation, conversation_settings},
-    written::Opening,
+use crate::conversation::{
+    Conversation, settings::conversation_settings, transcript_cache::LeadingNewline,
 };
 
-/// Shows the whole conversation as text that opens with a line break. LangChain's `ConversationStringBufferMemory`.
+/// Shows the whole conversation as text that begins with a line break.
 ///
-/// As a [`BufferMemory`](crate::BufferMemory) that shows text, but for the line break: it is there before the first message
-/// too, and an empty conversation is an empty text.
+/// LangChain 0.1.20 `langchain/memory/buffer.py::ConversationStringBufferMemory`.
+///
+/// Like a [`BufferMemory`](crate::BufferMemory) that shows text, with a line break before the first
+/// message as well. An empty conversation is an empty text.
 ///
 /// # Examples
 ///
@@ -35,14 +36,14 @@ pub struct StringBufferMemory {
 }
 
 impl StringBufferMemory {
-    /// Creates a memory with a conversation of its own, which it shows in the variable `history`.
+    /// Creates a memory with its own in-memory conversation, shown in the variable `history`.
     #[must_use]
     pub fn new() -> Self {
         Self { conversation: Conversation::new() }
     }
 
     fn reset(&mut self) {
-        self.conversation.reset();
+        self.conversation.forget();
     }
 }
 
@@ -65,7 +66,7 @@ impl Memory for StringBufferMemory {
     }
 
     async fn load(&self, _: LoadContext<'_>) -> Result<Loaded, MemoryError> {
-        let (text, version) = self.conversation.whole_as_text(Opening::LineBreak).await?;
+        let (text, version) = self.conversation.whole_as_text(LeadingNewline::Keep).await?;
         Ok(self.conversation.loaded(Value::from(text), version))
     }
 

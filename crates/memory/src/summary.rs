@@ -1,24 +1,34 @@
 //! The memory that shows a summary of the conversation.
 
+use std::time::Instant;
+
 use async_trait::async_trait;
 use conversant_core::{
     BoxError, HistoryError, LanguageModel, LoadContext, Loaded, Memory, MemoryError, Message,
-    Messages, Saved, Slice, Slot, Ticket, Turn, TurnKeys, Value, Version,
+    Messages, Saved, Slice, Slot, Ticket, Turn, TurnKeys, Value,
 };
 
 use crate::{
-    conversation::{Conversation, conversation_settings},
-    derived::Derived,
-    summariser::{Summariser, at_once, is_behind, not_written, summary_settings},
-    tail::Tail,
+    conversation::{
+        Conversation,
+        note::{Derived, DerivedState, covered, is_lost},
+        settings::conversation_settings,
+        turn_boundaries::boundaries,
+    },
+    llm::summarizer::{Summarizer, count_for_call, not_summarized, summary_settings},
 };
 
-/// Shows a summary of the conversation, as text or as a system message. LangChain's `ConversationSummaryMemory`.
+/// Shows a summary of the conversation, as text or as a system message.
 ///
-/// The summary is rewritten after each turn, by [`maintain`](Memory::maintain), and kept beside the conversation with the point that it goes to, so it
-/// survives a restart. A message counts as covered once its summary is stored and not before: if the model fails, if the call is cancelled, or if
-/// the answer is empty, the turn is shown after the summary as it was said, a [`Warning`](conversant_core::Warning) tells
-/// why, and the next turn tries again.
+/// LangChain 0.1.20 `langchain/memory/summary.py::ConversationSummaryMemory`.
+///
+/// The summary is extended after each turn by [`maintain`](Memory::maintain): one call of the model
+/// a turn, and one for each 64 KiB of a conversation that is older than its summary. It is stored as
+/// a note of the session with the version that it covers, so it survives a restart.
+///
+/// A message counts as covered once its summary is stored. If the model fails, if the call is
+/// cancelled or if the answer is blank, the turn is shown in full after the summary, a
+/// [`Warning`](conversant_core::Warning) reports the cause, and the next turn tries again.
 ///
 /// # Examples
 ///
@@ -51,67 +61,58 @@ use crate::{
 /// ```
 pub struct SummaryMemory {
     conversation: Conversation,
-    summariser: Summariser,
-    summary: Derived,
-    rest: Tail,
+    summarizer: Summarizer,
+    state: DerivedState,
 }
 
 /// A summary, and the messages that it does not cover.
-struct Seen {
+struct Summarized {
     summary: String,
     rest: Slice,
 }
 
 impl SummaryMemory {
-    /// Creates a memory with a conversation of its own, whose summary by this model it shows as text in the variable `history`.
+    /// Creates a memory with its own in-memory conversation. It shows this model's summary as text
+    /// in the variable `history`.
     #[must_use]
     pub fn new(model: impl Into<LanguageModel>) -> Self {
         Self {
             conversation: Conversation::new(),
-            summariser: Summariser::new(model.into()),
-            summary: Derived::new("summary"),
-            rest: Tail::default(),
+            summarizer: Summarizer::new(model.into()),
+            state: DerivedState::new("summary"),
         }
     }
 
     fn reset(&mut self) {
-        self.conversation.reset();
-        self.forget();
+        self.conversation.forget();
+        self.state.forget();
     }
 
-    fn forget(&self) {
-        self.summary.forget();
-        self.rest.forget();
+    async fn read(&self) -> Result<Summarized, HistoryError> {
+        let Derived { body, uncovered } = self.state.read(&self.conversation.session).await?;
+        let summary = body.map(|body| body.to_text().into_owned()).unwrap_or_default();
+        Ok(Summarized { summary, rest: uncovered })
     }
 
-    async fn read(&self) -> Result<Seen, HistoryError> {
-        let note = self.summary.read(&self.conversation).await?;
-        let covers = note.as_ref().map(|note| note.covers);
-        let rest = self.rest.after(&self.conversation, covers).await?;
-        let current = note.filter(|note| note.covers.epoch == rest.version.epoch);
-        let summary = current.map(|note| note.body.to_text().into_owned()).unwrap_or_default();
-        Ok(Seen { summary, rest })
-    }
-
-    /// Makes the summary cover what it does not cover yet.
-    async fn go_on(&self) -> Result<(), BoxError> {
+    /// Extends the summary to the messages that it does not cover.
+    async fn summarize(&self, deadline: Option<Instant>) -> Result<(), BoxError> {
         let mut written = None;
         loop {
-            let Seen { summary, rest } = self.read().await?;
-            let new = at_once(&rest.messages);
-            if new.is_empty() || is_behind(&rest, written) {
+            let Summarized { summary, rest } = self.read().await?;
+            let new = rest.messages.slice(..count_for_call(&rest.messages, boundaries));
+            if new.is_empty() || is_lost(&rest, written) {
                 return Ok(());
             }
             let transcript = &self.conversation.transcript;
-            let summary = self.summariser.go_on(&summary, &new, transcript).await?;
-            let covers = Version::new(rest.version.epoch, rest.start() + new.len() as u64);
-            self.summary.write(&self.conversation, Value::from(summary), covers).await?;
+            let summary = self.summarizer.extend(&summary, &new, transcript, deadline).await?;
+            let covers = covered(&rest, new.len());
+            self.state.write(&self.conversation.session, Value::from(summary), covers).await?;
             written = Some(covers);
         }
     }
 
-    fn show(&self, seen: &Seen) -> Value {
-        let Seen { summary, rest } = seen;
+    fn show(&self, summarized: &Summarized) -> Value {
+        let Summarized { summary, rest } = summarized;
         let has_rest = !rest.messages.is_empty();
         if self.conversation.shows_messages() {
             let mut shown = Messages::new();
@@ -141,8 +142,8 @@ impl Memory for SummaryMemory {
     }
 
     async fn load(&self, _: LoadContext<'_>) -> Result<Loaded, MemoryError> {
-        let seen = self.read().await?;
-        Ok(self.conversation.loaded(self.show(&seen), seen.rest.version))
+        let summarized = self.read().await?;
+        Ok(self.conversation.loaded(self.show(&summarized), summarized.rest.version))
     }
 
     async fn save(&self, turn: &Turn, ticket: Ticket) -> Result<Saved, MemoryError> {
@@ -151,12 +152,12 @@ impl Memory for SummaryMemory {
     }
 
     async fn maintain(&self) -> Result<Saved, MemoryError> {
-        Ok(self.go_on().await.err().map_or_else(Saved::default, not_written))
+        Ok(self.summarize(None).await.err().map_or_else(Saved::default, not_summarized))
     }
 
     async fn clear(&self) -> Result<(), MemoryError> {
         self.conversation.clear().await?;
-        self.forget();
+        self.state.forget();
         Ok(())
     }
 }

@@ -1,37 +1,60 @@
-//! The memory that shows the last turns, and a summary of those before.
+//! The memory that shows the last turns after a summary of the earlier ones.
 
-mod body;
-
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use async_trait::async_trait;
 use conversant_core::{
-    BoxError, HistoryError, LanguageModel, LoadContext, Loaded, Memory, MemoryError, Messages,
-    Saved, Slice, Slot, Ticket, TokenCounter, Turn, TurnKeys, Version, Warning,
+    BoxError, HistoryError, LanguageModel, LoadContext, Loaded, Memory, MemoryError, Message,
+    Messages, Saved, Slice, Slot, Ticket, TokenCounter, Turn, TurnKeys, Value, Warning,
 };
+use serde_json::{Value as Json, json};
 
-use self::body::Body;
 use crate::{
-    Trim,
-    budget::{Budget, budget_settings, fitting, total},
-    conversation::{Conversation, conversation_settings},
-    derived::Derived,
-    summariser::{Summariser, at_once, is_behind, not_written, summary_settings},
-    tail::Tail,
-    turns,
+    conversation::{
+        Conversation,
+        note::{Derived, DerivedState, covered, is_lost},
+        settings::conversation_settings,
+        turn_boundaries::{boundaries, count_leading_system},
+    },
+    llm::summarizer::{Summarizer, count_for_call, not_summarized, summary_settings},
+    trim::{
+        Trim,
+        sizes::{fitting, total},
+        token_budget::{TokenBudget, budget_settings},
+    },
 };
 
-/// Shows the last turns that fit into a limit of tokens, after a summary of all before them, as text or as messages. LangChain's
-/// `ConversationSummaryBufferMemory`.
+/// The name of the note.
+const NOTE: &str = "summary_buffer";
+
+/// Shows the last turns within a token limit, after a summary of the earlier ones, as text or as
+/// messages.
 ///
-/// What exceeds the limit is summarised after the turn, by [`maintain`](Memory::maintain), and the summary is kept beside the conversation with the point that it
-/// goes to, so it survives a restart. A message counts as covered once its summary is stored and not before: if the model fails, if the call
-/// is cancelled, or if the answer is empty, all that the summary does not cover is shown, above the limit though it is, a
-/// [`Warning`](conversant_core::Warning) tells why, and the next turn tries again.
+/// LangChain 0.1.20 `langchain/memory/summary_buffer.py::ConversationSummaryBufferMemory`.
 ///
-/// Under [`Trim::Turns`] whole turns go into the summary, which counts against the limit, and the system messages that the conversation opens with stay.
-/// A newest turn that alone exceeds the limit is summarised too. Under [`Trim::LangChain`] one message at a time goes, and
-/// the summary is not counted.
+/// | setting | default |
+/// |---|---|
+/// | [`with_max_token_limit`](Self::with_max_token_limit) | 2,000 tokens |
+/// | [`with_low_water`](Self::with_low_water) | 0.5 of what the summary leaves |
+/// | [`with_reserved_tokens`](Self::with_reserved_tokens) | 0 tokens |
+/// | [`with_template`](Self::with_template) | the prompt is not counted |
+/// | [`with_trim`](Self::with_trim) | [`Trim::Turns`] |
+///
+/// Messages that exceed the limit are summarised after the turn by [`maintain`](Memory::maintain).
+/// They go down to the low-water mark at once, so that one call of the model covers many turns: with
+/// the defaults one in about twenty turns of 100 tokens. The summary is stored as a note of the
+/// session with the version that it covers, so it survives a restart and another process shows the
+/// same.
+///
+/// A message counts as covered once its summary is stored. If the model fails, if the call is
+/// cancelled or if the answer is blank, all messages that the summary does not cover are shown even
+/// above the limit, a [`Warning`](conversant_core::Warning) reports the cause, and the next turn
+/// tries again.
+///
+/// Under [`Trim::Turns`], whole turns are summarised, the summary counts against the limit, and the
+/// system messages at the start of the conversation stay. A newest turn that alone exceeds the limit
+/// is summarised too. Under [`Trim::LangChain`], single messages are summarised and the summary is
+/// not counted.
 ///
 /// # Examples
 ///
@@ -72,106 +95,135 @@ use crate::{
 /// ```
 pub struct SummaryBufferMemory {
     conversation: Conversation,
-    budget: Budget,
-    summariser: Summariser,
-    summary: Derived,
-    rest: Tail,
+    budget: TokenBudget,
+    summarizer: Summarizer,
+    state: DerivedState,
 }
 
-/// A summary, and the messages that it does not cover.
-struct Seen {
-    body: Body,
+/// A summary, the system messages before it, and the messages that it does not cover.
+struct Summarized {
+    leading: Messages,
+    summary: String,
     rest: Slice,
 }
 
+impl Summarized {
+    /// Returns the summary as the message that shows it.
+    fn message(&self) -> Option<Message> {
+        (!self.summary.is_empty()).then(|| Message::system(self.summary.as_str()))
+    }
+}
+
 impl SummaryBufferMemory {
-    /// Creates a memory with a conversation of its own, of which it shows what fits into 2,000 tokens, and this model's summary
-    /// of the rest, as text in the variable `history`.
+    /// Creates a memory with its own in-memory conversation. It shows up to 2,000 tokens, and this
+    /// model's summary of the earlier turns, as text in the variable `history`.
     #[must_use]
     pub fn new(model: impl Into<LanguageModel>, counter: impl TokenCounter + 'static) -> Self {
         Self {
             conversation: Conversation::new(),
-            budget: Budget::new(Arc::new(counter)),
-            summariser: Summariser::new(model.into()),
-            summary: Derived::new("summary_buffer"),
-            rest: Tail::default(),
+            budget: TokenBudget::new(Arc::new(counter)),
+            summarizer: Summarizer::new(model.into()),
+            state: DerivedState::new(NOTE),
         }
     }
 
     fn reset(&mut self) {
-        self.conversation.reset();
-        self.forget();
+        self.conversation.forget();
+        self.state.forget();
     }
 
-    fn forget(&self) {
-        self.summary.forget();
-        self.rest.forget();
-    }
-
-    async fn read(&self) -> Result<Seen, HistoryError> {
-        let note = self.summary.read(&self.conversation).await?;
-        let covers = note.as_ref().map(|note| note.covers);
-        let mut rest = self.rest.after(&self.conversation, covers).await?;
-        let current = note.filter(|note| note.covers.epoch == rest.version.epoch);
-        let mut body = match current {
-            Some(note) => Body::read(&note.body)?,
-            None => Body::default(),
+    async fn read(&self) -> Result<Summarized, HistoryError> {
+        let Derived { body, uncovered: mut rest } =
+            self.state.read(&self.conversation.session).await?;
+        let (mut leading, summary) = match body {
+            Some(body) => decode(&body)?,
+            None => (Messages::new(), String::new()),
         };
         if rest.start() == 0 && self.budget.trim == Trim::Turns {
-            let opening = turns::opening(&rest.messages);
-            body.opening = rest.messages.slice(..opening);
-            rest.messages = rest.messages.slice(opening..);
+            let count = count_leading_system(&rest.messages);
+            leading = rest.messages.slice(..count);
+            rest.messages = rest.messages.slice(count..);
         }
-        Ok(Seen { body, rest })
+        Ok(Summarized { leading, summary, rest })
     }
 
-    /// Writes and stores summaries until what is shown fits. Returns the warning that it can't be made to.
-    async fn shrink(&self) -> Result<Option<Warning>, BoxError> {
+    /// Extends and stores the summary until the shown messages fit. Returns a warning if the summary
+    /// alone exceeds the limit.
+    async fn summarize(&self, deadline: Option<Instant>) -> Result<Option<Warning>, BoxError> {
         let mut written = None;
         loop {
-            let Seen { mut body, rest } = self.read().await?;
-            let too_much = rest.messages.slice(..self.too_much(&body, &rest.messages));
-            if too_much.is_empty() || is_behind(&rest, written) {
-                return Ok(self.too_long(&body));
+            let mut summarized = self.read().await?;
+            let rest = &summarized.rest;
+            let excess = rest.messages.slice(..self.count_excess(&summarized));
+            if excess.is_empty() || is_lost(rest, written) {
+                return Ok(self.summary_too_long(&summarized));
             }
-            let old = at_once(&too_much);
+            let old = excess.slice(..count_for_call(&excess, boundaries));
             let transcript = &self.conversation.transcript;
-            body.summary = self.summariser.go_on(&body.summary, &old, transcript).await?;
-            let messages = rest.start() + old.len() as u64;
-            let covers = Version::new(rest.version.epoch, messages);
-            self.summary.write(&self.conversation, body.write(), covers).await?;
+            let summary = &summarized.summary;
+            let summary = self.summarizer.extend(summary, &old, transcript, deadline).await?;
+            let covers = covered(rest, old.len());
+            summarized.summary = summary;
+            self.state.write(&self.conversation.session, encode(summarized), covers).await?;
             written = Some(covers);
         }
     }
 
-    /// Warns of a summary that alone exceeds the limit. It is shown all the same: it is all that there is of what it covers.
-    fn too_long(&self, body: &Body) -> Option<Warning> {
+    /// Returns a warning if the summary alone exceeds the limit. It is shown nevertheless, since
+    /// nothing else represents the messages that it covers.
+    fn summary_too_long(&self, summarized: &Summarized) -> Option<Warning> {
         let budget = self.budget.available();
-        let size = self.budget.size(&body.message()?);
+        let size = self.budget.size(&summarized.message()?);
         let exceeds = self.budget.trim == Trim::Turns && size > budget;
-        let what = format!("the summary takes {size} tokens, and the memory's budget is {budget}");
+        let what = format!("the summary of {size} tokens exceeds the memory's budget of {budget}");
         exceeds.then(|| Warning::new(what, None))
     }
 
-    /// Returns how many messages have to go into the summary.
-    fn too_much(&self, body: &Body, rest: &Messages) -> usize {
+    /// Returns the number of messages to summarise.
+    fn count_excess(&self, summarized: &Summarized) -> usize {
+        let rest = &summarized.rest.messages;
         let sizes = self.budget.sizes(rest);
-        let budget = self.budget.available();
         if self.budget.trim == Trim::LangChain {
-            return fitting(&sizes, budget);
+            return fitting(&sizes, self.budget.limit);
         }
-        let opening = total(self.budget.sizes(&body.opening));
-        let summary = body.message().map_or(0, |summary| self.budget.size(&summary));
-        let from =
-            budget.checked_sub(opening.saturating_add(summary)).map(|left| fitting(&sizes, left));
-        match from {
-            Some(0) => 0,
-            Some(from) => {
-                turns::starts(rest).into_iter().find(|&start| start >= from).unwrap_or(rest.len())
-            }
-            None => rest.len(),
+        let leading = total(self.budget.sizes(&summarized.leading));
+        let summary = summarized.message().map_or(0, |summary| self.budget.size(&summary));
+        let Some(marks) = self.budget.marks(leading.saturating_add(summary)) else {
+            return rest.len();
+        };
+        let [high, low] = [marks.high, marks.low].map(|mark| fitting(&sizes, mark));
+        if high == 0 {
+            return 0;
         }
+        let boundaries = boundaries(rest);
+        let first = boundaries.iter().find(|&&boundary| boundary >= low);
+        let newest = || boundaries.last().filter(|&&boundary| boundary >= high);
+        first.or_else(newest).copied().unwrap_or(rest.len())
     }
+}
+
+/// Decodes the content of a note: the leading system messages, and the summary.
+fn decode(body: &Value) -> Result<(Messages, String), HistoryError> {
+    let Value::Data(data) = body else {
+        return Ok((Messages::new(), body.to_text().into_owned()));
+    };
+    let corrupt = |source: serde_json::Error| HistoryError::Corrupt {
+        what: format!("the note `{NOTE}`"),
+        source: Some(source.into()),
+    };
+    let field = |name: &str| data.get(name).cloned().unwrap_or_default();
+    let leading = serde_json::from_value(field("opening")).map_err(corrupt)?;
+    Ok((leading, serde_json::from_value(field("summary")).map_err(corrupt)?))
+}
+
+/// Encodes the content of a note. Without leading system messages it is the summary as text.
+fn encode(summarized: Summarized) -> Value {
+    let Summarized { leading, summary, .. } = summarized;
+    if leading.is_empty() {
+        return Value::from(summary);
+    }
+    let leading: Vec<Json> = leading.iter().map(Message::to_stored).collect();
+    Value::from(json!({"summary": summary, "opening": leading}))
 }
 
 conversation_settings!(SummaryBufferMemory: prefixes, text_or_messages);
@@ -189,10 +241,12 @@ impl Memory for SummaryBufferMemory {
     }
 
     async fn load(&self, context: LoadContext<'_>) -> Result<Loaded, MemoryError> {
-        self.budget.count_template(&self.conversation, context)?;
-        let Seen { body, rest } = self.read().await?;
-        let mut shown = body.opening.clone();
-        shown.extend(body.message());
+        let empty = || self.conversation.show(Messages::new());
+        self.budget.count_template(self.conversation.name(), empty, context)?;
+        let summarized = self.read().await?;
+        let message = summarized.message();
+        let Summarized { leading: mut shown, rest, .. } = summarized;
+        shown.extend(message);
         shown.append(&rest.messages);
         Ok(self.conversation.loaded(self.conversation.show(shown), rest.version))
     }
@@ -203,15 +257,15 @@ impl Memory for SummaryBufferMemory {
     }
 
     async fn maintain(&self) -> Result<Saved, MemoryError> {
-        Ok(match self.shrink().await {
+        Ok(match self.summarize(None).await {
             Ok(warning) => warning.into_iter().fold(Saved::default(), Saved::with_warning),
-            Err(error) => not_written(error),
+            Err(error) => not_summarized(error),
         })
     }
 
     async fn clear(&self) -> Result<(), MemoryError> {
         self.conversation.clear().await?;
-        self.forget();
+        self.state.forget();
         Ok(())
     }
 }

@@ -1,6 +1,4 @@
-//! The memory that shows as much of a conversation's end as fits into a limit.
-
-mod kept;
+//! The memory that shows the end of a conversation within a token limit.
 
 use std::sync::{Arc, Mutex};
 
@@ -10,28 +8,49 @@ use conversant_core::{
     Turn, TurnKeys,
 };
 
-use self::kept::Kept;
 use crate::{
-    Oversized, Trim,
-    budget::{Budget, budget_settings, fitting, total},
-    conversation::{Conversation, conversation_settings, lock},
-    cut,
-    opening::Opening,
-    turns,
+    conversation::{
+        Conversation,
+        leading_system::LeadingSystem,
+        settings::conversation_settings,
+        suffix_cache::{CachedSuffix, Extension},
+    },
+    sync::lock,
+    trim::{
+        Oversized, Trim,
+        sizes::total,
+        token_budget::{TokenBudget, budget_settings},
+        truncate::truncate,
+    },
 };
 
-/// How many messages the first load asks for; each further one asks for four times as many.
+/// The number of messages that the first load reads from the end.
 const FIRST_READ: usize = 32;
 
-/// Shows as much of a conversation's end as fits into a limit of tokens, as text or as messages. LangChain's
-/// `ConversationTokenBufferMemory`.
+/// Shows the end of a conversation within a token limit, as text or as messages.
 ///
-/// Under [`Trim::Turns`] whole turns are shown, after the system messages that the conversation opens with; a newest turn that alone
-/// exceeds the limit is refused or cut ([`Oversized`]). Under [`Trim::LangChain`] the last messages that fit are shown, whoever they are
-/// from: possibly none.
+/// LangChain 0.1.20 `langchain/memory/token_buffer.py::ConversationTokenBufferMemory`.
 ///
-/// What is cut off is not read again: a turn costs what it adds and what is shown, however long the conversation is. A message
-/// is counted once.
+/// | setting | default |
+/// |---|---|
+/// | [`with_max_token_limit`](Self::with_max_token_limit) | 2,000 tokens |
+/// | [`with_low_water`](Self::with_low_water) | 0.5 of the limit |
+/// | [`with_reserved_tokens`](Self::with_reserved_tokens) | 0 tokens |
+/// | [`with_template`](Self::with_template) | the prompt is not counted |
+/// | [`with_trim`](Self::with_trim) | [`Trim::Turns`] |
+/// | [`with_oversized`](Self::with_oversized) | [`Oversized::Truncate`] |
+///
+/// Under [`Trim::Turns`], whole turns are shown after the system messages at the start of the
+/// conversation. A conversation that exceeds the limit falls to the low-water mark, so that
+/// consecutive prompts share a prefix. The fall depends on the conversation and the settings alone.
+/// A newest turn that alone exceeds the limit is truncated in the view and stays whole in the
+/// history.
+///
+/// Under [`Trim::LangChain`], the last messages that fit are shown, of any role and possibly none.
+///
+/// A load reads the new messages only, and counts each message once. The first load of a process
+/// reads from the end: at most 256 messages more than it shows, or a message for each 16 tokens of
+/// the limit if that is more.
 ///
 /// # Examples
 ///
@@ -59,27 +78,28 @@ const FIRST_READ: usize = 32;
 /// ```
 pub struct TokenBufferMemory {
     conversation: Conversation,
-    budget: Budget,
+    budget: TokenBudget,
     oversized: Oversized,
-    kept: Mutex<Option<Kept>>,
-    opening: Opening,
+    cached: Mutex<Option<CachedSuffix>>,
+    leading: LeadingSystem,
 }
 
 impl TokenBufferMemory {
-    /// Creates a memory with a conversation of its own, of which it shows what fits into 2,000 tokens as text in the variable
-    /// `history`.
+    /// Creates a memory with its own in-memory conversation. It shows up to 2,000 tokens as text in
+    /// the variable `history`.
     #[must_use]
     pub fn new(counter: impl TokenCounter + 'static) -> Self {
         Self {
             conversation: Conversation::new(),
-            budget: Budget::new(Arc::new(counter)),
+            budget: TokenBudget::new(Arc::new(counter)),
             oversized: Oversized::default(),
-            kept: Mutex::default(),
-            opening: Opening::new(),
+            cached: Mutex::default(),
+            leading: LeadingSystem::new(),
         }
     }
 
-    /// Sets what becomes of a newest turn that alone exceeds the limit, under [`Trim::Turns`]. By default it is refused.
+    /// Sets the treatment of a newest turn that alone exceeds the limit, under [`Trim::Turns`]. The
+    /// default is [`Oversized::Truncate`].
     #[must_use]
     pub const fn with_oversized(mut self, oversized: Oversized) -> Self {
         self.oversized = oversized;
@@ -87,92 +107,90 @@ impl TokenBufferMemory {
     }
 
     fn reset(&mut self) {
-        self.conversation.reset();
+        self.conversation.forget();
         self.forget();
     }
 
     fn forget(&self) {
-        *lock(&self.kept) = None;
-        self.opening.forget();
+        *lock(&self.cached) = None;
+        self.leading.forget();
     }
 
-    /// Returns the end of the conversation that matters, reading only what was added since the last time.
-    async fn read(&self) -> Result<Kept, MemoryError> {
-        let asked = lock(&self.kept).as_ref().map(Kept::version);
+    /// Returns the end of the conversation that is shown, and loads only the new messages.
+    async fn read(&self) -> Result<CachedSuffix, MemoryError> {
+        let asked = lock(&self.cached).as_ref().map(CachedSuffix::version);
         if let Some(asked) = asked {
-            let slice = self.conversation.load(Range::After(asked)).await?;
-            let mut kept = lock(&self.kept);
-            let held = kept.take();
-            if let Some(held) = held.and_then(|held| held.take_in(asked, &slice)) {
-                return Ok(kept.insert(self.trimmed(held)).clone());
+            let slice = self.conversation.session.load(Range::After(asked)).await?;
+            let mut cached = lock(&self.cached);
+            match cached.take().map(|suffix| suffix.extend(asked, &slice, &self.budget)) {
+                Some(Extension::Extended(suffix)) => {
+                    self.learn_leading(&suffix);
+                    return Ok(cached.insert(suffix).clone());
+                }
+                Some(Extension::Replaced) => self.leading.forget(),
+                Some(Extension::Outdated) | None => {}
             }
         }
-        let fresh = self.trimmed(self.read_afresh().await?);
-        *lock(&self.kept) = Some(fresh.clone());
-        Ok(fresh)
+        let suffix = self.read_from_end().await?;
+        self.learn_leading(&suffix);
+        *lock(&self.cached) = Some(suffix.clone());
+        Ok(suffix)
     }
 
-    /// Lets go of what no load will show again, and remembers how the conversation opens.
-    fn trimmed(&self, kept: Kept) -> Kept {
-        let kept = kept.trimmed(&self.budget);
-        if kept.is_cut() && self.budget.trim == Trim::Turns {
-            self.opening.learn(kept.version(), &kept.opening, false);
+    /// Keeps the leading system messages for processes that load the conversation from its end.
+    fn learn_leading(&self, suffix: &CachedSuffix) {
+        if suffix.is_cut() && self.budget.trim == Trim::Turns {
+            self.leading.learn(suffix.version(), &suffix.leading, false);
         }
-        kept
     }
 
-    /// Reads from the conversation's end as far back as the limit goes.
-    async fn read_afresh(&self) -> Result<Kept, MemoryError> {
+    async fn read_from_end(&self) -> Result<CachedSuffix, MemoryError> {
+        let session = &self.conversation.session;
         let mut count = FIRST_READ;
         let slice = loop {
-            let slice = self.conversation.load(Range::LastMessages(count)).await?;
+            let slice = session.load(Range::LastMessages(count)).await?;
             if slice.start() == 0 || slice.messages.len() < count {
-                return Ok(Kept::whole(&slice, self.budget.trim));
+                return Ok(CachedSuffix::of_whole(&slice, &self.budget));
             }
-            let sizes = self.budget.sizes(&slice.messages);
-            let is_enough = fitting(&sizes, self.budget.limit) > 0;
-            if is_enough
-                && (self.budget.trim == Trim::LangChain
-                    || !turns::starts(&slice.messages).is_empty())
-            {
-                break slice;
+            match CachedSuffix::missing(&slice, &self.budget) {
+                Some(more) => count = more,
+                None => break slice,
             }
-            count = count.saturating_mul(4);
         };
-        let opening = match self.budget.trim {
-            Trim::Turns => self.opening.read(&self.conversation, slice.version).await?,
+        let leading = match self.budget.trim {
+            Trim::Turns => self.leading.read(session, slice.version).await?,
             Trim::LangChain => Messages::new(),
         };
-        Ok(Kept::end(slice, opening, self.budget.trim))
+        Ok(CachedSuffix::of_end(&slice, leading, &self.budget))
     }
 
-    /// Returns what is shown of the end of the conversation.
-    fn shown(&self, kept: &Kept) -> Result<Messages, MemoryError> {
-        let budget = self.budget.available();
-        let sizes = self.budget.sizes(&kept.body);
+    /// Returns the messages that are shown.
+    fn shown(&self, suffix: &CachedSuffix) -> Result<Messages, MemoryError> {
         if self.budget.trim == Trim::LangChain {
-            return Ok(kept.body.slice(fitting(&sizes, budget)..));
+            return Ok(suffix.body.clone());
         }
-        let opening = total(self.budget.sizes(&kept.opening));
-        let mut shown = kept.opening.clone();
-        let starts = kept.starts();
-        let from = budget.checked_sub(opening).map(|left| fitting(&sizes, left));
-        let fits = from.and_then(|from| starts.iter().copied().find(|&start| start >= from));
-        match (fits, starts.last()) {
-            (Some(start), _) => shown.append(&kept.body.slice(start..)),
-            (None, None) if opening <= budget => {}
-            (None, newest) => {
-                let newest = newest.copied().unwrap_or_default();
-                let turn = kept.body.slice(newest..);
-                let left = budget.checked_sub(opening);
-                let cut = left
-                    .filter(|_| self.oversized == Oversized::Cut)
-                    .and_then(|left| cut::to_fit(&turn, left, |message| self.budget.size(message)));
-                let size = opening.saturating_add(total(sizes.into_iter().skip(newest)));
-                shown.append(&cut.ok_or(MemoryError::OverBudget { size, budget })?);
+        let budget = self.budget.available();
+        let leading = total(self.budget.sizes(&suffix.leading));
+        let sizes = self.budget.sizes(&suffix.body);
+        let left = budget.checked_sub(leading);
+        let mut shown = suffix.leading.clone();
+        if left.is_some_and(|left| total(sizes.iter().copied()) <= left) {
+            shown.append(&suffix.body);
+            return Ok(shown);
+        }
+        // Only a newest turn that alone exceeds the limit is left in the body.
+        let newest = suffix.boundaries().last().copied().unwrap_or_default();
+        match left.filter(|_| self.oversized == Oversized::Truncate) {
+            Some(left) => {
+                let turn = suffix.body.slice(newest..);
+                shown.append(&truncate(&turn, left, |message| self.budget.size(message)));
+                Ok(shown)
+            }
+            None => {
+                let size = leading.saturating_add(total(sizes.into_iter().skip(newest)));
+                Err(MemoryError::OverBudget { size, budget })
             }
         }
-        Ok(shown)
     }
 }
 
@@ -190,10 +208,11 @@ impl Memory for TokenBufferMemory {
     }
 
     async fn load(&self, context: LoadContext<'_>) -> Result<Loaded, MemoryError> {
-        self.budget.count_template(&self.conversation, context)?;
-        let kept = self.read().await?;
-        let shown = self.shown(&kept)?;
-        Ok(self.conversation.loaded(self.conversation.show(shown), kept.version()))
+        let empty = || self.conversation.show(Messages::new());
+        self.budget.count_template(self.conversation.name(), empty, context)?;
+        let suffix = self.read().await?;
+        let shown = self.shown(&suffix)?;
+        Ok(self.conversation.loaded(self.conversation.show(shown), suffix.version()))
     }
 
     async fn save(&self, turn: &Turn, ticket: Ticket) -> Result<Saved, MemoryError> {
@@ -201,13 +220,13 @@ impl Memory for TokenBufferMemory {
         Ok(Saved::default())
     }
 
-    /// Notes the system messages that the conversation opens with, once something of it was cut off.
+    /// Stores a note of the leading system messages, once other messages have been dropped.
     async fn maintain(&self) -> Result<Saved, MemoryError> {
-        Ok(self.opening.note(&self.conversation).await)
+        Ok(self.leading.store(&self.conversation.session).await)
     }
 
     fn needs_maintenance(&self) -> bool {
-        self.opening.is_unnoted()
+        self.leading.is_unstored()
     }
 
     async fn clear(&self) -> Result<(), MemoryError> {

@@ -2,23 +2,39 @@
 
 use async_trait::async_trait;
 use conversant_core::{
-    HistoryError, LoadContext, Loaded, Memory, MemoryError, Range, Saved, Slice, Slot, Ticket,
-    Turn, TurnKeys,
+    HistoryError, LoadContext, Loaded, Memory, MemoryError, Messages, Range, Saved, Slice, Slot,
+    Ticket, Turn, TurnKeys, Version,
 };
 
 use crate::{
-    Trim,
-    conversation::{Conversation, conversation_settings},
-    opening::Opening,
-    turns,
+    conversation::{
+        Conversation,
+        leading_system::LeadingSystem,
+        settings::conversation_settings,
+        turn_boundaries::{boundaries, boundaries_backwards, count_leading_system},
+    },
+    trim::Trim,
 };
 
-/// Shows the last `k` turns, as text or as messages. LangChain's `ConversationBufferWindowMemory`.
+/// Shows the last `k` turns, as text or as messages.
 ///
-/// A load reads the window and nothing else. Under [`Trim::Turns`] a turn is what one call saved, with its tool calls and their
-/// results, and the system messages that the conversation opens with stay in front; what would open on an answer or a tool's
-/// result opens on the next question. Under [`Trim::LangChain`] a turn is two messages. With `k` = 0 nothing is shown; the turns are kept
-/// all the same.
+/// LangChain 0.1.20 `langchain/memory/buffer_window.py::ConversationBufferWindowMemory`.
+///
+/// | setting | default |
+/// |---|---|
+/// | [`with_k`](Self::with_k) | 5 turns |
+/// | [`with_step`](Self::with_step) | 1 turn |
+/// | [`with_trim`](Self::with_trim) | [`Trim::Turns`] |
+///
+/// A load reads the window and no other messages.
+///
+/// Under [`Trim::Turns`], a turn is what one call saved, with its tool calls and their results. The
+/// system messages at the start of the conversation stay. A window that would begin with an answer
+/// or a tool result begins with the next question.
+///
+/// Under [`Trim::LangChain`], a turn is two messages.
+///
+/// With `k` = 0, no messages are shown; turns are still stored.
 ///
 /// # Examples
 ///
@@ -40,30 +56,50 @@ use crate::{
 pub struct WindowMemory {
     conversation: Conversation,
     k: usize,
+    step: usize,
     trim: Trim,
-    opening: Opening,
+    leading: LeadingSystem,
 }
 
 impl WindowMemory {
-    /// Creates a memory with a conversation of its own, of which it shows the last 5 turns as text in the variable `history`.
+    /// Creates a memory with its own in-memory conversation. It shows the last 5 turns as text in
+    /// the variable `history`.
     #[must_use]
     pub fn new() -> Self {
         Self {
             conversation: Conversation::new(),
             k: 5,
+            step: 1,
             trim: Trim::default(),
-            opening: Opening::new(),
+            leading: LeadingSystem::new(),
         }
     }
 
-    /// Sets how many turns are shown. The default is 5.
+    /// Sets the number of turns that are shown. The default is 5.
     #[must_use]
     pub const fn with_k(mut self, k: usize) -> Self {
         self.k = k;
         self
     }
 
-    /// Sets what a turn is. The default is [`Trim::Turns`].
+    /// Sets the number of turns by which the window moves at once. The default is 1; 0 means 1.
+    ///
+    /// With a step of `n`, between `k` and `k + n - 1` turns are shown: the window begins with turn
+    /// `(turns - k) / n * n` and grows until it moves. Consecutive prompts share a prefix in the
+    /// meantime, so prompt caches of providers hit; a window that moves with each turn always
+    /// misses. Half of `k` is a good step.
+    ///
+    /// The start depends on the conversation alone, so another process shows the same. It is counted
+    /// in messages, two for each turn: in a conversation with tool calls the window moves more often.
+    ///
+    /// Has no effect under [`Trim::LangChain`].
+    #[must_use]
+    pub const fn with_step(mut self, turns: usize) -> Self {
+        self.step = if turns == 0 { 1 } else { turns };
+        self
+    }
+
+    /// Sets the definition of a turn. The default is [`Trim::Turns`].
     #[must_use]
     pub const fn with_trim(mut self, trim: Trim) -> Self {
         self.trim = trim;
@@ -71,47 +107,105 @@ impl WindowMemory {
     }
 
     fn reset(&mut self) {
-        self.conversation.reset();
-        self.opening.forget();
+        self.conversation.forget();
+        self.leading.forget();
     }
 
-    /// Returns the last turns, after the system messages that the conversation opens with, and the version.
+    /// Returns the last `k` turns after the leading system messages, and the version.
     async fn last_turns(&self) -> Result<Slice, HistoryError> {
+        let session = &self.conversation.session;
         let mut turns = self.k;
         loop {
-            let slice = self.conversation.load(Range::LastTurns(turns)).await?;
+            let slice = session.load(Range::LastTurns(turns)).await?;
             let is_whole = slice.start() == 0;
+            self.leading.observe(&slice);
             if is_whole {
-                self.opening.learn_from(&slice);
+                self.leading.learn_from(&slice);
             }
             if turns == 0 || is_whole && turns == self.k {
                 return Ok(slice);
             }
-            let mut shown = if is_whole {
-                slice.messages.slice(..turns::opening(&slice.messages))
-            } else {
-                self.opening.read(&self.conversation, slice.version).await?
-            };
-            let known = (shown.len() as u64).saturating_sub(slice.start());
-            let body = match usize::try_from(known).unwrap_or(usize::MAX) {
-                0 => slice.messages,
-                known => slice.messages.slice(known..),
-            };
-            // Where no question is among them, the window reaches back to one.
-            let start = match turns::starts_backwards(&body) {
-                starts if turns == self.k => starts.last(),
-                mut starts => starts.next(),
+            let Parts { leading, body, version } = self.split(slice).await?;
+            // If there is no question among the turns, the window begins with an earlier one.
+            let start = match boundaries_backwards(&body) {
+                boundaries if turns == self.k => boundaries.last(),
+                mut boundaries => boundaries.next(),
             };
             match start.or_else(|| (is_whole || body.is_empty()).then_some(0)) {
-                Some(0) if shown.is_empty() => return Ok(Slice::new(body, slice.version)),
                 Some(start) => {
-                    shown.append(&body.slice(start..));
-                    return Ok(Slice::new(shown, slice.version));
+                    return Ok(Parts { leading, body: body.slice(start..), version }.join());
                 }
-                None => {}
+                None => turns = turns.saturating_mul(2),
             }
-            turns = turns.saturating_mul(2);
         }
+    }
+
+    /// Returns the last `k` turns and those before them, down to a multiple of the step, after the
+    /// leading system messages, and the version.
+    async fn stepped_turns(&self) -> Result<Slice, HistoryError> {
+        let session = &self.conversation.session;
+        let grid = (self.step as u64).saturating_mul(2);
+        let mut range = Range::LastTurns(self.k.saturating_add(self.step - 1));
+        loop {
+            let slice = session.load(range).await?;
+            let is_whole = slice.start() == 0;
+            self.leading.observe(&slice);
+            if is_whole {
+                self.leading.learn_from(&slice);
+            }
+            let Parts { leading, body, version } = self.split(slice).await?;
+            let boundaries = boundaries(&body);
+            let Some(last) = boundaries.len().checked_sub(self.k) else {
+                if is_whole {
+                    return Ok(Parts { leading, body, version }.join());
+                }
+                range = Range::LastMessages(body.len().saturating_mul(4).max(8));
+                continue;
+            };
+            let start = version.messages.saturating_sub(body.len() as u64);
+            let first = boundaries.get(last).copied().unwrap_or_default() as u64;
+            let from = (start + first) / grid * grid;
+            if from < start && !is_whole {
+                range = Range::After(Version::new(version.epoch, from));
+                continue;
+            }
+            let is_in = |&&boundary: &&usize| boundary as u64 + start >= from;
+            // The turn with which the conversation begins may begin with an answer.
+            let first = boundaries.iter().find(is_in).copied().unwrap_or_default();
+            let first = if from == 0 { 0 } else { first };
+            return Ok(Parts { leading, body: body.slice(first..), version }.join());
+        }
+    }
+
+    /// Splits a slice into the leading system messages of the conversation and the rest.
+    async fn split(&self, slice: Slice) -> Result<Parts, HistoryError> {
+        let Slice { messages, version, .. } = &slice;
+        let leading = if slice.start() == 0 {
+            messages.slice(..count_leading_system(messages))
+        } else {
+            self.leading.read(&self.conversation.session, *version).await?
+        };
+        let overlap = (leading.len() as u64).saturating_sub(slice.start());
+        let overlap = usize::try_from(overlap).unwrap_or(usize::MAX);
+        Ok(Parts { leading, body: messages.slice(overlap..), version: *version })
+    }
+}
+
+/// The leading system messages, and the end of a conversation.
+struct Parts {
+    leading: Messages,
+    body: Messages,
+    version: Version,
+}
+
+impl Parts {
+    fn join(self) -> Slice {
+        let Self { mut leading, body, version } = self;
+        if leading.is_empty() {
+            return Slice::new(body, version);
+        }
+        leading.append(&body);
+        Slice::new(leading, version)
     }
 }
 
@@ -135,10 +229,11 @@ impl Memory for WindowMemory {
 
     async fn load(&self, _: LoadContext<'_>) -> Result<Loaded, MemoryError> {
         let slice = match self.trim {
+            Trim::Turns if self.step > 1 && self.k > 0 => self.stepped_turns().await?,
             Trim::Turns => self.last_turns().await?,
             Trim::LangChain => {
                 let messages = self.k.saturating_mul(2);
-                self.conversation.load(Range::LastMessages(messages)).await?
+                self.conversation.session.load(Range::LastMessages(messages)).await?
             }
         };
         Ok(self.conversation.loaded(self.conversation.show(slice.messages), slice.version))
@@ -149,18 +244,18 @@ impl Memory for WindowMemory {
         Ok(Saved::default())
     }
 
-    /// Notes the system messages that the conversation opens with, for a process that comes later.
+    /// Stores a note of the leading system messages, for processes that load the conversation later.
     async fn maintain(&self) -> Result<Saved, MemoryError> {
-        Ok(self.opening.note(&self.conversation).await)
+        Ok(self.leading.store(&self.conversation.session).await)
     }
 
     fn needs_maintenance(&self) -> bool {
-        self.opening.is_unnoted()
+        self.leading.is_unstored()
     }
 
     async fn clear(&self) -> Result<(), MemoryError> {
         self.conversation.clear().await?;
-        self.opening.forget();
+        self.leading.forget();
         Ok(())
     }
 }

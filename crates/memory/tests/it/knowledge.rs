@@ -111,9 +111,8 @@ fn what_is_known_of_each_name() {
 #[test]
 fn a_model_of_entities_that_fails_costs_nothing() {
     block_on(async {
-        let not_found = "the names of a turn were not found";
-        let not_written =
-            "what is known of a turn's names was not written; the next turn tries again";
+        let not_found = "cannot find the names in the user's input";
+        let not_written = "cannot describe a turn's entities; the next turn tries again";
         let first_fails: [(Vec<Line>, Vec<&str>); 4] = [
             (vec![fails(), fails()], vec![not_found, not_written]),
             (vec!["Ada".into(), fails()], vec![not_written]),
@@ -225,8 +224,8 @@ fn a_model_of_facts_that_fails_costs_nothing() {
         assert_eq!(
             warnings,
             [
-                "the names of a turn were not found",
-                "the facts of a turn were not drawn from it; the next turn tries again"
+                "cannot find the names in the user's input",
+                "cannot extract a turn's facts; the next turn tries again"
             ]
         );
         let (loaded, warnings) = call(&memory, "And Ada?").await;
@@ -429,7 +428,7 @@ fn an_embedding_model_that_fails_costs_no_turn() {
         let warnings = memory.maintain().await.unwrap().warnings;
         assert_eq!(
             warnings[0].to_string(),
-            "a turn was not added to the vector store; the next turn tries again"
+            "cannot add a turn to the vector store; the next turn tries again"
         );
         assert_eq!(memory.messages().await.unwrap().len(), 2);
         memory.save(&turn(2), Ticket::default()).await.unwrap();

@@ -10,8 +10,8 @@ use conversant_core::{
     ToolCall, Turn, Variables,
 };
 use conversant_memory::{
-    BufferMemory, InMemoryHistory, SummaryBufferMemory, SummaryMemory, TokenBufferMemory, Trim,
-    WindowMemory,
+    BufferMemory, InMemoryHistory, Oversized, SummaryBufferMemory, SummaryMemory,
+    TokenBufferMemory, Trim, WindowMemory,
 };
 use conversant_prompts::PromptTemplate;
 use conversant_testkit::{Line, ScriptedCompletion, block_on};
@@ -231,6 +231,8 @@ impl Memories {
                 TokenBufferMemory::new(Whitespace)
                     .with_return_messages(true)
                     .with_max_token_limit(of.limit)
+                    .with_low_water(1.0)
+                    .with_oversized(Oversized::Refuse)
                     .with_trim(trim)
             }),
             summary: SummaryMemory::new(summariser(&of.failures))

@@ -1,4 +1,4 @@
-//! The memory that shows the turns nearest to the user's words.
+//! The memory that shows the turns nearest in meaning to the user's input.
 
 use std::sync::Arc;
 
@@ -10,25 +10,30 @@ use conversant_core::{
 };
 use serde_json::Value as Json;
 
-use crate::{
-    conversation::{Conversation, conversation_settings},
-    derived::Derived,
-    entities::words,
-    tail::Tail,
-    turns,
+use crate::conversation::{
+    Conversation,
+    note::{Derived, DerivedState},
+    settings::conversation_settings,
+    turn_boundaries::boundaries,
 };
 
-/// Shows the `k` turns of the conversation that are nearest in meaning to the user's words. LangChain's
-/// `VectorStoreRetrieverMemory`.
+/// Shows the `k` turns of the conversation that are nearest in meaning to the user's input.
 ///
-/// As text, the nearest turn comes first, as in LangChain; as messages, turns come in the order of
-/// the conversation. The history keeps the conversation; [`maintain`](Memory::maintain) adds its
-/// turns to the vector store. If that fails, a [`Warning`](conversant_core::Warning) has the reason,
-/// and the next turn tries again.
+/// LangChain 0.1.20 `langchain/memory/vectorstore.py::VectorStoreRetrieverMemory`.
 ///
-/// Turns are added to the collection of the memory's session, so that one vector store can serve
-/// all sessions and none finds another's words. Clearing the memory clears the collection.
-/// [`with_shared_collection`](Self::with_shared_collection) shares what is found instead.
+/// | setting | default |
+/// |---|---|
+/// | [`with_k`](Self::with_k) | 4 turns |
+/// | [`with_shared_collection`](Self::with_shared_collection) | the session's collection |
+///
+/// As text, the nearest turn comes first, as in LangChain; as messages, turns are in the order of the
+/// conversation. The conversation is stored in the history. [`maintain`](Memory::maintain) adds its
+/// turns to the vector store. If that fails, a [`Warning`](conversant_core::Warning) reports the
+/// cause, and the next turn tries again.
+///
+/// Turns are added to the collection of the memory's session, so that one vector store can serve all
+/// sessions and does not show a user the words of another. Clearing the memory clears the
+/// collection. [`with_shared_collection`](Self::with_shared_collection) shares turns instead.
 ///
 /// # Examples
 ///
@@ -36,7 +41,7 @@ use crate::{
 /// use conversant_core::{async_trait, vars, Embeddings, LoadContext, Memory, ModelError, Ticket, Turn};
 /// use conversant_memory::{InMemoryVectorStore, VectorStoreMemory};
 ///
-/// /// Tells texts about food from others.
+/// /// Separates texts about food from others.
 /// struct Food;
 ///
 /// #[async_trait]
@@ -63,15 +68,15 @@ use crate::{
 pub struct VectorStoreMemory {
     conversation: Conversation,
     store: Arc<dyn VectorStore>,
-    /// The name of a shared collection, if not the session's is used.
+    /// The name of the shared collection, if one is set.
     shared: Option<Arc<str>>,
     k: usize,
-    added: Derived,
-    rest: Tail,
+    state: DerivedState,
 }
 
 impl VectorStoreMemory {
-    /// Creates a memory with a conversation of its own, of which it shows the 4 nearest turns as text in the variable `history`.
+    /// Creates a memory with its own in-memory conversation. It shows the 4 nearest turns as text in
+    /// the variable `history`.
     #[must_use]
     pub fn new(store: impl VectorStore + 'static) -> Self {
         Self {
@@ -79,77 +84,70 @@ impl VectorStoreMemory {
             store: Arc::new(store),
             shared: None,
             k: 4,
-            added: Derived::new("vector_store_session"),
-            rest: Tail::default(),
+            state: DerivedState::new("vector_store_session"),
         }
     }
 
-    /// Sets how many turns are shown. The default is 4.
+    /// Sets the number of turns that are shown. The default is 4.
     #[must_use]
     pub const fn with_k(mut self, k: usize) -> Self {
         self.k = k;
         self
     }
 
-    /// Searches, and adds to, the collection that is shared under `name`, instead of the session's.
+    /// Sets a shared collection, to which turns are added and in which the memory searches, instead
+    /// of the session's collection.
     ///
-    /// **Every memory with this name shows its user what the others' users said.** Clearing the
-    /// memory leaves the collection as it is, except that the memory no longer finds its own turns.
+    /// **Every memory with this name shows its user what other users have said.** Clearing the
+    /// memory does not clear the collection, but the memory no longer finds its own turns.
     #[must_use]
     pub fn with_shared_collection(mut self, name: impl Into<Arc<str>>) -> Self {
         self.shared = Some(name.into());
         // The note that was written before sessions had collections.
-        self.added = Derived::new("vector_store");
-        self.rest.forget();
+        self.state = DerivedState::new("vector_store");
         self
     }
 
     fn collection(&self) -> Collection {
         match &self.shared {
             Some(name) => Collection::Shared(Arc::clone(name)),
-            None => Collection::Session(self.conversation.session.clone()),
+            None => Collection::Session(self.conversation.session.id.clone()),
         }
     }
 
     fn reset(&mut self) {
-        self.conversation.reset();
-        self.forget();
+        self.conversation.forget();
+        self.state.forget();
     }
 
-    fn forget(&self) {
-        self.added.forget();
-        self.rest.forget();
-    }
-
-    /// Adds the turns that the collection does not have.
-    async fn go_on(&self) -> Result<(), BoxError> {
-        let note = self.added.read(&self.conversation).await?;
-        let covers = note.map(|note| note.covers);
-        let rest = self.rest.after(&self.conversation, covers).await?;
-        if rest.messages.is_empty() {
+    /// Adds the turns that are not in the collection yet.
+    async fn add_turns(&self) -> Result<(), BoxError> {
+        let session = &self.conversation.session;
+        let Derived { uncovered, .. } = self.state.read(session).await?;
+        if uncovered.messages.is_empty() {
             return Ok(());
         }
-        let mut starts = turns::starts(&rest.messages);
+        let mut starts = boundaries(&uncovered.messages);
         if starts.first() != Some(&0) {
             starts.insert(0, 0);
         }
-        let ends = starts.iter().copied().skip(1).chain([rest.messages.len()]);
+        let ends = starts.iter().copied().skip(1).chain([uncovered.messages.len()]);
         let turn = |(start, end)| {
-            let first = Version::new(rest.version.epoch, rest.start() + start as u64);
-            self.document(first, &rest.messages.slice(start..end))
+            let messages = uncovered.start() + start as u64;
+            let first = Version::new(uncovered.version.epoch, messages);
+            self.document(first, &uncovered.messages.slice(start..end))
         };
         let documents: Vec<_> = starts.iter().copied().zip(ends).map(turn).collect();
         self.store.add(&self.collection(), &documents).await?;
-        self.added.write(&self.conversation, Value::from(""), rest.version).await?;
+        self.state.write(session, Value::from(""), uncovered.version).await?;
         Ok(())
     }
 
-    /// Returns the document of a turn. Its id is the turn's place, so that adding it twice adds it
-    /// once.
+    /// Creates the document of a turn. Its id is the position of the turn, so that a turn is added once.
     fn document(&self, first: Version, turn: &Messages) -> Document {
         let text = self.conversation.transcript.render(turn);
         let stored = Json::Array(turn.iter().map(Message::to_stored).collect());
-        let metadata = vars! {
+        let mut metadata = vars! {
             "epoch" => first.epoch,
             "first" => first.messages,
             "messages" => stored,
@@ -157,21 +155,21 @@ impl VectorStoreMemory {
         if self.shared.is_none() {
             return Document::new(first.to_string(), text).with_metadata(metadata);
         }
-        let session = self.conversation.session.as_str();
-        let mut metadata = metadata;
+        let session = self.conversation.session.id.as_str();
         metadata.insert("session".to_owned(), Value::from(session));
         Document::new(format!("{first} {session}"), text).with_metadata(metadata)
     }
 
-    /// Returns whether a document is of this session and of an epoch that was cleared.
+    /// Returns whether a document is a turn of this session that was cleared from the history.
     fn is_cleared(&self, found: &Match, version: Version) -> bool {
-        let session = found.document.metadata.get("session");
-        let own = self.conversation.session.as_str();
-        let is_own = match session {
+        let own = self.conversation.session.id.as_str();
+        let is_own = match found.document.metadata.get("session") {
             Some(Value::Text(session)) => &**session == own,
             _ => true,
         };
-        is_own && number(found, "epoch") != i64::try_from(version.epoch).ok()
+        let is_current = number(found, "epoch") == i64::try_from(version.epoch).ok()
+            && number(found, "first") < i64::try_from(version.messages).ok();
+        is_own && !is_current
     }
 
     fn show(&self, mut found: Vec<Match>) -> Result<Value, MemoryError> {
@@ -212,16 +210,14 @@ impl Memory for VectorStoreMemory {
     }
 
     async fn load(&self, context: LoadContext<'_>) -> Result<Loaded, MemoryError> {
-        let version = self.conversation.load(Range::LastMessages(0)).await?.version;
-        let mut found = match words(&self.conversation, context) {
-            Some(input) => self
-                .store
-                .search(&self.collection(), &input, self.k)
-                .await
-                .map_err(|error| MemoryError::Custom(error.into()))?,
+        let version = self.conversation.session.load(Range::LastMessages(0)).await?.version;
+        let mut found = match self.conversation.input(context) {
+            Some(input) => {
+                self.store.search(&self.collection(), &input, self.k).await.map_err(custom)?
+            }
             None => Vec::new(),
         };
-        // The store may still have turns of a conversation that was cleared elsewhere.
+        // The store may still contain turns that another process has cleared from the history.
         found.retain(|found| !self.is_cleared(found, version));
         Ok(self.conversation.loaded(self.show(found)?, version))
     }
@@ -232,19 +228,22 @@ impl Memory for VectorStoreMemory {
     }
 
     async fn maintain(&self) -> Result<Saved, MemoryError> {
-        Ok(self.go_on().await.err().map_or_else(Saved::default, |error| {
-            let what = "a turn was not added to the vector store; the next turn tries again";
+        Ok(self.add_turns().await.err().map_or_else(Saved::default, |error| {
+            let what = "cannot add a turn to the vector store; the next turn tries again";
             Saved::default().with_warning(Warning::new(what, Some(error)))
         }))
     }
 
     async fn clear(&self) -> Result<(), MemoryError> {
         self.conversation.clear().await?;
-        self.forget();
+        self.state.forget();
         if self.shared.is_some() {
             return Ok(());
         }
-        let cleared = self.store.clear(&self.collection()).await;
-        cleared.map_err(|error| MemoryError::Custom(error.into()))
+        self.store.clear(&self.collection()).await.map_err(custom)
     }
+}
+
+fn custom(error: impl Into<BoxError>) -> MemoryError {
+    MemoryError::Custom(error.into())
 }

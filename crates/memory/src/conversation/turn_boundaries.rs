@@ -1,27 +1,27 @@
-//! Where the turns of a conversation begin, told from its messages.
+//! The indices at which a view of a conversation may begin, derived from its messages.
 
 use conversant_core::{Message, Messages, Role};
 
-/// Returns the indices at which a part of a conversation may begin, in order: at a question (and the system messages before
-/// it), if no tool's result after it answers a call before it.
-pub(crate) fn starts(messages: &Messages) -> Vec<usize> {
-    let mut starts: Vec<_> = starts_backwards(messages).collect();
-    starts.reverse();
-    starts
+/// Returns the indices at which a view may begin, in order: those of questions (and of system
+/// messages before them) such that no later tool result answers an earlier call.
+pub(crate) fn boundaries(messages: &Messages) -> Vec<usize> {
+    let mut boundaries: Vec<_> = boundaries_backwards(messages).collect();
+    boundaries.reverse();
+    boundaries
 }
 
-/// Iterates over what [`starts`] returns, from the last.
-pub(crate) fn starts_backwards(messages: &Messages) -> impl Iterator<Item = usize> {
-    let mut waiting = Waiting::default();
+/// Iterates over [`boundaries`] from the last to the first.
+pub(crate) fn boundaries_backwards(messages: &Messages) -> impl Iterator<Item = usize> {
+    let mut unanswered = Unanswered::default();
     let mut backwards = messages.iter().rev().peekable();
     let mut index = messages.len();
     std::iter::from_fn(move || {
         while let Some(message) = backwards.next() {
             index -= 1;
-            waiting.note(message);
+            unanswered.note(message);
             let before = backwards.peek();
             let follows_system = before.is_some_and(|before| *before.role() == Role::System);
-            if opens(message.role()) && !follows_system && waiting.is_over() {
+            if may_open(message.role()) && !follows_system && unanswered.is_empty() {
                 return Some(index);
             }
         }
@@ -29,13 +29,14 @@ pub(crate) fn starts_backwards(messages: &Messages) -> impl Iterator<Item = usiz
     })
 }
 
-/// Returns how many system messages a conversation opens with.
-pub(crate) fn opening(messages: &Messages) -> usize {
+/// Returns the number of system messages at the start of a conversation.
+pub(crate) fn count_leading_system(messages: &Messages) -> usize {
     messages.iter().take_while(|message| *message.role() == Role::System).count()
 }
 
-/// Tells whether a turn may open with this role. A role of another name is a participant, unless the name is another for one of ours.
-fn opens(role: &Role) -> bool {
+/// Returns whether a turn may begin with a message of this role. A role with a custom name is a
+/// participant, unless the name is another one for a known role.
+fn may_open(role: &Role) -> bool {
     match role {
         Role::Chat(name) => {
             let known = Role::from_name(&name.to_lowercase());
@@ -45,15 +46,15 @@ fn opens(role: &Role) -> bool {
     }
 }
 
-/// Results, seen on the way back, whose calls are still to come.
+/// Tool results, seen from the back, whose calls have not been seen yet.
 #[derive(Default)]
-struct Waiting<'m> {
+struct Unanswered<'m> {
     ids: Vec<&'m str>,
-    /// Whether there is a result that names no call: it answers the AI message before it.
+    /// Whether there is a result without a call id. It answers the AI message before it.
     unnamed: bool,
 }
 
-impl<'m> Waiting<'m> {
+impl<'m> Unanswered<'m> {
     fn note(&mut self, message: &'m Message) {
         match message.role() {
             Role::Tool => match message.tool_call_id() {
@@ -63,19 +64,20 @@ impl<'m> Waiting<'m> {
             Role::Function => self.unnamed = true,
             Role::Ai => {
                 self.unnamed = false;
-                self.ids.retain(|id| !calls(message, id));
+                self.ids.retain(|id| !contains_call(message, id));
             }
             _ => {}
         }
     }
 
-    fn is_over(&self) -> bool {
+    const fn is_empty(&self) -> bool {
         self.ids.is_empty() && !self.unnamed
     }
 }
 
-/// Tells whether a message asks for the call with this id. Messages that older versions stored have calls in the provider's form only.
-fn calls(message: &Message, id: &str) -> bool {
+/// Returns whether a message contains the call with this id. Messages that LangChain stored before
+/// 0.1.17 have their calls in `additional_kwargs` only.
+fn contains_call(message: &Message, id: &str) -> bool {
     let as_sent =
         message.extra().get("additional_kwargs").and_then(|kwargs| kwargs.get("tool_calls"));
     message.tool_calls().iter().any(|call| call.id.as_deref() == Some(id))

@@ -7,7 +7,7 @@ use conversant_core::{
     Collection, Document, Embeddings, Match, VectorStore, VectorStoreError, unit_vectors,
 };
 
-use crate::conversation::lock;
+use crate::sync::lock;
 
 /// A [`VectorStore`] that keeps its documents in memory and compares a text to all documents of a
 /// collection, by the cosine of their vectors.

@@ -1,12 +1,10 @@
 //! The history that keeps conversations in memory.
 
-mod session;
-
 use std::{
     collections::BTreeMap,
     fmt,
     ops::Bound,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -16,7 +14,8 @@ use conversant_core::{
     Version,
 };
 
-use self::session::Session;
+use super::session::Session;
+use crate::sync::lock;
 
 /// A [`ChatHistory`] that keeps its conversations in memory, for as long as it lives.
 ///
@@ -92,11 +91,6 @@ impl InMemoryHistory {
     fn absent(&self) -> Version {
         Version::new(lock(&self.sessions).epoch, 0)
     }
-}
-
-/// Takes a lock. Nothing that runs under one leaves its data half changed, so a panic elsewhere is no reason to fail.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[async_trait]

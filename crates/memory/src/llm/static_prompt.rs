@@ -1,9 +1,9 @@
-//! The crate's own prompts: pieces of text with variables between them.
+//! The default prompts: literal text with variables.
 
 use conversant_core::{Prompt, PromptError, PromptValue, Slot, Variables};
 
-/// A prompt made of literal pieces.
-pub(crate) struct Literal {
+/// A prompt of literal pieces.
+pub(crate) struct StaticPrompt {
     pieces: &'static [Piece],
     slots: Vec<Slot>,
 }
@@ -13,7 +13,7 @@ pub(crate) enum Piece {
     Variable(&'static str),
 }
 
-impl Literal {
+impl StaticPrompt {
     pub(crate) fn new(pieces: &'static [Piece]) -> Self {
         let mut slots: Vec<Slot> = Vec::new();
         for piece in pieces {
@@ -27,7 +27,7 @@ impl Literal {
     }
 }
 
-impl Prompt for Literal {
+impl Prompt for StaticPrompt {
     fn slots(&self) -> &[Slot] {
         &self.slots
     }

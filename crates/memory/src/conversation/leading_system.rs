@@ -1,0 +1,156 @@
+//! The system messages at the start of a conversation, which stay when the rest is trimmed.
+
+use std::sync::Mutex;
+
+use conversant_core::{HistoryError, Message, Messages, Saved, Slice, Value, Version, Warning};
+use serde_json::Value as Json;
+
+use super::{
+    note::DerivedNote, stored_session::StoredSession, turn_boundaries::count_leading_system,
+};
+use crate::sync::lock;
+
+/// The number of messages that are loaded first to find the end of the leading system messages.
+const FIRST_READ: usize = 8;
+
+/// The system messages at the start of a conversation.
+///
+/// They are known if the whole conversation was loaded once, if a note was stored then, or if the
+/// history supports [`first`](conversant_core::ChatHistory::first). Otherwise none are shown:
+/// loading a long conversation from its start would cost too much.
+pub(crate) struct LeadingSystem {
+    note: DerivedNote,
+    known: Mutex<Option<Known>>,
+    /// The version and the last message of the last load.
+    seen: Mutex<Option<(Version, Message)>>,
+}
+
+struct Known {
+    epoch: u64,
+    messages: Messages,
+    is_stored: bool,
+}
+
+impl LeadingSystem {
+    pub(crate) const fn new() -> Self {
+        Self { note: DerivedNote::new("opening"), known: Mutex::new(None), seen: Mutex::new(None) }
+    }
+
+    pub(crate) fn forget(&self) {
+        self.note.forget();
+        *lock(&self.known) = None;
+        *lock(&self.seen) = None;
+    }
+
+    /// Compares a slice with the one before it, and forgets the messages if the conversation was
+    /// replaced in the meantime.
+    pub(crate) fn observe(&self, slice: &Slice) {
+        let seen = lock(&self.seen).take().filter(|seen| seen.0.epoch == slice.version.epoch);
+        if seen.is_some_and(|(version, last)| !continues(slice, version, &last)) {
+            self.forget();
+        }
+        let last = slice.messages.last().cloned();
+        *lock(&self.seen) = last.map(|last| (slice.version, last));
+    }
+
+    /// Learns the messages from a conversation that was loaded from its start.
+    pub(crate) fn learn_from(&self, whole: &Slice) {
+        let count = count_leading_system(&whole.messages);
+        if count < whole.messages.len() {
+            self.learn(whole.version, &whole.messages.slice(..count), false);
+        }
+    }
+
+    /// Learns the messages, unless they are known.
+    pub(crate) fn learn(&self, version: Version, messages: &Messages, is_stored: bool) {
+        let mut known = lock(&self.known);
+        if known.as_ref().is_none_or(|known| known.epoch != version.epoch) {
+            let messages = messages.clone();
+            *known = Some(Known { epoch: version.epoch, messages, is_stored });
+        }
+    }
+
+    /// Returns the messages, for a conversation that was not loaded from its start.
+    pub(crate) async fn read(
+        &self,
+        session: &StoredSession,
+        version: Version,
+    ) -> Result<Messages, HistoryError> {
+        if let Some(known) = lock(&self.known).as_ref().filter(|known| known.epoch == version.epoch)
+        {
+            return Ok(known.messages.clone());
+        }
+        let note = self.note.read(session).await?;
+        let current = note.filter(|note| note.covers.epoch == version.epoch);
+        if let Some(messages) = current.and_then(|note| decode(&note.body)) {
+            self.learn(version, &messages, true);
+            return Ok(messages);
+        }
+        let messages = load_first(session).await?;
+        if let Some(messages) = &messages {
+            self.learn(version, messages, true);
+        }
+        Ok(messages.unwrap_or_default())
+    }
+
+    /// Returns whether [`store`](Self::store) has something to store.
+    pub(crate) fn is_unstored(&self) -> bool {
+        lock(&self.known).as_ref().is_some_and(|known| !known.is_stored)
+    }
+
+    /// Stores the messages in a note, once, for processes that load the conversation later.
+    pub(crate) async fn store(&self, session: &StoredSession) -> Saved {
+        let unstored = {
+            let mut known = lock(&self.known);
+            known.as_mut().filter(|known| !known.is_stored).map(|known| {
+                known.is_stored = true;
+                (encode(&known.messages), Version::new(known.epoch, known.messages.len() as u64))
+            })
+        };
+        let Some((body, covers)) = unstored else { return Saved::default() };
+        match self.note.write(session, body, covers).await {
+            Ok(()) => Saved::default(),
+            Err(error) => {
+                if let Some(known) = lock(&self.known).as_mut() {
+                    known.is_stored = false;
+                }
+                let what = "cannot store the note of the conversation's leading system messages";
+                Saved::default().with_warning(Warning::new(what, Some(error.into())))
+            }
+        }
+    }
+}
+
+/// Returns whether a slice can belong to a conversation that ended with a message at a version. The
+/// answer is `true` if the slice begins after that message.
+fn continues(slice: &Slice, version: Version, last: &Message) -> bool {
+    if slice.version.messages <= version.messages {
+        return slice.version.matches(version);
+    }
+    let last_index = version.messages.saturating_sub(1);
+    let index = last_index.checked_sub(slice.start()).and_then(|index| usize::try_from(index).ok());
+    index.is_none_or(|index| slice.messages.get(index) == Some(last))
+}
+
+async fn load_first(session: &StoredSession) -> Result<Option<Messages>, HistoryError> {
+    let mut count = FIRST_READ;
+    loop {
+        let Some(messages) = session.first(count).await? else { return Ok(None) };
+        let leading = count_leading_system(&messages);
+        if leading < count {
+            return Ok(Some(messages.slice(..leading)));
+        }
+        count = count.saturating_mul(4);
+    }
+}
+
+fn encode(messages: &Messages) -> Value {
+    Value::from(Json::Array(messages.iter().map(Message::to_stored).collect()))
+}
+
+fn decode(body: &Value) -> Option<Messages> {
+    match body {
+        Value::Data(data) => serde_json::from_value(Json::clone(data)).ok(),
+        _ => None,
+    }
+}

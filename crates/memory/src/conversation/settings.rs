@@ -1,0 +1,145 @@
+//! The settings that the memories of a conversation share.
+
+/// Implements the common settings and `Debug` for a memory with the field `conversation` and the
+/// method `reset`, which discards its caches.
+macro_rules! conversation_settings {
+    ($memory:ident: $($form:ident),*) => {
+        impl $memory {
+            /// Sets the name of the variable that shows the conversation. The default is `history`.
+            #[must_use]
+            pub fn with_memory_key(mut self, key: impl Into<String>) -> Self {
+                self.conversation.rename(key.into());
+                self
+            }
+
+            /// Sets the name of the input with the user's text. By default it is the only input that
+            /// is not a variable of the memory.
+            #[must_use]
+            pub fn with_input_key(mut self, key: impl Into<String>) -> Self {
+                let keys = std::mem::take(&mut self.conversation.keys);
+                self.conversation.keys = keys.with_input_key(key);
+                self
+            }
+
+            /// Sets the name of the output with the answer. By default it is the only output.
+            #[must_use]
+            pub fn with_output_key(mut self, key: impl Into<String>) -> Self {
+                let keys = std::mem::take(&mut self.conversation.keys);
+                self.conversation.keys = keys.with_output_key(key);
+                self
+            }
+
+            /// Sets the history and the session of the conversation. By default the memory has its
+            /// own in-memory history.
+            ///
+            /// Pass an `Arc` to share a history, or a clone of an
+            /// [`InMemoryHistory`](crate::InMemoryHistory).
+            #[must_use]
+            pub fn with_history(
+                mut self,
+                history: impl conversant_core::ChatHistory + 'static,
+                session: conversant_core::SessionId,
+            ) -> Self {
+                self.conversation.session.history = std::sync::Arc::new(history);
+                self.conversation.session.id = session;
+                self.reset();
+                self
+            }
+
+            /// Sets the treatment of a turn if another process has written to the conversation
+            /// first. The default is [`Conflict::Append`](crate::Conflict::Append).
+            #[must_use]
+            pub const fn with_conflict(mut self, conflict: crate::Conflict) -> Self {
+                self.conversation.conflict = conflict;
+                self
+            }
+
+            /// Leases the session for each call, at most for this time, so that no other process
+            /// calls a model for the conversation.
+            #[must_use]
+            pub fn leased(self, time: std::time::Duration) -> crate::LeasedMemory<Self> {
+                let history = std::sync::Arc::clone(self.history());
+                let session = self.session().clone();
+                crate::LeasedMemory::new(self, history, session, time)
+            }
+
+            /// Returns the history of the conversation.
+            #[must_use]
+            pub fn history(&self) -> &std::sync::Arc<dyn conversant_core::ChatHistory> {
+                &self.conversation.session.history
+            }
+
+            /// Returns the session of the conversation.
+            #[must_use]
+            pub fn session(&self) -> &conversant_core::SessionId {
+                &self.conversation.session.id
+            }
+
+            /// Loads the whole conversation from the history, including the messages that a prompt
+            /// does not contain.
+            ///
+            /// # Errors
+            /// The errors of the history.
+            pub async fn messages(
+                &self,
+            ) -> Result<conversant_core::Messages, conversant_core::HistoryError> {
+                let slice = self.conversation.session.load(conversant_core::Range::All).await?;
+                Ok(slice.messages)
+            }
+        }
+
+        impl std::fmt::Debug for $memory {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.debug_struct(stringify!($memory))
+                    .field("session", &self.conversation.session.id)
+                    .field("slots", &self.conversation.slots)
+                    .field("keys", &self.conversation.keys)
+                    .finish_non_exhaustive()
+            }
+        }
+
+        $(crate::conversation::settings::$form!($memory);)*
+    };
+}
+
+/// Implements the settings of a transcript.
+macro_rules! prefixes {
+    ($memory:ident) => {
+        impl $memory {
+            /// Sets the prefix of the user's lines. The default is `Human`.
+            #[must_use]
+            pub fn with_human_prefix(mut self, prefix: impl Into<String>) -> Self {
+                let ai = self.conversation.transcript.ai_prefix().to_owned();
+                self.conversation.transcript = conversant_core::Transcript::new(prefix, ai);
+                self.reset();
+                self
+            }
+
+            /// Sets the prefix of the model's lines. The default is `AI`.
+            #[must_use]
+            pub fn with_ai_prefix(mut self, prefix: impl Into<String>) -> Self {
+                let human = self.conversation.transcript.human_prefix().to_owned();
+                self.conversation.transcript = conversant_core::Transcript::new(human, prefix);
+                self.reset();
+                self
+            }
+        }
+    };
+}
+
+/// Implements the choice between text and messages.
+macro_rules! text_or_messages {
+    ($memory:ident) => {
+        impl $memory {
+            /// Sets whether the variable contains messages, for a placeholder in a chat prompt,
+            /// instead of text. The default is `false`.
+            #[must_use]
+            pub fn with_return_messages(mut self, return_messages: bool) -> Self {
+                self.conversation.show_messages(return_messages);
+                self
+            }
+        }
+    };
+}
+
+pub(crate) use {conversation_settings, prefixes, text_or_messages};
