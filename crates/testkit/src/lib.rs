@@ -12,6 +12,7 @@
 //! | a model adapter | [`OpenAiServer`]: OpenAI's interface on a port, answering from a list |
 //! | an adapter against the worst | [`FaultServer`] with [`faults`]: resets, hangs, lies, by table |
 //! | a model, memory or history of one's own | [`suite`]: what each of them must do |
+//! | a program against a real server, once | [`Cassette`]: records calls and replays them |
 //! | cancellation | [`poll_then_drop`]: drops a future at each point at which it waits |
 //! | any of it without a runtime | [`block_on`] |
 //!
@@ -33,6 +34,7 @@
 //! ```
 
 mod block_on;
+mod cassette;
 mod fault_server;
 mod faulty;
 mod gate;
@@ -45,6 +47,7 @@ pub mod suite;
 mod tally;
 
 pub use block_on::block_on;
+pub use cassette::{Cassette, CassetteError};
 pub use fault_server::{Fault, FaultServer, Step, faults};
 pub use faulty::{FaultyHistory, FaultyMemory, HistoryCall, MemoryCall, Mishap};
 pub use gate::Gate;

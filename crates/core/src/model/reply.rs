@@ -33,13 +33,19 @@ pub struct Reply {
     pub request_id: Option<String>,
     /// Whether the stream ended with the marker that its protocol defines (`[DONE]` for OpenAI);
     /// `true` for an answer that was not streamed.
+    #[serde(default = "yes")]
     pub done_marker_seen: bool,
     /// The other answers, if more than one was requested.
+    #[serde(default)]
     pub alternatives: Vec<Choice>,
     /// The messages before the answer that belong to the same turn: tool calls and their results,
     /// where a tool loop has called the model several times. A chain stores them with the answer.
     #[serde(default, skip_serializing_if = "Messages::is_empty")]
     pub intermediate: Messages,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 impl Reply {

@@ -8,6 +8,7 @@
     missing_docs
 )]
 
+mod cassette;
 mod client;
 mod fault_server;
 mod faulty;

@@ -1,6 +1,5 @@
 //! The promises of `conversant-tools`, tested through its public API.
-
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that fails may panic")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 mod chains;
 mod rounds;

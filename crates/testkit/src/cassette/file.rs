@@ -1,0 +1,115 @@
+//! The file of a cassette: exchanges in the order of their calls.
+
+use std::{
+    collections::HashMap,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use serde_json::Value as Json;
+use similar::TextDiff;
+
+use super::{
+    error::CassetteError,
+    exchange::Exchange,
+    masking::{Ids, Masks, remove_defaults},
+};
+
+/// The exchanges of a file.
+pub(super) struct Recording {
+    path: PathBuf,
+    /// The recorded exchanges as JSON, without ids and secrets.
+    exchanges: Vec<Json>,
+    ids: Ids,
+    /// The number of answers given so far for each request.
+    answered: HashMap<String, usize>,
+}
+
+impl Recording {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self { path, exchanges: Vec::new(), ids: Ids::default(), answered: HashMap::new() }
+    }
+
+    pub(super) fn read(path: &Path) -> Result<Self, CassetteError> {
+        let format = |source| CassetteError::Format { path: path.to_owned(), source };
+        let text = fs::read_to_string(path)
+            .map_err(|source| CassetteError::File { path: path.to_owned(), source })?;
+        let exchanges: Vec<Json> = serde_json::from_str(&text).map_err(format)?;
+        for exchange in &exchanges {
+            serde_json::from_value::<Exchange>(exchange.clone()).map_err(format)?;
+        }
+        Ok(Self { exchanges, ..Self::new(path.to_owned()) })
+    }
+
+    /// Adds an exchange and writes the file: first a temporary one, then renamed.
+    pub(super) fn add(&mut self, exchange: &Exchange, masks: &Masks) -> Result<(), CassetteError> {
+        let mut exchange = exchange.clone();
+        exchange.reply.request_id = None;
+        let format = |source| CassetteError::Format { path: self.path.clone(), source };
+        let mut json = serde_json::to_value(&exchange).map_err(format)?;
+        masks.apply(&mut json);
+        self.ids.replace(&mut json);
+        remove_defaults(&mut json);
+        self.exchanges.push(json);
+        let mut text = serde_json::to_string_pretty(&self.exchanges).map_err(format)?;
+        text.push('\n');
+        let write = || -> io::Result<()> {
+            let temporary = self.path.with_extension("tmp");
+            fs::write(&temporary, text)?;
+            fs::rename(temporary, &self.path)
+        };
+        write().map_err(|source| CassetteError::File { path: self.path.clone(), source })
+    }
+
+    /// Returns the recorded exchange of a request.
+    pub(super) fn find(
+        &mut self,
+        request: &Json,
+        masks: &Masks,
+    ) -> Result<Exchange, CassetteError> {
+        let mut request = request.clone();
+        masks.apply(&mut request);
+        let wanted = canonical(&request);
+        let matches: Vec<&Json> = self
+            .exchanges
+            .iter()
+            .filter(|exchange| {
+                exchange.get("request").is_some_and(|recorded| canonical(recorded) == wanted)
+            })
+            .collect();
+        let answered = self.answered.entry(wanted.clone()).or_default();
+        let found = matches.get(*answered).or(matches.last());
+        *answered += 1;
+        match found {
+            Some(exchange) => serde_json::from_value((*exchange).clone())
+                .map_err(|source| CassetteError::Format { path: self.path.clone(), source }),
+            None => Err(CassetteError::NotRecorded {
+                path: self.path.clone(),
+                diff: self.diff(&wanted),
+            }),
+        }
+    }
+
+    /// Returns the difference between the nearest recorded request and a request.
+    fn diff(&self, wanted: &str) -> String {
+        let recorded = self.exchanges.iter().filter_map(|exchange| exchange.get("request"));
+        let nearest = recorded
+            .map(canonical)
+            .map(|text| (TextDiff::from_lines(text.as_str(), wanted).ratio(), text))
+            .max_by(|(a, _), (b, _)| a.total_cmp(b));
+        let Some((_, nearest)) = nearest else { return wanted.to_owned() };
+        let diff = TextDiff::from_lines(nearest.as_str(), wanted);
+        diff.unified_diff().header("recorded", "sent").to_string()
+    }
+}
+
+/// Returns a request as text in which ids are numbered by their order, so that two requests that
+/// differ in ids alone are equal.
+fn canonical(request: &Json) -> String {
+    let mut request = request.clone();
+    remove_defaults(&mut request);
+    Ids::default().replace(&mut request);
+    let mut text = serde_json::to_string_pretty(&request).unwrap_or_default();
+    text.push('\n');
+    text
+}

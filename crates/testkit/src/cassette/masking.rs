@@ -1,0 +1,115 @@
+//! Ids, secrets and defaults, of which a recording has none.
+
+use std::collections::HashMap;
+
+use serde_json::Value as Json;
+
+/// The text in place of a secret.
+const MASK: &str = "***";
+
+/// The fields that hold ids of messages and tool calls.
+const ID_FIELDS: &[&str] = &["id", "tool_call_id"];
+
+/// The fields that are left out where they have no content, so that a recording is short.
+const OPTIONAL_FIELDS: &[&str] = &[
+    "additional_kwargs",
+    "alternatives",
+    "cache_write_tokens",
+    "cached_tokens",
+    "done_marker_seen",
+    "example",
+    "finish_reason",
+    "id",
+    "invalid_tool_calls",
+    "model",
+    "name",
+    "reasoning_tokens",
+    "request_id",
+    "response_metadata",
+    "tool_calls",
+    "usage",
+];
+
+/// The fields whose content belongs to tools and schemas and is never changed.
+const FOREIGN_FIELDS: &[&str] = &["args", "parameters", "schema"];
+
+/// Removes fields without content.
+pub(super) fn remove_defaults(value: &mut Json) {
+    match value {
+        Json::Array(items) => items.iter_mut().for_each(remove_defaults),
+        Json::Object(fields) => {
+            fields.retain(|name, value| {
+                let is_default = match value {
+                    Json::Null => true,
+                    Json::Array(items) => items.is_empty(),
+                    Json::Object(fields) => fields.is_empty(),
+                    // A whole answer has seen the end of its stream.
+                    Json::Bool(flag) => *flag == (name == "done_marker_seen"),
+                    _ => false,
+                };
+                !is_default || !OPTIONAL_FIELDS.contains(&name.as_str())
+            });
+            for (name, value) in fields.iter_mut() {
+                if !FOREIGN_FIELDS.contains(&name.as_str()) {
+                    remove_defaults(value);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The secrets of a cassette.
+#[derive(Clone, Default)]
+pub(super) struct Masks(Vec<String>);
+
+impl Masks {
+    pub(super) fn add(&mut self, secret: String) {
+        if !secret.is_empty() {
+            self.0.push(secret);
+        }
+    }
+
+    /// Replaces secrets in all texts of a value.
+    pub(super) fn apply(&self, value: &mut Json) {
+        texts(value, &mut |_, text| {
+            for secret in &self.0 {
+                if text.contains(secret.as_str()) {
+                    *text = text.replace(secret.as_str(), MASK);
+                }
+            }
+        });
+    }
+}
+
+/// Ids in the order in which they appeared, each with its replacement.
+#[derive(Default)]
+pub(super) struct Ids(HashMap<String, String>);
+
+impl Ids {
+    /// Replaces the ids in a value: the first id by `id_1`, and so on.
+    pub(super) fn replace(&mut self, value: &mut Json) {
+        texts(value, &mut |field, text| {
+            if ID_FIELDS.contains(&field) && !text.is_empty() {
+                let next = self.0.len() + 1;
+                let id = self.0.entry(text.clone()).or_insert_with(|| format!("id_{next}"));
+                text.clone_from(id);
+            }
+        });
+    }
+}
+
+/// Calls a function for each text in a value, with the name of its field.
+fn texts(value: &mut Json, change: &mut dyn FnMut(&str, &mut String)) {
+    fn walk(field: &str, value: &mut Json, change: &mut dyn FnMut(&str, &mut String)) {
+        match value {
+            Json::String(text) => change(field, text),
+            Json::Array(items) => items.iter_mut().for_each(|item| walk(field, item, change)),
+            Json::Object(fields) => {
+                fields.iter_mut().for_each(|(name, value)| walk(name, value, change));
+            }
+            _ => {}
+        }
+    }
+    walk("", value, change);
+}
