@@ -52,8 +52,8 @@ impl Part {
     }
 }
 
-/// Returns the reasoning in a field that a provider adds to a message, such as `reasoning_content` or
-/// `reasoning_details`, or `None` if the field holds none.
+/// Returns the reasoning in a field that a provider adds to a message, such as
+/// `reasoning_content` or `reasoning_details`, or `None` if the field holds none.
 ///
 /// # Examples
 ///
@@ -61,7 +61,7 @@ impl Part {
 /// use conversant_core::reasoning_in;
 /// use serde_json::json;
 ///
-/// let details = json!([{"type": "reasoning.text", "text": "2 + 2"}, {"type": "reasoning.encrypted"}]);
+/// let details = json!([{"type": "reasoning.text", "text": "2 + 2"}]);
 /// assert_eq!(reasoning_in("reasoning_details", &details).as_deref(), Some("2 + 2"));
 /// assert_eq!(reasoning_in("annotations", &details), None);
 /// ```
@@ -83,7 +83,8 @@ pub fn reasoning_in<'v>(field: &str, value: &'v Json) -> Option<Cow<'v, str>> {
     }
 }
 
-/// Returns the reasoning of an output item of the Responses interface: its summary, or else its text.
+/// Returns the reasoning of an output item of the Responses interface: its summary, or else its
+/// text.
 fn item_reasoning(item: &Map<String, Json>) -> Option<Cow<'_, str>> {
     if item.get("type").and_then(Json::as_str) != Some("reasoning") {
         return None;

@@ -36,12 +36,14 @@
 //! # }
 //! ```
 
+mod dialect;
 mod http;
 mod openai;
 pub mod tokens;
 pub mod wire;
 
 pub use self::{
+    dialect::{Dialect, EmptyContent, SendBack, ToolCallIds},
     openai::{Generates, OpenAi, OpenAiBuilder, OpenAiChat, OpenAiEmbeddings},
     wire::ModelInfo,
 };

@@ -31,6 +31,7 @@ mod lists;
 mod message_in;
 mod message_out;
 mod options;
+mod origin;
 mod provider_fields;
 mod python_json;
 mod sse;
@@ -48,6 +49,7 @@ pub(crate) use self::{
     lists::{read_embeddings, read_models},
     message_out::Style,
     options::{push_chat_options, push_stop},
+    origin::Origin,
     whole::read_answer,
 };
 pub use self::{

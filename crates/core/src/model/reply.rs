@@ -123,7 +123,8 @@ impl Reply {
         }
     }
 
-    /// Returns the model's reasoning, if its server sent it as text. It is not part of the answer's text.
+    /// Returns the model's reasoning, if its server sent it as text. It is not part of the
+    /// answer's text.
     #[must_use]
     pub fn reasoning(&self) -> Option<Cow<'_, str>> {
         self.message.reasoning()

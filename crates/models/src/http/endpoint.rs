@@ -60,6 +60,18 @@ impl Endpoint {
         address.map_or(is_local_name, |address| address.is_loopback())
     }
 
+    /// Returns the host, or nothing if there is none.
+    pub(crate) fn host(&self) -> &str {
+        self.base.host_str().unwrap_or_default()
+    }
+
+    /// Returns the base URL without its query, which may hold a key.
+    pub(crate) fn base_url(&self) -> String {
+        let mut url = self.base.clone();
+        url.set_query(None);
+        url.as_str().trim_end_matches('/').to_owned()
+    }
+
     /// Returns whether what is sent goes over TLS.
     pub(crate) fn is_secure(&self) -> bool {
         self.base.scheme() == "https"

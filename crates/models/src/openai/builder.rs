@@ -13,6 +13,7 @@ use serde_json::Value as Json;
 
 pub use self::sampling::Generates;
 use super::params::Params;
+use crate::dialect::Dialect;
 use crate::http::{
     AGENT, BODY, CONNECT, Connection, Endpoint, GivenClient, HttpClient, Mask, Retries, Timers,
 };
@@ -79,6 +80,8 @@ pub(super) struct Settings {
     pub(super) comments_keep_alive: bool,
     pub(super) developer_role: bool,
     pub(super) stream_usage: bool,
+    /// The dialect of the server, if it is not that of its host.
+    pub(super) dialect: Option<Dialect>,
     /// How many texts go into a request for embeddings.
     pub(super) batch: Option<usize>,
 }
@@ -190,6 +193,12 @@ impl<M> OpenAiBuilder<M> {
     /// Sets a parameter of a server's own, or one that has no method here, by its name on the wire.
     pub fn extra(mut self, name: impl AsRef<str>, value: impl Into<Json>) -> Self {
         self.params.set(name.as_ref(), value);
+        self
+    }
+
+    /// Sets the dialect of the server, in place of that of its host: for a gateway in front of it.
+    pub fn dialect(mut self, dialect: Dialect) -> Self {
+        self.settings.dialect = Some(dialect);
         self
     }
 

@@ -10,13 +10,14 @@ use conversant_core::{
 
 use super::{
     builder::{OpenAiBuilder, Settings},
-    call,
+    call::{self, Protocol},
     list::models,
-    stream::{Streams, stream},
+    stream::stream,
 };
 use crate::{
+    dialect::Dialect,
     http::Connection,
-    wire::{Answer, BodyWriter, ModelInfo, Style, push_chat_options, read_answer},
+    wire::{Answer, BodyWriter, ModelInfo, Origin, Style, push_chat_options, read_answer},
 };
 
 const PATH: &str = "chat/completions";
@@ -44,6 +45,7 @@ pub struct OpenAiChat {
 struct Shared {
     connection: Connection,
     settings: Settings,
+    style: Style,
     /// What every request begins with.
     head: Vec<u8>,
     options: CallOptions,
@@ -73,16 +75,15 @@ impl OpenAiChat {
 
     fn body(&self, request: &ChatRequest, streamed: bool) -> Arc<[Bytes]> {
         let shared = &*self.shared;
-        let style = Style { developer_role: shared.settings.developer_role };
         let mut body = BodyWriter::default();
-        body.make_room(&request.messages, style, shared.head.len() + REST);
+        body.make_room(&request.messages, &shared.style, shared.head.len() + REST);
         body.push(&shared.head);
         if streamed {
             call::push_stream(&mut body, shared.settings);
         }
         push_chat_options(&mut body, &request.options, &shared.options);
         body.push(b"\"messages\":");
-        body.push_messages(&request.messages, style);
+        body.push_messages(&request.messages, &shared.style);
         body.push(b"}");
         body.finish()
     }
@@ -150,9 +151,14 @@ impl OpenAiBuilder<OpenAiChat> {
     /// [`ModelError::Config`], which says what is wrong: no key, a base URL that is none, a parameter that can't be sent.
     pub fn build(mut self) -> Result<OpenAiChat, ModelError> {
         self.params.remove_null("max_tokens");
+        let connection = self.connection()?;
+        let endpoint = &connection.endpoint;
+        let dialect = self.settings.dialect.unwrap_or_else(|| Dialect::for_host(endpoint.host()));
+        let origin = Origin { base_url: endpoint.base_url(), model: self.model.clone() };
         Ok(OpenAiChat {
             shared: Arc::new(Shared {
-                connection: self.connection()?,
+                style: Style::new(self.settings.developer_role, dialect, origin),
+                connection,
                 settings: self.settings,
                 head: self.params.head(&self.model)?,
                 choices: self.params.choices(),
@@ -167,15 +173,7 @@ impl ChatModel for OpenAiChat {
     async fn generate(&self, request: &ChatRequest) -> Result<Reply, ModelError> {
         let shared = &*self.shared;
         let body = self.body(request, false);
-        call::generate(
-            &shared.connection,
-            shared.settings,
-            PATH,
-            &body,
-            &request.options,
-            read_answer,
-        )
-        .await
+        call::generate(shared, PATH, &body, &request.options).await
     }
 
     async fn stream(&self, request: &ChatRequest) -> Result<ReplyStream, ModelError> {
@@ -185,13 +183,17 @@ impl ChatModel for OpenAiChat {
     }
 }
 
-impl Streams for Shared {
+impl Protocol for Shared {
     fn connection(&self) -> &Connection {
         &self.connection
     }
 
     fn settings(&self) -> Settings {
         self.settings
+    }
+
+    fn origin(&self) -> Option<&Origin> {
+        Some(&self.style.origin)
     }
 
     fn read(&self, body: &[u8]) -> Result<Answer, ModelError> {

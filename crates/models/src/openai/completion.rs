@@ -10,9 +10,9 @@ use conversant_core::{
 
 use super::{
     builder::{OpenAiBuilder, Settings},
-    call,
+    call::{self, Protocol},
     list::models,
-    stream::{Streams, stream},
+    stream::stream,
 };
 use crate::{
     http::Connection,
@@ -126,15 +126,7 @@ impl CompletionModel for OpenAi {
     async fn generate(&self, request: &CompletionRequest) -> Result<Reply, ModelError> {
         let shared = &*self.shared;
         let body = self.body(request, false)?;
-        call::generate(
-            &shared.connection,
-            shared.settings,
-            PATH,
-            &body,
-            &request.options,
-            read_answer,
-        )
-        .await
+        call::generate(shared, PATH, &body, &request.options).await
     }
 
     async fn stream(&self, request: &CompletionRequest) -> Result<ReplyStream, ModelError> {
@@ -144,7 +136,7 @@ impl CompletionModel for OpenAi {
     }
 }
 
-impl Streams for Shared {
+impl Protocol for Shared {
     fn connection(&self) -> &Connection {
         &self.connection
     }

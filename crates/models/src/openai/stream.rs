@@ -12,10 +12,10 @@ use conversant_core::{BoxError, CallOptions, Delta, ModelError, Reply, ReplyStre
 use futures_core::Stream;
 use http::Method;
 
-use super::{builder::Settings, call};
+use super::call::{self, Protocol};
 use crate::{
-    http::{Connection, Failure, Incoming},
-    wire::{Answer, StreamDecoder},
+    http::{Failure, Incoming},
+    wire::StreamDecoder,
 };
 
 /// How long what follows a whole answer (what it used, `[DONE]`) is waited for.
@@ -23,17 +23,9 @@ const LINGER: Duration = Duration::from_secs(5);
 /// How long the end of a response is waited for after `[DONE]`, so that its connection can be kept.
 const END: Duration = Duration::from_millis(5);
 
-/// What both adapters know of a call when it is streamed.
-pub(super) trait Streams: Send + Sync + 'static {
-    fn connection(&self) -> &Connection;
-    fn settings(&self) -> Settings;
-    /// Reads a whole answer, for servers that do not stream.
-    fn read(&self, body: &[u8]) -> Result<Answer, ModelError>;
-}
-
 /// Sends a request and returns its answer as soon as it begins. Until then failures are repeated as those of a whole answer
 /// are; after that nothing is.
-pub(super) async fn stream<S: Streams>(
+pub(super) async fn stream<S: Protocol>(
     shared: &Arc<S>,
     path: &str,
     body: &Arc<[Bytes]>,
@@ -103,7 +95,7 @@ impl Form {
 }
 
 /// Reads up to the first event.
-async fn begin<S: Streams>(
+async fn begin<S: Protocol>(
     shared: &Arc<S>,
     mut incoming: Incoming,
     choices: usize,
@@ -169,14 +161,14 @@ async fn begin<S: Streams>(
 }
 
 /// Takes a whole answer for a stream of one piece.
-async fn whole<S: Streams>(
+async fn whole<S: Protocol>(
     shared: &Arc<S>,
     mut incoming: Incoming,
     first: Option<Bytes>,
 ) -> Result<ReplyStream, Failure> {
     let received = incoming.read_whole(first, shared.connection().body_limit).await?;
     shared.connection().was_used();
-    let reply = call::read_answer(received, |body| shared.read(body), shared.settings())?;
+    let reply = call::read_answer(&**shared, received)?;
     Ok(ReplyStream::whole(reply))
 }
 
@@ -211,7 +203,7 @@ struct Pieces<S> {
     is_over: bool,
 }
 
-impl<S: Streams> Pieces<S> {
+impl<S: Protocol> Pieces<S> {
     /// Ends the stream, closes the connection, and makes the last item of what there is.
     fn end(&mut self, failure: Option<ModelError>) -> Option<Result<Delta, ModelError>> {
         let (incoming, decoder) = self.running.take()?;
@@ -237,7 +229,7 @@ impl<S: Streams> Pieces<S> {
         decoder: StreamDecoder,
         request_id: Option<String>,
     ) -> Result<Reply, ModelError> {
-        let mut reply = call::judge(decoder.into_answer()?, self.shared.settings())?;
+        let mut reply = call::judge(&*self.shared, decoder.into_answer()?)?;
         reply.request_id = request_id;
         Ok(reply)
     }
@@ -249,7 +241,7 @@ impl<S: Streams> Pieces<S> {
     }
 }
 
-impl<S: Streams> Stream for Pieces<S> {
+impl<S: Protocol> Stream for Pieces<S> {
     type Item = Result<Delta, ModelError>;
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {

@@ -1,53 +1,85 @@
 //! One message as it goes out: the object that langchain-openai 0.1.7 sends for it, straight to bytes.
+//!
+//! What a message brought from its own server goes back to that server as it came: reasoning and other
+//! fields of [`provider_fields`](super::provider_fields), parts that only it understands, and the form
+//! of empty content. To any other server go text, images and tool calls alone.
 
-use std::{borrow::Cow, io};
+use std::{
+    borrow::Cow,
+    hash::{DefaultHasher, Hash, Hasher},
+    io,
+};
 
-use conversant_core::{Content, Message, Part, Role};
+use conversant_core::{Content, Message, Part, PartKind, Role};
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
 
-use super::{json_text::push_text, python_json};
+use super::{
+    answer::EMPTY_CONTENT,
+    json_text::push_text,
+    origin::{Kinship, Origin},
+    provider_fields::{Returns, keeps},
+    python_json,
+};
+use crate::dialect::{Dialect, EmptyContent, SendBack, ToolCallIds};
 
-/// What of an adapter's settings changes how a message is written.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// The settings of an adapter that change how a message is written.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Style {
     /// Whether system messages go out with the role `developer`.
     pub(crate) developer_role: bool,
+    pub(crate) dialect: Dialect,
+    pub(crate) origin: Origin,
+    fingerprint: u64,
 }
 
 impl Style {
-    /// Returns a number that is the same for settings that write the same.
-    pub(crate) const fn fingerprint(self) -> u64 {
-        self.developer_role as u64
+    pub(crate) fn new(developer_role: bool, dialect: Dialect, origin: Origin) -> Self {
+        let mut hasher = DefaultHasher::new();
+        (developer_role, dialect, origin.hash_of()).hash(&mut hasher);
+        Self { developer_role, dialect, origin, fingerprint: hasher.finish() }
+    }
+
+    /// Returns a number that is the same for styles that write the same.
+    pub(crate) const fn fingerprint(&self) -> u64 {
+        self.fingerprint
     }
 
     /// Writes a message.
-    pub(crate) fn write(self, out: &mut Vec<u8>, message: &Message) {
+    pub(crate) fn write(&self, out: &mut Vec<u8>, message: &Message) {
         // Writing to a vector can't fail, nor can writing what has string keys only.
         let _ = self.try_write(out, message);
     }
 
-    fn try_write(self, out: &mut Vec<u8>, message: &Message) -> io::Result<()> {
+    fn try_write(&self, out: &mut Vec<u8>, message: &Message) -> io::Result<()> {
         let calls = Calls::of(message);
-        out.extend_from_slice(b"{\"content\":");
-        write_content(out, message.content(), !matches!(calls, Calls::None))?;
-        out.extend_from_slice(b",\"role\":");
+        let kinship = self.origin.kinship(message);
+        out.push(b'{');
+        let start = out.len();
+        self.write_content(out, message, kinship, !matches!(calls, Calls::None))?;
+        if out.len() > start {
+            out.push(b',');
+        }
+        out.extend_from_slice(b"\"role\":");
         self.write_role(out, message.role());
         if matches!(message.role(), Role::Tool) {
             if let Some(id) = message.tool_call_id() {
                 out.extend_from_slice(b",\"tool_call_id\":");
-                push_text(out, id);
+                push_text(out, &self.tool_call_id(id));
             }
         } else if let Some(name) = name(message) {
             out.extend_from_slice(b",\"name\":");
             push_text(out, name);
         }
-        calls.write(out)?;
+        if matches!(message.role(), Role::Ai) {
+            self.write_fields(out, message, kinship, &calls)?;
+        }
+        calls.write(out, self, kinship)?;
         out.push(b'}');
         Ok(())
     }
 
-    fn write_role(self, out: &mut Vec<u8>, role: &Role) {
+    fn write_role(&self, out: &mut Vec<u8>, role: &Role) {
         let name: &[u8] = match role {
             Role::System if self.developer_role => b"\"developer\"",
             Role::System => b"\"system\"",
@@ -61,6 +93,164 @@ impl Style {
         };
         out.extend_from_slice(name);
     }
+
+    /// Writes the fields that the message's own server gets back.
+    fn write_fields(
+        &self,
+        out: &mut Vec<u8>,
+        message: &Message,
+        kinship: Kinship,
+        calls: &Calls<'_>,
+    ) -> io::Result<()> {
+        let kwargs = message.extra().get("additional_kwargs").and_then(Json::as_object);
+        let mut has_reasoning = false;
+        for (name, value) in kwargs.into_iter().flatten() {
+            let goes_back = keeps(name).is_some_and(|field| kinship.returns(field.returns));
+            let is_refused = match self.dialect.reasoning {
+                SendBack::Never => is_reasoning(name),
+                SendBack::NotAsReasoningContent => name == REASONING_CONTENT,
+                SendBack::AsReceived | SendBack::EmptyOnToolCalls => false,
+            };
+            if goes_back && !is_refused {
+                has_reasoning |= name == REASONING_CONTENT;
+                write_field(out, name, value)?;
+            }
+        }
+        let wants_reasoning = self.dialect.reasoning == SendBack::EmptyOnToolCalls;
+        if wants_reasoning && !has_reasoning && !matches!(calls, Calls::None) {
+            write_field(out, REASONING_CONTENT, "")?;
+        }
+        Ok(())
+    }
+
+    /// Returns the id of a tool call as the server accepts it.
+    fn tool_call_id<'i>(&self, id: &'i str) -> Cow<'i, str> {
+        match self.dialect.tool_call_ids {
+            ToolCallIds::Any => Cow::Borrowed(id),
+            ToolCallIds::NineAlphanumeric => nine_alphanumeric(id),
+        }
+    }
+
+    /// Writes `"content":` and the content, or nothing if there is to be no content.
+    fn write_content(
+        &self,
+        out: &mut Vec<u8>,
+        message: &Message,
+        kinship: Kinship,
+        has_calls: bool,
+    ) -> io::Result<()> {
+        const NAME: &[u8] = b"\"content\":";
+        let content = message.content();
+        if has_calls && content.is_empty() {
+            return match self.empty_content(message, kinship) {
+                EmptyContent::Absent => Ok(()),
+                EmptyContent::Text => {
+                    out.extend_from_slice(b"\"content\":\"\"");
+                    Ok(())
+                }
+                EmptyContent::Null => {
+                    out.extend_from_slice(b"\"content\":null");
+                    Ok(())
+                }
+            };
+        }
+        out.extend_from_slice(NAME);
+        match content {
+            Content::Text(text) => {
+                push_text(out, text);
+                Ok(())
+            }
+            Content::Parts(parts) => self.write_parts(out, message, parts, kinship, has_calls),
+            // A form that core knows and this version does not: its text is what can be said of it.
+            other => write_json(out, &other.text()),
+        }
+    }
+
+    /// Returns the form of empty content: as it came, to the server that it came from.
+    fn empty_content(&self, message: &Message, kinship: Kinship) -> EmptyContent {
+        if !kinship.is_same_endpoint() {
+            return self.dialect.empty_content;
+        }
+        let metadata = message.extra().get("response_metadata");
+        match metadata.and_then(|metadata| metadata.get(EMPTY_CONTENT)?.as_str()) {
+            Some("absent") => EmptyContent::Absent,
+            Some("text") => EmptyContent::Text,
+            _ => self.dialect.empty_content,
+        }
+    }
+
+    fn write_parts(
+        &self,
+        out: &mut Vec<u8>,
+        message: &Message,
+        parts: &[Part],
+        kinship: Kinship,
+        has_calls: bool,
+    ) -> io::Result<()> {
+        let is_answer = message.extra().contains_key("response_metadata");
+        let goes = |part: &&Part| match part.kind() {
+            PartKind::Reasoning if self.dialect.reasoning == SendBack::Never => false,
+            PartKind::Reasoning if is_signed(part) => kinship == Kinship::SameModel,
+            PartKind::Reasoning => kinship.is_same_endpoint(),
+            PartKind::Other if is_answer => kinship.is_same_endpoint() && !is_tool_use(part),
+            _ => !is_tool_use(part),
+        };
+        if let Some(text) = plain_text(parts) {
+            push_text(out, &text);
+            return Ok(());
+        }
+        let sent: Vec<_> = parts.iter().filter(goes).collect();
+        if has_calls && sent.is_empty() {
+            return write_json(out, &());
+        }
+        // What is left of an answer without its reasoning is text, as a rule.
+        let had_reasoning = parts.iter().any(|part| part.kind() == PartKind::Reasoning);
+        let left_out = had_reasoning && sent.len() < parts.len();
+        if left_out && sent.iter().all(|part| part.as_text().is_some()) {
+            let text: String = sent.iter().filter_map(|part| part.as_text()).collect();
+            push_text(out, &text);
+            return Ok(());
+        }
+        write_json(out, &sent)
+    }
+}
+
+const REASONING_CONTENT: &str = "reasoning_content";
+
+fn is_reasoning(field: &str) -> bool {
+    field.starts_with("reasoning") || field == "thinking_blocks"
+}
+
+/// Returns whether a part of reasoning is bound to the model that wrote it.
+fn is_signed(part: &Part) -> bool {
+    part.as_object().is_some_and(|part| {
+        ["signature", "data", "encrypted_content"].iter().any(|name| part.contains_key(*name))
+    })
+}
+
+fn write_field(out: &mut Vec<u8>, name: &str, value: &(impl Serialize + ?Sized)) -> io::Result<()> {
+    out.push(b',');
+    push_text(out, name);
+    out.push(b':');
+    write_json(out, value)
+}
+
+/// Returns an id of nine letters and digits: the id itself if it is one, or a hash of it.
+fn nine_alphanumeric(id: &str) -> Cow<'_, str> {
+    const ALPHABET: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+    if id.len() == 9 && id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return Cow::Borrowed(id);
+    }
+    // FNV-1a: the same in every version and on every machine, so that caches hit.
+    let mut hash = id.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    let digits = std::iter::repeat_with(|| {
+        let digit = usize::try_from(hash % 36).unwrap_or_default();
+        hash /= 36;
+        ALPHABET.get(digit).map_or('0', |byte| char::from(*byte))
+    });
+    Cow::Owned(digits.take(9).collect())
 }
 
 fn write_json(out: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) -> io::Result<()> {
@@ -71,31 +261,6 @@ fn write_json(out: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) -> io::Resul
 fn name(message: &Message) -> Option<&str> {
     let of_kwargs = || message.extra().get("additional_kwargs")?.get("name")?.as_str();
     message.name().filter(|name| !name.is_empty()).or_else(of_kwargs).filter(|n| !n.is_empty())
-}
-
-fn write_content(out: &mut Vec<u8>, content: &Content, has_calls: bool) -> io::Result<()> {
-    match content {
-        content if has_calls && content.is_empty() => write_json(out, &()),
-        Content::Text(text) => {
-            push_text(out, text);
-            Ok(())
-        }
-        Content::Parts(parts) => match plain_text(parts) {
-            Some(text) => {
-                push_text(out, &text);
-                Ok(())
-            }
-            None => {
-                let sent: Vec<_> = parts.iter().filter(|part| !is_tool_use(part)).collect();
-                if has_calls && sent.is_empty() {
-                    return write_json(out, &());
-                }
-                write_json(out, &sent)
-            }
-        },
-        // A form that core knows and this version does not: its text is what can be said of it.
-        other => write_json(out, &other.text()),
-    }
 }
 
 /// Returns the text of parts that are nothing but text: many servers take only a string.
@@ -150,22 +315,22 @@ impl<'m> Calls<'m> {
         Self::Raw { tool_calls, function_call }
     }
 
-    fn write(&self, out: &mut Vec<u8>) -> io::Result<()> {
+    fn write(&self, out: &mut Vec<u8>, style: &Style, kinship: Kinship) -> io::Result<()> {
         match self {
             Self::None => Ok(()),
             Self::Own(message) => {
                 out.extend_from_slice(b",\"tool_calls\":[");
                 for call in message.tool_calls() {
                     let arguments = python_json::dumps(&call.args);
-                    write_call(out, call.id.as_deref(), Some(&call.name), Some(&arguments))?;
+                    let id = call.id.as_deref().map(|id| style.tool_call_id(id));
+                    write_call(out, id.as_deref(), Some(&call.name), Some(&arguments))?;
+                    write_call_fields(out, &call.extra, kinship)?;
                 }
                 for call in message.invalid_tool_calls() {
-                    write_call(
-                        out,
-                        call.id.as_deref(),
-                        call.name.as_deref(),
-                        call.args.as_deref(),
-                    )?;
+                    let id = call.id.as_deref().map(|id| style.tool_call_id(id));
+                    let (name, arguments) = (call.name.as_deref(), call.args.as_deref());
+                    write_call(out, id.as_deref(), name, arguments)?;
+                    write_call_fields(out, &call.extra, kinship)?;
                 }
                 if out.last() == Some(&b',') {
                     out.pop();
@@ -189,7 +354,7 @@ impl<'m> Calls<'m> {
     }
 }
 
-/// Writes one call, with a comma after it.
+/// Writes one call, without its last brace.
 fn write_call(
     out: &mut Vec<u8>,
     id: Option<&str>,
@@ -202,7 +367,23 @@ fn write_call(
     write_json(out, &name)?;
     out.extend_from_slice(b",\"arguments\":");
     write_json(out, &arguments)?;
-    out.extend_from_slice(b"}},");
+    out.push(b'}');
+    Ok(())
+}
+
+/// Writes the fields of a call that its own server gets back, and ends it with a comma.
+fn write_call_fields(
+    out: &mut Vec<u8>,
+    extra: &Map<String, Json>,
+    kinship: Kinship,
+) -> io::Result<()> {
+    for (name, value) in extra {
+        let field = keeps(name).filter(|field| field.returns != Returns::Never);
+        if field.is_some_and(|field| kinship.returns(field.returns)) {
+            write_field(out, name, value)?;
+        }
+    }
+    out.extend_from_slice(b"},");
     Ok(())
 }
 

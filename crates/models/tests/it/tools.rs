@@ -128,7 +128,7 @@ async fn a_streamed_refusal_is_told_in_pieces_and_is_an_error() {
 }
 
 #[tokio::test]
-async fn reasoning_is_kept_and_not_sent_back() {
+async fn reasoning_goes_back_to_the_endpoint_it_came_from() {
     let body = json!({"choices": [{"message": {
         "content": "42", "reasoning_content": "6 times 7",
     }, "finish_reason": "stop"}], "usage": {
@@ -158,8 +158,12 @@ async fn reasoning_is_kept_and_not_sent_back() {
         let kept = &reply.message.extra()["additional_kwargs"]["reasoning_content"];
         assert_eq!(kept, "6 times 7");
     }
+    model.generate(&ChatRequest::new(streamed.message.clone())).await.unwrap();
+    insta::assert_snapshot!(server.requests()[2].json()["messages"], @r#"[{"content":"42","role":"assistant","reasoning_content":"6 times 7"}]"#);
+    let elsewhere = OpenAiServer::start(["ok"]).unwrap();
+    let model = OpenAiChat::builder("m").base_url(elsewhere.base_url()).build().unwrap();
     model.generate(&ChatRequest::new(streamed.message)).await.unwrap();
-    insta::assert_snapshot!(server.requests()[2].json()["messages"], @r#"[{"content":"42","role":"assistant"}]"#);
+    insta::assert_snapshot!(elsewhere.requests()[0].json()["messages"], @r#"[{"content":"42","role":"assistant"}]"#);
 }
 
 #[tokio::test]

@@ -9,8 +9,8 @@ use super::{BodyWriter, Style};
 
 fn encode(messages: &Messages) -> Vec<u8> {
     let mut body = BodyWriter::default();
-    body.make_room(messages, Style::default(), 0);
-    body.push_messages(messages, Style::default());
+    body.make_room(messages, &Style::default(), 0);
+    body.push_messages(messages, &Style::default());
     let pieces = body.finish();
     assert!(pieces.iter().all(|piece| !piece.is_empty()));
     pieces.concat()
@@ -49,8 +49,8 @@ fn what_was_encoded_is_shared_and_not_copied() {
         (0..4000).map(|n| Message::human("word ".repeat(20) + &n.to_string())).collect();
     let pieces = |messages: &Messages| {
         let mut body = BodyWriter::default();
-        body.make_room(messages, Style::default(), 0);
-        body.push_messages(messages, Style::default());
+        body.make_room(messages, &Style::default(), 0);
+        body.push_messages(messages, &Style::default());
         body.finish()
     };
     let (first, second) = (pieces(&history), pieces(&history));

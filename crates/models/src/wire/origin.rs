@@ -1,0 +1,100 @@
+//! Where a message came from, so that what only its server understands goes back there and nowhere else.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use conversant_core::{Message, PartKind, Reply};
+use serde_json::{Map, Value as Json};
+
+use super::provider_fields::{Returns, keeps};
+
+/// The field of `response_metadata` with the base URL of the server that a message came from.
+const BASE_URL: &str = "base_url";
+/// The field with the model, as it was asked for.
+const MODEL: &str = "model_name";
+
+/// A server and a model, as an adapter addresses them.
+#[derive(Debug, Clone, Default, Hash)]
+pub(crate) struct Origin {
+    pub(crate) base_url: String,
+    pub(crate) model: String,
+}
+
+/// How much a message has to do with the server that it is sent to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kinship {
+    /// It came from elsewhere, or it is not known from where.
+    Foreign,
+    SameEndpoint,
+    SameModel,
+}
+
+impl Kinship {
+    pub(super) fn is_same_endpoint(self) -> bool {
+        self != Self::Foreign
+    }
+
+    /// Returns whether a field goes back.
+    pub(super) fn returns(self, field: Returns) -> bool {
+        match field {
+            Returns::Never => false,
+            Returns::ToEndpoint => self.is_same_endpoint(),
+            Returns::ToModel => self == Self::SameModel,
+        }
+    }
+}
+
+impl Origin {
+    pub(super) fn hash_of(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.hash(&mut hasher);
+        hasher.finish()
+    }
+
+    /// Returns what a message has to do with this server and model.
+    pub(super) fn kinship(&self, message: &Message) -> Kinship {
+        let Some(metadata) = message.extra().get("response_metadata") else {
+            return Kinship::Foreign;
+        };
+        let is = |name: &str, value: &str| metadata.get(name).and_then(Json::as_str) == Some(value);
+        match (is(BASE_URL, &self.base_url), is(MODEL, &self.model)) {
+            (true, true) => Kinship::SameModel,
+            (true, false) => Kinship::SameEndpoint,
+            (false, _) => Kinship::Foreign,
+        }
+    }
+
+    /// Notes on the messages of a reply that they came from here, where that will matter.
+    pub(crate) fn stamp(&self, reply: &mut Reply) {
+        self.stamp_message(&mut reply.message);
+        for choice in &mut reply.alternatives {
+            self.stamp_message(&mut choice.message);
+        }
+    }
+
+    fn stamp_message(&self, message: &mut Message) {
+        if !is_of_provider(message) {
+            return;
+        }
+        let known = message.extra().get("response_metadata").and_then(Json::as_object);
+        let mut metadata = known.cloned().unwrap_or_else(Map::new);
+        metadata.insert(BASE_URL.to_owned(), self.base_url.as_str().into());
+        metadata.insert(MODEL.to_owned(), self.model.as_str().into());
+        let owned = std::mem::replace(message, Message::ai(""));
+        *message = owned.with_extra("response_metadata", metadata);
+    }
+}
+
+/// Returns whether a message holds something that only its provider understands.
+fn is_of_provider(message: &Message) -> bool {
+    let extra = message.extra();
+    let returns = |name: &str| {
+        name == "output" || keeps(name).is_some_and(|field| field.returns != Returns::Never)
+    };
+    let kwargs = extra.get("additional_kwargs").and_then(Json::as_object);
+    let is_own = |kind| matches!(kind, PartKind::Reasoning | PartKind::Other);
+    extra.contains_key("response_metadata")
+        || kwargs.is_some_and(|kwargs| kwargs.keys().any(|name| returns(name)))
+        || message.tool_calls().iter().any(|call| !call.extra.is_empty())
+        || message.invalid_tool_calls().iter().any(|call| !call.extra.is_empty())
+        || message.content().parts().iter().any(|part| is_own(part.kind()))
+}
