@@ -53,6 +53,7 @@ mod role;
 pub mod schema;
 mod session;
 mod stored;
+mod stored_json;
 mod token_counter;
 mod tool;
 mod tool_call;

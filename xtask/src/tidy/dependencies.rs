@@ -8,7 +8,8 @@ use super::{
     tree::Tree,
 };
 
-/// What each of our packages may be built with of ours. One that is not named here may have `conversant-core` alone.
+/// What each of our packages may be built with of ours. One that is not named here may have `conversant-core` alone, and a
+/// store the kit for stores, too.
 const STAR: &[(&str, &[&str])] = &[
     ("conversant-core", &[]),
     ("conversant-template", &[]),
@@ -74,11 +75,18 @@ pub(crate) fn check(packages: &Packages, tree: &Tree) -> Vec<Fault> {
     faults
 }
 
+fn is_store(name: &str) -> bool {
+    name.starts_with("conversant-history-") || name.starts_with("conversant-vector-")
+}
+
 /// Returns what a package is built with of ours, and may not.
 fn star<'p>(packages: &'p Packages, package: &'p Package) -> Vec<&'p str> {
     let name = package.name.as_str();
     let named = STAR.iter().find(|(package, _)| *package == name).map(|(_, allowed)| *allowed);
-    let allowed = named.unwrap_or(&["conversant-core"]);
+    let allowed = named.unwrap_or(match name {
+        _ if is_store(name) => &["conversant-core", "conversant-history"],
+        _ => &["conversant-core"],
+    });
     let dependencies = packages.dependencies(package);
     let names = dependencies.into_iter().map(|dependency| dependency.name.as_str());
     if name.starts_with("custom-") {

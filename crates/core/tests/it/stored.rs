@@ -201,3 +201,16 @@ fn parts() {
     assert_eq!((Content::default().is_empty(), Content::from("x").parts().len()), (true, 0));
     assert_eq!(Part::text("t").with_detail("low"), Part::text("t"));
 }
+
+#[test]
+fn the_depth_of_stored_json_is_limited_alike_in_every_store() {
+    let nested = |depth: usize| (0..depth).fold(json!("["), |inner, _| Json::Array(vec![inner]));
+    // The message and its `data` are two levels more.
+    let message = |depth| Message::human("[{".repeat(200)).with_extra("deep", nested(depth));
+    let json = message(118).to_stored_json(u64::MAX).unwrap();
+    assert_eq!(Message::from_stored_json(&json, "it").unwrap(), message(118));
+    let error = message(119).to_stored_json(u64::MAX).unwrap_err();
+    insta::assert_snapshot!(error, @"cannot use values nested more than 120 levels deep: the history does not support it");
+    // What a store wraps around a message can be read, too.
+    assert!(serde_json::from_str::<Json>(&format!("[[[[[[[{json}]]]]]]]")).is_ok());
+}

@@ -1,0 +1,28 @@
+//! A kit for authors of [`ChatHistory`](conversant_core::ChatHistory) stores.
+//!
+//! A store needs `conversant-core` alone. This crate has the parts that the stores of this workspace
+//! share; use those that fit.
+//!
+//! | part | for | feature |
+//! |---|---|---|
+//! | [`lease_holder`] | unguessable holders of leases | |
+//! | [`langchain`] | rows of LangChain's message histories, and the turns that they form | `langchain` |
+//! | [`Worker`], [`Threads`] | threads that own a resource whose calls block, such as a file | `worker` |
+//! | [`SessionLocks`] | one writer per session | `tokio` |
+//!
+//! Messages are encoded with [`Message::to_stored_json`](conversant_core::Message::to_stored_json)
+//! and decoded with [`Message::from_stored_json`](conversant_core::Message::from_stored_json).
+
+#[cfg(feature = "langchain")]
+pub mod langchain;
+mod lease;
+#[cfg(feature = "tokio")]
+mod session_locks;
+#[cfg(feature = "worker")]
+mod worker;
+
+pub use self::lease::lease_holder;
+#[cfg(feature = "tokio")]
+pub use self::session_locks::{ReadGuard, SessionLocks, WriteGuard};
+#[cfg(feature = "worker")]
+pub use self::worker::{Jobs, Threads, Worker, WorkerEnded};

@@ -1,0 +1,204 @@
+//! Threads that own a resource whose calls block.
+
+use std::{
+    fmt, io,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, mpsc},
+    thread,
+};
+
+use conversant_core::{HistoryError, VectorStoreError};
+use futures_channel::oneshot;
+
+/// An operation of a [`Worker`] or of [`Threads`] that have ended: they were closed, or panicked.
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the store is closed")]
+#[non_exhaustive]
+pub struct WorkerEnded;
+
+conversant_core::debug_as_report!(WorkerEnded);
+
+impl From<WorkerEnded> for HistoryError {
+    fn from(ended: WorkerEnded) -> Self {
+        Self::Backend { source: ended.into() }
+    }
+}
+
+impl From<WorkerEnded> for VectorStoreError {
+    fn from(ended: WorkerEnded) -> Self {
+        Self::Backend { source: ended.into() }
+    }
+}
+
+type Run<T> = Box<dyn FnOnce(&mut T) + Send>;
+
+/// A thread that owns a resource, such as a database connection, and runs one operation at a time.
+///
+/// An operation is queued when its future is first polled, and runs even if the future is dropped.
+/// The thread ends after the last queued operation once the worker is closed or dropped.
+///
+/// # Examples
+///
+/// ```
+/// use conversant_history::Worker;
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let worker = Worker::start("log", Vec::new())?;
+/// let count = worker.run(|log: &mut Vec<&str>| { log.push("Hi"); log.len() }).await?;
+/// assert_eq!(count, 1);
+///
+/// // Once closed, the resource is dropped.
+/// worker.close().await;
+/// assert_eq!(worker.run(|log| log.len()).await.unwrap_err().to_string(), "the store is closed");
+/// # Ok(())
+/// # }
+/// ```
+pub struct Worker<T> {
+    threads: Threads<Run<T>>,
+}
+
+impl<T: Send + 'static> Worker<T> {
+    /// Starts a thread that owns `resource`.
+    ///
+    /// # Errors
+    /// The system's error if it cannot start a thread.
+    pub fn start(name: &str, mut resource: T) -> io::Result<Self> {
+        let run = move |jobs: &Jobs<Run<T>>| {
+            while let Some(run) = jobs.next() {
+                run(&mut resource);
+            }
+        };
+        Ok(Self { threads: Threads::start(name, [run])? })
+    }
+
+    /// Runs an operation on the resource.
+    ///
+    /// # Errors
+    /// [`WorkerEnded`] if the worker was closed, or an operation panicked.
+    ///
+    /// # Cancellation
+    /// Once polled, the operation runs even if this future is dropped.
+    pub async fn run<R: Send + 'static>(
+        &self,
+        operation: impl FnOnce(&mut T) -> R + Send + 'static,
+    ) -> Result<R, WorkerEnded> {
+        let (reply, answer) = oneshot::channel();
+        self.threads.send(Box::new(move |resource| {
+            // A caller that has given up does not need the result.
+            let _ = reply.send(operation(resource));
+        }))?;
+        answer.await.map_err(|_| WorkerEnded)
+    }
+
+    /// Runs what is queued, drops the resource and ends the thread. Later operations fail with
+    /// [`WorkerEnded`]. Once it returns, the file behind the resource can be removed.
+    pub async fn close(&self) {
+        self.threads.close().await;
+    }
+}
+
+impl<T> fmt::Debug for Worker<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Worker").finish_non_exhaustive()
+    }
+}
+
+/// Threads that take jobs from one queue, for a store with several connections or with jobs that
+/// are done together. [`Worker`] is simpler for one connection.
+///
+/// The threads end after the last queued job once this is closed or dropped.
+pub struct Threads<J> {
+    queue: Mutex<Option<mpsc::Sender<J>>>,
+    running: Vec<Weak<Running>>,
+}
+
+/// The queue of [`Threads`], as their threads see it.
+pub struct Jobs<J> {
+    // Only the threads hold the receiver, so that a job is refused once all of them have panicked.
+    queue: Arc<Mutex<mpsc::Receiver<J>>>,
+}
+
+/// A thread that runs; it alone holds this. To wait for its end is to wait for a sender's drop.
+#[derive(Default)]
+struct Running {
+    waiting: Mutex<Vec<oneshot::Sender<()>>>,
+}
+
+impl<J: Send + 'static> Threads<J> {
+    /// Starts a thread for each of `runs`, which takes jobs until there are none. All that they own
+    /// is dropped before [`close`](Self::close) returns.
+    ///
+    /// # Errors
+    /// The system's error if it cannot start a thread.
+    pub fn start<R: FnOnce(&Jobs<J>) + Send + 'static>(
+        name: &str,
+        runs: impl IntoIterator<Item = R>,
+    ) -> io::Result<Self> {
+        let (queue, jobs) = mpsc::channel();
+        let jobs = Arc::new(Mutex::new(jobs));
+        let mut running = Vec::new();
+        for run in runs {
+            let this = Arc::new(Running::default());
+            running.push(Arc::downgrade(&this));
+            let jobs = Jobs { queue: Arc::clone(&jobs) };
+            thread::Builder::new().name(name.to_owned()).spawn(move || {
+                // Dropped last, after `run` and all that it owns, also if it panics.
+                let _this = this;
+                run(&jobs);
+            })?;
+        }
+        Ok(Self { queue: Mutex::new(Some(queue)), running })
+    }
+
+    /// Queues a job.
+    ///
+    /// # Errors
+    /// [`WorkerEnded`] if the threads were closed.
+    pub fn send(&self, job: J) -> Result<(), WorkerEnded> {
+        let queue = lock(&self.queue);
+        queue.as_ref().ok_or(WorkerEnded)?.send(job).map_err(|_| WorkerEnded)
+    }
+
+    /// Runs what is queued and ends the threads. Later jobs are refused with [`WorkerEnded`].
+    pub async fn close(&self) {
+        drop(lock(&self.queue).take());
+        for thread in &self.running {
+            let Some(thread) = thread.upgrade() else { continue };
+            let (waiting, ended) = oneshot::channel();
+            lock(&thread.waiting).push(waiting);
+            drop(thread);
+            // The sender is dropped, never used.
+            let _ = ended.await;
+        }
+    }
+}
+
+impl<J> fmt::Debug for Threads<J> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Threads").field("threads", &self.running.len()).finish_non_exhaustive()
+    }
+}
+
+impl<J> Jobs<J> {
+    /// Waits for the next job. Returns `None` once the threads are closed and the queue is empty.
+    #[must_use]
+    pub fn next(&self) -> Option<J> {
+        lock(&self.queue).recv().ok()
+    }
+
+    /// Returns the next job if one is queued. It does not wait for one, but while another thread
+    /// waits in [`next`](Self::next) it waits with it: use it in a single thread.
+    #[must_use]
+    pub fn try_next(&self) -> Option<J> {
+        lock(&self.queue).try_recv().ok()
+    }
+}
+
+impl<J> fmt::Debug for Jobs<J> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Jobs").finish_non_exhaustive()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

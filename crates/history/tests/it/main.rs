@@ -1,0 +1,7 @@
+//! The kit, through its public API.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
+mod langchain;
+mod lease;
+mod worker;

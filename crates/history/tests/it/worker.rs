@@ -1,0 +1,91 @@
+//! Threads that own a resource.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+    mpsc,
+};
+
+use conversant_history::{Jobs, Threads, Worker};
+
+/// A resource that counts its drops.
+struct Resource(Arc<AtomicUsize>);
+
+impl Drop for Resource {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[tokio::test]
+async fn operations_run_in_the_order_of_their_first_poll_also_if_they_are_dropped() {
+    let worker = Worker::start("test", Vec::new()).unwrap();
+    let (open, gate) = mpsc::channel::<()>();
+    let mut held = Box::pin(worker.run(move |list: &mut Vec<u8>| {
+        gate.recv().unwrap();
+        list.push(1);
+    }));
+    assert!(futures_poll(&mut held).await.is_none());
+    drop(held);
+    let second = worker.run(|list| {
+        list.push(2);
+        list.clone()
+    });
+    let open = async { open.send(()).unwrap() };
+    assert_eq!(tokio::join!(second, open).0.unwrap(), [1, 2]);
+}
+
+#[tokio::test]
+async fn closing_runs_what_is_queued_and_drops_the_resource() {
+    let drops = Arc::new(AtomicUsize::new(0));
+    let worker = Worker::start("test", Resource(Arc::clone(&drops))).unwrap();
+    let mut queued = Box::pin(worker.run(|resource| resource.0.load(Ordering::SeqCst)));
+    let ready = futures_poll(&mut queued).await;
+    tokio::join!(worker.close(), worker.close());
+    assert_eq!(drops.load(Ordering::SeqCst), 1);
+    let count = match ready {
+        Some(count) => count,
+        None => queued.await,
+    };
+    assert_eq!(count, Ok(0));
+    insta::assert_snapshot!(worker.run(|_| ()).await.unwrap_err(), @"the store is closed");
+    worker.close().await;
+}
+
+#[tokio::test]
+async fn an_operation_that_panics_ends_the_worker_and_nothing_waits_for_it() {
+    let worker = Worker::start("test", ()).unwrap();
+    assert!(worker.run(|()| panic!("an operation of the test")).await.is_err());
+    assert!(worker.run(|()| ()).await.is_err());
+    worker.close().await;
+}
+
+#[tokio::test]
+async fn several_threads_take_jobs_from_one_queue() {
+    let (sums, found) = mpsc::channel();
+    let runs = (0..3).map(|_| {
+        let sums = sums.clone();
+        move |jobs: &Jobs<u64>| {
+            let mut sum = 0;
+            while let Some(job) = jobs.next() {
+                sum += job;
+            }
+            sums.send(sum).unwrap();
+        }
+    });
+    let threads = Threads::start("test", runs).unwrap();
+    for job in 1..=100 {
+        threads.send(job).unwrap();
+    }
+    threads.close().await;
+    assert_eq!(found.try_iter().sum::<u64>(), 5050);
+    assert!(threads.send(1).is_err());
+}
+
+async fn futures_poll<F: Future>(future: &mut std::pin::Pin<Box<F>>) -> Option<F::Output> {
+    let poll = std::future::poll_fn(|cx| std::task::Poll::Ready(future.as_mut().poll(cx))).await;
+    match poll {
+        std::task::Poll::Ready(output) => Some(output),
+        std::task::Poll::Pending => None,
+    }
+}
