@@ -1,35 +1,43 @@
-//! Opening the file: its settings, and what is refused.
+//! Opening the file: its settings, and which files are refused.
 
 use std::{
     fs::{self, File},
     io::{ErrorKind, Read},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use conversant_core::{HistoryError, TurnId};
 use rusqlite::{Connection, MAIN_DB, OpenFlags, config::DbConfig};
 
 use crate::{
-    failure::{backend, failure, wrong},
+    error::{backend, inconsistent, sqlite_error},
     options::{Options, Synchronous},
 };
 
-/// What a store has in its file.
+/// The tables of a store.
 pub(crate) trait Tables {
-    /// Whether the file is the store's alone. In one that is shared, what others have set stays.
-    const IS_OURS: bool;
-    /// Refuses a file that is another program's, and changes nothing.
+    /// Whether no other program uses the file. In a shared file, the other program's settings stay.
+    const EXCLUSIVE: bool;
+    /// Refuses the file of another program, and changes nothing.
     fn check(&self, connection: &Connection) -> Result<(), HistoryError>;
-    /// Makes the tables, or brings them up to date.
-    fn make(&self, connection: &mut Connection) -> Result<(), HistoryError>;
+    /// Creates the tables, or brings them up to date.
+    fn create(&self, connection: &mut Connection) -> Result<(), HistoryError>;
+    /// Makes older tables that cannot be brought up to date, because the file is opened for reading
+    /// only, readable through this connection.
+    fn adapt(&self, connection: &Connection) -> Result<(), HistoryError>;
 }
 
-/// Opens the store for its writer: makes the file if there is none, and brings its tables up to date.
-pub(crate) fn first<T: Tables>(options: &Options, tables: &T) -> Result<Connection, HistoryError> {
+/// Opens the store for its writer. Creates the file if it does not exist, and brings its tables up
+/// to date.
+pub(crate) fn open_writer<T: Tables>(
+    options: &Options,
+    tables: &T,
+) -> Result<Connection, HistoryError> {
     let path = absolute(&options.path)?;
     let flags = match fs::metadata(&path) {
-        Ok(found) if found.is_dir() => return Err(wrong("it is a directory")),
-        Ok(found) if !found.is_file() => return Err(wrong("it is no file")),
+        Ok(found) if found.is_dir() => return Err(inconsistent("the path is a directory")),
+        Ok(found) if !found.is_file() => return Err(inconsistent("the path is not a file")),
         Ok(_) => {
             check_header(&path)?;
             OpenFlags::empty()
@@ -41,41 +49,59 @@ pub(crate) fn first<T: Tables>(options: &Options, tables: &T) -> Result<Connecti
     };
     let mut connection = connect::<T>(options, &path, flags)?;
     tables.check(&connection)?;
-    if !options.read_only {
-        if connection.is_readonly(MAIN_DB).map_err(failure)? {
-            return Err(HistoryError::ReadOnly { source: None });
-        }
-        settle::<T>(&connection, options)?;
+    if options.read_only {
+        tables.adapt(&connection)?;
+        return Ok(connection);
     }
-    tables.make(&mut connection)?;
+    if connection.is_readonly(MAIN_DB).map_err(sqlite_error)? {
+        return Err(HistoryError::ReadOnly { source: None });
+    }
+    set_journal::<T>(&connection, options)?;
+    tables.create(&mut connection)?;
     Ok(connection)
 }
 
-/// Opens another connection to a store that has been opened, for reading.
-pub(crate) fn another<T: Tables>(options: &Options) -> Result<Connection, HistoryError> {
+/// Opens another connection to a store that [`open_writer`] has opened, for reading.
+pub(crate) fn open_reader<T: Tables>(
+    options: &Options,
+    tables: &T,
+) -> Result<Connection, HistoryError> {
     let connection = connect::<T>(options, &absolute(&options.path)?, OpenFlags::empty())?;
-    connection.pragma_update(None, "query_only", true).map_err(failure)?;
+    if options.read_only {
+        tables.adapt(&connection)?;
+    }
+    connection.pragma_update(None, "query_only", true).map_err(sqlite_error)?;
     Ok(connection)
 }
 
-/// Names that mean something to SQLite, such as `:memory:`, are none once they are absolute.
+/// Makes the path absolute, so that SQLite takes no name, such as `:memory:`, for a special one.
 fn absolute(path: &Path) -> Result<PathBuf, HistoryError> {
     std::path::absolute(path).map_err(backend)
 }
 
-/// Makes the file under another name and then gives it its own, so that at no moment there is a file without its tables: an empty
-/// file is one that was damaged.
+/// The endings of the files that SQLite keeps next to a database while it is in use.
+const LOGS: [&str; 3] = ["-wal", "-journal", "-shm"];
+
+fn with_ending(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
+}
+
+/// Creates the file under a temporary name and then links it to its own, so that the file never
+/// exists without its tables. An empty file is therefore a damaged one.
 ///
-/// Returns the flags to open it with: where a file can't have two names, it is made in its place.
+/// Returns the flags to open it with: where hard links are not supported, SQLite creates the file.
 fn create<T: Tables>(
     options: &Options,
     path: &Path,
     tables: &T,
 ) -> Result<OpenFlags, HistoryError> {
+    check_logs(path)?;
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.new", TurnId::random()));
     let new = path.with_file_name(name);
-    // The system tells better than SQLite why a file can't be made.
+    // The operating system says more precisely than SQLite why a file cannot be created.
     File::create_new(&new).map_err(|error| match error.kind() {
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
             HistoryError::ReadOnly { source: Some(error.into()) }
@@ -85,44 +111,62 @@ fn create<T: Tables>(
         }
         _ => backend(error),
     })?;
-    let made =
+    let created =
         connect::<T>(options, &new, OpenFlags::SQLITE_OPEN_CREATE).and_then(|mut connection| {
-            settle::<T>(&connection, options)?;
-            tables.make(&mut connection)?;
-            connection.close().map_err(|(_, error)| failure(error))
+            set_journal::<T>(&connection, options)?;
+            tables.create(&mut connection)?;
+            connection.close().map_err(|(_, error)| sqlite_error(error))
         });
-    let linked = made.and_then(|()| match fs::hard_link(&new, path) {
+    let linked = created.and_then(|()| match fs::hard_link(&new, path) {
         Ok(()) => sync_folder(path).map(|()| OpenFlags::empty()),
-        // Somebody else was first.
+        // Another process was faster.
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(OpenFlags::empty()),
         Err(_) => Ok(OpenFlags::SQLITE_OPEN_CREATE),
     });
-    for leftover in ["", "-wal", "-shm", "-journal"] {
-        let mut name = new.clone().into_os_string();
-        name.push(leftover);
-        let _ = fs::remove_file(name);
+    let _ = fs::remove_file(&new);
+    for ending in LOGS {
+        let _ = fs::remove_file(with_ending(&new, ending));
     }
     linked
 }
 
-/// Refuses files that SQLite takes for databases without tables: empty ones, and those that were cut off near their start.
+/// Refuses to create a file next to the log of one that was deleted: SQLite would apply the log to
+/// the new file, and bring deleted conversations back.
+fn check_logs(path: &Path) -> Result<(), HistoryError> {
+    for ending in ["-wal", "-journal"] {
+        let log = with_ending(path, ending);
+        let is_left = log.metadata().is_ok_and(|log| log.len() > 0);
+        // If another process has created the file meanwhile, the log is that file's.
+        if is_left && !path.exists() {
+            let name = log.file_name().unwrap_or_default().to_string_lossy();
+            return Err(inconsistent(format!(
+                "the log `{name}` of a deleted file is still there; delete it to start anew, or \
+                 restore the file"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses files that SQLite takes for databases without tables: empty ones, and those that were
+/// truncated near their start.
 fn check_header(path: &Path) -> Result<(), HistoryError> {
     let mut start = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(SMALLEST).read_to_end(&mut start));
+    let read = File::open(path).and_then(|file| file.take(MIN_BYTES).read_to_end(&mut start));
     match read.map_err(backend)? {
-        0 => Err(wrong("the file is empty, and a new one would have its tables")),
+        0 => Err(inconsistent("the file is empty; a new file would have its tables")),
         _ if !start.starts_with(b"SQLite format 3\0") => {
-            Err(wrong("the file is not a SQLite database"))
+            Err(inconsistent("the file is not a SQLite database"))
         }
-        bytes if (bytes as u64) < SMALLEST => Err(wrong("the file was cut off")),
+        bytes if (bytes as u64) < MIN_BYTES => Err(inconsistent("the file is truncated")),
         _ => Ok(()),
     }
 }
 
 /// The bytes of SQLite's smallest page.
-const SMALLEST: u64 = 512;
+const MIN_BYTES: u64 = 512;
 
-/// Makes a file's new name durable, where folders can be opened.
+/// Makes a file's new name durable, on systems where a directory can be opened.
 fn sync_folder(path: &Path) -> Result<(), HistoryError> {
     match path.parent() {
         Some(folder) if cfg!(unix) => {
@@ -143,39 +187,45 @@ fn connect<T: Tables>(
         OpenFlags::SQLITE_OPEN_READ_WRITE
     };
     let flags = flags | access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).map_err(failure)?;
-    configure::<T>(&connection, options).map_err(failure)?;
+    let connection = Connection::open_with_flags(path, flags).map_err(sqlite_error)?;
+    configure::<T>(&connection, options).map_err(sqlite_error)?;
     Ok(connection)
 }
 
-/// Sets what holds for one connection. The time to wait for others comes first, because what follows may have to.
+/// The longest busy timeout that SQLite takes: an `int` of milliseconds, or 24 days.
+const MAX_BUSY_TIMEOUT: Duration = Duration::from_millis(i32::MAX as u64);
+
+/// Sets what applies to one connection. The busy timeout comes first, because the other statements
+/// may have to wait.
 fn configure<T: Tables>(connection: &Connection, options: &Options) -> rusqlite::Result<()> {
-    connection.busy_timeout(options.busy_timeout)?;
-    if !T::IS_OURS {
+    connection.busy_timeout(options.busy_timeout.min(MAX_BUSY_TIMEOUT))?;
+    // Keeps statements compiled when the values bound to them change.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    if !T::EXCLUSIVE {
         return Ok(());
     }
-    // The file is input: nothing in it runs.
+    // The file is input: nothing in it is executed.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false)?;
     connection.pragma_update(None, "trusted_schema", false)?;
     connection.pragma_update(None, "cell_size_check", true)?;
-    // What was deleted is overwritten.
+    // Deleted data is overwritten.
     connection.pragma_update(None, "secure_delete", true)
 }
 
-/// Sets the write-ahead log, how durable a commit is, and how large the file may become.
-fn settle<T: Tables>(connection: &Connection, options: &Options) -> Result<(), HistoryError> {
-    let answer: String = if T::IS_OURS {
+/// Sets the write-ahead log, how durable a commit is, and the maximum size of the file.
+fn set_journal<T: Tables>(connection: &Connection, options: &Options) -> Result<(), HistoryError> {
+    let mode: String = if T::EXCLUSIVE {
         connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))
     } else {
         connection.pragma_query_value(None, "journal_mode", |row| row.get(0))
     }
-    .map_err(failure)?;
-    let level = level(&answer, options.synchronous);
+    .map_err(sqlite_error)?;
+    let level = synchronous_level(&mode, options.synchronous);
     let set = || {
         connection.pragma_update(None, "synchronous", level)?;
-        // On Apple's systems a disk that was synced need not have written.
+        // On Apple's systems, a sync without this does not reach the disk.
         connection.pragma_update(None, "fullfsync", options.synchronous == Synchronous::Full)?;
         if let Some(bytes) = options.max_bytes {
             let page: u64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
@@ -184,12 +234,12 @@ fn settle<T: Tables>(connection: &Connection, options: &Options) -> Result<(), H
         }
         Ok(())
     };
-    set().map_err(failure)
+    set().map_err(sqlite_error)
 }
 
-/// Returns how SQLite has to sync. Where there is no write-ahead log (SQLite answers with the mode that there is instead),
-/// only its most careful way keeps the file whole and what was appended there.
-fn level(journal_mode: &str, synchronous: Synchronous) -> &'static str {
+/// Returns SQLite's synchronous level for a journal mode. Without a write-ahead log, only the
+/// strictest level keeps the file and the last turns after a power failure.
+fn synchronous_level(journal_mode: &str, synchronous: Synchronous) -> &'static str {
     match (journal_mode, synchronous) {
         ("wal", Synchronous::Full) => "FULL",
         ("wal", Synchronous::Normal) => "NORMAL",

@@ -14,15 +14,15 @@ use conversant_core::{
 use rusqlite::Connection;
 
 use crate::{
-    builder::SqliteHistoryBuilder,
-    clock,
-    failure::{failure, wrong},
-    options::Options,
-    schema,
+    error::{inconsistent, sqlite_error},
+    options::{Options, Synchronous},
+    schema::Schema,
     table::{
-        lease, message, note,
+        lease, message, millis,
+        note::{self, StoredNote},
+        range,
         session::{self, Found},
-        turn,
+        turn::{self, NewTurn},
     },
     worker::Workers,
 };
@@ -40,68 +40,163 @@ struct Store {
     workers: Workers,
 }
 
-impl SqliteHistory {
-    /// Opens the history in a file, or makes the file if there is none, with the defaults of
-    /// [`builder`](Self::builder).
+/// Settings of a [`SqliteHistory`].
+///
+/// | setting | default |
+/// |---|---|
+/// | [`synchronous`](Self::synchronous) | [`Synchronous::Full`] |
+/// | [`busy_timeout`](Self::busy_timeout) | 10 s |
+/// | [`max_message_bytes`](Self::max_message_bytes) | 16 MiB |
+/// | [`max_bytes`](Self::max_bytes) | SQLite's maximum, 16 TiB |
+/// | [`time_to_live`](Self::time_to_live) | unlimited |
+/// | [`readers`](Self::readers) | the number of cores, from 2 to 4 |
+/// | [`read_only`](Self::read_only) | `false` |
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use conversant_history_sqlite::{SqliteHistory, Synchronous};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let file = folder.path().join("chat.db");
+/// let history = SqliteHistory::builder(&file)
+///     .synchronous(Synchronous::Normal)
+///     .time_to_live(Duration::from_secs(30 * 24 * 3600))
+///     .open()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "a builder does nothing until it opens a file"]
+pub struct SqliteHistoryBuilder {
+    options: Options,
+}
+
+impl SqliteHistoryBuilder {
+    /// Sets what a commit waits for. The default is [`Synchronous::Full`].
+    pub const fn synchronous(mut self, synchronous: Synchronous) -> Self {
+        self.options.synchronous = synchronous;
+        self
+    }
+
+    /// Sets how long a write waits for other processes before it fails with
+    /// [`HistoryError::Busy`]. The default is 10 seconds; the longest wait is 24 days.
+    pub const fn busy_timeout(mut self, time: Duration) -> Self {
+        self.options.busy_timeout = time;
+        self
+    }
+
+    /// Sets the maximum size of a message, as stored JSON. A larger one is
+    /// [`HistoryError::TooLarge`]. The default is 16 MiB; SQLite's limit is a billion bytes.
+    pub const fn max_message_bytes(mut self, bytes: u64) -> Self {
+        self.options.max_message_bytes = bytes;
+        self
+    }
+
+    /// Sets the size to which this store may grow the file. A write beyond it fails with
+    /// [`HistoryError::Full`]. The default is SQLite's limit, 16 TiB.
+    pub const fn max_bytes(mut self, bytes: u64) -> Self {
+        self.options.max_bytes = Some(bytes);
+        self
+    }
+
+    /// Sets how long a session lives after its last turn. An expired session is as if it had been
+    /// deleted; its space is freed when it is written again, or by [`SqliteHistory::sweep`]. The
+    /// setting applies to this store, not to the file. The default is unlimited.
+    pub const fn time_to_live(mut self, time: Duration) -> Self {
+        self.options.time_to_live = Some(time);
+        self
+    }
+
+    /// Sets the number of reader threads, and so of sessions that can be read at the same time. The
+    /// default is the number of cores, but at least 2 and at most 4.
+    pub const fn readers(mut self, count: usize) -> Self {
+        self.options.readers = count;
+        self
+    }
+
+    /// Sets whether the file is opened for reading only. It must exist then, and every write fails
+    /// with [`HistoryError::ReadOnly`]. The default is `false`.
+    pub const fn read_only(mut self, read_only: bool) -> Self {
+        self.options.read_only = read_only;
+        self
+    }
+
+    /// Opens the file, or creates it if it does not exist. Blocks for a few milliseconds, or up to
+    /// the busy timeout if another process holds the file.
     ///
-    /// It reads and writes the file before it returns: a few milliseconds, and longer if another process holds it.
+    /// # Errors
+    /// - [`HistoryError::Corrupt`], if the path is a directory, an empty or damaged file or another
+    ///   program's database, or if the log of a deleted file is still there. Nothing is changed.
+    /// - [`HistoryError::SchemaTooNew`], if a later version of this crate wrote the file.
+    /// - [`HistoryError::ReadOnly`], if the file cannot be written.
+    /// - [`HistoryError::Busy`], if another process holds the file.
+    /// - [`HistoryError::Full`], if the disk is full.
+    /// - [`HistoryError::Backend`], if the file cannot be opened for another reason.
+    pub fn open(self) -> Result<SqliteHistory, HistoryError> {
+        let options = self.options;
+        let workers = Workers::start(&options, &Schema)?;
+        let store = Store {
+            path: options.path,
+            max_message_bytes: options.max_message_bytes,
+            time_to_live: options.time_to_live.map(millis),
+            workers,
+        };
+        Ok(SqliteHistory { store: Arc::new(store) })
+    }
+}
+
+impl SqliteHistory {
+    /// Opens the file `path` with the default settings, or creates it if it does not exist.
     ///
     /// # Errors
     /// As [`SqliteHistoryBuilder::open`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self, HistoryError> {
-        Self::builder().open(path)
+        Self::builder(path).open()
     }
 
-    /// Returns a builder, to open a file otherwise than with the defaults.
-    pub fn builder() -> SqliteHistoryBuilder {
-        SqliteHistoryBuilder::new()
+    /// Returns a builder for a history in the file `path`.
+    pub fn builder(path: impl AsRef<Path>) -> SqliteHistoryBuilder {
+        SqliteHistoryBuilder { options: Options::new(path.as_ref()) }
     }
 
-    pub(crate) fn with_options(options: &Options) -> Result<Self, HistoryError> {
-        let store = Store {
-            path: options.path.clone(),
-            max_message_bytes: options.max_message_bytes,
-            time_to_live: options.time_to_live.map(clock::millis),
-            workers: Workers::start(options, &schema::Schema)?,
-        };
-        Ok(Self { store: Arc::new(store) })
-    }
-
-    /// Copies the whole history, as it is at one moment, into a new file that can be opened or moved at once. (A copy of the
-    /// file alone, while somebody writes, may lack what is in the write-ahead log beside it.)
+    /// Copies the whole history, as it is at one moment, to a new file. Unlike a copy of the file
+    /// alone, it includes what is in the write-ahead log.
     ///
     /// # Errors
-    /// [`HistoryError::Backend`] if there is such a file and it is not empty, or it can't be written; [`HistoryError::Full`].
+    /// - [`HistoryError::Backend`], if `to` is a file that is not empty, or cannot be written.
+    /// - [`HistoryError::Full`], if the disk is full.
     pub async fn backup(&self, to: impl AsRef<Path>) -> Result<(), HistoryError> {
         let Some(to) = to.as_ref().to_str().map(str::to_owned) else {
             return Err(HistoryError::Unsupported { what: "backups to a path that is not UTF-8" });
         };
         let copy = move |connection: &mut Connection| {
-            // It counts as a write, though not to this file.
-            connection.pragma_update(None, "query_only", false).map_err(failure)?;
-            let copied = connection.execute("VACUUM INTO ?1", [to]).map(drop).map_err(failure);
-            connection.pragma_update(None, "query_only", true).map_err(failure)?;
+            // SQLite counts it as a write, although to another file.
+            connection.pragma_update(None, "query_only", false).map_err(sqlite_error)?;
+            let copied = connection.execute("VACUUM INTO ?1", [to]).map(drop).map_err(sqlite_error);
+            connection.pragma_update(None, "query_only", true).map_err(sqlite_error)?;
             copied
         };
         self.store.workers.read(None, copy).await
     }
 
-    /// Removes sessions whose [time](SqliteHistoryBuilder::time_to_live) is up, at most `limit` of them, and returns how many there were. To be
-    /// called now and then: such sessions are seen by nobody, and take space until they are removed or written anew.
+    /// Removes at most `limit` sessions whose [time to live](SqliteHistoryBuilder::time_to_live) is
+    /// over, and returns how many it removed. Expired sessions are invisible, but take space until
+    /// they are removed or written again.
     ///
     /// # Errors
-    /// As for any write.
+    /// The errors of a write.
     pub async fn sweep(&self, limit: usize) -> Result<usize, HistoryError> {
         let time_to_live = self.store.time_to_live;
         let sweep = move |connection: &Connection| session::sweep(connection, limit, time_to_live);
         self.store.workers.write(None, sweep).await
     }
 
-    /// Checks the whole file: what takes its time, and is for backups and after accidents. What is read otherwise is checked as it
-    /// is read.
+    /// Checks the whole file, for backups and after accidents. It takes time in proportion to the
+    /// file; other operations check what they read.
     ///
     /// # Errors
-    /// [`HistoryError::Corrupt`], with the first faults that were found.
+    /// [`HistoryError::Corrupt`] with the first faults found.
     pub async fn check_integrity(&self) -> Result<(), HistoryError> {
         let check = |connection: &mut Connection| {
             let mut faults = Vec::new();
@@ -110,16 +205,24 @@ impl SqliteHistory {
                     faults.push(row.get::<_, String>(0)?);
                     Ok(())
                 })
-                .map_err(failure)?;
+                .map_err(sqlite_error)?;
             match faults.as_slice() {
-                [fine] if fine == "ok" => Ok(()),
-                _ => Err(wrong(faults.join("; "))),
+                [only] if only == "ok" => Ok(()),
+                _ => Err(inconsistent(faults.join("; "))),
             }
         };
         self.store.workers.read(None, check).await
     }
 
-    /// Reads from a session.
+    /// Finishes the operations that were started and closes the file. When it returns, the file can
+    /// be moved or removed. Operations that are started later fail, on all clones.
+    ///
+    /// A store whose last clone is dropped closes its file too, but later, on its own threads.
+    pub async fn close(&self) {
+        self.store.workers.close().await;
+    }
+
+    /// Reads from a session, in one transaction.
     async fn read<T: Send + 'static>(
         &self,
         id: &SessionId,
@@ -127,7 +230,7 @@ impl SqliteHistory {
     ) -> Result<T, HistoryError> {
         let (name, time_to_live) = (id.clone(), self.store.time_to_live);
         let read = move |connection: &mut Connection| {
-            let transaction = connection.transaction().map_err(failure)?;
+            let transaction = connection.transaction().map_err(sqlite_error)?;
             let found = session::find(&transaction, &name, time_to_live)?;
             run(&transaction, &found)
         };
@@ -155,8 +258,7 @@ impl ChatHistory for SqliteHistory {
             let Some(session) = &found.session else {
                 return Ok(Slice::new(Vec::new(), found.version));
             };
-            let start = message::start(connection, session, range)?;
-            Ok(Slice::new(message::load(connection, session, start)?, found.version))
+            Ok(Slice::new(range::messages(connection, session, range)?, found.version))
         };
         self.read(session, load).await
     }
@@ -179,7 +281,7 @@ impl ChatHistory for SqliteHistory {
         turn: &Turn,
         expect: Expect,
     ) -> Result<Version, HistoryError> {
-        let turn = turn::NewTurn::new(turn, self.store.max_message_bytes)?;
+        let turn = NewTurn::encode(turn, self.store.max_message_bytes)?;
         self.write(session, move |connection, id, time_to_live| {
             turn::append(connection, id, &turn, expect, time_to_live)
         })
@@ -197,7 +299,7 @@ impl ChatHistory for SqliteHistory {
 
     async fn turns(&self, session: &SessionId, range: Range) -> Result<Vec<Turn>, HistoryError> {
         let load = move |connection: &Connection, found: &Found| match &found.session {
-            Some(session) => turn::load(connection, session, range),
+            Some(session) => range::turns(connection, session, range),
             None => Ok(Vec::new()),
         };
         self.read(session, load).await
@@ -228,28 +330,29 @@ impl ChatHistory for SqliteHistory {
         self.read(session, load).await
     }
 
-    /// Stores a note; one that covers an epoch other than the session's is [`HistoryError::Stale`].
+    /// Stores a note. One that covers another epoch or conversation than the session's is
+    /// [`HistoryError::Stale`].
     async fn put_note(
         &self,
         session: &SessionId,
         name: &str,
         note: &Note,
     ) -> Result<(), HistoryError> {
-        let (name, note) = (name.to_owned(), note::NewNote::new(note)?);
+        let (name, note) = (name.to_owned(), StoredNote::encode(note)?);
         self.write(session, move |connection, id, time_to_live| {
             note::put(connection, id, &name, &note, time_to_live)
         })
         .await
     }
 
-    /// Takes the session for one caller, in whatever process. Time is that of the machine's clock: if it is set, leases end
-    /// later or earlier.
+    /// Leases the session, across processes. The lease expires by the machine's clock: if the clock
+    /// is set, it expires earlier or later.
     async fn lease(
         &self,
         session: &SessionId,
         time: Duration,
     ) -> Result<Option<Lease>, HistoryError> {
-        self.write(session, move |connection, id, _| lease::take(connection, id, time).map(Some))
+        self.write(session, move |connection, id, _| lease::acquire(connection, id, time).map(Some))
             .await
     }
 

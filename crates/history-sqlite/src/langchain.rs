@@ -1,4 +1,4 @@
-//! LangChain's own table of messages in SQLite.
+//! LangChain's table of messages in SQLite.
 
 mod row;
 mod rows;
@@ -7,6 +7,7 @@ use std::{
     fmt,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use conversant_core::{
@@ -21,7 +22,7 @@ use self::{
 };
 use crate::{
     connection::Tables,
-    failure::{failure, wrong},
+    error::{inconsistent, sqlite_error},
     options::Options,
     worker::Workers,
 };
@@ -39,40 +40,90 @@ struct Store {
     workers: Workers,
 }
 
-impl LangChainSqliteHistory {
-    /// Opens LangChain's table `message_store` in a file, or makes the table, or the file, if there is none.
-    ///
-    /// # Errors
-    /// As [`SqliteHistoryBuilder::open`](crate::SqliteHistoryBuilder::open); [`HistoryError::Corrupt`] also if there is a table of that name
-    /// that is none of LangChain's.
-    pub fn open(path: impl AsRef<Path>) -> Result<Self, HistoryError> {
-        Self::open_table(path, "message_store")
+/// Settings of a [`LangChainSqliteHistory`].
+///
+/// | setting | default |
+/// |---|---|
+/// | [`table`](Self::table) | `message_store` |
+/// | [`busy_timeout`](Self::busy_timeout) | 10 s |
+/// | [`max_message_bytes`](Self::max_message_bytes) | 16 MiB |
+#[derive(Debug, Clone)]
+#[must_use = "a builder does nothing until it opens a file"]
+pub struct LangChainSqliteHistoryBuilder {
+    options: Options,
+    table: String,
+}
+
+impl LangChainSqliteHistoryBuilder {
+    /// Sets the table: LangChain's `table_name`. The default is `message_store`.
+    pub fn table(mut self, name: impl Into<String>) -> Self {
+        self.table = name.into();
+        self
     }
 
-    /// Opens a table of another name: LangChain's `table_name`.
+    /// Sets how long an operation waits for other processes before it fails with
+    /// [`HistoryError::Busy`]. The default is 10 seconds; the longest wait is 24 days.
+    pub const fn busy_timeout(mut self, time: Duration) -> Self {
+        self.options.busy_timeout = time;
+        self
+    }
+
+    /// Sets the maximum size of a message, as stored JSON. A larger one is
+    /// [`HistoryError::TooLarge`]. The default is 16 MiB.
+    pub const fn max_message_bytes(mut self, bytes: u64) -> Self {
+        self.options.max_message_bytes = bytes;
+        self
+    }
+
+    /// Opens the table, and creates it, or the file, if it does not exist.
     ///
     /// # Errors
-    /// As [`open`](Self::open).
-    pub fn open_table(path: impl AsRef<Path>, table: &str) -> Result<Self, HistoryError> {
-        let options = Options { path: path.as_ref().to_owned(), ..Options::default() };
-        let rows = Rows::new(table)?;
+    /// - Those of [`SqliteHistoryBuilder::open`](crate::SqliteHistoryBuilder::open).
+    /// - [`HistoryError::Corrupt`], if the table does not have LangChain's columns.
+    /// - [`HistoryError::Unsupported`], if SQLite reserves the table's name.
+    pub fn open(self) -> Result<LangChainSqliteHistory, HistoryError> {
+        let Self { options, table } = self;
+        let rows = Rows::new(&table)?;
         let store = Store {
             workers: Workers::start(&options, &rows)?,
             max_message_bytes: options.max_message_bytes,
             path: options.path,
             rows,
         };
-        Ok(Self { store: Arc::new(store) })
+        Ok(LangChainSqliteHistory { store: Arc::new(store) })
     }
+}
 
-    /// Adds an index over the sessions to LangChain's table, which has none: without it, whatever is asked of one session reads the rows of
-    /// all. It serves the Python side as well.
+impl LangChainSqliteHistory {
+    /// Opens LangChain's table `message_store` in the file `path`, and creates it, or the file, if
+    /// it does not exist.
     ///
     /// # Errors
-    /// As for any write.
+    /// As [`LangChainSqliteHistoryBuilder::open`].
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, HistoryError> {
+        Self::builder(path).open()
+    }
+
+    /// Returns a builder for a history in the file `path`.
+    pub fn builder(path: impl AsRef<Path>) -> LangChainSqliteHistoryBuilder {
+        let options = Options::new(path.as_ref());
+        LangChainSqliteHistoryBuilder { options, table: "message_store".to_owned() }
+    }
+
+    /// Adds an index by session to the table. LangChain creates none: without it, an operation on
+    /// one session reads the rows of all. Python programs profit from it as well.
+    ///
+    /// # Errors
+    /// The errors of a write.
     pub async fn add_index(&self) -> Result<(), HistoryError> {
         let rows = self.store.rows.clone();
         self.store.workers.write(None, move |connection| rows.add_index(connection)).await
+    }
+
+    /// Finishes the operations that were started and closes the file. When it returns, the file can
+    /// be moved or removed. Operations that are started later fail, on all clones.
+    pub async fn close(&self) {
+        self.store.workers.close().await;
     }
 
     async fn read<T: Send + 'static>(
@@ -82,7 +133,7 @@ impl LangChainSqliteHistory {
     ) -> Result<T, HistoryError> {
         let (rows, id) = (self.store.rows.clone(), session.clone());
         let read = move |connection: &mut Connection| {
-            let transaction = connection.transaction().map_err(failure)?;
+            let transaction = connection.transaction().map_err(sqlite_error)?;
             run(&transaction, &rows, &id)
         };
         self.store.workers.read(Some(session), read).await
@@ -124,13 +175,14 @@ impl ChatHistory for LangChainSqliteHistory {
         encode(&turn, self.store.max_message_bytes).map(drop)
     }
 
-    /// Removes the session's rows. The epoch that begins is kept in a table of our own, `conversant_epochs`.
+    /// Removes the session's rows. A table of this crate, `conversant_epochs`, counts the epochs.
     async fn clear(&self, session: &SessionId) -> Result<(), HistoryError> {
         self.write(session, |connection, rows, id| rows.clear(connection, id)).await
     }
 
-    /// Loads turns: those that this crate has written as they were, and of what Python has written, what comes from one human message to the
-    /// next. Those get ids that are made of their first row, the same each time.
+    /// Loads turns: those that this crate has written as they were, and those of Python from one
+    /// human message to the next. The latter get ids derived from their first row, which are the
+    /// same each time.
     async fn turns(&self, session: &SessionId, range: Range) -> Result<Vec<Turn>, HistoryError> {
         self.read(session, move |connection, rows, id| rows.turns(connection, id, range)).await
     }
@@ -156,14 +208,14 @@ impl ChatHistory for LangChainSqliteHistory {
         self.store.workers.read(None, list).await
     }
 
-    /// Does what [`clear`](ChatHistory::clear) does.
+    /// Equivalent to [`clear`](ChatHistory::clear).
     async fn delete(&self, session: &SessionId) -> Result<(), HistoryError> {
         self.clear(session).await
     }
 }
 
 impl Tables for Rows {
-    const IS_OURS: bool = false;
+    const EXCLUSIVE: bool = false;
 
     fn check(&self, connection: &Connection) -> Result<(), HistoryError> {
         match self.columns(connection)? {
@@ -173,19 +225,25 @@ impl Tables for Rows {
             {
                 Ok(())
             }
-            Some(_) => Err(wrong("the table has not the columns of LangChain's")),
+            Some(_) => Err(inconsistent(
+                "the table does not have LangChain's columns (`id`, `session_id`, `message`)",
+            )),
         }
     }
 
-    fn make(&self, connection: &mut Connection) -> Result<(), HistoryError> {
+    fn adapt(&self, _: &Connection) -> Result<(), HistoryError> {
+        Ok(())
+    }
+
+    fn create(&self, connection: &mut Connection) -> Result<(), HistoryError> {
         if self.columns(connection)?.is_some() {
             return Ok(());
         }
         let transaction = connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
-            .map_err(failure)?;
-        self.create(&transaction)?;
-        transaction.commit().map_err(failure)
+            .map_err(sqlite_error)?;
+        self.create_table(&transaction)?;
+        transaction.commit().map_err(sqlite_error)
     }
 }
 

@@ -1,10 +1,12 @@
-//! Conversations that outlive the process: a [`ChatHistory`](conversant_core::ChatHistory) in a SQLite file.
+//! Conversations in a SQLite file: a [`ChatHistory`](conversant_core::ChatHistory) that outlives the
+//! process.
 //!
-//! For programs on one machine, which is most. SQLite is built in; there is nothing to install and no server. Any runtime will do, or
-//! none: the store has threads of its own.
+//! For programs on one machine. SQLite is compiled in; there is no server to install. It works with
+//! any async runtime, because the store has its own threads.
 //!
-//! - [`SqliteHistory`]: turns, whole and once, in a file of ours.
-//! - [`LangChainSqliteHistory`]: the table of LangChain's `SQLChatMessageHistory`, to share with a Python program.
+//! - [`SqliteHistory`] stores whole turns, each once, in tables of its own.
+//! - [`LangChainSqliteHistory`] shares the table of LangChain's `SQLChatMessageHistory` with Python
+//!   programs.
 //!
 //! # Examples
 //!
@@ -20,26 +22,25 @@
 //! let session = SessionId::new("user-7")?;
 //! let turn = Turn::exchange("Hi there my friend", "Hello!");
 //! history.append(&session, &turn, Expect::Any).await?;
-//! // Saving it twice is the same as saving it once.
+//! // Appending a turn again has no effect.
 //! let version = history.append(&session, &turn, Expect::Any).await?;
 //! assert_eq!(version.messages, 2);
 //! # Ok(())
 //! # }
 //! ```
 
-mod builder;
-mod clock;
+mod checksum;
 mod connection;
-mod failure;
+mod error;
 mod history;
 mod langchain;
 mod options;
 mod schema;
-mod sum;
 mod table;
 mod worker;
 
 pub use self::{
-    builder::SqliteHistoryBuilder, history::SqliteHistory, langchain::LangChainSqliteHistory,
+    history::{SqliteHistory, SqliteHistoryBuilder},
+    langchain::{LangChainSqliteHistory, LangChainSqliteHistoryBuilder},
     options::Synchronous,
 };

@@ -1,20 +1,22 @@
-//! How a store is to be opened.
+//! Settings of a store.
 
 use std::{path::PathBuf, thread, time::Duration};
 
-/// What a commit waits for, which is what a power failure may cost. (A crash of the program costs nothing in either.)
+/// What a commit waits for, and so what a power failure can cost. A crash of the program costs
+/// nothing with either.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Synchronous {
-    /// Until the disk has it: what was appended is there after a power failure. SQLite's `FULL`.
+    /// Waits until the disk has written the turn, which then survives a power failure. SQLite's
+    /// `FULL`.
     #[default]
     Full,
-    /// Until the system has it: a power failure may cost the last turns, never a part of one, nor the file. SQLite's
-    /// `NORMAL`. Several times as fast on a disk that takes its time.
+    /// Waits until the operating system has taken the turn. A power failure can cost the last turns,
+    /// but neither a part of a turn nor the file. SQLite's `NORMAL`; several times as fast on a slow
+    /// disk.
     Normal,
 }
 
-/// What a store is opened with.
 #[derive(Debug, Clone)]
 pub(crate) struct Options {
     pub(crate) path: PathBuf,
@@ -27,10 +29,10 @@ pub(crate) struct Options {
     pub(crate) read_only: bool,
 }
 
-impl Default for Options {
-    fn default() -> Self {
+impl Options {
+    pub(crate) fn new(path: impl Into<PathBuf>) -> Self {
         Self {
-            path: PathBuf::new(),
+            path: path.into(),
             synchronous: Synchronous::Full,
             busy_timeout: Duration::from_secs(10),
             max_message_bytes: 16 * 1024 * 1024,

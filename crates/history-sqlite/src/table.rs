@@ -1,7 +1,20 @@
-//! What each table holds, and the statements on it.
+//! The tables, and the statements on each. Times are the machine's clock, in milliseconds since
+//! 1970; only leases and the time to live depend on them.
 
 pub(crate) mod lease;
 pub(crate) mod message;
 pub(crate) mod note;
+pub(crate) mod range;
 pub(crate) mod session;
 pub(crate) mod turn;
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+fn now() -> i64 {
+    millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
+}
+
+/// Returns a duration in milliseconds, at most `i64::MAX`.
+pub(crate) fn millis(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+}

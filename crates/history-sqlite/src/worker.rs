@@ -1,16 +1,17 @@
 //! The threads that own the connections: one writes, the others read.
 //!
-//! An operation is handed to a thread when it is first polled, and takes place there whatever becomes of its future. Writes
-//! are in one queue. A read of a session that has writes in the queue goes through the queue too, so that it sees
-//! them; any other goes to the readers at once, and waits for no writer.
+//! An operation is handed to a thread when its future is first polled, and takes place even if the
+//! future is dropped. Writes have one queue. A read of a session that has writes in the queue goes
+//! through the queue as well, so that it sees them; other reads go to the readers directly, and do
+//! not wait for the writer.
 
 mod batch;
 mod pending;
+mod running;
 
 use std::{
     fmt,
     sync::{Arc, Mutex, PoisonError, mpsc},
-    thread,
 };
 
 use conversant_core::{HistoryError, SessionId};
@@ -20,51 +21,77 @@ use rusqlite::Connection;
 use self::{
     batch::{Job, Write},
     pending::Pending,
+    running::Running,
 };
 use crate::{
     connection::{self, Tables},
-    failure::backend,
+    error::backend,
     options::Options,
 };
 
-/// A read, on its way to a reader.
 type Read = Box<dyn FnOnce(&mut Connection) + Send>;
 
-/// What is in the writer's queue.
+/// An entry of the readers' queue.
+enum ReadTask {
+    Read(Read),
+    /// Ends the reader that receives it.
+    Close,
+}
+
+/// An entry of the writer's queue.
 enum Task {
     Write(Box<dyn Write>),
     Read(Read),
+    /// Ends the writer, and then the readers.
+    Close,
 }
 
-/// The way to the threads. They end when it is dropped and what was asked of them is done.
+/// Handles to the threads' queues. The threads finish what is queued and end when it is dropped.
 pub(crate) struct Workers {
-    /// None in a store that is only read.
+    /// `None` in a store that is opened for reading only.
     queue: Option<mpsc::Sender<Task>>,
-    reads: mpsc::Sender<Read>,
+    reads: mpsc::Sender<ReadTask>,
+    readers: usize,
     pending: Arc<Pending>,
+    running: Arc<Running>,
 }
 
 impl Workers {
     /// Opens the store and starts the threads.
     pub(crate) fn start<T: Tables>(options: &Options, tables: &T) -> Result<Self, HistoryError> {
-        let first = connection::first(options, tables)?;
+        let first = connection::open_writer(options, tables)?;
         let (reads, waiting) = mpsc::channel();
         let waiting = Arc::new(Mutex::new(waiting));
-        for _ in 0..options.readers.max(1) {
-            let (connection, waiting) = (connection::another::<T>(options)?, Arc::clone(&waiting));
-            spawn("history-read", move || read_all(connection, &waiting))?;
+        let (readers, running) = (options.readers.max(1), Arc::new(Running::default()));
+        for _ in 0..readers {
+            let connection = connection::open_reader(options, tables)?;
+            let waiting = Arc::clone(&waiting);
+            running.spawn("history-read", move || read_all(connection, &waiting))?;
         }
         let mut queue = None;
         if !options.read_only {
             let (sender, tasks) = mpsc::channel();
             let reads = reads.clone();
-            spawn("history-write", move || batch::write_all(&first, &tasks, &reads))?;
+            running.spawn("history-write", move || {
+                batch::write_all(&first, &tasks, &reads, readers);
+            })?;
             queue = Some(sender);
         }
-        Ok(Self { queue, reads, pending: Arc::default() })
+        Ok(Self { queue, reads, readers, pending: Arc::default(), running })
     }
 
-    /// Writes in one transaction. What `run` does is undone if it returns an error, and it may be called again.
+    /// Lets the threads finish what is queued and waits until they have ended.
+    pub(crate) async fn close(&self) {
+        // A send fails only if the threads have ended.
+        match &self.queue {
+            Some(queue) => drop(queue.send(Task::Close)),
+            None => (0..self.readers).for_each(|_| drop(self.reads.send(ReadTask::Close))),
+        }
+        self.running.ended().await;
+    }
+
+    /// Writes in one transaction, which is rolled back if `run` returns an error. `run` may be called
+    /// more than once.
     pub(crate) async fn write<T: Send + 'static>(
         &self,
         session: Option<&SessionId>,
@@ -74,11 +101,11 @@ impl Workers {
         let (reply, answer) = oneshot::channel();
         let held = session.map(|session| self.pending.hold(session));
         let job = Job::new(run, reply, held);
-        queue.send(Task::Write(Box::new(job))).map_err(|_| backend(Ended))?;
-        answer.await.map_err(|_| backend(Ended))?
+        queue.send(Task::Write(Box::new(job))).map_err(|_| backend(Closed))?;
+        answer.await.map_err(|_| backend(Closed))?
     }
 
-    /// Reads from one state of the store.
+    /// Reads on one of the readers' connections.
     pub(crate) async fn read<T: Send + 'static>(
         &self,
         session: Option<&SessionId>,
@@ -86,40 +113,36 @@ impl Workers {
     ) -> Result<T, HistoryError> {
         let (reply, answer) = oneshot::channel();
         let read: Read = Box::new(move |connection| {
-            // Nobody to hear the answer is no fault.
+            // The caller may have given up.
             let _ = reply.send(run(connection));
         });
         let sent = match &self.queue {
             Some(queue) if self.pending.has(session) => queue.send(Task::Read(read)).is_ok(),
-            _ => self.reads.send(read).is_ok(),
+            _ => self.reads.send(ReadTask::Read(read)).is_ok(),
         };
         if !sent {
-            return Err(backend(Ended));
+            return Err(backend(Closed));
         }
-        answer.await.map_err(|_| backend(Ended))?
+        answer.await.map_err(|_| backend(Closed))?
     }
 }
 
-fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), HistoryError> {
-    thread::Builder::new().name(name.to_owned()).spawn(run).map(drop).map_err(backend)
-}
-
-fn read_all(mut connection: Connection, waiting: &Mutex<mpsc::Receiver<Read>>) {
+fn read_all(mut connection: Connection, waiting: &Mutex<mpsc::Receiver<ReadTask>>) {
     loop {
         let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(read) = next else { return };
+        let Ok(ReadTask::Read(read)) = next else { return };
         read(&mut connection);
     }
 }
 
-/// A thread that ended before it was done.
+/// The error of an operation on a store whose threads have ended.
 #[derive(Debug)]
-struct Ended;
+struct Closed;
 
-impl fmt::Display for Ended {
+impl fmt::Display for Closed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the history's thread has ended")
+        f.write_str("the history is closed")
     }
 }
 
-impl std::error::Error for Ended {}
+impl std::error::Error for Closed {}

@@ -31,7 +31,7 @@ pub(super) fn run(findings: &mut Findings) -> Result<(), Box<dyn Error>> {
 fn quota(findings: &mut Findings) -> Result<(), Box<dyn Error>> {
     let folder = Folder::new()?;
     let path = folder.path().join("chat.db");
-    let history = SqliteHistory::builder().max_bytes(300_000).open(&path)?;
+    let history = SqliteHistory::builder(&path).max_bytes(300_000).open()?;
     let session = session("full")?;
     let mut done = 0;
     let error = loop {

@@ -92,7 +92,7 @@ fn sqlite(count: u64, rng: &mut Rng, findings: &mut Findings) -> Result<(), Box<
         let mutant = Folder::off_disk()?;
         let file = mutant.path().join("chat.db");
         fs::write(&file, &bytes)?;
-        let opened = SqliteHistory::builder().readers(1).open(&file);
+        let opened = SqliteHistory::builder(&file).readers(1).open();
         let Some(history) = tally.add(opened, findings) else { continue };
         for (name, held) in SESSIONS.iter().zip(&held) {
             if let Some(found) = tally.add(load(&history, name), findings) {
@@ -129,7 +129,7 @@ fn log(count: u64, rng: &mut Rng, findings: &mut Findings) -> Result<(), Box<dyn
         let file = mutant.path().join("chat.db");
         fs::write(&file, &main)?;
         fs::write(mutant.path().join("chat.db-wal"), &bytes)?;
-        let opened = SqliteHistory::builder().readers(1).open(&file);
+        let opened = SqliteHistory::builder(&file).readers(1).open();
         let Some(history) = tally.add(opened, findings) else { continue };
         for (name, held) in SESSIONS.iter().zip(&held) {
             let turns = block_on(history.turns(&session(name)?, Range::All));

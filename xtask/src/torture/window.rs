@@ -24,9 +24,9 @@ const TRIES: usize = 50;
 
 pub(super) fn run(messages: u64, findings: &mut Findings) -> Result<(), Box<dyn Error>> {
     let folder = Folder::new()?;
-    let history = SqliteHistory::builder()
+    let history = SqliteHistory::builder(folder.path().join("chat.db"))
         .synchronous(Synchronous::Normal)
-        .open(folder.path().join("chat.db"))?;
+        .open()?;
     let session = session("long")?;
     let text = "a message of the length that messages have ".repeat(4);
     for _ in 0..messages / AT_ONCE {

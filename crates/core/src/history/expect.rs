@@ -1,5 +1,7 @@
 //! The expectations of an append.
 
+use std::cmp::Ordering;
+
 use super::error::HistoryError;
 use crate::version::Version;
 
@@ -25,7 +27,9 @@ impl Expect {
         }
     }
 
-    /// Checks the expectation against a session's version. Every store applies this rule.
+    /// Checks the expectation against a session's version. Every store applies this rule, and
+    /// compares the [`tip`](Version::tip) of an earlier version with that of the turn which the
+    /// session had then.
     ///
     /// # Errors
     /// [`HistoryError::Stale`].
@@ -33,7 +37,12 @@ impl Expect {
         let (expected, holds) = match self {
             Self::Any => return Ok(()),
             Self::SameEpoch(version) => {
-                let same = version.messages != current.messages || version.matches(current);
+                let same = match version.messages.cmp(&current.messages) {
+                    // The store compares the tip that the session had then.
+                    Ordering::Less => true,
+                    Ordering::Equal => version.matches(current),
+                    Ordering::Greater => version.tip == 0,
+                };
                 (version, version.epoch == current.epoch && same)
             }
             Self::Exactly(version) => (version, version.matches(current)),

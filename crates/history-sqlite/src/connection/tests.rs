@@ -1,9 +1,9 @@
-//! How a connection syncs, by what SQLite says of the journal.
+//! The synchronous level for each journal mode.
 
 use super::*;
 
 #[test]
-fn without_a_write_ahead_log_sqlite_is_as_careful_as_it_can() {
+fn without_a_write_ahead_log_the_level_is_the_strictest() {
     let cases = [
         ("wal", Synchronous::Full, "FULL"),
         ("wal", Synchronous::Normal, "NORMAL"),
@@ -12,6 +12,6 @@ fn without_a_write_ahead_log_sqlite_is_as_careful_as_it_can() {
         ("memory", Synchronous::Normal, "EXTRA"),
     ];
     for (answer, asked, expected) in cases {
-        assert_eq!(level(answer, asked), expected, "{answer}, {asked:?}");
+        assert_eq!(synchronous_level(answer, asked), expected, "{answer}, {asked:?}");
     }
 }

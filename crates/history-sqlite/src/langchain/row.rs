@@ -1,15 +1,16 @@
-//! A row of LangChain's table: a message in its stored form, which also carries the turn that it is of.
+//! A row of LangChain's table: a message in its stored form, with the id of its turn.
 
 use conversant_core::{HistoryError, Message, Role, SessionId, Turn, TurnId, Version};
 use serde_json::{Map, Value as Json};
 
 use crate::{
-    failure::{corrupt, wrong},
-    sum,
+    checksum::hash,
+    error::{corrupt, inconsistent, invalid_json},
     table::message,
 };
 
-/// The fields of `additional_kwargs` that tell of the turn. LangChain keeps what it does not know there, and sends none of it to a model.
+/// The fields of `additional_kwargs` that describe the turn. LangChain keeps unknown fields there,
+/// and sends none of them to a model.
 const TURN_ID: &str = "conversant_turn_id";
 const INCOMPLETE: &str = "conversant_incomplete";
 const BASE: &str = "conversant_base";
@@ -23,7 +24,7 @@ pub(super) fn encode(turn: &Turn, limit: u64) -> Result<Vec<String>, HistoryErro
             None => Map::new(),
             Some(Json::Object(kwargs)) => kwargs.clone(),
             Some(_) => {
-                let what = "messages whose `additional_kwargs` are no object";
+                let what = "messages whose `additional_kwargs` is not an object";
                 return Err(HistoryError::Unsupported { what });
             }
         };
@@ -39,34 +40,34 @@ pub(super) fn encode(turn: &Turn, limit: u64) -> Result<Vec<String>, HistoryErro
     rows.collect()
 }
 
-/// Reads a version as it is shown: the epoch, a dot, and the messages.
+/// Parses a version: the epoch, a dot, and the number of messages.
 fn version(text: &str) -> Option<Version> {
     let (epoch, messages) = text.split_once('.')?;
     Some(Version::new(epoch.parse().ok()?, messages.parse().ok()?))
 }
 
-/// A row that was read.
+/// A row.
 pub(super) struct Row {
     pub(super) id: i64,
     pub(super) message: Message,
-    /// The turn that it is of, if it tells.
+    /// The id of its turn, if this crate wrote it.
     pub(super) turn: Option<TurnId>,
     incomplete: bool,
     base: Option<Version>,
-    /// A hash of what it says, for the id of a turn that has none.
+    /// A hash of the stored text, for the id of a turn that Python wrote.
     hash: i64,
 }
 
 impl Row {
     pub(super) fn decode(id: i64, body: &str) -> Result<Self, HistoryError> {
-        let unreadable = || format!("row {id} can't be read");
+        let unreadable = || format!("cannot decode row {id}");
         let mut stored: Json =
-            serde_json::from_str(body).map_err(|error| corrupt(unreadable(), error))?;
-        let mut told = Map::new();
+            serde_json::from_str(body).map_err(|error| invalid_json(&unreadable(), error))?;
+        let mut turn = Map::new();
         if let Some(Json::Object(kwargs)) = stored.pointer_mut("/data/additional_kwargs") {
             for field in [TURN_ID, INCOMPLETE, BASE] {
                 if let Some(value) = kwargs.shift_remove(field) {
-                    told.insert(field.to_owned(), value);
+                    turn.insert(field.to_owned(), value);
                 }
             }
         }
@@ -74,14 +75,14 @@ impl Row {
         Ok(Self {
             id,
             message,
-            turn: told.get(TURN_ID).and_then(Json::as_str).and_then(|id| id.parse().ok()),
-            incomplete: told.get(INCOMPLETE).is_some_and(|value| value == &Json::Bool(true)),
-            base: told.get(BASE).and_then(Json::as_str).and_then(version),
-            hash: sum::hash(body),
+            turn: turn.get(TURN_ID).and_then(Json::as_str).and_then(|id| id.parse().ok()),
+            incomplete: turn.get(INCOMPLETE).is_some_and(|value| value == &Json::Bool(true)),
+            base: turn.get(BASE).and_then(Json::as_str).and_then(version),
+            hash: hash(body),
         })
     }
 
-    /// Tells whether a turn begins with this row, if the one before it is this one.
+    /// Returns whether a turn starts with this row, which follows `before`.
     pub(super) fn begins_after(&self, before: &Self) -> bool {
         match self.turn {
             Some(turn) => before.turn != Some(turn),
@@ -89,21 +90,27 @@ impl Row {
         }
     }
 
-    /// Makes a turn that begins with this row. An id that it has not is made of what will be the same whenever it is read.
-    pub(super) fn turn(&self, session: &SessionId, messages: Vec<Message>) -> Turn {
-        let id = self.turn.unwrap_or_else(|| {
-            let place = sum::hash(&format!("{}\n{}", self.id, session)).cast_unsigned();
+    /// Returns the id of the turn that starts with this row. If Python wrote it, the id is derived
+    /// from the row, so that it is the same whenever the turn is read.
+    pub(super) fn turn_id(&self, session: &SessionId) -> TurnId {
+        self.turn.unwrap_or_else(|| {
+            let place = hash(&format!("{}\n{}", self.id, session)).cast_unsigned();
             let bits = u128::from(place) << 64 | u128::from(self.hash.cast_unsigned());
             TurnId::from_u128(bits)
-        });
+        })
+    }
+
+    /// Returns the turn that starts with this row.
+    pub(super) fn turn(&self, session: &SessionId, messages: Vec<Message>) -> Turn {
+        let id = self.turn_id(session);
         let turn = Turn::new(messages).with_id(id).with_incomplete(self.incomplete);
         self.base.into_iter().fold(turn, Turn::with_base)
     }
 
-    /// Returns the size of the message as this crate stores it.
+    /// Returns the size of the message in its stored form.
     pub(super) fn bytes(&self) -> Result<u64, HistoryError> {
         let body = serde_json::to_string(&self.message);
         body.map(|body| body.len() as u64)
-            .map_err(|_| wrong(format!("row {} can't be read", self.id)))
+            .map_err(|_| inconsistent(format!("cannot decode row {}", self.id)))
     }
 }

@@ -1,4 +1,4 @@
-//! The statements on LangChain's table.
+//! Statements on LangChain's table.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -9,19 +9,19 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::row::Row;
 use crate::{
-    failure::{corrupt, failure},
-    sum,
+    checksum::hash,
+    error::{corrupt, sqlite_error},
 };
 
-/// A table of LangChain's.
-#[derive(Clone)]
+/// A table of LangChain.
+#[derive(Clone, Debug)]
 pub(super) struct Rows {
     name: Arc<str>,
-    /// The name as it stands in a statement.
+    /// The name, quoted for a statement.
     quoted: Arc<str>,
 }
 
-/// A turn that is to be appended, as rows.
+/// A turn to append, as rows.
 pub(super) struct NewTurn {
     pub(super) id: TurnId,
     pub(super) bodies: Vec<String>,
@@ -36,7 +36,7 @@ impl Rows {
         Ok(Self { name: name.into(), quoted: quoted.into() })
     }
 
-    /// Returns the names of the table's columns, if there is such a table.
+    /// Returns the names of the table's columns, or `None` if the table does not exist.
     pub(super) fn columns(
         &self,
         connection: &Connection,
@@ -44,12 +44,12 @@ impl Rows {
         let columns: HashSet<String> = connection
             .prepare("SELECT name FROM pragma_table_info(?1)")
             .and_then(|mut select| select.query_map([&self.name], |row| row.get(0))?.collect())
-            .map_err(failure)?;
+            .map_err(sqlite_error)?;
         Ok(Some(columns).filter(|columns| !columns.is_empty()))
     }
 
-    /// Makes the table as LangChain does.
-    pub(super) fn create(&self, connection: &Connection) -> Result<(), HistoryError> {
+    /// Creates the table as LangChain 0.1.20 does (`sql.py::create_message_model`).
+    pub(super) fn create_table(&self, connection: &Connection) -> Result<(), HistoryError> {
         let statement = format!(
             "CREATE TABLE IF NOT EXISTS {} (
                 id INTEGER NOT NULL,
@@ -59,14 +59,14 @@ impl Rows {
             )",
             self.quoted
         );
-        connection.execute_batch(&statement).map_err(failure)
+        connection.execute_batch(&statement).map_err(sqlite_error)
     }
 
     pub(super) fn add_index(&self, connection: &Connection) -> Result<(), HistoryError> {
         let name = format!("\"{}_by_session\"", self.name.replace('"', "\"\""));
         let statement =
             format!("CREATE INDEX IF NOT EXISTS {name} ON {} (session_id, id)", self.quoted);
-        connection.execute_batch(&statement).map_err(failure)
+        connection.execute_batch(&statement).map_err(sqlite_error)
     }
 
     pub(super) fn load(
@@ -76,31 +76,44 @@ impl Rows {
         range: Range,
     ) -> Result<Slice, HistoryError> {
         let version = self.version(connection, session)?;
-        let messages = match range {
-            Range::LastTurns(count) => {
-                let found = self.last(connection, session, turns(count))?;
-                found.into_iter().map(|row| row.message).collect()
-            }
+        let mut rows = match range {
+            Range::LastTurns(count) => self.last(connection, session, ALL, last_turns(count))?,
             Range::LastBytes(bytes) => {
                 let mut left = bytes;
-                let found = self.last(connection, session, |row, _| {
+                self.last(connection, session, ALL, |row, _| {
                     let rest = left.checked_sub(row.bytes()?);
                     Ok(rest.inspect(|&rest| left = rest).is_some())
-                })?;
-                found.into_iter().map(|row| row.message).collect()
+                })?
             }
             _ => {
-                let count = version.messages - start(range, version)?;
-                self.last_rows(connection, session, count)?
-                    .into_iter()
-                    .map(|row| row.message)
-                    .collect()
+                let start = self.start(connection, session, range, version)?;
+                self.last_rows(connection, session, version.messages - start)?
             }
         };
-        Ok(Slice::new(messages_in_order(messages), version))
+        rows.reverse();
+        let messages: Vec<_> = rows.into_iter().map(|row| row.message).collect();
+        Ok(Slice::new(messages, version))
     }
 
-    /// Loads the messages that a session begins with.
+    /// Returns the position of the first message of a range that does not depend on the rows.
+    fn start(
+        &self,
+        connection: &Connection,
+        session: &SessionId,
+        range: Range,
+        version: Version,
+    ) -> Result<u64, HistoryError> {
+        match range {
+            Range::After(seen) if self.follows(connection, session, seen, version)? => {
+                Ok(seen.messages.min(version.messages))
+            }
+            Range::All | Range::After(_) => Ok(0),
+            Range::LastMessages(count) => Ok(version.messages.saturating_sub(count as u64)),
+            _ => Err(HistoryError::Unsupported { what: "this range" }),
+        }
+    }
+
+    /// Loads the session's first messages, at most `count`.
     pub(super) fn first(
         &self,
         connection: &Connection,
@@ -111,17 +124,17 @@ impl Rows {
             "SELECT id, message FROM {} WHERE session_id = ?1 ORDER BY id LIMIT ?2",
             self.quoted
         );
-        let mut select = connection.prepare_cached(&select).map_err(failure)?;
+        let mut select = connection.prepare_cached(&select).map_err(sqlite_error)?;
         let limit = i64::try_from(count).unwrap_or(i64::MAX);
-        let mut found = select.query(params![session.as_str(), limit]).map_err(failure)?;
+        let mut found = select.query(params![session.as_str(), limit]).map_err(sqlite_error)?;
         let mut messages = Vec::new();
-        while let Some(row) = found.next().map_err(failure)? {
+        while let Some(row) = found.next().map_err(sqlite_error)? {
             messages.push(read(row)?.message);
         }
         Ok(messages)
     }
 
-    /// Loads the turns that have messages in a range, whole.
+    /// Loads the turns that have messages in a range, each whole.
     pub(super) fn turns(
         &self,
         connection: &Connection,
@@ -130,8 +143,8 @@ impl Rows {
     ) -> Result<Vec<Turn>, HistoryError> {
         let count = self.load(connection, session, range)?.messages.len();
         let mut left = count;
-        // Back to the row at which the turn of the range's first message begins.
-        let found = self.last(connection, session, |row, later| {
+        // Back to the row with which the turn of the range's first message starts.
+        let found = self.last(connection, session, ALL, |row, later| {
             let is_within =
                 left > 0 || (count > 0 && later.is_some_and(|later| !later.begins_after(row)));
             left = left.saturating_sub(1);
@@ -139,7 +152,7 @@ impl Rows {
         })?;
         let mut turns = Vec::new();
         let mut messages = Vec::new();
-        // From the last row backwards: a turn is done when the row is found at which it begins.
+        // From the last row backwards, a turn is complete at the row with which it starts.
         let mut rows = found.into_iter().peekable();
         while let Some(row) = rows.next() {
             messages.push(row.message.clone());
@@ -152,7 +165,8 @@ impl Rows {
         Ok(turns)
     }
 
-    /// Appends a turn's rows, if they are not there and the session is as expected.
+    /// Appends a turn's rows, unless they are stored already or the session is not in the expected
+    /// state.
     pub(super) fn append(
         &self,
         connection: &Connection,
@@ -162,16 +176,24 @@ impl Rows {
     ) -> Result<Version, HistoryError> {
         let version = self.version(connection, session)?;
         if let Some(row) = self.last_of(connection, session, turn.id)? {
-            return Ok(Version::new(version.epoch, self.count(connection, session, row)?));
+            let messages = self.count(connection, session, row)?;
+            return Ok(Version::new(version.epoch, messages).with_tip(turn.id.fingerprint()));
         }
         expect.check(version)?;
+        if let Some(expected) = expect.version()
+            && !self.follows(connection, session, expected, version)?
+        {
+            return Err(HistoryError::Stale { expected, current: version });
+        }
         let statement =
             format!("INSERT INTO {} (session_id, message) VALUES (?1, ?2)", self.quoted);
-        let mut insert = connection.prepare_cached(&statement).map_err(failure)?;
+        let mut insert = connection.prepare_cached(&statement).map_err(sqlite_error)?;
         for body in &turn.bodies {
-            insert.execute(params![session.as_str(), body]).map_err(failure)?;
+            insert.execute(params![session.as_str(), body]).map_err(sqlite_error)?;
         }
-        Ok(Version::new(version.epoch, version.messages + turn.bodies.len() as u64))
+        let tip = if turn.bodies.is_empty() { version.tip } else { turn.id.fingerprint() };
+        let messages = version.messages + turn.bodies.len() as u64;
+        Ok(Version::new(version.epoch, messages).with_tip(tip))
     }
 
     /// Removes the session's rows and starts a new epoch.
@@ -182,16 +204,22 @@ impl Rows {
     ) -> Result<(), HistoryError> {
         let epoch = self.epoch(connection, session)?.saturating_add(1);
         let statement = format!("DELETE FROM {} WHERE session_id = ?1", self.quoted);
-        connection.execute(&statement, [session.as_str()]).map_err(failure)?;
+        connection.execute(&statement, [session.as_str()]).map_err(sqlite_error)?;
         connection
-            .execute_batch("CREATE TABLE IF NOT EXISTS conversant_epochs (hash INTEGER PRIMARY KEY, epoch INTEGER NOT NULL)")
-            .map_err(failure)?;
+            .execute_batch(
+                "CREATE TABLE IF NOT EXISTS conversant_epochs (
+                    hash INTEGER PRIMARY KEY,
+                    epoch INTEGER NOT NULL
+                )",
+            )
+            .map_err(sqlite_error)?;
         let statement = "INSERT OR REPLACE INTO conversant_epochs (hash, epoch) VALUES (?1, ?2)";
-        let row = params![self.hash(session), epoch];
-        connection.execute(statement, row).map(drop).map_err(failure)
+        let row = params![self.epoch_key(session), epoch];
+        connection.execute(statement, row).map(drop).map_err(sqlite_error)
     }
 
-    /// Lists the sessions after one, at most so many. Rows without a session are nobody's.
+    /// Lists at most `limit` sessions, in order, after a session if one is given. Rows without a
+    /// session are skipped.
     pub(super) fn sessions(
         &self,
         connection: &Connection,
@@ -209,9 +237,9 @@ impl Rows {
             .and_then(|mut select| {
                 select.query_map(params![after, limit], |row| row.get(0))?.collect()
             })
-            .map_err(failure)?;
+            .map_err(sqlite_error)?;
         let id = |name: String| {
-            SessionId::new(name).map_err(|error| corrupt("the id of a session is none", error))
+            SessionId::new(name).map_err(|error| corrupt("invalid session id", error))
         };
         names.into_iter().map(id).collect()
     }
@@ -221,50 +249,95 @@ impl Rows {
         connection: &Connection,
         session: &SessionId,
     ) -> Result<Version, HistoryError> {
-        let messages = self.count(connection, session, i64::MAX)?;
-        Ok(Version::new(self.epoch(connection, session)?, messages))
+        let messages = self.count(connection, session, ALL)?;
+        let tip = self.tip(connection, session, ALL)?;
+        Ok(Version::new(self.epoch(connection, session)?, messages).with_tip(tip))
     }
 
-    /// Returns how many rows a session has up to one.
+    /// Returns whether the session's conversation continues from a version: it has the same epoch
+    /// and, if the version's tip is known, the same turn there.
+    fn follows(
+        &self,
+        connection: &Connection,
+        session: &SessionId,
+        version: Version,
+        current: Version,
+    ) -> Result<bool, HistoryError> {
+        if version.epoch != current.epoch {
+            return Ok(false);
+        }
+        if version.tip == 0 || version.messages >= current.messages {
+            return Ok(version.tip == 0 || version == current);
+        }
+        let select = format!(
+            "SELECT id FROM {} WHERE session_id = ?1 ORDER BY id LIMIT 1 OFFSET ?2",
+            self.quoted
+        );
+        let offset = version.messages.saturating_sub(1);
+        let row = connection
+            .prepare_cached(&select)
+            .and_then(|mut select| {
+                select.query_row(params![session.as_str(), offset], |row| row.get(0)).optional()
+            })
+            .map_err(sqlite_error)?;
+        match row {
+            Some(row) => Ok(self.tip(connection, session, row)? == version.tip),
+            None => Ok(false),
+        }
+    }
+
+    /// Returns the fingerprint of the turn that the row `until` belongs to, or the last row before
+    /// it; 0 if there is none.
+    fn tip(
+        &self,
+        connection: &Connection,
+        session: &SessionId,
+        until: i64,
+    ) -> Result<u64, HistoryError> {
+        let turn = self.last(connection, session, until, last_turns(1))?;
+        Ok(turn.last().map_or(0, |first| first.turn_id(session).fingerprint()))
+    }
+
+    /// Returns the number of rows of a session up to the row `until`.
     fn count(
         &self,
         connection: &Connection,
         session: &SessionId,
-        row: i64,
+        until: i64,
     ) -> Result<u64, HistoryError> {
         let select =
             format!("SELECT count(*) FROM {} WHERE session_id = ?1 AND id <= ?2", self.quoted);
         connection
             .prepare_cached(&select)
             .and_then(|mut select| {
-                select.query_row(params![session.as_str(), row], |row| row.get(0))
+                select.query_row(params![session.as_str(), until], |row| row.get(0))
             })
-            .map_err(failure)
+            .map_err(sqlite_error)
     }
 
-    /// Returns how often this crate has cleared a session. (Python leaves no trace of it.)
+    /// Returns how many times this crate has cleared a session. Python leaves no trace of clearing.
     fn epoch(&self, connection: &Connection, session: &SessionId) -> Result<u64, HistoryError> {
         let is_there: bool = connection
             .prepare_cached(
                 "SELECT count(*) > 0 FROM sqlite_master WHERE name = 'conversant_epochs'",
             )
             .and_then(|mut select| select.query_row([], |row| row.get(0)))
-            .map_err(failure)?;
+            .map_err(sqlite_error)?;
         if !is_there {
             return Ok(0);
         }
         connection
             .prepare_cached("SELECT epoch FROM conversant_epochs WHERE hash = ?1")
             .and_then(|mut select| {
-                select.query_row([self.hash(session)], |row| row.get(0)).optional()
+                select.query_row([self.epoch_key(session)], |row| row.get(0)).optional()
             })
             .map(Option::unwrap_or_default)
-            .map_err(failure)
+            .map_err(sqlite_error)
     }
 
-    /// Of the session and the table, so that tables don't share epochs.
-    fn hash(&self, session: &SessionId) -> i64 {
-        sum::hash(&format!("{}\0{session}", self.name))
+    /// Returns a hash of the table and the session, so that tables do not share epochs.
+    fn epoch_key(&self, session: &SessionId) -> i64 {
+        hash(&format!("{}\0{session}", self.name))
     }
 
     /// Returns the last row of a turn.
@@ -278,12 +351,12 @@ impl Rows {
             "SELECT id, message FROM {} WHERE session_id = ?1 AND instr(message, ?2) > 0 ORDER BY id DESC",
             self.quoted
         );
-        let mut select = connection.prepare_cached(&select).map_err(failure)?;
+        let mut select = connection.prepare_cached(&select).map_err(sqlite_error)?;
         let mut found =
-            select.query(params![session.as_str(), turn.to_string()]).map_err(failure)?;
-        while let Some(row) = found.next().map_err(failure)? {
+            select.query(params![session.as_str(), turn.to_string()]).map_err(sqlite_error)?;
+        while let Some(row) = found.next().map_err(sqlite_error)? {
             let row = read(row)?;
-            // That a message names a turn makes it none of the turn's.
+            // A message whose text contains the id is not a message of the turn.
             if row.turn == Some(turn) {
                 return Ok(Some(row.id));
             }
@@ -291,7 +364,7 @@ impl Rows {
         Ok(None)
     }
 
-    /// Returns the last so many rows, the last one first.
+    /// Returns the last `count` rows, newest first.
     fn last_rows(
         &self,
         connection: &Connection,
@@ -299,28 +372,30 @@ impl Rows {
         count: u64,
     ) -> Result<Vec<Row>, HistoryError> {
         let mut left = count;
-        self.last(connection, session, |_, _| {
+        self.last(connection, session, ALL, |_, _| {
             let is_within = left > 0;
             left = left.saturating_sub(1);
             Ok(is_within)
         })
     }
 
-    /// Returns the rows from the last one backwards, for as long as they are wanted. What is asked is told the row and the one after it.
+    /// Returns the rows from the row `until` backwards, until `wanted` returns `false` for a row and
+    /// the one after it.
     fn last(
         &self,
         connection: &Connection,
         session: &SessionId,
+        until: i64,
         mut wanted: impl FnMut(&Row, Option<&Row>) -> Result<bool, HistoryError>,
     ) -> Result<Vec<Row>, HistoryError> {
         let select = format!(
-            "SELECT id, message FROM {} WHERE session_id = ?1 ORDER BY id DESC",
+            "SELECT id, message FROM {} WHERE session_id = ?1 AND id <= ?2 ORDER BY id DESC",
             self.quoted
         );
-        let mut select = connection.prepare_cached(&select).map_err(failure)?;
-        let mut found = select.query([session.as_str()]).map_err(failure)?;
+        let mut select = connection.prepare_cached(&select).map_err(sqlite_error)?;
+        let mut found = select.query(params![session.as_str(), until]).map_err(sqlite_error)?;
         let mut rows: Vec<Row> = Vec::new();
-        while let Some(row) = found.next().map_err(failure)? {
+        while let Some(row) = found.next().map_err(sqlite_error)? {
             let row = read(row)?;
             if !wanted(&row, rows.last())? {
                 break;
@@ -331,8 +406,11 @@ impl Rows {
     }
 }
 
-/// Wants the rows of the last so many turns.
-fn turns(count: usize) -> impl FnMut(&Row, Option<&Row>) -> Result<bool, HistoryError> {
+/// The number of the last row that a table can have.
+const ALL: i64 = i64::MAX;
+
+/// Returns a function that wants the rows of the last `count` turns.
+fn last_turns(count: usize) -> impl FnMut(&Row, Option<&Row>) -> Result<bool, HistoryError> {
     let mut left = count;
     move |row, later| {
         if later.is_none_or(|later| later.begins_after(row)) {
@@ -345,26 +423,9 @@ fn turns(count: usize) -> impl FnMut(&Row, Option<&Row>) -> Result<bool, History
     }
 }
 
-fn messages_in_order(mut backwards: Vec<Message>) -> Vec<Message> {
-    backwards.reverse();
-    backwards
-}
-
-/// Returns the number of the message at which a range begins that needs no look at the rows.
-fn start(range: Range, version: Version) -> Result<u64, HistoryError> {
-    match range {
-        Range::After(seen) if seen.epoch == version.epoch => {
-            Ok(seen.messages.min(version.messages))
-        }
-        Range::All | Range::After(_) => Ok(0),
-        Range::LastMessages(count) => Ok(version.messages.saturating_sub(count as u64)),
-        _ => Err(HistoryError::Unsupported { what: "this range" }),
-    }
-}
-
 fn read(row: &rusqlite::Row<'_>) -> Result<Row, HistoryError> {
-    let id = row.get("id").map_err(failure)?;
-    let unreadable = |error| corrupt(format!("row {id} can't be read"), error);
-    let body = row.get_ref("message").map_err(failure)?;
-    Row::decode(id, body.as_str().map_err(unreadable)?)
+    let id = row.get(0).map_err(sqlite_error)?;
+    let body = row.get_ref(1).map_err(sqlite_error)?;
+    let invalid = |error| corrupt(format!("cannot decode row {id}"), error);
+    Row::decode(id, body.as_str().map_err(invalid)?)
 }

@@ -1,17 +1,18 @@
--- Version 1. `sum` is a checksum of its row (sum.rs): SQLite tells a damaged page from a good one only by chance.
+-- Version 1. `sum` is a checksum of the row (checksum.rs): SQLite does not notice every damaged page.
 
 PRAGMA application_id = 0x636f6e76;
 
 CREATE TABLE sessions (
     key INTEGER PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,
-    -- A 64-bit hash of the id: a second way to a session, by which a lost one is told from one that never was.
+    -- A 64-bit hash of the id. A second index, to distinguish a lost session from a new one.
     hash INTEGER NOT NULL,
-    -- How often the session was cleared, and what it has had since: the next sequence numbers.
+    -- The number of times the session was cleared.
     epoch INTEGER NOT NULL,
+    -- The numbers of messages and turns since then, which are the next ones' sequence numbers.
     messages INTEGER NOT NULL,
     turns INTEGER NOT NULL,
-    -- When it was last appended to, in milliseconds since 1970. For a time to live; nothing is ordered by it.
+    -- The time of the last append, in milliseconds since 1970, for the time to live.
     written INTEGER NOT NULL,
     sum INTEGER NOT NULL
 ) STRICT;
@@ -23,11 +24,11 @@ CREATE TABLE turns (
     -- From 0, without gaps.
     number INTEGER NOT NULL,
     id BLOB NOT NULL,
-    -- The sequence number of its first message, and how many there are.
+    -- The sequence number of the first message, and the number of messages.
     first INTEGER NOT NULL,
     count INTEGER NOT NULL,
     incomplete INTEGER NOT NULL,
-    -- The version that its prompt saw.
+    -- The version that the turn's prompt contained.
     base_epoch INTEGER,
     base_messages INTEGER,
     sum INTEGER NOT NULL,
@@ -49,8 +50,9 @@ CREATE TABLE notes (
     session INTEGER NOT NULL,
     name TEXT NOT NULL,
     body TEXT NOT NULL,
-    -- Whether the body is a list of stored messages, or else plain JSON.
+    -- Whether the body is a list of stored messages instead of plain JSON.
     is_messages INTEGER NOT NULL,
+    -- The version that the note covers.
     epoch INTEGER NOT NULL,
     messages INTEGER NOT NULL,
     sum INTEGER NOT NULL,
@@ -60,11 +62,11 @@ CREATE TABLE notes (
 CREATE TABLE leases (
     session TEXT PRIMARY KEY,
     holder BLOB NOT NULL,
-    -- In milliseconds since 1970.
+    -- The time at which it expires, in milliseconds since 1970.
     until INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- The epoch at which a session begins that was deleted before, by the hash of its id.
+-- The epoch in which a deleted session starts again, by the hash of its id.
 CREATE TABLE deleted (
     hash INTEGER PRIMARY KEY,
     epoch INTEGER NOT NULL

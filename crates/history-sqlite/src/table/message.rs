@@ -1,15 +1,15 @@
-//! Messages: as they are stored, and the parts of a session.
+//! Messages: their stored form, and their rows.
 
-use conversant_core::{HistoryError, Message, Range};
+use conversant_core::{HistoryError, Message};
 use rusqlite::{Connection, Row, params};
 
-use super::{session::Session, turn};
+use super::session::Session;
 use crate::{
-    failure::{corrupt, failure, wrong},
-    sum::Sum,
+    checksum::Checksum,
+    error::{corrupt, inconsistent, invalid_json, sqlite_error},
 };
 
-/// Encodes a message as it is stored.
+/// Encodes a message in its stored form.
 pub(crate) fn encode(message: &Message, limit: u64) -> Result<String, HistoryError> {
     let unsupported = HistoryError::Unsupported { what: "messages that have no stored form" };
     let Ok(body) = serde_json::to_string(message) else { return Err(unsupported) };
@@ -29,117 +29,103 @@ pub(crate) fn encode(message: &Message, limit: u64) -> Result<String, HistoryErr
 /// What is nested no more deeply than this can be read.
 const UNDOUBTED_DEPTH: usize = 100;
 
-/// Inserts messages after those that the session has.
+/// Inserts messages after the session's last one.
 pub(crate) fn insert(
     connection: &Connection,
     session: &Session,
     bodies: &[String],
 ) -> Result<(), HistoryError> {
     let statement = "INSERT INTO messages (session, seq, body, sum) VALUES (?1, ?2, ?3, ?4)";
-    let mut insert = connection.prepare_cached(statement).map_err(failure)?;
+    let mut insert = connection.prepare_cached(statement).map_err(sqlite_error)?;
     for (body, seq) in bodies.iter().zip(session.version.messages..) {
-        insert
-            .execute(params![session.key, seq, body, sum(session.key, seq, body)])
-            .map_err(failure)?;
+        let row = params![session.key, seq, body, checksum(session.key, seq, body)];
+        insert.execute(row).map_err(sqlite_error)?;
     }
     Ok(())
 }
 
-fn sum(session: i64, seq: u64, body: &str) -> i64 {
-    Sum::default().number(session).number(seq.cast_signed()).bytes(body.as_bytes()).finish()
+fn checksum(session: i64, seq: u64, body: &str) -> i64 {
+    Checksum::default().number(session).number(seq.cast_signed()).bytes(body.as_bytes()).finish()
 }
 
-/// Loads the messages from one on.
+/// Loads the messages from `start` to the session's end.
 pub(crate) fn load(
     connection: &Connection,
     session: &Session,
     start: u64,
 ) -> Result<Vec<Message>, HistoryError> {
-    load_part(connection, session, start..session.version.messages)
+    load_range(connection, session, start..session.version.messages)
 }
 
-/// Loads the messages that the session begins with, at most so many.
+/// Loads the session's first messages, at most `count`.
 pub(crate) fn first(
     connection: &Connection,
     session: &Session,
     count: usize,
 ) -> Result<Vec<Message>, HistoryError> {
-    load_part(connection, session, 0..session.version.messages.min(count as u64))
+    load_range(connection, session, 0..session.version.messages.min(count as u64))
 }
 
-fn load_part(
+fn load_range(
     connection: &Connection,
     session: &Session,
-    part: std::ops::Range<u64>,
+    range: std::ops::Range<u64>,
 ) -> Result<Vec<Message>, HistoryError> {
-    // Beyond the last message there is nothing, which a load to the end sees for itself.
-    let end = if part.end == session.version.messages { i64::MAX } else { part.end.cast_signed() };
+    // A load to the session's end also notices rows after the last message.
+    let to_end = range.end == session.version.messages;
+    let end = if to_end { i64::MAX } else { range.end.cast_signed() };
     let select = "SELECT seq, body, sum FROM messages
                   WHERE session = ?1 AND seq >= ?2 AND seq < ?3 ORDER BY seq";
-    let mut select = connection.prepare_cached(select).map_err(failure)?;
-    let mut rows = select.query(params![session.key, part.start, end]).map_err(failure)?;
+    let mut select = connection.prepare_cached(select).map_err(sqlite_error)?;
+    let mut rows = select.query(params![session.key, range.start, end]).map_err(sqlite_error)?;
     let mut messages = Vec::new();
-    let mut seq = part.start;
-    while let Some(row) = rows.next().map_err(failure)? {
-        let body = body(row, session, seq)?;
-        let message = serde_json::from_str(body)
-            .map_err(|error| corrupt(format!("message {seq} can't be read"), error))?;
+    let mut seq = range.start;
+    while let Some(row) = rows.next().map_err(sqlite_error)? {
+        let message = serde_json::from_str(body(row, session, seq)?)
+            .map_err(|error| invalid_json(&unreadable(seq), error))?;
         messages.push(message);
         seq += 1;
     }
-    if seq != part.end {
-        let expected = part.end;
-        return Err(wrong(format!("messages are missing: {seq} were found of {expected}")));
+    if seq != range.end {
+        let expected = range.end;
+        return Err(inconsistent(format!("messages are missing: found {seq} of {expected}")));
     }
     Ok(messages)
 }
 
-/// Returns a row's body, if the row is the one expected and not damaged.
+fn unreadable(seq: u64) -> String {
+    format!("cannot decode message {seq}")
+}
+
+/// Returns the body of a row of `seq, body, sum`.
 fn body<'r>(row: &'r Row<'_>, session: &Session, seq: u64) -> Result<&'r str, HistoryError> {
-    let read = |column| row.get_ref(column).map_err(failure);
-    let unreadable = |error| corrupt(format!("message {seq} can't be read"), error);
-    let number = read("seq")?.as_i64().map_err(unreadable)?;
-    let body = read("body")?.as_str().map_err(unreadable)?;
-    let found = read("sum")?.as_i64().map_err(unreadable)?;
+    let column = |index| row.get_ref(index).map_err(sqlite_error);
+    let invalid = |error| corrupt(unreadable(seq), error);
+    let number = column(0)?.as_i64().map_err(invalid)?;
+    let body = column(1)?.as_str().map_err(invalid)?;
+    let found = column(2)?.as_i64().map_err(invalid)?;
     if number != seq.cast_signed() {
-        return Err(wrong(format!("message {seq} is missing")));
+        return Err(inconsistent(format!("message {seq} is missing")));
     }
-    if found != sum(session.key, seq, body) {
-        return Err(wrong(format!("message {seq} is damaged")));
+    if found != checksum(session.key, seq, body) {
+        return Err(inconsistent(format!("message {seq} is damaged")));
     }
     Ok(body)
 }
 
-/// Returns the sequence number at which a range begins.
-pub(crate) fn start(
-    connection: &Connection,
-    session: &Session,
-    range: Range,
-) -> Result<u64, HistoryError> {
-    let version = session.version;
-    match range {
-        Range::After(seen) if seen.epoch == version.epoch => {
-            Ok(seen.messages.min(version.messages))
-        }
-        Range::All | Range::After(_) => Ok(0),
-        Range::LastMessages(count) => Ok(version.messages.saturating_sub(count as u64)),
-        Range::LastTurns(count) => turn::start_of_last(connection, session, count),
-        Range::LastBytes(bytes) => start_of_bytes(connection, session, bytes),
-        _ => Err(HistoryError::Unsupported { what: "this range" }),
-    }
-}
-
-fn start_of_bytes(
+/// Returns the sequence number of the first of the last messages that have at most `left` bytes
+/// together.
+pub(crate) fn start_of_last_bytes(
     connection: &Connection,
     session: &Session,
     mut left: u64,
 ) -> Result<u64, HistoryError> {
     let select = "SELECT seq, body, sum FROM messages WHERE session = ?1 ORDER BY seq DESC";
-    let mut select = connection.prepare_cached(select).map_err(failure)?;
-    let mut rows = select.query([session.key]).map_err(failure)?;
+    let mut select = connection.prepare_cached(select).map_err(sqlite_error)?;
+    let mut rows = select.query([session.key]).map_err(sqlite_error)?;
     for seq in (0..session.version.messages).rev() {
-        let Some(row) = rows.next().map_err(failure)? else {
-            return Err(wrong(format!("message {seq} is missing")));
+        let Some(row) = rows.next().map_err(sqlite_error)? else {
+            return Err(inconsistent(format!("message {seq} is missing")));
         };
         match left.checked_sub(body(row, session, seq)?.len() as u64) {
             Some(rest) => left = rest,

@@ -1,68 +1,84 @@
-//! Notes: derived state beside the messages.
+//! Notes: state derived from the messages.
 
 use conversant_core::{Expect, HistoryError, Messages, Note, SessionId, Value, Version};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::session::{self, Session};
+use super::{
+    now,
+    session::{self, Session},
+    turn,
+};
 use crate::{
-    clock,
-    failure::{corrupt, failure, wrong},
-    sum::Sum,
+    checksum::Checksum,
+    error::{inconsistent, invalid_json, sqlite_error},
 };
 
-/// A note that is to be put.
-pub(crate) struct NewNote {
+/// A note in its stored form.
+pub(crate) struct StoredNote {
     body: String,
     is_messages: bool,
     covers: Version,
 }
 
-impl NewNote {
-    pub(crate) fn new(note: &Note) -> Result<Self, HistoryError> {
+impl StoredNote {
+    /// Encodes a note.
+    pub(crate) fn encode(note: &Note) -> Result<Self, HistoryError> {
         let body = serde_json::to_string(&note.body)
             .map_err(|_| HistoryError::Unsupported { what: "notes that have no stored form" })?;
         Ok(Self { body, is_messages: note.body.as_messages().is_some(), covers: note.covers })
     }
+
+    /// Reads a row of `body, is_messages, epoch, messages, tip, sum`, with its checksum.
+    fn read(row: &Row<'_>) -> rusqlite::Result<(Self, i64)> {
+        let number = |index| row.get::<_, i64>(index).map(i64::cast_unsigned);
+        let covers = Version::new(number(2)?, number(3)?).with_tip(number(4)?);
+        let note = Self { body: row.get(0)?, is_messages: row.get(1)?, covers };
+        Ok((note, row.get(5)?))
+    }
+
+    fn checksum(&self, session: &Session, name: &str) -> i64 {
+        Checksum::default()
+            .number(session.key)
+            .bytes(name.as_bytes())
+            .bytes(self.body.as_bytes())
+            .number(i64::from(self.is_messages))
+            .number(self.covers.epoch.cast_signed())
+            .number(self.covers.messages.cast_signed())
+            .added(self.covers.tip)
+            .finish()
+    }
 }
 
-/// Stores a note instead of the one before it, unless it is of another epoch.
+/// Stores a note in place of the previous one, unless it covers another epoch or conversation.
 pub(crate) fn put(
     connection: &Connection,
     id: &SessionId,
     name: &str,
-    note: &NewNote,
+    note: &StoredNote,
     time_to_live: Option<i64>,
 ) -> Result<(), HistoryError> {
     let found = session::find(connection, id, time_to_live)?;
-    Expect::SameEpoch(note.covers).check(found.version)?;
+    turn::check(connection, &found, Expect::SameEpoch(note.covers))?;
     let is_new = found.session.is_none();
-    let mut session = session::begin(connection, id, &found)?;
+    let session = session::begin(connection, id, &found)?;
     if is_new {
-        session.advance(clock::now(), 0, 0);
-        session.update(connection, id)?;
+        Session { written: now(), ..session }.update(connection, id)?;
     }
-    let statement =
-        "INSERT OR REPLACE INTO notes (session, name, body, is_messages, epoch, messages, sum)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-    let sum = sum(&session, name, &note.body, note.is_messages, note.covers);
-    let (epoch, messages) = (note.covers.epoch.cast_signed(), note.covers.messages.cast_signed());
-    let row = params![session.key, name, note.body, note.is_messages, epoch, messages, sum];
-    connection
-        .prepare_cached(statement)
-        .and_then(|mut insert| insert.execute(row))
-        .map(drop)
-        .map_err(failure)
-}
-
-fn sum(session: &Session, name: &str, body: &str, is_messages: bool, covers: Version) -> i64 {
-    Sum::default()
-        .number(session.key)
-        .bytes(name.as_bytes())
-        .bytes(body.as_bytes())
-        .number(i64::from(is_messages))
-        .number(covers.epoch.cast_signed())
-        .number(covers.messages.cast_signed())
-        .finish()
+    let statement = "INSERT OR REPLACE INTO notes
+                     (session, name, body, is_messages, epoch, messages, tip, sum)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    let row = params![
+        session.key,
+        name,
+        note.body,
+        note.is_messages,
+        note.covers.epoch.cast_signed(),
+        note.covers.messages.cast_signed(),
+        note.covers.tip.cast_signed(),
+        note.checksum(&session, name),
+    ];
+    let inserted = connection.prepare_cached(statement).and_then(|mut insert| insert.execute(row));
+    inserted.map(drop).map_err(sqlite_error)
 }
 
 /// Loads a note.
@@ -71,30 +87,24 @@ pub(crate) fn load(
     session: &Session,
     name: &str,
 ) -> Result<Option<Note>, HistoryError> {
-    let select = "SELECT body, is_messages, epoch, messages, sum FROM notes
+    let select = "SELECT body, is_messages, epoch, messages, tip, sum FROM notes
                   WHERE session = ?1 AND name = ?2";
     let found = connection
         .prepare_cached(select)
         .and_then(|mut select| {
-            let read = |row: &rusqlite::Row<'_>| {
-                let (epoch, messages): (i64, i64) = (row.get(2)?, row.get(3)?);
-                let covers = Version::new(epoch.cast_unsigned(), messages.cast_unsigned());
-                let (body, is_messages): (String, bool) = (row.get(0)?, row.get(1)?);
-                Ok((body, is_messages, covers, row.get::<_, i64>(4)?))
-            };
-            select.query_row(params![session.key, name], read).optional()
+            select.query_row(params![session.key, name], StoredNote::read).optional()
         })
-        .map_err(failure)?;
-    let Some((body, is_messages, covers, found)) = found else { return Ok(None) };
-    if sum(session, name, &body, is_messages, covers) != found {
-        return Err(wrong(format!("the note `{name}` is damaged")));
+        .map_err(sqlite_error)?;
+    let Some((note, checksum)) = found else { return Ok(None) };
+    if note.checksum(session, name) != checksum {
+        return Err(inconsistent(format!("note `{name}` is damaged")));
     }
-    let value = if is_messages {
-        serde_json::from_str::<Messages>(&body).map(Value::from)
+    let value = if note.is_messages {
+        serde_json::from_str::<Messages>(&note.body).map(Value::from)
     } else {
-        serde_json::from_str::<Value>(&body)
+        serde_json::from_str::<Value>(&note.body)
     };
     let value =
-        value.map_err(|error| corrupt(format!("the note `{name}` can't be read"), error))?;
-    Ok(Some(Note::new(value, covers)))
+        value.map_err(|error| invalid_json(&format!("cannot decode note `{name}`"), error))?;
+    Ok(Some(Note::new(value, note.covers)))
 }

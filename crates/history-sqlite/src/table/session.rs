@@ -1,45 +1,44 @@
-//! The row of a session: where it stands.
+//! The row of a session: its version and its length.
 
-use conversant_core::{HistoryError, SessionId, Version};
+use conversant_core::{HistoryError, SessionId, TurnId, Version};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::now;
 use crate::{
-    clock,
-    failure::{corrupt, failure, wrong},
-    sum::{self, Sum},
+    checksum::{Checksum, hash},
+    error::{corrupt, inconsistent, sqlite_error},
 };
 
-/// Where a session stands.
+/// A session that is stored.
 #[derive(Clone, Copy)]
 pub(crate) struct Session {
     pub(crate) key: i64,
     pub(crate) version: Version,
-    /// How many turns it has had since it was last cleared.
-    pub(crate) turns: u64,
-    written: i64,
+    /// The number of turns since it was last cleared.
+    pub(super) turns: u64,
+    /// The time of the last append.
+    pub(super) written: i64,
 }
 
-/// A session as those see it who ask for it.
+/// A session as its callers see it.
 pub(crate) struct Found {
-    /// None if it was never written, or its time is up.
+    /// `None` if it was never written or has expired.
     pub(crate) session: Option<Session>,
     pub(crate) version: Version,
-    /// What is there of a session whose time is up.
+    /// The rows that an expired session still has.
     expired: Option<Session>,
 }
 
 impl Session {
-    const COLUMNS: &str = "id, key, epoch, messages, turns, written, sum";
-
-    fn read(row: &Row<'_>) -> Result<(String, Self, i64), rusqlite::Error> {
-        let version = Version::new(row.get("epoch")?, row.get("messages")?);
-        let (turns, written) = (row.get("turns")?, row.get("written")?);
-        let session = Self { key: row.get("key")?, version, turns, written };
-        Ok((row.get("id")?, session, row.get("sum")?))
+    /// Reads a row of `id, key, epoch, messages, turns, written, sum`, with its id and its checksum.
+    fn read(row: &Row<'_>) -> rusqlite::Result<(String, Self, i64)> {
+        let version = Version::new(row.get(2)?, row.get(3)?);
+        let session = Self { key: row.get(1)?, version, turns: row.get(4)?, written: row.get(5)? };
+        Ok((row.get(0)?, session, row.get(6)?))
     }
 
-    fn sum(&self, id: &str) -> i64 {
-        Sum::default()
+    fn checksum(&self, id: &str) -> i64 {
+        Checksum::default()
             .bytes(id.as_bytes())
             .number(self.key)
             .number(self.version.epoch.cast_signed())
@@ -50,35 +49,32 @@ impl Session {
     }
 
     fn is_expired(&self, time_to_live: Option<i64>) -> bool {
-        time_to_live.is_some_and(|time| clock::now().saturating_sub(self.written) > time)
+        time_to_live.is_some_and(|time| now().saturating_sub(self.written) > time)
     }
 
-    /// Writes where the session stands now.
-    pub(crate) fn update(
+    /// Writes the row of the session.
+    pub(super) fn update(
         &self,
         connection: &Connection,
         id: &SessionId,
     ) -> Result<(), HistoryError> {
-        let statement =
-            "UPDATE sessions SET epoch = ?2, messages = ?3, turns = ?4, written = ?5, sum = ?6
+        let statement = "UPDATE sessions
+                         SET epoch = ?2, messages = ?3, turns = ?4, written = ?5, sum = ?6
                          WHERE key = ?1";
         let Version { epoch, messages, .. } = self.version;
-        let row =
-            params![self.key, epoch, messages, self.turns, self.written, self.sum(id.as_str())];
+        let sum = self.checksum(id.as_str());
+        let row = params![self.key, epoch, messages, self.turns, self.written, sum];
         let updated =
             connection.prepare_cached(statement).and_then(|mut update| update.execute(row));
-        match updated.map_err(failure)? {
+        match updated.map_err(sqlite_error)? {
             1 => Ok(()),
-            _ => Err(wrong("a session is missing from its table")),
+            _ => Err(inconsistent("the row of a session is missing")),
         }
     }
+}
 
-    /// Moves the session on by a turn, or only its time by none.
-    pub(crate) const fn advance(&mut self, now: i64, turns: u64, messages: u64) {
-        self.version.messages += messages;
-        self.turns += turns;
-        self.written = now;
-    }
+fn damaged(name: &str) -> HistoryError {
+    inconsistent(format!("the row of session `{name}` is damaged"))
 }
 
 /// Finds a session.
@@ -105,50 +101,54 @@ pub(crate) fn find(
 
 fn row(connection: &Connection, id: &SessionId) -> Result<Option<Session>, HistoryError> {
     let name = id.as_str();
-    let select = format!("SELECT {} FROM sessions WHERE id = ?1", Session::COLUMNS);
-    let found = connection
-        .prepare_cached(&select)
-        .and_then(|mut select| select.query_row([name], Session::read).optional())
-        .map_err(failure)?;
-    let Some((_, session, sum)) = found else {
-        return check_lost(connection, name).map(|()| None);
+    let select = "SELECT id, key, epoch, messages, turns, written, sum,
+                         (SELECT turns.id FROM turns WHERE session = key AND count > 0
+                          ORDER BY number DESC LIMIT 1)
+                  FROM sessions WHERE id = ?1";
+    let read = |row: &Row<'_>| {
+        let (_, mut session, sum) = Session::read(row)?;
+        let last: Option<[u8; 16]> = row.get(7)?;
+        let id = last.map(|id| TurnId::from_u128(u128::from_be_bytes(id)));
+        session.version.tip = id.map_or(0, |id| id.fingerprint());
+        Ok((session, sum))
     };
-    if session.sum(name) != sum {
-        return Err(wrong(format!("the row of session `{name}` is damaged")));
+    let found = connection
+        .prepare_cached(select)
+        .and_then(|mut select| select.query_row([name], read).optional())
+        .map_err(sqlite_error)?;
+    match found {
+        None => check_lost(connection, name).map(|()| None),
+        Some((session, sum)) if session.checksum(name) == sum => Ok(Some(session)),
+        Some(_) => Err(damaged(name)),
     }
-    Ok(Some(session))
 }
 
-/// Tells a session that is lost, or that has lost its name, from one that never was.
+/// Returns an error if there is a session whose id was damaged and may be this one.
 fn check_lost(connection: &Connection, name: &str) -> Result<(), HistoryError> {
-    let select = format!(
-        "SELECT {} FROM sessions INDEXED BY sessions_by_hash WHERE hash = ?1",
-        Session::COLUMNS
-    );
-    let mut select = connection.prepare_cached(&select).map_err(failure)?;
-    let rows = select.query_map([sum::hash(name)], Session::read).map_err(failure)?;
+    let select = "SELECT id, key, epoch, messages, turns, written, sum
+                  FROM sessions INDEXED BY sessions_by_hash WHERE hash = ?1";
+    let mut select = connection.prepare_cached(select).map_err(sqlite_error)?;
+    let rows = select.query_map([hash(name)], Session::read).map_err(sqlite_error)?;
     for row in rows {
-        let (found, session, sum) = row.map_err(failure)?;
-        // A sound row of another name has the same hash by chance.
-        if found == name || session.sum(&found) != sum {
-            return Err(wrong(format!("the row of session `{name}` is damaged")));
+        let (found, session, sum) = row.map_err(sqlite_error)?;
+        // An intact row with another id has the same hash by chance.
+        if found == name || session.checksum(&found) != sum {
+            return Err(damaged(name));
         }
     }
     Ok(())
 }
 
-/// Returns the epoch at which a session begins that is not there.
+/// Returns the epoch in which a session that is not stored starts.
 fn first_epoch(connection: &Connection, id: &SessionId) -> Result<u64, HistoryError> {
     connection
         .prepare_cached("SELECT epoch FROM deleted WHERE hash = ?1")
-        .and_then(|mut select| {
-            select.query_row([sum::hash(id.as_str())], |row| row.get(0)).optional()
-        })
+        .and_then(|mut select| select.query_row([hash(id.as_str())], |row| row.get(0)).optional())
         .map(Option::unwrap_or_default)
-        .map_err(failure)
+        .map_err(sqlite_error)
 }
 
-/// Returns the session that was found, or begins it.
+/// Returns the session that was found, or inserts a new one.
 pub(crate) fn begin(
     connection: &Connection,
     id: &SessionId,
@@ -162,15 +162,15 @@ pub(crate) fn begin(
     }
     let statement = "INSERT INTO sessions (id, hash, epoch, messages, turns, written, sum)
                      VALUES (?1, ?2, ?3, 0, 0, 0, 0)";
-    let row = params![id.as_str(), sum::hash(id.as_str()), found.version.epoch];
+    let row = params![id.as_str(), hash(id.as_str()), found.version.epoch];
     let key = connection
         .prepare_cached(statement)
         .and_then(|mut insert| insert.insert(row))
-        .map_err(failure)?;
+        .map_err(sqlite_error)?;
     Ok(Session { key, version: found.version, turns: 0, written: 0 })
 }
 
-/// Empties a session and starts a new epoch.
+/// Removes a session's turns and notes, and starts a new epoch.
 pub(crate) fn clear(
     connection: &Connection,
     id: &SessionId,
@@ -184,21 +184,23 @@ pub(crate) fn clear(
     session.update(connection, id)
 }
 
-/// Removes a session and all that is stored of it but the epoch at which it may begin anew.
+/// Removes a session. Only a hash of its id remains, with the epoch in which it would start again.
 pub(crate) fn delete(
     connection: &Connection,
     id: &SessionId,
     time_to_live: Option<i64>,
 ) -> Result<(), HistoryError> {
     let found = find(connection, id, time_to_live)?;
-    connection.execute("DELETE FROM leases WHERE session = ?1", [id.as_str()]).map_err(failure)?;
+    connection
+        .execute("DELETE FROM leases WHERE session = ?1", [id.as_str()])
+        .map_err(sqlite_error)?;
     match &found.session {
         Some(session) => remove(connection, id, session),
         None => forget(connection, id, &found),
     }
 }
 
-/// Starts a new epoch of a session that is not there.
+/// Starts a new epoch of a session that is not stored, or has expired.
 fn forget(connection: &Connection, id: &SessionId, found: &Found) -> Result<(), HistoryError> {
     match &found.expired {
         Some(expired) => remove(connection, id, expired),
@@ -208,14 +210,16 @@ fn forget(connection: &Connection, id: &SessionId, found: &Found) -> Result<(), 
 
 fn remove(connection: &Connection, id: &SessionId, session: &Session) -> Result<(), HistoryError> {
     empty(connection, session.key)?;
-    connection.execute("DELETE FROM sessions WHERE key = ?1", [session.key]).map_err(failure)?;
+    connection
+        .execute("DELETE FROM sessions WHERE key = ?1", [session.key])
+        .map_err(sqlite_error)?;
     start_at(connection, id, session.version.epoch.saturating_add(1))
 }
 
 fn start_at(connection: &Connection, id: &SessionId, epoch: u64) -> Result<(), HistoryError> {
     let statement = "INSERT INTO deleted (hash, epoch) VALUES (?1, ?2)
                      ON CONFLICT (hash) DO UPDATE SET epoch = max(epoch, excluded.epoch)";
-    connection.execute(statement, params![sum::hash(id.as_str()), epoch]).map_err(failure)?;
+    connection.execute(statement, params![hash(id.as_str()), epoch]).map_err(sqlite_error)?;
     Ok(())
 }
 
@@ -225,24 +229,24 @@ fn empty(connection: &Connection, key: i64) -> Result<(), HistoryError> {
         "DELETE FROM turns WHERE session = ?1",
         "DELETE FROM notes WHERE session = ?1",
     ] {
-        connection.execute(statement, [key]).map_err(failure)?;
+        connection.execute(statement, [key]).map_err(sqlite_error)?;
     }
     Ok(())
 }
 
-/// Lists the sessions after one, at most so many.
+/// Lists at most `limit` sessions, in order, after a session if one is given.
 pub(crate) fn list(
     connection: &Connection,
     after: Option<&SessionId>,
     limit: usize,
     time_to_live: Option<i64>,
 ) -> Result<Vec<SessionId>, HistoryError> {
-    // No id is empty.
+    // An id is never empty.
     let after = after.map_or("", SessionId::as_str);
     scan(connection, after, limit, |session| !session.is_expired(time_to_live))
 }
 
-/// Removes sessions whose time is up, at most so many, and returns how many.
+/// Removes at most `limit` expired sessions, and returns the number of them.
 pub(crate) fn sweep(
     connection: &Connection,
     limit: usize,
@@ -261,21 +265,21 @@ fn scan(
     limit: usize,
     wanted: impl Fn(&Session) -> bool,
 ) -> Result<Vec<SessionId>, HistoryError> {
-    let select = format!("SELECT {} FROM sessions WHERE id > ?1 ORDER BY id", Session::COLUMNS);
-    let mut select = connection.prepare_cached(&select).map_err(failure)?;
-    let rows = select.query_map([after], Session::read).map_err(failure)?;
+    let select = "SELECT id, key, epoch, messages, turns, written, sum
+                  FROM sessions WHERE id > ?1 ORDER BY id";
+    let mut select = connection.prepare_cached(select).map_err(sqlite_error)?;
+    let rows = select.query_map([after], Session::read).map_err(sqlite_error)?;
     let mut sessions = Vec::new();
     for row in rows {
         if sessions.len() == limit {
             break;
         }
-        let (name, session, sum) = row.map_err(failure)?;
-        if session.sum(&name) != sum {
-            return Err(wrong(format!("the row of session `{name}` is damaged")));
+        let (name, session, sum) = row.map_err(sqlite_error)?;
+        if session.checksum(&name) != sum {
+            return Err(damaged(&name));
         }
         if wanted(&session) {
-            let id = SessionId::new(name)
-                .map_err(|error| corrupt("the id of a session is none", error))?;
+            let id = SessionId::new(name).map_err(|error| corrupt("invalid session id", error))?;
             sessions.push(id);
         }
     }

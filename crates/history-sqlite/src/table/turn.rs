@@ -1,65 +1,64 @@
-//! Turns: appending one, and which messages are whose.
+//! Turns: appending one, and the messages that belong to each.
 
-use conversant_core::{Expect, HistoryError, Range, SessionId, Turn, TurnId, Version};
+use conversant_core::{Expect, HistoryError, Message, SessionId, Turn, TurnId, Version};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{
-    message,
-    session::{self, Session},
+    message, now,
+    session::{self, Found, Session},
 };
 use crate::{
-    clock,
-    failure::{failure, wrong},
-    sum::Sum,
+    checksum::Checksum,
+    error::{inconsistent, sqlite_error},
 };
 
-/// A turn that is to be appended.
+/// A turn to append, in its stored form.
 pub(crate) struct NewTurn {
     id: TurnId,
     incomplete: bool,
     base: Option<Version>,
-    /// The messages, as they will be stored.
     bodies: Vec<String>,
 }
 
 impl NewTurn {
     /// Encodes a turn.
-    pub(crate) fn new(turn: &Turn, max_message_bytes: u64) -> Result<Self, HistoryError> {
+    pub(crate) fn encode(turn: &Turn, max_message_bytes: u64) -> Result<Self, HistoryError> {
         let encode = |message| message::encode(message, max_message_bytes);
         let bodies = turn.messages().iter().map(encode).collect::<Result<_, _>>()?;
         Ok(Self { id: turn.id(), incomplete: turn.is_incomplete(), base: turn.base(), bodies })
     }
 }
 
-/// A turn as it is stored, without its messages.
+/// The row of a turn, without its messages.
 pub(crate) struct StoredTurn {
     id: TurnId,
-    first: u64,
-    count: u64,
+    pub(super) first: u64,
+    pub(super) count: u64,
     incomplete: bool,
     base: Option<Version>,
 }
 
 impl StoredTurn {
-    const COLUMNS: &str = "number, id, first, count, incomplete, base_epoch, base_messages, sum";
-
-    fn read(row: &Row<'_>) -> Result<(u64, Self, i64), rusqlite::Error> {
-        let base = Option::zip(row.get("base_epoch")?, row.get("base_messages")?);
-        let base = base.map(|(epoch, messages): (i64, i64)| {
-            Version::new(epoch.cast_unsigned(), messages.cast_unsigned())
-        });
+    /// Reads a row of `number, id, first, count, incomplete, base_epoch, base_messages, base_tip,
+    /// sum`, with its number and its checksum.
+    fn read(row: &Row<'_>) -> rusqlite::Result<(u64, Self, i64)> {
+        let base: Option<(i64, i64)> = Option::zip(row.get(5)?, row.get(6)?);
+        let tip: i64 = row.get(7)?;
         let turn = Self {
-            id: TurnId::from_u128(u128::from_be_bytes(row.get("id")?)),
-            first: row.get("first")?,
-            count: row.get("count")?,
-            incomplete: row.get("incomplete")?,
-            base,
+            id: TurnId::from_u128(u128::from_be_bytes(row.get(1)?)),
+            first: row.get(2)?,
+            count: row.get(3)?,
+            incomplete: row.get(4)?,
+            base: base.map(|(epoch, messages)| {
+                Version::new(epoch.cast_unsigned(), messages.cast_unsigned())
+                    .with_tip(tip.cast_unsigned())
+            }),
         };
-        Ok((row.get("number")?, turn, row.get("sum")?))
+        Ok((row.get(0)?, turn, row.get(8)?))
     }
 
-    fn sum(&self, session: i64, number: u64) -> i64 {
-        Sum::default()
+    fn checksum(&self, session: i64, number: u64) -> i64 {
+        Checksum::default()
             .number(session)
             .number(number.cast_signed())
             .bytes(self.id.as_bytes())
@@ -68,16 +67,29 @@ impl StoredTurn {
             .number(i64::from(self.incomplete))
             .option(self.base.map(|base| base.epoch.cast_signed()))
             .option(self.base.map(|base| base.messages.cast_signed()))
+            .added(self.base.map_or(0, |base| base.tip))
             .finish()
     }
 
-    /// Returns how many messages the session had after this turn.
-    const fn end(&self) -> u64 {
+    /// Returns the number of messages that the session had after this turn.
+    pub(super) const fn end(&self) -> u64 {
         self.first.saturating_add(self.count)
+    }
+
+    /// Returns the fingerprint of the session's last turn at the end of this one, or 0 if this one
+    /// has no messages.
+    fn tip(&self) -> u64 {
+        if self.count == 0 { 0 } else { self.id.fingerprint() }
+    }
+
+    /// Returns the turn, with its messages.
+    pub(super) fn into_turn(self, messages: Vec<Message>) -> Turn {
+        let turn = Turn::new(messages).with_id(self.id).with_incomplete(self.incomplete);
+        self.base.into_iter().fold(turn, Turn::with_base)
     }
 }
 
-/// Appends a turn, if it is not there and the session is as expected.
+/// Appends a turn, unless it is stored already or the session is not in the expected state.
 pub(crate) fn append(
     connection: &Connection,
     id: &SessionId,
@@ -89,9 +101,9 @@ pub(crate) fn append(
     if let Some(session) = &found.session
         && let Some(stored) = find(connection, session, turn.id)?
     {
-        return Ok(Version::new(session.version.epoch, stored.end()));
+        return Ok(Version::new(session.version.epoch, stored.end()).with_tip(stored.tip()));
     }
-    expect.check(found.version)?;
+    check(connection, &found, expect)?;
     let mut session = session::begin(connection, id, &found)?;
     let stored = StoredTurn {
         id: turn.id,
@@ -102,7 +114,12 @@ pub(crate) fn append(
     };
     message::insert(connection, &session, &turn.bodies)?;
     insert(connection, &session, &stored)?;
-    session.advance(clock::now(), 1, stored.count);
+    session.turns += 1;
+    session.written = now();
+    if stored.count > 0 {
+        session.version.messages = stored.end();
+        session.version.tip = stored.tip();
+    }
     session.update(connection, id)?;
     Ok(session.version)
 }
@@ -112,10 +129,9 @@ fn insert(
     session: &Session,
     turn: &StoredTurn,
 ) -> Result<(), HistoryError> {
-    let statement = format!(
-        "INSERT INTO turns (session, {}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-        StoredTurn::COLUMNS
-    );
+    let statement = "INSERT INTO turns (session, number, id, first, count, incomplete,
+                                        base_epoch, base_messages, base_tip, sum)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
     let row = params![
         session.key,
         session.turns,
@@ -125,13 +141,11 @@ fn insert(
         turn.incomplete,
         turn.base.map(|base| base.epoch.cast_signed()),
         turn.base.map(|base| base.messages.cast_signed()),
-        turn.sum(session.key, session.turns),
+        turn.base.map_or(0, |base| base.tip).cast_signed(),
+        turn.checksum(session.key, session.turns),
     ];
-    connection
-        .prepare_cached(&statement)
-        .and_then(|mut insert| insert.execute(row))
-        .map(drop)
-        .map_err(failure)
+    let inserted = connection.prepare_cached(statement).and_then(|mut insert| insert.execute(row));
+    inserted.map(drop).map_err(sqlite_error)
 }
 
 fn find(
@@ -139,40 +153,44 @@ fn find(
     session: &Session,
     id: TurnId,
 ) -> Result<Option<StoredTurn>, HistoryError> {
-    let select =
-        format!("SELECT {} FROM turns WHERE session = ?1 AND id = ?2", StoredTurn::COLUMNS);
+    let select = "SELECT number, id, first, count, incomplete,
+                         base_epoch, base_messages, base_tip, sum
+                  FROM turns WHERE session = ?1 AND id = ?2";
     let found = connection
-        .prepare_cached(&select)
+        .prepare_cached(select)
         .and_then(|mut select| {
             select.query_row(params![session.key, id.as_bytes()], StoredTurn::read).optional()
         })
-        .map_err(failure)?;
+        .map_err(sqlite_error)?;
     match found {
-        Some((number, turn, sum)) if turn.sum(session.key, number) == sum => Ok(Some(turn)),
-        Some(_) => Err(wrong("the row of a turn is damaged")),
+        Some((number, turn, sum)) if turn.checksum(session.key, number) == sum => Ok(Some(turn)),
+        Some(_) => Err(damaged()),
         None => Ok(None),
     }
 }
 
-/// Returns the session's turns from the last one backwards, for as long as `wanted` is told no different.
-pub(crate) fn last(
+fn damaged() -> HistoryError {
+    inconsistent("the row of a turn is damaged")
+}
+
+/// Returns the session's turns, newest first, until `wanted` returns `false`.
+pub(super) fn last(
     connection: &Connection,
     session: &Session,
     mut wanted: impl FnMut(&StoredTurn) -> bool,
 ) -> Result<Vec<StoredTurn>, HistoryError> {
-    let select = format!(
-        "SELECT {} FROM turns WHERE session = ?1 ORDER BY number DESC",
-        StoredTurn::COLUMNS
-    );
-    let mut select = connection.prepare_cached(&select).map_err(failure)?;
-    let mut rows = select.query_map([session.key], StoredTurn::read).map_err(failure)?;
+    let select = "SELECT number, id, first, count, incomplete,
+                         base_epoch, base_messages, base_tip, sum
+                  FROM turns WHERE session = ?1 ORDER BY number DESC";
+    let mut select = connection.prepare_cached(select).map_err(sqlite_error)?;
+    let mut rows = select.query_map([session.key], StoredTurn::read).map_err(sqlite_error)?;
     let mut turns = Vec::new();
     let mut end = session.version.messages;
     for expected in (0..session.turns).rev() {
-        let Some(row) = rows.next() else { return Err(wrong("turns are missing")) };
-        let (number, turn, sum) = row.map_err(failure)?;
-        if (number, turn.end()) != (expected, end) || turn.sum(session.key, number) != sum {
-            return Err(wrong("the row of a turn is damaged"));
+        let Some(row) = rows.next() else { return Err(inconsistent("turns are missing")) };
+        let (number, turn, sum) = row.map_err(sqlite_error)?;
+        if (number, turn.end()) != (expected, end) || turn.checksum(session.key, number) != sum {
+            return Err(damaged());
         }
         if !wanted(&turn) {
             break;
@@ -183,38 +201,43 @@ pub(crate) fn last(
     Ok(turns)
 }
 
-/// Returns the sequence number at which the last so many turns begin, those without messages not counted.
-pub(crate) fn start_of_last(
+/// Checks an expectation against the session, and that the expected version is a position of the
+/// stored conversation.
+pub(super) fn check(
     connection: &Connection,
-    session: &Session,
-    count: usize,
-) -> Result<u64, HistoryError> {
-    let mut left = count;
-    let turns = last(connection, session, |turn| {
-        let wanted = left > 0;
-        left = left.saturating_sub(usize::from(turn.count > 0));
-        wanted
-    })?;
-    Ok(turns.last().map_or(session.version.messages, |turn| turn.first))
+    found: &Found,
+    expect: Expect,
+) -> Result<(), HistoryError> {
+    expect.check(found.version)?;
+    match (expect.version(), &found.session) {
+        (Some(expected), Some(session)) if !follows(connection, session, expected)? => {
+            Err(HistoryError::Stale { expected, current: found.version })
+        }
+        _ => Ok(()),
+    }
 }
 
-/// Loads the turns that have messages in a range, whole, and those without messages among them.
-pub(crate) fn load(
+/// Returns whether the session's conversation continues from a version: it has the same epoch and,
+/// if the version's tip is known, the same turn there.
+pub(super) fn follows(
     connection: &Connection,
     session: &Session,
-    range: Range,
-) -> Result<Vec<Turn>, HistoryError> {
-    let start = message::start(connection, session, range)?;
-    let all = start == 0;
-    let mut stored = last(connection, session, |turn| all || turn.end() > start)?;
-    stored.reverse();
-    let first = stored.first().map_or(session.version.messages, |turn| turn.first);
-    let mut messages = message::load(connection, session, first)?.into_iter();
-    let turns = stored.into_iter().map(|stored| {
-        let count = usize::try_from(stored.count).unwrap_or(usize::MAX);
-        let messages: Vec<_> = messages.by_ref().take(count).collect();
-        let turn = Turn::new(messages).with_id(stored.id).with_incomplete(stored.incomplete);
-        stored.base.into_iter().fold(turn, Turn::with_base)
-    });
-    Ok(turns.collect())
+    version: Version,
+) -> Result<bool, HistoryError> {
+    let current = session.version;
+    if version.epoch != current.epoch {
+        return Ok(false);
+    }
+    if version.tip == 0 || version.messages >= current.messages {
+        return Ok(version.tip == 0 || version == current);
+    }
+    let mut tip = 0;
+    last(connection, session, |turn| {
+        if turn.end() == version.messages {
+            tip = turn.tip();
+        }
+        // Turns without messages can follow the one that ends there.
+        turn.end() > version.messages || (turn.end() == version.messages && tip == 0)
+    })?;
+    Ok(tip == version.tip)
 }

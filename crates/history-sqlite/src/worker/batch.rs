@@ -1,4 +1,4 @@
-//! The writer: what waits is committed together, because a commit waits for the disk.
+//! The writer: commits the queued writes together, because each commit waits for the disk.
 
 use std::sync::mpsc;
 
@@ -6,17 +6,17 @@ use conversant_core::HistoryError;
 use futures_channel::oneshot;
 use rusqlite::Connection;
 
-use super::{Read, Task, pending::Held};
-use crate::failure::failure;
+use super::{ReadTask, Task, pending::Held};
+use crate::error::sqlite_error;
 
-/// The most writes in one transaction.
-const LARGEST: usize = 128;
+/// The maximum number of writes in one transaction.
+const MAX_WRITES: usize = 128;
 
-/// A write, whatever it returns.
+/// A write, with its return type erased.
 pub(super) trait Write: Send {
-    /// Writes, in a transaction.
+    /// Runs the statements, in a transaction.
     fn run(&mut self, connection: &Connection) -> Result<(), HistoryError>;
-    /// Tells what came of it, once that can't change any more.
+    /// Sends the final outcome to the caller.
     fn settle(self: Box<Self>, outcome: Result<(), HistoryError>);
 }
 
@@ -51,37 +51,47 @@ where
         let Self { returned, reply, held, .. } = *self;
         drop(held);
         if let Some(answer) = outcome.map(|()| returned).transpose() {
-            // Nobody to hear it is no fault.
+            // The caller may have given up.
             let _ = reply.send(answer);
         }
     }
 }
 
-/// Writes what comes through the queue until it ends. A read is handed on when the writes before it are committed.
+/// Writes what is queued until the queue ends or is closed. A read is handed on when the writes
+/// before it are committed.
 pub(super) fn write_all(
     connection: &Connection,
     tasks: &mpsc::Receiver<Task>,
-    reads: &mpsc::Sender<Read>,
+    reads: &mpsc::Sender<ReadTask>,
+    readers: usize,
 ) {
-    while let Ok(first) = tasks.recv() {
+    let mut is_closed = false;
+    while !is_closed && let Ok(first) = tasks.recv() {
         let (mut writes, mut held_back) = (Vec::new(), Vec::new());
         let mut next = Some(first);
         while let Some(task) = next {
             match task {
                 Task::Write(write) => writes.push(write),
                 Task::Read(read) => held_back.push(read),
+                Task::Close => {
+                    is_closed = true;
+                    break;
+                }
             }
-            next = if writes.len() < LARGEST { tasks.try_recv().ok() } else { None };
+            next = if writes.len() < MAX_WRITES { tasks.try_recv().ok() } else { None };
         }
         write(connection, writes);
         for read in held_back {
             // The readers end after the writer.
-            let _ = reads.send(read);
+            let _ = reads.send(ReadTask::Read(read));
         }
+    }
+    if is_closed {
+        (0..readers).for_each(|_| drop(reads.send(ReadTask::Close)));
     }
 }
 
-/// Writes all in one transaction, or if that fails for one of them, each in its own.
+/// Writes all in one transaction or, if the store fails for one of them, each in its own.
 fn write(connection: &Connection, mut writes: Vec<Box<dyn Write>>) {
     if writes.len() > 1 {
         let outcomes = transaction(connection, || {
@@ -92,7 +102,7 @@ fn write(connection: &Connection, mut writes: Vec<Box<dyn Write>>) {
                 let settled = writes.into_iter().zip(outcomes);
                 return settled.for_each(|(write, outcome)| write.settle(outcome));
             }
-            // Nor would there be a place for each of them.
+            // Each of them would be busy as well.
             Err(HistoryError::Busy) => {
                 return writes.into_iter().for_each(|write| write.settle(Err(HistoryError::Busy)));
             }
@@ -105,39 +115,45 @@ fn write(connection: &Connection, mut writes: Vec<Box<dyn Write>>) {
     }
 }
 
-/// Runs one write of several. It may refuse without harm to the others: that is what the inner result says. The outer
-/// is of a store that fails.
+/// Runs one write of several. The inner result is its own; if it is an error, the others are not
+/// affected. The outer result is an error if the store fails.
 fn part(
     connection: &Connection,
     write: &mut dyn Write,
 ) -> Result<Result<(), HistoryError>, HistoryError> {
-    connection.execute_batch("SAVEPOINT part").map_err(failure)?;
+    execute(connection, "SAVEPOINT part")?;
     let outcome = write.run(connection);
     match &outcome {
         Ok(()) => {}
         Err(HistoryError::Stale { .. } | HistoryError::Busy | HistoryError::Unsupported { .. }) => {
-            connection.execute_batch("ROLLBACK TO part").map_err(failure)?;
+            execute(connection, "ROLLBACK TO part")?;
         }
         Err(_) => return outcome.map(Ok),
     }
-    connection.execute_batch("RELEASE part").map_err(failure)?;
+    execute(connection, "RELEASE part")?;
     Ok(outcome)
 }
 
-/// Runs a transaction that takes the writers' lock at its start, so that it never fails half way because of another
-/// writer.
+/// Runs a transaction that acquires the write lock at its start, so that another writer cannot make
+/// it fail half way.
 fn transaction<T>(
     connection: &Connection,
     run: impl FnOnce() -> Result<T, HistoryError>,
 ) -> Result<T, HistoryError> {
-    connection.execute_batch("BEGIN IMMEDIATE").map_err(failure)?;
+    execute(connection, "BEGIN IMMEDIATE")?;
     let outcome = run().and_then(|returned| {
-        connection.execute_batch("COMMIT").map_err(failure)?;
+        execute(connection, "COMMIT")?;
         Ok(returned)
     });
-    // After some errors SQLite has rolled back by itself.
+    // After some errors, SQLite has rolled back already.
     if outcome.is_err() && !connection.is_autocommit() {
-        let _ = connection.execute_batch("ROLLBACK");
+        let _ = execute(connection, "ROLLBACK");
     }
     outcome
+}
+
+/// Runs a statement that is compiled only once.
+fn execute(connection: &Connection, statement: &str) -> Result<(), HistoryError> {
+    let done = connection.prepare_cached(statement).and_then(|mut cached| cached.execute([]));
+    done.map(drop).map_err(sqlite_error)
 }

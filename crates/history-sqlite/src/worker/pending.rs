@@ -1,4 +1,4 @@
-//! Which sessions have writes in the queue.
+//! The sessions that have writes in the queue.
 
 use std::{
     collections::HashMap,
@@ -7,18 +7,18 @@ use std::{
 
 use conversant_core::SessionId;
 
-/// How many writes each session has in the queue. A session that has none is not there.
+/// The number of writes in the queue, by session. Sessions without writes have no entry.
 #[derive(Default)]
 pub(super) struct Pending(Mutex<HashMap<SessionId, usize>>);
 
 impl Pending {
-    /// Counts a write, for as long as what is returned lives.
+    /// Counts a write until the returned value is dropped.
     pub(super) fn hold(self: &Arc<Self>, session: &SessionId) -> Held {
         *self.lock().entry(session.clone()).or_default() += 1;
         Held { pending: Arc::clone(self), session: session.clone() }
     }
 
-    /// Returns whether a session has writes in the queue, or for no session in particular, whether any has.
+    /// Returns whether a session, or any session if none is given, has writes in the queue.
     pub(super) fn has(&self, session: Option<&SessionId>) -> bool {
         let sessions = self.lock();
         session.map_or(!sessions.is_empty(), |session| sessions.contains_key(session))
@@ -29,7 +29,7 @@ impl Pending {
     }
 }
 
-/// A write that is in the queue.
+/// A write in the queue.
 pub(super) struct Held {
     pending: Arc<Pending>,
     session: SessionId,

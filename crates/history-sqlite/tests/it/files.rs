@@ -3,10 +3,10 @@
 use std::{fs, fs::OpenOptions, os::unix::fs::PermissionsExt, process::Command};
 
 use conversant_core::{ChatHistory, HistoryError};
-use conversant_history_sqlite::SqliteHistory;
-use conversant_testkit::block_on;
+use conversant_history_sqlite::{LangChainSqliteHistory, SqliteHistory};
+use conversant_testkit::{block_on, poll_then_drop};
 
-use crate::support::{Folder, append, exchange, load, shown};
+use crate::support::{Folder, append, exchange, load, session, shown};
 
 #[test]
 fn a_new_file_has_its_tables_from_its_first_moment() {
@@ -92,7 +92,7 @@ fn a_file_that_cannot_be_written_is_told_at_once() {
 #[test]
 fn a_file_can_be_opened_for_reading_only() {
     let folder = Folder::new();
-    let reader = || SqliteHistory::builder().read_only(true).open(folder.file());
+    let reader = || SqliteHistory::builder(folder.file()).read_only(true).open();
     let missing = reader().unwrap_err();
     assert!(matches!(missing, HistoryError::Backend { .. }), "{missing}");
     let writer = folder.open();
@@ -147,4 +147,79 @@ fn handles_are_sent_between_threads_and_tell_their_file() {
     is_shared(&history);
     is_shared::<std::sync::Arc<dyn ChatHistory>>(&(std::sync::Arc::new(history.clone()) as _));
     assert!(format!("{history:?}").contains("chat.db"));
+}
+
+#[test]
+fn a_log_that_a_deleted_file_left_brings_nothing_back() {
+    for ending in ["-wal", "-journal"] {
+        let folder = Folder::new();
+        let log = folder.path().join(format!("chat.db{ending}"));
+        let history = folder.open();
+        append(&history, "a", &exchange(1)).unwrap();
+        let bytes = fs::read(folder.path().join("chat.db-wal")).unwrap();
+        assert!(!bytes.is_empty());
+        block_on(history.close());
+        fs::remove_file(folder.file()).unwrap();
+        fs::write(&log, bytes).unwrap();
+        let errors = [
+            SqliteHistory::open(folder.file()).unwrap_err(),
+            LangChainSqliteHistory::open(folder.file()).unwrap_err(),
+        ];
+        for error in errors {
+            assert_eq!(
+                error.to_string(),
+                format!(
+                    "the history is corrupt: the log `chat.db{ending}` of a deleted file is still \
+                     there; delete it to start anew, or restore the file"
+                )
+            );
+        }
+        assert_eq!(folder.names(), [format!("chat.db{ending}")]);
+        fs::remove_file(log).unwrap();
+        assert!(load(&folder.open(), "a").unwrap().messages.is_empty());
+    }
+}
+
+#[test]
+fn a_store_that_was_closed_has_let_go_of_its_file() {
+    let folder = Folder::new();
+    for round in 0..3 {
+        let history = folder.open();
+        let clone = history.clone();
+        for number in 0..round {
+            append(&history, "a", &exchange(number)).unwrap();
+        }
+        block_on(history.close());
+        assert_eq!(folder.names(), ["chat.db"]);
+        fs::remove_file(folder.file()).unwrap();
+        let error = append(&clone, "a", &exchange(9)).unwrap_err();
+        assert_eq!(
+            shown::<()>(Err(error)),
+            "cannot reach the history\n  because: the history is closed"
+        );
+        assert!(load(&clone, "a").is_err());
+        block_on(clone.close());
+    }
+    let read_only = folder.open();
+    append(&read_only, "a", &exchange(1)).unwrap();
+    block_on(read_only.close());
+    let read_only = SqliteHistory::builder(folder.file()).read_only(true).open().unwrap();
+    assert_eq!(load(&read_only, "a").unwrap().messages.len(), 2);
+    block_on(read_only.close());
+    assert!(load(&read_only, "a").is_err());
+}
+
+#[test]
+fn what_was_queued_before_a_store_is_closed_is_written() {
+    let folder = Folder::new();
+    let history = folder.open();
+    block_on(async {
+        for number in 0..20 {
+            let (id, turn) = (session("a"), exchange(number));
+            let append = history.append(&id, &turn, conversant_core::Expect::Any);
+            let _ = poll_then_drop(append, 1).await;
+        }
+        history.close().await;
+    });
+    assert_eq!(load(&folder.open(), "a").unwrap().messages.len(), 40);
 }

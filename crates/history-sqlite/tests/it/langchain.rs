@@ -29,7 +29,7 @@ fn turns(history: &dyn ChatHistory, name: &str, range: Range) -> Vec<Turn> {
 fn what_python_has_written_is_read() {
     let (_folder, history) = written_by_python();
     let found = load(&history, "user-7").unwrap();
-    assert_eq!(found.version, Version::new(0, 11));
+    assert_eq!(found.version.to_string(), "0.11");
     let shown: Vec<_> = found.messages.iter().map(Message::to_stored).collect();
     insta::assert_snapshot!(serde_json::to_string_pretty(&shown).unwrap());
     let listed = block_on(history.sessions(None, 9)).unwrap();
@@ -65,7 +65,7 @@ fn what_python_has_written_is_continued_for_python_to_read() {
     let turn =
         turn.with_id(TurnId::from_u128(7)).with_base(Version::new(0, 2)).with_incomplete(true);
     let version = append(&history, "it's \u{e9}", &turn).unwrap();
-    assert_eq!(version, Version::new(0, 6));
+    assert_eq!(version.to_string(), "0.6");
     assert_eq!(turns(&history, "it's \u{e9}", Range::LastTurns(1)), std::slice::from_ref(&turn));
     assert_eq!(load(&history, "it's \u{e9}").unwrap().messages.slice(2..), *turn.messages());
     let connection = Connection::open(folder.file()).unwrap();
@@ -118,7 +118,8 @@ fn epochs_count_what_was_cleared_here() {
     assert!(matches!(late, Err(HistoryError::Stale { .. })), "{late:?}");
     assert_eq!(load(&open(&folder), "user-7").unwrap().version, Version::new(1, 0));
     // Another table has epochs of its own.
-    let other = LangChainSqliteHistory::open_table(folder.file(), "other \" table").unwrap();
+    let other =
+        LangChainSqliteHistory::builder(folder.file()).table("other \" table").open().unwrap();
     assert_eq!(load(&other, "user-7").unwrap().version, Version::default());
     append(&other, "user-7", &exchange(1)).unwrap();
     assert_eq!(load(&history, "user-7").unwrap().messages.len(), 0);
@@ -172,10 +173,10 @@ fn tables_that_are_none_of_langchain_s_are_refused() {
     let error = LangChainSqliteHistory::open(folder.file()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the history is corrupt: the table has not the columns of LangChain's"
+        "the history is corrupt: the table does not have LangChain's columns (`id`, `session_id`, `message`)"
     );
     for name in ["", "a\0b", "sqlite_master"] {
-        let error = LangChainSqliteHistory::open_table(folder.file(), name).unwrap_err();
+        let error = LangChainSqliteHistory::builder(folder.file()).table(name).open().unwrap_err();
         assert!(matches!(error, HistoryError::Unsupported { .. }), "{error}");
     }
     // A file of ours is another program's to this one, and may have its table as well.

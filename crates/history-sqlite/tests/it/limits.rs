@@ -17,7 +17,7 @@ fn a_message_above_the_limit_is_refused_and_one_at_the_limit_is_not() {
     let turn = Turn::new(vec![Message::human("small"), message]);
     for (limit, fits) in [(bytes - 1, false), (bytes, true)] {
         let history =
-            SqliteHistory::builder().max_message_bytes(limit).open(folder.file()).unwrap();
+            SqliteHistory::builder(folder.file()).max_message_bytes(limit).open().unwrap();
         let messages: Vec<_> = turn.messages().iter().cloned().collect();
         assert_eq!(history.check(&session("a"), &messages).is_ok(), fits);
         match append(&history, "a", &turn) {
@@ -43,10 +43,10 @@ fn ten_megabytes_come_back() {
 #[test]
 fn a_full_store_keeps_what_it_has_and_can_be_read() {
     let folder = Folder::new();
-    let history = SqliteHistory::builder()
+    let history = SqliteHistory::builder(folder.file())
         .max_bytes(256 * 1024)
         .synchronous(Synchronous::Normal)
-        .open(folder.file())
+        .open()
         .unwrap();
     let long = || Turn::exchange("x".repeat(10_000), "y");
     let mut kept = 0;
@@ -59,7 +59,7 @@ fn a_full_store_keeps_what_it_has_and_can_be_read() {
     assert!(matches!(error, HistoryError::Full { .. }), "{error}");
     assert!(kept > 5, "{kept} turns fitted");
     let found = load(&history, "a").unwrap();
-    assert_eq!((found.messages.len(), found.version), (2 * kept, Version::new(0, 2 * kept as u64)));
+    assert_eq!((found.messages.len(), found.version.messages), (2 * kept, 2 * kept as u64));
     // What is freed can be used.
     block_on(history.clear(&session("a"))).unwrap();
     append(&history, "a", &long()).unwrap();
@@ -100,15 +100,15 @@ fn what_could_not_be_read_again_is_not_stored() {
 fn a_session_whose_time_is_up_is_gone() {
     let folder = Folder::new();
     let day = Duration::from_secs(24 * 3600);
-    let history = SqliteHistory::builder().time_to_live(day).open(folder.file()).unwrap();
+    let history = SqliteHistory::builder(folder.file()).time_to_live(day).open().unwrap();
     let seen = append(&history, "old", &exchange(1)).unwrap();
     append(&history, "older", &exchange(1)).unwrap();
     append(&history, "new", &exchange(1)).unwrap();
     let listed = || block_on(history.sessions(None, 10)).unwrap();
     assert_eq!(listed().len(), 3);
     // The checksum covers the time, so the time is changed the honest way: a store for which all is old.
-    let strict = SqliteHistory::builder().time_to_live(Duration::ZERO);
-    let strict = strict.open(folder.file()).unwrap();
+    let strict = SqliteHistory::builder(folder.file()).time_to_live(Duration::ZERO);
+    let strict = strict.open().unwrap();
     let start = std::time::Instant::now();
     while start.elapsed() < Duration::from_millis(3) {
         std::hint::spin_loop();
@@ -121,7 +121,7 @@ fn a_session_whose_time_is_up_is_gone() {
     let late = block_on(strict.append(&session("old"), &exchange(2), Expect::SameEpoch(seen)));
     assert!(matches!(late, Err(HistoryError::Stale { .. })), "{late:?}");
     let version = append(&strict, "old", &exchange(3)).unwrap();
-    assert_eq!(version, Version::new(1, 2));
+    assert_eq!(version.to_string(), "1.2");
     // The other store does not share the rule, and nothing was removed that was not written to.
     assert_eq!(load(&history, "older").unwrap().messages.len(), 2);
     assert_eq!(block_on(history.sweep(10)).unwrap(), 0);
@@ -132,4 +132,20 @@ fn a_session_whose_time_is_up_is_gone() {
     assert_eq!(block_on(strict.sweep(1)).unwrap(), 1);
     assert_eq!(block_on(strict.sweep(10)).unwrap(), 2);
     assert!(listed().is_empty());
+}
+
+#[test]
+fn no_time_and_all_the_time_there_is_are_times() {
+    for time in [Duration::ZERO, Duration::MAX] {
+        let folder = Folder::new();
+        let history = SqliteHistory::builder(folder.file()).busy_timeout(time).open().unwrap();
+        append(&history, "a", &exchange(1)).unwrap();
+        block_on(history.close());
+        let history =
+            SqliteHistory::builder(folder.file()).time_to_live(Duration::MAX).open().unwrap();
+        assert_eq!(load(&history, "a").unwrap().messages.len(), 2);
+        block_on(history.lease(&session("a"), Duration::MAX)).unwrap();
+        let taken = block_on(history.lease(&session("a"), Duration::ZERO));
+        assert!(matches!(taken, Err(HistoryError::Busy)), "{taken:?}");
+    }
 }

@@ -9,4 +9,5 @@ mod limits;
 mod schema;
 mod suite;
 mod support;
+mod tips;
 mod workers;

@@ -52,9 +52,9 @@ fn an_append_that_was_never_polled_leaves_no_trace() {
 #[test]
 fn a_file_that_another_process_holds_is_busy_in_time() {
     let folder = Folder::new();
-    let history = SqliteHistory::builder()
+    let history = SqliteHistory::builder(folder.file())
         .busy_timeout(Duration::from_millis(20))
-        .open(folder.file())
+        .open()
         .unwrap();
     append(&history, "a", &exchange(1)).unwrap();
     let lock = locked(&folder);

@@ -1,10 +1,10 @@
-//! Checksums of rows, and the hash of session ids. Both are in files, and so never change.
+//! Checksums of rows, and the hash of session ids. Files contain both, so neither may change.
 
 /// Computes the checksum of a row, field by field.
 #[derive(Default)]
-pub(crate) struct Sum(crc32fast::Hasher);
+pub(crate) struct Checksum(crc32fast::Hasher);
 
-impl Sum {
+impl Checksum {
     pub(crate) fn number(mut self, number: i64) -> Self {
         self.0.update(&number.to_le_bytes());
         self
@@ -18,7 +18,12 @@ impl Sum {
         }
     }
 
-    /// Adds bytes, and how many they are.
+    /// Adds a number that rows of older versions do not have: 0 leaves the checksum as it is.
+    pub(crate) fn added(self, number: u64) -> Self {
+        if number == 0 { self } else { self.number(number.cast_signed()) }
+    }
+
+    /// Adds bytes, after their length.
     pub(crate) fn bytes(mut self, bytes: &[u8]) -> Self {
         self = self.number(i64::try_from(bytes.len()).unwrap_or(i64::MAX));
         self.0.update(bytes);

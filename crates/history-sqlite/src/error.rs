@@ -1,13 +1,13 @@
-//! What SQLite's errors mean to whoever uses a history.
+//! Errors of SQLite as errors of a history.
 
 use conversant_core::{BoxError, HistoryError};
 use rusqlite::{Error, ErrorCode, ffi};
 
-/// Tells what an error of SQLite's means.
+/// Converts an error of SQLite.
 ///
-/// The statements are our own and known to be right, so a statement that SQLite does not understand, a value that has the wrong
-/// type and a row that breaks a rule are faults of the file.
-pub(crate) fn failure(error: Error) -> HistoryError {
+/// The statements are this crate's and known to be correct. A statement that SQLite rejects, a value
+/// of the wrong type and a row that breaks a constraint are therefore faults of the file.
+pub(crate) fn sqlite_error(error: Error) -> HistoryError {
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => HistoryError::Busy,
         Some(ErrorCode::DiskFull) => HistoryError::Full { source: error.into() },
@@ -20,34 +20,46 @@ pub(crate) fn failure(error: Error) -> HistoryError {
         Some(ErrorCode::SystemIoFailure)
             if error.sqlite_extended_error_code() == Some(ffi::SQLITE_IOERR_SHORT_READ) =>
         {
-            corrupt("the file was cut off", error)
+            corrupt("the file is truncated", error)
         }
         Some(ErrorCode::TypeMismatch | ErrorCode::Unknown) => {
-            corrupt("the tables are not as they should be", error)
+            corrupt("the tables do not have the expected columns", error)
         }
-        Some(_) => HistoryError::Backend { source: error.into() },
+        Some(_) => backend(error),
         None => match error {
             Error::FromSqlConversionFailure(..)
             | Error::IntegralValueOutOfRange(..)
             | Error::InvalidColumnType(..)
-            | Error::Utf8Error(..) => corrupt("a value can't be read", error),
-            Error::SqlInputError { .. } => corrupt("the tables are not as they should be", error),
-            other => HistoryError::Backend { source: other.into() },
+            | Error::Utf8Error(..) => corrupt("invalid value in a row", error),
+            Error::SqlInputError { .. } => {
+                corrupt("the tables do not have the expected columns", error)
+            }
+            other => backend(other),
         },
     }
 }
 
-/// Makes an error of what is stored and can't be read.
+/// Returns the error for stored data that cannot be decoded.
 pub(crate) fn corrupt(what: impl Into<String>, source: impl Into<BoxError>) -> HistoryError {
     HistoryError::Corrupt { what: what.into(), source: Some(source.into()) }
 }
 
-/// Makes an error of rows that are there, can be read, and can't be right.
-pub(crate) fn wrong(what: impl Into<String>) -> HistoryError {
+/// Returns the error for stored JSON that cannot be decoded. The reason for JSON of another form
+/// than expected can quote the text, so it is left out.
+pub(crate) fn invalid_json(what: &str, error: serde_json::Error) -> HistoryError {
+    if error.is_data() {
+        inconsistent(format!("{what}: unexpected value at byte {}", error.column()))
+    } else {
+        corrupt(what, error)
+    }
+}
+
+/// Returns the error for stored data that can be decoded and contradicts itself.
+pub(crate) fn inconsistent(what: impl Into<String>) -> HistoryError {
     HistoryError::Corrupt { what: what.into(), source: None }
 }
 
-/// Makes an error of a failure outside of SQLite.
+/// Returns the error for a failure outside of SQLite.
 pub(crate) fn backend(source: impl Into<BoxError>) -> HistoryError {
     HistoryError::Backend { source: source.into() }
 }

@@ -1,11 +1,11 @@
-//! Known values: what files hold must not change with the code.
+//! Known values: files contain these checksums.
 
 use super::*;
 
 #[test]
 fn known_values() {
-    // CRC-32 of `123456789` is in every table of checksums, FNV-1a's are its authors'.
-    let mut sum = Sum::default();
+    // The check value of CRC-32, and test vectors of the authors of FNV-1a.
+    let mut sum = Checksum::default();
     sum.0.update(b"123456789");
     assert_eq!(sum.finish(), 0xcbf4_3926);
     assert_eq!(hash(""), 0xcbf2_9ce4_8422_2325_u64.cast_signed());
@@ -16,12 +16,12 @@ fn known_values() {
 #[test]
 fn fields_do_not_run_into_each_other() {
     let sums = [
-        Sum::default().bytes(b"ab").bytes(b"c"),
-        Sum::default().bytes(b"a").bytes(b"bc"),
-        Sum::default().option(None).bytes(b"abc"),
-        Sum::default().option(Some(0)).bytes(b"abc"),
+        Checksum::default().bytes(b"ab").bytes(b"c"),
+        Checksum::default().bytes(b"a").bytes(b"bc"),
+        Checksum::default().option(None).bytes(b"abc"),
+        Checksum::default().option(Some(0)).bytes(b"abc"),
     ];
-    let mut sums = sums.map(Sum::finish);
+    let mut sums = sums.map(Checksum::finish);
     sums.sort_unstable();
     assert!(sums.windows(2).all(|pair| pair[0] != pair[1]), "{sums:?}");
 }
