@@ -4,6 +4,7 @@ mod api_error;
 mod decode_error;
 mod error;
 mod language_model;
+mod masking;
 mod reply;
 mod request;
 mod stream;

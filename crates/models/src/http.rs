@@ -1,23 +1,18 @@
-//! Sending requests: the one place in this crate that does I/O.
+//! Sends requests: the only part of this crate that does I/O.
 
-mod body;
-mod classify;
-mod client;
-mod direct;
-mod endpoint;
-mod incoming;
-mod mask;
-mod retry;
-mod send;
-mod timers;
+pub(crate) mod attempt;
+pub(crate) mod client;
+pub(crate) mod config;
+pub(crate) mod custom_client;
+pub(crate) mod endpoint;
+mod hyper_client;
+pub(crate) mod masking;
+pub(crate) mod proxy;
+mod request_body;
+mod response_body;
+pub(crate) mod response_reader;
+pub(crate) mod retry;
+pub(crate) mod send;
+pub(crate) mod timeouts;
 mod tls;
-
-pub(crate) use self::{
-    client::{AGENT, CONNECT, GivenClient, HttpClient},
-    endpoint::Endpoint,
-    incoming::{Incoming, Received},
-    mask::Mask,
-    retry::{Failure, Retries},
-    send::{BODY, Connection},
-    timers::Timers,
-};
+mod transport_error;

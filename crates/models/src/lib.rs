@@ -44,6 +44,6 @@ pub mod wire;
 
 pub use self::{
     dialect::{Dialect, EmptyContent, SendBack, ToolCallIds},
-    openai::{Generates, OpenAi, OpenAiBuilder, OpenAiChat, OpenAiEmbeddings},
+    openai::{OpenAi, OpenAiBuilder, OpenAiChat, OpenAiEmbeddings, TextGeneration},
     wire::ModelInfo,
 };

@@ -1,16 +1,16 @@
-//! The adapters: what is set once, and a call.
+//! The adapters: their builder, and a call.
 
+mod adapter;
 mod builder;
-mod call;
 mod chat;
 mod completion;
 mod embeddings;
-mod list;
 mod params;
+mod response_form;
 mod stream;
 
 pub use self::{
-    builder::{Generates, OpenAiBuilder},
+    builder::{OpenAiBuilder, TextGeneration},
     chat::OpenAiChat,
     completion::OpenAi,
     embeddings::OpenAiEmbeddings,

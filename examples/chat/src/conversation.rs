@@ -6,7 +6,7 @@ use conversant_chains::{LlmChain, Verbose};
 use conversant_core::{ChatHistory, LanguageModel, Message, Messages, Range, SessionId};
 use conversant_history_sqlite::SqliteHistory;
 use conversant_memory::{BufferMemory, InMemoryHistory};
-use conversant_models::{Generates, OpenAi, OpenAiBuilder, OpenAiChat};
+use conversant_models::{OpenAi, OpenAiBuilder, OpenAiChat, TextGeneration};
 use conversant_prompts::{
     ChatPromptTemplate, MessageTemplate, MessagesPlaceholder, PromptTemplate,
 };
@@ -116,7 +116,7 @@ fn completion_model(arguments: &Arguments) -> Result<LanguageModel, Failure> {
 }
 
 /// Sets what the arguments ask for; what they don't is not sent.
-fn configure<M: Generates>(
+fn configure<M: TextGeneration>(
     builder: OpenAiBuilder<M>,
     arguments: &Arguments,
 ) -> Result<OpenAiBuilder<M>, Failure> {

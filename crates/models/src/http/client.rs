@@ -1,112 +1,190 @@
-//! The HTTP clients: built on first use, and shared by all adapters.
+//! The HTTP client of an adapter: its own, or the user's.
 
 use std::{
-    sync::{Arc, OnceLock},
+    collections::VecDeque,
+    fmt,
+    future::poll_fn,
+    pin::{Pin, pin},
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
+    task::Poll,
     time::Duration,
 };
 
 use bytes::Bytes;
-use conversant_core::{BoxError, ModelError};
-use http::{HeaderMap, Method, Response, Uri};
-use hyper_util::client::proxy::matcher::Matcher;
-
-use super::{
-    Endpoint,
-    body::{Pieces, ResponseBody},
-    classify,
-    direct::{self, Direct},
-    retry::Failure,
+use conversant_core::ModelError;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, header::PROXY_AUTHORIZATION};
+use rustls::pki_types::CertificateDer;
+use tokio::{
+    runtime::{Handle, Id},
+    sync::Notify,
 };
 
-/// How long making a connection may take, unless set otherwise.
-pub(crate) const CONNECT: Duration = Duration::from_secs(5);
-/// What the client says it is.
-pub(crate) const AGENT: &str = concat!("conversant/", env!("CARGO_PKG_VERSION"));
-/// How long an unused connection is kept: less than the 5 s after which many servers close theirs.
-pub(crate) const POOL_IDLE: Duration = Duration::from_millis(4500);
+use super::{
+    attempt::FailedAttempt,
+    config::{CONNECT_TIMEOUT, MAX_INFORMATIONAL, MAX_RUNTIMES},
+    custom_client::CustomClient,
+    endpoint::Endpoint,
+    hyper_client::{self, Connector, HyperClient},
+    proxy::{Proxy, ProxySetting},
+    request_body::{self, RequestBody},
+    response_body::ResponseBody,
+    tls, transport_error,
+};
 
-/// A client that a user gives.
-#[cfg(feature = "reqwest")]
-pub(crate) type GivenClient = reqwest::Client;
-/// A client that a user gives: there is none.
-#[cfg(not(feature = "reqwest"))]
+/// The settings of a client.
 #[derive(Debug, Clone)]
-pub(crate) enum GivenClient {}
-
-/// What an adapter's requests go out with.
-#[derive(Debug, Clone)]
-pub(crate) struct HttpClient {
-    /// A client that was given, in place of our own.
-    given: Option<GivenClient>,
-    /// How long making a connection may take.
-    pub(super) connect: Duration,
-    /// What was chosen with the first request.
-    chosen: Arc<OnceLock<Client>>,
+pub(crate) struct ClientSettings {
+    /// The user's client, in place of the built-in one.
+    pub(crate) custom: Option<CustomClient>,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) proxy: ProxySetting,
+    /// Root certificates in PEM, besides the platform's.
+    pub(crate) root_certificates: Vec<Vec<u8>>,
 }
 
-/// A client, cheap to clone.
-#[derive(Debug, Clone)]
-pub(super) enum Client {
-    /// hyper's own: the way of a request has nothing on it that is not needed.
-    Direct(Arc<Direct>),
-    /// One that was given.
-    #[cfg(feature = "reqwest")]
-    Reqwest(reqwest::Client),
+impl Default for ClientSettings {
+    fn default() -> Self {
+        Self {
+            custom: None,
+            connect_timeout: CONNECT_TIMEOUT,
+            proxy: ProxySetting::default(),
+            root_certificates: Vec::new(),
+        }
+    }
+}
+
+/// The client of an adapter and its clones.
+///
+/// A connection is driven by the runtime that made it. So each runtime has connections of its own:
+/// a runtime that is idle or gone cannot hold up the calls of another.
+#[derive(Clone)]
+pub(crate) struct HttpClient {
+    kind: Kind,
+    pub(super) connect_timeout: Duration,
+}
+
+#[derive(Clone)]
+enum Kind {
+    Custom(CustomClient),
+    Hyper(Arc<Hyper>),
+}
+
+/// The built-in client.
+struct Hyper {
+    proxy: Option<Proxy>,
+    roots: Vec<CertificateDer<'static>>,
+    /// Made with the first call, since it reads the platform's certificates.
+    connector: OnceLock<Connector>,
+    /// The clients of the runtimes, the latest first.
+    clients: Mutex<VecDeque<(Id, HyperClient)>>,
 }
 
 impl HttpClient {
-    /// Creates it from a client that was given, if one was, and the time that making a connection may take.
-    pub(crate) fn new(given: Option<GivenClient>, connect: Duration) -> Self {
-        Self { given, connect, chosen: Arc::default() }
-    }
-
-    /// Returns the client, and makes it if it is the first call.
+    /// Creates the client of an endpoint. No connections are made.
     ///
     /// # Errors
-    /// [`ModelError::Config`], if it can't be made: if the system has no root certificates, for instance.
-    pub(super) fn get(&self, endpoint: &Endpoint) -> Result<&Client, ModelError> {
-        if let Some(client) = self.chosen.get() {
-            return Ok(client);
+    /// [`ModelError::Config`], if the proxy or the certificates cannot be used.
+    pub(crate) fn new(settings: &ClientSettings, endpoint: &Endpoint) -> Result<Self, ModelError> {
+        let connect_timeout = settings.connect_timeout;
+        if let Some(client) = &settings.custom {
+            return Ok(Self { kind: Kind::Custom(client.clone()), connect_timeout });
         }
-        let chosen = match &self.given {
-            #[cfg(feature = "reqwest")]
-            Some(client) => Client::Reqwest(client.clone()),
-            #[cfg(not(feature = "reqwest"))]
-            Some(never) => match *never {},
-            None => choose(endpoint, self.connect).map(Client::Direct).map_err(|error| {
-                ModelError::config(format!("the HTTP client can't be made: {error}"))
-            })?,
-        };
-        Ok(self.chosen.get_or_init(|| chosen))
+        let mut roots = Vec::new();
+        for pem in &settings.root_certificates {
+            roots.extend(tls::read_pem(pem)?);
+        }
+        let proxy = settings.proxy.resolve(endpoint)?;
+        let (connector, clients) = (OnceLock::new(), Mutex::default());
+        let hyper = Hyper { proxy, roots, connector, clients };
+        Ok(Self { kind: Kind::Hyper(Arc::new(hyper)), connect_timeout })
+    }
+
+    /// Returns the header that authorizes requests to a proxy that sends them on.
+    pub(crate) fn proxy_header(&self, endpoint: &Endpoint) -> Option<(HeaderName, HeaderValue)> {
+        let Kind::Hyper(hyper) = &self.kind else { return None };
+        let proxy = hyper.proxy.as_ref().filter(|_| !endpoint.is_secure())?;
+        Some((PROXY_AUTHORIZATION, proxy.basic_auth()?))
+    }
+
+    /// Returns the address of the proxy that sends requests on, which sees them in clear.
+    pub(super) fn forwarding_proxy(&self, endpoint: &Endpoint) -> Option<String> {
+        let Kind::Hyper(hyper) = &self.kind else { return None };
+        hyper.proxy.as_ref().filter(|_| !endpoint.is_secure()).map(Proxy::origin)
+    }
+
+    /// Returns whether the client is the user's.
+    pub(crate) fn is_custom(&self) -> bool {
+        matches!(self.kind, Kind::Custom(_))
+    }
+
+    /// Sends a request, and returns the head of its response and the reader of its body.
+    ///
+    /// # Errors
+    /// [`FailedAttempt`], for every failure before the head is there.
+    pub(super) async fn send(
+        &self,
+        request: Request<'_>,
+        runtime: &Handle,
+    ) -> Result<Response<ResponseBody>, FailedAttempt> {
+        match &self.kind {
+            Kind::Hyper(hyper) => {
+                let client = hyper.client(runtime, request.endpoint, self.connect_timeout)?;
+                let sent = send_over_hyper(&client, request).await?;
+                let sent = sent.map_err(|error| {
+                    transport_error::classify(error.into(), self.connect_timeout)
+                })?;
+                Ok(sent.map(ResponseBody::Hyper))
+            }
+            Kind::Custom(client) => {
+                let request = request.into_http(|pieces| request_body::join(pieces))?;
+                // The error's own text may quote the URL, which may hold a key.
+                client.send(request).await.map_err(|error| {
+                    let error = transport_error::CustomClientError::boxed(error);
+                    transport_error::classify(error, self.connect_timeout)
+                })
+            }
+        }
     }
 }
 
-/// Chooses a client of our own for an endpoint: one that all adapters share, unless its time to connect is not theirs.
-fn choose(endpoint: &Endpoint, connect: Duration) -> Result<Arc<Direct>, BoxError> {
-    static SECURE: OnceLock<Arc<Direct>> = OnceLock::new();
-    static PLAIN: OnceLock<Arc<Direct>> = OnceLock::new();
-    static PROXIED: OnceLock<Arc<Direct>> = OnceLock::new();
-    let secure = endpoint.is_secure();
-    // A key never goes to a proxy in clear.
-    let proxy = match secure {
-        true => Matcher::from_system().intercept(&endpoint.base_uri()?),
-        false => None,
-    };
-    let make = || direct::client(secure, connect, proxy.as_ref()).map(Arc::new);
-    if connect != CONNECT {
-        return make();
+impl fmt::Debug for HttpClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpClient").finish_non_exhaustive()
     }
-    let cell = match (&proxy, secure) {
-        (Some(_), _) => &PROXIED,
-        (None, true) => &SECURE,
-        (None, false) => &PLAIN,
-    };
-    match cell.get() {
-        Some(client) => Ok(Arc::clone(client)),
-        None => {
-            let made = make()?;
-            Ok(Arc::clone(cell.get_or_init(|| made)))
+}
+
+impl Hyper {
+    /// Returns the client of a runtime.
+    fn client(
+        &self,
+        runtime: &Handle,
+        endpoint: &Endpoint,
+        connect_timeout: Duration,
+    ) -> Result<HyperClient, ModelError> {
+        let id = runtime.id();
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        match clients.iter().position(|(known, _)| *known == id) {
+            Some(0) => {}
+            Some(index) => clients.swap(0, index),
+            None => {
+                let connector = self.connector(endpoint, connect_timeout)?;
+                clients.push_front((id, hyper_client::client(connector)));
+                clients.truncate(MAX_RUNTIMES);
+            }
         }
+        let client = clients.front().map(|(_, client)| client.clone());
+        client.ok_or_else(|| ModelError::config("cannot make the HTTP client"))
+    }
+
+    fn connector(&self, endpoint: &Endpoint, timeout: Duration) -> Result<Connector, ModelError> {
+        if let Some(connector) = self.connector.get() {
+            return Ok(connector.clone());
+        }
+        let connector = Connector::new(endpoint, self.proxy.as_ref(), &self.roots, timeout)?;
+        Ok(self.connector.get_or_init(|| connector).clone())
     }
 }
 
@@ -119,62 +197,50 @@ pub(super) struct Request<'r> {
     pub(super) pieces: &'r Arc<[Bytes]>,
 }
 
-impl Client {
-    /// Sends a request, and returns the head of its response and what its body is read from.
-    ///
-    /// # Errors
-    /// [`Failure`], of whatever happens before the head is there. `connect` is how long connecting may have taken.
-    pub(super) async fn send(
-        &self,
-        request: Request<'_>,
-        connect: Duration,
-    ) -> Result<Response<ResponseBody>, Failure> {
-        match self {
-            Self::Direct(client) => {
-                let uri = request.endpoint.uri(request.path).ok_or_else(classify::refused)?;
-                let response = client.request(request.over_hyper(uri)).await;
-                let response = response.map_err(|error| classify::of_hyper(error, connect))?;
-                Ok(response.map(ResponseBody::Hyper))
-            }
-            // A box, so that the other way's future is not as large as this one's.
-            #[cfg(feature = "reqwest")]
-            Self::Reqwest(client) => Box::pin(through_reqwest(client, request, connect)).await,
-        }
-    }
-}
-
 impl Request<'_> {
-    fn over_hyper(self, uri: Uri) -> http::Request<Pieces> {
-        let mut request = http::Request::new(Pieces::new(self.pieces));
+    fn into_http<B>(
+        self,
+        body: impl FnOnce(&Arc<[Bytes]>) -> B,
+    ) -> Result<http::Request<B>, FailedAttempt> {
+        let uri = self.endpoint.uri(self.path).ok_or_else(|| {
+            FailedAttempt::last(ModelError::config("cannot make the request: invalid URL"))
+        })?;
+        let mut request = http::Request::new(body(self.pieces));
         *request.method_mut() = self.method;
         *request.uri_mut() = uri;
         request.headers_mut().clone_from(self.headers);
-        request
+        Ok(request)
     }
 }
 
-#[cfg(feature = "reqwest")]
-async fn through_reqwest(
-    client: &reqwest::Client,
+/// The informational heads of one request.
+#[derive(Default)]
+struct Informational {
+    count: AtomicU32,
+    too_many: Notify,
+}
+
+type Sent = Result<Response<hyper::body::Incoming>, hyper_util::client::legacy::Error>;
+
+async fn send_over_hyper(
+    client: &HyperClient,
     request: Request<'_>,
-    connect: Duration,
-) -> Result<Response<ResponseBody>, Failure> {
-    let url = request.endpoint.url(request.path);
-    let mut sent = reqwest::Request::new(request.method, url.clone());
-    sent.headers_mut().clone_from(request.headers);
-    *sent.body_mut() = match &**request.pieces {
-        [] => None,
-        // One that the client may send again, where it thinks so.
-        [piece] => Some(piece.clone().into()),
-        _ => Some(reqwest::Body::wrap(Pieces::new(request.pieces))),
-    };
-    let response =
-        client.execute(sent).await.map_err(|error| classify::of_reqwest(error, connect))?;
-    if *response.url() != url {
-        return Err(Failure::last(ModelError::config(
-            "the HTTP client that was given follows redirects, and so took the conversation \
-             elsewhere; build it with `redirect::Policy::none()`",
-        )));
-    }
-    Ok(Response::from(response).map(ResponseBody::Reqwest))
+) -> Result<Sent, FailedAttempt> {
+    let mut request = request.into_http(RequestBody::new)?;
+    let informational = Arc::new(Informational::default());
+    let counted = Arc::clone(&informational);
+    hyper::ext::on_informational(&mut request, move |_| {
+        if counted.count.fetch_add(1, Ordering::Relaxed) == MAX_INFORMATIONAL {
+            counted.too_many.notify_one();
+        }
+    });
+    let mut sent = client.request(request);
+    let mut too_many = pin!(informational.too_many.notified());
+    poll_fn(|context| match Pin::new(&mut sent).poll(context) {
+        Poll::Ready(sent) => Poll::Ready(Ok(sent)),
+        Poll::Pending => {
+            too_many.as_mut().poll(context).map(|()| Err(transport_error::too_many_informational()))
+        }
+    })
+    .await
 }

@@ -1,4 +1,4 @@
-//! The base URL of a server, checked.
+//! The base URL of a server.
 
 use std::{fmt, net::IpAddr, sync::OnceLock};
 
@@ -10,18 +10,18 @@ use url::Url;
 #[derive(Clone)]
 pub(crate) struct Endpoint {
     base: Url,
-    /// What the list of models is below, where it is not the base.
+    /// The base of the list of models, where it is another.
     lists: Option<Url>,
-    /// What was made first: an adapter asks for one path as a rule.
-    made: OnceLock<Made>,
+    /// The URL of the first path: an adapter usually has one.
+    first: OnceLock<Target>,
 }
 
-/// A path below the base, in the forms that clients take.
+/// A path below the base.
 #[derive(Clone)]
-struct Made {
+struct Target {
     path: String,
     url: Url,
-    /// `None` if it is no URI: what a URL allows and a request does not.
+    /// `None` if a request cannot have the URL.
     uri: Option<Uri>,
 }
 
@@ -33,20 +33,20 @@ impl Endpoint {
     pub(crate) fn new(base: &str, allow_plain_http: bool) -> Result<Self, ModelError> {
         let config = |what: &str| ModelError::config(format!("the base URL {what}"));
         let base =
-            Url::parse(base.trim()).map_err(|error| config(&format!("is no URL: {error}")))?;
+            Url::parse(base.trim()).map_err(|error| config(&format!("is invalid: {error}")))?;
         if !base.username().is_empty() || base.password().is_some() {
             return Err(config("has a user name or password in it; give the key with `api_key`"));
         }
         if base.fragment().is_some() {
             return Err(config("has a fragment (`#…`) in it"));
         }
-        let endpoint = Self { base, lists: None, made: OnceLock::new() };
+        let endpoint = Self { base, lists: None, first: OnceLock::new() };
         match endpoint.base.scheme() {
             "https" => Ok(endpoint),
             "http" if allow_plain_http || endpoint.is_loopback() => Ok(endpoint),
             "http" => Err(config(
-                "is plain HTTP to another machine, where everyone on the way can read the key; \
-                 use https, or `allow_plain_http`",
+                "is plain HTTP to another machine, which sends the key in clear; use https, or set \
+                 `allow_plain_http`",
             )),
             _ => Err(config("is neither http nor https")),
         }
@@ -60,7 +60,7 @@ impl Endpoint {
         address.map_or(is_local_name, |address| address.is_loopback())
     }
 
-    /// Returns the host, or nothing if there is none.
+    /// Returns the host, which is empty if there is none.
     pub(crate) fn host(&self) -> &str {
         self.base.host_str().unwrap_or_default()
     }
@@ -72,20 +72,20 @@ impl Endpoint {
         url.as_str().trim_end_matches('/').to_owned()
     }
 
-    /// Returns whether what is sent goes over TLS.
+    /// Returns whether requests go over TLS.
     pub(crate) fn is_secure(&self) -> bool {
         self.base.scheme() == "https"
     }
 
-    /// Returns the base, in the form that is sent.
+    /// Returns the base as a URI.
     ///
     /// # Errors
-    /// If it can't be.
+    /// If a request cannot have it.
     pub(super) fn base_uri(&self) -> Result<Uri, http::uri::InvalidUri> {
         self.base.as_str().parse()
     }
 
-    /// Returns the value of the `Host` header, as HTTP/1 wants it; HTTP/2, which is spoken over TLS, has it elsewhere.
+    /// Returns the `Host` header of plain HTTP. Over TLS the client sets it, since HTTP/2 has none.
     pub(crate) fn plain_host(&self) -> Option<HeaderValue> {
         let host = self.base.host_str().filter(|_| !self.is_secure())?;
         match self.base.port() {
@@ -94,7 +94,7 @@ impl Endpoint {
         }
     }
 
-    /// Makes it a deployment's of Azure OpenAI.
+    /// Makes the base that of a deployment of Azure OpenAI.
     pub(crate) fn set_azure(&mut self, deployment: &str, version: &str) {
         self.base = below(&self.base, "openai");
         self.base.query_pairs_mut().append_pair("api-version", version);
@@ -110,27 +110,27 @@ impl Endpoint {
         self.with(path, |made| made.url.clone())
     }
 
-    /// As [`url`](Self::url), in the form that is sent. `None` if it can't be.
+    /// Returns the URL of a path below the base as a URI, unless a request cannot have it.
     pub(crate) fn uri(&self, path: &str) -> Option<Uri> {
         self.with(path, |made| made.uri.clone())
     }
 
-    fn with<T>(&self, path: &str, take: impl FnOnce(&Made) -> T) -> T {
-        let made = self.made.get_or_init(|| self.make(path));
-        if made.path == path { take(made) } else { take(&self.make(path)) }
+    fn with<T>(&self, path: &str, take: impl FnOnce(&Target) -> T) -> T {
+        let first = self.first.get_or_init(|| self.make(path));
+        if first.path == path { take(first) } else { take(&self.make(path)) }
     }
 
-    fn make(&self, path: &str) -> Made {
+    fn make(&self, path: &str) -> Target {
         let url = match &self.lists {
             Some(lists) if path == "models" => below(lists, path),
             _ => below(&self.base, path),
         };
-        Made { path: path.to_owned(), uri: url.as_str().parse().ok(), url }
+        Target { path: path.to_owned(), uri: url.as_str().parse().ok(), url }
     }
 }
 
 impl fmt::Debug for Endpoint {
-    /// Shows the origin alone: a query may hold a key.
+    /// Shows the origin only: a query may hold a key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Endpoint({})", self.base.origin().ascii_serialization())
     }

@@ -1,4 +1,4 @@
-//! When a failed attempt is repeated, and how long the wait is.
+//! Retries: whether a failed attempt is repeated, and after which wait.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -9,88 +9,49 @@ use conversant_core::ModelError;
 use http::{HeaderMap, header::RETRY_AFTER};
 use tokio::time::{Instant, sleep};
 
-use super::timers::Deadline;
+use super::{
+    attempt::{FailedAttempt, RetryDirective},
+    config::{BACKOFF_FIRST, BACKOFF_MAX, MAX_RETRY_AFTER, RETRY_SAVINGS},
+    timeouts::Deadline,
+};
 
-/// The longest wait that a server may ask for. Whoever asks for more is not asked again.
-const LONGEST: Duration = Duration::from_secs(120);
-/// The first wait of our own, which doubles, and the longest, unless set otherwise.
-const BACKOFF: Backoff =
-    Backoff { first: Duration::from_millis(500), longest: Duration::from_secs(8) };
+/// The default waits between attempts.
+const BACKOFF: Backoff = Backoff { first: BACKOFF_FIRST, longest: BACKOFF_MAX };
 
-/// Waits of our own.
+/// The waits between attempts where the server does not ask for one.
 #[derive(Debug, Clone, Copy)]
 struct Backoff {
     first: Duration,
     longest: Duration,
 }
 
-/// A failed attempt.
-#[derive(Debug)]
-pub(crate) struct Failure {
-    pub(crate) error: ModelError,
-    pub(crate) retry: Retry,
-}
-
-/// Whether an attempt is repeated.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Retry {
-    Never,
-    /// After a wait of our own.
-    Backoff,
-    /// At once, if the connection may have been an old one; else as [`Backoff`](Self::Backoff).
-    AtOnceIfReused,
-    /// After a wait of our own, if it is the first time.
-    Once,
-    /// After just this wait.
-    After(Duration),
-}
-
-impl Failure {
-    pub(crate) const fn last(error: ModelError) -> Self {
-        Self { error, retry: Retry::Never }
-    }
-
-    pub(crate) const fn again(error: ModelError) -> Self {
-        Self { error, retry: Retry::Backoff }
-    }
-}
-
-impl From<ModelError> for Failure {
-    fn from(error: ModelError) -> Self {
-        Self::last(error)
-    }
-}
-
-/// How many times a failed call is repeated, and the repetitions of one call.
+/// The retry policy of an adapter, and the state of one call.
 #[derive(Debug, Clone)]
 pub(crate) struct Retries {
     left: u32,
     done: u32,
-    /// Whether the connection of the next attempt may be one that was used before.
+    /// Whether the next attempt may use a connection that was used before.
     reused: bool,
     backoff: Backoff,
     budget: Option<Arc<Budget>>,
 }
 
-/// What an adapter may spend on repetitions in all, so that a server in trouble is not given more to do.
+/// The retries that an adapter may make in all, so that an outage does not multiply the load.
 #[derive(Debug)]
 struct Budget {
-    /// What a call earns.
+    /// The share of a retry that each call adds.
     ratio: f64,
-    /// What there is to spend.
+    /// The retries that are left.
     saved: Mutex<f64>,
 }
 
 impl Budget {
-    /// What there is at first, and the most that is saved: repetitions for clients that seldom call.
-    const SAVINGS: f64 = 10.0;
-
     fn earn(&self) {
         let mut saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
-        *saved = (*saved + self.ratio).min(Self::SAVINGS);
+        *saved = (*saved + self.ratio).min(RETRY_SAVINGS);
     }
 
-    /// Pays for a repetition, if there is enough.
+    /// Takes a retry from the budget, if one is left.
     fn pay(&self) -> bool {
         let mut saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
         let enough = *saved >= 1.0;
@@ -106,23 +67,23 @@ impl Retries {
         Self { left: max, done: 0, reused: false, backoff: BACKOFF, budget: None }
     }
 
-    /// Sets how many there are at most.
+    /// Sets the maximum number of retries of a call.
     pub(crate) const fn set_max(&mut self, max: u32) {
         self.left = max;
     }
 
-    /// Sets the first wait, which doubles, and the longest.
+    /// Sets the first wait, which doubles with each retry, and the longest.
     pub(crate) const fn set_backoff(&mut self, first: Duration, longest: Duration) {
         self.backoff = Backoff { first, longest };
     }
 
-    /// Sets how many repetitions there may be for each call, over all calls.
+    /// Caps the retries over all calls, as a share of the calls.
     pub(crate) fn set_budget(&mut self, ratio: f64) {
         let ratio = if ratio.is_finite() { ratio.max(0.0) } else { 0.0 };
-        self.budget = Some(Arc::new(Budget { ratio, saved: Mutex::new(Budget::SAVINGS) }));
+        self.budget = Some(Arc::new(Budget { ratio, saved: Mutex::new(RETRY_SAVINGS) }));
     }
 
-    /// Starts the repetitions of a call, whose connection may be one that was used before.
+    /// Starts a call, whose connection may be one that was used before.
     pub(super) fn start(&self, reused: bool) -> Self {
         if let Some(budget) = &self.budget {
             budget.earn();
@@ -133,30 +94,30 @@ impl Retries {
     /// Waits until the next attempt.
     ///
     /// # Errors
-    /// The failure's error, if there is no next attempt: because it makes no sense, because there were enough, or because the
-    /// wait would outlast the call's deadline.
+    /// The failure's error, if the attempt is not repeated: its directive forbids it, the retries
+    /// are used up, or the wait would outlast the deadline.
     pub(crate) async fn wait(
         &mut self,
-        failure: Failure,
+        failed: FailedAttempt,
         deadline: &Deadline,
     ) -> Result<(), ModelError> {
-        let wait = match failure.retry {
-            Retry::Never => return Err(failure.error),
-            Retry::After(wait) => wait,
-            Retry::Once if self.done > 0 => return Err(failure.error),
-            Retry::AtOnceIfReused if self.reused => Duration::ZERO,
-            Retry::AtOnceIfReused | Retry::Backoff | Retry::Once => {
+        let wait = match failed.retry {
+            RetryDirective::Never => return Err(failed.error),
+            RetryDirective::After(wait) => wait,
+            RetryDirective::Once if self.done > 0 => return Err(failed.error),
+            RetryDirective::AtOnceIfReused if self.reused => Duration::ZERO,
+            RetryDirective::AtOnceIfReused | RetryDirective::Backoff | RetryDirective::Once => {
                 self.backoff.wait(self.done, fastrand::f64())
             }
         };
         let is_over = self.left == 0 || wait >= deadline.left();
         if is_over || self.budget.as_ref().is_some_and(|budget| !budget.pay()) {
-            return Err(failure.error);
+            return Err(failed.error);
         }
         self.left -= 1;
         self.done += 1;
         self.reused = false;
-        // By a monotonic clock: a date was turned into a duration when it came.
+        // By the monotonic clock: a date was made a duration when it was received.
         sleep_for(wait).await;
         Ok(())
     }
@@ -169,16 +130,17 @@ async fn sleep_for(wait: Duration) {
 }
 
 impl Backoff {
-    /// Returns the wait before the repetition after `done` others: half a second, doubled each time up to 8 s, less up to a
-    /// quarter at random, so that clients that failed together do not come back together. The source is openai-python.
+    /// Returns the wait before the retry after `done` others: the first, doubled each time up to
+    /// the longest, less up to a quarter at random. So clients that failed together do not come
+    /// back together. From openai-python.
     fn wait(self, done: u32, random: f64) -> Duration {
         let doubled = self.first.saturating_mul(2_u32.saturating_pow(done));
         doubled.min(self.longest).mul_f64(1.0 - 0.25 * random.clamp(0.0, 1.0))
     }
 }
 
-/// Returns how long a response asks to wait: `retry-after-ms`, else `retry-after` in seconds or as a date. What makes no
-/// sense (nothing, the past, no number) is no request to wait.
+/// Returns the wait that a response asks for: `retry-after-ms`, else `retry-after` in seconds or
+/// as a date. Invalid values and the past are ignored.
 pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
     if let Some(wait) = text("retry-after-ms").and_then(|text| seconds(text, 1000.0)) {
@@ -193,30 +155,34 @@ pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Durati
 
 fn seconds(text: &str, per_second: f64) -> Option<Duration> {
     let seconds = text.parse::<f64>().ok()? / per_second;
-    // Beyond this no server means it.
+    // Longer waits (136 years) are mistakes.
     let sensible = seconds.is_finite() && seconds > 0.0 && seconds < f64::from(u32::MAX);
     sensible.then(|| Duration::try_from_secs_f64(seconds).ok()).flatten()
 }
 
-/// Decides on a response with an error status: what the server says of it wins over the status, and a wait that is too long
-/// over both.
-pub(super) fn of_response(headers: &HeaderMap, retryable: bool, asked: Option<Duration>) -> Retry {
+/// Returns the directive for a response with an error status. `x-should-retry` wins over the
+/// status, and a wait above [`MAX_RETRY_AFTER`] over both.
+pub(super) fn of_response(
+    headers: &HeaderMap,
+    retryable: bool,
+    asked: Option<Duration>,
+) -> RetryDirective {
     let should = match headers.get("x-should-retry").map(|value| value.as_bytes()) {
         Some(b"true") => true,
         Some(b"false") => false,
         _ => retryable,
     };
     match asked {
-        Some(wait) if wait > LONGEST => Retry::Never,
-        Some(wait) if should => Retry::After(wait),
-        None if should => Retry::Backoff,
-        Some(_) | None => Retry::Never,
+        Some(wait) if wait > MAX_RETRY_AFTER => RetryDirective::Never,
+        Some(wait) if should => RetryDirective::After(wait),
+        None if should => RetryDirective::Backoff,
+        Some(_) | None => RetryDirective::Never,
     }
 }
 
-/// Returns whether a moment is so close that its connection may still be open.
-pub(super) fn is_recent(moment: Option<Instant>, kept: Duration) -> bool {
-    moment.is_some_and(|moment| moment.elapsed() < kept)
+/// Returns whether a connection that was last used at a moment may still be open.
+pub(super) fn is_recent(moment: Option<Instant>, idle_timeout: Duration) -> bool {
+    moment.is_some_and(|moment| moment.elapsed() < idle_timeout)
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
-//! The one function that sends, and what it makes of the head of a response.
+//! Sends requests, and classifies responses by their heads.
 
 use std::{
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, SystemTime},
+    time::SystemTime,
 };
 
 use bytes::Bytes;
@@ -13,46 +13,54 @@ use http::{
     header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, TRANSFER_ENCODING},
     response::Parts,
 };
-use tokio::time::{Instant, timeout_at};
+use tokio::{
+    runtime::Handle,
+    time::{Instant, timeout_at},
+};
 
 use super::{
-    Endpoint, HttpClient, Mask, Retries, Timers,
-    body::ResponseBody,
-    classify,
-    client::{POOL_IDLE, Request},
-    incoming::{ContentType, Encoding, Incoming, Received},
-    retry::{self, Failure, Retry},
-    timers::Deadline,
+    attempt::{FailedAttempt, RetryDirective},
+    client::{HttpClient, Request},
+    config::{ERROR_BODY_TIMEOUT, MAX_HEAD_BYTES, POOL_IDLE_TIMEOUT},
+    endpoint::Endpoint,
+    masking::Mask,
+    response_body::ResponseBody,
+    response_reader::{BufferedResponse, ContentType, Encoding, ResponseReader},
+    retry::{self, Retries},
+    timeouts::{Deadline, Timeouts},
+    transport_error,
 };
 use crate::wire::{MAX_KEPT, api_error};
 
-/// The largest head of a response, in bytes.
-const HEAD: usize = 64 * 1024;
-/// The largest body of a response, in bytes, unless set otherwise.
-pub(crate) const BODY: usize = 32 * 1024 * 1024;
-/// How long the next piece of an error's body is waited for.
-const ERROR_BODY: Duration = Duration::from_secs(2);
+/// The status by which a proxy demands a user and a password.
+const PROXY_AUTHENTICATION_REQUIRED: u16 = 407;
 
-/// A server, and all that is sent to it beside the body.
+/// A server, and all that is sent to it besides the body.
 #[derive(Debug, Clone)]
 pub(crate) struct Connection {
     pub(crate) endpoint: Endpoint,
     pub(crate) client: HttpClient,
-    /// All sensitive ones are marked so.
+    /// The headers of each request. Secret values are marked as sensitive.
     pub(crate) headers: HeaderMap,
     pub(crate) mask: Mask,
-    pub(crate) timers: Timers,
+    pub(crate) timeouts: Timeouts,
     pub(crate) retries: Retries,
-    /// The largest body of a response, in bytes.
-    pub(crate) body_limit: usize,
-    /// When a response was last read to its end: until a little later its connection is kept.
+    pub(crate) max_response_bytes: usize,
+    /// When a response was last read to its end. Its connection is kept for a while.
     pub(crate) last_used: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Connection {
-    /// Returns the end of a call that starts now.
-    pub(crate) fn deadline(&self, callers: Option<std::time::Instant>) -> Deadline {
-        Deadline::new(self.timers.total, callers)
+    /// Returns the deadline of a call that starts now.
+    ///
+    /// # Errors
+    /// [`ModelError::Config`], outside of a tokio runtime.
+    pub(crate) fn deadline(
+        &self,
+        callers: Option<std::time::Instant>,
+    ) -> Result<Deadline, ModelError> {
+        runtime()?;
+        Ok(Deadline::new(self.timeouts.total, callers))
     }
 
     /// Sends a request and reads the response to its end, with retries.
@@ -65,101 +73,115 @@ impl Connection {
         path: &str,
         pieces: &Arc<[Bytes]>,
         deadline: Deadline,
-    ) -> Result<Received, ModelError> {
-        let mut retries = self.start_retries();
+    ) -> Result<BufferedResponse, ModelError> {
+        self.with_retries(deadline, || async {
+            let mut reader = self.send(method.clone(), path, pieces, deadline).await?;
+            let response = reader.read_whole(None, self.max_response_bytes).await?;
+            self.mark_used();
+            Ok(response)
+        })
+        .await
+    }
+
+    /// Makes attempts until one succeeds or is not to be repeated.
+    ///
+    /// # Errors
+    /// The last attempt's [`ModelError`], with every secret masked.
+    pub(crate) async fn with_retries<T, F>(
+        &self,
+        deadline: Deadline,
+        mut attempt: impl FnMut() -> F,
+    ) -> Result<T, ModelError>
+    where
+        F: Future<Output = Result<T, FailedAttempt>>,
+    {
+        let last_used = *self.last_used.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut retries = self.retries.start(retry::is_recent(last_used, POOL_IDLE_TIMEOUT));
         loop {
-            let attempt = async {
-                let mut incoming = self.send(method.clone(), path, pieces, deadline).await?;
-                incoming.read_whole(None, self.body_limit).await
-            };
-            match attempt.await {
-                Ok(received) => {
-                    self.was_used();
-                    return Ok(received);
-                }
-                Err(failure) => {
-                    retries
-                        .wait(failure, &deadline)
-                        .await
-                        .map_err(|error| self.mask.error(error))?;
+            match attempt().await {
+                Ok(done) => return Ok(done),
+                Err(failed) => {
+                    let waited = retries.wait(failed, &deadline).await;
+                    waited.map_err(|error| self.mask.error(error))?;
                 }
             }
         }
     }
 
-    pub(crate) fn start_retries(&self) -> Retries {
-        let last = *self.last_used.lock().unwrap_or_else(PoisonError::into_inner);
-        self.retries.start(retry::is_recent(last, POOL_IDLE))
-    }
-
-    pub(crate) fn was_used(&self) {
+    /// Notes that a connection is kept for another request.
+    pub(crate) fn mark_used(&self) {
         *self.last_used.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
-    /// Sends a request, once. Everything that goes out, goes out here.
+    /// Sends a request once. All requests are sent here.
     ///
     /// # Errors
-    /// [`Failure`], if there is no response, or one without success.
+    /// [`FailedAttempt`], if there is no response, or one without success.
     pub(crate) async fn send(
         &self,
         method: Method,
         path: &str,
         pieces: &Arc<[Bytes]>,
         deadline: Deadline,
-    ) -> Result<Incoming, Failure> {
+    ) -> Result<ResponseReader, FailedAttempt> {
+        let runtime = runtime()?;
         if deadline.left().is_zero() {
-            return Err(Failure::last(deadline.error()));
+            return Err(FailedAttempt::last(deadline.error()));
         }
-        let client = self.client.get(&self.endpoint)?;
         let (endpoint, headers) = (&self.endpoint, &self.headers);
         let request = Request { method, endpoint, path, headers, pieces };
-        let until = deadline.of_phase(TimeoutPhase::Headers, self.timers.headers)?;
-        let sent = timeout_at(until.at, client.send(request, self.client.connect)).await;
+        let until = deadline.of_phase(TimeoutPhase::Headers, self.timeouts.headers)?;
+        let sent = timeout_at(until.at, self.client.send(request, &runtime)).await;
         let response = sent.map_err(|_| until.failure())??;
-        let judged = self.judge(response, deadline)?;
-        let refusal = match judged {
-            Judged::Answer(incoming) => return Ok(incoming),
-            Judged::Refusal(refusal) => refusal,
-        };
-        Err(refusal.read().await)
+        match self.classify_response(response, deadline, runtime)? {
+            ResponseKind::Success(reader) => Ok(reader),
+            ResponseKind::Error(response) => Err(response.read().await),
+        }
     }
 
-    /// Looks at the head of a response.
-    fn judge(
+    /// Classifies a response by its head.
+    fn classify_response(
         &self,
         response: Response<ResponseBody>,
         deadline: Deadline,
-    ) -> Result<Judged, Failure> {
+        runtime: Handle,
+    ) -> Result<ResponseKind, FailedAttempt> {
         let (Parts { status, headers, .. }, body) = response.into_parts();
         let size = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len();
-        if headers.iter().map(size).sum::<usize>() > HEAD {
-            let error = format!("the head of the response is larger than {HEAD} bytes");
-            return Err(Failure {
-                retry: Retry::Never,
-                ..classify::transport(TransportPhase::Headers, error)
+        if headers.iter().map(size).sum::<usize>() > MAX_HEAD_BYTES {
+            let error = format!("the head of the response is larger than {MAX_HEAD_BYTES} bytes");
+            return Err(FailedAttempt {
+                retry: RetryDirective::Never,
+                ..transport_error::transport(TransportPhase::Headers, error)
             });
         }
         if headers.contains_key(CONTENT_LENGTH) && headers.contains_key(TRANSFER_ENCODING) {
             let error = "the response has both a length and a transfer encoding";
-            return Err(classify::transport(TransportPhase::Headers, error));
+            return Err(transport_error::transport(TransportPhase::Headers, error));
         }
-        let mut incoming = Incoming::new(body, self.timers.idle, deadline);
-        incoming.request_id = text(&headers, "x-request-id");
-        incoming.content_type = ContentType(headers.get(CONTENT_TYPE).cloned());
-        incoming.encoding = Encoding::of(text(&headers, CONTENT_ENCODING.as_str()).as_deref());
+        let mut reader = ResponseReader::new(body, self.timeouts.idle, deadline, runtime);
+        reader.request_id = text(&headers, "x-request-id");
+        reader.content_type = ContentType(headers.get(CONTENT_TYPE).cloned());
+        reader.encoding = Encoding::of(text(&headers, CONTENT_ENCODING.as_str()).as_deref());
         if status.is_success() {
-            return Ok(Judged::Answer(incoming));
+            return Ok(ResponseKind::Success(reader));
         }
         let status = status.as_u16();
         if matches!(status, 301 | 302 | 303 | 307 | 308) {
-            let origin = self.origin(headers.get(LOCATION));
-            return Err(Failure::last(ModelError::Redirect { status, origin }));
+            let origin = self.redirect_origin(headers.get(LOCATION));
+            return Err(FailedAttempt::last(ModelError::Redirect { status, origin }));
         }
-        Ok(Judged::Refusal(Box::new(Refusal { status, headers, incoming })))
+        if status == PROXY_AUTHENTICATION_REQUIRED {
+            let proxy = self.client.forwarding_proxy(&self.endpoint);
+            if let Some(proxy) = proxy {
+                return Err(transport_error::refused_by_proxy(proxy));
+            }
+        }
+        Ok(ResponseKind::Error(Box::new(ErrorResponse { status, headers, reader })))
     }
 
     /// Returns the origin that a redirect leads to.
-    fn origin(&self, location: Option<&HeaderValue>) -> String {
+    fn redirect_origin(&self, location: Option<&HeaderValue>) -> String {
         let base = self.endpoint.url("");
         let target = location
             .and_then(|location| location.to_str().ok())
@@ -172,37 +194,47 @@ impl Connection {
     }
 }
 
+fn runtime() -> Result<Handle, ModelError> {
+    Handle::try_current().map_err(|_| {
+        ModelError::config(
+            "cannot call the model outside of a tokio runtime; call it from `#[tokio::main]` or \
+             `Runtime::block_on`",
+        )
+    })
+}
+
 fn text(headers: &HeaderMap, name: &str) -> Option<String> {
     headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
 }
 
-/// What the head of a response says that it is.
-enum Judged {
-    Answer(Incoming),
-    Refusal(Box<Refusal>),
+/// The kind of a response, by its head.
+#[allow(clippy::large_enum_variant, reason = "it is matched where it was made")]
+enum ResponseKind {
+    Success(ResponseReader),
+    Error(Box<ErrorResponse>),
 }
 
-/// A response with the status of an error.
-struct Refusal {
+/// A response with an error status.
+struct ErrorResponse {
     status: u16,
     headers: HeaderMap,
-    incoming: Incoming,
+    reader: ResponseReader,
 }
 
-impl Refusal {
-    /// Reads what the server says of the error, as far as it comes, and decides on a retry. In a box, so that no call's future is as
-    /// large as that of one that fails.
-    fn read(self: Box<Self>) -> Pin<Box<dyn Future<Output = Failure> + Send>> {
+impl ErrorResponse {
+    /// Reads the server's error, as far as it comes, and decides on a retry. The future is boxed,
+    /// so that only calls that fail pay for its size.
+    fn read(self: Box<Self>) -> Pin<Box<dyn Future<Output = FailedAttempt> + Send>> {
         Box::pin(async move {
-            let Self { status, headers, mut incoming } = *self;
-            let body = incoming.read_some(MAX_KEPT, ERROR_BODY).await;
+            let Self { status, headers, mut reader } = *self;
+            let body = reader.read_some(MAX_KEPT, ERROR_BODY_TIMEOUT).await;
             let asked = retry::retry_after(&headers, SystemTime::now());
-            let error = api_error::of_status(status, &body, incoming.request_id, asked);
+            let error = api_error::of_status(status, &body, reader.request_id, asked);
             let retry = match error.kind {
-                StatusKind::QuotaExhausted => Retry::Never,
+                StatusKind::QuotaExhausted => RetryDirective::Never,
                 kind => retry::of_response(&headers, kind.is_retryable(), asked),
             };
-            Failure { error: ModelError::Status { status, error: Box::new(error) }, retry }
+            FailedAttempt { error: ModelError::Status { status, error: Box::new(error) }, retry }
         })
     }
 }

@@ -1,23 +1,24 @@
 //! The adapter of the embeddings endpoint.
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
 use conversant_core::{Embeddings, ModelError, async_trait};
 use http::Method;
 
-use super::{builder::OpenAiBuilder, list::models};
-use crate::{
-    http::Connection,
-    wire::{BodyWriter, ModelInfo, read_embeddings},
+use super::{
+    adapter::{Adapter, constructors},
+    builder::OpenAiBuilder,
 };
+use crate::wire::{BodyWriter, read_embeddings};
 
 const PATH: &str = "embeddings";
-/// The most texts of a request, unless set otherwise: OpenAI's limit.
-const BATCH: usize = 2048;
+/// The default number of texts of a request: 2048, OpenAI's limit.
+const BATCH_SIZE: usize = 2048;
 
-/// An embeddings model behind OpenAI's endpoint, or a server's that imitates it.
+/// An embeddings model behind OpenAI's endpoint (`/embeddings`), or that of a compatible server.
 ///
-/// Cheap to clone. More texts than fit into a request are sent in several, one after the other.
+/// Cheap to clone: clones share the HTTP client and its connections. Texts that do not fit into one
+/// request are sent in several, one after the other.
 ///
 /// # Examples
 ///
@@ -36,38 +37,12 @@ const BATCH: usize = 2048;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct OpenAiEmbeddings {
-    shared: Arc<Shared>,
+    adapter: Arc<Adapter>,
 }
 
-struct Shared {
-    connection: Connection,
-    /// What every request begins with.
-    head: Vec<u8>,
-    batch: usize,
-}
-
-impl OpenAiEmbeddings {
-    /// Starts to build an adapter for a model, by its name at the server.
-    pub fn builder(model: impl Into<String>) -> OpenAiBuilder<Self> {
-        OpenAiBuilder::new(model.into())
-    }
-
-    /// Starts to build an adapter with the key, address and organisation of the environment, as
-    /// [`OpenAiChat::from_env`](crate::OpenAiChat::from_env) does.
-    pub fn from_env(model: impl Into<String>) -> OpenAiBuilder<Self> {
-        OpenAiBuilder::from_env(model.into())
-    }
-
-    /// Lists the models that the server has, in its order.
-    ///
-    /// # Errors
-    /// [`ModelError`], as for a call.
-    pub async fn models(&self) -> Result<Vec<ModelInfo>, ModelError> {
-        models(&self.shared.connection).await
-    }
-}
+constructors!(OpenAiEmbeddings);
 
 impl OpenAiBuilder<OpenAiEmbeddings> {
     /// Sets the length of the vectors, for models that can shorten them.
@@ -76,52 +51,39 @@ impl OpenAiBuilder<OpenAiEmbeddings> {
         self
     }
 
-    /// Sets how many texts go into a request, at least one: 2048 unless set.
+    /// Sets the number of texts in a request, at least 1. Default: 2048.
     pub fn batch_size(mut self, texts: usize) -> Self {
-        self.settings.batch = Some(texts.max(1));
+        self.settings.batch_size = Some(texts.max(1));
         self
     }
 
     /// Builds the adapter. Nothing is sent.
     ///
     /// # Errors
-    /// [`ModelError::Config`], which says what is wrong: no key, a base URL that is none, a parameter that can't be sent.
+    /// [`ModelError::Config`], if the API key is missing, or the base URL, the proxy, a certificate
+    /// or a parameter is invalid.
     pub fn build(self) -> Result<OpenAiEmbeddings, ModelError> {
-        Ok(OpenAiEmbeddings {
-            shared: Arc::new(Shared {
-                connection: self.connection()?,
-                head: self.params.head(&self.model)?,
-                batch: self.settings.batch.unwrap_or(BATCH),
-            }),
-        })
+        Ok(OpenAiEmbeddings { adapter: Arc::new(Adapter::new(self)?) })
     }
 }
 
 #[async_trait]
 impl Embeddings for OpenAiEmbeddings {
     async fn embed(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, ModelError> {
-        let shared = &*self.shared;
-        let deadline = shared.connection.deadline(None);
+        let Adapter { connection, settings, head, .. } = &*self.adapter;
+        let deadline = connection.deadline(None)?;
         let mut vectors: Vec<Vec<f32>> = Vec::with_capacity(texts.len());
-        for batch in texts.chunks(shared.batch) {
+        for batch in texts.chunks(settings.batch_size.unwrap_or(BATCH_SIZE)) {
             let mut body = BodyWriter::default();
-            body.push(&shared.head);
+            body.push(head);
             body.push(b"\"input\":");
             body.push_json(batch);
             body.push(b"}");
             let body = body.finish();
-            let received = shared.connection.call(Method::POST, PATH, &body, deadline).await?;
-            let read = read_embeddings(&received.body, batch.len());
-            vectors.extend(read.map_err(|error| shared.connection.mask.error(error))?);
+            let response = connection.call(Method::POST, PATH, &body, deadline).await?;
+            let read = read_embeddings(&response.body, batch.len());
+            vectors.extend(read.map_err(|error| connection.mask.error(error))?);
         }
         Ok(vectors)
-    }
-}
-
-impl fmt::Debug for OpenAiEmbeddings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OpenAiEmbeddings")
-            .field("connection", &self.shared.connection)
-            .finish_non_exhaustive()
     }
 }

@@ -1,9 +1,9 @@
-//! The parameters of a request, as they are set once.
+//! The parameters of the model, which are set once.
 
 use conversant_core::{CallOptions, ModelError};
 use serde_json::{Map, Number, Value as Json};
 
-/// Names that are not parameters: what a call is about, and what has a setting of its own.
+/// Names that `extra` does not take: parts of a call, and parameters with a method.
 const RESERVED: &[&str] = &[
     "messages",
     "prompt",
@@ -19,16 +19,16 @@ const RESERVED: &[&str] = &[
 #[derive(Debug, Clone, Default)]
 pub(super) struct Params {
     fields: Map<String, Json>,
-    /// What a call may set otherwise.
+    /// The defaults of a call's options.
     pub(super) options: CallOptions,
-    /// The first fault, told when the adapter is built.
+    /// The first fault, an error of `build`.
     fault: Option<String>,
 }
 
 impl Params {
     pub(super) fn set(&mut self, name: &str, value: impl Into<Json>) {
         if RESERVED.contains(&name) {
-            self.fail(format!("`{name}` can't be set as an extra parameter"));
+            self.fail(format!("cannot set `{name}` as an extra parameter; use its own setting"));
             return;
         }
         self.fields.insert(name.to_owned(), value.into());
@@ -37,11 +37,11 @@ impl Params {
     pub(super) fn set_float(&mut self, name: &str, value: f64) {
         match Number::from_f64(value) {
             Some(number) => self.set(name, number),
-            None => self.fail(format!("`{name}` is no finite number")),
+            None => self.fail(format!("`{name}` must be finite")),
         }
     }
 
-    /// Takes out a parameter that was set to nothing.
+    /// Removes a parameter that was set to null.
     pub(super) fn remove_null(&mut self, name: &str) {
         if self.get(name).is_some_and(Json::is_null) {
             self.fields.shift_remove(name);
@@ -52,7 +52,7 @@ impl Params {
         self.fields.get(name)
     }
 
-    /// Returns how many answers are asked for.
+    /// Returns the number of answers that are asked for.
     pub(super) fn choices(&self) -> usize {
         let n = self.get("n").and_then(Json::as_u64).unwrap_or(1);
         usize::try_from(n).unwrap_or(usize::MAX)
@@ -62,10 +62,10 @@ impl Params {
         self.fault.get_or_insert(fault);
     }
 
-    /// Encodes what every request begins with: `{"model":…,"temperature":…,`.
+    /// Encodes the start of every request: `{"model":…,"temperature":…,`.
     ///
     /// # Errors
-    /// [`ModelError::Config`], if a parameter can't be sent.
+    /// [`ModelError::Config`], if a parameter is invalid.
     pub(super) fn head(&self, model: &str) -> Result<Vec<u8>, ModelError> {
         if let Some(fault) = &self.fault {
             return Err(ModelError::config(fault.as_str()));

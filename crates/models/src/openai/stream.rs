@@ -1,4 +1,4 @@
-//! Streamed answers: the decoder's pieces as they come over the wire.
+//! Streamed answers: decodes the pieces of a response as they are received.
 
 use std::{
     pin::Pin,
@@ -8,172 +8,181 @@ use std::{
 };
 
 use bytes::Bytes;
-use conversant_core::{BoxError, CallOptions, Delta, ModelError, Reply, ReplyStream, TimeoutPhase};
+use conversant_core::{
+    BoxError, CallOptions, Delta, ModelError, PartialReply, Reply, ReplyStream, TimeoutPhase,
+};
 use futures_core::Stream;
 use http::Method;
 
-use super::call::{self, Protocol};
+use super::{
+    adapter::{Adapter, Endpoint},
+    response_form::ResponseForm,
+};
 use crate::{
-    http::{Failure, Incoming},
-    wire::StreamDecoder,
+    http::{attempt::FailedAttempt, response_reader::ResponseReader},
+    wire::{Answer, StreamDecoder},
 };
 
-/// How long what follows a whole answer (what it used, `[DONE]`) is waited for.
-const LINGER: Duration = Duration::from_secs(5);
-/// How long the end of a response is waited for after `[DONE]`, so that its connection can be kept.
-const END: Duration = Duration::from_millis(5);
+/// The time that usage and `[DONE]` may take after a whole answer: 5 s.
+const LINGER_TIMEOUT: Duration = Duration::from_secs(5);
+/// The time that the end of a response may take after `[DONE]`, so that its connection can be kept:
+/// 5 ms.
+const DRAIN_TIMEOUT: Duration = Duration::from_millis(5);
 
-/// Sends a request and returns its answer as soon as it begins. Until then failures are repeated as those of a whole answer
-/// are; after that nothing is.
-pub(super) async fn stream<S: Protocol>(
-    shared: &Arc<S>,
-    path: &str,
+/// A decoder of streamed answers.
+pub(crate) trait AnswerDecoder: Send + Unpin + 'static {
+    /// Takes the next bytes.
+    fn feed(&mut self, chunk: Bytes);
+    /// Reads one event, and returns whether there was one.
+    fn read_event(&mut self) -> Result<bool, ModelError>;
+    /// Returns the next piece, or `None` if more bytes are needed.
+    fn next_delta(&mut self) -> Result<Option<Delta>, ModelError>;
+    /// Returns whether an event was received.
+    fn has_begun(&self) -> bool;
+    /// Returns whether the answer is whole, so that the stream may end here.
+    fn is_whole(&self) -> bool;
+    /// Returns whether the answer is whole even if the connection then fails.
+    fn is_certain(&self) -> bool;
+    /// Returns whether the stream has announced its end.
+    fn is_done(&self) -> bool;
+    /// Returns whether anything but comments was received since the last call.
+    fn take_progress(&mut self) -> bool;
+    /// Returns the part of the answer that was received.
+    fn partial(&self) -> PartialReply;
+    /// Returns the answer, at the end of the stream.
+    fn into_answer(self) -> Result<Answer, ModelError>;
+}
+
+impl AnswerDecoder for StreamDecoder {
+    fn feed(&mut self, chunk: Bytes) {
+        Self::feed(self, chunk);
+    }
+
+    fn read_event(&mut self) -> Result<bool, ModelError> {
+        Self::read_event(self)
+    }
+
+    fn next_delta(&mut self) -> Result<Option<Delta>, ModelError> {
+        Self::next_delta(self)
+    }
+
+    fn has_begun(&self) -> bool {
+        Self::has_begun(self)
+    }
+
+    fn is_whole(&self) -> bool {
+        Self::is_whole(self)
+    }
+
+    fn is_certain(&self) -> bool {
+        Self::is_certain(self)
+    }
+
+    fn is_done(&self) -> bool {
+        Self::is_done(self)
+    }
+
+    fn take_progress(&mut self) -> bool {
+        Self::take_progress(self)
+    }
+
+    fn partial(&self) -> PartialReply {
+        Self::partial(self)
+    }
+
+    fn into_answer(self) -> Result<Answer, ModelError> {
+        Self::into_answer(self)
+    }
+}
+
+/// Sends a request and returns its answer as soon as it begins. Failures before that are retried
+/// like those of whole answers; later ones are not.
+pub(super) async fn stream<E: Endpoint>(
+    adapter: &Arc<Adapter>,
     body: &Arc<[Bytes]>,
-    choices: usize,
     options: &CallOptions,
 ) -> Result<ReplyStream, ModelError> {
-    let connection = shared.connection();
-    let deadline = connection.deadline(options.deadline);
-    let mut retries = connection.start_retries();
-    loop {
-        let attempt = async {
-            let incoming = connection.send(Method::POST, path, body, deadline).await?;
-            begin(shared, incoming, choices).await
-        };
-        match attempt.await {
-            Ok(stream) => return Ok(stream),
-            Err(failure) => {
-                let waited = retries.wait(failure, &deadline).await;
-                waited.map_err(|error| connection.mask.error(error))?;
-            }
-        }
-    }
-}
-
-/// The form of a body: of events, or whole.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
-    Events,
-    Whole,
-}
-
-/// The maximum size of what is read before a body's form is known, in bytes.
-const MAX_HEAD: usize = 64 * 1024;
-
-impl Form {
-    /// Returns the form that a content type names.
-    fn of_label(content_type: Option<String>) -> Option<Self> {
-        let label = content_type?.to_ascii_lowercase();
-        if label.starts_with("text/event-stream") {
-            Some(Self::Events)
-        } else {
-            (label.contains("json") || label.contains("html")).then_some(Self::Whole)
-        }
-    }
-
-    /// Returns the form of a body that begins like this, if it can be told yet. What it begins with says
-    /// more than its label. Blank lines and comments may come before either form.
-    fn of_head(head: &[u8], label: Option<Self>) -> Option<Self> {
-        const BOM: &[u8] = b"\xef\xbb\xbf";
-        if head.len() < BOM.len() && BOM.starts_with(head) {
-            return None;
-        }
-        let mut rest = head.strip_prefix(BOM).unwrap_or(head).trim_ascii_start();
-        while rest.first() == Some(&b':') {
-            let end = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
-            rest = end.and_then(|end| rest.get(end..)).unwrap_or_default().trim_ascii_start();
-        }
-        let fields = [&b"data"[..], b"event", b"id", b"retry"];
-        let is_field = || fields.iter().any(|field| rest.starts_with(field));
-        match rest.first() {
-            Some(b'{' | b'[' | b'<') => Some(Self::Whole),
-            Some(_) if is_field() => Some(Self::Events),
-            Some(_) => Some(label.unwrap_or(Self::Events)),
-            None => (head.len() > MAX_HEAD).then(|| label.unwrap_or(Self::Events)),
-        }
-    }
+    let connection = &adapter.connection;
+    let deadline = connection.deadline(options.deadline)?;
+    let attempt = || async {
+        let reader = connection.send(Method::POST, E::PATH, body, deadline).await?;
+        begin::<E>(adapter, reader).await
+    };
+    connection.with_retries(deadline, attempt).await
 }
 
 /// Reads up to the first event.
-async fn begin<S: Protocol>(
-    shared: &Arc<S>,
-    mut incoming: Incoming,
-    choices: usize,
-) -> Result<ReplyStream, Failure> {
-    let limit = shared.connection().body_limit;
-    let keep_alive = shared.settings().comments_keep_alive;
-    let label = Form::of_label(incoming.content_type.to_text());
-    if label != Some(Form::Events) && incoming.must_be_whole(limit) {
-        return whole(shared, incoming, None).await;
+async fn begin<E: Endpoint>(
+    adapter: &Arc<Adapter>,
+    mut reader: ResponseReader,
+) -> Result<ReplyStream, FailedAttempt> {
+    let max_bytes = adapter.connection.max_response_bytes;
+    let keep_alive = adapter.settings.comments_keep_alive;
+    let labelled = ResponseForm::of_content_type(reader.content_type.to_text());
+    if labelled != Some(ResponseForm::Events) && reader.must_be_whole(max_bytes) {
+        return whole::<E>(adapter, reader, None).await;
     }
-    let mut head = Bytes::new();
+    let mut decoder = E::decoder(adapter.choices, max_bytes);
+    let mut prefix = Bytes::new();
     let form = loop {
-        if let Some(form) = Form::of_head(&head, label) {
+        if let Some(form) = ResponseForm::of_prefix(&prefix, labelled) {
             break form;
         }
-        match incoming.chunk().await {
-            Ok(Some(chunk)) if head.is_empty() => head = chunk,
-            Ok(Some(chunk)) => head = [&*head, &*chunk].concat().into(),
-            Ok(None) => break label.unwrap_or(Form::Whole),
-            Err(failure) if label == Some(Form::Whole) => return Err(failure),
-            Err(failure) => {
-                let error = cut(&StreamDecoder::new(), Some(failure.error));
-                return Err(Failure { error, ..failure });
-            }
+        match reader.chunk().await {
+            Ok(Some(chunk)) if prefix.is_empty() => prefix = chunk,
+            Ok(Some(chunk)) => prefix = [&*prefix, &*chunk].concat().into(),
+            Ok(None) => break labelled.unwrap_or(ResponseForm::Whole),
+            Err(failed) if labelled == Some(ResponseForm::Whole) => return Err(failed),
+            Err(failed) => return Err(failed.map(|error| truncated(&decoder, Some(error)))),
         }
-        if keep_alive || label == Some(Form::Whole) {
-            incoming.restart_idle();
+        if keep_alive || labelled == Some(ResponseForm::Whole) {
+            reader.restart_idle();
         }
     };
-    if form == Form::Whole {
-        return whole(shared, incoming, Some(head)).await;
+    if form == ResponseForm::Whole {
+        return whole::<E>(adapter, reader, Some(prefix)).await;
     }
-    incoming.check_uncompressed()?;
-    let mut decoder = StreamDecoder::with_limits(choices, limit);
-    decoder.feed(head);
+    reader.check_uncompressed()?;
+    decoder.feed(prefix);
     loop {
         while !decoder.has_begun() {
             let read = decoder.read_event();
-            if !read.map_err(|error| typed(error, &incoming))? {
+            if !read.map_err(|error| with_head(error, &reader))? {
                 break;
             }
         }
         if decoder.take_progress() || keep_alive {
-            incoming.restart_idle();
+            reader.restart_idle();
         }
         if decoder.has_begun() {
             break;
         }
-        match incoming.chunk().await {
+        match reader.chunk().await {
             Ok(Some(chunk)) => decoder.feed(chunk),
-            Ok(None) => return Err(Failure::last(cut(&decoder, None))),
-            Err(failure) => {
-                return Err(Failure { error: cut(&decoder, Some(failure.error)), ..failure });
-            }
+            Ok(None) => return Err(FailedAttempt::last(truncated(&decoder, None))),
+            Err(failed) => return Err(failed.map(|error| truncated(&decoder, Some(error)))),
         }
     }
-    Ok(ReplyStream::new(Pieces {
-        shared: Arc::clone(shared),
-        running: Some((incoming, decoder)),
-        is_lingering: false,
-        is_over: false,
+    Ok(ReplyStream::new(Pieces::<E> {
+        adapter: Arc::clone(adapter),
+        running: Some((reader, decoder)),
+        phase: Phase::Reading,
     }))
 }
 
-/// Takes a whole answer for a stream of one piece.
-async fn whole<S: Protocol>(
-    shared: &Arc<S>,
-    mut incoming: Incoming,
+/// Reads a whole answer, which becomes a stream of one piece.
+async fn whole<E: Endpoint>(
+    adapter: &Adapter,
+    mut reader: ResponseReader,
     first: Option<Bytes>,
-) -> Result<ReplyStream, Failure> {
-    let received = incoming.read_whole(first, shared.connection().body_limit).await?;
-    shared.connection().was_used();
-    let reply = call::read_answer(&**shared, received)?;
-    Ok(ReplyStream::whole(reply))
+) -> Result<ReplyStream, FailedAttempt> {
+    let response = reader.read_whole(first, adapter.connection.max_response_bytes).await?;
+    adapter.connection.mark_used();
+    Ok(ReplyStream::whole(adapter.reply::<E>(response)?))
 }
 
-/// Makes the error of a stream that ended, or failed, too early.
-fn cut(decoder: &StreamDecoder, error: Option<ModelError>) -> ModelError {
+/// Creates the error of a stream that ended, or failed, too early.
+fn truncated(decoder: &impl AnswerDecoder, error: Option<ModelError>) -> ModelError {
     let source: BoxError = match error {
         None => return ModelError::truncated(decoder.partial()),
         Some(ModelError::Transport { source, .. }) => source,
@@ -182,32 +191,42 @@ fn cut(decoder: &StreamDecoder, error: Option<ModelError>) -> ModelError {
     ModelError::StreamTruncated { partial: decoder.partial(), source: Some(source) }
 }
 
-/// Adds to an error what the head of the response says.
-fn typed(mut error: ModelError, incoming: &Incoming) -> ModelError {
+/// Adds facts of the response's head to an error.
+fn with_head(mut error: ModelError, reader: &ResponseReader) -> ModelError {
     match &mut error {
-        ModelError::Decode(error) => error.content_type = incoming.content_type.to_text(),
-        ModelError::Stream { error, .. } => error.request_id.clone_from(&incoming.request_id),
+        ModelError::Decode(error) => error.content_type = reader.content_type.to_text(),
+        ModelError::Stream { error, .. } => error.request_id.clone_from(&reader.request_id),
         _ => {}
     }
     error
 }
 
-/// A stream that has begun.
-struct Pieces<S> {
-    shared: Arc<S>,
-    /// `None` once it has ended: the connection is closed then.
-    running: Option<(Incoming, StreamDecoder)>,
-    /// Whether the answer is whole, and only the stream's own end is waited for.
-    is_lingering: bool,
-    /// Whether the stream has said that it is over.
-    is_over: bool,
+/// The phase of a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// The answer is being received.
+    Reading,
+    /// The answer is whole; usage and the end marker may follow.
+    Lingering,
+    /// The end marker was received; only the response's own end may follow.
+    Draining,
 }
 
-impl<S: Protocol> Pieces<S> {
-    /// Ends the stream, closes the connection, and makes the last item of what there is.
-    fn end(&mut self, failure: Option<ModelError>) -> Option<Result<Delta, ModelError>> {
-        let (incoming, decoder) = self.running.take()?;
-        let strict = self.shared.settings().require_done;
+/// The pieces of a stream that has begun.
+struct Pieces<E: Endpoint> {
+    adapter: Arc<Adapter>,
+    /// `None` once the stream has ended and its connection is closed.
+    running: Option<(ResponseReader, E::Decoder)>,
+    phase: Phase,
+}
+
+type Item = Result<Delta, ModelError>;
+
+impl<E: Endpoint> Pieces<E> {
+    /// Ends the stream at the end of the response, or where it failed, and returns its last item.
+    fn end(&mut self, failure: Option<ModelError>) -> Option<Item> {
+        let (reader, decoder) = self.running.take()?;
+        let strict = self.adapter.settings.require_done;
         let is_whole = decoder.is_done()
             || match &failure {
                 _ if strict => false,
@@ -218,66 +237,73 @@ impl<S: Protocol> Pieces<S> {
                 Some(_) => decoder.is_certain(),
             };
         let reply = match failure {
-            _ if is_whole => self.judge(decoder, incoming.request_id),
-            error => Err(cut(&decoder, error)),
+            _ if is_whole => self.reply(decoder, reader.request_id),
+            error => Err(truncated(&decoder, error)),
         };
-        Some(reply.map(Delta::from).map_err(|error| self.shared.connection().mask.error(error)))
+        Some(reply.map(Delta::from).map_err(|error| self.adapter.connection.mask.error(error)))
     }
 
-    fn judge(
-        &self,
-        decoder: StreamDecoder,
-        request_id: Option<String>,
-    ) -> Result<Reply, ModelError> {
-        let mut reply = call::judge(&*self.shared, decoder.into_answer()?)?;
+    fn reply(&self, decoder: E::Decoder, request_id: Option<String>) -> Result<Reply, ModelError> {
+        let mut reply = self.adapter.check::<E>(decoder.into_answer()?)?;
         reply.request_id = request_id;
         Ok(reply)
     }
 
-    /// Ends the stream with an error, and closes the connection.
-    fn fail(&mut self, error: ModelError) -> Option<Result<Delta, ModelError>> {
-        let (incoming, _) = self.running.take()?;
-        Some(Err(self.shared.connection().mask.error(typed(error, &incoming))))
+    /// Ends the stream with an error of the decoder.
+    fn fail(&mut self, error: ModelError) -> Option<Item> {
+        let (reader, _) = self.running.take()?;
+        Some(Err(self.adapter.connection.mask.error(with_head(error, &reader))))
     }
 }
 
-impl<S: Protocol> Stream for Pieces<S> {
-    type Item = Result<Delta, ModelError>;
+/// Enters the phase that the decoder has reached, each with its time limit for the next piece.
+fn advance<D: AnswerDecoder>(
+    phase: &mut Phase,
+    decoder: &mut D,
+    reader: &mut ResponseReader,
+    adapter: &Adapter,
+) {
+    let reached = if decoder.is_done() {
+        Phase::Draining
+    } else if decoder.is_certain() {
+        Phase::Lingering
+    } else {
+        Phase::Reading
+    };
+    if *phase != reached {
+        *phase = reached;
+        reader.set_idle_timeout(match reached {
+            Phase::Draining => DRAIN_TIMEOUT,
+            Phase::Lingering => LINGER_TIMEOUT,
+            // More was received after a whole answer, which was none then.
+            Phase::Reading => adapter.connection.timeouts.idle,
+        });
+    } else if reached == Phase::Reading
+        && (decoder.take_progress() || adapter.settings.comments_keep_alive)
+    {
+        reader.restart_idle();
+    }
+}
 
-    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+impl<E: Endpoint> Stream for Pieces<E> {
+    type Item = Item;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Item>> {
         let this = self.get_mut();
-        let keep_alive = this.shared.settings().comments_keep_alive;
         loop {
-            let Some((incoming, decoder)) = &mut this.running else { return Poll::Ready(None) };
+            let Some((reader, decoder)) = &mut this.running else { return Poll::Ready(None) };
             match decoder.next_delta() {
                 Ok(Some(delta)) => return Poll::Ready(Some(Ok(delta))),
                 Ok(None) => {}
                 Err(error) => return Poll::Ready(this.fail(error)),
             }
-            if decoder.is_done() && !this.is_over {
-                this.is_over = true;
-                incoming.wait_for_end(END);
-            } else if decoder.is_certain() {
-                if !this.is_lingering {
-                    this.is_lingering = true;
-                    incoming.wait_for_end(LINGER);
-                }
-            } else {
-                if this.is_lingering {
-                    // More came, so it was no end.
-                    this.is_lingering = false;
-                    incoming.set_idle(this.shared.connection().timers.idle);
-                }
-                if decoder.take_progress() || keep_alive {
-                    incoming.restart_idle();
-                }
-            }
-            match ready!(incoming.poll_chunk(context)) {
-                Some(Ok(_)) if this.is_over => return Poll::Ready(this.end(None)),
+            advance(&mut this.phase, decoder, reader, &this.adapter);
+            match ready!(reader.poll_chunk(context)) {
+                Some(Ok(_)) if this.phase == Phase::Draining => return Poll::Ready(this.end(None)),
                 Some(Ok(chunk)) => decoder.feed(chunk),
-                Some(Err(failure)) => return Poll::Ready(this.end(Some(failure.error))),
+                Some(Err(failed)) => return Poll::Ready(this.end(Some(failed.error))),
                 None => {
-                    this.shared.connection().was_used();
+                    this.adapter.connection.mark_used();
                     return Poll::Ready(this.end(None));
                 }
             }

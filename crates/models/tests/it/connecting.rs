@@ -201,15 +201,6 @@ async fn the_proxy_refuses() {
     }
 }
 
-#[tokio::test]
-async fn an_answer_from_elsewhere_is_none() {
-    let fault = conversant_testkit::faults().iter().find(|f| f.name() == "redirect_307_other_port");
-    let server = FaultServer::start(fault.unwrap()).unwrap();
-    let follows = client().no_proxy().build().unwrap();
-    let error = fail(builder(&server.base_url()).http_client(follows)).await;
-    insta::assert_snapshot!(error, @"the HTTP client that was given follows redirects, and so took the conversation elsewhere; build it with `redirect::Policy::none()`");
-}
-
 /// Tells the test below that it is the process which it has started, and where to call.
 #[cfg(target_os = "linux")]
 const CALL: &str = "CONVERSANT_TEST_CALL";

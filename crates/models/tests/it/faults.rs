@@ -30,7 +30,7 @@ fn model(fault: &Fault, base_url: &str) -> OpenAiChat {
         }
         16 => builder.header_timeout(TOTAL),
         60 => builder.timeout(PHASE / 2),
-        78 => builder.response_limit(64 << 10).timeout(TOTAL * 4),
+        78 => builder.max_response_bytes(64 << 10).timeout(TOTAL * 4),
         80 => builder.timeout(PHASE * 2),
         _ => builder,
     };
@@ -45,7 +45,7 @@ pub(crate) fn builder(base_url: &str) -> OpenAiBuilder<OpenAiChat> {
         .header_timeout(PHASE)
         .idle_timeout(PHASE)
         .backoff(Duration::from_millis(2), Duration::from_millis(4))
-        .response_limit(4 << 20)
+        .max_response_bytes(4 << 20)
 }
 
 pub(crate) fn question() -> ChatRequest {

@@ -99,7 +99,7 @@ async fn messages_go_out_as_the_reference_sends_them() {
         request.json()["messages"].as_array().unwrap().iter().map(ToString::to_string).collect();
     insta::assert_snapshot!(lines.join("\n"));
 
-    let request = sent(OpenAiBuilder::developer_role, ChatRequest::new(messages)).await;
+    let request = sent(|builder| builder.developer_role(true), ChatRequest::new(messages)).await;
     assert_eq!(request.json()["messages"][0]["role"], "developer");
 }
 

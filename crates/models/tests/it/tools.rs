@@ -92,7 +92,7 @@ async fn streamed_tool_calls_come_in_pieces_and_whole() {
     let answer = Answer::tool_call("call_1", "weather", r#"{"city": "Kyoto"}"#);
     let server = OpenAiServer::start([answer]).unwrap();
     let model =
-        OpenAiChat::builder("m").base_url(server.base_url()).stream_usage().build().unwrap();
+        OpenAiChat::builder("m").base_url(server.base_url()).stream_usage(true).build().unwrap();
     let mut stream = model.stream(&ChatRequest::new(Message::human("?"))).await.unwrap();
     let (mut arguments, mut done) = (String::new(), None);
     while let Some(delta) = stream.next().await {

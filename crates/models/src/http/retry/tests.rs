@@ -5,7 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use http::{HeaderMap, HeaderValue};
 
-use super::{BACKOFF, Retry, of_response, retry_after};
+use super::{BACKOFF, RetryDirective, of_response, retry_after};
 
 type Pairs = &'static [(&'static str, &'static str)];
 
@@ -63,14 +63,14 @@ fn what_the_server_says_wins_over_the_status() {
     let second = Some(Duration::from_secs(1));
     let hour = Some(Duration::from_secs(3600));
     for (should, retryable, asked, retry) in [
-        ("", true, None, Retry::Backoff),
-        ("", false, None, Retry::Never),
-        ("", true, second, Retry::After(Duration::from_secs(1))),
-        ("", false, second, Retry::Never),
-        ("false", true, second, Retry::Never),
-        ("true", false, None, Retry::Backoff),
-        ("true", true, hour, Retry::Never),
-        ("maybe", true, None, Retry::Backoff),
+        ("", true, None, RetryDirective::Backoff),
+        ("", false, None, RetryDirective::Never),
+        ("", true, second, RetryDirective::After(Duration::from_secs(1))),
+        ("", false, second, RetryDirective::Never),
+        ("false", true, second, RetryDirective::Never),
+        ("true", false, None, RetryDirective::Backoff),
+        ("true", true, hour, RetryDirective::Never),
+        ("maybe", true, None, RetryDirective::Backoff),
     ] {
         let headers = headers(&[("x-should-retry", should)]);
         assert_eq!(

@@ -1,4 +1,4 @@
-//! A response while it comes in: its body, with the limits of time and size.
+//! Reads the body of a response, within limits of time and size.
 
 use std::{
     future::poll_fn,
@@ -11,36 +11,44 @@ use std::{
 use bytes::Bytes;
 use conversant_core::{DecodeError, ModelError, TimeoutPhase};
 use http::HeaderValue;
-use tokio::time::{Instant, Sleep, sleep_until};
-
-use super::{
-    body::ResponseBody,
-    classify,
-    retry::{Failure, Retry},
-    timers::Deadline,
+use tokio::{
+    runtime::Handle,
+    time::{Instant, Sleep, sleep_until},
 };
 
-/// How many pieces of a body that are there without waiting are taken between two looks at the clock.
+use super::{
+    attempt::FailedAttempt,
+    response_body::ResponseBody,
+    timeouts::{self, Deadline},
+    transport_error,
+};
+
+/// The number of pieces that are taken between two looks at the clock, if they are there without
+/// waiting.
 const UNWATCHED: u8 = 31;
 
-/// The body of a response whose head is there and is one of success or error.
+/// The reader of a response whose head is there.
 #[derive(Debug)]
-pub(crate) struct Incoming {
+pub(crate) struct ResponseReader {
     pub(crate) request_id: Option<String>,
     pub(crate) content_type: ContentType,
     pub(super) body: ResponseBody,
     pub(super) encoding: Encoding,
-    announced: Option<u64>,
-    idle: Duration,
-    /// When the idle timer ends. `None` until it is next looked at, which starts it: a clock for each piece would cost more than the piece.
+    announced_bytes: Option<u64>,
+    max_idle_timeout: Duration,
+    idle_timeout: Duration,
+    /// The moment at which the idle timeout ends. `None` until the next look at the clock, which
+    /// starts it: to read the clock for each piece would cost more than the piece.
     idle_at: Option<Instant>,
-    /// How many times the body may still be polled before the clock is looked at.
+    /// The number of polls before the next look at the clock.
     unwatched: u8,
+    /// The runtime that drives the connection.
+    runtime: Handle,
     sleep: Option<Pin<Box<Sleep>>>,
     deadline: Deadline,
 }
 
-/// How a body is compressed. Nothing asks for it, but some proxies do it all the same.
+/// The compression of a body. It is not asked for, but some gateways compress anyway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Encoding {
     Identity,
@@ -60,13 +68,13 @@ impl Encoding {
 
 /// A response that was read to its end.
 #[derive(Debug)]
-pub(crate) struct Received {
+pub(crate) struct BufferedResponse {
     pub(crate) body: Bytes,
     pub(crate) request_id: Option<String>,
     pub(crate) content_type: ContentType,
 }
 
-/// What a response says its body is, as it came: whoever reads it makes text of it.
+/// The `Content-Type` of a response.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ContentType(pub(super) Option<HeaderValue>);
 
@@ -77,30 +85,38 @@ impl ContentType {
     }
 }
 
-impl Incoming {
-    pub(super) fn new(body: ResponseBody, idle: Duration, deadline: Deadline) -> Self {
-        let announced = body.announced();
+impl ResponseReader {
+    pub(super) fn new(
+        body: ResponseBody,
+        idle_timeout: Duration,
+        deadline: Deadline,
+        runtime: Handle,
+    ) -> Self {
+        let announced_bytes = body.announced_bytes();
         Self {
             request_id: None,
             content_type: ContentType::default(),
             body,
             encoding: Encoding::Identity,
-            announced,
-            idle,
+            announced_bytes,
+            max_idle_timeout: idle_timeout,
+            idle_timeout,
             idle_at: None,
             unwatched: 0,
+            runtime,
             sleep: None,
             deadline,
         }
     }
 
-    /// Polls for the next piece of the body. The idle timer runs until [`restart_idle`](Self::restart_idle).
+    /// Polls for the next piece of the body. The idle timeout runs until
+    /// [`restart_idle`](Self::restart_idle).
     pub(crate) fn poll_chunk(
         &mut self,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, Failure>>> {
+    ) -> Poll<Option<Result<Bytes, FailedAttempt>>> {
         loop {
-            // A body that always has more ready would never come to its timer.
+            // A body that always has more ready would never reach its timer.
             match self.unwatched.checked_sub(1) {
                 Some(left) => self.unwatched = left,
                 None => {
@@ -117,7 +133,7 @@ impl Incoming {
                     Err(_trailers) => {}
                 },
                 Poll::Ready(Some(Err(error))) => {
-                    return Poll::Ready(Some(Err(classify::in_body(error))));
+                    return Poll::Ready(Some(Err(transport_error::in_body(error))));
                 }
                 Poll::Ready(None) => return Poll::Ready(None),
                 Poll::Pending => {
@@ -128,65 +144,66 @@ impl Incoming {
         }
     }
 
-    fn overdue(&mut self) -> Option<Failure> {
+    fn overdue(&mut self) -> Option<FailedAttempt> {
         let now = Instant::now();
         if now >= self.deadline.at {
-            return Some(Failure::last(self.deadline.error()));
+            return Some(FailedAttempt::last(self.deadline.error()));
         }
-        let idle_at = *self.idle_at.get_or_insert_with(|| later(now, self.idle));
-        let error = ModelError::Timeout { phase: TimeoutPhase::Idle, after: self.idle };
-        (now >= idle_at).then(|| Failure::again(error))
+        let idle_at = *self.idle_at.get_or_insert_with(|| timeouts::after(now, self.idle_timeout));
+        let error = ModelError::Timeout { phase: TimeoutPhase::Idle, after: self.idle_timeout };
+        (now >= idle_at).then(|| FailedAttempt::retryable(error))
     }
 
-    /// Polls the timer: ready when a limit may be over.
+    /// Polls the timer, which is ready when a limit may be over.
     fn poll_timer(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let idle_at = *self.idle_at.get_or_insert_with(|| later(Instant::now(), self.idle));
+        let idle_timeout = self.idle_timeout;
+        let idle_at =
+            *self.idle_at.get_or_insert_with(|| timeouts::after(Instant::now(), idle_timeout));
         let until = idle_at.min(self.deadline.at);
-        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(until)));
-        // A timer that fires too early is set again then, which is cheaper than with every piece.
+        let runtime = &self.runtime;
+        let sleep = self.sleep.get_or_insert_with(|| {
+            // Outside of a runtime, the timer is that of the connection's.
+            let _entered = Handle::try_current().is_err().then(|| runtime.enter());
+            Box::pin(sleep_until(until))
+        });
+        // A timer that fires too early is reset then, which is cheaper than with every piece.
         if sleep.is_elapsed() || sleep.deadline() > until {
             sleep.as_mut().reset(until);
         }
         Future::poll(sleep.as_mut(), context)
     }
 
-    /// Starts the idle timer anew: something has come.
+    /// Restarts the idle timeout, after something was received.
     pub(crate) fn restart_idle(&mut self) {
         self.idle_at = None;
     }
 
-    /// Waits no longer than this for what is left: all that matters has come.
-    pub(crate) fn wait_for_end(&mut self, limit: Duration) {
-        self.idle = self.idle.min(limit);
-        self.restart_idle();
-    }
-
-    /// Sets how long the response may pause from now on.
-    pub(crate) fn set_idle(&mut self, limit: Duration) {
-        self.idle = limit;
+    /// Sets the idle timeout, and restarts it.
+    pub(crate) fn set_idle_timeout(&mut self, limit: Duration) {
+        self.idle_timeout = limit.min(self.max_idle_timeout);
         self.restart_idle();
     }
 
     /// Returns the next piece of the body, or `None` at its end.
-    pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, Failure> {
+    pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, FailedAttempt> {
         poll_fn(|context| self.poll_chunk(context)).await.transpose()
     }
 
-    /// Reads the body to its end, if it is not larger than a limit. `first` is what of it was read before.
+    /// Reads the body to its end, if it is not larger than `max_bytes`. `first` was read before.
     pub(crate) async fn read_whole(
         &mut self,
         first: Option<Bytes>,
-        limit: usize,
-    ) -> Result<Received, Failure> {
-        if self.is_announced_beyond(limit) {
-            return Err(too_large(limit));
+        max_bytes: usize,
+    ) -> Result<BufferedResponse, FailedAttempt> {
+        if self.is_announced_beyond(max_bytes) {
+            return Err(too_large(max_bytes));
         }
         let mut body = first.unwrap_or_default();
         let mut joined = Vec::new();
         while let Some(chunk) = self.chunk().await? {
             self.restart_idle();
-            if body.len() + joined.len() + chunk.len() > limit {
-                return Err(too_large(limit));
+            if body.len() + joined.len() + chunk.len() > max_bytes {
+                return Err(too_large(max_bytes));
             }
             if body.is_empty() && joined.is_empty() {
                 body = chunk;
@@ -200,23 +217,23 @@ impl Incoming {
         if !joined.is_empty() {
             body = joined.into();
         }
-        if body.len() > limit {
-            return Err(too_large(limit));
+        if body.len() > max_bytes {
+            return Err(too_large(max_bytes));
         }
         let body = match self.encoding {
             Encoding::Identity => body,
             #[cfg(feature = "gzip")]
-            Encoding::Gzip => unzip(&body, limit)?,
+            Encoding::Gzip => unzip(&body, max_bytes)?,
             _ => return Err(self.compressed()),
         };
         let (request_id, content_type) =
             (self.request_id.take(), mem::take(&mut self.content_type));
-        Ok(Received { body, request_id, content_type })
+        Ok(BufferedResponse { body, request_id, content_type })
     }
 
-    /// Reads the first bytes of the body, for as long as that may take and as far as they come.
+    /// Reads the first bytes of the body, as far as they come within `limit` each.
     pub(super) async fn read_some(&mut self, bytes: usize, limit: Duration) -> Vec<u8> {
-        self.wait_for_end(limit);
+        self.set_idle_timeout(limit);
         let mut read = Vec::new();
         while read.len() < bytes {
             match self.chunk().await {
@@ -228,43 +245,40 @@ impl Incoming {
         read
     }
 
-    /// Returns whether the body can only be read as a whole: it is compressed, or known to be too large.
-    pub(crate) fn must_be_whole(&self, limit: usize) -> bool {
-        self.encoding != Encoding::Identity || self.is_announced_beyond(limit)
+    /// Returns whether the body can only be read as a whole: it is compressed, or announced to be
+    /// too large.
+    pub(crate) fn must_be_whole(&self, max_bytes: usize) -> bool {
+        self.encoding != Encoding::Identity || self.is_announced_beyond(max_bytes)
     }
 
-    fn is_announced_beyond(&self, limit: usize) -> bool {
-        let size = self.announced.map(usize::try_from);
-        size.is_some_and(|size| size.map_or(true, |size| size > limit))
+    fn is_announced_beyond(&self, max_bytes: usize) -> bool {
+        let size = self.announced_bytes.map(usize::try_from);
+        size.is_some_and(|size| size.map_or(true, |size| size > max_bytes))
     }
 
-    /// Refuses a stream that is compressed.
-    pub(crate) fn check_uncompressed(&self) -> Result<(), Failure> {
+    /// Returns an error if the body is compressed, which a stream cannot be.
+    pub(crate) fn check_uncompressed(&self) -> Result<(), FailedAttempt> {
         match self.encoding {
             Encoding::Identity => Ok(()),
             Encoding::Gzip | Encoding::Other => Err(self.compressed()),
         }
     }
 
-    fn compressed(&self) -> Failure {
-        let error = DecodeError::new("it is compressed in a way that was not asked for")
+    fn compressed(&self) -> FailedAttempt {
+        let error = DecodeError::new("the response is compressed, which was not asked for")
             .with_content_type(self.content_type.to_text());
-        Failure::last(error.into())
+        FailedAttempt::last(error.into())
     }
 }
 
-fn later(now: Instant, limit: Duration) -> Instant {
-    now.checked_add(limit).unwrap_or_else(|| now + Duration::from_secs(86400 * 365))
-}
-
-fn too_large(limit: usize) -> Failure {
+fn too_large(limit: usize) -> FailedAttempt {
     let limit = u64::try_from(limit).unwrap_or(u64::MAX);
-    Failure { error: ModelError::BodyTooLarge { what: "the body", limit }, retry: Retry::Never }
+    FailedAttempt::last(ModelError::BodyTooLarge { what: "the body", limit })
 }
 
-/// Unpacks a body, up to a limit.
+/// Decompresses a body of at most `limit` bytes.
 #[cfg(feature = "gzip")]
-fn unzip(body: &[u8], limit: usize) -> Result<Bytes, Failure> {
+fn unzip(body: &[u8], limit: usize) -> Result<Bytes, FailedAttempt> {
     use std::io::Read;
 
     use conversant_core::TransportPhase;
@@ -274,7 +288,7 @@ fn unzip(body: &[u8], limit: usize) -> Result<Bytes, Failure> {
     flate2::read::MultiGzDecoder::new(body)
         .take(most)
         .read_to_end(&mut unpacked)
-        .map_err(|error| classify::transport(TransportPhase::Body, error))?;
+        .map_err(|error| transport_error::transport(TransportPhase::Body, error))?;
     if unpacked.len() > limit {
         return Err(too_large(limit));
     }

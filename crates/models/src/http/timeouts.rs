@@ -5,11 +5,14 @@ use std::time::Duration;
 use conversant_core::{ModelError, TimeoutPhase};
 use tokio::time::Instant;
 
-use super::retry::Failure;
+use super::{
+    attempt::FailedAttempt,
+    config::{FAR_FUTURE, HEADER_TIMEOUT, IDLE_TIMEOUT, TOTAL_TIMEOUT},
+};
 
-/// How long each phase of a call may take.
+/// The limits of a call's phases.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Timers {
+pub(crate) struct Timeouts {
     /// From the start of an attempt to the head of its response.
     pub(crate) headers: Duration,
     /// From one piece of a response to the next.
@@ -18,14 +21,18 @@ pub(crate) struct Timers {
     pub(crate) total: Duration,
 }
 
-impl Default for Timers {
+impl Default for Timeouts {
     fn default() -> Self {
-        let limit = Duration::from_secs(300);
-        Self { headers: limit, idle: limit, total: Duration::from_secs(600) }
+        Self { headers: HEADER_TIMEOUT, idle: IDLE_TIMEOUT, total: TOTAL_TIMEOUT }
     }
 }
 
-/// The end of a call, and how long it was given.
+/// Returns the moment after a limit; a limit that a clock cannot count to is a year.
+pub(super) fn after(now: Instant, limit: Duration) -> Instant {
+    now.checked_add(limit).unwrap_or_else(|| now + FAR_FUTURE)
+}
+
+/// The deadline of a call, and the time that it was given.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Deadline {
     pub(super) at: Instant,
@@ -33,60 +40,62 @@ pub(crate) struct Deadline {
 }
 
 impl Deadline {
-    /// Returns the end of a call that starts now: the earlier of the adapter's own limit and the caller's.
+    /// Returns the deadline of a call that starts now: the earlier of the adapter's limit and the
+    /// caller's.
     pub(crate) fn new(total: Duration, callers: Option<std::time::Instant>) -> Self {
         let now = Instant::now();
-        // A limit beyond what a clock can count is none.
-        let own = now.checked_add(total).unwrap_or_else(|| now + Duration::from_secs(86400 * 365));
+        let own = after(now, total);
         let at = callers.map_or(own, |callers| own.min(Instant::from_std(callers)));
         Self { at, after: at.saturating_duration_since(now) }
     }
 
+    /// Creates the error of a call that reached its deadline.
     pub(super) const fn error(&self) -> ModelError {
         ModelError::Timeout { phase: TimeoutPhase::Total, after: self.after }
     }
 
-    /// Returns how much time is left.
+    /// Returns the time that is left.
     pub(super) fn left(&self) -> Duration {
         self.at.saturating_duration_since(Instant::now())
     }
 
-    /// Returns the end of a phase that starts now: its own, or that of the whole call where that is earlier.
+    /// Returns the deadline of a phase that starts now, which is never after that of the call.
     ///
     /// # Errors
-    /// [`ModelError::Timeout`], if the call is over.
+    /// [`ModelError::Timeout`], if the call's deadline is over.
     pub(super) fn of_phase(
         &self,
         phase: TimeoutPhase,
         limit: Duration,
-    ) -> Result<Until, ModelError> {
+    ) -> Result<PhaseDeadline, ModelError> {
         let now = Instant::now();
         if now >= self.at {
             return Err(self.error());
         }
         let own = now.checked_add(limit).filter(|at| *at < self.at);
         Ok(match own {
-            Some(at) => Until { at, phase, after: limit },
-            None => Until { at: self.at, phase: TimeoutPhase::Total, after: self.after },
+            Some(at) => PhaseDeadline { at, phase, after: limit },
+            None => PhaseDeadline { at: self.at, phase: TimeoutPhase::Total, after: self.after },
         })
     }
 }
 
-/// The end of a phase.
+/// The deadline of a phase.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Until {
+pub(super) struct PhaseDeadline {
     pub(super) at: Instant,
     phase: TimeoutPhase,
     after: Duration,
 }
 
-impl Until {
-    /// Makes the failure of a phase that is over. Another attempt makes sense, unless the whole call is.
-    pub(super) fn failure(self) -> Failure {
+impl PhaseDeadline {
+    /// Creates the failure of a phase that reached its deadline. It is retried, unless the whole
+    /// call is over.
+    pub(super) fn failure(self) -> FailedAttempt {
         let error = ModelError::Timeout { phase: self.phase, after: self.after };
         match self.phase {
-            TimeoutPhase::Total => Failure::last(error),
-            _ => Failure::again(error),
+            TimeoutPhase::Total => FailedAttempt::last(error),
+            _ => FailedAttempt::retryable(error),
         }
     }
 }

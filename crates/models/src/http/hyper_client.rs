@@ -1,0 +1,325 @@
+//! hyper's client: a connector with a time limit that knows proxies, and a pool of connections.
+
+use std::{
+    error::Error,
+    fmt, io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use conversant_core::{BoxError, ModelError};
+use http::{HeaderMap, HeaderValue, Uri, header};
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
+use hyper_util::{
+    client::legacy::{
+        Client,
+        connect::{
+            Connected, Connection, HttpConnector,
+            proxy::{SocksV4, SocksV5, Tunnel},
+        },
+    },
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+};
+use rustls::{ClientConfig, pki_types::CertificateDer};
+use tokio::{net::TcpStream, time::timeout};
+use tower_service::Service;
+
+use super::{
+    config::{KEEPALIVE, KEEPALIVE_PROBES, POOL_IDLE_TIMEOUT, USER_AGENT},
+    endpoint::Endpoint,
+    proxy::{Proxy, ProxyError, ProxyKind},
+    request_body::RequestBody,
+    tls,
+};
+
+/// hyper's client with our connector. It holds the connections of one runtime.
+pub(super) type HyperClient = Client<Connector, RequestBody>;
+
+/// Creates a client with no connections.
+pub(super) fn client(connector: Connector) -> HyperClient {
+    Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(POOL_IDLE_TIMEOUT)
+        .build(connector)
+}
+
+/// Makes connections, each within a time limit that includes its TLS handshake.
+#[derive(Clone)]
+pub(super) struct Connector {
+    https: HttpsConnector<Route>,
+    timeout: Duration,
+    /// Whether requests go to the server in clear, through a proxy.
+    is_forwarded: bool,
+}
+
+impl Connector {
+    /// Creates a connector for an endpoint.
+    ///
+    /// # Errors
+    /// [`ModelError::Config`], if the TLS settings cannot be made.
+    pub(super) fn new(
+        endpoint: &Endpoint,
+        proxy: Option<&Proxy>,
+        roots: &[CertificateDer<'static>],
+        timeout: Duration,
+    ) -> Result<Self, ModelError> {
+        let is_secure = endpoint.is_secure();
+        let speaks_tls = is_secure || proxy.is_some_and(|proxy| proxy.kind == ProxyKind::Http);
+        let tls = if speaks_tls { tls::config(roots) } else { tls::unused() };
+        let tls = tls.map_err(|error| {
+            ModelError::config(format!("cannot make the TLS settings: {error}"))
+        })?;
+        let route = match proxy {
+            None => Route::Direct(tcp(is_secure)),
+            Some(proxy) => Route::through(proxy, is_secure, &tls),
+        };
+        let is_forwarded = matches!(&route, Route::Forward { .. });
+        let mut https = HttpsConnector::from((route, tls));
+        if is_secure {
+            https.enforce_https();
+        }
+        Ok(Self { https, timeout, is_forwarded })
+    }
+}
+
+fn tcp(is_secure: bool) -> HttpConnector {
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(!is_secure);
+    tcp.set_nodelay(true);
+    tcp.set_keepalive(Some(KEEPALIVE));
+    tcp.set_keepalive_interval(Some(KEEPALIVE));
+    tcp.set_keepalive_retries(Some(KEEPALIVE_PROBES));
+    #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+    tcp.set_tcp_user_timeout(Some(super::config::UNACKNOWLEDGED));
+    tcp
+}
+
+/// The way to a server, below TLS with the server itself.
+#[derive(Clone)]
+enum Route {
+    Direct(HttpConnector),
+    Proxied {
+        by: Proxied,
+        proxy: Arc<str>,
+    },
+    /// Requests are sent to the proxy, which sends them on.
+    Forward {
+        connector: HttpsConnector<HttpConnector>,
+        proxy: Uri,
+        origin: Arc<str>,
+    },
+}
+
+/// A proxy that makes a connection to the server, and sees nothing of what goes through it.
+#[derive(Clone)]
+enum Proxied {
+    Tunnel(Box<Tunnel<HttpsConnector<HttpConnector>>>),
+    Socks4(SocksV4<HttpConnector>),
+    Socks5(SocksV5<HttpConnector>),
+}
+
+type Tcp = MaybeHttpsStream<TokioIo<TcpStream>>;
+type Connecting<S> = Pin<Box<dyn Future<Output = Result<S, BoxError>> + Send>>;
+
+impl Route {
+    fn through(proxy: &Proxy, is_secure: bool, tls: &Arc<ClientConfig>) -> Self {
+        let (uri, origin) = (proxy.uri(), Arc::from(proxy.origin()));
+        let https = || HttpsConnector::from((tcp(true), without_h2(tls)));
+        let by = match proxy.kind {
+            ProxyKind::Http if !is_secure => {
+                return Self::Forward { connector: https(), proxy: uri, origin };
+            }
+            ProxyKind::Http => {
+                let agent = (header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
+                let tunnel = Tunnel::new(uri, https()).with_headers(HeaderMap::from_iter([agent]));
+                Proxied::Tunnel(Box::new(match proxy.basic_auth() {
+                    Some(auth) => tunnel.with_auth(auth),
+                    None => tunnel,
+                }))
+            }
+            ProxyKind::Socks4 => Proxied::Socks4(SocksV4::new(uri, tcp(true))),
+            ProxyKind::Socks5 => {
+                let socks = SocksV5::new(uri, tcp(true));
+                Proxied::Socks5(match proxy.raw_auth() {
+                    Some((user, password)) => socks.with_auth(user, password),
+                    None => socks,
+                })
+            }
+        };
+        Self::Proxied { by, proxy: origin }
+    }
+}
+
+/// A proxy is spoken to in HTTP/1.1.
+fn without_h2(tls: &ClientConfig) -> Arc<ClientConfig> {
+    let mut tls = tls.clone();
+    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Arc::new(tls)
+}
+
+impl Service<Uri> for Route {
+    type Response = Tcp;
+    type Error = BoxError;
+    type Future = Connecting<Tcp>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        match self {
+            Self::Direct(tcp) => tcp.poll_ready(context).map_err(BoxError::from),
+            Self::Proxied { by: Proxied::Tunnel(tunnel), .. } => {
+                tunnel.poll_ready(context).map_err(BoxError::from)
+            }
+            Self::Proxied { by: Proxied::Socks4(socks), .. } => {
+                socks.poll_ready(context).map_err(BoxError::from)
+            }
+            Self::Proxied { by: Proxied::Socks5(socks), .. } => {
+                socks.poll_ready(context).map_err(BoxError::from)
+            }
+            Self::Forward { connector, .. } => connector.poll_ready(context),
+        }
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        match self {
+            Self::Direct(tcp) => {
+                let connecting = tcp.call(uri);
+                Box::pin(async { Ok(MaybeHttpsStream::Http(connecting.await?)) })
+            }
+            Self::Proxied { by, proxy } => {
+                let connecting = by.connect(uri);
+                let proxy = Arc::clone(proxy);
+                Box::pin(async move {
+                    connecting.await.map_err(|source| through(&proxy, source).into())
+                })
+            }
+            Self::Forward { connector, proxy, origin } => {
+                let connecting = connector.call(proxy.clone());
+                let origin = Arc::clone(origin);
+                Box::pin(async move {
+                    connecting.await.map_err(|source| through(&origin, source).into())
+                })
+            }
+        }
+    }
+}
+
+impl Proxied {
+    fn connect(&mut self, uri: Uri) -> Connecting<Tcp> {
+        match self {
+            Self::Tunnel(tunnel) => {
+                let connecting = tunnel.call(uri);
+                Box::pin(async { Ok(connecting.await?) })
+            }
+            Self::Socks4(socks) => {
+                let connecting = socks.call(uri);
+                Box::pin(async { Ok(MaybeHttpsStream::Http(connecting.await?)) })
+            }
+            Self::Socks5(socks) => {
+                let connecting = socks.call(uri);
+                Box::pin(async { Ok(MaybeHttpsStream::Http(connecting.await?)) })
+            }
+        }
+    }
+}
+
+fn through(proxy: &str, source: BoxError) -> ProxyError {
+    ProxyError { proxy: proxy.to_owned(), source }
+}
+
+impl Service<Uri> for Connector {
+    type Response = FairStream;
+    type Error = BoxError;
+    type Future = Connecting<FairStream>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.https.poll_ready(context)
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let connecting = timeout(self.timeout, self.https.call(uri));
+        let is_forwarded = self.is_forwarded;
+        Box::pin(async move {
+            let stream = connecting.await.map_err(|_| ConnectTimeout)??;
+            Ok(FairStream { stream, is_forwarded, ready_reads: 0 })
+        })
+    }
+}
+
+/// The number of reads that may succeed at once before other tasks run.
+const READS_AT_ONCE: u8 = 4;
+
+/// A connection that yields after some reads. hyper reads for as long as there is data, so that a
+/// server which sends heads without end would keep the timers of a one-threaded runtime waiting.
+pub(super) struct FairStream {
+    stream: MaybeHttpsStream<Tcp>,
+    is_forwarded: bool,
+    ready_reads: u8,
+}
+
+impl Read for FairStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.ready_reads >= READS_AT_ONCE {
+            self.ready_reads = 0;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        self.ready_reads = if read.is_ready() { self.ready_reads + 1 } else { 0 };
+        read
+    }
+}
+
+impl Write for FairStream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, buffer)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffers: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, buffers)
+    }
+}
+
+impl Connection for FairStream {
+    fn connected(&self) -> Connected {
+        let connected = self.stream.connected();
+        if self.is_forwarded { connected.proxy(true) } else { connected }
+    }
+}
+
+/// A connection was not made within its time limit.
+#[derive(Debug)]
+pub(super) struct ConnectTimeout;
+
+impl fmt::Display for ConnectTimeout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("connecting timed out")
+    }
+}
+
+impl Error for ConnectTimeout {}

@@ -1,0 +1,223 @@
+//! What the adapters share: the connection, the encoded parameters, and a call of an endpoint.
+
+use std::{fmt, sync::Arc};
+
+use bytes::Bytes;
+use conversant_core::{
+    CallOptions, FinishReason, Message, ModelError, PartialReply, Reply, ReplyStream, ToolCall,
+};
+use http::Method;
+
+use super::{
+    builder::{OpenAiBuilder, Settings},
+    stream::{self, AnswerDecoder},
+};
+use crate::{
+    dialect::Dialect,
+    http::{response_reader::BufferedResponse, send::Connection},
+    wire::{Answer, BodyWriter, ModelInfo, Origin, Style, read_models},
+};
+
+/// The length of the random part of a tool call's id: 24 characters.
+const CALL_ID_LENGTH: usize = 24;
+
+/// The endpoint of an adapter: its path, and the decoders of its answers.
+pub(crate) trait Endpoint: Send + Sync + 'static {
+    /// The path below the base URL.
+    const PATH: &'static str;
+    /// Whether the endpoint and the model are noted on messages, so that what they bring goes back
+    /// there only.
+    const NOTES_ORIGIN: bool;
+    /// The decoder of streamed answers.
+    type Decoder: AnswerDecoder;
+
+    /// Decodes a whole answer.
+    fn decode(body: &[u8]) -> Result<Answer, ModelError>;
+
+    /// Creates a decoder of a streamed answer with so many choices.
+    fn decoder(choices: usize, max_response_bytes: usize) -> Self::Decoder;
+}
+
+/// An adapter, as it was built.
+pub(crate) struct Adapter {
+    pub(crate) connection: Connection,
+    pub(crate) settings: Settings,
+    /// The form of messages.
+    pub(crate) style: Style,
+    /// The start of every request: the model and the parameters that are set once.
+    pub(crate) head: Vec<u8>,
+    /// The defaults of a call's options.
+    pub(crate) options: CallOptions,
+    /// The number of answers that are asked for.
+    pub(crate) choices: usize,
+}
+
+impl Adapter {
+    /// Checks a builder's settings.
+    ///
+    /// # Errors
+    /// [`ModelError::Config`], if a setting is invalid.
+    pub(crate) fn new<M>(builder: OpenAiBuilder<M>) -> Result<Self, ModelError> {
+        let (connection, settings) = (builder.connection()?, builder.settings);
+        let endpoint = &connection.endpoint;
+        let dialect = settings.dialect.unwrap_or_else(|| Dialect::for_host(endpoint.host()));
+        let origin = Origin { base_url: endpoint.base_url(), model: builder.model.clone() };
+        Ok(Self {
+            style: Style::new(settings.developer_role, dialect, origin),
+            connection,
+            settings,
+            head: builder.params.head(&builder.model)?,
+            choices: builder.params.choices(),
+            options: builder.params.options,
+        })
+    }
+
+    /// Appends the parameters of a streamed answer.
+    pub(crate) fn push_stream(&self, body: &mut BodyWriter) {
+        body.push(b"\"stream\":true,");
+        if self.settings.stream_usage {
+            body.push(b"\"stream_options\":{\"include_usage\":true},");
+        }
+    }
+
+    /// Sends a request and reads a whole answer.
+    ///
+    /// # Errors
+    /// [`ModelError`], with every secret masked.
+    pub(crate) async fn generate<E: Endpoint>(
+        &self,
+        body: &Arc<[Bytes]>,
+        options: &CallOptions,
+    ) -> Result<Reply, ModelError> {
+        let deadline = self.connection.deadline(options.deadline)?;
+        let response = self.connection.call(Method::POST, E::PATH, body, deadline).await?;
+        self.reply::<E>(response).map_err(|error| self.connection.mask.error(error))
+    }
+
+    /// Sends a request and returns its answer as soon as it begins.
+    ///
+    /// # Errors
+    /// [`ModelError`], with every secret masked.
+    pub(crate) async fn stream<E: Endpoint>(
+        self: &Arc<Self>,
+        body: &Arc<[Bytes]>,
+        options: &CallOptions,
+    ) -> Result<ReplyStream, ModelError> {
+        stream::stream::<E>(self, body, options).await
+    }
+
+    /// Returns the server's models, in its order.
+    ///
+    /// # Errors
+    /// [`ModelError`], with every secret masked.
+    pub(crate) async fn models(&self) -> Result<Vec<ModelInfo>, ModelError> {
+        let deadline = self.connection.deadline(None)?;
+        let body = Arc::default();
+        let response = self.connection.call(Method::GET, "models", &body, deadline).await?;
+        read_models(&response.body).map_err(|error| self.connection.mask.error(error))
+    }
+
+    /// Decodes and checks a whole answer.
+    pub(super) fn reply<E: Endpoint>(
+        &self,
+        response: BufferedResponse,
+    ) -> Result<Reply, ModelError> {
+        match E::decode(&response.body).and_then(|answer| self.check::<E>(answer)) {
+            Ok(mut reply) => {
+                reply.request_id = response.request_id;
+                Ok(reply)
+            }
+            Err(mut error) => {
+                match &mut error {
+                    ModelError::Decode(error) => {
+                        error.content_type = response.content_type.to_text();
+                    }
+                    ModelError::ApiErrorInBody { error } => error.request_id = response.request_id,
+                    _ => {}
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Checks that an answer has content, and that it is as complete as the settings demand.
+    pub(super) fn check<E: Endpoint>(&self, answer: Answer) -> Result<Reply, ModelError> {
+        let Answer { mut reply, is_absent, refusal } = answer;
+        let is_empty = reply.message.content().is_empty() && reply.message.tool_calls().is_empty();
+        if let Some(text) = refusal.filter(|_| is_empty) {
+            return Err(ModelError::Refused { text: text.into() });
+        }
+        if is_absent || (self.settings.refuse_empty && is_empty) {
+            return Err(ModelError::EmptyAnswer { finish_reason: reply.finish_reason });
+        }
+        let cut = [FinishReason::Length, FinishReason::ContentFilter];
+        match &reply.finish_reason {
+            Some(reason) if self.settings.require_complete && cut.contains(reason) => {
+                let partial = PartialReply::new(reply.text().into_owned());
+                Err(ModelError::Incomplete { finish_reason: reason.clone(), partial })
+            }
+            _ => {
+                name_calls(&mut reply);
+                if E::NOTES_ORIGIN {
+                    self.style.origin.stamp(&mut reply);
+                }
+                Ok(reply)
+            }
+        }
+    }
+}
+
+/// Gives ids to tool calls that came without one, since their results have to name them.
+fn name_calls(reply: &mut Reply) {
+    let is_unnamed = |call: &ToolCall| call.id.is_none();
+    if !reply.message.tool_calls().iter().any(is_unnamed) {
+        return;
+    }
+    let calls = reply.message.tool_calls().iter().cloned().map(|call| match call.id {
+        Some(_) => call,
+        None => {
+            let id: String =
+                std::iter::repeat_with(fastrand::alphanumeric).take(CALL_ID_LENGTH).collect();
+            call.with_id(format!("call_{id}"))
+        }
+    });
+    let calls: Vec<_> = calls.collect();
+    let message = std::mem::replace(&mut reply.message, Message::ai(""));
+    reply.message = message.with_tool_calls(calls);
+}
+
+impl fmt::Debug for Adapter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Adapter").field("connection", &self.connection).finish_non_exhaustive()
+    }
+}
+
+/// Implements the constructors of an adapter and its list of models.
+macro_rules! constructors {
+    ($adapter:ident) => {
+        impl $adapter {
+            /// Returns a builder of an adapter for a model, by its name at the server.
+            pub fn builder(model: impl Into<String>) -> $crate::OpenAiBuilder<Self> {
+                $crate::OpenAiBuilder::new(model.into())
+            }
+
+            /// Returns a builder with the key, the base URL and the organization of the
+            /// environment: `OPENAI_API_KEY`, `OPENAI_BASE_URL` and `OPENAI_ORG_ID`. They are read
+            /// now; later settings replace them.
+            pub fn from_env(model: impl Into<String>) -> $crate::OpenAiBuilder<Self> {
+                $crate::OpenAiBuilder::from_env(model.into())
+            }
+
+            /// Returns the server's models, in its order.
+            ///
+            /// # Errors
+            /// [`ModelError`](conversant_core::ModelError), as for a call.
+            pub async fn models(
+                &self,
+            ) -> Result<Vec<$crate::ModelInfo>, conversant_core::ModelError> {
+                self.adapter.models().await
+            }
+        }
+    };
+}
+pub(super) use constructors;

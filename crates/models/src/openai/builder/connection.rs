@@ -1,0 +1,357 @@
+//! Settings of the connection: the server, the key, the limits of a call, and the HTTP client.
+
+use std::{env, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use conversant_core::{BoxError, ModelError};
+use http::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue,
+    USER_AGENT as USER_AGENT_HEADER,
+};
+use http_body::Body;
+use secrecy::{ExposeSecret, SecretString};
+use tower_service::Service;
+
+use super::{Azure, OpenAiBuilder};
+use crate::http::{
+    client::HttpClient, config::USER_AGENT, custom_client::CustomClient, endpoint::Endpoint,
+    masking::Mask, proxy::ProxySetting, send::Connection,
+};
+
+impl<M> OpenAiBuilder<M> {
+    pub(crate) fn from_env(model: String) -> Self {
+        let variable = |name| env::var(name).ok().filter(|value| !value.trim().is_empty());
+        let mut builder = Self::new(model);
+        if let Some(key) = variable("OPENAI_API_KEY") {
+            builder = builder.api_key(key);
+        }
+        if let Some(base_url) = variable("OPENAI_BASE_URL") {
+            builder = builder.base_url(base_url);
+        }
+        if let Some(organization) = variable("OPENAI_ORG_ID") {
+            builder = builder.organization(organization);
+        }
+        builder
+    }
+
+    /// Sets the API key, without the white space around it. A server on this machine needs none.
+    pub fn api_key(mut self, key: impl Into<SecretString>) -> Self {
+        self.key = Some(key.into());
+        self
+    }
+
+    /// Sets the server's base URL, up to and including the version. Default:
+    /// `https://api.openai.com/v1`. A URL that already names the endpoint, such as
+    /// `…/v1/chat/completions`, is accepted too.
+    ///
+    /// It must be https, except for servers on this machine and with
+    /// [`allow_plain_http`](Self::allow_plain_http).
+    pub fn base_url(mut self, url: impl Into<String>) -> Self {
+        self.base_url = url.into();
+        self
+    }
+
+    /// Sets whether plain HTTP to another machine is allowed, which sends the key and the
+    /// conversation in clear. Default: `false`.
+    pub fn allow_plain_http(mut self, allow: bool) -> Self {
+        self.allow_plain_http = allow;
+        self
+    }
+
+    /// Sets a deployment of Azure OpenAI: the resource's address
+    /// (`https://NAME.openai.azure.com`), the name of the deployment, and the API version, such as
+    /// `2024-10-21`. The key is sent as `api-key`; for a token of Entra ID set the `authorization`
+    /// [`header`](Self::header) instead.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_models::OpenAiChat;
+    ///
+    /// let model = OpenAiChat::builder("gpt-5.4-mini")
+    ///     .azure("https://contoso.openai.azure.com", "my-deployment", "2024-10-21")
+    ///     .api_key("…")
+    /// #   .api_key("key")
+    ///     .build()?;
+    /// # Ok::<(), conversant_core::ModelError>(())
+    /// ```
+    pub fn azure(
+        mut self,
+        endpoint: impl Into<String>,
+        deployment: impl Into<String>,
+        api_version: impl Into<String>,
+    ) -> Self {
+        self.base_url = endpoint.into();
+        self.azure = Some(Azure { deployment: deployment.into(), version: api_version.into() });
+        self
+    }
+
+    /// Sets the organization that calls are billed to.
+    pub fn organization(self, organization: impl Into<String>) -> Self {
+        self.header("openai-organization", organization.into())
+    }
+
+    /// Sets the project that calls are billed to.
+    pub fn project(self, project: impl Into<String>) -> Self {
+        self.header("openai-project", project.into())
+    }
+
+    /// Sets a header of every request. Its value is treated as a secret, like the key.
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<SecretString>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sets the time limit of a whole call, retries included. Default: 10 minutes. The
+    /// [`deadline`](conversant_core::CallOptions::deadline) of a call holds as well.
+    pub fn timeout(mut self, total: Duration) -> Self {
+        self.timeouts.total = total;
+        self
+    }
+
+    /// Sets the time limit for making a connection, TLS included. Default: 5 s.
+    pub fn connect_timeout(mut self, limit: Duration) -> Self {
+        self.client.connect_timeout = limit;
+        self
+    }
+
+    /// Sets the time limit for the head of a response, from the start of an attempt. Default: 5
+    /// minutes.
+    pub fn header_timeout(mut self, limit: Duration) -> Self {
+        self.timeouts.headers = limit;
+        self
+    }
+
+    /// Sets the time limit between two pieces of a response. Default: 5 minutes.
+    pub fn idle_timeout(mut self, limit: Duration) -> Self {
+        self.timeouts.idle = limit;
+        self
+    }
+
+    /// Sets the maximum number of retries of a call. Default: 2.
+    ///
+    /// Retried are failed connections and the statuses 408, 409, 429 and 5xx, after the wait that
+    /// the server asks for, or else after the [`backoff`](Self::backoff).
+    pub fn max_retries(mut self, retries: u32) -> Self {
+        self.retries.set_max(retries);
+        self
+    }
+
+    /// Caps retries across all clones at `ratio` per call. For example, `0.2` adds at most 20 %
+    /// more requests during an outage. The budget starts at 10 retries. Default: unlimited.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_models::OpenAiChat;
+    ///
+    /// let builder = OpenAiChat::from_env("gpt-5.4-mini").max_retries(4).retry_budget(0.2);
+    /// ```
+    pub fn retry_budget(mut self, ratio: f64) -> Self {
+        self.retries.set_budget(ratio);
+        self
+    }
+
+    /// Sets the wait between attempts where the server does not ask for one: the first, which
+    /// doubles with each retry, and the longest. Default: 0.5 s and 8 s. Up to a quarter of a wait
+    /// is taken off at random.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use conversant_models::OpenAiChat;
+    ///
+    /// let builder = OpenAiChat::from_env("gpt-5.4-mini")
+    ///     .backoff(Duration::from_millis(100), Duration::from_secs(2));
+    /// ```
+    pub fn backoff(mut self, first: Duration, longest: Duration) -> Self {
+        self.retries.set_backoff(first, longest);
+        self
+    }
+
+    /// Sets the size limit of a response, in bytes. Default: 32 MiB. Of a streamed answer, the
+    /// answer counts; an event of the stream may have 4 MiB, and at most 8 times this limit.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_models::OpenAiChat;
+    ///
+    /// let builder = OpenAiChat::from_env("gpt-5.4-mini").max_response_bytes(1 << 20);
+    /// ```
+    pub fn max_response_bytes(mut self, bytes: usize) -> Self {
+        self.max_response_bytes = bytes;
+        self
+    }
+
+    /// Sets the proxy: an `http`, `https`, `socks4` or `socks5` URL, perhaps with a user and a
+    /// password.
+    ///
+    /// By default the proxy of the environment is used (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`,
+    /// except for the servers of `NO_PROXY`), or that of the system's settings on macOS and
+    /// Windows. They are read by `build`. Plain HTTP to this machine is not sent through them.
+    ///
+    /// A proxy that cannot be used is an error: no request bypasses it. A proxy resolves the
+    /// server's name itself. It sees requests in clear only if the base URL is plain HTTP.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_models::OpenAiChat;
+    ///
+    /// let builder = OpenAiChat::from_env("gpt-5.4-mini").proxy("socks5://127.0.0.1:1080");
+    /// ```
+    pub fn proxy(mut self, url: impl Into<SecretString>) -> Self {
+        self.client.proxy = ProxySetting::Url(url.into());
+        self
+    }
+
+    /// Sets that no proxy is used, whatever the environment says.
+    pub fn no_proxy(mut self) -> Self {
+        self.client.proxy = ProxySetting::Direct;
+        self
+    }
+
+    /// Adds root certificates in PEM to those of the system, for a server or a gateway whose
+    /// certificates are signed by an authority of your own.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use conversant_models::OpenAiChat;
+    ///
+    /// let model = OpenAiChat::from_env("gpt-5.4-mini")
+    ///     .base_url("https://gateway.internal/v1")
+    ///     .root_certificates(std::fs::read("authority.pem")?)
+    ///     .build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.client.root_certificates.push(pem.into());
+        self
+    }
+
+    /// Sets the HTTP client, in place of the built-in one: any [`Service`] of HTTP requests whose
+    /// types convert from and into those of the `http` crate, such as a `reqwest::Client`.
+    ///
+    /// The adapter's time limits, size limits and retries hold as before; [`proxy`](Self::proxy),
+    /// [`root_certificates`](Self::root_certificates) and
+    /// [`connect_timeout`](Self::connect_timeout) do not, since they are the client's. The client
+    /// must not follow redirects, which would send the conversation and the key elsewhere.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_models::OpenAiChat;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let tls = rustls::ClientConfig::builder_with_provider(std::sync::Arc::new(
+    /// #     rustls::crypto::ring::default_provider(),
+    /// # ));
+    /// # let tls = tls.with_safe_default_protocol_versions()?;
+    /// # let tls = tls.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth();
+    /// let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+    /// # let client = client.tls_backend_preconfigured(tls);
+    /// let builder = OpenAiChat::from_env("gpt-5.4-mini").http_client(client.build()?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn http_client<S, Q, P, B>(mut self, client: S) -> Self
+    where
+        S: Service<Q, Response = P> + Clone + Send + Sync + 'static,
+        S::Future: Send,
+        S::Error: Into<BoxError>,
+        Q: TryFrom<http::Request<Bytes>> + Send + 'static,
+        Q::Error: Into<BoxError>,
+        P: Into<http::Response<B>>,
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        self.client.custom = Some(CustomClient::new(client));
+        self
+    }
+
+    /// Checks the settings of the connection.
+    pub(crate) fn connection(&self) -> Result<Connection, ModelError> {
+        if self.model.trim().is_empty() {
+            return Err(ModelError::config("missing model name"));
+        }
+        let mut endpoint = Endpoint::new(&self.base_url, self.allow_plain_http)?;
+        if let Some(azure) = &self.azure {
+            endpoint.set_azure(&azure.deployment, &azure.version);
+        }
+        let key = self.key.as_ref().map(|key| key.expose_secret().trim()).unwrap_or_default();
+        if key.is_empty() && !endpoint.is_loopback() && !self.has_header(AUTHORIZATION.as_str()) {
+            return Err(ModelError::config(
+                "missing API key; set `OPENAI_API_KEY` and use `from_env`, or set it with \
+                 `api_key` (only a server on this machine needs none)",
+            ));
+        }
+        let client = HttpClient::new(&self.client, &endpoint)?;
+        let mut headers = self.header_map(key, &endpoint, &client)?;
+        headers.extend(client.proxy_header(&endpoint));
+        Ok(Connection {
+            client,
+            headers,
+            endpoint,
+            mask: self.mask(key),
+            timeouts: self.timeouts,
+            retries: self.retries.clone(),
+            max_response_bytes: self.max_response_bytes,
+            last_used: Arc::default(),
+        })
+    }
+
+    fn has_header(&self, name: &str) -> bool {
+        self.headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name))
+    }
+
+    fn header_map(
+        &self,
+        key: &str,
+        endpoint: &Endpoint,
+        client: &HttpClient,
+    ) -> Result<HeaderMap, ModelError> {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        if !client.is_custom() {
+            // hyper would make the host anew for each request.
+            headers.insert(USER_AGENT_HEADER, HeaderValue::from_static(USER_AGENT));
+            headers.extend(endpoint.plain_host().map(|host| (HOST, host)));
+        }
+        if !key.is_empty() {
+            let (name, value) = match &self.azure {
+                Some(_) => (HeaderName::from_static("api-key"), secret_value(key)),
+                None => (AUTHORIZATION, secret_value(&format!("Bearer {key}"))),
+            };
+            let value = value.ok_or_else(|| {
+                ModelError::config("the API key contains characters that are not valid in a header")
+            })?;
+            headers.insert(name, value);
+        }
+        for (name, value) in &self.headers {
+            let value = secret_value(value.expose_secret())
+                .ok_or_else(|| ModelError::config(format!("invalid value of header `{name}`")))?;
+            let name: HeaderName = name
+                .parse()
+                .map_err(|_| ModelError::config(format!("invalid header name `{name}`")))?;
+            headers.insert(name, value);
+        }
+        Ok(headers)
+    }
+
+    /// Masks the key and the values of all headers: the organization and the project are not
+    /// public either.
+    fn mask(&self, key: &str) -> Mask {
+        let headers = self.headers.iter().map(|(_, value)| value.clone());
+        Mask::new(headers.chain([SecretString::from(key)]))
+    }
+}
+
+fn secret_value(value: &str) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_str(value).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}

@@ -1,0 +1,47 @@
+//! The form of a response to a request for a stream: some servers answer whole.
+
+/// The size limit of what is read before a body's form is known: 64 KiB.
+const MAX_PREFIX_BYTES: usize = 64 << 10;
+
+/// The form of a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ResponseForm {
+    Events,
+    Whole,
+}
+
+impl ResponseForm {
+    /// Returns the form that a content type names.
+    pub(super) fn of_content_type(content_type: Option<String>) -> Option<Self> {
+        let content_type = content_type?.to_ascii_lowercase();
+        if content_type.starts_with("text/event-stream") {
+            Some(Self::Events)
+        } else {
+            let is_whole = content_type.contains("json") || content_type.contains("html");
+            is_whole.then_some(Self::Whole)
+        }
+    }
+
+    /// Returns the form of a body with this prefix, unless it takes more to know. The prefix wins
+    /// over the content type. Blank lines and comments may precede either form.
+    pub(super) fn of_prefix(prefix: &[u8], content_type: Option<Self>) -> Option<Self> {
+        const BOM: &[u8] = b"\xef\xbb\xbf";
+        if prefix.len() < BOM.len() && BOM.starts_with(prefix) {
+            return None;
+        }
+        let mut rest = prefix.strip_prefix(BOM).unwrap_or(prefix).trim_ascii_start();
+        while rest.first() == Some(&b':') {
+            let end = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
+            rest = end.and_then(|end| rest.get(end..)).unwrap_or_default().trim_ascii_start();
+        }
+        let fields = [&b"data"[..], b"event", b"id", b"retry"];
+        let is_field = || fields.iter().any(|field| rest.starts_with(field));
+        let labelled = || content_type.unwrap_or(Self::Events);
+        match rest.first() {
+            Some(b'{' | b'[' | b'<') => Some(Self::Whole),
+            Some(_) if is_field() => Some(Self::Events),
+            Some(_) => Some(labelled()),
+            None => (prefix.len() > MAX_PREFIX_BYTES).then(labelled),
+        }
+    }
+}
