@@ -290,7 +290,7 @@ impl ChatHistory for SqliteHistory {
 
     fn check(&self, _: &SessionId, messages: &[Message]) -> Result<(), HistoryError> {
         let limit = self.store.max_message_bytes;
-        messages.iter().try_for_each(|message| message::encode(message, limit).map(drop))
+        messages.iter().try_for_each(|message| message.to_stored_json(limit).map(drop))
     }
 
     async fn clear(&self, session: &SessionId) -> Result<(), HistoryError> {

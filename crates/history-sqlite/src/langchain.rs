@@ -1,6 +1,5 @@
 //! LangChain's table of messages in SQLite.
 
-mod row;
 mod rows;
 
 use std::{
@@ -14,12 +13,10 @@ use conversant_core::{
     ChatHistory, Expect, HistoryError, Message, Messages, Range, SessionId, Slice, Turn, Version,
     async_trait,
 };
+use conversant_history::langchain::encode_turn;
 use rusqlite::{Connection, TransactionBehavior};
 
-use self::{
-    row::encode,
-    rows::{NewTurn, Rows},
-};
+use self::rows::{NewTurn, Rows};
 use crate::{
     connection::Tables,
     error::{inconsistent, sqlite_error},
@@ -162,7 +159,7 @@ impl ChatHistory for LangChainSqliteHistory {
         turn: &Turn,
         expect: Expect,
     ) -> Result<Version, HistoryError> {
-        let bodies = encode(turn, self.store.max_message_bytes)?;
+        let bodies = encode_turn(turn, self.store.max_message_bytes)?;
         let turn = NewTurn { id: turn.id(), bodies };
         self.write(session, move |connection, rows, id| rows.append(connection, id, &turn, expect))
             .await
@@ -172,7 +169,7 @@ impl ChatHistory for LangChainSqliteHistory {
         // Appended by a chain, the turn names the version that its prompt saw.
         let base = Version::new(u64::MAX, u64::MAX);
         let turn = Turn::new(messages.to_vec()).with_base(base);
-        encode(&turn, self.store.max_message_bytes).map(drop)
+        encode_turn(&turn, self.store.max_message_bytes).map(drop)
     }
 
     /// Removes the session's rows. A table of this crate, `conversant_epochs`, counts the epochs.

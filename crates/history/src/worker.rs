@@ -12,7 +12,7 @@ use futures_channel::oneshot;
 /// An operation of a [`Worker`] or of [`Threads`] that have ended: they were closed, or panicked.
 #[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the store is closed")]
-#[non_exhaustive]
+#[expect(clippy::exhaustive_structs, reason = "stores create it")]
 pub struct WorkerEnded;
 
 conversant_core::debug_as_report!(WorkerEnded);

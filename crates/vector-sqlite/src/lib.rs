@@ -50,6 +50,5 @@
 mod store;
 mod table;
 mod vector;
-mod worker;
 
 pub use self::store::{SqliteVectorStore, SqliteVectorStoreBuilder};

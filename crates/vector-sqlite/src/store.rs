@@ -8,13 +8,14 @@ use std::{
 
 use async_trait::async_trait;
 use conversant_core::{
-    Collection, Document, Embeddings, Match, VectorStore, VectorStoreError, unit_vectors,
+    BoxError, Collection, Document, Embeddings, Match, VectorStore, VectorStoreError, unit_vectors,
 };
+use conversant_history::Worker;
+use rusqlite::Connection;
 
 use crate::{
     table::{self, Entry, Fit},
     vector,
-    worker::{Worker, backend},
 };
 
 /// A vector store in a SQLite file.
@@ -34,7 +35,7 @@ use crate::{
 pub struct SqliteVectorStore<E> {
     path: PathBuf,
     embeddings: E,
-    worker: Worker,
+    worker: Worker<Connection>,
 }
 
 /// Settings of a [`SqliteVectorStore`].
@@ -66,7 +67,7 @@ impl SqliteVectorStoreBuilder {
         embeddings: E,
     ) -> Result<SqliteVectorStore<E>, VectorStoreError> {
         let connection = table::open(&self.path, self.busy_timeout).map_err(backend)?;
-        let worker = Worker::new(connection).map_err(backend)?;
+        let worker = Worker::start("vector-store", connection).map_err(backend)?;
         Ok(SqliteVectorStore { path: self.path, embeddings, worker })
     }
 }
@@ -129,8 +130,8 @@ impl<E: Embeddings> VectorStore for SqliteVectorStore<E> {
             entries.push(Entry { document: document.clone(), metadata, vector });
         }
         let place = table::Place::of(collection)?;
-        let add = move |connection: &mut _| table::add(connection, &place, &entries);
-        check(&self.worker.run(add).await?, found)
+        let add = move |connection: &mut Connection| table::add(connection, &place, &entries);
+        check(&self.worker.run(add).await?.map_err(backend)?, found)
     }
 
     async fn search(
@@ -147,13 +148,13 @@ impl<E: Embeddings> VectorStore for SqliteVectorStore<E> {
         let found = vector.len();
         let vector = vector::to_bytes(&vector);
         let place = table::Place::of(collection)?;
-        let search = move |connection: &mut rusqlite::Connection| {
-            Ok(match table::fit(connection, &place, vector.len())? {
+        let search = move |connection: &mut Connection| {
+            Ok::<_, rusqlite::Error>(match table::fit(connection, &place, vector.len())? {
                 Fit::Fits => Ok(table::search(connection, &place, &vector, k)?),
                 other @ Fit::Differs { .. } => Err(other),
             })
         };
-        match self.worker.run(search).await? {
+        match self.worker.run(search).await?.map_err(backend)? {
             Ok(matches) => Ok(matches),
             Err(fit) => check(&fit, found).map(|()| Vec::new()),
         }
@@ -161,7 +162,8 @@ impl<E: Embeddings> VectorStore for SqliteVectorStore<E> {
 
     async fn clear(&self, collection: &Collection) -> Result<(), VectorStoreError> {
         let place = table::Place::of(collection)?;
-        self.worker.run(move |connection| table::clear(connection, &place)).await
+        let clear = move |connection: &mut Connection| table::clear(connection, &place);
+        self.worker.run(clear).await?.map_err(backend)
     }
 }
 
@@ -169,4 +171,8 @@ impl<E> fmt::Debug for SqliteVectorStore<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SqliteVectorStore").field("path", &self.path).finish_non_exhaustive()
     }
+}
+
+fn backend(source: impl Into<BoxError>) -> VectorStoreError {
+    VectorStoreError::Backend { source: source.into() }
 }

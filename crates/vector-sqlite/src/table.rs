@@ -5,10 +5,7 @@ use std::{path::Path, time::Duration};
 use conversant_core::{Collection, Document, Match, VectorStoreError};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 
-use crate::{
-    vector::{self, SIMILARITY},
-    worker::backend,
-};
+use crate::vector::{self, SIMILARITY};
 
 /// Names of the tables, of this version: a later version gives its tables other names, so no
 /// version reads what it does not know. Files that were written before sessions had a table of their
@@ -30,7 +27,10 @@ impl Place {
         let (table, collection) = match collection {
             Collection::Session(session) => (SESSIONS, session.as_str()),
             Collection::Shared(name) => (SHARED, &**name),
-            _ => return Err(backend("unknown kind of collection")),
+            _ => {
+                let source = "unknown kind of collection".into();
+                return Err(VectorStoreError::Backend { source });
+            }
         };
         Ok(Self { table, collection: collection.to_owned() })
     }

@@ -5,9 +5,9 @@ use std::{collections::HashSet, sync::Arc};
 use conversant_core::{
     Expect, HistoryError, Message, Range, SessionId, Slice, Turn, TurnId, Version,
 };
+use conversant_history::langchain::{Row, turns};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::row::Row;
 use crate::{
     checksum::hash,
     error::{corrupt, sqlite_error},
@@ -81,7 +81,7 @@ impl Rows {
             Range::LastBytes(bytes) => {
                 let mut left = bytes;
                 self.last(connection, session, ALL, |row, _| {
-                    let rest = left.checked_sub(row.bytes()?);
+                    let rest = left.checked_sub(row.bytes());
                     Ok(rest.inspect(|&rest| left = rest).is_some())
                 })?
             }
@@ -91,7 +91,7 @@ impl Rows {
             }
         };
         rows.reverse();
-        let messages: Vec<_> = rows.into_iter().map(|row| row.message).collect();
+        let messages: Vec<_> = rows.into_iter().map(Row::into_message).collect();
         Ok(Slice::new(messages, version))
     }
 
@@ -129,7 +129,7 @@ impl Rows {
         let mut found = select.query(params![session.as_str(), limit]).map_err(sqlite_error)?;
         let mut messages = Vec::new();
         while let Some(row) = found.next().map_err(sqlite_error)? {
-            messages.push(read(row)?.message);
+            messages.push(read(row, session)?.1.into_message());
         }
         Ok(messages)
     }
@@ -144,25 +144,14 @@ impl Rows {
         let count = self.load(connection, session, range)?.messages.len();
         let mut left = count;
         // Back to the row with which the turn of the range's first message starts.
-        let found = self.last(connection, session, ALL, |row, later| {
+        let mut rows = self.last(connection, session, ALL, |row, later| {
             let is_within =
-                left > 0 || (count > 0 && later.is_some_and(|later| !later.begins_after(row)));
+                left > 0 || (count > 0 && later.is_some_and(|later| !later.begins_turn_after(row)));
             left = left.saturating_sub(1);
             Ok(is_within)
         })?;
-        let mut turns = Vec::new();
-        let mut messages = Vec::new();
-        // From the last row backwards, a turn is complete at the row with which it starts.
-        let mut rows = found.into_iter().peekable();
-        while let Some(row) = rows.next() {
-            messages.push(row.message.clone());
-            if rows.peek().is_none_or(|before| row.begins_after(before)) {
-                messages.reverse();
-                turns.push(row.turn(session, std::mem::take(&mut messages)));
-            }
-        }
-        turns.reverse();
-        Ok(turns)
+        rows.reverse();
+        Ok(turns(&rows))
     }
 
     /// Appends a turn's rows, unless they are stored already or the session is not in the expected
@@ -286,16 +275,16 @@ impl Rows {
         }
     }
 
-    /// Returns the fingerprint of the turn that the row `until` belongs to, or the last row before
-    /// it; 0 if there is none.
+    /// Returns the tip of a version that ends with the row `until`, or with the last row before it; 0
+    /// if there is none.
     fn tip(
         &self,
         connection: &Connection,
         session: &SessionId,
         until: i64,
     ) -> Result<u64, HistoryError> {
-        let turn = self.last(connection, session, until, last_turns(1))?;
-        Ok(turn.last().map_or(0, |first| first.turn_id(session).fingerprint()))
+        let last = self.last(connection, session, until, |_, later| Ok(later.is_none()))?;
+        Ok(last.first().map_or(0, Row::tip))
     }
 
     /// Returns the number of rows of a session up to the row `until`.
@@ -355,10 +344,10 @@ impl Rows {
         let mut found =
             select.query(params![session.as_str(), turn.to_string()]).map_err(sqlite_error)?;
         while let Some(row) = found.next().map_err(sqlite_error)? {
-            let row = read(row)?;
+            let (id, row) = read(row, session)?;
             // A message whose text contains the id is not a message of the turn.
-            if row.turn == Some(turn) {
-                return Ok(Some(row.id));
+            if row.turn_id() == Some(turn) {
+                return Ok(Some(id));
             }
         }
         Ok(None)
@@ -396,7 +385,7 @@ impl Rows {
         let mut found = select.query(params![session.as_str(), until]).map_err(sqlite_error)?;
         let mut rows: Vec<Row> = Vec::new();
         while let Some(row) = found.next().map_err(sqlite_error)? {
-            let row = read(row)?;
+            let (_, row) = read(row, session)?;
             if !wanted(&row, rows.last())? {
                 break;
             }
@@ -413,7 +402,7 @@ const ALL: i64 = i64::MAX;
 fn last_turns(count: usize) -> impl FnMut(&Row, Option<&Row>) -> Result<bool, HistoryError> {
     let mut left = count;
     move |row, later| {
-        if later.is_none_or(|later| later.begins_after(row)) {
+        if later.is_none_or(|later| later.begins_turn_after(row)) {
             match left.checked_sub(1) {
                 Some(rest) => left = rest,
                 None => return Ok(false),
@@ -423,9 +412,19 @@ fn last_turns(count: usize) -> impl FnMut(&Row, Option<&Row>) -> Result<bool, Hi
     }
 }
 
-fn read(row: &rusqlite::Row<'_>) -> Result<Row, HistoryError> {
+/// Reads a row of `id, message`, with its id.
+fn read(row: &rusqlite::Row<'_>, session: &SessionId) -> Result<(i64, Row), HistoryError> {
     let id = row.get(0).map_err(sqlite_error)?;
     let body = row.get_ref(1).map_err(sqlite_error)?;
     let invalid = |error| corrupt(format!("cannot decode row {id}"), error);
-    Row::decode(id, body.as_str().map_err(invalid)?)
+    let body = body.as_str().map_err(invalid)?;
+    let row = Row::decode(body, format_args!("row {id}"), || foreign_turn_id(id, session, body))?;
+    Ok((id, row))
+}
+
+/// Returns the id of a turn that starts with a row which Python wrote. Copies may be stored under
+/// it, so it never changes.
+fn foreign_turn_id(row: i64, session: &SessionId, body: &str) -> TurnId {
+    let place = hash(&format!("{row}\n{session}")).cast_unsigned();
+    TurnId::from_u128(u128::from(place) << 64 | u128::from(hash(body).cast_unsigned()))
 }

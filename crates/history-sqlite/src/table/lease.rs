@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use conversant_core::{HistoryError, Lease, SessionId, TurnId};
+use conversant_core::{HistoryError, Lease, SessionId};
+use conversant_history::lease_holder;
 use rusqlite::{Connection, params};
 
 use super::{millis, now};
@@ -16,7 +17,7 @@ pub(crate) fn acquire(
 ) -> Result<Lease, HistoryError> {
     let now = now();
     connection.execute("DELETE FROM leases WHERE until <= ?1", [now]).map_err(sqlite_error)?;
-    let holder = TurnId::random();
+    let holder = lease_holder()?;
     let until = now.saturating_add(millis(time));
     let statement = "INSERT OR IGNORE INTO leases (session, holder, until) VALUES (?1, ?2, ?3)";
     let row = params![session.as_str(), holder.as_bytes(), until];

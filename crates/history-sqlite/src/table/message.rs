@@ -1,4 +1,4 @@
-//! Messages: their stored form, and their rows.
+//! The rows of messages.
 
 use conversant_core::{HistoryError, Message};
 use rusqlite::{Connection, Row, params};
@@ -6,28 +6,8 @@ use rusqlite::{Connection, Row, params};
 use super::session::Session;
 use crate::{
     checksum::Checksum,
-    error::{corrupt, inconsistent, invalid_json, sqlite_error},
+    error::{corrupt, inconsistent, sqlite_error},
 };
-
-/// Encodes a message in its stored form.
-pub(crate) fn encode(message: &Message, limit: u64) -> Result<String, HistoryError> {
-    let unsupported = HistoryError::Unsupported { what: "messages that have no stored form" };
-    let Ok(body) = serde_json::to_string(message) else { return Err(unsupported) };
-    let bytes = body.len() as u64;
-    if bytes > limit {
-        return Err(HistoryError::TooLarge { bytes, limit });
-    }
-    // JSON can be nested more deeply than it is read, and what can't be read must not be stored.
-    if body.bytes().filter(|byte| matches!(byte, b'[' | b'{')).count() > UNDOUBTED_DEPTH
-        && serde_json::from_str::<Message>(&body).is_err()
-    {
-        return Err(HistoryError::Unsupported { what: "messages that are nested this deeply" });
-    }
-    Ok(body)
-}
-
-/// What is nested no more deeply than this can be read.
-const UNDOUBTED_DEPTH: usize = 100;
 
 /// Inserts messages after the session's last one.
 pub(crate) fn insert(
@@ -81,9 +61,8 @@ fn load_range(
     let mut messages = Vec::new();
     let mut seq = range.start;
     while let Some(row) = rows.next().map_err(sqlite_error)? {
-        let message = serde_json::from_str(body(row, session, seq)?)
-            .map_err(|error| invalid_json(&unreadable(seq), error))?;
-        messages.push(message);
+        let body = body(row, session, seq)?;
+        messages.push(Message::from_stored_json(body, format_args!("message {seq}"))?);
         seq += 1;
     }
     if seq != range.end {
@@ -93,14 +72,10 @@ fn load_range(
     Ok(messages)
 }
 
-fn unreadable(seq: u64) -> String {
-    format!("cannot decode message {seq}")
-}
-
 /// Returns the body of a row of `seq, body, sum`.
 fn body<'r>(row: &'r Row<'_>, session: &Session, seq: u64) -> Result<&'r str, HistoryError> {
     let column = |index| row.get_ref(index).map_err(sqlite_error);
-    let invalid = |error| corrupt(unreadable(seq), error);
+    let invalid = |error| corrupt(format!("cannot decode message {seq}"), error);
     let number = column(0)?.as_i64().map_err(invalid)?;
     let body = column(1)?.as_str().map_err(invalid)?;
     let found = column(2)?.as_i64().map_err(invalid)?;

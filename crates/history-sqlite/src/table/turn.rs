@@ -23,7 +23,7 @@ pub(crate) struct NewTurn {
 impl NewTurn {
     /// Encodes a turn.
     pub(crate) fn encode(turn: &Turn, max_message_bytes: u64) -> Result<Self, HistoryError> {
-        let encode = |message| message::encode(message, max_message_bytes);
+        let encode = |message: &Message| message.to_stored_json(max_message_bytes);
         let bodies = turn.messages().iter().map(encode).collect::<Result<_, _>>()?;
         Ok(Self { id: turn.id(), incomplete: turn.is_incomplete(), base: turn.base(), bodies })
     }

@@ -1,12 +1,11 @@
 //! The writer: commits the queued writes together, because each commit waits for the disk.
 
-use std::sync::mpsc;
-
 use conversant_core::HistoryError;
+use conversant_history::{Jobs, Threads};
 use futures_channel::oneshot;
 use rusqlite::Connection;
 
-use super::{ReadTask, Task, pending::Held};
+use super::{Read, Task, pending::Held};
 use crate::error::sqlite_error;
 
 /// The maximum number of writes in one transaction.
@@ -57,37 +56,24 @@ where
     }
 }
 
-/// Writes what is queued until the queue ends or is closed. A read is handed on when the writes
-/// before it are committed.
-pub(super) fn write_all(
-    connection: &Connection,
-    tasks: &mpsc::Receiver<Task>,
-    reads: &mpsc::Sender<ReadTask>,
-    readers: usize,
-) {
-    let mut is_closed = false;
-    while !is_closed && let Ok(first) = tasks.recv() {
+/// Writes what is queued until the queue ends. A read is handed on when the writes before it are
+/// committed.
+pub(super) fn write_all(connection: &Connection, tasks: &Jobs<Task>, readers: &Threads<Read>) {
+    while let Some(first) = tasks.next() {
         let (mut writes, mut held_back) = (Vec::new(), Vec::new());
         let mut next = Some(first);
         while let Some(task) = next {
             match task {
                 Task::Write(write) => writes.push(write),
                 Task::Read(read) => held_back.push(read),
-                Task::Close => {
-                    is_closed = true;
-                    break;
-                }
             }
-            next = if writes.len() < MAX_WRITES { tasks.try_recv().ok() } else { None };
+            next = if writes.len() < MAX_WRITES { tasks.try_next() } else { None };
         }
         write(connection, writes);
         for read in held_back {
             // The readers end after the writer.
-            let _ = reads.send(ReadTask::Read(read));
+            let _ = readers.send(read);
         }
-    }
-    if is_closed {
-        (0..readers).for_each(|_| drop(reads.send(ReadTask::Close)));
     }
 }
 

@@ -195,7 +195,7 @@ fn a_store_that_was_closed_has_let_go_of_its_file() {
         let error = append(&clone, "a", &exchange(9)).unwrap_err();
         assert_eq!(
             shown::<()>(Err(error)),
-            "cannot reach the history\n  because: the history is closed"
+            "cannot reach the history\n  because: the store is closed"
         );
         assert!(load(&clone, "a").is_err());
         block_on(clone.close());
