@@ -10,6 +10,9 @@ use url::Url;
 
 use super::endpoint::Endpoint;
 
+/// The place of a proxy that is set on the builder, for errors.
+const BUILDER: &str = "`proxy`";
+
 /// The choice of a proxy.
 #[derive(Debug, Clone, Default)]
 pub(crate) enum ProxySetting {
@@ -47,7 +50,7 @@ impl ProxySetting {
     pub(super) fn resolve(&self, endpoint: &Endpoint) -> Result<Option<Proxy>, ModelError> {
         match self {
             Self::Direct => Ok(None),
-            Self::Url(url) => Proxy::parse(url.expose_secret(), "`proxy`").map(Some),
+            Self::Url(url) => Proxy::parse(url.expose_secret(), BUILDER).map(Some),
             Self::System if !endpoint.is_secure() && endpoint.is_loopback() => Ok(None),
             Self::System => of_system(endpoint),
         }
@@ -77,7 +80,7 @@ fn of_system(endpoint: &Endpoint) -> Result<Option<Proxy>, ModelError> {
     if is_excepted(&uri) {
         return Ok(None);
     }
-    let value = value.to_str().ok_or_else(|| invalid(name, "it is not UTF-8"))?;
+    let value = value.to_str().ok_or_else(|| invalid(&format!("`{name}`"), "it is not UTF-8"))?;
     Proxy::parse(value, &format!("`{name}`")).map(Some)
 }
 
@@ -91,9 +94,13 @@ fn is_excepted(uri: &Uri) -> bool {
 /// Creates the error of a proxy that cannot be used. It does not show the URL, which may hold a
 /// password.
 fn invalid(place: &str, reason: &str) -> ModelError {
+    let except = match place {
+        BUILDER => "",
+        _ => ", or except the server by `NO_PROXY`",
+    };
     ModelError::config(format!(
         "cannot use the proxy of {place}: {reason}; set it to a URL such as \
-         `http://proxy.example:3128`, or except the server by `NO_PROXY`"
+         `http://proxy.example:3128`{except}"
     ))
 }
 

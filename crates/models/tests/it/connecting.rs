@@ -167,7 +167,13 @@ async fn the_certificate_is_not_to_be_trusted() {
         assert!(matches!(error, ModelError::Tls { .. }), "{case}: {error:?}");
         assert_eq!(connections.load(Ordering::Relaxed), 1, "{case}");
     }
-    // The client of all adapters, which trusts whom the system trusts.
+    // The built-in client, which trusts the system's authorities and those that are set.
+    let own = certificates("localhost", false);
+    let (port, _) = serve(own.server).await;
+    let builder_of_own =
+        builder(&format!("https://localhost:{port}/v1")).root_certificates(own.pem);
+    let reply = builder_of_own.build().unwrap().generate(&question()).await.unwrap();
+    assert_eq!(reply.text(), "secret");
     let unknown = certificates("localhost", false);
     let (port, connections) = serve(unknown.server).await;
     let error = fail(builder(&format!("https://localhost:{port}/v1"))).await;
@@ -210,7 +216,11 @@ const CALL: &str = "CONVERSANT_TEST_CALL";
 #[tokio::test]
 async fn our_own_client_trusts_whom_the_system_trusts_and_heeds_its_proxy() {
     if let Ok(base_url) = std::env::var(CALL) {
-        match builder(&base_url).build().unwrap().generate(&question()).await {
+        let said = match builder(&base_url).build() {
+            Ok(model) => model.generate(&question()).await,
+            Err(error) => Err(error),
+        };
+        match said {
             Ok(reply) => println!("said: {}", reply.text()),
             Err(error) => println!("failed: {error}"),
         }
@@ -229,6 +239,12 @@ async fn our_own_client_trusts_whom_the_system_trusts_and_heeds_its_proxy() {
         ("no proxy", &[][..]),
         ("a proxy", &[("HTTPS_PROXY", proxy_url.as_str())]),
         ("a proxy, but not for it", &[("HTTPS_PROXY", &proxy_url), ("NO_PROXY", "localhost")]),
+        ("a proxy for all", &[("ALL_PROXY", &proxy_url)]),
+        ("a scheme that is unknown", &[("HTTPS_PROXY", "ftp://127.0.0.1:1")]),
+        ("no address", &[("https_proxy", "http://[not-an-address")]),
+        ("no scheme", &[("ALL_PROXY", "://")]),
+        ("no port", &[("HTTPS_PROXY", "http://127.0.0.1:99999"), ("ALL_PROXY", &proxy_url)]),
+        ("no address, but not for it", &[("HTTPS_PROXY", "://"), ("no_proxy", "localhost")]),
     ] {
         let mut process = tokio::process::Command::new(std::env::current_exe().unwrap());
         process.args(["--exact", "--nocapture"]);

@@ -13,8 +13,10 @@ mod connecting;
 mod endpoints;
 mod faults;
 mod fuzz;
+mod proxies;
 mod recorded;
 mod requests;
+mod runtimes;
 mod settings;
 mod streams;
 #[cfg(feature = "tokens")]
