@@ -1,11 +1,12 @@
-//! The conformance cases that lie beside the workspace.
+//! The conformance cases in `../shared`.
 
 use std::{error::Error, fs};
 
-use super::{Outcome, shared};
-use crate::conformance;
+use conversant_conformance::{Case, compare};
 
-/// The files of which every case passes. The others are counted, and a case that fails there fails nothing yet.
+use super::{Outcome, shared};
+
+/// The files that must pass whole. The cases of other files are counted only.
 const WHOLE: &[&str] = &[
     "buffer_string.jsonl",
     "chain.jsonl",
@@ -14,6 +15,7 @@ const WHOLE: &[&str] = &[
     "chat_stream.jsonl",
     "few_shot.jsonl",
     "memory.jsonl",
+    "memory_entities.jsonl",
     "messages_json.jsonl",
     "parse.jsonl",
     "prompt.jsonl",
@@ -34,14 +36,14 @@ pub(crate) fn check() -> Result<Outcome, Box<dyn Error>> {
     for file in files {
         let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let is_whole = WHOLE.contains(&name.as_str());
-        let tally = conformance::tally(&[&file], |difference| {
+        let count = compare(&Case::read_all(&file)?, |difference| {
             if is_whole {
                 println!("{difference}");
             }
-        })?;
+        });
         let note = if is_whole { "" } else { " (counted only)" };
-        println!("{name}: {} passed, {} failed{note}", tally.passed, tally.failed);
-        holds &= !is_whole || tally.failed == 0;
+        println!("{name}: {} passed, {} failed{note}", count.passed, count.failed);
+        holds &= !is_whole || count.failed == 0;
     }
     Ok(Outcome::of(holds))
 }

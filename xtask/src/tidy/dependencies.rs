@@ -92,8 +92,8 @@ fn star<'p>(packages: &'p Packages, package: &'p Package) -> Vec<&'p str> {
     if name.starts_with("custom-") {
         return names.filter(|name| *name != "conversant-core").collect();
     }
-    // Examples and tasks put the packages together.
-    if !name.starts_with("conversant-") {
+    // Examples, tasks and the runner of cases put the packages together.
+    if !name.starts_with("conversant-") || name == "conversant-conformance" {
         return Vec::new();
     }
     names.filter(|name| name.starts_with("conversant-") && !allowed.contains(name)).collect()

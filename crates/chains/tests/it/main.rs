@@ -18,5 +18,6 @@ mod fixtures;
 mod parsers;
 mod predict;
 mod queueing;
+mod recorded;
 mod stream;
 mod wiring;

@@ -10,6 +10,7 @@
 mod errors;
 mod messages;
 mod prompt_values;
+mod recorded;
 mod stored;
 mod streams;
 mod traits;

@@ -1,6 +1,7 @@
 //! Streamed answers: the recorded ones, every way to cut them, and over HTTP.
 
 use bytes::Bytes;
+use conversant_conformance::{Case, cases};
 use conversant_core::{
     ChatModel, ChatRequest, CompletionModel, CompletionRequest, Delta, Message, ModelError, Reply,
 };
@@ -11,10 +12,8 @@ use conversant_models::{
 use conversant_testkit::{Answer, Gate, OpenAiServer};
 use serde_json::{Value as Json, json};
 
-use crate::recorded::{cases, tool_calls};
-
-fn corpus() -> impl Iterator<Item = Json> {
-    cases(include_str!("../data/chat_stream.jsonl"))
+fn corpus() -> Vec<Case> {
+    cases("chat_stream.jsonl").unwrap()
 }
 
 /// Decodes a stream that comes in these chunks.
@@ -44,22 +43,6 @@ fn texts(deltas: &[Delta]) -> Vec<&str> {
         .collect()
 }
 
-#[test]
-fn chat_streams() {
-    for case in corpus() {
-        let sse = case["in"]["sse"].as_str().unwrap();
-        let (deltas, reply) = decode(&[sse.as_bytes()]);
-        let reply = reply.unwrap();
-        let shown = json!({
-            "content": reply.text(),
-            "tool_calls": tool_calls(&reply.message),
-            "chunks": texts(&deltas),
-            "finish_reason": reply.finish_reason,
-        });
-        assert_eq!(json!({ "ok": shown }), case["out"], "{}", case["id"]);
-    }
-}
-
 /// The stream with its lines ended otherwise.
 fn with_ends(sse: &str, end: &str) -> String {
     sse.replace("\r\n", "\n").replace('\n', end)
@@ -81,13 +64,13 @@ fn events(chunks: &[Bytes]) -> Vec<(String, String)> {
 #[test]
 fn every_cut_gives_the_same_events() {
     for case in corpus() {
-        let sse = case["in"]["sse"].as_str().unwrap();
+        let sse = case.input["sse"].as_str().unwrap();
         let whole = events(&[Bytes::copy_from_slice(sse.as_bytes())]);
         for end in ["\n", "\r\n", "\r"] {
             let sse = Bytes::from(with_ends(sse, end));
             for at in 0..sse.len() {
                 let cut = events(&[sse.slice(..at), sse.slice(at..)]);
-                assert!(cut == whole, "{} at {at}", case["id"]);
+                assert!(cut == whole, "{} at {at}", case.id);
             }
         }
     }
@@ -142,7 +125,7 @@ fn every_two_cuts_give_the_same_pieces() {
 #[test]
 fn a_stream_that_is_cut_anywhere_is_no_answer_until_it_is_whole() {
     for case in corpus() {
-        let sse = case["in"]["sse"].as_str().unwrap().as_bytes();
+        let sse = case.input["sse"].as_str().unwrap().as_bytes();
         let whole = decode(&[sse]).1.unwrap();
         let mut was_whole = false;
         let mut decoder = StreamDecoder::new();
@@ -150,11 +133,11 @@ fn a_stream_that_is_cut_anywhere_is_no_answer_until_it_is_whole() {
             match decoder.clone().finish() {
                 Ok(reply) => {
                     was_whole = true;
-                    assert_eq!(reply.message, whole.message, "{} at {at}", case["id"]);
+                    assert_eq!(reply.message, whole.message, "{} at {at}", case.id);
                     assert!(reply.finish_reason.is_some() || reply.done_marker_seen);
                 }
                 Err(ModelError::StreamTruncated { .. }) => assert!(!was_whole, "at {at}"),
-                Err(error) => panic!("{} at {at}: {error:?}", case["id"]),
+                Err(error) => panic!("{} at {at}: {error:?}", case.id),
             }
             decoder.feed(Bytes::copy_from_slice(&[*byte]));
             while decoder.next_delta().unwrap().is_some() {}

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
-use super::{Failure, case, short};
+use crate::{case, failure::Failure, short_form};
 
 #[derive(Deserialize)]
 struct Input {
@@ -12,6 +12,6 @@ struct Input {
 
 pub(crate) fn run(input: &Json) -> Result<Json, Failure> {
     let input: Input = case::input(input)?;
-    let messages = short::read_messages(&input.stored)?;
-    Ok(json!({"messages": short::messages(&messages), "round_trip": messages}))
+    let messages = short_form::read_messages(&input.stored)?;
+    Ok(json!({"messages": short_form::messages(&messages), "round_trip": messages}))
 }

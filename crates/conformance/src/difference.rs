@@ -1,50 +1,55 @@
-//! What is different between two values, in a few lines.
+//! The first difference between two values.
 
 use std::fmt;
 
 use serde_json::Value as Json;
 
-/// How many characters of a value are shown.
+/// The number of characters that are shown of a value.
 const SHOWN: usize = 200;
 
-/// The first place where what came out is not what was expected.
+/// The first difference between a case's recorded result and another.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Difference {
-    id: String,
-    path: String,
-    expected: String,
-    got: String,
+pub struct Difference {
+    pub(crate) id: String,
+    pub(crate) mismatch: Mismatch,
 }
 
-impl Difference {
-    /// Returns the first difference between two values, if they differ.
-    pub(crate) fn between(id: &str, expected: &Json, got: &Json) -> Option<Self> {
-        let (path, expected, got) = first(expected, got, String::new())?;
-        let path = if path.is_empty() { "/".to_owned() } else { path };
-        let (expected, got) = match (expected, got) {
-            (Some(Json::String(expected)), Some(Json::String(got))) => texts(expected, got),
-            (expected, got) => (shown(expected), shown(got)),
-        };
-        Some(Self { id: id.to_owned(), path, expected, got })
-    }
+/// A place where two results differ, and the excerpts to show.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Mismatch {
+    /// The JSON pointer of the place, `/` for the whole.
+    pub(crate) path: String,
+    pub(crate) expected: String,
+    pub(crate) got: String,
+}
+
+/// Returns the first place where two values differ.
+pub(crate) fn first_mismatch(expected: &Json, got: &Json) -> Option<Mismatch> {
+    let (path, expected, got) = first(expected, got, String::new())?;
+    let path = if path.is_empty() { "/".to_owned() } else { path };
+    let (expected, got) = match (expected, got) {
+        (Some(Json::String(expected)), Some(Json::String(got))) => texts(expected, got),
+        (expected, got) => (shown(expected), shown(got)),
+    };
+    Some(Mismatch { path, expected, got })
 }
 
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { id, path, expected, got } = self;
+        let Self { id, mismatch: Mismatch { path, expected, got } } = self;
         write!(f, "{id}: at {path}\n  expected {expected}\n  got      {got}")
     }
 }
 
 type Place<'v> = (String, Option<&'v Json>, Option<&'v Json>);
 
-/// Finds the first place that differs: its path, and what either value has there.
+/// Finds the first place that differs: its path, and the two values there.
 fn first<'v>(expected: &'v Json, got: &'v Json, path: String) -> Option<Place<'v>> {
     if expected == got {
         return None;
     }
     match (expected, got) {
-        // One has a result and the other an error.
+        // One is a result and the other an error.
         (Json::Object(left), Json::Object(right))
             if path.is_empty() && !left.keys().eq(right.keys()) =>
         {

@@ -5,7 +5,7 @@ use conversant_prompts::{FewShotPromptTemplate, LengthBasedSelector, PromptTempl
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
-use super::{Failure, case, short};
+use crate::{case, failure::Failure, short_form};
 
 #[derive(Deserialize)]
 struct Input {
@@ -21,7 +21,7 @@ struct Input {
 pub(crate) fn run(input: &Json) -> Result<Json, Failure> {
     let input: Input = case::input(input)?;
     let example = PromptTemplate::from_template(input.example_template)?;
-    let examples: Vec<_> = input.examples.iter().map(short::variables).collect();
+    let examples: Vec<_> = input.examples.iter().map(short_form::variables).collect();
     if input.max_length_words.is_none() {
         // Building tells that an example can't be shown, and formatting tells why.
         for values in &examples {
@@ -36,6 +36,6 @@ pub(crate) fn run(input: &Json) -> Result<Json, Failure> {
         Some(most) => prompt.selector(LengthBasedSelector::new(example, examples, most)?),
         None => prompt.examples(examples),
     };
-    let text = prompt.build()?.format(&short::variables(&input.values))?.to_string();
+    let text = prompt.build()?.format(&short_form::variables(&input.values))?.to_string();
     Ok(json!({ "text": text }))
 }

@@ -5,7 +5,7 @@ use conversant_prompts::{PromptTemplate, TemplateFormat};
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
-use super::{Failure, case};
+use crate::{case, failure::Failure};
 
 #[derive(Deserialize)]
 struct Input {

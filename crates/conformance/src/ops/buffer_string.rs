@@ -4,7 +4,7 @@ use conversant_core::Transcript;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
-use super::{Failure, case, short};
+use crate::{case, failure::Failure, short_form};
 
 #[derive(Deserialize)]
 struct Input {
@@ -15,7 +15,7 @@ struct Input {
 
 pub(crate) fn run(input: &Json) -> Result<Json, Failure> {
     let input: Input = case::input(input)?;
-    let messages = short::read_messages(&input.messages)?;
+    let messages = short_form::read_messages(&input.messages)?;
     let text = Transcript::new(input.human_prefix, input.ai_prefix).render(&messages);
     Ok(json!({ "text": text }))
 }

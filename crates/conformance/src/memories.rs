@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use conversant_core::{Memory, TokenCounter};
 use conversant_memory::{
-    BufferMemory, CombinedMemory, ReadOnlyMemory, SimpleMemory, StringBufferMemory,
-    SummaryBufferMemory, SummaryMemory, TokenBufferMemory, Trim, WindowMemory,
+    BufferMemory, CombinedMemory, EntityMemory, KnowledgeGraphMemory, ReadOnlyMemory, SimpleMemory,
+    StringBufferMemory, SummaryBufferMemory, SummaryMemory, TokenBufferMemory, Trim, WindowMemory,
 };
 use conversant_prompts::PromptTemplate;
 use conversant_testkit::ScriptedCompletion;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 
-use super::{Failure, case, short};
+use crate::{case, failure::Failure, short_form};
 
 /// What a case says of a memory.
 #[derive(Deserialize)]
@@ -41,6 +41,10 @@ struct Conversation {
     k: Option<usize>,
     max_token_limit: Option<usize>,
     summary_prompt: Option<String>,
+    chat_history_key: Option<String>,
+    entity_extraction_prompt: Option<String>,
+    entity_summarization_prompt: Option<String>,
+    knowledge_extraction_prompt: Option<String>,
 }
 
 /// The settings of a memory that is made of others.
@@ -98,7 +102,7 @@ impl Spec {
             }
             "simple" => {
                 let facts: Facts = case::input(&self.config)?;
-                Arc::new(SimpleMemory::new(short::variables(&facts.memories)))
+                Arc::new(SimpleMemory::new(short_form::variables(&facts.memories)))
             }
             _ => self.show(case::input(&self.config)?, model)?,
         };
@@ -119,8 +123,6 @@ impl Spec {
         model: &ScriptedCompletion,
     ) -> Result<Arc<dyn Memory>, Failure> {
         let messages = config.return_messages;
-        let prompt =
-            config.summary_prompt.as_ref().map(PromptTemplate::from_template).transpose()?;
         Ok(match self.kind.as_str() {
             "buffer" => {
                 let memory = BufferMemory::new().with_return_messages(messages);
@@ -142,8 +144,8 @@ impl Spec {
             }
             "summary" => {
                 let mut memory = SummaryMemory::new(model.clone()).with_return_messages(messages);
-                if let Some(prompt) = prompt {
-                    memory = memory.with_summary_prompt(prompt)?;
+                if let Some(template) = &config.summary_prompt {
+                    memory = memory.with_summary_prompt(prompt(template)?)?;
                 }
                 Arc::new(conversation!(memory, config))
             }
@@ -151,10 +153,33 @@ impl Spec {
                 let mut memory = SummaryBufferMemory::new(model.clone(), Whitespace)
                     .with_trim(Trim::LangChain)
                     .with_return_messages(messages);
-                if let Some(prompt) = prompt {
-                    memory = memory.with_summary_prompt(prompt)?;
+                if let Some(template) = &config.summary_prompt {
+                    memory = memory.with_summary_prompt(prompt(template)?)?;
                 }
                 let memory = set!(memory, config: max_token_limit with_max_token_limit);
+                Arc::new(conversation!(memory, config))
+            }
+            "entity" => {
+                let mut memory = EntityMemory::new(model.clone()).with_return_messages(messages);
+                if let Some(template) = &config.entity_extraction_prompt {
+                    memory = memory.with_entity_extraction_prompt(prompt(template)?)?;
+                }
+                if let Some(template) = &config.entity_summarization_prompt {
+                    memory = memory.with_entity_summarization_prompt(prompt(template)?)?;
+                }
+                let memory = set!(memory, config: k with_k, chat_history_key with_memory_key);
+                Arc::new(conversation!(memory, config))
+            }
+            "knowledge_graph" => {
+                let mut memory =
+                    KnowledgeGraphMemory::new(model.clone()).with_return_messages(messages);
+                if let Some(template) = &config.entity_extraction_prompt {
+                    memory = memory.with_entity_extraction_prompt(prompt(template)?)?;
+                }
+                if let Some(template) = &config.knowledge_extraction_prompt {
+                    memory = memory.with_knowledge_extraction_prompt(prompt(template)?)?;
+                }
+                let memory = set!(memory, config: k with_k);
                 Arc::new(conversation!(memory, config))
             }
             _ => return Err(Failure::NotBuilt),
@@ -169,4 +194,8 @@ impl Spec {
         let key = config.memory_key.unwrap_or_else(|| "history".to_owned());
         (hands_out && config.return_messages).then_some(key)
     }
+}
+
+fn prompt(template: &str) -> Result<PromptTemplate, Failure> {
+    Ok(PromptTemplate::from_template(template)?)
 }

@@ -7,7 +7,7 @@ use conversant_core::OutputParser;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
-use super::{Failure, case};
+use crate::{case, failure::Failure};
 
 #[derive(Deserialize)]
 struct Input {

@@ -1,31 +1,39 @@
-//! Why a case has no result: an error kind, or what keeps the case from being run.
+//! The failure of a case: a recorded kind of error, or a fault of the case or the crates.
 
 use std::{error::Error, fmt};
 
-use conversant_core::{KeyError, MemoryError, PromptError};
+use conversant_core::{KeyError, MemoryError, PromptError, Report};
+#[cfg(feature = "prompts")]
 use conversant_prompts::TemplateError;
+use serde_json::Value as Json;
 
-/// Why a case has no result.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Failure {
-    /// The crates refused, with an error that is of this kind.
+/// The failure of a case.
+#[derive(Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Failure {
+    /// The crates returned an error of this recorded kind.
     Refused(&'static str),
-    /// There is no code for it yet.
+    /// The crates returned an error that the cases describe by an object.
+    Described(Json),
+    /// There is no such operation.
     NotBuilt,
-    /// Something else went wrong: a fault of the case or of the crates.
+    /// The case or the crates have a fault.
     Broken(String),
 }
 
 impl Failure {
-    /// Creates the failure of an error that no kind of the cases stands for.
+    /// Returns the failure for an error without a recorded kind.
     pub(crate) fn broken(error: &(dyn Error + 'static)) -> Self {
-        let mut text = error.to_string();
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            text = format!("{text}: {error}");
-            cause = error.source();
+        Self::Broken(Report::new(error).to_string())
+    }
+
+    /// Returns the failure as a case's `err`.
+    #[must_use]
+    pub fn to_json(&self) -> Json {
+        match self {
+            Self::Described(json) => json.clone(),
+            other => other.to_string().into(),
         }
-        Self::Broken(text)
     }
 }
 
@@ -33,12 +41,14 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused(kind) => f.write_str(kind),
+            Self::Described(json) => json.fmt(f),
             Self::NotBuilt => f.write_str("not built yet"),
             Self::Broken(what) => f.write_str(what),
         }
     }
 }
 
+#[cfg(feature = "prompts")]
 impl From<TemplateError> for Failure {
     fn from(_: TemplateError) -> Self {
         Self::Refused("invalid_template")

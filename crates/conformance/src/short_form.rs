@@ -3,7 +3,7 @@
 use conversant_core::{Message, Messages, Role, Value, Variables};
 use serde_json::{Map, Value as Json, json};
 
-use super::Failure;
+use crate::failure::Failure;
 
 /// Writes messages in the short form.
 pub(crate) fn messages<'m>(messages: impl IntoIterator<Item = &'m Message>) -> Json {

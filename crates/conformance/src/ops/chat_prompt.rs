@@ -5,7 +5,7 @@ use conversant_prompts::{ChatPromptTemplate, MessageTemplate, MessagesPlaceholde
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
-use super::{Failure, case, short};
+use crate::{case, failure::Failure, short_form};
 
 #[derive(Deserialize)]
 struct Input {
@@ -54,10 +54,10 @@ pub(crate) fn run(input: &Json) -> Result<Json, Failure> {
     for (name, value) in input.partial_variables {
         prompt = prompt.with_partial(name, value);
     }
-    let value = prompt.format(&short::variables(&input.values))?;
+    let value = prompt.format(&short_form::variables(&input.values))?;
     Ok(json!({
         "input_variables": prompt.input_variables(),
-        "messages": short::messages(&value.to_messages()),
+        "messages": short_form::messages(&value.to_messages()),
         "text": value.to_text(),
     }))
 }

@@ -4,7 +4,7 @@ use conversant_models::wire::decode_chat_response;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
-use super::{Failure, case};
+use crate::{case, failure::Failure};
 
 #[derive(Deserialize)]
 struct Input {

@@ -5,7 +5,7 @@ use conversant_models::wire::StreamDecoder;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
-use super::{Failure, case};
+use crate::{case, failure::Failure};
 
 #[derive(Deserialize)]
 struct Input {

@@ -12,7 +12,8 @@ use conversant_testkit::{OpenAiServer, RecordedRequest, ScriptedCompletion};
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
-use super::{Failure, case, chat_prompt::Part, memories, memory, short};
+use super::chat_prompt::Part;
+use crate::{case, failure::Failure, memories, short_form};
 
 #[derive(Deserialize)]
 struct Input {
@@ -102,7 +103,7 @@ async fn run_calls(input: Input) -> Result<Json, Failure> {
         "outputs": outputs,
         "requests": requests,
         "memory": match &memory {
-            Some(memory) => memory::load(&**memory, &Variables::new()).await?,
+            Some(memory) => load(&**memory).await?,
             None => Json::Null,
         },
     }))
@@ -175,7 +176,7 @@ impl Model {
 
 impl Call {
     async fn run(self, chain: &LlmChain, live: Option<&str>) -> Result<Json, Failure> {
-        let inputs = short::variables(&self.inputs);
+        let inputs = short_form::variables(&self.inputs);
         let options = CallOptions::new().with_stop(self.stop.unwrap_or_default());
         match self.method {
             Method::Predict => Ok(json!(chain.predict_with(inputs, options).await?)),
@@ -184,10 +185,16 @@ impl Call {
                 if let (Some(name), Some(memory)) = (live, chain.memory()) {
                     see_what_was_saved(&mut variables, name, memory).await?;
                 }
-                Ok(short::write_variables(&variables))
+                Ok(short_form::write_variables(&variables))
             }
         }
     }
+}
+
+/// Loads the variables of a memory.
+async fn load(memory: &dyn Memory) -> Result<Json, Failure> {
+    let loaded = memory.load(LoadContext::new(&Variables::new())).await?;
+    Ok(short_form::write_variables(&loaded.variables))
 }
 
 /// Replaces a list of messages that the reference hands out itself by what it holds after the call. Where a summary comes first

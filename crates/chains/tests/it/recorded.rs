@@ -1,0 +1,13 @@
+//! The recorded cases of LangChain 0.1.20.
+
+use conversant_conformance::{Differences, check};
+
+#[test]
+fn chains() -> Result<(), Differences> {
+    check("chain.jsonl")
+}
+
+#[test]
+fn parsers() -> Result<(), Differences> {
+    check("parse.jsonl")
+}
