@@ -34,8 +34,10 @@ mod options;
 mod origin;
 mod provider_fields;
 mod python_json;
+mod responses;
 mod sse;
 mod stream;
+mod stream_form;
 mod tolerant;
 mod tool_arguments;
 mod tool_call_accumulator;
@@ -50,10 +52,12 @@ pub(crate) use self::{
     message_out::Style,
     options::{push_chat_options, push_stop},
     origin::Origin,
+    responses::{ResponsesStyle, absent_parameter, push_responses_options, read_response},
     whole::read_answer,
 };
 pub use self::{
     lists::ModelInfo,
+    responses::{ResponsesStreamDecoder, decode_responses_response},
     sse::{SseDecoder, SseError, SseEvent},
     stream::StreamDecoder,
     whole::{decode_chat_response, decode_completion_response},

@@ -53,8 +53,9 @@ pub(crate) fn of_status(
         status => kind_of_status(status),
     };
     error.request_id = request_id;
-    error.retry_after = retry_after;
-    finish(error, body)
+    let mut error = finish(error, body);
+    error.retry_after = retry_after.or(error.retry_after);
+    error
 }
 
 /// Finds the error that a body without an answer is, if it is one.
@@ -113,7 +114,22 @@ fn parse(body: &[u8]) -> Option<Json> {
 fn finish(mut error: ApiError, body: &[u8]) -> ApiError {
     error.body = decode::kept(body);
     error.context_length = context_length::is_exceeded(&error);
+    error.retry_after = wait_in(&error.message);
     error
+}
+
+/// Returns the wait that a message asks for: "try again in 1.2s".
+fn wait_in(message: &str) -> Option<Duration> {
+    let (_, wait) = message.split_once("try again in ")?;
+    let end = wait.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(wait.len());
+    let (number, unit) = wait.split_at_checked(end)?;
+    let number = number.trim_end_matches('.').parse::<f64>().ok()?;
+    let seconds = match unit.trim_start() {
+        unit if unit.starts_with("ms") => number / 1000.0,
+        unit if unit.starts_with('s') => number,
+        _ => return None,
+    };
+    Duration::try_from_secs_f64(seconds).ok()
 }
 
 /// Finds the error in a value that says that it is one.
@@ -197,7 +213,7 @@ fn fields(error: &Json) -> ApiError {
         })
     };
     read.code = text(CODES);
-    read.error_type = text(TYPES);
+    read.error_type = text(TYPES).filter(|name| name != "error");
     read.param = text(&["param"]);
     read.message = message_of(error).into();
     read

@@ -13,7 +13,15 @@ use std::{
 use bytes::Bytes;
 use conversant_core::{Chunk, Message, Messages};
 
-use super::{Style, json_text::push_text};
+use super::json_text::push_text;
+
+/// A form that messages are written in.
+pub(crate) trait Encode {
+    /// Returns a number that is the same for forms that write the same.
+    fn fingerprint(&self) -> u64;
+    /// Writes a message: one JSON value or several, with commas between them.
+    fn write(&self, out: &mut Vec<u8>, message: &Message);
+}
 
 /// The size from which a tail becomes a block.
 const BLOCK: usize = 64 * 1024;
@@ -62,7 +70,7 @@ impl BodyWriter {
     }
 
     /// Appends messages, as a JSON array, after [`make_room`](Self::make_room) for them.
-    pub(crate) fn push_messages(&mut self, messages: &Messages, style: &Style) {
+    pub(crate) fn push_messages(&mut self, messages: &Messages, style: &impl Encode) {
         self.own.push(b'[');
         let mut first = true;
         for chunk in messages.chunks() {
@@ -90,7 +98,7 @@ impl BodyWriter {
 
     /// Encodes what was not encoded before, and makes room for all and for so many bytes more, so that nothing is moved while it is
     /// put together.
-    pub(crate) fn make_room(&mut self, messages: &Messages, style: &Style, more: usize) {
+    pub(crate) fn make_room(&mut self, messages: &Messages, style: &impl Encode, more: usize) {
         let (mut bytes, mut blocks) = (more, 0);
         for chunk in messages.chunks().filter(|chunk| !chunk.range().is_empty()) {
             let Some(message) = single(&chunk) else {
@@ -172,7 +180,7 @@ struct Encoded {
 
 impl Encoded {
     /// Encodes what is new.
-    fn catch_up(&mut self, chunk: &Chunk<'_>, style: &Style) {
+    fn catch_up(&mut self, chunk: &Chunk<'_>, style: &impl Encode) {
         let known = self.ends.len();
         if known >= chunk.range().end {
             // Nothing has come since the last call: the run may be at its end, so what is left is shared from now on.

@@ -16,6 +16,7 @@ use serde_json::{Map, Value as Json};
 
 use super::{
     answer::EMPTY_CONTENT,
+    body_writer::Encode,
     json_text::push_text,
     origin::{Kinship, Origin},
     provider_fields::{Returns, keeps},
@@ -38,17 +39,6 @@ impl Style {
         let mut hasher = DefaultHasher::new();
         (developer_role, dialect, origin.hash_of()).hash(&mut hasher);
         Self { developer_role, dialect, origin, fingerprint: hasher.finish() }
-    }
-
-    /// Returns a number that is the same for styles that write the same.
-    pub(crate) const fn fingerprint(&self) -> u64 {
-        self.fingerprint
-    }
-
-    /// Writes a message.
-    pub(crate) fn write(&self, out: &mut Vec<u8>, message: &Message) {
-        // Writing to a vector can't fail, nor can writing what has string keys only.
-        let _ = self.try_write(out, message);
     }
 
     fn try_write(&self, out: &mut Vec<u8>, message: &Message) -> io::Result<()> {
@@ -212,6 +202,17 @@ impl Style {
             return Ok(());
         }
         write_json(out, &sent)
+    }
+}
+
+impl Encode for Style {
+    fn fingerprint(&self) -> u64 {
+        self.fingerprint
+    }
+
+    fn write(&self, out: &mut Vec<u8>, message: &Message) {
+        // Writing to a vector can't fail, nor can writing what has string keys only.
+        let _ = self.try_write(out, message);
     }
 }
 

@@ -9,11 +9,17 @@ use super::{
     accumulator::Accumulator, answer::Answer, choice_accumulator::Ending, sse::SseDecoder,
 };
 
-/// The largest answer, in bytes of text, reasoning and arguments, unless set otherwise.
-const LARGEST: usize = 32 * 1024 * 1024;
+/// The default limit of an answer, in bytes of text, reasoning and arguments: 32 MiB.
+pub(super) const DEFAULT_MAX_ANSWER: usize = 32 * 1024 * 1024;
 
-/// The largest event, in bytes.
-const LARGEST_EVENT: usize = 4 * 1024 * 1024;
+/// The maximum size of an event, in bytes: 4 MiB.
+const MAX_EVENT: usize = 4 * 1024 * 1024;
+
+/// Returns the limit of an event, for a limit of the answer: eight times that, from 64 KiB to 4 MiB.
+/// JSON may write a byte in six, and there is more in an event than text.
+pub(super) fn event_limit(answer: usize) -> usize {
+    answer.saturating_mul(8).clamp(64 * 1024, MAX_EVENT)
+}
 
 /// Decodes the streamed answer of the chat or the completion endpoint.
 ///
@@ -54,15 +60,14 @@ impl StreamDecoder {
     /// Creates a decoder of one choice, with a limit of 32 MiB for the answer.
     #[must_use]
     pub fn new() -> Self {
-        Self::with_limits(1, LARGEST)
+        Self::with_limits(1, DEFAULT_MAX_ANSWER)
     }
 
     /// Creates a decoder of as many choices as were asked for, with a limit for the answer in bytes. An event has at most 4 MiB, and at most
     /// eight times what the answer may have.
     #[must_use]
     pub fn with_limits(choices: usize, answer: usize) -> Self {
-        // JSON may write a byte in six; and there is more in an event than text.
-        let event = answer.saturating_mul(8).clamp(64 * 1024, LARGEST_EVENT);
+        let event = event_limit(answer);
         Self {
             sse: SseDecoder::with_limits(event, event),
             answer: Accumulator::new(choices, answer),

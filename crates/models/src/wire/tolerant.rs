@@ -14,7 +14,7 @@ use serde_json::{Map, Number, Value as Json};
 /// The maximum number of items in a list: of choices, tool calls or content parts.
 const MAX_ITEMS: usize = 1024;
 /// The maximum number of values in a field that is kept as JSON.
-const MAX_VALUES: u32 = 64 * 1024;
+const MAX_VALUES: u32 = 256 * 1024;
 
 /// A value, or `None` if it has the wrong kind.
 #[derive(Debug)]
@@ -109,18 +109,18 @@ impl<'de, T: ReadTolerant<'de>> Deserialize<'de> for Tolerant<T> {
 ///
 /// A struct marked `keeps` collects the fields of [`PROVIDER_FIELDS`](super::provider_fields), as JSON.
 macro_rules! tolerant {
-    ($($(#[$meta:meta])* struct $name:ident<$de:lifetime> $($keeps:ident)? {
-        $($field:ident: $type:ty,)*
+    ($($(#[$meta:meta])* struct $struct:ident<$de:lifetime> $($keeps:ident)? {
+        $($field:ident $(= $name:literal)?: $type:ty,)*
     })*) => {$(
         $(#[$meta])*
         #[derive(Debug, Default)]
-        pub(super) struct $name<$de> {
+        pub(super) struct $struct<$de> {
             $(pub(super) $field: Option<$type>,)*
             pub(super) kept: Vec<(&'static $crate::wire::provider_fields::ProviderField, serde_json::Value)>,
             pub(super) lifetime: std::marker::PhantomData<&$de ()>,
         }
 
-        impl $name<'_> {
+        impl $struct<'_> {
             /// Returns how many fields are present.
             #[allow(dead_code, reason = "not every object is counted")]
             pub(super) fn count(&self) -> usize {
@@ -128,7 +128,7 @@ macro_rules! tolerant {
             }
         }
 
-        impl<$de> $crate::wire::tolerant::ReadTolerant<$de> for $name<$de> {
+        impl<$de> $crate::wire::tolerant::ReadTolerant<$de> for $struct<$de> {
             #[inline]
             fn read_object<A: serde::de::MapAccess<$de>>(
                 mut fields: A,
@@ -155,7 +155,7 @@ macro_rules! tolerant {
                             }
                             #[inline]
                             fn visit_str<E>(self, name: &str) -> Result<Field, E> {
-                                $(if name == stringify!($field) {
+                                $(if name == $crate::wire::tolerant::name_of!($field $($name)?) {
                                     return Ok(Field::$field);
                                 })*
                                 $(if let Some(kept) = $crate::wire::provider_fields::$keeps(name) {
@@ -191,6 +191,17 @@ macro_rules! tolerant {
     )*};
 }
 pub(super) use tolerant;
+
+/// The name of a field on the wire.
+macro_rules! name_of {
+    ($field:ident) => {
+        stringify!($field)
+    };
+    ($field:ident $name:literal) => {
+        $name
+    };
+}
+pub(super) use name_of;
 
 /// Text, borrowed from the body where it has no escapes. A number is its own text: some servers number
 /// what others name.

@@ -10,6 +10,7 @@ use super::{
     api_error,
     decode::{mended, read, text_of},
     stream::StreamDecoder,
+    stream_form::{is_events, without_comments},
     tolerant::Tolerant,
 };
 
@@ -78,21 +79,6 @@ pub(crate) fn read_answer(body: &[u8]) -> Result<Answer, ModelError> {
     };
     accumulator.take_whole(answer, body)?;
     accumulator.finish(true)
-}
-
-/// Returns the text after the comments and blank lines that some servers send to keep a connection open.
-fn without_comments(text: &str) -> &str {
-    let mut rest = text.trim_start();
-    while rest.starts_with(':') {
-        rest = rest.split_once('\n').map_or("", |(_, rest)| rest.trim_start());
-    }
-    rest
-}
-
-/// Returns whether a body is an event stream.
-pub(super) fn is_events(text: &str) -> bool {
-    let text = text.trim_start();
-    ["data:", "event:", "id:", "retry:", ":"].iter().any(|field| text.starts_with(field))
 }
 
 /// Reads the events that came in place of a whole answer.

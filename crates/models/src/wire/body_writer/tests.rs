@@ -5,7 +5,8 @@ use conversant_core::{Message, Messages};
 use proptest::prelude::*;
 use serde_json::Value as Json;
 
-use super::{BodyWriter, Style};
+use super::BodyWriter;
+use crate::wire::Style;
 
 fn encode(messages: &Messages) -> Vec<u8> {
     let mut body = BodyWriter::default();

@@ -1,0 +1,16 @@
+//! The Responses interface (`/responses`): output items in, input items out. Pure, like all of
+//! [`wire`](super).
+
+mod input;
+mod item_accumulator;
+mod options;
+mod output;
+mod stream;
+mod whole;
+
+pub(crate) use self::{
+    input::ResponsesStyle,
+    options::{absent_parameter, push_responses_options},
+    whole::read_response,
+};
+pub use self::{stream::ResponsesStreamDecoder, whole::decode_responses_response};

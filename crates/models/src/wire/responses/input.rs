@@ -1,0 +1,244 @@
+//! One message as it goes out to the Responses interface: as one input item or several.
+//!
+//! The items that an answer came as go back as they were, in order, to the server that they came from.
+//! They go without their ids: nothing is stored there, so an id would be looked up in vain. Encrypted
+//! reasoning goes back for the same model alone.
+
+use std::{
+    borrow::Cow,
+    hash::{DefaultHasher, Hash, Hasher},
+};
+
+use conversant_core::{Content, Message, Part, PartKind, Role};
+use serde_json::{Map, Value as Json, json};
+
+use super::output::{OUTPUT, STATUS, item_type, message_text};
+use crate::wire::{
+    body_writer::Encode,
+    origin::{Kinship, Origin},
+    python_json,
+};
+
+/// The settings of an adapter that change how a message is written.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ResponsesStyle {
+    /// Whether system messages go out with the role `developer`.
+    developer_role: bool,
+    pub(crate) origin: Origin,
+    /// Whether reasoning is left out, because the server refused it.
+    without_reasoning: bool,
+    fingerprint: u64,
+}
+
+impl ResponsesStyle {
+    pub(crate) fn new(developer_role: bool, origin: Origin) -> Self {
+        Self { developer_role, origin, without_reasoning: false, fingerprint: 0 }.with_fingerprint()
+    }
+
+    /// Returns the style that leaves reasoning out.
+    pub(crate) fn without_reasoning(&self) -> Self {
+        Self { without_reasoning: true, ..self.clone() }.with_fingerprint()
+    }
+
+    fn with_fingerprint(mut self) -> Self {
+        let mut hasher = DefaultHasher::new();
+        ("responses", self.developer_role, self.without_reasoning).hash(&mut hasher);
+        self.origin.hash_of().hash(&mut hasher);
+        self.fingerprint = hasher.finish();
+        self
+    }
+
+    /// Returns the input items of a message, at least one.
+    fn items(&self, message: &Message) -> Vec<Json> {
+        match message.role() {
+            Role::System => {
+                let role = if self.developer_role { "developer" } else { "system" };
+                vec![input_message(role, message.content())]
+            }
+            Role::Ai => self.answer(message),
+            Role::Tool => vec![json!({
+                "type": "function_call_output",
+                "call_id": message.tool_call_id().unwrap_or_default(),
+                "output": input_content(message.content()),
+            })],
+            Role::Chat(role) => vec![input_message(role, message.content())],
+            // The interface has no messages of functions.
+            _ => vec![input_message("user", message.content())],
+        }
+    }
+
+    fn answer(&self, message: &Message) -> Vec<Json> {
+        let kinship = self.origin.kinship(message);
+        let kwargs = message.extra().get("additional_kwargs");
+        let output = kwargs.and_then(|kwargs| kwargs.get(OUTPUT)?.as_array());
+        if let Some(output) = output.filter(|_| kinship.is_same_endpoint())
+            && says_the_same(output, message)
+        {
+            let is_incomplete = message
+                .extra()
+                .get("response_metadata")
+                .is_some_and(|metadata| metadata.get(STATUS).is_some());
+            let keeps_reasoning = !self.without_reasoning && !is_incomplete;
+            let item = |item: &Json| sent_back(item, kinship, keeps_reasoning);
+            let items: Vec<_> = output.iter().filter_map(item).collect();
+            if !items.is_empty() {
+                return items;
+            }
+        }
+        let mut items = Vec::new();
+        let text = answer_text(message.content());
+        let refusal = kwargs.and_then(|kwargs| kwargs.get("refusal")?.as_str());
+        let calls = message.tool_calls();
+        let invalid = message.invalid_tool_calls();
+        let part = match refusal.filter(|_| text.is_empty()) {
+            Some(refusal) => json!({"type": "refusal", "refusal": refusal}),
+            None => json!({"type": "output_text", "text": text, "annotations": []}),
+        };
+        if !text.is_empty() || refusal.is_some() || (calls.is_empty() && invalid.is_empty()) {
+            items.push(json!({"type": "message", "role": "assistant", "content": [part]}));
+        }
+        items.extend(calls.iter().map(|call| {
+            let arguments = python_json::dumps(&call.args);
+            function_call(call.id.as_deref(), &call.name, &arguments)
+        }));
+        items.extend(invalid.iter().map(|call| {
+            let arguments = call.args.as_deref().unwrap_or_default();
+            function_call(call.id.as_deref(), call.name.as_deref().unwrap_or_default(), arguments)
+        }));
+        items
+    }
+}
+
+impl Encode for ResponsesStyle {
+    fn fingerprint(&self) -> u64 {
+        self.fingerprint
+    }
+
+    fn write(&self, out: &mut Vec<u8>, message: &Message) {
+        for (index, item) in self.items(message).iter().enumerate() {
+            if index > 0 {
+                out.push(b',');
+            }
+            // Writing to a vector can't fail, nor can writing what has string keys only.
+            let _ = serde_json::to_writer(&mut *out, item);
+        }
+    }
+}
+
+fn function_call(id: Option<&str>, name: &str, arguments: &str) -> Json {
+    json!({
+        "type": "function_call",
+        "call_id": id.unwrap_or_default(),
+        "name": name,
+        "arguments": arguments,
+    })
+}
+
+fn input_message(role: &str, content: &Content) -> Json {
+    json!({"type": "message", "role": role, "content": input_content(content)})
+}
+
+/// Returns whether items still say what their message says: somebody may have changed it since.
+fn says_the_same(output: &[Json], message: &Message) -> bool {
+    let of_type = |kind: &'static str| output.iter().filter(move |item| item_type(item) == kind);
+    let text: String = of_type("message").map(message_text).collect();
+    let ids = || of_type("function_call").filter_map(|item| item.get("call_id")?.as_str());
+    let calls = message.tool_calls().iter().map(|call| call.id.as_deref());
+    let invalid = message.invalid_tool_calls().iter().map(|call| call.id.as_deref());
+    let known: Vec<_> = calls.chain(invalid).flatten().collect();
+    text == answer_text(message.content())
+        && ids().count() == known.len()
+        && ids().all(|id| known.contains(&id))
+}
+
+/// Returns an output item as an input item, or `None` if it does not go back.
+fn sent_back(item: &Json, kinship: Kinship, keeps_reasoning: bool) -> Option<Json> {
+    let fields = item.as_object()?;
+    let take = |names: &[&str]| {
+        let mut taken = Map::new();
+        for name in names {
+            if let Some(value) = fields.get(*name).filter(|value| !value.is_null()) {
+                taken.insert((*name).to_owned(), value.clone());
+            }
+        }
+        taken
+    };
+    let mut sent = match item_type(item) {
+        "message" => take(&["type", "role", "content", "phase"]),
+        "function_call" => take(&["type", "call_id", "name", "arguments", "namespace"]),
+        "reasoning" if keeps_reasoning => {
+            take(&["type", "summary", "content", "encrypted_content"])
+        }
+        "reasoning" => return None,
+        // It is not known what of it matters.
+        _ => return Some(item.clone()),
+    };
+    if item_type(item) == "reasoning" {
+        let is_blank = |value: &Json| value.as_str() == Some("");
+        if kinship != Kinship::SameModel || sent.get("encrypted_content").is_some_and(is_blank) {
+            sent.shift_remove("encrypted_content");
+        }
+        if sent.get("content").and_then(Json::as_array).is_some_and(Vec::is_empty) {
+            sent.shift_remove("content");
+        }
+        if !sent.contains_key("encrypted_content") && !sent.contains_key("content") {
+            return None;
+        }
+        sent.entry("summary").or_insert_with(|| json!([]));
+    }
+    Some(Json::Object(sent))
+}
+
+/// Returns the text of an answer: of parts, the text parts, joined.
+fn answer_text(content: &Content) -> Cow<'_, str> {
+    match content.as_text() {
+        Some(text) => Cow::Borrowed(text),
+        None => content.parts().iter().filter_map(Part::as_text).collect::<String>().into(),
+    }
+}
+
+/// Returns content as the interface takes it: a text, or parts by its own names.
+fn input_content(content: &Content) -> Json {
+    match content.as_text() {
+        Some(text) => text.into(),
+        None => content.parts().iter().filter_map(input_part).collect(),
+    }
+}
+
+fn input_part(part: &Part) -> Option<Json> {
+    if let Some(text) = part.as_text() {
+        let mut sent = Map::new();
+        sent.insert("type".to_owned(), "input_text".into());
+        sent.insert("text".to_owned(), text.into());
+        // Such as a cache breakpoint.
+        let others = part.as_object().into_iter().flatten();
+        let others = others.filter(|(name, _)| !matches!(name.as_str(), "type" | "text"));
+        sent.extend(others.map(|(name, value)| (name.clone(), value.clone())));
+        return Some(sent.into());
+    }
+    let object = part.as_object()?;
+    match part.kind() {
+        PartKind::Reasoning => None,
+        PartKind::Image => {
+            let image = object.get("image_url");
+            let url = image.and_then(|image| image.get("url").or(Some(image)));
+            let Some(url) = url.filter(|url| url.is_string()) else { return Some(json!(object)) };
+            let detail = image.and_then(|image| image.get("detail")).or(object.get("detail"));
+            let mut sent = json!({"type": "input_image", "image_url": url});
+            if let (Some(detail), Some(sent)) = (detail, sent.as_object_mut()) {
+                sent.insert("detail".to_owned(), detail.clone());
+            }
+            Some(sent)
+        }
+        PartKind::File => {
+            let Some(file) = object.get("file").and_then(Json::as_object) else {
+                return Some(json!(object));
+            };
+            let mut sent = Map::new();
+            sent.insert("type".to_owned(), "input_file".into());
+            sent.extend(file.iter().map(|(name, value)| (name.clone(), value.clone())));
+            Some(sent.into())
+        }
+        _ => Some(json!(object)),
+    }
+}

@@ -1,0 +1,244 @@
+//! A response: its output items become a message.
+
+use conversant_core::{
+    Content, DecodeError, FinishReason, InvalidToolCall, Message, ModelError, PartialReply, Reply,
+    ToolCall,
+};
+use serde_json::{Map, Value as Json, json};
+
+use crate::wire::{
+    answer::Answer,
+    api_error,
+    decode::{kept, mended, read, text_of},
+    stream_form::{is_events, without_comments},
+    tolerant::{Kept, List, Text, tolerant},
+    tool_arguments::read_call,
+    usage::UsageIn,
+};
+
+/// The field of `additional_kwargs` that holds the output items.
+pub(super) const OUTPUT: &str = "output";
+/// The field of `response_metadata` that says that a response is incomplete.
+pub(super) const STATUS: &str = "status";
+
+tolerant! {
+    struct ResponseIn<'de> {
+        status: Text<'de>,
+        error: Box<Kept>,
+        incomplete_details: Details<'de>,
+        model: Text<'de>,
+        output: List<Kept>,
+        usage: Box<UsageIn<'de>>,
+    }
+    struct Details<'de> {
+        reason: Text<'de>,
+    }
+}
+
+/// Returns the reply of an answer, or the error of a refusal.
+pub(super) fn unless_refused(answer: Answer) -> Result<Reply, ModelError> {
+    let message = &answer.reply.message;
+    let says_nothing = message.content().is_empty()
+        && message.tool_calls().is_empty()
+        && message.invalid_tool_calls().is_empty();
+    match answer.refusal {
+        Some(text) if says_nothing => Err(ModelError::Refused { text: text.into() }),
+        _ => Ok(answer.reply),
+    }
+}
+
+/// Reads the response of an event, and the error that it failed with, if it did.
+pub(super) fn read_event_response(response: &Json, data: &str) -> Option<Terminal> {
+    let text = response.to_string();
+    let read: ResponseIn<'_> = read(&text).ok()?;
+    let failure = read.failure(data.as_bytes());
+    Some(Terminal { text, failure })
+}
+
+/// A response at the end of a stream.
+pub(super) struct Terminal {
+    text: String,
+    pub(super) failure: conversant_core::ApiError,
+}
+
+impl Terminal {
+    /// Makes the answer. The items that were streamed are taken where the response has none.
+    pub(super) fn into_answer(self, streamed: Vec<Json>, is_incomplete: bool) -> Option<Answer> {
+        let mut response: ResponseIn<'_> = read(&self.text).ok()?;
+        if is_incomplete {
+            response.status = Some(Text("incomplete".into()));
+        }
+        Some(response.into_answer(streamed))
+    }
+
+    /// Returns the output items, if there are any.
+    pub(super) fn output(&self) -> Vec<Json> {
+        let response: Option<ResponseIn<'_>> = read(&self.text).ok();
+        let output = response.and_then(|response| response.output).unwrap_or_default();
+        output.0.into_iter().map(|item| item.0).collect()
+    }
+}
+
+impl ResponseIn<'_> {
+    fn failure(&self, body: &[u8]) -> conversant_core::ApiError {
+        let error = self.error.as_ref();
+        error.and_then(|error| api_error::beside_answer(&error.0, body)).unwrap_or_else(|| {
+            let status = self.status.as_ref().map_or("failed", |status| &status.0);
+            api_error::of_code(status, "", body)
+        })
+    }
+
+    fn into_answer(self, streamed: Vec<Json>) -> Answer {
+        let output = self.output.unwrap_or_default().0;
+        let mut items: Vec<_> = output.into_iter().map(|item| item.0).collect();
+        if items.is_empty() {
+            items = streamed;
+        } else {
+            fill_encrypted(&mut items, &streamed);
+        }
+        let is_incomplete = self.status.is_some_and(|status| status.0 == "incomplete");
+        let reason = self.incomplete_details.and_then(|details| details.reason);
+        let has_calls = items.iter().any(|item| item_type(item) == "function_call");
+        let finish_reason = match (is_incomplete, reason.as_ref().map(|reason| &*reason.0)) {
+            (false, _) if has_calls => FinishReason::ToolCalls,
+            (false, _) => FinishReason::Stop,
+            (true, Some("max_output_tokens" | "max_tokens")) => FinishReason::Length,
+            (true, Some(reason)) => reason.into(),
+            (true, None) => "incomplete".into(),
+        };
+        let mut answer = answer_of(items, is_incomplete);
+        answer.reply.finish_reason = Some(finish_reason);
+        answer.reply.model = self.model.map(Text::into_string).filter(|model| !model.is_empty());
+        answer.reply.usage = self.usage.and_then(|usage| usage.into_usage());
+        answer
+    }
+}
+
+/// Fills in the encrypted reasoning that some servers send with the item alone.
+fn fill_encrypted(items: &mut [Json], streamed: &[Json]) {
+    const ENCRYPTED: &str = "encrypted_content";
+    let is_blank =
+        |item: &Json| item.get(ENCRYPTED).and_then(Json::as_str).unwrap_or("").is_empty();
+    for (index, item) in items.iter_mut().enumerate() {
+        if item_type(item) != "reasoning" || !is_blank(item) {
+            continue;
+        }
+        let id = item.get("id").filter(|id| !id.is_null());
+        let same = |other: &&Json| item_type(other) == "reasoning" && !is_blank(other);
+        let by_id =
+            streamed.iter().filter(same).find(|other| id.is_some() && other.get("id") == id);
+        let found = by_id.or_else(|| streamed.get(index).filter(same));
+        if let (Some(found), Some(item)) =
+            (found.and_then(|found| found.get(ENCRYPTED)).cloned(), item.as_object_mut())
+        {
+            item.insert(ENCRYPTED.to_owned(), found);
+        }
+    }
+}
+
+/// Makes an answer of output items.
+fn answer_of(items: Vec<Json>, is_incomplete: bool) -> Answer {
+    let mut text: Option<String> = None;
+    let mut refusal = String::new();
+    let (mut calls, mut invalid): (Vec<ToolCall>, Vec<InvalidToolCall>) = (Vec::new(), Vec::new());
+    for item in &items {
+        match item_type(item) {
+            "message" => {
+                text.get_or_insert_default().push_str(&message_text(item));
+                refusal.push_str(&message_refusal(item));
+            }
+            "function_call" => {
+                let field = |name: &str| item.get(name).and_then(Json::as_str).map(str::to_owned);
+                let id = field("call_id").or_else(|| field("id")).filter(|id| !id.is_empty());
+                match read_call(id, field("name"), arguments(item)) {
+                    Ok(call) => calls.push(call),
+                    Err(call) => invalid.push(*call),
+                }
+            }
+            _ => {}
+        }
+    }
+    let is_absent = text.as_deref().is_none_or(str::is_empty)
+        && refusal.is_empty()
+        && calls.is_empty()
+        && invalid.is_empty()
+        // An answer without any message may still be one: hosted tools write items of their own.
+        && !items.iter().any(|item| !matches!(item_type(item), "message" | "reasoning"));
+    let mut kwargs = Map::new();
+    if !refusal.is_empty() {
+        kwargs.insert("refusal".to_owned(), refusal.as_str().into());
+    }
+    if !is_plain(&items) {
+        kwargs.insert(OUTPUT.to_owned(), items.into());
+    }
+    let mut message = Message::ai(Content::Text(text.unwrap_or_default()));
+    if !calls.is_empty() {
+        message = message.with_tool_calls(calls);
+    }
+    if !invalid.is_empty() {
+        message = message.with_invalid_tool_calls(invalid);
+    }
+    if !kwargs.is_empty() {
+        message = message.with_extra("additional_kwargs", kwargs);
+    }
+    if is_incomplete {
+        message = message.with_extra("response_metadata", json!({ STATUS: "incomplete" }));
+    }
+    let refusal = Some(refusal).filter(|text| !text.is_empty());
+    Answer { reply: Reply::new(message), is_absent, refusal }
+}
+
+/// Returns whether a message's text and tool calls say all that items do, so that they can be written
+/// anew: at most one message, without a phase or annotations, and then function calls.
+fn is_plain(items: &[Json]) -> bool {
+    let mut before = None;
+    items.iter().all(|item| {
+        let is_plain = match item_type(item) {
+            "message" => before.is_none() && is_plain_message(item),
+            "function_call" => item.get("namespace").is_none() && item.get("caller").is_none(),
+            _ => false,
+        };
+        before = Some(item_type(item));
+        is_plain
+    })
+}
+
+fn is_plain_message(item: &Json) -> bool {
+    let is_nothing = |field: Option<&Json>| {
+        field.is_none_or(|field| field.is_null() || field.as_array().is_some_and(Vec::is_empty))
+    };
+    is_nothing(item.get("phase"))
+        && parts(item).iter().all(|part| {
+            part.get("type").and_then(Json::as_str) == Some("output_text")
+                && is_nothing(part.get("annotations"))
+        })
+}
+
+pub(super) fn item_type(item: &Json) -> &str {
+    item.get("type").and_then(Json::as_str).unwrap_or_default()
+}
+
+pub(super) fn parts(item: &Json) -> &[Json] {
+    item.get("content").and_then(Json::as_array).map_or(&[], Vec::as_slice)
+}
+
+/// Returns the text of a message item: that of all its parts, without a separator.
+pub(super) fn message_text(item: &Json) -> String {
+    if let Some(text) = item.get("content").and_then(Json::as_str) {
+        return text.to_owned();
+    }
+    parts(item).iter().filter_map(|part| part.get("text")?.as_str()).collect()
+}
+
+pub(super) fn message_refusal(item: &Json) -> String {
+    parts(item).iter().filter_map(|part| part.get("refusal")?.as_str()).collect()
+}
+
+/// Returns the arguments of a call as JSON text.
+pub(super) fn arguments(item: &Json) -> String {
+    match item.get("arguments") {
+        None | Some(Json::Null) => String::new(),
+        Some(Json::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    }
+}

@@ -1,0 +1,69 @@
+//! Reads a whole response.
+
+use conversant_core::{DecodeError, ModelError, PartialReply, Reply};
+
+use super::{
+    output::{ResponseIn, unless_refused},
+    stream::ResponsesStreamDecoder,
+};
+use crate::wire::{
+    answer::Answer,
+    api_error,
+    decode::{kept, mended, read, text_of},
+    stream_form::{is_events, without_comments},
+};
+
+/// Reads a response of the Responses interface. An event stream in its place is read as well.
+///
+/// # Errors
+/// - [`ModelError::ApiErrorInBody`], if the response failed or was cancelled, or the body is an error.
+/// - [`ModelError::StreamTruncated`], if the response is not finished.
+/// - [`ModelError::Decode`], if the body can't be read.
+/// - [`ModelError::Refused`], if the model refused, and neither wrote text nor called a tool.
+///
+/// # Examples
+///
+/// ```
+/// use conversant_models::wire::decode_responses_response;
+///
+/// let body = br#"{"status": "completed", "output": [{"type": "message", "role": "assistant",
+///     "content": [{"type": "output_text", "text": "Hello!"}]}]}"#;
+/// assert_eq!(decode_responses_response(body)?.text(), "Hello!");
+/// # Ok::<(), conversant_core::ModelError>(())
+/// ```
+pub fn decode_responses_response(body: &[u8]) -> Result<Reply, ModelError> {
+    read_response(body).and_then(unless_refused)
+}
+
+pub(crate) fn read_response(body: &[u8]) -> Result<Answer, ModelError> {
+    let text = text_of(body)?;
+    let json = without_comments(text);
+    if !json.starts_with(['{', '[']) && is_events(text) {
+        let mut decoder = ResponsesStreamDecoder::new();
+        decoder.feed(bytes::Bytes::copy_from_slice(body));
+        while decoder.read_event()? {}
+        return decoder.into_answer();
+    }
+    let mended = mended(json);
+    let response: ResponseIn<'_> = read(&mended).map_err(|error| {
+        let found = api_error::in_place_of_answer(body);
+        found.map_or_else(|| error.into(), api_error::in_body)
+    })?;
+    let status = response.status.as_ref().map(|status| &*status.0);
+    match status {
+        Some("failed" | "cancelled") => Err(api_error::in_body(response.failure(body))),
+        Some("queued" | "in_progress") => Err(ModelError::truncated(PartialReply::default())),
+        _ => {
+            let beside = response.error.as_ref();
+            if let Some(error) = beside.and_then(|it| api_error::beside_answer(&it.0, body)) {
+                return Err(api_error::in_body(error));
+            }
+            if response.output.is_none() {
+                let found = api_error::in_place_of_answer(body).map(api_error::in_body);
+                let lacks = || DecodeError::new("it has no `output`").with_body(kept(body)).into();
+                return Err(found.unwrap_or_else(lacks));
+            }
+            Ok(response.into_answer(Vec::new()))
+        }
+    }
+}
