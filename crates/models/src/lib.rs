@@ -7,6 +7,7 @@
 //! | endpoint | adapter | trait |
 //! |---|---|---|
 //! | `/chat/completions` | [`OpenAiChat`] | [`ChatModel`](conversant_core::ChatModel) |
+//! | `/responses` | [`OpenAiResponses`] | [`ChatModel`](conversant_core::ChatModel) |
 //! | `/completions` | [`OpenAi`] | [`CompletionModel`](conversant_core::CompletionModel) |
 //! | `/embeddings` | [`OpenAiEmbeddings`] | [`Embeddings`](conversant_core::Embeddings) |
 //!
@@ -44,6 +45,8 @@ pub mod wire;
 
 pub use self::{
     dialect::{Dialect, EmptyContent, SendBack, ToolCallIds},
-    openai::{OpenAi, OpenAiBuilder, OpenAiChat, OpenAiEmbeddings, TextGeneration},
+    openai::{
+        OpenAi, OpenAiBuilder, OpenAiChat, OpenAiEmbeddings, OpenAiResponses, TextGeneration,
+    },
     wire::ModelInfo,
 };

@@ -7,6 +7,7 @@ mod completion;
 mod embeddings;
 mod params;
 mod response_form;
+mod responses;
 mod stream;
 
 pub use self::{
@@ -14,4 +15,5 @@ pub use self::{
     chat::OpenAiChat,
     completion::OpenAi,
     embeddings::OpenAiEmbeddings,
+    responses::OpenAiResponses,
 };

@@ -8,6 +8,7 @@ mod chunks;
 mod completion;
 mod endpoint;
 mod request;
+mod responses;
 mod service;
 mod state;
 

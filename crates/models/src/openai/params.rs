@@ -48,6 +48,16 @@ impl Params {
         }
     }
 
+    /// Removes a parameter and returns it.
+    pub(super) fn take(&mut self, name: &str) -> Option<Json> {
+        self.fields.shift_remove(name)
+    }
+
+    /// Returns the names of the parameters.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.fields.keys().map(String::as_str)
+    }
+
     pub(super) fn get(&self, name: &str) -> Option<&Json> {
         self.fields.get(name)
     }

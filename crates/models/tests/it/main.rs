@@ -16,6 +16,7 @@ mod fuzz;
 mod proxies;
 mod recorded;
 mod requests;
+mod responses;
 mod runtimes;
 mod settings;
 mod streams;

@@ -8,6 +8,7 @@ use super::RecordedRequest;
 pub(super) enum Endpoint {
     Chat,
     Completion,
+    Responses,
     Embeddings,
     Models,
 }
@@ -34,6 +35,8 @@ impl Endpoint {
             Some(Self::Chat)
         } else if path.ends_with("/completions") {
             Some(Self::Completion)
+        } else if path.ends_with("/responses") {
+            Some(Self::Responses)
         } else if path.ends_with("/embeddings") {
             Some(Self::Embeddings)
         } else if path.ends_with("/models") {
@@ -46,7 +49,7 @@ impl Endpoint {
     pub(super) fn method(self) -> &'static str {
         match self {
             Self::Models => "GET",
-            Self::Chat | Self::Completion | Self::Embeddings => "POST",
+            Self::Chat | Self::Completion | Self::Responses | Self::Embeddings => "POST",
         }
     }
 }

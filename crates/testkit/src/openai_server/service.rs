@@ -142,7 +142,7 @@ fn misfit(endpoint: Endpoint, answer: &Answer) -> Option<String> {
             .any(|choice| choice.refusal.is_some() || !choice.tool_calls.is_empty())
             .then_some("a text completion has no place for tool calls and refusals"),
         (Content::Said(_), Endpoint::Embeddings) => Some("embeddings were asked for, not words"),
-        (Content::Embeddings(_), Endpoint::Chat | Endpoint::Completion) => {
+        (Content::Embeddings(_), Endpoint::Chat | Endpoint::Completion | Endpoint::Responses) => {
             Some("words were asked for, not embeddings")
         }
         _ => None,
@@ -197,7 +197,13 @@ fn payload(
                     Dialect::OpenAi => "text/event-stream; charset=utf-8",
                     Dialect::LlamaCpp => "text/event-stream",
                 };
-                (Some(events), Payload::Chunks(wording.streamed()))
+                let chunks = match endpoint {
+                    Endpoint::Responses => wording.response_stream(),
+                    _ => wording.streamed(),
+                };
+                (Some(events), Payload::Chunks(chunks))
+            } else if endpoint == Endpoint::Responses {
+                json(wording.response())
             } else {
                 json(wording.whole())
             }

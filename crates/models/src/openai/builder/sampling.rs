@@ -15,6 +15,8 @@ impl sealed::Sealed for crate::OpenAiChat {}
 impl sealed::Sealed for crate::OpenAi {}
 impl TextGeneration for crate::OpenAiChat {}
 impl TextGeneration for crate::OpenAi {}
+impl sealed::Sealed for crate::OpenAiResponses {}
+impl TextGeneration for crate::OpenAiResponses {}
 
 impl<M: TextGeneration> OpenAiBuilder<M> {
     /// Sets the sampling temperature, from 0 to 2.

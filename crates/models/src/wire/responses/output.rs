@@ -1,16 +1,14 @@
 //! A response: its output items become a message.
 
 use conversant_core::{
-    Content, DecodeError, FinishReason, InvalidToolCall, Message, ModelError, PartialReply, Reply,
-    ToolCall,
+    Content, FinishReason, InvalidToolCall, Message, ModelError, Reply, ToolCall,
 };
 use serde_json::{Map, Value as Json, json};
 
 use crate::wire::{
     answer::Answer,
     api_error,
-    decode::{kept, mended, read, text_of},
-    stream_form::{is_events, without_comments},
+    decode::read,
     tolerant::{Kept, List, Text, tolerant},
     tool_arguments::read_call,
     usage::UsageIn,
@@ -80,7 +78,7 @@ impl Terminal {
 }
 
 impl ResponseIn<'_> {
-    fn failure(&self, body: &[u8]) -> conversant_core::ApiError {
+    pub(super) fn failure(&self, body: &[u8]) -> conversant_core::ApiError {
         let error = self.error.as_ref();
         error.and_then(|error| api_error::beside_answer(&error.0, body)).unwrap_or_else(|| {
             let status = self.status.as_ref().map_or("failed", |status| &status.0);
@@ -88,7 +86,7 @@ impl ResponseIn<'_> {
         })
     }
 
-    fn into_answer(self, streamed: Vec<Json>) -> Answer {
+    pub(super) fn into_answer(self, streamed: Vec<Json>) -> Answer {
         let output = self.output.unwrap_or_default().0;
         let mut items: Vec<_> = output.into_iter().map(|item| item.0).collect();
         if items.is_empty() {

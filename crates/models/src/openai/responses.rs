@@ -1,0 +1,290 @@
+//! The adapter of the Responses interface.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use conversant_core::{
+    ChatModel, ChatRequest, Delta, LanguageModel, ModelError, PartialReply, Reply, ReplyStream,
+    ResponseFormat, ToolChoice, ToolDefinition, async_trait,
+};
+use serde_json::{Value as Json, json};
+
+use super::{
+    adapter::{Adapter, Endpoint, constructors},
+    builder::OpenAiBuilder,
+    stream::AnswerDecoder,
+};
+use crate::wire::{
+    Answer, BodyWriter, ResponsesStreamDecoder, ResponsesStyle, absent_parameter,
+    push_responses_options, read_response,
+};
+
+/// The room for the rest of a request, besides its head and its messages.
+const REST: usize = 256;
+
+/// The code of the error that refuses encrypted reasoning: it was changed, or is another account's.
+const INVALID_ENCRYPTED_CONTENT: &str = "invalid_encrypted_content";
+
+/// A model behind OpenAI's Responses interface (`/responses`), or that of a compatible server:
+/// Azure's v1 interface, llama.cpp, Ollama, vLLM.
+///
+/// OpenAI's models from gpt-5.4 on reason with tools on this interface only. It is used statelessly:
+/// `store` is `false`, and each request holds the whole conversation. All output items of an answer
+/// are kept with its message and sent back in order, encrypted reasoning included. If a server
+/// refuses the reasoning, the call is repeated once without it.
+///
+/// Cheap to clone: clones share the HTTP client and its connections.
+///
+/// The interface has no `stop`, `n`, `seed`, `logit_bias`, penalties or `max_tokens`. Setting one is
+/// an error of `build`, or of the call that sets it.
+///
+/// # Examples
+///
+/// ```no_run
+/// use conversant_models::OpenAiResponses;
+///
+/// let model = OpenAiResponses::from_env("gpt-6-luna").reasoning_effort("low").build()?;
+/// # Ok::<(), conversant_core::ModelError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct OpenAiResponses {
+    adapter: Arc<Adapter>,
+    styles: Arc<Styles>,
+}
+
+/// The forms of messages.
+#[derive(Debug)]
+struct Styles {
+    usual: ResponsesStyle,
+    /// After the server has refused the reasoning.
+    without_reasoning: ResponsesStyle,
+    verbosity: Option<String>,
+}
+
+constructors!(OpenAiResponses);
+
+/// `/responses`.
+struct Responses;
+
+impl Endpoint for Responses {
+    const PATH: &'static str = "responses";
+    const NOTES_ORIGIN: bool = true;
+    type Decoder = ResponsesStreamDecoder;
+
+    fn decode(body: &[u8]) -> Result<Answer, ModelError> {
+        read_response(body)
+    }
+
+    fn decoder(_choices: usize, max_response_bytes: usize) -> ResponsesStreamDecoder {
+        ResponsesStreamDecoder::with_limit(max_response_bytes)
+    }
+}
+
+impl OpenAiResponses {
+    /// # Errors
+    /// [`ModelError::Config`], if the call sets what the interface does not have.
+    fn body(
+        &self,
+        request: &ChatRequest,
+        style: &ResponsesStyle,
+        streamed: bool,
+    ) -> Result<Arc<[Bytes]>, ModelError> {
+        let adapter = &*self.adapter;
+        let mut body = BodyWriter::default();
+        body.make_room(&request.messages, style, adapter.head.len() + REST);
+        body.push(&adapter.head);
+        if streamed {
+            // Usage always comes with the end.
+            body.push(b"\"stream\":true,");
+        }
+        let verbosity = self.styles.verbosity.as_deref();
+        push_responses_options(&mut body, &request.options, &adapter.options, verbosity)?;
+        body.push(b"\"input\":");
+        body.push_messages(&request.messages, style);
+        body.push(b"}");
+        Ok(body.finish())
+    }
+}
+
+/// Returns whether a server refused the reasoning of earlier answers.
+fn refuses_reasoning(error: &ModelError) -> bool {
+    error.api_error().is_some_and(|error| {
+        error.code.as_deref() == Some(INVALID_ENCRYPTED_CONTENT)
+            || error.error_type.as_deref() == Some(INVALID_ENCRYPTED_CONTENT)
+    })
+}
+
+impl OpenAiBuilder<OpenAiResponses> {
+    /// Sets whether system messages are sent with the role `developer`. Default: `false`.
+    pub fn developer_role(mut self, developer: bool) -> Self {
+        self.settings.developer_role = developer;
+        self
+    }
+
+    /// Sets the maximum number of tokens of an answer, reasoning included. OpenAI's minimum is 16.
+    pub fn max_output_tokens(mut self, tokens: u32) -> Self {
+        self.params.set("max_output_tokens", tokens);
+        self
+    }
+
+    /// Sets the reasoning effort, such as `none`, `low`, `medium` or `high`. Except with `none`, the
+    /// server is asked for encrypted reasoning, which goes back to it in later requests.
+    pub fn reasoning_effort(self, effort: impl Into<String>) -> Self {
+        self.reasoning("effort", effort.into())
+    }
+
+    /// Asks for a summary of the reasoning: `auto`, `concise` or `detailed`.
+    /// [`Reply::reasoning`] returns it.
+    pub fn reasoning_summary(self, summary: impl Into<String>) -> Self {
+        self.reasoning("summary", summary.into())
+    }
+
+    fn reasoning(mut self, name: &str, value: String) -> Self {
+        let mut reasoning = self.params.get("reasoning").cloned().unwrap_or_else(|| json!({}));
+        if let Some(fields) = reasoning.as_object_mut() {
+            fields.insert(name.to_owned(), value.into());
+        }
+        self.params.set("reasoning", reasoning);
+        self
+    }
+
+    /// Sets the length of answers: `low`, `medium` or `high`.
+    pub fn verbosity(mut self, verbosity: impl Into<String>) -> Self {
+        self.params.set(VERBOSITY, verbosity.into());
+        self
+    }
+
+    /// Sets the tools that the model may call. The
+    /// [`tools`](conversant_core::CallOptions::tools) of a call replace them.
+    pub fn tools(mut self, tools: impl IntoIterator<Item = ToolDefinition>) -> Self {
+        self.params.options.tools = tools.into_iter().collect();
+        self
+    }
+
+    /// Sets whether the model calls tools. It is sent only together with tools.
+    pub fn tool_choice(mut self, choice: ToolChoice) -> Self {
+        self.params.options.tool_choice = Some(choice);
+        self
+    }
+
+    /// Sets whether the model may call several tools at once. It is sent only together with tools.
+    pub fn parallel_tool_calls(mut self, parallel: bool) -> Self {
+        self.params.options.parallel_tool_calls = Some(parallel);
+        self
+    }
+
+    /// Sets the format of answers. [`Reply::json`] reads them.
+    pub fn response_format(mut self, format: ResponseFormat) -> Self {
+        self.params.options.response_format = Some(format);
+        self
+    }
+
+    /// Builds the adapter. Nothing is sent.
+    ///
+    /// # Errors
+    /// [`ModelError::Config`], if the API key is missing, the base URL, the proxy, a certificate or a
+    /// parameter is invalid, or the interface does not have a parameter.
+    pub fn build(mut self) -> Result<OpenAiResponses, ModelError> {
+        self.params.remove_null("max_tokens");
+        let absent = self.params.names().find_map(absent_parameter);
+        let stop = self.params.options.stop.first().and_then(|_| absent_parameter("stop"));
+        if let Some(error) = absent.or(stop) {
+            return Err(error);
+        }
+        if self.params.get("store").is_none() {
+            self.params.set("store", false);
+        }
+        let effort = self.params.get("reasoning").map(|reasoning| reasoning.get("effort").cloned());
+        let reasons = effort.is_some_and(|effort| effort != Some(Json::from("none")));
+        if reasons && self.params.get("include").is_none() {
+            self.params.set("include", json!(["reasoning.encrypted_content"]));
+        }
+        let verbosity = self.params.take(VERBOSITY);
+        let verbosity = verbosity.and_then(|verbosity| verbosity.as_str().map(str::to_owned));
+        let adapter = Adapter::new(self)?;
+        let usual =
+            ResponsesStyle::new(adapter.settings.developer_role, adapter.style.origin.clone());
+        let without_reasoning = usual.without_reasoning();
+        Ok(OpenAiResponses {
+            adapter: Arc::new(adapter),
+            styles: Arc::new(Styles { usual, without_reasoning, verbosity }),
+        })
+    }
+}
+
+const VERBOSITY: &str = "verbosity";
+
+#[async_trait]
+impl ChatModel for OpenAiResponses {
+    async fn generate(&self, request: &ChatRequest) -> Result<Reply, ModelError> {
+        let body = self.body(request, &self.styles.usual, false)?;
+        let options = &request.options;
+        match self.adapter.generate::<Responses>(&body, options).await {
+            Err(error) if refuses_reasoning(&error) => {
+                let body = self.body(request, &self.styles.without_reasoning, false)?;
+                self.adapter.generate::<Responses>(&body, options).await
+            }
+            result => result,
+        }
+    }
+
+    async fn stream(&self, request: &ChatRequest) -> Result<ReplyStream, ModelError> {
+        let body = self.body(request, &self.styles.usual, true)?;
+        let options = &request.options;
+        match self.adapter.stream::<Responses>(&body, options).await {
+            Err(error) if refuses_reasoning(&error) => {
+                let body = self.body(request, &self.styles.without_reasoning, true)?;
+                self.adapter.stream::<Responses>(&body, options).await
+            }
+            result => result,
+        }
+    }
+}
+
+impl AnswerDecoder for ResponsesStreamDecoder {
+    fn feed(&mut self, chunk: Bytes) {
+        Self::feed(self, chunk);
+    }
+
+    fn read_event(&mut self) -> Result<bool, ModelError> {
+        Self::read_event(self)
+    }
+
+    fn next_delta(&mut self) -> Result<Option<Delta>, ModelError> {
+        Self::next_delta(self)
+    }
+
+    fn has_begun(&self) -> bool {
+        Self::has_begun(self)
+    }
+
+    fn is_whole(&self) -> bool {
+        Self::is_whole(self)
+    }
+
+    fn is_certain(&self) -> bool {
+        Self::is_whole(self)
+    }
+
+    fn is_done(&self) -> bool {
+        Self::is_done(self)
+    }
+
+    fn take_progress(&mut self) -> bool {
+        Self::take_progress(self)
+    }
+
+    fn partial(&self) -> PartialReply {
+        Self::partial(self)
+    }
+
+    fn into_answer(self) -> Result<Answer, ModelError> {
+        Self::into_answer(self)
+    }
+}
+
+impl From<OpenAiResponses> for LanguageModel {
+    fn from(model: OpenAiResponses) -> Self {
+        Self::chat(model)
+    }
+}

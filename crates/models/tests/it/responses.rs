@@ -1,0 +1,228 @@
+//! The Responses interface: what goes out, what comes in, and what goes back.
+
+use conversant_core::{
+    CallOptions, ChatModel, ChatRequest, Content, Delta, Message, ModelError, Part, ResponseFormat,
+    ToolChoice, ToolDefinition,
+};
+use conversant_models::{OpenAiBuilder, OpenAiChat, OpenAiResponses};
+use conversant_testkit::{Answer, OpenAiServer};
+use serde_json::{Value as Json, json};
+
+fn model(server: &OpenAiServer) -> OpenAiBuilder<OpenAiResponses> {
+    OpenAiResponses::builder("m").base_url(server.base_url()).max_retries(0)
+}
+
+fn ask(text: &str) -> ChatRequest {
+    ChatRequest::new(Message::human(text))
+}
+
+fn weather() -> ToolDefinition {
+    ToolDefinition::new("weather", json!({"type": "object", "properties": {}}))
+}
+
+/// A response with encrypted reasoning, a message in two phases, and a call.
+fn reasoned() -> Json {
+    json!({
+        "id": "resp_1", "object": "response", "status": "completed", "model": "m-1",
+        "output": [
+            {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "Sun?"}],
+                "encrypted_content": "gAAA", "status": null},
+            {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed",
+                "phase": "commentary",
+                "content": [{"type": "output_text", "text": "Let me look.", "annotations": []}]},
+            {"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "weather",
+                "arguments": "{\"city\": \"Paris\"}", "status": "completed"},
+        ],
+        "usage": {"input_tokens": 9, "output_tokens": 5, "total_tokens": 14,
+            "input_tokens_details": {"cached_tokens": 4, "cache_write_tokens": 3},
+            "output_tokens_details": {"reasoning_tokens": 2}},
+    })
+}
+
+#[tokio::test]
+async fn a_request_is_stateless_and_holds_what_is_set() {
+    let server = OpenAiServer::start(["Hello!"]).unwrap();
+    let model = model(&server)
+        .temperature(0.0)
+        .max_output_tokens(64)
+        .reasoning_effort("low")
+        .reasoning_summary("auto")
+        .verbosity("low")
+        .tools([weather().with_description("The weather.").with_strict(true)])
+        .tool_choice(ToolChoice::Tool("weather".into()))
+        .response_format(ResponseFormat::json_schema("verdict", json!({"type": "object"})))
+        .build()
+        .unwrap();
+    let parts = vec![
+        Part::text("what is this?"),
+        Part::image_url("https://example.com/a.png").with_detail("low"),
+        Part::file_data("a.pdf", "data:application/pdf;base64,AA=="),
+    ];
+    let request = ChatRequest::new(vec![
+        Message::system("Be brief."),
+        Message::human(Content::from(parts)),
+        Message::ai("A river."),
+        Message::human("And where?"),
+    ]);
+    let reply = model.generate(&request).await.unwrap();
+    assert_eq!(reply.text(), "Hello!");
+    assert_eq!(server.requests()[0].path(), "/v1/responses");
+    insta::assert_json_snapshot!(server.requests()[0].json());
+}
+
+#[tokio::test]
+async fn the_items_of_an_answer_go_back_as_they_came() {
+    let answers = [Answer::json(&reasoned()), Answer::from("Sunny."), Answer::from("elsewhere")];
+    let server = OpenAiServer::start(answers).unwrap();
+    let model = model(&server).build().unwrap();
+    let reply = model.generate(&ask("Weather in Paris?")).await.unwrap();
+    assert_eq!(reply.text(), "Let me look.");
+    assert_eq!(reply.reasoning().as_deref(), Some("Sun?"));
+    let usage = reply.usage.unwrap();
+    assert_eq!((usage.cached_tokens, usage.cache_write_tokens), (Some(4), Some(3)));
+    // As it comes back from a history.
+    let stored = serde_json::to_string(&reply.message).unwrap();
+    let message: Message = serde_json::from_str(&stored).unwrap();
+    let result = vec![Part::text("sunny"), Part::image_url("data:image/png;base64,AA==")];
+    let conversation = vec![
+        Message::human("Weather in Paris?"),
+        message,
+        Message::tool(Content::from(result), "call_1"),
+    ];
+    model.generate(&ChatRequest::new(conversation.clone())).await.unwrap();
+    insta::assert_json_snapshot!(server.requests()[1].json()["input"]);
+    // Another model gets no encrypted reasoning.
+    let other = OpenAiResponses::builder("other").base_url(server.base_url()).build().unwrap();
+    other.generate(&ChatRequest::new(conversation.clone())).await.unwrap();
+    assert!(!server.requests()[2].json().to_string().contains("gAAA"));
+    // Another server gets text and calls alone.
+    let elsewhere = OpenAiServer::start(["ok", "ok"]).unwrap();
+    let model = OpenAiResponses::builder("m").base_url(elsewhere.base_url()).build().unwrap();
+    model.generate(&ChatRequest::new(conversation.clone())).await.unwrap();
+    insta::assert_json_snapshot!(elsewhere.requests()[0].json()["input"]);
+    let chat = OpenAiChat::builder("m").base_url(elsewhere.base_url()).build().unwrap();
+    chat.generate(&ChatRequest::new(conversation)).await.unwrap();
+    let sent = elsewhere.requests()[1].json().to_string();
+    assert!(!sent.contains("gAAA") && !sent.contains("phase"), "{sent}");
+}
+
+#[tokio::test]
+async fn reasoning_that_is_refused_is_left_out_once() {
+    let refusal = || {
+        Answer::json(&json!({"error": {"message": "bad", "code": "invalid_encrypted_content"}}))
+            .with_status(400)
+    };
+    for streamed in [false, true] {
+        let answers =
+            [Answer::json(&reasoned()), refusal(), Answer::from("ok"), refusal(), refusal()];
+        let server = OpenAiServer::start(answers).unwrap();
+        let model = model(&server).build().unwrap();
+        let first = model.generate(&ask("?")).await.unwrap();
+        let conversation =
+            vec![Message::human("?"), first.message, Message::tool("sunny", "call_1")];
+        let request = ChatRequest::new(conversation);
+        let again = async || match streamed {
+            true => model.stream(&request).await?.into_reply().await,
+            false => model.generate(&request).await,
+        };
+        assert_eq!(again().await.unwrap().text(), "ok");
+        let sent = |index: usize| server.requests()[index].json()["input"].to_string();
+        assert!(sent(1).contains("gAAA") && !sent(2).contains("reasoning"), "{}", sent(2));
+        assert!(sent(2).contains("function_call_output"));
+        let error = again().await.unwrap_err();
+        assert_eq!(error.api_error().unwrap().code.as_deref(), Some("invalid_encrypted_content"));
+        assert_eq!(server.requests().len(), 5);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_is_streamed() {
+    let answer = Answer::pieces(["Hel", "lo"]).with_tool_call("c1", "weather", "{\"a\": 1}");
+    let server = OpenAiServer::start([answer]).unwrap();
+    let model = model(&server).build().unwrap();
+    let mut stream = model.stream(&ask("hi")).await.unwrap();
+    let mut shown = Vec::new();
+    while let Some(delta) = stream.next().await {
+        shown.push(match delta.unwrap() {
+            Delta::Text(text) => text,
+            Delta::ToolCall(call) => {
+                format!("{:?} {:?} {}", call.id, call.name, call.arguments).trim_end().to_owned()
+            }
+            Delta::Done(reply) => {
+                format!("done: {} {} calls", reply.text(), reply.message.tool_calls().len())
+            }
+            other => format!("{other:?}"),
+        });
+    }
+    insta::assert_snapshot!(shown.join("\n"), @r#"
+    Hel
+    lo
+    Some("c1") Some("weather")
+    None None {"a": 1}
+    done: Hello 1 calls
+    "#);
+    assert_eq!(server.requests()[0].json()["stream"], true);
+}
+
+#[tokio::test]
+async fn what_the_interface_does_not_have_is_an_error() {
+    let builder = || OpenAiResponses::builder("m").base_url("http://localhost/v1");
+    let model = builder().build().unwrap();
+    let options = CallOptions::new().with_stop(["\nHuman:"]);
+    let errors = [
+        builder().stop(["x"]).build().unwrap_err(),
+        builder().seed(1).build().unwrap_err(),
+        builder().n(2).build().unwrap_err(),
+        builder().max_tokens(9).build().unwrap_err(),
+        builder().presence_penalty(0.5).build().unwrap_err(),
+        model.generate(&ask("hi").with_options(options.clone())).await.unwrap_err(),
+        model.stream(&ask("hi").with_options(options)).await.unwrap_err(),
+    ];
+    insta::assert_snapshot!(errors.map(|error| error.to_string()).join("\n"));
+}
+
+#[tokio::test]
+async fn what_is_no_answer_is_an_error() {
+    let response = |fields: Json| Answer::json(&fields);
+    let mut shown = Vec::new();
+    for answer in [
+        response(json!({"status": "failed", "error": {"code": "server_error", "message": "x"}})),
+        response(json!({"status": "in_progress", "output": []})),
+        response(json!({"status": "cancelled", "output": []})),
+        response(json!({"status": "completed", "output": []})),
+        response(json!({"status": "completed"})),
+        response(json!({"choices": [{"message": {"content": "chat"}}]})),
+        response(json!({"detail": "no such route"})),
+        response(json!({"status": "completed", "output": [{"type": "message",
+            "content": [{"type": "refusal", "refusal": "I can't."}]}]})),
+        response(
+            json!({"status": "incomplete", "incomplete_details": {"reason": "content_filter"},
+            "output": []}),
+        ),
+    ] {
+        let server = OpenAiServer::start([answer]).unwrap();
+        let model = model(&server).build().unwrap();
+        shown.push(model.generate(&ask("hi")).await.unwrap_err().to_string());
+    }
+    insta::assert_snapshot!(shown.join("\n"));
+}
+
+#[tokio::test]
+async fn an_incomplete_answer_is_cut_and_its_reasoning_is_not_sent_back() {
+    let mut incomplete = reasoned();
+    incomplete["status"] = "incomplete".into();
+    incomplete["incomplete_details"] = json!({"reason": "max_output_tokens"});
+    let server = OpenAiServer::start([Answer::json(&incomplete), Answer::from("ok")]).unwrap();
+    let model = model(&server).build().unwrap();
+    let reply = model.generate(&ask("?")).await.unwrap();
+    assert_eq!(reply.finish_reason.as_ref().unwrap().as_str(), "length");
+    assert_eq!(reply.reasoning().as_deref(), Some("Sun?"));
+    model.generate(&ChatRequest::new(reply.message)).await.unwrap();
+    let sent = server.requests()[1].json()["input"].to_string();
+    assert!(!sent.contains("reasoning") && sent.contains("Let me look."), "{sent}");
+    let strict = OpenAiServer::start([Answer::json(&incomplete)]).unwrap();
+    let model =
+        OpenAiResponses::builder("m").base_url(strict.base_url()).require_complete(true).build();
+    let error = model.unwrap().generate(&ask("?")).await.unwrap_err();
+    assert!(matches!(error, ModelError::Incomplete { .. }), "{error:?}");
+}
