@@ -1,4 +1,4 @@
-//! One session's file, under its lock.
+//! The conversation in a session's file. The caller holds the session's lock.
 
 use std::{
     fs::{File, OpenOptions},
@@ -12,30 +12,31 @@ use conversant_core::{
 use serde::de::DeserializeOwned;
 
 use crate::{
-    failure::{failure, wrong_line},
+    error::{corrupt_line, io_error, unexpected_line},
     index::{Index, Span, TurnEntry},
-    place::Place,
-    record::{self, FORMAT, Header, NamedNote, Record, WholeNote, WholeTurn},
+    log_record::{self, FORMAT, Header, NamedNote, Record, WholeNote, WholeTurn},
+    paths::SessionPaths,
 };
 
-/// A session and what its file holds: none if it was never written.
+/// A session and its file.
 pub(crate) struct Conversation<'c> {
-    pub(crate) place: &'c Place,
+    pub(crate) paths: &'c SessionPaths,
     pub(crate) session: &'c SessionId,
+    /// `None` if the session was never written.
     pub(crate) index: Option<Index>,
 }
 
 impl Conversation<'_> {
-    /// Reads what the file holds, beyond what was known of it.
+    /// Brings the index up to date with the file.
     pub(crate) fn refresh(&mut self) -> Result<(), HistoryError> {
-        self.index = Index::read(&self.place.file(), self.session, self.index.take())?;
+        self.index = Index::read(&self.paths.file(), self.session, self.index.take())?;
         Ok(())
     }
 
-    /// Takes a session for deleted whose time is up.
+    /// Treats an expired session as deleted.
     pub(crate) fn expire(&mut self, time_to_live: Option<Duration>) {
         self.index = self.index.take().map(|index| {
-            if index.header.session.is_some() && is_over(index.written, time_to_live) {
+            if index.header.session.is_some() && is_expired(index.written, time_to_live) {
                 index.deleted()
             } else {
                 index
@@ -61,7 +62,7 @@ impl Conversation<'_> {
         self.read_turns(self.turns_from(self.start(range)?))
     }
 
-    /// Returns the messages that the session begins with.
+    /// Returns the session's first messages, at most `count`.
     pub(crate) fn first(&self, count: usize) -> Result<Messages, HistoryError> {
         let wanted = u64::try_from(count).unwrap_or(u64::MAX);
         let entries = self.entries();
@@ -71,13 +72,11 @@ impl Conversation<'_> {
         Ok(messages.take(count).collect())
     }
 
-    /// Returns the number of the message at which a range begins.
+    /// Returns the number of a range's first message.
     fn start(&self, range: Range) -> Result<u64, HistoryError> {
         let version = self.version();
         match range {
-            Range::After(seen) if seen.epoch == version.epoch => {
-                Ok(seen.messages.min(version.messages))
-            }
+            Range::After(seen) if self.follows(seen) => Ok(seen.messages.min(version.messages)),
             Range::All | Range::After(_) => Ok(0),
             Range::LastMessages(count) => Ok(version.messages.saturating_sub(count as u64)),
             Range::LastTurns(0) => Ok(version.messages),
@@ -85,17 +84,17 @@ impl Conversation<'_> {
                 let turns = self.entries().iter().rev().filter(|turn| turn.count > 0);
                 Ok(turns.take(count).last().map_or(version.messages, |turn| turn.first))
             }
-            Range::LastBytes(bytes) => self.start_of_bytes(bytes),
+            Range::LastBytes(bytes) => self.start_of_last_bytes(bytes),
             _ => Err(HistoryError::Unsupported { what: "this range" }),
         }
     }
 
-    fn start_of_bytes(&self, mut left: u64) -> Result<u64, HistoryError> {
+    fn start_of_last_bytes(&self, mut left: u64) -> Result<u64, HistoryError> {
         let mut start = self.version().messages;
         for entry in self.entries().iter().rev() {
             for turn in self.read_turns(std::slice::from_ref(entry))? {
                 for message in turn.messages().iter().rev() {
-                    match left.checked_sub(record::bytes(message)) {
+                    match left.checked_sub(log_record::bytes(message)) {
                         Some(rest) => left = rest,
                         None => return Ok(start),
                     }
@@ -106,11 +105,29 @@ impl Conversation<'_> {
         Ok(start)
     }
 
+    fn follows(&self, version: Version) -> bool {
+        match &self.index {
+            Some(index) => index.follows(version),
+            None => version.epoch == 0 && version.tip == 0,
+        }
+    }
+
+    fn check(&self, expect: Expect) -> Result<(), HistoryError> {
+        let current = self.version();
+        expect.check(current)?;
+        match expect.version() {
+            Some(expected) if !self.follows(expected) => {
+                Err(HistoryError::Stale { expected, current })
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn entries(&self) -> &[TurnEntry] {
         self.index.as_ref().map_or(&[], |index| &index.turns)
     }
 
-    /// Returns the turns that end after a message; all for the first.
+    /// Returns the turns that end after message `start`, or all turns if it is the first.
     fn turns_from(&self, start: u64) -> &[TurnEntry] {
         let entries = self.entries();
         let first =
@@ -119,67 +136,67 @@ impl Conversation<'_> {
     }
 
     fn read_turns(&self, entries: &[TurnEntry]) -> Result<Vec<Turn>, HistoryError> {
-        let mut lines = Lines::open(self.place)?;
+        let mut lines = Lines::open(self.paths)?;
         let read = |entry: &TurnEntry| Ok(lines.read::<WholeTurn>(entry.span)?.turn);
         entries.iter().map(read).collect()
     }
 
     pub(crate) fn append(&mut self, turn: &Turn, expect: Expect) -> Result<Version, HistoryError> {
-        if let Some(index) = &self.index
-            && let Some(&end) = index.by_id.get(&turn.id())
+        if let Some(version) = self.index.as_ref().and_then(|index| index.version_after(turn.id()))
         {
-            return Ok(Version::new(index.header.epoch, end));
+            return Ok(version);
         }
-        expect.check(self.version())?;
+        self.check(expect)?;
         self.write(&Record { turn: Some(turn), note: None })?;
         Ok(self.version())
     }
 
     pub(crate) fn put_note(&mut self, name: &str, note: &Note) -> Result<(), HistoryError> {
-        Expect::SameEpoch(note.covers).check(self.version())?;
+        self.check(Expect::SameEpoch(note.covers))?;
         self.write(&Record { turn: None, note: Some(NamedNote::new(name, note)) })
     }
 
     pub(crate) fn note(&self, name: &str) -> Result<Option<Note>, HistoryError> {
         let span = self.index.as_ref().and_then(|index| index.notes.get(name).copied());
         let Some(span) = span else { return Ok(None) };
-        Ok(Some(Lines::open(self.place)?.read::<WholeNote>(span)?.note.into_note()))
+        Ok(Some(Lines::open(self.paths)?.read::<WholeNote>(span)?.note.into_note()))
     }
 
-    /// Empties the session and starts a new epoch; a session that is deleted leaves its name nowhere.
+    /// Removes the turns and notes and starts a new epoch. Unless `keep_name`, the session's id is
+    /// removed too.
     pub(crate) fn clear(&mut self, keep_name: bool) -> Result<(), HistoryError> {
         let was_there = self.index.as_ref().is_some_and(|index| index.header.session.is_some());
         let session = (keep_name && was_there).then(|| self.session.clone());
         let header = header(session, self.version().epoch.saturating_add(1));
-        self.place.replace(&record::encode_header(&header)?)?;
+        self.paths.replace(&log_record::encode_header(&header)?)?;
         self.refresh()
     }
 
-    /// Writes the next line, for good or not at all.
+    /// Writes the next line, durably or not at all.
     fn write(&mut self, record: &Record<'_>) -> Result<(), HistoryError> {
         match &mut self.index {
             Some(index) if index.header.session.is_some() => {
-                let line = record::encode(index.lines, record)?;
+                let line = log_record::encode(index.lines, record)?;
                 let mut bytes = Vec::with_capacity(line.len() + 1);
                 if index.is_open {
                     bytes.push(b'\n');
                 }
                 bytes.extend_from_slice(&line);
-                extend(self.place, index, &bytes)?;
+                extend(self.paths, index, &bytes)?;
             }
             _ => {
                 let header = header(Some(self.session.clone()), self.version().epoch);
-                let mut bytes = record::encode_header(&header)?;
-                bytes.extend_from_slice(&record::encode(1, record)?);
-                self.place.replace(&bytes)?;
+                let mut bytes = log_record::encode_header(&header)?;
+                bytes.extend_from_slice(&log_record::encode(1, record)?);
+                self.paths.replace(&bytes)?;
             }
         }
         self.refresh()
     }
 }
 
-/// Tells whether the time of a file is up that was last written then.
-pub(crate) fn is_over(written: Option<SystemTime>, time_to_live: Option<Duration>) -> bool {
+/// Returns whether the time to live of a file is over that was last written at `written`.
+pub(crate) fn is_expired(written: Option<SystemTime>, time_to_live: Option<Duration>) -> bool {
     let age = written.and_then(|written| SystemTime::now().duration_since(written).ok());
     Option::zip(age, time_to_live).is_some_and(|(age, time)| age > time)
 }
@@ -188,9 +205,9 @@ fn header(session: Option<SessionId>, epoch: u64) -> Header {
     Header { conversant: FORMAT, session, epoch, file: TurnId::random() }
 }
 
-/// Writes at the file's end, after what was never finished there was cut off. If that fails, the end is put back.
-fn extend(place: &Place, index: &Index, bytes: &[u8]) -> Result<(), HistoryError> {
-    let mut file = OpenOptions::new().write(true).open(place.file()).map_err(failure)?;
+/// Writes at the end of the file, over an unfinished line. If that fails, the end is restored.
+fn extend(paths: &SessionPaths, index: &Index, bytes: &[u8]) -> Result<(), HistoryError> {
+    let mut file = OpenOptions::new().write(true).open(paths.file()).map_err(io_error)?;
     let mut write = || {
         if index.torn > 0 {
             file.set_len(index.end)?;
@@ -201,48 +218,48 @@ fn extend(place: &Place, index: &Index, bytes: &[u8]) -> Result<(), HistoryError
     };
     write().map_err(|error| {
         let _ = file.set_len(index.end).and_then(|()| file.sync_data());
-        failure(error)
+        io_error(error)
     })
 }
 
-/// Writes a conversation anew, of the turns that could be read.
+/// Replaces the file by one with these turns.
 pub(crate) fn rewrite(
-    place: &Place,
+    paths: &SessionPaths,
     session: &SessionId,
     epoch: u64,
     turns: &[Turn],
 ) -> Result<(), HistoryError> {
-    let mut bytes = record::encode_header(&header(Some(session.clone()), epoch))?;
+    let mut bytes = log_record::encode_header(&header(Some(session.clone()), epoch))?;
     for (turn, line) in turns.iter().zip(1..) {
-        bytes.extend_from_slice(&record::encode(line, &Record { turn: Some(turn), note: None })?);
+        bytes.extend_from_slice(&log_record::encode(
+            line,
+            &Record { turn: Some(turn), note: None },
+        )?);
     }
-    place.replace(&bytes)
+    paths.replace(&bytes)
 }
 
-/// A file whose lines are read one by one.
+/// A file whose lines are read one at a time.
 struct Lines(Option<File>);
 
 impl Lines {
-    fn open(place: &Place) -> Result<Self, HistoryError> {
-        match File::open(place.file()) {
+    fn open(paths: &SessionPaths) -> Result<Self, HistoryError> {
+        match File::open(paths.file()) {
             Ok(file) => Ok(Self(Some(file))),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self(None)),
-            Err(error) => Err(failure(error)),
+            Err(error) => Err(io_error(error)),
         }
     }
 
     fn read<T: DeserializeOwned>(&mut self, span: Span) -> Result<T, HistoryError> {
-        let gone = || wrong_line(span.line, "is gone");
+        let gone = || corrupt_line(span.line, "is missing");
         let file = self.0.as_mut().ok_or_else(gone)?;
         let mut line = vec![0; span.bytes];
-        file.seek(SeekFrom::Start(span.offset)).map_err(failure)?;
+        file.seek(SeekFrom::Start(span.offset)).map_err(io_error)?;
         file.read_exact(&mut line).map_err(|_| gone())?;
-        if !record::is_whole(&line) {
-            return Err(wrong_line(span.line, "is damaged"));
+        if !log_record::is_whole(&line) {
+            return Err(corrupt_line(span.line, "is damaged"));
         }
-        serde_json::from_slice(&line).map_err(|error| HistoryError::Corrupt {
-            what: format!("line {} can't be read", span.line),
-            source: Some(error.into()),
-        })
+        serde_json::from_slice(&line).map_err(|error| unexpected_line(span.line, &error))
     }
 }

@@ -1,10 +1,11 @@
 //! The history in a folder of files.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     fmt,
     fs::{self, File},
     io::{BufRead, BufReader},
+    num::NonZeroUsize,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
@@ -15,98 +16,182 @@ use conversant_core::{
     ChatHistory, Expect, HistoryError, Lease, Message, Messages, Note, Range, SessionId, Slice,
     Turn, Version, async_trait,
 };
+use lru::LruCache;
 
 use crate::{
-    conversation::{Conversation, is_over},
-    failure::{backend, failure},
+    conversation::{Conversation, is_expired},
+    error::{backend, io_error},
     index::Index,
-    lanes::Lanes,
-    place::{ENDING, Place},
-    record::{self, Header},
-    salvage::{self, Salvaged},
+    lock::{LockMode, SessionLock},
+    log_record::{self, Header},
+    paths::{EXTENSION, SessionPaths},
+    repair::{self, Repaired},
+    serial_executor::SerialExecutor,
 };
 
 #[doc = include_str!("history.md")]
 #[derive(Clone)]
 pub struct JsonlHistory {
-    folder: Arc<Path>,
+    store: Arc<Store>,
+}
+
+struct Store {
+    folder: PathBuf,
     max_message_bytes: u64,
     time_to_live: Option<Duration>,
-    lanes: Arc<Lanes>,
-    known: Arc<Known>,
+    executor: SerialExecutor,
+    cache: Arc<Cache>,
+}
+
+/// Settings of a [`JsonlHistory`].
+///
+/// | setting | default |
+/// |---|---|
+/// | [`max_message_bytes`](Self::max_message_bytes) | 16 MiB |
+/// | [`time_to_live`](Self::time_to_live) | unlimited |
+/// | [`lock_timeout`](Self::lock_timeout) | 10 s |
+/// | [`threads`](Self::threads) | the number of cores, from 4 to 8 |
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use conversant_history_jsonl::JsonlHistory;
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let folder = folder.path().join("chats");
+/// let history = JsonlHistory::builder(&folder)
+///     .lock_timeout(Duration::from_secs(2))
+///     .time_to_live(Duration::from_secs(30 * 24 * 3600))
+///     .open()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "a builder does nothing until it opens a folder"]
+pub struct JsonlHistoryBuilder {
+    folder: PathBuf,
+    max_message_bytes: u64,
+    time_to_live: Option<Duration>,
+    lock_timeout: Duration,
+    threads: usize,
+}
+
+impl JsonlHistoryBuilder {
+    /// Sets the maximum size of a message, as stored JSON. A larger one is
+    /// [`HistoryError::TooLarge`]. The default is 16 MiB.
+    pub const fn max_message_bytes(mut self, bytes: u64) -> Self {
+        self.max_message_bytes = bytes;
+        self
+    }
+
+    /// Sets how long a session lives after it was last written, by the times of the files. An
+    /// expired session is as if it had been deleted; its space is freed when it is written again, or
+    /// by [`JsonlHistory::sweep`]. The setting applies to this store, not to the files. The default
+    /// is unlimited.
+    pub const fn time_to_live(mut self, time: Duration) -> Self {
+        self.time_to_live = Some(time);
+        self
+    }
+
+    /// Sets how long an operation waits for its session if another process, or another store, has
+    /// locked it. Then it fails with [`HistoryError::Busy`]. The default is 10 seconds; zero does
+    /// not wait. Other sessions do not wait with it.
+    pub const fn lock_timeout(mut self, time: Duration) -> Self {
+        self.lock_timeout = time;
+        self
+    }
+
+    /// Sets the number of threads, and so of sessions that are read or written at the same time. The
+    /// default is the number of cores, but at least 4 and at most 8.
+    pub const fn threads(mut self, count: usize) -> Self {
+        self.threads = count;
+        self
+    }
+
+    /// Opens the folder, or creates it if it does not exist.
+    ///
+    /// # Errors
+    /// - [`HistoryError::Corrupt`], if the path is a file.
+    /// - [`HistoryError::ReadOnly`], if the folder cannot be created.
+    /// - [`HistoryError::Backend`], if it fails for another reason.
+    pub fn open(self) -> Result<JsonlHistory, HistoryError> {
+        let folder = std::path::absolute(&self.folder).map_err(backend)?;
+        if !folder.is_dir() {
+            if folder.exists() {
+                let what = "the path is not a folder".to_owned();
+                return Err(HistoryError::Corrupt { what, source: None });
+            }
+            fs::create_dir_all(&folder).map_err(io_error)?;
+        }
+        let store = Store {
+            folder,
+            max_message_bytes: self.max_message_bytes,
+            time_to_live: self.time_to_live,
+            executor: SerialExecutor::start(self.threads, self.lock_timeout)?,
+            cache: Arc::default(),
+        };
+        Ok(JsonlHistory { store: Arc::new(store) })
+    }
 }
 
 /// What is known of the files, so that nothing is read twice.
-#[derive(Default)]
-struct Known {
-    indexes: Mutex<HashMap<SessionId, Index>>,
+struct Cache {
+    indexes: Mutex<LruCache<SessionId, Index>>,
     torn: Mutex<BTreeMap<(SessionId, u64), u64>>,
 }
 
-/// How many sessions are known at most.
-const MOST_KNOWN: usize = 256;
+/// The number of sessions whose indexes are cached.
+const MAX_INDEXES: NonZeroUsize = NonZeroUsize::MIN.saturating_add(255);
 
-/// How many torn tails are remembered at most.
-const MOST_TORN: usize = 1024;
+/// The number of torn tails that are listed.
+const MAX_TORN: usize = 1024;
 
-/// A line that was never finished, because whoever wrote it was killed or the power failed: it was not acknowledged. It is not part of the
-/// conversation, and the next turn is written over it.
+impl Default for Cache {
+    fn default() -> Self {
+        Self { indexes: Mutex::new(LruCache::new(MAX_INDEXES)), torn: Mutex::default() }
+    }
+}
+
+/// An unfinished line at the end of a file. The process that wrote it was killed, or the power
+/// failed, before the line was acknowledged. It is not part of the conversation, and the next turn
+/// overwrites it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TornTail {
     /// The session.
     pub session: SessionId,
-    /// How many bytes of its file are whole.
+    /// The number of bytes in the file before it.
     pub offset: u64,
-    /// How many bytes there were of the line.
+    /// The number of its bytes.
     pub bytes: u64,
 }
 
 impl JsonlHistory {
-    /// Opens the history in a folder, and makes the folder if there is none.
+    /// Opens the history in the folder `folder` with the default settings, or creates the folder if
+    /// it does not exist.
     ///
     /// # Errors
-    /// [`HistoryError::Corrupt`] if there is something else in its place, [`HistoryError::ReadOnly`] if it can't be made,
-    /// [`HistoryError::Backend`] for what else may fail.
+    /// As [`JsonlHistoryBuilder::open`].
     pub fn open(folder: impl AsRef<Path>) -> Result<Self, HistoryError> {
-        let folder = std::path::absolute(folder.as_ref()).map_err(backend)?;
-        if !folder.is_dir() {
-            if folder.exists() {
-                let what = "there is a file in the folder's place".to_owned();
-                return Err(HistoryError::Corrupt { what, source: None });
-            }
-            fs::create_dir_all(&folder).map_err(failure)?;
-        }
-        let threads = thread::available_parallelism().map_or(4, |cores| cores.get().clamp(4, 8));
-        Ok(Self {
-            folder: folder.into(),
+        Self::builder(folder).open()
+    }
+
+    /// Returns a builder for a history in the folder `folder`.
+    pub fn builder(folder: impl AsRef<Path>) -> JsonlHistoryBuilder {
+        JsonlHistoryBuilder {
+            folder: folder.as_ref().to_owned(),
             max_message_bytes: 16 * 1024 * 1024,
             time_to_live: None,
-            lanes: Arc::new(Lanes::start(threads)?),
-            known: Arc::default(),
-        })
+            lock_timeout: Duration::from_secs(10),
+            threads: thread::available_parallelism().map_or(4, |cores| cores.get().clamp(4, 8)),
+        }
     }
 
-    /// Sets how many bytes a message may have, as stored JSON; one that has more is [`HistoryError::TooLarge`]. The default is 16 MiB.
-    #[must_use]
-    pub const fn with_max_message_bytes(mut self, bytes: u64) -> Self {
-        self.max_message_bytes = bytes;
-        self
-    }
-
-    /// Sets how long a session lives after it was last written. Then it is as if it had been deleted; its space is freed when it is written to
-    /// again, or by [`sweep`](Self::sweep). It is a rule of this store, not of the files, and goes by their times. The default is for ever.
-    #[must_use]
-    pub const fn with_time_to_live(mut self, time: Duration) -> Self {
-        self.time_to_live = Some(time);
-        self
-    }
-
-    /// Removes sessions whose [time](Self::with_time_to_live) is up, at most `limit` of them, and returns how many there were. To be called now
-    /// and then.
+    /// Removes at most `limit` sessions whose [time to live](JsonlHistoryBuilder::time_to_live) is
+    /// over, and returns how many it removed.
     ///
     /// # Errors
-    /// As for any write.
+    /// The errors of a write.
     pub async fn sweep(&self, limit: usize) -> Result<usize, HistoryError> {
         let expired = self.list(None, limit, true).await?;
         for session in &expired {
@@ -115,16 +200,17 @@ impl JsonlHistory {
         Ok(expired.len())
     }
 
-    /// Returns the file of a session, whether it is there or not.
+    /// Returns the path of a session's file, whether it exists or not.
     #[must_use]
     pub fn path(&self, session: &SessionId) -> PathBuf {
-        Place::new(&self.folder, session).file()
+        SessionPaths::new(&self.store.folder, session).file()
     }
 
-    /// Returns the lines that this store (or its clones) found at the end of files and that were never finished, the last 1,024 at most.
+    /// Returns the unfinished lines that this store and its clones have found at the ends of files,
+    /// at most 1,024.
     #[must_use]
     pub fn torn_tails(&self) -> Vec<TornTail> {
-        let torn = lock(&self.known.torn);
+        let torn = lock(&self.store.cache.torn);
         let tail = |((session, offset), bytes): (&(SessionId, u64), &u64)| TornTail {
             session: session.clone(),
             offset: *offset,
@@ -133,19 +219,30 @@ impl JsonlHistory {
         torn.iter().map(tail).collect()
     }
 
-    /// Makes a damaged conversation one that can be used: of the turns that can be read. The damaged file is kept beside it, notes are
-    /// left out, and the session begins a new epoch.
+    /// Replaces the file of a damaged conversation by one with the turns that can be read. The
+    /// damaged file is kept under another name, notes are left out, and the session starts a new
+    /// epoch.
     ///
     /// # Errors
-    /// As for any write.
-    pub async fn salvage(&self, session: &SessionId) -> Result<Salvaged, HistoryError> {
-        let (place, id, known) = self.parts(session);
-        let salvage = move || {
-            let _lock = place.write()?;
-            lock(&known.indexes).remove(&id);
-            salvage::salvage(&place, &id)
+    /// The errors of a write.
+    pub async fn repair(&self, session: &SessionId) -> Result<Repaired, HistoryError> {
+        let (paths, id) = (self.paths(session), session.clone());
+        let (cache, files) = (Arc::clone(&self.store.cache), paths.clone());
+        let repair = move |_lock| {
+            lock(&cache.indexes).pop(&id);
+            repair::repair(&files, &id)
         };
-        self.lanes.run(Some(session), salvage).await
+        self.store.executor.run_locked(session, paths, LockMode::Exclusive, repair).await
+    }
+
+    /// Finishes the operations that were started and ends the threads. When it returns, the folder
+    /// can be moved or removed. Operations that are started later fail, on all clones.
+    pub async fn close(&self) {
+        self.store.executor.close().await;
+    }
+
+    fn paths(&self, session: &SessionId) -> SessionPaths {
+        SessionPaths::new(&self.store.folder, session)
     }
 
     async fn list(
@@ -154,14 +251,10 @@ impl JsonlHistory {
         limit: usize,
         expired: bool,
     ) -> Result<Vec<SessionId>, HistoryError> {
-        let (folder, after) = (Arc::clone(&self.folder), after.cloned());
-        let time_to_live = self.time_to_live;
-        let wanted = move |written| is_over(written, time_to_live) == expired;
-        self.lanes.run(None, move || list(&folder, after.as_ref(), limit, wanted)).await
-    }
-
-    fn parts(&self, session: &SessionId) -> (Place, SessionId, Arc<Known>) {
-        (Place::new(&self.folder, session), session.clone(), Arc::clone(&self.known))
+        let (folder, after) = (self.store.folder.clone(), after.cloned());
+        let time_to_live = self.store.time_to_live;
+        let wanted = move |written| is_expired(written, time_to_live) == expired;
+        self.store.executor.run(move || list(&folder, after.as_ref(), limit, wanted)).await
     }
 
     async fn read<T: Send + 'static>(
@@ -169,13 +262,9 @@ impl JsonlHistory {
         session: &SessionId,
         run: impl FnOnce(&Conversation<'_>) -> Result<T, HistoryError> + Send + 'static,
     ) -> Result<T, HistoryError> {
-        let ((place, id, known), time_to_live) = (self.parts(session), self.time_to_live);
-        let read = move || {
-            // Where there is no file there is nothing to wait for, and no lock to leave behind.
-            let _lock = if place.file().exists() { Some(place.read()?) } else { None };
-            known.with(&place, &id, time_to_live, |conversation| run(conversation))
-        };
-        self.lanes.run(Some(session), read).await
+        let time_to_live = self.store.time_to_live;
+        self.with(session, LockMode::Shared, time_to_live, |conversation, _| run(conversation))
+            .await
     }
 
     async fn write<T: Send + 'static>(
@@ -183,39 +272,63 @@ impl JsonlHistory {
         session: &SessionId,
         run: impl FnOnce(&mut Conversation<'_>) -> Result<T, HistoryError> + Send + 'static,
     ) -> Result<T, HistoryError> {
-        let ((place, id, known), time_to_live) = (self.parts(session), self.time_to_live);
-        let write = move || {
-            let _lock = place.write()?;
-            known.with(&place, &id, time_to_live, run)
+        let (mode, time_to_live) = (LockMode::Exclusive, self.store.time_to_live);
+        self.with(session, mode, time_to_live, |conversation, _| run(conversation)).await
+    }
+
+    /// Runs an operation on a conversation, and on the lock if the operation needs one.
+    async fn with<T: Send + 'static>(
+        &self,
+        session: &SessionId,
+        mode: LockMode,
+        time_to_live: Option<Duration>,
+        run: impl FnOnce(&mut Conversation<'_>, Option<&mut SessionLock>) -> Result<T, HistoryError>
+        + Send
+        + 'static,
+    ) -> Result<T, HistoryError> {
+        let (paths, id) = (self.paths(session), session.clone());
+        let (cache, files) = (Arc::clone(&self.store.cache), paths.clone());
+        let operate = move |mut lock: Option<SessionLock>| {
+            cache.with(&files, &id, time_to_live, |conversation| run(conversation, lock.as_mut()))
         };
-        self.lanes.run(Some(session), write).await
+        self.store.executor.run_locked(session, paths, mode, operate).await
+    }
+
+    /// Runs an operation on the lock of a session.
+    async fn with_lock<T: Send + 'static>(
+        &self,
+        session: &SessionId,
+        run: impl FnOnce(&mut SessionLock) -> Result<T, HistoryError> + Send + 'static,
+    ) -> Result<T, HistoryError> {
+        let operate = move |lock: Option<SessionLock>| match lock {
+            Some(mut lock) => run(&mut lock),
+            None => Err(HistoryError::Unsupported { what: "leases without a lock" }),
+        };
+        let paths = self.paths(session);
+        self.store.executor.run_locked(session, paths, LockMode::Exclusive, operate).await
     }
 }
 
-impl Known {
-    /// Runs something on a conversation as it is now.
+impl Cache {
+    /// Runs an operation on a conversation, with an index that is up to date.
     fn with<T>(
         &self,
-        place: &Place,
+        paths: &SessionPaths,
         session: &SessionId,
         time_to_live: Option<Duration>,
         run: impl FnOnce(&mut Conversation<'_>) -> Result<T, HistoryError>,
     ) -> Result<T, HistoryError> {
-        let index = lock(&self.indexes).remove(session);
-        let mut conversation = Conversation { place, session, index };
+        let index = lock(&self.indexes).pop(session);
+        let mut conversation = Conversation { paths, session, index };
         conversation.refresh()?;
         conversation.expire(time_to_live);
         self.report(&conversation);
         let outcome = run(&mut conversation);
-        // After an error the file is read anew.
+        // After an error, the next operation reads the file again.
         if outcome.is_ok()
             && let Some(index) = conversation.index
         {
-            let mut indexes = lock(&self.indexes);
-            if indexes.len() >= MOST_KNOWN {
-                indexes.clear();
-            }
-            indexes.insert(session.clone(), index);
+            lock(&self.indexes).put(session.clone(), index);
         }
         outcome
     }
@@ -223,14 +336,14 @@ impl Known {
     fn report(&self, conversation: &Conversation<'_>) {
         if let Some(index) = conversation.index.as_ref().filter(|index| index.torn > 0) {
             let mut torn = lock(&self.torn);
-            if torn.len() < MOST_TORN {
+            if torn.len() < MAX_TORN {
                 torn.insert((conversation.session.clone(), index.end), index.torn);
             }
         }
     }
 }
 
-/// Takes a lock. Nothing that runs under one leaves its data half changed, so a panic elsewhere is no reason to fail.
+/// Locks a mutex. Its data is never left half changed, so a panic of another thread does not matter.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -247,13 +360,13 @@ impl ChatHistory for JsonlHistory {
         turn: &Turn,
         expect: Expect,
     ) -> Result<Version, HistoryError> {
-        record::check(turn.messages().iter(), self.max_message_bytes)?;
+        log_record::check(turn.messages().iter(), self.store.max_message_bytes)?;
         let turn = turn.clone();
         self.write(session, move |conversation| conversation.append(&turn, expect)).await
     }
 
     fn check(&self, _: &SessionId, messages: &[Message]) -> Result<(), HistoryError> {
-        record::check(messages, self.max_message_bytes)
+        log_record::check(messages, self.store.max_message_bytes)
     }
 
     async fn clear(&self, session: &SessionId) -> Result<(), HistoryError> {
@@ -264,7 +377,7 @@ impl ChatHistory for JsonlHistory {
         self.read(session, move |conversation| conversation.turns(range)).await
     }
 
-    /// Lists the sessions, by reading the first line of each file.
+    /// Lists the sessions. It reads the first line of each file.
     async fn sessions(
         &self,
         after: Option<&SessionId>,
@@ -274,13 +387,12 @@ impl ChatHistory for JsonlHistory {
     }
 
     async fn delete(&self, session: &SessionId) -> Result<(), HistoryError> {
-        let (place, id, known) = self.parts(session);
-        let delete = move || {
-            let mut lock = place.write()?;
-            lock.end_lease()?;
-            known.with(&place, &id, None, |conversation| conversation.clear(false))
-        };
-        self.lanes.run(Some(session), delete).await
+        // An expired session is deleted once, not twice.
+        self.with(session, LockMode::Exclusive, None, |conversation, lock| {
+            lock.map_or(Ok(()), SessionLock::remove_lease)?;
+            conversation.clear(false)
+        })
+        .await
     }
 
     async fn first(
@@ -296,8 +408,8 @@ impl ChatHistory for JsonlHistory {
         self.read(session, move |conversation| conversation.note(&name)).await
     }
 
-    /// Stores a note; one that covers an epoch other than the session's is [`HistoryError::Stale`]. The notes before it stay in the file
-    /// until the session is cleared.
+    /// Stores a note. One that covers another epoch or conversation than the session's is
+    /// [`HistoryError::Stale`]. Replaced notes stay in the file until the session is cleared.
     async fn put_note(
         &self,
         session: &SessionId,
@@ -308,22 +420,20 @@ impl ChatHistory for JsonlHistory {
         self.write(session, move |conversation| conversation.put_note(&name, &note)).await
     }
 
-    /// Takes the session for one caller, in whatever process. Time is that of the machine's clock: if it is set, leases end
-    /// later or earlier.
+    /// Leases the session, across processes. The lease expires by the machine's clock: if the clock
+    /// is set, it expires earlier or later.
     async fn lease(
         &self,
         session: &SessionId,
         time: Duration,
     ) -> Result<Option<Lease>, HistoryError> {
-        let (place, id, _) = self.parts(session);
-        let lease = move || Ok(Some(Lease::new(id, place.write()?.lease(time)?)));
-        self.lanes.run(Some(session), lease).await
+        let holder = self.with_lock(session, move |lock| lock.acquire_lease(time)).await?;
+        Ok(Some(Lease::new(session.clone(), holder)))
     }
 
     async fn release(&self, lease: &Lease) -> Result<(), HistoryError> {
-        let (place, _, _) = self.parts(&lease.session);
         let holder = lease.holder;
-        self.lanes.run(Some(&lease.session), move || place.write()?.release(holder)).await
+        self.with_lock(&lease.session, move |lock| lock.release_lease(holder)).await
     }
 }
 
@@ -334,18 +444,18 @@ fn list(
     wanted: impl Fn(Option<SystemTime>) -> bool,
 ) -> Result<Vec<SessionId>, HistoryError> {
     let mut sessions = Vec::new();
-    for entry in fs::read_dir(folder).map_err(failure)? {
-        let path = entry.map_err(failure)?.path();
-        if path.extension().is_none_or(|ending| ending != ENDING) {
+    for entry in fs::read_dir(folder).map_err(io_error)? {
+        let path = entry.map_err(io_error)?.path();
+        if path.extension().is_none_or(|extension| extension != EXTENSION) {
             continue;
         }
-        let file = File::open(&path).map_err(failure)?;
+        let file = File::open(&path).map_err(io_error)?;
         if !wanted(file.metadata().and_then(|metadata| metadata.modified()).ok()) {
             continue;
         }
         let mut line = Vec::new();
         let mut file = BufReader::new(file);
-        file.read_until(b'\n', &mut line).map_err(failure)?;
+        file.read_until(b'\n', &mut line).map_err(io_error)?;
         let header = Header::read(&line).map_err(|error| match error {
             HistoryError::Corrupt { what, source } => {
                 let file = path.file_name().unwrap_or_default().to_string_lossy();
@@ -363,6 +473,6 @@ fn list(
 
 impl fmt::Debug for JsonlHistory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("JsonlHistory").field("folder", &self.folder).finish_non_exhaustive()
+        f.debug_struct("JsonlHistory").field("folder", &self.store.folder).finish_non_exhaustive()
     }
 }

@@ -1,4 +1,4 @@
-//! What is where in a session's file.
+//! The index of a session's file.
 
 use std::{
     collections::HashMap,
@@ -11,11 +11,11 @@ use std::{
 use conversant_core::{HistoryError, SessionId, TurnId, Version};
 
 use crate::{
-    failure::{failure, wrong_line},
-    record::{self, Header, Outline},
+    error::{corrupt_line, io_error, unexpected_line},
+    log_record::{self, Header, Outline},
 };
 
-/// Where a line is in the file, without its end.
+/// The place of a line in the file, without its line break.
 #[derive(Clone, Copy)]
 pub(crate) struct Span {
     pub(crate) offset: u64,
@@ -27,40 +27,48 @@ pub(crate) struct Span {
 #[derive(Clone, Copy)]
 pub(crate) struct TurnEntry {
     pub(crate) span: Span,
-    /// The number of its first message, and how many there are.
+    /// The number of its first message, and the number of its messages.
     pub(crate) first: u64,
     pub(crate) count: u64,
+    fingerprint: u64,
 }
 
 impl TurnEntry {
-    /// Returns how many messages the session had after this turn.
+    /// Returns the number of messages that the session had after this turn.
     pub(crate) const fn end(&self) -> u64 {
         self.first + self.count
     }
+
+    /// Returns the tip of the session's version after this turn, or 0 if the turn has no messages.
+    pub(crate) const fn tip(&self) -> u64 {
+        if self.count == 0 { 0 } else { self.fingerprint }
+    }
 }
 
-/// What is where in a file, as far as it was read.
+/// The contents of a file, as far as it was read.
 pub(crate) struct Index {
     pub(crate) header: Header,
-    /// The first line, by which a file is told from the one that was in its place before.
+    /// The first line, which differs from that of the file that this one replaced.
     start: Vec<u8>,
-    /// Where the next line goes, and its number.
+    /// The offset and the number of the next line.
     pub(crate) end: u64,
     pub(crate) lines: u64,
-    /// Whether the last line lacks its end.
+    /// Whether the last line lacks its line break.
     pub(crate) is_open: bool,
-    /// How many bytes there are behind it of a line that was never finished.
+    /// The bytes of an unfinished line after the last one.
     pub(crate) torn: u64,
-    /// When the file was written last, where the system tells.
+    /// The time of the last write, if the system knows it.
     pub(crate) written: Option<SystemTime>,
-    pub(crate) messages: u64,
+    version: Version,
     pub(crate) turns: Vec<TurnEntry>,
-    pub(crate) by_id: HashMap<TurnId, u64>,
+    /// The indices of the turns.
+    by_id: HashMap<TurnId, usize>,
     pub(crate) notes: HashMap<String, Span>,
 }
 
 impl Index {
-    /// Reads what has come to a file since it was read before, or all of it. None if there is no file.
+    /// Reads what was added to a file since `before`, or all of it. Returns `None` if there is no
+    /// file.
     pub(crate) fn read(
         path: &Path,
         session: &SessionId,
@@ -69,44 +77,62 @@ impl Index {
         let file = match File::open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(failure(error)),
+            Err(error) => return Err(io_error(error)),
         };
-        let metadata = file.metadata().map_err(failure)?;
+        let metadata = file.metadata().map_err(io_error)?;
         let length = metadata.len();
         let mut reader = BufReader::with_capacity(64 * 1024, file);
         let mut index = match before {
             Some(before) if before.continues(&mut reader, length)? => before,
             _ => {
-                reader.rewind().map_err(failure)?;
+                reader.rewind().map_err(io_error)?;
                 Self::begin(&mut reader)?
             }
         };
         if index.header.session.as_ref().is_some_and(|found| found != session) {
-            return Err(wrong_line(1, "is of another session"));
+            return Err(corrupt_line(1, "is of another session"));
         }
-        reader.seek(SeekFrom::Start(index.end)).map_err(failure)?;
+        reader.seek(SeekFrom::Start(index.end)).map_err(io_error)?;
         index.scan(&mut reader)?;
         index.written = metadata.modified().ok();
         Ok(Some(index))
     }
 
     pub(crate) const fn version(&self) -> Version {
-        Version::new(self.header.epoch, self.messages)
+        self.version
     }
 
-    /// Tells whether the file is the one that was read, and has not become shorter.
+    /// Returns the version after a turn, if the turn is stored.
+    pub(crate) fn version_after(&self, turn: TurnId) -> Option<Version> {
+        let entry = self.turns.get(*self.by_id.get(&turn)?)?;
+        Some(Version::new(self.version.epoch, entry.end()).with_tip(entry.tip()))
+    }
+
+    /// Returns whether the conversation continues from a version: it has the same epoch and, if the
+    /// version's tip is known, the same turn there.
+    pub(crate) fn follows(&self, version: Version) -> bool {
+        if version.epoch != self.version.epoch || version.tip == 0 {
+            return version.epoch == self.version.epoch;
+        }
+        let turns = self.turns.partition_point(|turn| turn.end() <= version.messages);
+        // Turns without messages can follow the one that ends there.
+        let last = self.turns.iter().take(turns).rev().find(|turn| turn.count > 0);
+        last.is_some_and(|last| last.end() == version.messages && last.fingerprint == version.tip)
+    }
+
+    /// Returns whether the file is the one that was read, and has not become shorter.
     fn continues(&self, reader: &mut BufReader<File>, length: u64) -> Result<bool, HistoryError> {
         if length < self.end || self.is_open || self.start.is_empty() {
             return Ok(false);
         }
         let mut start = vec![0; self.start.len()];
-        reader.read_exact(&mut start).map_err(failure)?;
+        reader.read_exact(&mut start).map_err(io_error)?;
         Ok(start == self.start)
     }
 
     fn begin(reader: &mut BufReader<File>) -> Result<Self, HistoryError> {
         let mut start = Vec::new();
-        reader.read_until(b'\n', &mut start).map_err(failure)?;
+        reader.read_until(b'\n', &mut start).map_err(io_error)?;
         let header = Header::read(&start)?;
         Ok(Self {
             end: start.len() as u64,
@@ -118,6 +144,7 @@ impl Index {
 
     fn empty(header: Header) -> Self {
         Self {
+            version: Version::new(header.epoch, 0),
             header,
             start: Vec::new(),
             end: 0,
@@ -125,14 +152,13 @@ impl Index {
             is_open: false,
             torn: 0,
             written: None,
-            messages: 0,
             turns: Vec::new(),
             by_id: HashMap::new(),
             notes: HashMap::new(),
         }
     }
 
-    /// Returns what the index would be if the session had been deleted.
+    /// Returns the index that the session would have if it had been deleted.
     pub(crate) fn deleted(mut self) -> Self {
         self.header.session = None;
         self.header.epoch = self.header.epoch.saturating_add(1);
@@ -144,15 +170,15 @@ impl Index {
         self.torn = 0;
         loop {
             line.clear();
-            let bytes = reader.read_until(b'\n', &mut line).map_err(failure)? as u64;
+            let bytes = reader.read_until(b'\n', &mut line).map_err(io_error)? as u64;
             if bytes == 0 {
                 return Ok(());
             }
-            let text = record::trim(&line);
+            let text = log_record::trim(&line);
             let is_open = !line.ends_with(b"\n");
-            if !record::is_whole(text) {
-                if !(is_open && record::is_torn(&line, self.end, self.lines)) {
-                    return Err(wrong_line(self.lines + 1, "is damaged"));
+            if !log_record::is_whole(text) {
+                if !(is_open && log_record::is_torn(&line, self.end, self.lines)) {
+                    return Err(corrupt_line(self.lines + 1, "is damaged"));
                 }
                 self.torn = bytes;
                 return Ok(());
@@ -167,22 +193,26 @@ impl Index {
     pub(crate) fn add(&mut self, text: &[u8]) -> Result<(), HistoryError> {
         let line = self.lines + 1;
         let outline: Outline =
-            serde_json::from_slice(text).map_err(|_| wrong_line(line, "can't be read"))?;
+            serde_json::from_slice(text).map_err(|error| unexpected_line(line, &error))?;
         if outline.line != self.lines {
-            return Err(wrong_line(line, "is not the one that belongs here"));
+            return Err(corrupt_line(line, "is out of order"));
         }
         let span = Span { offset: self.end, bytes: text.len(), line };
         if let Some(turn) = outline.turn {
-            let entry = TurnEntry { span, first: self.messages, count: turn.messages.len() as u64 };
-            self.messages = entry.end();
+            let first = self.version.messages;
+            let (count, fingerprint) = (turn.messages.len() as u64, turn.id.fingerprint());
+            let entry = TurnEntry { span, first, count, fingerprint };
+            if self.by_id.insert(turn.id, self.turns.len()).is_some() {
+                return Err(corrupt_line(line, "repeats a turn"));
+            }
             self.turns.push(entry);
-            if self.by_id.insert(turn.id, entry.end()).is_some() {
-                return Err(wrong_line(line, "has a turn that is there already"));
+            if count > 0 {
+                self.version = Version { messages: entry.end(), tip: entry.tip(), ..self.version };
             }
         } else if let Some(note) = outline.note {
             self.notes.insert(note.name, span);
         } else {
-            return Err(wrong_line(line, "is neither a turn nor a note"));
+            return Err(corrupt_line(line, "is neither a turn nor a note"));
         }
         self.lines += 1;
         Ok(())

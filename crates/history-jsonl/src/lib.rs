@@ -1,6 +1,7 @@
-//! Conversations in files of JSON lines, and the export, import and copying of any history.
+//! Conversations in files of JSON lines, and export, import and copying of any history.
 //!
-//! - [`JsonlHistory`]: a [`ChatHistory`](conversant_core::ChatHistory) in a folder, one file for each session, readable with any tool.
+//! - [`JsonlHistory`]: a [`ChatHistory`](conversant_core::ChatHistory) in a folder, with one file for
+//!   each session that any tool can read.
 //! - [`export`] and [`import`]: all conversations of a history as lines of JSON, and back.
 //! - [`copy`]: all conversations of one history to another.
 //!
@@ -23,17 +24,18 @@
 //! ```
 
 mod conversation;
-mod failure;
+mod error;
 mod history;
 mod index;
-mod lanes;
-mod place;
-mod record;
-mod salvage;
+mod lock;
+mod log_record;
+mod paths;
+mod repair;
+mod serial_executor;
 mod transfer;
 
 pub use self::{
-    history::{JsonlHistory, TornTail},
-    salvage::Salvaged,
-    transfer::{Progress, TransferError, copy, export, import},
+    history::{JsonlHistory, JsonlHistoryBuilder, TornTail},
+    repair::Repaired,
+    transfer::{LineFault, Progress, TransferError, copy, export, import},
 };

@@ -1,48 +1,78 @@
-//! Conversations from any history to any other, by way of lines of JSON or directly.
+//! Export, import and copying of the conversations of any history.
 
-use std::io::{self, BufRead, Write};
+use std::{
+    fmt,
+    io::{self, BufRead, Write},
+};
 
 use conversant_core::{ChatHistory, Expect, HistoryError, Range, SessionId, Turn};
 use serde::{Deserialize, Serialize};
 
-/// How many sessions are asked for at a time.
+/// The number of sessions listed at a time.
 const PAGE: usize = 256;
 
-/// A line of an export: a turn, and the session that it is of.
+/// A line of an export: a turn and its session.
 #[derive(Serialize, Deserialize)]
 struct Line<S, T> {
     session: S,
     turn: T,
 }
 
-/// How far a transfer has come.
+/// The progress of a transfer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Progress {
-    /// How many sessions were begun.
+    /// The number of sessions that were started.
     pub sessions: u64,
-    /// How many turns were transferred, those that were there already among them.
+    /// The number of turns that were transferred, including those that were stored already.
     pub turns: u64,
 }
 
-/// A transfer that could not be finished. What was transferred before stays, and doing it again adds nothing twice.
-#[derive(Debug, thiserror::Error)]
+/// A transfer that failed. What was transferred before remains; repeating the transfer adds nothing
+/// twice.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum TransferError {
     /// A history failed.
-    #[error("a history failed in the middle of a transfer")]
+    #[error("cannot transfer a session")]
     History(#[source] HistoryError),
-    /// The lines could not be read or written.
-    #[error("the lines of a transfer can't be read or written")]
+    /// The lines cannot be read or written.
+    #[error("cannot read or write the lines")]
     Io(#[source] io::Error),
-    /// A line is no turn of a session.
-    #[error("line {line} is no turn of a session")]
+    /// A line is not a turn of a session. The error quotes none of it.
+    #[error("cannot import line {line}: {fault} at byte {column}")]
     Line {
-        /// Its number, counted from 1.
+        /// The number of the line, counted from 1.
         line: u64,
-        /// What is wrong with it.
-        source: serde_json::Error,
+        /// The place in the line, counted from 1.
+        column: usize,
+        /// The fault.
+        fault: LineFault,
     },
+}
+
+conversant_core::debug_as_report!(TransferError);
+
+/// A fault of a line that is imported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LineFault {
+    /// The line is not UTF-8.
+    Encoding,
+    /// The line is not JSON, or ends too early.
+    Syntax,
+    /// The line is JSON, but has a missing, unknown or invalid value.
+    Value,
+}
+
+impl fmt::Display for LineFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Encoding => "invalid UTF-8",
+            Self::Syntax => "invalid JSON",
+            Self::Value => "missing or invalid value",
+        })
+    }
 }
 
 impl From<HistoryError> for TransferError {
@@ -57,10 +87,12 @@ impl From<io::Error> for TransferError {
     }
 }
 
-/// Writes every turn of a history as a line of JSON, `{"session": …, "turn": …}`, session by session in their order.
+/// Writes every turn of a history as a line of JSON, `{"session": …, "turn": …}`, session by session
+/// in their order.
 ///
-/// The history has to be able to list its sessions and to load turns. A session that is written to meanwhile is exported as it is when
-/// its turn comes. `progress` is told of each session when it is done. Writing blocks: in a server, do this on a thread of its own.
+/// The history must support listing sessions and loading turns. A session that is written meanwhile
+/// is exported as it is when it is reached. `progress` is called after each session. Writing blocks;
+/// in a server, use a blocking thread.
 ///
 /// # Errors
 /// [`TransferError`], if the history or the writer fails.
@@ -107,12 +139,14 @@ pub async fn export(
     Ok(done.progress)
 }
 
-/// Appends the turns of an [`export`] to a history, after what is there. A turn that is there already is not added again.
+/// Appends the turns of an [`export`] to a history, after the turns that it has. A turn that is
+/// stored already is not appended again.
 ///
-/// `progress` is told of each turn. Reading blocks: in a server, do this on a thread of its own.
+/// `progress` is called after each turn. Empty lines are skipped. Reading blocks; in a server, use a
+/// blocking thread.
 ///
 /// # Errors
-/// [`TransferError`], if the history or the reader fails, or a line is no turn of a session; empty lines are passed over.
+/// [`TransferError`], if the history or the reader fails, or a line is not a turn of a session.
 pub async fn import(
     history: &dyn ChatHistory,
     from: impl BufRead + Send,
@@ -120,13 +154,13 @@ pub async fn import(
 ) -> Result<Progress, TransferError> {
     let mut done = Progress::default();
     let mut last = None;
-    for (text, number) in from.lines().zip(1..) {
-        let text = text?;
-        if text.trim().is_empty() {
+    for (line, number) in from.split(b'\n').zip(1..) {
+        let line = line?;
+        if line.trim_ascii().is_empty() {
             continue;
         }
-        let Line::<SessionId, Turn> { session, turn } = serde_json::from_str(&text)
-            .map_err(|source| TransferError::Line { line: number, source })?;
+        let Line { session, turn }: Line<SessionId, Turn> =
+            serde_json::from_slice(&line).map_err(|error| invalid_line(number, &line, &error))?;
         history.append(&session, &turn, Expect::Any).await?;
         done.turns += 1;
         if last.as_ref() != Some(&session) {
@@ -138,13 +172,15 @@ pub async fn import(
     Ok(done)
 }
 
-/// Appends every turn of one history to another: how conversations move from one store to another, LangChain's tables among them. A turn
-/// that is there already is not added again, so it can be repeated, and what was interrupted can be finished.
+/// Appends every turn of one history to another, for example to move conversations out of LangChain's
+/// tables. A turn that is stored already is not appended again, so a transfer can be repeated, and
+/// one that was interrupted can be finished.
 ///
-/// The history they come from has to be able to list its sessions and to load turns. `progress` is told of each session when it is done.
+/// The source must support listing sessions and loading turns. `progress` is called after each
+/// session.
 ///
 /// # Errors
-/// [`TransferError`], if one of the two histories fails.
+/// [`TransferError`], if one of the histories fails.
 ///
 /// # Examples
 ///
@@ -181,6 +217,15 @@ pub async fn copy(
     Ok(done.progress)
 }
 
+fn invalid_line(number: u64, line: &[u8], error: &serde_json::Error) -> TransferError {
+    let (fault, column) = match std::str::from_utf8(line) {
+        Err(invalid) => (LineFault::Encoding, invalid.valid_up_to() + 1),
+        Ok(_) if error.is_data() => (LineFault::Value, error.column()),
+        Ok(_) => (LineFault::Syntax, error.column()),
+    };
+    TransferError::Line { line: number, column, fault }
+}
+
 /// The sessions of a history, in their order, with their turns.
 struct Sessions<'h> {
     history: &'h dyn ChatHistory,
@@ -204,21 +249,21 @@ impl<'h> Sessions<'h> {
     }
 }
 
-/// Counts what is done, and tells of it.
+/// Counts what is transferred, and reports it.
 struct Counter<F> {
     progress: Progress,
-    tell: F,
+    report: F,
 }
 
 impl<F: FnMut(Progress)> Counter<F> {
-    fn new(tell: F) -> Self {
-        Self { progress: Progress::default(), tell }
+    fn new(report: F) -> Self {
+        Self { progress: Progress::default(), report }
     }
 
     /// Counts a session.
     fn add(&mut self, turns: usize) {
         self.progress.sessions += 1;
         self.progress.turns += turns as u64;
-        (self.tell)(self.progress);
+        (self.report)(self.progress);
     }
 }

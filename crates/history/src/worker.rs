@@ -4,6 +4,7 @@ use std::{
     fmt, io,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, mpsc},
     thread,
+    time::{Duration, Instant},
 };
 
 use conversant_core::{HistoryError, VectorStoreError};
@@ -183,6 +184,19 @@ impl<J> Jobs<J> {
     #[must_use]
     pub fn next(&self) -> Option<J> {
         lock(&self.queue).recv().ok()
+    }
+
+    /// Waits for the next job, at most `time`. Returns `None` if there is none by then. Use it in a
+    /// single thread.
+    #[must_use]
+    pub fn next_within(&self, time: Duration) -> Option<J> {
+        let start = Instant::now();
+        let next = lock(&self.queue).recv_timeout(time);
+        if matches!(next, Err(mpsc::RecvTimeoutError::Disconnected)) {
+            // Once the threads are closed there are no jobs, but the time has to pass.
+            thread::sleep(time.saturating_sub(start.elapsed()));
+        }
+        next.ok()
     }
 
     /// Returns the next job if one is queued. It does not wait for one, but while another thread

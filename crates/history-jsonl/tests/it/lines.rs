@@ -167,19 +167,19 @@ fn what_can_be_read_of_a_damaged_file_is_saved() {
     folder.write("a", &bytes);
     let history = folder.open();
     load(&history, "a").unwrap_err();
-    let salvaged = block_on(history.salvage(&session("a"))).unwrap();
-    assert_eq!((salvaged.turns, salvaged.lost), (3, vec![1, 3]));
-    assert_eq!(fs::read(&salvaged.damaged).unwrap(), bytes);
+    let repaired = block_on(history.repair(&session("a"))).unwrap();
+    assert_eq!((repaired.turns, repaired.lost), (3, vec![1, 3]));
+    assert_eq!(fs::read(&repaired.damaged).unwrap(), bytes);
     let found = load(&history, "a").unwrap();
     assert_eq!(found.messages.len(), 6);
     assert!(found.version.epoch > 0, "it was {}", found.version);
     append(&history, "a", &exchange(7)).unwrap();
     assert_eq!(load(&folder.open(), "a").unwrap().messages.len(), 8);
     // A file that is whole loses nothing but its notes and its epoch.
-    let salvaged = block_on(history.salvage(&session("a"))).unwrap();
-    assert_eq!((salvaged.turns, salvaged.lost), (4, vec![]));
+    let repaired = block_on(history.repair(&session("a"))).unwrap();
+    assert_eq!((repaired.turns, repaired.lost), (4, vec![]));
     // Where there is nothing, nothing is saved.
-    assert!(block_on(history.salvage(&session("b"))).is_err());
+    assert!(block_on(history.repair(&session("b"))).is_err());
 }
 
 #[test]
@@ -200,7 +200,7 @@ fn files_of_the_first_format_are_read_for_ever() {
     folder.write("user-7", include_bytes!("format_1.jsonl"));
     let history = folder.open();
     let found = load(&history, "user-7").unwrap();
-    assert_eq!(found.version, Version::new(1, 4));
+    assert_eq!(found.version.to_string(), "1.4");
     assert_eq!(found.messages.first(), Some(&Message::human("Hi there my friend")));
     let note = block_on(history.note(&session("user-7"), "summary")).unwrap();
     assert_eq!(note, Some(Note::new("They met.", Version::new(1, 2))));
@@ -215,7 +215,7 @@ fn a_file_under_another_session_s_name_is_told() {
     assert_eq!(error.to_string(), "the history is corrupt: line 1 is of another session");
     folder.write("b", b"garbage");
     let error = block_on(folder.open().sessions(None, 9)).unwrap_err().to_string();
-    let start = "the history is corrupt: line 1 is not the start of a conversation in `3e23e816";
+    let start = "the history is corrupt: line 1 is not the header of a conversation in `3e23e816";
     assert!(error.starts_with(start), "{error}");
 }
 

@@ -6,5 +6,6 @@ mod limits;
 mod lines;
 mod suite;
 mod support;
+mod tips;
 mod transfers;
 mod workers;

@@ -3,7 +3,7 @@
 use std::fs;
 
 use conversant_core::{ChatHistory, Expect, HistoryError, Range, SessionId, Slice, Turn, Version};
-use conversant_history_jsonl::JsonlHistory;
+use conversant_history_jsonl::{JsonlHistory, JsonlHistoryBuilder};
 use conversant_testkit::block_on;
 use tempfile::TempDir;
 
@@ -21,6 +21,10 @@ impl Folder {
 
     pub(crate) fn open(&self) -> JsonlHistory {
         JsonlHistory::open(self.0.path()).unwrap()
+    }
+
+    pub(crate) fn builder(&self) -> JsonlHistoryBuilder {
+        JsonlHistory::builder(self.0.path())
     }
 
     pub(crate) fn read(&self, name: &str) -> Vec<u8> {

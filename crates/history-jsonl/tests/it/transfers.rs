@@ -129,3 +129,45 @@ fn what_stops_a_transfer_is_told() {
     }
     insta::assert_snapshot!(seen);
 }
+
+/// Words of a message are in no error of an import.
+#[test]
+fn errors_quote_no_message() {
+    let turn = |fields: &str| {
+        format!("{{\"session\":\"a\",\"turn\":{{\"id\":\"{}\",{fields}}}}}", TurnId::from_u128(7))
+    };
+    let message =
+        |data: &str| turn(&format!("\"messages\":[{{\"type\":\"human\",\"data\":{data}}}]"));
+    let cases: Vec<Vec<u8>> = vec![
+        br#""my Sekretwort is tulip""#.to_vec(),
+        br#"{"session":"a","turn":"my Sekretwort is tulip"}"#.to_vec(),
+        br#"{"session":["my Sekretwort is tulip"],"turn":null}"#.to_vec(),
+        br#"{"my Sekretwort is tulip":1}"#.to_vec(),
+        turn(r#""messages":"my Sekretwort is tulip""#).into(),
+        turn(r#""messages":["my Sekretwort is tulip"]"#).into(),
+        turn(r#""messages":[],"base":"my Sekretwort is tulip""#).into(),
+        turn(r#""messages":[],"incomplete":"my Sekretwort is tulip""#).into(),
+        turn(r#""messages":[{"type":"my Sekretwort is tulip","data":{}}]"#).into(),
+        message(r#""my Sekretwort is tulip""#).into(),
+        message(r#"{"content":{"my Sekretwort is tulip":1}}"#).into(),
+        message(r#"{"content":"x","name":["my Sekretwort is tulip"]}"#).into(),
+        message(r#"{"content":"x","tool_calls":"my Sekretwort is tulip"}"#)
+            .replace("human", "ai")
+            .into(),
+        message(r#"{"content":"my Sekretwort is tulip"#).into(),
+        message("{\"content\":\"my Sekretwort is \\ud800\"}").into(),
+        b"{\"session\":\"my Sekretwort \xff".to_vec(),
+        b"my Sekretwort is tulip".to_vec(),
+    ];
+    let mut seen = String::new();
+    for line in cases {
+        let imported = block_on(import(&InMemoryHistory::new(), line.as_slice(), |_| {}));
+        let Err(error) = imported else { panic!("{}", String::from_utf8_lossy(&line)) };
+        let shown = format!("{error}\n{error:?}\n{:?}", std::error::Error::source(&error));
+        for word in ["Sekretwort", "tulip"] {
+            assert!(!shown.contains(word), "{shown}");
+        }
+        seen.push_str(&format!("{error}\n"));
+    }
+    insta::assert_snapshot!(seen);
+}

@@ -1,29 +1,28 @@
-//! Lines: a JSON object each, whose last field is a checksum of what comes before it.
+//! The lines of a file: JSON objects whose last field is a checksum of the text before it.
 
 use conversant_core::{HistoryError, Message, Messages, Note, SessionId, Turn, TurnId, Value};
 use serde::{Deserialize, Serialize, de::IgnoredAny};
-use serde_json::Value as Json;
 
-use crate::failure::wrong_line;
+use crate::error::corrupt_line;
 
-/// The version of the format, which the first line tells.
+/// The version of the format, which the first line contains.
 pub(crate) const FORMAT: u64 = 1;
 
 /// A file's first line.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Header {
     pub(crate) conversant: u64,
-    /// None of a session that was deleted.
+    /// `None` if the session was deleted.
     pub(crate) session: Option<SessionId>,
     pub(crate) epoch: u64,
-    /// Tells a file from the one that was in its place before.
+    /// An id of the file, which differs from that of the file that it replaced.
     pub(crate) file: TurnId,
 }
 
 impl Header {
     /// Reads a first line.
     pub(crate) fn read(line: &[u8]) -> Result<Self, HistoryError> {
-        // An editor may have put a byte order mark there.
+        // An editor may have added a byte order mark.
         let text = trim(line);
         let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
         let header: Option<Self> =
@@ -33,7 +32,7 @@ impl Header {
                 Err(HistoryError::SchemaTooNew { found: header.conversant, known: FORMAT })
             }
             Some(header) => Ok(header),
-            None => Err(wrong_line(1, "is not the start of a conversation")),
+            None => Err(corrupt_line(1, "is not the header of a conversation")),
         }
     }
 }
@@ -50,7 +49,7 @@ pub(crate) struct Record<'r> {
 #[derive(Serialize)]
 pub(crate) struct NamedNote<'r> {
     name: &'r str,
-    /// JSON does not tell messages from plain data.
+    /// Whether the body is a list of messages, which in JSON looks like other data.
     is_messages: bool,
     note: &'r Note,
 }
@@ -61,7 +60,7 @@ impl<'r> NamedNote<'r> {
     }
 }
 
-/// A line as it is read to know what is where.
+/// The parts of a line that the index needs.
 #[derive(Deserialize)]
 pub(crate) struct Outline {
     pub(crate) line: u64,
@@ -80,13 +79,13 @@ pub(crate) struct NoteOutline {
     pub(crate) name: String,
 }
 
-/// A line of a turn as it is read whole.
+/// A turn's line.
 #[derive(Deserialize)]
 pub(crate) struct WholeTurn {
     pub(crate) turn: Turn,
 }
 
-/// A line of a note as it is read whole.
+/// A note's line.
 #[derive(Deserialize)]
 pub(crate) struct WholeNote {
     pub(crate) note: OwnedNote,
@@ -236,7 +235,7 @@ fn skip<'t>(text: &'t [u8], prefix: &[u8]) -> Skip<'t> {
     }
 }
 
-/// Returns whether a line, without what ends it, is whole: its checksum is that of its text.
+/// Returns whether a line, without its line break, has the checksum of its text.
 pub(crate) fn is_whole(line: &[u8]) -> bool {
     let Some((text, sum)) = line.split_at_checked(line.len().saturating_sub(SUM_BYTES)) else {
         return false;
@@ -245,37 +244,19 @@ pub(crate) fn is_whole(line: &[u8]) -> bool {
     !text.is_empty() && sum == expected.as_bytes()
 }
 
-/// Returns a line without the end that it has.
+/// Returns a line without its line break.
 pub(crate) fn trim(line: &[u8]) -> &[u8] {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
-/// Checks messages before anything is written.
+/// Returns an error if a message cannot be stored.
 pub(crate) fn check<'m>(
     messages: impl IntoIterator<Item = &'m Message>,
-    limit: u64,
+    max_bytes: u64,
 ) -> Result<(), HistoryError> {
-    for message in messages {
-        let body = serde_json::to_string(message)
-            .map_err(|_| HistoryError::Unsupported { what: "messages that have no stored form" })?;
-        let bytes = body.len() as u64;
-        if bytes > limit {
-            return Err(HistoryError::TooLarge { bytes, limit });
-        }
-        // JSON can be nested more deeply than it is read, and what can't be read must not be stored.
-        let opened = body.bytes().filter(|byte| matches!(byte, b'[' | b'{')).count();
-        if opened > UNDOUBTED_DEPTH
-            && serde_json::from_str::<Json>(&format!("[[[[{body}]]]]")).is_err()
-        {
-            return Err(HistoryError::Unsupported { what: "messages that are nested this deeply" });
-        }
-    }
-    Ok(())
+    messages.into_iter().try_for_each(|message| message.to_stored_json(max_bytes).map(drop))
 }
-
-/// What is nested no more deeply than this can be read.
-const UNDOUBTED_DEPTH: usize = 100;
 
 /// Returns the size of a message's stored JSON.
 pub(crate) fn bytes(message: &Message) -> u64 {

@@ -1,11 +1,11 @@
-//! What the system's errors mean to whoever uses a history.
+//! Errors of the file system as errors of a history.
 
 use std::io::{Error, ErrorKind};
 
 use conversant_core::{BoxError, HistoryError};
 
-/// Tells what an error of the system's means.
-pub(crate) fn failure(error: Error) -> HistoryError {
+/// Converts an error of the file system.
+pub(crate) fn io_error(error: Error) -> HistoryError {
     match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
             HistoryError::Full { source: error.into() }
@@ -17,12 +17,18 @@ pub(crate) fn failure(error: Error) -> HistoryError {
     }
 }
 
-/// Makes an error of a failure that is none of the others.
+/// Returns the error for a failure that has no variant of its own.
 pub(crate) fn backend(source: impl Into<BoxError>) -> HistoryError {
     HistoryError::Backend { source: source.into() }
 }
 
-/// Makes an error of a line that can't be right.
-pub(crate) fn wrong_line(line: u64, what: &str) -> HistoryError {
+/// Returns the error for line `line`, counted from 1.
+pub(crate) fn corrupt_line(line: u64, what: &str) -> HistoryError {
     HistoryError::Corrupt { what: format!("line {line} {what}"), source: None }
+}
+
+/// Returns the error for a line whose JSON is not of the expected form. The JSON error can quote the
+/// text, so it is left out.
+pub(crate) fn unexpected_line(line: u64, error: &serde_json::Error) -> HistoryError {
+    corrupt_line(line, &format!("has an unexpected value at byte {}", error.column()))
 }

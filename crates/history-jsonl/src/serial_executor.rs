@@ -1,0 +1,269 @@
+//! Threads for operations that block: one at a time for each session, several sessions at a time.
+//!
+//! An operation is queued when its future is first polled, before all that are queued later for the
+//! same session, and runs even if its future is dropped. One whose session is locked by another
+//! process waits on a thread of its own kind, so that other sessions do not wait with it.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::{Duration, Instant},
+};
+
+use conversant_core::{HistoryError, SessionId};
+use conversant_history::{Jobs, Threads, WorkerEnded};
+use futures_channel::oneshot;
+
+use crate::{
+    error::backend,
+    lock::{LockFile, LockMode, SessionLock},
+    paths::SessionPaths,
+};
+
+/// The session of an operation, or `None` if it belongs to no session.
+type Lane = Option<SessionId>;
+
+type Run = Box<dyn FnOnce(Result<Option<SessionLock>, HistoryError>) + Send>;
+
+/// An operation, and the lock that it needs.
+struct Operation {
+    lock: Option<(SessionPaths, LockMode)>,
+    /// When it gives up waiting for the lock, if ever.
+    deadline: Option<Instant>,
+    run: Run,
+}
+
+/// An operation whose session another process has locked.
+struct Blocked {
+    lane: Lane,
+    file: LockFile,
+    deadline: Option<Instant>,
+    run: Run,
+    next_try: Instant,
+    pause: Duration,
+}
+
+/// A lane whose first operation can run, or has its lock.
+enum Ready {
+    Operation(Lane, Operation),
+    Locked(Lane, Result<Option<SessionLock>, HistoryError>, Run),
+}
+
+/// The pauses between attempts to lock a session: the first, which doubles up to the last.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(20));
+
+/// Runs operations. Its threads finish what is queued and end when it is dropped.
+pub(crate) struct SerialExecutor {
+    lock_timeout: Duration,
+    lanes: Arc<Lanes>,
+    pool: Arc<Threads<Ready>>,
+    waiter: Arc<Threads<Blocked>>,
+}
+
+impl SerialExecutor {
+    pub(crate) fn start(threads: usize, lock_timeout: Duration) -> Result<Self, HistoryError> {
+        let lanes = Arc::new(Lanes::default());
+        // The waiter hands operations back to the pool, but does not keep it running.
+        let pool = Arc::new(Mutex::new(Weak::new()));
+        let wait = {
+            let (lanes, pool) = (Arc::clone(&lanes), Arc::clone(&pool));
+            move |jobs: &Jobs<Blocked>| wait_for_locks(jobs, &lanes, &pool)
+        };
+        let waiter = Arc::new(Threads::start("history-lock", [wait]).map_err(backend)?);
+        let runs = (0..threads.max(1)).map(|_| {
+            let (lanes, waiter) = (Arc::clone(&lanes), Arc::clone(&waiter));
+            move |jobs: &Jobs<Ready>| {
+                while let Some(ready) = jobs.next() {
+                    run_lane(ready, &lanes, &mut |blocked| {
+                        // The waiter ends after the threads that hand over to it.
+                        let _ = waiter.send(blocked);
+                    });
+                }
+            }
+        });
+        let threads = Arc::new(Threads::start("history-file", runs).map_err(backend)?);
+        *lock(&pool) = Arc::downgrade(&threads);
+        Ok(Self { lock_timeout, lanes, pool: threads, waiter })
+    }
+
+    /// Runs an operation that belongs to no session.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        run: impl FnOnce() -> Result<T, HistoryError> + Send + 'static,
+    ) -> Result<T, HistoryError> {
+        self.submit(None, None, |_| run()).await
+    }
+
+    /// Runs an operation on a session, once it is locked.
+    pub(crate) async fn run_locked<T: Send + 'static>(
+        &self,
+        session: &SessionId,
+        paths: SessionPaths,
+        mode: LockMode,
+        run: impl FnOnce(Option<SessionLock>) -> Result<T, HistoryError> + Send + 'static,
+    ) -> Result<T, HistoryError> {
+        self.submit(Some(session.clone()), Some((paths, mode)), run).await
+    }
+
+    async fn submit<T: Send + 'static>(
+        &self,
+        lane: Lane,
+        lock: Option<(SessionPaths, LockMode)>,
+        run: impl FnOnce(Option<SessionLock>) -> Result<T, HistoryError> + Send + 'static,
+    ) -> Result<T, HistoryError> {
+        let (reply, answer) = oneshot::channel();
+        let run: Run = Box::new(move |locked| {
+            // The caller may have given up.
+            let _ = reply.send(locked.and_then(run));
+        });
+        let deadline = Instant::now().checked_add(self.lock_timeout);
+        let operation = Operation { lock, deadline, run };
+        if let Some(operation) = self.lanes.push(&lane, operation)? {
+            self.pool.send(Ready::Operation(lane, operation))?;
+        }
+        answer.await.map_err(|_| WorkerEnded)?
+    }
+
+    /// Refuses new operations, finishes those that are queued, and waits for the threads' end.
+    pub(crate) async fn close(&self) {
+        self.lanes.close().await;
+        self.waiter.close().await;
+        self.pool.close().await;
+    }
+}
+
+/// The operations that are queued behind the first one of their lane. A lane without operations has
+/// no entry.
+#[derive(Default)]
+struct Lanes(Mutex<LanesState>);
+
+#[derive(Default)]
+struct LanesState {
+    queues: HashMap<Lane, VecDeque<Operation>>,
+    is_closed: bool,
+    /// Dropped when the last queue ends.
+    until_empty: Vec<oneshot::Sender<()>>,
+}
+
+impl Lanes {
+    /// Queues an operation, or gives it back if it is the first one of its lane.
+    fn push(&self, lane: &Lane, operation: Operation) -> Result<Option<Operation>, HistoryError> {
+        let mut state = lock(&self.0);
+        if state.is_closed {
+            return Err(WorkerEnded.into());
+        }
+        if let Some(queue) = state.queues.get_mut(lane) {
+            queue.push_back(operation);
+            return Ok(None);
+        }
+        state.queues.insert(lane.clone(), VecDeque::new());
+        Ok(Some(operation))
+    }
+
+    /// Returns the lane's next operation, or ends the lane.
+    fn next(&self, lane: &Lane) -> Option<Operation> {
+        let mut state = lock(&self.0);
+        let next = state.queues.get_mut(lane).and_then(VecDeque::pop_front);
+        if next.is_none() {
+            state.queues.remove(lane);
+            if state.queues.is_empty() {
+                state.until_empty.clear();
+            }
+        }
+        next
+    }
+
+    async fn close(&self) {
+        let empty = {
+            let mut state = lock(&self.0);
+            state.is_closed = true;
+            if state.queues.is_empty() {
+                return;
+            }
+            let (sender, empty) = oneshot::channel();
+            state.until_empty.push(sender);
+            empty
+        };
+        // The sender is dropped, never used.
+        let _ = empty.await;
+    }
+}
+
+/// Runs the operations of a lane until there are none, or until one has to wait for its lock.
+fn run_lane(ready: Ready, lanes: &Lanes, block: &mut dyn FnMut(Blocked)) {
+    let (lane, mut next) = match ready {
+        Ready::Operation(lane, operation) => (lane, Some(operation)),
+        Ready::Locked(lane, lock, run) => {
+            run(lock);
+            let next = lanes.next(&lane);
+            (lane, next)
+        }
+    };
+    while let Some(Operation { lock, deadline, run }) = next {
+        let file = match &lock {
+            Some((paths, mode)) => LockFile::open(paths, *mode),
+            None => Ok(None),
+        };
+        match file.and_then(|file| file.map(LockFile::try_lock).transpose()) {
+            Ok(None) => run(Ok(None)),
+            Ok(Some(Ok(lock))) => run(Ok(Some(lock))),
+            Ok(Some(Err(file))) => {
+                let (pause, _) = PAUSES;
+                let next_try = Instant::now() + pause;
+                return block(Blocked { lane, file, deadline, run, next_try, pause });
+            }
+            Err(error) => run(Err(error)),
+        }
+        next = lanes.next(&lane);
+    }
+}
+
+/// Tries to lock the sessions of blocked operations until each is locked or its time is over.
+fn wait_for_locks(jobs: &Jobs<Blocked>, lanes: &Lanes, pool: &Mutex<Weak<Threads<Ready>>>) {
+    let mut waiting: Vec<Blocked> = Vec::new();
+    loop {
+        let now = Instant::now();
+        match waiting.iter().map(|blocked| blocked.next_try).min() {
+            None => match jobs.next() {
+                Some(blocked) => waiting.push(blocked),
+                None => return,
+            },
+            Some(next_try) => {
+                waiting.extend(jobs.next_within(next_try.saturating_duration_since(now)));
+            }
+        }
+        let now = Instant::now();
+        for mut blocked in std::mem::take(&mut waiting) {
+            if blocked.next_try > now {
+                waiting.push(blocked);
+                continue;
+            }
+            let locked = match blocked.file.try_lock() {
+                Ok(Ok(lock)) => Ok(Some(lock)),
+                Ok(Err(file)) if blocked.deadline.is_none_or(|deadline| now < deadline) => {
+                    blocked.file = file;
+                    blocked.pause = (blocked.pause * 2).min(PAUSES.1);
+                    blocked.next_try = now + blocked.pause;
+                    waiting.push(blocked);
+                    continue;
+                }
+                Ok(Err(_)) => Err(HistoryError::Busy),
+                Err(error) => Err(error),
+            };
+            let ready = Ready::Locked(blocked.lane, locked, blocked.run);
+            let threads = lock(pool).upgrade();
+            match threads {
+                Some(threads) => {
+                    // The threads are closed once no operation is left.
+                    let _ = threads.send(ready);
+                }
+                // The store was dropped. What it has begun is finished here.
+                None => run_lane(ready, lanes, &mut |blocked| waiting.push(blocked)),
+            }
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
