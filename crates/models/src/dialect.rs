@@ -17,7 +17,7 @@
 /// assert_eq!(dialect.reasoning, SendBack::EmptyOnToolCalls);
 /// assert_eq!(Dialect::for_host("localhost"), Dialect::default());
 /// ```
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Dialect {
     /// How reasoning goes back.
@@ -27,6 +27,25 @@ pub struct Dialect {
     pub empty_content: EmptyContent,
     /// The form of the ids of tool calls.
     pub tool_call_ids: ToolCallIds,
+    /// The name of the token limit that
+    /// [`max_tokens`](crate::OpenAiBuilder::max_tokens) sets.
+    pub token_limit: TokenLimit,
+    /// Whether system messages are sent with the role `developer`.
+    pub developer_role: bool,
+    /// Whether the system messages at the start are merged into one. Templates of some local models
+    /// take only one.
+    pub merge_system_messages: bool,
+    /// Whether the server knows `stream_options`.
+    pub stream_options: bool,
+    /// Whether the server accepts `prompt_cache_key`.
+    pub prompt_cache_key: bool,
+}
+
+impl Default for Dialect {
+    /// Returns the dialect of unknown hosts.
+    fn default() -> Self {
+        Self::COMPATIBLE
+    }
 }
 
 /// How the reasoning of a model's messages goes back to the server that it came from.
@@ -71,15 +90,44 @@ pub enum ToolCallIds {
     NineAlphanumeric,
 }
 
+/// The name of the limit of an answer's tokens.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TokenLimit {
+    /// `max_tokens`.
+    #[default]
+    MaxTokens,
+    /// `max_completion_tokens`. OpenAI's reasoning models refuse `max_tokens`; DeepSeek ignores this
+    /// name.
+    MaxCompletionTokens,
+}
+
 impl Dialect {
-    const OPENAI: Self = Self {
+    const COMPATIBLE: Self = Self {
         reasoning: SendBack::AsReceived,
         empty_content: EmptyContent::Null,
         tool_call_ids: ToolCallIds::Any,
+        token_limit: TokenLimit::MaxTokens,
+        developer_role: false,
+        merge_system_messages: false,
+        stream_options: true,
+        prompt_cache_key: true,
     };
-    const EMPTY_TEXT: Self = Self { empty_content: EmptyContent::Text, ..Self::OPENAI };
-    const REASONING_WITH_CALLS: Self =
-        Self { reasoning: SendBack::EmptyOnToolCalls, ..Self::EMPTY_TEXT };
+    const OPENAI: Self = Self { token_limit: TokenLimit::MaxCompletionTokens, ..Self::COMPATIBLE };
+    const EMPTY_TEXT: Self = Self { empty_content: EmptyContent::Text, ..Self::COMPATIBLE };
+    const DEEPSEEK: Self =
+        Self { reasoning: SendBack::EmptyOnToolCalls, prompt_cache_key: false, ..Self::EMPTY_TEXT };
+    const KIMI: Self = Self { reasoning: SendBack::EmptyOnToolCalls, ..Self::EMPTY_TEXT };
+    const GLM: Self = Self { stream_options: false, prompt_cache_key: false, ..Self::EMPTY_TEXT };
+    const GROQ: Self = Self {
+        reasoning: SendBack::NotAsReasoningContent,
+        prompt_cache_key: false,
+        ..Self::EMPTY_TEXT
+    };
+    const MISTRAL: Self = Self { tool_call_ids: ToolCallIds::NineAlphanumeric, ..Self::EMPTY_TEXT };
+    const GEMINI: Self =
+        Self { empty_content: EmptyContent::Absent, prompt_cache_key: false, ..Self::COMPATIBLE };
+    const MINIMAX: Self = Self { token_limit: TokenLimit::MaxCompletionTokens, ..Self::EMPTY_TEXT };
 
     /// Returns the dialect of a host and its subdomains.
     #[must_use]
@@ -93,17 +141,18 @@ impl Dialect {
     }
 }
 
-/// The dialects of known hosts. All others speak as OpenAI does.
+/// The dialects of known hosts. All others have the default.
 const HOSTS: &[(&str, Dialect)] = &[
     ("api.openai.com", Dialect::OPENAI),
     ("openai.azure.com", Dialect::OPENAI),
-    ("deepseek.com", Dialect::REASONING_WITH_CALLS),
-    ("moonshot.ai", Dialect::REASONING_WITH_CALLS),
-    ("moonshot.cn", Dialect::REASONING_WITH_CALLS),
-    ("groq.com", Dialect { reasoning: SendBack::NotAsReasoningContent, ..Dialect::EMPTY_TEXT }),
-    ("mistral.ai", Dialect { tool_call_ids: ToolCallIds::NineAlphanumeric, ..Dialect::EMPTY_TEXT }),
-    (
-        "generativelanguage.googleapis.com",
-        Dialect { empty_content: EmptyContent::Absent, ..Dialect::OPENAI },
-    ),
+    ("services.ai.azure.com", Dialect::OPENAI),
+    ("deepseek.com", Dialect::DEEPSEEK),
+    ("moonshot.ai", Dialect::KIMI),
+    ("moonshot.cn", Dialect::KIMI),
+    ("groq.com", Dialect::GROQ),
+    ("mistral.ai", Dialect::MISTRAL),
+    ("generativelanguage.googleapis.com", Dialect::GEMINI),
+    ("z.ai", Dialect::GLM),
+    ("bigmodel.cn", Dialect::GLM),
+    ("minimax.io", Dialect::MINIMAX),
 ];

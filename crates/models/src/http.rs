@@ -5,6 +5,7 @@ pub(crate) mod client;
 pub(crate) mod config;
 pub(crate) mod custom_client;
 pub(crate) mod endpoint;
+mod guarded_stream;
 mod hyper_client;
 pub(crate) mod masking;
 pub(crate) mod proxy;

@@ -44,7 +44,7 @@ pub mod tokens;
 pub mod wire;
 
 pub use self::{
-    dialect::{Dialect, EmptyContent, SendBack, ToolCallIds},
+    dialect::{Dialect, EmptyContent, SendBack, TokenLimit, ToolCallIds},
     openai::{
         OpenAi, OpenAiBuilder, OpenAiChat, OpenAiEmbeddings, OpenAiResponses, TextGeneration,
     },

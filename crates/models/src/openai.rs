@@ -5,6 +5,8 @@ mod builder;
 mod chat;
 mod completion;
 mod embeddings;
+mod hints;
+mod message_view;
 mod params;
 mod response_form;
 mod responses;

@@ -50,7 +50,7 @@ pub(crate) use self::{
     decode::MAX_KEPT,
     lists::{read_embeddings, read_models},
     message_out::Style,
-    options::{push_chat_options, push_stop},
+    options::{push_chat_options, push_prompt_cache_key, push_stop},
     origin::Origin,
     responses::{ResponsesStyle, absent_parameter, push_responses_options, read_response},
     whole::read_answer,

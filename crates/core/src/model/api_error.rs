@@ -94,6 +94,8 @@ pub struct ApiError {
     pub context_length: bool,
     /// The body, up to 8 KiB.
     pub body: Withheld,
+    /// The remedy, if the adapter knows one.
+    pub hint: Option<&'static str>,
 }
 
 impl ApiError {
@@ -110,6 +112,7 @@ impl ApiError {
             retry_after: None,
             context_length: false,
             body: Withheld::default(),
+            hint: None,
         }
     }
 
@@ -142,6 +145,9 @@ impl fmt::Display for ApiError {
         }
         if let Some(id) = &self.request_id {
             write!(f, ", request id `{id}`")?;
+        }
+        if let Some(hint) = self.hint {
+            write!(f, "; {hint}")?;
         }
         Ok(())
     }

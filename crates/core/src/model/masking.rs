@@ -110,6 +110,7 @@ fn api_error(error: &mut ApiError, mask: &dyn Fn(&str) -> String) {
         retry_after: _,
         body,
         context_length: _,
+        hint: _,
     } = error;
     for field in [code, error_type, param, request_id].into_iter().flatten() {
         text(field, mask);
@@ -129,3 +130,6 @@ fn decode_error(error: &mut DecodeError, mask: &dyn Fn(&str) -> String) {
         cause(source, mask);
     }
 }
+
+#[cfg(test)]
+mod tests;

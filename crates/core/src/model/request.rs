@@ -34,6 +34,9 @@ pub struct CallOptions {
     pub parallel_tool_calls: Option<bool>,
     /// The format of the answer. If `None`, the model's own setting applies.
     pub response_format: Option<ResponseFormat>,
+    /// The key of the provider's prompt cache. Requests with one key are routed to the same cache.
+    /// If `None`, the model's own setting applies.
+    pub prompt_cache_key: Option<String>,
 }
 
 impl CallOptions {
@@ -48,6 +51,7 @@ impl CallOptions {
             tool_choice: None,
             parallel_tool_calls: None,
             response_format: None,
+            prompt_cache_key: None,
         }
     }
 
@@ -111,6 +115,14 @@ impl CallOptions {
     #[must_use]
     pub const fn with_parallel_tool_calls(mut self, parallel: bool) -> Self {
         self.parallel_tool_calls = Some(parallel);
+        self
+    }
+
+    /// Sets the key of the provider's prompt cache: one for a conversation, or for requests that
+    /// share a long prefix. Adapters leave it out for servers that do not know it.
+    #[must_use]
+    pub fn with_prompt_cache_key(mut self, key: impl Into<String>) -> Self {
+        self.prompt_cache_key = Some(key.into());
         self
     }
 

@@ -3,13 +3,7 @@
 use std::{
     collections::VecDeque,
     fmt,
-    future::poll_fn,
-    pin::{Pin, pin},
-    sync::{
-        Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicU32, Ordering},
-    },
-    task::Poll,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -17,14 +11,11 @@ use bytes::Bytes;
 use conversant_core::ModelError;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, header::PROXY_AUTHORIZATION};
 use rustls::pki_types::CertificateDer;
-use tokio::{
-    runtime::{Handle, Id},
-    sync::Notify,
-};
+use tokio::runtime::{Handle, Id};
 
 use super::{
     attempt::FailedAttempt,
-    config::{CONNECT_TIMEOUT, MAX_INFORMATIONAL, MAX_RUNTIMES},
+    config::{CONNECT_TIMEOUT, MAX_RUNTIMES},
     custom_client::CustomClient,
     endpoint::Endpoint,
     hyper_client::{self, Connector, HyperClient},
@@ -79,7 +70,7 @@ struct Hyper {
     /// Made with the first call, since it reads the platform's certificates.
     connector: OnceLock<Connector>,
     /// The clients of the runtimes, the latest first.
-    clients: Mutex<VecDeque<(Id, HyperClient)>>,
+    clients: Mutex<VecDeque<(Id, Arc<HyperClient>)>>,
 }
 
 impl HttpClient {
@@ -132,8 +123,8 @@ impl HttpClient {
         match &self.kind {
             Kind::Hyper(hyper) => {
                 let client = hyper.client(runtime, request.endpoint, self.connect_timeout)?;
-                let sent = send_over_hyper(&client, request).await?;
-                let sent = sent.map_err(|error| {
+                let request = request.into_http(RequestBody::new)?;
+                let sent = client.request(request).await.map_err(|error| {
                     transport_error::classify(error.into(), self.connect_timeout)
                 })?;
                 Ok(sent.map(ResponseBody::Hyper))
@@ -163,7 +154,7 @@ impl Hyper {
         runtime: &Handle,
         endpoint: &Endpoint,
         connect_timeout: Duration,
-    ) -> Result<HyperClient, ModelError> {
+    ) -> Result<Arc<HyperClient>, ModelError> {
         let id = runtime.id();
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         match clients.iter().position(|(known, _)| *known == id) {
@@ -171,11 +162,11 @@ impl Hyper {
             Some(index) => clients.swap(0, index),
             None => {
                 let connector = self.connector(endpoint, connect_timeout)?;
-                clients.push_front((id, hyper_client::client(connector)));
+                clients.push_front((id, Arc::new(hyper_client::client(connector))));
                 clients.truncate(MAX_RUNTIMES);
             }
         }
-        let client = clients.front().map(|(_, client)| client.clone());
+        let client = clients.front().map(|(_, client)| Arc::clone(client));
         client.ok_or_else(|| ModelError::config("cannot make the HTTP client"))
     }
 
@@ -211,36 +202,4 @@ impl Request<'_> {
         request.headers_mut().clone_from(self.headers);
         Ok(request)
     }
-}
-
-/// The informational heads of one request.
-#[derive(Default)]
-struct Informational {
-    count: AtomicU32,
-    too_many: Notify,
-}
-
-type Sent = Result<Response<hyper::body::Incoming>, hyper_util::client::legacy::Error>;
-
-async fn send_over_hyper(
-    client: &HyperClient,
-    request: Request<'_>,
-) -> Result<Sent, FailedAttempt> {
-    let mut request = request.into_http(RequestBody::new)?;
-    let informational = Arc::new(Informational::default());
-    let counted = Arc::clone(&informational);
-    hyper::ext::on_informational(&mut request, move |_| {
-        if counted.count.fetch_add(1, Ordering::Relaxed) == MAX_INFORMATIONAL {
-            counted.too_many.notify_one();
-        }
-    });
-    let mut sent = client.request(request);
-    let mut too_many = pin!(informational.too_many.notified());
-    poll_fn(|context| match Pin::new(&mut sent).poll(context) {
-        Poll::Ready(sent) => Poll::Ready(Ok(sent)),
-        Poll::Pending => {
-            too_many.as_mut().poll(context).map(|()| Err(transport_error::too_many_informational()))
-        }
-    })
-    .await
 }

@@ -33,8 +33,8 @@ pub(super) const RETRY_SAVINGS: f64 = 10.0;
 pub(crate) const MAX_RESPONSE_BYTES: usize = 32 << 20;
 /// The size limit of a response's head: 64 KiB.
 pub(super) const MAX_HEAD_BYTES: usize = 64 << 10;
-/// The number of informational (1xx) heads that may precede a response: 32.
-pub(super) const MAX_INFORMATIONAL: u32 = 32;
+/// The number of informational (1xx) heads that may precede a response: 100.
+pub(super) const MAX_INFORMATIONAL: u32 = 100;
 
 /// The time that an unused connection is kept: 4.5 s. Many servers close theirs after 5 s.
 pub(super) const POOL_IDLE_TIMEOUT: Duration = Duration::from_millis(4500);

@@ -40,6 +40,7 @@ impl Endpoint {
         if base.fragment().is_some() {
             return Err(config("has a fragment (`#…`) in it"));
         }
+        let base = without_endpoint(base);
         let endpoint = Self { base, lists: None, first: OnceLock::new() };
         match endpoint.base.scheme() {
             "https" => Ok(endpoint),
@@ -134,6 +135,20 @@ impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Endpoint({})", self.base.origin().ascii_serialization())
     }
+}
+
+/// The paths of endpoints, which a base URL may name already.
+const ENDPOINTS: [&str; 5] =
+    ["/chat/completions", "/completions", "/embeddings", "/responses", "/models"];
+
+/// Removes the endpoint from the end of a URL that names one.
+fn without_endpoint(mut base: Url) -> Url {
+    let path = base.path().trim_end_matches('/');
+    let shorter = ENDPOINTS.iter().find_map(|endpoint| path.strip_suffix(endpoint));
+    if let Some(shorter) = shorter.map(str::to_owned) {
+        base.set_path(&shorter);
+    }
+    base
 }
 
 fn below(base: &Url, path: &str) -> Url {

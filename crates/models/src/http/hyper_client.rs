@@ -2,7 +2,7 @@
 
 use std::{
     error::Error,
-    fmt, io,
+    fmt,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -11,13 +11,12 @@ use std::{
 
 use conversant_core::{BoxError, ModelError};
 use http::{HeaderMap, HeaderValue, Uri, header};
-use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::{
     client::legacy::{
         Client,
         connect::{
-            Connected, Connection, HttpConnector,
+            HttpConnector,
             proxy::{SocksV4, SocksV5, Tunnel},
         },
     },
@@ -30,6 +29,7 @@ use tower_service::Service;
 use super::{
     config::{KEEPALIVE, KEEPALIVE_PROBES, POOL_IDLE_TIMEOUT, USER_AGENT},
     endpoint::Endpoint,
+    guarded_stream::GuardedStream,
     proxy::{Proxy, ProxyError, ProxyKind},
     request_body::RequestBody,
     tls,
@@ -122,6 +122,7 @@ enum Proxied {
 }
 
 type Tcp = MaybeHttpsStream<TokioIo<TcpStream>>;
+type Guarded = GuardedStream<MaybeHttpsStream<Tcp>>;
 type Connecting<S> = Pin<Box<dyn Future<Output = Result<S, BoxError>> + Send>>;
 
 impl Route {
@@ -229,9 +230,9 @@ fn through(proxy: &str, source: BoxError) -> ProxyError {
 }
 
 impl Service<Uri> for Connector {
-    type Response = FairStream;
+    type Response = Guarded;
     type Error = BoxError;
-    type Future = Connecting<FairStream>;
+    type Future = Connecting<Guarded>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         self.https.poll_ready(context)
@@ -242,73 +243,8 @@ impl Service<Uri> for Connector {
         let is_forwarded = self.is_forwarded;
         Box::pin(async move {
             let stream = connecting.await.map_err(|_| ConnectTimeout)??;
-            Ok(FairStream { stream, is_forwarded, ready_reads: 0 })
+            Ok(GuardedStream::new(stream, is_forwarded))
         })
-    }
-}
-
-/// The number of reads that may succeed at once before other tasks run.
-const READS_AT_ONCE: u8 = 4;
-
-/// A connection that yields after some reads. hyper reads for as long as there is data, so that a
-/// server which sends heads without end would keep the timers of a one-threaded runtime waiting.
-pub(super) struct FairStream {
-    stream: MaybeHttpsStream<Tcp>,
-    is_forwarded: bool,
-    ready_reads: u8,
-}
-
-impl Read for FairStream {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        if self.ready_reads >= READS_AT_ONCE {
-            self.ready_reads = 0;
-            context.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
-        self.ready_reads = if read.is_ready() { self.ready_reads + 1 } else { 0 };
-        read
-    }
-}
-
-impl Write for FairStream {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, buffer)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffers: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, buffers)
-    }
-}
-
-impl Connection for FairStream {
-    fn connected(&self) -> Connected {
-        let connected = self.stream.connected();
-        if self.is_forwarded { connected.proxy(true) } else { connected }
     }
 }
 

@@ -6,7 +6,7 @@ use conversant_core::{BoxError, ModelError, TimeoutPhase, TransportPhase};
 
 use super::{
     attempt::{FailedAttempt, RetryDirective},
-    config::MAX_INFORMATIONAL,
+    guarded_stream::TooManyInformational,
     hyper_client::ConnectTimeout,
     proxy::ProxyError,
 };
@@ -50,8 +50,9 @@ pub(super) fn classify(error: BoxError, connect_timeout: Duration) -> FailedAtte
 fn before_head(error: BoxError) -> FailedAttempt {
     let hyper = find::<hyper::Error>(&*error);
     // hyper has a method for it on servers only.
-    let too_large =
-        hyper.is_some_and(|error| error.is_parse() && error.to_string().contains("too large"));
+    let too_large = hyper
+        .is_some_and(|error| error.is_parse() && error.to_string().contains("too large"))
+        || find::<TooManyInformational>(&*error).is_some();
     let cut = hyper.is_some_and(hyper::Error::is_incomplete_message) || is_reset(&*error);
     let sending = hyper.is_some_and(hyper::Error::is_body_write_aborted);
     let phase = if sending { TransportPhase::Send } else { TransportPhase::Headers };
@@ -101,13 +102,6 @@ pub(super) fn in_body(error: BoxError) -> FailedAttempt {
 /// Creates the failure of a response that is invalid HTTP.
 pub(super) fn transport(phase: TransportPhase, source: impl Into<BoxError>) -> FailedAttempt {
     FailedAttempt::retryable(ModelError::Transport { phase, source: source.into() })
-}
-
-/// Creates the failure of a response that informational heads keep from beginning.
-pub(super) fn too_many_informational() -> FailedAttempt {
-    let error =
-        format!("more than {MAX_INFORMATIONAL} informational heads (1xx) came before the response");
-    FailedAttempt { retry: RetryDirective::Never, ..transport(TransportPhase::Headers, error) }
 }
 
 /// Creates the failure of a request that a proxy did not send on: it answered with 407.

@@ -10,6 +10,7 @@ use http::Method;
 
 use super::{
     builder::{OpenAiBuilder, Settings},
+    hints,
     stream::{self, AnswerDecoder},
 };
 use crate::{
@@ -44,6 +45,7 @@ pub(crate) struct Adapter {
     pub(crate) settings: Settings,
     /// The form of messages.
     pub(crate) style: Style,
+    pub(crate) dialect: Dialect,
     /// The start of every request: the model and the parameters that are set once.
     pub(crate) head: Vec<u8>,
     /// The defaults of a call's options.
@@ -57,25 +59,27 @@ impl Adapter {
     ///
     /// # Errors
     /// [`ModelError::Config`], if a setting is invalid.
-    pub(crate) fn new<M>(builder: OpenAiBuilder<M>) -> Result<Self, ModelError> {
+    pub(crate) fn new<M>(builder: &OpenAiBuilder<M>) -> Result<Self, ModelError> {
         let (connection, settings) = (builder.connection()?, builder.settings);
         let endpoint = &connection.endpoint;
         let dialect = settings.dialect.unwrap_or_else(|| Dialect::for_host(endpoint.host()));
+        let developer_role = settings.developer_role.unwrap_or(dialect.developer_role);
         let origin = Origin { base_url: endpoint.base_url(), model: builder.model.clone() };
         Ok(Self {
-            style: Style::new(settings.developer_role, dialect, origin),
+            style: Style::new(developer_role, dialect, origin),
+            dialect,
             connection,
             settings,
             head: builder.params.head(&builder.model)?,
             choices: builder.params.choices(),
-            options: builder.params.options,
+            options: builder.params.options.clone(),
         })
     }
 
     /// Appends the parameters of a streamed answer.
     pub(crate) fn push_stream(&self, body: &mut BodyWriter) {
         body.push(b"\"stream\":true,");
-        if self.settings.stream_usage {
+        if self.settings.stream_usage && self.dialect.stream_options {
             body.push(b"\"stream_options\":{\"include_usage\":true},");
         }
     }
@@ -90,8 +94,9 @@ impl Adapter {
         options: &CallOptions,
     ) -> Result<Reply, ModelError> {
         let deadline = self.connection.deadline(options.deadline)?;
-        let response = self.connection.call(Method::POST, E::PATH, body, deadline).await?;
-        self.reply::<E>(response).map_err(|error| self.connection.mask.error(error))
+        let response = self.connection.call(Method::POST, E::PATH, body, deadline).await;
+        let response = response.map_err(hints::add)?;
+        self.reply::<E>(response).map_err(|error| hints::add(self.connection.mask.error(error)))
     }
 
     /// Sends a request and returns its answer as soon as it begins.
@@ -103,7 +108,7 @@ impl Adapter {
         body: &Arc<[Bytes]>,
         options: &CallOptions,
     ) -> Result<ReplyStream, ModelError> {
-        stream::stream::<E>(self, body, options).await
+        stream::stream::<E>(self, body, options).await.map_err(hints::add)
     }
 
     /// Returns the server's models, in its order.

@@ -96,12 +96,16 @@ pub(crate) struct Settings {
     pub(crate) refuse_empty: bool,
     pub(crate) require_done: bool,
     pub(crate) comments_keep_alive: bool,
-    pub(crate) developer_role: bool,
+    /// Whether system messages have the role `developer`, if it is not as the dialect says.
+    pub(crate) developer_role: Option<bool>,
     pub(crate) stream_usage: bool,
+    pub(crate) cache_breakpoints: bool,
     /// The dialect of the server, if it is not that of its host.
     pub(crate) dialect: Option<Dialect>,
     /// The number of texts in a request for embeddings.
     pub(crate) batch_size: Option<usize>,
+    /// The length of vectors that is asked for.
+    pub(crate) dimensions: Option<usize>,
 }
 
 impl<M> OpenAiBuilder<M> {

@@ -11,8 +11,14 @@ use conversant_core::{
 use super::{
     adapter::{Adapter, Endpoint, constructors},
     builder::OpenAiBuilder,
+    message_view,
 };
-use crate::wire::{Answer, BodyWriter, StreamDecoder, push_chat_options, read_answer};
+use crate::{
+    dialect::TokenLimit,
+    wire::{
+        Answer, BodyWriter, StreamDecoder, push_chat_options, push_prompt_cache_key, read_answer,
+    },
+};
 
 /// The room for the rest of a request, besides its head and its messages.
 const REST: usize = 256;
@@ -59,24 +65,38 @@ impl OpenAiChat {
     fn body(&self, request: &ChatRequest, streamed: bool) -> Arc<[Bytes]> {
         let adapter = &*self.adapter;
         let style = &adapter.style;
+        let merged = match adapter.dialect.merge_system_messages {
+            true => message_view::merge_system(&request.messages),
+            false => None,
+        };
+        let messages = merged.as_ref().unwrap_or(&request.messages);
+        let marked = adapter
+            .settings
+            .cache_breakpoints
+            .then(|| message_view::mark_cache_breakpoints(messages));
+        let messages = marked.as_ref().unwrap_or(messages);
         let mut body = BodyWriter::default();
-        body.make_room(&request.messages, style, adapter.head.len() + REST);
+        body.make_room(messages, style, adapter.head.len() + REST);
         body.push(&adapter.head);
         if streamed {
             adapter.push_stream(&mut body);
         }
         push_chat_options(&mut body, &request.options, &adapter.options);
+        if adapter.dialect.prompt_cache_key {
+            push_prompt_cache_key(&mut body, &request.options, &adapter.options);
+        }
         body.push(b"\"messages\":");
-        body.push_messages(&request.messages, style);
+        body.push_messages(messages, style);
         body.push(b"}");
         body.finish()
     }
 }
 
 impl OpenAiBuilder<OpenAiChat> {
-    /// Sets whether system messages are sent with the role `developer`. Default: `false`.
+    /// Sets whether system messages are sent with the role `developer`. Default: as the
+    /// [`Dialect`](crate::Dialect) says, which is `false` for all known hosts.
     pub fn developer_role(mut self, developer: bool) -> Self {
-        self.settings.developer_role = developer;
+        self.settings.developer_role = Some(developer);
         self
     }
 
@@ -84,6 +104,24 @@ impl OpenAiBuilder<OpenAiChat> {
     /// newer models of OpenAI's use in place of `max_tokens`.
     pub fn max_completion_tokens(mut self, tokens: u32) -> Self {
         self.params.set("max_completion_tokens", tokens);
+        self
+    }
+
+    /// Sets the key of the provider's prompt cache. The
+    /// [`prompt_cache_key`](conversant_core::CallOptions::prompt_cache_key) of a call replaces it.
+    /// It is sent only to servers that accept it ([`Dialect::prompt_cache_key`](crate::Dialect::prompt_cache_key)).
+    pub fn prompt_cache_key(mut self, key: impl Into<String>) -> Self {
+        self.params.options.prompt_cache_key = Some(key.into());
+        self
+    }
+
+    /// Sets whether requests mark the prefixes to cache with `cache_control`: the system messages
+    /// at the start, and the whole conversation. Default: `false`.
+    ///
+    /// Anthropic's models behind a gateway cache nothing without it. OpenAI and most others cache
+    /// by themselves.
+    pub fn cache_breakpoints(mut self, mark: bool) -> Self {
+        self.settings.cache_breakpoints = mark;
         self
     }
 
@@ -137,7 +175,12 @@ impl OpenAiBuilder<OpenAiChat> {
     /// or a parameter is invalid.
     pub fn build(mut self) -> Result<OpenAiChat, ModelError> {
         self.params.remove_null("max_tokens");
-        Ok(OpenAiChat { adapter: Arc::new(Adapter::new(self)?) })
+        let mut adapter = Adapter::new(&self)?;
+        if adapter.dialect.token_limit == TokenLimit::MaxCompletionTokens {
+            self.params.rename("max_tokens", "max_completion_tokens");
+            adapter.head = self.params.head(&self.model)?;
+        }
+        Ok(OpenAiChat { adapter: Arc::new(adapter) })
     }
 }
 

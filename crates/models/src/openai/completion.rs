@@ -96,7 +96,7 @@ impl OpenAiBuilder<OpenAi> {
             self.params.set("max_tokens", MAX_TOKENS);
         }
         self.params.remove_null("max_tokens");
-        Ok(OpenAi { adapter: Arc::new(Adapter::new(self)?) })
+        Ok(OpenAi { adapter: Arc::new(Adapter::new(&self)?) })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use conversant_core::{Embeddings, ModelError, async_trait};
+use conversant_core::{DecodeError, Embeddings, ModelError, async_trait};
 use http::Method;
 
 use super::{
@@ -48,6 +48,7 @@ impl OpenAiBuilder<OpenAiEmbeddings> {
     /// Sets the length of the vectors, for models that can shorten them.
     pub fn dimensions(mut self, dimensions: u32) -> Self {
         self.params.set("dimensions", dimensions);
+        self.settings.dimensions = usize::try_from(dimensions).ok();
         self
     }
 
@@ -63,7 +64,7 @@ impl OpenAiBuilder<OpenAiEmbeddings> {
     /// [`ModelError::Config`], if the API key is missing, or the base URL, the proxy, a certificate
     /// or a parameter is invalid.
     pub fn build(self) -> Result<OpenAiEmbeddings, ModelError> {
-        Ok(OpenAiEmbeddings { adapter: Arc::new(Adapter::new(self)?) })
+        Ok(OpenAiEmbeddings { adapter: Arc::new(Adapter::new(&self)?) })
     }
 }
 
@@ -82,7 +83,15 @@ impl Embeddings for OpenAiEmbeddings {
             let body = body.finish();
             let response = connection.call(Method::POST, PATH, &body, deadline).await?;
             let read = read_embeddings(&response.body, batch.len());
-            vectors.extend(read.map_err(|error| connection.mask.error(error))?);
+            let read = read.map_err(|error| connection.mask.error(error))?;
+            // All vectors of a batch have one length.
+            let length = read.first().map_or(0, Vec::len);
+            let expected = settings.dimensions.or(vectors.first().map(Vec::len));
+            if let Some(expected) = expected.filter(|expected| *expected != length) {
+                let what = format!("its vectors have {length} dimensions instead of {expected}");
+                return Err(DecodeError::new(what).into());
+            }
+            vectors.extend(read);
         }
         Ok(vectors)
     }

@@ -13,6 +13,7 @@ const RESERVED: &[&str] = &[
     "tool_choice",
     "parallel_tool_calls",
     "response_format",
+    "prompt_cache_key",
 ];
 
 /// Parameters by their names on the wire, in the order in which they were set.
@@ -56,6 +57,16 @@ impl Params {
     /// Returns the names of the parameters.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.fields.keys().map(String::as_str)
+    }
+
+    /// Renames a parameter, unless the other name is set too.
+    pub(super) fn rename(&mut self, name: &str, other: &str) {
+        if self.fields.contains_key(other) {
+            return;
+        }
+        let named = |field: String| if field == name { other.to_owned() } else { field };
+        let fields = std::mem::take(&mut self.fields);
+        self.fields = fields.into_iter().map(|(field, value)| (named(field), value)).collect();
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&Json> {

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::wire::{
     Answer, BodyWriter, ResponsesStreamDecoder, ResponsesStyle, absent_parameter,
-    push_responses_options, read_response,
+    push_prompt_cache_key, push_responses_options, read_response,
 };
 
 /// The room for the rest of a request, besides its head and its messages.
@@ -99,6 +99,9 @@ impl OpenAiResponses {
         }
         let verbosity = self.styles.verbosity.as_deref();
         push_responses_options(&mut body, &request.options, &adapter.options, verbosity)?;
+        if adapter.dialect.prompt_cache_key {
+            push_prompt_cache_key(&mut body, &request.options, &adapter.options);
+        }
         body.push(b"\"input\":");
         body.push_messages(&request.messages, style);
         body.push(b"}");
@@ -115,9 +118,18 @@ fn refuses_reasoning(error: &ModelError) -> bool {
 }
 
 impl OpenAiBuilder<OpenAiResponses> {
-    /// Sets whether system messages are sent with the role `developer`. Default: `false`.
+    /// Sets whether system messages are sent with the role `developer`. Default: as the
+    /// [`Dialect`](crate::Dialect) says, which is `false` for all known hosts.
     pub fn developer_role(mut self, developer: bool) -> Self {
-        self.settings.developer_role = developer;
+        self.settings.developer_role = Some(developer);
+        self
+    }
+
+    /// Sets the key of the provider's prompt cache. The
+    /// [`prompt_cache_key`](conversant_core::CallOptions::prompt_cache_key) of a call replaces it.
+    /// It is sent only to servers that accept it.
+    pub fn prompt_cache_key(mut self, key: impl Into<String>) -> Self {
+        self.params.options.prompt_cache_key = Some(key.into());
         self
     }
 
@@ -201,9 +213,8 @@ impl OpenAiBuilder<OpenAiResponses> {
         }
         let verbosity = self.params.take(VERBOSITY);
         let verbosity = verbosity.and_then(|verbosity| verbosity.as_str().map(str::to_owned));
-        let adapter = Adapter::new(self)?;
-        let usual =
-            ResponsesStyle::new(adapter.settings.developer_role, adapter.style.origin.clone());
+        let adapter = Adapter::new(&self)?;
+        let usual = ResponsesStyle::new(adapter.style.developer_role, adapter.style.origin.clone());
         let without_reasoning = usual.without_reasoning();
         Ok(OpenAiResponses {
             adapter: Arc::new(adapter),

@@ -32,6 +32,13 @@ pub(crate) fn push_chat_options(body: &mut BodyWriter, call: &CallOptions, own: 
     }
 }
 
+/// Appends the key of the prompt cache: the call's, or else the adapter's.
+pub(crate) fn push_prompt_cache_key(body: &mut BodyWriter, call: &CallOptions, own: &CallOptions) {
+    if let Some(key) = call.prompt_cache_key.as_ref().or(own.prompt_cache_key.as_ref()) {
+        push(body, "prompt_cache_key", key);
+    }
+}
+
 fn push(body: &mut BodyWriter, name: &str, value: &(impl Serialize + ?Sized)) {
     body.push_json(name);
     body.push(b":");

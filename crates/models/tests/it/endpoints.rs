@@ -75,6 +75,20 @@ async fn texts_are_embedded_in_order_and_in_batches() {
 }
 
 #[tokio::test]
+async fn vectors_of_another_length_are_an_error() {
+    let answers = [Answer::embeddings([vec![1.0, 2.0]]), Answer::embeddings([vec![1.0]])];
+    let server = OpenAiServer::start(answers).unwrap();
+    let model = OpenAiEmbeddings::builder("m").base_url(server.base_url()).batch_size(1);
+    let texts = ["a", "b"].map(str::to_owned);
+    let error = model.clone().build().unwrap().embed(&texts).await.unwrap_err();
+    insta::assert_snapshot!(error, @"cannot decode the model's answer: its vectors have 1 dimensions instead of 2");
+    let server = OpenAiServer::start([Answer::embeddings([vec![1.0, 2.0]])]).unwrap();
+    let model = model.base_url(server.base_url()).dimensions(3).build().unwrap();
+    let error = model.embed(&texts[..1]).await.unwrap_err();
+    insta::assert_snapshot!(error, @"cannot decode the model's answer: its vectors have 2 dimensions instead of 3");
+}
+
+#[tokio::test]
 async fn what_are_no_embeddings_is_an_error() {
     let mut shown = Vec::new();
     for body in [

@@ -10,6 +10,7 @@
 
 mod answers;
 mod connecting;
+mod dialects;
 mod endpoints;
 mod faults;
 mod fuzz;

@@ -95,7 +95,6 @@ fn a_call_outside_of_a_runtime_is_an_error() {
     }
 }
 
-/// As fast as they go, the time limit ends them on one thread; slowly, their count does.
 #[test]
 fn informational_heads_without_end() {
     const HEAD: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
@@ -108,10 +107,12 @@ fn informational_heads_without_end() {
         let started = Instant::now();
         let error = runtime().block_on(model.generate(&question())).unwrap_err();
         assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
-        let ModelError::Transport { source, .. } = error else { panic!("{error}") };
-        insta::allow_duplicates! {
-            insta::assert_snapshot!(source, @"more than 32 informational heads (1xx) came before the response");
-        }
+        let shown = format!("{error:?}");
+        let expected = "more than 100 informational heads (1xx) came before the response";
+        assert!(
+            matches!(error, ModelError::Transport { .. }) && shown.ends_with(expected),
+            "{shown}"
+        );
         assert_eq!(server.attempts(), 1);
     }
 }
