@@ -52,7 +52,8 @@ impl Case {
         Ok(lines.map(read).collect())
     }
 
-    /// Runs the case and returns its result, `{"ok": …}` or `{"err": …}`. A panic is an error.
+    /// Runs the case and returns its result: `{"ok": …}`, `{"err": …}`, or for some operations the
+    /// bare result. A panic is an error.
     #[must_use]
     pub fn result(&self) -> Json {
         let run = || match self.op.as_str() {
@@ -61,7 +62,8 @@ impl Case {
         };
         let result = catch_unwind(AssertUnwindSafe(run));
         match result.unwrap_or_else(|_| Err(Failure::Broken("it panicked".to_owned()))) {
-            Ok(value) => json!({ "ok": value }),
+            Ok(value) if ops::find(&self.op).is_none_or(|op| op.wraps) => json!({ "ok": value }),
+            Ok(value) => value,
             Err(failure) => json!({ "err": failure.to_json() }),
         }
     }

@@ -1,5 +1,7 @@
 //! The table of operations.
 
+#[cfg(feature = "models")]
+mod adapter;
 mod buffer_string;
 #[cfg(feature = "chains")]
 mod chain;
@@ -9,6 +11,8 @@ mod chat_prompt;
 mod chat_response;
 #[cfg(feature = "models")]
 mod chat_stream;
+#[cfg(feature = "models")]
+mod exchange;
 #[cfg(feature = "prompts")]
 mod few_shot;
 #[cfg(feature = "memory")]
@@ -18,6 +22,12 @@ mod messages_json;
 mod parse;
 #[cfg(feature = "prompts")]
 mod prompt;
+#[cfg(feature = "models")]
+mod raw_server;
+#[cfg(feature = "models")]
+mod reply;
+#[cfg(feature = "models")]
+mod responses;
 
 use serde_json::Value as Json;
 
@@ -32,6 +42,8 @@ pub(crate) struct Op {
     pub(crate) run: fn(&Json) -> Result<Json, Failure>,
     /// Compares a case's `out` with the result in the same form.
     pub(crate) compare: fn(expected: &Json, got: &Json) -> Option<Mismatch>,
+    /// Whether a result is written as `{"ok": …}`, not as it is.
+    pub(crate) wraps: bool,
 }
 
 impl Op {
@@ -40,7 +52,7 @@ impl Op {
 
     /// Returns an operation whose result must equal the recorded one.
     const fn exact(run: fn(&Json) -> Result<Json, Failure>) -> Self {
-        Self { run, compare: Self::EXACT }
+        Self { run, compare: Self::EXACT, wraps: true }
     }
 }
 
@@ -56,6 +68,8 @@ pub(crate) fn find(name: &str) -> Option<Op> {
         "chat_response" => Op::exact(chat_response::run),
         #[cfg(feature = "models")]
         "chat_stream" => Op::exact(chat_stream::run),
+        #[cfg(feature = "models")]
+        "exchange" => Op { run: exchange::run, compare: exchange::compare, wraps: false },
         #[cfg(feature = "prompts")]
         "few_shot" => Op::exact(few_shot::run),
         #[cfg(feature = "memory")]
@@ -65,6 +79,12 @@ pub(crate) fn find(name: &str) -> Option<Op> {
         "parse" => Op::exact(parse::run),
         #[cfg(feature = "prompts")]
         "prompt" => Op::exact(prompt::run),
+        #[cfg(feature = "models")]
+        "reply" => Op { run: reply::run, compare: reply::compare, wraps: true },
+        #[cfg(feature = "models")]
+        "responses_response" => Op::exact(responses::run_whole),
+        #[cfg(feature = "models")]
+        "responses_stream" => Op::exact(responses::run_stream),
         _ => return None,
     })
 }

@@ -20,6 +20,7 @@ const WHOLE: &[&str] = &[
     "parse.jsonl",
     "prompt.jsonl",
     "prompt_adversarial.jsonl",
+    "responses.jsonl",
 ];
 
 pub(crate) fn check() -> Result<Outcome, Box<dyn Error>> {

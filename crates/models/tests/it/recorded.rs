@@ -1,4 +1,4 @@
-//! The recorded cases of LangChain 0.1.20.
+//! The cases of `conversant-conformance`.
 
 use conversant_conformance::{Differences, check};
 
@@ -10,4 +10,9 @@ fn chat_responses() -> Result<(), Differences> {
 #[test]
 fn chat_streams() -> Result<(), Differences> {
     check("chat_stream.jsonl")
+}
+
+#[test]
+fn the_responses_interface() -> Result<(), Differences> {
+    check("responses.jsonl")
 }
