@@ -1,4 +1,5 @@
-//! Long runs that try to make a history lose something: killed processes, many processes, damaged files, full disks.
+//! Long runs that try to make a history lose data: killed processes, many processes, damaged files
+//! and full disks.
 
 mod child;
 mod full;
@@ -16,32 +17,33 @@ use clap::{Args, ValueEnum};
 
 use crate::Verdict;
 
-/// What `cargo xtask torture` is told.
+/// Options of `cargo xtask torture`.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// How many processes are killed.
+    /// The number of processes to kill.
     #[arg(long, default_value_t = 1_000)]
     kills: u64,
-    /// How many turns each of eight processes appends.
+    /// The number of turns that each of eight processes appends.
     #[arg(long, default_value_t = 1_000)]
     turns: u64,
-    /// How many damaged files are read.
+    /// The number of damaged files to read.
     #[arg(long, default_value_t = 10_000)]
     mutants: u64,
-    /// How many messages the long session has.
+    /// The number of messages of the long session.
     #[arg(long, default_value_t = 1_000_000)]
     messages: u64,
-    /// What chance begins with: the same seed gives the same damage, and the same moments as far as the machine allows.
+    /// The seed. The same seed gives the same damage, and the same times as far as the machine
+    /// allows.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// The phases to run; all of them, if none is named.
+    /// The phases to run. All of them by default.
     phases: Vec<Phase>,
-    /// What a process of a phase is told by the one that started it.
+    /// The arguments of a child process of a phase.
     #[arg(long, hide = true, num_args = 1.., allow_hyphen_values = true)]
     child: Vec<String>,
 }
 
-/// A way to torture.
+/// A kind of torture.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Phase {
     /// Processes are killed while they append.
@@ -50,15 +52,15 @@ enum Phase {
     Processes,
     /// 32 tasks append to one session.
     Order,
-    /// Files are damaged, and read.
+    /// Files are damaged and read.
     Mutants,
-    /// The disk is full, and the store's quota used up.
+    /// The disk is full, or the store's quota is used up.
     Full,
     /// A session has a million messages.
     Window,
 }
 
-/// Runs the phases and returns whether nothing was lost.
+/// Runs the phases. Returns whether there were no violations.
 pub(crate) fn run(options: &Options) -> Verdict {
     if !options.child.is_empty() {
         return child::run(&options.child);
@@ -85,23 +87,23 @@ pub(crate) fn run(options: &Options) -> Verdict {
     Ok(all_well)
 }
 
-/// What a phase finds.
+/// The violations that a phase finds.
 #[derive(Default)]
 struct Findings {
     violations: u64,
 }
 
 impl Findings {
-    /// Tells what should not be.
+    /// Reports a violation.
     fn violation(&mut self, what: &str) {
         self.violations += 1;
-        // The first ones tell enough.
+        // The first ones are enough to find the cause.
         if self.violations <= 20 {
             println!("  VIOLATION: {what}");
         }
     }
 
-    /// Tells that something should hold and does not.
+    /// Reports a violation unless a condition holds.
     fn expect(&mut self, holds: bool, what: impl FnOnce() -> String) {
         if !holds {
             self.violation(&what());

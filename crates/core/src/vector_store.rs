@@ -19,7 +19,7 @@ use crate::{
 pub enum Collection {
     /// The documents of one session.
     Session(SessionId),
-    /// Documents that everyone who knows the name reads and writes, whatever the session.
+    /// Documents that all callers with the name read and write, in any session.
     Shared(Arc<str>),
 }
 
@@ -146,13 +146,13 @@ macro_rules! forward_store {
 }
 forward_store!(&S, Box<S>, Arc<S>);
 
-/// Returns the vectors of texts, each scaled to length 1 unless it is all zeros, for a store to keep
-/// or to compare.
+/// Returns the vectors of texts, each scaled to length 1 unless it is all zeros, for a store to
+/// keep or to compare.
 ///
 /// # Errors
 /// - [`VectorStoreError::Embeddings`], if the model fails.
-/// - [`VectorStoreError::InvalidVectors`], if the model returns more or fewer vectors than texts, an
-///   empty vector, vectors of different lengths, or a number that is not finite.
+/// - [`VectorStoreError::InvalidVectors`], if the model returns more or fewer vectors than texts,
+///   an empty vector, vectors of different lengths, or a number that is not finite.
 pub async fn unit_vectors(
     embeddings: &(impl Embeddings + ?Sized),
     texts: &[String],

@@ -27,8 +27,8 @@ pub(crate) fn corrupt_line(line: u64, what: &str) -> HistoryError {
     HistoryError::Corrupt { what: format!("line {line} {what}"), source: None }
 }
 
-/// Returns the error for a line whose JSON is not of the expected form. The JSON error can quote the
-/// text, so it is left out.
+/// Returns the error for a line whose JSON is not of the expected form. The JSON error can quote
+/// the text, so it is left out.
 pub(crate) fn unexpected_line(line: u64, error: &serde_json::Error) -> HistoryError {
     corrupt_line(line, &format!("has an unexpected value at byte {}", error.column()))
 }

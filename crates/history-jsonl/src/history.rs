@@ -85,9 +85,9 @@ impl JsonlHistoryBuilder {
     }
 
     /// Sets how long a session lives after it was last written, by the times of the files. An
-    /// expired session is as if it had been deleted; its space is freed when it is written again, or
-    /// by [`JsonlHistory::sweep`]. The setting applies to this store, not to the files. The default
-    /// is unlimited.
+    /// expired session is as if it had been deleted; its space is freed when it is written again,
+    /// or by [`JsonlHistory::sweep`]. The setting applies to this store, not to the files. The
+    /// default is unlimited.
     pub const fn time_to_live(mut self, time: Duration) -> Self {
         self.time_to_live = Some(time);
         self
@@ -101,8 +101,8 @@ impl JsonlHistoryBuilder {
         self
     }
 
-    /// Sets the number of threads, and so of sessions that are read or written at the same time. The
-    /// default is the number of cores, but at least 4 and at most 8.
+    /// Sets the number of threads, and so of sessions that are read or written at the same time.
+    /// The default is the number of cores, but at least 4 and at most 8.
     pub const fn threads(mut self, count: usize) -> Self {
         self.threads = count;
         self
@@ -134,7 +134,7 @@ impl JsonlHistoryBuilder {
     }
 }
 
-/// What is known of the files, so that nothing is read twice.
+/// Facts about the files, so that nothing is read twice.
 struct Cache {
     indexes: Mutex<LruCache<SessionId, Index>>,
     torn: Mutex<BTreeMap<(SessionId, u64), u64>>,
@@ -343,7 +343,8 @@ impl Cache {
     }
 }
 
-/// Locks a mutex. Its data is never left half changed, so a panic of another thread does not matter.
+/// Locks a mutex. Its data is never left half changed, so a panic of another thread does not
+/// matter.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

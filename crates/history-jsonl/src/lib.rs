@@ -1,7 +1,7 @@
 //! Conversations in files of JSON lines, and export, import and copying of any history.
 //!
-//! - [`JsonlHistory`]: a [`ChatHistory`](conversant_core::ChatHistory) in a folder, with one file for
-//!   each session that any tool can read.
+//! - [`JsonlHistory`]: a [`ChatHistory`](conversant_core::ChatHistory) in a folder, with one file
+//!   for each session that any tool can read.
 //! - [`export`] and [`import`]: all conversations of a history as lines of JSON, and back.
 //! - [`copy`]: all conversations of one history to another.
 //!

@@ -84,7 +84,7 @@ impl SessionLock {
         }
     }
 
-    /// Removes the lease, whoever holds it.
+    /// Removes the lease of any holder.
     pub(crate) fn remove_lease(&mut self) -> Result<(), HistoryError> {
         self.write(None)
     }

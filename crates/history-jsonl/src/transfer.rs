@@ -87,12 +87,12 @@ impl From<io::Error> for TransferError {
     }
 }
 
-/// Writes every turn of a history as a line of JSON, `{"session": …, "turn": …}`, session by session
-/// in their order.
+/// Writes every turn of a history as a line of JSON, `{"session": …, "turn": …}`, session by
+/// session in their order.
 ///
 /// The history must support listing sessions and loading turns. A session that is written meanwhile
-/// is exported as it is when it is reached. `progress` is called after each session. Writing blocks;
-/// in a server, use a blocking thread.
+/// is exported as it is when it is reached. `progress` is called after each session. Writing
+/// blocks; in a server, use a blocking thread.
 ///
 /// # Errors
 /// [`TransferError`], if the history or the writer fails.
@@ -142,8 +142,8 @@ pub async fn export(
 /// Appends the turns of an [`export`] to a history, after the turns that it has. A turn that is
 /// stored already is not appended again.
 ///
-/// `progress` is called after each turn. Empty lines are skipped. Reading blocks; in a server, use a
-/// blocking thread.
+/// `progress` is called after each turn. Empty lines are skipped. Reading blocks; in a server, use
+/// a blocking thread.
 ///
 /// # Errors
 /// [`TransferError`], if the history or the reader fails, or a line is not a turn of a session.
@@ -172,9 +172,9 @@ pub async fn import(
     Ok(done)
 }
 
-/// Appends every turn of one history to another, for example to move conversations out of LangChain's
-/// tables. A turn that is stored already is not appended again, so a transfer can be repeated, and
-/// one that was interrupted can be finished.
+/// Appends every turn of one history to another, for example to move conversations out of
+/// LangChain's tables. A turn that is stored already is not appended again, so a transfer can be
+/// repeated, and one that was interrupted can be finished.
 ///
 /// The source must support listing sessions and loading turns. `progress` is called after each
 /// session.

@@ -5,8 +5,8 @@ use rusqlite::{Error, ErrorCode, ffi};
 
 /// Converts an error of SQLite.
 ///
-/// The statements are this crate's and known to be correct. A statement that SQLite rejects, a value
-/// of the wrong type and a row that breaks a constraint are therefore faults of the file.
+/// The statements are this crate's and known to be correct. A statement that SQLite rejects, a
+/// value of the wrong type and a row that breaks a constraint are therefore faults of the file.
 pub(crate) fn sqlite_error(error: Error) -> HistoryError {
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => HistoryError::Busy,

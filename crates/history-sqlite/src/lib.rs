@@ -1,5 +1,5 @@
-//! Conversations in a SQLite file: a [`ChatHistory`](conversant_core::ChatHistory) that outlives the
-//! process.
+//! Conversations in a SQLite file: a [`ChatHistory`](conversant_core::ChatHistory) that outlives
+//! the process.
 //!
 //! For programs on one machine. SQLite is compiled in; there is no server to install. It works with
 //! any async runtime, because the store has its own threads.

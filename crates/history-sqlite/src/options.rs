@@ -2,8 +2,8 @@
 
 use std::{path::PathBuf, thread, time::Duration};
 
-/// What a commit waits for, and so what a power failure can cost. A crash of the program costs
-/// nothing with either.
+/// The point at which a commit returns, and so what a power failure can cost. A crash of the
+/// program costs nothing with either.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Synchronous {
@@ -11,9 +11,9 @@ pub enum Synchronous {
     /// `FULL`.
     #[default]
     Full,
-    /// Waits until the operating system has taken the turn. A power failure can cost the last turns,
-    /// but neither a part of a turn nor the file. SQLite's `NORMAL`; several times as fast on a slow
-    /// disk.
+    /// Waits until the operating system has taken the turn. A power failure can cost the last
+    /// turns, but neither a part of a turn nor the file. SQLite's `NORMAL`; several times as fast
+    /// on a slow disk.
     Normal,
 }
 

@@ -16,7 +16,7 @@ use futures_channel::oneshot;
 use rusqlite::Connection;
 
 use self::{
-    batch::{Job, Write},
+    batch::{Job, Read, Task},
     pending::Pending,
 };
 use crate::{
@@ -24,14 +24,6 @@ use crate::{
     error::backend,
     options::Options,
 };
-
-type Read = Box<dyn FnOnce(&mut Connection) + Send>;
-
-/// An entry of the writer's queue.
-enum Task {
-    Write(Box<dyn Write>),
-    Read(Read),
-}
 
 /// The threads, and their queues. The threads finish what is queued and end when it is dropped.
 pub(crate) struct Workers {
@@ -73,8 +65,8 @@ impl Workers {
         self.readers.close().await;
     }
 
-    /// Writes in one transaction, which is rolled back if `run` returns an error. `run` may be called
-    /// more than once.
+    /// Writes in one transaction, which is rolled back if `run` returns an error. `run` may be
+    /// called more than once.
     pub(crate) async fn write<T: Send + 'static>(
         &self,
         session: Option<&SessionId>,

@@ -5,8 +5,9 @@
 //! any async runtime, because the store has its own thread. Use it with `conversant-memory`'s
 //! `VectorStoreMemory`, or search it directly.
 //!
-//! A search compares all vectors of the collection, with a SQL function of this crate. The extension
-//! `sqlite-vec` does the same, but linking it takes unsafe code, which this project does not use.
+//! A search compares all vectors of the collection, with a SQL function of this crate. The
+//! extension `sqlite-vec` does the same, but linking it takes unsafe code, which this project does
+//! not use.
 //!
 //! # Examples
 //!

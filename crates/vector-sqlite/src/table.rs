@@ -8,8 +8,8 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehav
 use crate::vector::{self, SIMILARITY};
 
 /// Names of the tables, of this version: a later version gives its tables other names, so no
-/// version reads what it does not know. Files that were written before sessions had a table of their
-/// own have shared collections only.
+/// version reads what it does not know. Files that were written before sessions had a table of
+/// their own have shared collections only.
 const SHARED: &str = "conversant_vectors_1";
 const SESSIONS: &str = "conversant_session_vectors_1";
 

@@ -1,4 +1,4 @@
-//! What the processes do that others start: append, and say so when it is done.
+//! The child processes: they append, and report each append that is done.
 
 use std::{
     error::Error,
@@ -21,13 +21,13 @@ use crate::Verdict;
 /// How a process appends.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mode {
-    /// After whatever is there.
+    /// Appends after any other turn.
     Any,
-    /// After what it has seen, or not at all.
+    /// Appends after the version that it has loaded, or not at all.
     Exactly,
-    /// While it has the session for itself.
+    /// Appends under a lease.
     Lease,
-    /// Until an error.
+    /// Appends until an error.
     UntilError,
 }
 
@@ -38,7 +38,7 @@ const MODES: [(&str, Mode); 4] = [
     ("until-error", Mode::UntilError),
 ];
 
-/// What a process is to do.
+/// The task of a child process.
 pub(super) struct Task<'t> {
     pub(super) mode: Mode,
     pub(super) store: Store,
@@ -49,7 +49,7 @@ pub(super) struct Task<'t> {
 }
 
 impl Task<'_> {
-    /// Returns the command that does it.
+    /// Returns the command of a process that does it.
     pub(super) fn command(&self) -> Result<Command, Box<dyn Error>> {
         let mut command = Command::new(std::env::current_exe()?);
         command.args(["torture", "--child"]).args(self.arguments()?);
@@ -71,12 +71,12 @@ impl Task<'_> {
     }
 }
 
-/// What a process said: a word, and what comes with it.
+/// Returns the reports of a process: a word and its details.
 pub(super) fn said(child: &mut Child) -> io::Result<Vec<(String, String)>> {
     let Some(output) = child.stdout.take() else { return Ok(Vec::new()) };
     let mut said = Vec::new();
     for line in BufReader::new(output).lines() {
-        // The last line of a process that was killed may be half of one.
+        // The last line of a killed process can be incomplete.
         if let Some((word, rest)) = line?.split_once(' ')
             && let Some(rest) = rest.strip_suffix('.')
         {
@@ -86,12 +86,12 @@ pub(super) fn said(child: &mut Child) -> io::Result<Vec<(String, String)>> {
     Ok(said)
 }
 
-/// Does what this process was told.
+/// Runs a child process.
 pub(super) fn run(arguments: &[String]) -> Verdict {
     let [mode, store, folder, name, writer, turns] = arguments else {
-        return Err("a child is told six things".into());
+        return Err("a child process takes six arguments".into());
     };
-    let mode = MODES.iter().find(|(known, _)| known == mode).ok_or("there is no such mode")?.1;
+    let mode = MODES.iter().find(|(known, _)| known == mode).ok_or("unknown mode")?.1;
     let (folder, session) = (Path::new(folder), session(name)?);
     let history = match store.parse::<Store>()?.open(folder) {
         Ok(history) => history,
@@ -124,7 +124,7 @@ pub(super) fn run(arguments: &[String]) -> Verdict {
     Ok(true)
 }
 
-/// Appends to the conversation as it was seen, without a second try.
+/// Appends after the version that it has loaded, once.
 fn exactly(
     history: &dyn ChatHistory,
     session: &SessionId,
@@ -134,7 +134,7 @@ fn exactly(
     block_on(history.append(session, turn, Expect::Exactly(seen))).map(drop)
 }
 
-/// Takes the session, appends to it as it was seen, and gives it back.
+/// Leases the session, appends, and releases it.
 fn leased(
     history: &dyn ChatHistory,
     session: &SessionId,
@@ -154,7 +154,7 @@ fn leased(
     outcome
 }
 
-/// Says something in one line, at once.
+/// Writes a report as one line and flushes it.
 fn say(word: &str, what: &str) -> io::Result<()> {
     let mut output = io::stdout().lock();
     output.write_all(format!("{word} {what}.\n").as_bytes())?;

@@ -1,4 +1,4 @@
-//! Full disks: a typed error, and all that was acknowledged is there.
+//! Full disks: a typed error, and every acknowledged turn is stored.
 
 use std::{
     error::Error,
@@ -20,7 +20,8 @@ use super::{
 pub(super) fn run(findings: &mut Findings) -> Result<(), Box<dyn Error>> {
     quota(findings)?;
     for store in Store::ALL {
-        // What a file may have, in blocks of 512 bytes. A signal that is not ignored would kill the process.
+        // The limit of a file, in blocks of 512 bytes. Without the trap, a signal would kill the
+        // process.
         limited(store, "trap '' XFSZ; ulimit -f 2000; exec \"$@\"", "limited files", findings)?;
         small_disk(store, findings)?;
     }
@@ -51,15 +52,15 @@ fn quota(findings: &mut Findings) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A disk of a megabyte, where one can be made.
+/// A disk of one megabyte, where one can be mounted.
 fn small_disk(store: Store, findings: &mut Findings) -> Result<(), Box<dyn Error>> {
     let mut probe = Command::new("unshare");
     probe.args(["-rm", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]).stderr(Stdio::null());
     if !probe.status().is_ok_and(|status| status.success()) {
-        println!("full: {store}, small disk: left out, no file system can be mounted here");
+        println!("full: {store}, small disk: skipped, no file system can be mounted here");
         return Ok(());
     }
-    // The disk goes with the process, so it leaves a copy of what was on it.
+    // The mount ends with the process, so the process copies the files.
     let script = "mount -t tmpfs -o size=1m tmpfs \"$FOLDER/disk\" && \"$@\" && cp -r \"$FOLDER\"/disk/. \"$FOLDER\"/copy";
     let folder = Folder::new()?;
     for name in ["disk", "copy"] {
@@ -83,7 +84,7 @@ fn limited(
     check(store, shell, folder.path(), folder.path(), name, findings)
 }
 
-/// Runs a process that appends until an error, and reads what is there then.
+/// Runs a process that appends until an error, and reads what it has stored.
 fn check(
     store: Store,
     mut shell: Command,
@@ -104,7 +105,7 @@ fn check(
     let done = said.iter().filter(|(word, _)| word == "done").count();
     let error = said.iter().find(|(word, _)| word == "error").map_or("none", |(_, what)| what);
     println!("full: {store}, {name}: {done} turns, then `{error}`");
-    // A limit on files is no full disk to SQLite, but an error of the system's.
+    // SQLite reports a limit on files as an I/O error, not as a full disk.
     let is_typed =
         error.starts_with("full ") || (store == Store::Sqlite && error.starts_with("backend "));
     findings.expect(is_typed && (name != "small disk" || error.starts_with("full ")), || {
@@ -114,7 +115,7 @@ fn check(
     let stored = block_on(history.turns(&session("full")?, Range::All))?;
     findings.expect(stored.len() == done, || format!("{} turns of {done}", stored.len()));
     turns::check(&stored, &format!("{store}, {name}"), findings);
-    // There is room now.
+    // Now there is space.
     block_on(history.append(&session("full")?, &turns::turn(2, 0), Expect::Any))?;
     Ok(())
 }

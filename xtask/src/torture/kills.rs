@@ -1,4 +1,5 @@
-//! Processes that are killed while they append: nothing that was acknowledged is lost, and nothing is there by half.
+//! Processes that are killed while they append: no acknowledged turn is lost, and every stored turn
+//! is whole.
 
 use std::{collections::HashSet, error::Error, thread, time::Duration};
 
@@ -13,10 +14,11 @@ use super::{
     turns,
 };
 
-/// How many processes are killed over one store. Each begins a session; the first of each makes the store.
+/// The number of processes that are killed over one store. Each starts a session; the first creates
+/// the store.
 const PER_STORE: u64 = 20;
 
-/// The longest that a process lives.
+/// The longest life of a process.
 const LONGEST: Duration = Duration::from_millis(60);
 
 pub(super) fn run(kills: u64, seed: u64, findings: &mut Findings) -> Result<(), Box<dyn Error>> {
@@ -35,7 +37,7 @@ pub(super) fn run(kills: u64, seed: u64, findings: &mut Findings) -> Result<(), 
             before_any += u64::from(done.is_empty());
             acknowledged += done.len() as u64;
             held.push((name, done));
-            // What was there before is there as well.
+            // Earlier sessions are still stored.
             let again = rng.usize(..held.len());
             for (name, done) in held.iter().skip(again) {
                 stored += check(store, &folder, name, done, findings)?;
@@ -49,18 +51,18 @@ pub(super) fn run(kills: u64, seed: u64, findings: &mut Findings) -> Result<(), 
             let history =
                 conversant_history_sqlite::SqliteHistory::open(folder.path().join("chat.db"))?;
             if let Err(error) = block_on(history.check_integrity()) {
-                findings.violation(&format!("the file is not sound: {}", shown(&error)));
+                findings.violation(&format!("the file is damaged: {}", shown(&error)));
             }
         }
     }
     println!(
         "  {acknowledged} turns acknowledged, none before {before_any} of the kills; {stored} turns read back"
     );
-    findings.expect(acknowledged > kills, || "too little was acknowledged to tell".to_owned());
+    findings.expect(acknowledged > kills, || "too few turns were acknowledged".to_owned());
     Ok(())
 }
 
-/// Starts a process, kills it, and returns the turns that it said were done.
+/// Starts a process, kills it, and returns the turns that it has reported.
 fn killed(
     store: Store,
     folder: &Folder,
@@ -81,7 +83,7 @@ fn killed(
     Ok(said.into_iter().filter(|(word, _)| word == "done").map(|(_, id)| id).collect())
 }
 
-/// Reads a session, and returns how many turns it has.
+/// Reads a session and returns the number of its turns.
 fn check(
     store: Store,
     folder: &Folder,
@@ -105,7 +107,7 @@ fn check(
     let stored: HashSet<String> = turns.iter().map(|turn| turn.id().to_string()).collect();
     let lost = done.difference(&stored).count();
     findings.expect(lost == 0, || format!("{at}: {lost} acknowledged turns are lost"));
-    // One may have been done and not yet said.
+    // One turn can be stored and not yet reported.
     let more = stored.len() - done.intersection(&stored).count();
     findings.expect(more <= 1, || format!("{at}: {more} turns more than were acknowledged"));
     Ok(turns.len() as u64)

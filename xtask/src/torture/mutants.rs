@@ -1,4 +1,4 @@
-//! Damaged files: what was stored, or a typed error, and no panic.
+//! Damaged files: a load returns what was stored, or a typed error, and does not panic.
 
 use std::{collections::BTreeMap, error::Error, fs};
 
@@ -18,13 +18,13 @@ const SESSIONS: [&str; 4] = ["a", "b", "a longer name", "caf\u{e9}"];
 
 pub(super) fn run(mutants: u64, seed: u64, findings: &mut Findings) -> Result<(), Box<dyn Error>> {
     let mut rng = Rng::with_seed(seed);
-    // Most of them on the database, and some on each of the others.
+    // Most of them damage the database, the others the log and JSON lines.
     sqlite(mutants - mutants / 5 - mutants / 10, &mut rng, findings)?;
     log(mutants / 10, &mut rng, findings)?;
     jsonl(mutants / 5, &mut rng, findings)
 }
 
-/// Counts what came of the files.
+/// Counts the outcomes.
 #[derive(Default)]
 struct Tally(BTreeMap<&'static str, u64>);
 
@@ -36,7 +36,7 @@ impl Tally {
                 let kind = kind(&error);
                 *self.0.entry(kind).or_default() += 1;
                 findings.expect(matches!(kind, "corrupt" | "schema too new" | "read-only"), || {
-                    format!("an error of no kind: {}", shown(&error))
+                    format!("an unexpected error: {}", shown(&error))
                 });
                 None
             }
@@ -62,7 +62,7 @@ fn load(history: &dyn ChatHistory, name: &str) -> Result<Messages, HistoryError>
     block_on(history.load(&session, Range::All)).map(|slice| slice.messages)
 }
 
-/// Changes some bytes, runs of bytes or the length.
+/// Changes bytes, runs of bytes or the length.
 fn mutate(bytes: &mut Vec<u8>, rng: &mut Rng, may_cut: bool) {
     for _ in 0..rng.usize(1..=8) {
         let at = rng.usize(..bytes.len());
@@ -110,7 +110,7 @@ fn sqlite(count: u64, rng: &mut Rng, findings: &mut Findings) -> Result<(), Box<
     Ok(())
 }
 
-/// SQLite's own checksums guard the write-ahead log: what is damaged ends it, in whole turns.
+/// Damages the write-ahead log. SQLite's checksums end it before the damage, after a whole turn.
 fn log(count: u64, rng: &mut Rng, findings: &mut Findings) -> Result<(), Box<dyn Error>> {
     let folder = Folder::off_disk()?;
     let path = folder.path().join("chat.db");
@@ -136,20 +136,20 @@ fn log(count: u64, rng: &mut Rng, findings: &mut Findings) -> Result<(), Box<dyn
             if let Some(found) = tally.add(turns, findings) {
                 tally.equal();
                 findings.expect(held.starts_with(&found), || {
-                    format!("log, mutant {number}: {name} has turns that are no beginning")
+                    format!("log, mutant {number}: {name} has turns that are not its first ones")
                 });
             }
         }
     }
     println!(
-        "mutants: write-ahead log: {count} files of {} bytes (equal: a beginning, in whole turns): {:?}",
+        "mutants: write-ahead log: {count} files of {} bytes (equal: the first turns, whole): {:?}",
         whole.len(),
         tally.0
     );
     Ok(())
 }
 
-/// A file of lines that was cut is a shorter conversation, so it is not cut here.
+/// Damages JSON lines. A file that is cut is a shorter conversation, so none is cut.
 fn jsonl(count: u64, rng: &mut Rng, findings: &mut Findings) -> Result<(), Box<dyn Error>> {
     let folder = Folder::off_disk()?;
     let history = JsonlHistory::open(folder.path())?;
@@ -166,11 +166,9 @@ fn jsonl(count: u64, rng: &mut Rng, findings: &mut Findings) -> Result<(), Box<d
         let Some(history) = tally.add(opened, findings) else { continue };
         if let Some(found) = tally.add(load(&history, "a"), findings) {
             tally.equal();
-            let is_torn = !history.torn_tails().is_empty();
-            findings
-                .expect(found == held || (is_torn && found == held.slice(..found.len())), || {
-                    format!("jsonl, mutant {number}: {} messages, or others", found.len())
-                });
+            findings.expect(found == held, || {
+                format!("jsonl, mutant {number}: {} messages, or others", found.len())
+            });
         }
     }
     println!("mutants: jsonl: {count} files of {} bytes: {:?}", whole.len(), tally.0);

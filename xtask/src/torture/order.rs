@@ -1,4 +1,4 @@
-//! 32 tasks on one session: what each was told and has seen is one order.
+//! 32 tasks on one session: all versions that they see are in one order.
 
 use std::{error::Error, sync::Mutex, thread};
 
@@ -15,8 +15,8 @@ use super::{
 const TASKS: u64 = 32;
 const TURNS: u64 = 200;
 
-/// What a task was told of a turn of its own: the version that it had seen, and the one that it was given.
-type Told = (Version, Version);
+/// The versions before and after a task's turn.
+type Appended = (Version, Version);
 
 pub(super) fn run(findings: &mut Findings) -> Result<(), Box<dyn Error>> {
     for store in Store::ALL {
@@ -32,11 +32,11 @@ fn one(
     findings: &mut Findings,
 ) -> Result<(), Box<dyn Error>> {
     let session = session("shared")?;
-    let told = Mutex::new(Vec::new());
+    let appended = Mutex::new(Vec::new());
     let failed: Vec<HistoryError> = thread::scope(|scope| {
         let run = |writer| {
-            let (session, told) = (&session, &told);
-            scope.spawn(move || task(history, session, writer, told))
+            let (session, appended) = (&session, &appended);
+            scope.spawn(move || task(history, session, writer, appended))
         };
         let tasks: Vec<_> = (0..TASKS).map(run).collect();
         tasks.into_iter().filter_map(|task| task.join().ok().and_then(Result::err)).collect()
@@ -48,15 +48,16 @@ fn one(
     println!("order: {name}: {TASKS} × {TURNS} turns: {} stored", stored.len());
     findings.expect(stored.len() as u64 == TASKS * TURNS, || "turns are missing".to_owned());
     turns::check(&stored, name, findings);
-    let mut told = told.into_inner().unwrap_or_default();
-    told.sort_by_key(|(_, (_, given))| *given);
+    let mut appended = appended.into_inner().unwrap_or_default();
+    appended.sort_by_key(|(_, (_, given))| given.messages);
     let mut end = 0;
-    for ((writer, (seen, given)), turn) in told.iter().zip(&stored) {
+    for ((writer, (seen, given)), turn) in appended.iter().zip(&stored) {
         end += turn.messages().len() as u64;
-        findings.expect(*given == Version::new(0, end) && turns::number(turn).0 == *writer, || {
-            format!("{name}: a turn was told {given} and is at {end}")
-        });
-        findings.expect(turn.base() == Some(*seen) && seen < given, || {
+        findings.expect(
+            given.matches(Version::new(0, end)) && turns::number(turn).0 == *writer,
+            || format!("{name}: a turn led to {given} and is at {end}"),
+        );
+        findings.expect(turn.base() == Some(*seen) && seen.messages < given.messages, || {
             format!("{name}: a turn at {given} has seen {seen}")
         });
     }
@@ -67,19 +68,19 @@ fn task(
     history: &dyn ChatHistory,
     session: &SessionId,
     writer: u64,
-    told: &Mutex<Vec<(u64, Told)>>,
+    appended: &Mutex<Vec<(u64, Appended)>>,
 ) -> Result<(), HistoryError> {
     let mut last = Version::default();
     for number in 0..TURNS {
         let seen = block_on(history.load(session, Range::LastTurns(1)))?.version;
-        if seen < last {
-            let what = format!("a task that was told {last} saw {seen}");
+        if seen.messages < last.messages {
+            let what = format!("a task at {last} saw {seen}");
             return Err(HistoryError::Backend { source: what.into() });
         }
         let turn = turns::turn(writer, number).with_base(seen);
         last = block_on(history.append(session, &turn, Expect::SameEpoch(seen)))?;
-        if let Ok(mut told) = told.lock() {
-            told.push((writer, (seen, last)));
+        if let Ok(mut appended) = appended.lock() {
+            appended.push((writer, (seen, last)));
         }
     }
     Ok(())

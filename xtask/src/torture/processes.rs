@@ -1,4 +1,5 @@
-//! Many processes on one session: all turns are there, and whoever loses a race is told.
+//! Many processes on one session: every acknowledged turn is stored, and the loser of a race gets
+//! an error.
 
 use std::{collections::BTreeMap, error::Error};
 
@@ -15,7 +16,7 @@ use super::{
 const PROCESSES: u64 = 8;
 
 pub(super) fn run(count: u64, findings: &mut Findings) -> Result<(), Box<dyn Error>> {
-    // A lease costs two more commits, and the others wait meanwhile.
+    // A lease costs two more commits, during which the others wait.
     let leased = (count / 10).max(1);
     for (name, mode, count) in [
         ("any", Mode::Any, count),
@@ -72,8 +73,9 @@ fn one(
         stored.len()
     );
     turns::check(&stored, &format!("{store}, {name}"), findings);
-    findings
-        .expect(stored.len() as u64 == done, || "what is stored is not what was done".to_owned());
+    findings.expect(stored.len() as u64 == done, || {
+        "the stored turns are not those that were acknowledged".to_owned()
+    });
     let stale = errors.remove("stale").unwrap_or_default();
     findings.expect(done + stale == all, || format!("{done} done and {stale} stale are not {all}"));
     findings.expect(errors.is_empty(), || {

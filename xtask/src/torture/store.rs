@@ -1,4 +1,4 @@
-//! The stores that are tortured.
+//! The stores under test.
 
 use std::{
     error::Error,
@@ -44,11 +44,11 @@ impl FromStr for Store {
 
     fn from_str(name: &str) -> Result<Self, String> {
         let found = Self::ALL.into_iter().find(|store| store.to_string() == name);
-        found.ok_or_else(|| format!("there is no store `{name}`"))
+        found.ok_or_else(|| format!("unknown store `{name}`"))
     }
 }
 
-/// A folder that goes when it is dropped.
+/// A folder that is removed when it is dropped.
 pub(super) struct Folder(PathBuf);
 
 impl Folder {
@@ -56,7 +56,7 @@ impl Folder {
         Self::within(&std::env::temp_dir())
     }
 
-    /// Makes a folder that need not be on a disk, where there is a place for such.
+    /// Creates a folder in memory, where the system has a place for it.
     pub(super) fn off_disk() -> std::io::Result<Self> {
         Self::within(Path::new("/dev/shm")).or_else(|_| Self::new())
     }
@@ -82,7 +82,7 @@ pub(super) fn session(name: &str) -> Result<SessionId, Box<dyn Error>> {
     Ok(SessionId::new(name)?)
 }
 
-/// Names what kind of error it is.
+/// Returns the kind of an error.
 pub(super) fn kind(error: &HistoryError) -> &'static str {
     match error {
         HistoryError::Stale { .. } => "stale",
@@ -97,7 +97,7 @@ pub(super) fn kind(error: &HistoryError) -> &'static str {
     }
 }
 
-/// Shows an error with its causes, in one line.
+/// Formats an error with its causes in one line.
 pub(super) fn shown(error: &dyn Error) -> String {
     let mut shown = error.to_string();
     let mut source = error.source();

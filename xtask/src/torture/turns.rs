@@ -1,4 +1,4 @@
-//! Turns that tell what they should hold: all of it follows from the id.
+//! Turns whose messages follow from their id, so that a stored turn can be checked.
 
 use std::collections::HashSet;
 
@@ -6,12 +6,12 @@ use conversant_core::{Message, Turn, TurnId};
 
 use super::Findings;
 
-/// Returns the turn of a writer with this number.
+/// Returns turn `number` of a writer.
 pub(super) fn turn(writer: u64, number: u64) -> Turn {
     of(TurnId::from_u128(u128::from(writer) << 64 | u128::from(number)))
 }
 
-/// Returns the turn that has this id: two to six messages, some of them long.
+/// Returns the turn with this id: two to six messages, some of them long.
 fn of(id: TurnId) -> Turn {
     let mixed = id.as_bytes().iter().fold(7_u64, |mixed, byte| {
         (mixed ^ u64::from(*byte)).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(23)
@@ -25,19 +25,19 @@ fn of(id: TurnId) -> Turn {
     Turn::new((0..count).map(message).collect::<Vec<_>>()).with_id(id)
 }
 
-/// Returns the number that a writer gave to a turn.
+/// Returns the writer of a turn, and its number.
 pub(super) fn number(turn: &Turn) -> (u64, u64) {
     let bits = u128::from_be_bytes(*turn.id().as_bytes());
     (u64::try_from(bits >> 64).unwrap_or_default(), bits as u64)
 }
 
-/// Checks that turns are whole, there once, and that those of each writer are in order.
+/// Checks that turns are whole and unique, and that those of each writer are in order.
 pub(super) fn check(turns: &[Turn], at: &str, findings: &mut Findings) {
     let mut seen = HashSet::new();
     let mut last = std::collections::HashMap::new();
     for turn in turns {
         let id = turn.id();
-        findings.expect(seen.insert(id), || format!("{at}: turn {id} is there twice"));
+        findings.expect(seen.insert(id), || format!("{at}: turn {id} is stored twice"));
         findings.expect(of(id).messages() == turn.messages(), || {
             format!("{at}: turn {id} has {} messages, or others", turn.messages().len())
         });

@@ -1,4 +1,4 @@
-//! A long session: loading a window costs the window.
+//! A long session: loading a window costs no more than the window.
 
 use std::{
     error::Error,
@@ -14,10 +14,10 @@ use super::{
     store::{Folder, session},
 };
 
-/// How long loading a window may take.
+/// The maximum time for loading a window.
 const LONGEST: Duration = Duration::from_millis(5);
 
-/// How many messages are appended at a time.
+/// The number of messages of an appended turn.
 const AT_ONCE: u64 = 2_000;
 
 const TRIES: usize = 50;

@@ -1,4 +1,4 @@
-//! Sizes, paths and what is left in the folder.
+//! Limits of sizes and times, and the files in the folder.
 
 use std::{
     fs::{self, File},
@@ -44,7 +44,7 @@ fn what_could_not_be_read_again_is_not_stored() {
         let turn = Turn::new(vec![Message::ai("").with_tool_calls([ToolCall::new("f", args)])]);
         match append(&history, "deep", &turn) {
             Ok(_) => {
-                // Read by one who does not know the file.
+                // By a store that has not cached the file.
                 let found = block_on(folder.open().load(&session("deep"), Range::LastTurns(1)));
                 assert_eq!(&found.unwrap().messages, turn.messages(), "depth {depth}");
             }
@@ -131,12 +131,12 @@ fn a_session_whose_time_is_up_is_gone() {
     assert_eq!((found.messages.len(), found.version), (0, Version::new(1, 0)));
     assert!(block_on(history.turns(&session("old"), Range::All)).unwrap().is_empty());
     assert_eq!(block_on(history.sessions(None, 9)).unwrap(), [session("new")]);
-    // A turn that was asked for before is stale, and another begins anew.
+    // An append that expects the expired session is stale; another starts it again.
     let late = block_on(history.append(&session("old"), &exchange(2), Expect::SameEpoch(seen)));
     assert!(matches!(late, Err(HistoryError::Stale { .. })), "{late:?}");
     assert_eq!(append(&history, "old", &exchange(1)).unwrap().to_string(), "1.2");
     assert_eq!(load(&history, "old").unwrap().messages.len(), 2);
-    // It is no rule of the files.
+    // The setting is not part of the files.
     assert_eq!(load(&folder.open(), "older").unwrap().messages.len(), 2);
     assert_eq!(block_on(folder.open().sweep(9)).unwrap(), 0);
     assert_eq!(block_on(history.sweep(9)).unwrap(), 1);

@@ -1,4 +1,4 @@
-//! Lines that are torn, damaged, missing, doubled or edited.
+//! Lines that are torn, damaged, missing, duplicated or edited.
 
 use std::{fs, sync::LazyLock};
 
@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use crate::support::{Folder, append, exchange, load, session};
 
-/// A file of three turns and a note, line by line, each with its end.
+/// The lines of a file with three turns and a note, with their line breaks.
 static LINES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     let folder = Folder::new();
     let history = folder.open();
@@ -94,7 +94,7 @@ fn what_became_of_the_lines_is_told() {
                     "{name}: {} messages, {torn} bytes torn\n",
                     slice.messages.len()
                 ));
-                // The next turn comes after what is whole, and all is read again.
+                // The next turn follows the last whole line.
                 let version = append(&history, "a", &exchange(7)).unwrap();
                 assert_eq!(version.messages, slice.version.messages + 2, "{name}");
                 let again = load(&folder.open(), "a").unwrap();
@@ -111,7 +111,7 @@ fn what_became_of_the_lines_is_told() {
     insta::assert_snapshot!(seen);
 }
 
-/// Returns how many messages a store finds, or `None` if it finds the file damaged.
+/// Returns the number of messages that a store loads, or `None` if the file is corrupt.
 fn found(folder: &Folder, history: &JsonlHistory, bytes: &[u8]) -> Option<usize> {
     folder.write("a", bytes);
     match load(history, "a") {
@@ -121,7 +121,8 @@ fn found(folder: &Folder, history: &JsonlHistory, bytes: &[u8]) -> Option<usize>
     }
 }
 
-/// The lines of the file, and those of one that was written before lines had a length.
+/// Returns the file, and one that was written before lines had a length: the lines before the last,
+/// the last line, and the number of messages without and with it.
 fn files() -> [(Vec<u8>, Vec<u8>, [usize; 2]); 2] {
     let new = (joined(&LINES[..4]), LINES[4].clone(), [4, 6]);
     let text = include_str!("format_1.jsonl").replace("user-7", "a");
@@ -175,10 +176,10 @@ fn what_can_be_read_of_a_damaged_file_is_saved() {
     assert!(found.version.epoch > 0, "it was {}", found.version);
     append(&history, "a", &exchange(7)).unwrap();
     assert_eq!(load(&folder.open(), "a").unwrap().messages.len(), 8);
-    // A file that is whole loses nothing but its notes and its epoch.
+    // An undamaged file loses only its notes and its epoch.
     let repaired = block_on(history.repair(&session("a"))).unwrap();
     assert_eq!((repaired.turns, repaired.lost), (4, vec![]));
-    // Where there is nothing, nothing is saved.
+    // A session without a file cannot be repaired.
     assert!(block_on(history.repair(&session("b"))).is_err());
 }
 
@@ -230,7 +231,7 @@ fn a_line_that_was_damaged_after_it_was_read_is_told() {
     folder.write("a", &joined(&lines));
     let error = block_on(history.load(&session("a"), Range::LastTurns(1))).unwrap_err();
     assert_eq!(error.to_string(), "the history is corrupt: line 5 is damaged");
-    // A file that has become shorter is read anew.
+    // A file that has become shorter is read again.
     folder.write("a", &joined(&LINES[..3]));
     assert_eq!(load(&history, "a").unwrap().messages.len(), 4);
 }
@@ -238,7 +239,7 @@ fn a_line_that_was_damaged_after_it_was_read_is_told() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// What flips can't do is make a conversation shorter or other than it was; what cuts can do is make it shorter.
+    /// Flipped bytes never shorten or change a conversation without an error. A cut can shorten it.
     #[test]
     fn a_damaged_file_is_an_error_or_as_it_was(
         flips in prop::collection::vec((any::<prop::sample::Index>(), 1..=255_u8), 1..4),

@@ -1,4 +1,4 @@
-//! What the history and the transfers promise, through their public interface.
+//! Tests of the history and the transfers through their public API.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 

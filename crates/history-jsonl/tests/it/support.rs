@@ -1,4 +1,4 @@
-//! What the tests share: a folder with a history in it, and a look into its files behind its back.
+//! Fixtures: a folder with a history, and access to its files.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use conversant_history_jsonl::{JsonlHistory, JsonlHistoryBuilder};
 use conversant_testkit::block_on;
 use tempfile::TempDir;
 
-/// A folder that goes with the test.
+/// A temporary folder.
 pub(crate) struct Folder(TempDir);
 
 impl Folder {
@@ -35,7 +35,7 @@ impl Folder {
         fs::write(self.open().path(&session(name)), bytes).unwrap();
     }
 
-    /// The endings of the files that are there, in order.
+    /// Returns the extensions of the folder's files, in order.
     pub(crate) fn endings(&self) -> Vec<String> {
         let entries = fs::read_dir(self.0.path()).unwrap();
         let ending = |name: String| name.rsplit('.').next().unwrap().to_owned();

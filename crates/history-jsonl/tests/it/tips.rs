@@ -1,4 +1,4 @@
-//! Versions of a conversation that is not the stored one any more.
+//! Versions of a conversation that was replaced by another.
 
 use std::fs;
 
@@ -16,7 +16,7 @@ fn a_version_names_the_last_turn_that_has_messages() {
         let version = append(&history, "a", turn).unwrap();
         assert_eq!(version.tip, turn.id().fingerprint());
         assert_eq!(load(&folder.open(), "a").unwrap().version, version);
-        // A turn without messages is at the same place of the same conversation.
+        // A turn without messages does not change the version.
         assert_eq!(append(&history, "a", &Turn::new(Vec::new())).unwrap(), version);
         assert_eq!(load(&folder.open(), "a").unwrap().version, version);
     }
@@ -31,7 +31,7 @@ fn a_version_names_the_last_turn_that_has_messages() {
     assert_eq!(load(&history, "a").unwrap().version, Version::new(1, 0));
 }
 
-/// The files were removed while a store was running, and others have written.
+/// The file is removed while a store is running, and another store writes.
 #[test]
 fn a_store_that_was_emptied_and_refilled_is_noticed() {
     for present in 0..5 {

@@ -15,7 +15,7 @@ fn turns(history: &dyn ChatHistory, name: &str) -> Vec<Turn> {
     block_on(history.turns(&session(name), Range::All)).unwrap()
 }
 
-/// Three hundred sessions, so that they are asked for more than once, and one of several turns.
+/// Returns a history with 300 sessions, so that they take two pages, and one of several turns.
 fn filled() -> InMemoryHistory {
     let history = InMemoryHistory::new();
     for number in 0..300 {
@@ -38,7 +38,7 @@ fn lines_go_out_and_come_in() {
     let text = String::from_utf8(lines).unwrap();
     assert_eq!(text.lines().count(), 302);
     let other = InMemoryHistory::new();
-    // Twice is once.
+    // A second import adds nothing.
     for _ in 0..2 {
         let done = block_on(import(&other, text.as_bytes(), |_| {})).unwrap();
         assert_eq!((done.sessions, done.turns), (301, 302));
@@ -74,14 +74,14 @@ fn the_form_of_a_line() {
     let mut lines = Vec::new();
     block_on(export(&history, &mut lines, |_| {})).unwrap();
     insta::assert_snapshot!(String::from_utf8(lines).unwrap());
-    // What is not said is not needed, and empty lines and foreign line ends do no harm.
+    // Optional fields can be missing; empty lines and other line breaks are accepted.
     let short = "\r\n{\"session\": \"user-7\", \"turn\": {\"id\": \"00000000-0000-0000-0000-000000000007\", \"messages\": [{\"type\": \"human\", \"data\": {\"content\": \"hi\"}}]}}\r\n\n";
     let other = InMemoryHistory::new();
     block_on(import(&other, short.as_bytes(), |_| {})).unwrap();
     assert_eq!(load(&other, "user-7").unwrap().messages.to_string(), "Human: hi");
 }
 
-/// A store without lists.
+/// A store that cannot list its sessions.
 struct Unlisted;
 
 #[async_trait]
@@ -130,7 +130,7 @@ fn what_stops_a_transfer_is_told() {
     insta::assert_snapshot!(seen);
 }
 
-/// Words of a message are in no error of an import.
+/// Errors of an import contain no words of a message.
 #[test]
 fn errors_quote_no_message() {
     let turn = |fields: &str| {

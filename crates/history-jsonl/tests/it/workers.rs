@@ -1,4 +1,4 @@
-//! Threads and other processes: what is dropped, and what waits for what.
+//! Threads and other processes: dropped futures, waiting, and the end of a store.
 
 use std::{fs::File, thread, time::Duration};
 
@@ -77,7 +77,7 @@ fn a_session_that_another_process_holds_is_busy_in_time_and_others_do_not_wait()
     }
     let lock = locked(&folder, "a");
     thread::scope(|scope| {
-        // More than there are threads, and several of them in one queue.
+        // More operations than threads, several of them in one queue.
         let waiting: Vec<_> = (0..6)
             .map(|number| {
                 let history = &history;
@@ -148,7 +148,7 @@ fn a_store_that_was_closed_or_dropped_has_done_what_was_asked_of_it() {
     }
 }
 
-/// More sessions than there are cached indexes, in turn.
+/// Reads more sessions in turn than have a cached index.
 #[test]
 fn any_number_of_sessions_is_read_in_turn() {
     let folder = Folder::new();

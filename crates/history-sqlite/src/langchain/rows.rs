@@ -275,8 +275,8 @@ impl Rows {
         }
     }
 
-    /// Returns the tip of a version that ends with the row `until`, or with the last row before it; 0
-    /// if there is none.
+    /// Returns the tip of a version that ends with the row `until`, or with the last row before it;
+    /// 0 if there is none.
     fn tip(
         &self,
         connection: &Connection,
@@ -368,8 +368,8 @@ impl Rows {
         })
     }
 
-    /// Returns the rows from the row `until` backwards, until `wanted` returns `false` for a row and
-    /// the one after it.
+    /// Returns the rows from the row `until` backwards, until `wanted` returns `false` for a row
+    /// and the one after it.
     fn last(
         &self,
         connection: &Connection,

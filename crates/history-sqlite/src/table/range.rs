@@ -14,8 +14,8 @@ pub(crate) fn messages(
     message::load(connection, session, start(connection, session, range)?)
 }
 
-/// Loads the turns that have messages in a range, each whole, and the turns without messages between
-/// them.
+/// Loads the turns that have messages in a range, each whole, and the turns without messages
+/// between them.
 pub(crate) fn turns(
     connection: &Connection,
     session: &Session,

@@ -30,7 +30,8 @@ pub(crate) struct Found {
 }
 
 impl Session {
-    /// Reads a row of `id, key, epoch, messages, turns, written, sum`, with its id and its checksum.
+    /// Reads a row of `id, key, epoch, messages, turns, written, sum`, with its id and its
+    /// checksum.
     fn read(row: &Row<'_>) -> rusqlite::Result<(String, Self, i64)> {
         let version = Version::new(row.get(2)?, row.get(3)?);
         let session = Self { key: row.get(1)?, version, turns: row.get(4)?, written: row.get(5)? };

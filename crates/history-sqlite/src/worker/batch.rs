@@ -5,11 +5,20 @@ use conversant_history::{Jobs, Threads};
 use futures_channel::oneshot;
 use rusqlite::Connection;
 
-use super::{Read, Task, pending::Held};
+use super::pending::Held;
 use crate::error::sqlite_error;
 
 /// The maximum number of writes in one transaction.
 const MAX_WRITES: usize = 128;
+
+/// An operation on a reader's connection.
+pub(super) type Read = Box<dyn FnOnce(&mut Connection) + Send>;
+
+/// An entry of the writer's queue.
+pub(super) enum Task {
+    Write(Box<dyn Write>),
+    Read(Read),
+}
 
 /// A write, with its return type erased.
 pub(super) trait Write: Send {

@@ -1,4 +1,4 @@
-//! Damaged files: what was stored, or a typed error, and never less.
+//! Damaged files: a load returns what was stored, or a typed error.
 
 use std::fs;
 
@@ -11,7 +11,7 @@ use crate::support::{Folder, append, exchange, load, session, shown};
 
 const NAMES: [&str; 3] = ["a", "b", "a much longer name of a session, with caf\u{e9}"];
 
-/// Makes a file, and returns it with what each session holds.
+/// Returns a file, and the messages of each session.
 fn file() -> (Vec<u8>, Vec<Vec<Message>>) {
     let folder = Folder::new();
     let history = folder.open();
@@ -27,7 +27,7 @@ fn file() -> (Vec<u8>, Vec<Vec<Message>>) {
     (fs::read(copy).unwrap(), held.into())
 }
 
-/// Reads all of a file that was damaged, and fails if anything is neither as it was nor an error.
+/// Reads a damaged file. Panics if a session has changed without an error.
 fn check(bytes: &[u8], held: &[Vec<Message>]) {
     let folder = Folder::new();
     fs::write(folder.file(), bytes).unwrap();
@@ -133,11 +133,11 @@ fn turns_notes_and_lists_are_checked_too() {
     let mut seen = Vec::new();
     seen.push(shown(block_on(history.turns(&session("a"), conversant_core::Range::All))));
     seen.push(shown(block_on(history.note(&session("a"), "summary"))));
-    // What is not damaged can be read.
+    // Undamaged rows can be read.
     assert_eq!(load(&history, "a").unwrap().messages.len(), 4);
     folder.sql("UPDATE sessions SET written = 1");
     seen.push(shown(block_on(history.sessions(None, 10))));
-    // Nor is anything added to what can't be trusted.
+    // A damaged session is not appended to.
     seen.push(shown(append(&history, "a", &exchange(3))));
     insta::assert_snapshot!(seen.join("\n"));
 }

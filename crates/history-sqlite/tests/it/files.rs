@@ -1,4 +1,4 @@
-//! Files: which are opened, which are refused, and what is left beside them.
+//! The files that are opened, refused and left behind.
 
 use std::{fs, fs::OpenOptions, os::unix::fs::PermissionsExt, process::Command};
 
@@ -14,7 +14,7 @@ fn a_new_file_has_its_tables_from_its_first_moment() {
     let history = folder.open();
     append(&history, "a", &exchange(1)).unwrap();
     assert_eq!(folder.names(), ["chat.db", "chat.db-shm", "chat.db-wal"]);
-    // Somebody was first: the file that is there is used.
+    // An existing file is opened.
     let again = folder.open();
     assert_eq!(load(&again, "a").unwrap().messages.len(), 2);
 }
@@ -79,7 +79,7 @@ fn a_file_that_cannot_be_written_is_told_at_once() {
     let folder = Folder::new();
     append(&folder.open(), "a", &exchange(1)).unwrap();
     fs::set_permissions(folder.file(), fs::Permissions::from_mode(0o444)).unwrap();
-    // Whoever may write anything may write this.
+    // Root can write any file.
     let writable = OpenOptions::new().write(true).open(folder.file()).is_ok();
     match SqliteHistory::open(folder.file()) {
         Ok(_) => assert!(writable),
@@ -101,7 +101,7 @@ fn a_file_can_be_opened_for_reading_only() {
     assert_eq!(load(&history, "a").unwrap().messages.len(), 2);
     let refused = append(&history, "a", &exchange(2)).unwrap_err();
     assert!(matches!(refused, HistoryError::ReadOnly { .. }), "{refused}");
-    // It sees what others write.
+    // It sees the writes of other stores.
     append(&writer, "a", &exchange(2)).unwrap();
     assert_eq!(load(&history, "a").unwrap().messages.len(), 4);
 }
@@ -132,7 +132,7 @@ fn without_its_write_ahead_log_a_file_opens_with_what_was_written_back() {
         let history = folder.open();
         append(&history, "a", &exchange(1)).unwrap();
     }
-    // A copy of the file alone, while there is a log beside it.
+    // A copy of the file without its log.
     let alone = folder.path().join("alone.db");
     fs::copy(folder.file(), &alone).unwrap();
     let found = load(&SqliteHistory::open(&alone).unwrap(), "a").unwrap().messages.len();

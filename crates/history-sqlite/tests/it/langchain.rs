@@ -1,4 +1,4 @@
-//! LangChain's table: what Python has written, and what Python is given.
+//! LangChain's table: rows that Python wrote, and rows for Python to read.
 
 use conversant_core::{ChatHistory, Expect, HistoryError, Message, Range, Turn, TurnId, Version};
 use conversant_history_sqlite::{LangChainSqliteHistory, SqliteHistory};
@@ -34,7 +34,7 @@ fn what_python_has_written_is_read() {
     insta::assert_snapshot!(serde_json::to_string_pretty(&shown).unwrap());
     let listed = block_on(history.sessions(None, 9)).unwrap();
     assert_eq!(listed, [session("it's \u{e9}"), session("user-7")]);
-    // Half a turn is a turn, and what stands before a question belongs to the turn before.
+    // A question without an answer is a turn. Messages before a question belong to the turn before.
     let lengths = |range| {
         turns(&history, "user-7", range)
             .iter()
@@ -73,7 +73,7 @@ fn what_python_has_written_is_continued_for_python_to_read() {
     let rows: Vec<String> =
         select.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
     insta::assert_snapshot!(rows.join("\n"));
-    // The file is Python's: nothing but the table was touched.
+    // The file is Python's: only the table has changed.
     let mode: String = connection.query_row("PRAGMA journal_mode", [], |row| row.get(0)).unwrap();
     assert_eq!((mode.as_str(), folder.names()), ("delete", vec!["chat.db".to_owned()]));
 }
@@ -117,7 +117,7 @@ fn epochs_count_what_was_cleared_here() {
     let late = block_on(history.append(&session("user-7"), &exchange(1), Expect::SameEpoch(seen)));
     assert!(matches!(late, Err(HistoryError::Stale { .. })), "{late:?}");
     assert_eq!(load(&open(&folder), "user-7").unwrap().version, Version::new(1, 0));
-    // Another table has epochs of its own.
+    // Tables do not share epochs.
     let other =
         LangChainSqliteHistory::builder(folder.file()).table("other \" table").open().unwrap();
     assert_eq!(load(&other, "user-7").unwrap().version, Version::default());
@@ -160,7 +160,7 @@ fn what_cannot_be_read_is_told_with_its_row() {
         let error = load(&history, "user-7").unwrap_err();
         assert!(matches!(error, HistoryError::Corrupt { .. }), "{name}: {error}");
         seen.push_str(&format!("{name}: {}\n", shown::<()>(Err(error))));
-        // Other sessions are none the worse.
+        // Other sessions can be read.
         assert_eq!(load(&history, "it's \u{e9}").unwrap().messages.len(), 2);
     }
     insta::assert_snapshot!(seen);
@@ -179,7 +179,7 @@ fn tables_that_are_none_of_langchain_s_are_refused() {
         let error = LangChainSqliteHistory::builder(folder.file()).table(name).open().unwrap_err();
         assert!(matches!(error, HistoryError::Unsupported { .. }), "{error}");
     }
-    // A file of ours is another program's to this one, and may have its table as well.
+    // LangChain's table can be in a file that has other tables.
     let ours = Folder::new();
     append(&ours.open(), "a", &exchange(1)).unwrap();
     append(&open(&ours), "a", &exchange(2)).unwrap();

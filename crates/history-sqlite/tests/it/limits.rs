@@ -1,4 +1,4 @@
-//! Sizes and times: what is refused, and what is left.
+//! Limits of sizes and times.
 
 use std::time::Duration;
 
@@ -60,7 +60,7 @@ fn a_full_store_keeps_what_it_has_and_can_be_read() {
     assert!(kept > 5, "{kept} turns fitted");
     let found = load(&history, "a").unwrap();
     assert_eq!((found.messages.len(), found.version.messages), (2 * kept, 2 * kept as u64));
-    // What is freed can be used.
+    // Freed space is used again.
     block_on(history.clear(&session("a"))).unwrap();
     append(&history, "a", &long()).unwrap();
     block_on(history.check_integrity()).unwrap();
@@ -106,7 +106,8 @@ fn a_session_whose_time_is_up_is_gone() {
     append(&history, "new", &exchange(1)).unwrap();
     let listed = || block_on(history.sessions(None, 10)).unwrap();
     assert_eq!(listed().len(), 3);
-    // The checksum covers the time, so the time is changed the honest way: a store for which all is old.
+    // The checksum covers the time of the last write, so the test uses a store for which every
+    // session has expired.
     let strict = SqliteHistory::builder(folder.file()).time_to_live(Duration::ZERO);
     let strict = strict.open().unwrap();
     let start = std::time::Instant::now();
@@ -117,12 +118,12 @@ fn a_session_whose_time_is_up_is_gone() {
     assert_eq!((found.messages.len(), found.version), (0, Version::new(1, 0)));
     assert!(block_on(strict.turns(&session("old"), Range::All)).unwrap().is_empty());
     assert!(block_on(strict.sessions(None, 10)).unwrap().is_empty());
-    // A turn that was asked for before is stale, and another begins anew.
+    // An append that expects the expired session is stale; another starts it again.
     let late = block_on(strict.append(&session("old"), &exchange(2), Expect::SameEpoch(seen)));
     assert!(matches!(late, Err(HistoryError::Stale { .. })), "{late:?}");
     let version = append(&strict, "old", &exchange(3)).unwrap();
     assert_eq!(version.to_string(), "1.2");
-    // The other store does not share the rule, and nothing was removed that was not written to.
+    // The other store does not have the setting, and only the session that was written was removed.
     assert_eq!(load(&history, "older").unwrap().messages.len(), 2);
     assert_eq!(block_on(history.sweep(10)).unwrap(), 0);
     let start = std::time::Instant::now();

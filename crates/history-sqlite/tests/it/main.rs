@@ -1,4 +1,4 @@
-//! What the history promises, through its public interface.
+//! Tests of the histories through their public API.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 

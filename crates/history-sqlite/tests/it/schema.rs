@@ -1,4 +1,4 @@
-//! Files of every version, kept for ever, and of versions to come.
+//! Files of every version, and of a later one.
 
 use conversant_core::{ChatHistory, HistoryError, Note, Range, Version};
 use conversant_history_sqlite::SqliteHistory;
@@ -6,7 +6,7 @@ use conversant_testkit::block_on;
 
 use crate::support::{Folder, append, exchange, load, session};
 
-/// Files as each version of the tables had them, as SQL.
+/// A file of each version of the tables, as SQL.
 const FILES: &[(&str, &str)] = &[("1", include_str!("schema/1.sql"))];
 
 #[test]

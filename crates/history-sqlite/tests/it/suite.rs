@@ -23,7 +23,7 @@ fn what_is_written_outlives_its_handle() {
 fn langchains_table_keeps_the_contract_but_for_notes_and_leases() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("memory.db");
-    // A file's journal is whoever's who set it. This one makes the test quick.
+    // The journal mode of an existing file is kept. This one makes the test fast.
     let connection = rusqlite::Connection::open(&file).unwrap();
     connection.pragma_update(None, "journal_mode", "wal").unwrap();
     let open = || LangChainSqliteHistory::open(&file).unwrap();

@@ -1,4 +1,4 @@
-//! What the tests share: a folder with a file in it, and a look into the file behind the history's back.
+//! Fixtures: a folder with a file, and SQL on the file.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use conversant_testkit::block_on;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-/// A folder that goes with the test, and the path of a history in it.
+/// A temporary folder, and the path of a history in it.
 pub(crate) struct Folder(TempDir);
 
 impl Folder {
@@ -28,7 +28,7 @@ impl Folder {
         SqliteHistory::open(self.file()).unwrap()
     }
 
-    /// The names of the files that are there, in order.
+    /// Returns the names of the folder's files, in order.
     pub(crate) fn names(&self) -> Vec<String> {
         let entries = std::fs::read_dir(self.0.path()).unwrap();
         let mut names: Vec<_> =
@@ -63,7 +63,7 @@ pub(crate) fn load(history: &dyn ChatHistory, name: &str) -> Result<Slice, Histo
     block_on(history.load(&session(name), Range::All))
 }
 
-/// Shows an error with its causes, and what is there if there is none.
+/// Formats an error with its causes, or the value.
 pub(crate) fn shown<T: std::fmt::Debug>(outcome: Result<T, HistoryError>) -> String {
     match outcome {
         Ok(value) => format!("fine: {value:?}"),

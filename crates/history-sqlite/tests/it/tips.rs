@@ -1,4 +1,4 @@
-//! Versions of a conversation that is not the stored one any more.
+//! Versions of a conversation that was replaced by another.
 
 use std::{fs, path::Path};
 
@@ -25,7 +25,7 @@ fn a_version_names_the_last_turn_that_has_messages() {
             let version = append(&history, "a", turn).unwrap();
             assert_eq!(version.tip, turn.id().fingerprint());
             assert_eq!(load(&history, "a").unwrap().version, version);
-            // A turn without messages is at the same place of the same conversation.
+            // A turn without messages does not change the version.
             assert_eq!(append(&history, "a", &Turn::new(Vec::new())).unwrap(), version);
             assert_eq!(load(&history, "a").unwrap().version, version);
         }
@@ -38,7 +38,7 @@ fn a_version_names_the_last_turn_that_has_messages() {
     }
 }
 
-/// Another conversation, of any length, is in the place of the one that was seen.
+/// The file is replaced by one with another conversation, of any length.
 #[test]
 fn a_store_that_was_replaced_is_noticed() {
     for open in STORES {

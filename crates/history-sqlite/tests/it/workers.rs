@@ -1,4 +1,4 @@
-//! Threads: what is dropped, what waits for what, and what is left when the store goes.
+//! Threads: dropped futures, waiting, and the end of a store.
 
 use std::{
     sync::{Arc, Barrier},
@@ -13,7 +13,7 @@ use rusqlite::Connection;
 
 use crate::support::{Folder, append, exchange, load, session};
 
-/// Holds the writers' lock of a file until it is dropped.
+/// Holds the write lock of a file until it is dropped.
 fn locked(folder: &Folder) -> Connection {
     let connection = Connection::open(folder.file()).unwrap();
     connection.execute_batch("BEGIN IMMEDIATE").unwrap();
@@ -34,7 +34,7 @@ fn a_dropped_append_is_settled_before_the_session_is_read() {
             let history = history.clone();
             move || load(&history, "a").unwrap().messages.len()
         });
-        // A session that is not written to is read meanwhile.
+        // Other sessions can be read meanwhile.
         assert!(load(&history, "b").unwrap().messages.is_empty());
         drop(lock);
         assert_eq!(reading.join().unwrap(), 2 * (number + 1));
@@ -123,7 +123,7 @@ fn thirty_two_threads_make_one_order() {
             scope.spawn(move || {
                 let mut last = Version::default();
                 for number in 0..20 {
-                    // Each sees what it has written, and a prefix of what there is at the end.
+                    // Each thread sees its own turn, and a prefix of the final conversation.
                     let turn = exchange(100 * thread + number).with_base(last);
                     last = append(history, "a", &turn).unwrap();
                     let seen = block_on(history.load(&session("a"), Range::After(last))).unwrap();
@@ -147,7 +147,7 @@ fn the_threads_end_with_the_last_handle_and_the_log_is_written_back() {
     drop(history.clone());
     append(&history, "a", &exchange(2)).unwrap();
     drop(history);
-    // The last to close the file removes the log beside it.
+    // The last connection that closes the file removes its log.
     while folder.names() != ["chat.db"] {
         thread::yield_now();
     }

@@ -1,4 +1,4 @@
-//! What `conversant-vector-sqlite` promises, through its public API.
+//! Tests of the store through its public API.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 use std::{
@@ -15,7 +15,7 @@ use conversant_memory::{InMemoryHistory, InMemoryVectorStore, VectorStoreMemory}
 use conversant_testkit::{block_on, poll_then_drop};
 use conversant_vector_sqlite::SqliteVectorStore;
 
-/// Vectors by what a text speaks of; it does what it is told to, once.
+/// Returns vectors by a text's topics, after one fault if one is set.
 #[derive(Clone, Default)]
 struct Topics(Arc<Mutex<Option<&'static str>>>);
 
@@ -35,7 +35,7 @@ impl Embeddings for Topics {
             Some("none") => Ok(Vec::new()),
             Some("NaN") => Ok(vec![vec![f32::NAN; 3]; texts.len()]),
             Some("long") => Ok(vec![vec![1.0; 4]; texts.len()]),
-            // All but the last are as they should be.
+            // All vectors but the last are valid.
             Some("last is long") => {
                 let mut vectors: Vec<_> = texts.iter().map(vector).collect();
                 *vectors.last_mut().unwrap() = vec![1.0; 4];
@@ -69,7 +69,7 @@ async fn ids_in(
     found.into_iter().map(|found| found.document.id).collect()
 }
 
-/// It finds what the store in memory finds, in the same order and as near.
+/// Both stores find the same documents, in the same order, with the same scores.
 #[test]
 fn a_search_finds_what_the_store_in_memory_finds() {
     let folder = tempfile::tempdir().unwrap();
@@ -111,7 +111,7 @@ fn documents_outlive_the_store() {
         let found = store.search(&own(), "pizza", 1).await.unwrap();
         assert_eq!(found[0].document, documents()[0]);
 
-        // Other collections of the file have none of it, not even a shared one of the same name.
+        // Other collections do not have the documents, not even a shared one of the same name.
         let session = |name| Collection::from(SessionId::new(name).unwrap());
         for other in [session("other ' \u{e9}"), Collection::shared("s"), Collection::shared("")] {
             assert!(ids_in(&other, &store, "pizza", 9).await.is_empty());
@@ -124,7 +124,7 @@ fn documents_outlive_the_store() {
     });
 }
 
-/// A file that was written when a store had one collection, which the program named.
+/// Opens a file that was written when a store had one collection, named by the program.
 #[test]
 fn files_without_session_collections_are_read_as_shared_ones() {
     let folder = tempfile::tempdir().unwrap();
@@ -170,7 +170,7 @@ fn a_file_that_is_held_is_an_error_in_time() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("v.db");
     block_on(async {
-        // No time and all the time there is are times.
+        // The shortest and the longest time are accepted.
         SqliteVectorStore::builder(&file)
             .busy_timeout(Duration::MAX)
             .open(Topics::default())
@@ -235,7 +235,7 @@ fn what_is_no_store_is_not_opened() {
     assert_eq!(std::fs::read(&file).unwrap(), before);
 }
 
-/// A call that is given up leaves the store whole: with all of the documents, or with none.
+/// A call whose future is dropped adds all of its documents or none.
 #[test]
 fn a_call_that_is_given_up() {
     let folder = tempfile::tempdir().unwrap();
@@ -273,7 +273,7 @@ fn two_writers_of_one_file() {
     assert_eq!(block_on(ids(&store, "pizza", 1000)).len(), 100);
 }
 
-/// A memory over it finds after a restart what was said before.
+/// A memory finds turns from before a restart.
 #[test]
 fn a_memory_over_it() {
     let folder = tempfile::tempdir().unwrap();
