@@ -1,7 +1,11 @@
 //! The short form of messages that the cases use, and the values of variables.
 
-use conversant_core::{Message, Messages, Role, Value, Variables};
-use serde_json::{Map, Value as Json, json};
+use conversant_core::{Message, Messages, Role};
+#[cfg(feature = "prompts")]
+use conversant_core::{Value, Variables};
+#[cfg(feature = "prompts")]
+use serde_json::Map;
+use serde_json::{Value as Json, json};
 
 use crate::failure::Failure;
 
@@ -38,10 +42,12 @@ pub(crate) fn read_messages(list: &[Json]) -> Result<Messages, Failure> {
 }
 
 /// Reads variables, of which a list of messages becomes messages.
+#[cfg(feature = "prompts")]
 pub(crate) fn variables(values: &Map<String, Json>) -> Variables {
     values.iter().map(|(name, value)| (name.clone(), read_value(value))).collect()
 }
 
+#[cfg(feature = "prompts")]
 fn read_value(value: &Json) -> Value {
     if let Json::Array(list) = value
         && !list.is_empty()
@@ -53,6 +59,7 @@ fn read_value(value: &Json) -> Value {
 }
 
 /// Writes variables: text as a string, messages in the short form.
+#[cfg(feature = "memory")]
 pub(crate) fn write_variables(variables: &Variables) -> Json {
     variables
         .iter()
@@ -61,6 +68,7 @@ pub(crate) fn write_variables(variables: &Variables) -> Json {
         .into()
 }
 
+#[cfg(feature = "memory")]
 fn write_value(value: &Value) -> Json {
     match value {
         Value::Messages(list) => messages(list),

@@ -18,7 +18,7 @@ pub use self::{
     fault::{Fault, faults},
     step::Step,
 };
-use crate::{loopback::Loopback, tally::Tally};
+use crate::{counter::Counter, loopback::Loopback};
 
 /// A server on 127.0.0.1 that has one [`Fault`].
 ///
@@ -68,9 +68,9 @@ struct Listening {
 struct State {
     fault: Fault,
     bystander: String,
-    connections: Tally,
-    attempts: Tally,
-    disconnects: Tally,
+    connections: Counter,
+    attempts: Counter,
+    disconnects: Counter,
     requests: Mutex<Vec<Bytes>>,
 }
 
@@ -157,9 +157,9 @@ impl Listening {
         let state = Arc::new(State {
             fault,
             bystander,
-            connections: Tally::default(),
-            attempts: Tally::default(),
-            disconnects: Tally::default(),
+            connections: Counter::default(),
+            attempts: Counter::default(),
+            disconnects: Counter::default(),
             requests: Mutex::default(),
         });
         let loopback = Loopback::start(name, {

@@ -7,7 +7,7 @@ use std::{
     task::{Poll, Waker},
 };
 
-use crate::tally::Tally;
+use crate::counter::Counter;
 
 /// Holds whoever waits at it until the test opens it.
 ///
@@ -36,7 +36,7 @@ pub struct Gate(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
-    arrived: Tally,
+    arrived: Counter,
     state: Mutex<State>,
 }
 

@@ -8,7 +8,7 @@
 //! | to test | there is |
 //! |---|---|
 //! | a chain or a memory | [`ScriptedChat`], [`ScriptedCompletion`]: models that answer from a list |
-//! | what happens when a store fails | [`FaultyHistory`], [`FaultyMemory`]: doubles with a [`Mishap`] |
+//! | what happens when a store fails | [`FailingHistory`], [`FailingMemory`]: doubles with a [`FailureMode`] |
 //! | a model adapter | [`OpenAiServer`]: OpenAI's interface on a port, answering from a list |
 //! | an adapter against the worst | [`FaultServer`] with [`faults`]: resets, hangs, lies, by table |
 //! | a model, memory or history of one's own | [`suite`]: what each of them must do |
@@ -35,8 +35,9 @@
 
 mod block_on;
 mod cassette;
+mod counter;
+mod failing;
 mod fault_server;
-mod faulty;
 mod gate;
 mod join_all;
 mod loopback;
@@ -44,13 +45,12 @@ mod openai_server;
 mod poll_then_drop;
 mod scripted;
 pub mod suite;
-mod tally;
 
 pub use block_on::block_on;
 pub use cassette::{Cassette, CassetteError};
+pub use failing::{FailingHistory, FailingMemory, FailureMode, HistoryCall, MemoryCall};
 pub use fault_server::{Fault, FaultServer, Step, faults};
-pub use faulty::{FaultyHistory, FaultyMemory, HistoryCall, MemoryCall, Mishap};
 pub use gate::Gate;
 pub use openai_server::{Answer, Dialect, OpenAiServer, OpenAiServerBuilder, RecordedRequest};
 pub use poll_then_drop::poll_then_drop;
-pub use scripted::{Line, Scripted, ScriptedChat, ScriptedCompletion};
+pub use scripted::{Scripted, ScriptedChat, ScriptedCompletion, ScriptedReply};

@@ -1,7 +1,6 @@
 //! A loopback server that speaks OpenAI's HTTP interface from a script and records what it was sent.
 
 mod answer;
-mod base64;
 mod body;
 mod builder;
 mod chunks;

@@ -1,7 +1,7 @@
 //! Scripted models: they answer from a list, in the process, and record what they were asked.
 
 mod answering;
-mod line;
+mod scripted_reply;
 
 use std::{
     collections::VecDeque,
@@ -15,8 +15,8 @@ use conversant_core::{
 };
 
 use self::answering::Answering;
-pub use self::line::Line;
-use crate::tally::Tally;
+pub use self::scripted_reply::ScriptedReply;
+use crate::counter::Counter;
 
 /// A chat model that answers from a script.
 ///
@@ -40,10 +40,10 @@ pub type ScriptedCompletion = Scripted<CompletionRequest>;
 ///
 /// ```
 /// use conversant_core::{ChatModel, ChatRequest, Message, ModelError};
-/// use conversant_testkit::{Line, ScriptedChat, block_on};
+/// use conversant_testkit::{ScriptedReply, ScriptedChat, block_on};
 ///
 /// # block_on(async {
-/// let model = ScriptedChat::new(["Hello!".into(), Line::pieces(["I'm ", "fine."])]);
+/// let model = ScriptedChat::new(["Hello!".into(), ScriptedReply::pieces(["I'm ", "fine."])]);
 /// let request = ChatRequest::new(Message::human("Hi there my friend"));
 ///
 /// assert_eq!(model.generate(&request).await?.text(), "Hello!");
@@ -61,8 +61,8 @@ pub struct Scripted<Q>(Arc<Shared<Q>>);
 
 struct Shared<Q> {
     state: Mutex<State<Q>>,
-    received: Tally,
-    abandoned: Arc<Tally>,
+    received: Counter,
+    abandoned: Arc<Counter>,
 }
 
 struct State<Q> {
@@ -71,14 +71,14 @@ struct State<Q> {
 }
 
 enum Source<Q> {
-    Script(VecDeque<Line>),
-    Handler(Box<dyn FnMut(&Q) -> Line + Send>),
+    Script(VecDeque<ScriptedReply>),
+    Handler(Box<dyn FnMut(&Q) -> ScriptedReply + Send>),
 }
 
 impl<Q: Clone> Scripted<Q> {
     /// Creates a model that says these lines, one for each call.
     #[must_use]
-    pub fn new<L: Into<Line>>(script: impl IntoIterator<Item = L>) -> Self {
+    pub fn new<L: Into<ScriptedReply>>(script: impl IntoIterator<Item = L>) -> Self {
         Self::over(Source::Script(script.into_iter().map(Into::into).collect()))
     }
 
@@ -88,20 +88,20 @@ impl<Q: Clone> Scripted<Q> {
     ///
     /// ```
     /// use conversant_core::CompletionRequest;
-    /// use conversant_testkit::{Line, ScriptedCompletion};
+    /// use conversant_testkit::{ScriptedReply, ScriptedCompletion};
     ///
     /// let parrot = ScriptedCompletion::with_handler(|request: &CompletionRequest| {
-    ///     Line::text(request.prompt.as_str())
+    ///     ScriptedReply::text(request.prompt.as_str())
     /// });
     /// # let _ = parrot;
     /// ```
     #[must_use]
-    pub fn with_handler(handler: impl FnMut(&Q) -> Line + Send + 'static) -> Self {
+    pub fn with_handler(handler: impl FnMut(&Q) -> ScriptedReply + Send + 'static) -> Self {
         Self::over(Source::Handler(Box::new(handler)))
     }
 
     /// Adds a line at the end of the script; a model with a handler has none, and ignores it.
-    pub fn push(&self, line: impl Into<Line>) {
+    pub fn push(&self, line: impl Into<ScriptedReply>) {
         if let Source::Script(lines) = &mut self.lock().source {
             lines.push_back(line.into());
         }
@@ -129,7 +129,7 @@ impl<Q: Clone> Scripted<Q> {
     fn over(source: Source<Q>) -> Self {
         Self(Arc::new(Shared {
             state: Mutex::new(State { source, requests: Vec::new() }),
-            received: Tally::default(),
+            received: Counter::default(),
             abandoned: Arc::default(),
         }))
     }
@@ -154,7 +154,7 @@ impl<Q: Clone> Scripted<Q> {
     }
 }
 
-fn exhausted(given: usize) -> Line {
+fn exhausted(given: usize) -> ScriptedReply {
     let replies = if given == 1 { "reply" } else { "replies" };
     ModelError::custom(format!("script exhausted after {given} {replies}"), false, None).into()
 }

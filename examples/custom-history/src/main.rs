@@ -1,13 +1,10 @@
 //! Keeps two conversations on the shelf and shows them.
 
-use std::{
-    error::Error,
-    pin::pin,
-    task::{Context, Poll, Waker},
-};
+use std::error::Error;
 
 use conversant_core::{ChatHistory, Expect, Range, SessionId, Turn};
 use custom_history::Shelf;
+use pollster::block_on;
 
 #[allow(clippy::print_stdout, reason = "an example shows what it does")]
 fn main() -> Result<(), Box<dyn Error>> {
@@ -22,14 +19,4 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("{}\n", slice.messages);
     }
     Ok(())
-}
-
-/// Runs a future that never waits for anything, such as those of a memory in memory. Others need a runtime.
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    let mut future = pin!(future);
-    loop {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            return output;
-        }
-    }
 }

@@ -1,13 +1,10 @@
 //! Drives the notebook by hand, as a chain does: load, fill in the prompt, ask the model, save.
 
-use std::{
-    error::Error,
-    pin::pin,
-    task::{Context, Poll, Waker},
-};
+use std::error::Error;
 
 use conversant_core::{LoadContext, Memory, PromptValue, Turn, Variables, vars};
 use custom_memory::Notebook;
+use pollster::block_on;
 
 /// What the user says, and what a model would answer.
 const CONVERSATION: [(&str, &str); 3] = [
@@ -31,14 +28,4 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn prompt(memory: &Variables, question: &str) -> PromptValue {
     let notes = memory.get("notes").map(|notes| notes.to_text()).unwrap_or_default();
     format!("The user asked you to remember:\n{notes}\n\nHuman: {question}\nAI:").into()
-}
-
-/// Runs a future that never waits for anything, such as those of a memory in memory. Others need a runtime.
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    let mut future = pin!(future);
-    loop {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            return output;
-        }
-    }
 }

@@ -1,13 +1,10 @@
 //! Talks to the listener through `LanguageModel`, as a chain does: whole answers, and an answer piece by piece.
 
-use std::{
-    error::Error,
-    pin::pin,
-    task::{Context, Poll, Waker},
-};
+use std::error::Error;
 
 use conversant_core::{CallOptions, Delta, LanguageModel, Message, Messages};
 use custom_model::Eliza;
+use pollster::block_on;
 
 #[allow(clippy::print_stdout, reason = "an example shows what it does")]
 fn main() -> Result<(), Box<dyn Error>> {
@@ -30,14 +27,4 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     Ok(())
-}
-
-/// Runs a future that never waits for anything, such as those of a model in memory. Others need a runtime.
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    let mut future = pin!(future);
-    loop {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            return output;
-        }
-    }
 }

@@ -7,7 +7,7 @@ use conversant_core::{
     LoadContext, Loaded, Memory, MemoryError, ModelError, Saved, Slot, Ticket, Turn, Version,
     async_trait, vars,
 };
-use conversant_testkit::{Line, ScriptedChat};
+use conversant_testkit::{ScriptedChat, ScriptedReply};
 
 use crate::fixtures::text_prompt;
 
@@ -65,11 +65,11 @@ impl Memory for Noted {
 async fn each_load_is_saved_or_abandoned() {
     let broken = || ModelError::custom("broken", false, None);
     let model = ScriptedChat::new([
-        Line::text("fine"),
-        Line::from(broken()),
-        Line::text("full"),
-        Line::pieces(["Hel"]).then_error(broken()),
-        Line::from(broken()),
+        ScriptedReply::text("fine"),
+        ScriptedReply::from(broken()),
+        ScriptedReply::text("full"),
+        ScriptedReply::pieces(["Hel"]).then_error(broken()),
+        ScriptedReply::from(broken()),
     ]);
     let notes = Arc::new(Mutex::new(Vec::new()));
     let memory = Noted::new(&notes, false);

@@ -3,7 +3,7 @@
 use conversant_chains::LlmChain;
 use conversant_core::{Variables, vars};
 use conversant_prompts::PromptTemplate;
-use conversant_testkit::{Gate, Line, ScriptedChat};
+use conversant_testkit::{Gate, ScriptedChat, ScriptedReply};
 
 use crate::fixtures::{TestHistory, chain};
 
@@ -12,7 +12,9 @@ fn inputs(count: usize) -> Vec<Variables> {
 }
 
 fn echo() -> ScriptedChat {
-    ScriptedChat::with_handler(|request| Line::text(request.messages.last().unwrap().text()))
+    ScriptedChat::with_handler(|request| {
+        ScriptedReply::text(request.messages.last().unwrap().text())
+    })
 }
 
 #[tokio::test]
@@ -39,7 +41,7 @@ async fn without_a_memory_eight_run_at_once() {
     let gate = Gate::new();
     let model = ScriptedChat::with_handler({
         let gate = gate.clone();
-        move |_| Line::text("x").held_by(&gate)
+        move |_| ScriptedReply::text("x").held_by(&gate)
     });
     let prompt = PromptTemplate::from_template("{human_input}").unwrap();
     let chain = LlmChain::builder().prompt(prompt).model(model.clone()).build().unwrap();

@@ -1,7 +1,7 @@
 //! A call dropped at any await leaves the whole turn or nothing, and frees the conversation.
 
 use conversant_core::vars;
-use conversant_testkit::{Gate, Line, ScriptedChat, poll_then_drop};
+use conversant_testkit::{Gate, ScriptedChat, ScriptedReply, poll_then_drop};
 
 use crate::fixtures::{TestHistory, chain};
 
@@ -23,7 +23,10 @@ async fn at_every_poll() {
             ..TestHistory::default()
         };
         let gate = slow();
-        let model = ScriptedChat::new([Line::text("one").held_by(&gate), Line::text("two")]);
+        let model = ScriptedChat::new([
+            ScriptedReply::text("one").held_by(&gate),
+            ScriptedReply::text("two"),
+        ]);
         let chain = chain(&model, &history);
         let done = poll_then_drop(chain.predict(vars! { "human_input" => "hi" }), polls).await;
 
@@ -52,7 +55,8 @@ async fn at_every_poll() {
 #[tokio::test]
 async fn a_call_that_gives_up_waiting_leaves_the_queue() {
     let gate = Gate::new();
-    let model = ScriptedChat::new([Line::text("one").held_by(&gate), Line::text("two")]);
+    let model =
+        ScriptedChat::new([ScriptedReply::text("one").held_by(&gate), ScriptedReply::text("two")]);
     let history = TestHistory::default();
     let chain = chain(&model, &history);
     let ask = |text: &'static str| {
@@ -71,7 +75,7 @@ async fn a_call_that_gives_up_waiting_leaves_the_queue() {
 
 #[tokio::test]
 async fn a_panic_in_a_model_frees_the_conversation() {
-    let model = ScriptedChat::new([Line::panic("user code"), Line::text("fine")]);
+    let model = ScriptedChat::new([ScriptedReply::panic("user code"), ScriptedReply::text("fine")]);
     let history = TestHistory::default();
     let chain = chain(&model, &history);
     let panicking = tokio::spawn({

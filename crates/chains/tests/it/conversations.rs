@@ -8,7 +8,7 @@ use std::sync::{
 use conversant_chains::{Conversations, LlmChain};
 use conversant_core::{ChatHistory, Range, SessionId, vars};
 use conversant_memory::{BufferMemory, InMemoryHistory};
-use conversant_testkit::{Line, ScriptedChat};
+use conversant_testkit::{ScriptedChat, ScriptedReply};
 
 use crate::fixtures::{chat_prompt, text_prompt};
 
@@ -18,8 +18,9 @@ fn session(id: usize) -> SessionId {
 
 /// Conversations over one history, and how many chains were built.
 fn conversations(history: &InMemoryHistory) -> (Conversations, Arc<AtomicUsize>) {
-    let model =
-        ScriptedChat::with_handler(|request| Line::text(request.messages.last().unwrap().text()));
+    let model = ScriptedChat::with_handler(|request| {
+        ScriptedReply::text(request.messages.last().unwrap().text())
+    });
     let definition = LlmChain::builder().prompt(chat_prompt()).model(model);
     let history = history.clone();
     let built = Arc::new(AtomicUsize::new(0));

@@ -3,7 +3,7 @@
 use conversant_chains::{LlmChain, Verbose};
 use conversant_core::{CallOptions, ModelError, TurnId, vars};
 use conversant_memory::BufferMemory;
-use conversant_testkit::{Line, ScriptedChat, ScriptedCompletion};
+use conversant_testkit::{ScriptedChat, ScriptedCompletion, ScriptedReply};
 
 use crate::fixtures::{Log, TestHistory, chat_prompt, memory, text_prompt};
 
@@ -17,7 +17,11 @@ fn logged(model: &ScriptedChat, history: &TestHistory) -> (LlmChain, Log) {
 #[tokio::test]
 async fn each_way_to_end_has_its_events() {
     let failure = ModelError::custom("out of order", false, None);
-    let model = ScriptedChat::new([Line::text("one"), Line::from(failure), Line::text("two")]);
+    let model = ScriptedChat::new([
+        ScriptedReply::text("one"),
+        ScriptedReply::from(failure),
+        ScriptedReply::text("two"),
+    ]);
     let history = TestHistory::default();
     let (chain, log) = logged(&model, &history);
     let input = || vars! { "human_input" => "hi" };

@@ -6,7 +6,7 @@ use conversant_core::{
     ToolCall, TurnId, Value, vars,
 };
 use conversant_memory::BufferMemory;
-use conversant_testkit::{Line, ScriptedChat, ScriptedCompletion};
+use conversant_testkit::{ScriptedChat, ScriptedCompletion, ScriptedReply};
 
 use crate::fixtures::{TestHistory, chain, chain_of, chat_prompt, memory, text_prompt};
 
@@ -76,7 +76,7 @@ async fn call_options_reach_the_model() {
 async fn tool_calls_and_parts_are_kept_in_the_turn() {
     let call = ToolCall::new("lookup", serde_json::json!({"q": "river"})).with_id("call_1");
     let reply = Reply::new(Message::ai("").with_tool_calls([call]));
-    let model = ScriptedChat::new([Line::from(reply)]);
+    let model = ScriptedChat::new([ScriptedReply::from(reply)]);
     let history = TestHistory::default();
     let builder = LlmChain::builder()
         .prompt(
@@ -146,7 +146,7 @@ async fn an_answer_that_could_not_be_saved_is_in_the_error_and_can_be_saved_late
 #[tokio::test]
 async fn error_messages() {
     let failing =
-        || ScriptedChat::new([Line::from(ModelError::custom("out of order", true, None))]);
+        || ScriptedChat::new([ScriptedReply::from(ModelError::custom("out of order", true, None))]);
     let history = TestHistory::default();
     let chat = chain(&failing(), &history);
     let mut told = Vec::new();

@@ -1,14 +1,15 @@
 //! Calls of one conversation at the same time: one total order, and each prompt saw a prefix of it.
 
 use conversant_core::{ChatHistory, Range, vars};
-use conversant_testkit::{Line, ScriptedChat};
+use conversant_testkit::{ScriptedChat, ScriptedReply};
 
 use crate::fixtures::{TestHistory, chain, session};
 
 #[tokio::test]
 async fn each_prompt_saw_a_prefix_of_the_one_order() {
-    let model =
-        ScriptedChat::with_handler(|request| Line::text(request.messages.len().to_string()));
+    let model = ScriptedChat::with_handler(|request| {
+        ScriptedReply::text(request.messages.len().to_string())
+    });
     let history = TestHistory::default();
     let chain = chain(&model, &history);
     let tasks: Vec<_> = (0..32)
@@ -38,7 +39,7 @@ async fn each_prompt_saw_a_prefix_of_the_one_order() {
 
 #[tokio::test]
 async fn different_conversations_do_not_wait_for_each_other() {
-    let model = ScriptedChat::new([Line::hang(), Line::text("hello")]);
+    let model = ScriptedChat::new([ScriptedReply::hang(), ScriptedReply::text("hello")]);
     let stuck = chain(&model, &TestHistory::default());
     let waiting = tokio::spawn(async move { stuck.predict(vars! { "human_input" => "hi" }).await });
     model.received(1).await;

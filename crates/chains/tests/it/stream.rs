@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use conversant_chains::{Answer, Chain, ChainError, ChainStream, RunContext, WithMemory};
 use conversant_core::{ChatHistory, Delta, ModelError, Range, Slot, Variables, async_trait, vars};
-use conversant_testkit::{Gate, Line, ScriptedChat};
+use conversant_testkit::{Gate, ScriptedChat, ScriptedReply};
 
 use crate::fixtures::{TestHistory, chain, chain_of, memory, session};
 
@@ -24,7 +24,7 @@ async fn pieces(stream: &mut ChainStream) -> Vec<String> {
 #[tokio::test]
 async fn the_turn_is_saved_at_the_clean_end_before_done_comes() {
     let history = TestHistory::default();
-    let chain = chain(&ScriptedChat::new([Line::pieces(["Hel", "lo"])]), &history);
+    let chain = chain(&ScriptedChat::new([ScriptedReply::pieces(["Hel", "lo"])]), &history);
     let mut stream = chain.stream(vars! { "human_input" => "hi" }).await.unwrap();
     assert_eq!(stream.next().await.unwrap().unwrap(), Delta::Text("Hel".to_owned()));
     assert_eq!(history.transcript().await, "");
@@ -35,16 +35,17 @@ async fn the_turn_is_saved_at_the_clean_end_before_done_comes() {
 
 #[tokio::test]
 async fn a_stream_that_fails_or_is_cut_saves_nothing() {
-    let broken = Line::pieces(["Hel"]).then_error(ModelError::custom("broken", true, None));
+    let broken =
+        ScriptedReply::pieces(["Hel"]).then_error(ModelError::custom("broken", true, None));
     for (line, expected) in [
         (broken, "error: the model did not answer: the model failed: broken"),
         (
-            Line::pieces(["Hel"]).cut_off(),
+            ScriptedReply::pieces(["Hel"]).cut_off(),
             "error: the model did not answer: the model's answer was cut off in mid-stream",
         ),
     ] {
         let history = TestHistory::default();
-        let chain = chain(&ScriptedChat::new([line, Line::text("fine")]), &history);
+        let chain = chain(&ScriptedChat::new([line, ScriptedReply::text("fine")]), &history);
         let mut stream = chain.stream(vars! { "human_input" => "hi" }).await.unwrap();
         assert_eq!(pieces(&mut stream).await, ["Hel", expected]);
         drop(stream);
@@ -56,8 +57,10 @@ async fn a_stream_that_fails_or_is_cut_saves_nothing() {
 #[tokio::test]
 async fn dropping_a_stream_saves_nothing_and_frees_the_conversation() {
     let gate = Gate::new();
-    let model =
-        ScriptedChat::new([Line::pieces(["Hel", "lo"]).held_after(1, &gate), Line::text("fine")]);
+    let model = ScriptedChat::new([
+        ScriptedReply::pieces(["Hel", "lo"]).held_after(1, &gate),
+        ScriptedReply::text("fine"),
+    ]);
     let history = TestHistory::default();
     let chain = chain(&model, &history);
     let mut stream = chain.stream(vars! { "human_input" => "hi" }).await.unwrap();
@@ -69,7 +72,7 @@ async fn dropping_a_stream_saves_nothing_and_frees_the_conversation() {
 
 #[tokio::test]
 async fn a_partial_answer_is_kept_where_it_is_asked_for() {
-    for line in [Line::pieces(["Hel", "lo"]), Line::pieces(["Hel"]).cut_off()] {
+    for line in [ScriptedReply::pieces(["Hel", "lo"]), ScriptedReply::pieces(["Hel"]).cut_off()] {
         let history = TestHistory::default();
         let chain = chain(&ScriptedChat::new([line]), &history);
         let mut stream = chain.stream(vars! { "human_input" => "hi" }).await.unwrap();
@@ -82,7 +85,7 @@ async fn a_partial_answer_is_kept_where_it_is_asked_for() {
 #[tokio::test]
 async fn a_save_that_fails_at_the_end_keeps_the_answer() {
     let history = TestHistory::default();
-    let chain = chain(&ScriptedChat::new([Line::text("Hello")]), &history);
+    let chain = chain(&ScriptedChat::new([ScriptedReply::text("Hello")]), &history);
     history.fail_next("append");
     let mut stream = chain.stream(vars! { "human_input" => "hi" }).await.unwrap();
     let last = loop {
@@ -97,7 +100,8 @@ async fn a_save_that_fails_at_the_end_keeps_the_answer() {
 
 #[tokio::test]
 async fn the_next_call_waits_for_the_stream() {
-    let model = ScriptedChat::new([Line::pieces(["Hel", "lo"]), Line::text("second")]);
+    let model =
+        ScriptedChat::new([ScriptedReply::pieces(["Hel", "lo"]), ScriptedReply::text("second")]);
     let history = TestHistory::default();
     let chain = chain(&model, &history);
     let mut stream = chain.stream(vars! { "human_input" => "one" }).await.unwrap();

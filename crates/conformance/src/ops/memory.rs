@@ -5,7 +5,7 @@ use std::mem;
 use conversant_core::{
     CompletionRequest, LoadContext, Memory, ModelError, Slot, Ticket, Turn, Variables,
 };
-use conversant_testkit::{Line, ScriptedCompletion, block_on};
+use conversant_testkit::{ScriptedCompletion, ScriptedReply, block_on};
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{Map, Value as Json, json};
 
@@ -79,7 +79,7 @@ impl Answers {
                 let answers = answers.clone();
                 ScriptedCompletion::with_handler(move |request: &CompletionRequest| {
                     match answers.get(&request.prompt).and_then(Json::as_str) {
-                        Some(answer) => Line::text(answer),
+                        Some(answer) => ScriptedReply::text(answer),
                         None => ModelError::custom("unexpected prompt", false, None).into(),
                     }
                 })

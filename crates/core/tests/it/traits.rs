@@ -1,6 +1,6 @@
 //! The seams: each can be a trait object, and goes through references, boxes and shared pointers.
 
-use std::{sync::Arc, time::Duration};
+use std::{cell::RefCell, collections::BTreeSet, sync::Arc, time::Duration};
 
 use conversant_core::{
     CallOptions, ChatHistory, ChatModel, ChatRequest, Collection, CompletionModel,
@@ -11,10 +11,18 @@ use conversant_core::{
     VectorStore, VectorStoreError, Version, Warning, async_trait, unit_vectors, vars,
 };
 
-/// Implements every seam, every method in its own way, so that a call which is not forwarded shows.
+/// Implements every method of every seam, and records the calls.
+///
+/// The lint on its impls fails for a method that is missing here, and [`check_calls`] for one that
+/// a check does not call.
 struct All {
     keys: TurnKeys,
     slots: [Slot; 1],
+}
+
+thread_local! {
+    /// The names of the methods that were called on this thread.
+    static CALLS: RefCell<BTreeSet<&'static str>> = RefCell::default();
 }
 
 impl All {
@@ -23,34 +31,64 @@ impl All {
     }
 }
 
+fn called(method: &'static str) {
+    CALLS.with_borrow_mut(|calls| calls.insert(method));
+}
+
+/// Asserts that every method of a trait was called since the last time, and no other.
+fn check_calls(source: &str, seam: &str) {
+    let (_, body) = source.split_once(&format!("pub trait {seam}")).unwrap();
+    let (body, _) = body.split_once("\n}").unwrap();
+    let method = |line: &str| {
+        let line = line.strip_prefix("    ")?;
+        let name = line.strip_prefix("async ").unwrap_or(line).strip_prefix("fn ")?;
+        Some(name.split(['(', '<']).next()?.to_owned())
+    };
+    let methods: BTreeSet<_> = body.lines().filter_map(method).collect();
+    let calls: BTreeSet<_> = CALLS.take().into_iter().map(str::to_owned).collect();
+    assert_eq!(calls, methods, "{seam}");
+}
+
 fn told(what: &'static str) -> Saved {
     Saved::default().with_warning(Warning::new(what, None))
 }
 
 #[async_trait]
+#[deny(clippy::missing_trait_methods)]
 impl Memory for All {
     fn variables(&self) -> &[Slot] {
+        called("variables");
         &self.slots
     }
     fn keys(&self) -> &TurnKeys {
+        called("keys");
         &self.keys
     }
     fn saves_turns(&self) -> bool {
+        called("saves_turns");
         false
     }
     async fn load(&self, context: LoadContext<'_>) -> Result<Loaded, MemoryError> {
+        called("load");
         Ok(Loaded::new(vars! { "all" => context.input.unwrap_or_default() }))
     }
     async fn save(&self, _: &Turn, _: Ticket) -> Result<Saved, MemoryError> {
+        called("save");
         Ok(told("save"))
     }
+    async fn abandon(&self, _: Ticket) {
+        called("abandon");
+    }
     async fn maintain(&self) -> Result<Saved, MemoryError> {
+        called("maintain");
         Ok(told("maintain"))
     }
     fn needs_maintenance(&self) -> bool {
+        called("needs_maintenance");
         false
     }
     async fn clear(&self) -> Result<(), MemoryError> {
+        called("clear");
         Err(MemoryError::Unsupported { what: "clear" })
     }
 }
@@ -64,19 +102,24 @@ async fn memory(memory: impl Memory) {
     assert_eq!(loaded.variables, vars! { "all" => "hi" });
     let saved = memory.save(&Turn::exchange("q", "a"), Ticket::default()).await.unwrap();
     assert_eq!(saved.warnings[0].what, "save");
+    memory.abandon(Ticket::default()).await;
     assert_eq!(memory.maintain().await.unwrap().warnings[0].what, "maintain");
     assert!(memory.clear().await.is_err());
 }
 
 #[async_trait]
+#[deny(clippy::missing_trait_methods)]
 impl ChatHistory for All {
     async fn load(&self, _: &SessionId, _: Range) -> Result<Slice, HistoryError> {
+        called("load");
         Ok(Slice::new(Message::human("hi"), Version::new(0, 1)))
     }
     async fn append(&self, _: &SessionId, _: &Turn, _: Expect) -> Result<Version, HistoryError> {
+        called("append");
         Ok(Version::new(1, 1))
     }
     fn check(&self, _: &SessionId, messages: &[Message]) -> Result<(), HistoryError> {
+        called("check");
         if messages.is_empty() {
             Ok(())
         } else {
@@ -84,24 +127,47 @@ impl ChatHistory for All {
         }
     }
     async fn clear(&self, _: &SessionId) -> Result<(), HistoryError> {
+        called("clear");
+        Err(HistoryError::Busy)
+    }
+    async fn turns(&self, _: &SessionId, _: Range) -> Result<Vec<Turn>, HistoryError> {
+        called("turns");
+        Ok(vec![Turn::exchange("q", "a")])
+    }
+    async fn sessions(
+        &self,
+        _: Option<&SessionId>,
+        limit: usize,
+    ) -> Result<Vec<SessionId>, HistoryError> {
+        called("sessions");
+        Ok(vec![SessionId::new("s").unwrap(); limit])
+    }
+    async fn delete(&self, _: &SessionId) -> Result<(), HistoryError> {
+        called("delete");
         Err(HistoryError::Busy)
     }
     async fn first(&self, _: &SessionId, count: usize) -> Result<Option<Messages>, HistoryError> {
+        called("first");
         Ok(Some(vec![Message::system("s"); count].into()))
     }
     async fn note(&self, _: &SessionId, name: &str) -> Result<Option<Note>, HistoryError> {
+        called("note");
         Ok(Some(Note::new(name, Version::default())))
     }
     async fn put_note(&self, _: &SessionId, _: &str, _: &Note) -> Result<(), HistoryError> {
+        called("put_note");
         Ok(())
     }
     async fn lease(&self, session: &SessionId, _: Duration) -> Result<Option<Lease>, HistoryError> {
+        called("lease");
         Ok(Some(Lease::new(session.clone(), TurnId::from_u128(1))))
     }
     async fn release(&self, _: &Lease) -> Result<(), HistoryError> {
+        called("release");
         Err(HistoryError::Busy)
     }
     fn shares(&self) -> bool {
+        called("shares");
         true
     }
 }
@@ -115,6 +181,9 @@ async fn history(history: impl ChatHistory) {
     assert!(history.check(&session, &[]).is_ok());
     assert!(history.check(&session, &[Message::human("hi")]).is_err());
     assert!(history.clear(&session).await.is_err());
+    assert_eq!(history.turns(&session, Range::All).await.unwrap().len(), 1);
+    assert_eq!(history.sessions(None, 2).await.unwrap().len(), 2);
+    assert!(history.delete(&session).await.is_err());
     assert_eq!(history.first(&session, 3).await.unwrap().unwrap().len(), 3);
     let note = history.note(&session, "n").await.unwrap().unwrap();
     assert_eq!(note.body, Value::from("n"));
@@ -125,21 +194,27 @@ async fn history(history: impl ChatHistory) {
 }
 
 #[async_trait]
+#[deny(clippy::missing_trait_methods)]
 impl ChatModel for All {
     async fn generate(&self, request: &ChatRequest) -> Result<Reply, ModelError> {
+        called("generate");
         Ok(Reply::new(Message::ai(request.messages.to_string())))
     }
     async fn stream(&self, _: &ChatRequest) -> Result<ReplyStream, ModelError> {
+        called("stream");
         Err(ModelError::Cancelled)
     }
 }
 
 #[async_trait]
+#[deny(clippy::missing_trait_methods)]
 impl CompletionModel for All {
     async fn generate(&self, request: &CompletionRequest) -> Result<Reply, ModelError> {
+        called("generate");
         Ok(Reply::new(Message::ai(request.prompt.as_str())))
     }
     async fn stream(&self, _: &CompletionRequest) -> Result<ReplyStream, ModelError> {
+        called("stream");
         Err(ModelError::Cancelled)
     }
 }
@@ -156,18 +231,23 @@ async fn completion_model(model: impl CompletionModel) {
     assert!(model.stream(&request).await.is_err());
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl Prompt for All {
     fn slots(&self) -> &[Slot] {
+        called("slots");
         &self.slots
     }
     fn format(&self, _: &Variables) -> Result<PromptValue, PromptError> {
+        called("format");
         Ok("hi".into())
     }
 }
 
 #[async_trait]
+#[deny(clippy::missing_trait_methods)]
 impl VectorStore for All {
     async fn add(&self, _: &Collection, _: &[Document]) -> Result<(), VectorStoreError> {
+        called("add");
         Err(VectorStoreError::Dimension { expected: 1, found: 2 })
     }
     async fn search(
@@ -176,9 +256,11 @@ impl VectorStore for All {
         text: &str,
         _: usize,
     ) -> Result<Vec<Match>, VectorStoreError> {
+        called("search");
         Ok(vec![Match::new(Document::new("1", text), 1.0)])
     }
     async fn clear(&self, _: &Collection) -> Result<(), VectorStoreError> {
+        called("clear");
         Ok(())
     }
 }
@@ -191,8 +273,10 @@ async fn vector_store(store: impl VectorStore) {
 }
 
 #[async_trait]
+#[deny(clippy::missing_trait_methods)]
 impl Embeddings for All {
     async fn embed(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, ModelError> {
+        called("embed");
         Ok(vec![vec![7.0]; texts.len()])
     }
 }
@@ -206,11 +290,14 @@ fn prompt(prompt: impl Prompt) {
     assert_eq!(prompt.format(&vars! {}).unwrap(), PromptValue::from("hi"));
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl TokenCounter for All {
     fn count_text(&self, text: &str) -> usize {
+        called("count_text");
         text.len()
     }
     fn count_message(&self, _: &Message) -> usize {
+        called("count_message");
         7
     }
 }
@@ -220,27 +307,28 @@ fn counter(counter: impl TokenCounter) {
 }
 
 macro_rules! through_every_pointer {
-    ($check:ident as $seam:ident $(, $await:tt)?) => {{
+    ($check:ident as $seam:ident in $source:literal $(, $await:tt)?) => {{
         let all: Arc<dyn $seam> = Arc::new(All::new());
-        $check(&*all)$(.$await)?;
-        $check(&All::new())$(.$await)?;
-        $check(Arc::clone(&all))$(.$await)?;
-        $check(&all)$(.$await)?;
-        $check(Box::new(All::new()) as Box<dyn $seam>)$(.$await)?;
-        $check(Arc::new(All::new()))$(.$await)?;
+        let called_by = |()| check_calls(include_str!($source), stringify!($seam));
+        called_by($check(&*all)$(.$await)?);
+        called_by($check(&All::new())$(.$await)?);
+        called_by($check(Arc::clone(&all))$(.$await)?);
+        called_by($check(&all)$(.$await)?);
+        called_by($check(Box::new(All::new()) as Box<dyn $seam>)$(.$await)?);
+        called_by($check(Arc::new(All::new()))$(.$await)?);
     }};
 }
 
 #[tokio::test]
 async fn every_method_is_forwarded() {
-    through_every_pointer!(memory as Memory, await);
-    through_every_pointer!(history as ChatHistory, await);
-    through_every_pointer!(chat_model as ChatModel, await);
-    through_every_pointer!(completion_model as CompletionModel, await);
-    through_every_pointer!(vector_store as VectorStore, await);
-    through_every_pointer!(embeddings as Embeddings, await);
-    through_every_pointer!(prompt as Prompt);
-    through_every_pointer!(counter as TokenCounter);
+    through_every_pointer!(memory as Memory in "../../src/memory.rs", await);
+    through_every_pointer!(history as ChatHistory in "../../src/history.rs", await);
+    through_every_pointer!(chat_model as ChatModel in "../../src/model/traits.rs", await);
+    through_every_pointer!(completion_model as CompletionModel in "../../src/model/traits.rs", await);
+    through_every_pointer!(vector_store as VectorStore in "../../src/vector_store.rs", await);
+    through_every_pointer!(embeddings as Embeddings in "../../src/embeddings.rs", await);
+    through_every_pointer!(prompt as Prompt in "../../src/prompt.rs");
+    through_every_pointer!(counter as TokenCounter in "../../src/token_counter.rs");
 }
 
 /// The methods that an implementer can leave out.

@@ -10,7 +10,7 @@ use conversant_core::{
 use conversant_layers::{
     CacheKey, Cached, ConcurrencyLimit, Fallback, MemoryCache, RateLimit, ReplyCache,
 };
-use conversant_testkit::{Gate, Line, ScriptedChat, ScriptedCompletion, block_on, suite};
+use conversant_testkit::{Gate, ScriptedChat, ScriptedCompletion, ScriptedReply, block_on, suite};
 use tokio::time::Instant;
 
 fn ask(text: &str) -> ChatRequest {
@@ -18,7 +18,7 @@ fn ask(text: &str) -> ChatRequest {
 }
 
 fn parrot() -> ScriptedChat {
-    ScriptedChat::with_handler(|request| Line::text(request.messages.to_string()))
+    ScriptedChat::with_handler(|request| ScriptedReply::text(request.messages.to_string()))
 }
 
 fn status(kind: StatusKind) -> ModelError {
@@ -145,7 +145,7 @@ async fn a_full_cache_evicts_the_least_recently_used_answer_only() {
 async fn no_more_calls_than_said_are_made_at_a_time() {
     let gate = Gate::new();
     let held = gate.clone();
-    let inner = ScriptedChat::with_handler(move |_| Line::text("ok").held_by(&held));
+    let inner = ScriptedChat::with_handler(move |_| ScriptedReply::text("ok").held_by(&held));
     let model = ConcurrencyLimit::new(inner.clone(), 2);
     let mut running = tokio::task::JoinSet::new();
     for _ in 0..5 {
@@ -211,9 +211,9 @@ async fn the_same_request_is_asked_once() {
 #[tokio::test]
 async fn a_streamed_answer_is_remembered_at_its_end_and_only_then() {
     let inner = ScriptedChat::new([
-        Line::pieces(["a", "b"]),
-        Line::pieces(["a"]).cut_off(),
-        Line::pieces(["a", "b"]),
+        ScriptedReply::pieces(["a", "b"]),
+        ScriptedReply::pieces(["a"]).cut_off(),
+        ScriptedReply::pieces(["a", "b"]),
         "never".into(),
     ]);
     let model = Cached::new(inner.clone(), "", MemoryCache::new(9));
@@ -231,8 +231,11 @@ async fn a_streamed_answer_is_remembered_at_its_end_and_only_then() {
 #[tokio::test]
 async fn errors_and_cut_answers_are_not_remembered() {
     let cut = Reply::new(Message::ai("cut")).with_finish_reason(FinishReason::Length);
-    let inner =
-        ScriptedChat::new([Line::from(status(StatusKind::Server)), cut.into(), "ok".into()]);
+    let inner = ScriptedChat::new([
+        ScriptedReply::from(status(StatusKind::Server)),
+        cut.into(),
+        "ok".into(),
+    ]);
     let model = Cached::new(inner, "", MemoryCache::new(9));
     model.generate(&ask("x")).await.unwrap_err();
     for expected in ["cut", "ok", "ok"] {
@@ -291,7 +294,7 @@ async fn another_model_is_asked_after_failures_that_it_may_not_share() {
 
 #[tokio::test]
 async fn layers_keep_the_contract_of_models() {
-    let yes = || ScriptedChat::with_handler(|_| Line::text("Yes."));
+    let yes = || ScriptedChat::with_handler(|_| ScriptedReply::text("Yes."));
     let make = || {
         let model = Fallback::new(yes(), yes());
         let model =

@@ -10,7 +10,7 @@ use conversant_memory::{
     EntityMemory, InMemoryHistory, InMemoryVectorStore, KnowledgeGraphMemory, VectorStoreMemory,
 };
 use conversant_prompts::PromptTemplate;
-use conversant_testkit::{Line, ScriptedCompletion, block_on};
+use conversant_testkit::{ScriptedCompletion, ScriptedReply, block_on};
 use serde_json::json;
 
 use crate::support::{Watched, session, turn};
@@ -26,14 +26,14 @@ async fn call(memory: &dyn Memory, question: &str) -> (Variables, Vec<String>) {
     (loaded.variables, warnings.map(|warning| warning.to_string()).collect())
 }
 
-fn scripted<L: Into<Line>>(
+fn scripted<L: Into<ScriptedReply>>(
     lines: impl IntoIterator<Item = L>,
 ) -> (ScriptedCompletion, LanguageModel) {
     let model = ScriptedCompletion::new(lines);
     (model.clone(), LanguageModel::completion(model))
 }
 
-fn fails() -> Line {
+fn fails() -> ScriptedReply {
     ModelError::custom("it fails", true, None).into()
 }
 
@@ -113,7 +113,7 @@ fn a_model_of_entities_that_fails_costs_nothing() {
     block_on(async {
         let not_found = "cannot find the names in the user's input";
         let not_written = "cannot describe a turn's entities; the next turn tries again";
-        let first_fails: [(Vec<Line>, Vec<&str>); 4] = [
+        let first_fails: [(Vec<ScriptedReply>, Vec<&str>); 4] = [
             (vec![fails(), fails()], vec![not_found, not_written]),
             (vec!["Ada".into(), fails()], vec![not_written]),
             (vec!["Ada".into(), " ".into()], vec![not_written]),
@@ -213,7 +213,7 @@ fn facts_about_a_name() {
 #[test]
 fn a_model_of_facts_that_fails_costs_nothing() {
     block_on(async {
-        let lines: [Line; 5] =
+        let lines: [ScriptedReply; 5] =
             ["(Ada, is, kind)".into(), fails(), fails(), "Ada".into(), "(Ada, is, here)".into()];
         let (_, model) = scripted(lines);
         let history = Watched::default();

@@ -14,7 +14,7 @@ use conversant_memory::{
     TokenBufferMemory, Trim, WindowMemory,
 };
 use conversant_prompts::PromptTemplate;
-use conversant_testkit::{Line, ScriptedCompletion, block_on};
+use conversant_testkit::{ScriptedCompletion, ScriptedReply, block_on};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -189,11 +189,11 @@ fn summariser(failures: &[bool]) -> LanguageModel {
     let mut failures = failures.into_iter();
     LanguageModel::completion(ScriptedCompletion::with_handler(move |request| {
         if failures.next().unwrap_or(false) {
-            return Line::from(ModelError::custom("it fails", true, None));
+            return ScriptedReply::from(ModelError::custom("it fails", true, None));
         }
         let covered: Vec<_> =
             numbers(&request.prompt).into_iter().map(|number| format!("m{number}")).collect();
-        Line::text(covered.join(","))
+        ScriptedReply::text(covered.join(","))
     }))
 }
 

@@ -6,7 +6,7 @@ use conversant_core::{
 };
 use conversant_memory::{SummaryBufferMemory, SummaryMemory, Trim};
 use conversant_prompts::PromptTemplate;
-use conversant_testkit::{Gate, Line, ScriptedCompletion, block_on, poll_then_drop};
+use conversant_testkit::{Gate, ScriptedCompletion, ScriptedReply, block_on, poll_then_drop};
 
 use crate::support::{Watched, Whitespace, load, messages, session, shown, turn};
 
@@ -57,17 +57,22 @@ fn requests(model: &ScriptedCompletion) -> Vec<String> {
 /// Whatever fails, the turns are shown as they were said, what failed is told, and the next time makes up for it.
 #[test]
 fn a_summariser_that_fails_costs_nothing() {
-    let fails = || vec![Line::from(ModelError::custom("it fails", true, None))];
-    type Lines = fn() -> Vec<Line>;
+    let fails = || vec![ScriptedReply::from(ModelError::custom("it fails", true, None))];
+    type Lines = fn() -> Vec<ScriptedReply>;
     let faults: [(&str, Option<&'static str>, Lines, &str); 5] = [
         ("the note can't be read", Some("note"), Vec::new, "the conversation is busy"),
         ("the messages can't be read", Some("load"), Vec::new, "the conversation is busy"),
         ("the model fails", None, fails, "the model failed: it fails"),
-        ("the answer is empty", None, || vec![Line::text(" \n")], "the model's answer is empty"),
+        (
+            "the answer is empty",
+            None,
+            || vec![ScriptedReply::text(" \n")],
+            "the model's answer is empty",
+        ),
         (
             "the summary can't be stored",
             Some("put_note"),
-            || vec![Line::text("lost")],
+            || vec![ScriptedReply::text("lost")],
             "the conversation is busy",
         ),
     ];
@@ -116,7 +121,7 @@ fn a_summariser_that_is_cancelled_costs_nothing() {
             for polls in 0..2 {
                 let history = Watched::default();
                 let gate = Gate::new();
-                let model = ScriptedCompletion::new([Line::text("lost").held_by(&gate)]);
+                let model = ScriptedCompletion::new([ScriptedReply::text("lost").held_by(&gate)]);
                 model.push("short");
                 let memory = kinds(&model, &history).remove(kind);
                 memory.save(&turn(1), Ticket::default()).await.unwrap();
@@ -201,7 +206,7 @@ fn a_clear_during_a_summary_wins() {
             let clearing = history.clone();
             let model = ScriptedCompletion::with_handler(move |_| {
                 block_on(clearing.clear(&session("s"))).unwrap();
-                Line::text("of what was forgotten")
+                ScriptedReply::text("of what was forgotten")
             });
             let memory = kinds(&model, &history).remove(kind);
             memory.save(&turn(1), Ticket::default()).await.unwrap();
@@ -378,7 +383,7 @@ fn a_long_conversation_is_summarised_in_pieces() {
                 let lines = request.prompt.lines().filter(|line| line.contains(": q")).count();
                 let summary = request.prompt.split(' ').next().unwrap_or_default();
                 let before = summary.parse::<usize>().unwrap_or(0);
-                Line::text((before + lines).to_string())
+                ScriptedReply::text((before + lines).to_string())
             });
             let memory = kinds(&model, &history).remove(kind);
             for number in 0..50 {
@@ -448,7 +453,7 @@ fn a_note_that_is_lost_costs_one_call() {
     }
 
     block_on(async {
-        let model = ScriptedCompletion::with_handler(|_| Line::text("lost"));
+        let model = ScriptedCompletion::with_handler(|_| ScriptedReply::text("lost"));
         let language_model = || LanguageModel::completion(model.clone());
         let memories: [Box<dyn Memory>; 2] = [
             Box::new(

@@ -1,11 +1,11 @@
 //! Whole answers: the JSON bodies of chat completions, text completions, embeddings, models.
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::{Map, Value, json};
 
 use super::{
     Dialect,
     answer::{Choice, ToolCall},
-    base64,
     endpoint::{Asked, Endpoint},
 };
 
@@ -161,8 +161,7 @@ pub(super) fn embeddings(vectors: &[Vec<f32>], asked: &Asked) -> Value {
     let data: Vec<Value> = (0_u64..)
         .zip(vectors)
         .map(|(index, vector)| {
-            let embedding =
-                if asked.base64 { base64::of_floats(vector).into() } else { json!(vector) };
+            let embedding = if asked.base64 { base64_vector(vector).into() } else { json!(vector) };
             json!({"object": "embedding", "index": index, "embedding": embedding})
         })
         .collect();
@@ -173,6 +172,12 @@ pub(super) fn embeddings(vectors: &[Vec<f32>], asked: &Asked) -> Value {
         "model": asked.model,
         "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
     })
+}
+
+/// Encodes a vector as `"encoding_format":"base64"` asks for it: little-endian floats.
+fn base64_vector(vector: &[f32]) -> String {
+    let bytes: Vec<u8> = vector.iter().flat_map(|number| number.to_le_bytes()).collect();
+    BASE64_STANDARD.encode(bytes)
 }
 
 pub(super) fn models(names: &[String], dialect: Dialect) -> Value {

@@ -6,18 +6,18 @@ use super::{
     Answer, RecordedRequest,
     builder::{Settings, Source},
 };
-use crate::tally::Tally;
+use crate::counter::Counter;
 
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) settings: Settings,
-    pub(super) connections: Tally,
-    pub(super) received: Tally,
-    pub(super) disconnects: Tally,
+    pub(super) connections: Counter,
+    pub(super) received: Counter,
+    pub(super) disconnects: Counter,
     /// Numbers the answers, for ids.
-    pub(super) answered: Tally,
+    pub(super) answered: Counter,
     source: Mutex<Source>,
-    given: Tally,
+    given: Counter,
     requests: Mutex<Vec<RecordedRequest>>,
 }
 
@@ -25,12 +25,12 @@ impl State {
     pub(super) fn new(source: Source, settings: Settings) -> Self {
         Self {
             settings,
-            connections: Tally::default(),
-            received: Tally::default(),
-            disconnects: Tally::default(),
-            answered: Tally::default(),
+            connections: Counter::default(),
+            received: Counter::default(),
+            disconnects: Counter::default(),
+            answered: Counter::default(),
             source: Mutex::new(source),
-            given: Tally::default(),
+            given: Counter::default(),
             requests: Mutex::default(),
         }
     }

@@ -11,17 +11,17 @@ use std::{
 use conversant_core::{Delta, ModelError, PartialReply, Reply, ReplyStream, ToolCallDelta};
 use futures_core::Stream;
 
-use super::line::{End, Line};
-use crate::tally::Tally;
+use super::scripted_reply::{End, ScriptedReply};
+use crate::counter::Counter;
 
 pub(super) struct Answering {
-    line: Line,
+    line: ScriptedReply,
     unfinished: Unfinished,
 }
 
 /// Counts a call as given up unless it came to its end.
 struct Unfinished {
-    abandoned: Arc<Tally>,
+    abandoned: Arc<Counter>,
     finished: bool,
 }
 
@@ -34,7 +34,7 @@ impl Drop for Unfinished {
 }
 
 impl Answering {
-    pub(super) fn new(line: Line, abandoned: Arc<Tally>) -> Self {
+    pub(super) fn new(line: ScriptedReply, abandoned: Arc<Counter>) -> Self {
         Self { line, unfinished: Unfinished { abandoned, finished: false } }
     }
 

@@ -11,7 +11,7 @@ mod note;
 mod range;
 mod reopened;
 mod session;
-mod talk;
+mod session_driver;
 
 use conversant_core::ChatHistory;
 

@@ -101,7 +101,7 @@ async fn view(memory: &impl Memory) -> Result<Variables, MemoryError> {
 }
 
 /// Saves turns as a chain does: each after a load.
-async fn talk(memory: &impl Memory, turns: &[Turn]) -> Result<(), MemoryError> {
+async fn converse(memory: &impl Memory, turns: &[Turn]) -> Result<(), MemoryError> {
     for turn in turns {
         let ticket = load(memory).await?.ticket;
         memory.save(turn, ticket).await?;
@@ -122,7 +122,7 @@ fn same(what: &str, found: &Variables, expected: &Variables) -> Checked {
 async fn a_load_gives_what_is_declared<M: Memory>(make: &impl Fn() -> M) -> Checked {
     let memory = make();
     for turns in [vec![], vec![turn(1), turn(2)]] {
-        talk(&memory, &turns).await?;
+        converse(&memory, &turns).await?;
         declared(&memory).await?;
     }
     Ok(())
@@ -152,7 +152,7 @@ async fn declared(memory: &impl Memory) -> Checked {
 async fn what_is_declared_stays_the_same<M: Memory>(make: &impl Fn() -> M) -> Checked {
     let memory = make();
     let before = memory.variables().to_vec();
-    talk(&memory, &[turn(1)]).await?;
+    converse(&memory, &[turn(1)]).await?;
     memory.maintain().await?;
     ensure!(memory.variables() == before, "a turn changed what is declared");
     memory.clear().await?;
@@ -164,7 +164,7 @@ async fn loading_changes_nothing<M: Memory>(make: &impl Fn() -> M) -> Checked {
     let memory = make();
     let first = view(&memory).await?;
     same("after a load", &view(&memory).await?, &first)?;
-    talk(&memory, &[turn(1)]).await?;
+    converse(&memory, &[turn(1)]).await?;
     let later = view(&memory).await?;
     // Loads without a save are calls that failed.
     for _ in 0..3 {
@@ -176,12 +176,12 @@ async fn loading_changes_nothing<M: Memory>(make: &impl Fn() -> M) -> Checked {
 async fn a_turn_is_saved_once<M: Memory>(make: &impl Fn() -> M) -> Checked {
     let (once, often) = (make(), make());
     let turns = [turn(1), turn(2)];
-    talk(&once, &turns).await?;
+    converse(&once, &turns).await?;
     let [first, second] = &turns;
     let ticket = load(&often).await?.ticket;
     often.save(first, ticket.clone()).await?;
     often.save(first, ticket).await?;
-    talk(&often, std::slice::from_ref(second)).await?;
+    converse(&often, std::slice::from_ref(second)).await?;
     often.save(second, Ticket::default()).await?;
     same("after repeated saves", &view(&often).await?, &view(&once).await?)
 }
@@ -189,7 +189,7 @@ async fn a_turn_is_saved_once<M: Memory>(make: &impl Fn() -> M) -> Checked {
 async fn a_turn_can_be_saved_without_a_load<M: Memory>(make: &impl Fn() -> M) -> Checked {
     let (with, without) = (make(), make());
     let turn = turn(1);
-    talk(&with, std::slice::from_ref(&turn)).await?;
+    converse(&with, std::slice::from_ref(&turn)).await?;
     without.save(&turn, Ticket::default()).await?;
     same("saved without a load", &view(&without).await?, &view(&with).await?)
 }
@@ -203,7 +203,7 @@ async fn a_turn_of_many_messages_can_be_saved<M: Memory>(make: &impl Fn() -> M) 
         Message::tool("rain", "call_1"),
         Message::ai("It will."),
     ];
-    talk(&memory, &[turn(1), Turn::new(messages), turn(2)]).await?;
+    converse(&memory, &[turn(1), Turn::new(messages), turn(2)]).await?;
     memory.maintain().await?;
     declared(&memory).await
 }
@@ -211,7 +211,7 @@ async fn a_turn_of_many_messages_can_be_saved<M: Memory>(make: &impl Fn() -> M) 
 async fn odd_texts_can_be_saved<M: Memory>(make: &impl Fn() -> M) -> Checked {
     let memory = make();
     for text in ODD_TEXTS {
-        talk(&memory, &[Turn::exchange(*text, *text)]).await?;
+        converse(&memory, &[Turn::exchange(*text, *text)]).await?;
         memory.maintain().await?;
     }
     declared(&memory).await
@@ -219,13 +219,13 @@ async fn odd_texts_can_be_saved<M: Memory>(make: &impl Fn() -> M) -> Checked {
 
 async fn clearing_forgets<M: Memory>(make: &impl Fn() -> M) -> Checked {
     let (fresh, memory) = (make(), make());
-    talk(&memory, &[turn(1), turn(2)]).await?;
+    converse(&memory, &[turn(1), turn(2)]).await?;
     memory.maintain().await?;
     memory.clear().await?;
     same("once cleared", &view(&memory).await?, &view(&fresh).await?)?;
     let turn = turn(3);
-    talk(&memory, std::slice::from_ref(&turn)).await?;
-    talk(&fresh, std::slice::from_ref(&turn)).await?;
+    converse(&memory, std::slice::from_ref(&turn)).await?;
+    converse(&fresh, std::slice::from_ref(&turn)).await?;
     same("a turn after clearing", &view(&memory).await?, &view(&fresh).await?)
 }
 
@@ -233,7 +233,7 @@ async fn a_turn_of_a_cleared_conversation_is_not_saved<M: Memory>(
     make: &impl Fn() -> M,
 ) -> Checked {
     let (fresh, memory) = (make(), make());
-    talk(&memory, &[turn(1)]).await?;
+    converse(&memory, &[turn(1)]).await?;
     let ticket = load(&memory).await?.ticket;
     if ticket.version().is_none() {
         return Err(Stop::Skipped("its tickets have no version".to_owned()));
@@ -247,7 +247,7 @@ async fn a_turn_of_a_cleared_conversation_is_not_saved<M: Memory>(
 async fn maintenance_can_be_repeated<M: Memory>(make: &impl Fn() -> M) -> Checked {
     let memory = make();
     memory.maintain().await?;
-    talk(&memory, &(0..6).map(turn).collect::<Vec<_>>()).await?;
+    converse(&memory, &(0..6).map(turn).collect::<Vec<_>>()).await?;
     memory.maintain().await?;
     let tidied = view(&memory).await?;
     memory.maintain().await?;
@@ -257,7 +257,7 @@ async fn maintenance_can_be_repeated<M: Memory>(make: &impl Fn() -> M) -> Checke
 
 async fn a_dropped_load_leaves_no_trace<M: Memory>(make: &impl Fn() -> M) -> Checked {
     let memory = make();
-    talk(&memory, &[turn(1)]).await?;
+    converse(&memory, &[turn(1)]).await?;
     let before = view(&memory).await?;
     for polls in 0..MOST_POLLS {
         let finished = poll_then_drop(load(&memory), polls).await.transpose()?;
@@ -273,12 +273,12 @@ async fn a_dropped_save_is_whole_or_not_there<M: Memory>(make: &impl Fn() -> M) 
     let turns = [turn(1), turn(2)];
     let [first, second] = &turns;
     let (without, with) = (make(), make());
-    talk(&without, std::slice::from_ref(first)).await?;
-    talk(&with, &turns).await?;
+    converse(&without, std::slice::from_ref(first)).await?;
+    converse(&with, &turns).await?;
     let (without, with) = (view(&without).await?, view(&with).await?);
     for polls in 0..MOST_POLLS {
         let memory = make();
-        talk(&memory, std::slice::from_ref(first)).await?;
+        converse(&memory, std::slice::from_ref(first)).await?;
         let ticket = load(&memory).await?.ticket;
         let finished = poll_then_drop(memory.save(second, ticket), polls).await.transpose()?;
         let found = view(&memory).await?;
@@ -297,7 +297,7 @@ async fn a_dropped_save_is_whole_or_not_there<M: Memory>(make: &impl Fn() -> M) 
 async fn a_dropped_save_can_be_repeated<M: Memory>(make: &impl Fn() -> M) -> Checked {
     let once = make();
     let turn = turn(1);
-    talk(&once, std::slice::from_ref(&turn)).await?;
+    converse(&once, std::slice::from_ref(&turn)).await?;
     let once = view(&once).await?;
     for polls in 0..MOST_POLLS {
         let memory = make();
@@ -316,12 +316,12 @@ async fn a_dropped_save_can_be_repeated<M: Memory>(make: &impl Fn() -> M) -> Che
 async fn dropped_maintenance_costs_nothing<M: Memory>(make: &impl Fn() -> M) -> Checked {
     let turns: Vec<Turn> = (0..6).map(turn).collect();
     let tidied = make();
-    talk(&tidied, &turns).await?;
+    converse(&tidied, &turns).await?;
     tidied.maintain().await?;
     let tidied = view(&tidied).await?;
     for polls in 0..MOST_POLLS {
         let memory = make();
-        talk(&memory, &turns).await?;
+        converse(&memory, &turns).await?;
         let finished = poll_then_drop(memory.maintain(), polls).await.transpose()?;
         declared(&memory).await?;
         memory.maintain().await?;
@@ -337,7 +337,7 @@ async fn a_dropped_clear_can_be_repeated<M: Memory>(make: &impl Fn() -> M) -> Ch
     let fresh = view(&make()).await?;
     for polls in 0..MOST_POLLS {
         let memory = make();
-        talk(&memory, &[turn(1)]).await?;
+        converse(&memory, &[turn(1)]).await?;
         let finished = poll_then_drop(memory.clear(), polls).await.transpose()?;
         memory.clear().await?;
         same("cleared again", &view(&memory).await?, &fresh)?;

@@ -65,9 +65,9 @@ pub async fn chat_model<M: ChatModel + 'static>(
 /// # Examples
 ///
 /// ```
-/// use conversant_testkit::{Line, ScriptedCompletion, block_on, suite};
+/// use conversant_testkit::{ScriptedReply, ScriptedCompletion, block_on, suite};
 ///
-/// block_on(suite::completion_model(|| ScriptedCompletion::with_handler(|_| Line::text("Yes."))))?;
+/// block_on(suite::completion_model(|| ScriptedCompletion::with_handler(|_| ScriptedReply::text("Yes."))))?;
 /// # Ok::<(), suite::SuiteError>(())
 /// ```
 pub async fn completion_model<M: CompletionModel + 'static>(

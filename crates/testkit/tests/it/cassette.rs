@@ -6,7 +6,7 @@ use conversant_core::{
     CallOptions, ChatModel, ChatRequest, CompletionModel, CompletionRequest, Delta, Message,
     Messages, Reply, ToolCall, Usage,
 };
-use conversant_testkit::{Cassette, Line, ScriptedChat, ScriptedCompletion, block_on};
+use conversant_testkit::{Cassette, ScriptedChat, ScriptedCompletion, ScriptedReply, block_on};
 use serde_json::json;
 
 struct Folder(PathBuf);
@@ -33,12 +33,16 @@ fn ask(text: &str) -> ChatRequest {
     ChatRequest::new(Message::human(text)).with_options(CallOptions::new().with_stop(["END"]))
 }
 
-fn replies() -> Vec<Line> {
+fn replies() -> Vec<ScriptedReply> {
     let call = ToolCall::new("weather", json!({"city": "Kyoto"})).with_id("call_9f3a");
     let calling = Reply::new(Message::ai("").with_tool_calls([call]))
         .with_usage(Usage::new(7, 2))
         .with_request_id("req_55");
-    vec![calling.into(), Line::pieces(["It is ", "sunny."]), Line::text("sk-secret")]
+    vec![
+        calling.into(),
+        ScriptedReply::pieces(["It is ", "sunny."]),
+        ScriptedReply::text("sk-secret"),
+    ]
 }
 
 /// Runs a conversation of three calls: a tool call, its result as a stream, and a secret.

@@ -10,8 +10,8 @@
 
 mod cassette;
 mod client;
+mod failing;
 mod fault_server;
-mod faulty;
 mod gate;
 mod openai_server;
 mod scripted;

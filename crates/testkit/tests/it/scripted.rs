@@ -6,14 +6,16 @@ use conversant_core::{
     ChatModel, ChatRequest, CompletionModel, CompletionRequest, Delta, FinishReason, LanguageModel,
     Message, ModelError, Reply, ToolCall,
 };
-use conversant_testkit::{Gate, Line, ScriptedChat, ScriptedCompletion, block_on, poll_then_drop};
+use conversant_testkit::{
+    Gate, ScriptedChat, ScriptedCompletion, ScriptedReply, block_on, poll_then_drop,
+};
 
 fn ask(text: &str) -> ChatRequest {
     ChatRequest::new(Message::human(text))
 }
 
 /// Returns what a stream gives, a line for each item.
-fn streamed(line: Line) -> String {
+fn streamed(line: ScriptedReply) -> String {
     let model = ScriptedChat::new([line]);
     let mut shown = String::new();
     let mut stream = match block_on(model.stream(&ask("hi"))) {
@@ -40,7 +42,7 @@ fn lines_are_streamed_in_their_pieces() {
     done "Hello!"
     "#);
     insta::assert_snapshot!(streamed("".into()), @r#"done """#);
-    insta::assert_snapshot!(streamed(Line::pieces(["Hel", "", "lo"])), @r#"
+    insta::assert_snapshot!(streamed(ScriptedReply::pieces(["Hel", "", "lo"])), @r#"
     text "Hel"
     text "lo"
     done "Hello"
@@ -50,21 +52,22 @@ fn lines_are_streamed_in_their_pieces() {
     ToolCall(ToolCallDelta { index: 0, id: Some("call_1"), name: Some("weather"), .. })
     done "Let me see."
     "#);
-    insta::assert_snapshot!(streamed(Line::pieces(["Hel"]).cut_off()), @r#"
+    insta::assert_snapshot!(streamed(ScriptedReply::pieces(["Hel"]).cut_off()), @r#"
     text "Hel"
     error the model's answer was cut off in mid-stream
     "#);
-    insta::assert_snapshot!(streamed(Line::pieces(["Hel"]).then_error(ModelError::Cancelled)), @r#"
+    insta::assert_snapshot!(streamed(ScriptedReply::pieces(["Hel"]).then_error(ModelError::Cancelled)), @r#"
     text "Hel"
     error the call of the model was cancelled
     "#);
     insta::assert_snapshot!(streamed(ModelError::Cancelled.into()), @"no stream: the call of the model was cancelled");
-    insta::assert_snapshot!(streamed(Line::text("").cut_off()), @"error the model's answer was cut off in mid-stream");
+    insta::assert_snapshot!(streamed(ScriptedReply::text("").cut_off()), @"error the model's answer was cut off in mid-stream");
 }
 
 #[test]
 fn whole_answers_come_in_order_until_the_script_is_used_up() {
-    let lines = ["one".into(), Line::pieces(["t", "wo"]), Line::pieces(["th"]).cut_off()];
+    let lines =
+        ["one".into(), ScriptedReply::pieces(["t", "wo"]), ScriptedReply::pieces(["th"]).cut_off()];
     let model = ScriptedChat::new(lines);
     let say = || block_on(model.generate(&ask("hi")));
     let first = say().unwrap();
@@ -82,7 +85,7 @@ fn whole_answers_come_in_order_until_the_script_is_used_up() {
 #[test]
 fn a_completion_model_records_the_text() {
     let model = ScriptedCompletion::with_handler(|request| {
-        Line::text(request.prompt.to_uppercase()).held_by(&open())
+        ScriptedReply::text(request.prompt.to_uppercase()).held_by(&open())
     });
     let language_model = LanguageModel::from(model.clone());
     let reply = block_on(language_model.generate("once".into(), Default::default())).unwrap();
@@ -101,9 +104,9 @@ fn open() -> Gate {
 fn calls_that_are_given_up_are_counted() {
     let gate = Gate::new();
     let model = ScriptedChat::new([
-        Line::hang(),
-        Line::pieces(["a", "b"]).held_after(1, &gate),
-        Line::text("c"),
+        ScriptedReply::hang(),
+        ScriptedReply::pieces(["a", "b"]).held_after(1, &gate),
+        ScriptedReply::text("c"),
     ]);
     let request = ask("hi");
     assert!(block_on(poll_then_drop(model.generate(&request), 1)).is_none());
@@ -120,7 +123,7 @@ fn calls_that_are_given_up_are_counted() {
 
 #[test]
 fn a_panic_is_a_panic() {
-    let model = ScriptedChat::new([Line::panic("out of order"), "fine".into()]);
+    let model = ScriptedChat::new([ScriptedReply::panic("out of order"), "fine".into()]);
     let request = ask("hi");
     let caught = std::panic::catch_unwind(AssertUnwindSafe(|| block_on(model.generate(&request))));
     assert!(caught.is_err());

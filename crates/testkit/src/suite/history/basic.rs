@@ -2,15 +2,15 @@
 
 use conversant_core::{ChatHistory, Expect, Range, Turn, TurnId, Version};
 
-use super::talk::{Talk, exchange};
+use super::session_driver::{SessionDriver, exchange};
 use crate::suite::check::{Checked, ensure};
 
 pub(super) async fn a_new_session_is_empty(history: &impl ChatHistory) -> Checked {
-    let talk = Talk::new(history)?;
-    let version = talk.version().await?;
+    let driver = SessionDriver::new(history)?;
+    let version = driver.version().await?;
     ensure!(version.messages == 0, "it is at {version:?}");
     for range in [Range::All, Range::LastTurns(3), Range::After(Version::default())] {
-        let slice = talk.load(range).await?;
+        let slice = driver.load(range).await?;
         ensure!(slice.messages.is_empty(), "{range:?} found {} messages", slice.messages.len());
         ensure!(slice.version == version, "{range:?} is at {:?}, not {version:?}", slice.version);
     }
@@ -18,27 +18,27 @@ pub(super) async fn a_new_session_is_empty(history: &impl ChatHistory) -> Checke
 }
 
 pub(super) async fn a_turn_is_loaded_as_it_was_appended(history: &impl ChatHistory) -> Checked {
-    let talk = Talk::new(history)?;
+    let driver = SessionDriver::new(history)?;
     let turn = Turn::exchange("Hi there my friend", " Hi there! How can I help you today?");
-    let start = talk.version().await?;
-    let version = talk.append(&turn).await?;
+    let start = driver.version().await?;
+    let version = driver.append(&turn).await?;
     let expected = Version::new(start.epoch, 2);
     ensure!(version.matches(expected), "the first exchange led from {start:?} to {version:?}");
-    talk.holds(&[&turn]).await?;
-    let loaded = talk.all().await?.version;
+    driver.holds(&[&turn]).await?;
+    let loaded = driver.all().await?.version;
     ensure!(loaded == version, "append returned {version:?}, and load {loaded:?}");
     Ok(())
 }
 
 pub(super) async fn turns_stay_in_the_order_of_appending(history: &impl ChatHistory) -> Checked {
-    let talk = Talk::new(history)?;
+    let driver = SessionDriver::new(history)?;
     // Ids and texts that would sort the other way round.
     let turns: Vec<Turn> =
         (0..12).map(|number| exchange(99 - number).with_id(falling_id(number))).collect();
     for turn in &turns {
-        talk.append(turn).await?;
+        driver.append(turn).await?;
     }
-    talk.holds(&turns.iter().collect::<Vec<_>>()).await
+    driver.holds(&turns.iter().collect::<Vec<_>>()).await
 }
 
 /// Returns an id that is below those of the numbers before, and new each time.
@@ -48,8 +48,8 @@ fn falling_id(number: usize) -> TurnId {
 }
 
 pub(super) async fn the_version_counts_messages(history: &impl ChatHistory) -> Checked {
-    let talk = Talk::new(history)?;
-    let versions = talk.fill(3).await?;
+    let driver = SessionDriver::new(history)?;
+    let versions = driver.fill(3).await?;
     let counts: Vec<u64> = versions.iter().map(|version| version.messages).collect();
     ensure!(counts == [2, 4, 6], "three exchanges led to {versions:?}");
     let epochs: Vec<u64> = versions.iter().map(|version| version.epoch).collect();
@@ -61,75 +61,75 @@ pub(super) async fn the_version_counts_messages(history: &impl ChatHistory) -> C
 }
 
 pub(super) async fn loading_changes_nothing(history: &impl ChatHistory) -> Checked {
-    let talk = Talk::new(history)?;
-    talk.fill(2).await?;
-    let first = talk.all().await?;
+    let driver = SessionDriver::new(history)?;
+    driver.fill(2).await?;
+    let first = driver.all().await?;
     for range in [Range::LastMessages(1), Range::LastTurns(0), Range::LastBytes(0)] {
-        talk.load(range).await?;
+        driver.load(range).await?;
     }
-    ensure!(talk.all().await? == first, "loading twice gave two results");
+    ensure!(driver.all().await? == first, "loading twice gave two results");
     Ok(())
 }
 
 pub(super) async fn a_turn_is_appended_once(history: &impl ChatHistory) -> Checked {
-    let talk = Talk::new(history)?;
+    let driver = SessionDriver::new(history)?;
     let (first, second) = (exchange(1), exchange(2));
-    let version = talk.append(&first).await?;
-    let again = talk.append(&first).await?;
+    let version = driver.append(&first).await?;
+    let again = driver.append(&first).await?;
     ensure!(again == version, "the turn was at {version:?}, and its repetition at {again:?}");
-    talk.append(&second).await?;
-    let late = talk.append(&first).await?;
+    driver.append(&second).await?;
+    let late = driver.append(&first).await?;
     ensure!(late == version, "the turn was at {version:?}, and its late repetition at {late:?}");
-    talk.holds(&[&first, &second]).await?;
+    driver.holds(&[&first, &second]).await?;
     // The id says which turn it is, not what it holds.
-    talk.append(&exchange(3).with_id(second.id())).await?;
-    talk.holds(&[&first, &second]).await
+    driver.append(&exchange(3).with_id(second.id())).await?;
+    driver.holds(&[&first, &second]).await
 }
 
 pub(super) async fn a_repeated_append_succeeds_whatever_it_expects(
     history: &impl ChatHistory,
 ) -> Checked {
-    let talk = Talk::new(history)?;
+    let driver = SessionDriver::new(history)?;
     let turn = exchange(1);
-    let expect = Expect::Exactly(talk.version().await?);
-    let version = talk.append_if(&turn, expect).await?;
+    let expect = Expect::Exactly(driver.version().await?);
+    let version = driver.append_if(&turn, expect).await?;
     // As whoever lost the reply would: the turn itself is why the version has moved on.
-    let again = talk.append_if(&turn, expect).await?;
+    let again = driver.append_if(&turn, expect).await?;
     ensure!(again == version, "the turn was at {version:?}, and its repetition at {again:?}");
-    talk.holds(&[&turn]).await
+    driver.holds(&[&turn]).await
 }
 
 pub(super) async fn clearing_empties_and_starts_an_epoch(history: &impl ChatHistory) -> Checked {
-    let talk = Talk::new(history)?;
-    talk.fill(2).await?;
-    let mut epochs = vec![talk.version().await?.epoch];
+    let driver = SessionDriver::new(history)?;
+    driver.fill(2).await?;
+    let mut epochs = vec![driver.version().await?.epoch];
     for number in 3..5 {
-        talk.clear().await?;
-        let cleared = talk.all().await?;
+        driver.clear().await?;
+        let cleared = driver.all().await?;
         ensure!(cleared.messages.is_empty(), "{} messages were left", cleared.messages.len());
         let epoch = cleared.version.epoch;
         ensure!(!epochs.contains(&epoch), "after the epochs {epochs:?} came {epoch}");
         ensure!(cleared.version.messages == 0, "the version was {:?}", cleared.version);
         let turn = exchange(number);
-        let version = talk.append(&turn).await?;
+        let version = driver.append(&turn).await?;
         ensure!(version.matches(Version::new(epoch, 2)), "the next turn led to {version:?}");
-        talk.holds(&[&turn]).await?;
+        driver.holds(&[&turn]).await?;
         epochs.push(epoch);
     }
     // An empty session, and one that was never written, can be cleared too.
-    talk.clear().await?;
-    talk.clear().await?;
-    talk.holds(&[]).await?;
-    let new = Talk::new(history)?;
+    driver.clear().await?;
+    driver.clear().await?;
+    driver.holds(&[]).await?;
+    let new = SessionDriver::new(history)?;
     new.clear().await?;
     new.holds(&[]).await
 }
 
 pub(super) async fn a_cleared_turn_can_be_appended_again(history: &impl ChatHistory) -> Checked {
-    let talk = Talk::new(history)?;
+    let driver = SessionDriver::new(history)?;
     let turn = exchange(1);
-    talk.append(&turn).await?;
-    talk.clear().await?;
-    talk.append(&turn).await?;
-    talk.holds(&[&turn]).await
+    driver.append(&turn).await?;
+    driver.clear().await?;
+    driver.append(&turn).await?;
+    driver.holds(&[&turn]).await
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use conversant_core::{ChatHistory, Expect, HistoryError, Range, Turn, Version};
 
-use super::talk::{Talk, exchange};
+use super::session_driver::{SessionDriver, exchange};
 use crate::{
     join_all::join_all,
     suite::check::{Checked, Stop, ensure},
@@ -13,9 +13,9 @@ use crate::{
 const CALLERS: usize = 16;
 
 pub(super) async fn concurrent_appends_are_one_order(history: &impl ChatHistory) -> Checked {
-    let talk = Talk::new(history)?;
+    let driver = SessionDriver::new(history)?;
     let turns: Vec<Turn> = (0..CALLERS).map(exchange).collect();
-    let versions = join_all(turns.iter().map(|turn| talk.append(turn))).await;
+    let versions = join_all(turns.iter().map(|turn| driver.append(turn))).await;
     let versions: Vec<Version> = versions.into_iter().collect::<Result<_, _>>()?;
     let told: BTreeSet<u64> = versions.iter().map(|version| version.messages).collect();
     let expected: BTreeSet<u64> = (1..=CALLERS as u64).map(|count| 2 * count).collect();
@@ -24,14 +24,14 @@ pub(super) async fn concurrent_appends_are_one_order(history: &impl ChatHistory)
     let mut placed: Vec<(Version, &Turn)> = versions.into_iter().zip(&turns).collect();
     placed.sort_by_key(|(version, _)| *version);
     let in_order: Vec<&Turn> = placed.into_iter().map(|(_, turn)| turn).collect();
-    talk.holds(&in_order).await
+    driver.holds(&in_order).await
 }
 
 pub(super) async fn one_of_many_exact_appends_wins(history: &impl ChatHistory) -> Checked {
-    let talk = Talk::new(history)?;
+    let driver = SessionDriver::new(history)?;
     let turns: Vec<Turn> = (0..CALLERS).map(exchange).collect();
-    let expect = Expect::Exactly(talk.version().await?);
-    let outcomes = join_all(turns.iter().map(|turn| talk.append_if(turn, expect))).await;
+    let expect = Expect::Exactly(driver.version().await?);
+    let outcomes = join_all(turns.iter().map(|turn| driver.append_if(turn, expect))).await;
     let mut won = Vec::new();
     for (turn, outcome) in turns.iter().zip(outcomes) {
         match outcome {
@@ -41,21 +41,21 @@ pub(super) async fn one_of_many_exact_appends_wins(history: &impl ChatHistory) -
         }
     }
     ensure!(won.len() == 1, "{} of {CALLERS} appends to the same version succeeded", won.len());
-    talk.holds(&won).await
+    driver.holds(&won).await
 }
 
 pub(super) async fn one_turn_appended_by_many_is_there_once(history: &impl ChatHistory) -> Checked {
-    let talk = Talk::new(history)?;
+    let driver = SessionDriver::new(history)?;
     let turn = exchange(1);
-    let expected = Version::new(talk.version().await?.epoch, 2);
-    for version in join_all((0..CALLERS).map(|_| talk.append(&turn))).await {
+    let expected = Version::new(driver.version().await?.epoch, 2);
+    for version in join_all((0..CALLERS).map(|_| driver.append(&turn))).await {
         let version = version?;
         ensure!(
             version.matches(expected),
             "one of them was told {version:?} instead of {expected:?}"
         );
     }
-    talk.holds(&[&turn]).await
+    driver.holds(&[&turn]).await
 }
 
 pub(super) async fn loads_see_whole_turns_only(history: &impl ChatHistory) -> Checked {
@@ -63,14 +63,14 @@ pub(super) async fn loads_see_whole_turns_only(history: &impl ChatHistory) -> Ch
         Appended,
         Loaded(usize),
     }
-    let talk = Talk::new(history)?;
+    let driver = SessionDriver::new(history)?;
     let calls = (0..CALLERS * 2).map(|number| {
-        let talk = &talk;
+        let driver = &driver;
         async move {
             if number % 2 == 0 {
-                talk.append(&exchange(number)).await.map(|_| Done::Appended)
+                driver.append(&exchange(number)).await.map(|_| Done::Appended)
             } else {
-                talk.load(Range::All).await.map(|slice| Done::Loaded(slice.messages.len()))
+                driver.load(Range::All).await.map(|slice| Done::Loaded(slice.messages.len()))
             }
         }
     });
@@ -83,19 +83,19 @@ pub(super) async fn loads_see_whole_turns_only(history: &impl ChatHistory) -> Ch
 }
 
 pub(super) async fn sessions_are_written_side_by_side(history: &impl ChatHistory) -> Checked {
-    let talks: Vec<Talk<'_, _>> =
-        (0..CALLERS).map(|_| Talk::new(history)).collect::<Result<_, Stop>>()?;
+    let talks: Vec<SessionDriver<'_, _>> =
+        (0..CALLERS).map(|_| SessionDriver::new(history)).collect::<Result<_, Stop>>()?;
     let turns: Vec<[Turn; 2]> =
         (0..CALLERS).map(|number| [exchange(number), exchange(100 + number)]).collect();
-    let calls = talks.iter().zip(&turns).map(|(talk, [first, second])| async move {
-        talk.append(first).await?;
-        talk.append(second).await
+    let calls = talks.iter().zip(&turns).map(|(driver, [first, second])| async move {
+        driver.append(first).await?;
+        driver.append(second).await
     });
     for outcome in join_all(calls).await {
         outcome?;
     }
-    for (talk, turns) in talks.iter().zip(&turns) {
-        talk.holds(&turns.each_ref()).await?;
+    for (driver, turns) in talks.iter().zip(&turns) {
+        driver.holds(&turns.each_ref()).await?;
     }
     Ok(())
 }

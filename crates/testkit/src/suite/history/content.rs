@@ -5,15 +5,15 @@ use conversant_core::{
 };
 use serde_json::json;
 
-use super::talk::{Talk, exchange};
+use super::session_driver::{SessionDriver, exchange};
 use crate::suite::check::{Checked, ODD_TEXTS, ensure};
 
 pub(super) async fn odd_texts_come_back_as_they_were(history: &impl ChatHistory) -> Checked {
-    let talk = Talk::new(history)?;
+    let driver = SessionDriver::new(history)?;
     for text in ODD_TEXTS {
-        talk.append(&Turn::exchange(*text, *text)).await?;
+        driver.append(&Turn::exchange(*text, *text)).await?;
     }
-    let loaded = talk.all().await?.messages;
+    let loaded = driver.all().await?.messages;
     ensure!(loaded.len() == 2 * ODD_TEXTS.len(), "{} messages were found", loaded.len());
     for (message, text) in loaded.iter().zip(ODD_TEXTS.iter().flat_map(|text| [text, text])) {
         let found = message.text();
@@ -25,7 +25,7 @@ pub(super) async fn odd_texts_come_back_as_they_were(history: &impl ChatHistory)
 pub(super) async fn every_kind_of_message_comes_back_as_it_was(
     history: &impl ChatHistory,
 ) -> Checked {
-    let talk = Talk::new(history)?;
+    let driver = SessionDriver::new(history)?;
     let mut invalid = InvalidToolCall::default();
     invalid.name = Some("weather".to_owned());
     invalid.args = Some("{\"city\":".to_owned());
@@ -47,8 +47,8 @@ pub(super) async fn every_kind_of_message_comes_back_as_it_was(
     ];
     for message in messages {
         let turn = Turn::new(vec![message.clone()]);
-        talk.append(&turn).await?;
-        let found = talk.all().await?.messages;
+        driver.append(&turn).await?;
+        let found = driver.all().await?.messages;
         ensure!(
             found.last() == Some(&message),
             "{} came back as {}",
@@ -60,7 +60,7 @@ pub(super) async fn every_kind_of_message_comes_back_as_it_was(
 }
 
 pub(super) async fn a_turn_of_many_messages_is_whole(history: &impl ChatHistory) -> Checked {
-    let talk = Talk::new(history)?;
+    let driver = SessionDriver::new(history)?;
     let mut messages = vec![Message::human("Compare the weather of a hundred cities.")];
     for city in 0..100 {
         let call = ToolCall::new("weather", json!({"city": city})).with_id(format!("call-{city}"));
@@ -69,25 +69,25 @@ pub(super) async fn a_turn_of_many_messages_is_whole(history: &impl ChatHistory)
     }
     messages.push(Message::ai("It rains everywhere."));
     let (long, short) = (Turn::new(messages), exchange(1));
-    talk.append(&long).await?;
-    talk.append(&short).await?;
-    talk.holds(&[&long, &short]).await
+    driver.append(&long).await?;
+    driver.append(&short).await?;
+    driver.holds(&[&long, &short]).await
 }
 
 pub(super) async fn a_large_message_comes_back_or_is_refused(
     history: &impl ChatHistory,
 ) -> Checked {
-    let talk = Talk::new(history)?;
+    let driver = SessionDriver::new(history)?;
     let text = "0123456789 caf\u{e9}\n".repeat(600_000);
     let large = Turn::exchange(text.as_str(), "That is long.");
-    match talk.append(&large).await {
-        Ok(_) => talk.holds(&[&large]).await?,
-        Err(HistoryError::TooLarge { .. }) => talk.holds(&[]).await?,
+    match driver.append(&large).await {
+        Ok(_) => driver.holds(&[&large]).await?,
+        Err(HistoryError::TooLarge { .. }) => driver.holds(&[]).await?,
         Err(error) => ensure!(false, "a message of 10 MB: {error}"),
     }
     let small = exchange(1);
-    talk.append(&small).await?;
-    let last = talk.all().await?.messages.last_n(2);
+    driver.append(&small).await?;
+    let last = driver.all().await?.messages.last_n(2);
     ensure!(last == *small.messages(), "the turn after a large one was not found");
     Ok(())
 }

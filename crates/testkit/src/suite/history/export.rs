@@ -2,18 +2,18 @@
 
 use conversant_core::{ChatHistory, Expect, HistoryError, Note, Range, SessionId, TurnId};
 
-use super::talk::{Talk, exchange, supported};
+use super::session_driver::{SessionDriver, exchange, supported};
 use crate::suite::check::{Checked, ensure};
 
 pub(super) async fn turns_are_loaded_as_they_were_appended(history: &impl ChatHistory) -> Checked {
-    let talk = Talk::new(history)?;
-    supported(history.turns(&talk.session, Range::All).await, "no turns")?;
+    let driver = SessionDriver::new(history)?;
+    supported(history.turns(&driver.session, Range::All).await, "no turns")?;
     let first = exchange(1);
-    let seen = talk.append(&first).await?;
+    let seen = driver.append(&first).await?;
     let second = exchange(2).with_base(seen).with_incomplete(true);
-    let middle = talk.append(&second).await?;
+    let middle = driver.append(&second).await?;
     let third = exchange(3).with_base(seen);
-    let end = talk.append(&third).await?;
+    let end = driver.append(&third).await?;
     let turns = [first, second, third];
     for (range, count) in [
         (Range::All, 3),
@@ -22,7 +22,7 @@ pub(super) async fn turns_are_loaded_as_they_were_appended(history: &impl ChatHi
         (Range::After(middle), 1),
         (Range::After(end), 0),
     ] {
-        let found = history.turns(&talk.session, range).await?;
+        let found = history.turns(&driver.session, range).await?;
         let expected = turns.get(turns.len() - count..).unwrap_or_default();
         ensure!(
             found.len() == count,
@@ -58,12 +58,12 @@ pub(super) async fn sessions_are_listed_in_their_order(history: &impl ChatHistor
     supported(history.sessions(Some(&before), 1).await, "no lists of sessions")?;
     let mut names = Vec::new();
     for tail in ["\u{e9}", "b", "B", " ", "a", "\u{1f600}", "\u{ffff}", "aa", "_", "%"] {
-        let talk = Talk::named(history, &format!("{run}{tail}"))?;
-        talk.append(&exchange(1)).await?;
-        names.push(talk.session.as_str().to_owned());
+        let driver = SessionDriver::named(history, &format!("{run}{tail}"))?;
+        driver.append(&exchange(1)).await?;
+        names.push(driver.session.as_str().to_owned());
     }
     // Loading is not writing.
-    Talk::named(history, &format!("{run}!"))?.all().await?;
+    SessionDriver::named(history, &format!("{run}!"))?.all().await?;
     names.sort();
     for limit in [1, 3, names.len()] {
         let mut found: Vec<String> = Vec::new();
@@ -86,23 +86,23 @@ pub(super) async fn sessions_are_listed_in_their_order(history: &impl ChatHistor
 pub(super) async fn a_deleted_session_is_gone(history: &impl ChatHistory) -> Checked {
     let run = format!("suite {}", TurnId::random());
     let before = SessionId::new(run.as_str())?;
-    let talk = Talk::named(history, &format!("{run} deleted"))?;
-    let other = Talk::named(history, &format!("{run} kept"))?;
+    let driver = SessionDriver::named(history, &format!("{run} deleted"))?;
+    let other = SessionDriver::named(history, &format!("{run} kept"))?;
     let turn = exchange(1);
-    let covers = talk.append(&turn).await?;
+    let covers = driver.append(&turn).await?;
     other.append(&turn).await?;
     let note = Note::new("a summary", covers);
-    let has_notes = history.put_note(&talk.session, "summary", &note).await.is_ok();
-    supported(history.delete(&talk.session).await, "no deletion")?;
-    talk.holds(&[]).await?;
+    let has_notes = history.put_note(&driver.session, "summary", &note).await.is_ok();
+    supported(history.delete(&driver.session).await, "no deletion")?;
+    driver.holds(&[]).await?;
     if has_notes {
-        let note = history.note(&talk.session, "summary").await?;
+        let note = history.note(&driver.session, "summary").await?;
         ensure!(note.is_none(), "its note is still there");
     }
     other.holds(&[&turn]).await?;
     match history.sessions(Some(&before), 2).await {
         Ok(listed) => {
-            let gone = !listed.contains(&talk.session);
+            let gone = !listed.contains(&driver.session);
             ensure!(gone, "it is still listed");
             ensure!(listed.contains(&other.session), "another one is no longer listed");
         }
@@ -110,27 +110,27 @@ pub(super) async fn a_deleted_session_is_gone(history: &impl ChatHistory) -> Che
         Err(error) => return Err(error.into()),
     }
     // Twice is once, and what was never there can be deleted.
-    history.delete(&talk.session).await?;
-    history.delete(&Talk::new(history)?.session).await?;
-    talk.append(&turn).await?;
-    talk.holds(&[&turn]).await
+    history.delete(&driver.session).await?;
+    history.delete(&SessionDriver::new(history)?.session).await?;
+    driver.append(&turn).await?;
+    driver.holds(&[&turn]).await
 }
 
 pub(super) async fn a_turn_of_a_deleted_session_is_stale(history: &impl ChatHistory) -> Checked {
-    let talk = Talk::new(history)?;
-    let seen = talk.append(&exchange(1)).await?;
-    supported(history.delete(&talk.session).await, "no deletion")?;
+    let driver = SessionDriver::new(history)?;
+    let seen = driver.append(&exchange(1)).await?;
+    supported(history.delete(&driver.session).await, "no deletion")?;
     for expect in [Expect::SameEpoch(seen), Expect::Exactly(seen)] {
-        let late = talk.append_if(&exchange(2), expect).await;
+        let late = driver.append_if(&exchange(2), expect).await;
         let stale = matches!(late, Err(HistoryError::Stale { .. }));
         ensure!(stale, "{expect:?} in a deleted session: {late:?}");
-        talk.holds(&[]).await?;
+        driver.holds(&[]).await?;
     }
     // Nor when somebody has begun it anew.
     let new = exchange(3);
-    talk.append(&new).await?;
-    let late = talk.append_if(&exchange(4), Expect::SameEpoch(seen)).await;
+    driver.append(&new).await?;
+    let late = driver.append_if(&exchange(4), Expect::SameEpoch(seen)).await;
     let stale = matches!(late, Err(HistoryError::Stale { .. }));
     ensure!(stale, "in a session begun anew: {late:?}");
-    talk.holds(&[&new]).await
+    driver.holds(&[&new]).await
 }

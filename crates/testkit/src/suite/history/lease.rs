@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use conversant_core::{ChatHistory, HistoryError, Lease};
 
-use super::talk::{Talk, exchange};
+use super::session_driver::{SessionDriver, exchange};
 use crate::suite::check::{Checked, Stop, ensure};
 
 const LONG: Duration = Duration::from_secs(600);
@@ -14,25 +14,28 @@ const SHORT: Duration = Duration::from_millis(5);
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Begins a session and takes it, if the history has leases.
-async fn leased<H: ChatHistory>(history: &H, time: Duration) -> Result<(Talk<'_, H>, Lease), Stop> {
-    let talk = Talk::new(history)?;
-    match history.lease(&talk.session, time).await? {
-        Some(lease) => Ok((talk, lease)),
+async fn leased<H: ChatHistory>(
+    history: &H,
+    time: Duration,
+) -> Result<(SessionDriver<'_, H>, Lease), Stop> {
+    let driver = SessionDriver::new(history)?;
+    match history.lease(&driver.session, time).await? {
+        Some(lease) => Ok((driver, lease)),
         None => Err(Stop::Skipped("no leases".to_owned())),
     }
 }
 
-async fn is_busy<H: ChatHistory>(talk: &Talk<'_, H>) -> Checked {
-    let taken = talk.history.lease(&talk.session, LONG).await;
+async fn is_busy<H: ChatHistory>(driver: &SessionDriver<'_, H>) -> Checked {
+    let taken = driver.history.lease(&driver.session, LONG).await;
     ensure!(matches!(taken, Err(HistoryError::Busy)), "a leased session was given: {taken:?}");
     Ok(())
 }
 
 /// Asks for a lease until it is given.
-async fn lease_at_last<H: ChatHistory>(talk: &Talk<'_, H>) -> Result<Lease, Stop> {
+async fn lease_at_last<H: ChatHistory>(driver: &SessionDriver<'_, H>) -> Result<Lease, Stop> {
     let give_up = Instant::now() + PATIENCE;
     loop {
-        match talk.history.lease(&talk.session, LONG).await {
+        match driver.history.lease(&driver.session, LONG).await {
             Ok(Some(lease)) => return Ok(lease),
             Err(HistoryError::Busy) if Instant::now() < give_up => {}
             other => {
@@ -44,42 +47,42 @@ async fn lease_at_last<H: ChatHistory>(talk: &Talk<'_, H>) -> Result<Lease, Stop
 }
 
 pub(super) async fn a_session_is_leased_to_one(history: &impl ChatHistory) -> Checked {
-    let (talk, _lease) = leased(history, LONG).await?;
-    is_busy(&talk).await?;
+    let (driver, _lease) = leased(history, LONG).await?;
+    is_busy(&driver).await?;
     // Other sessions are free, and a lease keeps nobody from reading or writing.
     let (other, _) = leased(history, LONG).await?;
-    for talk in [&talk, &other] {
+    for driver in [&driver, &other] {
         let turn = exchange(1);
-        talk.append(&turn).await?;
-        talk.holds(&[&turn]).await?;
+        driver.append(&turn).await?;
+        driver.holds(&[&turn]).await?;
     }
     Ok(())
 }
 
 pub(super) async fn a_released_session_can_be_leased(history: &impl ChatHistory) -> Checked {
-    let (talk, lease) = leased(history, LONG).await?;
+    let (driver, lease) = leased(history, LONG).await?;
     history.release(&lease).await?;
     // Twice is once.
     history.release(&lease).await?;
-    let again = history.lease(&talk.session, LONG).await?;
+    let again = history.lease(&driver.session, LONG).await?;
     ensure!(again.is_some(), "a released session was not given");
     ensure!(again.as_ref() != Some(&lease), "two holders had the same name");
-    is_busy(&talk).await
+    is_busy(&driver).await
 }
 
 pub(super) async fn a_lease_ends_with_its_time(history: &impl ChatHistory) -> Checked {
-    let (talk, _lease) = leased(history, SHORT).await?;
-    lease_at_last(&talk).await?;
-    is_busy(&talk).await
+    let (driver, _lease) = leased(history, SHORT).await?;
+    lease_at_last(&driver).await?;
+    is_busy(&driver).await
 }
 
 pub(super) async fn an_old_lease_releases_nobody_else(history: &impl ChatHistory) -> Checked {
-    let (talk, old) = leased(history, SHORT).await?;
-    let new = lease_at_last(&talk).await?;
+    let (driver, old) = leased(history, SHORT).await?;
+    let new = lease_at_last(&driver).await?;
     history.release(&old).await?;
-    is_busy(&talk).await?;
+    is_busy(&driver).await?;
     history.release(&new).await?;
-    let free = history.lease(&talk.session, LONG).await?;
+    let free = history.lease(&driver.session, LONG).await?;
     ensure!(free.is_some(), "a released session was not given");
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use conversant_core::{ChatHistory, Expect, HistoryError, Note, Range};
 
-use super::talk::{Talk, exchange, supported};
+use super::session_driver::{SessionDriver, exchange, supported};
 use crate::{
     join_all::join_all,
     suite::{
@@ -50,25 +50,25 @@ async fn a_conversation_outlives_its_handle<H: ChatHistory>(open: &impl Fn() -> 
     let turns = [exchange(1), exchange(2), exchange(3)];
     let session = {
         let history = open();
-        let talk = Talk::new(&history)?;
+        let driver = SessionDriver::new(&history)?;
         for turn in &turns {
-            talk.append(turn).await?;
+            driver.append(turn).await?;
         }
-        talk.session
+        driver.session
     };
     let history = open();
-    Talk { history: &history, session }.holds(&turns.each_ref()).await
+    SessionDriver { history: &history, session }.holds(&turns.each_ref()).await
 }
 
 async fn handles_see_what_the_others_write<H: ChatHistory>(open: &impl Fn() -> H) -> Checked {
     let (one, other) = (open(), open());
-    let mine = Talk::new(&one)?;
-    let yours = Talk { history: &other, session: mine.session.clone() };
+    let mine = SessionDriver::new(&one)?;
+    let yours = SessionDriver { history: &other, session: mine.session.clone() };
     let turns = [exchange(1), exchange(2), exchange(3), exchange(4)];
     let mut seen = mine.version().await?;
-    for (turn, talk) in turns.iter().zip([&mine, &yours].into_iter().cycle()) {
-        talk.append_if(turn, Expect::Exactly(seen)).await?;
-        let slice = talk.load(Range::After(seen)).await?;
+    for (turn, driver) in turns.iter().zip([&mine, &yours].into_iter().cycle()) {
+        driver.append_if(turn, Expect::Exactly(seen)).await?;
+        let slice = driver.load(Range::After(seen)).await?;
         ensure!(slice.messages == *turn.messages(), "the new turn was not what came after");
         seen = slice.version;
     }
@@ -78,8 +78,8 @@ async fn handles_see_what_the_others_write<H: ChatHistory>(open: &impl Fn() -> H
 
 async fn a_turn_is_appended_once_by_all_handles<H: ChatHistory>(open: &impl Fn() -> H) -> Checked {
     let (one, other) = (open(), open());
-    let mine = Talk::new(&one)?;
-    let yours = Talk { history: &other, session: mine.session.clone() };
+    let mine = SessionDriver::new(&one)?;
+    let yours = SessionDriver { history: &other, session: mine.session.clone() };
     let turn = exchange(1);
     mine.append(&turn).await?;
     yours.append(&turn).await?;
@@ -89,14 +89,14 @@ async fn a_turn_is_appended_once_by_all_handles<H: ChatHistory>(open: &impl Fn()
 
 async fn one_of_two_handles_wins<H: ChatHistory>(open: &impl Fn() -> H) -> Checked {
     let (one, other) = (open(), open());
-    let mine = Talk::new(&one)?;
-    let yours = Talk { history: &other, session: mine.session.clone() };
+    let mine = SessionDriver::new(&one)?;
+    let yours = SessionDriver { history: &other, session: mine.session.clone() };
     let mut seen = mine.version().await?;
     for round in 0..8 {
         let turns = [exchange(round), exchange(100 + round)];
         let calls = [&mine, &yours].into_iter().zip(&turns);
         let expect = Expect::Exactly(seen);
-        let outcomes = join_all(calls.map(|(talk, turn)| talk.append_if(turn, expect))).await;
+        let outcomes = join_all(calls.map(|(driver, turn)| driver.append_if(turn, expect))).await;
         let mut won = 0;
         for outcome in outcomes {
             match outcome {
@@ -114,13 +114,13 @@ async fn one_of_two_handles_wins<H: ChatHistory>(open: &impl Fn() -> H) -> Check
 
 async fn the_epoch_outlives_its_handle<H: ChatHistory>(open: &impl Fn() -> H) -> Checked {
     let one = open();
-    let mine = Talk::new(&one)?;
+    let mine = SessionDriver::new(&one)?;
     let old = mine.append(&exchange(1)).await?;
     mine.clear().await?;
     let session = mine.session;
     drop(one);
     let other = open();
-    let yours = Talk { history: &other, session };
+    let yours = SessionDriver { history: &other, session };
     let late = yours.append_if(&exchange(2), Expect::SameEpoch(old)).await;
     ensure!(
         matches!(late, Err(HistoryError::Stale { .. })),
@@ -132,10 +132,10 @@ async fn the_epoch_outlives_its_handle<H: ChatHistory>(open: &impl Fn() -> H) ->
 async fn notes_outlive_their_handle<H: ChatHistory>(open: &impl Fn() -> H) -> Checked {
     let (session, note) = {
         let history = open();
-        let talk = Talk::new(&history)?;
-        let note = Note::new("a summary", talk.append(&exchange(1)).await?);
-        supported(history.put_note(&talk.session, "summary", &note).await, "no notes")?;
-        (talk.session, note)
+        let driver = SessionDriver::new(&history)?;
+        let note = Note::new("a summary", driver.append(&exchange(1)).await?);
+        supported(history.put_note(&driver.session, "summary", &note).await, "no notes")?;
+        (driver.session, note)
     };
     let found = open().note(&session, "summary").await?;
     ensure!(found.as_ref() == Some(&note), "the note is {found:?} instead of {note:?}");

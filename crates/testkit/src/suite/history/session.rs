@@ -2,7 +2,7 @@
 
 use conversant_core::{ChatHistory, Turn, TurnId};
 
-use super::talk::{Talk, exchange};
+use super::session_driver::{SessionDriver, exchange};
 use crate::suite::check::{Checked, Stop, ensure};
 
 /// Names that differ by little, or mean something elsewhere.
@@ -59,32 +59,35 @@ const NAMES: &[&str] = &[
 ];
 
 /// Begins a session for each name, and one with the longest name there may be.
-fn sessions<H: ChatHistory>(history: &H) -> Result<Vec<(Talk<'_, H>, Turn)>, Stop> {
+fn sessions<H: ChatHistory>(history: &H) -> Result<Vec<(SessionDriver<'_, H>, Turn)>, Stop> {
     // The names are made new by what comes after them, which keeps the differences.
     let run = TurnId::random();
     let mut talks = Vec::new();
     for (number, name) in NAMES.iter().enumerate() {
-        talks.push((Talk::named(history, &format!("{run}{name}"))?, exchange(number)));
-        talks.push((Talk::named(history, &format!("{name}{run}"))?, exchange(1_000 + number)));
+        talks.push((SessionDriver::named(history, &format!("{run}{name}"))?, exchange(number)));
+        talks.push((
+            SessionDriver::named(history, &format!("{name}{run}"))?,
+            exchange(1_000 + number),
+        ));
     }
     let long = format!("{run}{}", "x".repeat(512 - run.to_string().len()));
-    talks.push((Talk::named(history, &long)?, exchange(2_000)));
+    talks.push((SessionDriver::named(history, &long)?, exchange(2_000)));
     let one_less = long.strip_suffix('x').unwrap_or(&long);
-    talks.push((Talk::named(history, one_less)?, exchange(2_001)));
+    talks.push((SessionDriver::named(history, one_less)?, exchange(2_001)));
     Ok(talks)
 }
 
 pub(super) async fn sessions_never_mix(history: &impl ChatHistory) -> Checked {
     let talks = sessions(history)?;
-    for (talk, turn) in &talks {
-        talk.append(turn).await?;
+    for (driver, turn) in &talks {
+        driver.append(turn).await?;
     }
-    for (talk, turn) in &talks {
-        let found = talk.all().await?;
+    for (driver, turn) in &talks {
+        let found = driver.all().await?;
         ensure!(
             found.messages == *turn.messages(),
             "session {:?} has {} messages, not its own two",
-            talk.session.as_str(),
+            driver.session.as_str(),
             found.messages.len()
         );
     }
@@ -93,19 +96,19 @@ pub(super) async fn sessions_never_mix(history: &impl ChatHistory) -> Checked {
 
 pub(super) async fn clearing_one_session_leaves_the_others(history: &impl ChatHistory) -> Checked {
     let talks = sessions(history)?;
-    for (talk, turn) in &talks {
-        talk.append(turn).await?;
+    for (driver, turn) in &talks {
+        driver.append(turn).await?;
     }
-    for (talk, _) in talks.iter().step_by(2) {
-        talk.clear().await?;
+    for (driver, _) in talks.iter().step_by(2) {
+        driver.clear().await?;
     }
-    for (number, (talk, _)) in talks.iter().enumerate() {
+    for (number, (driver, _)) in talks.iter().enumerate() {
         let expected = if number % 2 == 0 { 0 } else { 2 };
-        let found = talk.all().await?.messages.len();
+        let found = driver.all().await?.messages.len();
         ensure!(
             found == expected,
             "session {:?} has {found} messages instead of {expected}",
-            talk.session.as_str()
+            driver.session.as_str()
         );
     }
     Ok(())

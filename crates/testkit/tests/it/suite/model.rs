@@ -8,7 +8,7 @@ use std::sync::{
 use conversant_core::{
     ChatModel, ChatRequest, Delta, Message, ModelError, Reply, ReplyStream, async_trait,
 };
-use conversant_testkit::{Line, ScriptedChat, ScriptedCompletion, block_on, suite};
+use conversant_testkit::{ScriptedChat, ScriptedCompletion, ScriptedReply, block_on, suite};
 
 use super::{each_check_finds_its_flaw, wait};
 
@@ -146,7 +146,7 @@ fn each_check_of_the_model_suite_finds_its_flaw() {
 
 #[test]
 fn scripted_models_pass() {
-    let line = |_: &_| Line::pieces(["Hel", "lo"]);
+    let line = |_: &_| ScriptedReply::pieces(["Hel", "lo"]);
     block_on(suite::chat_model(|| ScriptedChat::with_handler(line))).unwrap();
     let make = || ScriptedCompletion::with_handler(|_| "Hello".into());
     let report = block_on(suite::completion_model(make)).unwrap();

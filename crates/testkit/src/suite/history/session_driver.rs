@@ -1,4 +1,4 @@
-//! A session of the history under test, as a check talks to it.
+//! A session of the history under test, for checks.
 
 use conversant_core::{
     ChatHistory, Expect, HistoryError, Messages, Range, SessionId, Slice, Turn, TurnId, Version,
@@ -6,12 +6,12 @@ use conversant_core::{
 
 use super::super::check::{Checked, Stop, ensure};
 
-pub(super) struct Talk<'h, H> {
+pub(super) struct SessionDriver<'h, H> {
     pub(super) history: &'h H,
     pub(super) session: SessionId,
 }
 
-impl<'h, H: ChatHistory> Talk<'h, H> {
+impl<'h, H: ChatHistory> SessionDriver<'h, H> {
     /// Begins a session that the store has never seen.
     pub(super) fn new(history: &'h H) -> Result<Self, Stop> {
         Self::named(history, &format!("suite {}", TurnId::random()))

@@ -7,7 +7,7 @@ use std::{
 };
 
 #[derive(Debug, Default)]
-pub(crate) struct Tally(Mutex<Inner>);
+pub(crate) struct Counter(Mutex<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -15,7 +15,7 @@ struct Inner {
     waiting: Vec<Waker>,
 }
 
-impl Tally {
+impl Counter {
     /// Adds one, wakes whoever waits, and returns the new count.
     pub(crate) fn add(&self) -> usize {
         let (count, waiting) = {

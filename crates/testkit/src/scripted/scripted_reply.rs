@@ -14,22 +14,22 @@ use crate::Gate;
 ///
 /// ```
 /// use conversant_core::{Message, ModelError, Reply, ToolCall};
-/// use conversant_testkit::{Gate, Line, ScriptedChat};
+/// use conversant_testkit::{Gate, ScriptedReply, ScriptedChat};
 ///
 /// let gate = Gate::new();
 /// let call = ToolCall::new("weather", "{}").with_id("call_1");
 /// let model = ScriptedChat::new([
-///     Line::text("plain words"),
-///     Line::pieces(["Hel", "lo"]).held_after(1, &gate),
-///     Line::pieces(["Hel"]).cut_off(),
-///     Line::pieces(["Hel"]).then_error(ModelError::Cancelled),
+///     ScriptedReply::text("plain words"),
+///     ScriptedReply::pieces(["Hel", "lo"]).held_after(1, &gate),
+///     ScriptedReply::pieces(["Hel"]).cut_off(),
+///     ScriptedReply::pieces(["Hel"]).then_error(ModelError::Cancelled),
 ///     Reply::new(Message::ai("").with_tool_calls([call])).into(),
 ///     ModelError::config("no key").into(),
 /// ]);
 /// # let _ = model;
 /// ```
 #[must_use]
-pub struct Line {
+pub struct ScriptedReply {
     /// The pieces in which the text is streamed.
     pub(super) pieces: Vec<String>,
     pub(super) end: End,
@@ -45,7 +45,7 @@ pub(super) enum End {
     Panic(String),
 }
 
-impl Line {
+impl ScriptedReply {
     /// Says `text`, which is streamed as one piece, and ends with [`FinishReason::Stop`].
     pub fn text(text: impl Into<String>) -> Self {
         Self::pieces([text.into()])
@@ -103,32 +103,32 @@ impl Line {
     }
 }
 
-impl From<&str> for Line {
+impl From<&str> for ScriptedReply {
     fn from(text: &str) -> Self {
         Self::text(text)
     }
 }
 
-impl From<String> for Line {
+impl From<String> for ScriptedReply {
     fn from(text: String) -> Self {
         Self::text(text)
     }
 }
 
-impl From<Reply> for Line {
+impl From<Reply> for ScriptedReply {
     fn from(reply: Reply) -> Self {
         let pieces = vec![reply.text().into_owned()];
         Self { pieces, ..Self::ending(End::Done(Box::new(reply))) }.without_empty_pieces()
     }
 }
 
-impl From<ModelError> for Line {
+impl From<ModelError> for ScriptedReply {
     fn from(error: ModelError) -> Self {
         Self::ending(End::Error(error))
     }
 }
 
-impl fmt::Debug for Line {
+impl fmt::Debug for ScriptedReply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let end = match &self.end {
             End::Done(_) => "done",
@@ -136,7 +136,7 @@ impl fmt::Debug for Line {
             End::Cut => "cut off",
             End::Panic(_) => "panic",
         };
-        f.debug_struct("Line")
+        f.debug_struct("ScriptedReply")
             .field("pieces", &self.pieces.len())
             .field("end", &end)
             .finish_non_exhaustive()

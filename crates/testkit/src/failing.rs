@@ -12,12 +12,12 @@ use std::{
 };
 
 pub use self::{
-    history::{FaultyHistory, HistoryCall},
-    memory::{FaultyMemory, MemoryCall},
+    history::{FailingHistory, HistoryCall},
+    memory::{FailingMemory, MemoryCall},
 };
 use crate::Gate;
 
-/// What goes wrong in a call of a [`FaultyHistory`] or a [`FaultyMemory`].
+/// What goes wrong in a call of a [`FailingHistory`] or a [`FailingMemory`].
 ///
 /// Each comes in two forms: before the call, which then has no effect, and after it, when the call
 /// took effect and its caller does not get to know. Stores must be ready for both.
@@ -26,15 +26,15 @@ use crate::Gate;
 ///
 /// ```
 /// use conversant_core::HistoryError;
-/// use conversant_testkit::{Gate, Mishap};
+/// use conversant_testkit::{Gate, FailureMode};
 ///
-/// let full = Mishap::fail(|| HistoryError::Full { source: "no space left on device".into() });
-/// let reply_lost = Mishap::<HistoryError>::hang().after();
-/// let slow = Mishap::<HistoryError>::hold(&Gate::new());
+/// let full = FailureMode::fail(|| HistoryError::Full { source: "no space left on device".into() });
+/// let reply_lost = FailureMode::<HistoryError>::hang().after();
+/// let slow = FailureMode::<HistoryError>::hold(&Gate::new());
 /// # let _ = (full, reply_lost, slow);
 /// ```
 #[must_use]
-pub struct Mishap<E> {
+pub struct FailureMode<E> {
     kind: Kind<E>,
     after: bool,
 }
@@ -45,7 +45,7 @@ enum Kind<E> {
     Panic,
 }
 
-impl<E> Mishap<E> {
+impl<E> FailureMode<E> {
     /// Fails with an error that `error` makes.
     pub fn fail(error: impl Fn() -> E + Send + Sync + 'static) -> Self {
         Self { kind: Kind::Fail(Arc::new(error)), after: false }
@@ -73,7 +73,7 @@ impl<E> Mishap<E> {
     }
 }
 
-impl<E> Clone for Mishap<E> {
+impl<E> Clone for FailureMode<E> {
     fn clone(&self) -> Self {
         let kind = match &self.kind {
             Kind::Fail(error) => Kind::Fail(Arc::clone(error)),
@@ -84,14 +84,14 @@ impl<E> Clone for Mishap<E> {
     }
 }
 
-impl<E> fmt::Debug for Mishap<E> {
+impl<E> fmt::Debug for FailureMode<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match &self.kind {
             Kind::Fail(_) => "fail",
             Kind::Hold(_) => "hold",
             Kind::Panic => "panic",
         };
-        write!(f, "Mishap({kind}{})", if self.after { ", after" } else { "" })
+        write!(f, "FailureMode({kind}{})", if self.after { ", after" } else { "" })
     }
 }
 
@@ -100,25 +100,30 @@ struct Plan<C, E>(Mutex<State<C, E>>);
 
 struct State<C, E> {
     /// For which call, the how manieth (`None`: each), and what happens.
-    mishaps: Vec<(C, Option<usize>, Mishap<E>)>,
+    failures: Vec<(C, Option<usize>, FailureMode<E>)>,
     calls: HashMap<C, usize>,
 }
 
 impl<C: Copy + Eq + Hash, E> Plan<C, E> {
     fn new() -> Self {
-        Self(Mutex::new(State { mishaps: Vec::new(), calls: HashMap::new() }))
+        Self(Mutex::new(State { failures: Vec::new(), calls: HashMap::new() }))
     }
 
-    fn add(&self, call: C, nth: Option<usize>, mishap: Mishap<E>) {
-        self.lock().mishaps.push((call, nth, mishap));
+    fn add(&self, call: C, nth: Option<usize>, failure: FailureMode<E>) {
+        self.lock().failures.push((call, nth, failure));
     }
 
     fn forget(&self) {
-        self.lock().mishaps.clear();
+        self.lock().failures.clear();
     }
 
     fn calls(&self, call: C) -> usize {
         self.lock().calls.get(&call).copied().unwrap_or(0)
+    }
+
+    /// Counts a call that cannot fail.
+    fn count(&self, call: C) {
+        *self.lock().calls.entry(call).or_default() += 1;
     }
 
     /// Counts a call, and runs it with what goes wrong in it.
@@ -127,27 +132,27 @@ impl<C: Copy + Eq + Hash, E> Plan<C, E> {
         call: C,
         work: impl Future<Output = Result<T, E>> + Send,
     ) -> Result<T, E> {
-        let mishap = self.begin(call);
-        if let Some(mishap) = mishap.as_ref().filter(|mishap| !mishap.after) {
-            mishap.happen().await?;
+        let failure = self.begin(call);
+        if let Some(failure) = failure.as_ref().filter(|failure| !failure.after) {
+            failure.happen().await?;
         }
         let outcome = work.await;
-        if let Some(mishap) = mishap.as_ref().filter(|mishap| mishap.after) {
-            mishap.happen().await?;
+        if let Some(failure) = failure.as_ref().filter(|failure| failure.after) {
+            failure.happen().await?;
         }
         outcome
     }
 
-    fn begin(&self, call: C) -> Option<Mishap<E>> {
+    fn begin(&self, call: C) -> Option<FailureMode<E>> {
         let mut state = self.lock();
         let count = state.calls.entry(call).or_default();
         *count += 1;
         let count = *count;
         let planned = |nth: Option<usize>| {
-            state.mishaps.iter().find(|(wanted, at, _)| *wanted == call && *at == nth)
+            state.failures.iter().find(|(wanted, at, _)| *wanted == call && *at == nth)
         };
-        let mishap = planned(Some(count)).or_else(|| planned(None));
-        mishap.map(|(_, _, mishap)| mishap.clone())
+        let failure = planned(Some(count)).or_else(|| planned(None));
+        failure.map(|(_, _, failure)| failure.clone())
     }
 
     fn lock(&self) -> MutexGuard<'_, State<C, E>> {
@@ -155,7 +160,7 @@ impl<C: Copy + Eq + Hash, E> Plan<C, E> {
     }
 }
 
-impl<E> Mishap<E> {
+impl<E> FailureMode<E> {
     async fn happen(&self) -> Result<(), E> {
         match &self.kind {
             Kind::Fail(error) => return Err(error()),
@@ -168,5 +173,5 @@ impl<E> Mishap<E> {
 
 #[expect(clippy::panic, reason = "the plan says so")]
 fn panic() -> ! {
-    panic!("a mishap, as planned")
+    panic!("a failure, as planned")
 }

@@ -3,11 +3,11 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use conversant_core::{
-    ChatHistory, Expect, HistoryError, Lease, Messages, Note, Range, SessionId, Slice, Turn,
-    Version, async_trait,
+    ChatHistory, Expect, HistoryError, Lease, Message, Messages, Note, Range, SessionId, Slice,
+    Turn, Version, async_trait,
 };
 
-use super::{Mishap, Plan};
+use super::{FailureMode, Plan};
 
 /// A history around another one, in which chosen calls go wrong.
 ///
@@ -17,7 +17,7 @@ use super::{Mishap, Plan};
 ///
 /// ```
 /// use conversant_core::{ChatHistory, Expect, HistoryError, SessionId, Turn};
-/// use conversant_testkit::{FaultyHistory, HistoryCall, Mishap, block_on};
+/// use conversant_testkit::{FailingHistory, HistoryCall, FailureMode, block_on};
 /// # use conversant_core::{Range, Slice, Version, async_trait};
 /// # struct Store;
 /// # #[async_trait]
@@ -34,9 +34,9 @@ use super::{Mishap, Plan};
 /// # }
 ///
 /// # block_on(async {
-/// let history = FaultyHistory::new(Store)
-///     .on(HistoryCall::Append, 2, Mishap::fail(|| HistoryError::Busy))
-///     .always(HistoryCall::Clear, Mishap::panic());
+/// let history = FailingHistory::new(Store)
+///     .on(HistoryCall::Append, 2, FailureMode::fail(|| HistoryError::Busy))
+///     .always(HistoryCall::Clear, FailureMode::panic());
 /// let session = SessionId::new("user-7")?;
 /// let turn = Turn::exchange("Hi there my friend", "Hello!");
 ///
@@ -47,7 +47,7 @@ use super::{Mishap, Plan};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
 /// ```
-pub struct FaultyHistory<H> {
+pub struct FailingHistory<H> {
     inner: Arc<H>,
     plan: Arc<Plan<HistoryCall, HistoryError>>,
 }
@@ -80,7 +80,7 @@ pub enum HistoryCall {
     Release,
 }
 
-impl<H: ChatHistory> FaultyHistory<H> {
+impl<H: ChatHistory> FailingHistory<H> {
     /// Creates a double of `inner` in which nothing goes wrong yet.
     #[must_use]
     pub fn new(inner: H) -> Self {
@@ -89,15 +89,15 @@ impl<H: ChatHistory> FaultyHistory<H> {
 
     /// Lets the `nth` call of a function, counted from 1, go wrong.
     #[must_use]
-    pub fn on(self, call: HistoryCall, nth: usize, mishap: Mishap<HistoryError>) -> Self {
-        self.plan.add(call, Some(nth), mishap);
+    pub fn on(self, call: HistoryCall, nth: usize, failure: FailureMode<HistoryError>) -> Self {
+        self.plan.add(call, Some(nth), failure);
         self
     }
 
     /// Lets every call of a function go wrong, where nothing else is planned for it.
     #[must_use]
-    pub fn always(self, call: HistoryCall, mishap: Mishap<HistoryError>) -> Self {
-        self.plan.add(call, None, mishap);
+    pub fn always(self, call: HistoryCall, failure: FailureMode<HistoryError>) -> Self {
+        self.plan.add(call, None, failure);
         self
     }
 
@@ -112,7 +112,7 @@ impl<H: ChatHistory> FaultyHistory<H> {
         self.plan.calls(call)
     }
 
-    /// Returns the history behind, to look at without mishaps.
+    /// Returns the history behind, to look at without failures.
     #[must_use]
     pub fn inner(&self) -> &H {
         &self.inner
@@ -120,7 +120,16 @@ impl<H: ChatHistory> FaultyHistory<H> {
 }
 
 #[async_trait]
-impl<H: ChatHistory> ChatHistory for FaultyHistory<H> {
+#[deny(clippy::missing_trait_methods)]
+impl<H: ChatHistory> ChatHistory for FailingHistory<H> {
+    fn shares(&self) -> bool {
+        self.inner.shares()
+    }
+
+    fn check(&self, session: &SessionId, messages: &[Message]) -> Result<(), HistoryError> {
+        self.inner.check(session, messages)
+    }
+
     async fn load(&self, session: &SessionId, range: Range) -> Result<Slice, HistoryError> {
         self.plan.run(HistoryCall::Load, self.inner.load(session, range)).await
     }
@@ -188,14 +197,14 @@ impl<H: ChatHistory> ChatHistory for FaultyHistory<H> {
     }
 }
 
-impl<H> Clone for FaultyHistory<H> {
+impl<H> Clone for FailingHistory<H> {
     fn clone(&self) -> Self {
         Self { inner: Arc::clone(&self.inner), plan: Arc::clone(&self.plan) }
     }
 }
 
-impl<H> fmt::Debug for FaultyHistory<H> {
+impl<H> fmt::Debug for FailingHistory<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FaultyHistory").finish_non_exhaustive()
+        f.debug_struct("FailingHistory").finish_non_exhaustive()
     }
 }

@@ -6,7 +6,7 @@ use conversant_core::{
     LoadContext, Loaded, Memory, MemoryError, Saved, Slot, Ticket, Turn, TurnKeys, async_trait,
 };
 
-use super::{Mishap, Plan};
+use super::{FailureMode, Plan};
 
 /// A memory around another one, in which chosen calls go wrong.
 ///
@@ -16,15 +16,15 @@ use super::{Mishap, Plan};
 ///
 /// ```
 /// use conversant_core::{HistoryError, Memory, MemoryError};
-/// use conversant_testkit::{FaultyMemory, MemoryCall, Mishap};
+/// use conversant_testkit::{FailingMemory, MemoryCall, FailureMode};
 ///
 /// /// A memory that can't save the first turn.
-/// fn full_once<M: Memory>(memory: M) -> FaultyMemory<M> {
+/// fn full_once<M: Memory>(memory: M) -> FailingMemory<M> {
 ///     let full = || MemoryError::from(HistoryError::Full { source: "disk full".into() });
-///     FaultyMemory::new(memory).on(MemoryCall::Save, 1, Mishap::fail(full))
+///     FailingMemory::new(memory).on(MemoryCall::Save, 1, FailureMode::fail(full))
 /// }
 /// ```
-pub struct FaultyMemory<M> {
+pub struct FailingMemory<M> {
     inner: Arc<M>,
     plan: Arc<Plan<MemoryCall, MemoryError>>,
 }
@@ -37,13 +37,15 @@ pub enum MemoryCall {
     Load,
     /// [`Memory::save`].
     Save,
+    /// [`Memory::abandon`], which is counted only, as it cannot fail.
+    Abandon,
     /// [`Memory::maintain`].
     Maintain,
     /// [`Memory::clear`].
     Clear,
 }
 
-impl<M: Memory> FaultyMemory<M> {
+impl<M: Memory> FailingMemory<M> {
     /// Creates a double of `inner` in which nothing goes wrong yet.
     #[must_use]
     pub fn new(inner: M) -> Self {
@@ -52,15 +54,15 @@ impl<M: Memory> FaultyMemory<M> {
 
     /// Lets the `nth` call of a function, counted from 1, go wrong.
     #[must_use]
-    pub fn on(self, call: MemoryCall, nth: usize, mishap: Mishap<MemoryError>) -> Self {
-        self.plan.add(call, Some(nth), mishap);
+    pub fn on(self, call: MemoryCall, nth: usize, failure: FailureMode<MemoryError>) -> Self {
+        self.plan.add(call, Some(nth), failure);
         self
     }
 
     /// Lets every call of a function go wrong, where nothing else is planned for it.
     #[must_use]
-    pub fn always(self, call: MemoryCall, mishap: Mishap<MemoryError>) -> Self {
-        self.plan.add(call, None, mishap);
+    pub fn always(self, call: MemoryCall, failure: FailureMode<MemoryError>) -> Self {
+        self.plan.add(call, None, failure);
         self
     }
 
@@ -75,7 +77,7 @@ impl<M: Memory> FaultyMemory<M> {
         self.plan.calls(call)
     }
 
-    /// Returns the memory behind, to look at without mishaps.
+    /// Returns the memory behind, to look at without failures.
     #[must_use]
     pub fn inner(&self) -> &M {
         &self.inner
@@ -83,7 +85,8 @@ impl<M: Memory> FaultyMemory<M> {
 }
 
 #[async_trait]
-impl<M: Memory> Memory for FaultyMemory<M> {
+#[deny(clippy::missing_trait_methods)]
+impl<M: Memory> Memory for FailingMemory<M> {
     fn variables(&self) -> &[Slot] {
         self.inner.variables()
     }
@@ -104,6 +107,15 @@ impl<M: Memory> Memory for FaultyMemory<M> {
         self.plan.run(MemoryCall::Save, self.inner.save(turn, ticket)).await
     }
 
+    async fn abandon(&self, ticket: Ticket) {
+        self.plan.count(MemoryCall::Abandon);
+        self.inner.abandon(ticket).await;
+    }
+
+    fn needs_maintenance(&self) -> bool {
+        self.inner.needs_maintenance()
+    }
+
     async fn maintain(&self) -> Result<Saved, MemoryError> {
         self.plan.run(MemoryCall::Maintain, self.inner.maintain()).await
     }
@@ -113,14 +125,14 @@ impl<M: Memory> Memory for FaultyMemory<M> {
     }
 }
 
-impl<M> Clone for FaultyMemory<M> {
+impl<M> Clone for FailingMemory<M> {
     fn clone(&self) -> Self {
         Self { inner: Arc::clone(&self.inner), plan: Arc::clone(&self.plan) }
     }
 }
 
-impl<M> fmt::Debug for FaultyMemory<M> {
+impl<M> fmt::Debug for FailingMemory<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FaultyMemory").finish_non_exhaustive()
+        f.debug_struct("FailingMemory").finish_non_exhaustive()
     }
 }

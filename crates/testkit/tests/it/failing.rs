@@ -7,8 +7,8 @@ use conversant_core::{
     Turn, Variables,
 };
 use conversant_testkit::{
-    FaultyHistory, FaultyMemory, Gate, HistoryCall, MemoryCall, Mishap, block_on, poll_then_drop,
-    suite,
+    FailingHistory, FailingMemory, FailureMode, Gate, HistoryCall, MemoryCall, block_on,
+    poll_then_drop, suite,
 };
 
 use crate::suite::{flawed_history::History, flawed_memory::Buffer};
@@ -21,26 +21,26 @@ fn turn() -> Turn {
     Turn::exchange("Hi there my friend", "Hello!")
 }
 
-fn stored(history: &FaultyHistory<History>) -> usize {
+fn stored(history: &FailingHistory<History>) -> usize {
     block_on(history.inner().load(&session(), Range::All)).unwrap().messages.len()
 }
 
 #[test]
 fn a_call_fails_hangs_or_panics_before_or_after_it_takes_effect() {
-    let busy = || Mishap::fail(|| HistoryError::Busy);
+    let busy = || FailureMode::fail(|| HistoryError::Busy);
     let gate = Gate::new();
-    // The history waits once before and once after a turn is appended, and then at the mishap.
-    for (mishap, after, polls) in [
+    // The history waits once before and once after a turn is appended, and then at the failure.
+    for (failure, after, polls) in [
         (busy(), false, 9),
         (busy().after(), true, 9),
-        (Mishap::hang(), false, 1),
-        (Mishap::hang().after(), true, 3),
-        (Mishap::hold(&gate), false, 1),
-        (Mishap::panic(), false, 9),
-        (Mishap::panic().after(), true, 9),
+        (FailureMode::hang(), false, 1),
+        (FailureMode::hang().after(), true, 3),
+        (FailureMode::hold(&gate), false, 1),
+        (FailureMode::panic(), false, 9),
+        (FailureMode::panic().after(), true, 9),
     ] {
-        let described = format!("{mishap:?}");
-        let history = FaultyHistory::new(History::new(None)).on(HistoryCall::Append, 2, mishap);
+        let described = format!("{failure:?}");
+        let history = FailingHistory::new(History::new(None)).on(HistoryCall::Append, 2, failure);
         let append = |turn: Turn| {
             let history = history.clone();
             async move { history.append(&session(), &turn, Expect::Any).await }
@@ -50,9 +50,12 @@ fn a_call_fails_hangs_or_panics_before_or_after_it_takes_effect() {
             block_on(poll_then_drop(append(turn()), polls))
         }));
         match (outcome, &*described) {
-            (Ok(Some(Err(HistoryError::Busy))), "Mishap(fail)" | "Mishap(fail, after)")
-            | (Ok(None), "Mishap(hold)" | "Mishap(hold, after)")
-            | (Err(_), "Mishap(panic)" | "Mishap(panic, after)") => {}
+            (
+                Ok(Some(Err(HistoryError::Busy))),
+                "FailureMode(fail)" | "FailureMode(fail, after)",
+            )
+            | (Ok(None), "FailureMode(hold)" | "FailureMode(hold, after)")
+            | (Err(_), "FailureMode(panic)" | "FailureMode(panic, after)") => {}
             (outcome, _) => panic!("{described}: {:?}", outcome.map_err(|_| "panic")),
         }
         assert_eq!(stored(&history), if after { 4 } else { 2 }, "{described}");
@@ -65,9 +68,9 @@ fn a_call_fails_hangs_or_panics_before_or_after_it_takes_effect() {
 #[test]
 fn a_held_call_goes_on_when_it_is_let_through() {
     let gate = Gate::new();
-    let history = FaultyHistory::new(History::new(None))
-        .always(HistoryCall::Load, Mishap::hold(&gate))
-        .on(HistoryCall::Load, 2, Mishap::fail(|| HistoryError::Busy));
+    let history = FailingHistory::new(History::new(None))
+        .always(HistoryCall::Load, FailureMode::hold(&gate))
+        .on(HistoryCall::Load, 2, FailureMode::fail(|| HistoryError::Busy));
     gate.let_through(1);
     let load = || history.load(&SESSION, Range::All);
     block_on(load()).unwrap();
@@ -82,7 +85,7 @@ static SESSION: std::sync::LazyLock<SessionId> = std::sync::LazyLock::new(sessio
 
 #[test]
 fn every_function_can_go_wrong() {
-    let busy = || Mishap::fail(|| HistoryError::Busy);
+    let busy = || FailureMode::fail(|| HistoryError::Busy);
     let all = [
         HistoryCall::Load,
         HistoryCall::Append,
@@ -96,16 +99,16 @@ fn every_function_can_go_wrong() {
         HistoryCall::Lease,
         HistoryCall::Release,
     ];
-    let history = all.iter().fold(FaultyHistory::new(History::new(None)), |history, call| {
+    let history = all.iter().fold(FailingHistory::new(History::new(None)), |history, call| {
         history.always(*call, busy())
     });
     let error = block_on(suite::history(|| history.clone())).unwrap_err();
     assert!(error.failed().all(|(_, what)| what.contains("busy")), "{error}");
 
-    let fails = || Mishap::fail(|| MemoryError::Unsupported { what: "anything" });
+    let fails = || FailureMode::fail(|| MemoryError::Unsupported { what: "anything" });
     let all = [MemoryCall::Load, MemoryCall::Save, MemoryCall::Maintain, MemoryCall::Clear];
     for call in all {
-        let memory = FaultyMemory::new(Buffer::new(None)).always(call, fails());
+        let memory = FailingMemory::new(Buffer::new(None)).always(call, fails());
         let (inputs, turn) = (Variables::new(), turn());
         let failed = [
             block_on(memory.load(LoadContext::new(&inputs))).is_err(),
@@ -122,8 +125,8 @@ fn every_function_can_go_wrong() {
 
 #[test]
 fn doubles_without_mishaps_pass_the_suites() {
-    let history = FaultyHistory::new(History::new(None));
+    let history = FailingHistory::new(History::new(None));
     let report = block_on(suite::history(|| history.clone())).unwrap();
     assert_eq!(report.skipped().next(), None);
-    block_on(suite::memory(|| FaultyMemory::new(Buffer::new(None)))).unwrap();
+    block_on(suite::memory(|| FailingMemory::new(Buffer::new(None)))).unwrap();
 }
