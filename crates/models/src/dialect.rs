@@ -1,7 +1,7 @@
 //! How servers differ from OpenAI in what they accept: one table, by host.
 //!
-//! A new server is a row of `HOSTS`; a new difference is a field of [`Dialect`]. Sources of the rows are
-//! the servers' documentation and the errors that they answer with.
+//! A new server is a row of `HOSTS`; a new difference is a field of [`Dialect`]. Sources of the
+//! rows are the servers' documentation and the errors that they answer with.
 
 /// The differences of a server that matter when a request is written.
 ///
@@ -22,8 +22,8 @@
 pub struct Dialect {
     /// How reasoning goes back.
     pub reasoning: SendBack,
-    /// The content of a message with tool calls and no text, where the message does not come from this
-    /// server.
+    /// The content of a message with tool calls and no text, where the message does not come from
+    /// this server.
     pub empty_content: EmptyContent,
     /// The form of the ids of tool calls.
     pub tool_call_ids: ToolCallIds,
@@ -57,8 +57,8 @@ pub enum SendBack {
     /// In the fields and parts in which it came.
     #[default]
     AsReceived,
-    /// As it came, and as an empty `reasoning_content` with the tool calls of other models. DeepSeek and
-    /// Kimi refuse tool calls without it.
+    /// As it came, and as an empty `reasoning_content` with the tool calls of other models.
+    /// DeepSeek and Kimi refuse tool calls without it.
     EmptyOnToolCalls,
     /// As it came, but never as `reasoning_content`, which Groq refuses.
     NotAsReasoningContent,
@@ -86,7 +86,8 @@ pub enum ToolCallIds {
     /// Any.
     #[default]
     Any,
-    /// Nine letters and digits. Other ids are replaced by a hash, the same for a call and its result.
+    /// Nine letters and digits. Other ids are replaced by a hash, the same for a call and its
+    /// result.
     NineAlphanumeric,
 }
 
@@ -97,8 +98,8 @@ pub enum TokenLimit {
     /// `max_tokens`.
     #[default]
     MaxTokens,
-    /// `max_completion_tokens`. OpenAI's reasoning models refuse `max_tokens`; DeepSeek ignores this
-    /// name.
+    /// `max_completion_tokens`. OpenAI's reasoning models refuse `max_tokens`; DeepSeek ignores
+    /// this name.
     MaxCompletionTokens,
 }
 

@@ -1,8 +1,8 @@
 //! OpenAI's completion and chat endpoints, and servers that speak them.
 //!
-//! Depend on this crate to talk to OpenAI or to a server that imitates it: llama.cpp, Ollama, vLLM, LM Studio, gateways. The adapters
-//! implement `conversant-core`'s traits and know nothing of chains, prompts and memories; use them alone, or hand them to
-//! `conversant-chains`.
+//! Depend on this crate to talk to OpenAI or to a compatible server: llama.cpp, Ollama, vLLM,
+//! LM Studio, gateways. The adapters implement the traits of `conversant-core` and know nothing of
+//! chains, prompts and memories. Use them alone, or pass them to `conversant-chains`.
 //!
 //! | endpoint | adapter | trait |
 //! |---|---|---|
@@ -11,14 +11,23 @@
 //! | `/completions` | [`OpenAi`] | [`CompletionModel`](conversant_core::CompletionModel) |
 //! | `/embeddings` | [`OpenAiEmbeddings`] | [`Embeddings`](conversant_core::Embeddings) |
 //!
-//! `conversant-layers` has a cache, limits and a fallback for any model. The feature `tokens` counts
-//! tokens exactly. On by default are `reqwest`, which takes a client of one's own ([`OpenAiBuilder::http_client`]), and `gzip`, which
-//! reads answers that were compressed although nothing asked for it; without both, a dozen crates fewer are built.
+//! - **Requests.** Parameters that are not set are not sent. Differences of servers are a table by
+//!   host ([`Dialect`]).
+//! - **Secrets.** Keys are in no error, log or `Debug` output, and are sent to the configured
+//!   server only. Redirects are not followed.
+//! - **Time.** Every call ends ([`OpenAiBuilder::timeout`]). Failures are retried where that is
+//!   safe ([`OpenAiBuilder::max_retries`]).
+//! - **Connections.** An adapter and its clones share an HTTP client, with connections per tokio
+//!   runtime. A call outside of tokio is an error. Proxies are those of the environment or
+//!   [`OpenAiBuilder::proxy`]; [`OpenAiBuilder::http_client`] takes a custom client.
 //!
-//! What you do not set is not sent. Keys appear in no error, log or `Debug`, go to the configured server only, and redirects
-//! are not followed. Calls end in time ([`OpenAiBuilder::timeout`]) and are repeated where that is safe
-//! ([`OpenAiBuilder::max_retries`]). All adapters share one HTTP client, which is made when the first request is sent; they run on
-//! tokio.
+//! | feature | default | effect |
+//! |---|---|---|
+//! | `gzip` | on | decompresses answers that a gateway compressed unasked |
+//! | `http2` | off | uses HTTP/2 where the server offers it; openai-python uses HTTP/1.1 too |
+//! | `tokens` | off | exact token counts ([`tokens`]) |
+//!
+//! `conversant-layers` has a cache, limits and a fallback for any model.
 //!
 //! # Examples
 //!
@@ -30,7 +39,7 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let server = conversant_testkit::OpenAiServer::start(["Hello!"])?;
 //! # let base_url = server.base_url();
-//! let model = OpenAiChat::builder("gpt-4o-mini").base_url(base_url).temperature(0.0).build()?;
+//! let model = OpenAiChat::builder("gpt-5.4-mini").base_url(base_url).temperature(0.0).build()?;
 //! let reply = model.generate(&ChatRequest::new(Message::human("Hi there my friend"))).await?;
 //! assert_eq!(reply.text(), "Hello!");
 //! # Ok(())

@@ -5,6 +5,7 @@ mod builder;
 mod chat;
 mod completion;
 mod embeddings;
+mod endpoint;
 mod hints;
 mod message_view;
 mod params;
@@ -13,7 +14,7 @@ mod responses;
 mod stream;
 
 pub use self::{
-    builder::{OpenAiBuilder, TextGeneration},
+    builder::{OpenAiBuilder, sampling::TextGeneration},
     chat::OpenAiChat,
     completion::OpenAi,
     embeddings::OpenAiEmbeddings,

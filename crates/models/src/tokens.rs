@@ -1,4 +1,4 @@
-//! Counting tokens: exactly by OpenAI's encodings, or cheaply by an estimate.
+//! Token counts: exact by OpenAI's encodings, or an estimate.
 
 #[cfg(feature = "tokens")]
 mod openai;
@@ -8,11 +8,12 @@ use conversant_core::TokenCounter;
 #[cfg(feature = "tokens")]
 pub use self::openai::{Encoding, OpenAiTokens};
 
-/// An estimate of tokens that needs no tables: four characters of ASCII make one, two of other alphabets, and any other character
-/// is one.
+/// An estimate of token counts without tables. A token is four ASCII characters, two characters of
+/// other alphabets, or one character of any other script.
 ///
-/// Against OpenAI's encodings, English prose, Markdown and code came out between 0.89 and 1.05 of the exact count, Russian and Chinese
-/// between 0.85 and 1.45. It serves budgets that need not be exact, and models whose encoding is not at hand.
+/// The estimate is between 0.89 and 1.05 of the exact count for English prose, Markdown and code,
+/// and between 0.85 and 1.45 for Russian and Chinese. Use it for budgets that need not be exact,
+/// and for models whose encoding is unknown.
 ///
 /// # Examples
 ///
@@ -28,7 +29,7 @@ pub struct Estimate;
 
 impl TokenCounter for Estimate {
     fn count_text(&self, text: &str) -> usize {
-        // In quarters of a token, by the bytes that a character takes.
+        // In quarters of a token, by the character's length in UTF-8.
         let quarters = |c: char| match c.len_utf8() {
             1 => 1,
             2 => 2,

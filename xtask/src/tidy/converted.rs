@@ -6,6 +6,12 @@ const CONVERTED: &[&str] = &[
     "crates/history-jsonl/",
     "crates/history-sqlite/",
     "crates/layers/",
+    "crates/models/src/http",
+    "crates/models/src/openai",
+    "crates/models/src/tokens",
+    "crates/models/src/lib.rs",
+    "crates/models/src/dialect.rs",
+    "crates/models/tests/",
     "crates/vector-sqlite/",
     "xtask/src/torture",
 ];

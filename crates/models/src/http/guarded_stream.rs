@@ -44,7 +44,7 @@ struct Heads {
 enum Place {
     /// At the start of a head, with the part of `HTTP/1.1 100` that was read.
     Start { read: [u8; 12], length: usize },
-    /// In an informational head, after so many line ends in a row.
+    /// In an informational head, after 0 or 1 line ends in a row.
     Informational { line_ends: u8 },
     /// After the status of the response itself.
     Rest,

@@ -1,17 +1,17 @@
-//! What the adapters share: the connection, the encoded parameters, and a call of an endpoint.
+//! The common part of the adapters: the connection, the parameters, and calls of an endpoint.
 
 use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 use conversant_core::{
-    CallOptions, FinishReason, Message, ModelError, PartialReply, Reply, ReplyStream, ToolCall,
+    CallOptions, FinishReason, Message, ModelError, PartialReply, Reply, ToolCall,
 };
 use http::Method;
 
 use super::{
     builder::{OpenAiBuilder, Settings},
+    endpoint::Endpoint,
     hints,
-    stream::{self, AnswerDecoder},
 };
 use crate::{
     dialect::Dialect,
@@ -21,23 +21,6 @@ use crate::{
 
 /// The length of the random part of a tool call's id: 24 characters.
 const CALL_ID_LENGTH: usize = 24;
-
-/// The endpoint of an adapter: its path, and the decoders of its answers.
-pub(crate) trait Endpoint: Send + Sync + 'static {
-    /// The path below the base URL.
-    const PATH: &'static str;
-    /// Whether the endpoint and the model are noted on messages, so that what they bring goes back
-    /// there only.
-    const NOTES_ORIGIN: bool;
-    /// The decoder of streamed answers.
-    type Decoder: AnswerDecoder;
-
-    /// Decodes a whole answer.
-    fn decode(body: &[u8]) -> Result<Answer, ModelError>;
-
-    /// Creates a decoder of a streamed answer with so many choices.
-    fn decoder(choices: usize, max_response_bytes: usize) -> Self::Decoder;
-}
 
 /// An adapter, as it was built.
 pub(crate) struct Adapter {
@@ -97,18 +80,6 @@ impl Adapter {
         let response = self.connection.call(Method::POST, E::PATH, body, deadline).await;
         let response = response.map_err(hints::add)?;
         self.reply::<E>(response).map_err(|error| hints::add(self.connection.mask.error(error)))
-    }
-
-    /// Sends a request and returns its answer as soon as it begins.
-    ///
-    /// # Errors
-    /// [`ModelError`], with every secret masked.
-    pub(crate) async fn stream<E: Endpoint>(
-        self: &Arc<Self>,
-        body: &Arc<[Bytes]>,
-        options: &CallOptions,
-    ) -> Result<ReplyStream, ModelError> {
-        stream::stream::<E>(self, body, options).await.map_err(hints::add)
     }
 
     /// Returns the server's models, in its order.

@@ -1,14 +1,13 @@
 //! The builder of the adapters: the model, its parameters, and the limits of a call.
 
 mod connection;
-mod sampling;
+pub(super) mod sampling;
 
 use std::{fmt, marker::PhantomData};
 
 use secrecy::SecretString;
 use serde_json::Value as Json;
 
-pub use self::sampling::TextGeneration;
 use super::params::Params;
 use crate::{
     dialect::Dialect,

@@ -9,8 +9,9 @@ use conversant_core::{
 };
 
 use super::{
-    adapter::{Adapter, Endpoint, constructors},
+    adapter::{Adapter, constructors},
     builder::OpenAiBuilder,
+    endpoint::Endpoint,
     message_view,
 };
 use crate::{
@@ -109,7 +110,7 @@ impl OpenAiBuilder<OpenAiChat> {
 
     /// Sets the key of the provider's prompt cache. The
     /// [`prompt_cache_key`](conversant_core::CallOptions::prompt_cache_key) of a call replaces it.
-    /// It is sent only to servers that accept it ([`Dialect::prompt_cache_key`](crate::Dialect::prompt_cache_key)).
+    /// It is sent only to servers that accept it, by the [`Dialect`](crate::Dialect).
     pub fn prompt_cache_key(mut self, key: impl Into<String>) -> Self {
         self.params.options.prompt_cache_key = Some(key.into());
         self

@@ -8,8 +8,9 @@ use conversant_core::{
 };
 
 use super::{
-    adapter::{Adapter, Endpoint, constructors},
+    adapter::{Adapter, constructors},
     builder::OpenAiBuilder,
+    endpoint::Endpoint,
 };
 use crate::wire::{Answer, BodyWriter, StreamDecoder, push_stop, read_answer};
 

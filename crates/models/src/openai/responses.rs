@@ -10,9 +10,9 @@ use conversant_core::{
 use serde_json::{Value as Json, json};
 
 use super::{
-    adapter::{Adapter, Endpoint, constructors},
+    adapter::{Adapter, constructors},
     builder::OpenAiBuilder,
-    stream::AnswerDecoder,
+    endpoint::{AnswerDecoder, Endpoint},
 };
 use crate::wire::{
     Answer, BodyWriter, ResponsesStreamDecoder, ResponsesStyle, absent_parameter,
@@ -28,15 +28,15 @@ const INVALID_ENCRYPTED_CONTENT: &str = "invalid_encrypted_content";
 /// A model behind OpenAI's Responses interface (`/responses`), or that of a compatible server:
 /// Azure's v1 interface, llama.cpp, Ollama, vLLM.
 ///
-/// OpenAI's models from gpt-5.4 on reason with tools on this interface only. It is used statelessly:
-/// `store` is `false`, and each request holds the whole conversation. All output items of an answer
-/// are kept with its message and sent back in order, encrypted reasoning included. If a server
-/// refuses the reasoning, the call is repeated once without it.
+/// OpenAI's models from gpt-5.4 on reason with tools on this interface only. It is used
+/// statelessly: `store` is `false`, and each request holds the whole conversation. All output items
+/// of an answer are kept with its message and sent back in order, encrypted reasoning included. If
+/// a server refuses the reasoning, the call is repeated once without it.
 ///
 /// Cheap to clone: clones share the HTTP client and its connections.
 ///
-/// The interface has no `stop`, `n`, `seed`, `logit_bias`, penalties or `max_tokens`. Setting one is
-/// an error of `build`, or of the call that sets it.
+/// The interface has no `stop`, `n`, `seed`, `logit_bias`, penalties or `max_tokens`. Setting one
+/// is an error of `build`, or of the call that sets it.
 ///
 /// # Examples
 ///
@@ -139,8 +139,8 @@ impl OpenAiBuilder<OpenAiResponses> {
         self
     }
 
-    /// Sets the reasoning effort, such as `none`, `low`, `medium` or `high`. Except with `none`, the
-    /// server is asked for encrypted reasoning, which goes back to it in later requests.
+    /// Sets the reasoning effort, such as `none`, `low`, `medium` or `high`. Except with `none`,
+    /// the server is asked for encrypted reasoning, which goes back to it in later requests.
     pub fn reasoning_effort(self, effort: impl Into<String>) -> Self {
         self.reasoning("effort", effort.into())
     }
@@ -194,8 +194,8 @@ impl OpenAiBuilder<OpenAiResponses> {
     /// Builds the adapter. Nothing is sent.
     ///
     /// # Errors
-    /// [`ModelError::Config`], if the API key is missing, the base URL, the proxy, a certificate or a
-    /// parameter is invalid, or the interface does not have a parameter.
+    /// [`ModelError::Config`], if the API key is missing, the base URL, the proxy, a certificate or
+    /// a parameter is invalid, or the interface does not have a parameter.
     pub fn build(mut self) -> Result<OpenAiResponses, ModelError> {
         self.params.remove_null("max_tokens");
         let absent = self.params.names().find_map(absent_parameter);

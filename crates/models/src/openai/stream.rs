@@ -8,20 +8,17 @@ use std::{
 };
 
 use bytes::Bytes;
-use conversant_core::{
-    BoxError, CallOptions, Delta, ModelError, PartialReply, Reply, ReplyStream, TimeoutPhase,
-};
+use conversant_core::{BoxError, CallOptions, Delta, ModelError, Reply, ReplyStream, TimeoutPhase};
 use futures_core::Stream;
 use http::Method;
 
 use super::{
-    adapter::{Adapter, Endpoint},
+    adapter::Adapter,
+    endpoint::{AnswerDecoder, Endpoint},
+    hints,
     response_form::ResponseForm,
 };
-use crate::{
-    http::{attempt::FailedAttempt, response_reader::ResponseReader},
-    wire::{Answer, StreamDecoder},
-};
+use crate::http::{attempt::FailedAttempt, response_reader::ResponseReader};
 
 /// The time that usage and `[DONE]` may take after a whole answer: 5 s.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -29,86 +26,25 @@ const LINGER_TIMEOUT: Duration = Duration::from_secs(5);
 /// 5 ms.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(5);
 
-/// A decoder of streamed answers.
-pub(crate) trait AnswerDecoder: Send + Unpin + 'static {
-    /// Takes the next bytes.
-    fn feed(&mut self, chunk: Bytes);
-    /// Reads one event, and returns whether there was one.
-    fn read_event(&mut self) -> Result<bool, ModelError>;
-    /// Returns the next piece, or `None` if more bytes are needed.
-    fn next_delta(&mut self) -> Result<Option<Delta>, ModelError>;
-    /// Returns whether an event was received.
-    fn has_begun(&self) -> bool;
-    /// Returns whether the answer is whole, so that the stream may end here.
-    fn is_whole(&self) -> bool;
-    /// Returns whether the answer is whole even if the connection then fails.
-    fn is_certain(&self) -> bool;
-    /// Returns whether the stream has announced its end.
-    fn is_done(&self) -> bool;
-    /// Returns whether anything but comments was received since the last call.
-    fn take_progress(&mut self) -> bool;
-    /// Returns the part of the answer that was received.
-    fn partial(&self) -> PartialReply;
-    /// Returns the answer, at the end of the stream.
-    fn into_answer(self) -> Result<Answer, ModelError>;
-}
-
-impl AnswerDecoder for StreamDecoder {
-    fn feed(&mut self, chunk: Bytes) {
-        Self::feed(self, chunk);
+impl Adapter {
+    /// Sends a request and returns its answer as soon as it begins. Failures before that are
+    /// retried like those of whole answers; later ones are not.
+    ///
+    /// # Errors
+    /// [`ModelError`], with every secret masked.
+    pub(crate) async fn stream<E: Endpoint>(
+        self: &Arc<Self>,
+        body: &Arc<[Bytes]>,
+        options: &CallOptions,
+    ) -> Result<ReplyStream, ModelError> {
+        let connection = &self.connection;
+        let deadline = connection.deadline(options.deadline)?;
+        let attempt = || async {
+            let reader = connection.send(Method::POST, E::PATH, body, deadline).await?;
+            begin::<E>(self, reader).await
+        };
+        connection.with_retries(deadline, attempt).await.map_err(hints::add)
     }
-
-    fn read_event(&mut self) -> Result<bool, ModelError> {
-        Self::read_event(self)
-    }
-
-    fn next_delta(&mut self) -> Result<Option<Delta>, ModelError> {
-        Self::next_delta(self)
-    }
-
-    fn has_begun(&self) -> bool {
-        Self::has_begun(self)
-    }
-
-    fn is_whole(&self) -> bool {
-        Self::is_whole(self)
-    }
-
-    fn is_certain(&self) -> bool {
-        Self::is_certain(self)
-    }
-
-    fn is_done(&self) -> bool {
-        Self::is_done(self)
-    }
-
-    fn take_progress(&mut self) -> bool {
-        Self::take_progress(self)
-    }
-
-    fn partial(&self) -> PartialReply {
-        Self::partial(self)
-    }
-
-    fn into_answer(self) -> Result<Answer, ModelError> {
-        Self::into_answer(self)
-    }
-}
-
-/// Sends a request and returns its answer as soon as it begins. Failures before that are retried
-/// like those of whole answers; later ones are not.
-pub(super) async fn stream<E: Endpoint>(
-    adapter: &Arc<Adapter>,
-    body: &Arc<[Bytes]>,
-    options: &CallOptions,
-) -> Result<ReplyStream, ModelError> {
-    let connection = &adapter.connection;
-    let deadline = connection.deadline(options.deadline)?;
-    let attempt = || async {
-        let reader = connection.send(Method::POST, E::PATH, body, deadline).await?;
-        begin::<E>(adapter, reader).await
-    };
-    connection.with_retries(deadline, attempt).await
 }
 
 /// Reads up to the first event.

@@ -4,14 +4,14 @@ use std::sync::{Mutex, PoisonError};
 
 use conversant_core::{Message, Messages, ModelError, Role, TokenCounter};
 
-/// What every message costs beside its text, as OpenAI documents it.
+/// The tokens of a message besides its text, as OpenAI documents them.
 const PER_MESSAGE: usize = 3;
-/// What a name costs beside its text.
+/// The tokens of a name besides its text.
 const PER_NAME: usize = 1;
-/// What the beginning of the answer costs.
+/// The tokens of the start of the answer.
 const ANSWER: usize = 3;
 
-/// An encoding of OpenAI's.
+/// An encoding of OpenAI.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Encoding {
@@ -40,10 +40,10 @@ impl Encoding {
     }
 }
 
-/// A counter of tokens by one of OpenAI's encodings. Its table is loaded on first use, and shared.
+/// A counter of tokens by an encoding of OpenAI. Its table is loaded on first use, and shared.
 ///
-/// A message costs what OpenAI's documentation says: its role, text and name, and 3 tokens beside, which is exact for text. Of tool
-/// calls and parts that are no text only the words are counted.
+/// A message has the tokens that OpenAI documents: its role, its text, its name and 3 more. That is
+/// exact for text. Of tool calls and of other parts only the words are counted.
 ///
 /// # Examples
 ///
@@ -51,7 +51,7 @@ impl Encoding {
 /// use conversant_core::{Message, Messages, TokenCounter};
 /// use conversant_models::tokens::OpenAiTokens;
 ///
-/// let tokens = OpenAiTokens::for_model("gpt-4o-mini")?;
+/// let tokens = OpenAiTokens::for_model("gpt-5.4-mini")?;
 /// assert_eq!(tokens.count_text("Hi there my friend"), 4);
 /// assert_eq!(tokens.count_message(&Message::human("Hi there my friend")), 8);
 /// assert_eq!(tokens.count_prompt(&Messages::from(Message::human("Hi there my friend"))), 11);
@@ -69,19 +69,20 @@ impl OpenAiTokens {
         Self { encoding }
     }
 
-    /// Creates the counter for a model of OpenAI's, by its name.
+    /// Creates the counter for a model of OpenAI, by its name.
     ///
     /// # Errors
-    /// [`ModelError::Config`], if the model is not known. [`new`](Self::new) takes an encoding.
+    /// [`ModelError::Config`], if the model is unknown. [`new`](Self::new) takes an encoding.
     pub fn for_model(model: &str) -> Result<Self, ModelError> {
         let encoding = match tiktoken::model_to_encoding(model) {
             Some("o200k_base" | "o200k_harmony") => Encoding::O200kBase,
             Some("cl100k_base") => Encoding::Cl100kBase,
             Some("p50k_base" | "p50k_edit") => Encoding::P50kBase,
             Some("r50k_base" | "gpt2") => Encoding::R50kBase,
+            None if is_recent(model) => Encoding::O200kBase,
             _ => {
                 return Err(ModelError::config(format!(
-                    "the encoding of model `{model}` is not known; name one with `OpenAiTokens::new`"
+                    "unknown encoding of `{model}`; set one with `OpenAiTokens::new`"
                 )));
             }
         };
@@ -120,6 +121,13 @@ impl OpenAiTokens {
 /// For each message of a run, what it and those before it cost.
 #[derive(Default)]
 struct Counts(Mutex<Vec<usize>>);
+
+/// Returns whether a name is `gpt-5` or later. The table of names ends with those of its release.
+fn is_recent(model: &str) -> bool {
+    let version = model.strip_prefix("gpt-").unwrap_or_default();
+    let major = version.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
+    major.parse::<u32>().is_ok_and(|major| major >= 5)
+}
 
 impl TokenCounter for OpenAiTokens {
     fn count_text(&self, text: &str) -> usize {

@@ -1,4 +1,4 @@
-//! What becomes of answers and of errors.
+//! Answers and errors of servers.
 
 use conversant_core::{
     ChatModel, ChatRequest, CompletionModel, CompletionRequest, Message, ModelError, Reply,

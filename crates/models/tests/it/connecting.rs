@@ -1,4 +1,4 @@
-//! Faults of making a connection, which no server's answer causes: rows 1 to 4 and 82 of the fault matrix.
+//! Faults of making a connection, before any answer: rows 1 to 4 and 82 of the fault matrix.
 
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
@@ -42,7 +42,7 @@ async fn nobody_listens() {
     assert!(matches!(error, ModelError::Connect { .. }) && error.is_retryable(), "{error:?}");
 }
 
-/// A resolver that knows no name.
+/// A resolver that fails for every name.
 struct Nowhere(Arc<AtomicUsize>);
 
 impl reqwest::dns::Resolve for Nowhere {
@@ -80,7 +80,7 @@ async fn the_connection_hangs() {
     socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
     let listener = socket.listen(1).unwrap();
     let address = listener.local_addr().unwrap();
-    // Nobody accepts, so that from some connection on the system leaves them waiting.
+    // No connection is accepted, so that the system leaves them waiting once its queue is full.
     let mut waiting = Vec::new();
     for _ in 0..64 {
         let connect = TcpStream::connect(address);
@@ -101,7 +101,7 @@ struct Certificates {
     server: Arc<ServerConfig>,
 }
 
-/// A certificate for a name, and who trusts it.
+/// A certificate for a name, and the roots that trust it.
 fn certificates(name: &str, expired: bool) -> Certificates {
     let key = rcgen::KeyPair::generate().unwrap();
     let mut parameters = rcgen::CertificateParams::new([name.to_owned()]).unwrap();
@@ -207,11 +207,11 @@ async fn the_proxy_refuses() {
     }
 }
 
-/// Tells the test below that it is the process which it has started, and where to call.
+/// The variable with the address to call, in the process that the test below starts.
 #[cfg(target_os = "linux")]
 const CALL: &str = "CONVERSANT_TEST_CALL";
 
-/// The client of all adapters reads the process's environment, so it is tried in processes of its own.
+/// The built-in client reads the environment, so each case is a process.
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn our_own_client_trusts_whom_the_system_trusts_and_heeds_its_proxy() {

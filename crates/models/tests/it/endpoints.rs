@@ -1,4 +1,4 @@
-//! Other endpoints and servers: Azure, embeddings, the list of models; and the adapters by the project's own suite.
+//! Azure, embeddings and the list of models, and the adapters in the testkit's suites.
 
 use conversant_core::{
     ChatModel, ChatRequest, CompletionModel, CompletionRequest, Embeddings, Message, ModelError,
@@ -11,7 +11,7 @@ use serde_json::json;
 async fn azure_has_a_path_a_version_and_a_header_of_its_own() {
     let server = OpenAiServer::start(["chat", "text"]).unwrap();
     let resource = server.base_url().replace("/v1", "/");
-    let chat = OpenAiChat::builder("gpt-4o").azure(&resource, "my chat", "2024-10-21");
+    let chat = OpenAiChat::builder("gpt-5.4-mini").azure(&resource, "my chat", "2024-10-21");
     let chat = chat.api_key("sk-canary").build().unwrap();
     let text = OpenAi::builder("m").azure(&resource, "my/text", "2024-10-21");
     let text = text.header("authorization", "Bearer token").build().unwrap();

@@ -1,6 +1,7 @@
-//! Every fault that a server can cause, through the public API: what the call comes to, and how often it was tried.
+//! Every fault that a server can cause, through the public API: the result and the attempts.
 //!
-//! The snapshots are the table: one line for each fault of `conversant-testkit`, with its row in the project's fault matrix.
+//! The snapshots are the table: a line for each fault of `conversant-testkit`, with its row in the
+//! fault matrix.
 
 use std::{
     error::Error,
@@ -18,10 +19,10 @@ pub(crate) const KEY: &str = "sk-canary-5b1f0c6d9e";
 /// The limit of a phase, and of a whole call.
 const PHASE: Duration = Duration::from_millis(700);
 const TOTAL: Duration = Duration::from_secs(5);
-/// How many faults are tried at a time.
+/// The number of faults that are tried at a time.
 const AT_ONCE: usize = 24;
 
-/// Returns the model to put a fault to. A fault that takes the limit of a whole call by its own nature is given less of it.
+/// Returns the model for a fault. Faults that always reach the limit of a call have a lower one.
 fn model(fault: &Fault, base_url: &str) -> OpenAiChat {
     let builder = builder(base_url);
     let builder = match fault.row() {
@@ -59,7 +60,7 @@ async fn ask(model: &OpenAiChat, streamed: bool) -> Result<Reply, ModelError> {
     }
 }
 
-/// Says in a few words what a call came to.
+/// Describes the result of a call in a few words.
 pub(crate) fn outcome(result: &Result<Reply, ModelError>) -> String {
     let error = match result {
         Ok(reply) => {
@@ -112,7 +113,7 @@ pub(crate) fn outcome(result: &Result<Reply, ModelError>) -> String {
     }
 }
 
-/// Returns everything that an error shows, and everything that it holds.
+/// Returns all texts that an error shows or holds.
 fn all_of(error: &ModelError) -> String {
     let mut all = format!("{error} {error:?} {error:#?}");
     let mut cause = error.source();

@@ -1,6 +1,6 @@
-//! Whatever a server sends, decoding ends in an answer or an error, and says the same however the bytes are cut.
+//! Decoding of any bytes ends in an answer or an error, the same however the bytes are cut.
 //!
-//! Short here; `PROPTEST_CASES=10000000 cargo test -p conversant-models --release fuzz` runs for as long as one likes.
+//! For a long run: `PROPTEST_CASES=10000000 cargo test -p conversant-models --release fuzz`.
 
 use bytes::Bytes;
 use conversant_core::{Delta, ModelError};
@@ -9,7 +9,7 @@ use conversant_models::wire::{
 };
 use proptest::{collection::vec, prelude::*, sample::select};
 
-/// Pieces from which streams are made that come near to being right.
+/// Pieces of streams that are almost valid.
 const PIECES: &[&[u8]] = &[
     b"data: ",
     b"data:",

@@ -1,4 +1,4 @@
-//! What goes out: bodies and headers.
+//! Requests: bodies and headers.
 
 use conversant_core::{
     CallOptions, ChatModel, ChatRequest, CompletionModel, CompletionRequest, Message, Messages,

@@ -38,7 +38,7 @@ fn an_idle_runtime_does_not_hold_up_another() {
     let (shared, own) = (model(&server.base_url()), model(&server.base_url()));
     let (first, second) = (runtime(), runtime());
     for _ in 0..2 {
-        // While one runs, the other stands still, with its connections in the pool.
+        // While one runs, the other is idle, with its connections in the pool.
         for model in [&shared, &shared.clone(), &own] {
             assert_eq!(ask(&first, model), "Hello!");
             assert_eq!(ask(&second, model), "Hello!");

@@ -1,4 +1,4 @@
-//! What an adapter refuses to be built with, and what it shows of itself.
+//! Settings that are refused, and what an adapter shows in `Debug`.
 
 use std::process::Command;
 
@@ -53,7 +53,7 @@ fn nothing_shows_a_key() {
         [model.into(), OpenAi::builder("m").api_key("sk-canary").build().unwrap().into()];
 }
 
-/// The environment is a process's own, so this test runs itself again in one that has the variables.
+/// The environment is per process, so this test runs itself again in one with the variables.
 #[test]
 fn the_environment_is_read_and_no_proxy_is_used_on_this_machine() {
     const CHILD: &str = "CONVERSANT_TEST_ENVIRONMENT";

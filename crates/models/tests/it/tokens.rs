@@ -3,7 +3,7 @@
 use conversant_core::{Message, Messages, TokenCounter};
 use conversant_models::tokens::{Encoding, OpenAiTokens};
 
-/// From the documentation of OpenAI's `tiktoken`: words, and a special token's name that is text like any other.
+/// From the documentation of OpenAI's `tiktoken`: words, and the name of a special token as text.
 const TEXTS: &[(&str, usize, usize)] =
     &[("", 0, 0), ("hello world", 2, 2), ("tiktoken is great!", 6, 6), ("<|endoftext|>", 7, 7)];
 
@@ -16,8 +16,8 @@ fn texts_are_counted_as_the_reference_counts_them() {
     }
 }
 
-/// The example of OpenAI's cookbook, "How to count tokens with tiktoken": it counts 129 tokens for `gpt-4-0613`, as the interface
-/// itself does, and 124 for `gpt-4o`.
+/// The example of OpenAI's cookbook, "How to count tokens with tiktoken": 129 tokens for
+/// `gpt-4-0613`, as the API counts them, and 124 for `gpt-4o`.
 #[test]
 fn a_prompt_costs_what_the_documentation_says() {
     let example = |text: &str, name: &str| Message::system(text).with_name(name);
@@ -62,9 +62,18 @@ fn a_message_is_counted_once_and_a_cut_is_a_difference() {
 }
 
 #[test]
+fn models_of_later_generations_are_known() {
+    for model in ["gpt-5.4-mini", "gpt-6-luna", "gpt-6.1-sol", "gpt-12"] {
+        let tokens = OpenAiTokens::for_model(model).unwrap();
+        assert_eq!(tokens, OpenAiTokens::new(Encoding::O200kBase), "{model}");
+    }
+    assert!(OpenAiTokens::for_model("gpt-mini").is_err());
+}
+
+#[test]
 fn a_model_that_is_not_known_is_an_error() {
     let error = OpenAiTokens::for_model("my-own").unwrap_err();
-    insta::assert_snapshot!(error, @"the encoding of model `my-own` is not known; name one with `OpenAiTokens::new`");
+    insta::assert_snapshot!(error, @"unknown encoding of `my-own`; set one with `OpenAiTokens::new`");
     assert_eq!(
         OpenAiTokens::for_model("text-embedding-3-small").unwrap().encoding(),
         Encoding::Cl100kBase

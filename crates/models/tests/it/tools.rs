@@ -1,4 +1,4 @@
-//! Tools, forms of answers, and what travels with them.
+//! Tools, answer formats, and the fields that accompany them.
 
 use conversant_core::{
     CallOptions, ChatModel, ChatRequest, CompletionModel, CompletionRequest, Delta, Message,

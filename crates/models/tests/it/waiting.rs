@@ -1,4 +1,4 @@
-//! How long calls take: waits that servers ask for, deadlines, and calls that are given up.
+//! Waits that servers ask for, deadlines, and calls that are dropped.
 
 use std::time::{Duration, Instant};
 
@@ -92,7 +92,7 @@ async fn repetitions_have_a_budget_over_all_calls() {
     for _ in 0..50 {
         model.clone().generate(&question()).await.unwrap_err();
     }
-    // Fifty calls, the first ten repetitions, and one for every five calls.
+    // Fifty calls, the ten retries of the start, and one for every five calls.
     assert!((68..=70).contains(&server.attempts()), "{}", server.attempts());
 }
 

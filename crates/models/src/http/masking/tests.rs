@@ -1,4 +1,4 @@
-//! What is masked in a text.
+//! The parts of a text that are masked.
 
 use super::Mask;
 

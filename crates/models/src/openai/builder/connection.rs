@@ -207,7 +207,7 @@ impl<M> OpenAiBuilder<M> {
         self
     }
 
-    /// Sets that no proxy is used, whatever the environment says.
+    /// Disables proxies, including those of the environment.
     pub fn no_proxy(mut self) -> Self {
         self.client.proxy = ProxySetting::Direct;
         self
