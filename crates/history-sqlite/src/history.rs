@@ -17,6 +17,7 @@ use crate::{
     error::{inconsistent, sqlite_error},
     options::{Options, Synchronous},
     schema::Schema,
+    statement::transaction,
     table::{
         lease, message, millis,
         note::{self, StoredNote},
@@ -230,9 +231,10 @@ impl SqliteHistory {
     ) -> Result<T, HistoryError> {
         let (name, time_to_live) = (id.clone(), self.store.time_to_live);
         let read = move |connection: &mut Connection| {
-            let transaction = connection.transaction().map_err(sqlite_error)?;
-            let found = session::find(&transaction, &name, time_to_live)?;
-            run(&transaction, &found)
+            transaction(connection, "BEGIN", || {
+                let found = session::find(connection, &name, time_to_live)?;
+                run(connection, &found)
+            })
         };
         self.store.workers.read(Some(id), read).await
     }

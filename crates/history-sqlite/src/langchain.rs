@@ -21,6 +21,7 @@ use crate::{
     connection::Tables,
     error::{inconsistent, sqlite_error},
     options::Options,
+    statement::transaction,
     worker::Workers,
 };
 
@@ -130,8 +131,7 @@ impl LangChainSqliteHistory {
     ) -> Result<T, HistoryError> {
         let (rows, id) = (self.store.rows.clone(), session.clone());
         let read = move |connection: &mut Connection| {
-            let transaction = connection.transaction().map_err(sqlite_error)?;
-            run(&transaction, &rows, &id)
+            transaction(connection, "BEGIN", || run(connection, &rows, &id))
         };
         self.store.workers.read(Some(session), read).await
     }

@@ -36,6 +36,7 @@ mod history;
 mod langchain;
 mod options;
 mod schema;
+mod statement;
 mod table;
 mod worker;
 

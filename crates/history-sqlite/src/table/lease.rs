@@ -7,7 +7,7 @@ use conversant_history::lease_holder;
 use rusqlite::{Connection, params};
 
 use super::{millis, now};
-use crate::error::sqlite_error;
+use crate::statement::execute;
 
 /// Leases a session, unless another lease of it has not expired.
 pub(crate) fn acquire(
@@ -16,12 +16,12 @@ pub(crate) fn acquire(
     time: Duration,
 ) -> Result<Lease, HistoryError> {
     let now = now();
-    connection.execute("DELETE FROM leases WHERE until <= ?1", [now]).map_err(sqlite_error)?;
+    execute(connection, "DELETE FROM leases WHERE until <= ?1", [now])?;
     let holder = lease_holder()?;
     let until = now.saturating_add(millis(time));
     let statement = "INSERT OR IGNORE INTO leases (session, holder, until) VALUES (?1, ?2, ?3)";
     let row = params![session.as_str(), holder.as_bytes(), until];
-    match connection.execute(statement, row).map_err(sqlite_error)? {
+    match execute(connection, statement, row)? {
         0 => Err(HistoryError::Busy),
         _ => Ok(Lease::new(session.clone(), holder)),
     }
@@ -31,5 +31,5 @@ pub(crate) fn acquire(
 pub(crate) fn release(connection: &Connection, lease: &Lease) -> Result<(), HistoryError> {
     let statement = "DELETE FROM leases WHERE session = ?1 AND holder = ?2";
     let row = params![lease.session.as_str(), lease.holder.as_bytes()];
-    connection.execute(statement, row).map(drop).map_err(sqlite_error)
+    execute(connection, statement, row).map(drop)
 }

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     checksum::Checksum,
     error::{inconsistent, invalid_json, sqlite_error},
+    statement::execute,
 };
 
 /// A note in its stored form.
@@ -77,8 +78,7 @@ pub(crate) fn put(
         note.covers.tip.cast_signed(),
         note.checksum(&session, name),
     ];
-    let inserted = connection.prepare_cached(statement).and_then(|mut insert| insert.execute(row));
-    inserted.map(drop).map_err(sqlite_error)
+    execute(connection, statement, row).map(drop)
 }
 
 /// Loads a note.

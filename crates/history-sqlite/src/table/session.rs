@@ -7,6 +7,7 @@ use super::now;
 use crate::{
     checksum::{Checksum, hash},
     error::{corrupt, inconsistent, sqlite_error},
+    statement::execute,
 };
 
 /// A session that is stored.
@@ -65,9 +66,7 @@ impl Session {
         let Version { epoch, messages, .. } = self.version;
         let sum = self.checksum(id.as_str());
         let row = params![self.key, epoch, messages, self.turns, self.written, sum];
-        let updated =
-            connection.prepare_cached(statement).and_then(|mut update| update.execute(row));
-        match updated.map_err(sqlite_error)? {
+        match execute(connection, statement, row)? {
             1 => Ok(()),
             _ => Err(inconsistent("the row of a session is missing")),
         }
@@ -192,9 +191,7 @@ pub(crate) fn delete(
     time_to_live: Option<i64>,
 ) -> Result<(), HistoryError> {
     let found = find(connection, id, time_to_live)?;
-    connection
-        .execute("DELETE FROM leases WHERE session = ?1", [id.as_str()])
-        .map_err(sqlite_error)?;
+    execute(connection, "DELETE FROM leases WHERE session = ?1", [id.as_str()])?;
     match &found.session {
         Some(session) => remove(connection, id, session),
         None => forget(connection, id, &found),
@@ -211,17 +208,14 @@ fn forget(connection: &Connection, id: &SessionId, found: &Found) -> Result<(), 
 
 fn remove(connection: &Connection, id: &SessionId, session: &Session) -> Result<(), HistoryError> {
     empty(connection, session.key)?;
-    connection
-        .execute("DELETE FROM sessions WHERE key = ?1", [session.key])
-        .map_err(sqlite_error)?;
+    execute(connection, "DELETE FROM sessions WHERE key = ?1", [session.key])?;
     start_at(connection, id, session.version.epoch.saturating_add(1))
 }
 
 fn start_at(connection: &Connection, id: &SessionId, epoch: u64) -> Result<(), HistoryError> {
     let statement = "INSERT INTO deleted (hash, epoch) VALUES (?1, ?2)
                      ON CONFLICT (hash) DO UPDATE SET epoch = max(epoch, excluded.epoch)";
-    connection.execute(statement, params![hash(id.as_str()), epoch]).map_err(sqlite_error)?;
-    Ok(())
+    execute(connection, statement, params![hash(id.as_str()), epoch]).map(drop)
 }
 
 fn empty(connection: &Connection, key: i64) -> Result<(), HistoryError> {
@@ -230,7 +224,7 @@ fn empty(connection: &Connection, key: i64) -> Result<(), HistoryError> {
         "DELETE FROM turns WHERE session = ?1",
         "DELETE FROM notes WHERE session = ?1",
     ] {
-        connection.execute(statement, [key]).map_err(sqlite_error)?;
+        execute(connection, statement, [key])?;
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ use super::{
 use crate::{
     checksum::Checksum,
     error::{inconsistent, sqlite_error},
+    statement::execute,
 };
 
 /// A turn to append, in its stored form.
@@ -144,8 +145,7 @@ fn insert(
         turn.base.map_or(0, |base| base.tip).cast_signed(),
         turn.checksum(session.key, session.turns),
     ];
-    let inserted = connection.prepare_cached(statement).and_then(|mut insert| insert.execute(row));
-    inserted.map(drop).map_err(sqlite_error)
+    execute(connection, statement, row).map(drop)
 }
 
 fn find(

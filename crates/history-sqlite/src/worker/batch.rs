@@ -6,10 +6,14 @@ use futures_channel::oneshot;
 use rusqlite::Connection;
 
 use super::pending::Held;
-use crate::error::sqlite_error;
+use crate::statement::{execute, transaction};
 
 /// The maximum number of writes in one transaction.
 const MAX_WRITES: usize = 128;
+
+/// Acquires the write lock at the start of the transaction, so that another writer cannot make it
+/// fail half way.
+const BEGIN: &str = "BEGIN IMMEDIATE";
 
 /// An operation on a reader's connection.
 pub(super) type Read = Box<dyn FnOnce(&mut Connection) + Send>;
@@ -89,7 +93,7 @@ pub(super) fn write_all(connection: &Connection, tasks: &Jobs<Task>, readers: &T
 /// Writes all in one transaction or, if the store fails for one of them, each in its own.
 fn write(connection: &Connection, mut writes: Vec<Box<dyn Write>>) {
     if writes.len() > 1 {
-        let outcomes = transaction(connection, || {
+        let outcomes = transaction(connection, BEGIN, || {
             writes.iter_mut().map(|write| part(connection, write.as_mut())).collect()
         });
         match outcomes {
@@ -105,7 +109,7 @@ fn write(connection: &Connection, mut writes: Vec<Box<dyn Write>>) {
         }
     }
     for mut write in writes {
-        let outcome = transaction(connection, || write.run(connection));
+        let outcome = transaction(connection, BEGIN, || write.run(connection));
         write.settle(outcome);
     }
 }
@@ -116,39 +120,15 @@ fn part(
     connection: &Connection,
     write: &mut dyn Write,
 ) -> Result<Result<(), HistoryError>, HistoryError> {
-    execute(connection, "SAVEPOINT part")?;
+    execute(connection, "SAVEPOINT part", [])?;
     let outcome = write.run(connection);
     match &outcome {
         Ok(()) => {}
         Err(HistoryError::Stale { .. } | HistoryError::Busy | HistoryError::Unsupported { .. }) => {
-            execute(connection, "ROLLBACK TO part")?;
+            execute(connection, "ROLLBACK TO part", [])?;
         }
         Err(_) => return outcome.map(Ok),
     }
-    execute(connection, "RELEASE part")?;
+    execute(connection, "RELEASE part", [])?;
     Ok(outcome)
-}
-
-/// Runs a transaction that acquires the write lock at its start, so that another writer cannot make
-/// it fail half way.
-fn transaction<T>(
-    connection: &Connection,
-    run: impl FnOnce() -> Result<T, HistoryError>,
-) -> Result<T, HistoryError> {
-    execute(connection, "BEGIN IMMEDIATE")?;
-    let outcome = run().and_then(|returned| {
-        execute(connection, "COMMIT")?;
-        Ok(returned)
-    });
-    // After some errors, SQLite has rolled back already.
-    if outcome.is_err() && !connection.is_autocommit() {
-        let _ = execute(connection, "ROLLBACK");
-    }
-    outcome
-}
-
-/// Runs a statement that is compiled only once.
-fn execute(connection: &Connection, statement: &str) -> Result<(), HistoryError> {
-    let done = connection.prepare_cached(statement).and_then(|mut cached| cached.execute([]));
-    done.map(drop).map_err(sqlite_error)
 }

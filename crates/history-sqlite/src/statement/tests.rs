@@ -1,0 +1,72 @@
+//! Counts of statements: how many an operation runs, and that none is compiled again.
+
+use std::sync::Mutex;
+
+use conversant_core::{Expect, HistoryError, Range, SessionId, Turn, Version};
+use rusqlite::{
+    StatementStatus,
+    trace::{TraceEvent, TraceEventCodes},
+};
+
+use super::*;
+use crate::{
+    connection::open_writer,
+    options::Options,
+    schema::Schema,
+    table::{
+        range, session,
+        turn::{self, NewTurn},
+    },
+};
+
+/// The statements that were run: their text, how often each was run since it was compiled, and how
+/// often it was compiled again by itself.
+static RUN: Mutex<Vec<(String, i32, i32)>> = Mutex::new(Vec::new());
+
+fn trace(event: TraceEvent<'_>) {
+    if let TraceEvent::Profile(statement, _) = event {
+        let status = |status| statement.get_status(status);
+        let counts = (status(StatementStatus::Run), status(StatementStatus::RePrepare));
+        RUN.lock().unwrap().push((statement.sql().to_string(), counts.0, counts.1));
+    }
+}
+
+#[test]
+fn a_load_and_an_append_run_few_statements_and_compile_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = Options::new(folder.path().join("chat.db"));
+    let mut connection = open_writer(&options, &Schema).unwrap();
+    let id = SessionId::new("a").unwrap();
+    let call = |connection: &Connection, range| -> Result<Version, HistoryError> {
+        let seen = transaction(connection, "BEGIN", || {
+            let found = session::find(connection, &id, None)?;
+            if let Some(session) = &found.session {
+                range::messages(connection, session, range)?;
+            }
+            Ok(found.version)
+        })?;
+        let turn = NewTurn::encode(&Turn::exchange("question", "answer").with_base(seen), 1024)?;
+        transaction(connection, "BEGIN IMMEDIATE", || {
+            turn::append(connection, &id, &turn, Expect::SameEpoch(seen), None)
+        })
+    };
+    // The first calls compile the statements.
+    let mut last = Version::default();
+    for _ in 0..30 {
+        call(&connection, Range::LastTurns(20)).unwrap();
+        last = call(&connection, Range::After(last)).unwrap();
+    }
+    let _ = connection.trace_v2(TraceEventCodes::SQLITE_TRACE_PROFILE, Some(trace));
+    // Of a window: BEGIN, the session, its last turns, their messages, COMMIT. Of the append: BEGIN,
+    // the session, the turn's id, two messages, the turn, the session, COMMIT.
+    for (is_window, expected) in [(true, 13), (false, 12)] {
+        let range = if is_window { Range::LastTurns(20) } else { Range::After(last) };
+        RUN.lock().unwrap().clear();
+        last = call(&connection, range).unwrap();
+        let run = RUN.lock().unwrap();
+        assert_eq!(run.len(), expected, "{range:?}: {run:#?}");
+        for (sql, runs, compiled) in &*run {
+            assert!(*runs > 1 && *compiled == 0, "compiled again: {sql} {runs} {compiled}");
+        }
+    }
+}
