@@ -2,7 +2,11 @@
 
 use std::fs;
 
-use conversant_core::{ChatHistory, Expect, HistoryError, Note, Range, Turn, Version};
+use conversant_core::{
+    ChatHistory, Expect, HistoryError, LoadContext, Memory, Note, Range, Ticket, Turn, Version,
+    vars,
+};
+use conversant_memory::{BufferMemory, Conflict};
 use conversant_testkit::block_on;
 
 use crate::support::{Folder, append, exchange, load, session};
@@ -55,5 +59,39 @@ fn a_store_that_was_emptied_and_refilled_is_noticed() {
             let refused = block_on(history.put_note(&session("a"), "summary", &note));
             assert!(matches!(refused, Err(HistoryError::Stale { .. })), "{refused:?}");
         }
+    }
+}
+
+/// A memory that has cached the conversation shows what the store contains now.
+#[test]
+fn a_memory_shows_the_conversation_that_replaced_the_one_it_has_cached() {
+    for present in 0..4 {
+        let folder = Folder::new();
+        let history = folder.open();
+        let memory = BufferMemory::new().with_history(history.clone(), session("a"));
+        let strict = BufferMemory::new()
+            .with_history(history.clone(), session("a"))
+            .with_conflict(Conflict::Fail);
+        let inputs = vars! { "input" => "hi" };
+        let shown = |memory: &BufferMemory| {
+            let loaded = block_on(memory.load(LoadContext::new(&inputs))).unwrap();
+            let text = loaded.variables.get("history").unwrap().to_text().into_owned();
+            (text, loaded.ticket)
+        };
+        for number in 0..2 {
+            block_on(memory.save(&exchange(number), Ticket::default())).unwrap();
+        }
+        assert!(shown(&memory).0.contains("question 1"));
+        let (_, ticket) = shown(&strict);
+        fs::remove_file(history.path(&session("a"))).unwrap();
+        let expected: Vec<_> = (0..present).map(|number| exchange(10 + number)).collect();
+        for turn in &expected {
+            append(&folder.open(), "a", turn).unwrap();
+        }
+        let expected: Vec<_> = expected.iter().map(|turn| turn.messages().to_string()).collect();
+        assert_eq!(shown(&memory).0, expected.join("\n"));
+        let refused = block_on(strict.save(&exchange(99), ticket));
+        assert!(refused.is_err(), "{present} turns");
+        assert_eq!(load(&history, "a").unwrap().messages.len(), 2 * present);
     }
 }
