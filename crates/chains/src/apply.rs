@@ -1,10 +1,10 @@
-//! Many calls at once, in order, without a runtime.
+//! Concurrent calls with results in order, without a runtime.
 
 use std::{future::poll_fn, pin::Pin, task::Poll};
 
 type Boxed<'f, T> = Pin<Box<dyn Future<Output = T> + Send + 'f>>;
 
-/// Runs futures, at most `limit` at a time, and returns what they give in the order they were given.
+/// Runs at most `limit` futures at the same time, and returns their outputs in the futures' order.
 pub(crate) async fn join_bounded<'f, T: Send>(
     futures: impl IntoIterator<Item = Boxed<'f, T>>,
     limit: usize,

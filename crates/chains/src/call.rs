@@ -1,132 +1,327 @@
-//! One call of a chain: load, run, save. The order of events is the reference's; see [`Event`].
+//! One call of a chain: wait, load, run, save. The order of events is documented at [`Event`].
 
-use conversant_core::{CallOptions, Event, MissingVariable, Ticket, TurnId, Variables};
-
-use crate::{
-    Answer, Chain, ChainError, Outcome, RunContext, chain::Observers, link::Link, queue::Permit,
+use std::{
+    error::Error,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
 };
 
-/// A call. Once it has [begun](Prepared::begin) the memory is loaded, and its place in the conversation's queue is held.
-pub(crate) struct Prepared {
-    pub(crate) variables: Variables,
-    pub(crate) context: RunContext,
-    pub(crate) turn_id: TurnId,
-    /// What the load gave, until the turn is saved.
-    pub(crate) ticket: Option<Ticket>,
+use conversant_core::{
+    CallOptions, Delta, Event, LoadContext, MemoryError, Messages, MissingVariable, ModelError,
+    Reply, ReplyStream, Ticket, Turn, TurnId, Value, Variables, Warning, Withheld,
+};
+use futures_core::Stream;
+
+use crate::{
+    chain::{Answer, Chain, Observers, RunContext, Streaming},
+    error::{CallPhase, ChainError, DEADLINE, NotSaved},
+    limits::{Exceeded, Limits},
+    memory_binding::{Maintenance, MemoryBinding},
+    outcome::Outcome,
+    queue::Permit,
+};
+
+/// The time that a memory has to release what a failed call's load acquired, though the call's
+/// deadline has passed.
+const RELEASE_TIME: Duration = Duration::from_millis(200);
+
+/// The state of a call. After [`begin`](Self::begin), the memory is loaded and the call holds the
+/// place in its conversation's queue.
+pub(crate) struct CallState {
+    variables: Variables,
+    context: RunContext,
+    turn_id: TurnId,
+    /// The user's messages, taken from the inputs before anything is merged.
+    input: Messages,
+    /// The ticket of the load, until the turn is saved.
+    ticket: Option<Ticket>,
+    limits: Limits,
     permit: Option<Permit>,
 }
 
-impl Prepared {
+impl CallState {
     pub(crate) fn new(observers: Observers, inputs: Variables, mut options: CallOptions) -> Self {
         let turn_id = *options.turn_id.get_or_insert_with(TurnId::random);
+        let limits = Limits::new(options.deadline);
         let context = RunContext::new(options, observers);
-        Self { variables: inputs, context, turn_id, ticket: None, permit: None }
+        let input = Messages::new();
+        Self { variables: inputs, context, turn_id, input, ticket: None, limits, permit: None }
     }
 
-    /// Waits for the conversation, loads its memory, and tells that the chain has started.
+    /// Waits for the conversation, loads its memory, and emits that the chain has started.
     pub(crate) async fn begin(
         &mut self,
         chain: &dyn Chain,
-        link: Option<&Link>,
+        binding: Option<&MemoryBinding>,
     ) -> Result<(), ChainError> {
-        let variables = &mut self.variables;
-        if variables.contains("stop") {
-            let reason = "stop sequences are given in `CallOptions`";
+        if self.variables.contains("stop") {
+            let reason = "stop sequences are set in `CallOptions`";
             return Err(ChainError::TakenInput { name: "stop".to_owned(), reason });
         }
-        if let Some(link) = link {
-            if let Some(slot) =
-                link.memory.variables().iter().find(|slot| variables.contains(slot.name()))
-            {
-                let reason = "the memory gives it";
+        if let Some(binding) = binding {
+            let slots = binding.memory().variables();
+            if let Some(slot) = slots.iter().find(|slot| self.variables.contains(slot.name())) {
+                let reason = "the memory provides it";
                 return Err(ChainError::TakenInput { name: slot.name().to_owned(), reason });
             }
-            self.permit = Some(link.queue.enter().await);
-            let loaded = link.load(variables).await?;
-            variables.extend(loaded.variables);
-            self.ticket = Some(loaded.ticket);
+            self.enter(binding).await?;
+            self.load(binding).await?;
         }
-        self.context.emit(&Event::chain_started(chain.name(), variables));
+        self.context.emit(&Event::chain_started(chain.name(), &self.variables));
         Ok(())
+    }
+
+    async fn enter(&mut self, binding: &MemoryBinding) -> Result<(), ChainError> {
+        let enter = binding.queue.enter(self.context.options().no_wait);
+        let entered = self.limits.run(None, enter).await;
+        self.permit = Some(entered.map_err(|exceeded| exceeded.during(CallPhase::Queue))??);
+        Ok(())
+    }
+
+    async fn load(&mut self, binding: &MemoryBinding) -> Result<(), ChainError> {
+        self.input = binding.input_messages(&self.variables);
+        let loaded = {
+            let text = binding.input(&self.variables).map(Value::to_text);
+            let context = LoadContext::new(&self.variables);
+            let context = match &text {
+                Some(text) => context.with_input(text),
+                None => context,
+            };
+            let load = binding.memory().load(context);
+            self.limits.run(self.permit.as_ref(), load).await
+        };
+        let loaded = loaded
+            .map_err(|exceeded| exceeded.during(CallPhase::Load))?
+            .map_err(ChainError::Load)?;
+        self.variables.extend(loaded.variables);
+        self.ticket = Some(loaded.ticket);
+        Ok(())
+    }
+
+    /// Checks that every required variable is there and that the memory would accept the turn.
+    fn check(&self, chain: &dyn Chain, binding: Option<&MemoryBinding>) -> Result<(), ChainError> {
+        let absent = |name: &str| !self.variables.contains(name);
+        let lacking = chain.slots().iter().filter(|slot| slot.is_required() && absent(slot.name()));
+        let missing: Vec<_> =
+            lacking.map(|slot| MissingVariable::new(slot.name(), self.variables.names())).collect();
+        if !missing.is_empty() {
+            return Err(ChainError::MissingInputs { missing });
+        }
+        match binding {
+            Some(binding) => binding.memory().check(&self.input).map_err(ChainError::RefusedInput),
+            None => Ok(()),
+        }
+    }
+
+    /// Runs the chain's steps.
+    async fn run(
+        &mut self,
+        chain: &dyn Chain,
+        binding: Option<&MemoryBinding>,
+    ) -> Result<Answer, ChainError> {
+        self.check(chain, binding)?;
+        let run = chain.run(&self.variables, &self.context);
+        let answer = self.limits.run(self.permit.as_ref(), run).await;
+        answer.map_err(|exceeded| exceeded.during(CallPhase::Run))?
+    }
+
+    /// Runs the chain's steps up to an answer that arrives piece by piece.
+    pub(crate) async fn stream(
+        &mut self,
+        chain: &dyn Chain,
+        binding: Option<&MemoryBinding>,
+    ) -> Result<Streaming, ChainError> {
+        self.check(chain, binding)?;
+        let stream = chain.stream(&self.variables, &self.context);
+        let streaming = self.limits.run(self.permit.as_ref(), stream).await;
+        streaming.map_err(|exceeded| exceeded.during(CallPhase::Run))?
+    }
+
+    /// Saves the turn and, if it is due, does the memory's maintenance. Only a save that fails is
+    /// an error.
+    pub(crate) async fn save(
+        &mut self,
+        binding: Option<&MemoryBinding>,
+        answer: &Answer,
+        incomplete: bool,
+    ) -> Result<(), ChainError> {
+        let Some(binding) = binding else { return Ok(()) };
+        let ticket = self.ticket.take().unwrap_or_default();
+        let input = std::mem::take(&mut self.input);
+        let mut turn = binding.turn(self.turn_id, input, answer).with_incomplete(incomplete);
+        if let Some(base) = ticket.version() {
+            turn = turn.with_base(base);
+        }
+        let memory = binding.memory();
+        let saved = self.limits.run(self.permit.as_ref(), memory.save(&turn, ticket)).await;
+        match saved.unwrap_or_else(|exceeded| Err(exceeded.interrupted())) {
+            Ok(saved) => self.warn(&saved.warnings),
+            Err(source) => {
+                let text = binding.output(answer).into();
+                let not_saved = NotSaved { text, reply: answer.reply.clone(), turn, source };
+                return Err(ChainError::NotSaved(Box::new(not_saved)));
+            }
+        }
+        if binding.maintenance == Maintenance::Inline && memory.needs_maintenance() {
+            let maintained = self.limits.run(self.permit.as_ref(), memory.maintain()).await;
+            match maintained.unwrap_or_else(|exceeded| Err(exceeded.interrupted())) {
+                Ok(maintained) => self.warn(&maintained.warnings),
+                Err(error) => self.warn(&[not_maintained(error)]),
+            }
+        }
+        Ok(())
+    }
+
+    /// Enters the queue again after a failure gave the place back. The call's limits no longer
+    /// hold: what follows is asked for after its end.
+    pub(crate) async fn reenter(&mut self, binding: &MemoryBinding) -> Result<(), ChainError> {
+        self.limits = Limits::default();
+        if self.permit.is_none() {
+            self.permit = Some(binding.queue.enter(false).await?);
+        }
+        Ok(())
+    }
+
+    /// Saves a turn again whose first save failed.
+    pub(crate) async fn save_again(
+        self,
+        binding: &MemoryBinding,
+        unsaved: UnsavedTurn,
+    ) -> Result<(), ChainError> {
+        let UnsavedTurn { text, reply, turn } = unsaved;
+        match binding.memory().save(&turn, Ticket::default()).await {
+            Ok(saved) => {
+                self.warn(&saved.warnings);
+                Ok(())
+            }
+            Err(source) => {
+                Err(ChainError::NotSaved(Box::new(NotSaved { text, reply, turn, source })))
+            }
+        }
+    }
+
+    /// Parses the model's reply.
+    pub(crate) fn finish(&self, chain: &dyn Chain, reply: Reply) -> Result<Answer, ChainError> {
+        chain.finish(reply, &self.context)
+    }
+
+    /// Gives the place in the queue back.
+    pub(crate) fn leave(&mut self) {
+        self.permit = None;
+    }
+
+    /// Polls the next piece of the answer.
+    pub(crate) fn poll_item(
+        &self,
+        stream: &mut ReplyStream,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Delta, ModelError>>> {
+        let _polled = self.permit.as_ref().map(Permit::mark_polled);
+        Pin::new(stream).poll_next(context)
+    }
+
+    /// Waits until a limit is reached.
+    pub(crate) fn poll_exceeded(&mut self, context: &mut Context<'_>) -> Poll<Exceeded> {
+        self.limits.poll_exceeded(self.permit.as_ref(), context)
+    }
+
+    pub(crate) fn deadline_has_passed(&self) -> bool {
+        self.limits.has_passed()
+    }
+
+    fn warn(&self, warnings: &[Warning]) {
+        for warning in warnings {
+            self.context.emit(&Event::warned(warning));
+        }
+    }
+
+    /// Ends a call that succeeded.
+    pub(crate) fn end(self, chain: &dyn Chain, answer: Answer) -> Outcome {
+        let Self { mut variables, context, turn_id, permit, .. } = self;
+        context.emit(&Event::chain_ended(chain.name(), &answer.outputs));
+        drop(permit);
+        variables.extend(answer.outputs);
+        let output_key = chain.outputs().first().cloned().unwrap_or_default();
+        Outcome { variables, reply: answer.reply, turn_id, output_key }
+    }
+
+    /// Ends a call that failed after its start: emits the failure, and lets the memory release what
+    /// the load acquired unless a save had the ticket.
+    pub(crate) async fn fail(
+        &mut self,
+        chain: &dyn Chain,
+        binding: Option<&MemoryBinding>,
+        error: ChainError,
+    ) -> ChainError {
+        self.context.emit(&Event::chain_failed(chain.name(), &error));
+        if let (Some(binding), Some(ticket)) = (binding, self.ticket.clone()) {
+            self.limits.leave_at_least(RELEASE_TIME);
+            let abandon = binding.memory().abandon(ticket);
+            // A release that takes too long is dropped: a lease ends by itself.
+            let _ = self.limits.run(None, abandon).await;
+        }
+        error
+    }
+}
+
+/// The answer and the turn of a save that failed.
+pub(crate) struct UnsavedTurn {
+    text: Withheld,
+    reply: Option<Reply>,
+    turn: Turn,
+}
+
+impl UnsavedTurn {
+    pub(crate) fn of(not_saved: &NotSaved) -> Self {
+        let NotSaved { text, reply, turn, .. } = not_saved;
+        Self { text: text.clone(), reply: reply.clone(), turn: turn.clone() }
     }
 }
 
 /// Runs a whole call.
 pub(crate) fn invoke<'c>(
     chain: &'c dyn Chain,
-    link: Option<&'c Link>,
+    binding: Option<&'c MemoryBinding>,
     observers: Observers,
     inputs: Variables,
     options: CallOptions,
 ) -> impl Future<Output = Result<Outcome, ChainError>> + Send + 'c {
-    // Made here, and used where the future holds it: an `async fn` has room for its arguments twice.
-    let mut prepared = Prepared::new(observers, inputs, options);
+    // Created outside of the future: an `async fn` stores its arguments twice.
+    let mut call = CallState::new(observers, inputs, options);
     async move {
-        prepared.begin(chain, link).await?;
+        call.begin(chain, binding).await?;
         let run = async {
-            check(chain, &prepared.variables)?;
-            let answer = chain.run(&prepared.variables, &prepared.context).await?;
-            save(link, &mut prepared, &answer, false).await?;
+            let answer = call.run(chain, binding).await?;
+            call.save(binding, &answer, false).await?;
             Ok(answer)
         };
         match run.await {
-            Ok(answer) => Ok(end(chain, prepared, answer)),
-            Err(error) => Err(fail(chain, link, &prepared, error).await),
+            Ok(answer) => Ok(call.end(chain, answer)),
+            Err(error) => Err(call.fail(chain, binding, error).await),
         }
     }
 }
 
-/// Checks that every required variable is there, and names all that are missing.
-pub(crate) fn check(chain: &dyn Chain, variables: &Variables) -> Result<(), ChainError> {
-    let lacking =
-        chain.slots().iter().filter(|slot| slot.is_required() && !variables.contains(slot.name()));
-    let missing: Vec<_> =
-        lacking.map(|slot| MissingVariable::new(slot.name(), variables.names())).collect();
-    if missing.is_empty() { Ok(()) } else { Err(ChainError::MissingInputs { missing }) }
-}
-
-/// Saves the turn, if there is a memory.
-pub(crate) async fn save(
-    link: Option<&Link>,
-    prepared: &mut Prepared,
-    answer: &Answer,
-    incomplete: bool,
-) -> Result<(), ChainError> {
-    let Some(link) = link else { return Ok(()) };
-    let ticket = prepared.ticket.take().unwrap_or_default();
-    let mut turn = link.turn(prepared.turn_id, &prepared.variables, answer);
-    turn = turn.with_incomplete(incomplete);
-    if let Some(base) = ticket.version() {
-        turn = turn.with_base(base);
+impl Exceeded {
+    pub(crate) const fn during(self, phase: CallPhase) -> ChainError {
+        match self {
+            Self::Deadline => ChainError::DeadlineExceeded { phase },
+            Self::Closed => ChainError::Closed,
+        }
     }
-    link.save(turn, ticket, answer, &prepared.context).await
-}
 
-/// Ends a call well.
-pub(crate) fn end(chain: &dyn Chain, prepared: Prepared, answer: Answer) -> Outcome {
-    let Prepared { mut variables, context, turn_id, permit, .. } = prepared;
-    context.emit(&Event::chain_ended(chain.name(), &answer.outputs));
-    drop(permit);
-    variables.extend(answer.outputs);
-    let output_key = chain.outputs().first().cloned().unwrap_or_default();
-    Outcome { variables, reply: answer.reply, turn_id, output_key }
-}
-
-/// Tells that a call failed after its start, and that its load came to nothing.
-pub(crate) async fn fail(
-    chain: &dyn Chain,
-    link: Option<&Link>,
-    prepared: &Prepared,
-    error: ChainError,
-) -> ChainError {
-    prepared.context.emit(&Event::chain_failed(chain.name(), &error));
-    abandon(link, prepared.ticket.clone()).await;
-    error
-}
-
-/// Gives back what a load holds, unless its turn was saved or tried to be.
-pub(crate) async fn abandon(link: Option<&Link>, ticket: Option<Ticket>) {
-    if let (Some(link), Some(ticket)) = (link, ticket) {
-        link.memory().abandon(ticket).await;
+    /// Returns the error of a memory's work that a limit interrupted.
+    pub(crate) const fn interrupted(self) -> MemoryError {
+        let reason = match self {
+            Self::Deadline => DEADLINE,
+            Self::Closed => "the conversation was closed",
+        };
+        MemoryError::Interrupted { reason }
     }
+}
+
+fn not_maintained(error: MemoryError) -> Warning {
+    let source: Box<dyn Error + Send + Sync> = Box::new(error);
+    Warning::new("cannot maintain the memory; the next turn tries again", source)
 }

@@ -1,25 +1,35 @@
-//! The chain seam: steps that turn variables into an answer.
+//! The chain trait: steps that turn variables into an answer.
 
-use std::{borrow::Cow, fmt, sync::Arc};
+use std::{
+    borrow::Cow,
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 use conversant_core::{
     CallOptions, Event, Messages, Observer, Reply, ReplyStream, Slot, Variables,
 };
 
-use crate::ChainError;
+use crate::error::ChainError;
 
-/// Steps that turn variables into an answer. [`LlmChain`](crate::LlmChain) is one; write your own and give it a memory with
-/// [`WithMemory`](crate::WithMemory).
+/// Steps that turn variables into an answer, such as those of an [`LlmChain`](crate::LlmChain).
+/// Implement it for a custom chain, and add a memory with [`WithMemory`](crate::WithMemory).
 ///
-/// `run` is called with all inputs and the memory's variables, after those that [`slots`](Self::slots) requires were found there. It
-/// keeps nothing: the same chain serves many calls at once.
+/// A call runs the steps with all inputs and the memory's variables, after it has checked that they
+/// contain the required [`slots`](Self::slots). A chain keeps no state of a call: it serves many
+/// calls at the same time.
 #[async_trait]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a chain",
+    note = "implement `Chain` for it, with `#[async_trait]` above the `impl`"
+)]
 pub trait Chain: Send + Sync {
-    /// Returns the chain's name, as the verbose transcript shows it.
+    /// Returns the chain's name, as transcripts show it.
     fn name(&self) -> &str;
 
-    /// Returns what has to be given: by the caller, or by the memory.
+    /// Returns the variables that the steps use. The caller or the memory provides them.
     fn slots(&self) -> &[Slot];
 
     /// Returns the names of the outputs.
@@ -28,13 +38,14 @@ pub trait Chain: Send + Sync {
     /// Runs the steps.
     ///
     /// # Errors
-    /// [`ChainError`], of the step that failed.
+    /// [`ChainError`], by the step that failed.
     async fn run(&self, variables: &Variables, context: &RunContext) -> Result<Answer, ChainError>;
 
-    /// Runs the steps up to the model, whose answer comes piece by piece. The default runs them all.
+    /// Runs the steps up to the model, whose answer arrives piece by piece. By default, runs all
+    /// steps and returns the whole answer.
     ///
     /// # Errors
-    /// [`ChainError`], of the step that failed.
+    /// [`ChainError`], by the step that failed.
     async fn stream(
         &self,
         variables: &Variables,
@@ -43,11 +54,11 @@ pub trait Chain: Send + Sync {
         self.run(variables, context).await.map(|answer| Streaming::Whole(Box::new(answer)))
     }
 
-    /// Makes the answer of a reply that came in pieces: for chains that have a [`stream`](Self::stream) of their own. The default gives the
-    /// reply's text as the first output.
+    /// Creates the answer from a reply that arrived in pieces, for chains that implement
+    /// [`stream`](Self::stream). By default, the first output is the reply's text.
     ///
     /// # Errors
-    /// [`ChainError`], if the reply can't be parsed.
+    /// [`ChainError::Parse`] if the reply cannot be parsed.
     fn finish(&self, reply: Reply, context: &RunContext) -> Result<Answer, ChainError> {
         let _ = context;
         let name = self.outputs().first().cloned().unwrap_or_default();
@@ -56,31 +67,33 @@ pub trait Chain: Send + Sync {
     }
 }
 
-/// What a chain gives whoever streams it.
+/// The result of [`Chain::stream`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Streaming {
-    /// A model's answer, piece by piece; [`Chain::finish`] makes the chain's answer of it.
+    /// A model's answer, piece by piece. [`Chain::finish`] turns it into the chain's answer.
     Pieces(ReplyStream),
-    /// The whole answer, where there are no pieces.
+    /// The whole answer, of a chain that does not stream.
     Whole(Box<Answer>),
 }
 
-/// What a chain answers.
+/// The result of [`Chain::run`]: the outputs, and the messages for the turn.
+///
+/// `Debug` withholds message text.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Answer {
     /// The outputs, by name.
     pub outputs: Variables,
-    /// The model's reply, if one model gave the answer.
+    /// The model's reply, if the answer is that of one model.
     pub reply: Option<Reply>,
-    /// The messages that the turn has after the user's: tool calls, their results, the answer. `None`: the reply's message, or
-    /// the output that the memory's keys pick.
+    /// The messages of the turn after the user's: tool calls, their results, the answer. If `None`,
+    /// the reply's messages; without a reply, the output that the memory's keys select.
     pub messages: Option<Messages>,
 }
 
 impl Answer {
-    /// Creates an answer of these outputs.
+    /// Creates an answer from its outputs.
     #[must_use]
     pub const fn new(outputs: Variables) -> Self {
         Self { outputs, reply: None, messages: None }
@@ -93,7 +106,7 @@ impl Answer {
         self
     }
 
-    /// Sets the messages that the turn has after the user's.
+    /// Sets the messages of the turn after the user's.
     #[must_use]
     pub fn with_messages(mut self, messages: impl Into<Messages>) -> Self {
         self.messages = Some(messages.into());
@@ -101,14 +114,14 @@ impl Answer {
     }
 }
 
-/// What holds for one run: the call's options, and who watches.
+/// The context of one run: the call's options and its observers.
 #[derive(Clone, Default)]
 pub struct RunContext {
     options: CallOptions,
     observers: Observers,
 }
 
-/// Who watches a chain.
+/// The observers of a chain.
 pub(crate) type Observers = Arc<[Arc<dyn Observer>]>;
 
 impl RunContext {
@@ -122,10 +135,11 @@ impl RunContext {
         &self.options
     }
 
-    /// Tells an event to all who watch.
+    /// Sends an event to every observer. A panic of an observer is caught, so that it costs neither
+    /// the answer nor the turn.
     pub fn emit(&self, event: &Event<'_>) {
         for observer in self.observers.iter() {
-            observer.on_event(event);
+            let _ = catch_unwind(AssertUnwindSafe(|| observer.on_event(event)));
         }
     }
 }

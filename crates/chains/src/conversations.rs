@@ -1,23 +1,33 @@
 //! Many conversations from one definition: a chain for each session.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::HashMap,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use conversant_core::{SessionId, TurnId};
+use lru::LruCache;
 
-use crate::{LlmChain, WiringError, llm_chain::WeakLlmChain};
+use crate::{
+    llm_chain::{LlmChain, WeakLlmChain},
+    runner::close,
+    wiring::WiringError,
+};
 
-/// How many conversations are kept at hand after their last use.
-const WARM: usize = 64;
+/// The number of chains that are cached after their last use, by default.
+const CACHE_CAPACITY: usize = 64;
 
-/// Hands out a chain for each session, all of one definition: the counterpart of LangChain's `RunnableWithMessageHistory`.
+/// Chains for sessions, all from one definition: the counterpart of LangChain's
+/// `RunnableWithMessageHistory`.
 ///
-/// The chains of one session are one: its calls queue in order, however many tasks ask. Different sessions do not wait for each
-/// other. The sessions used last (64, or as many as [`with_warm`](Self::with_warm) says) stay at hand with what their memory has read; a
-/// session that nobody holds and that is not among them takes no space.
+/// All chains of a session are one chain: the session's calls run one after the other, even if many
+/// tasks ask for the chain. Different sessions do not wait for each other.
+///
+/// A chain exists while a caller holds it. The most recently used ones are cached as well, with what
+/// their memories have read: 64, or [`with_cache_capacity`](Self::with_cache_capacity). A cached
+/// chain is found in constant time. Clones share the chains.
 ///
 /// # Examples
 ///
@@ -58,25 +68,24 @@ pub struct Conversations {
 
 struct Inner {
     define: Box<Definition>,
-    warm: usize,
     state: Mutex<State>,
 }
 
 type Definition = dyn Fn(&SessionId) -> Result<LlmChain, WiringError> + Send + Sync;
 
-#[derive(Default)]
 struct State {
-    /// The chains that somebody holds, and leftovers of those that nobody holds any more.
-    known: HashMap<SessionId, WeakLlmChain>,
-    /// The chains used last, the latest at the end.
-    warm: VecDeque<(SessionId, LlmChain)>,
-    /// How many chains there may be before leftovers are looked for.
+    /// The chains that exist, and entries of chains that no longer do.
+    existing: HashMap<SessionId, WeakLlmChain>,
+    /// The size of `existing` at which entries of former chains are removed.
     sweep_at: usize,
+    cache: LruCache<SessionId, LlmChain>,
+    capacity: usize,
+    is_closed: bool,
 }
 
 impl Conversations {
-    /// Creates conversations of a definition, which builds the chain of a session. It is tried once, so that a fault of the
-    /// wiring is told now.
+    /// Creates conversations from a definition, which builds the chain of a session. It is called
+    /// once with a random session, so that a fault of the wiring is found now.
     ///
     /// # Errors
     /// [`WiringError`], with every fault of the definition.
@@ -84,45 +93,60 @@ impl Conversations {
         define: impl Fn(&SessionId) -> Result<LlmChain, WiringError> + Send + Sync + 'static,
     ) -> Result<Self, WiringError> {
         define(&SessionId::from(TurnId::random()))?;
-        let inner = Inner { define: Box::new(define), warm: WARM, state: Mutex::default() };
-        Ok(Self { inner: Arc::new(inner) })
-    }
-
-    /// Sets how many conversations are kept at hand after their last use.
-    #[must_use]
-    pub fn with_warm(self, sessions: usize) -> Self {
-        let inner = match Arc::try_unwrap(self.inner) {
-            Ok(inner) => Inner { warm: sessions, ..inner },
-            // Clones keep the number that they have.
-            Err(inner) => return Self { inner },
+        let state = State {
+            existing: HashMap::new(),
+            sweep_at: CACHE_CAPACITY,
+            // Bounded below, since a bounded `LruCache` allocates its capacity at once.
+            cache: LruCache::unbounded(),
+            capacity: CACHE_CAPACITY,
+            is_closed: false,
         };
-        Self { inner: Arc::new(inner) }
+        Ok(Self { inner: Arc::new(Inner { define: Box::new(define), state: Mutex::new(state) }) })
     }
 
-    /// Returns the chain of a session: the one that others hold, or a new one.
+    /// Sets the number of chains that are cached after their last use.
+    #[must_use]
+    pub fn with_cache_capacity(self, chains: usize) -> Self {
+        let mut evicted = Vec::new();
+        let mut state = self.state();
+        state.capacity = chains;
+        while state.cache.len() > chains {
+            evicted.extend(state.cache.pop_lru());
+        }
+        drop(state);
+        self
+    }
+
+    /// Returns the chain of a session: the existing one, or a new one.
     ///
     /// # Errors
     /// [`WiringError`], if the definition has a fault for this session.
     pub fn chain(&self, session: &SessionId) -> Result<LlmChain, WiringError> {
-        let known = self.state().known.get(session).and_then(WeakLlmChain::upgrade);
-        let built = match known {
+        let mut state = self.state();
+        if let Some(chain) = state.cache.get(session) {
+            return Ok(chain.clone());
+        }
+        let existing = state.existing.get(session).and_then(WeakLlmChain::upgrade);
+        drop(state);
+        let built = match existing {
             Some(chain) => chain,
-            // Built outside of the lock: it is the caller's code.
+            // Outside of the lock, since it is the caller's code.
             None => (self.inner.define)(session)?,
         };
         let mut state = self.state();
-        let (chain, spare) = match state.known.get(session).and_then(WeakLlmChain::upgrade) {
+        // Another task may have built it meanwhile.
+        let existing = state.existing.get(session).and_then(WeakLlmChain::upgrade);
+        let (chain, spare) = match existing {
             Some(first) => (first, Some(built)),
             None => {
-                state.sweep();
-                state.known.insert(session.clone(), built.downgrade());
+                state.insert(session, &built);
                 (built, None)
             }
         };
-        let cold = state.warm_up(session, &chain, self.inner.warm);
+        let evicted = state.cache(session, &chain);
         drop(state);
-        // Dropped outside of the lock too.
-        drop((cold, spare));
+        // Outside of the lock, since a chain may be large.
+        drop((evicted, spare));
         Ok(chain)
     }
 
@@ -130,51 +154,80 @@ impl Conversations {
         self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns how many conversations are held: by callers, or at hand.
+    /// Returns the number of chains that exist: held by callers, or cached.
     #[must_use]
-    pub fn open(&self) -> usize {
-        self.state().known.values().filter(|chain| chain.upgrade().is_some()).count()
+    pub fn len(&self) -> usize {
+        self.state().existing.values().filter(|chain| chain.upgrade().is_some()).count()
     }
 
-    /// Lets go of a session that has ended.
-    pub fn close(&self, session: &SessionId) {
-        let mut state = self.state();
-        let index = state.warm.iter().position(|(warm, _)| warm == session);
-        let chain = index.and_then(|index| state.warm.remove(index));
-        drop(state);
-        drop(chain);
+    /// Returns whether no chains exist.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Removes a session's chain from the cache. Callers that hold the chain keep it.
+    pub fn evict(&self, session: &SessionId) {
+        let evicted = self.state().cache.pop(session);
+        // Dropped outside of the lock.
+        drop(evicted);
+    }
+
+    /// Closes all conversations, for the end of a service: new calls and waiting calls fail with
+    /// [`ChainError::Closed`](crate::ChainError::Closed), and running calls have `limit` to end.
+    /// Then those that still run are given up, as [`LlmChain::close`] documents, and their number
+    /// is returned.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use conversant_chains::Conversations;
+    /// use std::time::Duration;
+    ///
+    /// # async fn shut_down(conversations: Conversations) {
+    /// let given_up = conversations.close(Duration::from_secs(30)).await;
+    /// if given_up > 0 {
+    ///     eprintln!("{given_up} calls did not end in time");
+    /// }
+    /// # }
+    /// ```
+    pub async fn close(&self, limit: Duration) -> usize {
+        let chains: Vec<_> = {
+            let mut state = self.state();
+            state.is_closed = true;
+            state.existing.values().filter_map(WeakLlmChain::upgrade).collect()
+        };
+        close(chains.iter().filter_map(LlmChain::queue).cloned(), limit).await
     }
 }
 
 impl State {
-    /// Forgets the leftovers, each time that the map has doubled.
-    fn sweep(&mut self) {
-        if self.known.len() >= self.sweep_at {
-            self.known.retain(|_, chain| chain.upgrade().is_some());
-            self.sweep_at = (self.known.len() * 2).max(WARM);
+    fn insert(&mut self, session: &SessionId, chain: &LlmChain) {
+        // The entries of former chains are removed each time that the map has doubled.
+        if self.existing.len() >= self.sweep_at {
+            self.existing.retain(|_, chain| chain.upgrade().is_some());
+            self.sweep_at = (self.existing.len() * 2).max(CACHE_CAPACITY);
         }
+        if self.is_closed
+            && let Some(queue) = chain.queue()
+        {
+            queue.close();
+        }
+        self.existing.insert(session.clone(), chain.downgrade());
     }
 
-    /// Puts a chain at the end of those at hand, and returns the one that has to go for it.
-    fn warm_up(
-        &mut self,
-        session: &SessionId,
-        chain: &LlmChain,
-        limit: usize,
-    ) -> Option<(SessionId, LlmChain)> {
-        let entry = match self.warm.iter().rposition(|(warm, _)| warm == session) {
-            Some(index) => self.warm.remove(index),
-            None => None,
-        };
-        if limit > 0 {
-            self.warm.push_back(entry.unwrap_or_else(|| (session.clone(), chain.clone())));
+    /// Caches a chain, and returns the one that is evicted for it.
+    fn cache(&mut self, session: &SessionId, chain: &LlmChain) -> Option<(SessionId, LlmChain)> {
+        if self.capacity == 0 {
+            return None;
         }
-        if self.warm.len() > limit { self.warm.pop_front() } else { None }
+        self.cache.put(session.clone(), chain.clone());
+        if self.cache.len() > self.capacity { self.cache.pop_lru() } else { None }
     }
 }
 
 impl fmt::Debug for Conversations {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Conversations").field("open", &self.open()).finish_non_exhaustive()
+        f.debug_struct("Conversations").field("len", &self.len()).finish_non_exhaustive()
     }
 }

@@ -1,53 +1,128 @@
-//! What can go wrong in a call of a chain, in the order of its steps.
+//! Errors of a call of a chain, in the order of its steps.
 
 use std::fmt;
 
 use conversant_core::{
-    BoxError, MemoryError, MissingVariable, ModelError, ParseError, PromptError, Reply, Turn,
+    MemoryError, MissingVariable, ModelError, ParseError, PromptError, Reply, TimeoutPhase, Turn,
+    Withheld,
 };
 
-/// A call of a chain that failed, by the step it failed in.
+use crate::queue::Refusal;
+
+/// An error of a call of a chain, by the step that failed.
 ///
-/// Unless it is [`NotSaved`](Self::NotSaved), the conversation is as it was before the call.
-#[derive(Debug, thiserror::Error)]
+/// The conversation is as it was before the call, unless the error is
+/// [`NotSaved`](Self::NotSaved).
+///
+/// # Examples
+///
+/// ```
+/// use conversant_chains::ChainError;
+///
+/// fn advice(error: &ChainError) -> &'static str {
+///     match error {
+///         ChainError::NotSaved(_) => "show the answer, and save its turn again",
+///         error if error.is_deadline() => "allow more time",
+///         error if error.is_retryable() => "try again later",
+///         _ => "report it",
+///     }
+/// }
+/// assert_eq!(advice(&ChainError::Busy), "try again later");
+/// ```
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ChainError {
-    /// The memory could not be loaded. No model was asked.
-    #[error("can't load the conversation")]
-    Load(#[source] MemoryError),
-    /// Inputs are missing: all of them. No model was asked.
-    #[error("missing {}", list(missing))]
-    MissingInputs {
-        /// What is missing.
-        missing: Vec<MissingVariable>,
-    },
-    /// An input has a name that is taken. No model was asked.
-    #[error("input `{name}` can't be given: {reason}")]
+    /// An input has a reserved name. No model was called.
+    #[error("cannot take input `{name}`: {reason}")]
     TakenInput {
         /// The input.
         name: String,
-        /// Who has taken it.
+        /// The use that the name is reserved for.
         reason: &'static str,
     },
-    /// The prompt could not be filled in. No model was asked.
-    #[error("can't fill in the prompt")]
+    /// Another call of the conversation is running, and this one does not wait
+    /// ([`CallOptions::no_wait`](conversant_core::CallOptions::no_wait)). No model was called.
+    #[error("the conversation is busy with another call")]
+    Busy,
+    /// The call was made from inside a call of the same conversation, so it would wait for itself.
+    /// No model was called.
+    #[error("cannot call a conversation from inside its own call; use another session")]
+    Reentrant,
+    /// The conversation is closed.
+    #[error("the conversation is closed")]
+    Closed,
+    /// The call's deadline passed. If it passes while the turn is being saved, the error is
+    /// [`NotSaved`](Self::NotSaved).
+    #[error("the call's deadline passed while {phase}")]
+    DeadlineExceeded {
+        /// The phase of the call.
+        phase: CallPhase,
+    },
+    /// The memory cannot be loaded. No model was called.
+    #[error("cannot load the conversation")]
+    Load(#[source] MemoryError),
+    /// Inputs are missing. No model was called.
+    #[error("missing {}", list(missing))]
+    MissingInputs {
+        /// All missing inputs.
+        missing: Vec<MissingVariable>,
+    },
+    /// The memory would not store the user's message. No model was called.
+    #[error("cannot store the user's message")]
+    RefusedInput(#[source] MemoryError),
+    /// The prompt cannot be formatted. No model was called.
+    #[error("cannot format the prompt")]
     Prompt(#[source] PromptError),
     /// The model did not answer.
     #[error("the model did not answer")]
     Model(#[source] ModelError),
-    /// The answer could not be parsed. The error holds it; nothing was saved.
-    #[error("the model's answer does not parse")]
+    /// The answer cannot be parsed. The error contains it; nothing was saved.
+    #[error("cannot parse the model's answer")]
     Parse(#[source] ParseError),
-    /// The model answered, and the turn could not be saved. The error holds both.
-    #[error("the model answered, and the turn could not be saved")]
+    /// The model answered, and the turn was not saved. The error contains both.
+    #[error("cannot save the turn; the error contains the model's answer")]
     NotSaved(#[source] Box<NotSaved>),
-    /// A chain of one's own failed.
+    /// A stream has nothing to save as a partial answer.
+    #[error("cannot save a partial answer: {reason}")]
+    NothingToSave {
+        /// The reason.
+        reason: &'static str,
+    },
+    /// The memory's maintenance failed. The next one tries again.
+    #[error("cannot maintain the memory")]
+    Maintain(#[source] MemoryError),
+    /// A custom chain failed.
     #[error("the chain failed")]
-    Custom(#[source] BoxError),
+    Custom(#[source] conversant_core::BoxError),
+}
+
+/// The phase of a call in which its deadline passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CallPhase {
+    /// Waiting for other calls of the conversation.
+    Queue,
+    /// Loading the memory.
+    Load,
+    /// Running the chain's steps.
+    Run,
+    /// Maintaining the memory.
+    Maintain,
+}
+
+impl fmt::Display for CallPhase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Queue => "it waited for other calls of the conversation",
+            Self::Load => "the memory was loading",
+            Self::Run => "the chain was running",
+            Self::Maintain => "the memory was maintained",
+        })
+    }
 }
 
 impl ChainError {
-    /// Returns the turn and the answer that could not be saved, if that is what failed.
+    /// Returns the turn and the answer that were not saved, if the save failed.
     #[must_use]
     pub fn not_saved(&self) -> Option<&NotSaved> {
         match self {
@@ -59,7 +134,38 @@ impl ChainError {
     /// Returns whether the same call may succeed later.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Model(error) if error.is_retryable())
+        match self {
+            Self::Busy | Self::DeadlineExceeded { .. } => true,
+            Self::Model(error) => error.is_retryable(),
+            _ => false,
+        }
+    }
+
+    /// Returns whether the call failed because its deadline passed, in the chain, in the model's
+    /// adapter or in a save.
+    #[must_use]
+    pub fn is_deadline(&self) -> bool {
+        match self {
+            Self::DeadlineExceeded { .. }
+            | Self::Model(ModelError::Timeout { phase: TimeoutPhase::Total, .. }) => true,
+            Self::NotSaved(not_saved) => {
+                matches!(not_saved.source, MemoryError::Interrupted { reason } if reason == DEADLINE)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// The reason of a memory's interruption by the call's deadline.
+pub(crate) const DEADLINE: &str = "the call's deadline passed";
+
+impl From<Refusal> for ChainError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Busy => Self::Busy,
+            Refusal::Reentrant => Self::Reentrant,
+            Refusal::Closed => Self::Closed,
+        }
     }
 }
 
@@ -69,33 +175,24 @@ fn list(missing: &[MissingVariable]) -> String {
     format!("{noun} {}", names.join(", "))
 }
 
-/// An answer that was paid for, in a turn that could not be saved.
+/// The model's answer and the turn that was not saved.
 ///
-/// Saving the turn again is safe: a turn is kept once by its id, whatever became of the first try. `memory.save(&turn,
-/// Ticket::default())` does it.
+/// Retry with `memory.save(&turn, Ticket::default())`. That is safe even if the first save took
+/// effect, since a turn is stored once by its id.
 ///
-/// `Debug` withholds what was said.
-#[derive(Debug)]
+/// `Debug` withholds message text.
+#[derive(thiserror::Error)]
+#[error("turn `{}` was not saved", turn.id())]
 #[non_exhaustive]
 pub struct NotSaved {
     /// The answer's text.
-    pub text: conversant_core::Withheld,
+    pub text: Withheld,
     /// The model's reply, if the chain has one.
     pub reply: Option<Reply>,
     /// The turn to save.
     pub turn: Turn,
-    /// Why it could not be saved.
+    /// The error of the save.
     pub source: MemoryError,
 }
 
-impl fmt::Display for NotSaved {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "turn `{}` was not saved", self.turn.id())
-    }
-}
-
-impl std::error::Error for NotSaved {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.source)
-    }
-}
+conversant_core::debug_as_report!(ChainError, NotSaved);

@@ -1,8 +1,18 @@
 //! Chains: a prompt, a model and a memory, wired and checked when they are built.
 //!
-//! Depend on this crate to run a conversation. It knows prompts, models and memories by the traits of `conversant-core`
-//! only; take `conversant-prompts`, `conversant-models` and `conversant-memory` for ours, or write your own. It does no I/O
-//! of its own, spawns nothing and needs no particular runtime.
+//! This crate knows prompts, models and memories by the traits of `conversant-core` only. Combine it
+//! with `conversant-prompts`, `conversant-models` and `conversant-memory`, or with custom ones. It
+//! does no I/O, spawns no tasks and needs no particular runtime. For calls with a deadline, a timer
+//! thread is started once per process (the crate `futures-timer`).
+//!
+//! # Results
+//!
+//! | type | result of | contents |
+//! |---|---|---|
+//! | [`Answer`] | [`Chain::run`], for implementers | the outputs, and the messages for the turn |
+//! | [`Streaming`] | [`Chain::stream`], for implementers | a model's answer in pieces, or a whole [`Answer`] |
+//! | [`Outcome`] | `invoke`, for callers | inputs, memory variables and outputs in one map; the turn's id |
+//! | [`ChainStream`] | `stream`, for callers | the answer in pieces, then the [`Outcome`] |
 //!
 //! # Examples
 //!
@@ -45,12 +55,15 @@ mod call;
 mod chain;
 mod conversations;
 mod error;
-mod link;
+mod limits;
 mod llm_chain;
+mod memory_binding;
 mod outcome;
 mod parser;
+mod prompt_model_steps;
 mod queue;
-mod steps;
+mod runner;
+mod settings;
 mod stream;
 mod verbose;
 mod wiring;
@@ -60,9 +73,9 @@ pub use self::{
     builder::LlmChainBuilder,
     chain::{Answer, Chain, RunContext, Streaming},
     conversations::Conversations,
-    error::{ChainError, NotSaved},
-    link::Maintenance,
+    error::{CallPhase, ChainError, NotSaved},
     llm_chain::LlmChain,
+    memory_binding::Maintenance,
     outcome::Outcome,
     parser::{
         CommaListParser, JsonParser, MarkdownListParser, NumberedListParser, StrParser,
@@ -71,10 +84,10 @@ pub use self::{
     stream::ChainStream,
     verbose::{Transcripts, Verbose},
     wiring::{WiringError, WiringFault},
-    with_memory::WithMemory,
+    with_memory::{WithMemory, WithMemoryBuilder},
 };
 
-/// The README's code, run as documentation tests.
+/// The README's code, as documentation tests.
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct Readme;

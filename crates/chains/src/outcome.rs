@@ -1,19 +1,19 @@
-//! What a call of a chain comes to.
+//! The result of a chain call.
 
 use std::borrow::Cow;
 
 use conversant_core::{Content, Reply, TurnId, Value, Variables};
 
-/// What a call of a chain comes to: its inputs, the memory's variables and the outputs in one map, as LangChain's `invoke` gives
-/// them, and the model's reply beside it.
+/// The result of a chain call: inputs, memory variables and outputs in one map, as LangChain's
+/// `invoke` returns them, and the model's reply.
 ///
-/// `Debug` withholds what was said.
+/// `Debug` withholds message text.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Outcome {
     /// The inputs, then the memory's variables, then the outputs.
     pub variables: Variables,
-    /// The model's reply, if one model gave the answer.
+    /// The model's reply, if the answer is that of one model.
     pub reply: Option<Reply>,
     /// The turn's id.
     pub turn_id: TurnId,
@@ -21,19 +21,19 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Returns the output: the answer's text, or what the parser made of it.
+    /// Returns the first output: the answer's text, or the parser's value.
     #[must_use]
     pub fn output(&self) -> Option<&Value> {
         self.variables.get(&self.output_key)
     }
 
-    /// Returns the output as text.
+    /// Returns the first output as text.
     #[must_use]
     pub fn text(&self) -> String {
         self.output().map(|value| value.to_text().into_owned()).unwrap_or_default()
     }
 
-    /// Returns what [`text`](Self::text) does. Where that is the reply's own text, it is moved and not copied.
+    /// Like [`text`](Self::text), but moves the reply's text instead of copying it.
     ///
     /// # Examples
     ///

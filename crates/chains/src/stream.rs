@@ -1,4 +1,4 @@
-//! An answer through a chain, piece by piece, saved at its clean end.
+//! An answer through a chain, piece by piece, saved at its end.
 
 use std::{
     fmt,
@@ -12,23 +12,25 @@ use conversant_core::{CallOptions, Delta, Message, ModelError, Reply, ReplyStrea
 use futures_core::Stream;
 
 use crate::{
-    Answer, Chain, ChainError, Outcome, Streaming,
-    call::{self, Prepared},
-    chain::Observers,
-    link::Link,
+    call::{CallState, UnsavedTurn},
+    chain::{Answer, Chain, Streaming},
+    error::{CallPhase, ChainError},
+    outcome::Outcome,
+    runner::AnyRunner,
 };
 
-/// A chain that a stream keeps alive while it runs.
-pub(crate) trait Streamable: Send + Sync + 'static {
-    fn chain(&self) -> &dyn Chain;
-    fn link(&self) -> Option<&Link>;
-    fn observers(&self) -> Observers;
-}
-
-/// An answer that comes piece by piece and ends with [`Delta::Done`], when its turn is saved.
+/// An answer that arrives piece by piece and ends with [`Delta::Done`], after its turn is saved.
 ///
-/// It holds the conversation's place: the next call of the conversation waits until the stream has ended or is dropped. Dropping it
-/// closes the model's connection and saves nothing; [`save_partial`](Self::save_partial) keeps what has come, marked as incomplete.
+/// The stream holds the conversation's place: the next call of the conversation waits until the
+/// stream has ended, has failed or is dropped. To call the conversation from the task that reads
+/// the stream, drop the stream first.
+///
+/// Pieces do not arrive after the call's deadline; then the stream fails, unless the next item is
+/// [`Delta::Done`].
+///
+/// # Cancellation
+/// Dropping the stream closes the model's connection and saves nothing.
+/// [`save_partial`](Self::save_partial) saves the text that was received, marked as incomplete.
 ///
 /// # Examples
 ///
@@ -65,59 +67,63 @@ pub(crate) trait Streamable: Send + Sync + 'static {
 /// # }
 /// ```
 pub struct ChainStream {
-    chain: Arc<dyn Streamable>,
+    runner: Arc<dyn AnyRunner>,
     state: State,
-    /// The text that has come.
-    partial: String,
 }
 
-type Failing = Pin<Box<dyn Future<Output = (ChainError, Box<Prepared>)> + Send>>;
-type Saving = Pin<Box<dyn Future<Output = Result<(Outcome, Box<Reply>), ChainError>> + Send>>;
+type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+type Ended = Result<(Outcome, Box<Reply>), (ChainError, Box<Failed>)>;
 
 enum State {
-    /// Pieces come.
+    /// Pieces arrive.
     Running(Box<Running>),
-    /// The model has failed, and the memory is told.
-    Failing(Failing),
-    /// The model has failed. What has come may still be saved.
-    Failed(Box<Prepared>),
-    /// The answer is there, and its turn is being saved.
-    Saving(Saving),
-    /// Nothing more comes.
-    Ended(Option<Box<Outcome>>),
+    /// The answer has ended: its turn is saved, or its memory is released after a failure.
+    Ending(Boxed<Ended>),
+    /// The stream has failed.
+    Failed(Box<Failed>),
+    /// The turn is saved.
+    Ended(Box<Outcome>),
 }
 
 struct Running {
     stream: ReplyStream,
-    /// The answer, of a chain that gave it whole.
+    /// The answer, if the chain returned it whole.
     answer: Option<Answer>,
-    prepared: Box<Prepared>,
+    call: CallState,
+}
+
+/// A call that has failed and has given its place back.
+struct Failed {
+    call: CallState,
+    unsaved: Unsaved,
+}
+
+/// The part of a failed call that can still be saved.
+enum Unsaved {
+    /// The text of an answer that did not end or could not be parsed.
+    Text(String),
+    /// The turn of an answer that was not saved.
+    Turn(Box<UnsavedTurn>),
 }
 
 impl ChainStream {
     pub(crate) async fn start(
-        chain: impl Streamable,
+        runner: Arc<dyn AnyRunner>,
         inputs: Variables,
         options: CallOptions,
     ) -> Result<Self, ChainError> {
-        let mut prepared = Box::new(Prepared::new(chain.observers(), inputs, options));
-        prepared.begin(chain.chain(), chain.link()).await?;
-        let begin = async {
-            call::check(chain.chain(), &prepared.variables)?;
-            chain.chain().stream(&prepared.variables, &prepared.context).await
-        };
-        let (stream, answer) = match begin.await {
+        let (chain, binding) = (runner.chain(), runner.binding());
+        let mut call = CallState::new(runner.observers(), inputs, options);
+        call.begin(chain, binding).await?;
+        let (stream, answer) = match call.stream(chain, binding).await {
             Ok(Streaming::Pieces(stream)) => (stream, None),
             Ok(Streaming::Whole(answer)) => {
-                (ReplyStream::whole(reply_of(chain.chain(), &answer)), Some(*answer))
+                (ReplyStream::whole(reply_of(chain, &answer)), Some(*answer))
             }
-            Err(error) => {
-                return Err(call::fail(chain.chain(), chain.link(), &prepared, error).await);
-            }
+            Err(error) => return Err(call.fail(chain, binding, error).await),
         };
-        let running = Running { stream, answer, prepared };
-        let state = State::Running(Box::new(running));
-        Ok(Self { chain: Arc::new(chain), state, partial: String::new() })
+        let state = State::Running(Box::new(Running { stream, answer, call }));
+        Ok(Self { runner, state })
     }
 
     /// Returns the next piece, or `None` after the end.
@@ -125,52 +131,82 @@ impl ChainStream {
         poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
     }
 
-    /// Returns what the call came to, once [`Delta::Done`] has come.
+    /// Returns the result of the call, after [`Delta::Done`].
     #[must_use]
     pub fn outcome(&self) -> Option<&Outcome> {
         match &self.state {
-            State::Ended(outcome) => outcome.as_deref(),
+            State::Ended(outcome) => Some(outcome),
             _ => None,
         }
     }
 
-    /// Reads to the end and returns what the call came to.
+    /// Reads to the end and returns the result of the call, or `None` for a stream that has failed
+    /// before.
     ///
     /// # Errors
-    /// The stream's error, if it fails, or that of the save.
+    /// The stream's error.
     pub async fn into_outcome(mut self) -> Result<Option<Outcome>, ChainError> {
         while let Some(delta) = self.next().await {
             delta?;
         }
         match self.state {
-            State::Ended(outcome) => Ok(outcome.map(|outcome| *outcome)),
+            State::Ended(outcome) => Ok(Some(*outcome)),
             _ => Ok(None),
         }
     }
 
-    /// Ends the stream and saves the turn with what has come of the answer, marked as incomplete, instead of dropping it. Also after the
-    /// stream has failed. Does nothing if the turn is saved, or if no text has come.
+    /// Ends the stream and saves what was received, instead of dropping it. It saves:
+    ///
+    /// - nothing, if the turn is saved already;
+    /// - the whole turn, if the answer is complete but its save is running or has failed;
+    /// - otherwise a turn with the text that was received, marked as incomplete.
+    ///
+    /// The call's deadline does not apply. After `Ok`, the memory has the turn.
     ///
     /// # Errors
-    /// [`ChainError::NotSaved`].
+    /// - [`ChainError::NotSaved`] if the save fails.
+    /// - [`ChainError::NothingToSave`] if no text was received, or the chain has no memory.
+    /// - [`ChainError::Closed`] or [`ChainError::Reentrant`] if the stream has failed and the
+    ///   conversation cannot be entered again.
     pub async fn save_partial(self) -> Result<(), ChainError> {
-        let mut prepared = match self.state {
-            // The stream is dropped, which closes the model's connection.
-            State::Running(running) => running.prepared,
-            State::Failing(failing) => failing.await.1,
-            State::Failed(prepared) => prepared,
-            State::Saving(_) | State::Ended(_) => return Ok(()),
+        let Some(binding) = self.runner.binding() else {
+            return Err(ChainError::NothingToSave { reason: "the chain has no memory" });
         };
-        if self.partial.is_empty() {
-            return Ok(());
+        let failed = match self.state {
+            State::Running(running) => {
+                let Running { stream, call, .. } = *running;
+                let text = stream.partial().to_owned();
+                // Closes the model's connection before the save.
+                drop(stream);
+                Failed { call, unsaved: Unsaved::Text(text) }
+            }
+            State::Ending(ending) => match ending.await {
+                Ok(_) => return Ok(()),
+                Err((_, failed)) => *failed,
+            },
+            State::Failed(failed) => *failed,
+            State::Ended(_) => return Ok(()),
+        };
+        let Failed { mut call, unsaved } = failed;
+        match unsaved {
+            Unsaved::Text(text) if text.is_empty() => {
+                Err(ChainError::NothingToSave { reason: "no text was received" })
+            }
+            Unsaved::Text(text) => {
+                call.reenter(binding).await?;
+                let answer =
+                    Answer::new(Variables::new()).with_reply(Reply::new(Message::ai(text)));
+                call.save(Some(binding), &answer, true).await
+            }
+            Unsaved::Turn(turn) => {
+                call.reenter(binding).await?;
+                call.save_again(binding, *turn).await
+            }
         }
-        let answer =
-            Answer::new(Variables::new()).with_reply(Reply::new(Message::ai(self.partial)));
-        call::save(self.chain.link(), &mut prepared, &answer, true).await
     }
 }
 
-/// Returns the reply of an answer that is whole, or one of its first output's text.
+/// Returns the reply of an answer, or a reply with the text of its first output.
 fn reply_of(chain: &dyn Chain, answer: &Answer) -> Reply {
     answer.reply.clone().unwrap_or_else(|| {
         let output = chain.outputs().first().and_then(|name| answer.outputs.get(name));
@@ -180,44 +216,62 @@ fn reply_of(chain: &dyn Chain, answer: &Answer) -> Reply {
     })
 }
 
-/// Makes the chain's answer of the reply, if it is not there yet, and saves its turn.
-async fn finish(
-    chain: Arc<dyn Streamable>,
-    running: Running,
-    reply: Box<Reply>,
-) -> Result<(Outcome, Box<Reply>), ChainError> {
-    let Running { stream, answer, mut prepared } = running;
-    drop(stream);
-    let run = async {
-        let answer = match answer {
-            Some(answer) => answer,
-            None => chain.chain().finish(Reply::clone(&reply), &prepared.context)?,
-        };
-        call::save(chain.link(), &mut prepared, &answer, false).await?;
-        Ok(answer)
+/// Ends a call whose answer is complete: parses it, unless that is done, and saves its turn.
+async fn finish(runner: Arc<dyn AnyRunner>, running: Running, reply: Box<Reply>) -> Ended {
+    let Running { stream, answer, mut call } = running;
+    let answer = match answer {
+        Some(answer) => Ok(answer),
+        None => call.finish(runner.chain(), Reply::clone(&reply)),
     };
-    match run.await {
-        Ok(answer) => Ok((call::end(chain.chain(), *prepared, answer), reply)),
-        Err(error) => Err(call::fail(chain.chain(), chain.link(), &prepared, error).await),
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(error) => {
+            let unsaved = Unsaved::Text(stream.partial().to_owned());
+            return fail(runner, call, unsaved, error).await;
+        }
+    };
+    drop(stream);
+    match call.save(runner.binding(), &answer, false).await {
+        Ok(()) => Ok((call.end(runner.chain(), answer), reply)),
+        Err(error) => {
+            let unsaved = match error.not_saved() {
+                Some(not_saved) => Unsaved::Turn(Box::new(UnsavedTurn::of(not_saved))),
+                None => Unsaved::Text(String::new()),
+            };
+            fail(runner, call, unsaved, error).await
+        }
     }
 }
 
-/// Tells that the model failed.
+/// Ends a call that has failed, and gives its place back.
 async fn fail(
-    chain: Arc<dyn Streamable>,
-    prepared: Box<Prepared>,
-    error: ModelError,
-) -> (ChainError, Box<Prepared>) {
-    let error = ChainError::Model(error);
-    let error = call::fail(chain.chain(), chain.link(), &prepared, error).await;
-    (error, prepared)
+    runner: Arc<dyn AnyRunner>,
+    mut call: CallState,
+    unsaved: Unsaved,
+    error: ChainError,
+) -> Ended {
+    let error = call.fail(runner.chain(), runner.binding(), error).await;
+    call.leave();
+    Err((error, Box::new(Failed { call, unsaved })))
+}
+
+impl Running {
+    /// Ends the call with an error.
+    fn fail(self, runner: Arc<dyn AnyRunner>, error: ChainError) -> State {
+        let Self { stream, call, .. } = self;
+        let unsaved = Unsaved::Text(stream.partial().to_owned());
+        // Closes the model's connection now.
+        drop(stream);
+        State::Ending(Box::pin(fail(runner, call, unsaved, error)))
+    }
 }
 
 impl ChainStream {
-    /// Goes on to the state that follows a running one's end.
-    fn end_running(&mut self, next: impl FnOnce(Arc<dyn Streamable>, Running) -> State) {
-        match std::mem::replace(&mut self.state, State::Ended(None)) {
-            State::Running(running) => self.state = next(Arc::clone(&self.chain), *running),
+    /// Replaces a running state by the state that follows it.
+    fn end_running(&mut self, next: impl FnOnce(Arc<dyn AnyRunner>, Running) -> State) {
+        let placeholder = State::Ending(Box::pin(std::future::pending()));
+        match std::mem::replace(&mut self.state, placeholder) {
+            State::Running(running) => self.state = next(Arc::clone(&self.runner), *running),
             other => self.state = other,
         }
     }
@@ -231,35 +285,46 @@ impl Stream for ChainStream {
         loop {
             match &mut this.state {
                 State::Ended(_) | State::Failed(_) => return Poll::Ready(None),
-                State::Saving(saving) => {
-                    let (outcome, item) = match ready!(saving.as_mut().poll(context)) {
-                        Ok((outcome, reply)) => (Some(Box::new(outcome)), Ok(Delta::Done(reply))),
-                        Err(error) => (None, Err(error)),
+                State::Ending(ending) => {
+                    let item = match ready!(ending.as_mut().poll(context)) {
+                        Ok((outcome, reply)) => {
+                            this.state = State::Ended(Box::new(outcome));
+                            Ok(Delta::Done(reply))
+                        }
+                        Err((error, failed)) => {
+                            this.state = State::Failed(failed);
+                            Err(error)
+                        }
                     };
-                    this.state = State::Ended(outcome);
                     return Poll::Ready(Some(item));
                 }
-                State::Failing(failing) => {
-                    let (error, prepared) = ready!(failing.as_mut().poll(context));
-                    this.state = State::Failed(prepared);
-                    return Poll::Ready(Some(Err(error)));
-                }
                 State::Running(running) => {
-                    match ready!(Pin::new(&mut running.stream).poll_next(context)) {
-                        Some(Ok(Delta::Done(reply))) => this.end_running(|chain, running| {
-                            State::Saving(Box::pin(finish(chain, running, reply)))
-                        }),
-                        Some(Ok(delta)) => {
-                            if let Delta::Text(text) = &delta {
-                                this.partial.push_str(text);
-                            }
-                            return Poll::Ready(Some(Ok(delta)));
+                    let Running { stream, call, .. } = &mut **running;
+                    match call.poll_item(stream, context) {
+                        Poll::Pending => {
+                            let exceeded = ready!(call.poll_exceeded(context));
+                            let error = exceeded.during(CallPhase::Run);
+                            this.end_running(|runner, running| running.fail(runner, error));
                         }
-                        Some(Err(error)) => this.end_running(|chain, running| {
-                            State::Failing(Box::pin(fail(chain, running.prepared, error)))
-                        }),
-                        // A reply stream ends with `Done` or an error, so this does not come.
-                        None => this.end_running(|_, running| State::Failed(running.prepared)),
+                        Poll::Ready(Some(Ok(Delta::Done(reply)))) => {
+                            this.end_running(|runner, running| {
+                                State::Ending(Box::pin(finish(runner, running, reply)))
+                            });
+                        }
+                        Poll::Ready(Some(Ok(_))) if call.deadline_has_passed() => {
+                            let error = ChainError::DeadlineExceeded { phase: CallPhase::Run };
+                            this.end_running(|runner, running| running.fail(runner, error));
+                        }
+                        Poll::Ready(Some(Ok(delta))) => return Poll::Ready(Some(Ok(delta))),
+                        Poll::Ready(Some(Err(error))) => {
+                            let error = ChainError::Model(error);
+                            this.end_running(|runner, running| running.fail(runner, error));
+                        }
+                        // A reply stream ends with `Done` or an error.
+                        Poll::Ready(None) => {
+                            let error = ChainError::Model(ModelError::Cancelled);
+                            this.end_running(|runner, running| running.fail(runner, error));
+                        }
                     }
                 }
             }
@@ -271,8 +336,8 @@ impl fmt::Debug for ChainStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match &self.state {
             State::Running(_) => "ChainStream(running)",
-            State::Failing(_) | State::Failed(_) => "ChainStream(failed)",
-            State::Saving(_) => "ChainStream(saving)",
+            State::Ending(_) => "ChainStream(ending)",
+            State::Failed(_) => "ChainStream(failed)",
             State::Ended(_) => "ChainStream(ended)",
         })
     }

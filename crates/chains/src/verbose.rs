@@ -1,4 +1,4 @@
-//! The verbose transcript: what the document's page shows while a chain runs.
+//! The transcript that LangChain's verbose mode prints.
 
 use std::{
     fmt,
@@ -12,7 +12,8 @@ const BOLD: &str = "\u{1b}[1m";
 const GREEN: &str = "\u{1b}[32;1m\u{1b}[1;3m";
 const RESET: &str = "\u{1b}[0m";
 
-/// An observer that writes the transcript which LangChain's verbose mode prints, escape codes included, to a sink.
+/// An observer that writes the transcript of LangChain's verbose mode to a sink, with its escape
+/// codes (LangChain 0.1.20, `callbacks/stdout.py::StdOutCallbackHandler`).
 ///
 /// # Examples
 ///
@@ -36,7 +37,8 @@ pub struct Verbose {
 }
 
 impl Verbose {
-    /// Creates a transcript on a sink. What the sink can't write is left out: a call never fails for its transcript.
+    /// Creates a transcript on a sink. Errors of the sink are ignored, so that a call does not fail
+    /// for its transcript.
     #[must_use]
     pub fn new(sink: impl Write + Send + 'static) -> Self {
         Self { sink: Mutex::new(Box::new(sink)), color: true }
@@ -54,14 +56,14 @@ impl Verbose {
         Self::new(io::stderr())
     }
 
-    /// Creates a transcript in memory, and what reads it.
+    /// Creates a transcript in memory, and a reader for it.
     #[must_use]
     pub fn buffer() -> (Self, Transcripts) {
         let transcripts = Transcripts::default();
         (Self::new(Shared(transcripts.clone())), transcripts)
     }
 
-    /// Leaves out the escape codes that make the text bold and green.
+    /// Omits the escape codes that make the text bold and green.
     #[must_use]
     pub fn without_color(mut self) -> Self {
         self.color = false;
@@ -72,7 +74,7 @@ impl Verbose {
         if self.color { code } else { "" }
     }
 
-    /// Writes one event's text at once, so that calls that run at the same time don't mix within it.
+    /// Writes the text of one event at once, so that the texts of concurrent calls do not mix.
     fn write(&self, parts: &[&str]) {
         let mut sink = self.sink.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = sink.write_all(parts.concat().as_bytes()).and_then(|()| sink.flush());
@@ -101,12 +103,12 @@ impl fmt::Debug for Verbose {
     }
 }
 
-/// What a [`Verbose::buffer`] has written.
+/// The reader of a [`Verbose::buffer`].
 #[derive(Debug, Clone, Default)]
 pub struct Transcripts(Arc<Mutex<Vec<u8>>>);
 
 impl Transcripts {
-    /// Returns what was written since the last time, and forgets it.
+    /// Returns the text written since the last call, and removes it.
     #[must_use]
     pub fn take(&self) -> String {
         let bytes = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));

@@ -1,10 +1,10 @@
-//! The check of a chain's wiring: every fault at once, before any call.
+//! The check of a chain's wiring when it is built. It returns all faults at once.
 
 use std::{borrow::Cow, error::Error, fmt};
 
 use conversant_core::{KeyError, Memory, Slot, SlotKind, nearest};
 
-/// A chain that can't be built, with every fault of its wiring.
+/// The faults of a chain that cannot be built: all of them.
 ///
 /// # Examples
 ///
@@ -29,7 +29,7 @@ use conversant_core::{KeyError, Memory, Slot, SlotKind, nearest};
 /// assert!(fault.to_string().contains("memory variable `chat_history` is not used by the prompt (nearest: `history`)"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct WiringError {
     faults: Vec<WiringFault>,
 }
@@ -48,7 +48,7 @@ impl WiringError {
 
 impl fmt::Display for WiringError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the chain can't be built:")?;
+        f.write_str("cannot build the chain:")?;
         match self.faults.as_slice() {
             [fault] => write!(f, " {fault}"),
             faults => faults.iter().try_for_each(|fault| write!(f, "\n- {fault}")),
@@ -58,23 +58,26 @@ impl fmt::Display for WiringError {
 
 impl Error for WiringError {}
 
+conversant_core::debug_as_report!(WiringError);
+
 /// One fault of a chain's wiring.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WiringFault {
     /// The chain has no prompt.
-    #[error("it has no prompt: call `prompt`")]
+    #[error("no prompt is set; call `prompt`")]
     NoPrompt,
     /// The chain has no model.
-    #[error("it has no model: call `model`")]
+    #[error("no model is set; call `model`")]
     NoModel,
-    /// The prompt has a variable of a reserved name.
-    #[error("the prompt's variable `{name}` has a reserved name")]
+    /// The prompt has a variable with a reserved name.
+    #[error("the name of prompt variable `{name}` is reserved")]
     Reserved {
         /// The name.
         name: String,
     },
-    /// The memory gives a variable that the prompt does not use, so the model would not see the conversation.
+    /// The memory provides a variable that the prompt does not use, so the model would not see the
+    /// conversation.
     #[error("memory variable `{name}` is not used by the prompt{}", hint(nearest.as_deref()))]
     UnusedMemory {
         /// The variable.
@@ -82,16 +85,16 @@ pub enum WiringFault {
         /// The nearest of the prompt's variables.
         nearest: Option<String>,
     },
-    /// The memory gives text where the prompt wants messages.
+    /// The memory provides text where the prompt takes messages.
     #[error(
-        "memory variable `{name}` is text, and the prompt's placeholder takes messages: make the memory return messages"
+        "memory variable `{name}` is text, and the prompt's placeholder takes messages; set the memory to return messages"
     )]
     TextForMessages {
         /// The variable.
         name: String,
     },
-    /// Two sources give one variable.
-    #[error("variable `{name}` is given twice: by {first} and by {second}")]
+    /// Two sources provide the same variable.
+    #[error("variable `{name}` is provided twice: by {first} and by {second}")]
     TwoSources {
         /// The variable.
         name: String,
@@ -100,19 +103,19 @@ pub enum WiringFault {
         /// The other.
         second: &'static str,
     },
-    /// Which input is the user's, or which output the answer, can't be told.
+    /// The input with the user's text, or the output with the answer, cannot be inferred.
     #[error("{0}")]
     Key(KeyError),
-    /// The prompt needs a variable that neither the memory nor a declared input gives.
-    #[error("the prompt's variable `{name}` is given by nobody{}", hint(nearest.as_deref()))]
+    /// The prompt needs a variable that neither the memory nor a declared input provides.
+    #[error("no input or memory provides prompt variable `{name}`{}", hint(nearest.as_deref()))]
     NotGiven {
         /// The variable.
         name: String,
-        /// The nearest of the names that are given.
+        /// The nearest of the names that are provided.
         nearest: Option<String>,
     },
-    /// A declared input is used by nobody.
-    #[error("input `{name}` is used by nobody{}", hint(nearest.as_deref()))]
+    /// A declared input is not used.
+    #[error("input `{name}` is not used by the prompt{}", hint(nearest.as_deref()))]
     UnusedInput {
         /// The input.
         name: String,
@@ -134,18 +137,18 @@ fn hint(nearest: Option<&str>) -> String {
     nearest.map_or_else(String::new, |name| format!(" (nearest: `{name}`)"))
 }
 
-/// What is wired together.
+/// The parts that are wired together.
 pub(crate) struct Wiring<'w> {
     pub(crate) slots: &'w [Slot],
     pub(crate) outputs: &'w [Cow<'static, str>],
     pub(crate) memory: Option<&'w dyn Memory>,
     /// The inputs, where they are declared.
     pub(crate) declared: Option<&'w [String]>,
-    /// The memory's variables that nobody needs to use.
+    /// The variables of the memory that may be unused.
     pub(crate) allow_unused: &'w [String],
 }
 
-/// The names that a chain's turns are picked by.
+/// The names of the variables that make up a turn.
 #[derive(Debug, Default)]
 pub(crate) struct TurnNames {
     pub(crate) input: Option<String>,
@@ -153,7 +156,7 @@ pub(crate) struct TurnNames {
 }
 
 impl Wiring<'_> {
-    /// Checks everything, adds to the faults known already, and returns the names that were told.
+    /// Checks the wiring and returns the names of the turns. The error has `faults` first.
     pub(crate) fn check(&self, mut faults: Vec<WiringFault>) -> Result<TurnNames, WiringError> {
         faults.extend(self.reserved());
         faults.extend(self.memory_to_prompt());
@@ -170,7 +173,7 @@ impl Wiring<'_> {
         self.slots.iter().map(Slot::name)
     }
 
-    fn is_given_by_memory(&self, name: &str) -> bool {
+    fn is_from_memory(&self, name: &str) -> bool {
         self.memory_slots().iter().any(|slot| slot.name() == name)
     }
 
@@ -211,7 +214,7 @@ impl Wiring<'_> {
         let mut faults = Vec::new();
         let is_declared = |name: &str| declared.iter().any(|input| input == name);
         for slot in self.slots.iter().filter(|slot| slot.is_required()) {
-            if !is_declared(slot.name()) && !self.is_given_by_memory(slot.name()) {
+            if !is_declared(slot.name()) && !self.is_from_memory(slot.name()) {
                 let given = declared
                     .iter()
                     .map(String::as_str)
@@ -222,7 +225,7 @@ impl Wiring<'_> {
         }
         let input_key = self.memory.and_then(|memory| memory.keys().input_key());
         for name in declared {
-            if self.is_given_by_memory(name) {
+            if self.is_from_memory(name) {
                 let (first, second) = ("the memory", "the caller");
                 faults.push(WiringFault::TwoSources { name: name.clone(), first, second });
             } else if self.slot_names().all(|slot| slot != name) && input_key != Some(name) {
@@ -233,17 +236,18 @@ impl Wiring<'_> {
         faults
     }
 
-    /// Tells which input is the user's and which output the answer. Where the inputs are not declared, they are what the prompt
-    /// needs: what it takes as an option, and messages, count only where nothing else is left.
+    /// Infers the input with the user's text and the output with the answer. Inputs that are not
+    /// declared are those of the prompt; optional ones and messages count only if there are no
+    /// others.
     fn turn_names(&self, faults: &mut Vec<WiringFault>) -> TurnNames {
         let Some(memory) = self.memory.filter(|memory| memory.saves_turns()) else {
             return TurnNames::default();
         };
         let keys = memory.keys();
-        // What was probably meant to be the memory's is none of the caller's inputs.
+        // A variable that was probably meant to be the memory's is not an input of the caller.
         let meant: Vec<String> = faults.iter().filter_map(WiringFault::nearest_to_memory).collect();
         let of_caller = |slot: &&Slot| {
-            !self.is_given_by_memory(slot.name()) && meant.iter().all(|name| name != slot.name())
+            !self.is_from_memory(slot.name()) && meant.iter().all(|name| name != slot.name())
         };
         let mut inputs: Vec<&str> = match self.declared {
             Some(declared) => declared.iter().map(String::as_str).collect(),
@@ -261,13 +265,13 @@ impl Wiring<'_> {
         }
         let input = keys.input_name(inputs, memory.variables());
         let output = keys.output_name(self.outputs.iter().map(AsRef::as_ref));
-        let mut told = |name: Result<&str, KeyError>| match name {
+        let mut known = |name: Result<&str, KeyError>| match name {
             Ok(name) => Some(name.to_owned()),
             Err(error) => {
                 faults.push(WiringFault::Key(error));
                 None
             }
         };
-        TurnNames { input: told(input), output: told(output) }
+        TurnNames { input: known(input), output: known(output) }
     }
 }

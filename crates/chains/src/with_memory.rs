@@ -2,16 +2,20 @@
 
 use std::{fmt, sync::Arc};
 
-use conversant_core::{CallOptions, Memory, MemoryError, Observer, Saved, Variables};
+use conversant_core::Memory;
 
 use crate::{
-    Chain, ChainError, ChainStream, Maintenance, Outcome, WiringError, call, chain::Observers,
-    link::Link, stream::Streamable, wiring::Wiring,
+    chain::Chain,
+    runner::{Runner, impl_calls},
+    settings::{Settings, impl_settings},
+    wiring::WiringError,
 };
 
-/// Gives any [`Chain`] a memory: load, run, save. [`LlmChain::builder`](crate::LlmChain::builder) does it for LLM chains.
+/// Any [`Chain`] with a memory, which is loaded before each call and saves its turn.
+/// [`LlmChain::builder`](crate::LlmChain::builder) has a memory of its own.
 ///
-/// Cloning shares it. Calls are turns of one conversation and run one after the other.
+/// Clones share the chain and the memory. Calls are turns of one conversation and run one after the
+/// other.
 ///
 /// # Examples
 ///
@@ -45,125 +49,89 @@ use crate::{
 /// # }
 /// ```
 pub struct WithMemory<C> {
-    inner: Arc<Inner<C>>,
-}
-
-struct Inner<C> {
-    chain: C,
-    link: Link,
-    observers: Observers,
+    runner: Arc<Runner<C>>,
+    memory: Arc<dyn Memory>,
 }
 
 impl<C: Chain + 'static> WithMemory<C> {
-    /// Gives a chain a memory.
+    /// Adds a memory to a chain.
     ///
     /// # Errors
     /// [`WiringError`], with every fault between the two.
     pub fn new(chain: C, memory: impl Memory + 'static) -> Result<Self, WiringError> {
-        Self::watched(chain, memory, [])
+        Self::builder(chain, memory).build()
     }
 
-    /// Gives a chain a memory, and those who watch it.
-    ///
-    /// # Errors
-    /// [`WiringError`], with every fault between the two.
-    pub fn watched(
-        chain: C,
-        memory: impl Memory + 'static,
-        observers: impl IntoIterator<Item = Arc<dyn Observer>>,
-    ) -> Result<Self, WiringError> {
-        let wiring = Wiring {
-            slots: chain.slots(),
-            outputs: chain.outputs(),
-            memory: Some(&memory),
-            declared: None,
-            allow_unused: &[],
-        };
-        let names = wiring.check(Vec::new())?;
-        let link = Link::new(Arc::new(memory), names, Maintenance::Inline);
-        Ok(Self {
-            inner: Arc::new(Inner { chain, link, observers: observers.into_iter().collect() }),
-        })
+    /// Returns a builder, for a chain with more settings than a memory.
+    pub fn builder(chain: C, memory: impl Memory + 'static) -> WithMemoryBuilder<C> {
+        WithMemoryBuilder { chain, memory: Arc::new(memory), settings: Settings::default() }
     }
 
-    /// Runs a call and returns the first output as text.
-    ///
-    /// # Errors
-    /// [`ChainError`], of the step that failed.
-    pub async fn predict(&self, inputs: Variables) -> Result<String, ChainError> {
-        self.invoke(inputs).await.map(Outcome::into_text)
-    }
-
-    /// Runs a call.
-    ///
-    /// # Errors
-    /// [`ChainError`], of the step that failed.
-    pub async fn invoke(&self, inputs: Variables) -> Result<Outcome, ChainError> {
-        self.invoke_with(inputs, CallOptions::new()).await
-    }
-
-    /// As [`invoke`](Self::invoke), with stop sequences, a deadline or a turn id.
-    ///
-    /// # Errors
-    /// [`ChainError`], of the step that failed.
-    pub async fn invoke_with(
-        &self,
-        inputs: Variables,
-        options: CallOptions,
-    ) -> Result<Outcome, ChainError> {
-        let Inner { chain, link, observers } = &*self.inner;
-        call::invoke(chain, Some(link), Arc::clone(observers), inputs, options).await
-    }
-
-    /// Runs a call and returns its answer piece by piece; see [`LlmChain::stream`](crate::LlmChain::stream).
-    ///
-    /// # Errors
-    /// [`ChainError`], of the step that failed before the answer began.
-    pub async fn stream(&self, inputs: Variables) -> Result<ChainStream, ChainError> {
-        ChainStream::start(self.clone(), inputs, CallOptions::new()).await
+    /// Returns the chain.
+    #[must_use]
+    pub fn chain(&self) -> &C {
+        &self.runner.chain
     }
 
     /// Returns the memory.
     #[must_use]
     pub fn memory(&self) -> &dyn Memory {
-        &*self.inner.link.memory
-    }
-
-    /// Does the memory's work after an answer once more. The conversation's calls wait for it.
-    ///
-    /// # Errors
-    /// [`MemoryError`]. A failure costs nothing: the next time tries again.
-    pub async fn maintain(&self) -> Result<Saved, MemoryError> {
-        let _permit = self.inner.link.queue.enter().await;
-        self.inner.link.memory().maintain().await
+        &*self.memory
     }
 }
 
-impl<C: Chain + 'static> Streamable for WithMemory<C> {
-    fn chain(&self) -> &dyn Chain {
-        &self.inner.chain
-    }
-
-    fn link(&self) -> Option<&Link> {
-        Some(&self.inner.link)
-    }
-
-    fn observers(&self) -> Observers {
-        Arc::clone(&self.inner.observers)
-    }
-}
+impl_calls!([<C: Chain + 'static>] WithMemory<C>);
 
 impl<C> Clone for WithMemory<C> {
     fn clone(&self) -> Self {
-        Self { inner: Arc::clone(&self.inner) }
+        Self { runner: Arc::clone(&self.runner), memory: Arc::clone(&self.memory) }
     }
 }
 
 impl<C: fmt::Debug> fmt::Debug for WithMemory<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WithMemory")
-            .field("chain", &self.inner.chain)
-            .field("memory", &self.inner.link)
+            .field("chain", &self.runner.chain)
+            .field("memory", &self.runner.binding)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A builder of a [`WithMemory`].
+///
+/// | setting | default |
+/// |---|---|
+/// | [`observer`](Self::observer), [`verbose`](Self::verbose) | none |
+/// | [`inputs`](Self::inputs) | the chain's slots that the memory does not provide |
+/// | [`maintenance`](Self::maintenance) | [`Inline`](crate::Maintenance::Inline) |
+#[must_use]
+#[derive(Clone)]
+pub struct WithMemoryBuilder<C> {
+    chain: C,
+    memory: Arc<dyn Memory>,
+    settings: Settings,
+}
+
+impl<C: Chain + 'static> WithMemoryBuilder<C> {
+    /// Checks the wiring and builds the chain.
+    ///
+    /// # Errors
+    /// [`WiringError`], with every fault.
+    pub fn build(self) -> Result<WithMemory<C>, WiringError> {
+        let Self { chain, memory, mut settings } = self;
+        settings.memory = Some(Arc::clone(&memory));
+        let names = settings.check(chain.slots(), chain.outputs(), Vec::new())?;
+        Ok(WithMemory { runner: Arc::new(settings.runner(chain, names)), memory })
+    }
+}
+
+impl_settings!([<C>] WithMemoryBuilder<C>);
+
+impl<C: fmt::Debug> fmt::Debug for WithMemoryBuilder<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WithMemoryBuilder")
+            .field("chain", &self.chain)
+            .field("settings", &self.settings)
             .finish_non_exhaustive()
     }
 }

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use crate::{
     box_error::BoxError,
     history::HistoryError,
+    messages::Messages,
     model::ModelError,
     prompt::Slot,
     turn::Turn,
@@ -80,6 +81,18 @@ pub trait Memory: Send + Sync {
     /// Loads the variables for a call, and a ticket for its save.
     async fn load(&self, context: LoadContext<'_>) -> Result<Loaded, MemoryError>;
 
+    /// Checks, without storing anything, that [`save`](Self::save) would accept a turn of these
+    /// messages. A chain calls it with the user's messages before it calls the model, so that no
+    /// answer is paid for whose turn cannot be stored. It does no I/O. Accepts all messages by
+    /// default.
+    ///
+    /// # Errors
+    /// The error with which `save` would refuse the turn.
+    fn check(&self, messages: &Messages) -> Result<(), MemoryError> {
+        let _ = messages;
+        Ok(())
+    }
+
     /// Saves a turn: whole, once, or not at all.
     ///
     /// # Errors
@@ -125,6 +138,9 @@ macro_rules! forward_memory {
             }
             async fn load(&self, context: LoadContext<'_>) -> Result<Loaded, MemoryError> {
                 (**self).load(context).await
+            }
+            fn check(&self, messages: &Messages) -> Result<(), MemoryError> {
+                (**self).check(messages)
             }
             async fn save(&self, turn: &Turn, ticket: Ticket) -> Result<Saved, MemoryError> {
                 (**self).save(turn, ticket).await
@@ -295,6 +311,13 @@ pub enum MemoryError {
         size: usize,
         /// The budget, in tokens.
         budget: usize,
+    },
+    /// The caller's deadline passed, or the caller gave up. An interrupted save may have taken
+    /// effect; it is safe to repeat.
+    #[error("interrupted: {reason}")]
+    Interrupted {
+        /// The reason.
+        reason: &'static str,
     },
     /// The memory does not support the operation.
     #[error("cannot use {what}: the memory does not support it")]

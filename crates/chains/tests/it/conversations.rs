@@ -40,7 +40,7 @@ fn conversations(history: &InMemoryHistory) -> (Conversations, Arc<AtomicUsize>)
 fn a_fault_of_the_definition_is_told_at_once() {
     let fault =
         Conversations::new(|_| LlmChain::builder().prompt(text_prompt()).build()).unwrap_err();
-    assert_eq!(fault.to_string(), "the chain can't be built: it has no model: call `model`");
+    assert_eq!(fault.to_string(), "cannot build the chain: no model is set; call `model`");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -79,20 +79,20 @@ async fn sessions_never_mix_and_each_is_one_order() {
 #[test]
 fn one_session_is_one_chain_and_ended_sessions_take_no_space() {
     let (conversations, built) = conversations(&InMemoryHistory::new());
-    let conversations = conversations.with_warm(3);
+    let conversations = conversations.with_cache_capacity(3);
     built.store(0, Ordering::Relaxed);
     let held = conversations.chain(&session(0)).unwrap();
     for id in 1..1_000 {
         conversations.chain(&session(id)).unwrap();
         conversations.chain(&session(id)).unwrap();
     }
-    assert_eq!(built.load(Ordering::Relaxed), 1_000, "what is at hand is not built again");
-    assert_eq!(conversations.open(), 4, "one that is held, and three at hand");
+    assert_eq!(built.load(Ordering::Relaxed), 1_000, "a cached chain is not built again");
+    assert_eq!(conversations.len(), 4, "one that is held, and three cached");
     conversations.chain(&session(0)).unwrap();
-    assert_eq!(built.load(Ordering::Relaxed), 1_000, "what somebody holds is not built again");
+    assert_eq!(built.load(Ordering::Relaxed), 1_000, "a chain that is held is not built again");
     drop(held);
     for id in [0, 999, 998, 997] {
-        conversations.close(&session(id));
+        conversations.evict(&session(id));
     }
-    assert_eq!(conversations.open(), 0);
+    assert_eq!(conversations.len(), 0);
 }

@@ -12,12 +12,15 @@
 mod abandon;
 mod apply;
 mod cancel;
+mod closing;
 mod conversations;
+mod deadlines;
 mod events;
 mod fixtures;
 mod parsers;
 mod predict;
 mod queueing;
 mod recorded;
+mod reentrant;
 mod stream;
 mod wiring;

@@ -2,11 +2,14 @@
 
 use std::borrow::Cow;
 
-use conversant_chains::{Answer, Chain, ChainError, ChainStream, RunContext, WithMemory};
-use conversant_core::{ChatHistory, Delta, ModelError, Range, Slot, Variables, async_trait, vars};
-use conversant_testkit::{Gate, ScriptedChat, ScriptedReply};
+use conversant_chains::{Answer, Chain, ChainError, ChainStream, LlmChain, RunContext, WithMemory};
+use conversant_core::{
+    CallOptions, ChatHistory, ChatModel, ChatRequest, Delta, LanguageModel, ModelError, Range,
+    Reply, ReplyStream, Slot, Variables, async_trait, vars,
+};
+use conversant_testkit::{Gate, ScriptedChat, ScriptedReply, poll_then_drop};
 
-use crate::fixtures::{TestHistory, chain, chain_of, memory, session};
+use crate::fixtures::{TestHistory, chain, chain_of, chat_prompt, memory, session};
 
 async fn pieces(stream: &mut ChainStream) -> Vec<String> {
     let mut pieces = Vec::new();
@@ -96,6 +99,92 @@ async fn a_save_that_fails_at_the_end_keeps_the_answer() {
     };
     assert!(matches!(&last, ChainError::NotSaved(not_saved) if not_saved.text.as_str() == "Hello"));
     assert!(stream.next().await.is_none());
+}
+
+#[tokio::test]
+async fn a_partial_save_stores_the_turn_or_fails() {
+    // The save failed, is slow, or is slow and then fails.
+    for (fails, is_slow) in [(1, false), (2, false), (0, true), (1, true), (2, true)] {
+        let gate = Gate::new();
+        let before_commit = is_slow.then(|| gate.clone());
+        let history = TestHistory { before_commit, ..TestHistory::default() };
+        (0..fails).for_each(|_| history.fail_next("append"));
+        let chain = chain(&ScriptedChat::new([ScriptedReply::pieces(["Hel", "lo"])]), &history);
+        let mut stream = chain.stream(vars! { "human_input" => "hi" }).await.unwrap();
+        let ended = poll_then_drop(async { pieces(&mut stream).await }, 1).await;
+        assert_eq!(ended.is_none(), is_slow);
+        gate.open();
+        let saved = stream.save_partial().await;
+        assert_eq!(saved.is_ok(), fails < 2, "fails {fails}, slow {is_slow}");
+        let stored = history.transcript().await;
+        assert_eq!(stored, if fails < 2 { "Human: hi\nAI: Hello" } else { "" });
+        if let Err(error) = saved {
+            assert_eq!(error.not_saved().unwrap().text.as_str(), "Hello");
+        }
+    }
+}
+
+/// A model whose stream fails before its first piece.
+struct Silent;
+
+#[async_trait]
+impl ChatModel for Silent {
+    async fn generate(&self, _: &ChatRequest) -> Result<Reply, ModelError> {
+        Err(ModelError::Cancelled)
+    }
+    async fn stream(&self, _: &ChatRequest) -> Result<ReplyStream, ModelError> {
+        Ok(ReplyStream::from_pieces([Err(ModelError::Cancelled)]))
+    }
+}
+
+#[tokio::test]
+async fn a_partial_save_of_nothing_is_an_error() {
+    let history = TestHistory::default();
+    let builder = LlmChain::builder().prompt(chat_prompt()).memory(memory(&history));
+    let with = builder.model(LanguageModel::chat(Silent)).build().unwrap();
+    let builder = LlmChain::builder().prompt(chat_prompt()).model(ScriptedChat::new(["Hello"]));
+    let without = builder.build().unwrap();
+    for (chain, reason) in [(with, "no text was received"), (without, "the chain has no memory")] {
+        let inputs = match chain.memory() {
+            Some(_) => vars! { "human_input" => "hi" },
+            None => vars! { "human_input" => "hi", "chat_history" => Vec::new() },
+        };
+        let mut stream = chain.stream(inputs).await.unwrap();
+        pieces(&mut stream).await;
+        let error = stream.save_partial().await.unwrap_err();
+        assert_eq!(error.to_string(), format!("cannot save a partial answer: {reason}"));
+    }
+    assert_eq!(history.transcript().await, "");
+}
+
+#[tokio::test]
+async fn a_stream_that_failed_is_no_longer_in_the_way_though_it_is_held() {
+    let broken =
+        ScriptedReply::pieces(["Hel"]).then_error(ModelError::custom("broken", true, None));
+    let history = TestHistory::default();
+    let chain = chain(&ScriptedChat::new([broken, "next".into()]), &history);
+    let mut stream = chain.stream(vars! { "human_input" => "hi" }).await.unwrap();
+    assert_eq!(pieces(&mut stream).await.len(), 2);
+    let options = CallOptions::new().with_no_wait();
+    chain.predict_with(vars! { "human_input" => "ho" }, options).await.unwrap();
+    stream.save_partial().await.unwrap();
+    assert_eq!(history.transcript().await, "Human: ho\nAI: next\nHuman: hi\nAI: Hel");
+}
+
+#[tokio::test]
+async fn an_answer_that_does_not_parse_can_be_saved_as_a_partial_one() {
+    let history = TestHistory::default();
+    let builder = LlmChain::builder()
+        .prompt(chat_prompt())
+        .model(ScriptedChat::new(["no JSON"]))
+        .memory(memory(&history))
+        .parser(conversant_chains::JsonParser);
+    let chain = builder.build().unwrap();
+    let mut stream = chain.stream(vars! { "human_input" => "hi" }).await.unwrap();
+    pieces(&mut stream).await;
+    assert_eq!(history.transcript().await, "");
+    stream.save_partial().await.unwrap();
+    assert_eq!(history.transcript().await, "Human: hi\nAI: no JSON");
 }
 
 #[tokio::test]

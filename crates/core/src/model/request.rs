@@ -20,8 +20,11 @@ use crate::{messages::Messages, turn::TurnId};
 pub struct CallOptions {
     /// Stop sequences. If empty, the model's own setting applies.
     pub stop: Vec<String>,
-    /// The deadline of the whole call, including retries. The model adapter enforces it.
+    /// The deadline of the whole call. A model adapter enforces it for the call of the model,
+    /// including retries; a chain enforces it for all of its steps.
     pub deadline: Option<Instant>,
+    /// Whether a chain fails at once instead of waiting for other calls of its conversation.
+    pub no_wait: bool,
     /// The id of the turn. A call that is repeated with the same id is saved once. If `None`, the
     /// chain creates an id.
     pub turn_id: Option<TurnId>,
@@ -46,6 +49,7 @@ impl CallOptions {
         Self {
             stop: Vec::new(),
             deadline: None,
+            no_wait: false,
             turn_id: None,
             tools: Vec::new(),
             tool_choice: None,
@@ -76,6 +80,13 @@ impl CallOptions {
     #[must_use]
     pub const fn with_deadline(mut self, deadline: Instant) -> Self {
         self.deadline = Some(deadline);
+        self
+    }
+
+    /// Lets a chain fail at once, instead of waiting, if its conversation has another call.
+    #[must_use]
+    pub const fn with_no_wait(mut self) -> Self {
+        self.no_wait = true;
         self
     }
 

@@ -72,6 +72,10 @@ impl Memory for All {
         called("load");
         Ok(Loaded::new(vars! { "all" => context.input.unwrap_or_default() }))
     }
+    fn check(&self, messages: &Messages) -> Result<(), MemoryError> {
+        called("check");
+        if messages.is_empty() { Ok(()) } else { Err(MemoryError::Unsupported { what: "words" }) }
+    }
     async fn save(&self, _: &Turn, _: Ticket) -> Result<Saved, MemoryError> {
         called("save");
         Ok(told("save"))
@@ -100,6 +104,8 @@ async fn memory(memory: impl Memory) {
     let inputs = Variables::new();
     let loaded = memory.load(LoadContext::new(&inputs).with_input("hi")).await.unwrap();
     assert_eq!(loaded.variables, vars! { "all" => "hi" });
+    assert!(memory.check(&Messages::new()).is_ok());
+    assert!(memory.check(&Message::human("hi").into()).is_err());
     let saved = memory.save(&Turn::exchange("q", "a"), Ticket::default()).await.unwrap();
     assert_eq!(saved.warnings[0].what, "save");
     memory.abandon(Ticket::default()).await;

@@ -3,7 +3,8 @@
 use std::{fmt, sync::Arc};
 
 use conversant_core::{
-    LoadContext, Loaded, Memory, MemoryError, Saved, Slot, Ticket, Turn, TurnKeys, async_trait,
+    LoadContext, Loaded, Memory, MemoryError, Messages, Saved, Slot, Ticket, Turn, TurnKeys,
+    async_trait,
 };
 
 use super::{FailureMode, Plan};
@@ -101,6 +102,10 @@ impl<M: Memory> Memory for FailingMemory<M> {
 
     async fn load(&self, context: LoadContext<'_>) -> Result<Loaded, MemoryError> {
         self.plan.run(MemoryCall::Load, self.inner.load(context)).await
+    }
+
+    fn check(&self, messages: &Messages) -> Result<(), MemoryError> {
+        self.inner.check(messages)
     }
 
     async fn save(&self, turn: &Turn, ticket: Ticket) -> Result<Saved, MemoryError> {

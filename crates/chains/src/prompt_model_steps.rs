@@ -1,4 +1,4 @@
-//! The steps of an LLM chain: fill in the prompt, ask the model, parse the answer.
+//! The steps of an LLM chain: format the prompt, call the model, parse the answer.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -7,10 +7,13 @@ use conversant_core::{
     Event, LanguageModel, OutputParser, Prompt, PromptValue, Reply, Slot, Variables,
 };
 
-use crate::{Answer, Chain, ChainError, RunContext, Streaming};
+use crate::{
+    chain::{Answer, Chain, RunContext, Streaming},
+    error::ChainError,
+};
 
-/// A prompt, a model and perhaps a parser.
-pub(crate) struct LlmSteps {
+/// A prompt, a model and, optionally, a parser.
+pub(crate) struct PromptModelSteps {
     pub(crate) name: Cow<'static, str>,
     pub(crate) prompt: Arc<dyn Prompt>,
     pub(crate) model: LanguageModel,
@@ -18,7 +21,7 @@ pub(crate) struct LlmSteps {
     pub(crate) output_key: [Cow<'static, str>; 1],
 }
 
-impl LlmSteps {
+impl PromptModelSteps {
     fn format(
         &self,
         variables: &Variables,
@@ -31,7 +34,7 @@ impl LlmSteps {
 }
 
 #[async_trait]
-impl Chain for LlmSteps {
+impl Chain for PromptModelSteps {
     fn name(&self) -> &str {
         &self.name
     }

@@ -1,0 +1,107 @@
+//! The limits of a call: its deadline, and the shutdown of its conversation.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::{Duration, Instant},
+};
+
+use futures_timer::Delay;
+
+use crate::queue::Permit;
+
+/// The longest time that a timer is set to: longer ones overflow in its clock. A deadline that is
+/// further away sets it again.
+const MAX_TIMER: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The limits that a call has. A call without a deadline sets no timer.
+#[derive(Debug, Default)]
+pub(crate) struct Limits {
+    deadline: Option<Instant>,
+    timer: Option<Delay>,
+}
+
+/// The limit that a call has reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exceeded {
+    /// The deadline has passed.
+    Deadline,
+    /// The conversation is closed, and its running calls are given up.
+    Closed,
+}
+
+impl Limits {
+    pub(crate) const fn new(deadline: Option<Instant>) -> Self {
+        Self { deadline, timer: None }
+    }
+
+    /// Creates a limit of a time from now. A time that no clock reaches is no limit.
+    pub(crate) fn after(time: Duration) -> Self {
+        Self::new(Instant::now().checked_add(time))
+    }
+
+    /// Gives the call, if it has a deadline, at least this time from now.
+    pub(crate) fn leave_at_least(&mut self, time: Duration) {
+        if let (Some(deadline), Some(least)) = (self.deadline, Instant::now().checked_add(time)) {
+            *self = Self::new(Some(deadline.max(least)));
+        }
+    }
+
+    /// Returns whether the deadline has passed.
+    pub(crate) fn has_passed(&self) -> bool {
+        self.deadline.is_some_and(|deadline| deadline <= Instant::now())
+    }
+
+    /// Runs a step until it ends or a limit is reached. The step is polled first, so a step that
+    /// does not wait always ends.
+    pub(crate) const fn run<'l, F: Future + Unpin>(
+        &'l mut self,
+        permit: Option<&'l Permit>,
+        step: F,
+    ) -> Limited<'l, F> {
+        Limited { limits: self, permit, step }
+    }
+
+    /// Waits until a limit is reached.
+    pub(crate) fn poll_exceeded(
+        &mut self,
+        permit: Option<&Permit>,
+        context: &mut Context<'_>,
+    ) -> Poll<Exceeded> {
+        if permit.is_some_and(|permit| permit.poll_aborted(context).is_ready()) {
+            return Poll::Ready(Exceeded::Closed);
+        }
+        let Some(deadline) = self.deadline else { return Poll::Pending };
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Poll::Ready(Exceeded::Deadline);
+            }
+            let timer = self.timer.get_or_insert_with(|| Delay::new(left.min(MAX_TIMER)));
+            ready!(Pin::new(timer).poll(context));
+            self.timer = None;
+        }
+    }
+}
+
+/// A step of a call, with the call's limits.
+pub(crate) struct Limited<'l, F> {
+    limits: &'l mut Limits,
+    permit: Option<&'l Permit>,
+    step: F,
+}
+
+impl<F: Future + Unpin> Future for Limited<'_, F> {
+    type Output = Result<F::Output, Exceeded>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        {
+            let _polled = this.permit.map(Permit::mark_polled);
+            if let Poll::Ready(value) = Pin::new(&mut this.step).poll(context) {
+                return Poll::Ready(Ok(value));
+            }
+        }
+        this.limits.poll_exceeded(this.permit, context).map(Err)
+    }
+}

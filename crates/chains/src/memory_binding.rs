@@ -1,0 +1,83 @@
+//! A memory bound to a chain: its queue, and the variables that make up a turn.
+
+use std::{fmt, sync::Arc};
+
+use conversant_core::{Memory, Message, Messages, Turn, TurnId, Value, Variables};
+
+use crate::{chain::Answer, queue::Queue, wiring::TurnNames};
+
+/// The time at which a memory's maintenance, such as a summary, is done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Maintenance {
+    /// After the turn is saved and before the call returns.
+    #[default]
+    Inline,
+    /// When the caller calls `maintain()`, so that no answer waits for it.
+    Deferred,
+}
+
+/// A memory, with the names that were fixed when the chain was built.
+pub(crate) struct MemoryBinding {
+    memory: Arc<dyn Memory>,
+    pub(crate) queue: Arc<Queue>,
+    /// Empty only for a memory that saves no turns.
+    names: TurnNames,
+    pub(crate) maintenance: Maintenance,
+}
+
+impl MemoryBinding {
+    pub(crate) fn new(memory: Arc<dyn Memory>, names: TurnNames, maintenance: Maintenance) -> Self {
+        Self { memory, queue: Arc::default(), names, maintenance }
+    }
+
+    /// Returns the memory itself: called through the `Arc`, each of its futures would be boxed
+    /// twice.
+    pub(crate) fn memory(&self) -> &dyn Memory {
+        &*self.memory
+    }
+
+    /// Returns the user's input of a call.
+    pub(crate) fn input<'v>(&self, variables: &'v Variables) -> Option<&'v Value> {
+        variables.get(self.names.input.as_deref()?)
+    }
+
+    /// Returns the user's messages of a call.
+    pub(crate) fn input_messages(&self, variables: &Variables) -> Messages {
+        let mut messages = Messages::new();
+        match self.input(variables) {
+            Some(Value::Messages(given)) => messages = given.clone(),
+            Some(value) => messages.push(Message::human(value.to_text().into_owned())),
+            None => {}
+        }
+        messages
+    }
+
+    /// Returns the text of the output that a turn contains.
+    pub(crate) fn output(&self, answer: &Answer) -> String {
+        let value = self.names.output.as_deref().and_then(|name| answer.outputs.get(name));
+        value.map(|value| value.to_text().into_owned()).unwrap_or_default()
+    }
+
+    /// Creates the turn of a call from the user's messages and the answer.
+    pub(crate) fn turn(&self, id: TurnId, mut messages: Messages, answer: &Answer) -> Turn {
+        match (&answer.messages, &answer.reply) {
+            (Some(more), _) => messages.append(more),
+            (None, Some(reply)) => {
+                messages.append(&reply.intermediate);
+                messages.push(reply.message.clone());
+            }
+            (None, None) => messages.push(Message::ai(self.output(answer))),
+        }
+        Turn::identified(id, messages)
+    }
+}
+
+impl fmt::Debug for MemoryBinding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryBinding")
+            .field("names", &self.names)
+            .field("maintenance", &self.maintenance)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,272 @@
+//! A chain with its memory and its observers: the part that all callable chains share.
+
+use std::{fmt, future::poll_fn, pin::Pin, sync::Arc, task::Poll, time::Duration};
+
+use conversant_core::{CallOptions, Memory, Saved, Slot, Variables};
+
+use crate::{
+    apply::join_bounded,
+    call::invoke,
+    chain::{Chain, Observers},
+    error::{CallPhase, ChainError},
+    limits::Limits,
+    memory_binding::MemoryBinding,
+    outcome::Outcome,
+    queue::Queue,
+};
+
+/// A chain, ready to be called.
+pub(crate) struct Runner<C> {
+    pub(crate) chain: C,
+    pub(crate) binding: Option<MemoryBinding>,
+    pub(crate) observers: Observers,
+    /// The number of calls of `apply` that run at the same time without a memory.
+    pub(crate) concurrency: usize,
+}
+
+/// A runner whose chain's type is not known: a stream keeps one alive.
+pub(crate) trait AnyRunner: Send + Sync + 'static {
+    fn chain(&self) -> &dyn Chain;
+    fn binding(&self) -> Option<&MemoryBinding>;
+    fn observers(&self) -> Observers;
+}
+
+impl<C: Chain + 'static> AnyRunner for Runner<C> {
+    fn chain(&self) -> &dyn Chain {
+        &self.chain
+    }
+
+    fn binding(&self) -> Option<&MemoryBinding> {
+        self.binding.as_ref()
+    }
+
+    fn observers(&self) -> Observers {
+        Arc::clone(&self.observers)
+    }
+}
+
+impl<C: Chain + 'static> Runner<C> {
+    pub(crate) fn inputs(&self) -> impl Iterator<Item = &Slot> {
+        let provided = self.memory().map_or(&[][..], Memory::variables);
+        let slots = self.chain.slots().iter();
+        slots.filter(move |slot| provided.iter().all(|provided| provided.name() != slot.name()))
+    }
+
+    pub(crate) fn memory(&self) -> Option<&dyn Memory> {
+        self.binding.as_ref().map(MemoryBinding::memory)
+    }
+
+    pub(crate) fn queue(&self) -> Option<&Arc<Queue>> {
+        self.binding.as_ref().map(|binding| &binding.queue)
+    }
+
+    pub(crate) fn call(
+        &self,
+        inputs: Variables,
+        options: CallOptions,
+    ) -> impl Future<Output = Result<Outcome, ChainError>> + Send {
+        let observers = Arc::clone(&self.observers);
+        invoke(&self.chain, self.binding.as_ref(), observers, inputs, options)
+    }
+
+    pub(crate) async fn apply(
+        &self,
+        inputs: impl IntoIterator<Item = Variables>,
+        options: &CallOptions,
+    ) -> Vec<Result<Outcome, ChainError>> {
+        // Each call has a turn of its own.
+        let mut options = options.clone();
+        options.turn_id = None;
+        let inputs: Vec<_> = inputs.into_iter().collect();
+        let limit = if self.binding.is_some() { 1 } else { self.concurrency };
+        let calls =
+            inputs.into_iter().map(|inputs| -> Pin<Box<dyn Future<Output = _> + Send + '_>> {
+                Box::pin(self.call(inputs, options.clone()))
+            });
+        join_bounded(calls, limit).await
+    }
+
+    pub(crate) async fn maintain(&self, options: &CallOptions) -> Result<Saved, ChainError> {
+        let Some(binding) = &self.binding else { return Ok(Saved::default()) };
+        let mut limits = Limits::new(options.deadline);
+        let permit = limits.run(None, binding.queue.enter(options.no_wait)).await;
+        let permit = permit.map_err(|exceeded| exceeded.during(CallPhase::Queue))??;
+        let maintained = limits.run(Some(&permit), binding.memory().maintain()).await;
+        maintained
+            .map_err(|exceeded| exceeded.during(CallPhase::Maintain))?
+            .map_err(ChainError::Maintain)
+    }
+
+    pub(crate) async fn close(&self, limit: Duration) -> usize {
+        close(self.queue().cloned(), limit).await
+    }
+}
+
+/// Closes queues, and waits until their running calls have ended or the limit is reached. Then gives
+/// up the calls that still run, and returns their number.
+pub(crate) async fn close(queues: impl IntoIterator<Item = Arc<Queue>>, limit: Duration) -> usize {
+    let mut running: Vec<_> = queues.into_iter().collect();
+    running.iter().for_each(|queue| queue.close());
+    let idle = poll_fn(|context| {
+        running.retain(|queue| queue.poll_idle(context).is_pending());
+        if running.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+    });
+    let _ = Limits::after(limit).run(None, idle).await;
+    running.iter().for_each(|queue| queue.abort());
+    running.len()
+}
+
+impl<C: fmt::Debug> fmt::Debug for Runner<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runner")
+            .field("chain", &self.chain)
+            .field("memory", &self.binding)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Implements the methods of a callable chain, which has a field `runner`.
+macro_rules! impl_calls {
+    ([$($generics:tt)*] $chain:ty) => {
+        impl $($generics)* $chain {
+            /// Returns the inputs of a call: the chain's slots that the memory does not provide.
+            pub fn inputs(&self) -> impl Iterator<Item = &conversant_core::Slot> {
+                self.runner.inputs()
+            }
+
+            /// Runs a call and returns the output as text.
+            ///
+            /// # Errors
+            /// [`ChainError`](crate::ChainError), by the step that failed.
+            pub async fn predict(
+                &self,
+                inputs: conversant_core::Variables,
+            ) -> Result<String, crate::ChainError> {
+                let call = self.runner.call(inputs, conversant_core::CallOptions::new());
+                call.await.map(crate::Outcome::into_text)
+            }
+
+            /// Like [`predict`](Self::predict), with options: stop sequences, a deadline, a turn id.
+            ///
+            /// # Errors
+            /// [`ChainError`](crate::ChainError), by the step that failed.
+            pub async fn predict_with(
+                &self,
+                inputs: conversant_core::Variables,
+                options: conversant_core::CallOptions,
+            ) -> Result<String, crate::ChainError> {
+                self.runner.call(inputs, options).await.map(crate::Outcome::into_text)
+            }
+
+            /// Runs a call and returns its inputs, the memory's variables, the outputs and the
+            /// model's reply.
+            ///
+            /// # Errors
+            /// [`ChainError`](crate::ChainError), by the step that failed.
+            pub async fn invoke(
+                &self,
+                inputs: conversant_core::Variables,
+            ) -> Result<crate::Outcome, crate::ChainError> {
+                self.runner.call(inputs, conversant_core::CallOptions::new()).await
+            }
+
+            /// Like [`invoke`](Self::invoke), with options: stop sequences, a deadline, a turn id.
+            ///
+            /// # Errors
+            /// [`ChainError`](crate::ChainError), by the step that failed.
+            pub async fn invoke_with(
+                &self,
+                inputs: conversant_core::Variables,
+                options: conversant_core::CallOptions,
+            ) -> Result<crate::Outcome, crate::ChainError> {
+                self.runner.call(inputs, options).await
+            }
+
+            /// Runs a call for each of the inputs and returns their results in the same order. A
+            /// call that fails does not stop the others.
+            ///
+            /// With a memory, the calls are turns of one conversation and run one after the other.
+            /// Without one, up to the builder's `concurrency` run at the same time.
+            pub async fn apply(
+                &self,
+                inputs: impl IntoIterator<Item = conversant_core::Variables>,
+            ) -> Vec<Result<crate::Outcome, crate::ChainError>> {
+                self.runner.apply(inputs, &conversant_core::CallOptions::new()).await
+            }
+
+            /// Like [`apply`](Self::apply), with options that hold for each call. A turn id is
+            /// ignored, since each call has its own turn.
+            pub async fn apply_with(
+                &self,
+                inputs: impl IntoIterator<Item = conversant_core::Variables>,
+                options: &conversant_core::CallOptions,
+            ) -> Vec<Result<crate::Outcome, crate::ChainError>> {
+                self.runner.apply(inputs, options).await
+            }
+
+            /// Runs a call and returns its answer piece by piece. The turn is saved at the end of
+            /// the stream, before [`Delta::Done`](conversant_core::Delta::Done) is returned. A
+            /// stream that fails or is dropped saves nothing.
+            ///
+            /// # Errors
+            /// [`ChainError`](crate::ChainError), by the step that failed before the answer began.
+            pub async fn stream(
+                &self,
+                inputs: conversant_core::Variables,
+            ) -> Result<crate::ChainStream, crate::ChainError> {
+                self.stream_with(inputs, conversant_core::CallOptions::new()).await
+            }
+
+            /// Like [`stream`](Self::stream), with options: stop sequences, a deadline, a turn id.
+            ///
+            /// # Errors
+            /// [`ChainError`](crate::ChainError), by the step that failed before the answer began.
+            pub async fn stream_with(
+                &self,
+                inputs: conversant_core::Variables,
+                options: conversant_core::CallOptions,
+            ) -> Result<crate::ChainStream, crate::ChainError> {
+                let runner = std::sync::Arc::clone(&self.runner);
+                crate::ChainStream::start(runner, inputs, options).await
+            }
+
+            /// Does the memory's maintenance now, for a chain that is built with
+            /// [`Maintenance::Deferred`](crate::Maintenance::Deferred). Calls of the conversation
+            /// wait for it.
+            ///
+            /// # Errors
+            /// [`ChainError::Maintain`](crate::ChainError::Maintain). A failure loses nothing: the
+            /// next maintenance tries again.
+            pub async fn maintain(
+                &self,
+            ) -> Result<conversant_core::Saved, crate::ChainError> {
+                self.runner.maintain(&conversant_core::CallOptions::new()).await
+            }
+
+            /// Like [`maintain`](Self::maintain), with a deadline, or without a wait for other
+            /// calls.
+            ///
+            /// # Errors
+            /// As for `maintain`, and [`ChainError::DeadlineExceeded`](crate::ChainError) or
+            /// [`ChainError::Busy`](crate::ChainError).
+            pub async fn maintain_with(
+                &self,
+                options: &conversant_core::CallOptions,
+            ) -> Result<conversant_core::Saved, crate::ChainError> {
+                self.runner.maintain(options).await
+            }
+
+            /// Closes the conversation: new calls and waiting calls fail with
+            /// [`ChainError::Closed`](crate::ChainError::Closed), and the running call has `limit`
+            /// to end. Then it is given up, and fails at its next wait: with `Closed`, or with
+            /// [`ChainError::NotSaved`](crate::ChainError::NotSaved) if the model has answered.
+            ///
+            /// Returns the number of calls that were given up. Calls of a chain without a memory
+            /// are not counted and go on.
+            pub async fn close(&self, limit: std::time::Duration) -> usize {
+                self.runner.close(limit).await
+            }
+        }
+    };
+}
+pub(crate) use impl_calls;

@@ -1,0 +1,127 @@
+//! The settings that the builders of callable chains share.
+
+use std::{borrow::Cow, fmt, sync::Arc};
+
+use conversant_core::{Memory, Observer, Slot};
+
+use crate::{
+    memory_binding::{Maintenance, MemoryBinding},
+    runner::Runner,
+    verbose::Verbose,
+    wiring::{TurnNames, Wiring, WiringError, WiringFault},
+};
+
+/// The calls of an `apply` without a memory that run at the same time by default.
+pub(crate) const CONCURRENCY: usize = 8;
+
+#[derive(Clone)]
+pub(crate) struct Settings {
+    pub(crate) memory: Option<Arc<dyn Memory>>,
+    pub(crate) observers: Vec<Arc<dyn Observer>>,
+    pub(crate) verbose: bool,
+    pub(crate) inputs: Option<Vec<String>>,
+    pub(crate) allow_unused: Vec<String>,
+    pub(crate) maintenance: Maintenance,
+    pub(crate) concurrency: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            memory: None,
+            observers: Vec::new(),
+            verbose: false,
+            inputs: None,
+            allow_unused: Vec::new(),
+            maintenance: Maintenance::Inline,
+            concurrency: CONCURRENCY,
+        }
+    }
+}
+
+impl Settings {
+    /// Checks a chain's wiring, and returns the names of its turns. The error contains `faults`, if
+    /// there are any.
+    pub(crate) fn check(
+        &self,
+        slots: &[Slot],
+        outputs: &[Cow<'static, str>],
+        faults: Vec<WiringFault>,
+    ) -> Result<TurnNames, WiringError> {
+        let memory = self.memory.as_deref();
+        let (declared, allow_unused) = (self.inputs.as_deref(), &*self.allow_unused);
+        Wiring { slots, outputs, memory, declared, allow_unused }.check(faults)
+    }
+
+    /// Makes a checked chain callable.
+    pub(crate) fn runner<C>(self, chain: C, names: TurnNames) -> Runner<C> {
+        let mut observers = self.observers;
+        if self.verbose {
+            observers.insert(0, Arc::new(Verbose::stdout()));
+        }
+        let binding = self.memory.map(|memory| MemoryBinding::new(memory, names, self.maintenance));
+        Runner { chain, binding, observers: observers.into(), concurrency: self.concurrency }
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("inputs", &self.inputs)
+            .field("maintenance", &self.maintenance)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Implements the methods of a builder that has a field `settings`.
+macro_rules! impl_settings {
+    ([$($generics:tt)*] $builder:ty) => {
+        impl $($generics)* $builder {
+            /// Sets whether the transcript of each call is written to standard output, as in
+            /// LangChain's verbose mode. For another sink, add a [`Verbose`](crate::Verbose) with
+            /// `observer`.
+            pub fn verbose(mut self, verbose: bool) -> Self {
+                self.settings.verbose = verbose;
+                self
+            }
+
+            /// Adds an observer. A panic of an observer is caught and costs neither the answer nor
+            /// the turn.
+            pub fn observer(mut self, observer: impl conversant_core::Observer + 'static) -> Self {
+                self.settings.observers.push(std::sync::Arc::new(observer));
+                self
+            }
+
+            /// Declares the inputs of each call, so that `build` can check them
+            /// against the variables that are used.
+            pub fn inputs(
+                mut self,
+                inputs: impl IntoIterator<Item = impl Into<String>>,
+            ) -> Self {
+                self.settings.inputs = Some(inputs.into_iter().map(Into::into).collect());
+                self
+            }
+
+            /// Allows that a variable of the memory is not used, for a memory that several chains
+            /// share.
+            pub fn allow_unused(mut self, variable: impl Into<String>) -> Self {
+                self.settings.allow_unused.push(variable.into());
+                self
+            }
+
+            /// Sets when the memory's maintenance is done.
+            pub fn maintenance(mut self, maintenance: crate::Maintenance) -> Self {
+                self.settings.maintenance = maintenance;
+                self
+            }
+
+            /// Sets the number of calls of an `apply` that run at the same time, if the chain has
+            /// no memory. `0` counts as one.
+            pub fn concurrency(mut self, calls: usize) -> Self {
+                self.settings.concurrency = calls;
+                self
+            }
+        }
+    };
+}
+pub(crate) use impl_settings;

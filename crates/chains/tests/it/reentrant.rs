@@ -1,0 +1,77 @@
+//! A call from inside a call of the same conversation is an error; other calls inside are not.
+
+use std::sync::{Arc, OnceLock};
+
+use conversant_chains::{ChainError, LlmChain};
+use conversant_core::{
+    ChatModel, ChatRequest, Message, ModelError, Reply, ReplyStream, async_trait, vars,
+};
+use conversant_testkit::{ScriptedChat, block_on};
+
+use crate::fixtures::{TestHistory, chain, chat_prompt, memory};
+
+/// A model that calls chains while it answers, and answers with their results.
+#[derive(Clone, Default)]
+struct Caller {
+    chains: Arc<OnceLock<Vec<LlmChain>>>,
+}
+
+impl Caller {
+    async fn call(&self) -> Reply {
+        let mut results = Vec::new();
+        for chain in self.chains.get().unwrap() {
+            results.push(match chain.predict(vars! { "human_input" => "inner" }).await {
+                Ok(answer) => answer,
+                Err(ChainError::Reentrant) => "reentrant".to_owned(),
+                Err(error) => error.to_string(),
+            });
+        }
+        Reply::new(Message::ai(results.join(", ")))
+    }
+}
+
+#[async_trait]
+impl ChatModel for Caller {
+    async fn generate(&self, _: &ChatRequest) -> Result<Reply, ModelError> {
+        tokio::task::yield_now().await;
+        Ok(self.call().await)
+    }
+
+    async fn stream(&self, _: &ChatRequest) -> Result<ReplyStream, ModelError> {
+        let reply = self.call().await;
+        // The blocking call is made from inside the stream's poll.
+        let this = self.clone();
+        let more = std::iter::once_with(move || Ok(block_on(this.call()).into()));
+        Ok(ReplyStream::from_pieces(
+            [Ok(conversant_core::Delta::Text(reply.text().into_owned()))].into_iter().chain(more),
+        ))
+    }
+}
+
+#[tokio::test]
+async fn a_model_that_calls_its_own_conversation_gets_an_error() {
+    let model = Caller::default();
+    let history = TestHistory::default();
+    let outer = LlmChain::builder()
+        .prompt(chat_prompt())
+        .model(conversant_core::LanguageModel::chat(model.clone()))
+        .memory(memory(&history))
+        .build()
+        .unwrap();
+    let other = chain(&ScriptedChat::new(["a", "b", "c"]), &TestHistory::default());
+    assert!(model.chains.set(vec![outer.clone(), other]).is_ok());
+    let input = || vars! { "human_input" => "outer" };
+    assert_eq!(outer.predict(input()).await.unwrap(), "reentrant, a");
+    let stream = outer.stream(input()).await.unwrap();
+    let outcome = stream.into_outcome().await.unwrap().unwrap();
+    assert_eq!(outcome.text(), "reentrant, c");
+}
+
+#[tokio::test]
+async fn calls_side_by_side_on_one_task_wait_for_each_other() {
+    let history = TestHistory::default();
+    let chain = chain(&ScriptedChat::new(["one", "two"]), &history);
+    let call = |text: &'static str| chain.predict(vars! { "human_input" => text });
+    let (first, second) = tokio::join!(call("first"), call("second"));
+    assert_eq!((first.unwrap(), second.unwrap()), ("one".to_owned(), "two".to_owned()));
+}
