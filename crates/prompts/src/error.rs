@@ -171,18 +171,3 @@ impl fmt::Display for TemplateFault {
         }
     }
 }
-
-/// A template that asks for more work than is allowed, such as loops inside of loops over long lists.
-#[cfg(any(feature = "jinja", feature = "mustache"))]
-#[derive(Debug)]
-pub(crate) struct TooMuchWork;
-
-#[cfg(any(feature = "jinja", feature = "mustache"))]
-impl fmt::Display for TooMuchWork {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the template repeats more often than is allowed")
-    }
-}
-
-#[cfg(any(feature = "jinja", feature = "mustache"))]
-impl Error for TooMuchWork {}

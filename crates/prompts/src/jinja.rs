@@ -6,7 +6,7 @@
 //!
 //! Where it differs from Jinja2 is listed in [`crate::docs::compatibility`].
 
-use std::{borrow::Cow, fmt, sync::Arc};
+use std::{borrow::Cow, fmt, io, sync::Arc};
 
 use conversant_core::{MissingVariable, PromptError};
 use minijinja::{Environment, ErrorKind, UndefinedBehavior};
@@ -20,14 +20,16 @@ mod values;
 
 use self::fault::JinjaFault;
 use crate::{
-    error::{TemplateError, TemplateFault, TooMuchWork},
+    error::{TemplateError, TemplateFault},
     partials::Values,
+    work_limit::{MAX_OUTPUT_BYTES, WorkLimit},
 };
 
 /// The name of the one template of an environment. No template can refer to it.
 const NAME: &str = "prompt";
-/// How many steps of minijinja's machine one rendering may take.
-const FUEL: u64 = 10_000_000;
+/// The fuel of one rendering: a unit for each step of minijinja's machine, and for about 64 bytes of
+/// text that it makes. It bounds what a template can allocate on the way to its output at 128 MB.
+const FUEL: u64 = 2_000_000;
 
 /// A parsed Jinja2 template.
 #[derive(Clone)]
@@ -58,6 +60,9 @@ impl Jinja {
         let text = with_plain_newlines(&source);
         let fault = |fault, offset| TemplateError::at(TemplateFault::Jinja(fault), &text, offset);
         let mut environment = environment();
+        if let Some(offset) = lex::tag_beyond_columns(&text) {
+            return Err(fault(JinjaFault::LineTooLong, offset));
+        }
         let found = names::find(&text).map_err(|(reason, offset)| fault(reason, offset))?;
         environment.add_template_owned(NAME, text.clone().into_owned()).map_err(|error| {
             let offset = error.range().map_or(0, |range| range.start);
@@ -93,7 +98,13 @@ impl Jinja {
             names.filter_map(|(name, _)| Some((name.as_str(), values::convert(values.get(name)?)))),
         );
         let template = self.inner.environment.get_template(NAME);
-        template.and_then(|template| template.render(context)).map_err(|error| {
+        let mut output = Output::default();
+        let render = template
+            .and_then(|template| template.render_captured_to(context, &mut output).map(drop));
+        if output.is_full {
+            return Err(WorkLimit::Output.into());
+        }
+        render.map_err(|error| {
             let text = with_plain_newlines(self.source());
             let expression = error.range().and_then(|range| text.get(range));
             match error.kind() {
@@ -102,7 +113,7 @@ impl Jinja {
                     let missing = vec![MissingVariable::new(name, values.names())];
                     PromptError::MissingVariables { missing }
                 }
-                ErrorKind::OutOfFuel => PromptError::Custom(Box::new(TooMuchWork)),
+                ErrorKind::OutOfFuel => WorkLimit::Steps.into(),
                 kind => {
                     let fault = RenderFault(kind.to_string());
                     match expression {
@@ -113,7 +124,30 @@ impl Jinja {
                     }
                 }
             }
-        })
+        })?;
+        String::from_utf8(output.text).map_err(|error| PromptError::Custom(Box::new(error)))
+    }
+}
+
+/// The output of a rendering, up to its limit.
+#[derive(Default)]
+struct Output {
+    text: Vec<u8>,
+    is_full: bool,
+}
+
+impl io::Write for Output {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        if text.len() > MAX_OUTPUT_BYTES - self.text.len() {
+            self.is_full = true;
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.text.extend_from_slice(text);
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::lex::MAX_COLUMNS;
+
 /// The kinds of fault in a Jinja2 template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -20,6 +22,8 @@ pub enum JinjaFault {
     UnknownTest(String),
     /// More statements or brackets inside each other, or a longer expression, than is allowed.
     TooDeep,
+    /// A tag after column 65,000 of a line, where minijinja cannot count columns.
+    LineTooLong,
 }
 
 impl fmt::Display for JinjaFault {
@@ -31,6 +35,9 @@ impl fmt::Display for JinjaFault {
             Self::Method(name) => write!(f, "the method call `{name}` is refused"),
             Self::UnknownFilter(name) => write!(f, "unknown filter `{name}`"),
             Self::UnknownTest(name) => write!(f, "unknown test `{name}`"),
+            Self::LineTooLong => {
+                write!(f, "a tag after column {MAX_COLUMNS} of its line; break the line before it")
+            }
             Self::TooDeep => {
                 f.write_str("statements or brackets too deep, or an expression too long")
             }

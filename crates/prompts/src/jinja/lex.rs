@@ -1,4 +1,10 @@
-//! A template's tags and their words, for finding names. The syntax itself is checked by minijinja.
+//! A template's tags and their words, for finding names. minijinja checks the syntax itself.
+
+use std::ops::Range;
+
+/// The last column of a line at which a tag may end. minijinja counts columns up to 65,535, and
+/// reports of a syntax error after that column overflow.
+pub(super) const MAX_COLUMNS: usize = 65_000;
 
 /// One tag: `{{ … }}` or `{% … %}`.
 #[derive(Debug)]
@@ -27,12 +33,40 @@ pub(super) enum Kind {
 
 /// Returns the tags of a template, in order, without comments and raw text.
 pub(super) fn tags(source: &str) -> Vec<Tag<'_>> {
+    scan(source, |_| {})
+}
+
+/// Returns the offset of the first tag, comment or raw text that ends after [`MAX_COLUMNS`] of a
+/// line, or whose text has a longer line.
+pub(super) fn tag_beyond_columns(source: &str) -> Option<usize> {
+    if source.len() <= MAX_COLUMNS {
+        return None;
+    }
+    let mut found = None;
+    let (mut at, mut column) = (0, 0);
+    scan(source, |span| {
+        for text in [at..span.start, span.start..span.end] {
+            let is_tag = text.start == span.start;
+            for character in source.get(text).unwrap_or_default().chars() {
+                column = if character == '\n' { 0 } else { column + 1 };
+                if is_tag && column > MAX_COLUMNS {
+                    found.get_or_insert(span.start);
+                }
+            }
+        }
+        at = span.end;
+    });
+    found
+}
+
+fn scan<'s>(source: &'s str, mut visit: impl FnMut(Range<usize>)) -> Vec<Tag<'s>> {
     let mut tags = Vec::new();
     let mut at = 0;
     while let Some((offset, kind)) = next_tag(source, at) {
         let inside = offset + 2;
         if kind == b'#' {
             at = find(source, inside, "#}").map_or(source.len(), |end| end + 2);
+            visit(offset..at);
             continue;
         }
         let is_statement = kind == b'%';
@@ -44,6 +78,7 @@ pub(super) fn tags(source: &str) -> Vec<Tag<'_>> {
         } else {
             tags.push(Tag { is_statement, words });
         }
+        visit(offset..at);
     }
     tags
 }

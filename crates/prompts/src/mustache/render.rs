@@ -1,12 +1,17 @@
 //! Filling in a mustache template.
 
+use std::borrow::Cow;
+
 use conversant_core::{MissingVariable, PromptError};
 
 use super::{
     node::{Name, Node},
     view::View,
 };
-use crate::{error::TooMuchWork, partials::Values};
+use crate::{
+    partials::Values,
+    work_limit::{MAX_OUTPUT_BYTES, WorkLimit},
+};
 
 /// The most repetitions of sections, all together, in one rendering.
 const MAX_REPETITIONS: usize = 1_000_000;
@@ -34,7 +39,7 @@ impl<'v> Renderer<'_, 'v> {
             let Some(node) = self.nodes.get(index) else { break };
             index += 1;
             match node {
-                Node::Text(text) => self.out.push_str(text),
+                Node::Text(text) => self.push(text)?,
                 Node::Variable { name, escape } => {
                     let found = match self.find(name) {
                         // The truth of a condition is not shown, but what that stands in.
@@ -46,9 +51,9 @@ impl<'v> Renderer<'_, 'v> {
                     let view = found.ok_or_else(|| self.missing(name))?;
                     let text = view.text();
                     if *escape {
-                        push_escaped(&mut self.out, &text);
+                        self.push(&escaped(&text))?;
                     } else {
-                        self.out.push_str(&text);
+                        self.push(&text)?;
                     }
                 }
                 Node::Section { name, inverted, end } => {
@@ -74,7 +79,7 @@ impl<'v> Renderer<'_, 'v> {
     fn body(&mut self, scope: View<'v>, start: usize, end: usize) -> Result<(), PromptError> {
         self.repetitions += 1;
         if self.repetitions > MAX_REPETITIONS {
-            return Err(PromptError::Custom(Box::new(TooMuchWork)));
+            return Err(WorkLimit::Steps.into());
         }
         if scope.is_false() {
             return Ok(());
@@ -97,6 +102,14 @@ impl<'v> Renderer<'_, 'v> {
         }
     }
 
+    fn push(&mut self, text: &str) -> Result<(), PromptError> {
+        if text.len() > MAX_OUTPUT_BYTES - self.out.len() {
+            return Err(WorkLimit::Output.into());
+        }
+        self.out.push_str(text);
+        Ok(())
+    }
+
     fn missing(&self, name: &Name) -> PromptError {
         let name = name.to_string();
         let missing = vec![MissingVariable::new(&name, self.values.names())];
@@ -104,8 +117,12 @@ impl<'v> Renderer<'_, 'v> {
     }
 }
 
-/// Appends text with `&`, `"`, `<` and `>` written for HTML.
-fn push_escaped(out: &mut String, text: &str) {
+/// Returns text with `&`, `"`, `<` and `>` escaped for HTML.
+fn escaped(text: &str) -> Cow<'_, str> {
+    if !text.contains(['&', '"', '<', '>']) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
             '&' => out.push_str("&amp;"),
@@ -115,4 +132,5 @@ fn push_escaped(out: &mut String, text: &str) {
             other => out.push(other),
         }
     }
+    Cow::Owned(out)
 }

@@ -17,6 +17,7 @@ mod fuzz;
 mod jinja;
 #[cfg(all(feature = "jinja", feature = "mustache"))]
 mod langchain;
+mod limits;
 #[cfg(all(feature = "jinja", feature = "load", feature = "mustache"))]
 mod loading;
 mod messages;
