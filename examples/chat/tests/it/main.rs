@@ -5,4 +5,5 @@ mod faults;
 mod kept;
 mod message;
 mod prompt;
+mod round_trips;
 mod run;
