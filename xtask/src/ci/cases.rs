@@ -21,6 +21,7 @@ const WHOLE: &[&str] = &[
     "prompt.jsonl",
     "prompt_adversarial.jsonl",
     "responses.jsonl",
+    "wild.jsonl",
 ];
 
 pub(crate) fn check() -> Result<Outcome, Box<dyn Error>> {

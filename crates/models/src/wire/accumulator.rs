@@ -11,6 +11,7 @@ use super::{
     choice_accumulator::{ChoiceAccumulator, Ending},
     decode::{self, in_event, read},
     delta_fast_path::DeltaFastPath,
+    message_in::ContentIn,
     sse::SseEvent,
     tolerant::{Index, Kept, Text},
     usage,
@@ -172,7 +173,9 @@ impl Accumulator {
         let delta = choice.delta.filter(|delta| delta.count() > 0);
         let message = delta.or(choice.message.filter(|_| growing.is_empty()));
         let before = pieces.len();
-        let has_kept = message.as_ref().is_some_and(|message| !message.kept.is_empty());
+        let has_kept = message.as_ref().is_some_and(|message| {
+            !message.kept.is_empty() || matches!(message.content, Some(ContentIn::Parts(_)))
+        });
         let taken = growing.take(choice.text, message, choice.finish_reason, Some(&mut *pieces));
         taken.map_err(in_event)?;
         let came: usize = pieces.iter().skip(before).map(size).sum();

@@ -129,6 +129,9 @@ fn is_blank(value: &Json) -> bool {
     value.is_null() || value.as_str() == Some("")
 }
 
+/// The number of items that are searched for the one that a piece belongs to: the last ones.
+const MAX_OPEN: usize = 64;
+
 /// Joins items of the same index, or without an index those of the same id.
 fn join_items(whole: &mut Vec<Json>, items: Vec<Json>) {
     let key = |name: &str, item: &Json| item.get(name).filter(|key| !key.is_null()).cloned();
@@ -143,7 +146,7 @@ fn join_items(whole: &mut Vec<Json>, items: Vec<Json>) {
         let known = match (&index, &id) {
             // A piece that names no item continues the last one.
             (None, None) => whole.last_mut().filter(|known| belongs(known)),
-            _ => whole.iter_mut().find(|known| belongs(known)),
+            _ => whole.iter_mut().rev().take(MAX_OPEN).find(|known| belongs(known)),
         };
         match (known, item) {
             (Some(Json::Object(known)), Json::Object(fields)) => {

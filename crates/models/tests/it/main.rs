@@ -9,6 +9,7 @@
 )]
 
 mod answers;
+mod bounds;
 mod connecting;
 mod dialects;
 mod endpoints;

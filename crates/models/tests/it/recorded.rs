@@ -16,3 +16,9 @@ fn chat_streams() -> Result<(), Differences> {
 fn the_responses_interface() -> Result<(), Differences> {
     check("responses.jsonl")
 }
+
+/// What servers of today send, over HTTP.
+#[test]
+fn servers_in_the_wild() -> Result<(), Differences> {
+    check("wild.jsonl")
+}

@@ -28,18 +28,18 @@ fn call() -> Json {
     json!({"id": "c1", "type": "function", "function": {"name": "weather", "arguments": "{}"}})
 }
 
-fn indexed(call: &Json) -> Json {
-    let mut call = call.clone();
-    call["index"] = 0.into();
+fn with(mut call: Json, name: &str, value: Json) -> Json {
+    call.as_object_mut().unwrap().insert(name.to_owned(), value);
     call
 }
 
+fn indexed(call: &Json) -> Json {
+    with(call.clone(), "index", 0.into())
+}
+
 fn cases() -> Vec<Case> {
-    let signed = {
-        let mut signed = call();
-        signed["extra_content"] = json!({"google": {"thought_signature": "c2ln"}});
-        signed
-    };
+    let signature = json!({"google": {"thought_signature": "c2ln"}});
+    let signed = with(call(), "extra_content", signature);
     let details = |text: &str, signature: Json| json!({"type": "reasoning.text", "index": 0, "text": text, "signature": signature});
     let thinking =
         |text: &str| json!({"type": "thinking", "thinking": [{"type": "text", "text": text}]});

@@ -1,0 +1,90 @@
+//! Answers of a great many values are refused early, so that their memory stays bounded.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use conversant_core::ModelError;
+use conversant_models::wire::{
+    ResponsesStreamDecoder, StreamDecoder, decode_chat_response, decode_responses_response,
+};
+
+/// The size of a body, in bytes. A call reads up to eight times that.
+const SIZE: usize = 4 << 20;
+
+fn many(item: &str) -> String {
+    vec![item; SIZE / (item.len() + 1)].join(",")
+}
+
+#[test]
+fn lists_without_end_are_errors() {
+    let parts = many(r#"{"type":"text","text":""}"#);
+    let calls = many(r#"{"function":{"name":"f"}}"#);
+    let choices = many(r#"{"message":{"content":""}}"#);
+    let details = many(r#"{"type":"reasoning.text"}"#);
+    let numbers = many("1");
+    let bodies = [
+        ("parts", format!(r#"{{"choices":[{{"message":{{"content":[{parts}]}}}}]}}"#)),
+        (
+            "bare parts",
+            format!(r#"{{"choices":[{{"message":{{"content":[{}]}}}}]}}"#, many("\"\"")),
+        ),
+        ("calls", format!(r#"{{"choices":[{{"message":{{"tool_calls":[{calls}]}}}}]}}"#)),
+        ("choices", format!(r#"{{"choices":[{choices}]}}"#)),
+        (
+            "details",
+            format!(r#"{{"choices":[{{"message":{{"reasoning_details":[{details}]}}}}]}}"#),
+        ),
+        (
+            "extra content",
+            format!(r#"{{"choices":[{{"message":{{"extra_content":{{"a":[{numbers}]}}}}}}]}}"#),
+        ),
+        ("an error", format!(r#"{{"error":[{numbers}]}}"#)),
+    ];
+    for (name, body) in bodies {
+        let start = Instant::now();
+        let error = decode_chat_response(body.as_bytes()).unwrap_err();
+        assert!(matches!(error, ModelError::Decode(_)), "{name}: {error:?}");
+        assert!(start.elapsed().as_secs() < 10, "{name} took {:?}", start.elapsed());
+    }
+    let items = many(r#"{"type":"message"}"#);
+    let body = format!(r#"{{"status":"completed","output":[{items}]}}"#);
+    let error = decode_responses_response(body.as_bytes()).unwrap_err();
+    assert!(matches!(error, ModelError::Decode(_)), "{error:?}");
+}
+
+#[test]
+fn a_field_that_nobody_needs_may_be_as_large_as_it_likes() {
+    let logprobs = many(r#"{"token":"a","logprob":-0.5}"#);
+    let body = format!(
+        r#"{{"choices":[{{"message":{{"content":"hi"}},"logprobs":{{"content":[{logprobs}]}}}}]}}"#
+    );
+    assert_eq!(decode_chat_response(body.as_bytes()).unwrap().text(), "hi");
+}
+
+#[test]
+fn streams_without_end_are_errors() {
+    let endless = [
+        r#"{"choices":[{"delta":{"tool_calls":[{"id":"@","function":{"name":"f"}}]}}]}"#,
+        r#"{"choices":[{"delta":{"reasoning_details":[{"type":"t","id":"@"}]}}]}"#,
+        r#"{"choices":[{"delta":{"content":[{"type":"x@"}]}}]}"#,
+        r#"{"choices":[{"delta":{"content":"@"}}]}"#,
+    ];
+    for event in endless {
+        let mut decoder = StreamDecoder::with_limits(1, 64 << 10);
+        let error = (0..1_000_000).find_map(|number: u32| {
+            let event = event.replace('@', &number.to_string());
+            decoder.feed(Bytes::from(format!("data: {event}\n\n")));
+            std::iter::from_fn(|| decoder.next_delta().transpose()).find_map(Result::err)
+        });
+        assert!(error.is_some(), "{event}");
+    }
+    let mut decoder = ResponsesStreamDecoder::with_limit(64 << 10);
+    let error = (0..1_000_000).find_map(|number: u32| {
+        let event = format!(
+            r#"{{"type":"response.output_item.added","output_index":{number},"item":{{"type":"x"}}}}"#
+        );
+        decoder.feed(Bytes::from(format!("data: {event}\n\n")));
+        std::iter::from_fn(|| decoder.next_delta().transpose()).find_map(Result::err)
+    });
+    assert!(error.is_some());
+}
