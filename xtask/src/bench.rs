@@ -1,6 +1,7 @@
-//! Measures the project beside a client written by hand.
+//! Measures the project next to a hand-written client.
 //!
-//! What measures is a workspace of its own, `xtask/bench`, so that its dependencies are none of the project's. It is built here, optimised.
+//! The benchmark is a separate workspace, `xtask/bench`, so that its dependencies are not those of
+//! the project. It is built here, optimized.
 
 mod footprint;
 mod hello;
@@ -11,18 +12,19 @@ use clap::Args;
 
 use crate::{Verdict, workspace};
 
-/// The manifest of what measures.
+/// The manifest of the benchmark.
 const MANIFEST: &str = "xtask/bench/Cargo.toml";
-/// The manifest of what measures others' clients too. They need some hundred crates, so that it is a workspace of its own again.
+/// The manifest of the benchmark with other clients. They need some hundred crates, so that it is a
+/// separate workspace too.
 const PEERS: &str = "xtask/bench/peers/Cargo.toml";
-/// What would send requests to a server on this machine by way of another.
+/// The variables that would send requests to this machine through a proxy.
 const PROXIES: &[&str] =
     &["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
 
-/// What is measured, and how it is told.
+/// The works that are measured, and the form of the results.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Measures as little as tells something.
+    /// Measures only as much as makes the results meaningful.
     #[arg(long)]
     quick: bool,
     /// Prints one line of JSON for each work, size and system, and nothing else.
@@ -31,15 +33,17 @@ pub(crate) struct Options {
     /// Measures only the works whose name contains this text.
     #[arg(long)]
     only: Option<String>,
-    /// Measures async-openai, genai, rig and langchain-rust too. Builds some hundred crates the first time.
+    /// Measures async-openai, genai, rig and langchain-rust too. The first time builds some hundred
+    /// crates.
     #[arg(long)]
     peers: bool,
-    /// Measures instead what it takes to build, to store and to run a program that makes one call. Builds for minutes.
+    /// Measures the footprint instead: the build, the size and the memory of a program with one
+    /// call. Builds for minutes.
     #[arg(long, conflicts_with_all = ["quick", "json", "only", "peers"])]
     footprint: bool,
 }
 
-/// Builds what measures, and runs it.
+/// Builds and runs the benchmark.
 pub(crate) fn run(options: &Options) -> Verdict {
     if options.footprint {
         println!("{}", hello::tell(MANIFEST, &build("bench", MANIFEST)?)?);

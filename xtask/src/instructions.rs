@@ -1,7 +1,8 @@
-//! Counts instructions under callgrind: exact where times are not, and where allocations show nothing.
+//! Counts instructions under callgrind, which are exact where times are not.
 //!
-//! What is counted is `xtask/instructions`, built here, optimised. A count repeats to a few in a thousand, whatever else the
-//! machine does: what differs are the seeds of hash tables, and how the kernel cuts what is received.
+//! The program is `xtask/instructions`, built here, optimized. A count repeats to a few in a
+//! thousand on a busy machine too. The seeds of hash tables differ, and how the kernel splits
+//! reads.
 
 mod count;
 mod gate;
@@ -21,14 +22,15 @@ use crate::{Verdict, workspace};
 
 /// The package that does the works, and its program.
 const PACKAGE: &str = "instructions";
-/// The function of it whose instructions are counted. No pattern: callgrind ignores the second option that has the same one.
+/// The function whose instructions are counted. It is not a pattern: callgrind ignores a second
+/// option with the same one.
 const COUNTED: &str = "instructions::counted::counted";
-/// glibc chooses by processor and cache from which size on it copies with one instruction, of which callgrind counts each byte. Here it
-/// never does.
+/// glibc chooses by processor and cache the size from which it copies with one instruction, of
+/// which callgrind counts each byte. Here it never does.
 const TUNABLES: &str =
     "glibc.cpu.x86_rep_movsb_threshold=1073741824:glibc.cpu.x86_rep_stosb_threshold=1073741824";
 
-/// Counts, prints, and tells whether every gate holds.
+/// Counts, prints, and returns whether every gate holds.
 pub(crate) fn run() -> Verdict {
     if !is_there() {
         return Err("`valgrind` is not there, and it is what counts: install it, with `apt-get install valgrind` for example".into());
@@ -63,7 +65,7 @@ fn build() -> Result<PathBuf, Box<dyn Error>> {
     Ok(target().join("release").join(PACKAGE))
 }
 
-/// Runs the program. Each time that the function was left there is a profile, and a line that says what it did.
+/// Runs the program. Each return from the function makes a profile and a line that describes it.
 fn count() -> Result<Vec<Count>, Box<dyn Error>> {
     let program = build()?;
     let (profiles, log) = (target().join("profiles"), target().join("valgrind.log"));

@@ -15,7 +15,7 @@ use crate::{
 /// How many messages a checked history has.
 const LENGTH: usize = 20;
 
-/// What is looked at of a body.
+/// The checked fields of a body.
 #[derive(Deserialize)]
 struct Sent {
     model: String,

@@ -1,4 +1,4 @@
-//! What the first prompt of a process takes: from its start to the text.
+//! The cost of the first prompt of a process, from its start to the text.
 
 use std::process::Command;
 

@@ -81,8 +81,8 @@ impl Conversant {
         Self::chain(self.chat_prompt.clone(), model.clone(), memory)
     }
 
-    /// A chain in the middle of a conversation: the two calls before were sent, each with the messages that there were then. The last
-    /// turn of the `n` messages was added since, as after any call.
+    /// Returns a chain in the middle of a conversation: the two calls before were sent, each with
+    /// the messages of its time, and the last turn of the `n` messages was added after them.
     async fn chat_chain_at(&self, n: usize) -> Result<LlmChain, BoxError> {
         let conversation = Held::new(memory().with_return_messages(true))?;
         let mut held = 0;

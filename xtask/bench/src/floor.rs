@@ -1,5 +1,5 @@
-//! The client written by hand: reqwest and serde_json over a held list of messages, encoded anew with each call. What all others are
-//! measured against.
+//! The floor: a hand-written client of reqwest and serde_json over a held list of messages, which
+//! is encoded with each call. All ratios are to it.
 
 mod client;
 
@@ -15,7 +15,7 @@ use crate::{
     workload::{MODEL, PACED_MODEL, QUESTION, SYSTEM, TURNS, message, runtime},
 };
 
-/// The client written by hand.
+/// The hand-written client.
 pub(crate) struct Floor {
     client: Client,
     runtime: Runtime,

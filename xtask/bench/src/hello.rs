@@ -1,4 +1,4 @@
-//! What the smallest program takes that makes one call: to build it, to store it, to run it.
+//! The footprint of the smallest program that makes one call: its build, its size and its memory.
 
 use std::{
     env, fs,
@@ -14,7 +14,7 @@ use crate::{
     serve::{REPLY, Server},
 };
 
-/// What was found, as a line of JSON.
+/// The result, as a line of JSON.
 #[derive(Serialize)]
 struct Weight {
     /// CPU of the build, in seconds.
@@ -25,8 +25,8 @@ struct Weight {
     resident: Option<u64>,
 }
 
-/// Builds a package of this workspace, optimised and without symbols, from an empty folder that is left empty, runs it once, and writes
-/// what that took.
+/// Builds a package of this workspace, optimized and without symbols, in an empty folder that is
+/// emptied afterwards, runs it once, and writes the result.
 ///
 /// # Errors
 /// If it can't be built, or does not print the answer.

@@ -1,5 +1,5 @@
-//! What the measuring has in common, whichever systems are measured: the works, the clock, the server, conversant and a client written
-//! by hand.
+//! The common part of the benchmarks of all systems: the works, the clock, the server, conversant
+//! and a hand-written client.
 
 mod check;
 mod cold;

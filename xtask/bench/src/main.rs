@@ -1,4 +1,4 @@
-//! Measures conversant and a client written by hand: `cargo xtask bench` builds and runs it.
+//! Measures conversant and a hand-written client. Built and run by `cargo xtask bench`.
 
 use conversant_core::BoxError;
 

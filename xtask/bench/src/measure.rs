@@ -1,4 +1,4 @@
-//! What a work takes: CPU of this process, by the operating system's account, and time.
+//! The cost of a work: CPU of this process, as the operating system accounts for it, and time.
 
 use std::{
     fs,
@@ -8,7 +8,7 @@ use std::{
 
 use cpu_time::ProcessTime;
 
-/// What was measured once. Nanoseconds.
+/// A sample, in nanoseconds.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Sample {
     /// CPU of the process.
@@ -130,7 +130,7 @@ pub fn least(values: &[f64]) -> Option<f64> {
     values.iter().copied().min_by(f64::total_cmp)
 }
 
-/// Returns the most memory that this process had resident, in bytes; `None` where the operating system has no `/proc`.
+/// Returns the peak resident memory of this process, in bytes; `None` without `/proc`.
 #[must_use]
 pub fn most_resident() -> Option<u64> {
     resident_in(&fs::read_to_string("/proc/self/status").ok()?)
@@ -144,7 +144,7 @@ pub fn resident_in(status: &str) -> Option<u64> {
     Some(kibibytes * 1024)
 }
 
-/// Returns the CPU of the processes that this one started and that have ended, with all that they started, in seconds.
+/// Returns the CPU of the child processes that have ended, with their descendants, in seconds.
 #[must_use]
 pub fn children() -> Option<f64> {
     #[cfg(target_os = "linux")]

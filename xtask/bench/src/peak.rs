@@ -1,4 +1,4 @@
-//! How much memory conversations at once need: each system in a process of its own, so that none pays for another.
+//! The memory of concurrent conversations: a process per system, so that none pays for another.
 
 use std::{
     process::Command,
@@ -17,7 +17,8 @@ const PROCESSES: usize = 3;
 /// How long they may take before there is not another.
 const LONG: Duration = Duration::from_secs(5);
 
-/// Holds the conversations, and writes the most memory that this process had resident, in bytes. Nothing if the system holds none.
+/// Holds the conversations, and writes this process's peak resident memory in bytes, unless the
+/// system holds none.
 pub(crate) fn converse(systems: &[Named], name: &str, base_url: &str) -> Result<(), BoxError> {
     let found = systems.iter().find(|(known, _)| *known == name);
     let (_, make) = found.ok_or_else(|| format!("there is no system `{name}`"))?;
@@ -33,8 +34,8 @@ pub(crate) fn converse(systems: &[Named], name: &str, base_url: &str) -> Result<
     Ok(())
 }
 
-/// Has each system hold the conversations, and returns the most memory of those that do: the least of some processes, or that of one
-/// if it takes long.
+/// Has each system hold the conversations, and returns the peak memory of those that do: the least
+/// of some processes, or that of one if it is slow.
 pub(crate) fn measure(
     systems: impl Iterator<Item = &'static str>,
     base_url: &str,
@@ -54,7 +55,8 @@ pub(crate) fn measure(
     Ok(peaks)
 }
 
-/// Returns the most memory of a process in which a system holds the conversations; `None` if it holds none.
+/// Returns the peak memory of a process in which a system holds the conversations; `None` if it
+/// holds none.
 fn peak_of(name: &str, base_url: &str) -> Result<Option<u64>, BoxError> {
     let output = Command::new(std::env::current_exe()?).args(["peak", name, base_url]).output()?;
     if !output.status.success() {

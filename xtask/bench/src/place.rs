@@ -1,8 +1,8 @@
-//! Where the two processes run.
+//! The cores of the two processes.
 //!
-//! A client and a server that take turns cost twice as much if each has a core of its own, which goes to sleep whenever the other is at
-//! work. Where the scheduler puts them changes from second to second, so that one of two systems may have the luck. Therefore both share
-//! one core, except where they are to work at the same time.
+//! A client and a server that take turns cost twice as much on two cores, each of which sleeps
+//! while the other works. The scheduler's choice changes from second to second, which favours one
+//! of two systems at random. So both share one core, except where they work at the same time.
 
 use crate::{serve::Server, work::Work};
 

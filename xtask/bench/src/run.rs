@@ -18,7 +18,7 @@ use crate::{
     work::{Named, System, Work},
 };
 
-/// What is always measured.
+/// The systems that are always measured.
 const SYSTEMS: &[Named] = &[
     ("floor", Floor::make),
     ("conversant", Conversant::make),
@@ -26,15 +26,16 @@ const SYSTEMS: &[Named] = &[
     ("tiktoken-rs", TiktokenRs::make),
 ];
 
-/// How many rounds only open connections and fill caches.
+/// The number of rounds that only open connections and fill caches.
 const WARM_UP: usize = 2;
-/// How often a short work is done in a row. The first time does not count: it finds the processor as what was made ready left it.
+/// The number of times that a short work is done in a row. The first does not count: its caches are
+/// those of the preparation.
 const BURST: usize = 3;
 
 /// Measures conversant and other clients, side by side.
 #[derive(Parser)]
 struct Options {
-    /// Measures as little as tells something.
+    /// Measures only as much as makes the results meaningful.
     #[arg(long)]
     quick: bool,
     /// Prints one line of JSON for each work, size and system.
@@ -47,23 +48,23 @@ struct Options {
     process: Option<Process>,
 }
 
-/// What this program does in a process of its own.
+/// The tasks of this program that run in another process.
 #[derive(Subcommand)]
 enum Process {
     /// Is the server.
     #[command(hide = true)]
     Serve {
-        /// Can tell what it was sent last.
+        /// Keeps the last request.
         #[arg(long)]
         keep: bool,
     },
-    /// Formats one prompt, and tells the CPU that the process has taken until then.
+    /// Formats one prompt, and reports the CPU of the process until then.
     #[command(hide = true)]
     Cold,
-    /// Has one system hold conversations at once, and tells the most memory that the process held.
+    /// Has one system hold concurrent conversations, and reports the process's peak memory.
     #[command(hide = true)]
     Peak { system: String, base_url: String },
-    /// Builds a package in a folder of its own, and tells what it takes.
+    /// Builds a package in an empty folder, and reports its footprint.
     #[command(hide = true)]
     Weigh {
         package: String,
@@ -76,7 +77,7 @@ enum Process {
 /// Runs the program, which measures these systems too.
 ///
 /// # Errors
-/// If what is measured fails, or can't be told.
+/// If a work fails, or its result cannot be written.
 pub fn run(others: &[Named]) -> Result<(), BoxError> {
     // Before anything else: this one is about the start of the process.
     if std::env::args().nth(1).as_deref() == Some("cold") {
@@ -132,7 +133,8 @@ fn measure(options: &Options, named: &[Named]) -> Result<(), BoxError> {
     Ok(())
 }
 
-/// Returns how many samples are taken. The least of them counts, and a sample of many calls takes long enough to be disturbed less.
+/// Returns the number of samples. The least counts; a sample of many calls is long enough to be
+/// disturbed less.
 const fn samples(work: Work, n: usize, quick: bool) -> usize {
     let (full, least) = match work {
         Work::Call | Work::Completion if n >= 2_000 => (200, 60),
@@ -146,7 +148,8 @@ const fn samples(work: Work, n: usize, quick: bool) -> usize {
     if quick { least } else { full }
 }
 
-/// Lets the systems do a work in turns: each round all of them, from the first to the last and then back.
+/// Lets the systems do a work in turns: all of them in each round, alternately forwards and
+/// backwards.
 fn alternate(
     systems: &mut [(&'static str, Box<dyn System>)],
     work: Work,

@@ -1,4 +1,5 @@
-//! The server that every system talks to, in a process of its own: it answers always the same, as fast as it can.
+//! The server of every system, in another process. Its answers are constant, and as fast as
+//! possible.
 
 use std::{
     cell::RefCell,
@@ -27,11 +28,11 @@ use tokio::{net::TcpListener, task::LocalSet};
 
 use crate::workload::{PACED_MODEL, runtime};
 
-const CHAT: &str = r#"{"id":"chatcmpl-1","object":"chat.completion","created":1700000000,"model":"gpt-4o-mini","choices":[{"index":0,"message":{"role":"assistant","content":"This is the fixed reply of the mock server, about one hundred bytes long, to keep the parse cost small.","refusal":null},"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":10,"completion_tokens":20,"total_tokens":30}}"#;
+const CHAT: &str = r#"{"id":"chatcmpl-1","object":"chat.completion","created":1700000000,"model":"gpt-5.4-mini","choices":[{"index":0,"message":{"role":"assistant","content":"This is the fixed reply of the mock server, about one hundred bytes long, to keep the parse cost small.","refusal":null},"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":10,"completion_tokens":20,"total_tokens":30}}"#;
 const COMPLETION: &str = r#"{"id":"cmpl-1","object":"text_completion","created":1700000000,"model":"gpt-3.5-turbo-instruct","choices":[{"text":"This is the fixed reply of the mock server, about one hundred bytes long, to keep the parse cost small.","index":0,"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":10,"completion_tokens":20,"total_tokens":30}}"#;
-const LAST: &str = "data: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":1700000000,\"model\":\"gpt-4o-mini\",\"choices\":[{\"index\":0,\"delta\":{},\"logprobs\":null,\"finish_reason\":\"stop\"}]}\n\n";
+const LAST: &str = "data: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":1700000000,\"model\":\"gpt-5.4-mini\",\"choices\":[{\"index\":0,\"delta\":{},\"logprobs\":null,\"finish_reason\":\"stop\"}]}\n\n";
 const DONE: &str = "data: [DONE]\n\n";
-/// What the answers say.
+/// The text of the answers.
 pub(crate) const REPLY: &str = "This is the fixed reply of the mock server, about one hundred bytes long, to keep the parse cost small.";
 /// Where the last body is asked for.
 const KEPT: &str = "/kept";
@@ -98,7 +99,8 @@ impl Drop for Server {
     }
 }
 
-/// Serves on a free port, whose address it writes to standard output, until the process is ended. Keeps the last body if asked to.
+/// Serves on a free port, whose address it writes to standard output, until the process ends. Keeps
+/// the last body if `keep` is set.
 pub(crate) fn serve(keep: bool) -> io::Result<()> {
     let kept = keep.then(|| Rc::new(RefCell::new(Bytes::new())));
     let runtime = runtime()?;
@@ -111,7 +113,7 @@ pub(crate) fn serve(keep: bool) -> io::Result<()> {
             stream.set_nodelay(true)?;
             let kept = kept.clone();
             tokio::task::spawn_local(async move {
-                // A client that goes away is no failure.
+                // A client may close its connection.
                 let _ = http1::Builder::new()
                     .serve_connection(
                         TokioIo::new(stream),
@@ -164,7 +166,7 @@ fn respond(content_type: &'static str, body: Body) -> Response<Body> {
     response
 }
 
-/// What a body asks for.
+/// The kind of answer that a body asks for.
 #[derive(Clone, Copy, Default)]
 struct Asked {
     stream: bool,
@@ -172,7 +174,7 @@ struct Asked {
 }
 
 impl Asked {
-    /// Reads a body to its end. The fields are near one of its ends, whoever wrote it.
+    /// Reads a body to its end. Its fields are near one of its ends, for every client.
     async fn read(mut body: Incoming) -> Result<Self, hyper::Error> {
         let (mut first, mut end) = (None, Vec::new());
         while let Some(frame) = body.frame().await {
@@ -195,7 +197,7 @@ impl Asked {
 fn chunk(index: usize) -> Bytes {
     let role = if index == 0 { "\"role\":\"assistant\"," } else { "" };
     format!(
-        "data: {{\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":1700000000,\"model\":\"gpt-4o-mini\",\
+        "data: {{\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":1700000000,\"model\":\"gpt-5.4-mini\",\
          \"system_fingerprint\":\"fp_1\",\"choices\":[{{\"index\":0,\"delta\":{{{role}\"content\":\" tok{index}\"}},\
          \"logprobs\":null,\"finish_reason\":null}}]}}\n\n"
     )

@@ -94,13 +94,14 @@ impl Work {
         matches!(self, Self::FirstToken)
     }
 
-    /// Returns whether the client waits while the server works, and the server while the client works.
+    /// Returns whether the client and the server work in turns.
     #[must_use]
     pub const fn is_alternating(self) -> bool {
         !matches!(self, Self::Concurrent | Self::FirstToken)
     }
 
-    /// Returns whether it takes so little that what came before it shows: it is then done several times in a row.
+    /// Returns whether the work is so short that its result depends on the caches: it is then done
+    /// several times in a row.
     #[must_use]
     pub const fn is_short(self) -> bool {
         matches!(self, Self::Call | Self::Completion | Self::FirstToken)
@@ -115,8 +116,8 @@ impl fmt::Display for Work {
 
 /// A client that does works.
 pub trait System {
-    /// Does a work some times in a row, and returns what each time took; nothing if it has no such work. What has to be there first
-    /// is made before the first time, outside of the measured parts.
+    /// Does a work several times in a row, and returns a sample for each; none if the system cannot
+    /// do it. The preparation is before the first time, and not measured.
     fn burst(&mut self, work: Work, n: usize, times: usize) -> Vec<Sample>;
 }
 

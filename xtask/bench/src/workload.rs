@@ -1,4 +1,4 @@
-//! What is said: the same for every system.
+//! The conversations, which are the same for every system.
 
 use std::{
     fs, io,
@@ -10,12 +10,12 @@ use tokio::runtime::{Builder, Runtime};
 /// The system message.
 pub const SYSTEM: &str =
     "You are a chatbot having a conversation with a human. Answer in short sentences.";
-/// What the human says in a call over a history.
+/// The question of a call over a history.
 pub const QUESTION: &str = "And what about the third option you mentioned earlier?";
 /// The model of the chat endpoint.
-pub const MODEL: &str = "gpt-4o-mini";
+pub const MODEL: &str = "gpt-5.4-mini";
 /// A model of the chat endpoint that pauses before each chunk of a stream.
-pub const PACED_MODEL: &str = "gpt-4o-mini-paced";
+pub const PACED_MODEL: &str = "gpt-5.4-mini-paced";
 /// The model of the completion endpoint.
 pub const COMPLETION_MODEL: &str = "gpt-3.5-turbo-instruct";
 /// How the models sample.
@@ -27,8 +27,8 @@ pub const TURNS: usize = 20;
 /// How many bytes of text the tokens are counted of.
 const TEXT: usize = 525_000;
 
-/// Returns the text of the message at an index: a human's of about 120 bytes where it is even, an AI's of 400 where it is odd, with
-/// some quotes and line breaks, as real text has.
+/// Returns the text of the message at an index: about 120 bytes of a human at even ones, 400 bytes
+/// of an AI at odd ones, with some quotes and line breaks, as real text has.
 #[must_use]
 pub fn message(index: usize) -> String {
     if index.is_multiple_of(2) {
@@ -59,7 +59,8 @@ pub fn runtime() -> io::Result<Runtime> {
     Builder::new_current_thread().enable_all().build()
 }
 
-/// Returns messages of prose and code whose tokens are counted: this project's own, cut to the lengths of a conversation's.
+/// Returns messages of prose and code whose tokens are counted: files of this project, cut to the
+/// lengths of a conversation's messages.
 ///
 /// # Errors
 /// If the files can't be read.

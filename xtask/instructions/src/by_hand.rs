@@ -1,4 +1,5 @@
-//! The same call written by hand: reqwest and serde_json over a list of messages, encoded anew with each call.
+//! The same call, hand-written: reqwest and serde_json over a list of messages, which is encoded
+//! with each call.
 
 use conversant_core::BoxError;
 use reqwest::{Client, header::CONTENT_TYPE};

@@ -11,7 +11,8 @@ use crate::{
     server::{KEY, MODEL, Server},
 };
 
-/// How often a call is counted; the least counts. The kernel cuts what is sent and received as it likes.
+/// The number of times that a call is counted; the least counts. The kernel splits reads and writes
+/// at will.
 pub(crate) const TIMES: usize = 5;
 
 pub(crate) fn count(runtime: &Runtime, server: &Server) -> Result<(), BoxError> {
@@ -31,16 +32,17 @@ pub(crate) fn count(runtime: &Runtime, server: &Server) -> Result<(), BoxError> 
     Ok(())
 }
 
-/// Returns a chain in the middle of a conversation: the calls before were sent over the connection that is open.
+/// Returns a chain in the middle of a conversation, with an open connection and the calls before it
+/// sent.
 async fn chain(model: &OpenAiChat, n: usize) -> Result<LlmChain, BoxError> {
     let conversation = Conversation::new()?;
     let memory = conversation.memory();
     let prompt = prompt()?;
     let last = n / 2;
     for index in 0..last {
-        // A memory that loads in each turn takes in what is new, as it does in a conversation that is had.
+        // A memory that loads in each turn takes in the new messages, as in a real conversation.
         let variables = variables(&memory).await?;
-        // What is full is shared from the second time on that it is sent; calls further back make no difference.
+        // A full block is shared from the second request on; earlier calls make no difference.
         if index + 2 >= last {
             let messages = prompt.format(&variables)?.into_messages();
             model.generate(&ChatRequest::new(messages)).await?;

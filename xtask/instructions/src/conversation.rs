@@ -1,4 +1,4 @@
-//! What is said, and the memory that keeps it.
+//! The conversation, and its memory.
 
 use conversant_core::{
     BoxError, ChatHistory, Expect, LoadContext, Memory, Message, SessionId, Turn, Variables, vars,
@@ -10,7 +10,7 @@ use conversant_prompts::{ChatPromptTemplate, MessageTemplate, MessagesPlaceholde
 pub(crate) const LENGTHS: [usize; 5] = [2, 20, 200, 2_000, 20_000];
 /// The system message.
 pub(crate) const SYSTEM: &str = "You are a chatbot having a conversation with a human.";
-/// What the human says in a call.
+/// The question of a call.
 pub(crate) const QUESTION: &str = "And what about the third option you mentioned earlier?";
 /// The variable that the prompt has the conversation in.
 pub(crate) const MEMORY_KEY: &str = "chat_history";

@@ -1,11 +1,12 @@
-//! What is counted.
+//! The function whose instructions are counted.
 
 use std::hint::black_box;
 
 /// How many bytes are copied to find out what a copy costs here.
 const COPIED: usize = 96 * 1024;
 
-/// Does some operations, counted together: from the start of this function to its end, whose name `cargo xtask instructions` knows.
+/// Does operations that are counted together, from the start of this function to its end.
+/// `cargo xtask instructions` knows its name.
 #[inline(never)]
 pub(crate) fn counted(operations: &mut dyn FnMut()) {
     operations();
@@ -18,7 +19,8 @@ pub(crate) fn say(work: &str, n: usize, operations: usize) {
     println!("{work}\t{n}\t{operations}");
 }
 
-/// Counts a copy of as many bytes as a call may copy: the standard library's, which differs between processors.
+/// Counts a copy of as many bytes as a call may copy. The standard library's copy differs between
+/// processors.
 pub(crate) fn copies() {
     let from = vec![b'x'; COPIED];
     let mut to = Vec::with_capacity(COPIED);

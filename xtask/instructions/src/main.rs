@@ -1,7 +1,7 @@
 //! The works whose instructions `cargo xtask instructions` counts: it runs this under callgrind.
 //!
-//! For each time that something was counted, a line says what: the work, how many messages the conversation had, and how many
-//! operations were counted together. The profile of the same number has the count.
+//! A line is written for each count: the work, the number of messages of the conversation, and the
+//! number of operations that were counted together. The profile of the same number has the count.
 
 #![allow(clippy::print_stdout, reason = "a program for the terminal")]
 
@@ -24,7 +24,7 @@ fn main() -> Result<(), BoxError> {
     if env::args().nth(1).as_deref() == Some(server::ARGUMENT) {
         return Ok(server::serve()?);
     }
-    // The client written by hand takes the process's own; conversant brings one.
+    // The hand-written client uses the process's provider; conversant brings one.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = Builder::new_current_thread().enable_all().build()?;
     format::count(&runtime)?;

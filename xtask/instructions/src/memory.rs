@@ -1,4 +1,4 @@
-//! What memories do in a turn: load, then save.
+//! The work of memories in a turn: load, then save.
 
 use conversant_core::{BoxError, LoadContext, Memory, TokenCounter, Turn};
 use conversant_memory::{TokenBufferMemory, WindowMemory};

@@ -1,4 +1,4 @@
-//! The server that is called, in a process of its own, which is not counted: it answers always the same.
+//! The server, in another process that is not counted. Its answers are constant.
 
 use std::{
     env,
@@ -11,10 +11,10 @@ use std::{
 /// The argument with which this program is the server.
 pub(crate) const ARGUMENT: &str = "serve";
 /// The model that is asked for.
-pub(crate) const MODEL: &str = "gpt-4o-mini";
+pub(crate) const MODEL: &str = "gpt-5.4-mini";
 /// The key, which the server does not look at.
 pub(crate) const KEY: &str = "sk-x";
-const ANSWER: &str = r#"{"id":"chatcmpl-1","object":"chat.completion","created":1700000000,"model":"gpt-4o-mini","choices":[{"index":0,"message":{"role":"assistant","content":"This is the fixed reply of the mock server, about one hundred bytes long, to keep the parse cost small.","refusal":null},"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":10,"completion_tokens":20,"total_tokens":30}}"#;
+const ANSWER: &str = r#"{"id":"chatcmpl-1","object":"chat.completion","created":1700000000,"model":"gpt-5.4-mini","choices":[{"index":0,"message":{"role":"assistant","content":"This is the fixed reply of the mock server, about one hundred bytes long, to keep the parse cost small.","refusal":null},"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":10,"completion_tokens":20,"total_tokens":30}}"#;
 
 /// The server's process, which ends with this.
 pub(crate) struct Server {
@@ -52,7 +52,7 @@ pub(crate) fn serve() -> io::Result<()> {
     io::stdout().flush()?;
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            // A client that goes away is no failure.
+            // A client may close its connection.
             thread::spawn(move || answer(stream));
         }
     });

@@ -1,4 +1,4 @@
-//! How many crates are built for whoever depends on the project's.
+//! The number of crates that are built for a dependent of the project's crates.
 
 use std::{collections::BTreeSet, error::Error};
 
@@ -7,12 +7,13 @@ use crate::workspace;
 /// The crates without a provider.
 const PURE: &[&str] =
     &["conversant-core", "conversant-prompts", "conversant-memory", "conversant-chains"];
-/// How many crates they may be, with all that they are built with.
+/// The maximum number of these crates, with their dependencies.
 const PURE_LIMIT: usize = 25;
-/// How many crates more than a client written by hand they may be with the adapter.
+/// The number of crates that they may have more than a hand-written client, with the adapter.
 const ADAPTER_LIMIT: usize = 5;
 
-/// Counts the crates that some packages are built with, themselves included. Without a manifest, those of the project.
+/// Counts the crates that packages are built with, themselves included. Without a manifest, the
+/// packages are the project's.
 pub(super) fn count(
     packages: &[&str],
     manifest: Option<&str>,
@@ -33,7 +34,7 @@ pub(super) fn count(
     Ok(crates.len())
 }
 
-/// Tells the counts and the goals.
+/// Describes the counts and the goals.
 pub(super) fn tell(manifest: &str) -> Result<String, Box<dyn Error>> {
     let pure = count(PURE, None, &[])?;
     let with_adapter: Vec<_> = PURE.iter().copied().chain(["conversant-models"]).collect();
@@ -42,7 +43,7 @@ pub(super) fn tell(manifest: &str) -> Result<String, Box<dyn Error>> {
     let limit = by_hand + ADAPTER_LIMIT;
     Ok(format!(
         "Crates: {pure} for core, prompts, memory and chains (goal: at most {PURE_LIMIT}), {with_adapter} with the OpenAI adapter; \
-         {by_hand} for a client written by hand on reqwest with the same TLS (goal: at most {limit})"
+         {by_hand} for a client written directly on reqwest with the same TLS (goal: at most {limit})"
     ))
 }
 

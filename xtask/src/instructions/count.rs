@@ -1,4 +1,4 @@
-//! What was counted.
+//! The counts.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -77,4 +77,17 @@ impl Counts {
         let sizes = self.works.iter().flat_map(|(_, sizes)| sizes.keys().copied());
         sizes.filter(|n| *n > 0).collect()
     }
+}
+
+/// Writes a number with commas.
+pub(super) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }

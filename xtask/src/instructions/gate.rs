@@ -1,24 +1,21 @@
-//! What may grow, and how much.
+//! The limits of the counts.
 
 use std::fmt;
 
-use super::{
-    count::{Count, Counts},
-    table::grouped,
-};
+use super::count::{Count, Counts, grouped};
 
 /// The works that are gated, as the program names them.
 pub(super) const FORMAT: &str = "format chat";
 pub(super) const CALL: &str = "call";
 pub(super) const BY_HAND: &str = "call by hand";
-/// As much as a call copies at most: the tail of a conversation, and blocks too small to be shared.
+/// The most that a call copies: the tail of a conversation, and blocks too small to be shared.
 pub(super) const COPY: &str = "copy of 96 KiB";
 
 /// The works of memories, load and save of one turn.
 pub(super) const TURNS: [&str; 3] =
     ["turn of BufferMemory", "turn of WindowMemory", "turn of TokenBufferMemory"];
 
-/// A limit: a work's count at a size is at most another count, times something and with something more.
+/// A limit: a work's count at a size is at most another count, times a factor or plus a number.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Gate {
     pub(super) work: &'static str,
@@ -27,12 +24,12 @@ pub(super) struct Gate {
     limit: Limit,
 }
 
-/// What a work may take beside another.
+/// The limit of a count by another.
 #[derive(Debug, Clone, Copy)]
 enum Limit {
-    /// So many times the other's count.
+    /// A multiple of the other's count.
     Times(f64),
-    /// So many instructions more: steps that a long conversation has more of, whatever the rest of the work takes.
+    /// More instructions by a number: the further steps of a long conversation.
     More(u64),
     /// Likewise, and a copy.
     MoreAndCopy(u64),
@@ -50,7 +47,8 @@ impl Gate {
     }
 }
 
-/// What grows today is a fifth to a half below its limit; a memory's lists grow by doubling, some of them just here.
+/// The counts are a fifth to a half below their limits. A memory's lists grow by doubling, some of
+/// them at these sizes.
 pub(super) const GATES: &[Gate] = &[
     Gate::growth(FORMAT, 2_000, Limit::More(300)),
     // A run of 4,096 messages is one step more.
@@ -61,7 +59,8 @@ pub(super) const GATES: &[Gate] = &[
     Gate::growth(TURNS[1], 20_000, Limit::Times(1.25)),
     Gate::growth(TURNS[2], 2_000, Limit::Times(1.25)),
     Gate::growth(TURNS[2], 20_000, Limit::Times(1.25)),
-    // A run of messages, of which there are few, and a block of 64 KiB are a step each. A walk over the messages would not fit.
+    // A run of messages and a block of 64 KiB are a step each. A walk over the messages is too
+    // much.
     Gate::growth(CALL, 2_000, Limit::MoreAndCopy(15_000)),
     Gate::growth(CALL, 20_000, Limit::MoreAndCopy(90_000)),
     Gate::part(CALL, 2, BY_HAND, 0.8),

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{
-    count::Counts,
+    count::{Counts, grouped},
     gate::{BY_HAND, CALL},
 };
 
@@ -37,17 +37,4 @@ fn row(
     write!(f, "{name:<28}")?;
     values.try_for_each(|value| write!(f, "{value:>12}"))?;
     writeln!(f)
-}
-
-/// Writes a number with commas.
-pub(super) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }

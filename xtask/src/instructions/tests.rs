@@ -1,12 +1,13 @@
 //! Reading counts, and judging them.
 
 use super::{
-    count::{Count, Counts, read},
+    count::{Count, Counts, grouped, read},
     gate::{BY_HAND, CALL, COPY, FORMAT, GATES, TURNS},
-    table::{Table, grouped},
+    table::Table,
 };
 
-/// What was counted without and with `Chunk::run_from`: without it each call walks the current run of messages.
+/// The counts without and with `Chunk::run_from`: without it each call walks the current run of
+/// messages.
 const WALKED: [u64; 3] = [67_614, 104_356, 213_455];
 const MENDED: [u64; 3] = [67_613, 86_725, 149_962];
 

@@ -13,6 +13,12 @@ const CONVERTED: &[&str] = &[
     "crates/models/src/dialect.rs",
     "crates/models/tests/",
     "crates/vector-sqlite/",
+    "xtask/bench/hello/",
+    "xtask/bench/peers/",
+    "xtask/bench/src/",
+    "xtask/instructions/",
+    "xtask/src/bench",
+    "xtask/src/instructions",
     "xtask/src/torture",
 ];
 

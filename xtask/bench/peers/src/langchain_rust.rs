@@ -1,4 +1,5 @@
-//! langchain-rust: its `LLMChain`, which has no memory of its own: the history is loaded before a call and added to after it.
+//! langchain-rust: its `LLMChain`, which has no memory: the history is loaded before a call, and
+//! the turn is added after it.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! Measures other Rust clients beside conversant and a client written by hand: `cargo xtask bench --peers` builds and runs it.
+//! Measures other Rust clients next to conversant and a hand-written client. Built and run by
+//! `cargo xtask bench --peers`.
 
 mod async_openai;
 mod genai;

@@ -1,4 +1,4 @@
-//! What the peers have in common: how their clients do the works.
+//! The common part of the peers: how their clients do the works.
 
 use bench::{
     measure::{FirstToken, Running, Sample, Turns},
@@ -23,7 +23,8 @@ pub(crate) trait Client: Sized + 'static {
     /// Sends the history and a question, and adds the turn to the history.
     async fn call(&self, history: &mut Self::History, question: &str) -> Result<(), BoxError>;
 
-    /// Asks a question without a history, tells of each piece of the answer, and returns the whole.
+    /// Asks a question without a history, calls `first` for each piece of the answer, and returns
+    /// the whole answer.
     async fn stream(&self, model: &str, first: impl FnMut()) -> Result<String, BoxError>;
 
     /// Measures making of a history what is sent.

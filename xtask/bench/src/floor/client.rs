@@ -1,4 +1,4 @@
-//! What a client written by hand sends and reads.
+//! The requests and the responses of the hand-written client.
 
 use std::borrow::Cow;
 
@@ -160,7 +160,7 @@ impl Client {
         response.bytes_stream().map(|piece| piece.expect("the stream goes on"))
     }
 
-    /// Reads a stream to its end, and returns its text. Tells when the first of it is there.
+    /// Reads a stream to its end, and returns its text. Calls `first` for the first piece.
     pub(super) async fn stream(&self, model: &str, mut first: impl FnMut()) -> String {
         let mut bytes = self.open(model).await;
         let (mut buffer, mut text) = (BytesMut::new(), String::new());

@@ -1,4 +1,4 @@
-//! What was measured of one work at one size.
+//! The results of one work at one size.
 
 use serde::Serialize;
 
@@ -7,20 +7,21 @@ use crate::{
     work::Work,
 };
 
-/// How long a system may take for a work before it is measured less often. Nanoseconds.
+/// The time from which a system is measured less often, in nanoseconds.
 const SLOW: f64 = 2e9;
-/// How long it may take before it is not measured again at all. Nanoseconds.
+/// The time from which a system is not measured again, in nanoseconds.
 const TOO_SLOW: f64 = 20e9;
-/// A slow system is measured once in so many rounds.
+/// The number of rounds in which a slow system is measured once.
 const SELDOM: usize = 10;
-/// What has no line of its own in the JSON: it is no client.
+/// The system without a line in the JSON, since it is not a client.
 const NO_CLIENT: &str = "raw_bytes";
 
 /// The samples of each system, of one work at one size.
 #[derive(Debug)]
 pub(crate) struct Measured {
     pub(super) systems: Vec<(&'static str, Vec<Sample>)>,
-    /// The most memory of a process in which one system does the work, where that was measured. Bytes.
+    /// The peak memory of a process in which one system does the work, where that was measured, in
+    /// bytes.
     pub(crate) peaks: Vec<(&'static str, u64)>,
 }
 

@@ -1,4 +1,5 @@
-//! One chat call by hand. Prints the answer, and the most memory that the process had resident as the operating system writes it.
+//! One hand-written chat call. Prints the answer, and the process's peak resident memory as the
+//! operating system reports it.
 
 use std::{env, error::Error, fs};
 
@@ -25,7 +26,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let base_url = env::args().nth(1).ok_or("the address of the server is missing")?;
     let body = serde_json::json!({
-        "model": "gpt-4o-mini",
+        "model": "gpt-5.4-mini",
         "messages": [
             { "role": "system", "content": "You are a chatbot." },
             { "role": "user", "content": "Hi there my friend" },

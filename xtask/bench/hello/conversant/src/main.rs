@@ -16,7 +16,7 @@ async fn main() -> Result<(), BoxError> {
         MessagesPlaceholder::new("chat_history"),
         MessageTemplate::human("{human_input}"),
     ))?;
-    let model = OpenAiChat::builder("gpt-4o-mini").base_url(base_url).api_key("sk-x").build()?;
+    let model = OpenAiChat::builder("gpt-5.4-mini").base_url(base_url).api_key("sk-x").build()?;
     let memory = BufferMemory::new().with_memory_key("chat_history").with_return_messages(true);
     let chain = LlmChain::builder().prompt(prompt).model(model).memory(memory).build()?;
     println!("{}", chain.predict(vars! { "human_input" => "Hi there my friend" }).await?);
