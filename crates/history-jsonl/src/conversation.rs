@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use crate::{
     error::{corrupt_line, io_error, unexpected_line},
     index::{Index, Span, TurnEntry},
-    log_record::{self, FORMAT, Header, NamedNote, Record, WholeNote, WholeTurn},
+    log_record::{self, FORMAT, Header, Record, WholeNote, WholeTurn},
     paths::SessionPaths,
 };
 
@@ -147,13 +147,13 @@ impl Conversation<'_> {
             return Ok(version);
         }
         self.check(expect)?;
-        self.write(&Record { turn: Some(turn), note: None })?;
+        self.write(&Record::turn(turn, self.version().messages))?;
         Ok(self.version())
     }
 
     pub(crate) fn put_note(&mut self, name: &str, note: &Note) -> Result<(), HistoryError> {
         self.check(Expect::SameEpoch(note.covers))?;
-        self.write(&Record { turn: None, note: Some(NamedNote::new(name, note)) })
+        self.write(&Record::note(name, note))
     }
 
     pub(crate) fn note(&self, name: &str) -> Result<Option<Note>, HistoryError> {
@@ -230,11 +230,10 @@ pub(crate) fn rewrite(
     turns: &[Turn],
 ) -> Result<(), HistoryError> {
     let mut bytes = log_record::encode_header(&header(Some(session.clone()), epoch))?;
+    let mut first = 0;
     for (turn, line) in turns.iter().zip(1..) {
-        bytes.extend_from_slice(&log_record::encode(
-            line,
-            &Record { turn: Some(turn), note: None },
-        )?);
+        bytes.extend_from_slice(&log_record::encode(line, &Record::turn(turn, first))?);
+        first += turn.messages().len() as u64;
     }
     paths.replace(&bytes)
 }

@@ -27,6 +27,7 @@ use crate::{
     paths::{EXTENSION, SessionPaths},
     repair::{self, Repaired},
     serial_executor::SerialExecutor,
+    tail,
 };
 
 #[doc = include_str!("history.md")]
@@ -352,7 +353,19 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[async_trait]
 impl ChatHistory for JsonlHistory {
     async fn load(&self, session: &SessionId, range: Range) -> Result<Slice, HistoryError> {
-        self.read(session, move |conversation| conversation.load(range)).await
+        let (paths, id) = (self.paths(session), session.clone());
+        let (cache, files) = (Arc::clone(&self.store.cache), paths.clone());
+        let time_to_live = self.store.time_to_live;
+        let load = move |_lock| {
+            // A session that is only read needs no index.
+            if !lock(&cache.indexes).contains(&id)
+                && let Some(slice) = tail::load(&files, &id, range, time_to_live)?
+            {
+                return Ok(slice);
+            }
+            cache.with(&files, &id, time_to_live, |conversation| conversation.load(range))
+        };
+        self.store.executor.run_locked(session, paths, LockMode::Shared, load).await
     }
 
     async fn append(

@@ -32,6 +32,7 @@ mod log_record;
 mod paths;
 mod repair;
 mod serial_executor;
+mod tail;
 mod transfer;
 
 pub use self::{

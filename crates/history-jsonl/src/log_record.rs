@@ -40,14 +40,27 @@ impl Header {
 /// Any other line, less its number (counted from the header's 0), its length and its checksum.
 #[derive(Serialize)]
 pub(crate) struct Record<'r> {
+    /// The number of a turn's first message. Lines of older versions do not have it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) turn: Option<&'r Turn>,
+    first: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) note: Option<NamedNote<'r>>,
+    turn: Option<&'r Turn>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<NamedNote<'r>>,
+}
+
+impl<'r> Record<'r> {
+    pub(crate) const fn turn(turn: &'r Turn, first: u64) -> Self {
+        Self { first: Some(first), turn: Some(turn), note: None }
+    }
+
+    pub(crate) fn note(name: &'r str, note: &'r Note) -> Self {
+        Self { first: None, turn: None, note: Some(NamedNote::new(name, note)) }
+    }
 }
 
 #[derive(Serialize)]
-pub(crate) struct NamedNote<'r> {
+struct NamedNote<'r> {
     name: &'r str,
     /// Whether the body is a list of messages, which in JSON looks like other data.
     is_messages: bool,
@@ -55,7 +68,7 @@ pub(crate) struct NamedNote<'r> {
 }
 
 impl<'r> NamedNote<'r> {
-    pub(crate) fn new(name: &'r str, note: &'r Note) -> Self {
+    fn new(name: &'r str, note: &'r Note) -> Self {
         Self { name, is_messages: note.body.as_messages().is_some(), note }
     }
 }

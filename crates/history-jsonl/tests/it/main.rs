@@ -6,6 +6,7 @@ mod limits;
 mod lines;
 mod suite;
 mod support;
+mod tail;
 mod tips;
 mod transfers;
 mod workers;

@@ -57,8 +57,8 @@ fn a_load_and_an_append_run_few_statements_and_compile_none() {
         last = call(&connection, Range::After(last)).unwrap();
     }
     let _ = connection.trace_v2(TraceEventCodes::SQLITE_TRACE_PROFILE, Some(trace));
-    // Of a window: BEGIN, the session, its last turns, their messages, COMMIT. Of the append: BEGIN,
-    // the session, the turn's id, two messages, the turn, the session, COMMIT.
+    // Of a window: BEGIN, the session, its last turns, their messages, COMMIT. Of the append:
+    // BEGIN, the session, the turn's id, two messages, the turn, the session, COMMIT.
     for (is_window, expected) in [(true, 13), (false, 12)] {
         let range = if is_window { Range::LastTurns(20) } else { Range::After(last) };
         RUN.lock().unwrap().clear();
