@@ -1,26 +1,29 @@
-//! What PostgreSQL and its client report, as errors of a history.
+//! Errors of PostgreSQL and its client, as errors of a history.
 
-use std::{error::Error as _, io};
+use std::{error::Error as _, io, time::Duration};
 
 use conversant_core::HistoryError;
-use deadpool_postgres::PoolError;
+use deadpool_postgres::{PoolError, TimeoutType};
 use tokio_postgres::error::SqlState;
 
-/// What PostgreSQL reported, or its client: the source of a [`HistoryError`] of this crate.
+/// An error of PostgreSQL or its client: the source of a [`HistoryError`] of this crate.
 ///
-/// It has the server's message and code. What may quote data, such as the detail and the context, is left out.
-#[derive(Debug, thiserror::Error)]
+/// It has the server's message and code. The detail and the context are left out, since they may
+/// quote data.
+#[derive(thiserror::Error)]
 #[error("{message}")]
 #[non_exhaustive]
 pub struct PostgresError {
     message: String,
     code: Option<SqlState>,
-    /// The client's own error, if it is not the server that reports.
+    /// The client's own error, if the server did not report one.
     source: Option<tokio_postgres::Error>,
 }
 
+conversant_core::debug_as_report!(PostgresError);
+
 impl PostgresError {
-    /// Returns the server's five characters for what is wrong (SQLSTATE), if it is the server that reports.
+    /// Returns the server's SQLSTATE code, if the server reported the error.
     #[must_use]
     pub fn code(&self) -> Option<&str> {
         self.code.as_ref().map(SqlState::code)
@@ -39,19 +42,25 @@ impl From<tokio_postgres::Error> for PostgresError {
             return Self { message, code: Some(code.clone()), source: None };
         }
         Self {
-            message: "the client of PostgreSQL failed".to_owned(),
+            message: "cannot use the connection to PostgreSQL".to_owned(),
             code: None,
             source: Some(error),
         }
     }
 }
 
-/// How an attempt at an operation failed.
+/// The SQLSTATE with which a function of this crate refuses a write after its deadline. Its message
+/// is the server's time in milliseconds.
+const LATE: &str = "CV001";
+
+/// A failed attempt at an operation.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// Nothing was done, because others did something at the same time.
-    Conflict(PostgresError),
-    /// The connection broke, and whether something was done is not known.
+    /// It took no effect, because another operation conflicted with it.
+    Conflict,
+    /// It took no effect, because its deadline was over by the server's clock.
+    Late { now_millis: i64 },
+    /// The connection broke, and its outcome is not known.
     Lost(PostgresError),
     /// It was refused.
     Refused(HistoryError),
@@ -67,10 +76,15 @@ impl From<tokio_postgres::Error> for Failure {
     fn from(error: tokio_postgres::Error) -> Self {
         let is_broken =
             error.is_closed() || error.source().is_some_and(|source| source.is::<io::Error>());
+        if let Some(reported) = error.as_db_error()
+            && reported.code().code() == LATE
+        {
+            return Self::Late { now_millis: reported.message().parse().unwrap_or(0) };
+        }
         let error = PostgresError::from(error);
         match error.code() {
             // Serialization failure, deadlock.
-            Some("40001" | "40P01") => Self::Conflict(error),
+            Some("40001" | "40P01") => Self::Conflict,
             // Connection exception, shutdown by an administrator, crash, not yet up.
             Some(code) if code.starts_with("08") || code.starts_with("57P0") => Self::Lost(error),
             None if is_broken => Self::Lost(error),
@@ -82,24 +96,25 @@ impl From<tokio_postgres::Error> for Failure {
 impl From<Failure> for HistoryError {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Conflict(_) => Self::Busy,
+            Failure::Conflict => Self::Busy,
+            Failure::Late { .. } => backend(PostgresError::new("the server's clock is not steady")),
             Failure::Lost(error) => Self::Backend { source: error.into() },
             Failure::Refused(error) => error,
         }
     }
 }
 
-/// Tells what a refusal of the server's means for a history.
+/// Returns the history's error for a refusal by the server.
 fn refusal(error: PostgresError) -> HistoryError {
     match error.code() {
         Some("53100") => HistoryError::Full { source: error.into() },
-        // A read-only transaction, a missing privilege.
+        // Read-only transaction, missing privilege.
         Some("25006" | "42501") => HistoryError::ReadOnly { source: Some(error.into()) },
         Some("XX001" | "XX002") => HistoryError::Corrupt {
-            what: "the database reports damage".to_owned(),
+            what: "the database reports that its data is damaged".to_owned(),
             source: Some(error.into()),
         },
-        // A lock that was not to be had in the time that the server's settings give.
+        // Lock not available within the server's `lock_timeout`.
         Some("55P03") => HistoryError::Busy,
         _ => backend(error),
     }
@@ -109,15 +124,18 @@ pub(crate) fn backend(error: PostgresError) -> HistoryError {
     HistoryError::Backend { source: error.into() }
 }
 
-/// Tells what it means that there is no connection to be had.
-pub(crate) fn no_connection(error: PoolError) -> HistoryError {
+pub(crate) fn closed() -> Failure {
+    Failure::Lost(PostgresError::new("the connection is closed"))
+}
+
+/// Returns the error of a pool that has no connection to offer. `limit` is the time that it waited
+/// for a free one.
+pub(crate) fn no_connection(error: PoolError, limit: Duration) -> HistoryError {
     match error {
-        PoolError::Backend(error) => match Failure::from(error) {
-            Failure::Conflict(error) | Failure::Lost(error) => backend(error),
-            Failure::Refused(error) => error,
-        },
+        PoolError::Backend(error) => Failure::from(error).into(),
+        PoolError::Timeout(TimeoutType::Wait) => HistoryError::TimedOut { limit },
         PoolError::Timeout(_) => {
-            backend(PostgresError::new("no connection was free in the time to wait for one"))
+            backend(PostgresError::new("the server did not accept a connection in time"))
         }
         _ => backend(PostgresError::new("the pool of connections is closed")),
     }

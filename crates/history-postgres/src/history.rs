@@ -1,4 +1,4 @@
-//! The history whose conversations are in tables of its own.
+//! The history in tables of its own.
 
 use std::time::Duration;
 
@@ -7,34 +7,31 @@ use conversant_core::{
     ChatHistory, Expect, HistoryError, Lease, Message, Messages, Note, Range, SessionId, Slice,
     Turn, TurnId, Version,
 };
+use conversant_history::{MAX_TIMEOUT, lease_holder};
 
 use crate::{
-    connecting::Connecting,
-    encoded::{decode, encode},
-    engine::Engine,
+    connect::{Connect, connect_settings},
+    pool::{Barrier, Database},
     schema::Migrate,
     statements::{
-        Append, Clear, Delete, First, List, Load, LoadNote, Loaded, PutNote, Release, Stored,
+        Append, Clear, Delete, First, HOLD, List, Load, LoadNote, Loaded, PutNote, Release, Stored,
         Sweep, Take,
     },
 };
 
-/// The largest message that is taken, unless told otherwise.
-const MOST_MESSAGE_BYTES: u64 = 16 * 1024 * 1024;
-
-/// The longest time that is counted: a hundred years.
-const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+/// The default of [`PostgresHistoryBuilder::max_message_bytes`].
+pub(crate) const MAX_MESSAGE_BYTES: u64 = 16 * 1024 * 1024;
 
 #[doc = include_str!("history.md")]
 #[derive(Clone, Debug)]
 pub struct PostgresHistory {
-    engine: Engine,
-    most_message_bytes: u64,
+    database: Database,
+    max_message_bytes: u64,
     lifetime_ms: Option<i64>,
 }
 
 impl PostgresHistory {
-    /// Connects to a database with the defaults, and makes the tables if they are not there.
+    /// Connects to a database with the default settings, and creates the tables if they are missing.
     ///
     /// # Errors
     /// As [`PostgresHistoryBuilder::connect`].
@@ -42,29 +39,32 @@ impl PostgresHistory {
         Self::builder(url).connect().await
     }
 
-    /// Begins to say how to connect, by a URL such as `postgres://user:password@host/database` or a list of settings as libpq
-    /// has them.
+    /// Returns a builder for a connection to `url`, for example
+    /// `postgres://user:password@host/database` or a list of libpq settings.
     pub fn builder(url: impl Into<String>) -> PostgresHistoryBuilder {
         PostgresHistoryBuilder {
-            connecting: Connecting::new(url),
-            most_message_bytes: MOST_MESSAGE_BYTES,
+            connect: Connect::new(url),
+            max_message_bytes: MAX_MESSAGE_BYTES,
             time_to_live: None,
         }
     }
 
-    /// Removes sessions whose time to live is over, at most so many, and leases that have ended. Returns how many sessions there were.
+    /// Removes at most `max` expired sessions, and all expired leases. Returns the number of
+    /// sessions removed.
     ///
-    /// They can't be seen even if this is never called; it frees their room. Call it now and then, from one place or several.
+    /// Expired sessions are never loaded, so this only frees their space. Call it from time to time,
+    /// from any number of processes.
     ///
     /// # Errors
-    /// [`HistoryError::Backend`], if the database can't be reached.
-    pub async fn sweep(&self, most: u64) -> Result<u64, HistoryError> {
-        self.engine.change(Sweep { most }).await
+    /// [`HistoryError::Backend`] if the database cannot be reached.
+    pub async fn sweep(&self, max: u64) -> Result<u64, HistoryError> {
+        self.database.run(Sweep { max }).await
     }
 
     async fn loaded(&self, session: &SessionId, range: Range) -> Result<Loaded, HistoryError> {
-        let loaded = self.engine.read(session, Load { session: session.clone(), range }).await?;
-        loaded.check(range)?;
+        let load = Load { session: session.clone(), range };
+        let loaded = self.database.read(session, load).await?;
+        loaded.check()?;
         Ok(loaded)
     }
 }
@@ -72,7 +72,7 @@ impl PostgresHistory {
 #[async_trait]
 impl ChatHistory for PostgresHistory {
     async fn load(&self, session: &SessionId, range: Range) -> Result<Slice, HistoryError> {
-        self.loaded(session, range).await?.slice(range)
+        self.loaded(session, range).await?.slice()
     }
 
     async fn append(
@@ -81,17 +81,23 @@ impl ChatHistory for PostgresHistory {
         turn: &Turn,
         expect: Expect,
     ) -> Result<Version, HistoryError> {
-        let messages = encode(turn.messages(), self.most_message_bytes)?;
+        let encode = |message: &Message| message.to_stored_json(self.max_message_bytes);
+        let messages = turn.messages().iter().map(encode).collect::<Result<_, _>>()?;
         let append = Append::new(session, turn, messages, expect, self.lifetime_ms);
-        self.engine.write(session, append).await
+        self.database.write(session, append).await
+    }
+
+    fn check(&self, _: &SessionId, messages: &[Message]) -> Result<(), HistoryError> {
+        let check = |message: &Message| message.to_stored_json(self.max_message_bytes).map(drop);
+        messages.iter().try_for_each(check)
     }
 
     async fn clear(&self, session: &SessionId) -> Result<(), HistoryError> {
-        self.engine.write(session, Clear { session: session.clone() }).await
+        self.database.write(session, Clear { session: session.clone() }).await
     }
 
     async fn turns(&self, session: &SessionId, range: Range) -> Result<Vec<Turn>, HistoryError> {
-        self.loaded(session, range).await?.turns(range)
+        self.loaded(session, range).await?.turns()
     }
 
     async fn sessions(
@@ -99,12 +105,12 @@ impl ChatHistory for PostgresHistory {
         after: Option<&SessionId>,
         limit: usize,
     ) -> Result<Vec<SessionId>, HistoryError> {
-        self.engine.look(List { after: after.cloned(), limit }).await
+        self.database.run(List { after: after.cloned(), limit }).await
     }
 
     /// Removes a session, its notes and its lease.
     async fn delete(&self, session: &SessionId) -> Result<(), HistoryError> {
-        self.engine.write(session, Delete { session: session.clone() }).await
+        self.database.write(session, Delete { session: session.clone() }).await
     }
 
     async fn first(
@@ -112,18 +118,21 @@ impl ChatHistory for PostgresHistory {
         session: &SessionId,
         count: usize,
     ) -> Result<Option<Messages>, HistoryError> {
-        let first = self.engine.read(session, First { session: session.clone(), count }).await?;
-        let read = |(number, json): (usize, &String)| decode(json, || format!("message {number}"));
-        let messages = first.iter().take(count).enumerate().map(read);
+        let first = self.database.read(session, First { session: session.clone(), count }).await?;
+        let decode = |(number, json): (usize, &String)| {
+            Message::from_stored_json(json, format_args!("message {number}"))
+        };
+        let messages = first.iter().take(count).enumerate().map(decode);
         Ok(Some(messages.collect::<Result<Vec<_>, _>>()?.into()))
     }
 
     async fn note(&self, session: &SessionId, name: &str) -> Result<Option<Note>, HistoryError> {
         let load = LoadNote { session: session.clone(), name: name.to_owned() };
-        self.engine.read(session, load).await
+        self.database.read(session, load).await
     }
 
-    /// Stores a note; one that covers an epoch other than the session's is [`HistoryError::Stale`].
+    /// Stores a note. Fails with [`HistoryError::Stale`] if it covers a version of another
+    /// conversation.
     async fn put_note(
         &self,
         session: &SessionId,
@@ -131,42 +140,42 @@ impl ChatHistory for PostgresHistory {
         note: &Note,
     ) -> Result<(), HistoryError> {
         let Ok(body) = serde_json::to_string(&note.body) else {
-            return Err(HistoryError::Unsupported { what: "a note that is no JSON" });
+            return Err(HistoryError::Unsupported { what: "a note without a JSON form" });
         };
         let bytes = body.len() as u64;
-        if bytes > self.most_message_bytes {
-            return Err(HistoryError::TooLarge { bytes, limit: self.most_message_bytes });
+        if bytes > self.max_message_bytes {
+            return Err(HistoryError::TooLarge { bytes, limit: self.max_message_bytes });
         }
         let (session_id, name) = (session.clone(), name.to_owned());
         let put = PutNote { session: session_id, name, body, covers: note.covers };
-        self.engine.write(session, put).await
+        self.database.write(session, put).await
     }
 
-    /// Takes the session for one holder, by the clock of the database's server.
+    /// Acquires a session for one holder, by the clock of the database server.
     async fn lease(
         &self,
         session: &SessionId,
         time: Duration,
     ) -> Result<Option<Lease>, HistoryError> {
-        let lease = Lease::new(session.clone(), TurnId::random());
-        let microseconds = i64::try_from(time.min(LONGEST).as_micros()).unwrap_or(i64::MAX);
-        self.engine.write(session, Take { lease, microseconds }).await.map(Some)
+        let lease = Lease::new(session.clone(), lease_holder()?);
+        let microseconds = i64::try_from(time.min(MAX_TIMEOUT).as_micros()).unwrap_or(i64::MAX);
+        self.database.write(session, Take { lease, microseconds }).await.map(Some)
     }
 
     async fn release(&self, lease: &Lease) -> Result<(), HistoryError> {
-        self.engine.write(&lease.session, Release { lease: lease.clone() }).await
+        self.database.write(&lease.session, Release { lease: lease.clone() }).await
     }
 }
 
 impl Loaded {
-    /// Checks that the turns are without a gap, from where the range begins up to the end.
-    fn check(&self, range: Range) -> Result<(), HistoryError> {
+    /// Checks that the turns have no gap, from the begin of the range to the end of the session.
+    fn check(&self) -> Result<(), HistoryError> {
         let count = self.version.messages;
-        // A message that is in the range, whatever the turns and their sizes are.
-        let needed = match range {
+        // The first message that is in the range whatever the sizes of the turns.
+        let needed = match self.range {
             Range::LastTurns(0) | Range::LastBytes(0) => count,
             Range::LastTurns(_) | Range::LastBytes(_) => count.saturating_sub(1),
-            _ => self.start(range).min(count),
+            _ => self.start().min(count),
         };
         let mut next = self.turns.first().map_or(count, |turn| turn.first);
         if next > needed {
@@ -175,7 +184,9 @@ impl Loaded {
         for turn in &self.turns {
             if turn.first != next {
                 let Stored { id, first, .. } = turn;
-                return Err(corrupt(format!("turn {id} begins at message {first} and not {next}")));
+                return Err(corrupt(format!(
+                    "turn {id} begins at message {first} instead of {next}"
+                )));
             }
             next = turn.end();
         }
@@ -186,9 +197,9 @@ impl Loaded {
     }
 
     /// Returns the index of the range's first message.
-    fn start(&self, range: Range) -> u64 {
+    fn start(&self) -> u64 {
         let count = self.version.messages;
-        match range {
+        match self.range {
             Range::LastMessages(messages) => count.saturating_sub(messages as u64),
             Range::LastBytes(bytes) => {
                 let mut left = bytes;
@@ -204,21 +215,21 @@ impl Loaded {
         }
     }
 
-    fn slice(&self, range: Range) -> Result<Slice, HistoryError> {
-        let start = self.start(range);
+    fn slice(&self) -> Result<Slice, HistoryError> {
+        let start = self.start();
         let first = self.turns.first().map_or(start, |turn| turn.first);
         let skipped = usize::try_from(start.saturating_sub(first)).unwrap_or(usize::MAX);
         let numbered = self.turns.iter().flat_map(Stored::numbered);
         let messages: Vec<Message> = numbered
             .skip(skipped)
-            .map(|(number, turn, json)| decode(json, || turn.place(number)))
+            .map(|(number, turn, json)| turn.decode(number, json))
             .collect::<Result<_, _>>()?;
         Ok(Slice::new(messages, self.version))
     }
 
     /// Returns the turns that begin in the range.
-    fn turns(&self, range: Range) -> Result<Vec<Turn>, HistoryError> {
-        let start = self.start(range);
+    fn turns(&self) -> Result<Vec<Turn>, HistoryError> {
+        let start = self.start();
         self.turns.iter().filter(|turn| turn.first >= start).map(Stored::turn).collect()
     }
 }
@@ -232,24 +243,21 @@ impl Stored {
         (self.first..).zip(&self.messages).map(move |(number, json)| (number, self, json.as_str()))
     }
 
-    fn place(&self, number: u64) -> String {
-        format!("message {number}, of turn {},", self.id)
+    fn decode(&self, number: u64, json: &str) -> Result<Message, HistoryError> {
+        Message::from_stored_json(json, format_args!("message {number}, of turn {}", self.id))
     }
 
     fn turn(&self) -> Result<Turn, HistoryError> {
         let unreadable =
-            |_| corrupt(format!("the id of the turn at message {} is none", self.first));
+            |_| corrupt(format!("the turn at message {} has an invalid id", self.first));
         let id: TurnId = self.id.parse().map_err(unreadable)?;
         let messages: Messages = self
             .numbered()
-            .map(|(number, turn, json)| decode(json, || turn.place(number)))
+            .map(|(number, turn, json)| turn.decode(number, json))
             .collect::<Result<Vec<_>, _>>()?
             .into();
-        let turn = Turn::new(messages).with_id(id).with_incomplete(self.incomplete);
-        Ok(match self.base {
-            Some(base) => turn.with_base(base),
-            None => turn,
-        })
+        let turn = Turn::identified(id, messages).with_incomplete(self.incomplete);
+        Ok(self.base.into_iter().fold(turn, Turn::with_base))
     }
 }
 
@@ -257,64 +265,53 @@ fn corrupt(what: String) -> HistoryError {
     HistoryError::Corrupt { what, source: None }
 }
 
-/// How to connect, and within which limits. See [`PostgresHistory::builder`].
+/// Builds a [`PostgresHistory`]. See [`PostgresHistory::builder`].
+///
+/// | setting | default |
+/// |---|---|
+/// | [`max_connections`](Self::max_connections) | 16 |
+/// | [`connect_timeout`](Self::connect_timeout) | 10 s |
+/// | [`acquire_timeout`](Self::acquire_timeout) | 10 s |
+/// | [`operation_timeout`](Self::operation_timeout) | 30 s |
+/// | [`root_certificates`](Self::root_certificates) | the system's |
+/// | [`max_message_bytes`](Self::max_message_bytes) | 16 MiB |
+/// | [`time_to_live`](Self::time_to_live) | unlimited |
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct PostgresHistoryBuilder {
-    connecting: Connecting,
-    most_message_bytes: u64,
+    connect: Connect,
+    max_message_bytes: u64,
     time_to_live: Option<Duration>,
 }
 
 impl PostgresHistoryBuilder {
-    /// Sets how many connections there may be at once. The default is 16.
-    pub fn most_connections(mut self, most: usize) -> Self {
-        self.connecting.set_most_connections(most);
-        self
-    }
+    connect_settings!();
 
-    /// Sets how long to wait for the server to take a connection, and for a connection to be free. The default is 10 seconds.
-    pub fn patience(mut self, patience: Duration) -> Self {
-        self.connecting.set_patience(patience);
-        self
-    }
-
-    /// Sets certificates, in PEM, to trust beside the system's.
-    pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
-        self.connecting.set_roots(pem.into());
-        self
-    }
-
-    /// Sets the largest message that is taken, in bytes of its JSON. The default is 16 MiB.
-    pub const fn most_message_bytes(mut self, most: u64) -> Self {
-        self.most_message_bytes = most;
-        self
-    }
-
-    /// Sets how long a session is kept after its last turn, by the clock of the server. The default is for good.
+    /// Sets how long a session is kept after its last turn, by the server's clock. Unlimited by
+    /// default.
     ///
-    /// It holds for sessions that are written to from now on. What is over can't be seen, and its room is freed by
-    /// [`PostgresHistory::sweep`] or by the next turn of the session.
+    /// It applies to sessions that are written from now on. Expired sessions are not loaded. Their
+    /// space is freed by [`PostgresHistory::sweep`] or by the next turn of the session.
     pub const fn time_to_live(mut self, time: Duration) -> Self {
         self.time_to_live = Some(time);
         self
     }
 
-    /// Connects, and makes the tables if they are not there.
+    /// Connects, and creates the tables or migrates those of an earlier version.
     ///
     /// # Errors
-    ///
-    /// - [`HistoryError::Backend`], if the URL can't be read, the database can't be reached, its encoding is not UTF-8, or there is no
-    ///   Tokio runtime.
-    /// - [`HistoryError::ReadOnly`], if it can't be written to.
-    /// - [`HistoryError::SchemaTooNew`], if a later version of this crate has made the tables.
+    /// - [`HistoryError::Backend`] if the URL cannot be parsed, the database cannot be reached, its
+    ///   encoding is not UTF-8, or there is no Tokio runtime.
+    /// - [`HistoryError::ReadOnly`] if the database is read-only.
+    /// - [`HistoryError::SchemaTooNew`] if a later version of this crate created the tables.
+    /// - [`HistoryError::TimedOut`] if the database does not answer in time.
     pub async fn connect(self) -> Result<PostgresHistory, HistoryError> {
-        let engine = self.connecting.engine()?;
-        engine.change(Migrate).await?;
-        let lifetime = self.time_to_live.map(|time| time.min(LONGEST).as_millis());
+        let database = self.connect.database(Barrier(HOLD.into())).await?;
+        database.run(Migrate).await?;
+        let lifetime = self.time_to_live.map(|time| time.min(MAX_TIMEOUT).as_millis());
         Ok(PostgresHistory {
-            engine,
-            most_message_bytes: self.most_message_bytes,
+            database,
+            max_message_bytes: self.max_message_bytes,
             lifetime_ms: lifetime.map(|millis| i64::try_from(millis).unwrap_or(i64::MAX)),
         })
     }

@@ -1,12 +1,12 @@
-//! Conversations in PostgreSQL, for many application servers, and in LangChain's tables there.
+//! Conversations in PostgreSQL, for many application servers, and in LangChain's tables.
 //!
-//! Depend on this crate if conversations are to outlive the process and be shared by several machines. For one machine
-//! `conversant-history-sqlite` needs no server. It is written on `conversant-core` alone, as a history of anybody's would be.
+//! Use this crate if several machines share conversations. For one machine,
+//! `conversant-history-sqlite` needs no server.
 //!
-//! | to | take |
+//! | to | use |
 //! |---|---|
-//! | keep conversations | [`PostgresHistory`] |
-//! | share or take over those of LangChain's `PostgresChatMessageHistory` or `SQLChatMessageHistory` | [`LangChainPostgresHistory`] |
+//! | store conversations | [`PostgresHistory`] |
+//! | share or migrate those of LangChain's `PostgresChatMessageHistory` or `SQLChatMessageHistory` | [`LangChainPostgresHistory`] |
 //!
 //! # Examples
 //!
@@ -15,20 +15,19 @@
 //!
 //! # async fn run() -> Result<(), conversant_core::HistoryError> {
 //! let history = PostgresHistory::builder("postgres://localhost/chat")
-//!     .most_connections(8)
+//!     .max_connections(8)
 //!     .connect()
 //!     .await?;
 //! # Ok(())
 //! # }
 //! ```
 
-mod connecting;
-mod encoded;
-mod engine;
+mod cancel;
+mod connect;
 mod error;
-mod gates;
 mod history;
 mod langchain;
+mod pool;
 mod schema;
 mod statements;
 

@@ -1,28 +1,28 @@
-//! The tables: made, and brought up to date, when a history connects.
+//! Creates the tables, and migrates those of earlier versions, when a history connects.
 
 use conversant_core::HistoryError;
 use deadpool_postgres::Client;
 use tokio_postgres::{GenericClient, IsolationLevel, types::Type};
 
 use crate::{
-    engine::Operation,
     error::{Failure, PostgresError, backend},
+    pool::{Limit, Operation},
     statements::{count, signed},
 };
 
-/// What leads from each version to the next. Each is one transaction.
-const MIGRATIONS: &[&str] = &[include_str!("schema/1.sql")];
+/// The migrations from each version to the next. They run in one transaction.
+const MIGRATIONS: &[&str] = &[include_str!("schema/1.sql"), include_str!("schema/2.sql")];
 
-/// Keeps two programs from migrating at the same time: "conversa" in ASCII.
+/// The advisory lock of migrations: "conversa" in ASCII.
 const LOCK: i64 = 0x636f_6e76_6572_7361;
 
-/// Brings the tables to the version that this crate knows.
+/// Migrates the tables to the latest version.
 pub(crate) struct Migrate;
 
 impl Operation for Migrate {
     type Output = ();
 
-    async fn run(&self, client: &mut Client) -> Result<(), Failure> {
+    async fn run(&self, client: &mut Client, _: Limit) -> Result<(), Failure> {
         let row = client
             .query_typed_one(
                 "SELECT current_setting('server_encoding'), current_setting('transaction_read_only')",
@@ -31,7 +31,8 @@ impl Operation for Migrate {
             .await?;
         let encoding: String = row.try_get(0)?;
         if encoding != "UTF8" {
-            let what = format!("the database's encoding is {encoding}, and a history needs UTF8");
+            let what =
+                format!("cannot use a database with encoding `{encoding}`; use one with `UTF8`");
             return Err(backend(PostgresError::new(what)).into());
         }
         if row.try_get::<_, String>(1)? == "on" {
@@ -40,13 +41,13 @@ impl Operation for Migrate {
         if is_current(version(&***client).await?)? {
             return Ok(());
         }
-        // Each statement has to see what others did while the lock was waited for.
+        // Each statement has to see what was committed while it waited for the lock.
         let level = IsolationLevel::ReadCommitted;
         let transaction = client.build_transaction().isolation_level(level).start().await?;
         transaction
             .execute_typed("SELECT pg_advisory_xact_lock($1)", &[(&LOCK, Type::INT8)])
             .await?;
-        // Somebody else may have done it, up to where they knew.
+        // Another program may have migrated the tables meanwhile.
         let found = version(&*transaction).await?;
         if !is_current(found)? {
             let done = usize::try_from(found).unwrap_or(usize::MAX);
@@ -67,7 +68,7 @@ impl Operation for Migrate {
 
 /// Returns the version of the tables, 0 if there are none.
 async fn version(client: &impl GenericClient) -> Result<u64, Failure> {
-    // A look at the catalogue makes the server hear of tables that others have made meanwhile.
+    // Reading the catalogue makes the server see tables that other programs have just created.
     let table = "SELECT EXISTS (SELECT FROM pg_catalog.pg_class \
         WHERE oid = pg_catalog.to_regclass('conversant_schema'))";
     if !client.query_typed_one(table, &[]).await?.try_get::<_, bool>(0)? {

@@ -8,21 +8,31 @@
 //! | [`lease_holder`] | unguessable holders of leases | |
 //! | [`langchain`] | rows of LangChain's message histories, and the turns that they form | `langchain` |
 //! | [`Worker`], [`Threads`] | threads that own a resource whose calls block, such as a file | `worker` |
+//! | [`SessionExecutor`] | operations on a networked store: in order, each within a time limit | `tokio` |
+//! | [`ServerClock`] | requests that a server refuses once they are late | `tokio` |
 //! | [`SessionLocks`] | one writer per session | `tokio` |
 //!
 //! Messages are encoded with [`Message::to_stored_json`](conversant_core::Message::to_stored_json)
 //! and decoded with [`Message::from_stored_json`](conversant_core::Message::from_stored_json).
 
+#[cfg(feature = "tokio")]
+mod executor;
 #[cfg(feature = "langchain")]
 pub mod langchain;
 mod lease;
+#[cfg(feature = "tokio")]
+mod server_clock;
 #[cfg(feature = "tokio")]
 mod session_locks;
 #[cfg(feature = "worker")]
 mod worker;
 
 pub use self::lease::lease_holder;
-#[cfg(feature = "tokio")]
-pub use self::session_locks::{ReadGuard, SessionLocks, WriteGuard};
 #[cfg(feature = "worker")]
 pub use self::worker::{Jobs, Threads, Worker, WorkerEnded};
+#[cfg(feature = "tokio")]
+pub use self::{
+    executor::{Call, MAX_TIMEOUT, SessionExecutor},
+    server_clock::ServerClock,
+    session_locks::{ReadGuard, SessionLocks, WriteGuard},
+};

@@ -103,7 +103,7 @@ impl SessionLocks {
         self.len() == 0
     }
 
-    fn queue_write(
+    pub(crate) fn queue_write(
         &self,
         session: &SessionId,
     ) -> impl Future<Output = WriteGuard> + Send + 'static {
@@ -111,7 +111,10 @@ impl SessionLocks {
         async move { WriteGuard { _guard: Arc::clone(&entry.lock).write_owned().await, _entry: entry } }
     }
 
-    fn queue_read(&self, session: &SessionId) -> impl Future<Output = ReadGuard> + Send + 'static {
+    pub(crate) fn queue_read(
+        &self,
+        session: &SessionId,
+    ) -> impl Future<Output = ReadGuard> + Send + 'static {
         let entry = self.entry(session);
         async move { ReadGuard { _guard: Arc::clone(&entry.lock).read_owned().await, _entry: entry } }
     }

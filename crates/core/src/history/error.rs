@@ -1,5 +1,7 @@
 //! Errors of a history.
 
+use std::time::Duration;
+
 use crate::{box_error::BoxError, version::Version};
 
 /// A store that could not do what it was asked to.
@@ -59,6 +61,14 @@ pub enum HistoryError {
     Unsupported {
         /// The operation.
         what: &'static str,
+    },
+    /// The store did not complete the operation in time. A turn may be stored or not: append it
+    /// again, with the same id. The store settles the operation before it serves a later one on
+    /// that session.
+    #[error("cannot complete the operation within {limit:?}")]
+    TimedOut {
+        /// The store's limit for an operation.
+        limit: Duration,
     },
     /// The store failed, or could not be reached.
     #[error("cannot reach the history")]

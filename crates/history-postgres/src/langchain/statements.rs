@@ -1,35 +1,22 @@
-//! What is asked of LangChain's table.
+//! The operations on LangChain's table.
 
 use conversant_core::{Expect, HistoryError, SessionId, TurnId, Version};
+use conversant_history::langchain::{Part, Row, TURN_ID, numbered_turn_id};
 use deadpool_postgres::Client;
 use tokio_postgres::{GenericClient, IsolationLevel, types::Type};
 
-use super::{
-    rows::TURN_ID,
-    table::{Column, TableName},
-};
+use super::table::{Column, TableName};
 use crate::{
-    engine::Operation,
     error::Failure,
+    pool::{Limit, Operation},
     statements::{column, signed, version},
 };
 
-/// Rows that are to be loaded.
+/// Rows to load.
 pub(super) struct Fetch {
     pub(super) table: TableName,
     pub(super) session: SessionId,
     pub(super) part: Part,
-}
-
-/// How many rows are wanted.
-#[derive(Clone, Copy)]
-pub(super) enum Part {
-    /// The last so many.
-    Last(u64),
-    /// Those after a version, or all if the epoch is another.
-    After(Version),
-    /// The first so many.
-    First(u64),
 }
 
 /// Rows of a session, each with its number, in order.
@@ -41,7 +28,7 @@ pub(super) struct Fetched {
 impl Operation for Fetch {
     type Output = Fetched;
 
-    async fn run(&self, client: &mut Client) -> Result<Fetched, Failure> {
+    async fn run(&self, client: &mut Client, _: Limit) -> Result<Fetched, Failure> {
         let table = self.table.quoted();
         let end = if matches!(self.part, Part::First(_)) { "ASC" } else { "DESC" };
         let statement = format!(
@@ -77,7 +64,7 @@ impl Operation for Fetch {
     }
 }
 
-/// A turn's rows that are to be written, in one transaction.
+/// The rows of a turn to write, in one transaction.
 pub(super) struct Write {
     pub(super) table: TableName,
     pub(super) column: Column,
@@ -90,29 +77,48 @@ pub(super) struct Write {
 impl Operation for Write {
     type Output = Version;
 
-    async fn run(&self, client: &mut Client) -> Result<Version, Failure> {
+    async fn run(&self, client: &mut Client, limit: Limit) -> Result<Version, Failure> {
         let (table, session) = (self.table.quoted(), self.session.as_str());
-        // Each statement has to see what others did while the lock was waited for.
+        let seen = self.expect.version().unwrap_or_default();
+        // Each statement has to see what was committed while it waited for the lock.
         let level = IsolationLevel::ReadCommitted;
         let transaction = client.build_transaction().isolation_level(level).start().await?;
         lock(&*transaction, &self.table, session).await?;
-        // Text of ours is without blanks, and a server's jsonb with one. Within a text, the quotes would be escaped.
-        let blank = if self.column == Column::Jsonb { " " } else { "" };
-        let mark = format!("\"{TURN_ID}\":{blank}\"{}\"", self.turn);
+        // Our JSON has no space there, and the server's jsonb has one. Within a text, the quotes
+        // would be escaped.
+        let space = if self.column == Column::Jsonb { " " } else { "" };
+        let mark = format!("\"{TURN_ID}\":{space}\"{}\"", self.turn);
         let look = format!(
             "SELECT coalesce(min(id), 0)::bigint, count(*), \
-                coalesce(max(number) FILTER (WHERE strpos(message, $2) > 0), 0) \
+                coalesce(max(number) FILTER (WHERE strpos(message, $2) > 0), 0), \
+                (extract(epoch FROM clock_timestamp()) * 1000)::bigint, \
+                max(id) FILTER (WHERE number = $3)::bigint, max(message) FILTER (WHERE number = $3) \
             FROM (SELECT id, message::text, row_number() OVER (ORDER BY id) AS number FROM {table} WHERE session_id = $1) r"
         );
         let row = transaction
-            .query_typed_one(&look, &[(&session, Type::TEXT), (&mark, Type::TEXT)])
+            .query_typed_one(
+                &look,
+                &[
+                    (&session, Type::TEXT),
+                    (&mark, Type::TEXT),
+                    (&signed(seen.messages), Type::INT8),
+                ],
+            )
             .await?;
+        let now_millis: i64 = column(&row, 3)?;
+        if now_millis > limit.0 {
+            return Err(Failure::Late { now_millis });
+        }
         let current = version(&row, 0)?;
+        let tip = self.turn.fingerprint();
         let known: i64 = column(&row, 2)?;
         if let Ok(messages @ 1..) = u64::try_from(known) {
-            return Ok(Version::new(current.epoch, messages));
+            return Ok(Version::new(current.epoch, messages).with_tip(tip));
         }
         check(self.expect, current)?;
+        if let (Some(id), Some(message)) = (column(&row, 4)?, column::<Option<String>>(&row, 5)?) {
+            check_tip(seen, current, id, &message)?;
+        }
         if self.rows.is_empty() {
             return Ok(current);
         }
@@ -128,21 +134,22 @@ impl Operation for Write {
         let first = written.first().map(|row| column::<i64>(row, 0)).transpose()?.unwrap_or(0);
         transaction.commit().await?;
         let epoch = if current.messages == 0 { first.unsigned_abs() } else { current.epoch };
-        Ok(Version::new(epoch, current.messages + written.len() as u64))
+        Ok(Version::new(epoch, current.messages + written.len() as u64).with_tip(tip))
     }
 }
 
-/// Tells what jsonb does not take from what goes wrong otherwise.
+/// Returns the failure of an insert. A jsonb column does not accept every text.
 fn refused(error: tokio_postgres::Error) -> Failure {
     // Untranslatable character: `\u0000`.
     if error.code().is_some_and(|code| code.code() == "22P05") {
-        let what = "NUL characters in a table of LangChain's whose messages are jsonb";
+        let what = "NUL characters in a LangChain table whose messages are jsonb";
         return Failure::Refused(HistoryError::Unsupported { what });
     }
     Failure::from(error)
 }
 
-/// Checks what is expected of a session. Its epoch is the number of its first row, so whoever saw nothing saw no epoch.
+/// Checks the expectation of an append. The epoch is the number of the first row, so an empty session
+/// has none.
 fn check(expect: Expect, current: Version) -> Result<(), HistoryError> {
     match expect {
         Expect::SameEpoch(seen) if seen.messages == 0 => Ok(()),
@@ -154,31 +161,50 @@ fn check(expect: Expect, current: Version) -> Result<(), HistoryError> {
     }
 }
 
-/// Keeps our writers of a session from each other until the transaction ends. LangChain's don't know of it.
+/// Checks that the row at which a version ends is the one that was seen.
+fn check_tip(seen: Version, current: Version, id: i64, json: &str) -> Result<(), Failure> {
+    let row = decode(id, json)?;
+    if seen.tip != 0 && seen.tip != row.tip() {
+        return Err(HistoryError::Stale { expected: seen, current }.into());
+    }
+    Ok(())
+}
+
+/// Decodes a row by its number.
+pub(super) fn decode(id: i64, json: &str) -> Result<Row, HistoryError> {
+    Row::decode(json, format_args!("row {id}"), || numbered_turn_id(id.unsigned_abs()))
+}
+
+/// Locks a session against this crate's other writers until the transaction ends. LangChain's writers
+/// do not use the lock.
 async fn lock(
     client: &impl GenericClient,
     table: &TableName,
     session: &str,
 ) -> Result<(), Failure> {
-    let statement = "SELECT pg_advisory_xact_lock(hashtextextended($1, hashtext($2)::bigint))";
-    client
-        .execute_typed(statement, &[(&session, Type::TEXT), (&table.quoted(), Type::TEXT)])
-        .await?;
+    client.execute_typed(&hold(table), &[(&session, Type::TEXT)]).await?;
     Ok(())
+}
+
+/// Returns the statement that locks a session, whose name is its parameter.
+pub(super) fn hold(table: &TableName) -> String {
+    let table = table.quoted();
+    format!("SELECT pg_advisory_xact_lock(hashtextextended($1, hashtext('{table}')::bigint))")
 }
 
 /// Removes all rows of a session.
 pub(super) struct Clear {
     pub(super) table: TableName,
     pub(super) session: SessionId,
-    /// The last row that there was when the session was to be cleared, so that a statement that comes late removes no later ones.
+    /// The last row that was there when the session was cleared. A statement that arrives late
+    /// removes no later ones.
     pub(super) last: i64,
 }
 
 impl Operation for Clear {
     type Output = ();
 
-    async fn run(&self, client: &mut Client) -> Result<(), Failure> {
+    async fn run(&self, client: &mut Client, _: Limit) -> Result<(), Failure> {
         let statement =
             format!("DELETE FROM {} WHERE session_id = $1 AND id <= $2", self.table.quoted());
         let session = self.session.as_str();
@@ -189,7 +215,7 @@ impl Operation for Clear {
     }
 }
 
-/// Lists sessions: those after one, in the order of their bytes.
+/// Lists the sessions after one, in byte order.
 pub(super) struct List {
     pub(super) table: TableName,
     pub(super) after: Option<SessionId>,
@@ -199,7 +225,7 @@ pub(super) struct List {
 impl Operation for List {
     type Output = Vec<SessionId>;
 
-    async fn run(&self, client: &mut Client) -> Result<Vec<SessionId>, Failure> {
+    async fn run(&self, client: &mut Client, _: Limit) -> Result<Vec<SessionId>, Failure> {
         let statement = format!(
             "SELECT DISTINCT session_id COLLATE \"C\" AS name FROM {} \
             WHERE session_id COLLATE \"C\" > $1 AND octet_length(session_id) <= 512 ORDER BY name LIMIT $2",
@@ -211,7 +237,7 @@ impl Operation for List {
             client.query_typed(&statement, &[(&after, Type::TEXT), (&limit, Type::INT8)]).await?;
         let named = |row| {
             SessionId::new(column::<String>(row, 0)?).map_err(|error| {
-                let what = "a session's name is none".to_owned();
+                let what = "found an invalid session name".to_owned();
                 HistoryError::Corrupt { what, source: Some(error.into()) }.into()
             })
         };

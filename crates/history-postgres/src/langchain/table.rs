@@ -1,20 +1,20 @@
-//! LangChain's table: its name, and what its columns are.
+//! LangChain's table: its name and columns.
 
 use conversant_core::HistoryError;
 use deadpool_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
 
 use crate::{
-    engine::Operation,
     error::{Failure, PostgresError, backend},
+    pool::{Limit, Operation},
 };
 
-/// The name of a table, checked and quoted, so that it can stand in a statement.
+/// The name of a table, checked and quoted for use in a statement.
 #[derive(Clone, Debug)]
 pub(super) struct TableName(String);
 
 impl TableName {
-    /// Takes a name, with its schema's before it or without: letters, digits and underscores.
+    /// Checks a name of letters, digits and underscores, optionally after a schema's name and a dot.
     pub(super) fn new(name: &str) -> Result<Self, HistoryError> {
         let is_plain = |part: &str| {
             let begins = part.starts_with(|char: char| char.is_ascii_alphabetic() || char == '_');
@@ -24,7 +24,9 @@ impl TableName {
         };
         let parts: Vec<&str> = name.split('.').collect();
         if parts.len() > 2 || !parts.iter().all(|part| is_plain(part)) {
-            return Err(backend(PostgresError::new("the name of the table is no plain name")));
+            return Err(backend(PostgresError::new(
+                "invalid table name; use letters, digits and underscores",
+            )));
         }
         Ok(Self(format!("\"{}\"", parts.join("\".\""))))
     }
@@ -34,17 +36,17 @@ impl TableName {
     }
 }
 
-/// How a table keeps messages.
+/// The type of a table's column `message`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Column {
-    /// As `PostgresChatMessageHistory` does.
+    /// That of LangChain 0.1.20 `postgres.py::PostgresChatMessageHistory`.
     Jsonb,
-    /// As `SQLChatMessageHistory` does.
+    /// That of LangChain 0.1.20 `sql.py::SQLChatMessageHistory`.
     Text,
 }
 
 impl Column {
-    /// Returns the columns beside the number, as LangChain's classes make them.
+    /// Returns the other columns, as LangChain's classes create them.
     const fn columns(self) -> &'static str {
         match self {
             Self::Jsonb => "session_id TEXT NOT NULL, message JSONB NOT NULL",
@@ -61,42 +63,43 @@ impl Column {
     }
 }
 
-/// Looks at a table, or makes it, and returns how it keeps messages.
+/// Opens a table, or creates it, and returns the type of its messages.
 pub(super) struct Open {
     pub(super) name: TableName,
-    /// How it is to be made if it is not there.
-    pub(super) make: Column,
+    /// The type with which a missing table is created.
+    pub(super) create: Column,
 }
 
-/// The type of a column, if the table is there.
+/// The type of the column, if the table exists.
 const TYPE_OF: &str = "SELECT format_type(atttypid, NULL) FROM pg_catalog.pg_attribute \
     WHERE attrelid = to_regclass($1) AND attname = 'message' AND NOT attisdropped";
 
 impl Operation for Open {
     type Output = Column;
 
-    async fn run(&self, client: &mut Client) -> Result<Column, Failure> {
+    async fn run(&self, client: &mut Client, _: Limit) -> Result<Column, Failure> {
         let table = self.name.quoted();
         let mut found = type_of(client, table).await?;
         if found.is_none() {
-            let columns = self.make.columns();
-            let make =
+            let columns = self.create.columns();
+            let create =
                 format!("CREATE TABLE IF NOT EXISTS {table} (id SERIAL PRIMARY KEY, {columns})");
-            let made = client.batch_execute(&make).await;
+            let created = client.batch_execute(&create).await;
             found = type_of(client, table).await?;
-            // Somebody else may have made it at the same moment, which the server reports as a fault.
+            // Another program may have created it at the same moment, which the server reports as an
+            // error.
             if found.is_none() {
-                made?;
+                created?;
             }
         }
         found.as_deref().and_then(Column::of).ok_or_else(|| {
-            let what = "the table's column `message` is neither jsonb nor text";
+            let what = "cannot use the table: its column `message` is neither `jsonb` nor `text`";
             backend(PostgresError::new(what)).into()
         })
     }
 }
 
-/// Returns the type of a table's column of messages, if there is such.
+/// Returns the type of a table's column `message`, if it exists.
 async fn type_of(client: &Client, table: &str) -> Result<Option<String>, Failure> {
     let parameters: [(&(dyn ToSql + Sync), Type); 1] = [(&table, Type::TEXT)];
     let row = client.query_typed_opt(TYPE_OF, &parameters).await?;

@@ -4,13 +4,21 @@ use conversant_core::{Expect, HistoryError, SessionId, Turn, Version};
 use deadpool_postgres::Client;
 use tokio_postgres::types::Type;
 
-use super::{column, signed, version};
-use crate::{engine::Operation, error::Failure};
+use super::{column, signed, stored, version_with_tip};
+use crate::{
+    error::Failure,
+    pool::{Limit, Operation},
+};
 
-const APPEND: &str = "SELECT is_stale, epoch, messages \
-    FROM conversant_append($1, $2::text::uuid, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+const APPEND: &str = "SELECT is_stale, epoch, messages, tip FROM conversant_append_turn( \
+    $1, $2::text::uuid, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
 
-/// A turn that is to be appended, encoded.
+/// Waits until no other append holds a session, by appending nothing.
+pub(crate) const HOLD: &str = "SELECT conversant_append_turn( \
+    $1, '00000000-0000-0000-0000-000000000000', 0::smallint, 0, 0, 0, '{}', 0, false, \
+    NULL, NULL, NULL, NULL, 9223372036854775807)";
+
+/// An encoded turn to append.
 pub(crate) struct Append {
     session: SessionId,
     turn: String,
@@ -44,7 +52,7 @@ impl Append {
 impl Operation for Append {
     type Output = Version;
 
-    async fn run(&self, client: &mut Client) -> Result<Version, Failure> {
+    async fn run(&self, client: &mut Client, limit: Limit) -> Result<Version, Failure> {
         let (kind, seen) = match self.expect {
             Expect::Any => (0_i16, Version::default()),
             Expect::SameEpoch(seen) => (1, seen),
@@ -52,8 +60,10 @@ impl Operation for Append {
             _ => return Err(HistoryError::Unsupported { what: "this expectation" }.into()),
         };
         let bytes: usize = self.messages.iter().map(String::len).sum();
-        let base_epoch = self.base.map(|base| signed(base.epoch));
-        let base_messages = self.base.map(|base| signed(base.messages));
+        let (seen_epoch, seen_messages, seen_tip) = stored(seen);
+        let base = self.base.map(stored);
+        let (base_epoch, base_messages) = (base.map(|base| base.0), base.map(|base| base.1));
+        let base_tip = base.map(|base| base.2);
         let row = client
             .query_typed_one(
                 APPEND,
@@ -61,18 +71,21 @@ impl Operation for Append {
                     (&self.session.as_str(), Type::TEXT),
                     (&self.turn, Type::TEXT),
                     (&kind, Type::INT2),
-                    (&signed(seen.epoch), Type::INT8),
-                    (&signed(seen.messages), Type::INT8),
+                    (&seen_epoch, Type::INT8),
+                    (&seen_messages, Type::INT8),
+                    (&seen_tip, Type::INT8),
                     (&self.messages, Type::TEXT_ARRAY),
                     (&signed(bytes as u64), Type::INT8),
                     (&self.incomplete, Type::BOOL),
                     (&base_epoch, Type::INT8),
                     (&base_messages, Type::INT8),
+                    (&base_tip, Type::INT8),
                     (&self.lifetime_ms, Type::INT8),
+                    (&limit.0, Type::INT8),
                 ],
             )
             .await?;
-        let current = version(&row, 1)?;
+        let current = version_with_tip(&row, 1)?;
         if column(&row, 0)? {
             return Err(HistoryError::Stale { expected: seen, current }.into());
         }

@@ -1,14 +1,17 @@
-//! Empties and removes sessions.
+//! Clears and removes sessions.
 //!
-//! Each is told the epoch that the session was seen in, so that a statement that comes late, from a connection that broke, does
-//! nothing to a session that has moved on.
+//! Each statement has the epoch in which the session was seen. A statement that arrives late, from a
+//! connection that broke, has no effect on a session that was cleared since.
 
 use conversant_core::{Range, SessionId};
 use deadpool_postgres::Client;
 use tokio_postgres::types::Type;
 
 use super::{Load, column, count, signed};
-use crate::{engine::Operation, error::Failure};
+use crate::{
+    error::Failure,
+    pool::{Limit, Operation},
+};
 
 /// Starts a new epoch of a session.
 pub(crate) struct Clear {
@@ -20,22 +23,22 @@ pub(crate) struct Delete {
     pub(crate) session: SessionId,
 }
 
-/// Removes sessions whose time is up, and leases.
+/// Removes expired sessions, at most `max` of them, and expired leases.
 pub(crate) struct Sweep {
-    pub(crate) most: u64,
+    pub(crate) max: u64,
 }
 
 /// Returns the epoch of a session.
-async fn epoch(session: &SessionId, client: &mut Client) -> Result<i64, Failure> {
+async fn epoch(session: &SessionId, client: &mut Client, limit: Limit) -> Result<i64, Failure> {
     let load = Load { session: session.clone(), range: Range::LastTurns(0) };
-    Ok(signed(load.run(client).await?.version.epoch))
+    Ok(signed(load.run(client, limit).await?.version.epoch))
 }
 
 impl Operation for Clear {
     type Output = ();
 
-    async fn run(&self, client: &mut Client) -> Result<(), Failure> {
-        let seen = epoch(&self.session, client).await?;
+    async fn run(&self, client: &mut Client, limit: Limit) -> Result<(), Failure> {
+        let seen = epoch(&self.session, client, limit).await?;
         let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
             [(&self.session.as_str(), Type::TEXT), (&seen, Type::INT8)];
         client.execute_typed("SELECT conversant_clear($1, $2)", &parameters).await?;
@@ -46,9 +49,9 @@ impl Operation for Clear {
 impl Operation for Delete {
     type Output = ();
 
-    async fn run(&self, client: &mut Client) -> Result<(), Failure> {
+    async fn run(&self, client: &mut Client, limit: Limit) -> Result<(), Failure> {
         loop {
-            let seen = epoch(&self.session, client).await?;
+            let seen = epoch(&self.session, client, limit).await?;
             let row = client
                 .query_typed_one(
                     "SELECT conversant_delete($1, $2)",
@@ -65,10 +68,10 @@ impl Operation for Delete {
 impl Operation for Sweep {
     type Output = u64;
 
-    async fn run(&self, client: &mut Client) -> Result<u64, Failure> {
-        let most = signed(self.most);
+    async fn run(&self, client: &mut Client, _: Limit) -> Result<u64, Failure> {
+        let max = signed(self.max);
         let row =
-            client.query_typed_one("SELECT conversant_sweep($1)", &[(&most, Type::INT8)]).await?;
+            client.query_typed_one("SELECT conversant_sweep($1)", &[(&max, Type::INT8)]).await?;
         count(&row, 0)
     }
 }

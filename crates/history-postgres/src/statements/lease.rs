@@ -1,12 +1,15 @@
-//! Takes and gives back leases, by the clock of the server.
+//! Acquires and releases leases, by the server's clock.
 
 use conversant_core::{HistoryError, Lease};
 use deadpool_postgres::Client;
 use tokio_postgres::types::Type;
 
-use crate::{engine::Operation, error::Failure};
+use crate::{
+    error::Failure,
+    pool::{Limit, Operation},
+};
 
-/// A holder that asks again, because it did not hear the answer, gets its own lease.
+/// A holder whose connection broke before the answer gets its own lease again.
 const TAKE: &str = "INSERT INTO conversant_leases AS l (session, holder, expires) \
     VALUES ($1, $2::text::uuid, clock_timestamp() + $3 * interval '1 microsecond') \
     ON CONFLICT (session) DO UPDATE SET holder = excluded.holder, expires = excluded.expires \
@@ -15,13 +18,13 @@ const TAKE: &str = "INSERT INTO conversant_leases AS l (session, holder, expires
 const RELEASE: &str =
     "DELETE FROM conversant_leases WHERE session = $1 AND holder = $2::text::uuid";
 
-/// A lease that is to be taken.
+/// A lease to acquire.
 pub(crate) struct Take {
     pub(crate) lease: Lease,
     pub(crate) microseconds: i64,
 }
 
-/// A lease that is to be given back.
+/// A lease to release.
 pub(crate) struct Release {
     pub(crate) lease: Lease,
 }
@@ -29,7 +32,7 @@ pub(crate) struct Release {
 impl Operation for Take {
     type Output = Lease;
 
-    async fn run(&self, client: &mut Client) -> Result<Lease, Failure> {
+    async fn run(&self, client: &mut Client, _: Limit) -> Result<Lease, Failure> {
         let taken = client
             .execute_typed(
                 TAKE,
@@ -47,7 +50,7 @@ impl Operation for Take {
 impl Operation for Release {
     type Output = ();
 
-    async fn run(&self, client: &mut Client) -> Result<(), Failure> {
+    async fn run(&self, client: &mut Client, _: Limit) -> Result<(), Failure> {
         let holder = self.lease.holder.to_string();
         let session = self.lease.session.as_str();
         client.execute_typed(RELEASE, &[(&session, Type::TEXT), (&holder, Type::TEXT)]).await?;

@@ -5,12 +5,15 @@ use deadpool_postgres::Client;
 use tokio_postgres::types::Type;
 
 use super::{column, signed};
-use crate::{engine::Operation, error::Failure};
+use crate::{
+    error::Failure,
+    pool::{Limit, Operation},
+};
 
 const LIST: &str = "SELECT id FROM conversant_sessions \
     WHERE id > $1 AND messages > 0 AND coalesce(expires > clock_timestamp(), true) ORDER BY id LIMIT $2";
 
-/// Sessions that are to be listed: those after one, in the order of their bytes.
+/// The sessions after one, in byte order.
 pub(crate) struct List {
     pub(crate) after: Option<SessionId>,
     pub(crate) limit: usize,
@@ -19,8 +22,8 @@ pub(crate) struct List {
 impl Operation for List {
     type Output = Vec<SessionId>;
 
-    async fn run(&self, client: &mut Client) -> Result<Vec<SessionId>, Failure> {
-        // No session's name is empty, so all of them come after the empty text.
+    async fn run(&self, client: &mut Client, _: Limit) -> Result<Vec<SessionId>, Failure> {
+        // A session's name is never empty, so every name comes after the empty text.
         let after = self.after.as_ref().map_or("", SessionId::as_str);
         let limit = signed(self.limit as u64);
         let rows = client.query_typed(LIST, &[(&after, Type::TEXT), (&limit, Type::INT8)]).await?;
@@ -28,7 +31,7 @@ impl Operation for List {
         for row in &rows {
             let id = SessionId::new(column::<String>(row, 0)?);
             sessions.push(id.map_err(|error| HistoryError::Corrupt {
-                what: "a session's name is none".to_owned(),
+                what: "found an invalid session name".to_owned(),
                 source: Some(error.into()),
             })?);
         }

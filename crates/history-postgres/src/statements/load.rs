@@ -1,24 +1,35 @@
 //! Loads the turns of a part of a session, and its version, as they are at one moment.
 
-use conversant_core::{HistoryError, Range, SessionId, Version};
+use conversant_core::{HistoryError, Range, SessionId, TurnId, Version};
 use deadpool_postgres::Client;
 use tokio_postgres::{
     Row,
     types::{ToSql, Type},
 };
 
-use super::{column, count, signed, version};
-use crate::{engine::Operation, error::Failure};
+use super::{column, count, signed, version, version_with_tip};
+use crate::{
+    error::Failure,
+    pool::{Limit, Operation},
+};
 
-/// The session, and of its turns those that the rest of the statement chooses, if there are any. A session that is not there, or whose
-/// time is up, is at the version that it would be begun at.
+/// The session, the id of its last turn, and the turns that the rest of the statement selects. A
+/// session that is missing or expired has the version with which it would begin.
 ///
-/// The choices go along the index from the last turn back, each by a `LIMIT` that the server can see: so that it does just that, and
-/// compiles nothing, whatever it believes about how long sessions are.
-const START: &str = "SELECT \
+/// The selections follow the index from the last turn backwards, each with a `LIMIT` that the
+/// planner sees. It then uses the index and compiles nothing, whatever length it expects.
+const SESSION: &str = "SELECT \
         CASE WHEN s.key IS NULL THEN f.epoch WHEN s.is_over THEN s.epoch + 1 ELSE s.epoch END, \
         CASE WHEN s.key IS NULL OR s.is_over THEN 0 ELSE s.messages END, \
-        t.first, t.id::text, t.incomplete, t.base_epoch, t.base_messages, t.messages \
+        CASE WHEN NOT s.is_over THEN (SELECT l.id::text FROM conversant_turns l \
+            WHERE l.session = s.key ORDER BY l.first DESC LIMIT 1) END, ";
+
+/// The id of the turn that ends at a version, for [`Range::After`].
+const SEEN: &str = "CASE WHEN NOT s.is_over THEN (SELECT l.id::text FROM conversant_turns l \
+            WHERE l.session = s.key AND l.first < $3 ORDER BY l.first DESC LIMIT 1) END";
+const NOTHING_SEEN: &str = "NULL::text";
+
+const START: &str = ", t.first, t.id::text, t.incomplete, t.base_epoch, t.base_messages, t.base_tip, t.messages \
     FROM (SELECT epoch FROM conversant_schema LIMIT 1) f \
     LEFT JOIN (SELECT *, coalesce(expires <= clock_timestamp(), false) AS is_over FROM conversant_sessions) s ON s.id = $1 \
     LEFT JOIN LATERAL (";
@@ -30,12 +41,12 @@ const ALL: &str = "SELECT * FROM conversant_turns c WHERE c.session = s.key";
 const LAST_TURNS: &str =
     "SELECT * FROM conversant_turns c WHERE c.session = s.key ORDER BY c.first DESC LIMIT $2";
 
-/// A turn has a message at least.
+/// A turn has at least one message.
 const LAST_MESSAGES: &str = "SELECT * FROM ( \
         SELECT * FROM conversant_turns c WHERE c.session = s.key ORDER BY c.first DESC LIMIT $2 \
     ) l WHERE l.first + l.count > s.messages - $2";
 
-/// From the last turn back, as long as there is room. The first of them may be too large, and its last messages not.
+/// From the last turn backwards, while there is room. The first of them may not fit as a whole.
 const LAST_BYTES: &str = "WITH RECURSIVE tail AS ( \
         (SELECT l.*, $2 - l.bytes AS room FROM conversant_turns l WHERE l.session = s.key ORDER BY l.first DESC LIMIT 1) \
         UNION ALL SELECT p.*, tail.room - p.bytes FROM tail, LATERAL ( \
@@ -43,25 +54,29 @@ const LAST_BYTES: &str = "WITH RECURSIVE tail AS ( \
             ORDER BY e.first DESC LIMIT 1) p WHERE tail.room > 0 \
     ) SELECT * FROM tail";
 
-/// Turns after a version, if they are as few as they mostly are: those of one call, or of some others' too.
+/// Turns after a version, if they are as few as they usually are: those of one or several calls.
 const AFTER: &str = "SELECT * FROM ( \
         SELECT * FROM conversant_turns c WHERE c.session = s.key ORDER BY c.first DESC LIMIT 64 \
     ) l WHERE s.epoch <> $2 OR l.first + l.count > $3";
 const FEW: usize = 64;
 
-/// Turns after a version, as many as there may be.
+/// Turns after a version, however many there are.
 const LONG_AFTER: &str = "SELECT * FROM conversant_turns c WHERE c.session = s.key AND (s.epoch <> $2 OR c.first + c.count > $3)";
 
-/// A part of a session that is to be loaded.
+/// A part of a session to load.
 pub(crate) struct Load {
     pub(crate) session: SessionId,
     pub(crate) range: Range,
 }
 
-/// What is loaded: turns, the first of which may begin before the range.
+/// Loaded turns, the first of which may begin before the range.
 pub(crate) struct Loaded {
+    /// The range: all of the session if the version of [`Range::After`] is of another conversation.
+    pub(crate) range: Range,
     pub(crate) version: Version,
     pub(crate) turns: Vec<Stored>,
+    /// The tip of the session at the version of [`Range::After`].
+    seen_tip: u64,
 }
 
 /// A turn as it is stored.
@@ -77,13 +92,30 @@ pub(crate) struct Stored {
 impl Operation for Load {
     type Output = Loaded;
 
-    async fn run(&self, client: &mut Client) -> Result<Loaded, Failure> {
+    async fn run(&self, client: &mut Client, _: Limit) -> Result<Loaded, Failure> {
         let (which, numbers) = self.condition()?;
         let loaded = self.select(which, &numbers, client).await?;
+        if let Range::After(seen) = self.range
+            && !loaded.has_seen(seen)
+        {
+            let all = Self { session: self.session.clone(), range: Range::All };
+            return all.select(ALL, &[], client).await;
+        }
         if which == AFTER && loaded.turns.len() >= FEW {
             return self.select(LONG_AFTER, &numbers, client).await;
         }
         Ok(loaded)
+    }
+}
+
+impl Loaded {
+    /// Returns whether a version is of this conversation, or of another epoch, which needs no
+    /// further look.
+    const fn has_seen(&self, seen: Version) -> bool {
+        seen.epoch != self.version.epoch
+            || seen.messages == 0
+            || seen.tip == 0
+            || (seen.messages <= self.version.messages && seen.tip == self.seen_tip)
     }
 }
 
@@ -94,7 +126,8 @@ impl Load {
         numbers: &[i64],
         client: &mut Client,
     ) -> Result<Loaded, Failure> {
-        let statement = format!("{START}{which}{END}");
+        let seen = if matches!(self.range, Range::After(_)) { SEEN } else { NOTHING_SEEN };
+        let statement = format!("{SESSION}{seen}{START}{which}{END}");
         let session = self.session.as_str();
         let mut parameters: Vec<(&(dyn ToSql + Sync), Type)> = vec![(&session, Type::TEXT)];
         parameters.extend(numbers.iter().map(|number| (number as _, Type::INT8)));
@@ -103,13 +136,14 @@ impl Load {
             let what = "the table `conversant_schema` is empty".to_owned();
             return Err(HistoryError::Corrupt { what, source: None }.into());
         };
-        let version = version(row, 0)?;
+        let version = version(row, 0)?.with_tip(tip(row, 2)?);
+        let seen_tip = tip(row, 3)?;
         let turns =
             rows.iter().filter_map(|row| turn(row).transpose()).collect::<Result<_, _>>()?;
-        Ok(Loaded { version, turns })
+        Ok(Loaded { range: self.range, version, turns, seen_tip })
     }
 
-    /// Returns which turns are wanted, and the numbers that the condition has after the session's name.
+    /// Returns the selection of turns, and its parameters after the session's name.
     fn condition(&self) -> Result<(&'static str, Vec<i64>), HistoryError> {
         Ok(match self.range {
             Range::All => (ALL, Vec::new()),
@@ -123,40 +157,46 @@ impl Load {
     }
 }
 
-/// Reads a turn. A session without turns in the range is a row without one.
+/// Reads the fingerprint of a turn's id, 0 if there is none.
+fn tip(row: &Row, index: usize) -> Result<u64, Failure> {
+    let id: Option<String> = column(row, index)?;
+    Ok(id.and_then(|id| id.parse().ok()).map_or(0, |id: TurnId| id.fingerprint()))
+}
+
+/// Reads a turn. A session without turns in the range has a row without one.
 fn turn(row: &Row) -> Result<Option<Stored>, Failure> {
-    if column::<Option<i64>>(row, 2)?.is_none() {
+    if column::<Option<i64>>(row, 4)?.is_none() {
         return Ok(None);
     }
-    let base = match column::<Option<i64>>(row, 5)? {
-        Some(_) => Some(version(row, 5)?),
+    let base = match column::<Option<i64>>(row, 7)? {
+        Some(_) => Some(version_with_tip(row, 7)?),
         None => None,
     };
     Ok(Some(Stored {
-        first: count(row, 2)?,
-        id: column(row, 3)?,
-        incomplete: column(row, 4)?,
+        first: count(row, 4)?,
+        id: column(row, 5)?,
+        incomplete: column(row, 6)?,
         base,
-        messages: column(row, 7)?,
+        messages: column(row, 10)?,
     }))
 }
 
-/// The turns that a session begins with, as many as have so many messages.
+/// The first turns of a session, up to `$2` messages.
 const FIRST: &str = "SELECT t.first, t.messages FROM conversant_sessions s CROSS JOIN LATERAL ( \
         SELECT * FROM conversant_turns c WHERE c.session = s.key ORDER BY c.first LIMIT $2 \
     ) t WHERE s.id = $1 AND coalesce(s.expires > clock_timestamp(), true) AND t.first < $2 ORDER BY t.first";
 
-/// The messages that a session begins with.
+/// The first messages of a session.
 pub(crate) struct First {
     pub(crate) session: SessionId,
     pub(crate) count: usize,
 }
 
 impl Operation for First {
-    /// Each as JSON; there may be more than were asked for.
+    /// Each as JSON; there may be more than `count`.
     type Output = Vec<String>;
 
-    async fn run(&self, client: &mut Client) -> Result<Vec<String>, Failure> {
+    async fn run(&self, client: &mut Client, _: Limit) -> Result<Vec<String>, Failure> {
         let count = signed(self.count as u64);
         let session = self.session.as_str();
         let rows =

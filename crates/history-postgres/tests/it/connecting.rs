@@ -19,7 +19,7 @@ async fn faults_are_told_without_the_password() {
     ];
     let mut told = String::new();
     for url in urls {
-        let builder = PostgresHistory::builder(url).patience(Duration::from_secs(5));
+        let builder = PostgresHistory::builder(url).connect_timeout(Duration::from_secs(5));
         assert!(!format!("{builder:?}").contains("hunter2"));
         let error = builder.connect().await.unwrap_err();
         assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");

@@ -111,13 +111,13 @@ async fn damage_is_told_and_nothing_is_changed() {
 async fn what_could_not_be_read_again_is_not_taken() {
     let Some(server) = Server::start("messages that are refused").await else { return };
     let builder = PostgresHistory::builder(&server.url);
-    let history = builder.most_message_bytes(100_000).connect().await.unwrap();
+    let history = builder.max_message_bytes(100_000).connect().await.unwrap();
     let session = SessionId::new("refused").unwrap();
     let nested = |depth: usize| (0..depth).fold(json!("deep"), |inner, _| Json::Array(vec![inner]));
     let refused = [
         Message::human("x".repeat(100_000)),
         Message::new(conversant_core::Role::Tool, "no id"),
-        Message::human("deep").with_extra("deep", nested(126)),
+        Message::human("deep").with_extra("deep", nested(119)),
     ];
     let mut told = String::new();
     for message in refused {
@@ -128,9 +128,9 @@ async fn what_could_not_be_read_again_is_not_taken() {
     insta::assert_snapshot!(told, @r#"
     a message of 100137 bytes is larger than this history takes (100000 bytes)
     cannot use a tool's or function's message without the id or name of what it answers: the history does not support it
-    cannot use values nested more than 120 deep: the history does not support it
+    cannot use values nested more than 120 levels deep: the history does not support it
     "#);
-    let deepest = Turn::new(vec![Message::human("deep").with_extra("deep", nested(125))]);
+    let deepest = Turn::new(vec![Message::human("deep").with_extra("deep", nested(118))]);
     history.append(&session, &deepest, Expect::Any).await.unwrap();
     assert_eq!(history.turns(&session, Range::All).await.unwrap(), [deepest]);
     server.stop().await;

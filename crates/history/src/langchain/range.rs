@@ -20,7 +20,7 @@ pub enum Part {
 /// Rows of a session, in order, and the version that the session has.
 #[derive(Debug, Clone)]
 pub struct Tail {
-    /// The session's version.
+    /// The session's version. [`load_range`] sets its tip.
     pub version: Version,
     /// The rows.
     pub rows: Vec<Row>,
@@ -39,13 +39,13 @@ where
     let mut count = match range {
         Range::All => u64::MAX,
         Range::LastMessages(messages) => messages as u64,
-        Range::After(seen) => return load_after(seen, fetch).await,
+        Range::After(seen) => return load_after(seen, &fetch).await,
         Range::LastTurns(turns) => (turns as u64).saturating_mul(3).saturating_add(8),
         Range::LastBytes(_) => 16,
         _ => return Err(HistoryError::Unsupported { what: "this range" }),
     };
     loop {
-        let mut tail = fetch(Part::Last(count)).await?;
+        let mut tail = fetch_to_end(Part::Last(count.max(1)), &fetch).await?;
         let is_whole = tail.rows.len() as u64 == tail.version.messages;
         if let Some(start) = start(range, &tail.rows, is_whole) {
             tail.rows.drain(..start);
@@ -57,28 +57,39 @@ where
 
 /// Loads the rows after a version, or all rows if the session has another epoch, or another row at
 /// the version's end.
-async fn load_after<F, Fut>(seen: Version, fetch: F) -> Result<Tail, HistoryError>
+async fn load_after<F, Fut>(seen: Version, fetch: &F) -> Result<Tail, HistoryError>
 where
     F: Fn(Part) -> Fut + Send,
     Fut: Future<Output = Result<Tail, HistoryError>> + Send,
 {
-    if seen.tip == 0 || seen.messages == 0 {
-        return fetch(Part::After(seen)).await;
+    if seen.messages == 0 {
+        return fetch_to_end(Part::After(seen), fetch).await;
     }
-    // From the last row seen on, which tells whether this is the conversation that was seen.
+    // From the last row seen on, which shows whether this is the conversation that was seen.
     let before = Version { messages: seen.messages - 1, ..seen };
-    let mut tail = fetch(Part::After(before)).await?;
+    let mut tail = fetch_to_end(Part::After(before), fetch).await?;
     let wanted = tail.version.messages.saturating_sub(before.messages);
     if tail.version.epoch != seen.epoch || tail.rows.len() as u64 != wanted {
         return Ok(tail);
     }
     match tail.rows.first() {
-        Some(last_seen) if last_seen.tip() == seen.tip => {
+        Some(last_seen) if seen.tip == 0 || last_seen.tip() == seen.tip => {
             tail.rows.remove(0);
             Ok(tail)
         }
-        _ => fetch(Part::Last(u64::MAX)).await,
+        _ => fetch_to_end(Part::Last(u64::MAX), fetch).await,
     }
+}
+
+/// Fetches rows that include the last one, and sets the version's tip by it.
+async fn fetch_to_end<F, Fut>(part: Part, fetch: &F) -> Result<Tail, HistoryError>
+where
+    F: Fn(Part) -> Fut + Send,
+    Fut: Future<Output = Result<Tail, HistoryError>> + Send,
+{
+    let mut tail = fetch(part).await?;
+    tail.version.tip = tail.rows.last().map_or(0, Row::tip);
+    Ok(tail)
 }
 
 /// Loads the turns that begin in a range. It reads all rows, since only they tell which turns there
@@ -118,6 +129,7 @@ fn start(range: Range, rows: &[Row], is_whole: bool) -> Option<usize> {
                 _ => is_whole.then_some(0),
             }
         }
+        Range::LastMessages(messages) => Some(rows.len().saturating_sub(messages)),
         Range::LastBytes(bytes) => {
             let mut left = bytes;
             let fitting = rows.iter().rev().take_while(|row| {

@@ -67,7 +67,7 @@ fn mark(message: &Message, turn: &Turn) -> Result<Message, HistoryError> {
         kwargs.insert(INCOMPLETE.to_owned(), true.into());
     }
     if let Some(base) = turn.base() {
-        kwargs.insert(BASE.to_owned(), base.to_string().into());
+        kwargs.insert(BASE.to_owned(), version_to_text(base).into());
     }
     Ok(message.clone().with_extra(KWARGS, kwargs))
 }
@@ -172,12 +172,32 @@ fn take_mark(stored: &mut Json) -> Option<Mark> {
     kwargs.shift_remove(TURN_ID);
     let incomplete = kwargs.shift_remove(INCOMPLETE) == Some(Json::Bool(true));
     let base = kwargs.shift_remove(BASE);
-    Some(Mark { turn, incomplete, base: base.as_ref().and_then(Json::as_str).and_then(version) })
+    Some(Mark {
+        turn,
+        incomplete,
+        base: base.as_ref().and_then(Json::as_str).and_then(version_from_text),
+    })
 }
 
-fn version(text: &str) -> Option<Version> {
-    let (epoch, messages) = text.split_once('.')?;
-    Some(Version::new(epoch.parse().ok()?, messages.parse().ok()?))
+/// Formats a version as its epoch, its number of messages and, if it is known, its tip.
+#[must_use]
+pub fn version_to_text(version: Version) -> String {
+    match version.tip {
+        0 => version.to_string(),
+        tip => format!("{version}.{tip}"),
+    }
+}
+
+/// Parses a version that [`version_to_text`] formatted.
+#[must_use]
+pub fn version_from_text(text: &str) -> Option<Version> {
+    let mut parts = text.split('.').map(str::parse);
+    let version = Version::new(parts.next()?.ok()?, parts.next()?.ok()?);
+    match (parts.next(), parts.next()) {
+        (None, _) => Some(version),
+        (Some(tip), None) => Some(version.with_tip(tip.ok()?)),
+        _ => None,
+    }
 }
 
 /// Returns the id of a turn that Python wrote, from the number of its first row.

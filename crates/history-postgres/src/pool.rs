@@ -1,0 +1,279 @@
+//! Runs operations on the connections of a pool, each in a task that owns its connection.
+
+use std::{fmt, future::Future, sync::Arc, time::Duration};
+
+use conversant_core::{HistoryError, SessionId};
+use conversant_history::{Call, ServerClock, SessionExecutor};
+use deadpool_postgres::{Client, Pool};
+use tokio::time::{Instant, sleep, sleep_until};
+use tokio_postgres::types::Type;
+
+use crate::{
+    cancel::Canceller,
+    error::{Failure, closed, no_connection},
+};
+
+/// The number of attempts at an operation that conflicts with others.
+const MAX_CONFLICTS: u32 = 32;
+
+/// The number of attempts at a read whose connection breaks.
+const MAX_LOST_READS: u32 = 4;
+
+/// The pauses between attempts at a write whose connection breaks.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const MAX_PAUSE: Duration = Duration::from_secs(1);
+
+/// The pauses until the server's clock passes the deadline of an earlier write.
+const CLOCK_PAUSE: Duration = Duration::from_millis(20);
+
+/// An operation of one statement or transaction. To run it twice has the effect of running it once.
+pub(crate) trait Operation: Send + Sync + 'static {
+    type Output: Send + 'static;
+
+    /// Runs it on a connection without an open transaction. A write takes no effect after `limit`.
+    fn run(
+        &self,
+        client: &mut Client,
+        limit: Limit,
+    ) -> impl Future<Output = Result<Self::Output, Failure>> + Send;
+}
+
+/// The deadline of an operation by the server's clock, in milliseconds since 1970.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limit(pub(crate) i64);
+
+/// A statement that waits until no other write holds a session, whose name is its parameter.
+#[derive(Clone, Debug)]
+pub(crate) struct Barrier(pub(crate) Arc<str>);
+
+/// The connections and the executor of a history.
+#[derive(Clone)]
+pub(crate) struct Database {
+    connections: Connections,
+    executor: SessionExecutor,
+}
+
+/// The connections, as the tasks of operations use them.
+#[derive(Clone)]
+struct Connections {
+    pool: Pool,
+    canceller: Canceller,
+    clock: Arc<ServerClock>,
+    barrier: Barrier,
+    acquire_timeout: Duration,
+}
+
+impl Database {
+    pub(crate) fn new(
+        pool: Pool,
+        canceller: Canceller,
+        executor: SessionExecutor,
+        barrier: Barrier,
+        acquire_timeout: Duration,
+    ) -> Self {
+        let clock = Arc::default();
+        let connections = Connections { pool, canceller, clock, barrier, acquire_timeout };
+        Self { connections, executor }
+    }
+
+    /// Writes to a session. A write that has started is finished even if its future is dropped.
+    pub(crate) async fn write<O: Operation>(
+        &self,
+        session: &SessionId,
+        operation: O,
+    ) -> Result<O::Output, HistoryError> {
+        let (connections, name) = (self.connections.clone(), session.clone());
+        let write = async move |call| connections.write(&name, &operation, call).await;
+        self.executor.write(session, write).await
+    }
+
+    /// Reads a session. Dropping the future aborts the read.
+    pub(crate) async fn read<O: Operation>(
+        &self,
+        session: &SessionId,
+        operation: O,
+    ) -> Result<O::Output, HistoryError> {
+        let (connections, name) = (self.connections.clone(), session.clone());
+        let read = async move |call| connections.read(Some(&name), &operation, call).await;
+        self.executor.read(session, read).await
+    }
+
+    /// Runs an operation that belongs to no session. Dropping the future aborts it.
+    pub(crate) async fn run<O: Operation>(&self, operation: O) -> Result<O::Output, HistoryError> {
+        let connections = self.connections.clone();
+        let run = async move |call| connections.read(None, &operation, call).await;
+        self.executor.read_all(run).await
+    }
+
+    /// Sets the estimate of the server's clock.
+    pub(crate) async fn synchronize(&self) -> Result<(), HistoryError> {
+        let connections = self.connections.clone();
+        let run = async move |call: Call| {
+            let now = connections.read(None, &ReadClock, call).await?;
+            connections.clock.set(now);
+            Ok(())
+        };
+        self.executor.read_all(run).await
+    }
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let status = self.connections.pool.status();
+        f.debug_struct("Database")
+            .field("connections", &status.size)
+            .field("max_connections", &status.max_size)
+            .field("executor", &self.executor)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Connections {
+    /// Attempts a write until the server has answered. Until then nothing is known of it, and the
+    /// executor ends it at its deadline.
+    async fn write<O: Operation>(
+        &self,
+        session: &SessionId,
+        operation: &O,
+        call: Call,
+    ) -> Result<O::Output, HistoryError> {
+        self.settle(session, &call).await?;
+        let (mut conflicts, mut is_late, mut pause) = (0, false, FIRST_PAUSE);
+        loop {
+            let connection = match self.connection().await {
+                Err(error) if !call.is_in_doubt() => return Err(error),
+                connection => connection,
+            };
+            if let Ok(connection) = connection {
+                call.sent();
+                let outcome = connection.run(operation, self.limit(call.deadline())).await;
+                if !matches!(outcome, Err(Failure::Lost(_))) {
+                    call.answered();
+                }
+                match outcome {
+                    Ok(output) => return Ok(output),
+                    Err(Failure::Conflict) if conflicts < MAX_CONFLICTS => {
+                        conflicts += 1;
+                        continue;
+                    }
+                    // The server's clock was set, or the estimate was wrong.
+                    Err(Failure::Late { now_millis }) if !is_late => {
+                        is_late = true;
+                        self.clock.set(now_millis);
+                        continue;
+                    }
+                    Err(Failure::Lost(_)) => {}
+                    Err(failure) => return Err(failure.into()),
+                }
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(MAX_PAUSE);
+        }
+    }
+
+    /// Attempts a read, again on another connection if one breaks.
+    async fn read<O: Operation>(
+        &self,
+        session: Option<&SessionId>,
+        operation: &O,
+        call: Call,
+    ) -> Result<O::Output, HistoryError> {
+        if let Some(session) = session {
+            self.settle(session, &call).await?;
+        }
+        let (mut conflicts, mut lost) = (0, 1);
+        loop {
+            let connection = self.connection().await?;
+            match connection.run(operation, self.limit(call.deadline())).await {
+                Ok(output) => return Ok(output),
+                Err(Failure::Conflict) if conflicts < MAX_CONFLICTS => conflicts += 1,
+                Err(Failure::Lost(_)) if lost < MAX_LOST_READS => lost += 1,
+                Err(failure) => return Err(failure.into()),
+            }
+        }
+    }
+
+    /// Ensures that an earlier write on the session, whose outcome is not known, takes no effect
+    /// after this: its deadline is over by the server's clock, and it does not hold the session.
+    async fn settle(&self, session: &SessionId, call: &Call) -> Result<(), HistoryError> {
+        let Some(deadline) = call.unsettled() else { return Ok(()) };
+        sleep_until(deadline).await;
+        let limit = self.limit(deadline);
+        while self.connection().await?.run(&ReadClock, limit).await? <= limit.0 {
+            sleep(CLOCK_PAUSE).await;
+        }
+        let hold = Hold { barrier: self.barrier.clone(), session: session.clone() };
+        Ok(self.connection().await?.run(&hold, limit).await?)
+    }
+
+    async fn connection(&self) -> Result<Connection<'_>, HistoryError> {
+        let no_connection = |error| no_connection(error, self.acquire_timeout);
+        let client = self.pool.get().await.map_err(no_connection)?;
+        Ok(Connection { client: Some(client), canceller: &self.canceller })
+    }
+
+    fn limit(&self, deadline: Instant) -> Limit {
+        Limit(self.clock.at(deadline))
+    }
+}
+
+/// A connection of the pool, for one operation. It goes back once the operation is over. If the
+/// operation is dropped, its statement is cancelled and the connection closed: the next user would
+/// wait for that statement.
+struct Connection<'c> {
+    client: Option<Client>,
+    canceller: &'c Canceller,
+}
+
+impl Connection<'_> {
+    async fn run<O: Operation>(
+        mut self,
+        operation: &O,
+        limit: Limit,
+    ) -> Result<O::Output, Failure> {
+        let Some(client) = &mut self.client else { return Err(closed()) };
+        let outcome = operation.run(client, limit).await;
+        let client = self.client.take();
+        if matches!(outcome, Err(Failure::Lost(_))) {
+            // The pool checks the other connections before it hands them out.
+            drop(client.map(deadpool_postgres::Object::take));
+        }
+        outcome
+    }
+}
+
+impl Drop for Connection<'_> {
+    fn drop(&mut self) {
+        if let Some(client) = self.client.take() {
+            self.canceller.cancel(client.cancel_token());
+            drop(deadpool_postgres::Object::take(client));
+        }
+    }
+}
+
+/// Reads the server's clock, in milliseconds since 1970.
+struct ReadClock;
+
+impl Operation for ReadClock {
+    type Output = i64;
+
+    async fn run(&self, client: &mut Client, _: Limit) -> Result<i64, Failure> {
+        let statement = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+        Ok(client.query_typed_one(statement, &[]).await?.try_get(0)?)
+    }
+}
+
+/// Waits until no other write holds a session.
+struct Hold {
+    barrier: Barrier,
+    session: SessionId,
+}
+
+impl Operation for Hold {
+    type Output = ();
+
+    async fn run(&self, client: &mut Client, _: Limit) -> Result<(), Failure> {
+        client.query_typed(&self.barrier.0, &[(&self.session.as_str(), Type::TEXT)]).await?;
+        Ok(())
+    }
+}
