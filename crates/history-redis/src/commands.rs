@@ -1,4 +1,4 @@
-//! What is asked of the server, one operation a file. Each changes a session by one script: whole, or nothing.
+//! The operations, one per file. Each changes a session by one script, whole or not at all.
 
 mod append;
 mod empty;
@@ -23,7 +23,7 @@ pub(crate) use self::{
     schema::CheckSchema,
 };
 
-/// Makes a script of files, each with what the ones before it have found out.
+/// Joins files to a script. Each uses the variables of those before it.
 macro_rules! script {
     ($($part:literal),+) => { script!("", $($part),+; ) };
     ($first_line:literal, $($part:literal),+; ) => {
@@ -36,28 +36,38 @@ macro_rules! script {
 
 pub(crate) use script;
 
-static APPEND: LazyLock<Script> = script!("session", "check", "append");
-static FIRST: LazyLock<Script> = script!("session", "check", "first");
-static LOAD: LazyLock<Script> = script!("session", "check", "load");
+static APPEND: LazyLock<Script> = script!("session", "tip", "turns", "check", "append");
+static FIRST: LazyLock<Script> = script!("session", "tip", "turns", "check", "first");
+static LOAD: LazyLock<Script> = script!("session", "tip", "turns", "check", "load");
 static CLEAR: LazyLock<Script> = script!("session", "clear");
 static DELETE: LazyLock<Script> = script!("session", "delete");
 static EPOCH: LazyLock<Script> = script!("session", "epoch");
-/// The two for a server that is full: from version 7 on, it lets a script that frees room write a little.
-static CLEAR_FULL: LazyLock<Script> = script!("#!lua flags=allow-oom\n", "session", "clear"; );
-static DELETE_FULL: LazyLock<Script> = script!("#!lua flags=allow-oom\n", "session", "delete"; );
-static NOTE: LazyLock<Script> = script!("session", "check", "note");
-static PUT_NOTE: LazyLock<Script> = script!("session", "check", "put_note");
+/// The twins for a full server. From version 7 on, a script with this flag may write a little, to
+/// free space.
+static CLEAR_FULL: LazyLock<Script> = script!("#!lua flags=allow-oom
+", "session", "clear"; );
+static DELETE_FULL: LazyLock<Script> = script!("#!lua flags=allow-oom
+", "session", "delete"; );
+static NOTE: LazyLock<Script> = script!("session", "tip", "turns", "check", "note");
+static PUT_NOTE: LazyLock<Script> = script!("session", "tip", "turns", "check", "put_note");
 static TAKE: LazyLock<Script> = script!("take");
 static RELEASE: LazyLock<Script> = script!("release");
 static SESSIONS: LazyLock<Script> = script!("sessions");
 
-/// Reads a count that a script answers.
+/// Checks a count that a script returned.
 fn count(answered: i64) -> Result<u64, HistoryError> {
-    u64::try_from(answered).map_err(|_| corrupt(format!("a count is {answered}")))
+    u64::try_from(answered).map_err(|_| corrupt(format!("found a count of {answered}")))
 }
 
-pub(crate) fn version(epoch: i64, messages: i64) -> Result<Version, HistoryError> {
-    Ok(Version::new(count(epoch)?, count(messages)?))
+/// Returns a version, its tip as the scripts write it: in hexadecimal, or empty if it is not known.
+pub(crate) fn version(epoch: i64, messages: i64, tip: &str) -> Result<Version, HistoryError> {
+    let tip = u64::from_str_radix(tip, 16).unwrap_or(0);
+    Ok(Version::new(count(epoch)?, count(messages)?).with_tip(tip))
+}
+
+/// Formats the tip of a version for the scripts.
+pub(crate) fn tip(version: Version) -> String {
+    if version.tip == 0 { String::new() } else { format!("{:016x}", version.tip) }
 }
 
 fn corrupt(what: String) -> HistoryError {

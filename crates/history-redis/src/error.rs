@@ -1,21 +1,24 @@
-//! What Redis and its client report, as errors of a history.
+//! Errors of Redis and its client, as errors of a history.
 
 use std::{error::Error, fmt};
 
 use conversant_core::HistoryError;
 use redis::{ErrorKind, RedisError as ClientError, ServerErrorKind};
 
-/// What Redis reported, or its client: the source of a [`HistoryError`] of this crate.
+/// An error of Redis or its client: the source of a [`HistoryError`] of this crate.
 ///
-/// It has the server's word for what is wrong. The rest of what the server says is left out, because it may quote what it was sent.
-#[derive(Debug)]
+/// It has the server's error code. The rest of the server's message is left out, since it may quote
+/// what it was sent.
 #[non_exhaustive]
 pub struct RedisError {
     message: String,
     code: Option<String>,
-    /// The client's own error, if it is the connection that failed. It says what its source says.
+    /// The client's own error, if the connection failed. `source` is that error's source, since its
+    /// own text repeats it.
     client: Option<ClientError>,
 }
+
+conversant_core::debug_as_report!(RedisError);
 
 impl fmt::Display for RedisError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -30,7 +33,7 @@ impl Error for RedisError {
 }
 
 impl RedisError {
-    /// Returns the server's word for what is wrong, such as `NOAUTH`, if it is the server that reports.
+    /// Returns the server's error code, such as `NOAUTH`, if the server reported the error.
     #[must_use]
     pub fn code(&self) -> Option<&str> {
         self.code.as_deref()
@@ -44,25 +47,27 @@ impl RedisError {
 impl From<ClientError> for RedisError {
     fn from(error: ClientError) -> Self {
         if error.is_io_error() {
-            let message = "the connection to Redis failed".to_owned();
+            let message = "cannot use the connection to Redis".to_owned();
             return Self { message, code: None, client: Some(error) };
         }
         match error.code() {
             Some(code) => Self {
-                message: format!("Redis refuses ({code})"),
+                message: format!("Redis refused the command ({code})"),
                 code: Some(code.to_owned()),
                 client: None,
             },
-            None => Self::new(format!("the client of Redis failed ({})", error.category())),
+            None => Self::new(format!("cannot use the connection to Redis ({})", error.category())),
         }
     }
 }
 
-/// How an attempt at an operation failed.
+/// A failed attempt at an operation.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// The connection broke, or the server is about to be there, and whether something was done is not known.
-    Lost(RedisError),
+    /// It took no effect, because its deadline was over by the server's clock.
+    Late { now_millis: i64 },
+    /// The connection broke, or the server is starting. If it was sent, its outcome is not known.
+    Lost { was_sent: bool, error: RedisError },
     /// It was refused.
     Refused(HistoryError),
 }
@@ -75,7 +80,12 @@ impl From<HistoryError> for Failure {
 
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
+        if error.code() == Some("LATE") {
+            let now_millis = error.detail().and_then(|now| now.trim().parse().ok());
+            return Self::Late { now_millis: now_millis.unwrap_or(0) };
+        }
         let kind = error.kind();
+        let was_sent = !error.is_connection_refusal();
         let is_lost = error.is_io_error()
             || matches!(
                 kind,
@@ -85,60 +95,40 @@ impl From<ClientError> for Failure {
                         | ServerErrorKind::MasterDown
                 )
             );
-        // Before version 7, what a command in a script reports is in the script's own report.
+        // Before version 7, the error of a command in a script is within the script's own error.
         let detail = error.detail().unwrap_or_default();
         let reports =
             |code: &str| error.code() == Some(code) || detail.contains(&format!("-{code} "));
-        let meaning = if is_lost {
-            None
-        } else if reports("OOM") || reports("MISCONF") {
-            Some(Meaning::Full)
-        } else if reports("READONLY") || reports("NOPERM") {
-            Some(Meaning::ReadOnly)
-        } else if reports("CORRUPT") {
-            Some(Meaning::Missing)
-        } else if reports("WRONGTYPE") {
-            Some(Meaning::Other)
-        } else if reports("BUSY") {
-            Some(Meaning::Busy)
-        } else {
-            Some(Meaning::Backend)
-        };
+        let lacks = reports("CORRUPT");
+        let (is_full, is_read_only) =
+            (reports("OOM") || reports("MISCONF"), reports("READONLY") || reports("NOPERM"));
+        let (is_other_kind, is_busy) = (reports("WRONGTYPE"), reports("BUSY"));
         let error = RedisError::from(error);
-        Self::Refused(match meaning {
-            None => return Self::Lost(error),
-            Some(Meaning::Full) => HistoryError::Full { source: error.into() },
-            Some(Meaning::ReadOnly) => HistoryError::ReadOnly { source: Some(error.into()) },
-            Some(Meaning::Missing) => HistoryError::Corrupt {
-                what: "a part of what the session had is missing or can't be read".to_owned(),
-                source: None,
-            },
-            Some(Meaning::Other) => HistoryError::Corrupt {
-                what: "a key of the session holds something else".to_owned(),
-                source: Some(error.into()),
-            },
-            Some(Meaning::Busy) => HistoryError::Busy,
-            Some(Meaning::Backend) => backend(error),
+        Self::Refused(if is_lost {
+            return Self::Lost { was_sent, error };
+        } else if is_full {
+            HistoryError::Full { source: error.into() }
+        } else if is_read_only {
+            HistoryError::ReadOnly { source: Some(error.into()) }
+        } else if lacks {
+            let what = "a part of the session is missing or cannot be decoded".to_owned();
+            HistoryError::Corrupt { what, source: None }
+        } else if is_other_kind {
+            let what = "a key of the session has another type".to_owned();
+            HistoryError::Corrupt { what, source: Some(error.into()) }
+        } else if is_busy {
+            HistoryError::Busy
+        } else {
+            backend(error)
         })
     }
-}
-
-/// What a refusal of the server's means for a history.
-enum Meaning {
-    Full,
-    ReadOnly,
-    /// By a script of ours.
-    Missing,
-    /// A key is of another kind.
-    Other,
-    Busy,
-    Backend,
 }
 
 impl From<Failure> for HistoryError {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Lost(error) => backend(error),
+            Failure::Late { .. } => backend(RedisError::new("the server's clock is not steady")),
+            Failure::Lost { error, .. } => backend(error),
             Failure::Refused(error) => error,
         }
     }

@@ -1,45 +1,42 @@
-//! The history whose conversations are in keys of its own.
+//! The history in keys of its own.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use conversant_core::{
     ChatHistory, Expect, HistoryError, Lease, Message, Messages, Note, Range, SessionId, Slice,
-    Turn, TurnId, Version,
+    Turn, Version,
 };
+use conversant_history::{MAX_TIMEOUT, lease_holder};
 
 use crate::{
     commands::{
         Append, CheckSchema, Clear, Delete, First, List, Load, LoadNote, Loaded, PutNote, Release,
         Stored, Take,
     },
-    connecting::Connecting,
-    encoded::{decode, encode},
-    engine::Engine,
+    connect::{Connect, connect_settings},
     error::{RedisError, backend},
     keys::Keys,
+    pool::Database,
 };
 
-/// What keys begin with, unless told otherwise.
+/// The default prefix of keys.
 const PREFIX: &str = "conversant:";
 
-/// The largest message that is taken, unless told otherwise.
-pub(crate) const MOST_MESSAGE_BYTES: u64 = 16 * 1024 * 1024;
-
-/// The longest time that is counted: a hundred years.
-const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+/// The default of [`RedisHistoryBuilder::max_message_bytes`].
+pub(crate) const MAX_MESSAGE_BYTES: u64 = 16 * 1024 * 1024;
 
 #[doc = include_str!("history.md")]
 #[derive(Clone, Debug)]
 pub struct RedisHistory {
-    engine: Engine,
+    database: Database,
     keys: Keys,
-    most_message_bytes: u64,
+    max_message_bytes: u64,
     lifetime_ms: Option<u64>,
 }
 
 impl RedisHistory {
-    /// Connects to a server with the defaults.
+    /// Connects to a server with the default settings.
     ///
     /// # Errors
     /// As [`RedisHistoryBuilder::connect`].
@@ -47,12 +44,13 @@ impl RedisHistory {
         Self::builder(url).connect().await
     }
 
-    /// Begins to say how to connect, by a URL such as `redis://user:password@host:6379/0`, or `rediss://…` to encrypt.
+    /// Returns a builder for a connection to `url`, for example `redis://user:password@host:6379/0`,
+    /// or `rediss://…` for an encrypted one.
     pub fn builder(url: impl Into<String>) -> RedisHistoryBuilder {
         RedisHistoryBuilder {
-            connecting: Connecting::new(url),
+            connect: Connect::new(url),
             prefix: PREFIX.to_owned(),
-            most_message_bytes: MOST_MESSAGE_BYTES,
+            max_message_bytes: MAX_MESSAGE_BYTES,
             time_to_live: None,
         }
     }
@@ -64,7 +62,7 @@ impl RedisHistory {
         with_turns: bool,
     ) -> Result<Loaded, HistoryError> {
         let load = Load { keys: self.keys.session(session), range, with_turns };
-        self.engine.read(session, load).await
+        self.database.read(session, load).await
     }
 }
 
@@ -80,15 +78,21 @@ impl ChatHistory for RedisHistory {
         turn: &Turn,
         expect: Expect,
     ) -> Result<Version, HistoryError> {
-        let messages = encode(turn.messages(), self.most_message_bytes)?;
+        let encode = |message: &Message| message.to_stored_json(self.max_message_bytes);
+        let messages = turn.messages().iter().map(encode).collect::<Result<_, _>>()?;
         let keys = self.keys.session(session);
         let append = Append::new(keys, session, turn, messages, expect, self.lifetime_ms);
-        self.engine.write(session, append).await
+        self.database.write(session, append).await
+    }
+
+    fn check(&self, _: &SessionId, messages: &[Message]) -> Result<(), HistoryError> {
+        let check = |message: &Message| message.to_stored_json(self.max_message_bytes).map(drop);
+        messages.iter().try_for_each(check)
     }
 
     async fn clear(&self, session: &SessionId) -> Result<(), HistoryError> {
         let (keys, lifetime_ms) = (self.keys.session(session), self.lifetime_ms);
-        self.engine.write(session, Clear { keys, session: session.clone(), lifetime_ms }).await
+        self.database.write(session, Clear { keys, session: session.clone(), lifetime_ms }).await
     }
 
     async fn turns(&self, session: &SessionId, range: Range) -> Result<Vec<Turn>, HistoryError> {
@@ -101,13 +105,13 @@ impl ChatHistory for RedisHistory {
         limit: usize,
     ) -> Result<Vec<SessionId>, HistoryError> {
         let list = List { keys: self.keys.clone(), after: after.cloned(), limit };
-        self.engine.look(list).await
+        self.database.run(list).await
     }
 
     /// Removes a session, its notes and its lease.
     async fn delete(&self, session: &SessionId) -> Result<(), HistoryError> {
         let keys = self.keys.session(session);
-        self.engine.write(session, Delete { keys, session: session.clone() }).await
+        self.database.write(session, Delete { keys, session: session.clone() }).await
     }
 
     async fn first(
@@ -116,18 +120,21 @@ impl ChatHistory for RedisHistory {
         count: usize,
     ) -> Result<Option<Messages>, HistoryError> {
         let first = First { keys: self.keys.session(session), count };
-        let first = self.engine.read(session, first).await?;
-        let read = |(number, json): (usize, &Vec<u8>)| decode(json, || format!("message {number}"));
-        let messages = first.iter().enumerate().map(read);
+        let first = self.database.read(session, first).await?;
+        let decode = |(number, json): (usize, &Vec<u8>)| {
+            Message::from_stored_json(json, format_args!("message {number}"))
+        };
+        let messages = first.iter().enumerate().map(decode);
         Ok(Some(messages.collect::<Result<Vec<_>, _>>()?.into()))
     }
 
     async fn note(&self, session: &SessionId, name: &str) -> Result<Option<Note>, HistoryError> {
         let load = LoadNote { keys: self.keys.session(session), name: name.to_owned() };
-        self.engine.read(session, load).await
+        self.database.read(session, load).await
     }
 
-    /// Stores a note; one that covers an epoch other than the session's is [`HistoryError::Stale`].
+    /// Stores a note. Fails with [`HistoryError::Stale`] if it covers a version of another
+    /// conversation.
     async fn put_note(
         &self,
         session: &SessionId,
@@ -136,31 +143,31 @@ impl ChatHistory for RedisHistory {
     ) -> Result<(), HistoryError> {
         let covers = note.covers;
         let Ok(note) = serde_json::to_string(note) else {
-            return Err(HistoryError::Unsupported { what: "a note that is no JSON" });
+            return Err(HistoryError::Unsupported { what: "a note without a JSON form" });
         };
         let bytes = note.len() as u64;
-        if bytes > self.most_message_bytes {
-            return Err(HistoryError::TooLarge { bytes, limit: self.most_message_bytes });
+        if bytes > self.max_message_bytes {
+            return Err(HistoryError::TooLarge { bytes, limit: self.max_message_bytes });
         }
         let (keys, lifetime_ms) = (self.keys.session(session), self.lifetime_ms);
         let put = PutNote { keys, name: name.to_owned(), note, covers, lifetime_ms };
-        self.engine.write(session, put).await
+        self.database.write(session, put).await
     }
 
-    /// Takes the session for one holder, by the clock of the server, which counts milliseconds.
+    /// Acquires a session for one holder, by the server's clock, in milliseconds.
     async fn lease(
         &self,
         session: &SessionId,
         time: Duration,
     ) -> Result<Option<Lease>, HistoryError> {
-        let lease = Lease::new(session.clone(), TurnId::random());
+        let lease = Lease::new(session.clone(), lease_holder()?);
         let take = Take { key: self.keys.lease(session), lease, milliseconds: millis(time).max(1) };
-        self.engine.write(session, take).await.map(Some)
+        self.database.write(session, take).await.map(Some)
     }
 
     async fn release(&self, lease: &Lease) -> Result<(), HistoryError> {
         let release = Release { key: self.keys.lease(&lease.session), lease: lease.clone() };
-        self.engine.write(&lease.session, release).await
+        self.database.write(&lease.session, release).await
     }
 }
 
@@ -169,11 +176,11 @@ impl Loaded {
         let expected = self.version.messages.saturating_sub(self.start);
         let found = self.messages.len() as u64;
         if found != expected {
-            return Err(corrupt(format!("{found} messages were found instead of {expected}")));
+            return Err(corrupt(format!("there are {found} messages instead of {expected}")));
         }
         (self.start..)
             .zip(self.messages)
-            .map(|(number, json)| decode(&json, || format!("message {number}")))
+            .map(|(number, json)| Message::from_stored_json(json, format_args!("message {number}")))
             .collect()
     }
 
@@ -185,7 +192,7 @@ impl Loaded {
     fn turns(mut self) -> Result<Vec<Turn>, HistoryError> {
         let (start, end) = (self.start, self.version.messages);
         let stored = std::mem::take(&mut self.turns);
-        // A range may begin within a turn, but the session does not.
+        // A range may begin within a turn, a session does not.
         let mut next = match stored.first() {
             _ if start == 0 => 0,
             Some(first) => first.first,
@@ -196,17 +203,16 @@ impl Loaded {
         for turn in stored {
             let Stored { first, count, id, incomplete, base } = turn;
             if first != next {
-                return Err(corrupt(format!("turn {id} begins at message {first} and not {next}")));
+                return Err(corrupt(format!(
+                    "turn {id} begins at message {first} instead of {next}"
+                )));
             }
             next = first.saturating_add(count);
             let index =
                 |number: u64| usize::try_from(number.saturating_sub(start)).unwrap_or(usize::MAX);
             let messages = messages.slice(index(first)..index(next));
-            let turn = Turn::new(messages).with_id(id).with_incomplete(incomplete);
-            turns.push(match base {
-                Some(base) => turn.with_base(base),
-                None => turn,
-            });
+            let turn = Turn::identified(id, messages).with_incomplete(incomplete);
+            turns.push(base.into_iter().fold(turn, Turn::with_base));
         }
         if next != end {
             return Err(corrupt(format!("there are {next} messages instead of {end}")));
@@ -219,55 +225,45 @@ fn corrupt(what: String) -> HistoryError {
     HistoryError::Corrupt { what, source: None }
 }
 
-/// Returns a time as the server counts it.
+/// Returns a time in the server's unit, milliseconds.
 pub(crate) fn millis(time: Duration) -> u64 {
-    u64::try_from(time.min(LONGEST).as_millis()).unwrap_or(u64::MAX)
+    u64::try_from(time.min(MAX_TIMEOUT).as_millis()).unwrap_or(u64::MAX)
 }
 
-/// How to connect, and within which limits. See [`RedisHistory::builder`].
+/// Builds a [`RedisHistory`]. See [`RedisHistory::builder`].
+///
+/// | setting | default |
+/// |---|---|
+/// | [`connections`](Self::connections) | 4 |
+/// | [`connect_timeout`](Self::connect_timeout) | 10 s |
+/// | [`operation_timeout`](Self::operation_timeout) | 30 s |
+/// | [`root_certificates`](Self::root_certificates) | the system's |
+/// | [`prefix`](Self::prefix) | `conversant:` |
+/// | [`max_message_bytes`](Self::max_message_bytes) | 16 MiB |
+/// | [`time_to_live`](Self::time_to_live) | unlimited |
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct RedisHistoryBuilder {
-    connecting: Connecting,
+    connect: Connect,
     prefix: String,
-    most_message_bytes: u64,
+    max_message_bytes: u64,
     time_to_live: Option<Duration>,
 }
 
 impl RedisHistoryBuilder {
-    /// Sets how many connections there are. Each carries many operations at once; a second one lets them pass a large message. The default
-    /// is 4.
-    pub fn connections(mut self, connections: usize) -> Self {
-        self.connecting.set_connections(connections);
-        self
-    }
+    connect_settings!();
 
-    /// Sets how long to wait for the server to take a connection, and to answer. The default is 10 seconds.
-    pub fn patience(mut self, patience: Duration) -> Self {
-        self.connecting.set_patience(patience);
-        self
-    }
-
-    /// Sets certificates, in PEM, to trust instead of the system's.
-    pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
-        self.connecting.set_roots(pem.into());
-        self
-    }
-
-    /// Sets what the names of all keys begin with. The default is `conversant:`.
+    /// Sets the prefix of all keys. `conversant:` by default.
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();
         self
     }
 
-    /// Sets the largest message that is taken, in bytes of its JSON. The default is 16 MiB.
-    pub const fn most_message_bytes(mut self, most: u64) -> Self {
-        self.most_message_bytes = most;
-        self
-    }
-
-    /// Sets how long a session is kept after its last turn, by the clock of the server, which then frees its room. The default is for
-    /// good. It holds for sessions that are written to from now on.
+    /// Sets how long a session is kept after its last turn, by the server's clock. Unlimited by
+    /// default.
+    ///
+    /// It applies to sessions that are written from now on. The server frees the space of expired
+    /// sessions.
     pub const fn time_to_live(mut self, time: Duration) -> Self {
         self.time_to_live = Some(time);
         self
@@ -276,22 +272,23 @@ impl RedisHistoryBuilder {
     /// Connects.
     ///
     /// # Errors
-    ///
-    /// - [`HistoryError::Backend`], if the URL can't be read, the server can't be reached, the prefix has a brace, or there is no Tokio
-    ///   runtime.
-    /// - [`HistoryError::ReadOnly`], if it can't be written to.
-    /// - [`HistoryError::SchemaTooNew`], if a later version of this crate has written the keys.
+    /// - [`HistoryError::Backend`] if the URL cannot be parsed, the server cannot be reached, the
+    ///   prefix contains a brace, or there is no Tokio runtime.
+    /// - [`HistoryError::ReadOnly`] if the server is read-only.
+    /// - [`HistoryError::SchemaTooNew`] if a later version of this crate wrote the keys.
+    /// - [`HistoryError::TimedOut`] if the server does not answer in time.
     pub async fn connect(self) -> Result<RedisHistory, HistoryError> {
         if self.prefix.contains(['{', '}']) {
-            return Err(backend(RedisError::new("the prefix of the keys has a brace")));
+            let what = "invalid prefix of keys: it contains a brace";
+            return Err(backend(RedisError::new(what)));
         }
         let keys = Keys::new(&self.prefix);
-        let engine = self.connecting.engine().await?;
-        engine.look(CheckSchema { key: keys.schema() }).await?;
+        let database = self.connect.database().await?;
+        database.run(CheckSchema { key: keys.schema() }).await?;
         Ok(RedisHistory {
-            engine,
+            database,
             keys,
-            most_message_bytes: self.most_message_bytes,
+            max_message_bytes: self.max_message_bytes,
             lifetime_ms: self.time_to_live.map(|time| millis(time).max(1)),
         })
     }

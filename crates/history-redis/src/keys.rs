@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use conversant_core::SessionId;
 
-/// What all keys of a history begin with.
+/// The prefix of all keys of a history.
 #[derive(Clone, Debug)]
 pub(crate) struct Keys {
     prefix: String,
@@ -54,13 +54,13 @@ impl Keys {
         ]
     }
 
-    /// Returns the name of one of a session's keys. What is in braces is what a cluster places a key by.
+    /// Returns the name of one of a session's keys. A cluster places a key by the part in braces.
     fn of(&self, session: &SessionId, part: &str) -> String {
         format!("{}{{{}}}:{part}", self.prefix, encode(session.as_str()))
     }
 }
 
-/// Writes a name without braces, blanks and what can't be seen. Two names that differ in a byte stay two.
+/// Escapes the braces, spaces and control characters of a name. Different names stay different.
 fn encode(name: &str) -> String {
     let mut encoded = String::with_capacity(name.len());
     for char in name.chars() {

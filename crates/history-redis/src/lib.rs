@@ -1,12 +1,12 @@
-//! Conversations in Redis or Valkey, for many application servers, and in LangChain's keys there.
+//! Conversations in Redis or Valkey, for many application servers, and in LangChain's keys.
 //!
-//! Depend on this crate if several machines share conversations and Redis is what they have; read what Redis can lose in the
-//! documentation of [`RedisHistory`]. It is written on `conversant-core` alone, as a history of anybody's would be.
+//! Use this crate if several machines share conversations and already use Redis. Read what Redis can
+//! lose in the documentation of [`RedisHistory`].
 //!
-//! | to | take |
+//! | to | use |
 //! |---|---|
-//! | keep conversations | [`RedisHistory`] |
-//! | share or take over those of LangChain's `RedisChatMessageHistory` | [`LangChainRedisHistory`] |
+//! | store conversations | [`RedisHistory`] |
+//! | share or migrate those of LangChain's `RedisChatMessageHistory` | [`LangChainRedisHistory`] |
 //!
 //! # Examples
 //!
@@ -22,14 +22,12 @@
 //! ```
 
 mod commands;
-mod connecting;
-mod encoded;
-mod engine;
+mod connect;
 mod error;
-mod gates;
 mod history;
 mod keys;
 mod langchain;
+mod pool;
 
 pub use self::{
     error::RedisError,

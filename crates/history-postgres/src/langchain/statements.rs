@@ -3,7 +3,10 @@
 use conversant_core::{Expect, HistoryError, SessionId, TurnId, Version};
 use conversant_history::langchain::{Part, Row, TURN_ID, numbered_turn_id};
 use deadpool_postgres::Client;
-use tokio_postgres::{GenericClient, IsolationLevel, types::Type};
+use tokio_postgres::{
+    GenericClient, IsolationLevel,
+    types::{ToSql, Type},
+};
 
 use super::table::{Column, TableName};
 use crate::{
@@ -79,7 +82,6 @@ impl Operation for Write {
 
     async fn run(&self, client: &mut Client, limit: Limit) -> Result<Version, Failure> {
         let (table, session) = (self.table.quoted(), self.session.as_str());
-        let seen = self.expect.version().unwrap_or_default();
         // Each statement has to see what was committed while it waited for the lock.
         let level = IsolationLevel::ReadCommitted;
         let transaction = client.build_transaction().isolation_level(level).start().await?;
@@ -91,19 +93,11 @@ impl Operation for Write {
         let look = format!(
             "SELECT coalesce(min(id), 0)::bigint, count(*), \
                 coalesce(max(number) FILTER (WHERE strpos(message, $2) > 0), 0), \
-                (extract(epoch FROM clock_timestamp()) * 1000)::bigint, \
-                max(id) FILTER (WHERE number = $3)::bigint, max(message) FILTER (WHERE number = $3) \
+                (extract(epoch FROM clock_timestamp()) * 1000)::bigint \
             FROM (SELECT id, message::text, row_number() OVER (ORDER BY id) AS number FROM {table} WHERE session_id = $1) r"
         );
         let row = transaction
-            .query_typed_one(
-                &look,
-                &[
-                    (&session, Type::TEXT),
-                    (&mark, Type::TEXT),
-                    (&signed(seen.messages), Type::INT8),
-                ],
-            )
+            .query_typed_one(&look, &[(&session, Type::TEXT), (&mark, Type::TEXT)])
             .await?;
         let now_millis: i64 = column(&row, 3)?;
         if now_millis > limit.0 {
@@ -115,9 +109,13 @@ impl Operation for Write {
         if let Ok(messages @ 1..) = u64::try_from(known) {
             return Ok(Version::new(current.epoch, messages).with_tip(tip));
         }
-        check(self.expect, current)?;
-        if let (Some(id), Some(message)) = (column(&row, 4)?, column::<Option<String>>(&row, 5)?) {
-            check_tip(seen, current, id, &message)?;
+        if let Some(seen) = self.expect.version() {
+            let current = current.with_tip(self.tip(&*transaction, current.messages).await?);
+            check(self.expect, current)?;
+            // A session that was replaced has another row there.
+            if seen.tip != 0 && seen.tip != self.tip(&*transaction, seen.messages).await? {
+                return Err(HistoryError::Stale { expected: seen, current }.into());
+            }
         }
         if self.rows.is_empty() {
             return Ok(current);
@@ -135,6 +133,27 @@ impl Operation for Write {
         transaction.commit().await?;
         let epoch = if current.messages == 0 { first.unsigned_abs() } else { current.epoch };
         Ok(Version::new(epoch, current.messages + written.len() as u64).with_tip(tip))
+    }
+}
+
+impl Write {
+    /// Returns the tip of the version that ends after a number of rows, 0 if there are none.
+    async fn tip(&self, client: &impl GenericClient, rows: u64) -> Result<u64, Failure> {
+        let Some(before) = rows.checked_sub(1) else { return Ok(0) };
+        let statement = format!(
+            "SELECT id::bigint, message::text FROM {} WHERE session_id = $1 \
+            ORDER BY id OFFSET $2 LIMIT 1",
+            self.table.quoted()
+        );
+        let parameters: [(&(dyn ToSql + Sync), Type); 2] =
+            [(&self.session.as_str(), Type::TEXT), (&signed(before), Type::INT8)];
+        let Some(row) = client.query_typed_opt(&statement, &parameters).await? else {
+            return Ok(0);
+        };
+        let (id, json) = (column::<i64>(&row, 0)?, column::<String>(&row, 1)?);
+        // Appending does not depend on whether an earlier row can be decoded.
+        let foreign = numbered_turn_id(id.unsigned_abs()).fingerprint();
+        Ok(decode(id, &json).map_or(foreign, |row| row.tip()))
     }
 }
 
@@ -159,15 +178,6 @@ fn check(expect: Expect, current: Version) -> Result<(), HistoryError> {
         }
         _ => expect.check(current),
     }
-}
-
-/// Checks that the row at which a version ends is the one that was seen.
-fn check_tip(seen: Version, current: Version, id: i64, json: &str) -> Result<(), Failure> {
-    let row = decode(id, json)?;
-    if seen.tip != 0 && seen.tip != row.tip() {
-        return Err(HistoryError::Stale { expected: seen, current }.into());
-    }
-    Ok(())
 }
 
 /// Decodes a row by its number.

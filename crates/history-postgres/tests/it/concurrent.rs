@@ -92,7 +92,8 @@ async fn exact_appends_never_lose_a_turn_in_silence() {
                 let turn = Turn::exchange(format!("{task}.{number}"), "answer");
                 match history.append(&session, &turn, Expect::Exactly(seen)).await {
                     Ok(version) => {
-                        assert_eq!(version, Version::new(seen.epoch, seen.messages + 2));
+                        let expected = Version::new(seen.epoch, seen.messages + 2);
+                        assert_eq!(version, expected.with_tip(turn.id().fingerprint()));
                         kept += 1;
                     }
                     Err(HistoryError::Stale { expected, current }) => {

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use conversant_core::{ChatHistory, Expect, HistoryError, Message, Note, Range, SessionId, Turn};
+use conversant_core::{
+    ChatHistory, Expect, HistoryError, Message, Note, Range, SessionId, Turn, Version,
+};
 use conversant_history_postgres::PostgresHistory;
 use serde_json::{Value as Json, json};
 
@@ -18,7 +20,10 @@ async fn a_session_ends_with_its_time() {
     for session in [&over, &kept] {
         let turn = Turn::exchange("hi", "hello");
         seen.push(history.append(session, &turn, Expect::Any).await.unwrap());
-        history.put_note(session, "summary", &Note::new("brief", seen[0])).await.unwrap();
+        history
+            .put_note(session, "summary", &Note::new("brief", *seen.last().unwrap()))
+            .await
+            .unwrap();
     }
     let end = "UPDATE conversant_sessions SET expires = clock_timestamp() WHERE id = 'over'";
     server.client.batch_execute(end).await.unwrap();
@@ -86,23 +91,23 @@ async fn damage_is_told_and_nothing_is_changed() {
     DELETE FROM conversant_turns WHERE first = 0
         the history is corrupt: message 0 is missing
     DELETE FROM conversant_turns WHERE first = 2
-        the history is corrupt: turn 00000000-0000-0000-0000-000000000003 begins at message 4 and not 2
+        the history is corrupt: turn 00000000-0000-0000-0000-000000000003 begins at message 4 instead of 2
     DELETE FROM conversant_turns WHERE first = 4
         the history is corrupt: there are 4 messages instead of 6
     DELETE FROM conversant_turns
         the history is corrupt: message 5 is missing
     UPDATE conversant_turns SET first = 3 WHERE first = 2
-        the history is corrupt: turn 00000000-0000-0000-0000-000000000002 begins at message 3 and not 2
+        the history is corrupt: turn 00000000-0000-0000-0000-000000000002 begins at message 3 instead of 2
     UPDATE conversant_turns SET messages[2] = 'not JSON' WHERE first = 2
-        the history is corrupt: message 3, of turn 00000000-0000-0000-0000-000000000002, can't be read: expected ident at line 1 column 2
+        the history is corrupt: cannot decode message 3, of turn 00000000-0000-0000-0000-000000000002: expected ident at line 1 column 2
     UPDATE conversant_turns SET messages[1] = '{"type":"pickle","data":{}}'
-        the history is corrupt: message 4, of turn 00000000-0000-0000-0000-000000000003, can't be read: unknown type `pickle` of a stored message
+        the history is corrupt: cannot decode message 4, of turn 00000000-0000-0000-0000-000000000003: unknown type `pickle` of a stored message
     UPDATE conversant_turns SET messages = messages[1:1]
         the history is corrupt: there are 5 messages instead of 6
     UPDATE conversant_sessions SET messages = 8
         the history is corrupt: message 7 is missing
     UPDATE conversant_sessions SET messages = -8
-        the history is corrupt: a count is -8
+        the history is corrupt: found a count of -8
     "#);
     server.stop().await;
 }
@@ -127,7 +132,7 @@ async fn what_could_not_be_read_again_is_not_taken() {
     }
     insta::assert_snapshot!(told, @r#"
     a message of 100137 bytes is larger than this history takes (100000 bytes)
-    cannot use a tool's or function's message without the id or name of what it answers: the history does not support it
+    cannot use a tool or function message without the id or name of what it answers: the history does not support it
     cannot use values nested more than 120 levels deep: the history does not support it
     "#);
     let deepest = Turn::new(vec![Message::human("deep").with_extra("deep", nested(118))]);
@@ -166,11 +171,10 @@ async fn a_long_session_is_read_at_its_end() {
         UPDATE conversant_sessions SET messages = 100000; ANALYZE";
     server.client.batch_execute(fill).await.unwrap();
     let version = history.load(&session, Range::LastTurns(0)).await.unwrap().version;
-    let mut before = version;
-    before.messages -= 20;
-    let mut long_before = version;
-    long_before.messages -= 401;
-    let other_epoch = conversant_core::Version::new(9, 0);
+    // The tip of an earlier version is not known here.
+    let earlier = |count| Version::new(version.epoch, version.messages - count);
+    let (before, long_before) = (earlier(20), earlier(401));
+    let other_epoch = Version::new(9, 0);
     let stored = Message::human("hi").to_stored().to_string().len() as u64;
     for (range, expected) in [
         (Range::LastTurns(10), 20),

@@ -100,7 +100,7 @@ async fn a_server_without_tls_is_refused_where_it_is_required() {
         PostgresHistory::connect(format!("{}&sslmode=require", server.url)).await.unwrap_err();
     insta::assert_snapshot!(
         chain(&error),
-        @"cannot reach the history: the client of PostgreSQL failed: error performing TLS handshake: server does not support TLS"
+        @"cannot reach the history: cannot use the connection to PostgreSQL: error performing TLS handshake: server does not support TLS"
     );
     PostgresHistory::connect(format!("{}&sslmode=disable", server.url)).await.unwrap();
     let builder = PostgresHistory::builder(&server.url).root_certificates("no certificate");

@@ -1,17 +1,22 @@
 //! Appends a turn.
 
 use conversant_core::{Expect, HistoryError, SessionId, Turn, Version};
+use conversant_history::langchain::version_to_text;
 use redis::aio::ConnectionManager;
 
-use super::{APPEND, version};
-use crate::{engine::Operation, error::Failure, keys::SessionKeys};
+use super::{APPEND, tip, version};
+use crate::{
+    error::Failure,
+    keys::SessionKeys,
+    pool::{Limit, Operation},
+};
 
-/// A turn that is to be appended, encoded.
+/// An encoded turn to append.
 pub(crate) struct Append {
     keys: SessionKeys,
     session: SessionId,
     turn: String,
-    /// What is kept of it beside the messages.
+    /// Its id, whether it is incomplete, and its base.
     header: String,
     expect: Expect,
     messages: Vec<String>,
@@ -28,7 +33,7 @@ impl Append {
         lifetime_ms: Option<u64>,
     ) -> Self {
         let (id, incomplete) = (turn.id(), u8::from(turn.is_incomplete()));
-        let base = turn.base().map_or("-".to_owned(), |base| base.to_string());
+        let base = turn.base().map_or("-".to_owned(), version_to_text);
         Self {
             keys,
             session: session.clone(),
@@ -44,7 +49,11 @@ impl Append {
 impl Operation for Append {
     type Output = Version;
 
-    async fn run(&self, connection: &mut ConnectionManager) -> Result<Version, Failure> {
+    async fn run(
+        &self,
+        connection: &mut ConnectionManager,
+        limit: Limit,
+    ) -> Result<Version, Failure> {
         let (kind, seen) = match self.expect {
             Expect::Any => (0_u8, Version::default()),
             Expect::SameEpoch(seen) => (1, seen),
@@ -54,16 +63,19 @@ impl Operation for Append {
         let mut script = APPEND.prepare_invoke();
         script
             .key(&self.keys)
+            .arg(limit.0)
             .arg(&self.turn)
             .arg(kind)
             .arg(seen.epoch)
             .arg(seen.messages)
+            .arg(tip(seen))
             .arg(self.lifetime_ms.map_or_else(String::new, |lifetime| lifetime.to_string()))
             .arg(&self.header)
             .arg(self.session.as_str())
             .arg(&self.messages);
-        let (is_stale, epoch, messages): (bool, i64, i64) = script.invoke_async(connection).await?;
-        let current = version(epoch, messages)?;
+        let (is_stale, epoch, messages, tip): (bool, i64, i64, String) =
+            script.invoke_async(connection).await?;
+        let current = version(epoch, messages, &tip)?;
         if is_stale {
             return Err(HistoryError::Stale { expected: seen, current }.into());
         }

@@ -1,13 +1,17 @@
-//! Empties and removes sessions.
+//! Clears and removes sessions.
 //!
-//! Each tells the epoch that the session was seen in, so that a script that comes late, from a connection that broke, does nothing to a
-//! session that has moved on.
+//! Each script has the epoch in which the session was seen. A script that arrives late, from a
+//! connection that broke, has no effect on a session that was cleared since.
 
 use conversant_core::{HistoryError, SessionId};
 use redis::{Script, aio::ConnectionManager};
 
 use super::{CLEAR, CLEAR_FULL, DELETE, DELETE_FULL, EPOCH};
-use crate::{engine::Operation, error::Failure, keys::SessionKeys};
+use crate::{
+    error::Failure,
+    keys::SessionKeys,
+    pool::{Limit, Operation},
+};
 
 /// Starts a new epoch of a session.
 pub(crate) struct Clear {
@@ -27,7 +31,7 @@ async fn epoch(keys: &SessionKeys, connection: &mut ConnectionManager) -> Result
     Ok(EPOCH.prepare_invoke().key(keys).invoke_async(connection).await?)
 }
 
-/// Runs a script, and if the server is full its twin that may write all the same. Returns whether it did its work.
+/// Runs a script or, if the server is full, its twin that may write. Returns whether it took effect.
 async fn run(
     scripts: [&Script; 2],
     keys: &SessionKeys,
@@ -41,7 +45,7 @@ async fn run(
     });
     match usual.invoke_async(connection).await.map_err(Failure::from) {
         Err(Failure::Refused(HistoryError::Full { source })) => {
-            // A server that does not know of such scripts is just full.
+            // An earlier version does not know the flag, and is full.
             let freed = full.invoke_async(connection).await;
             freed.map_err(|_| Failure::Refused(HistoryError::Full { source }))
         }
@@ -52,7 +56,7 @@ async fn run(
 impl Operation for Clear {
     type Output = ();
 
-    async fn run(&self, connection: &mut ConnectionManager) -> Result<(), Failure> {
+    async fn run(&self, connection: &mut ConnectionManager, _: Limit) -> Result<(), Failure> {
         let seen = epoch(&self.keys, connection).await?;
         let lifetime = self.lifetime_ms.map_or_else(String::new, |lifetime| lifetime.to_string());
         let arguments = [seen.to_string(), self.session.to_string(), lifetime];
@@ -64,7 +68,7 @@ impl Operation for Clear {
 impl Operation for Delete {
     type Output = ();
 
-    async fn run(&self, connection: &mut ConnectionManager) -> Result<(), Failure> {
+    async fn run(&self, connection: &mut ConnectionManager, _: Limit) -> Result<(), Failure> {
         loop {
             let seen = epoch(&self.keys, connection).await?;
             let arguments = [seen.to_string(), self.session.to_string()];

@@ -1,19 +1,22 @@
-//! Takes and gives back leases, by the clock of the server.
+//! Acquires and releases leases, by the server's clock.
 
 use conversant_core::{HistoryError, Lease};
 use redis::aio::ConnectionManager;
 
 use super::{RELEASE, TAKE};
-use crate::{engine::Operation, error::Failure};
+use crate::{
+    error::Failure,
+    pool::{Limit, Operation},
+};
 
-/// A lease that is to be taken.
+/// A lease to acquire.
 pub(crate) struct Take {
     pub(crate) key: String,
     pub(crate) lease: Lease,
     pub(crate) milliseconds: u64,
 }
 
-/// A lease that is to be given back.
+/// A lease to release.
 pub(crate) struct Release {
     pub(crate) key: String,
     pub(crate) lease: Lease,
@@ -22,7 +25,7 @@ pub(crate) struct Release {
 impl Operation for Take {
     type Output = Lease;
 
-    async fn run(&self, connection: &mut ConnectionManager) -> Result<Lease, Failure> {
+    async fn run(&self, connection: &mut ConnectionManager, _: Limit) -> Result<Lease, Failure> {
         let mut script = TAKE.prepare_invoke();
         script.key(&self.key).arg(self.lease.holder.to_string()).arg(self.milliseconds);
         if script.invoke_async(connection).await? {
@@ -36,7 +39,7 @@ impl Operation for Take {
 impl Operation for Release {
     type Output = ();
 
-    async fn run(&self, connection: &mut ConnectionManager) -> Result<(), Failure> {
+    async fn run(&self, connection: &mut ConnectionManager, _: Limit) -> Result<(), Failure> {
         let mut script = RELEASE.prepare_invoke();
         script.key(&self.key).arg(self.lease.holder.to_string());
         script.invoke_async::<i64>(connection).await?;

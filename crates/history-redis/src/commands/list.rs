@@ -4,12 +4,16 @@ use conversant_core::{HistoryError, SessionId};
 use redis::aio::ConnectionManager;
 
 use super::SESSIONS;
-use crate::{engine::Operation, error::Failure, keys::Keys};
+use crate::{
+    error::Failure,
+    keys::Keys,
+    pool::{Limit, Operation},
+};
 
-/// How many names one script looks at: while it runs, the server does nothing else.
+/// The number of names that one script examines. The server does nothing else meanwhile.
 const PAGE: usize = 500;
 
-/// Sessions that are to be listed: those after one, in the order of their bytes.
+/// The sessions after one, in byte order.
 pub(crate) struct List {
     pub(crate) keys: Keys,
     pub(crate) after: Option<SessionId>,
@@ -19,7 +23,11 @@ pub(crate) struct List {
 impl Operation for List {
     type Output = Vec<SessionId>;
 
-    async fn run(&self, connection: &mut ConnectionManager) -> Result<Vec<SessionId>, Failure> {
+    async fn run(
+        &self,
+        connection: &mut ConnectionManager,
+        _: Limit,
+    ) -> Result<Vec<SessionId>, Failure> {
         let mut sessions = Vec::new();
         let mut after = self.after.as_ref().map(|session| session.as_str().to_owned());
         while sessions.len() < self.limit {
@@ -34,7 +42,7 @@ impl Operation for List {
                 script.invoke_async(connection).await?;
             for name in names {
                 sessions.push(SessionId::new(name).map_err(|error| HistoryError::Corrupt {
-                    what: "a session's name is none".to_owned(),
+                    what: "found an invalid session name".to_owned(),
                     source: Some(error.into()),
                 })?);
             }

@@ -1,19 +1,24 @@
 //! Loads a part of a session, and its version, as they are at one moment.
 
 use conversant_core::{HistoryError, Range, TurnId, Version};
+use conversant_history::langchain::version_from_text;
 use redis::aio::ConnectionManager;
 
-use super::{FIRST, LOAD, corrupt, count, version};
-use crate::{engine::Operation, error::Failure, keys::SessionKeys};
+use super::{FIRST, LOAD, corrupt, count, tip, version};
+use crate::{
+    error::Failure,
+    keys::SessionKeys,
+    pool::{Limit, Operation},
+};
 
-/// A part of a session that is to be loaded, with its turns or without.
+/// A part of a session to load, with its turns or without.
 pub(crate) struct Load {
     pub(crate) keys: SessionKeys,
     pub(crate) range: Range,
     pub(crate) with_turns: bool,
 }
 
-/// What is loaded.
+/// Loaded messages and turns.
 pub(crate) struct Loaded {
     pub(crate) version: Version,
     /// The index of the first message.
@@ -24,11 +29,11 @@ pub(crate) struct Loaded {
     pub(crate) turns: Vec<Stored>,
 }
 
-/// What is kept of a turn beside its messages.
+/// A stored turn without its messages.
 pub(crate) struct Stored {
     /// The index of its first message in the session.
     pub(crate) first: u64,
-    /// How many messages it has.
+    /// Its number of messages.
     pub(crate) count: u64,
     pub(crate) id: TurnId,
     pub(crate) incomplete: bool,
@@ -38,7 +43,7 @@ pub(crate) struct Stored {
 impl Operation for Load {
     type Output = Loaded;
 
-    async fn run(&self, connection: &mut ConnectionManager) -> Result<Loaded, Failure> {
+    async fn run(&self, connection: &mut ConnectionManager, _: Limit) -> Result<Loaded, Failure> {
         let (range, first, second) = match self.range {
             Range::All => ("all", 0, 0),
             Range::LastTurns(turns) => ("turns", turns as u64, 0),
@@ -48,13 +53,15 @@ impl Operation for Load {
             _ => return Err(HistoryError::Unsupported { what: "this range" }.into()),
         };
         let mut script = LOAD.prepare_invoke();
+        let seen_tip = if let Range::After(seen) = self.range { tip(seen) } else { String::new() };
         script.key(&self.keys).arg(range).arg(first).arg(second).arg(u8::from(self.with_turns));
-        type Answer = (i64, i64, i64, Vec<Vec<u8>>, Vec<String>);
-        let (epoch, messages_there, start, messages, turns): Answer =
+        script.arg(seen_tip);
+        type Answer = (i64, i64, i64, Vec<Vec<u8>>, Vec<String>, String);
+        let (epoch, stored, start, messages, turns, tip): Answer =
             script.invoke_async(connection).await?;
         let turns = turns.iter().rev().map(|turn| Stored::read(turn));
         Ok(Loaded {
-            version: version(epoch, messages_there)?,
+            version: version(epoch, stored, &tip)?,
             start: count(start)?,
             messages,
             turns: turns.collect::<Result<_, _>>()?,
@@ -63,9 +70,9 @@ impl Operation for Load {
 }
 
 impl Stored {
-    /// Reads what `Append` and `append.lua` have written: `first count id incomplete base`.
+    /// Parses a turn as `Append` and `append.lua` write it: `first count id incomplete base`.
     fn read(kept: &str) -> Result<Self, HistoryError> {
-        Self::parse(kept).ok_or_else(|| corrupt(format!("`{kept}` is no turn")))
+        Self::parse(kept).ok_or_else(|| corrupt(format!("cannot decode the turn `{kept}`")))
     }
 
     fn parse(kept: &str) -> Option<Self> {
@@ -77,17 +84,14 @@ impl Stored {
             incomplete: parts.next()? == "1",
             base: match parts.next()? {
                 "-" => None,
-                base => {
-                    let (epoch, messages) = base.split_once('.')?;
-                    Some(Version::new(epoch.parse().ok()?, messages.parse().ok()?))
-                }
+                base => Some(version_from_text(base)?),
             },
         };
         parts.next().is_none().then_some(stored)
     }
 }
 
-/// The messages that a session begins with.
+/// The first messages of a session.
 pub(crate) struct First {
     pub(crate) keys: SessionKeys,
     pub(crate) count: usize,
@@ -97,7 +101,11 @@ impl Operation for First {
     /// Each as JSON.
     type Output = Vec<Vec<u8>>;
 
-    async fn run(&self, connection: &mut ConnectionManager) -> Result<Vec<Vec<u8>>, Failure> {
+    async fn run(
+        &self,
+        connection: &mut ConnectionManager,
+        _: Limit,
+    ) -> Result<Vec<Vec<u8>>, Failure> {
         let mut script = FIRST.prepare_invoke();
         script.key(&self.keys).arg(self.count);
         Ok(script.invoke_async(connection).await?)

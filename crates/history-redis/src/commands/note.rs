@@ -3,16 +3,20 @@
 use conversant_core::{HistoryError, Note, Version};
 use redis::aio::ConnectionManager;
 
-use super::{NOTE, PUT_NOTE, version};
-use crate::{engine::Operation, error::Failure, keys::SessionKeys};
+use super::{NOTE, PUT_NOTE, tip, version};
+use crate::{
+    error::Failure,
+    keys::SessionKeys,
+    pool::{Limit, Operation},
+};
 
-/// A note that is to be loaded.
+/// A note to load.
 pub(crate) struct LoadNote {
     pub(crate) keys: SessionKeys,
     pub(crate) name: String,
 }
 
-/// A note that is to be stored, as JSON.
+/// A note to store, as JSON.
 pub(crate) struct PutNote {
     pub(crate) keys: SessionKeys,
     pub(crate) name: String,
@@ -24,13 +28,17 @@ pub(crate) struct PutNote {
 impl Operation for LoadNote {
     type Output = Option<Note>;
 
-    async fn run(&self, connection: &mut ConnectionManager) -> Result<Option<Note>, Failure> {
+    async fn run(
+        &self,
+        connection: &mut ConnectionManager,
+        _: Limit,
+    ) -> Result<Option<Note>, Failure> {
         let mut script = NOTE.prepare_invoke();
         script.key(&self.keys).arg(&self.name);
         let stored: Option<Vec<u8>> = script.invoke_async(connection).await?;
         let Some(stored) = stored else { return Ok(None) };
         let note = serde_json::from_slice(&stored).map_err(|error| HistoryError::Corrupt {
-            what: "a note can't be read".to_owned(),
+            what: "cannot decode a note".to_owned(),
             source: Some(error.into()),
         })?;
         Ok(Some(note))
@@ -40,13 +48,15 @@ impl Operation for LoadNote {
 impl Operation for PutNote {
     type Output = ();
 
-    async fn run(&self, connection: &mut ConnectionManager) -> Result<(), Failure> {
+    async fn run(&self, connection: &mut ConnectionManager, limit: Limit) -> Result<(), Failure> {
         let lifetime = self.lifetime_ms.map_or_else(String::new, |lifetime| lifetime.to_string());
         let mut script = PUT_NOTE.prepare_invoke();
-        script.key(&self.keys).arg(&self.name).arg(&self.note).arg(self.covers.epoch).arg(lifetime);
-        let (is_stale, epoch, messages): (bool, i64, i64) = script.invoke_async(connection).await?;
+        script.key(&self.keys).arg(limit.0).arg(&self.name).arg(&self.note);
+        script.arg(self.covers.epoch).arg(self.covers.messages).arg(tip(self.covers)).arg(lifetime);
+        let (is_stale, epoch, messages, tip): (bool, i64, i64, String) =
+            script.invoke_async(connection).await?;
         if is_stale {
-            let current = version(epoch, messages)?;
+            let current = version(epoch, messages, &tip)?;
             return Err(HistoryError::Stale { expected: self.covers, current }.into());
         }
         Ok(())

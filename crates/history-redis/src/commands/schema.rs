@@ -1,9 +1,12 @@
-//! Checks that the keys are of a version that this crate knows.
+//! Checks the version of the keys.
 
 use conversant_core::HistoryError;
 use redis::aio::ConnectionManager;
 
-use crate::{engine::Operation, error::Failure};
+use crate::{
+    error::Failure,
+    pool::{Limit, Operation},
+};
 
 /// The version of the keys that this crate writes.
 const KNOWN: u64 = 1;
@@ -16,7 +19,7 @@ pub(crate) struct CheckSchema {
 impl Operation for CheckSchema {
     type Output = ();
 
-    async fn run(&self, connection: &mut ConnectionManager) -> Result<(), Failure> {
+    async fn run(&self, connection: &mut ConnectionManager, _: Limit) -> Result<(), Failure> {
         let mut claim = redis::cmd("SET");
         claim.arg(&self.key).arg(KNOWN).arg("NX");
         claim.query_async::<Option<String>>(connection).await?;

@@ -1,36 +1,25 @@
-//! What is asked of LangChain's list: one script each, whole or nothing.
+//! The operations on LangChain's list: one script each, whole or not at all.
 
 use std::{collections::BTreeSet, sync::LazyLock};
 
 use conversant_core::{Expect, HistoryError, SessionId, TurnId, Version};
+use conversant_history::langchain::{Part, TURN_ID};
 use redis::{Script, aio::ConnectionManager};
 
-use super::rows::TURN_ID;
 use crate::{
-    commands::{script, version},
-    engine::Operation,
+    commands::{script, tip, version},
     error::Failure,
+    pool::{Limit, Operation},
 };
 
-static APPEND: LazyLock<Script> = script!("langchain", "langchain_append");
-static LOAD: LazyLock<Script> = script!("langchain", "langchain_load");
-static CLEAR: LazyLock<Script> = script!("langchain", "langchain_clear");
+static APPEND: LazyLock<Script> = script!("tip", "langchain", "langchain_append");
+static LOAD: LazyLock<Script> = script!("tip", "langchain", "langchain_load");
+static CLEAR: LazyLock<Script> = script!("tip", "langchain", "langchain_clear");
 
-/// Rows that are to be loaded.
+/// Rows to load.
 pub(super) struct Fetch {
     pub(super) key: String,
     pub(super) part: Part,
-}
-
-/// How many rows are wanted.
-#[derive(Clone, Copy)]
-pub(super) enum Part {
-    /// The last so many.
-    Last(u64),
-    /// Those after a version, or all if the epoch is another.
-    After(Version),
-    /// The first so many.
-    First(u64),
 }
 
 /// Rows of a session, in order.
@@ -42,7 +31,7 @@ pub(super) struct Fetched {
 impl Operation for Fetch {
     type Output = Fetched;
 
-    async fn run(&self, connection: &mut ConnectionManager) -> Result<Fetched, Failure> {
+    async fn run(&self, connection: &mut ConnectionManager, _: Limit) -> Result<Fetched, Failure> {
         let mut script = LOAD.prepare_invoke();
         script.key(&self.key);
         match self.part {
@@ -53,11 +42,11 @@ impl Operation for Fetch {
         let (epoch, messages, mut rows): (i64, i64, Vec<Vec<u8>>) =
             script.invoke_async(connection).await?;
         rows.reverse();
-        Ok(Fetched { version: version(epoch, messages)?, rows })
+        Ok(Fetched { version: version(epoch, messages, "")?, rows })
     }
 }
 
-/// A turn's rows that are to be written.
+/// The rows of a turn to write.
 pub(super) struct Write {
     pub(super) key: String,
     pub(super) turn: TurnId,
@@ -69,7 +58,11 @@ pub(super) struct Write {
 impl Operation for Write {
     type Output = Version;
 
-    async fn run(&self, connection: &mut ConnectionManager) -> Result<Version, Failure> {
+    async fn run(
+        &self,
+        connection: &mut ConnectionManager,
+        limit: Limit,
+    ) -> Result<Version, Failure> {
         let (kind, seen) = match self.expect {
             Expect::Any => (0_u8, Version::default()),
             Expect::SameEpoch(seen) => (1, seen),
@@ -79,15 +72,19 @@ impl Operation for Write {
         let mut script = APPEND.prepare_invoke();
         script
             .key(&self.key)
+            .arg(limit.0)
+            .arg(self.turn.to_string())
             // Within a text, the quotes would be escaped.
             .arg(format!("\"{TURN_ID}\":\"{}\"", self.turn))
             .arg(kind)
             .arg(seen.epoch)
             .arg(seen.messages)
+            .arg(tip(seen))
             .arg(self.lifetime_ms.map_or_else(String::new, |lifetime| lifetime.to_string()))
             .arg(&self.rows);
-        let (is_stale, epoch, messages): (bool, i64, i64) = script.invoke_async(connection).await?;
-        let current = version(epoch, messages)?;
+        let (is_stale, epoch, messages, tip): (bool, i64, i64, String) =
+            script.invoke_async(connection).await?;
+        let current = version(epoch, messages, &tip)?;
         if is_stale {
             return Err(HistoryError::Stale { expected: seen, current }.into());
         }
@@ -98,14 +95,15 @@ impl Operation for Write {
 /// Removes a session.
 pub(super) struct Clear {
     pub(super) key: String,
-    /// The epoch that it was seen in, so that a script that comes late does nothing to a session that was begun anew.
+    /// The epoch in which it was seen. A script that arrives late has no effect on a session that was
+    /// begun anew.
     pub(super) epoch: u64,
 }
 
 impl Operation for Clear {
     type Output = ();
 
-    async fn run(&self, connection: &mut ConnectionManager) -> Result<(), Failure> {
+    async fn run(&self, connection: &mut ConnectionManager, _: Limit) -> Result<(), Failure> {
         let mut script = CLEAR.prepare_invoke();
         script.key(&self.key).arg(self.epoch);
         script.invoke_async::<i64>(connection).await?;
@@ -113,18 +111,22 @@ impl Operation for Clear {
     }
 }
 
-/// Lists sessions: all of them, in the order of their bytes.
+/// Lists all sessions, in byte order.
 pub(super) struct List {
     pub(super) prefix: String,
 }
 
-/// How many keys one step of a scan looks at.
+/// The number of keys that one step of a scan examines.
 const STEP: usize = 1000;
 
 impl Operation for List {
     type Output = BTreeSet<SessionId>;
 
-    async fn run(&self, connection: &mut ConnectionManager) -> Result<Self::Output, Failure> {
+    async fn run(
+        &self,
+        connection: &mut ConnectionManager,
+        _: Limit,
+    ) -> Result<Self::Output, Failure> {
         let mut pattern = String::with_capacity(self.prefix.len() + 1);
         for char in self.prefix.chars() {
             if matches!(char, '*' | '?' | '[' | ']' | '\\' | '^' | '-') {
@@ -145,7 +147,7 @@ impl Operation for List {
                 .arg("TYPE")
                 .arg("list");
             let (next, keys): (String, Vec<Vec<u8>>) = scan.query_async(connection).await?;
-            // Names that are no session's of ours, such as an empty one, can't be asked for.
+            // Names that are not valid for a session, such as an empty one, are left out.
             let names = keys.into_iter().filter_map(|key| String::from_utf8(key).ok());
             sessions.extend(
                 names.filter_map(|key| SessionId::new(key.strip_prefix(&self.prefix)?).ok()),

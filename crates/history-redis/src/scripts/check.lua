@@ -1,4 +1,15 @@
--- Before scripts that read what a session has: the server may have been told to throw keys away when it is full.
-if not is_over and redis.call('LLEN', messages) ~= count then
-    return redis.error_reply('CORRUPT not all that the session had is there')
+-- Before scripts that read the session: the server may have evicted some of its keys.
+if is_new then
+    if redis.call('EXISTS', messages, turns, ids, notes) > 0 then
+        return redis.error_reply('CORRUPT a key of the session is missing')
+    end
+elseif not is_over then
+    local first, size = parse(redis.call('LINDEX', turns, -1))
+    if redis.call('LLEN', messages) ~= count
+        or redis.call('HLEN', ids) ~= redis.call('LLEN', turns)
+        or count > 0 and (not first or first + size ~= count)
+        or fields[5] and redis.call('HLEN', notes) ~= tonumber(fields[5])
+    then
+        return redis.error_reply('CORRUPT a key of the session is missing')
+    end
 end

@@ -1,10 +1,10 @@
--- Empties a session and starts an epoch, unless somebody has done so since it was seen.
+-- Clears a session and starts an epoch, unless it was cleared since it was seen.
 -- ARGV: the epoch seen, the session's name, and the lifetime in milliseconds or nothing.
 if tonumber(ARGV[1]) ~= epoch then
     return 0
 end
 redis.call('HSET', meta, 'epoch', whole(epoch + 1), 'cleared', 1, 'messages', 0)
-redis.call('HDEL', meta, 'expires')
+redis.call('HDEL', meta, 'expires', 'notes')
 redis.call('PERSIST', meta)
 redis.call('DEL', messages, turns, ids, notes)
 redis.call('ZREM', index, ARGV[2])

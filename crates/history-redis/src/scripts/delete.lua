@@ -1,5 +1,5 @@
--- Removes a session and all that is kept of it. Answers 1 if it is gone, 0 if it was emptied since it was seen.
--- ARGV: the epoch seen, and the session's name.
+-- Removes a session with all its keys. Returns 1 if it is gone, 0 if it was cleared since it was seen.
+-- ARGV: the epoch seen, and the name of the session.
 if not is_new then
     if tonumber(ARGV[1]) ~= epoch then
         return 0

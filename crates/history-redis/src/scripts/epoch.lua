@@ -1,2 +1,2 @@
--- Answers the session's epoch.
+-- Returns the epoch of the session.
 return epoch

@@ -1,4 +1,4 @@
--- Loads the messages that a session begins with. ARGV: how many of them.
+-- Loads the first messages of a session. ARGV: their number.
 if is_over or tonumber(ARGV[1]) == 0 then
     return {}
 end

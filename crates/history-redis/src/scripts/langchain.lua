@@ -1,6 +1,17 @@
--- Before every script on LangChain's list: how it stands. The newest row is the first. What there is of an epoch is the fingerprint of the
--- oldest row.
+-- Before every script on LangChain's list: its state. The newest row is the first. The epoch is a
+-- fingerprint of the oldest row.
 local list = KEYS[1]
 local count = redis.call('LLEN', list)
 local oldest = redis.call('LINDEX', list, -1)
 local epoch = oldest and tonumber(string.sub(redis.sha1hex(oldest), 1, 12), 16) or 0
+
+-- Returns the tip of the version that ends after a number of rows: the fingerprint of the turn of the
+-- last one, or of the id that `numbered_turn_id` gives a row that Python wrote.
+local function tip_at(position)
+    local row = position > 0 and redis.call('LINDEX', list, count - position)
+    if not row then
+        return ''
+    end
+    local turn = string.match(row, '"conversant_turn_id":"(%x+%-%x+%-%x+%-%x+%-%x+)"')
+    return fingerprint(turn or '6c616e6763688061' .. '8' .. string.format('%015x', position - 1))
+end

@@ -1,29 +1,42 @@
--- Appends a turn's rows, unless they are there. Answers whether the session is not as expected, and its version.
--- ARGV: what rows of the turn say, what is expected (0 nothing, 1 the epoch, 2 epoch and messages), epoch and messages seen, lifetime in
--- milliseconds or nothing, and the rows.
-local mark, expect, seen_epoch, seen_count = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local lifetime, first_row = tonumber(ARGV[5]), 6
+-- Appends the rows of a turn, unless they are stored already. Returns whether the session is not as
+-- expected, and its version.
+-- ARGV: the deadline, the turn, the text that marks its rows, the expectation (0 any, 1 the same
+-- epoch, 2 exactly), epoch, messages and tip of the expected version, the lifetime in milliseconds or
+-- nothing, and the rows.
+local turn, mark, expect = ARGV[2], ARGV[3], tonumber(ARGV[4])
+local seen_epoch, seen_count, seen_tip = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7]
+local lifetime, first_row = tonumber(ARGV[8]), 9
 
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+if now > tonumber(ARGV[1]) then
+    return redis.error_reply('LATE ' .. string.format('%.0f', now))
+end
 for from = 0, count - 1, 256 do
     for i, row in ipairs(redis.call('LRANGE', list, from, from + 255)) do
         if string.find(row, mark, 1, true) then
-            return {0, epoch, count - from - i + 1}
+            return {0, epoch, count - from - i + 1, fingerprint(turn)}
         end
     end
 end
--- Whoever saw an empty session saw no epoch.
+-- An empty session has no epoch.
 local is_stale = expect > 0 and seen_count > 0 and (seen_epoch ~= epoch or seen_count > count)
     or expect == 2 and seen_count ~= count
+    -- A session that was replaced has another row there.
+    or expect > 0 and seen_count > 0 and seen_tip ~= '' and tip_at(seen_count) ~= seen_tip
 if is_stale then
-    return {1, epoch, count}
+    return {1, epoch, count, tip_at(count)}
+end
+if #ARGV < first_row then
+    return {0, epoch, count, tip_at(count)}
 end
 for row = first_row, #ARGV, 1000 do
     redis.call('LPUSH', list, unpack(ARGV, row, math.min(row + 999, #ARGV)))
 end
-if #ARGV >= first_row and lifetime then
+if lifetime then
     redis.call('PEXPIRE', list, lifetime)
 end
-if count == 0 and #ARGV >= first_row then
+if count == 0 then
     epoch = tonumber(string.sub(redis.sha1hex(ARGV[first_row]), 1, 12), 16)
 end
-return {0, epoch, count + #ARGV - first_row + 1}
+return {0, epoch, count + #ARGV - first_row + 1, fingerprint(turn)}

@@ -1,6 +1,6 @@
--- Loads rows. Answers the version and the rows, the newest first.
--- ARGV: how many of the newest; or the epoch and the number of messages seen, for those that came after; or 'first' and how many of the
--- oldest.
+-- Loads rows. Returns the version and the rows, newest first.
+-- ARGV: the number of newest rows; or the epoch and the number of rows after which to begin; or
+-- 'first' and the number of oldest rows.
 if ARGV[1] == 'first' then
     local rows = math.min(tonumber(ARGV[2]), count)
     return {epoch, count, rows > 0 and redis.call('LRANGE', list, -rows, -1) or {}}

@@ -1,22 +1,18 @@
--- Loads a part of a session. Answers its version, the index of the first message, the messages, and, if they are wanted, what is
--- kept of the turns that begin in it.
--- ARGV: the range, up to two numbers, and 1 if the turns are wanted.
+-- Loads a part of a session. Returns its version, the index of the first message, the messages, the
+-- turns that begin in it without their messages, if they are wanted, and the version's tip.
+-- ARGV: the range, up to two numbers, 1 if the turns are wanted, and the tip after which to begin.
 local range, a, b, wants_turns = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4] == '1'
 if is_over then
-    return {epoch, 0, 0, {}, {}}
+    return {epoch, 0, 0, {}, {}, ''}
 end
 
--- The index of the first message of a turn, or nothing if there is no such.
-local function first_of(kept)
-    return kept and tonumber(string.match(kept, '^%d+'))
-end
-local damage = redis.error_reply('CORRUPT the turns of the session can\'t be read')
+local damage = redis.error_reply("CORRUPT a turn of the session cannot be decoded")
 
 local start = 0
 if range == 'turns' then
     start = count
     if a > 0 and count > 0 then
-        start = first_of(redis.call('LINDEX', turns, math.max(-a, -redis.call('LLEN', turns))))
+        start = parse(redis.call('LINDEX', turns, math.max(-a, -redis.call('LLEN', turns))))
         if not start or start > count then
             return damage
         end
@@ -24,7 +20,7 @@ if range == 'turns' then
 elseif range == 'messages' then
     start = math.max(count - a, 0)
 elseif range == 'bytes' then
-    -- From the end, in pages that are not too large to hold, and not too many.
+    -- From the end, in pages that are neither too large to hold nor too many.
     start = count
     local room, page = a, 1
     while start > 0 and room >= 0 do
@@ -41,7 +37,10 @@ elseif range == 'bytes' then
         page = size < 65536 and math.min(page * 2, 256) or 1
     end
 elseif range == 'after' and a == epoch then
-    start = math.min(b, count)
+    -- All of it, if another turn ends there than the one that was seen.
+    if b == 0 or ARGV[5] == '' or tip_at(b) == ARGV[5] then
+        start = math.min(b, count)
+    end
 end
 
 local kept = {}
@@ -52,7 +51,7 @@ if wants_turns then
         local page = redis.call('LRANGE', turns, from, last)
         local more = true
         for i = #page, 1, -1 do
-            local first = first_of(page[i])
+            local first = parse(page[i])
             if not first then
                 return damage
             end
@@ -66,6 +65,6 @@ if wants_turns then
     end
 end
 if start >= count then
-    return {epoch, count, count, {}, kept}
+    return {epoch, count, count, {}, kept, tip_at(count)}
 end
-return {epoch, count, start, redis.call('LRANGE', messages, start - count, -1), kept}
+return {epoch, count, start, redis.call('LRANGE', messages, start - count, -1), kept, tip_at(count)}

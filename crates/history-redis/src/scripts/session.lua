@@ -1,25 +1,25 @@
--- Before every script: the session's keys, and how it stands.
+-- Before every script: the session's keys, and its state.
 local meta, messages, turns, ids, notes, lease, index, floor =
     KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8]
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
-local fields = redis.call('HMGET', meta, 'epoch', 'cleared', 'messages', 'expires')
+local fields = redis.call('HMGET', meta, 'epoch', 'cleared', 'messages', 'expires', 'notes')
 local is_new = not fields[1]
 local epoch = tonumber(fields[1] or redis.call('GET', floor) or 0)
 local is_cleared = fields[2] == '1'
 local count = tonumber(fields[3] or 0)
--- A session whose time is up has an epoch more, and nothing else. Its keys may be there or not.
+-- An expired session is empty, in the next epoch. Its keys may exist or not.
 local is_over = fields[4] and tonumber(fields[4]) <= now
 if is_over then
     epoch, is_cleared, count = epoch + 1, true, 0
 end
 
--- Turns of a session that was given up stay countable: what is known of it outlives what was said by a day.
+-- The epoch of an expired session is kept for a day longer than its messages.
 local day = 24 * 60 * 60 * 1000
 
--- Sets, or lifts, the time at which the session's keys go.
+-- Sets, or removes, the expiry of the session's keys.
 local function live(lifetime)
     if lifetime then
         local expires = now + lifetime
@@ -36,7 +36,14 @@ local function live(lifetime)
     end
 end
 
--- Numbers as they are kept: whole.
+-- Formats a number as it is stored: whole.
 local function whole(number)
     return string.format('%.0f', number)
+end
+
+-- Returns the error of a write that arrives after its deadline, which its caller has given up.
+local function late(limit)
+    if limit and now > limit then
+        return redis.error_reply('LATE ' .. whole(now))
+    end
 end

@@ -1,5 +1,6 @@
--- Takes the session's lease, by the server's clock. Answers 1 if the holder has it now. Whoever asks again, because it did not hear
--- the answer, gets its own. KEYS: the lease. ARGV: the holder, and milliseconds.
+-- Acquires the lease of a session, by the server's clock. Returns 1 if the holder has it. A holder whose
+-- connection broke before the answer gets its own lease again.
+-- KEYS: the lease. ARGV: the holder, and milliseconds.
 if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then
     return 1
 end

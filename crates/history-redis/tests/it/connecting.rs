@@ -36,7 +36,7 @@ fn a_runtime_is_needed_to_connect() {
     let error = conversant_testkit::block_on(connecting).unwrap_err();
     insta::assert_snapshot!(
         chain(&error),
-        @"cannot reach the history: a history in Redis is made on a Tokio runtime"
+        @"cannot reach the history: cannot create a history in Redis outside a Tokio runtime"
     );
 }
 

@@ -84,7 +84,7 @@ async fn connections_are_encrypted_and_certificates_checked() {
     let error = builder.connect().await.unwrap_err();
     insta::assert_snapshot!(
         chain(&error),
-        @"cannot reach the history: the root certificates can't be read"
+        @"cannot reach the history: cannot read the root certificates"
     );
     server.stop().await;
 }

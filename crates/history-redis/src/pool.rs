@@ -1,0 +1,202 @@
+//! Runs operations on the connections, each in a task, and again if a connection breaks.
+
+use std::{
+    fmt,
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use conversant_core::{HistoryError, SessionId};
+use conversant_history::{Call, ServerClock, SessionExecutor};
+use redis::aio::ConnectionManager;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::error::{Failure, RedisError, backend};
+
+/// The number of attempts at a read whose connection breaks.
+const MAX_LOST_READS: u32 = 4;
+
+/// The pauses between attempts at a write whose connection breaks.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const MAX_PAUSE: Duration = Duration::from_secs(1);
+
+/// The pauses until the server's clock passes the deadline of an earlier write.
+const CLOCK_PAUSE: Duration = Duration::from_millis(20);
+
+/// An operation of scripts, each whole or nothing. To run it twice has the effect of running it
+/// once.
+pub(crate) trait Operation: Send + Sync + 'static {
+    type Output: Send + 'static;
+
+    /// Runs it. A write takes no effect after `limit`.
+    fn run(
+        &self,
+        connection: &mut ConnectionManager,
+        limit: Limit,
+    ) -> impl Future<Output = Result<Self::Output, Failure>> + Send;
+}
+
+/// The deadline of an operation by the server's clock, in milliseconds since 1970.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limit(pub(crate) i64);
+
+/// The connections and the executor of a history.
+#[derive(Clone)]
+pub(crate) struct Database {
+    connections: Connections,
+    executor: SessionExecutor,
+}
+
+/// The connections, as the tasks of operations use them. Each carries many operations at once.
+#[derive(Clone)]
+struct Connections {
+    managers: Arc<[ConnectionManager]>,
+    next: Arc<AtomicUsize>,
+    clock: Arc<ServerClock>,
+}
+
+impl Database {
+    pub(crate) fn new(managers: Vec<ConnectionManager>, executor: SessionExecutor) -> Self {
+        let (next, clock) = Default::default();
+        Self { connections: Connections { managers: managers.into(), next, clock }, executor }
+    }
+
+    /// Writes to a session. A write that has started is finished even if its future is dropped.
+    pub(crate) async fn write<O: Operation>(
+        &self,
+        session: &SessionId,
+        operation: O,
+    ) -> Result<O::Output, HistoryError> {
+        let connections = self.connections.clone();
+        let write = async move |call| connections.write(&operation, call).await;
+        self.executor.write(session, write).await
+    }
+
+    /// Reads a session. Dropping the future aborts the read.
+    pub(crate) async fn read<O: Operation>(
+        &self,
+        session: &SessionId,
+        operation: O,
+    ) -> Result<O::Output, HistoryError> {
+        let connections = self.connections.clone();
+        let read = async move |call| connections.read(&operation, call).await;
+        self.executor.read(session, read).await
+    }
+
+    /// Runs an operation that belongs to no session. Dropping the future aborts it.
+    pub(crate) async fn run<O: Operation>(&self, operation: O) -> Result<O::Output, HistoryError> {
+        let connections = self.connections.clone();
+        let run = async move |call| connections.read(&operation, call).await;
+        self.executor.read_all(run).await
+    }
+
+    /// Sets the estimate of the server's clock.
+    pub(crate) async fn synchronize(&self) -> Result<(), HistoryError> {
+        let now = self.run(ReadClock).await?;
+        self.connections.clock.set(now);
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Database")
+            .field("connections", &self.connections.managers.len())
+            .field("executor", &self.executor)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Connections {
+    /// Attempts a write until the server has answered. Until then nothing is known of it, and the
+    /// executor ends it at its deadline.
+    async fn write<O: Operation>(
+        &self,
+        operation: &O,
+        call: Call,
+    ) -> Result<O::Output, HistoryError> {
+        self.settle(&call).await?;
+        let (mut is_late, mut pause) = (false, FIRST_PAUSE);
+        loop {
+            let was_in_doubt = call.is_in_doubt();
+            call.sent();
+            let outcome = operation.run(&mut self.connection()?, self.limit(call.deadline())).await;
+            if !matches!(outcome, Err(Failure::Lost { .. })) {
+                call.answered();
+            }
+            match outcome {
+                Ok(output) => return Ok(output),
+                // The server's clock was set, or the estimate was wrong.
+                Err(Failure::Late { now_millis }) if !is_late => {
+                    is_late = true;
+                    self.clock.set(now_millis);
+                    continue;
+                }
+                Err(Failure::Lost { was_sent, error }) => {
+                    if !was_sent && !was_in_doubt {
+                        call.answered();
+                        return Err(backend(error));
+                    }
+                }
+                Err(failure) => return Err(failure.into()),
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(MAX_PAUSE);
+        }
+    }
+
+    /// Attempts a read, again on another connection if one breaks.
+    async fn read<O: Operation>(
+        &self,
+        operation: &O,
+        call: Call,
+    ) -> Result<O::Output, HistoryError> {
+        self.settle(&call).await?;
+        let mut lost = 1;
+        loop {
+            match operation.run(&mut self.connection()?, self.limit(call.deadline())).await {
+                Err(Failure::Lost { .. }) if lost < MAX_LOST_READS => lost += 1,
+                outcome => return outcome.map_err(HistoryError::from),
+            }
+        }
+    }
+
+    /// Ensures that an earlier write on the session, whose outcome is not known, takes no effect
+    /// after this: its deadline is over by the server's clock, and scripts run one at a time.
+    async fn settle(&self, call: &Call) -> Result<(), HistoryError> {
+        let Some(deadline) = call.unsettled() else { return Ok(()) };
+        sleep_until(deadline).await;
+        let limit = self.limit(deadline);
+        while ReadClock.run(&mut self.connection()?, limit).await? <= limit.0 {
+            sleep(CLOCK_PAUSE).await;
+        }
+        Ok(())
+    }
+
+    /// Returns the next connection.
+    fn connection(&self) -> Result<ConnectionManager, HistoryError> {
+        let next = self.next.fetch_add(1, Ordering::Relaxed);
+        let manager = self.managers.get(next % self.managers.len().max(1));
+        manager.cloned().ok_or_else(|| backend(RedisError::new("there are no connections")))
+    }
+
+    fn limit(&self, deadline: Instant) -> Limit {
+        Limit(self.clock.at(deadline))
+    }
+}
+
+/// Reads the server's clock, in milliseconds since 1970.
+struct ReadClock;
+
+impl Operation for ReadClock {
+    type Output = i64;
+
+    async fn run(&self, connection: &mut ConnectionManager, _: Limit) -> Result<i64, Failure> {
+        let (seconds, micros): (i64, i64) = redis::cmd("TIME").query_async(connection).await?;
+        Ok(seconds.saturating_mul(1000).saturating_add(micros / 1000))
+    }
+}
