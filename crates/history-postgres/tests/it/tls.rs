@@ -107,7 +107,7 @@ async fn a_server_without_tls_is_refused_where_it_is_required() {
     let error = builder.connect().await.unwrap_err();
     insta::assert_snapshot!(
         chain(&error),
-        @"cannot reach the history: the root certificates can't be read"
+        @"cannot reach the history: cannot read the root certificates"
     );
     server.stop().await;
 }
