@@ -31,10 +31,13 @@ pub struct TurnId(Uuid);
 
 impl TurnId {
     /// Creates a new id, from the time and the system's source of randomness.
+    ///
+    /// `wasm32-unknown-unknown` has neither a clock nor randomness. Ids made there have the time 0,
+    /// and are unique within the instance of the module only. If turns are stored beyond it, create
+    /// their ids with [`from_u128`](Self::from_u128) from randomness of the host.
     #[must_use]
     pub fn random() -> Self {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let millis = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+        let millis = unix_millis();
         let mut bytes = [0; 10];
         for chunk in bytes.chunks_mut(8) {
             // A `RandomState` is keyed by the system's randomness, and no two of them are alike.
@@ -67,6 +70,16 @@ impl TurnId {
             bits => bits,
         }
     }
+}
+
+/// Returns the milliseconds since 1970, or 0 without a clock.
+fn unix_millis() -> u64 {
+    // `SystemTime::now` panics on this target.
+    if cfg!(all(target_family = "wasm", target_os = "unknown")) {
+        return 0;
+    }
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl fmt::Display for TurnId {
