@@ -1,6 +1,6 @@
 //! The memory trait: the part of a conversation that a prompt contains.
 
-use std::{any::Any, fmt, sync::Arc};
+use std::{any::Any, fmt, sync::Arc, time::Instant};
 
 use async_trait::async_trait;
 
@@ -112,6 +112,14 @@ pub trait Memory: Send + Sync {
         Ok(Saved::default())
     }
 
+    /// Does the work of [`maintain`](Self::maintain) before a deadline: calls of a model end by it,
+    /// and no call starts after it. The rest is left to the next call. Ignores the deadline by
+    /// default.
+    async fn maintain_until(&self, deadline: Option<Instant>) -> Result<Saved, MemoryError> {
+        let _ = deadline;
+        self.maintain().await
+    }
+
     /// Returns whether [`maintain`](Self::maintain) has work to do. A chain asks after each turn
     /// and skips the call if there is none. `true` by default.
     fn needs_maintenance(&self) -> bool {
@@ -151,6 +159,12 @@ macro_rules! forward_memory {
             async fn maintain(&self) -> Result<Saved, MemoryError> {
                 (**self).maintain().await
             }
+            async fn maintain_until(
+                &self,
+                deadline: Option<Instant>,
+            ) -> Result<Saved, MemoryError> {
+                (**self).maintain_until(deadline).await
+            }
             fn needs_maintenance(&self) -> bool {
                 (**self).needs_maintenance()
             }
@@ -170,19 +184,28 @@ pub struct LoadContext<'a> {
     pub input: Option<&'a str>,
     /// All of the call's inputs.
     pub inputs: &'a Variables,
+    /// The deadline of the whole call. Memories that call a model pass it on.
+    pub deadline: Option<Instant>,
 }
 
 impl<'a> LoadContext<'a> {
     /// Creates the context of a call from its inputs.
     #[must_use]
     pub const fn new(inputs: &'a Variables) -> Self {
-        Self { input: None, inputs }
+        Self { input: None, inputs, deadline: None }
     }
 
     /// Sets the user's text.
     #[must_use]
     pub const fn with_input(mut self, input: &'a str) -> Self {
         self.input = Some(input);
+        self
+    }
+
+    /// Sets the deadline.
+    #[must_use]
+    pub const fn with_deadline(mut self, deadline: Instant) -> Self {
+        self.deadline = Some(deadline);
         self
     }
 }

@@ -252,7 +252,7 @@ impl Memory for EntityMemory {
         let extracted = match self.conversation.input(context) {
             Some(input) => {
                 let history = self.conversation.transcript.render(&recent.messages);
-                self.extractor.extract(&history, &input, None).await
+                self.extractor.extract(&history, &input, context.deadline).await
             }
             None => Ok(Vec::new()),
         };
@@ -285,7 +285,11 @@ impl Memory for EntityMemory {
     }
 
     async fn maintain(&self) -> Result<Saved, MemoryError> {
-        Ok(self.describe(None).await.err().map_or_else(Saved::default, |error| {
+        self.maintain_until(None).await
+    }
+
+    async fn maintain_until(&self, deadline: Option<Instant>) -> Result<Saved, MemoryError> {
+        Ok(self.describe(deadline).await.err().map_or_else(Saved::default, |error| {
             let what = "cannot describe a turn's entities; the next turn tries again";
             Saved::default().with_warning(Warning::new(what, Some(error)))
         }))

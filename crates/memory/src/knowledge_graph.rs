@@ -195,7 +195,7 @@ impl Memory for KnowledgeGraphMemory {
         let (graph, uncovered) = self.read().await?;
         let extracted = match self.conversation.input(context) {
             Some(input) if !graph.is_empty() => {
-                self.extractor.extract(&self.recent().await?, &input, None).await
+                self.extractor.extract(&self.recent().await?, &input, context.deadline).await
             }
             _ => Ok(Vec::new()),
         };
@@ -212,7 +212,11 @@ impl Memory for KnowledgeGraphMemory {
     }
 
     async fn maintain(&self) -> Result<Saved, MemoryError> {
-        Ok(self.extract_facts(None).await.err().map_or_else(Saved::default, |error| {
+        self.maintain_until(None).await
+    }
+
+    async fn maintain_until(&self, deadline: Option<Instant>) -> Result<Saved, MemoryError> {
+        Ok(self.extract_facts(deadline).await.err().map_or_else(Saved::default, |error| {
             let what = "cannot extract a turn's facts; the next turn tries again";
             Saved::default().with_warning(Warning::new(what, Some(error)))
         }))

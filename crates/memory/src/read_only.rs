@@ -1,5 +1,7 @@
 //! The memory that shows another memory and does not change it.
 
+use std::time::Instant;
+
 use async_trait::async_trait;
 use conversant_core::{
     LoadContext, Loaded, Memory, MemoryError, Saved, Slot, Ticket, Turn, TurnKeys,
@@ -70,6 +72,10 @@ impl<M: Memory> Memory for ReadOnlyMemory<M> {
     }
 
     async fn maintain(&self) -> Result<Saved, MemoryError> {
+        Ok(Saved::default())
+    }
+
+    async fn maintain_until(&self, _: Option<Instant>) -> Result<Saved, MemoryError> {
         Ok(Saved::default())
     }
 

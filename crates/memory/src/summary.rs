@@ -152,7 +152,11 @@ impl Memory for SummaryMemory {
     }
 
     async fn maintain(&self) -> Result<Saved, MemoryError> {
-        Ok(self.summarize(None).await.err().map_or_else(Saved::default, not_summarized))
+        self.maintain_until(None).await
+    }
+
+    async fn maintain_until(&self, deadline: Option<Instant>) -> Result<Saved, MemoryError> {
+        Ok(self.summarize(deadline).await.err().map_or_else(Saved::default, not_summarized))
     }
 
     async fn clear(&self) -> Result<(), MemoryError> {

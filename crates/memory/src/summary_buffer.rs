@@ -257,7 +257,11 @@ impl Memory for SummaryBufferMemory {
     }
 
     async fn maintain(&self) -> Result<Saved, MemoryError> {
-        Ok(match self.summarize(None).await {
+        self.maintain_until(None).await
+    }
+
+    async fn maintain_until(&self, deadline: Option<Instant>) -> Result<Saved, MemoryError> {
+        Ok(match self.summarize(deadline).await {
             Ok(warning) => warning.into_iter().fold(Saved::default(), Saved::with_warning),
             Err(error) => not_summarized(error),
         })

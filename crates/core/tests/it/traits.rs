@@ -1,6 +1,11 @@
 //! The seams: each can be a trait object, and goes through references, boxes and shared pointers.
 
-use std::{cell::RefCell, collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    cell::RefCell,
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use conversant_core::{
     CallOptions, ChatHistory, ChatModel, ChatRequest, Collection, CompletionModel,
@@ -87,6 +92,10 @@ impl Memory for All {
         called("maintain");
         Ok(told("maintain"))
     }
+    async fn maintain_until(&self, _: Option<Instant>) -> Result<Saved, MemoryError> {
+        called("maintain_until");
+        Ok(told("maintain_until"))
+    }
     fn needs_maintenance(&self) -> bool {
         called("needs_maintenance");
         false
@@ -110,6 +119,8 @@ async fn memory(memory: impl Memory) {
     assert_eq!(saved.warnings[0].what, "save");
     memory.abandon(Ticket::default()).await;
     assert_eq!(memory.maintain().await.unwrap().warnings[0].what, "maintain");
+    let warnings = memory.maintain_until(None).await.unwrap().warnings;
+    assert_eq!(warnings[0].what, "maintain_until");
     assert!(memory.clear().await.is_err());
 }
 
@@ -395,6 +406,7 @@ async fn defaults() {
     assert_eq!(Memory::keys(&least), &TurnKeys::new());
     assert!(least.saves_turns());
     assert!(least.maintain().await.unwrap().warnings.is_empty());
+    assert!(least.maintain_until(None).await.unwrap().warnings.is_empty());
     let session = SessionId::new("s").unwrap();
     let note = Note::new("x", Version::default());
     let refused = HistoryError::Unsupported { what: "notes" }.to_string();

@@ -1,6 +1,6 @@
 //! A memory that fails at chosen calls of another.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Instant};
 
 use conversant_core::{
     LoadContext, Loaded, Memory, MemoryError, Messages, Saved, Slot, Ticket, Turn, TurnKeys,
@@ -123,6 +123,10 @@ impl<M: Memory> Memory for FailingMemory<M> {
 
     async fn maintain(&self) -> Result<Saved, MemoryError> {
         self.plan.run(MemoryCall::Maintain, self.inner.maintain()).await
+    }
+
+    async fn maintain_until(&self, deadline: Option<Instant>) -> Result<Saved, MemoryError> {
+        self.plan.run(MemoryCall::Maintain, self.inner.maintain_until(deadline)).await
     }
 
     async fn clear(&self) -> Result<(), MemoryError> {
