@@ -6,10 +6,11 @@ use async_trait::async_trait;
 
 use crate::{
     box_error::BoxError,
-    history::HistoryError,
+    history::{ChatHistory, HistoryError},
     messages::Messages,
     model::ModelError,
     prompt::Slot,
+    session::SessionId,
     turn::Turn,
     turn_keys::{KeyError, TurnKeys},
     variables::Variables,
@@ -78,6 +79,12 @@ pub trait Memory: Send + Sync {
         true
     }
 
+    /// Returns the history and the session in which [`save`](Self::save) stores turns. `None` by
+    /// default: the memory stores turns elsewhere, or not at all.
+    fn stored_in(&self) -> Option<(&dyn ChatHistory, &SessionId)> {
+        None
+    }
+
     /// Loads the variables for a call, and a ticket for its save.
     async fn load(&self, context: LoadContext<'_>) -> Result<Loaded, MemoryError>;
 
@@ -143,6 +150,9 @@ macro_rules! forward_memory {
             }
             fn saves_turns(&self) -> bool {
                 (**self).saves_turns()
+            }
+            fn stored_in(&self) -> Option<(&dyn ChatHistory, &SessionId)> {
+                (**self).stored_in()
             }
             async fn load(&self, context: LoadContext<'_>) -> Result<Loaded, MemoryError> {
                 (**self).load(context).await

@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use conversant_core::{
-    LoadContext, Loaded, Memory, MemoryError, Saved, Slot, Ticket, Turn, TurnKeys, Value,
+    ChatHistory, LoadContext, Loaded, Memory, MemoryError, Saved, SessionId, Slot, Ticket, Turn,
+    TurnKeys, Value,
 };
 
 use crate::conversation::{
@@ -70,6 +71,10 @@ impl Memory for BufferMemory {
 
     fn keys(&self) -> &TurnKeys {
         &self.conversation.keys
+    }
+
+    fn stored_in(&self) -> Option<(&dyn ChatHistory, &SessionId)> {
+        Some(self.conversation.stored_in())
     }
 
     async fn load(&self, _: LoadContext<'_>) -> Result<Loaded, MemoryError> {

@@ -14,8 +14,9 @@ pub(crate) mod turn_boundaries;
 use std::{borrow::Cow, sync::Arc};
 
 use conversant_core::{
-    Expect, HistoryError, LoadContext, Loaded, MemoryError, Messages, Range, Slice, Slot, SlotKind,
-    Ticket, Transcript, Turn, TurnKeys, Value, Variables, Version,
+    ChatHistory, Expect, HistoryError, LoadContext, Loaded, MemoryError, Messages, Range,
+    SessionId, Slice, Slot, SlotKind, Ticket, Transcript, Turn, TurnKeys, Value, Variables,
+    Version,
 };
 
 pub use self::conflict::Conflict;
@@ -110,6 +111,10 @@ impl Conversation {
         }
         let name = self.keys.input_name(context.inputs.names(), &self.slots).ok()?;
         context.inputs.get(name).map(|value| value.to_text())
+    }
+
+    pub(crate) fn stored_in(&self) -> (&dyn ChatHistory, &SessionId) {
+        (&*self.session.history, &self.session.id)
     }
 
     /// Returns the whole conversation, and loads only the new messages.

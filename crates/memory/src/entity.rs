@@ -4,8 +4,9 @@ use std::{sync::Mutex, time::Instant};
 
 use async_trait::async_trait;
 use conversant_core::{
-    BoxError, HistoryError, LanguageModel, LoadContext, Loaded, Memory, MemoryError, Prompt,
-    PromptError, Range, Saved, Slice, Slot, Ticket, Turn, TurnKeys, Value, Warning, vars,
+    BoxError, ChatHistory, HistoryError, LanguageModel, LoadContext, Loaded, Memory, MemoryError,
+    Prompt, PromptError, Range, Saved, SessionId, Slice, Slot, Ticket, Turn, TurnKeys, Value,
+    Warning, vars,
 };
 use serde_json::{Map, Value as Json};
 
@@ -245,6 +246,10 @@ impl Memory for EntityMemory {
 
     fn keys(&self) -> &TurnKeys {
         &self.conversation.keys
+    }
+
+    fn stored_in(&self) -> Option<(&dyn ChatHistory, &SessionId)> {
+        Some(self.conversation.stored_in())
     }
 
     async fn load(&self, context: LoadContext<'_>) -> Result<Loaded, MemoryError> {

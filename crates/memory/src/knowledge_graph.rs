@@ -4,9 +4,9 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use conversant_core::{
-    BoxError, HistoryError, LanguageModel, LoadContext, Loaded, Memory, MemoryError, Message,
-    Messages, Prompt, PromptError, Range, Saved, Slice, Slot, Ticket, Turn, TurnKeys, Value,
-    Warning, vars,
+    BoxError, ChatHistory, HistoryError, LanguageModel, LoadContext, Loaded, Memory, MemoryError,
+    Message, Messages, Prompt, PromptError, Range, Saved, SessionId, Slice, Slot, Ticket, Turn,
+    TurnKeys, Value, Warning, vars,
 };
 
 use crate::{
@@ -189,6 +189,10 @@ impl Memory for KnowledgeGraphMemory {
 
     fn keys(&self) -> &TurnKeys {
         &self.conversation.keys
+    }
+
+    fn stored_in(&self) -> Option<(&dyn ChatHistory, &SessionId)> {
+        Some(self.conversation.stored_in())
     }
 
     async fn load(&self, context: LoadContext<'_>) -> Result<Loaded, MemoryError> {

@@ -1,6 +1,10 @@
-//! The memory that holds its conversation during a call, for all processes on one store.
+//! The memory that leases its session during a call.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 use conversant_core::{
@@ -8,11 +12,12 @@ use conversant_core::{
     Slot, Ticket, Turn, TurnKeys,
 };
 
-/// Holds the conversation from the load to the save, so that no other process calls a model on it in the meantime. It costs two more
-/// operations on the store for each call.
+/// Leases the session from the load to the save, so that no other process calls a model for the
+/// conversation in the meantime. Each call costs two more operations of the store.
 ///
-/// While somebody else holds the conversation, a load is [`HistoryError::Busy`], before any model is called. A lease has an end, which a call
-/// must not outlast: one that was dropped in the middle gives its lease back only then.
+/// While another caller holds the lease, a load fails with [`HistoryError::Busy`] before a model is
+/// called. A lease expires: choose a time that no call exceeds. A call whose future is dropped keeps
+/// its lease until then.
 ///
 /// # Examples
 ///
@@ -44,14 +49,15 @@ pub struct LeasedMemory<M> {
     time: Duration,
 }
 
-/// What the ticket of a leased load carries.
+/// The state of a leased load, in its ticket.
 struct Held {
     lease: Lease,
     ticket: Ticket,
 }
 
 impl<M: Memory> LeasedMemory<M> {
-    /// Holds this session of a history while a memory of it is used. The memories of this crate have a method `leased` for it.
+    /// Wraps a memory of this session of a history. The memories of this crate have the method
+    /// `leased` for it.
     pub fn new(
         memory: M,
         history: impl ChatHistory + 'static,
@@ -61,12 +67,13 @@ impl<M: Memory> LeasedMemory<M> {
         Self { memory, history: Arc::new(history), session, time }
     }
 
-    /// Gives a lease back. If the store can't be reached, the lease ends by itself.
+    /// Releases a lease. If that fails, the lease expires.
     async fn release(&self, lease: &Lease) {
         let _ = self.history.release(lease).await;
     }
 }
 
+#[deny(clippy::missing_trait_methods)]
 #[async_trait]
 impl<M: Memory> Memory for LeasedMemory<M> {
     fn variables(&self) -> &[Slot] {
@@ -79,6 +86,10 @@ impl<M: Memory> Memory for LeasedMemory<M> {
 
     fn saves_turns(&self) -> bool {
         self.memory.saves_turns()
+    }
+
+    fn stored_in(&self) -> Option<(&dyn ChatHistory, &SessionId)> {
+        self.memory.stored_in()
     }
 
     async fn load(&self, context: LoadContext<'_>) -> Result<Loaded, MemoryError> {
@@ -114,6 +125,10 @@ impl<M: Memory> Memory for LeasedMemory<M> {
 
     async fn maintain(&self) -> Result<Saved, MemoryError> {
         self.memory.maintain().await
+    }
+
+    async fn maintain_until(&self, deadline: Option<Instant>) -> Result<Saved, MemoryError> {
+        self.memory.maintain_until(deadline).await
     }
 
     fn needs_maintenance(&self) -> bool {

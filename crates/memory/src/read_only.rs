@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use conversant_core::{
-    LoadContext, Loaded, Memory, MemoryError, Saved, Slot, Ticket, Turn, TurnKeys,
+    ChatHistory, LoadContext, Loaded, Memory, MemoryError, Saved, SessionId, Slot, Ticket, Turn,
+    TurnKeys,
 };
 
 /// Shows another memory without changing it: saving, maintaining and clearing have no effect.
@@ -56,6 +57,10 @@ impl<M: Memory> Memory for ReadOnlyMemory<M> {
 
     fn saves_turns(&self) -> bool {
         false
+    }
+
+    fn stored_in(&self) -> Option<(&dyn ChatHistory, &SessionId)> {
+        None
     }
 
     async fn load(&self, context: LoadContext<'_>) -> Result<Loaded, MemoryError> {

@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use conversant_core::{
-    BoxError, HistoryError, LanguageModel, LoadContext, Loaded, Memory, MemoryError, Message,
-    Messages, Saved, Slice, Slot, Ticket, Turn, TurnKeys, Value,
+    BoxError, ChatHistory, HistoryError, LanguageModel, LoadContext, Loaded, Memory, MemoryError,
+    Message, Messages, Saved, SessionId, Slice, Slot, Ticket, Turn, TurnKeys, Value,
 };
 
 use crate::{
@@ -139,6 +139,10 @@ impl Memory for SummaryMemory {
 
     fn keys(&self) -> &TurnKeys {
         &self.conversation.keys
+    }
+
+    fn stored_in(&self) -> Option<(&dyn ChatHistory, &SessionId)> {
+        Some(self.conversation.stored_in())
     }
 
     async fn load(&self, _: LoadContext<'_>) -> Result<Loaded, MemoryError> {

@@ -4,8 +4,9 @@ use std::{sync::Arc, time::Instant};
 
 use async_trait::async_trait;
 use conversant_core::{
-    BoxError, HistoryError, LanguageModel, LoadContext, Loaded, Memory, MemoryError, Message,
-    Messages, Saved, Slice, Slot, Ticket, TokenCounter, Turn, TurnKeys, Value, Warning,
+    BoxError, ChatHistory, HistoryError, LanguageModel, LoadContext, Loaded, Memory, MemoryError,
+    Message, Messages, Saved, SessionId, Slice, Slot, Ticket, TokenCounter, Turn, TurnKeys, Value,
+    Warning,
 };
 use serde_json::{Value as Json, json};
 
@@ -238,6 +239,10 @@ impl Memory for SummaryBufferMemory {
 
     fn keys(&self) -> &TurnKeys {
         &self.conversation.keys
+    }
+
+    fn stored_in(&self) -> Option<(&dyn ChatHistory, &SessionId)> {
+        Some(self.conversation.stored_in())
     }
 
     async fn load(&self, context: LoadContext<'_>) -> Result<Loaded, MemoryError> {

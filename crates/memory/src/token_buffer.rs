@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use conversant_core::{
-    LoadContext, Loaded, Memory, MemoryError, Messages, Range, Saved, Slot, Ticket, TokenCounter,
-    Turn, TurnKeys,
+    ChatHistory, LoadContext, Loaded, Memory, MemoryError, Messages, Range, Saved, SessionId, Slot,
+    Ticket, TokenCounter, Turn, TurnKeys,
 };
 
 use crate::{
@@ -205,6 +205,10 @@ impl Memory for TokenBufferMemory {
 
     fn keys(&self) -> &TurnKeys {
         &self.conversation.keys
+    }
+
+    fn stored_in(&self) -> Option<(&dyn ChatHistory, &SessionId)> {
+        Some(self.conversation.stored_in())
     }
 
     async fn load(&self, context: LoadContext<'_>) -> Result<Loaded, MemoryError> {

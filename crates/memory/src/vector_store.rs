@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use conversant_core::{
-    BoxError, Collection, Document, LoadContext, Loaded, Match, Memory, MemoryError, Message,
-    Messages, Range, Saved, Slot, Ticket, Turn, TurnKeys, Value, VectorStore, Version, Warning,
-    vars,
+    BoxError, ChatHistory, Collection, Document, LoadContext, Loaded, Match, Memory, MemoryError,
+    Message, Messages, Range, Saved, SessionId, Slot, Ticket, Turn, TurnKeys, Value, VectorStore,
+    Version, Warning, vars,
 };
 use serde_json::Value as Json;
 
@@ -207,6 +207,10 @@ impl Memory for VectorStoreMemory {
 
     fn keys(&self) -> &TurnKeys {
         &self.conversation.keys
+    }
+
+    fn stored_in(&self) -> Option<(&dyn ChatHistory, &SessionId)> {
+        Some(self.conversation.stored_in())
     }
 
     async fn load(&self, context: LoadContext<'_>) -> Result<Loaded, MemoryError> {

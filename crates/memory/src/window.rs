@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use conversant_core::{
-    HistoryError, LoadContext, Loaded, Memory, MemoryError, Messages, Range, Saved, Slice, Slot,
-    Ticket, Turn, TurnKeys, Version,
+    ChatHistory, HistoryError, LoadContext, Loaded, Memory, MemoryError, Messages, Range, Saved,
+    SessionId, Slice, Slot, Ticket, Turn, TurnKeys, Version,
 };
 
 use crate::{
@@ -225,6 +225,10 @@ impl Memory for WindowMemory {
 
     fn keys(&self) -> &TurnKeys {
         &self.conversation.keys
+    }
+
+    fn stored_in(&self) -> Option<(&dyn ChatHistory, &SessionId)> {
+        Some(self.conversation.stored_in())
     }
 
     async fn load(&self, _: LoadContext<'_>) -> Result<Loaded, MemoryError> {

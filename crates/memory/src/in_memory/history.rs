@@ -17,12 +17,16 @@ use conversant_core::{
 use super::session::Session;
 use crate::sync::lock;
 
-/// A [`ChatHistory`] that keeps its conversations in memory, for as long as it lives.
+/// A [`ChatHistory`] that keeps its conversations in memory.
 ///
-/// A clone is a handle to the same conversations. Loading shares the messages that are there, so it costs the same for
-/// any length of conversation (for [`Range::LastBytes`], what it takes to measure what is loaded). Operations on one session are one
-/// after the other; different sessions do not wait for each other. What a session holds is freed when it is cleared, but
-/// for its epoch: a few bytes, so that a turn which began before is told from one that began after.
+/// A clone is a handle to the same conversations.
+///
+/// - Loading shares the stored messages, so it costs the same for any length of conversation, except
+///   for [`Range::LastBytes`], which measures the messages that it loads.
+/// - Operations on one session have a total order. Sessions do not wait for each other.
+/// - Clearing a session frees its memory except for its epoch, a few bytes, by which a turn that
+///   began before the clear is refused.
+/// - Versions have a [`tip`](Version::tip), notes and leases are supported.
 ///
 /// # Examples
 ///
@@ -49,23 +53,23 @@ pub struct InMemoryHistory {
 #[derive(Default)]
 struct Sessions {
     by_id: BTreeMap<SessionId, Arc<Mutex<Session>>>,
-    /// The epoch that new sessions begin with: later than that of any session that was deleted.
+    /// The first epoch of new sessions. It is greater than that of any deleted session.
     epoch: u64,
 }
 
 impl InMemoryHistory {
-    /// Creates a history without conversations.
+    /// Creates an empty history.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Returns a session that was written, cleared or leased before.
+    /// Returns a session, if it exists.
     fn find(&self, id: &SessionId) -> Option<Arc<Mutex<Session>>> {
         lock(&self.sessions).by_id.get(id).map(Arc::clone)
     }
 
-    /// Does something to a session, and makes it first if it is not there, which is told.
+    /// Calls a function with a session and with whether it was created for the call.
     fn with<T>(&self, id: &SessionId, act: impl FnOnce(&mut Session, bool) -> T) -> T {
         loop {
             let (session, is_new) = {
@@ -80,14 +84,14 @@ impl InMemoryHistory {
                 }
             };
             let mut session = lock(&session);
-            // Another caller may have deleted it in between; then there is a new one to be made.
+            // Another caller may have deleted the session in the meantime.
             if !session.is_deleted() {
                 return act(&mut session, is_new);
             }
         }
     }
 
-    /// Returns the version of a session that is not there.
+    /// Returns the version of a session that does not exist.
     fn absent(&self) -> Version {
         Version::new(lock(&self.sessions).epoch, 0)
     }
@@ -108,7 +112,7 @@ impl ChatHistory for InMemoryHistory {
         turn: &Turn,
         expect: Expect,
     ) -> Result<Version, HistoryError> {
-        // Whoever saw nothing expects nothing of what came and went since.
+        // A caller that saw an empty session accepts one that was created and deleted since.
         let saw_nothing =
             matches!(expect, Expect::SameEpoch(seen) | Expect::Exactly(seen) if seen.messages == 0);
         if !saw_nothing && self.find(session).is_none() {
@@ -165,7 +169,10 @@ impl ChatHistory for InMemoryHistory {
         Ok(self.find(session).and_then(|session| lock(&session).note(name)))
     }
 
-    /// Stores a note; one that covers an epoch other than the session's is [`HistoryError::Stale`].
+    /// Stores a note.
+    ///
+    /// # Errors
+    /// [`HistoryError::Stale`] if the note covers another epoch than the session's.
     async fn put_note(
         &self,
         session: &SessionId,
@@ -175,7 +182,7 @@ impl ChatHistory for InMemoryHistory {
         self.with(session, |session, _| session.put_note(name, note))
     }
 
-    /// Takes the session for one holder of this history or its clones.
+    /// Leases the session to one holder of this history or its clones.
     async fn lease(
         &self,
         session: &SessionId,

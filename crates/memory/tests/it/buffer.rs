@@ -104,8 +104,8 @@ fn a_turn_records_the_version_that_its_prompt_saw_and_goes_after_newer_ones() {
         let lines = "Human: q1\nAI: a1\nHuman: q2\nAI: a2\nHuman: q3\nAI: a3\nHuman: q4\nAI: a4";
         assert_eq!(shown(&memory).await, lines);
         let bases: Vec<_> = history.turns().iter().map(Turn::base).collect();
-        let version = |messages| Some(Version::new(0, messages));
-        assert_eq!(bases, [None, version(0), version(4), version(1)]);
+        let version = |messages, tip| Some(Version::new(0, messages).with_tip(tip));
+        assert_eq!(bases, [None, version(0, 0), version(4, 2), version(1, 0)]);
     });
 }
 
@@ -134,7 +134,7 @@ fn a_clear_during_a_call_wins() {
         let MemoryError::History(HistoryError::Stale { expected, current }) = refused else {
             panic!("{refused}");
         };
-        assert_eq!((expected, current), (Version::new(0, 2), Version::new(1, 0)));
+        assert_eq!((expected, current), (Version::new(0, 2).with_tip(1), Version::new(1, 0)));
         assert_eq!(shown(&memory).await, "");
     });
 }

@@ -8,12 +8,15 @@
 )]
 
 mod buffer;
+mod combined;
 mod conflict;
 mod in_memory_history;
 mod knowledge;
 mod others;
+mod prefix;
 mod properties;
 mod recorded;
+mod replaced;
 mod suites;
 mod summaries;
 mod support;

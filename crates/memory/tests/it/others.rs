@@ -37,9 +37,9 @@ fn what_cannot_be_combined() {
     ];
     let told = told.map(|combined| combined.unwrap_err());
     insta::assert_snapshot!(told.join("\n"), @r"
-    two of the combined memories give the variable `a`
-    the combined memories name different input keys: `x` and `y`
-    the combined memories name different output keys: `x` and `y`
+    cannot combine two memories with the variable `a`; set another memory key on one
+    cannot combine memories with the input keys `x` and `y`; name one
+    cannot combine memories with the output keys `x` and `y`; name one
     ");
 }
 
@@ -83,10 +83,11 @@ fn a_shared_conversation_gets_a_turn_once() {
         memory.save(&turn(1), ticket).await.unwrap();
         let text = "Human: q1\nAI: a1";
         assert_eq!(load(&memory).await.variables, vars! { "a" => text, "b" => text, "c" => text });
-        let version = |messages| Some(conversant_core::Version::new(0, messages));
-        assert!(history.turns().iter().all(|turn| turn.base() == version(0)));
+        let version =
+            |messages, tip| Some(conversant_core::Version::new(0, messages).with_tip(tip));
+        assert!(history.turns().iter().all(|turn| turn.base() == version(0, 0)));
         memory.save(&turn(2), load(&memory).await.ticket).await.unwrap();
-        assert_eq!(own.turns().last().unwrap().base(), version(2));
+        assert_eq!(own.turns().last().unwrap().base(), version(2, 1));
         memory.clear().await.unwrap();
         assert_eq!(load(&memory).await.variables, vars! { "a" => "", "b" => "", "c" => "" });
     });
@@ -156,7 +157,7 @@ fn maintenance_goes_on_after_a_failure() {
         let (good, bad) = (Told::default(), Told(Arc::default(), true));
         let memory = combined([Arc::new(bad) as Arc<dyn Memory>, Arc::new(good.clone())]).unwrap();
         let warnings = memory.maintain().await.unwrap().warnings;
-        assert_eq!(warnings[0].to_string(), "one of the combined memories could not be tidied");
+        assert_eq!(warnings[0].to_string(), "cannot maintain one of the combined memories");
         assert_eq!((warnings.len(), good.take()), (1, vec!["maintain"]));
     });
 }

@@ -1,10 +1,13 @@
 //! What the tests share.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use conversant_core::{
-    ChatHistory, Expect, HistoryError, LoadContext, Loaded, Memory, Message, Messages, Note, Range,
-    SessionId, Slice, TokenCounter, Turn, TurnId, Variables, Version, async_trait,
+    ChatHistory, Expect, HistoryError, Lease, LoadContext, Loaded, Memory, Message, Messages, Note,
+    Range, SessionId, Slice, TokenCounter, Turn, TurnId, Variables, Version, async_trait,
 };
 use conversant_memory::InMemoryHistory;
 
@@ -60,8 +63,11 @@ pub(crate) struct Watched {
 struct State {
     loaded: usize,
     without_notes: bool,
+    waits: bool,
     /// The operation that fails next time.
     failing: Option<&'static str>,
+    /// The operation that is refused for good next time.
+    refusing: Option<&'static str>,
     turns: Vec<Turn>,
 }
 
@@ -87,11 +93,40 @@ impl Watched {
         self.state.lock().unwrap().failing = Some(operation);
     }
 
+    /// Makes each operation wait before and after it takes effect.
+    pub(crate) fn with_waits(self) -> Self {
+        self.state.lock().unwrap().waits = true;
+        self
+    }
+
+    async fn wait(&self) {
+        if self.state.lock().unwrap().waits {
+            let mut waited = false;
+            std::future::poll_fn(|context| {
+                if std::mem::replace(&mut waited, true) {
+                    return std::task::Poll::Ready(());
+                }
+                context.waker().wake_by_ref();
+                std::task::Poll::Pending
+            })
+            .await;
+        }
+    }
+
+    /// Refuses the next operation of this name for good.
+    pub(crate) fn refuse(&self, operation: &'static str) {
+        self.state.lock().unwrap().refusing = Some(operation);
+    }
+
     fn check(&self, operation: &'static str) -> Result<(), HistoryError> {
         let mut state = self.state.lock().unwrap();
         if state.failing == Some(operation) {
             state.failing = None;
             return Err(HistoryError::Busy);
+        }
+        if state.refusing == Some(operation) {
+            state.refusing = None;
+            return Err(HistoryError::ReadOnly { source: None });
         }
         if state.without_notes && operation.ends_with("note") {
             return Err(HistoryError::Unsupported { what: "notes" });
@@ -116,8 +151,11 @@ impl ChatHistory for Watched {
         expect: Expect,
     ) -> Result<Version, HistoryError> {
         self.check("append")?;
+        self.wait().await;
         self.state.lock().unwrap().turns.push(turn.clone());
-        self.inner.append(session, turn, expect).await
+        let version = self.inner.append(session, turn, expect).await;
+        self.wait().await;
+        version
     }
 
     async fn clear(&self, session: &SessionId) -> Result<(), HistoryError> {
@@ -137,6 +175,72 @@ impl ChatHistory for Watched {
         note: &Note,
     ) -> Result<(), HistoryError> {
         self.check("put_note")?;
-        self.inner.put_note(session, name, note).await
+        self.wait().await;
+        self.inner.put_note(session, name, note).await?;
+        self.wait().await;
+        Ok(())
+    }
+
+    async fn lease(
+        &self,
+        session: &SessionId,
+        time: Duration,
+    ) -> Result<Option<Lease>, HistoryError> {
+        self.inner.lease(session, time).await
+    }
+
+    async fn release(&self, lease: &Lease) -> Result<(), HistoryError> {
+        self.inner.release(lease).await
+    }
+}
+
+/// A history whose store can be replaced by another.
+#[derive(Clone)]
+pub(crate) struct Swapped(Arc<Mutex<InMemoryHistory>>);
+
+impl Swapped {
+    pub(crate) fn new(history: InMemoryHistory) -> Self {
+        Self(Arc::new(Mutex::new(history)))
+    }
+
+    pub(crate) fn swap(&self, other: InMemoryHistory) {
+        *self.0.lock().unwrap() = other;
+    }
+
+    pub(crate) fn current(&self) -> InMemoryHistory {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+#[async_trait]
+impl ChatHistory for Swapped {
+    async fn load(&self, session: &SessionId, range: Range) -> Result<Slice, HistoryError> {
+        self.current().load(session, range).await
+    }
+
+    async fn append(
+        &self,
+        session: &SessionId,
+        turn: &Turn,
+        expect: Expect,
+    ) -> Result<Version, HistoryError> {
+        self.current().append(session, turn, expect).await
+    }
+
+    async fn clear(&self, session: &SessionId) -> Result<(), HistoryError> {
+        self.current().clear(session).await
+    }
+
+    async fn note(&self, session: &SessionId, name: &str) -> Result<Option<Note>, HistoryError> {
+        self.current().note(session, name).await
+    }
+
+    async fn put_note(
+        &self,
+        session: &SessionId,
+        name: &str,
+        note: &Note,
+    ) -> Result<(), HistoryError> {
+        self.current().put_note(session, name, note).await
     }
 }
