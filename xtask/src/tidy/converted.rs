@@ -3,6 +3,8 @@
 /// Prefixes of the paths that are checked. Add a crate once it is clean.
 const CONVERTED: &[&str] = &[
     "crates/core/",
+    "crates/memory/",
+    "examples/custom-memory/",
     "crates/history-jsonl/",
     "crates/history-sqlite/",
     "crates/layers/",
