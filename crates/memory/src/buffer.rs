@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use conversant_core::{
-    ChatHistory, LoadContext, Loaded, Memory, MemoryError, Saved, SessionId, Slot, Ticket, Turn,
-    TurnKeys, Value,
+    ChatHistory, LoadContext, Loaded, Memory, MemoryError, Messages, Saved, SessionId, Slot,
+    Ticket, Turn, TurnKeys, Value,
 };
 
 use crate::conversation::{
@@ -17,8 +17,8 @@ use crate::conversation::{
 /// Messages are loaded and rendered once. A call therefore costs what its turn adds, and one copy
 /// of the text; as messages, it costs what its turn adds.
 ///
-/// A turn is saved even if other turns were added since its prompt was made; its base is stored with
-/// it. If the conversation was *cleared* while the model was called, saving fails with
+/// A turn is saved even if other turns were added since its prompt was made; its base is stored
+/// with it. If the conversation was *cleared* while the model was called, saving fails with
 /// [`HistoryError::Stale`](conversant_core::HistoryError::Stale).
 ///
 /// # Examples
@@ -86,6 +86,10 @@ impl Memory for BufferMemory {
             (Value::from(text), version)
         };
         Ok(self.conversation.loaded(value, version))
+    }
+
+    fn check(&self, messages: &Messages) -> Result<(), MemoryError> {
+        self.conversation.check(messages)
     }
 
     async fn save(&self, turn: &Turn, ticket: Ticket) -> Result<Saved, MemoryError> {

@@ -11,8 +11,8 @@ use std::{
 
 use async_trait::async_trait;
 use conversant_core::{
-    ChatHistory, LoadContext, Loaded, Memory, MemoryError, Saved, SessionId, Slot, Ticket, Turn,
-    TurnId, TurnKeys, Variables, Version, Warning,
+    ChatHistory, LoadContext, Loaded, Memory, MemoryError, Messages, Saved, SessionId, Slot,
+    Ticket, Turn, TurnId, TurnKeys, Variables, Version, Warning,
 };
 
 use self::intent::{Intent, IntentStore, Outcome};
@@ -22,16 +22,16 @@ use crate::sync::lock;
 ///
 /// LangChain 0.1.20 `langchain/memory/combined.py::CombinedMemory`.
 ///
-/// All memories save the same turn under one id, so a save that failed can be repeated. Memories may
-/// share a conversation.
+/// All memories save the same turn under one id, so a save that failed can be repeated. Memories
+/// may share a conversation.
 ///
 /// If the memories store turns in several sessions, a turn is never left in some of them: a note in
 /// the first session contains the turn that is being saved. If saving fails half-way, if the call's
 /// future is dropped or the process ends, the next load or save (of any process) saves that turn in
 /// the other sessions before it continues. A session that was cleared in the meantime, or that
-/// refuses the turn for good, does not receive it; a [`Warning`] of the next save reports a refusal.
-/// This costs a note read and a note written for each call. In histories without notes, it works
-/// within one process only.
+/// refuses the turn for good, does not receive it; a [`Warning`] of the next save reports a
+/// refusal. This costs a note read and a note written for each call. In histories without notes, it
+/// works within one process only.
 ///
 /// # Examples
 ///
@@ -77,8 +77,8 @@ impl CombinedMemory {
     /// Combines memories. They are loaded and saved in this order.
     ///
     /// # Errors
-    /// [`CombinedMemoryError`] if two memories provide the same variable, or name different input or
-    /// output keys.
+    /// [`CombinedMemoryError`] if two memories provide the same variable, or name different input
+    /// or output keys.
     pub fn new(
         memories: impl IntoIterator<Item = Arc<dyn Memory>>,
     ) -> Result<Self, CombinedMemoryError> {
@@ -265,6 +265,10 @@ impl Memory for CombinedMemory {
             }
         }
         Ok(Loaded::new(variables).with_ticket(Ticket::default().with_state(tickets)))
+    }
+
+    fn check(&self, messages: &Messages) -> Result<(), MemoryError> {
+        self.memories.iter().try_for_each(|memory| memory.check(messages))
     }
 
     async fn save(&self, turn: &Turn, ticket: Ticket) -> Result<Saved, MemoryError> {

@@ -134,6 +134,15 @@ impl Conversation {
         self.rendered.whole(&self.session, &self.transcript, newline).await
     }
 
+    /// Checks that the history accepts messages, without I/O.
+    pub(crate) fn check(&self, messages: &Messages) -> Result<(), MemoryError> {
+        let (history, session) = self.stored_in();
+        for message in messages {
+            history.check(session, std::slice::from_ref(message))?;
+        }
+        Ok(())
+    }
+
     /// Appends a turn whose prompt contained the version that the ticket names.
     ///
     /// # Errors

@@ -5,8 +5,8 @@ use std::{sync::Mutex, time::Instant};
 use async_trait::async_trait;
 use conversant_core::{
     BoxError, ChatHistory, HistoryError, LanguageModel, LoadContext, Loaded, Memory, MemoryError,
-    Prompt, PromptError, Range, Saved, SessionId, Slice, Slot, Ticket, Turn, TurnKeys, Value,
-    Warning, vars,
+    Messages, Prompt, PromptError, Range, Saved, SessionId, Slice, Slot, Ticket, Turn, TurnKeys,
+    Value, Warning, vars,
 };
 use serde_json::{Map, Value as Json};
 
@@ -63,7 +63,8 @@ const DESCRIPTION: &[Piece] = &[
 /// There are two variables: `history`, as text or as messages, and `entities`, a map from each name
 /// to its description. A load calls the model once to extract the names. After the turn,
 /// [`maintain`](Memory::maintain) calls it once for each name to rewrite the description. The
-/// descriptions of up to 2,000 names are stored as a note of the session, so they survive a restart.
+/// descriptions of up to 2,000 names are stored as a note of the session, so they survive a
+/// restart.
 ///
 /// If the model fails, neither the answer nor the turn is lost: a
 /// [`Warning`](conversant_core::Warning) reports the cause, and the next turn tries again.
@@ -275,6 +276,10 @@ impl Memory for EntityMemory {
         loaded.variables.insert(key.to_owned(), Value::from(Json::Object(entities)));
         loaded.ticket = loaded.ticket.with_state(mentioned);
         Ok(loaded)
+    }
+
+    fn check(&self, messages: &Messages) -> Result<(), MemoryError> {
+        self.conversation.check(messages)
     }
 
     async fn save(&self, turn: &Turn, ticket: Ticket) -> Result<Saved, MemoryError> {

@@ -50,8 +50,8 @@ const FACTS: &[Piece] = &[
 /// | [`with_max_entities`](Self::with_max_entities) | 100 entities a call |
 ///
 /// A load calls the model once to extract the names. After the turn, [`maintain`](Memory::maintain)
-/// calls it once to extract facts from the user's text. The last 20,000 facts are stored as a note of
-/// the session, so they survive a restart.
+/// calls it once to extract facts from the user's text. The last 20,000 facts are stored as a note
+/// of the session, so they survive a restart.
 ///
 /// If the model fails, neither the answer nor the turn is lost: a
 /// [`Warning`](conversant_core::Warning) reports the cause, and the next turn tries again.
@@ -208,6 +208,10 @@ impl Memory for KnowledgeGraphMemory {
         let mut loaded = self.conversation.loaded(self.show(lines), uncovered.version);
         loaded.ticket = loaded.ticket.with_state(mentioned);
         Ok(loaded)
+    }
+
+    fn check(&self, messages: &Messages) -> Result<(), MemoryError> {
+        self.conversation.check(messages)
     }
 
     async fn save(&self, turn: &Turn, ticket: Ticket) -> Result<Saved, MemoryError> {

@@ -8,16 +8,16 @@ use std::{
 
 use async_trait::async_trait;
 use conversant_core::{
-    ChatHistory, HistoryError, Lease, LoadContext, Loaded, Memory, MemoryError, Saved, SessionId,
-    Slot, Ticket, Turn, TurnKeys,
+    ChatHistory, HistoryError, Lease, LoadContext, Loaded, Memory, MemoryError, Messages, Saved,
+    SessionId, Slot, Ticket, Turn, TurnKeys,
 };
 
 /// Leases the session from the load to the save, so that no other process calls a model for the
 /// conversation in the meantime. Each call costs two more operations of the store.
 ///
 /// While another caller holds the lease, a load fails with [`HistoryError::Busy`] before a model is
-/// called. A lease expires: choose a time that no call exceeds. A call whose future is dropped keeps
-/// its lease until then.
+/// called. A lease expires: choose a time that no call exceeds. A call whose future is dropped
+/// keeps its lease until then.
 ///
 /// # Examples
 ///
@@ -105,6 +105,10 @@ impl<M: Memory> Memory for LeasedMemory<M> {
                 Err(error)
             }
         }
+    }
+
+    fn check(&self, messages: &Messages) -> Result<(), MemoryError> {
+        self.memory.check(messages)
     }
 
     async fn save(&self, turn: &Turn, ticket: Ticket) -> Result<Saved, MemoryError> {

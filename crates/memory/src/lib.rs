@@ -23,8 +23,8 @@
 //! All but the last three have their own in-memory conversation unless `with_history` sets another.
 //! Keys, prefixes and defaults are LangChain's. Limits remove whole turns; [`Trim::LangChain`]
 //! removes messages as LangChain does. Memories that call a model do so in
-//! [`maintain`](conversant_core::Memory::maintain), which a chain calls after each answer. Without a
-//! chain, call it yourself.
+//! [`maintain`](conversant_core::Memory::maintain), which a chain calls after each answer. Without
+//! a chain, call it yourself.
 //!
 //! # What a call costs
 //!

@@ -4,14 +4,14 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use conversant_core::{
-    ChatHistory, LoadContext, Loaded, Memory, MemoryError, Saved, SessionId, Slot, Ticket, Turn,
-    TurnKeys,
+    ChatHistory, LoadContext, Loaded, Memory, MemoryError, Messages, Saved, SessionId, Slot,
+    Ticket, Turn, TurnKeys,
 };
 
 /// Shows another memory without changing it: saving, maintaining and clearing have no effect.
 ///
-/// LangChain 0.1.20 `langchain/memory/readonly.py::ReadOnlySharedMemory`, for a chain that needs the
-/// conversation of another chain.
+/// LangChain 0.1.20 `langchain/memory/readonly.py::ReadOnlySharedMemory`, for a chain that needs
+/// the conversation of another chain.
 ///
 /// # Examples
 ///
@@ -65,6 +65,10 @@ impl<M: Memory> Memory for ReadOnlyMemory<M> {
 
     async fn load(&self, context: LoadContext<'_>) -> Result<Loaded, MemoryError> {
         self.memory.load(context).await
+    }
+
+    fn check(&self, _: &Messages) -> Result<(), MemoryError> {
+        Ok(())
     }
 
     async fn save(&self, _: &Turn, ticket: Ticket) -> Result<Saved, MemoryError> {

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use conversant_core::{
-    ChatHistory, LoadContext, Loaded, Memory, MemoryError, Saved, SessionId, Slot, Ticket, Turn,
-    TurnKeys, Value,
+    ChatHistory, LoadContext, Loaded, Memory, MemoryError, Messages, Saved, SessionId, Slot,
+    Ticket, Turn, TurnKeys, Value,
 };
 
 use crate::conversation::{
@@ -73,6 +73,10 @@ impl Memory for StringBufferMemory {
     async fn load(&self, _: LoadContext<'_>) -> Result<Loaded, MemoryError> {
         let (text, version) = self.conversation.whole_as_text(LeadingNewline::Keep).await?;
         Ok(self.conversation.loaded(Value::from(text), version))
+    }
+
+    fn check(&self, messages: &Messages) -> Result<(), MemoryError> {
+        self.conversation.check(messages)
     }
 
     async fn save(&self, turn: &Turn, ticket: Ticket) -> Result<Saved, MemoryError> {

@@ -23,8 +23,8 @@ use crate::{
 /// LangChain 0.1.20 `langchain/memory/summary.py::ConversationSummaryMemory`.
 ///
 /// The summary is extended after each turn by [`maintain`](Memory::maintain): one call of the model
-/// a turn, and one for each 64 KiB of a conversation that is older than its summary. It is stored as
-/// a note of the session with the version that it covers, so it survives a restart.
+/// a turn, and one for each 64 KiB of a conversation that is older than its summary. It is stored
+/// as a note of the session with the version that it covers, so it survives a restart.
 ///
 /// A message counts as covered once its summary is stored. If the model fails, if the call is
 /// cancelled or if the answer is blank, the turn is shown in full after the summary, a
@@ -148,6 +148,10 @@ impl Memory for SummaryMemory {
     async fn load(&self, _: LoadContext<'_>) -> Result<Loaded, MemoryError> {
         let summarized = self.read().await?;
         Ok(self.conversation.loaded(self.show(&summarized), summarized.rest.version))
+    }
+
+    fn check(&self, messages: &Messages) -> Result<(), MemoryError> {
+        self.conversation.check(messages)
     }
 
     async fn save(&self, turn: &Turn, ticket: Ticket) -> Result<Saved, MemoryError> {

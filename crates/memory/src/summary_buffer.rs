@@ -42,10 +42,10 @@ const NOTE: &str = "summary_buffer";
 /// | [`with_trim`](Self::with_trim) | [`Trim::Turns`] |
 ///
 /// Messages that exceed the limit are summarised after the turn by [`maintain`](Memory::maintain).
-/// They go down to the low-water mark at once, so that one call of the model covers many turns: with
-/// the defaults one in about twenty turns of 100 tokens. The summary is stored as a note of the
-/// session with the version that it covers, so it survives a restart and another process shows the
-/// same.
+/// They go down to the low-water mark at once, so that one call of the model covers many turns:
+/// with the defaults one in about twenty turns of 100 tokens. The summary is stored as a note of
+/// the session with the version that it covers, so it survives a restart and another process shows
+/// the same.
 ///
 /// A message counts as covered once its summary is stored. If the model fails, if the call is
 /// cancelled or if the answer is blank, all messages that the summary does not cover are shown even
@@ -53,9 +53,9 @@ const NOTE: &str = "summary_buffer";
 /// tries again.
 ///
 /// Under [`Trim::Turns`], whole turns are summarised, the summary counts against the limit, and the
-/// system messages at the start of the conversation stay. A newest turn that alone exceeds the limit
-/// is summarised too. Under [`Trim::LangChain`], single messages are summarised and the summary is
-/// not counted.
+/// system messages at the start of the conversation stay. A newest turn that alone exceeds the
+/// limit is summarised too. Under [`Trim::LangChain`], single messages are summarised and the
+/// summary is not counted.
 ///
 /// # Examples
 ///
@@ -148,8 +148,8 @@ impl SummaryBufferMemory {
         Ok(Summarized { leading, summary, rest })
     }
 
-    /// Extends and stores the summary until the shown messages fit. Returns a warning if the summary
-    /// alone exceeds the limit.
+    /// Extends and stores the summary until the shown messages fit. Returns a warning if the
+    /// summary alone exceeds the limit.
     async fn summarize(&self, deadline: Option<Instant>) -> Result<Option<Warning>, BoxError> {
         let mut written = None;
         loop {
@@ -254,6 +254,10 @@ impl Memory for SummaryBufferMemory {
         shown.extend(message);
         shown.append(&rest.messages);
         Ok(self.conversation.loaded(self.conversation.show(shown), rest.version))
+    }
+
+    fn check(&self, messages: &Messages) -> Result<(), MemoryError> {
+        self.conversation.check(messages)
     }
 
     async fn save(&self, turn: &Turn, ticket: Ticket) -> Result<Saved, MemoryError> {

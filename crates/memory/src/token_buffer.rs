@@ -219,6 +219,10 @@ impl Memory for TokenBufferMemory {
         Ok(self.conversation.loaded(self.conversation.show(shown), suffix.version()))
     }
 
+    fn check(&self, messages: &Messages) -> Result<(), MemoryError> {
+        self.conversation.check(messages)
+    }
+
     async fn save(&self, turn: &Turn, ticket: Ticket) -> Result<Saved, MemoryError> {
         self.conversation.append(turn, &ticket).await?;
         Ok(Saved::default())

@@ -26,13 +26,13 @@ use crate::conversation::{
 /// | [`with_k`](Self::with_k) | 4 turns |
 /// | [`with_shared_collection`](Self::with_shared_collection) | the session's collection |
 ///
-/// As text, the nearest turn comes first, as in LangChain; as messages, turns are in the order of the
-/// conversation. The conversation is stored in the history. [`maintain`](Memory::maintain) adds its
-/// turns to the vector store. If that fails, a [`Warning`](conversant_core::Warning) reports the
-/// cause, and the next turn tries again.
+/// As text, the nearest turn comes first, as in LangChain; as messages, turns are in the order of
+/// the conversation. The conversation is stored in the history. [`maintain`](Memory::maintain) adds
+/// its turns to the vector store. If that fails, a [`Warning`](conversant_core::Warning) reports
+/// the cause, and the next turn tries again.
 ///
-/// Turns are added to the collection of the memory's session, so that one vector store can serve all
-/// sessions and does not show a user the words of another. Clearing the memory clears the
+/// Turns are added to the collection of the memory's session, so that one vector store can serve
+/// all sessions and does not show a user the words of another. Clearing the memory clears the
 /// collection. [`with_shared_collection`](Self::with_shared_collection) shares turns instead.
 ///
 /// # Examples
@@ -75,8 +75,8 @@ pub struct VectorStoreMemory {
 }
 
 impl VectorStoreMemory {
-    /// Creates a memory with its own in-memory conversation. It shows the 4 nearest turns as text in
-    /// the variable `history`.
+    /// Creates a memory with its own in-memory conversation. It shows the 4 nearest turns as text
+    /// in the variable `history`.
     #[must_use]
     pub fn new(store: impl VectorStore + 'static) -> Self {
         Self {
@@ -143,7 +143,8 @@ impl VectorStoreMemory {
         Ok(())
     }
 
-    /// Creates the document of a turn. Its id is the position of the turn, so that a turn is added once.
+    /// Creates the document of a turn. Its id is the position of the turn, so that a turn is added
+    /// once.
     fn document(&self, first: Version, turn: &Messages) -> Document {
         let text = self.conversation.transcript.render(turn);
         let stored = Json::Array(turn.iter().map(Message::to_stored).collect());
@@ -224,6 +225,10 @@ impl Memory for VectorStoreMemory {
         // The store may still contain turns that another process has cleared from the history.
         found.retain(|found| !self.is_cleared(found, version));
         Ok(self.conversation.loaded(self.show(found)?, version))
+    }
+
+    fn check(&self, messages: &Messages) -> Result<(), MemoryError> {
+        self.conversation.check(messages)
     }
 
     async fn save(&self, turn: &Turn, ticket: Ticket) -> Result<Saved, MemoryError> {

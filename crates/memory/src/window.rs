@@ -89,8 +89,9 @@ impl WindowMemory {
     /// meantime, so prompt caches of providers hit; a window that moves with each turn always
     /// misses. Half of `k` is a good step.
     ///
-    /// The start depends on the conversation alone, so another process shows the same. It is counted
-    /// in messages, two for each turn: in a conversation with tool calls the window moves more often.
+    /// The start depends on the conversation alone, so another process shows the same. It is
+    /// counted in messages, two for each turn: in a conversation with tool calls the window moves
+    /// more often.
     ///
     /// Has no effect under [`Trim::LangChain`].
     #[must_use]
@@ -243,12 +244,17 @@ impl Memory for WindowMemory {
         Ok(self.conversation.loaded(self.conversation.show(slice.messages), slice.version))
     }
 
+    fn check(&self, messages: &Messages) -> Result<(), MemoryError> {
+        self.conversation.check(messages)
+    }
+
     async fn save(&self, turn: &Turn, ticket: Ticket) -> Result<Saved, MemoryError> {
         self.conversation.append(turn, &ticket).await?;
         Ok(Saved::default())
     }
 
-    /// Stores a note of the leading system messages, for processes that load the conversation later.
+    /// Stores a note of the leading system messages, for processes that load the conversation
+    /// later.
     async fn maintain(&self) -> Result<Saved, MemoryError> {
         Ok(self.leading.store(&self.conversation.session).await)
     }

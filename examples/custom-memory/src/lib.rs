@@ -1,4 +1,4 @@
-//! A memory of one's own: a notebook of what the user asked to be remembered, however long the conversation gets.
+//! A custom memory: a notebook of what the user asked to be remembered.
 
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
@@ -8,7 +8,8 @@ use conversant_core::{
 
 static VARIABLES: LazyLock<[Slot; 1]> = LazyLock::new(|| [Slot::text("notes")]);
 
-/// Notes down whatever the user begins with `Remember: `, and shows it to a prompt as the text `notes`.
+/// Notes each text of the user that begins with `Remember: `, and shows the notes to a prompt as
+/// the text `notes`.
 #[derive(Debug, Default)]
 pub struct Notebook(Mutex<Vec<String>>);
 
@@ -34,7 +35,7 @@ impl Memory for Notebook {
             if let Some(note) = said.text().strip_prefix("Remember: ")
                 && !notes.iter().any(|known| known == note)
             {
-                notes.push(note.to_owned()); // once, however often the turn is saved
+                notes.push(note.to_owned()); // a turn may be saved twice
             }
         }
         Ok(Saved::default())

@@ -1,4 +1,4 @@
-//! Drives the notebook by hand, as a chain does: load, fill in the prompt, ask the model, save.
+//! Uses the notebook as a chain does: load, format the prompt, call the model, save.
 
 use std::error::Error;
 
@@ -6,7 +6,7 @@ use conversant_core::{LoadContext, Memory, PromptValue, Turn, Variables, vars};
 use custom_memory::Notebook;
 use pollster::block_on;
 
-/// What the user says, and what a model would answer.
+/// The texts of the user, and the answers of a model.
 const CONVERSATION: [(&str, &str); 3] = [
     ("Remember: the cat is called Mia.", "I will."),
     ("Remember: she gets no milk.", "Noted."),

@@ -73,6 +73,10 @@ impl Memory for All {
         called("saves_turns");
         false
     }
+    fn stored_in(&self) -> Option<(&dyn ChatHistory, &SessionId)> {
+        called("stored_in");
+        None
+    }
     async fn load(&self, context: LoadContext<'_>) -> Result<Loaded, MemoryError> {
         called("load");
         Ok(Loaded::new(vars! { "all" => context.input.unwrap_or_default() }))
@@ -117,6 +121,7 @@ async fn memory(memory: impl Memory) {
     assert!(memory.check(&Message::human("hi").into()).is_err());
     let saved = memory.save(&Turn::exchange("q", "a"), Ticket::default()).await.unwrap();
     assert_eq!(saved.warnings[0].what, "save");
+    assert!(memory.stored_in().is_none());
     memory.abandon(Ticket::default()).await;
     assert_eq!(memory.maintain().await.unwrap().warnings[0].what, "maintain");
     let warnings = memory.maintain_until(None).await.unwrap().warnings;

@@ -12,8 +12,8 @@ macro_rules! conversation_settings {
                 self
             }
 
-            /// Sets the name of the input with the user's text. By default it is the only input that
-            /// is not a variable of the memory.
+            /// Sets the name of the input with the user's text. By default it is the only input
+            /// that is not a variable of the memory.
             #[must_use]
             pub fn with_input_key(mut self, key: impl Into<String>) -> Self {
                 let keys = std::mem::take(&mut self.conversation.keys);

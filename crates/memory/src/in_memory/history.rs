@@ -21,8 +21,8 @@ use crate::sync::lock;
 ///
 /// A clone is a handle to the same conversations.
 ///
-/// - Loading shares the stored messages, so it costs the same for any length of conversation, except
-///   for [`Range::LastBytes`], which measures the messages that it loads.
+/// - Loading shares the stored messages, so it costs the same for any length of conversation,
+///   except for [`Range::LastBytes`], which measures the messages that it loads.
 /// - Operations on one session have a total order. Sessions do not wait for each other.
 /// - Clearing a session frees its memory except for its epoch, a few bytes, by which a turn that
 ///   began before the clear is refused.

@@ -1,10 +1,10 @@
 //! The start of a view that moves rarely, so that consecutive prompts share a long prefix.
 //!
 //! A view of whole turns grows until it exceeds the high-water mark, and then falls to the
-//! low-water mark. Its start depends on the conversation and the limit alone: it is computed message
-//! by message, and anew after every [`Marks::restart`] messages, independently of all earlier ones.
-//! A process that loads the conversation later therefore finds the same start, and reads at most
-//! that many messages more than it shows.
+//! low-water mark. Its start depends on the conversation and the limit alone: it is computed
+//! message by message, and anew after every [`Marks::restart`] messages, independently of all
+//! earlier ones. A process that loads the conversation later therefore finds the same start, and
+//! reads at most that many messages more than it shows.
 
 use super::sizes::total;
 

@@ -139,7 +139,7 @@ fn a_clear_during_a_call_wins() {
     });
 }
 
-/// What was read is not read again, as text or as messages.
+/// Messages are loaded once, as text and as messages.
 #[test]
 fn a_turn_reads_what_it_adds() {
     block_on(async {
@@ -158,7 +158,7 @@ fn a_turn_reads_what_it_adds() {
     });
 }
 
-/// A store that forgets what it promised (here: a file that was replaced) is read again from its start.
+/// A store that was replaced is loaded again from its start.
 #[test]
 fn a_history_that_went_back_is_read_again() {
     struct Replaced(std::sync::Mutex<InMemoryHistory>);

@@ -102,7 +102,7 @@ fn a_cleared_conversation_stays_cleared() {
     });
 }
 
-/// A store that refuses the turn for good does not block the conversation; a warning tells of it.
+/// A store that refuses the turn for good does not block the conversation; a warning reports it.
 #[test]
 fn a_turn_that_a_store_refuses_is_reported() {
     block_on(async {

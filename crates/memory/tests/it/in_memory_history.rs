@@ -162,14 +162,14 @@ fn leases() {
         assert!(history.lease(&session("t"), long).await.unwrap().is_some());
         history.release(&lease).await.unwrap();
         let brief = history.lease(&s, Duration::ZERO).await.unwrap().unwrap();
-        // Its time was up at once; a release that comes late frees nobody else's.
+        // The lease has expired; releasing it late does not release that of another holder.
         history.lease(&s, Duration::MAX).await.unwrap().unwrap();
         history.release(&brief).await.unwrap();
         assert!(matches!(history.lease(&s, long).await, Err(HistoryError::Busy)));
     });
 }
 
-/// What a caller does with what it loaded is its own: the conversation goes on undisturbed.
+/// Changing loaded messages does not change the conversation.
 #[test]
 fn a_loaded_copy_goes_its_own_way() {
     block_on(async {

@@ -1,4 +1,4 @@
-//! The memories that ask a model or a vector store what matters: entities, facts, the nearest turns.
+//! The memories that call a model or a vector store: entities, facts, the nearest turns.
 
 use std::sync::{Arc, Mutex};
 
@@ -107,7 +107,7 @@ fn what_is_known_of_each_name() {
     });
 }
 
-/// Whatever fails: the answer, the turn and what is known stay, and the next turn makes up for it.
+/// A failure loses neither the answer nor the turn nor the descriptions, and the next turn retries.
 #[test]
 fn a_model_of_entities_that_fails_costs_nothing() {
     block_on(async {
@@ -264,7 +264,7 @@ fn prompts_that_cannot_be_filled_in_are_refused_when_they_are_set() {
     }
 }
 
-/// Vectors by what a text speaks of; it fails when it is told to.
+/// Vectors by the topics of a text. It fails on request.
 #[derive(Clone, Default)]
 struct Topics(Arc<Mutex<Vec<&'static str>>>);
 
@@ -366,7 +366,7 @@ fn the_turns_nearest_to_the_words() {
         later.maintain().await.unwrap();
         insta::assert_snapshot!(format!("{store:?}"), @"InMemoryVectorStore { documents: 4, .. }");
 
-        // Which words are the user's can't be told: nothing is near.
+        // The user's input cannot be determined, so there is no search.
         let nobody = vars! { "a" => 1, "b" => 2 };
         let loaded = first.load(LoadContext::new(&nobody)).await.unwrap().variables;
         assert_eq!(loaded, vars! { "history" => "" });

@@ -1,4 +1,4 @@
-//! What `conversant-memory` promises, through its public API.
+//! The contract of `conversant-memory`, through its public API.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -64,7 +64,8 @@ fn keys_are_what_those_that_save_agree_on() {
     assert!(!nothing.unwrap().saves_turns());
 }
 
-/// Memories over one conversation: it gets a turn once. A failure in the second is made up for by saving again.
+/// Memories of one conversation store a turn once. After a failure in the second memory, saving
+/// again completes the turn.
 #[test]
 fn a_shared_conversation_gets_a_turn_once() {
     block_on(async {
@@ -93,7 +94,7 @@ fn a_shared_conversation_gets_a_turn_once() {
     });
 }
 
-/// Notes what it is told, and fails when it is told to.
+/// Records its calls, and fails on request.
 #[derive(Clone, Default)]
 struct Told(Arc<Mutex<Vec<&'static str>>>, bool);
 
@@ -150,7 +151,7 @@ fn what_a_load_holds_is_given_back() {
     });
 }
 
-/// One memory that can't be tidied keeps no other from it, and is told of.
+/// A memory whose maintenance fails does not stop the others, and is reported.
 #[test]
 fn maintenance_goes_on_after_a_failure() {
     block_on(async {

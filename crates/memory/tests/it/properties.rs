@@ -1,7 +1,7 @@
-//! What holds for every conversation, on generated ones: order is kept, limits are respected, tool calls stay with their
-//! results, and nothing is lost.
+//! Properties of all views, on generated conversations: order is kept, limits are respected, tool
+//! calls stay with their results, and no message is lost.
 //!
-//! `CONVERSANT_CASES` sets how many conversations are tried; the default keeps the everyday run short.
+//! `CONVERSANT_CASES` sets the number of conversations. The default keeps the run short.
 
 use std::{env, ops::Range};
 
@@ -24,7 +24,7 @@ fn cases() -> u32 {
     env::var("CONVERSANT_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(500)
 }
 
-/// What a turn is made of, by the number of words in its texts.
+/// The messages of a turn, by the number of words in their texts.
 #[derive(Debug, Clone)]
 enum Shape {
     Plain(usize, usize),
@@ -37,7 +37,7 @@ enum Shape {
     },
     /// Two rounds of calls.
     TwoRounds(usize, usize),
-    /// An answer that nobody asked for.
+    /// An answer without a question.
     Greeting(usize),
 }
 
@@ -125,7 +125,7 @@ impl Maker {
     }
 }
 
-/// What was said so far, and where its turns begin.
+/// The messages so far, and the indices at which turns begin.
 #[derive(Default, Clone)]
 struct Said {
     messages: Vec<Message>,
@@ -138,7 +138,8 @@ impl Said {
         self.messages[range].iter().map(size).sum()
     }
 
-    /// Where a view of whole turns may begin: at the first message, or where a turn opens with a question.
+    /// The indices at which a view of whole turns may begin: the first message, and the turns that
+    /// begin with a question.
     fn starts(&self) -> Vec<usize> {
         let questions = self.turns.iter().copied().filter(|&start| start > self.opening);
         let questions =
@@ -183,7 +184,7 @@ fn numbers_of(messages: &[Message]) -> Vec<usize> {
     messages.iter().flat_map(|message| numbers(&message.text())).collect()
 }
 
-/// A summariser that keeps the numbers of all that it is told, or fails.
+/// A summariser that keeps the numbers of all messages, or fails.
 fn summariser(failures: &[bool]) -> LanguageModel {
     let failures = Vec::from(failures);
     let mut failures = failures.into_iter();
@@ -339,7 +340,7 @@ impl Memories {
 /// Splits what a summarising memory shows into what its summary covers and the messages after it.
 fn split(shown: &[Message]) -> (Vec<usize>, Vec<Message>) {
     match shown.split_first() {
-        // What the conversation itself opens with has white space after its number, a summary has none.
+        // A leading system message has white space after its number, a summary has not.
         Some((first, rest)) if first.role().type_name() == "system" && first.name().is_none() => {
             (numbers(&first.text()), rest.to_vec())
         }
@@ -367,7 +368,7 @@ async fn run(conversation: &Conversation) {
     }
 }
 
-/// Runs every memory over one stored conversation that another process has written, and compares with those that saw it grow.
+/// Compares memories that load a stored conversation with those that saw it grow.
 async fn restart(conversation: &Conversation) {
     let history = InMemoryHistory::new();
     let window = |trim| {

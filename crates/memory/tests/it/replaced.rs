@@ -1,4 +1,4 @@
-//! Stores that are emptied, restored or replaced under a memory: the memory shows what is stored now.
+//! Stores that are emptied, restored or replaced under a memory, which shows the stored messages.
 
 use conversant_core::{ChatHistory as _, Expect, HistoryError, Memory, MemoryError};
 use conversant_memory::{

@@ -41,7 +41,7 @@ fn kinds(model: &ScriptedCompletion, history: &Watched) -> Vec<Box<dyn Memory>> 
 
 const KINDS: usize = 3;
 
-/// How each kind shows two turns of which the first is not covered, and of which what has to be covered is.
+/// Two turns as each kind shows them before and after the summary.
 const BEFORE: [&str; KINDS] = [
     "Human: q1\nAI: a1\nHuman: q2\nAI: a2",
     "Human: q1\nAI: a1\nHuman: q2\nAI: a2",
@@ -54,7 +54,8 @@ fn requests(model: &ScriptedCompletion) -> Vec<String> {
     model.requests().into_iter().map(|request| request.prompt).collect()
 }
 
-/// Whatever fails, the turns are shown as they were said, what failed is told, and the next time makes up for it.
+/// After any failure the turns are shown in full, the failure is reported, and the next turn
+/// retries.
 #[test]
 fn a_summariser_that_fails_costs_nothing() {
     let fails = || vec![ScriptedReply::from(ModelError::custom("it fails", true, None))];
@@ -113,7 +114,7 @@ fn a_summariser_that_fails_costs_nothing() {
     });
 }
 
-/// A call that is given up while it summarises, at whatever point, loses nothing.
+/// A summary that is dropped at any await loses no message.
 #[test]
 fn a_summariser_that_is_cancelled_costs_nothing() {
     block_on(async {
@@ -266,7 +267,8 @@ fn text_of_a_summary_and_what_it_does_not_cover() {
     });
 }
 
-/// By turns, the summary counts against the limit, system messages at the start stay, and a giant turn is summarised.
+/// By turns, the summary counts against the limit, leading system messages stay, and a giant turn
+/// is summarised.
 #[test]
 fn a_summary_buffer_by_turns() {
     block_on(async {
@@ -293,7 +295,7 @@ fn a_summary_buffer_by_turns() {
             save(turn(3)).await,
             "System: be brief\nSystem: first\nHuman: q2\nAI: a2\nHuman: q3\nAI: a3"
         );
-        // The second summary is longer: the two turns that would fit beside a shorter one do not, and one more goes.
+        // The second summary is longer, so that one more turn has to be summarised.
         assert_eq!(
             save(turn(4)).await,
             "System: be brief\nSystem: three more words\nHuman: q4\nAI: a4"
@@ -312,7 +314,7 @@ fn a_summary_buffer_by_turns() {
     });
 }
 
-/// A summary that is itself too large is shown, and told of.
+/// A summary that exceeds the limit is shown, with a warning.
 #[test]
 fn a_summary_that_exceeds_the_limit() {
     block_on(async {

@@ -1,4 +1,4 @@
-//! What the tests share.
+//! Helpers of the tests.
 
 use std::{
     sync::{Arc, Mutex},
@@ -52,7 +52,7 @@ impl TokenCounter for Whitespace {
     }
 }
 
-/// A history that tells what is loaded and fails when it is told to.
+/// A history that counts the loaded messages and fails on request.
 #[derive(Clone, Default)]
 pub(crate) struct Watched {
     pub(crate) inner: InMemoryHistory,

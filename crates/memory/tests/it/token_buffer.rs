@@ -102,7 +102,7 @@ fn an_empty_conversation_fits_into_nothing() {
     });
 }
 
-/// Tool calls are shown with their results or not at all, also where a server's ids repeat and where results come late.
+/// Tool calls are shown with their results or not at all, also if ids repeat or results are late.
 #[test]
 fn tool_groups_stay_whole() {
     let calls = |ids: &[&str]| {
@@ -264,7 +264,7 @@ fn the_template_and_the_answer_count_too() {
     });
 }
 
-/// A turn costs what it adds and what is shown, whatever lies before; and each message is counted once.
+/// A turn costs what it adds and what is shown, and each message is counted once.
 #[test]
 fn the_cost_of_a_turn_does_not_grow_with_what_is_cut_off() {
     block_on(async {
@@ -312,7 +312,7 @@ fn a_later_process_reads_the_end_only() {
 
             let later = memory(&counter);
             assert_eq!(shown(&later).await, expected);
-            // By turns, the start is computed from the last of the fixed points, 256 messages apart.
+            // By turns, the start is computed anew every 256 messages.
             let most = if trim == Trim::Turns { 32 + 256 + 32 } else { 32 };
             assert!(history.take_loaded() <= most);
             assert!(counter.take() <= most + 2);
@@ -322,8 +322,8 @@ fn a_later_process_reads_the_end_only() {
     });
 }
 
-/// A history that neither has notes nor tells how a session begins: a process that was there knows how the conversation opens, and
-/// a later one does without rather than read all of it.
+/// In a history with neither notes nor `first`, only a process that saw the start of the
+/// conversation shows its leading system messages.
 #[test]
 fn a_history_that_tells_little() {
     block_on(async {
@@ -344,7 +344,7 @@ fn a_history_that_tells_little() {
     });
 }
 
-/// A history that tells how a session begins needs no notes.
+/// A history with `first` needs no notes.
 #[test]
 fn a_history_that_tells_how_a_session_begins() {
     block_on(async {

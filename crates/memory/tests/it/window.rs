@@ -58,7 +58,7 @@ fn the_default_is_five() {
     });
 }
 
-/// By turns, a window opens on a question, after the system messages that the conversation opens with.
+/// By turns, a window begins with a question after the leading system messages.
 #[test]
 fn a_window_opens_on_a_question() {
     block_on(async {
@@ -74,7 +74,7 @@ fn a_window_opens_on_a_question() {
             (7, 6, "System: be brief\nHuman: q1\nAI: a1\nAI: a2\nHuman: q3\nAI: a3\nAI: a4"),
             (7, 7, "System: be brief\nHuman: q1\nAI: a1\nAI: a2\nHuman: q3\nAI: a3\nAI: a4"),
         ] {
-            // Each message a turn of its own, as a conversation that was taken over from elsewhere may be.
+            // Each message is a turn, as in an imported conversation.
             let memory = WindowMemory::new().with_k(k);
             for line in &lines[..count] {
                 memory.save(&Turn::new(messages(line)), Ticket::default()).await.unwrap();

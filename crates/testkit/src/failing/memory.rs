@@ -3,8 +3,8 @@
 use std::{fmt, sync::Arc, time::Instant};
 
 use conversant_core::{
-    LoadContext, Loaded, Memory, MemoryError, Messages, Saved, Slot, Ticket, Turn, TurnKeys,
-    async_trait,
+    ChatHistory, LoadContext, Loaded, Memory, MemoryError, Messages, Saved, SessionId, Slot, Ticket,
+    Turn, TurnKeys, async_trait,
 };
 
 use super::{FailureMode, Plan};
@@ -98,6 +98,10 @@ impl<M: Memory> Memory for FailingMemory<M> {
 
     fn saves_turns(&self) -> bool {
         self.inner.saves_turns()
+    }
+
+    fn stored_in(&self) -> Option<(&dyn ChatHistory, &SessionId)> {
+        self.inner.stored_in()
     }
 
     async fn load(&self, context: LoadContext<'_>) -> Result<Loaded, MemoryError> {
