@@ -4,7 +4,7 @@ use conversant_core::{LanguageModel, Memory, Ticket, TokenCounter, Turn};
 use conversant_memory::{
     BufferMemory, InMemoryHistory, SummaryBufferMemory, TokenBufferMemory, WindowMemory,
 };
-use conversant_testkit::{Line, ScriptedCompletion, block_on};
+use conversant_testkit::{ScriptedCompletion, ScriptedReply, block_on};
 
 use crate::support::{load, session, shown, turn};
 
@@ -55,7 +55,7 @@ async fn shared(memory: &dyn Memory) -> f64 {
 #[test]
 fn consecutive_prompts_share_their_prefix() {
     block_on(async {
-        let scribe = ScriptedCompletion::with_handler(|_| Line::text("s".repeat(400)));
+        let scribe = ScriptedCompletion::with_handler(|_| ScriptedReply::text("s".repeat(400)));
         let model = || LanguageModel::completion(scribe.clone());
         let memories: [(&str, f64, Box<dyn Memory>); 4] = [
             ("buffer", 0.98, Box::new(BufferMemory::new())),
