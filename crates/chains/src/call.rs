@@ -88,6 +88,10 @@ impl CallState {
                 Some(text) => context.with_input(text),
                 None => context,
             };
+            let context = match self.limits.deadline() {
+                Some(deadline) => context.with_deadline(deadline),
+                None => context,
+            };
             let load = binding.memory().load(context);
             self.limits.run(self.permit.as_ref(), load).await
         };
@@ -164,7 +168,10 @@ impl CallState {
             }
         }
         if binding.maintenance == Maintenance::Inline && memory.needs_maintenance() {
-            let maintained = self.limits.run(self.permit.as_ref(), memory.maintain()).await;
+            let maintained = {
+                let maintain = memory.maintain_until(self.limits.deadline());
+                self.limits.run(self.permit.as_ref(), maintain).await
+            };
             match maintained.unwrap_or_else(|exceeded| Err(exceeded.interrupted())) {
                 Ok(maintained) => self.warn(&maintained.warnings),
                 Err(error) => self.warn(&[not_maintained(error)]),

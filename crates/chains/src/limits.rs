@@ -47,6 +47,10 @@ impl Limits {
         }
     }
 
+    pub(crate) const fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
     /// Returns whether the deadline has passed.
     pub(crate) fn has_passed(&self) -> bool {
         self.deadline.is_some_and(|deadline| deadline <= Instant::now())

@@ -91,7 +91,8 @@ impl<C: Chain + 'static> Runner<C> {
         let mut limits = Limits::new(options.deadline);
         let permit = limits.run(None, binding.queue.enter(options.no_wait)).await;
         let permit = permit.map_err(|exceeded| exceeded.during(CallPhase::Queue))??;
-        let maintained = limits.run(Some(&permit), binding.memory().maintain()).await;
+        let maintain = binding.memory().maintain_until(limits.deadline());
+        let maintained = limits.run(Some(&permit), maintain).await;
         maintained
             .map_err(|exceeded| exceeded.during(CallPhase::Maintain))?
             .map_err(ChainError::Maintain)

@@ -3,8 +3,8 @@
 use std::{fmt, sync::Arc, time::Instant};
 
 use conversant_core::{
-    ChatHistory, LoadContext, Loaded, Memory, MemoryError, Messages, Saved, SessionId, Slot, Ticket,
-    Turn, TurnKeys, async_trait,
+    ChatHistory, LoadContext, Loaded, Memory, MemoryError, Messages, Saved, SessionId, Slot,
+    Ticket, Turn, TurnKeys, async_trait,
 };
 
 use super::{FailureMode, Plan};
