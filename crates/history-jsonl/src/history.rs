@@ -7,7 +7,7 @@ use std::{
     io::{BufRead, BufReader},
     num::NonZeroUsize,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     thread,
     time::{Duration, SystemTime},
 };
@@ -26,7 +26,7 @@ use crate::{
     log_record::{self, Header},
     paths::{EXTENSION, SessionPaths},
     repair::{self, Repaired},
-    serial_executor::SerialExecutor,
+    serial_executor::{SerialExecutor, lock},
     tail,
 };
 
@@ -342,12 +342,6 @@ impl Cache {
             }
         }
     }
-}
-
-/// Locks a mutex. Its data is never left half changed, so a panic of another thread does not
-/// matter.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[async_trait]

@@ -193,7 +193,7 @@ fn connect<T: Tables>(
 }
 
 /// The longest busy timeout that SQLite takes: an `int` of milliseconds, or 24 days.
-const MAX_BUSY_TIMEOUT: Duration = Duration::from_millis(i32::MAX as u64);
+pub(crate) const MAX_BUSY_TIMEOUT: Duration = Duration::from_millis(i32::MAX as u64);
 
 /// Sets what applies to one connection. The busy timeout comes first, because the other statements
 /// may have to wait.

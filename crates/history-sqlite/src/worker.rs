@@ -51,7 +51,10 @@ impl Workers {
         let mut writer = None;
         if !options.read_only {
             let readers = Arc::clone(&readers);
-            let write = move |tasks: &Jobs<Task>| batch::write_all(&first, tasks, &readers);
+            let busy_timeout = options.busy_timeout.min(connection::MAX_BUSY_TIMEOUT);
+            let write = move |tasks: &Jobs<Task>| {
+                batch::write_all(&first, tasks, &readers, busy_timeout);
+            };
             writer = Some(Threads::start("history-write", [write]).map_err(backend)?);
         }
         Ok(Self { writer, readers, pending: Arc::default() })

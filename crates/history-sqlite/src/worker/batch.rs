@@ -1,5 +1,7 @@
 //! The writer: commits the queued writes together, because each commit waits for the disk.
 
+use std::time::{Duration, Instant};
+
 use conversant_core::HistoryError;
 use conversant_history::{Jobs, Threads};
 use futures_channel::oneshot;
@@ -28,11 +30,14 @@ pub(super) enum Task {
 pub(super) trait Write: Send {
     /// Runs the statements, in a transaction.
     fn run(&mut self, connection: &Connection) -> Result<(), HistoryError>;
+    /// Returns when the write was queued.
+    fn queued(&self) -> Instant;
     /// Sends the final outcome to the caller.
     fn settle(self: Box<Self>, outcome: Result<(), HistoryError>);
 }
 
 pub(super) struct Job<T, F> {
+    queued: Instant,
     run: F,
     returned: Option<T>,
     reply: oneshot::Sender<Result<T, HistoryError>>,
@@ -40,12 +45,12 @@ pub(super) struct Job<T, F> {
 }
 
 impl<T, F> Job<T, F> {
-    pub(super) const fn new(
+    pub(super) fn new(
         run: F,
         reply: oneshot::Sender<Result<T, HistoryError>>,
         held: Option<Held>,
     ) -> Self {
-        Self { run, returned: None, reply, held }
+        Self { queued: Instant::now(), run, returned: None, reply, held }
     }
 }
 
@@ -57,6 +62,10 @@ where
     fn run(&mut self, connection: &Connection) -> Result<(), HistoryError> {
         self.returned = Some((self.run)(connection)?);
         Ok(())
+    }
+
+    fn queued(&self) -> Instant {
+        self.queued
     }
 
     fn settle(self: Box<Self>, outcome: Result<(), HistoryError>) {
@@ -71,7 +80,12 @@ where
 
 /// Writes what is queued until the queue ends. A read is handed on when the writes before it are
 /// committed.
-pub(super) fn write_all(connection: &Connection, tasks: &Jobs<Task>, readers: &Threads<Read>) {
+pub(super) fn write_all(
+    connection: &Connection,
+    tasks: &Jobs<Task>,
+    readers: &Threads<Read>,
+    busy_timeout: Duration,
+) {
     while let Some(first) = tasks.next() {
         let (mut writes, mut held_back) = (Vec::new(), Vec::new());
         let mut next = Some(first);
@@ -82,11 +96,25 @@ pub(super) fn write_all(connection: &Connection, tasks: &Jobs<Task>, readers: &T
             }
             next = if writes.len() < MAX_WRITES { tasks.try_next() } else { None };
         }
+        limit_wait(connection, &writes, busy_timeout);
         write(connection, writes);
         for read in held_back {
             // The readers end after the writer.
             let _ = readers.send(read);
         }
+    }
+}
+
+/// The busy timeout of writes that have used up theirs in the queue.
+const MIN_BUSY_TIMEOUT: Duration = Duration::from_millis(50);
+
+/// Sets the busy timeout to what is left of it for writes that have been queued, so that a long
+/// queue behind another process does not wait for a timeout after the other.
+fn limit_wait(connection: &Connection, writes: &[Box<dyn Write>], busy_timeout: Duration) {
+    if let Some(queued) = writes.iter().map(|write| write.queued()).max() {
+        let left = busy_timeout.saturating_sub(queued.elapsed());
+        // Without it, the previous timeout applies.
+        let _ = connection.busy_timeout(left.max(MIN_BUSY_TIMEOUT.min(busy_timeout)));
     }
 }
 

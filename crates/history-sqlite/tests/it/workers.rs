@@ -3,7 +3,7 @@
 use std::{
     sync::{Arc, Barrier},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use conversant_core::{ChatHistory, Expect, HistoryError, Range, Version};
@@ -72,6 +72,28 @@ fn a_file_that_another_process_holds_is_busy_in_time() {
     assert_eq!(load(&history, "a").unwrap().messages.len(), 2);
     drop(lock);
     append(&history, "a", &exchange(2)).unwrap();
+}
+
+#[test]
+fn a_long_queue_waits_for_another_process_once() {
+    let folder = Folder::new();
+    let time = Duration::from_secs(1);
+    let history = SqliteHistory::builder(folder.file()).busy_timeout(time).open().unwrap();
+    append(&history, "a", &exchange(0)).unwrap();
+    let lock = locked(&folder);
+    let start = Instant::now();
+    // Several transactions: each alone would wait for the whole time.
+    block_on(async {
+        for number in 0..1_000 {
+            let (id, turn) = (session("a"), exchange(number));
+            let _ = poll_then_drop(history.append(&id, &turn, Expect::Any), 1).await;
+        }
+    });
+    let last = append(&history, "a", &exchange(0));
+    assert!(matches!(last, Err(HistoryError::Busy)), "{last:?}");
+    assert!(start.elapsed() < 5 * time, "{:?}", start.elapsed());
+    drop(lock);
+    append(&history, "a", &exchange(0)).unwrap();
 }
 
 #[test]
