@@ -5,6 +5,7 @@ mod fault;
 mod fill;
 mod step;
 mod table;
+mod translate;
 mod wire;
 
 use std::{

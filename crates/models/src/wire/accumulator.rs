@@ -272,7 +272,7 @@ impl Accumulator {
 }
 
 /// The data that ends a stream.
-const DONE: &str = "[DONE]";
+pub(super) const DONE: &str = "[DONE]";
 
 /// Returns the error that is in an answer, wherever it is.
 fn error_of(answer: &AnswerIn<'_>, body: &[u8]) -> Option<ApiError> {

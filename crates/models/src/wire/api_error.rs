@@ -68,7 +68,12 @@ pub(super) fn in_place_of_answer(body: &[u8]) -> Option<ApiError> {
 /// Reads an error value that came with an answer, if it is one: servers with one struct for all
 /// answers write it as `null`, `""` or `{}` where there is none.
 pub(super) fn beside_answer(error: &Json, body: &[u8]) -> Option<ApiError> {
-    (!is_nothing(error)).then(|| finish(of_error(first(error)), body))
+    if is_nothing(error) {
+        return None;
+    }
+    // Of `{"error": true, "message": …}` the fields are at the top.
+    let at_top = error.is_boolean().then(|| in_place_of_answer(body)).flatten();
+    Some(at_top.unwrap_or_else(|| finish(of_error(first(error)), body)))
 }
 
 /// Makes the error of a code and a message.

@@ -184,6 +184,15 @@ impl SseDecoder {
         mem::take(&mut self.progress)
     }
 
+    /// Returns the data of the event that has begun and not ended, as far as it has come.
+    pub(crate) fn pending_data(&self) -> Option<&str> {
+        if self.line.is_empty() {
+            return (self.has_data && !self.is_out).then_some(self.data.as_str());
+        }
+        let line = std::str::from_utf8(&self.line).ok()?;
+        line.strip_prefix("data:").filter(|_| !self.has_data || self.is_out)
+    }
+
     fn clear(&mut self) {
         self.event.clear();
         self.data.clear();

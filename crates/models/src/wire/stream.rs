@@ -6,7 +6,10 @@ use bytes::Bytes;
 use conversant_core::{Delta, ModelError, PartialReply, Reply};
 
 use super::{
-    accumulator::Accumulator, answer::Answer, choice_accumulator::Ending, sse::SseDecoder,
+    accumulator::{Accumulator, DONE},
+    answer::Answer,
+    choice_accumulator::Ending,
+    sse::SseDecoder,
 };
 
 /// The default limit of an answer, in bytes of text, reasoning and arguments: 32 MiB.
@@ -119,12 +122,17 @@ impl StreamDecoder {
     /// Returns whether the answer is whole: whether the stream may end here.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        self.is_done || self.answer.ending() != Ending::Open
+        self.has_done_marker() || self.answer.ending() != Ending::Open
     }
 
     /// Returns whether the answer is whole whatever happens to the connection.
     pub(crate) fn is_certain(&self) -> bool {
-        self.is_done || self.answer.ending() == Ending::Certain
+        self.has_done_marker() || self.answer.ending() == Ending::Certain
+    }
+
+    /// Returns whether `[DONE]` has come, as an event or as the last, unended line.
+    fn has_done_marker(&self) -> bool {
+        self.is_done || self.sse.pending_data().is_some_and(|data| data.trim() == DONE)
     }
 
     /// Returns the answer, at the end of the stream.
@@ -139,7 +147,8 @@ impl StreamDecoder {
         if !self.is_whole() {
             return Err(ModelError::truncated(self.answer.partial()));
         }
-        self.answer.finish(self.is_done)
+        let done_marker_seen = self.has_done_marker();
+        self.answer.finish(done_marker_seen)
     }
 
     /// Returns whether an event has come.

@@ -11,7 +11,7 @@ use std::{
 };
 
 use conversant_core::{ChatModel, ChatRequest, Message, ModelError, Reply};
-use conversant_models::{OpenAiBuilder, OpenAiChat};
+use conversant_models::{OpenAiBuilder, OpenAiChat, OpenAiResponses};
 use conversant_testkit::{Fault, FaultServer, faults};
 use tokio::{sync::Semaphore, task::JoinSet};
 
@@ -22,26 +22,36 @@ const TOTAL: Duration = Duration::from_secs(5);
 /// The number of faults that are tried at a time.
 const AT_ONCE: usize = 24;
 
-/// Returns the model for a fault. Faults that always reach the limit of a call have a lower one.
-fn model(fault: &Fault, base_url: &str) -> OpenAiChat {
-    let builder = builder(base_url);
-    let builder = match fault.row() {
-        _ if fault.name() == "sse_event_of_20_mb" => {
-            OpenAiChat::builder("m").base_url(base_url).api_key(KEY)
-        }
+/// Returns a builder with the limits of a fault. Faults that always reach the limit of a call have a
+/// lower one.
+fn limits<M>(builder: OpenAiBuilder<M>, fault: &Fault, base_url: &str) -> OpenAiBuilder<M> {
+    let builder = builder.base_url(base_url).api_key(KEY);
+    if fault.name() == "sse_event_of_20_mb" {
+        return builder;
+    }
+    let builder = usual_limits(builder);
+    match fault.row() {
         16 => builder.header_timeout(TOTAL),
         60 => builder.timeout(PHASE / 2),
         78 => builder.max_response_bytes(64 << 10).timeout(TOTAL * 4),
         80 => builder.timeout(PHASE * 2),
         _ => builder,
-    };
-    builder.build().unwrap()
+    }
 }
 
-pub(crate) fn builder(base_url: &str) -> OpenAiBuilder<OpenAiChat> {
-    OpenAiChat::builder("m")
-        .base_url(base_url)
-        .api_key(KEY)
+/// Returns the model for a fault.
+fn chat(fault: &Fault, base_url: &str) -> Box<dyn ChatModel> {
+    Box::new(limits(OpenAiChat::builder("m"), fault, base_url).build().unwrap())
+}
+
+fn responses(fault: &Fault, base_url: &str) -> Box<dyn ChatModel> {
+    Box::new(limits(OpenAiResponses::builder("m"), fault, base_url).build().unwrap())
+}
+
+type MakeModel = fn(&Fault, &str) -> Box<dyn ChatModel>;
+
+fn usual_limits<M>(builder: OpenAiBuilder<M>) -> OpenAiBuilder<M> {
+    builder
         .timeout(TOTAL)
         .header_timeout(PHASE)
         .idle_timeout(PHASE)
@@ -49,11 +59,15 @@ pub(crate) fn builder(base_url: &str) -> OpenAiBuilder<OpenAiChat> {
         .max_response_bytes(4 << 20)
 }
 
+pub(crate) fn builder(base_url: &str) -> OpenAiBuilder<OpenAiChat> {
+    usual_limits(OpenAiChat::builder("m").base_url(base_url).api_key(KEY))
+}
+
 pub(crate) fn question() -> ChatRequest {
     ChatRequest::new(Message::human("hi"))
 }
 
-async fn ask(model: &OpenAiChat, streamed: bool) -> Result<Reply, ModelError> {
+async fn ask(model: &dyn ChatModel, streamed: bool) -> Result<Reply, ModelError> {
     match streamed {
         true => model.stream(&question()).await?.into_reply().await,
         false => model.generate(&question()).await,
@@ -85,7 +99,10 @@ pub(crate) fn outcome(result: &Result<Reply, ModelError>) -> String {
         let context = if error.is_context_length() { ", context length" } else { "" };
         format!("{:?}, {code}{context}", error.kind)
     };
-    let partial = |partial: &conversant_core::PartialReply| format!("{:?}", partial.text.as_str());
+    let partial = |partial: &conversant_core::PartialReply| match partial.text.len() {
+        0..100 => format!("{:?}", partial.text.as_str()),
+        length => format!("{length} bytes"),
+    };
     match error {
         ModelError::Timeout { phase, .. } => format!("Timeout {{ {phase:?} }}"),
         ModelError::Transport { phase, .. } => format!("Transport {{ {phase:?} }}"),
@@ -131,11 +148,11 @@ fn all_of(error: &ModelError) -> String {
     all
 }
 
-async fn line(fault: &'static Fault, streamed: bool) -> String {
+async fn line(fault: &'static Fault, make: MakeModel, streamed: bool) -> String {
     let server = FaultServer::start(fault).unwrap();
-    let model = model(fault, &server.base_url());
+    let model = make(fault, &server.base_url());
     let start = Instant::now();
-    let result = ask(&model, streamed).await;
+    let result = ask(&*model, streamed).await;
     let took = start.elapsed();
     assert!(took < TOTAL * 4 + Duration::from_secs(2), "{}: took {took:?}", fault.name());
     if let Err(error) = &result {
@@ -151,7 +168,7 @@ async fn line(fault: &'static Fault, streamed: bool) -> String {
         outcome(&result)
     );
     if fault.row() == 7 {
-        let again = ask(&model, streamed).await;
+        let again = ask(&*model, streamed).await;
         write!(line, ", then {} × {}", server.attempts(), outcome(&again)).unwrap();
     }
     line
@@ -174,7 +191,7 @@ impl log::Log for Log {
     fn flush(&self) {}
 }
 
-async fn table(streamed: bool) -> String {
+async fn table(make: MakeModel, streamed: bool) -> String {
     // The other test may have set it already.
     if log::set_logger(&Log).is_ok() {
         log::set_max_level(log::LevelFilter::Trace);
@@ -186,7 +203,7 @@ async fn table(streamed: bool) -> String {
         let places = Arc::clone(&places);
         running.spawn(async move {
             let _place = places.acquire().await.unwrap();
-            (index, line(fault, streamed).await)
+            (index, line(fault, make, streamed).await)
         });
     }
     let mut lines = running.join_all().await;
@@ -198,12 +215,22 @@ async fn table(streamed: bool) -> String {
 
 #[tokio::test]
 async fn of_an_answer_that_is_asked_for_whole() {
-    insta::assert_snapshot!(table(false).await);
+    insta::assert_snapshot!(table(chat, false).await);
 }
 
 #[tokio::test]
 async fn of_an_answer_that_is_streamed() {
-    insta::assert_snapshot!(table(true).await);
+    insta::assert_snapshot!(table(chat, true).await);
+}
+
+#[tokio::test]
+async fn of_a_response_that_is_asked_for_whole() {
+    insta::assert_snapshot!(table(responses, false).await);
+}
+
+#[tokio::test]
+async fn of_a_response_that_is_streamed() {
+    insta::assert_snapshot!(table(responses, true).await);
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ use tokio::{
 use super::{
     State, Step,
     fill::{Known, fill},
+    translate::to_responses,
 };
 
 /// The most that `Repeat` sends.
@@ -24,6 +25,8 @@ struct Connection {
     unread: BytesMut,
     /// The bearer token of the last request.
     key: String,
+    /// Whether the last request was for the Responses interface.
+    wants_responses: bool,
 }
 
 enum End {
@@ -44,7 +47,8 @@ impl From<io::Error> for Gone {
 
 pub(super) async fn serve(state: Arc<State>, stream: TcpStream) {
     state.connections.add();
-    let mut connection = Connection { stream, unread: BytesMut::new(), key: String::new() };
+    let mut connection =
+        Connection { stream, unread: BytesMut::new(), key: String::new(), wants_responses: false };
     // A client that closes an idle connection breaks nothing off.
     while !connection.unread.is_empty() || connection.read().await.is_ok() {
         let attempt = state.attempts.add();
@@ -65,20 +69,24 @@ impl Connection {
             match step {
                 Step::WaitForRequest => self.read_request(state, true).await?,
                 Step::WaitForHead => self.read_request(state, false).await?,
-                Step::Send(bytes) => self.stream.write_all(bytes).await?,
+                Step::Send(bytes) => {
+                    let bytes = self.told(bytes);
+                    self.stream.write_all(&bytes).await?;
+                }
                 Step::SendFilled(text) => {
                     let (own, bystander) = (self.stream.local_addr()?, state.bystander.as_str());
                     let text = fill(text, &Known { own, bystander, key: &self.key });
                     self.stream.write_all(text.as_bytes()).await?;
                 }
                 Step::SendSlowly { bytes, chunk, every } => {
-                    for piece in bytes.chunks((*chunk).max(1)) {
+                    for piece in self.told(bytes).chunks((*chunk).max(1)) {
                         self.stream.write_all(piece).await?;
                         self.pause(*every).await?;
                     }
                 }
                 Step::Repeat { bytes, times, every } => {
-                    self.repeat(bytes, times.unwrap_or(u64::MAX), *every).await?;
+                    let bytes = self.told(bytes);
+                    self.repeat(&bytes, times.unwrap_or(u64::MAX), *every).await?;
                 }
                 Step::Hang => loop {
                     self.read().await?;
@@ -97,6 +105,11 @@ impl Connection {
             }
         }
         Ok(End::Open)
+    }
+
+    /// Returns what a script says, in the form of the interface that was asked.
+    fn told(&self, bytes: &Bytes) -> Bytes {
+        if self.wants_responses { to_responses(bytes) } else { bytes.clone() }
     }
 
     async fn repeat(&mut self, bytes: &Bytes, times: u64, every: Duration) -> Result<(), Gone> {
@@ -163,6 +176,8 @@ impl Connection {
         };
         let bearer = header("authorization").and_then(|value| value.strip_prefix("Bearer "));
         self.key = bearer.unwrap_or_default().to_owned();
+        let path = text.split(' ').nth(1).unwrap_or_default();
+        self.wants_responses = path.ends_with("/responses");
         let request = self.unread.split_to(end.min(self.unread.len())).freeze();
         state.record(request);
         Ok(())

@@ -141,7 +141,7 @@ fn input_message(role: &str, content: &Content) -> Json {
 /// Returns whether items still say what their message says: somebody may have changed it since.
 fn says_the_same(output: &[Json], message: &Message) -> bool {
     let of_type = |kind: &'static str| output.iter().filter(move |item| item_type(item) == kind);
-    let text: String = of_type("message").map(message_text).collect();
+    let text: String = of_type("message").filter_map(message_text).collect();
     let ids = || of_type("function_call").filter_map(|item| item.get("call_id")?.as_str());
     let calls = message.tool_calls().iter().map(|call| call.id.as_deref());
     let invalid = message.invalid_tool_calls().iter().map(|call| call.id.as_deref());

@@ -142,7 +142,9 @@ fn answer_of(items: Vec<Json>, is_incomplete: bool) -> Answer {
     for item in &items {
         match item_type(item) {
             "message" => {
-                text.get_or_insert_default().push_str(&message_text(item));
+                if let Some(piece) = message_text(item) {
+                    text.get_or_insert_default().push_str(&piece);
+                }
                 refusal.push_str(&message_refusal(item));
             }
             "function_call" => {
@@ -156,7 +158,7 @@ fn answer_of(items: Vec<Json>, is_incomplete: bool) -> Answer {
             _ => {}
         }
     }
-    let is_absent = text.as_deref().is_none_or(str::is_empty)
+    let is_absent = text.is_none()
         && refusal.is_empty()
         && calls.is_empty()
         && invalid.is_empty()
@@ -220,12 +222,14 @@ pub(super) fn parts(item: &Json) -> &[Json] {
     item.get("content").and_then(Json::as_array).map_or(&[], Vec::as_slice)
 }
 
-/// Returns the text of a message item: that of all its parts, without a separator.
-pub(super) fn message_text(item: &Json) -> String {
+/// Returns the text of a message item, if it has some: that of all its parts, without a separator.
+pub(super) fn message_text(item: &Json) -> Option<String> {
     if let Some(text) = item.get("content").and_then(Json::as_str) {
-        return text.to_owned();
+        return Some(text.to_owned());
     }
-    parts(item).iter().filter_map(|part| part.get("text")?.as_str()).collect()
+    let mut texts = parts(item).iter().filter_map(|part| part.get("text")?.as_str()).peekable();
+    texts.peek()?;
+    Some(texts.collect())
 }
 
 pub(super) fn message_refusal(item: &Json) -> String {
