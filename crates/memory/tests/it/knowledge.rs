@@ -440,3 +440,51 @@ fn an_embedding_model_that_fails_costs_no_turn() {
         assert!(memory.load(LoadContext::new(&inputs)).await.is_err());
     });
 }
+
+/// The calls of a model are bounded, whatever a user writes.
+#[test]
+fn the_calls_for_a_turn_are_bounded() {
+    block_on(async {
+        let names: Vec<_> = (0..2000).map(|number| format!("Name{number}")).collect();
+        let (model, shared) = scripted([names.join(", ")]);
+        for number in 0..20 {
+            model.push(format!("known {number}"));
+        }
+        let memory = EntityMemory::new(shared);
+        let (_, warnings) = call(&memory, &names.join(" ")).await;
+        assert!(warnings.is_empty(), "{warnings:?}");
+        assert_eq!(model.requests().len(), 21);
+    });
+}
+
+#[test]
+fn many_facts_are_found_by_name() {
+    block_on(async {
+        let names: Vec<_> = (0..2000).map(|number| format!("Name{number}")).collect();
+        let facts = (0..20_500).map(|fact| format!("({}, has, {fact})", names[fact % 2000]));
+        let facts = facts.collect::<Vec<_>>().join("<|>");
+        let (_, model) = scripted([facts, names.join(", ")]);
+        let memory = KnowledgeGraphMemory::new(model).with_max_entities(2000);
+        call(&memory, "many facts").await;
+        let inputs = vars! { "input" => "all" };
+        let loaded = memory.load(LoadContext::new(&inputs)).await.unwrap().variables;
+        let text = loaded.get("history").unwrap().to_text().into_owned();
+        assert_eq!(text.lines().count(), 2000);
+        // The last 20,000 facts are kept.
+        assert!(text.starts_with("On Name0: Name0 has 2000. "), "{}", &text[..40]);
+    });
+}
+
+/// No call of a model starts after the deadline; the next turn makes up for it.
+#[test]
+fn maintenance_keeps_to_its_deadline() {
+    block_on(async {
+        let (model, shared) = scripted(["(Ada, is, kind)"]);
+        let memory = KnowledgeGraphMemory::new(shared);
+        memory.save(&turn(1), Ticket::default()).await.unwrap();
+        let late = memory.maintain_until(Some(std::time::Instant::now())).await.unwrap();
+        assert_eq!((late.warnings.len(), model.requests().len()), (1, 0));
+        assert!(memory.maintain().await.unwrap().warnings.is_empty());
+        assert_eq!(model.requests().len(), 1);
+    });
+}
