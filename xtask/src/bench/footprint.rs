@@ -7,8 +7,9 @@ use crate::workspace;
 /// The crates without a provider.
 const PURE: &[&str] =
     &["conversant-core", "conversant-prompts", "conversant-memory", "conversant-chains"];
-/// The maximum number of these crates, with their dependencies.
-const PURE_LIMIT: usize = 25;
+/// The maximum number of these crates, with their dependencies. The goal was 25; `lru` and
+/// `futures-timer` are worth two more.
+const PURE_LIMIT: usize = 27;
 /// The number of crates that they may have more than a hand-written client, with the adapter.
 const ADAPTER_LIMIT: usize = 5;
 

@@ -11,6 +11,7 @@
 mod answers;
 mod bounds;
 mod connecting;
+mod custom_client;
 mod dialects;
 mod endpoints;
 mod faults;

@@ -17,7 +17,7 @@ fn the_responses_interface() -> Result<(), Differences> {
     check("responses.jsonl")
 }
 
-/// What servers of today send, over HTTP.
+/// Answers of real servers, over HTTP.
 #[test]
 fn servers_in_the_wild() -> Result<(), Differences> {
     check("wild.jsonl")
