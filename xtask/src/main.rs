@@ -7,6 +7,7 @@ mod ci;
 mod conformance;
 mod fuzz;
 mod instructions;
+mod simulate;
 mod tidy;
 mod torture;
 mod workspace;
@@ -39,6 +40,8 @@ enum Command {
     Fuzz(fuzz::Options),
     /// Counts instructions under callgrind, and fails if what should not grow with a conversation does.
     Instructions,
+    /// Runs seeded schedules of calls over a chain, its memory and a store that fails.
+    Simulate(simulate::Options),
     /// Checks what no compiler checks: who depends on whom, headers, sizes, the wording of errors, snapshots, the layout.
     Tidy,
     /// Tries to make the histories lose something.
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
         Command::Conformance { print: false, files } => conformance::compare(&files),
         Command::Fuzz(options) => fuzz::run(&options),
         Command::Instructions => instructions::run(),
+        Command::Simulate(options) => simulate::run(&options),
         Command::Tidy => tidy::check(),
         Command::Torture(options) => torture::run(&options),
     };

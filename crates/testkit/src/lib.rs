@@ -13,6 +13,7 @@
 //! | an adapter against the worst | [`FaultServer`] with [`faults`]: resets, hangs, lies, by table |
 //! | a model, memory or history of one's own | [`suite`]: what each of them must do |
 //! | a program against a real server, once | [`Cassette`]: records calls and replays them |
+//! | a chain, its memory and its store together | [`simulation`]: seeded schedules with faults, and invariants |
 //! | cancellation | [`poll_then_drop`]: drops a future at each point at which it waits |
 //! | any of it without a runtime | [`block_on`] |
 //!
@@ -44,6 +45,7 @@ mod loopback;
 mod openai_server;
 mod poll_then_drop;
 mod scripted;
+pub mod simulation;
 pub mod suite;
 
 pub use block_on::block_on;

@@ -22,5 +22,6 @@ mod predict;
 mod queueing;
 mod recorded;
 mod reentrant;
+mod simulation;
 mod stream;
 mod wiring;

@@ -1,0 +1,125 @@
+//! A history that fails by the schedule, around another one.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use conversant_core::{
+    ChatHistory, Expect, HistoryError, Lease, Message, Messages, Note, Range, SessionId, Slice,
+    Turn, Version, async_trait,
+};
+
+use super::faults::Faults;
+
+/// The chance, in percent, that an operation fails before it takes effect, and again after it.
+const FAILURES: usize = 7;
+
+/// A history whose operations stall, fail, or take effect and lose their reply.
+pub struct SimulatedHistory<H> {
+    inner: Arc<H>,
+    faults: Arc<Faults>,
+}
+
+impl<H> SimulatedHistory<H> {
+    pub(super) const fn new(inner: Arc<H>, faults: Arc<Faults>) -> Self {
+        Self { inner, faults }
+    }
+
+    async fn run<T>(
+        &self,
+        operation: impl Future<Output = Result<T, HistoryError>>,
+    ) -> Result<T, HistoryError> {
+        self.faults.stall().await;
+        if self.faults.strike(FAILURES) {
+            return Err(HistoryError::Backend { source: "a simulated failure".into() });
+        }
+        let value = operation.await?;
+        self.faults.stall().await;
+        if self.faults.strike(FAILURES) {
+            return Err(HistoryError::Backend { source: "a simulated loss of the reply".into() });
+        }
+        Ok(value)
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<H: ChatHistory> ChatHistory for SimulatedHistory<H> {
+    fn shares(&self) -> bool {
+        self.inner.shares()
+    }
+
+    fn check(&self, session: &SessionId, messages: &[Message]) -> Result<(), HistoryError> {
+        self.inner.check(session, messages)
+    }
+
+    async fn load(&self, session: &SessionId, range: Range) -> Result<Slice, HistoryError> {
+        self.run(self.inner.load(session, range)).await
+    }
+
+    async fn append(
+        &self,
+        session: &SessionId,
+        turn: &Turn,
+        expect: Expect,
+    ) -> Result<Version, HistoryError> {
+        self.run(self.inner.append(session, turn, expect)).await
+    }
+
+    async fn clear(&self, session: &SessionId) -> Result<(), HistoryError> {
+        self.run(self.inner.clear(session)).await
+    }
+
+    async fn turns(&self, session: &SessionId, range: Range) -> Result<Vec<Turn>, HistoryError> {
+        self.run(self.inner.turns(session, range)).await
+    }
+
+    async fn sessions(
+        &self,
+        after: Option<&SessionId>,
+        limit: usize,
+    ) -> Result<Vec<SessionId>, HistoryError> {
+        self.run(self.inner.sessions(after, limit)).await
+    }
+
+    async fn delete(&self, session: &SessionId) -> Result<(), HistoryError> {
+        self.run(self.inner.delete(session)).await
+    }
+
+    async fn first(
+        &self,
+        session: &SessionId,
+        count: usize,
+    ) -> Result<Option<Messages>, HistoryError> {
+        self.run(self.inner.first(session, count)).await
+    }
+
+    async fn note(&self, session: &SessionId, name: &str) -> Result<Option<Note>, HistoryError> {
+        self.run(self.inner.note(session, name)).await
+    }
+
+    async fn put_note(
+        &self,
+        session: &SessionId,
+        name: &str,
+        note: &Note,
+    ) -> Result<(), HistoryError> {
+        self.run(self.inner.put_note(session, name, note)).await
+    }
+
+    async fn lease(
+        &self,
+        session: &SessionId,
+        time: Duration,
+    ) -> Result<Option<Lease>, HistoryError> {
+        self.run(self.inner.lease(session, time)).await
+    }
+
+    async fn release(&self, lease: &Lease) -> Result<(), HistoryError> {
+        self.run(self.inner.release(lease)).await
+    }
+}
+
+impl<H: fmt::Debug> fmt::Debug for SimulatedHistory<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SimulatedHistory").field("inner", &self.inner).finish_non_exhaustive()
+    }
+}
