@@ -37,6 +37,13 @@ pub struct LlmChainBuilder {
     settings: Settings,
 }
 
+impl LlmChain {
+    /// Returns a builder.
+    pub fn builder() -> LlmChainBuilder {
+        LlmChainBuilder::default()
+    }
+}
+
 impl LlmChainBuilder {
     /// Sets the prompt.
     pub fn prompt(mut self, prompt: impl Prompt + 'static) -> Self {

@@ -25,9 +25,9 @@ const CACHE_CAPACITY: usize = 64;
 /// All chains of a session are one chain: the session's calls run one after the other, even if many
 /// tasks ask for the chain. Different sessions do not wait for each other.
 ///
-/// A chain exists while a caller holds it. The most recently used ones are cached as well, with what
-/// their memories have read: 64, or [`with_cache_capacity`](Self::with_cache_capacity). A cached
-/// chain is found in constant time. Clones share the chains.
+/// A chain exists while a caller holds it. The most recently used ones are cached as well, with
+/// what their memories have read: 64, or [`with_cache_capacity`](Self::with_cache_capacity). A
+/// cached chain is found in constant time. Clones share the chains.
 ///
 /// # Examples
 ///

@@ -35,7 +35,7 @@ impl Limits {
         Self { deadline, timer: None }
     }
 
-    /// Creates a limit of a time from now. A time that no clock reaches is no limit.
+    /// Creates a limit of a time from now. A time beyond the clock's range is unlimited.
     pub(crate) fn after(time: Duration) -> Self {
         Self::new(Instant::now().checked_add(time))
     }

@@ -8,7 +8,6 @@ use std::{
 use conversant_core::Memory;
 
 use crate::{
-    builder::LlmChainBuilder,
     prompt_model_steps::PromptModelSteps,
     queue::Queue,
     runner::{Runner, impl_calls},
@@ -36,11 +35,6 @@ pub struct LlmChain {
 }
 
 impl LlmChain {
-    /// Returns a builder.
-    pub fn builder() -> LlmChainBuilder {
-        LlmChainBuilder::default()
-    }
-
     pub(crate) fn new(runner: Runner<PromptModelSteps>) -> Self {
         Self { runner: Arc::new(runner) }
     }

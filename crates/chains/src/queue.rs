@@ -8,8 +8,8 @@ use std::{
     thread::{self, ThreadId},
 };
 
-/// A place that one call holds at a time. Waiting calls get it in the order of their arrival; a call
-/// that gives up waiting leaves the queue.
+/// A place that one call holds at a time. Waiting calls get it in the order of their arrival; a
+/// call that gives up waiting leaves the queue.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     state: Mutex<State>,
@@ -96,7 +96,8 @@ impl Queue {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // The state is whole after each statement below, so a panic elsewhere cannot have broken it.
+        // The state is whole after each statement below, so a panic elsewhere cannot have broken
+        // it.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -103,8 +103,8 @@ impl<C: Chain + 'static> Runner<C> {
     }
 }
 
-/// Closes queues, and waits until their running calls have ended or the limit is reached. Then gives
-/// up the calls that still run, and returns their number.
+/// Closes queues, and waits until their running calls have ended or the limit is reached. Then
+/// gives up the calls that still run, and returns their number.
 pub(crate) async fn close(queues: impl IntoIterator<Item = Arc<Queue>>, limit: Duration) -> usize {
     let mut running: Vec<_> = queues.into_iter().collect();
     running.iter().for_each(|queue| queue.close());
@@ -147,7 +147,8 @@ macro_rules! impl_calls {
                 call.await.map(crate::Outcome::into_text)
             }
 
-            /// Like [`predict`](Self::predict), with options: stop sequences, a deadline, a turn id.
+            /// Like [`predict`](Self::predict), with options: stop sequences, a deadline, a turn
+            /// id.
             ///
             /// # Errors
             /// [`ChainError`](crate::ChainError), by the step that failed.

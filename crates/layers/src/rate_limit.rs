@@ -63,7 +63,7 @@ struct Schedule {
 
 impl<M> RateLimit<M> {
     /// Limits a model to `calls` calls in each time window of length `window`. `0` calls count as
-    /// one; a window of zero is no limit.
+    /// one; a window of zero does not limit.
     pub fn new(model: M, calls: u32, window: Duration) -> Self {
         let interval = window / calls.max(1);
         let shared = Shared {

@@ -25,7 +25,7 @@ pub struct Arguments {
     #[arg(long)]
     pub completion: bool,
 
-    /// What the model is told first.
+    /// The system message.
     #[arg(long, value_name = "TEXT")]
     pub system: Option<String>,
 

@@ -1,6 +1,7 @@
 //! A terminal chat: one turn with `--message`, or a conversation at a prompt.
 //!
-//! Exit codes: 0 for an answer, 1 for a failure (told in one line on standard error), 2 for wrong usage, 130 for Ctrl-C.
+//! Exit codes: 0 for an answer, 1 for a failure (reported in one line on standard error), 2 for
+//! wrong usage, 130 for Ctrl-C.
 #![allow(clippy::print_stdout, clippy::print_stderr, unreachable_pub)]
 
 mod arguments;

@@ -14,7 +14,7 @@ use crate::conversation::Conversation;
 /// How much of a server's own message a line of failure shows, in characters.
 const LONGEST_SAID: usize = 200;
 
-/// Why a turn, or the chat, came to nothing.
+/// The failure of a turn or of the chat.
 #[derive(Debug)]
 pub enum Failure {
     /// The command line is wrong.
@@ -33,7 +33,8 @@ impl Failure {
         let mut cause = first.source();
         while let Some(error) = cause {
             let mut text = error.to_string();
-            // Logs may not show what a server says, since it may quote the prompt; the terminal of whoever wrote it may.
+            // Logs must not show a server's message, since it may quote the prompt; the user's
+            // terminal may.
             let said = error
                 .downcast_ref()
                 .and_then(ModelError::api_error)
@@ -61,7 +62,8 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Asks, and prints the answer and a line break. Ctrl-C drops the call, which leaves no trace in the memory.
+/// Asks, and prints the answer and a line break. Ctrl-C drops the call, which changes nothing in
+/// the memory.
 pub async fn answer(conversation: &Conversation, message: &str) -> Result<(), Failure> {
     tokio::select! {
         biased;
@@ -75,7 +77,7 @@ pub async fn answer(conversation: &Conversation, message: &str) -> Result<(), Fa
 
 async fn ask(conversation: &Conversation, message: &str) -> Result<(), Failure> {
     let mut options = CallOptions::new();
-    // A time too far away for the clock is no deadline.
+    // A time beyond the clock's range does not limit.
     if let Some(deadline) = Instant::now().checked_add(conversation.timeout) {
         options = options.with_deadline(deadline);
     }

@@ -1,4 +1,5 @@
-//! Copies conversations from one store to another, such as LangChain's to ours. Doing it again adds nothing twice.
+//! Copies conversations from one store to another, such as LangChain's to ours. A repeated
+//! copy adds nothing.
 #![allow(clippy::print_stdout, clippy::print_stderr, unreachable_pub)]
 
 mod store;
@@ -13,8 +14,9 @@ use crate::store::{Lines, Store};
 
 /// Copies conversations from one store to another.
 ///
-/// A store is one of: sqlite:FILE, jsonl:FOLDER, postgres://…, redis://…, langchain-sqlite:FILE, langchain-postgres://…, langchain-redis://…, or
-/// lines:FILE, a file of JSON lines (`lines:-` is standard input or output).
+/// A store is one of: sqlite:FILE, jsonl:FOLDER, postgres://…, redis://…, langchain-sqlite:FILE,
+/// langchain-postgres://…, langchain-redis://…, or lines:FILE, a file of JSON lines (`lines:-` is
+/// standard input or output).
 #[derive(Debug, Parser)]
 #[command(name = "copy-conversations")]
 struct Arguments {

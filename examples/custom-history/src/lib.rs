@@ -1,4 +1,5 @@
-//! A history of one's own, on `conversant-core` alone: conversations in a map, and nothing else. Yours would talk to a database.
+//! A custom history on `conversant-core` alone: conversations in a map. A real one would use a
+//! database.
 
 use std::{collections::HashMap, sync::Mutex};
 

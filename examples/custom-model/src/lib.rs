@@ -1,10 +1,11 @@
-//! A model of one's own: a listener after Joseph Weizenbaum's ELIZA (1966), which turns what it is told into a question.
+//! A custom model: a listener after Joseph Weizenbaum's ELIZA (1966), which turns each statement
+//! into a question.
 
 use conversant_core::{
     ChatModel, ChatRequest, FinishReason, Message, ModelError, Reply, Role, Usage, async_trait,
 };
 
-/// What a sentence begins with, and what is said to the rest of it.
+/// The beginnings of sentences, and the replies to the rest of them.
 const RULES: &[(&str, &str)] = &[
     ("I am ", "How long have you been "),
     ("I feel ", "Do you often feel "),

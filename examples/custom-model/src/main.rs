@@ -1,4 +1,5 @@
-//! Talks to the listener through `LanguageModel`, as a chain does: whole answers, and an answer piece by piece.
+//! Talks to the listener through `LanguageModel`, as a chain does: whole answers, and an answer
+//! piece by piece.
 
 use std::error::Error;
 

@@ -1,31 +1,19 @@
 //! The two conversations of LangChain's page "Memory in LLMChain", as that page prints them.
 //!
-//! Without a key it answers for itself: a loopback server gives the page's answers over real HTTP. With `OPENAI_API_KEY`, or with
-//! `--base-url` and `--model`, it talks to that server instead; the models are the page's own unless they are named.
+//! Without a key it answers for itself: a loopback server gives the page's answers over real HTTP.
+//! With `OPENAI_API_KEY`, or with `--base-url` and `--model`, it talks to that server instead; the
+//! models are the page's own unless they are named.
 #![allow(clippy::print_stdout, clippy::print_stderr, unreachable_pub)]
 
+mod arguments;
 mod conversations;
 mod server;
 
 use std::{error::Error, process::ExitCode};
 
-use clap::Parser;
+use clap::Parser as _;
 
-use crate::server::Server;
-
-/// The two conversations of LangChain's page "Memory in LLMChain".
-#[derive(Debug, Parser)]
-struct Arguments {
-    /// The server to talk to, up to and with `/v1`; OpenAI's if there is a key and nothing is given.
-    #[arg(long, env = "OPENAI_BASE_URL")]
-    base_url: Option<String>,
-    /// The model for both conversations, instead of the page's.
-    #[arg(long, env = "OPENAI_MODEL")]
-    model: Option<String>,
-    /// Another model for the first conversation, where the chat model has no completion endpoint.
-    #[arg(long)]
-    completion_model: Option<String>,
-}
+use crate::{arguments::Arguments, server::Server};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {

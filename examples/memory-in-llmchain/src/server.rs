@@ -1,4 +1,4 @@
-//! Which server the conversations are held with: a given one, or a loopback server with the page's answers.
+//! The server of the conversations: a given one, or a loopback server with the page's answers.
 
 use std::io;
 
@@ -6,7 +6,7 @@ use conversant_core::ModelError;
 use conversant_models::{OpenAi, OpenAiBuilder, OpenAiChat};
 use conversant_testkit::OpenAiServer;
 
-use crate::Arguments;
+use crate::arguments::Arguments;
 
 /// The page's answers, in the order it asks for them.
 const ANSWERS: [&str; 4] = [

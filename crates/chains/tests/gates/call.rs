@@ -8,11 +8,13 @@ use conversant_testkit::OpenAiServer;
 
 use crate::workload::{LENGTHS, chat_chain, completion_chain, inputs, runtime, server};
 
-/// How often a call allocates at most: the HTTP client and what is below it, the reply, and what is kept of the turn.
+/// The most allocations of a call: those of the HTTP client, the reply and the stored turn.
 const ALLOCATIONS: u64 = 49;
-/// What a call allocates beside its body, in bytes. Most of it is hyper's buffer for the answer and the futures.
+/// The most bytes that a call allocates in addition to its body. Most of them are hyper's buffer
+/// for the answer, and the futures.
 const AROUND: u64 = 36 * 1024;
-/// What of a conversation is copied at most, in bytes: a tail that is not yet a block, and blocks too small to share.
+/// The most bytes of a conversation that are copied: a tail that is not yet a block, and blocks
+/// that are too small to share.
 const COPIED: u64 = 96 * 1024;
 
 /// Measures a call over a conversation of `n` messages, and returns how long its body was.

@@ -33,7 +33,8 @@ fn a_text_prompt_is_one_copy_of_its_values() {
     }
 }
 
-/// What was rendered stays; what is shown is one copy of it. Once in ten turns, at most, its buffer may double.
+/// A rendered transcript is kept, and shown as one copy. At most once in ten turns, its buffer may
+/// double.
 #[test]
 fn a_memory_renders_what_is_new_and_copies_its_text_once() {
     for n in LENGTHS {

@@ -1,6 +1,8 @@
-//! What a call costs, in allocations: exact, so that no noise hides a change for the worse. Times are `cargo xtask bench`'s.
+//! The cost of a call in allocations, which is exact, so that noise hides no regression. Times are
+//! measured by `cargo xtask bench`.
 //!
-//! Allocations are counted on the thread that a test runs on, which is the client's; the loopback server has one of its own.
+//! Allocations are counted on the test's thread, which is the client's; the loopback server has
+//! another.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
 

@@ -35,7 +35,8 @@ pub(crate) fn question(turn: usize) -> String {
     )
 }
 
-/// An answer of 400 bytes. None is escaped in JSON: where some are, serde_json's buffer grows up to the text's length.
+/// An answer of 400 bytes. None is escaped in JSON: where some are, serde_json's buffer grows up to
+/// the text's length.
 fn answer() -> String {
     LINE.chars().cycle().take(400).collect()
 }
@@ -58,7 +59,8 @@ pub(crate) fn text_prompt() -> PromptTemplate {
     PromptTemplate::from_template(template).unwrap()
 }
 
-/// A chain with a conversation of `n` messages, all but its last turn of which was sent before, over an open connection.
+/// A chain with a conversation of `n` messages, all but its last turn of which was sent before,
+/// over an open connection.
 pub(crate) async fn chat_chain(server: &OpenAiServer, n: usize) -> LlmChain {
     let model = OpenAiChat::builder("gpt-4o-mini").base_url(server.base_url()).api_key("sk-x");
     let model = model.temperature(0.7).build().unwrap();

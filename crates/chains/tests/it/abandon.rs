@@ -1,4 +1,4 @@
-//! What a load holds is given back when its call comes to nothing.
+//! A memory releases what a load acquired if the call fails.
 
 use std::sync::{Arc, Mutex};
 

@@ -1,4 +1,5 @@
-//! What the tests share: the document's prompts, a memory that can be told to fail, and a log of events.
+//! Shared parts of the tests: the document's prompts, a history that fails on demand, a log of
+//! events.
 
 use std::{
     error::Error,
@@ -49,7 +50,8 @@ pub fn memory(history: &TestHistory) -> BufferMemory {
         .with_history(history.clone(), session())
 }
 
-/// An in-memory history that can be held at a gate before or after it commits, and told to fail.
+/// An in-memory history that can be held at a gate before or after it commits, and can fail on
+/// demand.
 #[derive(Clone, Default)]
 pub struct TestHistory {
     pub inner: Arc<InMemoryHistory>,

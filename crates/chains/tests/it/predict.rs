@@ -1,4 +1,4 @@
-//! Calls and their results: what is sent, what is saved, and what is told when a step fails.
+//! Calls and their results: the request, the saved turn, and the error if a step fails.
 
 use conversant_chains::{ChainError, LlmChain};
 use conversant_core::{

@@ -1,4 +1,5 @@
-//! A server that cuts, hangs, resets or lies: an answer or one clear line, and never longer than `--timeout`.
+//! A server that cuts, hangs, resets or lies: an answer or one clear line, and never longer than
+//! `--timeout`.
 
 use std::{
     sync::Mutex,
@@ -10,7 +11,8 @@ use conversant_testkit::{Fault, FaultServer, faults};
 
 use crate::run::run;
 
-/// The total for a turn, in seconds, and what a process may take to start and end on a busy machine.
+/// The total for a turn, in seconds, and what a process may take to start and end on a busy
+/// machine.
 const TIMEOUT: &str = "0.5";
 const SLACK: Duration = Duration::from_secs(5);
 

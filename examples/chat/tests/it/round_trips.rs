@@ -1,4 +1,4 @@
-//! What models of today send with their answers goes back to them: through a tool loop, a chain and a
+//! Data that models send with their answers goes back to them: through a tool loop, a chain and a
 //! SQLite history, with a restart between the turns.
 
 use std::path::Path;

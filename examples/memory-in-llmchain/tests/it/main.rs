@@ -1,4 +1,5 @@
-//! The example prints what the page shows, and, escape codes included, what the reference system printed.
+//! The example prints what the page shows, and, escape codes included, what the reference system
+//! printed.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
 
 use std::process::{Command, Output};
