@@ -2,6 +2,7 @@
 
 mod alone;
 mod cases;
+mod deny;
 mod example;
 mod step;
 mod used_snapshots;
@@ -60,6 +61,7 @@ pub(crate) fn run(options: &Options) -> Verdict {
                 doc.env("RUSTDOCFLAGS", "-D warnings");
                 doc.shown()
             }),
+            step("dependencies", deny::check),
             step("each crate alone", alone::check),
             step("instructions", || {
                 if !instructions::is_there() {

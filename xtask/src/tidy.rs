@@ -9,6 +9,7 @@ mod layout;
 mod names;
 mod packages;
 mod prose;
+mod public_types;
 mod size;
 mod snapshots;
 mod sources;
@@ -23,8 +24,15 @@ use self::{fault::Fault, packages::Packages, tree::Tree};
 use crate::{Verdict, workspace};
 
 /// The rules over files.
-const RULES: &[fn(&Tree) -> Vec<Fault>] =
-    &[errors::check, layout::check, names::check, size::check, snapshots::check, sources::check];
+const RULES: &[fn(&Tree) -> Vec<Fault>] = &[
+    errors::check,
+    layout::check,
+    names::check,
+    public_types::check,
+    size::check,
+    snapshots::check,
+    sources::check,
+];
 
 /// The rules over the files that [`converted`] lists.
 const CONVERTED_RULES: &[fn(&Tree) -> Vec<Fault>] = &[imports::check, width::check, words::check];

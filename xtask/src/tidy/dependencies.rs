@@ -30,19 +30,8 @@ const PURE: &[&str] = &[
 /// Runtimes and transports.
 const IMPURE: &[&str] = &["async-std", "hyper", "mio", "reqwest", "smol", "socket2", "tokio"];
 
-/// The licences under which others' code may come.
-const LICENCES: &[&str] = &[
-    "Apache-2.0",
-    "BSD-2-Clause",
-    "BSD-3-Clause",
-    "BSL-1.0",
-    "CDLA-Permissive-2.0",
-    "ISC",
-    "MIT",
-    "Unicode-3.0",
-    "Unlicense",
-    "Zlib",
-];
+/// The rules for dependencies: cargo-deny's, whose lists this rule reads.
+const DENY: &str = ".cargo/deny.toml";
 
 pub(crate) fn check(packages: &Packages, tree: &Tree) -> Vec<Fault> {
     let ours = packages.members().find_map(|package| package.rust_version.as_deref());
@@ -68,9 +57,15 @@ pub(crate) fn check(packages: &Packages, tree: &Tree) -> Vec<Fault> {
             }
         }
     }
+    let deny = tree.file(DENY).map_or("", |file| file.text.as_str());
+    let (licences, banned) = (list(deny, "allow"), list(deny, "deny"));
     for package in packages.all() {
         faults.extend(version(package, ours));
-        faults.extend(licence(package));
+        faults.extend(licence(package, &licences));
+        if banned.contains(&package.name.as_str()) {
+            let what = format!("`{} {}` is banned in {DENY}", package.name, package.version);
+            faults.push(Fault::new("Cargo.lock", 1, what, "do without the package"));
+        }
     }
     faults
 }
@@ -114,21 +109,28 @@ fn parts(version: &str) -> [u32; 3] {
     std::array::from_fn(|_| numbers.next().unwrap_or(0))
 }
 
-fn licence(package: &Package) -> Option<Fault> {
+/// Returns the first text of each line of an array in a TOML file.
+fn list<'t>(toml: &'t str, name: &str) -> Vec<&'t str> {
+    let array = toml.split_once(&format!("\n{name} = [\n")).map_or("", |(_, rest)| rest);
+    let array = array.split("\n]").next().unwrap_or_default();
+    array.lines().filter_map(|line| line.split('"').nth(1)).collect()
+}
+
+fn licence(package: &Package, allowed: &[&str]) -> Option<Fault> {
     let Package { name, version, license, .. } = package;
     let what = match license {
-        Some(licence) if is_allowed(licence) => return None,
+        Some(licence) if is_allowed(licence, allowed) => return None,
         Some(licence) => format!("the licence `{licence}` of `{name} {version}` is not allowed"),
         None => format!("`{name} {version}` names no licence"),
     };
     Some(Fault::new("Cargo.lock", 1, what, "do without the package"))
 }
 
-/// Tells whether a licence expression can be met with licences of the list.
-pub(super) fn is_allowed(licence: &str) -> bool {
+/// Returns whether a licence expression can be met with the allowed licences.
+pub(super) fn is_allowed(licence: &str, allowed: &[&str]) -> bool {
     let expression = Expression::parse_mode(licence, ParseMode::LAX);
     expression.is_ok_and(|expression| {
         expression
-            .evaluate(|wanted| wanted.license.id().is_some_and(|id| LICENCES.contains(&id.name)))
+            .evaluate(|wanted| wanted.license.id().is_some_and(|id| allowed.contains(&id.name)))
     })
 }

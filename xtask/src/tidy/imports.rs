@@ -68,7 +68,7 @@ fn name(module: &[&str]) -> String {
 }
 
 /// Returns the `use` declarations of a file up to its inline tests, with their lines.
-fn use_trees(text: &str) -> Vec<(usize, String)> {
+pub(super) fn use_trees(text: &str) -> Vec<(usize, String)> {
     let text = text.split("\n#[cfg(test)]\nmod ").next().unwrap_or_default();
     let mut trees = Vec::new();
     let mut lines = text.lines().enumerate();
@@ -94,7 +94,7 @@ fn after_use(line: &str) -> Option<&str> {
 }
 
 /// Returns the paths that a tree imports: `a::{b, c::d}` has two.
-fn leaves(tree: &str) -> Vec<Vec<String>> {
+pub(super) fn leaves(tree: &str) -> Vec<Vec<String>> {
     let mut all = Vec::new();
     let mut prefixes: Vec<Vec<String>> = vec![Vec::new()];
     let mut path: Vec<String> = Vec::new();

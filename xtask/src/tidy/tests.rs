@@ -3,8 +3,8 @@
 use std::{fs, path::Path};
 
 use super::{
-    Fault, Packages, Tree, dependencies, errors, imports, layout, names, size, snapshots, sources,
-    width, words,
+    Fault, Packages, Tree, dependencies, errors, imports, layout, names, public_types, size,
+    snapshots, sources, width, words,
 };
 
 /// Checks the tree in a file of `tests/data/tidy` by one rule.
@@ -63,6 +63,11 @@ fn prose_is_plain() {
 }
 
 #[test]
+fn public_signatures_name_listed_crates() {
+    check("public_types.txt", public_types::check);
+}
+
+#[test]
 fn snapshots_belong_to_tests() {
     check("snapshots.txt", snapshots::check);
 }
@@ -114,6 +119,7 @@ fn licences_are_read_as_expressions() {
         ("GPL-3.0-only", false),
         ("no licence at all", false),
     ] {
-        assert_eq!(dependencies::is_allowed(licence), is_allowed, "{licence}");
+        let allowed = ["Apache-2.0", "MIT", "Unicode-3.0"];
+        assert_eq!(dependencies::is_allowed(licence, &allowed), is_allowed, "{licence}");
     }
 }
