@@ -8,6 +8,7 @@
 //! | to test a … | run | which needs |
 //! |---|---|---|
 //! | [`ChatHistory`](conversant_core::ChatHistory) | [`history()`] | a store; sessions are its own |
+//! | store behind a network | [`networked_history`] | a server, and a way to open it by address |
 //! | store that outlives its handle | [`reopened_history`] | a way to open the same store |
 //! | [`Memory`](conversant_core::Memory) | [`memory()`] | a fresh conversation each time |
 //! | [`ChatModel`](conversant_core::ChatModel) | [`chat_model`] | a model that answers anything |
@@ -21,11 +22,13 @@ mod check;
 mod history;
 mod memory;
 mod model;
+mod networked;
 mod report;
 
 pub use self::{
     history::{history, reopened_history},
     memory::memory,
     model::{chat_model, completion_model},
+    networked::networked_history,
     report::{Report, SuiteError},
 };

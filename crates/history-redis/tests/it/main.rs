@@ -10,7 +10,7 @@
 mod concurrent;
 mod connecting;
 mod langchain;
-mod proxy;
+mod networked;
 mod server;
 mod stored;
 mod suite;

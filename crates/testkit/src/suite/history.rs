@@ -12,6 +12,7 @@ mod range;
 mod reopened;
 mod session;
 mod session_driver;
+mod tip;
 
 use conversant_core::ChatHistory;
 
@@ -76,6 +77,10 @@ pub async fn history<H: ChatHistory>(make: impl Fn() -> H) -> Result<Report, Sui
         expect::exactly_allows_nothing_newer,
         expect::a_stale_append_stores_nothing,
         expect::a_new_session_can_be_expected,
+        tip::a_version_names_its_last_turn,
+        tip::after_another_conversation_comes_all,
+        tip::an_append_to_another_conversation_is_stale,
+        tip::a_note_keeps_the_tip_that_it_covers,
         range::last_turns_are_whole,
         range::last_messages_are_as_many,
         range::last_bytes_fit,

@@ -1,0 +1,95 @@
+//! Broken and stalled connections, locked rows, and time limits.
+
+use std::time::{Duration, Instant};
+
+use conversant_core::{ChatHistory, Expect, HistoryError, Range, SessionId, Turn};
+use conversant_history_postgres::{LangChainPostgresHistory, PostgresHistory};
+use conversant_testkit::suite;
+
+use crate::server::{Server, client};
+
+/// Returns the address in a URL, and the URL with another one.
+fn address(url: &str) -> (&str, impl Fn(std::net::SocketAddr) -> String) {
+    let (user, rest) = url.split_once('@').unwrap();
+    let (address, rest) = rest.split_once('/').unwrap();
+    (address, move |other| format!("{user}@{other}/{rest}"))
+}
+
+const LIMIT: Duration = Duration::from_millis(1500);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_history_in_postgres_is_a_networked_history() {
+    let Some(server) = Server::start("broken connections").await else { return };
+    let url = server.url.clone();
+    let (address, through) = address(&url);
+    let open = |proxy| PostgresHistory::builder(through(proxy)).operation_timeout(LIMIT).connect();
+    let report = suite::networked_history(address, open).await;
+    let report = report.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(report.skipped().next(), None);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_history_in_langchains_table_is_a_networked_history() {
+    let Some(server) = Server::start("broken connections, LangChain").await else { return };
+    let url = server.url.clone();
+    let (address, through) = address(&url);
+    let open = |proxy| {
+        LangChainPostgresHistory::builder(through(proxy)).operation_timeout(LIMIT).connect()
+    };
+    suite::networked_history(address, open).await.unwrap_or_else(|error| panic!("{error}"));
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_locked_row_is_waited_for_within_the_limit() {
+    let Some(server) = Server::start("a locked row").await else { return };
+    let limit = Duration::from_millis(400);
+    let builder = PostgresHistory::builder(&server.url).operation_timeout(limit);
+    let history = builder.max_connections(2).connect().await.unwrap();
+    let session = SessionId::new("locked").unwrap();
+    let first = Turn::exchange("first", "answer");
+    history.append(&session, &first, Expect::Any).await.unwrap();
+    let locker = client(&server.url).await;
+    let lock = "BEGIN; SELECT FROM conversant_sessions WHERE id = 'locked' FOR UPDATE";
+    locker.batch_execute(lock).await.unwrap();
+
+    let started = Instant::now();
+    let turn = Turn::exchange("second", "answer");
+    let error = history.append(&session, &turn, Expect::Any).await.unwrap_err();
+    assert!(matches!(error, HistoryError::TimedOut { .. }), "{error:?}");
+    insta::assert_snapshot!(error, @"cannot complete the operation within 400ms");
+    // The session cannot be settled yet, so nothing is served that could change later.
+    let error = history.load(&session, Range::All).await.unwrap_err();
+    assert!(matches!(error, HistoryError::TimedOut { .. }), "{error:?}");
+    assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+    // Other sessions are served: the statements that wait were cancelled.
+    let other = SessionId::new("other").unwrap();
+    history.append(&other, &Turn::exchange("hi", "hello"), Expect::Any).await.unwrap();
+
+    locker.batch_execute("COMMIT").await.unwrap();
+    assert_eq!(history.load(&session, Range::All).await.unwrap().messages.len(), 2);
+    history.append(&session, &turn, Expect::Any).await.unwrap();
+    assert_eq!(history.turns(&session, Range::All).await.unwrap(), [first, turn]);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn any_duration_is_a_time_limit() {
+    let Some(server) = Server::start("time limits").await else { return };
+    let session = SessionId::new("limits").unwrap();
+    let builder = |timeout| {
+        PostgresHistory::builder(&server.url)
+            .connect_timeout(timeout)
+            .acquire_timeout(timeout)
+            .operation_timeout(timeout)
+            .time_to_live(timeout)
+    };
+    let history = builder(Duration::MAX).connect().await.unwrap();
+    history.append(&session, &Turn::exchange("hi", "hello"), Expect::Any).await.unwrap();
+    assert!(history.lease(&session, Duration::MAX).await.unwrap().is_some());
+    assert_eq!(history.load(&session, Range::All).await.unwrap().messages.len(), 2);
+    let error = builder(Duration::ZERO).connect().await.unwrap_err();
+    assert!(matches!(error, HistoryError::TimedOut { .. }), "{error:?}");
+    server.stop().await;
+}

@@ -1,0 +1,89 @@
+//! Broken and stalled connections, evicted keys, and time limits.
+
+use std::time::Duration;
+
+use conversant_core::{ChatHistory, Expect, HistoryError, Note, Range, SessionId, Turn};
+use conversant_history_redis::{LangChainRedisHistory, RedisHistory};
+use conversant_testkit::suite;
+
+use crate::server::Server;
+
+/// Returns the address in a URL, and the URL with another one.
+fn address(url: &str) -> (&str, impl Fn(std::net::SocketAddr) -> String) {
+    let (scheme, rest) = url.split_once("//").unwrap();
+    let (address, rest) = rest.split_once('/').unwrap();
+    (address, move |other| format!("{scheme}//{other}/{rest}"))
+}
+
+const LIMIT: Duration = Duration::from_millis(1500);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_history_in_redis_is_a_networked_history() {
+    let Some(server) = Server::start("broken connections").await else { return };
+    let url = server.url.clone();
+    let (address, through) = address(&url);
+    let open = |proxy| {
+        let builder = RedisHistory::builder(through(proxy)).prefix(&server.prefix);
+        builder.connections(2).operation_timeout(LIMIT).connect()
+    };
+    let report = suite::networked_history(address, open).await;
+    let report = report.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(report.skipped().next(), None);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_history_in_langchains_lists_is_a_networked_history() {
+    let Some(server) = Server::start("broken connections, LangChain").await else { return };
+    let url = server.url.clone();
+    let (address, through) = address(&url);
+    let open = |proxy| {
+        let builder = LangChainRedisHistory::builder(through(proxy)).prefix(&server.prefix);
+        builder.connections(2).operation_timeout(LIMIT).connect()
+    };
+    suite::networked_history(address, open).await.unwrap_or_else(|error| panic!("{error}"));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn any_evicted_key_is_noticed() {
+    let Some(server) = Server::start("evicted keys").await else { return };
+    let history = server.history().await;
+    for part in ["meta", "messages", "turns", "ids", "notes"] {
+        let session = SessionId::new(format!("without-{part}")).unwrap();
+        let turn = Turn::exchange("hi", "hello");
+        let version = history.append(&session, &turn, Expect::Any).await.unwrap();
+        history.put_note(&session, "summary", &Note::new("brief", version)).await.unwrap();
+        server.run::<()>(&format!("DEL @{{without-{part}}}:{part}")).await;
+        // Neither read shortened, nor written twice.
+        let outcomes = [
+            history.load(&session, Range::All).await.map(drop),
+            history.append(&session, &turn, Expect::Any).await.map(drop),
+            history.append(&session, &Turn::exchange("a", "b"), Expect::Any).await.map(drop),
+            history.first(&session, 1).await.map(drop),
+            history.note(&session, "summary").await.map(drop),
+            history.put_note(&session, "other", &Note::new("x", version)).await.map(drop),
+        ];
+        for (number, outcome) in outcomes.into_iter().enumerate() {
+            let is_corrupt = matches!(outcome, Err(HistoryError::Corrupt { .. }));
+            assert!(is_corrupt, "operation {number} without `{part}`: {outcome:?}");
+        }
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn any_duration_is_a_time_limit() {
+    let Some(server) = Server::start("time limits").await else { return };
+    let session = SessionId::new("limits").unwrap();
+    let builder = |timeout| {
+        let builder = server.builder().connect_timeout(timeout).operation_timeout(timeout);
+        builder.time_to_live(timeout)
+    };
+    let history = builder(Duration::MAX).connect().await.unwrap();
+    history.append(&session, &Turn::exchange("hi", "hello"), Expect::Any).await.unwrap();
+    assert!(history.lease(&session, Duration::MAX).await.unwrap().is_some());
+    assert_eq!(history.load(&session, Range::All).await.unwrap().messages.len(), 2);
+    builder(Duration::ZERO).connect().await.unwrap_err();
+    server.stop().await;
+}

@@ -1,0 +1,75 @@
+//! The suite of histories behind a network.
+
+mod broken;
+mod proxy;
+mod stalled;
+
+use std::{future::Future, net::SocketAddr};
+
+use conversant_core::{ChatHistory, HistoryError};
+
+use self::proxy::Proxy;
+use super::{
+    check::{Stop, run},
+    report::{Report, Running, SuiteError},
+};
+
+/// Checks that a history behind a network loses and doubles nothing while connections break, stall
+/// and are cut at any byte.
+///
+/// `server` is the address of the store, as `host:port`. `open` opens the store at the address of a
+/// proxy that the suite controls. It is called once for each check. Give the store a time limit for
+/// an operation of about a second, since the suite waits for it. The suite runs on a Tokio runtime.
+///
+/// # Errors
+/// [`SuiteError`], which names all checks that failed.
+///
+/// # Examples
+///
+/// ```no_run
+/// # use conversant_core::{ChatHistory, HistoryError};
+/// # async fn connect(url: String) -> Result<Box<dyn ChatHistory>, HistoryError> { todo!() }
+/// # async fn run() -> Result<(), conversant_testkit::suite::SuiteError> {
+/// use conversant_testkit::suite;
+///
+/// suite::networked_history("127.0.0.1:5432", |proxy| connect(format!("postgres://{proxy}/chat")))
+///     .await?;
+/// # Ok(())
+/// # }
+/// ```
+pub async fn networked_history<H, F, Fut>(server: &str, open: F) -> Result<Report, SuiteError>
+where
+    H: ChatHistory,
+    F: Fn(SocketAddr) -> Fut,
+    Fut: Future<Output = Result<H, HistoryError>>,
+{
+    let network = Network { server: server.to_owned(), open };
+    let mut running = Running::new("networked history");
+    run!(running, &network =>
+        broken::a_lost_answer_is_settled_by_the_turn,
+        broken::broken_connections_are_replaced,
+        broken::connections_cut_at_any_byte_lose_nothing,
+        broken::writers_of_breaking_connections_have_one_order,
+        stalled::every_operation_ends_although_nothing_answers,
+        stalled::an_append_that_timed_out_takes_no_effect_later,
+    );
+    running.finish()
+}
+
+/// A store and how to open it through a proxy.
+struct Network<F> {
+    server: String,
+    open: F,
+}
+
+impl<F> Network<F> {
+    async fn open<H, Fut>(&self) -> Result<(Proxy, H), Stop>
+    where
+        F: Fn(SocketAddr) -> Fut,
+        Fut: Future<Output = Result<H, HistoryError>>,
+    {
+        let proxy = Proxy::start(&self.server).await?;
+        let history = (self.open)(proxy.address()).await?;
+        Ok((proxy, history))
+    }
+}

@@ -1,0 +1,161 @@
+//! Connections that break.
+
+use std::{future::Future, net::SocketAddr, time::Duration};
+
+use conversant_core::{ChatHistory, Expect, HistoryError, Note, Range, SessionId, Turn, TurnId};
+
+use super::Network;
+use crate::{
+    join_all::join_all,
+    suite::check::{Checked, Stop, ensure},
+};
+
+/// The time of a lease that does not expire during a check.
+const LONG: Duration = Duration::from_secs(600);
+
+pub(super) fn new_session() -> Result<SessionId, Stop> {
+    Ok(SessionId::new(format!("suite {}", TurnId::random()))?)
+}
+
+pub(super) fn exchange(number: usize) -> Turn {
+    Turn::exchange(format!("question {number}"), format!("answer {number}"))
+}
+
+pub(super) async fn a_lost_answer_is_settled_by_the_turn<H, F, Fut>(network: &Network<F>) -> Checked
+where
+    H: ChatHistory,
+    F: Fn(SocketAddr) -> Fut,
+    Fut: Future<Output = Result<H, HistoryError>>,
+{
+    let (proxy, history) = network.open().await?;
+    let session = new_session()?;
+    let mut turns = Vec::new();
+    for number in 0..5 {
+        let turn = exchange(number);
+        let seen = history.load(&session, Range::LastTurns(0)).await?.version;
+        proxy.swallow_answer();
+        let version = history.append(&session, &turn, Expect::Exactly(seen)).await?;
+        ensure!(version.messages == seen.messages + 2, "{seen} led to {version}");
+        turns.push(turn);
+    }
+    let found = history.turns(&session, Range::All).await?;
+    ensure!(found == turns, "found {} turns instead of {}", found.len(), turns.len());
+
+    let version = history.load(&session, Range::LastTurns(0)).await?.version;
+    proxy.swallow_answer();
+    match history.put_note(&session, "summary", &Note::new("brief", version)).await {
+        Err(HistoryError::Unsupported { .. }) => {}
+        stored => {
+            stored?;
+            proxy.swallow_answer();
+            let note = history.note(&session, "summary").await?;
+            ensure!(note.is_some(), "the note is not there");
+        }
+    }
+    proxy.swallow_answer();
+    if let Some(lease) = history.lease(&session, LONG).await? {
+        proxy.swallow_answer();
+        history.release(&lease).await?;
+        ensure!(history.lease(&session, LONG).await?.is_some(), "the lease was not released");
+    }
+    proxy.swallow_answer();
+    history.clear(&session).await?;
+    let cleared = history.load(&session, Range::All).await?;
+    ensure!(cleared.messages.is_empty(), "{} messages were left", cleared.messages.len());
+    ensure!(cleared.version.epoch != version.epoch, "the epoch is still {}", version.epoch);
+    Ok(())
+}
+
+pub(super) async fn broken_connections_are_replaced<H, F, Fut>(network: &Network<F>) -> Checked
+where
+    H: ChatHistory,
+    F: Fn(SocketAddr) -> Fut,
+    Fut: Future<Output = Result<H, HistoryError>>,
+{
+    let (proxy, history) = network.open().await?;
+    let session = new_session()?;
+    for number in 0..4 {
+        proxy.break_connections();
+        history.append(&session, &exchange(number), Expect::Any).await?;
+        proxy.break_connections();
+        let found = history.load(&session, Range::All).await?.messages.len();
+        ensure!(found == 2 * number + 2, "found {found} messages after {} turns", number + 1);
+    }
+    Ok(())
+}
+
+pub(super) async fn connections_cut_at_any_byte_lose_nothing<H, F, Fut>(
+    network: &Network<F>,
+) -> Checked
+where
+    H: ChatHistory,
+    F: Fn(SocketAddr) -> Fut,
+    Fut: Future<Output = Result<H, HistoryError>>,
+{
+    let (proxy, history) = network.open().await?;
+    let session = new_session()?;
+    let mut appended = Vec::new();
+    for bytes in (0..16).chain([20, 30, 40, 60, 80, 120, 160, 240, 400]) {
+        let turn = exchange(bytes);
+        proxy.cut_answers_after(bytes);
+        let outcome = history.append(&session, &turn, Expect::Any).await;
+        proxy.heal();
+        appended.push((turn.id(), outcome.is_ok()));
+    }
+    holds(&history, &session, &appended).await
+}
+
+pub(super) async fn writers_of_breaking_connections_have_one_order<H, F, Fut>(
+    network: &Network<F>,
+) -> Checked
+where
+    H: ChatHistory,
+    F: Fn(SocketAddr) -> Fut,
+    Fut: Future<Output = Result<H, HistoryError>>,
+{
+    let (proxy, history) = network.open().await?;
+    let (session, history, proxy) = (new_session()?, &history, &proxy);
+    let session = &session;
+    let writers = (0..8).map(async |writer| {
+        let mut appended = Vec::new();
+        for number in 0..6 {
+            if (writer + number) % 4 == 0 {
+                proxy.break_connections();
+            }
+            let turn = exchange(10 * writer + number);
+            let outcome = history.append(session, &turn, Expect::Any).await;
+            appended.push((turn.id(), outcome.is_ok()));
+        }
+        appended
+    });
+    for appended in join_all(writers).await {
+        holds(history, session, &appended).await?;
+    }
+    Ok(())
+}
+
+/// Checks that each acknowledged turn of one writer is stored once, any other at most once, and all
+/// in the order in which they were appended.
+pub(super) async fn holds(
+    history: &impl ChatHistory,
+    session: &SessionId,
+    appended: &[(TurnId, bool)],
+) -> Checked {
+    let stored = history.turns(session, Range::All).await?;
+    let stored: Vec<TurnId> = stored
+        .iter()
+        .map(Turn::id)
+        .filter(|id| appended.iter().any(|(turn, _)| turn == id))
+        .collect();
+    let expected =
+        appended.iter().filter(|(id, is_acknowledged)| *is_acknowledged || stored.contains(id));
+    let expected: Vec<TurnId> = expected.map(|(id, _)| *id).collect();
+    let acknowledged = appended.iter().filter(|(_, is_acknowledged)| *is_acknowledged).count();
+    ensure!(
+        stored == expected,
+        "found {} turns, of which {acknowledged} were acknowledged, instead of {} in order",
+        stored.len(),
+        expected.len()
+    );
+    Ok(())
+}

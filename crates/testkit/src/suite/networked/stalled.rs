@@ -1,0 +1,89 @@
+//! Servers that do not answer.
+
+use std::{future::Future, net::SocketAddr, time::Duration};
+
+use conversant_core::{ChatHistory, Expect, HistoryError, Range};
+use tokio::time::timeout;
+
+use super::{
+    Network,
+    broken::{exchange, new_session},
+};
+use crate::suite::check::{Checked, Stop, ensure};
+
+/// The longest time that any operation may take.
+const MAX_OPERATION: Duration = Duration::from_secs(60);
+
+/// Waits for an operation that the store cannot complete.
+async fn ended<T>(
+    name: &str,
+    operation: impl Future<Output = Result<T, HistoryError>>,
+) -> Result<(), Stop> {
+    let Ok(outcome) = timeout(MAX_OPERATION, operation).await else {
+        return Err(Stop::Failed(format!("{name} did not end within {MAX_OPERATION:?}")));
+    };
+    ensure!(outcome.is_err(), "{name} succeeded, although no request reached the server");
+    Ok(())
+}
+
+pub(super) async fn every_operation_ends_although_nothing_answers<H, F, Fut>(
+    network: &Network<F>,
+) -> Checked
+where
+    H: ChatHistory,
+    F: Fn(SocketAddr) -> Fut,
+    Fut: Future<Output = Result<H, HistoryError>>,
+{
+    let (proxy, history) = network.open().await?;
+    let [first, second, third, fourth] =
+        [new_session()?, new_session()?, new_session()?, new_session()?];
+    history.append(&first, &exchange(1), Expect::Any).await?;
+    proxy.hold();
+    let (turn, other) = (exchange(2), exchange(3));
+    let (loaded, appended, queued, cleared, listed) = tokio::join!(
+        ended("load", history.load(&first, Range::All)),
+        ended("append", history.append(&second, &turn, Expect::Any)),
+        ended("an append behind it", history.append(&second, &other, Expect::Any)),
+        ended("clear", history.clear(&third)),
+        ended("turns", history.turns(&fourth, Range::All)),
+    );
+    proxy.release();
+    loaded.and(appended).and(queued).and(cleared).and(listed)?;
+    // The store serves again, also the sessions on which operations were under way.
+    history.append(&second, &turn, Expect::Any).await?;
+    let found = history.load(&second, Range::All).await?.messages.len();
+    ensure!(found == 2, "found {found} messages of one turn");
+    let found = history.load(&first, Range::All).await?.messages.len();
+    ensure!(found == 2, "found {found} messages of a turn from before");
+    Ok(())
+}
+
+pub(super) async fn an_append_that_timed_out_takes_no_effect_later<H, F, Fut>(
+    network: &Network<F>,
+) -> Checked
+where
+    H: ChatHistory,
+    F: Fn(SocketAddr) -> Fut,
+    Fut: Future<Output = Result<H, HistoryError>>,
+{
+    let (proxy, history) = network.open().await?;
+    let session = new_session()?;
+    for round in 0..3 {
+        let (late, next) = (exchange(1), exchange(2));
+        proxy.hold();
+        ended("append", history.append(&session, &late, Expect::Any)).await?;
+        // The server gets the request now, after its caller has given it up.
+        proxy.release();
+        let settled = history.load(&session, Range::All).await?.messages.len();
+        history.clear(&session).await?;
+        history.append(&session, &next, Expect::Any).await?;
+        let found = history.turns(&session, Range::All).await?;
+        ensure!(
+            found.as_slice() == std::slice::from_ref(&next),
+            "round {round}: {settled} messages were there, and {} turns after a clear and an append",
+            found.len()
+        );
+        history.clear(&session).await?;
+    }
+    Ok(())
+}
