@@ -86,14 +86,16 @@ impl From<ClientError> for Failure {
         }
         let kind = error.kind();
         let was_sent = !error.is_connection_refusal();
+        // A connection that breaks within an answer is reported as an answer that cannot be parsed.
         let is_lost = error.is_io_error()
             || matches!(
                 kind,
-                ErrorKind::Server(
-                    ServerErrorKind::BusyLoading
-                        | ServerErrorKind::TryAgain
-                        | ServerErrorKind::MasterDown
-                )
+                ErrorKind::Parse
+                    | ErrorKind::Server(
+                        ServerErrorKind::BusyLoading
+                            | ServerErrorKind::TryAgain
+                            | ServerErrorKind::MasterDown
+                    )
             );
         // Before version 7, the error of a command in a script is within the script's own error.
         let detail = error.detail().unwrap_or_default();
