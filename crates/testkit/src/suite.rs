@@ -8,6 +8,7 @@
 //! | to test a … | run | which needs |
 //! |---|---|---|
 //! | [`ChatHistory`](conversant_core::ChatHistory) | [`history()`] | a store; sessions are its own |
+//! | store whose versions name their last turn | [`versioned_history`] | as [`history()`] |
 //! | store behind a network | [`networked_history`] | a server, and a way to open it by address |
 //! | store that outlives its handle | [`reopened_history`] | a way to open the same store |
 //! | [`Memory`](conversant_core::Memory) | [`memory()`] | a fresh conversation each time |
@@ -26,7 +27,7 @@ mod networked;
 mod report;
 
 pub use self::{
-    history::{history, reopened_history},
+    history::{history, reopened_history, versioned_history},
     memory::memory,
     model::{chat_model, completion_model},
     networked::networked_history,

@@ -42,3 +42,13 @@ async fn other_isolation_levels_change_nothing() {
         server.stop().await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_was_replaced_is_noticed() {
+    let Some(server) = Server::start("versions that name their last turn").await else { return };
+    let history = server.history().await;
+    let report = suite::versioned_history(|| history.clone()).await;
+    let report = report.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(report.skipped().next(), None, "{report}");
+    server.stop().await;
+}

@@ -77,10 +77,6 @@ pub async fn history<H: ChatHistory>(make: impl Fn() -> H) -> Result<Report, Sui
         expect::exactly_allows_nothing_newer,
         expect::a_stale_append_stores_nothing,
         expect::a_new_session_can_be_expected,
-        tip::a_version_names_its_last_turn,
-        tip::after_another_conversation_comes_all,
-        tip::an_append_to_another_conversation_is_stale,
-        tip::a_note_keeps_the_tip_that_it_covers,
         range::last_turns_are_whole,
         range::last_messages_are_as_many,
         range::last_bytes_fit,
@@ -116,6 +112,23 @@ pub async fn history<H: ChatHistory>(make: impl Fn() -> H) -> Result<Report, Sui
         lease::a_released_session_can_be_leased,
         lease::a_lease_ends_with_its_time,
         lease::an_old_lease_releases_nobody_else,
+    );
+    running.finish()
+}
+
+/// Checks that a history whose versions name their last turn
+/// ([`Version::tip`](conversant_core::Version::tip)) notices that its store was emptied, restored or
+/// replaced. Run it in addition to [`history()`].
+///
+/// # Errors
+/// [`SuiteError`], which names all checks that failed.
+pub async fn versioned_history<H: ChatHistory>(make: impl Fn() -> H) -> Result<Report, SuiteError> {
+    let mut running = Running::new("versioned history");
+    run!(running, &make() =>
+        tip::a_version_names_its_last_turn,
+        tip::after_another_conversation_comes_all,
+        tip::an_append_to_another_conversation_is_stale,
+        tip::a_note_keeps_the_tip_that_it_covers,
     );
     running.finish()
 }

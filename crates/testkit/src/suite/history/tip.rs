@@ -1,18 +1,15 @@
 //! Versions that name their last turn, so that a store that was replaced is noticed.
-//!
-//! A history may leave the tips of its versions unknown. The checks then have nothing to compare.
 
 use conversant_core::{ChatHistory, Expect, HistoryError, Note, Range, Version};
 
 use super::session_driver::{SessionDriver, exchange, supported};
-use crate::suite::check::{Checked, ensure};
+use crate::suite::check::{Checked, Stop, ensure};
 
-/// Appends an exchange and returns the version after it, or `None` if its tip is not known.
-async fn first<H: ChatHistory>(
-    driver: &SessionDriver<'_, H>,
-) -> Result<Option<Version>, HistoryError> {
+/// Appends an exchange, and checks that the version after it has a tip.
+async fn first<H: ChatHistory>(driver: &SessionDriver<'_, H>) -> Result<Version, Stop> {
     let version = driver.append(&exchange(1)).await?;
-    Ok((version.tip != 0).then_some(version))
+    ensure!(version.tip != 0, "the tip of {version:?} is not known");
+    Ok(version)
 }
 
 /// Returns the version of another conversation of the same length.
@@ -22,9 +19,7 @@ const fn another(version: Version) -> Version {
 
 pub(super) async fn a_version_names_its_last_turn(history: &impl ChatHistory) -> Checked {
     let driver = SessionDriver::new(history)?;
-    if first(&driver).await?.is_none() {
-        return Ok(());
-    }
+    first(&driver).await?;
     let turn = exchange(2);
     let version = driver.append(&turn).await?;
     let expected = turn.id().fingerprint();
@@ -40,7 +35,7 @@ pub(super) async fn a_version_names_its_last_turn(history: &impl ChatHistory) ->
 
 pub(super) async fn after_another_conversation_comes_all(history: &impl ChatHistory) -> Checked {
     let driver = SessionDriver::new(history)?;
-    let Some(seen) = first(&driver).await? else { return Ok(()) };
+    let seen = first(&driver).await?;
     let last = driver.append(&exchange(2)).await?;
     let longer = Version::new(last.epoch, last.messages + 2).with_tip(last.tip);
     for (version, expected) in
@@ -58,7 +53,7 @@ pub(super) async fn an_append_to_another_conversation_is_stale(
     history: &impl ChatHistory,
 ) -> Checked {
     let driver = SessionDriver::new(history)?;
-    let Some(seen) = first(&driver).await? else { return Ok(()) };
+    let seen = first(&driver).await?;
     let last = driver.append(&exchange(2)).await?;
     let longer = Version::new(last.epoch, last.messages + 2).with_tip(last.tip);
     let turn = exchange(3);
@@ -77,7 +72,7 @@ pub(super) async fn an_append_to_another_conversation_is_stale(
 
 pub(super) async fn a_note_keeps_the_tip_that_it_covers(history: &impl ChatHistory) -> Checked {
     let driver = SessionDriver::new(history)?;
-    let Some(seen) = first(&driver).await? else { return Ok(()) };
+    let seen = first(&driver).await?;
     let note = Note::new("brief", seen);
     supported(history.put_note(&driver.session, "summary", &note).await, "it has no notes")?;
     let found = history.note(&driver.session, "summary").await?;
