@@ -19,6 +19,7 @@ use crate::{
     limits::{Exceeded, Limits},
     memory_binding::{Maintenance, MemoryBinding},
     outcome::Outcome,
+    pending::PendingTurn,
     queue::Permit,
 };
 
@@ -41,10 +42,15 @@ pub(crate) struct CallState {
 }
 
 impl CallState {
-    pub(crate) fn new(observers: Observers, inputs: Variables, mut options: CallOptions) -> Self {
+    pub(crate) fn new(
+        observers: Observers,
+        inputs: Variables,
+        mut options: CallOptions,
+        exchange: Messages,
+    ) -> Self {
         let turn_id = *options.turn_id.get_or_insert_with(TurnId::random);
         let limits = Limits::new(options.deadline);
-        let context = RunContext::new(options, observers);
+        let context = RunContext::new(options, observers).with_exchange(exchange);
         let input = Messages::new();
         Self { variables: inputs, context, turn_id, input, ticket: None, limits, permit: None }
     }
@@ -243,14 +249,37 @@ impl CallState {
         }
     }
 
+    /// Saves the turn of an answer, or returns it if its tool calls have no results.
+    pub(crate) async fn settle(
+        &mut self,
+        binding: Option<&MemoryBinding>,
+        answer: &Answer,
+    ) -> Result<Option<PendingTurn>, ChainError> {
+        if !PendingTurn::is_due(answer) {
+            self.save(binding, answer, false).await?;
+            return Ok(None);
+        }
+        let slots = binding.map_or(&[][..], |binding| binding.memory().variables());
+        let is_input = |name: &str| slots.iter().all(|slot| slot.name() != name);
+        let inputs = self.variables.iter().filter(|(name, _)| is_input(name));
+        let inputs = inputs.map(|(name, value)| (name.to_owned(), value.clone())).collect();
+        self.release(binding).await;
+        Ok(PendingTurn::of(answer, self.turn_id, inputs))
+    }
+
     /// Ends a call that succeeded.
-    pub(crate) fn end(self, chain: &dyn Chain, answer: Answer) -> Outcome {
+    pub(crate) fn end(
+        self,
+        chain: &dyn Chain,
+        answer: Answer,
+        pending: Option<PendingTurn>,
+    ) -> Outcome {
         let Self { mut variables, context, turn_id, permit, .. } = self;
         context.emit(&Event::chain_ended(chain.name(), &answer.outputs));
         drop(permit);
         variables.extend(answer.outputs);
         let output_key = chain.outputs().first().cloned().unwrap_or_default();
-        Outcome { variables, reply: answer.reply, turn_id, output_key }
+        Outcome { variables, reply: answer.reply, turn_id, pending, output_key }
     }
 
     /// Ends a call that failed after its start: emits the failure, and lets the memory release what
@@ -262,13 +291,18 @@ impl CallState {
         error: ChainError,
     ) -> ChainError {
         self.context.emit(&Event::chain_failed(chain.name(), &error));
+        self.release(binding).await;
+        error
+    }
+
+    /// Lets the memory release what the load acquired, unless a save had the ticket.
+    async fn release(&mut self, binding: Option<&MemoryBinding>) {
         if let (Some(binding), Some(ticket)) = (binding, self.ticket.clone()) {
             self.limits.leave_at_least(RELEASE_TIME);
             let abandon = binding.memory().abandon(ticket);
             // A release that takes too long is dropped: a lease ends by itself.
             let _ = self.limits.run(None, abandon).await;
         }
-        error
     }
 }
 
@@ -293,18 +327,19 @@ pub(crate) fn invoke<'c>(
     observers: Observers,
     inputs: Variables,
     options: CallOptions,
+    exchange: Messages,
 ) -> impl Future<Output = Result<Outcome, ChainError>> + Send + 'c {
     // Created outside of the future: an `async fn` stores its arguments twice.
-    let mut call = CallState::new(observers, inputs, options);
+    let mut call = CallState::new(observers, inputs, options, exchange);
     async move {
         call.begin(chain, binding).await?;
         let run = async {
             let answer = call.run(chain, binding).await?;
-            call.save(binding, &answer, false).await?;
-            Ok(answer)
+            let pending = call.settle(binding, &answer).await?;
+            Ok((answer, pending))
         };
         match run.await {
-            Ok(answer) => Ok(call.end(chain, answer)),
+            Ok((answer, pending)) => Ok(call.end(chain, answer, pending)),
             Err(error) => Err(call.fail(chain, binding, error).await),
         }
     }

@@ -119,6 +119,7 @@ impl Answer {
 pub struct RunContext {
     options: CallOptions,
     observers: Observers,
+    exchange: Messages,
 }
 
 /// The observers of a chain.
@@ -126,7 +127,19 @@ pub(crate) type Observers = Arc<[Arc<dyn Observer>]>;
 
 impl RunContext {
     pub(crate) const fn new(options: CallOptions, observers: Observers) -> Self {
-        Self { options, observers }
+        Self { options, observers, exchange: Messages::new() }
+    }
+
+    pub(crate) fn with_exchange(mut self, exchange: Messages) -> Self {
+        self.exchange = exchange;
+        self
+    }
+
+    /// Returns the messages of this turn that the model must see after the prompt: tool calls and
+    /// their results, where a turn is resumed. Empty otherwise.
+    #[must_use]
+    pub const fn exchange(&self) -> &Messages {
+        &self.exchange
     }
 
     /// Returns the call's options.

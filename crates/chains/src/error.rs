@@ -7,7 +7,7 @@ use conversant_core::{
     Withheld,
 };
 
-use crate::queue::Refusal;
+use crate::{pending::PendingTurn, queue::Refusal};
 
 /// An error of a call of a chain, by the step that failed.
 ///
@@ -76,6 +76,16 @@ pub enum ChainError {
     /// The model did not answer.
     #[error("the model did not answer")]
     Model(#[source] ModelError),
+    /// The model calls tools, and the method returns text only. The error contains the turn, which is
+    /// not stored; continue it with `resume`, or call `invoke`.
+    #[error("cannot return a text: the model calls tools; resume the turn with their results")]
+    ToolCalls(Box<PendingTurn>),
+    /// The results do not match the tool calls of a pending turn. No model was called.
+    #[error("cannot resume the turn: {reason}")]
+    ToolResults {
+        /// The fault.
+        reason: String,
+    },
     /// The answer cannot be parsed. The error contains it; nothing was saved.
     #[error("cannot parse the model's answer")]
     Parse(#[source] ParseError),

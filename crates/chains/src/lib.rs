@@ -61,6 +61,7 @@ mod llm_chain;
 mod memory_binding;
 mod outcome;
 mod parser;
+mod pending;
 mod prompt_model_steps;
 mod queue;
 mod runner;
@@ -82,6 +83,7 @@ pub use self::{
         CommaListParser, JsonParser, MarkdownListParser, NumberedListParser, StrParser,
         parse_partial_json,
     },
+    pending::PendingTurn,
     stream::ChainStream,
     verbose::{Transcripts, Verbose},
     wiring::{WiringError, WiringFault},

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use conversant_core::{Content, Reply, TurnId, Value, Variables};
 
+use crate::{error::ChainError, pending::PendingTurn};
+
 /// The result of a chain call: inputs, memory variables and outputs in one map, as LangChain's
 /// `invoke` returns them, and the model's reply.
 ///
@@ -17,6 +19,8 @@ pub struct Outcome {
     pub reply: Option<Reply>,
     /// The turn's id.
     pub turn_id: TurnId,
+    /// The turn, if the answer calls tools. It is not stored; continue it with `resume`.
+    pub pending: Option<PendingTurn>,
     pub(crate) output_key: Cow<'static, str>,
 }
 
@@ -31,6 +35,14 @@ impl Outcome {
     #[must_use]
     pub fn text(&self) -> String {
         self.output().map(|value| value.to_text().into_owned()).unwrap_or_default()
+    }
+
+    /// Returns the output as text, or an error if the answer calls tools.
+    pub(crate) fn into_answer(mut self) -> Result<String, ChainError> {
+        match self.pending.take() {
+            Some(pending) => Err(ChainError::ToolCalls(Box::new(pending))),
+            None => Ok(self.into_text()),
+        }
     }
 
     /// Like [`text`](Self::text), but moves the reply's text instead of copying it.

@@ -27,7 +27,12 @@ impl PromptModelSteps {
         variables: &Variables,
         context: &RunContext,
     ) -> Result<PromptValue, ChainError> {
-        let prompt = self.prompt.format(variables).map_err(ChainError::Prompt)?;
+        let mut prompt = self.prompt.format(variables).map_err(ChainError::Prompt)?;
+        if !context.exchange().is_empty() {
+            let mut messages = prompt.into_messages();
+            messages.append(context.exchange());
+            prompt = PromptValue::from(messages);
+        }
         context.emit(&Event::prompt_formatted(&prompt));
         Ok(prompt)
     }
@@ -70,12 +75,20 @@ impl Chain for PromptModelSteps {
             .map_err(ChainError::Model)
     }
 
-    fn finish(&self, reply: Reply, context: &RunContext) -> Result<Answer, ChainError> {
+    fn finish(&self, mut reply: Reply, context: &RunContext) -> Result<Answer, ChainError> {
+        if !context.exchange().is_empty() {
+            let mut intermediate = context.exchange().clone();
+            intermediate.append(&reply.intermediate);
+            reply.intermediate = intermediate;
+        }
         context.emit(&Event::model_answered(&reply));
         let text = reply.text();
         let output = match &self.parser {
-            Some(parser) => parser.parse(&text).map_err(ChainError::Parse)?,
-            None => text.into(),
+            // An answer that calls tools is not the one to parse.
+            Some(parser) if reply.message.tool_calls().is_empty() => {
+                parser.parse(&text).map_err(ChainError::Parse)?
+            }
+            _ => text.into(),
         };
         let [key] = &self.output_key;
         let mut outputs = Variables::with_capacity(1);

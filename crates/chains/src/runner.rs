@@ -2,7 +2,7 @@
 
 use std::{fmt, future::poll_fn, pin::Pin, sync::Arc, task::Poll, time::Duration};
 
-use conversant_core::{CallOptions, Memory, Saved, Slot, Variables};
+use conversant_core::{CallOptions, Memory, Message, Messages, Saved, Slot, Variables};
 
 use crate::{
     apply::join_bounded,
@@ -12,6 +12,7 @@ use crate::{
     limits::Limits,
     memory_binding::MemoryBinding,
     outcome::Outcome,
+    pending::PendingTurn,
     queue::Queue,
 };
 
@@ -66,7 +67,19 @@ impl<C: Chain + 'static> Runner<C> {
         options: CallOptions,
     ) -> impl Future<Output = Result<Outcome, ChainError>> + Send {
         let observers = Arc::clone(&self.observers);
-        invoke(&self.chain, self.binding.as_ref(), observers, inputs, options)
+        invoke(&self.chain, self.binding.as_ref(), observers, inputs, options, Messages::new())
+    }
+
+    pub(crate) async fn resume(
+        &self,
+        pending: PendingTurn,
+        results: impl IntoIterator<Item = Message>,
+        mut options: CallOptions,
+    ) -> Result<Outcome, ChainError> {
+        let PendingTurn { inputs, turn_id, exchange } = pending.with_results(results)?;
+        options.turn_id = Some(turn_id);
+        let observers = Arc::clone(&self.observers);
+        invoke(&self.chain, self.binding.as_ref(), observers, inputs, options, exchange).await
     }
 
     pub(crate) async fn apply(
@@ -144,7 +157,7 @@ macro_rules! impl_calls {
                 inputs: conversant_core::Variables,
             ) -> Result<String, crate::ChainError> {
                 let call = self.runner.call(inputs, conversant_core::CallOptions::new());
-                call.await.map(crate::Outcome::into_text)
+                call.await.and_then(crate::Outcome::into_answer)
             }
 
             /// Like [`predict`](Self::predict), with options: stop sequences, a deadline, a turn
@@ -157,7 +170,7 @@ macro_rules! impl_calls {
                 inputs: conversant_core::Variables,
                 options: conversant_core::CallOptions,
             ) -> Result<String, crate::ChainError> {
-                self.runner.call(inputs, options).await.map(crate::Outcome::into_text)
+                self.runner.call(inputs, options).await.and_then(crate::Outcome::into_answer)
             }
 
             /// Runs a call and returns its inputs, the memory's variables, the outputs and the
@@ -229,7 +242,54 @@ macro_rules! impl_calls {
                 options: conversant_core::CallOptions,
             ) -> Result<crate::ChainStream, crate::ChainError> {
                 let runner = std::sync::Arc::clone(&self.runner);
-                crate::ChainStream::start(runner, inputs, options).await
+                let exchange = conversant_core::Messages::new();
+                crate::ChainStream::start(runner, inputs, options, exchange).await
+            }
+
+            /// Continues a turn with the results of its tool calls: a tool message for each call.
+            /// The memory is loaded again, and the whole exchange is stored as one turn when the
+            /// model answers. If it calls tools again, the outcome has the turn once more.
+            ///
+            /// # Errors
+            /// [`ChainError::ToolResults`](crate::ChainError::ToolResults) if a call has no result;
+            /// otherwise as for `invoke`.
+            pub async fn resume(
+                &self,
+                pending: crate::PendingTurn,
+                results: impl IntoIterator<Item = conversant_core::Message>,
+            ) -> Result<crate::Outcome, crate::ChainError> {
+                self.resume_with(pending, results, conversant_core::CallOptions::new()).await
+            }
+
+            /// Like [`resume`](Self::resume), with options: the tools, a deadline. The turn keeps
+            /// its id.
+            ///
+            /// # Errors
+            /// As for `resume`.
+            pub async fn resume_with(
+                &self,
+                pending: crate::PendingTurn,
+                results: impl IntoIterator<Item = conversant_core::Message>,
+                options: conversant_core::CallOptions,
+            ) -> Result<crate::Outcome, crate::ChainError> {
+                self.runner.resume(pending, results, options).await
+            }
+
+            /// Like [`resume_with`](Self::resume_with), piece by piece.
+            ///
+            /// # Errors
+            /// As for `resume`.
+            pub async fn resume_stream(
+                &self,
+                pending: crate::PendingTurn,
+                results: impl IntoIterator<Item = conversant_core::Message>,
+                mut options: conversant_core::CallOptions,
+            ) -> Result<crate::ChainStream, crate::ChainError> {
+                let crate::PendingTurn { inputs, turn_id, exchange } =
+                    pending.with_results(results)?;
+                options.turn_id = Some(turn_id);
+                let runner = std::sync::Arc::clone(&self.runner);
+                crate::ChainStream::start(runner, inputs, options, exchange).await
             }
 
             /// Does the memory's maintenance now, for a chain that is built with

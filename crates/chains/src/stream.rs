@@ -8,7 +8,9 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use conversant_core::{CallOptions, Delta, Message, ModelError, Reply, ReplyStream, Variables};
+use conversant_core::{
+    CallOptions, Delta, Message, Messages, ModelError, Reply, ReplyStream, Variables,
+};
 use futures_core::Stream;
 
 use crate::{
@@ -111,9 +113,10 @@ impl ChainStream {
         runner: Arc<dyn AnyRunner>,
         inputs: Variables,
         options: CallOptions,
+        exchange: Messages,
     ) -> Result<Self, ChainError> {
         let (chain, binding) = (runner.chain(), runner.binding());
-        let mut call = CallState::new(runner.observers(), inputs, options);
+        let mut call = CallState::new(runner.observers(), inputs, options, exchange);
         call.begin(chain, binding).await?;
         let (stream, answer) = match call.stream(chain, binding).await {
             Ok(Streaming::Pieces(stream)) => (stream, None),
@@ -231,8 +234,8 @@ async fn finish(runner: Arc<dyn AnyRunner>, running: Running, reply: Box<Reply>)
         }
     };
     drop(stream);
-    match call.save(runner.binding(), &answer, false).await {
-        Ok(()) => Ok((call.end(runner.chain(), answer), reply)),
+    match call.settle(runner.binding(), &answer).await {
+        Ok(pending) => Ok((call.end(runner.chain(), answer, pending), reply)),
         Err(error) => {
             let unsaved = match error.not_saved() {
                 Some(not_saved) => Unsaved::Turn(Box::new(UnsavedTurn::of(not_saved))),

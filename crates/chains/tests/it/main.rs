@@ -18,6 +18,7 @@ mod deadlines;
 mod events;
 mod fixtures;
 mod parsers;
+mod pending;
 mod predict;
 mod queueing;
 mod recorded;

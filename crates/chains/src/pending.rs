@@ -1,0 +1,129 @@
+//! Turns that wait for the results of tool calls.
+
+use std::fmt;
+
+use conversant_core::{InvalidToolCall, Message, Messages, Role, ToolCall, TurnId, Variables};
+
+use crate::{chain::Answer, error::ChainError};
+
+/// A turn whose last message has tool calls without results.
+///
+/// It is not stored, since providers refuse a conversation with unanswered tool calls. Run the calls
+/// and continue the turn with `resume`, as often as the model calls tools; the whole exchange is
+/// stored as one turn at its end. Dropping it gives the turn up. The loop of `conversant-tools` does
+/// all of this.
+///
+/// `Debug` withholds message text.
+#[derive(Clone)]
+pub struct PendingTurn {
+    pub(crate) inputs: Variables,
+    pub(crate) turn_id: TurnId,
+    /// The messages after the user's, the last of which has the calls.
+    pub(crate) exchange: Messages,
+}
+
+impl PendingTurn {
+    /// Returns the pending turn of an answer whose tool calls have no results.
+    pub(crate) fn of(answer: &Answer, turn_id: TurnId, inputs: Variables) -> Option<Self> {
+        let exchange = match (&answer.messages, &answer.reply) {
+            (Some(messages), _) => messages.clone(),
+            (None, Some(reply)) => {
+                let mut messages = reply.intermediate.clone();
+                messages.push(reply.message.clone());
+                messages
+            }
+            (None, None) => return None,
+        };
+        Some(Self { inputs, turn_id, exchange: with_ids(exchange) })
+    }
+
+    /// Returns whether the last message of an answer has tool calls.
+    pub(crate) fn is_due(answer: &Answer) -> bool {
+        let has_calls = |message: &Message| {
+            !message.tool_calls().is_empty() || !message.invalid_tool_calls().is_empty()
+        };
+        match (&answer.messages, &answer.reply) {
+            (Some(messages), _) => messages.last().is_some_and(has_calls),
+            (None, Some(reply)) => has_calls(&reply.message),
+            (None, None) => false,
+        }
+    }
+
+    /// Returns the turn's id.
+    #[must_use]
+    pub const fn turn_id(&self) -> TurnId {
+        self.turn_id
+    }
+
+    /// Returns the tool calls that need results.
+    #[must_use]
+    pub fn tool_calls(&self) -> &[ToolCall] {
+        self.exchange.last().map_or(&[], Message::tool_calls)
+    }
+
+    /// Returns the tool calls whose arguments are not valid JSON. They need results as well, such as
+    /// a text that asks the model to correct the call.
+    #[must_use]
+    pub fn invalid_tool_calls(&self) -> &[InvalidToolCall] {
+        self.exchange.last().map_or(&[], Message::invalid_tool_calls)
+    }
+
+    /// Adds the results: a tool message for each call.
+    pub(crate) fn with_results(
+        mut self,
+        results: impl IntoIterator<Item = Message>,
+    ) -> Result<Self, ChainError> {
+        let valid = self.tool_calls().iter().map(|call| &call.id);
+        let invalid = self.invalid_tool_calls().iter().map(|call| &call.id);
+        let mut open: Vec<String> = valid.chain(invalid).flatten().cloned().collect();
+        for result in results {
+            let id = result.tool_call_id().unwrap_or_default();
+            let position = open.iter().position(|open| open == id);
+            match position.filter(|_| matches!(result.role(), Role::Tool)) {
+                Some(position) => drop(open.swap_remove(position)),
+                None => {
+                    let reason = format!("no open tool call has the id `{id}`");
+                    return Err(ChainError::ToolResults { reason });
+                }
+            }
+            self.exchange.push(result);
+        }
+        match open.first() {
+            Some(id) => {
+                let reason = format!("tool call `{id}` has no result");
+                Err(ChainError::ToolResults { reason })
+            }
+            None => Ok(self),
+        }
+    }
+}
+
+/// Gives the calls of the last message ids where they have none.
+fn with_ids(exchange: Messages) -> Messages {
+    let Some(last) = exchange.last() else { return exchange };
+    let lacks = |id: &Option<String>| id.as_deref().is_none_or(str::is_empty);
+    let mut calls = last.tool_calls().to_vec();
+    let mut invalid = last.invalid_tool_calls().to_vec();
+    let ids = calls.iter_mut().map(|call| &mut call.id);
+    let mut changed = false;
+    for id in ids.chain(invalid.iter_mut().map(|call| &mut call.id)).filter(|id| lacks(id)) {
+        *id = Some(format!("call_{}", TurnId::random()));
+        changed = true;
+    }
+    if !changed {
+        return exchange;
+    }
+    let last = last.clone().with_tool_calls(calls).with_invalid_tool_calls(invalid);
+    let mut messages = exchange.slice(..exchange.len() - 1);
+    messages.push(last);
+    messages
+}
+
+impl fmt::Debug for PendingTurn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PendingTurn")
+            .field("turn_id", &self.turn_id)
+            .field("tool_calls", &self.tool_calls())
+            .finish_non_exhaustive()
+    }
+}

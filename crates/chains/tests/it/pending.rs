@@ -1,0 +1,173 @@
+//! Turns with tool calls: not stored before their calls have results, and resumed with them.
+
+use std::sync::Arc;
+
+use conversant_chains::{ChainError, LlmChain, PendingTurn};
+use conversant_core::{
+    CallOptions, ChatHistory, Delta, InvalidToolCall, LanguageModel, Message, Messages, Range,
+    Reply, SessionId, ToolCall, vars,
+};
+use conversant_memory::{BufferMemory, InMemoryHistory};
+use conversant_prompts::{ChatPromptTemplate, MessageTemplate, MessagesPlaceholder};
+use conversant_testkit::{ScriptedChat, ScriptedReply};
+use serde_json::json;
+
+fn calling(ids: &[&str]) -> ScriptedReply {
+    let calls = ids.iter().map(|id| {
+        let call = ToolCall::new("weather", json!({"city": "Kyoto"}));
+        if id.is_empty() { call } else { call.with_id(*id) }
+    });
+    Reply::new(Message::ai("").with_tool_calls(calls)).into()
+}
+
+struct Setup {
+    chain: LlmChain,
+    model: ScriptedChat,
+    history: Arc<InMemoryHistory>,
+}
+
+impl Setup {
+    fn new(replies: Vec<ScriptedReply>) -> Self {
+        let model = ScriptedChat::new(replies);
+        let history = Arc::new(InMemoryHistory::new());
+        let prompt = ChatPromptTemplate::from_messages((
+            MessagesPlaceholder::new("history"),
+            MessageTemplate::human("{question}"),
+        ));
+        let memory = BufferMemory::new()
+            .with_history(Arc::clone(&history), SessionId::new("s").unwrap())
+            .with_return_messages(true);
+        let chain = LlmChain::builder()
+            .prompt(prompt.unwrap())
+            .model(LanguageModel::chat(model.clone()))
+            .memory(memory)
+            .build();
+        Self { chain: chain.unwrap(), model, history }
+    }
+
+    async fn stored(&self) -> Messages {
+        self.history.load(&SessionId::new("s").unwrap(), Range::All).await.unwrap().messages
+    }
+
+    async fn ask(&self) -> PendingTurn {
+        let outcome = self.chain.invoke(vars! { "question" => "Weather?" }).await.unwrap();
+        outcome.pending.unwrap()
+    }
+}
+
+#[tokio::test]
+async fn a_turn_is_stored_whole_after_its_results() {
+    let setup =
+        Setup::new(vec![calling(&["a", "b"]), calling(&["c"]), ScriptedReply::text("Sunny.")]);
+    let pending = setup.ask().await;
+    let ids: Vec<_> = pending.tool_calls().iter().filter_map(|call| call.id.as_deref()).collect();
+    assert_eq!(ids, ["a", "b"]);
+    assert!(setup.stored().await.is_empty());
+
+    let turn = pending.turn_id();
+    let results = [Message::tool("22 C", "b"), Message::tool("dry", "a")];
+    let outcome = setup.chain.resume(pending, results).await.unwrap();
+    assert!(setup.stored().await.is_empty());
+    let pending = outcome.pending.unwrap();
+    let outcome = setup.chain.resume(pending, [Message::tool("no wind", "c")]).await.unwrap();
+    assert_eq!((outcome.text(), outcome.turn_id), ("Sunny.".to_owned(), turn));
+    assert!(outcome.pending.is_none());
+    insta::assert_snapshot!(setup.stored().await, @r#"
+    Human: Weather?
+    AI: {"name":"weather","args":{"city":"Kyoto"},"id":"a"}
+    {"name":"weather","args":{"city":"Kyoto"},"id":"b"}
+    Tool: 22 C
+    Tool: dry
+    AI: {"name":"weather","args":{"city":"Kyoto"},"id":"c"}
+    Tool: no wind
+    AI: Sunny.
+    "#);
+    let last = setup.model.requests().pop().unwrap();
+    assert_eq!(last.messages.len(), 6);
+    assert_eq!(
+        setup.history.turns(&SessionId::new("s").unwrap(), Range::All).await.unwrap().len(),
+        1
+    );
+}
+
+#[tokio::test]
+async fn a_stream_can_be_resumed() {
+    let setup = Setup::new(vec![calling(&["a"]), ScriptedReply::pieces(["Sun", "ny."])]);
+    let stream = setup.chain.stream(vars! { "question" => "Weather?" }).await.unwrap();
+    let pending = stream.into_outcome().await.unwrap().unwrap().pending.unwrap();
+    let options = CallOptions::new();
+    let results = [Message::tool("22 C", "a")];
+    let mut stream = setup.chain.resume_stream(pending, results, options).await.unwrap();
+    let mut text = String::new();
+    while let Some(delta) = stream.next().await {
+        if let Delta::Text(piece) = delta.unwrap() {
+            text.push_str(&piece);
+        }
+    }
+    assert_eq!((text.as_str(), setup.stored().await.len()), ("Sunny.", 4));
+}
+
+/// The next call of a session works although a turn was given up.
+#[tokio::test]
+async fn a_turn_that_is_given_up_leaves_nothing() {
+    let setup = Setup::new(vec![calling(&["a"]), ScriptedReply::text("hello")]);
+    drop(setup.ask().await);
+    setup.chain.predict(vars! { "question" => "hi" }).await.unwrap();
+    insta::assert_snapshot!(setup.stored().await, @"
+    Human: hi
+    AI: hello
+    ");
+}
+
+#[tokio::test]
+async fn text_alone_is_an_error_that_has_the_turn() {
+    let setup = Setup::new(vec![calling(&["a"])]);
+    let error = setup.chain.predict(vars! { "question" => "Weather?" }).await.unwrap_err();
+    let ChainError::ToolCalls(pending) = error else { panic!("{error}") };
+    assert_eq!(pending.tool_calls().len(), 1);
+}
+
+#[tokio::test]
+async fn results_must_match_their_calls() {
+    let setup = Setup::new(vec![calling(&["a", "b"])]);
+    let pending = setup.ask().await;
+    let tool = |id: &str| Message::tool("ok", id);
+    let table = [
+        vec![],
+        vec![tool("a")],
+        vec![tool("a"), tool("a")],
+        vec![tool("a"), tool("b"), tool("c")],
+        vec![Message::human("a")],
+    ];
+    let mut shown = String::new();
+    for results in table {
+        let error = setup.chain.resume(pending.clone(), results).await.unwrap_err();
+        shown += &format!("{error}\n");
+    }
+    insta::assert_snapshot!(shown, @"
+    cannot resume the turn: tool call `a` has no result
+    cannot resume the turn: tool call `b` has no result
+    cannot resume the turn: no open tool call has the id `a`
+    cannot resume the turn: no open tool call has the id `c`
+    cannot resume the turn: no open tool call has the id ``
+    ");
+    assert_eq!(setup.model.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn calls_without_ids_and_invalid_calls_can_be_answered() {
+    let invalid: InvalidToolCall =
+        serde_json::from_value(json!({"name": "weather", "args": "{\"city\":"})).unwrap();
+    let message = Message::ai("")
+        .with_tool_calls([ToolCall::new("weather", json!({}))])
+        .with_invalid_tool_calls([invalid]);
+    let setup = Setup::new(vec![Reply::new(message).into(), ScriptedReply::text("Sunny.")]);
+    let pending = setup.ask().await;
+    let ids = [
+        pending.tool_calls()[0].id.clone().unwrap(),
+        pending.invalid_tool_calls()[0].id.clone().unwrap(),
+    ];
+    let results = ids.map(|id| Message::tool("ok", id));
+    assert_eq!(setup.chain.resume(pending, results).await.unwrap().text(), "Sunny.");
+    assert_eq!(setup.stored().await.len(), 5);
+}
