@@ -71,6 +71,10 @@ mod verbose;
 mod wiring;
 mod with_memory;
 
+#[cfg(feature = "xml")]
+pub use self::parser::XmlParser;
+#[cfg(feature = "regex")]
+pub use self::parser::{RegexError, RegexParser};
 pub use self::{
     builder::LlmChainBuilder,
     chain::{Answer, Chain, RunContext, Streaming},
@@ -80,8 +84,8 @@ pub use self::{
     memory_binding::Maintenance,
     outcome::Outcome,
     parser::{
-        CommaListParser, JsonParser, MarkdownListParser, NumberedListParser, StrParser,
-        parse_partial_json,
+        BooleanParser, CommaListParser, DatetimeParser, EnumParser, JsonParser, MarkdownListParser,
+        NumberedListParser, RegexDictParser, StrParser, StructuredParser, parse_partial_json,
     },
     pending::PendingTurn,
     stream::ChainStream,

@@ -1,12 +1,28 @@
-//! Output parsers: what makes a value of a model's answer.
+//! Output parsers, which turn a model's answer into a value.
 
+mod choice;
+mod datetime;
+mod fields;
 mod json;
 mod list;
 mod partial_json;
+#[cfg(feature = "regex")]
+mod regex;
+mod space;
+mod strptime;
+#[cfg(feature = "xml")]
+mod xml;
 
 use conversant_core::{OutputParser, ParseError, Value};
 
+#[cfg(feature = "regex")]
+pub use self::regex::{RegexError, RegexParser};
+#[cfg(feature = "xml")]
+pub use self::xml::XmlParser;
 pub use self::{
+    choice::{BooleanParser, EnumParser},
+    datetime::DatetimeParser,
+    fields::{RegexDictParser, StructuredParser},
     json::JsonParser,
     list::{CommaListParser, MarkdownListParser, NumberedListParser},
     partial_json::parse_partial_json,
@@ -30,9 +46,4 @@ impl OutputParser for StrParser {
     fn parse(&self, text: &str) -> Result<Value, ParseError> {
         Ok(text.into())
     }
-}
-
-/// Tells what Python's `str.strip` and `\s` take for white space: Unicode's, and the four separators of ASCII.
-fn is_space(character: char) -> bool {
-    character.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&character)
 }

@@ -18,6 +18,7 @@ const WHOLE: &[&str] = &[
     "memory_entities.jsonl",
     "messages_json.jsonl",
     "parse.jsonl",
+    "parse_more.jsonl",
     "prompt.jsonl",
     "prompt_adversarial.jsonl",
     "responses.jsonl",

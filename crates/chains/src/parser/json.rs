@@ -2,7 +2,7 @@
 
 use conversant_core::{OutputParser, ParseError, Value};
 
-use super::{is_space, parse_partial_json};
+use super::{partial_json::parse_partial_json, space::is_space};
 
 /// Reads JSON in an answer: the answer itself, or a fenced block in it. What a cut-off answer left open is closed.
 ///

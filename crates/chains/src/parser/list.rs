@@ -5,7 +5,7 @@
 use conversant_core::{OutputParser, ParseError, Value};
 use serde_json::Value as Json;
 
-use super::is_space;
+use super::space::is_space;
 
 /// Splits an answer at its commas and trims the parts.
 ///

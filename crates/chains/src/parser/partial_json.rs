@@ -29,7 +29,7 @@ pub fn parse_partial_json(text: &str) -> Option<Json> {
     }
 }
 
-/// What came of reading a value.
+/// The result of reading a value.
 enum Read<T> {
     Whole(T),
     /// The text ended within it; what there is of it, if that is worth keeping.
@@ -97,7 +97,7 @@ impl Reader<'_> {
             };
             self.skip_space();
             if !self.take(',') && !matches!(self.peek(), Some('}') | None) {
-                return Read::Malformed;
+                return self.cut_by_prose(Json::Object(members));
             }
         }
     }
@@ -120,7 +120,7 @@ impl Reader<'_> {
             }
             self.skip_space();
             if !self.take(',') && !matches!(self.peek(), Some(']') | None) {
-                return Read::Malformed;
+                return self.cut_by_prose(Json::Array(items));
             }
         }
     }
@@ -165,6 +165,15 @@ impl Reader<'_> {
             }
             Err(_) => Read::Malformed,
         }
+    }
+
+    /// Returns a value as cut off if what follows is only prose, such as the end of a fenced block.
+    fn cut_by_prose(&mut self, value: Json) -> Read<Json> {
+        if self.rest.contains(['"', '{', '}', '[', ']']) {
+            return Read::Malformed;
+        }
+        self.rest = "";
+        Read::Cut(Some(value))
     }
 
     fn word(&mut self) -> Read<Json> {

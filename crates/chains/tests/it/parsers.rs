@@ -1,7 +1,12 @@
 //! Output parsers: odd lists, and JSON that is cut at every character.
 
+#[cfg(feature = "regex")]
+use conversant_chains::RegexParser;
+#[cfg(feature = "xml")]
+use conversant_chains::XmlParser;
 use conversant_chains::{
-    CommaListParser, JsonParser, MarkdownListParser, NumberedListParser, parse_partial_json,
+    CommaListParser, DatetimeParser, JsonParser, MarkdownListParser, NumberedListParser,
+    parse_partial_json,
 };
 use conversant_core::OutputParser;
 use proptest::prelude::*;
@@ -97,5 +102,63 @@ proptest! {
         for parser in [&JsonParser as &dyn OutputParser, &CommaListParser, &NumberedListParser, &MarkdownListParser] {
             let _ = parser.parse(&text);
         }
+    }
+}
+
+#[test]
+fn dates_are_read_as_python_reads_them() {
+    let table = [
+        ("%d %b %y", "5 mar 69", Some("1969-03-05T00:00:00")),
+        ("%d %b %y", "5 MAR 68", Some("2068-03-05T00:00:00")),
+        ("%I:%M %p", "12:30 AM", Some("1900-01-01T00:30:00")),
+        ("%I:%M %p", "12:30 pm", Some("1900-01-01T12:30:00")),
+        ("%Y-%j", "2024-366", Some("2024-12-31T00:00:00")),
+        ("%Y %W %w", "2024 1 1", Some("2024-01-01T00:00:00")),
+        ("%G-W%V-%u", "2020-W53-5", Some("2021-01-01T00:00:00")),
+        ("%Y-%m-%d %z", "2024-01-05 -0330", Some("2024-01-05T00:00:00-03:30")),
+        ("%H:%M:%S.%f", "23:59:59.5", Some("1900-01-01T23:59:59.500000")),
+        ("%Y%m%d", "20240105", Some("2024-01-05T00:00:00")),
+        ("%Y  %m", "2024 \n 5", Some("2024-05-01T00:00:00")),
+        ("100%% %Y", "100% 2024", Some("2024-01-01T00:00:00")),
+        ("%Y-%m-%d", "2023-02-29", None),
+        ("%m-%d", "2-29", None),
+        ("%H:%M", "12:345", None),
+        ("%S", "61", None),
+        ("%Y %Y", "2024 2024", None),
+        ("%Q", "1", None),
+        ("%", "", None),
+    ];
+    for (format, text, expected) in table {
+        let parsed = DatetimeParser::new(format).parse(text);
+        let parsed = parsed.as_ref().ok().and_then(|value| value.as_text());
+        assert_eq!(parsed, expected, "{format} {text}");
+    }
+}
+
+#[cfg(feature = "regex")]
+#[test]
+fn anchors_are_pythons() {
+    let table = [
+        ("^a$", "a\n", true),
+        ("^a$", "a\n\n", false),
+        (r"a\Z", "a\n", false),
+        ("[$]a", "$a", true),
+        ("(?m)^a$", "b\na\nc", true),
+        (r"(\w)\1", "aa", true),
+        ("[]a]", "]", true),
+    ];
+    for (regex, text, matches) in table {
+        let parser = RegexParser::new(regex, Vec::<String>::new()).unwrap();
+        assert_eq!(parser.parse(text).is_ok(), matches, "{regex} {text:?}");
+    }
+}
+
+#[cfg(feature = "xml")]
+#[test]
+fn hostile_xml_is_an_error() {
+    let deep = format!("{}{}", "<a>".repeat(100_000), "</a>".repeat(100_000));
+    let bomb = "<!DOCTYPE a [<!ENTITY b \"c\">]><a>&b;</a>";
+    for text in [deep.as_str(), bomb, "", "```xml", "<a", "<a b='1' b='2'/>", "<a>&b;</a>"] {
+        assert!(XmlParser.parse(text).is_err());
     }
 }

@@ -9,5 +9,6 @@ fn chains() -> Result<(), Differences> {
 
 #[test]
 fn parsers() -> Result<(), Differences> {
-    check("parse.jsonl")
+    check("parse.jsonl")?;
+    check("parse_more.jsonl")
 }

@@ -1,0 +1,135 @@
+//! Answers that a regular expression takes apart.
+
+use conversant_core::{OutputParser, ParseError, Value};
+use fancy_regex::Regex;
+use serde_json::{Map, Value as Json};
+
+/// Searches an answer with a regular expression; its groups are the values of the output keys.
+///
+/// The notation is Python's, look-around and back-references included. LangChain 0.1.20
+/// `langchain/output_parsers/regex.py::RegexParser.parse`.
+///
+/// # Examples
+///
+/// ```
+/// use conversant_chains::RegexParser;
+/// use conversant_core::OutputParser;
+///
+/// let parser = RegexParser::new(r"Score: (\d+)", ["score"])?;
+/// assert_eq!(parser.parse("Score: 7 of 10")?.to_text(), r#"{"score":"7"}"#);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct RegexParser {
+    regex: Regex,
+    output_keys: Vec<String>,
+    default_output_key: Option<String>,
+}
+
+/// A regular expression that cannot be parsed.
+#[derive(Debug, thiserror::Error)]
+#[error("invalid regular expression `{regex}`")]
+pub struct RegexError {
+    /// The expression.
+    pub regex: String,
+    source: Box<fancy_regex::Error>,
+}
+
+impl RegexParser {
+    /// Creates a parser from an expression and the keys of its groups, in order.
+    ///
+    /// # Errors
+    ///
+    /// [`RegexError`] if the expression cannot be parsed.
+    pub fn new<K: Into<String>>(
+        regex: &str,
+        output_keys: impl IntoIterator<Item = K>,
+    ) -> Result<Self, RegexError> {
+        let compiled = Regex::new(&from_python(regex))
+            .map_err(|source| RegexError { regex: regex.to_owned(), source: Box::new(source) })?;
+        let output_keys = output_keys.into_iter().map(Into::into).collect();
+        Ok(Self { regex: compiled, output_keys, default_output_key: None })
+    }
+
+    /// Sets the key that holds an answer in which the expression is not found. The others are empty.
+    #[must_use]
+    pub fn with_default_output_key(mut self, key: impl Into<String>) -> Self {
+        self.default_output_key = Some(key.into());
+        self
+    }
+}
+
+impl OutputParser for RegexParser {
+    fn parse(&self, text: &str) -> Result<Value, ParseError> {
+        let found = self
+            .regex
+            .captures(text)
+            .map_err(|error| ParseError::new(text, "the regular expression gave up", error))?;
+        let mut fields = Map::new();
+        for (index, key) in self.output_keys.iter().enumerate() {
+            let value = match (&found, &self.default_output_key) {
+                (Some(found), _) if index + 1 >= found.len() => {
+                    let reason = format!("the regular expression has no group for `{key}`");
+                    return Err(ParseError::without_source(text, reason));
+                }
+                (Some(found), _) => {
+                    found.get(index + 1).map_or(Json::Null, |group| group.as_str().into())
+                }
+                (None, None) => {
+                    let reason = "the regular expression does not match";
+                    return Err(ParseError::without_source(text, reason));
+                }
+                (None, Some(default)) if default == key => text.into(),
+                (None, Some(_)) => "".into(),
+            };
+            fields.insert(key.clone(), value);
+        }
+        if found.is_none() && self.default_output_key.is_none() {
+            let reason = "the regular expression does not match";
+            return Err(ParseError::without_source(text, reason));
+        }
+        Ok(Json::Object(fields).into())
+    }
+}
+
+/// Rewrites the anchors that Python reads otherwise: `$` also matches before a last line break, and
+/// `\Z` matches at the end alone.
+fn from_python(regex: &str) -> String {
+    let is_multi_line = regex.starts_with("(?")
+        && regex.split(')').next().is_some_and(|flags| {
+            flags.chars().skip(2).all(|flag| flag.is_ascii_alphabetic()) && flags.contains('m')
+        });
+    let mut out = String::with_capacity(regex.len() + 16);
+    let mut in_class = false;
+    let mut characters = regex.chars().peekable();
+    while let Some(character) = characters.next() {
+        match character {
+            '\\' => {
+                let escaped = characters.next();
+                if escaped == Some('Z') {
+                    out.push_str(r"\z");
+                } else {
+                    out.push('\\');
+                    out.extend(escaped);
+                }
+            }
+            '[' if !in_class => {
+                in_class = true;
+                out.push('[');
+                out.extend(characters.next_if_eq(&'^'));
+                // A bracket at the start of a class is a character.
+                if characters.next_if_eq(&']').is_some() {
+                    out.push_str(r"\]");
+                }
+            }
+            '[' => out.push_str(r"\["),
+            ']' if in_class => {
+                in_class = false;
+                out.push(']');
+            }
+            '$' if !in_class && !is_multi_line => out.push_str(r"(?=\n?\z)"),
+            other => out.push(other),
+        }
+    }
+    out
+}
