@@ -1,21 +1,24 @@
 //! The bytes of OpenAI's interface: what goes out and what comes in. Pure: no sockets, no clock.
 //!
-//! The items here are public for tests and for programs that bring their own transport. They have **no
-//! stability promise**: they may change in any release.
+//! The items here are public for tests and for programs that bring their own transport. They have
+//! **no stability promise**: they may change in any release.
 //!
 //! # Rules
 //!
-//! Servers that speak OpenAI's interface differ from it and from each other. Decoding follows four rules:
+//! Servers that speak OpenAI's interface differ from it and from each other. Decoding follows four
+//! rules:
 //!
-//! - An error anywhere is an error, and keeps the server's words: in an object, a text or a list, beside
-//!   an answer or in a choice, in a body with status 200 or in an event of a stream.
-//! - Text that is not known to be whole is never an answer. A stream is whole if it ended with `[DONE]`,
-//!   or with a finish reason that came after events without one.
-//! - A field that nobody needs never fails a call: it may be missing, `null` or of the wrong kind.
-//! - A value that cannot be understood, but may be needed later, is kept with the message: reasoning,
-//!   signatures, parts of unknown types. It goes back to the endpoint that it came from, and to no other.
+//! - An error anywhere is an error, and keeps the server's words: in an object, a text or a list,
+//!   next to an answer or in a choice, in a body with status 200 or in an event of a stream.
+//! - Text that is not known to be whole is never an answer. A stream is whole if it ended with
+//!   `[DONE]`, or with a finish reason that came after events without one.
+//! - An unused field never fails a call: it may be missing, `null` or of the wrong kind.
+//! - A value that cannot be understood, but may be needed later, is kept with the message:
+//!   reasoning, signatures, parts of unknown types. It goes back to the endpoint that it came from,
+//!   and to no other.
 //!
-//! A whole answer and a stream are read by the same code, and either is read where the other was asked for.
+//! A whole answer and a stream are read by the same code, and either is read where the other was
+//! asked for.
 
 mod accumulator;
 mod answer;

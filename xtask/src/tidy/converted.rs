@@ -15,6 +15,7 @@ const CONVERTED: &[&str] = &[
     "crates/models/src/http",
     "crates/models/src/openai",
     "crates/models/src/tokens",
+    "crates/models/src/wire",
     "crates/models/src/lib.rs",
     "crates/models/src/dialect.rs",
     "crates/models/tests/",

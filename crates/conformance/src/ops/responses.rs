@@ -1,5 +1,5 @@
-//! `responses_response` and `responses_stream`: the Responses interface, decoded. A stream is fed whole
-//! and byte by byte, with the same result.
+//! `responses_response` and `responses_stream`: the Responses interface, decoded. A stream is fed
+//! whole and byte by byte, with the same result.
 
 use bytes::Bytes;
 use conversant_core::{ModelError, Reply};

@@ -2,7 +2,9 @@
 
 use std::collections::VecDeque;
 
-use conversant_core::{ApiError, DecodeError, Delta, ModelError, PartialReply, Usage};
+use conversant_core::{
+    ApiError, DecodeError, Delta, FinishReason, ModelError, PartialReply, Usage,
+};
 
 use super::{
     answer::Answer,
@@ -139,8 +141,10 @@ impl Accumulator {
             let model = answer.model.take().map(Text::into_string);
             self.model = model.filter(|model| !model.is_empty());
         }
-        let of_groq = answer.x_groq.take().and_then(|groq| groq.usage);
-        for reported in [of_groq, answer.usage.take()].into_iter().flatten() {
+        if let Some(reported) = answer.x_groq.take().and_then(|groq| groq.usage) {
+            usage::update(&mut self.usage, reported.into_usage());
+        }
+        if let Some(reported) = answer.usage.take() {
             usage::update(&mut self.usage, reported.into_usage());
         }
     }
@@ -162,7 +166,7 @@ impl Accumulator {
             }
         };
         if index >= self.wanted {
-            // Nobody asked for it.
+            // It was not requested.
             return Ok(());
         }
         if self.choices.len() <= index {
@@ -302,7 +306,8 @@ fn error_of(answer: &AnswerIn<'_>, body: &[u8]) -> Option<ApiError> {
 
 /// Returns the error that a finish reason is, where no other error came with it.
 fn failed(choice: &ChoiceAccumulator) -> Option<ApiError> {
-    let reason = choice.finish_reason()?.as_str();
+    // The known reasons are not errors.
+    let FinishReason::Other(reason) = choice.finish_reason()? else { return None };
     let lower = reason.to_ascii_lowercase();
     let is_error = lower.contains("error")
         || matches!(&*lower, "abort" | "aborted" | "failed" | "insufficient_system_resource");

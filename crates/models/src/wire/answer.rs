@@ -1,4 +1,4 @@
-//! A decoded answer: choices with their messages, before a caller decides what it makes of them.
+//! A decoded answer: choices with their messages, before the adapter's checks.
 
 use conversant_core::{
     Choice, Content, FinishReason, InvalidToolCall, Message, ModelError, Reply, ToolCall, Usage,
@@ -43,8 +43,8 @@ impl Draft {
 
     fn into_choice(mut self) -> Choice {
         if let Some(kept) = &mut self.kept {
-            // An empty text is no field, except that some servers want the reasoning of a tool call
-            // back even if it is empty.
+            // Empty fields are dropped, except that some servers require the reasoning of a tool
+            // call even if it is empty.
             let calls = !self.tool_calls.is_empty() || !self.invalid_tool_calls.is_empty();
             kept.retain(|name, value| !is_nothing(value) || (calls && name == "reasoning_content"));
         }

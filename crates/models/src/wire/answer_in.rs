@@ -1,5 +1,5 @@
-//! An answer as servers send it: whole, or an event of a stream. Both have one form here, for some
-//! servers send one where the other was asked for.
+//! An answer as servers send it: a whole body, or an event of a stream. Both are read by the same
+//! structs, since some servers send one in place of the other.
 
 use std::borrow::Cow;
 
@@ -13,7 +13,7 @@ tolerant! {
     struct AnswerIn<'de> {
         model: Text<'de>,
         choices: List<ChoiceIn<'de>>,
-        usage: Box<UsageIn<'de>>,
+        usage: UsageIn<'de>,
         error: Box<Kept>,
         // Groq.
         x_groq: Box<GroqIn<'de>>,
@@ -41,7 +41,7 @@ tolerant! {
 }
 
 impl<'de> AnswerIn<'de> {
-    /// Returns the text of an event that says nothing else, as it stands in the JSON.
+    /// Returns the text of an event that has no other content, as a slice of the JSON.
     pub(super) fn only_text(&self) -> Option<&'de str> {
         let others = self.count() - usize::from(self.model.is_some());
         let [choice] = self.choices.as_ref()?.0.as_slice() else { return None };

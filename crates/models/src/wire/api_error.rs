@@ -1,8 +1,8 @@
-//! Finds the error in what a server sends, whatever form it has, and reads it.
+//! Finds and reads the error in a body or an event, in any of the forms that servers use.
 //!
-//! Servers put errors into bodies with an error status, into bodies with status 200, and into events
-//! of a stream: as `{"error": {…}}`, `{"error": "…"}`, in an array, in a list of `errors`, as FastAPI's
-//! `detail`, flat, or as plain text. All of them are read here.
+//! Servers put errors into bodies with an error status, into bodies with status 200, and into
+//! events of a stream: as `{"error": {…}}`, `{"error": "…"}`, in an array, in a list of `errors`,
+//! as FastAPI's `detail`, flat, or as plain text. All of them are read here.
 
 use std::time::Duration;
 
@@ -166,7 +166,7 @@ fn is_failed(json: &Json) -> bool {
     json.get("status_code").and_then(Json::as_i64).is_some_and(|code| code != 0 && code != 200)
 }
 
-/// Returns an object that has an error's fields at the top. It counts where no answer is beside it.
+/// Returns an object with the fields of an error at the top. It is an error only without an answer.
 fn flat(json: &Json) -> Option<&Json> {
     let json = if let Json::Array(items) = json { items.first()? } else { json };
     let fields = json.as_object()?;
@@ -207,7 +207,7 @@ fn of_error(error: &Json) -> ApiError {
     error
 }
 
-/// Reads an error's fields, whatever kinds of values they have.
+/// Reads the fields of an error, with values of any kind.
 fn fields(error: &Json) -> ApiError {
     let mut read = ApiError::new(StatusKind::Other);
     let text = |names: &[&str]| {
@@ -245,7 +245,7 @@ fn message_of(error: &Json) -> String {
     }
 }
 
-/// Returns the message that a body of plain text is. A page is none.
+/// Returns a body of plain text as the message. HTML is not a message.
 fn plain(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body.get(..decode::MAX_KEPT).unwrap_or(body));
     if decode::is_page(&text) { String::new() } else { text.trim().to_owned() }
@@ -274,8 +274,8 @@ fn kind_of_status(status: u16) -> StatusKind {
     }
 }
 
-/// Returns the kind of a code or type: OpenAI's, Anthropic's, llama.cpp's, vLLM's, Google's, or an HTTP
-/// status in their place.
+/// Returns the kind of a code or type: OpenAI's, Anthropic's, llama.cpp's, vLLM's, Google's, or an
+/// HTTP status in their place.
 fn kind_of_name(name: &str) -> Option<StatusKind> {
     Some(match name {
         "insufficient_quota" => StatusKind::QuotaExhausted,

@@ -1,8 +1,8 @@
 //! Request bodies that reuse what was encoded before.
 //!
-//! A message is encoded once in its life: the runs that a conversation is made of ([`Chunk`]) remember their bytes, in blocks
-//! of about 64 KiB that later requests share without a copy, and a tail that is still growing. So a body is a list of
-//! [`Bytes`], and a retry sends the same list again.
+//! A message is encoded once. The runs of a conversation ([`Chunk`]) remember their bytes: blocks
+//! of about 64 KiB, which later requests share without a copy, and a tail that still grows. A body
+//! is a list of [`Bytes`], and a retry sends the same list again.
 
 use std::{
     mem,
@@ -25,19 +25,19 @@ pub(crate) trait Encode {
 
 /// The size from which a tail becomes a block.
 const BLOCK: usize = 64 * 1024;
-/// Blocks smaller than this are copied into the body: a copy costs less than a piece of its own.
+/// Smaller blocks are copied into the body, which costs less than a separate piece.
 const SMALL: usize = 16 * 1024;
-/// The room for what is written around a message's text.
+/// The room for the JSON around a message's text.
 const AROUND: usize = 64;
 
 /// A request body under construction.
 #[derive(Debug, Default)]
 pub(crate) struct BodyWriter {
-    /// All that is not shared.
+    /// The bytes that are not shared.
     own: Vec<u8>,
     /// The pieces before the one that is being written.
     pieces: Vec<Piece>,
-    /// Where, in one's own bytes, that one begins.
+    /// The start of that piece in `own`.
     start: usize,
 }
 
@@ -60,7 +60,7 @@ impl BodyWriter {
 
     /// Appends a value as JSON.
     pub(crate) fn push_json(&mut self, value: &(impl serde::Serialize + ?Sized)) {
-        // Writing to a vector can't fail, nor can writing what has string keys only.
+        // Writing values with string keys to a vector cannot fail.
         let _ = serde_json::to_writer(&mut self.own, value);
     }
 
@@ -69,7 +69,7 @@ impl BodyWriter {
         push_text(&mut self.own, text);
     }
 
-    /// Appends messages, as a JSON array, after [`make_room`](Self::make_room) for them.
+    /// Appends messages as a JSON array. Call [`make_room`](Self::make_room) first.
     pub(crate) fn push_messages(&mut self, messages: &Messages, style: &impl Encode) {
         self.own.push(b'[');
         let mut first = true;
@@ -86,7 +86,7 @@ impl BodyWriter {
                     let memo = chunk.memo::<Memo>(style.fingerprint());
                     let mut encoded = memo.lock();
                     if encoded.ends.len() < chunk.range().end {
-                        // It was forgotten since room was made, because others encode the same run in other ways.
+                        // It was evicted since `make_room`, by other encodings of the same run.
                         encoded.catch_up(&chunk, style);
                     }
                     encoded.copy_to(self, chunk.range());
@@ -96,8 +96,8 @@ impl BodyWriter {
         self.own.push(b']');
     }
 
-    /// Encodes what was not encoded before, and makes room for all and for so many bytes more, so that nothing is moved while it is
-    /// put together.
+    /// Encodes new messages and reserves room for all of them and `more` bytes, so that no bytes
+    /// move while the body is written.
     pub(crate) fn make_room(&mut self, messages: &Messages, style: &impl Encode, more: usize) {
         let (mut bytes, mut blocks) = (more, 0);
         for chunk in messages.chunks().filter(|chunk| !chunk.range().is_empty()) {
@@ -145,19 +145,20 @@ impl BodyWriter {
     }
 }
 
-/// Returns the message of a run of one short message: a prompt's own as a rule, which no later prompt shares.
+/// Returns the message of a run of one short message. It usually belongs to the prompt, and no
+/// later prompt shares it.
 fn single<'m>(chunk: &Chunk<'m>) -> Option<&'m Message> {
     let message = if chunk.range() == (0..1) { chunk.run().next() } else { None };
     message.filter(|message| message.content().as_text().is_some_and(|text| text.len() < SMALL))
 }
 
-/// Returns about how long a message is when it is encoded.
+/// Estimates the size of an encoded message.
 fn estimate(message: &Message) -> usize {
     let text = message.content().as_text().map_or(0, str::len);
     text + text / 16 + AROUND
 }
 
-/// What a run remembers of its encoding.
+/// The encoding that a run remembers.
 #[derive(Debug, Default)]
 struct Memo(Mutex<Encoded>);
 
@@ -171,19 +172,19 @@ impl Memo {
 #[derive(Debug, Default)]
 struct Encoded {
     blocks: Vec<Bytes>,
-    /// How many bytes the blocks hold.
+    /// The number of bytes in the blocks.
     sealed: usize,
     tail: Vec<u8>,
-    /// For each message, where its comma is, counted from the run's first byte.
+    /// The position of each message's comma, from the run's first byte.
     ends: Vec<usize>,
 }
 
 impl Encoded {
-    /// Encodes what is new.
+    /// Encodes the messages that are new.
     fn catch_up(&mut self, chunk: &Chunk<'_>, style: &impl Encode) {
         let known = self.ends.len();
         if known >= chunk.range().end {
-            // Nothing has come since the last call: the run may be at its end, so what is left is shared from now on.
+            // The run has not grown since the last call, so its tail is shared from now on.
             if self.tail.len() >= SMALL {
                 self.seal();
             }
@@ -208,7 +209,7 @@ impl Encoded {
         self.blocks.push(Bytes::from(mem::take(&mut self.tail)));
     }
 
-    /// Returns where the messages of a range are, without the last comma.
+    /// Returns the byte range of a range of messages, without the last comma.
     fn bytes_of(&self, range: Range<usize>) -> Range<usize> {
         let comma = |index: Option<usize>| index.and_then(|index| self.ends.get(index)).copied();
         let start = comma(range.start.checked_sub(1)).map_or(0, |comma| comma + 1);
@@ -216,7 +217,8 @@ impl Encoded {
         start..end
     }
 
-    /// Calls a function with each part of a range of bytes: those of the blocks, as shared bytes, and that of the tail.
+    /// Calls a function with each part of a byte range: those in blocks, as shared bytes, and the
+    /// one in the tail.
     fn parts<'e>(&'e self, range: Range<usize>, mut part: impl FnMut(Part<'e>)) {
         let mut base = 0;
         let mut within = |length: usize| {
@@ -239,7 +241,8 @@ impl Encoded {
         }
     }
 
-    /// Returns how many bytes of a range are copied into a body, and how many blocks are shared with it.
+    /// Returns the number of bytes of a range that are copied into a body, and of blocks that are
+    /// shared.
     fn extent(&self, range: Range<usize>) -> (usize, usize) {
         let (mut bytes, mut blocks) = (0, 0);
         self.parts(self.bytes_of(range), |part| match part {

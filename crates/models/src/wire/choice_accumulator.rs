@@ -1,5 +1,5 @@
-//! Puts one choice of an answer together: from the pieces of a stream, or from a whole message, which
-//! is a single piece.
+//! Puts one choice of an answer together: from the pieces of a stream, or from a whole message,
+//! which is a single piece.
 
 use std::{borrow::Cow, collections::VecDeque};
 
@@ -35,7 +35,7 @@ pub(super) struct ChoiceAccumulator {
     said_with_reason: Option<bool>,
 }
 
-/// What is known of the end of a choice.
+/// The certainty that a choice has ended.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ending {
     #[default]
@@ -125,7 +125,7 @@ impl ChoiceAccumulator {
 
     /// Notes whether an event said something and had a finish reason.
     ///
-    /// A reason ends the choice if it tells its event from those before. Text that follows takes it back.
+    /// A reason ends the choice if the events before had none. Text that follows revokes it.
     fn note(&mut self, said: bool, has_reason: bool) {
         let ending = match (has_reason, self.said_with_reason) {
             (true, Some(false)) if said || self.has_answer() => Ending::Certain,

@@ -1,4 +1,5 @@
-//! From a body's bytes to a type, with an error that says where the body is wrong and quotes none of it.
+//! From a body's bytes to a type, with an error that says where the body is wrong and quotes none
+//! of it.
 
 use std::borrow::Cow;
 
@@ -82,7 +83,8 @@ fn describe(text: &str, error: &serde_json::Error) -> String {
     }
 }
 
-/// Replaces `NaN`, `Infinity` and `-Infinity`, which Python writes, by `null`. Strings stay as they are.
+/// Replaces `NaN`, `Infinity` and `-Infinity`, which Python writes, by `null`. Strings stay as they
+/// are.
 ///
 /// Returns `None` if there are none.
 pub(super) fn without_nan(text: &str) -> Option<String> {

@@ -1,14 +1,17 @@
-//! Events of a stream that differ from one before in their text alone, as nearly all do: they need not be read as JSON again.
+//! Reads events of a stream that differ from an earlier one in their text only, without parsing
+//! JSON.
+//!
+//! Nearly all events of most servers are such.
 
 use super::json_text::is_plain;
 
-/// How often in a row an event may fit no pattern before none is looked for: some servers vary more than the text.
+/// The number of misses after which no pattern is learnt any more: some servers vary each event.
 const MISSES: u8 = 16;
 
-/// What stands before and after the text of an event.
+/// The bytes before and after the text of an event.
 ///
-/// If an event is JSON, and the text between the two is all of a JSON string, so is an event with another text between them, as long as
-/// nothing in it is escaped; and all else that it says is the same.
+/// If these bytes enclose the whole of a JSON string in valid JSON, they enclose any other text
+/// that needs no escapes as well, and the rest of the event means the same.
 #[derive(Debug, Default, Clone)]
 pub(super) struct DeltaFastPath {
     before: String,
@@ -17,7 +20,7 @@ pub(super) struct DeltaFastPath {
 }
 
 impl DeltaFastPath {
-    /// Returns the text of an event, if it is as the one that was learnt.
+    /// Returns the text of an event that fits the pattern.
     pub(super) fn text_of<'d>(&mut self, data: &'d str) -> Option<&'d str> {
         if self.before.is_empty() {
             return None;
@@ -28,13 +31,13 @@ impl DeltaFastPath {
         Some(text)
     }
 
-    /// Learns from an event that says nothing but a text, which was read of it as it stands there.
+    /// Learns the pattern of an event whose only content is `text`, a slice of `data`.
     pub(super) fn learn(&mut self, data: &str, text: &str) {
         if self.misses > MISSES {
             return;
         }
         self.misses += 1;
-        // Where the text is. If it is not a part of the data, the places don't fit.
+        // The position of the text. If it is not a slice of `data`, the check below fails.
         let start = text.as_ptr().addr().wrapping_sub(data.as_ptr().addr());
         let end = start.wrapping_add(text.len());
         let parts = (data.get(..start), data.get(start..end), data.get(end..));

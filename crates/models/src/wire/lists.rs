@@ -45,7 +45,8 @@ tolerant! {
     }
 }
 
-/// A vector. A value that is not a number is `NaN`, which is refused with all others that are not finite.
+/// A vector. A value that is not a number is `NaN`, which is refused with all others that are not
+/// finite.
 #[derive(Debug)]
 pub(super) struct Vector(Vec<f32>);
 
@@ -89,8 +90,9 @@ pub(crate) fn read_models(body: &[u8]) -> Result<Vec<ModelInfo>, ModelError> {
 /// Reads the embeddings of a number of texts, in the order of the texts.
 ///
 /// # Errors
-/// [`ModelError::Decode`], if there are more or fewer embeddings than texts, if an index is missing or
-/// comes twice, or if the vectors are empty, of several lengths or hold a value that is not finite.
+/// [`ModelError::Decode`], if there are more or fewer embeddings than texts, if an index is missing
+/// or comes twice, or if the vectors are empty, of several lengths or hold a value that is not
+/// finite.
 pub(crate) fn read_embeddings(body: &[u8], texts: usize) -> Result<Vec<Vec<f32>>, ModelError> {
     let list: EmbeddingsIn<'_> = read(text_of(body)?)?;
     let mut data = data_of(list.data, list.error, body)?;

@@ -30,7 +30,7 @@ tolerant! {
     }
 }
 
-/// What a message says.
+/// The content of a message.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum ContentIn<'de> {
     Null,
@@ -63,7 +63,8 @@ impl<'de> ReadTolerant<'de> for ContentIn<'de> {
 /// Skips a value.
 impl ReadTolerant<'_> for () {}
 
-/// JSON text. A structure in its place is written as its text: some servers send arguments as they are.
+/// JSON text. A structure in its place is written as its text: some servers send arguments as they
+/// are.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub(super) struct JsonText<'de>(pub(super) Cow<'de, str>);
 

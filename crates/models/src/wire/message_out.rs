@@ -1,8 +1,9 @@
-//! One message as it goes out: the object that langchain-openai 0.1.7 sends for it, straight to bytes.
+//! One message as it goes out: the object that langchain-openai 0.1.7 sends for it, straight to
+//! bytes.
 //!
-//! What a message brought from its own server goes back to that server as it came: reasoning and other
-//! fields of [`provider_fields`](super::provider_fields), parts that only it understands, and the form
-//! of empty content. To any other server go text, images and tool calls alone.
+//! The server that a message came from gets back what it sent: reasoning and other fields of
+//! [`provider_fields`](super::provider_fields), parts that only it understands, and the form of
+//! empty content. Any other server gets text, images and tool calls only.
 
 use std::{
     borrow::Cow,
@@ -78,13 +79,13 @@ impl Style {
             Role::Tool => b"\"tool\"",
             Role::Function => b"\"function\"",
             Role::Chat(role) => return push_text(out, role),
-            // A role that core knows and this version does not.
+            // A role that this version does not know.
             other => return push_text(out, other.type_name()),
         };
         out.extend_from_slice(name);
     }
 
-    /// Writes the fields that the message's own server gets back.
+    /// Writes the fields that go back to the server of the message.
     fn write_fields(
         &self,
         out: &mut Vec<u8>,
@@ -151,7 +152,7 @@ impl Style {
                 Ok(())
             }
             Content::Parts(parts) => self.write_parts(out, message, parts, kinship, has_calls),
-            // A form that core knows and this version does not: its text is what can be said of it.
+            // A form that this version does not know is sent as its text.
             other => write_json(out, &other.text()),
         }
     }
@@ -193,7 +194,7 @@ impl Style {
         if has_calls && sent.is_empty() {
             return write_json(out, &());
         }
-        // What is left of an answer without its reasoning is text, as a rule.
+        // Without its reasoning, an answer is usually text.
         let had_reasoning = parts.iter().any(|part| part.kind() == PartKind::Reasoning);
         let left_out = had_reasoning && sent.len() < parts.len();
         if left_out && sent.iter().all(|part| part.as_text().is_some()) {
@@ -211,7 +212,7 @@ impl Encode for Style {
     }
 
     fn write(&self, out: &mut Vec<u8>, message: &Message) {
-        // Writing to a vector can't fail, nor can writing what has string keys only.
+        // Writing values with string keys to a vector cannot fail.
         let _ = self.try_write(out, message);
     }
 }
@@ -258,13 +259,13 @@ fn write_json(out: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) -> io::Resul
     Ok(serde_json::to_writer(out, value)?)
 }
 
-/// The name of a participant or function; an empty one is none.
+/// Returns the name of a participant or function, unless it is empty.
 fn name(message: &Message) -> Option<&str> {
     let of_kwargs = || message.extra().get("additional_kwargs")?.get("name")?.as_str();
     message.name().filter(|name| !name.is_empty()).or_else(of_kwargs).filter(|n| !n.is_empty())
 }
 
-/// Returns the text of parts that are nothing but text: many servers take only a string.
+/// Returns the text of parts that are all plain text: many servers take a string only.
 fn plain_text(parts: &[Part]) -> Option<Cow<'_, str>> {
     let plain = |part: &Part| match part.as_object() {
         None => true,
@@ -282,17 +283,18 @@ fn plain_text(parts: &[Part]) -> Option<Cow<'_, str>> {
     }
 }
 
-/// Tells another provider's form of a tool call, which stands among the parts as well as in the calls.
+/// Returns whether a part is another provider's form of a tool call, which is among the tool calls,
+/// too.
 fn is_tool_use(part: &Part) -> bool {
     part.as_object().and_then(|object| object.get("type")).is_some_and(|kind| kind == "tool_use")
 }
 
-/// The tool calls of a message, where the reference looks for them.
+/// The tool calls of a message, from where langchain-openai takes them.
 enum Calls<'m> {
     None,
-    /// The message's own, the unreadable ones after the others.
+    /// The message's own, with the invalid ones last.
     Own(&'m Message),
-    /// Raw ones that ride along: `tool_calls` and `function_call` as the provider once sent them.
+    /// Raw ones: `tool_calls` and `function_call` as the provider sent them.
     Raw {
         tool_calls: Option<&'m Vec<Json>>,
         function_call: Option<&'m Json>,
@@ -372,7 +374,7 @@ fn write_call(
     Ok(())
 }
 
-/// Writes the fields of a call that its own server gets back, and ends it with a comma.
+/// Writes the fields of a call that go back to its server, and ends the call with a comma.
 fn write_call_fields(
     out: &mut Vec<u8>,
     extra: &Map<String, Json>,
@@ -388,7 +390,7 @@ fn write_call_fields(
     Ok(())
 }
 
-/// Returns of a raw call what the endpoint takes.
+/// Returns the fields of a raw call that the endpoint takes.
 fn supported(call: &Json) -> Map<String, Json> {
     let fields = call.as_object().into_iter().flatten();
     fields

@@ -1,12 +1,12 @@
-//! What a call sets beside its messages: stop sequences, tools, the form of the answer.
+//! Writes the options of a call: stop sequences, tools and the format of the answer.
 
 use conversant_core::{CallOptions, ResponseFormat, ToolChoice, ToolDefinition};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::json;
 
-use super::BodyWriter;
+use super::body_writer::BodyWriter;
 
-/// Appends the stop sequences: the call's, or else the adapter's.
+/// Appends the stop sequences of the call, or else those of the adapter.
 pub(crate) fn push_stop(body: &mut BodyWriter, call: &CallOptions, own: &CallOptions) {
     let stop = if call.stop.is_empty() { &own.stop } else { &call.stop };
     if !stop.is_empty() {
@@ -14,7 +14,7 @@ pub(crate) fn push_stop(body: &mut BodyWriter, call: &CallOptions, own: &CallOpt
     }
 }
 
-/// Appends what a call of the chat endpoint sets, or else the adapter.
+/// Appends the options of a call of the chat endpoint, or else those of the adapter.
 pub(crate) fn push_chat_options(body: &mut BodyWriter, call: &CallOptions, own: &CallOptions) {
     push_stop(body, call, own);
     let tools = if call.tools.is_empty() { &own.tools } else { &call.tools };
@@ -85,7 +85,7 @@ impl Serialize for Choice<'_> {
             ToolChoice::Tool(name) => {
                 json!({"type": "function", "function": {"name": name}}).serialize(serializer)
             }
-            // A choice that core knows and this version does not is the model's own.
+            // A choice that this version does not know is left to the model.
             _ => serializer.serialize_str("auto"),
         }
     }

@@ -1,4 +1,5 @@
-//! Where a message came from, so that what only its server understands goes back there and nowhere else.
+//! Where a message came from, so that what only its server understands goes back there and nowhere
+//! else.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 

@@ -2,8 +2,8 @@
 //! who gets them back.
 //!
 //! A new field of a server is a line of [`PROVIDER_FIELDS`]. The rules are those of
-//! [`wire`](crate::wire): a field is kept verbatim and goes back under its own name, in its own place,
-//! to the endpoint that it came from.
+//! [`wire`](crate::wire): a field is kept verbatim and goes back under its own name, in its own
+//! place, to the endpoint that it came from.
 
 use std::borrow::Cow;
 
@@ -22,8 +22,8 @@ pub(super) struct ProviderField {
 /// How the pieces of a streamed field become one value.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Join {
-    /// Text is appended, also inside of objects, except for names and ids. Items of lists that have the
-    /// same `index`, or else the same `id`, are one.
+    /// Text is appended, also inside of objects, except for names and ids. Items of lists that have
+    /// the same `index`, or else the same `id`, are one.
     Append,
     /// Objects are merged; of the same value, the last piece counts.
     Merge,
@@ -120,7 +120,7 @@ fn join_fields(how: Join, whole: &mut Map<String, Json>, fields: Map<String, Jso
     }
 }
 
-/// Tells a field that is set once, not written piece by piece.
+/// Returns whether a field is set once, not written in pieces.
 fn is_name(field: &str) -> bool {
     matches!(field, "id" | "type" | "format" | "index" | "name" | "expires_at")
 }

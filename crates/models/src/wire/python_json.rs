@@ -1,11 +1,11 @@
-//! JSON text as Python's `json.dumps` writes it: a tool call's arguments go back to the model in the form that the reference
-//! system sends, so that the provider's prompt cache and recorded requests stay valid.
+//! Writes JSON as Python's `json.dumps` does, which langchain-openai uses for the arguments of tool
+//! calls. So provider caches hit, and recorded requests stay valid.
 
 use std::fmt::Write as _;
 
 use serde_json::{Number, Value as Json};
 
-/// Returns what `json.dumps(value)` returns: `", "` and `": "` between, everything outside of ASCII escaped.
+/// Returns the result of `json.dumps(value)`: separators `", "` and `": "`, non-ASCII escaped.
 pub(super) fn dumps(value: &Json) -> String {
     let mut out = String::new();
     write(&mut out, value);
@@ -72,8 +72,8 @@ fn write_number(out: &mut String, number: &Number) {
     }
 }
 
-/// Writes a float as Python's `repr` does: the shortest digits that read back the same, with an exponent below 1e-4 and from
-/// 1e16 on.
+/// Writes a float as Python's `repr` does: the shortest digits that read back the same, with an
+/// exponent below 1e-4 and from 1e16 on.
 fn write_float(out: &mut String, float: f64) {
     let scientific = format!("{float:e}");
     let exponent =

@@ -1,7 +1,8 @@
 //! Server-sent events: from bytes, cut anywhere, to events. No I/O, and linear in what comes.
 //!
-//! The rules are WHATWG's, with two of our own: invalid UTF-8 is an error and not U+FFFD, for a corrupted answer is no answer; and lines
-//! and events have a largest size. `id` and `retry` serve reconnecting, which a paid request never does, and are ignored.
+//! It follows WHATWG's specification with two exceptions. Invalid UTF-8 is an error, not U+FFFD,
+//! since a corrupted answer must not be kept. Lines and events have a maximum size. `id` and
+//! `retry` are ignored: they are for reconnecting, and a request is not sent twice.
 
 use std::mem;
 
@@ -9,14 +10,14 @@ use bytes::{Buf, Bytes};
 use conversant_core::{DecodeError, ModelError};
 use memchr::memchr2;
 
-/// The largest line and event, in bytes, unless set otherwise.
+/// The default limit of a line and of an event: 4 MiB.
 const LARGEST: usize = 4 * 1024 * 1024;
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// A decoder of server-sent events.
 ///
-/// It is given chunks and asked for events. It decodes no event before it is asked for, copies no byte more than twice, and holds no
-/// more than one chunk, one line and one event.
+/// It takes chunks and returns events. It decodes events lazily, copies a byte at most twice, and
+/// holds at most one chunk, one line and one event.
 ///
 /// # Examples
 ///
@@ -36,21 +37,21 @@ const BOM: &[u8] = b"\xef\xbb\xbf";
 pub struct SseDecoder {
     line_limit: usize,
     event_limit: usize,
-    /// The first bytes, while they may be a byte order mark.
+    /// The first bytes, as long as they may be a byte order mark.
     start: Option<Vec<u8>>,
     chunk: Bytes,
-    /// The beginning of a line whose end has not come.
+    /// The start of an unfinished line.
     line: Vec<u8>,
     /// Whether the last line ended with a carriage return, so that a line feed belongs to it.
     after_return: bool,
     event: String,
     data: String,
     has_data: bool,
-    /// Whether the event was given out, so that the next one starts afresh.
+    /// Whether the event was returned, so that the next line starts a new one.
     is_out: bool,
-    /// Whether anything but comments and empty lines has come since this was asked.
+    /// Whether anything but comments and empty lines was received since the last check.
     progress: bool,
-    /// How many bytes came before the current line.
+    /// The number of bytes before the current line.
     offset: usize,
 }
 
@@ -64,18 +65,18 @@ pub struct SseEvent<'d> {
     pub data: &'d str,
 }
 
-/// A stream that can't be read on.
+/// An error that makes the rest of a stream unreadable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SseError {
-    /// A line is no UTF-8.
+    /// A line is not UTF-8.
     Utf8 {
-        /// Where, in bytes from the stream's start.
+        /// The position, in bytes from the start of the stream.
         offset: usize,
     },
     /// A line or an event is too large.
     TooLarge {
-        /// Which of them.
+        /// Which of the two.
         what: &'static str,
         /// The limit, in bytes.
         limit: usize,
@@ -85,7 +86,7 @@ pub enum SseError {
 impl std::fmt::Display for SseError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Utf8 { offset } => write!(f, "the stream is no UTF-8 from byte {offset} on"),
+            Self::Utf8 { offset } => write!(f, "the stream is not UTF-8 from byte {offset} on"),
             Self::TooLarge { what, limit } => write!(f, "{what} is larger than {limit} bytes"),
         }
     }
@@ -117,7 +118,7 @@ impl SseDecoder {
         Self::with_limits(LARGEST, LARGEST)
     }
 
-    /// Creates a decoder with limits of one's own, in bytes of a line and of an event's data.
+    /// Creates a decoder with limits for a line and for the data of an event, in bytes.
     #[must_use]
     pub const fn with_limits(line: usize, event: usize) -> Self {
         Self {
@@ -136,7 +137,7 @@ impl SseDecoder {
         }
     }
 
-    /// Gives it more bytes. Best when it has no event left: what is left of an earlier chunk is copied then.
+    /// Takes more bytes. Read all events first: the rest of an earlier chunk is copied.
     pub fn feed(&mut self, chunk: Bytes) {
         let Some(mut start) = self.start.take() else {
             if self.chunk.is_empty() {
@@ -163,15 +164,15 @@ impl SseDecoder {
         self.chunk = chunk;
     }
 
-    /// Returns the next event that is there whole. An event that the stream's end cuts off is none.
+    /// Returns the next complete event. An event that the end of the stream cuts off is dropped.
     ///
     /// # Errors
-    /// [`SseError`], after which nothing sensible comes.
+    /// [`SseError`], after which the decoder must not be used.
     pub fn next_event(&mut self) -> Result<Option<SseEvent<'_>>, SseError> {
         if mem::take(&mut self.is_out) {
             self.clear();
         }
-        // Held beside the decoder, so that lines are read where they are.
+        // Taken out of the decoder, so that lines are read in place.
         let mut chunk = mem::take(&mut self.chunk);
         let found = self.read_lines(&mut chunk);
         self.chunk = chunk;
@@ -179,12 +180,12 @@ impl SseDecoder {
         Ok(self.is_out.then_some(SseEvent { event: &self.event, data: &self.data }))
     }
 
-    /// Returns whether anything but comments and empty lines has come since this was last asked.
+    /// Returns whether anything but comments and empty lines was received since the last call.
     pub(crate) fn take_progress(&mut self) -> bool {
         mem::take(&mut self.progress)
     }
 
-    /// Returns the data of the event that has begun and not ended, as far as it has come.
+    /// Returns the data of the unfinished event, as far as it was received.
     pub(crate) fn pending_data(&self) -> Option<&str> {
         if self.line.is_empty() {
             return (self.has_data && !self.is_out).then_some(self.data.as_str());
@@ -199,7 +200,7 @@ impl SseDecoder {
         self.has_data = false;
     }
 
-    /// Takes lines up to the end of an event, and returns whether it came to one.
+    /// Reads lines up to the end of an event, and returns whether it was reached.
     fn read_lines(&mut self, chunk: &mut Bytes) -> Result<bool, SseError> {
         loop {
             if self.after_return && !chunk.is_empty() {
@@ -216,7 +217,8 @@ impl SseDecoder {
                 return Err(SseError::TooLarge { what: "a line of the stream", limit });
             }
             let Some(end) = end else {
-                // Told before the line's end, for a large event may take longer than the idle limit.
+                // Noted before the end of the line: a large event may take longer than the idle
+                // timeout.
                 self.progress |=
                     !chunk.is_empty() && self.line.first().or_else(|| chunk.first()) != Some(&b':');
                 self.line.extend_from_slice(chunk);
@@ -239,7 +241,7 @@ impl SseDecoder {
         }
     }
 
-    /// Takes a line, and returns whether it ends an event.
+    /// Reads a line, and returns whether it ends an event.
     fn take_line(&mut self, line: &[u8]) -> Result<bool, SseError> {
         let start = self.offset;
         self.offset += line.len() + 1;

@@ -1,4 +1,4 @@
-//! A streamed answer, from bytes to pieces and the whole. Pure: whoever has the bytes feeds them.
+//! Decodes a streamed answer, from bytes to pieces and the whole answer.
 
 use std::collections::VecDeque;
 
@@ -18,16 +18,16 @@ pub(super) const DEFAULT_MAX_ANSWER: usize = 32 * 1024 * 1024;
 /// The maximum size of an event, in bytes: 4 MiB.
 const MAX_EVENT: usize = 4 * 1024 * 1024;
 
-/// Returns the limit of an event, for a limit of the answer: eight times that, from 64 KiB to 4 MiB.
-/// JSON may write a byte in six, and there is more in an event than text.
+/// Returns the limit of an event, for a limit of the answer: eight times that, from 64 KiB to 4
+/// MiB. JSON may write a byte in six, and there is more in an event than text.
 pub(super) fn event_limit(answer: usize) -> usize {
     answer.saturating_mul(8).clamp(64 * 1024, MAX_EVENT)
 }
 
 /// Decodes the streamed answer of the chat or the completion endpoint.
 ///
-/// A stream is whole if it ended with `[DONE]`, or if every choice had said why it ended; some servers leave `[DONE]` out. Anything
-/// else was cut off, and is no answer.
+/// A stream is whole if it ended with `[DONE]`, or if every choice had a finish reason; some
+/// servers leave `[DONE]` out. Any other stream was cut off, which is an error.
 ///
 /// # Examples
 ///
@@ -66,8 +66,8 @@ impl StreamDecoder {
         Self::with_limits(1, DEFAULT_MAX_ANSWER)
     }
 
-    /// Creates a decoder of as many choices as were asked for, with a limit for the answer in bytes. An event has at most 4 MiB, and at most
-    /// eight times what the answer may have.
+    /// Creates a decoder for the requested number of choices, with a limit for the answer in bytes.
+    /// An event has at most eight times that, and at most 4 MiB.
     #[must_use]
     pub fn with_limits(choices: usize, answer: usize) -> Self {
         let event = event_limit(answer);
@@ -80,17 +80,17 @@ impl StreamDecoder {
         }
     }
 
-    /// Gives it more bytes. What comes after `[DONE]` is ignored.
+    /// Takes more bytes. Bytes after `[DONE]` are ignored.
     pub fn feed(&mut self, chunk: Bytes) {
         if !self.is_done {
             self.sse.feed(chunk);
         }
     }
 
-    /// Returns the next piece, or `None` if there is none without more bytes. It is never [`Delta::Done`].
+    /// Returns the next piece, or `None` if more bytes are needed. It is never [`Delta::Done`].
     ///
     /// # Errors
-    /// [`ModelError`], if the stream says that it failed, or can't be read on.
+    /// [`ModelError`], if the stream reports an error, or can't be decoded.
     pub fn next_delta(&mut self) -> Result<Option<Delta>, ModelError> {
         loop {
             if let Some(piece) = self.pieces.pop_front() {
@@ -113,7 +113,7 @@ impl StreamDecoder {
         Ok(true)
     }
 
-    /// Returns whether the stream has said that it is over. Nothing after that counts.
+    /// Returns whether the stream has announced its end.
     #[must_use]
     pub const fn is_done(&self) -> bool {
         self.is_done
@@ -125,7 +125,7 @@ impl StreamDecoder {
         self.has_done_marker() || self.answer.ending() != Ending::Open
     }
 
-    /// Returns whether the answer is whole whatever happens to the connection.
+    /// Returns whether the answer is whole even if the connection then fails.
     pub(crate) fn is_certain(&self) -> bool {
         self.has_done_marker() || self.answer.ending() == Ending::Certain
     }
@@ -138,7 +138,8 @@ impl StreamDecoder {
     /// Returns the answer, at the end of the stream.
     ///
     /// # Errors
-    /// [`ModelError::StreamTruncated`], if the stream was cut off; [`ModelError::EmptyAnswer`], if it brought nothing.
+    /// - [`ModelError::StreamTruncated`], if the stream was cut off.
+    /// - [`ModelError::EmptyAnswer`], if it had no choices.
     pub fn finish(self) -> Result<Reply, ModelError> {
         self.into_answer().map(|answer| answer.reply)
     }
@@ -151,12 +152,12 @@ impl StreamDecoder {
         self.answer.finish(done_marker_seen)
     }
 
-    /// Returns whether an event has come.
+    /// Returns whether an event was received.
     pub(crate) const fn has_begun(&self) -> bool {
         self.has_begun
     }
 
-    /// Returns whether anything but comments has come since this was last asked.
+    /// Returns whether anything but comments was received since the last call.
     pub(crate) fn take_progress(&mut self) -> bool {
         self.sse.take_progress()
     }

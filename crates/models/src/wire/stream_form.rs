@@ -1,6 +1,7 @@
-//! Tells whether a body is whole or a stream of events, whatever was asked for.
+//! Distinguishes a whole body from a stream of events, independent of the request.
 
-/// Returns the text after the comments and blank lines that some servers send to keep a connection open.
+/// Returns the text after the comments and blank lines that some servers send to keep a connection
+/// open.
 pub(super) fn without_comments(text: &str) -> &str {
     let mut rest = text.trim_start();
     while rest.starts_with(':') {

@@ -1,7 +1,7 @@
 //! Reads JSON tolerantly: a value of the wrong kind is absent, not an error.
 //!
-//! Unknown fields are skipped, the last of repeated fields counts, and `null` is absent. What a caller
-//! needs and does not find is reported by the caller, who knows what it was needed for.
+//! Unknown fields are skipped, the last of repeated fields counts, and `null` is absent. What a
+//! caller needs and does not find is reported by the caller, who knows what it was needed for.
 
 use std::{borrow::Cow, cell::Cell, fmt, marker::PhantomData};
 
@@ -42,7 +42,7 @@ pub(super) trait ReadTolerant<'de>: Sized {
     }
 }
 
-/// What is large and rare stands in a box: the event of a stream is read into its struct, and moved.
+/// Large and rare fields are boxed, since the struct of each event is moved.
 impl<'de, T: ReadTolerant<'de>> ReadTolerant<'de> for Box<T> {
     fn read_null() -> Option<Self> {
         T::read_null().map(Self::new)
@@ -107,7 +107,8 @@ impl<'de, T: ReadTolerant<'de>> Deserialize<'de> for Tolerant<T> {
 
 /// Defines structs that are read from JSON objects, with all fields optional.
 ///
-/// A struct marked `keeps` collects the fields of [`PROVIDER_FIELDS`](super::provider_fields), as JSON.
+/// A struct marked `keeps` collects the fields of [`PROVIDER_FIELDS`](super::provider_fields), as
+/// JSON.
 macro_rules! tolerant {
     ($($(#[$meta:meta])* struct $struct:ident<$de:lifetime> $($keeps:ident)? {
         $($field:ident $(= $name:literal)?: $type:ty,)*
@@ -203,8 +204,8 @@ macro_rules! name_of {
 }
 pub(super) use name_of;
 
-/// Text, borrowed from the body where it has no escapes. A number is its own text: some servers number
-/// what others name.
+/// Text, borrowed from the body where it has no escapes. A number is its own text: some servers
+/// number what others name.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(super) struct Text<'de>(pub(super) Cow<'de, str>);
 
@@ -242,7 +243,7 @@ impl<'de> ReadTolerant<'de> for Count {
     }
 }
 
-/// An index of something that is told apart by it, which a wrong index would mix up with others.
+/// An index that identifies an item. An invalid one would mix items up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Index {
     At(u64),
@@ -258,7 +259,8 @@ impl<'de> ReadTolerant<'de> for Index {
     }
 }
 
-/// A list. A single object where a list belongs is a list of one; items of the wrong kind are left out.
+/// A list. A single object where a list belongs is a list of one; items of the wrong kind are left
+/// out.
 #[derive(Debug)]
 pub(super) struct List<T, const MAX: usize = MAX_ITEMS>(pub(super) Vec<T>);
 

@@ -1,15 +1,16 @@
-//! Tool calls as a model writes them: their arguments are JSON text, which may be anything.
+//! Parses the arguments of tool calls, which models write as JSON text.
 
 use std::borrow::Cow;
 
 use conversant_core::{InvalidToolCall, ToolCall};
 use serde_json::{Map, Value as Json};
 
-/// Reads a call's arguments as the reference does, with Python's `json.loads(strict=False)`: raw control characters may stand
-/// in strings. An empty text is what many servers send for a tool without parameters.
+/// Parses the arguments as LangChain 0.1.20 `output_parsers/openai_tools.py::parse_tool_call` does,
+/// with Python's `json.loads(strict=False)`: strings may hold raw control characters. Empty text is
+/// `{}`, which many servers send for a tool without parameters.
 ///
 /// # Errors
-/// The call as the model wrote it, if the arguments are no JSON object.
+/// The call as the model wrote it, if the arguments are not a JSON object.
 pub(super) fn read_call(
     id: Option<String>,
     name: Option<String>,
@@ -39,20 +40,20 @@ fn parse(arguments: &str) -> Result<Json, String> {
             Cow::Owned(escaped) => serde_json::from_str(&escaped),
         })
         .map_err(|error| {
-            format!("the arguments are no JSON (line {}, column {})", error.line(), error.column())
+            format!("the arguments are not JSON (line {}, column {})", error.line(), error.column())
         })?;
     match value {
         Json::Object(_) => Ok(value),
-        // What is false in Python is no argument at all.
+        // Values that are false in Python count as no arguments.
         Json::Null | Json::Bool(false) => Ok(Json::Object(Map::new())),
         Json::Array(items) if items.is_empty() => Ok(Json::Object(Map::new())),
         Json::Bool(true) | Json::Number(_) | Json::String(_) | Json::Array(_) => {
-            Err("the arguments are no JSON object".to_owned())
+            Err("the arguments are not a JSON object".to_owned())
         }
     }
 }
 
-/// Escapes the raw control characters inside of strings.
+/// Escapes raw control characters inside strings.
 fn escape_controls(json: &str) -> Cow<'_, str> {
     if !json.bytes().any(|byte| byte < 0x20) {
         return Cow::Borrowed(json);

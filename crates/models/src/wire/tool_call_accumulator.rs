@@ -1,7 +1,7 @@
 //! Puts the tool calls of an answer together.
 //!
-//! Servers differ: an index may be missing or the same for all calls, an id may be missing, come again
-//! with each piece or be another with each piece, and a call may come whole or in pieces.
+//! Servers differ: an index may be missing or the same for all calls, an id may be missing, come
+//! again with each piece or be another with each piece, and a call may come whole or in pieces.
 
 use conversant_core::{DecodeError, InvalidToolCall, ToolCall, ToolCallDelta};
 use serde::de::IgnoredAny;
@@ -31,7 +31,7 @@ struct GrowingCall {
     kept: Map<String, Json>,
 }
 
-/// Where a call stands in the list that it came in.
+/// The position of a call in the list that it came in.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place {
     pub(super) position: usize,
@@ -43,7 +43,7 @@ impl ToolCallAccumulator {
         self.calls.is_empty()
     }
 
-    /// Takes a piece of a call, or a whole call if it came without a place.
+    /// Takes a piece of a call, or a whole call if `place` is `None`.
     ///
     /// # Errors
     /// [`DecodeError`], if there are too many calls.
@@ -126,7 +126,7 @@ impl ToolCallAccumulator {
         };
         let known = self.calls.get(position)?;
         let starts = match (id, name) {
-            // Another id alone is no other call: some servers make up an id for each piece.
+            // Another id alone does not begin a call: some servers make up an id for each piece.
             (Some(_), Some(_)) => known.id.is_some() || starts_anew(known, index, name),
             (Some(_), None) if known.id.is_none() => false,
             (None, Some(_)) => starts_anew(known, index, name),

@@ -1,4 +1,4 @@
-//! What a call used, by the names that servers have for it.
+//! Reads the usage of a call, by the names that servers give its counts.
 
 use conversant_core::Usage;
 

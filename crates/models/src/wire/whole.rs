@@ -14,10 +14,10 @@ use super::{
     tolerant::Tolerant,
 };
 
-/// Reads the chat endpoint's answer: what it holds, whatever a call then makes of it. An answer without
-/// text and tool calls is a reply with an empty message here, and [`ModelError::EmptyAnswer`] for a call.
+/// Decodes an answer of the chat endpoint. An answer without text and tool calls is a reply with an
+/// empty message here; a call returns [`ModelError::EmptyAnswer`] for it.
 ///
-/// An event stream in place of a body is read as well.
+/// An event stream in place of a body is decoded, too.
 ///
 /// # Errors
 /// - [`ModelError::ApiErrorInBody`], if the body is an error or has one in it.
@@ -38,10 +38,10 @@ pub fn decode_chat_response(body: &[u8]) -> Result<Reply, ModelError> {
     read_answer(body).map(|answer| answer.reply)
 }
 
-/// Reads the completion endpoint's answer, as [`decode_chat_response`] reads that of the other.
+/// Decodes an answer of the completion endpoint.
 ///
 /// # Errors
-/// As there.
+/// As for [`decode_chat_response`].
 ///
 /// # Examples
 ///

@@ -22,8 +22,8 @@ const TOTAL: Duration = Duration::from_secs(5);
 /// The number of faults that are tried at a time.
 const AT_ONCE: usize = 24;
 
-/// Returns a builder with the limits of a fault. Faults that always reach the limit of a call have a
-/// lower one.
+/// Returns a builder with the limits of a fault. Faults that always reach the limit of a call have
+/// a lower one.
 fn limits<M>(builder: OpenAiBuilder<M>, fault: &Fault, base_url: &str) -> OpenAiBuilder<M> {
     let builder = builder.base_url(base_url).api_key(KEY);
     if fault.name() == "sse_event_of_20_mb" {

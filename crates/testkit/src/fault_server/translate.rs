@@ -1,5 +1,5 @@
-//! Says in the form of the Responses interface what a script says well in that of the chat endpoint.
-//! Faults stay as they are.
+//! Says in the form of the Responses interface what a script says well in that of the chat
+//! endpoint. Faults stay as they are.
 
 use bytes::Bytes;
 use serde_json::{Value, json};

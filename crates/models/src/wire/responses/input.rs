@@ -1,8 +1,8 @@
 //! One message as it goes out to the Responses interface: as one input item or several.
 //!
-//! The items that an answer came as go back as they were, in order, to the server that they came from.
-//! They go without their ids: nothing is stored there, so an id would be looked up in vain. Encrypted
-//! reasoning goes back for the same model alone.
+//! The output items of an answer go back in order to the server that they came from, without their
+//! ids: the server stores nothing, so it would not find them. Encrypted reasoning goes back to the
+//! same model only.
 
 use std::{
     borrow::Cow,
@@ -119,7 +119,7 @@ impl Encode for ResponsesStyle {
             if index > 0 {
                 out.push(b',');
             }
-            // Writing to a vector can't fail, nor can writing what has string keys only.
+            // Writing values with string keys to a vector cannot fail.
             let _ = serde_json::to_writer(&mut *out, item);
         }
     }
@@ -138,7 +138,7 @@ fn input_message(role: &str, content: &Content) -> Json {
     json!({"type": "message", "role": role, "content": input_content(content)})
 }
 
-/// Returns whether items still say what their message says: somebody may have changed it since.
+/// Returns whether items still match their message, which may have been edited.
 fn says_the_same(output: &[Json], message: &Message) -> bool {
     let of_type = |kind: &'static str| output.iter().filter(move |item| item_type(item) == kind);
     let text: String = of_type("message").filter_map(message_text).collect();

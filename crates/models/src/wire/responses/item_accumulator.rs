@@ -145,7 +145,8 @@ impl ItemAccumulator {
         }
     }
 
-    /// Takes the item itself, with all that it says: when it is added, done, or in the whole response.
+    /// Takes the item itself, with all that it says: when it is added, done, or in the whole
+    /// response.
     pub(super) fn take(&mut self, item: &Json, done: bool, pieces: &mut VecDeque<Delta>) {
         let Some(fields) = item.as_object() else { return };
         for (name, value) in fields {

@@ -1,9 +1,9 @@
-//! What a call of the Responses interface sets besides its input: tools, and the format of the answer.
+//! Writes the options of a call of the Responses interface: tools and the format of the answer.
 
 use conversant_core::{CallOptions, ModelError, ResponseFormat, ToolChoice, ToolDefinition};
 use serde_json::{Value as Json, json};
 
-use crate::wire::BodyWriter;
+use crate::wire::body_writer::BodyWriter;
 
 /// Parameters of the chat endpoint that the interface does not have, and what to do instead.
 const ABSENT: &[(&str, &str)] = &[
@@ -25,7 +25,7 @@ pub(crate) fn absent_parameter(name: &str) -> Option<ModelError> {
     Some(ModelError::config(format!("the Responses interface has no `{name}`; {instead}")))
 }
 
-/// Appends what a call sets, or else the adapter.
+/// Appends the options of the call, or else those of the adapter.
 ///
 /// # Errors
 /// [`ModelError::Config`], if the call sets what the interface does not have.
@@ -88,7 +88,7 @@ fn tool_choice(choice: &ToolChoice) -> Json {
         ToolChoice::None => "none".into(),
         ToolChoice::Required => "required".into(),
         ToolChoice::Tool(name) => json!({"type": "function", "name": name}),
-        // A choice that core knows and this version does not is the model's own.
+        // A choice that this version does not know is left to the model.
         _ => "auto".into(),
     }
 }

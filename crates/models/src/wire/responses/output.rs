@@ -188,8 +188,8 @@ fn answer_of(items: Vec<Json>, is_incomplete: bool) -> Answer {
     Answer { reply: Reply::new(message), is_absent, refusal }
 }
 
-/// Returns whether a message's text and tool calls say all that items do, so that they can be written
-/// anew: at most one message, without a phase or annotations, and then function calls.
+/// Returns whether a message's text and tool calls say all that items do, so that they can be
+/// written anew: at most one message, without a phase or annotations, and then function calls.
 fn is_plain(items: &[Json]) -> bool {
     let mut before = None;
     items.iter().all(|item| {

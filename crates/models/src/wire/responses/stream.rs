@@ -42,8 +42,8 @@ tolerant! {
 
 /// Decodes a streamed response of the Responses interface.
 ///
-/// A stream is whole if it ended with `response.completed` or `response.incomplete`, and with nothing
-/// else: `[DONE]` alone does not make it whole.
+/// A stream is whole if it ended with `response.completed` or `response.incomplete`, and with
+/// nothing else: `[DONE]` alone does not make it whole.
 ///
 /// # Examples
 ///
@@ -334,8 +334,8 @@ impl ResponsesStreamDecoder {
         }
     }
 
-    /// Returns the position of the item that an event is about: by its index, else by its id, else the
-    /// last one that is open. A new item is added.
+    /// Returns the position of the item that an event is about: by its index, else by its id, else
+    /// the last one that is open. A new item is added.
     fn item(
         &mut self,
         event: &EventIn<'_>,
@@ -381,7 +381,7 @@ impl ResponsesStreamDecoder {
         Ok(self.items.len() - 1)
     }
 
-    /// Counts the pieces that came since there were so many.
+    /// Counts the bytes of the pieces after the first `before`.
     fn count(&mut self, before: usize) -> Result<(), ModelError> {
         let came: usize = self.pieces.iter().skip(before).map(size).sum();
         self.left = self.left.checked_sub(came).ok_or_else(|| {

@@ -16,7 +16,8 @@ use crate::wire::{
 /// Reads a response of the Responses interface. An event stream in its place is read as well.
 ///
 /// # Errors
-/// - [`ModelError::ApiErrorInBody`], if the response failed or was cancelled, or the body is an error.
+/// - [`ModelError::ApiErrorInBody`], if the response failed or was cancelled, or the body is an
+///   error.
 /// - [`ModelError::StreamTruncated`], if the response is not finished.
 /// - [`ModelError::Decode`], if the body can't be read.
 /// - [`ModelError::Refused`], if the model refused, and neither wrote text nor called a tool.

@@ -1,4 +1,4 @@
-//! What is read as arguments, and what is kept as the model wrote it.
+//! Arguments that are read, and arguments that are not.
 #![allow(clippy::unwrap_used)]
 
 use serde_json::json;
