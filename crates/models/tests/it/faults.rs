@@ -31,7 +31,7 @@ fn limits<M>(builder: OpenAiBuilder<M>, fault: &Fault, base_url: &str) -> OpenAi
     }
     let builder = usual_limits(builder);
     match fault.row() {
-        16 => builder.header_timeout(TOTAL),
+        16 => builder.header_timeout(TOTAL).timeout(TOTAL / 2),
         60 => builder.timeout(PHASE / 2),
         78 => builder.max_response_bytes(64 << 10).timeout(TOTAL * 4),
         80 => builder.timeout(PHASE * 2),
