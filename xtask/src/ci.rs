@@ -18,7 +18,7 @@ use crate::{Verdict, instructions, tidy, workspace};
 /// How the steps are chosen.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Options {
-    /// Runs what takes least: formatting, tidiness and lints.
+    /// Runs the fast steps: formatting, tidiness and lints.
     #[arg(long)]
     quick: bool,
     /// Leaves out the tests, because they were run just before.
@@ -29,7 +29,7 @@ pub(crate) struct Options {
     only: Option<String>,
 }
 
-/// Runs the steps, tells of each, and returns whether all hold.
+/// Runs the steps, reports each, and returns whether all passed.
 pub(crate) fn run(options: &Options) -> Verdict {
     let mut steps: Steps = vec![
         step("lock file", || cargo(&["metadata", "--locked", "--format-version", "1"]).quietly()),
@@ -122,7 +122,7 @@ impl Run for Command {
     }
 }
 
-/// Returns a folder beside the workspace's, where the material that all share is.
+/// Returns a path in `../shared`.
 fn shared(path: &str) -> PathBuf {
     workspace::root().join("..").join("shared").join(path)
 }

@@ -26,7 +26,7 @@ pub(crate) struct Options {
     cases: u32,
 }
 
-/// Runs all of them, in release mode, and tells whether each held.
+/// Runs all of them in release mode, and returns whether all passed.
 pub(crate) fn run(options: &Options) -> Verdict {
     let mut all_well = true;
     for (package, filter) in TARGETS {

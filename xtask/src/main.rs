@@ -8,6 +8,7 @@ mod conformance;
 mod fuzz;
 mod instructions;
 mod simulate;
+mod soak;
 mod tidy;
 mod torture;
 mod workspace;
@@ -16,18 +17,18 @@ use std::{error::Error, path::PathBuf, process::ExitCode};
 
 use clap::Parser;
 
-/// What a command returns: whether all is well, or why it could not tell.
+/// The result of a command: whether all is well, or an error that prevented the check.
 type Verdict = Result<bool, Box<dyn Error>>;
 
 /// Checks and long runs of the workspace.
 #[derive(Parser)]
 #[command(bin_name = "cargo xtask")]
 enum Command {
-    /// Measures the project beside a client written by hand.
+    /// Measures the project against a hand-written client.
     Bench(bench::Options),
-    /// Runs all that has to hold before a change lands.
+    /// Runs every check that must pass before a change lands.
     Ci(ci::Options),
-    /// Runs conformance cases through the crates' public API and compares, or prints what comes out.
+    /// Runs conformance cases through the crates' public API, and compares or prints the results.
     Conformance {
         /// Prints `{"id", "out"}` for each case and compares nothing.
         #[arg(long)]
@@ -38,12 +39,14 @@ enum Command {
     },
     /// Runs the fuzz targets and the property tests of the ordinary tests for longer.
     Fuzz(fuzz::Options),
-    /// Counts instructions under callgrind, and fails if what should not grow with a conversation does.
+    /// Counts instructions under callgrind, and fails if a cost grows with the conversation.
     Instructions,
     /// Runs seeded schedules of calls over a chain, its memory and a store that fails.
     Simulate(simulate::Options),
-    /// Checks what no compiler checks: who depends on whom, headers, sizes, the wording of errors, snapshots, the layout.
+    /// Checks rules that compilers do not: dependencies, headers, sizes, wording, snapshots, layout.
     Tidy,
+    /// Runs many turns and cancelled calls, and fails if the process grows.
+    Soak(soak::Options),
     /// Tries to make the histories lose something.
     Torture(torture::Options),
 }
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
         Command::Fuzz(options) => fuzz::run(&options),
         Command::Instructions => instructions::run(),
         Command::Simulate(options) => simulate::run(&options),
+        Command::Soak(options) => soak::run(&options),
         Command::Tidy => tidy::check(),
         Command::Torture(options) => torture::run(&options),
     };

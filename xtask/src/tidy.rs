@@ -1,4 +1,4 @@
-//! Tidiness: the rules of the workspace that no compiler knows, each fault with its place and how to mend it.
+//! Rules of the workspace that compilers do not check. A fault has a place and a remedy.
 
 mod converted;
 mod dependencies;

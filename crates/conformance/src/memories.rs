@@ -14,7 +14,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::{case, failure::Failure, short_form};
 
-/// What a case says of a memory.
+/// The kind and the settings of a memory.
 #[derive(Deserialize)]
 pub(crate) struct Spec {
     kind: String,
@@ -92,7 +92,7 @@ macro_rules! conversation {
 }
 
 impl Spec {
-    /// Builds the memory, which asks this model for its summaries. What has a limit cuts by the reference's arithmetic.
+    /// Builds the memory, which calls this model. Memories with a limit truncate as LangChain does.
     pub(crate) fn build(&self, model: &ScriptedCompletion) -> Result<Built, Failure> {
         let memory: Arc<dyn Memory> = match self.kind.as_str() {
             "combined" => return self.combine(model),
@@ -186,8 +186,9 @@ impl Spec {
         })
     }
 
-    /// Returns the variable in which the reference hands out its own list of messages, not a copy. Whoever holds what it loaded
-    /// before a call then sees what the call has saved, and so does the result of the reference's `invoke`.
+    /// Returns the variable in which LangChain returns its own list of messages, not a copy. Callers
+    /// that hold a list from before a call see what the call has saved, as does the result of
+    /// LangChain's `invoke`.
     pub(crate) fn live_variable(&self) -> Option<String> {
         let hands_out = matches!(self.kind.as_str(), "buffer" | "token_buffer" | "summary_buffer");
         let config: Conversation = case::input(&self.config).ok()?;

@@ -67,11 +67,16 @@ pub fn run_all<E>(
     let next = AtomicUsize::new(0);
     let (sender, results) = mpsc::channel();
     thread::scope(|scope| {
-        for _ in 0..cases.len().min(CONCURRENT_CASES) {
-            let (sender, next) = (sender.clone(), &next);
-            let worker = thread::Builder::new().stack_size(STACK);
-            if let Err(error) = worker.spawn_scoped(scope, || work(cases, next, sender)) {
-                eprintln!("cannot start a thread: {error}");
+        for worker in 0..cases.len().min(CONCURRENT_CASES) {
+            let (thread_sender, next) = (sender.clone(), &next);
+            let thread = thread::Builder::new().stack_size(STACK);
+            let spawned = thread.spawn_scoped(scope, move || work(cases, next, &thread_sender));
+            if spawned.is_err() {
+                // Without any other thread, this one runs the cases.
+                if worker == 0 {
+                    work(cases, next, &sender);
+                }
+                break;
             }
         }
         drop(sender);
@@ -90,8 +95,8 @@ pub fn run_all<E>(
     })
 }
 
-/// Runs cases until all have begun, or until nobody receives the results.
-fn work(cases: &[Case], next: &AtomicUsize, results: Sender<(usize, Json)>) {
+/// Runs cases until all have begun, or the receiver of the results is gone.
+fn work(cases: &[Case], next: &AtomicUsize, results: &Sender<(usize, Json)>) {
     loop {
         let index = next.fetch_add(1, Ordering::Relaxed);
         let Some(case) = cases.get(index) else { break };

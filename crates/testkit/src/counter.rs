@@ -1,4 +1,4 @@
-//! A count that only grows and that a future can wait for, in any runtime or none.
+//! A counter that futures can wait for, with any runtime or without one.
 
 use std::{
     future::poll_fn,
@@ -16,7 +16,7 @@ struct Inner {
 }
 
 impl Counter {
-    /// Adds one, wakes whoever waits, and returns the new count.
+    /// Adds one, wakes the waiting futures, and returns the new count.
     pub(crate) fn add(&self) -> usize {
         let (count, waiting) = {
             let mut inner = self.lock();

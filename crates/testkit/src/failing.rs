@@ -17,10 +17,10 @@ pub use self::{
 };
 use crate::Gate;
 
-/// What goes wrong in a call of a [`FailingHistory`] or a [`FailingMemory`].
+/// The failure of a call of a [`FailingHistory`] or a [`FailingMemory`].
 ///
-/// Each comes in two forms: before the call, which then has no effect, and after it, when the call
-/// took effect and its caller does not get to know. Stores must be ready for both.
+/// A failure happens before the call, which then has no effect, or after it: the call took effect,
+/// and its caller does not learn of it. Callers of stores must handle both.
 ///
 /// # Examples
 ///

@@ -28,8 +28,8 @@ use crate::{counter::Counter, loopback::Loopback};
 /// counts what a client must be held to: connections, attempts, and whether the client let go of
 /// what it gave up.
 ///
-/// Beside it stands a bystander: a second server on another port that answers well. Redirects of
-/// the table lead there; no client should come.
+/// It has a bystander, a second server on another port that answers correctly. Redirects of the
+/// table lead there, and clients must not follow them.
 ///
 /// The server runs on a thread of its own and is gone when it is dropped.
 ///
@@ -65,7 +65,7 @@ struct Listening {
     state: Arc<State>,
 }
 
-/// What the connections of a listener share.
+/// The state that the connections of a listener share.
 struct State {
     fault: Fault,
     bystander: String,

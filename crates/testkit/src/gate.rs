@@ -9,7 +9,7 @@ use std::{
 
 use crate::counter::Counter;
 
-/// Holds whoever waits at it until the test opens it.
+/// Holds callers until the test opens it.
 ///
 /// With a gate a test puts two calls into the order it wants to look at, without sleeping: the
 /// model's answer waits at the gate, the test learns through [`Gate::reached`] that the call has
@@ -26,7 +26,7 @@ use crate::counter::Counter;
 ///     let gate = gate.clone();
 ///     move || block_on(gate.pass())
 /// });
-/// block_on(gate.reached(1)); // the worker stands at the gate
+/// block_on(gate.reached(1)); // the worker waits at the gate
 /// assert!(!worker.is_finished());
 /// gate.open();
 /// assert!(worker.join().is_ok());

@@ -1,9 +1,9 @@
 //! For tests: scripted models that record, failing doubles, and a loopback OpenAI server.
 //!
-//! Whoever writes a model, a memory or a history for conversant depends on this crate in
-//! `[dev-dependencies]`, and so does whoever tests a program made of them. Nothing here reaches
-//! beyond the loopback interface, and no test has to sleep: what it waits for is told to it
-//! ([`Gate`], [`OpenAiServer::received`], [`FaultServer::disconnected`]).
+//! Add this crate to `[dev-dependencies]` to test a model, a memory or a history for conversant, or
+//! a program made of them. Nothing here reaches beyond the loopback interface. Tests need not sleep:
+//! they wait for the event itself ([`Gate`], [`OpenAiServer::received`],
+//! [`FaultServer::disconnected`]).
 //!
 //! | to test | there is |
 //! |---|---|
@@ -11,7 +11,7 @@
 //! | what happens when a store fails | [`FailingHistory`], [`FailingMemory`]: doubles with a [`FailureMode`] |
 //! | a model adapter | [`OpenAiServer`]: OpenAI's interface on a port, answering from a list |
 //! | an adapter against the worst | [`FaultServer`] with [`faults`]: resets, hangs, lies, by table |
-//! | a model, memory or history of one's own | [`suite`]: what each of them must do |
+//! | a custom model, memory or history | [`suite`]: the contract of each |
 //! | a program against a real server, once | [`Cassette`]: records calls and replays them |
 //! | a chain, its memory and its store together | [`simulation`]: seeded schedules with faults, and invariants |
 //! | cancellation | [`poll_then_drop`]: drops a future at each point at which it waits |

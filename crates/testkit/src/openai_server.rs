@@ -1,4 +1,4 @@
-//! A loopback server that speaks OpenAI's HTTP interface from a script and records what it was sent.
+//! A loopback server that speaks OpenAI's HTTP interface from a script and records requests.
 
 mod answer;
 mod body;
@@ -24,7 +24,7 @@ use self::{builder::Source, state::State};
 
 /// A server on 127.0.0.1 that answers as OpenAI's interface does, from a script.
 ///
-/// It serves, whatever stands before these in the path:
+/// It serves paths that end with these:
 ///
 /// | request | answer |
 /// |---|---|

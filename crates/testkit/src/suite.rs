@@ -1,4 +1,4 @@
-//! Conformance suites: what a history, a memory or a model of one's own must do.
+//! Conformance suites: the contracts of custom histories, memories and models.
 //!
 //! A suite is an async function that takes a way to make what is tested, runs every check, and
 //! returns a [`Report`] or a [`SuiteError`] that names each check that failed and what it saw. It

@@ -1,4 +1,4 @@
-//! Each crate by itself, as whoever depends on it alone builds it: without the features that its neighbours ask for.
+//! Checks each crate alone, without the features that other crates of the workspace enable.
 
 use std::error::Error;
 

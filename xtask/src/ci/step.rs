@@ -6,21 +6,21 @@ use crate::Verdict;
 
 /// A step.
 pub(crate) struct Step {
-    /// What it is about.
+    /// Its name.
     pub(crate) name: &'static str,
-    /// What it does.
+    /// Its action.
     pub(crate) run: Box<dyn FnOnce() -> Result<Outcome, Box<dyn Error>>>,
 }
 
 /// Steps, in order.
 pub(crate) type Steps = Vec<Step>;
 
-/// What came of a step.
+/// The result of a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Passed,
     Failed,
-    /// It could not be run, for this reason, and that is no fault of the project.
+    /// It could not be run, for this reason, which is not a fault of the project.
     Skipped(String),
 }
 
@@ -30,7 +30,7 @@ impl Outcome {
     }
 }
 
-/// Runs all steps, whatever comes of each, and sums up.
+/// Runs all steps, also after a failure, and prints a summary.
 pub(crate) fn run_all(steps: Steps) -> Verdict {
     let mut lines = Vec::new();
     let (mut passed, mut failed, mut skipped) = (0, 0, 0);

@@ -1,11 +1,11 @@
-//! Snapshots that no test reads: the tests write down which they read, and all others are left over.
+//! Finds snapshots that tests do not read, by the list that the tests write.
 
 use std::{collections::BTreeSet, error::Error, fs, path::PathBuf};
 
 use super::Outcome;
 use crate::workspace;
 
-/// The variable by which insta is told where to write down the snapshots that tests read.
+/// The variable for the path to which insta writes the snapshots that tests read.
 pub(crate) const VARIABLE: &str = "INSTA_SNAPSHOT_REFERENCES_FILE";
 
 /// Returns where the tests write them down.

@@ -1,4 +1,4 @@
-//! Who may depend on whom, from which Rust version on, and under which licence.
+//! Dependencies: between our packages, their Rust versions and their licences.
 
 use spdx::{Expression, ParseMode};
 
@@ -8,8 +8,8 @@ use super::{
     tree::Tree,
 };
 
-/// What each of our packages may be built with of ours. One that is not named here may have `conversant-core` alone, and a
-/// store the kit for stores, too.
+/// The packages of ours that each of our packages may depend on. One that is not listed may depend
+/// on `conversant-core` alone, and a store on the kit for stores as well.
 const STAR: &[(&str, &[&str])] = &[
     ("conversant-core", &[]),
     ("conversant-template", &[]),
@@ -17,7 +17,7 @@ const STAR: &[(&str, &[&str])] = &[
     ("conversant-prompts", &["conversant-core", "conversant-macros", "conversant-template"]),
 ];
 
-/// The packages that name no runtime and no transport, whatever they are built with.
+/// The packages without a runtime or a transport, also among their dependencies.
 const PURE: &[&str] = &[
     "conversant-core",
     "conversant-template",

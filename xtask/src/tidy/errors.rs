@@ -18,7 +18,7 @@ pub(crate) fn check(tree: &Tree) -> Vec<Fault> {
     faults
 }
 
-/// Returns what stands before the quote that ends a literal.
+/// Returns the text before the quote that ends a literal.
 fn literal(text: &str) -> &str {
     let mut escaped = false;
     let end = text.find(|char| {

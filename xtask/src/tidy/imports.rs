@@ -83,7 +83,7 @@ pub(super) fn use_trees(text: &str) -> Vec<(usize, String)> {
     trees
 }
 
-/// Returns the text after `use`, whatever the visibility.
+/// Returns the text after `use`, with any visibility.
 fn after_use(line: &str) -> Option<&str> {
     let line = line.trim_start();
     let declaration = match line.strip_prefix("pub") {

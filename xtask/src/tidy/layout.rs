@@ -1,10 +1,10 @@
-//! Where things are: the top level, the packages' manifests, and the commands that the README and CI agree on.
+//! The layout: the top level, the packages' manifests, and the commands of README and CI.
 
 use std::collections::BTreeSet;
 
 use super::{fault::Fault, tree::Tree};
 
-/// What the top level holds besides dotfiles and licences.
+/// The entries of the top level, besides dotfiles and licences.
 const TOP: &[&str] = &[
     "ARCHITECTURE.md",
     "CHANGELOG.md",
@@ -19,7 +19,7 @@ const TOP: &[&str] = &[
 const README: &str = "README.md";
 const CI: &str = ".ci/run";
 
-/// What each package takes from the workspace.
+/// The lines by which each package inherits from the workspace.
 const INHERITED: &[(&str, &str)] = &[
     ("[lints]\nworkspace = true", "the workspace's lints do not hold"),
     ("\nedition.workspace = true", "the edition is not the workspace's"),

@@ -1,8 +1,8 @@
-//! What may not be named anywhere: folders of a machine, and mirrors of a registry.
+//! Names that may not occur: folders of a machine, and mirrors of a registry.
 
 use super::{fault::Fault, tree::Tree};
 
-/// Folders of somebody's machine. They are put together here, so that this file has none of them.
+/// Folders of a developer's machine. They are put together here, so that this file has none of them.
 const FOLDERS: &[&str] = &[
     concat!("/", "work/"),
     concat!("/", "root/"),

@@ -76,7 +76,7 @@ impl Packages {
         path.map_or(&package.manifest_path, |path| path.trim_start_matches('/'))
     }
 
-    /// Returns what a package's own code is built with: its dependencies that are not for tests or build scripts.
+    /// Returns the normal dependencies of a package, without those of tests and build scripts.
     pub(crate) fn dependencies(&self, package: &Package) -> Vec<&Package> {
         let node = self.resolve.nodes.iter().find(|node| node.id == package.id);
         let is_normal =
@@ -89,7 +89,8 @@ impl Packages {
         ids.filter_map(|id| self.all().find(|package| package.id == *id)).collect()
     }
 
-    /// Returns each package that a package is built with, whatever lies between, with the one that brings it in.
+    /// Returns the direct and indirect dependencies of a package, each with the package that brings
+    /// it in.
     pub(crate) fn tree<'p>(&'p self, package: &'p Package) -> HashMap<&'p str, &'p str> {
         let mut brought = HashMap::new();
         let mut next = vec![package];

@@ -1,11 +1,11 @@
-//! What stands in Rust files: a header, and nothing that hides a failure.
+//! Rust files have a header, and nothing that hides a failure.
 
 use super::{
     fault::Fault,
     tree::{File, Tree},
 };
 
-/// What may not stand in any Rust file, and what to do instead.
+/// Text that may not occur in any Rust file, and what to do instead.
 const BANNED: &[(&str, &str)] = &[
     (concat!("#[", "ignore"), "make the test run always, or drop it"),
     (concat!("should_", "panic"), "test the error that is returned"),
@@ -13,7 +13,7 @@ const BANNED: &[(&str, &str)] = &[
     (concat!("dbg", "!("), "remove it"),
 ];
 
-/// What may not stand in a library's source outside of its tests.
+/// Text that may not occur in a library's source outside of its tests.
 const PANICS: &[&str] = &[
     ".unwrap()",
     ".expect(\"",

@@ -15,12 +15,12 @@ pub(crate) struct Tree {
 pub(crate) struct File {
     /// Its path from the workspace's folder, with `/`.
     pub(crate) path: String,
-    /// What it holds.
+    /// Its content.
     pub(crate) text: String,
 }
 
 impl Tree {
-    /// Reads the files of a workspace; what is no UTF-8 is left out.
+    /// Reads the files of a workspace, except those that are not UTF-8.
     pub(crate) fn read(root: &Path) -> Result<Self, Box<dyn Error>> {
         let mut git = workspace::command("git");
         git.args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]);

@@ -37,7 +37,7 @@ const PHRASES: &[(&str, &str)] = &[
     ("can't be told", "use `cannot determine`"),
 ];
 
-/// What makes a phrase plain English again: the word before it, or the word after it.
+/// The words before or after a phrase with which it is plain English.
 const PLAIN: &[(&str, &[&str], &[&str])] = &[
     ("is no", &["there"], &["longer", "more", "less", "later", "fewer", "larger", "smaller"]),
     ("are no", &["there"], &["longer", "more", "less", "later", "fewer", "larger", "smaller"]),

@@ -23,7 +23,7 @@ pub(crate) fn run(input: &Json) -> Result<Json, Failure> {
     let example = PromptTemplate::from_template(input.example_template)?;
     let examples: Vec<_> = input.examples.iter().map(short_form::variables).collect();
     if input.max_length_words.is_none() {
-        // Building tells that an example can't be shown, and formatting tells why.
+        // The error of building does not have the reason; that of formatting does.
         for values in &examples {
             example.format(values)?;
         }

@@ -14,11 +14,11 @@ pub struct Fault {
     pub(super) scripts: Vec<Vec<Step>>,
 }
 
-/// What an answer of the table says unless its fault says otherwise.
+/// The text of an answer in the table, unless the fault sets another.
 const TEXT: &str = "hello";
 
 impl Fault {
-    /// Creates a fault of one's own: what the server does on every attempt.
+    /// Creates a custom fault from what the server does on every attempt.
     ///
     /// # Examples
     ///
@@ -48,7 +48,7 @@ impl Fault {
         &self.name
     }
 
-    /// Returns the row of the project's fault matrix to which it belongs, 0 for one's own. Faults
+    /// Returns the row of the project's fault matrix to which it belongs, 0 for a custom fault. Faults
     /// of one row should come to the same end.
     #[must_use]
     pub fn row(&self) -> u16 {
@@ -83,8 +83,8 @@ impl Fault {
 
 /// Returns the table: every fault of a model call that a server can cause.
 ///
-/// The table is for chat completions. A fault's expected outcome is the client's to state, beside
-/// its name; a name that is not in a client's list should fail its test.
+/// The table is for chat completions. A client's test lists the expected outcome for
+/// each name, and fails for a name that is not in its list.
 ///
 /// # Examples
 ///

@@ -8,7 +8,7 @@ use std::{
 /// The largest offset of a date, a hundred years, as HTTP dates end with the year 9999.
 const LONGEST_WAIT: Duration = Duration::from_secs(100 * 365 * 86_400);
 
-/// What is known while a connection is served.
+/// The values of the placeholders on a connection.
 #[derive(Debug)]
 pub(super) struct Known<'a> {
     pub(super) own: SocketAddr,
@@ -32,7 +32,7 @@ pub(super) fn fill(text: &str, known: &Known<'_>) -> String {
         return text;
     };
     let wait = Duration::from_secs(seconds.parse().unwrap_or(0)).min(LONGEST_WAIT);
-    // A date has no fractions of a second. One second more, so that the wait is not shorter than asked for.
+    // Rounded up, as a date has no fractions of a second and the wait must not be shorter.
     let date = SystemTime::now() + wait + Duration::from_secs(1);
     format!("{before}{}{after}", httpdate::fmt_http_date(date))
 }

@@ -102,7 +102,7 @@ impl Step {
         Self::event(&wire::delta(text))
     }
 
-    /// Sends the event that tells why the model ended.
+    /// Sends the event with the reason why the model ended.
     #[must_use]
     pub fn finish(reason: &str) -> Self {
         Self::event(&wire::finish(reason))

@@ -89,7 +89,7 @@ pub(super) fn delta(text: &str) -> String {
     payload(&json!([{"index": 0, "delta": {"content": text}, "finish_reason": null}]))
 }
 
-/// Returns the payload of the event that tells why the model ended.
+/// Returns the payload of the event with the reason why the model ended.
 pub(super) fn finish(reason: &str) -> String {
     payload(&json!([{"index": 0, "delta": {}, "finish_reason": reason}]))
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::Gate;
 
-/// What the server answers to one request.
+/// The server's answer to one request.
 ///
 /// [`Answer::text`] and its like say what the model says; the server wraps it into the form that
 /// the request asks for. [`Answer::json`], [`Answer::status`] and [`Answer::chunks`] are sent as
@@ -84,7 +84,7 @@ impl Answer {
         Self::ok(Content::Said(vec![Choice { text, ..Choice::default() }]))
     }
 
-    /// Says one text for each choice, whatever number the request asks for.
+    /// Says one text for each choice, independent of the number that the request asks for.
     pub fn choices<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> Self {
         let choice = |text: T| Choice { text: Some(words(text.as_ref())), ..Choice::default() };
         Self::ok(Content::Said(texts.into_iter().map(choice).collect()))
@@ -112,7 +112,7 @@ impl Answer {
         Self::ok(Content::Embeddings(vectors.into_iter().collect()))
     }
 
-    /// Answers 200 with this JSON, as it is, whatever was asked for.
+    /// Answers any request with 200 and this JSON, unchanged.
     pub fn json(body: &Value) -> Self {
         Self::status(200).with_body("application/json", body.to_string())
     }
@@ -125,8 +125,8 @@ impl Answer {
     /// Answers with this status and OpenAI's form of an error:
     /// `{"error":{"message":…,"type":…,"param":null,"code":…}}`.
     ///
-    /// The type is `invalid_request_error` below 429 and `server_error` from 500 on; `code` stands
-    /// as both code and type for a 429, as with OpenAI (`insufficient_quota`).
+    /// The type is `invalid_request_error` below 429 and `server_error` from 500 on; `code` is
+    /// both code and type of a 429, as with OpenAI (`insufficient_quota`).
     pub fn error(status: u16, code: &str, message: &str) -> Self {
         let kind = match status {
             429 => code,

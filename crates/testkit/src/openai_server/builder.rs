@@ -14,7 +14,7 @@ pub struct OpenAiServerBuilder {
     settings: Settings,
 }
 
-/// Whose habits the server has, where those that speak OpenAI's interface differ.
+/// The server to imitate where servers that speak OpenAI's interface differ.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Dialect {
@@ -62,7 +62,7 @@ impl OpenAiServerBuilder {
         self
     }
 
-    /// Sets whose habits the server has; OpenAI's unless set.
+    /// Sets the server to imitate. The default is OpenAI's.
     pub fn dialect(mut self, dialect: Dialect) -> Self {
         self.settings.dialect = dialect;
         self

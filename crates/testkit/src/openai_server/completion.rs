@@ -12,7 +12,7 @@ use super::{
 /// When every answer was made, in seconds since 1970: fixed, so that bodies can be snapshot.
 pub(super) const CREATED: u64 = 1_700_000_000;
 
-/// What whole and streamed answers have in common.
+/// The parts that whole and streamed answers share.
 #[derive(Debug)]
 pub(super) struct Wording<'a> {
     pub(super) endpoint: Endpoint,

@@ -1,4 +1,4 @@
-//! What a request asks for, read from its path and its body.
+//! The endpoint and the parameters of a request.
 
 use serde_json::Value;
 

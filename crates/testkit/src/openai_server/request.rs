@@ -28,7 +28,7 @@ impl RecordedRequest {
         self.connection
     }
 
-    /// Returns the method, `POST` or `GET` as a rule.
+    /// Returns the method, usually `POST` or `GET`.
     #[must_use]
     pub fn method(&self) -> &str {
         &self.method
@@ -40,14 +40,14 @@ impl RecordedRequest {
         &self.path
     }
 
-    /// Returns what stands after the `?`, if there is one.
+    /// Returns the query, the part after the `?`, if there is one.
     #[must_use]
     pub fn query(&self) -> Option<&str> {
         self.query.as_deref()
     }
 
     /// Returns the headers in the order in which they came, with names in lower case. Bytes of a
-    /// value that are no UTF-8 are replaced by U+FFFD.
+    /// value that are not UTF-8 are replaced by U+FFFD.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
         self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }

@@ -45,7 +45,7 @@ async fn respond(
 ) -> Response<AnswerBody> {
     let (head, body) = request.into_parts();
     let Ok(body) = body.collect().await else {
-        // Broken off by the client in the middle of its request: nobody reads this.
+        // The client disconnected within its request and does not read this.
         let unfinished = Unfinished::new(Arc::clone(state));
         return Response::new(AnswerBody::whole(Bytes::new(), unfinished));
     };
@@ -94,7 +94,7 @@ fn answer_to(state: &State, request: &RecordedRequest) -> Answer {
         Answer::json(&error).with_status(status)
     };
     let fault_of_script = |code, message: &str| {
-        // Nobody should try again what the script will not mend.
+        // A retry would get the same error.
         refuse(500, "server_error", Some(code), message).with_header("x-should-retry", "false")
     };
     let invalid = "invalid_request_error";

@@ -1,4 +1,4 @@
-//! What the server's connections share: the script, the record of requests, the counts.
+//! The state that the connections share: the script, the recorded requests, the counters.
 
 use std::sync::{Mutex, PoisonError};
 

@@ -1,4 +1,4 @@
-//! One line of a scripted model: what it says, and how it departs from saying it at once.
+//! One reply of a scripted model: its text or error, and how it is delivered.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use conversant_core::{FinishReason, Message, ModelError, Reply};
 
 use crate::Gate;
 
-/// What a [`Scripted`](super::Scripted) model answers to one call.
+/// The reply of a [`Scripted`](super::Scripted) model to one call.
 ///
 /// A string, a [`Reply`] and a [`ModelError`] convert into one.
 ///

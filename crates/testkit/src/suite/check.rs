@@ -1,4 +1,4 @@
-//! What a check returns, and the words to write one in.
+//! The result of a check, and macros to write checks.
 
 use std::error::Error;
 

@@ -30,7 +30,7 @@ use super::{
 ///
 /// # Errors
 ///
-/// [`SuiteError`], which tells of all checks that failed.
+/// [`SuiteError`] with all checks that failed.
 ///
 /// # Examples
 ///

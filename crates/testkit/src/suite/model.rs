@@ -19,14 +19,14 @@ use crate::{join_all::join_all, poll_then_drop};
 
 /// Checks that a chat model keeps the contract of [`ChatModel`].
 ///
-/// `make` is called once for each check and must return a model that answers whatever it is asked;
-/// what it answers is not looked at. An adapter is tested over a server that answers, such as
+/// `make` is called once for each check and must return a model that answers any request.
+/// The content of the answers is not checked. An adapter is tested over a server that answers, such as
 /// [`OpenAiServer`](crate::OpenAiServer) with
 /// [`repeat_last`](crate::OpenAiServerBuilder::repeat_last).
 ///
 /// # Errors
 ///
-/// [`SuiteError`], which tells of all checks that failed.
+/// [`SuiteError`] with all checks that failed.
 ///
 /// # Examples
 ///
@@ -60,7 +60,7 @@ pub async fn chat_model<M: ChatModel + 'static>(
 ///
 /// # Errors
 ///
-/// [`SuiteError`], which tells of all checks that failed.
+/// [`SuiteError`] with all checks that failed.
 ///
 /// # Examples
 ///
@@ -172,7 +172,7 @@ async fn odd_texts_are_answered_or_refused(model: &LanguageModel) -> Checked {
             is_answer(&reply)?;
         }
     }
-    // Whatever it did with those, it goes on.
+    // It still answers afterwards.
     is_answer(&ask(model, question()).await?)
 }
 

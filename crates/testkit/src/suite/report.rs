@@ -1,10 +1,10 @@
-//! What comes of a suite.
+//! The result of a suite.
 
 use std::{error::Error, fmt};
 
 use super::check::{Checked, Stop};
 
-/// What a suite found: every check passed, or did not apply.
+/// The result of a suite in which every check passed or did not apply.
 ///
 /// `Display` is a line for each check.
 #[derive(Clone, Debug, PartialEq, Eq)]

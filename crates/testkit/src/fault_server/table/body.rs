@@ -1,4 +1,4 @@
-//! Rows 17 to 41: bodies of a 200 that are no answer, or an unusual one.
+//! Rows 17 to 41: bodies of a 200 that are not an answer, or an unusual one.
 
 use std::time::Duration;
 

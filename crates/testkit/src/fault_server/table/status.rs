@@ -85,7 +85,7 @@ pub(super) fn faults() -> Vec<Fault> {
     faults
 }
 
-/// What `Retry-After` must not be obeyed for, nor fail over.
+/// Values of `Retry-After` that must neither be obeyed nor cause an error.
 const ODD_DELAYS: &[(&str, &str)] = &[
     ("retry_after_0", "0"),
     ("retry_after_negative", "-10"),

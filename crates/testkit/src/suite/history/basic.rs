@@ -1,4 +1,4 @@
-//! What every history does: keep turns, in order, once.
+//! Checks of every history: turns are kept, in order, once.
 
 use conversant_core::{ChatHistory, Expect, Range, Turn, TurnId, Version};
 
@@ -93,7 +93,7 @@ pub(super) async fn a_repeated_append_succeeds_whatever_it_expects(
     let turn = exchange(1);
     let expect = Expect::Exactly(driver.version().await?);
     let version = driver.append_if(&turn, expect).await?;
-    // As whoever lost the reply would: the turn itself is why the version has moved on.
+    // As a caller that lost the reply does: the turn itself has moved the version.
     let again = driver.append_if(&turn, expect).await?;
     ensure!(again == version, "the turn was at {version:?}, and its repetition at {again:?}");
     driver.holds(&[&turn]).await

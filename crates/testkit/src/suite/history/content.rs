@@ -1,4 +1,4 @@
-//! What messages hold.
+//! Checks of the content of messages.
 
 use conversant_core::{
     ChatHistory, Content, HistoryError, InvalidToolCall, Message, Part, ToolCall, Turn,

@@ -18,7 +18,7 @@ pub(super) async fn a_dropped_append_is_whole_or_not_there(history: &impl ChatHi
         driver.append(&before).await?;
         let append = history.append(&driver.session, &dropped, Expect::Any);
         let finished = poll_then_drop(append, polls).await.transpose()?;
-        // Whatever became of it is settled before this load, and stays so.
+        // The result of the dropped call is settled before this load, and stays so.
         let found = driver.all().await?.messages.len();
         ensure!(
             found == 2 || found == 4,

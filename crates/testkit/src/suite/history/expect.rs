@@ -1,4 +1,4 @@
-//! What an append may expect of the session.
+//! Checks of an append's expectations of the session.
 
 use conversant_core::{ChatHistory, Expect, HistoryError, Version};
 

@@ -126,7 +126,7 @@ pub(super) async fn a_turn_of_a_deleted_session_is_stale(history: &impl ChatHist
         ensure!(stale, "{expect:?} in a deleted session: {late:?}");
         driver.holds(&[]).await?;
     }
-    // Nor when somebody has begun it anew.
+    // Nor after the session was begun again.
     let new = exchange(3);
     driver.append(&new).await?;
     let late = driver.append_if(&exchange(4), Expect::SameEpoch(seen)).await;

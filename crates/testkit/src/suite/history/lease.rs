@@ -49,7 +49,7 @@ async fn lease_at_last<H: ChatHistory>(driver: &SessionDriver<'_, H>) -> Result<
 pub(super) async fn a_session_is_leased_to_one(history: &impl ChatHistory) -> Checked {
     let (driver, _lease) = leased(history, LONG).await?;
     is_busy(&driver).await?;
-    // Other sessions are free, and a lease keeps nobody from reading or writing.
+    // Other sessions are free, and a lease does not prevent reads or writes.
     let (other, _) = leased(history, LONG).await?;
     for driver in [&driver, &other] {
         let turn = exchange(1);

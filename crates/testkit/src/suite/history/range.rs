@@ -16,7 +16,7 @@ fn turns() -> [Turn; 3] {
     [exchange(1), Turn::new(middle), exchange(3)]
 }
 
-/// Checks what a range gives: the last so many of these messages, and where they begin.
+/// Checks a range: the last `count` of these messages, and where they begin.
 async fn gives<H: ChatHistory>(
     driver: &SessionDriver<'_, H>,
     range: Range,

@@ -13,12 +13,12 @@ use crate::{
 
 /// Checks that handles to one store see what each other has written, at once and later.
 ///
-/// `open` opens the same store each time, as another process would. To be run beside
+/// `open` opens the same store each time, as another process would. Run it as well as
 /// [`history()`](super::history()), which checks one handle at a time.
 ///
 /// # Errors
 ///
-/// [`SuiteError`], which tells of all checks that failed.
+/// [`SuiteError`] with all checks that failed.
 ///
 /// # Examples
 ///

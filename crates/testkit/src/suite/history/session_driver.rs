@@ -21,7 +21,8 @@ impl<'h, H: ChatHistory> SessionDriver<'h, H> {
         Ok(Self { history, session: SessionId::new(name)? })
     }
 
-    /// Returns the session's version. A new session's has no messages, in an epoch of the store's choice.
+    /// Returns the session's version. That of a new session has no messages, in an epoch of the
+    /// store's choice.
     pub(super) async fn version(&self) -> Result<Version, HistoryError> {
         Ok(self.load(Range::LastMessages(0)).await?.version)
     }

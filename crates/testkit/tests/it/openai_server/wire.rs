@@ -1,4 +1,4 @@
-//! What the server sends for each kind of answer and request, as snapshots.
+//! Snapshots of the server's bytes for each kind of answer and request.
 
 use std::fmt::Write;
 

@@ -76,7 +76,7 @@ pub(crate) enum Flaw {
 #[derive(Clone)]
 pub(crate) struct History {
     store: Arc<Mutex<Store>>,
-    /// What this handle has seen, for flaws that trust it.
+    /// The state that this handle has seen, for flaws that trust it.
     cache: Arc<Mutex<Store>>,
     flaw: Option<Flaw>,
 }

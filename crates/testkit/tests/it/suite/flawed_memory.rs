@@ -164,7 +164,7 @@ impl Memory for Buffer {
 
     async fn clear(&self) -> Result<(), MemoryError> {
         if self.has(Flaw::ClearsInHalves) {
-            // Whoever finds it half cleared takes it for cleared.
+            // A half-cleared memory is taken for a cleared one.
             if self.state().halfway {
                 return Ok(());
             }
