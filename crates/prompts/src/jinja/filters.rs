@@ -1,5 +1,7 @@
 //! Where minijinja writes something else than Jinja2, and what it knows.
 
+use std::fmt::{self, Write as _};
+
 use conversant_template::Argument;
 use minijinja::{
     AutoEscape, Environment, Error, ErrorKind, Output, State, Value, context,
@@ -7,6 +9,7 @@ use minijinja::{
 };
 
 use super::to_json::to_json;
+use crate::work_limit::MAX_OUTPUT_BYTES;
 
 mod number;
 mod words;
@@ -54,11 +57,11 @@ where
 }
 
 /// Escapes for HTML as Jinja2 does, unless that was done before.
-fn escape(value: &Value) -> Value {
+fn escape(value: &Value) -> Result<Value, Error> {
     if value.is_safe() {
-        return value.clone();
+        return Ok(value.clone());
     }
-    Value::from_safe_string(escaped(&shown(value)))
+    Ok(Value::from_safe_string(escaped(&shown(value)?)))
 }
 
 /// Writes `&#34;` and `&#39;` for quotes.
@@ -79,7 +82,7 @@ fn escaped(text: &str) -> String {
 
 /// Prints a value. What reaches this and is undefined is an `if` without its `else`, which prints nothing.
 fn print(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
-    let text = shown(value);
+    let text = shown(value)?;
     let written = if *state.auto_escape() == AutoEscape::None || value.is_safe() {
         out.write_str(&text)
     } else {
@@ -89,11 +92,31 @@ fn print(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Resu
 }
 
 /// Returns a value as Python's `str` shows it.
-fn shown(value: &Value) -> String {
+///
+/// minijinja charges no fuel for this, and a list can hold another many times over, so the text has
+/// the limit of the output.
+fn shown(value: &Value) -> Result<String, Error> {
     match (value.kind(), f64::try_from(value.clone())) {
         (ValueKind::Number, Ok(number)) if !value.is_integer() => {
-            Argument::from(number).to_string()
+            Ok(Argument::from(number).to_string())
         }
-        _ => value.to_string(),
+        _ => {
+            let mut text = Bounded(String::new());
+            write!(text, "{value}").map_err(|_| Error::from(ErrorKind::OutOfFuel))?;
+            Ok(text.0)
+        }
+    }
+}
+
+/// Text up to [`MAX_OUTPUT_BYTES`].
+struct Bounded(String);
+
+impl fmt::Write for Bounded {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if text.len() > MAX_OUTPUT_BYTES - self.0.len() {
+            return Err(fmt::Error);
+        }
+        self.0.push_str(text);
+        Ok(())
     }
 }

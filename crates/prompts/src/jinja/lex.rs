@@ -72,7 +72,9 @@ fn scan<'s>(source: &'s str, mut visit: impl FnMut(Range<usize>)) -> Vec<Tag<'s>
         let is_statement = kind == b'%';
         let (words, end) = words(source, inside, is_statement);
         at = end;
-        let is_raw = is_statement && words.first().is_some_and(|word| word.text == "raw");
+        // The first word may be a mark that trims whitespace: `{%- raw -%}`.
+        let mut named = words.iter().filter(|word| !matches!(word.text, "-" | "+"));
+        let is_raw = is_statement && named.next().is_some_and(|word| word.text == "raw");
         if is_raw {
             at = end_of_raw(source, at);
         } else {

@@ -3,15 +3,23 @@
 use conversant_template::Argument;
 use minijinja::{Error, ErrorKind, Value, value::ValueKind};
 
+use crate::work_limit::MAX_OUTPUT_BYTES;
+
+/// The deepest nesting that is written: 200 levels. JSON values have at most 128.
+const MAX_DEPTH: usize = 200;
+
 /// Writes JSON as Jinja2 does: keys sorted, spaces after `,` and `:`, ASCII alone, and nothing that HTML
 /// would read.
 pub(super) fn to_json(value: &Value) -> Result<String, Error> {
     let mut out = String::new();
-    push_json(&mut out, value)?;
+    push_json(&mut out, value, 0)?;
     Ok(out)
 }
 
-fn push_json(out: &mut String, value: &Value) -> Result<(), Error> {
+fn push_json(out: &mut String, value: &Value, depth: usize) -> Result<(), Error> {
+    if depth > MAX_DEPTH || out.len() > MAX_OUTPUT_BYTES {
+        return Err(Error::from(ErrorKind::OutOfFuel));
+    }
     match value.kind() {
         ValueKind::Undefined => return Err(Error::from(ErrorKind::UndefinedError)),
         ValueKind::None => out.push_str("null"),
@@ -32,7 +40,7 @@ fn push_json(out: &mut String, value: &Value) -> Result<(), Error> {
                 if index > 0 {
                     out.push_str(", ");
                 }
-                push_json(out, &item)?;
+                push_json(out, &item, depth + 1)?;
             }
             out.push(']');
         }
@@ -46,7 +54,7 @@ fn push_json(out: &mut String, value: &Value) -> Result<(), Error> {
                 }
                 push_string(out, name);
                 out.push_str(": ");
-                push_json(out, &value.get_item(key)?)?;
+                push_json(out, &value.get_item(key)?, depth + 1)?;
             }
             out.push('}');
         }

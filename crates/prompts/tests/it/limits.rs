@@ -104,3 +104,20 @@ fn output_is_limited() {
     }
     insta::assert_snapshot!(shown);
 }
+
+#[test]
+fn shared_and_nested_values_are_limited() {
+    for end in ["{{ a }}", "{{ a | tojson }}"] {
+        let source = format!("{}{end}", "{% set a = (a, a) %}".repeat(40));
+        let prompt = PromptTemplate::parse(source, TemplateFormat::Jinja2).unwrap();
+        assert!(prompt.format(&vars! { "a" => "text" }).is_err(), "{end}");
+    }
+}
+
+#[test]
+fn a_trimmed_raw_block_holds_no_names() {
+    let source = "{%- raw -%} {{ x }} {% y %} {%- endraw -%} {{ z }}";
+    let prompt = PromptTemplate::parse(source, TemplateFormat::Jinja2).unwrap();
+    assert_eq!(prompt.input_variables(), ["z"]);
+    assert_eq!(prompt.format(&vars! { "z" => 1 }).unwrap().to_string(), "{{ x }} {% y %}1");
+}

@@ -8,6 +8,7 @@ use minijinja::{
 };
 
 use super::{argument, shown};
+use crate::work_limit::MAX_OUTPUT_BYTES;
 
 /// The widest that `center` and `indent` go: what asks for more is an allocation from a template.
 const MAX_WIDTH: usize = conversant_template::MAX_WIDTH;
@@ -25,9 +26,13 @@ pub(super) fn indent(value: &Value, places: Rest<Value>, kwargs: Kwargs) -> Resu
         },
         None => " ".repeat(4),
     };
-    let text = shown(value);
+    let text = shown(value)?;
+    let lines = lines(&text);
+    if margin.len().saturating_mul(lines.len()) > MAX_OUTPUT_BYTES {
+        return Err(Error::from(ErrorKind::OutOfFuel));
+    }
     let mut out = String::new();
-    for (index, line) in lines(&text).into_iter().enumerate() {
+    for (index, line) in lines.into_iter().enumerate() {
         if index > 0 {
             out.push('\n');
         }
@@ -53,7 +58,7 @@ pub(super) fn truncate(
     let end = end.unwrap_or_else(|| "...".to_owned());
     let kept = length.checked_sub(end.chars().count());
     let kept = kept.ok_or_else(|| Error::from(ErrorKind::InvalidOperation))?;
-    let text = shown(value);
+    let text = shown(value)?;
     if text.chars().count() <= length.saturating_add(leeway) {
         return Ok(text);
     }
@@ -69,17 +74,17 @@ pub(super) fn truncate(
 pub(super) fn center(value: &Value, places: Rest<Value>, kwargs: Kwargs) -> Result<String, Error> {
     let width = limited(argument(&places, 0, &kwargs, "width")?.unwrap_or(80))?;
     kwargs.assert_all_used()?;
-    let text = shown(value);
+    let text = shown(value)?;
     let padding = width.saturating_sub(text.chars().count());
     let left = padding / 2 + (padding & width & 1);
     Ok(format!("{}{text}{}", " ".repeat(left), " ".repeat(padding - left)))
 }
 
 /// `wordcount`
-pub(super) fn wordcount(value: &Value) -> usize {
-    let text = shown(value);
+pub(super) fn wordcount(value: &Value) -> Result<usize, Error> {
+    let text = shown(value)?;
     let words = text.split(|c: char| !c.is_alphanumeric() && c != '_');
-    words.filter(|word| !word.is_empty()).count()
+    Ok(words.filter(|word| !word.is_empty()).count())
 }
 
 fn limited(width: usize) -> Result<usize, Error> {
