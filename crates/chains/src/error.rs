@@ -76,8 +76,8 @@ pub enum ChainError {
     /// The model did not answer.
     #[error("the model did not answer")]
     Model(#[source] ModelError),
-    /// The model calls tools, and the method returns text only. The error contains the turn, which is
-    /// not stored; continue it with `resume`, or call `invoke`.
+    /// The model calls tools, and the method returns text only. The error contains the turn, which
+    /// is not stored; continue it with `resume`, or call `invoke`.
     #[error("cannot return a text: the model calls tools; resume the turn with their results")]
     ToolCalls(Box<PendingTurn>),
     /// The results do not match the tool calls of a pending turn. No model was called.

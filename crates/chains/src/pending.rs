@@ -4,14 +4,14 @@ use std::fmt;
 
 use conversant_core::{InvalidToolCall, Message, Messages, Role, ToolCall, TurnId, Variables};
 
-use crate::{chain::Answer, error::ChainError};
+use crate::chain::Answer;
 
 /// A turn whose last message has tool calls without results.
 ///
-/// It is not stored, since providers refuse a conversation with unanswered tool calls. Run the calls
-/// and continue the turn with `resume`, as often as the model calls tools; the whole exchange is
-/// stored as one turn at its end. Dropping it gives the turn up. The loop of `conversant-tools` does
-/// all of this.
+/// It is not stored, since providers refuse a conversation with unanswered tool calls. Run the
+/// calls and continue the turn with `resume`, as often as the model calls tools; the whole exchange
+/// is stored as one turn at its end. Dropping it gives the turn up. The loop of `conversant-tools`
+/// does all of this.
 ///
 /// `Debug` withholds message text.
 #[derive(Clone)]
@@ -61,18 +61,18 @@ impl PendingTurn {
         self.exchange.last().map_or(&[], Message::tool_calls)
     }
 
-    /// Returns the tool calls whose arguments are not valid JSON. They need results as well, such as
-    /// a text that asks the model to correct the call.
+    /// Returns the tool calls whose arguments are not valid JSON. They need results as well, such
+    /// as a text that asks the model to correct the call.
     #[must_use]
     pub fn invalid_tool_calls(&self) -> &[InvalidToolCall] {
         self.exchange.last().map_or(&[], Message::invalid_tool_calls)
     }
 
-    /// Adds the results: a tool message for each call.
+    /// Adds the results: a tool message for each call. The error is the reason why they do not match.
     pub(crate) fn with_results(
         mut self,
         results: impl IntoIterator<Item = Message>,
-    ) -> Result<Self, ChainError> {
+    ) -> Result<Self, String> {
         let valid = self.tool_calls().iter().map(|call| &call.id);
         let invalid = self.invalid_tool_calls().iter().map(|call| &call.id);
         let mut open: Vec<String> = valid.chain(invalid).flatten().cloned().collect();
@@ -82,17 +82,13 @@ impl PendingTurn {
             match position.filter(|_| matches!(result.role(), Role::Tool)) {
                 Some(position) => drop(open.swap_remove(position)),
                 None => {
-                    let reason = format!("no open tool call has the id `{id}`");
-                    return Err(ChainError::ToolResults { reason });
+                    return Err(format!("no open tool call has the id `{id}`"));
                 }
             }
             self.exchange.push(result);
         }
         match open.first() {
-            Some(id) => {
-                let reason = format!("tool call `{id}` has no result");
-                Err(ChainError::ToolResults { reason })
-            }
+            Some(id) => Err(format!("tool call `{id}` has no result")),
             None => Ok(self),
         }
     }

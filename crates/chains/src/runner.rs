@@ -76,7 +76,7 @@ impl<C: Chain + 'static> Runner<C> {
         results: impl IntoIterator<Item = Message>,
         mut options: CallOptions,
     ) -> Result<Outcome, ChainError> {
-        let PendingTurn { inputs, turn_id, exchange } = pending.with_results(results)?;
+        let PendingTurn { inputs, turn_id, exchange } = answered(pending, results)?;
         options.turn_id = Some(turn_id);
         let observers = Arc::clone(&self.observers);
         invoke(&self.chain, self.binding.as_ref(), observers, inputs, options, exchange).await
@@ -114,6 +114,14 @@ impl<C: Chain + 'static> Runner<C> {
     pub(crate) async fn close(&self, limit: Duration) -> usize {
         close(self.queue().cloned(), limit).await
     }
+}
+
+/// Returns a pending turn with the results of its calls.
+pub(crate) fn answered(
+    pending: PendingTurn,
+    results: impl IntoIterator<Item = Message>,
+) -> Result<PendingTurn, ChainError> {
+    pending.with_results(results).map_err(|reason| ChainError::ToolResults { reason })
 }
 
 /// Closes queues, and waits until their running calls have ended or the limit is reached. Then
@@ -286,7 +294,7 @@ macro_rules! impl_calls {
                 mut options: conversant_core::CallOptions,
             ) -> Result<crate::ChainStream, crate::ChainError> {
                 let crate::PendingTurn { inputs, turn_id, exchange } =
-                    pending.with_results(results)?;
+                    crate::runner::answered(pending, results)?;
                 options.turn_id = Some(turn_id);
                 let runner = std::sync::Arc::clone(&self.runner);
                 crate::ChainStream::start(runner, inputs, options, exchange).await

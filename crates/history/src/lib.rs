@@ -1,7 +1,7 @@
 //! A kit for authors of [`ChatHistory`](conversant_core::ChatHistory) stores.
 //!
-//! A store needs `conversant-core` alone. This crate has the parts that the stores of this workspace
-//! share; use those that fit.
+//! A store needs `conversant-core` alone. This crate has the parts that the stores of this
+//! workspace share; use those that fit.
 //!
 //! | part | for | feature |
 //! |---|---|---|

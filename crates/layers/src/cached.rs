@@ -30,7 +30,7 @@ use crate::cache::{CacheKey, ReplyCache};
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), ModelError> {
 /// let inner = ScriptedChat::new(["Hello!"]);
-/// let model = Cached::new(inner.clone(), "gpt-4o-mini, temperature 0", MemoryCache::new(1000));
+/// let model = Cached::new(inner.clone(), "gpt-6-luna, temperature 0", MemoryCache::new(1000));
 /// let request = ChatRequest::new(Message::human("Hi there my friend"));
 /// for _ in 0..3 {
 ///     assert_eq!(model.generate(&request).await?.text(), "Hello!");

@@ -37,8 +37,15 @@ pub struct ToolLoopBuilder {
     tool_timeout: Option<Duration>,
 }
 
+impl ToolLoop {
+    /// Returns a builder of a loop around a model.
+    pub fn builder(model: impl ChatModel + 'static) -> ToolLoopBuilder {
+        ToolLoopBuilder::new(Arc::new(model))
+    }
+}
+
 impl ToolLoopBuilder {
-    pub(crate) fn new(model: Arc<dyn ChatModel>) -> Self {
+    fn new(model: Arc<dyn ChatModel>) -> Self {
         Self {
             model,
             tools: Vec::new(),

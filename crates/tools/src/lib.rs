@@ -2,8 +2,8 @@
 //!
 //! Depend on this crate to let a model call functions of your program. [`ToolLoop`] wraps a chat
 //! model: it runs the calls that the model makes, returns the results to it, and ends with the
-//! model's answer. The loop is a chat model itself, so chains, memories and layers work with it, and
-//! a chain stores the question, the calls, their results and the answer as one turn.
+//! model's answer. The loop is a chat model itself, so chains, memories and layers work with it,
+//! and a chain stores the question, the calls, their results and the answer as one turn.
 //!
 //! A tool implements [`Tool`](conversant_core::Tool). [`FnTool`] makes one from an async function
 //! over JSON, or, with the feature `schema`, over a type whose JSON Schema is derived.

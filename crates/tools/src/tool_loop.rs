@@ -7,9 +7,7 @@ use conversant_core::{
 };
 use futures_util::stream;
 
-use crate::{
-    builder::ToolLoopBuilder, error::RoundLimit, exchange::Exchange, tool_runner::ToolRunner,
-};
+use crate::{error::RoundLimit, exchange::Exchange, tool_runner::ToolRunner};
 
 /// A chat model that runs the tools that the wrapped model calls, until it answers.
 ///
@@ -46,11 +44,6 @@ enum Step {
 }
 
 impl ToolLoop {
-    /// Returns a builder of a loop around a model.
-    pub fn builder(model: impl ChatModel + 'static) -> ToolLoopBuilder {
-        ToolLoopBuilder::new(Arc::new(model))
-    }
-
     pub(crate) fn new(model: Arc<dyn ChatModel>, runner: ToolRunner, max_rounds: usize) -> Self {
         Self { inner: Arc::new(Inner { model, runner, max_rounds }) }
     }

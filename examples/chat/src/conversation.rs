@@ -11,7 +11,7 @@ use conversant_prompts::{
     ChatPromptTemplate, MessageTemplate, MessagesPlaceholder, PromptTemplate,
 };
 
-use crate::{arguments::Arguments, turn::Failure};
+use crate::{arguments::Arguments, failure::Failure};
 
 /// How many sessions are asked for at a time.
 const PAGE: usize = 100;

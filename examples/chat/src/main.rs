@@ -6,6 +6,7 @@
 
 mod arguments;
 mod conversation;
+mod failure;
 mod repl;
 mod turn;
 
@@ -13,7 +14,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::{arguments::Arguments, conversation::Conversation, turn::Failure};
+use crate::{arguments::Arguments, conversation::Conversation, failure::Failure};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {

@@ -2,10 +2,7 @@
 
 use rustyline::{DefaultEditor, error::ReadlineError};
 
-use crate::{
-    conversation::Conversation,
-    turn::{self, Failure},
-};
+use crate::{conversation::Conversation, failure::Failure, turn};
 
 const HELP: &str = "\
 /help     shows this

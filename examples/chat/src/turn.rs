@@ -1,66 +1,13 @@
-//! One turn: ask, print, and end in one clear line if it fails.
+//! One turn: ask and print.
 
 use std::{
-    error::Error,
-    fmt,
     io::{self, Write},
     time::Instant,
 };
 
-use conversant_core::{CallOptions, Delta, ModelError, vars};
+use conversant_core::{CallOptions, Delta, vars};
 
-use crate::conversation::Conversation;
-
-/// How much of a server's own message a line of failure shows, in characters.
-const LONGEST_SAID: usize = 200;
-
-/// The failure of a turn or of the chat.
-#[derive(Debug)]
-pub enum Failure {
-    /// The command line is wrong.
-    Usage(String),
-    /// Ctrl-C.
-    Interrupted,
-    /// Anything else, in one line.
-    Other(String),
-}
-
-impl Failure {
-    /// Puts an error and its causes into one line.
-    pub fn other(error: impl Error + 'static) -> Self {
-        let first: &(dyn Error + 'static) = &error;
-        let mut line = first.to_string();
-        let mut cause = first.source();
-        while let Some(error) = cause {
-            let mut text = error.to_string();
-            // Logs must not show a server's message, since it may quote the prompt; the user's
-            // terminal may.
-            let said = error
-                .downcast_ref()
-                .and_then(ModelError::api_error)
-                .map(|error| error.message.as_str());
-            if let Some(said) = said.filter(|said| !said.is_empty()) {
-                text = format!("{text}: {}", said.chars().take(LONGEST_SAID).collect::<String>());
-            }
-            // Libraries below us repeat their cause in their own words.
-            if !line.ends_with(&text) {
-                line.push_str(": ");
-                line.push_str(&text);
-            }
-            cause = error.source();
-        }
-        Self::Other(line.split_whitespace().collect::<Vec<_>>().join(" "))
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Usage(line) | Self::Other(line) => f.write_str(line),
-            Self::Interrupted => f.write_str("interrupted"),
-        }
-    }
-}
+use crate::{conversation::Conversation, failure::Failure};
 
 /// Asks, and prints the answer and a line break. Ctrl-C drops the call, which changes nothing in
 /// the memory.

@@ -62,7 +62,7 @@ pub(crate) fn text_prompt() -> PromptTemplate {
 /// A chain with a conversation of `n` messages, all but its last turn of which was sent before,
 /// over an open connection.
 pub(crate) async fn chat_chain(server: &OpenAiServer, n: usize) -> LlmChain {
-    let model = OpenAiChat::builder("gpt-4o-mini").base_url(server.base_url()).api_key("sk-x");
+    let model = OpenAiChat::builder("gpt-6-luna").base_url(server.base_url()).api_key("sk-x");
     let model = model.temperature(0.7).build().unwrap();
     let conversation = Conversation::of_messages();
     let sent = conversation.hold(0..n / 2 - 1).await;

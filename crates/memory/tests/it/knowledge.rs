@@ -441,7 +441,7 @@ fn an_embedding_model_that_fails_costs_no_turn() {
     });
 }
 
-/// The calls of a model are bounded, whatever a user writes.
+/// The calls of a model are bounded, any a user writes.
 #[test]
 fn the_calls_for_a_turn_are_bounded() {
     block_on(async {

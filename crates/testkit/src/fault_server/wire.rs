@@ -60,7 +60,7 @@ pub(super) fn choices(choices: &Value) -> String {
         "id": "chatcmpl-1",
         "object": "chat.completion",
         "created": 1_700_000_000,
-        "model": "gpt-4o-mini",
+        "model": "gpt-6-luna",
         "choices": choices,
         "usage": {"prompt_tokens": 9, "completion_tokens": 1, "total_tokens": 10},
     })
@@ -78,7 +78,7 @@ pub(super) fn payload(choices: &Value) -> String {
         "id": "chatcmpl-1",
         "object": "chat.completion.chunk",
         "created": 1_700_000_000,
-        "model": "gpt-4o-mini",
+        "model": "gpt-6-luna",
         "choices": choices,
     })
     .to_string()

@@ -68,7 +68,7 @@ impl OpenAiServerBuilder {
         self
     }
 
-    /// Sets the names that `GET …/models` lists; `gpt-4o-mini` and `gpt-3.5-turbo-instruct`
+    /// Sets the names that `GET …/models` lists; `gpt-6-luna` and `gpt-3.5-turbo-instruct`
     /// unless set. Requests may name any model.
     pub fn models<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         self.settings.models = names.into_iter().map(Into::into).collect();
@@ -123,7 +123,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             dialect: Dialect::default(),
-            models: vec!["gpt-4o-mini".to_owned(), "gpt-3.5-turbo-instruct".to_owned()],
+            models: vec!["gpt-6-luna".to_owned(), "gpt-3.5-turbo-instruct".to_owned()],
             key: None,
         }
     }

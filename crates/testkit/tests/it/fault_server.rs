@@ -183,7 +183,7 @@ fn the_table() {
     // What all answers have in common says nothing.
     for object in ["chat.completion.chunk", "chat.completion"] {
         let common = format!(
-            r#""id":"chatcmpl-1","object":"{object}","created":1700000000,"model":"gpt-4o-mini""#
+            r#""id":"chatcmpl-1","object":"{object}","created":1700000000,"model":"gpt-6-luna""#
         );
         shown = shown.replace(&common.escape_default().to_string(), "…");
     }

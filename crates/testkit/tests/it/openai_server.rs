@@ -10,7 +10,7 @@ use crate::client::Client;
 const CHAT: &str = "/v1/chat/completions";
 
 fn chat(text: &str) -> Value {
-    json!({"model": "gpt-4o-mini", "messages": [{"role": "user", "content": text}]})
+    json!({"model": "gpt-6-luna", "messages": [{"role": "user", "content": text}]})
 }
 
 fn streamed(text: &str) -> Value {

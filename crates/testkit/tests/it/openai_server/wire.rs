@@ -24,7 +24,7 @@ fn check(name: &str, dialect: Dialect, path: &str, request: &Value, answer: Answ
 
 #[test]
 fn openai() {
-    let chat = json!({"model": "gpt-4o-mini", "messages": [
+    let chat = json!({"model": "gpt-6-luna", "messages": [
         {"role": "system", "content": "Be terse."},
         {"role": "user", "content": [{"type": "text", "text": "What is the capital of France?"}]},
     ]});
