@@ -53,7 +53,7 @@ const CACHE_CAPACITY: usize = 64;
 ///     .model(LanguageModel::chat(Greeter));
 /// let conversations = Conversations::new(move |session| {
 ///     let memory = BufferMemory::new().with_history(history.clone(), session.clone());
-///     definition.clone().memory(memory).build()
+///     definition.clone().memory(memory).prompt_cache_key(session.as_str()).build()
 /// })?;
 ///
 /// let ada = conversations.chain(&SessionId::new("ada")?)?;

@@ -23,6 +23,7 @@ pub(crate) struct Runner<C> {
     pub(crate) observers: Observers,
     /// The number of calls of `apply` that run at the same time without a memory.
     pub(crate) concurrency: usize,
+    pub(crate) prompt_cache_key: Option<String>,
 }
 
 /// A runner whose chain's type is not known: a stream keeps one alive.
@@ -67,7 +68,16 @@ impl<C: Chain + 'static> Runner<C> {
         options: CallOptions,
     ) -> impl Future<Output = Result<Outcome, ChainError>> + Send {
         let observers = Arc::clone(&self.observers);
+        let options = self.with_defaults(options);
         invoke(&self.chain, self.binding.as_ref(), observers, inputs, options, Messages::new())
+    }
+
+    /// Returns the options of a call, with the chain's own where a call has none.
+    pub(crate) fn with_defaults(&self, mut options: CallOptions) -> CallOptions {
+        if options.prompt_cache_key.is_none() {
+            options.prompt_cache_key.clone_from(&self.prompt_cache_key);
+        }
+        options
     }
 
     pub(crate) async fn resume(
@@ -78,6 +88,7 @@ impl<C: Chain + 'static> Runner<C> {
     ) -> Result<Outcome, ChainError> {
         let PendingTurn { inputs, turn_id, exchange } = answered(pending, results)?;
         options.turn_id = Some(turn_id);
+        let options = self.with_defaults(options);
         let observers = Arc::clone(&self.observers);
         invoke(&self.chain, self.binding.as_ref(), observers, inputs, options, exchange).await
     }
@@ -250,6 +261,7 @@ macro_rules! impl_calls {
                 options: conversant_core::CallOptions,
             ) -> Result<crate::ChainStream, crate::ChainError> {
                 let runner = std::sync::Arc::clone(&self.runner);
+                let options = runner.with_defaults(options);
                 let exchange = conversant_core::Messages::new();
                 crate::ChainStream::start(runner, inputs, options, exchange).await
             }
@@ -297,6 +309,7 @@ macro_rules! impl_calls {
                     crate::runner::answered(pending, results)?;
                 options.turn_id = Some(turn_id);
                 let runner = std::sync::Arc::clone(&self.runner);
+                let options = runner.with_defaults(options);
                 crate::ChainStream::start(runner, inputs, options, exchange).await
             }
 

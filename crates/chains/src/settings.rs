@@ -23,6 +23,7 @@ pub(crate) struct Settings {
     pub(crate) allow_unused: Vec<String>,
     pub(crate) maintenance: Maintenance,
     pub(crate) concurrency: usize,
+    pub(crate) prompt_cache_key: Option<String>,
 }
 
 impl Default for Settings {
@@ -35,6 +36,7 @@ impl Default for Settings {
             allow_unused: Vec::new(),
             maintenance: Maintenance::Inline,
             concurrency: CONCURRENCY,
+            prompt_cache_key: None,
         }
     }
 }
@@ -60,7 +62,13 @@ impl Settings {
             observers.insert(0, Arc::new(Verbose::stdout()));
         }
         let binding = self.memory.map(|memory| MemoryBinding::new(memory, names, self.maintenance));
-        Runner { chain, binding, observers: observers.into(), concurrency: self.concurrency }
+        Runner {
+            chain,
+            binding,
+            observers: observers.into(),
+            concurrency: self.concurrency,
+            prompt_cache_key: self.prompt_cache_key,
+        }
     }
 }
 
@@ -119,6 +127,15 @@ macro_rules! impl_settings {
             /// no memory. `0` counts as one.
             pub fn concurrency(mut self, calls: usize) -> Self {
                 self.settings.concurrency = calls;
+                self
+            }
+
+            /// Sets the key of the provider's prompt cache for all calls, unless a call's options
+            /// have one. A definition of [`Conversations`](crate::Conversations) can derive it from
+            /// the session, so that the calls of a conversation are routed to the same cache. The
+            /// provider sees the key.
+            pub fn prompt_cache_key(mut self, key: impl Into<String>) -> Self {
+                self.settings.prompt_cache_key = Some(key.into());
                 self
             }
         }

@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use conversant_chains::{Conversations, LlmChain};
-use conversant_core::{ChatHistory, Range, SessionId, vars};
+use conversant_core::{CallOptions, ChatHistory, Range, SessionId, vars};
 use conversant_memory::{BufferMemory, InMemoryHistory};
 use conversant_testkit::{ScriptedChat, ScriptedReply};
 
@@ -95,4 +95,29 @@ fn one_session_is_one_chain_and_ended_sessions_take_no_space() {
         conversations.evict(&session(id));
     }
     assert_eq!(conversations.len(), 0);
+}
+
+/// Whole, streamed and repeated calls of a session have its key; a key of a call comes first.
+#[tokio::test]
+async fn the_key_of_the_prompt_cache_is_that_of_the_session() {
+    let model = ScriptedChat::new(["a", "b", "c", "d"]);
+    let definition = LlmChain::builder().prompt(chat_prompt()).model(model.clone());
+    let conversations = Conversations::new(move |session| {
+        let memory = BufferMemory::new().with_memory_key("chat_history").with_return_messages(true);
+        definition.clone().memory(memory).prompt_cache_key(session.as_str()).build()
+    });
+    let conversations = conversations.unwrap();
+    let inputs = || vars! { "human_input" => "hi" };
+    let first = conversations.chain(&session(1)).unwrap();
+    first.predict(inputs()).await.unwrap();
+    first.stream(inputs()).await.unwrap().into_outcome().await.unwrap();
+    let own = CallOptions::new().with_prompt_cache_key("own");
+    first.invoke_with(inputs(), own).await.unwrap();
+    conversations.chain(&session(2)).unwrap().predict(inputs()).await.unwrap();
+    let keys: Vec<_> = model
+        .requests()
+        .into_iter()
+        .filter_map(|request| request.options.prompt_cache_key)
+        .collect();
+    assert_eq!(keys, ["session-1", "session-1", "own", "session-2"]);
 }
