@@ -9,7 +9,8 @@ use crate::Verdict;
 /// The targets: package, and the part of its tests' names.
 const TARGETS: [(&str, &str); 2] = [("conversant-prompts", "fuzz"), ("conversant-models", "fuzz")];
 
-/// How many cases proptest's targets, which count and don't watch the clock, are about to try in a second.
+/// How many cases proptest's targets, which count and don't watch the clock, are about to try in a
+/// second.
 const CASES_A_SECOND: u64 = 10_000;
 
 /// How long, and over how many cases.
@@ -18,7 +19,8 @@ pub(crate) struct Options {
     /// How long each fuzz target runs, in seconds.
     #[arg(long, default_value_t = 600)]
     seconds: u64,
-    /// Where the mutations begin; the same seed gives the same mutations. By default each run has its own.
+    /// Where the mutations begin; the same seed gives the same mutations. By default each run has
+    /// its own.
     #[arg(long)]
     seed: Option<u64>,
     /// How many generated conversations the memories' properties are tried on.

@@ -43,7 +43,8 @@ enum Command {
     Instructions,
     /// Runs seeded schedules of calls over a chain, its memory and a store that fails.
     Simulate(simulate::Options),
-    /// Checks rules that compilers do not: dependencies, headers, sizes, wording, snapshots, layout.
+    /// Checks rules that compilers do not: dependencies, headers, sizes, wording, snapshots,
+    /// layout.
     Tidy,
     /// Runs many turns and cancelled calls, and fails if the process grows.
     Soak(soak::Options),

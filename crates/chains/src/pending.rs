@@ -68,7 +68,8 @@ impl PendingTurn {
         self.exchange.last().map_or(&[], Message::invalid_tool_calls)
     }
 
-    /// Adds the results: a tool message for each call. The error is the reason why they do not match.
+    /// Adds the results: a tool message for each call. The error is the reason why they do not
+    /// match.
     pub(crate) fn with_results(
         mut self,
         results: impl IntoIterator<Item = Message>,

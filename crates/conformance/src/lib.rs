@@ -3,9 +3,9 @@
 //! A case is a line of JSON, `{"id", "op", "in", "out"}`. Its `op` names an operation, `in` is the
 //! operation's input, and `out` is the recorded result: `{"ok": …}` or `{"err": …}`.
 //!
-//! To add an operation, add a file to `src/ops` with a function
-//! `run(input: &Json) -> Result<Json, Failure>`, and a line to the table in `src/ops.rs`. Cases that
-//! the crates' tests run are in `data`; a new case is a new line there.
+//! To add an operation, add a file to `src/ops` with a function `run(input: &Json) -> Result<Json,
+//! Failure>`, and a line to the table in `src/ops.rs`. Cases that the crates' tests run are in
+//! `data`; a new case is a new line there.
 
 mod case;
 mod difference;

@@ -31,7 +31,8 @@ pub struct PostgresHistory {
 }
 
 impl PostgresHistory {
-    /// Connects to a database with the default settings, and creates the tables if they are missing.
+    /// Connects to a database with the default settings, and creates the tables if they are
+    /// missing.
     ///
     /// # Errors
     /// As [`PostgresHistoryBuilder::connect`].
@@ -52,8 +53,8 @@ impl PostgresHistory {
     /// Removes at most `max` expired sessions, and all expired leases. Returns the number of
     /// sessions removed.
     ///
-    /// Expired sessions are never loaded, so this only frees their space. Call it from time to time,
-    /// from any number of processes.
+    /// Expired sessions are never loaded, so this only frees their space. Call it from time to
+    /// time, from any number of processes.
     ///
     /// # Errors
     /// [`HistoryError::Backend`] if the database cannot be reached.
@@ -171,7 +172,7 @@ impl Loaded {
     /// Checks that the turns have no gap, from the begin of the range to the end of the session.
     fn check(&self) -> Result<(), HistoryError> {
         let count = self.version.messages;
-        // The first message that is in the range whatever the sizes of the turns.
+        // The first message that is in the range for any sizes of the turns.
         let needed = match self.range {
             Range::LastTurns(0) | Range::LastBytes(0) => count,
             Range::LastTurns(_) | Range::LastBytes(_) => count.saturating_sub(1),

@@ -99,8 +99,8 @@ impl ChatHistory for LangChainPostgresHistory {
         self.database.write(session, Clear { table, session: id, last }).await
     }
 
-    /// Loads the turns that begin in a range. It reads all rows of the session, since only they tell
-    /// which turns there are.
+    /// Loads the turns that begin in a range. It reads all rows of the session, since only they
+    /// tell which turns there are.
     async fn turns(&self, session: &SessionId, range: Range) -> Result<Vec<Turn>, HistoryError> {
         load_turns(range, |part| self.fetch(session, part)).await
     }
@@ -160,9 +160,9 @@ impl LangChainPostgresHistoryBuilder {
         self
     }
 
-    /// Creates a missing table as LangChain's `SQLChatMessageHistory` does, with messages as `text`.
-    /// By default it is created as `PostgresChatMessageHistory` does, with messages as `jsonb`. An
-    /// existing table is used as it is.
+    /// Creates a missing table as LangChain's `SQLChatMessageHistory` does, with messages as
+    /// `text`. By default it is created as `PostgresChatMessageHistory` does, with messages as
+    /// `jsonb`. An existing table is used as it is.
     pub const fn messages_as_text(mut self) -> Self {
         self.create = Column::Text;
         self
@@ -172,8 +172,8 @@ impl LangChainPostgresHistoryBuilder {
     ///
     /// # Errors
     /// - [`HistoryError::Backend`] if the URL cannot be parsed, the database cannot be reached, the
-    ///   table's name is invalid, its column `message` is neither `jsonb` nor `text`, or there is no
-    ///   Tokio runtime.
+    ///   table's name is invalid, its column `message` is neither `jsonb` nor `text`, or there is
+    ///   no Tokio runtime.
     /// - [`HistoryError::ReadOnly`] if the table is missing and cannot be created.
     /// - [`HistoryError::TimedOut`] if the database does not answer in time.
     pub async fn connect(self) -> Result<LangChainPostgresHistory, HistoryError> {

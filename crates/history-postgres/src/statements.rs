@@ -1,56 +1,19 @@
 //! The operations, one per file, with their SQL. Each is one statement.
 
 mod append;
+mod columns;
 mod empty;
 mod lease;
 mod list;
 mod load;
 mod note;
 
-use conversant_core::{HistoryError, Version};
-use tokio_postgres::{Row, types::FromSqlOwned};
-
 pub(crate) use self::{
     append::{Append, HOLD},
+    columns::{column, count, signed, version},
     empty::{Clear, Delete, Sweep},
     lease::{Release, Take},
     list::List,
     load::{First, Load, Loaded, Stored},
     note::{LoadNote, PutNote},
 };
-use crate::error::Failure;
-
-/// Reads a column.
-pub(crate) fn column<T: FromSqlOwned>(row: &Row, index: usize) -> Result<T, Failure> {
-    Ok(row.try_get(index)?)
-}
-
-/// Reads a number that is stored as a signed one.
-pub(crate) fn count(row: &Row, index: usize) -> Result<u64, Failure> {
-    let stored: i64 = column(row, index)?;
-    u64::try_from(stored).map_err(|_| {
-        let what = format!("found a count of {stored}");
-        HistoryError::Corrupt { what, source: None }.into()
-    })
-}
-
-/// Reads an epoch and a number of messages, from neighbouring columns.
-pub(crate) fn version(row: &Row, index: usize) -> Result<Version, Failure> {
-    Ok(Version::new(count(row, index)?, count(row, index + 1)?))
-}
-
-/// Reads an epoch, a number of messages and a tip, from neighbouring columns.
-pub(crate) fn version_with_tip(row: &Row, index: usize) -> Result<Version, Failure> {
-    let tip: Option<i64> = column(row, index + 2)?;
-    Ok(version(row, index)?.with_tip(tip.unwrap_or(0).cast_unsigned()))
-}
-
-/// Returns a version's epoch, number of messages and tip as they are stored.
-pub(crate) fn stored(version: Version) -> (i64, i64, i64) {
-    (signed(version.epoch), signed(version.messages), version.tip.cast_signed())
-}
-
-/// Returns a number as it is stored. Larger ones are not reached.
-pub(crate) fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}

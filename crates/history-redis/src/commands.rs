@@ -7,11 +7,7 @@ mod list;
 mod load;
 mod note;
 mod schema;
-
-use std::sync::LazyLock;
-
-use conversant_core::{HistoryError, Version};
-use redis::Script;
+mod scripts;
 
 pub(crate) use self::{
     append::Append,
@@ -21,55 +17,5 @@ pub(crate) use self::{
     load::{First, Load, Loaded, Stored},
     note::{LoadNote, PutNote},
     schema::CheckSchema,
+    scripts::{script, tip, version},
 };
-
-/// Joins files to a script. Each uses the variables of those before it.
-macro_rules! script {
-    ($($part:literal),+) => { script!("", $($part),+; ) };
-    ($first_line:literal, $($part:literal),+; ) => {
-        LazyLock::new(|| Script::new(concat!(
-            $first_line,
-            $(include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/scripts/", $part, ".lua"))),+
-        )))
-    };
-}
-
-pub(crate) use script;
-
-static APPEND: LazyLock<Script> = script!("session", "tip", "turns", "check", "append");
-static FIRST: LazyLock<Script> = script!("session", "tip", "turns", "check", "first");
-static LOAD: LazyLock<Script> = script!("session", "tip", "turns", "check", "load");
-static CLEAR: LazyLock<Script> = script!("session", "clear");
-static DELETE: LazyLock<Script> = script!("session", "delete");
-static EPOCH: LazyLock<Script> = script!("session", "epoch");
-/// The twins for a full server. From version 7 on, a script with this flag may write a little, to
-/// free space.
-static CLEAR_FULL: LazyLock<Script> = script!("#!lua flags=allow-oom
-", "session", "clear"; );
-static DELETE_FULL: LazyLock<Script> = script!("#!lua flags=allow-oom
-", "session", "delete"; );
-static NOTE: LazyLock<Script> = script!("session", "tip", "turns", "check", "note");
-static PUT_NOTE: LazyLock<Script> = script!("session", "tip", "turns", "check", "put_note");
-static TAKE: LazyLock<Script> = script!("take");
-static RELEASE: LazyLock<Script> = script!("release");
-static SESSIONS: LazyLock<Script> = script!("sessions");
-
-/// Checks a count that a script returned.
-fn count(answered: i64) -> Result<u64, HistoryError> {
-    u64::try_from(answered).map_err(|_| corrupt(format!("found a count of {answered}")))
-}
-
-/// Returns a version, its tip as the scripts write it: in hexadecimal, or empty if it is not known.
-pub(crate) fn version(epoch: i64, messages: i64, tip: &str) -> Result<Version, HistoryError> {
-    let tip = u64::from_str_radix(tip, 16).unwrap_or(0);
-    Ok(Version::new(count(epoch)?, count(messages)?).with_tip(tip))
-}
-
-/// Formats the tip of a version for the scripts.
-pub(crate) fn tip(version: Version) -> String {
-    if version.tip == 0 { String::new() } else { format!("{:016x}", version.tip) }
-}
-
-fn corrupt(what: String) -> HistoryError {
-    HistoryError::Corrupt { what, source: None }
-}

@@ -44,8 +44,8 @@ impl RedisHistory {
         Self::builder(url).connect().await
     }
 
-    /// Returns a builder for a connection to `url`, for example `redis://user:password@host:6379/0`,
-    /// or `rediss://…` for an encrypted one.
+    /// Returns a builder for a connection to `url`, for example
+    /// `redis://user:password@host:6379/0`, or `rediss://…` for an encrypted one.
     pub fn builder(url: impl Into<String>) -> RedisHistoryBuilder {
         RedisHistoryBuilder {
             connect: Connect::new(url),

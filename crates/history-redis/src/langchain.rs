@@ -40,8 +40,8 @@ impl LangChainRedisHistory {
         Self::builder(url).connect().await
     }
 
-    /// Returns a builder for a connection to `url`, for example `redis://user:password@host:6379/0`,
-    /// or `rediss://…` for an encrypted one.
+    /// Returns a builder for a connection to `url`, for example
+    /// `redis://user:password@host:6379/0`, or `rediss://…` for an encrypted one.
     pub fn builder(url: impl Into<String>) -> LangChainRedisHistoryBuilder {
         LangChainRedisHistoryBuilder {
             connect: Connect::new(url),
@@ -105,8 +105,8 @@ impl ChatHistory for LangChainRedisHistory {
         self.database.write(session, Clear { key, epoch: version.epoch }).await
     }
 
-    /// Loads the turns that begin in a range. It reads all rows of the session, since only they tell
-    /// which turns there are.
+    /// Loads the turns that begin in a range. It reads all rows of the session, since only they
+    /// tell which turns there are.
     async fn turns(&self, session: &SessionId, range: Range) -> Result<Vec<Turn>, HistoryError> {
         load_turns(range, |part| self.fetch(session, part)).await
     }
@@ -166,8 +166,8 @@ impl LangChainRedisHistoryBuilder {
         self
     }
 
-    /// Sets how long a session is kept after its last turn: LangChain's `ttl`. By default the expiry
-    /// of a session is not changed.
+    /// Sets how long a session is kept after its last turn: LangChain's `ttl`. By default the
+    /// expiry of a session is not changed.
     pub const fn time_to_live(mut self, time: Duration) -> Self {
         self.time_to_live = Some(time);
         self

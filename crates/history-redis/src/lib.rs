@@ -1,7 +1,7 @@
 //! Conversations in Redis or Valkey, for many application servers, and in LangChain's keys.
 //!
-//! Use this crate if several machines share conversations and already use Redis. Read what Redis can
-//! lose in the documentation of [`RedisHistory`].
+//! Use this crate if several machines share conversations and already use Redis. Read what Redis
+//! can lose in the documentation of [`RedisHistory`].
 //!
 //! | to | use |
 //! |---|---|

@@ -76,7 +76,7 @@ fn crate_path(input: &DeriveInput) -> syn::Result<Path> {
     Ok(path)
 }
 
-/// What `#[prompt(…)]` says about a field.
+/// The `#[prompt(…)]` settings of a field.
 #[derive(Default)]
 struct Options {
     skip: bool,
@@ -105,7 +105,7 @@ impl Options {
     }
 }
 
-/// Tells whether a type is written `Option<…>`.
+/// Returns whether a type is written `Option<…>`.
 fn is_option(ty: &Type) -> bool {
     match ty {
         Type::Path(path) => path.path.segments.last().is_some_and(|last| last.ident == "Option"),

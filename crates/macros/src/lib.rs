@@ -1,7 +1,7 @@
 //! Macros of `conversant-prompts`: templates that the compiler checks.
 //!
-//! Depend on `conversant-prompts` with the feature `macros` and use them from there; this crate is only
-//! where a procedural macro has to live.
+//! Depend on `conversant-prompts` with the feature `macros` and use them from there; this crate is
+//! only where a procedural macro has to live.
 
 use proc_macro::TokenStream;
 
@@ -11,14 +11,16 @@ mod literal;
 mod prompt;
 mod values;
 
-/// What `conversant_prompts::prompt!` passes on: the path of that crate, and its own arguments.
+/// The expansion of `conversant_prompts::prompt!` from its arguments: the path of that crate, and
+/// its own arguments.
 #[doc(hidden)]
 #[proc_macro]
 pub fn prompt(input: TokenStream) -> TokenStream {
     expand(prompt::expand(input.into()))
 }
 
-/// What `conversant_prompts::chat_prompt!` passes on: the path of that crate, and its own arguments.
+/// The expansion of `conversant_prompts::chat_prompt!` from its arguments: the path of that crate,
+/// and its own arguments.
 #[doc(hidden)]
 #[proc_macro]
 pub fn chat_prompt(input: TokenStream) -> TokenStream {
@@ -27,9 +29,9 @@ pub fn chat_prompt(input: TokenStream) -> TokenStream {
 
 /// Makes a struct the inputs of a prompt: each field is a variable of its name.
 ///
-/// A field's type is whatever a `Value` can be made from. A field of type `Option` is left out if it is
-/// `None`. `#[prompt(rename = "name")]` gives a field's variable another name, `#[prompt(skip)]`
-/// leaves a field out.
+/// A field's type is any type that converts into a `Value`. A field of type `Option` is left out if
+/// it is `None`. `#[prompt(rename = "name")]` gives a field's variable another name,
+/// `#[prompt(skip)]` leaves a field out.
 #[proc_macro_derive(PromptInputs, attributes(prompt))]
 pub fn derive_prompt_inputs(input: TokenStream) -> TokenStream {
     expand(inputs::expand(input.into()))

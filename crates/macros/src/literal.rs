@@ -1,4 +1,4 @@
-//! A template that stands in the code as a literal.
+//! Templates that are literals in the code.
 
 use conversant_template::{Location, Piece, Template};
 use syn::LitStr;

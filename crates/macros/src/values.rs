@@ -1,4 +1,4 @@
-//! What may follow a template: values for its variables, or the type that gives them.
+//! The arguments after a template: values for its variables, or the type that gives them.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -13,7 +13,7 @@ use crate::literal::Literal;
 
 /// Where the variables' values come from.
 pub(crate) enum Source {
-    /// Nothing is said: whoever formats the prompt gives them.
+    /// No values are given: the caller of `format` provides them.
     Caller,
     /// `name = value, …`: the prompt is filled in at once.
     Values(Punctuated<Value, Token![,]>),
@@ -64,8 +64,8 @@ impl Parse for Source {
 }
 
 impl Source {
-    /// Completes the expression that makes a prompt. `literals` are its checked templates; `closed` tells
-    /// that there are no other variables than theirs.
+    /// Completes the expression that makes a prompt. `literals` are its checked templates; `closed`
+    /// states that there are no other variables.
     pub(crate) fn complete(
         &self,
         krate: &Path,

@@ -1,4 +1,4 @@
-//! What the macros' expansion needs. Not part of the public interface.
+//! Support for the expansion of the macros. Not part of the public interface.
 
 pub use conversant_core::{Prompt, Value, Variables};
 pub use conversant_macros::{chat_prompt, prompt};
@@ -18,7 +18,7 @@ pub fn checked<P>(prompt: Result<P, TemplateError>) -> P {
     }
 }
 
-/// Tells whether a name is among a struct's fields, at compile time.
+/// Returns whether a name is among a struct's fields, at compile time.
 #[must_use]
 pub const fn has_name(names: &[&str], wanted: &str) -> bool {
     let mut rest = names;

@@ -27,8 +27,8 @@ use crate::{
 
 /// Messages with variables, as chat models take them.
 ///
-/// Formatting shares the literal messages and those of the placeholders: its cost does not depend on
-/// how long the conversation is.
+/// Formatting shares the literal messages and those of the placeholders: its cost does not depend
+/// on how long the conversation is.
 ///
 /// # Examples
 ///
@@ -53,8 +53,8 @@ pub struct ChatPromptTemplate {
 }
 
 impl ChatPromptTemplate {
-    /// Creates a prompt from messages, templates and placeholders: an array or `Vec` of one kind, or a
-    /// tuple that mixes them.
+    /// Creates a prompt from messages, templates and placeholders: an array or `Vec` of one kind,
+    /// or a tuple that mixes them.
     ///
     /// A [`Message`] is literal: braces in it are text. A pair is a role and an f-string template;
     /// with the role `placeholder` it is an optional [`MessagesPlaceholder`], `{name}`.
@@ -66,8 +66,8 @@ impl ChatPromptTemplate {
         Self::parse(messages, TemplateFormat::FString)
     }
 
-    /// Creates a prompt as [`from_messages`](Self::from_messages) does, from templates of a given format.
-    /// Elements that name a format of their own keep it.
+    /// Creates a prompt as [`from_messages`](Self::from_messages) does, from templates of a given
+    /// format. Elements that name a format of their own keep it.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! What can be wrong with a template, in any of the formats.
+//! Faults of templates, in all formats.
 
 use std::{error::Error, fmt};
 
@@ -12,8 +12,8 @@ use crate::template_format::TemplateFormat;
 
 /// The reason why a template was refused, and where.
 ///
-/// `Display` is one line. The alternate form, `{:#}`, adds the template's line with a caret under the
-/// very character, and how literal braces are written.
+/// `Display` is one line. The alternate form, `{:#}`, adds the template's line with a caret under
+/// the very character, and how literal braces are written.
 ///
 /// # Examples
 ///
@@ -37,7 +37,7 @@ pub struct TemplateError {
 }
 
 impl TemplateError {
-    /// Tells of a fault at a byte offset of a template's source.
+    /// Creates the error of a fault at a byte offset of a template's source.
     #[cfg(any(feature = "jinja", feature = "mustache"))]
     pub(crate) fn at(fault: TemplateFault, source: &str, offset: usize) -> Self {
         let location = Some(Box::new(Location::of(source, offset)));
@@ -48,13 +48,13 @@ impl TemplateError {
         Self { fault, location: None, message: None }
     }
 
-    /// Tells that an example lacks a variable of the template that shows it.
+    /// Creates the error of an example that lacks a variable of the template that shows it.
     pub(crate) fn in_example(index: usize, name: &str) -> Self {
         let reason = format!("missing variable `{name}`");
         Self::new(TemplateFault::Example { index, reason })
     }
 
-    /// Tells in which message of a chat prompt the fault is, counted from 0.
+    /// Adds the index of the message of a chat prompt in which the fault is, counted from 0.
     pub(crate) fn in_message(mut self, index: usize) -> Self {
         self.message = Some(index);
         self
@@ -127,7 +127,7 @@ pub enum TemplateFault {
     Example {
         /// Which example, counted from 0.
         index: usize,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
     /// Two templates of different formats that were to be joined.
@@ -137,7 +137,7 @@ pub enum TemplateFault {
 }
 
 impl TemplateFault {
-    /// Tells how a literal brace is written in the format that the fault is of.
+    /// Returns how a literal brace is written in the format that the fault is of.
     fn literal_braces(&self) -> &'static str {
         match self {
             #[cfg(feature = "jinja")]

@@ -1,8 +1,9 @@
-//! Jinja2 templates, on minijinja: plain data, filters, conditions and loops, nothing that reaches code.
+//! Jinja2 templates, on minijinja: plain data, filters, conditions and loops, nothing that reaches
+//! code.
 //!
-//! Refused when the template is made: calls of functions and methods, macros, other templates, unknown
-//! filters and tests. An undefined variable is an error where Jinja2 would write nothing, unless the
-//! template itself provides for it ([`crate::TemplateFormat::Jinja2`] has the rule).
+//! Refused when the template is made: calls of functions and methods, macros, other templates,
+//! unknown filters and tests. An undefined variable is an error where Jinja2 would write nothing,
+//! unless the template itself provides for it ([`crate::TemplateFormat::Jinja2`] has the rule).
 //!
 //! Where it differs from Jinja2 is listed in [`crate::docs::compatibility`].
 
@@ -27,8 +28,9 @@ use crate::{
 
 /// The name of the one template of an environment. No template can refer to it.
 const NAME: &str = "prompt";
-/// The fuel of one rendering: a unit for each step of minijinja's machine, and for about 64 bytes of
-/// text that it makes. It bounds what a template can allocate on the way to its output at 128 MB.
+/// The fuel of one rendering: a unit for each step of minijinja's machine, and for about 64 bytes
+/// of text that it makes. It bounds what a template can allocate on the way to its output at 128
+/// MB.
 const FUEL: u64 = 2_000_000;
 
 /// A parsed Jinja2 template.
@@ -43,7 +45,7 @@ struct Inner {
     names: Vec<(String, bool)>,
 }
 
-/// A value that a template cannot work with, told without showing the value.
+/// A value that a template cannot use. The error does not show the value.
 #[derive(Debug)]
 struct RenderFault(String);
 

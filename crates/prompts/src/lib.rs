@@ -1,8 +1,8 @@
 //! Prompt templates for strings and for chats, with LangChain's rendering to the byte.
 //!
-//! Depend on this crate to make prompts: it is `conversant-core`'s [`Prompt`](conversant_core::Prompt)
-//! for templates, without I/O, runtime or provider. Whoever writes a model, a memory or a prompt of
-//! another kind depends on `conversant-core` alone.
+//! Depend on this crate to make prompts: it is `conversant-core`'s
+//! [`Prompt`](conversant_core::Prompt) for templates, without I/O, runtime or provider. To
+//! write a model, a memory or a prompt of another kind depends on `conversant-core` alone.
 //!
 //! | | |
 //! |---|---|
@@ -18,11 +18,13 @@
 //!
 //! None is on unless it is asked for.
 //!
-//! - `macros`: `prompt!`, `chat_prompt!` and `#[derive(PromptInputs)]`, templates that the compiler checks.
+//! - `macros`: `prompt!`, `chat_prompt!` and `#[derive(PromptInputs)]`, templates that the compiler
+//!   checks.
 //! - `jinja`, `mustache`: templates in these formats.
 //! - `load`: YAML, and `load_prompt`, which reads a file; nothing else of this crate does I/O.
 //!
-//! Where a prompt renders differently than in LangChain 0.1, [`docs::compatibility`] says so and why.
+//! Where a prompt renders differently than in LangChain 0.1, [`docs::compatibility`] says so and
+//! why.
 //!
 //! # Examples
 //!

@@ -24,7 +24,7 @@ impl LoadedPrompt {
     ///
     /// # Errors
     ///
-    /// [`LoadError`], if the text is no JSON, or no prompt that is known.
+    /// [`LoadError`], if the text is not JSON, or not a known prompt.
     pub fn from_json(text: &str) -> Result<Self, LoadError> {
         Self::from_value(serde_json::from_str(text).map_err(LoadError::Json)?)
     }
@@ -33,7 +33,7 @@ impl LoadedPrompt {
     ///
     /// # Errors
     ///
-    /// [`LoadError`], if the text is no YAML, or no prompt that is known.
+    /// [`LoadError`], if the text is not YAML, or not a known prompt.
     #[cfg(feature = "load")]
     pub fn from_yaml(text: &str) -> Result<Self, LoadError> {
         let value = serde_saphyr::from_str(text);
@@ -44,7 +44,7 @@ impl LoadedPrompt {
     ///
     /// # Errors
     ///
-    /// [`LoadError`], if it is no prompt that is known.
+    /// [`LoadError`], if it is not a known prompt.
     pub fn from_value(value: Json) -> Result<Self, LoadError> {
         if value.get("lc").is_some() { constructor::prompt(value) } else { config::prompt(value) }
     }

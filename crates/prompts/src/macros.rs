@@ -30,16 +30,18 @@ pub trait PromptInputs: Into<Variables> {
     const NAMES: &'static [&'static str];
 }
 
-/// Makes a [`PromptTemplate`](crate::PromptTemplate) from a literal that is checked when it is compiled.
+/// Makes a [`PromptTemplate`](crate::PromptTemplate) from a literal that is checked when it is
+/// compiled.
 ///
 /// - `prompt!("…")` is a prompt.
 /// - `prompt!("…", inputs: Type)` is a prompt whose variables are fields of a
 ///   [`PromptInputs`](trait@crate::PromptInputs).
 /// - `prompt!("…", name = value, …)` is the prompt filled in: a `Result` of
-///   [`PromptValue`](conversant_core::PromptValue). A variable of the scope can be given by its name alone.
+///   [`PromptValue`](conversant_core::PromptValue). A variable of the scope can be given by its
+///   name alone.
 ///
-/// A fault of the template, a variable without a value and a value without a variable are compile errors
-/// at the literal, with the template and a caret.
+/// A fault of the template, a variable without a value and a value without a variable are compile
+/// errors at the literal, with the template and a caret.
 ///
 /// # Examples
 ///
@@ -63,11 +65,12 @@ macro_rules! prompt {
     ($($arguments:tt)*) => { $crate::__private::prompt!($crate; $($arguments)*) };
 }
 
-/// Makes a [`ChatPromptTemplate`](crate::ChatPromptTemplate) whose literal pairs are checked when it is
-/// compiled.
+/// Makes a [`ChatPromptTemplate`](crate::ChatPromptTemplate) whose literal pairs are checked when
+/// it is compiled.
 ///
-/// The elements are those of [`from_messages`](crate::ChatPromptTemplate::from_messages); pairs of literals are checked. After a
-/// semicolon come `inputs: Type` or `name = value, …`, as for [`prompt!`](crate::prompt).
+/// The elements are those of [`from_messages`](crate::ChatPromptTemplate::from_messages); pairs of
+/// literals are checked. After a semicolon come `inputs: Type` or `name = value, …`, as for
+/// [`prompt!`](crate::prompt).
 ///
 /// # Examples
 ///
@@ -89,7 +92,8 @@ macro_rules! prompt {
 ///
 /// # Panics
 ///
-/// If an element that is no literal is refused: a message template of one's own that does not parse.
+/// If an element that is not a literal is refused: a message template of a custom type that does
+/// not parse.
 #[macro_export]
 macro_rules! chat_prompt {
     ($($arguments:tt)*) => { $crate::__private::chat_prompt!($crate; $($arguments)*) };

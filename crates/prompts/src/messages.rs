@@ -1,4 +1,5 @@
-//! Helpers on lists of messages: trimming, filtering, merging. They share messages instead of copying.
+//! Helpers on lists of messages: trimming, filtering, merging. They share messages instead of
+//! copying.
 
 mod filter;
 mod merge;

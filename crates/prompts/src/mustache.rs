@@ -1,8 +1,10 @@
-//! Mustache templates, as LangChain 0.1 renders them: names, sections and comments, nothing that runs.
+//! Mustache templates, as LangChain 0.1 renders them: names, sections and comments, nothing that
+//! runs.
 //!
-//! The reference's engine is its own adaptation of an older one, so its reading of whitespace around
-//! tags that stand alone on a line, and of values that count as false, is followed here to the byte.
-//! Refused on purpose: partials, lambdas, an unclosed tag, an empty name, `.` outside of a section.
+//! The reference's engine is its own adaptation of an older one, so its reading of whitespace
+//! around tags that stand alone on a line, and of values that count as false, is followed here to
+//! the byte. Refused on purpose: partials, lambdas, an unclosed tag, an empty name, `.` outside of
+//! a section.
 
 use std::collections::HashMap;
 

@@ -102,7 +102,8 @@ impl fmt::Debug for Partials {
     }
 }
 
-/// What the names of a prompt stand for in one call: the call's own variables, then the partial ones.
+/// The values of a prompt's names in one call: the call's own variables, then the partial
+/// ones.
 pub(crate) struct Values<'a> {
     variables: &'a Variables,
     partials: &'a Partials,
@@ -111,7 +112,7 @@ pub(crate) struct Values<'a> {
 }
 
 impl<'a> Values<'a> {
-    /// Prepares a call. `used` tells which names the prompt has.
+    /// Prepares a call. `used` returns whether the prompt has a name.
     pub(crate) fn new(
         variables: &'a Variables,
         partials: &'a Partials,

@@ -86,7 +86,8 @@ impl PromptTemplate {
 
     partial_methods!();
 
-    /// Joins another template of the same format to the end of this one, partial variables included.
+    /// Joins another template of the same format to the end of this one, partial variables
+    /// included.
     ///
     /// # Errors
     ///

@@ -4,9 +4,11 @@ use std::{error::Error, fmt};
 
 use conversant_core::{Prompt, PromptError, PromptValue, Value, Variables};
 
-/// A prompt with its variables, or the prompts of a whole conversation, to be put into one snapshot.
+/// A prompt with its variables, or the prompts of a whole conversation, to be put into one
+/// snapshot.
 ///
-/// `Display` is stable: it changes only with a major version. [`docs::snapshots`](crate::docs::snapshots) has recipes.
+/// `Display` is stable: it changes only with a major version.
+/// [`docs::snapshots`](crate::docs::snapshots) has recipes.
 ///
 /// # Examples
 ///
@@ -66,7 +68,8 @@ impl Snapshot {
         Self { sections }
     }
 
-    /// Replaces a text that changes from run to run, wherever it stands. An empty text is left alone.
+    /// Replaces a text that changes from run to run, everywhere. An empty text is left
+    /// alone.
     pub fn redact(mut self, text: &str, replacement: &str) -> Self {
         if !text.is_empty() {
             for (_, body) in &mut self.sections {

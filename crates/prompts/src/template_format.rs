@@ -53,7 +53,7 @@ impl TemplateFormat {
         }
     }
 
-    /// Tells how a literal brace is written.
+    /// Returns how a literal brace is written.
     pub(crate) fn literal_braces(self) -> &'static str {
         match self {
             Self::FString => "literal braces are written `{{` and `}}`",

@@ -1,4 +1,4 @@
-//! One text template, whatever its format: its names, and filling it in.
+//! Text templates of any format: their names and their rendering.
 
 #[cfg(feature = "mustache")]
 use std::sync::Arc;

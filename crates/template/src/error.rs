@@ -1,4 +1,4 @@
-//! What can be wrong with a template, told when it is parsed.
+//! Faults of a template that are reported when it is parsed.
 
 use std::{error::Error, fmt};
 
@@ -10,8 +10,8 @@ use crate::{
 
 /// The reason why a template was refused, and where.
 ///
-/// `Display` is one line. The alternate form, `{:#}`, adds the template's line with a caret under the
-/// very character, and how literal braces are written.
+/// `Display` is one line. The alternate form, `{:#}`, adds the template's line with a caret under
+/// the very character, and how literal braces are written.
 ///
 /// # Examples
 ///
@@ -45,7 +45,7 @@ impl TemplateError {
         &self.kind
     }
 
-    /// Returns where it is wrong: the character that the caret stands under.
+    /// Returns the place of the fault: the character above the caret.
     #[must_use]
     pub fn location(&self) -> &Location {
         &self.location

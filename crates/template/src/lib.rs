@@ -6,9 +6,9 @@
 //! Python 3.11, format specs included (`{price:>10,.2f}`). Values are data: a value that looks like
 //! template syntax is never read as such.
 //!
-//! Most programs use `conversant-prompts`, which re-exports what is needed from here. Depend on this
-//! crate alone to parse, check or render templates without anything else: it knows neither messages
-//! nor models and has one small dependency.
+//! Most programs use `conversant-prompts`, which re-exports what is needed from here. Depend on
+//! this crate alone to parse, check or render templates without anything else: it knows neither
+//! messages nor models and has one small dependency.
 //!
 //! ```
 //! use conversant_template::{Argument, Template};

@@ -1,4 +1,4 @@
-//! Where in a template something stands, and how that place is shown to a person.
+//! Positions in a template, and their form in error texts.
 
 use std::fmt;
 
@@ -88,8 +88,9 @@ impl fmt::Display for Location {
 
 /// One line of a template with a caret under one of its characters.
 ///
-/// `Display` writes two lines without a final newline. A long line is cut around the caret; tabs are
-/// kept, wide characters count as two columns, and control characters are shown as a substitute.
+/// `Display` writes two lines without a final newline. A long line is cut around the caret; tabs
+/// are kept, wide characters count as two columns, and control characters are shown as a
+/// substitute.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Excerpt {
     line: usize,
@@ -142,7 +143,7 @@ fn printable(character: char) -> char {
     }
 }
 
-/// Tells whether terminals usually give a character two columns.
+/// Returns whether terminals usually give a character two columns.
 fn is_wide(character: char) -> bool {
     matches!(character,
         '\u{1100}'..='\u{115f}'
@@ -159,7 +160,7 @@ fn is_wide(character: char) -> bool {
         | '\u{20000}'..='\u{3fffd}')
 }
 
-/// Tells whether a character joins the one before it and takes no column of its own.
+/// Returns whether a character joins the one before it and takes no column of its own.
 fn is_combining(character: char) -> bool {
     matches!(character,
         '\u{300}'..='\u{36f}'

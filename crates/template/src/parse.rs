@@ -11,7 +11,7 @@ use crate::{
 
 /// A name that the reference keeps for itself: a call's stop words.
 const RESERVED: &str = "stop";
-/// Up to so many different names a list is searched faster than a hash map.
+/// Up to this number of different names a list is searched faster than a hash map.
 const FEW_NAMES: usize = 8;
 
 /// One field and the literal text before it, in 16 bytes, since a template may be all fields.
@@ -21,7 +21,7 @@ pub(crate) struct Part {
     pub(crate) literal_end: u32,
     /// Which of [`Parsed::names`].
     name: u32,
-    /// Where its `{` stands in the source.
+    /// The position of its `{` in the source.
     offset: u32,
     /// Which of [`Parsed::formats`], or [`PLAIN`].
     format: u32,
@@ -36,7 +36,7 @@ pub(crate) struct Format {
     /// The conversion `!s`.
     pub(crate) to_text: bool,
     pub(crate) spec: Option<Spec>,
-    /// Where the spec stands in the source, without its colon.
+    /// The position of the spec in the source, without its colon.
     pub(crate) source: Range<usize>,
 }
 
@@ -45,7 +45,8 @@ pub(crate) struct Format {
 pub(crate) struct Parsed {
     /// All literal text, one after the other, doubled braces made single.
     pub(crate) literals: String,
-    /// The fields, each with the literal text before it; what is left of `literals` follows the last.
+    /// The fields, each with the literal text before it; what is left of `literals` follows the
+    /// last.
     pub(crate) parts: Vec<Part>,
     formats: Vec<Format>,
     /// Each variable once, in order of first appearance.
@@ -70,7 +71,7 @@ impl Part {
         self.name as usize
     }
 
-    /// Returns where the field's `{` stands in the source.
+    /// Returns the position of the field's `{` in the source.
     pub(crate) fn offset(self) -> usize {
         self.offset as usize
     }
@@ -100,7 +101,7 @@ pub(crate) fn parse(source: &str) -> Result<Parsed, TemplateError> {
     Ok(parsed)
 }
 
-/// Reads the field whose `{` stands at `open`, and returns the offset behind its `}`.
+/// Reads the field whose `{` is at `open`, and returns the offset behind its `}`.
 fn field<'s>(
     parsed: &mut Parsed,
     seen: &mut HashMap<&'s str, usize>,
@@ -178,7 +179,7 @@ fn format(source: &str, open: usize, at: usize) -> Result<(Option<Format>, usize
 
 /// Returns how many bytes at the start of `text` form an identifier.
 fn name_length(text: &str) -> usize {
-    // Most names are ASCII, and end before the first byte that is no letter, digit or `_`.
+    // Most names are ASCII, and end before the first byte that is not a letter, digit or `_`.
     let bytes = text.as_bytes();
     let ascii = bytes.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_');
     let length = ascii.count();

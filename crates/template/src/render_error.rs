@@ -1,4 +1,4 @@
-//! What can go wrong when a template is rendered.
+//! Errors of rendering a template.
 
 use std::{error::Error, fmt};
 
@@ -26,7 +26,7 @@ pub enum RenderError {
         spec: String,
         /// Why they do not fit.
         reason: SpecError,
-        /// Where the field stands.
+        /// The place of the field.
         location: Box<Location>,
     },
 }
@@ -40,7 +40,7 @@ impl RenderError {
         }
     }
 
-    /// Returns where the field at fault stands.
+    /// Returns the place of the field at fault.
     #[must_use]
     pub fn location(&self) -> &Location {
         match self {

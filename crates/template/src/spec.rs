@@ -11,7 +11,7 @@ mod digits;
 /// A width in a template is an allocation made by the template's author, so it is limited.
 pub const MAX_WIDTH: usize = 4096;
 
-/// Where a value stands in a field that is wider than the value.
+/// The position of a value in a field that is wider than the value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Align {
     Left,
@@ -40,7 +40,7 @@ pub(crate) struct Spec {
     pub(crate) code: Option<char>,
 }
 
-/// What a value is, as far as format specs care.
+/// The kind of a value, as format specs distinguish it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Class {
     Text,
@@ -109,7 +109,7 @@ impl SpecError {
     pub(crate) const NOT_A_CHARACTER: Self = Self(Fault::NotACharacter);
 }
 
-/// What parsing a spec found wrong, and at which byte of the spec.
+/// A fault of a spec, with its byte in the spec.
 #[derive(Debug)]
 pub(crate) enum Refused {
     TooWide(usize),
@@ -117,14 +117,14 @@ pub(crate) enum Refused {
 }
 
 impl Spec {
-    /// Parses the text after the colon. `to_text` tells that the field has `!s`, so that only text
-    /// will meet this spec. Nothing at all is no spec.
+    /// Parses the text after the colon. `to_text` is true if the field has `!s`, so that only text
+    /// will meet this spec. An empty text is not a spec.
     pub(crate) fn parse(text: &str, to_text: bool) -> Result<Option<Self>, Refused> {
         if text.is_empty() {
             return Ok(None);
         }
         let spec = Reader { text, at: 0 }.read()?;
-        // Told when built: what no value at all could be written with.
+        // A spec that fits no values is refused when the template is built.
         let fits_some = spec.check(Class::Text).is_ok()
             || !to_text && (spec.check(Class::Integer).is_ok() || spec.check(Class::Float).is_ok());
         if fits_some {
@@ -143,7 +143,7 @@ impl Spec {
         }
     }
 
-    /// Tells whether a value of this class can be written with this spec.
+    /// Returns whether a value of this class can be written with this spec.
     pub(crate) fn check(&self, class: Class) -> Result<(), SpecError> {
         let part = |part| Err(SpecError(Fault::Part { part, class }));
         let code = |code| Err(SpecError(Fault::Code { code, class }));

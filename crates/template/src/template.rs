@@ -11,12 +11,12 @@ use crate::{
     render_error::RenderError,
 };
 
-/// Up to so many variables, rendering keeps their values on the stack.
+/// Up to this number of variables, rendering keeps their values on the stack.
 const ON_STACK: usize = 8;
 
 /// A parsed f-string template.
 ///
-/// It can only be made by [`parse`](Self::parse), so whatever holds one holds a template that is
+/// It can only be made by [`parse`](Self::parse), so a value of this type is a template that is
 /// fit to be rendered. Cloning is cheap: the parts are shared. `Display` is the source, and two
 /// templates are equal if their sources are.
 #[derive(Clone)]
@@ -278,13 +278,13 @@ impl<'t> Field<'t> {
         range.and_then(|range| self.template.inner.source.get(range)).unwrap_or_default()
     }
 
-    /// Tells whether the field is only `{name}`, without conversion and format spec.
+    /// Returns whether the field is only `{name}`, without conversion and format spec.
     #[must_use]
     pub fn is_plain(&self) -> bool {
         self.format().is_none()
     }
 
-    /// Returns where the field's `{` stands.
+    /// Returns the position of the field's `{`.
     #[must_use]
     pub fn location(&self) -> Location {
         self.template.location(self.part.offset())

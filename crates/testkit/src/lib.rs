@@ -1,8 +1,8 @@
 //! For tests: scripted models that record, failing doubles, and a loopback OpenAI server.
 //!
 //! Add this crate to `[dev-dependencies]` to test a model, a memory or a history for conversant, or
-//! a program made of them. Nothing here reaches beyond the loopback interface. Tests need not sleep:
-//! they wait for the event itself ([`Gate`], [`OpenAiServer::received`],
+//! a program made of them. Nothing here reaches beyond the loopback interface. Tests need not
+//! sleep: they wait for the event itself ([`Gate`], [`OpenAiServer::received`],
 //! [`FaultServer::disconnected`]).
 //!
 //! | to test | there is |

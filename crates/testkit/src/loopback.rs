@@ -75,7 +75,8 @@ where
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                // Without it small chunks wait for acknowledgements. It fails only on a dead socket.
+                // Without it small chunks wait for acknowledgements. It fails only on a dead
+                // socket.
                 let _ = stream.set_nodelay(true);
                 tokio::spawn(serve(stream));
             }

@@ -1,4 +1,5 @@
-//! Seeded schedules of calls over a store and a model that fail, with invariants checked at the end.
+//! Seeded schedules of calls over a store and a model that fail, with invariants checked at the
+//! end.
 
 mod faults;
 mod history;
@@ -91,8 +92,8 @@ impl Simulation {
         Self { seed }
     }
 
-    /// Runs the schedule. `open` starts the program over the simulated store and model; it is called
-    /// again after each restart.
+    /// Runs the schedule. `open` starts the program over the simulated store and model; it is
+    /// called again after each restart.
     ///
     /// # Errors
     /// [`Violation`], with the first invariant that does not hold.

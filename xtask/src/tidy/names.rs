@@ -2,7 +2,8 @@
 
 use super::{fault::Fault, tree::Tree};
 
-/// Folders of a developer's machine. They are put together here, so that this file has none of them.
+/// Folders of a developer's machine. They are put together here, so that this file has none of
+/// them.
 const FOLDERS: &[&str] = &[
     concat!("/", "work/"),
     concat!("/", "root/"),

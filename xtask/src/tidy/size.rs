@@ -5,7 +5,8 @@ use super::{fault::Fault, tree::Tree};
 /// The most lines of a source file.
 const SOURCE: usize = 500;
 
-/// The most lines of files that are the measure of something: a crate's table of contents, and what a stranger has to write.
+/// The most lines of files that are the measure of something: a crate's table of contents, and what
+/// a stranger has to write.
 const MEASURES: &[(&str, usize)] = &[
     ("examples/custom-memory/src/lib.rs", 50),
     ("examples/custom-history/src/lib.rs", 60),

@@ -34,9 +34,9 @@ fn fault_of(tree: &Tree, file: &File) -> Option<Fault> {
     Some(Fault::new(path, 1, what, "delete the snapshot, or mend its test"))
 }
 
-/// Returns whether a source has a snapshot's name. A second snapshot of a test ends with its number.
-/// A name that a test puts together has all of its words in the source, or in the names of the data
-/// that the source reads.
+/// Returns whether a source has a snapshot's name. A second snapshot of a test ends with its
+/// number. A name that a test puts together has all of its words in the source, or in the names of
+/// the data that the source reads.
 fn occurs(name: &str, source: &str) -> bool {
     let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     let name = match name.rsplit_once('-') {

@@ -48,7 +48,8 @@ fn check_file(file: &File) -> Vec<Fault> {
         if line.trim_start().starts_with("//") {
             continue;
         }
-        // An item that says why it may panic is for clippy to judge, which knows where the reason holds.
+        // An item that says why it may panic is for clippy to judge, which knows where the reason
+        // holds.
         is_meant = !line.starts_with('}')
             && (is_meant || PERMITS.iter().any(|permit| line.contains(permit)));
         for (banned, mend) in BANNED {

@@ -1,4 +1,5 @@
-//! The rules over trees that are kept as data: a file of `tests/data/tidy` holds files and, at its end, the faults in them.
+//! The rules over trees that are kept as data: a file of `tests/data/tidy` holds files and, at its
+//! end, the faults in them.
 
 use std::{fs, path::Path};
 

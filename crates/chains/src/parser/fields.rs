@@ -5,7 +5,8 @@ use serde_json::{Map, Value as Json};
 
 use super::{json::JsonParser, space::is_space};
 
-/// Reads fields that are written `Format: value`, up to a full stop, an apostrophe or the line's end.
+/// Reads fields that are written `Format: value`, up to a full stop, an apostrophe or the line's
+/// end.
 ///
 /// Each format must be there once. LangChain 0.1.20
 /// `langchain/output_parsers/regex_dict.py::RegexDictParser.parse`.

@@ -4,7 +4,8 @@ use conversant_core::{OutputParser, ParseError, Value};
 
 use super::{partial_json::parse_partial_json, space::is_space};
 
-/// Reads JSON in an answer: the answer itself, or a fenced block in it. What a cut-off answer left open is closed.
+/// Reads JSON in an answer: the answer itself, or a fenced block in it. What a cut-off answer left
+/// open is closed.
 ///
 /// The source of the behaviour is LangChain 0.1's `JsonOutputParser`.
 ///

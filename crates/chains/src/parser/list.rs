@@ -1,6 +1,7 @@
 //! Lists in an answer: separated by commas, numbered, or as Markdown has them.
 //!
-//! What counts as an item is what LangChain 0.1's list parsers take for one, down to an item that begins on the next line.
+//! What counts as an item is what LangChain 0.1's list parsers take for one, down to an item that
+//! begins on the next line.
 
 use conversant_core::{OutputParser, ParseError, Value};
 use serde_json::Value as Json;
@@ -114,7 +115,8 @@ fn find(text: &str, is_wanted: impl Fn(char) -> bool) -> Option<(&str, &str)> {
     text.split_at_checked(text.find(is_wanted)?)
 }
 
-/// Returns the item after its mark, one white space and at least one character to the end of the line, and what follows it.
+/// Returns the item after its mark, one white space and at least one character to the end of the
+/// line, and what follows it.
 fn item(after_mark: &str) -> Option<(&str, &str)> {
     let mut characters = after_mark.chars();
     characters.next().filter(|&space| is_space(space))?;

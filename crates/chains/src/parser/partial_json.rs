@@ -5,11 +5,12 @@ use serde_json::{Map, Number, Value as Json};
 /// How deep values may be nested, as in serde_json.
 const DEPTH: usize = 128;
 
-/// Reads JSON that may be cut off, and ignores what follows it. Text that is left open is closed; a member or an item that was
-/// not begun, or whose key, word, number or escape is cut, is left out. `None` if there is no JSON at the start.
+/// Reads JSON that may be cut off, and ignores what follows it. Text that is left open is closed; a
+/// member or an item that was not begun, or whose key, word, number or escape is cut, is left out.
+/// `None` if there is no JSON at the start.
 ///
-/// Use it on an answer while it streams. Raw control characters in text are taken, as models write them. Time is linear in
-/// the text; values nested deeper than 128 are refused.
+/// Use it on an answer while it streams. Raw control characters in text are taken, as models write
+/// them. Time is linear in the text; values nested deeper than 128 are refused.
 ///
 /// # Examples
 ///
@@ -210,7 +211,8 @@ impl Reader<'_> {
     }
 }
 
-/// Reads the escapes of a text's body. serde_json does it, once raw control characters are escapes too.
+/// Reads the escapes of a text's body. serde_json does it, once raw control characters are escapes
+/// too.
 fn unescape(body: &str) -> Option<String> {
     let mut quoted = String::with_capacity(body.len() + 2);
     quoted.push('"');

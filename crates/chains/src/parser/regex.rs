@@ -51,7 +51,8 @@ impl RegexParser {
         Ok(Self { regex: compiled, output_keys, default_output_key: None })
     }
 
-    /// Sets the key that holds an answer in which the expression is not found. The others are empty.
+    /// Sets the key that holds an answer in which the expression is not found. The others are
+    /// empty.
     #[must_use]
     pub fn with_default_output_key(mut self, key: impl Into<String>) -> Self {
         self.default_output_key = Some(key.into());

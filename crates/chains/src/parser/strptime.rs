@@ -117,7 +117,8 @@ impl Matcher<'_> {
         }
     }
 
-    /// Returns the lengths of the alternatives of a directive, in the order in which they are tried.
+    /// Returns the lengths of the alternatives of a directive, in the order in which they are
+    /// tried.
     fn lengths(&self, directive: char, at: usize) -> Vec<usize> {
         let rest = self.text.get(at..).unwrap_or_default();
         let digits = |count: usize| -> Option<u32> {

@@ -1,4 +1,5 @@
-//! `chain`: a whole chain over HTTP, with the real adapters and a server that answers from the case.
+//! `chain`: a whole chain over HTTP, with the real adapters and a server that answers from the
+//! case.
 
 use std::sync::Arc;
 
@@ -197,8 +198,9 @@ async fn load(memory: &dyn Memory) -> Result<Json, Failure> {
     Ok(short_form::write_variables(&loaded.variables))
 }
 
-/// Replaces a list of messages that the reference hands out itself by what it holds after the call. Where a summary comes first
-/// the reference hands out a copy, and the summary is never part of its own list.
+/// Replaces a list of messages that the reference hands out itself by what it holds after the call.
+/// Where a summary comes first the reference hands out a copy, and the summary is never part of its
+/// own list.
 async fn see_what_was_saved(
     variables: &mut Variables,
     name: &str,

@@ -27,7 +27,8 @@ pub(crate) enum Part {
         role: String,
         content: String,
     },
-    /// `n_messages` is not read: the reference takes the field and shows all messages, as its cases do.
+    /// `n_messages` is not read: the reference takes the field and shows all messages, as its cases
+    /// do.
     Placeholder {
         placeholder: String,
         #[serde(default)]

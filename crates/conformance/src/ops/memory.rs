@@ -112,8 +112,8 @@ async fn take(built: &Built, step: &Step, ticket: &mut Ticket) -> Result<Json, F
 
 /// Picks a turn, saves it and maintains the memory, as a chain does.
 ///
-/// Each part of LangChain's combined memory picks the turn itself when it saves, so the parts before one that cannot
-/// determine the turn have saved it already.
+/// Each part of LangChain's combined memory picks the turn itself when it saves, so the parts
+/// before one that cannot determine the turn have saved it already.
 async fn save(
     built: &Built,
     inputs: &Variables,

@@ -167,8 +167,8 @@ fn refused(error: tokio_postgres::Error) -> Failure {
     Failure::from(error)
 }
 
-/// Checks the expectation of an append. The epoch is the number of the first row, so an empty session
-/// has none.
+/// Checks the expectation of an append. The epoch is the number of the first row, so an empty
+/// session has none.
 fn check(expect: Expect, current: Version) -> Result<(), HistoryError> {
     match expect {
         Expect::SameEpoch(seen) if seen.messages == 0 => Ok(()),
@@ -185,8 +185,8 @@ pub(super) fn decode(id: i64, json: &str) -> Result<Row, HistoryError> {
     Row::decode(json, format_args!("row {id}"), || numbered_turn_id(id.unsigned_abs()))
 }
 
-/// Locks a session against this crate's other writers until the transaction ends. LangChain's writers
-/// do not use the lock.
+/// Locks a session against this crate's other writers until the transaction ends. LangChain's
+/// writers do not use the lock.
 async fn lock(
     client: &impl GenericClient,
     table: &TableName,

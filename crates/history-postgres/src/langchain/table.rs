@@ -14,7 +14,8 @@ use crate::{
 pub(super) struct TableName(String);
 
 impl TableName {
-    /// Checks a name of letters, digits and underscores, optionally after a schema's name and a dot.
+    /// Checks a name of letters, digits and underscores, optionally after a schema's name and a
+    /// dot.
     pub(super) fn new(name: &str) -> Result<Self, HistoryError> {
         let is_plain = |part: &str| {
             let begins = part.starts_with(|char: char| char.is_ascii_alphabetic() || char == '_');
@@ -86,8 +87,8 @@ impl Operation for Open {
                 format!("CREATE TABLE IF NOT EXISTS {table} (id SERIAL PRIMARY KEY, {columns})");
             let created = client.batch_execute(&create).await;
             found = type_of(client, table).await?;
-            // Another program may have created it at the same moment, which the server reports as an
-            // error.
+            // Another program may have created it at the same moment, which the server reports as
+            // an error.
             if found.is_none() {
                 created?;
             }

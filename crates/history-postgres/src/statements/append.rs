@@ -4,7 +4,7 @@ use conversant_core::{Expect, HistoryError, SessionId, Turn, Version};
 use deadpool_postgres::Client;
 use tokio_postgres::types::Type;
 
-use super::{column, signed, stored, version_with_tip};
+use super::columns::{column, signed, stored, version_with_tip};
 use crate::{
     error::Failure,
     pool::{Limit, Operation},

@@ -1,13 +1,16 @@
 //! Clears and removes sessions.
 //!
-//! Each statement has the epoch in which the session was seen. A statement that arrives late, from a
-//! connection that broke, has no effect on a session that was cleared since.
+//! Each statement has the epoch in which the session was seen. A statement that arrives late, from
+//! a connection that broke, has no effect on a session that was cleared since.
 
 use conversant_core::{Range, SessionId};
 use deadpool_postgres::Client;
 use tokio_postgres::types::Type;
 
-use super::{Load, column, count, signed};
+use super::{
+    columns::{column, count, signed},
+    load::Load,
+};
 use crate::{
     error::Failure,
     pool::{Limit, Operation},

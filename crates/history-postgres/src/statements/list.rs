@@ -4,7 +4,7 @@ use conversant_core::{HistoryError, SessionId};
 use deadpool_postgres::Client;
 use tokio_postgres::types::Type;
 
-use super::{column, signed};
+use super::columns::{column, signed};
 use crate::{
     error::Failure,
     pool::{Limit, Operation},

@@ -7,7 +7,7 @@ use tokio_postgres::{
     types::{ToSql, Type},
 };
 
-use super::{column, count, signed, version, version_with_tip};
+use super::columns::{column, count, signed, version, version_with_tip};
 use crate::{
     error::Failure,
     pool::{Limit, Operation},
@@ -17,7 +17,7 @@ use crate::{
 /// session that is missing or expired has the version with which it would begin.
 ///
 /// The selections follow the index from the last turn backwards, each with a `LIMIT` that the
-/// planner sees. It then uses the index and compiles nothing, whatever length it expects.
+/// planner sees. It then uses the index and compiles nothing, for any length that it expects.
 const SESSION: &str = "SELECT \
         CASE WHEN s.key IS NULL THEN f.epoch WHEN s.is_over THEN s.epoch + 1 ELSE s.epoch END, \
         CASE WHEN s.key IS NULL OR s.is_over THEN 0 ELSE s.messages END, \

@@ -4,7 +4,7 @@ use conversant_core::{HistoryError, Note, SessionId, Version};
 use deadpool_postgres::Client;
 use tokio_postgres::types::Type;
 
-use super::{column, stored, version_with_tip};
+use super::columns::{column, stored, version_with_tip};
 use crate::{
     error::Failure,
     pool::{Limit, Operation},

@@ -1,4 +1,4 @@
-//! Connecting: what is made, what is refused, and that no password is told.
+//! Connecting: what is made, what is refused, and that errors contain no password.
 
 use std::time::Duration;
 

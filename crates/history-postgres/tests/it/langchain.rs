@@ -1,4 +1,5 @@
-//! The history in LangChain's table: rows of Python's and of ours, and what can't be promised there.
+//! The history in LangChain's table: rows of Python's and of ours, and what can't be promised
+//! there.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +12,8 @@ use serde_json::{Value as Json, json};
 
 use crate::server::{Server, chain};
 
-/// Rows as langchain-community 0.0.38 (langchain-core 0.1.53) wrote them with `SQLChatMessageHistory`, one a line.
+/// Rows as langchain-community 0.0.38 (langchain-core 0.1.53) wrote them with
+/// `SQLChatMessageHistory`, one a line.
 const ROWS: &str = include_str!("langchain_rows.jsonl");
 
 impl Server {
@@ -183,7 +185,7 @@ async fn what_python_does_meanwhile_is_seen() {
     assert!(matches!(late, Err(HistoryError::Stale { .. })), "{late:?}");
     let seen = history.append(&session(), &turn("kept"), Expect::SameEpoch(empty)).await.unwrap();
     assert_eq!(seen.messages, 3);
-    // Python clears, and somebody begins anew.
+    // Python clears the session, and another client begins anew.
     server.client.batch_execute("DELETE FROM message_store").await.unwrap();
     for _ in 0..4 {
         for expect in [Expect::SameEpoch(seen), Expect::Exactly(seen)] {

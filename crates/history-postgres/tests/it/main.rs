@@ -1,4 +1,5 @@
-//! The history in PostgreSQL, against a server. Without one, the tests that need it say so and pass; see `server.rs`.
+//! The history in PostgreSQL, against a server. Without one, the tests that need it say so and
+//! pass; see `server.rs`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

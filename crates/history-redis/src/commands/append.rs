@@ -4,7 +4,7 @@ use conversant_core::{Expect, HistoryError, SessionId, Turn, Version};
 use conversant_history::langchain::version_to_text;
 use redis::aio::ConnectionManager;
 
-use super::{APPEND, tip, version};
+use super::scripts::{APPEND, tip, version};
 use crate::{
     error::Failure,
     keys::SessionKeys,

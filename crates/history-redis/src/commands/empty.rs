@@ -6,7 +6,7 @@
 use conversant_core::{HistoryError, SessionId};
 use redis::{Script, aio::ConnectionManager};
 
-use super::{CLEAR, CLEAR_FULL, DELETE, DELETE_FULL, EPOCH};
+use super::scripts::{CLEAR, CLEAR_FULL, DELETE, DELETE_FULL, EPOCH};
 use crate::{
     error::Failure,
     keys::SessionKeys,
@@ -31,7 +31,8 @@ async fn epoch(keys: &SessionKeys, connection: &mut ConnectionManager) -> Result
     Ok(EPOCH.prepare_invoke().key(keys).invoke_async(connection).await?)
 }
 
-/// Runs a script or, if the server is full, its twin that may write. Returns whether it took effect.
+/// Runs a script or, if the server is full, its twin that may write. Returns whether it took
+/// effect.
 async fn run(
     scripts: [&Script; 2],
     keys: &SessionKeys,

@@ -3,7 +3,7 @@
 use conversant_core::{HistoryError, Lease};
 use redis::aio::ConnectionManager;
 
-use super::{RELEASE, TAKE};
+use super::scripts::{RELEASE, TAKE};
 use crate::{
     error::Failure,
     pool::{Limit, Operation},

@@ -3,7 +3,7 @@
 use conversant_core::{HistoryError, SessionId};
 use redis::aio::ConnectionManager;
 
-use super::SESSIONS;
+use super::scripts::SESSIONS;
 use crate::{
     error::Failure,
     keys::Keys,

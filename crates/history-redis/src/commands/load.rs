@@ -4,7 +4,7 @@ use conversant_core::{HistoryError, Range, TurnId, Version};
 use conversant_history::langchain::version_from_text;
 use redis::aio::ConnectionManager;
 
-use super::{FIRST, LOAD, corrupt, count, tip, version};
+use super::scripts::{FIRST, LOAD, corrupt, count, tip, version};
 use crate::{
     error::Failure,
     keys::SessionKeys,

@@ -3,7 +3,7 @@
 use conversant_core::{HistoryError, Note, Version};
 use redis::aio::ConnectionManager;
 
-use super::{NOTE, PUT_NOTE, tip, version};
+use super::scripts::{NOTE, PUT_NOTE, tip, version};
 use crate::{
     error::Failure,
     keys::SessionKeys,

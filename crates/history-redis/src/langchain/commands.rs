@@ -95,8 +95,8 @@ impl Operation for Write {
 /// Removes a session.
 pub(super) struct Clear {
     pub(super) key: String,
-    /// The epoch in which it was seen. A script that arrives late has no effect on a session that was
-    /// begun anew.
+    /// The epoch in which it was seen. A script that arrives late has no effect on a session that
+    /// was begun anew.
     pub(super) epoch: u64,
 }
 

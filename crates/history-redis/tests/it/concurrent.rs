@@ -26,7 +26,7 @@ async fn writers_of_two_pools_make_one_order() {
             assert!(told.insert(version, turn).is_none(), "two turns were told version {version}");
         }
     }
-    // All that was acknowledged is there, once, in the order that was told, and nothing else.
+    // All that was acknowledged is there, once, in the acknowledged order, and nothing else.
     let found = pools[0].turns(&session, Range::All).await.unwrap();
     assert_eq!(told.len(), TASKS * TURNS);
     assert!(found.iter().eq(told.values()), "{} turns, in another order", found.len());

@@ -1,4 +1,4 @@
-//! Connecting: what is refused, and that no password is told.
+//! Connecting: what is refused, and that errors contain no password.
 
 use std::time::Duration;
 

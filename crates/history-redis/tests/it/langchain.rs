@@ -1,4 +1,5 @@
-//! The history in LangChain's lists: rows of Python's and of ours, and what can't be promised there.
+//! The history in LangChain's lists: rows of Python's and of ours, and what can't be promised
+//! there.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -178,7 +179,7 @@ async fn what_python_does_meanwhile_is_seen() {
     assert!(matches!(late, Err(HistoryError::Stale { .. })), "{late:?}");
     let seen = history.append(&session(), &turn("kept"), Expect::SameEpoch(empty)).await.unwrap();
     assert_eq!(seen.messages, 3);
-    // Python clears, and somebody begins anew.
+    // Python clears the session, and another client begins anew.
     server.run::<redis::Value>("DEL @message_store:user-7").await;
     for _ in 0..4 {
         for expect in [Expect::SameEpoch(seen), Expect::Exactly(seen)] {

@@ -20,7 +20,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Connects to the server, or tells that `test` is left out because there is none.
+    /// Connects to the server, or reports that `test` is skipped because there is none.
     pub(crate) async fn start(test: &str) -> Option<Self> {
         let Ok(url) = std::env::var(URL) else {
             assert!(std::env::var_os(REQUIRED).is_none(), "{REQUIRED} is set, and {URL} is not");

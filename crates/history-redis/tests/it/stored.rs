@@ -1,4 +1,4 @@
-//! What is in the keys: their names, sessions whose time is up, damage, and sizes.
+//! The contents of the keys: their names, sessions whose time is up, damage, and sizes.
 
 use std::time::Duration;
 
@@ -64,7 +64,7 @@ async fn a_session_ends_with_its_time() {
     let late =
         history.append(&over, &Turn::exchange("late", "no"), Expect::SameEpoch(seen[0])).await;
     assert!(matches!(late, Err(HistoryError::Stale { .. })), "{late:?}");
-    // Whoever saw it empty may go on.
+    // A caller that saw the session empty may go on.
     let turn = Turn::exchange("hi again", "hello again");
     let version = history.append(&over, &turn, Expect::Exactly(gone.version)).await.unwrap();
     assert_eq!((version.epoch, version.messages), (gone.version.epoch, 2));

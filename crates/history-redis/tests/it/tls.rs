@@ -1,4 +1,5 @@
-//! Encrypted connections: a door before the server that speaks TLS, with a certificate that only its own root vouches for.
+//! Encrypted connections: a door before the server that speaks TLS, with a certificate that only
+//! its own root vouches for.
 
 use std::sync::{
     Arc,

@@ -1,4 +1,4 @@
-//! What a chat prompt is made from: literal messages, templates and placeholders.
+//! The elements of a chat prompt: literal messages, templates and placeholders.
 
 use conversant_core::{Message, Messages, Role};
 
@@ -11,7 +11,8 @@ use crate::{
 
 /// One element of a chat prompt: a message template, a literal message or a placeholder.
 ///
-/// A template's text is parsed when the prompt is made, so that making the list needs no `?` for each.
+/// A template's text is parsed when the prompt is made, so that making the list needs no `?` for
+/// each.
 ///
 /// # Examples
 ///
@@ -94,7 +95,7 @@ impl MessageTemplate {
         Self::source(Role::Ai, template)
     }
 
-    /// Creates a template for a message of a role of one's own.
+    /// Creates a template for a message of a custom role.
     #[must_use]
     pub fn chat(role: impl Into<String>, template: impl Into<String>) -> Self {
         Self::source(Role::Chat(role.into()), template)
@@ -168,7 +169,7 @@ impl From<&str> for MessageTemplate {
 
 impl<R: AsRef<str>, T: Into<String>> From<(R, T)> for MessageTemplate {
     /// Reads a pair of role and template. The roles `system`, `human` (or `user`) and `ai` (or
-    /// `assistant`) are known; any other is a role of one's own.
+    /// `assistant`) are known; any other is a custom role.
     fn from((role, template): (R, T)) -> Self {
         let (role, template) = (role.as_ref(), template.into());
         match role {
@@ -188,8 +189,8 @@ impl From<PromptTemplate> for MessageTemplate {
     }
 }
 
-/// A list that a chat prompt can be made from: an array or `Vec`, or a tuple of up to twelve that mixes
-/// messages, templates, placeholders and pairs.
+/// A list that a chat prompt can be made from: an array or `Vec`, or a tuple of up to twelve that
+/// mixes messages, templates, placeholders and pairs.
 pub trait MessageTemplates {
     /// Returns the elements, in order.
     fn into_message_templates(self) -> Vec<MessageTemplate>;

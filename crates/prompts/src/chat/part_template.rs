@@ -60,7 +60,8 @@ impl PartTemplate {
         Self::new(Kind::Image { url: Source::Text(template.into()), detail: None })
     }
 
-    /// Sets the template of an image's detail (`low`, `high`, `auto`); any other part stays as it is.
+    /// Sets the template of an image's detail (`low`, `high`, `auto`); any other part stays as it
+    /// is.
     #[must_use]
     pub fn with_detail(mut self, template: impl Into<String>) -> Self {
         if let Kind::Image { detail, .. } = &mut self.kind {

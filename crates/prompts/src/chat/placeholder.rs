@@ -54,7 +54,7 @@ impl MessagesPlaceholder {
         &self.name
     }
 
-    /// Tells whether the variable may be missing.
+    /// Returns whether the variable may be missing.
     #[must_use]
     pub fn is_optional(&self) -> bool {
         self.optional

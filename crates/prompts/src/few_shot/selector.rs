@@ -9,8 +9,9 @@ pub type Example = Variables;
 
 /// Something that chooses the examples of a call, by its variables.
 ///
-/// **Who implements it**: whoever has a rule of their own. **Who calls it**: few-shot prompts, once for each
-/// call. It does no I/O: to choose by meaning, [`SemanticSelector`](crate::SemanticSelector) searches before the call.
+/// Implemented for custom rules; called by few-shot prompts, once
+/// for each call. It does no I/O: to choose by meaning,
+/// [`SemanticSelector`](crate::SemanticSelector) searches before the call.
 ///
 /// # Examples
 ///
@@ -37,8 +38,8 @@ pub trait ExampleSelector: Send + Sync {
     /// [`PromptError`], if the choice cannot be made.
     fn select(&self, variables: &Variables) -> Result<Vec<Example>, PromptError>;
 
-    /// Returns the variables that the choice depends on beyond those of the prompt; none, unless said
-    /// otherwise.
+    /// Returns the variables that the choice depends on beyond those of the prompt; none, unless
+    /// said otherwise.
     fn slots(&self) -> &[Slot] {
         &[]
     }
@@ -46,9 +47,9 @@ pub trait ExampleSelector: Send + Sync {
 
 /// Takes examples from the front for as long as they fit a length.
 ///
-/// This is LangChain's `LengthBasedExampleSelector`. Length is counted as the pieces that a text falls
-/// into when it is split at each line break and space. The values of the call count against it first;
-/// the first example that does not fit ends the choice.
+/// This is LangChain's `LengthBasedExampleSelector`. Length is counted as the pieces that a text
+/// falls into when it is split at each line break and space. The values of the call count against
+/// it first; the first example that does not fit ends the choice.
 ///
 /// # Examples
 ///
@@ -74,8 +75,8 @@ pub struct LengthBasedSelector {
 }
 
 impl LengthBasedSelector {
-    /// Creates a selector that keeps a call's values and examples within `max_length` pieces. `prompt`
-    /// is what shows an example.
+    /// Creates a selector that keeps a call's values and examples within `max_length` pieces.
+    /// `prompt` is what shows an example.
     ///
     /// # Errors
     ///

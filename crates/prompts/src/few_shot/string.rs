@@ -18,8 +18,8 @@ use crate::{
 
 /// A text of examples between a prefix and a suffix.
 ///
-/// The parts are joined by a separator, those that are empty left out. Examples are values: braces in
-/// them are text, unlike in LangChain, where they are read as syntax a second time.
+/// The parts are joined by a separator, those that are empty left out. Examples are values: braces
+/// in them are text, unlike in LangChain, where they are read as syntax a second time.
 ///
 /// # Examples
 ///
@@ -179,7 +179,7 @@ impl FewShotPromptBuilder {
         self
     }
 
-    /// Sets the text between the parts; an empty line unless said otherwise. It is no template.
+    /// Sets the text between the parts; an empty line by default. It is not a template.
     pub fn example_separator(mut self, separator: impl Into<String>) -> Self {
         self.separator = separator.into();
         self
@@ -207,8 +207,8 @@ impl FewShotPromptBuilder {
     ///
     /// # Errors
     ///
-    /// [`TemplateError`], if the prefix or the suffix is no template, or an example lacks a variable of
-    /// the template that shows it.
+    /// [`TemplateError`], if the prefix or the suffix is not a template, or an example lacks a
+    /// variable of the template that shows it.
     pub fn build(self) -> Result<FewShotPromptTemplate, TemplateError> {
         let prefix = PromptTemplate::parse(self.prefix, self.format)?;
         let suffix = PromptTemplate::parse(self.suffix, self.format)?;

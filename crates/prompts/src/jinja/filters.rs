@@ -30,7 +30,7 @@ pub(super) fn mend(environment: &mut Environment<'_>) {
     environment.set_formatter(print);
 }
 
-/// Tells whether a filter or test exists.
+/// Returns whether a filter or test exists.
 pub(super) fn exists(environment: &Environment<'_>, kind: &str, name: &str) -> bool {
     let expression = format!("name is {kind}");
     let known = environment
@@ -80,7 +80,8 @@ fn escaped(text: &str) -> String {
     escaped
 }
 
-/// Prints a value. What reaches this and is undefined is an `if` without its `else`, which prints nothing.
+/// Prints a value. What reaches this and is undefined is an `if` without its `else`, which prints
+/// nothing.
 fn print(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
     let text = shown(value)?;
     let written = if *state.auto_escape() == AutoEscape::None || value.is_safe() {

@@ -18,7 +18,7 @@ pub(super) struct Tag<'s> {
 pub(super) struct Word<'s> {
     pub(super) kind: Kind,
     pub(super) text: &'s str,
-    /// Where it stands in the source, in bytes.
+    /// The position in the source, in bytes.
     pub(super) offset: usize,
 }
 

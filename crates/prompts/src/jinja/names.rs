@@ -1,8 +1,9 @@
 //! Which names a Jinja2 template uses, which of them must have a value, and what it may not do.
 //!
 //! A name is optional if every use of it is provided for: under `default`, under `is defined`, as a
-//! condition (`{% if name %}`, `name and …`, `name == …`), or inside the branch that such a condition
-//! guards. What a template binds itself (loops, `set`, `with`) is no name of the prompt.
+//! condition (`{% if name %}`, `name and …`, `name == …`), or inside the branch that such a
+//! condition guards. What a template binds itself (loops, `set`, `with`) is not a name of the
+//! prompt.
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,15 +14,15 @@ use super::{
 
 /// The most statements that may stand inside each other, `elif` counted as one inside its `if`.
 ///
-/// This limit and the next two are far below what exhausts a test thread's stack in minijinja, whose
-/// parser and compiler recurse.
+/// This limit and the next two are far below what exhausts a test thread's stack in minijinja,
+/// whose parser and compiler recurse.
 const MAX_DEPTH: usize = 60;
 /// The most brackets that may stand inside each other in one tag.
 const MAX_BRACKETS: usize = 20;
 /// The most words of one tag.
 const MAX_WORDS: usize = 600;
 
-/// What a template uses.
+/// The names, filters and tests of a template.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     /// Each name once, in order of first appearance, and whether it must have a value.
@@ -170,7 +171,7 @@ impl<'s> Finder<'s> {
         }
     }
 
-    /// Binds names: until the end of the loop or `with` that it stands in.
+    /// Binds names: until the end of the loop or `with` that contains it.
     fn bind(&mut self, names: Vec<&'s str>) {
         let scope = self.blocks.iter_mut().rev().find(|b| matches!(b.keyword, "for" | "with"));
         match scope {
@@ -190,7 +191,7 @@ impl<'s> Finder<'s> {
     }
 
     fn expression(&mut self, words: &[Word<'s>], condition: bool) -> Result<(), Fault> {
-        // Whether a word stands in the condition of `a if condition else b`.
+        // Whether a word is in the condition of `a if condition else b`.
         let mut inline = false;
         for (index, word) in words.iter().enumerate() {
             match word.text {
@@ -284,7 +285,7 @@ fn without_recursive<'w, 's>(words: &'w [Word<'s>]) -> &'w [Word<'s>] {
     }
 }
 
-/// Tells whether the `if` of a loop belongs to an inline `… if … else …`.
+/// Returns whether the `if` of a loop belongs to an inline `… if … else …`.
 fn has_else(words: &[Word<'_>]) -> bool {
     words.iter().any(|word| word.text == "else")
 }
@@ -326,13 +327,13 @@ fn is_keyword(word: &str) -> bool {
     )
 }
 
-/// Returns the word before a `not` that stands before `index`.
+/// Returns the word before a `not` before `index`.
 fn before_not<'s>(words: &[Word<'s>], index: usize) -> &'s str {
     let before = index.checked_sub(2).and_then(|index| words.get(index));
     before.map_or("", |word| word.text)
 }
 
-/// Tells whether `name | default…` or `name is [not] defined` follows.
+/// Returns whether `name | default…` or `name is [not] defined` follows.
 fn has_default(words: &[Word<'_>], index: usize) -> bool {
     let at = |offset: usize| words.get(index + offset).map_or("", |word| word.text);
     let test = if at(2) == "not" { at(3) } else { at(2) };
@@ -340,8 +341,8 @@ fn has_default(words: &[Word<'_>], index: usize) -> bool {
         || at(1) == "is" && matches!(test, "defined" | "undefined")
 }
 
-/// Tells whether a name is itself a truth value: bounded by `and`, `or`, `not`, brackets or the ends, or
-/// compared with `==` or `!=`.
+/// Returns whether a name is itself a truth value: bounded by `and`, `or`, `not`, brackets or the
+/// ends, or compared with `==` or `!=`.
 fn is_operand(words: &[Word<'_>], index: usize) -> bool {
     let before = index.checked_sub(1).and_then(|index| words.get(index)).map_or("", |w| w.text);
     let after = words.get(index + 1).map_or("", |word| word.text);

@@ -8,8 +8,8 @@ use crate::work_limit::MAX_OUTPUT_BYTES;
 /// The deepest nesting that is written: 200 levels. JSON values have at most 128.
 const MAX_DEPTH: usize = 200;
 
-/// Writes JSON as Jinja2 does: keys sorted, spaces after `,` and `:`, ASCII alone, and nothing that HTML
-/// would read.
+/// Writes JSON as Jinja2 does: keys sorted, spaces after `,` and `:`, ASCII alone, and nothing that
+/// HTML would read.
 pub(super) fn to_json(value: &Value) -> Result<String, Error> {
     let mut out = String::new();
     push_json(&mut out, value, 0)?;

@@ -22,8 +22,8 @@ pub(super) fn prompt(value: Json) -> Result<LoadedPrompt, LoadError> {
     }
 }
 
-/// Reads a chat prompt. LangChain writes no roles here and reads the first message as a human one; of
-/// several messages without a role nobody could tell which is whose.
+/// Reads a chat prompt. LangChain writes no roles here and reads the first message as a human one;
+/// of several messages without a role the texts could not be assigned to messages.
 fn chat(mut fields: Fields) -> Result<ChatPromptTemplate, LoadError> {
     let items = fields.list("messages")?;
     let alone = items.len() == 1;

@@ -1,4 +1,5 @@
-//! The form of LangChain's serialised objects: `{"lc": 1, "type": "constructor", "id": […], "kwargs": {…}}`.
+//! The form of LangChain's serialised objects: `{"lc": 1, "type": "constructor", "id": […],
+//! "kwargs": {…}}`.
 
 use conversant_core::{Message, Role};
 use serde_json::{Value as Json, json};
@@ -148,7 +149,7 @@ fn names_class(id: &Json, class: &str) -> bool {
     id.as_array().and_then(|id| id.last()).and_then(Json::as_str) == Some(class)
 }
 
-/// Reads a message that is no template: braces in it are text.
+/// Reads a message that is not a template: braces in it are text.
 fn literal(class: &str, kwargs: Json) -> Result<MessageTemplate, LoadError> {
     let name = class.strip_suffix("Chunk").unwrap_or(class);
     let kind = match name {

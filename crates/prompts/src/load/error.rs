@@ -8,9 +8,9 @@ use crate::error::TemplateError;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum LoadError {
-    /// The text is no JSON.
+    /// The text is not JSON.
     Json(serde_json::Error),
-    /// The text is no YAML.
+    /// The text is not YAML.
     #[cfg(feature = "load")]
     Yaml(conversant_core::BoxError),
     /// The file cannot be read.
@@ -36,7 +36,7 @@ pub enum LoadError {
     Field {
         /// The field.
         field: String,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
     /// A template is wrong.

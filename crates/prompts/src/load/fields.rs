@@ -1,4 +1,4 @@
-//! The fields of one object, taken out one by one, so that what is left over can be told.
+//! The fields of one object, taken out one by one, so that unknown fields can be reported.
 
 use conversant_core::{Message, Value, Variables, nearest};
 use serde_json::{Map, Value as Json};
@@ -20,7 +20,7 @@ const IGNORED: &[&str] = &[
     "validate_template",
 ];
 
-/// What is left to read of an object.
+/// The fields of an object that are not read yet.
 pub(super) struct Fields {
     left: Map<String, Json>,
     /// The names that were asked for.
@@ -84,7 +84,7 @@ impl Fields {
         }
     }
 
-    /// Refuses what is left: paths first, then fields that nobody asked for.
+    /// Refuses what is left: paths first, then unknown fields.
     pub(super) fn finish(mut self) -> Result<(), LoadError> {
         self.left.retain(|name, value| !IGNORED.contains(&name.as_str()) && !value.is_null());
         if let Some(name) = self.left.keys().find(|name| name.ends_with("path")) {

@@ -6,8 +6,8 @@ use conversant_core::{Message, Messages, Role};
 
 /// Which messages [`filter_messages`] keeps.
 ///
-/// A message is dropped if something excludes it. Otherwise it is kept if something includes it, or if
-/// nothing is said about what to include. The rule is LangChain's.
+/// A message is dropped if something excludes it. Otherwise it is kept if something includes it, or
+/// if nothing is said about what to include. The rule is LangChain's.
 ///
 /// # Examples
 ///

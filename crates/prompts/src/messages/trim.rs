@@ -4,7 +4,7 @@ use std::{fmt, ops::Range};
 
 use conversant_core::{Message, Messages, Role, TokenCounter};
 
-/// What [`trim_messages`] keeps.
+/// The messages that [`trim_messages`] keeps.
 ///
 /// # Examples
 ///
@@ -33,12 +33,12 @@ pub struct Trim<'c> {
 }
 
 impl<'c> Trim<'c> {
-    /// Keeps the last messages that have at most so many tokens together.
+    /// Keeps the last messages that have at most `limit` tokens together.
     pub fn to_tokens(limit: usize, counter: &'c dyn TokenCounter) -> Self {
         Self { counter: Some(counter), ..Self::to_messages(limit) }
     }
 
-    /// Keeps the last messages, at most so many.
+    /// Keeps at most the last `limit` messages.
     pub fn to_messages(limit: usize) -> Self {
         Self {
             limit,
@@ -62,7 +62,8 @@ impl<'c> Trim<'c> {
         self
     }
 
-    /// Lets what is kept begin with a message of one of these roles; what comes before is dropped too.
+    /// Lets what is kept begin with a message of one of these roles; what comes before is dropped
+    /// too.
     pub fn start_on(mut self, roles: impl IntoIterator<Item = Role>) -> Self {
         self.start_on = roles.into_iter().collect();
         self
@@ -96,8 +97,8 @@ impl fmt::Debug for Trim<'_> {
 /// without the results that follow it.
 ///
 /// A message is counted only if it may still fit, and once. If not even the newest message fits,
-/// nothing is kept but the system message. The order of the steps is LangChain's: of the last messages, the end is
-/// cut first, then the budget, then the start.
+/// nothing is kept but the system message. The order of the steps is LangChain's: of the last
+/// messages, the end is cut first, then the budget, then the start.
 #[must_use]
 pub fn trim_messages(messages: &Messages, trim: &Trim<'_>) -> Messages {
     let all: Vec<_> = messages.iter().collect();
@@ -142,8 +143,8 @@ pub fn trim_messages(messages: &Messages, trim: &Trim<'_>) -> Messages {
     kept
 }
 
-/// Splits messages into what must stay together: a message that calls tools with the results that follow
-/// it, any other message alone.
+/// Splits messages into what must stay together: a message that calls tools with the results that
+/// follow it, any other message alone.
 fn units(messages: &[&Message], start: usize) -> Vec<Range<usize>> {
     let mut units: Vec<Range<usize>> = Vec::new();
     for (index, message) in messages.iter().enumerate().skip(start) {
@@ -158,7 +159,7 @@ fn units(messages: &[&Message], start: usize) -> Vec<Range<usize>> {
     units
 }
 
-/// Tells whether a message asks for calls, of tools or in the older form of functions.
+/// Returns whether a message asks for calls, of tools or in the older form of functions.
 fn calls(message: Option<&Message>) -> bool {
     message.is_some_and(|message| {
         let older = message.extra().get("additional_kwargs").is_some_and(|kwargs| {

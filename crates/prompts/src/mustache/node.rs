@@ -1,4 +1,4 @@
-//! What a mustache template consists of.
+//! The nodes of a mustache template.
 
 /// One step of a template, in order. A section is followed by its body.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,10 +16,10 @@ pub(super) enum Node {
     },
 }
 
-/// What a tag names.
+/// The name in a tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Name {
-    /// `.`: the value of the section that it stands in.
+    /// `.`: the value of the section that contains it.
     Dot,
     /// `a.b.c`.
     Path(Vec<String>),

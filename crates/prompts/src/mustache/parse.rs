@@ -79,7 +79,7 @@ impl<'s> Parser<'s> {
         self.source.get(self.at..).unwrap_or_default()
     }
 
-    /// Tells whether nothing but whitespace follows on the line.
+    /// Returns whether nothing but whitespace follows on the line.
     fn line_ends(&self) -> bool {
         self.rest().chars().take_while(|c| *c != '\n').all(is_space)
     }
@@ -95,7 +95,7 @@ impl<'s> Parser<'s> {
         }
     }
 
-    /// Reads the tag whose opening delimiter stands at `offset`, up to behind its closing one.
+    /// Reads the tag whose opening delimiter is at `offset`, up to behind its closing one.
     fn tag(&mut self, offset: usize) -> Result<(Tag, &'s str), TemplateError> {
         let start = offset + self.open.len();
         let inside = self.source.get(start..).unwrap_or_default();
@@ -199,7 +199,7 @@ impl<'s> Parser<'s> {
     }
 }
 
-/// Tells what the reference takes for whitespace, which is what Python does.
+/// Returns whether Python, and so the reference, treats a character as whitespace.
 fn is_space(character: char) -> bool {
     character.is_whitespace() || matches!(character, '\u{1c}'..='\u{1f}')
 }

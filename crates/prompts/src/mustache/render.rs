@@ -33,7 +33,8 @@ struct Renderer<'r, 'v> {
 }
 
 impl<'v> Renderer<'_, 'v> {
-    /// Renders the nodes from `index` to before `end`. Sections nest no deeper than the parser lets them.
+    /// Renders the nodes from `index` to before `end`. Sections nest no deeper than the parser lets
+    /// them.
     fn run(&mut self, mut index: usize, end: usize) -> Result<(), PromptError> {
         while index < end {
             let Some(node) = self.nodes.get(index) else { break };
@@ -42,7 +43,7 @@ impl<'v> Renderer<'_, 'v> {
                 Node::Text(text) => self.push(text)?,
                 Node::Variable { name, escape } => {
                     let found = match self.find(name) {
-                        // The truth of a condition is not shown, but what that stands in.
+                        // The truth of a condition is not shown, but the value around it.
                         Some(view) if *escape && *name == Name::Dot && view.is_true() => {
                             self.scopes.iter().rev().nth(1).copied()
                         }

@@ -16,16 +16,17 @@ pub(super) enum View<'v> {
     Content(&'v Content),
     /// One character of a text, by its index.
     Text(&'v str),
-    /// Zero or `false` that a path wanted to go into: the reference shows it there, and there alone.
+    /// Zero or `false` that a path wanted to go into: the reference shows it there, and there
+    /// alone.
     Zero(&'static str),
-    /// What an inverted section stands in.
+    /// The value in an inverted section.
     True,
     /// The empty text that a missing name counts as.
     Nothing,
 }
 
 impl<'v> View<'v> {
-    /// Tells whether a section of this value is skipped.
+    /// Returns whether a section of this value is skipped.
     pub(super) fn is_false(self) -> bool {
         match self {
             Self::Variable(Value::Text(text)) => text.is_empty(),
@@ -48,7 +49,7 @@ impl<'v> View<'v> {
         }
     }
 
-    /// Tells whether this is the value `true`.
+    /// Returns whether this is the value `true`.
     pub(super) fn is_true(self) -> bool {
         match self {
             Self::Variable(Value::Data(data)) => data.as_bool() == Some(true),
@@ -113,8 +114,8 @@ impl<'v> View<'v> {
         }
     }
 
-    /// Returns the value as text, as Python's `str` shows it; lists and maps as JSON, what counts as false
-    /// as nothing.
+    /// Returns the value as text, as Python's `str` shows it; lists and maps as JSON, what counts
+    /// as false as nothing.
     pub(super) fn text(self) -> Cow<'v, str> {
         match self {
             Self::Zero(zero) => Cow::Borrowed(zero),
@@ -132,7 +133,7 @@ impl<'v> View<'v> {
     }
 }
 
-/// What a section repeats for.
+/// The values for which a section is repeated.
 pub(super) enum Items<'v> {
     Messages(&'v Messages),
     Json(&'v [Json]),

@@ -1,4 +1,4 @@
-//! What the compiler checks: the macros, and how they fail.
+//! The checks of the compiler: the macros, and how they fail.
 
 use conversant_core::{Message, Messages, Prompt, Variables, vars};
 use conversant_prompts::{
@@ -26,7 +26,7 @@ fn values_fill_a_prompt_in() {
     assert_eq!(error.to_string(), "cannot format variable `x`");
 }
 
-/// A prompt without values is no result.
+/// A prompt without values is not a result.
 trait UnwrapText {
     fn unwrap_text(self) -> String;
 }

@@ -1,7 +1,7 @@
-//! Fuzzing: a target for each parser. Whatever bytes come in, it answers and does not panic.
+//! Fuzzing: a target for each parser. It returns for any bytes and does not panic.
 //!
-//! Each target runs its corpus (`tests/corpus`) and then mutations of it. The number is small and the
-//! seed fixed, so that the ordinary tests are quick and say the same each time;
+//! Each target runs its corpus (`tests/corpus`) and then mutations of it. The number is small and
+//! the seed fixed, so that the ordinary tests are quick and say the same each time;
 //! `CONVERSANT_FUZZ_SECONDS` runs each target for that long instead, from `CONVERSANT_FUZZ_SEED`.
 
 use std::{env, fs, path::Path, time::Instant};

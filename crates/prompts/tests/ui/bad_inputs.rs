@@ -1,4 +1,4 @@
-//! What cannot be a prompt's inputs.
+//! Types that cannot be the inputs of a prompt.
 
 use conversant_prompts::PromptInputs;
 

@@ -1,4 +1,4 @@
-//! Faults of the grammar, told at the literal.
+//! Faults of the grammar, reported at the literal.
 
 use conversant_prompts::prompt;
 

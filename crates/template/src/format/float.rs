@@ -1,4 +1,5 @@
-//! Floats in a field: fixed, exponent, general and shortest form, each as Python rounds and lays it out.
+//! Floats in a field: fixed, exponent, general and shortest form, each as Python rounds and lays it
+//! out.
 
 use super::number::Number;
 use crate::spec::Spec;
@@ -47,7 +48,7 @@ fn not_finite(value: f64) -> Option<&'static str> {
     }
 }
 
-/// Tells whether the digits before the exponent are all zero.
+/// Returns whether the digits before the exponent are all zero.
 fn all_zero(body: &str) -> bool {
     body.bytes().take_while(|byte| *byte != b'e').all(|byte| matches!(byte, b'0' | b'.'))
 }
@@ -88,7 +89,7 @@ fn exponent(value: f64, precision: usize, alternate: bool) -> String {
     lay_out(&digits, point, digits.len(), true, false, alternate)
 }
 
-/// The form of `g`: so many significant digits, with an exponent where that is shorter.
+/// The form of `g`: `significant` digits, with an exponent where that is shorter.
 fn general(value: f64, significant: usize, limit: i32, dot_zero: bool, alternate: bool) -> String {
     let (digits, point) = digits(&format!("{value:.*e}", significant - 1));
     let digits = without_trailing_zeros(&digits);
@@ -97,7 +98,8 @@ fn general(value: f64, significant: usize, limit: i32, dot_zero: bool, alternate
     lay_out(digits, point, shown, with_exponent, dot_zero, alternate)
 }
 
-/// The form of `repr`: the fewest digits that read back as the same number, always a point or exponent.
+/// The form of `repr`: the fewest digits that read back as the same number, always a point or
+/// exponent.
 fn shortest(value: f64, alternate: bool) -> String {
     let mut scientific = format!("{value:e}");
     // Where two candidates are equally near, Python takes the even one, and rounding to as many
@@ -119,7 +121,7 @@ fn without_trailing_zeros(digits: &str) -> &str {
     if trimmed.is_empty() { digits.get(..1).unwrap_or(digits) } else { trimmed }
 }
 
-/// Takes `d.ddde-5` apart: the digits, and where among them the decimal point stands.
+/// Takes `d.ddde-5` apart: the digits, and the position of the decimal point among them.
 fn digits(scientific: &str) -> (String, i32) {
     let (mantissa, exponent) = scientific.split_once('e').unwrap_or((scientific, "0"));
     let digits = mantissa.chars().filter(char::is_ascii_digit).collect();

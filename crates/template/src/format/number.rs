@@ -12,7 +12,7 @@ pub(super) struct Number<'a> {
     pub(super) digits: &'a str,
     /// How many digits stand between two separators.
     pub(super) group: usize,
-    /// What follows the digits: the point, the fraction, the exponent, `%`.
+    /// The text after the digits: the point, the fraction, the exponent, `%`.
     pub(super) rest: &'a str,
 }
 

@@ -1,6 +1,7 @@
 //! The decimal digits of every script, which Python takes in a width or precision.
 
-/// The zeros beyond ASCII in Unicode 14.0, the version of Python 3.11; each is followed by its nine.
+/// The zeros beyond ASCII in Unicode 14.0, the version of Python 3.11; each is followed by its
+/// nine.
 const ZEROS: [char; 65] = [
     '\u{660}',
     '\u{6f0}',

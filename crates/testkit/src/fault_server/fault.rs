@@ -48,8 +48,8 @@ impl Fault {
         &self.name
     }
 
-    /// Returns the row of the project's fault matrix to which it belongs, 0 for a custom fault. Faults
-    /// of one row should come to the same end.
+    /// Returns the row of the project's fault matrix to which it belongs, 0 for a custom fault.
+    /// Faults of one row should come to the same end.
     #[must_use]
     pub fn row(&self) -> u16 {
         self.row

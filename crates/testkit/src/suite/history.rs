@@ -117,8 +117,8 @@ pub async fn history<H: ChatHistory>(make: impl Fn() -> H) -> Result<Report, Sui
 }
 
 /// Checks that a history whose versions name their last turn
-/// ([`Version::tip`](conversant_core::Version::tip)) notices that its store was emptied, restored or
-/// replaced. Run it in addition to [`history()`].
+/// ([`Version::tip`](conversant_core::Version::tip)) notices that its store was emptied, restored
+/// or replaced. Run it in addition to [`history()`].
 ///
 /// # Errors
 /// [`SuiteError`], which names all checks that failed.

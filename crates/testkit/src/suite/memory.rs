@@ -14,9 +14,9 @@ use crate::poll_then_drop;
 
 /// Checks that a memory keeps the contract of [`Memory`].
 ///
-/// `make` is called once or more for each check and must return a memory of a conversation that
-/// has not been written to, made in the same way each time: what two memories of the same turns show
-/// is compared. A memory that asks a model needs one that answers anything, such as
+/// `make` is called once or more for each check and must return a memory of a conversation that has
+/// not been written to, made in the same way each time: what two memories of the same turns show is
+/// compared. A memory that asks a model needs one that answers anything, such as
 /// [`Scripted::with_handler`](crate::Scripted::with_handler).
 ///
 /// # Errors

@@ -19,8 +19,8 @@ use crate::{join_all::join_all, poll_then_drop};
 
 /// Checks that a chat model keeps the contract of [`ChatModel`].
 ///
-/// `make` is called once for each check and must return a model that answers any request.
-/// The content of the answers is not checked. An adapter is tested over a server that answers, such as
+/// `make` is called once for each check and must return a model that answers any request. The
+/// content of the answers is not checked. An adapter is tested over a server that answers, such as
 /// [`OpenAiServer`](crate::OpenAiServer) with
 /// [`repeat_last`](crate::OpenAiServerBuilder::repeat_last).
 ///

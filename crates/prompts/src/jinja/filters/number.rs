@@ -1,4 +1,4 @@
-//! The filters `int` and `float`, which give a default where a value is no number.
+//! The filters `int` and `float`, which give a default where a value is not a number.
 
 #![expect(clippy::needless_pass_by_value, reason = "minijinja hands a filter its arguments so")]
 

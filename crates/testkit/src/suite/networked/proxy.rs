@@ -56,8 +56,8 @@ impl Proxy {
         self.address
     }
 
-    /// Breaks the connection in place of the next answer: the server does what it was asked, and the
-    /// client does not hear of it.
+    /// Breaks the connection in place of the next answer: the server does what it was asked, and
+    /// the client does not hear of it.
     pub(super) fn swallow_answer(&self) {
         self.state.swallowed.store(1, Ordering::SeqCst);
     }
@@ -77,8 +77,8 @@ impl Proxy {
         self.state.broken.notify_waiters();
     }
 
-    /// Holds all requests. They reach the server at [`release`](Self::release), also if their client
-    /// has gone.
+    /// Holds all requests. They reach the server at [`release`](Self::release), also if their
+    /// client has gone.
     pub(super) fn hold(&self) {
         self.state.held.send_replace(true);
     }
