@@ -27,12 +27,10 @@ impl Failure {
         Self { status, text: error.to_string(), answer: None, retry_after: None }
     }
 
-    #[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
     pub(crate) fn bad_request(error: impl Error) -> Self {
         Self::new(StatusCode::BAD_REQUEST, &error)
     }
 
-    #[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
     pub(crate) fn internal(error: impl Error) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, &error)
     }

@@ -14,7 +14,7 @@ const CANARY: &str = "sk-canary-7f3";
 
 /// An error with a cause, both of which quote the key.
 #[derive(Debug)]
-struct Quoting(Option<Box<Quoting>>);
+struct Quoting(Option<Box<Self>>);
 
 impl fmt::Display for Quoting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
