@@ -56,8 +56,9 @@ impl ChatPromptTemplate {
     /// Creates a prompt from messages, templates and placeholders: an array or `Vec` of one kind,
     /// or a tuple that mixes them.
     ///
-    /// A [`Message`] is literal: braces in it are text. A pair is a role and an f-string template;
-    /// with the role `placeholder` it is an optional [`MessagesPlaceholder`], `{name}`.
+    /// A [`Message`](conversant_core::Message) is literal: braces in it are text. A pair is a role
+    /// and an f-string template; with the role `placeholder` it is an optional
+    /// [`MessagesPlaceholder`], `{name}`.
     ///
     /// # Errors
     ///
