@@ -1,9 +1,15 @@
 //! The tables and the statements on them.
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
 
 use conversant_core::{Collection, Document, Match, VectorStoreError};
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
+use rusqlite::{
+    Connection, ErrorCode, OptionalExtension, Row, Transaction, TransactionBehavior, params,
+};
 
 use crate::vector::{self, SIMILARITY};
 
@@ -45,9 +51,32 @@ pub(crate) enum Fit {
     },
 }
 
+/// The pause before an attempt to open a file that another connection is creating.
+const OPEN_PAUSE: Duration = Duration::from_millis(5);
+
+/// Opens the file, or creates it with its tables.
+///
+/// SQLite refuses at once, without the busy timeout, to change the journal mode of a file that
+/// another connection is reading: the attempt is repeated until the busy timeout has passed.
 pub(crate) fn open(path: &Path, busy_timeout: Duration) -> Result<Connection, rusqlite::Error> {
+    let busy_timeout = busy_timeout.min(MAX_BUSY_TIMEOUT);
+    let started = Instant::now();
+    loop {
+        match try_open(path, busy_timeout) {
+            Err(error)
+                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+                    && started.elapsed() < busy_timeout =>
+            {
+                thread::sleep(OPEN_PAUSE);
+            }
+            result => return result,
+        }
+    }
+}
+
+fn try_open(path: &Path, busy_timeout: Duration) -> Result<Connection, rusqlite::Error> {
     let connection = Connection::open(path)?;
-    connection.busy_timeout(busy_timeout.min(MAX_BUSY_TIMEOUT))?;
+    connection.busy_timeout(busy_timeout)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     for table in [SHARED, SESSIONS] {
         connection.execute_batch(&format!(

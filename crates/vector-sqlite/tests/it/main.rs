@@ -273,6 +273,24 @@ fn two_writers_of_one_file() {
     assert_eq!(block_on(ids(&store, "pizza", 1000)).len(), 100);
 }
 
+/// SQLite refuses a change of the journal mode at once if another connection is reading.
+#[test]
+fn many_open_a_new_file_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    for round in 0..20 {
+        let file = folder.path().join(format!("{round}.db"));
+        let start = std::sync::Barrier::new(8);
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    start.wait();
+                    SqliteVectorStore::open(&file, Topics::default()).unwrap();
+                });
+            }
+        });
+    }
+}
+
 /// A memory finds turns from before a restart.
 #[test]
 fn a_memory_over_it() {
