@@ -57,7 +57,7 @@ const OPEN_PAUSE: Duration = Duration::from_millis(5);
 /// Opens the file, or creates it with its tables.
 ///
 /// SQLite refuses at once, without the busy timeout, to change the journal mode of a file that
-/// another connection is reading: the attempt is repeated until the busy timeout has passed.
+/// another connection writes: the attempt is repeated until the busy timeout has passed.
 pub(crate) fn open(path: &Path, busy_timeout: Duration) -> Result<Connection, rusqlite::Error> {
     let busy_timeout = busy_timeout.min(MAX_BUSY_TIMEOUT);
     let started = Instant::now();
