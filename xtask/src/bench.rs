@@ -10,7 +10,7 @@ use std::{error::Error, path::PathBuf, process::Command};
 
 use clap::Args;
 
-use crate::{Verdict, workspace};
+use crate::{verdict::Verdict, workspace};
 
 /// The manifest of the benchmark.
 const MANIFEST: &str = "xtask/bench/Cargo.toml";

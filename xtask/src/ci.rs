@@ -13,7 +13,7 @@ mod tests;
 use std::{path::PathBuf, process::Command};
 
 use self::step::{Outcome, Step, Steps};
-use crate::{Verdict, instructions, tidy, workspace};
+use crate::{instructions, tidy, verdict::Verdict, workspace};
 
 /// How the steps are chosen.
 #[derive(Debug, Clone, clap::Args)]

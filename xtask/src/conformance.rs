@@ -8,7 +8,7 @@ use std::{
 use conversant_conformance::{Case, Count, run_all};
 use serde_json::json;
 
-use crate::Verdict;
+use crate::verdict::Verdict;
 
 /// Runs the cases of files, prints each difference and the number of cases that passed, and returns
 /// whether all did.

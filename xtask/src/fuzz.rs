@@ -4,7 +4,7 @@ use std::{error::Error, process::Command};
 
 use clap::Args;
 
-use crate::Verdict;
+use crate::verdict::Verdict;
 
 /// The targets: package, and the part of its tests' names.
 const TARGETS: [(&str, &str); 2] = [("conversant-prompts", "fuzz"), ("conversant-models", "fuzz")];

@@ -18,7 +18,7 @@ use self::{
     gate::GATES,
     table::Table,
 };
-use crate::{Verdict, workspace};
+use crate::{verdict::Verdict, workspace};
 
 /// The package that does the works, and its program.
 const PACKAGE: &str = "instructions";

@@ -11,14 +11,12 @@ mod simulate;
 mod soak;
 mod tidy;
 mod torture;
+mod verdict;
 mod workspace;
 
-use std::{error::Error, path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::Parser;
-
-/// The result of a command: whether all is well, or an error that prevented the check.
-type Verdict = Result<bool, Box<dyn Error>>;
 
 /// Checks and long runs of the workspace.
 #[derive(Parser)]

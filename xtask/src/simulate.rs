@@ -8,7 +8,7 @@ use std::process::Command;
 
 use clap::Args;
 
-use crate::Verdict;
+use crate::verdict::Verdict;
 
 /// The seeds to run.
 #[derive(Debug, Args)]

@@ -21,7 +21,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-use crate::Verdict;
+use crate::verdict::Verdict;
 
 /// The number of sessions. Each is cleared after [`TURNS_PER_SESSION`] turns.
 const SESSIONS: u64 = 1_000;

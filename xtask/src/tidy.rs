@@ -1,6 +1,5 @@
 //! Rules of the workspace that compilers do not check. A fault has a place and a remedy.
 
-mod converted;
 mod dependencies;
 mod errors;
 mod fault;
@@ -21,21 +20,21 @@ mod words;
 mod tests;
 
 use self::{fault::Fault, packages::Packages, tree::Tree};
-use crate::{Verdict, workspace};
+use crate::{verdict::Verdict, workspace};
 
 /// The rules over files.
 const RULES: &[fn(&Tree) -> Vec<Fault>] = &[
     errors::check,
+    imports::check,
     layout::check,
     names::check,
     public_types::check,
     size::check,
     snapshots::check,
     sources::check,
+    width::check,
+    words::check,
 ];
-
-/// The rules over the files that [`converted`] lists.
-const CONVERTED_RULES: &[fn(&Tree) -> Vec<Fault>] = &[imports::check, width::check, words::check];
 
 /// Checks the whole workspace, prints each fault and returns whether there is none.
 pub(crate) fn check() -> Verdict {
@@ -55,8 +54,5 @@ pub(crate) fn check() -> Verdict {
 }
 
 fn check_tree(tree: &Tree) -> Vec<Fault> {
-    let mut faults: Vec<_> = CONVERTED_RULES.iter().flat_map(|rule| rule(tree)).collect();
-    faults.retain(|fault| converted::contains(fault.path()));
-    faults.extend(RULES.iter().flat_map(|rule| rule(tree)));
-    faults
+    RULES.iter().flat_map(|rule| rule(tree)).collect()
 }

@@ -2,6 +2,7 @@
 //! and full disks.
 
 mod child;
+mod findings;
 mod full;
 mod kills;
 mod mutants;
@@ -15,7 +16,8 @@ use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 
-use crate::Verdict;
+use self::findings::Findings;
+use crate::verdict::Verdict;
 
 /// Options of `cargo xtask torture`.
 #[derive(Args)]
@@ -85,28 +87,4 @@ pub(crate) fn run(options: &Options) -> Verdict {
         all_well &= violations == 0;
     }
     Ok(all_well)
-}
-
-/// The violations that a phase finds.
-#[derive(Default)]
-struct Findings {
-    violations: u64,
-}
-
-impl Findings {
-    /// Reports a violation.
-    fn violation(&mut self, what: &str) {
-        self.violations += 1;
-        // The first ones are enough to find the cause.
-        if self.violations <= 20 {
-            println!("  VIOLATION: {what}");
-        }
-    }
-
-    /// Reports a violation unless a condition holds.
-    fn expect(&mut self, holds: bool, what: impl FnOnce() -> String) {
-        if !holds {
-            self.violation(&what());
-        }
-    }
 }

@@ -58,7 +58,7 @@ impl Case {
     pub fn result(&self) -> Json {
         let run = || match self.op.as_str() {
             UNREADABLE => Err(Failure::Broken(format!("invalid case: {}", self.input))),
-            op => crate::run(op, &self.input),
+            op => ops::run(op, &self.input),
         };
         let result = catch_unwind(AssertUnwindSafe(run));
         match result.unwrap_or_else(|_| Err(Failure::Broken("it panicked".to_owned()))) {

@@ -17,22 +17,11 @@ mod recorded;
 mod runner;
 mod short_form;
 
-use serde_json::Value as Json;
-
 pub use self::{
     case::Case,
     difference::Difference,
     failure::Failure,
+    ops::run,
     recorded::{Differences, cases, check, folder},
     runner::{Count, compare, run_all},
 };
-
-/// Runs an operation and returns its result.
-///
-/// # Errors
-///
-/// [`Failure`] if the crates refuse the input, or if there is no such operation.
-pub fn run(op: &str, input: &Json) -> Result<Json, Failure> {
-    let op = ops::find(op).ok_or(Failure::NotBuilt)?;
-    (op.run)(input)
-}

@@ -56,6 +56,16 @@ impl Op {
     }
 }
 
+/// Runs an operation and returns its result.
+///
+/// # Errors
+///
+/// [`Failure`] if the crates refuse the input, or if there is no such operation.
+pub fn run(op: &str, input: &Json) -> Result<Json, Failure> {
+    let op = find(op).ok_or(Failure::NotBuilt)?;
+    (op.run)(input)
+}
+
 /// Returns the operation with this name.
 pub(crate) fn find(name: &str) -> Option<Op> {
     Some(match name {

@@ -3,23 +3,19 @@
 mod connection;
 mod fault;
 mod fill;
+mod state;
 mod step;
 mod table;
 mod translate;
 mod wire;
 
-use std::{
-    fmt, io,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{fmt, io, sync::Arc};
 
 use bytes::Bytes;
 
-pub use self::{
-    fault::{Fault, faults},
-    step::Step,
-};
-use crate::{counter::Counter, loopback::Loopback};
+use self::state::State;
+pub use self::{fault::Fault, step::Step, table::faults};
+use crate::loopback::Loopback;
 
 /// A server on 127.0.0.1 that has one [`Fault`].
 ///
@@ -65,16 +61,6 @@ struct Listening {
     state: Arc<State>,
 }
 
-/// The state that the connections of a listener share.
-struct State {
-    fault: Fault,
-    bystander: String,
-    connections: Counter,
-    attempts: Counter,
-    disconnects: Counter,
-    requests: Mutex<Vec<Bytes>>,
-}
-
 impl FaultServer {
     /// Starts a server that has this fault, and its bystander.
     ///
@@ -114,7 +100,7 @@ impl FaultServer {
     /// Returns the requests that were read, as they came, keys included.
     #[must_use]
     pub fn requests(&self) -> Vec<Bytes> {
-        self.own.state.requests.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.own.state.requests()
     }
 
     /// Returns how many connections the client closed before the script was through.
@@ -155,25 +141,12 @@ impl FaultServer {
 
 impl Listening {
     fn start(name: &str, fault: Fault, bystander: String) -> io::Result<Self> {
-        let state = Arc::new(State {
-            fault,
-            bystander,
-            connections: Counter::default(),
-            attempts: Counter::default(),
-            disconnects: Counter::default(),
-            requests: Mutex::default(),
-        });
+        let state = Arc::new(State::new(fault, bystander));
         let loopback = Loopback::start(name, {
             let state = Arc::clone(&state);
             move |stream| connection::serve(Arc::clone(&state), stream)
         })?;
         Ok(Self { loopback, state })
-    }
-}
-
-impl State {
-    fn record(&self, request: Bytes) {
-        self.requests.lock().unwrap_or_else(PoisonError::into_inner).push(request);
     }
 }
 

@@ -5,50 +5,21 @@ mod faults;
 mod history;
 mod invariants;
 mod model;
+mod report;
 mod schedule;
+mod subject;
 
 use std::sync::Arc;
 
-use conversant_core::{ChatHistory, SessionId, Turn, TurnId, async_trait};
+use conversant_core::{ChatHistory, SessionId};
 
 use self::{faults::Faults, schedule::Schedule};
-pub use self::{history::SimulatedHistory, model::SimulatedChat};
-
-/// A program under simulation: one conversation of a chain with a memory.
-///
-/// Implement it for the program to test. All calls are made on one instance, until a restart drops
-/// it and opens a new one over the same store.
-#[async_trait]
-pub trait Subject: Send + Sync {
-    /// Asks a question, and returns how the call ended.
-    async fn call(&self, call: SimulatedCall) -> Ending;
-
-    /// Saves a turn again that was [not saved](Ending::NotSaved), and returns whether it succeeded.
-    async fn save(&self, turn: &Turn) -> bool;
-}
-
-/// A call that a schedule makes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct SimulatedCall {
-    /// The user's question. Each question is asked once.
-    pub question: String,
-    /// The id of the turn.
-    pub turn_id: TurnId,
-    /// Whether the answer is read piece by piece.
-    pub streamed: bool,
-}
-
-/// The end of a call.
-#[derive(Debug, Clone)]
-pub enum Ending {
-    /// The answer was returned, so its turn must be stored.
-    Answered(String),
-    /// The model answered, and the error contains the turn.
-    NotSaved(Box<Turn>),
-    /// The call failed before the model answered, so its turn must not be stored.
-    Failed,
-}
+pub use self::{
+    history::SimulatedHistory,
+    model::SimulatedChat,
+    report::{Report, Violation},
+    subject::{Ending, SimulatedCall, Subject},
+};
 
 /// A simulation: one schedule of calls, decided by a seed.
 ///
@@ -119,44 +90,4 @@ impl Simulation {
             Err(what) => Err(Violation { seed: self.seed, what }),
         }
     }
-}
-
-/// The numbers of one schedule, or the sums of several.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Report {
-    /// Calls that were made.
-    pub calls: u64,
-    /// Calls that returned an answer.
-    pub answered: u64,
-    /// Calls that failed.
-    pub failed: u64,
-    /// Calls whose turn was not saved at first.
-    pub not_saved: u64,
-    /// Calls that were dropped.
-    pub dropped: u64,
-    /// Restarts of the program.
-    pub restarts: u64,
-}
-
-impl std::ops::AddAssign for Report {
-    fn add_assign(&mut self, other: Self) {
-        self.calls += other.calls;
-        self.answered += other.answered;
-        self.failed += other.failed;
-        self.not_saved += other.not_saved;
-        self.dropped += other.dropped;
-        self.restarts += other.restarts;
-    }
-}
-
-/// An invariant that does not hold. The seed repeats the schedule.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("seed {seed}: {what}")]
-#[non_exhaustive]
-pub struct Violation {
-    /// The seed of the schedule.
-    pub seed: u64,
-    /// The invariant and the turns that break it.
-    pub what: String,
 }

@@ -2,10 +2,12 @@
 
 mod goals;
 mod measured;
+mod units;
 
 use std::fmt;
 
 pub(crate) use self::measured::Measured;
+use self::units::{time, times};
 use crate::work::Work;
 
 /// All that was measured.
@@ -68,19 +70,4 @@ fn cell(measured: &Measured, work: Work, name: &str) -> Option<String> {
         time(cost.median),
         times(ratio.median)
     ))
-}
-
-fn time(nanoseconds: f64) -> String {
-    let (value, unit) = match nanoseconds {
-        ns if ns < 1e3 => (ns, "ns"),
-        ns if ns < 1e6 => (ns / 1e3, "us"),
-        ns if ns < 1e9 => (ns / 1e6, "ms"),
-        ns => (ns / 1e9, "s"),
-    };
-    let digits = if value < 10.0 { 2 } else { usize::from(value < 100.0) };
-    format!("{value:.digits$} {unit}")
-}
-
-fn times(ratio: f64) -> String {
-    if ratio < 10.0 { format!("{ratio:.2}x") } else { format!("{ratio:.0}x") }
 }

@@ -2,7 +2,7 @@
 
 use std::{error::Error, time::Instant};
 
-use crate::Verdict;
+use crate::verdict::Verdict;
 
 /// A step.
 pub(crate) struct Step {

@@ -21,11 +21,6 @@ impl Fault {
     ) -> Self {
         Self { path: path.into(), line, what: what.into(), mend: mend.into() }
     }
-
-    /// Returns the path of the file.
-    pub(crate) fn path(&self) -> &str {
-        &self.path
-    }
 }
 
 impl fmt::Display for Fault {

@@ -28,15 +28,17 @@ fn check_package(files: &[(Vec<&str>, &File)]) -> Vec<Fault> {
     let modules: HashSet<&[&str]> = files.iter().map(|(module, _)| module.as_slice()).collect();
     let mut imports: BTreeMap<(String, String), Import<'_>> = BTreeMap::new();
     for (module, file) in files {
-        for (line, tree) in use_trees(&file.text) {
-            for path in leaves(&tree) {
-                let path: Vec<&str> = path.iter().map(String::as_str).collect();
-                let Some(target) = resolve(&path, module, &modules) else { continue };
-                if target != *module {
-                    let names = (name(module), name(&target));
-                    let text = format!("use {}", path.join("::"));
-                    imports.entry(names).or_insert(Import { file, line, text });
-                }
+        let declared = use_trees(&file.text).into_iter().flat_map(|(line, tree)| {
+            leaves(&tree).into_iter().map(move |path| (line, "use ", path))
+        });
+        let inline = inline_paths(&file.text).into_iter().map(|(line, path)| (line, "", path));
+        for (line, keyword, path) in declared.chain(inline) {
+            let path: Vec<&str> = path.iter().map(String::as_str).collect();
+            let Some(target) = resolve(&path, module, &modules) else { continue };
+            if target != *module {
+                let names = (name(module), name(&target));
+                let text = format!("{keyword}{}", path.join("::"));
+                imports.entry(names).or_insert(Import { file, line, text });
             }
         }
     }
@@ -69,9 +71,8 @@ fn name(module: &[&str]) -> String {
 
 /// Returns the `use` declarations of a file up to its inline tests, with their lines.
 pub(super) fn use_trees(text: &str) -> Vec<(usize, String)> {
-    let text = text.split("\n#[cfg(test)]\nmod ").next().unwrap_or_default();
     let mut trees = Vec::new();
-    let mut lines = text.lines().enumerate();
+    let mut lines = without_tests(text).lines().enumerate();
     while let Some((index, line)) = lines.next() {
         let Some(mut tree) = after_use(line).map(str::to_owned) else { continue };
         while !tree.contains(';') {
@@ -81,6 +82,35 @@ pub(super) fn use_trees(text: &str) -> Vec<(usize, String)> {
         trees.push((index + 1, tree.split(';').next().unwrap_or_default().to_owned()));
     }
     trees
+}
+
+/// Returns the paths in code outside of `use` declarations, up to the inline tests.
+fn inline_paths(text: &str) -> Vec<(usize, Vec<String>)> {
+    let is_in_path = |char: char| char.is_alphanumeric() || matches!(char, '_' | ':' | '$' | '!');
+    let mut paths = Vec::new();
+    let mut in_use = false;
+    for (index, line) in without_tests(text).lines().enumerate() {
+        in_use |= after_use(line).is_some();
+        if in_use {
+            in_use = !line.contains(';');
+            continue;
+        }
+        let code = line.split("//").next().unwrap_or_default();
+        for path in code.split(|char| !is_in_path(char)) {
+            let path = path.trim_start_matches('!');
+            // Exported macros are at the root of a crate, wherever they are defined.
+            if path.contains("::") && !path.contains(['$', '!']) {
+                let segments = path.split("::").filter(|segment| !segment.is_empty());
+                paths.push((index + 1, segments.map(str::to_owned).collect()));
+            }
+        }
+    }
+    paths
+}
+
+/// Returns the text of a file up to its inline tests.
+fn without_tests(text: &str) -> &str {
+    text.split("\n#[cfg(test)]\nmod ").next().unwrap_or_default()
 }
 
 /// Returns the text after `use`, with any visibility.

@@ -16,7 +16,7 @@ use super::{
     store::{Store, kind, session, shown},
     turns,
 };
-use crate::Verdict;
+use crate::verdict::Verdict;
 
 /// How a process appends.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -11,8 +11,8 @@ use conversant_history_sqlite::SqliteHistory;
 use conversant_testkit::block_on;
 
 use super::{
-    Findings,
     child::{Mode, Task, said},
+    findings::Findings,
     store::{Folder, Store, kind, session, shown},
     turns,
 };

@@ -8,8 +8,8 @@ use conversant_testkit::block_on;
 use fastrand::Rng;
 
 use super::{
-    Findings,
     child::{Mode, Task, said},
+    findings::Findings,
     store::{Folder, Store, session, shown},
     turns,
 };

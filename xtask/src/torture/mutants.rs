@@ -9,7 +9,7 @@ use conversant_testkit::block_on;
 use fastrand::Rng;
 
 use super::{
-    Findings,
+    findings::Findings,
     store::{Folder, kind, session, shown},
     turns,
 };

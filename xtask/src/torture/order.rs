@@ -7,7 +7,7 @@ use conversant_memory::InMemoryHistory;
 use conversant_testkit::block_on;
 
 use super::{
-    Findings,
+    findings::Findings,
     store::{Folder, Store, session, shown},
     turns,
 };

@@ -7,8 +7,8 @@ use conversant_core::Range;
 use conversant_testkit::block_on;
 
 use super::{
-    Findings,
     child::{Mode, Task, said},
+    findings::Findings,
     store::{Folder, Store, session},
     turns,
 };

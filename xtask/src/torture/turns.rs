@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use conversant_core::{Message, Turn, TurnId};
 
-use super::Findings;
+use super::findings::Findings;
 
 /// Returns turn `number` of a writer.
 pub(super) fn turn(writer: u64, number: u64) -> Turn {

@@ -10,7 +10,7 @@ use conversant_history_sqlite::{SqliteHistory, Synchronous};
 use conversant_testkit::block_on;
 
 use super::{
-    Findings,
+    findings::Findings,
     store::{Folder, session},
 };
 

@@ -3,15 +3,14 @@
 use std::time::Duration;
 
 use conversant_core::{
-    ChatModel, ChatRequest, CompletionModel, CompletionRequest, Delta, Message, Messages, Reply,
-    ReplyStream,
+    ChatModel, ChatRequest, CompletionModel, CompletionRequest, Delta, Message, Messages,
+    ModelError, Reply, ReplyStream,
 };
 use conversant_models::{OpenAi, OpenAiChat};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use tokio::runtime::Runtime;
 
-use super::reply::Failed;
 use crate::failure::Failure;
 
 /// The maximum duration of a call.
@@ -33,6 +32,19 @@ pub(super) struct Adapter {
 enum Model {
     Chat(OpenAiChat),
     Completion(OpenAi),
+}
+
+/// The failure of a call.
+pub(super) enum Failed {
+    Model(ModelError),
+    /// The pieces of a stream, joined, are not the content.
+    Pieces,
+}
+
+impl From<ModelError> for Failed {
+    fn from(error: ModelError) -> Self {
+        Self::Model(error)
+    }
 }
 
 impl Adapter {

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
 use super::{
-    adapter::{Adapter, Kind},
+    adapter::{Adapter, Failed, Kind, shown},
     raw_server::{RawServer, Response},
 };
 use crate::{
@@ -28,7 +28,7 @@ pub(crate) fn run(input: &Json) -> Result<Json, Failure> {
     let server = RawServer::start(vec![input.response]).map_err(|error| Failure::broken(&error))?;
     let adapter = Adapter::new(input.adapter, &server.url("/v1"), input.stream)?;
     let reply = adapter.ask(Message::human("hi").into()).map_err(|error| failure(&error))?;
-    Ok(super::adapter::shown(&reply))
+    Ok(shown(&reply))
 }
 
 /// Describes an error: its variant, and everything that can be read of it.
@@ -40,19 +40,6 @@ pub(super) fn failure(error: &Failed) -> Failure {
             "context_length": error.is_context_length(),
         })),
         Failed::Pieces => Failure::Broken("the pieces are not the content".to_owned()),
-    }
-}
-
-/// The failure of a call.
-pub(super) enum Failed {
-    Model(ModelError),
-    /// The pieces of a stream, joined, are not the content.
-    Pieces,
-}
-
-impl From<ModelError> for Failed {
-    fn from(error: ModelError) -> Self {
-        Self::Model(error)
     }
 }
 

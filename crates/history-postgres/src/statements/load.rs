@@ -7,7 +7,7 @@ use tokio_postgres::{
     types::{ToSql, Type},
 };
 
-use super::columns::{column, count, signed, version, version_with_tip};
+use super::columns::{self, column, count, signed, version, version_with_tip};
 use crate::{
     error::Failure,
     pool::{Limit, Operation},
@@ -203,7 +203,7 @@ impl Operation for First {
             client.query_typed(FIRST, &[(&session, Type::TEXT), (&count, Type::INT8)]).await?;
         let mut messages: Vec<String> = Vec::new();
         for row in &rows {
-            if super::count(row, 0)? != messages.len() as u64 {
+            if columns::count(row, 0)? != messages.len() as u64 {
                 let what = format!("message {} is missing", messages.len());
                 return Err(HistoryError::Corrupt { what, source: None }.into());
             }

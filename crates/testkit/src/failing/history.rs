@@ -7,7 +7,7 @@ use conversant_core::{
     Turn, Version, async_trait,
 };
 
-use super::{FailureMode, Plan};
+use super::{failure_mode::FailureMode, plan::Plan};
 
 /// A history around another one, in which chosen calls go wrong.
 ///

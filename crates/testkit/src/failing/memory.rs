@@ -7,7 +7,7 @@ use conversant_core::{
     Ticket, Turn, TurnKeys, async_trait,
 };
 
-use super::{FailureMode, Plan};
+use super::{failure_mode::FailureMode, plan::Plan};
 
 /// A memory around another one, in which chosen calls go wrong.
 ///

@@ -9,8 +9,9 @@ use tokio::{
 };
 
 use super::{
-    State, Step,
     fill::{Known, fill},
+    state::State,
+    step::Step,
     translate::to_responses,
 };
 

@@ -1,8 +1,8 @@
-//! A fault as data, and the table of all of them.
+//! A fault as data.
 
-use std::{borrow::Cow, sync::LazyLock};
+use std::borrow::Cow;
 
-use super::{Step, table};
+use super::step::Step;
 
 /// A way in which a server fails, as data: a name, and what the server does on each attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,25 +79,6 @@ impl Fault {
         let script = self.scripts.get(attempt.saturating_sub(1)).or_else(|| self.scripts.last());
         script.map_or(&[], Vec::as_slice)
     }
-}
-
-/// Returns the table: every fault of a model call that a server can cause.
-///
-/// The table is for chat completions. A client's test lists the expected outcome for
-/// each name, and fails for a name that is not in its list.
-///
-/// # Examples
-///
-/// ```
-/// use conversant_testkit::faults;
-///
-/// let hangs: Vec<_> = faults().iter().filter(|fault| fault.name().starts_with("hang")).collect();
-/// assert!(hangs.len() > 2);
-/// ```
-#[must_use]
-pub fn faults() -> &'static [Fault] {
-    static FAULTS: LazyLock<Vec<Fault>> = LazyLock::new(table::all);
-    &FAULTS
 }
 
 /// The bystander's fault is to have none.

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use crate::Gate;
+use crate::gate::Gate;
 
 /// The server's answer to one request.
 ///

@@ -4,10 +4,10 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Dialect,
     answer::{Choice, ToolCall},
     completion::{CREATED, Wording, text_choice},
     endpoint::Endpoint,
+    settings::Dialect,
 };
 
 impl Wording<'_> {

@@ -4,9 +4,9 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Dialect,
     answer::{Choice, ToolCall},
     endpoint::{Asked, Endpoint},
+    settings::Dialect,
 };
 
 /// When every answer was made, in seconds since 1970: fixed, so that bodies can be snapshot.

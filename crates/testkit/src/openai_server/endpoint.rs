@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::RecordedRequest;
+use super::request::RecordedRequest;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Endpoint {

@@ -15,11 +15,12 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 
 use super::{
-    Answer, Dialect, RecordedRequest,
-    answer::Content,
+    answer::{Answer, Content},
     body::{AnswerBody, Unfinished},
     completion::{self, Wording},
     endpoint::{Asked, Endpoint},
+    request::RecordedRequest,
+    settings::Dialect,
     state::State,
 };
 

@@ -1,12 +1,19 @@
 //! The state that the connections share: the script, the recorded requests, the counters.
 
-use std::sync::{Mutex, PoisonError};
-
-use super::{
-    Answer, RecordedRequest,
-    builder::{Settings, Source},
+use std::{
+    collections::VecDeque,
+    fmt,
+    sync::{Mutex, PoisonError},
 };
+
+use super::{answer::Answer, request::RecordedRequest, settings::Settings};
 use crate::counter::Counter;
+
+/// Where answers come from.
+pub(super) enum Source {
+    Script { answers: VecDeque<Answer>, repeat_last: bool },
+    Handler(Box<dyn Fn(&RecordedRequest) -> Answer + Send + Sync>),
+}
 
 #[derive(Debug)]
 pub(super) struct State {
@@ -60,6 +67,19 @@ impl State {
                 Ok(answer)
             }
             None => Err(self.given.count()),
+        }
+    }
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Script { answers, repeat_last } => f
+                .debug_struct("Script")
+                .field("answers", answers)
+                .field("repeat_last", repeat_last)
+                .finish(),
+            Self::Handler(_) => f.write_str("Handler"),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use conversant_core::{FinishReason, Message, ModelError, Reply};
 
-use crate::Gate;
+use crate::gate::Gate;
 
 /// The reply of a [`Scripted`](super::Scripted) model to one call.
 ///

@@ -3,7 +3,7 @@
 use conversant_core::{ChatHistory, Range, SessionId};
 
 use super::model::answer_of;
-use crate::block_on;
+use crate::block_on::block_on;
 
 /// A call in the log of a schedule.
 pub(super) struct Entry {

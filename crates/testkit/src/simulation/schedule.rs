@@ -12,7 +12,11 @@ use std::{
 use conversant_core::{Turn, TurnId};
 
 use super::{
-    Ending, Report, SimulatedCall, Subject, faults::Faults, invariants::Entry, model::answer_of,
+    faults::Faults,
+    invariants::Entry,
+    model::answer_of,
+    report::Report,
+    subject::{Ending, SimulatedCall, Subject},
 };
 
 /// The most calls of a schedule, before the last one.

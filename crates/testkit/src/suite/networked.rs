@@ -1,6 +1,7 @@
 //! The suite of histories behind a network.
 
 mod broken;
+mod network;
 mod proxy;
 mod stalled;
 
@@ -8,9 +9,9 @@ use std::{future::Future, net::SocketAddr};
 
 use conversant_core::{ChatHistory, HistoryError};
 
-use self::proxy::Proxy;
+use self::network::Network;
 use super::{
-    check::{Stop, run},
+    check::run,
     report::{Report, Running, SuiteError},
 };
 
@@ -43,7 +44,7 @@ where
     F: Fn(SocketAddr) -> Fut,
     Fut: Future<Output = Result<H, HistoryError>>,
 {
-    let network = Network { server: server.to_owned(), open };
+    let network = Network::new(server, open);
     let mut running = Running::new("networked history");
     run!(running, &network =>
         broken::a_lost_answer_is_settled_by_the_turn,
@@ -54,22 +55,4 @@ where
         stalled::an_append_that_timed_out_takes_no_effect_later,
     );
     running.finish()
-}
-
-/// A store and how to open it through a proxy.
-struct Network<F> {
-    server: String,
-    open: F,
-}
-
-impl<F> Network<F> {
-    async fn open<H, Fut>(&self) -> Result<(Proxy, H), Stop>
-    where
-        F: Fn(SocketAddr) -> Fut,
-        Fut: Future<Output = Result<H, HistoryError>>,
-    {
-        let proxy = Proxy::start(&self.server).await?;
-        let history = (self.open)(proxy.address()).await?;
-        Ok((proxy, history))
-    }
 }

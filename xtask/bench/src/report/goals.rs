@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Formatter};
 
-use super::{Measured, time};
+use super::{measured::Measured, units::time};
 use crate::{measure::median, work::Work};
 
 /// Returns the largest ratio of least costs to the base that is the goal, where there is one.

@@ -7,7 +7,7 @@ use minijinja::{
     value::{Kwargs, Rest, ValueKind},
 };
 
-use super::argument;
+use super::argument::argument;
 
 /// `int(default=0, base=10)`
 pub(super) fn int(value: &Value, places: Rest<Value>, kwargs: Kwargs) -> Result<Value, Error> {

@@ -7,7 +7,7 @@ use minijinja::{
     value::{Kwargs, Rest},
 };
 
-use super::{argument, shown};
+use super::{argument::argument, printing::shown};
 use crate::work_limit::MAX_OUTPUT_BYTES;
 
 /// The widest that `center` and `indent` go: what asks for more is an allocation from a template.

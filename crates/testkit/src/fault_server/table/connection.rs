@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{fault, reply};
-use crate::fault_server::{Fault, Step, wire};
+use super::entry::{fault, reply};
+use crate::fault_server::{fault::Fault, step::Step, wire};
 
 use Step::{Close, Hang, Reset, WaitForHead, WaitForRequest};
 

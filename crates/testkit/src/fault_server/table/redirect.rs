@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::fault_server::{Fault, Step};
+use crate::fault_server::{fault::Fault, step::Step};
 
 use Step::WaitForRequest;
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::json;
 
-use super::{fault, stream};
-use crate::fault_server::{Fault, Step, wire};
+use super::entry::{fault, stream};
+use crate::fault_server::{fault::Fault, step::Step, wire};
 
 use Step::{Close, Hang, WaitForRequest};
 

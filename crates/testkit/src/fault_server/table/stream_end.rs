@@ -1,7 +1,7 @@
 //! Rows 67 to 73 and 76: how streams of events end, or don't.
 
-use super::{fault, stream};
-use crate::fault_server::{Fault, Step, wire};
+use super::entry::{fault, stream};
+use crate::fault_server::{fault::Fault, step::Step, wire};
 
 use Step::{Close, Hang, Reset, WaitForRequest};
 

@@ -4,7 +4,7 @@ use std::{future::Future, net::SocketAddr, time::Duration};
 
 use conversant_core::{ChatHistory, Expect, HistoryError, Note, Range, SessionId, Turn, TurnId};
 
-use super::Network;
+use super::network::Network;
 use crate::{
     join_all::join_all,
     suite::check::{Checked, Stop, ensure},

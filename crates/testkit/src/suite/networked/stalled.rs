@@ -6,8 +6,8 @@ use conversant_core::{ChatHistory, Expect, HistoryError, Range};
 use tokio::time::timeout;
 
 use super::{
-    Network,
     broken::{exchange, new_session},
+    network::Network,
 };
 use crate::suite::check::{Checked, Stop, ensure};
 

@@ -1,0 +1,222 @@
+//! The loopback server and its builder.
+
+use std::{collections::VecDeque, io, sync::Arc};
+
+use super::{
+    answer::Answer,
+    request::RecordedRequest,
+    service,
+    settings::{Dialect, Key, Settings},
+    state::{Source, State},
+};
+use crate::loopback::Loopback;
+
+/// A server on 127.0.0.1 that answers as OpenAI's interface does, from a script.
+///
+/// It serves paths that end with these:
+///
+/// | request | answer |
+/// |---|---|
+/// | `POST …/chat/completions`, `POST …/completions`, `POST …/embeddings` | the script's next |
+/// | `GET …/models` | the names given to [`OpenAiServerBuilder::models`] |
+///
+/// An [`Answer`] says what is said; the server puts it into the form that the request asks for:
+/// a chat completion or a text completion, whole or as server-sent events, in OpenAI's dialect or
+/// llama.cpp's. The script's answers are taken in the order in which requests arrive. When it is
+/// used up the answer is a 500 that says so, with `x-should-retry: false`, unless
+/// [`OpenAiServerBuilder::repeat_last`] was asked for.
+///
+/// The server runs on a thread of its own, so that it serves tests of any runtime and tests
+/// without one. Dropping it closes its connections and ends its thread.
+///
+/// # Examples
+///
+/// ```
+/// use conversant_testkit::{Answer, OpenAiServer};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let server = OpenAiServer::start(["Hi there!", "I'm doing great."])?;
+/// assert!(server.base_url().starts_with("http://127.0.0.1:"));
+///
+/// // Logic instead of a list:
+/// let parrot = OpenAiServer::with_handler(|request| {
+///     let said = request.json().pointer("/messages/0/content").and_then(|text| text.as_str());
+///     Answer::text(said.unwrap_or_default())
+/// })?;
+/// assert_ne!(parrot.base_url(), server.base_url());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct OpenAiServer {
+    loopback: Loopback,
+    state: Arc<State>,
+}
+
+impl OpenAiServer {
+    /// Starts a server that gives these answers, one for each request.
+    ///
+    /// # Errors
+    ///
+    /// If no port can be bound on 127.0.0.1, or no thread started.
+    pub fn start<A: Into<Answer>>(script: impl IntoIterator<Item = A>) -> io::Result<Self> {
+        Self::builder().replies(script).start()
+    }
+
+    /// Starts a server that asks `handler` for each answer.
+    ///
+    /// The handler runs on the server's thread: while it blocks, no other request is served.
+    /// To hold an answer back, use [`Answer::held_by`].
+    ///
+    /// # Errors
+    ///
+    /// If no port can be bound on 127.0.0.1, or no thread started.
+    pub fn with_handler(
+        handler: impl Fn(&RecordedRequest) -> Answer + Send + Sync + 'static,
+    ) -> io::Result<Self> {
+        Self::builder().start_with(Source::Handler(Box::new(handler)))
+    }
+
+    /// Returns a builder with an empty script.
+    pub fn builder() -> OpenAiServerBuilder {
+        OpenAiServerBuilder::default()
+    }
+
+    /// Returns the address to configure a client with: `http://127.0.0.1:PORT/v1`.
+    #[must_use]
+    pub fn base_url(&self) -> String {
+        format!("http://{}/v1", self.loopback.address())
+    }
+
+    /// Returns the requests so far, in the order in which they arrived whole.
+    #[must_use]
+    pub fn requests(&self) -> Vec<RecordedRequest> {
+        self.state.requests()
+    }
+
+    /// Waits until `count` requests have arrived whole since the start, and returns them all.
+    pub async fn received(&self, count: usize) -> Vec<RecordedRequest> {
+        self.state.received.reached(count).await;
+        self.requests()
+    }
+
+    /// Returns how many connections were accepted since the start.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.state.connections.count()
+    }
+
+    /// Returns how many answers were broken off because the client had closed its connection.
+    #[must_use]
+    pub fn disconnects(&self) -> usize {
+        self.state.disconnects.count()
+    }
+
+    /// Waits until `count` answers were broken off because the client had closed its connection.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::{io::Write, net::TcpStream};
+    /// use conversant_testkit::{Answer, OpenAiServer, block_on};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let server = OpenAiServer::start([Answer::hang()])?;
+    /// let address = server.base_url().replace("http://", "").replace("/v1", "");
+    /// let mut client = TcpStream::connect(address)?;
+    /// client.write_all(b"POST /v1/completions HTTP/1.1\r\ncontent-length: 2\r\n\r\n{}")?;
+    /// block_on(server.received(1));
+    /// drop(client);
+    /// block_on(server.disconnected(1)); // a client that hangs up is noticed
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn disconnected(&self, count: usize) {
+        self.state.disconnects.reached(count).await;
+    }
+}
+
+/// Collects the script and the settings of an [`OpenAiServer`].
+#[derive(Debug, Default)]
+#[must_use]
+pub struct OpenAiServerBuilder {
+    script: VecDeque<Answer>,
+    repeat_last: bool,
+    settings: Settings,
+}
+
+impl OpenAiServerBuilder {
+    /// Adds the answer to the next request.
+    pub fn reply(mut self, answer: impl Into<Answer>) -> Self {
+        self.script.push_back(answer.into());
+        self
+    }
+
+    /// Adds the answers to the next requests.
+    pub fn replies<A: Into<Answer>>(mut self, answers: impl IntoIterator<Item = A>) -> Self {
+        self.script.extend(answers.into_iter().map(Into::into));
+        self
+    }
+
+    /// Gives the last answer again and again once the script is used up.
+    pub fn repeat_last(mut self) -> Self {
+        self.repeat_last = true;
+        self
+    }
+
+    /// Sets the server to imitate. The default is OpenAI's.
+    pub fn dialect(mut self, dialect: Dialect) -> Self {
+        self.settings.dialect = dialect;
+        self
+    }
+
+    /// Sets the names that `GET …/models` lists; `gpt-6-luna` and `gpt-3.5-turbo-instruct`
+    /// unless set. Requests may name any model.
+    pub fn models<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        self.settings.models = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Refuses every request that does not bring this key as a bearer token, with a 401 that, as
+    /// OpenAI's does, repeats the wrong key. Such requests are recorded and use up no answer.
+    pub fn require_key(mut self, key: impl Into<String>) -> Self {
+        self.settings.key = Some(Key(key.into()));
+        self
+    }
+
+    /// Starts the server.
+    ///
+    /// # Errors
+    ///
+    /// If no port can be bound on 127.0.0.1, or no thread started.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_testkit::{Answer, Dialect, OpenAiServer};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let server = OpenAiServer::builder()
+    ///     .dialect(Dialect::LlamaCpp)
+    ///     .reply("Paris.")
+    ///     .reply(Answer::tool_call("call_1", "weather", r#"{"city":"Paris"}"#))
+    ///     .repeat_last()
+    ///     .start()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn start(mut self) -> io::Result<OpenAiServer> {
+        let answers = std::mem::take(&mut self.script);
+        let repeat_last = self.repeat_last;
+        self.start_with(Source::Script { answers, repeat_last })
+    }
+
+    fn start_with(self, source: Source) -> io::Result<OpenAiServer> {
+        let state = Arc::new(State::new(source, self.settings));
+        let loopback = Loopback::start("openai-server", {
+            let state = Arc::clone(&state);
+            move |stream| service::serve(Arc::clone(&state), stream)
+        })?;
+        Ok(OpenAiServer { loopback, state })
+    }
+}

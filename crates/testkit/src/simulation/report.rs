@@ -1,0 +1,43 @@
+//! The result of a simulation.
+
+use std::ops::AddAssign;
+
+/// The numbers of one schedule, or the sums of several.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Report {
+    /// Calls that were made.
+    pub calls: u64,
+    /// Calls that returned an answer.
+    pub answered: u64,
+    /// Calls that failed.
+    pub failed: u64,
+    /// Calls whose turn was not saved at first.
+    pub not_saved: u64,
+    /// Calls that were dropped.
+    pub dropped: u64,
+    /// Restarts of the program.
+    pub restarts: u64,
+}
+
+impl AddAssign for Report {
+    fn add_assign(&mut self, other: Self) {
+        self.calls += other.calls;
+        self.answered += other.answered;
+        self.failed += other.failed;
+        self.not_saved += other.not_saved;
+        self.dropped += other.dropped;
+        self.restarts += other.restarts;
+    }
+}
+
+/// An invariant that does not hold. The seed repeats the schedule.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("seed {seed}: {what}")]
+#[non_exhaustive]
+pub struct Violation {
+    /// The seed of the schedule.
+    pub seed: u64,
+    /// The invariant and the turns that break it.
+    pub what: String,
+}
