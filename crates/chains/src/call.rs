@@ -2,25 +2,25 @@
 
 use std::{
     error::Error,
-    pin::Pin,
     task::{Context, Poll},
     time::Duration,
 };
 
 use conversant_core::{
-    CallOptions, Delta, Event, LoadContext, MemoryError, Messages, MissingVariable, ModelError,
-    Reply, ReplyStream, Ticket, Turn, TurnId, Value, Variables, Warning, Withheld,
+    CallOptions, Event, LoadContext, MemoryError, Messages, MissingVariable, Reply, Ticket, Turn,
+    TurnId, Value, Variables, Warning, Withheld,
 };
-use futures_core::Stream;
 
 use crate::{
-    chain::{Answer, Chain, Observers, RunContext, Streaming},
+    answer::Answer,
+    chain::{Chain, Observers, RunContext, Streaming},
     error::{CallPhase, ChainError, DEADLINE, NotSaved},
     limits::{Exceeded, Limits},
     memory_binding::{Maintenance, MemoryBinding},
     outcome::Outcome,
     pending::PendingTurn,
     queue::Permit,
+    resumed::Resumed,
 };
 
 /// The time that a memory has to release what a failed call's load acquired, though the call's
@@ -46,11 +46,11 @@ impl CallState {
         observers: Observers,
         inputs: Variables,
         mut options: CallOptions,
-        exchange: Messages,
+        resumed: Resumed,
     ) -> Self {
         let turn_id = *options.turn_id.get_or_insert_with(TurnId::random);
         let limits = Limits::new(options.deadline);
-        let context = RunContext::new(options, observers).with_exchange(exchange);
+        let context = RunContext::new(options, observers).with_resumed(resumed);
         let input = Messages::new();
         Self { variables: inputs, context, turn_id, input, ticket: None, limits, permit: None }
     }
@@ -224,14 +224,10 @@ impl CallState {
         self.permit = None;
     }
 
-    /// Polls the next piece of the answer.
-    pub(crate) fn poll_item(
-        &self,
-        stream: &mut ReplyStream,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Delta, ModelError>>> {
+    /// Polls a part of the call, such as the stream of its answer.
+    pub(crate) fn poll_part<T>(&self, poll: impl FnOnce() -> Poll<T>) -> Poll<T> {
         let _polled = self.permit.as_ref().map(Permit::mark_polled);
-        Pin::new(stream).poll_next(context)
+        poll()
     }
 
     /// Waits until a limit is reached.
@@ -279,7 +275,8 @@ impl CallState {
         drop(permit);
         variables.extend(answer.outputs);
         let output_key = chain.outputs().first().cloned().unwrap_or_default();
-        Outcome { variables, reply: answer.reply, turn_id, pending, output_key }
+        let Answer { reply, messages, .. } = answer;
+        Outcome { variables, reply, turn_id, pending, output_key, messages }
     }
 
     /// Ends a call that failed after its start: emits the failure, and lets the memory release what
@@ -327,10 +324,10 @@ pub(crate) fn invoke<'c>(
     observers: Observers,
     inputs: Variables,
     options: CallOptions,
-    exchange: Messages,
+    resumed: Resumed,
 ) -> impl Future<Output = Result<Outcome, ChainError>> + Send + 'c {
     // Created outside of the future: an `async fn` stores its arguments twice.
-    let mut call = CallState::new(observers, inputs, options, exchange);
+    let mut call = CallState::new(observers, inputs, options, resumed);
     async move {
         call.begin(chain, binding).await?;
         let run = async {

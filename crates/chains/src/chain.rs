@@ -9,10 +9,15 @@ use std::{
 
 use async_trait::async_trait;
 use conversant_core::{
-    CallOptions, Event, Messages, Observer, Reply, ReplyStream, Slot, Variables,
+    CallOptions, Event, Messages, Observer, Reply, ReplyStream, Slot, TurnId, Variables,
 };
 
-use crate::error::ChainError;
+use crate::{
+    answer::Answer,
+    answer_stream::{AnswerStream, Map},
+    error::ChainError,
+    resumed::Resumed,
+};
 
 /// Steps that turn variables into an answer, such as those of an [`LlmChain`](crate::LlmChain).
 /// Implement it for a custom chain, and add a memory with [`WithMemory`](crate::WithMemory).
@@ -67,50 +72,87 @@ pub trait Chain: Send + Sync {
     }
 }
 
+macro_rules! forward_chain {
+    ($($pointer:ty),*) => {$(
+        #[deny(clippy::missing_trait_methods)]
+        #[async_trait]
+        impl<C: Chain + ?Sized> Chain for $pointer {
+            fn name(&self) -> &str {
+                (**self).name()
+            }
+
+            fn slots(&self) -> &[Slot] {
+                (**self).slots()
+            }
+
+            fn outputs(&self) -> &[Cow<'static, str>] {
+                (**self).outputs()
+            }
+
+            async fn run(
+                &self,
+                variables: &Variables,
+                context: &RunContext,
+            ) -> Result<Answer, ChainError> {
+                (**self).run(variables, context).await
+            }
+
+            async fn stream(
+                &self,
+                variables: &Variables,
+                context: &RunContext,
+            ) -> Result<Streaming, ChainError> {
+                (**self).stream(variables, context).await
+            }
+
+            fn finish(&self, reply: Reply, context: &RunContext) -> Result<Answer, ChainError> {
+                (**self).finish(reply, context)
+            }
+        }
+    )*};
+}
+forward_chain!(&C, Box<C>, Arc<C>);
+
 /// The result of [`Chain::stream`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Streaming {
     /// A model's answer, piece by piece. [`Chain::finish`] turns it into the chain's answer.
     Pieces(ReplyStream),
+    /// The answer of a chain's last step, piece by piece, and then the chain's answer.
+    Steps(AnswerStream),
     /// The whole answer, of a chain that does not stream.
     Whole(Box<Answer>),
 }
 
-/// The result of [`Chain::run`]: the outputs, and the messages for the turn.
-///
-/// `Debug` withholds message text.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct Answer {
-    /// The outputs, by name.
-    pub outputs: Variables,
-    /// The model's reply, if the answer is that of one model.
-    pub reply: Option<Reply>,
-    /// The messages of the turn after the user's: tool calls, their results, the answer. If `None`,
-    /// the reply's messages; without a reply, the output that the memory's keys select.
-    pub messages: Option<Messages>,
-}
-
-impl Answer {
-    /// Creates an answer from its outputs.
-    #[must_use]
-    pub const fn new(outputs: Variables) -> Self {
-        Self { outputs, reply: None, messages: None }
+impl Streaming {
+    /// Applies a function to the answer, or to the error, of a step that streams. For chains that
+    /// contain other chains: `chain` and `context` are those of the step.
+    ///
+    /// # Errors
+    /// The function's error, if the answer is whole already.
+    pub fn map(
+        self,
+        chain: Arc<dyn Chain>,
+        context: RunContext,
+        map: impl FnOnce(Result<Answer, ChainError>) -> Result<Answer, ChainError> + Send + 'static,
+    ) -> Result<Self, ChainError> {
+        let map: Map = Box::new(map);
+        Ok(match self {
+            Self::Whole(answer) => Self::Whole(Box::new(map(Ok(*answer))?)),
+            pieces => Self::Steps(pieces.into_steps(chain, context).map(map)),
+        })
     }
 
-    /// Sets the model's reply.
-    #[must_use]
-    pub fn with_reply(mut self, reply: Reply) -> Self {
-        self.reply = Some(reply);
-        self
-    }
-
-    /// Sets the messages of the turn after the user's.
-    #[must_use]
-    pub fn with_messages(mut self, messages: impl Into<Messages>) -> Self {
-        self.messages = Some(messages.into());
-        self
+    /// Returns the stream of a step. An answer that is whole already arrives as one piece.
+    pub(crate) fn into_steps(self, chain: Arc<dyn Chain>, context: RunContext) -> AnswerStream {
+        match self {
+            Self::Pieces(stream) => {
+                AnswerStream::of_model(stream, move |reply| chain.finish(reply, &context))
+            }
+            Self::Steps(stream) => stream,
+            Self::Whole(answer) => AnswerStream::whole(*answer),
+        }
     }
 }
 
@@ -119,7 +161,7 @@ impl Answer {
 pub struct RunContext {
     options: CallOptions,
     observers: Observers,
-    exchange: Messages,
+    resumed: Resumed,
 }
 
 /// The observers of a chain.
@@ -127,19 +169,54 @@ pub(crate) type Observers = Arc<[Arc<dyn Observer>]>;
 
 impl RunContext {
     pub(crate) const fn new(options: CallOptions, observers: Observers) -> Self {
-        Self { options, observers, exchange: Messages::new() }
+        let resumed = Resumed { exchange: Messages::new(), completed: None };
+        Self { options, observers, resumed }
     }
 
-    pub(crate) fn with_exchange(mut self, exchange: Messages) -> Self {
-        self.exchange = exchange;
+    pub(crate) fn with_resumed(mut self, resumed: Resumed) -> Self {
+        self.resumed = resumed;
         self
+    }
+
+    pub(crate) const fn resumed(&self) -> &Resumed {
+        &self.resumed
+    }
+
+    /// Returns the context of a step whose answer another step uses. It has the call's options, but
+    /// for those of the answer: the tools and the response format. A step with a memory stores a
+    /// turn of its own, whose id depends on the call's turn id and on `step` alone, so that a call
+    /// that is repeated stores it once.
+    #[must_use]
+    pub fn intermediate_step(&self, step: usize) -> Self {
+        let mut options = self.step_options(step);
+        options.tools.clear();
+        options.tool_choice = None;
+        options.parallel_tool_calls = None;
+        options.response_format = None;
+        Self { options, observers: Observers::default(), resumed: Resumed::default() }
+    }
+
+    /// Returns the context of the step that makes the chain's answer. It has all of the call's
+    /// options; see [`intermediate_step`](Self::intermediate_step) for the turn id.
+    #[must_use]
+    pub fn final_step(&self, step: usize) -> Self {
+        let Resumed { exchange, completed } = &self.resumed;
+        let inner = completed.as_ref().and_then(|completed| completed.inner.clone());
+        let resumed = Resumed { exchange: exchange.clone(), completed: inner };
+        Self { options: self.step_options(step), observers: Observers::default(), resumed }
+    }
+
+    fn step_options(&self, step: usize) -> CallOptions {
+        let mut options = self.options.clone();
+        options.turn_id = options.turn_id.map(|id| step_turn_id(id, step));
+        options
     }
 
     /// Returns the messages of this turn that the model must see after the prompt: tool calls and
     /// their results, where a turn is resumed. Empty otherwise.
     #[must_use]
     pub const fn exchange(&self) -> &Messages {
-        &self.exchange
+        &self.resumed.exchange
     }
 
     /// Returns the call's options.
@@ -155,6 +232,20 @@ impl RunContext {
             let _ = catch_unwind(AssertUnwindSafe(|| observer.on_event(event)));
         }
     }
+}
+
+/// Returns the turn id of a step: the call's, with its low bits mixed with the step's index. Turns
+/// are stored by it, so it never changes.
+fn step_turn_id(id: TurnId, step: usize) -> TurnId {
+    let bits = u128::from_be_bytes(*id.as_bytes());
+    // The finalizer of SplitMix64, over the half of the id that is random.
+    let mut mixed = (bits as u64) ^ (step as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^= mixed >> 31;
+    // The two bits of the UUID's variant stay.
+    let random = u128::from(u64::MAX >> 2);
+    TurnId::from_u128((bits & !random) | (u128::from(mixed) & random))
 }
 
 impl fmt::Debug for RunContext {

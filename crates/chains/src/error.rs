@@ -1,10 +1,10 @@
 //! Errors of a call of a chain, in the order of its steps.
 
-use std::fmt;
+use std::{error::Error, fmt};
 
 use conversant_core::{
     MemoryError, MissingVariable, ModelError, ParseError, PromptError, Reply, TimeoutPhase, Turn,
-    Withheld,
+    Variables, Withheld,
 };
 
 use crate::{pending::PendingTurn, queue::Refusal};
@@ -101,6 +101,39 @@ pub enum ChainError {
     /// The memory's maintenance failed. The next one tries again.
     #[error("cannot maintain the memory")]
     Maintain(#[source] MemoryError),
+    /// A step of a chain that is made of chains failed.
+    #[error(transparent)]
+    Step(Box<FailedStep>),
+    /// Branches of a parallel chain failed.
+    #[error(transparent)]
+    Branches(Box<FailedBranches>),
+    /// A chain and all of its fallbacks failed.
+    #[error(transparent)]
+    Fallbacks(Box<FailedFallbacks>),
+    /// A step lacks outputs that it declares.
+    #[error("the chain's outputs lack {}", list_names(missing))]
+    MissingOutputs {
+        /// All missing outputs.
+        missing: Vec<MissingVariable>,
+    },
+    /// The model of a step calls tools, and another step uses the step's answer.
+    #[error(
+        "cannot use the answer of a step: its model calls tools; wrap the model in a tool loop"
+    )]
+    StepToolCalls,
+    /// A router chose a chain that does not exist.
+    #[error(
+        "cannot route to `{name}`{}; the destinations are {}",
+        hint(nearest.as_deref()), quoted(destinations)
+    )]
+    UnknownDestination {
+        /// The name that the router chose.
+        name: String,
+        /// The nearest of the destinations.
+        nearest: Option<String>,
+        /// The destinations.
+        destinations: Vec<String>,
+    },
     /// A custom chain failed.
     #[error("the chain failed")]
     Custom(#[source] conversant_core::BoxError),
@@ -132,11 +165,15 @@ impl fmt::Display for CallPhase {
 }
 
 impl ChainError {
-    /// Returns the turn and the answer that were not saved, if the save failed.
+    /// Returns the turn and the answer that were not saved, if the save of the call or of one of
+    /// its steps failed.
     #[must_use]
     pub fn not_saved(&self) -> Option<&NotSaved> {
         match self {
             Self::NotSaved(not_saved) => Some(not_saved),
+            Self::Step(failed) => failed.source.not_saved(),
+            Self::Branches(failed) => failed.errors().find_map(Self::not_saved),
+            Self::Fallbacks(failed) => failed.errors.iter().find_map(Self::not_saved),
             _ => None,
         }
     }
@@ -147,6 +184,9 @@ impl ChainError {
         match self {
             Self::Busy | Self::DeadlineExceeded { .. } => true,
             Self::Model(error) => error.is_retryable(),
+            Self::Step(failed) => failed.source.is_retryable(),
+            Self::Branches(failed) => failed.errors().all(Self::is_retryable),
+            Self::Fallbacks(failed) => failed.errors.iter().any(Self::is_retryable),
             _ => false,
         }
     }
@@ -161,6 +201,9 @@ impl ChainError {
             Self::NotSaved(not_saved) => {
                 matches!(not_saved.source, MemoryError::Interrupted { reason } if reason == DEADLINE)
             }
+            Self::Step(failed) => failed.source.is_deadline(),
+            Self::Branches(failed) => failed.errors().any(Self::is_deadline),
+            Self::Fallbacks(failed) => failed.errors.iter().any(Self::is_deadline),
             _ => false,
         }
     }
@@ -205,4 +248,89 @@ pub struct NotSaved {
     pub source: MemoryError,
 }
 
-conversant_core::debug_as_report!(ChainError, NotSaved);
+/// The names of missing variables, separated by commas.
+fn list_names(missing: &[MissingVariable]) -> String {
+    let names: Vec<_> = missing.iter().map(ToString::to_string).collect();
+    names.join(", ")
+}
+
+fn hint(nearest: Option<&str>) -> String {
+    nearest.map_or_else(String::new, |name| format!(" (nearest: `{name}`)"))
+}
+
+fn quoted<'n>(names: impl IntoIterator<Item = &'n String>) -> String {
+    let names: Vec<_> = names.into_iter().map(|name| format!("`{name}`")).collect();
+    names.join(", ")
+}
+
+/// The failure of a step, with the outputs of the steps before it, which were paid for.
+#[derive(thiserror::Error)]
+#[error("step {} (`{chain}`) failed", step + 1)]
+#[non_exhaustive]
+pub struct FailedStep {
+    /// The step's index, from 0.
+    pub step: usize,
+    /// The name of the step's chain.
+    pub chain: String,
+    /// The outputs of the steps before it.
+    pub outputs: Variables,
+    /// The error of the step.
+    pub source: ChainError,
+}
+
+/// The failures of branches, with the outputs of the other branches, which were paid for.
+#[non_exhaustive]
+pub struct FailedBranches {
+    /// The branches that failed, at least one, by their names.
+    pub failures: Vec<(String, ChainError)>,
+    /// The outputs of the branches that succeeded.
+    pub outputs: Variables,
+}
+
+impl FailedBranches {
+    fn errors(&self) -> impl Iterator<Item = &ChainError> {
+        self.failures.iter().map(|(_, error)| error)
+    }
+}
+
+impl fmt::Display for FailedBranches {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let noun = if self.failures.len() == 1 { "branch" } else { "branches" };
+        write!(f, "{noun} {} failed", quoted(self.failures.iter().map(|(name, _)| name)))
+    }
+}
+
+impl Error for FailedBranches {
+    /// Returns the error of the first branch that failed.
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.errors().next().map(|error| error as _)
+    }
+}
+
+/// The failures of a chain and of all its fallbacks.
+#[non_exhaustive]
+pub struct FailedFallbacks {
+    /// The errors, in the order of the chains.
+    pub errors: Vec<ChainError>,
+}
+
+impl fmt::Display for FailedFallbacks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the chain and its fallbacks failed ({} attempts)", self.errors.len())
+    }
+}
+
+impl Error for FailedFallbacks {
+    /// Returns the error of the last chain.
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.errors.last().map(|error| error as _)
+    }
+}
+
+conversant_core::debug_as_report!(
+    ChainError,
+    NotSaved,
+    FailedStep,
+    FailedBranches,
+    FailedFallbacks
+);

@@ -50,10 +50,13 @@
 //! # }
 //! ```
 
+mod answer;
+mod answer_stream;
 mod apply;
 mod builder;
 mod call;
 mod chain;
+mod compose;
 mod conversations;
 mod error;
 mod limits;
@@ -64,8 +67,10 @@ mod parser;
 mod pending;
 mod prompt_model_steps;
 mod queue;
+mod resumed;
 mod runner;
 mod settings;
+mod step;
 mod stream;
 mod verbose;
 mod wiring;
@@ -76,10 +81,18 @@ pub use self::parser::XmlParser;
 #[cfg(feature = "regex")]
 pub use self::parser::{RegexError, RegexParser};
 pub use self::{
+    answer::Answer,
+    answer_stream::AnswerStream,
     builder::LlmChainBuilder,
-    chain::{Answer, Chain, RunContext, Streaming},
+    chain::{Chain, RunContext, Streaming},
+    compose::{
+        ConversationChain, ConversationChainBuilder, FallbackChain, FallbackChainBuilder, FnRouter,
+        LlmRouter, ParallelChain, ParallelChainBuilder, PromptInfo, Route, Router, RouterChain,
+        RouterChainBuilder, SequentialChain, SequentialChainBuilder, SimpleSequentialChain,
+        SimpleSequentialChainBuilder, TransformChain, TransformChainBuilder,
+    },
     conversations::Conversations,
-    error::{CallPhase, ChainError, NotSaved},
+    error::{CallPhase, ChainError, FailedBranches, FailedFallbacks, FailedStep, NotSaved},
     llm_chain::LlmChain,
     memory_binding::Maintenance,
     outcome::Outcome,

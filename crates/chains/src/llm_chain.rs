@@ -11,6 +11,7 @@ use crate::{
     prompt_model_steps::PromptModelSteps,
     queue::Queue,
     runner::{Runner, impl_calls},
+    step::impl_chain,
 };
 
 /// A prompt and a model, optionally with a memory and a parser: LangChain's `LLMChain`.
@@ -39,6 +40,10 @@ impl LlmChain {
         Self { runner: Arc::new(runner) }
     }
 
+    pub(crate) const fn from_runner(runner: Arc<Runner<PromptModelSteps>>) -> Self {
+        Self { runner }
+    }
+
     pub(crate) fn downgrade(&self) -> WeakLlmChain {
         WeakLlmChain(Arc::downgrade(&self.runner))
     }
@@ -55,6 +60,7 @@ impl LlmChain {
 }
 
 impl_calls!([] LlmChain);
+impl_chain!([] LlmChain);
 
 /// A chain that others keep alive.
 pub(crate) struct WeakLlmChain(Weak<Runner<PromptModelSteps>>);

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use conversant_core::{Memory, Message, Messages, Turn, TurnId, Value, Variables};
 
-use crate::{chain::Answer, queue::Queue, wiring::TurnNames};
+use crate::{answer::Answer, queue::Queue, wiring::TurnNames};
 
 /// The time at which a memory's maintenance, such as a summary, is done.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -23,12 +23,21 @@ pub(crate) struct MemoryBinding {
     pub(crate) queue: Arc<Queue>,
     /// Empty only for a memory that saves no turns.
     names: TurnNames,
+    /// Whether the model's reply is the answer of the turn. It is not if the memory's output key
+    /// names another output than the first.
+    stores_reply: bool,
     pub(crate) maintenance: Maintenance,
 }
 
 impl MemoryBinding {
-    pub(crate) fn new(memory: Arc<dyn Memory>, names: TurnNames, maintenance: Maintenance) -> Self {
-        Self { memory, queue: Arc::default(), names, maintenance }
+    pub(crate) fn new(
+        memory: Arc<dyn Memory>,
+        names: TurnNames,
+        first_output: Option<&str>,
+        maintenance: Maintenance,
+    ) -> Self {
+        let stores_reply = names.output.is_none() || names.output.as_deref() == first_output;
+        Self { memory, queue: Arc::default(), names, stores_reply, maintenance }
     }
 
     /// Returns the memory itself: called through the `Arc`, each of its futures would be boxed
@@ -63,11 +72,11 @@ impl MemoryBinding {
     pub(crate) fn turn(&self, id: TurnId, mut messages: Messages, answer: &Answer) -> Turn {
         match (&answer.messages, &answer.reply) {
             (Some(more), _) => messages.append(more),
-            (None, Some(reply)) => {
+            (None, Some(reply)) if self.stores_reply || answer.outputs.is_empty() => {
                 messages.append(&reply.intermediate);
                 messages.push(reply.message.clone());
             }
-            (None, None) => messages.push(Message::ai(self.output(answer))),
+            (None, _) => messages.push(Message::ai(self.output(answer))),
         }
         Turn::identified(id, messages)
     }

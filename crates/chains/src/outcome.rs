@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use conversant_core::{Content, Reply, TurnId, Value, Variables};
+use conversant_core::{Content, Messages, Reply, TurnId, Value, Variables};
 
 use crate::{error::ChainError, pending::PendingTurn};
 
@@ -15,13 +15,15 @@ use crate::{error::ChainError, pending::PendingTurn};
 pub struct Outcome {
     /// The inputs, then the memory's variables, then the outputs.
     pub variables: Variables,
-    /// The model's reply, if the answer is that of one model.
+    /// The model's reply, if the first output is the answer of one model.
     pub reply: Option<Reply>,
     /// The turn's id.
     pub turn_id: TurnId,
     /// The turn, if the answer calls tools. It is not stored; continue it with `resume`.
     pub pending: Option<PendingTurn>,
     pub(crate) output_key: Cow<'static, str>,
+    /// The messages of the turn after the user's, if the chain made them.
+    pub(crate) messages: Option<Messages>,
 }
 
 impl Outcome {

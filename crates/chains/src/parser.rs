@@ -17,6 +17,7 @@ use conversant_core::{OutputParser, ParseError, Value};
 
 #[cfg(feature = "regex")]
 pub use self::regex::{RegexError, RegexParser};
+pub(crate) use self::space::is_space;
 #[cfg(feature = "xml")]
 pub use self::xml::XmlParser;
 pub use self::{

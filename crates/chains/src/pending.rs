@@ -1,10 +1,13 @@
 //! Turns that wait for the results of tool calls.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use conversant_core::{InvalidToolCall, Message, Messages, Role, ToolCall, TurnId, Variables};
 
-use crate::chain::Answer;
+use crate::{
+    answer::Answer,
+    resumed::{Completed, Resumed},
+};
 
 /// A turn whose last message has tool calls without results.
 ///
@@ -19,7 +22,9 @@ pub struct PendingTurn {
     pub(crate) inputs: Variables,
     pub(crate) turn_id: TurnId,
     /// The messages after the user's, the last of which has the calls.
-    pub(crate) exchange: Messages,
+    exchange: Messages,
+    /// The steps that do not run again.
+    completed: Option<Arc<Completed>>,
 }
 
 impl PendingTurn {
@@ -34,7 +39,8 @@ impl PendingTurn {
             }
             (None, None) => return None,
         };
-        Some(Self { inputs, turn_id, exchange: with_ids(exchange) })
+        let completed = answer.completed.clone();
+        Some(Self { inputs, turn_id, exchange: with_ids(exchange), completed })
     }
 
     /// Returns whether the last message of an answer has tool calls.
@@ -47,6 +53,16 @@ impl PendingTurn {
             (None, Some(reply)) => has_calls(&reply.message),
             (None, None) => false,
         }
+    }
+
+    /// Returns the inputs of the call that continues the turn, and the part that is done.
+    pub(crate) fn into_parts(self) -> (Variables, Resumed) {
+        (self.inputs, Resumed { exchange: self.exchange, completed: self.completed })
+    }
+
+    /// Returns the steps that do not run again.
+    pub(crate) const fn completed(&self) -> Option<&Arc<Completed>> {
+        self.completed.as_ref()
     }
 
     /// Returns the turn's id.

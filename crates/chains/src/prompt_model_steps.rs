@@ -8,7 +8,8 @@ use conversant_core::{
 };
 
 use crate::{
-    chain::{Answer, Chain, RunContext, Streaming},
+    answer::Answer,
+    chain::{Chain, RunContext, Streaming},
     error::ChainError,
 };
 
@@ -93,6 +94,6 @@ impl Chain for PromptModelSteps {
         let [key] = &self.output_key;
         let mut outputs = Variables::with_capacity(1);
         outputs.insert(key.clone(), output);
-        Ok(Answer { outputs, reply: Some(reply), messages: None })
+        Ok(Answer::new(outputs).with_reply(reply))
     }
 }

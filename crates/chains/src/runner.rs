@@ -2,7 +2,7 @@
 
 use std::{fmt, future::poll_fn, pin::Pin, sync::Arc, task::Poll, time::Duration};
 
-use conversant_core::{CallOptions, Memory, Message, Messages, Saved, Slot, Variables};
+use conversant_core::{CallOptions, Memory, Message, Saved, Slot, Variables};
 
 use crate::{
     apply::join_bounded,
@@ -14,11 +14,14 @@ use crate::{
     outcome::Outcome,
     pending::PendingTurn,
     queue::Queue,
+    resumed::Resumed,
 };
 
 /// A chain, ready to be called.
 pub(crate) struct Runner<C> {
     pub(crate) chain: C,
+    /// The chain's slots that the memory does not provide.
+    pub(crate) inputs: Vec<Slot>,
     pub(crate) binding: Option<MemoryBinding>,
     pub(crate) observers: Observers,
     /// The number of calls of `apply` that run at the same time without a memory.
@@ -48,12 +51,6 @@ impl<C: Chain + 'static> AnyRunner for Runner<C> {
 }
 
 impl<C: Chain + 'static> Runner<C> {
-    pub(crate) fn inputs(&self) -> impl Iterator<Item = &Slot> {
-        let provided = self.memory().map_or(&[][..], Memory::variables);
-        let slots = self.chain.slots().iter();
-        slots.filter(move |slot| provided.iter().all(|provided| provided.name() != slot.name()))
-    }
-
     pub(crate) fn memory(&self) -> Option<&dyn Memory> {
         self.binding.as_ref().map(MemoryBinding::memory)
     }
@@ -69,7 +66,8 @@ impl<C: Chain + 'static> Runner<C> {
     ) -> impl Future<Output = Result<Outcome, ChainError>> + Send {
         let observers = Arc::clone(&self.observers);
         let options = self.with_defaults(options);
-        invoke(&self.chain, self.binding.as_ref(), observers, inputs, options, Messages::new())
+        let resumed = Resumed::default();
+        invoke(&self.chain, self.binding.as_ref(), observers, inputs, options, resumed)
     }
 
     /// Returns the options of a call, with the chain's own where a call has none.
@@ -86,11 +84,12 @@ impl<C: Chain + 'static> Runner<C> {
         results: impl IntoIterator<Item = Message>,
         mut options: CallOptions,
     ) -> Result<Outcome, ChainError> {
-        let PendingTurn { inputs, turn_id, exchange } = answered(pending, results)?;
-        options.turn_id = Some(turn_id);
+        let pending = answered(pending, results)?;
+        options.turn_id = Some(pending.turn_id());
         let options = self.with_defaults(options);
+        let (inputs, resumed) = pending.into_parts();
         let observers = Arc::clone(&self.observers);
-        invoke(&self.chain, self.binding.as_ref(), observers, inputs, options, exchange).await
+        invoke(&self.chain, self.binding.as_ref(), observers, inputs, options, resumed).await
     }
 
     pub(crate) async fn apply(
@@ -164,7 +163,7 @@ macro_rules! impl_calls {
         impl $($generics)* $chain {
             /// Returns the inputs of a call: the chain's slots that the memory does not provide.
             pub fn inputs(&self) -> impl Iterator<Item = &conversant_core::Slot> {
-                self.runner.inputs()
+                self.runner.inputs.iter()
             }
 
             /// Runs a call and returns the output as text.
@@ -262,8 +261,8 @@ macro_rules! impl_calls {
             ) -> Result<crate::ChainStream, crate::ChainError> {
                 let runner = std::sync::Arc::clone(&self.runner);
                 let options = runner.with_defaults(options);
-                let exchange = conversant_core::Messages::new();
-                crate::ChainStream::start(runner, inputs, options, exchange).await
+                let resumed = crate::resumed::Resumed::default();
+                crate::ChainStream::start(runner, inputs, options, resumed).await
             }
 
             /// Continues a turn with the results of its tool calls: a tool message for each call.
@@ -305,12 +304,12 @@ macro_rules! impl_calls {
                 results: impl IntoIterator<Item = conversant_core::Message>,
                 mut options: conversant_core::CallOptions,
             ) -> Result<crate::ChainStream, crate::ChainError> {
-                let crate::PendingTurn { inputs, turn_id, exchange } =
-                    crate::runner::answered(pending, results)?;
-                options.turn_id = Some(turn_id);
+                let pending = crate::runner::answered(pending, results)?;
+                options.turn_id = Some(pending.turn_id());
                 let runner = std::sync::Arc::clone(&self.runner);
                 let options = runner.with_defaults(options);
-                crate::ChainStream::start(runner, inputs, options, exchange).await
+                let (inputs, resumed) = pending.into_parts();
+                crate::ChainStream::start(runner, inputs, options, resumed).await
             }
 
             /// Does the memory's maintenance now, for a chain that is built with

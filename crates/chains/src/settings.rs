@@ -5,6 +5,7 @@ use std::{borrow::Cow, fmt, sync::Arc};
 use conversant_core::{Memory, Observer, Slot};
 
 use crate::{
+    chain::Chain,
     memory_binding::{Maintenance, MemoryBinding},
     runner::Runner,
     verbose::Verbose,
@@ -56,14 +57,21 @@ impl Settings {
     }
 
     /// Makes a checked chain callable.
-    pub(crate) fn runner<C>(self, chain: C, names: TurnNames) -> Runner<C> {
+    pub(crate) fn runner<C: Chain>(self, chain: C, names: TurnNames) -> Runner<C> {
         let mut observers = self.observers;
         if self.verbose {
             observers.insert(0, Arc::new(Verbose::stdout()));
         }
-        let binding = self.memory.map(|memory| MemoryBinding::new(memory, names, self.maintenance));
+        let provided = self.memory.as_deref().map_or(&[][..], Memory::variables);
+        let is_input = |slot: &&Slot| provided.iter().all(|from| from.name() != slot.name());
+        let inputs = chain.slots().iter().filter(is_input).cloned().collect();
+        let first_output = chain.outputs().first().map(AsRef::as_ref);
+        let binding = self
+            .memory
+            .map(|memory| MemoryBinding::new(memory, names, first_output, self.maintenance));
         Runner {
             chain,
+            inputs,
             binding,
             observers: observers.into(),
             concurrency: self.concurrency,
@@ -110,8 +118,8 @@ macro_rules! impl_settings {
                 self
             }
 
-            /// Allows that a variable of the memory is not used, for a memory that several chains
-            /// share.
+            /// Allows that a declared input is not used, or a variable of the memory, for a memory
+            /// that several chains share.
             pub fn allow_unused(mut self, variable: impl Into<String>) -> Self {
                 self.settings.allow_unused.push(variable.into());
                 self

@@ -8,16 +8,17 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use conversant_core::{
-    CallOptions, Delta, Message, Messages, ModelError, Reply, ReplyStream, Variables,
-};
+use conversant_core::{CallOptions, Delta, Message, ModelError, Reply, ReplyStream, Variables};
 use futures_core::Stream;
 
 use crate::{
+    answer::Answer,
+    answer_stream::{AnswerItem, AnswerSource, AnswerStream},
     call::{CallState, UnsavedTurn},
-    chain::{Answer, Chain, Streaming},
+    chain::{Chain, Streaming},
     error::{CallPhase, ChainError},
     outcome::Outcome,
+    resumed::Resumed,
     runner::AnyRunner,
 };
 
@@ -88,10 +89,47 @@ enum State {
 }
 
 struct Running {
-    stream: ReplyStream,
-    /// The answer, if the chain returned it whole.
-    answer: Option<Answer>,
+    stream: Pieces,
+    /// The answer, once the chain has returned it whole.
+    answer: Option<Box<Answer>>,
     call: CallState,
+}
+
+/// The pieces of an answer.
+enum Pieces {
+    OfModel(ReplyStream),
+    OfSteps(AnswerStream),
+}
+
+impl Pieces {
+    fn partial(&self) -> &str {
+        match self {
+            Self::OfModel(stream) => stream.partial(),
+            Self::OfSteps(stream) => stream.partial(),
+        }
+    }
+
+    /// Polls the next piece, and sets the answer where the steps have made it.
+    fn poll(
+        &mut self,
+        answer: &mut Option<Box<Answer>>,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<Delta, ChainError>> {
+        Poll::Ready(match self {
+            Self::OfModel(stream) => match ready!(Pin::new(stream).poll_next(context)) {
+                Some(piece) => piece.map_err(ChainError::Model),
+                // A reply stream ends with `Done` or an error.
+                None => Err(ChainError::Model(ModelError::Cancelled)),
+            },
+            Self::OfSteps(stream) => ready!(stream.poll_item(context)).map(|item| match item {
+                AnswerItem::Piece(piece) => piece,
+                AnswerItem::Done(reply, made) => {
+                    *answer = Some(made);
+                    Delta::Done(reply)
+                }
+            }),
+        })
+    }
 }
 
 /// A call that has failed and has given its place back.
@@ -113,15 +151,17 @@ impl ChainStream {
         runner: Arc<dyn AnyRunner>,
         inputs: Variables,
         options: CallOptions,
-        exchange: Messages,
+        resumed: Resumed,
     ) -> Result<Self, ChainError> {
         let (chain, binding) = (runner.chain(), runner.binding());
-        let mut call = CallState::new(runner.observers(), inputs, options, exchange);
+        let mut call = CallState::new(runner.observers(), inputs, options, resumed);
         call.begin(chain, binding).await?;
         let (stream, answer) = match call.stream(chain, binding).await {
-            Ok(Streaming::Pieces(stream)) => (stream, None),
+            Ok(Streaming::Pieces(stream)) => (Pieces::OfModel(stream), None),
+            Ok(Streaming::Steps(stream)) => (Pieces::OfSteps(stream), None),
             Ok(Streaming::Whole(answer)) => {
-                (ReplyStream::whole(reply_of(chain, &answer)), Some(*answer))
+                let stream = ReplyStream::whole(reply_of(chain, &answer));
+                (Pieces::OfModel(stream), Some(answer))
             }
             Err(error) => return Err(call.fail(chain, binding, error).await),
         };
@@ -223,7 +263,7 @@ fn reply_of(chain: &dyn Chain, answer: &Answer) -> Reply {
 async fn finish(runner: Arc<dyn AnyRunner>, running: Running, reply: Box<Reply>) -> Ended {
     let Running { stream, answer, mut call } = running;
     let answer = match answer {
-        Some(answer) => Ok(answer),
+        Some(answer) => Ok(*answer),
         None => call.finish(runner.chain(), Reply::clone(&reply)),
     };
     let answer = match answer {
@@ -302,30 +342,24 @@ impl Stream for ChainStream {
                     return Poll::Ready(Some(item));
                 }
                 State::Running(running) => {
-                    let Running { stream, call, .. } = &mut **running;
-                    match call.poll_item(stream, context) {
+                    let Running { stream, answer, call } = &mut **running;
+                    match call.poll_part(|| stream.poll(answer, context)) {
                         Poll::Pending => {
                             let exceeded = ready!(call.poll_exceeded(context));
                             let error = exceeded.during(CallPhase::Run);
                             this.end_running(|runner, running| running.fail(runner, error));
                         }
-                        Poll::Ready(Some(Ok(Delta::Done(reply)))) => {
+                        Poll::Ready(Ok(Delta::Done(reply))) => {
                             this.end_running(|runner, running| {
                                 State::Ending(Box::pin(finish(runner, running, reply)))
                             });
                         }
-                        Poll::Ready(Some(Ok(_))) if call.deadline_has_passed() => {
+                        Poll::Ready(Ok(_)) if call.deadline_has_passed() => {
                             let error = ChainError::DeadlineExceeded { phase: CallPhase::Run };
                             this.end_running(|runner, running| running.fail(runner, error));
                         }
-                        Poll::Ready(Some(Ok(delta))) => return Poll::Ready(Some(Ok(delta))),
-                        Poll::Ready(Some(Err(error))) => {
-                            let error = ChainError::Model(error);
-                            this.end_running(|runner, running| running.fail(runner, error));
-                        }
-                        // A reply stream ends with `Done` or an error.
-                        Poll::Ready(None) => {
-                            let error = ChainError::Model(ModelError::Cancelled);
+                        Poll::Ready(Ok(delta)) => return Poll::Ready(Some(Ok(delta))),
+                        Poll::Ready(Err(error)) => {
                             this.end_running(|runner, running| running.fail(runner, error));
                         }
                     }

@@ -6,11 +6,21 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use conversant_core::{Event, Observer};
+use conversant_core::{Event, Observer, Variables};
 
 const BOLD: &str = "\u{1b}[1m";
 const GREEN: &str = "\u{1b}[32;1m\u{1b}[1;3m";
 const RESET: &str = "\u{1b}[0m";
+
+/// The colours of the steps of a simple sequence, in turn: blue, yellow, pink, green and red
+/// (LangChain 0.1.20 `langchain_core/utils/input.py::get_color_mapping`).
+const STEPS: [&str; 5] = [
+    "\u{1b}[36;1m\u{1b}[1;3m",
+    "\u{1b}[33;1m\u{1b}[1;3m",
+    "\u{1b}[38;5;200m\u{1b}[1;3m",
+    GREEN,
+    "\u{1b}[31;1m\u{1b}[1;3m",
+];
 
 /// An observer that writes the transcript of LangChain's verbose mode to a sink, with its escape
 /// codes (LangChain 0.1.20, `callbacks/stdout.py::StdOutCallbackHandler`).
@@ -91,10 +101,47 @@ impl Observer for Verbose {
             Event::PromptFormatted { prompt, .. } => {
                 self.write(&["Prompt after formatting:\n", green, &prompt.to_text(), reset, "\n"]);
             }
+            Event::StepEnded { step, output, .. } => {
+                let color = STEPS.get(step % STEPS.len()).map_or("", |color| self.code(color));
+                self.write(&[color, &output.to_text(), reset, "\n"]);
+            }
+            Event::Routed { destination, inputs, .. } => {
+                self.write(&[destination.unwrap_or("None"), ": ", &python_dict(inputs)]);
+            }
             Event::ChainEnded { .. } => self.write(&["\n", bold, "> Finished chain.", reset, "\n"]),
             _ => {}
         }
     }
+}
+
+/// Writes variables as Python prints a dictionary of texts.
+fn python_dict(variables: &Variables) -> String {
+    let entries = variables.iter().map(|(name, value)| {
+        format!("{}: {}", python_string(name), python_string(&value.to_text()))
+    });
+    format!("{{{}}}", entries.collect::<Vec<_>>().join(", "))
+}
+
+/// Writes a text as Python's `repr` does, but for invisible characters beyond ASCII, which stay as
+/// they are.
+fn python_string(text: &str) -> String {
+    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
+    let mut written = String::from(quote);
+    for character in text.chars() {
+        match character {
+            '\n' => written.push_str("\\n"),
+            '\r' => written.push_str("\\r"),
+            '\t' => written.push_str("\\t"),
+            '\\' => written.push_str("\\\\"),
+            character if character == quote => written.extend(['\\', character]),
+            character if character.is_control() => {
+                written.push_str(&format!("\\x{:02x}", u32::from(character)));
+            }
+            character => written.push(character),
+        }
+    }
+    written.push(quote);
+    written
 }
 
 impl fmt::Debug for Verbose {

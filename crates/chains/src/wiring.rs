@@ -70,8 +70,8 @@ pub enum WiringFault {
     /// The chain has no model.
     #[error("no model is set; call `model`")]
     NoModel,
-    /// The prompt has a variable with a reserved name.
-    #[error("the name of prompt variable `{name}` is reserved")]
+    /// A variable has a reserved name.
+    #[error("the name `{name}` is reserved; rename the variable")]
     Reserved {
         /// The name.
         name: String,
@@ -114,6 +114,95 @@ pub enum WiringFault {
         /// The nearest of the names that are provided.
         nearest: Option<String>,
     },
+    /// The chain has no steps, branches or destinations.
+    #[error("no {parts} are set; call `{method}`")]
+    NoParts {
+        /// The noun of the parts.
+        parts: &'static str,
+        /// The method that adds one.
+        method: &'static str,
+    },
+    /// A required part is missing.
+    #[error("no {part} is set; call `{method}`")]
+    NoPart {
+        /// The noun of the part.
+        part: &'static str,
+        /// The method that sets it.
+        method: &'static str,
+    },
+    /// A step needs a variable that is neither given nor made by an earlier step.
+    #[error(
+        "no input, memory or earlier step provides `{name}` for step {} (`{chain}`){}",
+        step + 1, hint(nearest.as_deref())
+    )]
+    StepNotGiven {
+        /// The variable.
+        name: String,
+        /// The step's index, from 0.
+        step: usize,
+        /// The name of the step's chain.
+        chain: String,
+        /// The nearest of the names that are provided.
+        nearest: Option<String>,
+    },
+    /// A step makes an output whose name is taken.
+    #[error("output `{name}` of step {} (`{chain}`) is already provided by {by}", step + 1)]
+    TakenOutput {
+        /// The output.
+        name: String,
+        /// The step's index, from 0.
+        step: usize,
+        /// The name of the step's chain.
+        chain: String,
+        /// The source that has the name.
+        by: String,
+    },
+    /// An output of the whole chain is not provided.
+    #[error("no input, memory or step provides output `{name}`{}", hint(nearest.as_deref()))]
+    UnknownOutput {
+        /// The output.
+        name: String,
+        /// The nearest of the names that are provided.
+        nearest: Option<String>,
+    },
+    /// A part does not have exactly one input or one output.
+    #[error("{part} needs exactly one {noun}, but has {}", list(found))]
+    NotOne {
+        /// The part.
+        part: String,
+        /// `input` or `output`.
+        noun: &'static str,
+        /// The names that it has.
+        found: Vec<String>,
+    },
+    /// Two parts that replace each other have different outputs.
+    #[error("{part} makes {}, but {other} makes {}", list(found), list(expected))]
+    OtherOutputs {
+        /// The part.
+        part: String,
+        /// Its outputs.
+        found: Vec<String>,
+        /// The first part.
+        other: String,
+        /// The first part's outputs.
+        expected: Vec<String>,
+    },
+    /// Two parts have the same name.
+    #[error("the name `{name}` is given to two {parts}")]
+    TwoParts {
+        /// The name.
+        name: String,
+        /// The noun of the parts.
+        parts: &'static str,
+    },
+    /// A router offers a destination that is not set.
+    #[error("the router offers destination `{name}`, which is not set{}", hint(nearest.as_deref()))]
+    NoDestination {
+        /// The destination.
+        name: String,
+        /// The nearest of the destinations.
+        nearest: Option<String>,
+    },
     /// A declared input is not used.
     #[error("input `{name}` is not used by the prompt{}", hint(nearest.as_deref()))]
     UnusedInput {
@@ -133,6 +222,14 @@ impl WiringFault {
     }
 }
 
+fn list(names: &[String]) -> String {
+    if names.is_empty() {
+        return "none".to_owned();
+    }
+    let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+    names.join(", ")
+}
+
 fn hint(nearest: Option<&str>) -> String {
     nearest.map_or_else(String::new, |name| format!(" (nearest: `{name}`)"))
 }
@@ -144,7 +241,7 @@ pub(crate) struct Wiring<'w> {
     pub(crate) memory: Option<&'w dyn Memory>,
     /// The inputs, where they are declared.
     pub(crate) declared: Option<&'w [String]>,
-    /// The variables of the memory that may be unused.
+    /// The inputs and variables of the memory that may be unused.
     pub(crate) allow_unused: &'w [String],
 }
 
@@ -158,9 +255,12 @@ pub(crate) struct TurnNames {
 impl Wiring<'_> {
     /// Checks the wiring and returns the names of the turns. The error has `faults` first.
     pub(crate) fn check(&self, mut faults: Vec<WiringFault>) -> Result<TurnNames, WiringError> {
-        faults.extend(self.reserved());
-        faults.extend(self.memory_to_prompt());
-        faults.extend(self.declared_inputs());
+        let found = self.reserved().into_iter().chain(self.memory_to_prompt());
+        for fault in found.chain(self.declared_inputs()) {
+            if !faults.contains(&fault) {
+                faults.push(fault);
+            }
+        }
         let names = self.turn_names(&mut faults);
         if faults.is_empty() { Ok(names) } else { Err(WiringError { faults }) }
     }
@@ -173,12 +273,17 @@ impl Wiring<'_> {
         self.slots.iter().map(Slot::name)
     }
 
+    fn may_be_unused(&self, name: &str) -> bool {
+        self.allow_unused.iter().any(|allowed| allowed == name)
+    }
+
     fn is_from_memory(&self, name: &str) -> bool {
         self.memory_slots().iter().any(|slot| slot.name() == name)
     }
 
     fn reserved(&self) -> Option<WiringFault> {
-        let name = self.slot_names().find(|name| *name == "stop")?;
+        let outputs = self.outputs.iter().map(AsRef::as_ref);
+        let name = self.slot_names().chain(outputs).find(|name| *name == "stop")?;
         Some(WiringFault::Reserved { name: name.to_owned() })
     }
 
@@ -199,7 +304,7 @@ impl Wiring<'_> {
                     faults.push(WiringFault::TextForMessages { name: name() });
                 }
                 Some(_) => {}
-                None if self.allow_unused.iter().any(|allowed| allowed == given.name()) => {}
+                None if self.may_be_unused(given.name()) => {}
                 None => {
                     let nearest = nearest(given.name(), self.slot_names()).map(str::to_owned);
                     faults.push(WiringFault::UnusedMemory { name: name(), nearest });
@@ -228,7 +333,10 @@ impl Wiring<'_> {
             if self.is_from_memory(name) {
                 let (first, second) = ("the memory", "the caller");
                 faults.push(WiringFault::TwoSources { name: name.clone(), first, second });
-            } else if self.slot_names().all(|slot| slot != name) && input_key != Some(name) {
+            } else if self.slot_names().all(|slot| slot != name)
+                && input_key != Some(name)
+                && !self.may_be_unused(name)
+            {
                 let nearest = nearest(name, self.slot_names()).map(str::to_owned);
                 faults.push(WiringFault::UnusedInput { name: name.clone(), nearest });
             }

@@ -8,6 +8,7 @@ use crate::{
     chain::Chain,
     runner::{Runner, impl_calls},
     settings::{Settings, impl_settings},
+    step::impl_chain,
     wiring::WiringError,
 };
 
@@ -81,6 +82,7 @@ impl<C: Chain + 'static> WithMemory<C> {
 }
 
 impl_calls!([<C: Chain + 'static>] WithMemory<C>);
+impl_chain!([<C: Chain + 'static>] WithMemory<C>);
 
 impl<C> Clone for WithMemory<C> {
     fn clone(&self) -> Self {

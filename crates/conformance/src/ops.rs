@@ -11,6 +11,8 @@ mod chat_prompt;
 mod chat_response;
 #[cfg(feature = "models")]
 mod chat_stream;
+#[cfg(feature = "chains")]
+mod compose;
 #[cfg(feature = "models")]
 mod exchange;
 #[cfg(feature = "prompts")]
@@ -78,6 +80,8 @@ pub(crate) fn find(name: &str) -> Option<Op> {
         "chat_response" => Op::exact(chat_response::run),
         #[cfg(feature = "models")]
         "chat_stream" => Op::exact(chat_stream::run),
+        #[cfg(feature = "chains")]
+        "compose" => Op::exact(compose::run),
         #[cfg(feature = "models")]
         "exchange" => Op { run: exchange::run, compare: exchange::compare, wraps: false },
         #[cfg(feature = "prompts")]

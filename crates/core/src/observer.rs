@@ -2,7 +2,9 @@
 
 use std::{error::Error, sync::Arc};
 
-use crate::{memory::Warning, model::Reply, prompt_value::PromptValue, variables::Variables};
+use crate::{
+    memory::Warning, model::Reply, prompt_value::PromptValue, value::Value, variables::Variables,
+};
 
 /// An observer of chains, such as a printer, a log or a test.
 ///
@@ -67,6 +69,22 @@ pub enum Event<'e> {
         /// The answer.
         reply: &'e Reply,
     },
+    /// A step of a simple sequence has ended.
+    #[non_exhaustive]
+    StepEnded {
+        /// The step's index, from 0.
+        step: usize,
+        /// The step's output, which is the input of the next step.
+        output: &'e Value,
+    },
+    /// A router has chosen a chain.
+    #[non_exhaustive]
+    Routed {
+        /// The name of the chain, or `None` for the default chain.
+        destination: Option<&'e str>,
+        /// The inputs that the router sets for the chain.
+        inputs: &'e Variables,
+    },
     /// An operation failed without the loss of the answer or the turn.
     #[non_exhaustive]
     Warned {
@@ -108,6 +126,18 @@ impl<'e> Event<'e> {
     #[must_use]
     pub const fn model_answered(reply: &'e Reply) -> Self {
         Self::ModelAnswered { reply }
+    }
+
+    /// Creates a [`StepEnded`](Self::StepEnded).
+    #[must_use]
+    pub const fn step_ended(step: usize, output: &'e Value) -> Self {
+        Self::StepEnded { step, output }
+    }
+
+    /// Creates a [`Routed`](Self::Routed).
+    #[must_use]
+    pub const fn routed(destination: Option<&'e str>, inputs: &'e Variables) -> Self {
+        Self::Routed { destination, inputs }
     }
 
     /// Creates a [`Warned`](Self::Warned).

@@ -13,6 +13,7 @@ const WHOLE: &[&str] = &[
     "chat_prompt.jsonl",
     "chat_response.jsonl",
     "chat_stream.jsonl",
+    "compose.jsonl",
     "few_shot.jsonl",
     "memory.jsonl",
     "memory_entities.jsonl",

@@ -2,6 +2,6 @@
 
 /// Returns whether Python's `str.strip` and `\s` treat a character as whitespace: Unicode's
 /// whitespace, and the four separators of ASCII.
-pub(super) fn is_space(character: char) -> bool {
+pub(crate) fn is_space(character: char) -> bool {
     character.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&character)
 }

@@ -8,6 +8,11 @@ fn chains() -> Result<(), Differences> {
 }
 
 #[test]
+fn chains_of_chains() -> Result<(), Differences> {
+    check("compose.jsonl")
+}
+
+#[test]
 fn parsers() -> Result<(), Differences> {
     check("parse.jsonl")?;
     check("parse_more.jsonl")

@@ -1,0 +1,55 @@
+//! The answer of a chain.
+
+use std::sync::Arc;
+
+use conversant_core::{Message, Messages, Reply, Variables};
+
+use crate::resumed::Completed;
+
+/// The result of [`Chain::run`](crate::Chain::run): the outputs, and the messages for the turn.
+///
+/// `Debug` withholds message text.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Answer {
+    /// The outputs, by name.
+    pub outputs: Variables,
+    /// The model's reply, if the first output is the answer of one model.
+    pub reply: Option<Reply>,
+    /// The messages of the turn after the user's: tool calls, their results, the answer. If `None`,
+    /// the reply's messages; without a reply, the output that the memory's keys select.
+    pub messages: Option<Messages>,
+    /// The steps that do not run again if the answer calls tools and its turn is resumed.
+    pub(crate) completed: Option<Arc<Completed>>,
+}
+
+impl Answer {
+    /// Creates an answer from its outputs.
+    #[must_use]
+    pub const fn new(outputs: Variables) -> Self {
+        Self { outputs, reply: None, messages: None, completed: None }
+    }
+
+    /// Sets the model's reply.
+    #[must_use]
+    pub fn with_reply(mut self, reply: Reply) -> Self {
+        self.reply = Some(reply);
+        self
+    }
+
+    /// Sets the messages of the turn after the user's.
+    #[must_use]
+    pub fn with_messages(mut self, messages: impl Into<Messages>) -> Self {
+        self.messages = Some(messages.into());
+        self
+    }
+
+    /// Returns the reply, or a reply with the text of the first output.
+    pub(crate) fn to_reply(&self) -> Reply {
+        self.reply.clone().unwrap_or_else(|| {
+            let first = self.outputs.iter().next();
+            let text = first.map(|(_, value)| value.to_text().into_owned()).unwrap_or_default();
+            Reply::new(Message::ai(text))
+        })
+    }
+}

@@ -1,0 +1,181 @@
+//! The answer of a composition in pieces, and then whole.
+
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use conversant_core::{Delta, ModelError, Reply, ReplyStream};
+use futures_core::Stream;
+
+use crate::{answer::Answer, error::ChainError};
+
+/// The answer of a chain that contains other chains: the pieces of its last step, and then the
+/// whole [`Answer`]. [`Streaming::map`](crate::Streaming::map) creates it.
+///
+/// Dropping it drops the step's stream, which closes the model's connection.
+pub struct AnswerStream {
+    source: Box<dyn AnswerSource>,
+}
+
+/// An item of an [`AnswerStream`].
+pub(crate) enum AnswerItem {
+    /// A piece, never [`Delta::Done`].
+    Piece(Delta),
+    /// The end: the last model's reply, and the answer.
+    Done(Box<Reply>, Box<Answer>),
+}
+
+/// A source of pieces that ends with an answer or an error.
+pub(crate) trait AnswerSource: Send {
+    /// Polls the next item. It is not called again after the end.
+    fn poll_item(&mut self, context: &mut Context<'_>) -> Poll<Result<AnswerItem, ChainError>>;
+
+    /// Returns the text that has been received so far.
+    fn partial(&self) -> &str;
+}
+
+/// A function of a step's result.
+pub(crate) type Map =
+    Box<dyn FnOnce(Result<Answer, ChainError>) -> Result<Answer, ChainError> + Send>;
+
+impl AnswerStream {
+    pub(crate) fn new(source: impl AnswerSource + 'static) -> Self {
+        Self { source: Box::new(source) }
+    }
+
+    /// Creates the stream of a model's answer, which `finish` turns into that of the chain.
+    pub(crate) fn of_model(
+        stream: ReplyStream,
+        finish: impl FnOnce(Reply) -> Result<Answer, ChainError> + Send + 'static,
+    ) -> Self {
+        Self::new(OfModel { stream, finish: Some(Box::new(finish)) })
+    }
+
+    /// Applies a function to the answer or the error at the end.
+    pub(crate) fn map(self, map: Map) -> Self {
+        Self::new(Mapped { stream: self, map: Some(map) })
+    }
+
+    /// Creates the stream of an answer that is whole already: its text as one piece, and the end.
+    pub(crate) fn whole(answer: Answer) -> Self {
+        let reply = answer.to_reply();
+        let text = reply.text().into_owned();
+        let stream = Self::new(Whole(Some((reply, answer))));
+        if text.is_empty() { stream } else { stream.after(AnswerItem::Piece(Delta::Text(text))) }
+    }
+
+    /// Puts an item before the others.
+    pub(crate) fn after(self, item: AnswerItem) -> Self {
+        Self::new(After { item: Some(item), stream: self })
+    }
+}
+
+impl AnswerSource for AnswerStream {
+    fn poll_item(&mut self, context: &mut Context<'_>) -> Poll<Result<AnswerItem, ChainError>> {
+        self.source.poll_item(context)
+    }
+
+    fn partial(&self) -> &str {
+        self.source.partial()
+    }
+}
+
+impl fmt::Debug for AnswerStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AnswerStream").finish_non_exhaustive()
+    }
+}
+
+struct OfModel {
+    stream: ReplyStream,
+    /// `None` once it was called.
+    finish: Option<Finish>,
+}
+
+type Finish = Box<dyn FnOnce(Reply) -> Result<Answer, ChainError> + Send>;
+
+impl AnswerSource for OfModel {
+    fn poll_item(&mut self, context: &mut Context<'_>) -> Poll<Result<AnswerItem, ChainError>> {
+        let piece = ready!(Pin::new(&mut self.stream).poll_next(context));
+        // A reply stream ends with `Done` or an error.
+        let piece = piece.unwrap_or(Err(ModelError::Cancelled)).map_err(ChainError::Model);
+        Poll::Ready(piece.and_then(|piece| match (piece, self.finish.take()) {
+            (Delta::Done(reply), Some(finish)) => {
+                let answer = finish(Reply::clone(&reply))?;
+                Ok(AnswerItem::Done(reply, Box::new(answer)))
+            }
+            (piece, finish) => {
+                self.finish = finish;
+                Ok(AnswerItem::Piece(piece))
+            }
+        }))
+    }
+
+    fn partial(&self) -> &str {
+        self.stream.partial()
+    }
+}
+
+struct Mapped {
+    stream: AnswerStream,
+    map: Option<Map>,
+}
+
+impl AnswerSource for Mapped {
+    fn poll_item(&mut self, context: &mut Context<'_>) -> Poll<Result<AnswerItem, ChainError>> {
+        let (reply, result) = match ready!(self.stream.poll_item(context)) {
+            Ok(AnswerItem::Done(reply, answer)) => (Some(reply), Ok(*answer)),
+            Err(error) => (None, Err(error)),
+            piece => return Poll::Ready(piece),
+        };
+        let result = match self.map.take() {
+            Some(map) => map(result),
+            None => result,
+        };
+        Poll::Ready(result.map(|answer| {
+            let reply = reply.unwrap_or_else(|| Box::new(answer.to_reply()));
+            AnswerItem::Done(reply, Box::new(answer))
+        }))
+    }
+
+    fn partial(&self) -> &str {
+        self.stream.partial()
+    }
+}
+
+/// An answer that has no more pieces.
+struct Whole(Option<(Reply, Answer)>);
+
+impl AnswerSource for Whole {
+    fn poll_item(&mut self, _: &mut Context<'_>) -> Poll<Result<AnswerItem, ChainError>> {
+        Poll::Ready(match self.0.take() {
+            Some((reply, answer)) => Ok(AnswerItem::Done(Box::new(reply), Box::new(answer))),
+            None => Err(ChainError::Model(ModelError::Cancelled)),
+        })
+    }
+
+    fn partial(&self) -> &str {
+        ""
+    }
+}
+
+struct After {
+    item: Option<AnswerItem>,
+    stream: AnswerStream,
+}
+
+impl AnswerSource for After {
+    fn poll_item(&mut self, context: &mut Context<'_>) -> Poll<Result<AnswerItem, ChainError>> {
+        match self.item.take() {
+            Some(item) => Poll::Ready(Ok(item)),
+            None => self.stream.poll_item(context),
+        }
+    }
+
+    fn partial(&self) -> &str {
+        // A first piece that is not returned yet was not received.
+        if self.item.is_some() { "" } else { self.stream.partial() }
+    }
+}

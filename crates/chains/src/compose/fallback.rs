@@ -1,0 +1,268 @@
+//! Chains that replace one that fails.
+
+use std::{borrow::Cow, future::poll_fn, sync::Arc};
+
+use async_trait::async_trait;
+use conversant_core::{ModelError, Slot, Variables};
+
+use super::{
+    kind::impl_kind,
+    parts::{merge, other_outputs},
+    step_result::with_outputs,
+};
+use crate::{
+    answer::Answer,
+    answer_stream::AnswerSource,
+    chain::{Chain, RunContext, Streaming},
+    error::{ChainError, FailedFallbacks},
+    pending::PendingTurn,
+    resumed::Completed,
+    runner::Runner,
+    settings::Settings,
+    wiring::{WiringError, WiringFault},
+};
+
+/// A chain with others that are called in turn if it fails: the counterpart of LangChain's
+/// `with_fallbacks`.
+///
+/// By default, the next chain is called unless it would fail too, or an answer was paid for that it
+/// would replace, that is, not after:
+///
+/// - the end of the call's deadline, or a cancelled model;
+/// - inputs that are missing or refused;
+/// - an answer whose turn was not saved;
+/// - a conversation that is closed, or that is called from inside its own call.
+///
+/// [`when`](FallbackChainBuilder::when) replaces this rule. A stream falls back until its first
+/// piece. If all chains fail, the error is [`ChainError::Fallbacks`], with all of their errors.
+///
+/// # Examples
+///
+/// ```
+/// use conversant_chains::{FallbackChain, LlmChain};
+/// use conversant_core::{vars, ModelError};
+/// use conversant_prompts::PromptTemplate;
+/// use conversant_testkit::{ScriptedChat, ScriptedCompletion};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let hosted = LlmChain::builder()
+///     .prompt(PromptTemplate::from_template("Answer in detail: {question}")?)
+///     .model(ScriptedChat::new([ModelError::custom("out of order", true, None)]))
+///     .build()?;
+/// let local = LlmChain::builder()
+///     .prompt(PromptTemplate::from_template("Answer in one word: {question}")?)
+///     .model(ScriptedCompletion::new(["Yes."]))
+///     .build()?;
+/// let chain = FallbackChain::builder(hosted).fallback(local).build()?;
+/// assert_eq!(chain.predict(vars! { "question" => "Is it true?" }).await?, "Yes.");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct FallbackChain {
+    runner: Arc<Runner<FallbackSteps>>,
+}
+
+/// A builder of a [`FallbackChain`]. At least one fallback is required. All chains have the same
+/// outputs.
+///
+/// | setting | default |
+/// |---|---|
+/// | [`when`](Self::when) | see [`FallbackChain`] |
+/// | [`inputs`](Self::inputs) | the variables of all chains |
+/// | [`name`](Self::name) | `FallbackChain` |
+/// | [`memory`](Self::memory), [`observer`](Self::observer), [`verbose`](Self::verbose) | none |
+/// | [`maintenance`](Self::maintenance) | [`Inline`](crate::Maintenance::Inline) |
+/// | [`concurrency`](Self::concurrency) | 8 calls of an `apply` at the same time |
+///
+/// # Examples
+///
+/// See [`FallbackChain`].
+#[must_use]
+#[derive(Clone)]
+pub struct FallbackChainBuilder {
+    chains: Vec<Arc<dyn Chain>>,
+    when: fn(&ChainError) -> bool,
+    name: Option<Cow<'static, str>>,
+    settings: Settings,
+}
+
+impl_kind!(FallbackChain, FallbackChainBuilder, "FallbackChain");
+
+impl FallbackChain {
+    /// Returns a builder, with the chain that is called first.
+    pub fn builder(chain: impl Chain + 'static) -> FallbackChainBuilder {
+        FallbackChainBuilder {
+            chains: vec![Arc::new(chain)],
+            when: may_succeed_elsewhere,
+            name: None,
+            settings: Settings::default(),
+        }
+    }
+}
+
+impl FallbackChainBuilder {
+    /// Adds a chain that is called if those before it fail.
+    pub fn fallback(mut self, chain: impl Chain + 'static) -> Self {
+        self.chains.push(Arc::new(chain));
+        self
+    }
+
+    /// Sets the errors after which the next chain is called.
+    pub fn when(mut self, when: fn(&ChainError) -> bool) -> Self {
+        self.when = when;
+        self
+    }
+
+    /// Checks the chains and builds the chain.
+    ///
+    /// # Errors
+    /// [`WiringError`], with every fault.
+    pub fn build(mut self) -> Result<FallbackChain, WiringError> {
+        let name = self.take_name();
+        let Self { chains, when, settings, .. } = self;
+        let mut faults = Vec::new();
+        if chains.len() < 2 {
+            faults.push(WiringFault::NoParts { parts: "fallbacks", method: "fallback" });
+        }
+        let mut slots = Vec::new();
+        chains.iter().flat_map(|chain| chain.slots()).for_each(|slot| merge(&mut slots, slot));
+        let parts = chains.iter().enumerate().map(|(index, chain)| {
+            let part = match index {
+                0 => format!("the first chain (`{}`)", chain.name()),
+                _ => format!("fallback {index} (`{}`)", chain.name()),
+            };
+            (part, chain.outputs())
+        });
+        faults.extend(other_outputs(parts));
+        let outputs = chains.first().map(|chain| chain.outputs().to_vec()).unwrap_or_default();
+        let names = settings.check(&slots, &outputs, faults)?;
+        let steps = FallbackSteps { name, slots, outputs, chains, when };
+        Ok(FallbackChain { runner: Arc::new(settings.runner(steps, names)) })
+    }
+}
+
+/// Returns whether another chain may succeed where one failed.
+fn may_succeed_elsewhere(error: &ChainError) -> bool {
+    match error {
+        ChainError::TakenInput { .. }
+        | ChainError::MissingInputs { .. }
+        | ChainError::RefusedInput(_)
+        | ChainError::ToolResults { .. }
+        | ChainError::Reentrant
+        | ChainError::Closed
+        | ChainError::Model(ModelError::Cancelled) => false,
+        error => !error.is_deadline() && error.not_saved().is_none(),
+    }
+}
+
+/// The chains, in the order in which they are called.
+struct FallbackSteps {
+    name: Cow<'static, str>,
+    slots: Vec<Slot>,
+    outputs: Vec<Cow<'static, str>>,
+    chains: Vec<Arc<dyn Chain>>,
+    when: fn(&ChainError) -> bool,
+}
+
+impl FallbackSteps {
+    /// Returns the chains of a call: all of them, or the one whose tool calls were answered.
+    fn attempts(&self, context: &RunContext) -> impl Iterator<Item = (usize, &Arc<dyn Chain>)> {
+        let resumed = context.resumed().completed.as_ref().map(|completed| completed.step);
+        let chains = self.chains.iter().enumerate();
+        chains.filter(move |(index, _)| resumed.is_none_or(|step| step == *index))
+    }
+
+    /// Keeps an error if the next chain is to be called, and otherwise returns it with the others.
+    fn keep(&self, errors: &mut Vec<ChainError>, error: ChainError) -> Result<(), ChainError> {
+        let falls_back = (self.when)(&error);
+        if falls_back {
+            errors.push(error);
+            return Ok(());
+        }
+        Err(if errors.is_empty() {
+            error
+        } else {
+            errors.push(error);
+            all_failed(std::mem::take(errors))
+        })
+    }
+}
+
+/// Returns the error of all attempts. A resumed call has one attempt.
+fn all_failed(mut errors: Vec<ChainError>) -> ChainError {
+    match errors.pop() {
+        Some(only) if errors.is_empty() => only,
+        last => {
+            errors.extend(last);
+            ChainError::Fallbacks(Box::new(FailedFallbacks { errors }))
+        }
+    }
+}
+
+/// Marks an answer that calls tools with the chain that made it.
+fn with_attempt(mut answer: Answer, step: usize) -> Answer {
+    if PendingTurn::is_due(&answer) {
+        let inner = answer.completed.take();
+        let completed = Completed { step, variables: Variables::new(), inner };
+        answer.completed = Some(Arc::new(completed));
+    }
+    answer
+}
+
+#[async_trait]
+impl Chain for FallbackSteps {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn slots(&self) -> &[Slot] {
+        &self.slots
+    }
+
+    fn outputs(&self) -> &[Cow<'static, str>] {
+        &self.outputs
+    }
+
+    async fn run(&self, variables: &Variables, context: &RunContext) -> Result<Answer, ChainError> {
+        let mut errors = Vec::new();
+        for (step, chain) in self.attempts(context) {
+            let result = chain.run(variables, &context.final_step(step)).await;
+            match with_outputs(result, &self.outputs) {
+                Ok(answer) => return Ok(with_attempt(answer, step)),
+                Err(error) => self.keep(&mut errors, error)?,
+            }
+        }
+        Err(all_failed(errors))
+    }
+
+    async fn stream(
+        &self,
+        variables: &Variables,
+        context: &RunContext,
+    ) -> Result<Streaming, ChainError> {
+        let mut errors = Vec::new();
+        for (step, chain) in self.attempts(context) {
+            let child = context.final_step(step);
+            let begun = match chain.stream(variables, &child).await {
+                Ok(streaming) => {
+                    let mut stream = streaming.into_steps(Arc::clone(chain), child.clone());
+                    let first = poll_fn(|context| stream.poll_item(context)).await;
+                    first.map(|first| stream.after(first))
+                }
+                Err(error) => Err(error),
+            };
+            match begun {
+                Ok(stream) => {
+                    let outputs = self.outputs.clone();
+                    return Streaming::Steps(stream).map(Arc::clone(chain), child, move |result| {
+                        with_outputs(result, &outputs).map(|answer| with_attempt(answer, step))
+                    });
+                }
+                Err(error) => self.keep(&mut errors, error)?,
+            }
+        }
+        Err(all_failed(errors))
+    }
+}

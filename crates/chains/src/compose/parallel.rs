@@ -1,0 +1,194 @@
+//! Branches that run at the same time.
+
+use std::{borrow::Cow, pin::Pin, sync::Arc};
+
+use async_trait::async_trait;
+use conversant_core::{Slot, Value, Variables};
+
+use super::{kind::impl_kind, parts::merge, step_result::intermediate};
+use crate::{
+    answer::Answer,
+    apply::join_bounded,
+    chain::{Chain, RunContext},
+    error::{ChainError, FailedBranches},
+    runner::Runner,
+    settings::Settings,
+    wiring::{WiringError, WiringFault},
+};
+
+/// Chains that run at the same time on the same variables: the counterpart of LangChain's
+/// `RunnableParallel`. Each branch has one output, which gets the branch's name.
+///
+/// All branches run to their end. If one fails, the error is [`ChainError::Branches`], with all
+/// failures and with the outputs of the other branches.
+///
+/// A stream has no pieces before the end, since the branches answer at the same time. The branches
+/// get the call's deadline and stop sequences, but not its tools.
+///
+/// # Examples
+///
+/// ```
+/// use conversant_chains::{LlmChain, ParallelChain};
+/// use conversant_core::vars;
+/// use conversant_prompts::PromptTemplate;
+/// use conversant_testkit::ScriptedCompletion;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let joke = LlmChain::builder()
+///     .prompt(PromptTemplate::from_template("Tell a joke about {topic}.")?)
+///     .model(ScriptedCompletion::new(["Why did the lamp blink?"]))
+///     .build()?;
+/// let poem = LlmChain::builder()
+///     .prompt(PromptTemplate::from_template("Write a poem about {topic}.")?)
+///     .model(ScriptedCompletion::new(["O lamp!"]))
+///     .build()?;
+/// let chain = ParallelChain::builder().branch("joke", joke).branch("poem", poem).build()?;
+///
+/// let outcome = chain.invoke(vars! { "topic" => "lamps" }).await?;
+/// assert_eq!(outcome.variables.get("joke").unwrap().to_text(), "Why did the lamp blink?");
+/// assert_eq!(outcome.variables.get("poem").unwrap().to_text(), "O lamp!");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct ParallelChain {
+    runner: Arc<Runner<ParallelSteps>>,
+}
+
+/// A builder of a [`ParallelChain`]. At least one branch is required.
+///
+/// | setting | default |
+/// |---|---|
+/// | [`branch_concurrency`](Self::branch_concurrency) | all branches at the same time |
+/// | [`inputs`](Self::inputs) | the variables of all branches |
+/// | [`name`](Self::name) | `ParallelChain` |
+/// | [`memory`](Self::memory), [`observer`](Self::observer), [`verbose`](Self::verbose) | none |
+/// | [`maintenance`](Self::maintenance) | [`Inline`](crate::Maintenance::Inline) |
+/// | [`concurrency`](Self::concurrency) | 8 calls of an `apply` at the same time |
+///
+/// # Examples
+///
+/// See [`ParallelChain`].
+#[must_use]
+#[derive(Clone, Default)]
+pub struct ParallelChainBuilder {
+    branches: Vec<(Cow<'static, str>, Arc<dyn Chain>)>,
+    branch_concurrency: Option<usize>,
+    name: Option<Cow<'static, str>>,
+    settings: Settings,
+}
+
+impl_kind!(ParallelChain, ParallelChainBuilder, "ParallelChain");
+
+impl ParallelChain {
+    /// Returns a builder.
+    pub fn builder() -> ParallelChainBuilder {
+        ParallelChainBuilder::default()
+    }
+}
+
+impl ParallelChainBuilder {
+    /// Adds a branch: a chain with one output, and the name of that output.
+    pub fn branch(
+        mut self,
+        name: impl Into<Cow<'static, str>>,
+        chain: impl Chain + 'static,
+    ) -> Self {
+        self.branches.push((name.into(), Arc::new(chain)));
+        self
+    }
+
+    /// Sets the number of branches of one call that run at the same time. `0` counts as one.
+    pub fn branch_concurrency(mut self, branches: usize) -> Self {
+        self.branch_concurrency = Some(branches);
+        self
+    }
+
+    /// Checks the branches and builds the chain.
+    ///
+    /// # Errors
+    /// [`WiringError`], with every fault.
+    pub fn build(mut self) -> Result<ParallelChain, WiringError> {
+        let name = self.take_name();
+        let Self { branches, branch_concurrency, settings, .. } = self;
+        let mut faults = Vec::new();
+        if branches.is_empty() {
+            faults.push(WiringFault::NoParts { parts: "branches", method: "branch" });
+        }
+        let mut slots = Vec::new();
+        for (index, (branch, chain)) in branches.iter().enumerate() {
+            chain.slots().iter().for_each(|slot| merge(&mut slots, slot));
+            if branches.iter().take(index).any(|(earlier, _)| earlier == branch) {
+                let (name, parts) = (branch.clone().into_owned(), "branches");
+                faults.push(WiringFault::TwoParts { name, parts });
+            }
+            if chain.outputs().len() != 1 {
+                let part = format!("branch `{branch}` (`{}`)", chain.name());
+                let found = chain.outputs().iter().map(|name| name.clone().into_owned());
+                let (noun, found) = ("output", found.collect());
+                faults.push(WiringFault::NotOne { part, noun, found });
+            }
+        }
+        let outputs: Vec<_> = branches.iter().map(|(branch, _)| branch.clone()).collect();
+        let names = settings.check(&slots, &outputs, faults)?;
+        let concurrency = branch_concurrency.unwrap_or(branches.len());
+        let chains = branches.into_iter().map(|(_, chain)| chain).collect();
+        let steps = ParallelSteps { name, slots, outputs, chains, concurrency };
+        Ok(ParallelChain { runner: Arc::new(settings.runner(steps, names)) })
+    }
+}
+
+/// The chains of the branches, by the names of the outputs.
+struct ParallelSteps {
+    name: Cow<'static, str>,
+    slots: Vec<Slot>,
+    outputs: Vec<Cow<'static, str>>,
+    chains: Vec<Arc<dyn Chain>>,
+    concurrency: usize,
+}
+
+#[async_trait]
+impl Chain for ParallelSteps {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn slots(&self) -> &[Slot] {
+        &self.slots
+    }
+
+    fn outputs(&self) -> &[Cow<'static, str>] {
+        &self.outputs
+    }
+
+    async fn run(&self, variables: &Variables, context: &RunContext) -> Result<Answer, ChainError> {
+        type Made<'f> = Pin<Box<dyn Future<Output = Result<Value, ChainError>> + Send + 'f>>;
+        let branches = self.chains.iter().enumerate().map(|(index, chain)| -> Made<'_> {
+            let child = context.intermediate_step(index);
+            Box::pin(async move {
+                let outputs = intermediate(chain.run(variables, &child).await, &**chain)?;
+                let name = chain.outputs().first();
+                let value = name.and_then(|name| outputs.get(name)).cloned();
+                Ok(value.unwrap_or_else(|| Value::from("")))
+            })
+        });
+        let branches: Vec<_> = branches.collect();
+        let results = join_bounded(branches, self.concurrency).await;
+        let mut outputs = Variables::with_capacity(self.outputs.len());
+        let mut failures = Vec::new();
+        for (name, result) in self.outputs.iter().zip(results) {
+            match result {
+                Ok(value) => {
+                    outputs.insert(name.clone(), value);
+                }
+                Err(error) => failures.push((name.clone().into_owned(), error)),
+            }
+        }
+        if failures.is_empty() {
+            Ok(Answer::new(outputs))
+        } else {
+            Err(ChainError::Branches(Box::new(FailedBranches { failures, outputs })))
+        }
+    }
+}

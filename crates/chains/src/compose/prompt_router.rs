@@ -1,0 +1,303 @@
+//! A router that asks a model, and chains of which it chooses by their descriptions.
+
+use std::{borrow::Cow, sync::Arc};
+
+use async_trait::async_trait;
+use conversant_core::{
+    LanguageModel, OutputParser, ParseError, Prompt, PromptError, PromptValue, Slot, Value,
+    Variables,
+};
+use serde_json::Value as Json;
+
+use super::{
+    router::{Route, Router, RouterChain, RouterChainBuilder},
+    step_result::intermediate,
+};
+use crate::{
+    builder::LlmChainBuilder,
+    chain::{Chain, RunContext},
+    error::ChainError,
+    llm_chain::LlmChain,
+    parser::JsonParser,
+    wiring::WiringError,
+};
+
+/// The name that a model gives to choose the default chain.
+const DEFAULT: &str = "DEFAULT";
+
+/// A router that asks a model (LangChain 0.1.20 `chains/router/llm_router.py::LLMRouterChain`).
+///
+/// The model answers with a JSON object, bare or fenced, of two texts: `destination` is the name of
+/// a chain or `DEFAULT`, and `next_inputs` becomes the input of the chosen chain. An answer of
+/// another form is [`ChainError::Parse`], which has the answer.
+///
+/// # Examples
+///
+/// ```
+/// use conversant_chains::{LlmChain, LlmRouter, RouterChain};
+/// use conversant_core::vars;
+/// use conversant_prompts::PromptTemplate;
+/// use conversant_testkit::ScriptedCompletion;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let model = ScriptedCompletion::new([
+///     r#"{"destination": "physics", "next_inputs": "Why is the sky blue?"}"#,
+///     "It scatters.",
+/// ]);
+/// let chain = |template: &str| {
+///     let prompt = PromptTemplate::from_template(template)?;
+///     Ok::<_, Box<dyn std::error::Error>>(
+///         LlmChain::builder().prompt(prompt).model(model.clone()).build()?,
+///     )
+/// };
+/// let router = LlmRouter::for_destinations(model.clone(), [("physics", "questions of physics")])?;
+/// let chain = RouterChain::builder()
+///     .router(router)
+///     .destination("physics", chain("You are a physicist. {input}")?)
+///     .default_chain(chain("{input}")?)
+///     .build()?;
+/// assert_eq!(chain.predict(vars! { "input" => "blue sky??" }).await?, "It scatters.");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct LlmRouter {
+    chain: Arc<dyn Chain>,
+    destinations: Vec<String>,
+    default_destination: Cow<'static, str>,
+    provides: [Cow<'static, str>; 1],
+}
+
+impl LlmRouter {
+    /// Creates a router from a chain whose first output is the model's choice.
+    pub fn new(chain: impl Chain + 'static) -> Self {
+        Self {
+            chain: Arc::new(chain),
+            destinations: Vec::new(),
+            default_destination: Cow::Borrowed(DEFAULT),
+            provides: [Cow::Borrowed("input")],
+        }
+    }
+
+    /// Creates a router with a prompt of its own, which has the names of the destinations and a
+    /// description of each. The input is `input`.
+    ///
+    /// # Errors
+    /// [`WiringError`] if the router's chain cannot be built.
+    pub fn for_destinations<N: Into<String>, D: AsRef<str>>(
+        model: impl Into<LanguageModel>,
+        destinations: impl IntoIterator<Item = (N, D)>,
+    ) -> Result<Self, WiringError> {
+        let mut names = Vec::new();
+        let mut candidates = String::new();
+        for (name, description) in destinations {
+            let name = name.into();
+            candidates.push_str(&format!("{name}: {}\n", description.as_ref()));
+            names.push(name);
+        }
+        let prompt = RouterPrompt { slots: [Slot::text("input")], candidates };
+        let chain = LlmChain::builder().prompt(prompt).model(model).build()?;
+        Ok(Self { destinations: names, ..Self::new(chain) })
+    }
+
+    /// Sets the name that the model gives to choose the default chain, by default `DEFAULT`.
+    /// Case and whitespace around it do not count.
+    #[must_use]
+    pub fn with_default_destination(mut self, name: impl Into<Cow<'static, str>>) -> Self {
+        self.default_destination = name.into();
+        self
+    }
+
+    /// Sets the name of the input that `next_inputs` becomes, by default `input`.
+    #[must_use]
+    pub fn with_input_key(mut self, key: impl Into<Cow<'static, str>>) -> Self {
+        self.provides = [key.into()];
+        self
+    }
+
+    /// Reads the model's choice.
+    fn parse(&self, output: &Value) -> Result<Route, ParseError> {
+        let text = output.to_text();
+        let parsed = match output {
+            Value::Data(data) => Value::Data(Arc::clone(data)),
+            _ => JsonParser.parse(&text)?,
+        };
+        let field = |name: &str| match &parsed {
+            Value::Data(data) => match data.get(name) {
+                Some(Json::String(field)) => Ok(field.clone()),
+                Some(_) => Err(format!("`{name}` is not a text")),
+                None => Err(format!("`{name}` is missing")),
+            },
+            _ => Err("it is not a JSON object".to_owned()),
+        };
+        let of_text = |reason| ParseError::without_source(&text, reason);
+        let destination = field("destination").map_err(of_text)?;
+        let next_inputs = field("next_inputs").map_err(of_text)?;
+        let [key] = &self.provides;
+        let inputs = Variables::from([(key.clone(), next_inputs)]);
+        let destination = destination.trim();
+        let is_default = destination.to_lowercase() == self.default_destination.to_lowercase();
+        let route = if is_default { Route::to_default() } else { Route::to(destination) };
+        Ok(route.with_inputs(inputs))
+    }
+}
+
+#[async_trait]
+impl Router for LlmRouter {
+    fn slots(&self) -> &[Slot] {
+        self.chain.slots()
+    }
+
+    fn destinations(&self) -> &[String] {
+        &self.destinations
+    }
+
+    fn provides(&self) -> &[Cow<'static, str>] {
+        &self.provides
+    }
+
+    async fn route(
+        &self,
+        variables: &Variables,
+        context: &RunContext,
+    ) -> Result<Route, ChainError> {
+        let outputs = intermediate(self.chain.run(variables, context).await, &*self.chain)?;
+        let first = self.chain.outputs().first().and_then(|name| outputs.get(name));
+        let output = first.cloned().unwrap_or_else(|| Value::from(""));
+        self.parse(&output).map_err(ChainError::Parse)
+    }
+}
+
+impl std::fmt::Debug for LlmRouter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LlmRouter")
+            .field("destinations", &self.destinations)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The router's prompt. Descriptions and the input are data.
+struct RouterPrompt {
+    slots: [Slot; 1],
+    /// A line for each destination.
+    candidates: String,
+}
+
+impl Prompt for RouterPrompt {
+    fn slots(&self) -> &[Slot] {
+        &self.slots
+    }
+
+    fn format(&self, variables: &Variables) -> Result<PromptValue, PromptError> {
+        PromptError::check_missing(&self.slots, variables)?;
+        let [slot] = &self.slots;
+        let input = variables.get(slot.name()).map(Value::to_text).unwrap_or_default();
+        Ok(PromptValue::from(format!(
+            "Choose the prompt that fits the input below best. You may also reword the input if \
+             it then gets a better answer.\n\n\
+             The prompts, by name and purpose:\n{}\n\
+             Answer with a JSON object alone, in this form:\n\
+             {{\"destination\": \"<name of the prompt, or {DEFAULT} if none fits>\", \
+             \"next_inputs\": \"<the input, reworded or as it is>\"}}\n\n\
+             The input:\n{input}\n\nThe JSON object:\n",
+            self.candidates
+        )))
+    }
+}
+
+/// A prompt that a model may choose, with its name and the description that the model sees.
+#[derive(Clone)]
+pub struct PromptInfo {
+    name: String,
+    description: String,
+    prompt: Arc<dyn Prompt>,
+}
+
+impl PromptInfo {
+    /// Creates the entry of a prompt. Its variable is `input`.
+    pub fn new(
+        name: impl Into<String>,
+        description: impl Into<String>,
+        prompt: impl Prompt + 'static,
+    ) -> Self {
+        Self { name: name.into(), description: description.into(), prompt: Arc::new(prompt) }
+    }
+}
+
+impl std::fmt::Debug for PromptInfo {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PromptInfo")
+            .field("name", &self.name)
+            .field("description", &self.description)
+            .finish_non_exhaustive()
+    }
+}
+
+impl RouterChain {
+    /// Returns a builder of a chain in which a model chooses among prompts and then answers the
+    /// chosen one (LangChain 0.1.20 `chains/router/multi_prompt.py::MultiPromptChain`).
+    ///
+    /// The default chain gives the input to the model as it is; set another with
+    /// [`default_chain`](RouterChainBuilder::default_chain). The output is `text`.
+    ///
+    /// # Errors
+    /// [`WiringError`] if the chain of a prompt cannot be built.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_chains::{PromptInfo, RouterChain};
+    /// use conversant_core::vars;
+    /// use conversant_prompts::PromptTemplate;
+    /// use conversant_testkit::ScriptedCompletion;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let model = ScriptedCompletion::new([
+    ///     r#"{"destination": "DEFAULT", "next_inputs": "Hi!"}"#,
+    ///     "Hello!",
+    /// ]);
+    /// let physics = PromptTemplate::from_template("You are a physicist. {input}")?;
+    /// let infos = [PromptInfo::new("physics", "questions of physics", physics)];
+    /// let chain = RouterChain::from_prompts(model, infos)?.build()?;
+    /// assert_eq!(chain.predict(vars! { "input" => "Hi!" }).await?, "Hello!");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn from_prompts(
+        model: impl Into<LanguageModel>,
+        prompts: impl IntoIterator<Item = PromptInfo>,
+    ) -> Result<RouterChainBuilder, WiringError> {
+        let model = model.into();
+        let infos: Vec<_> = prompts.into_iter().collect();
+        let destinations = infos.iter().map(|info| (info.name.clone(), &info.description));
+        let router = LlmRouter::for_destinations(model.clone(), destinations)?;
+        let chain = |prompt: Arc<dyn Prompt>| -> Result<LlmChain, WiringError> {
+            LlmChainBuilder::default().prompt(prompt).model(model.clone()).build()
+        };
+        let as_it_is: Arc<dyn Prompt> = Arc::new(AsItIs([Slot::text("input")]));
+        let mut builder =
+            Self::builder().name("MultiPromptChain").router(router).default_chain(chain(as_it_is)?);
+        for info in infos {
+            builder = builder.destination(info.name, chain(info.prompt)?);
+        }
+        Ok(builder)
+    }
+}
+
+/// A prompt that is the input as it is.
+struct AsItIs([Slot; 1]);
+
+impl Prompt for AsItIs {
+    fn slots(&self) -> &[Slot] {
+        &self.0
+    }
+
+    fn format(&self, variables: &Variables) -> Result<PromptValue, PromptError> {
+        PromptError::check_missing(&self.0, variables)?;
+        let [slot] = &self.0;
+        let input = variables.get(slot.name()).map(Value::to_text).unwrap_or_default();
+        Ok(PromptValue::from(input.into_owned()))
+    }
+}

@@ -1,0 +1,454 @@
+//! A chain that a router chooses for each call.
+
+use std::{borrow::Cow, pin::Pin, sync::Arc};
+
+use async_trait::async_trait;
+use conversant_core::{BoxError, Event, Slot, Variables, nearest};
+
+use super::{
+    kind::impl_kind,
+    parts::{merge, other_outputs},
+    step_result::{failed, with_outputs},
+};
+use crate::{
+    answer::Answer,
+    chain::{Chain, RunContext, Streaming},
+    error::ChainError,
+    pending::PendingTurn,
+    resumed::Completed,
+    runner::Runner,
+    settings::Settings,
+    wiring::{WiringError, WiringFault},
+};
+
+/// A router: it chooses the chain of a call. [`FnRouter`] is a function, and
+/// [`LlmRouter`](crate::LlmRouter) asks a model.
+#[async_trait]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a router",
+    note = "use `FnRouter` or `LlmRouter`, or implement `Router` for it"
+)]
+pub trait Router: Send + Sync {
+    /// Returns the variables that the router uses.
+    fn slots(&self) -> &[Slot];
+
+    /// Returns the destinations that the router may choose, if they are known. The chain checks
+    /// them when it is built.
+    fn destinations(&self) -> &[String] {
+        &[]
+    }
+
+    /// Returns the names of the inputs that each route sets.
+    fn provides(&self) -> &[Cow<'static, str>] {
+        &[]
+    }
+
+    /// Chooses the chain.
+    ///
+    /// # Errors
+    /// [`ChainError`], if the router cannot choose.
+    async fn route(&self, variables: &Variables, context: &RunContext)
+    -> Result<Route, ChainError>;
+}
+
+/// The choice of a router: a destination, and inputs for it.
+///
+/// `Debug` withholds message text.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Route {
+    /// The name of the destination, or `None` for the default chain.
+    pub destination: Option<String>,
+    /// The inputs that replace those of the call, or that are added to them: LangChain's
+    /// `next_inputs`.
+    pub inputs: Variables,
+}
+
+impl Route {
+    /// Creates a route to a destination, with the call's inputs.
+    #[must_use]
+    pub fn to(destination: impl Into<String>) -> Self {
+        Self { destination: Some(destination.into()), inputs: Variables::new() }
+    }
+
+    /// Creates a route to the default chain, with the call's inputs.
+    #[must_use]
+    pub const fn to_default() -> Self {
+        Self { destination: None, inputs: Variables::new() }
+    }
+
+    /// Sets inputs for the chain.
+    #[must_use]
+    pub fn with_inputs(mut self, inputs: Variables) -> Self {
+        self.inputs = inputs;
+        self
+    }
+}
+
+type Routed = Result<Route, BoxError>;
+type RouteFn = dyn Fn(Variables) -> Pin<Box<dyn Future<Output = Routed> + Send>> + Send + Sync;
+
+/// A router that is a function of variables. Its error is [`ChainError::Custom`].
+///
+/// # Examples
+///
+/// See [`RouterChain`].
+#[derive(Clone)]
+pub struct FnRouter {
+    slots: Vec<Slot>,
+    route: Arc<RouteFn>,
+}
+
+impl FnRouter {
+    /// Creates a router from a function, with the names of the variables that it uses.
+    pub fn new<E: Into<BoxError>>(
+        inputs: impl IntoIterator<Item = impl Into<Cow<'static, str>>>,
+        route: impl Fn(&Variables) -> Result<Route, E> + Send + Sync + 'static,
+    ) -> Self {
+        Self::new_async(inputs, move |variables| std::future::ready(into_boxed(route(&variables))))
+    }
+
+    /// Creates a router from an async function, with the names of the variables that it uses.
+    pub fn new_async<E: Into<BoxError>, F>(
+        inputs: impl IntoIterator<Item = impl Into<Cow<'static, str>>>,
+        route: impl Fn(Variables) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Result<Route, E>> + Send + 'static,
+    {
+        let slots = inputs.into_iter().map(Slot::text).collect();
+        let route = move |variables| -> Pin<Box<dyn Future<Output = Routed> + Send>> {
+            let routed = route(variables);
+            Box::pin(async move { into_boxed(routed.await) })
+        };
+        Self { slots, route: Arc::new(route) }
+    }
+}
+
+fn into_boxed<E: Into<BoxError>>(routed: Result<Route, E>) -> Routed {
+    routed.map_err(Into::into)
+}
+
+#[async_trait]
+impl Router for FnRouter {
+    fn slots(&self) -> &[Slot] {
+        &self.slots
+    }
+
+    async fn route(&self, variables: &Variables, _: &RunContext) -> Result<Route, ChainError> {
+        (self.route)(variables.clone()).await.map_err(ChainError::Custom)
+    }
+}
+
+impl std::fmt::Debug for FnRouter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FnRouter").field("slots", &self.slots).finish_non_exhaustive()
+    }
+}
+
+/// Chains of which a router chooses one for each call (LangChain 0.1.20
+/// `chains/router/base.py::MultiRouteChain`).
+///
+/// The chosen chain sees the call's variables and the inputs of the [`Route`]. A destination that
+/// does not exist is [`ChainError::UnknownDestination`], unless
+/// [`unknown_to_default`](RouterChainBuilder::unknown_to_default) is set. A stream has the pieces
+/// of the chosen chain. The router gets the call's deadline; the tools are for the chosen chain. If
+/// that chain calls tools, a resumed call is not routed again.
+///
+/// # Examples
+///
+/// ```
+/// use std::convert::Infallible;
+/// use conversant_chains::{FnRouter, LlmChain, Route, RouterChain};
+/// use conversant_core::{vars, Value};
+/// use conversant_prompts::PromptTemplate;
+/// use conversant_testkit::ScriptedCompletion;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let answer_with = |template: &str, answer: &str| {
+///     let prompt = PromptTemplate::from_template(template)?;
+///     let model = ScriptedCompletion::new([answer]);
+///     Ok::<_, Box<dyn std::error::Error>>(
+///         LlmChain::builder().prompt(prompt).model(model).build()?,
+///     )
+/// };
+/// let router = FnRouter::new(["question"], |variables| {
+///     let question = variables.get("question").map(Value::to_text).unwrap_or_default();
+///     let is_sum = question.contains('+');
+///     Ok::<_, Infallible>(if is_sum { Route::to("sums") } else { Route::to_default() })
+/// });
+/// let chain = RouterChain::builder()
+///     .router(router)
+///     .destination("sums", answer_with("Add up: {question}", "5")?)
+///     .default_chain(answer_with("Answer: {question}", "I see.")?)
+///     .build()?;
+/// assert_eq!(chain.predict(vars! { "question" => "2 + 3" }).await?, "5");
+/// assert_eq!(chain.predict(vars! { "question" => "Hm?" }).await?, "I see.");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct RouterChain {
+    runner: Arc<Runner<RouterSteps>>,
+}
+
+/// A builder of a [`RouterChain`]. A router, a destination and a default chain are required. All
+/// chains have the same outputs.
+///
+/// | setting | default |
+/// |---|---|
+/// | [`unknown_to_default`](Self::unknown_to_default) | `false`: an unknown destination is an error |
+/// | [`inputs`](Self::inputs) | the variables of the router and of all chains |
+/// | [`name`](Self::name) | `MultiRouteChain`, as LangChain's |
+/// | [`memory`](Self::memory), [`observer`](Self::observer), [`verbose`](Self::verbose) | none |
+/// | [`maintenance`](Self::maintenance) | [`Inline`](crate::Maintenance::Inline) |
+/// | [`concurrency`](Self::concurrency) | 8 calls of an `apply` at the same time |
+///
+/// # Examples
+///
+/// See [`RouterChain`].
+#[must_use]
+#[derive(Clone, Default)]
+pub struct RouterChainBuilder {
+    router: Option<Arc<dyn Router>>,
+    destinations: Vec<(String, Arc<dyn Chain>)>,
+    default_chain: Option<Arc<dyn Chain>>,
+    unknown_to_default: bool,
+    name: Option<Cow<'static, str>>,
+    settings: Settings,
+}
+
+impl_kind!(RouterChain, RouterChainBuilder, "MultiRouteChain");
+
+impl RouterChain {
+    /// Returns a builder.
+    pub fn builder() -> RouterChainBuilder {
+        RouterChainBuilder::default()
+    }
+}
+
+impl RouterChainBuilder {
+    /// Sets the router.
+    pub fn router(mut self, router: impl Router + 'static) -> Self {
+        self.router = Some(Arc::new(router));
+        self
+    }
+
+    /// Adds a chain under the name by which the router chooses it.
+    pub fn destination(mut self, name: impl Into<String>, chain: impl Chain + 'static) -> Self {
+        self.destinations.push((name.into(), Arc::new(chain)));
+        self
+    }
+
+    /// Sets the chain of the calls for which the router chooses no destination.
+    pub fn default_chain(mut self, chain: impl Chain + 'static) -> Self {
+        self.default_chain = Some(Arc::new(chain));
+        self
+    }
+
+    /// Sets whether a destination that does not exist is routed to the default chain: LangChain's
+    /// `silent_errors`.
+    pub fn unknown_to_default(mut self, to_default: bool) -> Self {
+        self.unknown_to_default = to_default;
+        self
+    }
+
+    /// Checks the chains and builds the chain.
+    ///
+    /// # Errors
+    /// [`WiringError`], with every fault.
+    pub fn build(mut self) -> Result<RouterChain, WiringError> {
+        let name = self.take_name();
+        let mut faults = self.faults();
+        let Self { router, destinations, default_chain, unknown_to_default, settings, .. } = self;
+        let (Some(router), Some(default_chain)) = (router, default_chain) else {
+            return Err(WiringError::new(faults));
+        };
+        let mut slots = router.slots().to_vec();
+        let chains = || destinations.iter().map(|(_, chain)| chain).chain([&default_chain]);
+        for slot in chains().flat_map(|chain| chain.slots()) {
+            if router.provides().iter().all(|name| name != slot.name()) {
+                merge(&mut slots, slot);
+            }
+        }
+        let default = (format!("the default chain (`{}`)", default_chain.name()), &default_chain);
+        let named = destinations
+            .iter()
+            .map(|(name, chain)| (format!("destination `{name}` (`{}`)", chain.name()), chain));
+        let parts = [default].into_iter().chain(named);
+        faults.extend(other_outputs(parts.map(|(part, chain)| (part, chain.outputs()))));
+        let outputs = default_chain.outputs().to_vec();
+        let names = settings.check(&slots, &outputs, faults)?;
+        let steps = RouterSteps {
+            name,
+            slots,
+            outputs,
+            router,
+            destinations,
+            default_chain,
+            unknown_to_default,
+        };
+        Ok(RouterChain { runner: Arc::new(settings.runner(steps, names)) })
+    }
+
+    /// Returns the faults of the destinations' names, and of what is not set.
+    fn faults(&self) -> Vec<WiringFault> {
+        let mut faults = Vec::new();
+        if self.router.is_none() {
+            faults.push(WiringFault::NoPart { part: "router", method: "router" });
+        }
+        if self.destinations.is_empty() {
+            faults.push(WiringFault::NoParts { parts: "destinations", method: "destination" });
+        }
+        if self.default_chain.is_none() {
+            faults.push(WiringFault::NoPart { part: "default chain", method: "default_chain" });
+        }
+        let names = || self.destinations.iter().map(|(name, _)| name.as_str());
+        for (index, name) in names().enumerate() {
+            if names().take(index).any(|earlier| earlier == name) {
+                let (name, parts) = (name.to_owned(), "destinations");
+                faults.push(WiringFault::TwoParts { name, parts });
+            }
+        }
+        for offered in self.router.iter().flat_map(|router| router.destinations()) {
+            if names().all(|name| name != offered) {
+                let nearest = nearest(offered, names()).map(str::to_owned);
+                faults.push(WiringFault::NoDestination { name: offered.clone(), nearest });
+            }
+        }
+        faults
+    }
+}
+
+/// A router and its chains.
+struct RouterSteps {
+    name: Cow<'static, str>,
+    slots: Vec<Slot>,
+    outputs: Vec<Cow<'static, str>>,
+    router: Arc<dyn Router>,
+    destinations: Vec<(String, Arc<dyn Chain>)>,
+    default_chain: Arc<dyn Chain>,
+    unknown_to_default: bool,
+}
+
+/// The step of the router. The chains have the steps after it: the default chain, then the
+/// destinations.
+const ROUTER: usize = 0;
+const DEFAULT: usize = 1;
+
+/// The chosen chain of a call.
+struct Chosen {
+    step: usize,
+    chain: Arc<dyn Chain>,
+    /// The inputs that the router has set.
+    inputs: Variables,
+}
+
+impl RouterSteps {
+    async fn choose(
+        &self,
+        variables: &Variables,
+        context: &RunContext,
+    ) -> Result<Chosen, ChainError> {
+        if let Some(completed) = &context.resumed().completed
+            && let Some(chain) = self.chain(completed.step)
+        {
+            let (step, inputs) = (completed.step, completed.variables.clone());
+            return Ok(Chosen { step, chain, inputs });
+        }
+        let route = self.router.route(variables, &context.intermediate_step(ROUTER)).await;
+        let Route { destination, inputs } = match route {
+            Ok(route) => route,
+            Err(error) => return Err(failed(ROUTER, "router", Variables::new(), error)),
+        };
+        context.emit(&Event::routed(destination.as_deref(), &inputs));
+        let step = match destination.as_deref().filter(|name| !name.is_empty()) {
+            None => DEFAULT,
+            Some(chosen) => match self.destinations.iter().position(|(name, _)| name == chosen) {
+                Some(index) => DEFAULT + 1 + index,
+                None if self.unknown_to_default => DEFAULT,
+                None => return Err(self.unknown(chosen)),
+            },
+        };
+        let chain = self.chain(step).unwrap_or_else(|| Arc::clone(&self.default_chain));
+        Ok(Chosen { step, chain, inputs })
+    }
+
+    fn chain(&self, step: usize) -> Option<Arc<dyn Chain>> {
+        match step.checked_sub(DEFAULT + 1) {
+            None => Some(Arc::clone(&self.default_chain)),
+            Some(index) => self.destinations.get(index).map(|(_, chain)| Arc::clone(chain)),
+        }
+    }
+
+    fn unknown(&self, chosen: &str) -> ChainError {
+        let names = || self.destinations.iter().map(|(name, _)| name.as_str());
+        let nearest = nearest(chosen, names()).map(str::to_owned);
+        let destinations = names().map(str::to_owned).collect();
+        ChainError::UnknownDestination { name: chosen.to_owned(), nearest, destinations }
+    }
+}
+
+impl Chosen {
+    fn variables(&self, variables: &Variables) -> Variables {
+        let mut variables = variables.clone();
+        variables.extend(self.inputs.clone());
+        variables
+    }
+
+    /// Checks the answer of the chosen chain.
+    fn finish(self, result: Result<Answer, ChainError>) -> Result<Answer, ChainError> {
+        let Self { step, chain, inputs } = self;
+        match with_outputs(result, chain.outputs()) {
+            Ok(mut answer) if PendingTurn::is_due(&answer) => {
+                let inner = answer.completed.take();
+                let completed = Completed { step, variables: inputs, inner };
+                answer.completed = Some(Arc::new(completed));
+                Ok(answer)
+            }
+            Ok(answer) => Ok(answer),
+            Err(error) => Err(failed(step, chain.name(), inputs, error)),
+        }
+    }
+}
+
+#[async_trait]
+impl Chain for RouterSteps {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn slots(&self) -> &[Slot] {
+        &self.slots
+    }
+
+    fn outputs(&self) -> &[Cow<'static, str>] {
+        &self.outputs
+    }
+
+    async fn run(&self, variables: &Variables, context: &RunContext) -> Result<Answer, ChainError> {
+        let chosen = self.choose(variables, context).await?;
+        let child = context.final_step(chosen.step);
+        let result = chosen.chain.run(&chosen.variables(variables), &child).await;
+        chosen.finish(result)
+    }
+
+    async fn stream(
+        &self,
+        variables: &Variables,
+        context: &RunContext,
+    ) -> Result<Streaming, ChainError> {
+        let chosen = self.choose(variables, context).await?;
+        let child = context.final_step(chosen.step);
+        match chosen.chain.stream(&chosen.variables(variables), &child).await {
+            Ok(streaming) => {
+                let chain = Arc::clone(&chosen.chain);
+                streaming.map(chain, child, move |result| chosen.finish(result))
+            }
+            Err(error) => {
+                chosen.finish(Err(error)).map(|answer| Streaming::Whole(Box::new(answer)))
+            }
+        }
+    }
+}

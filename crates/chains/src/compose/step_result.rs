@@ -1,0 +1,51 @@
+//! The check of a step's answer, and the error of a step that failed.
+
+use std::borrow::Cow;
+
+use conversant_core::{MissingVariable, Variables};
+
+use crate::{
+    answer::Answer,
+    chain::Chain,
+    error::{ChainError, FailedStep},
+    pending::PendingTurn,
+};
+
+/// Checks that an answer has the outputs that its chain declares.
+pub(super) fn with_outputs(
+    result: Result<Answer, ChainError>,
+    declared: &[Cow<'static, str>],
+) -> Result<Answer, ChainError> {
+    let answer = result?;
+    // An answer that calls tools has its outputs once it is resumed.
+    if PendingTurn::is_due(&answer) {
+        return Ok(answer);
+    }
+    let lacking = declared.iter().filter(|name| !answer.outputs.contains(name));
+    let missing: Vec<_> =
+        lacking.map(|name| MissingVariable::new(name, answer.outputs.names())).collect();
+    if missing.is_empty() { Ok(answer) } else { Err(ChainError::MissingOutputs { missing }) }
+}
+
+/// Returns the outputs of a step whose answer other steps use.
+pub(super) fn intermediate(
+    result: Result<Answer, ChainError>,
+    chain: &dyn Chain,
+) -> Result<Variables, ChainError> {
+    let answer = with_outputs(result, chain.outputs())?;
+    if PendingTurn::is_due(&answer) {
+        return Err(ChainError::StepToolCalls);
+    }
+    Ok(answer.outputs)
+}
+
+/// Returns the error of a step that failed.
+pub(super) fn failed(
+    step: usize,
+    chain: &str,
+    outputs: Variables,
+    source: ChainError,
+) -> ChainError {
+    let chain = chain.to_owned();
+    ChainError::Step(Box::new(FailedStep { step, chain, outputs, source }))
+}

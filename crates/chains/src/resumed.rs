@@ -1,0 +1,25 @@
+//! The part of a turn that a resumed call does not run again.
+
+use std::sync::Arc;
+
+use conversant_core::{Messages, Variables};
+
+/// The part of a turn that is done: empty for a call that is not resumed.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Resumed {
+    /// The messages after the user's: tool calls and their results.
+    pub(crate) exchange: Messages,
+    pub(crate) completed: Option<Arc<Completed>>,
+}
+
+/// The steps of a composition that had ended when its last step called tools. They are paid for,
+/// so they do not run again.
+#[derive(Debug, Default)]
+pub(crate) struct Completed {
+    /// The index of the step that called the tools.
+    pub(crate) step: usize,
+    /// The variables that the other steps gave it.
+    pub(crate) variables: Variables,
+    /// The steps that had ended within that step.
+    pub(crate) inner: Option<Arc<Self>>,
+}

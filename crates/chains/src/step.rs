@@ -1,0 +1,143 @@
+//! Callable chains as chains themselves, so that others can have them as steps.
+
+use std::{
+    borrow::Cow,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use conversant_core::{Delta, Memory, ModelError, Variables};
+use futures_core::Stream;
+
+use crate::{
+    answer::Answer,
+    answer_stream::{AnswerItem, AnswerSource, AnswerStream},
+    call::invoke,
+    chain::{Chain, RunContext, Streaming},
+    error::ChainError,
+    outcome::Outcome,
+    runner::Runner,
+    stream::ChainStream,
+};
+
+impl<C: Chain + 'static> Runner<C> {
+    /// Runs a call whose inputs are among the variables of another chain.
+    pub(crate) async fn run_step(
+        &self,
+        variables: &Variables,
+        context: &RunContext,
+    ) -> Result<Answer, ChainError> {
+        let inputs = self.inputs_among(variables);
+        let options = self.with_defaults(context.options().clone());
+        let (observers, resumed) = (Arc::clone(&self.observers), context.resumed().clone());
+        let call = invoke(&self.chain, self.binding.as_ref(), observers, inputs, options, resumed);
+        Ok(answer_of(call.await?, self.chain.outputs()))
+    }
+
+    /// Like [`run_step`](Self::run_step), piece by piece.
+    pub(crate) async fn stream_step(
+        self: Arc<Self>,
+        variables: &Variables,
+        context: &RunContext,
+    ) -> Result<Streaming, ChainError> {
+        let inputs = self.inputs_among(variables);
+        let options = self.with_defaults(context.options().clone());
+        let outputs = self.chain.outputs().to_vec();
+        let stream = ChainStream::start(self, inputs, options, context.resumed().clone()).await?;
+        let step = OfStep { stream, outputs, text: String::new() };
+        Ok(Streaming::Steps(AnswerStream::new(step)))
+    }
+
+    /// Returns the variables but for those that the memory provides.
+    fn inputs_among(&self, variables: &Variables) -> Variables {
+        let provided = self.memory().map_or(&[][..], Memory::variables);
+        let is_input = |name: &str| provided.iter().all(|slot| slot.name() != name);
+        let inputs = variables.iter().filter(|(name, _)| is_input(name));
+        inputs.map(|(name, value)| (name.to_owned(), value.clone())).collect()
+    }
+}
+
+/// Returns the answer within the result of a call.
+fn answer_of(outcome: Outcome, names: &[Cow<'static, str>]) -> Answer {
+    let Outcome { mut variables, reply, pending, messages, .. } = outcome;
+    let mut outputs = Variables::with_capacity(names.len());
+    for name in names {
+        if let Some(value) = variables.remove(name) {
+            outputs.insert(name.clone(), value);
+        }
+    }
+    let completed = pending.and_then(|pending| pending.completed().cloned());
+    Answer { outputs, reply, messages, completed }
+}
+
+/// The answer of a step, whose turn is saved before the last item.
+struct OfStep {
+    stream: ChainStream,
+    outputs: Vec<Cow<'static, str>>,
+    text: String,
+}
+
+impl AnswerSource for OfStep {
+    fn poll_item(&mut self, context: &mut Context<'_>) -> Poll<Result<AnswerItem, ChainError>> {
+        let item = ready!(Pin::new(&mut self.stream).poll_next(context));
+        // A chain's stream ends with `Done` or an error.
+        let item = item.unwrap_or(Err(ChainError::Model(ModelError::Cancelled)));
+        Poll::Ready(item.map(|piece| match (piece, self.stream.outcome()) {
+            (Delta::Done(reply), Some(outcome)) => {
+                let answer = answer_of(outcome.clone(), &self.outputs);
+                AnswerItem::Done(reply, Box::new(answer))
+            }
+            (piece, _) => {
+                if let Delta::Text(text) = &piece {
+                    self.text.push_str(text);
+                }
+                AnswerItem::Piece(piece)
+            }
+        }))
+    }
+
+    fn partial(&self) -> &str {
+        &self.text
+    }
+}
+
+/// Implements [`Chain`] for a callable chain, which has a field `runner`.
+macro_rules! impl_chain {
+    ([$($generics:tt)*] $chain:ty) => {
+        /// As a step of another chain, a chain with a memory saves a turn of its own as soon as it
+        /// has answered, even if a later step fails.
+        #[async_trait::async_trait]
+        impl $($generics)* crate::Chain for $chain {
+            fn name(&self) -> &str {
+                crate::Chain::name(&self.runner.chain)
+            }
+
+            fn slots(&self) -> &[conversant_core::Slot] {
+                &self.runner.inputs
+            }
+
+            fn outputs(&self) -> &[std::borrow::Cow<'static, str>] {
+                crate::Chain::outputs(&self.runner.chain)
+            }
+
+            async fn run(
+                &self,
+                variables: &conversant_core::Variables,
+                context: &crate::RunContext,
+            ) -> Result<crate::Answer, crate::ChainError> {
+                self.runner.run_step(variables, context).await
+            }
+
+            async fn stream(
+                &self,
+                variables: &conversant_core::Variables,
+                context: &crate::RunContext,
+            ) -> Result<crate::Streaming, crate::ChainError> {
+                let runner = std::sync::Arc::clone(&self.runner);
+                runner.stream_step(variables, context).await
+            }
+        }
+    };
+}
+pub(crate) use impl_chain;
