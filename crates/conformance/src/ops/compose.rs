@@ -74,7 +74,7 @@ async fn run_calls(input: Input) -> Result<Json, Failure> {
             for step in chains {
                 builder = builder.chain(step.build(&model)?);
             }
-            let chain = watched!(builder).build().map_err(refused)?;
+            let chain = watched!(builder).build().map_err(|error| refused(&error))?;
             all(&chain.invoke(short_form::variables(&inputs)).await.map_err(failed)?)
         }
         Kind::Sequential {
@@ -99,7 +99,9 @@ async fn run_calls(input: Input) -> Result<Json, Failure> {
             for name in &input_variables {
                 builder = builder.allow_unused(name);
             }
-            let chain = watched!(builder.inputs(input_variables)).build().map_err(refused)?;
+            let chain = watched!(builder.inputs(input_variables))
+                .build()
+                .map_err(|error| refused(&error))?;
             all(&chain.invoke(short_form::variables(&inputs)).await.map_err(failed)?)
         }
         Kind::Conversation { template, memory, calls } => {
@@ -107,7 +109,7 @@ async fn run_calls(input: Input) -> Result<Json, Failure> {
                 .prompt(PromptTemplate::from_template(template)?)
                 .model(model.clone())
                 .memory(memory.build(&model)?.memory);
-            let chain = watched!(builder).build().map_err(refused)?;
+            let chain = watched!(builder).build().map_err(|error| refused(&error))?;
             let mut answers = Vec::new();
             for call in calls {
                 let inputs = Variables::from([("input", call)]);
@@ -127,7 +129,7 @@ impl Step {
         if let Some(key) = self.output_key {
             builder = builder.output_key(key);
         }
-        builder.build().map_err(refused)
+        builder.build().map_err(|error| refused(&error))
     }
 }
 
@@ -137,7 +139,7 @@ fn all(outcome: &Outcome) -> Json {
 }
 
 /// Returns the kind of the first fault, as the reference reports only one.
-fn refused(error: WiringError) -> Failure {
+fn refused(error: &WiringError) -> Failure {
     let kind = match error.faults().first() {
         Some(WiringFault::StepNotGiven { .. }) => "missing_variable",
         Some(WiringFault::TakenOutput { .. }) => "duplicate_key",
