@@ -45,6 +45,8 @@ struct State {
     open: bool,
     /// How many may pass although the gate is closed.
     permits: usize,
+    /// Whether each caller waits once and is then let through.
+    yields: bool,
     waiting: Vec<Waker>,
 }
 
@@ -53,6 +55,25 @@ impl Gate {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Returns a gate at which each call waits once: it passes at its second poll. With
+    /// [`poll_then_drop`](crate::poll_then_drop), a call can then be dropped there.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_testkit::{Gate, block_on, poll_then_drop};
+    ///
+    /// let gate = Gate::yielding();
+    /// assert!(block_on(poll_then_drop(gate.pass(), 1)).is_none());
+    /// assert!(block_on(poll_then_drop(gate.pass(), 2)).is_some());
+    /// ```
+    #[must_use]
+    pub fn yielding() -> Self {
+        let gate = Self::new();
+        gate.lock().yields = true;
+        gate
     }
 
     /// Opens the gate for good: all that wait at it pass, and all that come later.
@@ -70,10 +91,16 @@ impl Gate {
     /// A call counts as arrived when it is polled for the first time; dropping it costs no permit.
     pub async fn pass(&self) {
         self.0.arrived.add();
+        let mut waited = false;
         poll_fn(|context| {
             let mut state = self.lock();
-            if state.open {
+            if state.open || (state.yields && waited) {
                 return Poll::Ready(());
+            }
+            if state.yields {
+                waited = true;
+                context.waker().wake_by_ref();
+                return Poll::Pending;
             }
             if let Some(left) = state.permits.checked_sub(1) {
                 state.permits = left;

@@ -1,6 +1,6 @@
 //! The names of a sequence: its inputs, and the faults between its steps.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use conversant_core::{Slot, nearest};
 
@@ -37,12 +37,36 @@ pub(super) struct Names {
     pub(super) slots: Vec<Slot>,
     pub(super) outputs: Vec<Cow<'static, str>>,
     pub(super) faults: Vec<WiringFault>,
-    /// The names that are provided, and by what.
-    known: Vec<(String, String)>,
+    /// The names that are provided, and their sources.
+    known: Vec<(String, Source)>,
 }
 
-const INPUT: &str = "an input";
-const MEMORY: &str = "the memory";
+/// The source of a variable. Steps are counted from 0.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Source {
+    Input,
+    /// An input that is not declared, but that a step needs.
+    InputOf(usize),
+    Memory,
+    Step(usize),
+}
+
+impl Source {
+    const fn is_step(self) -> bool {
+        matches!(self, Self::Step(_))
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Input => f.write_str("an input"),
+            Self::InputOf(step) => write!(f, "the input that step {} needs", step + 1),
+            Self::Memory => f.write_str("the memory"),
+            Self::Step(step) => write!(f, "step {}", step + 1),
+        }
+    }
+}
 
 impl Sequence<'_> {
     /// Collects the names and all faults, in the order of the steps.
@@ -54,25 +78,25 @@ impl Sequence<'_> {
         }
         for name in self.declared.unwrap_or_default() {
             if self.is_from_memory(name) {
-                let (name, first, second) = (name.clone(), MEMORY, "the caller");
+                let (name, first, second) = (name.clone(), "the memory", "the caller");
                 names.faults.push(WiringFault::TwoSources { name, first, second });
             }
-            names.provide(name, INPUT);
+            names.provide(name, Source::Input);
         }
         for slot in self.memory {
-            names.provide(slot.name(), MEMORY);
+            names.provide(slot.name(), Source::Memory);
         }
         for (step, chain) in self.chains.iter().enumerate() {
             for slot in chain.slots() {
                 self.take_input(&mut names, step, &**chain, slot);
             }
             for output in chain.outputs() {
-                let by = names.source_of(output).map(str::to_owned);
-                if let Some(by) = by {
+                if let Some(by) = names.source_of(output) {
                     let (name, chain) = (output.clone().into_owned(), chain.name().to_owned());
+                    let by = by.to_string();
                     names.faults.push(WiringFault::TakenOutput { name, step, chain, by });
                 } else {
-                    names.provide(output, &format!("step {}", step + 1));
+                    names.provide(output, Source::Step(step));
                 }
             }
         }
@@ -89,10 +113,10 @@ impl Sequence<'_> {
     fn take_input(&self, names: &mut Names, step: usize, chain: &dyn Chain, slot: &Slot) {
         let name = slot.name();
         match names.source_of(name) {
-            Some(INPUT | MEMORY) => names.need(slot),
-            Some(_) => {}
+            Some(Source::Step(_)) => {}
+            Some(_) => names.need(slot),
             None if self.declared.is_none() => {
-                names.provide(name, INPUT);
+                names.provide(name, Source::InputOf(step));
                 names.need(slot);
             }
             None if slot.is_required() => {
@@ -110,8 +134,9 @@ impl Sequence<'_> {
         names.outputs = match self.outputs {
             Outputs::Last => last.to_vec(),
             Outputs::All => {
+                let is_input = |by| matches!(by, Source::Input | Source::InputOf(_));
                 let others = names.known.iter().filter(|(name, by)| {
-                    by != INPUT && last.iter().all(|output| output != name.as_str())
+                    !is_input(*by) && last.iter().all(|output| output != name.as_str())
                 });
                 let others = others.map(|(name, _)| Cow::Owned(name.clone()));
                 last.iter().cloned().chain(others).collect()
@@ -128,8 +153,8 @@ impl Sequence<'_> {
         };
         for name in names.outputs.clone() {
             match names.source_of(&name) {
-                Some(INPUT | MEMORY) => names.need(&Slot::text(name).optional()),
-                Some(_) => {}
+                Some(by) if by.is_step() => {}
+                Some(_) => names.need(&Slot::text(name).optional()),
                 None => {
                     let known = names.known.iter().map(|(name, _)| name.as_str());
                     let nearest = nearest(&name, known).map(str::to_owned);
@@ -157,14 +182,14 @@ impl Sequence<'_> {
 }
 
 impl Names {
-    fn provide(&mut self, name: &str, by: &str) {
+    fn provide(&mut self, name: &str, by: Source) {
         if self.source_of(name).is_none() {
-            self.known.push((name.to_owned(), by.to_owned()));
+            self.known.push((name.to_owned(), by));
         }
     }
 
-    fn source_of(&self, name: &str) -> Option<&str> {
-        self.known.iter().find(|(known, _)| known == name).map(|(_, by)| by.as_str())
+    fn source_of(&self, name: &str) -> Option<Source> {
+        self.known.iter().find(|(known, _)| known == name).map(|(_, by)| *by)
     }
 
     /// Adds a slot, or makes the one of this name as strict as both.

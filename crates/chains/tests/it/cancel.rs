@@ -5,24 +5,17 @@ use conversant_testkit::{Gate, ScriptedChat, ScriptedReply, poll_then_drop};
 
 use crate::fixtures::{TestHistory, chain};
 
-/// A gate that lets everybody through, at their second poll.
-fn slow() -> Gate {
-    let gate = Gate::new();
-    gate.let_through(1_000);
-    gate
-}
-
 #[tokio::test]
 async fn at_every_poll() {
     let mut outcomes = Vec::new();
     for polls in 0.. {
         let history = TestHistory {
-            before_load: Some(slow()),
-            before_commit: Some(slow()),
-            after_commit: Some(slow()),
+            before_load: Some(Gate::yielding()),
+            before_commit: Some(Gate::yielding()),
+            after_commit: Some(Gate::yielding()),
             ..TestHistory::default()
         };
-        let gate = slow();
+        let gate = Gate::yielding();
         let model = ScriptedChat::new([
             ScriptedReply::text("one").held_by(&gate),
             ScriptedReply::text("two"),
@@ -49,7 +42,9 @@ async fn at_every_poll() {
         }
     }
     assert!(outcomes.contains(&(false, false)), "cancelled without a trace");
+    assert!(outcomes.contains(&(false, true)), "cancelled after the commit");
     assert!(outcomes.contains(&(true, true)), "ran to its end");
+    assert!(outcomes.len() > 4, "dropped at every gate: {outcomes:?}");
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ mod abandon;
 mod apply;
 mod cancel;
 mod closing;
+mod compose;
 mod conversations;
 mod deadlines;
 mod events;

@@ -1,0 +1,281 @@
+//! Steps, branches and fallbacks that fail: what was paid for is in the error.
+
+use std::time::{Duration, Instant};
+
+use conversant_chains::{
+    Chain, ChainError, FallbackChain, LlmChain, ParallelChain, SequentialChain, WithMemory,
+};
+use conversant_core::{
+    CallOptions, LanguageModel, Message, ModelError, Reply, ToolCall, ToolDefinition, vars,
+};
+use conversant_prompts::PromptTemplate;
+use conversant_testkit::{Gate, ScriptedChat, ScriptedReply};
+use serde_json::json;
+
+use super::{Joining, boxed, llm, written};
+use crate::fixtures::{TestHistory, chain_of, memory};
+
+fn broken() -> ModelError {
+    ModelError::custom("broken", true, None)
+}
+
+fn says(text: &str) -> ScriptedChat {
+    ScriptedChat::new([text])
+}
+
+#[tokio::test]
+async fn a_step_that_fails_returns_the_outputs_before_it() {
+    for stream in [false, true] {
+        let history = TestHistory::default();
+        let chain = SequentialChain::builder()
+            .chain(llm("{human_input}", says("one"), "first"))
+            .chain(llm("{first}", says("two"), "second"))
+            .chain(llm("{second}", ScriptedChat::new([broken()]), "third"))
+            .memory(memory(&history))
+            .allow_unused("chat_history")
+            .build()
+            .unwrap();
+        let inputs = vars! { "human_input" => "hi" };
+        let error = if stream {
+            chain.stream(inputs).await.map(drop).unwrap_err()
+        } else {
+            chain.invoke(inputs).await.map(drop).unwrap_err()
+        };
+        let told = "step 3 (`LLMChain`) failed: the model did not answer: the model failed: broken";
+        assert_eq!(chain_of(&error), told);
+        assert!(error.is_retryable());
+        let ChainError::Step(failed) = error else { panic!("{error}") };
+        assert_eq!(written(&failed.outputs), "first=one, second=two");
+        assert_eq!(history.transcript().await, "");
+    }
+}
+
+#[tokio::test]
+async fn a_step_with_a_memory_keeps_its_turn_though_a_later_step_fails() {
+    let history = TestHistory::default();
+    let chain = SequentialChain::builder()
+        .chain(crate::fixtures::chain(&says("one"), &history))
+        .chain(llm("{text}", ScriptedChat::new([broken()]), "second"))
+        .build()
+        .unwrap();
+    chain.invoke(vars! { "human_input" => "hi" }).await.unwrap_err();
+    assert_eq!(history.transcript().await, "Human: hi\nAI: one");
+}
+
+#[tokio::test]
+async fn a_turn_of_a_step_that_was_not_saved_is_in_the_error() {
+    let history = TestHistory::default();
+    history.fail_next("append");
+    let chain = SequentialChain::builder()
+        .chain(crate::fixtures::chain(&says("one"), &history))
+        .build()
+        .unwrap();
+    let error = chain.invoke(vars! { "human_input" => "hi" }).await.unwrap_err();
+    assert_eq!(error.not_saved().unwrap().text.as_str(), "one");
+}
+
+#[tokio::test]
+async fn a_repeated_call_stores_the_turn_of_a_step_once() {
+    let history = TestHistory::default();
+    let chain = SequentialChain::builder()
+        .chain(crate::fixtures::chain(&ScriptedChat::new(["one", "again"]), &history))
+        .chain(llm(
+            "{text}",
+            ScriptedChat::new([broken().into(), ScriptedReply::text("two")]),
+            "end",
+        ))
+        .build()
+        .unwrap();
+    let options = CallOptions::new().with_turn_id(conversant_core::TurnId::random());
+    let call = || chain.invoke_with(vars! { "human_input" => "hi" }, options.clone());
+    call().await.unwrap_err();
+    assert_eq!(call().await.unwrap().text(), "two");
+    assert_eq!(history.transcript().await, "Human: hi\nAI: one");
+}
+
+#[tokio::test]
+async fn two_steps_of_one_conversation_store_a_turn_each() {
+    let history = TestHistory::default();
+    let first = crate::fixtures::chain(&says("one"), &history);
+    let second = LlmChain::builder()
+        .prompt(crate::fixtures::chat_prompt())
+        .model(says("two"))
+        .memory(memory(&history))
+        .output_key("end")
+        .build()
+        .unwrap();
+    let chain = SequentialChain::builder().chain(first).chain(second).build().unwrap();
+    chain.invoke(vars! { "human_input" => "hi" }).await.unwrap();
+    assert_eq!(history.transcript().await, "Human: hi\nAI: one\nHuman: hi\nAI: two");
+}
+
+#[tokio::test]
+async fn the_deadline_ends_a_step() {
+    let history = TestHistory::default();
+    let slow = || ScriptedChat::with_handler(|_| ScriptedReply::hang());
+    let says = |text: &'static str| ScriptedChat::with_handler(move |_| ScriptedReply::text(text));
+    let sequence = SequentialChain::builder()
+        .chain(llm("{human_input}", says("one"), "first"))
+        .chain(llm("{first}", slow(), "second"))
+        .build()
+        .unwrap();
+    let branches = ParallelChain::builder()
+        .branch("a", llm("{human_input}", says("one"), "text"))
+        .branch("b", llm("{human_input}", slow(), "text"))
+        .build()
+        .unwrap();
+    let fallback = FallbackChain::builder(llm("{human_input}", slow(), "text"))
+        .fallback(llm("{human_input}", says("one"), "text"))
+        .build()
+        .unwrap();
+    for chain in [boxed(sequence), boxed(branches), boxed(fallback)] {
+        let keyed = memory(&history).with_output_key(chain.outputs()[0].to_string());
+        let chain = WithMemory::builder(chain, keyed).allow_unused("chat_history").build().unwrap();
+        let options = CallOptions::new().with_deadline(Instant::now() + Duration::from_millis(20));
+        let inputs = || vars! { "human_input" => "hi" };
+        let error = chain.invoke_with(inputs(), options.clone()).await.unwrap_err();
+        assert!(error.is_deadline(), "{}", chain_of(&error));
+        let error = match chain.stream_with(inputs(), options).await {
+            Ok(stream) => stream.into_outcome().await.map(drop).unwrap_err(),
+            Err(error) => error,
+        };
+        assert!(error.is_deadline(), "{}", chain_of(&error));
+    }
+    assert_eq!(history.transcript().await, "");
+}
+
+#[tokio::test]
+async fn all_branches_run_to_their_end() {
+    let lost = ScriptedChat::new([ModelError::Cancelled]);
+    let chain = ParallelChain::builder()
+        .branch("one", llm("{q}", says("1"), "text"))
+        .branch("two", llm("{q}", ScriptedChat::new([broken()]), "text"))
+        .branch("three", Joining::parse("q -> x"))
+        .branch("four", llm("{q}", lost, "text"))
+        .build()
+        .unwrap();
+    let error = chain.invoke(vars! { "q" => "hi" }).await.unwrap_err();
+    let told = "branches `two`, `four` failed: the model did not answer: the model failed: broken";
+    assert_eq!(chain_of(&error), told);
+    assert!(!error.is_retryable(), "one of them is not");
+    let ChainError::Branches(failed) = error else { panic!("{error}") };
+    assert_eq!(written(&failed.outputs), "one=1, three=hi+");
+    let names: Vec<_> = failed.failures.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["two", "four"]);
+}
+
+#[tokio::test]
+async fn branches_run_at_the_same_time_up_to_a_limit() {
+    for (limit, expected) in [(None, 5), (Some(2), 2), (Some(0), 1)] {
+        let gate = Gate::new();
+        let model = ScriptedChat::with_handler({
+            let gate = gate.clone();
+            move |request| ScriptedReply::text(request.messages.to_string()).held_by(&gate)
+        });
+        let mut builder = ParallelChain::builder();
+        for index in 0..5 {
+            let name = format!("b{index}");
+            builder = builder.branch(name, llm(&format!("{index} {{q}}"), model.clone(), "text"));
+        }
+        if let Some(limit) = limit {
+            builder = builder.branch_concurrency(limit);
+        }
+        let chain = builder.build().unwrap();
+        let call = tokio::spawn(async move { chain.invoke(vars! { "q" => "hi" }).await });
+        gate.reached(expected).await;
+        tokio::task::yield_now().await;
+        assert_eq!(model.requests().len(), expected);
+        gate.open();
+        let outcome = call.await.unwrap().unwrap();
+        let texts = (0..5).map(|index| format!("b{index}=Human: {index} hi"));
+        assert_eq!(written(&outcome.variables), texts.collect::<Vec<_>>().join(", ") + ", q=hi");
+    }
+}
+
+#[tokio::test]
+async fn fallbacks() {
+    let refused = || ModelError::Cancelled;
+    type Script = Vec<ScriptedReply>;
+    let cases: Vec<(Script, Script, &str)> = vec![
+        (vec!["a".into()], vec![], "a"),
+        (vec![broken().into()], vec!["b".into()], "b"),
+        (vec![ScriptedReply::pieces(["x"]).cut_off()], vec!["b".into()], "b"),
+        (
+            vec![broken().into()],
+            vec![broken().into()],
+            "the chain and its fallbacks failed (2 attempts): the model did not answer: the model \
+             failed: broken",
+        ),
+        (
+            vec![refused().into()],
+            vec!["b".into()],
+            "the model did not answer: the call of the model was cancelled",
+        ),
+    ];
+    for (first, second, expected) in cases {
+        let chain = FallbackChain::builder(llm("{q}", ScriptedChat::new(first), "text"))
+            .fallback(llm("{q}", ScriptedChat::new(second), "text"))
+            .build()
+            .unwrap();
+        let told = match chain.predict(vars! { "q" => "hi" }).await {
+            Ok(text) => text,
+            Err(error) => chain_of(&error),
+        };
+        assert_eq!(told, expected);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_was_not_saved_is_not_replaced() {
+    let history = TestHistory::default();
+    history.fail_next("append");
+    let second = says("two");
+    let first = crate::fixtures::chain(&says("one"), &history);
+    let chain = FallbackChain::builder(first)
+        .fallback(llm("{human_input}", second.clone(), "text"))
+        .build()
+        .unwrap();
+    let error = chain.predict(vars! { "human_input" => "hi" }).await.unwrap_err();
+    assert_eq!(error.not_saved().unwrap().text.as_str(), "one");
+    assert_eq!(second.requests().len(), 0);
+}
+
+#[tokio::test]
+async fn the_rule_of_a_fallback_is_a_setting() {
+    let chain = FallbackChain::builder(llm("{q}", ScriptedChat::new([broken()]), "text"))
+        .fallback(llm("{q}", says("two"), "text"))
+        .when(|error| !error.is_retryable())
+        .build()
+        .unwrap();
+    let error = chain.predict(vars! { "q" => "hi" }).await.unwrap_err();
+    assert_eq!(chain_of(&error), "the model did not answer: the model failed: broken");
+}
+
+#[tokio::test]
+async fn tools_are_for_the_last_step() {
+    let call = Reply::new(Message::ai("").with_tool_calls([ToolCall::new("f", json!({}))]));
+    let models = [says("one"), says("two")];
+    let chain = SequentialChain::builder()
+        .chain(llm("{q}", models[0].clone(), "first"))
+        .chain(llm("{first}", models[1].clone(), "second"))
+        .build()
+        .unwrap();
+    let tool = ToolDefinition::new("f", json!({"type": "object"}));
+    let options = CallOptions::new().with_tools([tool]);
+    chain.invoke_with(vars! { "q" => "hi" }, options).await.unwrap();
+    let tools = |model: &ScriptedChat| model.requests()[0].options.tools.len();
+    assert_eq!(models.each_ref().map(tools), [0, 1]);
+
+    let calling = ScriptedChat::new([call]);
+    let prompt = PromptTemplate::from_template("{q}").unwrap();
+    let first = LlmChain::builder().prompt(prompt).model(LanguageModel::chat(calling)).build();
+    let chain = SequentialChain::builder()
+        .chain(first.unwrap())
+        .chain(Joining::parse("text -> end"))
+        .build()
+        .unwrap();
+    let error = chain.invoke(vars! { "q" => "hi" }).await.unwrap_err();
+    let told =
+        "cannot use the answer of a step: its model calls tools; wrap the model in a tool loop";
+    assert_eq!(chain_of(&error), format!("step 1 (`LLMChain`) failed: {told}"));
+}

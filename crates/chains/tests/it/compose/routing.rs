@@ -1,0 +1,173 @@
+//! Routing by a function and by a model.
+
+use std::convert::Infallible;
+
+use conversant_chains::{
+    ChainError, FnRouter, LlmRouter, PromptInfo, Route, RouterChain, RouterChainBuilder, Verbose,
+};
+use conversant_core::{Value, vars};
+use conversant_prompts::PromptTemplate;
+use conversant_testkit::{ScriptedCompletion, ScriptedReply};
+
+use super::llm;
+use crate::fixtures::chain_of;
+
+/// Chains for physics and maths, and a default one. Each answers with its name and its prompt.
+fn chains() -> RouterChainBuilder {
+    let named = |name: &'static str| {
+        let model = ScriptedCompletion::with_handler(move |request| {
+            ScriptedReply::text(format!("{name}: {}", request.prompt))
+        });
+        llm("{input}", model, "text")
+    };
+    RouterChain::builder()
+        .destination("physics", named("physics"))
+        .destination("maths", named("maths"))
+        .default_chain(named("default"))
+}
+
+/// A router over a model that gives this answer.
+fn answering(answer: &str) -> LlmRouter {
+    LlmRouter::new(llm("route {input}", ScriptedCompletion::new([answer]), "text"))
+}
+
+#[tokio::test]
+async fn answers_of_a_routing_model() {
+    let unknown =
+        "cannot route to `phsyics` (nearest: `physics`); the destinations are `physics`, `maths`";
+    let failed =
+        "step 1 (`router`) failed: cannot parse the model's answer: cannot parse the answer";
+    for (answer, expected) in [
+        (r#"{"destination": "physics", "next_inputs": "Why blue?"}"#, "physics: Why blue?"),
+        ("```json\n{\"destination\": \"maths\", \"next_inputs\": \"2 + 2\"}\n```", "maths: 2 + 2"),
+        ("Sure:\n```\n{\"destination\": \" maths\\n\", \"next_inputs\": \"\"}\n```", "maths: "),
+        (r#"{"destination": "DEFAULT", "next_inputs": "Hi"}"#, "default: Hi"),
+        (r#"{"destination": " default ", "next_inputs": "Hi"}"#, "default: Hi"),
+        (r#"{"destination": "", "next_inputs": "Hi"}"#, "default: Hi"),
+        (r#"{"destination": "maths", "next_inputs": "{braces} stay"}"#, "maths: {braces} stay"),
+        (r#"{"destination": "maths", "next_inputs": "cut o"#, "maths: cut o"),
+        (r#"{"destination": "phsyics", "next_inputs": "Hi"}"#, unknown),
+        (r#"{"destination": "physics"}"#, &format!("{failed}: `next_inputs` is missing")),
+        (r#"{"next_inputs": "Hi"}"#, &format!("{failed}: `destination` is missing")),
+        (
+            r#"{"destination": null, "next_inputs": "Hi"}"#,
+            &format!("{failed}: `destination` is not a text"),
+        ),
+        (
+            r#"{"destination": "maths", "next_inputs": {"a": 1}}"#,
+            &format!("{failed}: `next_inputs` is not a text"),
+        ),
+        (r#"["maths", "Hi"]"#, &format!("{failed}: `destination` is missing")),
+        ("maths", &format!("{failed}: there is no JSON in it")),
+    ] {
+        let chain = chains().router(answering(answer)).build().unwrap();
+        let told = match chain.predict(vars! { "input" => "hi" }).await {
+            Ok(text) => text,
+            Err(error) => chain_of(&error),
+        };
+        assert_eq!(told, expected, "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn the_answer_of_a_router_that_cannot_be_read_is_kept() {
+    let chain = chains().router(answering("maths, I think")).build().unwrap();
+    let error = chain.predict(vars! { "input" => "hi" }).await.unwrap_err();
+    let ChainError::Step(step) = error else { panic!("{error}") };
+    let ChainError::Parse(parse) = step.source else { panic!("{}", step.source) };
+    assert_eq!(parse.text.as_str(), "maths, I think");
+}
+
+#[tokio::test]
+async fn an_unknown_destination_can_be_the_default_one() {
+    let router = answering(r#"{"destination": "cooking", "next_inputs": "Soup?"}"#);
+    let chain = chains().router(router).unknown_to_default(true).build().unwrap();
+    assert_eq!(chain.predict(vars! { "input" => "hi" }).await.unwrap(), "default: Soup?");
+}
+
+#[tokio::test]
+async fn the_names_of_a_routing_model_are_settings() {
+    let router = answering(r#"{"destination": "None", "next_inputs": "x"}"#)
+        .with_default_destination("none")
+        .with_input_key("question");
+    let model = ScriptedCompletion::with_handler(|request| ScriptedReply::text(&*request.prompt));
+    let chain = RouterChain::builder()
+        .router(router)
+        .destination("a", llm("a {question}", model.clone(), "text"))
+        .default_chain(llm("b {question} {input}", model, "text"))
+        .build()
+        .unwrap();
+    assert_eq!(chain.predict(vars! { "input" => "hi" }).await.unwrap(), "b x hi");
+}
+
+#[tokio::test]
+async fn functions_route() {
+    let choose = |text: &str| match text {
+        "sum" => Ok(Route::to("maths")),
+        "law" => Ok(Route::to("physics").with_inputs(vars! { "input" => "reworded" })),
+        "lost" => Err("no idea"),
+        _ => Ok(Route::to_default()),
+    };
+    let text = |variables: &conversant_core::Variables| {
+        variables.get("input").map(Value::to_text).unwrap_or_default().into_owned()
+    };
+    for router in [
+        FnRouter::new(["input"], move |variables: &_| choose(&text(variables))),
+        FnRouter::new_async(["input"], move |variables| async move { choose(&text(&variables)) }),
+    ] {
+        let chain = chains().router(router).build().unwrap();
+        for (input, expected) in [
+            ("sum", "maths: sum"),
+            ("law", "physics: reworded"),
+            ("hm", "default: hm"),
+            ("lost", "step 1 (`router`) failed: the chain failed: no idea"),
+        ] {
+            let told = match chain.predict(vars! { "input" => input }).await {
+                Ok(text) => text,
+                Err(error) => chain_of(&error),
+            };
+            assert_eq!(told, expected);
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_transcript_shows_the_route() {
+    for (route, shown) in [
+        (
+            Route::to("maths").with_inputs(vars! { "input" => "it's\n" }),
+            "maths: {'input': \"it's\\n\"}",
+        ),
+        (Route::to("maths"), "maths: {}"),
+        (
+            Route::to_default().with_inputs(vars! { "input" => "\\ '\" \u{7}é", "more" => "x" }),
+            "None: {'input': '\\\\ \\'\" \\x07é', 'more': 'x'}",
+        ),
+    ] {
+        let (observer, transcript) = Verbose::buffer();
+        let router = FnRouter::new(["input"], move |_: &_| Ok::<_, Infallible>(route.clone()));
+        let chain = chains().router(router).observer(observer.without_color()).build().unwrap();
+        chain.predict(vars! { "input" => "hi" }).await.unwrap();
+        let entered = "\n\n> Entering new MultiRouteChain chain...\n";
+        assert_eq!(transcript.take(), format!("{entered}{shown}\n> Finished chain.\n"));
+    }
+}
+
+#[tokio::test]
+async fn a_model_chooses_among_prompts() {
+    let model = ScriptedCompletion::new([
+        r#"{"destination": "physics", "next_inputs": "Why is the sky blue?"}"#,
+        "It scatters.",
+        r#"{"destination": "DEFAULT", "next_inputs": "Hello"}"#,
+        "Hi!",
+    ]);
+    let infos = [("physics", "laws of {nature}"), ("maths", "sums")].map(|(name, description)| {
+        let prompt = PromptTemplate::from_template(format!("As a {name} teacher: {{input}}"));
+        PromptInfo::new(name, description, prompt.unwrap())
+    });
+    let chain = RouterChain::from_prompts(model.clone(), infos).unwrap().build().unwrap();
+    assert_eq!(chain.predict(vars! { "input" => "blue sky {?}" }).await.unwrap(), "It scatters.");
+    assert_eq!(chain.predict(vars! { "input" => "Hello" }).await.unwrap(), "Hi!");
+    let sent: Vec<_> = model.requests().into_iter().map(|request| request.prompt).collect();
+    insta::assert_snapshot!(sent.join("\n=====\n"));
+}

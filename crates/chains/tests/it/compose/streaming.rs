@@ -1,0 +1,192 @@
+//! Streams of chains made of chains: the text of the last step as it comes; the whole turn or
+//! nothing.
+
+use conversant_chains::{
+    ChainStream, FallbackChain, FnRouter, LlmChain, ParallelChain, Route, RouterChain,
+    SequentialChain, SimpleSequentialChain,
+};
+use conversant_core::{Delta, ModelError, vars};
+use conversant_testkit::{Gate, ScriptedChat, ScriptedReply, poll_then_drop};
+
+use super::{Joining, llm, written};
+use crate::fixtures::{TestHistory, chain_of, chat_prompt, memory};
+
+async fn pieces(stream: &mut ChainStream) -> String {
+    let mut pieces = Vec::new();
+    while let Some(delta) = stream.next().await {
+        pieces.push(match delta {
+            Ok(Delta::Text(text)) => text,
+            Ok(Delta::Done(reply)) => format!("done: {}", reply.text()),
+            Ok(other) => format!("{other:?}"),
+            Err(error) => format!("error: {}", chain_of(&error)),
+        });
+    }
+    pieces.join("|")
+}
+
+fn says(pieces: &[&str]) -> ScriptedChat {
+    ScriptedChat::new([ScriptedReply::pieces(pieces.iter().copied())])
+}
+
+fn breaks(pieces: &[&str]) -> ScriptedChat {
+    let broken = ModelError::custom("broken", true, None);
+    ScriptedChat::new([ScriptedReply::pieces(pieces.iter().copied()).then_error(broken)])
+}
+
+/// A sequence of two models, which remembers.
+fn sequence(history: &TestHistory, last: ScriptedChat) -> SequentialChain {
+    SequentialChain::builder()
+        .chain(llm("{human_input}", says(&["o", "ne"]), "first"))
+        .chain(llm("{first} {chat_history}", last, "second"))
+        .memory(memory(history))
+        .build()
+        .unwrap()
+}
+
+#[tokio::test]
+async fn the_last_step_streams_and_the_turn_is_saved_once_at_the_end() {
+    let history = TestHistory::default();
+    let chain = sequence(&history, says(&["t", "wo"]));
+    let mut stream = chain.stream(vars! { "human_input" => "hi" }).await.unwrap();
+    assert_eq!(stream.next().await.unwrap().unwrap(), Delta::Text("t".to_owned()));
+    assert_eq!(history.transcript().await, "");
+    assert_eq!(pieces(&mut stream).await, "wo|done: two");
+    assert_eq!(history.transcript().await, "Human: hi\nAI: two");
+    assert_eq!(stream.outcome().unwrap().text(), "two");
+}
+
+#[tokio::test]
+async fn every_chain_of_chains_streams() {
+    let route =
+        || FnRouter::new(["q"], |_: &_| Ok::<_, std::convert::Infallible>(Route::to("there")));
+    let two = || llm("{q}", says(&["t", "wo"]), "text");
+    let broken = || llm("{q}", breaks(&[]), "text");
+    let started = || llm("{q}", breaks(&["st"]), "text");
+    let failed = "the model did not answer: the model failed: broken";
+    let simple = SimpleSequentialChain::builder()
+        .chain(two())
+        .chain(llm("{x}", says(&[" t", "wo\n"]), "text"))
+        .strip_outputs(true)
+        .build();
+    let router = |chain: LlmChain| {
+        let builder = RouterChain::builder().router(route()).destination("there", chain);
+        builder.default_chain(two()).build()
+    };
+    let fallback = |first: LlmChain| FallbackChain::builder(first).fallback(two()).build();
+    let nested = SequentialChain::builder()
+        .chain(SequentialChain::builder().chain(two()).build().unwrap())
+        .outputs(["text", "q"])
+        .build();
+    let whole =
+        SequentialChain::builder().chain(two()).chain(Joining::parse("text -> end")).build();
+    let branches = ParallelChain::builder().branch("a", two()).build();
+    macro_rules! check {
+        ($chain:expr, $pieces:expr, $outcome:expr) => {
+            let mut stream =
+                $chain.unwrap().stream(vars! { "q" => "hi", "input" => "x" }).await.unwrap();
+            assert_eq!(pieces(&mut stream).await, $pieces);
+            let outcome = stream.outcome().map(|outcome| written(&outcome.variables));
+            assert_eq!(outcome.unwrap_or_default(), $outcome);
+        };
+    }
+    let hi = |output: &str| format!("input=x, {output}").trim_end_matches(", ").to_owned();
+    let _ = hi;
+    check!(router(two()), "t|wo|done: two", "input=x, q=hi, text=two");
+    check!(
+        router(started()),
+        format!("st|error: step 3 (`LLMChain`) failed: {failed}").replace("step 3", "step 3"),
+        ""
+    );
+    check!(fallback(two()), "t|wo|done: two", "input=x, q=hi, text=two");
+    check!(fallback(broken()), "t|wo|done: two", "input=x, q=hi, text=two");
+    check!(fallback(started()), format!("st|error: {failed}"), "");
+    check!(nested, "t|wo|done: two", "input=x, q=hi, text=two");
+    check!(whole, "two+|done: two+", "end=two+, input=x, q=hi");
+    check!(branches, "two|done: two", "a=two, input=x, q=hi");
+    let mut stream = simple.unwrap().stream(vars! { "input" => "x", "q" => "hi" }).await.unwrap();
+    assert_eq!(pieces(&mut stream).await, " t|wo\n|done:  two\n");
+    assert_eq!(stream.outcome().unwrap().text(), "two");
+}
+
+#[tokio::test]
+async fn a_stream_dropped_at_any_poll_leaves_whole_turns_or_nothing() {
+    let mut seen = Vec::new();
+    for polls in 0.. {
+        let slow_history = || TestHistory {
+            before_load: Some(Gate::yielding()),
+            before_commit: Some(Gate::yielding()),
+            after_commit: Some(Gate::yielding()),
+            ..TestHistory::default()
+        };
+        let (outer, inner) = (slow_history(), slow_history());
+        let gate = Gate::yielding();
+        let held = |pieces: [&'static str; 2]| {
+            ScriptedChat::new([
+                ScriptedReply::pieces(pieces).held_after(1, &gate),
+                ScriptedReply::text("later"),
+            ])
+        };
+        let step = |model: ScriptedChat, key: &'static str| {
+            let builder = LlmChain::builder().prompt(chat_prompt()).model(model).output_key(key);
+            builder.memory(memory(&inner)).build().unwrap()
+        };
+        let chain = SequentialChain::builder()
+            .chain(step(held(["o", "ne"]), "first"))
+            .chain(step(held(["t", "wo"]), "second"))
+            .memory(memory(&outer).with_memory_key("past"))
+            .allow_unused("past")
+            .build()
+            .unwrap();
+        let call = async {
+            let mut stream = chain.stream(vars! { "human_input" => "hi" }).await.unwrap();
+            pieces(&mut stream).await
+        };
+        let done = poll_then_drop(call, polls).await;
+        let (of_chain, of_steps) = (outer.transcript().await, inner.transcript().await);
+        let turn = |answer: &str| format!("Human: hi\nAI: {answer}");
+        let one = turn("one");
+        let both = format!("{one}\n{}", turn("two"));
+        assert!(["", &*turn("two")].contains(&&*of_chain), "after {polls} polls: {of_chain}");
+        assert!(["", &*one, &*both].contains(&&*of_steps), "after {polls} polls: {of_steps}");
+        assert!(of_chain.is_empty() || of_steps == both, "a chain without its steps: {of_steps}");
+        let later = chain.predict(vars! { "human_input" => "again" }).await;
+        assert!(later.is_ok(), "the next call works after {polls} polls");
+        seen.push((of_chain.len(), of_steps.len()));
+        if let Some(done) = done {
+            assert_eq!(done, "t|wo|done: two");
+            break;
+        }
+    }
+    seen.dedup();
+    assert_eq!(seen.len(), 4, "nothing, one step, both steps, all: {seen:?}");
+}
+
+#[tokio::test]
+async fn a_partial_answer_of_the_last_step_is_kept_where_it_is_asked_for() {
+    let gate = Gate::new();
+    let held = ScriptedReply::pieces(["t", "wo"]).held_after(1, &gate);
+    for last in [ScriptedChat::new([held]), breaks(&["t"])] {
+        let history = TestHistory::default();
+        let chain = sequence(&history, last);
+        let mut stream = chain.stream(vars! { "human_input" => "hi" }).await.unwrap();
+        stream.next().await.unwrap().unwrap();
+        stream.save_partial().await.unwrap();
+        assert_eq!(history.transcript().await, "Human: hi\nAI: t");
+    }
+}
+
+#[tokio::test]
+async fn a_stripped_output_is_stored_as_it_is_returned() {
+    let history = TestHistory::default();
+    let model = ScriptedChat::new([" one\n", " two\n"]);
+    let chain = SimpleSequentialChain::builder()
+        .chain(llm("{x}", model, "text"))
+        .strip_outputs(true)
+        .memory(memory(&history))
+        .allow_unused("chat_history")
+        .build()
+        .unwrap();
+    chain.predict(vars! { "input" => "hi" }).await.unwrap();
+    chain.stream(vars! { "input" => "hi" }).await.unwrap().into_outcome().await.unwrap();
+    assert_eq!(history.transcript().await, "Human: hi\nAI: one\nHuman: hi\nAI: two");
+}
