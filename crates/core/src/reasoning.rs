@@ -11,6 +11,7 @@ const FIELDS: &[&str] = &[
     "reasoning_content",
     "reasoning",
     "reasoning_text",
+    "thinking",
     "reasoning_details",
     "thinking_blocks",
     "output",

@@ -22,6 +22,7 @@
 
 mod accumulator;
 mod answer;
+mod answer_decoder;
 mod answer_in;
 pub(crate) mod api_error;
 mod body_writer;
@@ -48,14 +49,19 @@ mod usage;
 mod whole;
 
 pub(crate) use self::{
+    accumulator::Accumulator,
     answer::Answer,
+    answer_decoder::{AnswerDecoder, StreamedAnswer},
     body_writer::BodyWriter,
-    decode::MAX_KEPT,
+    decode::{MAX_KEPT, without_events},
     lists::{read_embeddings, read_models},
     message_out::Style,
     options::{push_chat_options, push_prompt_cache_key, push_stop},
     origin::Origin,
-    responses::{ResponsesStyle, absent_parameter, push_responses_options, read_response},
+    responses::{
+        ResponseAccumulator, ResponsesStyle, absent_parameter, push_responses_options,
+        read_response,
+    },
     whole::read_answer,
 };
 pub use self::{

@@ -17,7 +17,8 @@ use super::{
 use crate::{
     dialect::TokenLimit,
     wire::{
-        Answer, BodyWriter, StreamDecoder, push_chat_options, push_prompt_cache_key, read_answer,
+        Accumulator, Answer, BodyWriter, StreamDecoder, push_chat_options, push_prompt_cache_key,
+        read_answer,
     },
 };
 
@@ -51,7 +52,7 @@ struct ChatCompletions;
 impl Endpoint for ChatCompletions {
     const PATH: &'static str = "chat/completions";
     const NOTES_ORIGIN: bool = true;
-    type Decoder = StreamDecoder;
+    type Streamed = Accumulator;
 
     fn decode(body: &[u8]) -> Result<Answer, ModelError> {
         read_answer(body)

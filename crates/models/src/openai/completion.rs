@@ -12,7 +12,7 @@ use super::{
     builder::OpenAiBuilder,
     endpoint::Endpoint,
 };
-use crate::wire::{Answer, BodyWriter, StreamDecoder, push_stop, read_answer};
+use crate::wire::{Accumulator, Answer, BodyWriter, StreamDecoder, push_stop, read_answer};
 
 /// The default `max_tokens`: 256, as in LangChain.
 const MAX_TOKENS: u32 = 256;
@@ -46,7 +46,7 @@ struct Completions;
 impl Endpoint for Completions {
     const PATH: &'static str = "completions";
     const NOTES_ORIGIN: bool = false;
-    type Decoder = StreamDecoder;
+    type Streamed = Accumulator;
 
     fn decode(body: &[u8]) -> Result<Answer, ModelError> {
         read_answer(body)

@@ -7,6 +7,9 @@ const MAX_PREFIX_BYTES: usize = 64 << 10;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ResponseForm {
     Events,
+    /// Events as lines of JSON. A body that is not labelled so is read whole if it begins with
+    /// JSON.
+    JsonLines,
     Whole,
 }
 
@@ -16,6 +19,11 @@ impl ResponseForm {
         let content_type = content_type?.to_ascii_lowercase();
         if content_type.starts_with("text/event-stream") {
             Some(Self::Events)
+        } else if ["ndjson", "jsonl", "json-seq", "stream+json"]
+            .iter()
+            .any(|it| content_type.contains(it))
+        {
+            Some(Self::JsonLines)
         } else {
             let is_whole = content_type.contains("json") || content_type.contains("html");
             is_whole.then_some(Self::Whole)
@@ -34,12 +42,15 @@ impl ResponseForm {
             let end = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
             rest = end.and_then(|end| rest.get(end..)).unwrap_or_default().trim_ascii_start();
         }
-        let fields = [&b"data"[..], b"event", b"id", b"retry"];
+        let fields = [&b"data"[..], b"event", b"id", b"retry", b"error"];
         let is_field = || fields.iter().any(|field| rest.starts_with(field));
+        let may_be_field = || fields.iter().any(|field| field.starts_with(rest));
         let labelled = || content_type.unwrap_or(Self::Events);
         match rest.first() {
+            Some(b'{' | b'[') if content_type == Some(Self::JsonLines) => content_type,
             Some(b'{' | b'[' | b'<') => Some(Self::Whole),
             Some(_) if is_field() => Some(Self::Events),
+            Some(_) if may_be_field() => None,
             Some(_) => Some(labelled()),
             None => (prefix.len() > MAX_PREFIX_BYTES).then(labelled),
         }

@@ -4,19 +4,19 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use conversant_core::{
-    ChatModel, ChatRequest, Delta, LanguageModel, ModelError, PartialReply, Reply, ReplyStream,
-    ResponseFormat, ToolChoice, ToolDefinition, async_trait,
+    ChatModel, ChatRequest, LanguageModel, ModelError, Reply, ReplyStream, ResponseFormat,
+    ToolChoice, ToolDefinition, async_trait,
 };
 use serde_json::{Value as Json, json};
 
 use super::{
     adapter::{Adapter, constructors},
     builder::OpenAiBuilder,
-    endpoint::{AnswerDecoder, Endpoint},
+    endpoint::Endpoint,
 };
 use crate::wire::{
-    Answer, BodyWriter, ResponsesStreamDecoder, ResponsesStyle, absent_parameter,
-    push_prompt_cache_key, push_responses_options, read_response,
+    Answer, BodyWriter, ResponseAccumulator, ResponsesStreamDecoder, ResponsesStyle,
+    absent_parameter, push_prompt_cache_key, push_responses_options, read_response,
 };
 
 /// The room for the rest of a request, besides its head and its messages.
@@ -69,7 +69,7 @@ struct Responses;
 impl Endpoint for Responses {
     const PATH: &'static str = "responses";
     const NOTES_ORIGIN: bool = true;
-    type Decoder = ResponsesStreamDecoder;
+    type Streamed = ResponseAccumulator;
 
     fn decode(body: &[u8]) -> Result<Answer, ModelError> {
         read_response(body)
@@ -249,48 +249,6 @@ impl ChatModel for OpenAiResponses {
             }
             result => result,
         }
-    }
-}
-
-impl AnswerDecoder for ResponsesStreamDecoder {
-    fn feed(&mut self, chunk: Bytes) {
-        Self::feed(self, chunk);
-    }
-
-    fn read_event(&mut self) -> Result<bool, ModelError> {
-        Self::read_event(self)
-    }
-
-    fn next_delta(&mut self) -> Result<Option<Delta>, ModelError> {
-        Self::next_delta(self)
-    }
-
-    fn has_begun(&self) -> bool {
-        Self::has_begun(self)
-    }
-
-    fn is_whole(&self) -> bool {
-        Self::is_whole(self)
-    }
-
-    fn is_certain(&self) -> bool {
-        Self::is_whole(self)
-    }
-
-    fn is_done(&self) -> bool {
-        Self::is_done(self)
-    }
-
-    fn take_progress(&mut self) -> bool {
-        Self::take_progress(self)
-    }
-
-    fn partial(&self) -> PartialReply {
-        Self::partial(self)
-    }
-
-    fn into_answer(self) -> Result<Answer, ModelError> {
-        Self::into_answer(self)
     }
 }
 

@@ -12,13 +12,11 @@ use conversant_core::{BoxError, CallOptions, Delta, ModelError, Reply, ReplyStre
 use futures_core::Stream;
 use http::Method;
 
-use super::{
-    adapter::Adapter,
-    endpoint::{AnswerDecoder, Endpoint},
-    hints,
-    response_form::ResponseForm,
+use super::{adapter::Adapter, endpoint::Endpoint, hints, response_form::ResponseForm};
+use crate::{
+    http::{attempt::FailedAttempt, response_reader::ResponseReader},
+    wire::{AnswerDecoder, StreamedAnswer, without_events},
 };
-use crate::http::{attempt::FailedAttempt, response_reader::ResponseReader};
 
 /// The time that usage and `[DONE]` may take after a whole answer: 5 s.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -79,7 +77,7 @@ async fn begin<E: Endpoint>(
         return whole::<E>(adapter, reader, Some(prefix)).await;
     }
     reader.check_uncompressed()?;
-    decoder.feed(prefix);
+    decoder.feed(prefix.clone());
     loop {
         while !decoder.has_begun() {
             let read = decoder.read_event();
@@ -95,7 +93,14 @@ async fn begin<E: Endpoint>(
         }
         match reader.chunk().await {
             Ok(Some(chunk)) => decoder.feed(chunk),
-            Ok(None) => return Err(FailedAttempt::last(truncated(&decoder, None))),
+            Ok(None) => {
+                decoder.end_input().map_err(|error| with_head(error, &reader))?;
+                if decoder.has_begun() {
+                    break;
+                }
+                let error = without_events(&prefix).unwrap_or_else(|| truncated(&decoder, None));
+                return Err(FailedAttempt::last(with_head(error, &reader)));
+            }
             Err(failed) => return Err(failed.map(|error| truncated(&decoder, Some(error)))),
         }
     }
@@ -103,6 +108,7 @@ async fn begin<E: Endpoint>(
         adapter: Arc::clone(adapter),
         running: Some((reader, decoder)),
         phase: Phase::Reading,
+        ended: None,
     }))
 }
 
@@ -118,7 +124,10 @@ async fn whole<E: Endpoint>(
 }
 
 /// Creates the error of a stream that ended, or failed, too early.
-fn truncated(decoder: &impl AnswerDecoder, error: Option<ModelError>) -> ModelError {
+fn truncated<A: StreamedAnswer>(
+    decoder: &AnswerDecoder<A>,
+    error: Option<ModelError>,
+) -> ModelError {
     let source: BoxError = match error {
         None => return ModelError::truncated(decoder.partial()),
         Some(ModelError::Transport { source, .. }) => source,
@@ -152,8 +161,10 @@ enum Phase {
 struct Pieces<E: Endpoint> {
     adapter: Arc<Adapter>,
     /// `None` once the stream has ended and its connection is closed.
-    running: Option<(ResponseReader, E::Decoder)>,
+    running: Option<(ResponseReader, AnswerDecoder<E::Streamed>)>,
     phase: Phase,
+    /// The end of the response, once it was reached, with the failure that it ended with.
+    ended: Option<Option<ModelError>>,
 }
 
 type Item = Result<Delta, ModelError>;
@@ -179,7 +190,11 @@ impl<E: Endpoint> Pieces<E> {
         Some(reply.map(Delta::from).map_err(|error| self.adapter.connection.mask.error(error)))
     }
 
-    fn reply(&self, decoder: E::Decoder, request_id: Option<String>) -> Result<Reply, ModelError> {
+    fn reply(
+        &self,
+        decoder: AnswerDecoder<E::Streamed>,
+        request_id: Option<String>,
+    ) -> Result<Reply, ModelError> {
         let mut reply = self.adapter.check::<E>(decoder.into_answer()?)?;
         reply.request_id = request_id;
         Ok(reply)
@@ -193,9 +208,9 @@ impl<E: Endpoint> Pieces<E> {
 }
 
 /// Enters the phase that the decoder has reached, each with its time limit for the next piece.
-fn advance<D: AnswerDecoder>(
+fn advance<A: StreamedAnswer>(
     phase: &mut Phase,
-    decoder: &mut D,
+    decoder: &mut AnswerDecoder<A>,
     reader: &mut ResponseReader,
     adapter: &Adapter,
 ) {
@@ -233,15 +248,24 @@ impl<E: Endpoint> Stream for Pieces<E> {
                 Ok(None) => {}
                 Err(error) => return Poll::Ready(this.fail(error)),
             }
+            if let Some(failure) = this.ended.take() {
+                return Poll::Ready(this.end(failure));
+            }
             advance(&mut this.phase, decoder, reader, &this.adapter);
             match ready!(reader.poll_chunk(context)) {
                 Some(Ok(_)) if this.phase == Phase::Draining => return Poll::Ready(this.end(None)),
                 Some(Ok(chunk)) => decoder.feed(chunk),
-                Some(Err(failed)) => return Poll::Ready(this.end(Some(failed.error))),
+                Some(Err(failed)) => this.ended = Some(Some(failed.error)),
                 None => {
                     this.adapter.connection.mark_used();
-                    return Poll::Ready(this.end(None));
+                    this.ended = Some(None);
                 }
+            }
+            if this.ended.is_some()
+                && this.phase != Phase::Draining
+                && let Err(error) = decoder.end_input()
+            {
+                return Poll::Ready(this.fail(error));
             }
         }
     }

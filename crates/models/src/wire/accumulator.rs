@@ -3,14 +3,15 @@
 use std::collections::VecDeque;
 
 use conversant_core::{
-    ApiError, DecodeError, Delta, FinishReason, ModelError, PartialReply, Usage,
+    ApiError, DecodeError, Delta, FinishReason, ModelError, PartialReply, Reply, Usage,
 };
 
 use super::{
     answer::Answer,
+    answer_decoder::{Ending, StreamedAnswer, is_done_marker, take_apart},
     answer_in::{AnswerIn, ChoiceIn},
     api_error,
-    choice_accumulator::{ChoiceAccumulator, Ending},
+    choice_accumulator::ChoiceAccumulator,
     decode::{self, in_event, read},
     delta_fast_path::DeltaFastPath,
     message_in::ContentIn,
@@ -21,7 +22,7 @@ use super::{
 
 /// An answer, as far as it has come.
 #[derive(Debug, Clone)]
-pub(super) struct Accumulator {
+pub struct Accumulator {
     choices: Vec<ChoiceAccumulator>,
     /// The number of choices that were asked for.
     wanted: usize,
@@ -47,11 +48,7 @@ impl Accumulator {
         }
     }
 
-    /// Takes an event, and appends the pieces that it brings. Returns whether it ends the stream.
-    ///
-    /// # Errors
-    /// [`ModelError`], if it is an error or can't be read.
-    pub(super) fn take(
+    fn take_event(
         &mut self,
         event: SseEvent<'_>,
         pieces: &mut VecDeque<Delta>,
@@ -74,7 +71,7 @@ impl Accumulator {
 
     fn take_data(&mut self, data: &str, pieces: &mut VecDeque<Delta>) -> Result<bool, ModelError> {
         let trimmed = data.trim();
-        if trimmed == DONE {
+        if is_done_marker(trimmed) {
             return Ok(true);
         }
         if trimmed.is_empty() {
@@ -87,22 +84,10 @@ impl Accumulator {
         if let Some(mended) = decode::without_nan(data) {
             return self.take_data(&mended, pieces);
         }
-        if data.contains('\n') {
-            // Some servers separate events by one line end only.
-            let mut copy = self.clone();
-            let mut of_lines = VecDeque::new();
-            let mut done = Ok(false);
-            for line in data.lines() {
-                match done {
-                    Ok(false) => done = copy.take_data(line, &mut of_lines),
-                    Ok(true) | Err(_) => break,
-                }
-            }
-            if !matches!(done, Err(ModelError::Decode(_))) {
-                *self = copy;
-                pieces.append(&mut of_lines);
-                return done;
-            }
+        if let Some(taken) = take_apart(self, data) {
+            let (done, mut more) = taken?;
+            pieces.append(&mut more);
+            return Ok(done);
         }
         if is_keep_alive(trimmed) {
             return Ok(false);
@@ -149,15 +134,22 @@ impl Accumulator {
         }
     }
 
+    /// Takes the usage that some servers report in a choice or its message.
+    fn take_usage(&mut self, choice: &mut ChoiceIn<'_>) {
+        let messages = [&mut choice.delta, &mut choice.message].into_iter().flatten();
+        let of_messages = messages.filter_map(|message| message.usage.take());
+        for reported in choice.usage.take().into_iter().chain(of_messages) {
+            usage::update(&mut self.usage, reported.into_usage());
+        }
+    }
+
     fn take_choice(
         &mut self,
-        choice: ChoiceIn<'_>,
+        mut choice: ChoiceIn<'_>,
         bytes: usize,
         pieces: &mut VecDeque<Delta>,
     ) -> Result<(), ModelError> {
-        if let Some(reported) = choice.usage {
-            usage::update(&mut self.usage, reported.into_usage());
-        }
+        self.take_usage(&mut choice);
         let index = match choice.index {
             None => 0,
             Some(Index::At(index)) => usize::try_from(index).unwrap_or(usize::MAX),
@@ -173,9 +165,11 @@ impl Accumulator {
             self.choices.resize_with(index + 1, ChoiceAccumulator::default);
         }
         let Some(growing) = self.choices.get_mut(index) else { return Ok(()) };
-        // Some servers send the whole message in place of a piece, or after all pieces once more.
-        let delta = choice.delta.filter(|delta| delta.count() > 0);
-        let message = delta.or(choice.message.filter(|_| growing.is_empty()));
+        // Some servers send messages in place of pieces, or the message after all pieces once more.
+        let message = match (choice.delta.filter(|delta| delta.count() > 0), choice.message) {
+            (None, Some(message)) => Some(growing.unrepeated(message).map_err(in_event)?),
+            (delta, _) => delta,
+        };
         let before = pieces.len();
         let has_kept = message.as_ref().is_some_and(|message| {
             !message.kept.is_empty() || matches!(message.content, Some(ContentIn::Parts(_)))
@@ -212,10 +206,8 @@ impl Accumulator {
             Some(Index::At(index)) => index,
             Some(Index::Invalid) | None => 0,
         });
-        for choice in choices.0 {
-            if let Some(reported) = choice.usage {
-                usage::update(&mut self.usage, reported.into_usage());
-            }
+        for mut choice in choices.0 {
+            self.take_usage(&mut choice);
             let message = choice.message.or(choice.delta);
             if message.is_none() && choice.text.is_none() && choice.finish_reason.is_none() {
                 return Err(lacks("message", body));
@@ -244,9 +236,20 @@ impl Accumulator {
     fn stream_error(&self, error: ApiError) -> ModelError {
         ModelError::Stream { error: Box::new(error), partial: self.partial() }
     }
+}
 
-    /// Returns what is known of the end of the answer.
-    pub(super) fn ending(&self) -> Ending {
+impl StreamedAnswer for Accumulator {
+    const ENDS_WITH_DONE: bool = true;
+
+    fn take(
+        &mut self,
+        event: SseEvent<'_>,
+        pieces: &mut VecDeque<Delta>,
+    ) -> Result<bool, ModelError> {
+        self.take_event(event, pieces)
+    }
+
+    fn ending(&self) -> Ending {
         let endings = || self.choices.iter().map(ChoiceAccumulator::ending);
         if self.choices.len() < self.wanted || endings().any(|it| it == Ending::Open) {
             Ending::Open
@@ -257,30 +260,27 @@ impl Accumulator {
         }
     }
 
-    /// Returns the text that has come.
-    pub(super) fn partial(&self) -> PartialReply {
+    fn partial(&self) -> PartialReply {
         let text = self.choices.first().map(ChoiceAccumulator::partial);
         PartialReply::new(text.unwrap_or_default().into_owned())
     }
 
-    /// Returns the answer, put together.
-    ///
-    /// # Errors
-    /// [`ModelError::EmptyAnswer`], if nothing has come.
-    pub(super) fn finish(self, done_marker_seen: bool) -> Result<Answer, ModelError> {
+    fn finish(self, done_marker_seen: bool) -> Result<Answer, ModelError> {
         let choices = self.choices.into_iter().map(ChoiceAccumulator::finish);
         let mut answer = Answer::of(choices, self.model, self.usage)?;
         answer.reply.done_marker_seen = done_marker_seen;
         Ok(answer)
     }
-}
 
-/// The data that ends a stream.
-pub(super) const DONE: &str = "[DONE]";
+    fn reply(answer: Answer) -> Result<Reply, ModelError> {
+        Ok(answer.reply)
+    }
+}
 
 /// Returns the error that is in an answer, wherever it is.
 fn error_of(answer: &AnswerIn<'_>, body: &[u8]) -> Option<ApiError> {
     let read = |error: &Option<Box<Kept>>| api_error::beside_answer(&error.as_deref()?.0, body);
+    let several = || read(&answer.errors);
     let choices = answer.choices.as_ref().map(|choices| choices.0.as_slice());
     let mut of_choices = choices.unwrap_or_default().iter().flat_map(|choice| {
         let messages = [&choice.delta, &choice.message].into_iter().flatten();
@@ -298,19 +298,35 @@ fn error_of(answer: &AnswerIn<'_>, body: &[u8]) -> Option<ApiError> {
         (!is_answer).then(|| api_error::in_place_of_answer(body)).flatten()
     };
     read(&answer.error)
+        .or_else(several)
         .or_else(|| of_choices.find_map(read))
         .or_else(|| read(&answer.x_groq.as_ref()?.error))
         .or_else(of_status)
         .or_else(in_place)
 }
 
+/// Parts of the finish reasons of an answer that broke off.
+const FAILURES: &[&str] = &[
+    // OpenRouter, Zhipu and others.
+    "error",
+    "fail",
+    // vLLM, SGLang.
+    "abort",
+    "cancel",
+    "timeout",
+    // DeepSeek.
+    "insufficient_system_resource",
+    // Gemini: a call that it could not write, or of no tool of the request.
+    "malformed_function_call",
+    "unexpected_tool_call",
+];
+
 /// Returns the error that a finish reason is, where no other error came with it.
 fn failed(choice: &ChoiceAccumulator) -> Option<ApiError> {
     // The known reasons are not errors.
     let FinishReason::Other(reason) = choice.finish_reason()? else { return None };
     let lower = reason.to_ascii_lowercase();
-    let is_error = lower.contains("error")
-        || matches!(&*lower, "abort" | "aborted" | "failed" | "insufficient_system_resource");
+    let is_error = FAILURES.iter().any(|word| lower.contains(word));
     is_error.then(|| api_error::of_code(reason, "", b""))
 }
 

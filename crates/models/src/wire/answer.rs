@@ -9,8 +9,8 @@ use serde_json::{Map, Value as Json, json};
 pub(crate) const EMPTY_CONTENT: &str = "empty_content";
 
 /// An answer as it was decoded.
-#[derive(Debug)]
-pub(crate) struct Answer {
+#[derive(Debug, Clone)]
+pub struct Answer {
     pub(crate) reply: Reply,
     /// Whether there was no content at all, not even an empty text.
     pub(crate) is_absent: bool,

@@ -15,6 +15,7 @@ tolerant! {
         choices: List<ChoiceIn<'de>>,
         usage: UsageIn<'de>,
         error: Box<Kept>,
+        errors: Box<Kept>,
         // Groq.
         x_groq: Box<GroqIn<'de>>,
         // MiniMax.

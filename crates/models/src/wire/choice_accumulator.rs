@@ -1,13 +1,14 @@
 //! Puts one choice of an answer together: from the pieces of a stream, or from a whole message,
 //! which is a single piece.
 
-use std::{borrow::Cow, collections::VecDeque};
+use std::{borrow::Cow, collections::VecDeque, mem};
 
 use conversant_core::{Content, DecodeError, Delta, FinishReason, Part, PartKind};
 use serde_json::{Map, Value as Json, json};
 
 use super::{
     answer::Draft,
+    answer_decoder::Ending,
     message_in::{ContentIn, MessageIn},
     provider_fields::{PROVIDER_FIELDS, ProviderField, join_part},
     tolerant::Text,
@@ -31,20 +32,23 @@ pub(super) struct ChoiceAccumulator {
     kept: Option<Box<Map<String, Json>>>,
     finish_reason: Option<FinishReason>,
     ending: Ending,
+    messages: Messages,
     /// Whether the last event that said something had a finish reason.
     said_with_reason: Option<bool>,
 }
 
-/// The certainty that a choice has ended.
+/// How messages come in the events of a stream, where there are some.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ending {
+enum Messages {
+    /// There were none; what has come are deltas.
     #[default]
-    Open,
-    /// There was a reason, but nothing yet that came without one: some servers write a reason into
-    /// every event.
-    Likely,
-    /// There was a reason, after an event without one, and nothing came after it.
-    Certain,
+    None,
+    /// There was one.
+    First,
+    /// Each is a piece.
+    Pieces,
+    /// Each is the answer so far.
+    Growing,
 }
 
 impl ChoiceAccumulator {
@@ -61,13 +65,16 @@ impl ChoiceAccumulator {
         !self.has_answer() && self.kept.is_none()
     }
 
+    fn has_content(&self) -> bool {
+        self.text.as_ref().is_some_and(|text| !text.is_empty()) || !self.parts.is_empty()
+    }
+
     /// Returns whether anything of an answer has come; reasoning is none.
     fn has_answer(&self) -> bool {
         let stands_for_text = |kept: &Map<String, Json>| {
             kept.contains_key("function_call") || kept.contains_key("audio")
         };
-        self.text.as_ref().is_some_and(|text| !text.is_empty())
-            || !self.parts.is_empty()
+        self.has_content()
             || self.refusal.is_some()
             || !self.calls.is_empty()
             || self.kept.as_deref().is_some_and(stands_for_text)
@@ -111,7 +118,8 @@ impl ChoiceAccumulator {
         if let Some(message) = message {
             self.take_message(message, &mut pieces)?;
         }
-        let reason = finish_reason.filter(|reason| !reason.0.is_empty());
+        // Some gateways write the word in place of the value.
+        let reason = finish_reason.filter(|reason| !matches!(&*reason.0, "" | "null"));
         let said = pieces.as_ref().map_or(0, |pieces| pieces.len()) > before;
         self.note(said, reason.is_some());
         if let Some(reason) = reason {
@@ -123,12 +131,55 @@ impl ChoiceAccumulator {
         Ok(())
     }
 
+    /// Returns what is new in a message that an event has in place of a delta.
+    ///
+    /// After deltas it is the answer once more, of which counts what had not come. Otherwise
+    /// messages are pieces, or each is the answer so far.
+    ///
+    /// # Errors
+    /// [`DecodeError`], if they are neither.
+    pub(super) fn unrepeated<'m>(
+        &mut self,
+        mut message: MessageIn<'m>,
+    ) -> Result<MessageIn<'m>, DecodeError> {
+        if self.is_empty() {
+            self.messages = Messages::First;
+            return Ok(message);
+        }
+        if self.messages == Messages::None {
+            message.content = message.content.filter(|_| !self.has_content());
+            message.tool_calls = message.tool_calls.filter(|_| self.calls.is_empty());
+            message.refusal = message.refusal.filter(|_| self.refusal.is_none());
+            let known = self.kept.as_deref();
+            message.kept.retain(|(field, _)| !known.is_some_and(|it| it.contains_key(field.name)));
+            return Ok(message);
+        }
+        if let Some(ContentIn::Text(text)) = &mut message.content
+            && !text.is_empty()
+        {
+            let known = self.partial();
+            let rest = text.strip_prefix(&*known).filter(|_| !known.is_empty());
+            (self.messages, *text) = match (self.messages, rest) {
+                (Messages::First | Messages::Growing, Some(rest)) => {
+                    (Messages::Growing, rest.to_owned().into())
+                }
+                (Messages::Growing, None) if !known.is_empty() => {
+                    let what = "its messages are neither pieces of an answer nor the answer so far";
+                    return Err(DecodeError::new(what));
+                }
+                (form, _) if known.is_empty() => (form, mem::take(text)),
+                _ => (Messages::Pieces, mem::take(text)),
+            };
+        }
+        Ok(message)
+    }
+
     /// Notes whether an event said something and had a finish reason.
     ///
     /// A reason ends the choice if the events before had none. Text that follows revokes it.
     fn note(&mut self, said: bool, has_reason: bool) {
         let ending = match (has_reason, self.said_with_reason) {
-            (true, Some(false)) if said || self.has_answer() => Ending::Certain,
+            (true, Some(false)) if self.has_answer() => Ending::Certain,
             (true, Some(false) | None) => Ending::Likely,
             (true, Some(true)) | (false, _) => Ending::Open,
         };
@@ -150,19 +201,21 @@ impl ChoiceAccumulator {
             None => {}
             Some(ContentIn::Null) => self.null_content = true,
             Some(ContentIn::Text(text)) => self.push_text(text, pieces),
-            Some(ContentIn::Parts(parts)) if pieces.is_none() => self.parts = parts,
             Some(ContentIn::Parts(parts)) => {
-                parts.into_iter().for_each(|part| self.push_part(part, pieces));
+                for part in parts {
+                    match part.get("refusal").and_then(Json::as_str) {
+                        Some(refusal) => self.push_refusal(Cow::Borrowed(refusal), pieces),
+                        None if pieces.is_none() => self.parts.push(part),
+                        None => self.push_part(part, pieces),
+                    }
+                }
             }
             Some(ContentIn::Other(kind)) => {
                 return Err(DecodeError::new(format!("`content` is {kind}, not text")));
             }
         }
-        if let Some(Text(refusal)) = message.refusal.filter(|text| !text.0.is_empty()) {
-            self.refusal.get_or_insert_default().push_str(&refusal);
-            if let Some(pieces) = pieces {
-                pieces.push_back(Delta::Refusal(refusal.into_owned()));
-            }
+        if let Some(Text(refusal)) = message.refusal {
+            self.push_refusal(refusal, pieces);
         }
         let calls = message.tool_calls.unwrap_or_default().0;
         let of = calls.len();
@@ -174,6 +227,16 @@ impl ChoiceAccumulator {
             }
         }
         Ok(())
+    }
+
+    fn push_refusal(&mut self, refusal: Cow<'_, str>, pieces: &mut Pieces<'_>) {
+        if refusal.is_empty() {
+            return;
+        }
+        self.refusal.get_or_insert_default().push_str(&refusal);
+        if let Some(pieces) = pieces {
+            pieces.push_back(Delta::Refusal(refusal.into_owned()));
+        }
     }
 
     fn push_text(&mut self, text: Cow<'_, str>, pieces: &mut Pieces<'_>) {

@@ -13,8 +13,10 @@ const NAMES: &[&str] = &[
     "model_max_prompt_tokens_exceeded",
     "context_window_exceeded",
     "ContextWindowExceededError",
-    "string_above_max_length",
 ];
+
+/// OpenAI's code of a text that is too long, which may be a message.
+const STRING_TOO_LONG: &str = "string_above_max_length";
 
 /// Words that a message about it contains, all of a line, in lower case.
 const MESSAGES: &[&[&str]] = &[
@@ -39,6 +41,9 @@ const MESSAGES: &[&[&str]] = &[
     &["maximum prompt length"],
     &["prompt token count", "exceeds"],
     &["prompt exceeds max length"],
+    // exllama, MLX.
+    &["prompt length", "max_seq_len"],
+    &["prompt too large"],
     // Anthropic, Bedrock, TGI.
     &["prompt is too long"],
     &["prompt too long"],
@@ -64,6 +69,10 @@ pub(super) fn is_exceeded(error: &ApiError) -> bool {
     let is_named = |name: &Option<String>| name.as_deref().is_some_and(|it| NAMES.contains(&it));
     if is_named(&error.code) || is_named(&error.error_type) {
         return true;
+    }
+    if error.code.as_deref() == Some(STRING_TOO_LONG) {
+        let what = error.param.as_deref().unwrap_or(&error.message);
+        return ["messages", "input", "prompt"].iter().any(|it| what.contains(it));
     }
     if matches!(error.kind, StatusKind::RateLimit | StatusKind::QuotaExhausted | StatusKind::Auth) {
         return false;

@@ -64,6 +64,20 @@ pub(super) fn is_page(text: &str) -> bool {
     text.trim_start().starts_with('<')
 }
 
+/// Returns the error of a stream that begins with anything but events, or `None` if it begins with
+/// nothing.
+pub(crate) fn without_events(prefix: &[u8]) -> Option<ModelError> {
+    let text = String::from_utf8_lossy(prefix);
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let is_field = |line: &str| {
+        let name = line.split_once(':').map_or(line, |(name, _)| name);
+        matches!(name, "" | "data" | "event" | "id" | "retry")
+    };
+    lines.next().filter(|line| !is_field(line))?;
+    let error = DecodeError::new("it has no events of a stream");
+    Some(error.with_body(kept(prefix)).into())
+}
+
 /// Says what is wrong, in words that quote nothing of the body.
 fn describe(text: &str, error: &serde_json::Error) -> String {
     if text.trim_start().is_empty() {

@@ -5,7 +5,10 @@ use std::borrow::Cow;
 use serde::de::{MapAccess, SeqAccess};
 use serde_json::Value as Json;
 
-use super::tolerant::{Count, Kept, List, ReadTolerant, Text, read_parts, tolerant};
+use super::{
+    tolerant::{Count, Kept, List, ReadTolerant, Text, read_parts, tolerant},
+    usage::UsageIn,
+};
 
 tolerant! {
     /// A message, or a piece of one.
@@ -14,6 +17,7 @@ tolerant! {
         refusal: Text<'de>,
         tool_calls: List<CallIn<'de>>,
         error: Box<Kept>,
+        usage: Box<UsageIn<'de>>,
     }
     /// A tool call, or a piece of one.
     struct CallIn<'de> keeps {
@@ -23,6 +27,12 @@ tolerant! {
         // The form of the Responses interface, which some gateways pass on.
         name: Text<'de>,
         arguments: JsonText<'de>,
+        // OpenAI's custom tools, whose input is any text.
+        custom: CustomIn<'de>,
+    }
+    struct CustomIn<'de> {
+        name: Text<'de>,
+        input: JsonText<'de>,
     }
     struct FunctionIn<'de> {
         name: Text<'de>,
@@ -45,23 +55,38 @@ impl<'de> ReadTolerant<'de> for ContentIn<'de> {
         Some(Self::Null)
     }
     fn read_scalar(value: Json) -> Option<Self> {
-        Some(Self::Other(if value.is_boolean() { "a boolean" } else { "a number" }))
+        Some(match value {
+            // Some gateways write it where there is no content.
+            Json::Bool(false) => Self::Null,
+            Json::Bool(true) => Self::Other("a boolean"),
+            _ => Self::Other("a number"),
+        })
     }
     #[inline]
     fn read_text(text: Cow<'de, str>) -> Option<Self> {
         Some(Self::Text(text))
     }
     fn read_array<A: SeqAccess<'de>>(items: A) -> Result<Option<Self>, A::Error> {
-        read_parts(items).map(Self::Parts).map(Some)
+        let parts = read_parts(items)?;
+        Ok(Some(Self::Parts(parts.into_iter().filter_map(typed).collect())))
     }
     fn read_object<A: MapAccess<'de>>(fields: A) -> Result<Option<Self>, A::Error> {
-        <()>::read_object(fields)?;
-        Ok(Some(Self::Other("an object")))
+        let part = Kept::read_object(fields)?.map(|part| part.0);
+        let part = part.filter(|part| part.get("type").is_some_and(Json::is_string));
+        Ok(Some(part.map_or(Self::Other("an object"), |part| Self::Parts(vec![part]))))
     }
 }
 
-/// Skips a value.
-impl ReadTolerant<'_> for () {}
+/// Returns a part with its type, which some servers leave out of text, or `None` for `null`.
+fn typed(mut part: Json) -> Option<Json> {
+    if let Json::Object(fields) = &mut part
+        && fields.get("type").is_none_or(Json::is_null)
+        && fields.get("text").is_some_and(Json::is_string)
+    {
+        fields.insert("type".to_owned(), "text".into());
+    }
+    (!part.is_null()).then_some(part)
+}
 
 /// JSON text. A structure in its place is written as its text: some servers send arguments as they
 /// are.
@@ -87,8 +112,10 @@ impl<'de> CallIn<'de> {
     /// Takes the name and the arguments out, wherever they stand.
     pub(super) fn take_function(&mut self) -> (Option<String>, Cow<'de, str>) {
         let function = self.function.take().unwrap_or_default();
-        let name = function.name.or(self.name.take()).map(Text::into_string);
-        let arguments = function.arguments.or(self.arguments.take()).unwrap_or_default().0;
+        let custom = self.custom.take().unwrap_or_default();
+        let name = function.name.or(custom.name).or(self.name.take()).map(Text::into_string);
+        let arguments = function.arguments.or(custom.input).or(self.arguments.take());
+        let arguments = arguments.unwrap_or_default().0;
         (name.filter(|name| !name.is_empty()), arguments)
     }
 }

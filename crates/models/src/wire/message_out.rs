@@ -220,7 +220,7 @@ impl Encode for Style {
 const REASONING_CONTENT: &str = "reasoning_content";
 
 fn is_reasoning(field: &str) -> bool {
-    field.starts_with("reasoning") || field == "thinking_blocks"
+    field.starts_with("reasoning") || field.starts_with("thinking")
 }
 
 /// Returns whether a part of reasoning is bound to the model that wrote it.

@@ -52,6 +52,8 @@ pub(super) const PROVIDER_FIELDS: &[ProviderField] = &[
     field("reasoning", Join::Append, Returns::ToEndpoint),
     // GitHub Copilot.
     field("reasoning_text", Join::Append, Returns::ToEndpoint),
+    // Ollama's own name, which some front ends pass on.
+    field("thinking", Join::Append, Returns::ToEndpoint),
     field("reasoning_opaque", Join::Merge, Returns::ToModel),
     // OpenRouter, MiniMax.
     field("reasoning_details", Join::Append, Returns::ToModel),

@@ -11,6 +11,7 @@ mod whole;
 pub(crate) use self::{
     input::ResponsesStyle,
     options::{absent_parameter, push_responses_options},
+    stream::ResponseAccumulator,
     whole::read_response,
 };
 pub use self::{stream::ResponsesStreamDecoder, whole::decode_responses_response};

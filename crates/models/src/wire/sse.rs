@@ -1,14 +1,21 @@
 //! Server-sent events: from bytes, cut anywhere, to events. No I/O, and linear in what comes.
 //!
-//! It follows WHATWG's specification with two exceptions. Invalid UTF-8 is an error, not U+FFFD,
-//! since a corrupted answer must not be kept. Lines and events have a maximum size. `id` and
-//! `retry` are ignored: they are for reconnecting, and a request is not sent twice.
+//! It follows WHATWG's specification with these exceptions:
+//!
+//! - Invalid UTF-8 is an error, not U+FFFD, since a corrupted answer must not be kept.
+//! - Lines and events have a maximum size.
+//! - A line that begins with `{` or `[` has no field name, and is an event of its own: some servers
+//!   send lines of JSON (NDJSON), and some write the error that ends a stream so.
+//! - A field `error` is an event of type `error`, as older servers of llama.cpp send it.
+//!
+//! `id` and `retry` are ignored: they are for reconnecting, and a request is not sent twice.
 
 use std::mem;
 
 use bytes::{Buf, Bytes};
 use conversant_core::{DecodeError, ModelError};
 use memchr::memchr2;
+use serde::de::IgnoredAny;
 
 /// The default limit of a line and of an event: 4 MiB.
 const LARGEST: usize = 4 * 1024 * 1024;
@@ -47,6 +54,8 @@ pub struct SseDecoder {
     event: String,
     data: String,
     has_data: bool,
+    /// Whether the event is JSON without a field name, which goes on over several lines.
+    in_json: bool,
     /// Whether the event was returned, so that the next line starts a new one.
     is_out: bool,
     /// Whether anything but comments and empty lines was received since the last check.
@@ -131,6 +140,7 @@ impl SseDecoder {
             event: String::new(),
             data: String::new(),
             has_data: false,
+            in_json: false,
             is_out: false,
             progress: false,
             offset: 0,
@@ -191,13 +201,22 @@ impl SseDecoder {
             return (self.has_data && !self.is_out).then_some(self.data.as_str());
         }
         let line = std::str::from_utf8(&self.line).ok()?;
-        line.strip_prefix("data:").filter(|_| !self.has_data || self.is_out)
+        let data = line.strip_prefix("data:").or_else(|| is_json(line).then_some(line));
+        data.filter(|_| !self.has_data || self.is_out)
+    }
+
+    /// Ends the last line, if it is JSON without a field name: nothing else is missing of it.
+    pub(crate) fn end_json_line(&mut self) {
+        if self.line.starts_with(b"{") || self.line.starts_with(b"[") || self.in_json {
+            self.feed(Bytes::from_static(b"\n"));
+        }
     }
 
     fn clear(&mut self) {
         self.event.clear();
         self.data.clear();
         self.has_data = false;
+        self.in_json = false;
     }
 
     /// Reads lines up to the end of an event, and returns whether it was reached.
@@ -257,24 +276,54 @@ impl SseDecoder {
             return Ok(false);
         }
         self.progress = true;
+        if self.in_json || is_json(line) {
+            return self.take_json_line(line);
+        }
         let (field, value) = line.split_once(':').unwrap_or((line, ""));
         let value = value.strip_prefix(' ').unwrap_or(value);
         match field {
-            "data" => {
-                if mem::replace(&mut self.has_data, true) {
-                    self.data.push('\n');
-                }
-                self.data.push_str(value);
-                if self.data.len() > self.event_limit {
-                    let limit = self.event_limit;
-                    return Err(SseError::TooLarge { what: "an event of the stream", limit });
-                }
-            }
+            "data" => self.push_data(value)?,
             "event" => value.clone_into(&mut self.event),
+            "error" => {
+                field.clone_into(&mut self.event);
+                self.push_data(value)?;
+            }
             _ => {}
         }
         Ok(false)
     }
+
+    fn push_data(&mut self, value: &str) -> Result<(), SseError> {
+        if mem::replace(&mut self.has_data, true) {
+            self.data.push('\n');
+        }
+        self.data.push_str(value);
+        if self.data.len() > self.event_limit {
+            let limit = self.event_limit;
+            return Err(SseError::TooLarge { what: "an event of the stream", limit });
+        }
+        Ok(())
+    }
+
+    /// Reads a line of JSON without a field name, and returns whether it ends an event.
+    ///
+    /// After data, it belongs to that event. JSON that is written over several lines ends where a
+    /// line begins with a closing bracket.
+    fn take_json_line(&mut self, line: &str) -> Result<bool, SseError> {
+        let goes_on = self.has_data;
+        self.push_data(line)?;
+        if !goes_on {
+            self.in_json = line.starts_with(['{', '['])
+                && serde_json::from_str::<IgnoredAny>(line).is_err_and(|error| error.is_eof());
+            return Ok(!self.in_json);
+        }
+        Ok(self.in_json && line.starts_with(['}', ']']))
+    }
+}
+
+/// Returns whether a line is JSON, not a field.
+fn is_json(line: &str) -> bool {
+    line.starts_with(['{', '['])
 }
 
 #[cfg(test)]

@@ -62,6 +62,9 @@ impl ToolCallAccumulator {
         let known = place.and_then(|place| {
             self.continued(index, id.as_deref(), name.as_deref(), &arguments, place)
         });
+        if known.is_none() && is_nothing && call.kept.is_empty() && place.is_some() {
+            return Ok(None);
+        }
         let position = known.unwrap_or(self.calls.len());
         if position >= MAX_CALLS || index.is_some_and(|index| index > u64::from(u16::MAX)) {
             return Err(DecodeError::new(format!("it has more than {MAX_CALLS} tool calls")));
@@ -87,6 +90,10 @@ impl ToolCallAccumulator {
             && growing.arguments == *arguments
             && is_complete(&growing.arguments);
         if !is_repeated {
+            // Some servers begin with an empty object, and the arguments follow.
+            if growing.arguments.trim() == "{}" && arguments.trim_start().starts_with('{') {
+                growing.arguments.clear();
+            }
             growing.arguments.push_str(&arguments);
             piece.arguments = arguments.into_owned();
         }
@@ -127,7 +134,11 @@ impl ToolCallAccumulator {
         let known = self.calls.get(position)?;
         let starts = match (id, name) {
             // Another id alone does not begin a call: some servers make up an id for each piece.
-            (Some(_), Some(_)) => known.id.is_some() || starts_anew(known, index, name),
+            (Some(_), Some(_)) => {
+                let is_open = !known.arguments.is_empty() && !is_complete(&known.arguments);
+                let goes_on = is_open && index.is_some() && known.name.as_deref() == name;
+                known.id.is_some() && !goes_on || starts_anew(known, index, name)
+            }
             (Some(_), None) if known.id.is_none() => false,
             (None, Some(_)) => starts_anew(known, index, name),
             (_, None) => index.is_none() && !arguments.is_empty() && is_complete(&known.arguments),

@@ -6,6 +6,7 @@ use serde_json::Deserializer;
 use super::{
     accumulator::{Accumulator, is_keep_alive},
     answer::Answer,
+    answer_decoder::StreamedAnswer,
     answer_in::AnswerIn,
     api_error,
     decode::{mended, read, text_of},
@@ -70,6 +71,7 @@ pub(crate) fn read_answer(body: &[u8]) -> Result<Answer, ModelError> {
             mended = self::mended(json);
             match read_first(&mended) {
                 Some(answer) => answer,
+                None if has_json_lines(json) => return read_events(json),
                 None => {
                     let error_in_body = api_error::in_place_of_answer(body);
                     return Err(error_in_body.map_or_else(|| error.into(), api_error::in_body));
@@ -86,7 +88,16 @@ fn read_events(text: &str) -> Result<Answer, ModelError> {
     let mut decoder = StreamDecoder::new();
     decoder.feed(bytes::Bytes::copy_from_slice(text.as_bytes()));
     while decoder.read_event()? {}
+    decoder.end_input()?;
     decoder.into_answer()
+}
+
+/// Returns whether a text is several lines of JSON.
+fn has_json_lines(text: &str) -> bool {
+    let mut lines = text.lines().filter(|line| !line.trim().is_empty());
+    let is_whole = |line: &str| serde_json::from_str::<Tolerant<AnswerIn<'_>>>(line).is_ok();
+    let first = lines.next().is_some_and(|line| line.starts_with('{') && is_whole(line));
+    first && lines.next().is_some_and(|line| line.starts_with(['{', '[']))
 }
 
 /// Reads JSON that nothing follows but the end of a stream.

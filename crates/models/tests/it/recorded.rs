@@ -22,3 +22,9 @@ fn the_responses_interface() -> Result<(), Differences> {
 fn servers_in_the_wild() -> Result<(), Differences> {
     check("wild.jsonl")
 }
+
+/// What servers send, of the same kinds: with the source where one is known.
+#[test]
+fn servers_of_all_kinds() -> Result<(), Differences> {
+    check("servers.jsonl")
+}

@@ -1,7 +1,7 @@
 //! A response: its output items become a message.
 
 use conversant_core::{
-    Content, FinishReason, InvalidToolCall, Message, ModelError, Reply, ToolCall,
+    ApiError, Content, FinishReason, InvalidToolCall, Message, ModelError, Reply, ToolCall,
 };
 use serde_json::{Map, Value as Json, json};
 
@@ -45,21 +45,29 @@ pub(super) fn unless_refused(answer: Answer) -> Result<Reply, ModelError> {
     }
 }
 
-/// Reads the response of an event, and the error that it failed with, if it did.
-pub(super) fn read_event_response(response: &Json, data: &str) -> Option<Terminal> {
-    let text = response.to_string();
-    let read: ResponseIn<'_> = read(&text).ok()?;
-    let failure = read.failure(data.as_bytes());
-    Some(Terminal { text, failure })
-}
-
 /// A response at the end of a stream.
 pub(super) struct Terminal {
     text: String,
-    pub(super) failure: conversant_core::ApiError,
 }
 
 impl Terminal {
+    pub(super) fn read(response: &Json) -> Option<Self> {
+        let text = response.to_string();
+        read::<ResponseIn<'_>>(&text).ok()?;
+        Some(Self { text })
+    }
+
+    /// Returns the error of a response that its event says to be whole, if it is none.
+    pub(super) fn failure(&self, body: &[u8]) -> Option<ApiError> {
+        read::<ResponseIn<'_>>(&self.text).ok()?.failure(body)
+    }
+
+    /// Returns the error of a response that failed: its own, or else its status.
+    pub(super) fn error_or_status(&self, body: &[u8]) -> ApiError {
+        let response = read::<ResponseIn<'_>>(&self.text).unwrap_or_default();
+        response.error_or_status(body)
+    }
+
     /// Makes the answer. The items that were streamed are taken where the response has none.
     pub(super) fn into_answer(self, streamed: Vec<Json>, is_incomplete: bool) -> Option<Answer> {
         let mut response: ResponseIn<'_> = read(&self.text).ok()?;
@@ -78,7 +86,18 @@ impl Terminal {
 }
 
 impl ResponseIn<'_> {
-    pub(super) fn failure(&self, body: &[u8]) -> conversant_core::ApiError {
+    /// Returns the error of a response, or `None` if it has an answer or is not finished.
+    pub(super) fn failure(&self, body: &[u8]) -> Option<ApiError> {
+        let status = self.status.as_ref().map(|status| &*status.0);
+        match status {
+            None | Some("completed" | "incomplete" | "queued" | "in_progress") => {
+                api_error::beside_answer(&self.error.as_ref()?.0, body)
+            }
+            Some(_) => Some(self.error_or_status(body)),
+        }
+    }
+
+    fn error_or_status(&self, body: &[u8]) -> ApiError {
         let error = self.error.as_ref();
         error.and_then(|error| api_error::beside_answer(&error.0, body)).unwrap_or_else(|| {
             let status = self.status.as_ref().map_or("failed", |status| &status.0);

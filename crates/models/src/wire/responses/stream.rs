@@ -1,27 +1,40 @@
 //! A streamed response, from bytes to pieces and the whole.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, mem};
 
-use bytes::Bytes;
-use conversant_core::{DecodeError, Delta, ModelError, PartialReply, Reply};
-use serde_json::Value as Json;
+use conversant_core::{ApiError, DecodeError, Delta, ModelError, PartialReply, Reply};
+use serde_json::{Value as Json, json};
 
 use super::{
     item_accumulator::{Field, ItemAccumulator},
-    output::{Terminal, read_event_response, unless_refused},
+    output::{Terminal, unless_refused},
 };
 use crate::wire::{
     accumulator::{is_error, is_keep_alive, size},
     answer::Answer,
+    answer_decoder::{
+        AnswerDecoder, DEFAULT_MAX_ANSWER, Ending, StreamedAnswer, event_limit, is_done_marker,
+        take_apart,
+    },
     api_error,
     decode::{in_event, mended, read},
-    sse::SseDecoder,
-    stream::{DEFAULT_MAX_ANSWER, event_limit},
+    message_in::JsonText,
+    sse::SseEvent,
     tolerant::{Count, Kept, Text, tolerant},
 };
 
 /// The maximum number of output items.
 const MAX_ITEMS: usize = 1024;
+
+/// The events of the answer itself.
+const ANSWER_EVENTS: &[&str] = &[
+    "response.output_text.",
+    "response.refusal.",
+    "response.reasoning_",
+    "response.content_part.",
+    "response.output_item.",
+    "response.function_call_arguments.",
+];
 
 tolerant! {
     struct EventIn<'de> {
@@ -33,10 +46,13 @@ tolerant! {
         delta: Text<'de>,
         text: Text<'de>,
         refusal: Text<'de>,
-        arguments: Text<'de>,
+        arguments: JsonText<'de>,
         item: Kept,
+        part: Kept,
         response: Kept,
         error: Kept,
+        // Of a whole response in place of events.
+        object: Text<'de>,
     }
 }
 
@@ -59,19 +75,7 @@ tolerant! {
 /// assert_eq!(decoder.finish()?.text(), "Hello");
 /// # Ok::<(), conversant_core::ModelError>(())
 /// ```
-#[derive(Debug)]
-pub struct ResponsesStreamDecoder {
-    sse: SseDecoder,
-    items: Vec<ItemAccumulator>,
-    calls: usize,
-    pieces: VecDeque<Delta>,
-    answer: Option<Answer>,
-    has_begun: bool,
-    is_done: bool,
-    /// The number of bytes of the answer that may still come.
-    left: usize,
-    limit: usize,
-}
+pub type ResponsesStreamDecoder = AnswerDecoder<ResponseAccumulator>;
 
 impl Default for ResponsesStreamDecoder {
     fn default() -> Self {
@@ -91,119 +95,85 @@ impl ResponsesStreamDecoder {
     pub fn with_limit(answer: usize) -> Self {
         // The last event has the whole response once more, with the request's settings.
         let event = event_limit(answer).saturating_add(answer);
-        Self {
-            sse: SseDecoder::with_limits(event, event),
-            items: Vec::new(),
-            calls: 0,
-            pieces: VecDeque::new(),
-            answer: None,
-            has_begun: false,
-            is_done: false,
-            left: answer,
-            limit: answer,
-        }
+        Self::of(ResponseAccumulator { left: answer, limit: answer, ..Default::default() }, event)
+    }
+}
+
+/// A response, as far as it has come.
+#[derive(Debug, Clone, Default)]
+pub struct ResponseAccumulator {
+    items: Vec<ItemAccumulator>,
+    calls: usize,
+    /// The pieces of the event that is being read.
+    pieces: VecDeque<Delta>,
+    answer: Option<Answer>,
+    /// The number of bytes of the answer that may still come.
+    left: usize,
+    limit: usize,
+}
+
+impl StreamedAnswer for ResponseAccumulator {
+    const ENDS_WITH_DONE: bool = false;
+
+    fn take(
+        &mut self,
+        event: SseEvent<'_>,
+        pieces: &mut VecDeque<Delta>,
+    ) -> Result<bool, ModelError> {
+        mem::swap(&mut self.pieces, pieces);
+        let taken = self.take_data(event);
+        mem::swap(&mut self.pieces, pieces);
+        taken.map(|()| self.answer.is_some())
     }
 
-    /// Takes more bytes. Bytes after the end are ignored.
-    pub fn feed(&mut self, chunk: Bytes) {
-        if !self.is_done {
-            self.sse.feed(chunk);
-        }
+    fn ending(&self) -> Ending {
+        if self.answer.is_some() { Ending::Certain } else { Ending::Open }
     }
 
-    /// Returns the next piece, or `None` if more bytes are needed. It is never [`Delta::Done`].
-    ///
-    /// # Errors
-    /// [`ModelError`], if the response failed, or can't be read.
-    pub fn next_delta(&mut self) -> Result<Option<Delta>, ModelError> {
-        loop {
-            if let Some(piece) = self.pieces.pop_front() {
-                return Ok(Some(piece));
-            }
-            if !self.read_event()? {
-                return Ok(None);
-            }
-        }
+    fn partial(&self) -> PartialReply {
+        PartialReply::new(self.items.iter().map(ItemAccumulator::text).collect::<String>())
     }
 
-    /// Reads one event, and returns whether there was one.
-    pub(crate) fn read_event(&mut self) -> Result<bool, ModelError> {
-        if self.is_done {
-            return Ok(false);
-        }
-        let Some(event) = self.sse.next_event()? else { return Ok(false) };
-        self.has_begun |= !event.data.is_empty();
-        if is_error(event.event) && !event.data.trim_start().starts_with('{') {
-            let error = api_error::of_event(event.data);
-            return Err(self.stream_error(error));
-        }
-        let data = event.data.to_owned();
-        self.take(&data)?;
-        Ok(true)
-    }
-
-    /// Returns whether the response is finished. Nothing after that counts.
-    #[must_use]
-    pub const fn is_done(&self) -> bool {
-        self.is_done
-    }
-
-    /// Returns whether the answer is whole: whether the stream may end here.
-    #[must_use]
-    pub const fn is_whole(&self) -> bool {
-        self.answer.is_some()
-    }
-
-    /// Returns the answer, at the end of the stream.
-    ///
-    /// # Errors
-    /// - [`ModelError::StreamTruncated`], if the stream ended before the response did.
-    /// - [`ModelError::Refused`], if the model refused, and neither wrote text nor called a tool.
-    pub fn finish(self) -> Result<Reply, ModelError> {
-        self.into_answer().and_then(unless_refused)
-    }
-
-    pub(crate) fn into_answer(self) -> Result<Answer, ModelError> {
+    fn finish(self, _done_marker_seen: bool) -> Result<Answer, ModelError> {
         let partial = self.partial();
         self.answer.ok_or_else(|| ModelError::truncated(partial))
     }
 
-    /// Returns whether an event has come.
-    pub(crate) const fn has_begun(&self) -> bool {
-        self.has_begun
+    fn reply(answer: Answer) -> Result<Reply, ModelError> {
+        unless_refused(answer)
+    }
+}
+
+impl ResponseAccumulator {
+    fn take_data(&mut self, event: SseEvent<'_>) -> Result<(), ModelError> {
+        let data = event.data;
+        if is_error(event.event) && !data.trim_start().starts_with('{') {
+            return Err(self.stream_error(api_error::of_event(data)));
+        }
+        self.take_text(data)
     }
 
-    /// Returns whether anything but comments has come since this was last asked.
-    pub(crate) fn take_progress(&mut self) -> bool {
-        self.sse.take_progress()
-    }
-
-    pub(crate) fn partial(&self) -> PartialReply {
-        PartialReply::new(self.items.iter().map(ItemAccumulator::text).collect::<String>())
-    }
-
-    fn stream_error(&self, error: conversant_core::ApiError) -> ModelError {
-        ModelError::Stream { error: Box::new(error), partial: self.partial() }
-    }
-
-    fn take(&mut self, data: &str) -> Result<(), ModelError> {
+    fn take_text(&mut self, data: &str) -> Result<(), ModelError> {
         let trimmed = data.trim();
-        if trimmed.is_empty() || trimmed == "[DONE]" || is_keep_alive(trimmed) {
+        if trimmed.is_empty() || is_done_marker(trimmed) || is_keep_alive(trimmed) {
             return Ok(());
         }
-        let text = match read::<EventIn<'_>>(data) {
+        let error = match read::<EventIn<'_>>(data) {
             Ok(event) => return self.take_event(event, data),
-            Err(error) => {
-                if let Some(error) = api_error::in_place_of_answer(data.as_bytes()) {
-                    return Err(self.stream_error(error));
-                }
-                let text = mended(data);
-                if text == data {
-                    return Err(in_event(error));
-                }
-                text
-            }
+            Err(error) => error,
         };
+        if let Some(taken) = take_apart(self, data) {
+            let (_, mut pieces) = taken?;
+            self.pieces.append(&mut pieces);
+            return Ok(());
+        }
+        if let Some(error) = api_error::in_place_of_answer(data.as_bytes()) {
+            return Err(self.stream_error(error));
+        }
+        let text = mended(data);
+        if text == data {
+            return Err(in_event(error));
+        }
         let event = read::<EventIn<'_>>(&text).map_err(in_event)?;
         self.take_event(event, data)
     }
@@ -211,16 +181,17 @@ impl ResponsesStreamDecoder {
     fn take_event(&mut self, event: EventIn<'_>, data: &str) -> Result<(), ModelError> {
         let before = self.pieces.len();
         let kind = event.kind.as_ref().map(|kind| kind.0.to_string()).unwrap_or_default();
+        if let Some(error) = error_of(&event, &kind, data) {
+            return Err(self.stream_error(error));
+        }
         match kind.as_str() {
-            "response.completed" => return self.end(event, data, false),
-            "response.incomplete" => return self.end(event, data, true),
-            "response.failed" | "response.cancelled" => {
-                let terminal = event.response.and_then(|it| read_event_response(&it.0, data));
-                let error =
-                    terminal.map_or_else(|| api_error::of_event(data), |terminal| terminal.failure);
-                return Err(self.stream_error(error));
+            "response.completed" | "response.done" => return self.end(event, false),
+            "response.incomplete" => return self.end(event, true),
+            // A whole response in place of events.
+            "" if event.object.as_ref().is_some_and(|object| object.0 == "response") => {
+                let response = serde_json::from_str(data).map(Kept).ok();
+                return self.end(EventIn { response, ..event }, false);
             }
-            "error" => return Err(self.stream_error(api_error::of_event(data))),
             "response.output_item.added" | "response.output_item.done" => {
                 let done = kind.ends_with("done");
                 if let Some(Kept(item)) = &event.item {
@@ -243,38 +214,23 @@ impl ResponsesStreamDecoder {
                 }
             }
             "response.function_call_arguments.done" => {
-                if let Some(Text(whole)) = &event.arguments {
+                if let Some(JsonText(whole)) = &event.arguments {
                     let index = self.item(&event, None, false)?;
                     self.with(index, |item, pieces| item.complete_arguments(whole, pieces));
                 }
             }
-            _ => {
-                // Unknown events are skipped, unless they are errors.
-                let error = event.error.filter(|_| !kind.starts_with("response."));
-                let beside = error.and_then(|it| api_error::beside_answer(&it.0, data.as_bytes()));
-                let flat = || {
-                    kind.is_empty()
-                        .then(|| api_error::in_place_of_answer(data.as_bytes()))
-                        .flatten()
-                };
-                if let Some(error) = beside.or_else(flat) {
-                    return Err(self.stream_error(error));
-                }
-            }
+            "response.content_part.done" => self.take_part(&event)?,
+            // Unknown events are skipped.
+            _ => {}
         }
         self.count(before)
     }
 
     /// Ends the response.
-    fn end(
-        &mut self,
-        event: EventIn<'_>,
-        data: &str,
-        is_incomplete: bool,
-    ) -> Result<(), ModelError> {
+    fn end(&mut self, event: EventIn<'_>, is_incomplete: bool) -> Result<(), ModelError> {
         let refuse = || in_event(DecodeError::new("the response is not an object"));
-        let response = event.response.unwrap_or_default().0;
-        let terminal: Terminal = read_event_response(&response, data).ok_or_else(refuse)?;
+        let response = event.response.map_or_else(|| json!({}), |response| response.0);
+        let terminal = Terminal::read(&response).ok_or_else(refuse)?;
         // What was not streamed is in the response.
         let before = self.pieces.len();
         for (index, item) in terminal.output().iter().enumerate() {
@@ -292,7 +248,6 @@ impl ResponsesStreamDecoder {
         let streamed: Vec<_> = items.into_iter().filter_map(ItemAccumulator::finish).collect();
         let answer = terminal.into_answer(streamed, is_incomplete).ok_or_else(refuse)?;
         self.answer = Some(answer);
-        self.is_done = true;
         Ok(())
     }
 
@@ -322,6 +277,21 @@ impl ResponsesStreamDecoder {
     fn complete(&mut self, event: &EventIn<'_>, field: Field) -> Result<(), ModelError> {
         let text = if field == Field::Refusal { &event.refusal } else { &event.text };
         let Some(Text(whole)) = text else { return Ok(()) };
+        let index = self.item(event, None, false)?;
+        let part = part_index(event, field);
+        self.with(index, |item, pieces| item.complete(field, part, whole, pieces));
+        Ok(())
+    }
+
+    /// Takes a part that is whole.
+    fn take_part(&mut self, event: &EventIn<'_>) -> Result<(), ModelError> {
+        let Some(Kept(part)) = &event.part else { return Ok(()) };
+        let (name, field) = match part.get("type").and_then(Json::as_str) {
+            Some("refusal") => ("refusal", Field::Refusal),
+            Some("reasoning_text") => ("text", Field::Reasoning),
+            _ => ("text", Field::Text),
+        };
+        let Some(whole) = part.get(name).and_then(Json::as_str) else { return Ok(()) };
         let index = self.item(event, None, false)?;
         let part = part_index(event, field);
         self.with(index, |item, pieces| item.complete(field, part, whole, pieces));
@@ -389,6 +359,33 @@ impl ResponsesStreamDecoder {
             ModelError::BodyTooLarge { what: "the answer", limit }
         })?;
         Ok(())
+    }
+}
+
+/// Returns the error that an event is or has.
+fn error_of(event: &EventIn<'_>, kind: &str, data: &str) -> Option<ApiError> {
+    let body = data.as_bytes();
+    let beside = || api_error::beside_answer(&event.error.as_ref()?.0, body);
+    match kind {
+        "error" => Some(api_error::of_event(data)),
+        "response.failed" | "response.cancelled" => {
+            let response = event.response.as_ref().and_then(|it| Terminal::read(&it.0));
+            Some(response.map_or_else(|| api_error::of_event(data), |it| it.error_or_status(body)))
+        }
+        "response.completed" | "response.incomplete" | "response.done" => {
+            beside().or_else(|| Terminal::read(&event.response.as_ref()?.0)?.failure(body))
+        }
+        "" => beside().or_else(|| match event.object.as_ref().map(|object| &*object.0) {
+            Some("response") => Terminal::read(&serde_json::from_str(data).ok()?)?.failure(body),
+            _ => api_error::in_place_of_answer(body),
+        }),
+        // Of the tools that the server runs, the model learns by itself.
+        kind if kind.starts_with("response.")
+            && !ANSWER_EVENTS.iter().any(|it| kind.starts_with(it)) =>
+        {
+            None
+        }
+        _ => beside(),
     }
 }
 

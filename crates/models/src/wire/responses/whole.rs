@@ -43,6 +43,7 @@ pub(crate) fn read_response(body: &[u8]) -> Result<Answer, ModelError> {
         let mut decoder = ResponsesStreamDecoder::new();
         decoder.feed(bytes::Bytes::copy_from_slice(body));
         while decoder.read_event()? {}
+        decoder.end_input()?;
         return decoder.into_answer();
     }
     let mended = mended(json);
@@ -50,21 +51,16 @@ pub(crate) fn read_response(body: &[u8]) -> Result<Answer, ModelError> {
         let found = api_error::in_place_of_answer(body);
         found.map_or_else(|| error.into(), api_error::in_body)
     })?;
-    let status = response.status.as_ref().map(|status| &*status.0);
-    match status {
-        Some("failed" | "cancelled") => Err(api_error::in_body(response.failure(body))),
-        Some("queued" | "in_progress") => Err(ModelError::truncated(PartialReply::default())),
-        _ => {
-            let beside = response.error.as_ref();
-            if let Some(error) = beside.and_then(|it| api_error::beside_answer(&it.0, body)) {
-                return Err(api_error::in_body(error));
-            }
-            if response.output.is_none() {
-                let found = api_error::in_place_of_answer(body).map(api_error::in_body);
-                let lacks = || DecodeError::new("it has no `output`").with_body(kept(body)).into();
-                return Err(found.unwrap_or_else(lacks));
-            }
-            Ok(response.into_answer(Vec::new()))
-        }
+    if let Some(error) = response.failure(body) {
+        return Err(api_error::in_body(error));
     }
+    if response.status.as_ref().is_some_and(|it| matches!(&*it.0, "queued" | "in_progress")) {
+        return Err(ModelError::truncated(PartialReply::default()));
+    }
+    if response.output.is_none() {
+        let found = api_error::in_place_of_answer(body).map(api_error::in_body);
+        let lacks = || DecodeError::new("it has no `output`").with_body(kept(body)).into();
+        return Err(found.unwrap_or_else(lacks));
+    }
+    Ok(response.into_answer(Vec::new()))
 }

@@ -1,0 +1,243 @@
+//! Decodes a streamed answer, from bytes to pieces and the whole answer.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use conversant_core::{ApiError, Delta, ModelError, PartialReply, Reply};
+
+use super::{
+    answer::Answer,
+    api_error,
+    sse::{SseDecoder, SseEvent},
+};
+
+/// The default limit of an answer, in bytes of text, reasoning and arguments: 32 MiB.
+pub(super) const DEFAULT_MAX_ANSWER: usize = 32 * 1024 * 1024;
+
+/// The maximum size of an event, in bytes: 4 MiB.
+const MAX_EVENT: usize = 4 * 1024 * 1024;
+
+/// Returns the limit of an event, for a limit of the answer: eight times that, from 64 KiB to 4
+/// MiB. JSON may write a byte in six, and there is more in an event than text.
+pub(super) fn event_limit(answer: usize) -> usize {
+    answer.saturating_mul(8).clamp(64 * 1024, MAX_EVENT)
+}
+
+/// Returns whether data is the marker that ends a stream, with or without blanks and quotes around
+/// it.
+pub(super) fn is_done_marker(data: &str) -> bool {
+    matches!(data.trim(), "[DONE]" | "\"[DONE]\"")
+}
+
+/// The certainty that an answer has ended.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    #[default]
+    Open,
+    /// There was a reason, but nothing yet that came without one: some servers write a reason into
+    /// every event.
+    Likely,
+    /// There was a reason, after an event without one, and nothing came after it.
+    Certain,
+}
+
+/// An answer that is put together from events.
+pub trait StreamedAnswer: Clone + Send + Unpin + 'static {
+    /// Whether the marker `[DONE]` makes an answer whole.
+    const ENDS_WITH_DONE: bool;
+
+    /// Takes an event, and appends the pieces that it brings. Returns whether it ends the stream.
+    ///
+    /// # Errors
+    /// [`ModelError`], if it is an error or can't be read.
+    fn take(
+        &mut self,
+        event: SseEvent<'_>,
+        pieces: &mut VecDeque<Delta>,
+    ) -> Result<bool, ModelError>;
+
+    /// Returns what is known of the end of the answer.
+    fn ending(&self) -> Ending;
+
+    /// Returns the text that has come.
+    fn partial(&self) -> PartialReply;
+
+    /// Creates the error of an answer that its server broke off.
+    fn stream_error(&self, error: ApiError) -> ModelError {
+        ModelError::Stream { error: Box::new(error), partial: self.partial() }
+    }
+
+    /// Returns the answer, put together.
+    ///
+    /// # Errors
+    /// [`ModelError`], if there is none.
+    fn finish(self, done_marker_seen: bool) -> Result<Answer, ModelError>;
+
+    /// Returns the reply of an answer.
+    ///
+    /// # Errors
+    /// [`ModelError::Refused`], where a refusal is no reply.
+    fn reply(answer: Answer) -> Result<Reply, ModelError>;
+}
+
+/// Reads data that is not JSON as several events, or without a second `data:`: some servers
+/// separate events by one line end only, and some gateways write the field's name twice.
+///
+/// Returns whether it ends the stream, with its pieces, or `None` if it cannot be read so.
+pub(super) fn take_apart<A: StreamedAnswer>(
+    answer: &mut A,
+    data: &str,
+) -> Option<Result<(bool, VecDeque<Delta>), ModelError>> {
+    let again = data.trim().strip_prefix("data:");
+    if again.is_none() && !data.contains('\n') {
+        return None;
+    }
+    let mut copy = answer.clone();
+    let mut pieces = VecDeque::new();
+    let mut done = false;
+    for data in again.unwrap_or(data).lines() {
+        match copy.take(SseEvent { event: "", data }, &mut pieces) {
+            Ok(false) => {}
+            Ok(true) => {
+                done = true;
+                break;
+            }
+            Err(ModelError::Decode(_)) => return None,
+            Err(error) => return Some(Err(error)),
+        }
+    }
+    *answer = copy;
+    Some(Ok((done, pieces)))
+}
+
+/// Decodes a streamed answer: [`StreamDecoder`](super::StreamDecoder) and
+/// [`ResponsesStreamDecoder`](super::ResponsesStreamDecoder).
+#[derive(Debug, Clone)]
+pub struct AnswerDecoder<A> {
+    sse: SseDecoder,
+    answer: A,
+    pieces: VecDeque<Delta>,
+    has_begun: bool,
+    is_done: bool,
+}
+
+impl<A: StreamedAnswer> AnswerDecoder<A> {
+    /// Creates a decoder with a limit for an event, in bytes.
+    pub(super) fn of(answer: A, max_event: usize) -> Self {
+        Self {
+            sse: SseDecoder::with_limits(max_event, max_event),
+            answer,
+            pieces: VecDeque::new(),
+            has_begun: false,
+            is_done: false,
+        }
+    }
+
+    /// Takes more bytes. Bytes after the end are ignored.
+    pub fn feed(&mut self, chunk: Bytes) {
+        if !self.is_done {
+            self.sse.feed(chunk);
+        }
+    }
+
+    /// Returns the next piece, or `None` if more bytes are needed. It is never [`Delta::Done`].
+    ///
+    /// # Errors
+    /// [`ModelError`], if the stream reports an error, or can't be decoded.
+    pub fn next_delta(&mut self) -> Result<Option<Delta>, ModelError> {
+        loop {
+            if let Some(piece) = self.pieces.pop_front() {
+                return Ok(Some(piece));
+            }
+            if !self.read_event()? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Reads one event, and returns whether there was one.
+    pub(crate) fn read_event(&mut self) -> Result<bool, ModelError> {
+        if self.is_done {
+            return Ok(false);
+        }
+        let Some(event) = self.sse.next_event()? else { return Ok(false) };
+        self.has_begun |= !event.data.is_empty();
+        self.is_done = self.answer.take(event, &mut self.pieces)?;
+        Ok(true)
+    }
+
+    /// Notes that nothing more comes. A last line of JSON counts without its line end; an event
+    /// that is cut off counts only if it is an error.
+    ///
+    /// # Errors
+    /// [`ModelError::Stream`], if the stream ended with an error.
+    pub fn end_input(&mut self) -> Result<(), ModelError> {
+        self.sse.end_json_line();
+        while self.read_event()? {}
+        if self.is_whole() {
+            return Ok(());
+        }
+        let pending = self.sse.pending_data().filter(|data| data.trim_start().starts_with('{'));
+        match pending.and_then(|data| api_error::in_place_of_answer(data.as_bytes())) {
+            None => Ok(()),
+            Some(error) => Err(self.answer.stream_error(error)),
+        }
+    }
+
+    /// Returns whether the stream has announced its end. Nothing after that counts.
+    #[must_use]
+    pub const fn is_done(&self) -> bool {
+        self.is_done
+    }
+
+    /// Returns whether the answer is whole: whether the stream may end here.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.has_done_marker() || self.answer.ending() != Ending::Open
+    }
+
+    /// Returns whether the answer is whole even if the connection then fails.
+    pub(crate) fn is_certain(&self) -> bool {
+        self.has_done_marker() || self.answer.ending() == Ending::Certain
+    }
+
+    /// Returns whether `[DONE]` has come, as an event or as the last, unended line.
+    fn has_done_marker(&self) -> bool {
+        A::ENDS_WITH_DONE && (self.is_done || self.sse.pending_data().is_some_and(is_done_marker))
+    }
+
+    /// Returns the answer, at the end of the stream.
+    ///
+    /// # Errors
+    /// - [`ModelError::StreamTruncated`], if the stream was cut off.
+    /// - [`ModelError::Stream`], if it ended with an error.
+    /// - [`ModelError::EmptyAnswer`], if it had no choices.
+    /// - [`ModelError::Refused`], if the model of the Responses interface refused, and neither
+    ///   wrote text nor called a tool.
+    pub fn finish(mut self) -> Result<Reply, ModelError> {
+        self.end_input()?;
+        self.into_answer().and_then(A::reply)
+    }
+
+    pub(crate) fn into_answer(self) -> Result<Answer, ModelError> {
+        if !self.is_whole() {
+            return Err(ModelError::truncated(self.answer.partial()));
+        }
+        let done_marker_seen = self.has_done_marker();
+        self.answer.finish(done_marker_seen)
+    }
+
+    /// Returns whether an event was received.
+    pub(crate) const fn has_begun(&self) -> bool {
+        self.has_begun
+    }
+
+    /// Returns whether anything but comments was received since the last call.
+    pub(crate) fn take_progress(&mut self) -> bool {
+        self.sse.take_progress()
+    }
+
+    pub(crate) fn partial(&self) -> PartialReply {
+        self.answer.partial()
+    }
+}
