@@ -76,7 +76,7 @@ pub trait StreamedAnswer: Clone + Send + Unpin + 'static {
     /// Returns the reply of an answer.
     ///
     /// # Errors
-    /// [`ModelError::Refused`], where a refusal is no reply.
+    /// [`ModelError::Refused`], if the answer is a refusal alone.
     fn reply(answer: Answer) -> Result<Reply, ModelError>;
 }
 

@@ -23,7 +23,7 @@ fn servers_in_the_wild() -> Result<(), Differences> {
     check("wild.jsonl")
 }
 
-/// What servers send, of the same kinds: with the source where one is known.
+/// More answers of the same kinds.
 #[test]
 fn servers_of_all_kinds() -> Result<(), Differences> {
     check("servers.jsonl")
