@@ -99,6 +99,7 @@ pub use self::{
     parser::{
         BooleanParser, CommaListParser, DatetimeParser, EnumParser, JsonParser, MarkdownListParser,
         NumberedListParser, RegexDictParser, StrParser, StructuredParser, parse_partial_json,
+        without_reasoning,
     },
     pending::PendingTurn,
     stream::ChainStream,

@@ -1,5 +1,6 @@
 //! Output parsers, which turn a model's answer into a value.
 
+mod characters;
 mod choice;
 mod datetime;
 mod fields;
@@ -7,17 +8,19 @@ mod json;
 mod list;
 mod partial_json;
 #[cfg(feature = "regex")]
+mod python_regex;
+mod reasoning;
+#[cfg(feature = "regex")]
 mod regex;
-mod space;
 mod strptime;
 #[cfg(feature = "xml")]
 mod xml;
 
 use conversant_core::{OutputParser, ParseError, Value};
 
+pub(crate) use self::characters::is_space;
 #[cfg(feature = "regex")]
 pub use self::regex::{RegexError, RegexParser};
-pub(crate) use self::space::is_space;
 #[cfg(feature = "xml")]
 pub use self::xml::XmlParser;
 pub use self::{
@@ -27,6 +30,7 @@ pub use self::{
     json::JsonParser,
     list::{CommaListParser, MarkdownListParser, NumberedListParser},
     partial_json::parse_partial_json,
+    reasoning::without_reasoning,
 };
 
 /// Gives the answer as it is.

@@ -2,7 +2,7 @@
 
 use conversant_core::{OutputParser, ParseError, Value};
 
-use super::space::is_space;
+use super::characters::{is_same_letter, is_space};
 
 /// Accepts an answer that is one of a list of values, without the whitespace around it.
 ///
@@ -92,20 +92,20 @@ impl BooleanParser {
 
 impl OutputParser for BooleanParser {
     fn parse(&self, text: &str) -> Result<Value, ParseError> {
-        let fold = |text: &str| text.to_lowercase().chars().collect::<Vec<_>>();
-        let (folded, yes, no) = (fold(text), fold(&self.yes), fold(&self.no));
+        let text_of: Vec<char> = text.chars().collect();
+        let words = [&self.yes, &self.no];
         let (mut found_yes, mut found_no) = (false, false);
         let mut at = 0;
-        while at < folded.len() {
-            if is_word_at(&folded, at, &yes) {
-                found_yes = true;
-                at += yes.len().max(1);
-            } else if is_word_at(&folded, at, &no) {
-                found_no = true;
-                at += no.len().max(1);
-            } else {
-                at += 1;
+        while at < text_of.len() {
+            let found = words.iter().find(|word| is_word_at(&text_of, at, word));
+            let length = found.map_or(0, |word| word.chars().count());
+            let upper: String = text_of.iter().skip(at).take(length).collect();
+            let upper = upper.to_uppercase();
+            if found.is_some() {
+                found_yes |= upper == self.yes.to_uppercase();
+                found_no |= upper == self.no.to_uppercase();
             }
+            at += length.max(1);
         }
         match (found_yes, found_no) {
             (true, false) => Ok(serde_json::Value::Bool(true).into()),
@@ -126,14 +126,19 @@ impl OutputParser for BooleanParser {
     }
 }
 
-/// Returns whether a word begins at a position, with the word boundaries of a regular expression.
-fn is_word_at(text: &[char], at: usize, word: &[char]) -> bool {
+/// Returns whether a word is at a position, with the word boundaries of a regular expression.
+fn is_word_at(text: &[char], at: usize, word: &str) -> bool {
     let is_word = |index: Option<usize>| {
         let character = index.and_then(|index| text.get(index));
         character.is_some_and(|character| character.is_alphanumeric() || *character == '_')
     };
     let is_boundary = |index: usize| is_word(index.checked_sub(1)) != is_word(Some(index));
-    text.get(at..).is_some_and(|rest| rest.starts_with(word))
-        && is_boundary(at)
-        && is_boundary(at + word.len())
+    let mut end = at;
+    for expected in word.chars() {
+        if !text.get(end).is_some_and(|found| is_same_letter(*found, expected)) {
+            return false;
+        }
+        end += 1;
+    }
+    is_boundary(at) && is_boundary(end)
 }

@@ -2,7 +2,7 @@
 
 use conversant_core::{OutputParser, ParseError, Value};
 
-use super::{space::is_space, strptime::strptime};
+use super::{characters::is_space, strptime::strptime};
 
 /// Reads a date and time in a format of Python's `strptime`, and returns it in ISO 8601.
 ///

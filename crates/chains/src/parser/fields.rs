@@ -3,7 +3,10 @@
 use conversant_core::{OutputParser, ParseError, Value};
 use serde_json::{Map, Value as Json};
 
-use super::{json::JsonParser, space::is_space};
+use super::{
+    characters::is_space,
+    json::{json_values, no_json},
+};
 
 /// Reads fields that are written `Format: value`, up to a full stop, an apostrophe or the line's
 /// end.
@@ -73,7 +76,8 @@ impl OutputParser for RegexDictParser {
     }
 }
 
-/// Reads a JSON object that has certain keys. It may be fenced, or cut off.
+/// Reads a JSON object that has certain keys. It may be fenced, in prose, or cut off: of the values
+/// that [`JsonParser`](crate::JsonParser) finds, it is the first that has them.
 ///
 /// LangChain 0.1.20 `langchain/output_parsers/structured.py::StructuredOutputParser.parse`.
 ///
@@ -105,17 +109,24 @@ impl StructuredParser {
 
 impl OutputParser for StructuredParser {
     fn parse(&self, text: &str) -> Result<Value, ParseError> {
-        let value = JsonParser.parse(text)?;
-        let Value::Data(data) = &value else {
-            return Err(ParseError::without_source(text, "not a JSON object"));
-        };
-        let Some(fields) = data.as_object() else {
-            return Err(ParseError::without_source(text, "not a JSON object"));
-        };
-        match self.keys.iter().find(|key| !fields.contains_key(key.as_str())) {
-            Some(key) => Err(ParseError::without_source(text, format!("missing key `{key}`"))),
-            None => Ok(value),
+        let mut fault = None;
+        for json in json_values(text) {
+            let missing = match json.as_object() {
+                Some(fields) => self.keys.iter().find(|key| !fields.contains_key(key.as_str())),
+                None => {
+                    fault.get_or_insert_with(|| "not a JSON object".to_owned());
+                    continue;
+                }
+            };
+            match missing {
+                Some(key) => fault.get_or_insert_with(|| format!("missing key `{key}`")),
+                None => return Ok(json.into()),
+            };
         }
+        Err(match fault {
+            Some(reason) => ParseError::without_source(text, reason),
+            None => no_json(text),
+        })
     }
 
     fn format_instructions(&self) -> Option<&str> {

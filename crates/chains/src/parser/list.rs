@@ -6,7 +6,7 @@
 use conversant_core::{OutputParser, ParseError, Value};
 use serde_json::Value as Json;
 
-use super::space::is_space;
+use super::characters::{digit, is_space};
 
 /// Splits an answer at its commas and trims the parts.
 ///
@@ -50,9 +50,9 @@ impl OutputParser for NumberedListParser {
     fn parse(&self, text: &str) -> Result<Value, ParseError> {
         let mut items = Vec::new();
         let mut rest = text;
-        while let Some((_, from_digit)) = find(rest, |character| character.is_ascii_digit()) {
+        while let Some((_, from_digit)) = find(rest, |character| digit(character).is_some()) {
             let after_number =
-                from_digit.trim_start_matches(|character: char| character.is_ascii_digit());
+                from_digit.trim_start_matches(|character: char| digit(character).is_some());
             rest = match after_number.strip_prefix('.').and_then(item) {
                 Some((item, after)) => {
                     items.push(item);

@@ -4,10 +4,13 @@ use conversant_core::{OutputParser, ParseError, Value};
 use fancy_regex::Regex;
 use serde_json::{Map, Value as Json};
 
+use super::python_regex::translate;
+
 /// Searches an answer with a regular expression; its groups are the values of the output keys.
 ///
-/// The notation is Python's, look-around and back-references included. LangChain 0.1.20
-/// `langchain/output_parsers/regex.py::RegexParser.parse`.
+/// The notation is that of Python 3.11, without names of characters (`\N{…}`): flags, look-around,
+/// back-references, conditions, possessive repetition and Unicode classes mean what they mean
+/// there. LangChain 0.1.20 `langchain/output_parsers/regex.py::RegexParser.parse`.
 ///
 /// # Examples
 ///
@@ -26,14 +29,18 @@ pub struct RegexParser {
     default_output_key: Option<String>,
 }
 
-/// A regular expression that cannot be parsed.
-#[derive(Debug, thiserror::Error)]
-#[error("invalid regular expression `{regex}`")]
+/// A regular expression that cannot be used.
+#[derive(thiserror::Error)]
+#[error("invalid regular expression `{regex}`: {reason}")]
+#[non_exhaustive]
 pub struct RegexError {
     /// The expression.
     pub regex: String,
-    source: Box<fancy_regex::Error>,
+    /// The fault and its position.
+    pub reason: String,
 }
+
+conversant_core::debug_as_report!(RegexError);
 
 impl RegexParser {
     /// Creates a parser from an expression and the keys of its groups, in order.
@@ -45,8 +52,9 @@ impl RegexParser {
         regex: &str,
         output_keys: impl IntoIterator<Item = K>,
     ) -> Result<Self, RegexError> {
-        let compiled = Regex::new(&from_python(regex))
-            .map_err(|source| RegexError { regex: regex.to_owned(), source: Box::new(source) })?;
+        let fault = |reason: String| RegexError { regex: regex.to_owned(), reason };
+        let translated = translate(regex).map_err(|error| fault(error.to_string()))?;
+        let compiled = Regex::new(&translated).map_err(|error| fault(error.to_string()))?;
         let output_keys = output_keys.into_iter().map(Into::into).collect();
         Ok(Self { regex: compiled, output_keys, default_output_key: None })
     }
@@ -91,46 +99,4 @@ impl OutputParser for RegexParser {
         }
         Ok(Json::Object(fields).into())
     }
-}
-
-/// Rewrites the anchors that Python reads otherwise: `$` also matches before a last line break, and
-/// `\Z` matches at the end alone.
-fn from_python(regex: &str) -> String {
-    let is_multi_line = regex.starts_with("(?")
-        && regex.split(')').next().is_some_and(|flags| {
-            flags.chars().skip(2).all(|flag| flag.is_ascii_alphabetic()) && flags.contains('m')
-        });
-    let mut out = String::with_capacity(regex.len() + 16);
-    let mut in_class = false;
-    let mut characters = regex.chars().peekable();
-    while let Some(character) = characters.next() {
-        match character {
-            '\\' => {
-                let escaped = characters.next();
-                if escaped == Some('Z') {
-                    out.push_str(r"\z");
-                } else {
-                    out.push('\\');
-                    out.extend(escaped);
-                }
-            }
-            '[' if !in_class => {
-                in_class = true;
-                out.push('[');
-                out.extend(characters.next_if_eq(&'^'));
-                // A bracket at the start of a class is a character.
-                if characters.next_if_eq(&']').is_some() {
-                    out.push_str(r"\]");
-                }
-            }
-            '[' => out.push_str(r"\["),
-            ']' if in_class => {
-                in_class = false;
-                out.push(']');
-            }
-            '$' if !in_class && !is_multi_line => out.push_str(r"(?=\n?\z)"),
-            other => out.push(other),
-        }
-    }
-    out
 }

@@ -3,7 +3,7 @@
 //! CPython turns a format into a regular expression. This matches the same alternatives in the same
 //! order: the first match counts, and what is left of the text after it is an error.
 
-use super::space::is_space;
+use super::characters::{digit, is_same_letter, is_space};
 
 const MONTHS: [&str; 12] = [
     "january",
@@ -95,8 +95,7 @@ impl Matcher<'_> {
         match element {
             Element::Literal(literal) => {
                 let found = self.text.get(at)?;
-                let same = found.to_lowercase().eq(literal.to_lowercase());
-                if same { self.run(rest, at + 1) } else { None }
+                if is_same_letter(*found, *literal) { self.run(rest, at + 1) } else { None }
             }
             Element::Space => {
                 let spaces = self.text.get(at..)?.iter().take_while(|c| is_space(**c)).count();
@@ -104,7 +103,10 @@ impl Matcher<'_> {
             }
             Element::Directive(directive) => {
                 for length in self.lengths(*directive, at) {
-                    let value = self.text.get(at..at + length)?.iter().collect();
+                    let value = self.text.get(at..at + length)?.iter().copied();
+                    let value =
+                        value.map(|c| digit(c).and_then(|d| char::from_digit(d, 10)).unwrap_or(c));
+                    let value = value.collect();
                     self.values.push((*directive, value));
                     let depth = self.values.len();
                     if let Some(end) = self.run(rest, at + length) {
@@ -118,49 +120,35 @@ impl Matcher<'_> {
     }
 
     /// Returns the lengths of the alternatives of a directive, in the order in which they are
-    /// tried.
+    /// tried. Each character of an alternative has its least and its greatest, or `##` for a digit
+    /// of any script.
     fn lengths(&self, directive: char, at: usize) -> Vec<usize> {
         let rest = self.text.get(at..).unwrap_or_default();
-        let digits = |count: usize| -> Option<u32> {
-            let digits = rest.get(..count)?;
-            let mut number = 0;
-            for digit in digits {
-                number = number * 10 + digit.to_digit(10)?;
-            }
-            Some(number)
+        let alternatives: &[&str] = match directive {
+            'd' => &["3301", "12##", "0019", "19", "  19"],
+            'f' => &["090909090909", "0909090909", "09090909", "090909", "0909", "09"],
+            'H' => &["2203", "01##", "##"],
+            'I' | 'm' => &["1102", "0019", "19"],
+            'j' => &["336606", "3305##", "12####", "0019##", "000019", "19##", "0019", "19"],
+            'M' => &["05##", "##"],
+            'S' => &["6601", "05##", "##"],
+            'U' | 'W' => &["5503", "04##", "##"],
+            'V' => &["5503", "0019", "14##", "##"],
+            'u' => &["17"],
+            'w' => &["06"],
+            'y' => &["####"],
+            'Y' | 'G' => &["########"],
+            'B' => return self.names(at, &MONTHS, usize::MAX),
+            'b' => return self.names(at, &MONTHS, 3),
+            'A' => return self.names(at, &DAYS, usize::MAX),
+            'a' => return self.names(at, &DAYS, 3),
+            'p' => return self.names(at, &["am", "pm"], usize::MAX),
+            'Z' => return self.names(at, &["utc", "gmt"], usize::MAX),
+            'z' => return offset_lengths(rest),
+            _ => &[],
         };
-        let within = |count: usize, least: u32, most: u32| {
-            digits(count).is_some_and(|number| (least..=most).contains(&number)).then_some(count)
-        };
-        let list = |lengths: &[Option<usize>]| lengths.iter().copied().flatten().collect();
-        match directive {
-            'd' => {
-                let spaced = (rest.first() == Some(&' ')
-                    && rest.get(1).is_some_and(|digit| ('1'..='9').contains(digit)))
-                .then_some(2);
-                list(&[within(2, 1, 31), within(1, 1, 9), spaced])
-            }
-            'f' => (1..=6).rev().filter(|count| digits(*count).is_some()).collect(),
-            'H' => list(&[within(2, 0, 23), within(1, 0, 9)]),
-            'I' | 'm' => list(&[within(2, 1, 12), within(1, 1, 9)]),
-            'j' => list(&[within(3, 1, 366), within(2, 1, 99), within(1, 1, 9)]),
-            'M' => list(&[within(2, 0, 59), within(1, 0, 9)]),
-            'S' => list(&[within(2, 0, 61), within(1, 0, 9)]),
-            'U' | 'W' => list(&[within(2, 0, 53), within(1, 0, 9)]),
-            'V' => list(&[within(2, 1, 53), within(1, 0, 9)]),
-            'u' => list(&[within(1, 1, 7)]),
-            'w' => list(&[within(1, 0, 6)]),
-            'y' => list(&[within(2, 0, 99)]),
-            'Y' | 'G' => list(&[within(4, 0, 9999)]),
-            'B' => self.names(at, &MONTHS, usize::MAX),
-            'b' => self.names(at, &MONTHS, 3),
-            'A' => self.names(at, &DAYS, usize::MAX),
-            'a' => self.names(at, &DAYS, 3),
-            'p' => self.names(at, &["am", "pm"], usize::MAX),
-            'Z' => self.names(at, &["utc", "gmt"], usize::MAX),
-            'z' => offset_lengths(rest),
-            _ => Vec::new(),
-        }
+        let matching = alternatives.iter().filter(|alternative| matches(rest, alternative));
+        matching.map(|alternative| alternative.len() / 2).collect()
     }
 
     fn names(&self, at: usize, names: &[&str], letters: usize) -> Vec<usize> {
@@ -174,12 +162,29 @@ impl Matcher<'_> {
     }
 }
 
+/// Returns whether a text begins with an alternative of a directive.
+fn matches(text: &[char], alternative: &str) -> bool {
+    let mut bounds = alternative.chars();
+    let mut text = text.iter();
+    while let (Some(least), Some(greatest)) = (bounds.next(), bounds.next()) {
+        let Some(found) = text.next() else { return false };
+        let is_allowed = match least {
+            '#' => digit(*found).is_some(),
+            _ => (least..=greatest).contains(found),
+        };
+        if !is_allowed {
+            return false;
+        }
+    }
+    true
+}
+
 /// Returns the lengths of `+HH:MM[:SS[.ffffff]]` or `Z` at the start, the longest first.
 fn offset_lengths(rest: &[char]) -> Vec<usize> {
     if rest.first() == Some(&'Z') {
         return vec![1];
     }
-    let is_digit = |at: usize| rest.get(at).is_some_and(char::is_ascii_digit);
+    let is_digit = |at: usize| rest.get(at).is_some_and(|c| digit(*c).is_some());
     let is_sixty =
         |at: usize| rest.get(at).is_some_and(|c| ('0'..='5').contains(c)) && is_digit(at + 1);
     if !matches!(rest.first(), Some('+' | '-')) || !is_digit(1) || !is_digit(2) {
@@ -276,20 +281,22 @@ impl Fields {
 
     /// Writes the date and time, if it exists.
     fn iso(self) -> Option<String> {
-        let is_iso = self.iso_year.is_some();
-        if is_iso
-            && (self.iso_week.is_none() || self.weekday.is_none() || self.day_of_year.is_some())
-            || !is_iso && self.iso_week.is_some()
-        {
+        if self.year.is_none() && self.iso_year.is_some() {
+            if self.iso_week.is_none() || self.weekday.is_none() || self.day_of_year.is_some() {
+                return None;
+            }
+        } else if self.week.is_none() && self.iso_week.is_some() {
             return None;
         }
-        let (mut year, mut month, mut day) =
-            (self.year.unwrap_or(1900), self.month.unwrap_or(1), self.day.unwrap_or(1));
+        let (mut month, mut day) = (self.month.unwrap_or(1), self.day.unwrap_or(1));
+        // Without a year, Python takes a leap year for the 29th of February, and 1900 at the end.
+        let is_leap_day = self.year.is_none() && (month, day) == (2, 29);
+        let mut year = if is_leap_day { 1904 } else { self.year.unwrap_or(1900) };
         let mut day_of_year = self.day_of_year;
         if day_of_year.is_none()
             && let Some(weekday) = self.weekday
         {
-            if let (Some((week, first)), Some(_)) = (self.week, self.year) {
+            if let Some((week, first)) = self.week {
                 let start = (weekday_of(year, 1, 1) - first).rem_euclid(7);
                 let in_week = (weekday - first).rem_euclid(7);
                 let until_first_week = (7 - start) % 7;
@@ -313,13 +320,14 @@ impl Fields {
                 number -= days_of(year);
                 year += 1;
             }
-            if self.month.is_none() || self.day.is_none() || self.day_of_year.is_none() {
-                (month, day) = (1, number);
-                while day > days_in(year, month) {
-                    day -= days_in(year, month);
-                    month += 1;
-                }
+            (month, day) = (1, number);
+            while day > days_in(year, month) {
+                day -= days_in(year, month);
+                month += 1;
             }
+        }
+        if is_leap_day {
+            year = 1900;
         }
         let exists = (1..=9999).contains(&year) && day <= days_in(year, month) && self.second <= 59;
         if !exists {

@@ -4,7 +4,7 @@ use conversant_core::{OutputParser, ParseError, Value};
 use roxmltree::{Document, Node, ParsingOptions};
 use serde_json::{Value as Json, json};
 
-use super::space::is_space;
+use super::characters::is_space;
 
 /// The deepest nesting of elements: 128, the limit that JSON has too.
 const MAX_DEPTH: usize = 128;

@@ -6,7 +6,7 @@ use conversant_chains::RegexParser;
 use conversant_chains::XmlParser;
 use conversant_chains::{
     CommaListParser, DatetimeParser, JsonParser, MarkdownListParser, NumberedListParser,
-    parse_partial_json,
+    parse_partial_json, without_reasoning,
 };
 use conversant_core::OutputParser;
 use proptest::prelude::*;
@@ -52,7 +52,14 @@ fn cut_json() {
         (r#"{"a": 1} and more"#, Some(json!({"a": 1}))),
         (r#""open"#, Some(json!("open"))),
         ("7", Some(json!(7))),
+        // The longest prefix that is JSON once what the whole text leaves open is closed.
+        (r#"{"a": {"b": nul, "c": 1}"#, Some(json!({}))),
+        (r#"{"a": {"b": [1], "c": x, "d": {"#, None),
+        ("[1.5.2", Some(json!([1.5]))),
+        ("[01", Some(json!([0]))),
+        ("[-0, 1e", Some(json!([0, 1]))),
         ("]", None),
+        ("[1}", None),
         (r#"{"a" 1}"#, None),
         (r#"{"a": 1 2}"#, None),
         ("{a: 1}", None),
@@ -133,6 +140,101 @@ fn dates_are_read_as_python_reads_them() {
         let parsed = parsed.as_ref().ok().and_then(|value| value.as_text());
         assert_eq!(parsed, expected, "{format} {text}");
     }
+}
+
+#[test]
+fn json_is_found_in_prose() {
+    let table = [
+        ("Sure! {\"a\": 1}", Some(json!({"a": 1}))),
+        ("Sure! {\"a\": 1} Hope {this} helps.", Some(json!({"a": 1}))),
+        ("Use {braces} and [brackets]: {\"a\": 1}", Some(json!({"a": 1}))),
+        ("```python\n{\"a\": 1}\n```", Some(json!({"a": 1}))),
+        ("An example, {\"a\": 0}:\n```json\n{\"a\": 1}\n```", Some(json!({"a": 1}))),
+        ("3 items: [1, 2, 3]", Some(json!([1, 2, 3]))),
+        // Of several values, the first.
+        ("{\"a\": 1}\n{\"a\": 2}", Some(json!({"a": 1}))),
+        ("First [1], then [2].", Some(json!([1]))),
+        // The last one may be cut off.
+        ("Here: {\"a\": [1, 2", Some(json!({"a": [1, 2]}))),
+        // A part of malformed JSON means nothing.
+        ("{\"a\": True, \"b\": {\"c\": 1}}", None),
+        ("Here: {\"a\": True, \"b\": {\"c\": 1}}", None),
+        // Reasoning is not the answer.
+        ("<think>{\"a\": 0}?</think>\n{\"a\": 1}", Some(json!({"a": 1}))),
+        ("<think>maybe {\"a\": 0}", None),
+        ("so {\"a\": 0}\n</think>\n\n{\"a\": 1}", Some(json!({"a": 1}))),
+        ("{\"tag\": \"</think>\"}", Some(json!({"tag": "</think>"}))),
+        ("", None),
+    ];
+    for (text, expected) in table {
+        let value = JsonParser.parse(text).ok().map(|value| serde_json::to_value(value).unwrap());
+        assert_eq!(value, expected, "{text}");
+    }
+    // Time is bounded, however many brackets there are.
+    for bracket in ["{", "[", "[}", "{x} "] {
+        let _ = JsonParser.parse(&bracket.repeat(100_000));
+    }
+}
+
+#[test]
+fn reasoning_is_not_part_of_the_answer() {
+    let table = [
+        ("<think>a</think>b", "b"),
+        ("\n<think>\na\n</think>\n\n b ", "b "),
+        ("<thinking>a</thinking>b", "b"),
+        ("<think>a</think><think>b</think>c", "c"),
+        ("<think></think>", ""),
+        ("<think>a", ""),
+        ("a\n</think>\nb", "b"),
+        ("a</think>", ""),
+        (" b <think>c</think>", " b <think>c</think>"),
+        ("the tag </think> ends it", "the tag </think> ends it"),
+        (" as it is ", " as it is "),
+    ];
+    for (answer, expected) in table {
+        assert_eq!(without_reasoning(answer), expected, "{answer:?}");
+    }
+}
+
+#[cfg(feature = "regex")]
+#[test]
+fn regular_expressions_that_python_refuses_are_errors() {
+    let refused = [
+        "(",
+        "a)",
+        "[",
+        "*",
+        "a**",
+        "^*",
+        r"\b+",
+        r"\z",
+        r"\p{L}",
+        "(?<a>b)",
+        "(?P<1>b)",
+        r"(\1)",
+        r"\1(a)",
+        "(?P<x>a)(?P<x>b)",
+        "a(?i)b",
+        "(?-i)a",
+        "(?L)a",
+        "(?au)a",
+        "a{2,1}",
+        "[b-a]",
+        r"[\w-a]",
+        "(?<=a+)b",
+        r"\x1",
+        r"\N{DIGIT ONE}",
+        "(?P=x)",
+        "(?(2)a)(b)",
+        "(?#a",
+        "a\\",
+        r"\ud800",
+    ];
+    let errors = refused.map(|regex| match RegexParser::new(regex, Vec::<String>::new()) {
+        Ok(_) => format!("`{regex}` was accepted"),
+        Err(error) => error.to_string(),
+    });
+    insta::assert_snapshot!(errors.join("\n"));
 }
 
 #[cfg(feature = "regex")]
