@@ -19,6 +19,8 @@ pub struct Answer {
     /// The messages of the turn after the user's: tool calls, their results, the answer. If `None`,
     /// the reply's messages; without a reply, the output that the memory's keys select.
     pub messages: Option<Messages>,
+    /// The answers that the parser refused before this one.
+    pub refused: Vec<Reply>,
     /// The steps that do not run again if the answer calls tools and its turn is resumed.
     pub(crate) completed: Option<Arc<Completed>>,
 }
@@ -27,7 +29,7 @@ impl Answer {
     /// Creates an answer from its outputs.
     #[must_use]
     pub const fn new(outputs: Variables) -> Self {
-        Self { outputs, reply: None, messages: None, completed: None }
+        Self { outputs, reply: None, messages: None, completed: None, refused: Vec::new() }
     }
 
     /// Sets the model's reply.

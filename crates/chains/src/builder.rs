@@ -5,8 +5,9 @@ use std::{borrow::Cow, fmt, sync::Arc};
 use conversant_core::{LanguageModel, Memory, OutputParser, Prompt};
 
 use crate::{
+    correction::Correction,
     llm_chain::LlmChain,
-    prompt_model_steps::PromptModelSteps,
+    prompt_model_steps::{Parts, PromptModelSteps},
     settings::{Settings, impl_settings},
     wiring::{WiringError, WiringFault},
 };
@@ -17,6 +18,7 @@ use crate::{
 /// |---|---|
 /// | [`memory`](Self::memory) | none: calls do not know of each other |
 /// | [`parser`](Self::parser) | none: the output is the answer's text |
+/// | [`correction`](Self::correction) | none: an answer that cannot be parsed is an error |
 /// | [`observer`](Self::observer), [`verbose`](Self::verbose) | none |
 /// | [`name`](Self::name), [`output_key`](Self::output_key) | `LLMChain`, `text`, as LangChain's |
 /// | [`inputs`](Self::inputs) | the prompt's variables that the memory does not provide |
@@ -32,6 +34,7 @@ pub struct LlmChainBuilder {
     prompt: Option<Arc<dyn Prompt>>,
     model: Option<LanguageModel>,
     parser: Option<Arc<dyn OutputParser>>,
+    corrections: Vec<Correction>,
     name: Option<Cow<'static, str>>,
     output_key: Option<Cow<'static, str>>,
     settings: Settings,
@@ -64,9 +67,20 @@ impl LlmChainBuilder {
         self
     }
 
-    /// Sets the parser that turns the answer's text into the output.
+    /// Sets the parser that turns the answer's text into the output. It receives the text without
+    /// [reasoning](crate::without_reasoning).
+    ///
+    /// If the prompt has a variable `format_instructions` and the parser has instructions, the
+    /// chain provides the variable.
     pub fn parser(mut self, parser: impl OutputParser + 'static) -> Self {
         self.parser = Some(Arc::new(parser));
+        self
+    }
+
+    /// Adds a correction of answers that cannot be parsed, by the parser or as the type of a
+    /// `predict_as`. Corrections are tried in the order in which they were added.
+    pub fn correction(mut self, correction: Correction) -> Self {
+        self.corrections.push(correction);
         self
     }
 
@@ -94,10 +108,13 @@ impl LlmChainBuilder {
             return Err(WiringError::new(faults));
         };
         let output_key = [self.output_key.unwrap_or(Cow::Borrowed("text"))];
-        let names = self.settings.check(prompt.slots(), &output_key, faults)?;
+        let slots = PromptModelSteps::slots_of(&*prompt, self.parser.as_deref());
+        let slots = slots.as_deref().unwrap_or_else(|| prompt.slots());
+        let names = self.settings.check(slots, &output_key, faults)?;
         let Some(model) = model else { return Err(WiringError::new(vec![WiringFault::NoModel])) };
         let name = self.name.unwrap_or(Cow::Borrowed("LLMChain"));
-        let steps = PromptModelSteps { name, prompt, model, parser: self.parser, output_key };
+        let parts = Parts { name, prompt, model, parser: self.parser, output_key };
+        let steps = PromptModelSteps::new(parts, self.corrections);
         Ok(LlmChain::new(self.settings.runner(steps, names)))
     }
 }

@@ -267,16 +267,16 @@ impl CallState {
     pub(crate) fn end(
         self,
         chain: &dyn Chain,
-        answer: Answer,
+        mut answer: Answer,
         pending: Option<PendingTurn>,
     ) -> Outcome {
         let Self { mut variables, context, turn_id, permit, .. } = self;
         context.emit(&Event::chain_ended(chain.name(), &answer.outputs));
         drop(permit);
-        variables.extend(answer.outputs);
+        variables.extend(std::mem::take(&mut answer.outputs));
         let output_key = chain.outputs().first().cloned().unwrap_or_default();
-        let Answer { reply, messages, .. } = answer;
-        Outcome { variables, reply, turn_id, pending, output_key, messages }
+        let Answer { reply, messages, refused, .. } = answer;
+        Outcome { variables, reply, turn_id, refused, pending, output_key, messages }
     }
 
     /// Ends a call that failed after its start: emits the failure, and lets the memory release what

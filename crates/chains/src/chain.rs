@@ -15,6 +15,7 @@ use conversant_core::{
 use crate::{
     answer::Answer,
     answer_stream::{AnswerStream, Map},
+    answer_type::AnswerType,
     error::ChainError,
     resumed::Resumed,
 };
@@ -63,12 +64,20 @@ pub trait Chain: Send + Sync {
     /// [`stream`](Self::stream). By default, the first output is the reply's text.
     ///
     /// # Errors
-    /// [`ChainError::Parse`] if the reply cannot be parsed.
+    /// [`ChainError::unparsed`] if the reply cannot be parsed.
     fn finish(&self, reply: Reply, context: &RunContext) -> Result<Answer, ChainError> {
         let _ = context;
         let name = self.outputs().first().cloned().unwrap_or_default();
         let text = reply.text().into_owned();
         Ok(Answer::new(Variables::from([(name, text)])).with_reply(reply))
+    }
+
+    /// Returns a chain that is this one, except that its model is asked for a type and its first
+    /// output is of that type, for calls of `predict_as`. By default `None`: then the first output
+    /// is parsed.
+    fn answering_as(&self, answer_type: &AnswerType) -> Option<Arc<dyn Chain>> {
+        let _ = answer_type;
+        None
     }
 }
 
@@ -107,6 +116,10 @@ macro_rules! forward_chain {
 
             fn finish(&self, reply: Reply, context: &RunContext) -> Result<Answer, ChainError> {
                 (**self).finish(reply, context)
+            }
+
+            fn answering_as(&self, answer_type: &AnswerType) -> Option<Arc<dyn Chain>> {
+                (**self).answering_as(answer_type)
             }
         }
     )*};

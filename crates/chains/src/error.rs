@@ -86,9 +86,18 @@ pub enum ChainError {
         /// The fault.
         reason: String,
     },
-    /// The answer cannot be parsed. The error contains it; nothing was saved.
-    #[error("cannot parse the model's answer")]
-    Parse(#[source] ParseError),
+    /// The answer cannot be parsed, nor could it be [corrected](crate::Correction). The error
+    /// contains it; nothing was saved.
+    #[error("cannot parse the model's answer{}", failed_correction(interrupted.is_some()))]
+    #[non_exhaustive]
+    Parse {
+        /// The fault of the last answer.
+        source: Box<ParseError>,
+        /// All answers of the call, the last one at the end.
+        answers: Vec<Reply>,
+        /// The error that ended the corrections, if it was not their limit.
+        interrupted: Option<Box<Self>>,
+    },
     /// The model answered, and the turn was not saved. The error contains both.
     #[error("cannot save the turn; the error contains the model's answer")]
     NotSaved(#[source] Box<NotSaved>),
@@ -165,6 +174,13 @@ impl fmt::Display for CallPhase {
 }
 
 impl ChainError {
+    /// Creates the error of an answer that cannot be parsed, for custom chains.
+    #[must_use]
+    pub fn unparsed(error: ParseError, reply: Option<Reply>) -> Self {
+        let answers = reply.into_iter().collect();
+        Self::Parse { source: Box::new(error), answers, interrupted: None }
+    }
+
     /// Returns the turn and the answer that were not saved, if the save of the call or of one of
     /// its steps failed.
     #[must_use]
@@ -187,6 +203,7 @@ impl ChainError {
             Self::Step(failed) => failed.source.is_retryable(),
             Self::Branches(failed) => failed.errors().all(Self::is_retryable),
             Self::Fallbacks(failed) => failed.errors.iter().any(Self::is_retryable),
+            Self::Parse { interrupted: Some(error), .. } => error.is_retryable(),
             _ => false,
         }
     }
@@ -204,6 +221,7 @@ impl ChainError {
             Self::Step(failed) => failed.source.is_deadline(),
             Self::Branches(failed) => failed.errors().any(Self::is_deadline),
             Self::Fallbacks(failed) => failed.errors.iter().any(Self::is_deadline),
+            Self::Parse { interrupted: Some(error), .. } => error.is_deadline(),
             _ => false,
         }
     }
@@ -220,6 +238,10 @@ impl From<Refusal> for ChainError {
             Refusal::Closed => Self::Closed,
         }
     }
+}
+
+const fn failed_correction(is_interrupted: bool) -> &'static str {
+    if is_interrupted { ", and its correction failed" } else { "" }
 }
 
 fn list(missing: &[MissingVariable]) -> String {

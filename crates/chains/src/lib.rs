@@ -52,12 +52,15 @@
 
 mod answer;
 mod answer_stream;
+mod answer_type;
+mod any_runner;
 mod apply;
 mod builder;
 mod call;
 mod chain;
 mod compose;
 mod conversations;
+mod correction;
 mod error;
 mod limits;
 mod llm_chain;
@@ -72,35 +75,34 @@ mod runner;
 mod settings;
 mod step;
 mod stream;
+#[cfg(feature = "schema")]
+mod typed_call;
 mod verbose;
 mod wiring;
 mod with_memory;
 
 #[cfg(feature = "xml")]
 pub use self::parser::XmlParser;
+#[cfg(feature = "yaml")]
+pub use self::parser::YamlParser;
 #[cfg(feature = "regex")]
 pub use self::parser::{RegexError, RegexParser};
+#[cfg(feature = "schema")]
+pub use self::typed_call::ValueStream;
 pub use self::{
     answer::Answer,
     answer_stream::AnswerStream,
+    answer_type::AnswerType,
     builder::LlmChainBuilder,
     chain::{Chain, RunContext, Streaming},
-    compose::{
-        ConversationChain, ConversationChainBuilder, FallbackChain, FallbackChainBuilder, FnRouter,
-        LlmRouter, ParallelChain, ParallelChainBuilder, PromptInfo, Route, Router, RouterChain,
-        RouterChainBuilder, SequentialChain, SequentialChainBuilder, SimpleSequentialChain,
-        SimpleSequentialChainBuilder, TransformChain, TransformChainBuilder,
-    },
+    compose::*,
     conversations::Conversations,
+    correction::Correction,
     error::{CallPhase, ChainError, FailedBranches, FailedFallbacks, FailedStep, NotSaved},
     llm_chain::LlmChain,
     memory_binding::Maintenance,
     outcome::Outcome,
-    parser::{
-        BooleanParser, CommaListParser, DatetimeParser, EnumParser, JsonParser, MarkdownListParser,
-        NumberedListParser, RegexDictParser, StrParser, StructuredParser, parse_partial_json,
-        without_reasoning,
-    },
+    parser::*,
     pending::PendingTurn,
     stream::ChainStream,
     verbose::{Transcripts, Verbose},

@@ -73,10 +73,10 @@ impl WeakLlmChain {
 
 impl fmt::Debug for LlmChain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let PromptModelSteps { name, model, .. } = &self.runner.chain;
+        let steps = &self.runner.chain;
         f.debug_struct("LlmChain")
-            .field("name", name)
-            .field("model", model)
+            .field("name", &steps.name())
+            .field("model", steps.model())
             .field("memory", &self.runner.binding)
             .finish_non_exhaustive()
     }

@@ -19,6 +19,9 @@ pub struct Outcome {
     pub reply: Option<Reply>,
     /// The turn's id.
     pub turn_id: TurnId,
+    /// The answers that the parser refused before the one that it accepted, in order. The turn does
+    /// not contain them.
+    pub refused: Vec<Reply>,
     /// The turn, if the answer calls tools. It is not stored; continue it with `resume`.
     pub pending: Option<PendingTurn>,
     pub(crate) output_key: Cow<'static, str>,

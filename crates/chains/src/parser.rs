@@ -13,16 +13,24 @@ mod reasoning;
 #[cfg(feature = "regex")]
 mod regex;
 mod strptime;
+#[cfg(feature = "schema")]
+mod typed;
 #[cfg(feature = "xml")]
 mod xml;
+#[cfg(feature = "yaml")]
+mod yaml;
 
 use conversant_core::{OutputParser, ParseError, Value};
 
 pub(crate) use self::characters::is_space;
 #[cfg(feature = "regex")]
 pub use self::regex::{RegexError, RegexParser};
+#[cfg(feature = "schema")]
+pub use self::typed::TypedParser;
 #[cfg(feature = "xml")]
 pub use self::xml::XmlParser;
+#[cfg(feature = "yaml")]
+pub use self::yaml::YamlParser;
 pub use self::{
     choice::{BooleanParser, EnumParser},
     datetime::DatetimeParser,
@@ -32,6 +40,8 @@ pub use self::{
     partial_json::parse_partial_json,
     reasoning::without_reasoning,
 };
+#[cfg(feature = "schema")]
+pub(crate) use self::{json::partial_json_in, typed::from_output};
 
 /// Gives the answer as it is.
 ///

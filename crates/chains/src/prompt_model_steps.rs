@@ -4,17 +4,26 @@ use std::{borrow::Cow, sync::Arc};
 
 use async_trait::async_trait;
 use conversant_core::{
-    Event, LanguageModel, OutputParser, Prompt, PromptValue, Reply, Slot, Variables,
+    CallOptions, Event, FinishReason, LanguageModel, Message, OutputParser, ParseError, Prompt,
+    PromptValue, Reply, ResponseFormat, Role, Slot, Variables,
 };
 
 use crate::{
     answer::Answer,
+    answer_type::AnswerType,
     chain::{Chain, RunContext, Streaming},
-    error::ChainError,
+    correction::{Correction, Refused},
+    error::{CallPhase, ChainError},
+    limits::Limits,
+    parser::without_reasoning,
 };
 
-/// A prompt, a model and, optionally, a parser.
-pub(crate) struct PromptModelSteps {
+/// The variable of a prompt that the chain provides, if its parser has instructions.
+const FORMAT_INSTRUCTIONS: &str = "format_instructions";
+
+/// The parts of an LLM chain.
+#[derive(Clone)]
+pub(crate) struct Parts {
     pub(crate) name: Cow<'static, str>,
     pub(crate) prompt: Arc<dyn Prompt>,
     pub(crate) model: LanguageModel,
@@ -22,13 +31,67 @@ pub(crate) struct PromptModelSteps {
     pub(crate) output_key: [Cow<'static, str>; 1],
 }
 
+/// A prompt, a model and, optionally, a parser.
+#[derive(Clone)]
+pub(crate) struct PromptModelSteps {
+    parts: Parts,
+    corrections: Arc<[Correction]>,
+    /// The prompt's slots without the instructions, if the parser has them.
+    slots: Option<Arc<[Slot]>>,
+    /// Whether the instructions are put before the prompt.
+    prepend_instructions: bool,
+    /// The format that the model's server enforces.
+    format: Option<ResponseFormat>,
+}
+
 impl PromptModelSteps {
+    pub(crate) fn new(parts: Parts, corrections: Vec<Correction>) -> Self {
+        let slots = Self::slots_of(&*parts.prompt, parts.parser.as_deref());
+        let corrections = corrections.into();
+        Self { parts, corrections, slots, prepend_instructions: false, format: None }
+    }
+
+    /// Returns the slots of a chain, if they are not those of its prompt: the chain provides the
+    /// instructions of its parser.
+    pub(crate) fn slots_of(
+        prompt: &dyn Prompt,
+        parser: Option<&dyn OutputParser>,
+    ) -> Option<Arc<[Slot]>> {
+        parser?.format_instructions()?;
+        let slots = prompt.slots();
+        let others = || slots.iter().filter(|slot| slot.name() != FORMAT_INSTRUCTIONS);
+        (others().count() < slots.len()).then(|| others().cloned().collect())
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.parts.name
+    }
+
+    pub(crate) const fn model(&self) -> &LanguageModel {
+        &self.parts.model
+    }
+
+    fn instructions(&self) -> Option<&str> {
+        self.parts.parser.as_ref()?.format_instructions()
+    }
+
     fn format(
         &self,
         variables: &Variables,
         context: &RunContext,
     ) -> Result<PromptValue, ChainError> {
-        let mut prompt = self.prompt.format(variables).map_err(ChainError::Prompt)?;
+        let mut prompt = match (&self.slots, self.instructions()) {
+            (Some(_), Some(instructions)) if !variables.contains(FORMAT_INSTRUCTIONS) => {
+                let mut variables = variables.clone();
+                variables.insert(FORMAT_INSTRUCTIONS, instructions);
+                self.parts.prompt.format(&variables)
+            }
+            _ => self.parts.prompt.format(variables),
+        }
+        .map_err(ChainError::Prompt)?;
+        if let Some(instructions) = self.instructions().filter(|_| self.prepend_instructions) {
+            prompt = with_instructions(&prompt, instructions);
+        }
         if !context.exchange().is_empty() {
             let mut messages = prompt.into_messages();
             messages.append(context.exchange());
@@ -37,30 +100,140 @@ impl PromptModelSteps {
         context.emit(&Event::prompt_formatted(&prompt));
         Ok(prompt)
     }
+
+    fn options(&self, context: &RunContext) -> CallOptions {
+        let mut options = context.options().clone();
+        if let Some(format) = &self.format {
+            options.response_format.get_or_insert_with(|| format.clone());
+        }
+        options
+    }
+
+    /// Asks models to correct a refused answer until one is accepted.
+    async fn correct(
+        &self,
+        prompt: &PromptValue,
+        mut error: ParseError,
+        refused: Reply,
+        context: &RunContext,
+    ) -> Result<Answer, ChainError> {
+        let options = self.options(context);
+        let mut limits = Limits::new(options.deadline);
+        let mut answers = vec![refused];
+        let attempts = self
+            .corrections
+            .iter()
+            .flat_map(|correction| std::iter::repeat_n(correction, correction.limit()));
+        for correction in attempts {
+            let Some(last) = answers.last() else { break };
+            if is_cut_off(last) {
+                break;
+            }
+            let instructions = self.instructions();
+            let refused = Refused { reply: last, error: &error, instructions };
+            let (model, request, options) =
+                correction.request(&self.parts.model, prompt, &options, &refused);
+            context.emit(&Event::prompt_formatted(&request));
+            // A deadline that passes here must not lose the answers that were paid for.
+            let reply = limits.run(None, Box::pin(model.generate(request, options))).await;
+            let reply = match reply {
+                Ok(reply) => reply.map_err(ChainError::Model),
+                Err(exceeded) => Err(exceeded.during(CallPhase::Run)),
+            };
+            let mut reply = match reply {
+                Ok(reply) => reply,
+                Err(cause) => {
+                    let interrupted = Some(Box::new(cause));
+                    return Err(ChainError::Parse {
+                        source: Box::new(error),
+                        answers,
+                        interrupted,
+                    });
+                }
+            };
+            // The accepted answer relies on the tool calls of the refused ones.
+            let mut intermediate = last.intermediate.clone();
+            intermediate.append(&reply.intermediate);
+            reply.intermediate = intermediate;
+            match self.answer(reply, context) {
+                Ok(mut answer) => {
+                    answer.refused = answers;
+                    return Ok(answer);
+                }
+                Err(failed) => {
+                    let (fault, reply) = *failed;
+                    error = fault;
+                    answers.push(reply);
+                }
+            }
+        }
+        Err(ChainError::Parse { source: Box::new(error), answers, interrupted: None })
+    }
+
+    /// Parses a reply. The error has the reply as the model gave it.
+    fn answer(
+        &self,
+        mut reply: Reply,
+        context: &RunContext,
+    ) -> Result<Answer, Box<(ParseError, Reply)>> {
+        let exchange = context.exchange();
+        let own = (!exchange.is_empty()).then(|| reply.intermediate.clone());
+        if let Some(own) = &own {
+            let mut intermediate = exchange.clone();
+            intermediate.append(own);
+            reply.intermediate = intermediate;
+        }
+        context.emit(&Event::model_answered(&reply));
+        let text = reply.text();
+        let output = match &self.parts.parser {
+            // An answer that calls tools is not the one to parse.
+            Some(parser) if reply.message.tool_calls().is_empty() => {
+                match parser.parse(without_reasoning(&text)) {
+                    Ok(output) => output,
+                    Err(error) => {
+                        let error = explain(error, &reply);
+                        reply.intermediate = own.unwrap_or(reply.intermediate);
+                        return Err(Box::new((error, reply)));
+                    }
+                }
+            }
+            _ => text.into(),
+        };
+        let [key] = &self.parts.output_key;
+        let mut outputs = Variables::with_capacity(1);
+        outputs.insert(key.clone(), output);
+        Ok(Answer::new(outputs).with_reply(reply))
+    }
 }
 
 #[async_trait]
 impl Chain for PromptModelSteps {
     fn name(&self) -> &str {
-        &self.name
+        &self.parts.name
     }
 
     fn slots(&self) -> &[Slot] {
-        self.prompt.slots()
+        self.slots.as_deref().unwrap_or_else(|| self.parts.prompt.slots())
     }
 
     fn outputs(&self) -> &[Cow<'static, str>] {
-        &self.output_key
+        &self.parts.output_key
     }
 
     async fn run(&self, variables: &Variables, context: &RunContext) -> Result<Answer, ChainError> {
         let prompt = self.format(variables, context)?;
-        let reply = self
-            .model
-            .generate(prompt, context.options().clone())
-            .await
-            .map_err(ChainError::Model)?;
-        self.finish(reply, context)
+        let kept = (!self.corrections.is_empty()).then(|| prompt.clone());
+        let reply = self.parts.model.generate(prompt, self.options(context)).await;
+        let reply = reply.map_err(ChainError::Model)?;
+        match (self.answer(reply, context), kept) {
+            (Ok(answer), _) => Ok(answer),
+            (Err(failed), Some(prompt)) => {
+                let (error, reply) = *failed;
+                // Boxed, so that a call without corrections has no room for them.
+                Box::pin(self.correct(&prompt, error, reply, context)).await
+            }
+            (Err(failed), None) => Err(ChainError::unparsed(failed.0, Some(failed.1))),
+        }
     }
 
     async fn stream(
@@ -68,32 +241,60 @@ impl Chain for PromptModelSteps {
         variables: &Variables,
         context: &RunContext,
     ) -> Result<Streaming, ChainError> {
+        if self.parts.parser.is_some() && !self.corrections.is_empty() {
+            // Pieces of an answer that is refused could not be taken back.
+            return self
+                .run(variables, context)
+                .await
+                .map(|answer| Streaming::Whole(Box::new(answer)));
+        }
         let prompt = self.format(variables, context)?;
-        self.model
-            .stream(prompt, context.options().clone())
+        self.parts
+            .model
+            .stream(prompt, self.options(context))
             .await
             .map(Streaming::Pieces)
             .map_err(ChainError::Model)
     }
 
-    fn finish(&self, mut reply: Reply, context: &RunContext) -> Result<Answer, ChainError> {
-        if !context.exchange().is_empty() {
-            let mut intermediate = context.exchange().clone();
-            intermediate.append(&reply.intermediate);
-            reply.intermediate = intermediate;
-        }
-        context.emit(&Event::model_answered(&reply));
-        let text = reply.text();
-        let output = match &self.parser {
-            // An answer that calls tools is not the one to parse.
-            Some(parser) if reply.message.tool_calls().is_empty() => {
-                parser.parse(&text).map_err(ChainError::Parse)?
-            }
-            _ => text.into(),
-        };
-        let [key] = &self.output_key;
-        let mut outputs = Variables::with_capacity(1);
-        outputs.insert(key.clone(), output);
-        Ok(Answer::new(outputs).with_reply(reply))
+    fn finish(&self, reply: Reply, context: &RunContext) -> Result<Answer, ChainError> {
+        self.answer(reply, context).map_err(|failed| ChainError::unparsed(failed.0, Some(failed.1)))
     }
+
+    fn answering_as(&self, answer_type: &AnswerType) -> Option<Arc<dyn Chain>> {
+        let enforced = answer_type.format.clone().filter(|_| self.parts.model.enforces_schemas());
+        let parser = Some(Arc::clone(&answer_type.parser));
+        let mut steps = self.clone();
+        steps.slots = Self::slots_of(&*self.parts.prompt, parser.as_deref());
+        steps.parts.parser = parser;
+        steps.prepend_instructions = enforced.is_none() && steps.slots.is_none();
+        steps.format = enforced;
+        Some(Arc::new(steps))
+    }
+}
+
+/// Puts instructions before a text, or after the system messages at the start of a chat.
+fn with_instructions(prompt: &PromptValue, instructions: &str) -> PromptValue {
+    let Some(messages) = prompt.as_messages() else {
+        return format!("{instructions}\n\n{prompt}").into();
+    };
+    let is_system = |message: &&Message| matches!(message.role(), Role::System);
+    let leading = messages.iter().take_while(is_system).count();
+    let mut with = messages.slice(..leading);
+    with.push(Message::system(instructions));
+    with.append(&messages.slice(leading..));
+    with.into()
+}
+
+fn is_cut_off(reply: &Reply) -> bool {
+    matches!(reply.finish_reason, Some(FinishReason::Length))
+}
+
+/// Names the token limit, where it is the cause.
+fn explain(mut error: ParseError, reply: &Reply) -> ParseError {
+    if is_cut_off(reply) {
+        error.reason = "it was cut off at the token limit; raise `max_tokens`".to_owned();
+        error.detail = None;
+    }
+    error
 }

@@ -5,6 +5,7 @@ use std::{fmt, future::poll_fn, pin::Pin, sync::Arc, task::Poll, time::Duration}
 use conversant_core::{CallOptions, Memory, Message, Saved, Slot, Variables};
 
 use crate::{
+    any_runner::AnyRunner,
     apply::join_bounded,
     call::invoke,
     chain::{Chain, Observers},
@@ -27,13 +28,6 @@ pub(crate) struct Runner<C> {
     /// The number of calls of `apply` that run at the same time without a memory.
     pub(crate) concurrency: usize,
     pub(crate) prompt_cache_key: Option<String>,
-}
-
-/// A runner whose chain's type is not known: a stream keeps one alive.
-pub(crate) trait AnyRunner: Send + Sync + 'static {
-    fn chain(&self) -> &dyn Chain;
-    fn binding(&self) -> Option<&MemoryBinding>;
-    fn observers(&self) -> Observers;
 }
 
 impl<C: Chain + 'static> AnyRunner for Runner<C> {
@@ -189,6 +183,81 @@ macro_rules! impl_calls {
                 options: conversant_core::CallOptions,
             ) -> Result<String, crate::ChainError> {
                 self.runner.call(inputs, options).await.and_then(crate::Outcome::into_answer)
+            }
+
+            /// Runs a call and returns its answer as a value of a type.
+            ///
+            /// The type's JSON Schema goes to the model's server where that enforces schemas
+            /// ([`ChatModel::enforces_schemas`](conversant_core::ChatModel::enforces_schemas)), and
+            /// into the prompt otherwise: as the variable `format_instructions`, if the prompt has
+            /// it, or else before the prompt. The turn has the user's message and the answer as the
+            /// model gave it. The chain's own parser is not used; its corrections are.
+            ///
+            /// # Errors
+            /// - [`ChainError::Parse`](crate::ChainError::Parse), with the answer, if it does not
+            ///   fit the type or was cut off. No turn is stored.
+            /// - [`ModelError::Refused`](conversant_core::ModelError::Refused) in
+            ///   [`ChainError::Model`](crate::ChainError::Model), with the model's words.
+            /// - Otherwise as for `predict`.
+            #[cfg(feature = "schema")]
+            pub async fn predict_as<T>(
+                &self,
+                inputs: conversant_core::Variables,
+            ) -> Result<T, crate::ChainError>
+            where
+                T: serde::de::DeserializeOwned + schemars::JsonSchema + 'static,
+            {
+                self.predict_as_with(inputs, conversant_core::CallOptions::new()).await
+            }
+
+            /// Like [`predict_as`](Self::predict_as), with options.
+            ///
+            /// # Errors
+            /// As for `predict_as`.
+            #[cfg(feature = "schema")]
+            pub async fn predict_as_with<T>(
+                &self,
+                inputs: conversant_core::Variables,
+                options: conversant_core::CallOptions,
+            ) -> Result<T, crate::ChainError>
+            where
+                T: serde::de::DeserializeOwned + schemars::JsonSchema + 'static,
+            {
+                let options = self.runner.with_defaults(options);
+                crate::typed_call::predict_as(self.runner.clone(), inputs, options).await
+            }
+
+            /// Like [`predict_as`](Self::predict_as), with ever more complete values as the answer
+            /// arrives.
+            ///
+            /// # Errors
+            /// As for `stream`; an answer that does not fit the type is an error of the stream.
+            #[cfg(feature = "schema")]
+            pub async fn stream_as<T>(
+                &self,
+                inputs: conversant_core::Variables,
+            ) -> Result<crate::ValueStream<T>, crate::ChainError>
+            where
+                T: serde::de::DeserializeOwned + schemars::JsonSchema + 'static,
+            {
+                self.stream_as_with(inputs, conversant_core::CallOptions::new()).await
+            }
+
+            /// Like [`stream_as`](Self::stream_as), with options.
+            ///
+            /// # Errors
+            /// As for `stream_as`.
+            #[cfg(feature = "schema")]
+            pub async fn stream_as_with<T>(
+                &self,
+                inputs: conversant_core::Variables,
+                options: conversant_core::CallOptions,
+            ) -> Result<crate::ValueStream<T>, crate::ChainError>
+            where
+                T: serde::de::DeserializeOwned + schemars::JsonSchema + 'static,
+            {
+                let options = self.runner.with_defaults(options);
+                crate::typed_call::stream_as(self.runner.clone(), inputs, options).await
             }
 
             /// Runs a call and returns its inputs, the memory's variables, the outputs and the

@@ -60,7 +60,7 @@ impl<C: Chain + 'static> Runner<C> {
 
 /// Returns the answer within the result of a call.
 fn answer_of(outcome: Outcome, names: &[Cow<'static, str>]) -> Answer {
-    let Outcome { mut variables, reply, pending, messages, .. } = outcome;
+    let Outcome { mut variables, reply, pending, messages, refused, .. } = outcome;
     let mut outputs = Variables::with_capacity(names.len());
     for name in names {
         if let Some(value) = variables.remove(name) {
@@ -68,7 +68,7 @@ fn answer_of(outcome: Outcome, names: &[Cow<'static, str>]) -> Answer {
         }
     }
     let completed = pending.and_then(|pending| pending.completed().cloned());
-    Answer { outputs, reply, messages, completed }
+    Answer { outputs, reply, messages, refused, completed }
 }
 
 /// The answer of a step, whose turn is saved before the last item.

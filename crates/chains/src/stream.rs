@@ -14,12 +14,12 @@ use futures_core::Stream;
 use crate::{
     answer::Answer,
     answer_stream::{AnswerItem, AnswerSource, AnswerStream},
+    any_runner::AnyRunner,
     call::{CallState, UnsavedTurn},
     chain::{Chain, Streaming},
     error::{CallPhase, ChainError},
     outcome::Outcome,
     resumed::Resumed,
-    runner::AnyRunner,
 };
 
 /// An answer that arrives piece by piece and ends with [`Delta::Done`], after its turn is saved.

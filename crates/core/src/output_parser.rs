@@ -44,8 +44,10 @@ pub trait OutputParser: Send + Sync {
 pub struct ParseError {
     /// The answer.
     pub text: Withheld,
-    /// The reason.
+    /// The reason. It does not quote the answer.
     pub reason: String,
+    /// The fault in detail, for the model that corrects the answer. It may quote the answer.
+    pub detail: Option<Withheld>,
     /// The cause, if there is one.
     pub source: Option<BoxError>,
 }
@@ -54,13 +56,38 @@ impl ParseError {
     /// Creates the error with a cause.
     #[must_use]
     pub fn new(text: &str, reason: impl Into<String>, source: impl Into<BoxError>) -> Self {
-        Self { text: text.into(), reason: reason.into(), source: Some(source.into()) }
+        Self { text: text.into(), reason: reason.into(), detail: None, source: Some(source.into()) }
     }
 
     /// Creates the error without a cause.
     #[must_use]
     pub fn without_source(text: &str, reason: impl Into<String>) -> Self {
-        Self { text: text.into(), reason: reason.into(), source: None }
+        Self { text: text.into(), reason: reason.into(), detail: None, source: None }
+    }
+
+    /// Sets the fault in detail, for the model that corrects the answer.
+    #[must_use]
+    pub fn with_detail(mut self, detail: impl Into<Withheld>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    /// Returns the fault for the model that corrects the answer: the reason and the detail.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_core::ParseError;
+    ///
+    /// let error = ParseError::without_source("{\"age\": \"7\"}", "not an age");
+    /// assert_eq!(error.with_detail("`7` is a text").fault(), "not an age (`7` is a text)");
+    /// ```
+    #[must_use]
+    pub fn fault(&self) -> String {
+        match &self.detail {
+            Some(detail) => format!("{} ({})", self.reason, detail.as_str()),
+            None => self.reason.clone(),
+        }
     }
 }
 

@@ -100,6 +100,10 @@ macro_rules! impl_model {
                 let (stream, cache) = (self.model.stream(request).await?, Arc::clone(&self.cache));
                 Ok(ReplyStream::new(CachingStream { stream, cache, key: Some(key), put: None }))
             }
+
+            fn enforces_schemas(&self) -> bool {
+                self.model.enforces_schemas()
+            }
         }
     )*};
 }

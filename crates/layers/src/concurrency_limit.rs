@@ -70,6 +70,10 @@ macro_rules! impl_model {
                 let stream = self.model.stream(request).await?;
                 Ok(ReplyStream::new(Permitted { stream, _permit: permit }))
             }
+
+            fn enforces_schemas(&self) -> bool {
+                self.model.enforces_schemas()
+            }
         }
     )*};
 }

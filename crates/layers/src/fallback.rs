@@ -91,6 +91,10 @@ macro_rules! impl_model {
                     result => result,
                 }
             }
+
+            fn enforces_schemas(&self) -> bool {
+                self.first.enforces_schemas() && self.second.enforces_schemas()
+            }
         }
     )*};
 }

@@ -155,6 +155,10 @@ macro_rules! impl_model {
                 self.wait(&request.options).await?;
                 self.model.stream(request).await
             }
+
+            fn enforces_schemas(&self) -> bool {
+                self.model.enforces_schemas()
+            }
         }
     )*};
 }

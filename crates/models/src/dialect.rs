@@ -39,6 +39,8 @@ pub struct Dialect {
     pub stream_options: bool,
     /// Whether the server accepts `prompt_cache_key`.
     pub prompt_cache_key: bool,
+    /// Whether the server enforces a `response_format` with a JSON Schema.
+    pub json_schema: bool,
 }
 
 impl Default for Dialect {
@@ -113,13 +115,23 @@ impl Dialect {
         merge_system_messages: false,
         stream_options: true,
         prompt_cache_key: true,
+        json_schema: true,
     };
     const OPENAI: Self = Self { token_limit: TokenLimit::MaxCompletionTokens, ..Self::COMPATIBLE };
     const EMPTY_TEXT: Self = Self { empty_content: EmptyContent::Text, ..Self::COMPATIBLE };
-    const DEEPSEEK: Self =
-        Self { reasoning: SendBack::EmptyOnToolCalls, prompt_cache_key: false, ..Self::EMPTY_TEXT };
+    const DEEPSEEK: Self = Self {
+        reasoning: SendBack::EmptyOnToolCalls,
+        prompt_cache_key: false,
+        json_schema: false,
+        ..Self::EMPTY_TEXT
+    };
     const KIMI: Self = Self { reasoning: SendBack::EmptyOnToolCalls, ..Self::EMPTY_TEXT };
-    const GLM: Self = Self { stream_options: false, prompt_cache_key: false, ..Self::EMPTY_TEXT };
+    const GLM: Self = Self {
+        stream_options: false,
+        prompt_cache_key: false,
+        json_schema: false,
+        ..Self::EMPTY_TEXT
+    };
     const GROQ: Self = Self {
         reasoning: SendBack::NotAsReasoningContent,
         prompt_cache_key: false,

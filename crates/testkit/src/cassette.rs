@@ -156,6 +156,15 @@ impl Cassette {
         }
         Err(ModelError::truncated(conversant_core::PartialReply::default()))
     }
+
+    /// Returns whether answers match schemas: as the model says while it records, and as the
+    /// recorded requests show in a replay, so that a replay sends what was recorded.
+    fn has_schemas(&self) -> bool {
+        match &self.model {
+            Some(model) => model.enforces_schemas(),
+            None => self.lock().has_schemas(),
+        }
+    }
 }
 
 fn fail(error: CassetteError) -> ModelError {
@@ -174,6 +183,10 @@ impl ChatModel for Cassette {
         let prompt = PromptValue::from(request.messages.clone());
         self.stream(request_json(&prompt, &request.options), prompt, &request.options).await
     }
+
+    fn enforces_schemas(&self) -> bool {
+        self.has_schemas()
+    }
 }
 
 #[async_trait]
@@ -186,6 +199,10 @@ impl CompletionModel for Cassette {
     async fn stream(&self, request: &CompletionRequest) -> Result<ReplyStream, ModelError> {
         let prompt = PromptValue::from(request.prompt.clone());
         self.stream(request_json(&prompt, &request.options), prompt, &request.options).await
+    }
+
+    fn enforces_schemas(&self) -> bool {
+        self.has_schemas()
     }
 }
 

@@ -108,6 +108,10 @@ impl ChatModel for ToolLoop {
             state.next().await.map(|item| (item, state))
         }))))
     }
+
+    fn enforces_schemas(&self) -> bool {
+        self.inner.model.enforces_schemas()
+    }
 }
 
 /// A streamed call of a loop.

@@ -7,7 +7,7 @@ use conversant_core::{LanguageModel, OutputParser, Prompt, Slot};
 use super::{conversation_prompt::ConversationPrompt, kind::impl_kind};
 use crate::{
     llm_chain::LlmChain,
-    prompt_model_steps::PromptModelSteps,
+    prompt_model_steps::{Parts, PromptModelSteps},
     runner::Runner,
     settings::Settings,
     wiring::{WiringError, WiringFault},
@@ -144,7 +144,8 @@ impl ConversationChainBuilder {
         let output_key = [output_key.unwrap_or(Cow::Borrowed("response"))];
         let names = settings.check(prompt.slots(), &output_key, faults)?;
         let Some(model) = model else { return Err(WiringError::new(vec![WiringFault::NoModel])) };
-        let steps = PromptModelSteps { name, prompt, model, parser, output_key };
+        let parts = Parts { name, prompt, model, parser, output_key };
+        let steps = PromptModelSteps::new(parts, Vec::new());
         Ok(ConversationChain { runner: Arc::new(settings.runner(steps, names)) })
     }
 }

@@ -165,7 +165,7 @@ impl Router for LlmRouter {
         let outputs = intermediate(self.chain.run(variables, context).await, &*self.chain)?;
         let first = self.chain.outputs().first().and_then(|name| outputs.get(name));
         let output = first.cloned().unwrap_or_else(|| Value::from(""));
-        self.parse(&output).map_err(ChainError::Parse)
+        self.parse(&output).map_err(|error| ChainError::unparsed(error, None))
     }
 }
 

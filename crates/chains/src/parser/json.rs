@@ -23,7 +23,7 @@ const FENCE: &str = "```";
 ///
 /// A text, number or word of JSON at the start is taken if there is neither an object nor a list.
 /// Text after the value is ignored. What a cut-off answer left open is closed; to refuse such an
-/// answer, parse it into a type.
+/// answer, parse it into a type with `TypedParser`.
 ///
 /// LangChain 0.1.20 `langchain_core/output_parsers/json.py::JsonOutputParser.parse`, which does not
 /// look at prose, and returns `None` where a bracket closes one of another kind.
@@ -83,6 +83,33 @@ pub(super) fn json_values(text: &str) -> impl Iterator<Item = Json> {
     lists_and_objects.into_iter().chain(blocks).chain(Found::new(before)).chain(scalars)
 }
 
+/// Returns the values of [`json_values`] that are not cut off.
+#[cfg(feature = "schema")]
+pub(super) fn whole_json_values(text: &str) -> Vec<Json> {
+    let text = without_reasoning(text).trim_matches(is_space);
+    let unquoted = text.trim_matches('`');
+    let bare = match unquoted.starts_with(['{', '[']) {
+        true => parse_first_value(unquoted).map(|(value, _)| value),
+        false => serde_json::from_str(unquoted).ok(),
+    };
+    let (before, fenced) = text.split_once(FENCE).unwrap_or((text, ""));
+    let mut values: Vec<Json> = bare.into_iter().collect();
+    for part in [fenced, before] {
+        values.extend(Found { is_whole: true, ..Found::new(part) });
+    }
+    // A fenced word or number.
+    let block = fenced.split(FENCE).next().unwrap_or_default();
+    let block = block.strip_prefix("json").unwrap_or(block);
+    values.extend(serde_json::from_str::<Json>(block.trim_matches(is_space)).ok());
+    values
+}
+
+/// Returns the value of an answer that is still arriving, if there is a list or an object in it.
+#[cfg(feature = "schema")]
+pub(crate) fn partial_json_in(text: &str) -> Option<Json> {
+    json_values(text).find(is_list_or_object)
+}
+
 fn is_list_or_object(value: &Json) -> bool {
     value.is_array() || value.is_object()
 }
@@ -91,11 +118,13 @@ fn is_list_or_object(value: &Json) -> bool {
 struct Found<'t> {
     rest: &'t str,
     starts: usize,
+    /// Whether a value that is cut off is left out.
+    is_whole: bool,
 }
 
 impl<'t> Found<'t> {
     const fn new(rest: &'t str) -> Self {
-        Self { rest, starts: 0 }
+        Self { rest, starts: 0, is_whole: false }
     }
 }
 
@@ -116,7 +145,8 @@ impl Iterator for Found<'_> {
                 // The value at the end of an answer may be cut off.
                 None => {
                     self.rest = "";
-                    return parse_partial_json(start).filter(is_not_empty);
+                    let value = if self.is_whole { None } else { parse_partial_json(start) };
+                    return value.filter(is_not_empty);
                 }
             }
         }

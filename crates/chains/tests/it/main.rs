@@ -15,6 +15,7 @@ mod cancel;
 mod closing;
 mod compose;
 mod conversations;
+mod corrections;
 mod deadlines;
 mod events;
 mod fixtures;
@@ -26,4 +27,6 @@ mod recorded;
 mod reentrant;
 mod simulation;
 mod stream;
+#[cfg(feature = "schema")]
+mod typed;
 mod wiring;

@@ -118,7 +118,8 @@ async fn a_parser_makes_the_output_and_the_memory_keeps_the_answer() {
     assert_eq!(chain.predict(input()).await.unwrap(), "HELLO");
     assert_eq!(chain.invoke(input()).await.unwrap().output(), Some(&Value::from("HELLO")));
     let error = chain.predict(input()).await.unwrap_err();
-    assert!(matches!(&error, ChainError::Parse(error) if error.text.as_str() == "unparsable"));
+    let ChainError::Parse { source, answers, .. } = &error else { panic!("{error}") };
+    assert_eq!((source.text.as_str(), answers[0].text().as_ref()), ("unparsable", "unparsable"));
     assert_eq!(history.transcript().await, "Human: hi\nAI: hello\nHuman: hi\nAI: hello");
 }
 

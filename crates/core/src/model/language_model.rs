@@ -77,6 +77,15 @@ impl LanguageModel {
         }
     }
 
+    /// Returns whether the model's server makes answers match a JSON Schema of the options.
+    #[must_use]
+    pub fn enforces_schemas(&self) -> bool {
+        match self {
+            Self::Chat(model) => model.enforces_schemas(),
+            Self::Completion(model) => model.enforces_schemas(),
+        }
+    }
+
     /// Answers a prompt piece by piece.
     ///
     /// # Errors

@@ -43,6 +43,13 @@ pub trait ChatModel: Send + Sync {
     async fn stream(&self, request: &ChatRequest) -> Result<ReplyStream, ModelError> {
         self.generate(request).await.map(ReplyStream::whole)
     }
+
+    /// Returns whether the model's server makes answers match a
+    /// [`ResponseFormat::JsonSchema`](super::ResponseFormat::JsonSchema) of the options. By default
+    /// `false`: then a chain that asks for an answer of a type puts the schema into the prompt.
+    fn enforces_schemas(&self) -> bool {
+        false
+    }
 }
 
 /// A model that takes text and continues it.
@@ -68,6 +75,13 @@ pub trait CompletionModel: Send + Sync {
     async fn stream(&self, request: &CompletionRequest) -> Result<ReplyStream, ModelError> {
         self.generate(request).await.map(ReplyStream::whole)
     }
+
+    /// Returns whether the model's server makes answers match a
+    /// [`ResponseFormat::JsonSchema`](super::ResponseFormat::JsonSchema) of the options, as for
+    /// [`ChatModel::enforces_schemas`]. By default `false`.
+    fn enforces_schemas(&self) -> bool {
+        false
+    }
 }
 
 macro_rules! forward_model {
@@ -80,6 +94,9 @@ macro_rules! forward_model {
             }
             async fn stream(&self, request: &$request) -> Result<ReplyStream, ModelError> {
                 (**self).stream(request).await
+            }
+            fn enforces_schemas(&self) -> bool {
+                (**self).enforces_schemas()
             }
         }
     )*};

@@ -226,6 +226,10 @@ impl ChatModel for All {
         called("stream");
         Err(ModelError::Cancelled)
     }
+    fn enforces_schemas(&self) -> bool {
+        called("enforces_schemas");
+        true
+    }
 }
 
 #[async_trait]
@@ -239,18 +243,24 @@ impl CompletionModel for All {
         called("stream");
         Err(ModelError::Cancelled)
     }
+    fn enforces_schemas(&self) -> bool {
+        called("enforces_schemas");
+        true
+    }
 }
 
 async fn chat_model(model: impl ChatModel) {
     let request = ChatRequest::new(Message::human("hi"));
     assert_eq!(model.generate(&request).await.unwrap().text(), "Human: hi");
     assert!(model.stream(&request).await.is_err());
+    assert!(model.enforces_schemas());
 }
 
 async fn completion_model(model: impl CompletionModel) {
     let request = CompletionRequest::new("hi");
     assert_eq!(model.generate(&request).await.unwrap().text(), "hi");
     assert!(model.stream(&request).await.is_err());
+    assert!(model.enforces_schemas());
 }
 
 #[deny(clippy::missing_trait_methods)]

@@ -197,6 +197,10 @@ impl ChatModel for OpenAiChat {
         let body = self.body(request, true);
         self.adapter.stream::<ChatCompletions>(&body, &request.options).await
     }
+
+    fn enforces_schemas(&self) -> bool {
+        self.adapter.dialect.json_schema
+    }
 }
 
 impl From<OpenAiChat> for LanguageModel {

@@ -250,6 +250,10 @@ impl ChatModel for OpenAiResponses {
             result => result,
         }
     }
+
+    fn enforces_schemas(&self) -> bool {
+        true
+    }
 }
 
 impl From<OpenAiResponses> for LanguageModel {

@@ -41,6 +41,11 @@ impl Recording {
         Ok(Self { exchanges, ..Self::new(path.to_owned()) })
     }
 
+    /// Returns whether a recorded request asks for a format.
+    pub(super) fn has_schemas(&self) -> bool {
+        self.exchanges.iter().any(|exchange| exchange.pointer("/request/response_format").is_some())
+    }
+
     /// Adds an exchange and writes the file: first a temporary one, then renamed.
     pub(super) fn add(&mut self, exchange: &Exchange, masks: &Masks) -> Result<(), CassetteError> {
         let mut exchange = exchange.clone();

@@ -6,7 +6,7 @@ use conversant_chains::{
     ConversationChain, LlmChain, SequentialChain, SimpleSequentialChain, TransformChain, Verbose,
     WithMemory,
 };
-use conversant_core::{Memory, Message, Ticket, Turn, Value, vars};
+use conversant_core::{Memory, Ticket, Turn, Value, vars};
 use conversant_memory::{BufferMemory, SimpleMemory, SummaryMemory, WindowMemory};
 use conversant_prompts::PromptTemplate;
 use conversant_testkit::{ScriptedChat, ScriptedCompletion, ScriptedReply};

@@ -74,7 +74,7 @@ async fn the_answer_of_a_router_that_cannot_be_read_is_kept() {
     let chain = chains().router(answering("maths, I think")).build().unwrap();
     let error = chain.predict(vars! { "input" => "hi" }).await.unwrap_err();
     let ChainError::Step(step) = error else { panic!("{error}") };
-    let ChainError::Parse(parse) = step.source else { panic!("{}", step.source) };
+    let ChainError::Parse { source: parse, .. } = step.source else { panic!("{}", step.source) };
     assert_eq!(parse.text.as_str(), "maths, I think");
 }
 

@@ -1,0 +1,265 @@
+//! Answers of Rust types: the schema goes to the server or into the prompt, and the type is
+//! checked.
+
+use conversant_chains::{
+    ChainError, Conversations, Correction, LlmChain, SimpleSequentialChain, WithMemory,
+};
+use conversant_core::{
+    ChatModel, ChatRequest, FinishReason, LanguageModel, Message, ModelError, Reply, ReplyStream,
+    SessionId, ToolCall, async_trait, vars,
+};
+use conversant_memory::{BufferMemory, InMemoryHistory};
+use conversant_prompts::{ChatPromptTemplate, MessageTemplate, PromptTemplate};
+use conversant_testkit::{ScriptedChat, ScriptedCompletion, ScriptedReply, block_on};
+use serde_json::json;
+
+use crate::fixtures::{TestHistory, chain, chat_prompt, memory};
+
+/// A verdict.
+#[derive(Debug, PartialEq, schemars::JsonSchema, serde::Deserialize)]
+struct Verdict {
+    /// Whether it is so.
+    yes: bool,
+    because: Option<String>,
+}
+
+fn verdict(yes: bool) -> Verdict {
+    Verdict { yes, because: None }
+}
+
+/// A model whose server enforces schemas.
+#[derive(Clone)]
+struct Enforcing(ScriptedChat);
+
+#[async_trait]
+impl ChatModel for Enforcing {
+    async fn generate(&self, request: &ChatRequest) -> Result<Reply, ModelError> {
+        ChatModel::generate(&self.0, request).await
+    }
+    async fn stream(&self, request: &ChatRequest) -> Result<ReplyStream, ModelError> {
+        ChatModel::stream(&self.0, request).await
+    }
+    fn enforces_schemas(&self) -> bool {
+        true
+    }
+}
+
+fn stored(history: &TestHistory) -> String {
+    block_on(history.transcript())
+}
+
+#[test]
+fn the_schema_goes_to_the_server_or_into_the_prompt() {
+    let script = || ScriptedChat::new([r#"{"yes": true, "because": null}"#]);
+    let chat = |model: LanguageModel, template: &str| {
+        let prompt = ChatPromptTemplate::from_messages((
+            MessageTemplate::system("Be brief."),
+            MessageTemplate::human(template),
+        ));
+        LlmChain::builder().prompt(prompt.unwrap()).model(model).build().unwrap()
+    };
+    let mut seen = Vec::new();
+    for template in ["Is {n} prime?", "Is {n} prime? {format_instructions}"] {
+        for enforces in [true, false] {
+            let model = script();
+            let language_model = match enforces {
+                true => LanguageModel::chat(Enforcing(model.clone())),
+                false => model.clone().into(),
+            };
+            let chain = chat(language_model, template);
+            let answer = block_on(chain.predict_as::<Verdict>(vars! { "n" => 7 })).unwrap();
+            assert_eq!(answer, verdict(true));
+            let request = &model.requests()[0];
+            let prompt = conversant_core::PromptValue::from(request.messages.clone());
+            let format = serde_json::to_string(&request.options.response_format).unwrap();
+            seen.push(format!(
+                "# {template}, enforced: {enforces}\n{prompt:#}\nformat: {format}\n"
+            ));
+        }
+    }
+    let model = ScriptedCompletion::new([r#"{"yes": true, "because": null}"#]);
+    let prompt = PromptTemplate::from_template("Is {n} prime?\nAnswer:").unwrap();
+    let chain = LlmChain::builder().prompt(prompt).model(model.clone()).build().unwrap();
+    assert_eq!(block_on(chain.predict_as::<Verdict>(vars! { "n" => 7 })).unwrap(), verdict(true));
+    seen.push(format!("# completion\n{}\n", model.requests()[0].prompt));
+    insta::assert_snapshot!(seen.join("\n"));
+}
+
+#[test]
+fn answers_of_a_type_are_kept_whole_or_not_at_all() {
+    let cut_off = |text: &str| {
+        ScriptedReply::from(Reply::new(Message::ai(text)).with_finish_reason(FinishReason::Length))
+    };
+    let refused = ModelError::Refused { text: "I would rather not.".into() };
+    let rows: Vec<(&str, ScriptedReply)> = vec![
+        ("bare", r#"{"yes": true}"#.into()),
+        ("fenced", "Sure:\n```json\n{\"yes\": true}\n```\nBye.".into()),
+        ("fenced without a language", "```\n{\"yes\": true}\n```".into()),
+        ("in prose", "I think {\"yes\": true} is it.".into()),
+        ("after reasoning", "<think>{\"yes\": false}?</think>{\"yes\": true}".into()),
+        ("the first that fits", "{\"no\": 1} {\"yes\": true} {\"yes\": false}".into()),
+        ("whole, at the token limit", cut_off(r#"{"yes": true}"#)),
+        ("of another form", r#"{"yes": "perhaps"}"#.into()),
+        ("a field is missing", r#"{"because": "of you"}"#.into()),
+        ("without JSON", "Yes.".into()),
+        ("empty", ScriptedReply::text(" ")),
+        ("only reasoning", "<think>hm".into()),
+        ("cut off", r#"{"yes": true, "because": "it"#.into()),
+        ("cut off at the token limit", cut_off(r#"{"yes": true, "because": "it"#)),
+        ("refused", refused.into()),
+    ];
+    let lines: Vec<String> = rows
+        .into_iter()
+        .map(|(name, reply)| {
+            let (model, history) = (ScriptedChat::new([reply]), TestHistory::default());
+            let chain = chain(&model, &history);
+            let answer = block_on(chain.predict_as::<Verdict>(vars! { "human_input" => "?" }));
+            let kept = stored(&history);
+            assert_eq!(answer.is_ok(), !kept.is_empty(), "{name}");
+            let said = match answer {
+                Ok(answer) => {
+                    assert_eq!(answer, verdict(true), "{name}");
+                    format!("kept as {kept:?}")
+                }
+                Err(ChainError::Parse { source, answers, .. }) => {
+                    assert_eq!(answers.len(), 1, "{name}");
+                    format!("{source}; for the model: {}", source.fault())
+                }
+                Err(error) => format!("{error:?}"),
+            };
+            format!("{name}: {said}")
+        })
+        .collect();
+    insta::assert_snapshot!(lines.join("\n"));
+}
+
+#[test]
+fn every_callable_chain_answers_in_a_type() {
+    let script = || ScriptedChat::new([r#"{"yes": true}"#]);
+    let inputs = || vars! { "human_input" => "?" };
+    let history = TestHistory::default();
+    block_on(async {
+        let llm = LlmChain::builder().prompt(chat_prompt()).model(script()).build().unwrap();
+        let with_memory = WithMemory::new(llm, memory(&history)).unwrap();
+        assert_eq!(with_memory.predict_as::<Verdict>(inputs()).await.unwrap(), verdict(true));
+
+        let in_memory = InMemoryHistory::new();
+        let conversations = Conversations::new(move |session| {
+            let memory = BufferMemory::new()
+                .with_memory_key("chat_history")
+                .with_return_messages(true)
+                .with_history(in_memory.clone(), session.clone());
+            LlmChain::builder().prompt(chat_prompt()).model(script()).memory(memory).build()
+        })
+        .unwrap();
+        let ada = conversations.chain(&SessionId::new("ada").unwrap()).unwrap();
+        assert_eq!(ada.predict_as::<Verdict>(inputs()).await.unwrap(), verdict(true));
+
+        // The answer of a chain that cannot ask for a type is parsed.
+        let step = |template: &str, model: ScriptedChat| {
+            let prompt = PromptTemplate::from_template(template).unwrap();
+            LlmChain::builder().prompt(prompt).model(model).build().unwrap()
+        };
+        let sequence = SimpleSequentialChain::builder()
+            .chain(step("Think about {question}", ScriptedChat::new(["thought"])))
+            .chain(step("Judge {thought}", script()))
+            .build()
+            .unwrap();
+        let inputs = vars! { "input" => "7" };
+        assert_eq!(sequence.predict_as::<Verdict>(inputs).await.unwrap(), verdict(true));
+    });
+    assert_eq!(stored(&history), "Human: ?\nAI: {\"yes\": true}");
+}
+
+#[test]
+fn types_of_other_kinds_are_read_too() {
+    let ask = |answer: &str| {
+        let prompt = PromptTemplate::from_template("List.").unwrap();
+        LlmChain::builder().prompt(prompt).model(ScriptedChat::new([answer])).build().unwrap()
+    };
+    block_on(async {
+        let list = ask("Here: [1, 2]").predict_as::<Vec<u32>>(vars! {}).await.unwrap();
+        assert_eq!(list, [1, 2]);
+        let number = ask("```\n3.5\n```").predict_as::<f64>(vars! {}).await.unwrap();
+        assert!((number - 3.5).abs() < f64::EPSILON);
+        let text = ask("\"quoted\"").predict_as::<String>(vars! {}).await.unwrap();
+        assert_eq!(text, "quoted");
+        let json = ask("{\"a\": [1]}").predict_as::<serde_json::Value>(vars! {}).await.unwrap();
+        assert_eq!(json, json!({"a": [1]}));
+    });
+}
+
+#[test]
+fn a_correction_shows_the_model_the_place_of_the_fault() {
+    let model = ScriptedChat::new([r#"{"yes": "perhaps"}"#, r#"{"yes": true}"#]);
+    let chain = LlmChain::builder()
+        .prompt(PromptTemplate::from_template("Is {n} prime?").unwrap())
+        .model(LanguageModel::chat(Enforcing(model.clone())))
+        .correction(Correction::retry(1))
+        .build()
+        .unwrap();
+    assert_eq!(block_on(chain.predict_as::<Verdict>(vars! { "n" => 7 })).unwrap(), verdict(true));
+    let request = &model.requests()[1];
+    assert!(request.options.response_format.is_some());
+    insta::assert_snapshot!(request.messages.last().unwrap().text());
+}
+
+#[test]
+fn an_answer_that_calls_tools_is_returned_as_its_turn() {
+    let call = ToolCall::new("clock", json!({})).with_id("1");
+    let reply = Reply::new(Message::ai("").with_tool_calls([call]));
+    let (model, history) = (ScriptedChat::new([reply]), TestHistory::default());
+    let answer =
+        block_on(chain(&model, &history).predict_as::<Verdict>(vars! { "human_input" => "?" }));
+    assert!(matches!(answer, Err(ChainError::ToolCalls(_))));
+}
+
+#[derive(Debug, Default, PartialEq, schemars::JsonSchema, serde::Deserialize)]
+#[serde(default)]
+struct Recipe {
+    name: String,
+    steps: Vec<String>,
+}
+
+#[test]
+fn a_stream_has_ever_more_complete_values() {
+    let pieces = [
+        "<think>a soup",
+        "?</think>Here: {\"na",
+        "me\": \"So",
+        "up\", \"steps\": [\"Bo",
+        "il.\", ",
+        "\"Eat.\"]}",
+    ];
+    let (model, history) =
+        (ScriptedChat::new([ScriptedReply::pieces(pieces)]), TestHistory::default());
+    let chain = chain(&model, &history);
+    block_on(async {
+        let mut values = chain.stream_as::<Recipe>(vars! { "human_input" => "?" }).await.unwrap();
+        let mut seen = Vec::new();
+        while let Some(recipe) = values.next().await {
+            let Recipe { name, steps } = recipe.unwrap();
+            seen.push(format!("{name} {steps:?}"));
+        }
+        assert_eq!(
+            seen,
+            ["So []", "Soup [\"Bo\"]", "Soup [\"Boil.\"]", "Soup [\"Boil.\", \"Eat.\"]"]
+        );
+        assert!(values.outcome().is_some());
+    });
+    assert_eq!(stored(&history), format!("Human: ?\nAI: {}", pieces.concat()));
+}
+
+#[test]
+fn a_stream_whose_answer_does_not_fit_ends_with_an_error_and_stores_nothing() {
+    let script = [ScriptedReply::pieces(["{\"yes\": true", ", \"because\": 7}"])];
+    let (model, history) = (ScriptedChat::new(script), TestHistory::default());
+    let chain = chain(&model, &history);
+    block_on(async {
+        let mut values = chain.stream_as::<Verdict>(vars! { "human_input" => "?" }).await.unwrap();
+        assert_eq!(values.next().await.unwrap().unwrap(), verdict(true));
+        assert!(matches!(values.next().await, Some(Err(ChainError::Parse { .. }))));
+        assert!(values.next().await.is_none());
+    });
+    assert_eq!(stored(&history), "");
+}
