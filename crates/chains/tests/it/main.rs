@@ -19,6 +19,7 @@ mod corrections;
 mod deadlines;
 mod events;
 mod fixtures;
+mod observing;
 mod parsers;
 mod pending;
 mod predict;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use conversant_core::{
-    ChatModel, ChatRequest, LanguageModel, ModelError, Reply, ReplyStream, ResponseFormat,
-    ToolChoice, ToolDefinition, async_trait,
+    ChatModel, ChatRequest, LanguageModel, ModelDescription, ModelError, Reply, ReplyStream,
+    ResponseFormat, ToolChoice, ToolDefinition, async_trait,
 };
 use serde_json::{Value as Json, json};
 
@@ -253,6 +253,10 @@ impl ChatModel for OpenAiResponses {
 
     fn enforces_schemas(&self) -> bool {
         true
+    }
+
+    fn describe(&self) -> ModelDescription {
+        self.adapter.describe()
     }
 }
 
