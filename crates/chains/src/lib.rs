@@ -109,8 +109,3 @@ pub use self::{
     wiring::{WiringError, WiringFault},
     with_memory::{WithMemory, WithMemoryBuilder},
 };
-
-/// The README's code, as documentation tests.
-#[cfg(doctest)]
-#[doc = include_str!("../../../README.md")]
-struct Readme;

@@ -99,7 +99,7 @@ pub use crate::{
         FewShotPromptTemplate, LengthBasedSelector, SemanticSelector,
     },
     load::{LoadError, LoadedPrompt},
-    messages::{Filter, Trim, filter_messages, merge_message_runs, trim_messages},
+    messages::{MessageFilter, MessageTrim, filter_messages, merge_message_runs, trim_messages},
     pipeline::PipelinePromptTemplate,
     prompt_template::PromptTemplate,
     snapshot::Snapshot,
