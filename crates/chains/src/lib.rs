@@ -50,6 +50,8 @@
 //! # }
 //! ```
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod answer;
 mod answer_stream;
 mod answer_type;

@@ -58,6 +58,8 @@
 //! # }
 //! ```
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 #[doc(inline)]
 pub use conversant_chains::*;
 #[doc(inline)]

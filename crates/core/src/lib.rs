@@ -33,6 +33,8 @@
 //! # let _model = conversant_core::LanguageModel::chat(Parrot);
 //! ```
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod box_error;
 mod content;
 mod embeddings;

@@ -15,6 +15,8 @@
 //! Messages are encoded with [`Message::to_stored_json`](conversant_core::Message::to_stored_json)
 //! and decoded with [`Message::from_stored_json`](conversant_core::Message::from_stored_json).
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 #[cfg(feature = "tokio")]
 mod executor;
 #[cfg(feature = "langchain")]

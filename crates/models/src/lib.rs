@@ -46,6 +46,8 @@
 //! # }
 //! ```
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod dialect;
 mod http;
 mod openai;
