@@ -55,9 +55,10 @@ pub mod tokens;
 pub mod wire;
 
 pub use self::{
-    dialect::{Dialect, EmptyContent, SendBack, TokenLimit, ToolCallIds},
+    dialect::{CacheBreakpoint, Dialect, EmptyContent, SendBack, TokenLimit, ToolCallIds},
     openai::{
-        OpenAi, OpenAiBuilder, OpenAiChat, OpenAiEmbeddings, OpenAiResponses, TextGeneration,
+        Conversation, OpenAi, OpenAiBuilder, OpenAiChat, OpenAiEmbeddings, OpenAiResponses,
+        TextGeneration,
     },
     wire::ModelInfo,
 };

@@ -58,7 +58,9 @@ impl Style {
                 out.extend_from_slice(b",\"tool_call_id\":");
                 push_text(out, &self.tool_call_id(id));
             }
-        } else if let Some(name) = name(message) {
+        } else if let Some(name) = name(message)
+            && (self.dialect.message_names || matches!(message.role(), Role::Function))
+        {
             out.extend_from_slice(b",\"name\":");
             push_text(out, name);
         }

@@ -16,6 +16,7 @@ mod dialects;
 mod endpoints;
 mod faults;
 mod fuzz;
+mod odd_values;
 mod proxies;
 mod recorded;
 mod requests;
