@@ -12,6 +12,8 @@
 //! | a model adapter | [`OpenAiServer`]: OpenAI's interface on a port, answering from a list |
 //! | an adapter against the worst | [`FaultServer`] with [`faults`]: resets, hangs, lies, by table |
 //! | a custom model, memory or history | [`suite`]: the contract of each |
+//! | a client's certificate checks | `TlsProxy`, behind the feature `tls` |
+//! | a store on a server that is killed | [`servers`]: PostgreSQL and Redis of the test's own |
 //! | a program against a real server, once | [`Cassette`]: records calls and replays them |
 //! | a chain, its memory and its store together | [`simulation`]: seeded schedules with faults, and invariants |
 //! | cancellation | [`poll_then_drop`]: drops a future at each point at which it waits |
@@ -45,8 +47,11 @@ mod loopback;
 mod openai_server;
 mod poll_then_drop;
 mod scripted;
+pub mod servers;
 pub mod simulation;
 pub mod suite;
+#[cfg(feature = "tls")]
+mod tls_proxy;
 
 pub use block_on::block_on;
 pub use cassette::{Cassette, CassetteError};
@@ -56,3 +61,5 @@ pub use gate::Gate;
 pub use openai_server::{Answer, Dialect, OpenAiServer, OpenAiServerBuilder, RecordedRequest};
 pub use poll_then_drop::poll_then_drop;
 pub use scripted::{Scripted, ScriptedChat, ScriptedCompletion, ScriptedReply};
+#[cfg(feature = "tls")]
+pub use tls_proxy::{StartTls, TlsProxy};

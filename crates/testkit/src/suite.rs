@@ -10,6 +10,9 @@
 //! | [`ChatHistory`](conversant_core::ChatHistory) | [`history()`] | a store; sessions are its own |
 //! | store whose versions name their last turn | [`versioned_history`] | as [`history()`] |
 //! | store behind a network | [`networked_history`] | a server, and a way to open it by address |
+//! | store of LangChain's rows | [`langchain_history`] | a way to change rows as Python does |
+//! | store on a server that can be killed | [`killed_history`] | a [`Server`](crate::servers::Server) |
+//! | store that several handles write | [`shared_history`] | several handles to one store |
 //! | store that outlives its handle | [`reopened_history`] | a way to open the same store |
 //! | [`Memory`](conversant_core::Memory) | [`memory()`] | a fresh conversation each time |
 //! | [`ChatModel`](conversant_core::ChatModel) | [`chat_model`] | a model that answers anything |
@@ -21,15 +24,19 @@
 
 mod check;
 mod history;
+mod langchain;
+mod malformed;
 mod memory;
 mod model;
 mod networked;
 mod report;
 
 pub use self::{
-    history::{history, reopened_history, versioned_history},
+    history::{history, reopened_history, shared_history, versioned_history},
+    langchain::{LangChainRows, langchain_history},
+    malformed::{MALFORMED_MESSAGES, MALFORMED_SECRET},
     memory::memory,
     model::{chat_model, completion_model},
-    networked::networked_history,
+    networked::{killed_history, networked_history},
     report::{Report, SuiteError},
 };

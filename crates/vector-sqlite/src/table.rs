@@ -7,6 +7,7 @@ use std::{
 };
 
 use conversant_core::{Collection, Document, Match, VectorStoreError};
+use conversant_history::invalid_json;
 use rusqlite::{
     Connection, ErrorCode, OptionalExtension, Row, Transaction, TransactionBehavior, params,
 };
@@ -165,6 +166,7 @@ pub(crate) fn search(
 fn read_match(row: &Row<'_>) -> Result<Match, rusqlite::Error> {
     let metadata: String = row.get(2)?;
     let metadata = serde_json::from_str(&metadata).map_err(|error| {
+        let error = invalid_json("the metadata of a document", &error);
         rusqlite::Error::FromSqlConversionFailure(2, rusqlite::types::Type::Text, error.into())
     })?;
     let text: String = row.get(1)?;

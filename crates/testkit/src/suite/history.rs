@@ -12,11 +12,12 @@ mod range;
 mod reopened;
 mod session;
 mod session_driver;
+mod shared;
 mod tip;
 
 use conversant_core::ChatHistory;
 
-pub use self::reopened::reopened_history;
+pub use self::{reopened::reopened_history, shared::shared_history};
 use super::{
     check::run,
     report::{Report, Running, SuiteError},

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The time of a lease that does not expire during a check.
-const LONG: Duration = Duration::from_secs(600);
+pub(super) const LONG: Duration = Duration::from_secs(600);
 
 pub(super) fn new_session() -> Result<SessionId, Stop> {
     Ok(SessionId::new(format!("suite {}", TurnId::random()))?)
