@@ -54,7 +54,7 @@ pub fn encode_turn(turn: &Turn, max_message_bytes: u64) -> Result<Vec<String>, H
     turn.messages().iter().map(encode).collect()
 }
 
-/// Checks that messages can be appended as rows, whatever version their turn names.
+/// Checks that messages can be appended as rows, with any version that their turn names.
 ///
 /// # Errors
 /// As [`encode_turn`].

@@ -132,7 +132,7 @@ async fn writers_of_a_server_that_is_killed_have_one_order<H: ChatHistory, S: Se
     let lost = expected.iter().filter(|id| !found.contains(id)).count();
     ensure!(
         found == expected,
-        "of {} acknowledged turns {lost} are lost; found {} turns, or another order than was told",
+        "of {} acknowledged turns {lost} are lost; found {} turns, or another order than was acknowledged",
         expected.len(),
         found.len()
     );
