@@ -16,8 +16,8 @@ fn damaged_rows_are_errors_that_quote_nothing() {
         "metadata = '{\"n\": \"Sekretwort\"'",
         "metadata = '\"Sekretwort\"'",
         "metadata = '[\"Sekretwort\"]'",
-        "vector = substr(vector, 1, 8)",
-        "vector = vector || vector",
+        "vector = CAST(substr(vector, 1, 8) AS BLOB)",
+        "vector = CAST(vector || vector AS BLOB)",
         "vector = x''",
         // Numbers that are none.
         "vector = x'0000c07f0000c07f0000c07f'",
