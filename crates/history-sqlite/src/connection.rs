@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File, TryLockError},
-    io::{self, ErrorKind, Read},
+    io::{self, ErrorKind},
     path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
@@ -35,7 +35,7 @@ pub(crate) trait Tables {
 pub(crate) fn open_writer<T: Tables>(
     options: &Options,
     tables: &T,
-) -> Result<Connection, HistoryError> {
+) -> Result<(Connection, SqliteFiles), HistoryError> {
     let path = absolute(&options.path)?;
     let flags = match fs::metadata(&path) {
         Ok(found) if found.is_dir() => return Err(inconsistent("the path is a directory")),
@@ -43,7 +43,7 @@ pub(crate) fn open_writer<T: Tables>(
         // Python creates an empty file first, and the table in it when it is used.
         Ok(found) if found.len() == 0 && !T::EXCLUSIVE => OpenFlags::empty(),
         Ok(_) => {
-            check_header(&path)?;
+            SqliteFiles::check_new(&path).map_err(backend)??;
             OpenFlags::empty()
         }
         Err(error) if error.kind() == ErrorKind::NotFound && !options.read_only => {
@@ -52,19 +52,19 @@ pub(crate) fn open_writer<T: Tables>(
         }
         Err(error) => return Err(backend(error)),
     };
-    SqliteFiles::check_log(&path)?;
+    let files = SqliteFiles::of(&path).map_err(backend)?;
     let mut connection = connect::<T>(options, &path, flags)?;
     tables.check(&connection)?;
     if options.read_only {
         tables.adapt(&connection)?;
-        return Ok(connection);
+        return Ok((connection, files.with_logs()));
     }
     if connection.is_readonly(MAIN_DB).map_err(sqlite_error)? {
         return Err(HistoryError::ReadOnly { source: None });
     }
     set_journal::<T>(&connection, options)?;
     tables.create(&mut connection)?;
-    Ok(connection)
+    Ok((connection, files.with_logs()))
 }
 
 /// Opens another connection to a store that [`open_writer`] has opened, for reading.
@@ -80,9 +80,17 @@ pub(crate) fn open_reader<T: Tables>(
     Ok(connection)
 }
 
-/// Returns the files of a store that is open.
-pub(crate) fn files(options: &Options) -> Result<SqliteFiles, HistoryError> {
-    SqliteFiles::of(absolute(&options.path)?).map_err(backend)
+/// Checks the whole file by a new connection, which has read nothing before.
+pub(crate) fn is_whole(options: &Options) -> bool {
+    let check = |connection: &Connection| -> rusqlite::Result<String> {
+        connection.busy_timeout(options.busy_timeout.min(MAX_BUSY_TIMEOUT))?;
+        connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+    };
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    absolute(&options.path)
+        .ok()
+        .and_then(|path| Connection::open_with_flags(path, flags).ok())
+        .is_some_and(|connection| check(&connection).is_ok_and(|found| found == "ok"))
 }
 
 /// Makes the path absolute, so that SQLite takes no name, such as `:memory:`, for a special one.
@@ -199,24 +207,6 @@ fn check_logs(path: &Path) -> Result<(), HistoryError> {
     }
     Ok(())
 }
-
-/// Refuses files that SQLite takes for databases without tables: empty ones, and those that were
-/// truncated near their start.
-fn check_header(path: &Path) -> Result<(), HistoryError> {
-    let mut start = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(MIN_BYTES).read_to_end(&mut start));
-    match read.map_err(backend)? {
-        0 => Err(inconsistent("the file is empty; a new file would have its tables")),
-        _ if !start.starts_with(b"SQLite format 3\0") => {
-            Err(inconsistent("the file is not a SQLite database"))
-        }
-        bytes if (bytes as u64) < MIN_BYTES => Err(inconsistent("the file is truncated")),
-        _ => Ok(()),
-    }
-}
-
-/// The bytes of SQLite's smallest page.
-const MIN_BYTES: u64 = 512;
 
 /// Makes a file's new name durable, on systems where a directory can be opened.
 fn sync_folder(path: &Path) -> Result<(), HistoryError> {

@@ -6,17 +6,19 @@
 //! not wait for the writer.
 
 mod batch;
+mod files;
 mod pending;
 
 use std::sync::Arc;
 
 use conversant_core::{HistoryError, SessionId};
-use conversant_history::{Jobs, SqliteFiles, Threads, WorkerEnded};
+use conversant_history::{Jobs, Threads, WorkerEnded};
 use futures_channel::oneshot;
 use rusqlite::Connection;
 
 use self::{
     batch::{Job, Read, Task},
+    files::Files,
     pending::Pending,
 };
 use crate::{
@@ -34,24 +36,27 @@ pub(crate) struct Workers {
     writer: Option<Threads<Task>>,
     readers: Arc<Threads<Read>>,
     pending: Arc<Pending>,
-    files: Arc<SqliteFiles>,
+    files: Arc<Files>,
 }
 
 impl Workers {
     /// Opens the store and starts the threads.
     pub(crate) fn start<T: Tables>(options: &Options, tables: &T) -> Result<Self, HistoryError> {
-        let first = connection::open_writer(options, tables)?;
+        let (first, files) = connection::open_writer(options, tables)?;
+        let files = Arc::new(Files::new(files, options));
         let readers: Vec<_> = (0..options.readers.clamp(1, MAX_READERS))
             .map(|_| {
                 let mut connection = connection::open_reader(options, tables)?;
+                let files = Arc::clone(&files);
                 Ok(move |jobs: &Jobs<Read>| {
                     while let Some(read) = jobs.next() {
                         read(&mut connection);
                     }
+                    drop(connection);
+                    drop(files);
                 })
             })
             .collect::<Result<_, HistoryError>>()?;
-        let files = Arc::new(connection::files(options)?);
         let readers = Arc::new(Threads::start("history-read", readers).map_err(backend)?);
         let mut writer = None;
         if !options.read_only {
@@ -59,6 +64,8 @@ impl Workers {
             let busy_timeout = options.busy_timeout.min(connection::MAX_BUSY_TIMEOUT);
             let write = move |tasks: &Jobs<Task>| {
                 batch::write_all(&first, tasks, &readers, &files, busy_timeout);
+                drop(first);
+                drop(files);
             };
             writer = Some(Threads::start("history-write", [write]).map_err(backend)?);
         }

@@ -1,12 +1,14 @@
 //! The files of an open SQLite database, and whether they are still the same.
 
 use std::{
+    collections::BTreeMap,
     fs::{self, File, Metadata},
     io::{self, Read},
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
-    thread,
-    time::{Duration, SystemTime},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use conversant_core::{HistoryError, VectorStoreError};
@@ -18,26 +20,25 @@ use crate::file_identity::FileIdentity;
 /// SQLite keeps files open by their descriptors. It writes on to a file that was deleted or
 /// replaced, and what it acknowledges is gone. A store that [checks](Self::check_write) before it
 /// acknowledges a write loses nothing unnoticed, at the price of three calls of `stat`.
+///
+/// Drop it after the connections to the database.
 #[derive(Debug)]
 pub struct SqliteFiles {
     path: PathBuf,
     file: FileIdentity,
     logs: Vec<FileIdentity>,
-    seen: Mutex<Seen>,
-    /// Whether there is a write-ahead log. It cannot be given up while the database is open.
-    has_log: bool,
+    /// The size of the file when it was last checked.
+    bytes: AtomicU64,
 }
 
-/// The number of looks at a file that seems to be cut off, and the pause between two. Another
-/// process may be writing to it.
-const MAX_LOOKS: u32 = 3;
-const LOOK_PAUSE: Duration = Duration::from_millis(10);
+/// The files that are open in this process, with the number of their [`SqliteFiles`].
+///
+/// Locks of files belong to a process: where it closes any descriptor of a file, the system
+/// releases those of SQLite too. A file that is open is therefore never opened without SQLite.
+static OPEN: Mutex<BTreeMap<FileIdentity, usize>> = Mutex::new(BTreeMap::new());
 
-/// The state of the file when it was last checked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Seen {
-    bytes: u64,
-    modified: Option<SystemTime>,
+fn open_files() -> MutexGuard<'static, BTreeMap<FileIdentity, usize>> {
+    OPEN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A fault of the files of a SQLite database.
@@ -56,18 +57,24 @@ pub enum SqliteFileFault {
          write back what it has, and open it again"
     )]
     LogReplaced,
-    /// The contents of the database were cut off, or replaced without SQLite.
-    #[error(
-        "the file was truncated or overwritten while it was open; restore it while no store has \
-         it open"
-    )]
-    Overwritten,
+    /// The end of the database was cut off.
+    #[error("the file was truncated while it was open; restore it while no store has it open")]
+    Cut,
     /// The database has no write-ahead log, and there is one with its name.
     #[error(
         "the log with the ending `-wal` next to the file is that of another file, which it \
          replaced; delete the log"
     )]
     ForeignLog,
+    /// The file is empty.
+    #[error("the file is empty; a new file would have its tables")]
+    Empty,
+    /// The file is not a database.
+    #[error("the file is not a SQLite database")]
+    NotADatabase,
+    /// The file is smaller than any database.
+    #[error("the file is truncated")]
+    Truncated,
 }
 
 conversant_core::debug_as_report!(SqliteFileFault);
@@ -84,129 +91,119 @@ impl From<SqliteFileFault> for VectorStoreError {
     }
 }
 
+/// The bytes of SQLite's smallest page, which every database has.
+const MIN_BYTES: u64 = 512;
+
+/// The begin of every database.
+const MAGIC: &[u8] = b"SQLite format 3\0";
+
 impl SqliteFiles {
-    /// Returns the files of a database that was just opened, and read from once.
+    /// Returns the file of a database that is opened next.
     ///
     /// # Errors
     /// The system's error if there is no file at `path`.
     pub fn of(path: impl AsRef<Path>) -> io::Result<Self> {
         let path = path.as_ref();
-        let logs = ["-wal", "-shm"].map(|ending| {
-            let mut name = path.as_os_str().to_owned();
-            name.push(ending);
-            FileIdentity::of(name)
-        });
-        let metadata = fs::metadata(path)?;
-        Ok(Self {
-            path: path.to_owned(),
-            file: FileIdentity::of(path)?,
-            logs: logs.into_iter().filter_map(Result::ok).collect(),
-            seen: Mutex::new(Seen::of(&metadata)),
-            has_log: Header::read(path).is_some_and(|header| header.has_log),
+        let (file, bytes) = (FileIdentity::of(path)?, fs::metadata(path)?.len());
+        *open_files().entry(file.clone()).or_default() += 1;
+        Ok(Self { path: path.to_owned(), file, logs: Vec::new(), bytes: AtomicU64::new(bytes) })
+    }
+
+    /// Adds the logs, once the database was opened and read from.
+    #[must_use]
+    pub fn with_logs(mut self) -> Self {
+        let logs = ["-wal", "-shm"].map(|ending| FileIdentity::of(with_ending(&self.path, ending)));
+        self.logs = logs.into_iter().filter_map(Result::ok).collect();
+        self
+    }
+
+    /// Checks a file before SQLite opens it: whether it is a database, and no log of another file
+    /// is next to it. SQLite would apply the log to a backup that was put in the place of the file,
+    /// and bring vanished data back. A copy that has a log itself is not recognised.
+    ///
+    /// A file that a store of this process has open is not looked at.
+    ///
+    /// # Errors
+    /// [`SqliteFileFault`], or the system's error if the file cannot be read.
+    pub fn check_new(path: impl AsRef<Path>) -> io::Result<Result<(), SqliteFileFault>> {
+        let path = path.as_ref();
+        let open = open_files();
+        if open.contains_key(&FileIdentity::of(path)?) {
+            return Ok(Ok(()));
+        }
+        // A process that begins a log changes the header first.
+        let has_log = fs::metadata(with_ending(path, "-wal")).is_ok_and(|log| log.len() > 0);
+        let mut start = Vec::new();
+        File::open(path)?.take(MIN_BYTES).read_to_end(&mut start)?;
+        drop(open);
+        Ok(match start.as_slice() {
+            [] => Err(SqliteFileFault::Empty),
+            start if !start.starts_with(MAGIC) => Err(SqliteFileFault::NotADatabase),
+            start if (start.len() as u64) < MIN_BYTES => Err(SqliteFileFault::Truncated),
+            start if has_log && start.get(18..20) != Some(&[2, 2]) => {
+                Err(SqliteFileFault::ForeignLog)
+            }
+            _ => Ok(()),
         })
     }
 
-    /// Checks a database before it is opened: a backup that was put in the place of a file, next to
-    /// whose log it is now. SQLite would apply the log to it, and bring vanished data back.
-    ///
-    /// A copy that has a log itself is not recognised.
-    ///
-    /// # Errors
-    /// [`SqliteFileFault::ForeignLog`].
-    pub fn check_log(path: impl AsRef<Path>) -> Result<(), SqliteFileFault> {
-        let path = path.as_ref();
-        let mut log = path.as_os_str().to_owned();
-        log.push("-wal");
-        // A process that begins a log changes the header first.
-        let has_log = fs::metadata(log).is_ok_and(|log| log.len() > 0);
-        match Header::read(path) {
-            Some(header) if has_log && !header.has_log => Err(SqliteFileFault::ForeignLog),
-            _ => Ok(()),
-        }
-    }
-
-    /// Checks the database after a read.
+    /// Checks the database after a read. `is_whole` checks the whole file by a new connection,
+    /// which has read nothing before; it is called if the file has become smaller.
     ///
     /// # Errors
     /// [`SqliteFileFault`] if what was read may be something else than what the file contains.
-    pub fn check_read(&self) -> Result<(), SqliteFileFault> {
+    pub fn check_read(&self, is_whole: impl FnOnce() -> bool) -> Result<(), SqliteFileFault> {
         match fs::metadata(&self.path) {
-            Ok(metadata) if self.file.is_of(&metadata) => self.check_contents(&metadata),
+            Ok(metadata) if self.file.is_of(&metadata) => self.check_size(&metadata, is_whole),
             _ => Err(SqliteFileFault::Replaced),
         }
     }
 
-    /// Checks the database and its logs after a commit, before it is acknowledged.
+    /// Checks the database and its logs after a commit, before it is acknowledged. `is_whole` is
+    /// that of [`check_read`](Self::check_read).
     ///
     /// # Errors
     /// [`SqliteFileFault`] if the commit may be lost.
-    pub fn check_write(&self) -> Result<(), SqliteFileFault> {
-        self.check_read()?;
+    pub fn check_write(&self, is_whole: impl FnOnce() -> bool) -> Result<(), SqliteFileFault> {
+        self.check_read(is_whole)?;
         match self.logs.iter().all(FileIdentity::is_current) {
             true => Ok(()),
             false => Err(SqliteFileFault::LogReplaced),
         }
     }
 
-    /// Checks the header of a file that has changed since the last check. With a write-ahead log
-    /// only a checkpoint changes it.
-    fn check_contents(&self, metadata: &Metadata) -> Result<(), SqliteFileFault> {
-        let now = Seen::of(metadata);
-        let before = {
-            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-            std::mem::replace(&mut *seen, now)
-        };
-        if now == before {
-            return Ok(());
+    /// Checks a file that has become smaller: another program has compacted it, or it was cut off.
+    fn check_size(
+        &self,
+        metadata: &Metadata,
+        is_whole: impl FnOnce() -> bool,
+    ) -> Result<(), SqliteFileFault> {
+        let bytes = metadata.len();
+        // SQLite would remove the log of an empty file.
+        let is_cut =
+            bytes < self.bytes.load(Ordering::SeqCst) && (bytes < MIN_BYTES || !is_whole());
+        if is_cut {
+            return Err(SqliteFileFault::Cut);
         }
-        for look in 0..MAX_LOOKS {
-            if look > 0 {
-                thread::sleep(LOOK_PAUSE);
-            }
-            // A file without a header, or with a larger database than the file, was cut off, unless
-            // a checkpoint lets it grow: it writes the header first.
-            let is_whole = Header::read(&self.path).is_some_and(|header| {
-                let bytes = fs::metadata(&self.path).map_or(0, |metadata| metadata.len());
-                (header.has_log || !self.has_log)
-                    && (bytes >= before.bytes || bytes >= header.bytes)
-            });
-            if is_whole {
-                return Ok(());
+        self.bytes.store(bytes, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+impl Drop for SqliteFiles {
+    fn drop(&mut self) {
+        let mut open = open_files();
+        if let Some(count) = open.get_mut(&self.file) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(&self.file);
             }
         }
-        // The next check has to notice it too.
-        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = before;
-        Err(SqliteFileFault::Overwritten)
     }
 }
 
-impl Seen {
-    fn of(metadata: &Metadata) -> Self {
-        Self { bytes: metadata.len(), modified: metadata.modified().ok() }
-    }
-}
-
-/// The header of a database.
-struct Header {
-    has_log: bool,
-    /// The size of the database, without what is in a write-ahead log.
-    bytes: u64,
-}
-
-impl Header {
-    /// Reads the header of a file, if it has one.
-    fn read(path: &Path) -> Option<Self> {
-        let mut start = [0; 32];
-        File::open(path).and_then(|mut file| file.read_exact(&mut start)).ok()?;
-        let rest = start.strip_prefix(b"SQLite format 3\0")?;
-        let (page, rest) = rest.split_first_chunk::<2>()?;
-        let has_log = rest.starts_with(&[2, 2]);
-        let pages = rest.last_chunk::<4>().map(|pages| u32::from_be_bytes(*pages))?;
-        // A page of 65,536 bytes is written as 1.
-        let page = match u16::from_be_bytes(*page) {
-            1 => 65_536,
-            bytes => u64::from(bytes),
-        };
-        Some(Self { has_log, bytes: page * u64::from(pages) })
-    }
+fn with_ending(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
 }

@@ -70,9 +70,12 @@ impl SqliteVectorStoreBuilder {
         embeddings: E,
     ) -> Result<SqliteVectorStore<E>, VectorStoreError> {
         let path = std::path::absolute(&self.path).map_err(backend)?;
-        SqliteFiles::check_log(&path)?;
+        // Another process may be creating the file: an empty one is new.
+        if path.metadata().is_ok_and(|found| found.is_file() && found.len() > 0) {
+            SqliteFiles::check_new(&path).map_err(backend)??;
+        }
         let connection = table::open(&self.path, self.busy_timeout).map_err(backend)?;
-        let files = SqliteFiles::of(path).ok().map(Arc::new);
+        let files = SqliteFiles::of(&path).ok().map(|files| Arc::new(files.with_logs()));
         let worker = Worker::start("vector-store", connection).map_err(backend)?;
         Ok(SqliteVectorStore { path: self.path, embeddings, worker, files })
     }
@@ -112,11 +115,11 @@ impl<E> SqliteVectorStore<E> {
         &self,
         run: impl FnOnce(&mut Connection) -> rusqlite::Result<R> + Send + 'static,
     ) -> Result<R, VectorStoreError> {
-        let files = self.files.clone();
+        let (files, path) = (self.files.clone(), self.path.clone());
         let run = move |connection: &mut Connection| {
             let outcome = run(connection);
             if let Some(files) = &files {
-                files.check_write()?;
+                files.check_write(|| table::is_whole(&path))?;
             }
             outcome.map_err(backend)
         };

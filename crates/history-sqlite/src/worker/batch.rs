@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use conversant_core::HistoryError;
-use conversant_history::{Jobs, SqliteFileFault, SqliteFiles, Threads};
+use conversant_history::{Jobs, SqliteFileFault, Threads};
 use futures_channel::oneshot;
 use rusqlite::Connection;
 
-use super::pending::Held;
+use super::{files::Files, pending::Held};
 use crate::statement::{execute, transaction};
 
 /// The maximum number of writes in one transaction.
@@ -84,7 +84,7 @@ pub(super) fn write_all(
     connection: &Connection,
     tasks: &Jobs<Task>,
     readers: &Threads<Read>,
-    files: &SqliteFiles,
+    files: &Files,
     busy_timeout: Duration,
 ) {
     while let Some(first) = tasks.next() {
@@ -120,7 +120,7 @@ fn limit_wait(connection: &Connection, writes: &[Box<dyn Write>], busy_timeout: 
 }
 
 /// Writes all in one transaction or, if the store fails for one of them, each in its own.
-fn write(connection: &Connection, files: &SqliteFiles, mut writes: Vec<Box<dyn Write>>) {
+fn write(connection: &Connection, files: &Files, mut writes: Vec<Box<dyn Write>>) {
     // What was committed to another file than that of this name is not acknowledged.
     let settle = |write: Box<dyn Write>, outcome, fault: Option<SqliteFileFault>| {
         write.settle(fault.map_or(outcome, |fault| Err(fault.into())));

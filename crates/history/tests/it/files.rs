@@ -1,51 +1,87 @@
 //! Files that change while they are open.
 
-use std::fs;
+use std::{fs, path::PathBuf};
 
+use conversant_core::TurnId;
 use conversant_history::{FileIdentity, SqliteFileFault, SqliteFiles};
 
-/// Returns a database of pages of 512 bytes, with a write-ahead log or without.
-fn database(pages: u32, has_log: bool) -> Vec<u8> {
-    let mut bytes = vec![0; 512 * pages as usize];
+/// A temporary folder. It is removed when it is dropped.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        let folder = std::env::temp_dir().join(format!("files-{}", TurnId::random()));
+        fs::create_dir(&folder).unwrap();
+        Self(folder)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Returns a database of a page, with a write-ahead log or without.
+fn database(has_log: bool) -> Vec<u8> {
+    let mut bytes = vec![0; 512];
     bytes[..16].copy_from_slice(b"SQLite format 3\0");
-    bytes[16..18].copy_from_slice(&512_u16.to_be_bytes());
     bytes[18..20].fill(if has_log { 2 } else { 1 });
-    bytes[28..32].copy_from_slice(&pages.to_be_bytes());
     bytes
 }
 
 #[test]
-fn a_file_that_grows_or_is_compacted_is_the_same() {
-    let folder = std::env::temp_dir().join(format!("files-{}", conversant_core::TurnId::random()));
-    fs::create_dir(&folder).unwrap();
-    let path = folder.join("chat.db");
-    fs::write(&path, database(8, true)).unwrap();
-    let files = SqliteFiles::of(&path).unwrap();
-    // Each state of the file after the one before, and whether it is one that SQLite can leave.
-    let states = [
-        (database(8, true), true),
-        (database(9, true), true),
-        (database(4, true), true),
-        (database(4, true)[..1024].to_vec(), false),
-        (Vec::new(), false),
-        (database(4, true), true),
-        (database(5, false), false),
-        (vec![0; 4096], false),
-        (database(4, true), true),
+fn a_file_that_is_opened_is_checked_once() {
+    let folder = Folder::new();
+    let path = folder.0.join("chat.db");
+    let cases = [
+        (database(true), "", Ok(())),
+        (database(true), "log", Ok(())),
+        (database(false), "", Ok(())),
+        (database(false), "log", Err(SqliteFileFault::ForeignLog)),
+        (database(false)[..100].to_vec(), "", Err(SqliteFileFault::Truncated)),
+        (Vec::new(), "", Err(SqliteFileFault::Empty)),
+        (b"text".to_vec(), "", Err(SqliteFileFault::NotADatabase)),
     ];
-    for (number, (bytes, is_whole)) in states.into_iter().enumerate() {
+    for (number, (bytes, log, expected)) in cases.into_iter().enumerate() {
         fs::write(&path, bytes).unwrap();
-        for _ in 0..2 {
-            let checked = files.check_write();
-            match is_whole {
-                true => assert_eq!(checked, Ok(()), "{number}"),
-                false => assert_eq!(checked, Err(SqliteFileFault::Overwritten), "{number}"),
-            }
-        }
+        fs::write(folder.0.join("chat.db-wal"), log).unwrap();
+        assert_eq!(SqliteFiles::check_new(&path).unwrap(), expected, "{number}");
+        // A file that is open is not looked at.
+        let files = SqliteFiles::of(&path).unwrap();
+        assert_eq!(SqliteFiles::check_new(&path).unwrap(), Ok(()), "{number}");
+        drop(files);
+        assert_eq!(SqliteFiles::check_new(&path).unwrap(), expected, "{number}");
+    }
+    assert!(SqliteFiles::check_new(folder.0.join("missing")).is_err());
+}
+
+#[test]
+fn a_file_that_becomes_smaller_is_checked_whole() {
+    let folder = Folder::new();
+    let path = folder.0.join("chat.db");
+    fs::write(&path, [0; 4096]).unwrap();
+    let files = SqliteFiles::of(&path).unwrap().with_logs();
+    // The size, whether it is whole where that is looked at, and whether it passes.
+    for (bytes, is_whole, passes) in [
+        (4096, None, true),
+        (8192, None, true),
+        (4096, Some(true), true),
+        (2048, Some(false), false),
+        (2048, Some(false), false),
+        (0, None, false),
+        (4096, None, true),
+    ] {
+        fs::write(&path, vec![0; bytes]).unwrap();
+        let mut looked = None;
+        let checked = files.check_write(|| {
+            looked = is_whole;
+            is_whole.unwrap()
+        });
+        assert_eq!((checked.is_ok(), looked), (passes, is_whole), "{bytes}");
     }
     let identity = FileIdentity::of(&path).unwrap();
-    fs::remove_file(&path).unwrap();
+    fs::rename(&path, folder.0.join("away.db")).unwrap();
     assert!(!identity.is_current());
-    assert_eq!(files.check_read(), Err(SqliteFileFault::Replaced));
-    fs::remove_dir_all(&folder).unwrap();
+    assert_eq!(files.check_read(|| true), Err(SqliteFileFault::Replaced));
 }
