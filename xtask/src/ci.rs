@@ -16,7 +16,7 @@ use std::{path::PathBuf, process::Command};
 use self::step::{Outcome, Step, Steps};
 use crate::{instructions, tidy, verdict::Verdict, workspace};
 
-/// How the steps are chosen.
+/// The choice of steps.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Options {
     /// Runs the fast steps: formatting, tidiness and lints.
@@ -89,7 +89,7 @@ fn step(
     Step { name, run: Box::new(run) }
 }
 
-/// The README's command. The snapshots that the tests read are written down for the next step.
+/// Runs the README's command. The snapshots that the tests read are written down for the next step.
 fn run_tests() -> Result<Outcome, Box<dyn std::error::Error>> {
     let used = used_snapshots::list();
     if used.exists() {

@@ -48,6 +48,8 @@ mod observer;
 mod output_parser;
 mod prompt;
 mod prompt_value;
+#[doc(hidden)]
+pub mod python;
 mod reasoning;
 mod report;
 mod role;

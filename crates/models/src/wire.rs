@@ -37,7 +37,6 @@ mod message_out;
 mod options;
 mod origin;
 mod provider_fields;
-mod python_json;
 mod responses;
 mod sse;
 mod stream;

@@ -25,7 +25,9 @@ use crate::{
     template_format::TemplateFormat,
 };
 
-/// Messages with variables, as chat models take them.
+/// A prompt of messages with variables, for chat models.
+///
+/// LangChain 0.1.20 `langchain_core/prompts/chat.py::ChatPromptTemplate`.
 ///
 /// Formatting shares the literal messages and those of the placeholders: its cost does not depend
 /// on how long the conversation is.

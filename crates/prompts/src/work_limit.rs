@@ -7,7 +7,7 @@ use conversant_core::PromptError;
 /// The largest output of a Jinja2 or mustache template: 32 MiB. No model takes as much.
 pub(crate) const MAX_OUTPUT_BYTES: usize = 32 * 1024 * 1024;
 
-/// A template that asks for more work than is allowed, such as nested loops over long lists.
+/// A template that exceeds a limit of work, such as nested loops over long lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WorkLimit {
     /// Too many steps or repetitions.

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-/// How many characters of a long line an excerpt shows before the marked one.
+/// The most characters of a long line that an excerpt shows before the marked one.
 const BEFORE: usize = 60;
-/// How many characters of a long line an excerpt shows from the marked one on.
+/// The most characters of a long line that an excerpt shows from the marked one on.
 const AFTER: usize = 40;
 
 /// A place in a template's source.
@@ -133,7 +133,7 @@ impl fmt::Display for Excerpt {
     }
 }
 
-/// Replaces what would disturb a terminal: control characters and direction overrides.
+/// Replaces characters that would disturb a terminal: control characters and direction overrides.
 fn printable(character: char) -> char {
     match character {
         '\t' => '\t',

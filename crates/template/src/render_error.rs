@@ -4,7 +4,7 @@ use std::{error::Error, fmt};
 
 use crate::{location::Location, spec::SpecError};
 
-/// The reason why a template could not be rendered with the values given.
+/// A template that cannot be rendered with the given values.
 ///
 /// `Display` is one line and never shows a value; the alternate form, `{:#}`, adds the template's
 /// line with a caret under the field.
@@ -15,7 +15,7 @@ pub enum RenderError {
     MissingVariable {
         /// The variable.
         name: String,
-        /// Where it is first used.
+        /// The place of its first use.
         location: Box<Location>,
     },
     /// A value cannot be written with its field's format spec.
@@ -24,7 +24,7 @@ pub enum RenderError {
         name: String,
         /// The format spec, without the colon.
         spec: String,
-        /// Why they do not fit.
+        /// The reason.
         reason: SpecError,
         /// The place of the field.
         location: Box<Location>,
@@ -32,7 +32,7 @@ pub enum RenderError {
 }
 
 impl RenderError {
-    /// Returns the variable that is at fault.
+    /// Returns the name of the faulty variable.
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
@@ -40,7 +40,7 @@ impl RenderError {
         }
     }
 
-    /// Returns the place of the field at fault.
+    /// Returns the place of the faulty field.
     #[must_use]
     pub fn location(&self) -> &Location {
         match self {

@@ -16,6 +16,9 @@ const ON_STACK: usize = 8;
 
 /// A parsed f-string template.
 ///
+/// LangChain 0.1.20 `langchain_core/utils/formatting.py::StrictFormatter`, without attribute and
+/// index access.
+///
 /// It can only be made by [`parse`](Self::parse), so a value of this type is a template that is
 /// fit to be rendered. Cloning is cheap: the parts are shared. `Display` is the source, and two
 /// templates are equal if their sources are.
@@ -35,7 +38,7 @@ struct Inner {
 pub enum Piece<'t> {
     /// Literal text, its doubled braces made single.
     Literal(&'t str),
-    /// A field that a value is written into.
+    /// A field, which is replaced by a value.
     Field(Field<'t>),
 }
 
@@ -171,7 +174,7 @@ impl Template {
         }
     }
 
-    /// Returns where in the source a byte offset lies, for messages about this template.
+    /// Returns the place of a byte offset in the source, for messages about this template.
     #[must_use]
     pub fn location(&self, offset: usize) -> Location {
         Location::of(&self.inner.source, offset)
@@ -210,7 +213,7 @@ impl Template {
         Ok(())
     }
 
-    /// Returns how many bytes all the plain text values take.
+    /// Returns the total length, in bytes, of the plain text values.
     fn text_length(&self, values: &[Argument<'_>]) -> usize {
         let parsed = &self.inner.parsed;
         let length = |part: &Part| match values.get(part.name()) {

@@ -8,16 +8,16 @@
 //! | to test | there is |
 //! |---|---|
 //! | a chain or a memory | [`ScriptedChat`], [`ScriptedCompletion`]: models that answer from a list |
-//! | what happens when a store fails | [`FailingHistory`], [`FailingMemory`]: doubles with a [`FailureMode`] |
+//! | a store that fails | [`FailingHistory`], [`FailingMemory`]: doubles with a [`FailureMode`] |
 //! | a model adapter | [`OpenAiServer`]: OpenAI's interface on a port, answering from a list |
-//! | an adapter against the worst | [`FaultServer`] with [`faults`]: resets, hangs, lies, by table |
+//! | an adapter against a faulty server | [`FaultServer`] with [`faults`]: resets, hangs, lies, from a table |
 //! | a custom model, memory or history | [`suite`]: the contract of each |
 //! | a client's certificate checks | `TlsProxy`, behind the feature `tls` |
 //! | a store on a server that is killed | [`servers`]: PostgreSQL and Redis of the test's own |
 //! | a program against a real server, once | [`Cassette`]: records calls and replays them |
 //! | a chain, its memory and its store together | [`simulation`]: seeded schedules with faults, and invariants |
 //! | cancellation | [`poll_then_drop`]: drops a future at each point at which it waits |
-//! | any of it without a runtime | [`block_on`] |
+//! | without a runtime | [`block_on`] |
 //!
 //! # Examples
 //!

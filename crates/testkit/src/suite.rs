@@ -1,8 +1,8 @@
 //! Conformance suites: the contracts of custom histories, memories and models.
 //!
-//! A suite is an async function that takes a way to make what is tested, runs every check, and
-//! returns a [`Report`] or a [`SuiteError`] that names each check that failed and what it saw. It
-//! needs no runtime of its own and no test framework: run it in that of the implementation, or with
+//! A suite is an async function that takes a constructor of the implementation and runs every
+//! check. It returns a [`Report`], or a [`SuiteError`] that names each failed check and what it
+//! found. It needs no test framework. Run it in the runtime of the implementation, or with
 //! [`block_on`](crate::block_on).
 //!
 //! | to test a … | run | which needs |
@@ -18,9 +18,9 @@
 //! | [`ChatModel`](conversant_core::ChatModel) | [`chat_model`] | a model that answers anything |
 //! | [`CompletionModel`](conversant_core::CompletionModel) | [`completion_model`] | the same |
 //!
-//! A check that does not apply (notes, in a history without notes) is skipped, and the report says
-//! so. A panic of the implementation is not caught: it fails the test where it happens. An
-//! implementation that waits for ever hangs its suite.
+//! A check that does not apply (notes, in a history without notes) is skipped, and the report lists
+//! it. A panic of the implementation is not caught: it fails the test where it happens. An
+//! implementation that never returns hangs its suite.
 
 mod check;
 mod history;

@@ -74,7 +74,7 @@ fn is_store(name: &str) -> bool {
     name.starts_with("conversant-history-") || name.starts_with("conversant-vector-")
 }
 
-/// Returns what a package is built with of ours, and may not.
+/// Returns the packages of the workspace that a package must not be built with.
 fn star<'p>(packages: &'p Packages, package: &'p Package) -> Vec<&'p str> {
     let name = package.name.as_str();
     let named = STAR.iter().find(|(package, _)| *package == name).map(|(_, allowed)| *allowed);

@@ -5,7 +5,7 @@ use conversant_core::{Variables, vars};
 use conversant_prompts::PromptTemplate;
 use conversant_testkit::{Gate, ScriptedChat, ScriptedReply};
 
-use crate::fixtures::{TestHistory, chain};
+use crate::support::{TestHistory, chain};
 
 fn inputs(count: usize) -> Vec<Variables> {
     (0..count).map(|n| vars! { "human_input" => format!("q{n}") }).collect()

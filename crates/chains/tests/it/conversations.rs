@@ -10,7 +10,7 @@ use conversant_core::{CallOptions, ChatHistory, Range, SessionId, vars};
 use conversant_memory::{BufferMemory, InMemoryHistory};
 use conversant_testkit::{ScriptedChat, ScriptedReply};
 
-use crate::fixtures::{chat_prompt, text_prompt};
+use crate::support::{chat_prompt, text_prompt};
 
 fn session(id: usize) -> SessionId {
     SessionId::new(format!("session-{id}")).unwrap()

@@ -18,7 +18,6 @@ mod conversations;
 mod corrections;
 mod deadlines;
 mod events;
-mod fixtures;
 mod parsers;
 mod pending;
 mod predict;
@@ -27,6 +26,7 @@ mod recorded;
 mod reentrant;
 mod simulation;
 mod stream;
+mod support;
 #[cfg(feature = "schema")]
 mod typed;
 mod wiring;

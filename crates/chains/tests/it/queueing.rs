@@ -3,7 +3,7 @@
 use conversant_core::{ChatHistory, Range, vars};
 use conversant_testkit::{ScriptedChat, ScriptedReply};
 
-use crate::fixtures::{TestHistory, chain, session};
+use crate::support::{TestHistory, chain, session};
 
 #[tokio::test]
 async fn each_prompt_saw_a_prefix_of_the_one_order() {

@@ -8,7 +8,7 @@ use conversant_core::{
 };
 use conversant_testkit::{ScriptedChat, block_on};
 
-use crate::fixtures::{TestHistory, chain, chat_prompt, memory};
+use crate::support::{TestHistory, chain, chat_prompt, memory};
 
 /// A model that calls chains while it answers, and answers with their results.
 #[derive(Clone, Default)]

@@ -33,7 +33,7 @@ const fn ok() -> u16 {
     200
 }
 
-/// How a response ends.
+/// The end of a response.
 #[derive(Debug, Clone, Copy, Default, Deserialize, PartialEq)]
 #[serde(rename_all = "snake_case")]
 enum End {

@@ -208,8 +208,8 @@ impl<'m> Chunk<'m> {
         self.run_from(0)
     }
 
-    /// Like [`run`](Self::run), but skips the first messages in constant time, so that an update of
-    /// a memo costs only the new messages.
+    /// Returns what [`run`](Self::run) does without the first messages, which it skips in constant
+    /// time. An update of a memo then costs only the new messages.
     pub fn run_from(&self, start: usize) -> impl Iterator<Item = &'m Message> + use<'m> {
         let slots = self.view.segment.slots().get(start..self.view.end).unwrap_or_default();
         slots.iter().filter_map(|slot| slot.get().map(AsRef::as_ref))

@@ -5,7 +5,7 @@ use std::{fmt, time::Instant};
 use super::tools::{ResponseFormat, ToolChoice, ToolDefinition};
 use crate::{messages::Messages, turn::TurnId};
 
-/// Per-call options, independent of the model: stop sequences, the deadline, the turn.
+/// The options of one call, independent of the model: stop sequences, the deadline, the turn.
 ///
 /// # Examples
 ///

@@ -10,6 +10,7 @@
 mod errors;
 mod messages;
 mod prompt_values;
+mod python;
 mod recorded;
 mod stored;
 mod streams;

@@ -13,7 +13,9 @@ use crate::{
     error::{TemplateError, TemplateFault},
 };
 
-/// Examples as messages, each shown by a chat prompt; usually a part of a larger one.
+/// Examples as messages, each shown by a chat prompt. It is usually part of a larger prompt.
+///
+/// LangChain 0.1.20 `langchain_core/prompts/few_shot.py::FewShotChatMessagePromptTemplate`.
 ///
 /// Fixed examples are made once and shared by every prompt.
 ///

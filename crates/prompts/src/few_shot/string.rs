@@ -18,6 +18,8 @@ use crate::{
 
 /// A text of examples between a prefix and a suffix.
 ///
+/// LangChain 0.1.20 `langchain_core/prompts/few_shot.py::FewShotPromptTemplate`.
+///
 /// The parts are joined by a separator, those that are empty left out. Examples are values: braces
 /// in them are text, unlike in LangChain, where they are read as syntax a second time.
 ///
@@ -57,7 +59,14 @@ pub struct FewShotPromptTemplate {
     slots: SlotSet,
 }
 
-/// Makes a [`FewShotPromptTemplate`].
+/// A builder of a [`FewShotPromptTemplate`].
+///
+/// | setting | default |
+/// |---|---|
+/// | [`examples`](Self::examples), [`selector`](Self::selector) | no examples |
+/// | [`prefix`](Self::prefix), [`suffix`](Self::suffix) | empty |
+/// | [`example_separator`](Self::example_separator) | an empty line |
+/// | [`template_format`](Self::template_format) | [`TemplateFormat::FString`] |
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct FewShotPromptBuilder {
@@ -70,7 +79,7 @@ pub struct FewShotPromptBuilder {
 }
 
 impl FewShotPromptTemplate {
-    /// Begins a prompt whose examples are shown by `example`.
+    /// Returns a builder of a prompt whose examples are shown by the template `example`.
     pub fn builder(example: PromptTemplate) -> FewShotPromptBuilder {
         FewShotPromptBuilder {
             example,
@@ -117,7 +126,7 @@ impl FewShotPromptTemplate {
         &self.prefix
     }
 
-    /// Returns the template behind the examples.
+    /// Returns the template after the examples.
     #[must_use]
     pub fn suffix(&self) -> &PromptTemplate {
         &self.suffix
@@ -173,13 +182,13 @@ impl FewShotPromptBuilder {
         self
     }
 
-    /// Sets the template behind the examples.
+    /// Sets the template after the examples.
     pub fn suffix(mut self, suffix: impl Into<String>) -> Self {
         self.suffix = suffix.into();
         self
     }
 
-    /// Sets the text between the parts; an empty line by default. It is not a template.
+    /// Sets the text between the parts. The default is an empty line. It is not a template.
     pub fn example_separator(mut self, separator: impl Into<String>) -> Self {
         self.separator = separator.into();
         self
@@ -197,13 +206,13 @@ impl FewShotPromptBuilder {
         self
     }
 
-    /// Lets a selector choose the examples of each call.
+    /// Sets a selector that chooses the examples of each call.
     pub fn selector(mut self, selector: impl ExampleSelector + 'static) -> Self {
         self.examples = Examples::Selected(Arc::new(selector));
         self
     }
 
-    /// Makes the prompt.
+    /// Builds the prompt.
     ///
     /// # Errors
     ///

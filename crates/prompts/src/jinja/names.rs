@@ -53,7 +53,7 @@ struct Finder<'s> {
 /// A statement that has an end.
 struct Block<'s> {
     keyword: &'s str,
-    /// How many `elif` it has had.
+    /// The number of `elif` so far.
     branches: usize,
     bound: HashSet<&'s str>,
     /// Names that are known to have a value inside.

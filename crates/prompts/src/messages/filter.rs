@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use conversant_core::{Message, Messages, Role};
 
-/// Which messages [`filter_messages`] keeps.
+/// The messages that [`filter_messages`] keeps.
 ///
 /// A message is dropped if something excludes it. Otherwise it is kept if something includes it, or
 /// if nothing is said about what to include. The rule is LangChain's.

@@ -59,7 +59,7 @@ impl<'v> View<'v> {
         }
     }
 
-    /// Returns how zero and `false` are written, if this is one of them.
+    /// Returns the text of zero or `false`, if this is one of them.
     fn zero(self) -> Option<&'static str> {
         match self {
             Self::Variable(Value::Data(data)) => Self::Json(data).zero(),

@@ -9,7 +9,8 @@ use super::{
     settings::Dialect,
 };
 
-/// When every answer was made, in seconds since 1970: fixed, so that bodies can be snapshot.
+/// The time of every answer, in seconds since 1970. It is fixed, so that bodies can be in
+/// snapshots.
 pub(super) const CREATED: u64 = 1_700_000_000;
 
 /// The parts that whole and streamed answers share.
@@ -104,7 +105,7 @@ impl Wording<'_> {
         }
     }
 
-    /// Returns llama.cpp's account of its speed, at a made-up millisecond for each token.
+    /// Returns llama.cpp's `timings`, with one millisecond for each token.
     pub(super) fn timings(&self) -> Value {
         let (prompt, completion) = self.tokens();
         json!({
@@ -174,7 +175,7 @@ pub(super) fn embeddings(vectors: &[Vec<f32>], asked: &Asked) -> Value {
     })
 }
 
-/// Encodes a vector as `"encoding_format":"base64"` asks for it: little-endian floats.
+/// Encodes a vector for `"encoding_format":"base64"`: little-endian floats.
 fn base64_vector(vector: &[f32]) -> String {
     let bytes: Vec<u8> = vector.iter().flat_map(|number| number.to_le_bytes()).collect();
     BASE64_STANDARD.encode(bytes)

@@ -25,7 +25,7 @@ pub(super) struct Asked {
     pub(super) base64: bool,
 }
 
-/// More choices than this are not served, so that a number in a request can't fill the memory.
+/// The most choices that are served, so that a number in a request cannot fill the memory.
 const MAX_CHOICES: u64 = 128;
 
 impl Endpoint {

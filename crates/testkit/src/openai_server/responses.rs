@@ -112,7 +112,7 @@ impl Wording<'_> {
     }
 }
 
-/// Returns an item as it is when it begins.
+/// Returns an item in its initial state.
 fn begun(item: &Value) -> Value {
     let fields = item.as_object().into_iter().flatten().map(|(name, value)| {
         let value = match name.as_str() {

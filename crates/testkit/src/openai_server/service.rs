@@ -32,7 +32,7 @@ pub(super) async fn serve(state: Arc<State>, stream: TcpStream) {
         let state = Arc::clone(&state);
         async move { Ok::<_, Infallible>(respond(&state, connection, request).await) }
     });
-    // The error of a connection is its client's business: mostly that it has gone.
+    // An error of a connection usually means that its client has disconnected.
     let _ = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .serve_connection(TokioIo::new(stream), service)
@@ -61,7 +61,7 @@ async fn respond(
         bytes,
     };
     state.record(request.clone());
-    // From here on the client is owed an answer.
+    // From here on, a missing answer counts as broken off.
     let unfinished = Unfinished::new(Arc::clone(state));
     let mut answer = answer_to(state, &request);
     let asked = Asked::read(&request);
@@ -86,8 +86,8 @@ async fn respond(
     with_head(state, &answer, content_type, body)
 }
 
-/// Returns the script's next answer, or the server's own word on a request or a script that
-/// can't be served.
+/// Returns the script's next answer, or the server's error for a request or a script that cannot be
+/// served.
 fn answer_to(state: &State, request: &RecordedRequest) -> Answer {
     let (method, path) = (request.method(), request.path());
     let refuse = |status, kind, code, message: &str| {
@@ -120,7 +120,7 @@ fn answer_to(state: &State, request: &RecordedRequest) -> Answer {
         return Answer::json(&completion::models(&state.settings.models, state.settings.dialect));
     }
     if !request.json().is_object() {
-        return refuse(400, invalid, None, "the body of the request is no JSON object");
+        return refuse(400, invalid, None, "the body of the request is not a JSON object");
     }
     match state.next_answer(request) {
         Ok(answer) => match misfit(endpoint, &answer) {
@@ -135,7 +135,7 @@ fn answer_to(state: &State, request: &RecordedRequest) -> Answer {
     }
 }
 
-/// Returns what is wrong with an answer for this endpoint, or as HTTP.
+/// Returns the reason for which an answer cannot be sent on this endpoint.
 fn misfit(endpoint: Endpoint, answer: &Answer) -> Option<String> {
     let content = match (&answer.content, endpoint) {
         (Content::Said(choices), Endpoint::Completion) => choices
@@ -179,7 +179,7 @@ fn payload(
         Content::Embeddings(vectors) => json(completion::embeddings(vectors, asked)),
         Content::Said(choices) => {
             let endpoint = endpoint.unwrap_or(Endpoint::Chat);
-            // One choice stands for as many as were asked for.
+            // One choice is repeated for the requested number.
             let choices = match choices.as_slice() {
                 [only] => std::iter::repeat_n(only, asked.choices).collect(),
                 several => several.iter().collect(),

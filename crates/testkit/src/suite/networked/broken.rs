@@ -134,8 +134,8 @@ where
     Ok(())
 }
 
-/// Checks that each acknowledged turn of one writer is stored once, any other at most once, and all
-/// in the order in which they were appended.
+/// Checks that each acknowledged turn of one writer is stored once, and any other at most once, in
+/// the order of the appends.
 pub(super) async fn holds(
     history: &impl ChatHistory,
     session: &SessionId,

@@ -91,8 +91,8 @@ impl Proxy {
         self.address
     }
 
-    /// Breaks the connection in place of the next answer: the server does what it was asked, and
-    /// the client does not hear of it.
+    /// Breaks the connection in place of the next answer: the server completes the request, and the
+    /// client does not receive the result.
     pub(super) fn swallow_answer(&self) {
         self.state.swallowed.store(1, ORDER);
     }
