@@ -112,7 +112,7 @@ impl From<TurnId> for String {
 
 /// A text that is not a turn id.
 #[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a turn id is a UUID")]
+#[error("invalid turn id: expected a UUID")]
 #[non_exhaustive]
 pub struct TurnIdError;
 

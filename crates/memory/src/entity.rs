@@ -33,7 +33,7 @@ const DEFAULT_MAX_ENTITIES: usize = 20;
 /// dropped.
 const MAX_STORED: usize = 2000;
 
-/// The prompt that asks for a description.
+/// The prompt that requests a description.
 const DESCRIPTION: &[Piece] = &[
     Text("Below are the end of a conversation and what is known so far of `"),
     Variable("entity"),

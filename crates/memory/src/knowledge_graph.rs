@@ -25,7 +25,7 @@ use crate::{
 /// The default number of entities about which facts are shown.
 const DEFAULT_MAX_ENTITIES: usize = 100;
 
-/// The prompt that asks for facts.
+/// The prompt that requests facts.
 const FACTS: &[Piece] = &[
     Text(
         "Below are a conversation and the human's last words in it. Write down each fact that the last words tell, as a \

@@ -16,7 +16,7 @@
 //!
 //! # Features
 //!
-//! None is on unless it is asked for.
+//! None is enabled by default.
 //!
 //! - `macros`: `prompt!`, `chat_prompt!` and `#[derive(PromptInputs)]`, templates that the compiler
 //!   checks.

@@ -160,7 +160,7 @@ fn is_wide(character: char) -> bool {
         | '\u{20000}'..='\u{3fffd}')
 }
 
-/// Returns whether a character joins the one before it and takes no column of its own.
+/// Returns whether a character combines with the previous one and has no width.
 fn is_combining(character: char) -> bool {
     matches!(character,
         '\u{300}'..='\u{36f}'

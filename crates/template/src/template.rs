@@ -92,7 +92,7 @@ impl Template {
         &self.inner.parsed.names
     }
 
-    /// Returns the literal text and the fields, in order. Two literals never stand side by side.
+    /// Returns the literal text and the fields, in order. Two literals are never adjacent.
     ///
     /// # Examples
     ///

@@ -123,7 +123,7 @@ impl FaultServer {
     /// client.write_all(b"POST /v1/completions HTTP/1.1\r\ncontent-length: 2\r\n\r\n{}")?;
     /// block_on(server.attempted(1));
     /// drop(client);
-    /// block_on(server.disconnected(1)); // a client that gives up lets go of its connection
+    /// block_on(server.disconnected(1)); // a client that gives up closes its connection
     /// # Ok(())
     /// # }
     /// ```

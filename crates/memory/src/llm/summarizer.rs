@@ -12,7 +12,7 @@ use super::{
 };
 use crate::trim::truncate::cut_longest;
 
-/// The prompt that asks for a summary.
+/// The prompt that requests a summary.
 const SUMMARY: &[Piece] = &[
     Text(
         "You keep a running summary of a conversation, so that whoever reads it knows what was said \

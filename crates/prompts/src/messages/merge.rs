@@ -1,4 +1,4 @@
-//! Merging messages of one speaker that stand side by side.
+//! Merging consecutive messages of one role.
 
 use std::sync::Arc;
 

@@ -159,7 +159,7 @@ fn units(messages: &[&Message], start: usize) -> Vec<Range<usize>> {
     units
 }
 
-/// Returns whether a message asks for calls, of tools or in the older form of functions.
+/// Returns whether a message contains tool calls, or function calls in the older form.
 fn calls(message: Option<&Message>) -> bool {
     message.is_some_and(|message| {
         let older = message.extra().get("additional_kwargs").is_some_and(|kwargs| {

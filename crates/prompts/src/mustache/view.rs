@@ -72,7 +72,7 @@ impl<'v> View<'v> {
         }
     }
 
-    /// Walks a path into the value, if all of it is there.
+    /// Returns the value at a path, if the whole path exists.
     pub(super) fn walk(self, path: &[String]) -> Option<Self> {
         let mut view = self;
         for part in path {

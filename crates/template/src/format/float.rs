@@ -4,7 +4,7 @@
 use super::number::Number;
 use crate::spec::Spec;
 
-/// The precision when a code is given and none is asked for.
+/// The precision of a spec with a code and without a precision.
 const DEFAULT_PRECISION: usize = 6;
 /// From this many digits before the point on, the shortest form has an exponent.
 const SHORTEST_LIMIT: i32 = 16;
@@ -53,7 +53,7 @@ fn all_zero(body: &str) -> bool {
     body.bytes().take_while(|byte| *byte != b'e').all(|byte| matches!(byte, b'0' | b'.'))
 }
 
-/// Writes a finite, non-negative number in the form that the spec asks for.
+/// Writes a finite, non-negative number in the form of the spec.
 fn magnitude(value: f64, spec: &Spec) -> String {
     let precision = spec.precision.map_or(DEFAULT_PRECISION, usize::from);
     match spec.code {

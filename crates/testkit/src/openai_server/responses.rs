@@ -70,7 +70,7 @@ impl Wording<'_> {
             "status": status,
             "error": null,
             "incomplete_details": details,
-            "model": self.asked.model,
+            "model": self.options.model,
             "output": items,
             "usage": {
                 "input_tokens": tokens("prompt_tokens"),

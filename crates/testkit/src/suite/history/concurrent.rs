@@ -1,4 +1,4 @@
-//! Many callers at once. They run on one task: a store that has threads of its own uses them.
+//! Many concurrent callers. They run on one task; a store with its own threads uses them.
 
 use std::collections::BTreeSet;
 

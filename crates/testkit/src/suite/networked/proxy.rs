@@ -112,8 +112,8 @@ impl Proxy {
         self.state.broken.notify_waiters();
     }
 
-    /// Holds all requests. They reach the server at [`release`](Self::release), also if their
-    /// client has gone.
+    /// Holds all requests. They reach the server at [`release`](Self::release), even if their
+    /// client has disconnected.
     pub(super) fn hold(&self) {
         self.state.held.send_replace(Hold::All);
     }
@@ -218,7 +218,8 @@ async fn pass_answers(
         if cut > 0 {
             state.cut.store(cut - passed, ORDER);
         }
-        // A client that has gone does not end the connection: its request may be under way.
+        // A client that has disconnected does not end the connection, since its request may be in
+        // progress.
         let _ = client.write_all(buffer.get(..passed).unwrap_or_default()).await;
         if passed < count {
             return;
