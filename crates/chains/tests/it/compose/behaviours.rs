@@ -12,7 +12,7 @@ use conversant_prompts::PromptTemplate;
 use conversant_testkit::{ScriptedChat, ScriptedCompletion, ScriptedReply};
 
 use super::{Joining, llm, variables, written};
-use crate::fixtures::Log;
+use crate::support::Log;
 
 #[tokio::test]
 async fn sequences() {

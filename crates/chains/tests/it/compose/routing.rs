@@ -10,7 +10,7 @@ use conversant_prompts::PromptTemplate;
 use conversant_testkit::{ScriptedCompletion, ScriptedReply};
 
 use super::llm;
-use crate::fixtures::chain_of;
+use crate::support::chain_of;
 
 /// Chains for physics and maths, and a default one. Each answers with its name and its prompt.
 fn chains() -> RouterChainBuilder {

@@ -9,7 +9,7 @@ use conversant_core::{Delta, ModelError, vars};
 use conversant_testkit::{Gate, ScriptedChat, ScriptedReply, poll_then_drop};
 
 use super::{Joining, llm, written};
-use crate::fixtures::{TestHistory, chain_of, chat_prompt, memory};
+use crate::support::{TestHistory, chain_of, chat_prompt, memory};
 
 async fn pieces(stream: &mut ChainStream) -> String {
     let mut pieces = Vec::new();
