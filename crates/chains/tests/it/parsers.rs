@@ -71,7 +71,7 @@ fn cut_json() {
     assert_eq!(parse_partial_json(&"[".repeat(100_000)), None);
     assert_eq!(
         JsonParser.parse("{a: 1}").unwrap_err().to_string(),
-        "cannot parse the answer: there is no JSON in it"
+        "cannot parse the answer: it contains no JSON"
     );
 }
 

@@ -13,7 +13,7 @@ use conversant_prompts::{ChatPromptTemplate, MessageTemplate, PromptTemplate};
 use conversant_testkit::{ScriptedChat, ScriptedCompletion, ScriptedReply, block_on};
 use serde_json::json;
 
-use crate::fixtures::{TestHistory, chain, chat_prompt, memory};
+use crate::support::{TestHistory, chain, chat_prompt, memory};
 
 /// A verdict.
 #[derive(Debug, PartialEq, schemars::JsonSchema, serde::Deserialize)]

@@ -58,7 +58,7 @@ async fn answers_of_a_routing_model() {
             &format!("{failed}: `next_inputs` is not a text"),
         ),
         (r#"["maths", "Hi"]"#, &format!("{failed}: `destination` is missing")),
-        ("maths", &format!("{failed}: there is no JSON in it")),
+        ("maths", &format!("{failed}: it contains no JSON")),
     ] {
         let chain = chains().router(answering(answer)).build().unwrap();
         let told = match chain.predict(vars! { "input" => "hi" }).await {
