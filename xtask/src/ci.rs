@@ -4,7 +4,6 @@ mod alone;
 mod cases;
 mod deny;
 mod example;
-mod readme;
 mod step;
 mod used_snapshots;
 
@@ -57,7 +56,6 @@ pub(crate) fn run(options: &Options) -> Verdict {
             step("snapshots in use", used_snapshots::check),
             step("conformance", cases::check),
             step("the document's example", example::check),
-            step("the README's programs", readme::check),
             step("documentation", || {
                 let mut doc = cargo(&["doc", "--workspace", "--no-deps", "--all-features"]);
                 doc.env("RUSTDOCFLAGS", "-D warnings");

@@ -1,59 +1,45 @@
-//! Conversations with language models: prompt templates, chat memory and chains, exact to
-//! LangChain 0.1.
+//! Conversations with language models: prompt templates, chat memory and chains, exact to LangChain
+//! 0.1. This crate has the items of all others in one place, behind features.
 //!
-//! This crate re-exports conversant's other crates under one name. An application depends on it; a
-//! library that implements a model, a memory or a history depends on `conversant-core` alone.
-//!
-//! # Features
-//!
-//! | feature | adds | default |
-//! |---|---|---|
-//! | `openai` | [`OpenAiChat`], [`OpenAiResponses`], [`OpenAi`], [`OpenAiEmbeddings`] | yes |
-//! | `http2` | HTTP/2, where the server offers it | |
-//! | `tokens` | exact token counts of OpenAI's encodings: [`tokens`] | |
-//! | `layers` | [`Cached`], [`RateLimit`], [`ConcurrencyLimit`], [`Fallback`] | |
-//! | `tools` | [`ToolLoop`], [`FnTool`] | |
-//! | `jinja`, `mustache` | templates in these languages | |
-//! | `load` | prompts from files: [`load_prompt`] | |
-//! | `macros` | templates that the compiler checks: [`prompt!`], [`chat_prompt!`], [`PromptInputs`] | |
-//! | `schema` | answers and tools described by Rust types: [`schema`] | |
-//! | `regex`, `xml` | [`RegexParser`], [`XmlParser`] | |
-//! | `sqlite` | conversations in a SQLite file: [`SqliteHistory`] | |
-//! | `postgres` | conversations in PostgreSQL: [`PostgresHistory`] | |
-//! | `redis` | conversations in Redis: [`RedisHistory`] | |
-//! | `jsonl` | conversations in JSONL files: [`JsonlHistory`], and their import and export: [`jsonl`] | |
-//! | `vector-sqlite` | a vector store in a SQLite file: [`SqliteVectorStore`] | |
-//!
-//! # Parts
-//!
-//! | part | start with |
+//! | feature | adds |
 //! |---|---|
-//! | prompts | [`PromptTemplate`], [`ChatPromptTemplate`] |
-//! | models | [`OpenAiChat`]; a custom one implements [`ChatModel`] |
-//! | memories | [`BufferMemory`], [`WindowMemory`], [`SummaryBufferMemory`]; a custom one implements [`Memory`] |
-//! | stored conversations | [`SqliteHistory`], [`PostgresHistory`]; a custom one implements [`ChatHistory`] |
-//! | chains | [`LlmChain`], [`Conversations`] |
-//! | tests | the crate `conversant-testkit`: scripted models, servers with faults, cassettes |
+//! | | messages, prompts, memories, chains, a history in memory |
+//! | `openai` (default) | [models on servers](OpenAiChat) that speak OpenAI's API |
+//! | `local` | [models that run in the process](LocalModel), and their [weights] |
+//! | `sqlite`, `postgres`, `redis`, `jsonl` | conversations that outlive the process |
+//! | `tools` | [tools](ToolLoop) that a model may call |
+//! | `layers` | a cache, limits and a fallback for any model |
+//! | `schema` | answers and tools of Rust types, by their JSON Schemas |
+//! | `tokens` | exact token counts of OpenAI's encodings |
+//! | `jinja`, `mustache`, `load`, `macros` | further kinds of prompts |
+//! | `regex`, `xml`, `yaml` | further output parsers |
+//! | `vector-sqlite`, `http2` | a vector store; HTTP/2 |
+//!
+//! The single crates, such as `conversant-core` for authors of models and stores, have the same
+//! items.
 //!
 //! # Examples
 //!
 //! ```
-//! use conversant::{BufferMemory, LlmChain, OpenAi, PromptTemplate, vars};
+//! use conversant::{BufferMemory, LanguageModel, LlmChain, PromptTemplate, vars};
+//! # use conversant::{CompletionModel, CompletionRequest, Message, ModelError, Reply, async_trait};
+//! # struct Model;
+//! # #[async_trait]
+//! # impl CompletionModel for Model {
+//! #     async fn generate(&self, _: &CompletionRequest) -> Result<Reply, ModelError> {
+//! #         Ok(Reply::new(Message::ai(" Hello!")))
+//! #     }
+//! # }
 //!
-//! # #[tokio::main(flavor = "current_thread")]
+//! # #[tokio::main]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # let server = conversant_testkit::OpenAiServer::start([" Hi there! How can I help you today?"])?;
-//! # let base_url = server.base_url();
-//! let prompt = PromptTemplate::from_template(
-//!     "You are a chatbot having a conversation with a human.\n\n\
-//!      {chat_history}\nHuman: {human_input}\nChatbot:",
-//! )?;
-//! let model = OpenAi::builder("gpt-oss-20b").base_url(base_url).build()?;
-//! let memory = BufferMemory::new().with_memory_key("chat_history");
-//! let chain = LlmChain::builder().prompt(prompt).model(model).memory(memory).build()?;
-//!
-//! let answer = chain.predict(vars! { "human_input" => "Hi there my friend" }).await?;
-//! assert_eq!(answer, " Hi there! How can I help you today?");
+//! # let model = LanguageModel::completion(Model); // `OpenAi`, `LocalModel`, or one of your own
+//! let chain = LlmChain::builder()
+//!     .prompt(PromptTemplate::from_template("{history}\nHuman: {input}\nAI:")?)
+//!     .model(model)
+//!     .memory(BufferMemory::new())
+//!     .build()?;
+//! assert_eq!(chain.predict(vars! { "input" => "Hi" }).await?, " Hello!");
 //! # Ok(())
 //! # }
 //! ```
@@ -87,6 +73,9 @@ pub use conversant_memory::*;
 #[cfg(feature = "openai")]
 #[doc(inline)]
 pub use conversant_models::*;
+#[cfg(feature = "local")]
+#[doc(inline)]
+pub use conversant_models_local::*;
 #[doc(inline)]
 pub use conversant_prompts::*;
 #[cfg(feature = "tools")]
@@ -95,8 +84,3 @@ pub use conversant_tools::*;
 #[cfg(feature = "vector-sqlite")]
 #[doc(inline)]
 pub use conversant_vector_sqlite::*;
-
-/// The README's code, as documentation tests.
-#[cfg(doctest)]
-#[doc = include_str!("../../../README.md")]
-struct Readme;

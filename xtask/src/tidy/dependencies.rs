@@ -88,7 +88,7 @@ fn star<'p>(packages: &'p Packages, package: &'p Package) -> Vec<&'p str> {
         let allowed = ["conversant-core", "pollster"];
         return names.filter(|name| !allowed.contains(name)).collect();
     }
-    // Examples, tasks and the runner of cases put the packages together.
+    // Examples, tasks, the runner of cases and the package `conversant` put the packages together.
     if !name.starts_with("conversant-") || name == "conversant-conformance" {
         return Vec::new();
     }

@@ -134,7 +134,9 @@ fn a_turn_ends_within_its_timeout() {
 fn wrong_usage_is_exit_code_2() {
     for arguments in [
         &["--no-such-flag"][..],
-        &["--message", "Hi"],
+        &["--base-url", "http://127.0.0.1:1/v1", "--message", "Hi"],
+        &["--message", "Hi", "Hi"],
+        &["--model-file", "a.gguf", "--base-url", "http://127.0.0.1:1/v1"],
         &["--model", "m", "--timeout", "0"],
         &["--model", "m", "--timeout", "soon"],
         &["--model", "m", "--temperature", "warm"],
