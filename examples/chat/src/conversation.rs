@@ -30,6 +30,8 @@ pub struct Conversation {
     pub is_streaming: bool,
     pub is_json: bool,
     pub stop: Vec<String>,
+    /// Whether answers begin with a space, which is for the transcript and not for people.
+    pub trims: bool,
     pub session: SessionId,
     pub model: String,
 }
@@ -67,6 +69,7 @@ impl Conversation {
             is_streaming: arguments.is_streaming(),
             is_json: arguments.json,
             stop: LOCAL_STOP.iter().filter(|_| is_transcript).map(|s| (*s).to_owned()).collect(),
+            trims: is_transcript,
             session,
             model: backend.name().to_owned(),
         })

@@ -58,6 +58,7 @@ async fn ask(conversation: &Conversation, message: &str) -> Result<Usage, Failur
 /// The answer on standard output: as it comes, or at its end.
 struct Shown {
     is_streaming: bool,
+    trims: bool,
     markdown: Option<Markdown>,
     has_begun: bool,
 }
@@ -65,17 +66,17 @@ struct Shown {
 impl Shown {
     fn new(conversation: &Conversation) -> Self {
         let markdown = terminal::has_colours().then(Markdown::default);
-        Self { is_streaming: conversation.is_streaming, markdown, has_begun: false }
+        let Conversation { is_streaming, trims, .. } = *conversation;
+        Self { is_streaming, trims, markdown, has_begun: false }
     }
 
     fn piece(&mut self, piece: &str) -> Result<(), Failure> {
         if !self.is_streaming {
             return Ok(());
         }
-        // A completion begins with the space after the colon, which is for the transcript.
-        let piece = match (self.has_begun, &self.markdown) {
-            (false, Some(_)) => piece.trim_start(),
-            _ => piece,
+        let piece = match self.trims && !self.has_begun {
+            true => piece.trim_start(),
+            false => piece,
         };
         self.has_begun |= !piece.is_empty();
         self.style(piece)
@@ -97,10 +98,14 @@ impl Shown {
     }
 
     fn end(&mut self, conversation: &Conversation, reply: &Reply) -> Result<(), Failure> {
+        let text = match self.trims {
+            true => reply.text().trim_start().to_owned(),
+            false => reply.text().into_owned(),
+        };
         if conversation.is_json {
             let usage = reply.usage.unwrap_or_default();
             let line = json!({
-                "answer": reply.text(),
+                "answer": text,
                 "finish_reason": reply.finish_reason.as_ref().map(|reason| reason.as_str()),
                 "model": reply.model.as_deref().unwrap_or(&conversation.model),
                 "session": conversation.session.to_string(),
@@ -113,7 +118,7 @@ impl Shown {
         }
         match self.is_streaming {
             true => self.style("\n"),
-            false => self.style(&format!("{}\n", reply.text())),
+            false => self.style(&format!("{text}\n")),
         }
     }
 }
