@@ -106,10 +106,12 @@ fn server(arguments: &Arguments, name: &str) -> Result<Backend, Failure> {
 /// Names the flags that mend a missing key, where the library names its methods.
 fn with_flags(failure: Failure) -> Failure {
     match failure {
-        Failure::Other(line) if line.contains("API key") => Failure::Other(format!(
-            "{line} (here: set OPENAI_API_KEY, name another variable with --api-key-env, \
-             give a server on this machine with --base-url, or leave out --model)"
-        )),
+        Failure::Other(line) if line.starts_with("missing API key") => Failure::Other(
+            "missing API key; set OPENAI_API_KEY, name another variable with --api-key-env, give \
+             a server on this machine with --base-url, or leave out --model for a model in this \
+             process"
+                .to_owned(),
+        ),
         failure => failure,
     }
 }

@@ -32,9 +32,17 @@ async fn ask(conversation: &Conversation, message: &str) -> Result<Usage, Failur
     }
     let inputs = vars! { "human_input" => message };
     let thinking = Thinking::start();
+    let mut shown = Shown::new(conversation);
+    if !conversation.is_streaming {
+        let outcome = conversation.chain.invoke_with(inputs, options).await;
+        thinking.end();
+        let outcome = outcome.map_err(Failure::other)?;
+        let reply = outcome.reply.ok_or_else(no_answer)?;
+        shown.end(conversation, &reply)?;
+        return Ok(reply.usage.unwrap_or_default());
+    }
     let stream = conversation.chain.stream_with(inputs, options).await;
     let mut stream = stream.map_err(Failure::other)?;
-    let mut shown = Shown::new(conversation);
     let mut reply = None;
     while let Some(delta) = stream.next().await {
         thinking.end();
@@ -48,11 +56,13 @@ async fn ask(conversation: &Conversation, message: &str) -> Result<Usage, Failur
             }
         }
     }
-    let Some(reply) = reply else {
-        return Err(Failure::Other("the model's answer did not end".to_owned()));
-    };
+    let reply = reply.ok_or_else(no_answer)?;
     shown.end(conversation, &reply)?;
     Ok(reply.usage.unwrap_or_default())
+}
+
+fn no_answer() -> Failure {
+    Failure::Other("the model's answer did not end".to_owned())
 }
 
 /// The answer on standard output: as it comes, or at its end.
@@ -71,9 +81,6 @@ impl Shown {
     }
 
     fn piece(&mut self, piece: &str) -> Result<(), Failure> {
-        if !self.is_streaming {
-            return Ok(());
-        }
         let piece = match self.trims && !self.has_begun {
             true => piece.trim_start(),
             false => piece,

@@ -3,6 +3,7 @@
 
 mod faults;
 mod kept;
+mod local;
 mod message;
 mod prompt;
 mod round_trips;
