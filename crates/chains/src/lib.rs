@@ -14,6 +14,21 @@
 //! | [`Outcome`] | `invoke`, for callers | inputs, memory variables and outputs in one map; the turn's id |
 //! | [`ChainStream`] | `stream`, for callers | the answer in pieces, then the [`Outcome`] |
 //!
+//! # Chains made of chains
+//!
+//! | chain | steps |
+//! |---|---|
+//! | [`SequentialChain`] | one after the other, over shared variables |
+//! | [`SimpleSequentialChain`] | one after the other, each with one input and one output |
+//! | [`TransformChain`] | a function of variables |
+//! | [`RouterChain`] | the one that a function ([`FnRouter`]) or a model ([`LlmRouter`]) chooses |
+//! | [`ParallelChain`] | all at the same time |
+//! | [`FallbackChain`] | the next one if one fails |
+//! | [`ConversationChain`] | a model and a memory, with a default prompt |
+//!
+//! Every chain here is a [`Chain`], so each can be a step of another, and each can have a memory
+//! and observers. A deadline covers all steps.
+//!
 //! # Examples
 //!
 //! The conversation of LangChain's page "Memory in LLMChain", with a scripted model in place of a
@@ -95,6 +110,7 @@ pub use self::{
     answer::Answer,
     answer_stream::AnswerStream,
     answer_type::AnswerType,
+    apply::Batch,
     builder::LlmChainBuilder,
     chain::{Chain, RunContext, Streaming},
     compose::*,
