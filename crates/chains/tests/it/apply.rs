@@ -74,7 +74,7 @@ async fn results_are_returned_as_the_calls_end() {
         move |request| {
             let text = request.messages.last().unwrap().text();
             let index: usize = text[1..].parse().unwrap();
-            ScriptedReply::text(text.to_owned()).held_by(&gates[index])
+            ScriptedReply::text(text.into_owned()).held_by(&gates[index])
         }
     });
     let prompt = PromptTemplate::from_template("{human_input}").unwrap();
