@@ -292,7 +292,7 @@ fn quoted<'n>(names: impl IntoIterator<Item = &'n String>) -> String {
 pub struct FailedStep {
     /// The step's index, from 0.
     pub step: usize,
-    /// The name of the step's chain.
+    /// The name of the step's chain; for a router, the name of the destination.
     pub chain: String,
     /// The outputs of the steps before it.
     pub outputs: Variables,

@@ -16,18 +16,10 @@
 //!
 //! # Chains made of chains
 //!
-//! | chain | steps |
-//! |---|---|
-//! | [`SequentialChain`] | one after the other, over shared variables |
-//! | [`SimpleSequentialChain`] | one after the other, each with one input and one output |
-//! | [`TransformChain`] | a function of variables |
-//! | [`RouterChain`] | the one that a function ([`FnRouter`]) or a model ([`LlmRouter`]) chooses |
-//! | [`ParallelChain`] | all at the same time |
-//! | [`FallbackChain`] | the next one if one fails |
-//! | [`ConversationChain`] | a model and a memory, with a default prompt |
-//!
-//! Every chain here is a [`Chain`], so each can be a step of another, and each can have a memory
-//! and observers. A deadline covers all steps.
+//! [`SequentialChain`], [`SimpleSequentialChain`], [`RouterChain`], [`ParallelChain`] and
+//! [`FallbackChain`] have other chains as steps, and [`TransformChain`] is a function as a step.
+//! Every chain here is a [`Chain`], so each can be a step, and each can have a memory and
+//! observers. A deadline covers all steps.
 //!
 //! # Examples
 //!
