@@ -17,9 +17,8 @@
 //! # Chains made of chains
 //!
 //! [`SequentialChain`], [`SimpleSequentialChain`], [`RouterChain`], [`ParallelChain`] and
-//! [`FallbackChain`] have other chains as steps, and [`TransformChain`] is a function as a step.
-//! Every chain here is a [`Chain`], so each can be a step, and each can have a memory and
-//! observers. A deadline covers all steps.
+//! [`FallbackChain`] have other chains as steps; [`TransformChain`] is a function. Every chain is a
+//! [`Chain`], so each can be a step, with a memory and observers. A deadline covers all steps.
 //!
 //! # Examples
 //!
