@@ -140,8 +140,10 @@ async fn the_transcript_shows_the_route() {
         ),
         (Route::to("maths"), "maths: {}"),
         (
-            Route::to_default().with_inputs(vars! { "input" => "\\ '\" \u{7}é", "more" => "x" }),
-            "None: {'input': '\\\\ \\'\" \\x07é', 'more': 'x'}",
+            Route::to_default().with_inputs(
+                vars! { "input" => "\\ '\" \u{7}é\u{a0}\u{200b}\u{301}\u{e0001}", "more" => "x" },
+            ),
+            "None: {'input': '\\\\ \\'\" \\x07é\\xa0\\u200b\u{301}\\U000e0001', 'more': 'x'}",
         ),
     ] {
         let (observer, transcript) = Verbose::buffer();
