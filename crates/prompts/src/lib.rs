@@ -106,4 +106,5 @@ pub use crate::{
     prompt_template::PromptTemplate,
     snapshot::Snapshot,
     template_format::TemplateFormat,
+    work_limit::{MAX_OUTPUT_BYTES, WorkLimit},
 };

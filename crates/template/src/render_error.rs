@@ -4,6 +4,10 @@ use std::{error::Error, fmt};
 
 use crate::{location::Location, spec::SpecError};
 
+/// The longest text that a template makes of shorter values: 32 MiB. No model takes as much. A text
+/// that is as long as its values together may be longer.
+pub const MAX_OUTPUT_BYTES: usize = 32 * 1024 * 1024;
+
 /// A template that cannot be rendered with the given values.
 ///
 /// `Display` is one line and never shows a value; the alternate form, `{:#}`, adds the template's
@@ -29,6 +33,14 @@ pub enum RenderError {
         /// The place of the field.
         location: Box<Location>,
     },
+    /// The text is too long: longer than [`MAX_OUTPUT_BYTES`] and than the template and its values
+    /// together.
+    TooLong {
+        /// The variable of the field at which the text became too long.
+        name: String,
+        /// The place of the field.
+        location: Box<Location>,
+    },
 }
 
 impl RenderError {
@@ -36,7 +48,9 @@ impl RenderError {
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
-            Self::MissingVariable { name, .. } | Self::Value { name, .. } => name,
+            Self::MissingVariable { name, .. }
+            | Self::Value { name, .. }
+            | Self::TooLong { name, .. } => name,
         }
     }
 
@@ -44,7 +58,9 @@ impl RenderError {
     #[must_use]
     pub fn location(&self) -> &Location {
         match self {
-            Self::MissingVariable { location, .. } | Self::Value { location, .. } => location,
+            Self::MissingVariable { location, .. }
+            | Self::Value { location, .. }
+            | Self::TooLong { location, .. } => location,
         }
     }
 }
@@ -61,6 +77,10 @@ impl fmt::Display for RenderError {
                     f,
                     "value of `{name}` does not fit `{{{name}:{spec}}}`: {reason}, at {location}"
                 )?;
+            }
+            Self::TooLong { name, location } => {
+                let limit = MAX_OUTPUT_BYTES;
+                write!(f, "the text is larger than {limit} bytes with `{name}`, at {location}")?;
             }
         }
         if f.alternate() {

@@ -8,7 +8,7 @@ use crate::{
     format::write,
     location::Location,
     parse::{Format, Parsed, Part, parse},
-    render_error::RenderError,
+    render_error::{MAX_OUTPUT_BYTES, RenderError},
 };
 
 /// Up to this number of variables, rendering keeps their values on the stack.
@@ -124,8 +124,10 @@ impl Template {
     ///
     /// # Errors
     ///
-    /// [`RenderError::MissingVariable`] for the first variable that `lookup` has no value for,
-    /// [`RenderError::Value`] for a value that its field's format spec does not fit.
+    /// - [`RenderError::MissingVariable`] for the first variable that `lookup` has no value for.
+    /// - [`RenderError::Value`] for a value that its field's format spec does not fit.
+    /// - [`RenderError::TooLong`] if the text is longer than [`MAX_OUTPUT_BYTES`] and than the
+    ///   template and its values together.
     ///
     /// # Examples
     ///
@@ -183,7 +185,13 @@ impl Template {
     fn write(&self, out: &mut String, values: &[Argument<'_>]) -> Result<(), RenderError> {
         let before = out.len();
         let parsed = &self.inner.parsed;
-        let length = parsed.literals.len() + self.text_length(values);
+        let given = values.iter().map(|value| match value {
+            Argument::Text(text) => text.len(),
+            _ => 0,
+        });
+        let longest =
+            given.sum::<usize>().saturating_add(parsed.literals.len()).max(MAX_OUTPUT_BYTES);
+        let length = parsed.literals.len().saturating_add(self.text_length(values)).min(longest);
         if out.capacity() == 0 {
             *out = String::with_capacity(length);
         } else {
@@ -198,16 +206,19 @@ impl Template {
             let format = parsed.format(*part);
             let to_text = format.is_some_and(|format| format.to_text);
             let spec = format.and_then(|format| format.spec.as_ref());
-            if let Err(reason) = write(out, value, to_text, spec) {
-                out.truncate(before);
-                let field = Field { template: self, part: *part };
-                return Err(RenderError::Value {
-                    name: field.name().to_owned(),
-                    spec: field.spec().to_owned(),
-                    reason,
-                    location: Box::new(field.location()),
-                });
+            let written = write(out, value, to_text, spec);
+            if written.is_ok() && out.len() - before <= longest {
+                continue;
             }
+            out.truncate(before);
+            let field = Field { template: self, part: *part };
+            let (name, location) = (field.name().to_owned(), Box::new(field.location()));
+            return Err(match written {
+                Ok(()) => RenderError::TooLong { name, location },
+                Err(reason) => {
+                    RenderError::Value { name, spec: field.spec().to_owned(), reason, location }
+                }
+            });
         }
         out.push_str(parsed.literals.get(start..).unwrap_or_default());
         Ok(())
@@ -220,7 +231,7 @@ impl Template {
             Some(Argument::Text(text)) if parsed.format(*part).is_none() => text.len(),
             _ => 0,
         };
-        parsed.parts.iter().map(length).sum()
+        parsed.parts.iter().map(length).fold(0, usize::saturating_add)
     }
 
     fn missing(&self, name: &str) -> RenderError {

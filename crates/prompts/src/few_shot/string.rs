@@ -14,6 +14,7 @@ use crate::{
     prompt_template::PromptTemplate,
     slot_set::SlotSet,
     template_format::TemplateFormat,
+    work_limit::MadeText,
 };
 
 /// A text of examples between a prefix and a suffix.
@@ -158,18 +159,19 @@ impl Prompt for FewShotPromptTemplate {
             merged = values.merged();
             &merged
         };
-        let mut parts = Vec::new();
+        let (mut parts, mut made) = (Vec::new(), MadeText::default());
+        let mut add = |text: String| made.add(text.len(), &values).map(|()| parts.push(text));
         if !self.prefix.template().is_empty() {
-            parts.push(self.prefix.render(&values)?);
+            add(self.prefix.render(&values)?)?;
         }
         for example in self.examples.pick(all)? {
             let text = self.example.format(&example)?.into_text();
             if !text.is_empty() {
-                parts.push(text);
+                add(text)?;
             }
         }
         if !self.suffix.template().is_empty() {
-            parts.push(self.suffix.render(&values)?);
+            add(self.suffix.render(&values)?)?;
         }
         Ok(parts.join(&self.separator).into())
     }

@@ -11,8 +11,6 @@ use conversant_core::{Delta, ModelError, vars};
 use conversant_testkit::{Gate, ScriptedChat, ScriptedReply, poll_then_drop};
 
 use super::{Joining, boxed, llm, written};
-use super::{Joining, llm, written};
-use crate::support::{TestHistory, chain_of, chat_prompt, memory};
 use crate::support::{TestHistory, chain_of, chat_prompt, memory};
 
 async fn pieces(stream: &mut ChainStream) -> String {
