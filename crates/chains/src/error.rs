@@ -44,6 +44,14 @@ pub enum ChainError {
     /// ([`CallOptions::no_wait`](conversant_core::CallOptions::no_wait)). No model was called.
     #[error("the conversation is busy with another call")]
     Busy,
+    /// The call waited for other calls of the conversation for as long as the chain's
+    /// `queue_timeout` allows. No model was called.
+    #[error("cannot enter the conversation within {} s: another call holds it; end or drop that call, \
+             or set a longer `queue_timeout`", limit.as_secs_f64())]
+    QueueTimeout {
+        /// The setting.
+        limit: std::time::Duration,
+    },
     /// The call was made from inside a call of the same conversation, so it would wait for itself.
     /// No model was called.
     #[error("cannot call a conversation from inside its own call; use another session")]
@@ -198,7 +206,7 @@ impl ChainError {
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Busy | Self::DeadlineExceeded { .. } => true,
+            Self::Busy | Self::QueueTimeout { .. } | Self::DeadlineExceeded { .. } => true,
             Self::Model(error) => error.is_retryable(),
             Self::Step(failed) => failed.source.is_retryable(),
             Self::Branches(failed) => failed.errors().all(Self::is_retryable),
@@ -235,6 +243,7 @@ impl From<Refusal> for ChainError {
         match refusal {
             Refusal::Busy => Self::Busy,
             Refusal::Reentrant => Self::Reentrant,
+            Refusal::TimedOut(limit) => Self::QueueTimeout { limit },
             Refusal::Closed => Self::Closed,
         }
     }

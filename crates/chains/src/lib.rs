@@ -83,6 +83,7 @@ mod runner;
 mod settings;
 mod step;
 mod stream;
+mod sync;
 #[cfg(feature = "schema")]
 mod typed_call;
 mod verbose;

@@ -125,7 +125,7 @@ impl<C: Chain + 'static> Runner<C> {
     pub(crate) async fn maintain(&self, options: &CallOptions) -> Result<Saved, ChainError> {
         let Some(binding) = &self.binding else { return Ok(Saved::default()) };
         let mut limits = Limits::new(options.deadline);
-        let permit = limits.run(None, binding.queue.enter(options.no_wait)).await;
+        let permit = limits.run(None, binding.enter(options.no_wait, options.deadline)).await;
         let permit = permit.map_err(|exceeded| exceeded.during(CallPhase::Queue))??;
         let maintain = binding.memory().maintain_until(limits.deadline());
         let maintained = limits.run(Some(&permit), maintain).await;
