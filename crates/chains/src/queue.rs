@@ -178,7 +178,8 @@ impl State {
         self.holder.as_mut().filter(|holder| holder.ticket == ticket)
     }
 
-    /// Returns the waker of the call that waits longest, which has to watch a new holder's deadline.
+    /// Returns the waker of the call that waits longest, which has to watch a new holder's
+    /// deadline.
     fn watcher(&self) -> Option<Waker> {
         self.holder.as_ref()?.deadline?;
         self.waiting.front().map(|waiting| waiting.waker.clone())

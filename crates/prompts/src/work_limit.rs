@@ -15,8 +15,8 @@ pub const MAX_OUTPUT_BYTES: usize = conversant_template::MAX_OUTPUT_BYTES;
 /// A prompt that asks for more work than is allowed, such as nested loops over long lists, or a
 /// long value in thousands of places.
 ///
-/// It is the cause of a [`PromptError::Custom`]: a service that lets its users write templates finds
-/// it with `downcast_ref`.
+/// It is the cause of a [`PromptError::Custom`]: a service that lets its users write templates
+/// finds it with `downcast_ref`.
 ///
 /// # Examples
 ///
