@@ -1,13 +1,10 @@
 //! A runner whose chain's type is not known.
 
-use crate::{
-    chain::{Chain, Observers},
-    memory_binding::MemoryBinding,
-};
+use crate::{chain::Chain, memory_binding::MemoryBinding, observation::Observation};
 
 /// A runner whose chain's type is not known: a stream keeps one alive.
 pub(crate) trait AnyRunner: Send + Sync + 'static {
     fn chain(&self) -> &dyn Chain;
     fn binding(&self) -> Option<&MemoryBinding>;
-    fn observers(&self) -> Observers;
+    fn observation(&self) -> &Observation;
 }

@@ -20,6 +20,7 @@ use crate::{
 /// | [`parser`](Self::parser) | none: the output is the answer's text |
 /// | [`correction`](Self::correction) | none: an answer that cannot be parsed is an error |
 /// | [`observer`](Self::observer), [`verbose`](Self::verbose) | none |
+/// | [`prices`](Self::prices), [`store_records`](Self::store_records) | none, `false` |
 /// | [`name`](Self::name), [`output_key`](Self::output_key) | `LLMChain`, `text`, as LangChain's |
 /// | [`inputs`](Self::inputs) | the prompt's variables that the memory does not provide |
 /// | [`maintenance`](Self::maintenance) | [`Inline`](crate::Maintenance::Inline) |

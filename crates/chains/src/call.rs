@@ -7,16 +7,17 @@ use std::{
 };
 
 use conversant_core::{
-    CallOptions, Event, LoadContext, MemoryError, Messages, PromptError, Reply, Ticket, Turn,
-    TurnId, Value, Variables, Warning, Withheld,
+    CallOptions, CallResult, Event, LoadContext, MemoryError, Messages, PromptError, Reply, Ticket,
+    Turn, TurnId, Value, Variables, Warning, Withheld,
 };
 
 use crate::{
     answer::Answer,
-    chain::{Chain, Observers, RunContext, Streaming},
+    chain::{Chain, RunContext, Streaming},
     error::{CallPhase, ChainError, DEADLINE, NotSaved},
     limits::{Exceeded, Limits},
     memory_binding::{Maintenance, MemoryBinding},
+    observation::{CallObservation, Observation},
     outcome::Outcome,
     pending::PendingTurn,
     queue::{Permit, Polled},
@@ -26,6 +27,32 @@ use crate::{
 /// The time that a memory has to release what a failed call's load acquired, though the call's
 /// deadline has passed.
 const RELEASE_TIME: Duration = Duration::from_millis(200);
+
+/// The inputs and the options of a call, and the part of its turn that is done.
+pub(crate) struct CallInputs {
+    variables: Variables,
+    options: CallOptions,
+    resumed: Resumed,
+}
+
+impl CallInputs {
+    pub(crate) fn new(variables: Variables, options: CallOptions) -> Self {
+        Self { variables, options, resumed: Resumed::default() }
+    }
+
+    /// Returns the inputs of a call that continues a turn.
+    pub(crate) fn of_pending(pending: PendingTurn, options: CallOptions) -> Self {
+        let options = options.with_turn_id(pending.turn_id());
+        let (variables, resumed) = pending.into_parts();
+        Self { variables, options, resumed }
+    }
+
+    /// Sets the part of the turn that is done.
+    pub(crate) fn with_resumed(mut self, resumed: Resumed) -> Self {
+        self.resumed = resumed;
+        self
+    }
+}
 
 /// The state of a call. After [`begin`](Self::begin), the memory is loaded and the call holds the
 /// place in its conversation's queue.
@@ -39,24 +66,41 @@ pub(crate) struct CallState {
     ticket: Option<Ticket>,
     limits: Limits,
     permit: Option<Permit>,
+    observation: Option<Box<CallObservation>>,
 }
 
 impl CallState {
     pub(crate) fn new(
-        observers: Observers,
-        inputs: Variables,
-        mut options: CallOptions,
-        resumed: Resumed,
+        chain: &dyn Chain,
+        binding: Option<&MemoryBinding>,
+        observation: &Observation,
+        inputs: CallInputs,
     ) -> Self {
+        let CallInputs { variables, mut options, mut resumed } = inputs;
+        let earlier = resumed.record.take();
         let turn_id = *options.turn_id.get_or_insert_with(TurnId::random);
+        let observation = observation.start(chain, binding, turn_id, &mut options, earlier);
         let limits = Limits::new(options.deadline);
-        let context = RunContext::new(options, observers).with_resumed(resumed);
+        let context = RunContext::new(options).with_resumed(resumed);
         let input = Messages::new();
-        Self { variables: inputs, context, turn_id, input, ticket: None, limits, permit: None }
+        Self { variables, context, turn_id, input, ticket: None, limits, permit: None, observation }
     }
 
-    /// Waits for the conversation, loads its memory, and emits that the chain has started.
+    /// Waits for the conversation, loads its memory, and emits that the chain has started. A call
+    /// that fails here has ended.
     pub(crate) async fn begin(
+        &mut self,
+        chain: &dyn Chain,
+        binding: Option<&MemoryBinding>,
+    ) -> Result<(), ChainError> {
+        let begun = self.enter_and_load(chain, binding).await;
+        if let (Err(error), Some(observation)) = (&begun, &mut self.observation) {
+            observation.end(CallResult::failed(error, &error.class()), None);
+        }
+        begun
+    }
+
+    async fn enter_and_load(
         &mut self,
         chain: &dyn Chain,
         binding: Option<&MemoryBinding>,
@@ -72,10 +116,21 @@ impl CallState {
                 return Err(ChainError::TakenInput { name: slot.name().to_owned(), reason });
             }
             self.enter(binding).await?;
+            let queue = self.elapsed();
             self.load(binding).await?;
+            if let Some(observation) = &mut self.observation {
+                let load = observation.elapsed();
+                observation.timings.queue = queue;
+                observation.timings.load = queue.map(|queue| load.saturating_sub(queue));
+            }
         }
         self.emit(&Event::chain_started(chain.name(), &self.variables));
         Ok(())
+    }
+
+    /// Returns the time since the call started, if it is observed.
+    fn elapsed(&self) -> Option<Duration> {
+        self.observation.as_ref().map(|observation| observation.elapsed())
     }
 
     async fn enter(&mut self, binding: &MemoryBinding) -> Result<(), ChainError> {
@@ -160,7 +215,11 @@ impl CallState {
         let Some(binding) = binding else { return Ok(()) };
         let ticket = self.ticket.take().unwrap_or_default();
         let input = std::mem::take(&mut self.input);
-        let mut turn = binding.turn(self.turn_id, input, answer).with_incomplete(incomplete);
+        let saving = self.elapsed();
+        let record =
+            self.observation.as_ref().and_then(|observation| observation.stored_record(answer));
+        let turn = binding.turn(self.turn_id, input, answer, record.as_ref());
+        let mut turn = turn.with_incomplete(incomplete);
         if let Some(base) = ticket.version() {
             turn = turn.with_base(base);
         }
@@ -183,6 +242,9 @@ impl CallState {
                 Ok(maintained) => self.warn(&maintained.warnings),
                 Err(error) => self.warn(&[not_maintained(error)]),
             }
+        }
+        if let (Some(observation), Some(saving)) = (&mut self.observation, saving) {
+            observation.timings.save = Some(observation.elapsed().saturating_sub(saving));
         }
         Ok(())
     }
@@ -274,7 +336,8 @@ impl CallState {
         let inputs = self.variables.iter().filter(|(name, _)| is_input(name));
         let inputs = inputs.map(|(name, value)| (name.to_owned(), value.clone())).collect();
         self.release(binding).await;
-        Ok(PendingTurn::of(answer, self.turn_id, inputs))
+        let record = self.observation.as_ref().map(|observation| observation.turn_record(answer));
+        Ok(PendingTurn::of(answer, self.turn_id, inputs, record))
     }
 
     /// Ends a call that succeeded.
@@ -285,12 +348,14 @@ impl CallState {
         pending: Option<PendingTurn>,
     ) -> Outcome {
         self.emit(&Event::chain_ended(chain.name(), &answer.outputs));
-        let Self { mut variables, turn_id, permit, .. } = self;
+        let Self { mut variables, turn_id, permit, observation, .. } = self;
+        let result = if pending.is_some() { CallResult::ToolCalls } else { CallResult::Answered };
+        let record = observation.map(|mut observation| observation.end(result, Some(&answer)));
         drop(permit);
         variables.extend(std::mem::take(&mut answer.outputs));
         let output_key = chain.outputs().first().cloned().unwrap_or_default();
         let Answer { reply, messages, refused, .. } = answer;
-        Outcome { variables, reply, turn_id, refused, pending, output_key, messages }
+        Outcome { variables, reply, turn_id, refused, pending, record, output_key, messages }
     }
 
     /// Ends a call that failed after its start: emits the failure, and lets the memory release what
@@ -303,6 +368,9 @@ impl CallState {
     ) -> ChainError {
         self.emit(&Event::chain_failed(chain.name(), &error));
         self.release(binding).await;
+        if let Some(observation) = &mut self.observation {
+            observation.end(CallResult::failed(&error, &error.class()), None);
+        }
         error
     }
 
@@ -335,13 +403,11 @@ impl UnsavedTurn {
 pub(crate) fn invoke<'c>(
     chain: &'c dyn Chain,
     binding: Option<&'c MemoryBinding>,
-    observers: Observers,
-    inputs: Variables,
-    options: CallOptions,
-    resumed: Resumed,
+    observation: &Observation,
+    inputs: CallInputs,
 ) -> impl Future<Output = Result<Outcome, ChainError>> + Send + 'c {
     // Created outside of the future: an `async fn` stores its arguments twice.
-    let mut call = CallState::new(observers, inputs, options, resumed);
+    let mut call = CallState::new(chain, binding, observation, inputs);
     async move {
         call.begin(chain, binding).await?;
         let run = async {

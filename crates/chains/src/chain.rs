@@ -1,16 +1,9 @@
 //! The chain trait: steps that turn variables into an answer.
 
-use std::{
-    borrow::Cow,
-    fmt,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
-};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use async_trait::async_trait;
-use conversant_core::{
-    CallOptions, Event, Messages, Observer, Reply, ReplyStream, Slot, TurnId, Variables,
-};
+use conversant_core::{CallOptions, Event, Messages, Reply, ReplyStream, Slot, TurnId, Variables};
 
 use crate::{
     answer::Answer,
@@ -173,17 +166,14 @@ impl Streaming {
 #[derive(Clone, Default)]
 pub struct RunContext {
     options: CallOptions,
-    observers: Observers,
     resumed: Resumed,
+    /// Whether the chain is a step of another one, whose own events the observers receive.
+    is_step: bool,
 }
 
-/// The observers of a chain.
-pub(crate) type Observers = Arc<[Arc<dyn Observer>]>;
-
 impl RunContext {
-    pub(crate) const fn new(options: CallOptions, observers: Observers) -> Self {
-        let resumed = Resumed { exchange: Messages::new(), completed: None };
-        Self { options, observers, resumed }
+    pub(crate) fn new(options: CallOptions) -> Self {
+        Self { options, resumed: Resumed::default(), is_step: false }
     }
 
     pub(crate) fn with_resumed(mut self, resumed: Resumed) -> Self {
@@ -206,17 +196,17 @@ impl RunContext {
         options.tool_choice = None;
         options.parallel_tool_calls = None;
         options.response_format = None;
-        Self { options, observers: Observers::default(), resumed: Resumed::default() }
+        Self { options, resumed: Resumed::default(), is_step: true }
     }
 
     /// Returns the context of the step that makes the chain's answer. It has all of the call's
     /// options; see [`intermediate_step`](Self::intermediate_step) for the turn id.
     #[must_use]
     pub fn final_step(&self, step: usize) -> Self {
-        let Resumed { exchange, completed } = &self.resumed;
+        let Resumed { exchange, completed, .. } = &self.resumed;
         let inner = completed.as_ref().and_then(|completed| completed.inner.clone());
-        let resumed = Resumed { exchange: exchange.clone(), completed: inner };
-        Self { options: self.step_options(step), observers: Observers::default(), resumed }
+        let resumed = Resumed { exchange: exchange.clone(), completed: inner, record: None };
+        Self { options: self.step_options(step), resumed, is_step: true }
     }
 
     fn step_options(&self, step: usize) -> CallOptions {
@@ -232,17 +222,19 @@ impl RunContext {
         &self.resumed.exchange
     }
 
-    /// Returns the call's options.
+    /// Returns the call's options. Models and chains that are called with them report to the call's
+    /// observers.
     #[must_use]
     pub const fn options(&self) -> &CallOptions {
         &self.options
     }
 
-    /// Sends an event to every observer. A panic of an observer is caught, so that it costs neither
-    /// the answer nor the turn.
+    /// Sends an event to every observer of the chain. A chain that is a step of another one has no
+    /// observers, unless it is a callable chain with its own. A panic of an observer is caught, so
+    /// that it costs neither the answer nor the turn.
     pub fn emit(&self, event: &Event<'_>) {
-        for observer in self.observers.iter() {
-            let _ = catch_unwind(AssertUnwindSafe(|| observer.on_event(event)));
+        if !self.is_step {
+            self.options.events.emit(event);
         }
     }
 }

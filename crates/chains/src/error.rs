@@ -1,10 +1,10 @@
 //! Errors of a call of a chain, in the order of its steps.
 
-use std::{error::Error, fmt};
+use std::{borrow::Cow, error::Error, fmt, time::Duration};
 
 use conversant_core::{
-    MemoryError, MissingVariable, ModelError, ParseError, PromptError, Reply, TimeoutPhase, Turn,
-    Variables, Withheld,
+    MemoryError, MissingVariable, ModelError, ParseError, PromptError, Reply, StatusKind,
+    TimeoutPhase, Turn, Variables, Withheld,
 };
 
 use crate::{pending::PendingTurn, queue::Refusal};
@@ -198,6 +198,85 @@ impl ChainError {
             Self::Step(failed) => failed.source.not_saved(),
             Self::Branches(failed) => failed.errors().find_map(Self::not_saved),
             Self::Fallbacks(failed) => failed.errors.iter().find_map(Self::not_saved),
+            _ => None,
+        }
+    }
+
+    /// Returns the class of the error, for metrics: that of the [`ModelError`], or a name such as
+    /// `deadline` or `not_saved`.
+    #[must_use]
+    pub fn class(&self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
+            Self::Model(error) => return error.class(),
+            Self::TakenInput { .. } | Self::MissingInputs { .. } | Self::RefusedInput(_) => "input",
+            Self::Busy => "busy",
+            Self::Reentrant => "reentrant",
+            Self::Closed => "closed",
+            Self::DeadlineExceeded { .. } => "deadline",
+            Self::Load(_) => "load",
+            Self::Prompt(_) => "prompt",
+            Self::ToolCalls(_) | Self::ToolResults { .. } => "tool_calls",
+            Self::Parse(_) => "parse",
+            Self::NotSaved(_) => "not_saved",
+            Self::NothingToSave { .. } => "nothing_to_save",
+            Self::Maintain(_) => "maintain",
+            Self::Step(failed) => return failed.source.class(),
+            Self::Branches(failed) => {
+                return failed.errors().next().map_or(Cow::Borrowed("branches"), Self::class);
+            }
+            Self::Fallbacks(failed) => {
+                return failed.errors.last().map_or(Cow::Borrowed("fallbacks"), Self::class);
+            }
+            Self::MissingOutputs { .. } => "outputs",
+            Self::StepToolCalls => "tool_calls",
+            Self::UnknownDestination { .. } => "destination",
+            Self::Custom(_) => "custom",
+        })
+    }
+
+    /// Returns the HTTP status for a service whose request makes this call:
+    ///
+    /// | status | errors |
+    /// |---|---|
+    /// | 400 | an input is missing, reserved or cannot be stored; the prompt is too long for the model |
+    /// | 409 | [`Busy`](Self::Busy), results that do not match a pending turn |
+    /// | 429 | the model's server limits the rate |
+    /// | 500 | a fault of the service: its store, its prompt, its settings |
+    /// | 502 | the model failed, or answered what cannot be used |
+    /// | 503 | [`Closed`](Self::Closed), or the model's server is overloaded or cannot be reached |
+    /// | 504 | a deadline or a timeout |
+    #[must_use]
+    pub fn http_status(&self) -> u16 {
+        match self {
+            error if error.is_deadline() => 504,
+            Self::TakenInput { .. } | Self::MissingInputs { .. } | Self::RefusedInput(_) => 400,
+            Self::Busy | Self::ToolResults { .. } => 409,
+            Self::Closed => 503,
+            Self::Model(error) => match error {
+                error if error.is_context_length() => 400,
+                ModelError::Config { .. } => 500,
+                ModelError::Timeout { .. } => 504,
+                error => match error.api_error().map(|error| error.kind) {
+                    Some(StatusKind::RateLimit) => 429,
+                    _ if error.is_retryable() => 503,
+                    _ => 502,
+                },
+            },
+            Self::Step(failed) => failed.source.http_status(),
+            Self::Branches(failed) => failed.errors().next().map_or(500, Self::http_status),
+            Self::Fallbacks(failed) => failed.errors.last().map_or(500, Self::http_status),
+            Self::Parse(_) | Self::UnknownDestination { .. } => 502,
+            _ => 500,
+        }
+    }
+
+    /// Returns the wait that the model's server asks for, for the header `Retry-After`.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Model(error) => error.api_error()?.retry_after,
+            Self::Step(failed) => failed.source.retry_after(),
+            Self::Fallbacks(failed) => failed.errors.last()?.retry_after(),
             _ => None,
         }
     }

@@ -73,6 +73,7 @@ mod error;
 mod limits;
 mod llm_chain;
 mod memory_binding;
+mod observation;
 mod outcome;
 mod parser;
 mod pending;

@@ -6,7 +6,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use conversant_core::{Memory, Message, Messages, Turn, TurnId, Value, Variables};
+use conversant_core::{
+    CallRecord, Memory, Message, Messages, Role, Turn, TurnId, Value, Variables,
+};
 
 use crate::{
     answer::Answer,
@@ -83,8 +85,15 @@ impl MemoryBinding {
         value.map(|value| value.to_text().into_owned()).unwrap_or_default()
     }
 
-    /// Creates the turn of a call from the user's messages and the answer.
-    pub(crate) fn turn(&self, id: TurnId, mut messages: Messages, answer: &Answer) -> Turn {
+    /// Creates the turn of a call from the user's messages and the answer, with the call's record
+    /// if there is one.
+    pub(crate) fn turn(
+        &self,
+        id: TurnId,
+        mut messages: Messages,
+        answer: &Answer,
+        record: Option<&CallRecord>,
+    ) -> Turn {
         match (&answer.messages, &answer.reply) {
             (Some(more), _) => messages.append(more),
             (None, Some(reply)) if self.stores_reply || answer.outputs.is_empty() => {
@@ -93,8 +102,22 @@ impl MemoryBinding {
             }
             (None, _) => messages.push(Message::ai(self.output(answer))),
         }
+        if let Some(record) = record {
+            messages = with_record(messages, record);
+        }
         Turn::identified(id, messages)
     }
+}
+
+/// Adds a record to the last message, if it is an answer.
+fn with_record(messages: Messages, record: &CallRecord) -> Messages {
+    let Some(last) = messages.last().filter(|last| *last.role() == Role::Ai) else {
+        return messages;
+    };
+    let last = last.clone().with_call_record(record);
+    let mut messages = messages.slice(..messages.len() - 1);
+    messages.push(last);
+    messages
 }
 
 impl fmt::Debug for MemoryBinding {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use conversant_core::{Content, Messages, Reply, TurnId, Value, Variables};
+use conversant_core::{CallRecord, Content, Messages, Reply, TurnId, Value, Variables};
 
 use crate::{error::ChainError, pending::PendingTurn};
 
@@ -24,6 +24,9 @@ pub struct Outcome {
     pub refused: Vec<Reply>,
     /// The turn, if the answer calls tools. It is not stored; continue it with `resume`.
     pub pending: Option<PendingTurn>,
+    /// The usage, the cost and the times of the call, if the chain has observers, prices, or stores
+    /// records.
+    pub record: Option<CallRecord>,
     pub(crate) output_key: Cow<'static, str>,
     /// The messages of the turn after the user's, if the chain made them.
     pub(crate) messages: Option<Messages>,

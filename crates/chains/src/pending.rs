@@ -2,7 +2,9 @@
 
 use std::{fmt, sync::Arc};
 
-use conversant_core::{InvalidToolCall, Message, Messages, Role, ToolCall, TurnId, Variables};
+use conversant_core::{
+    CallRecord, InvalidToolCall, Message, Messages, Role, ToolCall, TurnId, Variables,
+};
 
 use crate::{
     answer::Answer,
@@ -25,11 +27,18 @@ pub struct PendingTurn {
     exchange: Messages,
     /// The steps that do not run again.
     completed: Option<Arc<Completed>>,
+    /// The record of the turn's calls so far, if they are observed.
+    record: Option<CallRecord>,
 }
 
 impl PendingTurn {
     /// Returns the pending turn of an answer whose tool calls have no results.
-    pub(crate) fn of(answer: &Answer, turn_id: TurnId, inputs: Variables) -> Option<Self> {
+    pub(crate) fn of(
+        answer: &Answer,
+        turn_id: TurnId,
+        inputs: Variables,
+        record: Option<CallRecord>,
+    ) -> Option<Self> {
         let exchange = match (&answer.messages, &answer.reply) {
             (Some(messages), _) => messages.clone(),
             (None, Some(reply)) => {
@@ -40,7 +49,7 @@ impl PendingTurn {
             (None, None) => return None,
         };
         let completed = answer.completed.clone();
-        Some(Self { inputs, turn_id, exchange: with_ids(exchange), completed })
+        Some(Self { inputs, turn_id, exchange: with_ids(exchange), completed, record })
     }
 
     /// Returns whether the last message of an answer has tool calls.
@@ -57,7 +66,8 @@ impl PendingTurn {
 
     /// Returns the inputs of the call that continues the turn, and the part that is done.
     pub(crate) fn into_parts(self) -> (Variables, Resumed) {
-        (self.inputs, Resumed { exchange: self.exchange, completed: self.completed })
+        let Self { inputs, exchange, completed, record, .. } = self;
+        (inputs, Resumed { exchange, completed, record })
     }
 
     /// Returns the steps that do not run again.

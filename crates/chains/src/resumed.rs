@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use conversant_core::{Messages, Variables};
+use conversant_core::{CallRecord, Messages, Variables};
 
 /// The part of a turn that is done: empty for a call that is not resumed.
 #[derive(Debug, Clone, Default)]
@@ -10,6 +10,8 @@ pub(crate) struct Resumed {
     /// The messages after the user's: tool calls and their results.
     pub(crate) exchange: Messages,
     pub(crate) completed: Option<Arc<Completed>>,
+    /// The record of the turn's calls so far, if they are observed.
+    pub(crate) record: Option<CallRecord>,
 }
 
 /// The steps of a composition that had ended when its last step called tools. They are paid for,

@@ -7,15 +7,15 @@ use conversant_core::{CallOptions, Memory, Message, Saved, Slot, Variables};
 use crate::{
     any_runner::AnyRunner,
     apply::{Batch, Boxed, join_bounded},
-    call::invoke,
-    chain::{Chain, Observers},
+    call::{CallInputs, invoke},
+    chain::Chain,
     error::{CallPhase, ChainError},
     limits::Limits,
     memory_binding::MemoryBinding,
+    observation::Observation,
     outcome::Outcome,
     pending::PendingTurn,
     queue::Queue,
-    resumed::Resumed,
 };
 
 /// A chain, ready to be called.
@@ -24,7 +24,7 @@ pub(crate) struct Runner<C> {
     /// The chain's slots that the memory does not provide.
     pub(crate) inputs: Vec<Slot>,
     pub(crate) binding: Option<MemoryBinding>,
-    pub(crate) observers: Observers,
+    pub(crate) observation: Observation,
     /// The number of calls of `apply` that run at the same time without a memory.
     pub(crate) concurrency: usize,
     pub(crate) prompt_cache_key: Option<String>,
@@ -39,8 +39,8 @@ impl<C: Chain + 'static> AnyRunner for Runner<C> {
         self.binding.as_ref()
     }
 
-    fn observers(&self) -> Observers {
-        Arc::clone(&self.observers)
+    fn observation(&self) -> &Observation {
+        &self.observation
     }
 }
 
@@ -58,10 +58,13 @@ impl<C: Chain + 'static> Runner<C> {
         inputs: Variables,
         options: CallOptions,
     ) -> impl Future<Output = Result<Outcome, ChainError>> + Send {
-        let observers = Arc::clone(&self.observers);
         let options = self.with_defaults(options);
-        let resumed = Resumed::default();
-        invoke(&self.chain, self.binding.as_ref(), observers, inputs, options, resumed)
+        invoke(
+            &self.chain,
+            self.binding.as_ref(),
+            &self.observation,
+            CallInputs::new(inputs, options),
+        )
     }
 
     /// Returns the options of a call, with the chain's own where a call has none.
@@ -76,14 +79,11 @@ impl<C: Chain + 'static> Runner<C> {
         &self,
         pending: PendingTurn,
         results: impl IntoIterator<Item = Message>,
-        mut options: CallOptions,
+        options: CallOptions,
     ) -> Result<Outcome, ChainError> {
         let pending = answered(pending, results)?;
-        options.turn_id = Some(pending.turn_id());
-        let options = self.with_defaults(options);
-        let (inputs, resumed) = pending.into_parts();
-        let observers = Arc::clone(&self.observers);
-        invoke(&self.chain, self.binding.as_ref(), observers, inputs, options, resumed).await
+        let inputs = CallInputs::of_pending(pending, self.with_defaults(options));
+        invoke(&self.chain, self.binding.as_ref(), &self.observation, inputs).await
     }
 
     /// Returns the options of each call of many, which have a turn of their own each, and the
@@ -359,8 +359,8 @@ macro_rules! impl_calls {
             ) -> Result<crate::ChainStream, crate::ChainError> {
                 let runner = std::sync::Arc::clone(&self.runner);
                 let options = runner.with_defaults(options);
-                let resumed = crate::resumed::Resumed::default();
-                crate::ChainStream::start(runner, inputs, options, resumed).await
+                let inputs = crate::call::CallInputs::new(inputs, options);
+                crate::ChainStream::start(runner, inputs).await
             }
 
             /// Continues a turn with the results of its tool calls: a tool message for each call.
@@ -400,14 +400,13 @@ macro_rules! impl_calls {
                 &self,
                 pending: crate::PendingTurn,
                 results: impl IntoIterator<Item = conversant_core::Message>,
-                mut options: conversant_core::CallOptions,
+                options: conversant_core::CallOptions,
             ) -> Result<crate::ChainStream, crate::ChainError> {
                 let pending = crate::runner::answered(pending, results)?;
-                options.turn_id = Some(pending.turn_id());
                 let runner = std::sync::Arc::clone(&self.runner);
                 let options = runner.with_defaults(options);
-                let (inputs, resumed) = pending.into_parts();
-                crate::ChainStream::start(runner, inputs, options, resumed).await
+                let inputs = crate::call::CallInputs::of_pending(pending, options);
+                crate::ChainStream::start(runner, inputs).await
             }
 
             /// Does the memory's maintenance now, for a chain that is built with

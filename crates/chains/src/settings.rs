@@ -2,11 +2,12 @@
 
 use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
-use conversant_core::{Memory, Observer, Slot};
+use conversant_core::{Memory, Observer, PriceList, Slot};
 
 use crate::{
     chain::Chain,
     memory_binding::{Maintenance, MemoryBinding},
+    observation::Observation,
     runner::Runner,
     verbose::Verbose,
     wiring::{TurnNames, Wiring, WiringError, WiringFault},
@@ -24,6 +25,8 @@ pub(crate) struct Settings {
     pub(crate) memory: Option<Arc<dyn Memory>>,
     pub(crate) observers: Vec<Arc<dyn Observer>>,
     pub(crate) verbose: bool,
+    pub(crate) prices: Option<Arc<PriceList>>,
+    pub(crate) store_records: bool,
     pub(crate) inputs: Option<Vec<String>>,
     pub(crate) allow_unused: Vec<String>,
     pub(crate) maintenance: Maintenance,
@@ -38,6 +41,8 @@ impl Default for Settings {
             memory: None,
             observers: Vec::new(),
             verbose: false,
+            prices: None,
+            store_records: false,
             inputs: None,
             allow_unused: Vec::new(),
             maintenance: Maintenance::Inline,
@@ -80,7 +85,11 @@ impl Settings {
             chain,
             inputs,
             binding,
-            observers: observers.into(),
+            observation: Observation {
+                observers: observers.into(),
+                prices: self.prices,
+                stores_records: self.store_records,
+            },
             concurrency: self.concurrency,
             prompt_cache_key: self.prompt_cache_key,
         }
@@ -108,10 +117,28 @@ macro_rules! impl_settings {
                 self
             }
 
-            /// Adds an observer. A panic of an observer is caught and costs neither the answer nor
-            /// the turn.
+            /// Adds an observer of all calls.
             pub fn observer(mut self, observer: impl conversant_core::Observer + 'static) -> Self {
                 self.settings.observers.push(std::sync::Arc::new(observer));
+                self
+            }
+
+            /// Sets the prices of the models, from which the records of calls have their cost:
+            /// [`Prices`](conversant_core::Prices) for all models, or a
+            /// [`PriceList`](conversant_core::PriceList).
+            pub fn prices(mut self, prices: impl Into<conversant_core::PriceList>) -> Self {
+                self.settings.prices = Some(std::sync::Arc::new(prices.into()));
+                self
+            }
+
+            /// Sets whether each turn is stored with the record of its call: usage, cost, model,
+            /// finish reason and times. `false` by default, so that what is stored is what
+            /// LangChain stores; a record takes about 130 bytes.
+            ///
+            /// [`Turn::call_record`](conversant_core::Turn::call_record) reads it, and
+            /// [`Totals::of_turns`](conversant_core::Totals::of_turns) sums a session.
+            pub fn store_records(mut self, store: bool) -> Self {
+                self.settings.store_records = store;
                 self
             }
 

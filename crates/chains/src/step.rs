@@ -13,7 +13,7 @@ use futures_core::Stream;
 use crate::{
     answer::Answer,
     answer_stream::{AnswerItem, AnswerSource, AnswerStream},
-    call::invoke,
+    call::{CallInputs, invoke},
     chain::{Chain, RunContext, Streaming},
     error::ChainError,
     outcome::Outcome,
@@ -30,8 +30,8 @@ impl<C: Chain + 'static> Runner<C> {
     ) -> Result<Answer, ChainError> {
         let inputs = self.inputs_among(variables);
         let options = self.with_defaults(context.options().clone());
-        let (observers, resumed) = (Arc::clone(&self.observers), context.resumed().clone());
-        let call = invoke(&self.chain, self.binding.as_ref(), observers, inputs, options, resumed);
+        let inputs = CallInputs::new(inputs, options).with_resumed(context.resumed().clone());
+        let call = invoke(&self.chain, self.binding.as_ref(), &self.observation, inputs);
         Ok(answer_of(call.await?, self.chain.outputs()))
     }
 
@@ -44,7 +44,8 @@ impl<C: Chain + 'static> Runner<C> {
         let inputs = self.inputs_among(variables);
         let options = self.with_defaults(context.options().clone());
         let outputs = self.chain.outputs().to_vec();
-        let stream = ChainStream::start(self, inputs, options, context.resumed().clone()).await?;
+        let inputs = CallInputs::new(inputs, options).with_resumed(context.resumed().clone());
+        let stream = ChainStream::start(self, inputs).await?;
         let step = OfStep { stream, outputs, text: String::new() };
         Ok(Streaming::Steps(AnswerStream::new(step)))
     }

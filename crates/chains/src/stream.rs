@@ -8,18 +8,17 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use conversant_core::{CallOptions, Delta, Message, ModelError, Reply, ReplyStream, Variables};
+use conversant_core::{Delta, Message, ModelError, Reply, ReplyStream, Variables};
 use futures_core::Stream;
 
 use crate::{
     answer::Answer,
     answer_stream::{AnswerItem, AnswerSource, AnswerStream},
     any_runner::AnyRunner,
-    call::{CallState, UnsavedTurn},
+    call::{CallInputs, CallState, UnsavedTurn},
     chain::{Chain, Streaming},
     error::{CallPhase, ChainError},
     outcome::Outcome,
-    resumed::Resumed,
 };
 
 /// An answer that arrives piece by piece and ends with [`Delta::Done`], after its turn is saved.
@@ -149,12 +148,10 @@ enum Unsaved {
 impl ChainStream {
     pub(crate) async fn start(
         runner: Arc<dyn AnyRunner>,
-        inputs: Variables,
-        options: CallOptions,
-        resumed: Resumed,
+        inputs: CallInputs,
     ) -> Result<Self, ChainError> {
         let (chain, binding) = (runner.chain(), runner.binding());
-        let mut call = CallState::new(runner.observers(), inputs, options, resumed);
+        let mut call = CallState::new(chain, binding, runner.observation(), inputs);
         call.begin(chain, binding).await?;
         let (stream, answer) = match call.stream(chain, binding).await {
             Ok(Streaming::Pieces(stream)) => (Pieces::OfModel(stream), None),

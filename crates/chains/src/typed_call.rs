@@ -14,12 +14,12 @@ use crate::{
     answer::Answer,
     answer_type::AnswerType,
     any_runner::AnyRunner,
-    call::invoke,
-    chain::{Chain, Observers, RunContext},
+    call::{CallInputs, invoke},
+    chain::{Chain, RunContext},
     error::ChainError,
     memory_binding::MemoryBinding,
+    observation::Observation,
     parser::from_output,
-    resumed::Resumed,
     stream::ChainStream,
 };
 
@@ -33,14 +33,8 @@ where
     T: DeserializeOwned + JsonSchema + 'static,
 {
     let runner = TypedRunner::new(runner, AnswerType::of::<T>());
-    let call = invoke(
-        runner.chain(),
-        runner.binding(),
-        runner.observers(),
-        inputs,
-        options,
-        Resumed::default(),
-    );
+    let inputs = CallInputs::new(inputs, options);
+    let call = invoke(runner.chain(), runner.binding(), runner.observation(), inputs);
     let mut outcome = call.await?;
     match outcome.pending.take() {
         Some(pending) => Err(ChainError::ToolCalls(Box::new(pending))),
@@ -58,7 +52,7 @@ where
     T: DeserializeOwned + JsonSchema + 'static,
 {
     let runner = Arc::new(TypedRunner::new(runner, AnswerType::of::<T>()));
-    ChainStream::start(runner, inputs, options, Resumed::default()).await.map(ValueStream::new)
+    ChainStream::start(runner, CallInputs::new(inputs, options)).await.map(ValueStream::new)
 }
 
 /// A runner whose chain answers in a type.
@@ -85,8 +79,8 @@ impl AnyRunner for TypedRunner {
         self.runner.binding()
     }
 
-    fn observers(&self) -> Observers {
-        self.runner.observers()
+    fn observation(&self) -> &Observation {
+        self.runner.observation()
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use conversant_core::{Event, Observer, Variables};
+use conversant_core::{CallInfo, Event, Observer, Variables};
 
 const BOLD: &str = "\u{1b}[1m";
 const GREEN: &str = "\u{1b}[32;1m\u{1b}[1;3m";
@@ -29,13 +29,14 @@ const STEPS: [&str; 5] = [
 ///
 /// ```
 /// use conversant_chains::Verbose;
-/// use conversant_core::{vars, Event, Observer};
+/// use conversant_core::{vars, CallId, CallInfo, Event, Observer};
 ///
 /// let (verbose, transcript) = Verbose::buffer();
 /// let verbose = verbose.without_color();
-/// verbose.on_event(&Event::chain_started("LLMChain", &vars! {}));
-/// verbose.on_event(&Event::prompt_formatted(&"Hi".into()));
-/// verbose.on_event(&Event::chain_ended("LLMChain", &vars! {}));
+/// let call = CallInfo::new(CallId::random());
+/// verbose.on_event(&call, &Event::chain_started("LLMChain", &vars! {}));
+/// verbose.on_event(&call, &Event::prompt_formatted(&"Hi".into()));
+/// verbose.on_event(&call, &Event::chain_ended("LLMChain", &vars! {}));
 /// assert_eq!(
 ///     transcript.take(),
 ///     "\n\n> Entering new LLMChain chain...\nPrompt after formatting:\nHi\n\n> Finished chain.\n"
@@ -92,7 +93,7 @@ impl Verbose {
 }
 
 impl Observer for Verbose {
-    fn on_event(&self, event: &Event<'_>) {
+    fn on_event(&self, _: &CallInfo, event: &Event<'_>) {
         let (bold, green, reset) = (self.code(BOLD), self.code(GREEN), self.code(RESET));
         match event {
             Event::ChainStarted { chain, .. } => {
@@ -112,6 +113,9 @@ impl Observer for Verbose {
             _ => {}
         }
     }
+
+    /// Writes nothing: in LangChain, a chain inside another one has its own verbose mode.
+    fn on_nested_event(&self, _: &CallInfo, _: &Event<'_>) {}
 }
 
 /// Writes variables as Python prints a dictionary of texts.

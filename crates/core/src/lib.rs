@@ -88,7 +88,11 @@ pub use self::{
         ToolDefinition, TransportPhase, Usage,
     },
     nearest::nearest,
-    observer::{Event, Observer},
+    observer::{
+        CallId, CallInfo, CallRecord, CallResult, Cost, CostError, Event, EventEmitter, Meter,
+        ModelDescription, ModelRequest, Observer, PriceList, Prices, Progress, Timings, Totals,
+        observe_chat, observe_chat_stream, observe_completion, observe_completion_stream,
+    },
     output_parser::{OutputParser, ParseError},
     prompt::{MissingVariable, Prompt, PromptError, Slot, SlotKind},
     prompt_value::PromptValue,

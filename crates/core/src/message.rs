@@ -150,6 +150,14 @@ impl Message {
         self
     }
 
+    /// Removes a further field of the stored form's `data`.
+    pub(crate) fn without_extra(mut self, name: &str) -> Self {
+        if let Some(rest) = &mut self.rest {
+            rest.extra.shift_remove(name);
+        }
+        self
+    }
+
     /// Returns the role.
     #[must_use]
     pub const fn role(&self) -> &Role {

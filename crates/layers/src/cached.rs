@@ -7,8 +7,8 @@ use std::{
 };
 
 use conversant_core::{
-    ChatModel, ChatRequest, CompletionModel, CompletionRequest, Delta, FinishReason, ModelError,
-    Reply, ReplyStream, async_trait,
+    ChatModel, ChatRequest, CompletionModel, CompletionRequest, Delta, FinishReason,
+    ModelDescription, ModelError, Reply, ReplyStream, async_trait,
 };
 use futures_core::Stream;
 use serde_json::Value as Json;
@@ -56,7 +56,10 @@ impl<M, C: ReplyCache> Cached<M, C> {
     }
 
     fn chat_key(&self, request: &ChatRequest) -> Option<CacheKey> {
-        let messages = serde_json::to_value(&request.messages).ok()?;
+        // A record of an earlier call has its times, which the answer does not depend on.
+        let messages: Vec<_> =
+            request.messages.iter().map(|message| message.without_call_record()).collect();
+        let messages = serde_json::to_value(&messages).ok()?;
         Some(CacheKey::new(&self.namespace, &messages, &request.options))
     }
 
@@ -103,6 +106,10 @@ macro_rules! impl_model {
 
             fn enforces_schemas(&self) -> bool {
                 self.model.enforces_schemas()
+            }
+
+            fn describe(&self) -> ModelDescription {
+                self.model.describe()
             }
         }
     )*};

@@ -8,8 +8,8 @@ use std::{
 };
 
 use conversant_core::{
-    CallOptions, ChatModel, ChatRequest, CompletionModel, CompletionRequest, Delta, ModelError,
-    Reply, ReplyStream, async_trait,
+    CallOptions, ChatModel, ChatRequest, CompletionModel, CompletionRequest, Delta,
+    ModelDescription, ModelError, Reply, ReplyStream, async_trait,
 };
 use futures_core::Stream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -73,6 +73,10 @@ macro_rules! impl_model {
 
             fn enforces_schemas(&self) -> bool {
                 self.model.enforces_schemas()
+            }
+
+            fn describe(&self) -> ModelDescription {
+                self.model.describe()
             }
         }
     )*};

@@ -3,8 +3,9 @@
 use std::fmt;
 
 use conversant_core::{
-    ChatModel, ChatRequest, CompletionModel, CompletionRequest, ModelError, Reply, ReplyStream,
-    StatusKind, TimeoutPhase, async_trait,
+    ChatModel, ChatRequest, CompletionModel, CompletionRequest, ModelDescription, ModelError,
+    Reply, ReplyStream, StatusKind, TimeoutPhase, async_trait, observe_chat, observe_chat_stream,
+    observe_completion, observe_completion_stream,
 };
 
 /// A model that calls a second model if the first fails. Fallbacks nest.
@@ -74,20 +75,20 @@ fn may_succeed_elsewhere(error: &ModelError) -> bool {
 }
 
 macro_rules! impl_model {
-    ($($model:ident($request:ty)),*) => {$(
+    ($($model:ident($request:ty, $generate:ident, $stream:ident)),*) => {$(
         #[deny(clippy::missing_trait_methods)]
         #[async_trait]
         impl<A: $model, B: $model> $model for Fallback<A, B> {
             async fn generate(&self, request: &$request) -> Result<Reply, ModelError> {
-                match self.first.generate(request).await {
-                    Err(error) if (self.when)(&error) => self.second.generate(request).await,
+                match $generate(&self.first, request).await {
+                    Err(error) if (self.when)(&error) => $generate(&self.second, request).await,
                     result => result,
                 }
             }
 
             async fn stream(&self, request: &$request) -> Result<ReplyStream, ModelError> {
-                match self.first.stream(request).await {
-                    Err(error) if (self.when)(&error) => self.second.stream(request).await,
+                match $stream(&self.first, request).await {
+                    Err(error) if (self.when)(&error) => $stream(&self.second, request).await,
                     result => result,
                 }
             }
@@ -95,10 +96,17 @@ macro_rules! impl_model {
             fn enforces_schemas(&self) -> bool {
                 self.first.enforces_schemas() && self.second.enforces_schemas()
             }
+
+            fn describe(&self) -> ModelDescription {
+                self.first.describe().with_emits_events(true)
+            }
         }
     )*};
 }
-impl_model!(ChatModel(ChatRequest), CompletionModel(CompletionRequest));
+impl_model!(
+    ChatModel(ChatRequest, observe_chat, observe_chat_stream),
+    CompletionModel(CompletionRequest, observe_completion, observe_completion_stream)
+);
 
 impl<A: fmt::Debug, B: fmt::Debug> fmt::Debug for Fallback<A, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

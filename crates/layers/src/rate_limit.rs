@@ -7,8 +7,8 @@ use std::{
 };
 
 use conversant_core::{
-    CallOptions, ChatModel, ChatRequest, CompletionModel, CompletionRequest, ModelError, Reply,
-    ReplyStream, async_trait,
+    CallOptions, ChatModel, ChatRequest, CompletionModel, CompletionRequest, ModelDescription,
+    ModelError, Reply, ReplyStream, async_trait,
 };
 use tokio::time::{Instant, sleep};
 
@@ -158,6 +158,10 @@ macro_rules! impl_model {
 
             fn enforces_schemas(&self) -> bool {
                 self.model.enforces_schemas()
+            }
+
+            fn describe(&self) -> ModelDescription {
+                self.model.describe()
             }
         }
     )*};

@@ -176,13 +176,23 @@ impl Dialect {
     /// Returns the dialect of a host and its subdomains.
     #[must_use]
     pub fn for_host(host: &str) -> Self {
-        let host = host.to_ascii_lowercase();
-        let is_at = |suffix: &str| {
-            host.strip_suffix(suffix).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-        };
-        let row = HOSTS.iter().find(|(suffix, _)| is_at(suffix));
-        row.map_or_else(Self::default, |(_, dialect)| *dialect)
+        row_of(HOSTS, host).copied().unwrap_or_default()
     }
+}
+
+/// Returns the value of the first row whose host this is, or is a subdomain of.
+fn row_of<'t, T>(table: &'t [(&str, T)], host: &str) -> Option<&'t T> {
+    let host = host.to_ascii_lowercase();
+    let is_at = |suffix: &str| {
+        host.strip_suffix(suffix).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    };
+    table.iter().find(|(suffix, _)| is_at(suffix)).map(|(_, value)| value)
+}
+
+/// Returns the provider of a host, by OpenTelemetry's names. Servers that are not in the table
+/// speak OpenAI's interface, and count as `openai`.
+pub(crate) fn provider(host: &str) -> &'static str {
+    row_of(PROVIDERS, host).copied().unwrap_or("openai")
 }
 
 /// The dialects of known hosts. All others have the default.
@@ -199,4 +209,23 @@ const HOSTS: &[(&str, Dialect)] = &[
     ("z.ai", Dialect::GLM),
     ("bigmodel.cn", Dialect::GLM),
     ("minimax.io", Dialect::MINIMAX),
+];
+
+/// The well-known values of OpenTelemetry's `gen_ai.provider.name`.
+const PROVIDERS: &[(&str, &str)] = &[
+    ("openai.azure.com", "azure.ai.openai"),
+    ("services.ai.azure.com", "azure.ai.inference"),
+    ("amazonaws.com", "aws.bedrock"),
+    ("anthropic.com", "anthropic"),
+    ("cohere.com", "cohere"),
+    ("cohere.ai", "cohere"),
+    ("deepseek.com", "deepseek"),
+    ("generativelanguage.googleapis.com", "gcp.gemini"),
+    ("aiplatform.googleapis.com", "gcp.vertex_ai"),
+    ("groq.com", "groq"),
+    ("mistral.ai", "mistral_ai"),
+    ("moonshot.ai", "moonshot_ai"),
+    ("moonshot.cn", "moonshot_ai"),
+    ("perplexity.ai", "perplexity"),
+    ("x.ai", "x_ai"),
 ];

@@ -3,7 +3,8 @@
 use std::{fmt, sync::Arc};
 
 use conversant_core::{
-    BoxError, ChatModel, ChatRequest, Delta, Message, ModelError, Reply, ReplyStream, async_trait,
+    BoxError, ChatModel, ChatRequest, Delta, Message, ModelDescription, ModelError, Reply,
+    ReplyStream, async_trait, observe_chat, observe_chat_stream,
 };
 use futures_util::stream;
 
@@ -67,7 +68,7 @@ impl Inner {
         }
         let options = &exchange.request.options;
         let parallel = options.parallel_tool_calls.unwrap_or(true);
-        let results = self.runner.run(&reply.message, parallel, options.deadline).await?;
+        let results = self.runner.run(&reply.message, parallel, options).await?;
         exchange.add_round(reply.message, results.clone());
         Ok(Step::Results(results))
     }
@@ -88,7 +89,7 @@ impl ChatModel for ToolLoop {
         let inner = &*self.inner;
         let mut exchange = Exchange::new(request, &inner.runner.tools);
         loop {
-            let reply = (*inner.model).generate(&exchange.request).await?;
+            let reply = observe_chat(&*inner.model, &exchange.request).await?;
             if let Step::Answer(reply) = inner.step(&mut exchange, reply).await? {
                 return Ok(exchange.finish(*reply));
             }
@@ -97,7 +98,7 @@ impl ChatModel for ToolLoop {
 
     async fn stream(&self, request: &ChatRequest) -> Result<ReplyStream, ModelError> {
         let exchange = Exchange::new(request, &self.inner.runner.tools);
-        let first = (*self.inner.model).stream(&exchange.request).await?;
+        let first = observe_chat_stream(&*self.inner.model, &exchange.request).await?;
         let state = Streaming {
             inner: Arc::clone(&self.inner),
             exchange: Some(exchange),
@@ -111,6 +112,10 @@ impl ChatModel for ToolLoop {
 
     fn enforces_schemas(&self) -> bool {
         self.inner.model.enforces_schemas()
+    }
+
+    fn describe(&self) -> ModelDescription {
+        (*self.inner.model).describe().with_emits_events(true)
     }
 }
 
@@ -142,7 +147,7 @@ impl Streaming {
             let round = match &mut self.round {
                 Some(round) => round,
                 None => {
-                    let round = (*self.inner.model).stream(&exchange.request).await?;
+                    let round = observe_chat_stream(&*self.inner.model, &exchange.request).await?;
                     self.round.insert(round)
                 }
             };

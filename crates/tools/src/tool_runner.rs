@@ -7,7 +7,8 @@ use std::{
 };
 
 use conversant_core::{
-    Content, InvalidToolCall, Message, ModelError, TimeoutPhase, ToolCall, nearest,
+    CallOptions, Content, Event, EventEmitter, InvalidToolCall, Message, ModelError, TimeoutPhase,
+    ToolCall, Withheld, nearest,
 };
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream};
 use tokio::{runtime::Handle, time};
@@ -31,13 +32,16 @@ impl ToolRunner {
         &self,
         message: &Message,
         parallel: bool,
-        deadline: Option<Instant>,
+        options: &CallOptions,
     ) -> Result<Vec<Message>, ModelError> {
         let limit = if parallel { self.max_parallel_calls } else { 1 };
-        let calls: Vec<BoxFuture<'_, Message>> =
-            message.tool_calls().iter().map(|call| self.result(call).boxed()).collect();
+        let calls: Vec<BoxFuture<'_, Message>> = message
+            .tool_calls()
+            .iter()
+            .map(|call| self.result(call, &options.events).boxed())
+            .collect();
         let results = stream::iter(calls).buffered(limit).collect::<Vec<_>>();
-        let mut results = match deadline {
+        let mut results = match options.deadline {
             None => results.await,
             Some(deadline) => {
                 require_runtime()?;
@@ -51,10 +55,13 @@ impl ToolRunner {
         Ok(results)
     }
 
-    async fn result(&self, call: &ToolCall) -> Message {
-        let content = match self.call(call).await {
+    async fn result(&self, call: &ToolCall, events: &EventEmitter) -> Message {
+        let mut running = RunningCall::start(events, call);
+        let result = self.call(call).await.map_err(Withheld::from);
+        running.end(result.as_ref());
+        let content = match result {
             Ok(content) => content,
-            Err(reason) => format!("error: {reason}").into(),
+            Err(reason) => format!("error: {}", reason.as_str()).into(),
         };
         Message::tool(content, call.id.clone().unwrap_or_default()).with_name(call.name.as_str())
     }
@@ -95,6 +102,34 @@ impl ToolRunner {
             Ok(result) => result.map_err(|error| error.reason().as_str().to_owned()),
             Err(_) => Err("the tool failed".to_owned()),
         }
+    }
+}
+
+/// A call whose events are emitted. Dropped before its end, it ends as dropped.
+struct RunningCall<'c> {
+    events: &'c EventEmitter,
+    number: u32,
+    call: &'c ToolCall,
+    started: Option<Instant>,
+}
+
+impl<'c> RunningCall<'c> {
+    fn start(events: &'c EventEmitter, call: &'c ToolCall) -> Self {
+        let number = events.next_number();
+        events.emit(&Event::tool_started(number, call));
+        Self { events, number, call, started: events.is_enabled().then(Instant::now) }
+    }
+
+    fn end(&mut self, result: Result<&Content, &Withheld>) {
+        if let Some(started) = self.started.take() {
+            self.events.emit(&Event::tool_ended(self.number, self.call, result, started.elapsed()));
+        }
+    }
+}
+
+impl Drop for RunningCall<'_> {
+    fn drop(&mut self) {
+        self.end(Err(&Withheld::from("the call was dropped")));
     }
 }
 

@@ -1,4 +1,4 @@
-//! Failures as HTTP responses.
+//! Failures as HTTP responses. The log has the whole report; the client gets a short text.
 
 use std::error::Error;
 
@@ -9,67 +9,29 @@ use axum::{
 };
 use conversant_chains::ChainError;
 use conversant_core::Report;
-use serde_json::json;
+use serde_json::{Value, json};
 
-/// A failure of a request. The log has the whole report; the client gets the status, a short text
-/// and, if the answer was not saved, the answer.
-#[derive(Debug)]
-pub(crate) struct Failure {
-    status: StatusCode,
-    text: String,
-    answer: Option<String>,
-    retry_after: Option<u64>,
+/// Returns a function that makes a response with a status from an error.
+pub(crate) fn status<E: Error>(status: StatusCode) -> impl Fn(E) -> Response {
+    move |error| response(status, &error, Value::Null)
 }
 
-impl Failure {
-    fn new(status: StatusCode, error: &dyn Error) -> Self {
-        eprintln!("service: {status}: {}", Report::new(error));
-        Self { status, text: error.to_string(), answer: None, retry_after: None }
-    }
-
-    pub(crate) fn bad_request(error: impl Error) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, &error)
-    }
-
-    pub(crate) fn internal(error: impl Error) -> Self {
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, &error)
-    }
-
-    pub(crate) fn text(&self) -> &str {
-        &self.text
-    }
+pub(crate) fn of_call(error: ChainError) -> Response {
+    let status = StatusCode::from_u16(error.http_status()).unwrap_or(StatusCode::BAD_GATEWAY);
+    // An answer whose turn was not saved was paid for: the client gets it.
+    let answer = error.not_saved().map(|not_saved| not_saved.text.as_str());
+    let mut response = response(status, &error, answer.into());
+    let seconds = error.retry_after().map(|wait| (RETRY_AFTER, wait.as_secs().max(1).into()));
+    response.headers_mut().extend(seconds);
+    response
 }
 
-impl From<ChainError> for Failure {
-    fn from(error: ChainError) -> Self {
-        let status = match &error {
-            ChainError::RefusedInput(_) | ChainError::MissingInputs { .. } => {
-                StatusCode::BAD_REQUEST
-            }
-            ChainError::NotSaved(_) => StatusCode::INTERNAL_SERVER_ERROR,
-            ChainError::Closed => StatusCode::SERVICE_UNAVAILABLE,
-            error if error.is_deadline() => StatusCode::GATEWAY_TIMEOUT,
-            error if error.is_retryable() => StatusCode::SERVICE_UNAVAILABLE,
-            ChainError::Model(_) => StatusCode::BAD_GATEWAY,
-            _ => StatusCode::INTERNAL_SERVER_ERROR,
-        };
-        let mut failure = Self::new(status, &error);
-        failure.answer = error.not_saved().map(|unsaved| unsaved.text.as_str().to_owned());
-        if let ChainError::Model(error) = &error {
-            let wait = error.api_error().and_then(|error| error.retry_after);
-            failure.retry_after = wait.map(|wait| wait.as_secs().max(1));
-        }
-        failure
-    }
+fn response(status: StatusCode, error: &dyn Error, answer: Value) -> Response {
+    (status, Json(json!({"error": log(error), "answer": answer}))).into_response()
 }
 
-impl IntoResponse for Failure {
-    fn into_response(self) -> Response {
-        let body = Json(json!({"error": self.text, "answer": self.answer}));
-        let mut response = (self.status, body).into_response();
-        if let Some(seconds) = self.retry_after {
-            response.headers_mut().insert(RETRY_AFTER, seconds.into());
-        }
-        response
-    }
+/// Logs the report of an error, and returns its text for the client.
+pub(crate) fn log(error: &dyn Error) -> String {
+    eprintln!("service: {}", Report::new(error));
+    error.to_string()
 }

@@ -4,14 +4,79 @@
 //! |---|---|
 //! | `POST /sessions/{id}/turns` with `{"message": …}` | the answer as JSON |
 //! | `POST /sessions/{id}/stream` with `{"message": …}` | the answer as server-sent events |
-//! | `GET /sessions/{id}` | the messages of the session |
-//! | `GET /totals` | calls, failures and tokens since the start |
+//! | `GET /sessions/{id}` | the last messages of the session, its usage and its cost |
+//! | `GET /metrics` | calls, failures, tokens and cost since the start, for Prometheus |
 
 #![allow(clippy::print_stderr, reason = "the log of a program")]
 
 mod failure;
-mod routes;
-mod service;
-mod totals;
+pub mod routes;
 
-pub use self::{routes::router, service::Service};
+use std::{error::Error, sync::Arc, time::Duration};
+
+use axum::{http::StatusCode, response::Result};
+use conversant_chains::{Conversations, LlmChain};
+use conversant_core::{
+    CallOptions, ChatHistory, LanguageModel, Message, Meter, PriceList, Range, SessionId, Turn,
+};
+use conversant_memory::WindowMemory;
+use conversant_prompts::{ChatPromptTemplate, MessageTemplate, MessagesPlaceholder};
+
+/// A chat service. Clones share everything.
+#[derive(Clone)]
+#[allow(missing_debug_implementations)]
+pub struct Service {
+    /// The chains of the sessions. Close them at the end.
+    pub conversations: Conversations,
+    history: Arc<dyn ChatHistory>,
+    meter: Arc<Meter>,
+    limit: Duration,
+}
+
+impl Service {
+    /// Creates a service over a model and a store. Each call must end within a limit.
+    ///
+    /// # Errors
+    /// If the chain's parts do not fit.
+    pub fn new(
+        model: impl Into<LanguageModel>,
+        prices: impl Into<PriceList>,
+        history: Arc<dyn ChatHistory>,
+        limit: Duration,
+    ) -> Result<Self, Box<dyn Error + Send + Sync>> {
+        let prompt = ChatPromptTemplate::from_messages((
+            Message::system("You are a helpful assistant."),
+            MessagesPlaceholder::new("history"),
+            MessageTemplate::human("{message}"),
+        ))?;
+        let meter = Arc::new(Meter::new());
+        let definition = LlmChain::builder().prompt(prompt).model(model).prices(prices);
+        let definition = definition.observer(Arc::clone(&meter)).store_records(true);
+        let store = Arc::clone(&history);
+        let conversations = Conversations::new(move |session| {
+            // A window that moves by ten turns at once, so that the provider's prompt cache hits.
+            let memory = WindowMemory::new().with_k(20).with_step(10).with_return_messages(true);
+            let memory = memory.with_history(Arc::clone(&store), session.clone());
+            definition.clone().memory(memory).prompt_cache_key(session.as_str()).build()
+        })?;
+        Ok(Self { conversations, history, meter, limit })
+    }
+
+    fn chain(&self, session: &str) -> Result<LlmChain> {
+        let chain = self.conversations.chain(&id(session)?);
+        Ok(chain.map_err(failure::status(StatusCode::INTERNAL_SERVER_ERROR))?)
+    }
+
+    fn options(&self) -> CallOptions {
+        CallOptions::new().with_timeout(self.limit)
+    }
+
+    async fn turns(&self, session: &str) -> Result<Vec<Turn>> {
+        let turns = self.history.turns(&id(session)?, Range::LastTurns(100)).await;
+        Ok(turns.map_err(failure::status(StatusCode::INTERNAL_SERVER_ERROR))?)
+    }
+}
+
+fn id(session: &str) -> Result<SessionId> {
+    Ok(SessionId::new(session).map_err(failure::status(StatusCode::BAD_REQUEST))?)
+}

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use conversant_chains::{CallPhase, ChainError, LlmChain, Maintenance};
 use conversant_core::{
-    CallOptions, Event, LoadContext, Loaded, Memory, MemoryError, Messages, Observer, Saved, Slot,
-    Ticket, Turn, async_trait, vars,
+    CallInfo, CallOptions, Event, LoadContext, Loaded, Memory, MemoryError, Messages, Observer,
+    Saved, Slot, Ticket, Turn, async_trait, vars,
 };
 use conversant_testkit::{Gate, ScriptedChat, ScriptedReply};
 
@@ -208,7 +208,7 @@ async fn a_question_that_the_memory_refuses_is_not_sent_to_the_model() {
 async fn a_panic_of_an_observer_costs_neither_the_answer_nor_the_turn() {
     struct Panicking;
     impl Observer for Panicking {
-        fn on_event(&self, event: &Event<'_>) {
+        fn on_event(&self, _: &CallInfo, event: &Event<'_>) {
             panic!("an observer fails at {event:?}");
         }
     }

@@ -18,6 +18,7 @@ mod conversations;
 mod corrections;
 mod deadlines;
 mod events;
+mod observing;
 mod parsers;
 mod pending;
 mod predict;

@@ -8,8 +8,8 @@ use std::{
 
 use conversant_chains::LlmChain;
 use conversant_core::{
-    BoxError, ChatHistory, Event, Expect, HistoryError, Observer, Range, SessionId, Slice, Turn,
-    Version, async_trait,
+    BoxError, CallInfo, CallResult, ChatHistory, Event, Expect, HistoryError, Observer, Range,
+    SessionId, Slice, Turn, Version, async_trait,
 };
 use conversant_memory::{BufferMemory, InMemoryHistory};
 use conversant_prompts::{
@@ -126,10 +126,26 @@ impl Log {
 }
 
 impl Observer for Log {
-    fn on_event(&self, event: &Event<'_>) {
+    fn on_event(&self, _: &CallInfo, event: &Event<'_>) {
         let line = match event {
             Event::ChainStarted { chain, inputs, .. } => {
                 format!("started {chain} with {}", inputs.names().collect::<Vec<_>>().join(", "))
+            }
+            Event::CallStarted { .. } => "call started".to_owned(),
+            Event::ModelStarted { is_streamed, .. } => {
+                format!("model started{}", if *is_streamed { ", streamed" } else { "" })
+            }
+            Event::ModelEnded { result: Ok(reply), .. } => format!("model said {}", reply.text()),
+            Event::ModelEnded { result: Err(error), .. } => format!("model failed: {error}"),
+            Event::CallEnded { result, record, .. } => {
+                let result = match result {
+                    CallResult::Answered => "answered".to_owned(),
+                    CallResult::ToolCalls => "tool calls".to_owned(),
+                    CallResult::Failed { class, .. } => format!("failed, {class}"),
+                    _ => "cancelled".to_owned(),
+                };
+                let usage = record.usage.map(|usage| (usage.input_tokens, usage.output_tokens));
+                format!("call ended: {result}, usage {usage:?}")
             }
             Event::PromptFormatted { prompt, .. } => format!("prompt {prompt}"),
             Event::ModelAnswered { reply, .. } => format!("answered {}", reply.text()),

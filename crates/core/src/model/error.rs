@@ -1,6 +1,6 @@
 //! Errors of a call of a model.
 
-use std::{fmt, time::Duration};
+use std::{borrow::Cow, fmt, time::Duration};
 
 use super::{
     api_error::{ApiError, seconds},
@@ -226,6 +226,39 @@ impl ModelError {
     pub fn is_context_length(&self) -> bool {
         matches!(self, Self::PromptTooLong { .. })
             || self.api_error().is_some_and(ApiError::is_context_length)
+    }
+
+    /// Returns the class of the error, for metrics: the HTTP status, or a name such as `timeout`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_core::ModelError;
+    ///
+    /// assert_eq!(ModelError::Cancelled.class(), "cancelled");
+    /// ```
+    #[must_use]
+    pub fn class(&self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
+            Self::Status { status, .. } | Self::Redirect { status, .. } => {
+                return Cow::Owned(status.to_string());
+            }
+            Self::Config { .. } => "config",
+            Self::Connect { .. } => "connect",
+            Self::Dns { .. } => "dns",
+            Self::Tls { .. } => "tls",
+            Self::Timeout { .. } => "timeout",
+            Self::Transport { .. } => "transport",
+            Self::ApiErrorInBody { .. } | Self::Stream { .. } => "api_error",
+            Self::Decode(_) => "decode",
+            Self::EmptyAnswer { .. } => "empty_answer",
+            Self::Incomplete { .. } => "incomplete",
+            Self::Refused { .. } => "refused",
+            Self::BodyTooLarge { .. } => "too_large",
+            Self::StreamTruncated { .. } => "truncated",
+            Self::Cancelled => "cancelled",
+            Self::Custom { .. } => "custom",
+        })
     }
 
     /// Returns the server's error, if there is one.

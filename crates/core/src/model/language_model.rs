@@ -9,7 +9,13 @@ use super::{
     stream::ReplyStream,
     traits::{ChatModel, CompletionModel},
 };
-use crate::prompt_value::PromptValue;
+use crate::{
+    observer::{
+        ModelDescription, observe_chat, observe_chat_stream, observe_completion,
+        observe_completion_stream,
+    },
+    prompt_value::PromptValue,
+};
 
 /// A shared chat or completion model. A prompt of the other kind is converted. Messages become a
 /// transcript for a completion model; text becomes one human message for a chat model.
@@ -57,7 +63,20 @@ impl LanguageModel {
         Self::Completion(Arc::new(model))
     }
 
-    /// Answers a prompt.
+    /// Returns what observers see of the model.
+    #[must_use]
+    pub fn describe(&self) -> ModelDescription {
+        match self {
+            Self::Chat(model) => (**model).describe(),
+            Self::Completion(model) => {
+                let mut model = (**model).describe();
+                model.is_completion = true;
+                model
+            }
+        }
+    }
+
+    /// Answers a prompt. Observers of the options see the request.
     ///
     /// # Errors
     /// The model's error.
@@ -69,10 +88,18 @@ impl LanguageModel {
     ) -> Result<Reply, ModelError> {
         match self {
             Self::Chat(model) => {
-                (**model).generate(&ChatRequest { messages: prompt.into_messages(), options }).await
+                let request = ChatRequest { messages: prompt.into_messages(), options };
+                if request.options.events.is_enabled() {
+                    return Box::pin(observe_chat(&**model, &request)).await;
+                }
+                (**model).generate(&request).await
             }
             Self::Completion(model) => {
-                (**model).generate(&CompletionRequest { prompt: prompt.into_text(), options }).await
+                let request = CompletionRequest { prompt: prompt.into_text(), options };
+                if request.options.events.is_enabled() {
+                    return Box::pin(observe_completion(&**model, &request)).await;
+                }
+                (**model).generate(&request).await
             }
         }
     }
@@ -97,10 +124,18 @@ impl LanguageModel {
     ) -> Result<ReplyStream, ModelError> {
         match self {
             Self::Chat(model) => {
-                (**model).stream(&ChatRequest { messages: prompt.into_messages(), options }).await
+                let request = ChatRequest { messages: prompt.into_messages(), options };
+                if request.options.events.is_enabled() {
+                    return Box::pin(observe_chat_stream(&**model, &request)).await;
+                }
+                (**model).stream(&request).await
             }
             Self::Completion(model) => {
-                (**model).stream(&CompletionRequest { prompt: prompt.into_text(), options }).await
+                let request = CompletionRequest { prompt: prompt.into_text(), options };
+                if request.options.events.is_enabled() {
+                    return Box::pin(observe_completion_stream(&**model, &request)).await;
+                }
+                (**model).stream(&request).await
             }
         }
     }

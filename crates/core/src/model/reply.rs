@@ -1,6 +1,6 @@
 //! Answers of a model.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, ops::Add};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::error::Category;
@@ -277,10 +277,51 @@ impl Usage {
         }
     }
 
+    /// Sets the tokens of the prompt that were read from the provider's cache.
+    #[must_use]
+    pub const fn with_cached_tokens(mut self, tokens: u64) -> Self {
+        self.cached_tokens = Some(tokens);
+        self
+    }
+
+    /// Sets the tokens of the prompt that were written to the provider's cache.
+    #[must_use]
+    pub const fn with_cache_write_tokens(mut self, tokens: u64) -> Self {
+        self.cache_write_tokens = Some(tokens);
+        self
+    }
+
+    /// Sets the tokens of reasoning.
+    #[must_use]
+    pub const fn with_reasoning_tokens(mut self, tokens: u64) -> Self {
+        self.reasoning_tokens = Some(tokens);
+        self
+    }
+
     /// Sets the total, where the server's is not the sum.
     #[must_use]
     pub const fn with_total_tokens(mut self, total_tokens: u64) -> Self {
         self.total_tokens = total_tokens;
         self
+    }
+}
+
+impl Add for Usage {
+    type Output = Self;
+
+    /// Adds two usages. A count that only one of them has is kept.
+    fn add(self, other: Self) -> Self {
+        let sum = |a: Option<u64>, b: Option<u64>| match (a, b) {
+            (Some(a), Some(b)) => Some(a.saturating_add(b)),
+            (a, b) => a.or(b),
+        };
+        Self {
+            input_tokens: self.input_tokens.saturating_add(other.input_tokens),
+            output_tokens: self.output_tokens.saturating_add(other.output_tokens),
+            total_tokens: self.total_tokens.saturating_add(other.total_tokens),
+            cached_tokens: sum(self.cached_tokens, other.cached_tokens),
+            cache_write_tokens: sum(self.cache_write_tokens, other.cache_write_tokens),
+            reasoning_tokens: sum(self.reasoning_tokens, other.reasoning_tokens),
+        }
     }
 }

@@ -1,9 +1,12 @@
 //! Requests to a model.
 
-use std::{fmt, time::Instant};
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
 
 use super::tools::{ResponseFormat, ToolChoice, ToolDefinition};
-use crate::{messages::Messages, turn::TurnId};
+use crate::{messages::Messages, observer::EventEmitter, turn::TurnId};
 
 /// The options of one call, independent of the model: stop sequences, the deadline, the turn.
 ///
@@ -40,6 +43,9 @@ pub struct CallOptions {
     /// The key of the provider's prompt cache. Requests with one key are routed to the same cache.
     /// If `None`, the model's own setting applies.
     pub prompt_cache_key: Option<String>,
+    /// The sender of the call's events. A chain sets it for its observers; models, layers and tools
+    /// report through it.
+    pub events: EventEmitter,
 }
 
 impl CallOptions {
@@ -56,6 +62,7 @@ impl CallOptions {
             parallel_tool_calls: None,
             response_format: None,
             prompt_cache_key: None,
+            events: EventEmitter::disabled(),
         }
     }
 
@@ -80,6 +87,25 @@ impl CallOptions {
     #[must_use]
     pub const fn with_deadline(mut self, deadline: Instant) -> Self {
         self.deadline = Some(deadline);
+        self
+    }
+
+    /// Sets the deadline of the whole call to a time from now. A time beyond the clock's range is
+    /// no deadline.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use conversant_core::CallOptions;
+    ///
+    /// let options = CallOptions::new().with_timeout(Duration::from_secs(30));
+    /// assert!(options.deadline.is_some());
+    /// assert_eq!(CallOptions::new().with_timeout(Duration::MAX).deadline, None);
+    /// ```
+    #[must_use]
+    pub fn with_timeout(mut self, time: Duration) -> Self {
+        self.deadline = Instant::now().checked_add(time);
         self
     }
 
@@ -134,6 +160,13 @@ impl CallOptions {
     #[must_use]
     pub fn with_prompt_cache_key(mut self, key: impl Into<String>) -> Self {
         self.prompt_cache_key = Some(key.into());
+        self
+    }
+
+    /// Sets the sender of the call's events.
+    #[must_use]
+    pub fn with_events(mut self, events: EventEmitter) -> Self {
+        self.events = events;
         self
     }
 

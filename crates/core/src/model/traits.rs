@@ -10,6 +10,7 @@ use super::{
 };
 #[cfg(doc)]
 use super::{error::TimeoutPhase, request::CallOptions};
+use crate::observer::ModelDescription;
 
 /// A model that takes messages and answers with a message.
 ///
@@ -50,6 +51,12 @@ pub trait ChatModel: Send + Sync {
     fn enforces_schemas(&self) -> bool {
         false
     }
+
+    /// Returns what observers see of the model: its name, its provider and its server. Empty by
+    /// default. A model around another one returns the other's.
+    fn describe(&self) -> ModelDescription {
+        ModelDescription::new()
+    }
 }
 
 /// A model that takes text and continues it.
@@ -82,6 +89,12 @@ pub trait CompletionModel: Send + Sync {
     fn enforces_schemas(&self) -> bool {
         false
     }
+
+    /// Returns what observers see of the model: its name, its provider and its server. Empty by
+    /// default. A model around another one returns the other's.
+    fn describe(&self) -> ModelDescription {
+        ModelDescription::new()
+    }
 }
 
 macro_rules! forward_model {
@@ -97,6 +110,9 @@ macro_rules! forward_model {
             }
             fn enforces_schemas(&self) -> bool {
                 (**self).enforces_schemas()
+            }
+            fn describe(&self) -> ModelDescription {
+                (**self).describe()
             }
         }
     )*};

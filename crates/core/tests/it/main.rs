@@ -7,6 +7,7 @@
     missing_docs
 )]
 
+mod call_records;
 mod errors;
 mod messages;
 mod prompt_values;

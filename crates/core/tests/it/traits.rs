@@ -8,12 +8,13 @@ use std::{
 };
 
 use conversant_core::{
-    CallOptions, ChatHistory, ChatModel, ChatRequest, Collection, CompletionModel,
-    CompletionRequest, Document, Embeddings, Event, Expect, HistoryError, LanguageModel, Lease,
-    LoadContext, Loaded, Match, Memory, MemoryError, Message, Messages, ModelError, Note, Observer,
-    OutputParser, ParseError, Prompt, PromptError, PromptValue, Range, Reply, ReplyStream, Saved,
-    SessionId, Slice, Slot, Ticket, TokenCounter, Turn, TurnId, TurnKeys, Value, Variables,
-    VectorStore, VectorStoreError, Version, Warning, async_trait, unit_vectors, vars,
+    CallId, CallInfo, CallOptions, ChatHistory, ChatModel, ChatRequest, Collection,
+    CompletionModel, CompletionRequest, Document, Embeddings, Event, Expect, HistoryError,
+    LanguageModel, Lease, LoadContext, Loaded, Match, Memory, MemoryError, Message, Messages,
+    ModelDescription, ModelError, Note, Observer, OutputParser, ParseError, Prompt, PromptError,
+    PromptValue, Range, Reply, ReplyStream, Saved, SessionId, Slice, Slot, Ticket, TokenCounter,
+    Turn, TurnId, TurnKeys, Value, Variables, VectorStore, VectorStoreError, Version, Warning,
+    async_trait, unit_vectors, vars,
 };
 
 /// Implements every method of every seam, and records the calls.
@@ -230,6 +231,11 @@ impl ChatModel for All {
         called("enforces_schemas");
         true
     }
+
+    fn describe(&self) -> ModelDescription {
+        called("describe");
+        ModelDescription::new().with_name("all")
+    }
 }
 
 #[async_trait]
@@ -247,6 +253,11 @@ impl CompletionModel for All {
         called("enforces_schemas");
         true
     }
+
+    fn describe(&self) -> ModelDescription {
+        called("describe");
+        ModelDescription::new().with_name("all")
+    }
 }
 
 async fn chat_model(model: impl ChatModel) {
@@ -254,6 +265,7 @@ async fn chat_model(model: impl ChatModel) {
     assert_eq!(model.generate(&request).await.unwrap().text(), "Human: hi");
     assert!(model.stream(&request).await.is_err());
     assert!(model.enforces_schemas());
+    assert_eq!(model.describe().name.as_deref(), Some("all"));
 }
 
 async fn completion_model(model: impl CompletionModel) {
@@ -261,6 +273,7 @@ async fn completion_model(model: impl CompletionModel) {
     assert_eq!(model.generate(&request).await.unwrap().text(), "hi");
     assert!(model.stream(&request).await.is_err());
     assert!(model.enforces_schemas());
+    assert_eq!(model.describe().name.as_deref(), Some("all"));
 }
 
 #[deny(clippy::missing_trait_methods)]
@@ -487,7 +500,7 @@ async fn the_other_seams_are_dyn_safe() {
     }
     struct Nobody;
     impl Observer for Nobody {
-        fn on_event(&self, _: &Event<'_>) {}
+        fn on_event(&self, _: &CallInfo, _: &Event<'_>) {}
     }
 
     let store: Box<dyn VectorStore> = Box::new(Store);
@@ -502,7 +515,9 @@ async fn the_other_seams_are_dyn_safe() {
     let embeddings: Arc<dyn Embeddings> = Arc::new(Zeros);
     assert_eq!(embeddings.embed(&["a".into(), "b".into()]).await.unwrap().len(), 2);
     let observer: Arc<dyn Observer> = Arc::new(Nobody);
-    observer.on_event(&Event::chain_ended("c", &vars! {}));
+    let call = CallInfo::new(CallId::random());
+    observer.on_event(&call, &Event::chain_ended("c", &vars! {}));
+    observer.on_nested_event(&call, &Event::chain_ended("c", &vars! {}));
 }
 
 /// A ticket carries what a save must know of its load, and gives it only as what it is.

@@ -66,6 +66,11 @@ impl Endpoint {
         self.base.host_str().unwrap_or_default()
     }
 
+    /// Returns the port, which the scheme implies if the URL has none.
+    pub(crate) fn port(&self) -> u16 {
+        self.base.port_or_known_default().unwrap_or_default()
+    }
+
     /// Returns the base URL without its query, which may hold a key.
     pub(crate) fn base_url(&self) -> String {
         let mut url = self.base.clone();

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use conversant_core::ModelError;
+use conversant_core::{Event, EventEmitter, ModelError};
 use http::{HeaderMap, header::RETRY_AFTER};
 use tokio::time::{Instant, sleep};
 
@@ -91,7 +91,8 @@ impl Retries {
         Self { reused, ..self.clone() }
     }
 
-    /// Waits until the next attempt.
+    /// Waits until the next attempt, and reports the failure, whose error has no secrets, to the
+    /// call's observers.
     ///
     /// # Errors
     /// The failure's error, if the attempt is not repeated: its directive forbids it, the retries
@@ -100,6 +101,7 @@ impl Retries {
         &mut self,
         failed: FailedAttempt,
         deadline: &Deadline,
+        events: &EventEmitter,
     ) -> Result<(), ModelError> {
         let wait = match failed.retry {
             RetryDirective::Never => return Err(failed.error),
@@ -116,6 +118,7 @@ impl Retries {
         }
         self.left -= 1;
         self.done += 1;
+        events.emit(&Event::retrying(self.done, &failed.error, wait));
         self.reused = false;
         // By the monotonic clock: a date was made a duration when it was received.
         sleep_for(wait).await;

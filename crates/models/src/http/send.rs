@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use conversant_core::{ModelError, StatusKind, TimeoutPhase, TransportPhase};
+use conversant_core::{EventEmitter, ModelError, StatusKind, TimeoutPhase, TransportPhase};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Response,
     header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, TRANSFER_ENCODING},
@@ -75,8 +75,9 @@ impl Connection {
         path: &str,
         pieces: &Arc<[Bytes]>,
         deadline: Deadline,
+        events: &EventEmitter,
     ) -> Result<BufferedResponse, ModelError> {
-        self.with_retries(deadline, || async {
+        self.with_retries(deadline, events, || async {
             let mut reader = self.send(method.clone(), path, pieces, deadline).await?;
             let response = reader.read_whole(None, self.max_response_bytes).await?;
             self.mark_used();
@@ -92,6 +93,7 @@ impl Connection {
     pub(crate) async fn with_retries<T, F>(
         &self,
         deadline: Deadline,
+        events: &EventEmitter,
         mut attempt: impl FnMut() -> F,
     ) -> Result<T, ModelError>
     where
@@ -103,8 +105,8 @@ impl Connection {
             match attempt().await {
                 Ok(done) => return Ok(done),
                 Err(failed) => {
-                    let waited = retries.wait(failed, &deadline).await;
-                    waited.map_err(|error| self.mask.error(error))?;
+                    let failed = failed.map(|error| self.mask.error(error));
+                    retries.wait(failed, &deadline, events).await?;
                 }
             }
         }

@@ -4,7 +4,8 @@ use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 use conversant_core::{
-    CallOptions, FinishReason, Message, ModelError, PartialReply, Reply, ToolCall,
+    CallOptions, EventEmitter, FinishReason, Message, ModelDescription, ModelError, PartialReply,
+    Reply, ToolCall,
 };
 use http::Method;
 
@@ -14,7 +15,7 @@ use super::{
     hints,
 };
 use crate::{
-    dialect::Dialect,
+    dialect::{Dialect, provider},
     http::{response_reader::BufferedResponse, send::Connection},
     wire::{Answer, BodyWriter, ModelInfo, Origin, Style, read_models},
 };
@@ -59,6 +60,15 @@ impl Adapter {
         })
     }
 
+    /// Returns what observers see of the model.
+    pub(crate) fn describe(&self) -> ModelDescription {
+        let endpoint = &self.connection.endpoint;
+        ModelDescription::new()
+            .with_name(self.style.origin.model.as_str())
+            .with_provider(provider(endpoint.host()))
+            .with_server(endpoint.host(), endpoint.port())
+    }
+
     /// Appends the parameters of a streamed answer.
     pub(crate) fn push_stream(&self, body: &mut BodyWriter) {
         body.push(b"\"stream\":true,");
@@ -77,7 +87,8 @@ impl Adapter {
         options: &CallOptions,
     ) -> Result<Reply, ModelError> {
         let deadline = self.connection.deadline(options.deadline)?;
-        let response = self.connection.call(Method::POST, E::PATH, body, deadline).await;
+        let response =
+            self.connection.call(Method::POST, E::PATH, body, deadline, &options.events).await;
         let response = response.map_err(hints::add)?;
         self.reply::<E>(response).map_err(|error| hints::add(self.connection.mask.error(error)))
     }
@@ -89,7 +100,10 @@ impl Adapter {
     pub(crate) async fn models(&self) -> Result<Vec<ModelInfo>, ModelError> {
         let deadline = self.connection.deadline(None)?;
         let body = Arc::default();
-        let response = self.connection.call(Method::GET, "models", &body, deadline).await?;
+        let response = self
+            .connection
+            .call(Method::GET, "models", &body, deadline, &EventEmitter::disabled())
+            .await?;
         read_models(&response.body).map_err(|error| self.connection.mask.error(error))
     }
 

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use conversant_core::{
-    ChatModel, ChatRequest, LanguageModel, ModelError, Reply, ReplyStream, async_trait,
+    ChatModel, ChatRequest, LanguageModel, ModelDescription, ModelError, Reply, ReplyStream,
+    ResponseFormat, ToolChoice, ToolDefinition, async_trait,
 };
 
 use super::{
@@ -131,6 +132,10 @@ impl ChatModel for OpenAiChat {
 
     fn enforces_schemas(&self) -> bool {
         self.adapter.dialect.json_schema
+    }
+
+    fn describe(&self) -> ModelDescription {
+        self.adapter.describe()
     }
 }
 

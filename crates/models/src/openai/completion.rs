@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use conversant_core::{
-    CompletionModel, CompletionRequest, LanguageModel, ModelError, Reply, ReplyStream, async_trait,
+    CompletionModel, CompletionRequest, LanguageModel, ModelDescription, ModelError, Reply,
+    ReplyStream, async_trait,
 };
 
 use super::{
@@ -111,6 +112,10 @@ impl CompletionModel for OpenAi {
     async fn stream(&self, request: &CompletionRequest) -> Result<ReplyStream, ModelError> {
         let body = self.body(request, true)?;
         self.adapter.stream::<Completions>(&body, &request.options).await
+    }
+
+    fn describe(&self) -> ModelDescription {
+        self.adapter.describe()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use conversant_core::{DecodeError, Embeddings, ModelError, async_trait};
+use conversant_core::{DecodeError, Embeddings, EventEmitter, ModelError, async_trait};
 use http::Method;
 
 use super::{
@@ -81,7 +81,9 @@ impl Embeddings for OpenAiEmbeddings {
             body.push_json(batch);
             body.push(b"}");
             let body = body.finish();
-            let response = connection.call(Method::POST, PATH, &body, deadline).await?;
+            let response = connection
+                .call(Method::POST, PATH, &body, deadline, &EventEmitter::disabled())
+                .await?;
             let read = read_embeddings(&response.body, batch.len());
             let read = read.map_err(|error| connection.mask.error(error))?;
             // All vectors of a batch have one length.

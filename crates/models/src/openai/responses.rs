@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use conversant_core::{
-    ChatModel, ChatRequest, LanguageModel, ModelError, Reply, ReplyStream, async_trait,
+    ChatModel, ChatRequest, LanguageModel, ModelDescription, ModelError, Reply, ReplyStream,
+    ResponseFormat, ToolChoice, ToolDefinition, async_trait,
 };
 use serde_json::{Value as Json, json};
 
@@ -218,6 +219,10 @@ impl ChatModel for OpenAiResponses {
 
     fn enforces_schemas(&self) -> bool {
         true
+    }
+
+    fn describe(&self) -> ModelDescription {
+        self.adapter.describe()
     }
 }
 

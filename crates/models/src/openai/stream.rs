@@ -41,7 +41,7 @@ impl Adapter {
             let reader = connection.send(Method::POST, E::PATH, body, deadline).await?;
             begin::<E>(self, reader).await
         };
-        connection.with_retries(deadline, attempt).await.map_err(hints::add)
+        connection.with_retries(deadline, &options.events, attempt).await.map_err(hints::add)
     }
 }
 

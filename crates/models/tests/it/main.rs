@@ -14,6 +14,7 @@ mod connecting;
 mod custom_client;
 mod dialects;
 mod endpoints;
+mod events;
 mod faults;
 mod fuzz;
 mod odd_values;

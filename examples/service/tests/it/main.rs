@@ -32,9 +32,30 @@ async fn a_session_is_remembered_and_counted() {
     let texts: Vec<_> =
         session["messages"].as_array().unwrap().iter().map(|m| &m["text"]).collect();
     assert_eq!(texts, ["I am Ada.", "Hi Ada!", "Who am I?", "Your name is Ada."]);
-    assert_eq!(service.get("/sessions/bob").await.json(), json!({"messages": []}));
-    let totals = service.get("/totals").await.json();
-    assert_eq!(totals, json!({"calls": 2, "failures": 0, "input_tokens": 50, "output_tokens": 8}));
+    assert_eq!(session["usage"]["total_tokens"], 58);
+    assert_eq!(session["cost"], 0.00013);
+    assert_eq!(service.get("/sessions/bob").await.json()["messages"], json!([]));
+    insta::assert_snapshot!(service.get("/metrics").await.body, @r"
+    calls_total 2
+    failures_total 0
+    cancelled_total 0
+    retries_total 0
+    input_tokens_total 50
+    output_tokens_total 8
+    cost_total 0.00013
+    ");
+}
+
+#[tokio::test]
+async fn what_a_session_used_is_known_after_a_restart() {
+    let server =
+        OpenAiServer::builder().reply(Answer::text("Hi Ada!").with_usage(20, 3)).start().unwrap();
+    let service = Running::start(&server).await;
+    service.post("/sessions/ada/turns", json!({"message": "I am Ada."})).await;
+    let service = service.restarted(&server).await;
+    let session = service.get("/sessions/ada").await.json();
+    assert_eq!(session["usage"]["input_tokens"], 20);
+    assert!(service.get("/metrics").await.body.starts_with("calls_total 0"));
 }
 
 #[tokio::test]
@@ -88,8 +109,9 @@ async fn failures_have_their_status() {
     for _ in 0..2 {
         statuses.push(service.post("/sessions/a/turns", question()).await.status);
     }
-    assert_eq!(statuses, [422, 502, 504]);
-    assert_eq!(service.get("/sessions/a").await.json(), json!({"messages": []}));
+    assert_eq!(statuses, [422, 400, 504]);
+    assert_eq!(service.get("/sessions/a").await.json()["messages"], json!([]));
+    assert!(service.get("/metrics").await.body.contains("failures_total 2"));
 }
 
 #[tokio::test]

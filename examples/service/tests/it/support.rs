@@ -2,11 +2,12 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use conversant_core::Prices;
 use conversant_history_sqlite::SqliteHistory;
 use conversant_models::OpenAiChat;
 use conversant_testkit::OpenAiServer;
 use serde_json::Value as Json;
-use service::{Service, router};
+use service::{Service, routes::router};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -21,7 +22,7 @@ pub(crate) struct Running {
     service: Service,
     shutdown: Arc<Notify>,
     server: JoinHandle<()>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 pub(crate) struct Response {
@@ -41,10 +42,21 @@ impl Running {
     }
 
     pub(crate) async fn with_limit(model: &OpenAiServer, limit: Duration) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::over(tempfile::tempdir().unwrap(), model, limit).await
+    }
+
+    /// Ends the service and starts it again over the same store.
+    pub(crate) async fn restarted(self, model: &OpenAiServer) -> Self {
+        self.shut_down();
+        self.server.await.unwrap();
+        Self::over(self.folder, model, Duration::from_secs(30)).await
+    }
+
+    async fn over(folder: TempDir, model: &OpenAiServer, limit: Duration) -> Self {
         let history = Arc::new(SqliteHistory::open(folder.path().join("c.db")).unwrap());
         let model = OpenAiChat::builder("m").base_url(model.base_url()).max_retries(0).build();
-        let service = Service::new(model.unwrap(), history, limit).unwrap();
+        let service =
+            Service::new(model.unwrap(), Prices::per_million(1.0, 10.0), history, limit).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = Arc::new(Notify::new());
@@ -54,7 +66,7 @@ impl Running {
             let end = async move { notified.notified().await };
             axum::serve(listener, app).with_graceful_shutdown(end).await.unwrap();
         });
-        Self { address, service, shutdown, server, _folder: folder }
+        Self { address, service, shutdown, server, folder }
     }
 
     pub(crate) fn shut_down(&self) {
@@ -64,7 +76,7 @@ impl Running {
     /// Waits for the end of the server, and returns the number of calls that were given up.
     pub(crate) async fn ended(self) -> usize {
         self.server.await.unwrap();
-        self.service.close(Duration::from_secs(5)).await
+        self.service.conversations.close(Duration::from_secs(5)).await
     }
 
     pub(crate) async fn get(&self, path: &str) -> Response {

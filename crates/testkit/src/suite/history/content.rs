@@ -1,7 +1,8 @@
 //! Checks of the content of messages.
 
 use conversant_core::{
-    ChatHistory, Content, HistoryError, InvalidToolCall, Message, Part, ToolCall, Turn,
+    CallRecord, ChatHistory, Content, HistoryError, InvalidToolCall, Message, Part, ToolCall, Turn,
+    Usage,
 };
 use serde_json::json;
 
@@ -44,6 +45,8 @@ pub(super) async fn every_kind_of_message_comes_back_as_it_was(
         Message::function("42", "answer"),
         Message::chat("critic", "I disagree."),
         Message::ai("more").with_extra("reasoning", json!({"steps": ["a", "b"], "\u{e9}": true})),
+        Message::ai("recorded")
+            .with_call_record(&CallRecord::new().with_model("m").with_usage(Usage::new(8, 17))),
     ];
     for message in messages {
         let turn = Turn::new(vec![message.clone()]);

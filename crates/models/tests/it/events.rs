@@ -1,0 +1,107 @@
+//! Events of an adapter: the model, and the attempts that are repeated.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use conversant_core::{
+    CallId, CallInfo, CallOptions, ChatModel, ChatRequest, Event, EventEmitter, Message, Observer,
+    observe_chat, observe_chat_stream,
+};
+use conversant_models::{OpenAiBuilder, OpenAiChat, OpenAiResponses};
+use conversant_testkit::{Answer, OpenAiServer};
+
+use crate::faults::KEY;
+
+#[derive(Default)]
+struct Log(Mutex<Vec<String>>);
+
+impl Observer for Log {
+    fn on_event(&self, _: &CallInfo, event: &Event<'_>) {
+        let line = match event {
+            Event::ModelStarted { model, .. } => {
+                let server = model.server_address.as_deref().unwrap_or_default();
+                let provider = model.provider.as_deref().unwrap_or_default();
+                format!("{} of {provider} at {server}", model.name.as_deref().unwrap_or_default())
+            }
+            Event::Retrying { attempt, error, wait, .. } => {
+                let wait = wait.as_millis();
+                format!(
+                    "attempt {attempt} failed with {}, wait {wait} ms: {error:?}",
+                    error.class()
+                )
+            }
+            Event::ModelEnded { result, first_token, .. } => {
+                let result = result.map(|reply| reply.text().into_owned());
+                format!("ended: {result:?}, first token: {}", first_token.is_some())
+            }
+            other => format!("{other:?}"),
+        };
+        self.0.lock().unwrap().push(line);
+    }
+}
+
+fn build<M>(builder: OpenAiBuilder<M>, server: &OpenAiServer) -> OpenAiBuilder<M> {
+    let builder = builder.base_url(server.base_url()).api_key(KEY);
+    builder.backoff(Duration::ZERO, Duration::ZERO)
+}
+
+#[tokio::test]
+async fn retries_reach_the_observers_of_the_call() {
+    let mut shown = String::new();
+    for name in ["chat", "chat, streamed", "responses"] {
+        let failure = Answer::error(503, "overloaded", &format!("key {KEY} must wait"));
+        let limited = Answer::error(429, "rate_limit_exceeded", "slow down");
+        let server = OpenAiServer::builder()
+            .reply(failure)
+            .reply(limited.with_header("retry-after-ms", "2"))
+            .reply(Answer::text("Hello!"))
+            .start()
+            .unwrap();
+        let log = Arc::new(Log::default());
+        let observers = Arc::new([Arc::clone(&log) as Arc<dyn Observer>]);
+        let events = EventEmitter::new(CallInfo::new(CallId::from_u64(7)), observers);
+        let options = CallOptions::new().with_events(events.clone());
+        let request = ChatRequest::new(Message::human("Hi")).with_options(options);
+        let chat = build(OpenAiChat::builder("gpt-6-luna"), &server).build().unwrap();
+        match name {
+            "chat" => drop(observe_chat(&chat, &request).await.unwrap()),
+            "responses" => {
+                let builder = build(OpenAiResponses::builder("gpt-6-luna"), &server);
+                let model = builder.build().unwrap();
+                // The server speaks chat completions only: the last attempt cannot be decoded.
+                let _ = observe_chat(&model, &request).await;
+            }
+            _ => {
+                let stream = observe_chat_stream(&chat, &request).await.unwrap();
+                stream.into_reply().await.unwrap();
+            }
+        }
+        assert_eq!(events.progress().retries, 2, "{name}");
+        let lines = log.0.lock().unwrap().join("\n");
+        assert!(!lines.contains(KEY), "{name}: {lines}");
+        shown.push_str(&format!("# {name}\n{lines}\n\n"));
+    }
+    insta::assert_snapshot!(shown);
+}
+
+#[test]
+fn a_model_is_described_by_its_name_provider_and_server() {
+    let table = [
+        ("https://api.openai.com/v1", "openai", 443),
+        ("https://my.openai.azure.com/openai/v1", "azure.ai.openai", 443),
+        ("https://api.groq.com/openai/v1", "groq", 443),
+        ("https://api.mistral.ai/v1", "mistral_ai", 443),
+        ("https://api.x.ai/v1", "x_ai", 443),
+        ("http://localhost:8080/v1", "openai", 8080),
+    ];
+    for (base_url, provider, port) in table {
+        let model = OpenAiChat::builder("m").base_url(base_url).api_key("sk-x").build().unwrap();
+        let description = model.describe();
+        assert_eq!(description.name.as_deref(), Some("m"), "{base_url}");
+        assert_eq!(description.provider.as_deref(), Some(provider), "{base_url}");
+        assert_eq!(description.server_port, Some(port), "{base_url}");
+        assert!(base_url.contains(description.server_address.as_deref().unwrap()));
+    }
+}

@@ -1,0 +1,119 @@
+//! Metrics, as a recorder of the facade receives them.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
+
+use ::metrics::{
+    Counter, CounterFn, Gauge, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder,
+    SharedString, Unit,
+};
+use conversant_chains::LlmChain;
+use conversant_core::vars;
+use conversant_models::OpenAiChat;
+use conversant_prompts::PromptTemplate;
+use conversant_testkit::{Answer, OpenAiServer};
+use conversant_tracing::MetricsObserver;
+
+/// A recorder of the values of each metric.
+#[derive(Default)]
+struct Recorded(Arc<Mutex<BTreeMap<String, Vec<f64>>>>);
+
+/// One metric of a recorder.
+struct Metric {
+    name: String,
+    recorded: Arc<Mutex<BTreeMap<String, Vec<f64>>>>,
+}
+
+impl Metric {
+    fn add(&self, value: f64) {
+        self.recorded.lock().unwrap().entry(self.name.clone()).or_default().push(value);
+    }
+}
+
+impl CounterFn for Metric {
+    fn increment(&self, value: u64) {
+        self.add(u32::try_from(value).unwrap().into());
+    }
+
+    fn absolute(&self, _: u64) {}
+}
+
+impl HistogramFn for Metric {
+    fn record(&self, value: f64) {
+        self.add(value);
+    }
+}
+
+impl Recorded {
+    fn metric(&self, key: &Key) -> Arc<Metric> {
+        let labels: Vec<_> = key
+            .labels()
+            .filter(|label| label.key() != "server.port")
+            .map(|label| format!("{}={}", label.key(), label.value()))
+            .collect();
+        let name = format!("{} {{{}}}", key.name(), labels.join(", "));
+        Arc::new(Metric { name, recorded: Arc::clone(&self.0) })
+    }
+}
+
+impl Recorder for Recorded {
+    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
+        Counter::from_arc(self.metric(key))
+    }
+
+    fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
+        Gauge::noop()
+    }
+
+    fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
+        Histogram::from_arc(self.metric(key))
+    }
+}
+
+#[test]
+fn calls_requests_retries_and_tokens_are_measured() {
+    let recorder = Recorded::default();
+    ::metrics::with_local_recorder(&recorder, || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let overloaded =
+                Answer::error(503, "overloaded", "try later").with_header("retry-after-ms", "1");
+            let server = OpenAiServer::builder()
+                .reply(overloaded)
+                .reply(Answer::text("Hello!").with_usage(120, 30))
+                .reply(Answer::pieces(["Hel", "lo"]).with_usage(8, 2))
+                .reply(Answer::error(401, "invalid_api_key", "wrong key"))
+                .start()
+                .unwrap();
+            let model = OpenAiChat::builder("gpt-6-luna").base_url(server.base_url());
+            let model = model.api_key("sk-x").stream_usage(true).build().unwrap();
+            let chain = LlmChain::builder()
+                .prompt(PromptTemplate::from_template("Say {word}.").unwrap())
+                .model(model)
+                .observer(MetricsObserver::new())
+                .build()
+                .unwrap();
+            let input = || vars! { "word" => "hi" };
+            chain.predict(input()).await.unwrap();
+            chain.stream(input()).await.unwrap().into_outcome().await.unwrap();
+            chain.predict(input()).await.unwrap_err();
+        });
+    });
+    let recorded = recorder.0.lock().unwrap();
+    let lines: Vec<_> = recorded
+        .iter()
+        .map(|(name, values)| match name.contains("duration") || name.contains("time_to") {
+            true => format!("{name}: {} times", values.len()),
+            false => format!("{name}: {values:?}"),
+        })
+        .collect();
+    insta::assert_snapshot!(lines.join("\n"));
+}
