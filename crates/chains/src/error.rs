@@ -215,7 +215,7 @@ impl ChainError {
             Self::DeadlineExceeded { .. } => "deadline",
             Self::Load(_) => "load",
             Self::Prompt(_) => "prompt",
-            Self::ToolCalls(_) | Self::ToolResults { .. } => "tool_calls",
+            Self::ToolCalls(_) | Self::ToolResults { .. } | Self::StepToolCalls => "tool_calls",
             Self::Parse(_) => "parse",
             Self::NotSaved(_) => "not_saved",
             Self::NothingToSave { .. } => "nothing_to_save",
@@ -228,7 +228,6 @@ impl ChainError {
                 return failed.errors.last().map_or(Cow::Borrowed("fallbacks"), Self::class);
             }
             Self::MissingOutputs { .. } => "outputs",
-            Self::StepToolCalls => "tool_calls",
             Self::UnknownDestination { .. } => "destination",
             Self::Custom(_) => "custom",
         })

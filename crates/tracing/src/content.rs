@@ -26,7 +26,6 @@ pub(crate) fn output(reply: &Reply) -> String {
 
 fn message(message: &Message) -> Json {
     let role = match message.role() {
-        Role::Human => "user",
         Role::Ai => "assistant",
         Role::System => "system",
         Role::Tool | Role::Function => "tool",

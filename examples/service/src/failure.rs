@@ -9,24 +9,25 @@ use axum::{
 };
 use conversant_chains::ChainError;
 use conversant_core::Report;
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// Returns a function that makes a response with a status from an error.
 pub(crate) fn status<E: Error>(status: StatusCode) -> impl Fn(E) -> Response {
-    move |error| response(status, &error, Value::Null)
+    move |error| response(status, &error, None)
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "for `map_err`")]
 pub(crate) fn of_call(error: ChainError) -> Response {
     let status = StatusCode::from_u16(error.http_status()).unwrap_or(StatusCode::BAD_GATEWAY);
     // An answer whose turn was not saved was paid for: the client gets it.
     let answer = error.not_saved().map(|not_saved| not_saved.text.as_str());
-    let mut response = response(status, &error, answer.into());
+    let mut response = response(status, &error, answer);
     let seconds = error.retry_after().map(|wait| (RETRY_AFTER, wait.as_secs().max(1).into()));
     response.headers_mut().extend(seconds);
     response
 }
 
-fn response(status: StatusCode, error: &dyn Error, answer: Value) -> Response {
+fn response(status: StatusCode, error: &dyn Error, answer: Option<&str>) -> Response {
     (status, Json(json!({"error": log(error), "answer": answer}))).into_response()
 }
 

@@ -7,7 +7,7 @@
 //! | `GET /sessions/{id}` | the last messages of the session, its usage and its cost |
 //! | `GET /metrics` | calls, failures, tokens and cost since the start, for Prometheus |
 
-#![allow(clippy::print_stderr, reason = "the log of a program")]
+#![allow(clippy::print_stderr, clippy::result_large_err, reason = "a program's log and responses")]
 
 mod failure;
 pub mod routes;

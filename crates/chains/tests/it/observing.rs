@@ -21,11 +21,13 @@ use serde_json::json;
 use crate::fixtures::{Log, text_prompt};
 
 /// Collects the calls and their records, at their ends.
+type End = (CallInfo, &'static str, CallRecord);
+
 #[derive(Clone, Default)]
-struct Ended(Arc<Mutex<Vec<(CallInfo, &'static str, CallRecord)>>>);
+struct Ended(Arc<Mutex<Vec<End>>>);
 
 impl Ended {
-    fn take(&self) -> Vec<(CallInfo, &'static str, CallRecord)> {
+    fn take(&self) -> Vec<End> {
         std::mem::take(&mut *self.0.lock().unwrap())
     }
 }

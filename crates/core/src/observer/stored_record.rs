@@ -96,7 +96,7 @@ impl Turn {
 fn encode(record: &CallRecord) -> Map<String, Json> {
     let mut map = Map::new();
     let mut put = |name: &str, value: Json| {
-        if !value.is_null() && value != Json::from(0) {
+        if !value.is_null() && value != 0 {
             map.insert(name.to_owned(), value);
         }
     };
