@@ -216,7 +216,7 @@ impl ChainError {
             Self::Load(_) => "load",
             Self::Prompt(_) => "prompt",
             Self::ToolCalls(_) | Self::ToolResults { .. } | Self::StepToolCalls => "tool_calls",
-            Self::Parse(_) => "parse",
+            Self::Parse { .. } => "parse",
             Self::NotSaved(_) => "not_saved",
             Self::NothingToSave { .. } => "nothing_to_save",
             Self::Maintain(_) => "maintain",
@@ -264,7 +264,7 @@ impl ChainError {
             Self::Step(failed) => failed.source.http_status(),
             Self::Branches(failed) => failed.errors().next().map_or(500, Self::http_status),
             Self::Fallbacks(failed) => failed.errors.last().map_or(500, Self::http_status),
-            Self::Parse(_) | Self::UnknownDestination { .. } => 502,
+            Self::Parse { .. } | Self::UnknownDestination { .. } => 502,
             _ => 500,
         }
     }
