@@ -9,7 +9,7 @@ use conversant_chains::{
     ChainError, Correction, EnumParser, JsonParser, LlmChain, LlmChainBuilder,
 };
 use conversant_core::{
-    CallOptions, Delta, Event, FinishReason, Message, ModelError, Observer, Reply, vars,
+    CallInfo, CallOptions, Delta, Event, FinishReason, Message, ModelError, Observer, Reply, vars,
 };
 use conversant_prompts::PromptTemplate;
 use conversant_testkit::{ScriptedChat, ScriptedCompletion, ScriptedReply, block_on};
@@ -137,7 +137,7 @@ fn corrections_follow_each_other_and_observers_see_all() {
     #[derive(Clone, Default)]
     struct Log(Arc<Mutex<Vec<String>>>);
     impl Observer for Log {
-        fn on_event(&self, event: &Event<'_>) {
+        fn on_event(&self, _: &CallInfo, event: &Event<'_>) {
             let line = match event {
                 Event::PromptFormatted { .. } => "prompt".to_owned(),
                 Event::ModelAnswered { reply, .. } => reply.text().into_owned(),

@@ -20,9 +20,10 @@ use serde_json::json;
 
 use crate::fixtures::{Log, text_prompt};
 
-/// Collects the calls and their records, at their ends.
+/// A call, the way in which it ended, and its record.
 type End = (CallInfo, &'static str, CallRecord);
 
+/// Collects the calls at their ends.
 #[derive(Clone, Default)]
 struct Ended(Arc<Mutex<Vec<End>>>);
 

@@ -52,7 +52,9 @@ impl Totals {
     }
 
     /// Adds the call that an event ends. Other events change nothing, so it can be called with all
-    /// events of an observer.
+    /// events of [`on_event`](crate::Observer::on_event). Do not call it with those of
+    /// [`on_nested_event`](crate::Observer::on_nested_event): the sums of a call contain those of
+    /// the calls inside it. [`Meter`](crate::Meter) is an observer that does so.
     pub fn add_event(&mut self, event: &Event<'_>) {
         let Event::CallEnded { result, record } = event else { return };
         self.add(record);
