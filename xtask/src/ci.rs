@@ -13,7 +13,7 @@ mod tests;
 use std::{path::PathBuf, process::Command};
 
 use self::step::{Outcome, Step, Steps};
-use crate::{instructions, tidy, verdict::Verdict, workspace};
+use crate::{instructions, loom, tidy, verdict::Verdict, workspace};
 
 /// The choice of steps.
 #[derive(Debug, Clone, clap::Args)]
@@ -63,6 +63,7 @@ pub(crate) fn run(options: &Options) -> Verdict {
             }),
             step("dependencies", deny::check),
             step("each crate alone", alone::check),
+            step("interleavings", || loom::check(loom::SHORT).map(Outcome::of)),
             step("instructions", || {
                 if !instructions::is_there() {
                     return Ok(Outcome::Skipped("`valgrind` is not there".to_owned()));

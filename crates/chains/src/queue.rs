@@ -5,14 +5,14 @@
 use std::{
     collections::VecDeque,
     pin::Pin,
-    sync::PoisonError,
+    sync::{Arc, PoisonError},
     task::{Context, Poll, Waker},
     time::{Duration, Instant},
 };
 
 use futures_timer::Delay;
 
-use crate::sync::{Arc, Mutex, MutexGuard, ThreadId, current_thread};
+use crate::sync::{Mutex, MutexGuard, ThreadId, current_thread};
 
 /// The time after its deadline for which a call keeps the place although nothing polls it. It
 /// exceeds the time that a failed call has to release its memory.
@@ -397,5 +397,7 @@ impl Drop for Polled<'_> {
     }
 }
 
+// The path is written out for `xtask/loom`, which includes this file from another folder.
 #[cfg(test)]
+#[path = "queue/tests.rs"]
 mod tests;

@@ -1,7 +1,7 @@
 //! The synchronisation of the queue. `xtask/loom` replaces it by loom's.
 
 pub(crate) use std::{
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{Mutex, MutexGuard},
     thread::ThreadId,
 };
 

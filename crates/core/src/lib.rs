@@ -58,6 +58,7 @@ pub mod schema;
 mod session;
 mod stored;
 mod stored_json;
+mod sync;
 mod token_counter;
 mod tool;
 mod tool_call;

@@ -1,13 +1,18 @@
 //! Shared runs of messages, with the caches of encoders.
+//!
+//! `xtask/loom` checks this file under all interleavings of its threads.
 
 use std::{
     any::{Any, TypeId},
     fmt,
     ops::Range,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, PoisonError},
 };
 
-use crate::message::Message;
+use crate::{
+    message::Message,
+    sync::{Mutex, OnceLock},
+};
 
 /// The capacity, in messages, of a conversation's first segment and of its largest. Each segment
 /// has twice the capacity of the one before it, so a conversation of n messages has about log n
