@@ -18,7 +18,7 @@ use conversant_memory::{BufferMemory, InMemoryHistory};
 use conversant_testkit::{Gate, ScriptedChat, ScriptedReply};
 use serde_json::json;
 
-use crate::fixtures::{Log, text_prompt};
+use crate::support::{Log, text_prompt};
 
 /// A call, the way in which it ended, and its record.
 type End = (CallInfo, &'static str, CallRecord);
