@@ -69,7 +69,7 @@ pub(super) const GATES: &[Gate] = &[
     Gate::growth(CALL, 20_000, Limit::MoreAndCopy(90_000)),
     Gate::part(CALL, 2, BY_HAND, 0.8),
     Gate::part(CALL, 20, BY_HAND, 0.5),
-    Gate::part(EVENT, 0, PARSED_EVENT, 0.5),
+    Gate::part(EVENT, 0, PARSED_EVENT, 0.35),
 ];
 
 impl Gate {
