@@ -60,7 +60,7 @@ fn prompts_are_read_by_serde_as_their_own_type() {
     let error = serde_json::from_str::<PromptTemplate>(&written).unwrap_err();
     assert_eq!(error.to_string(), "the prompt is not a string prompt");
     let error = serde_json::from_str::<PromptTemplate>(r#"{"template": "{"}"#).unwrap_err();
-    assert_eq!(error.to_string(), "the prompt's template is wrong");
+    assert_eq!(error.to_string(), "invalid template of the prompt");
 }
 
 #[test]
