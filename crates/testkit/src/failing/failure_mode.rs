@@ -4,7 +4,8 @@ use std::{fmt, sync::Arc};
 
 use crate::gate::Gate;
 
-/// The failure of a call of a [`FailingHistory`] or a [`FailingMemory`].
+/// The failure of a call of a [`FailingHistory`](crate::FailingHistory) or a
+/// [`FailingMemory`](crate::FailingMemory).
 ///
 /// A failure happens before the call, which then has no effect, or [after](Self::after) it. Then
 /// the call took effect, and its caller does not learn of it. Callers of stores must handle both.
