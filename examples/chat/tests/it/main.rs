@@ -6,5 +6,6 @@ mod kept;
 mod local;
 mod message;
 mod prompt;
+mod real_server;
 mod round_trips;
 mod run;
