@@ -178,7 +178,7 @@ impl OpenAiServerBuilder {
     }
 
     /// Sets the names that `GET …/models` lists. The defaults are `gpt-6-luna` and
-    /// `gpt-3.5-turbo-instruct`. Requests may name any model.
+    /// `smollm2-135m-instruct`. Requests may name any model.
     pub fn models<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         self.settings.models = names.into_iter().map(Into::into).collect();
         self

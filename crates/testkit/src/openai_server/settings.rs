@@ -32,7 +32,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             dialect: Dialect::default(),
-            models: vec!["gpt-6-luna".to_owned(), "gpt-3.5-turbo-instruct".to_owned()],
+            models: vec!["gpt-6-luna".to_owned(), "smollm2-135m-instruct".to_owned()],
             key: None,
         }
     }
