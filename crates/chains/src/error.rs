@@ -50,7 +50,7 @@ pub enum ChainError {
              or set a longer `queue_timeout`", limit.as_secs_f64())]
     QueueTimeout {
         /// The setting.
-        limit: std::time::Duration,
+        limit: Duration,
     },
     /// The call was made from inside a call of the same conversation, so it would wait for itself.
     /// No model was called.
@@ -210,6 +210,7 @@ impl ChainError {
             Self::Model(error) => return error.class(),
             Self::TakenInput { .. } | Self::MissingInputs { .. } | Self::RefusedInput(_) => "input",
             Self::Busy => "busy",
+            Self::QueueTimeout { .. } => "queue_timeout",
             Self::Reentrant => "reentrant",
             Self::Closed => "closed",
             Self::DeadlineExceeded { .. } => "deadline",

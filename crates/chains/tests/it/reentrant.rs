@@ -7,8 +7,8 @@ use std::{
 
 use conversant_chains::{ChainError, LlmChain};
 use conversant_core::{
-    ChatModel, ChatRequest, Event, Message, ModelError, Observer, OutputParser, ParseError, Reply,
-    ReplyStream, Value, async_trait, vars,
+    CallInfo, ChatModel, ChatRequest, Event, Message, ModelError, Observer, OutputParser,
+    ParseError, Reply, ReplyStream, Value, async_trait, vars,
 };
 use conversant_testkit::{ScriptedChat, block_on};
 
@@ -97,7 +97,7 @@ impl Blocking {
 }
 
 impl Observer for Blocking {
-    fn on_event(&self, _: &Event<'_>) {
+    fn on_event(&self, _: &CallInfo, _: &Event<'_>) {
         self.call();
     }
 }

@@ -255,6 +255,7 @@ impl ModelError {
             Self::Incomplete { .. } => "incomplete",
             Self::Refused { .. } => "refused",
             Self::BodyTooLarge { .. } => "too_large",
+            Self::PromptTooLong { .. } => "prompt_too_long",
             Self::StreamTruncated { .. } => "truncated",
             Self::Cancelled => "cancelled",
             Self::Custom { .. } => "custom",

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use conversant_core::{
     ChatModel, ChatRequest, LanguageModel, ModelDescription, ModelError, Reply, ReplyStream,
-    ResponseFormat, ToolChoice, ToolDefinition, async_trait,
+    async_trait,
 };
 use serde_json::{Value as Json, json};
 
