@@ -45,7 +45,7 @@ pub struct TlsProxy {
     task: JoinHandle<()>,
 }
 
-/// What a client sends to ask for TLS, and the answer that it may begin.
+/// The request of a client for TLS, and the answer that it may begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "two sides of one exchange")]
 pub struct StartTls {

@@ -12,7 +12,7 @@ use conversant_testkit::{
 };
 use tokio::runtime::Runtime;
 
-use super::Findings;
+use super::findings::Findings;
 
 /// The number of kills in a run of the suite.
 const KILLS: u64 = 2;

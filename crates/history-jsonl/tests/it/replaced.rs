@@ -11,7 +11,7 @@ fn turns(history: &dyn ChatHistory) -> Vec<Turn> {
     block_on(history.turns(&session("a"), Range::All)).unwrap()
 }
 
-/// What happens to the file of three turns. `copy` is the file when it had two.
+/// A change of the file of three turns. `copy` is the file when it had two.
 type Change = fn(&Folder, copy: &[u8]);
 
 /// Each change, and which turns are there afterwards.

@@ -7,7 +7,8 @@ use crate::error::Failure;
 /// The number of keys that one step of a scan examines.
 const STEP: usize = 1000;
 
-/// The keys that match a pattern, all or those of one type, some at a time. A key can be found twice.
+/// The keys that match a pattern, of all types or of one, some at a time. A key can be found
+/// twice.
 pub(crate) struct Scan {
     pattern: String,
     kind: Option<&'static str>,

@@ -9,7 +9,7 @@ use rusqlite::Connection;
 
 use crate::support::{Folder, append, exchange, load, session};
 
-/// What happens to the file of an open store. The folder has an older `copy.db`.
+/// A damage of the file of an open store. The folder has an older `copy.db`.
 type Damage = fn(&Folder);
 
 const DAMAGES: &[(&str, Damage)] = &[

@@ -1,4 +1,4 @@
-//! What a suite does to a server.
+//! Control of a server by a suite.
 
 use std::io;
 

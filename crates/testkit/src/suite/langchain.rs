@@ -15,7 +15,7 @@ use super::{
 /// `SQLChatMessageHistory`, one a line.
 const ROWS: &str = include_str!("langchain_rows.jsonl");
 
-/// What a Python program does to the rows that a history reads.
+/// The changes that a Python program makes to the rows of a history.
 #[async_trait]
 pub trait LangChainRows: Send + Sync {
     /// Adds a row to a session, after its others.

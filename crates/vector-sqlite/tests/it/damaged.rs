@@ -40,7 +40,7 @@ fn damaged_rows_are_errors_that_quote_nothing() {
     }
 }
 
-/// What happens to the file of an open store. The folder has an older `copy.db`.
+/// A damage of the file of an open store. The folder has an older `copy.db`.
 type Damage = fn(file: &Path, copy: &Path);
 
 #[test]
