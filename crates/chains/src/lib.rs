@@ -91,12 +91,6 @@ mod verbose;
 mod wiring;
 mod with_memory;
 
-#[cfg(feature = "xml")]
-pub use self::parser::XmlParser;
-#[cfg(feature = "yaml")]
-pub use self::parser::YamlParser;
-#[cfg(feature = "regex")]
-pub use self::parser::{RegexError, RegexParser};
 #[cfg(feature = "schema")]
 pub use self::typed_call::ValueStream;
 pub use self::{
