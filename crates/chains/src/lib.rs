@@ -1,9 +1,8 @@
 //! Chains: a prompt, a model and a memory, wired and checked when they are built.
 //!
-//! This crate knows prompts, models and memories by the traits of `conversant-core` only. Combine
-//! it with `conversant-prompts`, `conversant-models` and `conversant-memory`, or with custom ones.
-//! It does no I/O, spawns no tasks and needs no particular runtime. For calls with a deadline, a
-//! timer thread is started once per process (the crate `futures-timer`).
+//! This crate knows prompts, models and memories by the traits of `conversant-core` only. It does no
+//! I/O, spawns no tasks and needs no particular runtime. The first call with a deadline starts a
+//! timer thread of the process (the crate `futures-timer`).
 //!
 //! # Results
 //!
@@ -22,8 +21,7 @@
 //!
 //! # Examples
 //!
-//! The conversation of LangChain's page "Memory in LLMChain", with a scripted model in place of a
-//! paid one:
+//! The conversation of LangChain's page "Memory in LLMChain", with a scripted model:
 //!
 //! ```
 //! use conversant_chains::LlmChain;

@@ -11,6 +11,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failure ends the program")]
 #![allow(clippy::print_stdout, reason = "a program for the terminal")]
 
+mod message;
 mod model;
 #[path = "../../../crates/chains/src/queue.rs"]
 #[allow(dead_code, unreachable_pub)]
@@ -21,12 +22,6 @@ mod queue_models;
 mod segment;
 mod segment_models;
 mod sync;
-
-/// The message of the segments, which they do not look into.
-mod message {
-    #[derive(Debug)]
-    pub(crate) struct Message(pub(crate) usize);
-}
 
 use std::env;
 
