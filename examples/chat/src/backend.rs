@@ -1,10 +1,8 @@
 //! The model that answers: on a server, or in this process.
 
-use std::path::PathBuf;
-
 use conversant_core::LanguageModel;
 use conversant_models::{OpenAi, OpenAiBuilder, OpenAiChat, TextGeneration};
-use conversant_models_local::LocalModel;
+use conversant_models_local::{LocalModel, LocalModelBuilder};
 
 use crate::{arguments::Arguments, failure::Failure, weights};
 
@@ -25,7 +23,7 @@ impl Backend {
     /// Connects to the model that the arguments ask for.
     pub async fn connect(arguments: &Arguments) -> Result<Self, Failure> {
         if let Some(file) = &arguments.model_file {
-            return local(arguments, file.clone()).await;
+            return local(arguments, LocalModel::builder(file)).await;
         }
         let name = arguments.model.as_deref().filter(|name| !name.is_empty());
         let has_server = arguments.base_url.is_some() || api_key(arguments)?.is_some();
@@ -33,7 +31,7 @@ impl Backend {
             (_, Some(known)) if !has_server => {
                 let offline = arguments.offline;
                 let file = weights::file(known, offline, name.is_some()).await?;
-                local(arguments, file).await
+                local(arguments, LocalModel::builder(file).name(known.name)).await
             }
             (None, _) => {
                 Err(Failure::Usage("no model: give --model, or set OPENAI_MODEL".to_owned()))
@@ -77,9 +75,11 @@ impl Backend {
     }
 }
 
-async fn local(arguments: &Arguments, file: PathBuf) -> Result<Backend, Failure> {
-    let mut builder = LocalModel::builder(file);
-    builder = builder.max_tokens(arguments.max_tokens.unwrap_or(LOCAL_MAX_TOKENS));
+async fn local(
+    arguments: &Arguments,
+    builder: LocalModelBuilder,
+) -> Result<Backend, Failure> {
+    let mut builder = builder.max_tokens(arguments.max_tokens.unwrap_or(LOCAL_MAX_TOKENS));
     if let Some(temperature) = arguments.temperature {
         #[allow(clippy::cast_possible_truncation, reason = "a setting of few digits")]
         let temperature = temperature as f32;
