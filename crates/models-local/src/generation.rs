@@ -30,7 +30,7 @@ pub(crate) struct Call {
 /// The caller has gone.
 pub(crate) struct Gone;
 
-/// What a call needs of the model.
+/// The parts of the model that a call needs.
 pub(crate) struct Generation<'a> {
     pub(crate) network: &'a Network,
     pub(crate) tokenizer: &'a Tokenizer,

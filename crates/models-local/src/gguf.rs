@@ -95,7 +95,7 @@ impl Gguf {
         self.content.tensor_infos.contains_key(name)
     }
 
-    /// Reads a tensor as numbers, whatever its format. Its shape must be the given one, rows first.
+    /// Reads a tensor as numbers, from any format. Its shape must be the given one, rows first.
     pub(crate) fn tensor(
         &mut self,
         name: &str,

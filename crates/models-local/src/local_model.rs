@@ -31,8 +31,7 @@ use crate::{
 /// - Calls run one after the other, in the order in which they were made.
 /// - The keys and values of earlier calls are kept, so that the next turn of a conversation reads
 ///   only what is new ([`cache_bytes`](LocalModelBuilder::cache_bytes)).
-/// - Weights are held in 8-bit blocks (`Q8_0`), whatever the format of the file: about 1.1 bytes
-///   for each parameter.
+/// - Weights of any format are held in 8-bit blocks (`Q8_0`): about 1.1 bytes for each parameter.
 ///
 /// Clones share the model. Its thread ends when the last one is dropped. No async runtime is
 /// needed.
@@ -243,7 +242,8 @@ impl LocalModelBuilder {
     /// It blocks while the file is read: about a second for each gigabyte.
     ///
     /// # Errors
-    /// [`ModelFileError`] if a setting is invalid, or if the file cannot be read or is not supported.
+    /// [`ModelFileError`] if a setting is invalid, or if the file cannot be read or is not
+    /// supported.
     pub fn build(self) -> Result<LocalModel, ModelFileError> {
         self.settings.check()?;
         let Started { calls, about } = worker::start(self.path, self.settings)?;

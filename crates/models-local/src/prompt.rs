@@ -15,7 +15,7 @@ pub(crate) enum Prompt {
     Chat(Messages),
 }
 
-/// What turns a prompt into tokens.
+/// Turns prompts into tokens.
 pub(crate) struct PromptEncoder<'a> {
     pub(crate) tokenizer: &'a Tokenizer,
     /// The template, or the reason why there is none.

@@ -24,7 +24,7 @@ pub(crate) struct Started {
     pub(crate) about: About,
 }
 
-/// What callers know of a model.
+/// The facts about a model that callers need.
 pub(crate) struct About {
     pub(crate) tokenizer: Arc<Tokenizer>,
     pub(crate) name: String,

@@ -75,10 +75,7 @@ impl Backend {
     }
 }
 
-async fn local(
-    arguments: &Arguments,
-    builder: LocalModelBuilder,
-) -> Result<Backend, Failure> {
+async fn local(arguments: &Arguments, builder: LocalModelBuilder) -> Result<Backend, Failure> {
     let mut builder = builder.max_tokens(arguments.max_tokens.unwrap_or(LOCAL_MAX_TOKENS));
     if let Some(temperature) = arguments.temperature {
         #[allow(clippy::cast_possible_truncation, reason = "a setting of few digits")]

@@ -16,7 +16,7 @@ use crate::{arguments::Arguments, backend::Backend, failure::Failure, store::Sto
 /// remember most.
 const LOCAL_SYSTEM: &str = "You are a chatbot having a conversation with a human.";
 
-/// What a local completion model must not go on to write: the next lines of the transcript.
+/// The next lines of the transcript, which a local completion model must not write.
 const LOCAL_STOP: [&str; 3] = ["\nHuman:", "\nChatbot:", "\n\n"];
 
 /// The tokens of a local model's context that are not for the conversation: the system message, the

@@ -37,7 +37,7 @@ impl Lines {
         Self::Script(text.lines().map(str::to_owned).collect::<Vec<_>>().into_iter())
     }
 
-    /// Returns whether somebody can be asked.
+    /// Returns whether a question can be asked.
     pub const fn is_terminal(&self) -> bool {
         matches!(self, Self::Terminal { .. })
     }

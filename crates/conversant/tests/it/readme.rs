@@ -8,10 +8,11 @@ const README: &str = include_str!("../../../../README.md");
 /// Compiles the files, and lists them in the order of the README.
 macro_rules! files {
     ($($name:ident $file:literal),*) => {
-        $(mod $name {
-            #![allow(clippy::print_stdout, dead_code)]
-            include!($file);
-        })*
+        $(
+            #[allow(clippy::print_stdout, dead_code)]
+            #[path = $file]
+            mod $name;
+        )*
 
         const FILES: &[&str] = &[$(include_str!($file)),*];
     };

@@ -24,7 +24,7 @@ pub(super) struct Layer {
     down: Matrix,
 }
 
-/// What all layers of a forward pass share.
+/// The state that all layers of a forward pass share.
 pub(super) struct Pass<'a> {
     pub(super) config: &'a Config,
     pub(super) rope: &'a Rope,

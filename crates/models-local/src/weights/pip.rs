@@ -74,7 +74,7 @@ fn run(
         .env("PIP_DISABLE_PIP_VERSION_CHECK", "1")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        // A file, since nobody reads a pipe while the command runs.
+        // A file, since a pipe is not read while the command runs.
         .stderr(File::create(&report).map_err(text)?)
         .spawn()
         .map_err(text)?;

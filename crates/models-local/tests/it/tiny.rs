@@ -49,8 +49,8 @@ fn tensor(values: Vec<f32>, shape: &[usize], kind: GgmlDType) -> QTensor {
 }
 
 impl TinyFile {
-    /// A model that spells: the token after each byte is the next one of a word, whatever was
-    /// before. `nexts` are pairs of a byte and its successor; the others end the answer.
+    /// A model that spells: the token after each byte is the next one of a word, in any
+    /// context. `nexts` are pairs of a byte and its successor; the others end the answer.
     pub(crate) fn spelling(nexts: &[(u8, u8)]) -> Self {
         let vocabulary = 256 + CONTROL.len();
         let mut one_hot = vec![0.0; vocabulary * WIDTH];

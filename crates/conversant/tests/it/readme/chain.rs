@@ -1,3 +1,5 @@
+//! A chat with a memory.
+
 use conversant::{
     BufferMemory, ChatPromptTemplate, LlmChain, Message, MessageTemplate, MessagesPlaceholder,
     OpenAiChat, vars,

@@ -1,3 +1,5 @@
+//! A prompt that the compiler checks.
+
 use conversant::{Snapshot, prompt, vars};
 
 fn main() {

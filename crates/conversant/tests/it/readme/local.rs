@@ -1,3 +1,5 @@
+//! A chat with a model in this process.
+
 use conversant::{
     BufferMemory, LanguageModel, LlmChain, LocalModel, PromptTemplate, vars,
     weights::{ModelFolder, SMOLLM2_135M},

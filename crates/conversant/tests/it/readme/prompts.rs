@@ -1,3 +1,5 @@
+//! A test of a prompt.
+
 use conversant::{
     ChatPromptTemplate, Message, MessageTemplate, MessagesPlaceholder, Prompt, vars,
 };
