@@ -148,7 +148,7 @@ pub enum ModelError {
     },
     /// The prompt is too long for the context of a model that runs in the process.
     #[error(
-        "the prompt is too long for the model: it has {tokens} tokens, and the context {limit}; shorten the conversation, or enlarge the context"
+        "the prompt is too long for the model: {tokens} tokens, at most {limit}; shorten the conversation, or enlarge the context"
     )]
     PromptTooLong {
         /// The number of tokens of the prompt, or a lower bound of it.
