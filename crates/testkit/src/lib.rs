@@ -19,6 +19,19 @@
 //! | cancellation | [`poll_then_drop`]: drops a future at each point at which it waits |
 //! | without a runtime | [`block_on`] |
 //!
+//! # Time
+//!
+//! Tests reach every limit of time without waiting for it:
+//!
+//! - The deadline of a chain's call ends the first wait after it, and nothing that does not wait. A
+//!   call with `CallOptions::with_timeout(Duration::ZERO)` therefore fails at the part of the call
+//!   that the test holds: the queue, a load or a save behind a [`Gate`], or a model that
+//!   [hangs](ScriptedReply::hang).
+//! - The retries of adapters, rate limits and time limits of tools use tokio's clock: a test with
+//!   `#[tokio::test(start_paused = true)]` passes their waits at once. Use scripted models in it,
+//!   since a paused clock also passes the time limits of connections.
+//! - The ids of turns contain a time; `TurnId::at` sets it.
+//!
 //! # Examples
 //!
 //! ```
