@@ -239,7 +239,7 @@ impl ChainError {
     /// | status | errors |
     /// |---|---|
     /// | 400 | an input is missing, reserved or cannot be stored; the prompt is too long for the model |
-    /// | 409 | [`Busy`](Self::Busy), results that do not match a pending turn |
+    /// | 409 | [`Busy`](Self::Busy), `QueueTimeout`, results that do not match a pending turn |
     /// | 429 | the model's server limits the rate |
     /// | 500 | a fault of the service: its store, its prompt, its settings |
     /// | 502 | the model failed, or answered what cannot be used |
@@ -250,7 +250,7 @@ impl ChainError {
         match self {
             error if error.is_deadline() => 504,
             Self::TakenInput { .. } | Self::MissingInputs { .. } | Self::RefusedInput(_) => 400,
-            Self::Busy | Self::ToolResults { .. } => 409,
+            Self::Busy | Self::QueueTimeout { .. } | Self::ToolResults { .. } => 409,
             Self::Closed => 503,
             Self::Model(error) => match error {
                 error if error.is_context_length() => 400,
