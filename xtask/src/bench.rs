@@ -80,7 +80,7 @@ fn build(package: &str, manifest: &str) -> Result<PathBuf, Box<dyn Error>> {
     cargo.args(["build", "--quiet", "--release", "--manifest-path", manifest]);
     cargo.args(["--package", package, "--target-dir"]).arg(&target);
     if !cargo.status()?.success() {
-        return Err(format!("`{package}` can't be built").into());
+        return Err(format!("cannot build `{package}`").into());
     }
     Ok(target.join("release").join(package).with_extension(std::env::consts::EXE_EXTENSION))
 }

@@ -13,9 +13,9 @@ mod tests;
 use std::{path::PathBuf, process::Command};
 
 use self::step::{Outcome, Step, Steps};
-use crate::{instructions, tidy, verdict::Verdict, workspace};
+use crate::{instructions, loom, tidy, verdict::Verdict, workspace};
 
-/// How the steps are chosen.
+/// The choice of steps.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Options {
     /// Runs the fast steps: formatting, tidiness and lints.
@@ -63,6 +63,7 @@ pub(crate) fn run(options: &Options) -> Verdict {
             }),
             step("dependencies", deny::check),
             step("each crate alone", alone::check),
+            step("interleavings", || loom::check(loom::SHORT).map(Outcome::of)),
             step("instructions", || {
                 if !instructions::is_there() {
                     return Ok(Outcome::Skipped("`valgrind` is not there".to_owned()));
@@ -87,7 +88,7 @@ fn step(
     Step { name, run: Box::new(run) }
 }
 
-/// The README's command. The snapshots that the tests read are written down for the next step.
+/// Runs the README's command. The snapshots that the tests read are written down for the next step.
 fn run_tests() -> Result<Outcome, Box<dyn std::error::Error>> {
     let used = used_snapshots::list();
     if used.exists() {

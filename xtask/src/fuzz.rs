@@ -9,21 +9,20 @@ use crate::verdict::Verdict;
 /// The targets: package, and the part of its tests' names.
 const TARGETS: [(&str, &str); 2] = [("conversant-prompts", "fuzz"), ("conversant-models", "fuzz")];
 
-/// How many cases proptest's targets, which count and don't watch the clock, are about to try in a
-/// second.
+/// The number of cases that proptest's targets try in about a second. They count cases instead of
+/// watching the clock.
 const CASES_A_SECOND: u64 = 10_000;
 
-/// How long, and over how many cases.
+/// The duration and the number of cases.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// How long each fuzz target runs, in seconds.
+    /// The time for each fuzz target, in seconds.
     #[arg(long, default_value_t = 600)]
     seconds: u64,
-    /// Where the mutations begin; the same seed gives the same mutations. By default each run has
-    /// its own.
+    /// The seed; the same seed gives the same mutations. By default each run has its own.
     #[arg(long)]
     seed: Option<u64>,
-    /// How many generated conversations the memories' properties are tried on.
+    /// The number of generated conversations for the memories' properties.
     #[arg(long, default_value_t = 100_000)]
     cases: u32,
 }

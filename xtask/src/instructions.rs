@@ -25,12 +25,12 @@ const PACKAGE: &str = "instructions";
 /// The function whose instructions are counted. It is not a pattern: callgrind ignores a second
 /// option with the same one.
 const COUNTED: &str = "instructions::counted::counted";
-/// glibc chooses by processor and cache the size from which it copies with one instruction, of
-/// which callgrind counts each byte. Here it never does.
+/// Settings with which glibc never copies by one instruction for all bytes, of which callgrind
+/// counts each byte. By default the processor and its cache decide.
 const TUNABLES: &str =
     "glibc.cpu.x86_rep_movsb_threshold=1073741824:glibc.cpu.x86_rep_stosb_threshold=1073741824";
 
-/// Counts, prints, and returns whether every gate holds.
+/// Counts and prints the instructions, and returns whether every gate holds.
 pub(crate) fn run() -> Verdict {
     if !is_there() {
         return Err("`valgrind` is not there, and it is what counts: install it, with `apt-get install valgrind` for example".into());
@@ -51,7 +51,7 @@ pub(crate) fn is_there() -> bool {
     Command::new("valgrind").arg("--version").output().is_ok_and(|output| output.status.success())
 }
 
-/// Returns what is built and written.
+/// Returns the folder of the program and the profiles.
 fn target() -> PathBuf {
     workspace::root().join("target").join("instructions")
 }
@@ -60,7 +60,7 @@ fn build() -> Result<PathBuf, Box<dyn Error>> {
     let mut cargo = workspace::command("cargo");
     cargo.args(["build", "--quiet", "--release", "--package", PACKAGE, "--target-dir"]);
     if !cargo.arg(target()).status()?.success() {
-        return Err(format!("`{PACKAGE}` can't be built").into());
+        return Err(format!("cannot build `{PACKAGE}`").into());
     }
     Ok(target().join("release").join(PACKAGE))
 }

@@ -7,6 +7,7 @@ mod ci;
 mod conformance;
 mod fuzz;
 mod instructions;
+mod loom;
 mod simulate;
 mod soak;
 mod tidy;
@@ -39,6 +40,8 @@ enum Command {
     Fuzz(fuzz::Options),
     /// Counts instructions under callgrind, and fails if a cost grows with the conversation.
     Instructions,
+    /// Runs the models of what threads share under all their interleavings.
+    Loom(loom::Options),
     /// Runs seeded schedules of calls over a chain, its memory and a store that fails.
     Simulate(simulate::Options),
     /// Checks rules that compilers do not: dependencies, headers, sizes, wording, snapshots,
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
         Command::Conformance { print: false, files } => conformance::compare(&files),
         Command::Fuzz(options) => fuzz::run(&options),
         Command::Instructions => instructions::run(),
+        Command::Loom(options) => loom::run(&options),
         Command::Simulate(options) => simulate::run(&options),
         Command::Soak(options) => soak::run(&options),
         Command::Tidy => tidy::check(),

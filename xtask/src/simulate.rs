@@ -1,8 +1,8 @@
 //! `cargo xtask simulate`: seeded schedules of calls over a chain, its memory and a store that
 //! fails.
 //!
-//! The ordinary tests run the first 1,000 seeds; this runs as many as are asked for. A seed that
-//! fails is shown, and `--from SEED --seeds 1` repeats it.
+//! The ordinary tests run the first 1,000 seeds; this runs any number. A seed that fails is shown,
+//! and `--from SEED --seeds 1` repeats it.
 
 use std::process::Command;
 

@@ -159,7 +159,7 @@ impl Usage {
         })
     }
 
-    /// Returns what has grown beyond its limit.
+    /// Returns the name of a quantity that has grown beyond its limit.
     fn exceeds(self, before: Self) -> Option<&'static str> {
         if self.descriptors > before.descriptors + DESCRIPTORS_LIMIT {
             Some("the number of file descriptors")

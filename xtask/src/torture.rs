@@ -1,11 +1,12 @@
-//! Long runs that try to make a history lose data: killed processes, many processes, damaged files
-//! and full disks.
+//! Long runs that try to make a history lose data: killed processes and servers, many processes,
+//! damaged files and full disks.
 
 mod child;
 mod findings;
 mod full;
 mod kills;
 mod mutants;
+mod networked;
 mod order;
 mod processes;
 mod store;
@@ -34,6 +35,9 @@ pub(crate) struct Options {
     /// The number of messages of the long session.
     #[arg(long, default_value_t = 1_000_000)]
     messages: u64,
+    /// The number of kills of each kind of server.
+    #[arg(long, default_value_t = 20)]
+    server_kills: u64,
     /// The seed. The same seed gives the same damage, and the same times as far as the machine
     /// allows.
     #[arg(long, default_value_t = 1)]
@@ -60,6 +64,8 @@ enum Phase {
     Full,
     /// A session has a million messages.
     Window,
+    /// PostgreSQL and Redis servers are killed, restarted and restored while 32 writers append.
+    Networked,
 }
 
 /// Runs the phases. Returns whether there were no violations.
@@ -81,6 +87,7 @@ pub(crate) fn run(options: &Options) -> Verdict {
             Phase::Mutants => mutants::run(options.mutants, options.seed, &mut findings)?,
             Phase::Full => full::run(&mut findings)?,
             Phase::Window => window::run(options.messages, &mut findings)?,
+            Phase::Networked => networked::run(options.server_kills, &mut findings)?,
         }
         let violations = findings.violations;
         println!("  {violations} violations, {:.1} s", start.elapsed().as_secs_f64());

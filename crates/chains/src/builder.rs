@@ -24,6 +24,7 @@ use crate::{
 /// | [`name`](Self::name), [`output_key`](Self::output_key) | `LLMChain`, `text`, as LangChain's |
 /// | [`inputs`](Self::inputs) | the prompt's variables that the memory does not provide |
 /// | [`maintenance`](Self::maintenance) | [`Inline`](crate::Maintenance::Inline) |
+/// | [`queue_timeout`](Self::queue_timeout) | 10 minutes |
 /// | [`concurrency`](Self::concurrency) | 8 calls of an `apply` at the same time |
 ///
 /// # Examples

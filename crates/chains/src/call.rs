@@ -7,8 +7,8 @@ use std::{
 };
 
 use conversant_core::{
-    CallOptions, CallResult, Event, LoadContext, MemoryError, Messages, MissingVariable, Reply,
-    Ticket, Turn, TurnId, Value, Variables, Warning, Withheld,
+    CallOptions, CallResult, Event, LoadContext, MemoryError, Messages, PromptError, Reply, Ticket,
+    Turn, TurnId, Value, Variables, Warning, Withheld,
 };
 
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
     observation::{CallObservation, Observation},
     outcome::Outcome,
     pending::PendingTurn,
-    queue::Permit,
+    queue::{Permit, Polled},
     resumed::Resumed,
 };
 
@@ -124,7 +124,7 @@ impl CallState {
                 observation.timings.load = queue.map(|queue| load.saturating_sub(queue));
             }
         }
-        self.context.emit(&Event::chain_started(chain.name(), &self.variables));
+        self.emit(&Event::chain_started(chain.name(), &self.variables));
         Ok(())
     }
 
@@ -134,7 +134,7 @@ impl CallState {
     }
 
     async fn enter(&mut self, binding: &MemoryBinding) -> Result<(), ChainError> {
-        let enter = binding.queue.enter(self.context.options().no_wait);
+        let enter = binding.enter(self.context.options().no_wait, self.limits.deadline());
         let entered = self.limits.run(None, enter).await;
         self.permit = Some(entered.map_err(|exceeded| exceeded.during(CallPhase::Queue))??);
         Ok(())
@@ -166,13 +166,14 @@ impl CallState {
 
     /// Checks that every required variable is there and that the memory would accept the turn.
     fn check(&self, chain: &dyn Chain, binding: Option<&MemoryBinding>) -> Result<(), ChainError> {
-        let absent = |name: &str| !self.variables.contains(name);
-        let lacking = chain.slots().iter().filter(|slot| slot.is_required() && absent(slot.name()));
-        let missing: Vec<_> =
-            lacking.map(|slot| MissingVariable::new(slot.name(), self.variables.names())).collect();
+        let missing = match PromptError::check_missing(chain.slots(), &self.variables) {
+            Err(PromptError::MissingVariables { missing }) => missing,
+            _ => Vec::new(),
+        };
         if !missing.is_empty() {
             return Err(ChainError::MissingInputs { missing });
         }
+        let _polled = self.mark_polled();
         match binding {
             Some(binding) => binding.memory().check(&self.input).map_err(ChainError::RefusedInput),
             None => Ok(()),
@@ -252,8 +253,9 @@ impl CallState {
     /// hold: what follows is asked for after its end.
     pub(crate) async fn reenter(&mut self, binding: &MemoryBinding) -> Result<(), ChainError> {
         self.limits = Limits::default();
-        if self.permit.is_none() {
-            self.permit = Some(binding.queue.enter(false).await?);
+        if !self.permit.as_ref().is_some_and(Permit::keep) {
+            self.permit = None;
+            self.permit = Some(binding.enter(false, None).await?);
         }
         Ok(())
     }
@@ -278,6 +280,7 @@ impl CallState {
 
     /// Parses the model's reply.
     pub(crate) fn finish(&self, chain: &dyn Chain, reply: Reply) -> Result<Answer, ChainError> {
+        let _polled = self.mark_polled();
         chain.finish(reply, &self.context)
     }
 
@@ -288,8 +291,19 @@ impl CallState {
 
     /// Polls a part of the call, such as the stream of its answer.
     pub(crate) fn poll_part<T>(&self, poll: impl FnOnce() -> Poll<T>) -> Poll<T> {
-        let _polled = self.permit.as_ref().map(Permit::mark_polled);
-        poll()
+        let polled = self.permit.as_ref().map(Permit::mark_polled);
+        // `poll_exceeded` reports that the place is lost.
+        if let Some(None) = polled { Poll::Pending } else { poll() }
+    }
+
+    /// Marks the call as being polled, while code of others runs that may call the conversation.
+    fn mark_polled(&self) -> Option<Polled<'_>> {
+        self.permit.as_ref().and_then(Permit::mark_polled)
+    }
+
+    fn emit(&self, event: &Event<'_>) {
+        let _polled = self.mark_polled();
+        self.context.emit(event);
     }
 
     /// Waits until a limit is reached.
@@ -303,7 +317,7 @@ impl CallState {
 
     fn warn(&self, warnings: &[Warning]) {
         for warning in warnings {
-            self.context.emit(&Event::warned(warning));
+            self.emit(&Event::warned(warning));
         }
     }
 
@@ -333,8 +347,8 @@ impl CallState {
         mut answer: Answer,
         pending: Option<PendingTurn>,
     ) -> Outcome {
-        let Self { mut variables, context, turn_id, permit, observation, .. } = self;
-        context.emit(&Event::chain_ended(chain.name(), &answer.outputs));
+        self.emit(&Event::chain_ended(chain.name(), &answer.outputs));
+        let Self { mut variables, turn_id, permit, observation, .. } = self;
         let result = if pending.is_some() { CallResult::ToolCalls } else { CallResult::Answered };
         let record = observation.map(|mut observation| observation.end(result, Some(&answer)));
         drop(permit);
@@ -352,7 +366,7 @@ impl CallState {
         binding: Option<&MemoryBinding>,
         error: ChainError,
     ) -> ChainError {
-        self.context.emit(&Event::chain_failed(chain.name(), &error));
+        self.emit(&Event::chain_failed(chain.name(), &error));
         self.release(binding).await;
         if let Some(observation) = &mut self.observation {
             observation.end(CallResult::failed(&error, &error.class()), None);

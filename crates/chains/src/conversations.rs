@@ -84,14 +84,16 @@ struct State {
 }
 
 impl Conversations {
-    /// Creates conversations from a definition, which builds the chain of a session. It is called
-    /// once with a random session, so that a fault of the wiring is found now.
+    /// Creates conversations from a definition, which builds the chain of a session: an
+    /// [`LlmChain`] or a [`ConversationChain`](crate::ConversationChain). It is called once with a
+    /// random session, so that a fault of the wiring is found now.
     ///
     /// # Errors
     /// [`WiringError`], with every fault of the definition.
-    pub fn new(
-        define: impl Fn(&SessionId) -> Result<LlmChain, WiringError> + Send + Sync + 'static,
+    pub fn new<C: Into<LlmChain>>(
+        define: impl Fn(&SessionId) -> Result<C, WiringError> + Send + Sync + 'static,
     ) -> Result<Self, WiringError> {
+        let define = move |session: &SessionId| define(session).map(Into::into);
         define(&SessionId::from(TurnId::random()))?;
         let state = State {
             existing: HashMap::new(),

@@ -44,6 +44,14 @@ pub enum ChainError {
     /// ([`CallOptions::no_wait`](conversant_core::CallOptions::no_wait)). No model was called.
     #[error("the conversation is busy with another call")]
     Busy,
+    /// The call waited for other calls of the conversation for as long as the chain's
+    /// `queue_timeout` allows. No model was called.
+    #[error("cannot enter the conversation within {} s: another call holds it; end or drop that call, \
+             or set a longer `queue_timeout`", limit.as_secs_f64())]
+    QueueTimeout {
+        /// The setting.
+        limit: Duration,
+    },
     /// The call was made from inside a call of the same conversation, so it would wait for itself.
     /// No model was called.
     #[error("cannot call a conversation from inside its own call; use another session")]
@@ -202,6 +210,7 @@ impl ChainError {
             Self::Model(error) => return error.class(),
             Self::TakenInput { .. } | Self::MissingInputs { .. } | Self::RefusedInput(_) => "input",
             Self::Busy => "busy",
+            Self::QueueTimeout { .. } => "queue_timeout",
             Self::Reentrant => "reentrant",
             Self::Closed => "closed",
             Self::DeadlineExceeded { .. } => "deadline",
@@ -230,7 +239,7 @@ impl ChainError {
     /// | status | errors |
     /// |---|---|
     /// | 400 | an input is missing, reserved or cannot be stored; the prompt is too long for the model |
-    /// | 409 | [`Busy`](Self::Busy), results that do not match a pending turn |
+    /// | 409 | [`Busy`](Self::Busy), `QueueTimeout`, results that do not match a pending turn |
     /// | 429 | the model's server limits the rate |
     /// | 500 | a fault of the service: its store, its prompt, its settings |
     /// | 502 | the model failed, or answered what cannot be used |
@@ -241,7 +250,7 @@ impl ChainError {
         match self {
             error if error.is_deadline() => 504,
             Self::TakenInput { .. } | Self::MissingInputs { .. } | Self::RefusedInput(_) => 400,
-            Self::Busy | Self::ToolResults { .. } => 409,
+            Self::Busy | Self::QueueTimeout { .. } | Self::ToolResults { .. } => 409,
             Self::Closed => 503,
             Self::Model(error) => match error {
                 error if error.is_context_length() => 400,
@@ -276,7 +285,7 @@ impl ChainError {
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Busy | Self::DeadlineExceeded { .. } => true,
+            Self::Busy | Self::QueueTimeout { .. } | Self::DeadlineExceeded { .. } => true,
             Self::Model(error) => error.is_retryable(),
             Self::Step(failed) => failed.source.is_retryable(),
             Self::Branches(failed) => failed.errors().all(Self::is_retryable),
@@ -313,6 +322,7 @@ impl From<Refusal> for ChainError {
         match refusal {
             Refusal::Busy => Self::Busy,
             Refusal::Reentrant => Self::Reentrant,
+            Refusal::TimedOut(limit) => Self::QueueTimeout { limit },
             Refusal::Closed => Self::Closed,
         }
     }
@@ -370,7 +380,7 @@ fn quoted<'n>(names: impl IntoIterator<Item = &'n String>) -> String {
 pub struct FailedStep {
     /// The step's index, from 0.
     pub step: usize,
-    /// The name of the step's chain.
+    /// The name of the step's chain; for a router, the name of the destination.
     pub chain: String,
     /// The outputs of the steps before it.
     pub outputs: Variables,

@@ -1,9 +1,8 @@
 //! Chains: a prompt, a model and a memory, wired and checked when they are built.
 //!
-//! This crate knows prompts, models and memories by the traits of `conversant-core` only. Combine
-//! it with `conversant-prompts`, `conversant-models` and `conversant-memory`, or with custom ones.
-//! It does no I/O, spawns no tasks and needs no particular runtime. For calls with a deadline, a
-//! timer thread is started once per process (the crate `futures-timer`).
+//! This crate knows prompts, models and memories by the traits of `conversant-core` only. It does no
+//! I/O, spawns no tasks and needs no particular runtime. The first call with a deadline starts a
+//! timer thread of the process (the crate `futures-timer`).
 //!
 //! # Results
 //!
@@ -14,10 +13,15 @@
 //! | [`Outcome`] | `invoke`, for callers | inputs, memory variables and outputs in one map; the turn's id |
 //! | [`ChainStream`] | `stream`, for callers | the answer in pieces, then the [`Outcome`] |
 //!
+//! # Chains made of chains
+//!
+//! [`SequentialChain`], [`SimpleSequentialChain`], [`RouterChain`], [`ParallelChain`] and
+//! [`FallbackChain`] have other chains as steps; [`TransformChain`] is a function. Every chain is a
+//! [`Chain`], so each can be a step, with a memory and observers. A deadline covers all steps.
+//!
 //! # Examples
 //!
-//! The conversation of LangChain's page "Memory in LLMChain", with a scripted model in place of a
-//! paid one:
+//! The conversation of LangChain's page "Memory in LLMChain", with a scripted model:
 //!
 //! ```
 //! use conversant_chains::LlmChain;
@@ -50,6 +54,8 @@
 //! # }
 //! ```
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod answer;
 mod answer_stream;
 mod answer_type;
@@ -76,24 +82,20 @@ mod runner;
 mod settings;
 mod step;
 mod stream;
+mod sync;
 #[cfg(feature = "schema")]
 mod typed_call;
 mod verbose;
 mod wiring;
 mod with_memory;
 
-#[cfg(feature = "xml")]
-pub use self::parser::XmlParser;
-#[cfg(feature = "yaml")]
-pub use self::parser::YamlParser;
-#[cfg(feature = "regex")]
-pub use self::parser::{RegexError, RegexParser};
 #[cfg(feature = "schema")]
 pub use self::typed_call::ValueStream;
 pub use self::{
     answer::Answer,
     answer_stream::AnswerStream,
     answer_type::AnswerType,
+    apply::Batch,
     builder::LlmChainBuilder,
     chain::{Chain, RunContext, Streaming},
     compose::*,
@@ -110,8 +112,3 @@ pub use self::{
     wiring::{WiringError, WiringFault},
     with_memory::{WithMemory, WithMemoryBuilder},
 };
-
-/// The README's code, as documentation tests.
-#[cfg(doctest)]
-#[doc = include_str!("../../../README.md")]
-struct Readme;

@@ -8,7 +8,7 @@ use std::{
 
 use futures_timer::Delay;
 
-use crate::queue::Permit;
+use crate::queue::{Loss, Permit};
 
 /// The longest time that a timer is set to: longer ones overflow in its clock. A deadline that is
 /// further away sets it again.
@@ -72,8 +72,10 @@ impl Limits {
         permit: Option<&Permit>,
         context: &mut Context<'_>,
     ) -> Poll<Exceeded> {
-        if permit.is_some_and(|permit| permit.poll_aborted(context).is_ready()) {
-            return Poll::Ready(Exceeded::Closed);
+        match permit.map(|permit| permit.poll_lost(context)) {
+            Some(Poll::Ready(Loss::Aborted)) => return Poll::Ready(Exceeded::Closed),
+            Some(Poll::Ready(Loss::Overtaken)) => return Poll::Ready(Exceeded::Deadline),
+            Some(Poll::Pending) | None => {}
         }
         let Some(deadline) = self.deadline else { return Poll::Pending };
         loop {
@@ -101,7 +103,10 @@ impl<F: Future + Unpin> Future for Limited<'_, F> {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         {
-            let _polled = this.permit.map(Permit::mark_polled);
+            let polled = this.permit.map(Permit::mark_polled);
+            if let Some(None) = polled {
+                return Poll::Ready(Err(Exceeded::Deadline));
+            }
             if let Poll::Ready(value) = Pin::new(&mut this.step).poll(context) {
                 return Poll::Ready(Ok(value));
             }

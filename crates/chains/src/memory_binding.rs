@@ -1,12 +1,20 @@
 //! A memory bound to a chain: its queue, and the variables that make up a turn.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use conversant_core::{
     CallRecord, Memory, Message, Messages, Role, Turn, TurnId, Value, Variables,
 };
 
-use crate::{answer::Answer, queue::Queue, wiring::TurnNames};
+use crate::{
+    answer::Answer,
+    queue::{Enter, Queue},
+    wiring::TurnNames,
+};
 
 /// The time at which a memory's maintenance, such as a summary, is done.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -29,6 +37,7 @@ pub(crate) struct MemoryBinding {
     /// names another output than the first.
     stores_reply: bool,
     pub(crate) maintenance: Maintenance,
+    queue_timeout: Duration,
 }
 
 impl MemoryBinding {
@@ -37,9 +46,15 @@ impl MemoryBinding {
         names: TurnNames,
         first_output: Option<&str>,
         maintenance: Maintenance,
+        queue_timeout: Duration,
     ) -> Self {
         let stores_reply = names.output.is_none() || names.output.as_deref() == first_output;
-        Self { memory, queue: Arc::default(), names, stores_reply, maintenance }
+        Self { memory, queue: Arc::default(), names, stores_reply, maintenance, queue_timeout }
+    }
+
+    /// Waits for the conversation's place.
+    pub(crate) fn enter(&self, no_wait: bool, deadline: Option<Instant>) -> Enter {
+        self.queue.enter(no_wait, self.queue_timeout, deadline)
     }
 
     /// Returns the memory itself: called through the `Arc`, each of its futures would be boxed

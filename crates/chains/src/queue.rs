@@ -1,15 +1,30 @@
 //! A fair lock on a conversation, without a runtime: one call at a time, in the order of arrival.
+//!
+//! `xtask/loom` checks this file under all interleavings of its threads.
 
 use std::{
     collections::VecDeque,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, PoisonError},
     task::{Context, Poll, Waker},
-    thread::{self, ThreadId},
+    time::{Duration, Instant},
 };
+
+use futures_timer::Delay;
+
+use crate::sync::{Mutex, MutexGuard, ThreadId, current_thread};
+
+/// The time after its deadline for which a call keeps the place although nothing polls it. It
+/// exceeds the time that a failed call has to release its memory.
+const GRACE: Duration = Duration::from_secs(1);
+/// The longest time that a timer is set to, since longer ones overflow in its clock.
+const MAX_TIMER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A place that one call holds at a time. Waiting calls get it in the order of their arrival; a
 /// call that gives up waiting leaves the queue.
+///
+/// A call whose deadline has passed, and that nothing polls although it still exists, is overtaken:
+/// the call that waits longest gets the place.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     state: Mutex<State>,
@@ -17,20 +32,31 @@ pub(crate) struct Queue {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Whether the place is held, or granted and not yet taken.
-    held: bool,
-    /// The ticket that the place is granted to, until its owner is polled.
-    granted: Option<u64>,
-    waiting: VecDeque<(u64, Waker)>,
+    holder: Option<Holder>,
+    waiting: VecDeque<Waiting>,
     next_ticket: u64,
     closing: Closing,
-    /// The thread that polls the call which holds the place, during the poll. A call that this
-    /// thread makes meanwhile is made from inside the other.
-    polled_by: Option<ThreadId>,
-    /// Wakes the call that holds the place, to be aborted.
-    holder: Option<Waker>,
     /// Wakes the tasks that wait until the queue is idle.
     idle: Vec<Waker>,
+}
+
+/// The call that holds the place, or that it is granted to.
+#[derive(Debug)]
+struct Holder {
+    ticket: u64,
+    deadline: Option<Instant>,
+    /// The thread that polls the call, during the poll. A call that this thread makes meanwhile is
+    /// made from inside the other.
+    polled_by: Option<ThreadId>,
+    /// Wakes the call, to be aborted.
+    waker: Option<Waker>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    ticket: u64,
+    deadline: Option<Instant>,
+    waker: Waker,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -50,14 +76,31 @@ pub(crate) enum Refusal {
     Busy,
     /// The call is made from inside the call that holds the place, so it would wait for itself.
     Reentrant,
+    /// The call has waited for this time, its longest.
+    TimedOut(Duration),
     /// The queue is closed.
     Closed,
 }
 
+/// The reason for which a call has lost the place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Loss {
+    /// Its deadline had passed, and another call has the place.
+    Overtaken,
+    /// The queue is aborted.
+    Aborted,
+}
+
 impl Queue {
-    /// Waits for the place, unless `no_wait` is set.
-    pub(crate) fn enter(self: &Arc<Self>, no_wait: bool) -> Enter {
-        Enter { queue: Some(Arc::clone(self)), ticket: None, no_wait }
+    /// Waits for the place for at most `limit`, unless `no_wait` is set. The call gets `deadline`.
+    pub(crate) fn enter(
+        self: &Arc<Self>,
+        no_wait: bool,
+        limit: Duration,
+        deadline: Option<Instant>,
+    ) -> Enter {
+        let queue = Some(Arc::clone(self));
+        Enter { queue, ticket: None, no_wait, limit, until: None, deadline, timer: None }
     }
 
     /// Refuses new calls and the waiting ones.
@@ -74,9 +117,9 @@ impl Queue {
         let wakers = {
             let mut state = self.lock();
             state.closing = closing;
-            let mut wakers: Vec<_> = state.waiting.drain(..).map(|(_, waker)| waker).collect();
+            let mut wakers: Vec<_> = state.waiting.drain(..).map(|waiting| waiting.waker).collect();
             if closing == Closing::Aborted {
-                wakers.extend(state.holder.take());
+                wakers.extend(state.holder.as_mut().and_then(|holder| holder.waker.take()));
             }
             wakers
         };
@@ -86,7 +129,7 @@ impl Queue {
     /// Waits until the place is free.
     pub(crate) fn poll_idle(&self, context: &Context<'_>) -> Poll<()> {
         let mut state = self.lock();
-        if !state.held {
+        if state.holder.is_none() {
             return Poll::Ready(());
         }
         if state.idle.iter().all(|waker| !waker.will_wake(context.waker())) {
@@ -101,19 +144,61 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Grants the place to the call that waits longest.
-    fn pass_on(&self) {
-        let (next, idle) = {
+    /// Grants the place of a call to the call that waits longest.
+    fn pass_on(&self, ticket: u64) {
+        let (next, watcher) = {
             let mut state = self.lock();
-            let next = state.waiting.pop_front();
-            state.granted = next.as_ref().map(|(ticket, _)| *ticket);
-            state.held = next.is_some();
-            state.holder = None;
-            let idle = if state.held { Vec::new() } else { std::mem::take(&mut state.idle) };
-            (next, idle)
+            if state.held_by(ticket).is_none() {
+                return;
+            }
+            let Some(Waiting { ticket, deadline, waker }) = state.waiting.pop_front() else {
+                state.holder = None;
+                let idle = std::mem::take(&mut state.idle);
+                drop(state);
+                idle.into_iter().for_each(Waker::wake);
+                return;
+            };
+            state.holder = Some(Holder::new(ticket, deadline));
+            (waker, state.watcher())
         };
-        let next = next.map(|(_, waker)| waker);
-        next.into_iter().chain(idle).for_each(Waker::wake);
+        next.wake();
+        watcher.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl Holder {
+    const fn new(ticket: u64, deadline: Option<Instant>) -> Self {
+        Self { ticket, deadline, polled_by: None, waker: None }
+    }
+}
+
+impl State {
+    /// Returns the holder, if it is the call with this ticket.
+    fn held_by(&mut self, ticket: u64) -> Option<&mut Holder> {
+        self.holder.as_mut().filter(|holder| holder.ticket == ticket)
+    }
+
+    /// Returns the waker of the call that waits longest, which has to watch a new holder's
+    /// deadline.
+    fn watcher(&self) -> Option<Waker> {
+        self.holder.as_ref()?.deadline?;
+        self.waiting.front().map(|waiting| waiting.waker.clone())
+    }
+
+    /// Returns when the holder may be overtaken, if it has a deadline. A holder that is being
+    /// polled is looked at again later.
+    fn expiry(&self, now: Instant) -> Option<Instant> {
+        let holder = self.holder.as_ref()?;
+        let expiry = holder.deadline?.checked_add(GRACE)?;
+        match holder.polled_by {
+            Some(_) if expiry <= now => now.checked_add(GRACE),
+            _ => Some(expiry),
+        }
+    }
+
+    fn ticket(&mut self) -> u64 {
+        self.next_ticket += 1;
+        self.next_ticket
     }
 }
 
@@ -121,8 +206,96 @@ impl Queue {
 pub(crate) struct Enter {
     /// `None` once the place is taken.
     queue: Option<Arc<Queue>>,
+    /// The ticket of a call that waits.
     ticket: Option<u64>,
     no_wait: bool,
+    limit: Duration,
+    /// The end of the wait, from its start on. A limit beyond the clock's range has none.
+    until: Option<Instant>,
+    deadline: Option<Instant>,
+    timer: Option<(Instant, Delay)>,
+}
+
+/// The answer to a call that asks for the place.
+enum Asked {
+    /// The call has the place, and wakes others.
+    Has(u64, [Option<Waker>; 2]),
+    Refused(Refusal),
+    /// The call waits, and asks again at a time if nothing happens before.
+    Waits(Option<Instant>),
+}
+
+impl Enter {
+    fn ask(&mut self, queue: &Queue, context: &Context<'_>) -> Asked {
+        let mut state = queue.lock();
+        if state.closing != Closing::Open {
+            return Asked::Refused(Refusal::Closed);
+        }
+        let Some(holder) = &state.holder else {
+            let ticket = self.ticket.unwrap_or_else(|| state.ticket());
+            return self.take(&mut state, ticket);
+        };
+        if self.ticket == Some(holder.ticket) {
+            return Asked::Has(holder.ticket, [None, None]);
+        }
+        if self.ticket.is_none() && holder.polled_by == Some(current_thread()) {
+            return Asked::Refused(Refusal::Reentrant);
+        }
+        let now = Instant::now();
+        let expiry = state.expiry(now);
+        let first = state.waiting.front().map(|waiting| waiting.ticket);
+        let is_next = first.is_none() || first == self.ticket;
+        if is_next && expiry.is_some_and(|expiry| expiry <= now) {
+            state.waiting.pop_front();
+            let ticket = self.ticket.unwrap_or_else(|| state.ticket());
+            return self.take(&mut state, ticket);
+        }
+        if self.no_wait {
+            return Asked::Refused(Refusal::Busy);
+        }
+        self.wait(&mut state, now, context.waker());
+        if self.until.is_some_and(|until| until <= now) {
+            return Asked::Refused(Refusal::TimedOut(self.limit));
+        }
+        Asked::Waits(self.until.into_iter().chain(expiry.filter(|_| is_next)).min())
+    }
+
+    /// Takes the place, from a call that has expired if there is one.
+    fn take(&self, state: &mut State, ticket: u64) -> Asked {
+        let overtaken = state.holder.replace(Holder::new(ticket, self.deadline));
+        Asked::Has(ticket, [overtaken.and_then(|holder| holder.waker), state.watcher()])
+    }
+
+    /// Enters the queue, or updates the call's waker in it.
+    fn wait(&mut self, state: &mut State, now: Instant, waker: &Waker) {
+        let Some(ticket) = self.ticket else {
+            let (ticket, deadline) = (state.ticket(), self.deadline);
+            state.waiting.push_back(Waiting { ticket, deadline, waker: waker.clone() });
+            self.ticket = Some(ticket);
+            self.until = now.checked_add(self.limit);
+            return;
+        };
+        if let Some(waiting) = state.waiting.iter_mut().find(|waiting| waiting.ticket == ticket) {
+            waiting.waker.clone_from(waker);
+        }
+    }
+
+    /// Waits until a time.
+    fn poll_until(&mut self, time: Instant, context: &mut Context<'_>) -> Poll<()> {
+        let (set_to, timer) = self.timer.get_or_insert_with(|| (time, timer_at(time)));
+        if *set_to != time {
+            (*set_to, *timer) = (time, timer_at(time));
+        }
+        let fired = Pin::new(timer).poll(context);
+        if fired.is_ready() {
+            self.timer = None;
+        }
+        fired
+    }
+}
+
+fn timer_at(time: Instant) -> Delay {
+    Delay::new(time.saturating_duration_since(Instant::now()).min(MAX_TIMER))
 }
 
 impl Future for Enter {
@@ -130,51 +303,36 @@ impl Future for Enter {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        let Some(queue) = &this.queue else { return Poll::Pending };
-        {
-            let mut state = queue.lock();
-            if state.closing != Closing::Open {
-                return Poll::Ready(Err(Refusal::Closed));
-            }
-            match this.ticket {
-                None if state.held && state.polled_by == Some(thread::current().id()) => {
-                    return Poll::Ready(Err(Refusal::Reentrant));
+        loop {
+            let Some(queue) = this.queue.clone() else { return Poll::Pending };
+            match this.ask(&queue, context) {
+                Asked::Has(ticket, wakers) => {
+                    this.queue = None;
+                    wakers.into_iter().flatten().for_each(Waker::wake);
+                    return Poll::Ready(Ok(Permit { queue, ticket }));
                 }
-                None if state.held && this.no_wait => return Poll::Ready(Err(Refusal::Busy)),
-                None if state.held => {
-                    let ticket = state.next_ticket;
-                    state.next_ticket += 1;
-                    state.waiting.push_back((ticket, context.waker().clone()));
-                    this.ticket = Some(ticket);
-                    return Poll::Pending;
-                }
-                None => state.held = true,
-                Some(ticket) if state.granted == Some(ticket) => state.granted = None,
-                Some(ticket) => {
-                    if let Some((_, waker)) =
-                        state.waiting.iter_mut().find(|(waiting, _)| *waiting == ticket)
-                    {
-                        waker.clone_from(context.waker());
-                    }
-                    return Poll::Pending;
+                Asked::Refused(refusal) => return Poll::Ready(Err(refusal)),
+                Asked::Waits(None) => return Poll::Pending,
+                Asked::Waits(Some(time)) => {
+                    std::task::ready!(this.poll_until(time, context));
                 }
             }
         }
-        this.queue.take().map_or(Poll::Pending, |queue| Poll::Ready(Ok(Permit { queue })))
     }
 }
 
 impl Drop for Enter {
     fn drop(&mut self) {
         let (Some(queue), Some(ticket)) = (&self.queue, self.ticket) else { return };
-        let was_granted = {
+        let watcher = {
             let mut state = queue.lock();
-            state.waiting.retain(|(waiting, _)| *waiting != ticket);
-            state.granted == Some(ticket)
+            let was_first = state.waiting.front().is_some_and(|first| first.ticket == ticket);
+            state.waiting.retain(|waiting| waiting.ticket != ticket);
+            state.watcher().filter(|_| was_first)
         };
-        if was_granted {
-            queue.pass_on();
-        }
+        watcher.into_iter().for_each(Waker::wake);
+        // The place may have been granted to this call.
+        queue.pass_on(ticket);
     }
 }
 
@@ -182,24 +340,37 @@ impl Drop for Enter {
 #[derive(Debug)]
 pub(crate) struct Permit {
     queue: Arc<Queue>,
+    ticket: u64,
 }
 
 impl Permit {
-    /// Marks the call as being polled by this thread, until the mark is dropped.
-    pub(crate) fn mark_polled(&self) -> Polled<'_> {
-        self.queue.lock().polled_by = Some(thread::current().id());
-        Polled { queue: &self.queue }
+    /// Marks the call as being polled by this thread, until the mark is dropped. Returns `None` if
+    /// the call was overtaken.
+    pub(crate) fn mark_polled(&self) -> Option<Polled<'_>> {
+        let mut state = self.queue.lock();
+        let holder = state.held_by(self.ticket)?;
+        let before = holder.polled_by.replace(current_thread());
+        Some(Polled { permit: self, before })
     }
 
-    /// Waits until the queue is aborted.
-    pub(crate) fn poll_aborted(&self, context: &Context<'_>) -> Poll<()> {
+    /// Takes the deadline from the call. Returns whether the call still has the place.
+    pub(crate) fn keep(&self) -> bool {
+        let mut state = self.queue.lock();
+        state.held_by(self.ticket).map(|holder| holder.deadline = None).is_some()
+    }
+
+    /// Waits until the place is lost.
+    pub(crate) fn poll_lost(&self, context: &Context<'_>) -> Poll<Loss> {
         let mut state = self.queue.lock();
         if state.closing == Closing::Aborted {
-            return Poll::Ready(());
+            return Poll::Ready(Loss::Aborted);
         }
-        match &mut state.holder {
+        let Some(holder) = state.held_by(self.ticket) else {
+            return Poll::Ready(Loss::Overtaken);
+        };
+        match &mut holder.waker {
             Some(waker) => waker.clone_from(context.waker()),
-            holder => *holder = Some(context.waker().clone()),
+            waker => *waker = Some(context.waker().clone()),
         }
         Poll::Pending
     }
@@ -207,136 +378,26 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.queue.pass_on();
+        self.queue.pass_on(self.ticket);
     }
 }
 
 /// A poll of a call that holds a permit.
 pub(crate) struct Polled<'p> {
-    queue: &'p Queue,
+    permit: &'p Permit,
+    /// The mark of an outer poll.
+    before: Option<ThreadId>,
 }
 
 impl Drop for Polled<'_> {
     fn drop(&mut self) {
-        self.queue.lock().polled_by = None;
+        if let Some(holder) = self.permit.queue.lock().held_by(self.permit.ticket) {
+            holder.polled_by = self.before;
+        }
     }
 }
 
+// The path is written out for `xtask/loom`, which includes this file from another folder.
 #[cfg(test)]
-mod tests {
-    use std::{pin::pin, task::Poll};
-
-    use super::*;
-
-    fn poll<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
-        Pin::new(future).poll(&mut Context::from_waker(Waker::noop()))
-    }
-
-    fn ready(enter: &mut Enter) -> Permit {
-        match poll(enter) {
-            Poll::Ready(permit) => permit.unwrap(),
-            Poll::Pending => panic!("the place is not free"),
-        }
-    }
-
-    fn refused(enter: &mut Enter) -> Refusal {
-        match poll(enter) {
-            Poll::Ready(permit) => permit.unwrap_err(),
-            Poll::Pending => panic!("the call waits"),
-        }
-    }
-
-    #[test]
-    fn the_place_is_granted_in_the_order_of_arrival() {
-        let queue = Arc::new(Queue::default());
-        let mut waits: Vec<_> = (0..4).map(|_| queue.enter(false)).collect();
-        let mut holder = ready(&mut waits[0]);
-        for wait in &mut waits[1..] {
-            assert!(poll(wait).is_pending());
-        }
-        for index in 1..4 {
-            assert!(waits[index..].iter_mut().all(|wait| poll(wait).is_pending()));
-            drop(holder);
-            let later = &mut waits[index + 1..];
-            assert!(later.iter_mut().all(|wait| poll(wait).is_pending()), "{index} was overtaken");
-            holder = ready(&mut waits[index]);
-        }
-        drop(holder);
-        assert!(!queue.lock().held);
-    }
-
-    #[test]
-    fn a_call_that_gives_up_leaves_the_queue_even_when_it_was_its_turn() {
-        let queue = Arc::new(Queue::default());
-        let holder = ready(&mut queue.enter(false));
-        let (mut first, mut second, mut third) =
-            (queue.enter(false), queue.enter(false), queue.enter(false));
-        for wait in [&mut first, &mut second, &mut third] {
-            assert!(poll(wait).is_pending());
-        }
-        drop(second);
-        drop(holder);
-        drop(first); // granted, and never polled again
-        let permit = ready(&mut third);
-        drop(permit);
-        let state = queue.lock();
-        assert!(!state.held && state.waiting.is_empty() && state.granted.is_none());
-    }
-
-    #[test]
-    fn a_wait_that_was_never_polled_holds_nothing() {
-        let queue = Arc::new(Queue::default());
-        drop(queue.enter(false));
-        let mut enter = pin!(queue.enter(false));
-        assert!(enter.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready());
-    }
-
-    #[test]
-    fn a_call_from_inside_the_holder_is_refused_and_one_from_outside_waits() {
-        let (queue, other) = (Arc::new(Queue::default()), Arc::new(Queue::default()));
-        let holder = ready(&mut queue.enter(false));
-        {
-            let _polled = holder.mark_polled();
-            let inner = ready(&mut other.enter(false));
-            let _inner_polled = inner.mark_polled();
-            assert_eq!(refused(&mut queue.enter(false)), Refusal::Reentrant);
-            assert_eq!(refused(&mut other.enter(true)), Refusal::Reentrant);
-        }
-        assert!(poll(&mut queue.enter(false)).is_pending());
-        assert_eq!(refused(&mut queue.enter(true)), Refusal::Busy);
-        drop(holder);
-        drop(ready(&mut queue.enter(true)));
-    }
-
-    #[test]
-    fn a_closed_queue_refuses_all_but_the_call_that_runs() {
-        let queue = Arc::new(Queue::default());
-        let context = Context::from_waker(Waker::noop());
-        let holder = ready(&mut queue.enter(false));
-        let mut waiting = queue.enter(false);
-        assert!(poll(&mut waiting).is_pending());
-        queue.close();
-        assert_eq!(refused(&mut waiting), Refusal::Closed);
-        assert_eq!(refused(&mut queue.enter(false)), Refusal::Closed);
-        assert!(
-            holder.poll_aborted(&context).is_pending() && queue.poll_idle(&context).is_pending()
-        );
-        queue.abort();
-        assert!(holder.poll_aborted(&context).is_ready() && queue.poll_idle(&context).is_pending());
-        drop(holder);
-        assert!(queue.poll_idle(&context).is_ready());
-    }
-
-    #[test]
-    fn a_grant_that_meets_a_close_is_passed_on() {
-        let queue = Arc::new(Queue::default());
-        let holder = ready(&mut queue.enter(false));
-        let mut granted = queue.enter(false);
-        assert!(poll(&mut granted).is_pending());
-        drop(holder);
-        queue.close();
-        assert_eq!(refused(&mut granted), Refusal::Closed);
-        drop(granted);
-        assert!(queue.poll_idle(&Context::from_waker(Waker::noop())).is_ready());
-    }
-}
+#[path = "queue/tests.rs"]
+mod tests;

@@ -1,12 +1,12 @@
 //! A chain with its memory and its observers: the part that all callable chains share.
 
-use std::{fmt, future::poll_fn, pin::Pin, sync::Arc, task::Poll, time::Duration};
+use std::{fmt, future::poll_fn, sync::Arc, task::Poll, time::Duration};
 
 use conversant_core::{CallOptions, Memory, Message, Saved, Slot, Variables};
 
 use crate::{
     any_runner::AnyRunner,
-    apply::join_bounded,
+    apply::{Batch, Boxed, join_bounded},
     call::{CallInputs, invoke},
     chain::Chain,
     error::{CallPhase, ChainError},
@@ -86,27 +86,46 @@ impl<C: Chain + 'static> Runner<C> {
         invoke(&self.chain, self.binding.as_ref(), &self.observation, inputs).await
     }
 
+    /// Returns the options of each call of many, which have a turn of their own each, and the
+    /// number of calls that run at the same time.
+    fn for_many(&self, options: &CallOptions) -> (CallOptions, usize) {
+        let mut options = options.clone();
+        options.turn_id = None;
+        (options, if self.binding.is_some() { 1 } else { self.concurrency })
+    }
+
+    pub(crate) fn apply_as_completed(
+        self: &Arc<Self>,
+        inputs: impl IntoIterator<Item = Variables>,
+        options: &CallOptions,
+    ) -> Batch {
+        let (options, limit) = self.for_many(options);
+        let inputs: Vec<_> = inputs.into_iter().collect();
+        let runner = Arc::clone(self);
+        let calls = inputs.into_iter().map(move |inputs| -> Boxed<'static, _> {
+            let (runner, options) = (Arc::clone(&runner), options.clone());
+            Box::pin(async move { runner.call(inputs, options).await })
+        });
+        Batch::new(calls, limit)
+    }
+
     pub(crate) async fn apply(
         &self,
         inputs: impl IntoIterator<Item = Variables>,
         options: &CallOptions,
     ) -> Vec<Result<Outcome, ChainError>> {
-        // Each call has a turn of its own.
-        let mut options = options.clone();
-        options.turn_id = None;
+        let (options, limit) = self.for_many(options);
         let inputs: Vec<_> = inputs.into_iter().collect();
-        let limit = if self.binding.is_some() { 1 } else { self.concurrency };
-        let calls =
-            inputs.into_iter().map(|inputs| -> Pin<Box<dyn Future<Output = _> + Send + '_>> {
-                Box::pin(self.call(inputs, options.clone()))
-            });
+        let calls = inputs
+            .into_iter()
+            .map(|inputs| -> Boxed<'_, _> { Box::pin(self.call(inputs, options.clone())) });
         join_bounded(calls, limit).await
     }
 
     pub(crate) async fn maintain(&self, options: &CallOptions) -> Result<Saved, ChainError> {
         let Some(binding) = &self.binding else { return Ok(Saved::default()) };
         let mut limits = Limits::new(options.deadline);
-        let permit = limits.run(None, binding.queue.enter(options.no_wait)).await;
+        let permit = limits.run(None, binding.enter(options.no_wait, options.deadline)).await;
         let permit = permit.map_err(|exceeded| exceeded.during(CallPhase::Queue))??;
         let maintain = binding.memory().maintain_until(limits.deadline());
         let maintained = limits.run(Some(&permit), maintain).await;
@@ -304,6 +323,16 @@ macro_rules! impl_calls {
                 options: &conversant_core::CallOptions,
             ) -> Vec<Result<crate::Outcome, crate::ChainError>> {
                 self.runner.apply(inputs, options).await
+            }
+
+            /// Like [`apply_with`](Self::apply_with), but returns each result as soon as its call
+            /// ends, with the index of its inputs.
+            pub fn apply_as_completed(
+                &self,
+                inputs: impl IntoIterator<Item = conversant_core::Variables>,
+                options: &conversant_core::CallOptions,
+            ) -> crate::Batch {
+                self.runner.apply_as_completed(inputs, options)
             }
 
             /// Runs a call and returns its answer piece by piece. The turn is saved at the end of

@@ -1,6 +1,6 @@
 //! The settings that the builders of callable chains share.
 
-use std::{borrow::Cow, fmt, sync::Arc};
+use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
 use conversant_core::{Memory, Observer, PriceList, Slot};
 
@@ -16,6 +16,10 @@ use crate::{
 /// The calls of an `apply` without a memory that run at the same time by default.
 pub(crate) const CONCURRENCY: usize = 8;
 
+/// The longest wait of a call for other calls of its conversation by default: 10 minutes, as long
+/// as the adapters of `conversant-models` let a call run.
+pub(crate) const QUEUE_TIMEOUT: Duration = Duration::from_secs(600);
+
 #[derive(Clone)]
 pub(crate) struct Settings {
     pub(crate) memory: Option<Arc<dyn Memory>>,
@@ -26,6 +30,7 @@ pub(crate) struct Settings {
     pub(crate) inputs: Option<Vec<String>>,
     pub(crate) allow_unused: Vec<String>,
     pub(crate) maintenance: Maintenance,
+    pub(crate) queue_timeout: Duration,
     pub(crate) concurrency: usize,
     pub(crate) prompt_cache_key: Option<String>,
 }
@@ -41,6 +46,7 @@ impl Default for Settings {
             inputs: None,
             allow_unused: Vec::new(),
             maintenance: Maintenance::Inline,
+            queue_timeout: QUEUE_TIMEOUT,
             concurrency: CONCURRENCY,
             prompt_cache_key: None,
         }
@@ -71,9 +77,10 @@ impl Settings {
         let is_input = |slot: &&Slot| provided.iter().all(|from| from.name() != slot.name());
         let inputs = chain.slots().iter().filter(is_input).cloned().collect();
         let first_output = chain.outputs().first().map(AsRef::as_ref);
-        let binding = self
-            .memory
-            .map(|memory| MemoryBinding::new(memory, names, first_output, self.maintenance));
+        let binding = self.memory.map(|memory| {
+            let (maintenance, queue_timeout) = (self.maintenance, self.queue_timeout);
+            MemoryBinding::new(memory, names, first_output, maintenance, queue_timeout)
+        });
         Runner {
             chain,
             inputs,
@@ -155,6 +162,17 @@ macro_rules! impl_settings {
             /// Sets when the memory's maintenance is done.
             pub fn maintenance(mut self, maintenance: crate::Maintenance) -> Self {
                 self.settings.maintenance = maintenance;
+                self
+            }
+
+            /// Sets the longest time for which a call waits for other calls of its conversation,
+            /// also if the call has no deadline: 10 minutes by default. Then it fails with
+            /// [`ChainError::QueueTimeout`](crate::ChainError::QueueTimeout).
+            ///
+            /// A call that something inside the model makes to its own conversation from another
+            /// task waits for itself; this limit ends it.
+            pub fn queue_timeout(mut self, limit: std::time::Duration) -> Self {
+                self.settings.queue_timeout = limit;
                 self
             }
 

@@ -126,8 +126,7 @@ fn python_dict(variables: &Variables) -> String {
     format!("{{{}}}", entries.collect::<Vec<_>>().join(", "))
 }
 
-/// Writes a text as Python's `repr` does, but for invisible characters beyond ASCII, which stay as
-/// they are.
+/// Writes a text as Python's `repr` does.
 fn python_string(text: &str) -> String {
     let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
     let mut written = String::from(quote);
@@ -138,14 +137,22 @@ fn python_string(text: &str) -> String {
             '\t' => written.push_str("\\t"),
             '\\' => written.push_str("\\\\"),
             character if character == quote => written.extend(['\\', character]),
-            character if character.is_control() => {
-                written.push_str(&format!("\\x{:02x}", u32::from(character)));
-            }
-            character => written.push(character),
+            character => match (is_printable(character), u32::from(character)) {
+                (true, _) => written.push(character),
+                (false, code @ ..=0xff) => written.push_str(&format!("\\x{code:02x}")),
+                (false, code @ ..=0xffff) => written.push_str(&format!("\\u{code:04x}")),
+                (false, code) => written.push_str(&format!("\\U{code:08x}")),
+            },
         }
     }
     written.push(quote);
     written
+}
+
+/// Returns whether Python prints a character as it is. The standard library escapes the same
+/// categories of characters, if they are not the first of a text.
+fn is_printable(character: char) -> bool {
+    matches!(character, '"' | '\'') || !format!("a{character}").escape_debug().any(|c| c == '\\')
 }
 
 impl fmt::Debug for Verbose {

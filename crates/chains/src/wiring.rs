@@ -26,7 +26,7 @@ use conversant_core::{KeyError, Memory, Slot, SlotKind, nearest};
 ///     .memory(BufferMemory::new().with_memory_key("chat_history"))
 ///     .build()
 ///     .unwrap_err();
-/// assert!(fault.to_string().contains("memory variable `chat_history` is not used by the prompt (nearest: `history`)"));
+/// assert!(fault.to_string().contains("memory variable `chat_history` is not used (nearest: `history`)"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, PartialEq, Eq)]
@@ -78,7 +78,7 @@ pub enum WiringFault {
     },
     /// The memory provides a variable that the prompt does not use, so the model would not see the
     /// conversation.
-    #[error("memory variable `{name}` is not used by the prompt{}", hint(nearest.as_deref()))]
+    #[error("memory variable `{name}` is not used{}", hint(nearest.as_deref()))]
     UnusedMemory {
         /// The variable.
         name: String,
@@ -204,7 +204,7 @@ pub enum WiringFault {
         nearest: Option<String>,
     },
     /// A declared input is not used.
-    #[error("input `{name}` is not used by the prompt{}", hint(nearest.as_deref()))]
+    #[error("input `{name}` is not used{}", hint(nearest.as_deref()))]
     UnusedInput {
         /// The input.
         name: String,

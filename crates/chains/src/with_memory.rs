@@ -106,6 +106,7 @@ impl<C: fmt::Debug> fmt::Debug for WithMemory<C> {
 /// | [`observer`](Self::observer), [`verbose`](Self::verbose) | none |
 /// | [`inputs`](Self::inputs) | the chain's slots that the memory does not provide |
 /// | [`maintenance`](Self::maintenance) | [`Inline`](crate::Maintenance::Inline) |
+/// | [`queue_timeout`](Self::queue_timeout) | 10 minutes |
 #[must_use]
 #[derive(Clone)]
 pub struct WithMemoryBuilder<C> {

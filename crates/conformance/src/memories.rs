@@ -189,6 +189,7 @@ impl Spec {
     /// Returns the variable in which LangChain returns its own list of messages, not a copy.
     /// Callers that hold a list from before a call see what the call has saved, as does the result
     /// of LangChain's `invoke`.
+    #[cfg(feature = "chains")]
     pub(crate) fn live_variable(&self) -> Option<String> {
         let hands_out = matches!(self.kind.as_str(), "buffer" | "token_buffer" | "summary_buffer");
         let config: Conversation = case::input(&self.config).ok()?;

@@ -95,7 +95,7 @@ pub fn run_all<E>(
     })
 }
 
-/// Runs cases until all have begun, or the receiver of the results is gone.
+/// Runs cases until all have begun, or the receiver of the results was dropped.
 fn work(cases: &[Case], next: &AtomicUsize, results: &Sender<(usize, Json)>) {
     loop {
         let index = next.fetch_add(1, Ordering::Relaxed);

@@ -142,7 +142,8 @@ pub enum PartKind {
 #[serde(transparent)]
 pub struct Part(Form);
 
-/// LangChain's lists contain bare strings as well as objects; both are preserved.
+/// A part in its stored form. LangChain's lists contain bare strings as well as objects; both are
+/// preserved.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged, expecting = "a part is text or an object")]
 enum Form {

@@ -33,6 +33,8 @@
 //! # let _model = conversant_core::LanguageModel::chat(Parrot);
 //! ```
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod box_error;
 mod content;
 mod embeddings;
@@ -46,6 +48,8 @@ mod observer;
 mod output_parser;
 mod prompt;
 mod prompt_value;
+#[doc(hidden)]
+pub mod python;
 mod reasoning;
 mod report;
 mod role;
@@ -54,6 +58,7 @@ pub mod schema;
 mod session;
 mod stored;
 mod stored_json;
+mod sync;
 mod token_counter;
 mod tool;
 mod tool_call;

@@ -19,12 +19,13 @@ use crate::{
 
 /// A view of one conversation for a prompt.
 ///
-/// Implemented by memory crates and custom views; called by a chain, in this order for each call:
-/// [`load`](Self::load) before the prompt is formatted; then, if the model answered,
-/// [`save`](Self::save) with the turn and the ticket of the load; then
-/// [`maintain`](Self::maintain). A save may be repeated, since it is idempotent by the turn's id.
-/// If the call fails before the answer, only [`abandon`](Self::abandon) is called, so `load` must
-/// not change the conversation. Calls on one conversation do not overlap within one chain.
+/// Implemented by memory crates and custom views. For each call, a chain calls in this order:
+///
+/// 1. [`load`](Self::load), before the prompt is formatted;
+/// 2. [`save`](Self::save), if the model answered, with the turn and the ticket of the load;
+/// 3. [`maintain`](Self::maintain). A save may be repeated, since it is idempotent by the turn's
+/// id. If the call fails before the answer, only [`abandon`](Self::abandon) is called, so `load`
+/// must not change the conversation. Calls on one conversation do not overlap within one chain.
 ///
 /// # Examples
 ///

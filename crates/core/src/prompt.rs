@@ -10,7 +10,7 @@ use crate::{
 /// A template that formats variables into a [`PromptValue`].
 ///
 /// Implemented by template crates and by code that builds prompts. A chain reads
-/// [`slots`](Self::slots) once, to check its wiring when it is built, and calls `format` once for
+/// [`slots`](Self::slots) once, when it is built, to check its wiring. It calls `format` once for
 /// each call, after it has loaded the memory. `format` is pure: it does no I/O and never reads a
 /// value as syntax.
 ///

@@ -18,8 +18,8 @@ const FIELDS: &[&str] = &[
 ];
 
 impl Message {
-    /// Returns the model's reasoning, if its server sent it as text: from the fields of
-    /// `additional_kwargs` where adapters keep it, or from the parts of the content.
+    /// Returns the model's reasoning, if its server sent it as text. It is in `additional_kwargs`,
+    /// where adapters keep it, or in the parts of the content.
     ///
     /// Reasoning is not part of [`text`](Self::text), of prompts as text, or of transcripts.
     ///

@@ -13,6 +13,13 @@ use std::fmt;
 /// assert_eq!(Role::from_name("critic"), Role::Chat("critic".into()));
 /// assert_eq!(Role::Ai.to_string(), "AI");
 /// ```
+// A new role also needs its place in these files, which match on it:
+//
+// - core: `message.rs`, `stored.rs`, `transcript.rs`
+// - models: `wire/message_out.rs`, `wire/responses/input.rs`, `tokens/openai.rs`
+// - prompts: `chat/message_template.rs`, `save.rs`, `load/constructor.rs`
+// - memory: `conversation/turn_boundaries.rs`
+// - conformance: `short_form.rs`
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Role {

@@ -22,7 +22,7 @@ use crate::{
 #[non_exhaustive]
 pub enum StoredMessageError {
     /// The value is not an object with a `type` and a `data` object.
-    #[error("a stored message is an object with a `type` and a `data` object")]
+    #[error("invalid stored message: expected an object with a `type` and a `data` object")]
     Shape,
     /// The message's type is unknown.
     #[error("unknown type `{name}` of a stored message")]
@@ -31,7 +31,7 @@ pub enum StoredMessageError {
         name: String,
     },
     /// A required field is missing.
-    #[error("a stored message of type `{message_type}` lacks `{field}`")]
+    #[error("invalid stored message of type `{message_type}`: missing `{field}`")]
     MissingField {
         /// The message's type.
         message_type: &'static str,

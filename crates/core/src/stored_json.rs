@@ -29,7 +29,7 @@ impl Message {
     /// let json = Message::human("Hi").to_stored_json(1024)?;
     /// assert!(json.starts_with(r#"{"type":"human","data":{"content":"Hi""#));
     /// let error = Message::human("Hi").to_stored_json(16).unwrap_err();
-    /// assert!(error.to_string().ends_with("is larger than this history takes (16 bytes)"));
+    /// assert!(error.to_string().ends_with("the history's limit is 16 bytes"));
     /// # Ok::<(), conversant_core::HistoryError>(())
     /// ```
     pub fn to_stored_json(&self, max_bytes: u64) -> Result<String, HistoryError> {

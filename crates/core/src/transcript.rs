@@ -6,10 +6,10 @@ use crate::{message::Message, messages::Messages, role::Role};
 
 /// The form of a transcript: a line for each message, which begins with its speaker and a colon.
 ///
-/// This is LangChain 0.1.20 `langchain_core/messages/utils.py::get_buffer_string`, with two
-/// differences: a part that is not text is shown as `[image]` and the like, and each tool call is a
-/// line of JSON. Text is not escaped, so a message with a line break can forge a speaker in a
-/// transcript. Chat prompts do not have this weakness.
+/// This is LangChain 0.1.20 `langchain_core/messages/utils.py::get_buffer_string`, except that
+/// other parts than text are shown as `[image]` and the like, and each tool call is a line of JSON.
+/// Text is not escaped, so a message with a line break can forge a speaker in a transcript. Chat
+/// prompts do not have this weakness.
 ///
 /// # Examples
 ///

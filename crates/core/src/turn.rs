@@ -4,7 +4,7 @@ use std::{
     fmt,
     hash::{BuildHasher, Hasher, RandomState},
     str::FromStr,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use serde::{Deserialize, Serialize};
@@ -37,7 +37,36 @@ impl TurnId {
     /// their ids with [`from_u128`](Self::from_u128) from randomness of the host.
     #[must_use]
     pub fn random() -> Self {
-        let millis = unix_millis();
+        Self::of_millis(unix_millis())
+    }
+
+    /// Creates a new id as if it were made at a time, for tests and for imports.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::{Duration, UNIX_EPOCH};
+    /// use conversant_core::TurnId;
+    ///
+    /// let time = UNIX_EPOCH + Duration::from_millis(1_780_000_000_123);
+    /// assert_eq!(TurnId::at(time).created_at(), Some(time));
+    /// assert_eq!(TurnId::from_u128(7).created_at(), None);
+    /// ```
+    #[must_use]
+    pub fn at(time: SystemTime) -> Self {
+        let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self::of_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    /// Returns the time at which the id was made, to the millisecond, if it is a UUID of version 7.
+    #[must_use]
+    pub fn created_at(&self) -> Option<SystemTime> {
+        let (seconds, nanos) =
+            self.0.get_timestamp().filter(|_| self.0.get_version_num() == 7)?.to_unix();
+        UNIX_EPOCH.checked_add(Duration::new(seconds, nanos))
+    }
+
+    fn of_millis(millis: u64) -> Self {
         let mut bytes = [0; 10];
         for chunk in bytes.chunks_mut(8) {
             // A `RandomState` is keyed by the system's randomness, and no two of them are alike.
@@ -112,7 +141,7 @@ impl From<TurnId> for String {
 
 /// A text that is not a turn id.
 #[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a turn id is a UUID")]
+#[error("invalid turn id: expected a UUID")]
 #[non_exhaustive]
 pub struct TurnIdError;
 

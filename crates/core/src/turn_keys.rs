@@ -66,8 +66,9 @@ impl TurnKeys {
     }
 
     /// Returns the name of the user's input: the configured one, or the only one that is neither
-    /// `stop` nor a variable of the memory (LangChain 0.1.20
-    /// `langchain/memory/utils.py::get_prompt_input_key`).
+    /// `stop` nor a variable of the memory.
+    ///
+    /// LangChain 0.1.20 `langchain/memory/utils.py::get_prompt_input_key`.
     ///
     /// # Errors
     /// [`KeyError`] if the input is missing or cannot be inferred.

@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt, sync::Arc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value as Json;
 
-use crate::{message::Message, messages::Messages};
+use crate::{message::Message, messages::Messages, python::float_repr};
 
 /// The value of a variable: text, a number, messages, or plain data for templates that walk it.
 ///
@@ -95,13 +95,14 @@ impl Value {
         }
     }
 
-    /// Returns the value as text: messages as a transcript with the default prefixes, data as JSON.
+    /// Returns the value as text: floats as Python shows them, messages as a transcript with the
+    /// default prefixes, data as JSON.
     #[must_use]
     pub fn to_text(&self) -> Cow<'_, str> {
         match self {
             Self::Text(text) => Cow::Borrowed(text),
             Self::Integer(number) => Cow::Owned(number.to_string()),
-            Self::Float(number) => Cow::Owned(format!("{number:?}")),
+            Self::Float(number) => Cow::Owned(float_repr(*number)),
             Self::Messages(messages) => Cow::Owned(messages.to_string()),
             Self::Data(data) => Cow::Owned(data.to_string()),
         }
@@ -121,8 +122,8 @@ impl fmt::Debug for Value {
 }
 
 impl Serialize for Value {
-    /// Text is a string, numbers are numbers, messages an array of stored messages, data is as it
-    /// is.
+    /// Serializes text as a string, numbers as numbers, messages as an array of stored messages,
+    /// and data as it is.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Text(text) => serializer.serialize_str(text),

@@ -20,9 +20,9 @@ pub struct Version {
     /// A fingerprint of the last turn's id ([`TurnId::fingerprint`](crate::TurnId::fingerprint)),
     /// or 0 if it is not known.
     ///
-    /// Two sessions with as many messages can be different conversations: a store may have been
-    /// emptied, restored from a backup or replaced while a service was running. The fingerprint
-    /// distinguishes them.
+    /// Sessions with the same number of messages can be different conversations. A store may have
+    /// been emptied, restored from a backup or replaced while a service was running. The
+    /// fingerprint distinguishes them.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub tip: u64,
 }

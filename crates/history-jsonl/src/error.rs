@@ -32,3 +32,10 @@ pub(crate) fn corrupt_line(line: u64, what: &str) -> HistoryError {
 pub(crate) fn unexpected_line(line: u64, error: &serde_json::Error) -> HistoryError {
     corrupt_line(line, &format!("has an unexpected value at byte {}", error.column()))
 }
+
+/// An operation panicked. Those behind it are not affected.
+#[derive(thiserror::Error)]
+#[error("the operation panicked")]
+pub(crate) struct OperationPanicked;
+
+conversant_core::debug_as_report!(OperationPanicked);

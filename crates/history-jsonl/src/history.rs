@@ -102,8 +102,8 @@ impl JsonlHistoryBuilder {
         self
     }
 
-    /// Sets the number of threads, and so of sessions that are read or written at the same time.
-    /// The default is the number of cores, but at least 4 and at most 8.
+    /// Sets the number of threads, and so of sessions that are read or written at the same time,
+    /// from 1 to 256. The default is the number of cores, but at least 4 and at most 8.
     pub const fn threads(mut self, count: usize) -> Self {
         self.threads = count;
         self

@@ -45,11 +45,17 @@ impl TurnEntry {
     }
 }
 
+/// The number of last bytes that are compared. They contain the checksum of a line.
+const LAST_BYTES: usize = 64;
+
 /// The contents of a file, as far as it was read.
 pub(crate) struct Index {
     pub(crate) header: Header,
     /// The first line, which differs from that of the file that this one replaced.
     start: Vec<u8>,
+    /// The last bytes that were read, with the checksum of the last line. An older copy of the file
+    /// that was written again differs in them.
+    last: Vec<u8>,
     /// The offset and the number of the next line.
     pub(crate) end: u64,
     pub(crate) lines: u64,
@@ -120,14 +126,19 @@ impl Index {
         last.is_some_and(|last| last.end() == version.messages && last.fingerprint == version.tip)
     }
 
-    /// Returns whether the file is the one that was read, and has not become shorter.
+    /// Returns whether the file is the one that was read, and has only become longer.
     fn continues(&self, reader: &mut BufReader<File>, length: u64) -> Result<bool, HistoryError> {
         if length < self.end || self.is_open || self.start.is_empty() {
             return Ok(false);
         }
-        let mut start = vec![0; self.start.len()];
-        reader.read_exact(&mut start).map_err(io_error)?;
-        Ok(start == self.start)
+        let mut read = |offset: u64, expected: &[u8]| {
+            let mut found = vec![0; expected.len()];
+            reader.seek(SeekFrom::Start(offset))?;
+            reader.read_exact(&mut found)?;
+            Ok(found == expected)
+        };
+        let last = self.end - self.last.len() as u64;
+        Ok(read(0, &self.start).map_err(io_error)? && read(last, &self.last).map_err(io_error)?)
     }
 
     fn begin(reader: &mut BufReader<File>) -> Result<Self, HistoryError> {
@@ -147,6 +158,7 @@ impl Index {
             version: Version::new(header.epoch, 0),
             header,
             start: Vec::new(),
+            last: Vec::new(),
             end: 0,
             lines: 1,
             is_open: false,
@@ -184,6 +196,7 @@ impl Index {
                 return Ok(());
             }
             self.add(text)?;
+            self.last = line.get(line.len().saturating_sub(LAST_BYTES)..).unwrap_or(&line).to_vec();
             self.end += bytes;
             self.is_open = is_open;
         }

@@ -2,12 +2,13 @@
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
-    io::{ErrorKind, Read, Seek, Write},
+    io::{self, ErrorKind, Read, Seek, Write},
+    path::{Path, PathBuf},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use conversant_core::{HistoryError, TurnId};
-use conversant_history::lease_holder;
+use conversant_history::{FileIdentity, lease_holder};
 use serde::{Deserialize, Serialize};
 
 use crate::{error::io_error, paths::SessionPaths};
@@ -24,6 +25,7 @@ pub(crate) enum LockMode {
 /// A lock file that is open.
 pub(crate) struct LockFile {
     file: File,
+    path: PathBuf,
     mode: LockMode,
 }
 
@@ -33,24 +35,54 @@ impl LockFile {
         if mode == LockMode::Shared && !paths.file().exists() {
             return Ok(None);
         }
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        let file = options.open(paths.lock()).map_err(io_error)?;
-        Ok(Some(Self { file, mode }))
+        let path = paths.lock();
+        let file = match open(&path) {
+            // A reader cannot create the file where nothing can be written.
+            Err(error) if mode == LockMode::Shared && is_read_only(&error) => {
+                match File::open(&path) {
+                    Ok(file) => file,
+                    Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+                    Err(error) => return Err(io_error(error)),
+                }
+            }
+            file => file.map_err(io_error)?,
+        };
+        Ok(Some(Self { file, path, mode }))
     }
 
     /// Acquires the lock if no other process or store holds it, and gives the file back otherwise.
-    pub(crate) fn try_lock(self) -> Result<Result<SessionLock, Self>, HistoryError> {
-        let locked = match self.mode {
-            LockMode::Shared => self.file.try_lock_shared(),
-            LockMode::Exclusive => self.file.try_lock(),
-        };
-        match locked {
-            Ok(()) => Ok(Ok(SessionLock(self.file))),
-            Err(TryLockError::WouldBlock) => Ok(Err(self)),
-            Err(TryLockError::Error(error)) => Err(io_error(error)),
+    pub(crate) fn try_lock(mut self) -> Result<Result<SessionLock, Self>, HistoryError> {
+        loop {
+            let locked = match self.mode {
+                LockMode::Shared => self.file.try_lock_shared(),
+                LockMode::Exclusive => self.file.try_lock(),
+            };
+            match locked {
+                Ok(()) if self.is_current()? => return Ok(Ok(SessionLock(self.file))),
+                // The folder was emptied, and others lock another file of this name.
+                Ok(()) => self.file = open(&self.path).map_err(io_error)?,
+                Err(TryLockError::WouldBlock) => return Ok(Err(self)),
+                Err(TryLockError::Error(error)) => return Err(io_error(error)),
+            }
         }
     }
+
+    /// Returns whether the file still has its name.
+    fn is_current(&self) -> Result<bool, HistoryError> {
+        match FileIdentity::of(&self.path) {
+            Ok(identity) => Ok(identity.is_of(&self.file.metadata().map_err(io_error)?)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(io_error(error)),
+        }
+    }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
+}
+
+fn is_read_only(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem)
 }
 
 /// A lock that is held until it is dropped, or the process ends.

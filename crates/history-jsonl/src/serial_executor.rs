@@ -6,6 +6,7 @@
 
 use std::{
     collections::{HashMap, VecDeque},
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::{Duration, Instant},
 };
@@ -15,7 +16,7 @@ use conversant_history::{Jobs, Threads, WorkerEnded};
 use futures_channel::oneshot;
 
 use crate::{
-    error::backend,
+    error::{OperationPanicked, backend},
     lock::{LockFile, LockMode, SessionLock},
     paths::SessionPaths,
 };
@@ -52,6 +53,9 @@ enum Ready {
 /// The pauses between attempts to lock a session: the first, which doubles up to the last.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(20));
 
+/// The most threads of a store.
+const MAX_THREADS: usize = 256;
+
 /// Runs operations. Its threads finish what is queued and end when it is dropped.
 pub(crate) struct SerialExecutor {
     lock_timeout: Duration,
@@ -70,7 +74,7 @@ impl SerialExecutor {
             move |jobs: &Jobs<Blocked>| wait_for_locks(jobs, &lanes, &pool)
         };
         let waiter = Arc::new(Threads::start("history-lock", [wait]).map_err(backend)?);
-        let runs = (0..threads.max(1)).map(|_| {
+        let runs = (0..threads.clamp(1, MAX_THREADS)).map(|_| {
             let (lanes, waiter) = (Arc::clone(&lanes), Arc::clone(&waiter));
             move |jobs: &Jobs<Ready>| {
                 while let Some(ready) = jobs.next() {
@@ -121,7 +125,7 @@ impl SerialExecutor {
         if let Some(operation) = self.lanes.push(&lane, operation)? {
             self.pool.send(Ready::Operation(lane, operation))?;
         }
-        answer.await.map_err(|_| WorkerEnded)?
+        answer.await.map_err(|_| backend(OperationPanicked))?
     }
 
     /// Refuses new operations, finishes those that are queued, and waits for the threads' end.
@@ -194,7 +198,7 @@ fn run_lane(ready: Ready, lanes: &Lanes, block: &mut dyn FnMut(Blocked)) {
     let (lane, mut next) = match ready {
         Ready::Operation(lane, operation) => (lane, Some(operation)),
         Ready::Locked(lane, lock, run) => {
-            run(lock);
+            run_caught(run, lock);
             let next = lanes.next(&lane);
             (lane, next)
         }
@@ -205,17 +209,23 @@ fn run_lane(ready: Ready, lanes: &Lanes, block: &mut dyn FnMut(Blocked)) {
             None => Ok(None),
         };
         match file.and_then(|file| file.map(LockFile::try_lock).transpose()) {
-            Ok(None) => run(Ok(None)),
-            Ok(Some(Ok(lock))) => run(Ok(Some(lock))),
+            Ok(None) => run_caught(run, Ok(None)),
+            Ok(Some(Ok(lock))) => run_caught(run, Ok(Some(lock))),
             Ok(Some(Err(file))) => {
                 let (pause, _) = PAUSES;
                 let next_try = Instant::now() + pause;
                 return block(Blocked { lane, file, deadline, run, next_try, pause });
             }
-            Err(error) => run(Err(error)),
+            Err(error) => run_caught(run, Err(error)),
         }
         next = lanes.next(&lane);
     }
+}
+
+/// Runs an operation. If it panics, its caller gets an error, and the lane goes on.
+fn run_caught(run: Run, lock: Result<Option<SessionLock>, HistoryError>) {
+    // The operation owns what it changes: an index that it leaves half changed is dropped with it.
+    let _ = catch_unwind(AssertUnwindSafe(|| run(lock)));
 }
 
 /// Tries to lock the sessions of blocked operations until each is locked or its time is over.
@@ -269,3 +279,6 @@ fn wait_for_locks(jobs: &Jobs<Blocked>, lanes: &Lanes, pool: &Mutex<Weak<Threads
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;

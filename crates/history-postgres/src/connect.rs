@@ -17,8 +17,9 @@ use crate::{
     pool::{Barrier, Database},
 };
 
-/// The default number of connections.
-const MAX_CONNECTIONS: usize = 16;
+/// The default number of connections, and the largest.
+const CONNECTIONS: usize = 16;
+const MAX_CONNECTIONS: usize = 4096;
 
 /// The default time to connect, and to wait for a free connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -45,7 +46,7 @@ impl Connect {
     pub(crate) fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
-            max_connections: MAX_CONNECTIONS,
+            max_connections: CONNECTIONS,
             connect_timeout: CONNECT_TIMEOUT,
             acquire_timeout: CONNECT_TIMEOUT,
             operation_timeout: OPERATION_TIMEOUT,
@@ -66,7 +67,7 @@ impl Connect {
         };
         let acquire_timeout = self.acquire_timeout.min(MAX_TIMEOUT);
         let pool = Pool::builder(manager)
-            .max_size(self.max_connections.max(1))
+            .max_size(self.max_connections.clamp(1, MAX_CONNECTIONS))
             .runtime(Runtime::Tokio1)
             .wait_timeout(Some(acquire_timeout))
             .create_timeout(Some(self.connect_timeout.min(MAX_TIMEOUT)))

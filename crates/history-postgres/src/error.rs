@@ -53,6 +53,10 @@ impl From<tokio_postgres::Error> for PostgresError {
 /// is the server's time in milliseconds.
 const LATE: &str = "CV001";
 
+/// The SQLSTATE with which a function of this crate refuses to write to a damaged session. Its
+/// message names the damage.
+const DAMAGED: &str = "CV002";
+
 /// A failed attempt at an operation.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -76,10 +80,16 @@ impl From<tokio_postgres::Error> for Failure {
     fn from(error: tokio_postgres::Error) -> Self {
         let is_broken =
             error.is_closed() || error.source().is_some_and(|source| source.is::<io::Error>());
-        if let Some(reported) = error.as_db_error()
-            && reported.code().code() == LATE
-        {
-            return Self::Late { now_millis: reported.message().parse().unwrap_or(0) };
+        if let Some(reported) = error.as_db_error() {
+            let message = reported.message();
+            match reported.code().code() {
+                LATE => return Self::Late { now_millis: message.parse().unwrap_or(0) },
+                DAMAGED => {
+                    let what = message.to_owned();
+                    return Self::Refused(HistoryError::Corrupt { what, source: None });
+                }
+                _ => {}
+            }
         }
         let error = PostgresError::from(error);
         match error.code() {
@@ -112,6 +122,11 @@ fn refusal(error: PostgresError) -> HistoryError {
         Some("25006" | "42501") => HistoryError::ReadOnly { source: Some(error.into()) },
         Some("XX001" | "XX002") => HistoryError::Corrupt {
             what: "the database reports that its data is damaged".to_owned(),
+            source: Some(error.into()),
+        },
+        // Missing table, column or function; a value that is missing, repeated or without its row.
+        Some("42P01" | "42703" | "42883" | "23502" | "23503" | "23505") => HistoryError::Corrupt {
+            what: "the tables do not have the expected form".to_owned(),
             source: Some(error.into()),
         },
         // Lock not available within the server's `lock_timeout`.

@@ -9,7 +9,9 @@ use async_trait::async_trait;
 use conversant_core::{
     ChatHistory, Expect, HistoryError, Message, Messages, Range, SessionId, Slice, Turn, Version,
 };
-use conversant_history::langchain::{Part, Row, Tail, encode_turn, load_range, load_turns};
+use conversant_history::langchain::{
+    Part, Row, Tail, check_rows, encode_turn, load_range, load_turns,
+};
 
 use self::{
     statements::{Clear, Fetch, List, Write, decode, hold},
@@ -76,19 +78,21 @@ impl ChatHistory for LangChainPostgresHistory {
         turn: &Turn,
         expect: Expect,
     ) -> Result<Version, HistoryError> {
+        let rows = encode_turn(turn, self.max_message_bytes)?;
+        rows.iter().try_for_each(|row| self.column.check(row))?;
         let write = Write {
             table: self.table.clone(),
             column: self.column,
             session: session.clone(),
             turn: turn.id(),
             expect,
-            rows: encode_turn(turn, self.max_message_bytes)?,
+            rows,
         };
         self.database.write(session, write).await
     }
 
     fn check(&self, _: &SessionId, messages: &[Message]) -> Result<(), HistoryError> {
-        encode_turn(&Turn::new(messages.to_vec()), self.max_message_bytes).map(drop)
+        check_rows(messages, self.max_message_bytes, |row| self.column.check(row))
     }
 
     async fn clear(&self, session: &SessionId) -> Result<(), HistoryError> {

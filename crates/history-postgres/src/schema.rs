@@ -11,7 +11,8 @@ use crate::{
 };
 
 /// The migrations from each version to the next. They run in one transaction.
-const MIGRATIONS: &[&str] = &[include_str!("schema/1.sql"), include_str!("schema/2.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/3.sql")];
 
 /// The advisory lock of migrations: "conversa" in ASCII.
 const LOCK: i64 = 0x636f_6e76_6572_7361;

@@ -6,6 +6,7 @@ mod lease;
 mod list;
 mod load;
 mod note;
+mod scan;
 mod schema;
 mod scripts;
 
@@ -16,6 +17,7 @@ pub(crate) use self::{
     list::List,
     load::{First, Load, Loaded, Stored},
     note::{LoadNote, PutNote},
+    scan::Scan,
     schema::CheckSchema,
     scripts::{script, tip, version},
 };

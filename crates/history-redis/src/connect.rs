@@ -22,6 +22,9 @@ use crate::{
 /// The default number of connections. Each carries many operations at once.
 const CONNECTIONS: usize = 4;
 
+/// The most connections of a history.
+const MAX_CONNECTIONS: usize = 1024;
+
 /// The default time to connect, and to wait for an answer before another connection is tried.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -64,8 +67,9 @@ impl Connect {
             .set_response_timeout(Some(connect_timeout))
             .set_number_of_retries(MAX_ATTEMPTS)
             .set_min_delay(FIRST_PAUSE);
-        let mut managers = Vec::with_capacity(self.connections.max(1));
-        for _ in 0..self.connections.max(1) {
+        let connections = self.connections.clamp(1, MAX_CONNECTIONS);
+        let mut managers = Vec::with_capacity(connections);
+        for _ in 0..connections {
             let manager = ConnectionManager::new_with_config(client.clone(), config.clone()).await;
             managers.push(manager.map_err(|error| HistoryError::from(Failure::from(error)))?);
         }
@@ -118,7 +122,7 @@ impl fmt::Debug for Connect {
 /// The settings that the builders of both histories have.
 macro_rules! connect_settings {
     () => {
-        /// Sets the number of connections. 4 by default, and at least 1.
+        /// Sets the number of connections, from 1 to 1,024. 4 by default.
         ///
         /// Each carries many operations at once. With several, operations do not wait for a large
         /// message.

@@ -161,12 +161,13 @@ impl ChatHistory for RedisHistory {
         time: Duration,
     ) -> Result<Option<Lease>, HistoryError> {
         let lease = Lease::new(session.clone(), lease_holder()?);
-        let take = Take { key: self.keys.lease(session), lease, milliseconds: millis(time).max(1) };
+        let (keys, milliseconds) = (self.keys.lease(session), millis(time).max(1));
+        let take = Take { keys, lease, milliseconds };
         self.database.write(session, take).await.map(Some)
     }
 
     async fn release(&self, lease: &Lease) -> Result<(), HistoryError> {
-        let release = Release { key: self.keys.lease(&lease.session), lease: lease.clone() };
+        let release = Release { keys: self.keys.lease(&lease.session), lease: lease.clone() };
         self.database.write(&lease.session, release).await
     }
 }

@@ -9,7 +9,7 @@ use conversant_core::{
     ChatHistory, Expect, HistoryError, Message, Messages, Range, SessionId, Slice, Turn, Version,
 };
 use conversant_history::langchain::{
-    Part, Row, Tail, encode_turn, load_range, load_turns, numbered_turn_id,
+    Part, Row, Tail, check_messages, encode_turn, load_range, load_turns, numbered_turn_id,
 };
 
 use self::commands::{Clear, Fetch, Fetched, List, Write};
@@ -95,7 +95,7 @@ impl ChatHistory for LangChainRedisHistory {
     }
 
     fn check(&self, _: &SessionId, messages: &[Message]) -> Result<(), HistoryError> {
-        encode_turn(&Turn::new(messages.to_vec()), self.max_message_bytes).map(drop)
+        check_messages(messages, self.max_message_bytes)
     }
 
     async fn clear(&self, session: &SessionId) -> Result<(), HistoryError> {

@@ -1,14 +1,16 @@
 //! Opening the file: its settings, and which files are refused.
 
 use std::{
-    fs::{self, File},
-    io::{ErrorKind, Read},
+    fs::{self, File, TryLockError},
+    io::{self, ErrorKind},
     path::{Path, PathBuf},
-    time::Duration,
+    thread,
+    time::{Duration, Instant},
 };
 
 use conversant_core::{HistoryError, TurnId};
-use rusqlite::{Connection, MAIN_DB, OpenFlags, config::DbConfig};
+use conversant_history::SqliteFiles;
+use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, config::DbConfig};
 
 use crate::{
     error::{backend, inconsistent, sqlite_error},
@@ -33,32 +35,36 @@ pub(crate) trait Tables {
 pub(crate) fn open_writer<T: Tables>(
     options: &Options,
     tables: &T,
-) -> Result<Connection, HistoryError> {
+) -> Result<(Connection, SqliteFiles), HistoryError> {
     let path = absolute(&options.path)?;
     let flags = match fs::metadata(&path) {
         Ok(found) if found.is_dir() => return Err(inconsistent("the path is a directory")),
         Ok(found) if !found.is_file() => return Err(inconsistent("the path is not a file")),
+        // Python creates an empty file first, and the table in it when it is used.
+        Ok(found) if found.len() == 0 && !T::EXCLUSIVE => OpenFlags::empty(),
         Ok(_) => {
-            check_header(&path)?;
+            SqliteFiles::check_new(&path).map_err(backend)??;
             OpenFlags::empty()
         }
         Err(error) if error.kind() == ErrorKind::NotFound && !options.read_only => {
-            create(options, &path, tables)?
+            create(options, &path, tables)?;
+            OpenFlags::empty()
         }
         Err(error) => return Err(backend(error)),
     };
+    let files = SqliteFiles::of(&path).map_err(backend)?;
     let mut connection = connect::<T>(options, &path, flags)?;
     tables.check(&connection)?;
     if options.read_only {
         tables.adapt(&connection)?;
-        return Ok(connection);
+        return Ok((connection, files.with_logs()));
     }
     if connection.is_readonly(MAIN_DB).map_err(sqlite_error)? {
         return Err(HistoryError::ReadOnly { source: None });
     }
     set_journal::<T>(&connection, options)?;
     tables.create(&mut connection)?;
-    Ok(connection)
+    Ok((connection, files.with_logs()))
 }
 
 /// Opens another connection to a store that [`open_writer`] has opened, for reading.
@@ -72,6 +78,19 @@ pub(crate) fn open_reader<T: Tables>(
     }
     connection.pragma_update(None, "query_only", true).map_err(sqlite_error)?;
     Ok(connection)
+}
+
+/// Checks the whole file by a new connection, which has read nothing before.
+pub(crate) fn is_whole(options: &Options) -> bool {
+    let check = |connection: &Connection| -> rusqlite::Result<String> {
+        connection.busy_timeout(options.busy_timeout.min(MAX_BUSY_TIMEOUT))?;
+        connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+    };
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    absolute(&options.path)
+        .ok()
+        .and_then(|path| Connection::open_with_flags(path, flags).ok())
+        .is_some_and(|connection| check(&connection).is_ok_and(|found| found == "ok"))
 }
 
 /// Makes the path absolute, so that SQLite takes no name, such as `:memory:`, for a special one.
@@ -88,15 +107,9 @@ fn with_ending(path: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
-/// Creates the file under a temporary name and then links it to its own, so that the file never
-/// exists without its tables. An empty file is therefore a damaged one.
-///
-/// Returns the flags to open it with: where hard links are not supported, SQLite creates the file.
-fn create<T: Tables>(
-    options: &Options,
-    path: &Path,
-    tables: &T,
-) -> Result<OpenFlags, HistoryError> {
+/// Creates the file under a temporary name and then gives it its own, so that the file never exists
+/// without its tables. An empty file is therefore a damaged one.
+fn create<T: Tables>(options: &Options, path: &Path, tables: &T) -> Result<(), HistoryError> {
     check_logs(path)?;
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.new", TurnId::random()));
@@ -117,17 +130,64 @@ fn create<T: Tables>(
             tables.create(&mut connection)?;
             connection.close().map_err(|(_, error)| sqlite_error(error))
         });
-    let linked = created.and_then(|()| match fs::hard_link(&new, path) {
-        Ok(()) => sync_folder(path).map(|()| OpenFlags::empty()),
-        // Another process was faster.
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(OpenFlags::empty()),
-        Err(_) => Ok(OpenFlags::SQLITE_OPEN_CREATE),
+    let published = created.and_then(|()| {
+        publish(&new, path, options.busy_timeout, |new, path| fs::hard_link(new, path))
     });
     let _ = fs::remove_file(&new);
     for ending in LOGS {
         let _ = fs::remove_file(with_ending(&new, ending));
     }
-    linked
+    published
+}
+
+/// Gives a new file its name, unless another process was faster. `link` creates a hard link.
+fn publish(
+    new: &Path,
+    path: &Path,
+    busy_timeout: Duration,
+    link: impl Fn(&Path, &Path) -> io::Result<()>,
+) -> Result<(), HistoryError> {
+    match link(new, path) {
+        Ok(()) => sync_folder(path),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        // Where hard links are not supported, the file is renamed, which would replace that of
+        // another process: one process at a time does so.
+        Err(_) => {
+            let lock = with_ending(path, ".lock");
+            let locked = lock_file(&lock, busy_timeout)?;
+            let renamed = match path.exists() {
+                true => Ok(()),
+                false => fs::rename(new, path).map_err(backend).and_then(|()| sync_folder(path)),
+            };
+            // A process that waits for the removed lock finds the file. If it was not renamed, the
+            // lock stays.
+            if renamed.is_ok() {
+                let _ = fs::remove_file(&lock);
+            }
+            drop(locked);
+            renamed
+        }
+    }
+}
+
+/// The pause between two attempts at what another connection prevents.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// Locks a file until it is dropped. Creates it if it does not exist.
+fn lock_file(path: &Path, busy_timeout: Duration) -> Result<File, HistoryError> {
+    let started = Instant::now();
+    let file = File::options().write(true).create(true).truncate(false).open(path);
+    let file = file.map_err(backend)?;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if started.elapsed() < busy_timeout => {
+                thread::sleep(PAUSE);
+            }
+            Err(TryLockError::WouldBlock) => return Err(HistoryError::Busy),
+            Err(TryLockError::Error(error)) => return Err(backend(error)),
+        }
+    }
 }
 
 /// Refuses to create a file next to the log of one that was deleted: SQLite would apply the log to
@@ -147,24 +207,6 @@ fn check_logs(path: &Path) -> Result<(), HistoryError> {
     }
     Ok(())
 }
-
-/// Refuses files that SQLite takes for databases without tables: empty ones, and those that were
-/// truncated near their start.
-fn check_header(path: &Path) -> Result<(), HistoryError> {
-    let mut start = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(MIN_BYTES).read_to_end(&mut start));
-    match read.map_err(backend)? {
-        0 => Err(inconsistent("the file is empty; a new file would have its tables")),
-        _ if !start.starts_with(b"SQLite format 3\0") => {
-            Err(inconsistent("the file is not a SQLite database"))
-        }
-        bytes if (bytes as u64) < MIN_BYTES => Err(inconsistent("the file is truncated")),
-        _ => Ok(()),
-    }
-}
-
-/// The bytes of SQLite's smallest page.
-const MIN_BYTES: u64 = 512;
 
 /// Makes a file's new name durable, on systems where a directory can be opened.
 fn sync_folder(path: &Path) -> Result<(), HistoryError> {
@@ -216,12 +258,12 @@ fn configure<T: Tables>(connection: &Connection, options: &Options) -> rusqlite:
 
 /// Sets the write-ahead log, how durable a commit is, and the maximum size of the file.
 fn set_journal<T: Tables>(connection: &Connection, options: &Options) -> Result<(), HistoryError> {
-    let mode: String = if T::EXCLUSIVE {
-        connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))
+    let mode = if T::EXCLUSIVE {
+        use_log(connection, options.busy_timeout)
     } else {
         connection.pragma_query_value(None, "journal_mode", |row| row.get(0))
-    }
-    .map_err(sqlite_error)?;
+    };
+    let mode: String = mode.map_err(sqlite_error)?;
     let level = synchronous_level(&mode, options.synchronous);
     let set = || {
         connection.pragma_update(None, "synchronous", level)?;
@@ -235,6 +277,25 @@ fn set_journal<T: Tables>(connection: &Connection, options: &Options) -> Result<
         Ok(())
     };
     set().map_err(sqlite_error)
+}
+
+/// Sets the write-ahead log, and returns the journal mode.
+///
+/// SQLite refuses at once, without the busy timeout, to change the mode of a file that another
+/// connection is reading: the attempt is repeated until the busy timeout has passed.
+fn use_log(connection: &Connection, busy_timeout: Duration) -> rusqlite::Result<String> {
+    let started = Instant::now();
+    loop {
+        match connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0)) {
+            Err(error)
+                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+                    && started.elapsed() < busy_timeout =>
+            {
+                thread::sleep(PAUSE);
+            }
+            mode => return mode,
+        }
+    }
 }
 
 /// Returns SQLite's synchronous level for a journal mode. Without a write-ahead log, only the

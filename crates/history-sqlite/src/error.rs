@@ -44,16 +44,6 @@ pub(crate) fn corrupt(what: impl Into<String>, source: impl Into<BoxError>) -> H
     HistoryError::Corrupt { what: what.into(), source: Some(source.into()) }
 }
 
-/// Returns the error for stored JSON that cannot be decoded. The reason for JSON of another form
-/// than expected can quote the text, so it is left out.
-pub(crate) fn invalid_json(what: &str, error: serde_json::Error) -> HistoryError {
-    if error.is_data() {
-        inconsistent(format!("{what}: unexpected value at byte {}", error.column()))
-    } else {
-        corrupt(what, error)
-    }
-}
-
 /// Returns the error for stored data that can be decoded and contradicts itself.
 pub(crate) fn inconsistent(what: impl Into<String>) -> HistoryError {
     HistoryError::Corrupt { what: what.into(), source: None }

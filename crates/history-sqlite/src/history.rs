@@ -109,8 +109,8 @@ impl SqliteHistoryBuilder {
         self
     }
 
-    /// Sets the number of reader threads, and so of sessions that can be read at the same time. The
-    /// default is the number of cores, but at least 2 and at most 4.
+    /// Sets the number of reader threads, and so of sessions that can be read at the same time,
+    /// from 1 to 64. The default is the number of cores, but at least 2 and at most 4.
     pub const fn readers(mut self, count: usize) -> Self {
         self.options.readers = count;
         self

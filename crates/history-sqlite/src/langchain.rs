@@ -13,7 +13,7 @@ use conversant_core::{
     ChatHistory, Expect, HistoryError, Message, Messages, Range, SessionId, Slice, Turn, Version,
     async_trait,
 };
-use conversant_history::langchain::encode_turn;
+use conversant_history::langchain::{check_messages, encode_turn};
 use rusqlite::{Connection, TransactionBehavior};
 
 use self::rows::{NewTurn, Rows};
@@ -166,10 +166,7 @@ impl ChatHistory for LangChainSqliteHistory {
     }
 
     fn check(&self, _: &SessionId, messages: &[Message]) -> Result<(), HistoryError> {
-        // Appended by a chain, the turn names the version that its prompt saw.
-        let base = Version::new(u64::MAX, u64::MAX);
-        let turn = Turn::new(messages.to_vec()).with_base(base);
-        encode_turn(&turn, self.store.max_message_bytes).map(drop)
+        check_messages(messages, self.store.max_message_bytes)
     }
 
     /// Removes the session's rows. A table of this crate, `conversant_epochs`, counts the epochs.

@@ -6,6 +6,7 @@
 //! not wait for the writer.
 
 mod batch;
+mod files;
 mod pending;
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use rusqlite::Connection;
 
 use self::{
     batch::{Job, Read, Task},
+    files::Files,
     pending::Pending,
 };
 use crate::{
@@ -25,39 +27,49 @@ use crate::{
     options::Options,
 };
 
+/// The most readers of a store.
+const MAX_READERS: usize = 64;
+
 /// The threads, and their queues. The threads finish what is queued and end when it is dropped.
 pub(crate) struct Workers {
     /// `None` in a store that is opened for reading only.
     writer: Option<Threads<Task>>,
     readers: Arc<Threads<Read>>,
     pending: Arc<Pending>,
+    files: Arc<Files>,
 }
 
 impl Workers {
     /// Opens the store and starts the threads.
     pub(crate) fn start<T: Tables>(options: &Options, tables: &T) -> Result<Self, HistoryError> {
-        let first = connection::open_writer(options, tables)?;
-        let readers: Vec<_> = (0..options.readers.max(1))
+        let (first, files) = connection::open_writer(options, tables)?;
+        let files = Arc::new(Files::new(files, options));
+        let readers: Vec<_> = (0..options.readers.clamp(1, MAX_READERS))
             .map(|_| {
                 let mut connection = connection::open_reader(options, tables)?;
+                let files = Arc::clone(&files);
                 Ok(move |jobs: &Jobs<Read>| {
                     while let Some(read) = jobs.next() {
                         read(&mut connection);
                     }
+                    drop(connection);
+                    drop(files);
                 })
             })
             .collect::<Result<_, HistoryError>>()?;
         let readers = Arc::new(Threads::start("history-read", readers).map_err(backend)?);
         let mut writer = None;
         if !options.read_only {
-            let readers = Arc::clone(&readers);
+            let (readers, files) = (Arc::clone(&readers), Arc::clone(&files));
             let busy_timeout = options.busy_timeout.min(connection::MAX_BUSY_TIMEOUT);
             let write = move |tasks: &Jobs<Task>| {
-                batch::write_all(&first, tasks, &readers, busy_timeout);
+                batch::write_all(&first, tasks, &readers, &files, busy_timeout);
+                drop(first);
+                drop(files);
             };
             writer = Some(Threads::start("history-write", [write]).map_err(backend)?);
         }
-        Ok(Self { writer, readers, pending: Arc::default() })
+        Ok(Self { writer, readers, pending: Arc::default(), files })
     }
 
     /// Lets the threads finish what is queued and waits until they have ended.
@@ -90,9 +102,12 @@ impl Workers {
         run: impl FnOnce(&mut Connection) -> Result<T, HistoryError> + Send + 'static,
     ) -> Result<T, HistoryError> {
         let (reply, answer) = oneshot::channel();
+        let files = Arc::clone(&self.files);
         let read: Read = Box::new(move |connection| {
+            let outcome = run(connection);
+            let checked = files.check_read().map_err(HistoryError::from);
             // The caller may have given up.
-            let _ = reply.send(run(connection));
+            let _ = reply.send(checked.and(outcome));
         });
         match &self.writer {
             Some(writer) if self.pending.has(session) => writer.send(Task::Read(read))?,

@@ -10,7 +10,7 @@ mod row;
 pub use self::{
     range::{Part, Tail, load_range, load_turns},
     row::{
-        Row, TURN_ID, encode_turn, numbered_turn_id, turn_starts, turns, version_from_text,
-        version_to_text,
+        Row, TURN_ID, check_messages, check_rows, encode_turn, numbered_turn_id, turn_starts,
+        turns, version_from_text, version_to_text,
     },
 };

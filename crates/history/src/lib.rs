@@ -6,7 +6,10 @@
 //! | part | for | feature |
 //! |---|---|---|
 //! | [`lease_holder`] | unguessable holders of leases | |
+//! | [`FileIdentity`] | noticing that an open file was replaced | |
+//! | [`invalid_json`] | errors that quote nothing of what is stored | |
 //! | [`langchain`] | rows of LangChain's message histories, and the turns that they form | `langchain` |
+//! | [`SqliteFiles`] | noticing that an open SQLite file was replaced or overwritten | `sqlite` |
 //! | [`Worker`], [`Threads`] | threads that own a resource whose calls block, such as a file | `worker` |
 //! | [`SessionExecutor`] | operations on a networked store: in order, each within a time limit | `tokio` |
 //! | [`ServerClock`] | requests that a server refuses once they are late | `tokio` |
@@ -15,8 +18,12 @@
 //! Messages are encoded with [`Message::to_stored_json`](conversant_core::Message::to_stored_json)
 //! and decoded with [`Message::from_stored_json`](conversant_core::Message::from_stored_json).
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 #[cfg(feature = "tokio")]
 mod executor;
+mod file_identity;
+mod invalid_json;
 #[cfg(feature = "langchain")]
 pub mod langchain;
 mod lease;
@@ -24,10 +31,13 @@ mod lease;
 mod server_clock;
 #[cfg(feature = "tokio")]
 mod session_locks;
+#[cfg(feature = "sqlite")]
+mod sqlite_files;
 #[cfg(feature = "worker")]
 mod worker;
 
-pub use self::lease::lease_holder;
+#[cfg(feature = "sqlite")]
+pub use self::sqlite_files::{SqliteFileFault, SqliteFiles};
 #[cfg(feature = "worker")]
 pub use self::worker::{Jobs, Threads, Worker, WorkerEnded};
 #[cfg(feature = "tokio")]
@@ -36,3 +46,4 @@ pub use self::{
     server_clock::ServerClock,
     session_locks::{ReadGuard, SessionLocks, WriteGuard},
 };
+pub use self::{file_identity::FileIdentity, invalid_json::invalid_json, lease::lease_holder};

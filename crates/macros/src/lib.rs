@@ -11,23 +11,23 @@ mod literal;
 mod prompt;
 mod values;
 
-/// The expansion of `conversant_prompts::prompt!` from its arguments: the path of that crate, and
-/// its own arguments.
+/// Expands `conversant_prompts::prompt!` from its arguments: the path of that crate, and its own
+/// arguments.
 #[doc(hidden)]
 #[proc_macro]
 pub fn prompt(input: TokenStream) -> TokenStream {
     expand(prompt::expand(input.into()))
 }
 
-/// The expansion of `conversant_prompts::chat_prompt!` from its arguments: the path of that crate,
-/// and its own arguments.
+/// Expands `conversant_prompts::chat_prompt!` from its arguments: the path of that crate, and its
+/// own arguments.
 #[doc(hidden)]
 #[proc_macro]
 pub fn chat_prompt(input: TokenStream) -> TokenStream {
     expand(chat::expand(input.into()))
 }
 
-/// Makes a struct the inputs of a prompt: each field is a variable of its name.
+/// Implements `PromptInputs` for a struct: each field is a variable of its name.
 ///
 /// A field's type is any type that converts into a `Value`. A field of type `Option` is left out if
 /// it is `None`. `#[prompt(rename = "name")]` gives a field's variable another name,

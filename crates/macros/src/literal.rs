@@ -22,7 +22,7 @@ impl Literal {
         self.template.variables()
     }
 
-    /// Says something about a variable, with a caret where it is used first.
+    /// Returns a message about a variable, with a caret under its first use.
     pub(crate) fn about(&self, variable: &str, what: &str) -> String {
         let first = self.template.pieces().find_map(|piece| match piece {
             Piece::Field(field) if field.name() == variable => Some(field.location()),

@@ -11,7 +11,7 @@ use syn::{
 
 use crate::literal::Literal;
 
-/// Where the variables' values come from.
+/// The source of the variables' values.
 pub(crate) enum Source {
     /// No values are given: the caller of `format` provides them.
     Caller,
@@ -145,7 +145,7 @@ fn check(
     Ok(())
 }
 
-/// Returns the name that was probably meant: one edit in three characters.
+/// Returns the nearest name: one edit in three characters.
 fn nearest<'c>(name: &str, candidates: &'c [String]) -> Option<&'c String> {
     candidates
         .iter()

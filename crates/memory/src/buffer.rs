@@ -1,13 +1,12 @@
 //! The memory that shows the whole conversation.
 
 use async_trait::async_trait;
-use conversant_core::{
-    ChatHistory, LoadContext, Loaded, Memory, MemoryError, Messages, Saved, SessionId, Slot,
-    Ticket, Turn, TurnKeys, Value,
-};
+use conversant_core::{LoadContext, Loaded, Memory, MemoryError, Saved, Ticket, Turn, Value};
 
 use crate::conversation::{
-    Conversation, settings::conversation_settings, transcript_cache::LeadingNewline,
+    Conversation,
+    settings::{conversation_methods, conversation_settings},
+    transcript_cache::LeadingNewline,
 };
 
 /// Shows the whole conversation, as text or as messages.
@@ -65,17 +64,7 @@ impl Default for BufferMemory {
 
 #[async_trait]
 impl Memory for BufferMemory {
-    fn variables(&self) -> &[Slot] {
-        &self.conversation.slots
-    }
-
-    fn keys(&self) -> &TurnKeys {
-        &self.conversation.keys
-    }
-
-    fn stored_in(&self) -> Option<(&dyn ChatHistory, &SessionId)> {
-        Some(self.conversation.stored_in())
-    }
+    conversation_methods!();
 
     async fn load(&self, _: LoadContext<'_>) -> Result<Loaded, MemoryError> {
         let (value, version) = if self.conversation.shows_messages() {
@@ -86,10 +75,6 @@ impl Memory for BufferMemory {
             (Value::from(text), version)
         };
         Ok(self.conversation.loaded(value, version))
-    }
-
-    fn check(&self, messages: &Messages) -> Result<(), MemoryError> {
-        self.conversation.check(messages)
     }
 
     async fn save(&self, turn: &Turn, ticket: Ticket) -> Result<Saved, MemoryError> {

@@ -25,11 +25,11 @@ use crate::sync::lock;
 /// All memories save the same turn under one id, so a save that failed can be repeated. Memories
 /// may share a conversation.
 ///
-/// If the memories store turns in several sessions, a turn is never left in some of them: a note in
-/// the first session contains the turn that is being saved. If saving fails half-way, if the call's
-/// future is dropped or the process ends, the next load or save (of any process) saves that turn in
-/// the other sessions before it continues. A session that was cleared in the meantime, or that
-/// refuses the turn for good, does not receive it; a [`Warning`] of the next save reports a
+/// If the memories store turns in several sessions, a turn is never left in only some of them: a
+/// note in the first session contains the turn during the save. A save may fail half-way, its
+/// future may be dropped, or the process may end. The next load or save of any process then saves
+/// that turn in the other sessions first. A session that was cleared in the meantime, or that
+/// refuses the turn for good, does not receive it. A [`Warning`] of the next save reports a
 /// refusal. This costs a note read and a note written for each call. In histories without notes, it
 /// works within one process only.
 ///

@@ -4,9 +4,8 @@ use std::{sync::Mutex, time::Instant};
 
 use async_trait::async_trait;
 use conversant_core::{
-    BoxError, ChatHistory, HistoryError, LanguageModel, LoadContext, Loaded, Memory, MemoryError,
-    Messages, Prompt, PromptError, Range, Saved, SessionId, Slice, Slot, Ticket, Turn, TurnKeys,
-    Value, Warning, vars,
+    BoxError, HistoryError, LanguageModel, LoadContext, Loaded, Memory, MemoryError, Prompt,
+    PromptError, Range, Saved, Slice, Slot, Ticket, Turn, Value, Warning, vars,
 };
 use serde_json::{Map, Value as Json};
 
@@ -14,7 +13,7 @@ use crate::{
     conversation::{
         Conversation,
         note::{Derived, DerivedState},
-        settings::conversation_settings,
+        settings::{conversation_methods, conversation_settings},
     },
     llm::{
         entity_extractor::{EntityExtractor, Mentioned, extraction_settings, human_text},
@@ -34,7 +33,7 @@ const DEFAULT_MAX_ENTITIES: usize = 20;
 /// dropped.
 const MAX_STORED: usize = 2000;
 
-/// The prompt that asks for a description.
+/// The prompt that requests a description.
 const DESCRIPTION: &[Piece] = &[
     Text("Below are the end of a conversation and what is known so far of `"),
     Variable("entity"),
@@ -241,17 +240,7 @@ extraction_settings!(EntityMemory);
 
 #[async_trait]
 impl Memory for EntityMemory {
-    fn variables(&self) -> &[Slot] {
-        &self.conversation.slots
-    }
-
-    fn keys(&self) -> &TurnKeys {
-        &self.conversation.keys
-    }
-
-    fn stored_in(&self) -> Option<(&dyn ChatHistory, &SessionId)> {
-        Some(self.conversation.stored_in())
-    }
+    conversation_methods!();
 
     async fn load(&self, context: LoadContext<'_>) -> Result<Loaded, MemoryError> {
         let recent = self.recent().await?;
@@ -276,10 +265,6 @@ impl Memory for EntityMemory {
         loaded.variables.insert(key.to_owned(), Value::from(Json::Object(entities)));
         loaded.ticket = loaded.ticket.with_state(mentioned);
         Ok(loaded)
-    }
-
-    fn check(&self, messages: &Messages) -> Result<(), MemoryError> {
-        self.conversation.check(messages)
     }
 
     async fn save(&self, turn: &Turn, ticket: Ticket) -> Result<Saved, MemoryError> {

@@ -4,16 +4,15 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use conversant_core::{
-    BoxError, ChatHistory, HistoryError, LanguageModel, LoadContext, Loaded, Memory, MemoryError,
-    Message, Messages, Prompt, PromptError, Range, Saved, SessionId, Slice, Slot, Ticket, Turn,
-    TurnKeys, Value, Warning, vars,
+    BoxError, HistoryError, LanguageModel, LoadContext, Loaded, Memory, MemoryError, Message,
+    Messages, Prompt, PromptError, Range, Saved, Slice, Ticket, Turn, Value, Warning, vars,
 };
 
 use crate::{
     conversation::{
         Conversation,
         note::{Derived, DerivedState},
-        settings::conversation_settings,
+        settings::{conversation_methods, conversation_settings},
     },
     llm::{
         entity_extractor::{EntityExtractor, Mentioned, extraction_settings, human_text},
@@ -26,7 +25,7 @@ use crate::{
 /// The default number of entities about which facts are shown.
 const DEFAULT_MAX_ENTITIES: usize = 100;
 
-/// The prompt that asks for facts.
+/// The prompt that requests facts.
 const FACTS: &[Piece] = &[
     Text(
         "Below are a conversation and the human's last words in it. Write down each fact that the last words tell, as a \
@@ -183,17 +182,7 @@ extraction_settings!(KnowledgeGraphMemory);
 
 #[async_trait]
 impl Memory for KnowledgeGraphMemory {
-    fn variables(&self) -> &[Slot] {
-        &self.conversation.slots
-    }
-
-    fn keys(&self) -> &TurnKeys {
-        &self.conversation.keys
-    }
-
-    fn stored_in(&self) -> Option<(&dyn ChatHistory, &SessionId)> {
-        Some(self.conversation.stored_in())
-    }
+    conversation_methods!();
 
     async fn load(&self, context: LoadContext<'_>) -> Result<Loaded, MemoryError> {
         let (graph, uncovered) = self.read().await?;
@@ -208,10 +197,6 @@ impl Memory for KnowledgeGraphMemory {
         let mut loaded = self.conversation.loaded(self.show(lines), uncovered.version);
         loaded.ticket = loaded.ticket.with_state(mentioned);
         Ok(loaded)
-    }
-
-    fn check(&self, messages: &Messages) -> Result<(), MemoryError> {
-        self.conversation.check(messages)
     }
 
     async fn save(&self, turn: &Turn, ticket: Ticket) -> Result<Saved, MemoryError> {

@@ -1,13 +1,12 @@
 //! The memory that shows the whole conversation as text, with a line break before each message.
 
 use async_trait::async_trait;
-use conversant_core::{
-    ChatHistory, LoadContext, Loaded, Memory, MemoryError, Messages, Saved, SessionId, Slot,
-    Ticket, Turn, TurnKeys, Value,
-};
+use conversant_core::{LoadContext, Loaded, Memory, MemoryError, Saved, Ticket, Turn, Value};
 
 use crate::conversation::{
-    Conversation, settings::conversation_settings, transcript_cache::LeadingNewline,
+    Conversation,
+    settings::{conversation_methods, conversation_settings},
+    transcript_cache::LeadingNewline,
 };
 
 /// Shows the whole conversation as text that begins with a line break.
@@ -58,25 +57,11 @@ impl Default for StringBufferMemory {
 
 #[async_trait]
 impl Memory for StringBufferMemory {
-    fn variables(&self) -> &[Slot] {
-        &self.conversation.slots
-    }
-
-    fn keys(&self) -> &TurnKeys {
-        &self.conversation.keys
-    }
-
-    fn stored_in(&self) -> Option<(&dyn ChatHistory, &SessionId)> {
-        Some(self.conversation.stored_in())
-    }
+    conversation_methods!();
 
     async fn load(&self, _: LoadContext<'_>) -> Result<Loaded, MemoryError> {
         let (text, version) = self.conversation.whole_as_text(LeadingNewline::Keep).await?;
         Ok(self.conversation.loaded(Value::from(text), version))
-    }
-
-    fn check(&self, messages: &Messages) -> Result<(), MemoryError> {
-        self.conversation.check(messages)
     }
 
     async fn save(&self, turn: &Turn, ticket: Ticket) -> Result<Saved, MemoryError> {

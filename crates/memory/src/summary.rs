@@ -4,15 +4,15 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use conversant_core::{
-    BoxError, ChatHistory, HistoryError, LanguageModel, LoadContext, Loaded, Memory, MemoryError,
-    Message, Messages, Saved, SessionId, Slice, Slot, Ticket, Turn, TurnKeys, Value,
+    BoxError, HistoryError, LanguageModel, LoadContext, Loaded, Memory, MemoryError, Message,
+    Messages, Saved, Slice, Ticket, Turn, Value,
 };
 
 use crate::{
     conversation::{
         Conversation,
         note::{Derived, DerivedState, covered, is_lost},
-        settings::conversation_settings,
+        settings::{conversation_methods, conversation_settings},
         turn_boundaries::boundaries,
     },
     llm::summarizer::{Summarizer, count_for_call, not_summarized, summary_settings},
@@ -22,12 +22,12 @@ use crate::{
 ///
 /// LangChain 0.1.20 `langchain/memory/summary.py::ConversationSummaryMemory`.
 ///
-/// The summary is extended after each turn by [`maintain`](Memory::maintain): one call of the model
-/// a turn, and one for each 64 KiB of a conversation that is older than its summary. It is stored
-/// as a note of the session with the version that it covers, so it survives a restart.
+/// The summary is extended after each turn by [`maintain`](Memory::maintain). That is one call of
+/// the model for each turn, or for each 64 KiB of a conversation that is older than its summary. It
+/// is stored as a note of the session with the version that it covers, so it survives a restart.
 ///
-/// A message counts as covered once its summary is stored. If the model fails, if the call is
-/// cancelled or if the answer is blank, the turn is shown in full after the summary, a
+/// A message counts as covered once its summary is stored. If the model fails, the call is
+/// cancelled or the answer is blank, the turn is shown in full after the summary. A
 /// [`Warning`](conversant_core::Warning) reports the cause, and the next turn tries again.
 ///
 /// # Examples
@@ -133,25 +133,11 @@ summary_settings!(SummaryMemory);
 
 #[async_trait]
 impl Memory for SummaryMemory {
-    fn variables(&self) -> &[Slot] {
-        &self.conversation.slots
-    }
-
-    fn keys(&self) -> &TurnKeys {
-        &self.conversation.keys
-    }
-
-    fn stored_in(&self) -> Option<(&dyn ChatHistory, &SessionId)> {
-        Some(self.conversation.stored_in())
-    }
+    conversation_methods!();
 
     async fn load(&self, _: LoadContext<'_>) -> Result<Loaded, MemoryError> {
         let summarized = self.read().await?;
         Ok(self.conversation.loaded(self.show(&summarized), summarized.rest.version))
-    }
-
-    fn check(&self, messages: &Messages) -> Result<(), MemoryError> {
-        self.conversation.check(messages)
     }
 
     async fn save(&self, turn: &Turn, ticket: Ticket) -> Result<Saved, MemoryError> {

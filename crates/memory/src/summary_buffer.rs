@@ -4,9 +4,8 @@ use std::{sync::Arc, time::Instant};
 
 use async_trait::async_trait;
 use conversant_core::{
-    BoxError, ChatHistory, HistoryError, LanguageModel, LoadContext, Loaded, Memory, MemoryError,
-    Message, Messages, Saved, SessionId, Slice, Slot, Ticket, TokenCounter, Turn, TurnKeys, Value,
-    Warning,
+    BoxError, HistoryError, LanguageModel, LoadContext, Loaded, Memory, MemoryError, Message,
+    Messages, Saved, Slice, Ticket, TokenCounter, Turn, Value, Warning,
 };
 use serde_json::{Value as Json, json};
 
@@ -14,7 +13,7 @@ use crate::{
     conversation::{
         Conversation,
         note::{Derived, DerivedState, covered, is_lost},
-        settings::conversation_settings,
+        settings::{conversation_methods, conversation_settings},
         turn_boundaries::{boundaries, count_leading_system},
     },
     llm::summarizer::{Summarizer, count_for_call, not_summarized, summary_settings},
@@ -42,14 +41,14 @@ const NOTE: &str = "summary_buffer";
 /// | [`with_trim`](Self::with_trim) | [`Trim::Turns`] |
 ///
 /// Messages that exceed the limit are summarised after the turn by [`maintain`](Memory::maintain).
-/// They go down to the low-water mark at once, so that one call of the model covers many turns:
-/// with the defaults one in about twenty turns of 100 tokens. The summary is stored as a note of
-/// the session with the version that it covers, so it survives a restart and another process shows
-/// the same.
+/// They go down to the low-water mark at once, so that one call of the model covers many turns.
+/// With the defaults, that is one call in about twenty turns of 100 tokens. The summary is stored
+/// as a note of the session, with the version that it covers. It survives a restart, and another
+/// process shows the same.
 ///
-/// A message counts as covered once its summary is stored. If the model fails, if the call is
-/// cancelled or if the answer is blank, all messages that the summary does not cover are shown even
-/// above the limit, a [`Warning`](conversant_core::Warning) reports the cause, and the next turn
+/// A message counts as covered once its summary is stored. If the model fails, the call is
+/// cancelled or the answer is blank, all messages that the summary does not cover are shown, even
+/// above the limit. A [`Warning`](conversant_core::Warning) reports the cause, and the next turn
 /// tries again.
 ///
 /// Under [`Trim::Turns`], whole turns are summarised, the summary counts against the limit, and the
@@ -233,17 +232,7 @@ summary_settings!(SummaryBufferMemory);
 
 #[async_trait]
 impl Memory for SummaryBufferMemory {
-    fn variables(&self) -> &[Slot] {
-        &self.conversation.slots
-    }
-
-    fn keys(&self) -> &TurnKeys {
-        &self.conversation.keys
-    }
-
-    fn stored_in(&self) -> Option<(&dyn ChatHistory, &SessionId)> {
-        Some(self.conversation.stored_in())
-    }
+    conversation_methods!();
 
     async fn load(&self, context: LoadContext<'_>) -> Result<Loaded, MemoryError> {
         let empty = || self.conversation.show(Messages::new());
@@ -254,10 +243,6 @@ impl Memory for SummaryBufferMemory {
         shown.extend(message);
         shown.append(&rest.messages);
         Ok(self.conversation.loaded(self.conversation.show(shown), rest.version))
-    }
-
-    fn check(&self, messages: &Messages) -> Result<(), MemoryError> {
-        self.conversation.check(messages)
     }
 
     async fn save(&self, turn: &Turn, ticket: Ticket) -> Result<Saved, MemoryError> {

@@ -4,15 +4,14 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use conversant_core::{
-    ChatHistory, LoadContext, Loaded, Memory, MemoryError, Messages, Range, Saved, SessionId, Slot,
-    Ticket, TokenCounter, Turn, TurnKeys,
+    LoadContext, Loaded, Memory, MemoryError, Messages, Range, Saved, Ticket, TokenCounter, Turn,
 };
 
 use crate::{
     conversation::{
         Conversation,
         leading_system::LeadingSystem,
-        settings::conversation_settings,
+        settings::{conversation_methods, conversation_settings},
         suffix_cache::{CachedSuffix, Extension},
     },
     sync::lock,
@@ -49,8 +48,8 @@ const FIRST_READ: usize = 32;
 /// Under [`Trim::LangChain`], the last messages that fit are shown, of any role and possibly none.
 ///
 /// A load reads the new messages only, and counts each message once. The first load of a process
-/// reads from the end: at most 256 messages more than it shows, or a message for each 16 tokens of
-/// the limit if that is more.
+/// reads from the end. It reads at most 256 messages more than it shows, or one for each 16 tokens
+/// of the limit if that is more.
 ///
 /// # Examples
 ///
@@ -199,17 +198,7 @@ budget_settings!(TokenBufferMemory);
 
 #[async_trait]
 impl Memory for TokenBufferMemory {
-    fn variables(&self) -> &[Slot] {
-        &self.conversation.slots
-    }
-
-    fn keys(&self) -> &TurnKeys {
-        &self.conversation.keys
-    }
-
-    fn stored_in(&self) -> Option<(&dyn ChatHistory, &SessionId)> {
-        Some(self.conversation.stored_in())
-    }
+    conversation_methods!();
 
     async fn load(&self, context: LoadContext<'_>) -> Result<Loaded, MemoryError> {
         let empty = || self.conversation.show(Messages::new());
@@ -217,10 +206,6 @@ impl Memory for TokenBufferMemory {
         let suffix = self.read().await?;
         let shown = self.shown(&suffix)?;
         Ok(self.conversation.loaded(self.conversation.show(shown), suffix.version()))
-    }
-
-    fn check(&self, messages: &Messages) -> Result<(), MemoryError> {
-        self.conversation.check(messages)
     }
 
     async fn save(&self, turn: &Turn, ticket: Ticket) -> Result<Saved, MemoryError> {

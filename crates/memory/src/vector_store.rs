@@ -4,16 +4,15 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use conversant_core::{
-    BoxError, ChatHistory, Collection, Document, LoadContext, Loaded, Match, Memory, MemoryError,
-    Message, Messages, Range, Saved, SessionId, Slot, Ticket, Turn, TurnKeys, Value, VectorStore,
-    Version, Warning, vars,
+    BoxError, Collection, Document, LoadContext, Loaded, Match, Memory, MemoryError, Message,
+    Messages, Range, Saved, Ticket, Turn, Value, VectorStore, Version, Warning, vars,
 };
 use serde_json::Value as Json;
 
 use crate::conversation::{
     Conversation,
     note::{Derived, DerivedState},
-    settings::conversation_settings,
+    settings::{conversation_methods, conversation_settings},
     turn_boundaries::boundaries,
 };
 
@@ -31,8 +30,8 @@ use crate::conversation::{
 /// its turns to the vector store. If that fails, a [`Warning`](conversant_core::Warning) reports
 /// the cause, and the next turn tries again.
 ///
-/// Turns are added to the collection of the memory's session, so that one vector store can serve
-/// all sessions and does not show a user the words of another. Clearing the memory clears the
+/// Turns are added to the collection of the memory's session. One vector store can then serve all
+/// sessions and does not show one user's messages to another. Clearing the memory clears the
 /// collection. [`with_shared_collection`](Self::with_shared_collection) shares turns instead.
 ///
 /// # Examples
@@ -202,17 +201,7 @@ conversation_settings!(VectorStoreMemory: prefixes, text_or_messages);
 
 #[async_trait]
 impl Memory for VectorStoreMemory {
-    fn variables(&self) -> &[Slot] {
-        &self.conversation.slots
-    }
-
-    fn keys(&self) -> &TurnKeys {
-        &self.conversation.keys
-    }
-
-    fn stored_in(&self) -> Option<(&dyn ChatHistory, &SessionId)> {
-        Some(self.conversation.stored_in())
-    }
+    conversation_methods!();
 
     async fn load(&self, context: LoadContext<'_>) -> Result<Loaded, MemoryError> {
         let version = self.conversation.session.load(Range::LastMessages(0)).await?.version;
@@ -225,10 +214,6 @@ impl Memory for VectorStoreMemory {
         // The store may still contain turns that another process has cleared from the history.
         found.retain(|found| !self.is_cleared(found, version));
         Ok(self.conversation.loaded(self.show(found)?, version))
-    }
-
-    fn check(&self, messages: &Messages) -> Result<(), MemoryError> {
-        self.conversation.check(messages)
     }
 
     async fn save(&self, turn: &Turn, ticket: Ticket) -> Result<Saved, MemoryError> {

@@ -2,15 +2,15 @@
 
 use async_trait::async_trait;
 use conversant_core::{
-    ChatHistory, HistoryError, LoadContext, Loaded, Memory, MemoryError, Messages, Range, Saved,
-    SessionId, Slice, Slot, Ticket, Turn, TurnKeys, Version,
+    HistoryError, LoadContext, Loaded, Memory, MemoryError, Messages, Range, Saved, Slice, Ticket,
+    Turn, Version,
 };
 
 use crate::{
     conversation::{
         Conversation,
         leading_system::LeadingSystem,
-        settings::conversation_settings,
+        settings::{conversation_methods, conversation_settings},
         turn_boundaries::{boundaries, boundaries_backwards, count_leading_system},
     },
     trim::Trim,
@@ -220,17 +220,7 @@ impl Default for WindowMemory {
 
 #[async_trait]
 impl Memory for WindowMemory {
-    fn variables(&self) -> &[Slot] {
-        &self.conversation.slots
-    }
-
-    fn keys(&self) -> &TurnKeys {
-        &self.conversation.keys
-    }
-
-    fn stored_in(&self) -> Option<(&dyn ChatHistory, &SessionId)> {
-        Some(self.conversation.stored_in())
-    }
+    conversation_methods!();
 
     async fn load(&self, _: LoadContext<'_>) -> Result<Loaded, MemoryError> {
         let slice = match self.trim {
@@ -242,10 +232,6 @@ impl Memory for WindowMemory {
             }
         };
         Ok(self.conversation.loaded(self.conversation.show(slice.messages), slice.version))
-    }
-
-    fn check(&self, messages: &Messages) -> Result<(), MemoryError> {
-        self.conversation.check(messages)
     }
 
     async fn save(&self, turn: &Turn, ticket: Ticket) -> Result<Saved, MemoryError> {

@@ -35,12 +35,20 @@ pub struct Dialect {
     /// Whether the system messages at the start are merged into one. Templates of some local models
     /// take only one.
     pub merge_system_messages: bool,
+    /// Whether neighbouring messages of the user, and of the assistant without tool calls, are
+    /// merged into one. Templates of some models of Mistral's and Google's refuse them.
+    pub alternating_roles: bool,
+    /// Whether the server accepts the `name` of a message that is not a tool's.
+    pub message_names: bool,
     /// Whether the server knows `stream_options`.
     pub stream_options: bool,
     /// Whether the server accepts `prompt_cache_key`.
     pub prompt_cache_key: bool,
     /// Whether the server enforces a `response_format` with a JSON Schema.
     pub json_schema: bool,
+    /// The mark of a prefix to cache, where
+    /// [`cache_breakpoints`](crate::OpenAiBuilder::cache_breakpoints) sets some.
+    pub cache_breakpoint: CacheBreakpoint,
 }
 
 impl Default for Dialect {
@@ -105,6 +113,17 @@ pub enum TokenLimit {
     MaxCompletionTokens,
 }
 
+/// The mark at the end of a prefix to cache, in the last part of text before the end.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CacheBreakpoint {
+    /// `"cache_control": {"type": "ephemeral"}`, Anthropic's mark, which gateways pass on.
+    #[default]
+    CacheControl,
+    /// `"prompt_cache_breakpoint": {"mode": "explicit"}`, OpenAI's mark.
+    PromptCacheBreakpoint,
+}
+
 impl Dialect {
     const COMPATIBLE: Self = Self {
         reasoning: SendBack::AsReceived,
@@ -113,11 +132,18 @@ impl Dialect {
         token_limit: TokenLimit::MaxTokens,
         developer_role: false,
         merge_system_messages: false,
+        alternating_roles: false,
+        message_names: true,
         stream_options: true,
         prompt_cache_key: true,
         json_schema: true,
+        cache_breakpoint: CacheBreakpoint::CacheControl,
     };
-    const OPENAI: Self = Self { token_limit: TokenLimit::MaxCompletionTokens, ..Self::COMPATIBLE };
+    const OPENAI: Self = Self {
+        token_limit: TokenLimit::MaxCompletionTokens,
+        cache_breakpoint: CacheBreakpoint::PromptCacheBreakpoint,
+        ..Self::COMPATIBLE
+    };
     const EMPTY_TEXT: Self = Self { empty_content: EmptyContent::Text, ..Self::COMPATIBLE };
     const DEEPSEEK: Self = Self {
         reasoning: SendBack::EmptyOnToolCalls,
@@ -130,6 +156,7 @@ impl Dialect {
         stream_options: false,
         prompt_cache_key: false,
         json_schema: false,
+        message_names: false,
         ..Self::EMPTY_TEXT
     };
     const GROQ: Self = Self {
@@ -137,7 +164,11 @@ impl Dialect {
         prompt_cache_key: false,
         ..Self::EMPTY_TEXT
     };
-    const MISTRAL: Self = Self { tool_call_ids: ToolCallIds::NineAlphanumeric, ..Self::EMPTY_TEXT };
+    const MISTRAL: Self = Self {
+        tool_call_ids: ToolCallIds::NineAlphanumeric,
+        message_names: false,
+        ..Self::EMPTY_TEXT
+    };
     const GEMINI: Self =
         Self { empty_content: EmptyContent::Absent, prompt_cache_key: false, ..Self::COMPATIBLE };
     const MINIMAX: Self = Self { token_limit: TokenLimit::MaxCompletionTokens, ..Self::EMPTY_TEXT };

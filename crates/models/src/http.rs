@@ -13,6 +13,7 @@ mod request_body;
 mod response_body;
 pub(crate) mod response_reader;
 pub(crate) mod retry;
+pub(crate) mod runtime;
 pub(crate) mod send;
 pub(crate) mod timeouts;
 mod tls;

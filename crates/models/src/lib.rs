@@ -11,6 +11,11 @@
 //! | `/completions` | [`OpenAi`] | [`CompletionModel`](conversant_core::CompletionModel) |
 //! | `/embeddings` | [`OpenAiEmbeddings`] | [`Embeddings`](conversant_core::Embeddings) |
 //!
+//! OpenAI has had no completion models since 2026-09-28. llama.cpp, vLLM and Ollama serve
+//! `/completions` for local models.
+//!
+//! - **Answers.** What servers send is read by the rules of [`wire`]: the right answer, or an error
+//!   with the server's words.
 //! - **Requests.** Parameters that are not set are not sent. Differences of servers are a table by
 //!   host ([`Dialect`]).
 //! - **Secrets.** Keys are in no error, log or `Debug` output, and are sent to the configured
@@ -18,8 +23,9 @@
 //! - **Time.** Every call ends ([`OpenAiBuilder::timeout`]). Failures are retried where that is
 //!   safe ([`OpenAiBuilder::max_retries`]).
 //! - **Connections.** An adapter and its clones share an HTTP client, with connections per tokio
-//!   runtime. A call outside of tokio is an error. Proxies are those of the environment or
-//!   [`OpenAiBuilder::proxy`]; [`OpenAiBuilder::http_client`] takes a custom client.
+//!   runtime. A call outside of tokio is an error, and so is one in a runtime without a timer or
+//!   sockets. Proxies are those of the environment or [`OpenAiBuilder::proxy`];
+//!   [`OpenAiBuilder::http_client`] takes a custom client.
 //!
 //! | feature | default | effect |
 //! |---|---|---|
@@ -46,6 +52,8 @@
 //! # }
 //! ```
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod dialect;
 mod http;
 mod openai;
@@ -53,9 +61,10 @@ pub mod tokens;
 pub mod wire;
 
 pub use self::{
-    dialect::{Dialect, EmptyContent, SendBack, TokenLimit, ToolCallIds},
+    dialect::{CacheBreakpoint, Dialect, EmptyContent, SendBack, TokenLimit, ToolCallIds},
     openai::{
-        OpenAi, OpenAiBuilder, OpenAiChat, OpenAiEmbeddings, OpenAiResponses, TextGeneration,
+        Conversation, OpenAi, OpenAiBuilder, OpenAiChat, OpenAiEmbeddings, OpenAiResponses,
+        TextGeneration,
     },
     wire::ModelInfo,
 };

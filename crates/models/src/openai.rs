@@ -14,7 +14,7 @@ mod responses;
 mod stream;
 
 pub use self::{
-    builder::{OpenAiBuilder, sampling::TextGeneration},
+    builder::{OpenAiBuilder, conversation::Conversation, sampling::TextGeneration},
     chat::OpenAiChat,
     completion::OpenAi,
     embeddings::OpenAiEmbeddings,

@@ -19,6 +19,26 @@
 //!
 //! A whole answer and a stream are read by the same code, and either is read where the other was
 //! asked for.
+//!
+//! # What they mean in practice
+//!
+//! | servers send | it is |
+//! |---|---|
+//! | a finish reason in every event | a reason only once nothing follows it; cut off, the answer is truncated |
+//! | a reason such as `error`, `abort`, `cancelled` or `MALFORMED_FUNCTION_CALL` | an error: generation broke off |
+//! | an error in `error`, `errors`, `base_resp`, a choice, a delta, a message, an event of type `error` | an error, unless its value is empty, zero or `false` |
+//! | an error as a line without `data:`, or in a last event without a blank line | an error |
+//! | lines of JSON without `data:` (NDJSON) | events, streamed if labelled so |
+//! | lines separated by one line end, or with `data:` twice | events |
+//! | `[DONE]` in blanks or quotes | the end of a stream; `[DONE]x` or `[done]` is not |
+//! | messages in place of deltas | pieces, or the answer so far, or at the end a repetition, of which only what is missing counts |
+//! | tool calls without indexes or ids, with new ids in each piece, or twice | calls, distinguished by name, id, place and whether their arguments are complete |
+//! | usage in the last event, a choice, a delta, `x_groq`, or in two parts | one usage; zeros do not replace counts |
+//! | `null`, `false` or `""` where there is no content, no calls, no reasoning | nothing |
+//! | a number, `true` or an object as the content | an error: it may be part of an answer |
+//!
+//! `conversant-conformance` has an example of each kind in `data/wild.jsonl` and
+//! `data/servers.jsonl`.
 
 mod accumulator;
 mod answer;
@@ -37,7 +57,6 @@ mod message_out;
 mod options;
 mod origin;
 mod provider_fields;
-mod python_json;
 mod responses;
 mod sse;
 mod stream;

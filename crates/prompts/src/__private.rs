@@ -5,7 +5,7 @@ pub use conversant_macros::{chat_prompt, prompt};
 
 use crate::error::TemplateError;
 
-/// Takes a prompt whose templates were checked when they were compiled.
+/// Unwraps a prompt whose templates were checked at compile time.
 #[expect(
     clippy::panic,
     reason = "the same parser has accepted the literals; the rest is documented"

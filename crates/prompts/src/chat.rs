@@ -23,9 +23,12 @@ use crate::{
     error::TemplateError,
     partials::{Partials, Values, partial_methods},
     template_format::TemplateFormat,
+    work_limit::MadeText,
 };
 
-/// Messages with variables, as chat models take them.
+/// A prompt of messages with variables, for chat models.
+///
+/// LangChain 0.1.20 `langchain_core/prompts/chat.py::ChatPromptTemplate`.
 ///
 /// Formatting shares the literal messages and those of the placeholders: its cost does not depend
 /// on how long the conversation is.
@@ -140,7 +143,7 @@ impl ChatPromptTemplate {
         let body = &self.body;
         let values = Values::new(variables, &body.partials, &|name| body.slots.contains(name));
         let mut messages = Messages::new();
-        body.fill(&values, &mut messages)?;
+        body.fill(&values, &mut messages, &mut MadeText::default())?;
         Ok(messages)
     }
 

@@ -10,7 +10,7 @@ use crate::jinja::fault::JinjaFault;
 use crate::mustache::fault::MustacheFault;
 use crate::template_format::TemplateFormat;
 
-/// The reason why a template was refused, and where.
+/// An invalid template: the fault and its place.
 ///
 /// `Display` is one line. The alternate form, `{:#}`, adds the template's line with a caret under
 /// the very character, and how literal braces are written.
@@ -60,19 +60,19 @@ impl TemplateError {
         self
     }
 
-    /// Returns what is wrong.
+    /// Returns the fault.
     #[must_use]
     pub fn fault(&self) -> &TemplateFault {
         &self.fault
     }
 
-    /// Returns where in the template it is wrong, if it is a place in a template.
+    /// Returns the place of the fault, if it is a place in a template.
     #[must_use]
     pub fn location(&self) -> Option<&Location> {
         self.location.as_deref()
     }
 
-    /// Returns which message of a chat prompt is at fault, counted from 0.
+    /// Returns the index of the faulty message of a chat prompt, counted from 0.
     #[must_use]
     pub fn message(&self) -> Option<usize> {
         self.message
@@ -125,7 +125,7 @@ pub enum TemplateFault {
     Placeholder(String),
     /// An example that its template cannot show.
     Example {
-        /// Which example, counted from 0.
+        /// The index of the example, counted from 0.
         index: usize,
         /// The reason.
         reason: String,
@@ -137,7 +137,7 @@ pub enum TemplateFault {
 }
 
 impl TemplateFault {
-    /// Returns how a literal brace is written in the format that the fault is of.
+    /// Returns the way to write a literal brace in the template's format.
     fn literal_braces(&self) -> &'static str {
         match self {
             #[cfg(feature = "jinja")]

@@ -16,7 +16,7 @@
 //!
 //! # Features
 //!
-//! None is on unless it is asked for.
+//! None is enabled by default.
 //!
 //! - `macros`: `prompt!`, `chat_prompt!` and `#[derive(PromptInputs)]`, templates that the compiler
 //!   checks.
@@ -50,6 +50,8 @@
 //! );
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "macros")]
 #[doc(hidden)]
@@ -99,9 +101,10 @@ pub use crate::{
         FewShotPromptTemplate, LengthBasedSelector, SemanticSelector,
     },
     load::{LoadError, LoadedPrompt},
-    messages::{Filter, Trim, filter_messages, merge_message_runs, trim_messages},
+    messages::{MessageFilter, MessageTrim, filter_messages, merge_message_runs, trim_messages},
     pipeline::PipelinePromptTemplate,
     prompt_template::PromptTemplate,
     snapshot::Snapshot,
     template_format::TemplateFormat,
+    work_limit::{MAX_OUTPUT_BYTES, WorkLimit},
 };

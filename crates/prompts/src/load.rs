@@ -63,7 +63,7 @@ macro_rules! deserialize {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 match LoadedPrompt::deserialize(deserializer)? {
                     LoadedPrompt::$variant(prompt) => Ok(prompt),
-                    _ => Err(D::Error::custom(concat!("the prompt is no ", $kind, " prompt"))),
+                    _ => Err(D::Error::custom(concat!("the prompt is not a ", $kind, " prompt"))),
                 }
             }
         }

@@ -30,8 +30,8 @@ pub trait PromptInputs: Into<Variables> {
     const NAMES: &'static [&'static str];
 }
 
-/// Makes a [`PromptTemplate`](crate::PromptTemplate) from a literal that is checked when it is
-/// compiled.
+/// Creates a [`PromptTemplate`](crate::PromptTemplate) from a literal that is checked at compile
+/// time.
 ///
 /// - `prompt!("…")` is a prompt.
 /// - `prompt!("…", inputs: Type)` is a prompt whose variables are fields of a
@@ -40,8 +40,8 @@ pub trait PromptInputs: Into<Variables> {
 ///   [`PromptValue`](conversant_core::PromptValue). A variable of the scope can be given by its
 ///   name alone.
 ///
-/// A fault of the template, a variable without a value and a value without a variable are compile
-/// errors at the literal, with the template and a caret.
+/// An invalid template, a missing value and an unused value are compile errors at the literal, with
+/// a caret.
 ///
 /// # Examples
 ///

@@ -6,7 +6,7 @@ mod merge;
 mod trim;
 
 pub use self::{
-    filter::{Filter, filter_messages},
+    filter::{MessageFilter, filter_messages},
     merge::merge_message_runs,
-    trim::{Trim, trim_messages},
+    trim::{MessageTrim, trim_messages},
 };

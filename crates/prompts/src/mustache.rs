@@ -2,9 +2,9 @@
 //! runs.
 //!
 //! The reference's engine is its own adaptation of an older one, so its reading of whitespace
-//! around tags that stand alone on a line, and of values that count as false, is followed here to
-//! the byte. Refused on purpose: partials, lambdas, an unclosed tag, an empty name, `.` outside of
-//! a section.
+//! around tags that are alone on a line, and of values that count as false, is followed here to the
+//! byte. Refused on purpose: partials, lambdas, an unclosed tag, an empty name, `.` outside of a
+//! section.
 
 use std::collections::HashMap;
 

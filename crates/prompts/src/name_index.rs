@@ -27,11 +27,14 @@ impl NameIndex {
     }
 
     /// Updates the index after a name was appended to the list.
-    pub(crate) fn appended<'n>(&mut self, names: impl ExactSizeIterator<Item = &'n str>) {
+    pub(crate) fn appended<'n>(
+        &mut self,
+        names: impl ExactSizeIterator<Item = &'n str> + DoubleEndedIterator,
+    ) {
         let length = names.len();
         if length > MAX_SCANNED {
-            let known = self.positions.len();
-            let new = names.enumerate().skip(known);
+            // From the end: a mapped iterator skips its start one by one.
+            let new = names.enumerate().rev().take(length - self.positions.len());
             self.positions.extend(new.map(|(position, name)| (Arc::from(name), position)));
         }
     }

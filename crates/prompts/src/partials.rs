@@ -140,6 +140,14 @@ impl<'a> Values<'a> {
         outer.or_else(|| self.computed.get(name)).or_else(|| self.partials.get(name))
     }
 
+    /// Returns how many bytes of text the values have.
+    pub(crate) fn text_bytes(&self) -> usize {
+        let given = self.variables.iter().chain(self.computed.iter());
+        let given = given.filter_map(|(_, value)| value.as_text()).map(str::len).sum::<usize>();
+        let partials = self.partials.names().filter_map(|name| self.partials.get(name)?.as_text());
+        given + partials.map(str::len).sum::<usize>()
+    }
+
     /// Returns the call's variables together with the partial ones that it does not replace.
     pub(crate) fn merged(&self) -> Variables {
         let mut merged = self.variables.clone();

@@ -11,7 +11,8 @@ use conversant_core::{Prompt, PromptError, PromptValue, Slot, Value, Variables};
 
 use crate::slot_set::SlotSet;
 
-/// Prompts one after the other, each with the variables of the call and what those before it gave.
+/// A sequence of prompts. Each gets the variables of the call and the results of the previous
+/// prompts.
 ///
 /// A part that gives text is a text variable, one that gives messages a variable of messages.
 ///

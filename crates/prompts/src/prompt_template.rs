@@ -12,7 +12,9 @@ use crate::{
     text::TextTemplate,
 };
 
-/// A text with variables, as completion models take it.
+/// A text with variables, for completion models and for messages.
+///
+/// LangChain 0.1.20 `langchain_core/prompts/prompt.py::PromptTemplate`.
 ///
 /// Its format is fixed and its syntax checked when it is made; `Display` is its source.
 ///

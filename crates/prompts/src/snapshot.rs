@@ -4,8 +4,7 @@ use std::{error::Error, fmt};
 
 use conversant_core::{Prompt, PromptError, PromptValue, Value, Variables};
 
-/// A prompt with its variables, or the prompts of a whole conversation, to be put into one
-/// snapshot.
+/// The text of a prompt with its variables, or of all prompts of a conversation, for one snapshot.
 ///
 /// `Display` is stable: it changes only with a major version.
 /// [`docs::snapshots`](crate::docs::snapshots) has recipes.
@@ -38,7 +37,7 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// Fills a prompt in, and shows the variables and the prompt, or the error with its causes.
+    /// Formats a prompt, and shows the variables and the prompt, or the error with its causes.
     pub fn of(prompt: &dyn Prompt, variables: &Variables) -> Self {
         let values: Vec<_> = variables.iter().map(|(name, value)| entry(name, value)).collect();
         let mut sections = vec![("variables".to_owned(), values.join("\n"))];
@@ -49,7 +48,7 @@ impl Snapshot {
         Self { sections }
     }
 
-    /// Shows the prompts of one call after the other.
+    /// Shows the prompts of several calls, in order.
     ///
     /// # Examples
     ///
@@ -68,7 +67,7 @@ impl Snapshot {
         Self { sections }
     }
 
-    /// Replaces a text that changes from run to run, everywhere. An empty text is left
+    /// Replaces every occurrence of a text that changes from run to run. An empty text is left
     /// alone.
     pub fn redact(mut self, text: &str, replacement: &str) -> Self {
         if !text.is_empty() {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// The language that a template is written in.
+/// The language of a template.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TemplateFormat {
@@ -53,7 +53,7 @@ impl TemplateFormat {
         }
     }
 
-    /// Returns how a literal brace is written.
+    /// Returns the way to write a literal brace.
     pub(crate) fn literal_braces(self) -> &'static str {
         match self {
             Self::FString => "literal braces are written `{{` and `}}`",

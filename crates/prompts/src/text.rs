@@ -12,7 +12,7 @@ use crate::jinja::Jinja;
 use crate::mustache::Mustache;
 use crate::{
     error::TemplateError, partials::Values, template_format::TemplateFormat,
-    value_to_argument::argument,
+    value_to_argument::argument, work_limit::WorkLimit,
 };
 
 /// A parsed text template.
@@ -93,6 +93,7 @@ fn fill_error(error: RenderError) -> PromptError {
         RenderError::Value { ref name, .. } => {
             PromptError::Value { name: name.clone(), source: Box::new(error) }
         }
+        RenderError::TooLong { .. } => WorkLimit::Output.into(),
         other => PromptError::Custom(Box::new(other)),
     }
 }

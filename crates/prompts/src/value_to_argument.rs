@@ -4,8 +4,8 @@ use conversant_core::Value;
 use conversant_template::Argument;
 use serde_json::Value as Json;
 
-/// Turns a value into what a field is filled with: messages become a transcript, data becomes JSON,
-/// except for what Python's `str` shows in a way of its own.
+/// Converts a value for a field: messages to a transcript, data to JSON, and what Python's `str`
+/// shows differently to that form.
 pub(crate) fn argument(value: &Value) -> Argument<'_> {
     match value {
         Value::Text(text) => Argument::from(&**text),

@@ -8,7 +8,7 @@ use crate::{
     spec::{MAX_WIDTH, SpecError},
 };
 
-/// The reason why a template was refused, and where.
+/// An invalid template: the fault and its place.
 ///
 /// `Display` is one line. The alternate form, `{:#}`, adds the template's line with a caret under
 /// the very character, and how literal braces are written.
@@ -39,7 +39,7 @@ impl TemplateError {
         Self { kind, location: Box::new(Location::of(source, offset)) }
     }
 
-    /// Returns what is wrong.
+    /// Returns the kind of fault.
     #[must_use]
     pub fn kind(&self) -> &TemplateErrorKind {
         &self.kind
@@ -76,9 +76,9 @@ pub enum TemplateErrorKind {
     UnopenedField,
     /// A field without a name, or with a number for a name: `{}`, `{0}`.
     PositionalField,
-    /// A field that reaches into its value by attribute: `{x.y}`.
+    /// A field that accesses an attribute of its value: `{x.y}`.
     AttributeAccess,
-    /// A field that reaches into its value by index: `{x[0]}`.
+    /// A field that indexes its value: `{x[0]}`.
     IndexAccess,
     /// A field inside a field: `{x:{width}}`.
     NestedField,
@@ -86,13 +86,13 @@ pub enum TemplateErrorKind {
     Conversion,
     /// A character that cannot begin a variable's name.
     NameStart(char),
-    /// A character that cannot stand in a variable's name.
+    /// A character that is invalid in a variable's name.
     NameCharacter(char),
     /// A name that is reserved: `stop`.
     ReservedName(String),
     /// A width or precision above [`MAX_WIDTH`].
     TooWide,
-    /// A format spec that no value can be written with.
+    /// A format spec that does not fit any value.
     Spec(SpecError),
     /// A template of 4 GiB or more.
     TooLong,

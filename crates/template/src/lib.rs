@@ -41,7 +41,7 @@ pub use crate::{
     error::{TemplateError, TemplateErrorKind},
     escape::escape,
     location::{Excerpt, Location},
-    render_error::RenderError,
+    render_error::{MAX_OUTPUT_BYTES, RenderError},
     spec::{MAX_WIDTH, SpecError},
     template::{Field, Piece, Template},
 };

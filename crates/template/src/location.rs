@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-/// How many characters of a long line an excerpt shows before the marked one.
+/// The most characters of a long line that an excerpt shows before the marked one.
 const BEFORE: usize = 60;
-/// How many characters of a long line an excerpt shows from the marked one on.
+/// The most characters of a long line that an excerpt shows from the marked one on.
 const AFTER: usize = 40;
 
 /// A place in a template's source.
@@ -133,7 +133,7 @@ impl fmt::Display for Excerpt {
     }
 }
 
-/// Replaces what would disturb a terminal: control characters and direction overrides.
+/// Replaces characters that would disturb a terminal: control characters and direction overrides.
 fn printable(character: char) -> char {
     match character {
         '\t' => '\t',
@@ -160,7 +160,7 @@ fn is_wide(character: char) -> bool {
         | '\u{20000}'..='\u{3fffd}')
 }
 
-/// Returns whether a character joins the one before it and takes no column of its own.
+/// Returns whether a character combines with the previous one and has no width.
 fn is_combining(character: char) -> bool {
     matches!(character,
         '\u{300}'..='\u{36f}'

@@ -9,7 +9,7 @@ use crate::{
     spec::{Refused, Spec},
 };
 
-/// A name that the reference keeps for itself: a call's stop words.
+/// A name that LangChain reserves: a call's stop words.
 const RESERVED: &str = "stop";
 /// Up to this number of different names a list is searched faster than a hash map.
 const FEW_NAMES: usize = 8;
@@ -17,20 +17,20 @@ const FEW_NAMES: usize = 8;
 /// One field and the literal text before it, in 16 bytes, since a template may be all fields.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Part {
-    /// Where in [`Parsed::literals`] the literal text between the field before and this one ends.
+    /// The end, in [`Parsed::literals`], of the literal text before this field.
     pub(crate) literal_end: u32,
-    /// Which of [`Parsed::names`].
+    /// The index of the name in [`Parsed::names`].
     name: u32,
     /// The position of its `{` in the source.
     offset: u32,
-    /// Which of [`Parsed::formats`], or [`PLAIN`].
+    /// The index in [`Parsed::formats`], or [`PLAIN`].
     format: u32,
 }
 
 /// The format of the plain `{name}`: none.
 const PLAIN: u32 = u32::MAX;
 
-/// How a field's value is written, where not as it is.
+/// The format of a field that does not write its value as it is.
 #[derive(Debug)]
 pub(crate) struct Format {
     /// The conversion `!s`.
@@ -66,7 +66,7 @@ impl Parsed {
 }
 
 impl Part {
-    /// Returns which of the template's names this field has.
+    /// Returns the index of the field's name among the template's names.
     pub(crate) fn name(self) -> usize {
         self.name as usize
     }
@@ -177,7 +177,7 @@ fn format(source: &str, open: usize, at: usize) -> Result<(Option<Format>, usize
     }
 }
 
-/// Returns how many bytes at the start of `text` form an identifier.
+/// Returns the length, in bytes, of the identifier at the start of `text`.
 fn name_length(text: &str) -> usize {
     // Most names are ASCII, and end before the first byte that is not a letter, digit or `_`.
     let bytes = text.as_bytes();

@@ -4,7 +4,11 @@ use std::{error::Error, fmt};
 
 use crate::{location::Location, spec::SpecError};
 
-/// The reason why a template could not be rendered with the values given.
+/// The longest text that a template makes of shorter values: 32 MiB. No model takes as much. A text
+/// that is as long as its values together may be longer.
+pub const MAX_OUTPUT_BYTES: usize = 32 * 1024 * 1024;
+
+/// A template that cannot be rendered with the given values.
 ///
 /// `Display` is one line and never shows a value; the alternate form, `{:#}`, adds the template's
 /// line with a caret under the field.
@@ -15,7 +19,7 @@ pub enum RenderError {
     MissingVariable {
         /// The variable.
         name: String,
-        /// Where it is first used.
+        /// The place of its first use.
         location: Box<Location>,
     },
     /// A value cannot be written with its field's format spec.
@@ -24,27 +28,39 @@ pub enum RenderError {
         name: String,
         /// The format spec, without the colon.
         spec: String,
-        /// Why they do not fit.
+        /// The reason.
         reason: SpecError,
+        /// The place of the field.
+        location: Box<Location>,
+    },
+    /// The text is too long: longer than [`MAX_OUTPUT_BYTES`] and than the template and its values
+    /// together.
+    TooLong {
+        /// The variable of the field at which the text became too long.
+        name: String,
         /// The place of the field.
         location: Box<Location>,
     },
 }
 
 impl RenderError {
-    /// Returns the variable that is at fault.
+    /// Returns the name of the faulty variable.
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
-            Self::MissingVariable { name, .. } | Self::Value { name, .. } => name,
+            Self::MissingVariable { name, .. }
+            | Self::Value { name, .. }
+            | Self::TooLong { name, .. } => name,
         }
     }
 
-    /// Returns the place of the field at fault.
+    /// Returns the place of the faulty field.
     #[must_use]
     pub fn location(&self) -> &Location {
         match self {
-            Self::MissingVariable { location, .. } | Self::Value { location, .. } => location,
+            Self::MissingVariable { location, .. }
+            | Self::Value { location, .. }
+            | Self::TooLong { location, .. } => location,
         }
     }
 }
@@ -61,6 +77,10 @@ impl fmt::Display for RenderError {
                     f,
                     "value of `{name}` does not fit `{{{name}:{spec}}}`: {reason}, at {location}"
                 )?;
+            }
+            Self::TooLong { name, location } => {
+                let limit = MAX_OUTPUT_BYTES;
+                write!(f, "the text is larger than {limit} bytes with `{name}`, at {location}")?;
             }
         }
         if f.alternate() {

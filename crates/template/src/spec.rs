@@ -6,7 +6,7 @@ use crate::shown::Shown;
 
 mod digits;
 
-/// The largest width or precision that a format spec may ask for: 4096 characters.
+/// The largest width or precision of a format spec: 4096 characters.
 ///
 /// A width in a template is an allocation made by the template's author, so it is limited.
 pub const MAX_WIDTH: usize = 4096;
@@ -58,7 +58,7 @@ impl Class {
     }
 }
 
-/// The reason why a format spec is refused, or does not fit a value.
+/// An invalid format spec, or one that does not fit a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpecError(Fault);
 
@@ -98,7 +98,7 @@ impl fmt::Display for SpecError {
             Fault::PartOfCharacter { part } => {
                 write!(f, "{part} cannot go with format code `c`")
             }
-            Fault::NotACharacter => f.write_str("the number is no character's code point"),
+            Fault::NotACharacter => f.write_str("the number is not the code point of a character"),
         }
     }
 }

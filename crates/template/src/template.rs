@@ -8,13 +8,16 @@ use crate::{
     format::write,
     location::Location,
     parse::{Format, Parsed, Part, parse},
-    render_error::RenderError,
+    render_error::{MAX_OUTPUT_BYTES, RenderError},
 };
 
 /// Up to this number of variables, rendering keeps their values on the stack.
 const ON_STACK: usize = 8;
 
 /// A parsed f-string template.
+///
+/// LangChain 0.1.20 `langchain_core/utils/formatting.py::StrictFormatter`, without attribute and
+/// index access.
 ///
 /// It can only be made by [`parse`](Self::parse), so a value of this type is a template that is
 /// fit to be rendered. Cloning is cheap: the parts are shared. `Display` is the source, and two
@@ -35,7 +38,7 @@ struct Inner {
 pub enum Piece<'t> {
     /// Literal text, its doubled braces made single.
     Literal(&'t str),
-    /// A field that a value is written into.
+    /// A field, which is replaced by a value.
     Field(Field<'t>),
 }
 
@@ -89,7 +92,7 @@ impl Template {
         &self.inner.parsed.names
     }
 
-    /// Returns the literal text and the fields, in order. Two literals never stand side by side.
+    /// Returns the literal text and the fields, in order. Two literals are never adjacent.
     ///
     /// # Examples
     ///
@@ -121,8 +124,10 @@ impl Template {
     ///
     /// # Errors
     ///
-    /// [`RenderError::MissingVariable`] for the first variable that `lookup` has no value for,
-    /// [`RenderError::Value`] for a value that its field's format spec does not fit.
+    /// - [`RenderError::MissingVariable`] for the first variable that `lookup` has no value for.
+    /// - [`RenderError::Value`] for a value that its field's format spec does not fit.
+    /// - [`RenderError::TooLong`] if the text is longer than [`MAX_OUTPUT_BYTES`] and than the
+    ///   template and its values together.
     ///
     /// # Examples
     ///
@@ -171,7 +176,7 @@ impl Template {
         }
     }
 
-    /// Returns where in the source a byte offset lies, for messages about this template.
+    /// Returns the place of a byte offset in the source, for messages about this template.
     #[must_use]
     pub fn location(&self, offset: usize) -> Location {
         Location::of(&self.inner.source, offset)
@@ -180,7 +185,13 @@ impl Template {
     fn write(&self, out: &mut String, values: &[Argument<'_>]) -> Result<(), RenderError> {
         let before = out.len();
         let parsed = &self.inner.parsed;
-        let length = parsed.literals.len() + self.text_length(values);
+        let given = values.iter().map(|value| match value {
+            Argument::Text(text) => text.len(),
+            _ => 0,
+        });
+        let longest =
+            given.sum::<usize>().saturating_add(parsed.literals.len()).max(MAX_OUTPUT_BYTES);
+        let length = parsed.literals.len().saturating_add(self.text_length(values)).min(longest);
         if out.capacity() == 0 {
             *out = String::with_capacity(length);
         } else {
@@ -195,29 +206,32 @@ impl Template {
             let format = parsed.format(*part);
             let to_text = format.is_some_and(|format| format.to_text);
             let spec = format.and_then(|format| format.spec.as_ref());
-            if let Err(reason) = write(out, value, to_text, spec) {
-                out.truncate(before);
-                let field = Field { template: self, part: *part };
-                return Err(RenderError::Value {
-                    name: field.name().to_owned(),
-                    spec: field.spec().to_owned(),
-                    reason,
-                    location: Box::new(field.location()),
-                });
+            let written = write(out, value, to_text, spec);
+            if written.is_ok() && out.len() - before <= longest {
+                continue;
             }
+            out.truncate(before);
+            let field = Field { template: self, part: *part };
+            let (name, location) = (field.name().to_owned(), Box::new(field.location()));
+            return Err(match written {
+                Ok(()) => RenderError::TooLong { name, location },
+                Err(reason) => {
+                    RenderError::Value { name, spec: field.spec().to_owned(), reason, location }
+                }
+            });
         }
         out.push_str(parsed.literals.get(start..).unwrap_or_default());
         Ok(())
     }
 
-    /// Returns how many bytes all the plain text values take.
+    /// Returns the total length, in bytes, of the plain text values.
     fn text_length(&self, values: &[Argument<'_>]) -> usize {
         let parsed = &self.inner.parsed;
         let length = |part: &Part| match values.get(part.name()) {
             Some(Argument::Text(text)) if parsed.format(*part).is_none() => text.len(),
             _ => 0,
         };
-        parsed.parts.iter().map(length).sum()
+        parsed.parts.iter().map(length).fold(0, usize::saturating_add)
     }
 
     fn missing(&self, name: &str) -> RenderError {

@@ -1,9 +1,9 @@
 //! Runs one future on the current thread, without a runtime.
 
-/// Runs `future` to its end and returns its output. Blocks the current thread.
+/// Runs `future` to completion on the current thread and returns its output.
 ///
-/// Suffices for futures that need no runtime: scripted models, histories in memory, the suites,
-/// and the waiting functions of this crate's servers. Futures that need tokio's timers or sockets
+/// This works for futures that need no runtime: scripted models, histories in memory, the suites,
+/// and the waiting functions of this crate's servers. Futures that use tokio's timers or sockets
 /// need tokio.
 ///
 /// # Examples

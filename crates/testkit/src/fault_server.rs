@@ -1,4 +1,4 @@
-//! A raw TCP server that breaks HTTP, JSON and server-sent events in every way of a table.
+//! A raw TCP server that breaks HTTP, JSON and server-sent events, by the faults of a table.
 
 mod connection;
 mod fault;
@@ -19,19 +19,18 @@ use crate::loopback::Loopback;
 
 /// A server on 127.0.0.1 that has one [`Fault`].
 ///
-/// It writes to its sockets what the fault's script says, byte for byte, so that it can do what an
-/// HTTP library would not: reset, hang in the middle of a header, drip, lie about lengths. It
-/// counts what a client must be held to: connections, attempts, and whether the client let go of
-/// what it gave up.
+/// It sends the bytes of the fault's script as they are. An HTTP library could not reset a
+/// connection, hang in the middle of a header or lie about lengths. It counts connections,
+/// attempts, and connections that the client closed early.
 ///
-/// It has a bystander, a second server on another port that answers correctly. Redirects of the
-/// table lead there, and clients must not follow them.
+/// The bystander is a second server on another port, which answers correctly. Redirects of the
+/// table point to it, and clients must not follow them.
 ///
-/// The server runs on a thread of its own and is gone when it is dropped.
+/// The server runs on its own thread and ends when it is dropped.
 ///
 /// # Examples
 ///
-/// How a client is driven through the whole table:
+/// A client is driven through the whole table:
 ///
 /// ```
 /// use conversant_testkit::{FaultServer, faults};
@@ -80,36 +79,36 @@ impl FaultServer {
         format!("http://{}/v1", self.own.loopback.address())
     }
 
-    /// Returns how many connections were accepted.
+    /// Returns the number of connections that were accepted.
     #[must_use]
     pub fn connections(&self) -> usize {
         self.own.state.connections.count()
     }
 
-    /// Returns how many requests were begun: each counts from its first byte.
+    /// Returns the number of requests that were begun. A request counts from its first byte.
     #[must_use]
     pub fn attempts(&self) -> usize {
         self.own.state.attempts.count()
     }
 
-    /// Waits until `count` requests were begun.
+    /// Waits until `count` requests have begun.
     pub async fn attempted(&self, count: usize) {
         self.own.state.attempts.reached(count).await;
     }
 
-    /// Returns the requests that were read, as they came, keys included.
+    /// Returns the requests as received, including keys.
     #[must_use]
     pub fn requests(&self) -> Vec<Bytes> {
         self.own.state.requests()
     }
 
-    /// Returns how many connections the client closed before the script was through.
+    /// Returns the number of connections that the client closed before the script ended.
     #[must_use]
     pub fn disconnects(&self) -> usize {
         self.own.state.disconnects.count()
     }
 
-    /// Waits until the client has closed `count` connections before the script was through.
+    /// Waits until the client has closed `count` connections before the script ended.
     ///
     /// # Examples
     ///
@@ -124,7 +123,7 @@ impl FaultServer {
     /// client.write_all(b"POST /v1/completions HTTP/1.1\r\ncontent-length: 2\r\n\r\n{}")?;
     /// block_on(server.attempted(1));
     /// drop(client);
-    /// block_on(server.disconnected(1)); // a client that gives up lets go of its connection
+    /// block_on(server.disconnected(1)); // a client that gives up closes its connection
     /// # Ok(())
     /// # }
     /// ```
@@ -132,7 +131,7 @@ impl FaultServer {
         self.own.state.disconnects.reached(count).await;
     }
 
-    /// Returns how many connections came to the bystander.
+    /// Returns the number of connections to the bystander.
     #[must_use]
     pub fn bystander_connections(&self) -> usize {
         self.bystander.state.connections.count()

@@ -1,4 +1,4 @@
-//! A gate that holds answers back until a test lets them through.
+//! A gate at which answers wait until a test lets them through.
 
 use std::{
     fmt,
@@ -9,12 +9,11 @@ use std::{
 
 use crate::counter::Counter;
 
-/// Holds callers until the test opens it.
+/// A gate at which callers wait until the test opens it.
 ///
-/// With a gate a test puts two calls into the order it wants to look at, without sleeping: the
-/// model's answer waits at the gate, the test learns through [`Gate::reached`] that the call has
-/// come that far, does what should happen meanwhile, and opens the gate. Clones are handles to
-/// the same gate. It needs no runtime.
+/// With a gate, a test puts calls into a chosen order without sleeping. The model's answer waits at
+/// the gate, and [`Gate::reached`] returns when the call has arrived there. The test then does what
+/// should happen in between, and opens the gate. Clones share the gate. It needs no runtime.
 ///
 /// # Examples
 ///
@@ -43,7 +42,7 @@ struct Shared {
 #[derive(Default)]
 struct State {
     open: bool,
-    /// How many may pass although the gate is closed.
+    /// The number of callers that may pass although the gate is closed.
     permits: usize,
     /// Whether each caller waits once and is then let through.
     yields: bool,
@@ -76,12 +75,12 @@ impl Gate {
         gate
     }
 
-    /// Opens the gate for good: all that wait at it pass, and all that come later.
+    /// Opens the gate permanently, for waiting and later callers.
     pub fn open(&self) {
         self.change(|state| state.open = true);
     }
 
-    /// Lets `count` pass, those that wait or those that come next, and stays closed for the rest.
+    /// Lets `count` callers pass, waiting or later ones, and stays closed for the rest.
     pub fn let_through(&self, count: usize) {
         self.change(|state| state.permits = state.permits.saturating_add(count));
     }
@@ -114,12 +113,14 @@ impl Gate {
         .await;
     }
 
-    /// Waits until `count` calls have come to the gate since it was made, let through or not.
+    /// Waits until `count` calls have arrived since the gate was created, including those that
+    /// passed.
     pub async fn reached(&self, count: usize) {
         self.0.arrived.reached(count).await;
     }
 
-    /// Returns how many calls have come to the gate since it was made, let through or not.
+    /// Returns the number of calls that have arrived since the gate was created, including those
+    /// that passed.
     #[must_use]
     pub fn arrivals(&self) -> usize {
         self.0.arrived.count()

@@ -6,7 +6,7 @@ use std::{
     task::Poll,
 };
 
-/// Returns what the futures come to, in their order. All are polled whenever one is woken.
+/// Returns the outputs of the futures, in order. All are polled whenever one is woken.
 pub(crate) async fn join_all<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
     let mut running: Vec<Running<F>> =
         futures.into_iter().map(|future| Running::At(Box::pin(future))).collect();

@@ -1,4 +1,4 @@
-//! A listener on 127.0.0.1 with a thread and a runtime of its own, both gone when it is dropped.
+//! A listener on 127.0.0.1 with its own thread and runtime, which end when it is dropped.
 
 use std::{
     future::Future,
@@ -23,7 +23,7 @@ pub(crate) struct Loopback {
 impl Loopback {
     /// Starts a thread that accepts connections on a free port and serves each with `serve`.
     ///
-    /// The caller needs no runtime, and may have one of any kind.
+    /// The caller may use any runtime or none.
     pub(crate) fn start<S, F>(name: &str, serve: S) -> io::Result<Self>
     where
         S: Fn(TcpStream) -> F + Send + 'static,
@@ -75,12 +75,12 @@ where
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                // Without it small chunks wait for acknowledgements. It fails only on a dead
-                // socket.
+                // Otherwise small chunks wait for acknowledgements. It fails only on a dead socket.
                 let _ = stream.set_nodelay(true);
                 tokio::spawn(serve(stream));
             }
-            // The client was gone before it was accepted, or descriptors ran out for a moment.
+            // The client disconnected before it was accepted, or file descriptors ran out
+            // temporarily.
             Err(_) => tokio::task::yield_now().await,
         }
     }

@@ -1,16 +1,15 @@
-//! Drops a future after it was polled a given number of times: a cancellation at a chosen point.
+//! Cancellation at a chosen point: a future is dropped after a number of polls.
 
 use std::{
     future::{Future, poll_fn},
     task::Poll,
 };
 
-/// Polls `future` up to `polls` times and drops it if it is not done by then.
+/// Polls `future` up to `polls` times, and drops it if it is not ready by then.
 ///
-/// Returns what the future came to, or `None` if it was dropped. Between polls it waits to be
-/// woken, as a runtime would, so that each poll finds something new. Call it with 0, 1, 2, … until
-/// it returns `Some`, and every point at which the future can be cancelled has been tried. A future
-/// that nothing will wake before its last poll is waited for in vain.
+/// Returns the future's output, or `None` if it was dropped. Between polls it waits to be woken, as
+/// a runtime does. Call it with 0, 1, 2, … until it returns `Some` to try every point at which the
+/// future can be cancelled. It does not return if nothing wakes the future before its last poll.
 ///
 /// # Examples
 ///

@@ -1,4 +1,4 @@
-//! Scripted models: they answer from a list, in the process, and record what they were asked.
+//! Scripted models, which answer from a list and record their requests.
 
 mod answering;
 mod scripted_reply;
@@ -20,21 +20,20 @@ use crate::counter::Counter;
 
 /// A chat model that answers from a script.
 ///
-/// See [`Scripted`] for what it can do.
+/// See [`Scripted`].
 pub type ScriptedChat = Scripted<ChatRequest>;
 
 /// A completion model that answers from a script.
 ///
-/// See [`Scripted`] for what it can do.
+/// See [`Scripted`].
 pub type ScriptedCompletion = Scripted<CompletionRequest>;
 
 /// A model that answers from a script and records every request: [`ScriptedChat`] over messages,
 /// [`ScriptedCompletion`] over text.
 ///
-/// Lines are given in the order of the calls, whether these ask for a whole answer or for a
-/// stream. A script that is used up is a [`ModelError::Custom`] that says so and is not
-/// retryable. Clones are handles to the same model, so a test keeps one and gives one away. It
-/// needs no runtime.
+/// Replies are used in the order of the calls, for whole and streamed answers. A call after the
+/// last reply fails with a [`ModelError::Custom`] that is not retryable. Clones share the script
+/// and the requests, so a test keeps one and passes one on. It needs no runtime.
 ///
 /// # Examples
 ///
@@ -76,13 +75,13 @@ enum Source<Q> {
 }
 
 impl<Q: Clone> Scripted<Q> {
-    /// Creates a model that says these lines, one for each call.
+    /// Creates a model with these replies, one for each call.
     #[must_use]
     pub fn new<L: Into<ScriptedReply>>(script: impl IntoIterator<Item = L>) -> Self {
         Self::over(Source::Script(script.into_iter().map(Into::into).collect()))
     }
 
-    /// Creates a model that asks `handler` for each line.
+    /// Creates a model that calls `handler` for each reply.
     ///
     /// # Examples
     ///
@@ -100,7 +99,7 @@ impl<Q: Clone> Scripted<Q> {
         Self::over(Source::Handler(Box::new(handler)))
     }
 
-    /// Adds a line at the end of the script; a model with a handler has none, and ignores it.
+    /// Adds a reply at the end of the script. A model with a handler ignores it.
     pub fn push(&self, line: impl Into<ScriptedReply>) {
         if let Source::Script(lines) = &mut self.lock().source {
             lines.push_back(line.into());
@@ -119,8 +118,7 @@ impl<Q: Clone> Scripted<Q> {
         self.requests()
     }
 
-    /// Returns how many calls were given up: their future, or their stream before its end, was
-    /// dropped.
+    /// Returns the number of calls whose future, or whose stream before its end, was dropped.
     #[must_use]
     pub fn abandoned(&self) -> usize {
         self.0.abandoned.count()
@@ -134,7 +132,7 @@ impl<Q: Clone> Scripted<Q> {
         }))
     }
 
-    /// Records a request and begins to say the next line.
+    /// Records a request and begins the next reply.
     fn answer(&self, request: &Q) -> Answering {
         let line = {
             let mut state = self.lock();

@@ -1,8 +1,8 @@
 //! Conformance suites: the contracts of custom histories, memories and models.
 //!
-//! A suite is an async function that takes a way to make what is tested, runs every check, and
-//! returns a [`Report`] or a [`SuiteError`] that names each check that failed and what it saw. It
-//! needs no runtime of its own and no test framework: run it in that of the implementation, or with
+//! A suite is an async function that takes a constructor of the implementation and runs every
+//! check. It returns a [`Report`], or a [`SuiteError`] that names each failed check and what it
+//! found. It needs no test framework. Run it in the runtime of the implementation, or with
 //! [`block_on`](crate::block_on).
 //!
 //! | to test a … | run | which needs |
@@ -10,26 +10,33 @@
 //! | [`ChatHistory`](conversant_core::ChatHistory) | [`history()`] | a store; sessions are its own |
 //! | store whose versions name their last turn | [`versioned_history`] | as [`history()`] |
 //! | store behind a network | [`networked_history`] | a server, and a way to open it by address |
+//! | store of LangChain's rows | [`langchain_history`] | a way to change rows as Python does |
+//! | store on a server that can be killed | [`killed_history`] | a [`Server`](crate::servers::Server) |
+//! | store that several handles write | [`shared_history`] | several handles to one store |
 //! | store that outlives its handle | [`reopened_history`] | a way to open the same store |
 //! | [`Memory`](conversant_core::Memory) | [`memory()`] | a fresh conversation each time |
 //! | [`ChatModel`](conversant_core::ChatModel) | [`chat_model`] | a model that answers anything |
 //! | [`CompletionModel`](conversant_core::CompletionModel) | [`completion_model`] | the same |
 //!
-//! A check that does not apply (notes, in a history without notes) is skipped, and the report says
-//! so. A panic of the implementation is not caught: it fails the test where it happens. An
-//! implementation that waits for ever hangs its suite.
+//! A check that does not apply (notes, in a history without notes) is skipped, and the report lists
+//! it. A panic of the implementation is not caught: it fails the test where it happens. An
+//! implementation that never returns hangs its suite.
 
 mod check;
 mod history;
+mod langchain;
+mod malformed;
 mod memory;
 mod model;
 mod networked;
 mod report;
 
 pub use self::{
-    history::{history, reopened_history, versioned_history},
+    history::{history, reopened_history, shared_history, versioned_history},
+    langchain::{LangChainRows, langchain_history},
+    malformed::{MALFORMED_MESSAGES, MALFORMED_SECRET},
     memory::memory,
     model::{chat_model, completion_model},
-    networked::networked_history,
+    networked::{killed_history, networked_history},
     report::{Report, SuiteError},
 };

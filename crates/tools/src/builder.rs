@@ -1,6 +1,6 @@
 //! Builder of tool loops.
 
-use std::{fmt, num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{collections::HashMap, fmt, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use conversant_core::{ChatModel, Tool, ToolCall};
 use futures_util::future::BoxFuture;
@@ -26,6 +26,7 @@ pub(crate) const MAX_PARALLEL_CALLS: usize = 8;
 /// | [`max_rounds`](Self::max_rounds) | 10 calls of the model that may call tools |
 /// | [`max_parallel_calls`](Self::max_parallel_calls) | 8 tools at once |
 /// | [`tool_timeout`](Self::tool_timeout) | none: the deadline of the call applies |
+/// | [`tool_with_timeout`](Self::tool_with_timeout) | the loop's `tool_timeout` |
 /// | [`approve_calls`](Self::approve_calls) | every call is approved |
 #[must_use]
 pub struct ToolLoopBuilder {
@@ -35,6 +36,8 @@ pub struct ToolLoopBuilder {
     max_rounds: usize,
     max_parallel_calls: usize,
     tool_timeout: Option<Duration>,
+    /// The time limits of single tools, by their names.
+    timeouts: HashMap<String, Duration>,
 }
 
 impl ToolLoop {
@@ -53,6 +56,7 @@ impl ToolLoopBuilder {
             max_rounds: MAX_ROUNDS,
             max_parallel_calls: MAX_PARALLEL_CALLS,
             tool_timeout: None,
+            timeouts: HashMap::new(),
         }
     }
 
@@ -60,6 +64,27 @@ impl ToolLoopBuilder {
     pub fn tool(mut self, tool: impl Tool + 'static) -> Self {
         self.tools.push(Arc::new(tool));
         self
+    }
+
+    /// Adds a tool with a time limit of its own, in place of the loop's
+    /// [`tool_timeout`](Self::tool_timeout).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use conversant_core::Tool;
+    /// use conversant_tools::ToolLoopBuilder;
+    ///
+    /// fn add_search(builder: ToolLoopBuilder, search: impl Tool + 'static) -> ToolLoopBuilder {
+    ///     let builder = builder.tool_timeout(Duration::from_secs(5));
+    ///     builder.tool_with_timeout(search, Duration::from_secs(60))
+    /// }
+    /// # let _ = add_search::<std::sync::Arc<dyn Tool>>;
+    /// ```
+    pub fn tool_with_timeout(mut self, tool: impl Tool + 'static, limit: Duration) -> Self {
+        self.timeouts.insert(tool.definition().name.clone(), limit);
+        self.tool(tool)
     }
 
     /// Adds tools.
@@ -81,8 +106,8 @@ impl ToolLoopBuilder {
         self
     }
 
-    /// Sets the time limit of each tool call. A call that exceeds it is dropped, and the model
-    /// receives that the tool timed out.
+    /// Sets the time limit of each tool call, for tools without their own. A call that exceeds it
+    /// is dropped, and the model receives that the tool timed out.
     pub fn tool_timeout(mut self, limit: Duration) -> Self {
         self.tool_timeout = Some(limit);
         self
@@ -131,6 +156,7 @@ impl ToolLoopBuilder {
             approval: self.approval,
             max_parallel_calls: self.max_parallel_calls,
             timeout: self.tool_timeout,
+            timeouts: self.timeouts,
         };
         Ok(ToolLoop::new(self.model, runner, self.max_rounds))
     }

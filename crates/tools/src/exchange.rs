@@ -1,8 +1,6 @@
 //! The messages of one call of a loop, and what the rounds have used.
 
-use conversant_core::{
-    ChatRequest, InvalidToolCall, Message, Messages, Reply, ToolCall, ToolChoice, TurnId, Usage,
-};
+use conversant_core::{ChatRequest, Message, Messages, Reply, ToolChoice, TurnId, Usage};
 
 use crate::tool_set::ToolSet;
 
@@ -29,36 +27,18 @@ impl Exchange {
             (Some(sum), Some(usage)) => Some(add(sum, usage)),
             (sum, usage) => sum.or(usage),
         };
-        let lacks_id = |id: &Option<String>| id.as_deref().is_none_or(str::is_empty);
-        let message = &reply.message;
-        let has_all = message.tool_calls().iter().all(|call| !lacks_id(&call.id))
-            && message.invalid_tool_calls().iter().all(|call| !lacks_id(&call.id));
-        if !has_all {
-            let with_id = |id: &mut Option<String>| {
-                if lacks_id(id) {
-                    *id = Some(format!("call_{}", TurnId::random()));
-                }
-            };
-            let calls: Vec<ToolCall> = message
-                .tool_calls()
-                .iter()
-                .cloned()
-                .map(|mut call| {
-                    with_id(&mut call.id);
-                    call
-                })
-                .collect();
-            let invalid: Vec<InvalidToolCall> = message
-                .invalid_tool_calls()
-                .iter()
-                .cloned()
-                .map(|mut call| {
-                    with_id(&mut call.id);
-                    call
-                })
-                .collect();
-            reply.message =
-                reply.message.clone().with_tool_calls(calls).with_invalid_tool_calls(invalid);
+        let mut calls = reply.message.tool_calls().to_vec();
+        let mut invalid = reply.message.invalid_tool_calls().to_vec();
+        let ids = calls.iter_mut().map(|call| &mut call.id);
+        let ids = ids.chain(invalid.iter_mut().map(|call| &mut call.id));
+        let mut is_changed = false;
+        for id in ids.filter(|id| id.as_deref().is_none_or(str::is_empty)) {
+            *id = Some(format!("call_{}", TurnId::random()));
+            is_changed = true;
+        }
+        if is_changed {
+            let message = reply.message.clone();
+            reply.message = message.with_tool_calls(calls).with_invalid_tool_calls(invalid);
         }
     }
 

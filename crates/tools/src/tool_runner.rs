@@ -1,6 +1,7 @@
 //! Running the tool calls of one answer.
 
 use std::{
+    collections::HashMap,
     panic::AssertUnwindSafe,
     sync::Arc,
     time::{Duration, Instant},
@@ -24,6 +25,8 @@ pub(crate) struct ToolRunner {
     pub(crate) approval: Option<Arc<dyn ApproveCalls>>,
     pub(crate) max_parallel_calls: usize,
     pub(crate) timeout: Option<Duration>,
+    /// The time limits of single tools, by their names.
+    pub(crate) timeouts: HashMap<String, Duration>,
 }
 
 impl ToolRunner {
@@ -88,7 +91,8 @@ impl ToolRunner {
         }
         // A tool that panics fails its call and nothing else; its future is not polled again.
         let run = AssertUnwindSafe(tool.call(call)).catch_unwind();
-        let result = match self.timeout {
+        let limit = self.timeouts.get(&call.name).copied().or(self.timeout);
+        let result = match limit {
             None => run.await,
             Some(limit) => {
                 require_runtime()

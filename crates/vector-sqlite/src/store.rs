@@ -3,6 +3,7 @@
 use std::{
     fmt,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -10,7 +11,7 @@ use async_trait::async_trait;
 use conversant_core::{
     BoxError, Collection, Document, Embeddings, Match, VectorStore, VectorStoreError, unit_vectors,
 };
-use conversant_history::Worker;
+use conversant_history::{SqliteFiles, Worker};
 use rusqlite::Connection;
 
 use crate::{
@@ -36,6 +37,8 @@ pub struct SqliteVectorStore<E> {
     path: PathBuf,
     embeddings: E,
     worker: Worker<Connection>,
+    /// `None` if there is no file with the name, as for a database in memory.
+    files: Option<Arc<SqliteFiles>>,
 }
 
 /// Settings of a [`SqliteVectorStore`].
@@ -66,9 +69,15 @@ impl SqliteVectorStoreBuilder {
         self,
         embeddings: E,
     ) -> Result<SqliteVectorStore<E>, VectorStoreError> {
+        let path = std::path::absolute(&self.path).map_err(backend)?;
+        // Another process may be creating the file: an empty one is new.
+        if path.metadata().is_ok_and(|found| found.is_file() && found.len() > 0) {
+            SqliteFiles::check_new(&path).map_err(backend)??;
+        }
         let connection = table::open(&self.path, self.busy_timeout).map_err(backend)?;
+        let files = SqliteFiles::of(&path).ok().map(|files| Arc::new(files.with_logs()));
         let worker = Worker::start("vector-store", connection).map_err(backend)?;
-        Ok(SqliteVectorStore { path: self.path, embeddings, worker })
+        Ok(SqliteVectorStore { path: self.path, embeddings, worker, files })
     }
 }
 
@@ -99,6 +108,22 @@ impl<E> SqliteVectorStore<E> {
     /// A store that is dropped closes its file too, but later, on its own thread.
     pub async fn close(&self) {
         self.worker.close().await;
+    }
+
+    /// Runs an operation, and checks that the file is still that of its name.
+    async fn run<R: Send + 'static>(
+        &self,
+        run: impl FnOnce(&mut Connection) -> rusqlite::Result<R> + Send + 'static,
+    ) -> Result<R, VectorStoreError> {
+        let (files, path) = (self.files.clone(), self.path.clone());
+        let run = move |connection: &mut Connection| {
+            let outcome = run(connection);
+            if let Some(files) = &files {
+                files.check_write(|| table::is_whole(&path))?;
+            }
+            outcome.map_err(backend)
+        };
+        self.worker.run(run).await?
     }
 }
 
@@ -131,7 +156,7 @@ impl<E: Embeddings> VectorStore for SqliteVectorStore<E> {
         }
         let place = table::Place::of(collection)?;
         let add = move |connection: &mut Connection| table::add(connection, &place, &entries);
-        check(&self.worker.run(add).await?.map_err(backend)?, found)
+        check(&self.run(add).await?, found)
     }
 
     async fn search(
@@ -149,12 +174,12 @@ impl<E: Embeddings> VectorStore for SqliteVectorStore<E> {
         let vector = vector::to_bytes(&vector);
         let place = table::Place::of(collection)?;
         let search = move |connection: &mut Connection| {
-            Ok::<_, rusqlite::Error>(match table::fit(connection, &place, vector.len())? {
+            Ok(match table::fit(connection, &place, vector.len())? {
                 Fit::Fits => Ok(table::search(connection, &place, &vector, k)?),
                 other @ Fit::Differs { .. } => Err(other),
             })
         };
-        match self.worker.run(search).await?.map_err(backend)? {
+        match self.run(search).await? {
             Ok(matches) => Ok(matches),
             Err(fit) => check(&fit, found).map(|()| Vec::new()),
         }
@@ -163,7 +188,7 @@ impl<E: Embeddings> VectorStore for SqliteVectorStore<E> {
     async fn clear(&self, collection: &Collection) -> Result<(), VectorStoreError> {
         let place = table::Place::of(collection)?;
         let clear = move |connection: &mut Connection| table::clear(connection, &place);
-        self.worker.run(clear).await?.map_err(backend)
+        self.run(clear).await
     }
 }
 

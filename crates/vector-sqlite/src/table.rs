@@ -7,8 +7,10 @@ use std::{
 };
 
 use conversant_core::{Collection, Document, Match, VectorStoreError};
+use conversant_history::invalid_json;
 use rusqlite::{
-    Connection, ErrorCode, OptionalExtension, Row, Transaction, TransactionBehavior, params,
+    Connection, ErrorCode, OpenFlags, OptionalExtension, Row, Transaction, TransactionBehavior,
+    params,
 };
 
 use crate::vector::{self, SIMILARITY};
@@ -95,6 +97,15 @@ fn try_open(path: &Path, busy_timeout: Duration) -> Result<Connection, rusqlite:
     Ok(connection)
 }
 
+/// Checks the whole file by a new connection, which has read nothing before.
+pub(crate) fn is_whole(path: &Path) -> bool {
+    let check = || -> Result<String, rusqlite::Error> {
+        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+    };
+    check().is_ok_and(|found| found == "ok")
+}
+
 /// Compares the length of a vector, in bytes, with that of a collection's vectors.
 pub(crate) fn fit(
     connection: &Connection,
@@ -165,6 +176,7 @@ pub(crate) fn search(
 fn read_match(row: &Row<'_>) -> Result<Match, rusqlite::Error> {
     let metadata: String = row.get(2)?;
     let metadata = serde_json::from_str(&metadata).map_err(|error| {
+        let error = invalid_json("the metadata of a document", &error);
         rusqlite::Error::FromSqlConversionFailure(2, rusqlite::types::Type::Text, error.into())
     })?;
     let text: String = row.get(1)?;

@@ -18,7 +18,12 @@ pub(crate) fn install(connection: &Connection) -> Result<(), Error> {
             let blob = arguments.get_raw(index).as_blob();
             blob.map_err(|error| Error::UserFunctionError(error.into()))
         };
-        Ok(f64::from(dot(side(0)?, side(1)?)))
+        let (left, right) = (side(0)?, side(1)?);
+        if left.len() != right.len() {
+            let message = "a vector of the collection does not have the length of the others";
+            return Err(Error::UserFunctionError(message.into()));
+        }
+        Ok(f64::from(dot(left, right)))
     })
 }
 

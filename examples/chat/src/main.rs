@@ -1,25 +1,41 @@
-//! A terminal chat: one turn with `--message`, or a conversation at a prompt.
+//! A terminal chat: one turn with a question, or a conversation at a prompt.
 //!
 //! Exit codes: 0 for an answer, 1 for a failure (reported in one line on standard error), 2 for
 //! wrong usage, 130 for Ctrl-C.
 #![allow(clippy::print_stdout, clippy::print_stderr, unreachable_pub)]
 
 mod arguments;
+mod backend;
+mod command;
 mod conversation;
 mod failure;
+mod lines;
+mod markdown;
 mod repl;
+mod store;
+mod terminal;
 mod turn;
+mod weights;
 
-use std::process::ExitCode;
+use std::{
+    io::{IsTerminal, Read},
+    process::ExitCode,
+};
 
 use clap::Parser;
 
-use crate::{arguments::Arguments, conversation::Conversation, failure::Failure};
+use crate::{
+    arguments::Arguments, backend::Backend, conversation::Conversation, failure::Failure,
+    repl::Repl, store::Store,
+};
+
+/// The largest standard input, in bytes.
+const MAX_INPUT: u64 = 16 << 20;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match run(&arguments).await {
+    match run(arguments).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Interrupted) => ExitCode::from(130),
         Err(failure) => {
@@ -29,10 +45,51 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let conversation = Conversation::new(arguments)?;
-    match &arguments.message {
-        Some(message) => turn::answer(&conversation, message).await,
-        None => repl::run(&conversation).await,
+async fn run(arguments: Arguments) -> Result<(), Failure> {
+    let is_interactive = std::io::stdin().is_terminal() && arguments.question().is_none();
+    // A file that cannot be used is reported before a model is loaded, or paid.
+    let store = Store::open(&arguments, is_interactive)?;
+    let input = input()?;
+    let question = question(&arguments, &input);
+    let backend = Backend::connect(&arguments).await?;
+    let Some(question) = question else {
+        let mut repl = Repl::new(arguments, backend, store)?;
+        return match input {
+            Some(script) => repl.run_script(&script).await,
+            None if is_interactive => repl.run().await,
+            // There is nothing to answer.
+            None => Ok(()),
+        };
+    };
+    let session = arguments.session().map_err(Failure::Usage)?;
+    let conversation = Conversation::new(&arguments, &backend, &store, session)?;
+    turn::answer(&conversation, &question).await.map(|_| ())
+}
+
+/// Returns the standard input, if it is not a terminal and not empty.
+fn input() -> Result<Option<String>, Failure> {
+    let stdin = std::io::stdin();
+    if stdin.is_terminal() {
+        return Ok(None);
+    }
+    let mut text = String::new();
+    let read = stdin.lock().take(MAX_INPUT + 1).read_to_string(&mut text);
+    read.map_err(|error| Failure::Other(format!("cannot read standard input: {error}")))?;
+    match u64::try_from(text.len()).is_ok_and(|length| length > MAX_INPUT) {
+        true => {
+            Err(Failure::Other(format!("standard input is larger than {} MiB", MAX_INPUT >> 20)))
+        }
+        false => Ok(Some(text).filter(|text| !text.trim().is_empty())),
+    }
+}
+
+/// Returns the question: the command line's, with the standard input before it, or the standard
+/// input alone, unless that has commands.
+fn question(arguments: &Arguments, input: &Option<String>) -> Option<String> {
+    match (arguments.question(), input) {
+        (Some(question), Some(input)) => Some(format!("{}\n\n{question}", input.trim_end())),
+        (Some(question), None) => Some(question.to_owned()),
+        (None, Some(input)) if !command::is_script(input) => Some(input.trim_end().to_owned()),
+        (None, _) => None,
     }
 }

@@ -12,7 +12,7 @@ use crate::{
     },
 };
 
-/// How many messages a checked history has.
+/// The number of messages of a checked history.
 const LENGTH: usize = 20;
 
 /// The checked fields of a body.
@@ -84,7 +84,7 @@ pub(crate) fn check(systems: &[Named]) -> Result<(), BoxError> {
     Ok(())
 }
 
-/// Returns what of a body is another than it should be.
+/// Returns the part of a body that differs from what it should be.
 fn differs(work: Work, sent: Sent) -> Option<&'static str> {
     let model = if work == Work::Completion { COMPLETION_MODEL } else { MODEL };
     let temperature = sent.temperature.unwrap_or(1.0);

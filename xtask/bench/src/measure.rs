@@ -15,7 +15,7 @@ pub struct Sample {
     pub cpu: f64,
     /// Time.
     pub wall: f64,
-    /// How many operations it is shared among.
+    /// The number of operations among which it is shared.
     pub operations: usize,
     /// Of a conversation: CPU of a turn, the median of the 11th to the 60th and of the last 50.
     pub turns: Option<(f64, f64)>,
@@ -76,7 +76,7 @@ impl FirstToken {
         self.sample.get_or_insert_with(|| self.running.stop(1));
     }
 
-    /// Returns what the first token took.
+    /// Returns the cost of the first token.
     ///
     /// # Panics
     /// If there was none.

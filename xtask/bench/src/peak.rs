@@ -12,9 +12,9 @@ use crate::{
     work::{Named, Work},
 };
 
-/// How many processes each system gets.
+/// The number of processes of each system.
 const PROCESSES: usize = 3;
-/// How long they may take before there is not another.
+/// The total time after which no further process is started.
 const LONG: Duration = Duration::from_secs(5);
 
 /// Holds the conversations, and writes this process's peak resident memory in bytes, unless the

@@ -10,7 +10,7 @@ pub(crate) use self::measured::Measured;
 use self::units::{time, times};
 use crate::work::Work;
 
-/// All that was measured.
+/// All measurements.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     works: Vec<(Work, Vec<(usize, Measured)>)>,

@@ -34,15 +34,15 @@ const LAST: &str = "data: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.ch
 const DONE: &str = "data: [DONE]\n\n";
 /// The text of the answers.
 pub(crate) const REPLY: &str = "This is the fixed reply of the mock server, about one hundred bytes long, to keep the parse cost small.";
-/// Where the last body is asked for.
+/// The path of the last body.
 const KEPT: &str = "/kept";
-/// How many pieces of text a stream has.
+/// The number of pieces of a stream.
 const CHUNKS: usize = 1_000;
-/// How many a stream with pauses has.
+/// The number of pieces of a stream with pauses.
 const PACED_CHUNKS: usize = 50;
 /// The pause before each of its chunks but the first. The timer makes two milliseconds of it.
 const PAUSE: Duration = Duration::from_millis(1);
-/// How much of a body's start and end may tell what it asks for.
+/// The number of bytes at a body's start and end that are searched for its settings.
 const ENDS: usize = 512;
 
 type Chunks = Pin<Box<dyn Stream<Item = Result<Frame<Bytes>, Infallible>>>>;

@@ -29,7 +29,7 @@ pub enum Work {
     Tokens,
 }
 
-/// How many messages the history has, where a work has one.
+/// The numbers of messages of the history, for works that have one.
 pub const LENGTHS: &[usize] = &[2, 20, 200, 2_000];
 
 impl Work {
@@ -74,7 +74,7 @@ impl Work {
         }
     }
 
-    /// Returns what the size counts, and what the time is of.
+    /// Returns the units of the size and the time.
     #[must_use]
     pub const fn unit(self) -> &'static str {
         match self {

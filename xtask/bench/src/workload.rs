@@ -18,13 +18,13 @@ pub const MODEL: &str = "gpt-5.4-mini";
 pub const PACED_MODEL: &str = "gpt-5.4-mini-paced";
 /// The model of the completion endpoint.
 pub const COMPLETION_MODEL: &str = "gpt-3.5-turbo-instruct";
-/// How the models sample.
+/// The sampling temperature of the models.
 pub const TEMPERATURE: f64 = 0.7;
 /// The key, which the server does not look at.
 pub const KEY: &str = "sk-x";
-/// How many turns each of several conversations at once has.
+/// The number of turns of each concurrent conversation.
 pub const TURNS: usize = 20;
-/// How many bytes of text the tokens are counted of.
+/// The number of bytes of text whose tokens are counted.
 const TEXT: usize = 525_000;
 
 /// Returns the text of the message at an index: about 120 bytes of a human at even ones, 400 bytes

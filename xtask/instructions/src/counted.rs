@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-/// How many bytes are copied to find out what a copy costs here.
+/// The number of bytes of the copy whose cost is counted.
 const COPIED: usize = 96 * 1024;
 
 /// Does operations that are counted together, from the start of this function to its end.
@@ -14,7 +14,7 @@ pub(crate) fn counted(operations: &mut dyn FnMut()) {
     black_box(());
 }
 
-/// Says what was just counted.
+/// Prints the name of the last count.
 pub(crate) fn say(work: &str, n: usize, operations: usize) {
     println!("{work}\t{n}\t{operations}");
 }

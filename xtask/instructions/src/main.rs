@@ -12,6 +12,7 @@ mod counted;
 mod format;
 mod memory;
 mod server;
+mod stream;
 
 use std::env;
 
@@ -32,6 +33,7 @@ fn main() -> Result<(), BoxError> {
     let server = Server::start()?;
     call::count(&runtime, &server)?;
     by_hand::count(&runtime, &server)?;
+    stream::count()?;
     counted::copies();
     Ok(())
 }

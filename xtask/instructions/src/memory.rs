@@ -9,7 +9,7 @@ use crate::{
     counted::{counted, say},
 };
 
-/// How many turns are counted together: what grows by doubling is spread over them.
+/// The number of turns that are counted together: what grows by doubling is spread over them.
 const TURNS: usize = 40;
 /// The turns before them, with which each memory has as much as it shows.
 const BEFORE: usize = 10;

@@ -10,7 +10,7 @@ use std::{
 
 /// The argument with which this program is the server.
 pub(crate) const ARGUMENT: &str = "serve";
-/// The model that is asked for.
+/// The requested model.
 pub(crate) const MODEL: &str = "gpt-5.4-mini";
 /// The key, which the server does not look at.
 pub(crate) const KEY: &str = "sk-x";

@@ -7,10 +7,11 @@ use crate::workspace;
 /// The crates without a provider.
 const PURE: &[&str] =
     &["conversant-core", "conversant-prompts", "conversant-memory", "conversant-chains"];
-/// The maximum number of these crates, with their dependencies. The goal was 25; `lru` and
-/// `futures-timer` are worth two more.
+/// The maximum number of these crates, with their dependencies. The goal was 25. `lru` and
+/// `futures-timer` came later: eviction in constant time and deadlines in any runtime, without
+/// further dependencies.
 const PURE_LIMIT: usize = 27;
-/// The number of crates that they may have more than a hand-written client, with the adapter.
+/// The most crates, with the adapter, in addition to those of a hand-written client.
 const ADAPTER_LIMIT: usize = 5;
 
 /// Counts the crates that packages are built with, themselves included. Without a manifest, the

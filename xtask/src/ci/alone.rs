@@ -14,7 +14,7 @@ pub(crate) fn check() -> Result<Outcome, Box<dyn Error>> {
     let mut holds = true;
     for package in packages.into_iter().flatten() {
         let name = package.get("name").and_then(Json::as_str).unwrap_or_default();
-        if !name.starts_with("conversant-") {
+        if !name.starts_with("conversant") {
             continue;
         }
         let features = package.get("features").and_then(Json::as_object);

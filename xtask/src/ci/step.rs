@@ -12,7 +12,7 @@ pub(crate) struct Step {
     pub(crate) run: Box<dyn FnOnce() -> Result<Outcome, Box<dyn Error>>>,
 }
 
-/// Steps, in order.
+/// A list of steps, in order.
 pub(crate) type Steps = Vec<Step>;
 
 /// The result of a step.

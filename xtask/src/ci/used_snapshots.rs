@@ -8,7 +8,7 @@ use crate::workspace;
 /// The variable for the path to which insta writes the snapshots that tests read.
 pub(crate) const VARIABLE: &str = "INSTA_SNAPSHOT_REFERENCES_FILE";
 
-/// Returns where the tests write them down.
+/// Returns the path of the list that the tests write.
 pub(crate) fn list() -> PathBuf {
     workspace::root().join("target/snapshots-in-use.txt")
 }

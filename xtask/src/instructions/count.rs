@@ -9,7 +9,7 @@ use std::{
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Count {
     pub(super) work: String,
-    /// How many messages the conversation had; 0 where there was none.
+    /// The number of messages of the conversation; 0 if there is none.
     pub(super) n: usize,
     /// Instructions of one operation.
     pub(super) instructions: u64,
@@ -24,7 +24,7 @@ pub(super) fn read(
 ) -> Result<Vec<Count>, Box<dyn Error>> {
     let counts = said.lines().zip(1..).map(|(line, number)| {
         let mut fields = line.split('\t');
-        let mut field = || fields.next().ok_or_else(|| format!("`{line}` is no count"));
+        let mut field = || fields.next().ok_or_else(|| format!("`{line}` is not a count"));
         let (work, n, operations) = (field()?, field()?.parse()?, field()?.parse::<u64>()?);
         let profile = profile(number)?;
         let total = profile.lines().find_map(|line| line.strip_prefix("totals: "));

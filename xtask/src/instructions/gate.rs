@@ -11,6 +11,10 @@ pub(super) const BY_HAND: &str = "call by hand";
 /// The most that a call copies: the tail of a conversation, and blocks too small to be shared.
 pub(super) const COPY: &str = "copy of 96 KiB";
 
+/// An event of a stream that the fast path reads, and one that is parsed as JSON.
+pub(super) const EVENT: &str = "event of a stream";
+pub(super) const PARSED_EVENT: &str = "event, parsed as JSON";
+
 /// The works of memories, load and save of one turn.
 pub(super) const TURNS: [&str; 3] =
     ["turn of BufferMemory", "turn of WindowMemory", "turn of TokenBufferMemory"];
@@ -36,12 +40,12 @@ enum Limit {
 }
 
 impl Gate {
-    /// A work grows by no more than this with the conversation.
+    /// Returns the gate of a work that grows by at most this limit with the conversation.
     const fn growth(work: &'static str, n: usize, limit: Limit) -> Self {
         Self { work, n, other: (work, 2), limit }
     }
 
-    /// A work takes a part of what another takes.
+    /// Returns the gate of a work that takes at most a part of another.
     const fn part(work: &'static str, n: usize, other: &'static str, part: f64) -> Self {
         Self { work, n, other: (other, n), limit: Limit::Times(part) }
     }
@@ -65,10 +69,11 @@ pub(super) const GATES: &[Gate] = &[
     Gate::growth(CALL, 20_000, Limit::MoreAndCopy(90_000)),
     Gate::part(CALL, 2, BY_HAND, 0.8),
     Gate::part(CALL, 20, BY_HAND, 0.5),
+    Gate::part(EVENT, 0, PARSED_EVENT, 0.35),
 ];
 
 impl Gate {
-    /// Compares.
+    /// Compares the counts with the limit.
     ///
     /// # Errors
     /// If something was not counted.
@@ -106,6 +111,10 @@ impl fmt::Display for Judged {
         let Self { gate, found, limit } = self;
         let (outcome, sign) = if self.holds() { ("ok    ", "<=") } else { ("FAILED", "> ") };
         let messages = |n: usize| format!("{} messages", grouped(n as u64));
+        let counted = match gate.n {
+            0 => gate.work.to_owned(),
+            n => format!("{}, {}", gate.work, messages(n)),
+        };
         let other = match gate.other {
             (work, n) if work == gate.work => format!("at {}", messages(n)),
             (work, _) => work.to_owned(),
@@ -117,9 +126,7 @@ impl fmt::Display for Judged {
         };
         write!(
             f,
-            "{outcome} {}, {}: {} {sign} {} ({limited})",
-            gate.work,
-            messages(gate.n),
+            "{outcome} {counted}: {} {sign} {} ({limited})",
             grouped(found.instructions),
             grouped(*limit),
         )?;

@@ -2,7 +2,7 @@
 
 use super::{
     count::{Count, Counts, grouped, read},
-    gate::{BY_HAND, CALL, COPY, FORMAT, GATES, TURNS},
+    gate::{BY_HAND, CALL, COPY, EVENT, FORMAT, GATES, PARSED_EVENT, TURNS},
     table::Table,
 };
 
@@ -17,6 +17,7 @@ fn counts(call: [u64; 3]) -> Counts {
     let sizes = [2, 2_000, 20_000];
     let mut counts = vec![of(CALL, 20, 68_713), of(COPY, 0, 9_280)];
     counts.extend([of(BY_HAND, 2, 91_310), of(BY_HAND, 20, 150_694)]);
+    counts.extend([of(EVENT, 0, 500), of(PARSED_EVENT, 0, 5_000)]);
     counts.extend(sizes.into_iter().zip(call).map(|(n, count)| of(CALL, n, count)));
     for work in TURNS.into_iter().chain([FORMAT]) {
         counts.extend(sizes.map(|n| of(work, n, 5_000)));
@@ -96,7 +97,10 @@ fn a_profile_in_which_nothing_was_counted_is_an_error() {
     {
         assert_eq!(read("call\t2\t1", |_| Ok(total.into())).unwrap_err().to_string(), error);
     }
-    assert_eq!(read("call", |_| Ok(String::new())).unwrap_err().to_string(), "`call` is no count");
+    assert_eq!(
+        read("call", |_| Ok(String::new())).unwrap_err().to_string(),
+        "`call` is not a count"
+    );
 }
 
 #[test]

@@ -74,7 +74,7 @@ fn is_store(name: &str) -> bool {
     name.starts_with("conversant-history-") || name.starts_with("conversant-vector-")
 }
 
-/// Returns what a package is built with of ours, and may not.
+/// Returns the packages of the workspace that a package must not be built with.
 fn star<'p>(packages: &'p Packages, package: &'p Package) -> Vec<&'p str> {
     let name = package.name.as_str();
     let named = STAR.iter().find(|(package, _)| *package == name).map(|(_, allowed)| *allowed);
@@ -88,7 +88,7 @@ fn star<'p>(packages: &'p Packages, package: &'p Package) -> Vec<&'p str> {
         let allowed = ["conversant-core", "pollster"];
         return names.filter(|name| !allowed.contains(name)).collect();
     }
-    // Examples, tasks and the runner of cases put the packages together.
+    // Examples, tasks, the runner of cases and the package `conversant` put the packages together.
     if !name.starts_with("conversant-") || name == "conversant-conformance" {
         return Vec::new();
     }

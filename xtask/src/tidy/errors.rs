@@ -19,7 +19,7 @@ pub(crate) fn check(tree: &Tree) -> Vec<Fault> {
 }
 
 /// Returns the text before the quote that ends a literal.
-fn literal(text: &str) -> &str {
+pub(super) fn literal(text: &str) -> &str {
     let mut escaped = false;
     let end = text.find(|char| {
         let ends = char == '"' && !escaped;

@@ -25,7 +25,11 @@ pub(crate) fn check(tree: &Tree) -> Vec<Fault> {
 }
 
 fn check_package(files: &[(Vec<&str>, &File)]) -> Vec<Fault> {
-    let modules: HashSet<&[&str]> = files.iter().map(|(module, _)| module.as_slice()).collect();
+    // A declared module can be a file of another package, by its `path`.
+    let declared: Vec<Vec<&str>> =
+        files.iter().flat_map(|(module, file)| children(module, file)).collect();
+    let modules = files.iter().map(|(module, _)| module).chain(&declared);
+    let modules: HashSet<&[&str]> = modules.map(Vec::as_slice).collect();
     let mut imports: BTreeMap<(String, String), Import<'_>> = BTreeMap::new();
     for (module, file) in files {
         let declared = use_trees(&file.text).into_iter().flat_map(|(line, tree)| {
@@ -63,6 +67,15 @@ fn module_of(path: &str) -> Option<(&str, Vec<&str>)> {
         _ => module.split('/').collect(),
     };
     (!segments.contains(&"tests")).then_some((package, segments))
+}
+
+/// Returns the modules that a file declares.
+fn children<'t>(module: &[&'t str], file: &'t File) -> Vec<Vec<&'t str>> {
+    let declarations = file.text.lines().filter_map(|line| {
+        let line = line.trim_end().strip_suffix(';')?;
+        line.strip_prefix("mod ").or_else(|| line.split_once(") mod ").map(|(_, name)| name))
+    });
+    declarations.map(|name| [module, &[name]].concat()).collect()
 }
 
 fn name(module: &[&str]) -> String {

@@ -41,7 +41,7 @@ fn top_level(tree: &Tree) -> Vec<Fault> {
         entry.starts_with('.') || entry.starts_with("LICENSE") || TOP.contains(&entry)
     };
     let others = entries.into_iter().filter(|entry| !is_allowed(entry));
-    let what = "it is no part of the top level";
+    let what = "it does not belong to the top level";
     let mend = "move it into a package, or make it a dotfile";
     others.map(|entry| Fault::new(entry, 1, what, mend)).collect()
 }
@@ -74,7 +74,7 @@ fn manifests(tree: &Tree) -> Vec<Fault> {
     faults
 }
 
-/// The README and CI run the same tests.
+/// Checks that the README and CI run the same tests.
 fn commands(tree: &Tree) -> Vec<Fault> {
     let mut faults = Vec::new();
     for path in [README, CI] {

@@ -13,7 +13,7 @@ const FOLDERS: &[&str] = &[
     concat!(".cargo/", "registry"),
 ];
 
-/// Where packages come from.
+/// The source of packages.
 const REGISTRY: &str = "registry+https://github.com/rust-lang/crates.io-index";
 
 pub(crate) fn check(tree: &Tree) -> Vec<Fault> {

@@ -1,4 +1,4 @@
-//! Snapshots: each belongs to a test that is there, and none waits to be accepted.
+//! Snapshots: each belongs to an existing test, and none waits to be accepted.
 
 use super::{
     fault::Fault,

@@ -1,6 +1,7 @@
 //! Plain English: phrases that comments, documentation and errors do without.
 
 use super::{
+    errors,
     fault::Fault,
     prose,
     tree::{File, Tree},
@@ -49,8 +50,9 @@ const PLAIN: &[(&str, &[&str], &[&str])] = &[
 /// Words that an item's documentation does not begin with.
 const OPENERS: &[&str] = &["What", "Who", "Whose", "Whom", "Tells"];
 
-/// The attribute that holds the text of an error. It is put together so that this file has none.
-const ERROR: &str = concat!("#[", "error(");
+/// The beginnings of error texts: attributes, and `Display` that is written out. The attribute is
+/// put together so that this file has none.
+const TEXTS: &[&str] = &[concat!("#[", "error(\""), "f.write_str(\"", "write!(f, \""];
 
 pub(crate) fn check(tree: &Tree) -> Vec<Fault> {
     tree.files().filter(|file| prose::is_prose(file)).flat_map(check_file).collect()
@@ -94,9 +96,9 @@ fn comments(file: &File) -> Vec<Fault> {
 /// Checks the texts of errors.
 fn literals(file: &File) -> Vec<Fault> {
     let mut faults = Vec::new();
-    for (at, _) in file.text.match_indices(ERROR) {
-        let rest = file.text.get(at + ERROR.len()..).unwrap_or_default();
-        let message = rest.split("\")]").next().unwrap_or_default();
+    for (at, beginning) in TEXTS.iter().flat_map(|text| file.text.match_indices(text)) {
+        let rest = file.text.get(at + beginning.len()..).unwrap_or_default();
+        let message = errors::literal(rest);
         let can_not = message.contains("can't").then_some((0, "can't", "use `cannot`"));
         for (_, phrase, mend) in phrases(message).into_iter().chain(can_not) {
             let what = format!("`{phrase}` is in the text of an error");

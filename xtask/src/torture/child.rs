@@ -18,7 +18,7 @@ use super::{
 };
 use crate::verdict::Verdict;
 
-/// How a process appends.
+/// The way in which a process appends.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mode {
     /// Appends after any other turn.

@@ -28,7 +28,7 @@ pub(super) fn run(findings: &mut Findings) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The store's own quota.
+/// Fills the store's own quota.
 fn quota(findings: &mut Findings) -> Result<(), Box<dyn Error>> {
     let folder = Folder::new()?;
     let path = folder.path().join("chat.db");
@@ -52,7 +52,7 @@ fn quota(findings: &mut Findings) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A disk of one megabyte, where one can be mounted.
+/// Fills a disk of one megabyte, where one can be mounted.
 fn small_disk(store: Store, findings: &mut Findings) -> Result<(), Box<dyn Error>> {
     let mut probe = Command::new("unshare");
     probe.args(["-rm", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]).stderr(Stdio::null());

@@ -26,9 +26,9 @@ pub(super) fn run(mutants: u64, seed: u64, findings: &mut Findings) -> Result<()
 
 /// Counts the outcomes.
 #[derive(Default)]
-struct Tally(BTreeMap<&'static str, u64>);
+struct Outcomes(BTreeMap<&'static str, u64>);
 
-impl Tally {
+impl Outcomes {
     fn add<T>(&mut self, outcome: Result<T, HistoryError>, findings: &mut Findings) -> Option<T> {
         match outcome {
             Ok(value) => Some(value),
@@ -85,7 +85,7 @@ fn sqlite(count: u64, rng: &mut Rng, findings: &mut Findings) -> Result<(), Box<
     let copy = folder.path().join("copy.db");
     block_on(history.backup(&copy))?;
     let (whole, held) = (fs::read(copy)?, SESSIONS.map(|name| load(&history, name)));
-    let mut tally = Tally::default();
+    let mut outcomes = Outcomes::default();
     for number in 0..count {
         let mut bytes = whole.clone();
         mutate(&mut bytes, rng, true);
@@ -93,10 +93,10 @@ fn sqlite(count: u64, rng: &mut Rng, findings: &mut Findings) -> Result<(), Box<
         let file = mutant.path().join("chat.db");
         fs::write(&file, &bytes)?;
         let opened = SqliteHistory::builder(&file).readers(1).open();
-        let Some(history) = tally.add(opened, findings) else { continue };
+        let Some(history) = outcomes.add(opened, findings) else { continue };
         for (name, held) in SESSIONS.iter().zip(&held) {
-            if let Some(found) = tally.add(load(&history, name), findings) {
-                tally.equal();
+            if let Some(found) = outcomes.add(load(&history, name), findings) {
+                outcomes.equal();
                 findings.expect(held.as_ref().is_ok_and(|held| *held == found), || {
                     format!(
                         "sqlite, mutant {number}: {name} has {} messages, or others",
@@ -106,7 +106,7 @@ fn sqlite(count: u64, rng: &mut Rng, findings: &mut Findings) -> Result<(), Box<
             }
         }
     }
-    println!("mutants: sqlite: {count} files of {} bytes: {:?}", whole.len(), tally.0);
+    println!("mutants: sqlite: {count} files of {} bytes: {:?}", whole.len(), outcomes.0);
     Ok(())
 }
 
@@ -121,7 +121,7 @@ fn log(count: u64, rng: &mut Rng, findings: &mut Findings) -> Result<(), Box<dyn
         .iter()
         .map(|name| Ok(block_on(history.turns(&session(name)?, Range::All))?))
         .collect::<Result<_, Box<dyn Error>>>()?;
-    let mut tally = Tally::default();
+    let mut outcomes = Outcomes::default();
     for number in 0..count {
         let mut bytes = whole.clone();
         mutate(&mut bytes, rng, true);
@@ -130,11 +130,11 @@ fn log(count: u64, rng: &mut Rng, findings: &mut Findings) -> Result<(), Box<dyn
         fs::write(&file, &main)?;
         fs::write(mutant.path().join("chat.db-wal"), &bytes)?;
         let opened = SqliteHistory::builder(&file).readers(1).open();
-        let Some(history) = tally.add(opened, findings) else { continue };
+        let Some(history) = outcomes.add(opened, findings) else { continue };
         for (name, held) in SESSIONS.iter().zip(&held) {
             let turns = block_on(history.turns(&session(name)?, Range::All));
-            if let Some(found) = tally.add(turns, findings) {
-                tally.equal();
+            if let Some(found) = outcomes.add(turns, findings) {
+                outcomes.equal();
                 findings.expect(held.starts_with(&found), || {
                     format!("log, mutant {number}: {name} has turns that are not its first ones")
                 });
@@ -144,7 +144,7 @@ fn log(count: u64, rng: &mut Rng, findings: &mut Findings) -> Result<(), Box<dyn
     println!(
         "mutants: write-ahead log: {count} files of {} bytes (equal: the first turns, whole): {:?}",
         whole.len(),
-        tally.0
+        outcomes.0
     );
     Ok(())
 }
@@ -157,20 +157,20 @@ fn jsonl(count: u64, rng: &mut Rng, findings: &mut Findings) -> Result<(), Box<d
     let session = session("a")?;
     let (path, held) = (history.path(&session), load(&history, "a")?);
     let whole = fs::read(&path)?;
-    let mut tally = Tally::default();
+    let mut outcomes = Outcomes::default();
     for number in 0..count {
         let mut bytes = whole.clone();
         mutate(&mut bytes, rng, false);
         fs::write(&path, &bytes)?;
         let opened = JsonlHistory::open(folder.path());
-        let Some(history) = tally.add(opened, findings) else { continue };
-        if let Some(found) = tally.add(load(&history, "a"), findings) {
-            tally.equal();
+        let Some(history) = outcomes.add(opened, findings) else { continue };
+        if let Some(found) = outcomes.add(load(&history, "a"), findings) {
+            outcomes.equal();
             findings.expect(found == held, || {
                 format!("jsonl, mutant {number}: {} messages, or others", found.len())
             });
         }
     }
-    println!("mutants: jsonl: {count} files of {} bytes: {:?}", whole.len(), tally.0);
+    println!("mutants: jsonl: {count} files of {} bytes: {:?}", whole.len(), outcomes.0);
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Branches that run at the same time.
 
-use std::{borrow::Cow, pin::Pin, sync::Arc};
+use std::{borrow::Cow, sync::Arc};
 
 use async_trait::async_trait;
 use conversant_core::{Slot, Value, Variables};
@@ -8,7 +8,7 @@ use conversant_core::{Slot, Value, Variables};
 use super::{kind::impl_kind, parts::merge, step_result::intermediate};
 use crate::{
     answer::Answer,
-    apply::join_bounded,
+    apply::{Boxed, join_bounded},
     chain::{Chain, RunContext},
     error::{ChainError, FailedBranches},
     runner::Runner,
@@ -163,14 +163,13 @@ impl Chain for ParallelSteps {
     }
 
     async fn run(&self, variables: &Variables, context: &RunContext) -> Result<Answer, ChainError> {
-        type Made<'f> = Pin<Box<dyn Future<Output = Result<Value, ChainError>> + Send + 'f>>;
-        let branches = self.chains.iter().enumerate().map(|(index, chain)| -> Made<'_> {
+        let branches = self.chains.iter().enumerate().map(|(index, chain)| -> Boxed<'_, _> {
             let child = context.intermediate_step(index);
             Box::pin(async move {
                 let outputs = intermediate(chain.run(variables, &child).await, &**chain)?;
                 let name = chain.outputs().first();
                 let value = name.and_then(|name| outputs.get(name)).cloned();
-                Ok(value.unwrap_or_else(|| Value::from("")))
+                Ok::<_, ChainError>(value.unwrap_or_else(|| Value::from("")))
             })
         });
         let branches: Vec<_> = branches.collect();

@@ -18,7 +18,7 @@ use crate::{
     chain::{Chain, RunContext},
     error::ChainError,
     llm_chain::LlmChain,
-    parser::JsonParser,
+    parser::{JsonParser, is_space},
     wiring::WiringError,
 };
 
@@ -136,7 +136,7 @@ impl LlmRouter {
         let next_inputs = field("next_inputs").map_err(of_text)?;
         let [key] = &self.provides;
         let inputs = Variables::from([(key.clone(), next_inputs)]);
-        let destination = destination.trim();
+        let destination = destination.trim_matches(is_space);
         let is_default = destination.to_lowercase() == self.default_destination.to_lowercase();
         let route = if is_default { Route::to_default() } else { Route::to(destination) };
         Ok(route.with_inputs(inputs))

@@ -340,6 +340,8 @@ const DEFAULT: usize = 1;
 /// The chosen chain of a call.
 struct Chosen {
     step: usize,
+    /// The name of the destination.
+    name: String,
     chain: Arc<dyn Chain>,
     /// The inputs that the router has set.
     inputs: Variables,
@@ -351,11 +353,8 @@ impl RouterSteps {
         variables: &Variables,
         context: &RunContext,
     ) -> Result<Chosen, ChainError> {
-        if let Some(completed) = &context.resumed().completed
-            && let Some(chain) = self.chain(completed.step)
-        {
-            let (step, inputs) = (completed.step, completed.variables.clone());
-            return Ok(Chosen { step, chain, inputs });
+        if let Some(completed) = &context.resumed().completed {
+            return Ok(self.chosen(completed.step, completed.variables.clone()));
         }
         let route = self.router.route(variables, &context.intermediate_step(ROUTER)).await;
         let Route { destination, inputs } = match route {
@@ -371,15 +370,18 @@ impl RouterSteps {
                 None => return Err(self.unknown(chosen)),
             },
         };
-        let chain = self.chain(step).unwrap_or_else(|| Arc::clone(&self.default_chain));
-        Ok(Chosen { step, chain, inputs })
+        Ok(self.chosen(step, inputs))
     }
 
-    fn chain(&self, step: usize) -> Option<Arc<dyn Chain>> {
-        match step.checked_sub(DEFAULT + 1) {
-            None => Some(Arc::clone(&self.default_chain)),
-            Some(index) => self.destinations.get(index).map(|(_, chain)| Arc::clone(chain)),
-        }
+    /// Returns the chain of a step after the router's.
+    fn chosen(&self, step: usize, inputs: Variables) -> Chosen {
+        let index = step.checked_sub(DEFAULT + 1);
+        let named = index.and_then(|index| self.destinations.get(index));
+        let (name, chain) = match named {
+            Some((name, chain)) => (name.clone(), chain),
+            None => ("default chain".to_owned(), &self.default_chain),
+        };
+        Chosen { step, name, chain: Arc::clone(chain), inputs }
     }
 
     fn unknown(&self, chosen: &str) -> ChainError {
@@ -399,7 +401,7 @@ impl Chosen {
 
     /// Checks the answer of the chosen chain.
     fn finish(self, result: Result<Answer, ChainError>) -> Result<Answer, ChainError> {
-        let Self { step, chain, inputs } = self;
+        let Self { step, name, chain, inputs } = self;
         match with_outputs(result, chain.outputs()) {
             Ok(mut answer) if PendingTurn::is_due(&answer) => {
                 let inner = answer.completed.take();
@@ -408,7 +410,8 @@ impl Chosen {
                 Ok(answer)
             }
             Ok(answer) => Ok(answer),
-            Err(error) => Err(failed(step, chain.name(), inputs, error)),
+            // The second step, after the router.
+            Err(error) => Err(failed(1, &name, inputs, error)),
         }
     }
 }

@@ -114,7 +114,6 @@ impl Sequence<'_> {
         let name = slot.name();
         match names.source_of(name) {
             Some(Source::Step(_)) => {}
-            Some(_) => names.need(slot),
             None if self.declared.is_none() => {
                 names.provide(name, Source::InputOf(step));
                 names.need(slot);
@@ -125,7 +124,7 @@ impl Sequence<'_> {
                 let (name, chain) = (name.to_owned(), chain.name().to_owned());
                 names.faults.push(WiringFault::StepNotGiven { name, step, chain, nearest });
             }
-            None => names.need(slot),
+            Some(_) | None => names.need(slot),
         }
     }
 

@@ -24,8 +24,9 @@ use crate::{
 /// Chains that run one after the other: each sees the inputs, the memory's variables and the
 /// outputs of the chains before it (LangChain 0.1.20 `chains/sequential.py::SequentialChain`).
 ///
-/// The names are checked when the sequence is built: a step that needs what no one provides, an
-/// output whose name is taken, an output that no step makes. All faults are reported at once.
+/// The names are checked when the sequence is built: a step that needs a variable that is not
+/// provided, an output whose name is taken, an output that no step makes. All faults are reported
+/// at once.
 ///
 /// Clones share the chain. The steps get the call's deadline and its stop sequences; its tools and
 /// its response format are for the last step. A stream has the pieces of the last step. If the last

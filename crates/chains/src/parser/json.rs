@@ -59,7 +59,7 @@ impl OutputParser for JsonParser {
 
 pub(super) fn no_json(text: &str) -> ParseError {
     let reason = if text.contains(|character| !is_space(character)) {
-        "there is no JSON in it"
+        "it contains no JSON"
     } else {
         "it is empty"
     };

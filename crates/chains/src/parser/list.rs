@@ -90,13 +90,14 @@ impl OutputParser for MarkdownListParser {
         let mut items = Vec::new();
         let mut line = Some(text);
         while let Some(start) = line {
-            let marked = start.trim_start_matches(is_space).strip_prefix(['-', '*']);
-            let rest = match marked.and_then(item) {
+            // White space before a mark may span lines, which are read once for all of them.
+            let text = start.trim_start_matches(is_space);
+            let rest = match text.strip_prefix(['-', '*']).and_then(item) {
                 Some((item, after)) => {
                     items.push(item);
                     after
                 }
-                None => start,
+                None => text,
             };
             line = rest.split_once('\n').map(|(_, next)| next);
         }

@@ -59,11 +59,17 @@ fn fenced(text: &str) -> &str {
 
 /// Returns the text after a declaration with an encoding that has its line to itself.
 fn without_declaration(text: &str) -> &str {
+    let mut close = 0;
+    let mut encoding = None;
     for (start, _) in text.match_indices('<') {
-        let rest = text.get(start..).unwrap_or_default();
-        let Some((tag, after)) = rest.split_once('>') else { return text };
-        if let Some(after) = after.strip_prefix('\n')
-            && tag.contains("encoding")
+        if close <= start {
+            let Some(end) = end_of_tag(text, start) else { return text };
+            close = end;
+            encoding = text.get(start..end).and_then(|tag| Some(start + tag.rfind("encoding")?));
+        }
+        let after = text.get(close + 1..).and_then(|after| after.strip_prefix('\n'));
+        if let Some(after) = after
+            && encoding.is_some_and(|encoding| encoding > start)
         {
             return after;
         }
@@ -71,15 +77,23 @@ fn without_declaration(text: &str) -> &str {
     text
 }
 
+/// Returns the position of the first `>` after a position.
+fn end_of_tag(text: &str, start: usize) -> Option<usize> {
+    Some(start + text.get(start..)?.find('>')?)
+}
+
 /// Returns whether more start tags than [`MAX_DEPTH`] are open at once. It counts generously.
 fn too_deep(xml: &str) -> bool {
-    let mut depth = 0_usize;
+    let (mut depth, mut close) = (0_usize, 0);
     for (start, _) in xml.match_indices('<') {
-        let rest = xml.get(start + 1..).unwrap_or_default();
-        match rest.chars().next() {
+        if close <= start {
+            close = end_of_tag(xml, start).unwrap_or(xml.len());
+        }
+        let tag = xml.get(start + 1..close).unwrap_or_default();
+        match xml.get(start + 1..).and_then(|rest| rest.chars().next()) {
             Some('/') => depth = depth.saturating_sub(1),
             Some('!' | '?') | None => {}
-            Some(_) if rest.split('>').next().is_some_and(|tag| tag.ends_with('/')) => {}
+            Some(_) if tag.ends_with('/') => {}
             Some(_) => depth += 1,
         }
         if depth > MAX_DEPTH {

@@ -78,7 +78,7 @@ pub(crate) async fn chat_chain(server: &OpenAiServer, n: usize) -> LlmChain {
 
 /// As [`chat_chain`], as text.
 pub(crate) async fn completion_chain(server: &OpenAiServer, n: usize) -> LlmChain {
-    let model = OpenAi::builder("gpt-3.5-turbo-instruct").base_url(server.base_url());
+    let model = OpenAi::builder("smollm2-135m-instruct").base_url(server.base_url());
     let model = model.api_key("sk-x").temperature(0.7).build().unwrap();
     let conversation = Conversation::of_text();
     conversation.hold(0..n / 2 - 1).await;

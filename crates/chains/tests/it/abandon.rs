@@ -9,7 +9,7 @@ use conversant_core::{
 };
 use conversant_testkit::{ScriptedChat, ScriptedReply};
 
-use crate::fixtures::text_prompt;
+use crate::support::text_prompt;
 
 /// Notes what it is asked to do.
 struct Noted {

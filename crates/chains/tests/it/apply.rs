@@ -1,11 +1,11 @@
 //! Many calls at once.
 
 use conversant_chains::LlmChain;
-use conversant_core::{Variables, vars};
+use conversant_core::{CallOptions, Variables, vars};
 use conversant_prompts::PromptTemplate;
-use conversant_testkit::{Gate, ScriptedChat, ScriptedReply};
+use conversant_testkit::{Gate, ScriptedChat, ScriptedReply, poll_then_drop};
 
-use crate::fixtures::{TestHistory, chain};
+use crate::support::{TestHistory, chain};
 
 fn inputs(count: usize) -> Vec<Variables> {
     (0..count).map(|n| vars! { "human_input" => format!("q{n}") }).collect()
@@ -64,4 +64,59 @@ async fn with_a_memory_they_are_turns_one_after_the_other() {
     );
     let lengths: Vec<_> = model.requests().iter().map(|request| request.messages.len()).collect();
     assert_eq!(lengths, [1, 3, 5]);
+}
+
+#[tokio::test]
+async fn results_are_returned_as_the_calls_end() {
+    let gates: Vec<_> = (0..4).map(|_| Gate::new()).collect();
+    let model = ScriptedChat::with_handler({
+        let gates = gates.clone();
+        move |request| {
+            let text = request.messages.last().unwrap().text();
+            let index: usize = text[1..].parse().unwrap();
+            ScriptedReply::text(text.into_owned()).held_by(&gates[index])
+        }
+    });
+    let prompt = PromptTemplate::from_template("{human_input}").unwrap();
+    let chain =
+        LlmChain::builder().prompt(prompt).model(model.clone()).concurrency(3).build().unwrap();
+    let mut given = inputs(4);
+    given[1] = vars! {};
+    let mut batch = chain.apply_as_completed(given, &CallOptions::new());
+    let mut told = Vec::new();
+    for gate in [None, Some(&gates[3]), Some(&gates[0]), Some(&gates[2])] {
+        gate.into_iter().for_each(Gate::open);
+        let (index, result) = batch.next().await.unwrap();
+        let text = result.map_or_else(|error| error.to_string(), |outcome| outcome.text());
+        told.push(format!("{}/{} {index}: {text}", batch.completed(), batch.len()));
+    }
+    assert!(batch.next().await.is_none());
+    let missing = "1/4 1: missing input `human_input`";
+    assert_eq!(told, [missing, "2/4 3: q3", "3/4 0: q0", "4/4 2: q2"]);
+}
+
+#[tokio::test]
+async fn a_batch_that_is_dropped_drops_the_calls_that_run() {
+    let model = ScriptedChat::with_handler(|_| ScriptedReply::hang());
+    let prompt = PromptTemplate::from_template("{human_input}").unwrap();
+    let chain =
+        LlmChain::builder().prompt(prompt).model(model.clone()).concurrency(2).build().unwrap();
+    let mut batch = chain.apply_as_completed(inputs(5), &CallOptions::new());
+    assert!(poll_then_drop(batch.next(), 1).await.is_none());
+    assert_eq!((model.requests().len(), model.abandoned()), (2, 0));
+    drop(batch);
+    assert_eq!(model.abandoned(), 2);
+}
+
+#[tokio::test]
+async fn the_calls_of_a_batch_are_turns_of_one_conversation() {
+    let history = TestHistory::default();
+    let mut batch = chain(&echo(), &history).apply_as_completed(inputs(3), &CallOptions::new());
+    let mut order = Vec::new();
+    while let Some((index, result)) = batch.next().await {
+        result.unwrap();
+        order.push(index);
+    }
+    assert_eq!(order, [0, 1, 2]);
+    assert_eq!(history.transcript().await.matches("Human").count(), 3);
 }

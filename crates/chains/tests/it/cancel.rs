@@ -3,7 +3,7 @@
 use conversant_core::vars;
 use conversant_testkit::{Gate, ScriptedChat, ScriptedReply, poll_then_drop};
 
-use crate::fixtures::{TestHistory, chain};
+use crate::support::{TestHistory, chain};
 
 #[tokio::test]
 async fn at_every_poll() {

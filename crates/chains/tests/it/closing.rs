@@ -6,7 +6,7 @@ use conversant_chains::{ChainError, Conversations, LlmChain};
 use conversant_core::{SessionId, vars};
 use conversant_testkit::{Gate, ScriptedChat, ScriptedReply};
 
-use crate::fixtures::{TestHistory, chain, chat_prompt, memory};
+use crate::support::{TestHistory, chain, chat_prompt, memory};
 
 const LIMIT: Duration = Duration::from_secs(60);
 

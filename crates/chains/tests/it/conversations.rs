@@ -5,12 +5,12 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use conversant_chains::{Conversations, LlmChain};
+use conversant_chains::{ConversationChain, Conversations, LlmChain};
 use conversant_core::{CallOptions, ChatHistory, Range, SessionId, vars};
 use conversant_memory::{BufferMemory, InMemoryHistory};
 use conversant_testkit::{ScriptedChat, ScriptedReply};
 
-use crate::fixtures::{chat_prompt, text_prompt};
+use crate::support::{chat_prompt, text_prompt};
 
 fn session(id: usize) -> SessionId {
     SessionId::new(format!("session-{id}")).unwrap()
@@ -120,4 +120,19 @@ async fn the_key_of_the_prompt_cache_is_that_of_the_session() {
         .filter_map(|request| request.options.prompt_cache_key)
         .collect();
     assert_eq!(keys, ["session-1", "session-1", "own", "session-2"]);
+}
+
+#[tokio::test]
+async fn a_definition_may_build_a_conversation_chain() {
+    let history = InMemoryHistory::new();
+    let conversations = Conversations::new(move |session| {
+        let memory = BufferMemory::new().with_history(history.clone(), session.clone());
+        ConversationChain::builder().model(ScriptedChat::new(["hi", "ho"])).memory(memory).build()
+    })
+    .unwrap();
+    let chain = conversations.chain(&SessionId::new("ada").unwrap()).unwrap();
+    assert_eq!(chain.predict(vars! { "input" => "one" }).await.unwrap(), "hi");
+    let outcome = chain.invoke(vars! { "input" => "two" }).await.unwrap();
+    assert_eq!(outcome.variables.get("history").unwrap().to_text(), "Human: one\nAI: hi");
+    assert_eq!(outcome.variables.get("response").unwrap().to_text(), "ho");
 }

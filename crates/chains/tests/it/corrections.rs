@@ -14,7 +14,7 @@ use conversant_core::{
 use conversant_prompts::PromptTemplate;
 use conversant_testkit::{ScriptedChat, ScriptedCompletion, ScriptedReply, block_on};
 
-use crate::fixtures::{TestHistory, chat_prompt, memory};
+use crate::support::{TestHistory, chat_prompt, memory};
 
 fn builder(model: &ScriptedChat, history: &TestHistory) -> LlmChainBuilder {
     let chain = LlmChain::builder().prompt(chat_prompt()).model(model.clone());
@@ -87,14 +87,14 @@ fn no_answer_is_lost_when_none_is_accepted() {
         (
             vec!["a".into(), "b".into(), "c".into()],
             vec!["a", "b", "c"],
-            "cannot parse the model's answer: cannot parse the answer: there is no JSON in it",
+            "cannot parse the model's answer: cannot parse the answer: it contains no JSON",
             false,
         ),
         (
             vec!["a".into(), ModelError::Cancelled.into()],
             vec!["a"],
             "cannot parse the model's answer, and its correction failed: cannot parse the answer: \
-             there is no JSON in it",
+             it contains no JSON",
             false,
         ),
         // A second answer would be cut off as well.
@@ -110,7 +110,7 @@ fn no_answer_is_lost_when_none_is_accepted() {
             vec!["a".into(), ScriptedReply::hang()],
             vec!["a"],
             "cannot parse the model's answer, and its correction failed: cannot parse the answer: \
-             there is no JSON in it",
+             it contains no JSON",
             true,
         ),
     ];

@@ -9,7 +9,7 @@ use conversant_core::{
 };
 use conversant_testkit::{Gate, ScriptedChat, ScriptedReply};
 
-use crate::fixtures::{TestHistory, chain, chat_prompt, text_prompt};
+use crate::support::{TestHistory, chain, chat_prompt, text_prompt};
 
 /// Options with a deadline that passes soon.
 fn soon() -> CallOptions {
@@ -216,7 +216,7 @@ async fn a_panic_of_an_observer_costs_neither_the_answer_nor_the_turn() {
     let chain = LlmChain::builder()
         .prompt(chat_prompt())
         .model(ScriptedChat::new(["one", "two"]))
-        .memory(crate::fixtures::memory(&history))
+        .memory(crate::support::memory(&history))
         .observer(Panicking)
         .build()
         .unwrap();

@@ -5,7 +5,7 @@ use conversant_core::{CallOptions, ModelError, TurnId, vars};
 use conversant_memory::BufferMemory;
 use conversant_testkit::{ScriptedChat, ScriptedCompletion, ScriptedReply};
 
-use crate::fixtures::{Log, TestHistory, chat_prompt, memory, text_prompt};
+use crate::support::{Log, TestHistory, chat_prompt, memory, text_prompt};
 
 fn logged(model: &ScriptedChat, history: &TestHistory) -> (LlmChain, Log) {
     let log = Log::default();

@@ -18,7 +18,6 @@ mod conversations;
 mod corrections;
 mod deadlines;
 mod events;
-mod fixtures;
 mod observing;
 mod parsers;
 mod pending;
@@ -28,6 +27,7 @@ mod recorded;
 mod reentrant;
 mod simulation;
 mod stream;
+mod support;
 #[cfg(feature = "schema")]
 mod typed;
 mod wiring;

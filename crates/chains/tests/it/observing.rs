@@ -4,6 +4,7 @@ use std::{
     pin::pin,
     sync::{Arc, Mutex},
     task::{Context, Waker},
+    time::Duration,
 };
 
 use conversant_chains::{
@@ -18,7 +19,7 @@ use conversant_memory::{BufferMemory, InMemoryHistory};
 use conversant_testkit::{Gate, ScriptedChat, ScriptedReply};
 use serde_json::json;
 
-use crate::fixtures::{Log, text_prompt};
+use crate::support::{Log, text_prompt};
 
 /// A call, the way in which it ended, and its record.
 type End = (CallInfo, &'static str, CallRecord);
@@ -101,7 +102,7 @@ async fn a_call_is_known_by_its_session_turn_usage_and_cost() {
     assert_eq!(outcome.record.as_ref(), Some(&record));
     let timings = record.timings;
     let parts = [timings.queue, timings.load, timings.model, timings.save].map(Option::unwrap);
-    assert!(parts.into_iter().sum::<std::time::Duration>() <= timings.total.unwrap());
+    assert!(parts.into_iter().sum::<Duration>() <= timings.total.unwrap());
     assert_eq!(timings.first_token, None, "the answer was not streamed");
     let stored = history.turns(&session(), Range::All).await.unwrap();
     assert_eq!(stored[0].call_record(), None, "records are stored on demand only");
@@ -162,6 +163,20 @@ async fn every_way_to_end_is_counted_once() {
     let totals = *meter.0.lock().unwrap();
     assert_eq!((totals.calls, totals.failures, totals.cancelled), (6, 2, 2));
     assert_eq!(totals.usage, Usage::new(20, 2));
+}
+
+/// A deadline that has passed ends the first part of a call that waits, whichever that is.
+#[tokio::test]
+async fn a_test_reaches_a_deadline_without_waiting() {
+    let (ended, history) = (Ended::default(), InMemoryHistory::new());
+    let model = ScriptedChat::new([reply("one", 10, 1).into(), ScriptedReply::hang()]);
+    let chain = builder(&model, &history).observer(ended.clone()).build().unwrap();
+    let options = || CallOptions::new().with_timeout(Duration::ZERO);
+    chain.predict_with(input(), options()).await.unwrap();
+    let error = chain.predict_with(input(), options()).await.unwrap_err();
+    assert!(error.is_deadline());
+    assert_eq!((error.class().as_ref(), error.http_status()), ("deadline", 504));
+    assert_eq!(ended.take().len(), 2);
 }
 
 #[tokio::test]

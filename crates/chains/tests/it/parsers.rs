@@ -8,7 +8,7 @@ use conversant_chains::{
     CommaListParser, DatetimeParser, JsonParser, MarkdownListParser, NumberedListParser,
     parse_partial_json, without_reasoning,
 };
-use conversant_core::OutputParser;
+use conversant_core::{OutputParser, Value};
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
@@ -71,7 +71,7 @@ fn cut_json() {
     assert_eq!(parse_partial_json(&"[".repeat(100_000)), None);
     assert_eq!(
         JsonParser.parse("{a: 1}").unwrap_err().to_string(),
-        "cannot parse the answer: there is no JSON in it"
+        "cannot parse the answer: it contains no JSON"
     );
 }
 
@@ -262,5 +262,21 @@ fn hostile_xml_is_an_error() {
     let bomb = "<!DOCTYPE a [<!ENTITY b \"c\">]><a>&b;</a>";
     for text in [deep.as_str(), bomb, "", "```xml", "<a", "<a b='1' b='2'/>", "<a>&b;</a>"] {
         assert!(XmlParser.parse(text).is_err());
+    }
+}
+
+/// Long answers of patterns that invite a parser to read the rest again and again. Reading them in
+/// quadratic time would take minutes.
+#[test]
+fn long_answers_are_read_once() {
+    let count = 200_000;
+    let blank = MarkdownListParser.parse(&format!("{}- a", "\n".repeat(count))).unwrap();
+    assert_eq!(blank.to_text(), r#"["a"]"#);
+    let numbers = format!("[{}1", "1,".repeat(count));
+    let Value::Data(read) = JsonParser.parse(&numbers).unwrap() else { panic!("no JSON") };
+    assert_eq!(read.as_array().unwrap().len(), count + 1);
+    #[cfg(feature = "xml")]
+    for text in ["<".repeat(count), format!("{}>", "<".repeat(count)), "<a b".repeat(count)] {
+        assert!(XmlParser.parse(&text).is_err());
     }
 }

@@ -8,7 +8,7 @@ use conversant_core::{
 use conversant_memory::BufferMemory;
 use conversant_testkit::{ScriptedChat, ScriptedCompletion, ScriptedReply};
 
-use crate::fixtures::{TestHistory, chain, chain_of, chat_prompt, memory, text_prompt};
+use crate::support::{TestHistory, chain, chain_of, chat_prompt, memory, text_prompt};
 
 #[tokio::test]
 async fn a_conversation_goes_on() {

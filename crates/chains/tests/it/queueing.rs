@@ -1,9 +1,11 @@
 //! Calls of one conversation at the same time: one total order, and each prompt saw a prefix of it.
 
-use conversant_core::{ChatHistory, Range, vars};
+use std::time::{Duration, Instant};
+
+use conversant_core::{CallOptions, ChatHistory, Range, vars};
 use conversant_testkit::{ScriptedChat, ScriptedReply};
 
-use crate::fixtures::{TestHistory, chain, session};
+use crate::support::{TestHistory, chain, session};
 
 #[tokio::test]
 async fn each_prompt_saw_a_prefix_of_the_one_order() {
@@ -46,4 +48,31 @@ async fn different_conversations_do_not_wait_for_each_other() {
     let other = chain(&model, &TestHistory::default());
     assert_eq!(other.predict(vars! { "human_input" => "hi" }).await.unwrap(), "hello");
     waiting.abort();
+}
+
+/// A stream that nothing reads after its deadline, and whose value is still there, is overtaken.
+#[tokio::test]
+async fn a_forgotten_stream_is_overtaken_after_its_deadline() {
+    let model = ScriptedChat::new([
+        ScriptedReply::pieces(["one", " piece"]),
+        ScriptedReply::text("second"),
+        ScriptedReply::text("third"),
+    ]);
+    let history = TestHistory::default();
+    let chain = chain(&model, &history);
+    let input = |text: &'static str| vars! { "human_input" => text };
+    let past = CallOptions::new().with_deadline(Instant::now() + Duration::from_millis(50));
+    let mut stream = chain.stream_with(input("first"), past).await.unwrap();
+    stream.next().await.unwrap().unwrap();
+    assert_eq!(chain.predict(input("next")).await.unwrap(), "second");
+    let error = stream.next().await.unwrap().unwrap_err();
+    assert!(error.is_deadline(), "{error}");
+    // What it received can still be saved, after the others.
+    assert_eq!(chain.predict(input("last")).await.unwrap(), "third");
+    stream.save_partial().await.unwrap();
+    let transcript = history.transcript().await;
+    assert_eq!(
+        transcript,
+        "Human: next\nAI: second\nHuman: last\nAI: third\nHuman: first\nAI: one"
+    );
 }

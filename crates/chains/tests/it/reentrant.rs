@@ -1,14 +1,18 @@
 //! A call from inside a call of the same conversation is an error; other calls inside are not.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    sync::{Arc, Mutex, OnceLock},
+    time::Duration,
+};
 
 use conversant_chains::{ChainError, LlmChain};
 use conversant_core::{
-    ChatModel, ChatRequest, Message, ModelError, Reply, ReplyStream, async_trait, vars,
+    CallInfo, ChatModel, ChatRequest, Event, Message, ModelError, Observer, OutputParser,
+    ParseError, Reply, ReplyStream, Value, async_trait, vars,
 };
 use conversant_testkit::{ScriptedChat, block_on};
 
-use crate::fixtures::{TestHistory, chain, chat_prompt, memory};
+use crate::support::{TestHistory, chain, chat_prompt, memory};
 
 /// A model that calls chains while it answers, and answers with their results.
 #[derive(Clone, Default)]
@@ -74,4 +78,83 @@ async fn calls_side_by_side_on_one_task_wait_for_each_other() {
     let call = |text: &'static str| chain.predict(vars! { "human_input" => text });
     let (first, second) = tokio::join!(call("first"), call("second"));
     assert_eq!((first.unwrap(), second.unwrap()), ("one".to_owned(), "two".to_owned()));
+}
+
+/// An observer and a parser that call the conversation, blocking.
+#[derive(Clone, Default)]
+struct Blocking {
+    chain: Arc<OnceLock<LlmChain>>,
+    results: Arc<Mutex<Vec<String>>>,
+}
+
+impl Blocking {
+    fn call(&self) {
+        if let Some(chain) = self.chain.get() {
+            let result = block_on(chain.predict(vars! { "human_input" => "inner" }));
+            self.results.lock().unwrap().push(result.unwrap_or_else(|error| error.to_string()));
+        }
+    }
+}
+
+impl Observer for Blocking {
+    fn on_event(&self, _: &CallInfo, _: &Event<'_>) {
+        self.call();
+    }
+}
+
+impl OutputParser for Blocking {
+    fn parse(&self, text: &str) -> Result<Value, ParseError> {
+        self.call();
+        Ok(Value::from(text))
+    }
+}
+
+#[tokio::test]
+async fn observers_and_parsers_that_call_their_own_conversation_get_errors() {
+    let inside = Blocking::default();
+    let chain = LlmChain::builder()
+        .prompt(chat_prompt())
+        .model(ScriptedChat::new(["a", "b"]))
+        .memory(memory(&TestHistory::default()))
+        .observer(inside.clone())
+        .parser(inside.clone())
+        .build()
+        .unwrap();
+    assert!(inside.chain.set(chain.clone()).is_ok());
+    let input = || vars! { "human_input" => "outer" };
+    assert_eq!(chain.predict(input()).await.unwrap(), "a");
+    let stream = chain.stream(input()).await.unwrap();
+    assert_eq!(stream.into_outcome().await.unwrap().unwrap().text(), "b");
+    let results = std::mem::take(&mut *inside.results.lock().unwrap());
+    // Four events and a parse in each call.
+    assert_eq!(results, vec![ChainError::Reentrant.to_string(); 10]);
+}
+
+/// A model that calls its own conversation in another task.
+struct Spawning(Arc<OnceLock<LlmChain>>);
+
+#[async_trait]
+impl ChatModel for Spawning {
+    async fn generate(&self, _: &ChatRequest) -> Result<Reply, ModelError> {
+        let chain = self.0.get().unwrap().clone();
+        let inner =
+            tokio::spawn(async move { chain.predict(vars! { "human_input" => "inner" }).await });
+        Ok(Reply::new(Message::ai(inner.await.unwrap().unwrap_err().to_string())))
+    }
+}
+
+#[tokio::test]
+async fn a_call_from_a_task_inside_ends_at_the_limit_of_the_queue() {
+    let cell = Arc::default();
+    let chain = LlmChain::builder()
+        .prompt(chat_prompt())
+        .model(conversant_core::LanguageModel::chat(Spawning(Arc::clone(&cell))))
+        .memory(memory(&TestHistory::default()))
+        .queue_timeout(Duration::from_millis(50))
+        .build()
+        .unwrap();
+    assert!(cell.set(chain.clone()).is_ok());
+    let answer = chain.predict(vars! { "human_input" => "outer" }).await.unwrap();
+    let limit = Duration::from_millis(50);
+    assert_eq!(answer, ChainError::QueueTimeout { limit }.to_string());
 }

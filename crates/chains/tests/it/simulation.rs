@@ -13,7 +13,7 @@ use conversant_testkit::simulation::{
     Ending, Report, SimulatedCall, SimulatedChat, SimulatedHistory, Simulation, Subject, Violation,
 };
 
-use crate::fixtures::{chat_prompt, session};
+use crate::support::{chat_prompt, session};
 
 /// One conversation of an LLM chain.
 struct Conversation(LlmChain);

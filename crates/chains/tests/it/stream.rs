@@ -9,7 +9,7 @@ use conversant_core::{
 };
 use conversant_testkit::{Gate, ScriptedChat, ScriptedReply, poll_then_drop};
 
-use crate::fixtures::{TestHistory, chain, chain_of, chat_prompt, memory, session};
+use crate::support::{TestHistory, chain, chain_of, chat_prompt, memory, session};
 
 async fn pieces(stream: &mut ChainStream) -> Vec<String> {
     let mut pieces = Vec::new();

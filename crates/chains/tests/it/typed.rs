@@ -9,11 +9,14 @@ use conversant_core::{
     SessionId, ToolCall, async_trait, vars,
 };
 use conversant_memory::{BufferMemory, InMemoryHistory};
+use conversant_models::{OpenAi, OpenAiChat, OpenAiResponses};
 use conversant_prompts::{ChatPromptTemplate, MessageTemplate, PromptTemplate};
-use conversant_testkit::{ScriptedChat, ScriptedCompletion, ScriptedReply, block_on};
+use conversant_testkit::{
+    Answer, OpenAiServer, ScriptedChat, ScriptedCompletion, ScriptedReply, block_on,
+};
 use serde_json::json;
 
-use crate::fixtures::{TestHistory, chain, chat_prompt, memory};
+use crate::support::{TestHistory, chain, chat_prompt, memory};
 
 /// A verdict.
 #[derive(Debug, PartialEq, schemars::JsonSchema, serde::Deserialize)]
@@ -262,4 +265,66 @@ fn a_stream_whose_answer_does_not_fit_ends_with_an_error_and_stores_nothing() {
         assert!(values.next().await.is_none());
     });
     assert_eq!(stored(&history), "");
+}
+
+/// The schema as the adapters send it, and what their servers' refusals and limits become.
+#[tokio::test]
+async fn adapters_send_the_schema_where_their_server_enforces_it() {
+    let ask = |answer: Answer, adapter: &str| {
+        let server = OpenAiServer::start([answer]).unwrap();
+        let model: LanguageModel = match adapter {
+            "chat" => OpenAiChat::builder("m")
+                .base_url(server.base_url())
+                .api_key("k")
+                .build()
+                .unwrap()
+                .into(),
+            "responses" => OpenAiResponses::builder("m")
+                .base_url(server.base_url())
+                .api_key("k")
+                .build()
+                .unwrap()
+                .into(),
+            _ => OpenAi::builder("m")
+                .base_url(server.base_url())
+                .api_key("k")
+                .build()
+                .unwrap()
+                .into(),
+        };
+        let prompt = PromptTemplate::from_template("Is {n} prime?").unwrap();
+        (server, LlmChain::builder().prompt(prompt).model(model).build().unwrap())
+    };
+    let answer = || Answer::text(r#"{"yes": true, "because": null}"#);
+    let rows = [
+        ("chat", "/response_format/json_schema/name"),
+        ("responses", "/text/format/name"),
+        ("completion", ""),
+    ];
+    for (adapter, name) in rows {
+        let (server, chain) = ask(answer(), adapter);
+        let typed = chain.predict_as::<Verdict>(vars! { "n" => 7 }).await.unwrap();
+        assert_eq!(typed, verdict(true), "{adapter}");
+        let requests = server.requests();
+        let body = requests[0].json();
+        if name.is_empty() {
+            assert!(body["prompt"].to_string().contains("JSON Schema"));
+        } else {
+            assert_eq!(body.pointer(name), Some(&json!("Verdict")), "{adapter}");
+        }
+    }
+    let refusal = Answer::refusal("I would rather not.");
+    let (_server, chain) = ask(refusal, "chat");
+    match chain.predict_as::<Verdict>(vars! { "n" => 7 }).await {
+        Err(ChainError::Model(ModelError::Refused { text })) => {
+            assert_eq!(text.as_str(), "I would rather not.");
+        }
+        other => panic!("{other:?}"),
+    }
+    let cut_off = Answer::text(r#"{"yes": tr"#).with_finish_reason("length");
+    let (_server, chain) = ask(cut_off, "chat");
+    match chain.predict_as::<Verdict>(vars! { "n" => 7 }).await {
+        Err(ChainError::Parse { answers, .. }) => assert_eq!(answers[0].text(), r#"{"yes": tr"#),
+        other => panic!("{other:?}"),
+    }
 }

@@ -8,7 +8,7 @@ use conversant_memory::BufferMemory;
 use conversant_prompts::{ChatPromptTemplate, MessagesPlaceholder, PromptTemplate};
 use conversant_testkit::ScriptedChat;
 
-use crate::fixtures::{chat_prompt, text_prompt};
+use crate::support::{chat_prompt, text_prompt};
 
 fn model() -> ScriptedChat {
     ScriptedChat::new(["hi"])

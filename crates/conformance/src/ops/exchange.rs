@@ -85,7 +85,7 @@ pub(crate) fn compare(expected: &Json, got: &Json) -> Option<Mismatch> {
     first_mismatch(&json!(wanted), &json!(found))
 }
 
-/// Returns what was wanted of a request, with what it has in its place.
+/// Returns the expected parts of a request, with the actual values.
 fn met(wanted: &Json, request: &Json) -> Json {
     let field = |name: &str| request.get(name).cloned().unwrap_or_default();
     let body = &field("body");

@@ -1,4 +1,4 @@
-//! A loopback server that sends the bytes of a case as they stand and records what it is asked.
+//! A loopback server that sends the bytes of a case and records its requests.
 
 use std::{
     io::{self, BufRead as _, BufReader, Read as _, Write as _},
@@ -33,7 +33,7 @@ const fn ok() -> u16 {
     200
 }
 
-/// How a response ends.
+/// The end of a response.
 #[derive(Debug, Clone, Copy, Default, Deserialize, PartialEq)]
 #[serde(rename_all = "snake_case")]
 enum End {

@@ -5,8 +5,9 @@ use bytes::Bytes;
 use conversant_core::{ModelError, Reply};
 use conversant_models::wire::{ResponsesStreamDecoder, decode_responses_response};
 use serde::Deserialize;
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
+use super::adapter::shown;
 use crate::{case, failure::Failure};
 
 #[derive(Deserialize)]
@@ -52,25 +53,5 @@ fn result(reply: Result<Reply, ModelError>) -> Result<Json, Failure> {
         ModelError::Refused { .. } => Failure::Refused("refused"),
         error => Failure::broken(&error),
     })?;
-    let usage = reply.usage.map(|usage| {
-        json!({
-            "input": usage.input_tokens,
-            "output": usage.output_tokens,
-            "cached": usage.cached_tokens,
-            "reasoning": usage.reasoning_tokens,
-        })
-    });
-    let calls: Vec<_> = reply
-        .message
-        .tool_calls()
-        .iter()
-        .map(|call| json!({"id": call.id, "name": call.name, "args": call.args}))
-        .collect();
-    Ok(json!({
-        "content": reply.text(),
-        "reasoning": reply.reasoning().unwrap_or_default(),
-        "tool_calls": calls,
-        "finish_reason": reply.finish_reason,
-        "usage": usage,
-    }))
+    Ok(shown(&reply))
 }

@@ -10,7 +10,7 @@ use crate::{box_error::BoxError, version::Version};
 pub enum HistoryError {
     /// The session is not in the expected state: another writer has appended to it, cleared it or
     /// replaced it.
-    #[error("the conversation has changed: expected version {expected}, found {current}")]
+    #[error("cannot append to the conversation: expected version {expected}, found {current}")]
     Stale {
         /// The expected version.
         expected: Version,
@@ -21,7 +21,7 @@ pub enum HistoryError {
     #[error("the conversation is busy")]
     Busy,
     /// A message exceeds the store's size limit.
-    #[error("a message of {bytes} bytes is larger than this history takes ({limit} bytes)")]
+    #[error("cannot store a message of {bytes} bytes: the history's limit is {limit} bytes")]
     TooLarge {
         /// The size in bytes.
         bytes: u64,
@@ -29,13 +29,13 @@ pub enum HistoryError {
         limit: u64,
     },
     /// The disk or the store's quota is full. Nothing was written.
-    #[error("the history is full")]
+    #[error("cannot write to the history: the store is full")]
     Full {
         /// The store's own error.
         source: BoxError,
     },
     /// The store is read-only.
-    #[error("the history is read-only")]
+    #[error("cannot write to the history: it is read-only")]
     ReadOnly {
         /// The store's own error.
         source: Option<BoxError>,
@@ -49,7 +49,9 @@ pub enum HistoryError {
         source: Option<BoxError>,
     },
     /// A later version of this crate wrote the store.
-    #[error("the history has schema version {found}, and this program knows up to {known}")]
+    #[error(
+        "cannot open the history: it has schema version {found}, and this program supports versions up to {known}; update the program"
+    )]
     SchemaTooNew {
         /// The version found.
         found: u64,

@@ -14,8 +14,8 @@ pub enum Range {
     LastMessages(usize),
     /// The last messages whose stored JSON has at most this many bytes together, each whole.
     LastBytes(u64),
-    /// The messages after a version; all messages if the version does not belong to the stored
-    /// conversation, because the epoch has changed or the [`tip`](Version::tip) differs.
+    /// The messages after a version. If the version does not belong to the stored conversation,
+    /// because its epoch or its [`tip`](Version::tip) differs, all messages.
     After(Version),
 }
 

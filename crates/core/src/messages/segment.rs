@@ -1,13 +1,18 @@
 //! Shared runs of messages, with the caches of encoders.
+//!
+//! `xtask/loom` checks this file under all interleavings of its threads.
 
 use std::{
     any::{Any, TypeId},
     fmt,
     ops::Range,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, PoisonError},
 };
 
-use crate::message::Message;
+use crate::{
+    message::Message,
+    sync::{Mutex, OnceLock},
+};
 
 /// The capacity, in messages, of a conversation's first segment and of its largest. Each segment
 /// has twice the capacity of the one before it, so a conversation of n messages has about log n
@@ -208,8 +213,8 @@ impl<'m> Chunk<'m> {
         self.run_from(0)
     }
 
-    /// Like [`run`](Self::run), but skips the first messages in constant time, so that an update of
-    /// a memo costs only the new messages.
+    /// Returns what [`run`](Self::run) does without the first messages, which it skips in constant
+    /// time. An update of a memo then costs only the new messages.
     pub fn run_from(&self, start: usize) -> impl Iterator<Item = &'m Message> + use<'m> {
         let slots = self.view.segment.slots().get(start..self.view.end).unwrap_or_default();
         slots.iter().filter_map(|slot| slot.get().map(AsRef::as_ref))

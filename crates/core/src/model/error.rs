@@ -146,6 +146,16 @@ pub enum ModelError {
         /// The part that was received.
         partial: PartialReply,
     },
+    /// The prompt is too long for the context of a model that runs in the process.
+    #[error(
+        "the prompt is too long for the model: {tokens} tokens, at most {limit}; shorten the conversation, or enlarge the context"
+    )]
+    PromptTooLong {
+        /// The number of tokens of the prompt, or a lower bound of it.
+        tokens: u64,
+        /// The largest number of tokens that the model accepts.
+        limit: u64,
+    },
     /// The caller cancelled the call.
     #[error("the call of the model was cancelled")]
     Cancelled,
@@ -206,6 +216,7 @@ impl ModelError {
             | Self::Incomplete { .. }
             | Self::Refused { .. }
             | Self::BodyTooLarge { .. }
+            | Self::PromptTooLong { .. }
             | Self::Cancelled => false,
         }
     }
@@ -213,7 +224,8 @@ impl ModelError {
     /// Returns whether the prompt was too long for the model.
     #[must_use]
     pub fn is_context_length(&self) -> bool {
-        self.api_error().is_some_and(ApiError::is_context_length)
+        matches!(self, Self::PromptTooLong { .. })
+            || self.api_error().is_some_and(ApiError::is_context_length)
     }
 
     /// Returns the class of the error, for metrics: the HTTP status, or a name such as `timeout`.
@@ -243,6 +255,7 @@ impl ModelError {
             Self::Incomplete { .. } => "incomplete",
             Self::Refused { .. } => "refused",
             Self::BodyTooLarge { .. } => "too_large",
+            Self::PromptTooLong { .. } => "prompt_too_long",
             Self::StreamTruncated { .. } => "truncated",
             Self::Cancelled => "cancelled",
             Self::Custom { .. } => "custom",

@@ -17,8 +17,8 @@ use crate::{
     prompt_value::PromptValue,
 };
 
-/// A shared chat or completion model. A prompt of the other kind is converted: messages become a
-/// transcript for a completion model, and text becomes one human message for a chat model.
+/// A shared chat or completion model. A prompt of the other kind is converted. Messages become a
+/// transcript for a completion model; text becomes one human message for a chat model.
 ///
 /// # Examples
 ///

@@ -66,6 +66,7 @@ impl ModelError {
             }
             Self::Timeout { phase: _, after: _ }
             | Self::BodyTooLarge { what: _, limit: _ }
+            | Self::PromptTooLong { tokens: _, limit: _ }
             | Self::Cancelled => {}
         }
         self

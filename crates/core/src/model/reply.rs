@@ -38,8 +38,8 @@ pub struct Reply {
     /// The other answers, if more than one was requested.
     #[serde(default)]
     pub alternatives: Vec<Choice>,
-    /// The messages before the answer that belong to the same turn: tool calls and their results,
-    /// where a tool loop has called the model several times. A chain stores them with the answer.
+    /// The messages before the answer that belong to the same turn, such as the tool calls of a
+    /// tool loop and their results. A chain stores them with the answer.
     #[serde(default, skip_serializing_if = "Messages::is_empty")]
     pub intermediate: Messages,
 }
@@ -158,7 +158,7 @@ impl Reply {
             let what = match error.classify() {
                 Category::Data => "its JSON is of another form than was asked for",
                 Category::Eof => "its JSON is cut off",
-                Category::Io | Category::Syntax => "it is no JSON",
+                Category::Io | Category::Syntax => "it is not JSON",
             };
             DecodeError::new(format!("{what} (line {line}, column {column})"))
                 .with_body(text.into_owned())

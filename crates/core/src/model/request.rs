@@ -8,7 +8,7 @@ use std::{
 use super::tools::{ResponseFormat, ToolChoice, ToolDefinition};
 use crate::{messages::Messages, observer::EventEmitter, turn::TurnId};
 
-/// Per-call options, independent of the model: stop sequences, the deadline, the turn.
+/// The options of one call, independent of the model: stop sequences, the deadline, the turn.
 ///
 /// # Examples
 ///

@@ -100,6 +100,7 @@ fn model_errors() {
             }),
             Box::new(ModelError::Refused { text: "no".into() }),
             Box::new(ModelError::BodyTooLarge { what: "an event", limit: 4_194_304 }),
+            Box::new(ModelError::PromptTooLong { tokens: 18_001, limit: 2048 }),
             Box::new(ModelError::truncated(PartialReply::new("half"))),
             Box::new(ModelError::StreamTruncated {
                 partial: PartialReply::default(),

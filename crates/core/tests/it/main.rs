@@ -11,6 +11,7 @@ mod call_records;
 mod errors;
 mod messages;
 mod prompt_values;
+mod python;
 mod recorded;
 mod stored;
 mod streams;

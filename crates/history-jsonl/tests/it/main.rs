@@ -4,6 +4,7 @@
 
 mod limits;
 mod lines;
+mod replaced;
 mod suite;
 mod support;
 mod tail;

@@ -127,8 +127,7 @@ impl Operation for Write {
         );
         let written = transaction
             .query_typed(&write, &[(&session, Type::TEXT), (&self.rows, Type::TEXT_ARRAY)])
-            .await
-            .map_err(refused)?;
+            .await?;
         let first = written.first().map(|row| column::<i64>(row, 0)).transpose()?.unwrap_or(0);
         transaction.commit().await?;
         let epoch = if current.messages == 0 { first.unsigned_abs() } else { current.epoch };
@@ -155,16 +154,6 @@ impl Write {
         let foreign = numbered_turn_id(id.unsigned_abs()).fingerprint();
         Ok(decode(id, &json).map_or(foreign, |row| row.tip()))
     }
-}
-
-/// Returns the failure of an insert. A jsonb column does not accept every text.
-fn refused(error: tokio_postgres::Error) -> Failure {
-    // Untranslatable character: `\u0000`.
-    if error.code().is_some_and(|code| code.code() == "22P05") {
-        let what = "NUL characters in a LangChain table whose messages are jsonb";
-        return Failure::Refused(HistoryError::Unsupported { what });
-    }
-    Failure::from(error)
 }
 
 /// Checks the expectation of an append. The epoch is the number of the first row, so an empty
@@ -214,13 +203,22 @@ pub(super) struct Clear {
 impl Operation for Clear {
     type Output = ();
 
-    async fn run(&self, client: &mut Client, _: Limit) -> Result<(), Failure> {
+    async fn run(&self, client: &mut Client, limit: Limit) -> Result<(), Failure> {
+        let session = self.session.as_str();
+        let level = IsolationLevel::ReadCommitted;
+        let transaction = client.build_transaction().isolation_level(level).start().await?;
+        lock(&*transaction, &self.table, session).await?;
+        let clock = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+        let now_millis: i64 = column(&transaction.query_typed_one(clock, &[]).await?, 0)?;
+        if now_millis > limit.0 {
+            return Err(Failure::Late { now_millis });
+        }
         let statement =
             format!("DELETE FROM {} WHERE session_id = $1 AND id <= $2", self.table.quoted());
-        let session = self.session.as_str();
-        client
-            .execute_typed(&statement, &[(&session, Type::TEXT), (&self.last, Type::INT8)])
-            .await?;
+        let parameters: [(&(dyn ToSql + Sync), Type); 2] =
+            [(&session, Type::TEXT), (&self.last, Type::INT8)];
+        transaction.execute_typed(&statement, &parameters).await?;
+        transaction.commit().await?;
         Ok(())
     }
 }

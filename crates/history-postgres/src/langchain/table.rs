@@ -55,6 +55,17 @@ impl Column {
         }
     }
 
+    /// Checks that a column takes a row: `jsonb` takes no NUL.
+    pub(super) fn check(self, row: &str) -> Result<(), HistoryError> {
+        // The texts between escaped backslashes.
+        let has_nul = || row.split("\\\\").any(|text| text.contains("\\u0000"));
+        if self == Self::Jsonb && has_nul() {
+            let what = "NUL characters in a LangChain table whose messages are jsonb";
+            return Err(HistoryError::Unsupported { what });
+        }
+        Ok(())
+    }
+
     fn of(name: &str) -> Option<Self> {
         match name {
             "jsonb" => Some(Self::Jsonb),

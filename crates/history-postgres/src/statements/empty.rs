@@ -1,11 +1,12 @@
 //! Clears and removes sessions.
 //!
-//! Each statement has the epoch in which the session was seen. A statement that arrives late, from
-//! a connection that broke, has no effect on a session that was cleared since.
+//! Each statement has the epoch in which the session was seen, and a deadline. A statement that
+//! arrives late, from a connection that broke, has no effect on a session that was cleared or
+//! written since.
 
 use conversant_core::{Range, SessionId};
 use deadpool_postgres::Client;
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{ToSql, Type};
 
 use super::{
     columns::{column, count, signed},
@@ -42,9 +43,9 @@ impl Operation for Clear {
 
     async fn run(&self, client: &mut Client, limit: Limit) -> Result<(), Failure> {
         let seen = epoch(&self.session, client, limit).await?;
-        let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
-            [(&self.session.as_str(), Type::TEXT), (&seen, Type::INT8)];
-        client.execute_typed("SELECT conversant_clear($1, $2)", &parameters).await?;
+        let parameters: [(&(dyn ToSql + Sync), Type); 3] =
+            [(&self.session.as_str(), Type::TEXT), (&seen, Type::INT8), (&limit.0, Type::INT8)];
+        client.execute_typed("SELECT conversant_clear($1, $2, $3)", &parameters).await?;
         Ok(())
     }
 }
@@ -57,8 +58,12 @@ impl Operation for Delete {
             let seen = epoch(&self.session, client, limit).await?;
             let row = client
                 .query_typed_one(
-                    "SELECT conversant_delete($1, $2)",
-                    &[(&self.session.as_str(), Type::TEXT), (&seen, Type::INT8)],
+                    "SELECT conversant_delete($1, $2, $3)",
+                    &[
+                        (&self.session.as_str(), Type::TEXT),
+                        (&seen, Type::INT8),
+                        (&limit.0, Type::INT8),
+                    ],
                 )
                 .await?;
             if column(&row, 0)? {

@@ -4,16 +4,13 @@ use conversant_core::{HistoryError, Lease};
 use deadpool_postgres::Client;
 use tokio_postgres::types::Type;
 
+use super::columns::column;
 use crate::{
     error::Failure,
     pool::{Limit, Operation},
 };
 
-/// A holder whose connection broke before the answer gets its own lease again.
-const TAKE: &str = "INSERT INTO conversant_leases AS l (session, holder, expires) \
-    VALUES ($1, $2::text::uuid, clock_timestamp() + $3 * interval '1 microsecond') \
-    ON CONFLICT (session) DO UPDATE SET holder = excluded.holder, expires = excluded.expires \
-    WHERE l.expires <= clock_timestamp() OR l.holder = excluded.holder";
+const TAKE: &str = "SELECT conversant_lease($1, $2::text::uuid, $3, $4)";
 
 const RELEASE: &str =
     "DELETE FROM conversant_leases WHERE session = $1 AND holder = $2::text::uuid";
@@ -32,18 +29,19 @@ pub(crate) struct Release {
 impl Operation for Take {
     type Output = Lease;
 
-    async fn run(&self, client: &mut Client, _: Limit) -> Result<Lease, Failure> {
-        let taken = client
-            .execute_typed(
+    async fn run(&self, client: &mut Client, limit: Limit) -> Result<Lease, Failure> {
+        let row = client
+            .query_typed_one(
                 TAKE,
                 &[
                     (&self.lease.session.as_str(), Type::TEXT),
                     (&self.lease.holder.to_string(), Type::TEXT),
                     (&self.microseconds, Type::INT8),
+                    (&limit.0, Type::INT8),
                 ],
             )
             .await?;
-        if taken == 0 { Err(HistoryError::Busy.into()) } else { Ok(self.lease.clone()) }
+        if column(&row, 0)? { Ok(self.lease.clone()) } else { Err(HistoryError::Busy.into()) }
     }
 }
 

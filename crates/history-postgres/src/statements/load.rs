@@ -181,10 +181,10 @@ fn turn(row: &Row) -> Result<Option<Stored>, Failure> {
     }))
 }
 
-/// The first turns of a session, up to `$2` messages.
-const FIRST: &str = "SELECT t.first, t.messages FROM conversant_sessions s CROSS JOIN LATERAL ( \
-        SELECT * FROM conversant_turns c WHERE c.session = s.key ORDER BY c.first LIMIT $2 \
-    ) t WHERE s.id = $1 AND coalesce(s.expires > clock_timestamp(), true) AND t.first < $2 ORDER BY t.first";
+/// The number of a session's messages, and its first turns, up to `$2` messages.
+const FIRST: &str = "SELECT s.messages, t.first, t.messages FROM conversant_sessions s LEFT JOIN LATERAL ( \
+        SELECT * FROM conversant_turns c WHERE c.session = s.key AND c.first < $2 ORDER BY c.first LIMIT $2 \
+    ) t ON true WHERE s.id = $1 AND coalesce(s.expires > clock_timestamp(), true) ORDER BY t.first";
 
 /// The first messages of a session.
 pub(crate) struct First {
@@ -202,12 +202,17 @@ impl Operation for First {
         let rows =
             client.query_typed(FIRST, &[(&session, Type::TEXT), (&count, Type::INT8)]).await?;
         let mut messages: Vec<String> = Vec::new();
+        let mut expected = 0;
         for row in &rows {
-            if columns::count(row, 0)? != messages.len() as u64 {
-                let what = format!("message {} is missing", messages.len());
-                return Err(HistoryError::Corrupt { what, source: None }.into());
+            expected = columns::count(row, 0)?.min(self.count as u64);
+            let first: Option<i64> = column(row, 1)?;
+            if first == Some(signed(messages.len() as u64)) {
+                messages.append(&mut column(row, 2)?);
             }
-            messages.append(&mut column(row, 1)?);
+        }
+        if (messages.len() as u64) < expected {
+            let what = format!("message {} is missing", messages.len());
+            return Err(HistoryError::Corrupt { what, source: None }.into());
         }
         Ok(messages)
     }

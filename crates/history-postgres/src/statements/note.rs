@@ -1,6 +1,7 @@
 //! Loads and stores notes.
 
 use conversant_core::{HistoryError, Note, SessionId, Version};
+use conversant_history::invalid_json;
 use deadpool_postgres::Client;
 use tokio_postgres::types::Type;
 
@@ -41,11 +42,8 @@ impl Operation for LoadNote {
             .await?;
         let Some(row) = row else { return Ok(None) };
         let body: String = column(&row, 0)?;
-        let body: conversant_core::Value =
-            serde_json::from_str(&body).map_err(|error| HistoryError::Corrupt {
-                what: "cannot decode a note".to_owned(),
-                source: Some(error.into()),
-            })?;
+        let body: conversant_core::Value = serde_json::from_str(&body)
+            .map_err(|error| invalid_json(&format!("note `{}`", self.name), &error))?;
         Ok(Some(Note::new(body, version_with_tip(&row, 1)?)))
     }
 }

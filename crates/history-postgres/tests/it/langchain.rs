@@ -4,17 +4,14 @@
 use std::collections::BTreeSet;
 
 use conversant_core::{
-    ChatHistory, Expect, HistoryError, Message, Range, Role, SessionId, Turn, TurnId, Version,
+    BoxError, ChatHistory, Expect, Message, Range, Role, SessionId, Turn, TurnId, Version,
+    async_trait,
 };
 use conversant_history_postgres::LangChainPostgresHistory;
-use conversant_testkit::suite::{self, SuiteError};
+use conversant_testkit::suite::{self, LangChainRows, SuiteError};
 use serde_json::{Value as Json, json};
 
 use crate::server::{Server, chain};
-
-/// Rows as langchain-community 0.0.38 (langchain-core 0.1.53) wrote them with
-/// `SQLChatMessageHistory`, one a line.
-const ROWS: &str = include_str!("langchain_rows.jsonl");
 
 impl Server {
     async fn langchain(&self, as_text: bool) -> LangChainPostgresHistory {
@@ -22,71 +19,50 @@ impl Server {
         let builder = if as_text { builder.messages_as_text() } else { builder };
         builder.connect().await.unwrap()
     }
-
-    /// Writes a row as Python does.
-    async fn python(&self, session: &str, row: &str) {
-        let insert = "INSERT INTO message_store (session_id, message) SELECT $1, $2::text::jsonb";
-        let insert_text = "INSERT INTO message_store (session_id, message) SELECT $1, $2::text";
-        if self.client.execute(insert, &[&session, &row]).await.is_err() {
-            self.client.execute(insert_text, &[&session, &row]).await.unwrap();
-        }
-    }
 }
 
 fn session() -> SessionId {
     SessionId::new("user-7").unwrap()
 }
 
-#[tokio::test]
-async fn a_conversation_of_pythons_goes_on() {
+#[async_trait]
+impl LangChainRows for Server {
+    async fn add(&self, session: &SessionId, row: &str) -> Result<(), BoxError> {
+        let session = session.as_str();
+        let insert = "INSERT INTO message_store (session_id, message) SELECT $1, $2::text::jsonb";
+        let insert_text = "INSERT INTO message_store (session_id, message) SELECT $1, $2::text";
+        if self.client.execute(insert, &[&session, &row]).await.is_err() {
+            self.client.execute(insert_text, &[&session, &row]).await?;
+        }
+        Ok(())
+    }
+
+    async fn clear(&self, session: &SessionId) -> Result<(), BoxError> {
+        let session = session.as_str();
+        self.client.execute("DELETE FROM message_store WHERE session_id = $1", &[&session]).await?;
+        let restart = "SELECT setval(pg_get_serial_sequence('message_store', 'id'), \
+            (SELECT coalesce(max(id), 0) + 1 FROM message_store), false)";
+        self.client.query(restart, &[]).await?;
+        Ok(())
+    }
+
+    async fn remove_last(&self, session: &SessionId) -> Result<(), BoxError> {
+        let session = session.as_str();
+        let last = "DELETE FROM message_store \
+            WHERE id = (SELECT max(id) FROM message_store WHERE session_id = $1)";
+        self.client.execute(last, &[&session]).await?;
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn conversations_are_shared_with_python() {
     for as_text in [false, true] {
-        let Some(server) = Server::start("a conversation of Python's").await else { return };
-        let history = server.langchain(as_text).await;
-        for row in ROWS.lines() {
-            server.python("user-7", row).await;
-        }
-        let slice = history.load(&session(), Range::All).await.unwrap();
-        let expected = ROWS.lines().map(|row| serde_json::from_str::<Message>(row).unwrap());
-        assert!(slice.messages.iter().eq(&expected.collect::<Vec<_>>()));
-        assert_eq!((slice.version.epoch, slice.version.messages), (1, 10));
-        for count in [0, 1, 3, 10, 11] {
-            let first = history.first(&session(), count).await.unwrap().unwrap();
-            assert_eq!(first, slice.messages.slice(..count), "{count}");
-        }
-        // A turn is from one human message to the next; the last one is half a turn.
-        let turns = history.turns(&session(), Range::All).await.unwrap();
-        let sizes: Vec<usize> = turns.iter().map(|turn| turn.messages().len()).collect();
-        assert_eq!(sizes, [3, 6, 1]);
-        assert_eq!(turns, history.turns(&session(), Range::All).await.unwrap());
-
-        let turn =
-            Turn::exchange("Rust here", "Hello!").with_base(slice.version).with_incomplete(true);
-        let expect = Expect::Exactly(slice.version);
-        let version = history.append(&session(), &turn, expect).await.unwrap();
-        assert_eq!(version, Version::new(1, 12).with_tip(turn.id().fingerprint()));
-        assert_eq!(history.append(&session(), &turn, expect).await.unwrap(), version);
-        server.python("user-7", r#"{"type":"human","data":{"content":"Python again"}}"#).await;
-        assert_eq!(history.append(&session(), &turn, expect).await.unwrap(), version);
-
-        let turns = history.turns(&session(), Range::LastTurns(2)).await.unwrap();
-        assert_eq!(turns[0], turn);
-        assert_eq!(turns[1].messages().to_string(), "Human: Python again");
-        for (range, expected) in [
-            (Range::LastTurns(1), 1),
-            (Range::LastTurns(2), 3),
-            (Range::LastTurns(3), 4),
-            (Range::LastTurns(4), 10),
-            (Range::LastTurns(5), 13),
-            (Range::LastTurns(6), 13),
-            (Range::LastMessages(2), 2),
-            (Range::After(version), 1),
-            (Range::After(Version::new(0, 0)), 13),
-            (Range::LastBytes(u64::MAX), 13),
-        ] {
-            let found = history.load(&session(), range).await.unwrap();
-            assert_eq!(found.messages.len(), expected, "{range:?}");
-            assert_eq!(found.version.messages, 13);
-        }
+        let Some(server) = Server::start("conversations shared with Python").await else { return };
+        let (history, own) = (server.langchain(as_text).await, server.history().await);
+        let report = suite::langchain_history(&history, &own, &server).await;
+        let report = report.unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(report.skipped().next(), None, "{report}");
         server.stop().await;
     }
 }
@@ -149,64 +125,6 @@ async fn rows_of_ours_are_langchains() {
 }
 
 #[tokio::test]
-async fn conversations_move_to_our_own_tables() {
-    let Some(server) = Server::start("a move to our own tables").await else { return };
-    let (old, new) = (server.langchain(true).await, server.history().await);
-    for row in ROWS.lines() {
-        server.python("user-7", row).await;
-        server.python("user-8", row).await;
-    }
-    // Once, and again: nothing is there twice.
-    for _ in 0..2 {
-        for session in old.sessions(None, 10).await.unwrap() {
-            for turn in old.turns(&session, Range::All).await.unwrap() {
-                new.append(&session, &turn, Expect::Any).await.unwrap();
-            }
-            let [old, new] = [
-                old.load(&session, Range::All).await.unwrap(),
-                new.load(&session, Range::All).await.unwrap(),
-            ];
-            assert_eq!(old.messages, new.messages);
-        }
-    }
-    assert_eq!(new.sessions(None, 10).await.unwrap().len(), 2);
-    server.stop().await;
-}
-
-#[tokio::test]
-async fn what_python_does_meanwhile_is_seen() {
-    let Some(server) = Server::start("what Python does meanwhile").await else { return };
-    let history = server.langchain(false).await;
-    let turn = |text| Turn::exchange(text, "answer");
-    let empty = history.load(&session(), Range::All).await.unwrap().version;
-    assert_eq!(empty, Version::default());
-    server.python("user-7", r#"{"type":"human","data":{"content":"first"}}"#).await;
-    let late = history.append(&session(), &turn("late"), Expect::Exactly(empty)).await;
-    assert!(matches!(late, Err(HistoryError::Stale { .. })), "{late:?}");
-    let seen = history.append(&session(), &turn("kept"), Expect::SameEpoch(empty)).await.unwrap();
-    assert_eq!(seen.messages, 3);
-    // Python clears the session, and another client begins anew.
-    server.client.batch_execute("DELETE FROM message_store").await.unwrap();
-    for _ in 0..4 {
-        for expect in [Expect::SameEpoch(seen), Expect::Exactly(seen)] {
-            let late = history.append(&session(), &turn("late"), expect).await;
-            assert!(matches!(late, Err(HistoryError::Stale { .. })), "{late:?}");
-        }
-        server.python("user-7", r#"{"type":"human","data":{"content":"anew"}}"#).await;
-    }
-    // Python drops the last rows.
-    let seen = history.load(&session(), Range::All).await.unwrap().version;
-    server
-        .client
-        .batch_execute("DELETE FROM message_store WHERE id = (SELECT max(id) FROM message_store)")
-        .await
-        .unwrap();
-    let late = history.append(&session(), &turn("late"), Expect::SameEpoch(seen)).await;
-    assert!(matches!(late, Err(HistoryError::Stale { .. })), "{late:?}");
-    server.stop().await;
-}
-
-#[tokio::test]
 async fn what_a_table_does_not_take_is_told() {
     let Some(server) = Server::start("what LangChain's table does not take").await else { return };
     let history = server.langchain(false).await;
@@ -216,12 +134,14 @@ async fn what_a_table_does_not_take_is_told() {
         Message::new(Role::Tool, "no id"),
         Message::human("odd").with_extra("additional_kwargs", "text"),
     ] {
-        let turn = Turn::new(vec![Message::human("first"), message]);
+        let turn = Turn::new(vec![Message::human("first"), message.clone()]);
+        // It is refused before a model is paid.
+        assert!(history.check(&session(), &[message]).is_err());
         let error = history.append(&session(), &turn, Expect::Any).await.unwrap_err();
         told.push_str(&format!("{}\n", chain(&error)));
     }
     assert_eq!(server.number("SELECT count(*) FROM message_store").await, 0);
-    server.python("user-7", r#"{"type":"pickle","data":{}}"#).await;
+    server.add(&session(), r#"{"type":"pickle","data":{}}"#).await.unwrap();
     let error = history.load(&session(), Range::All).await.unwrap_err();
     told.push_str(&format!("{}\n", chain(&error)));
     for table in ["", "a.b.c", "messages; DROP TABLE messages", "\"quoted\"", "1st", "caf\u{e9}"] {
@@ -236,7 +156,7 @@ async fn what_a_table_does_not_take_is_told() {
     cannot use NUL characters in a LangChain table whose messages are jsonb: the history does not support it
     cannot use a tool or function message without the id or name of what it answers: the history does not support it
     cannot use messages whose `additional_kwargs` are not an object: the history does not support it
-    the history is corrupt: cannot decode row 2: unknown type `pickle` of a stored message
+    the history is corrupt: cannot decode row 1: unknown type `pickle` of a stored message
     : cannot reach the history: invalid table name; use letters, digits and underscores
     a.b.c: cannot reach the history: invalid table name; use letters, digits and underscores
     messages; DROP TABLE messages: cannot reach the history: invalid table name; use letters, digits and underscores
@@ -270,24 +190,10 @@ async fn the_suite_says_what_is_missing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn turns_of_two_pools_are_whole() {
+async fn writers_of_two_pools_have_one_order() {
     let Some(server) = Server::start("writers to LangChain's table").await else { return };
     let pools = [server.langchain(false).await, server.langchain(false).await];
-    let mut writers = Vec::new();
-    for task in 0..16 {
-        let history = pools[task % 2].clone();
-        writers.push(tokio::spawn(async move {
-            for number in 0..10 {
-                let turn = Turn::exchange(format!("{task}.{number}"), "answer");
-                history.append(&session(), &turn, Expect::Any).await.unwrap();
-            }
-        }));
-    }
-    for writer in writers {
-        writer.await.unwrap();
-    }
-    let turns = pools[0].turns(&session(), Range::All).await.unwrap();
-    assert_eq!(turns.len(), 160);
-    assert!(turns.iter().all(|turn| turn.messages().len() == 2));
+    let report = suite::shared_history(&pools).await.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(report.skipped().next(), None, "{report}");
     server.stop().await;
 }

@@ -8,8 +8,9 @@
     missing_docs
 )]
 
-mod concurrent;
 mod connecting;
+mod damaged;
+mod killed;
 mod langchain;
 mod networked;
 mod server;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use conversant_core::{ChatHistory, Expect, HistoryError, Range, SessionId, Turn};
+use conversant_core::{ChatHistory, Expect, HistoryError, Note, Range, SessionId, Turn};
 use conversant_history_postgres::{LangChainPostgresHistory, PostgresHistory};
 use conversant_testkit::suite;
 
@@ -90,5 +90,57 @@ async fn any_duration_is_a_time_limit() {
     assert!(history.lease(&session, Duration::MAX).await.unwrap().is_some());
     assert_eq!(history.load(&session, Range::All).await.unwrap().messages.len(), 2);
     builder(Duration::ZERO).connect().await.unwrap_err();
+    server.stop().await;
+}
+
+/// The only connection of the pool is taken: every operation ends in time, and the store serves
+/// again afterwards.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_exhausted_pool_is_an_error_of_every_operation() {
+    let Some(server) = Server::start("an exhausted pool").await else { return };
+    let patience = Duration::from_millis(300);
+    let builder = PostgresHistory::builder(&server.url).max_connections(1);
+    let history = builder.acquire_timeout(patience).connect().await.unwrap();
+    let [taken, other] = ["taken", "other"].map(|name| SessionId::new(name).unwrap());
+    let turn = Turn::exchange("hi", "hello");
+    let seen = history.append(&taken, &turn, Expect::Any).await.unwrap();
+    let lease = history.lease(&other, patience).await.unwrap().unwrap();
+    let locker = client(&server.url).await;
+    let lock = "BEGIN; SELECT FROM conversant_sessions WHERE id = 'taken' FOR UPDATE";
+    locker.batch_execute(lock).await.unwrap();
+    let waiting = tokio::spawn({
+        let (history, taken) = (history.clone(), taken.clone());
+        async move { history.append(&taken, &Turn::exchange("a", "b"), Expect::Any).await }
+    });
+    // Until the append has the connection.
+    let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' \
+        AND query LIKE '%conversant_append_turn%'";
+    while server.number(waits).await == 0 {}
+    let note = Note::new("brief", seen);
+    let outcomes = [
+        history.load(&other, Range::All).await.map(drop),
+        history.turns(&other, Range::All).await.map(drop),
+        history.first(&other, 1).await.map(drop),
+        history.append(&other, &turn, Expect::Any).await.map(drop),
+        history.note(&other, "summary").await.map(drop),
+        history.put_note(&other, "summary", &note).await,
+        history.lease(&other, patience).await.map(drop),
+        history.release(&lease).await,
+        history.clear(&other).await,
+        history.delete(&other).await,
+        history.sessions(None, 1).await.map(drop),
+        history.sweep(1).await.map(drop),
+    ];
+    for (number, outcome) in outcomes.into_iter().enumerate() {
+        let limit = match outcome {
+            Err(HistoryError::TimedOut { limit }) => limit,
+            outcome => panic!("{number}: {outcome:?}"),
+        };
+        assert_eq!(limit, patience, "{number}");
+    }
+    locker.batch_execute("COMMIT").await.unwrap();
+    waiting.await.unwrap().unwrap();
+    history.append(&other, &turn, Expect::Any).await.unwrap();
+    assert_eq!(history.load(&taken, Range::All).await.unwrap().messages.len(), 4);
     server.stop().await;
 }

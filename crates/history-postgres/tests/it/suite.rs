@@ -1,5 +1,8 @@
 //! The suite that every history passes.
 
+use std::time::Duration;
+
+use conversant_history_postgres::PostgresHistory;
 use conversant_testkit::suite;
 
 use crate::server::{Server, with_options};
@@ -37,7 +40,7 @@ async fn other_isolation_levels_change_nothing() {
             return;
         };
         let url = with_options(&server.url, &format!("-cdefault_transaction_isolation={level}"));
-        let history = conversant_history_postgres::PostgresHistory::connect(&url).await.unwrap();
+        let history = PostgresHistory::connect(&url).await.unwrap();
         suite::history(|| history.clone()).await.unwrap_or_else(|error| panic!("{level}: {error}"));
         server.stop().await;
     }
@@ -51,4 +54,25 @@ async fn a_store_that_was_replaced_is_noticed() {
     let report = report.unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(report.skipped().next(), None, "{report}");
     server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn writers_of_two_pools_have_one_order() {
+    // At the last level, conflicts are serialization failures, and tried again.
+    for level in ["read\\ committed", "serializable"] {
+        let Some(server) = Server::start("32 writers over two pools").await else { return };
+        let url = with_options(&server.url, &format!("-cdefault_transaction_isolation={level}"));
+        let patience = Duration::from_secs(60);
+        let connect = || {
+            let builder = PostgresHistory::builder(&url).max_connections(4);
+            builder.connect_timeout(patience).acquire_timeout(patience).connect()
+        };
+        let pools = [connect().await.unwrap(), connect().await.unwrap()];
+        let report = suite::shared_history(&pools).await;
+        let report = report.unwrap_or_else(|error| panic!("{level}: {error}"));
+        assert_eq!(report.skipped().next(), None, "{report}");
+        // A session that nothing uses has no lock.
+        assert!(format!("{pools:?}").contains("sessions_in_use: 0"), "{pools:?}");
+        server.stop().await;
+    }
 }

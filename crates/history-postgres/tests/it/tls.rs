@@ -1,96 +1,33 @@
-//! Encrypted connections: a door before the server that speaks TLS, with a certificate that only
-//! its own root vouches for.
-
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
-};
+//! Encrypted connections, and certificates that only their own root certifies.
 
 use conversant_core::{ChatHistory, Expect, Range, SessionId, Turn};
 use conversant_history_postgres::PostgresHistory;
-use rustls::{
-    ServerConfig,
-    crypto::ring::default_provider,
-    pki_types::{CertificateDer, PrivatePkcs8KeyDer},
-};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional},
-    net::{TcpListener, TcpStream},
-};
-use tokio_rustls::TlsAcceptor;
+use conversant_testkit::{StartTls, TlsProxy};
 
 use crate::server::{Server, chain};
-
-/// A server that asks for TLS, and the root of its certificate.
-struct Door {
-    url: String,
-    root: String,
-    /// How many clients have gone on in TLS.
-    entered: Arc<AtomicUsize>,
-}
-
-impl Door {
-    async fn open(url: &str) -> Self {
-        let key = rcgen::KeyPair::generate().unwrap();
-        let parameters = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
-        let certificate = parameters.self_signed(&key).unwrap();
-        let chain: Vec<CertificateDer<'static>> = vec![certificate.der().clone()];
-        let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(chain, PrivatePkcs8KeyDer::from(key.serialize_der()).into())
-            .unwrap();
-        let acceptor = TlsAcceptor::from(Arc::new(config));
-
-        let (before, rest) = url.split_once('@').unwrap();
-        let (host, rest) = rest.split_once('/').unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let url = format!("{before}@localhost:{port}/{rest}");
-        let (host, entered) = (host.to_owned(), Arc::new(AtomicUsize::new(0)));
-        let counter = Arc::clone(&entered);
-        tokio::spawn(async move {
-            loop {
-                let (mut client, _) = listener.accept().await.unwrap();
-                let (acceptor, host, counter) =
-                    (acceptor.clone(), host.clone(), Arc::clone(&counter));
-                tokio::spawn(async move {
-                    // PostgreSQL's request for TLS, and the answer that it may begin.
-                    let mut request = [0; 8];
-                    client.read_exact(&mut request).await.unwrap();
-                    assert_eq!(request, [0, 0, 0, 8, 4, 210, 22, 47]);
-                    client.write_all(b"S").await.unwrap();
-                    let Ok(mut client) = acceptor.accept(client).await else { return };
-                    counter.fetch_add(1, Ordering::SeqCst);
-                    let mut server = TcpStream::connect(host).await.unwrap();
-                    let _ = copy_bidirectional(&mut client, &mut server).await;
-                });
-            }
-        });
-        Self { url, root: certificate.pem(), entered }
-    }
-}
 
 #[tokio::test]
 async fn connections_are_encrypted_and_certificates_checked() {
     let Some(server) = Server::start("encrypted connections").await else { return };
-    let door = Door::open(&server.url).await;
+    let (user, other) = server.url.split_once('@').unwrap();
+    let (address, options) = other.split_once('/').unwrap();
+    let proxy = TlsProxy::start(address, Some(StartTls::POSTGRES)).await.unwrap();
+    let url = format!("{user}@localhost:{}/{options}", proxy.port());
     for mode in ["", "&sslmode=prefer", "&sslmode=require"] {
-        let url = format!("{}{mode}", door.url);
+        let url = format!("{url}{mode}");
         let error = PostgresHistory::connect(&url).await.unwrap_err();
         assert!(chain(&error).contains("certificate"), "{}", chain(&error));
-        assert_eq!(door.entered.load(Ordering::SeqCst), 0);
+        assert_eq!(proxy.accepted(), 0);
     }
     for mode in ["", "&sslmode=require"] {
-        let url = format!("{}{mode}", door.url);
-        let builder = PostgresHistory::builder(url).root_certificates(door.root.as_bytes());
+        let url = format!("{url}{mode}");
+        let builder = PostgresHistory::builder(url).root_certificates(proxy.root_certificate());
         let history = builder.connect().await.unwrap();
         let session = SessionId::new("secret").unwrap();
         history.append(&session, &Turn::exchange("hi", "hello"), Expect::Any).await.unwrap();
         assert!(!history.load(&session, Range::All).await.unwrap().messages.is_empty());
     }
-    assert!(door.entered.load(Ordering::SeqCst) >= 2);
+    assert!(proxy.accepted() >= 2);
     server.stop().await;
 }
 

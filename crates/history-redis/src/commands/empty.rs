@@ -57,10 +57,10 @@ async fn run(
 impl Operation for Clear {
     type Output = ();
 
-    async fn run(&self, connection: &mut ConnectionManager, _: Limit) -> Result<(), Failure> {
+    async fn run(&self, connection: &mut ConnectionManager, limit: Limit) -> Result<(), Failure> {
         let seen = epoch(&self.keys, connection).await?;
         let lifetime = self.lifetime_ms.map_or_else(String::new, |lifetime| lifetime.to_string());
-        let arguments = [seen.to_string(), self.session.to_string(), lifetime];
+        let arguments = [limit.0.to_string(), seen.to_string(), self.session.to_string(), lifetime];
         run([&CLEAR, &CLEAR_FULL], &self.keys, &arguments, connection).await?;
         Ok(())
     }
@@ -69,10 +69,10 @@ impl Operation for Clear {
 impl Operation for Delete {
     type Output = ();
 
-    async fn run(&self, connection: &mut ConnectionManager, _: Limit) -> Result<(), Failure> {
+    async fn run(&self, connection: &mut ConnectionManager, limit: Limit) -> Result<(), Failure> {
         loop {
             let seen = epoch(&self.keys, connection).await?;
-            let arguments = [seen.to_string(), self.session.to_string()];
+            let arguments = [limit.0.to_string(), seen.to_string(), self.session.to_string()];
             if run([&DELETE, &DELETE_FULL], &self.keys, &arguments, connection).await? {
                 return Ok(());
             }

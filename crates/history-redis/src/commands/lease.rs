@@ -6,28 +6,34 @@ use redis::aio::ConnectionManager;
 use super::scripts::{RELEASE, TAKE};
 use crate::{
     error::Failure,
+    keys::LeaseKeys,
     pool::{Limit, Operation},
 };
 
 /// A lease to acquire.
 pub(crate) struct Take {
-    pub(crate) key: String,
+    pub(crate) keys: LeaseKeys,
     pub(crate) lease: Lease,
     pub(crate) milliseconds: u64,
 }
 
 /// A lease to release.
 pub(crate) struct Release {
-    pub(crate) key: String,
+    pub(crate) keys: LeaseKeys,
     pub(crate) lease: Lease,
 }
 
 impl Operation for Take {
     type Output = Lease;
 
-    async fn run(&self, connection: &mut ConnectionManager, _: Limit) -> Result<Lease, Failure> {
+    async fn run(
+        &self,
+        connection: &mut ConnectionManager,
+        limit: Limit,
+    ) -> Result<Lease, Failure> {
         let mut script = TAKE.prepare_invoke();
-        script.key(&self.key).arg(self.lease.holder.to_string()).arg(self.milliseconds);
+        script.key(&self.keys).arg(limit.0);
+        script.arg(self.lease.holder.to_string()).arg(self.milliseconds);
         if script.invoke_async(connection).await? {
             Ok(self.lease.clone())
         } else {
@@ -41,7 +47,7 @@ impl Operation for Release {
 
     async fn run(&self, connection: &mut ConnectionManager, _: Limit) -> Result<(), Failure> {
         let mut script = RELEASE.prepare_invoke();
-        script.key(&self.key).arg(self.lease.holder.to_string());
+        script.key(&self.keys).arg(self.lease.holder.to_string());
         script.invoke_async::<i64>(connection).await?;
         Ok(())
     }

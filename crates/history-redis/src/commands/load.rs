@@ -72,7 +72,7 @@ impl Operation for Load {
 impl Stored {
     /// Parses a turn as `Append` and `append.lua` write it: `first count id incomplete base`.
     fn read(kept: &str) -> Result<Self, HistoryError> {
-        Self::parse(kept).ok_or_else(|| corrupt(format!("cannot decode the turn `{kept}`")))
+        Self::parse(kept).ok_or_else(|| corrupt("cannot decode a turn".to_owned()))
     }
 
     fn parse(kept: &str) -> Option<Self> {

@@ -1,6 +1,7 @@
 //! Loads and stores notes.
 
 use conversant_core::{HistoryError, Note, Version};
+use conversant_history::invalid_json;
 use redis::aio::ConnectionManager;
 
 use super::scripts::{NOTE, PUT_NOTE, tip, version};
@@ -37,10 +38,8 @@ impl Operation for LoadNote {
         script.key(&self.keys).arg(&self.name);
         let stored: Option<Vec<u8>> = script.invoke_async(connection).await?;
         let Some(stored) = stored else { return Ok(None) };
-        let note = serde_json::from_slice(&stored).map_err(|error| HistoryError::Corrupt {
-            what: "cannot decode a note".to_owned(),
-            source: Some(error.into()),
-        })?;
+        let note = serde_json::from_slice(&stored)
+            .map_err(|error| invalid_json(&format!("note `{}`", self.name), &error))?;
         Ok(Some(note))
     }
 }

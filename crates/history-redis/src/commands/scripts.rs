@@ -18,24 +18,31 @@ macro_rules! script {
 
 pub(crate) use script;
 
-pub(super) static APPEND: LazyLock<Script> = script!("session", "tip", "turns", "check", "append");
-pub(super) static FIRST: LazyLock<Script> = script!("session", "tip", "turns", "check", "first");
-pub(super) static LOAD: LazyLock<Script> = script!("session", "tip", "turns", "check", "load");
-pub(super) static CLEAR: LazyLock<Script> = script!("session", "clear");
-pub(super) static DELETE: LazyLock<Script> = script!("session", "delete");
-pub(super) static EPOCH: LazyLock<Script> = script!("session", "epoch");
+pub(super) static APPEND: LazyLock<Script> =
+    script!("clock", "session", "tip", "turns", "check", "append");
+pub(super) static FIRST: LazyLock<Script> =
+    script!("clock", "session", "tip", "turns", "check", "first");
+pub(super) static LOAD: LazyLock<Script> =
+    script!("clock", "session", "tip", "turns", "check", "load");
+pub(super) static CLEAR: LazyLock<Script> = script!("clock", "session", "clear");
+pub(super) static DELETE: LazyLock<Script> = script!("clock", "session", "delete");
+pub(super) static EPOCH: LazyLock<Script> = script!("clock", "session", "epoch");
 /// The twins for a full server. From version 7 on, a script with this flag may write a little, to
 /// free space.
 pub(super) static CLEAR_FULL: LazyLock<Script> = script!("#!lua flags=allow-oom
-", "session", "clear"; );
+", "clock", "session", "clear"; );
 pub(super) static DELETE_FULL: LazyLock<Script> = script!("#!lua flags=allow-oom
-", "session", "delete"; );
-pub(super) static NOTE: LazyLock<Script> = script!("session", "tip", "turns", "check", "note");
+", "clock", "session", "delete"; );
+pub(super) static NOTE: LazyLock<Script> =
+    script!("clock", "session", "tip", "turns", "check", "note");
 pub(super) static PUT_NOTE: LazyLock<Script> =
-    script!("session", "tip", "turns", "check", "put_note");
-pub(super) static TAKE: LazyLock<Script> = script!("take");
-pub(super) static RELEASE: LazyLock<Script> = script!("release");
-pub(super) static SESSIONS: LazyLock<Script> = script!("sessions");
+    script!("clock", "session", "tip", "turns", "check", "put_note");
+pub(super) static TAKE: LazyLock<Script> = script!("clock", "lease", "take");
+pub(super) static RELEASE: LazyLock<Script> = script!("clock", "lease", "release");
+pub(super) static SESSIONS: LazyLock<Script> = script!("clock", "sessions");
+pub(super) static INDEX_BEGIN: LazyLock<Script> = script!("index_begin");
+pub(super) static INDEX_ADD: LazyLock<Script> = script!("index_add");
+pub(super) static INDEX_END: LazyLock<Script> = script!("index_end");
 
 /// Checks a count that a script returned.
 pub(super) fn count(answered: i64) -> Result<u64, HistoryError> {

@@ -7,14 +7,15 @@ use conversant_history::langchain::{Part, TURN_ID};
 use redis::{Script, aio::ConnectionManager};
 
 use crate::{
-    commands::{script, tip, version},
+    commands::{Scan, script, tip, version},
     error::Failure,
+    keys::escape_pattern,
     pool::{Limit, Operation},
 };
 
-static APPEND: LazyLock<Script> = script!("tip", "langchain", "langchain_append");
+static APPEND: LazyLock<Script> = script!("clock", "tip", "langchain", "langchain_append");
 static LOAD: LazyLock<Script> = script!("tip", "langchain", "langchain_load");
-static CLEAR: LazyLock<Script> = script!("tip", "langchain", "langchain_clear");
+static CLEAR: LazyLock<Script> = script!("clock", "tip", "langchain", "langchain_clear");
 
 /// Rows to load.
 pub(super) struct Fetch {
@@ -103,9 +104,9 @@ pub(super) struct Clear {
 impl Operation for Clear {
     type Output = ();
 
-    async fn run(&self, connection: &mut ConnectionManager, _: Limit) -> Result<(), Failure> {
+    async fn run(&self, connection: &mut ConnectionManager, limit: Limit) -> Result<(), Failure> {
         let mut script = CLEAR.prepare_invoke();
-        script.key(&self.key).arg(self.epoch);
+        script.key(&self.key).arg(limit.0).arg(self.epoch);
         script.invoke_async::<i64>(connection).await?;
         Ok(())
     }
@@ -116,9 +117,6 @@ pub(super) struct List {
     pub(super) prefix: String,
 }
 
-/// The number of keys that one step of a scan examines.
-const STEP: usize = 1000;
-
 impl Operation for List {
     type Output = BTreeSet<SessionId>;
 
@@ -127,35 +125,16 @@ impl Operation for List {
         connection: &mut ConnectionManager,
         _: Limit,
     ) -> Result<Self::Output, Failure> {
-        let mut pattern = String::with_capacity(self.prefix.len() + 1);
-        for char in self.prefix.chars() {
-            if matches!(char, '*' | '?' | '[' | ']' | '\\' | '^' | '-') {
-                pattern.push('\\');
-            }
-            pattern.push(char);
-        }
-        pattern.push('*');
+        let pattern = format!("{}*", escape_pattern(&self.prefix));
         let mut sessions = BTreeSet::new();
-        let mut cursor = "0".to_owned();
-        loop {
-            let mut scan = redis::cmd("SCAN");
-            scan.arg(&cursor)
-                .arg("MATCH")
-                .arg(&pattern)
-                .arg("COUNT")
-                .arg(STEP)
-                .arg("TYPE")
-                .arg("list");
-            let (next, keys): (String, Vec<Vec<u8>>) = scan.query_async(connection).await?;
+        let mut scan = Scan::new(pattern, Some("list"));
+        while let Some(keys) = scan.next(connection).await? {
             // Names that are not valid for a session, such as an empty one, are left out.
             let names = keys.into_iter().filter_map(|key| String::from_utf8(key).ok());
             sessions.extend(
                 names.filter_map(|key| SessionId::new(key.strip_prefix(&self.prefix)?).ok()),
             );
-            if next == "0" {
-                return Ok(sessions);
-            }
-            cursor = next;
         }
+        Ok(sessions)
     }
 }

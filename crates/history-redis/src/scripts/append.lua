@@ -12,6 +12,9 @@ if refusal then
 end
 local known = not is_over and redis.call('HGET', ids, turn)
 if known then
+    if stored(known) == nil or tonumber(known) > count then
+        return redis.error_reply('CORRUPT the end of a turn cannot be decoded')
+    end
     return {0, epoch, tonumber(known), fingerprint(turn)}
 end
 -- A caller that saw an empty session accepts one that began since, unless it was cleared.
@@ -28,11 +31,13 @@ local size = #ARGV - first_part + 1
 if size == 0 then
     return {0, epoch, count, tip_at(count)}
 end
+-- A full server refuses the first writing command, and so does an index of another type, so that
+-- nothing is half done.
+redis.call('ZADD', index, 0, name)
 if is_over then
     redis.call('DEL', messages, turns, ids, notes)
     redis.call('HDEL', meta, 'notes')
 end
--- A full server refuses the first writing command, so that nothing is half done.
 redis.call('RPUSH', turns, whole(count) .. ' ' .. size .. ' ' .. header)
 for from = first_part, #ARGV, 1000 do
     redis.call('RPUSH', messages, unpack(ARGV, from, math.min(from + 999, #ARGV)))
@@ -40,6 +45,5 @@ end
 count = count + size
 redis.call('HSET', ids, turn, whole(count))
 redis.call('HSET', meta, 'epoch', whole(epoch), 'cleared', is_cleared and 1 or 0, 'messages', whole(count))
-redis.call('ZADD', index, 0, name)
 live(lifetime)
 return {0, epoch, count, fingerprint(turn)}

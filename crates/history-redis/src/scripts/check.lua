@@ -1,4 +1,7 @@
 -- Before scripts that read the session: the server may have evicted some of its keys.
+if damage then
+    return damage
+end
 if is_new then
     if redis.call('EXISTS', messages, turns, ids, notes) > 0 then
         return redis.error_reply('CORRUPT a key of the session is missing')
@@ -8,7 +11,7 @@ elseif not is_over then
     if redis.call('LLEN', messages) ~= count
         or redis.call('HLEN', ids) ~= redis.call('LLEN', turns)
         or count > 0 and (not first or first + size ~= count)
-        or fields[5] and redis.call('HLEN', notes) ~= tonumber(fields[5])
+        or noted and redis.call('HLEN', notes) ~= noted
     then
         return redis.error_reply('CORRUPT a key of the session is missing')
     end

@@ -1,14 +1,24 @@
 -- Clears a session and starts an epoch, unless it was cleared since it was seen.
--- ARGV: the epoch seen, the session's name, and the lifetime in milliseconds or nothing.
-if tonumber(ARGV[1]) ~= epoch then
+-- ARGV: the deadline, the epoch seen, the session's name, and the lifetime in milliseconds or nothing.
+local refusal = late(tonumber(ARGV[1]))
+if refusal then
+    return refusal
+end
+if tonumber(ARGV[2]) ~= epoch then
     return 0
 end
-redis.call('HSET', meta, 'epoch', whole(epoch + 1), 'cleared', 1, 'messages', 0)
+redis.call('ZREM', index, ARGV[3])
+local next_epoch = epoch + 1
+if damage or is_new and redis.call('EXISTS', messages, turns, ids, notes) > 0 then
+    redis.call('DEL', meta)
+    -- The unknown epoch must not recur. Seconds since 1970 are more than any session was cleared.
+    next_epoch = math.max(next_epoch, math.floor(now / 1000))
+end
+redis.call('HSET', meta, 'epoch', whole(next_epoch), 'cleared', 1, 'messages', 0)
 redis.call('HDEL', meta, 'expires', 'notes')
 redis.call('PERSIST', meta)
 redis.call('DEL', messages, turns, ids, notes)
-redis.call('ZREM', index, ARGV[2])
-if tonumber(ARGV[3]) then
-    redis.call('PEXPIREAT', meta, whole(now + tonumber(ARGV[3]) + day))
+if tonumber(ARGV[4]) then
+    redis.call('PEXPIREAT', meta, whole(now + tonumber(ARGV[4]) + day))
 end
 return 1

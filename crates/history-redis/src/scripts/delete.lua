@@ -1,12 +1,22 @@
 -- Removes a session with all its keys. Returns 1 if it is gone, 0 if it was cleared since it was seen.
--- ARGV: the epoch seen, and the name of the session.
-if not is_new then
-    if tonumber(ARGV[1]) ~= epoch then
+-- ARGV: the deadline, the epoch seen, and the name of the session.
+local refusal = late(tonumber(ARGV[1]))
+if refusal then
+    return refusal
+end
+local is_unknown = damage or is_new and redis.call('EXISTS', messages, turns, ids, notes) > 0
+if not is_new or is_unknown then
+    if tonumber(ARGV[2]) ~= epoch then
         return 0
     end
-    local least = tonumber(redis.call('GET', floor) or 0)
-    redis.call('SET', floor, whole(math.max(least, epoch + 1)))
+    local next_epoch = epoch + 1
+    if is_unknown then
+        -- The unknown epoch must not recur. Seconds since 1970 are more than any session was cleared.
+        next_epoch = math.max(next_epoch, math.floor(now / 1000))
+    end
+    local least = tonumber(redis.call('GET', floor) or 0) or 0
+    redis.call('SET', floor, whole(math.max(least, next_epoch)))
 end
+redis.call('ZREM', index, ARGV[3])
 redis.call('DEL', meta, messages, turns, ids, notes, lease)
-redis.call('ZREM', index, ARGV[2])
 return 1

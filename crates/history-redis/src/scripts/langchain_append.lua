@@ -7,10 +7,9 @@ local turn, mark, expect = ARGV[2], ARGV[3], tonumber(ARGV[4])
 local seen_epoch, seen_count, seen_tip = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7]
 local lifetime, first_row = tonumber(ARGV[8]), 9
 
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-if now > tonumber(ARGV[1]) then
-    return redis.error_reply('LATE ' .. string.format('%.0f', now))
+local refusal = late(tonumber(ARGV[1]))
+if refusal then
+    return refusal
 end
 for from = 0, count - 1, 256 do
     for i, row in ipairs(redis.call('LRANGE', list, from, from + 255)) do

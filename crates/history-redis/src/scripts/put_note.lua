@@ -20,7 +20,7 @@ redis.call('HSET', meta, 'notes', redis.call('HLEN', notes))
 if is_new or is_over then
     redis.call('HSET', meta, 'epoch', whole(epoch), 'cleared', is_cleared and 1 or 0, 'messages', 0)
     live(tonumber(ARGV[7]))
-elseif fields[4] then
-    redis.call('PEXPIREAT', notes, fields[4])
+elseif expires then
+    redis.call('PEXPIREAT', notes, whole(expires))
 end
 return {0, epoch, count, tip_at(count)}

@@ -1,5 +1,9 @@
--- Releases the lease of a session, if this holder has it. KEYS: the lease. ARGV: the holder.
-if redis.call('GET', KEYS[1]) == ARGV[1] then
-    return redis.call('DEL', KEYS[1])
+-- Releases the lease of a session, if this holder has it. ARGV: the holder.
+if holder ~= ARGV[1] then
+    return 0
 end
-return 0
+if second == ARGV[1] then
+    redis.call('HDEL', meta, 'holder', 'until')
+end
+redis.call('DEL', lease)
+return 1

@@ -50,3 +50,14 @@ async fn a_store_that_was_replaced_is_noticed() {
     assert_eq!(report.skipped().next(), None, "{report}");
     server.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn writers_of_two_pools_have_one_order() {
+    let Some(server) = Server::start("32 writers over two pools").await else { return };
+    let pools = [server.history().await, server.history().await];
+    let report = suite::shared_history(&pools).await.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(report.skipped().next(), None, "{report}");
+    // A session that nothing uses has no lock.
+    assert!(format!("{pools:?}").contains("sessions_in_use: 0"), "{pools:?}");
+    server.stop().await;
+}

@@ -1,6 +1,7 @@
 //! Notes: state derived from the messages.
 
 use conversant_core::{Expect, HistoryError, Messages, Note, SessionId, Value, Version};
+use conversant_history::invalid_json;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{
@@ -10,7 +11,7 @@ use super::{
 };
 use crate::{
     checksum::Checksum,
-    error::{inconsistent, invalid_json, sqlite_error},
+    error::{inconsistent, sqlite_error},
     statement::execute,
 };
 
@@ -104,7 +105,6 @@ pub(crate) fn load(
     } else {
         serde_json::from_str::<Value>(&note.body)
     };
-    let value =
-        value.map_err(|error| invalid_json(&format!("cannot decode note `{name}`"), error))?;
+    let value = value.map_err(|error| invalid_json(&format!("note `{name}`"), &error))?;
     Ok(Some(Note::new(value, note.covers)))
 }

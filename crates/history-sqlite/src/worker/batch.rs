@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use conversant_core::HistoryError;
-use conversant_history::{Jobs, Threads};
+use conversant_history::{Jobs, SqliteFileFault, Threads};
 use futures_channel::oneshot;
 use rusqlite::Connection;
 
-use super::pending::Held;
+use super::{files::Files, pending::Held};
 use crate::statement::{execute, transaction};
 
 /// The maximum number of writes in one transaction.
@@ -84,6 +84,7 @@ pub(super) fn write_all(
     connection: &Connection,
     tasks: &Jobs<Task>,
     readers: &Threads<Read>,
+    files: &Files,
     busy_timeout: Duration,
 ) {
     while let Some(first) = tasks.next() {
@@ -97,7 +98,7 @@ pub(super) fn write_all(
             next = if writes.len() < MAX_WRITES { tasks.try_next() } else { None };
         }
         limit_wait(connection, &writes, busy_timeout);
-        write(connection, writes);
+        write(connection, files, writes);
         for read in held_back {
             // The readers end after the writer.
             let _ = readers.send(read);
@@ -119,15 +120,20 @@ fn limit_wait(connection: &Connection, writes: &[Box<dyn Write>], busy_timeout: 
 }
 
 /// Writes all in one transaction or, if the store fails for one of them, each in its own.
-fn write(connection: &Connection, mut writes: Vec<Box<dyn Write>>) {
+fn write(connection: &Connection, files: &Files, mut writes: Vec<Box<dyn Write>>) {
+    // What was committed to another file than that of this name is not acknowledged.
+    let settle = |write: Box<dyn Write>, outcome, fault: Option<SqliteFileFault>| {
+        write.settle(fault.map_or(outcome, |fault| Err(fault.into())));
+    };
     if writes.len() > 1 {
         let outcomes = transaction(connection, BEGIN, || {
             writes.iter_mut().map(|write| part(connection, write.as_mut())).collect()
         });
         match outcomes {
             Ok::<Vec<_>, _>(outcomes) => {
+                let fault = files.check_write().err();
                 let settled = writes.into_iter().zip(outcomes);
-                return settled.for_each(|(write, outcome)| write.settle(outcome));
+                return settled.for_each(|(write, outcome)| settle(write, outcome, fault));
             }
             // Each of them would be busy as well.
             Err(HistoryError::Busy) => {
@@ -138,7 +144,7 @@ fn write(connection: &Connection, mut writes: Vec<Box<dyn Write>>) {
     }
     for mut write in writes {
         let outcome = transaction(connection, BEGIN, || write.run(connection));
-        write.settle(outcome);
+        settle(write, outcome, files.check_write().err());
     }
 }
 

@@ -223,3 +223,45 @@ fn what_was_queued_before_a_store_is_closed_is_written() {
     });
     assert_eq!(load(&folder.open(), "a").unwrap().messages.len(), 40);
 }
+
+/// A backup is in another journal mode, which the first who opens it changes.
+#[test]
+fn many_open_a_file_in_another_journal_mode_at_once() {
+    for _ in 0..5 {
+        let folder = Folder::new();
+        let copy = folder.path().join("copy.db");
+        let history = folder.open();
+        append(&history, "a", &exchange(1)).unwrap();
+        block_on(history.backup(&copy)).unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..16 {
+                scope.spawn(|| {
+                    let history = SqliteHistory::open(&copy).unwrap();
+                    assert_eq!(load(&history, "a").unwrap().messages.len(), 2);
+                });
+            }
+        });
+    }
+}
+
+/// Python creates an empty file when it connects, and its table later.
+#[test]
+fn many_open_langchains_table_at_once_in_a_new_file_and_an_empty_one() {
+    for is_empty in [false, true] {
+        let folder = Folder::new();
+        if is_empty {
+            fs::write(folder.file(), "").unwrap();
+        }
+        std::thread::scope(|scope| {
+            for number in 0..16 {
+                let file = folder.file();
+                scope.spawn(move || {
+                    let history = LangChainSqliteHistory::open(file).unwrap();
+                    append(&history, "a", &exchange(number)).unwrap();
+                });
+            }
+        });
+        let history = LangChainSqliteHistory::open(folder.file()).unwrap();
+        assert_eq!(load(&history, "a").unwrap().messages.len(), 32);
+    }
+}

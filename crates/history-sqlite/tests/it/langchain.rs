@@ -1,9 +1,17 @@
 //! LangChain's table: rows that Python wrote, and rows for Python to read.
 
-use conversant_core::{ChatHistory, Expect, HistoryError, Message, Range, Turn, TurnId, Version};
+use std::sync::Mutex;
+
+use conversant_core::{
+    BoxError, ChatHistory, Expect, HistoryError, Message, Range, SessionId, Turn, TurnId, Version,
+    async_trait,
+};
 use conversant_history_sqlite::{LangChainSqliteHistory, SqliteHistory};
-use conversant_testkit::block_on;
-use rusqlite::Connection;
+use conversant_testkit::{
+    block_on,
+    suite::{self, LangChainRows},
+};
+use rusqlite::{Connection, Params};
 use serde_json::json;
 
 use crate::support::{Folder, append, exchange, load, session, shown};
@@ -185,4 +193,45 @@ fn tables_that_are_none_of_langchain_s_are_refused() {
     append(&open(&ours), "a", &exchange(2)).unwrap();
     assert_eq!(load(&ours.open(), "a").unwrap().messages, *exchange(1).messages());
     assert!(format!("{:?}", open(&ours)).contains("chat.db"));
+}
+
+/// A Python program with the same file.
+struct Python(Mutex<Connection>);
+
+impl Python {
+    fn run(&self, sql: &str, values: impl Params) -> Result<(), BoxError> {
+        Ok(self.0.lock().unwrap().execute(sql, values).map(drop)?)
+    }
+}
+
+#[async_trait]
+impl LangChainRows for Python {
+    async fn add(&self, session: &SessionId, row: &str) -> Result<(), BoxError> {
+        let insert = "INSERT INTO message_store (session_id, message) VALUES (?1, ?2)";
+        self.run(insert, [session.as_str(), row])
+    }
+
+    async fn clear(&self, session: &SessionId) -> Result<(), BoxError> {
+        // Without AUTOINCREMENT, as LangChain creates the table, the numbers of rows recur.
+        self.run("DELETE FROM message_store WHERE session_id = ?1", [session.as_str()])
+    }
+
+    async fn remove_last(&self, session: &SessionId) -> Result<(), BoxError> {
+        let last = "DELETE FROM message_store \
+            WHERE id = (SELECT max(id) FROM message_store WHERE session_id = ?1)";
+        self.run(last, [session.as_str()])
+    }
+}
+
+#[test]
+fn conversations_are_shared_with_python() {
+    let folder = Folder::new();
+    // The journal mode of an existing file is kept. This one makes the test fast.
+    folder.sql("PRAGMA journal_mode = wal");
+    let history = open(&folder);
+    let own = SqliteHistory::open(folder.path().join("own.db")).unwrap();
+    let python = Python(Mutex::new(Connection::open(folder.file()).unwrap()));
+    let report = block_on(suite::langchain_history(&history, &own, &python));
+    let report = report.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(report.skipped().next(), None, "{report}");
 }

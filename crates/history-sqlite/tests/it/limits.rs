@@ -150,3 +150,40 @@ fn no_time_and_all_the_time_there_is_are_times() {
         assert!(matches!(taken, Err(HistoryError::Busy)), "{taken:?}");
     }
 }
+
+/// Any number is a setting.
+#[test]
+fn any_setting_opens_a_store_or_is_refused() {
+    for number in [0, 1, u64::MAX] {
+        let folder = Folder::new();
+        let time = Duration::from_secs(number);
+        let count = usize::try_from(number).unwrap();
+        let builder = SqliteHistory::builder(folder.file()).busy_timeout(time).time_to_live(time);
+        let builder = builder.max_message_bytes(number).max_bytes(number).readers(count);
+        let history = match builder.open() {
+            Ok(history) => history,
+            // A file that may not grow has no room for its tables.
+            Err(HistoryError::Full { .. }) => {
+                assert!(number < 2);
+                continue;
+            }
+            Err(error) => panic!("{number}: {error}"),
+        };
+        let _ = append(&history, "a", &exchange(1));
+        let far = Version::new(u64::MAX, u64::MAX).with_tip(u64::MAX);
+        for range in [
+            Range::LastTurns(count),
+            Range::LastMessages(count),
+            Range::LastBytes(number),
+            Range::After(far),
+        ] {
+            block_on(history.load(&session("a"), range)).unwrap();
+        }
+        let _ = block_on(history.lease(&session("a"), time));
+        let stale = block_on(history.append(&session("a"), &exchange(2), Expect::Exactly(far)));
+        assert!(stale.is_err());
+        assert!(block_on(history.sessions(None, count)).unwrap().len() <= 1);
+        assert!(block_on(history.first(&session("a"), count)).unwrap().is_some());
+        assert!(block_on(history.sweep(count)).is_ok_and(|swept| swept <= 1));
+    }
+}

@@ -6,6 +6,7 @@ mod damage;
 mod files;
 mod langchain;
 mod limits;
+mod replaced;
 mod schema;
 mod suite;
 mod support;

@@ -20,6 +20,22 @@ fn what_is_written_outlives_its_handle() {
 }
 
 #[test]
+fn a_store_that_was_replaced_is_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let history = SqliteHistory::open(folder.path().join("chat.db")).unwrap();
+    let report = block_on(suite::versioned_history(|| history.clone())).unwrap();
+    assert_eq!(report.skipped().next(), None, "{report}");
+}
+
+#[test]
+fn writers_of_two_stores_have_one_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = || SqliteHistory::open(folder.path().join("chat.db")).unwrap();
+    let report = block_on(suite::shared_history(&[open(), open()])).unwrap();
+    assert_eq!(report.skipped().next(), None, "{report}");
+}
+
+#[test]
 fn langchains_table_keeps_the_contract_but_for_notes_and_leases() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("memory.db");
@@ -31,10 +47,15 @@ fn langchains_table_keeps_the_contract_but_for_notes_and_leases() {
     let reports = [
         block_on(suite::history(|| history.clone())).unwrap(),
         block_on(suite::reopened_history(open)).unwrap(),
+        block_on(suite::shared_history(&[open(), open()])).unwrap(),
+        block_on(suite::versioned_history(open)).unwrap(),
     ];
     for report in reports {
         for (check, why) in report.skipped() {
-            assert!(matches!(why, "no notes" | "no leases"), "{check} was skipped: {why}");
+            assert!(
+                matches!(why, "no notes" | "it has no notes" | "no leases"),
+                "{check} was skipped: {why}"
+            );
         }
     }
 }

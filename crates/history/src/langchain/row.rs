@@ -18,6 +18,7 @@ pub struct Row {
     message: Message,
     mark: Option<Mark>,
     foreign: TurnId,
+    tip: u64,
 }
 
 /// The turn of a row that this crate encoded.
@@ -51,6 +52,29 @@ struct Mark {
 pub fn encode_turn(turn: &Turn, max_message_bytes: u64) -> Result<Vec<String>, HistoryError> {
     let encode = |message| mark(message, turn)?.to_stored_json(max_message_bytes);
     turn.messages().iter().map(encode).collect()
+}
+
+/// Checks that messages can be appended as rows, with any version that their turn names.
+///
+/// # Errors
+/// As [`encode_turn`].
+pub fn check_messages(messages: &[Message], max_message_bytes: u64) -> Result<(), HistoryError> {
+    check_rows(messages, max_message_bytes, |_| Ok(()))
+}
+
+/// Checks that messages can be appended as rows, and each row by `check`.
+///
+/// # Errors
+/// As [`encode_turn`], and those of `check`.
+pub fn check_rows(
+    messages: &[Message],
+    max_message_bytes: u64,
+    check: impl Fn(&str) -> Result<(), HistoryError>,
+) -> Result<(), HistoryError> {
+    // The longest mark that a row can have.
+    let base = Version::new(u64::MAX, u64::MAX).with_tip(u64::MAX);
+    let turn = Turn::new(messages.to_vec()).with_base(base).with_incomplete(true);
+    encode_turn(&turn, max_message_bytes)?.iter().try_for_each(|row| check(row))
 }
 
 fn mark(message: &Message, turn: &Turn) -> Result<Message, HistoryError> {
@@ -92,7 +116,11 @@ impl Row {
         let mark = take_mark(&mut stored);
         let message = Message::from_stored(stored).map_err(|error| corrupt(error.into()))?;
         let foreign = mark.map_or_else(foreign_id, |mark| mark.turn);
-        Ok(Self { message, mark, foreign })
+        let tip = match mark {
+            Some(mark) => mark.turn.fingerprint(),
+            None => fingerprint(json.as_ref()),
+        };
+        Ok(Self { message, mark, foreign, tip })
     }
 
     /// Returns the message, without the mark of its turn.
@@ -114,10 +142,11 @@ impl Row {
     }
 
     /// Returns the fingerprint for the [`tip`](Version::tip) of a version that ends with this row.
-    /// For rows that Python wrote, it is that of the row, since the whole turn may not be loaded.
+    /// For rows that Python wrote, it is that of the row's text: a table that was emptied and
+    /// filled again can have other rows of the same numbers.
     #[must_use]
     pub const fn tip(&self) -> u64 {
-        self.foreign.fingerprint()
+        self.tip
     }
 
     /// Returns the number of bytes of the message's own JSON, as
@@ -136,6 +165,13 @@ impl Row {
             _ => true,
         }
     }
+}
+
+/// Returns the first 64 bits of the text's SHA-1, or 1 if they are 0. A script on a Redis server
+/// can compute it too.
+fn fingerprint(text: &[u8]) -> u64 {
+    let digest = sha1_smol::Sha1::from(text).digest().bytes();
+    digest.first_chunk().map_or(1, |bits| u64::from_be_bytes(*bits).max(1))
 }
 
 /// Returns the indices of the rows with which turns begin.

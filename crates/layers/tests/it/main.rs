@@ -1,6 +1,8 @@
 //! The layers, around scripted models and with a paused clock.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
 
+mod adapters;
+
 use std::{sync::Arc, time::Duration};
 
 use conversant_core::{

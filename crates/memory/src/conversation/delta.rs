@@ -23,8 +23,8 @@ impl Delta {
         if shrank || version.epoch < cached.epoch {
             return Self::Gap;
         }
-        // A store returns the whole session if the version that was asked for is not one of its
-        // own: it was cleared, restored from a backup or replaced.
+        // A store returns the whole session if the requested version is not one of its own: it was
+        // cleared, restored from a backup or replaced.
         let is_whole = slice.start() == 0;
         let was_replaced = is_whole && asked.messages > 0;
         if version.epoch > cached.epoch || was_replaced {

@@ -104,7 +104,7 @@ pub(crate) fn covered(uncovered: &Slice, messages: usize) -> Version {
     Version::new(uncovered.version.epoch, uncovered.start() + count)
 }
 
-/// Returns whether the messages that a note should cover were read again after it was written:
+/// Returns whether the messages that a note should cover were read again after it was written. Then
 /// another process has written to the session, or the history has lost the note. Calling a model
 /// again would repeat the same call.
 pub(crate) fn is_lost(uncovered: &Slice, written: Option<Version>) -> bool {

@@ -1,4 +1,4 @@
-//! The settings that the memories of a conversation share.
+//! The settings and the methods that the memories of a conversation share.
 
 /// Implements the common settings and `Debug` for a memory with the field `conversation` and the
 /// method `reset`, which discards its caches.
@@ -142,4 +142,31 @@ macro_rules! text_or_messages {
     };
 }
 
-pub(crate) use {conversation_settings, prefixes, text_or_messages};
+/// Implements the methods of [`Memory`](conversant_core::Memory) that are the same for each memory
+/// with the field `conversation`.
+macro_rules! conversation_methods {
+    () => {
+        fn variables(&self) -> &[conversant_core::Slot] {
+            &self.conversation.slots
+        }
+
+        fn keys(&self) -> &conversant_core::TurnKeys {
+            &self.conversation.keys
+        }
+
+        fn stored_in(
+            &self,
+        ) -> Option<(&dyn conversant_core::ChatHistory, &conversant_core::SessionId)> {
+            Some(self.conversation.stored_in())
+        }
+
+        fn check(
+            &self,
+            messages: &conversant_core::Messages,
+        ) -> Result<(), conversant_core::MemoryError> {
+            self.conversation.check(messages)
+        }
+    };
+}
+
+pub(crate) use {conversation_methods, conversation_settings, prefixes, text_or_messages};

@@ -2,8 +2,8 @@
 
 use conversant_core::{Message, Messages, Role};
 
-/// Returns the indices at which a view may begin, in order: those of questions (and of system
-/// messages before them) such that no later tool result answers an earlier call.
+/// Returns the indices at which a view may begin, in order. These are the questions, or the system
+/// messages before them, after which tool results do not answer an earlier call.
 pub(crate) fn boundaries(messages: &Messages) -> Vec<usize> {
     let mut boundaries: Vec<_> = boundaries_backwards(messages).collect();
     boundaries.reverse();

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::sync::lock;
 
-/// The prompt that asks for names.
+/// The prompt that requests names.
 const ENTITIES: &[Piece] = &[
     Text(
         "Below are a conversation and the human's last words in it. List the people, places, \

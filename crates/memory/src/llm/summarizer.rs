@@ -12,7 +12,7 @@ use super::{
 };
 use crate::trim::truncate::cut_longest;
 
-/// The prompt that asks for a summary.
+/// The prompt that requests a summary.
 const SUMMARY: &[Piece] = &[
     Text(
         "You keep a running summary of a conversation, so that whoever reads it knows what was said \
@@ -58,8 +58,8 @@ impl Summarizer {
 /// older than its summary, or where the model failed for many turns.
 const MAX_BYTES: usize = 64 * 1024;
 
-/// Returns the number of messages to summarise by the next call: whole turns from the front with at
-/// most [`MAX_BYTES`] of text, and at least one.
+/// Returns the number of messages for the next call: whole turns from the front with at most
+/// [`MAX_BYTES`] of text, and at least one.
 pub(crate) fn count_for_call(
     messages: &Messages,
     boundaries: impl FnOnce(&Messages) -> Vec<usize>,

@@ -18,8 +18,8 @@ const DEFAULT_LIMIT: usize = 2000;
 /// The default share of the limit that a view falls to.
 const DEFAULT_LOW_WATER: f64 = 0.5;
 
-/// The size of the prompt template is rounded up to a multiple of this part of the limit, so that
-/// questions of different lengths do not move the start of the view.
+/// The divisor of the limit to whose multiples the size of the prompt template is rounded up.
+/// Questions of different lengths then do not move the start of the view.
 const TEMPLATE_STEPS: usize = 16;
 
 /// A limit in tokens.
@@ -148,8 +148,8 @@ macro_rules! budget_settings {
             /// Sets the low-water mark, as a share of the limit. The default is 0.5.
             ///
             /// A conversation that exceeds the limit falls to this share of it at once, and then
-            /// grows again. Consecutive prompts share a prefix until it falls the next time, so
-            /// prompt caches of providers hit: with 1.0 the conversation slides by a turn and they
+            /// grows again. Consecutive prompts share a prefix until the view is cut again, so that
+            /// providers' prompt caches hit. With 1.0 the view moves with each turn, and they
             /// always miss. Values are clamped to 0.0..=1.0. The fall depends on the conversation
             /// alone, so another process shows the same.
             ///

@@ -14,11 +14,11 @@ pub(crate) const MARK: &str = "[…]";
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Oversized {
-    /// The turn is truncated in the view, and the conversation goes on (the default):
+    /// The turn is truncated in the view, and the conversation continues (the default):
     ///
     /// 1. Its longest texts are cut at the end. `[…]` marks the place.
     /// 2. If that is not enough, only its question and its answer are shown, cut in the same way.
-    ///    Tool calls and their results are left out, and `[…]` replaces images and other parts.
+    /// Tool calls and their results are left out, and `[…]` replaces images and other parts.
     /// 3. If even that is not enough, the turn is not shown.
     #[default]
     Truncate,

@@ -27,6 +27,7 @@ use super::{
     response_body::ResponseBody,
     response_reader::{BufferedResponse, ContentType, Encoding, ResponseReader},
     retry::{self, Retries},
+    runtime::{self, CheckedRuntimes},
     timeouts::{Deadline, Timeouts},
     transport_error,
 };
@@ -48,18 +49,19 @@ pub(crate) struct Connection {
     pub(crate) max_response_bytes: usize,
     /// When a response was last read to its end. Its connection is kept for a while.
     pub(crate) last_used: Arc<Mutex<Option<Instant>>>,
+    pub(crate) runtimes: Arc<CheckedRuntimes>,
 }
 
 impl Connection {
     /// Returns the deadline of a call that starts now.
     ///
     /// # Errors
-    /// [`ModelError::Config`], outside of a tokio runtime.
+    /// [`ModelError::Config`], outside of a tokio runtime, or in one without a timer or sockets.
     pub(crate) fn deadline(
         &self,
         callers: Option<std::time::Instant>,
     ) -> Result<Deadline, ModelError> {
-        runtime()?;
+        self.runtimes.check()?;
         Ok(Deadline::new(self.timeouts.total, callers))
     }
 
@@ -126,7 +128,7 @@ impl Connection {
         pieces: &Arc<[Bytes]>,
         deadline: Deadline,
     ) -> Result<ResponseReader, FailedAttempt> {
-        let runtime = runtime()?;
+        let runtime = runtime::current()?;
         if deadline.left().is_zero() {
             return Err(FailedAttempt::last(deadline.error()));
         }
@@ -194,15 +196,6 @@ impl Connection {
             None => "nowhere".to_owned(),
         }
     }
-}
-
-fn runtime() -> Result<Handle, ModelError> {
-    Handle::try_current().map_err(|_| {
-        ModelError::config(
-            "cannot call the model outside of a tokio runtime; call it from `#[tokio::main]` or \
-             `Runtime::block_on`",
-        )
-    })
 }
 
 fn text(headers: &HeaderMap, name: &str) -> Option<String> {

@@ -1,6 +1,7 @@
 //! The builder of the adapters: the model, its parameters, and the limits of a call.
 
 mod connection;
+pub(super) mod conversation;
 pub(super) mod sampling;
 
 use std::{fmt, marker::PhantomData};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use conversant_core::{
     ChatModel, ChatRequest, LanguageModel, ModelDescription, ModelError, Reply, ReplyStream,
-    ResponseFormat, ToolChoice, ToolDefinition, async_trait,
+    async_trait,
 };
 
 use super::{
@@ -67,16 +67,10 @@ impl OpenAiChat {
     fn body(&self, request: &ChatRequest, streamed: bool) -> Arc<[Bytes]> {
         let adapter = &*self.adapter;
         let style = &adapter.style;
-        let merged = match adapter.dialect.merge_system_messages {
-            true => message_view::merge_system(&request.messages),
-            false => None,
-        };
-        let messages = merged.as_ref().unwrap_or(&request.messages);
-        let marked = adapter
-            .settings
-            .cache_breakpoints
-            .then(|| message_view::mark_cache_breakpoints(messages));
-        let messages = marked.as_ref().unwrap_or(messages);
+        let breakpoint =
+            adapter.settings.cache_breakpoints.then_some(adapter.dialect.cache_breakpoint);
+        let view = message_view::of(&request.messages, &adapter.dialect, breakpoint);
+        let messages = view.as_ref().unwrap_or(&request.messages);
         let mut body = BodyWriter::default();
         body.make_room(messages, style, adapter.head.len() + REST);
         body.push(&adapter.head);
@@ -95,13 +89,6 @@ impl OpenAiChat {
 }
 
 impl OpenAiBuilder<OpenAiChat> {
-    /// Sets whether system messages are sent with the role `developer`. Default: as the
-    /// [`Dialect`](crate::Dialect) says, which is `false` for all known hosts.
-    pub fn developer_role(mut self, developer: bool) -> Self {
-        self.settings.developer_role = Some(developer);
-        self
-    }
-
     /// Sets the maximum number of tokens of an answer, reasoning included, under the name that
     /// newer models of OpenAI's use in place of `max_tokens`.
     pub fn max_completion_tokens(mut self, tokens: u32) -> Self {
@@ -109,64 +96,9 @@ impl OpenAiBuilder<OpenAiChat> {
         self
     }
 
-    /// Sets the key of the provider's prompt cache. The
-    /// [`prompt_cache_key`](conversant_core::CallOptions::prompt_cache_key) of a call replaces it.
-    /// It is sent only to servers that accept it, by the [`Dialect`](crate::Dialect).
-    pub fn prompt_cache_key(mut self, key: impl Into<String>) -> Self {
-        self.params.options.prompt_cache_key = Some(key.into());
-        self
-    }
-
-    /// Sets whether requests mark the prefixes to cache with `cache_control`: the system messages
-    /// at the start, and the whole conversation. Default: `false`.
-    ///
-    /// Anthropic's models behind a gateway cache nothing without it. OpenAI and most others cache
-    /// by themselves.
-    pub fn cache_breakpoints(mut self, mark: bool) -> Self {
-        self.settings.cache_breakpoints = mark;
-        self
-    }
-
     /// Sets the reasoning effort of a reasoning model, such as `none`, `low`, `medium` or `high`.
     pub fn reasoning_effort(mut self, effort: impl Into<String>) -> Self {
         self.params.set("reasoning_effort", effort.into());
-        self
-    }
-
-    /// Sets the tools that the model may call. The
-    /// [`tools`](conversant_core::CallOptions::tools) of a call replace them.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use conversant_core::ToolDefinition;
-    /// use conversant_models::OpenAiChat;
-    /// use serde_json::json;
-    ///
-    /// let clock = ToolDefinition::new("clock", json!({"type": "object", "properties": {}}));
-    /// let model = OpenAiChat::builder("m").base_url("http://localhost/v1").tools([clock]).build()?;
-    /// # Ok::<(), conversant_core::ModelError>(())
-    /// ```
-    pub fn tools(mut self, tools: impl IntoIterator<Item = ToolDefinition>) -> Self {
-        self.params.options.tools = tools.into_iter().collect();
-        self
-    }
-
-    /// Sets whether the model calls tools. It is sent only together with tools.
-    pub fn tool_choice(mut self, choice: ToolChoice) -> Self {
-        self.params.options.tool_choice = Some(choice);
-        self
-    }
-
-    /// Sets whether the model may call several tools at once. It is sent only together with tools.
-    pub fn parallel_tool_calls(mut self, parallel: bool) -> Self {
-        self.params.options.parallel_tool_calls = Some(parallel);
-        self
-    }
-
-    /// Sets the format of answers. [`Reply::json`] reads them.
-    pub fn response_format(mut self, format: ResponseFormat) -> Self {
-        self.params.options.response_format = Some(format);
         self
     }
 

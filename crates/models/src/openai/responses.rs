@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use conversant_core::{
     ChatModel, ChatRequest, LanguageModel, ModelDescription, ModelError, Reply, ReplyStream,
-    ResponseFormat, ToolChoice, ToolDefinition, async_trait,
+    async_trait,
 };
 use serde_json::{Value as Json, json};
 
@@ -13,7 +13,9 @@ use super::{
     adapter::{Adapter, constructors},
     builder::OpenAiBuilder,
     endpoint::Endpoint,
+    message_view,
 };
+use crate::dialect::CacheBreakpoint;
 use crate::wire::{
     Answer, BodyWriter, ResponseAccumulator, ResponsesStreamDecoder, ResponsesStyle,
     absent_parameter, push_prompt_cache_key, push_responses_options, read_response,
@@ -90,8 +92,12 @@ impl OpenAiResponses {
         streamed: bool,
     ) -> Result<Arc<[Bytes]>, ModelError> {
         let adapter = &*self.adapter;
+        let form = CacheBreakpoint::PromptCacheBreakpoint;
+        let breakpoint = adapter.settings.cache_breakpoints.then_some(form);
+        let view = message_view::of(&request.messages, &adapter.dialect, breakpoint);
+        let messages = view.as_ref().unwrap_or(&request.messages);
         let mut body = BodyWriter::default();
-        body.make_room(&request.messages, style, adapter.head.len() + REST);
+        body.make_room(messages, style, adapter.head.len() + REST);
         body.push(&adapter.head);
         if streamed {
             // Usage always comes with the end.
@@ -103,7 +109,7 @@ impl OpenAiResponses {
             push_prompt_cache_key(&mut body, &request.options, &adapter.options);
         }
         body.push(b"\"input\":");
-        body.push_messages(&request.messages, style);
+        body.push_messages(messages, style);
         body.push(b"}");
         Ok(body.finish())
     }
@@ -118,21 +124,6 @@ fn refuses_reasoning(error: &ModelError) -> bool {
 }
 
 impl OpenAiBuilder<OpenAiResponses> {
-    /// Sets whether system messages are sent with the role `developer`. Default: as the
-    /// [`Dialect`](crate::Dialect) says, which is `false` for all known hosts.
-    pub fn developer_role(mut self, developer: bool) -> Self {
-        self.settings.developer_role = Some(developer);
-        self
-    }
-
-    /// Sets the key of the provider's prompt cache. The
-    /// [`prompt_cache_key`](conversant_core::CallOptions::prompt_cache_key) of a call replaces it.
-    /// It is sent only to servers that accept it.
-    pub fn prompt_cache_key(mut self, key: impl Into<String>) -> Self {
-        self.params.options.prompt_cache_key = Some(key.into());
-        self
-    }
-
     /// Sets the maximum number of tokens of an answer, reasoning included. OpenAI's minimum is 16.
     pub fn max_output_tokens(mut self, tokens: u32) -> Self {
         self.params.set("max_output_tokens", tokens);
@@ -163,31 +154,6 @@ impl OpenAiBuilder<OpenAiResponses> {
     /// Sets the length of answers: `low`, `medium` or `high`.
     pub fn verbosity(mut self, verbosity: impl Into<String>) -> Self {
         self.params.set(VERBOSITY, verbosity.into());
-        self
-    }
-
-    /// Sets the tools that the model may call. The
-    /// [`tools`](conversant_core::CallOptions::tools) of a call replace them.
-    pub fn tools(mut self, tools: impl IntoIterator<Item = ToolDefinition>) -> Self {
-        self.params.options.tools = tools.into_iter().collect();
-        self
-    }
-
-    /// Sets whether the model calls tools. It is sent only together with tools.
-    pub fn tool_choice(mut self, choice: ToolChoice) -> Self {
-        self.params.options.tool_choice = Some(choice);
-        self
-    }
-
-    /// Sets whether the model may call several tools at once. It is sent only together with tools.
-    pub fn parallel_tool_calls(mut self, parallel: bool) -> Self {
-        self.params.options.parallel_tool_calls = Some(parallel);
-        self
-    }
-
-    /// Sets the format of answers. [`Reply::json`] reads them.
-    pub fn response_format(mut self, format: ResponseFormat) -> Self {
-        self.params.options.response_format = Some(format);
         self
     }
 

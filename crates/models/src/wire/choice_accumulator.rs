@@ -112,7 +112,9 @@ impl ChoiceAccumulator {
     ) -> Result<(), DecodeError> {
         let is_whole = pieces.is_none();
         let before = pieces.as_ref().map_or(0, |pieces| pieces.len());
-        if let Some(Text(text)) = text {
+        // A message has the text once more.
+        let has_content = message.as_ref().is_some_and(MessageIn::has_content);
+        if let Some(Text(text)) = text.filter(|_| !has_content) {
             self.push_text(text, &mut pieces);
         }
         if let Some(message) = message {

@@ -108,6 +108,17 @@ impl<'de> ReadTolerant<'de> for JsonText<'de> {
     }
 }
 
+impl MessageIn<'_> {
+    /// Returns whether there is content other than an empty text.
+    pub(super) fn has_content(&self) -> bool {
+        match &self.content {
+            None | Some(ContentIn::Null) => false,
+            Some(ContentIn::Text(text)) => !text.is_empty(),
+            Some(ContentIn::Parts(_) | ContentIn::Other(_)) => true,
+        }
+    }
+}
+
 impl<'de> CallIn<'de> {
     /// Takes the name and the arguments out, wherever they stand.
     pub(super) fn take_function(&mut self) -> (Option<String>, Cow<'de, str>) {

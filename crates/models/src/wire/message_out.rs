@@ -11,7 +11,7 @@ use std::{
     io,
 };
 
-use conversant_core::{Content, Message, Part, PartKind, Role};
+use conversant_core::{Content, Message, Part, PartKind, Role, python::json_dumps};
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
 
@@ -21,7 +21,6 @@ use super::{
     json_text::push_text,
     origin::{Kinship, Origin},
     provider_fields::{Returns, keeps},
-    python_json,
 };
 use crate::dialect::{Dialect, EmptyContent, SendBack, ToolCallIds};
 
@@ -58,7 +57,9 @@ impl Style {
                 out.extend_from_slice(b",\"tool_call_id\":");
                 push_text(out, &self.tool_call_id(id));
             }
-        } else if let Some(name) = name(message) {
+        } else if let Some(name) = name(message)
+            && (self.dialect.message_names || matches!(message.role(), Role::Function))
+        {
             out.extend_from_slice(b",\"name\":");
             push_text(out, name);
         }
@@ -324,7 +325,7 @@ impl<'m> Calls<'m> {
             Self::Own(message) => {
                 out.extend_from_slice(b",\"tool_calls\":[");
                 for call in message.tool_calls() {
-                    let arguments = python_json::dumps(&call.args);
+                    let arguments = json_dumps(&call.args);
                     let id = call.id.as_deref().map(|id| style.tool_call_id(id));
                     write_call(out, id.as_deref(), Some(&call.name), Some(&arguments))?;
                     write_call_fields(out, &call.extra, kinship)?;

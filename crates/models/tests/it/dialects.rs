@@ -3,7 +3,7 @@
 use conversant_core::{
     CallOptions, ChatModel, ChatRequest, Content, Message, Messages, Part, ToolCall,
 };
-use conversant_models::{Dialect, OpenAiBuilder, OpenAiChat};
+use conversant_models::{Dialect, OpenAiBuilder, OpenAiChat, OpenAiResponses};
 use conversant_testkit::{Answer, OpenAiServer};
 use serde_json::{Value as Json, json};
 
@@ -88,6 +88,125 @@ async fn breakpoints_are_at_the_ends_of_the_instructions_and_of_the_conversation
         lines.push(body["messages"].to_string());
     }
     insta::assert_snapshot!(lines.join("\n"));
+}
+
+/// OpenAI's mark, on both interfaces.
+#[tokio::test]
+async fn breakpoints_are_marked_as_the_host_knows_them() {
+    let mark = |builder: OpenAiBuilder<OpenAiChat>| builder.cache_breakpoints(true);
+    let request = || ChatRequest::new(messages().slice(..3));
+    let body = sent(Dialect::for_host("api.openai.com"), mark, request()).await;
+    let server = OpenAiServer::start(["x"]).unwrap();
+    let builder = OpenAiResponses::builder("m").base_url(server.base_url());
+    let model = builder.cache_breakpoints(true).build().unwrap();
+    model.generate(&request()).await.unwrap();
+    let input = server.requests()[0].json()["input"].clone();
+    insta::assert_snapshot!(format!("{}\n{input}", body["messages"]));
+}
+
+#[tokio::test]
+async fn a_breakpoint_is_at_the_last_text_of_parts() {
+    let mark = |builder: OpenAiBuilder<OpenAiChat>| builder.cache_breakpoints(true);
+    let parts = vec![Part::text("a"), Part::text("b"), Part::image_url("https://x.example/a.png")];
+    let message = Message::human(Content::Parts(parts));
+    let body = sent(Dialect::default(), mark, ChatRequest::new(Messages::from(message))).await;
+    insta::assert_snapshot!(body["messages"][0]["content"].to_string(), @r#"[{"type":"text","text":"a"},{"type":"text","text":"b","cache_control":{"type":"ephemeral"}},{"type":"image_url","image_url":{"url":"https://x.example/a.png"}}]"#);
+}
+
+#[tokio::test]
+async fn neighbours_of_one_role_are_merged() {
+    let mut dialect = Dialect::default();
+    dialect.alternating_roles = true;
+    let call = ToolCall::new("clock", json!({})).with_id("c1");
+    let image = Content::Parts(vec![Part::image_url("https://x.example/a.png")]);
+    let messages = vec![
+        Message::system("Be brief."),
+        Message::system("Be kind."),
+        Message::human("Hi."),
+        Message::human("What time is it?"),
+        Message::human(image),
+        Message::ai("").with_tool_calls([call]),
+        Message::tool("noon", "c1"),
+        Message::tool("12:00", "c1"),
+        Message::ai("It is"),
+        Message::ai("noon."),
+        Message::human("Thanks."),
+    ];
+    let body = sent(dialect, |builder| builder, ChatRequest::new(messages)).await;
+    let sent = body["messages"].as_array().unwrap();
+    let lines: Vec<_> = sent.iter().map(Json::to_string).collect();
+    insta::assert_snapshot!(lines.join("\n"));
+}
+
+/// A rule of a host: where it is in a request, and its value there. `None` must not be there.
+struct Rule {
+    host: &'static str,
+    /// In the words of the server's documentation or its refusal.
+    says: &'static str,
+    at: &'static str,
+    value: Option<Json>,
+}
+
+const fn rule(host: &'static str, says: &'static str, at: &'static str) -> Rule {
+    Rule { host, says, at, value: None }
+}
+
+impl Rule {
+    fn is(self, value: impl Into<Json>) -> Self {
+        Self { value: Some(value.into()), ..self }
+    }
+}
+
+#[rustfmt::skip]
+fn rules() -> Vec<Rule> {
+    vec![
+        rule("api.deepseek.com", "The reasoning_content in the thinking mode must be passed back to the API.", "/messages/2/reasoning_content").is(""),
+        rule("api.deepseek.com", "max_completion_tokens is ignored in silence", "/max_tokens").is(7),
+        rule("api.moonshot.ai", "thinking is enabled but reasoning_content is missing in assistant tool call message", "/messages/2/reasoning_content").is(""),
+        rule("api.moonshot.cn", "thinking is enabled but reasoning_content is missing in assistant tool call message", "/messages/2/reasoning_content").is(""),
+        rule("api.groq.com", "property 'reasoning_content' is unsupported", "/messages/2/reasoning_content"),
+        rule("api.groq.com", "the content of a message with tool calls is a text", "/messages/2/content").is(""),
+        rule("api.mistral.ai", "Extra inputs are not permitted: reasoning_content", "/messages/2/reasoning_content"),
+        rule("api.mistral.ai", "Tool call id was call_0123456789 but must be a-z, A-Z, 0-9, with a length of 9", "/messages/2/tool_calls/0/id").is("5e3re24uw"),
+        rule("api.mistral.ai", "Tool call id was call_0123456789 but must be a-z, A-Z, 0-9, with a length of 9", "/messages/3/tool_call_id").is("5e3re24uw"),
+        rule("api.mistral.ai", "only tool messages have a name", "/messages/1/name"),
+        rule("api.mistral.ai", "content of a message with tool calls must not be null", "/messages/2/content").is(""),
+        rule("generativelanguage.googleapis.com", "content of a message with tool calls must not be null", "/messages/2/content"),
+        rule("generativelanguage.googleapis.com", "Unknown name prompt_cache_key", "/prompt_cache_key"),
+        rule("api.z.ai", "stream_options is unknown", "/stream_options"),
+        rule("api.z.ai", "name is unknown", "/messages/1/name"),
+        rule("open.bigmodel.cn", "stream_options is unknown", "/stream_options"),
+        rule("api.minimax.io", "the limit is max_completion_tokens", "/max_completion_tokens").is(7),
+        rule("api.openai.com", "'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.", "/max_completion_tokens").is(7),
+        rule("api.openai.com", "'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.", "/max_tokens"),
+        rule("api.openai.com", "content is null beside tool calls", "/messages/2/content").is(Json::Null),
+        rule("api.openai.com", "names are read", "/messages/1/name").is("ada"),
+        rule("contoso.openai.azure.com", "'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.", "/max_completion_tokens").is(7),
+        rule("contoso.services.ai.azure.com", "'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.", "/max_completion_tokens").is(7),
+        rule("openrouter.ai", "the limit is max_tokens", "/max_tokens").is(7),
+        rule("api.together.xyz", "the limit is max_tokens", "/max_tokens").is(7),
+        rule("dashscope.aliyuncs.com", "reasoning is read where it came from", "/messages/2/reasoning_content"),
+        rule("localhost", "the role developer is unknown to most servers", "/messages/0/role").is("system"),
+        rule("localhost", "tools must not be an empty list", "/tools"),
+        rule("localhost", "parallel_tool_calls is only allowed when tools are specified", "/parallel_tool_calls"),
+        rule("localhost", "content is null beside tool calls, as LangChain writes it", "/messages/2/content").is(Json::Null),
+    ]
+}
+
+#[tokio::test]
+async fn the_rules_of_each_host_are_kept() {
+    let [system, _, human, call, result] =
+        <[Message; 5]>::try_from(Vec::from_iter(messages().iter().cloned())).unwrap();
+    let conversation = vec![system, human.with_name("ada"), call, result];
+    for rule in rules() {
+        let options = CallOptions::new().with_prompt_cache_key("k");
+        let request = ChatRequest::new(conversation.clone()).with_options(options);
+        let set = |builder: OpenAiBuilder<OpenAiChat>| {
+            builder.max_tokens(7).stream_usage(true).parallel_tool_calls(false)
+        };
+        let body = sent(Dialect::for_host(rule.host), set, request).await;
+        assert_eq!(body.pointer(rule.at), rule.value.as_ref(), "{}: {}", rule.host, rule.says);
+    }
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use conversant_core::{
     ChatModel, ChatRequest, CompletionModel, CompletionRequest, Embeddings, Message, ModelError,
 };
-use conversant_models::{OpenAi, OpenAiChat, OpenAiEmbeddings};
+use conversant_models::{OpenAi, OpenAiChat, OpenAiEmbeddings, OpenAiResponses};
 use conversant_testkit::{Answer, Dialect, OpenAiServer, suite};
 use serde_json::json;
 
@@ -116,6 +116,9 @@ async fn the_adapters_keep_the_contract_of_models() {
             .unwrap();
         let chat = || OpenAiChat::builder("m").base_url(server.base_url()).build().unwrap();
         let report = suite::chat_model(chat).await.unwrap();
+        assert_eq!(report.skipped().collect::<Vec<_>>(), []);
+        let items = || OpenAiResponses::builder("m").base_url(server.base_url()).build().unwrap();
+        let report = suite::chat_model(items).await.unwrap();
         assert_eq!(report.skipped().collect::<Vec<_>>(), []);
         let text = || OpenAi::builder("m").base_url(server.base_url()).build().unwrap();
         let report = suite::completion_model(text).await.unwrap();

@@ -17,8 +17,8 @@ use tokio::{sync::Semaphore, task::JoinSet};
 
 pub(crate) const KEY: &str = "sk-canary-5b1f0c6d9e";
 /// The limit of a phase, and of a whole call.
-const PHASE: Duration = Duration::from_millis(700);
-const TOTAL: Duration = Duration::from_secs(5);
+const PHASE: Duration = Duration::from_millis(1500);
+const TOTAL: Duration = Duration::from_secs(10);
 /// The number of faults that are tried at a time.
 const AT_ONCE: usize = 24;
 

@@ -142,7 +142,7 @@ proptest! {
 }
 
 /// JSON with the names that are looked for and values of any kind.
-fn json() -> impl Strategy<Value = serde_json::Value> {
+pub(crate) fn json() -> impl Strategy<Value = serde_json::Value> {
     let name = select(
         &[
             "content",

@@ -17,6 +17,7 @@ mod endpoints;
 mod events;
 mod faults;
 mod fuzz;
+mod odd_values;
 mod proxies;
 mod recorded;
 mod requests;

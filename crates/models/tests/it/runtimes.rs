@@ -96,6 +96,28 @@ fn a_call_outside_of_a_runtime_is_an_error() {
 }
 
 #[test]
+fn a_runtime_without_a_timer_or_sockets_is_an_error() {
+    let server = server();
+    let bare = Builder::new_current_thread().build().unwrap();
+    let timer = Builder::new_current_thread().enable_time().build().unwrap();
+    let sockets = Builder::new_current_thread().enable_io().build().unwrap();
+    let errors = [&bare, &timer, &sockets].map(|runtime| {
+        let model = model(&server.base_url());
+        let whole = runtime.block_on(model.generate(&question())).unwrap_err();
+        let streamed = runtime.block_on(model.stream(&question())).unwrap_err();
+        assert_eq!(whole.to_string(), streamed.to_string());
+        // The adapter works in other runtimes.
+        assert_eq!(ask(&self::runtime(), &model), "Hello!");
+        whole.to_string()
+    });
+    insta::assert_snapshot!(errors.join("\n"), @r"
+    cannot call the model in a tokio runtime without a timer; build it with `enable_time` or `enable_all`
+    cannot call the model in a tokio runtime without sockets; build it with `enable_io` or `enable_all`
+    cannot call the model in a tokio runtime without a timer; build it with `enable_time` or `enable_all`
+    ");
+}
+
+#[test]
 fn informational_heads_without_end() {
     const HEAD: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
     for (heads, every) in [(2000, Duration::ZERO), (1, Duration::from_micros(500))] {

@@ -10,6 +10,7 @@ use crate::{
     partials::{Partials, Values},
     prompt_template::PromptTemplate,
     slot_set::{RESERVED, SlotSet},
+    work_limit::MadeText,
 };
 
 /// A part of a chat prompt whose templates are parsed.
@@ -84,21 +85,25 @@ impl Body {
         self.partials.extend(other.partials);
     }
 
-    /// Appends the messages to `messages`. The required variables are known to be present.
+    /// Appends the messages to `messages`, and their text to what is made. The required variables
+    /// are known to be present.
     pub(super) fn fill(
         &self,
         values: &Values<'_>,
         messages: &mut Messages,
+        made: &mut MadeText,
     ) -> Result<(), PromptError> {
         for part in &self.parts {
             match part {
                 Part::Literal(literal) => messages.append(literal),
                 Part::Template { role, template } => {
-                    messages.push(Message::new(role.clone(), template.render(values)?));
+                    let text = template.render(values)?;
+                    made.add(text.len(), values)?;
+                    messages.push(Message::new(role.clone(), text));
                 }
                 Part::Parts { role, parts } => {
                     let parts: Result<Vec<_>, _> =
-                        parts.iter().map(|part| part.render(values)).collect();
+                        parts.iter().map(|part| part.render(values, made)).collect();
                     messages.push(Message::new(role.clone(), parts?));
                 }
                 Part::Placeholder(placeholder) => {
@@ -107,7 +112,7 @@ impl Body {
                 Part::Selected(source) => messages.append(&source.messages(&values.merged())?),
                 Part::Nested(body) => {
                     let used = |name: &str| body.slots.contains(name);
-                    body.fill(&values.with_inner(&body.partials, &used), messages)?;
+                    body.fill(&values.with_inner(&body.partials, &used), messages, made)?;
                 }
             }
         }

@@ -189,8 +189,8 @@ impl From<PromptTemplate> for MessageTemplate {
     }
 }
 
-/// A list that a chat prompt can be made from: an array or `Vec`, or a tuple of up to twelve that
-/// mixes messages, templates, placeholders and pairs.
+/// A list of messages, templates, placeholders and pairs for a chat prompt: an array, a `Vec`, or a
+/// tuple of up to twelve.
 pub trait MessageTemplates {
     /// Returns the elements, in order.
     fn into_message_templates(self) -> Vec<MessageTemplate>;

@@ -4,7 +4,7 @@ use conversant_core::{Part, PromptError, Slot};
 
 use crate::{
     error::TemplateError, partials::Values, prompt_template::PromptTemplate,
-    template_format::TemplateFormat,
+    template_format::TemplateFormat, work_limit::MadeText,
 };
 
 /// One part of a message template: text or an image with variables, or a part that stays as it is.
@@ -146,14 +146,23 @@ impl ParsedPart {
         first.into_iter().chain(second).flat_map(|template| template.slots())
     }
 
-    pub(super) fn render(&self, values: &Values<'_>) -> Result<Part, PromptError> {
+    pub(super) fn render(
+        &self,
+        values: &Values<'_>,
+        made: &mut MadeText,
+    ) -> Result<Part, PromptError> {
+        let mut render = |template: &PromptTemplate| {
+            let text = template.render(values)?;
+            made.add(text.len(), values)?;
+            Ok::<_, PromptError>(text)
+        };
         Ok(match &self.0 {
             Kind::Literal(part) => part.clone(),
-            Kind::Text(text) => Part::text(text.render(values)?),
+            Kind::Text(text) => Part::text(render(text)?),
             Kind::Image { url, detail } => {
-                let image = Part::image_url(url.render(values)?);
+                let image = Part::image_url(render(url)?);
                 match detail {
-                    Some(detail) => image.with_detail(detail.render(values)?),
+                    Some(detail) => image.with_detail(render(detail)?),
                     None => image,
                 }
             }

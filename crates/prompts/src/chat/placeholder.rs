@@ -6,6 +6,8 @@ use conversant_core::{Messages, PromptError, Slot, Value};
 
 /// A place in a chat prompt for messages, such as the conversation so far.
 ///
+/// LangChain 0.1.20 `langchain_core/prompts/chat.py::MessagesPlaceholder`.
+///
 /// # Examples
 ///
 /// ```
@@ -34,14 +36,14 @@ impl MessagesPlaceholder {
         Self { name: name.into(), optional: false, last_n: None }
     }
 
-    /// Lets the variable be missing: the placeholder then holds no messages.
+    /// Makes the variable optional: the placeholder then holds no messages.
     #[must_use]
     pub fn optional(mut self) -> Self {
         self.optional = true;
         self
     }
 
-    /// Shows only the last `n` messages of those that it is given.
+    /// Sets the number of messages to show: the last `n` of the variable.
     #[must_use]
     pub fn last_n(mut self, n: usize) -> Self {
         self.last_n = Some(n);
@@ -60,7 +62,7 @@ impl MessagesPlaceholder {
         self.optional
     }
 
-    /// Returns how many messages it shows at most, if there is a limit.
+    /// Returns the most messages that it shows, if there is a limit.
     #[must_use]
     pub fn limit(&self) -> Option<usize> {
         self.last_n

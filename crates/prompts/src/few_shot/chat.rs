@@ -11,9 +11,13 @@ use super::{
 use crate::{
     chat::{ChatPromptTemplate, MessageSource, MessageTemplate, Part},
     error::{TemplateError, TemplateFault},
+    partials::{Partials, Values},
+    work_limit::MadeText,
 };
 
-/// Examples as messages, each shown by a chat prompt; usually a part of a larger one.
+/// Examples as messages, each shown by a chat prompt. It is usually part of a larger prompt.
+///
+/// LangChain 0.1.20 `langchain_core/prompts/few_shot.py::FewShotChatMessagePromptTemplate`.
 ///
 /// Fixed examples are made once and shared by every prompt.
 ///
@@ -60,13 +64,18 @@ impl FewShotChatPromptTemplate {
     ) -> Result<Self, TemplateError> {
         let examples: Arc<[Example]> = examples.into_iter().collect();
         check(&example, &examples)?;
-        let mut made = Messages::new();
+        let (mut made, mut text) = (Messages::new(), MadeText::default());
+        let (variables, partials) = (Variables::new(), Partials::default());
+        let none = Values::new(&variables, &partials, &|_| false);
         for (index, values) in examples.iter().enumerate() {
             let shown = example.format_messages(values).map_err(|error| {
                 let reason = error.to_string();
                 TemplateError::new(TemplateFault::Example { index, reason })
             })?;
             made.extend(shown.iter_shared().cloned());
+            text.add(text_bytes(&shown), &none).map_err(|limit| {
+                TemplateError::new(TemplateFault::Example { index, reason: limit.to_string() })
+            })?;
         }
         let examples = Examples::Fixed(examples);
         Ok(Self { example: Arc::new(example), examples, made: Some(made) })
@@ -91,12 +100,20 @@ impl FewShotChatPromptTemplate {
         if let Some(made) = &self.made {
             return Ok(made.clone());
         }
-        let mut messages = Messages::new();
+        let (mut messages, mut text) = (Messages::new(), MadeText::default());
+        let partials = Partials::default();
+        let values = Values::new(variables, &partials, &|_| false);
         for example in self.examples.pick(variables)? {
-            messages.append(&self.example.format_messages(&example)?);
+            let shown = self.example.format_messages(&example)?;
+            text.add(text_bytes(&shown), &values)?;
+            messages.append(&shown);
         }
         Ok(messages)
     }
+}
+
+fn text_bytes(messages: &Messages) -> usize {
+    messages.iter().map(|message| message.text().len()).sum()
 }
 
 impl Prompt for FewShotChatPromptTemplate {

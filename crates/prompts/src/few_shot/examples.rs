@@ -7,7 +7,7 @@ use conversant_core::{Prompt, PromptError, Slot, Variables};
 use super::selector::{Example, ExampleSelector};
 use crate::error::TemplateError;
 
-/// Where the examples of a prompt come from.
+/// The source of a prompt's examples.
 #[derive(Clone)]
 pub(super) enum Examples {
     Fixed(Arc<[Example]>),
@@ -22,7 +22,7 @@ impl Examples {
         }
     }
 
-    /// Returns what a selector wants to know of a call.
+    /// Returns the variables that a selector depends on.
     pub(super) fn slots(&self) -> &[Slot] {
         match self {
             Self::Fixed(_) => &[],

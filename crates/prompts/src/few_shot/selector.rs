@@ -7,7 +7,7 @@ use crate::prompt_template::PromptTemplate;
 /// One example: the variables of the template that shows it.
 pub type Example = Variables;
 
-/// Something that chooses the examples of a call, by its variables.
+/// A choice of examples for each call, by its variables.
 ///
 /// Implemented for custom rules; called by few-shot prompts, once
 /// for each call. It does no I/O: to choose by meaning,
@@ -45,7 +45,7 @@ pub trait ExampleSelector: Send + Sync {
     }
 }
 
-/// Takes examples from the front for as long as they fit a length.
+/// Selects examples from the front that fit a length.
 ///
 /// This is LangChain's `LengthBasedExampleSelector`. Length is counted as the pieces that a text
 /// falls into when it is split at each line break and space. The values of the call count against
@@ -93,7 +93,7 @@ impl LengthBasedSelector {
         Ok(selector)
     }
 
-    /// Adds an example behind the others.
+    /// Adds an example after the others.
     ///
     /// # Errors
     ///

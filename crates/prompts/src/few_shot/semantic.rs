@@ -6,7 +6,7 @@ use conversant_core::{Collection, Document, Value, Variables, VectorStore, Vecto
 
 use super::selector::Example;
 
-/// Finds the examples that are nearest in meaning to a call.
+/// Selects the examples that are nearest in meaning to a call.
 ///
 /// Searching is I/O and formatting is not, so the search comes first and its result goes into the
 /// prompt, which is cheap to change:
@@ -54,7 +54,7 @@ impl<V: VectorStore> SemanticSelector<V> {
         self
     }
 
-    /// Puts examples into the store. An example's id is its text, so adding one twice adds it once.
+    /// Adds examples to the store. An example's id is its text, so adding one twice adds it once.
     ///
     /// # Errors
     ///

@@ -14,9 +14,12 @@ use crate::{
     prompt_template::PromptTemplate,
     slot_set::SlotSet,
     template_format::TemplateFormat,
+    work_limit::MadeText,
 };
 
 /// A text of examples between a prefix and a suffix.
+///
+/// LangChain 0.1.20 `langchain_core/prompts/few_shot.py::FewShotPromptTemplate`.
 ///
 /// The parts are joined by a separator, those that are empty left out. Examples are values: braces
 /// in them are text, unlike in LangChain, where they are read as syntax a second time.
@@ -57,7 +60,14 @@ pub struct FewShotPromptTemplate {
     slots: SlotSet,
 }
 
-/// Makes a [`FewShotPromptTemplate`].
+/// A builder of a [`FewShotPromptTemplate`].
+///
+/// | setting | default |
+/// |---|---|
+/// | [`examples`](Self::examples), [`selector`](Self::selector) | no examples |
+/// | [`prefix`](Self::prefix), [`suffix`](Self::suffix) | empty |
+/// | [`example_separator`](Self::example_separator) | an empty line |
+/// | [`template_format`](Self::template_format) | [`TemplateFormat::FString`] |
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct FewShotPromptBuilder {
@@ -70,7 +80,7 @@ pub struct FewShotPromptBuilder {
 }
 
 impl FewShotPromptTemplate {
-    /// Begins a prompt whose examples are shown by `example`.
+    /// Returns a builder of a prompt whose examples are shown by the template `example`.
     pub fn builder(example: PromptTemplate) -> FewShotPromptBuilder {
         FewShotPromptBuilder {
             example,
@@ -117,7 +127,7 @@ impl FewShotPromptTemplate {
         &self.prefix
     }
 
-    /// Returns the template behind the examples.
+    /// Returns the template after the examples.
     #[must_use]
     pub fn suffix(&self) -> &PromptTemplate {
         &self.suffix
@@ -149,18 +159,19 @@ impl Prompt for FewShotPromptTemplate {
             merged = values.merged();
             &merged
         };
-        let mut parts = Vec::new();
+        let (mut parts, mut made) = (Vec::new(), MadeText::default());
+        let mut add = |text: String| made.add(text.len(), &values).map(|()| parts.push(text));
         if !self.prefix.template().is_empty() {
-            parts.push(self.prefix.render(&values)?);
+            add(self.prefix.render(&values)?)?;
         }
         for example in self.examples.pick(all)? {
             let text = self.example.format(&example)?.into_text();
             if !text.is_empty() {
-                parts.push(text);
+                add(text)?;
             }
         }
         if !self.suffix.template().is_empty() {
-            parts.push(self.suffix.render(&values)?);
+            add(self.suffix.render(&values)?)?;
         }
         Ok(parts.join(&self.separator).into())
     }
@@ -173,13 +184,13 @@ impl FewShotPromptBuilder {
         self
     }
 
-    /// Sets the template behind the examples.
+    /// Sets the template after the examples.
     pub fn suffix(mut self, suffix: impl Into<String>) -> Self {
         self.suffix = suffix.into();
         self
     }
 
-    /// Sets the text between the parts; an empty line by default. It is not a template.
+    /// Sets the text between the parts. The default is an empty line. It is not a template.
     pub fn example_separator(mut self, separator: impl Into<String>) -> Self {
         self.separator = separator.into();
         self
@@ -197,13 +208,13 @@ impl FewShotPromptBuilder {
         self
     }
 
-    /// Lets a selector choose the examples of each call.
+    /// Sets a selector that chooses the examples of each call.
     pub fn selector(mut self, selector: impl ExampleSelector + 'static) -> Self {
         self.examples = Examples::Selected(Arc::new(selector));
         self
     }
 
-    /// Makes the prompt.
+    /// Builds the prompt.
     ///
     /// # Errors
     ///

@@ -95,7 +95,7 @@ fn find(source: &str, from: usize, wanted: &str) -> Option<usize> {
     source.get(from..)?.find(wanted).map(|found| from + found)
 }
 
-/// Returns the offset behind `{% endraw %}`.
+/// Returns the offset after `{% endraw %}`.
 fn end_of_raw(source: &str, from: usize) -> usize {
     let mut at = from;
     while let Some(open) = find(source, at, "{%") {
@@ -109,7 +109,7 @@ fn end_of_raw(source: &str, from: usize) -> usize {
     source.len()
 }
 
-/// Reads the words of a tag up to its end, and returns the offset behind it.
+/// Reads the words of a tag up to its end, and returns the offset after it.
 fn words(source: &str, from: usize, is_statement: bool) -> (Vec<Word<'_>>, usize) {
     let close = if is_statement { "%}" } else { "}}" };
     let mut words = Vec::new();

@@ -12,12 +12,12 @@ use super::{
     lex::{Kind, Tag, Word, tags},
 };
 
-/// The most statements that may stand inside each other, `elif` counted as one inside its `if`.
+/// The deepest nesting of statements. An `elif` counts as one inside its `if`.
 ///
 /// This limit and the next two are far below what exhausts a test thread's stack in minijinja,
 /// whose parser and compiler recurse.
 const MAX_DEPTH: usize = 60;
-/// The most brackets that may stand inside each other in one tag.
+/// The deepest nesting of brackets in one tag.
 const MAX_BRACKETS: usize = 20;
 /// The most words of one tag.
 const MAX_WORDS: usize = 600;
@@ -27,9 +27,9 @@ const MAX_WORDS: usize = 600;
 pub(super) struct Found {
     /// Each name once, in order of first appearance, and whether it must have a value.
     pub(super) names: Vec<(String, bool)>,
-    /// Filters and where they stand.
+    /// The filters and their places.
     pub(super) filters: Vec<(String, usize)>,
-    /// Tests and where they stand.
+    /// The tests and their places.
     pub(super) tests: Vec<(String, usize)>,
 }
 
@@ -53,7 +53,7 @@ struct Finder<'s> {
 /// A statement that has an end.
 struct Block<'s> {
     keyword: &'s str,
-    /// How many `elif` it has had.
+    /// The number of `elif` so far.
     branches: usize,
     bound: HashSet<&'s str>,
     /// Names that are known to have a value inside.

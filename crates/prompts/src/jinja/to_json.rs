@@ -1,5 +1,6 @@
 //! The filter `tojson`, which minijinja writes in another form than Jinja2.
 
+use conversant_core::python::push_json_string;
 use conversant_template::Argument;
 use minijinja::{Error, ErrorKind, Value, value::ValueKind};
 
@@ -63,24 +64,17 @@ fn push_json(out: &mut String, value: &Value, depth: usize) -> Result<(), Error>
     Ok(())
 }
 
+/// Writes a string of JSON in which no character has a meaning in HTML.
 fn push_string(out: &mut String, text: &str) {
-    out.push('"');
-    for character in text.chars() {
-        match character {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{c}' => out.push_str("\\f"),
-            ' '..='~' if !matches!(character, '<' | '>' | '&' | '\'') => out.push(character),
-            other => {
-                for unit in other.encode_utf16(&mut [0; 2]) {
-                    out.push_str(&format!("\\u{unit:04x}"));
-                }
-            }
+    let mut json = String::with_capacity(text.len() + 2);
+    push_json_string(&mut json, text);
+    for char in json.chars() {
+        match char {
+            '<' => out.push_str("\\u003c"),
+            '>' => out.push_str("\\u003e"),
+            '&' => out.push_str("\\u0026"),
+            '\'' => out.push_str("\\u0027"),
+            _ => out.push(char),
         }
     }
-    out.push('"');
 }

@@ -9,7 +9,9 @@ use super::{
     loaded_prompt::LoadedPrompt,
 };
 use crate::{
-    chat::MessagesPlaceholder, few_shot::FewShotPromptTemplate, prompt_template::PromptTemplate,
+    chat::{ChatPromptTemplate, MessageTemplate, MessagesPlaceholder},
+    few_shot::FewShotPromptTemplate,
+    prompt_template::PromptTemplate,
 };
 
 /// Reads the fields of a string prompt; those of its constructor are the same.
@@ -32,7 +34,7 @@ pub(super) fn string(mut fields: Fields) -> Result<PromptTemplate, LoadError> {
 pub(super) fn string_value(value: Json, name: &str) -> Result<PromptTemplate, LoadError> {
     match LoadedPrompt::from_value(value)? {
         LoadedPrompt::String(prompt) => Ok(prompt),
-        _ => Err(field(name, "it is no string prompt")),
+        _ => Err(field(name, "it is not a string prompt")),
     }
 }
 
@@ -74,9 +76,27 @@ pub(super) fn placeholder(
     }
     if let Some(count) = fields.take("n_messages") {
         let count = count.as_u64().and_then(|count| usize::try_from(count).ok());
-        let count = count.ok_or_else(|| field("n_messages", "it is no count"))?;
+        let count = count.ok_or_else(|| field("n_messages", "it is not a count"))?;
         placeholder = placeholder.last_n(count);
     }
     fields.finish()?;
     Ok(placeholder)
+}
+
+/// Reads the fields of a chat prompt. `message` reads one message, and whether it is the only one.
+pub(super) fn chat(
+    mut fields: Fields,
+    message: impl Fn(Json, bool) -> Result<MessageTemplate, LoadError>,
+) -> Result<ChatPromptTemplate, LoadError> {
+    let items = fields.list("messages")?;
+    let is_only = items.len() == 1;
+    let messages: Result<Vec<_>, _> =
+        items.into_iter().map(|item| message(item, is_only)).collect();
+    let partials = fields.partials()?;
+    fields.finish()?;
+    let mut prompt = ChatPromptTemplate::from_messages(messages?)?;
+    for (name, value) in partials {
+        prompt = prompt.with_partial(name, value);
+    }
+    Ok(prompt)
 }

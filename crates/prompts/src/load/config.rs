@@ -4,40 +4,27 @@ use conversant_core::Message;
 use serde_json::Value as Json;
 
 use super::{
-    build::{few_shot, placeholder, string, string_value},
+    build::{chat, few_shot, placeholder, string, string_value},
     constructor,
     error::LoadError,
     fields::{Fields, field, text},
     loaded_prompt::LoadedPrompt,
 };
-use crate::chat::{ChatPromptTemplate, MessageTemplate};
+use crate::chat::MessageTemplate;
 
 pub(super) fn prompt(value: Json) -> Result<LoadedPrompt, LoadError> {
     let mut fields = Fields::of(value, "prompt")?;
     match fields.text("_type")?.as_deref() {
         None | Some("prompt") => string(fields).map(LoadedPrompt::String),
         Some("few_shot") => few_shot(fields).map(LoadedPrompt::FewShot),
-        Some("chat") => chat(fields).map(LoadedPrompt::Chat),
+        Some("chat") => chat(fields, message).map(LoadedPrompt::Chat),
         Some(other) => Err(LoadError::UnknownType(other.to_owned())),
     }
 }
 
-/// Reads a chat prompt. LangChain writes no roles here and reads the first message as a human one;
-/// of several messages without a role the texts could not be assigned to messages.
-fn chat(mut fields: Fields) -> Result<ChatPromptTemplate, LoadError> {
-    let items = fields.list("messages")?;
-    let alone = items.len() == 1;
-    let messages: Result<Vec<_>, _> = items.into_iter().map(|item| message(item, alone)).collect();
-    let partials = fields.partials()?;
-    fields.finish()?;
-    let mut prompt = ChatPromptTemplate::from_messages(messages?)?;
-    for (name, value) in partials {
-        prompt = prompt.with_partial(name, value);
-    }
-    Ok(prompt)
-}
-
-fn message(value: Json, alone: bool) -> Result<MessageTemplate, LoadError> {
+/// Reads a message of a chat prompt. LangChain writes no roles here and reads the first message as
+/// a human one. The texts of several messages without a role cannot be assigned to messages.
+fn message(value: Json, is_only: bool) -> Result<MessageTemplate, LoadError> {
     if value.get("lc").is_some() {
         return constructor::message(value);
     }
@@ -53,7 +40,7 @@ fn message(value: Json, alone: bool) -> Result<MessageTemplate, LoadError> {
             Some(role) => {
                 Ok(MessageTemplate::from_prompt(conversant_core::Role::from_name(&role), prompt))
             }
-            None if alone => Ok(MessageTemplate::from(prompt)),
+            None if is_only => Ok(MessageTemplate::from(prompt)),
             None => Err(field("messages", "a message without a `role` must be the only one")),
         };
     }

@@ -10,7 +10,7 @@ use super::{
     fields::{Fields, field, text},
     loaded_prompt::LoadedPrompt,
 };
-use crate::chat::{ChatPromptTemplate, MessageTemplate, PartTemplate};
+use crate::chat::{MessageTemplate, PartTemplate};
 
 /// An object: the name of its class, from the closed list, and its arguments.
 struct Object {
@@ -81,20 +81,12 @@ pub(super) fn prompt(value: Json) -> Result<LoadedPrompt, LoadError> {
         "FewShotPromptTemplate" => {
             build::few_shot(Fields::of(kwargs, "kwargs")?).map(LoadedPrompt::FewShot)
         }
-        "ChatPromptTemplate" => chat(Fields::of(kwargs, "kwargs")?).map(LoadedPrompt::Chat),
-        _ => Err(field("id", "it is no prompt")),
+        "ChatPromptTemplate" => {
+            build::chat(Fields::of(kwargs, "kwargs")?, |value, _| message(value))
+                .map(LoadedPrompt::Chat)
+        }
+        _ => Err(field("id", "it is not a prompt")),
     }
-}
-
-fn chat(mut fields: Fields) -> Result<ChatPromptTemplate, LoadError> {
-    let messages: Result<Vec<_>, _> = fields.list("messages")?.into_iter().map(message).collect();
-    let partials = fields.partials()?;
-    fields.finish()?;
-    let mut prompt = ChatPromptTemplate::from_messages(messages?)?;
-    for (name, value) in partials {
-        prompt = prompt.with_partial(name, value);
-    }
-    Ok(prompt)
 }
 
 /// Reads one element of a chat prompt: a message, a template or a placeholder.
@@ -114,7 +106,7 @@ pub(super) fn message(value: Json) -> Result<MessageTemplate, LoadError> {
         "AIMessage" => Role::Ai,
         "SystemMessage" => Role::System,
         "ChatMessage" => Role::Chat(fields.need_text("role")?),
-        _ => return Err(field("messages", "it is no message")),
+        _ => return Err(field("messages", "it is not a message")),
     };
     let prompt = fields.need("prompt")?;
     fields.finish()?;
@@ -159,9 +151,9 @@ fn literal(class: &str, kwargs: Json) -> Result<MessageTemplate, LoadError> {
         "ToolMessage" => "tool",
         "FunctionMessage" => "function",
         "ChatMessage" => "chat",
-        _ => return Err(field("messages", "it is no message")),
+        _ => return Err(field("messages", "it is not a message")),
     };
-    let Json::Object(mut data) = kwargs else { return Err(field("kwargs", "it is no object")) };
+    let Json::Object(mut data) = kwargs else { return Err(field("kwargs", "it is not an object")) };
     data.remove("type");
     Message::from_stored(json!({"type": kind, "data": data}))
         .map(MessageTemplate::from)

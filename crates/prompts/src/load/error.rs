@@ -30,7 +30,7 @@ pub enum LoadError {
         /// The nearest field that the type has.
         nearest: Option<String>,
     },
-    /// A field that its type needs is not there.
+    /// A required field is missing.
     MissingField(String),
     /// A field cannot be read.
     Field {
@@ -39,29 +39,34 @@ pub enum LoadError {
         /// The reason.
         reason: String,
     },
-    /// A template is wrong.
+    /// A template is invalid.
     Template(TemplateError),
 }
 
 impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Json(_) => f.write_str("the prompt is no JSON"),
+            Self::Json(_) => f.write_str("cannot read the prompt: invalid JSON"),
             #[cfg(feature = "load")]
-            Self::Yaml(_) => f.write_str("the prompt is no YAML"),
+            Self::Yaml(_) => f.write_str("cannot read the prompt: invalid YAML"),
             #[cfg(feature = "load")]
-            Self::File(_) => f.write_str("the prompt's file can't be read"),
+            Self::File(_) => f.write_str("cannot read the prompt's file"),
             #[cfg(feature = "load")]
-            Self::FileType => f.write_str("a prompt's file is `.json`, `.yaml` or `.yml`"),
-            Self::UnknownType(name) => write!(f, "unknown type `{name}` of a prompt"),
-            Self::Refused(field) => write!(f, "`{field}` is refused: no file is followed"),
+            Self::FileType => f.write_str(
+                "cannot read the prompt's file: unknown type; use `.json`, `.yaml` or `.yml`",
+            ),
+            Self::UnknownType(name) => write!(f, "unknown prompt type `{name}`"),
+            Self::Refused(field) => write!(
+                f,
+                "cannot load `{field}`: a prompt must not name files; write the content into the prompt"
+            ),
             Self::UnknownField { field, nearest: None } => write!(f, "unknown field `{field}`"),
             Self::UnknownField { field, nearest: Some(nearest) } => {
-                write!(f, "unknown field `{field}` (known is `{nearest}`)")
+                write!(f, "unknown field `{field}` (nearest: `{nearest}`)")
             }
             Self::MissingField(field) => write!(f, "missing field `{field}`"),
-            Self::Field { field, reason } => write!(f, "field `{field}`: {reason}"),
-            Self::Template(_) => f.write_str("the prompt's template is wrong"),
+            Self::Field { field, reason } => write!(f, "invalid field `{field}`: {reason}"),
+            Self::Template(_) => f.write_str("invalid template of the prompt"),
         }
     }
 }

@@ -23,20 +23,20 @@ const IGNORED: &[&str] = &[
 /// The fields of an object that are not read yet.
 pub(super) struct Fields {
     left: Map<String, Json>,
-    /// The names that were asked for.
+    /// The names that were read.
     known: Vec<&'static str>,
 }
 
 impl Fields {
-    /// Begins to read a value, which must be an object. `what` names it in an error.
+    /// Reads a value, which must be an object. `what` is its name in an error.
     pub(super) fn of(value: Json, what: &str) -> Result<Self, LoadError> {
         match value {
             Json::Object(left) => Ok(Self { left, known: Vec::new() }),
-            _ => Err(field(what, "it is no object")),
+            _ => Err(field(what, "it is not an object")),
         }
     }
 
-    /// Takes a field out; null counts as not there.
+    /// Takes a field out; null counts as missing.
     pub(super) fn take(&mut self, name: &'static str) -> Option<Json> {
         self.known.push(name);
         self.left.remove(name).filter(|value| !value.is_null())
@@ -57,7 +57,9 @@ impl Fields {
     pub(super) fn flag(&mut self, name: &'static str) -> Result<bool, LoadError> {
         match self.take(name) {
             None => Ok(false),
-            Some(value) => value.as_bool().ok_or_else(|| field(name, "it is no truth value")),
+            Some(value) => {
+                value.as_bool().ok_or_else(|| field(name, "it is not `true` or `false`"))
+            }
         }
     }
 
@@ -67,7 +69,7 @@ impl Fields {
             Some(Json::Array(items)) => Ok(items),
             // A list of examples may be given as a file's name.
             Some(Json::String(_)) => Err(LoadError::Refused(name.to_owned())),
-            Some(_) => Err(field(name, "it is no list")),
+            Some(_) => Err(field(name, "it is not a list")),
         }
     }
 
@@ -107,13 +109,13 @@ pub(super) fn field(name: &str, reason: &str) -> LoadError {
 pub(super) fn text(value: Json, name: &str) -> Result<String, LoadError> {
     match value {
         Json::String(text) => Ok(text),
-        _ => Err(field(name, "it is no text")),
+        _ => Err(field(name, "it is not a text")),
     }
 }
 
 /// Reads variables: a list of stored messages is messages, all else is what it is in JSON.
 pub(super) fn variables(value: Json, name: &str) -> Result<Variables, LoadError> {
-    let Json::Object(entries) = value else { return Err(field(name, "it is no map")) };
+    let Json::Object(entries) = value else { return Err(field(name, "it is not an object")) };
     Ok(entries.into_iter().map(|(name, value)| (name, variable(value))).collect())
 }
 

@@ -4,7 +4,8 @@ use std::{fs, path::Path};
 
 use super::{error::LoadError, loaded_prompt::LoadedPrompt};
 
-/// Reads a prompt from a `.json`, `.yaml` or `.yml` file.
+/// Loads a prompt from a `.json`, `.yaml` or `.yml` file, as LangChain 0.1.20
+/// `langchain_core/prompts/loading.py::load_prompt` does.
 ///
 /// Only this file is read. A path inside of it is refused.
 ///

@@ -8,10 +8,10 @@ use crate::{
 
 /// A prompt that was loaded: of which type, the text decides.
 ///
-/// What is read is LangChain's `load_prompt` form (`_type`: `prompt`, `few_shot` or `chat`) and the
-/// form of its serialised objects (`"lc": 1`), for prompts and messages alone. The types come from
-/// a closed list; a path in the text is refused and not followed, and nothing is read from the
-/// environment. Every template goes through its parser.
+/// It reads LangChain's `load_prompt` form (`_type`: `prompt`, `few_shot` or `chat`) and its
+/// serialised objects (`"lc": 1`), for prompts and messages only. The types come from a closed
+/// list; a path in the text is refused and not followed, and nothing is read from the environment.
+/// Every template goes through its parser.
 ///
 /// Unlike LangChain's, this reads Jinja2 templates, if they are built in, since they cannot reach
 /// code.

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use conversant_core::{Message, Messages, Role};
 
-/// Which messages [`filter_messages`] keeps.
+/// The messages that [`filter_messages`] keeps.
 ///
 /// A message is dropped if something excludes it. Otherwise it is kept if something includes it, or
 /// if nothing is said about what to include. The rule is LangChain's.
@@ -13,19 +13,19 @@ use conversant_core::{Message, Messages, Role};
 ///
 /// ```
 /// use conversant_core::{Message, Messages, Role};
-/// use conversant_prompts::{Filter, filter_messages};
+/// use conversant_prompts::{MessageFilter, filter_messages};
 ///
 /// let messages = Messages::from_iter([
 ///     Message::system("Be brief."),
 ///     Message::human("hi").with_name("example_user"),
 ///     Message::human("who are you?"),
 /// ]);
-/// let kept = filter_messages(&messages, &Filter::new().include_roles([Role::Human]).exclude_names(["example_user"]));
+/// let kept = filter_messages(&messages, &MessageFilter::new().include_roles([Role::Human]).exclude_names(["example_user"]));
 /// assert_eq!(kept.to_string(), "Human: who are you?");
 /// ```
 #[derive(Debug, Clone, Default)]
 #[must_use]
-pub struct Filter {
+pub struct MessageFilter {
     include: Criteria,
     exclude: Criteria,
 }
@@ -62,7 +62,7 @@ macro_rules! criteria {
     )*};
 }
 
-impl Filter {
+impl MessageFilter {
     /// Creates a filter that keeps all messages.
     pub fn new() -> Self {
         Self::default()
@@ -85,6 +85,6 @@ impl Filter {
 
 /// Returns the messages that a filter keeps, by sharing them.
 #[must_use]
-pub fn filter_messages(messages: &Messages, filter: &Filter) -> Messages {
+pub fn filter_messages(messages: &Messages, filter: &MessageFilter) -> Messages {
     messages.iter_shared().filter(|message| filter.keeps(message)).cloned().collect()
 }

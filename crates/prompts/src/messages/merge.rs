@@ -1,14 +1,14 @@
-//! Merging messages of one speaker that stand side by side.
+//! Merging consecutive messages of one role.
 
 use std::sync::Arc;
 
 use conversant_core::{Content, Message, Messages, Part, Role};
 
-/// Merges messages of the same role that stand side by side, for models that refuse such runs.
+/// Merges consecutive messages of the same role, for models that refuse them.
 ///
-/// Texts are joined by a line break, parts and tool calls one after the other; name, id and what
-/// else there is come from the first. Results of tools and functions are never merged, since each
-/// answers a call.
+/// Texts are joined by a line break; parts and tool calls are concatenated. The name, the id and
+/// other fields are those of the first message. Results of tools and functions are never merged,
+/// since each answers a call.
 ///
 /// # Examples
 ///

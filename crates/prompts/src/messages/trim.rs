@@ -10,7 +10,7 @@ use conversant_core::{Message, Messages, Role, TokenCounter};
 ///
 /// ```
 /// use conversant_core::{Message, Messages, Role};
-/// use conversant_prompts::{Trim, trim_messages};
+/// use conversant_prompts::{MessageTrim, trim_messages};
 ///
 /// let messages = Messages::from_iter([
 ///     Message::system("Be brief."),
@@ -18,12 +18,12 @@ use conversant_core::{Message, Messages, Role, TokenCounter};
 ///     Message::ai("1"),
 ///     Message::human("two"),
 /// ]);
-/// let trimmed = trim_messages(&messages, &Trim::to_messages(3).start_on([Role::Human]).keep_system());
+/// let trimmed = trim_messages(&messages, &MessageTrim::to_messages(3).start_on([Role::Human]).keep_system());
 /// assert_eq!(trimmed.to_string(), "System: Be brief.\nHuman: two");
 /// ```
 #[derive(Clone)]
 #[must_use]
-pub struct Trim<'c> {
+pub struct MessageTrim<'c> {
     limit: usize,
     counter: Option<&'c dyn TokenCounter>,
     first: bool,
@@ -32,7 +32,7 @@ pub struct Trim<'c> {
     end_on: Vec<Role>,
 }
 
-impl<'c> Trim<'c> {
+impl<'c> MessageTrim<'c> {
     /// Keeps the last messages that have at most `limit` tokens together.
     pub fn to_tokens(limit: usize, counter: &'c dyn TokenCounter) -> Self {
         Self { counter: Some(counter), ..Self::to_messages(limit) }
@@ -80,9 +80,9 @@ impl<'c> Trim<'c> {
     }
 }
 
-impl fmt::Debug for Trim<'_> {
+impl fmt::Debug for MessageTrim<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Trim")
+        f.debug_struct("MessageTrim")
             .field("limit", &self.limit)
             .field("tokens", &self.counter.is_some())
             .field("first", &self.first)
@@ -100,7 +100,7 @@ impl fmt::Debug for Trim<'_> {
 /// nothing is kept but the system message. The order of the steps is LangChain's: of the last
 /// messages, the end is cut first, then the budget, then the start.
 #[must_use]
-pub fn trim_messages(messages: &Messages, trim: &Trim<'_>) -> Messages {
+pub fn trim_messages(messages: &Messages, trim: &MessageTrim<'_>) -> Messages {
     let all: Vec<_> = messages.iter().collect();
     let has_system = trim.keep_system && all.first().is_some_and(|m| *m.role() == Role::System);
     let mut units = units(&all, usize::from(has_system));
@@ -159,7 +159,7 @@ fn units(messages: &[&Message], start: usize) -> Vec<Range<usize>> {
     units
 }
 
-/// Returns whether a message asks for calls, of tools or in the older form of functions.
+/// Returns whether a message contains tool calls, or function calls in the older form.
 fn calls(message: Option<&Message>) -> bool {
     message.is_some_and(|message| {
         let older = message.extra().get("additional_kwargs").is_some_and(|kwargs| {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// The most sections that may stand inside each other.
+/// The deepest nesting of sections.
 pub(super) const MAX_DEPTH: usize = 64;
 
 /// The kinds of fault in a mustache template.

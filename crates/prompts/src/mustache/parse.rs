@@ -48,7 +48,7 @@ enum Tag {
 
 impl<'s> Parser<'s> {
     fn run(mut self) -> Result<Vec<Node>, TemplateError> {
-        // Whether the tag that comes next could stand alone on its line.
+        // Whether the next tag could be alone on its line.
         let mut alone = true;
         while let Some(length) = self.rest().find(&self.open) {
             let literal = self.rest().get(..length).unwrap_or_default();
@@ -89,7 +89,7 @@ impl<'s> Parser<'s> {
             return;
         }
         match self.nodes.last_mut() {
-            // A comment may stand between two literals; a section's body begins with its own.
+            // A comment may be between two literals; a section's body begins with its own.
             Some(Node::Text(before)) => before.push_str(text),
             _ => self.nodes.push(Node::Text(text.to_owned())),
         }

@@ -59,7 +59,7 @@ impl<'v> View<'v> {
         }
     }
 
-    /// Returns how zero and `false` are written, if this is one of them.
+    /// Returns the text of zero or `false`, if this is one of them.
     fn zero(self) -> Option<&'static str> {
         match self {
             Self::Variable(Value::Data(data)) => Self::Json(data).zero(),
@@ -72,7 +72,7 @@ impl<'v> View<'v> {
         }
     }
 
-    /// Walks a path into the value, if all of it is there.
+    /// Returns the value at a path, if the whole path exists.
     pub(super) fn walk(self, path: &[String]) -> Option<Self> {
         let mut view = self;
         for part in path {

@@ -1,7 +1,11 @@
 //! Limits of templates: no input panics, and no template makes more text than is allowed.
 
-use conversant_core::{Prompt, Report, vars};
-use conversant_prompts::{PromptTemplate, TemplateFormat};
+use conversant_core::{Prompt, PromptError, Report, Variables, vars};
+use conversant_prompts::{
+    ChatPromptTemplate, Example, ExampleSelector, FewShotChatPromptTemplate, FewShotPromptTemplate,
+    MAX_OUTPUT_BYTES, MessageTemplate, PartTemplate, PipelinePromptTemplate, PromptTemplate,
+    TemplateFormat, WorkLimit,
+};
 use serde_json::json;
 
 /// Each pattern, repeated until its line is longer than minijinja can count columns, is a template
@@ -120,4 +124,95 @@ fn a_trimmed_raw_block_holds_no_names() {
     let prompt = PromptTemplate::parse(source, TemplateFormat::Jinja2).unwrap();
     assert_eq!(prompt.input_variables(), ["z"]);
     assert_eq!(prompt.format(&vars! { "z" => 1 }).unwrap().to_string(), "{{ x }} {% y %}1");
+}
+
+/// A template of very many names is made and filled in a time that grows with their number only.
+#[test]
+fn many_names_are_made_and_filled() {
+    let count = 50_000;
+    let source: String = (0..count).map(|number| format!("{{n{number}}}")).collect();
+    let variables = (0..count).map(|number| (format!("n{number}"), "x")).collect();
+    let prompt = PromptTemplate::from_template(source).unwrap();
+    assert_eq!(prompt.format(&variables).unwrap().to_string(), "x".repeat(count));
+}
+
+/// Prompts without loops that repeat a long value, or an example with one.
+#[test]
+fn repeated_values_are_limited_in_prompts_of_every_kind() {
+    let fields = || PromptTemplate::from_template("{t}".repeat(2_000)).unwrap();
+    let messages = || vec![MessageTemplate::human("{t}"); 2_000];
+    let parts = vec![PartTemplate::text("{t}"); 1_000];
+    let images = vec![PartTemplate::image_url("{t}"); 1_000];
+    let example = PromptTemplate::from_template("{n}{t}").unwrap();
+    let example = example.with_partial("t", "x".repeat(100_000));
+    let examples = || (0..2_000).map(|number| vars! { "n" => number });
+    let doubled = |name: &str| PromptTemplate::from_template(format!("{{{name}}}{{{name}}}"));
+    let mut pipeline = PipelinePromptTemplate::new(doubled("p40").unwrap());
+    for number in 0..=40 {
+        let before = if number == 0 { "t".to_owned() } else { format!("p{}", number - 1) };
+        pipeline = pipeline.with_part(format!("p{number}"), doubled(&before).unwrap());
+    }
+    let prompts: [(&str, Box<dyn Prompt>); 7] = [
+        ("fields", Box::new(fields())),
+        ("widths", Box::new(PromptTemplate::from_template("{w:>999}".repeat(50_000)).unwrap())),
+        ("messages", Box::new(ChatPromptTemplate::from_messages(messages()).unwrap())),
+        (
+            "parts",
+            Box::new(
+                ChatPromptTemplate::from_messages([
+                    MessageTemplate::human_parts(parts),
+                    MessageTemplate::human_parts(images),
+                ])
+                .unwrap(),
+            ),
+        ),
+        (
+            "examples",
+            Box::new(
+                FewShotPromptTemplate::builder(example)
+                    .examples(examples())
+                    .suffix("{t}")
+                    .build()
+                    .unwrap(),
+            ),
+        ),
+        ("pipeline", Box::new(pipeline)),
+        (
+            "examples as messages",
+            Box::new(FewShotChatPromptTemplate::with_selector(
+                ChatPromptTemplate::from_messages(messages()).unwrap(),
+                Chosen,
+            )),
+        ),
+    ];
+    for (name, prompt) in prompts {
+        let error = prompt.format(&vars! { "t" => "x".repeat(100_000), "w" => "x" }).unwrap_err();
+        let PromptError::Custom(cause) = &error else { panic!("{name}: {error}") };
+        assert_eq!(cause.downcast_ref(), Some(&WorkLimit::Output), "{name}");
+    }
+    let example = ChatPromptTemplate::from_template("{n}{t}").unwrap();
+    let example = example.with_partial("t", "x".repeat(100_000));
+    let error = FewShotChatPromptTemplate::new(example, examples()).unwrap_err();
+    assert!(error.to_string().contains("larger than"), "{error}");
+}
+
+/// A selector of one example with a long value.
+struct Chosen;
+
+impl ExampleSelector for Chosen {
+    fn select(&self, _: &Variables) -> Result<Vec<Example>, PromptError> {
+        Ok(vec![vars! { "t" => "x".repeat(100_000) }])
+    }
+}
+
+/// A value that is longer than the limit may be used once.
+#[test]
+fn long_values_are_not_limited() {
+    let long = "x".repeat(MAX_OUTPUT_BYTES + 1);
+    let text = PromptTemplate::from_template("Summarise {t}!").unwrap();
+    let text = text.format(&vars! { "t" => long.as_str() }).unwrap().into_text();
+    assert_eq!(text.len(), long.len() + "Summarise !".len());
+    let chat = ChatPromptTemplate::from_template("{t}").unwrap();
+    let messages = chat.format_messages(&vars! { "t" => long.as_str() }).unwrap();
+    assert_eq!(messages.first().unwrap().text().len(), long.len());
 }

@@ -58,9 +58,9 @@ fn prompts_are_read_by_serde_as_their_own_type() {
     let written = serde_json::to_string(&chat).unwrap();
     assert!(serde_json::from_str::<ChatPromptTemplate>(&written).is_ok());
     let error = serde_json::from_str::<PromptTemplate>(&written).unwrap_err();
-    assert_eq!(error.to_string(), "the prompt is no string prompt");
+    assert_eq!(error.to_string(), "the prompt is not a string prompt");
     let error = serde_json::from_str::<PromptTemplate>(r#"{"template": "{"}"#).unwrap_err();
-    assert_eq!(error.to_string(), "the prompt's template is wrong");
+    assert_eq!(error.to_string(), "invalid template of the prompt");
 }
 
 #[test]

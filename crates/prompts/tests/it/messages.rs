@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use conversant_core::{Message, Messages, Part, Role, TokenCounter, ToolCall};
-use conversant_prompts::{Filter, Trim, filter_messages, merge_message_runs, trim_messages};
+use conversant_prompts::{
+    MessageFilter, MessageTrim, filter_messages, merge_message_runs, trim_messages,
+};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -49,34 +51,34 @@ fn texts(messages: &Messages) -> String {
 fn trimming() {
     let human = [Role::Human];
     let ai = [Role::Ai];
-    let table: Vec<(Trim<'_>, &str)> = vec![
-        (Trim::to_messages(0), ""),
-        (Trim::to_messages(3), "a2,h3,a3"),
-        (Trim::to_messages(100), "s_s,h1,a1,h2,,t1,t2,a2,h3,a3"),
-        (Trim::to_messages(3).start_on(human.clone()), "h3,a3"),
-        (Trim::to_messages(3).keep_system(), "s_s,h3,a3"),
+    let table: Vec<(MessageTrim<'_>, &str)> = vec![
+        (MessageTrim::to_messages(0), ""),
+        (MessageTrim::to_messages(3), "a2,h3,a3"),
+        (MessageTrim::to_messages(100), "s_s,h1,a1,h2,,t1,t2,a2,h3,a3"),
+        (MessageTrim::to_messages(3).start_on(human.clone()), "h3,a3"),
+        (MessageTrim::to_messages(3).keep_system(), "s_s,h3,a3"),
         // The call and its two results count as three and stay together.
-        (Trim::to_messages(5), "a2,h3,a3"),
-        (Trim::to_messages(6), ",t1,t2,a2,h3,a3"),
-        (Trim::to_messages(7), "h2,,t1,t2,a2,h3,a3"),
-        (Trim::to_messages(7).keep_system(), "s_s,,t1,t2,a2,h3,a3"),
-        (Trim::to_messages(7).keep_system().start_on(human.clone()), "s_s,h3,a3"),
-        (Trim::to_messages(2).end_on(human.clone()), "a2,h3"),
-        (Trim::to_messages(4).first(), "s_s,h1,a1,h2"),
-        (Trim::to_messages(6).first(), "s_s,h1,a1,h2"),
-        (Trim::to_messages(7).first(), "s_s,h1,a1,h2,,t1,t2"),
-        (Trim::to_messages(4).first().end_on(ai), "s_s,h1,a1"),
-        (Trim::to_messages(2).first().start_on(human.clone()), "h1,a1"),
-        (Trim::to_tokens(2, &Words), "h3,a3"),
-        (Trim::to_tokens(4, &Words).keep_system(), "s_s,h3,a3"),
-        (Trim::to_tokens(5, &Words), ",t1,t2,a2,h3,a3"),
-        (Trim::to_tokens(1, &Words).keep_system(), ""),
-        (Trim::to_tokens(1, &Words).start_on(human), ""),
+        (MessageTrim::to_messages(5), "a2,h3,a3"),
+        (MessageTrim::to_messages(6), ",t1,t2,a2,h3,a3"),
+        (MessageTrim::to_messages(7), "h2,,t1,t2,a2,h3,a3"),
+        (MessageTrim::to_messages(7).keep_system(), "s_s,,t1,t2,a2,h3,a3"),
+        (MessageTrim::to_messages(7).keep_system().start_on(human.clone()), "s_s,h3,a3"),
+        (MessageTrim::to_messages(2).end_on(human.clone()), "a2,h3"),
+        (MessageTrim::to_messages(4).first(), "s_s,h1,a1,h2"),
+        (MessageTrim::to_messages(6).first(), "s_s,h1,a1,h2"),
+        (MessageTrim::to_messages(7).first(), "s_s,h1,a1,h2,,t1,t2"),
+        (MessageTrim::to_messages(4).first().end_on(ai), "s_s,h1,a1"),
+        (MessageTrim::to_messages(2).first().start_on(human.clone()), "h1,a1"),
+        (MessageTrim::to_tokens(2, &Words), "h3,a3"),
+        (MessageTrim::to_tokens(4, &Words).keep_system(), "s_s,h3,a3"),
+        (MessageTrim::to_tokens(5, &Words), ",t1,t2,a2,h3,a3"),
+        (MessageTrim::to_tokens(1, &Words).keep_system(), ""),
+        (MessageTrim::to_tokens(1, &Words).start_on(human), ""),
     ];
     for (trim, expected) in table {
         assert_eq!(texts(&trim_messages(&conversation(), &trim)), expected, "{trim:?}");
     }
-    assert!(trim_messages(&Messages::new(), &Trim::to_messages(3).keep_system()).is_empty());
+    assert!(trim_messages(&Messages::new(), &MessageTrim::to_messages(3).keep_system()).is_empty());
 }
 
 #[test]
@@ -89,13 +91,13 @@ fn filtering() {
         Message::chat("critic", "c"),
     ]);
     let table = [
-        (Filter::new(), "s,h,a,g,c"),
-        (Filter::new().include_roles([Role::Human]), "h,g"),
-        (Filter::new().include_roles([Role::Human]).include_ids(["1"]), "s,h,g"),
-        (Filter::new().exclude_names(["example"]), "s,g,c"),
-        (Filter::new().include_names(["example"]).exclude_ids(["3"]), "h"),
-        (Filter::new().exclude_roles([Role::System, Role::Chat("critic".into())]), "h,a,g"),
-        (Filter::new().include_names(["nobody"]), ""),
+        (MessageFilter::new(), "s,h,a,g,c"),
+        (MessageFilter::new().include_roles([Role::Human]), "h,g"),
+        (MessageFilter::new().include_roles([Role::Human]).include_ids(["1"]), "s,h,g"),
+        (MessageFilter::new().exclude_names(["example"]), "s,g,c"),
+        (MessageFilter::new().include_names(["example"]).exclude_ids(["3"]), "h"),
+        (MessageFilter::new().exclude_roles([Role::System, Role::Chat("critic".into())]), "h,a,g"),
+        (MessageFilter::new().include_names(["nobody"]), ""),
     ];
     for (filter, expected) in table {
         assert_eq!(texts(&filter_messages(&messages, &filter)), expected, "{filter:?}");
@@ -137,8 +139,8 @@ fn what_is_kept_is_shared() {
     let same = |kept: &Messages| {
         kept.iter_shared().all(|kept| messages.iter_shared().any(|given| Arc::ptr_eq(kept, given)))
     };
-    assert!(same(&trim_messages(&messages, &Trim::to_messages(4).keep_system())));
-    assert!(same(&filter_messages(&messages, &Filter::new().exclude_roles([Role::System]))));
+    assert!(same(&trim_messages(&messages, &MessageTrim::to_messages(4).keep_system())));
+    assert!(same(&filter_messages(&messages, &MessageFilter::new().exclude_roles([Role::System]))));
     assert!(same(&merge_message_runs(&messages)));
 }
 
@@ -163,7 +165,7 @@ proptest! {
         keep_system: bool,
         start_on_human: bool,
     ) {
-        let mut trim = Trim::to_messages(limit);
+        let mut trim = MessageTrim::to_messages(limit);
         if first { trim = trim.first(); }
         if keep_system { trim = trim.keep_system(); }
         if start_on_human { trim = trim.start_on([Role::Human]); }

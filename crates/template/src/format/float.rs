@@ -4,7 +4,7 @@
 use super::number::Number;
 use crate::spec::Spec;
 
-/// The precision when a code is given and none is asked for.
+/// The precision of a spec with a code and without a precision.
 const DEFAULT_PRECISION: usize = 6;
 /// From this many digits before the point on, the shortest form has an exponent.
 const SHORTEST_LIMIT: i32 = 16;
@@ -53,7 +53,7 @@ fn all_zero(body: &str) -> bool {
     body.bytes().take_while(|byte| *byte != b'e').all(|byte| matches!(byte, b'0' | b'.'))
 }
 
-/// Writes a finite, non-negative number in the form that the spec asks for.
+/// Writes a finite, non-negative number in the form of the spec.
 fn magnitude(value: f64, spec: &Spec) -> String {
     let precision = spec.precision.map_or(DEFAULT_PRECISION, usize::from);
     match spec.code {
@@ -83,13 +83,13 @@ fn saturate(digits: usize) -> i32 {
     i32::try_from(digits).unwrap_or(i32::MAX)
 }
 
-/// The form of `e`: one digit, the fraction, an exponent of at least two digits.
+/// Returns the form of `e`: one digit, the fraction, an exponent of at least two digits.
 fn exponent(value: f64, precision: usize, alternate: bool) -> String {
     let (digits, point) = digits(&format!("{value:.precision$e}"));
     lay_out(&digits, point, digits.len(), true, false, alternate)
 }
 
-/// The form of `g`: `significant` digits, with an exponent where that is shorter.
+/// Returns the form of `g`: `significant` digits, with an exponent where that is shorter.
 fn general(value: f64, significant: usize, limit: i32, dot_zero: bool, alternate: bool) -> String {
     let (digits, point) = digits(&format!("{value:.*e}", significant - 1));
     let digits = without_trailing_zeros(&digits);
@@ -98,8 +98,8 @@ fn general(value: f64, significant: usize, limit: i32, dot_zero: bool, alternate
     lay_out(digits, point, shown, with_exponent, dot_zero, alternate)
 }
 
-/// The form of `repr`: the fewest digits that read back as the same number, always a point or
-/// exponent.
+/// Returns the form of `repr`: the fewest digits that read back as the same number, always a point
+/// or exponent.
 fn shortest(value: f64, alternate: bool) -> String {
     let mut scientific = format!("{value:e}");
     // Where two candidates are equally near, Python takes the even one, and rounding to as many
@@ -128,8 +128,8 @@ fn digits(scientific: &str) -> (String, i32) {
     (digits, exponent.parse::<i32>().unwrap_or(0) + 1)
 }
 
-/// Puts a decimal point after `point` digits, or after the first one before an exponent, and fills
-/// up with zeros to `shown` digits and to the point.
+/// Adds the decimal point, after `point` digits or after the first one before an exponent. Pads
+/// with zeros to `shown` digits and to the point.
 fn lay_out(
     digits: &str,
     point: i32,

@@ -10,7 +10,7 @@ pub(super) struct Number<'a> {
     pub(super) prefix: &'a str,
     /// The digits before the point, which separators may group. Empty for `inf`, `nan` and `c`.
     pub(super) digits: &'a str,
-    /// How many digits stand between two separators.
+    /// The number of digits between two separators.
     pub(super) group: usize,
     /// The text after the digits: the point, the fraction, the exponent, `%`.
     pub(super) rest: &'a str,

@@ -6,7 +6,8 @@ use conversant_core::debug_as_report;
 
 /// A cassette that cannot be read, written or matched.
 ///
-/// Unlike other errors, [`NotRecorded`](Self::NotRecorded) shows what was said: it is for tests.
+/// Unlike other errors, [`NotRecorded`](Self::NotRecorded) shows message text, since it is for
+/// tests.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum CassetteError {

@@ -1,4 +1,4 @@
-//! Ids, secrets and defaults, of which a recording has none.
+//! Removal of ids, secrets and defaults from recordings.
 
 use std::collections::HashMap;
 

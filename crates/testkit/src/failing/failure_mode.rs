@@ -4,10 +4,11 @@ use std::{fmt, sync::Arc};
 
 use crate::gate::Gate;
 
-/// The failure of a call of a [`FailingHistory`] or a [`FailingMemory`].
+/// The failure of a call of a [`FailingHistory`](crate::FailingHistory) or a
+/// [`FailingMemory`](crate::FailingMemory).
 ///
-/// A failure happens before the call, which then has no effect, or after it: the call took effect,
-/// and its caller does not learn of it. Callers of stores must handle both.
+/// A failure happens before the call, which then has no effect, or [after](Self::after) it. Then
+/// the call took effect, and its caller does not learn of it. Callers of stores must handle both.
 ///
 /// # Examples
 ///
@@ -34,17 +35,17 @@ enum Kind<E> {
 }
 
 impl<E> FailureMode<E> {
-    /// Fails with an error that `error` makes.
+    /// Returns the mode that fails with an error from `error`.
     pub fn fail(error: impl Fn() -> E + Send + Sync + 'static) -> Self {
         Self { kind: Kind::Fail(Arc::new(error)), after: false }
     }
 
-    /// Waits until the call's future is dropped.
+    /// Returns the mode that waits until the call's future is dropped.
     pub fn hang() -> Self {
         Self::hold(&Gate::new())
     }
 
-    /// Waits until `gate` lets the call through, which then goes on.
+    /// Returns the mode that waits until `gate` lets the call through. The call then continues.
     pub fn hold(gate: &Gate) -> Self {
         Self { kind: Kind::Hold(gate.clone()), after: false }
     }

@@ -1,4 +1,4 @@
-//! A history that fails at chosen calls of another.
+//! A history around another one, in which chosen calls fail.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -9,9 +9,9 @@ use conversant_core::{
 
 use super::{failure_mode::FailureMode, plan::Plan};
 
-/// A history around another one, in which chosen calls go wrong.
+/// A history around another one, in which chosen calls fail.
 ///
-/// Clones are handles to the same double. It needs no runtime.
+/// Clones share the double. It needs no runtime.
 ///
 /// # Examples
 ///
@@ -81,38 +81,38 @@ pub enum HistoryCall {
 }
 
 impl<H: ChatHistory> FailingHistory<H> {
-    /// Creates a double of `inner` in which nothing goes wrong yet.
+    /// Creates a double of `inner` in which no call fails.
     #[must_use]
     pub fn new(inner: H) -> Self {
         Self { inner: Arc::new(inner), plan: Arc::new(Plan::new()) }
     }
 
-    /// Lets the `nth` call of a function, counted from 1, go wrong.
+    /// Makes the `nth` call of a function fail, counted from 1.
     #[must_use]
     pub fn on(self, call: HistoryCall, nth: usize, failure: FailureMode<HistoryError>) -> Self {
         self.plan.add(call, Some(nth), failure);
         self
     }
 
-    /// Lets every call of a function go wrong, where nothing else is planned for it.
+    /// Makes every call of a function fail, except those that [`on`](Self::on) has set.
     #[must_use]
     pub fn always(self, call: HistoryCall, failure: FailureMode<HistoryError>) -> Self {
         self.plan.add(call, None, failure);
         self
     }
 
-    /// Lets nothing go wrong any more.
+    /// Removes all failures.
     pub fn mend(&self) {
         self.plan.forget();
     }
 
-    /// Returns how often a function was called.
+    /// Returns the number of calls of a function.
     #[must_use]
     pub fn calls(&self, call: HistoryCall) -> usize {
         self.plan.calls(call)
     }
 
-    /// Returns the history behind, to look at without failures.
+    /// Returns the inner history, which does not fail.
     #[must_use]
     pub fn inner(&self) -> &H {
         &self.inner

@@ -1,4 +1,4 @@
-//! A memory that fails at chosen calls of another.
+//! A memory around another one, in which chosen calls fail.
 
 use std::{fmt, sync::Arc, time::Instant};
 
@@ -9,9 +9,9 @@ use conversant_core::{
 
 use super::{failure_mode::FailureMode, plan::Plan};
 
-/// A memory around another one, in which chosen calls go wrong.
+/// A memory around another one, in which chosen calls fail.
 ///
-/// Clones are handles to the same double. It needs no runtime.
+/// Clones share the double. It needs no runtime.
 ///
 /// # Examples
 ///
@@ -38,7 +38,7 @@ pub enum MemoryCall {
     Load,
     /// [`Memory::save`].
     Save,
-    /// [`Memory::abandon`], which is counted only, as it cannot fail.
+    /// [`Memory::abandon`]. It is only counted, since it cannot fail.
     Abandon,
     /// [`Memory::maintain`].
     Maintain,
@@ -47,38 +47,38 @@ pub enum MemoryCall {
 }
 
 impl<M: Memory> FailingMemory<M> {
-    /// Creates a double of `inner` in which nothing goes wrong yet.
+    /// Creates a double of `inner` in which no call fails.
     #[must_use]
     pub fn new(inner: M) -> Self {
         Self { inner: Arc::new(inner), plan: Arc::new(Plan::new()) }
     }
 
-    /// Lets the `nth` call of a function, counted from 1, go wrong.
+    /// Makes the `nth` call of a function fail, counted from 1.
     #[must_use]
     pub fn on(self, call: MemoryCall, nth: usize, failure: FailureMode<MemoryError>) -> Self {
         self.plan.add(call, Some(nth), failure);
         self
     }
 
-    /// Lets every call of a function go wrong, where nothing else is planned for it.
+    /// Makes every call of a function fail, except those that [`on`](Self::on) has set.
     #[must_use]
     pub fn always(self, call: MemoryCall, failure: FailureMode<MemoryError>) -> Self {
         self.plan.add(call, None, failure);
         self
     }
 
-    /// Lets nothing go wrong any more.
+    /// Removes all failures.
     pub fn mend(&self) {
         self.plan.forget();
     }
 
-    /// Returns how often a function was called.
+    /// Returns the number of calls of a function.
     #[must_use]
     pub fn calls(&self, call: MemoryCall) -> usize {
         self.plan.calls(call)
     }
 
-    /// Returns the memory behind, to look at without failures.
+    /// Returns the inner memory, which does not fail.
     #[must_use]
     pub fn inner(&self) -> &M {
         &self.inner

@@ -15,7 +15,7 @@ use super::{
     translate::to_responses,
 };
 
-/// The most that `Repeat` sends.
+/// The most bytes that `Repeat` sends.
 const MOST: u64 = 1 << 30;
 
 /// The size to which repeated bytes are bundled.
@@ -31,7 +31,7 @@ struct Connection {
 }
 
 enum End {
-    /// The script is through, and the connection waits for another request.
+    /// The script has ended, and the connection waits for another request.
     Open,
     /// The script has closed the connection.
     Closed,
@@ -50,7 +50,7 @@ pub(super) async fn serve(state: Arc<State>, stream: TcpStream) {
     state.connections.add();
     let mut connection =
         Connection { stream, unread: BytesMut::new(), key: String::new(), wants_responses: false };
-    // A client that closes an idle connection breaks nothing off.
+    // A client that closes an idle connection does not break off an answer.
     while !connection.unread.is_empty() || connection.read().await.is_ok() {
         let attempt = state.attempts.add();
         match connection.play(&state, state.fault.script(attempt)).await {
@@ -108,7 +108,7 @@ impl Connection {
         Ok(End::Open)
     }
 
-    /// Returns what a script says, in the form of the interface that was asked.
+    /// Returns the bytes of a script, in the form of the interface that was called.
     fn told(&self, bytes: &Bytes) -> Bytes {
         if self.wants_responses { to_responses(bytes) } else { bytes.clone() }
     }
@@ -128,7 +128,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Waits, and notices if the client goes meanwhile.
+    /// Waits, unless the client disconnects first.
     async fn pause(&mut self, time: Duration) -> Result<(), Gone> {
         if time.is_zero() {
             tokio::task::yield_now().await;
@@ -184,7 +184,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Reads until `wanted` has come, after the first `from` bytes, and returns where it ends.
+    /// Reads until `wanted` is found after the first `from` bytes, and returns where it ends.
     async fn find(&mut self, from: usize, wanted: &[u8]) -> Result<usize, Gone> {
         loop {
             let rest = self.unread.get(from..).unwrap_or_default();

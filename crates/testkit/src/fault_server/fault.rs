@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::step::Step;
 
-/// A way in which a server fails, as data: a name, and what the server does on each attempt.
+/// A way in which a server fails: a name, and the server's steps on each attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     pub(super) name: Cow<'static, str>,
@@ -18,7 +18,7 @@ pub struct Fault {
 const TEXT: &str = "hello";
 
 impl Fault {
-    /// Creates a custom fault from what the server does on every attempt.
+    /// Creates a custom fault from the server's steps on every attempt.
     ///
     /// # Examples
     ///
@@ -35,7 +35,8 @@ impl Fault {
         Self { name: name.into(), row: 0, streamed: false, text: TEXT, scripts }
     }
 
-    /// Adds what the server does on the next attempt. The last script holds for all further ones.
+    /// Adds the server's steps on the next attempt. The last script repeats for all further
+    /// attempts.
     #[must_use]
     pub fn then(mut self, script: impl IntoIterator<Item = Step>) -> Self {
         self.scripts.push(script.into_iter().collect());
@@ -48,27 +49,27 @@ impl Fault {
         &self.name
     }
 
-    /// Returns the row of the project's fault matrix to which it belongs, 0 for a custom fault.
-    /// Faults of one row should come to the same end.
+    /// Returns the row of the project's fault matrix, or 0 for a custom fault. Faults of one row
+    /// should have the same outcome.
     #[must_use]
     pub fn row(&self) -> u16 {
         self.row
     }
 
-    /// Returns whether the fault is one of a streamed answer, so that a stream must be asked for.
+    /// Returns whether the fault concerns a streamed answer. The test must then request a stream.
     #[must_use]
     pub fn is_streamed(&self) -> bool {
         self.streamed
     }
 
-    /// Returns the text of the answer, for a client that gets one: `hello` unless the fault is
-    /// about the text. What was said before a stream broke off is its beginning.
+    /// Returns the text of the answer, for a client that gets one: `hello` unless the fault
+    /// concerns the text. The text before a stream breaks off is a prefix of it.
     #[must_use]
     pub fn text(&self) -> &str {
         self.text
     }
 
-    /// Returns what the server does: a script for each attempt, the last for all further ones.
+    /// Returns the server's steps: a script for each attempt, the last for all further ones.
     #[must_use]
     pub fn scripts(&self) -> &[Vec<Step>] {
         &self.scripts
@@ -81,7 +82,7 @@ impl Fault {
     }
 }
 
-/// The bystander's fault is to have none.
+/// Returns the fault of the bystander, which answers correctly.
 pub(super) fn well() -> Fault {
     Fault::new("none", [Step::WaitForRequest, Step::ok(TEXT)])
 }

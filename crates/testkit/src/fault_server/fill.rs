@@ -1,11 +1,11 @@
-//! Fills in what a script can't know beforehand: addresses, the request's key, the time.
+//! Fills in placeholders of a script: addresses, the request's key, the time.
 
 use std::{
     net::SocketAddr,
     time::{Duration, SystemTime},
 };
 
-/// The largest offset of a date, a hundred years, as HTTP dates end with the year 9999.
+/// The largest offset of a date, a hundred years, since HTTP dates end with the year 9999.
 const LONGEST_WAIT: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 /// The values of the placeholders on a connection.
@@ -32,7 +32,7 @@ pub(super) fn fill(text: &str, known: &Known<'_>) -> String {
         return text;
     };
     let wait = Duration::from_secs(seconds.parse().unwrap_or(0)).min(LONGEST_WAIT);
-    // Rounded up, as a date has no fractions of a second and the wait must not be shorter.
+    // Rounded up, since a date has no fractions of a second and the wait must not be shorter.
     let date = SystemTime::now() + wait + Duration::from_secs(1);
     format!("{before}{}{after}", httpdate::fmt_http_date(date))
 }

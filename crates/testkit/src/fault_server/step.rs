@@ -1,4 +1,4 @@
-//! The steps of which a fault's script is made, and those that say something well.
+//! The steps of a fault's script, and constructors of well-formed ones.
 
 use std::{fmt, time::Duration};
 
@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::wire;
 
-/// One thing that a [`FaultServer`](super::FaultServer) does on a connection.
+/// One action of a [`FaultServer`](super::FaultServer) on a connection.
 ///
 /// # Examples
 ///
@@ -26,38 +26,41 @@ use super::wire;
 pub enum Step {
     /// Reads a whole request: its head, and the body that the head declares.
     WaitForRequest,
-    /// Reads a request's head and nothing of its body.
+    /// Reads a request's head without its body.
     WaitForHead,
     /// Sends these bytes.
     Send(Bytes),
-    /// Sends this text, after filling in `{self}` and `{bystander}` (host and port), `{port}` and
-    /// `{bystander_port}`, `{key}` (the request's bearer token) and `{date+N}` (the HTTP date `N`
-    /// seconds from now).
+    /// Sends this text with its placeholders filled in:
+    ///
+    /// - `{self}`, `{bystander}`: host and port
+    /// - `{port}`, `{bystander_port}`
+    /// - `{key}`: the request's bearer token
+    /// - `{date+N}`: the HTTP date `N` seconds from now
     SendFilled(String),
-    /// Sends these bytes `chunk` at a time, each in a packet of its own, and waits `every` between.
+    /// Sends these bytes in separate packets of `chunk` bytes, with a pause of `every` between
+    /// them.
     SendSlowly {
         /// The bytes.
         bytes: Bytes,
-        /// How many at a time; 0 counts as 1.
+        /// The number of bytes of a packet; 0 counts as 1.
         chunk: usize,
-        /// How long to wait between.
+        /// The pause between packets.
         every: Duration,
     },
-    /// Sends these bytes again and again: `times` times, or until the client goes. It gives up
-    /// after 1 GiB.
+    /// Sends these bytes `times` times, or until the client disconnects, and at most 1 GiB.
     Repeat {
         /// The bytes.
         bytes: Bytes,
-        /// How often; `None` is until the client goes.
+        /// The number of repetitions; `None` repeats until the client disconnects.
         times: Option<u64>,
-        /// How long to wait between; zero is as fast as the client reads.
+        /// The pause between repetitions; zero sends as fast as the client reads.
         every: Duration,
     },
-    /// Does nothing until the client goes.
+    /// Does nothing until the client disconnects.
     Hang,
     /// Closes the connection with a reset (RST), so that the client's next read fails.
     Reset,
-    /// Ends the connection in good order (FIN).
+    /// Closes the connection regularly (FIN).
     Close,
 }
 
@@ -102,7 +105,7 @@ impl Step {
         Self::event(&wire::delta(text))
     }
 
-    /// Sends the event with the reason why the model ended.
+    /// Sends the event with the finish reason.
     #[must_use]
     pub fn finish(reason: &str) -> Self {
         Self::event(&wire::finish(reason))
@@ -149,7 +152,7 @@ impl fmt::Debug for Step {
     }
 }
 
-/// Shows bytes as a literal, the long ones by both ends and their number.
+/// Shows bytes as a literal. Long ones are shown by both ends and their length.
 struct Excerpt<'a>(&'a [u8]);
 
 const SHOWN: usize = 250;

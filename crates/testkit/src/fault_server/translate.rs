@@ -1,5 +1,5 @@
-//! Says in the form of the Responses interface what a script says well in that of the chat
-//! endpoint. Faults stay as they are.
+//! Translates well-formed answers of the chat endpoint into those of the Responses interface.
+//! Faults stay as they are.
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -20,7 +20,7 @@ fn whole(text: &str) -> Option<Bytes> {
         Ok(answer) => response(&answer)?.to_string(),
         Err(_) => events(body)?,
     };
-    // A length that is a lie stays one.
+    // A wrong length stays wrong.
     let length = format!("content-length: {}", body.len());
     let head = head.replace(&length, &format!("content-length: {}", translated.len()));
     Some(format!("{head}\r\n\r\n{translated}").into())

@@ -1,4 +1,4 @@
-//! One answer of the script: what is said, and how it departs from a plain 200.
+//! One answer of the script: its content, and its differences from a plain 200.
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -7,9 +7,9 @@ use crate::gate::Gate;
 
 /// The server's answer to one request.
 ///
-/// [`Answer::text`] and its like say what the model says; the server wraps it into the form that
-/// the request asks for. [`Answer::json`], [`Answer::status`] and [`Answer::chunks`] are sent as
-/// they are. A string converts into a text answer.
+/// [`Answer::text`], [`Answer::pieces`] and [`Answer::tool_call`] are the model's output, which the
+/// server wraps into the form of the request. [`Answer::json`], [`Answer::status`] and
+/// [`Answer::chunks`] are sent as they are. A string converts into a text answer.
 ///
 /// # Examples
 ///
@@ -41,7 +41,7 @@ pub struct Answer {
 
 #[derive(Clone, Debug)]
 pub(super) enum Content {
-    /// Wrapped as the request asks for it.
+    /// Wrapped into the form of the request.
     Said(Vec<Choice>),
     Embeddings(Vec<Vec<f32>>),
     /// Sent with its length.
@@ -72,27 +72,27 @@ pub(super) struct Hold {
 }
 
 impl Answer {
-    /// Says `text`; streamed, it goes word by word. A request for several choices, or with
+    /// Answers with this text, streamed word by word. A request for several choices, or with
     /// several prompts, gets the same text for each.
     pub fn text(text: impl AsRef<str>) -> Self {
         Self::pieces(words(text.as_ref()))
     }
 
-    /// Says what `pieces` make when put together; streamed, each piece is one delta.
+    /// Answers with these pieces together. When streamed, each piece is one delta.
     pub fn pieces<P: Into<String>>(pieces: impl IntoIterator<Item = P>) -> Self {
         let text = Some(pieces.into_iter().map(Into::into).collect());
         Self::ok(Content::Said(vec![Choice { text, ..Choice::default() }]))
     }
 
-    /// Says one text for each choice, independent of the number that the request asks for.
+    /// Answers with one text for each choice, independent of the requested number.
     pub fn choices<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> Self {
         let choice = |text: T| Choice { text: Some(words(text.as_ref())), ..Choice::default() };
         Self::ok(Content::Said(texts.into_iter().map(choice).collect()))
     }
 
-    /// Calls a tool and says nothing besides; `arguments` are sent as they are, valid JSON or not.
+    /// Answers with a tool call and no text. `arguments` are sent as they are, valid JSON or not.
     ///
-    /// A request for a text completion has no place for it and gets a 500 that says so.
+    /// A request for a text completion gets a 500 with the reason.
     pub fn tool_call(
         id: impl Into<String>,
         name: impl Into<String>,
@@ -101,7 +101,7 @@ impl Answer {
         Self::ok(Content::Said(vec![Choice::default()])).with_tool_call(id, name, arguments)
     }
 
-    /// Refuses: `"content":null` and this text as `refusal`.
+    /// Answers with a refusal: `"content":null` and this text as `refusal`.
     pub fn refusal(text: impl Into<String>) -> Self {
         let refusal = Some(text.into());
         Self::ok(Content::Said(vec![Choice { refusal, ..Choice::default() }]))
@@ -161,12 +161,12 @@ impl Answer {
         Self::ok(Content::Chunks(chunks.into_iter().map(Into::into).collect()))
     }
 
-    /// Takes the request and never answers, until the client goes or the server is dropped.
+    /// Reads the request and does not answer until the client disconnects or the server is dropped.
     pub fn hang() -> Self {
         Self::status(200).held_by(&Gate::new())
     }
 
-    /// Adds a call of a tool to what is said; changes nothing in other answers.
+    /// Adds a tool call to the model's output. Does not change other answers.
     pub fn with_tool_call(
         mut self,
         id: impl Into<String>,
@@ -182,13 +182,13 @@ impl Answer {
         self
     }
 
-    /// Sets why the model stopped; `stop` unless set, or `tool_calls` if a tool is called.
+    /// Sets the finish reason. The default is `stop`, or `tool_calls` if a tool is called.
     pub fn with_finish_reason(mut self, reason: impl Into<String>) -> Self {
         self.finish_reason = Some(reason.into());
         self
     }
 
-    /// Sets the numbers of tokens in `usage`; the numbers of words unless set.
+    /// Sets the numbers of tokens in `usage`. The defaults are the numbers of words.
     pub fn with_usage(mut self, prompt: u64, completion: u64) -> Self {
         self.usage = Some((prompt, completion));
         self
@@ -200,7 +200,7 @@ impl Answer {
         self
     }
 
-    /// Adds a header; one that the server would have set itself is replaced.
+    /// Adds a header, which replaces the server's own of this name.
     pub fn with_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
         self
@@ -212,13 +212,13 @@ impl Answer {
         self.with_header("content-type", content_type)
     }
 
-    /// Holds the answer back, before its first byte, until `gate` lets it through.
+    /// Makes the answer wait at `gate` before its first byte.
     pub fn held_by(self, gate: &Gate) -> Self {
         self.held_after(0, gate)
     }
 
-    /// Holds a streamed answer back after `chunks` chunks, until `gate` lets it through. An answer
-    /// that is given whole is held before its first byte.
+    /// Makes a streamed answer wait at `gate` after `chunks` chunks. A whole answer waits before
+    /// its first byte.
     pub fn held_after(mut self, chunks: usize, gate: &Gate) -> Self {
         self.hold = Some(Hold { after: chunks, gate: gate.clone() });
         self

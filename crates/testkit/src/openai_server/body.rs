@@ -1,5 +1,5 @@
-//! The body of an answer: chunks that are flushed one by one, may wait at a gate, and tell when
-//! the client broke them off.
+//! The body of an answer. Its chunks are flushed one by one, may wait at a gate, and count as
+//! broken off when the client disconnects.
 
 use std::{
     collections::VecDeque,
@@ -39,7 +39,7 @@ impl Drop for Unfinished {
 
 pub(super) struct AnswerBody {
     chunks: VecDeque<Bytes>,
-    /// The length of a whole answer; a streamed one has none and is sent chunked.
+    /// The length of a whole answer. A streamed one is sent chunked.
     length: Option<u64>,
     hold: Option<Holding>,
     sent: usize,
@@ -74,7 +74,7 @@ impl AnswerBody {
         Self { chunks, length: None, hold, sent: 0, flushed: true, unfinished }
     }
 
-    /// A body of known length is not asked again once it is all there, an empty one not at all.
+    /// Marks an empty body as finished: hyper does not poll a body of known length after its end.
     fn finish_if_empty(mut self) -> Self {
         self.unfinished.finished = self.chunks.is_empty();
         self

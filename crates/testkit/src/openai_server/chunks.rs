@@ -32,12 +32,12 @@ impl Wording<'_> {
             .flat_map(|row| columns.iter().filter_map(move |column| column.get(row)))
             .map(|choice| self.chunk(vec![choice.clone()]))
             .collect();
-        // llama.cpp puts the usage of a text completion into its last chunk, asked or not.
+        // llama.cpp puts the usage of a text completion into its last chunk in any case.
         if self.dialect == Dialect::LlamaCpp && !chat {
             if let Some(Value::Object(last)) = events.last_mut() {
                 self.add_usage(last);
             }
-        } else if self.asked.include_usage {
+        } else if self.options.include_usage {
             let mut last = self.chunk(Vec::new());
             if let Value::Object(last) = &mut last {
                 self.add_usage(last);
@@ -63,7 +63,7 @@ impl Wording<'_> {
                 chunk.insert("system_fingerprint".to_owned(), Value::Null);
                 chunk.insert("choices".to_owned(), choices.into());
                 // With `include_usage` every chunk has the field, filled in the last one only.
-                if self.asked.include_usage {
+                if self.options.include_usage {
                     chunk.insert("usage".to_owned(), Value::Null);
                 }
                 Value::Object(chunk)
@@ -72,7 +72,7 @@ impl Wording<'_> {
                 "choices": choices,
                 "created": CREATED,
                 "id": self.id(),
-                "model": self.asked.model,
+                "model": self.options.model,
                 "system_fingerprint": "b0000-test",
                 "object": object,
             }),

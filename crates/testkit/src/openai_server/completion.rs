@@ -5,11 +5,12 @@ use serde_json::{Map, Value, json};
 
 use super::{
     answer::{Choice, ToolCall},
-    endpoint::{Asked, Endpoint},
+    endpoint::{Endpoint, RequestOptions},
     settings::Dialect,
 };
 
-/// When every answer was made, in seconds since 1970: fixed, so that bodies can be snapshot.
+/// The time of every answer, in seconds since 1970. It is fixed, so that bodies can be in
+/// snapshots.
 pub(super) const CREATED: u64 = 1_700_000_000;
 
 /// The parts that whole and streamed answers share.
@@ -17,7 +18,7 @@ pub(super) const CREATED: u64 = 1_700_000_000;
 pub(super) struct Wording<'a> {
     pub(super) endpoint: Endpoint,
     pub(super) dialect: Dialect,
-    pub(super) asked: &'a Asked,
+    pub(super) options: &'a RequestOptions,
     pub(super) choices: Vec<&'a Choice>,
     pub(super) finish_reason: Option<&'a str>,
     pub(super) usage: Option<(u64, u64)>,
@@ -50,7 +51,7 @@ impl Wording<'_> {
             Dialect::LlamaCpp => json!({
                 "choices": choices,
                 "created": CREATED,
-                "model": self.asked.model,
+                "model": self.options.model,
                 "system_fingerprint": "b0000-test",
                 "object": object,
                 "usage": self.usage(),
@@ -66,7 +67,7 @@ impl Wording<'_> {
             ("id".to_owned(), self.id().into()),
             ("object".to_owned(), object.into()),
             ("created".to_owned(), CREATED.into()),
-            ("model".to_owned(), self.asked.model.clone().into()),
+            ("model".to_owned(), self.options.model.clone().into()),
         ])
     }
 
@@ -104,7 +105,7 @@ impl Wording<'_> {
         }
     }
 
-    /// Returns llama.cpp's account of its speed, at a made-up millisecond for each token.
+    /// Returns llama.cpp's `timings`, with one millisecond for each token.
     pub(super) fn timings(&self) -> Value {
         let (prompt, completion) = self.tokens();
         json!({
@@ -147,7 +148,7 @@ impl Wording<'_> {
         self.usage.unwrap_or_else(|| {
             let words = |choice: &&Choice| text_of(choice).split_whitespace().count();
             let completion = self.choices.iter().map(words).sum::<usize>();
-            (self.asked.prompt_words, u64::try_from(completion).unwrap_or(u64::MAX))
+            (self.options.prompt_words, u64::try_from(completion).unwrap_or(u64::MAX))
         })
     }
 }
@@ -157,24 +158,25 @@ pub(super) fn text_choice(index: u64, text: &str, reason: Option<&str>) -> Value
     json!({"text": text, "index": index, "logprobs": null, "finish_reason": reason})
 }
 
-pub(super) fn embeddings(vectors: &[Vec<f32>], asked: &Asked) -> Value {
+pub(super) fn embeddings(vectors: &[Vec<f32>], options: &RequestOptions) -> Value {
     let data: Vec<Value> = (0_u64..)
         .zip(vectors)
         .map(|(index, vector)| {
-            let embedding = if asked.base64 { base64_vector(vector).into() } else { json!(vector) };
+            let embedding =
+                if options.base64 { base64_vector(vector).into() } else { json!(vector) };
             json!({"object": "embedding", "index": index, "embedding": embedding})
         })
         .collect();
-    let tokens = asked.prompt_words;
+    let tokens = options.prompt_words;
     json!({
         "object": "list",
         "data": data,
-        "model": asked.model,
+        "model": options.model,
         "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
     })
 }
 
-/// Encodes a vector as `"encoding_format":"base64"` asks for it: little-endian floats.
+/// Encodes a vector for `"encoding_format":"base64"`: little-endian floats.
 fn base64_vector(vector: &[f32]) -> String {
     let bytes: Vec<u8> = vector.iter().flat_map(|number| number.to_le_bytes()).collect();
     BASE64_STANDARD.encode(bytes)

@@ -15,7 +15,7 @@ pub(super) enum Endpoint {
 
 /// The parts of a request that shape its answer.
 #[derive(Debug)]
-pub(super) struct Asked {
+pub(super) struct RequestOptions {
     pub(super) model: String,
     pub(super) stream: bool,
     pub(super) include_usage: bool,
@@ -25,7 +25,7 @@ pub(super) struct Asked {
     pub(super) base64: bool,
 }
 
-/// More choices than this are not served, so that a number in a request can't fill the memory.
+/// The most choices that are served, so that a number in a request cannot fill the memory.
 const MAX_CHOICES: u64 = 128;
 
 impl Endpoint {
@@ -54,7 +54,7 @@ impl Endpoint {
     }
 }
 
-impl Asked {
+impl RequestOptions {
     pub(super) fn read(request: &RecordedRequest) -> Self {
         let body = request.json();
         let flag = |pointer| body.pointer(pointer).and_then(Value::as_bool).unwrap_or(false);

@@ -7,8 +7,8 @@ use serde_json::Value;
 
 /// A request that an [`OpenAiServer`](super::OpenAiServer) received.
 ///
-/// Everything is kept as it came. `Debug` shows all of it except the values of headers that carry
-/// credentials (`authorization`, `proxy-authorization`, `api-key`, `x-api-key`, `cookie`).
+/// `Debug` shows everything except the values of headers with credentials (`authorization`,
+/// `proxy-authorization`, `api-key`, `x-api-key`, `cookie`).
 #[derive(Clone)]
 pub struct RecordedRequest {
     pub(super) connection: usize,
@@ -21,8 +21,8 @@ pub struct RecordedRequest {
 }
 
 impl RecordedRequest {
-    /// Returns which connection it came over, the first being 1. Two requests with the same
-    /// number shared a kept-alive connection.
+    /// Returns the number of its connection, counted from 1. Requests with the same number shared a
+    /// connection.
     #[must_use]
     pub fn connection(&self) -> usize {
         self.connection
@@ -46,8 +46,8 @@ impl RecordedRequest {
         self.query.as_deref()
     }
 
-    /// Returns the headers in the order in which they came, with names in lower case. Bytes of a
-    /// value that are not UTF-8 are replaced by U+FFFD.
+    /// Returns the headers in their order, with names in lower case. Bytes of a value that are not
+    /// UTF-8 are replaced by U+FFFD.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
         self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
@@ -68,13 +68,13 @@ impl RecordedRequest {
         self.headers().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
-    /// Returns the body as JSON, or `null` when it is none.
+    /// Returns the body as JSON, or `null` if it is not JSON.
     #[must_use]
     pub fn json(&self) -> &Value {
         &self.json
     }
 
-    /// Returns the body as it came.
+    /// Returns the body as received.
     #[must_use]
     pub fn bytes(&self) -> &Bytes {
         &self.bytes

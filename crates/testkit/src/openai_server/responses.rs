@@ -70,7 +70,7 @@ impl Wording<'_> {
             "status": status,
             "error": null,
             "incomplete_details": details,
-            "model": self.asked.model,
+            "model": self.options.model,
             "output": items,
             "usage": {
                 "input_tokens": tokens("prompt_tokens"),
@@ -112,7 +112,7 @@ impl Wording<'_> {
     }
 }
 
-/// Returns an item as it is when it begins.
+/// Returns an item in its initial state.
 fn begun(item: &Value) -> Value {
     let fields = item.as_object().into_iter().flatten().map(|(name, value)| {
         let value = match name.as_str() {

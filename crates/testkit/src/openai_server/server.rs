@@ -11,7 +11,7 @@ use super::{
 };
 use crate::loopback::Loopback;
 
-/// A server on 127.0.0.1 that answers as OpenAI's interface does, from a script.
+/// A server on 127.0.0.1 with OpenAI's interface that answers from a script.
 ///
 /// It serves paths that end with these:
 ///
@@ -20,14 +20,13 @@ use crate::loopback::Loopback;
 /// | `POST …/chat/completions`, `POST …/completions`, `POST …/embeddings` | the script's next |
 /// | `GET …/models` | the names given to [`OpenAiServerBuilder::models`] |
 ///
-/// An [`Answer`] says what is said; the server puts it into the form that the request asks for:
-/// a chat completion or a text completion, whole or as server-sent events, in OpenAI's dialect or
-/// llama.cpp's. The script's answers are taken in the order in which requests arrive. When it is
-/// used up the answer is a 500 that says so, with `x-should-retry: false`, unless
-/// [`OpenAiServerBuilder::repeat_last`] was asked for.
+/// The server puts an [`Answer`] into the form of the request: a chat completion or a text
+/// completion, whole or as server-sent events, in OpenAI's dialect or llama.cpp's. Answers are used
+/// in the order in which requests arrive. After the last one, the server responds with a 500 and
+/// `x-should-retry: false`, unless [`OpenAiServerBuilder::repeat_last`] is set.
 ///
-/// The server runs on a thread of its own, so that it serves tests of any runtime and tests
-/// without one. Dropping it closes its connections and ends its thread.
+/// The server runs on its own thread, so that it serves tests of any runtime and tests without one.
+/// Dropping it closes its connections and ends its thread.
 ///
 /// # Examples
 ///
@@ -54,7 +53,7 @@ pub struct OpenAiServer {
 }
 
 impl OpenAiServer {
-    /// Starts a server that gives these answers, one for each request.
+    /// Starts a server with these answers, one for each request.
     ///
     /// # Errors
     ///
@@ -63,10 +62,10 @@ impl OpenAiServer {
         Self::builder().replies(script).start()
     }
 
-    /// Starts a server that asks `handler` for each answer.
+    /// Starts a server that calls `handler` for each answer.
     ///
-    /// The handler runs on the server's thread: while it blocks, no other request is served.
-    /// To hold an answer back, use [`Answer::held_by`].
+    /// The handler runs on the server's thread: while it blocks, no other request is served. To
+    /// delay an answer, use [`Answer::held_by`].
     ///
     /// # Errors
     ///
@@ -88,31 +87,31 @@ impl OpenAiServer {
         format!("http://{}/v1", self.loopback.address())
     }
 
-    /// Returns the requests so far, in the order in which they arrived whole.
+    /// Returns the requests so far, in the order in which they were complete.
     #[must_use]
     pub fn requests(&self) -> Vec<RecordedRequest> {
         self.state.requests()
     }
 
-    /// Waits until `count` requests have arrived whole since the start, and returns them all.
+    /// Waits until `count` requests are complete, and returns all requests.
     pub async fn received(&self, count: usize) -> Vec<RecordedRequest> {
         self.state.received.reached(count).await;
         self.requests()
     }
 
-    /// Returns how many connections were accepted since the start.
+    /// Returns the number of connections that were accepted.
     #[must_use]
     pub fn connections(&self) -> usize {
         self.state.connections.count()
     }
 
-    /// Returns how many answers were broken off because the client had closed its connection.
+    /// Returns the number of answers that were broken off because the client had disconnected.
     #[must_use]
     pub fn disconnects(&self) -> usize {
         self.state.disconnects.count()
     }
 
-    /// Waits until `count` answers were broken off because the client had closed its connection.
+    /// Waits until `count` answers were broken off because the client had disconnected.
     ///
     /// # Examples
     ///
@@ -136,7 +135,15 @@ impl OpenAiServer {
     }
 }
 
-/// Collects the script and the settings of an [`OpenAiServer`].
+/// A builder of an [`OpenAiServer`], with its script and its settings.
+///
+/// | setting | default |
+/// |---|---|
+/// | [`reply`](Self::reply), [`replies`](Self::replies) | no answers |
+/// | [`repeat_last`](Self::repeat_last) | a 500 after the last answer |
+/// | [`dialect`](Self::dialect) | [`Dialect::OpenAi`] |
+/// | [`models`](Self::models) | `gpt-6-luna`, `gpt-3.5-turbo-instruct` |
+/// | [`require_key`](Self::require_key) | any key, or none |
 #[derive(Debug, Default)]
 #[must_use]
 pub struct OpenAiServerBuilder {
@@ -158,7 +165,7 @@ impl OpenAiServerBuilder {
         self
     }
 
-    /// Gives the last answer again and again once the script is used up.
+    /// Repeats the last answer after the end of the script.
     pub fn repeat_last(mut self) -> Self {
         self.repeat_last = true;
         self
@@ -170,15 +177,15 @@ impl OpenAiServerBuilder {
         self
     }
 
-    /// Sets the names that `GET …/models` lists; `gpt-6-luna` and `gpt-3.5-turbo-instruct`
-    /// unless set. Requests may name any model.
+    /// Sets the names that `GET …/models` lists. The defaults are `gpt-6-luna` and
+    /// `smollm2-135m-instruct`. Requests may name any model.
     pub fn models<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         self.settings.models = names.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Refuses every request that does not bring this key as a bearer token, with a 401 that, as
-    /// OpenAI's does, repeats the wrong key. Such requests are recorded and use up no answer.
+    /// Refuses every request without this key as its bearer token. The 401 repeats the wrong key,
+    /// as OpenAI's does. Such requests are recorded and use no answer.
     pub fn require_key(mut self, key: impl Into<String>) -> Self {
         self.settings.key = Some(Key(key.into()));
         self

@@ -18,7 +18,7 @@ use super::{
     answer::{Answer, Content},
     body::{AnswerBody, Unfinished},
     completion::{self, Wording},
-    endpoint::{Asked, Endpoint},
+    endpoint::{Endpoint, RequestOptions},
     request::RecordedRequest,
     settings::Dialect,
     state::State,
@@ -32,7 +32,7 @@ pub(super) async fn serve(state: Arc<State>, stream: TcpStream) {
         let state = Arc::clone(&state);
         async move { Ok::<_, Infallible>(respond(&state, connection, request).await) }
     });
-    // The error of a connection is its client's business: mostly that it has gone.
+    // An error of a connection usually means that its client has disconnected.
     let _ = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .serve_connection(TokioIo::new(stream), service)
@@ -61,13 +61,13 @@ async fn respond(
         bytes,
     };
     state.record(request.clone());
-    // From here on the client is owed an answer.
+    // From here on, a missing answer counts as broken off.
     let unfinished = Unfinished::new(Arc::clone(state));
     let mut answer = answer_to(state, &request);
-    let asked = Asked::read(&request);
+    let options = RequestOptions::read(&request);
     let hold = answer.hold.take();
     let streamed = match &answer.content {
-        Content::Said(_) => asked.stream,
+        Content::Said(_) => options.stream,
         Content::Chunks(_) => true,
         Content::Embeddings(_) | Content::Body(_) => false,
     };
@@ -78,7 +78,7 @@ async fn respond(
         }
         hold => hold,
     };
-    let (content_type, payload) = payload(state, Endpoint::of(request.path()), &asked, &answer);
+    let (content_type, payload) = payload(state, Endpoint::of(request.path()), &options, &answer);
     let body = match payload {
         Payload::Whole(body) => AnswerBody::whole(body, unfinished),
         Payload::Chunks(chunks) => AnswerBody::streamed(chunks, hold, unfinished),
@@ -86,8 +86,8 @@ async fn respond(
     with_head(state, &answer, content_type, body)
 }
 
-/// Returns the script's next answer, or the server's own word on a request or a script that
-/// can't be served.
+/// Returns the script's next answer, or the server's error for a request or a script that cannot be
+/// served.
 fn answer_to(state: &State, request: &RecordedRequest) -> Answer {
     let (method, path) = (request.method(), request.path());
     let refuse = |status, kind, code, message: &str| {
@@ -120,7 +120,7 @@ fn answer_to(state: &State, request: &RecordedRequest) -> Answer {
         return Answer::json(&completion::models(&state.settings.models, state.settings.dialect));
     }
     if !request.json().is_object() {
-        return refuse(400, invalid, None, "the body of the request is no JSON object");
+        return refuse(400, invalid, None, "the body of the request is not a JSON object");
     }
     match state.next_answer(request) {
         Ok(answer) => match misfit(endpoint, &answer) {
@@ -135,16 +135,16 @@ fn answer_to(state: &State, request: &RecordedRequest) -> Answer {
     }
 }
 
-/// Returns what is wrong with an answer for this endpoint, or as HTTP.
+/// Returns the reason for which an answer cannot be sent on this endpoint.
 fn misfit(endpoint: Endpoint, answer: &Answer) -> Option<String> {
     let content = match (&answer.content, endpoint) {
         (Content::Said(choices), Endpoint::Completion) => choices
             .iter()
             .any(|choice| choice.refusal.is_some() || !choice.tool_calls.is_empty())
             .then_some("a text completion has no place for tool calls and refusals"),
-        (Content::Said(_), Endpoint::Embeddings) => Some("embeddings were asked for, not words"),
+        (Content::Said(_), Endpoint::Embeddings) => Some("embeddings were requested, not words"),
         (Content::Embeddings(_), Endpoint::Chat | Endpoint::Completion | Endpoint::Responses) => {
-            Some("words were asked for, not embeddings")
+            Some("words were requested, not embeddings")
         }
         _ => None,
     };
@@ -169,31 +169,31 @@ enum Payload {
 fn payload(
     state: &State,
     endpoint: Option<Endpoint>,
-    asked: &Asked,
+    options: &RequestOptions,
     answer: &Answer,
 ) -> (Option<&'static str>, Payload) {
     let json = |value: Value| (Some(JSON), Payload::Whole(value.to_string().into()));
     match &answer.content {
         Content::Body(body) => (None, Payload::Whole(body.clone())),
         Content::Chunks(chunks) => (None, Payload::Chunks(chunks.clone())),
-        Content::Embeddings(vectors) => json(completion::embeddings(vectors, asked)),
+        Content::Embeddings(vectors) => json(completion::embeddings(vectors, options)),
         Content::Said(choices) => {
             let endpoint = endpoint.unwrap_or(Endpoint::Chat);
-            // One choice stands for as many as were asked for.
+            // One choice is repeated for the requested number.
             let choices = match choices.as_slice() {
-                [only] => std::iter::repeat_n(only, asked.choices).collect(),
+                [only] => std::iter::repeat_n(only, options.choices).collect(),
                 several => several.iter().collect(),
             };
             let wording = Wording {
                 endpoint,
                 dialect: state.settings.dialect,
-                asked,
+                options,
                 choices,
                 finish_reason: answer.finish_reason.as_deref(),
                 usage: answer.usage,
                 number: state.answered.add(),
             };
-            if asked.stream {
+            if options.stream {
                 let events = match state.settings.dialect {
                     Dialect::OpenAi => "text/event-stream; charset=utf-8",
                     Dialect::LlamaCpp => "text/event-stream",

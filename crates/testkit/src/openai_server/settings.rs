@@ -2,16 +2,19 @@
 
 use std::fmt;
 
-/// The server to imitate where servers that speak OpenAI's interface differ.
+/// The server to imitate, where servers with OpenAI's interface differ.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Dialect {
     /// OpenAI's own.
     #[default]
     OpenAi,
-    /// That of llama.cpp's `llama-server`, after recordings of it: other order of fields, the
-    /// first chunk of a streamed chat with `"content":null`, usage always in the last chunk of a
-    /// streamed text completion, `timings`, error codes that are numbers.
+    /// The dialect of llama.cpp's `llama-server`, from recordings:
+    ///
+    /// - another order of fields, and `timings`
+    /// - the first chunk of a streamed chat has `"content":null`
+    /// - the last chunk of a streamed text completion always has usage
+    /// - error codes are numbers
     LlamaCpp,
 }
 
@@ -22,14 +25,14 @@ pub(super) struct Settings {
     pub(super) key: Option<Key>,
 }
 
-/// A key that a request must bring; not shown in `Debug`.
+/// A required key, not shown in `Debug`.
 pub(super) struct Key(pub(super) String);
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
             dialect: Dialect::default(),
-            models: vec!["gpt-6-luna".to_owned(), "gpt-3.5-turbo-instruct".to_owned()],
+            models: vec!["gpt-6-luna".to_owned(), "smollm2-135m-instruct".to_owned()],
             key: None,
         }
     }

@@ -9,7 +9,7 @@ use std::{
 use super::{answer::Answer, request::RecordedRequest, settings::Settings};
 use crate::counter::Counter;
 
-/// Where answers come from.
+/// The source of answers.
 pub(super) enum Source {
     Script { answers: VecDeque<Answer>, repeat_last: bool },
     Handler(Box<dyn Fn(&RecordedRequest) -> Answer + Send + Sync>),
@@ -51,7 +51,7 @@ impl State {
         self.received.add();
     }
 
-    /// Returns the next answer, or how many were given when the script is used up.
+    /// Returns the next answer, or the number of answers so far if the script has ended.
     pub(super) fn next_answer(&self, request: &RecordedRequest) -> Result<Answer, usize> {
         let mut source = self.source.lock().unwrap_or_else(PoisonError::into_inner);
         let answer = match &mut *source {

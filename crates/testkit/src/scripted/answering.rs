@@ -1,4 +1,4 @@
-//! A line while it is being said: as a whole answer, or as a stream.
+//! A reply while it is delivered, as a whole answer or as a stream.
 
 use std::{
     collections::VecDeque,
@@ -19,7 +19,7 @@ pub(super) struct Answering {
     unfinished: Unfinished,
 }
 
-/// Counts a call as given up unless it came to its end.
+/// Counts a call as dropped unless it was completed.
 struct Unfinished {
     abandoned: Arc<Counter>,
     finished: bool,

@@ -36,58 +36,58 @@ pub struct ScriptedReply {
     pub(super) hold: Option<(usize, Gate)>,
 }
 
-/// How a line ends.
+/// The end of a reply.
 pub(super) enum End {
     Done(Box<Reply>),
     Error(ModelError),
-    /// The stream ends without its end.
+    /// The stream ends before the answer is complete.
     Cut,
     Panic(String),
 }
 
 impl ScriptedReply {
-    /// Says `text`, which is streamed as one piece, and ends with [`FinishReason::Stop`].
+    /// Returns a reply of this text, which is streamed as one piece, with [`FinishReason::Stop`].
     pub fn text(text: impl Into<String>) -> Self {
         Self::pieces([text.into()])
     }
 
-    /// Says what `pieces` make when put together; streamed, each is one delta. Empty pieces are
-    /// left out, as no model may send them.
+    /// Returns a reply of these pieces together. When streamed, each piece is one delta. Empty
+    /// pieces are left out, since a model must not send them.
     pub fn pieces<P: Into<String>>(pieces: impl IntoIterator<Item = P>) -> Self {
         let pieces: Vec<String> = pieces.into_iter().map(Into::into).collect();
         let reply = Reply::new(Message::ai(pieces.concat())).with_finish_reason(FinishReason::Stop);
         Self { pieces, ..Self::ending(End::Done(Box::new(reply))) }.without_empty_pieces()
     }
 
-    /// Answers nothing until it is dropped.
+    /// Returns a reply that never arrives.
     pub fn hang() -> Self {
         Self::text("").held_by(&Gate::new())
     }
 
-    /// Panics with this message, as a model with a bug would.
+    /// Returns a reply that panics with this message, as a model with a bug would.
     pub fn panic(message: impl Into<String>) -> Self {
         Self::ending(End::Panic(message.into()))
     }
 
-    /// Fails with `error` after the pieces; a whole answer fails with it.
+    /// Sets the error with which the reply ends after its pieces. A whole answer fails with it.
     pub fn then_error(mut self, error: ModelError) -> Self {
         self.end = End::Error(error);
         self
     }
 
-    /// Ends without the end after the pieces, which is [`ModelError::StreamTruncated`].
+    /// Cuts the reply off after its pieces, which is [`ModelError::StreamTruncated`].
     pub fn cut_off(mut self) -> Self {
         self.end = End::Cut;
         self
     }
 
-    /// Holds the answer back until `gate` lets it through.
+    /// Makes the reply wait at `gate`.
     pub fn held_by(self, gate: &Gate) -> Self {
         self.held_after(0, gate)
     }
 
-    /// Holds a streamed answer back after `pieces` pieces, until `gate` lets it through. A whole
-    /// answer is held as by [`held_by`](Self::held_by).
+    /// Makes a streamed reply wait at `gate` after `pieces` pieces. A whole answer waits as with
+    /// [`held_by`](Self::held_by).
     pub fn held_after(mut self, pieces: usize, gate: &Gate) -> Self {
         self.hold = Some((pieces, gate.clone()));
         self

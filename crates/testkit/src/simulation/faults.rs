@@ -9,7 +9,7 @@ use std::{
     task::Poll,
 };
 
-/// The most polls for which an operation stalls at once.
+/// The most polls for which an operation stalls.
 const MAX_STALL: u8 = 3;
 
 /// The decisions of a schedule, and whether faults still happen.
@@ -30,12 +30,12 @@ impl Faults {
         random.usize(..limit.max(1))
     }
 
-    /// Returns whether something happens that has a chance of `percent`.
+    /// Returns `true` with a chance of `percent`.
     pub(super) fn happens(&self, percent: usize) -> bool {
         self.below(100) < percent
     }
 
-    /// Returns whether a fault of a chance of `percent` happens.
+    /// Returns `true` with a chance of `percent`, while faults happen.
     pub(super) fn strike(&self, percent: usize) -> bool {
         !self.calm.load(Ordering::Relaxed) && self.happens(percent)
     }

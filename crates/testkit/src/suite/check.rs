@@ -4,7 +4,7 @@ use std::error::Error;
 
 pub(super) type Checked = Result<(), Stop>;
 
-/// Why a check ends before its end.
+/// The reason for which a check stops early.
 #[derive(Debug)]
 pub(super) enum Stop {
     Failed(String),
@@ -25,7 +25,7 @@ impl<E: Error> From<E> for Stop {
     }
 }
 
-/// Ends a check unless something holds; the message says what was seen instead.
+/// Fails a check unless a condition holds. The message describes what was found instead.
 macro_rules! ensure {
     ($holds:expr, $($message:tt)+) => {
         if !$holds {
@@ -34,7 +34,7 @@ macro_rules! ensure {
     };
 }
 
-/// Runs checks, each on what the expression then gives, and records them by their names.
+/// Runs checks, each on a new value of the expression, and records them by name.
 macro_rules! run {
     ($running:ident, $subject:expr => $($check:path),+ $(,)?) => {$({
         let path = stringify!($check);
@@ -45,7 +45,7 @@ macro_rules! run {
 
 pub(super) use {ensure, run};
 
-/// Texts that stores and encoders have been known to change.
+/// Texts that stores and encoders have changed.
 pub(super) const ODD_TEXTS: &[&str] = &[
     "",
     " ",

@@ -12,21 +12,22 @@ mod range;
 mod reopened;
 mod session;
 mod session_driver;
+mod shared;
 mod tip;
 
 use conversant_core::ChatHistory;
 
-pub use self::reopened::reopened_history;
+pub use self::{reopened::reopened_history, shared::shared_history};
 use super::{
     check::run,
     report::{Report, Running, SuiteError},
 };
 
-/// Checks that a history keeps the contract of [`ChatHistory`].
+/// Checks that a history fulfils the contract of [`ChatHistory`].
 ///
-/// `make` is called once for each check and may return handles to one and the same store: every
-/// check uses sessions with new random names, and leaves them behind. Checks of what a history need
-/// not have (notes, leases, lists, …) are skipped where it has none.
+/// `make` is called once for each check, and may return handles to the same store. Every check uses
+/// sessions with new random names and does not delete them. Checks of optional operations (notes,
+/// leases, lists, …) are skipped where the history does not have them.
 ///
 /// # Errors
 ///
@@ -34,7 +35,7 @@ use super::{
 ///
 /// # Examples
 ///
-/// A history that forgets everything is none:
+/// A history that stores nothing fails:
 ///
 /// ```
 /// use conversant_core::{

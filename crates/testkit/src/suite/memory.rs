@@ -12,11 +12,11 @@ use super::{
 };
 use crate::poll_then_drop;
 
-/// Checks that a memory keeps the contract of [`Memory`].
+/// Checks that a memory fulfils the contract of [`Memory`].
 ///
-/// `make` is called once or more for each check and must return a memory of a conversation that has
-/// not been written to, made in the same way each time: what two memories of the same turns show is
-/// compared. A memory that asks a model needs one that answers anything, such as
+/// `make` is called once or more for each check. It must return a memory of a new conversation,
+/// with the same settings each time, since the suite compares the views of two memories of the same
+/// turns. A memory that calls a model needs one that answers any request, such as
 /// [`Scripted::with_handler`](crate::Scripted::with_handler).
 ///
 /// # Errors
@@ -95,7 +95,7 @@ async fn load(memory: &impl Memory) -> Result<Loaded, MemoryError> {
     memory.load(LoadContext::new(&inputs).with_input("Who am I?")).await
 }
 
-/// Returns what a prompt would see now.
+/// Returns the view that a prompt would get now.
 async fn view(memory: &impl Memory) -> Result<Variables, MemoryError> {
     Ok(load(memory).await?.variables)
 }
@@ -128,7 +128,7 @@ async fn a_load_gives_what_is_declared<M: Memory>(make: &impl Fn() -> M) -> Chec
     Ok(())
 }
 
-/// Checks that a load gives the variables that are declared, and of their kinds.
+/// Checks that a load provides the declared variables, with their kinds.
 async fn declared(memory: &impl Memory) -> Checked {
     let view = view(memory).await?;
     let slots = memory.variables();
@@ -239,7 +239,7 @@ async fn a_turn_of_a_cleared_conversation_is_not_saved<M: Memory>(
         return Err(Stop::Skipped("its tickets have no version".to_owned()));
     }
     memory.clear().await?;
-    // It may say so or keep quiet.
+    // It may return an error or not.
     let _ = memory.save(&turn(2), ticket).await;
     same("a turn from before it was cleared", &view(&memory).await?, &view(&fresh).await?)
 }

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{join_all::join_all, poll_then_drop};
 
-/// Checks that a chat model keeps the contract of [`ChatModel`].
+/// Checks that a chat model fulfils the contract of [`ChatModel`].
 ///
 /// `make` is called once for each check and must return a model that answers any request. The
 /// content of the answers is not checked. An adapter is tested over a server that answers, such as
@@ -54,9 +54,9 @@ pub async fn chat_model<M: ChatModel + 'static>(
     model("chat model", || LanguageModel::chat(make())).await
 }
 
-/// Checks that a completion model keeps the contract of [`CompletionModel`].
+/// Checks that a completion model fulfils the contract of [`CompletionModel`].
 ///
-/// As [`chat_model`], over text.
+/// It does the same as [`chat_model`], over text.
 ///
 /// # Errors
 ///

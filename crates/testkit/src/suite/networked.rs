@@ -1,6 +1,8 @@
 //! The suite of histories behind a network.
 
+mod answered;
 mod broken;
+mod killed;
 mod network;
 mod proxy;
 mod stalled;
@@ -9,6 +11,7 @@ use std::{future::Future, net::SocketAddr};
 
 use conversant_core::{ChatHistory, HistoryError};
 
+pub use self::killed::killed_history;
 use self::network::Network;
 use super::{
     check::run,
@@ -53,6 +56,7 @@ where
         broken::writers_of_breaking_connections_have_one_order,
         stalled::every_operation_ends_although_nothing_answers,
         stalled::an_append_that_timed_out_takes_no_effect_later,
+        stalled::no_write_takes_effect_after_its_timeout,
     );
     running.finish()
 }

@@ -20,11 +20,11 @@ impl Report {
         self.passed.iter().copied()
     }
 
-    /// Returns the names of the checks that did not apply, each with why.
+    /// Returns the names of the checks that did not apply, each with its reason.
     ///
     /// # Examples
     ///
-    /// A store that has notes wants them checked:
+    /// A store with notes makes sure that they were checked:
     ///
     /// ```
     /// use conversant_testkit::suite::Report;
@@ -48,7 +48,7 @@ impl fmt::Display for Report {
 
 /// The checks of a suite that failed.
 ///
-/// `Display` is a line for each, with what was seen.
+/// `Display` is a line for each, with what was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SuiteError {
@@ -58,7 +58,7 @@ pub struct SuiteError {
 }
 
 impl SuiteError {
-    /// Returns the names of the checks that failed, each with what was seen.
+    /// Returns the names of the checks that failed, each with what was found.
     pub fn failed(&self) -> impl Iterator<Item = (&str, &str)> {
         self.failed.iter().map(|(name, what)| (*name, what.as_str()))
     }

@@ -6,6 +6,9 @@ pub(crate) mod flawed_memory;
 mod history;
 mod memory;
 mod model;
+mod networked;
+pub(crate) mod remote_history;
+pub(crate) mod tipped_history;
 
 use std::{collections::BTreeSet, future::poll_fn, task::Poll};
 

@@ -4,24 +4,34 @@ use std::sync::Arc;
 
 use conversant_chains::LlmChain;
 use conversant_core::{ChatHistory, LanguageModel, Messages, Range, SessionId, vars};
+use conversant_history_sqlite::SqliteHistory;
 use conversant_memory::{BufferMemory, InMemoryHistory};
 use conversant_prompts::{ChatPromptTemplate, MessageTemplate, MessagesPlaceholder};
-use conversant_testkit::{ScriptedChat, poll_then_drop};
-use conversant_tools::{ToolLoop, ToolLoopBuilder};
+use conversant_testkit::{Gate, ScriptedChat, ScriptedReply, poll_then_drop};
+use conversant_tools::{FnTool, ToolLoop, ToolLoopBuilder};
 use serde_json::json;
 
-use crate::support::{calling, saying, tools};
+use crate::support::{calling, saying, schema, tools};
 
 fn session() -> SessionId {
     SessionId::new("s").unwrap()
 }
 
-fn chain(history: &Arc<InMemoryHistory>) -> LlmChain {
-    let model = ScriptedChat::new([
-        calling(&[("double", json!({"x": 1}), "a"), ("fail", json!({}), "b")]),
-        calling(&[("double", json!({"x": 2}), "c")]),
-        saying("4"),
-    ]);
+/// A chain whose model and tools wait once each, so that a call can be dropped there.
+fn chain(history: Arc<dyn ChatHistory>, session: SessionId) -> LlmChain {
+    let waiting = Gate::yielding();
+    let model = ScriptedChat::new(
+        [
+            calling(&[("double", json!({"x": 1}), "a"), ("fail", json!({}), "b")]),
+            calling(&[("wait", json!({}), "c")]),
+            saying("4"),
+        ]
+        .map(|reply| ScriptedReply::from(reply).held_by(&waiting)),
+    );
+    let wait = FnTool::new("wait", "Waits.", schema(), |_| async {
+        tokio::task::yield_now().await;
+        Ok("4".into())
+    });
     let tools = tools().into_iter().fold(ToolLoop::builder(model), ToolLoopBuilder::tool);
     let prompt = ChatPromptTemplate::from_messages((
         MessagesPlaceholder::new("history"),
@@ -29,38 +39,39 @@ fn chain(history: &Arc<InMemoryHistory>) -> LlmChain {
     ));
     LlmChain::builder()
         .prompt(prompt.unwrap())
-        .model(LanguageModel::chat(tools.build().unwrap()))
-        .memory(
-            BufferMemory::new()
-                .with_history(Arc::clone(history), session())
-                .with_return_messages(true),
-        )
+        .model(LanguageModel::chat(tools.tool(wait).build().unwrap()))
+        .memory(BufferMemory::new().with_history(history, session).with_return_messages(true))
         .build()
         .unwrap()
 }
 
-async fn stored(history: &InMemoryHistory) -> (usize, Messages) {
-    let turns = history.turns(&session(), Range::All).await.unwrap();
-    (turns.len(), history.load(&session(), Range::All).await.unwrap().messages)
+async fn stored(history: &dyn ChatHistory, session: &SessionId) -> (usize, Messages) {
+    let turns = history.turns(session, Range::All).await.unwrap();
+    (turns.len(), history.load(session, Range::All).await.unwrap().messages)
 }
 
 #[tokio::test]
 async fn the_whole_exchange_is_one_turn() {
     let history = Arc::new(InMemoryHistory::new());
-    let answer = chain(&history).predict(vars! { "question" => "2 * 2?" }).await.unwrap();
+    let chain = chain(history.clone(), session());
+    let answer = chain.predict(vars! { "question" => "2 * 2?" }).await.unwrap();
     assert_eq!(answer, "4");
-    let (turns, messages) = stored(&history).await;
+    let (turns, messages) = stored(&*history, &session()).await;
     assert_eq!(turns, 1);
     insta::assert_snapshot!(messages);
 }
 
 #[tokio::test]
 async fn a_call_or_a_stream_that_is_dropped_leaves_the_whole_turn_or_nothing() {
-    for streams in [false, true] {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chat.db");
+    let stores: [Arc<dyn ChatHistory>; 2] =
+        [Arc::new(InMemoryHistory::new()), Arc::new(SqliteHistory::open(&path).unwrap())];
+    for (store, streams) in stores.iter().flat_map(|store| [(store, false), (store, true)]) {
         let mut polls = 0;
         loop {
-            let history = Arc::new(InMemoryHistory::new());
-            let chain = chain(&history);
+            let session = SessionId::new(format!("{streams} {polls}")).unwrap();
+            let chain = chain(Arc::clone(store), session.clone());
             let inputs = vars! { "question" => "2 * 2?" };
             let run = async {
                 if streams {
@@ -70,7 +81,7 @@ async fn a_call_or_a_stream_that_is_dropped_leaves_the_whole_turn_or_nothing() {
                 }
             };
             let ended = poll_then_drop(run, polls).await;
-            let (turns, messages) = stored(&history).await;
+            let (turns, messages) = stored(&**store, &session).await;
             let whole = (1, 7);
             assert!(
                 [(0, 0), whole].contains(&(turns, messages.len())),
@@ -83,5 +94,7 @@ async fn a_call_or_a_stream_that_is_dropped_leaves_the_whole_turn_or_nothing() {
             }
             polls += 1;
         }
+        // Three rounds of the model and a tool wait.
+        assert!(polls >= 4, "{polls} polls");
     }
 }

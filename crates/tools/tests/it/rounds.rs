@@ -2,6 +2,7 @@
 
 use std::{
     error::Error as _,
+    future::pending,
     num::NonZeroUsize,
     time::{Duration, Instant},
 };
@@ -11,7 +12,7 @@ use conversant_core::{
     ToolCall, ToolChoice,
 };
 use conversant_testkit::ScriptedChat;
-use conversant_tools::{Approval, RoundLimit, ToolLoop, ToolLoopBuilder};
+use conversant_tools::{Approval, FnTool, RoundLimit, ToolLoop, ToolLoopBuilder};
 use serde_json::json;
 
 use crate::support::{calling, definition, saying, tools};
@@ -107,6 +108,24 @@ async fn the_number_of_rounds_is_limited() {
     );
     let limit = error.source().unwrap().downcast_ref::<RoundLimit>().unwrap();
     assert_eq!((limit.rounds, limit.messages.len()), (2, 5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tool_can_have_its_own_time_limit() {
+    let model = ScriptedChat::new([
+        calling(&[("hang", json!({}), "a"), ("wait", json!({}), "b")]),
+        saying("done"),
+    ]);
+    let wait = FnTool::new("wait", "Waits.", json!({"type": "object"}), |_| pending());
+    let tools = builder(&model)
+        .tool_timeout(Duration::from_secs(5))
+        .tool_with_timeout(wait, Duration::from_secs(60));
+    tools.build().unwrap().generate(&question()).await.unwrap();
+    let results = model.requests()[1].messages.slice(2..).to_string();
+    assert_eq!(
+        results,
+        "Tool: error: the tool timed out after 5 s\nTool: error: the tool timed out after 60 s"
+    );
 }
 
 #[tokio::test(start_paused = true)]

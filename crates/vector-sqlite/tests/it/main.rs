@@ -1,6 +1,8 @@
 //! Tests of the store through its public API.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
+mod damaged;
+
 use std::{
     error::Error,
     sync::{Arc, Mutex},

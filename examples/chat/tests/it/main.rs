@@ -3,7 +3,9 @@
 
 mod faults;
 mod kept;
+mod local;
 mod message;
 mod prompt;
+mod real_server;
 mod round_trips;
 mod run;

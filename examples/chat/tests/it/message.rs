@@ -4,7 +4,7 @@ use std::{io::Read, process::Command};
 
 use conversant_testkit::{Answer, Gate, OpenAiServer, block_on};
 
-use crate::run::{Ran, chat, run};
+use crate::run::{Ran, chat, run, type_in};
 
 fn ask(server: &OpenAiServer, more: &[&str]) -> Ran {
     let base_url = server.base_url();
@@ -134,7 +134,9 @@ fn a_turn_ends_within_its_timeout() {
 fn wrong_usage_is_exit_code_2() {
     for arguments in [
         &["--no-such-flag"][..],
-        &["--message", "Hi"],
+        &["--base-url", "http://127.0.0.1:1/v1", "--message", "Hi"],
+        &["--message", "Hi", "Hi"],
+        &["--model-file", "a.gguf", "--base-url", "http://127.0.0.1:1/v1"],
         &["--model", "m", "--timeout", "0"],
         &["--model", "m", "--timeout", "soon"],
         &["--model", "m", "--temperature", "warm"],
@@ -162,4 +164,31 @@ fn tokens_appear_as_they_come_and_ctrl_c_ends_with_130() {
     let ran: Ran = child.wait_with_output().unwrap().into();
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(130), ""), "{}", ran.stderr);
     block_on(server.disconnected(1));
+}
+
+#[test]
+fn standard_input_is_part_of_the_question() {
+    for (arguments, input, expected) in [
+        (&["What is missing?"][..], "one\ntwo\n", "one\ntwo\n\nWhat is missing?"),
+        (&["--message", "Hi"], "notes", "notes\n\nHi"),
+        (&[], "Two lines\nare one question\n", "Two lines\nare one question"),
+        (&["Hi"], "\n", "Hi"),
+    ] {
+        let server = OpenAiServer::start(["Hello!"]).unwrap();
+        let base_url = server.base_url();
+        let base = ["--base-url", &base_url, "--model", "m"];
+        let ran = type_in(&[&base, arguments].concat(), input);
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "Hello!\n"), "{}", ran.stderr);
+        let requests = server.requests();
+        assert_eq!(requests[0].json()["messages"][0]["content"], expected);
+    }
+}
+
+#[test]
+fn json_has_the_answer_and_what_belongs_to_it() {
+    let server = OpenAiServer::start(["Hello!"]).unwrap();
+    let ran = ask(&server, &["--json"]);
+    let line: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!((line["answer"].as_str(), line["session"].as_str()), (Some("Hello!"), Some("chat")));
+    assert!(line["usage"]["input_tokens"].is_u64(), "{line}");
 }

@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use conversant_chains::LlmChain;
-use conversant_core::{ChatModel, LanguageModel, SessionId, vars};
-use conversant_history_sqlite::SqliteHistory;
+use conversant_core::{ChatHistory, ChatModel, LanguageModel, SessionId, vars};
+use conversant_history_sqlite::{LangChainSqliteHistory, SqliteHistory};
 use conversant_memory::BufferMemory;
 use conversant_models::{Dialect, OpenAiChat, OpenAiResponses, SendBack};
 use conversant_prompts::{ChatPromptTemplate, MessageTemplate, MessagesPlaceholder};
@@ -93,14 +93,33 @@ fn cases() -> Vec<Case> {
     ]
 }
 
-/// Runs a turn as a process would: everything is opened, used and closed.
-async fn turn(
-    db: &Path,
-    model: impl ChatModel + 'static,
-    question: &str,
+/// The form of the rows that a conversation is stored in.
+#[derive(Debug, Clone, Copy)]
+enum Rows {
+    Own,
+    LangChain,
+}
+
+/// The rows of a conversation, and how its model is called.
+#[derive(Debug, Clone, Copy)]
+struct Way {
+    rows: Rows,
     streamed: bool,
-) -> String {
-    let history = SqliteHistory::open(db).unwrap();
+}
+
+/// All ways, each with a folder of its own.
+fn ways() -> impl Iterator<Item = (Way, tempfile::TempDir)> {
+    let rows = [Rows::Own, Rows::LangChain];
+    let ways = rows.map(|rows| [false, true].map(|streamed| Way { rows, streamed }));
+    ways.into_iter().flatten().map(|way| (way, tempfile::tempdir().unwrap()))
+}
+
+/// Runs a turn as a process would: everything is opened, used and closed.
+async fn turn(db: &Path, model: impl ChatModel + 'static, question: &str, way: Way) -> String {
+    let history: Box<dyn ChatHistory> = match way.rows {
+        Rows::Own => Box::new(SqliteHistory::open(db).unwrap()),
+        Rows::LangChain => Box::new(LangChainSqliteHistory::open(db).unwrap()),
+    };
     let schema = json!({"type": "object", "properties": {}});
     let weather =
         FnTool::new("weather", "The weather.", schema, |_| async move { Ok("sunny".into()) });
@@ -118,7 +137,7 @@ async fn turn(
         .build()
         .unwrap();
     let inputs = vars! { "question" => question };
-    if !streamed {
+    if !way.streamed {
         return chain.predict(inputs).await.unwrap();
     }
     let stream = chain.stream(inputs).await.unwrap();
@@ -140,32 +159,35 @@ fn answer(case: &Case, streamed: bool) -> Answer {
 #[tokio::test]
 async fn reasoning_goes_back_after_a_restart() {
     for case in cases() {
-        for streamed in [false, true] {
-            let folder = tempfile::tempdir().unwrap();
+        for (way, folder) in ways() {
             let db = folder.path().join("chat.db");
             let server = OpenAiServer::builder()
-                .reply(answer(&case, streamed))
+                .reply(answer(&case, way.streamed))
                 .reply("It is sunny.")
                 .reply("You asked for the weather.")
                 .reply("elsewhere")
                 .start()
                 .unwrap();
             let model = || OpenAiChat::builder("m").base_url(server.base_url()).build().unwrap();
-            let said = turn(&db, model(), "How is it outside?", streamed).await;
+            let said = turn(&db, model(), "How is it outside?", way).await;
             assert_eq!(said, "It is sunny.", "{}", case.name);
-            turn(&db, model(), "What did I ask?", streamed).await;
+            turn(&db, model(), "What did I ask?", way).await;
             // In the loop, and in the next turn of another process.
             for request in [1, 2] {
                 let sent = server.requests()[request].json()["messages"][1].clone();
-                assert_eq!(sent["tool_calls"][0]["id"], "c1", "{}: {sent}", case.name);
+                assert_eq!(sent["tool_calls"][0]["id"], "c1", "{} {way:?}: {sent}", case.name);
                 for (pointer, value) in case.back.as_object().unwrap() {
                     let found = sent.pointer(pointer).cloned().unwrap_or_default();
-                    assert_eq!(&found, value, "{} {request}: {pointer} in {sent}", case.name);
+                    assert_eq!(
+                        &found, value,
+                        "{} {way:?} {request}: {pointer} in {sent}",
+                        case.name
+                    );
                 }
             }
             let elsewhere = OpenAiServer::start(["ok"]).unwrap();
             let model = OpenAiChat::builder("m").base_url(elsewhere.base_url()).build().unwrap();
-            turn(&db, model, "And now?", streamed).await;
+            turn(&db, model, "And now?", way).await;
             let sent = elsewhere.requests()[0].json()["messages"][1].to_string();
             for mark in ["reason", "Ask.", "c2ln", "thinking", "signature"] {
                 assert!(!sent.contains(mark), "{}: {sent}", case.name);
@@ -187,10 +209,9 @@ async fn output_items_go_back_after_a_restart() {
         json!({"type": "response.output_item.done", "output_index": 1, "item": output[1]}),
         json!({"type": "response.completed", "response": {"status": "completed", "output": null}}),
     ];
-    for streamed in [false, true] {
-        let folder = tempfile::tempdir().unwrap();
+    for (way, folder) in ways() {
         let db = folder.path().join("chat.db");
-        let first = match streamed {
+        let first = match way.streamed {
             true => Answer::events(events.iter().map(Json::to_string)),
             false => Answer::json(&response),
         };
@@ -201,8 +222,8 @@ async fn output_items_go_back_after_a_restart() {
             .start()
             .unwrap();
         let model = || OpenAiResponses::builder("m").base_url(server.base_url()).build().unwrap();
-        assert_eq!(turn(&db, model(), "How is it?", streamed).await, "It is sunny.");
-        turn(&db, model(), "What did I ask?", streamed).await;
+        assert_eq!(turn(&db, model(), "How is it?", way).await, "It is sunny.");
+        turn(&db, model(), "What did I ask?", way).await;
         for request in [1, 2] {
             let sent = server.requests()[request].json()["input"].clone();
             assert_eq!(
@@ -214,6 +235,17 @@ async fn output_items_go_back_after_a_restart() {
                     json!({"type": "function_call_output", "call_id": "c1", "output": "sunny"}),
                 ]
             );
+        }
+        // Encrypted reasoning goes to no other endpoint, by neither interface.
+        let elsewhere = OpenAiServer::start(["ok", "ok"]).unwrap();
+        let model = OpenAiResponses::builder("m").base_url(elsewhere.base_url()).build().unwrap();
+        turn(&db, model, "And now?", way).await;
+        let model = OpenAiChat::builder("m").base_url(elsewhere.base_url()).build().unwrap();
+        turn(&db, model, "And then?", way).await;
+        for request in elsewhere.requests() {
+            let sent = request.json().to_string();
+            assert!(sent.contains("weather") && sent.contains("sunny"), "{way:?}: {sent}");
+            assert!(!sent.contains("gAAA") && !sent.contains("reasoning"), "{way:?}: {sent}");
         }
     }
 }
@@ -228,12 +260,13 @@ async fn tool_calls_of_another_model_get_empty_reasoning_where_it_is_wanted() {
         .start()
         .unwrap();
     let model = OpenAiChat::builder("m").base_url(first.base_url()).build().unwrap();
-    turn(&db, model, "How is it?", false).await;
+    let way = Way { rows: Rows::Own, streamed: false };
+    turn(&db, model, "How is it?", way).await;
     let second = OpenAiServer::start(["ok"]).unwrap();
     let mut dialect = Dialect::default();
     dialect.reasoning = SendBack::EmptyOnToolCalls;
     let model = OpenAiChat::builder("m").base_url(second.base_url()).dialect(dialect).build();
-    turn(&db, model.unwrap(), "What did I ask?", false).await;
+    turn(&db, model.unwrap(), "What did I ask?", way).await;
     let messages = second.requests()[0].json()["messages"].clone();
     assert_eq!(messages[1]["reasoning_content"], "");
     assert_eq!(messages[3].get("reasoning_content"), None);

@@ -3,7 +3,17 @@
 use std::{
     io::Write,
     process::{Command, Output, Stdio},
+    sync::{
+        LazyLock,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
+
+use tempfile::TempDir;
+
+/// The user's folders, one for each run.
+static FOLDERS: LazyLock<TempDir> = LazyLock::new(|| tempfile::tempdir().unwrap());
+static NEXT: AtomicUsize = AtomicUsize::new(0);
 
 /// The result of a run.
 pub struct Ran {
@@ -31,6 +41,10 @@ pub fn chat(arguments: &[&str]) -> Command {
     {
         command.env_remove(name);
     }
+    // Nothing is read from the user's folders, written to them, or downloaded.
+    let folder = FOLDERS.path().join(NEXT.fetch_add(1, Ordering::Relaxed).to_string());
+    command.env("XDG_DATA_HOME", folder.join("data")).env("XDG_CACHE_HOME", folder.join("cache"));
+    command.env("HF_ENDPOINT", "http://127.0.0.1:1");
     command
 }
 

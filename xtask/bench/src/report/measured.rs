@@ -60,19 +60,19 @@ impl Measured {
         taken > TOO_SLOW || taken > SLOW && !round.is_multiple_of(SELDOM)
     }
 
-    /// Returns what a system took, by one of the accounts.
+    /// Returns the cost of a system, by one of the accounts.
     pub(super) fn taken(&self, name: &str, account: impl Fn(&Sample) -> f64) -> Option<Taken> {
         let (_, samples) = self.systems.iter().find(|(known, _)| *known == name)?;
         let values: Vec<_> = samples.iter().map(account).collect();
         Some(Taken { least: least(&values)?, median: median(values)? })
     }
 
-    /// Returns what a system took of what counts in a work.
+    /// Returns the cost of a system in the account of a work.
     pub(super) fn cost(&self, work: Work, name: &str) -> Option<Taken> {
         self.taken(name, |sample| if work.is_timed() { sample.wall } else { sample.cpu })
     }
 
-    /// Returns what the others are measured against.
+    /// Returns the cost of the base system.
     fn base(&self, work: Work) -> Option<Taken> {
         self.cost(work, "floor").or_else(|| self.cost(work, "tiktoken-rs"))
     }

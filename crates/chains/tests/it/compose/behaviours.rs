@@ -6,13 +6,13 @@ use conversant_chains::{
     ConversationChain, LlmChain, SequentialChain, SimpleSequentialChain, TransformChain, Verbose,
     WithMemory,
 };
-use conversant_core::{Memory, Ticket, Turn, Value, vars};
+use conversant_core::{Memory, Message, Reply, Ticket, Turn, Usage, Value, vars};
 use conversant_memory::{BufferMemory, SimpleMemory, SummaryMemory, WindowMemory};
 use conversant_prompts::PromptTemplate;
 use conversant_testkit::{ScriptedChat, ScriptedCompletion, ScriptedReply};
 
 use super::{Joining, llm, variables, written};
-use crate::fixtures::Log;
+use crate::support::Log;
 
 #[tokio::test]
 async fn sequences() {
@@ -260,4 +260,23 @@ async fn the_default_prompt_of_a_conversation_fits_every_memory() {
 
 fn as_value(request: &conversant_core::ChatRequest) -> conversant_core::PromptValue {
     request.messages.clone().into()
+}
+
+#[tokio::test]
+async fn the_observers_of_a_sequence_see_the_events_of_its_steps() {
+    let log = Log::default();
+    let says = |text: &str| {
+        let usage = Usage::new(10, 2);
+        ScriptedChat::new([Reply::new(Message::ai(text)).with_usage(usage)])
+    };
+    let chain = SequentialChain::builder()
+        .chain(llm("{q}", says("one"), "first"))
+        .chain(llm("{first}", says("two"), "second"))
+        .observer(log.clone())
+        .build()
+        .unwrap();
+    chain.invoke(vars! { "q" => "hi" }).await.unwrap();
+    let whole = log.take();
+    chain.stream(vars! { "q" => "hi" }).await.map(drop).unwrap_err();
+    insta::assert_snapshot!(format!("{whole}\n\nfailed:\n{}", log.take()));
 }

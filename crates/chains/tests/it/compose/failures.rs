@@ -13,7 +13,7 @@ use conversant_testkit::{Gate, ScriptedChat, ScriptedReply};
 use serde_json::json;
 
 use super::{Joining, boxed, llm, written};
-use crate::fixtures::{TestHistory, chain_of, memory};
+use crate::support::{TestHistory, chain_of, memory};
 
 fn broken() -> ModelError {
     ModelError::custom("broken", true, None)
@@ -54,7 +54,7 @@ async fn a_step_that_fails_returns_the_outputs_before_it() {
 async fn a_step_with_a_memory_keeps_its_turn_though_a_later_step_fails() {
     let history = TestHistory::default();
     let chain = SequentialChain::builder()
-        .chain(crate::fixtures::chain(&says("one"), &history))
+        .chain(crate::support::chain(&says("one"), &history))
         .chain(llm("{text}", ScriptedChat::new([broken()]), "second"))
         .build()
         .unwrap();
@@ -67,7 +67,7 @@ async fn a_turn_of_a_step_that_was_not_saved_is_in_the_error() {
     let history = TestHistory::default();
     history.fail_next("append");
     let chain = SequentialChain::builder()
-        .chain(crate::fixtures::chain(&says("one"), &history))
+        .chain(crate::support::chain(&says("one"), &history))
         .build()
         .unwrap();
     let error = chain.invoke(vars! { "human_input" => "hi" }).await.unwrap_err();
@@ -78,7 +78,7 @@ async fn a_turn_of_a_step_that_was_not_saved_is_in_the_error() {
 async fn a_repeated_call_stores_the_turn_of_a_step_once() {
     let history = TestHistory::default();
     let chain = SequentialChain::builder()
-        .chain(crate::fixtures::chain(&ScriptedChat::new(["one", "again"]), &history))
+        .chain(crate::support::chain(&ScriptedChat::new(["one", "again"]), &history))
         .chain(llm(
             "{text}",
             ScriptedChat::new([broken().into(), ScriptedReply::text("two")]),
@@ -96,9 +96,9 @@ async fn a_repeated_call_stores_the_turn_of_a_step_once() {
 #[tokio::test]
 async fn two_steps_of_one_conversation_store_a_turn_each() {
     let history = TestHistory::default();
-    let first = crate::fixtures::chain(&says("one"), &history);
+    let first = crate::support::chain(&says("one"), &history);
     let second = LlmChain::builder()
-        .prompt(crate::fixtures::chat_prompt())
+        .prompt(crate::support::chat_prompt())
         .model(says("two"))
         .memory(memory(&history))
         .output_key("end")
@@ -230,7 +230,7 @@ async fn an_answer_that_was_not_saved_is_not_replaced() {
     let history = TestHistory::default();
     history.fail_next("append");
     let second = says("two");
-    let first = crate::fixtures::chain(&says("one"), &history);
+    let first = crate::support::chain(&says("one"), &history);
     let chain = FallbackChain::builder(first)
         .fallback(llm("{human_input}", second.clone(), "text"))
         .build()

@@ -20,7 +20,7 @@ use conversant_testkit::ScriptedChat;
 use serde_json::json;
 
 use super::{boxed, llm};
-use crate::fixtures::{TestHistory, memory};
+use crate::support::{TestHistory, memory};
 
 /// A counter of the runs of a step.
 #[derive(Clone, Default)]
@@ -171,7 +171,7 @@ async fn a_last_step_with_a_memory_stores_the_exchange_as_one_turn() {
     let (model, runs, history) = (calling(), Runs::default(), TestHistory::default());
     let chain = SequentialChain::builder()
         .chain(runs.step("said", "human_input"))
-        .chain(crate::fixtures::chain(&model, &history))
+        .chain(crate::support::chain(&model, &history))
         .build()
         .unwrap();
     let outcome = chain.invoke(vars! { "said" => "Time?" }).await.unwrap();

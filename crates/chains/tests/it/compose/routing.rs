@@ -10,7 +10,7 @@ use conversant_prompts::PromptTemplate;
 use conversant_testkit::{ScriptedCompletion, ScriptedReply};
 
 use super::llm;
-use crate::fixtures::chain_of;
+use crate::support::chain_of;
 
 /// Chains for physics and maths, and a default one. Each answers with its name and its prompt.
 fn chains() -> RouterChainBuilder {
@@ -58,7 +58,7 @@ async fn answers_of_a_routing_model() {
             &format!("{failed}: `next_inputs` is not a text"),
         ),
         (r#"["maths", "Hi"]"#, &format!("{failed}: `destination` is missing")),
-        ("maths", &format!("{failed}: there is no JSON in it")),
+        ("maths", &format!("{failed}: it contains no JSON")),
     ] {
         let chain = chains().router(answering(answer)).build().unwrap();
         let told = match chain.predict(vars! { "input" => "hi" }).await {
@@ -140,8 +140,10 @@ async fn the_transcript_shows_the_route() {
         ),
         (Route::to("maths"), "maths: {}"),
         (
-            Route::to_default().with_inputs(vars! { "input" => "\\ '\" \u{7}é", "more" => "x" }),
-            "None: {'input': '\\\\ \\'\" \\x07é', 'more': 'x'}",
+            Route::to_default().with_inputs(
+                vars! { "input" => "\\ '\" \u{7}é\u{a0}\u{200b}\u{301}\u{e0001}", "more" => "x" },
+            ),
+            "None: {'input': '\\\\ \\'\" \\x07é\\xa0\\u200b\u{301}\\U000e0001', 'more': 'x'}",
         ),
     ] {
         let (observer, transcript) = Verbose::buffer();

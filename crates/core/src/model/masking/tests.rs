@@ -77,7 +77,8 @@ fn after(error: Option<&ModelError>) -> Option<ModelError> {
         }
         Some(ModelError::Incomplete { .. }) => ModelError::Refused { text: text().into() },
         Some(ModelError::Refused { .. }) => ModelError::BodyTooLarge { what: "x", limit: 1 },
-        Some(ModelError::BodyTooLarge { .. }) => {
+        Some(ModelError::BodyTooLarge { .. }) => ModelError::PromptTooLong { tokens: 2, limit: 1 },
+        Some(ModelError::PromptTooLong { .. }) => {
             ModelError::StreamTruncated { partial: partial(), source: Some(source()) }
         }
         Some(ModelError::StreamTruncated { .. }) => {

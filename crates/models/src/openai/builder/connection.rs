@@ -300,6 +300,7 @@ impl<M> OpenAiBuilder<M> {
             retries: self.retries.clone(),
             max_response_bytes: self.max_response_bytes,
             last_used: Arc::default(),
+            runtimes: Arc::default(),
         })
     }
 

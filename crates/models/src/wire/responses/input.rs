@@ -9,14 +9,13 @@ use std::{
     hash::{DefaultHasher, Hash, Hasher},
 };
 
-use conversant_core::{Content, Message, Part, PartKind, Role};
+use conversant_core::{Content, Message, Part, PartKind, Role, python::json_dumps};
 use serde_json::{Map, Value as Json, json};
 
 use super::output::{OUTPUT, STATUS, item_type, message_text};
 use crate::wire::{
     body_writer::Encode,
     origin::{Kinship, Origin},
-    python_json,
 };
 
 /// The settings of an adapter that change how a message is written.
@@ -98,7 +97,7 @@ impl ResponsesStyle {
             items.push(json!({"type": "message", "role": "assistant", "content": [part]}));
         }
         items.extend(calls.iter().map(|call| {
-            let arguments = python_json::dumps(&call.args);
+            let arguments = json_dumps(&call.args);
             function_call(call.id.as_deref(), &call.name, &arguments)
         }));
         items.extend(invalid.iter().map(|call| {

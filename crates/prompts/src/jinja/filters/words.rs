@@ -10,7 +10,7 @@ use minijinja::{
 use super::{argument::argument, printing::shown};
 use crate::work_limit::MAX_OUTPUT_BYTES;
 
-/// The widest that `center` and `indent` go: what asks for more is an allocation from a template.
+/// The largest width of `center` and `indent`, so that a template cannot force a large allocation.
 const MAX_WIDTH: usize = conversant_template::MAX_WIDTH;
 
 /// `indent(width=4, first=false, blank=false)`; `width` may be a text.
@@ -91,7 +91,7 @@ fn limited(width: usize) -> Result<usize, Error> {
     if width > MAX_WIDTH { Err(Error::from(ErrorKind::InvalidOperation)) } else { Ok(width) }
 }
 
-/// Splits a text with a line break behind it as Python's `splitlines` does.
+/// Splits a text that ends with a line break as Python's `splitlines` does.
 fn lines(text: &str) -> Vec<&str> {
     let mut lines = Vec::new();
     let mut start = 0;

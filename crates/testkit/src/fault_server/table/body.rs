@@ -1,4 +1,4 @@
-//! Rows 17 to 41: bodies of a 200 that are not an answer, or an unusual one.
+//! Rows 17 to 41: bodies with status 200 that are not an answer, or an unusual one.
 
 use std::time::Duration;
 
@@ -111,7 +111,7 @@ pub(super) fn faults() -> Vec<Fault> {
         fault(41, "informational", [WaitForRequest, informational(), Step::ok("hello")]),
         fault(41, "informational_many", [WaitForRequest, many(50), Step::ok("hello")]),
     ];
-    // Without a length the end of the connection is the end of the body.
+    // Without a length, the end of the connection ends the body.
     let hello = || Step::Send(wire::completion("hello").into());
     faults.push(fault(30, "body_to_close", [WaitForRequest, to_close(), hello(), Close]));
     faults
@@ -172,11 +172,11 @@ fn nested_in_field() -> String {
     format!(r#"{{"odd":{open}{close},"choices":[{{"message":{{"content":"hello"}}}}]}}"#)
 }
 
-/// 200 MB of spaces in 1.3 MB: one literal, then repetitions of 258 bytes at distance 1, which in
-/// deflate's fixed code are 13 bits each, so that eight of them are a pattern of 13 bytes.
+/// Returns 200 MB of spaces in 1.3 MB: one literal, then repetitions of 258 bytes at distance 1. A
+/// repetition has 13 bits in deflate's fixed code, so eight of them are a pattern of 13 bytes.
 fn gzip_bomb() -> [Step; 5] {
     let mut bits: Vec<bool> = Vec::new();
-    // Deflate packs from the lowest bit up; Huffman codes go in from their highest bit down.
+    // Deflate packs from the lowest bit up, and Huffman codes from their highest bit down.
     for _ in 0..8 {
         bits.extend([true, true, false, false, false, true, false, true]); // length 258
         bits.extend([false; 5]); // distance 1

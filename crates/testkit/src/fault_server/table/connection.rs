@@ -9,7 +9,8 @@ use crate::fault_server::{fault::Fault, step::Step, wire};
 
 use Step::{Close, Hang, Reset, WaitForHead, WaitForRequest};
 
-/// Between bytes: soon enough for any idle limit, too slow for a whole answer within a deadline.
+/// The pause between bytes: below any idle limit, but too long for a whole answer within a
+/// deadline.
 const DRIP: Duration = Duration::from_millis(20);
 
 pub(super) fn faults() -> Vec<Fault> {

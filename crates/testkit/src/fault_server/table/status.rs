@@ -1,4 +1,4 @@
-//! Rows 42 to 55: statuses, and what they say of trying again.
+//! Rows 42 to 55: statuses, and their `Retry-After`.
 
 use std::time::Duration;
 
@@ -132,7 +132,7 @@ fn should_retry(status: u16, value: &str) -> Step {
     Step::response(status, &[JSON, REQUEST_ID, ("x-should-retry", value)], error)
 }
 
-/// Sends an error that repeats the key. The end of the connection ends it, for its length depends
+/// Sends an error that repeats the key. The end of the connection ends it, since its length depends
 /// on the key.
 fn echo(status: u16) -> Step {
     let error = wire::error("Incorrect API key provided: {key}.", "invalid_request_error", None);

@@ -1,4 +1,4 @@
-//! Rows 57 to 66, 74, 75 and 77 to 79: what streams of events say, and how they are written.
+//! Rows 57 to 66, 74, 75 and 77 to 79: the content and the encoding of streams of events.
 
 use std::time::Duration;
 
@@ -106,12 +106,12 @@ fn stop() -> String {
     wire::finish("stop")
 }
 
-/// A stream of these bytes, as one chunk, that ends in good order.
+/// Returns the fault of a stream of these bytes, sent as one chunk and ended regularly.
 fn raw(row: u16, name: &'static str, bytes: &[u8]) -> Fault {
     stream(row, name, [Step::chunk(bytes), Step::last_chunk()])
 }
 
-/// Another answer than the stream that was asked for.
+/// Returns the fault of a response that is not the requested stream.
 fn answered(row: u16, name: &'static str, response: Step) -> Fault {
     fault(row, name, [WaitForRequest, response]).streamed()
 }
@@ -120,7 +120,8 @@ fn typed(content_type: &str, body: &str) -> Step {
     Step::response(200, &[("content-type", content_type)], body)
 }
 
-/// A stream that comes in small packets. It has no chunks: the end of the connection ends it.
+/// Returns the fault of a stream in small packets. It has no chunks: the end of the connection ends
+/// it.
 fn slowly(row: u16, name: &'static str, chunk: usize, events: &str) -> Fault {
     let headers = [("content-type", "text/event-stream"), ("connection", "close")];
     let head = [wire::head(200, &headers), b"\r\n".to_vec()].concat();
@@ -129,19 +130,19 @@ fn slowly(row: u16, name: &'static str, chunk: usize, events: &str) -> Fault {
     fault(row, name, [WaitForRequest, Step::Send(head.into()), send, Close]).streamed()
 }
 
-/// Sends a piece of the body for ever, chunked.
+/// Sends a piece of the body again and again, chunked.
 fn for_ever(text: &str, every_ms: u64) -> Step {
     let bytes = wire::chunk(text.as_bytes());
     Step::Repeat { bytes, times: None, every: Duration::from_millis(every_ms) }
 }
 
-/// `he`, then `events`, then the rest of a good answer.
+/// Returns `he`, then `events`, then the rest of a valid answer.
 fn around(events: &str) -> Vec<u8> {
     let rest = [llo(), stop(), DONE.to_owned()].map(|data| wire::event(&data)).concat();
     format!("{}{events}{rest}", wire::event(&he())).into_bytes()
 }
 
-/// A good answer without `[DONE]`.
+/// Returns a valid answer without `[DONE]`.
 fn said() -> String {
     [he(), llo(), stop()].map(|data| wire::event(&data)).concat()
 }
@@ -151,7 +152,7 @@ fn said_done() -> Vec<u8> {
     data.map(|data| wire::event(&data)).concat().into_bytes()
 }
 
-/// A good answer but for the bytes of its text.
+/// Returns an answer that is valid except for the bytes of its text.
 fn with_bytes(content: &[u8]) -> Vec<u8> {
     let (before, after) = (
         br#"data: {"choices":[{"index":0,"delta":{"content":""#.as_slice(),
@@ -179,7 +180,7 @@ fn bom_split(events: &str) -> Vec<Step> {
     vec![Step::chunk(b"\xef\xbb"), Step::chunk(rest), Step::last_chunk()]
 }
 
-/// An event whose JSON is spread over several `data` lines.
+/// Returns an event whose JSON is spread over several `data` lines.
 fn multi_line() -> String {
     let spread = |data: String| {
         data.replace(",\"choices\"", ",\ndata: \"choices\"").replacen('{', "{\ndata: ", 1)
@@ -193,7 +194,7 @@ fn unknown_fields(events: &str) -> String {
     events.replace("data: ", "id: 7\nretry: 10\nretry: soon\nfoo: bar\nfoo\n: note\ndata: ")
 }
 
-/// Text of characters of two, three and four bytes, unescaped.
+/// Returns a text of characters of two, three and four bytes, unescaped.
 fn emoji() -> String {
     let data = [
         wire::delta("\u{1f468}\u{200d}\u{1f469}"),

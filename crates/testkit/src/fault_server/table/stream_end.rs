@@ -70,7 +70,7 @@ fn finish_unended() -> Step {
     Step::chunk(wire::event(&wire::finish("stop")).trim_end())
 }
 
-/// A stream that ends with its connection, so that a cut looks like its end.
+/// Returns the fault of a stream that ends with its connection, so that a cut looks like its end.
 fn unchunked<const N: usize>(row: u16, name: &'static str, events: [Step; N]) -> Fault {
     let headers = [("content-type", "text/event-stream"), ("connection", "close")];
     let head = [wire::head(200, &headers), b"\r\n".to_vec()].concat();

@@ -41,7 +41,7 @@ pub(super) async fn turns_stay_in_the_order_of_appending(history: &impl ChatHist
     driver.holds(&turns.iter().collect::<Vec<_>>()).await
 }
 
-/// Returns an id that is below those of the numbers before, and new each time.
+/// Returns a new id that sorts before those of smaller numbers.
 fn falling_id(number: usize) -> TurnId {
     let random = u128::from_be_bytes(*TurnId::random().as_bytes());
     TurnId::from_u128((u128::MAX - number as u128) << 64 | (random & u128::from(u64::MAX)))
@@ -81,7 +81,7 @@ pub(super) async fn a_turn_is_appended_once(history: &impl ChatHistory) -> Check
     let late = driver.append(&first).await?;
     ensure!(late == version, "the turn was at {version:?}, and its late repetition at {late:?}");
     driver.holds(&[&first, &second]).await?;
-    // The id says which turn it is, not what it holds.
+    // The id identifies the turn, not its content.
     driver.append(&exchange(3).with_id(second.id())).await?;
     driver.holds(&[&first, &second]).await
 }

@@ -1,4 +1,4 @@
-//! Many callers at once. They run on one task: a store that has threads of its own uses them.
+//! Many concurrent callers. They run on one task; a store with its own threads uses them.
 
 use std::collections::BTreeSet;
 
@@ -17,9 +17,9 @@ pub(super) async fn concurrent_appends_are_one_order(history: &impl ChatHistory)
     let turns: Vec<Turn> = (0..CALLERS).map(exchange).collect();
     let versions = join_all(turns.iter().map(|turn| driver.append(turn))).await;
     let versions: Vec<Version> = versions.into_iter().collect::<Result<_, _>>()?;
-    let told: BTreeSet<u64> = versions.iter().map(|version| version.messages).collect();
+    let found: BTreeSet<u64> = versions.iter().map(|version| version.messages).collect();
     let expected: BTreeSet<u64> = (1..=CALLERS as u64).map(|count| 2 * count).collect();
-    ensure!(told == expected, "{CALLERS} exchanges led to the versions {told:?}");
+    ensure!(found == expected, "{CALLERS} exchanges led to the versions {found:?}");
     // Each turn is where its version says.
     let mut placed: Vec<(Version, &Turn)> = versions.into_iter().zip(&turns).collect();
     placed.sort_by_key(|(version, _)| *version);
@@ -52,7 +52,7 @@ pub(super) async fn one_turn_appended_by_many_is_there_once(history: &impl ChatH
         let version = version?;
         ensure!(
             version.matches(expected),
-            "one of them was told {version:?} instead of {expected:?}"
+            "one of them returned {version:?} instead of {expected:?}"
         );
     }
     driver.holds(&[&turn]).await

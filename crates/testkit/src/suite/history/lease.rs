@@ -10,10 +10,10 @@ use crate::suite::check::{Checked, Stop, ensure};
 const LONG: Duration = Duration::from_secs(600);
 const SHORT: Duration = Duration::from_millis(5);
 
-/// How long to ask for a lease whose time should be up.
+/// The time for which a lease that should have expired is requested.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Begins a session and takes it, if the history has leases.
+/// Begins a session and leases it, if the history has leases.
 async fn leased<H: ChatHistory>(
     history: &H,
     time: Duration,
@@ -31,7 +31,7 @@ async fn is_busy<H: ChatHistory>(driver: &SessionDriver<'_, H>) -> Checked {
     Ok(())
 }
 
-/// Asks for a lease until it is given.
+/// Requests a lease until it is granted.
 async fn lease_at_last<H: ChatHistory>(driver: &SessionDriver<'_, H>) -> Result<Lease, Stop> {
     let give_up = Instant::now() + PATIENCE;
     loop {

@@ -14,7 +14,7 @@ async fn with_notes<H: ChatHistory>(history: &H) -> Result<SessionDriver<'_, H>,
     Ok(driver)
 }
 
-/// Checks what a note says, and how far it covers.
+/// Checks the content of a note and the version it covers.
 async fn says<H: ChatHistory>(
     driver: &SessionDriver<'_, H>,
     name: &str,
@@ -85,7 +85,7 @@ pub(super) async fn a_note_of_an_old_epoch_is_not_stored(history: &impl ChatHist
     let driver = with_notes(history).await?;
     let old = driver.append(&exchange(1)).await?;
     driver.clear().await?;
-    // Stores may say so or keep quiet.
+    // Stores may return an error or not.
     match history.put_note(&driver.session, "summary", &Note::new("late", old)).await {
         Ok(()) | Err(HistoryError::Stale { .. }) => {}
         Err(error) => return Err(error.into()),

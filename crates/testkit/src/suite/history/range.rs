@@ -5,7 +5,7 @@ use conversant_core::{ChatHistory, Message, Messages, Range, Turn, Version};
 use super::session_driver::{SessionDriver, exchange, joined};
 use crate::suite::check::{Checked, Stop, ensure};
 
-/// A turn of four messages between two of two.
+/// Returns a turn of four messages between two turns of two.
 fn turns() -> [Turn; 3] {
     let middle = vec![
         Message::human("one"),
@@ -16,7 +16,7 @@ fn turns() -> [Turn; 3] {
     [exchange(1), Turn::new(middle), exchange(3)]
 }
 
-/// Checks a range: the last `count` of these messages, and where they begin.
+/// Checks that a range is the last `count` of these messages, and its start.
 async fn gives<H: ChatHistory>(
     driver: &SessionDriver<'_, H>,
     range: Range,

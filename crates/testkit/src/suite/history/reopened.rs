@@ -11,7 +11,7 @@ use crate::{
     },
 };
 
-/// Checks that handles to one store see what each other has written, at once and later.
+/// Checks that handles to one store see each other's writes, at once and later.
 ///
 /// `open` opens the same store each time, as another process would. Run it as well as
 /// [`history()`](super::history()), which checks one handle at a time.

@@ -1,11 +1,11 @@
-//! Sessions, and names that stores have been known to confuse.
+//! Sessions with names that stores have confused.
 
 use conversant_core::{ChatHistory, Turn, TurnId};
 
 use super::session_driver::{SessionDriver, exchange};
 use crate::suite::check::{Checked, Stop, ensure};
 
-/// Names that differ by little, or mean something elsewhere.
+/// Names that differ slightly, or have a meaning elsewhere.
 const NAMES: &[&str] = &[
     "a",
     "A",
@@ -58,7 +58,7 @@ const NAMES: &[&str] = &[
     "default",
 ];
 
-/// Begins a session for each name, and one with the longest name there may be.
+/// Begins a session for each name, and one with the longest valid name.
 fn sessions<H: ChatHistory>(history: &H) -> Result<Vec<(SessionDriver<'_, H>, Turn)>, Stop> {
     // The names are made new by what comes after them, which keeps the differences.
     let run = TurnId::random();

@@ -21,8 +21,8 @@ impl<'h, H: ChatHistory> SessionDriver<'h, H> {
         Ok(Self { history, session: SessionId::new(name)? })
     }
 
-    /// Returns the session's version. That of a new session has no messages, in an epoch of the
-    /// store's choice.
+    /// Returns the session's version. A new session has no messages, and its epoch is the store's
+    /// choice.
     pub(super) async fn version(&self) -> Result<Version, HistoryError> {
         Ok(self.load(Range::LastMessages(0)).await?.version)
     }
@@ -82,7 +82,8 @@ impl<'h, H: ChatHistory> SessionDriver<'h, H> {
     }
 }
 
-/// Returns what an operation came to, or a reason to skip the check where the history has no such.
+/// Returns the result of an operation, or the reason to skip the check if the history does not have
+/// it.
 pub(super) fn supported<T>(outcome: Result<T, HistoryError>, without: &str) -> Result<T, Stop> {
     match outcome {
         Err(HistoryError::Unsupported { .. }) => Err(Stop::Skipped(without.to_owned())),

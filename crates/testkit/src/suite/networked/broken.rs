@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The time of a lease that does not expire during a check.
-const LONG: Duration = Duration::from_secs(600);
+pub(super) const LONG: Duration = Duration::from_secs(600);
 
 pub(super) fn new_session() -> Result<SessionId, Stop> {
     Ok(SessionId::new(format!("suite {}", TurnId::random()))?)
@@ -134,8 +134,8 @@ where
     Ok(())
 }
 
-/// Checks that each acknowledged turn of one writer is stored once, any other at most once, and all
-/// in the order in which they were appended.
+/// Checks that each acknowledged turn of one writer is stored once, and any other at most once, in
+/// the order of the appends.
 pub(super) async fn holds(
     history: &impl ChatHistory,
     session: &SessionId,

@@ -4,7 +4,7 @@ use std::{future::Future, net::SocketAddr};
 
 use conversant_core::HistoryError;
 
-use super::proxy::Proxy;
+use super::{answered::answered, proxy::Proxy};
 use crate::suite::check::Stop;
 
 /// A store and how to open it through a proxy.
@@ -25,7 +25,8 @@ impl<F> Network<F> {
         Fut: Future<Output = Result<H, HistoryError>>,
     {
         let proxy = Proxy::start(&self.server).await?;
-        let history = (self.open)(proxy.address()).await?;
+        // A loaded machine may need longer than the limit of an operation.
+        let history = answered(|| (self.open)(proxy.address())).await?;
         Ok((proxy, history))
     }
 }

@@ -1,6 +1,7 @@
 //! A TCP proxy that breaks, cuts and holds connections.
 
 use std::{
+    collections::BTreeSet,
     io,
     net::SocketAddr,
     sync::{
@@ -16,6 +17,8 @@ use tokio::{
     task::JoinHandle,
 };
 
+const ORDER: Ordering = Ordering::SeqCst;
+
 /// A proxy between a client and a server. It ends when it is dropped.
 pub(super) struct Proxy {
     address: SocketAddr,
@@ -30,8 +33,32 @@ struct State {
     /// The number of bytes of answers after which the connection breaks, plus 1; 0 for no limit.
     cut: AtomicUsize,
     broken: Notify,
-    /// Whether requests are held.
-    held: watch::Sender<bool>,
+    /// The number of requests that pass before all are held; 0 for no limit.
+    passing: AtomicUsize,
+    held: watch::Sender<Hold>,
+    set_aside: Notify,
+    /// The numbers of the connections that are open.
+    open: watch::Sender<BTreeSet<usize>>,
+}
+
+/// The connections whose requests are held.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Hold {
+    #[default]
+    None,
+    All,
+    /// Those that were accepted before this one.
+    Before(usize),
+}
+
+impl Hold {
+    const fn is_of(self, connection: usize) -> bool {
+        match self {
+            Self::None => false,
+            Self::All => true,
+            Self::Before(next) => connection < next,
+        }
+    }
 }
 
 impl Proxy {
@@ -40,13 +67,21 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let (address, shared) = (listener.local_addr()?, Arc::clone(&state));
         let task = tokio::spawn(async move {
+            let mut number = 0;
             while let Ok((client, _)) = listener.accept().await {
                 let (server, state) = (server.clone(), Arc::clone(&shared));
+                state.open.send_modify(|open| {
+                    open.insert(number);
+                });
                 tokio::spawn(async move {
                     if let Ok(server) = TcpStream::connect(server).await {
-                        relay(client, server, &state).await;
+                        relay(number, client, server, &state).await;
                     }
+                    state.open.send_modify(|open| {
+                        open.remove(&number);
+                    });
                 });
+                number += 1;
             }
         });
         Ok(Self { address, state, task })
@@ -56,20 +91,20 @@ impl Proxy {
         self.address
     }
 
-    /// Breaks the connection in place of the next answer: the server does what it was asked, and
-    /// the client does not hear of it.
+    /// Breaks the connection in place of the next answer: the server completes the request, and the
+    /// client does not receive the result.
     pub(super) fn swallow_answer(&self) {
-        self.state.swallowed.store(1, Ordering::SeqCst);
+        self.state.swallowed.store(1, ORDER);
     }
 
     /// Breaks a connection once this many bytes of answers have passed.
     pub(super) fn cut_answers_after(&self, bytes: usize) {
-        self.state.cut.store(bytes + 1, Ordering::SeqCst);
+        self.state.cut.store(bytes + 1, ORDER);
     }
 
     /// Lets answers pass again.
     pub(super) fn heal(&self) {
-        self.state.cut.store(0, Ordering::SeqCst);
+        self.state.cut.store(0, ORDER);
     }
 
     /// Breaks all connections.
@@ -77,14 +112,39 @@ impl Proxy {
         self.state.broken.notify_waiters();
     }
 
-    /// Holds all requests. They reach the server at [`release`](Self::release), also if their
-    /// client has gone.
+    /// Holds all requests. They reach the server at [`release`](Self::release), even if their
+    /// client has disconnected.
     pub(super) fn hold(&self) {
-        self.state.held.send_replace(true);
+        self.state.held.send_replace(Hold::All);
+    }
+
+    /// Holds all requests after the next ones.
+    pub(super) fn hold_after(&self, requests: usize) {
+        match requests {
+            0 => self.hold(),
+            _ => self.state.passing.store(requests, ORDER),
+        }
+    }
+
+    /// Closes the connections to the clients, and holds what they have sent. New connections are
+    /// served.
+    pub(super) fn set_aside(&self) {
+        self.state.passing.store(0, ORDER);
+        let next = self.state.open.borrow().last().map_or(0, |last| last + 1);
+        self.state.held.send_replace(Hold::Before(next));
+        self.state.set_aside.notify_waiters();
+    }
+
+    /// Sends the server what was held of connections that were set aside, and waits until it has
+    /// closed them.
+    pub(super) async fn deliver(&self) {
+        let Hold::Before(next) = self.state.held.send_replace(Hold::None) else { return };
+        let mut open = self.state.open.subscribe();
+        let _ = open.wait_for(|open| open.first().is_none_or(|first| *first >= next)).await;
     }
 
     pub(super) fn release(&self) {
-        self.state.held.send_replace(false);
+        self.state.held.send_replace(Hold::None);
     }
 }
 
@@ -95,11 +155,11 @@ impl Drop for Proxy {
 }
 
 /// Passes bytes on until the server ends the connection or the proxy breaks it.
-async fn relay(client: TcpStream, server: TcpStream, state: &State) {
+async fn relay(number: usize, client: TcpStream, server: TcpStream, state: &State) {
     let (client_read, client_write) = client.into_split();
     let (server_read, server_write) = server.into_split();
     let requests = async {
-        let _ = pass_requests(client_read, server_write, state).await;
+        let _ = pass_requests(number, client_read, server_write, state).await;
         // The server ends the connection once it has read all.
         std::future::pending::<()>().await;
     };
@@ -111,6 +171,7 @@ async fn relay(client: TcpStream, server: TcpStream, state: &State) {
 }
 
 async fn pass_requests(
+    number: usize,
     mut client: impl AsyncRead + Unpin,
     mut server: impl AsyncWrite + Unpin,
     state: &State,
@@ -118,10 +179,14 @@ async fn pass_requests(
     let (mut buffer, mut held) = (vec![0; 65_536], state.held.subscribe());
     loop {
         let count = client.read(&mut buffer).await.unwrap_or(0);
-        let _ = held.wait_for(|is_held| !is_held).await;
+        let _ = held.wait_for(|hold| !hold.is_of(number)).await;
         match buffer.get(..count) {
             Some(bytes) if count > 0 => server.write_all(bytes).await?,
             _ => return server.shutdown().await,
+        }
+        let less = |left: usize| left.checked_sub(1);
+        if state.passing.fetch_update(ORDER, ORDER, less) == Ok(1) {
+            state.held.send_replace(Hold::All);
         }
     }
 }
@@ -132,19 +197,29 @@ async fn pass_answers(
     state: &State,
 ) {
     let mut buffer = vec![0; 65_536];
+    let set_aside = state.set_aside.notified();
+    tokio::pin!(set_aside);
+    let mut is_aside = false;
     loop {
-        let count = server.read(&mut buffer).await.unwrap_or(0);
+        let count = tokio::select! {
+            () = &mut set_aside, if !is_aside => {
+                is_aside = true;
+                let _ = client.shutdown().await;
+                continue;
+            }
+            count = server.read(&mut buffer) => count.unwrap_or(0),
+        };
         let less = |left: usize| left.checked_sub(1);
-        let order = Ordering::SeqCst;
-        if count == 0 || state.swallowed.fetch_update(order, order, less).is_ok() {
+        if count == 0 || state.swallowed.fetch_update(ORDER, ORDER, less).is_ok() {
             return;
         }
-        let cut = state.cut.load(order);
+        let cut = state.cut.load(ORDER);
         let passed = if cut == 0 { count } else { count.min(cut - 1) };
         if cut > 0 {
-            state.cut.store(cut - passed, order);
+            state.cut.store(cut - passed, ORDER);
         }
-        // A client that has gone does not end the connection: its request may be under way.
+        // A client that has disconnected does not end the connection, since its request may be in
+        // progress.
         let _ = client.write_all(buffer.get(..passed).unwrap_or_default()).await;
         if passed < count {
             return;

@@ -2,14 +2,18 @@
 
 use std::{future::Future, net::SocketAddr, time::Duration};
 
-use conversant_core::{ChatHistory, Expect, HistoryError, Range};
+use conversant_core::{ChatHistory, Expect, HistoryError, Note, Range, SessionId, Turn, TurnId};
 use tokio::time::timeout;
 
 use super::{
-    broken::{exchange, new_session},
+    answered::answered,
+    broken::{LONG, exchange, new_session},
     network::Network,
 };
-use crate::suite::check::{Checked, Stop, ensure};
+use crate::{
+    join_all::join_all,
+    suite::check::{Checked, Stop, ensure},
+};
 
 /// The longest time that any operation may take.
 const MAX_OPERATION: Duration = Duration::from_secs(60);
@@ -68,22 +72,108 @@ where
 {
     let (proxy, history) = network.open().await?;
     let session = new_session()?;
-    for round in 0..3 {
+    for round in 0..2 {
         let (late, next) = (exchange(1), exchange(2));
         proxy.hold();
         ended("append", history.append(&session, &late, Expect::Any)).await?;
+        proxy.set_aside();
+        answered(|| history.clear(&session)).await?;
+        answered(|| history.append(&session, &next, Expect::Any)).await?;
         // The server gets the request now, after its caller has given it up.
-        proxy.release();
-        let settled = history.load(&session, Range::All).await?.messages.len();
-        history.clear(&session).await?;
-        history.append(&session, &next, Expect::Any).await?;
-        let found = history.turns(&session, Range::All).await?;
+        if timeout(MAX_OPERATION, proxy.deliver()).await.is_err() {
+            return Err(Stop::Failed("the server did not close the connections".to_owned()));
+        }
+        let found = answered(|| history.turns(&session, Range::All)).await?;
         ensure!(
             found.as_slice() == std::slice::from_ref(&next),
-            "round {round}: {settled} messages were there, and {} turns after a clear and an append",
+            "round {round}: {} turns after a late append, a clear and an append",
             found.len()
         );
-        history.clear(&session).await?;
+        answered(|| history.clear(&session)).await?;
     }
     Ok(())
+}
+
+/// A write other than an append.
+#[derive(Clone, Copy, Debug)]
+enum Write {
+    Clear,
+    Delete,
+    PutNote,
+    Lease,
+}
+
+pub(super) async fn no_write_takes_effect_after_its_timeout<H, F, Fut>(
+    network: &Network<F>,
+) -> Checked
+where
+    H: ChatHistory,
+    F: Fn(SocketAddr) -> Fut,
+    Fut: Future<Output = Result<H, HistoryError>>,
+{
+    for write in [Write::Clear, Write::Delete, Write::PutNote, Write::Lease] {
+        // A write can take several requests, of which the first ones arrive in time.
+        let checks = (0..3).map(async |requests| {
+            late_write(network, write, requests).await.map_err(|stop| match stop {
+                Stop::Failed(what) => {
+                    Stop::Failed(format!("{write:?} after {requests} requests: {what}"))
+                }
+                skipped @ Stop::Skipped(_) => skipped,
+            })
+        });
+        join_all(checks).await.into_iter().collect::<Checked>()?;
+    }
+    Ok(())
+}
+
+/// Lets a write time out, writes to its session, and then lets the late request arrive.
+async fn late_write<H, F, Fut>(network: &Network<F>, write: Write, requests: usize) -> Checked
+where
+    H: ChatHistory,
+    F: Fn(SocketAddr) -> Fut,
+    Fut: Future<Output = Result<H, HistoryError>>,
+{
+    let (proxy, history) = network.open().await?;
+    let session = new_session()?;
+    let first = exchange(1);
+    let version = answered(|| history.append(&session, &first, Expect::Any)).await?;
+    proxy.hold_after(requests);
+    let operation = async {
+        match write {
+            Write::Clear => history.clear(&session).await,
+            Write::Delete => history.delete(&session).await,
+            Write::PutNote => history.put_note(&session, "late", &Note::new("late", version)).await,
+            Write::Lease => history.lease(&session, LONG).await.map(drop),
+        }
+    };
+    let Ok(outcome) = timeout(MAX_OPERATION, operation).await else {
+        return Err(Stop::Failed(format!("it did not end within {MAX_OPERATION:?}")));
+    };
+    proxy.set_aside();
+    if matches!(outcome, Ok(()) | Err(HistoryError::Unsupported { .. })) {
+        return Ok(());
+    }
+    let next = exchange(2);
+    answered(|| history.append(&session, &next, Expect::Any)).await?;
+    let before = state(&history, &session).await?;
+    if timeout(MAX_OPERATION, proxy.deliver()).await.is_err() {
+        return Err(Stop::Failed("the server did not close the connections".to_owned()));
+    }
+    let after = state(&history, &session).await?;
+    ensure!(before == after, "{before:?} became {after:?} when the late request arrived");
+    if matches!(write, Write::Lease) {
+        let leased = answered(|| history.lease(&session, LONG)).await;
+        ensure!(leased.is_ok(), "the late request took the lease: {leased:?}");
+    }
+    Ok(())
+}
+
+/// Returns the ids of a session's turns, and whether it has the note.
+async fn state(
+    history: &impl ChatHistory,
+    session: &SessionId,
+) -> Result<(Vec<TurnId>, bool), Stop> {
+    let turns = answered(|| history.turns(session, Range::All)).await?;
+    let note = answered(|| history.note(session, "late")).await.is_ok_and(|note| note.is_some());
+    Ok((turns.iter().map(Turn::id).collect(), note))
 }

@@ -28,7 +28,7 @@ fn openai() {
         {"role": "system", "content": "Be terse."},
         {"role": "user", "content": [{"type": "text", "text": "What is the capital of France?"}]},
     ]});
-    let text = json!({"model": "gpt-3.5-turbo-instruct", "prompt": ["The capital of France is"]});
+    let text = json!({"model": "smollm2-135m-instruct", "prompt": ["The capital of France is"]});
     let with = |base: &Value, fields: Value| {
         let mut request = base.clone();
         request.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());

@@ -1,0 +1,86 @@
+//! Conversations with language models: prompt templates, chat memory and chains, exact to LangChain
+//! 0.1. This crate has the items of all others in one place, behind features.
+//!
+//! | feature | adds |
+//! |---|---|
+//! | | messages, prompts, memories, chains, a history in memory |
+//! | `openai` (default) | [models on servers](OpenAiChat) that speak OpenAI's API |
+//! | `local` | [models that run in the process](LocalModel), and their [weights] |
+//! | `sqlite`, `postgres`, `redis`, `jsonl` | conversations that outlive the process |
+//! | `tools` | [tools](ToolLoop) that a model may call |
+//! | `layers` | a cache, limits and a fallback for any model |
+//! | `schema` | answers and tools of Rust types, by their JSON Schemas |
+//! | `tokens` | exact token counts of OpenAI's encodings |
+//! | `jinja`, `mustache`, `load`, `macros` | further kinds of prompts |
+//! | `regex`, `xml`, `yaml` | further output parsers |
+//! | `vector-sqlite`, `http2` | a vector store; HTTP/2 |
+//!
+//! The single crates, such as `conversant-core` for authors of models and stores, have the same
+//! items.
+//!
+//! # Examples
+//!
+//! ```
+//! use conversant::{BufferMemory, LanguageModel, LlmChain, PromptTemplate, vars};
+//! # use conversant::{CompletionModel, CompletionRequest, Message, ModelError, Reply, async_trait};
+//! # struct Model;
+//! # #[async_trait]
+//! # impl CompletionModel for Model {
+//! #     async fn generate(&self, _: &CompletionRequest) -> Result<Reply, ModelError> {
+//! #         Ok(Reply::new(Message::ai(" Hello!")))
+//! #     }
+//! # }
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let model = LanguageModel::completion(Model); // `OpenAi`, `LocalModel`, or one of your own
+//! let chain = LlmChain::builder()
+//!     .prompt(PromptTemplate::from_template("{history}\nHuman: {input}\nAI:")?)
+//!     .model(model)
+//!     .memory(BufferMemory::new())
+//!     .build()?;
+//! assert_eq!(chain.predict(vars! { "input" => "Hi" }).await?, " Hello!");
+//! # Ok(())
+//! # }
+//! ```
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[doc(inline)]
+pub use conversant_chains::*;
+#[doc(inline)]
+pub use conversant_core::*;
+/// Import, export, copying and repair of conversations in JSONL files.
+#[cfg(feature = "jsonl")]
+pub use conversant_history_jsonl as jsonl;
+#[cfg(feature = "jsonl")]
+#[doc(inline)]
+pub use conversant_history_jsonl::{JsonlHistory, JsonlHistoryBuilder};
+#[cfg(feature = "postgres")]
+#[doc(inline)]
+pub use conversant_history_postgres::*;
+#[cfg(feature = "redis")]
+#[doc(inline)]
+pub use conversant_history_redis::*;
+#[cfg(feature = "sqlite")]
+#[doc(inline)]
+pub use conversant_history_sqlite::*;
+#[cfg(feature = "layers")]
+#[doc(inline)]
+pub use conversant_layers::*;
+#[doc(inline)]
+pub use conversant_memory::*;
+#[cfg(feature = "openai")]
+#[doc(inline)]
+pub use conversant_models::*;
+#[cfg(feature = "local")]
+#[doc(inline)]
+pub use conversant_models_local::*;
+#[doc(inline)]
+pub use conversant_prompts::*;
+#[cfg(feature = "tools")]
+#[doc(inline)]
+pub use conversant_tools::*;
+#[cfg(feature = "vector-sqlite")]
+#[doc(inline)]
+pub use conversant_vector_sqlite::*;

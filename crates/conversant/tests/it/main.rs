@@ -1,0 +1,5 @@
+//! The promises of `conversant`: all items by one name, and a README that can be pasted.
+#![allow(clippy::unwrap_used, clippy::string_slice, missing_docs)]
+
+mod names;
+mod readme;

@@ -1,0 +1,68 @@
+//! A server of the tests' own that is killed, restored or slow.
+
+use std::{io::Write, time::Duration};
+
+use conversant_core::{ChatHistory, Expect, HistoryError, Range, SessionId, Turn};
+use conversant_history_postgres::{LangChainPostgresHistory, PostgresHistory};
+use conversant_testkit::{servers::PostgresServer, suite};
+
+/// Starts a server, or reports that `test` is left out because PostgreSQL is not installed.
+fn start(test: &str, settings: &[&str]) -> Option<PostgresServer> {
+    let server = PostgresServer::start(settings).unwrap();
+    if server.is_none() {
+        let told = format!("left out: {test}, which needs an installed PostgreSQL\n");
+        // The harness keeps what tests print to itself, unless it is written like this.
+        std::io::stderr().write_all(told.as_bytes()).unwrap();
+    }
+    server
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_server_loses_nothing_that_it_acknowledged() {
+    let Some(server) = start("a killed PostgreSQL server", &[]) else { return };
+    let url = server.url();
+    let pools = [
+        PostgresHistory::connect(&url).await.unwrap(),
+        PostgresHistory::connect(&url).await.unwrap(),
+    ];
+    let report = suite::killed_history(&pools, server).await;
+    let report = report.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(report.skipped().next(), None, "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_server_keeps_langchains_table() {
+    let Some(server) = start("a killed PostgreSQL server, LangChain", &[]) else { return };
+    let url = server.url();
+    let pools = [
+        LangChainPostgresHistory::connect(&url).await.unwrap(),
+        LangChainPostgresHistory::connect(&url).await.unwrap(),
+    ];
+    suite::killed_history(&pools, server).await.unwrap_or_else(|error| panic!("{error}"));
+}
+
+/// A server that waits for 100 ms at each commit, as with a slow disk.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_with_a_slow_disk_is_waited_for_within_the_limit() {
+    let settings = ["-c", "commit_delay=100000", "-c", "commit_siblings=0"];
+    let Some(server) = start("a PostgreSQL server with a slow disk", &settings) else { return };
+    let connect = |limit| PostgresHistory::builder(server.url()).operation_timeout(limit).connect();
+    let patient = connect(Duration::from_secs(30)).await.unwrap();
+    let session = SessionId::new("slow").unwrap();
+    let turns: Vec<Turn> =
+        (0..3).map(|number| Turn::exchange(number.to_string(), "answer")).collect();
+    for turn in &turns {
+        patient.append(&session, turn, Expect::Any).await.unwrap();
+    }
+    assert_eq!(patient.turns(&session, Range::All).await.unwrap(), turns);
+    // The commit takes longer than the limit: the turn is there as a whole or not at all, and
+    // repeating it does not double it.
+    let hasty = connect(Duration::from_millis(50)).await.unwrap();
+    let late = Turn::exchange("late", "answer");
+    let outcome = hasty.append(&session, &late, Expect::Any).await;
+    assert!(matches!(outcome, Err(HistoryError::TimedOut { .. })), "{outcome:?}");
+    patient.append(&session, &late, Expect::Any).await.unwrap();
+    let found = patient.turns(&session, Range::All).await.unwrap();
+    assert_eq!(found[..3], turns[..]);
+    assert_eq!(found[3..], [late]);
+}

@@ -1,0 +1,294 @@
+//! Keys that the server evicts, that an operator removes, or that have another type.
+
+use std::time::Duration;
+
+use conversant_core::{ChatHistory, Expect, HistoryError, Note, Range, SessionId, Turn, Version};
+use conversant_history_redis::RedisHistory;
+use conversant_testkit::{
+    servers::RedisServer,
+    suite::{MALFORMED_MESSAGES, MALFORMED_SECRET},
+};
+
+use crate::server::{Server, chain};
+
+/// The keys without which a session is not whole.
+const PARTS: [&str; 5] = ["meta", "messages", "turns", "ids", "notes"];
+
+fn session(name: &str) -> SessionId {
+    SessionId::new(name).unwrap()
+}
+
+/// Writes a session with two turns and a note.
+async fn write(history: &RedisHistory, name: &str) -> (Turn, Version) {
+    let (session, turn) = (session(name), Turn::exchange("hi", "hello"));
+    history.append(&session, &turn, Expect::Any).await.unwrap();
+    let version = history.append(&session, &Turn::exchange("a", "b"), Expect::Any).await.unwrap();
+    history.put_note(&session, "summary", &Note::new("brief", version)).await.unwrap();
+    (turn, version)
+}
+
+/// Each key of a session is removed, and replaced by a text and by a list: every operation reports
+/// the damage, the session is listed, and it can be cleared and removed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_session_is_noticed_by_every_operation() {
+    let Some(server) = Server::start("damaged keys of a session").await else { return };
+    let history = server.history().await;
+    let mut number = 0;
+    for part in PARTS {
+        for damage in ["DEL", "SET", "LPUSH"] {
+            number += 1;
+            let name = format!("s{number}");
+            let id = session(&name);
+            let (turn, version) = write(&history, &name).await;
+            let key = format!("@{{{name}}}:{part}");
+            server.run::<redis::Value>(&format!("DEL {key}")).await;
+            if damage != "DEL" {
+                server.run::<redis::Value>(&format!("{damage} {key} text")).await;
+            }
+            // Neither read shortened, nor written twice.
+            let outcomes = [
+                history.load(&id, Range::All).await.map(drop),
+                history.load(&id, Range::LastTurns(1)).await.map(drop),
+                history.load(&id, Range::After(version)).await.map(drop),
+                history.turns(&id, Range::All).await.map(drop),
+                history.append(&id, &turn, Expect::Any).await.map(drop),
+                history.append(&id, &Turn::exchange("a", "b"), Expect::Any).await.map(drop),
+                history.first(&id, 1).await.map(drop),
+                history.note(&id, "summary").await.map(drop),
+                history.put_note(&id, "other", &Note::new("x", version)).await.map(drop),
+            ];
+            for (operation, outcome) in outcomes.into_iter().enumerate() {
+                let is_corrupt = matches!(outcome, Err(HistoryError::Corrupt { .. }));
+                assert!(is_corrupt, "{operation} after {damage} of `{part}`: {outcome:?}");
+            }
+            assert!(history.sessions(None, 100).await.unwrap().contains(&id), "{damage} {part}");
+            match number % 2 {
+                0 => history.clear(&id).await.unwrap(),
+                _ => history.delete(&id).await.unwrap(),
+            }
+            let empty = history.load(&id, Range::All).await.unwrap();
+            assert!(empty.messages.is_empty());
+            assert!(empty.version.epoch > version.epoch, "{damage} {part}: {:?}", empty.version);
+            history.append(&id, &turn, Expect::Any).await.unwrap();
+            assert_eq!(history.turns(&id, Range::All).await.unwrap(), [turn]);
+        }
+    }
+    server.stop().await;
+}
+
+/// Every number that the server keeps is replaced by one that is none.
+#[tokio::test(flavor = "multi_thread")]
+async fn numbers_that_are_none_are_noticed() {
+    let Some(server) = Server::start("numbers that are none").await else { return };
+    let history = server.history().await;
+    let mut number = 0;
+    for field in ["epoch", "messages", "expires", "notes"] {
+        for value in ["x", "-1", "1.5", "1e3", "99999999999999999999", "0x10"] {
+            number += 1;
+            let name = format!("s{number}");
+            let (turn, _) = write(&history, &name).await;
+            server.run::<redis::Value>(&format!("HSET @{{{name}}}:meta {field} {value}")).await;
+            let outcomes = [
+                history.load(&session(&name), Range::All).await.map(drop),
+                history.append(&session(&name), &turn, Expect::Any).await.map(drop),
+            ];
+            for outcome in outcomes {
+                let is_corrupt = matches!(outcome, Err(HistoryError::Corrupt { .. }));
+                assert!(is_corrupt, "{field} {value}: {outcome:?}");
+            }
+            history.clear(&session(&name)).await.unwrap();
+            history.append(&session(&name), &turn, Expect::Any).await.unwrap();
+        }
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn an_index_of_another_type_leaves_nothing_half_done() {
+    let Some(server) = Server::start("an index of another type").await else { return };
+    let history = server.history().await;
+    let (turn, version) = write(&history, "s").await;
+    server.run::<redis::Value>("DEL @sessions").await;
+    server.run::<redis::Value>("SET @sessions text").await;
+    let id = session("s");
+    let outcomes = [
+        history.append(&id, &Turn::exchange("a", "b"), Expect::Any).await.map(drop),
+        history.clear(&id).await,
+        history.delete(&id).await,
+        history.sessions(None, 10).await.map(drop),
+        history.append(&session("new"), &turn, Expect::Any).await.map(drop),
+    ];
+    for outcome in outcomes {
+        assert!(matches!(outcome, Err(HistoryError::Corrupt { .. })), "{outcome:?}");
+    }
+    assert_eq!(history.load(&id, Range::All).await.unwrap().version, version);
+    assert_eq!(history.load(&session("new"), Range::All).await.unwrap().messages.len(), 0);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_list_of_sessions_is_whole_although_its_key_was_evicted() {
+    let Some(server) = Server::start("the evicted list of sessions").await else { return };
+    let history = server.history().await;
+    let names = ["a", "b {x}%", "c\u{e9}\n", "[*?]"];
+    let mut expected: Vec<SessionId> = names.into_iter().map(session).collect();
+    expected.sort();
+    for name in names {
+        write(&history, name).await;
+    }
+    write(&history, "cleared").await;
+    history.clear(&session("cleared")).await.unwrap();
+    for round in 0..3 {
+        assert_eq!(history.sessions(None, 10).await.unwrap(), expected, "round {round}");
+        assert_eq!(history.sessions(Some(&expected[0]), 2).await.unwrap(), expected[1..3]);
+        server.run::<redis::Value>("DEL @sessions").await;
+        if round == 1 {
+            // A session that is written before the list is completed begins a new key.
+            history.append(&session("a"), &Turn::exchange("a", "b"), Expect::Any).await.unwrap();
+        }
+    }
+    server.stop().await;
+}
+
+/// One key of a lease is evicted: it is not given to another holder.
+#[tokio::test]
+async fn a_lease_outlives_the_eviction_of_a_key() {
+    let Some(server) = Server::start("an evicted lease").await else { return };
+    let history = server.history().await;
+    write(&history, "old").await;
+    let long = Duration::from_secs(600);
+    for (name, parts) in [("old", &["lease"][..]), ("new", &["lease", "meta"])] {
+        for part in parts {
+            let id = session(name);
+            let lease = history.lease(&id, long).await.unwrap().unwrap();
+            server.run::<i64>(&format!("DEL @{{{name}}}:{part}")).await;
+            let second = history.lease(&id, long).await;
+            assert!(matches!(second, Err(HistoryError::Busy)), "{name} {part}: {second:?}");
+            history.release(&lease).await.unwrap();
+            let next = history.lease(&id, Duration::ZERO).await.unwrap().unwrap();
+            history.release(&next).await.unwrap();
+        }
+    }
+    // A lease of a session that was not begun leaves nothing, and takes nothing with its end.
+    assert!(!server.keys().await.iter().any(|key| key.contains("{new}")));
+    let id = session("new");
+    let lease = history.lease(&id, Duration::from_secs(5)).await.unwrap().unwrap();
+    history.append(&id, &Turn::exchange("a", "b"), Expect::Any).await.unwrap();
+    assert_eq!(server.run::<i64>("PTTL @{new}:meta").await, -1);
+    history.release(&lease).await.unwrap();
+    assert_eq!(history.load(&id, Range::All).await.unwrap().messages.len(), 2);
+    server.stop().await;
+}
+
+/// All keys are gone between a load and the append that follows, under a lease.
+#[tokio::test]
+async fn a_server_that_is_emptied_under_a_lease_is_noticed() {
+    let Some(server) = Server::start("a server that is emptied").await else { return };
+    let history = server.history().await;
+    let (_, version) = write(&history, "s").await;
+    let id = session("s");
+    let lease = history.lease(&id, Duration::from_secs(600)).await.unwrap().unwrap();
+    for key in server.keys().await {
+        let mut delete = redis::cmd("DEL");
+        delete.arg(format!("{}{key}", server.prefix));
+        delete.query_async::<i64>(&mut server.connection.clone()).await.unwrap();
+    }
+    for expect in [Expect::Exactly(version), Expect::SameEpoch(version)] {
+        let late = history.append(&id, &Turn::exchange("late", "no"), expect).await;
+        assert!(matches!(late, Err(HistoryError::Stale { .. })), "{late:?}");
+    }
+    let note = history.put_note(&id, "summary", &Note::new("brief", version)).await;
+    assert!(matches!(note, Err(HistoryError::Stale { .. })), "{note:?}");
+    assert!(history.load(&id, Range::After(version)).await.unwrap().messages.is_empty());
+    history.release(&lease).await.unwrap();
+    server.stop().await;
+}
+
+/// A server evicts what it likes. Every session is as it was acknowledged, is reported as damaged,
+/// or has lost all that it had at some time.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_evicts_shortens_nothing_unnoticed() {
+    for policy in ["allkeys-random", "allkeys-lru", "allkeys-lfu"] {
+        let settings = ["--maxmemory", "3500kb", "--maxmemory-policy", policy];
+        let Some(server) = RedisServer::start(&settings).unwrap() else {
+            eprintln!("left out: a server that evicts, which needs an installed `redis-server`");
+            return;
+        };
+        let history = RedisHistory::builder(server.url()).connections(1).connect().await.unwrap();
+        let names: Vec<SessionId> = (0..60).map(|number| session(&format!("s{number}"))).collect();
+        let mut told: Vec<Vec<Turn>> = vec![Vec::new(); names.len()];
+        for round in 0..16 {
+            for (id, told) in names.iter().zip(&mut told) {
+                let turn = Turn::exchange(format!("question {round}"), "x".repeat(3_000));
+                if history.append(id, &turn, Expect::Any).await.is_ok() {
+                    told.push(turn);
+                }
+            }
+        }
+        let (mut damaged, mut whole, mut listed) = (0, 0, Vec::new());
+        for (id, told) in names.iter().zip(&told) {
+            match history.turns(id, Range::All).await {
+                Ok(found) => {
+                    whole += usize::from(found.len() == told.len());
+                    assert!(told.ends_with(&found), "{policy} {id}: found {} turns", found.len());
+                    if !found.is_empty() {
+                        listed.push(id.clone());
+                    }
+                }
+                Err(HistoryError::Corrupt { .. }) => {
+                    damaged += 1;
+                    listed.push(id.clone());
+                }
+                Err(error) => panic!("{policy}: {error}"),
+            }
+        }
+        assert!(damaged > 0 && whole < names.len(), "{policy}: nothing was evicted");
+        let found = history.sessions(None, 1_000).await.unwrap();
+        assert!(found.iter().all(|id| listed.contains(id)), "{policy}");
+        for id in listed.iter().filter(|id| !found.contains(id)) {
+            // The server evicted the rest of it meanwhile.
+            assert_eq!(history.turns(id, Range::All).await.unwrap(), [], "{policy}: {id}");
+        }
+    }
+}
+
+/// Every text that the server keeps is replaced by ones that are none of the kind.
+#[tokio::test(flavor = "multi_thread")]
+async fn errors_quote_nothing_that_is_stored() {
+    let Some(server) = Server::start("errors that quote nothing").await else { return };
+    let history = server.history().await;
+    let mut faults = 0;
+    for (number, text) in MALFORMED_MESSAGES.iter().enumerate() {
+        let id = session(&format!("s{number}"));
+        let key = |part: &str| format!("{}{{s{number}}}:{part}", server.prefix);
+        let commands = [
+            ["LSET", &key("messages"), "0"],
+            ["LSET", &key("turns"), "0"],
+            ["HSET", &key("notes"), "summary"],
+            ["HSET", &key("ids"), "x"],
+            ["HSET", &key("meta"), "messages"],
+        ];
+        for command in &commands {
+            history.clear(&id).await.unwrap();
+            write(&history, id.as_str()).await;
+            let mut damage = redis::cmd(command[0]);
+            damage.arg(command[1]).arg(command[2]).arg(text);
+            damage.query_async::<redis::Value>(&mut server.connection.clone()).await.unwrap();
+            let next = Turn::exchange("a", "b");
+            let outcomes = [
+                history.turns(&id, Range::All).await.map(drop),
+                history.load(&id, Range::All).await.map(drop),
+                history.first(&id, 5).await.map(drop),
+                history.note(&id, "summary").await.map(drop),
+                history.append(&id, &next, Expect::Any).await.map(drop),
+            ];
+            for error in outcomes.into_iter().filter_map(Result::err) {
+                faults += 1;
+                let told = chain(&error) + &format!("{error:?}");
+                assert!(!told.contains(MALFORMED_SECRET), "{command:?} {text}: {told}");
+            }
+        }
+    }
+    assert!(faults > 100, "{faults} errors");
+    server.stop().await;
+}

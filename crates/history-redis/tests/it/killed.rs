@@ -1,0 +1,67 @@
+//! A server of the tests' own that is killed, restored, slow or full.
+
+use std::{io::Write, time::Duration};
+
+use conversant_core::{ChatHistory, Expect, HistoryError, Range, SessionId, Turn};
+use conversant_history_redis::{LangChainRedisHistory, RedisHistory};
+use conversant_testkit::{servers::RedisServer, suite};
+
+/// Starts a server, or reports that `test` is left out because Redis is not installed.
+fn start(test: &str, settings: &[&str]) -> Option<RedisServer> {
+    let server = RedisServer::start(settings).unwrap();
+    if server.is_none() {
+        let told = format!("left out: {test}, which needs an installed `redis-server`\n");
+        // The harness keeps what tests print to itself, unless it is written like this.
+        std::io::stderr().write_all(told.as_bytes()).unwrap();
+    }
+    server
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_server_loses_nothing_that_it_acknowledged() {
+    let Some(server) = start("a killed Redis server", &[]) else { return };
+    let url = server.url();
+    let connect = || RedisHistory::builder(&url).connections(2).connect();
+    let pools = [connect().await.unwrap(), connect().await.unwrap()];
+    let report = suite::killed_history(&pools, server).await;
+    let report = report.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(report.skipped().next(), None, "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_server_keeps_langchains_lists() {
+    let Some(server) = start("a killed Redis server, LangChain", &[]) else { return };
+    let url = server.url();
+    let connect = || LangChainRedisHistory::builder(&url).connections(2).connect();
+    let pools = [connect().await.unwrap(), connect().await.unwrap()];
+    suite::killed_history(&pools, server).await.unwrap_or_else(|error| panic!("{error}"));
+}
+
+/// A server that writes only now and then, as with a disk that stalls.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_whose_writes_stall_is_waited_for_within_the_limit() {
+    let Some(server) = start("a Redis server that stalls", &[]) else { return };
+    let limit = Duration::from_millis(500);
+    let history = RedisHistory::builder(server.url()).operation_timeout(limit).connect();
+    let history = history.await.unwrap();
+    let session = SessionId::new("slow").unwrap();
+    let client = redis::Client::open(server.url()).unwrap();
+    let mut control = client.get_multiplexed_async_connection().await.unwrap();
+    let mut stored = Vec::new();
+    for (pause, is_short) in [(100, true), (3_000, false), (50, true)] {
+        let mut stall = redis::cmd("CLIENT");
+        stall.arg("PAUSE").arg(pause).arg("WRITE");
+        stall.query_async::<()>(&mut control).await.unwrap();
+        let turn = Turn::exchange("question", "answer");
+        let outcome = history.append(&session, &turn, Expect::Any).await;
+        if is_short {
+            outcome.unwrap();
+            stored.push(turn);
+        } else {
+            assert!(matches!(outcome, Err(HistoryError::TimedOut { .. })), "{outcome:?}");
+            redis::cmd("CLIENT").arg("UNPAUSE").query_async::<()>(&mut control).await.unwrap();
+        }
+        // What timed out takes no effect later.
+        assert_eq!(history.turns(&session, Range::All).await.unwrap(), stored, "{pause} ms");
+    }
+}

@@ -1,0 +1,79 @@
+//! The identity of an open file.
+
+use std::{
+    fs::{self, Metadata},
+    io,
+    path::{Path, PathBuf},
+};
+
+/// The identity of a file at the time at which it was opened.
+///
+/// A program that keeps a file open does not notice that another file has taken its name: what it
+/// writes is gone with the old one. A store that compares identities before it acknowledges a write
+/// notices that the file was moved, deleted or replaced, for example by a backup.
+///
+/// On systems other than Unix every file with the name is taken for the same one. Windows does not
+/// let a file be replaced while it is open.
+///
+/// # Examples
+///
+/// ```
+/// use conversant_history::FileIdentity;
+///
+/// # let folder = std::env::temp_dir().join(format!("identity-{}", std::process::id()));
+/// # std::fs::create_dir_all(&folder)?;
+/// # let path = folder.join("chat.db");
+/// std::fs::write(&path, "a")?;
+/// let identity = FileIdentity::of(&path)?;
+/// assert!(identity.is_current());
+///
+/// std::fs::write(folder.join("backup.db"), "b")?;
+/// std::fs::rename(folder.join("backup.db"), &path)?;
+/// assert_eq!(identity.is_current(), !cfg!(unix));
+/// # std::fs::remove_dir_all(&folder)?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FileIdentity {
+    path: PathBuf,
+    id: Id,
+}
+
+impl FileIdentity {
+    /// Returns the identity of the file that has a name now.
+    ///
+    /// # Errors
+    /// The system's error if there is no file with this name.
+    pub fn of(path: impl AsRef<Path>) -> io::Result<Self> {
+        let path = path.as_ref();
+        Ok(Self { path: path.to_owned(), id: id(&fs::metadata(path)?) })
+    }
+
+    /// Returns whether the name still belongs to the file.
+    #[must_use]
+    pub fn is_current(&self) -> bool {
+        fs::metadata(&self.path).is_ok_and(|metadata| self.is_of(&metadata))
+    }
+
+    /// Returns whether metadata is that of the file.
+    #[must_use]
+    pub fn is_of(&self, metadata: &Metadata) -> bool {
+        id(metadata) == self.id
+    }
+}
+
+/// The device and the number of a file.
+#[cfg(unix)]
+type Id = (u64, u64);
+
+#[cfg(not(unix))]
+type Id = ();
+
+#[cfg(unix)]
+fn id(metadata: &Metadata) -> Id {
+    use std::os::unix::fs::MetadataExt;
+    (metadata.dev(), metadata.ino())
+}
+
+#[cfg(not(unix))]
+const fn id(_: &Metadata) -> Id {}

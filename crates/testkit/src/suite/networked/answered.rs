@@ -1,0 +1,28 @@
+//! Operations that are repeated until the server answers.
+
+use std::{future::Future, time::Duration};
+
+use conversant_core::HistoryError;
+use tokio::time::{Instant, sleep};
+
+/// The time in which an operation succeeds once the server answers again.
+const MAX_OUTAGE: Duration = Duration::from_secs(90);
+
+/// The pause between two attempts at an operation.
+pub(super) const PAUSE: Duration = Duration::from_millis(10);
+
+/// Tries an operation until the server is there.
+pub(super) async fn answered<T, F>(mut operation: impl FnMut() -> F) -> Result<T, HistoryError>
+where
+    F: Future<Output = Result<T, HistoryError>>,
+{
+    let started = Instant::now();
+    loop {
+        match operation().await {
+            Err(
+                HistoryError::Backend { .. } | HistoryError::TimedOut { .. } | HistoryError::Busy,
+            ) if started.elapsed() < MAX_OUTAGE => sleep(PAUSE).await,
+            outcome => return outcome,
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! The suites of histories whose store is shared, replaced, or behind a network.
+
+use conversant_testkit::{block_on, suite};
+
+use super::{
+    each_check_finds_its_flaw,
+    flawed_history::{Flaw, History},
+    remote_history::{Remote, RemoteFlaw, Store},
+    tipped_history::{TipFlaw, Tipped},
+};
+
+#[test]
+fn each_check_of_the_versioned_history_suite_finds_its_flaw() {
+    let flaws = [
+        (TipFlaw::NamesNoTurn, "a_version_names_its_last_turn"),
+        (TipFlaw::LoadsByCount, "after_another_conversation_comes_all"),
+        (TipFlaw::AppendsByCount, "an_append_to_another_conversation_is_stale"),
+        (TipFlaw::ForgetsTheTipOfNotes, "a_note_keeps_the_tip_that_it_covers"),
+    ];
+    each_check_finds_its_flaw(&flaws, |flaw| {
+        let history = Tipped::new(flaw);
+        block_on(suite::versioned_history(|| history.clone()))
+    });
+}
+
+#[test]
+fn each_check_of_the_shared_history_suite_finds_its_flaw() {
+    let flaws = [
+        (Flaw::WritesBackASession, "writers_of_all_handles_have_one_order"),
+        (Flaw::ChecksThenWrites, "exact_appends_lose_no_turn"),
+        (Flaw::LooksThenWrites, "one_turn_of_all_handles_is_there_once"),
+    ];
+    each_check_finds_its_flaw(&flaws, |flaw| {
+        let history = History::new(flaw);
+        block_on(suite::shared_history(&[history.reopen(), history.reopen()]))
+    });
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+#[test]
+fn each_check_of_the_networked_history_suite_finds_its_flaw() {
+    let flaws = [
+        (RemoteFlaw::AppendsAgain, "a_lost_answer_is_settled_by_the_turn"),
+        (RemoteFlaw::GivesUp, "broken_connections_are_replaced"),
+        (RemoteFlaw::AppendsAgain, "connections_cut_at_any_byte_lose_nothing"),
+        (RemoteFlaw::AppendsToTheFront, "writers_of_breaking_connections_have_one_order"),
+        (RemoteFlaw::Assumes, "every_operation_ends_although_nothing_answers"),
+        (RemoteFlaw::HasNoDeadline, "an_append_that_timed_out_takes_no_effect_later"),
+        (RemoteFlaw::HasDeadlinesForAppends, "no_write_takes_effect_after_its_timeout"),
+    ];
+    each_check_finds_its_flaw(&flaws, |flaw| {
+        runtime().block_on(async {
+            let (store, address) = Store::start(flaw).await;
+            suite::networked_history(&address, async |proxy| Ok(Remote::new(&store, &proxy))).await
+        })
+    });
+}
+
+#[test]
+fn each_check_of_the_killed_history_suite_finds_its_flaw() {
+    let flaws = [
+        (RemoteFlaw::WritesToDiskLater, "writers_of_a_server_that_is_killed_have_one_order"),
+        (RemoteFlaw::ComparesCounts, "a_restored_backup_is_noticed"),
+    ];
+    each_check_finds_its_flaw(&flaws, |flaw| {
+        runtime().block_on(async {
+            let (store, address) = Store::start(flaw).await;
+            let handles = [Remote::new(&store, &address), Remote::new(&store, &address)];
+            suite::killed_history(&handles, store).await
+        })
+    });
+}

@@ -1,0 +1,84 @@
+//! Rows that were changed, and files that were replaced while the store was open.
+
+use std::{fs, path::Path, time::Duration};
+
+use conversant_core::{Document, Report, VectorStore, VectorStoreError};
+use conversant_testkit::block_on;
+use conversant_vector_sqlite::SqliteVectorStore;
+use rusqlite::Connection;
+
+use crate::{Topics, documents, own};
+
+#[test]
+fn damaged_rows_are_errors_that_quote_nothing() {
+    let table = "conversant_session_vectors_1";
+    let damages = [
+        "metadata = '{\"n\": \"Sekretwort\"'",
+        "metadata = '\"Sekretwort\"'",
+        "metadata = '[\"Sekretwort\"]'",
+        "vector = CAST(substr(vector, 1, 8) AS BLOB)",
+        "vector = CAST(vector || vector AS BLOB)",
+        "vector = x''",
+        // Numbers that are none.
+        "vector = x'0000c07f0000c07f0000c07f'",
+    ];
+    for damage in damages {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("vectors.db");
+        let store = SqliteVectorStore::open(&file, Topics::default()).unwrap();
+        block_on(store.add(&own(), &documents())).unwrap();
+        let statement = format!("UPDATE {table} SET {damage} WHERE id = '3'");
+        Connection::open(&file).unwrap().execute_batch(&statement).unwrap();
+        let error = block_on(store.search(&own(), "pizza", 4)).unwrap_err();
+        assert!(matches!(error, VectorStoreError::Backend { .. }), "{damage}: {error:?}");
+        let told = Report::new(&error).to_string();
+        assert!(!told.contains("Sekretwort"), "{damage}: {told}");
+        // What is written again is whole again.
+        let again = Document::new("3", "pizza");
+        block_on(store.add(&own(), &[again])).unwrap();
+        assert_eq!(block_on(store.search(&own(), "pizza", 4)).unwrap().len(), 4, "{damage}");
+    }
+}
+
+/// A damage of the file of an open store. The folder has an older `copy.db`.
+type Damage = fn(file: &Path, copy: &Path);
+
+#[test]
+fn what_is_added_is_in_the_file_of_this_name() {
+    let damages: [(&str, Damage); 4] = [
+        ("removed", |file, _| fs::remove_file(file).unwrap()),
+        ("replaced", |file, copy| fs::rename(copy, file).unwrap()),
+        ("truncated", |file, _| {
+            fs::OpenOptions::new().write(true).open(file).unwrap().set_len(0).unwrap();
+        }),
+        ("its log removed", |file, _| {
+            fs::remove_file(file.with_extension("db-wal")).unwrap();
+        }),
+    ];
+    for (name, damage) in damages {
+        let folder = tempfile::tempdir().unwrap();
+        let [file, copy] = ["vectors.db", "copy.db"].map(|name| folder.path().join(name));
+        let store = SqliteVectorStore::open(&file, Topics::default()).unwrap();
+        let connection = Connection::open(&file).unwrap();
+        connection.execute("VACUUM INTO ?1", [copy.to_str().unwrap()]).unwrap();
+        block_on(store.add(&own(), &documents())).unwrap();
+        connection.execute_batch("PRAGMA wal_checkpoint(PASSIVE)").unwrap();
+        block_on(store.search(&own(), "pizza", 1)).unwrap();
+        damage(&file, &copy);
+        let added = block_on(store.add(&own(), &[Document::new("5", "rain")]));
+        assert!(matches!(added, Err(VectorStoreError::Backend { .. })), "{name}: {added:?}");
+    }
+}
+
+#[test]
+fn any_duration_is_a_busy_timeout() {
+    for time in [Duration::ZERO, Duration::MAX] {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("vectors.db");
+        let store = SqliteVectorStore::builder(&file).busy_timeout(time).open(Topics::default());
+        let store = store.unwrap();
+        block_on(store.add(&own(), &documents())).unwrap();
+        assert_eq!(block_on(store.search(&own(), "pizza", usize::MAX)).unwrap().len(), 4);
+        assert!(block_on(store.search(&own(), "pizza", 0)).unwrap().is_empty());
+    }
+}

@@ -1,0 +1,149 @@
+//! Where conversations are kept, and what is done to them.
+
+use std::{path::PathBuf, sync::Arc};
+
+use conversant_core::{ChatHistory, Expect, Messages, Note, Range, SessionId};
+use conversant_history_sqlite::SqliteHistory;
+use conversant_memory::InMemoryHistory;
+use etcetera::BaseStrategy;
+
+use crate::{arguments::Arguments, failure::Failure};
+
+/// How many sessions are asked for at a time.
+const PAGE: usize = 100;
+
+/// The name of the note that has a conversation's title.
+const TITLE: &str = "title";
+
+/// Where conversations are kept.
+#[derive(Clone)]
+pub struct Store {
+    pub history: Arc<dyn ChatHistory>,
+    /// The file, if there is one.
+    pub file: Option<PathBuf>,
+}
+
+impl Store {
+    /// Opens the file that the arguments name, or the one in the user's data folder if the
+    /// conversation has a name or is held at a prompt.
+    pub fn open(arguments: &Arguments, is_interactive: bool) -> Result<Self, Failure> {
+        let is_kept = !arguments.no_db && (is_interactive || arguments.session.is_some());
+        let file = match (&arguments.db, is_kept) {
+            (Some(file), _) => Some(file.clone()),
+            (None, true) => Some(default_file()?),
+            (None, false) => None,
+        };
+        let history: Arc<dyn ChatHistory> = match &file {
+            Some(file) => {
+                let opened = SqliteHistory::open(file).map_err(Failure::other);
+                Arc::new(opened.map_err(|failure| in_file(failure, file))?)
+            }
+            None => Arc::new(InMemoryHistory::new()),
+        };
+        Ok(Self { history, file })
+    }
+
+    /// Returns where conversations are kept, for people to read.
+    pub fn place(&self) -> String {
+        match &self.file {
+            Some(file) => format!("kept in {}", file.display()),
+            None => "not kept".to_owned(),
+        }
+    }
+
+    /// Returns what has been said.
+    pub async fn messages(&self, session: &SessionId) -> Result<Messages, Failure> {
+        let slice = self.history.load(session, Range::All).await.map_err(Failure::other)?;
+        Ok(slice.messages)
+    }
+
+    /// Lists the conversations that are kept, with their titles, and marks one.
+    pub async fn sessions(&self, current: &SessionId) -> Result<String, Failure> {
+        let mut lines = String::new();
+        let mut last: Option<SessionId> = None;
+        loop {
+            let page = self.history.sessions(last.as_ref(), PAGE).await.map_err(Failure::other)?;
+            for session in &page {
+                let mark = if session == current { '*' } else { ' ' };
+                let title = match self.title(session).await? {
+                    Some(title) => format!("  {title}"),
+                    None => String::new(),
+                };
+                lines.push_str(&format!("{mark} {session}{title}\n"));
+            }
+            match page.last() {
+                Some(session) if page.len() == PAGE => last = Some(session.clone()),
+                _ => return Ok(lines),
+            }
+        }
+    }
+
+    async fn title(&self, session: &SessionId) -> Result<Option<String>, Failure> {
+        let note = self.history.note(session, TITLE).await.map_err(Failure::other)?;
+        Ok(note.and_then(|note| Some(note.body.as_text()?.to_owned())))
+    }
+
+    /// Sets the title of a conversation.
+    pub async fn set_title(&self, session: &SessionId, title: &str) -> Result<(), Failure> {
+        let slice = self.history.load(session, Range::All).await.map_err(Failure::other)?;
+        let note = Note::new(title, slice.version);
+        self.history.put_note(session, TITLE, &note).await.map_err(Failure::other)
+    }
+
+    /// Deletes what has been said.
+    pub async fn clear(&self, session: &SessionId) -> Result<(), Failure> {
+        self.history.clear(session).await.map_err(Failure::other)
+    }
+
+    /// Takes back the last turn, and returns the human's words of it.
+    pub async fn undo(&self, session: &SessionId) -> Result<Option<String>, Failure> {
+        let mut turns = self.history.turns(session, Range::All).await.map_err(Failure::other)?;
+        let Some(last) = turns.pop() else { return Ok(None) };
+        let title = self.title(session).await?;
+        self.clear(session).await?;
+        for turn in &turns {
+            self.history.append(session, turn, Expect::Any).await.map_err(Failure::other)?;
+        }
+        if let Some(title) = title {
+            self.set_title(session, &title).await?;
+        }
+        let question = last.messages().iter().next().map(|message| message.text().into_owned());
+        Ok(Some(question.unwrap_or_default()))
+    }
+
+    /// Returns a name that no conversation has.
+    pub async fn unused(&self) -> Result<SessionId, Failure> {
+        for number in 1_u32.. {
+            let name = SessionId::new(format!("chat-{number}")).map_err(Failure::other)?;
+            if self.messages(&name).await?.is_empty() {
+                return Ok(name);
+            }
+        }
+        Err(Failure::Other("there are too many conversations".to_owned()))
+    }
+}
+
+/// Names the file in a failure that does not.
+fn in_file(failure: Failure, file: &std::path::Path) -> Failure {
+    let name = file.display().to_string();
+    match failure {
+        Failure::Other(line) if !line.contains(&name) => {
+            Failure::Other(format!("{line} (`{name}`; another file: --db FILE)"))
+        }
+        failure => failure,
+    }
+}
+
+/// Returns the path of a file in the user's data folder, which is created.
+pub fn data_file(name: &str) -> Result<PathBuf, Failure> {
+    let strategy = etcetera::choose_base_strategy().map_err(Failure::other)?;
+    let folder = strategy.data_dir().join("conversant");
+    std::fs::create_dir_all(&folder).map_err(|error| {
+        Failure::Other(format!("cannot create the folder `{}`: {error}", folder.display()))
+    })?;
+    Ok(folder.join(name))
+}
+
+fn default_file() -> Result<PathBuf, Failure> {
+    data_file("chat.db")
+}
