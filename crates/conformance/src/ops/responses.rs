@@ -53,5 +53,11 @@ fn result(reply: Result<Reply, ModelError>) -> Result<Json, Failure> {
         ModelError::Refused { .. } => Failure::Refused("refused"),
         error => Failure::broken(&error),
     })?;
-    Ok(shown(&reply))
+    let mut shown = shown(&reply);
+    // These cases list the calls that can be read.
+    let calls = reply.message.tool_calls().len();
+    if let Some(Json::Array(all)) = shown.get_mut("tool_calls") {
+        all.truncate(calls);
+    }
+    Ok(shown)
 }
