@@ -350,7 +350,10 @@ impl CallState {
         self.emit(&Event::chain_ended(chain.name(), &answer.outputs));
         let Self { mut variables, turn_id, permit, observation, .. } = self;
         let result = if pending.is_some() { CallResult::ToolCalls } else { CallResult::Answered };
-        let record = observation.map(|mut observation| observation.end(result, Some(&answer)));
+        let record = {
+            let _polled = permit.as_ref().and_then(Permit::mark_polled);
+            observation.map(|mut observation| observation.end(result, Some(&answer)))
+        };
         drop(permit);
         variables.extend(std::mem::take(&mut answer.outputs));
         let output_key = chain.outputs().first().cloned().unwrap_or_default();
@@ -368,6 +371,7 @@ impl CallState {
     ) -> ChainError {
         self.emit(&Event::chain_failed(chain.name(), &error));
         self.release(binding).await;
+        let _polled = self.permit.as_ref().and_then(Permit::mark_polled);
         if let Some(observation) = &mut self.observation {
             observation.end(CallResult::failed(&error, &error.class()), None);
         }

@@ -97,8 +97,16 @@ impl Blocking {
 }
 
 impl Observer for Blocking {
-    fn on_event(&self, _: &CallInfo, _: &Event<'_>) {
-        self.call();
+    fn on_event(&self, _: &CallInfo, event: &Event<'_>) {
+        if matches!(
+            event,
+            Event::ChainStarted { .. }
+                | Event::PromptFormatted { .. }
+                | Event::ModelAnswered { .. }
+                | Event::ChainEnded { .. }
+        ) {
+            self.call();
+        }
     }
 }
 
