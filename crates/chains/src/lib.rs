@@ -1,7 +1,7 @@
 //! Chains: a prompt, a model and a memory, wired and checked when they are built.
 //!
-//! This crate knows prompts, models and memories by the traits of `conversant-core` only. It does no
-//! I/O, spawns no tasks and needs no particular runtime. The first call with a deadline starts a
+//! This crate knows prompts, models and memories by the traits of `conversant-core` only. It does
+//! no I/O, spawns no tasks and needs no particular runtime. The first call with a deadline starts a
 //! timer thread of the process (the crate `futures-timer`).
 //!
 //! # Results
