@@ -8,6 +8,7 @@
 //! | `local` | [models that run in the process](LocalModel), and their [weights] |
 //! | `sqlite`, `postgres`, `redis`, `jsonl` | conversations that outlive the process |
 //! | `tools` | [tools](ToolLoop) that a model may call |
+//! | `tracing`, `metrics` | [spans](TracingObserver) and [metrics](MetricsObserver) of chains, requests and tool calls |
 //! | `layers` | a cache, limits and a fallback for any model |
 //! | `schema` | answers and tools of Rust types, by their JSON Schemas |
 //! | `tokens` | exact token counts of OpenAI's encodings |
@@ -81,6 +82,9 @@ pub use conversant_prompts::*;
 #[cfg(feature = "tools")]
 #[doc(inline)]
 pub use conversant_tools::*;
+#[cfg(feature = "tracing")]
+#[doc(inline)]
+pub use conversant_tracing::*;
 #[cfg(feature = "vector-sqlite")]
 #[doc(inline)]
 pub use conversant_vector_sqlite::*;

@@ -80,7 +80,6 @@ impl ToolLoopBuilder {
     ///     let builder = builder.tool_timeout(Duration::from_secs(5));
     ///     builder.tool_with_timeout(search, Duration::from_secs(60))
     /// }
-    /// # let _ = add_search::<std::sync::Arc<dyn Tool>>;
     /// ```
     pub fn tool_with_timeout(mut self, tool: impl Tool + 'static, limit: Duration) -> Self {
         self.timeouts.insert(tool.definition().name.clone(), limit);
