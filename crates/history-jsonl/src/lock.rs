@@ -77,20 +77,8 @@ impl LockFile {
     }
 }
 
-/// The number of attempts to create a lock file that another program removes at the same time.
-const OPEN_ATTEMPTS: usize = 100;
-
-/// Opens a lock file, or creates it. Linux reports a file as missing, although it could be created,
-/// if it is removed at this moment.
 fn open(path: &Path) -> io::Result<File> {
-    let open = || OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
-    for _ in 1..OPEN_ATTEMPTS {
-        match open() {
-            Err(error) if error.kind() == ErrorKind::NotFound => std::thread::yield_now(),
-            opened => return opened,
-        }
-    }
-    open()
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
 }
 
 fn is_read_only(error: &io::Error) -> bool {

@@ -17,7 +17,7 @@ pub const MODEL: &str = "gpt-5.4-mini";
 /// A model of the chat endpoint that pauses before each chunk of a stream.
 pub const PACED_MODEL: &str = "gpt-5.4-mini-paced";
 /// The model of the completion endpoint.
-pub const COMPLETION_MODEL: &str = "gpt-3.5-turbo-instruct";
+pub const COMPLETION_MODEL: &str = "gpt-oss-20b";
 /// The sampling temperature of the models.
 pub const TEMPERATURE: f64 = 0.7;
 /// The key, which the server does not look at.

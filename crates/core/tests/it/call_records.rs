@@ -70,11 +70,11 @@ fn what_langchain_knows_of_a_call_is_read() {
         (
             json!({"response_metadata": {
                 "token_usage": {"completion_tokens": 17, "prompt_tokens": 8, "total_tokens": 25},
-                "model_name": "gpt-3.5-turbo", "system_fingerprint": null, "finish_reason": "stop",
+                "model_name": "gpt-6-luna", "system_fingerprint": null, "finish_reason": "stop",
                 "logprobs": null,
             }}),
             CallRecord::new()
-                .with_model("gpt-3.5-turbo")
+                .with_model("gpt-6-luna")
                 .with_finish_reason("stop")
                 .with_usage(Usage::new(8, 17)),
         ),

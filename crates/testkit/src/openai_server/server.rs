@@ -142,7 +142,7 @@ impl OpenAiServer {
 /// | [`reply`](Self::reply), [`replies`](Self::replies) | no answers |
 /// | [`repeat_last`](Self::repeat_last) | a 500 after the last answer |
 /// | [`dialect`](Self::dialect) | [`Dialect::OpenAi`] |
-/// | [`models`](Self::models) | `gpt-6-luna`, `gpt-3.5-turbo-instruct` |
+/// | [`models`](Self::models) | `gpt-6-luna`, `smollm2-135m-instruct` |
 /// | [`require_key`](Self::require_key) | any key, or none |
 #[derive(Debug, Default)]
 #[must_use]
