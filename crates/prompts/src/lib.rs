@@ -78,7 +78,6 @@ mod snapshot;
 mod template_format;
 mod text;
 mod value_to_argument;
-#[cfg(any(feature = "jinja", feature = "mustache"))]
 mod work_limit;
 
 pub use conversant_template::{Excerpt, Location, TemplateErrorKind, escape};

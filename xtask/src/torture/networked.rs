@@ -37,11 +37,11 @@ pub(super) fn run(kills: u64, findings: &mut Findings) -> Result<(), Box<dyn Err
         for _ in 0..kills.div_ceil(KILLS) {
             let ran = match store {
                 Store::Postgres | Store::LangChainPostgres => match PostgresServer::start(&[])? {
-                    Some(server) => kill(&runtime, store, server.url(), server, findings)?,
+                    Some(server) => kill(&runtime, store, &server.url(), server, findings)?,
                     None => false,
                 },
                 Store::Redis | Store::LangChainRedis => match RedisServer::start(&[])? {
-                    Some(server) => kill(&runtime, store, server.url(), server, findings)?,
+                    Some(server) => kill(&runtime, store, &server.url(), server, findings)?,
                     None => false,
                 },
             };
@@ -60,12 +60,12 @@ pub(super) fn run(kills: u64, findings: &mut Findings) -> Result<(), Box<dyn Err
 fn kill(
     runtime: &Runtime,
     store: Store,
-    url: String,
+    url: &str,
     server: impl Server,
     findings: &mut Findings,
 ) -> Result<bool, Box<dyn Error>> {
     let outcome = runtime.block_on(async {
-        let pools = [connect(store, &url).await?, connect(store, &url).await?];
+        let pools = [connect(store, url).await?, connect(store, url).await?];
         Ok::<_, HistoryError>(suite::killed_history(&pools, server).await)
     })?;
     if let Err(error) = outcome {

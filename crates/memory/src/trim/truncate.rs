@@ -18,7 +18,7 @@ pub enum Oversized {
     ///
     /// 1. Its longest texts are cut at the end. `[…]` marks the place.
     /// 2. If that is not enough, only its question and its answer are shown, cut in the same way.
-    /// Tool calls and their results are left out, and `[…]` replaces images and other parts.
+    ///    Tool calls and their results are left out, and `[…]` replaces images and other parts.
     /// 3. If even that is not enough, the turn is not shown.
     #[default]
     Truncate,
