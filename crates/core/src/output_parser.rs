@@ -37,6 +37,21 @@ pub trait OutputParser: Send + Sync {
     }
 }
 
+macro_rules! forward_parser {
+    ($($pointer:ty),*) => {$(
+        #[deny(clippy::missing_trait_methods)]
+        impl<P: OutputParser + ?Sized> OutputParser for $pointer {
+            fn parse(&self, text: &str) -> Result<Value, ParseError> {
+                (**self).parse(text)
+            }
+            fn format_instructions(&self) -> Option<&str> {
+                (**self).format_instructions()
+            }
+        }
+    )*};
+}
+forward_parser!(&P, Box<P>, std::sync::Arc<P>);
+
 /// An answer that cannot be parsed. The error holds the answer, which was paid for.
 #[derive(thiserror::Error)]
 #[error("cannot parse the answer: {reason}")]

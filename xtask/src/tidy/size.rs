@@ -2,8 +2,8 @@
 
 use super::{fault::Fault, tree::Tree};
 
-/// The most lines of a source file.
-const SOURCE: usize = 500;
+/// The most lines of a Rust file.
+const FILE: usize = 500;
 
 /// The most lines of files that are the measure of something: a crate's table of contents, and what
 /// a stranger has to write.
@@ -18,14 +18,14 @@ const CONTENTS: usize = 120;
 
 pub(crate) fn check(tree: &Tree) -> Vec<Fault> {
     let mut faults = Vec::new();
-    for file in tree.files().filter(|file| file.is_source()) {
+    for file in tree.rust_files() {
         let measure = MEASURES.iter().find(|(path, _)| *path == file.path);
         let (most, mend) = match measure {
             Some(&(_, most)) => (most, "mend the seam that takes so many lines"),
             None if file.is_library() && file.path.ends_with("/src/lib.rs") => {
                 (CONTENTS, "leave the docs and the table of contents, and move the rest to modules")
             }
-            None => (SOURCE, "split it by what it does"),
+            None => (FILE, "split it by what it does"),
         };
         let lines = file.lines().count();
         if lines > most {

@@ -49,15 +49,20 @@ pub trait Observer: Send + Sync {
     }
 }
 
-impl<O: Observer + ?Sized> Observer for Arc<O> {
-    fn on_event(&self, call: &CallInfo, event: &Event<'_>) {
-        (**self).on_event(call, event);
-    }
-
-    fn on_nested_event(&self, call: &CallInfo, event: &Event<'_>) {
-        (**self).on_nested_event(call, event);
-    }
+macro_rules! forward_observer {
+    ($($pointer:ty),*) => {$(
+        #[deny(clippy::missing_trait_methods)]
+        impl<O: Observer + ?Sized> Observer for $pointer {
+            fn on_event(&self, call: &CallInfo, event: &Event<'_>) {
+                (**self).on_event(call, event);
+            }
+            fn on_nested_event(&self, call: &CallInfo, event: &Event<'_>) {
+                (**self).on_nested_event(call, event);
+            }
+        }
+    )*};
 }
+forward_observer!(&O, Box<O>, Arc<O>);
 
 /// An event of a call. The order is:
 ///

@@ -1,4 +1,4 @@
-//! The seams: each can be a trait object, and goes through references, boxes and shared pointers.
+//! Every method of every trait is forwarded by references, boxes and shared pointers.
 
 use std::{
     cell::RefCell,
@@ -9,21 +9,23 @@ use std::{
 
 use conversant_core::{
     CallId, CallInfo, CallOptions, ChatHistory, ChatModel, ChatRequest, Collection,
-    CompletionModel, CompletionRequest, Document, Embeddings, Event, Expect, HistoryError,
+    CompletionModel, CompletionRequest, Content, Document, Embeddings, Event, Expect, HistoryError,
     LanguageModel, Lease, LoadContext, Loaded, Match, Memory, MemoryError, Message, Messages,
     ModelDescription, ModelError, Note, Observer, OutputParser, ParseError, Prompt, PromptError,
     PromptValue, Range, Reply, ReplyStream, Saved, SessionId, Slice, Slot, Ticket, TokenCounter,
-    Turn, TurnId, TurnKeys, Value, Variables, VectorStore, VectorStoreError, Version, Warning,
-    async_trait, unit_vectors, vars,
+    Tool, ToolCall, ToolDefinition, ToolError, Turn, TurnId, TurnKeys, Value, Variables,
+    VectorStore, VectorStoreError, Version, Warning, async_trait, vars,
 };
+use serde_json::json;
 
-/// Implements every method of every seam, and records the calls.
+/// Implements every method of every trait, and records the calls.
 ///
 /// The lint on its impls fails for a method that is missing here, and [`check_calls`] for one that
 /// a check does not call.
 struct All {
     keys: TurnKeys,
     slots: [Slot; 1],
+    definition: ToolDefinition,
 }
 
 thread_local! {
@@ -33,7 +35,11 @@ thread_local! {
 
 impl All {
     fn new() -> Self {
-        Self { keys: TurnKeys::new().with_input_key("q"), slots: [Slot::text("all")] }
+        Self {
+            keys: TurnKeys::new().with_input_key("q"),
+            slots: [Slot::text("all")],
+            definition: ToolDefinition::new("all", json!({})),
+        }
     }
 }
 
@@ -351,6 +357,58 @@ fn counter(counter: impl TokenCounter) {
     assert_eq!((counter.count_text("four"), counter.count_message(&Message::human("x"))), (4, 7));
 }
 
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl Tool for All {
+    fn definition(&self) -> &ToolDefinition {
+        called("definition");
+        &self.definition
+    }
+    async fn call(&self, call: &ToolCall) -> Result<Content, ToolError> {
+        called("call");
+        Ok(call.name.clone().into())
+    }
+}
+
+async fn tool(tool: impl Tool) {
+    assert_eq!(tool.definition().name, "all");
+    let result = tool.call(&ToolCall::new("x", json!({}))).await.unwrap();
+    assert_eq!(result, Content::from("x"));
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl OutputParser for All {
+    fn parse(&self, text: &str) -> Result<Value, ParseError> {
+        called("parse");
+        Ok(text.len().to_string().into())
+    }
+    fn format_instructions(&self) -> Option<&str> {
+        called("format_instructions");
+        Some("be brief")
+    }
+}
+
+fn parser(parser: impl OutputParser) {
+    assert_eq!(parser.parse("four").unwrap(), Value::from("4"));
+    assert_eq!(parser.format_instructions(), Some("be brief"));
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl Observer for All {
+    fn on_event(&self, _: &CallInfo, _: &Event<'_>) {
+        called("on_event");
+    }
+    fn on_nested_event(&self, _: &CallInfo, _: &Event<'_>) {
+        called("on_nested_event");
+    }
+}
+
+fn observer(observer: impl Observer) {
+    let (call, outputs) = (CallInfo::new(CallId::random()), vars! {});
+    observer.on_event(&call, &Event::chain_ended("c", &outputs));
+    observer.on_nested_event(&call, &Event::chain_ended("c", &outputs));
+}
+
 macro_rules! through_every_pointer {
     ($check:ident as $seam:ident in $source:literal $(, $await:tt)?) => {{
         let all: Arc<dyn $seam> = Arc::new(All::new());
@@ -374,80 +432,9 @@ async fn every_method_is_forwarded() {
     through_every_pointer!(embeddings as Embeddings in "../../src/embeddings.rs", await);
     through_every_pointer!(prompt as Prompt in "../../src/prompt.rs");
     through_every_pointer!(counter as TokenCounter in "../../src/token_counter.rs");
-}
-
-/// The methods that an implementer can leave out.
-#[tokio::test]
-async fn defaults() {
-    struct Least([Slot; 0]);
-
-    #[async_trait]
-    impl Memory for Least {
-        fn variables(&self) -> &[Slot] {
-            &self.0
-        }
-        async fn load(&self, _: LoadContext<'_>) -> Result<Loaded, MemoryError> {
-            Ok(Loaded::default())
-        }
-        async fn save(&self, _: &Turn, _: Ticket) -> Result<Saved, MemoryError> {
-            Ok(Saved::default())
-        }
-        async fn clear(&self) -> Result<(), MemoryError> {
-            Ok(())
-        }
-    }
-    #[async_trait]
-    impl ChatHistory for Least {
-        async fn load(&self, _: &SessionId, _: Range) -> Result<Slice, HistoryError> {
-            Ok(Slice::default())
-        }
-        async fn append(
-            &self,
-            _: &SessionId,
-            _: &Turn,
-            _: Expect,
-        ) -> Result<Version, HistoryError> {
-            Ok(Version::default())
-        }
-        async fn clear(&self, _: &SessionId) -> Result<(), HistoryError> {
-            Ok(())
-        }
-    }
-    #[async_trait]
-    impl ChatModel for Least {
-        async fn generate(&self, _: &ChatRequest) -> Result<Reply, ModelError> {
-            Ok(Reply::new(Message::ai("hello")))
-        }
-    }
-    impl TokenCounter for Least {
-        fn count_text(&self, text: &str) -> usize {
-            text.split_whitespace().count()
-        }
-    }
-    impl OutputParser for Least {
-        fn parse(&self, text: &str) -> Result<Value, ParseError> {
-            Ok(text.into())
-        }
-    }
-
-    let least = Least([]);
-    assert_eq!(Memory::keys(&least), &TurnKeys::new());
-    assert!(least.saves_turns());
-    assert!(least.maintain().await.unwrap().warnings.is_empty());
-    assert!(least.maintain_until(None).await.unwrap().warnings.is_empty());
-    let session = SessionId::new("s").unwrap();
-    let note = Note::new("x", Version::default());
-    let refused = HistoryError::Unsupported { what: "notes" }.to_string();
-    assert_eq!(least.note(&session, "n").await.unwrap_err().to_string(), refused);
-    assert_eq!(least.put_note(&session, "n", &note).await.unwrap_err().to_string(), refused);
-    assert_eq!(least.first(&session, 1).await.unwrap(), None);
-    assert_eq!(least.lease(&session, Duration::ZERO).await.unwrap(), None);
-    least.release(&Lease::new(session, TurnId::from_u128(1))).await.unwrap();
-    let request = ChatRequest::new(Messages::new());
-    let reply = least.stream(&request).await.unwrap().into_reply().await.unwrap();
-    assert_eq!(reply.text(), "hello");
-    assert_eq!(least.count_message(&Message::human("how are you?")), 4);
-    assert_eq!(least.format_instructions(), None);
+    through_every_pointer!(tool as Tool in "../../src/tool.rs", await);
+    through_every_pointer!(parser as OutputParser in "../../src/output_parser.rs");
+    through_every_pointer!(observer as Observer in "../../src/observer/event.rs");
 }
 
 #[tokio::test]
@@ -469,92 +456,4 @@ async fn a_language_model_is_of_either_shape() {
         format!("{chat:?} {completion:?}"),
         @"LanguageModel::Chat(…) LanguageModel::Completion(…)"
     );
-}
-
-#[tokio::test]
-async fn the_other_seams_are_dyn_safe() {
-    struct Store;
-    #[async_trait]
-    impl VectorStore for Store {
-        async fn add(&self, _: &Collection, _: &[Document]) -> Result<(), VectorStoreError> {
-            Ok(())
-        }
-        async fn search(
-            &self,
-            _: &Collection,
-            text: &str,
-            _: usize,
-        ) -> Result<Vec<Match>, VectorStoreError> {
-            Ok(vec![Match::new(Document::new("1", text).with_metadata(vars! { "n" => 1 }), 1.0)])
-        }
-        async fn clear(&self, _: &Collection) -> Result<(), VectorStoreError> {
-            Ok(())
-        }
-    }
-    struct Zeros;
-    #[async_trait]
-    impl Embeddings for Zeros {
-        async fn embed(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, ModelError> {
-            Ok(vec![vec![0.0]; texts.len()])
-        }
-    }
-    struct Nobody;
-    impl Observer for Nobody {
-        fn on_event(&self, _: &CallInfo, _: &Event<'_>) {}
-    }
-
-    let store: Box<dyn VectorStore> = Box::new(Store);
-    let own = Collection::from(SessionId::new("user-7").unwrap());
-    store.add(&own, &[Document::new("1", "x")]).await.unwrap();
-    let found = store.search(&own, "x", 1).await.unwrap();
-    assert_eq!((found[0].document.text.as_str(), found[0].score), ("x", 1.0));
-    let json = serde_json::to_string(&found[0].document).unwrap();
-    assert_eq!(json, r#"{"id":"1","text":"x","metadata":{"n":1}}"#);
-    assert_eq!(serde_json::from_str::<Document>(&json).unwrap(), found[0].document);
-    store.clear(&own).await.unwrap();
-    let embeddings: Arc<dyn Embeddings> = Arc::new(Zeros);
-    assert_eq!(embeddings.embed(&["a".into(), "b".into()]).await.unwrap().len(), 2);
-    let observer: Arc<dyn Observer> = Arc::new(Nobody);
-    let call = CallInfo::new(CallId::random());
-    observer.on_event(&call, &Event::chain_ended("c", &vars! {}));
-    observer.on_nested_event(&call, &Event::chain_ended("c", &vars! {}));
-}
-
-/// A ticket carries what a save must know of its load, and gives it only as what it is.
-#[test]
-fn tickets() {
-    let ticket = Ticket::new(Version::new(0, 2)).with_state(7_u32);
-    assert_eq!((ticket.version(), ticket.state::<u32>()), (Some(Version::new(0, 2)), Some(&7)));
-    assert_eq!(ticket.state::<u64>(), None);
-    assert_eq!(Ticket::default().version(), None);
-}
-
-#[tokio::test]
-async fn vectors_that_cannot_be_compared_are_refused() {
-    struct Fixed(Vec<Vec<f32>>);
-    #[async_trait]
-    impl Embeddings for Fixed {
-        async fn embed(&self, _: &[String]) -> Result<Vec<Vec<f32>>, ModelError> {
-            Ok(self.0.clone())
-        }
-    }
-    let cases: [(&str, Vec<Vec<f32>>); 9] = [
-        ("fine", vec![vec![3.0, 4.0], vec![0.0, 0.0]]),
-        ("very long and very short", vec![vec![3e38, 0.0], vec![0.0, 1e-38]]),
-        ("none", vec![]),
-        ("too few", vec![vec![1.0]]),
-        ("too many", vec![vec![1.0]; 3]),
-        ("empty", vec![vec![], vec![]]),
-        ("two lengths", vec![vec![1.0, 0.0], vec![1.0]]),
-        ("not a number", vec![vec![1.0, 0.0], vec![f32::NAN, 1.0]]),
-        ("infinite", vec![vec![1.0, f32::NEG_INFINITY], vec![1.0, 0.0]]),
-    ];
-    let mut seen = String::new();
-    for (name, vectors) in cases {
-        match unit_vectors(&Fixed(vectors), &["a".into(), "b".into()]).await {
-            Ok(vectors) => seen.push_str(&format!("{name}: {vectors:?}\n")),
-            Err(error) => seen.push_str(&format!("{name}: {error}\n")),
-        }
-    }
-    insta::assert_snapshot!(seen);
 }

@@ -4,6 +4,7 @@
 pub(crate) mod flawed_history;
 pub(crate) mod flawed_memory;
 mod history;
+pub(crate) mod history_flaw;
 mod memory;
 mod model;
 mod networked;

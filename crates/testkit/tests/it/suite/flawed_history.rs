@@ -11,66 +11,7 @@ use conversant_core::{
     Turn, TurnId, Value, Version, async_trait,
 };
 
-use super::wait;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Flaw {
-    GreetsNewSessions,
-    LosesAnswers,
-    SortsById,
-    CountsTurns,
-    ForgetsOnLoad,
-    AppendsAgain,
-    ChecksBeforeIds,
-    KeepsTheEpoch,
-    RemembersClearedTurns,
-    AnyMeansFirstEpoch,
-    SameEpochMeansExactly,
-    IgnoresExpect,
-    StoresThenComplains,
-    KnowsNoNewSession,
-    TurnsAreTwoMessages,
-    GivesTheOldest,
-    CountsBytesOfText,
-    AfterIncludesOne,
-    AfterIgnoresEpochs,
-    VersionOfTheSlice,
-    BeginsAfterTheFirst,
-    IgnoresCase,
-    ClearsEverything,
-    ForgetsBases,
-    ListsUnsorted,
-    OnlyClears,
-    BeginsEpochsAgain,
-    TrimsText,
-    KeepsTextOnly,
-    KeepsTenMessages,
-    CutsLargeMessages,
-    AppendsInHalves,
-    NotesTheIdFirst,
-    TakesWhileLoading,
-    ClearsInHalves,
-    WritesBackASession,
-    ChecksThenWrites,
-    LooksThenWrites,
-    WritesBackTheStore,
-    NotesAreText,
-    HasOneNote,
-    NotesAreMessages,
-    KeepsNotes,
-    TakesOldNotes,
-    LeasesToAll,
-    ReleasesNothing,
-    LeasesForEver,
-    ReleasesAnybody,
-    // Of several handles to one store:
-    OpensAnew,
-    CachesSessions,
-    CachesIds,
-    ForgetsEpochs,
-    ForgetsNotes,
-    WritesLate,
-}
+use super::{history_flaw::HistoryFlaw, wait};
 
 /// A handle to a store in memory.
 #[derive(Clone)]
@@ -78,7 +19,7 @@ pub(crate) struct History {
     store: Arc<Mutex<Store>>,
     /// The state that this handle has seen, for flaws that trust it.
     cache: Arc<Mutex<Store>>,
-    flaw: Option<Flaw>,
+    flaw: Option<HistoryFlaw>,
 }
 
 type Store = HashMap<String, Log>;
@@ -113,29 +54,29 @@ impl Log {
 }
 
 impl History {
-    pub(crate) fn new(flaw: Option<Flaw>) -> Self {
+    pub(crate) fn new(flaw: Option<HistoryFlaw>) -> Self {
         Self { store: Arc::default(), cache: Arc::default(), flaw }
     }
 
     /// Returns another handle to the same store.
     pub(crate) fn reopen(&self) -> Self {
         let store =
-            if self.has(Flaw::OpensAnew) { Arc::default() } else { Arc::clone(&self.store) };
-        if self.has(Flaw::ForgetsNotes) {
+            if self.has(HistoryFlaw::OpensAnew) { Arc::default() } else { Arc::clone(&self.store) };
+        if self.has(HistoryFlaw::ForgetsNotes) {
             store.lock().unwrap().values_mut().for_each(|log: &mut Log| log.notes.clear());
         }
-        if self.has(Flaw::ForgetsEpochs) {
+        if self.has(HistoryFlaw::ForgetsEpochs) {
             store.lock().unwrap().values_mut().for_each(|log| log.epoch = 0);
         }
         Self { store, cache: Arc::default(), flaw: self.flaw }
     }
 
-    fn has(&self, flaw: Flaw) -> bool {
+    fn has(&self, flaw: HistoryFlaw) -> bool {
         self.flaw == Some(flaw)
     }
 
     fn name(&self, session: &SessionId) -> String {
-        if self.has(Flaw::IgnoresCase) {
+        if self.has(HistoryFlaw::IgnoresCase) {
             session.as_str().to_lowercase()
         } else {
             session.as_str().to_owned()
@@ -157,15 +98,15 @@ impl History {
     fn expect(&self, expect: Expect, log: &Log) -> Result<(), HistoryError> {
         let known = self.store().contains_key("") || !log.turns.is_empty() || log.epoch > 0;
         match expect {
-            _ if self.has(Flaw::IgnoresExpect) => Ok(()),
-            Expect::Any if self.has(Flaw::AnyMeansFirstEpoch) => {
+            _ if self.has(HistoryFlaw::IgnoresExpect) => Ok(()),
+            Expect::Any if self.has(HistoryFlaw::AnyMeansFirstEpoch) => {
                 Expect::SameEpoch(Version::default()).check(log.version())
             }
-            Expect::SameEpoch(version) if self.has(Flaw::SameEpochMeansExactly) => {
+            Expect::SameEpoch(version) if self.has(HistoryFlaw::SameEpochMeansExactly) => {
                 Expect::Exactly(version).check(log.version())
             }
             Expect::Exactly(_) | Expect::SameEpoch(_)
-                if self.has(Flaw::KnowsNoNewSession) && !known =>
+                if self.has(HistoryFlaw::KnowsNoNewSession) && !known =>
             {
                 Expect::Exactly(Version::new(0, 1)).check(log.version())
             }
@@ -177,11 +118,11 @@ impl History {
     fn kept(&self, turn: &Turn) -> Vec<Arc<Message>> {
         let mut kept: Vec<Arc<Message>> = turn.messages().iter_shared().cloned().collect();
         match self.flaw {
-            Some(Flaw::LosesAnswers) => kept.truncate(1),
-            Some(Flaw::KeepsTenMessages) => kept.truncate(10),
-            Some(Flaw::TrimsText) => rewrite(&mut kept, |text| text.trim().to_owned()),
-            Some(Flaw::KeepsTextOnly) => rewrite(&mut kept, str::to_owned),
-            Some(Flaw::CutsLargeMessages) => {
+            Some(HistoryFlaw::LosesAnswers) => kept.truncate(1),
+            Some(HistoryFlaw::KeepsTenMessages) => kept.truncate(10),
+            Some(HistoryFlaw::TrimsText) => rewrite(&mut kept, |text| text.trim().to_owned()),
+            Some(HistoryFlaw::KeepsTextOnly) => rewrite(&mut kept, str::to_owned),
+            Some(HistoryFlaw::CutsLargeMessages) => {
                 rewrite(&mut kept, |text| text.chars().take(1 << 20).collect());
             }
             _ => {}
@@ -199,12 +140,12 @@ fn rewrite(messages: &mut [Arc<Message>], rewrite: impl Fn(&str) -> String) {
 #[async_trait]
 impl ChatHistory for History {
     async fn load(&self, session: &SessionId, range: Range) -> Result<Slice, HistoryError> {
-        let log = if self.has(Flaw::TakesWhileLoading) {
+        let log = if self.has(HistoryFlaw::TakesWhileLoading) {
             let log = self.change(session, std::mem::take);
             wait().await;
             self.change(session, |place| *place = log.clone());
             log
-        } else if self.has(Flaw::CachesSessions) {
+        } else if self.has(HistoryFlaw::CachesSessions) {
             let log = self.get(session);
             let mut cache = self.cache.lock().unwrap();
             cache.entry(self.name(session)).or_insert(log).clone()
@@ -212,13 +153,13 @@ impl ChatHistory for History {
             wait().await;
             self.get(session)
         };
-        if self.has(Flaw::ForgetsOnLoad) && range == Range::LastTurns(0) {
+        if self.has(HistoryFlaw::ForgetsOnLoad) && range == Range::LastTurns(0) {
             self.change(session, |log| log.turns.pop());
         }
         let messages = log.messages();
         let count = messages.len();
         let start = match range {
-            Range::LastTurns(turns) if self.has(Flaw::TurnsAreTwoMessages) => {
+            Range::LastTurns(turns) if self.has(HistoryFlaw::TurnsAreTwoMessages) => {
                 count.saturating_sub(turns.saturating_mul(2))
             }
             Range::LastTurns(turns) => {
@@ -229,7 +170,7 @@ impl ChatHistory for History {
             Range::LastBytes(bytes) => {
                 let mut left = bytes;
                 let fitting = messages.iter().rev().take_while(|message| {
-                    let size = if self.has(Flaw::CountsBytesOfText) {
+                    let size = if self.has(HistoryFlaw::CountsBytesOfText) {
                         message.text().len()
                     } else {
                         message.to_stored().to_string().len()
@@ -241,10 +182,10 @@ impl ChatHistory for History {
                 count - fitting.count()
             }
             Range::After(version)
-                if version.epoch == log.epoch || self.has(Flaw::AfterIgnoresEpochs) =>
+                if version.epoch == log.epoch || self.has(HistoryFlaw::AfterIgnoresEpochs) =>
             {
                 let seen = version.messages as usize;
-                let extra = usize::from(self.has(Flaw::AfterIncludesOne));
+                let extra = usize::from(self.has(HistoryFlaw::AfterIncludesOne));
                 seen.saturating_sub(extra).min(count)
             }
             _ => 0,
@@ -252,12 +193,12 @@ impl ChatHistory for History {
         let mut version = log.version();
         let mut slice = messages[start..].to_vec();
         match self.flaw {
-            Some(Flaw::GreetsNewSessions) if log.turns.is_empty() && log.epoch == 0 => {
+            Some(HistoryFlaw::GreetsNewSessions) if log.turns.is_empty() && log.epoch == 0 => {
                 slice.push(Message::ai("Hello!").into());
             }
-            Some(Flaw::CountsTurns) => version.messages = log.turns.len() as u64,
-            Some(Flaw::VersionOfTheSlice) => version.messages = slice.len() as u64,
-            Some(Flaw::GivesTheOldest) if matches!(range, Range::LastMessages(_)) => {
+            Some(HistoryFlaw::CountsTurns) => version.messages = log.turns.len() as u64,
+            Some(HistoryFlaw::VersionOfTheSlice) => version.messages = slice.len() as u64,
+            Some(HistoryFlaw::GivesTheOldest) if matches!(range, Range::LastMessages(_)) => {
                 slice = messages[..count - start].to_vec();
             }
             _ => {}
@@ -273,38 +214,38 @@ impl ChatHistory for History {
     ) -> Result<Version, HistoryError> {
         wait().await;
         let seen = self.get(session);
-        if self.has(Flaw::ChecksBeforeIds) {
+        if self.has(HistoryFlaw::ChecksBeforeIds) {
             self.expect(expect, &seen)?;
         }
-        let known = if self.has(Flaw::CachesIds) {
+        let known = if self.has(HistoryFlaw::CachesIds) {
             let cache = self.cache.lock().unwrap();
             cache.get(&self.name(session)).and_then(|log| log.end_of(turn.id()))
         } else {
             seen.end_of(turn.id())
         };
         if let Some(version) = known
-            && !self.has(Flaw::AppendsAgain)
+            && !self.has(HistoryFlaw::AppendsAgain)
         {
             return Ok(version);
         }
-        if self.has(Flaw::RemembersClearedTurns) && seen.cleared.contains(&turn.id()) {
+        if self.has(HistoryFlaw::RemembersClearedTurns) && seen.cleared.contains(&turn.id()) {
             return Ok(seen.version());
         }
         let expected = self.expect(expect, &seen);
-        if !self.has(Flaw::StoresThenComplains) {
+        if !self.has(HistoryFlaw::StoresThenComplains) {
             expected?;
         }
         let kept = self.kept(turn);
         let add = |log: &mut Log| {
             log.turns.push((turn.id(), kept.clone()));
             log.exported.push(turn.clone());
-            if self.has(Flaw::SortsById) {
+            if self.has(HistoryFlaw::SortsById) {
                 log.turns.sort_by_key(|(id, _)| *id);
             }
             log.version()
         };
         let version = match self.flaw {
-            Some(Flaw::AppendsInHalves) => {
+            Some(HistoryFlaw::AppendsInHalves) => {
                 self.change(session, |log| log.turns.push((turn.id(), kept[..1].to_vec())));
                 wait().await;
                 self.change(session, |log| {
@@ -314,7 +255,7 @@ impl ChatHistory for History {
                     log.version()
                 })
             }
-            Some(Flaw::NotesTheIdFirst) => {
+            Some(HistoryFlaw::NotesTheIdFirst) => {
                 self.change(session, |log| log.turns.push((turn.id(), Vec::new())));
                 wait().await;
                 self.change(session, |log| {
@@ -322,33 +263,39 @@ impl ChatHistory for History {
                     add(log)
                 })
             }
-            Some(Flaw::WritesBackASession) => {
+            Some(HistoryFlaw::WritesBackASession) => {
                 let mut log = seen;
                 wait().await;
                 let version = add(&mut log);
                 self.change(session, |place| *place = log);
                 version
             }
-            Some(Flaw::WritesBackTheStore) => {
+            Some(HistoryFlaw::WritesBackTheStore) => {
                 let mut store = self.store().clone();
                 wait().await;
                 let version = add(store.entry(self.name(session)).or_default());
                 *self.store() = store;
                 version
             }
-            Some(Flaw::ChecksThenWrites | Flaw::LooksThenWrites | Flaw::WritesLate) => {
+            Some(
+                HistoryFlaw::ChecksThenWrites
+                | HistoryFlaw::LooksThenWrites
+                | HistoryFlaw::WritesLate,
+            ) => {
                 wait().await;
                 self.change(session, add)
             }
             // What was seen may be old by now, so it is looked at again under the lock.
-            Some(Flaw::CachesIds) => {
+            Some(HistoryFlaw::CachesIds) => {
                 let version = self.change(session, add);
                 self.cache.lock().unwrap().insert(self.name(session), self.get(session));
                 version
             }
-            Some(Flaw::AppendsAgain | Flaw::StoresThenComplains | Flaw::ChecksBeforeIds) => {
-                self.change(session, add)
-            }
+            Some(
+                HistoryFlaw::AppendsAgain
+                | HistoryFlaw::StoresThenComplains
+                | HistoryFlaw::ChecksBeforeIds,
+            ) => self.change(session, add),
             _ => {
                 if let Some(version) = self.get(session).end_of(turn.id()) {
                     return Ok(version);
@@ -357,11 +304,11 @@ impl ChatHistory for History {
                 self.change(session, add)
             }
         };
-        if self.has(Flaw::StoresThenComplains) {
+        if self.has(HistoryFlaw::StoresThenComplains) {
             self.expect(expect, &seen_without(self.get(session)))?;
         }
         wait().await;
-        Ok(if self.has(Flaw::CountsTurns) {
+        Ok(if self.has(HistoryFlaw::CountsTurns) {
             Version::new(version.epoch, self.get(session).turns.len() as u64)
         } else {
             version
@@ -370,15 +317,15 @@ impl ChatHistory for History {
 
     async fn clear(&self, session: &SessionId) -> Result<(), HistoryError> {
         wait().await;
-        if self.has(Flaw::ClearsEverything) {
+        if self.has(HistoryFlaw::ClearsEverything) {
             self.store().values_mut().for_each(|log| log.turns.clear());
         }
-        if self.has(Flaw::ClearsInHalves) {
+        if self.has(HistoryFlaw::ClearsInHalves) {
             self.change(session, |log| log.turns.clear());
             wait().await;
         }
-        let keeps_notes = self.has(Flaw::KeepsNotes);
-        let keeps_epoch = self.has(Flaw::KeepsTheEpoch);
+        let keeps_notes = self.has(HistoryFlaw::KeepsNotes);
+        let keeps_epoch = self.has(HistoryFlaw::KeepsTheEpoch);
         self.change(session, |log| {
             log.cleared.extend(log.turns.drain(..).map(|(id, _)| id));
             log.exported.clear();
@@ -401,7 +348,7 @@ impl ChatHistory for History {
             fits
         });
         turns.drain(..turns.len() - fitting.count());
-        if self.has(Flaw::ForgetsBases) {
+        if self.has(HistoryFlaw::ForgetsBases) {
             let bare = |turn: &Turn| Turn::new(turn.messages().clone()).with_id(turn.id());
             turns = turns.iter().map(bare).collect();
         }
@@ -417,11 +364,11 @@ impl ChatHistory for History {
         let store = self.store();
         let written = store
             .iter()
-            .filter(|(_, log)| log.version().messages > 0 || self.has(Flaw::OnlyClears));
+            .filter(|(_, log)| log.version().messages > 0 || self.has(HistoryFlaw::OnlyClears));
         let mut names: Vec<&String> =
             written.map(|(name, _)| name).filter(|name| **name > after).collect();
         names.sort();
-        if self.has(Flaw::ListsUnsorted) {
+        if self.has(HistoryFlaw::ListsUnsorted) {
             names.sort_by_key(|name| name.to_lowercase());
         }
         Ok(names
@@ -435,8 +382,8 @@ impl ChatHistory for History {
         self.clear(session).await?;
         let flaw = self.flaw;
         self.change(session, |log| match flaw {
-            Some(Flaw::OnlyClears) => log.epoch += 1,
-            Some(Flaw::BeginsEpochsAgain) => *log = Log::default(),
+            Some(HistoryFlaw::OnlyClears) => log.epoch += 1,
+            Some(HistoryFlaw::BeginsEpochsAgain) => *log = Log::default(),
             _ => *log = Log { epoch: log.epoch, ..Log::default() },
         });
         Ok(())
@@ -448,12 +395,12 @@ impl ChatHistory for History {
         count: usize,
     ) -> Result<Option<Messages>, HistoryError> {
         let messages = self.get(session).messages();
-        let skipped = usize::from(self.has(Flaw::BeginsAfterTheFirst));
+        let skipped = usize::from(self.has(HistoryFlaw::BeginsAfterTheFirst));
         Ok(Some(messages.into_iter().skip(skipped).take(count).collect()))
     }
 
     async fn note(&self, session: &SessionId, name: &str) -> Result<Option<Note>, HistoryError> {
-        let name = if self.has(Flaw::HasOneNote) { "" } else { name };
+        let name = if self.has(HistoryFlaw::HasOneNote) { "" } else { name };
         Ok(self.get(session).notes.get(name).cloned())
     }
 
@@ -463,16 +410,16 @@ impl ChatHistory for History {
         name: &str,
         note: &Note,
     ) -> Result<(), HistoryError> {
-        let name = if self.has(Flaw::HasOneNote) { "" } else { name };
+        let name = if self.has(HistoryFlaw::HasOneNote) { "" } else { name };
         let mut note = note.clone();
-        if self.has(Flaw::NotesAreText) {
+        if self.has(HistoryFlaw::NotesAreText) {
             note = Note::new(Value::from(note.body.to_text().trim()), note.covers);
         }
-        if !self.has(Flaw::TakesOldNotes) {
+        if !self.has(HistoryFlaw::TakesOldNotes) {
             Expect::SameEpoch(note.covers).check(self.get(session).version())?;
         }
         self.change(session, |log| {
-            if self.has(Flaw::NotesAreMessages) {
+            if self.has(HistoryFlaw::NotesAreMessages) {
                 let message = Message::system(note.body.to_text().into_owned());
                 log.turns.push((TurnId::random(), vec![message.into()]));
             }
@@ -488,9 +435,9 @@ impl ChatHistory for History {
     ) -> Result<Option<Lease>, HistoryError> {
         let (now, holder) = (Instant::now(), TurnId::random());
         self.change(session, |log| {
-            let over = |until: Instant| until <= now && !self.has(Flaw::LeasesForEver);
+            let over = |until: Instant| until <= now && !self.has(HistoryFlaw::LeasesForEver);
             match log.lease {
-                Some((_, until)) if !over(until) && !self.has(Flaw::LeasesToAll) => {
+                Some((_, until)) if !over(until) && !self.has(HistoryFlaw::LeasesToAll) => {
                     Err(HistoryError::Busy)
                 }
                 _ => {
@@ -504,7 +451,9 @@ impl ChatHistory for History {
     async fn release(&self, lease: &Lease) -> Result<(), HistoryError> {
         self.change(&lease.session, |log| {
             let holds = log.lease.is_some_and(|(holder, _)| holder == lease.holder);
-            if (holds || self.has(Flaw::ReleasesAnybody)) && !self.has(Flaw::ReleasesNothing) {
+            if (holds || self.has(HistoryFlaw::ReleasesAnybody))
+                && !self.has(HistoryFlaw::ReleasesNothing)
+            {
                 log.lease = None;
             }
         });

@@ -4,7 +4,8 @@ use conversant_testkit::{block_on, suite};
 
 use super::{
     each_check_finds_its_flaw,
-    flawed_history::{Flaw, History},
+    flawed_history::History,
+    history_flaw::HistoryFlaw,
     remote_history::{Remote, RemoteFlaw, Store},
     tipped_history::{TipFlaw, Tipped},
 };
@@ -26,9 +27,9 @@ fn each_check_of_the_versioned_history_suite_finds_its_flaw() {
 #[test]
 fn each_check_of_the_shared_history_suite_finds_its_flaw() {
     let flaws = [
-        (Flaw::WritesBackASession, "writers_of_all_handles_have_one_order"),
-        (Flaw::ChecksThenWrites, "exact_appends_lose_no_turn"),
-        (Flaw::LooksThenWrites, "one_turn_of_all_handles_is_there_once"),
+        (HistoryFlaw::WritesBackASession, "writers_of_all_handles_have_one_order"),
+        (HistoryFlaw::ChecksThenWrites, "exact_appends_lose_no_turn"),
+        (HistoryFlaw::LooksThenWrites, "one_turn_of_all_handles_is_there_once"),
     ];
     each_check_finds_its_flaw(&flaws, |flaw| {
         let history = History::new(flaw);
