@@ -7,6 +7,7 @@
 //! | `openai` (default) | [models on servers](OpenAiChat) that speak OpenAI's API |
 //! | `local` | [models that run in the process](LocalModel), and their [weights] |
 //! | `sqlite`, `postgres`, `redis`, `jsonl` | conversations that outlive the process |
+//! | `transfer` | [import, export and copying](transfer) of conversations |
 //! | `tools` | [tools](ToolLoop) that a model may call |
 //! | `tracing`, `metrics` | [spans](TracingObserver) and [metrics](MetricsObserver) of chains, requests and tool calls |
 //! | `layers` | a cache, limits and a fallback for any model |
@@ -51,7 +52,7 @@
 pub use conversant_chains::*;
 #[doc(inline)]
 pub use conversant_core::*;
-/// Import, export, copying and repair of conversations in JSONL files.
+/// Repair of conversations in JSONL files.
 #[cfg(feature = "jsonl")]
 pub use conversant_history_jsonl as jsonl;
 #[cfg(feature = "jsonl")]
@@ -85,6 +86,9 @@ pub use conversant_tools::*;
 #[cfg(feature = "tracing")]
 #[doc(inline)]
 pub use conversant_tracing::*;
+/// Import, export and copying of conversations, between stores and formats.
+#[cfg(feature = "transfer")]
+pub use conversant_transfer as transfer;
 #[cfg(feature = "vector-sqlite")]
 #[doc(inline)]
 pub use conversant_vector_sqlite::*;

@@ -1,9 +1,7 @@
-//! Conversations in files of JSON lines, and export, import and copying of any history.
+//! Conversations in files of JSON lines.
 //!
 //! - [`JsonlHistory`]: a [`ChatHistory`](conversant_core::ChatHistory) in a folder, with one file
 //!   for each session that any tool can read.
-//! - [`export`] and [`import`]: all conversations of a history as lines of JSON, and back.
-//! - [`copy`]: all conversations of one history to another.
 //!
 //! # Examples
 //!
@@ -33,10 +31,8 @@ mod paths;
 mod repair;
 mod serial_executor;
 mod tail;
-mod transfer;
 
 pub use self::{
     history::{JsonlHistory, JsonlHistoryBuilder, TornTail},
     repair::Repaired,
-    transfer::{LineFault, Progress, TransferError, copy, export, import},
 };

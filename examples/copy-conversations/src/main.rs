@@ -7,7 +7,7 @@ mod store;
 use std::{error::Error, process::ExitCode, time::Duration};
 
 use clap::Parser;
-use conversant_history_jsonl::{Progress, TransferError, copy, export, import};
+use conversant_transfer::{Progress, TransferError, copy, export, import};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::store::{Lines, Store};

@@ -1,4 +1,4 @@
-//! Tests of the history and the transfers through their public API.
+//! Tests of the history through their public API.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
@@ -9,5 +9,4 @@ mod suite;
 mod support;
 mod tail;
 mod tips;
-mod transfers;
 mod workers;

@@ -101,8 +101,9 @@ impl From<io::Error> for TransferError {
 ///
 /// ```
 /// use conversant_core::{ChatHistory, Expect, SessionId, Turn};
-/// use conversant_history_jsonl::{JsonlHistory, export, import};
+/// use conversant_history_jsonl::JsonlHistory;
 /// use conversant_memory::InMemoryHistory;
+/// use conversant_transfer::{export, import};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -186,8 +187,9 @@ pub async fn import(
 ///
 /// ```
 /// use conversant_core::{ChatHistory, Expect, Range, SessionId, Turn};
-/// use conversant_history_jsonl::{JsonlHistory, copy};
+/// use conversant_history_jsonl::JsonlHistory;
 /// use conversant_memory::InMemoryHistory;
+/// use conversant_transfer::copy;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {

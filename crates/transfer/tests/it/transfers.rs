@@ -5,11 +5,12 @@ use std::io::{self, BufReader, Read};
 use conversant_core::{
     ChatHistory, Expect, HistoryError, Range, SessionId, Slice, Turn, TurnId, Version, async_trait,
 };
-use conversant_history_jsonl::{Progress, copy, export, import};
+use conversant_history_jsonl::JsonlHistory;
 use conversant_memory::InMemoryHistory;
 use conversant_testkit::block_on;
+use conversant_transfer::{Progress, copy, export, import};
 
-use crate::support::{Folder, append, exchange, load, session};
+use crate::support::{append, exchange, load, session};
 
 fn turns(history: &dyn ChatHistory, name: &str) -> Vec<Turn> {
     block_on(history.turns(&session(name), Range::All)).unwrap()
@@ -51,8 +52,8 @@ fn lines_go_out_and_come_in() {
 #[test]
 fn a_history_is_copied_and_copied_again() {
     let history = filled();
-    let folder = Folder::new();
-    let files = folder.open();
+    let folder = tempfile::tempdir().unwrap();
+    let files = JsonlHistory::open(folder.path()).unwrap();
     append(&files, "it's a \u{1f600}", &exchange(0)).unwrap();
     for _ in 0..2 {
         let mut last = Progress::default();

@@ -1,0 +1,6 @@
+//! Tests of the transfers through their public API.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+mod support;
+mod transfers;
