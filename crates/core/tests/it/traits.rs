@@ -159,6 +159,15 @@ impl ChatHistory for All {
         called("clear");
         Err(HistoryError::Busy)
     }
+    async fn replace_last(
+        &self,
+        _: &SessionId,
+        _: TurnId,
+        _: Option<&Turn>,
+    ) -> Result<Version, HistoryError> {
+        called("replace_last");
+        Ok(Version::new(1, 2))
+    }
     async fn turns(&self, _: &SessionId, _: Range) -> Result<Vec<Turn>, HistoryError> {
         called("turns");
         Ok(vec![Turn::exchange("q", "a")])
@@ -210,6 +219,8 @@ async fn history(history: impl ChatHistory) {
     assert!(history.check(&session, &[]).is_ok());
     assert!(history.check(&session, &[Message::human("hi")]).is_err());
     assert!(history.clear(&session).await.is_err());
+    let replaced = history.replace_last(&session, turn.id(), None).await.unwrap();
+    assert_eq!(replaced, Version::new(1, 2));
     assert_eq!(history.turns(&session, Range::All).await.unwrap().len(), 1);
     assert_eq!(history.sessions(None, 2).await.unwrap().len(), 2);
     assert!(history.delete(&session).await.is_err());
