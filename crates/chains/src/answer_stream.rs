@@ -32,7 +32,7 @@ pub(crate) trait AnswerSource: Send {
     /// Polls the next item. It is not called again after the end.
     fn poll_item(&mut self, context: &mut Context<'_>) -> Poll<Result<AnswerItem, ChainError>>;
 
-    /// Returns the text that has been received so far.
+    /// Returns the text of the first output that has been received so far.
     fn partial(&self) -> &str;
 }
 
@@ -64,6 +64,11 @@ impl AnswerStream {
         let text = reply.text().into_owned();
         let stream = Self::new(Whole(Some((reply, answer))));
         if text.is_empty() { stream } else { stream.after(AnswerItem::Piece(Delta::Text(text))) }
+    }
+
+    /// Makes the received text unavailable for a partial turn, since it is not the first output.
+    pub(crate) fn without_partial(self) -> Self {
+        Self::new(WithoutPartial(self))
     }
 
     /// Puts an item before the others.
@@ -142,6 +147,19 @@ impl AnswerSource for Mapped {
 
     fn partial(&self) -> &str {
         self.stream.partial()
+    }
+}
+
+/// A stream whose text is not the chain's first output.
+struct WithoutPartial(AnswerStream);
+
+impl AnswerSource for WithoutPartial {
+    fn poll_item(&mut self, context: &mut Context<'_>) -> Poll<Result<AnswerItem, ChainError>> {
+        self.0.poll_item(context)
+    }
+
+    fn partial(&self) -> &str {
+        ""
     }
 }
 

@@ -4,7 +4,7 @@ use crate::{chain::Chain, memory_binding::MemoryBinding, observation::Observatio
 
 /// A runner whose chain's type is not known: a stream keeps one alive.
 pub(crate) trait AnyRunner: Send + Sync + 'static {
-    fn chain(&self) -> &dyn Chain;
+    fn chain(&self) -> &(dyn Chain + 'static);
     fn binding(&self) -> Option<&MemoryBinding>;
     fn observation(&self) -> &Observation;
 }

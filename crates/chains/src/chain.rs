@@ -9,6 +9,7 @@ use crate::{
     answer::Answer,
     answer_stream::{AnswerStream, Map},
     answer_type::AnswerType,
+    answering::ChainOfRunner,
     error::ChainError,
     resumed::Resumed,
 };
@@ -68,6 +69,10 @@ pub trait Chain: Send + Sync {
     /// Returns a chain that is this one, except that its model is asked for a type and its first
     /// output is of that type, for calls of `predict_as`. By default `None`: then the first output
     /// is parsed.
+    ///
+    /// The chains of this crate ask the model that makes the first output: of a sequence, the step
+    /// that makes it; of a router or a fallback, each chain that may be called; of branches, the
+    /// first.
     fn answering_as(&self, answer_type: &AnswerType) -> Option<Arc<dyn Chain>> {
         let _ = answer_type;
         None
@@ -75,10 +80,10 @@ pub trait Chain: Send + Sync {
 }
 
 macro_rules! forward_chain {
-    ($($pointer:ty),*) => {$(
+    ($([$($generics:tt)*] $pointer:ty),*) => {$(
         #[deny(clippy::missing_trait_methods)]
         #[async_trait]
-        impl<C: Chain + ?Sized> Chain for $pointer {
+        impl $($generics)* Chain for $pointer {
             fn name(&self) -> &str {
                 (**self).name()
             }
@@ -117,7 +122,12 @@ macro_rules! forward_chain {
         }
     )*};
 }
-forward_chain!(&C, Box<C>, Arc<C>);
+forward_chain!(
+    [<C: Chain + ?Sized>] &C,
+    [<C: Chain + ?Sized>] Box<C>,
+    [<C: Chain + ?Sized>] Arc<C>,
+    [] ChainOfRunner
+);
 
 /// The result of [`Chain::stream`].
 #[derive(Debug)]

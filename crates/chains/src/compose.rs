@@ -1,5 +1,6 @@
 //! Chains made of chains: sequences, transforms, routes, branches, fallbacks and conversations.
 
+mod branch_stream;
 mod conversation;
 mod conversation_prompt;
 mod fallback;

@@ -59,6 +59,7 @@
 mod answer;
 mod answer_stream;
 mod answer_type;
+mod answering;
 mod any_runner;
 mod apply;
 mod builder;

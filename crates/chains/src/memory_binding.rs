@@ -27,7 +27,8 @@ pub enum Maintenance {
     Deferred,
 }
 
-/// A memory, with the names that were fixed when the chain was built.
+/// A memory, with the names that were fixed when the chain was built. Clones share the queue.
+#[derive(Clone)]
 pub(crate) struct MemoryBinding {
     memory: Arc<dyn Memory>,
     pub(crate) queue: Arc<Queue>,
@@ -50,6 +51,11 @@ impl MemoryBinding {
     ) -> Self {
         let stores_reply = names.output.is_none() || names.output.as_deref() == first_output;
         Self { memory, queue: Arc::default(), names, stores_reply, maintenance, queue_timeout }
+    }
+
+    /// Returns whether a turn contains the chain's first output.
+    pub(crate) const fn stores_first_output(&self) -> bool {
+        self.stores_reply
     }
 
     /// Waits for the conversation's place.

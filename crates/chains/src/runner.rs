@@ -31,7 +31,7 @@ pub(crate) struct Runner<C> {
 }
 
 impl<C: Chain + 'static> AnyRunner for Runner<C> {
-    fn chain(&self) -> &dyn Chain {
+    fn chain(&self) -> &(dyn Chain + 'static) {
         &self.chain
     }
 
@@ -211,6 +211,9 @@ macro_rules! impl_calls {
             /// into the prompt otherwise: as the variable `format_instructions`, if the prompt has
             /// it, or else before the prompt. The turn has the user's message and the answer as the
             /// model gave it. The chain's own parser is not used; its corrections are.
+            ///
+            /// A chain of chains asks the model that makes its first output
+            /// ([`Chain::answering_as`](crate::Chain::answering_as)).
             ///
             /// # Errors
             /// - [`ChainError::Parse`](crate::ChainError::Parse), with the answer, if it does not

@@ -7,12 +7,13 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use conversant_core::{Delta, Memory, ModelError, Variables};
+use conversant_core::{Delta, Memory, ModelError, Slot, Variables};
 use futures_core::Stream;
 
 use crate::{
     answer::Answer,
     answer_stream::{AnswerItem, AnswerSource, AnswerStream},
+    answer_type::AnswerType,
     call::{CallInputs, invoke},
     chain::{Chain, RunContext, Streaming},
     error::ChainError,
@@ -48,6 +49,24 @@ impl<C: Chain + 'static> Runner<C> {
         let stream = ChainStream::start(self, inputs).await?;
         let step = OfStep { stream, outputs, text: String::new() };
         Ok(Streaming::Steps(AnswerStream::new(step)))
+    }
+
+    /// Returns a chain that is this one, except that it answers in a type. It shares the memory,
+    /// the queue and the observers.
+    pub(crate) fn answering_as(&self, answer_type: &AnswerType) -> Option<Arc<dyn Chain>> {
+        let chain = self.chain.answering_as(answer_type)?;
+        let provided = self.memory().map_or(&[][..], Memory::variables);
+        let is_input = |slot: &&Slot| provided.iter().all(|from| from.name() != slot.name());
+        let inputs = chain.slots().iter().filter(is_input).cloned().collect();
+        let runner = Arc::new(Runner {
+            chain,
+            inputs,
+            binding: self.binding.clone(),
+            observation: self.observation.clone(),
+            concurrency: self.concurrency,
+            prompt_cache_key: self.prompt_cache_key.clone(),
+        });
+        Some(Arc::new(AnsweringStep { runner }))
     }
 
     /// Returns the variables but for those that the memory provides.
@@ -138,7 +157,21 @@ macro_rules! impl_chain {
                 let runner = std::sync::Arc::clone(&self.runner);
                 runner.stream_step(variables, context).await
             }
+
+            fn answering_as(
+                &self,
+                answer_type: &crate::AnswerType,
+            ) -> Option<std::sync::Arc<dyn crate::Chain>> {
+                self.runner.answering_as(answer_type)
+            }
         }
     };
 }
 pub(crate) use impl_chain;
+
+/// A callable chain whose steps answer in a type.
+struct AnsweringStep {
+    runner: Arc<Runner<Arc<dyn Chain>>>,
+}
+
+impl_chain!([] AnsweringStep);

@@ -205,7 +205,8 @@ impl ChainStream {
     ///
     /// # Errors
     /// - [`ChainError::NotSaved`] if the save fails.
-    /// - [`ChainError::NothingToSave`] if no text was received, or the chain has no memory.
+    /// - [`ChainError::NothingToSave`] if no text was received, the chain has no memory, or the
+    ///   memory stores another output than the chain's first.
     /// - [`ChainError::Closed`] or [`ChainError::Reentrant`] if the stream has failed and the
     ///   conversation cannot be entered again.
     pub async fn save_partial(self) -> Result<(), ChainError> {
@@ -229,6 +230,10 @@ impl ChainStream {
         };
         let Failed { mut call, unsaved } = failed;
         match unsaved {
+            Unsaved::Text(_) if !binding.stores_first_output() => {
+                let reason = "the memory stores another output than the one that was received";
+                Err(ChainError::NothingToSave { reason })
+            }
             Unsaved::Text(text) if text.is_empty() => {
                 Err(ChainError::NothingToSave { reason: "no text was received" })
             }

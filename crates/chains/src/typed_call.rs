@@ -2,20 +2,19 @@
 
 mod value_stream;
 
-use std::{borrow::Cow, sync::Arc};
+use std::sync::Arc;
 
-use async_trait::async_trait;
-use conversant_core::{CallOptions, Slot, Value, Variables};
+use conversant_core::{CallOptions, Variables};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 pub use self::value_stream::ValueStream;
 use crate::{
-    answer::Answer,
     answer_type::AnswerType,
+    answering::{ChainOfRunner, answering},
     any_runner::AnyRunner,
     call::{CallInputs, invoke},
-    chain::{Chain, RunContext},
+    chain::Chain,
     error::ChainError,
     memory_binding::MemoryBinding,
     observation::Observation,
@@ -32,7 +31,7 @@ pub(crate) async fn predict_as<T>(
 where
     T: DeserializeOwned + JsonSchema + 'static,
 {
-    let runner = TypedRunner::new(runner, AnswerType::of::<T>());
+    let runner = TypedRunner::new(runner, &AnswerType::of::<T>());
     let inputs = CallInputs::new(inputs, options);
     let call = invoke(runner.chain(), runner.binding(), runner.observation(), inputs);
     let mut outcome = call.await?;
@@ -51,28 +50,28 @@ pub(crate) async fn stream_as<T>(
 where
     T: DeserializeOwned + JsonSchema + 'static,
 {
-    let runner = Arc::new(TypedRunner::new(runner, AnswerType::of::<T>()));
-    ChainStream::start(runner, CallInputs::new(inputs, options)).await.map(ValueStream::new)
+    let runner = Arc::new(TypedRunner::new(runner, &AnswerType::of::<T>()));
+    let output = runner.chain().outputs().first().cloned().unwrap_or_default();
+    let stream = ChainStream::start(runner, CallInputs::new(inputs, options)).await?;
+    Ok(ValueStream::new(stream, output))
 }
 
 /// A runner whose chain answers in a type.
 struct TypedRunner {
     runner: Arc<dyn AnyRunner>,
-    answer_type: AnswerType,
-    /// The chain, if it can ask its model for the type. Otherwise its output is parsed.
-    answering: Option<Arc<dyn Chain>>,
+    chain: Arc<dyn Chain>,
 }
 
 impl TypedRunner {
-    fn new(runner: Arc<dyn AnyRunner>, answer_type: AnswerType) -> Self {
-        let answering = runner.chain().answering_as(&answer_type);
-        Self { runner, answer_type, answering }
+    fn new(runner: Arc<dyn AnyRunner>, answer_type: &AnswerType) -> Self {
+        let chain: Arc<dyn Chain> = Arc::new(ChainOfRunner(Arc::clone(&runner)));
+        Self { chain: answering(&chain, None, answer_type), runner }
     }
 }
 
 impl AnyRunner for TypedRunner {
-    fn chain(&self) -> &dyn Chain {
-        self.answering.as_deref().unwrap_or(self)
+    fn chain(&self) -> &(dyn Chain + 'static) {
+        &*self.chain
     }
 
     fn binding(&self) -> Option<&MemoryBinding> {
@@ -81,34 +80,5 @@ impl AnyRunner for TypedRunner {
 
     fn observation(&self) -> &Observation {
         self.runner.observation()
-    }
-}
-
-/// The chain of the runner, whose first output is parsed. It streams its answer as a whole.
-#[async_trait]
-impl Chain for TypedRunner {
-    fn name(&self) -> &str {
-        self.runner.chain().name()
-    }
-
-    fn slots(&self) -> &[Slot] {
-        self.runner.chain().slots()
-    }
-
-    fn outputs(&self) -> &[Cow<'static, str>] {
-        self.runner.chain().outputs()
-    }
-
-    async fn run(&self, variables: &Variables, context: &RunContext) -> Result<Answer, ChainError> {
-        let mut answer = self.runner.chain().run(variables, context).await?;
-        let Some(name) = self.outputs().first() else { return Ok(answer) };
-        let text = answer.outputs.get(name).map(Value::to_text).unwrap_or_default();
-        match self.answer_type.parser().parse(&text) {
-            Ok(value) => {
-                answer.outputs.insert(name.clone(), value);
-                Ok(answer)
-            }
-            Err(error) => Err(ChainError::unparsed(error, answer.reply)),
-        }
     }
 }

@@ -246,7 +246,7 @@ pub(crate) struct Wiring<'w> {
 }
 
 /// The names of the variables that make up a turn.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct TurnNames {
     pub(crate) input: Option<String>,
     pub(crate) output: Option<String>,

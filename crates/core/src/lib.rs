@@ -83,10 +83,10 @@ pub use self::{
     message::Message,
     messages::{Chunk, Iter, Messages},
     model::{
-        ApiError, CallOptions, ChatModel, ChatRequest, Choice, CompletionModel, CompletionRequest,
-        DecodeError, Delta, FinishReason, LanguageModel, ModelError, PartialReply, Reply,
-        ReplyStream, ResponseFormat, StatusKind, TimeoutPhase, ToolCallDelta, ToolChoice,
-        ToolDefinition, TransportPhase, Usage,
+        ApiError, BranchDelta, CallOptions, ChatModel, ChatRequest, Choice, CompletionModel,
+        CompletionRequest, DecodeError, Delta, FinishReason, LanguageModel, ModelError,
+        PartialReply, Reply, ReplyStream, ResponseFormat, StatusKind, TimeoutPhase, ToolCallDelta,
+        ToolChoice, ToolDefinition, TransportPhase, Usage,
     },
     nearest::nearest,
     observer::{

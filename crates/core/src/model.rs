@@ -18,7 +18,7 @@ pub use self::{
     language_model::LanguageModel,
     reply::{Choice, FinishReason, Reply, Usage},
     request::{CallOptions, ChatRequest, CompletionRequest},
-    stream::{Delta, ReplyStream, ToolCallDelta},
+    stream::{BranchDelta, Delta, ReplyStream, ToolCallDelta},
     tools::{ResponseFormat, ToolChoice, ToolDefinition},
     traits::{ChatModel, CompletionModel},
 };

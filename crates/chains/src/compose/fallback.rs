@@ -13,6 +13,8 @@ use super::{
 use crate::{
     answer::Answer,
     answer_stream::AnswerSource,
+    answer_type::AnswerType,
+    answering::{answering, slots_answering},
     chain::{Chain, RunContext, Streaming},
     error::{ChainError, FailedFallbacks},
     pending::PendingTurn,
@@ -235,6 +237,21 @@ impl Chain for FallbackSteps {
             }
         }
         Err(all_failed(errors))
+    }
+
+    fn answering_as(&self, answer_type: &AnswerType) -> Option<Arc<dyn Chain>> {
+        let output = self.outputs.first();
+        let chains = self.chains.iter().map(|chain| answering(chain, output, answer_type));
+        let chains: Vec<_> = chains.collect();
+        let pairs = self.chains.iter().zip(&chains);
+        let replaced: Vec<_> = pairs.map(|(before, after)| (&**before, &**after)).collect();
+        Some(Arc::new(Self {
+            name: self.name.clone(),
+            slots: slots_answering(&self.slots, &replaced, []),
+            outputs: self.outputs.clone(),
+            chains,
+            when: self.when,
+        }))
     }
 
     async fn stream(

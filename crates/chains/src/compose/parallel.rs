@@ -3,14 +3,22 @@
 use std::{borrow::Cow, sync::Arc};
 
 use async_trait::async_trait;
-use conversant_core::{Slot, Value, Variables};
+use conversant_core::{Slot, Variables};
 
-use super::{kind::impl_kind, parts::merge, step_result::intermediate};
+use super::{
+    branch_stream::{Branch, BranchStream},
+    kind::impl_kind,
+    parts::merge,
+    step_result::{branch_output, joined},
+};
 use crate::{
     answer::Answer,
+    answer_stream::AnswerStream,
+    answer_type::AnswerType,
+    answering::{answering, slots_answering},
     apply::{Boxed, join_bounded},
-    chain::{Chain, RunContext},
-    error::{ChainError, FailedBranches},
+    chain::{Chain, RunContext, Streaming},
+    error::ChainError,
     runner::Runner,
     settings::Settings,
     wiring::{WiringError, WiringFault},
@@ -20,10 +28,13 @@ use crate::{
 /// `RunnableParallel`. Each branch has one output, which gets the branch's name.
 ///
 /// All branches run to their end. If one fails, the error is [`ChainError::Branches`], with all
-/// failures and with the outputs of the other branches.
+/// failures and with the outputs of the other branches. The branches get the call's deadline and
+/// stop sequences, but not its tools.
 ///
-/// A stream has no pieces before the end, since the branches answer at the same time. The branches
-/// get the call's deadline and stop sequences, but not its tools.
+/// A stream has the pieces of all branches as they arrive, each a
+/// [`Delta::Branch`](conversant_core::Delta::Branch) with the branch's name. A branch ends with a
+/// piece that contains [`Delta::Done`](conversant_core::Delta::Done); the stream ends with a `Done`
+/// of its own. Dropping the stream drops all branches.
 ///
 /// # Examples
 ///
@@ -165,29 +176,36 @@ impl Chain for ParallelSteps {
     async fn run(&self, variables: &Variables, context: &RunContext) -> Result<Answer, ChainError> {
         let branches = self.chains.iter().enumerate().map(|(index, chain)| -> Boxed<'_, _> {
             let child = context.intermediate_step(index);
-            Box::pin(async move {
-                let outputs = intermediate(chain.run(variables, &child).await, &**chain)?;
-                let name = chain.outputs().first();
-                let value = name.and_then(|name| outputs.get(name)).cloned();
-                Ok::<_, ChainError>(value.unwrap_or_else(|| Value::from("")))
-            })
+            Box::pin(async move { branch_output(chain.run(variables, &child).await, &**chain) })
         });
         let branches: Vec<_> = branches.collect();
         let results = join_bounded(branches, self.concurrency).await;
-        let mut outputs = Variables::with_capacity(self.outputs.len());
-        let mut failures = Vec::new();
-        for (name, result) in self.outputs.iter().zip(results) {
-            match result {
-                Ok(value) => {
-                    outputs.insert(name.clone(), value);
-                }
-                Err(error) => failures.push((name.clone().into_owned(), error)),
-            }
-        }
-        if failures.is_empty() {
-            Ok(Answer::new(outputs))
-        } else {
-            Err(ChainError::Branches(Box::new(FailedBranches { failures, outputs })))
-        }
+        joined(self.outputs.iter().cloned().zip(results))
+    }
+
+    async fn stream(
+        &self,
+        variables: &Variables,
+        context: &RunContext,
+    ) -> Result<Streaming, ChainError> {
+        let variables = Arc::new(variables.clone());
+        let branches = self.outputs.iter().zip(&self.chains).enumerate();
+        let branches = branches.map(|(index, (name, chain))| {
+            let context = context.intermediate_step(index);
+            Branch::new(name.clone(), Arc::clone(chain), Arc::clone(&variables), context)
+        });
+        let stream = BranchStream::new(branches.collect(), self.concurrency);
+        Ok(Streaming::Steps(AnswerStream::new(stream)))
+    }
+
+    fn answering_as(&self, answer_type: &AnswerType) -> Option<Arc<dyn Chain>> {
+        let mut chains = self.chains.clone();
+        let first = chains.first_mut()?;
+        let after = answering(first, None, answer_type);
+        let before = std::mem::replace(first, Arc::clone(&after));
+        let kept = chains.iter().skip(1).flat_map(|chain| chain.slots());
+        let slots = slots_answering(&self.slots, &[(&*before, &*after)], kept);
+        let (name, outputs) = (self.name.clone(), self.outputs.clone());
+        Some(Arc::new(Self { name, slots, outputs, chains, concurrency: self.concurrency }))
     }
 }

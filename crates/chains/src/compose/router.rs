@@ -12,6 +12,8 @@ use super::{
 };
 use crate::{
     answer::Answer,
+    answer_type::AnswerType,
+    answering::{answering, slots_answering},
     chain::{Chain, RunContext, Streaming},
     error::ChainError,
     pending::PendingTurn,
@@ -435,6 +437,28 @@ impl Chain for RouterSteps {
         let child = context.final_step(chosen.step);
         let result = chosen.chain.run(&chosen.variables(variables), &child).await;
         chosen.finish(result)
+    }
+
+    fn answering_as(&self, answer_type: &AnswerType) -> Option<Arc<dyn Chain>> {
+        let output = self.outputs.first();
+        let default_chain = answering(&self.default_chain, output, answer_type);
+        let destinations: Vec<_> = self
+            .destinations
+            .iter()
+            .map(|(name, chain)| (name.clone(), answering(chain, output, answer_type)))
+            .collect();
+        let pairs = self.destinations.iter().zip(&destinations);
+        let pairs = pairs.map(|((_, before), (_, after))| (&**before, &**after));
+        let replaced: Vec<_> = pairs.chain([(&*self.default_chain, &*default_chain)]).collect();
+        Some(Arc::new(Self {
+            name: self.name.clone(),
+            slots: slots_answering(&self.slots, &replaced, self.router.slots()),
+            outputs: self.outputs.clone(),
+            router: Arc::clone(&self.router),
+            destinations,
+            default_chain,
+            unknown_to_default: self.unknown_to_default,
+        }))
     }
 
     async fn stream(

@@ -12,6 +12,8 @@ use super::{
 };
 use crate::{
     answer::Answer,
+    answer_type::AnswerType,
+    answering::{answering, slots_answering},
     chain::{Chain, RunContext, Streaming},
     error::ChainError,
     pending::PendingTurn,
@@ -214,6 +216,11 @@ impl SequentialSteps {
 }
 
 impl LastStep {
+    /// Returns whether the first output of the sequence is that of the last chain.
+    fn is_first_output(&self) -> bool {
+        self.outputs.first() == self.chain.outputs().first()
+    }
+
     /// Creates the sequence's answer from that of the last chain.
     fn finish(
         &self,
@@ -228,7 +235,7 @@ impl LastStep {
         };
         let is_due = PendingTurn::is_due(&answer);
         // The reply is the answer only where the first output is the last chain's.
-        if !is_due && self.outputs.first() != made.first() {
+        if !is_due && !self.is_first_output() {
             answer.reply = None;
             answer.messages = None;
         }
@@ -272,6 +279,22 @@ impl Chain for SequentialSteps {
         last.finish(result, variables, earlier)
     }
 
+    fn answering_as(&self, answer_type: &AnswerType) -> Option<Arc<dyn Chain>> {
+        let first = self.last.outputs.first()?;
+        let mut chains: Vec<_> = self.earlier.iter().chain([&self.last.chain]).cloned().collect();
+        let step = chains.iter().position(|chain| chain.outputs().first() == Some(first))?;
+        let before = chains.get_mut(step)?;
+        let after = answering(before, Some(first), answer_type);
+        let before = std::mem::replace(before, Arc::clone(&after));
+        let others = chains.iter().enumerate().filter(|(index, _)| *index != step);
+        let kept = others.flat_map(|(_, chain)| chain.slots());
+        let slots = slots_answering(&self.slots, &[(&*before, &*after)], kept);
+        let chain = chains.pop()?;
+        let last = LastStep { step: self.last.step, chain, outputs: self.last.outputs.clone() };
+        let name = self.name.clone();
+        Some(Arc::new(Self { name, slots, earlier: chains, last: Arc::new(last) }))
+    }
+
     async fn stream(
         &self,
         variables: &Variables,
@@ -284,9 +307,15 @@ impl Chain for SequentialSteps {
         let context = context.final_step(last.step);
         match last.chain.stream(&known, &context).await {
             Ok(streaming) => {
+                let is_first = last.is_first_output();
                 let (chain, variables) = (Arc::clone(&last.chain), variables.clone());
-                streaming
-                    .map(chain, context, move |result| last.finish(result, &variables, earlier))
+                let finish = move |result| last.finish(result, &variables, earlier);
+                streaming.map(chain, context, finish).map(|streaming| match streaming {
+                    Streaming::Steps(stream) if !is_first => {
+                        Streaming::Steps(stream.without_partial())
+                    }
+                    streaming => streaming,
+                })
             }
             Err(error) => Err(failed(last.step, last.chain.name(), earlier, error)),
         }

@@ -11,6 +11,8 @@ use super::{
 };
 use crate::{
     answer::Answer,
+    answer_type::AnswerType,
+    answering::answering,
     chain::{Chain, RunContext, Streaming},
     error::ChainError,
     parser::is_space,
@@ -148,6 +150,7 @@ impl SimpleSequentialChainBuilder {
 }
 
 /// A chain with the names of its input and its output.
+#[derive(Clone)]
 struct SimpleStep {
     index: usize,
     chain: Arc<dyn Chain>,
@@ -274,7 +277,7 @@ impl LastStep {
         }
         let output = step.output(&answer.outputs, self.strip);
         context.emit(&Event::step_ended(step.index, &output));
-        if self.strip {
+        if self.strip && output.as_text().is_some() {
             answer.messages = Some(stripped(&answer, &output));
         }
         let [key] = &self.outputs;
@@ -315,6 +318,15 @@ impl Chain for SimpleSteps {
         let result = step.chain.run(&step.variables(input.clone()), &child).await;
         let [slot] = &self.slots;
         self.last.finish(result, input, slot.name(), context)
+    }
+
+    fn answering_as(&self, answer_type: &AnswerType) -> Option<Arc<dyn Chain>> {
+        let LastStep { step, outputs, strip } = &*self.last;
+        let mut step = step.clone();
+        step.chain = answering(&step.chain, Some(&step.output), answer_type);
+        let last = LastStep { step, outputs: outputs.clone(), strip: *strip };
+        let (name, slots) = (self.name.clone(), self.slots.clone());
+        Some(Arc::new(Self { name, slots, earlier: self.earlier.clone(), last: Arc::new(last) }))
     }
 
     async fn stream(

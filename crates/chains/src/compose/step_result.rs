@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
-use conversant_core::{MissingVariable, Variables};
+use conversant_core::{MissingVariable, Value, Variables};
 
 use crate::{
     answer::Answer,
     chain::Chain,
-    error::{ChainError, FailedStep},
+    error::{ChainError, FailedBranches, FailedStep},
     pending::PendingTurn,
 };
 
@@ -37,6 +37,37 @@ pub(super) fn intermediate(
         return Err(ChainError::StepToolCalls);
     }
     Ok(answer.outputs)
+}
+
+/// Returns the output of a branch that has ended.
+pub(super) fn branch_output(
+    result: Result<Answer, ChainError>,
+    chain: &dyn Chain,
+) -> Result<Value, ChainError> {
+    let outputs = intermediate(result, chain)?;
+    let output = chain.outputs().first().and_then(|name| outputs.get(name)).cloned();
+    Ok(output.unwrap_or_else(|| Value::from("")))
+}
+
+/// Returns the answer of branches that have ended, or all of their failures.
+pub(super) fn joined(
+    results: impl IntoIterator<Item = (Cow<'static, str>, Result<Value, ChainError>)>,
+) -> Result<Answer, ChainError> {
+    let mut outputs = Variables::new();
+    let mut failures = Vec::new();
+    for (name, result) in results {
+        match result {
+            Ok(value) => {
+                outputs.insert(name, value);
+            }
+            Err(error) => failures.push((name.into_owned(), error)),
+        }
+    }
+    if failures.is_empty() {
+        Ok(Answer::new(outputs))
+    } else {
+        Err(ChainError::Branches(Box::new(FailedBranches { failures, outputs })))
+    }
 }
 
 /// Returns the error of a step that failed.

@@ -1,6 +1,7 @@
 //! Ever more complete values of an answer, as it arrives.
 
 use std::{
+    borrow::Cow,
     fmt,
     future::poll_fn,
     marker::PhantomData,
@@ -73,6 +74,8 @@ const PARSE_EACH_PIECE: usize = 4 * 1024;
 /// ```
 pub struct ValueStream<T> {
     stream: ChainStream,
+    /// The branch whose text is the answer, if the chain has branches: its first output.
+    output: Cow<'static, str>,
     /// The text of the answer so far.
     text: String,
     /// The length at which the text was parsed last.
@@ -82,8 +85,8 @@ pub struct ValueStream<T> {
 }
 
 impl<T: DeserializeOwned> ValueStream<T> {
-    pub(crate) const fn new(stream: ChainStream) -> Self {
-        Self { stream, text: String::new(), parsed_at: 0, last: None, of: PhantomData }
+    pub(crate) const fn new(stream: ChainStream, output: Cow<'static, str>) -> Self {
+        Self { stream, output, text: String::new(), parsed_at: 0, last: None, of: PhantomData }
     }
 
     /// Returns the next value, or `None` after the end.
@@ -141,21 +144,28 @@ impl<T: DeserializeOwned> Stream for ValueStream<T> {
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
         loop {
-            let item = match ready!(Pin::new(&mut this.stream).poll_next(context)) {
-                Some(Ok(Delta::Text(piece))) => {
+            let piece = match ready!(Pin::new(&mut this.stream).poll_next(context)) {
+                Some(Ok(Delta::Branch(branch))) if *branch.branch == *this.output => branch.delta,
+                Some(Ok(Delta::Done(_))) => match this.whole() {
+                    Some(item) => return Poll::Ready(Some(item)),
+                    None => continue,
+                },
+                Some(Ok(piece)) => piece,
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => return Poll::Ready(None),
+            };
+            let item = match piece {
+                Delta::Text(piece) => {
                     this.text.push_str(&piece);
                     this.partial().map(Ok)
                 }
                 // Text before a tool's result is not the answer.
-                Some(Ok(Delta::ToolResult(_))) => {
+                Delta::ToolResult(_) => {
                     this.text.clear();
                     this.parsed_at = 0;
                     None
                 }
-                Some(Ok(Delta::Done(_))) => this.whole(),
-                Some(Ok(_)) => None,
-                Some(Err(error)) => Some(Err(error)),
-                None => return Poll::Ready(None),
+                _ => None,
             };
             if item.is_some() {
                 return Poll::Ready(item);

@@ -1,14 +1,18 @@
 //! Answers of Rust types: the schema goes to the server or into the prompt, and the type is
 //! checked.
 
+use std::sync::Arc;
+
 use conversant_chains::{
-    ChainError, Conversations, Correction, LlmChain, SimpleSequentialChain, WithMemory,
+    Chain, ChainError, Conversations, Correction, FallbackChain, FnRouter, LlmChain, ParallelChain,
+    Route, RouterChain, SequentialChain, SimpleSequentialChain, TransformChain, WiringError,
+    WithMemory,
 };
 use conversant_core::{
     ChatModel, ChatRequest, FinishReason, LanguageModel, Message, ModelError, Reply, ReplyStream,
-    SessionId, ToolCall, async_trait, vars,
+    SessionId, ToolCall, Value, async_trait, vars,
 };
-use conversant_memory::{BufferMemory, InMemoryHistory};
+use conversant_memory::{BufferMemory, InMemoryHistory, SimpleMemory};
 use conversant_models::{OpenAi, OpenAiChat, OpenAiResponses};
 use conversant_prompts::{ChatPromptTemplate, MessageTemplate, PromptTemplate};
 use conversant_testkit::{
@@ -157,19 +161,6 @@ fn every_callable_chain_answers_in_a_type() {
         .unwrap();
         let ada = conversations.chain(&SessionId::new("ada").unwrap()).unwrap();
         assert_eq!(ada.predict_as::<Verdict>(inputs()).await.unwrap(), verdict(true));
-
-        // The answer of a chain that cannot ask for a type is parsed.
-        let step = |template: &str, model: ScriptedChat| {
-            let prompt = PromptTemplate::from_template(template).unwrap();
-            LlmChain::builder().prompt(prompt).model(model).build().unwrap()
-        };
-        let sequence = SimpleSequentialChain::builder()
-            .chain(step("Think about {question}", ScriptedChat::new(["thought"])))
-            .chain(step("Judge {thought}", script()))
-            .build()
-            .unwrap();
-        let inputs = vars! { "input" => "7" };
-        assert_eq!(sequence.predict_as::<Verdict>(inputs).await.unwrap(), verdict(true));
     });
     assert_eq!(stored(&history), "Human: ?\nAI: {\"yes\": true}");
 }
@@ -327,4 +318,146 @@ async fn adapters_send_the_schema_where_their_server_enforces_it() {
         Err(ChainError::Parse { answers, .. }) => assert_eq!(answers[0].text(), r#"{"yes": tr"#),
         other => panic!("{other:?}"),
     }
+}
+
+/// A model that answers with a verdict in three pieces, and whose server enforces schemas.
+fn enforcing() -> Enforcing {
+    Enforcing(ScriptedChat::with_handler(|_| {
+        ScriptedReply::pieces(["{\"yes\": tr", "ue, \"because\"", ": null}"])
+    }))
+}
+
+fn ask(template: &str, model: &Enforcing, output: &'static str) -> LlmChain {
+    let prompt = PromptTemplate::from_template(template).unwrap();
+    let model = LanguageModel::chat(model.clone());
+    LlmChain::builder().prompt(prompt).model(model).output_key(output).build().unwrap()
+}
+
+/// Chains that contain a chain which asks a server for the type. All have the input `input`.
+fn compositions(model: &Enforcing) -> Vec<(&'static str, Arc<dyn Chain>)> {
+    let judge = || ask("Judge {input}", model, "text");
+    let think = || {
+        let thought = ScriptedChat::with_handler(|_| ScriptedReply::text("thought"));
+        let prompt = PromptTemplate::from_template("Think of {input}").unwrap();
+        LlmChain::builder().prompt(prompt).model(thought).output_key("thought").build().unwrap()
+    };
+    let route = |to: Route| {
+        FnRouter::new(["input"], move |_: &_| Ok::<_, std::convert::Infallible>(to.clone()))
+    };
+    let router = |to| {
+        let builder = RouterChain::builder().router(route(to)).destination("there", judge());
+        builder.default_chain(judge()).build().unwrap()
+    };
+    let length = TransformChain::new(["text"], ["length"], |variables| {
+        let text = variables.get("text").map(Value::to_text).unwrap_or_default();
+        Ok::<_, std::convert::Infallible>(vars! { "length" => text.len() as i64 })
+    });
+    let broken = ScriptedChat::with_handler(|_| ModelError::custom("broken", true, None).into());
+    let prompt = PromptTemplate::from_template("{input}").unwrap();
+    let broken = LlmChain::builder().prompt(prompt).model(broken).build().unwrap();
+    let facts = SimpleMemory::new(vars! { "facts" => "f" });
+    let with_facts = ask("Judge {input} by {facts}", model, "text");
+    let instructed = ask("Judge {thought}. {format_instructions}", model, "text");
+    let sequence = SequentialChain::builder();
+    let simple = SimpleSequentialChain::builder().chain(think());
+    vec![
+        ("a sequence", boxed(sequence.clone().chain(think()).chain(judge()).build())),
+        (
+            "a sequence whose last prompt has the instructions",
+            boxed(sequence.clone().chain(think()).chain(instructed).build()),
+        ),
+        (
+            "a sequence whose first output is that of an earlier step",
+            boxed(sequence.chain(judge()).chain(length.unwrap()).outputs(["text"]).build()),
+        ),
+        ("a simple sequence", boxed(simple.clone().chain(ask("Judge {x}", model, "text")).build())),
+        (
+            "a simple sequence that strips",
+            boxed(simple.chain(ask("{x}", model, "text")).strip_outputs(true).build()),
+        ),
+        ("a route", Arc::new(router(Route::to("there")))),
+        ("the default route", Arc::new(router(Route::to_default()))),
+        ("a fallback", boxed(FallbackChain::builder(broken).fallback(judge()).build())),
+        (
+            "the first branch",
+            boxed(ParallelChain::builder().branch("a", judge()).branch("b", think()).build()),
+        ),
+        ("a memory", boxed(WithMemory::new(with_facts, facts))),
+        (
+            "a sequence in a route in a fallback",
+            boxed(
+                FallbackChain::builder(
+                    SequentialChain::builder().chain(router(Route::to("there"))).build().unwrap(),
+                )
+                .fallback(judge())
+                .build(),
+            ),
+        ),
+    ]
+}
+
+fn boxed<C: Chain + 'static>(chain: Result<C, WiringError>) -> Arc<dyn Chain> {
+    Arc::new(chain.unwrap())
+}
+
+/// The model that makes the first output is asked for the type, by its server's own mode, whole and
+/// streamed; the turn has the answer as the model gave it.
+#[test]
+fn chains_of_chains_ask_the_model_for_the_type() {
+    for index in 0..compositions(&enforcing()).len() {
+        for streams in [false, true] {
+            let (model, history) = (enforcing(), TestHistory::default());
+            let (name, chain) = compositions(&model).swap_remove(index);
+            let output = chain.outputs()[0].clone().into_owned();
+            let memory = memory(&history).with_input_key("input").with_output_key(output);
+            let chain =
+                WithMemory::builder(chain, memory).allow_unused("chat_history").build().unwrap();
+            block_on(async {
+                let inputs = vars! { "input" => "7" };
+                let seen = if streams {
+                    let mut values = chain.stream_as::<Verdict>(inputs).await.unwrap();
+                    let mut seen = Vec::new();
+                    while let Some(value) = values.next().await {
+                        seen.push(value.unwrap());
+                    }
+                    seen
+                } else {
+                    vec![chain.predict_as::<Verdict>(inputs).await.unwrap()]
+                };
+                assert!(
+                    !seen.is_empty() && seen.iter().all(|value| *value == verdict(true)),
+                    "{name}"
+                );
+            });
+            let formats = model.0.requests().into_iter().map(|request| {
+                let instructed = request.messages.to_string().contains("JSON Schema");
+                (request.options.response_format.is_some(), instructed)
+            });
+            let instructed = name.contains("instructions");
+            assert_eq!(formats.collect::<Vec<_>>(), [(true, instructed)], "{name}");
+            // The reply of a step is in the turn only where it is the chain's reply.
+            let is_reply = !name.contains("earlier step") && !name.contains("branch");
+            let raw = r#"{"yes": true, "because": null}"#;
+            let raw =
+                if is_reply { raw.to_owned() } else { raw.replace(": ", ":").replace(", ", ",") };
+            assert_eq!(stored(&history), format!("Human: 7\nAI: {raw}"), "{name}");
+        }
+    }
+}
+
+/// The output of a chain without a model is parsed.
+#[test]
+fn the_output_of_a_function_is_parsed() {
+    let said = |answer: &'static str| {
+        TransformChain::new(["q"], ["text"], move |_: &_| {
+            Ok::<_, std::convert::Infallible>(vars! { "text" => answer })
+        })
+        .unwrap()
+    };
+    block_on(async {
+        let fits = said("so: {\"yes\": true}").predict_as::<Verdict>(vars! { "q" => 1 }).await;
+        assert_eq!(fits.unwrap(), verdict(true));
+        let other = said("no").predict_as::<Verdict>(vars! { "q" => 1 }).await;
+        assert!(matches!(other, Err(ChainError::Parse { .. })));
+    });
 }

@@ -4,6 +4,7 @@ use std::{
     fmt,
     future::poll_fn,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -31,6 +32,8 @@ pub enum Delta {
     ToolCall(ToolCallDelta),
     /// The result of a tool call, where a tool loop has run the tool.
     ToolResult(Box<Message>),
+    /// A piece of a branch, where a chain runs several branches at the same time.
+    Branch(Box<BranchDelta>),
     /// The end of the stream, with the whole answer. No pieces follow it.
     Done(Box<Reply>),
 }
@@ -50,8 +53,28 @@ impl fmt::Debug for Delta {
             Self::Refusal(text) => write!(f, "Refusal(<{} bytes>)", text.len()),
             Self::ToolCall(call) => f.debug_tuple("ToolCall").field(call).finish(),
             Self::ToolResult(message) => f.debug_tuple("ToolResult").field(message).finish(),
+            Self::Branch(branch) => f.debug_tuple("Branch").field(branch).finish(),
             Self::Done(reply) => f.debug_tuple("Done").field(reply).finish(),
         }
+    }
+}
+
+/// A piece of the answer of a branch. A branch of branches has pieces whose `delta` is a
+/// [`Delta::Branch`] again.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct BranchDelta {
+    /// The branch's name.
+    pub branch: Arc<str>,
+    /// The piece. [`Delta::Done`] is the end of the branch.
+    pub delta: Delta,
+}
+
+impl BranchDelta {
+    /// Creates a piece of a branch.
+    #[must_use]
+    pub fn new(branch: impl Into<Arc<str>>, delta: Delta) -> Self {
+        Self { branch: branch.into(), delta }
     }
 }
 

@@ -17,13 +17,20 @@ async fn pieces(stream: &mut ChainStream) -> String {
     let mut pieces = Vec::new();
     while let Some(delta) = stream.next().await {
         pieces.push(match delta {
-            Ok(Delta::Text(text)) => text,
-            Ok(Delta::Done(reply)) => format!("done: {}", reply.text()),
-            Ok(other) => format!("{other:?}"),
+            Ok(delta) => shown(&delta),
             Err(error) => format!("error: {}", chain_of(&error)),
         });
     }
     pieces.join("|")
+}
+
+fn shown(delta: &Delta) -> String {
+    match delta {
+        Delta::Text(text) => text.clone(),
+        Delta::Branch(branch) => format!("{}: {}", branch.branch, shown(&branch.delta)),
+        Delta::Done(reply) => format!("done: {}", reply.text()),
+        other => format!("{other:?}"),
+    }
 }
 
 fn says(pieces: &[&str]) -> ScriptedChat {
@@ -97,7 +104,7 @@ async fn every_chain_of_chains_streams() {
     check!(fallback(started()), format!("st|error: {failed}"), "");
     check!(nested, "t|wo|done: two", "input=x, q=hi, text=two");
     check!(whole, "two+|done: two+", "end=two+, input=x, q=hi");
-    check!(branches, "two|done: two", "a=two, input=x, q=hi");
+    check!(branches, "a: t|a: wo|a: done: two|done: two", "a=two, input=x, q=hi");
     let mut stream = simple.unwrap().stream(vars! { "input" => "x", "q" => "hi" }).await.unwrap();
     assert_eq!(pieces(&mut stream).await, " t|wo\n|done:  two\n");
     assert_eq!(stream.outcome().unwrap().text(), "two");
@@ -259,4 +266,95 @@ async fn every_chain_of_chains_dropped_at_any_poll_saves_a_whole_turn_or_nothing
             assert!(seen.len() > 2, "dropped at each wait before it: {seen:?}");
         }
     }
+}
+
+fn branch(pieces: &[&str]) -> LlmChain {
+    llm("{q}", says(pieces), "text")
+}
+
+/// Pieces of branches arrive in turn; a failure is reported at the end, with the other outputs.
+#[tokio::test]
+async fn branches_stream_their_pieces_by_name() {
+    let inner = || {
+        let builder = ParallelChain::builder().branch("x", branch(&["1", "2"]));
+        SequentialChain::builder().chain(builder.build().unwrap()).build().unwrap()
+    };
+    let two = || {
+        ParallelChain::builder().branch("a", branch(&["1", "2"])).branch("b", branch(&["3", "4"]))
+    };
+    let failing = || two().branch("c", llm("{q}", breaks(&["5"]), "text"));
+    let whole = || two().branch("c", Joining::parse("q -> end"));
+    let table = [
+        ("two", two().build(), "a: 1|b: 3|a: 2|b: 4|a: done: 12|b: done: 34|done: 12"),
+        (
+            "one at a time",
+            two().branch_concurrency(1).build(),
+            "a: 1|a: 2|a: done: 12|b: 3|b: 4|b: done: 34|done: 12",
+        ),
+        (
+            "one that does not stream",
+            whole().build(),
+            "a: 1|b: 3|c: hi+|a: 2|b: 4|c: done: hi+|a: done: 12|b: done: 34|done: 12",
+        ),
+        (
+            "one that fails",
+            failing().build(),
+            "a: 1|b: 3|c: 5|a: 2|b: 4|a: done: 12|b: done: 34|error: \
+             branch `c` failed: the model did not answer: the model failed: broken",
+        ),
+        (
+            "a branch of branches",
+            ParallelChain::builder().branch("o", inner()).build(),
+            "o: x: 1|o: x: 2|o: x: done: 12|o: done: 12|done: 12",
+        ),
+    ];
+    for (name, chain, expected) in table {
+        let mut stream = chain.unwrap().stream(vars! { "q" => "hi" }).await.unwrap();
+        assert_eq!(pieces(&mut stream).await, expected, "{name}");
+        if let Some(outcome) = stream.outcome() {
+            assert!(written(&outcome.variables).contains("=12"), "{name}");
+        }
+    }
+}
+
+/// What was received of the first output can be kept, and of no other.
+#[tokio::test]
+async fn a_partial_answer_of_branches_is_that_of_the_first_output() {
+    for (output, kept) in [("a", "Human: hi\nAI: t"), ("b", "")] {
+        let (history, gate) = (TestHistory::default(), Gate::new());
+        let held = || {
+            let held = ScriptedReply::pieces(["t", "wo"]).held_after(1, &gate);
+            llm("{human_input}", ScriptedChat::new([held]), "text")
+        };
+        let chain = ParallelChain::builder()
+            .branch("a", held())
+            .branch("b", held())
+            .memory(memory(&history).with_output_key(output))
+            .allow_unused("chat_history")
+            .build()
+            .unwrap();
+        let mut stream = chain.stream(vars! { "human_input" => "hi" }).await.unwrap();
+        stream.next().await.unwrap().unwrap();
+        stream.next().await.unwrap().unwrap();
+        assert_eq!(stream.save_partial().await.is_ok(), !kept.is_empty());
+        assert_eq!(history.transcript().await, kept);
+    }
+}
+
+/// A sequence whose first output is not that of its last step keeps no partial answer.
+#[tokio::test]
+async fn text_that_is_not_the_first_output_is_not_kept_as_it() {
+    let (history, gate) = (TestHistory::default(), Gate::new());
+    let held = ScriptedReply::pieces(["t", "wo"]).held_after(1, &gate);
+    let chain = SequentialChain::builder()
+        .chain(llm("{human_input}", says(&["one"]), "first"))
+        .chain(llm("{first} {chat_history}", ScriptedChat::new([held]), "second"))
+        .outputs(["first"])
+        .memory(memory(&history))
+        .build()
+        .unwrap();
+    let mut stream = chain.stream(vars! { "human_input" => "hi" }).await.unwrap();
+    stream.next().await.unwrap().unwrap();
+    assert!(stream.save_partial().await.is_err());
+    assert_eq!(history.transcript().await, "");
 }
