@@ -1,6 +1,6 @@
 //! Chains whose first output is of a type.
 
-use std::{borrow::Cow, ops::Deref, sync::Arc};
+use std::{borrow::Cow, sync::Arc};
 
 use async_trait::async_trait;
 use conversant_core::{Slot, Value, Variables};
@@ -8,7 +8,6 @@ use conversant_core::{Slot, Value, Variables};
 use crate::{
     answer::Answer,
     answer_type::AnswerType,
-    any_runner::AnyRunner,
     chain::{Chain, RunContext, Streaming},
     error::ChainError,
     pending::PendingTurn,
@@ -104,16 +103,5 @@ fn parsed(
             Ok(answer)
         }
         Err(error) => Err(ChainError::unparsed(error, answer.reply)),
-    }
-}
-
-/// The chain of a runner.
-pub(crate) struct ChainOfRunner(pub(crate) Arc<dyn AnyRunner>);
-
-impl Deref for ChainOfRunner {
-    type Target = dyn Chain;
-
-    fn deref(&self) -> &Self::Target {
-        self.0.chain()
     }
 }

@@ -9,7 +9,6 @@ use crate::{
     answer::Answer,
     answer_stream::{AnswerStream, Map},
     answer_type::AnswerType,
-    answering::ChainOfRunner,
     error::ChainError,
     resumed::Resumed,
 };
@@ -79,54 +78,56 @@ pub trait Chain: Send + Sync {
     }
 }
 
+/// Implements [`Chain`] for a type that dereferences to a chain.
 macro_rules! forward_chain {
     ($([$($generics:tt)*] $pointer:ty),*) => {$(
         #[deny(clippy::missing_trait_methods)]
-        #[async_trait]
-        impl $($generics)* Chain for $pointer {
+        #[async_trait::async_trait]
+        impl $($generics)* $crate::Chain for $pointer {
             fn name(&self) -> &str {
                 (**self).name()
             }
 
-            fn slots(&self) -> &[Slot] {
+            fn slots(&self) -> &[conversant_core::Slot] {
                 (**self).slots()
             }
 
-            fn outputs(&self) -> &[Cow<'static, str>] {
+            fn outputs(&self) -> &[std::borrow::Cow<'static, str>] {
                 (**self).outputs()
             }
 
             async fn run(
                 &self,
-                variables: &Variables,
-                context: &RunContext,
-            ) -> Result<Answer, ChainError> {
+                variables: &conversant_core::Variables,
+                context: &$crate::RunContext,
+            ) -> Result<$crate::Answer, $crate::ChainError> {
                 (**self).run(variables, context).await
             }
 
             async fn stream(
                 &self,
-                variables: &Variables,
-                context: &RunContext,
-            ) -> Result<Streaming, ChainError> {
+                variables: &conversant_core::Variables,
+                context: &$crate::RunContext,
+            ) -> Result<$crate::Streaming, $crate::ChainError> {
                 (**self).stream(variables, context).await
             }
 
-            fn finish(&self, reply: Reply, context: &RunContext) -> Result<Answer, ChainError> {
+            fn finish(&self, reply: conversant_core::Reply, context: &$crate::RunContext) -> Result<$crate::Answer, $crate::ChainError> {
                 (**self).finish(reply, context)
             }
 
-            fn answering_as(&self, answer_type: &AnswerType) -> Option<Arc<dyn Chain>> {
+            fn answering_as(&self, answer_type: &$crate::AnswerType) -> Option<std::sync::Arc<dyn $crate::Chain>> {
                 (**self).answering_as(answer_type)
             }
         }
     )*};
 }
+pub(crate) use forward_chain;
+
 forward_chain!(
     [<C: Chain + ?Sized>] &C,
     [<C: Chain + ?Sized>] Box<C>,
-    [<C: Chain + ?Sized>] Arc<C>,
-    [] ChainOfRunner
+    [<C: Chain + ?Sized>] Arc<C>
 );
 
 /// The result of [`Chain::stream`].

@@ -2,7 +2,7 @@
 
 mod value_stream;
 
-use std::sync::Arc;
+use std::{ops::Deref, sync::Arc};
 
 use conversant_core::{CallOptions, Variables};
 use schemars::JsonSchema;
@@ -11,10 +11,10 @@ use serde::de::DeserializeOwned;
 pub use self::value_stream::ValueStream;
 use crate::{
     answer_type::AnswerType,
-    answering::{ChainOfRunner, answering},
+    answering::answering,
     any_runner::AnyRunner,
     call::{CallInputs, invoke},
-    chain::Chain,
+    chain::{Chain, forward_chain},
     error::ChainError,
     memory_binding::MemoryBinding,
     observation::Observation,
@@ -82,3 +82,16 @@ impl AnyRunner for TypedRunner {
         self.runner.observation()
     }
 }
+
+/// The chain of a runner.
+struct ChainOfRunner(Arc<dyn AnyRunner>);
+
+impl Deref for ChainOfRunner {
+    type Target = dyn Chain;
+
+    fn deref(&self) -> &Self::Target {
+        self.0.chain()
+    }
+}
+
+forward_chain!([] ChainOfRunner);

@@ -317,7 +317,7 @@ async fn branches_stream_their_pieces_by_name() {
     }
 }
 
-/// What was received of the first output can be kept, and of no other.
+/// The text that was received of the first output can be kept, and that of no other.
 #[tokio::test]
 async fn a_partial_answer_of_branches_is_that_of_the_first_output() {
     for (output, kept) in [("a", "Human: hi\nAI: t"), ("b", "")] {
