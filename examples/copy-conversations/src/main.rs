@@ -1,78 +1,102 @@
-//! Copies conversations from one store to another, such as LangChain's to ours. A repeated
-//! copy adds nothing.
+//! Copies conversations between stores and files, such as LangChain's stores or ChatGPT's export to
+//! ours. A repeated copy adds nothing.
 #![allow(clippy::print_stdout, clippy::print_stderr, unreachable_pub)]
 
+mod file;
+mod place;
+mod report;
 mod store;
 
-use std::{error::Error, process::ExitCode, time::Duration};
+use std::{error::Error, process::ExitCode};
 
 use clap::Parser;
-use conversant_transfer::{Progress, TransferError, copy, export, import};
-use indicatif::{ProgressBar, ProgressStyle};
+use conversant_core::Report;
+use conversant_transfer::{Progress, copy};
 
-use crate::store::{Lines, Store};
+use crate::{file::Settings, place::Place, report::Display};
 
-/// Copies conversations from one store to another.
+/// The exit code of a copy from which something was left out.
+const LEFT_OUT: u8 = 3;
+
+/// Copies conversations between stores and files.
 ///
 /// A store is one of: sqlite:FILE, jsonl:FOLDER, postgres://…, redis://…, langchain-sqlite:FILE,
-/// langchain-postgres://…, langchain-redis://…, or lines:FILE, a file of JSON lines (`lines:-` is
-/// standard input or output).
+/// langchain-postgres://…, langchain-redis://….
+///
+/// A file is one of: lines:FILE (all that a store has, as JSON lines), sharegpt:FILE,
+/// finetuning:FILE (OpenAI's lines), langchain-file:FILE (one conversation of LangChain's
+/// FileChatMessageHistory), or, to copy from, chatgpt:FILE (the conversations.json of an export).
+/// With `-` for FILE it is standard input or output. A file that exists is not overwritten.
+///
+/// What cannot be copied is listed on standard error, with its place and reason. Exit codes: 0 if
+/// everything was copied, 1 after an error, 2 for wrong usage, 3 if something was left out.
 #[derive(Debug, Parser)]
 #[command(name = "copy-conversations")]
 struct Arguments {
     /// Where the conversations are.
-    from: Store,
+    from: Place,
     /// Where they go. What is there stays.
-    to: Store,
+    to: Place,
+    /// The session of a langchain-file. By default, the file's name without its ending.
+    #[arg(long)]
+    session: Option<String>,
+    /// Text before the ids of the sessions that are read from a file.
+    #[arg(long, default_value = "")]
+    session_prefix: String,
+    /// The number of conversations to pass over, at which an earlier copy from the file ended.
+    #[arg(long, default_value_t = 0)]
+    start: u64,
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(Arguments::parse()).await {
+    let Arguments { from, to, session, session_prefix, start } = Arguments::parse();
+    let settings = Settings { session, prefix: session_prefix, start };
+    let mut display = Display::new();
+    let outcome = run(from, to, &settings, &mut display).await;
+    display.finish();
+    match outcome {
         Ok(done) => {
             eprintln!("{} turns of {} sessions", done.turns, done.sessions);
-            ExitCode::SUCCESS
+            if done.omissions > 0 { ExitCode::from(LEFT_OUT) } else { ExitCode::SUCCESS }
         }
         Err(error) => {
-            let causes = std::iter::successors(Some(&*error), |&error| error.source());
-            let causes: Vec<_> = causes.map(ToString::to_string).collect();
-            eprintln!("copy-conversations: {}", causes.join(": ").replace('\n', " "));
+            let text = Report::new(&*error).to_string();
+            eprintln!("copy-conversations: {}", text.replace('\n', " "));
+            if display.reached() > 0 {
+                let reached = display.reached();
+                eprintln!("{reached} conversations were copied; go on with `--start {reached}`");
+            }
             ExitCode::FAILURE
         }
     }
 }
 
-async fn run(Arguments { from, to }: Arguments) -> Result<Progress, Box<dyn Error>> {
-    let bar = ProgressBar::new_spinner().with_style(
-        ProgressStyle::with_template("{spinner} {elapsed} {msg}")
-            .unwrap_or_else(|_| ProgressStyle::default_spinner()),
-    );
-    bar.enable_steady_tick(Duration::from_millis(200));
-    let show = |done: Progress| {
-        bar.set_message(format!("{} turns, {} sessions", done.turns, done.sessions));
-    };
-    let done = transfer(from, to, show).await;
-    bar.finish_and_clear();
-    done
-}
-
-async fn transfer(
-    from: Store,
-    to: Store,
-    show: impl FnMut(Progress) + Send,
+async fn run(
+    from: Place,
+    to: Place,
+    settings: &Settings,
+    display: &mut Display,
 ) -> Result<Progress, Box<dyn Error>> {
-    let done: Result<Progress, TransferError> = match (from, to) {
-        (Store::Lines(_), Store::Lines(_)) => {
-            return Err("one of the two is a store: lines can be copied without us".into());
+    Ok(match (from, to) {
+        (Place::File(_), Place::File(_)) => {
+            return Err("cannot copy a file to a file: one of the two must be a store; copy to \
+                        a store such as `sqlite:FILE` first"
+                .into());
         }
-        (Store::Lines(lines), to) => import(&*to.open().await?, lines.read()?, show).await,
-        (from, Store::Lines(Lines::Standard)) => {
-            export(&*from.open().await?, std::io::stdout(), show).await
+        (Place::File(file), Place::Store(store)) => {
+            let import = file.import(settings)?;
+            let reader = file.read(display)?;
+            import.run(&*store.open().await?, reader, |event| display.show(event)).await?
         }
-        (from, Store::Lines(Lines::File(path))) => {
-            export(&*from.open().await?, std::fs::File::create_new(path)?, show).await
+        (Place::Store(store), Place::File(file)) => {
+            let export = file.export(settings)?;
+            let store = store.open().await?;
+            export.run(&*store, file.write()?, |event| display.show(event)).await?
         }
-        (from, to) => copy(&*from.open().await?, &*to.open().await?, show).await,
-    };
-    Ok(done?)
+        (Place::Store(from), Place::Store(to)) => {
+            let progress = |progress| display.advance(progress);
+            copy(&*from.open().await?, &*to.open().await?, progress).await?
+        }
+    })
 }

@@ -1,11 +1,6 @@
 //! The stores that can be named on the command line.
 
-use std::{
-    fs::File,
-    io::{self, BufRead, BufReader},
-    path::PathBuf,
-    str::FromStr,
-};
+use std::path::PathBuf;
 
 use conversant_core::{ChatHistory, HistoryError};
 use conversant_history_jsonl::JsonlHistory;
@@ -23,39 +18,24 @@ pub enum Store {
     LangChainSqlite(PathBuf),
     LangChainPostgres(String),
     LangChainRedis(String),
-    Lines(Lines),
 }
 
-/// JSON lines, in a file or on standard input or output.
-#[derive(Debug, Clone)]
-pub enum Lines {
-    Standard,
-    File(PathBuf),
-}
-
-impl FromStr for Store {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (kind, rest) =
-            text.split_once(':').ok_or("a store has the form `KIND:WHERE`; see --help")?;
-        let path = || PathBuf::from(rest);
-        Ok(match kind {
+impl Store {
+    /// Returns the store of a kind, such as `sqlite`, at a place; `text` is both.
+    pub fn of_kind(kind: &str, place: &str, text: &str) -> Option<Self> {
+        let path = || PathBuf::from(place);
+        Some(match kind {
             "sqlite" => Self::Sqlite(path()),
             "jsonl" => Self::Jsonl(path()),
             "postgres" | "postgresql" => Self::Postgres(text.to_owned()),
             "redis" | "rediss" => Self::Redis(text.to_owned()),
             "langchain-sqlite" => Self::LangChainSqlite(path()),
-            "langchain-postgres" => Self::LangChainPostgres(format!("postgres:{rest}")),
-            "langchain-redis" => Self::LangChainRedis(format!("redis:{rest}")),
-            "lines" if rest == "-" => Self::Lines(Lines::Standard),
-            "lines" => Self::Lines(Lines::File(path())),
-            other => return Err(format!("there is no kind of store `{other}`; see --help")),
+            "langchain-postgres" => Self::LangChainPostgres(format!("postgres:{place}")),
+            "langchain-redis" => Self::LangChainRedis(format!("redis:{place}")),
+            _ => return None,
         })
     }
-}
 
-impl Store {
     /// Opens the store.
     pub async fn open(self) -> Result<Box<dyn ChatHistory>, HistoryError> {
         Ok(match self {
@@ -66,17 +46,6 @@ impl Store {
             Self::LangChainSqlite(file) => Box::new(LangChainSqliteHistory::open(file)?),
             Self::LangChainPostgres(url) => Box::new(LangChainPostgresHistory::connect(url).await?),
             Self::LangChainRedis(url) => Box::new(LangChainRedisHistory::connect(url).await?),
-            Self::Lines(_) => return Err(HistoryError::Unsupported { what: "lines as a store" }),
-        })
-    }
-}
-
-impl Lines {
-    /// Opens the lines for reading.
-    pub fn read(self) -> io::Result<Box<dyn BufRead + Send>> {
-        Ok(match self {
-            Self::Standard => Box::new(BufReader::new(io::stdin())),
-            Self::File(path) => Box::new(BufReader::new(File::open(path)?)),
         })
     }
 }

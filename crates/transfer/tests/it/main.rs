@@ -2,5 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
+mod copies;
+mod exports;
+mod files;
+mod imports;
+mod lines;
 mod support;
-mod transfers;

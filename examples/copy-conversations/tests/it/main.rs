@@ -1,7 +1,8 @@
-//! From LangChain's table to ours, to lines, and back.
+//! From LangChain's table and from files to ours, to files, and back.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::{
+    fs,
     path::Path,
     process::{Command, Output},
 };
@@ -15,6 +16,10 @@ fn run(from: &str, to: &str) -> Output {
 
 fn done(output: &Output) -> String {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    stderr(output)
+}
+
+fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
@@ -45,9 +50,77 @@ async fn conversations_are_copied_once() {
     assert_eq!(transcript(&path("again.db")).await, expected);
 }
 
+#[tokio::test]
+async fn files_of_each_format_are_copied_in_and_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let named = |kind: &str, name: &str| format!("{kind}:{}", path(name).display());
+    let message = |role: &str, words: &str| {
+        format!(
+            r#""message":{{"author":{{"role":"{role}"}},"content":{{"content_type":"text","parts":["{words}"]}}}}"#
+        )
+    };
+    let (question, answer) = (message("user", "Hi"), message("assistant", "Hello!"));
+    let other = message("assistant", "Go away.");
+    let export = format!(
+        r#"[{{"id":"ada","current_node":"b","mapping":{{"a":{{{question}}},"x":{{"parent":"a",{other}}},"b":{{"parent":"a",{answer}}}}}}}]"#
+    );
+    fs::write(path("conversations.json"), export).unwrap();
+    let ours = named("sqlite", "ours.db");
+    // The other answer is left out, and the exit code says so.
+    for _ in 0..2 {
+        let output = run(&named("chatgpt", "conversations.json"), &ours);
+        assert_eq!(output.status.code(), Some(3));
+        assert_eq!(
+            stderr(&output),
+            "left out: conversation 1 (`ada`), message 2 (node `x`): a branch of 1 messages that is \
+             not the current one\nleft out: 1 × a branch that is not the current one\n1 turns of 1 \
+             sessions\n"
+        );
+    }
+    let expected = "Human: Hi\nAI: Hello!";
+    assert_eq!(transcript(&path("ours.db")).await, expected);
+    for (kind, keeps_session) in
+        [("sharegpt", true), ("finetuning", false), ("langchain-file", true), ("lines", true)]
+    {
+        fs::create_dir(path(kind)).unwrap();
+        let file = format!("{kind}/ada.json");
+        done(&run(&ours, &named(kind, &file)));
+        let again = format!("{kind}/again.db");
+        assert_eq!(
+            done(&run(&named(kind, &file), &named("sqlite", &again))),
+            "1 turns of 1 sessions\n"
+        );
+        if keeps_session {
+            assert_eq!(transcript(&path(&again)).await, expected, "{kind}");
+        }
+        // A file that exists is not overwritten.
+        assert_eq!(run(&ours, &named(kind, &file)).status.code(), Some(1));
+    }
+}
+
+#[test]
+fn a_file_that_is_cut_off_can_be_continued() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("set.json");
+    let entry = |id| format!(r#"{{"id":"{id}","conversations":[{{"from":"human","value":"x"}}]}}"#);
+    fs::write(&file, format!("[{},{},", entry("a"), entry("b"))).unwrap();
+    let from = format!("sharegpt:{}", file.display());
+    let output = run(&from, &format!("sqlite:{}", folder.path().join("a.db").display()));
+    assert_eq!(output.status.code(), Some(1));
+    let shown = stderr(&output);
+    assert!(shown.starts_with("copy-conversations: cannot read conversation 3 at byte"), "{shown}");
+    assert!(shown.ends_with("2 conversations were copied; go on with `--start 2`\n"), "{shown}");
+}
+
 #[test]
 fn what_is_no_store_is_wrong_usage() {
     for (from, to) in [("nowhere", "sqlite:x"), ("mongo:x", "sqlite:x")] {
         assert_eq!(run(from, to).status.code(), Some(2));
+    }
+    for (from, to) in [("sqlite:x", "chatgpt:y"), ("lines:x", "sharegpt:y")] {
+        let output = run(from, to);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(stderr(&output).starts_with("copy-conversations: cannot "), "{}", stderr(&output));
     }
 }

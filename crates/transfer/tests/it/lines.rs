@@ -1,70 +1,43 @@
-//! Export, import and copying.
+//! The lines of this crate, out and in.
 
 use std::io::{self, BufReader, Read};
 
 use conversant_core::{
     ChatHistory, Expect, HistoryError, Range, SessionId, Slice, Turn, TurnId, Version, async_trait,
 };
-use conversant_history_jsonl::JsonlHistory;
 use conversant_memory::InMemoryHistory;
 use conversant_testkit::block_on;
-use conversant_transfer::{Progress, copy, export, import};
+use conversant_transfer::{Export, Import, TransferEvent, copy};
 
-use crate::support::{append, exchange, load, session};
-
-fn turns(history: &dyn ChatHistory, name: &str) -> Vec<Turn> {
-    block_on(history.turns(&session(name), Range::All)).unwrap()
-}
-
-/// Returns a history with 300 sessions, so that they take two pages, and one of several turns.
-fn filled() -> InMemoryHistory {
-    let history = InMemoryHistory::new();
-    for number in 0..300 {
-        append(&history, &format!("session {number}"), &exchange(number)).unwrap();
-    }
-    let seen = append(&history, "it's a \u{1f600}", &exchange(1)).unwrap();
-    let cut_off = exchange(2).with_base(seen).with_incomplete(true);
-    append(&history, "it's a \u{1f600}", &cut_off).unwrap();
-    history
-}
+use crate::support::{append, export, filled, import, load, turns};
 
 #[test]
 fn lines_go_out_and_come_in() {
     let history = filled();
-    let (mut lines, mut told) = (Vec::new(), Vec::new());
-    let done = block_on(export(&history, &mut lines, |progress| told.push(progress))).unwrap();
-    assert_eq!((done.sessions, done.turns), (301, 302));
-    assert_eq!(told.len(), 301);
-    assert_eq!(told.last(), Some(&done));
+    let (mut lines, mut reached) = (Vec::new(), Vec::new());
+    let done = block_on(Export::lines().run(&history, &mut lines, |event| {
+        if let TransferEvent::Progress(progress) = event {
+            reached.push(progress);
+        }
+    }))
+    .unwrap();
+    assert_eq!((done.sessions, done.turns, done.bytes), (301, 302, lines.len() as u64));
+    assert_eq!(reached.len(), 301);
+    assert_eq!(reached.last(), Some(&done));
     let text = String::from_utf8(lines).unwrap();
     assert_eq!(text.lines().count(), 302);
     let other = InMemoryHistory::new();
     // A second import adds nothing.
     for _ in 0..2 {
-        let done = block_on(import(&other, text.as_bytes(), |_| {})).unwrap();
-        assert_eq!((done.sessions, done.turns), (301, 302));
+        let done = import(&Import::lines(), &other, text.as_bytes()).0.unwrap();
+        assert_eq!((done.sessions, done.turns, done.bytes), (301, 302, text.len() as u64));
     }
+    // The rest of an import that was interrupted.
+    let done = import(&Import::lines().with_start(300), &InMemoryHistory::new(), text.as_bytes());
+    assert_eq!(done.0.unwrap().turns, 2);
     for name in ["session 7", "session 299", "it's a \u{1f600}"] {
         assert_eq!(turns(&other, name), turns(&history, name));
     }
-}
-
-#[test]
-fn a_history_is_copied_and_copied_again() {
-    let history = filled();
-    let folder = tempfile::tempdir().unwrap();
-    let files = JsonlHistory::open(folder.path()).unwrap();
-    append(&files, "it's a \u{1f600}", &exchange(0)).unwrap();
-    for _ in 0..2 {
-        let mut last = Progress::default();
-        let done = block_on(copy(&history, &files, |progress| last = progress)).unwrap();
-        assert_eq!((done.sessions, done.turns, last), (301, 302, done));
-    }
-    assert_eq!(turns(&files, "it's a \u{1f600}")[1..], turns(&history, "it's a \u{1f600}")[..]);
-    assert_eq!(
-        load(&files, "session 7").unwrap().messages,
-        load(&history, "session 7").unwrap().messages
-    );
 }
 
 #[test]
@@ -72,13 +45,11 @@ fn the_form_of_a_line() {
     let history = InMemoryHistory::new();
     let turn = Turn::exchange("Hi there my friend", "Hello!").with_id(TurnId::from_u128(7));
     append(&history, "user-7", &turn).unwrap();
-    let mut lines = Vec::new();
-    block_on(export(&history, &mut lines, |_| {})).unwrap();
-    insta::assert_snapshot!(String::from_utf8(lines).unwrap());
+    insta::assert_snapshot!(export(&Export::lines(), &history).0);
     // Optional fields can be missing; empty lines and other line breaks are accepted.
     let short = "\r\n{\"session\": \"user-7\", \"turn\": {\"id\": \"00000000-0000-0000-0000-000000000007\", \"messages\": [{\"type\": \"human\", \"data\": {\"content\": \"hi\"}}]}}\r\n\n";
     let other = InMemoryHistory::new();
-    block_on(import(&other, short.as_bytes(), |_| {})).unwrap();
+    import(&Import::lines(), &other, short.as_bytes()).0.unwrap();
     assert_eq!(load(&other, "user-7").unwrap().messages.to_string(), "Human: hi");
 }
 
@@ -107,16 +78,18 @@ impl Read for Broken {
 }
 
 #[test]
-fn what_stops_a_transfer_is_told() {
+fn each_stop_of_a_transfer_is_an_error() {
     let history = filled();
     let line = "{\"session\":\"a\",\"turn\":{\"id\":\"00000000-0000-0000-0000-000000000007\",\"messages\":[]}}";
     let second = format!("{line}\n{{\"session\":\"\"}}\n");
+    let short = Import::lines().with_max_conversation_bytes(10);
     let errors = [
-        block_on(export(&Unlisted, Vec::new(), |_| {})).unwrap_err(),
+        block_on(Export::lines().run(&Unlisted, Vec::new(), |_| {})).unwrap_err(),
         block_on(copy(&history, &Unlisted, |_| {})).unwrap_err(),
-        block_on(import(&Unlisted, line.as_bytes(), |_| {})).unwrap_err(),
-        block_on(import(&history, second.as_bytes(), |_| {})).unwrap_err(),
-        block_on(import(&history, BufReader::new(Broken), |_| {})).unwrap_err(),
+        import(&Import::lines(), &Unlisted, line.as_bytes()).0.unwrap_err(),
+        import(&Import::lines(), &history, second.as_bytes()).0.unwrap_err(),
+        import(&short, &history, second.as_bytes()).0.unwrap_err(),
+        block_on(Import::lines().run(&history, BufReader::new(Broken), |_| {})).unwrap_err(),
     ];
     let mut seen = String::new();
     for error in errors {
@@ -162,7 +135,7 @@ fn errors_quote_no_message() {
     ];
     let mut seen = String::new();
     for line in cases {
-        let imported = block_on(import(&InMemoryHistory::new(), line.as_slice(), |_| {}));
+        let imported = import(&Import::lines(), &InMemoryHistory::new(), &line).0;
         let Err(error) = imported else { panic!("{}", String::from_utf8_lossy(&line)) };
         let shown = format!("{error}\n{error:?}\n{:?}", std::error::Error::source(&error));
         for word in ["Sekretwort", "tulip"] {

@@ -1,0 +1,64 @@
+//! Appending the turns of a conversation to its session, so that a repetition adds nothing and no
+//! other turns come between.
+
+use conversant_core::{ChatHistory, Expect, HistoryError, Range, SessionId, Turn, Version};
+
+/// A session to which a conversation is appended from its first turn on.
+pub(crate) struct SessionWriter<'h> {
+    history: &'h dyn ChatHistory,
+    session: SessionId,
+    /// The version after the last turn.
+    after: Version,
+    turns: u64,
+}
+
+/// The result of an append.
+pub(crate) enum Appended {
+    /// The turn is stored, now or before.
+    Stored,
+    /// The session has other turns in the place of this one.
+    Diverged {
+        /// The number of turns before.
+        turns: u64,
+    },
+    /// The history cannot store a message of the turn.
+    Refused,
+}
+
+impl<'h> SessionWriter<'h> {
+    pub(crate) async fn new(
+        history: &'h dyn ChatHistory,
+        session: SessionId,
+    ) -> Result<Self, HistoryError> {
+        let found = history.load(&session, Range::LastMessages(0)).await?.version;
+        // The first turn is stored already, or the session is empty.
+        let after = if found.messages == 0 { found } else { Version::new(found.epoch, 0) };
+        Ok(Self { history, session, after, turns: 0 })
+    }
+
+    pub(crate) const fn session(&self) -> &SessionId {
+        &self.session
+    }
+
+    pub(crate) const fn turns(&self) -> u64 {
+        self.turns
+    }
+
+    /// Appends the next turn.
+    pub(crate) async fn append(&mut self, turn: &Turn) -> Result<Appended, HistoryError> {
+        let expected = self.after.messages + turn.messages().len() as u64;
+        match self.history.append(&self.session, turn, Expect::Exactly(self.after)).await {
+            Ok(version) if version.messages == expected => {
+                self.after = version;
+                self.turns += 1;
+                Ok(Appended::Stored)
+            }
+            // Stored, but not in this place; or not stored, and the place is taken.
+            Ok(_) | Err(HistoryError::Stale { .. }) => Ok(Appended::Diverged { turns: self.turns }),
+            Err(HistoryError::TooLarge { .. } | HistoryError::Unsupported { .. }) => {
+                Ok(Appended::Refused)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Copying of all conversations of a history.
+
+use conversant_core::{ChatHistory, Expect, HistoryError, Range, SessionId, Turn};
+
+use crate::{error::TransferError, event::Progress};
+
+/// The number of sessions listed at a time.
+const PAGE: usize = 256;
+
+/// Appends every turn of one history to another, for example to move conversations out of
+/// LangChain's tables, or to encrypt them with a new key. A turn that is stored already is not
+/// appended again, so a transfer can be repeated, and one that was interrupted can be finished.
+///
+/// The source must support listing sessions and loading turns. `progress` is called after each
+/// session.
+///
+/// # Errors
+/// [`TransferError`], if one of the histories fails.
+///
+/// # Examples
+///
+/// ```
+/// use conversant_core::{ChatHistory, Expect, Range, SessionId, Turn};
+/// use conversant_history_jsonl::JsonlHistory;
+/// use conversant_memory::InMemoryHistory;
+/// use conversant_transfer::copy;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// let (old, new) = (JsonlHistory::open(folder.path())?, InMemoryHistory::new());
+/// let session = SessionId::new("user-7")?;
+/// old.append(&session, &Turn::exchange("Hi there my friend", "Hello!"), Expect::Any).await?;
+///
+/// copy(&old, &new, |so_far| println!("{} sessions", so_far.sessions)).await?;
+/// assert_eq!(new.load(&session, Range::All).await?.messages.len(), 2);
+/// # Ok(())
+/// # }
+/// ```
+pub async fn copy(
+    from: &dyn ChatHistory,
+    to: &dyn ChatHistory,
+    mut progress: impl FnMut(Progress) + Send,
+) -> Result<Progress, TransferError> {
+    let mut pages = Sessions::new(from);
+    let mut done = Progress::default();
+    while let Some((session, turns)) = pages.next().await? {
+        for turn in &turns {
+            to.append(&session, turn, Expect::Any).await?;
+        }
+        done.conversations += 1;
+        done.sessions += 1;
+        done.turns += turns.len() as u64;
+        progress(done);
+    }
+    Ok(done)
+}
+
+/// The sessions of a history, in their order, with their turns.
+pub(crate) struct Sessions<'h> {
+    history: &'h dyn ChatHistory,
+    page: std::vec::IntoIter<SessionId>,
+    last: Option<SessionId>,
+}
+
+impl<'h> Sessions<'h> {
+    pub(crate) fn new(history: &'h dyn ChatHistory) -> Self {
+        Self { history, page: Vec::new().into_iter(), last: None }
+    }
+
+    pub(crate) async fn next(&mut self) -> Result<Option<(SessionId, Vec<Turn>)>, HistoryError> {
+        if self.page.len() == 0 {
+            self.page = self.history.sessions(self.last.as_ref(), PAGE).await?.into_iter();
+        }
+        let Some(session) = self.page.next() else { return Ok(None) };
+        self.last = Some(session.clone());
+        let turns = self.history.turns(&session, Range::All).await?;
+        Ok(Some((session, turns)))
+    }
+}

@@ -1,0 +1,104 @@
+//! Exports to the formats of other programs, and back.
+
+use conversant_core::{Content, Message, Part, ToolCall, Turn, TurnId};
+use conversant_memory::InMemoryHistory;
+use conversant_transfer::{Export, Import};
+use serde_json::json;
+
+use super::support::{
+    FINE_TUNING, LANGCHAIN_FILE, SHAREGPT, append, describe, export, import, session, turns,
+};
+
+/// Returns a history with everything that the formats have forms for, and what they have none for.
+fn filled() -> InMemoryHistory {
+    let history = InMemoryHistory::new();
+    let id = |number| TurnId::from_u128(number);
+    let calls = [
+        ToolCall::new("weather", json!({"city": "Paris"})).with_id("c1"),
+        ToolCall::new("weather", json!({"city": "Rome"})).with_id("c2"),
+    ];
+    let image = Part::image_url("https://example.com/a.png");
+    let sound = Part::input_audio("AAAA", "wav");
+    let session = [
+        Turn::new(vec![Message::system("Be terse.")]),
+        Turn::new(vec![
+            Message::human("How is the weather?").with_name("Ada"),
+            Message::ai("Let me see.").with_tool_calls(calls),
+            Message::tool("rain", "c1"),
+            Message::tool("sun", "c2"),
+            Message::ai("Rain and sun."),
+        ]),
+        Turn::new(vec![
+            Message::human(Content::from(vec![Part::text("What is this?"), image, sound])),
+            Message::chat("critic", "Unclear."),
+            Message::ai("A sea."),
+        ]),
+        Turn::exchange("And", "this is cut").with_incomplete(true),
+    ];
+    for (turn, number) in session.into_iter().zip(1..) {
+        append(&history, "a", &turn.with_id(id(number))).unwrap();
+    }
+    append(&history, "b", &Turn::new(vec![Message::human("No answer")]).with_id(id(9))).unwrap();
+    history
+}
+
+#[test]
+fn each_format_is_written_or_reported() {
+    let formats = [
+        ("sharegpt", Export::sharegpt()),
+        ("fine_tuning", Export::fine_tuning()),
+        ("lines", Export::lines()),
+        ("langchain_file", Export::langchain_file(session("a"))),
+    ];
+    for (name, format) in formats {
+        let (file, omissions) = export(&format, &filled());
+        insta::assert_snapshot!(name, format!("{file}\n---\n{}", omissions.join("\n")));
+    }
+}
+
+/// A file that is imported and exported is imported as the same.
+#[test]
+fn what_goes_out_comes_in() {
+    for (file, read, write) in [
+        (SHAREGPT, Import::sharegpt(), Export::sharegpt()),
+        (FINE_TUNING, Import::fine_tuning(), Export::fine_tuning()),
+    ] {
+        let (history, other) = (InMemoryHistory::new(), InMemoryHistory::new());
+        import(&read, &history, file.as_bytes()).0.unwrap();
+        let (written, _) = export(&write, &history);
+        import(&read, &other, written.as_bytes()).0.unwrap();
+        let (again, omissions) = export(&write, &other);
+        // Sessions that are named by their content may come in another order.
+        let sorted = |file: &str| {
+            let mut lines: Vec<_> =
+                file.lines().map(|line| line.trim_end_matches(',').to_owned()).collect();
+            lines.sort();
+            lines
+        };
+        assert_eq!(sorted(&again), sorted(&written));
+        assert_eq!(omissions, [""; 0]);
+    }
+}
+
+#[test]
+fn langchains_file_is_written_to_the_byte() {
+    let history = InMemoryHistory::new();
+    let format = Import::langchain_file(session("file"));
+    import(&format, &history, LANGCHAIN_FILE.as_bytes()).0.unwrap();
+    assert_eq!(turns(&history, "file").len(), 2);
+    let (file, _) = export(&Export::langchain_file(session("file")), &history);
+    assert_eq!(file, LANGCHAIN_FILE);
+}
+
+#[test]
+fn an_empty_history_is_an_empty_file() {
+    let history = InMemoryHistory::new();
+    let written = |format| export(&format, &history).0;
+    assert_eq!(written(Export::lines()), "");
+    assert_eq!(written(Export::sharegpt()), "[]\n");
+    assert_eq!(written(Export::fine_tuning()), "");
+    assert_eq!(written(Export::langchain_file(session("a"))), "[]");
+    let done = import(&Import::sharegpt(), &history, b"[]\n").0.unwrap();
+    assert_eq!((done.conversations, done.turns, done.omissions), (0, 0, 0));
+    assert_eq!(describe(&history), "");
+}

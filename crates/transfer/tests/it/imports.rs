@@ -1,0 +1,175 @@
+//! Imports of the formats of other programs, from files made after their descriptions.
+
+use conversant_core::{Expect, Message, Turn};
+use conversant_memory::InMemoryHistory;
+use conversant_testkit::block_on;
+use conversant_transfer::{Import, TransferEvent};
+
+use super::support::{
+    CHATGPT, FINE_TUNING, LANGCHAIN_FILE, SHAREGPT, append, describe, import, load, session, turns,
+};
+
+fn formats() -> [(&'static str, Import, &'static str); 4] {
+    [
+        ("chatgpt", Import::chatgpt(), CHATGPT),
+        ("sharegpt", Import::sharegpt(), SHAREGPT),
+        ("fine_tuning", Import::fine_tuning(), FINE_TUNING),
+        ("langchain_file", Import::langchain_file(session("file")), LANGCHAIN_FILE),
+    ]
+}
+
+#[test]
+fn each_format_is_taken_or_reported() {
+    for (name, format, file) in formats() {
+        let history = InMemoryHistory::new();
+        let (done, omissions) = import(&format, &history, file.as_bytes());
+        let done = done.unwrap();
+        assert_eq!(done.bytes, file.len() as u64);
+        assert_eq!(done.omissions, omissions.len() as u64);
+        let seen = format!("{}\n{}\n\n{done:?}", describe(&history), omissions.join("\n"));
+        insta::assert_snapshot!(name, seen);
+    }
+}
+
+#[test]
+fn an_import_that_is_repeated_adds_nothing() {
+    for (name, format, file) in formats() {
+        let history = InMemoryHistory::new();
+        let first = import(&format, &history, file.as_bytes());
+        let before = describe(&history);
+        let second = import(&format, &history, file.as_bytes());
+        assert_eq!(describe(&history), before, "{name}");
+        assert_eq!(first.0.unwrap(), second.0.unwrap(), "{name}");
+        assert_eq!(first.1, second.1, "{name}");
+    }
+}
+
+/// An import that ends anywhere goes on where it ended, from its start or from a number.
+#[test]
+fn an_import_that_was_interrupted_goes_on() {
+    for (name, format, file) in formats() {
+        let whole = InMemoryHistory::new();
+        import(&format, &whole, file.as_bytes()).0.unwrap();
+        for cut in (0..file.len()).step_by(97) {
+            let (again, resumed) = (InMemoryHistory::new(), InMemoryHistory::new());
+            import(&format, &again, &file.as_bytes()[..cut]).0.ok();
+            import(&format, &again, file.as_bytes()).0.unwrap();
+            let mut reached = 0;
+            let part = &file.as_bytes()[..cut];
+            let broken = block_on(format.run(&resumed, part, |event| {
+                if let TransferEvent::Progress(progress) = event {
+                    reached = progress.conversations;
+                }
+            }));
+            // A line that is cut off is a conversation that is left out.
+            if broken.is_ok() {
+                reached = reached.saturating_sub(1);
+            }
+            import(&format.clone().with_start(reached), &resumed, file.as_bytes()).0.unwrap();
+            // What a line that was cut off left behind is a session of its own.
+            let expected = describe(&whole);
+            assert_eq!(describe(&again), expected, "{name} repeated after byte {cut}");
+            assert_eq!(describe(&resumed), expected, "{name} resumed after byte {cut}");
+        }
+    }
+}
+
+#[test]
+fn conversations_that_go_on_get_their_new_turns() {
+    let entry = |words: &[&str]| {
+        let messages: Vec<_> = words
+            .iter()
+            .enumerate()
+            .map(|(index, words)| {
+                let from = if index % 2 == 0 { "human" } else { "gpt" };
+                serde_json::json!({"from": from, "value": words})
+            })
+            .collect();
+        serde_json::json!([{"id": "a", "conversations": messages}]).to_string()
+    };
+    let history = InMemoryHistory::new();
+    let format = Import::sharegpt();
+    import(&format, &history, entry(&["1", "2"]).as_bytes()).0.unwrap();
+    let (_, omissions) = import(&format, &history, entry(&["1", "2", "3", "4"]).as_bytes());
+    assert_eq!(omissions, [""; 0]);
+    assert_eq!(turns(&history, "a").len(), 2);
+    // What has changed in its middle, or was continued elsewhere, stays as it is.
+    let expected = "Human: 1\nAI: 2\nHuman: 3\nAI: 4";
+    for (words, message, shared) in
+        [(["1", "2", "3", "five"], 3, 1), (["one", "2", "3", "4"], 1, 0)]
+    {
+        let (_, omissions) = import(&format, &history, entry(&words).as_bytes());
+        let expected_omission = format!(
+            "conversation 1 (`a`), message {message}: the session has other turns in the history, after turn {shared}"
+        );
+        assert_eq!(omissions, [expected_omission]);
+        assert_eq!(load(&history, "a").unwrap().messages.to_string(), expected);
+    }
+    append(&history, "a", &Turn::exchange("5", "6")).unwrap();
+    let (done, omissions) = import(&format, &history, entry(&["1", "2", "3", "4"]).as_bytes());
+    assert_eq!((done.unwrap().turns, omissions.len()), (2, 0));
+}
+
+#[test]
+fn what_a_history_refuses_is_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    let history = conversant_history_jsonl::JsonlHistory::builder(folder.path());
+    let history = history.max_message_bytes(200).open().unwrap();
+    let long = "x".repeat(300);
+    let file = serde_json::json!([{"id": "a", "conversations": [
+        {"from": "human", "value": long}, {"from": "human", "value": "short"},
+    ]}]);
+    let (done, omissions) = import(&Import::sharegpt(), &history, file.to_string().as_bytes());
+    assert_eq!(done.unwrap().turns, 1);
+    let expected = "conversation 1 (`a`), message 1: the history refuses a message of the turn";
+    assert_eq!(omissions, [expected]);
+    assert_eq!(load(&history, "a").unwrap().messages.to_string(), "Human: short");
+}
+
+#[test]
+fn a_prefix_keeps_sessions_apart() {
+    let history = InMemoryHistory::new();
+    append(&history, "QWJhYvA_0", &Turn::exchange("mine", "yours")).unwrap();
+    let format = Import::sharegpt().with_session_prefix("sharegpt/");
+    import(&format, &history, SHAREGPT.as_bytes()).0.unwrap();
+    assert_eq!(turns(&history, "QWJhYvA_0").len(), 1);
+    assert_eq!(turns(&history, "sharegpt/QWJhYvA_0").len(), 2);
+}
+
+/// The ids are kept by histories, so they are the same in every version.
+#[test]
+fn the_title_and_the_time_are_reported() {
+    let mut seen = Vec::new();
+    block_on(Import::chatgpt().run(&InMemoryHistory::new(), CHATGPT.as_bytes(), |event| {
+        if let TransferEvent::Stored(stored) = event {
+            assert!(!format!("{stored:?}").contains("sea"));
+            let time = stored.created_at.map(|time| time.elapsed().is_ok());
+            seen.push((stored.title.map(|title| title.to_string()), time));
+        }
+    }))
+    .unwrap();
+    let title = |title: &str| Some(title.to_owned());
+    let expected = [
+        (title("A trip to the sea"), Some(true)),
+        (title("No current node, odd roles, a lost call"), Some(true)),
+        (title("Without an id"), None),
+    ];
+    assert_eq!(seen, expected);
+}
+
+#[test]
+fn a_message_of_every_kind_survives_langchains_file() {
+    let history = InMemoryHistory::new();
+    let turn = Turn::new(vec![
+        Message::human("Hi").with_name("Ada"),
+        Message::chat("critic", "Too short."),
+        Message::ai("Hello!").with_extra("additional_kwargs", serde_json::json!({"a": 1})),
+    ]);
+    block_on(conversant_core::ChatHistory::append(&history, &session("a"), &turn, Expect::Any))
+        .unwrap();
+    let export = conversant_transfer::Export::langchain_file(session("a"));
+    let (file, _) = super::support::export(&export, &history);
+    let other = InMemoryHistory::new();
+    import(&Import::langchain_file(session("b")), &other, file.as_bytes()).0.unwrap();
+    assert_eq!(turns(&other, "b")[0].messages(), turn.messages());
+}
