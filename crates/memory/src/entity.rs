@@ -17,6 +17,7 @@ use crate::{
     },
     llm::{
         entity_extractor::{EntityExtractor, Mentioned, extraction_settings, human_text},
+        limits::{MAX_LIST, shortened_messages},
         prompted_model::PromptedModel,
         static_prompt::Piece::{self, Text, Variable},
     },
@@ -62,8 +63,9 @@ const DESCRIPTION: &[Piece] = &[
 /// There are two variables: `history`, as text or as messages, and `entities`, a map from each name
 /// to its description. A load calls the model once to extract the names. After the turn,
 /// [`maintain`](Memory::maintain) calls it once for each name to rewrite the description. The
-/// descriptions of up to 2,000 names are stored as a note of the session, so they survive a
-/// restart.
+/// descriptions of up to 2,000 names, with at most 4 MiB of text, are stored as a note of the
+/// session, so they survive a restart. A description is cut after 64 KiB, and `[…]` marks the
+/// place.
 ///
 /// If the model fails, neither the answer nor the turn is lost: a
 /// [`Warning`](conversant_core::Warning) reports the cause, and the next turn tries again.
@@ -191,6 +193,11 @@ impl EntityMemory {
         self.conversation.session.load(Range::LastTurns(self.k)).await
     }
 
+    /// Returns the transcript for the memory's model.
+    fn transcript(&self, recent: &Slice) -> String {
+        self.conversation.transcript.render(&shortened_messages(&recent.messages))
+    }
+
     /// Rewrites the description of each name in the turns that are not covered.
     async fn describe(&self, deadline: Option<Instant>) -> Result<(), BoxError> {
         let (mut known, uncovered) = self.read().await?;
@@ -198,7 +205,7 @@ impl EntityMemory {
             return Ok(());
         }
         let input = human_text(&uncovered.messages);
-        let history = self.conversation.transcript.render(&self.recent().await?.messages);
+        let history = self.transcript(&self.recent().await?);
         let pending = lock(&self.pending).clone();
         let names = match pending {
             Some(names) => names,
@@ -216,13 +223,23 @@ impl EntityMemory {
             let description = self.writer.call_for_text(&variables, deadline).await?;
             known.insert(name.clone(), Json::from(description.trim()));
         }
-        let excess = known.len().saturating_sub(MAX_STORED);
+        let excess = known.len() - count_kept(&known);
         let known: Map<_, _> = known.into_iter().skip(excess).collect();
         let body = Value::from(Json::Object(known));
         self.state.write(&self.conversation.session, body, uncovered.version).await?;
         *lock(&self.pending) = Some(Vec::new());
         Ok(())
     }
+}
+
+/// Returns the number of descriptions that are kept, from the last one backwards.
+fn count_kept(known: &Map<String, Json>) -> usize {
+    let mut bytes = 0;
+    let fits = known.iter().rev().take(MAX_STORED).take_while(|(name, description)| {
+        bytes += name.len() + description.as_str().map_or(0, str::len);
+        bytes <= MAX_LIST
+    });
+    fits.count()
 }
 
 /// Adds names to a list, each once and at most `max` in all.
@@ -246,7 +263,7 @@ impl Memory for EntityMemory {
         let recent = self.recent().await?;
         let extracted = match self.conversation.input(context) {
             Some(input) => {
-                let history = self.conversation.transcript.render(&recent.messages);
+                let history = self.transcript(&recent);
                 self.extractor.extract(&history, &input, context.deadline).await
             }
             None => Ok(Vec::new()),

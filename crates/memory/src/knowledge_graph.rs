@@ -16,9 +16,10 @@ use crate::{
     },
     llm::{
         entity_extractor::{EntityExtractor, Mentioned, extraction_settings, human_text},
+        limits::shortened_messages,
         prompted_model::PromptedModel,
         static_prompt::Piece::{self, Text, Variable},
-        triples::KnowledgeGraph,
+        triples::{KnowledgeGraph, SEPARATOR},
     },
 };
 
@@ -49,8 +50,9 @@ const FACTS: &[Piece] = &[
 /// | [`with_max_entities`](Self::with_max_entities) | 100 entities a call |
 ///
 /// A load calls the model once to extract the names. After the turn, [`maintain`](Memory::maintain)
-/// calls it once to extract facts from the user's text. The last 20,000 facts are stored as a note
-/// of the session, so they survive a restart.
+/// calls it once to extract facts from the user's text. The last 20,000 facts, with at most 4 MiB
+/// of text, are stored as a note of the session, so they survive a restart. Of an answer of the
+/// model with more than 4 MiB, the rest is ignored.
 ///
 /// If the model fails, neither the answer nor the turn is lost: a
 /// [`Warning`](conversant_core::Warning) reports the cause, and the next turn tries again.
@@ -148,7 +150,7 @@ impl KnowledgeGraphMemory {
 
     async fn recent(&self) -> Result<String, HistoryError> {
         let recent = self.conversation.session.load(Range::LastTurns(self.k)).await?;
-        Ok(self.conversation.transcript.render(&recent.messages))
+        Ok(self.conversation.transcript.render(&shortened_messages(&recent.messages)))
     }
 
     /// Extracts facts from the turns that are not covered.
@@ -161,7 +163,7 @@ impl KnowledgeGraphMemory {
             "history" => self.recent().await?,
             "input" => human_text(&uncovered.messages),
         };
-        let answer = self.writer.call(&variables, deadline).await?;
+        let answer = self.writer.call_for_list(SEPARATOR, &variables, deadline).await?;
         graph.add_answer(&answer);
         let session = &self.conversation.session;
         self.state.write(session, graph.to_note(), uncovered.version).await?;

@@ -26,9 +26,10 @@ use crate::{
 /// the model for each turn, or for each 64 KiB of a conversation that is older than its summary. It
 /// is stored as a note of the session with the version that it covers, so it survives a restart.
 ///
-/// A message counts as covered once its summary is stored. If the model fails, the call is
-/// cancelled or the answer is blank, the turn is shown in full after the summary. A
-/// [`Warning`](conversant_core::Warning) reports the cause, and the next turn tries again.
+/// A summary is cut after 64 KiB, and `[…]` marks the place. A message counts as covered once its
+/// summary is stored. If the model fails, the call is cancelled or the answer is blank, the turn is
+/// shown in full after the summary. A [`Warning`](conversant_core::Warning) reports the cause, and
+/// the next turn tries again.
 ///
 /// # Examples
 ///

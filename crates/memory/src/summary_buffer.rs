@@ -46,10 +46,10 @@ const NOTE: &str = "summary_buffer";
 /// as a note of the session, with the version that it covers. It survives a restart, and another
 /// process shows the same.
 ///
-/// A message counts as covered once its summary is stored. If the model fails, the call is
-/// cancelled or the answer is blank, all messages that the summary does not cover are shown, even
-/// above the limit. A [`Warning`](conversant_core::Warning) reports the cause, and the next turn
-/// tries again.
+/// A summary is cut after 64 KiB, and `[…]` marks the place. A message counts as covered once its
+/// summary is stored. If the model fails, the call is cancelled or the answer is blank, all
+/// messages that the summary does not cover are shown, even above the limit. A
+/// [`Warning`](conversant_core::Warning) reports the cause, and the next turn tries again.
 ///
 /// Under [`Trim::Turns`], whole turns are summarised, the summary counts against the limit, and the
 /// system messages at the start of the conversation stay. A newest turn that alone exceeds the

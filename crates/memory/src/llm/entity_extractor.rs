@@ -8,6 +8,7 @@ use conversant_core::{
 };
 
 use super::{
+    limits::{shortened, shortened_messages},
     prompted_model::PromptedModel,
     static_prompt::Piece::{self, Text, Variable},
 };
@@ -26,6 +27,9 @@ const ENTITIES: &[Piece] = &[
     Variable("input"),
     Text("\n\nNames:"),
 ];
+
+/// The longest name: 1,000 bytes. Longer ones are not names.
+const MAX_NAME: usize = 1000;
 
 /// A model that extracts names.
 pub(crate) struct EntityExtractor {
@@ -48,14 +52,15 @@ impl EntityExtractor {
     }
 
     /// Returns the names in the user's input: each once, in the order of the model's answer.
+    /// Names of more than [`MAX_NAME`] bytes are ignored.
     pub(crate) async fn extract(
         &self,
         history: &str,
         input: &str,
         deadline: Option<Instant>,
     ) -> Result<Vec<String>, BoxError> {
-        let variables = vars! { "history" => history, "input" => input };
-        let answer = self.model.call(&variables, deadline).await?;
+        let variables = vars! { "history" => history, "input" => shortened(input) };
+        let answer = self.model.call_for_list(",", &variables, deadline).await?;
         Ok(decode_names(&answer, self.max_entities))
     }
 }
@@ -67,7 +72,8 @@ impl EntityExtractor {
 fn decode_names(answer: &str, max: usize) -> Vec<String> {
     let mut seen = HashSet::new();
     let names = answer.split(',').map(str::trim);
-    let names = names.filter(|name| !name.is_empty() && *name != "NONE" && seen.insert(*name));
+    let names = names.filter(|name| !name.is_empty() && name.len() <= MAX_NAME);
+    let names = names.filter(|name| *name != "NONE" && seen.insert(*name));
     names.take(max).map(str::to_owned).collect()
 }
 
@@ -99,8 +105,9 @@ impl Mentioned {
     }
 }
 
-/// Returns the text of the human messages, one a line.
+/// Returns the text of the human messages, one a line. The longest are cut.
 pub(crate) fn human_text(messages: &Messages) -> String {
+    let messages = shortened_messages(messages);
     let human = messages.iter().filter(|message| *message.role() == Role::Human);
     let texts: Vec<Cow<'_, str>> = human.map(Message::text).collect();
     texts.join("\n")

@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Instant};
 
 use conversant_core::{BoxError, CallOptions, LanguageModel, Prompt, PromptError, Variables};
 
-use super::static_prompt::{Piece, StaticPrompt};
+use super::{
+    limits::{shortened, shortened_list},
+    static_prompt::{Piece, StaticPrompt},
+};
 
 /// A language model and the prompt with which it is called.
 #[derive(Clone)]
@@ -30,7 +33,8 @@ impl PromptedModel {
         Ok(self)
     }
 
-    /// Returns the model's answer. A blank answer is an error.
+    /// Returns the model's answer. A blank answer is an error. Of an answer with more than
+    /// 64 KiB, the rest is cut off and marked.
     pub(crate) async fn call_for_text(
         &self,
         variables: &Variables,
@@ -38,17 +42,28 @@ impl PromptedModel {
     ) -> Result<String, BoxError> {
         let answer = self.call(variables, deadline).await?;
         if answer.trim().is_empty() {
-            Err("the model's answer is empty".into())
-        } else {
-            Ok(answer)
+            return Err("the model's answer is empty".into());
         }
+        Ok(shortened(&answer).into_owned())
+    }
+
+    /// Returns the model's answer, a list that may be empty. Of an answer with more than 4 MiB, only
+    /// the items that are whole within that are returned.
+    pub(crate) async fn call_for_list(
+        &self,
+        separator: &str,
+        variables: &Variables,
+        deadline: Option<Instant>,
+    ) -> Result<String, BoxError> {
+        let answer = self.call(variables, deadline).await?;
+        Ok(shortened_list(&answer, separator).to_owned())
     }
 
     /// Returns the model's answer, which may be empty.
     ///
     /// The model enforces the deadline during the call. A call whose deadline has passed is not
     /// started.
-    pub(crate) async fn call(
+    async fn call(
         &self,
         variables: &Variables,
         deadline: Option<Instant>,

@@ -7,10 +7,10 @@ use conversant_core::{
 };
 
 use super::{
+    limits::{MAX_TEXT, shortened_messages},
     prompted_model::PromptedModel,
     static_prompt::Piece::{self, Text, Variable},
 };
-use crate::trim::truncate::cut_longest;
 
 /// The prompt that requests a summary.
 const SUMMARY: &[Piece] = &[
@@ -39,7 +39,7 @@ impl Summarizer {
     }
 
     /// Returns a summary that covers the previous summary and these messages. Of a turn with more
-    /// than [`MAX_BYTES`] of text, the longest texts are cut.
+    /// than [`MAX_TEXT`] bytes, the longest texts are cut.
     pub(crate) async fn extend(
         &self,
         summary: &str,
@@ -47,19 +47,15 @@ impl Summarizer {
         transcript: &Transcript,
         deadline: Option<Instant>,
     ) -> Result<String, BoxError> {
-        let cut = cut_longest(messages, MAX_BYTES, |message| message.text().len());
-        let lines = transcript.render(cut.as_ref().unwrap_or(messages));
+        let lines = transcript.render(&shortened_messages(messages));
         let variables = vars! { "summary" => summary, "new_lines" => lines };
         self.0.call_for_text(&variables, deadline).await
     }
 }
 
-/// The most text that is summarised by one call: 64 KiB. There is more only where a conversation is
-/// older than its summary, or where the model failed for many turns.
-const MAX_BYTES: usize = 64 * 1024;
-
 /// Returns the number of messages for the next call: whole turns from the front with at most
-/// [`MAX_BYTES`] of text, and at least one.
+/// [`MAX_TEXT`] bytes, and at least one. There is more text only where a conversation is older than
+/// its summary, or where the model failed for many turns.
 pub(crate) fn count_for_call(
     messages: &Messages,
     boundaries: impl FnOnce(&Messages) -> Vec<usize>,
@@ -67,7 +63,7 @@ pub(crate) fn count_for_call(
     let mut bytes = 0_usize;
     let fits = messages.iter().take_while(|message| {
         bytes = bytes.saturating_add(message.text().len());
-        bytes <= MAX_BYTES
+        bytes <= MAX_TEXT
     });
     let fits = fits.count();
     if fits == messages.len() {

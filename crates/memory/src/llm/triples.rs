@@ -8,8 +8,10 @@ use std::{
 use conversant_core::Value;
 use serde_json::{Value as Json, json};
 
+use super::limits::MAX_LIST;
+
 /// The separator of two facts in a model's answer.
-const SEPARATOR: &str = "<|>";
+pub(crate) const SEPARATOR: &str = "<|>";
 
 /// The most facts that are kept: 20,000. The oldest are dropped.
 const MAX_TRIPLES: usize = 20_000;
@@ -24,6 +26,10 @@ impl Triple {
         let mut parts = inner.splitn(3, ',').map(|part| part.trim().to_owned());
         let triple = [parts.next()?, parts.next()?, parts.next()?];
         triple.iter().all(|part| !part.is_empty()).then_some(Self(triple))
+    }
+
+    fn len(&self) -> usize {
+        self.0.iter().map(String::len).sum()
     }
 }
 
@@ -48,7 +54,12 @@ impl KnowledgeGraph {
         let mut known: HashSet<Triple> = self.0.iter().cloned().collect();
         let new = answer.split(SEPARATOR).filter_map(Triple::decode);
         self.0.extend(new.filter(|triple| known.insert(triple.clone())));
-        self.0.drain(..self.0.len().saturating_sub(MAX_TRIPLES));
+        let mut bytes = 0;
+        let fits = self.0.iter().rev().take(MAX_TRIPLES).take_while(|triple| {
+            bytes += triple.len();
+            bytes <= MAX_LIST
+        });
+        self.0.drain(..self.0.len() - fits.count());
     }
 
     /// Returns a line for each name about which there are facts. Case is ignored.

@@ -7,6 +7,7 @@
     missing_docs
 )]
 
+mod bounds;
 mod buffer;
 mod combined;
 mod conflict;

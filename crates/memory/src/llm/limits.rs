@@ -1,0 +1,50 @@
+//! Limits on the text that a memory sends to its model and takes from it.
+//!
+//! What a memory derives from a conversation is part of every later prompt, so its size must depend
+//! neither on one message nor on one answer.
+
+use std::borrow::Cow;
+
+use conversant_core::{Message, Messages};
+
+use crate::trim::{
+    sizes::total,
+    truncate::{MARK, cut_longest},
+};
+
+/// The most text of a conversation in one call, and of an answer that is text: 64 KiB.
+pub(crate) const MAX_TEXT: usize = 64 * 1024;
+
+/// The most text of an answer that is a list, and of all that is derived from a session: 4 MiB,
+/// which every store takes in a note.
+pub(crate) const MAX_LIST: usize = 4 * 1024 * 1024;
+
+/// Returns messages whose longest texts are cut, such that all have at most [`MAX_TEXT`] bytes.
+/// Messages that are too many for it are returned whole.
+pub(crate) fn shortened_messages(messages: &Messages) -> Messages {
+    let size = |message: &Message| message.text().len();
+    let cut = match total(messages.iter().map(size)) {
+        0..=MAX_TEXT => None,
+        _ => cut_longest(messages, MAX_TEXT, size),
+    };
+    cut.unwrap_or_else(|| messages.clone())
+}
+
+/// Returns a text whose end is cut off and marked after [`MAX_TEXT`] bytes.
+pub(crate) fn shortened(text: &str) -> Cow<'_, str> {
+    cut(text, MAX_TEXT).map_or(Cow::Borrowed(text), |kept| Cow::Owned(format!("{kept}{MARK}")))
+}
+
+/// Returns the items of a list that are whole within [`MAX_LIST`] bytes.
+pub(crate) fn shortened_list<'t>(text: &'t str, separator: &str) -> &'t str {
+    let Some(kept) = cut(text, MAX_LIST) else { return text };
+    kept.rsplit_once(separator).map_or("", |(whole, _)| whole)
+}
+
+/// Returns the characters of a text within a number of bytes, if there are more.
+fn cut(text: &str, max: usize) -> Option<&str> {
+    if text.len() <= max {
+        return None;
+    }
+    (0..=max).rev().find_map(|end| text.get(..end))
+}
