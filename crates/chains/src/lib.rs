@@ -69,6 +69,7 @@ mod compose;
 mod conversations;
 mod correction;
 mod error;
+mod hints;
 mod limits;
 mod llm_chain;
 mod memory_binding;

@@ -1,5 +1,7 @@
 //! Output parsers, which turn a model's answer into a value.
 
+#[cfg(feature = "regex")]
+mod bounded_regex;
 mod characters;
 mod choice;
 mod datetime;

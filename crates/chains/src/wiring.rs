@@ -1,8 +1,15 @@
 //! The check of a chain's wiring when it is built. It returns all faults at once.
 
-use std::{borrow::Cow, error::Error, fmt};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+    error::Error,
+    fmt,
+};
 
-use conversant_core::{KeyError, Memory, Slot, SlotKind, nearest};
+use conversant_core::{KeyError, Memory, Slot, SlotKind};
+
+use crate::hints::Hints;
 
 /// The faults of a chain that cannot be built: all of them.
 ///
@@ -245,6 +252,13 @@ pub(crate) struct Wiring<'w> {
     pub(crate) allow_unused: &'w [String],
 }
 
+/// The names of the parts, for lookup.
+struct Names<'w> {
+    slots: HashMap<&'w str, &'w Slot>,
+    memory: HashSet<&'w str>,
+    allow_unused: HashSet<&'w str>,
+}
+
 /// The names of the variables that make up a turn.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct TurnNames {
@@ -255,14 +269,22 @@ pub(crate) struct TurnNames {
 impl Wiring<'_> {
     /// Checks the wiring and returns the names of the turns. The error has `faults` first.
     pub(crate) fn check(&self, mut faults: Vec<WiringFault>) -> Result<TurnNames, WiringError> {
-        let found = self.reserved().into_iter().chain(self.memory_to_prompt());
-        for fault in found.chain(self.declared_inputs()) {
-            if !faults.contains(&fault) {
-                faults.push(fault);
-            }
-        }
-        let names = self.turn_names(&mut faults);
+        let (names, hints) = (self.names(), Hints::default());
+        let memory = self.memory_to_prompt(&names, &hints);
+        let inputs = self.declared_inputs(&names, &hints);
+        let found = self.reserved().into_iter().chain(memory).chain(inputs);
+        let mut known: HashSet<_> = faults.iter().map(ToString::to_string).collect();
+        faults.extend(found.filter(|fault| known.insert(fault.to_string())));
+        let names = self.turn_names(&names, &mut faults);
         if faults.is_empty() { Ok(names) } else { Err(WiringError { faults }) }
+    }
+
+    fn names(&self) -> Names<'_> {
+        Names {
+            slots: self.slots.iter().rev().map(|slot| (slot.name(), slot)).collect(),
+            memory: self.memory_slots().iter().map(Slot::name).collect(),
+            allow_unused: self.allow_unused.iter().map(String::as_str).collect(),
+        }
     }
 
     fn memory_slots(&self) -> &[Slot] {
@@ -273,40 +295,32 @@ impl Wiring<'_> {
         self.slots.iter().map(Slot::name)
     }
 
-    fn may_be_unused(&self, name: &str) -> bool {
-        self.allow_unused.iter().any(|allowed| allowed == name)
-    }
-
-    fn is_from_memory(&self, name: &str) -> bool {
-        self.memory_slots().iter().any(|slot| slot.name() == name)
-    }
-
     fn reserved(&self) -> Option<WiringFault> {
         let outputs = self.outputs.iter().map(AsRef::as_ref);
         let name = self.slot_names().chain(outputs).find(|name| *name == "stop")?;
         Some(WiringFault::Reserved { name: name.to_owned() })
     }
 
-    fn memory_to_prompt(&self) -> Vec<WiringFault> {
+    fn memory_to_prompt(&self, names: &Names<'_>, hints: &Hints) -> Vec<WiringFault> {
         let mut faults = Vec::new();
-        for (index, given) in self.memory_slots().iter().enumerate() {
+        let mut earlier = HashSet::new();
+        for given in self.memory_slots() {
             let name = || given.name().to_owned();
-            if self.memory_slots().iter().take(index).any(|earlier| earlier.name() == given.name())
-            {
+            if !earlier.insert(given.name()) {
                 let (first, second) = ("one memory", "another");
                 faults.push(WiringFault::TwoSources { name: name(), first, second });
                 continue;
             }
-            match self.slots.iter().find(|slot| slot.name() == given.name()) {
+            match names.slots.get(given.name()) {
                 Some(slot)
                     if slot.kind() == SlotKind::Messages && given.kind() == SlotKind::Text =>
                 {
                     faults.push(WiringFault::TextForMessages { name: name() });
                 }
                 Some(_) => {}
-                None if self.may_be_unused(given.name()) => {}
+                None if names.allow_unused.contains(given.name()) => {}
                 None => {
-                    let nearest = nearest(given.name(), self.slot_names()).map(str::to_owned);
+                    let nearest = hints.nearest(given.name(), self.slot_names());
                     faults.push(WiringFault::UnusedMemory { name: name(), nearest });
                 }
             }
@@ -314,30 +328,31 @@ impl Wiring<'_> {
         faults
     }
 
-    fn declared_inputs(&self) -> Vec<WiringFault> {
+    fn declared_inputs(&self, names: &Names<'_>, hints: &Hints) -> Vec<WiringFault> {
         let Some(declared) = self.declared else { return Vec::new() };
         let mut faults = Vec::new();
-        let is_declared = |name: &str| declared.iter().any(|input| input == name);
+        let is_declared: HashSet<_> = declared.iter().map(String::as_str).collect();
         for slot in self.slots.iter().filter(|slot| slot.is_required()) {
-            if !is_declared(slot.name()) && !self.is_from_memory(slot.name()) {
+            if !is_declared.contains(slot.name()) && !names.memory.contains(slot.name()) {
                 let given = declared
                     .iter()
                     .map(String::as_str)
                     .chain(self.memory_slots().iter().map(Slot::name));
-                let nearest = nearest(slot.name(), given).map(str::to_owned);
+                let nearest = hints.nearest(slot.name(), given);
                 faults.push(WiringFault::NotGiven { name: slot.name().to_owned(), nearest });
             }
         }
         let input_key = self.memory.and_then(|memory| memory.keys().input_key());
-        for name in declared {
-            if self.is_from_memory(name) {
+        let mut earlier = HashSet::new();
+        for name in declared.iter().filter(|name| earlier.insert(name.as_str())) {
+            if names.memory.contains(name.as_str()) {
                 let (first, second) = ("the memory", "the caller");
                 faults.push(WiringFault::TwoSources { name: name.clone(), first, second });
-            } else if self.slot_names().all(|slot| slot != name)
+            } else if !names.slots.contains_key(name.as_str())
                 && input_key != Some(name)
-                && !self.may_be_unused(name)
+                && !names.allow_unused.contains(name.as_str())
             {
-                let nearest = nearest(name, self.slot_names()).map(str::to_owned);
+                let nearest = hints.nearest(name, self.slot_names());
                 faults.push(WiringFault::UnusedInput { name: name.clone(), nearest });
             }
         }
@@ -347,23 +362,23 @@ impl Wiring<'_> {
     /// Infers the input with the user's text and the output with the answer. Inputs that are not
     /// declared are those of the prompt; optional ones and messages count only if there are no
     /// others.
-    fn turn_names(&self, faults: &mut Vec<WiringFault>) -> TurnNames {
+    fn turn_names(&self, names: &Names<'_>, faults: &mut Vec<WiringFault>) -> TurnNames {
         let Some(memory) = self.memory.filter(|memory| memory.saves_turns()) else {
             return TurnNames::default();
         };
         let keys = memory.keys();
         // A variable that was probably meant to be the memory's is not an input of the caller.
-        let meant: Vec<String> = faults.iter().filter_map(WiringFault::nearest_to_memory).collect();
-        let of_caller = |slot: &&Slot| {
-            !self.is_from_memory(slot.name()) && meant.iter().all(|name| name != slot.name())
-        };
+        let meant: HashSet<String> =
+            faults.iter().filter_map(WiringFault::nearest_to_memory).collect();
+        let of_caller =
+            |slot: &&Slot| !names.memory.contains(slot.name()) && !meant.contains(slot.name());
         let mut inputs: Vec<&str> = match self.declared {
             Some(declared) => declared.iter().map(String::as_str).collect(),
             None => self.slots.iter().filter(of_caller).map(Slot::name).collect(),
         };
         if keys.input_key().is_none() {
             let is_likely = |name: &&str| {
-                let slot = self.slots.iter().find(|slot| slot.name() == *name);
+                let slot = names.slots.get(name);
                 slot.is_some_and(|slot| slot.is_required() && slot.kind() == SlotKind::Text)
             };
             let likely: Vec<_> = inputs.iter().copied().filter(is_likely).collect();

@@ -1,5 +1,7 @@
 //! The variables that hold the user's input and the answer.
 
+use std::collections::HashSet;
+
 use crate::{nearest::nearest, prompt::Slot, variables::Variables};
 
 /// The input of a call that holds the user's text, and the output that holds the answer. Both are
@@ -87,8 +89,8 @@ impl TurnKeys {
                 }
             });
         }
-        let is_candidate =
-            |name: &&str| *name != "stop" && memory.iter().all(|slot| slot.name() != *name);
+        let from_memory: HashSet<_> = memory.iter().map(Slot::name).collect();
+        let is_candidate = |name: &&str| *name != "stop" && !from_memory.contains(*name);
         only(&mut names, is_candidate).map_err(|candidates| KeyError::AmbiguousInput { candidates })
     }
 

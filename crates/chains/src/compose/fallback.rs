@@ -7,7 +7,7 @@ use conversant_core::{ModelError, Slot, Variables};
 
 use super::{
     kind::impl_kind,
-    parts::{merge, other_outputs},
+    parts::{MergedSlots, other_outputs},
     step_result::with_outputs,
 };
 use crate::{
@@ -128,8 +128,8 @@ impl FallbackChainBuilder {
         if chains.len() < 2 {
             faults.push(WiringFault::NoParts { parts: "fallbacks", method: "fallback" });
         }
-        let mut slots = Vec::new();
-        chains.iter().flat_map(|chain| chain.slots()).for_each(|slot| merge(&mut slots, slot));
+        let slots: MergedSlots = chains.iter().flat_map(|chain| chain.slots()).collect();
+        let slots = slots.into_slots();
         let parts = chains.iter().enumerate().map(|(index, chain)| {
             let part = match index {
                 0 => format!("the first chain (`{}`)", chain.name()),

@@ -1,6 +1,6 @@
 //! Branches that run at the same time.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, collections::HashSet, sync::Arc};
 
 use async_trait::async_trait;
 use conversant_core::{Slot, Variables};
@@ -8,7 +8,7 @@ use conversant_core::{Slot, Variables};
 use super::{
     branch_stream::{Branch, BranchStream},
     kind::impl_kind,
-    parts::merge,
+    parts::MergedSlots,
     step_result::{branch_output, joined},
 };
 use crate::{
@@ -127,10 +127,11 @@ impl ParallelChainBuilder {
         if branches.is_empty() {
             faults.push(WiringFault::NoParts { parts: "branches", method: "branch" });
         }
-        let mut slots = Vec::new();
-        for (index, (branch, chain)) in branches.iter().enumerate() {
-            chain.slots().iter().for_each(|slot| merge(&mut slots, slot));
-            if branches.iter().take(index).any(|(earlier, _)| earlier == branch) {
+        let slots: MergedSlots = branches.iter().flat_map(|(_, chain)| chain.slots()).collect();
+        let slots = slots.into_slots();
+        let mut earlier = HashSet::new();
+        for (branch, chain) in &branches {
+            if !earlier.insert(branch) {
                 let (name, parts) = (branch.clone().into_owned(), "branches");
                 faults.push(WiringFault::TwoParts { name, parts });
             }

@@ -1,23 +1,52 @@
 //! The names of chains that run on the same variables.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashMap};
 
 use conversant_core::{Slot, SlotKind};
 
 use crate::wiring::WiringFault;
 
-/// Adds a slot to slots of different chains. One of the same name becomes as strict as both.
-pub(super) fn merge(slots: &mut Vec<Slot>, slot: &Slot) {
-    match slots.iter_mut().find(|known| known.name() == slot.name()) {
-        Some(known) => {
-            let is_required = known.is_required() || slot.is_required();
-            let takes_messages =
-                SlotKind::Messages == known.kind() || SlotKind::Messages == slot.kind();
-            let name = slot.name().to_owned();
-            let strict = if takes_messages { Slot::messages(name) } else { Slot::text(name) };
-            *known = if is_required { strict } else { strict.optional() };
+/// The slots of different chains, each name once, in the order in which they were added.
+#[derive(Debug, Default)]
+pub(super) struct MergedSlots {
+    slots: Vec<Slot>,
+    places: HashMap<String, usize>,
+}
+
+impl MergedSlots {
+    pub(super) fn contains(&self, name: &str) -> bool {
+        self.places.contains_key(name)
+    }
+
+    /// Adds a slot. One of the same name becomes as strict as both.
+    pub(super) fn add(&mut self, slot: &Slot) {
+        let place = self.places.get(slot.name()).copied();
+        match place.and_then(|place| self.slots.get_mut(place)) {
+            Some(known) => {
+                let is_required = known.is_required() || slot.is_required();
+                let takes_messages =
+                    SlotKind::Messages == known.kind() || SlotKind::Messages == slot.kind();
+                let name = slot.name().to_owned();
+                let strict = if takes_messages { Slot::messages(name) } else { Slot::text(name) };
+                *known = if is_required { strict } else { strict.optional() };
+            }
+            None => {
+                self.places.insert(slot.name().to_owned(), self.slots.len());
+                self.slots.push(slot.clone());
+            }
         }
-        None => slots.push(slot.clone()),
+    }
+
+    pub(super) fn into_slots(self) -> Vec<Slot> {
+        self.slots
+    }
+}
+
+impl<'s> FromIterator<&'s Slot> for MergedSlots {
+    fn from_iter<I: IntoIterator<Item = &'s Slot>>(slots: I) -> Self {
+        let mut merged = Self::default();
+        slots.into_iter().for_each(|slot| merged.add(slot));
+        merged
     }
 }
 

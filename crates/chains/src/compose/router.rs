@@ -1,13 +1,13 @@
 //! A chain that a router chooses for each call.
 
-use std::{borrow::Cow, pin::Pin, sync::Arc};
+use std::{borrow::Cow, collections::HashSet, pin::Pin, sync::Arc};
 
 use async_trait::async_trait;
 use conversant_core::{BoxError, Event, Slot, Variables, nearest};
 
 use super::{
     kind::impl_kind,
-    parts::{merge, other_outputs},
+    parts::{MergedSlots, other_outputs},
     step_result::{failed, with_outputs},
 };
 use crate::{
@@ -16,6 +16,7 @@ use crate::{
     answering::{answering, slots_answering},
     chain::{Chain, RunContext, Streaming},
     error::ChainError,
+    hints::Hints,
     pending::PendingTurn,
     resumed::Completed,
     runner::Runner,
@@ -267,13 +268,12 @@ impl RouterChainBuilder {
         let (Some(router), Some(default_chain)) = (router, default_chain) else {
             return Err(WiringError::new(faults));
         };
-        let mut slots = router.slots().to_vec();
         let chains = || destinations.iter().map(|(_, chain)| chain).chain([&default_chain]);
-        for slot in chains().flat_map(|chain| chain.slots()) {
-            if router.provides().iter().all(|name| name != slot.name()) {
-                merge(&mut slots, slot);
-            }
-        }
+        let provided: HashSet<&str> = router.provides().iter().map(AsRef::as_ref).collect();
+        let needed = chains().flat_map(|chain| chain.slots());
+        let needed = needed.filter(|slot| !provided.contains(slot.name()));
+        let slots: MergedSlots = router.slots().iter().chain(needed).collect();
+        let slots = slots.into_slots();
         let default = (format!("the default chain (`{}`)", default_chain.name()), &default_chain);
         let named = destinations
             .iter()
@@ -307,15 +307,17 @@ impl RouterChainBuilder {
             faults.push(WiringFault::NoPart { part: "default chain", method: "default_chain" });
         }
         let names = || self.destinations.iter().map(|(name, _)| name.as_str());
-        for (index, name) in names().enumerate() {
-            if names().take(index).any(|earlier| earlier == name) {
+        let mut known = HashSet::new();
+        for name in names() {
+            if !known.insert(name) {
                 let (name, parts) = (name.to_owned(), "destinations");
                 faults.push(WiringFault::TwoParts { name, parts });
             }
         }
+        let hints = Hints::default();
         for offered in self.router.iter().flat_map(|router| router.destinations()) {
-            if names().all(|name| name != offered) {
-                let nearest = nearest(offered, names()).map(str::to_owned);
+            if !known.contains(offered.as_str()) {
+                let nearest = hints.nearest(offered, names());
                 faults.push(WiringFault::NoDestination { name: offered.clone(), nearest });
             }
         }

@@ -1,11 +1,16 @@
 //! The names of a sequence: its inputs, and the faults between its steps.
 
-use std::{borrow::Cow, fmt, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+    fmt,
+    sync::Arc,
+};
 
-use conversant_core::{Slot, nearest};
+use conversant_core::Slot;
 
-use super::parts::merge;
-use crate::{chain::Chain, wiring::WiringFault};
+use super::parts::MergedSlots;
+use crate::{chain::Chain, hints::Hints, wiring::WiringFault};
 
 /// The parts of a sequence, before it is built.
 pub(super) struct Sequence<'s> {
@@ -34,11 +39,13 @@ pub(super) enum Outputs {
 /// The names of a sequence, and its faults.
 #[derive(Default)]
 pub(super) struct Names {
-    pub(super) slots: Vec<Slot>,
+    pub(super) slots: MergedSlots,
     pub(super) outputs: Vec<Cow<'static, str>>,
     pub(super) faults: Vec<WiringFault>,
-    /// The names that are provided, and their sources.
-    known: Vec<(String, Source)>,
+    /// The names that are provided, in order.
+    known: Vec<String>,
+    sources: HashMap<String, Source>,
+    hints: Hints,
 }
 
 /// The source of a variable. Steps are counted from 0.
@@ -76,8 +83,9 @@ impl Sequence<'_> {
             let (parts, method) = ("steps", "chain");
             names.faults.push(WiringFault::NoParts { parts, method });
         }
+        let from_memory: HashSet<_> = self.memory.iter().map(Slot::name).collect();
         for name in self.declared.unwrap_or_default() {
-            if self.is_from_memory(name) {
+            if from_memory.contains(name.as_str()) {
                 let (name, first, second) = (name.clone(), "the memory", "the caller");
                 names.faults.push(WiringFault::TwoSources { name, first, second });
             }
@@ -105,10 +113,6 @@ impl Sequence<'_> {
         names
     }
 
-    fn is_from_memory(&self, name: &str) -> bool {
-        self.memory.iter().any(|slot| slot.name() == name)
-    }
-
     /// Takes a variable of a step: from an earlier step, the memory or the caller.
     fn take_input(&self, names: &mut Names, step: usize, chain: &dyn Chain, slot: &Slot) {
         let name = slot.name();
@@ -119,8 +123,7 @@ impl Sequence<'_> {
                 names.need(slot);
             }
             None if slot.is_required() => {
-                let known = names.known.iter().map(|(name, _)| name.as_str());
-                let nearest = nearest(name, known).map(str::to_owned);
+                let nearest = names.nearest(name);
                 let (name, chain) = (name.to_owned(), chain.name().to_owned());
                 names.faults.push(WiringFault::StepNotGiven { name, step, chain, nearest });
             }
@@ -134,20 +137,16 @@ impl Sequence<'_> {
             Outputs::Last => last.to_vec(),
             Outputs::All => {
                 let is_input = |by| matches!(by, Source::Input | Source::InputOf(_));
-                let others = names.known.iter().filter(|(name, by)| {
-                    !is_input(*by) && last.iter().all(|output| output != name.as_str())
+                let is_last: HashSet<&str> = last.iter().map(AsRef::as_ref).collect();
+                let others = names.known.iter().filter(|name| {
+                    !names.source_of(name).is_some_and(is_input) && !is_last.contains(name.as_str())
                 });
-                let others = others.map(|(name, _)| Cow::Owned(name.clone()));
+                let others = others.map(|name| Cow::Owned(name.clone()));
                 last.iter().cloned().chain(others).collect()
             }
             Outputs::Named(outputs) => {
-                let mut named: Vec<Cow<'static, str>> = Vec::with_capacity(outputs.len());
-                for name in outputs {
-                    if !named.contains(name) {
-                        named.push(name.clone());
-                    }
-                }
-                named
+                let mut named = HashSet::new();
+                outputs.iter().filter(|name| named.insert(*name)).cloned().collect()
             }
         };
         for name in names.outputs.clone() {
@@ -155,8 +154,7 @@ impl Sequence<'_> {
                 Some(by) if by.is_step() => {}
                 Some(_) => names.need(&Slot::text(name).optional()),
                 None => {
-                    let known = names.known.iter().map(|(name, _)| name.as_str());
-                    let nearest = nearest(&name, known).map(str::to_owned);
+                    let nearest = names.nearest(&name);
                     let name = name.into_owned();
                     names.faults.push(WiringFault::UnknownOutput { name, nearest });
                 }
@@ -166,13 +164,14 @@ impl Sequence<'_> {
 
     /// Checks that each declared input is used, and makes it required.
     fn check_unused(&self, names: &mut Names) {
+        let allow_unused: HashSet<_> = self.allow_unused.iter().collect();
         for name in self.declared.unwrap_or_default() {
-            let is_used = names.slots.iter().any(|slot| slot.name() == name)
+            let is_used = names.slots.contains(name)
                 || self.input_key == Some(name)
-                || self.allow_unused.contains(name);
+                || allow_unused.contains(name);
             if !is_used {
                 let needed = self.chains.iter().flat_map(|chain| chain.slots()).map(Slot::name);
-                let nearest = nearest(name, needed).map(str::to_owned);
+                let nearest = names.hints.nearest(name, needed);
                 names.faults.push(WiringFault::UnusedInput { name: name.clone(), nearest });
             }
             names.need(&Slot::text(name.clone()));
@@ -183,16 +182,21 @@ impl Sequence<'_> {
 impl Names {
     fn provide(&mut self, name: &str, by: Source) {
         if self.source_of(name).is_none() {
-            self.known.push((name.to_owned(), by));
+            self.known.push(name.to_owned());
+            self.sources.insert(name.to_owned(), by);
         }
     }
 
     fn source_of(&self, name: &str) -> Option<Source> {
-        self.known.iter().find(|(known, _)| known == name).map(|(_, by)| *by)
+        self.sources.get(name).copied()
+    }
+
+    fn nearest(&self, name: &str) -> Option<String> {
+        self.hints.nearest(name, self.known.iter().map(String::as_str))
     }
 
     /// Adds a slot, or makes the one of this name as strict as both.
     fn need(&mut self, slot: &Slot) {
-        merge(&mut self.slots, slot);
+        self.slots.add(slot);
     }
 }

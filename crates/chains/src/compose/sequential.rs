@@ -157,19 +157,16 @@ impl SequentialChainBuilder {
             outputs: &self.outputs,
         };
         let names = sequence.check();
-        let turn_names = self.settings.check(&names.slots, &names.outputs, names.faults)?;
+        let slots = names.slots.into_slots();
+        let turn_names = self.settings.check(&slots, &names.outputs, names.faults)?;
         let Some((last, earlier)) = self.chains.split_last() else {
             let (parts, method) = ("steps", "chain");
             return Err(WiringError::new(vec![WiringFault::NoParts { parts, method }]));
         };
         let last =
             LastStep { step: earlier.len(), chain: Arc::clone(last), outputs: names.outputs };
-        let steps = SequentialSteps {
-            name,
-            slots: names.slots,
-            earlier: earlier.to_vec(),
-            last: Arc::new(last),
-        };
+        let steps =
+            SequentialSteps { name, slots, earlier: earlier.to_vec(), last: Arc::new(last) };
         Ok(SequentialChain { runner: Arc::new(self.settings.runner(steps, turn_names)) })
     }
 }

@@ -1,16 +1,19 @@
 //! Answers that a regular expression takes apart.
 
 use conversant_core::{OutputParser, ParseError, Value};
-use fancy_regex::Regex;
 use serde_json::{Map, Value as Json};
 
-use super::python_regex::translate;
+use super::{bounded_regex::BoundedRegex, python_regex::translate};
 
 /// Searches an answer with a regular expression; its groups are the values of the output keys.
 ///
 /// The notation is that of Python 3.11, without names of characters (`\N{…}`): flags, look-around,
 /// back-references, conditions, possessive repetition and Unicode classes mean what they mean
 /// there. LangChain 0.1.20 `langchain/output_parsers/regex.py::RegexParser.parse`.
+///
+/// A search that takes more than a few seconds is given up, and the answer cannot be parsed. That
+/// happens only with look-around, back-references and the like, on texts for which Python takes
+/// minutes.
 ///
 /// # Examples
 ///
@@ -24,7 +27,7 @@ use super::python_regex::translate;
 /// ```
 #[derive(Debug, Clone)]
 pub struct RegexParser {
-    regex: Regex,
+    regex: BoundedRegex,
     output_keys: Vec<String>,
     default_output_key: Option<String>,
 }
@@ -54,7 +57,7 @@ impl RegexParser {
     ) -> Result<Self, RegexError> {
         let fault = |reason: String| RegexError { regex: regex.to_owned(), reason };
         let translated = translate(regex).map_err(|error| fault(error.to_string()))?;
-        let compiled = Regex::new(&translated).map_err(|error| fault(error.to_string()))?;
+        let compiled = BoundedRegex::new(translated).map_err(|error| fault(error.to_string()))?;
         let output_keys = output_keys.into_iter().map(Into::into).collect();
         Ok(Self { regex: compiled, output_keys, default_output_key: None })
     }
@@ -70,10 +73,9 @@ impl RegexParser {
 
 impl OutputParser for RegexParser {
     fn parse(&self, text: &str) -> Result<Value, ParseError> {
-        let found = self
-            .regex
-            .captures(text)
-            .map_err(|error| ParseError::new(text, "the regular expression gave up", error))?;
+        let found = self.regex.captures(text).map_err(|error| {
+            ParseError::new(text, "the regular expression takes too many steps", error)
+        })?;
         let mut fields = Map::new();
         for (index, key) in self.output_keys.iter().enumerate() {
             let value = match (&found, &self.default_output_key) {

@@ -239,6 +239,23 @@ fn regular_expressions_that_python_refuses_are_errors() {
 
 #[cfg(feature = "regex")]
 #[test]
+fn long_searches_end() {
+    let table = [
+        // Each start takes the whole text, and none matches.
+        (r"(?=(a+))\1+b", "a".repeat(30_000), false),
+        (r"(?:a|aa)+(?!.)c", "a".repeat(30_000), false),
+        // One step for each start.
+        (r"(?<=Score: )(\d+)", "a".repeat(100_000) + "Score: 7", true),
+        (r"(\w+) \1(?!\w)", "a b ".repeat(2_000) + "c c", true),
+    ];
+    for (regex, text, matches) in table {
+        let parser = RegexParser::new(regex, Vec::<String>::new()).unwrap();
+        assert_eq!(parser.parse(&text).is_ok(), matches, "{regex}");
+    }
+}
+
+#[cfg(feature = "regex")]
+#[test]
 fn anchors_are_pythons() {
     let table = [
         ("^a$", "a\n", true),

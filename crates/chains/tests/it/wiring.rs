@@ -164,3 +164,18 @@ fn a_chain_says_what_a_call_has_to_give() {
     let inputs: Vec<_> = chain.inputs().map(Slot::name).collect();
     assert_eq!(inputs, ["human_input"]);
 }
+
+/// All faults are found in a time that grows with their number only; the first ones have a hint.
+#[test]
+fn very_many_faults_are_found() {
+    let count = 5_000;
+    let template: String = (0..count).map(|number| format!("{{missing{number}}}")).collect();
+    let chain = LlmChain::builder()
+        .prompt(prompt(&template))
+        .model(model())
+        .inputs((0..count).map(|number| format!("misssing{number}")));
+    let error = chain.build().unwrap_err();
+    assert_eq!(error.faults().len(), 2 * count);
+    let hints = error.to_string().matches("(nearest: `").count();
+    assert_eq!(hints, 20);
+}
