@@ -47,8 +47,8 @@ impl PromptedModel {
         Ok(shortened(&answer).into_owned())
     }
 
-    /// Returns the model's answer, a list that may be empty. Of an answer with more than 4 MiB, only
-    /// the items that are whole within that are returned.
+    /// Returns the model's answer, a list that may be empty. Of an answer with more than 4 MiB,
+    /// only the items that are whole within that are returned.
     pub(crate) async fn call_for_list(
         &self,
         separator: &str,

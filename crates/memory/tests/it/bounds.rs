@@ -1,4 +1,4 @@
-//! What the memories' model answers is bounded, whatever its size.
+//! The size of what memories derive from a conversation does not depend on one message or answer.
 
 use conversant_core::{LanguageModel, LoadContext, Memory, Turn, Value, vars};
 use conversant_memory::{EntityMemory, KnowledgeGraphMemory, SummaryBufferMemory, SummaryMemory};
