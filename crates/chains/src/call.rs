@@ -7,8 +7,8 @@ use std::{
 };
 
 use conversant_core::{
-    CallOptions, CallResult, Event, LoadContext, MemoryError, Messages, PromptError, Reply, Ticket,
-    Turn, TurnId, Value, Variables, Warning, Withheld,
+    CallOptions, CallResult, Event, LoadContext, MaintainContext, MemoryError, Messages,
+    PromptError, Reply, Ticket, Turn, TurnId, Value, Variables, Warning, Withheld,
 };
 
 use crate::{
@@ -79,7 +79,7 @@ impl CallState {
         let CallInputs { variables, mut options, mut resumed } = inputs;
         let earlier = resumed.record.take();
         let turn_id = *options.turn_id.get_or_insert_with(TurnId::random);
-        let observation = observation.start(chain, binding, turn_id, &mut options, earlier);
+        let observation = observation.start(chain, binding, Some(turn_id), &mut options, earlier);
         let limits = Limits::new(options.deadline);
         let context = RunContext::new(options).with_resumed(resumed);
         let input = Messages::new();
@@ -153,6 +153,7 @@ impl CallState {
                 Some(deadline) => context.with_deadline(deadline),
                 None => context,
             };
+            let context = context.with_events(&self.context.options().events);
             let load = binding.memory().load(context);
             self.limits.run(self.permit.as_ref(), load).await
         };
@@ -235,7 +236,10 @@ impl CallState {
         }
         if binding.maintenance == Maintenance::Inline && memory.needs_maintenance() {
             let maintained = {
-                let maintain = memory.maintain_until(self.limits.deadline());
+                let mut context =
+                    MaintainContext::new().with_events(&self.context.options().events);
+                context.deadline = self.limits.deadline();
+                let maintain = memory.maintain_with(context);
                 self.limits.run(self.permit.as_ref(), maintain).await
             };
             match maintained.unwrap_or_else(|exceeded| Err(exceeded.interrupted())) {

@@ -7,10 +7,10 @@ use std::{
 
 use conversant_core::{
     CallId, CallInfo, CallOptions, CallRecord, CallResult, Event, EventEmitter, Observer,
-    PriceList, Timings, TurnId,
+    PriceList, Saved, Timings, TurnId,
 };
 
-use crate::{answer::Answer, chain::Chain, memory_binding::MemoryBinding};
+use crate::{answer::Answer, chain::Chain, error::ChainError, memory_binding::MemoryBinding};
 
 /// The settings of a chain's observation. With the defaults, and without an observed call around
 /// it, a call is not observed.
@@ -40,7 +40,7 @@ impl Observation {
         &self,
         chain: &dyn Chain,
         binding: Option<&MemoryBinding>,
-        turn_id: TurnId,
+        turn_id: Option<TurnId>,
         options: &mut CallOptions,
         earlier: Option<CallRecord>,
     ) -> Option<Box<CallObservation>> {
@@ -51,8 +51,8 @@ impl Observation {
         if !is_needed {
             return None;
         }
-        let mut call =
-            CallInfo::new(CallId::random()).with_chain(chain.name()).with_turn_id(turn_id);
+        let mut call = CallInfo::new(CallId::random()).with_chain(chain.name());
+        call.turn_id = turn_id;
         if let Some((_, session)) = binding.and_then(|binding| binding.memory().stored_in()) {
             call = call.with_session(session.clone());
         }
@@ -93,6 +93,7 @@ impl CallObservation {
         record.started_at = self.started_at;
         record.retries = progress.retries;
         record.tool_calls = progress.tool_calls;
+        record.cache_hits = progress.cache_hits;
         record.timings = self.timings;
         record.timings.model = progress.model_time;
         record.timings.first_token = progress.first_token;
@@ -111,6 +112,21 @@ impl CallObservation {
         match &self.earlier {
             Some(earlier) => record.after(earlier),
             None => record,
+        }
+    }
+
+    /// Ends the observation of maintenance that the caller asked for.
+    pub(crate) fn end_maintenance(&mut self, maintained: Result<&Saved, &ChainError>) {
+        match maintained {
+            Ok(saved) => {
+                for warning in &saved.warnings {
+                    self.events.emit(&Event::warned(warning));
+                }
+                self.end(CallResult::Maintained, None);
+            }
+            Err(error) => {
+                self.end(CallResult::failed(error, &error.class()), None);
+            }
         }
     }
 

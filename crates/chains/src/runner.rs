@@ -2,7 +2,7 @@
 
 use std::{fmt, future::poll_fn, sync::Arc, task::Poll, time::Duration};
 
-use conversant_core::{CallOptions, Memory, Message, Saved, Slot, Variables};
+use conversant_core::{CallOptions, MaintainContext, Memory, Message, Saved, Slot, Variables};
 
 use crate::{
     any_runner::AnyRunner,
@@ -124,10 +124,25 @@ impl<C: Chain + 'static> Runner<C> {
 
     pub(crate) async fn maintain(&self, options: &CallOptions) -> Result<Saved, ChainError> {
         let Some(binding) = &self.binding else { return Ok(Saved::default()) };
+        let mut options = options.clone();
+        let observed = self.observation.start(&self.chain, Some(binding), None, &mut options, None);
+        let maintained = Self::maintain_observed(binding, &options).await;
+        if let Some(mut observed) = observed {
+            observed.end_maintenance(maintained.as_ref());
+        }
+        maintained
+    }
+
+    async fn maintain_observed(
+        binding: &MemoryBinding,
+        options: &CallOptions,
+    ) -> Result<Saved, ChainError> {
         let mut limits = Limits::new(options.deadline);
         let permit = limits.run(None, binding.enter(options.no_wait, options.deadline)).await;
         let permit = permit.map_err(|exceeded| exceeded.during(CallPhase::Queue))??;
-        let maintain = binding.memory().maintain_until(limits.deadline());
+        let mut context = MaintainContext::new().with_events(&options.events);
+        context.deadline = limits.deadline();
+        let maintain = binding.memory().maintain_with(context);
         let maintained = limits.run(Some(&permit), maintain).await;
         maintained
             .map_err(|exceeded| exceeded.during(CallPhase::Maintain))?

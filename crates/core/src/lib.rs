@@ -79,7 +79,7 @@ pub use self::{
     content::{Content, Part, PartKind},
     embeddings::Embeddings,
     history::{ChatHistory, Expect, HistoryError, Lease, Note, Range, Slice},
-    memory::{LoadContext, Loaded, Memory, MemoryError, Saved, Ticket, Warning},
+    memory::{LoadContext, Loaded, MaintainContext, Memory, MemoryError, Saved, Ticket, Warning},
     message::Message,
     messages::{Chunk, Iter, Messages},
     model::{
@@ -91,8 +91,9 @@ pub use self::{
     nearest::nearest,
     observer::{
         CallId, CallInfo, CallRecord, CallResult, Cost, CostError, Event, EventEmitter, Meter,
-        ModelDescription, ModelRequest, Observer, PriceList, Prices, Progress, Timings, Totals,
-        observe_chat, observe_chat_stream, observe_completion, observe_completion_stream,
+        ModelDescription, ModelRequest, Observer, PriceList, Prices, Progress, RequestPurpose,
+        Timings, Totals, observe_chat, observe_chat_stream, observe_completion,
+        observe_completion_stream,
     },
     output_parser::{OutputParser, ParseError},
     prompt::{MissingVariable, Prompt, PromptError, Slot, SlotKind},

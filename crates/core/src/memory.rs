@@ -8,7 +8,8 @@ use crate::{
     box_error::BoxError,
     history::{ChatHistory, HistoryError},
     messages::Messages,
-    model::ModelError,
+    model::{CallOptions, ModelError},
+    observer::{EventEmitter, RequestPurpose},
     prompt::Slot,
     session::SessionId,
     turn::Turn,
@@ -120,11 +121,11 @@ pub trait Memory: Send + Sync {
         Ok(Saved::default())
     }
 
-    /// Does the work of [`maintain`](Self::maintain) before a deadline: calls of a model end by it,
-    /// and no call starts after it. The rest is left to the next call. Ignores the deadline by
-    /// default.
-    async fn maintain_until(&self, deadline: Option<Instant>) -> Result<Saved, MemoryError> {
-        let _ = deadline;
+    /// Does the work of [`maintain`](Self::maintain) within a call, and before its deadline:
+    /// requests to a model end by it, and none starts after it. The rest is left to the next call.
+    /// Ignores the context by default.
+    async fn maintain_with(&self, context: MaintainContext<'_>) -> Result<Saved, MemoryError> {
+        let _ = context;
         self.maintain().await
     }
 
@@ -170,11 +171,11 @@ macro_rules! forward_memory {
             async fn maintain(&self) -> Result<Saved, MemoryError> {
                 (**self).maintain().await
             }
-            async fn maintain_until(
+            async fn maintain_with(
                 &self,
-                deadline: Option<Instant>,
+                context: MaintainContext<'_>,
             ) -> Result<Saved, MemoryError> {
-                (**self).maintain_until(deadline).await
+                (**self).maintain_with(context).await
             }
             fn needs_maintenance(&self) -> bool {
                 (**self).needs_maintenance()
@@ -197,13 +198,23 @@ pub struct LoadContext<'a> {
     pub inputs: &'a Variables,
     /// The deadline of the whole call. Memories that call a model pass it on.
     pub deadline: Option<Instant>,
+    /// The call's events, if it is observed. Memories that call a model pass them on, see
+    /// [`model_options`](Self::model_options).
+    pub events: Option<&'a EventEmitter>,
 }
 
 impl<'a> LoadContext<'a> {
     /// Creates the context of a call from its inputs.
     #[must_use]
     pub const fn new(inputs: &'a Variables) -> Self {
-        Self { input: None, inputs, deadline: None }
+        Self { input: None, inputs, deadline: None, events: None }
+    }
+
+    /// Returns the options for a request to a model: the call's deadline, and its events with a
+    /// purpose.
+    #[must_use]
+    pub fn model_options(&self, purpose: RequestPurpose) -> CallOptions {
+        MaintainContext::from(*self).model_options(purpose)
     }
 
     /// Sets the user's text.
@@ -218,6 +229,65 @@ impl<'a> LoadContext<'a> {
     pub const fn with_deadline(mut self, deadline: Instant) -> Self {
         self.deadline = Some(deadline);
         self
+    }
+
+    /// Sets the call's events.
+    #[must_use]
+    pub const fn with_events(mut self, events: &'a EventEmitter) -> Self {
+        self.events = Some(events);
+        self
+    }
+}
+
+/// The call within which a memory does its maintenance. The default has neither a deadline nor
+/// observers.
+#[derive(Debug, Clone, Copy, Default)]
+#[non_exhaustive]
+pub struct MaintainContext<'a> {
+    /// The deadline of the whole call.
+    pub deadline: Option<Instant>,
+    /// The call's events, if it is observed.
+    pub events: Option<&'a EventEmitter>,
+}
+
+impl<'a> MaintainContext<'a> {
+    /// Creates a context without a deadline and observers.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { deadline: None, events: None }
+    }
+
+    /// Sets the deadline.
+    #[must_use]
+    pub const fn with_deadline(mut self, deadline: Instant) -> Self {
+        self.deadline = Some(deadline);
+        self
+    }
+
+    /// Sets the call's events.
+    #[must_use]
+    pub const fn with_events(mut self, events: &'a EventEmitter) -> Self {
+        self.events = Some(events);
+        self
+    }
+
+    /// Returns the options for a request to a model: the call's deadline, and its events with a
+    /// purpose.
+    #[must_use]
+    pub fn model_options(&self, purpose: RequestPurpose) -> CallOptions {
+        let mut options = CallOptions::new();
+        options.deadline = self.deadline;
+        if let Some(events) = self.events {
+            options.events = events.with_purpose(purpose);
+        }
+        options
+    }
+}
+
+impl<'a> From<LoadContext<'a>> for MaintainContext<'a> {
+    /// Returns the deadline and the events of a load.
+    fn from(context: LoadContext<'a>) -> Self {
+        Self { deadline: context.deadline, events: context.events }
     }
 }
 

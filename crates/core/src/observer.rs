@@ -8,6 +8,7 @@ mod event;
 mod meter;
 mod model_call;
 mod model_description;
+mod purpose;
 mod stopwatch;
 mod stored_record;
 mod totals;
@@ -23,5 +24,6 @@ pub use self::{
         observe_chat, observe_chat_stream, observe_completion, observe_completion_stream,
     },
     model_description::ModelDescription,
+    purpose::RequestPurpose,
     totals::Totals,
 };

@@ -8,7 +8,7 @@ use std::{
 
 use conversant_core::{
     ChatModel, ChatRequest, CompletionModel, CompletionRequest, Delta, FinishReason,
-    ModelDescription, ModelError, Reply, ReplyStream, async_trait,
+    ModelDescription, ModelError, Reply, ReplyStream, Usage, async_trait,
 };
 use futures_core::Stream;
 use serde_json::Value as Json;
@@ -19,6 +19,10 @@ use crate::cache::{CacheKey, ReplyCache};
 ///
 /// Only complete answers are stored: no errors, and no answers that were cut off by a limit or a
 /// filter. Two concurrent calls with the same request both reach the model.
+///
+/// An answer from the cache costs nothing: its usage is 0 and
+/// [`Reply::from_cache`](conversant_core::Reply::from_cache) is set, also for observers. Records
+/// and totals count it as a cache hit.
 ///
 /// # Examples
 ///
@@ -70,6 +74,11 @@ impl<M, C: ReplyCache> Cached<M, C> {
     }
 }
 
+/// Marks an answer from the cache: nothing was paid for it.
+fn unpaid(reply: Reply) -> Reply {
+    reply.with_from_cache(true).with_usage(Usage::default())
+}
+
 fn is_complete(reply: &Reply) -> bool {
     matches!(&reply.finish_reason, None | Some(FinishReason::Stop | FinishReason::ToolCalls))
 }
@@ -84,7 +93,7 @@ macro_rules! impl_model {
                     return self.model.generate(request).await;
                 };
                 if let Some(reply) = self.cache.get(&key).await {
-                    return Ok(reply);
+                    return Ok(unpaid(reply));
                 }
                 let reply = self.model.generate(request).await?;
                 if is_complete(&reply) {
@@ -98,7 +107,7 @@ macro_rules! impl_model {
                     return self.model.stream(request).await;
                 };
                 if let Some(reply) = self.cache.get(&key).await {
-                    return Ok(ReplyStream::whole(reply));
+                    return Ok(ReplyStream::whole(unpaid(reply)));
                 }
                 let (stream, cache) = (self.model.stream(request).await?, Arc::clone(&self.cache));
                 Ok(ReplyStream::new(CachingStream { stream, cache, key: Some(key), put: None }))

@@ -6,13 +6,12 @@ use std::{
     collections::HashSet,
     fmt,
     sync::{Arc, Mutex},
-    time::Instant,
 };
 
 use async_trait::async_trait;
 use conversant_core::{
-    ChatHistory, LoadContext, Loaded, Memory, MemoryError, Messages, Saved, SessionId, Slot,
-    Ticket, Turn, TurnId, TurnKeys, Variables, Version, Warning,
+    ChatHistory, LoadContext, Loaded, MaintainContext, Memory, MemoryError, Messages, Saved,
+    SessionId, Slot, Ticket, Turn, TurnId, TurnKeys, Variables, Version, Warning,
 };
 
 use self::intent::{Intent, IntentStore, Outcome};
@@ -311,14 +310,14 @@ impl Memory for CombinedMemory {
     }
 
     async fn maintain(&self) -> Result<Saved, MemoryError> {
-        self.maintain_until(None).await
+        self.maintain_with(MaintainContext::new()).await
     }
 
     /// Maintains each memory. A failure of one becomes a warning.
-    async fn maintain_until(&self, deadline: Option<Instant>) -> Result<Saved, MemoryError> {
+    async fn maintain_with(&self, context: MaintainContext<'_>) -> Result<Saved, MemoryError> {
         let mut all = Saved::default();
         for memory in &self.memories {
-            match memory.maintain_until(deadline).await {
+            match memory.maintain_with(context).await {
                 Ok(saved) => all.warnings.extend(saved.warnings),
                 Err(error) => {
                     let what = "cannot maintain one of the combined memories";

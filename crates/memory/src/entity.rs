@@ -1,11 +1,12 @@
 //! The memory that describes the entities in the user's input.
 
-use std::{sync::Mutex, time::Instant};
+use std::sync::Mutex;
 
 use async_trait::async_trait;
 use conversant_core::{
-    BoxError, HistoryError, LanguageModel, LoadContext, Loaded, Memory, MemoryError, Prompt,
-    PromptError, Range, Saved, Slice, Slot, Ticket, Turn, Value, Warning, vars,
+    BoxError, HistoryError, LanguageModel, LoadContext, Loaded, MaintainContext, Memory,
+    MemoryError, Prompt, PromptError, Range, RequestPurpose, Saved, Slice, Slot, Ticket, Turn,
+    Value, Warning, vars,
 };
 use serde_json::{Map, Value as Json};
 
@@ -125,7 +126,7 @@ impl EntityMemory {
             conversation,
             k: 3,
             extractor: EntityExtractor::new(model.clone(), DEFAULT_MAX_ENTITIES),
-            writer: PromptedModel::new(model, DESCRIPTION),
+            writer: PromptedModel::new(model, DESCRIPTION, RequestPurpose::EntityDescription),
             state: DerivedState::new("entities"),
             pending: Mutex::default(),
         }
@@ -199,7 +200,7 @@ impl EntityMemory {
     }
 
     /// Rewrites the description of each name in the turns that are not covered.
-    async fn describe(&self, deadline: Option<Instant>) -> Result<(), BoxError> {
+    async fn describe(&self, context: MaintainContext<'_>) -> Result<(), BoxError> {
         let (mut known, uncovered) = self.read().await?;
         if uncovered.messages.is_empty() {
             return Ok(());
@@ -209,7 +210,7 @@ impl EntityMemory {
         let pending = lock(&self.pending).clone();
         let names = match pending {
             Some(names) => names,
-            None => self.extractor.extract(&history, &input, deadline).await?,
+            None => self.extractor.extract(&history, &input, context).await?,
         };
         for name in &names {
             let before = known.shift_remove(name);
@@ -220,7 +221,7 @@ impl EntityMemory {
                 "history" => history.as_str(),
                 "input" => input.as_str(),
             };
-            let description = self.writer.call_for_text(&variables, deadline).await?;
+            let description = self.writer.call_for_text(&variables, context).await?;
             known.insert(name.clone(), Json::from(description.trim()));
         }
         let excess = known.len() - count_kept(&known);
@@ -264,7 +265,7 @@ impl Memory for EntityMemory {
         let extracted = match self.conversation.input(context) {
             Some(input) => {
                 let history = self.transcript(&recent);
-                self.extractor.extract(&history, &input, context.deadline).await
+                self.extractor.extract(&history, &input, context.into()).await
             }
             None => Ok(Vec::new()),
         };
@@ -297,11 +298,11 @@ impl Memory for EntityMemory {
     }
 
     async fn maintain(&self) -> Result<Saved, MemoryError> {
-        self.maintain_until(None).await
+        self.maintain_with(MaintainContext::new()).await
     }
 
-    async fn maintain_until(&self, deadline: Option<Instant>) -> Result<Saved, MemoryError> {
-        Ok(self.describe(deadline).await.err().map_or_else(Saved::default, |error| {
+    async fn maintain_with(&self, context: MaintainContext<'_>) -> Result<Saved, MemoryError> {
+        Ok(self.describe(context).await.err().map_or_else(Saved::default, |error| {
             let what = "cannot describe a turn's entities; the next turn tries again";
             Saved::default().with_warning(Warning::new(what, Some(error)))
         }))

@@ -1,11 +1,10 @@
 //! The memory that extracts facts and shows those about the user's input.
 
-use std::time::Instant;
-
 use async_trait::async_trait;
 use conversant_core::{
-    BoxError, HistoryError, LanguageModel, LoadContext, Loaded, Memory, MemoryError, Message,
-    Messages, Prompt, PromptError, Range, Saved, Slice, Ticket, Turn, Value, Warning, vars,
+    BoxError, HistoryError, LanguageModel, LoadContext, Loaded, MaintainContext, Memory,
+    MemoryError, Message, Messages, Prompt, PromptError, Range, RequestPurpose, Saved, Slice,
+    Ticket, Turn, Value, Warning, vars,
 };
 
 use crate::{
@@ -103,7 +102,7 @@ impl KnowledgeGraphMemory {
             conversation: Conversation::new(),
             k: 2,
             extractor: EntityExtractor::new(model.clone(), DEFAULT_MAX_ENTITIES),
-            writer: PromptedModel::new(model, FACTS),
+            writer: PromptedModel::new(model, FACTS, RequestPurpose::Facts),
             state: DerivedState::new("knowledge_graph"),
         }
     }
@@ -154,7 +153,7 @@ impl KnowledgeGraphMemory {
     }
 
     /// Extracts facts from the turns that are not covered.
-    async fn extract_facts(&self, deadline: Option<Instant>) -> Result<(), BoxError> {
+    async fn extract_facts(&self, context: MaintainContext<'_>) -> Result<(), BoxError> {
         let (mut graph, uncovered) = self.read().await?;
         if uncovered.messages.is_empty() {
             return Ok(());
@@ -163,7 +162,7 @@ impl KnowledgeGraphMemory {
             "history" => self.recent().await?,
             "input" => human_text(&uncovered.messages),
         };
-        let answer = self.writer.call_for_list(SEPARATOR, &variables, deadline).await?;
+        let answer = self.writer.call_for_list(SEPARATOR, &variables, context).await?;
         graph.add_answer(&answer);
         let session = &self.conversation.session;
         self.state.write(session, graph.to_note(), uncovered.version).await?;
@@ -190,7 +189,7 @@ impl Memory for KnowledgeGraphMemory {
         let (graph, uncovered) = self.read().await?;
         let extracted = match self.conversation.input(context) {
             Some(input) if !graph.is_empty() => {
-                self.extractor.extract(&self.recent().await?, &input, context.deadline).await
+                self.extractor.extract(&self.recent().await?, &input, context.into()).await
             }
             _ => Ok(Vec::new()),
         };
@@ -207,11 +206,11 @@ impl Memory for KnowledgeGraphMemory {
     }
 
     async fn maintain(&self) -> Result<Saved, MemoryError> {
-        self.maintain_until(None).await
+        self.maintain_with(MaintainContext::new()).await
     }
 
-    async fn maintain_until(&self, deadline: Option<Instant>) -> Result<Saved, MemoryError> {
-        Ok(self.extract_facts(deadline).await.err().map_or_else(Saved::default, |error| {
+    async fn maintain_with(&self, context: MaintainContext<'_>) -> Result<Saved, MemoryError> {
+        Ok(self.extract_facts(context).await.err().map_or_else(Saved::default, |error| {
             let what = "cannot extract a turn's facts; the next turn tries again";
             Saved::default().with_warning(Warning::new(what, Some(error)))
         }))

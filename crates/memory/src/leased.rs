@@ -1,15 +1,11 @@
 //! The memory that leases its session during a call.
 
-use std::{
-    fmt,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use conversant_core::{
-    ChatHistory, HistoryError, Lease, LoadContext, Loaded, Memory, MemoryError, Messages, Saved,
-    SessionId, Slot, Ticket, Turn, TurnKeys,
+    ChatHistory, HistoryError, Lease, LoadContext, Loaded, MaintainContext, Memory, MemoryError,
+    Messages, Saved, SessionId, Slot, Ticket, Turn, TurnKeys,
 };
 
 /// Leases the session from the load to the save, so that no other process calls a model for the
@@ -131,8 +127,8 @@ impl<M: Memory> Memory for LeasedMemory<M> {
         self.memory.maintain().await
     }
 
-    async fn maintain_until(&self, deadline: Option<Instant>) -> Result<Saved, MemoryError> {
-        self.memory.maintain_until(deadline).await
+    async fn maintain_with(&self, context: MaintainContext<'_>) -> Result<Saved, MemoryError> {
+        self.memory.maintain_with(context).await
     }
 
     fn needs_maintenance(&self) -> bool {

@@ -1,11 +1,9 @@
 //! The memory that shows another memory and does not change it.
 
-use std::time::Instant;
-
 use async_trait::async_trait;
 use conversant_core::{
-    ChatHistory, LoadContext, Loaded, Memory, MemoryError, Messages, Saved, SessionId, Slot,
-    Ticket, Turn, TurnKeys,
+    ChatHistory, LoadContext, Loaded, MaintainContext, Memory, MemoryError, Messages, Saved,
+    SessionId, Slot, Ticket, Turn, TurnKeys,
 };
 
 /// Shows another memory without changing it: saving, maintaining and clearing have no effect.
@@ -84,7 +82,7 @@ impl<M: Memory> Memory for ReadOnlyMemory<M> {
         Ok(Saved::default())
     }
 
-    async fn maintain_until(&self, _: Option<Instant>) -> Result<Saved, MemoryError> {
+    async fn maintain_with(&self, _: MaintainContext<'_>) -> Result<Saved, MemoryError> {
         Ok(Saved::default())
     }
 

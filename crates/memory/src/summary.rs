@@ -1,11 +1,9 @@
 //! The memory that shows a summary of the conversation.
 
-use std::time::Instant;
-
 use async_trait::async_trait;
 use conversant_core::{
-    BoxError, HistoryError, LanguageModel, LoadContext, Loaded, Memory, MemoryError, Message,
-    Messages, Saved, Slice, Ticket, Turn, Value,
+    BoxError, HistoryError, LanguageModel, LoadContext, Loaded, MaintainContext, Memory,
+    MemoryError, Message, Messages, Saved, Slice, Ticket, Turn, Value,
 };
 
 use crate::{
@@ -96,7 +94,7 @@ impl SummaryMemory {
     }
 
     /// Extends the summary to the messages that it does not cover.
-    async fn summarize(&self, deadline: Option<Instant>) -> Result<(), BoxError> {
+    async fn summarize(&self, context: MaintainContext<'_>) -> Result<(), BoxError> {
         let mut written = None;
         loop {
             let Summarized { summary, rest } = self.read().await?;
@@ -105,7 +103,7 @@ impl SummaryMemory {
                 return Ok(());
             }
             let transcript = &self.conversation.transcript;
-            let summary = self.summarizer.extend(&summary, &new, transcript, deadline).await?;
+            let summary = self.summarizer.extend(&summary, &new, transcript, context).await?;
             let covers = covered(&rest, new.len());
             self.state.write(&self.conversation.session, Value::from(summary), covers).await?;
             written = Some(covers);
@@ -147,11 +145,11 @@ impl Memory for SummaryMemory {
     }
 
     async fn maintain(&self) -> Result<Saved, MemoryError> {
-        self.maintain_until(None).await
+        self.maintain_with(MaintainContext::new()).await
     }
 
-    async fn maintain_until(&self, deadline: Option<Instant>) -> Result<Saved, MemoryError> {
-        Ok(self.summarize(deadline).await.err().map_or_else(Saved::default, not_summarized))
+    async fn maintain_with(&self, context: MaintainContext<'_>) -> Result<Saved, MemoryError> {
+        Ok(self.summarize(context).await.err().map_or_else(Saved::default, not_summarized))
     }
 
     async fn clear(&self) -> Result<(), MemoryError> {

@@ -1,11 +1,11 @@
 //! The memory that shows the last turns after a summary of the earlier ones.
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use conversant_core::{
-    BoxError, HistoryError, LanguageModel, LoadContext, Loaded, Memory, MemoryError, Message,
-    Messages, Saved, Slice, Ticket, TokenCounter, Turn, Value, Warning,
+    BoxError, HistoryError, LanguageModel, LoadContext, Loaded, MaintainContext, Memory,
+    MemoryError, Message, Messages, Saved, Slice, Ticket, TokenCounter, Turn, Value, Warning,
 };
 use serde_json::{Value as Json, json};
 
@@ -149,7 +149,7 @@ impl SummaryBufferMemory {
 
     /// Extends and stores the summary until the shown messages fit. Returns a warning if the
     /// summary alone exceeds the limit.
-    async fn summarize(&self, deadline: Option<Instant>) -> Result<Option<Warning>, BoxError> {
+    async fn summarize(&self, context: MaintainContext<'_>) -> Result<Option<Warning>, BoxError> {
         let mut written = None;
         loop {
             let mut summarized = self.read().await?;
@@ -161,7 +161,7 @@ impl SummaryBufferMemory {
             let old = excess.slice(..count_for_call(&excess, boundaries));
             let transcript = &self.conversation.transcript;
             let summary = &summarized.summary;
-            let summary = self.summarizer.extend(summary, &old, transcript, deadline).await?;
+            let summary = self.summarizer.extend(summary, &old, transcript, context).await?;
             let covers = covered(rest, old.len());
             summarized.summary = summary;
             self.state.write(&self.conversation.session, encode(summarized), covers).await?;
@@ -251,11 +251,11 @@ impl Memory for SummaryBufferMemory {
     }
 
     async fn maintain(&self) -> Result<Saved, MemoryError> {
-        self.maintain_until(None).await
+        self.maintain_with(MaintainContext::new()).await
     }
 
-    async fn maintain_until(&self, deadline: Option<Instant>) -> Result<Saved, MemoryError> {
-        Ok(match self.summarize(deadline).await {
+    async fn maintain_with(&self, context: MaintainContext<'_>) -> Result<Saved, MemoryError> {
+        Ok(match self.summarize(context).await {
             Ok(warning) => warning.into_iter().fold(Saved::default(), Saved::with_warning),
             Err(error) => not_summarized(error),
         })

@@ -26,6 +26,8 @@ impl Approval {
 
 /// A reviewer of tool calls, asked before each call runs.
 ///
+/// A call is denied if the reviewer panics.
+///
 /// Async closures over a [`ToolCall`] that return a boxed future implement it. The deadline of the
 /// model's call includes the time that a decision takes.
 #[async_trait]

@@ -19,12 +19,17 @@ pub(crate) const MAX_ROUNDS: usize = 10;
 /// The default of [`ToolLoopBuilder::max_parallel_calls`].
 pub(crate) const MAX_PARALLEL_CALLS: usize = 8;
 
+/// The default of [`ToolLoopBuilder::max_result_bytes`]: 1 MiB, which is more than the context of
+/// most models.
+pub(crate) const MAX_RESULT_BYTES: usize = 1024 * 1024;
+
 /// Builder of a [`ToolLoop`].
 ///
 /// | setting | default |
 /// |---|---|
 /// | [`max_rounds`](Self::max_rounds) | 10 calls of the model that may call tools |
 /// | [`max_parallel_calls`](Self::max_parallel_calls) | 8 tools at once |
+/// | [`max_result_bytes`](Self::max_result_bytes) | 1 MiB for the result of each call |
 /// | [`tool_timeout`](Self::tool_timeout) | none: the deadline of the call applies |
 /// | [`tool_with_timeout`](Self::tool_with_timeout) | the loop's `tool_timeout` |
 /// | [`approve_calls`](Self::approve_calls) | every call is approved |
@@ -35,6 +40,7 @@ pub struct ToolLoopBuilder {
     approval: Option<Arc<dyn ApproveCalls>>,
     max_rounds: usize,
     max_parallel_calls: usize,
+    max_result_bytes: usize,
     tool_timeout: Option<Duration>,
     /// The time limits of single tools, by their names.
     timeouts: HashMap<String, Duration>,
@@ -55,6 +61,7 @@ impl ToolLoopBuilder {
             approval: None,
             max_rounds: MAX_ROUNDS,
             max_parallel_calls: MAX_PARALLEL_CALLS,
+            max_result_bytes: MAX_RESULT_BYTES,
             tool_timeout: None,
             timeouts: HashMap::new(),
         }
@@ -102,6 +109,16 @@ impl ToolLoopBuilder {
     /// Sets the number of tools that run at once, where the model calls several in one answer.
     pub fn max_parallel_calls(mut self, calls: NonZeroUsize) -> Self {
         self.max_parallel_calls = calls.get();
+        self
+    }
+
+    /// Sets the size of a result, in bytes, that the model receives whole. Of a longer text, the
+    /// model receives the start, with a note of the sizes. A longer result with other parts, such
+    /// as an image, is an error that the model receives.
+    ///
+    /// The turn has what the model received, so the limit also bounds what a history stores.
+    pub fn max_result_bytes(mut self, bytes: usize) -> Self {
+        self.max_result_bytes = bytes;
         self
     }
 
@@ -154,6 +171,7 @@ impl ToolLoopBuilder {
             tools,
             approval: self.approval,
             max_parallel_calls: self.max_parallel_calls,
+            max_result_bytes: self.max_result_bytes,
             timeout: self.tool_timeout,
             timeouts: self.timeouts,
         };

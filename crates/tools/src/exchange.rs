@@ -11,6 +11,8 @@ pub(crate) struct Exchange {
     pub(crate) messages: Messages,
     pub(crate) rounds: usize,
     usage: Option<Usage>,
+    /// Whether a cache answered all rounds.
+    is_from_cache: bool,
 }
 
 impl Exchange {
@@ -18,15 +20,16 @@ impl Exchange {
     pub(crate) fn new(request: &ChatRequest, tools: &ToolSet) -> Self {
         let mut request = request.clone();
         request.options.tools.extend(tools.definitions().cloned());
-        Self { request, messages: Messages::new(), rounds: 0, usage: None }
+        Self { request, messages: Messages::new(), rounds: 0, usage: None, is_from_cache: true }
     }
 
     /// Takes the reply of a round: adds its usage, and gives its calls ids where they have none.
     pub(crate) fn receive(&mut self, reply: &mut Reply) {
         self.usage = match (self.usage, reply.usage) {
-            (Some(sum), Some(usage)) => Some(add(sum, usage)),
+            (Some(sum), Some(usage)) => Some(sum + usage),
             (sum, usage) => sum.or(usage),
         };
+        self.is_from_cache &= reply.from_cache;
         let mut calls = reply.message.tool_calls().to_vec();
         let mut invalid = reply.message.invalid_tool_calls().to_vec();
         let ids = calls.iter_mut().map(|call| &mut call.id);
@@ -58,6 +61,7 @@ impl Exchange {
     /// Returns the last reply with the whole exchange.
     pub(crate) fn finish(self, mut reply: Reply) -> Reply {
         reply.usage = self.usage;
+        reply.from_cache = self.is_from_cache;
         reply.intermediate = self.messages;
         reply
     }
@@ -65,20 +69,4 @@ impl Exchange {
 
 fn is_forced(choice: &ToolChoice) -> bool {
     matches!(choice, ToolChoice::Required | ToolChoice::Tool(_))
-}
-
-fn add(sum: Usage, more: Usage) -> Usage {
-    let both = |a: Option<u64>, b: Option<u64>| match (a, b) {
-        (None, None) => None,
-        (a, b) => Some(a.unwrap_or_default().saturating_add(b.unwrap_or_default())),
-    };
-    let mut usage = Usage::new(
-        sum.input_tokens.saturating_add(more.input_tokens),
-        sum.output_tokens.saturating_add(more.output_tokens),
-    )
-    .with_total_tokens(sum.total_tokens.saturating_add(more.total_tokens));
-    usage.cached_tokens = both(sum.cached_tokens, more.cached_tokens);
-    usage.cache_write_tokens = both(sum.cache_write_tokens, more.cache_write_tokens);
-    usage.reasoning_tokens = both(sum.reasoning_tokens, more.reasoning_tokens);
-    usage
 }

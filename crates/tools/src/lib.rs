@@ -59,6 +59,7 @@ mod builder;
 mod error;
 mod exchange;
 mod fn_tool;
+mod result_limit;
 mod tool_loop;
 mod tool_runner;
 mod tool_set;

@@ -14,7 +14,8 @@ use crate::{error::RoundLimit, exchange::Exchange, tool_runner::ToolRunner};
 ///
 /// - The calls of one answer run in parallel, unless the call's options forbid parallel calls.
 /// - An unknown tool, invalid arguments, a failed, panicked, denied or timed out call are results
-///   that the model receives, so that it can correct the call.
+///   that the model receives, so that it can correct the call. A result that is too large is cut
+///   off, and the model receives that it was.
 /// - The loop ends with the model's answer, with an error of the model, after the limit of rounds
 ///   ([`RoundLimit`]) or at the call's deadline. Dropping the future or the stream drops the
 ///   running tools.

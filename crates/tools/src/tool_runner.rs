@@ -16,6 +16,7 @@ use tokio::{runtime::Handle, time};
 
 use crate::{
     approval::{Approval, ApproveCalls},
+    result_limit::limited,
     tool_set::ToolSet,
 };
 
@@ -24,6 +25,8 @@ pub(crate) struct ToolRunner {
     pub(crate) tools: ToolSet,
     pub(crate) approval: Option<Arc<dyn ApproveCalls>>,
     pub(crate) max_parallel_calls: usize,
+    /// The size up to which the model receives a result whole.
+    pub(crate) max_result_bytes: usize,
     pub(crate) timeout: Option<Duration>,
     /// The time limits of single tools, by their names.
     pub(crate) timeouts: HashMap<String, Duration>,
@@ -60,7 +63,9 @@ impl ToolRunner {
 
     async fn result(&self, call: &ToolCall, events: &EventEmitter) -> Message {
         let mut running = RunningCall::start(events, call);
-        let result = self.call(call).await.map_err(Withheld::from);
+        let result = self.call(call).await;
+        let result = result.and_then(|content| limited(content, self.max_result_bytes));
+        let result = result.map_err(Withheld::from);
         running.end(result.as_ref());
         let content = match result {
             Ok(content) => content,
@@ -84,13 +89,19 @@ impl ToolRunner {
         if !call.args.is_object() {
             return Err("the arguments are not a JSON object".to_owned());
         }
-        if let Some(approval) = &self.approval
-            && let Approval::Denied { reason } = approval.approve(call).await
-        {
-            return Err(format!("the call was denied: {reason}"));
+        if let Some(approval) = &self.approval {
+            let approve = AssertUnwindSafe(async { approval.approve(call).await }).catch_unwind();
+            match approve.await {
+                Ok(Approval::Approved) => {}
+                Ok(Approval::Denied { reason }) => {
+                    return Err(format!("the call was denied: {reason}"));
+                }
+                Err(_) => return Err("the call was denied: the approval failed".to_owned()),
+            }
         }
-        // A tool that panics fails its call and nothing else; its future is not polled again.
-        let run = AssertUnwindSafe(tool.call(call)).catch_unwind();
+        // A tool that panics fails its call and nothing else; its future is not polled again. The
+        // block also catches a panic before there is a future.
+        let run = AssertUnwindSafe(async { tool.call(call).await }).catch_unwind();
         let limit = self.timeouts.get(&call.name).copied().or(self.timeout);
         let result = match limit {
             None => run.await,

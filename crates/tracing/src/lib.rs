@@ -16,8 +16,13 @@
 //! | span | name | kind | attributes |
 //! |---|---|---|---|
 //! | a call of a chain | `invoke_workflow {chain}` | internal | `gen_ai.workflow.name`, `gen_ai.conversation.id` (the session), `conversant.turn.id`, `conversant.cost`, the times below, `error.type` |
-//! | a request to a model | `chat {model}`, `text_completion {model}` | client | `gen_ai.provider.name`, `gen_ai.request.model`, `gen_ai.request.stream`, `gen_ai.request.stop_sequences`, `gen_ai.output.type`, `gen_ai.response.model`, `gen_ai.response.id`, `gen_ai.response.finish_reasons`, `gen_ai.response.time_to_first_chunk`, `gen_ai.usage.*`, `gen_ai.conversation.id`, `server.address`, `server.port`, `error.type` |
+//! | a request to a model | `chat {model}`, `text_completion {model}` | client | `gen_ai.provider.name`, `gen_ai.request.model`, `gen_ai.request.stream`, `gen_ai.request.stop_sequences`, `gen_ai.output.type`, `gen_ai.response.model`, `gen_ai.response.id`, `gen_ai.response.finish_reasons`, `gen_ai.response.time_to_first_chunk`, `gen_ai.usage.*`, `gen_ai.conversation.id`, `server.address`, `server.port`, `conversant.request.purpose`, `conversant.cache_hit`, `error.type` |
 //! | a tool call of a tool loop | `execute_tool {tool}` | internal | `gen_ai.tool.name`, `gen_ai.tool.call.id`, `gen_ai.tool.type`, `gen_ai.conversation.id`, `error.type` |
+//!
+//! The requests of a memory, such as summaries, are children of the chain's span too, and have
+//! their purpose in `conversant.request.purpose`
+//! ([`RequestPurpose`](conversant_core::RequestPurpose)); other requests do not have the attribute.
+//! An answer from a cache has `conversant.cache_hit` and no usage.
 //!
 //! All have `gen_ai.operation.name`. The span of a chain has the times of its parts, in seconds:
 //! `conversant.queue.duration`, `conversant.load.duration`, `conversant.save.duration`. A failed
@@ -46,6 +51,10 @@
 //! | `gen_ai.execute_tool.duration` | histogram | s | `gen_ai.tool.name`, `error.type` |
 //! | `conversant.client.retries` | counter | | `error.type` |
 //! | `conversant.client.cached_tokens` | counter | tokens | |
+//! | `conversant.client.cache_hits` | counter | | |
+//!
+//! Those of a memory's requests have the label `conversant.request.purpose`. An answer from a cache
+//! is counted as a cache hit, and in no other metric of requests.
 //!
 //! # Examples
 //!

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use conversant_core::{CallInfo, CallResult, Event, ModelDescription, ModelError, Observer, Reply};
+use conversant_core::{
+    CallInfo, CallResult, Event, ModelDescription, ModelError, Observer, Reply, RequestPurpose,
+};
 use metrics::{Label, SharedString, Unit, counter, describe_histogram, histogram};
 
 use crate::names;
@@ -87,8 +89,8 @@ impl MetricsObserver {
 impl Observer for MetricsObserver {
     fn on_event(&self, call: &CallInfo, event: &Event<'_>) {
         match event {
-            Event::ModelEnded { model, result, time, first_token, .. } => {
-                request_ended(model, *result, *time, *first_token);
+            Event::ModelEnded { model, purpose, result, time, first_token, .. } => {
+                request_ended(model, *purpose, *result, *time, *first_token);
             }
             Event::Retrying { error, .. } => {
                 counter!("conversant.client.retries", vec![error_type(&error.class())])
@@ -99,6 +101,8 @@ impl Observer for MetricsObserver {
                 labels.extend(result.is_err().then(|| error_type("tool_error")));
                 histogram!(TOOL_DURATION, labels).record(time.as_secs_f64());
             }
+            // Maintenance that the caller started is not a call of the chain.
+            Event::CallEnded { result: CallResult::Maintained, .. } => {}
             Event::CallEnded { result, record, .. } => {
                 let name = call.chain.as_deref().unwrap_or_default();
                 let mut labels = vec![label("gen_ai.workflow.name", name)];
@@ -117,6 +121,7 @@ impl Observer for MetricsObserver {
 
 fn request_ended(
     model: &ModelDescription,
+    purpose: RequestPurpose,
     result: Result<&Reply, &ModelError>,
     time: Duration,
     first_token: Option<Duration>,
@@ -134,6 +139,14 @@ fn request_ended(
         ("server.port", port.as_deref()),
     ];
     labels.extend(optional.into_iter().filter_map(|(name, value)| Some(label(name, value?))));
+    if purpose.is_memory() {
+        labels.push(label("conversant.request.purpose", purpose.as_str()));
+    }
+    // No request was made, so that its tokens and its time would distort the metrics.
+    if result.is_ok_and(|reply| reply.from_cache) {
+        counter!("conversant.client.cache_hits", labels).increment(1);
+        return;
+    }
     if let Ok(reply) = result
         && let Some(usage) = reply.usage
     {

@@ -9,7 +9,7 @@ use std::{
 
 use conversant_core::{
     CallId, CallInfo, CallRecord, CallResult, Event, ModelDescription, ModelError, ModelRequest,
-    Observer, Reply, Report, ResponseFormat, ToolCall,
+    Observer, Reply, Report, RequestPurpose, ResponseFormat, ToolCall,
 };
 use serde_json::Value as Json;
 use tracing::{Span, field::Empty, info_span, warn};
@@ -126,6 +126,7 @@ impl TracingObserver {
         number: u32,
         model: &ModelDescription,
         request: ModelRequest<'_>,
+        purpose: RequestPurpose,
         is_streamed: bool,
     ) {
         self.start_part(call, number, |parent| {
@@ -164,6 +165,8 @@ impl TracingObserver {
                 "gen_ai.usage.reasoning.output_tokens" = Empty,
                 "server.address" = model.server_address.as_deref(),
                 "server.port" = model.server_port.map(i64::from),
+                "conversant.request.purpose" = purpose.is_memory().then(|| purpose.as_str()),
+                "conversant.cache_hit" = Empty,
                 "error.type" = Empty,
             )
         });
@@ -188,7 +191,9 @@ impl TracingObserver {
         if !reasons.is_empty() {
             span.record("gen_ai.response.finish_reasons", Json::from(reasons).to_string());
         }
-        if let Some(usage) = &reply.usage {
+        if reply.from_cache {
+            span.record("conversant.cache_hit", true);
+        } else if let Some(usage) = &reply.usage {
             span.record("gen_ai.usage.input_tokens", integer(usage.input_tokens));
             span.record("gen_ai.usage.output_tokens", integer(usage.output_tokens));
             span.record("gen_ai.usage.cache_read.input_tokens", usage.cached_tokens.map(integer));
@@ -254,8 +259,8 @@ impl Observer for TracingObserver {
         match event {
             Event::CallStarted { .. } => self.start_call(call),
             Event::CallEnded { result, record, .. } => self.end_call(call, result, record),
-            Event::ModelStarted { number, model, request, is_streamed, .. } => {
-                self.start_request(call, *number, model, *request, *is_streamed);
+            Event::ModelStarted { number, model, purpose, request, is_streamed, .. } => {
+                self.start_request(call, *number, model, *request, *purpose, *is_streamed);
             }
             Event::Retrying { attempt, error, wait, .. } => {
                 self.retry(call, *attempt, error, *wait);

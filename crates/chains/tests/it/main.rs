@@ -18,6 +18,7 @@ mod conversations;
 mod corrections;
 mod deadlines;
 mod events;
+mod memory_requests;
 mod observing;
 mod parsers;
 mod pending;

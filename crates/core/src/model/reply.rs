@@ -35,6 +35,9 @@ pub struct Reply {
     /// `true` for an answer that was not streamed.
     #[serde(default = "yes")]
     pub done_marker_seen: bool,
+    /// Whether a cache answered, so that nothing was paid for: then the usage is 0.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub from_cache: bool,
     /// The other answers, if more than one was requested.
     #[serde(default)]
     pub alternatives: Vec<Choice>,
@@ -48,6 +51,11 @@ const fn yes() -> bool {
     true
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
+const fn is_false(value: &bool) -> bool {
+    !*value
+}
+
 impl Reply {
     /// Creates a reply from its message alone.
     #[must_use]
@@ -59,6 +67,7 @@ impl Reply {
             model: None,
             request_id: None,
             done_marker_seen: true,
+            from_cache: false,
             alternatives: Vec::new(),
             intermediate: Messages::new(),
         }
@@ -96,6 +105,13 @@ impl Reply {
     #[must_use]
     pub const fn with_done_marker_seen(mut self, seen: bool) -> Self {
         self.done_marker_seen = seen;
+        self
+    }
+
+    /// Sets whether a cache answered.
+    #[must_use]
+    pub const fn with_from_cache(mut self, from_cache: bool) -> Self {
+        self.from_cache = from_cache;
         self
     }
 

@@ -30,7 +30,9 @@ pub struct CallRecord {
     pub model: Option<String>,
     /// The finish reason of the answer.
     pub finish_reason: Option<FinishReason>,
-    /// The usage of all requests of the call, if servers reported it.
+    /// The usage of all requests of the call, if servers reported it. The requests of the memory
+    /// are among them; in a stored record, those before the turn was saved. An answer from a cache
+    /// counts as 0 tokens.
     pub usage: Option<Usage>,
     /// The cost of the usage, if the prices are known.
     pub cost: Option<Cost>,
@@ -42,6 +44,8 @@ pub struct CallRecord {
     pub retries: u32,
     /// The number of tool calls that a tool loop ran.
     pub tool_calls: u32,
+    /// The number of requests that a cache answered.
+    pub cache_hits: u32,
 }
 
 /// The times that the parts of a call took. A part that the call did not reach is `None`.
@@ -50,11 +54,11 @@ pub struct CallRecord {
 pub struct Timings {
     /// Waiting for other calls of the conversation.
     pub queue: Option<Duration>,
-    /// Loading the memory.
+    /// Loading the memory, its requests to models included.
     pub load: Option<Duration>,
     /// From the start of the call to the first piece of the answer, if the answer is streamed.
     pub first_token: Option<Duration>,
-    /// The model's requests together, retries included.
+    /// The requests for the answer together, retries included.
     pub model: Option<Duration>,
     /// Saving the turn, and the memory's maintenance. Not part of a stored record.
     pub save: Option<Duration>,
@@ -128,6 +132,7 @@ impl CallRecord {
         self.started_at = earlier.started_at.or(self.started_at);
         self.retries = self.retries.saturating_add(earlier.retries);
         self.tool_calls = self.tool_calls.saturating_add(earlier.tool_calls);
+        self.cache_hits = self.cache_hits.saturating_add(earlier.cache_hits);
         self.timings = Timings {
             queue: time(times.queue, before.queue),
             load: time(times.load, before.load),

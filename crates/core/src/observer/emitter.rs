@@ -14,6 +14,7 @@ use super::{
     call_info::{CallId, CallInfo},
     cost::{Cost, PriceList},
     event::{Event, Observer},
+    purpose::RequestPurpose,
     stopwatch::Stopwatch,
 };
 use crate::model::Usage;
@@ -60,6 +61,7 @@ pub struct EventEmitter {
     inner: Option<Arc<Inner>>,
     /// Whether the request that it is sent with is reported already.
     is_in_request: bool,
+    purpose: RequestPurpose,
 }
 
 struct Inner {
@@ -77,27 +79,30 @@ struct Inner {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Progress {
-    /// The time of the requests that have ended.
+    /// The time of the requests for the answer that have ended.
     pub model_time: Option<Duration>,
     /// From the start of the call to the first piece of an answer.
     pub first_token: Option<Duration>,
-    /// The usage of the requests that have ended.
+    /// The usage of the requests that have ended, those of the memory included.
     pub usage: Option<Usage>,
     /// The cost of the requests that have ended and whose prices are known.
     pub cost: Option<Cost>,
-    /// The model of the last request that has ended: as the server reported it, or as requested.
+    /// The model of the last request for the answer that has ended: as the server reported it, or
+    /// as requested.
     pub model: Option<String>,
     /// The attempts that were repeated.
     pub retries: u32,
     /// The tool calls that have ended.
     pub tool_calls: u32,
+    /// The requests that a cache answered.
+    pub cache_hits: u32,
 }
 
 impl EventEmitter {
     /// Creates an emitter without observers.
     #[must_use]
     pub const fn disabled() -> Self {
-        Self { inner: None, is_in_request: false }
+        Self { inner: None, is_in_request: false, purpose: RequestPurpose::Answer }
     }
 
     /// Creates the emitter of a call that starts now.
@@ -167,13 +172,25 @@ impl EventEmitter {
             progress: Mutex::default(),
             next_number: AtomicU32::new(0),
         });
-        Self { inner: Some(inner), is_in_request: false }
+        Self { inner: Some(inner), is_in_request: false, purpose: RequestPurpose::Answer }
     }
 
     /// Returns the emitter for a request that is reported, so that a model around a model does not
     /// report it a second time.
     pub(super) fn in_request(&self) -> Self {
-        Self { inner: self.inner.clone(), is_in_request: true }
+        Self { is_in_request: true, ..self.clone() }
+    }
+
+    /// Returns the emitter for requests of another purpose than the call's answer.
+    #[must_use]
+    pub fn with_purpose(&self, purpose: RequestPurpose) -> Self {
+        Self { purpose, ..self.clone() }
+    }
+
+    /// Returns the purpose of requests that are sent with this emitter.
+    #[must_use]
+    pub const fn purpose(&self) -> RequestPurpose {
+        self.purpose
     }
 
     pub(super) const fn reports_requests(&self) -> bool {
@@ -249,15 +266,23 @@ impl Inner {
         match event {
             Event::Retrying { .. } => sums.retries = sums.retries.saturating_add(1),
             Event::ToolEnded { .. } => sums.tool_calls = sums.tool_calls.saturating_add(1),
-            Event::ModelEnded { model, result, time, first_token, .. } => {
-                sums.model_time = Some(sums.model_time.unwrap_or_default().saturating_add(*time));
-                if let Some(first) = first_token.filter(|_| sums.first_token.is_none()) {
+            Event::ModelEnded { model, purpose, result, time, first_token, .. } => {
+                let is_answer = !purpose.is_memory();
+                if is_answer {
+                    let before = sums.model_time.unwrap_or_default();
+                    sums.model_time = Some(before.saturating_add(*time));
+                }
+                if let Some(first) = first_token.filter(|_| is_answer && sums.first_token.is_none())
+                {
                     let before = self.started.elapsed().saturating_sub(*time);
                     sums.first_token = Some(before.saturating_add(first));
                 }
                 let Ok(reply) = result else { return };
                 let names = [reply.model.as_deref(), model.name.as_deref()];
-                sums.model = names.into_iter().flatten().next().map(str::to_owned);
+                if is_answer {
+                    sums.model = names.into_iter().flatten().next().map(str::to_owned);
+                }
+                sums.cache_hits = sums.cache_hits.saturating_add(reply.from_cache.into());
                 let Some(usage) = reply.usage else { return };
                 sums.usage = Some(sums.usage.unwrap_or_default() + usage);
                 let prices = self.prices.as_deref().and_then(|list| list.of_first(&names));

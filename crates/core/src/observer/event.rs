@@ -2,7 +2,10 @@
 
 use std::{error::Error, sync::Arc, time::Duration};
 
-use super::{call_info::CallInfo, call_record::CallRecord, model_description::ModelDescription};
+use super::{
+    call_info::CallInfo, call_record::CallRecord, model_description::ModelDescription,
+    purpose::RequestPurpose,
+};
 use crate::{
     content::Content,
     memory::Warning,
@@ -67,8 +70,8 @@ forward_observer!(&O, Box<O>, Arc<O>);
 /// An event of a call. The order is:
 ///
 /// 1. [`CallStarted`](Self::CallStarted);
-/// 2. the call waits for its conversation and the memory is loaded;
-///    [`ChainStarted`](Self::ChainStarted);
+/// 2. the call waits for its conversation and the memory is loaded, with the requests of the
+///    memory; [`ChainStarted`](Self::ChainStarted);
 /// 3. the inputs are checked; [`PromptFormatted`](Self::PromptFormatted);
 /// 4. for each request to a model: [`ModelStarted`](Self::ModelStarted),
 ///    [`Retrying`](Self::Retrying) for each attempt that is repeated,
@@ -76,13 +79,16 @@ forward_observer!(&O, Box<O>, Arc<O>);
 ///    [`ToolEnded`](Self::ToolEnded) for each tool call, and the next request;
 /// 5. [`ModelAnswered`](Self::ModelAnswered) with the whole answer, whose usage is the sum of all
 ///    requests;
-/// 6. the turn is saved; [`ChainEnded`](Self::ChainEnded), or
-///    [`ChainFailed`](Self::ChainFailed) if the call fails after `ChainStarted`;
+/// 6. the turn is saved, and the memory's maintenance is done with its requests;
+///    [`ChainEnded`](Self::ChainEnded), or [`ChainFailed`](Self::ChainFailed) if the call fails
+///    after `ChainStarted`;
 /// 7. [`CallEnded`](Self::CallEnded), exactly once for each `CallStarted`, also if the call's
 ///    future or stream is dropped.
 ///
 /// `ModelStarted` and `ModelEnded`, and `ToolStarted` and `ToolEnded`, are paired in the same way.
-/// Tools may run at the same time.
+/// Tools may run at the same time. A request has its [`RequestPurpose`], which says whether it is
+/// one of the memory. Maintenance that the caller starts is a call of its own, with
+/// [`CallResult::Maintained`].
 ///
 /// `Debug` withholds message text.
 #[derive(Debug, Clone, Copy)]
@@ -112,6 +118,8 @@ pub enum Event<'e> {
         number: u32,
         /// The model.
         model: &'e ModelDescription,
+        /// The purpose of the request.
+        purpose: RequestPurpose,
         /// The request.
         request: ModelRequest<'e>,
         /// Whether the answer is requested piece by piece.
@@ -134,6 +142,8 @@ pub enum Event<'e> {
         number: u32,
         /// The model.
         model: &'e ModelDescription,
+        /// The purpose of the request.
+        purpose: RequestPurpose,
         /// The answer, or the error: [`ModelError::Cancelled`] if the request was dropped.
         result: Result<&'e Reply, &'e ModelError>,
         /// The time that the request took, retries included.
@@ -231,6 +241,8 @@ pub enum CallResult<'e> {
         /// The class of the error, for metrics, such as `timeout`.
         class: &'e str,
     },
+    /// It did the memory's maintenance, which the caller asked for, and has no answer.
+    Maintained,
     /// Its future or stream was dropped.
     Cancelled,
 }
@@ -291,7 +303,8 @@ impl<'e> Event<'e> {
         request: ModelRequest<'e>,
         is_streamed: bool,
     ) -> Self {
-        Self::ModelStarted { number, model, request, is_streamed }
+        let purpose = request.options().events.purpose();
+        Self::ModelStarted { number, model, purpose, request, is_streamed }
     }
 
     /// Creates a [`Retrying`](Self::Retrying).
@@ -305,11 +318,12 @@ impl<'e> Event<'e> {
     pub const fn model_ended(
         number: u32,
         model: &'e ModelDescription,
+        purpose: RequestPurpose,
         result: Result<&'e Reply, &'e ModelError>,
         time: Duration,
         first_token: Option<Duration>,
     ) -> Self {
-        Self::ModelEnded { number, model, result, time, first_token }
+        Self::ModelEnded { number, model, purpose, result, time, first_token }
     }
 
     /// Creates a [`ToolStarted`](Self::ToolStarted).

@@ -52,6 +52,7 @@ impl Running {
         self.events.emit(&Event::model_ended(
             self.number,
             &self.model,
+            self.events.purpose(),
             result,
             time,
             self.first_token,

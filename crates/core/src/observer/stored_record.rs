@@ -126,6 +126,7 @@ fn encode(record: &CallRecord) -> Map<String, Json> {
     }
     put("retries", record.retries.into());
     put("tools", record.tool_calls.into());
+    put("cache_hits", record.cache_hits.into());
     map
 }
 
@@ -161,6 +162,7 @@ fn decode(record: &Map<String, Json>) -> CallRecord {
         },
         retries: small("retries"),
         tool_calls: small("tools"),
+        cache_hits: small("cache_hits"),
     }
 }
 

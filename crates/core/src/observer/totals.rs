@@ -35,6 +35,8 @@ pub struct Totals {
     pub retries: u64,
     /// The tool calls that tool loops ran.
     pub tool_calls: u64,
+    /// The requests that a cache answered. They add nothing to the usage and the cost.
+    pub cache_hits: u64,
     /// The usage, as servers reported it.
     pub usage: Usage,
     /// The cost of the calls whose prices are known.
@@ -45,21 +47,30 @@ impl Totals {
     /// Adds a call.
     pub fn add(&mut self, record: &CallRecord) {
         self.calls = self.calls.saturating_add(1);
+        self.add_sums(record);
+    }
+
+    fn add_sums(&mut self, record: &CallRecord) {
         self.retries = self.retries.saturating_add(record.retries.into());
         self.tool_calls = self.tool_calls.saturating_add(record.tool_calls.into());
+        self.cache_hits = self.cache_hits.saturating_add(record.cache_hits.into());
         self.usage = self.usage + record.usage.unwrap_or_default();
         self.cost = self.cost + record.cost.unwrap_or_default();
     }
 
-    /// Adds the call that an event ends. Other events change nothing, so it can be called with all
-    /// events of [`on_event`](crate::Observer::on_event). Do not call it with those of
+    /// Adds the call that an event ends. Of a memory's maintenance, it adds the sums and no call.
+    /// Other events change nothing, so it can be called with all events of
+    /// [`on_event`](crate::Observer::on_event). Do not call it with those of
     /// [`on_nested_event`](crate::Observer::on_nested_event): the sums of a call contain those of
     /// the calls inside it. [`Meter`](crate::Meter) is an observer that does so.
     pub fn add_event(&mut self, event: &Event<'_>) {
         let Event::CallEnded { result, record } = event else { return };
+        if let CallResult::Maintained = result {
+            return self.add_sums(record);
+        }
         self.add(record);
         match result {
-            CallResult::Answered | CallResult::ToolCalls => {}
+            CallResult::Maintained | CallResult::Answered | CallResult::ToolCalls => {}
             CallResult::Failed { .. } => self.failures = self.failures.saturating_add(1),
             CallResult::Cancelled => self.cancelled = self.cancelled.saturating_add(1),
         }

@@ -29,6 +29,7 @@ fn full() -> CallRecord {
         .with_timings(timings);
     record.retries = 1;
     record.tool_calls = 2;
+    record.cache_hits = 3;
     record
 }
 
@@ -36,7 +37,7 @@ fn full() -> CallRecord {
 fn the_stored_form_is_short_and_reads_back() {
     let message = Message::ai("Hello!").with_call_record(&full());
     let stored = message.to_stored();
-    insta::assert_snapshot!(stored["data"]["response_metadata"], @r#"{"conversant":{"model":"gpt-6-luna-2026-05-01","finish":"stop","in":1203,"out":87,"total":1300,"cached":1024,"cache_write":128,"reasoning":64,"cost":"0.0023405","at":1780000000123,"queue_ms":3,"load_ms":1,"first_ms":210,"model_ms":812,"total_ms":818,"retries":1,"tools":2}}"#);
+    insta::assert_snapshot!(stored["data"]["response_metadata"], @r#"{"conversant":{"model":"gpt-6-luna-2026-05-01","finish":"stop","in":1203,"out":87,"total":1300,"cached":1024,"cache_write":128,"reasoning":64,"cost":"0.0023405","at":1780000000123,"queue_ms":3,"load_ms":1,"first_ms":210,"model_ms":812,"total_ms":818,"retries":1,"tools":2,"cache_hits":3}}"#);
     let read = Message::from_stored(stored).unwrap();
     assert_eq!(read.call_record(), Some(full()));
     assert_eq!(Turn::new(vec![Message::human("Hi"), read.clone()]).call_record(), Some(full()));
@@ -194,6 +195,7 @@ fn stored_turns_are_summed() {
     let turns = [turn(Some(&full())), turn(None), turn(Some(&full()))];
     let totals = Totals::of_turns(&turns);
     assert_eq!((totals.calls, totals.retries, totals.tool_calls), (3, 2, 4));
+    assert_eq!(totals.cache_hits, 6);
     assert_eq!(totals.usage, full().usage.unwrap() + full().usage.unwrap());
     assert_eq!(totals.cost.to_string(), "0.004681");
     let twice = full().after(&full());

@@ -4,9 +4,9 @@ use std::{cell::Cell, time::Duration};
 
 use conversant_core::{
     CallId, CallInfo, ChatHistory, ChatModel, ChatRequest, Event, Expect, HistoryError, Lease,
-    LoadContext, Loaded, Memory, MemoryError, Message, Messages, ModelDescription, ModelError,
-    Note, Observer, OutputParser, ParseError, Range, Reply, Saved, SessionId, Slice, Slot, Ticket,
-    TokenCounter, Turn, TurnId, TurnKeys, Value, Variables, Version, async_trait,
+    LoadContext, Loaded, MaintainContext, Memory, MemoryError, Message, Messages, ModelDescription,
+    ModelError, Note, Observer, OutputParser, ParseError, Range, Reply, Saved, SessionId, Slice,
+    Slot, Ticket, TokenCounter, Turn, TurnId, TurnKeys, Value, Variables, Version, async_trait,
 };
 
 thread_local! {
@@ -79,7 +79,7 @@ async fn defaults() {
     assert!(Memory::check(&least, &Message::human("hi").into()).is_ok());
     least.abandon(Ticket::default()).await;
     assert!(least.maintain().await.unwrap().warnings.is_empty());
-    assert!(least.maintain_until(None).await.unwrap().warnings.is_empty());
+    assert!(least.maintain_with(MaintainContext::new()).await.unwrap().warnings.is_empty());
     let session = SessionId::new("s").unwrap();
     let note = Note::new("x", Version::default());
     let refused = |what: &'static str| HistoryError::Unsupported { what }.to_string();

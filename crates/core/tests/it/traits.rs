@@ -1,20 +1,15 @@
 //! Every method of every trait is forwarded by references, boxes and shared pointers.
 
-use std::{
-    cell::RefCell,
-    collections::BTreeSet,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{cell::RefCell, collections::BTreeSet, sync::Arc, time::Duration};
 
 use conversant_core::{
     CallId, CallInfo, CallOptions, ChatHistory, ChatModel, ChatRequest, Collection,
     CompletionModel, CompletionRequest, Content, Document, Embeddings, Event, Expect, HistoryError,
-    LanguageModel, Lease, LoadContext, Loaded, Match, Memory, MemoryError, Message, Messages,
-    ModelDescription, ModelError, Note, Observer, OutputParser, ParseError, Prompt, PromptError,
-    PromptValue, Range, Reply, ReplyStream, Saved, SessionId, Slice, Slot, Ticket, TokenCounter,
-    Tool, ToolCall, ToolDefinition, ToolError, Turn, TurnId, TurnKeys, Value, Variables,
-    VectorStore, VectorStoreError, Version, Warning, async_trait, vars,
+    LanguageModel, Lease, LoadContext, Loaded, MaintainContext, Match, Memory, MemoryError,
+    Message, Messages, ModelDescription, ModelError, Note, Observer, OutputParser, ParseError,
+    Prompt, PromptError, PromptValue, Range, Reply, ReplyStream, Saved, SessionId, Slice, Slot,
+    Ticket, TokenCounter, Tool, ToolCall, ToolDefinition, ToolError, Turn, TurnId, TurnKeys, Value,
+    Variables, VectorStore, VectorStoreError, Version, Warning, async_trait, vars,
 };
 use serde_json::json;
 
@@ -103,9 +98,9 @@ impl Memory for All {
         called("maintain");
         Ok(told("maintain"))
     }
-    async fn maintain_until(&self, _: Option<Instant>) -> Result<Saved, MemoryError> {
-        called("maintain_until");
-        Ok(told("maintain_until"))
+    async fn maintain_with(&self, _: MaintainContext<'_>) -> Result<Saved, MemoryError> {
+        called("maintain_with");
+        Ok(told("maintain_with"))
     }
     fn needs_maintenance(&self) -> bool {
         called("needs_maintenance");
@@ -131,8 +126,8 @@ async fn memory(memory: impl Memory) {
     assert!(memory.stored_in().is_none());
     memory.abandon(Ticket::default()).await;
     assert_eq!(memory.maintain().await.unwrap().warnings[0].what, "maintain");
-    let warnings = memory.maintain_until(None).await.unwrap().warnings;
-    assert_eq!(warnings[0].what, "maintain_until");
+    let warnings = memory.maintain_with(MaintainContext::new()).await.unwrap().warnings;
+    assert_eq!(warnings[0].what, "maintain_with");
     assert!(memory.clear().await.is_err());
 }
 

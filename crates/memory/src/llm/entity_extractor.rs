@@ -1,10 +1,10 @@
 //! Extracts the names of entities from the user's input.
 
-use std::{borrow::Cow, collections::HashSet, sync::Mutex, time::Instant};
+use std::{borrow::Cow, collections::HashSet, sync::Mutex};
 
 use conversant_core::{
-    BoxError, LanguageModel, Message, Messages, Prompt, PromptError, Role, Saved, Ticket, Warning,
-    vars,
+    BoxError, LanguageModel, MaintainContext, Message, Messages, Prompt, PromptError,
+    RequestPurpose, Role, Saved, Ticket, Warning, vars,
 };
 
 use super::{
@@ -40,7 +40,10 @@ pub(crate) struct EntityExtractor {
 
 impl EntityExtractor {
     pub(crate) fn new(model: LanguageModel, max_entities: usize) -> Self {
-        Self { model: PromptedModel::new(model, ENTITIES), max_entities }
+        Self {
+            model: PromptedModel::new(model, ENTITIES, RequestPurpose::EntityNames),
+            max_entities,
+        }
     }
 
     pub(crate) fn with_prompt(
@@ -57,10 +60,10 @@ impl EntityExtractor {
         &self,
         history: &str,
         input: &str,
-        deadline: Option<Instant>,
+        context: MaintainContext<'_>,
     ) -> Result<Vec<String>, BoxError> {
         let variables = vars! { "history" => history, "input" => shortened(input) };
-        let answer = self.model.call_for_list(",", &variables, deadline).await?;
+        let answer = self.model.call_for_list(",", &variables, context).await?;
         Ok(decode_names(&answer, self.max_entities))
     }
 }

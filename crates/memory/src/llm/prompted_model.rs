@@ -2,7 +2,9 @@
 
 use std::{sync::Arc, time::Instant};
 
-use conversant_core::{BoxError, CallOptions, LanguageModel, Prompt, PromptError, Variables};
+use conversant_core::{
+    BoxError, LanguageModel, MaintainContext, Prompt, PromptError, RequestPurpose, Variables,
+};
 
 use super::{
     limits::{shortened, shortened_list},
@@ -14,11 +16,16 @@ use super::{
 pub(crate) struct PromptedModel {
     model: LanguageModel,
     prompt: Arc<dyn Prompt>,
+    purpose: RequestPurpose,
 }
 
 impl PromptedModel {
-    pub(crate) fn new(model: LanguageModel, pieces: &'static [Piece]) -> Self {
-        Self { model, prompt: Arc::new(StaticPrompt::new(pieces)) }
+    pub(crate) fn new(
+        model: LanguageModel,
+        pieces: &'static [Piece],
+        purpose: RequestPurpose,
+    ) -> Self {
+        Self { model, prompt: Arc::new(StaticPrompt::new(pieces)), purpose }
     }
 
     /// Replaces the prompt. Its variables must be among `names`.
@@ -38,9 +45,9 @@ impl PromptedModel {
     pub(crate) async fn call_for_text(
         &self,
         variables: &Variables,
-        deadline: Option<Instant>,
+        context: MaintainContext<'_>,
     ) -> Result<String, BoxError> {
-        let answer = self.call(variables, deadline).await?;
+        let answer = self.call(variables, context).await?;
         if answer.trim().is_empty() {
             return Err("the model's answer is empty".into());
         }
@@ -53,9 +60,9 @@ impl PromptedModel {
         &self,
         separator: &str,
         variables: &Variables,
-        deadline: Option<Instant>,
+        context: MaintainContext<'_>,
     ) -> Result<String, BoxError> {
-        let answer = self.call(variables, deadline).await?;
+        let answer = self.call(variables, context).await?;
         Ok(shortened_list(&answer, separator).to_owned())
     }
 
@@ -66,15 +73,12 @@ impl PromptedModel {
     async fn call(
         &self,
         variables: &Variables,
-        deadline: Option<Instant>,
+        context: MaintainContext<'_>,
     ) -> Result<String, BoxError> {
-        let mut options = CallOptions::new();
-        if let Some(deadline) = deadline {
-            if deadline <= Instant::now() {
-                return Err("the deadline has passed".into());
-            }
-            options = options.with_deadline(deadline);
+        if context.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            return Err("the deadline has passed".into());
         }
+        let options = context.model_options(self.purpose);
         let prompt = self.prompt.format(variables)?;
         let reply = self.model.generate(prompt, options).await?;
         Ok(reply.text().into_owned())

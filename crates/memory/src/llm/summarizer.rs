@@ -1,9 +1,8 @@
 //! Extends the summary of a conversation.
 
-use std::time::Instant;
-
 use conversant_core::{
-    BoxError, LanguageModel, Messages, Prompt, PromptError, Saved, Transcript, Warning, vars,
+    BoxError, LanguageModel, MaintainContext, Messages, Prompt, PromptError, RequestPurpose, Saved,
+    Transcript, Warning, vars,
 };
 
 use super::{
@@ -31,7 +30,7 @@ pub(crate) struct Summarizer(PromptedModel);
 
 impl Summarizer {
     pub(crate) fn new(model: LanguageModel) -> Self {
-        Self(PromptedModel::new(model, SUMMARY))
+        Self(PromptedModel::new(model, SUMMARY, RequestPurpose::Summary))
     }
 
     pub(crate) fn with_prompt(self, prompt: impl Prompt + 'static) -> Result<Self, PromptError> {
@@ -45,11 +44,11 @@ impl Summarizer {
         summary: &str,
         messages: &Messages,
         transcript: &Transcript,
-        deadline: Option<Instant>,
+        context: MaintainContext<'_>,
     ) -> Result<String, BoxError> {
         let lines = transcript.render(&shortened_messages(messages));
         let variables = vars! { "summary" => summary, "new_lines" => lines };
-        self.0.call_for_text(&variables, deadline).await
+        self.0.call_for_text(&variables, context).await
     }
 }
 

@@ -3,8 +3,9 @@
 use std::sync::{Arc, Mutex};
 
 use conversant_core::{
-    ChatHistory as _, Collection, Document, Embeddings, LanguageModel, LoadContext, Memory,
-    ModelError, PromptError, Slot, Ticket, Variables, VectorStore, async_trait, vars,
+    ChatHistory as _, Collection, Document, Embeddings, LanguageModel, LoadContext,
+    MaintainContext, Memory, ModelError, PromptError, Slot, Ticket, Variables, VectorStore,
+    async_trait, vars,
 };
 use conversant_memory::{
     EntityMemory, InMemoryHistory, InMemoryVectorStore, KnowledgeGraphMemory, VectorStoreMemory,
@@ -486,7 +487,10 @@ fn maintenance_keeps_to_its_deadline() {
         let (model, shared) = scripted(["(Ada, is, kind)"]);
         let memory = KnowledgeGraphMemory::new(shared);
         memory.save(&turn(1), Ticket::default()).await.unwrap();
-        let late = memory.maintain_until(Some(std::time::Instant::now())).await.unwrap();
+        let late = memory
+            .maintain_with(MaintainContext::new().with_deadline(std::time::Instant::now()))
+            .await
+            .unwrap();
         assert_eq!((late.warnings.len(), model.requests().len()), (1, 0));
         assert!(memory.maintain().await.unwrap().warnings.is_empty());
         assert_eq!(model.requests().len(), 1);

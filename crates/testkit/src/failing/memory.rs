@@ -1,10 +1,10 @@
 //! A memory around another one, in which chosen calls fail.
 
-use std::{fmt, sync::Arc, time::Instant};
+use std::{fmt, sync::Arc};
 
 use conversant_core::{
-    ChatHistory, LoadContext, Loaded, Memory, MemoryError, Messages, Saved, SessionId, Slot,
-    Ticket, Turn, TurnKeys, async_trait,
+    ChatHistory, LoadContext, Loaded, MaintainContext, Memory, MemoryError, Messages, Saved,
+    SessionId, Slot, Ticket, Turn, TurnKeys, async_trait,
 };
 
 use super::{failure_mode::FailureMode, plan::Plan};
@@ -129,8 +129,8 @@ impl<M: Memory> Memory for FailingMemory<M> {
         self.plan.run(MemoryCall::Maintain, self.inner.maintain()).await
     }
 
-    async fn maintain_until(&self, deadline: Option<Instant>) -> Result<Saved, MemoryError> {
-        self.plan.run(MemoryCall::Maintain, self.inner.maintain_until(deadline)).await
+    async fn maintain_with(&self, context: MaintainContext<'_>) -> Result<Saved, MemoryError> {
+        self.plan.run(MemoryCall::Maintain, self.inner.maintain_with(context)).await
     }
 
     async fn clear(&self) -> Result<(), MemoryError> {

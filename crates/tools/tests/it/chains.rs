@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use conversant_chains::LlmChain;
-use conversant_core::{ChatHistory, LanguageModel, Messages, Range, SessionId, vars};
+use conversant_core::{ChatHistory, LanguageModel, Messages, Range, SessionId, ToolCall, vars};
 use conversant_history_sqlite::SqliteHistory;
 use conversant_memory::{BufferMemory, InMemoryHistory};
 use conversant_prompts::{ChatPromptTemplate, MessageTemplate, MessagesPlaceholder};
 use conversant_testkit::{Gate, ScriptedChat, ScriptedReply, poll_then_drop};
-use conversant_tools::{FnTool, ToolLoop, ToolLoopBuilder};
+use conversant_tools::{Approval, FnTool, ToolLoop, ToolLoopBuilder};
+use futures_util::future::BoxFuture;
 use serde_json::json;
 
 use crate::support::{calling, saying, schema, tools};
@@ -17,13 +18,17 @@ fn session() -> SessionId {
     SessionId::new("s").unwrap()
 }
 
-/// A chain whose model and tools wait once each, so that a call can be dropped there.
+/// A chain whose model, tools and reviewer wait once each, so that a call can be dropped there.
 fn chain(history: Arc<dyn ChatHistory>, session: SessionId) -> LlmChain {
     let waiting = Gate::yielding();
     let model = ScriptedChat::new(
         [
             calling(&[("double", json!({"x": 1}), "a"), ("fail", json!({}), "b")]),
-            calling(&[("wait", json!({}), "c")]),
+            calling(&[
+                ("wait", json!({}), "c"),
+                ("wait", json!({}), "d"),
+                ("deny", json!({}), "e"),
+            ]),
             saying("4"),
         ]
         .map(|reply| ScriptedReply::from(reply).held_by(&waiting)),
@@ -33,16 +38,27 @@ fn chain(history: Arc<dyn ChatHistory>, session: SessionId) -> LlmChain {
         Ok("4".into())
     });
     let tools = tools().into_iter().fold(ToolLoop::builder(model), ToolLoopBuilder::tool);
+    let deny = FnTool::new("deny", "Is never run.", schema(), |_| async { Ok("run".into()) });
     let prompt = ChatPromptTemplate::from_messages((
         MessagesPlaceholder::new("history"),
         MessageTemplate::human("{question}"),
     ));
     LlmChain::builder()
         .prompt(prompt.unwrap())
-        .model(LanguageModel::chat(tools.tool(wait).build().unwrap()))
+        .model(LanguageModel::chat(
+            tools.tool(wait).tool(deny).approve_calls(review).build().unwrap(),
+        ))
         .memory(BufferMemory::new().with_history(history, session).with_return_messages(true))
         .build()
         .unwrap()
+}
+
+/// Denies the calls of `deny`, after a wait.
+fn review(call: &ToolCall) -> BoxFuture<'_, Approval> {
+    Box::pin(async move {
+        tokio::task::yield_now().await;
+        if call.name == "deny" { Approval::denied("not now") } else { Approval::Approved }
+    })
 }
 
 async fn stored(history: &dyn ChatHistory, session: &SessionId) -> (usize, Messages) {
@@ -82,7 +98,7 @@ async fn a_call_or_a_stream_that_is_dropped_leaves_the_whole_turn_or_nothing() {
             };
             let ended = poll_then_drop(run, polls).await;
             let (turns, messages) = stored(&**store, &session).await;
-            let whole = (1, 7);
+            let whole = (1, 9);
             assert!(
                 [(0, 0), whole].contains(&(turns, messages.len())),
                 "{polls} polls: {turns} turns, {} messages",
@@ -94,7 +110,7 @@ async fn a_call_or_a_stream_that_is_dropped_leaves_the_whole_turn_or_nothing() {
             }
             polls += 1;
         }
-        // Three rounds of the model and a tool wait.
-        assert!(polls >= 4, "{polls} polls");
+        // Three rounds of the model, the reviewer and a tool wait.
+        assert!(polls >= 6, "{polls} polls");
     }
 }

@@ -3,6 +3,7 @@
 
 mod chains;
 mod events;
+mod everywhere;
 mod rounds;
 mod streams;
 mod support;

@@ -4,15 +4,18 @@ use std::{
     error::Error as _,
     future::pending,
     num::NonZeroUsize,
+    sync::Arc,
+    task::{Context, Waker},
     time::{Duration, Instant},
 };
 
 use conversant_core::{
-    CallOptions, ChatModel, ChatRequest, InvalidToolCall, Message, ModelError, Reply, TimeoutPhase,
-    ToolCall, ToolChoice,
+    CallOptions, ChatModel, ChatRequest, Content, InvalidToolCall, Message, ModelError, Part,
+    Reply, TimeoutPhase, ToolCall, ToolChoice,
 };
 use conversant_testkit::ScriptedChat;
-use conversant_tools::{Approval, FnTool, RoundLimit, ToolLoop, ToolLoopBuilder};
+use conversant_tools::{Approval, ApproveCalls, FnTool, RoundLimit, ToolLoop, ToolLoopBuilder};
+use futures_util::future::BoxFuture;
 use serde_json::json;
 
 use crate::support::{calling, definition, saying, tools};
@@ -194,5 +197,128 @@ async fn parallel_calls_can_be_limited() {
         let start = tokio::time::Instant::now();
         tools.generate(&question().with_options(options)).await.unwrap();
         assert_eq!(start.elapsed().as_secs(), seconds);
+    }
+}
+
+/// A reviewer that panics.
+struct Broken;
+
+#[conversant_core::async_trait]
+impl ApproveCalls for Broken {
+    async fn approve(&self, _: &ToolCall) -> Approval {
+        panic!("a bug in a reviewer")
+    }
+}
+
+/// A tool and a reviewer that panic before they return a future.
+struct Abrupt(conversant_core::ToolDefinition);
+
+impl conversant_core::Tool for Abrupt {
+    fn definition(&self) -> &conversant_core::ToolDefinition {
+        &self.0
+    }
+
+    fn call<'s, 'c, 'f>(
+        &'s self,
+        _: &'c ToolCall,
+    ) -> BoxFuture<'f, Result<Content, conversant_core::ToolError>>
+    where
+        's: 'f,
+        'c: 'f,
+    {
+        panic!("a bug in a tool")
+    }
+}
+
+#[tokio::test]
+async fn panics_of_reviewers_and_tools_are_results() {
+    let call = || calling(&[("abrupt", json!({}), "a"), ("double", json!({"x": 1}), "b")]);
+    type Row = (&'static str, fn(ToolLoopBuilder) -> ToolLoopBuilder, [&'static str; 2]);
+    let table: [Row; 3] = [
+        ("a tool", |builder| builder, ["error: the tool failed", "2"]),
+        (
+            "a reviewer",
+            |builder| builder.reviewer(Broken),
+            ["error: the call was denied: the approval failed"; 2],
+        ),
+        (
+            "a reviewer, before there is a future",
+            |builder| builder.approve_calls(|_: &ToolCall| panic!("a bug in a reviewer")),
+            ["error: the call was denied: the approval failed"; 2],
+        ),
+    ];
+    for (name, configure, expected) in table {
+        let model = ScriptedChat::new([call(), saying("done")]);
+        let tools = configure(builder(&model).tool(Abrupt(definition("abrupt"))));
+        let reply = tools.build().unwrap().generate(&question()).await.unwrap();
+        assert_eq!(reply.text(), "done");
+        let results = reply.intermediate.iter().skip(1).map(|result| result.text().into_owned());
+        assert_eq!(results.collect::<Vec<_>>(), expected, "{name}");
+    }
+}
+
+/// A result that is too large is cut off at a character, and the model receives the sizes.
+#[tokio::test]
+async fn results_have_a_size_limit() {
+    const MAX: usize = 20;
+    let image = |data: &str| vec![Part::text("see"), Part::image_url(data)];
+    let table: [(&str, Content, bool); 6] = [
+        ("as long as the limit", "x".repeat(MAX).into(), true),
+        ("one more", "x".repeat(MAX + 1).into(), false),
+        ("of letters of two bytes", "é".repeat(MAX).into(), false),
+        ("100 MB", "x".repeat(100_000_000).into(), false),
+        ("no parts", Vec::<Part>::new().into(), true),
+        ("an image", image(&"x".repeat(MAX)).into(), false),
+    ];
+    let mut shown = String::new();
+    for (name, result, is_whole) in table {
+        let model = ScriptedChat::new([calling(&[("big", json!({}), "a")]), saying("done")]);
+        let big = FnTool::new("big", "Is big.", json!({"type": "object"}), {
+            let result = result.clone();
+            move |_| std::future::ready(Ok(result.clone()))
+        });
+        let tools = ToolLoop::builder(model).tool(big).max_result_bytes(MAX).build().unwrap();
+        let reply = tools.generate(&question()).await.unwrap();
+        let received = reply.intermediate.last().unwrap();
+        assert_eq!(*received.content() == result, is_whole, "{name}");
+        shown += &format!("{name}: {}\n", received.text());
+    }
+    insta::assert_snapshot!(shown);
+}
+
+/// A tool that runs is dropped with its call, at the call's deadline and at its own time limit.
+#[tokio::test(start_paused = true)]
+async fn tools_that_run_are_dropped() {
+    let hour = || CallOptions::new().with_deadline(Instant::now() + Duration::from_secs(3600));
+    let minute = Duration::from_secs(60);
+    for (name, options, limit, drops) in [
+        ("the call is dropped", CallOptions::new(), None, true),
+        ("the deadline passes", hour(), None, false),
+        ("the time limit passes", CallOptions::new(), Some(minute), false),
+        ("the time limit passes before the deadline", hour(), Some(minute), false),
+    ] {
+        let running = Arc::new(());
+        let guard = Arc::clone(&running);
+        let guarded = FnTool::new("guarded", "Waits.", json!({"type": "object"}), move |_| {
+            let guard = Arc::clone(&guard);
+            async move {
+                let _guard = guard;
+                pending().await
+            }
+        });
+        let calls = calling(&[("guarded", json!({}), "a"), ("guarded", json!({}), "b")]);
+        let builder = ToolLoop::builder(ScriptedChat::new([calls, saying("done")])).tool(guarded);
+        let builder = limit.into_iter().fold(builder, ToolLoopBuilder::tool_timeout);
+        let tools = builder.build().unwrap();
+        let request = question().with_options(options);
+        let mut call = tools.generate(&request);
+        assert!(call.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        assert_eq!(Arc::strong_count(&running), 4, "{name}: both tools run");
+        if !drops {
+            assert_eq!(call.await.is_ok(), limit.is_some(), "{name}");
+        } else {
+            drop(call);
+        }
+        assert_eq!(Arc::strong_count(&running), 2, "{name}: no tool runs");
     }
 }

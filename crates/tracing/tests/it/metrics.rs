@@ -9,11 +9,13 @@ use ::metrics::{
     Counter, CounterFn, Gauge, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder,
     SharedString, Unit,
 };
-use conversant_chains::LlmChain;
-use conversant_core::vars;
+use conversant_chains::{LlmChain, Maintenance};
+use conversant_core::{LanguageModel, Message, Reply, Usage, vars};
+use conversant_layers::{Cached, MemoryCache};
+use conversant_memory::SummaryMemory;
 use conversant_models::OpenAiChat;
 use conversant_prompts::PromptTemplate;
-use conversant_testkit::{Answer, OpenAiServer};
+use conversant_testkit::{Answer, OpenAiServer, ScriptedChat};
 use conversant_tracing::MetricsObserver;
 
 /// A recorder of the values of each metric.
@@ -78,42 +80,73 @@ impl Recorder for Recorded {
     }
 }
 
+impl Recorded {
+    /// Records what a chain of calls does, and returns a line for each metric.
+    fn record(run: impl AsyncFnOnce()) -> String {
+        let recorder = Self::default();
+        ::metrics::with_local_recorder(&recorder, || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.unwrap().block_on(run());
+        });
+        let recorded = recorder.0.lock().unwrap();
+        let lines = recorded.iter().map(|(name, values)| {
+            match name.contains("duration") || name.contains("time_to") {
+                true => format!("{name}: {} times", values.len()),
+                false => format!("{name}: {values:?}"),
+            }
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    }
+}
+
 #[test]
 fn calls_requests_retries_and_tokens_are_measured() {
-    let recorder = Recorded::default();
-    ::metrics::with_local_recorder(&recorder, || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let overloaded =
-                Answer::error(503, "overloaded", "try later").with_header("retry-after-ms", "1");
-            let server = OpenAiServer::builder()
-                .reply(overloaded)
-                .reply(Answer::text("Hello!").with_usage(120, 30))
-                .reply(Answer::pieces(["Hel", "lo"]).with_usage(8, 2))
-                .reply(Answer::error(401, "invalid_api_key", "wrong key"))
-                .start()
-                .unwrap();
-            let model = OpenAiChat::builder("gpt-6-luna").base_url(server.base_url());
-            let model = model.api_key("sk-x").stream_usage(true).build().unwrap();
-            let chain = LlmChain::builder()
-                .prompt(PromptTemplate::from_template("Say {word}.").unwrap())
-                .model(model)
-                .observer(MetricsObserver::new())
-                .build()
-                .unwrap();
-            let input = || vars! { "word" => "hi" };
-            chain.predict(input()).await.unwrap();
-            chain.stream(input()).await.unwrap().into_outcome().await.unwrap();
-            chain.predict(input()).await.unwrap_err();
-        });
+    let lines = Recorded::record(async || {
+        let overloaded =
+            Answer::error(503, "overloaded", "try later").with_header("retry-after-ms", "1");
+        let server = OpenAiServer::builder()
+            .reply(overloaded)
+            .reply(Answer::text("Hello!").with_usage(120, 30))
+            .reply(Answer::pieces(["Hel", "lo"]).with_usage(8, 2))
+            .reply(Answer::error(401, "invalid_api_key", "wrong key"))
+            .start()
+            .unwrap();
+        let model = OpenAiChat::builder("gpt-6-luna").base_url(server.base_url());
+        let model = model.api_key("sk-x").stream_usage(true).build().unwrap();
+        let chain = LlmChain::builder()
+            .prompt(PromptTemplate::from_template("Say {word}.").unwrap())
+            .model(model)
+            .observer(MetricsObserver::new())
+            .build()
+            .unwrap();
+        let input = || vars! { "word" => "hi" };
+        chain.predict(input()).await.unwrap();
+        chain.stream(input()).await.unwrap().into_outcome().await.unwrap();
+        chain.predict(input()).await.unwrap_err();
     });
-    let recorded = recorder.0.lock().unwrap();
-    let lines: Vec<_> = recorded
-        .iter()
-        .map(|(name, values)| match name.contains("duration") || name.contains("time_to") {
-            true => format!("{name}: {} times", values.len()),
-            false => format!("{name}: {values:?}"),
-        })
-        .collect();
-    insta::assert_snapshot!(lines.join("\n"));
+    insta::assert_snapshot!(lines);
+}
+
+/// The requests of a memory have a label of their own. An answer from a cache is not a request.
+#[test]
+fn requests_of_a_memory_and_of_a_cache_are_distinguished() {
+    let reply = |text: &str| Reply::new(Message::ai(text)).with_usage(Usage::new(120, 30));
+    let lines = Recorded::record(async || {
+        let cached = Cached::new(ScriptedChat::new([reply("Hi.")]), "", MemoryCache::new(10));
+        let summary = ScriptedChat::new([reply("One."), reply("Two."), reply("Three.")]);
+        let chain = LlmChain::builder()
+            .prompt(PromptTemplate::from_template("Say {word}.").unwrap())
+            .model(LanguageModel::chat(cached))
+            .memory(SummaryMemory::new(summary))
+            .maintenance(Maintenance::Deferred)
+            .allow_unused("history")
+            .observer(MetricsObserver::new())
+            .build()
+            .unwrap();
+        for _ in 0..2 {
+            chain.predict(vars! { "word" => "hi" }).await.unwrap();
+            chain.maintain().await.unwrap();
+        }
+    });
+    insta::assert_snapshot!(lines);
 }

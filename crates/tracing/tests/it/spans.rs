@@ -7,8 +7,8 @@ use conversant_core::{
     CallOptions, Message, ModelError, Prices, Reply, SessionId, ToolCall, ToolError, TurnId, Usage,
     Variables, vars,
 };
-use conversant_layers::Fallback;
-use conversant_memory::{BufferMemory, InMemoryHistory};
+use conversant_layers::{Cached, Fallback, MemoryCache};
+use conversant_memory::{BufferMemory, InMemoryHistory, SummaryMemory};
 use conversant_models::OpenAiChat;
 use conversant_prompts::PromptTemplate;
 use conversant_testkit::{Answer, OpenAiServer, ScriptedChat, ScriptedReply};
@@ -301,5 +301,31 @@ async fn a_fallback_has_a_span_for_each_model() {
             "chat in Some(\"invoke_workflow LLMChain\"), error: true",
             "chat in Some(\"invoke_workflow LLMChain\"), error: false",
         ]
+    );
+}
+
+/// The requests of a memory and the answers of a cache are spans of their chain too.
+#[tokio::test]
+async fn requests_of_a_memory_and_of_a_cache_are_children_of_the_chain() {
+    let spans = Spans::record();
+    let reply = |text: &str| Reply::new(Message::ai(text)).with_usage(Usage::new(120, 30));
+    let cached = Cached::new(ScriptedChat::new([reply("Hi.")]), "", MemoryCache::new(10));
+    let summary = ScriptedChat::new([reply("A greeting."), reply("Two greetings.")]);
+    let chain = LlmChain::builder()
+        .prompt(PromptTemplate::from_template("{question}").unwrap())
+        .model(conversant_core::LanguageModel::chat(cached))
+        .memory(SummaryMemory::new(summary))
+        .allow_unused("history")
+        .observer(TracingObserver::new())
+        .build()
+        .unwrap();
+    for _ in 0..2 {
+        chain.predict(input()).await.unwrap();
+    }
+    let shown = spans.show();
+    let names = ["chat", "purpose", "cache_hit", "usage.input_tokens"];
+    let lines = shown.lines().filter(|line| names.iter().any(|name| line.contains(name)));
+    insta::assert_snapshot!(
+        lines.filter(|line| !line.contains("operation")).collect::<Vec<_>>().join("\n")
     );
 }
