@@ -4,6 +4,7 @@
 mod chains;
 mod events;
 mod everywhere;
+mod llama_server;
 mod rounds;
 mod streams;
 mod support;
