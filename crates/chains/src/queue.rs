@@ -217,29 +217,29 @@ pub(crate) struct Enter {
 }
 
 /// The answer to a call that asks for the place.
-enum Asked {
+enum Admission {
     /// The call has the place, and wakes others.
-    Has(u64, [Option<Waker>; 2]),
+    Granted(u64, [Option<Waker>; 2]),
     Refused(Refusal),
     /// The call waits, and asks again at a time if nothing happens before.
-    Waits(Option<Instant>),
+    Waiting(Option<Instant>),
 }
 
 impl Enter {
-    fn ask(&mut self, queue: &Queue, context: &Context<'_>) -> Asked {
+    fn ask(&mut self, queue: &Queue, context: &Context<'_>) -> Admission {
         let mut state = queue.lock();
         if state.closing != Closing::Open {
-            return Asked::Refused(Refusal::Closed);
+            return Admission::Refused(Refusal::Closed);
         }
         let Some(holder) = &state.holder else {
             let ticket = self.ticket.unwrap_or_else(|| state.ticket());
             return self.take(&mut state, ticket);
         };
         if self.ticket == Some(holder.ticket) {
-            return Asked::Has(holder.ticket, [None, None]);
+            return Admission::Granted(holder.ticket, [None, None]);
         }
         if self.ticket.is_none() && holder.polled_by == Some(current_thread()) {
-            return Asked::Refused(Refusal::Reentrant);
+            return Admission::Refused(Refusal::Reentrant);
         }
         let now = Instant::now();
         let expiry = state.expiry(now);
@@ -251,19 +251,19 @@ impl Enter {
             return self.take(&mut state, ticket);
         }
         if self.no_wait {
-            return Asked::Refused(Refusal::Busy);
+            return Admission::Refused(Refusal::Busy);
         }
         self.wait(&mut state, now, context.waker());
         if self.until.is_some_and(|until| until <= now) {
-            return Asked::Refused(Refusal::TimedOut(self.limit));
+            return Admission::Refused(Refusal::TimedOut(self.limit));
         }
-        Asked::Waits(self.until.into_iter().chain(expiry.filter(|_| is_next)).min())
+        Admission::Waiting(self.until.into_iter().chain(expiry.filter(|_| is_next)).min())
     }
 
     /// Takes the place, from a call that has expired if there is one.
-    fn take(&self, state: &mut State, ticket: u64) -> Asked {
+    fn take(&self, state: &mut State, ticket: u64) -> Admission {
         let overtaken = state.holder.replace(Holder::new(ticket, self.deadline));
-        Asked::Has(ticket, [overtaken.and_then(|holder| holder.waker), state.watcher()])
+        Admission::Granted(ticket, [overtaken.and_then(|holder| holder.waker), state.watcher()])
     }
 
     /// Enters the queue, or updates the call's waker in it.
@@ -306,14 +306,14 @@ impl Future for Enter {
         loop {
             let Some(queue) = this.queue.clone() else { return Poll::Pending };
             match this.ask(&queue, context) {
-                Asked::Has(ticket, wakers) => {
+                Admission::Granted(ticket, wakers) => {
                     this.queue = None;
                     wakers.into_iter().flatten().for_each(Waker::wake);
                     return Poll::Ready(Ok(Permit { queue, ticket }));
                 }
-                Asked::Refused(refusal) => return Poll::Ready(Err(refusal)),
-                Asked::Waits(None) => return Poll::Pending,
-                Asked::Waits(Some(time)) => {
+                Admission::Refused(refusal) => return Poll::Ready(Err(refusal)),
+                Admission::Waiting(None) => return Poll::Pending,
+                Admission::Waiting(Some(time)) => {
                     std::task::ready!(this.poll_until(time, context));
                 }
             }

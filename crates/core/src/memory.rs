@@ -70,8 +70,8 @@ pub trait Memory: Send + Sync {
     /// Returns the names of the input and output variables that make up a turn. By default they are
     /// inferred.
     fn keys(&self) -> &TurnKeys {
-        static TOLD: TurnKeys = TurnKeys::new();
-        &TOLD
+        static INFERRED: TurnKeys = TurnKeys::new();
+        &INFERRED
     }
 
     /// Returns whether [`save`](Self::save) stores turns. A memory that stores nothing (fixed

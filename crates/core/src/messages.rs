@@ -20,7 +20,7 @@ use crate::message::Message;
 
 /// The capacity, in views, reserved when a sequence is appended to an empty one. A prompt continues
 /// with a conversation and a question.
-const ROOM: usize = 12;
+const SPARE_VIEWS: usize = 12;
 
 /// A sequence of messages that is cheap to clone, to append to and to slice.
 ///
@@ -92,7 +92,7 @@ impl Messages {
     pub fn append(&mut self, other: &Self) {
         // This is usually a prompt, which continues with a conversation and a question.
         if self.views.is_empty() {
-            self.views = Vec::with_capacity(other.views.len() + ROOM);
+            self.views = Vec::with_capacity(other.views.len() + SPARE_VIEWS);
         } else {
             self.views.reserve(other.views.len() + 1);
         }

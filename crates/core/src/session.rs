@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::turn::TurnId;
 
 /// The longest session id, in bytes.
-const LONGEST: usize = 512;
+const MAX_BYTES: usize = 512;
 
 /// The id of a conversation in a store: 1 to 512 bytes of UTF-8 without NUL.
 ///
@@ -35,7 +35,7 @@ impl SessionId {
     /// [`SessionIdError`] if the id is empty, longer than 512 bytes or contains a NUL.
     pub fn new(id: impl Into<Arc<str>>) -> Result<Self, SessionIdError> {
         let id = id.into();
-        if id.is_empty() || id.len() > LONGEST {
+        if id.is_empty() || id.len() > MAX_BYTES {
             return Err(SessionIdError::Length { bytes: id.len() });
         }
         match id.find('\0') {

@@ -46,7 +46,7 @@ pub struct LeasedMemory<M> {
 }
 
 /// The state of a leased load, in its ticket.
-struct Held {
+struct LeasedTicket {
     lease: Lease,
     ticket: Ticket,
 }
@@ -94,7 +94,8 @@ impl<M: Memory> Memory for LeasedMemory<M> {
         match self.memory.load(context).await {
             Ok(Loaded { variables, ticket, .. }) => {
                 let outer = ticket.version().map(Ticket::new).unwrap_or_default();
-                Ok(Loaded::new(variables).with_ticket(outer.with_state(Held { lease, ticket })))
+                Ok(Loaded::new(variables)
+                    .with_ticket(outer.with_state(LeasedTicket { lease, ticket })))
             }
             Err(error) => {
                 self.release(&lease).await;
@@ -108,7 +109,7 @@ impl<M: Memory> Memory for LeasedMemory<M> {
     }
 
     async fn save(&self, turn: &Turn, ticket: Ticket) -> Result<Saved, MemoryError> {
-        let Some(Held { lease, ticket }) = ticket.state() else {
+        let Some(LeasedTicket { lease, ticket }) = ticket.state() else {
             return self.memory.save(turn, ticket).await;
         };
         let saved = self.memory.save(turn, ticket.clone()).await;
@@ -117,7 +118,7 @@ impl<M: Memory> Memory for LeasedMemory<M> {
     }
 
     async fn abandon(&self, ticket: Ticket) {
-        if let Some(Held { lease, ticket }) = ticket.state() {
+        if let Some(LeasedTicket { lease, ticket }) = ticket.state() {
             self.memory.abandon(ticket.clone()).await;
             self.release(lease).await;
         }

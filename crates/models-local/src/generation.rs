@@ -28,7 +28,7 @@ pub(crate) struct Call {
 }
 
 /// The caller has gone.
-pub(crate) struct Gone;
+pub(crate) struct CallerGone;
 
 /// The parts of the model that a call needs.
 pub(crate) struct Generation<'a> {
@@ -50,7 +50,7 @@ impl Generation<'_> {
         sequence: &mut Sequence,
         prompt: &[u32],
         call: &Call,
-    ) -> Result<(), Gone> {
+    ) -> Result<(), CallerGone> {
         let cached = sequence.tokens().len();
         let mut answer = Answer {
             pieces: &call.pieces,
@@ -81,7 +81,7 @@ impl Generation<'_> {
         usage.cached_tokens = Some(count(cached));
         let reply = Reply::new(Message::ai(answer.text)).with_finish_reason(reason);
         let reply = reply.with_usage(usage).with_model(self.name);
-        call.pieces.unbounded_send(Ok(reply.into())).map_err(|_| Gone)
+        call.pieces.unbounded_send(Ok(reply.into())).map_err(|_| CallerGone)
     }
 
     /// Reads the rest of the prompt, and returns the scores of the token after it.
@@ -90,7 +90,7 @@ impl Generation<'_> {
         sequence: &mut Sequence,
         tokens: &[u32],
         answer: &Answer<'_>,
-    ) -> Result<Vec<f32>, Gone> {
+    ) -> Result<Vec<f32>, CallerGone> {
         let mut chunks = tokens.chunks(CHUNK);
         let last = chunks.next_back().unwrap_or_default();
         for chunk in chunks {
@@ -111,21 +111,21 @@ struct Answer<'a> {
 }
 
 impl Answer<'_> {
-    fn check(&self) -> Result<(), Gone> {
+    fn check(&self) -> Result<(), CallerGone> {
         match self.pieces.is_closed() {
-            true => Err(Gone),
+            true => Err(CallerGone),
             false => Ok(()),
         }
     }
 
     /// Adds the bytes of a token. Returns whether a stop sequence has come.
-    fn push(&mut self, bytes: &[u8]) -> Result<bool, Gone> {
+    fn push(&mut self, bytes: &[u8]) -> Result<bool, CallerGone> {
         self.check()?;
         let text = self.decoder.push(bytes);
         self.scan(&text)
     }
 
-    fn scan(&mut self, text: &str) -> Result<bool, Gone> {
+    fn scan(&mut self, text: &str) -> Result<bool, CallerGone> {
         match self.scanner.push(text) {
             Scanned::Text(text) => self.send(text).map(|()| false),
             Scanned::Stopped(text) => self.send(text).map(|()| true),
@@ -133,7 +133,7 @@ impl Answer<'_> {
     }
 
     /// Adds what was held back, at the end of the answer.
-    fn finish(&mut self) -> Result<(), Gone> {
+    fn finish(&mut self) -> Result<(), CallerGone> {
         let text = self.decoder.finish();
         if !self.scan(&text)? {
             let rest = self.scanner.finish();
@@ -142,11 +142,11 @@ impl Answer<'_> {
         Ok(())
     }
 
-    fn send(&mut self, text: String) -> Result<(), Gone> {
+    fn send(&mut self, text: String) -> Result<(), CallerGone> {
         if text.is_empty() {
             return Ok(());
         }
         self.text.push_str(&text);
-        self.pieces.unbounded_send(Ok(Delta::Text(text))).map_err(|_| Gone)
+        self.pieces.unbounded_send(Ok(Delta::Text(text))).map_err(|_| CallerGone)
     }
 }

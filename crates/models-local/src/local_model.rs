@@ -19,7 +19,7 @@ use crate::{
     prompt::Prompt,
     settings::Settings,
     token_counter::LocalTokenCounter,
-    worker::{self, About, Started},
+    worker::{self, ModelFacts, Started},
 };
 
 /// A language model from a GGUF file, which runs on a thread of its own in this process.
@@ -57,7 +57,7 @@ pub struct LocalModel {
 
 struct Shared {
     calls: mpsc::Sender<Call>,
-    about: About,
+    facts: ModelFacts,
 }
 
 impl LocalModel {
@@ -79,13 +79,13 @@ impl LocalModel {
     /// Returns the name that replies have: the file's name, unless it was set.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.shared.about.name
+        &self.shared.facts.name
     }
 
     /// Returns the largest number of tokens of a prompt and its answer together.
     #[must_use]
     pub fn context(&self) -> usize {
-        self.shared.about.context
+        self.shared.facts.context
     }
 
     /// Returns a counter of this model's tokens, for memories with a budget.
@@ -93,7 +93,7 @@ impl LocalModel {
     /// It does not keep the model's thread alive.
     #[must_use]
     pub fn token_counter(&self) -> LocalTokenCounter {
-        LocalTokenCounter::new(Arc::clone(&self.shared.about.tokenizer))
+        LocalTokenCounter::new(Arc::clone(&self.shared.facts.tokenizer))
     }
 
     async fn answer(
@@ -246,7 +246,7 @@ impl LocalModelBuilder {
     /// supported.
     pub fn build(self) -> Result<LocalModel, ModelFileError> {
         self.settings.check()?;
-        let Started { calls, about } = worker::start(self.path, self.settings)?;
-        Ok(LocalModel { shared: Arc::new(Shared { calls, about }) })
+        let Started { calls, facts } = worker::start(self.path, self.settings)?;
+        Ok(LocalModel { shared: Arc::new(Shared { calls, facts }) })
     }
 }

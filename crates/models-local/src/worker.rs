@@ -21,11 +21,11 @@ use crate::{
 /// A model that is loaded, and the way to its thread.
 pub(crate) struct Started {
     pub(crate) calls: mpsc::Sender<Call>,
-    pub(crate) about: About,
+    pub(crate) facts: ModelFacts,
 }
 
 /// The facts about a model that callers need.
-pub(crate) struct About {
+pub(crate) struct ModelFacts {
     pub(crate) tokenizer: Arc<Tokenizer>,
     pub(crate) name: String,
     /// The largest number of tokens of a prompt and its answer.
@@ -39,8 +39,8 @@ pub(crate) fn start(path: PathBuf, settings: Settings) -> Result<Started, ModelF
     let (report, loaded) = mpsc::sync_channel(1);
     let file = path.clone();
     let run = move || match Worker::load(path, &settings) {
-        Ok((worker, about)) => {
-            if report.send(Ok(about)).is_ok() {
+        Ok((worker, facts)) => {
+            if report.send(Ok(facts)).is_ok() {
                 drop(report);
                 worker.run(&receiver, &settings);
             }
@@ -51,12 +51,12 @@ pub(crate) fn start(path: PathBuf, settings: Settings) -> Result<Started, ModelF
     let spawned = thread::Builder::new().name("conversant-local".to_owned()).spawn(run);
     spawned.map_err(|error| ModelFileError::Thread { source: error.into() })?;
     // A thread that ends without a report has panicked in a reader of the file.
-    let about = loaded.recv().map_err(|_| ModelFileError::Format {
+    let facts = loaded.recv().map_err(|_| ModelFileError::Format {
         path: file,
         what: "the file is damaged".to_owned(),
         source: None,
     })??;
-    Ok(Started { calls, about })
+    Ok(Started { calls, facts })
 }
 
 struct Worker {
@@ -69,7 +69,7 @@ struct Worker {
 }
 
 impl Worker {
-    fn load(path: PathBuf, settings: &Settings) -> Result<(Self, About), ModelFileError> {
+    fn load(path: PathBuf, settings: &Settings) -> Result<(Self, ModelFacts), ModelFileError> {
         let mut gguf = Gguf::open(path)?;
         let tokenizer = Arc::new(Tokenizer::load(&gguf)?);
         let threads = Threads::new(settings.threads)
@@ -88,10 +88,10 @@ impl Worker {
             let stem = gguf.path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
             stem.unwrap_or_default()
         });
-        let about = About { tokenizer: Arc::clone(&tokenizer), name: name.clone(), context };
+        let facts = ModelFacts { tokenizer: Arc::clone(&tokenizer), name: name.clone(), context };
         let template = template(&gguf, &tokenizer);
         let cache = SequenceCache::new(network.shape(), settings.cache_bytes);
-        Ok((Self { network, tokenizer, template, cache, name, context }, about))
+        Ok((Self { network, tokenizer, template, cache, name, context }, facts))
     }
 
     fn run(mut self, calls: &mpsc::Receiver<Call>, settings: &Settings) {

@@ -23,7 +23,7 @@ use crate::{
     error::TemplateError,
     partials::{Partials, Values, partial_methods},
     template_format::TemplateFormat,
-    work_limit::MadeText,
+    work_limit::OutputSize,
 };
 
 /// A prompt of messages with variables, for chat models.
@@ -143,7 +143,7 @@ impl ChatPromptTemplate {
         let body = &self.body;
         let values = Values::new(variables, &body.partials, &|name| body.slots.contains(name));
         let mut messages = Messages::new();
-        body.fill(&values, &mut messages, &mut MadeText::default())?;
+        body.fill(&values, &mut messages, &mut OutputSize::default())?;
         Ok(messages)
     }
 

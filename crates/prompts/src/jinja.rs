@@ -185,6 +185,6 @@ fn environment() -> Environment<'static> {
     environment.set_fuel(Some(FUEL));
     // For the place of an error; what it would show of the values is never read.
     environment.set_debug(true);
-    filters::mend(&mut environment);
+    filters::install(&mut environment);
     environment
 }

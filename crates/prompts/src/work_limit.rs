@@ -42,9 +42,9 @@ pub enum WorkLimit {
 
 /// The text that the parts of a prompt have made together.
 #[derive(Debug, Default)]
-pub(crate) struct MadeText(usize);
+pub(crate) struct OutputSize(usize);
 
-impl MadeText {
+impl OutputSize {
     /// Adds a text. It fails if there is more text than is allowed, and more than the values have.
     pub(crate) fn add(&mut self, bytes: usize, values: &Values<'_>) -> Result<(), WorkLimit> {
         self.0 = self.0.saturating_add(bytes);

@@ -3,8 +3,8 @@
 use std::{error::Error, fmt};
 
 use crate::{
+    char_escape::EscapeDebugShort,
     location::Location,
-    shown::Shown,
     spec::{MAX_WIDTH, SpecError},
 };
 

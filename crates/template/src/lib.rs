@@ -26,13 +26,13 @@
 //! ```
 
 mod argument;
+mod char_escape;
 mod error;
 mod escape;
 mod format;
 mod location;
 mod parse;
 mod render_error;
-mod shown;
 mod spec;
 mod template;
 

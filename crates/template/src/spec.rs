@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::shown::Shown;
+use crate::char_escape::EscapeDebugShort;
 
 mod digits;
 

@@ -276,9 +276,11 @@ impl RouterChain {
         let chain = |prompt: Arc<dyn Prompt>| -> Result<LlmChain, WiringError> {
             LlmChainBuilder::default().prompt(prompt).model(model.clone()).build()
         };
-        let as_it_is: Arc<dyn Prompt> = Arc::new(AsItIs([Slot::text("input")]));
-        let mut builder =
-            Self::builder().name("MultiPromptChain").router(router).default_chain(chain(as_it_is)?);
+        let input_prompt: Arc<dyn Prompt> = Arc::new(InputPrompt([Slot::text("input")]));
+        let mut builder = Self::builder()
+            .name("MultiPromptChain")
+            .router(router)
+            .default_chain(chain(input_prompt)?);
         for info in infos {
             builder = builder.destination(info.name, chain(info.prompt)?);
         }
@@ -287,9 +289,9 @@ impl RouterChain {
 }
 
 /// A prompt that is the input as it is.
-struct AsItIs([Slot; 1]);
+struct InputPrompt([Slot; 1]);
 
-impl Prompt for AsItIs {
+impl Prompt for InputPrompt {
     fn slots(&self) -> &[Slot] {
         &self.0
     }

@@ -70,9 +70,10 @@ pub struct TransformChainBuilder {
 
 impl_kind!(TransformChain, TransformChainBuilder, "TransformChain");
 
-type Made = Result<Variables, BoxError>;
-type SyncTransform = dyn Fn(&Variables) -> Made + Send + Sync;
-type AsyncTransform = dyn Fn(Variables) -> Pin<Box<dyn Future<Output = Made> + Send>> + Send + Sync;
+type TransformResult = Result<Variables, BoxError>;
+type SyncTransform = dyn Fn(&Variables) -> TransformResult + Send + Sync;
+type AsyncTransform =
+    dyn Fn(Variables) -> Pin<Box<dyn Future<Output = TransformResult> + Send>> + Send + Sync;
 
 #[derive(Clone)]
 enum Transform {
@@ -128,7 +129,7 @@ impl TransformChain {
     where
         F: Future<Output = Result<Variables, E>> + Send + 'static,
     {
-        let transform = move |variables| -> Pin<Box<dyn Future<Output = Made> + Send>> {
+        let transform = move |variables| -> Pin<Box<dyn Future<Output = TransformResult> + Send>> {
             let made = transform(variables);
             Box::pin(async move { made.await.map_err(Into::into) })
         };

@@ -68,7 +68,7 @@ impl CachedSuffix {
         let from = usize::try_from(from).unwrap_or(usize::MAX).min(suffix.body.len());
         let (sizes, boundaries) = (budget.sizes(&suffix.body), suffix.boundaries());
         let sized = suffix.sized(&sizes, &boundaries);
-        let start = sized.fall(from, suffix.marks.low).unwrap_or_default();
+        let start = sized.start_within(from, suffix.marks.low).unwrap_or_default();
         suffix.advance(budget, start, from)
     }
 

@@ -75,7 +75,7 @@ impl SizedSuffix<'_> {
             let end = index + 1;
             let restarts = (self.offset + end as u64).is_multiple_of(marks.restart);
             if size > marks.high || restarts && !marks.slides() {
-                start = self.fall(end, marks.low).unwrap_or(start).max(start);
+                start = self.start_within(end, marks.low).unwrap_or(start).max(start);
                 size = self.size(start, end);
             }
         }
@@ -84,7 +84,7 @@ impl SizedSuffix<'_> {
 
     /// Returns the first boundary from which on the messages before `end` do not exceed a size, or
     /// else the last boundary.
-    pub(crate) fn fall(self, end: usize, low: usize) -> Option<usize> {
+    pub(crate) fn start_within(self, end: usize, low: usize) -> Option<usize> {
         let (mut size, mut next, mut best) = (0_usize, end, None);
         for &boundary in self.boundaries.iter().rev().filter(|&&boundary| boundary < end) {
             size = size.saturating_add(self.size(boundary, next));

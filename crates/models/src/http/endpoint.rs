@@ -122,11 +122,11 @@ impl Endpoint {
     }
 
     fn with<T>(&self, path: &str, take: impl FnOnce(&Target) -> T) -> T {
-        let first = self.first.get_or_init(|| self.make(path));
-        if first.path == path { take(first) } else { take(&self.make(path)) }
+        let first = self.first.get_or_init(|| self.target(path));
+        if first.path == path { take(first) } else { take(&self.target(path)) }
     }
 
-    fn make(&self, path: &str) -> Target {
+    fn target(&self, path: &str) -> Target {
         let url = match &self.lists {
             Some(lists) if path == "models" => below(lists, path),
             _ => below(&self.base, path),

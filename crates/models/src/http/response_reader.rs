@@ -25,7 +25,7 @@ use super::{
 
 /// The number of pieces that are taken between two looks at the clock, if they are there without
 /// waiting.
-const UNWATCHED: u8 = 31;
+const UNTIMED_PIECES: u8 = 31;
 
 /// The reader of a response whose head is there.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ pub(crate) struct ResponseReader {
     /// starts it: to read the clock for each piece would cost more than the piece.
     idle_at: Option<Instant>,
     /// The number of polls before the next look at the clock.
-    unwatched: u8,
+    untimed: u8,
     /// The runtime that drives the connection.
     runtime: Handle,
     sleep: Option<Pin<Box<Sleep>>>,
@@ -102,7 +102,7 @@ impl ResponseReader {
             max_idle_timeout: idle_timeout,
             idle_timeout,
             idle_at: None,
-            unwatched: 0,
+            untimed: 0,
             runtime,
             sleep: None,
             deadline,
@@ -117,10 +117,10 @@ impl ResponseReader {
     ) -> Poll<Option<Result<Bytes, FailedAttempt>>> {
         loop {
             // A body that always has more ready would never reach its timer.
-            match self.unwatched.checked_sub(1) {
-                Some(left) => self.unwatched = left,
+            match self.untimed.checked_sub(1) {
+                Some(left) => self.untimed = left,
                 None => {
-                    self.unwatched = UNWATCHED;
+                    self.untimed = UNTIMED_PIECES;
                     if let Some(failure) = self.overdue() {
                         return Poll::Ready(Some(Err(failure)));
                     }
@@ -138,7 +138,7 @@ impl ResponseReader {
                 Poll::Ready(None) => return Poll::Ready(None),
                 Poll::Pending => {
                     ready!(self.poll_timer(context));
-                    self.unwatched = 0;
+                    self.untimed = 0;
                 }
             }
         }

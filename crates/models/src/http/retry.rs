@@ -52,7 +52,7 @@ impl Budget {
     }
 
     /// Takes a retry from the budget, if one is left.
-    fn pay(&self) -> bool {
+    fn try_spend(&self) -> bool {
         let mut saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
         let enough = *saved >= 1.0;
         if enough {
@@ -113,7 +113,7 @@ impl Retries {
             }
         };
         let is_over = self.left == 0 || wait >= deadline.left();
-        if is_over || self.budget.as_ref().is_some_and(|budget| !budget.pay()) {
+        if is_over || self.budget.as_ref().is_some_and(|budget| !budget.try_spend()) {
             return Err(failed.error);
         }
         self.left -= 1;

@@ -26,7 +26,7 @@ fn find<'e, E: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e 
     chain(error).find_map(|cause| cause.downcast_ref())
 }
 
-fn says(error: &(dyn Error + 'static), what: &str) -> bool {
+fn has_text(error: &(dyn Error + 'static), what: &str) -> bool {
     chain(error).any(|cause| cause.to_string().starts_with(what))
 }
 
@@ -69,7 +69,7 @@ fn while_connecting(error: BoxError, connect_timeout: Duration) -> FailedAttempt
     // The client of a user has a time limit of its own, whose error has no type to find.
     let timed_out = find::<ConnectTimeout>(&*error).is_some()
         || has_kind(&*error, &[io::ErrorKind::TimedOut])
-        || says(&*error, "operation timed out");
+        || has_text(&*error, "operation timed out");
     if timed_out {
         let phase = TimeoutPhase::Connect;
         return FailedAttempt::retryable(ModelError::Timeout { phase, after: connect_timeout });
@@ -77,12 +77,12 @@ fn while_connecting(error: BoxError, connect_timeout: Duration) -> FailedAttempt
     if find::<rustls::Error>(&*error).is_some() {
         return FailedAttempt::last(ModelError::Tls { source: error });
     }
-    if says(&*error, "dns error") {
+    if has_text(&*error, "dns error") {
         let retry = RetryDirective::Once;
         return FailedAttempt { error: ModelError::Dns { source: error }, retry };
     }
     // A proxy that refuses will refuse again; one that cannot be reached may come back.
-    let by_proxy = find::<ProxyError>(&*error).is_some() || says(&*error, "tunnel error");
+    let by_proxy = find::<ProxyError>(&*error).is_some() || has_text(&*error, "tunnel error");
     if by_proxy && find::<io::Error>(&*error).is_none() {
         return FailedAttempt::last(ModelError::Connect { source: error });
     }

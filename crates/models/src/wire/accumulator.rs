@@ -16,7 +16,7 @@ use super::{
     delta_fast_path::DeltaFastPath,
     message_in::ContentIn,
     sse::SseEvent,
-    tolerant::{Index, Kept, Text},
+    tolerant::{AnyValue, Index, Text},
     usage,
 };
 
@@ -92,10 +92,10 @@ impl Accumulator {
         if is_keep_alive(trimmed) {
             return Ok(false);
         }
-        if let Some(error) = api_error::in_place_of_answer(data.as_bytes()) {
+        if let Some(error) = api_error::instead_of_answer(data.as_bytes()) {
             return Err(self.stream_error(error));
         }
-        if is_words(trimmed) {
+        if is_plain_text(trimmed) {
             return Err(self.stream_error(api_error::of_event(data)));
         }
         Err(in_event(error))
@@ -200,7 +200,7 @@ impl Accumulator {
         }
         self.take_head(&mut answer);
         let Some(mut choices) = answer.choices else {
-            return Err(lacks("choices", body));
+            return Err(missing_field("choices", body));
         };
         choices.0.sort_by_key(|choice| match choice.index {
             Some(Index::At(index)) => index,
@@ -210,12 +210,12 @@ impl Accumulator {
             self.take_usage(&mut choice);
             let message = choice.message.or(choice.delta);
             if message.is_none() && choice.text.is_none() && choice.finish_reason.is_none() {
-                return Err(lacks("message", body));
+                return Err(missing_field("message", body));
             }
             let mut whole = ChoiceAccumulator::default();
             whole
                 .take(choice.text, message, choice.finish_reason, None)
-                .map_err(|error| error.with_body(decode::kept(body)))?;
+                .map_err(|error| error.with_body(decode::excerpt(body)))?;
             if let Some(error) = failed(&whole) {
                 return Err(api_error::in_body(error));
             }
@@ -279,7 +279,7 @@ impl StreamedAnswer for Accumulator {
 
 /// Returns the error that is in an answer, wherever it is.
 fn error_of(answer: &AnswerIn<'_>, body: &[u8]) -> Option<ApiError> {
-    let read = |error: &Option<Box<Kept>>| api_error::beside_answer(&error.as_deref()?.0, body);
+    let read = |error: &Option<Box<AnyValue>>| api_error::with_answer(&error.as_deref()?.0, body);
     let several = || read(&answer.errors);
     let choices = answer.choices.as_ref().map(|choices| choices.0.as_slice());
     let mut of_choices = choices.unwrap_or_default().iter().flat_map(|choice| {
@@ -295,7 +295,7 @@ fn error_of(answer: &AnswerIn<'_>, body: &[u8]) -> Option<ApiError> {
     let in_place = || {
         let is_answer =
             choices.is_some_and(|choices| !choices.is_empty()) || answer.usage.is_some();
-        (!is_answer).then(|| api_error::in_place_of_answer(body)).flatten()
+        (!is_answer).then(|| api_error::instead_of_answer(body)).flatten()
     };
     read(&answer.error)
         .or_else(several)
@@ -330,8 +330,8 @@ fn failed(choice: &ChoiceAccumulator) -> Option<ApiError> {
     is_error.then(|| api_error::of_code(reason, "", b""))
 }
 
-fn lacks(field: &str, body: &[u8]) -> ModelError {
-    DecodeError::new(format!("it has no `{field}`")).with_body(decode::kept(body)).into()
+fn missing_field(field: &str, body: &[u8]) -> ModelError {
+    DecodeError::new(format!("it has no `{field}`")).with_body(decode::excerpt(body)).into()
 }
 
 /// Returns how many bytes a piece adds to the answer.
@@ -374,7 +374,7 @@ pub(super) fn is_keep_alive(word: &str) -> bool {
 }
 
 /// Returns whether data is words, not JSON that went wrong.
-fn is_words(data: &str) -> bool {
+fn is_plain_text(data: &str) -> bool {
     data.starts_with(|c: char| c.is_alphabetic())
         || (data.starts_with('[') && data.get(1..).is_some_and(|rest| rest.starts_with("ERR")))
 }

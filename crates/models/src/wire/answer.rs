@@ -46,7 +46,7 @@ impl Draft {
             // Empty fields are dropped, except that some servers require the reasoning of a tool
             // call even if it is empty.
             let calls = !self.tool_calls.is_empty() || !self.invalid_tool_calls.is_empty();
-            kept.retain(|name, value| !is_nothing(value) || (calls && name == "reasoning_content"));
+            kept.retain(|name, value| !is_blank(value) || (calls && name == "reasoning_content"));
         }
         if let Some(refusal) = self.refusal.take().filter(|text| !text.is_empty()) {
             self.kept.get_or_insert_default().insert("refusal".to_owned(), refusal.into());
@@ -97,7 +97,7 @@ impl Answer {
     }
 }
 
-fn is_nothing(value: &Json) -> bool {
+fn is_blank(value: &Json) -> bool {
     match value {
         Json::String(text) => text.is_empty(),
         Json::Array(items) => items.is_empty(),

@@ -15,12 +15,12 @@ use super::{
 pub(super) const DEFAULT_MAX_ANSWER: usize = 32 * 1024 * 1024;
 
 /// The maximum size of an event, in bytes: 4 MiB.
-const MAX_EVENT: usize = 4 * 1024 * 1024;
+const MAX_EVENT_BYTES: usize = 4 * 1024 * 1024;
 
 /// Returns the limit of an event, for a limit of the answer: eight times that, from 64 KiB to 4
 /// MiB. JSON may write a byte in six, and there is more in an event than text.
 pub(super) fn event_limit(answer: usize) -> usize {
-    answer.saturating_mul(8).clamp(64 * 1024, MAX_EVENT)
+    answer.saturating_mul(8).clamp(64 * 1024, MAX_EVENT_BYTES)
 }
 
 /// Returns whether data is the marker that ends a stream, with or without blanks and quotes around
@@ -178,7 +178,7 @@ impl<A: StreamedAnswer> AnswerDecoder<A> {
             return Ok(());
         }
         let pending = self.sse.pending_data().filter(|data| data.trim_start().starts_with('{'));
-        match pending.and_then(|data| api_error::in_place_of_answer(data.as_bytes())) {
+        match pending.and_then(|data| api_error::instead_of_answer(data.as_bytes())) {
             None => Ok(()),
             Some(error) => Err(self.answer.stream_error(error)),
         }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use super::{
     message_in::{ContentIn, MessageIn},
-    tolerant::{Count, Index, Kept, List, Text, tolerant},
+    tolerant::{AnyValue, Count, Index, List, Text, tolerant},
     usage::UsageIn,
 };
 
@@ -14,8 +14,8 @@ tolerant! {
         model: Text<'de>,
         choices: List<ChoiceIn<'de>>,
         usage: UsageIn<'de>,
-        error: Box<Kept>,
-        errors: Box<Kept>,
+        error: Box<AnyValue>,
+        errors: Box<AnyValue>,
         // Groq.
         x_groq: Box<GroqIn<'de>>,
         // MiniMax.
@@ -27,13 +27,13 @@ tolerant! {
         message: MessageIn<'de>,
         text: Text<'de>,
         finish_reason: Text<'de>,
-        error: Box<Kept>,
+        error: Box<AnyValue>,
         // Moonshot.
         usage: Box<UsageIn<'de>>,
     }
     struct GroqIn<'de> {
         usage: Box<UsageIn<'de>>,
-        error: Box<Kept>,
+        error: Box<AnyValue>,
     }
     struct StatusIn<'de> {
         status_code: Count,

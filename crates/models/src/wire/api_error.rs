@@ -59,7 +59,7 @@ pub(crate) fn of_status(
 }
 
 /// Finds the error that a body without an answer is, if it is one.
-pub(super) fn in_place_of_answer(body: &[u8]) -> Option<ApiError> {
+pub(super) fn instead_of_answer(body: &[u8]) -> Option<ApiError> {
     let json = parse(body)?;
     let error = find(&json).or_else(|| flat(&json))?;
     Some(finish(of_error(error), body))
@@ -67,12 +67,12 @@ pub(super) fn in_place_of_answer(body: &[u8]) -> Option<ApiError> {
 
 /// Reads an error value that came with an answer, if it is one: servers with one struct for all
 /// answers write it as `null`, `""` or `{}` where there is none.
-pub(super) fn beside_answer(error: &Json, body: &[u8]) -> Option<ApiError> {
-    if is_nothing(error) {
+pub(super) fn with_answer(error: &Json, body: &[u8]) -> Option<ApiError> {
+    if is_blank(error) {
         return None;
     }
     // Of `{"error": true, "message": …}` the fields are at the top.
-    let at_top = error.is_boolean().then(|| in_place_of_answer(body)).flatten();
+    let at_top = error.is_boolean().then(|| instead_of_answer(body)).flatten();
     Some(at_top.unwrap_or_else(|| finish(of_error(first(error)), body)))
 }
 
@@ -110,14 +110,14 @@ fn parse(body: &[u8]) -> Option<Json> {
         // The first of several values, or one that is followed by the end of a stream.
         let text = std::str::from_utf8(body).ok()?;
         let text = text.trim_start().strip_prefix("data:").unwrap_or(text);
-        let text = decode::mended(text);
+        let text = decode::repaired(text);
         let mut values = serde_json::Deserializer::from_str(&text).into_iter();
         values.next()?.ok().filter(|value: &Json| value.is_object() || value.is_array())
     })
 }
 
 fn finish(mut error: ApiError, body: &[u8]) -> ApiError {
-    error.body = decode::kept(body);
+    error.body = decode::excerpt(body);
     error.context_length = context_length::is_exceeded(&error);
     error.retry_after = wait_in(&error.message);
     error
@@ -143,7 +143,7 @@ fn find(json: &Json) -> Option<&Json> {
         Json::Array(items) => items.first().and_then(find),
         Json::Object(fields) => {
             let error = ["error", "errors", "Error"].iter().find_map(|name| {
-                let error = fields.get(*name).filter(|error| !is_nothing(error))?;
+                let error = fields.get(*name).filter(|error| !is_blank(error))?;
                 // `{"error": true, "message": …}`: the fields are at the top.
                 Some(if error.is_boolean() { json } else { first(error) })
             });
@@ -188,12 +188,12 @@ fn first(error: &Json) -> &Json {
     }
 }
 
-fn is_nothing(error: &Json) -> bool {
+fn is_blank(error: &Json) -> bool {
     match error {
         Json::Null | Json::Bool(false) => true,
         Json::String(text) => text.trim().is_empty(),
-        Json::Array(items) => items.iter().all(is_nothing),
-        Json::Object(fields) => fields.values().all(is_nothing),
+        Json::Array(items) => items.iter().all(is_blank),
+        Json::Object(fields) => fields.values().all(is_blank),
         Json::Number(number) => number.as_f64() == Some(0.0),
         Json::Bool(true) => false,
     }

@@ -28,7 +28,7 @@ const BLOCK: usize = 64 * 1024;
 /// Smaller blocks are copied into the body, which costs less than a separate piece.
 const SMALL: usize = 16 * 1024;
 /// The room for the JSON around a message's text.
-const AROUND: usize = 64;
+const OVERHEAD_BYTES: usize = 64;
 
 /// A request body under construction.
 #[derive(Debug, Default)]
@@ -155,7 +155,7 @@ fn single<'m>(chunk: &Chunk<'m>) -> Option<&'m Message> {
 /// Estimates the size of an encoded message.
 fn estimate(message: &Message) -> usize {
     let text = message.content().as_text().map_or(0, str::len);
-    text + text / 16 + AROUND
+    text + text / 16 + OVERHEAD_BYTES
 }
 
 /// The encoding that a run remembers.

@@ -23,7 +23,7 @@ pub(super) fn read<'de, T: ReadTolerant<'de>>(text: &'de str) -> Result<T, Decod
         Ok(Tolerant(None)) => Err(DecodeError::new("it is not an object")),
         Err(error) => Err(DecodeError::new(describe(text, &error))),
     }
-    .map_err(|error| error.with_body(kept(text.as_bytes())))
+    .map_err(|error| error.with_body(excerpt(text.as_bytes())))
 }
 
 /// Adds to the error of an event where it happened.
@@ -36,14 +36,14 @@ pub(super) fn in_event(mut error: DecodeError) -> ModelError {
 pub(super) fn text_of(body: &[u8]) -> Result<&str, ModelError> {
     let text = std::str::from_utf8(body).map_err(|error| {
         let offset = error.valid_up_to();
-        DecodeError::new(format!("it is not UTF-8 from byte {offset} on")).with_body(kept(body))
+        DecodeError::new(format!("it is not UTF-8 from byte {offset} on")).with_body(excerpt(body))
     })?;
     Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
 }
 
 /// Returns the part of a body that an error keeps. Of a page in place of an answer it is the
 /// beginning, with control characters escaped.
-pub(crate) fn kept(body: &[u8]) -> Withheld {
+pub(crate) fn excerpt(body: &[u8]) -> Withheld {
     let body = body.get(..MAX_KEPT).unwrap_or(body);
     let text = String::from_utf8_lossy(body);
     if !is_page(&text) {
@@ -75,7 +75,7 @@ pub(crate) fn without_events(prefix: &[u8]) -> Option<ModelError> {
     };
     lines.next().filter(|line| !is_field(line))?;
     let error = DecodeError::new("it has no events of a stream");
-    Some(error.with_body(kept(prefix)).into())
+    Some(error.with_body(excerpt(prefix)).into())
 }
 
 /// Says what is wrong, in words that quote nothing of the body.
@@ -142,8 +142,8 @@ fn skip_string(text: &str) -> &str {
     end.and_then(|end| text.get(end + 2..)).unwrap_or_default()
 }
 
-/// Returns the text that is to be read as JSON, mended if a server is known to write it wrongly.
-pub(super) fn mended(text: &str) -> Cow<'_, str> {
+/// Returns the text that is to be read as JSON, repaired if a server is known to write it wrongly.
+pub(super) fn repaired(text: &str) -> Cow<'_, str> {
     without_nan(text).map_or(Cow::Borrowed(text), Cow::Owned)
 }
 

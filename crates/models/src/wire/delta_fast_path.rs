@@ -7,7 +7,7 @@
 use super::json_text::is_plain;
 
 /// The number of misses after which no pattern is learnt any more: some servers vary each event.
-const MISSES: u8 = 16;
+const MAX_MISSES: u8 = 16;
 
 /// The bytes before and after the text of an event.
 ///
@@ -34,7 +34,7 @@ impl DeltaFastPath {
 
     /// Learns the pattern of an event whose only content is `text`, a slice of `data`.
     pub(super) fn learn(&mut self, data: &str, text: &str) {
-        if self.misses > MISSES {
+        if self.misses > MAX_MISSES {
             return;
         }
         self.misses += 1;

@@ -6,8 +6,8 @@ use serde_json::Value as Json;
 
 use super::{
     api_error,
-    decode::{kept, read, text_of},
-    tolerant::{Count, Kept, List, ReadTolerant, Text, Tolerant, tolerant},
+    decode::{excerpt, read, text_of},
+    tolerant::{AnyValue, Count, List, ReadTolerant, Text, Tolerant, tolerant},
 };
 
 /// The maximum number of items in such a list.
@@ -28,7 +28,7 @@ pub struct ModelInfo {
 tolerant! {
     struct ModelsIn<'de> {
         data: List<ModelIn<'de>, MAX_ITEMS>,
-        error: Kept,
+        error: AnyValue,
     }
     struct ModelIn<'de> {
         id: Text<'de>,
@@ -37,7 +37,7 @@ tolerant! {
     }
     struct EmbeddingsIn<'de> {
         data: List<EmbeddingIn<'de>, MAX_ITEMS>,
-        error: Kept,
+        error: AnyValue,
     }
     struct EmbeddingIn<'de> {
         index: Count,
@@ -122,11 +122,11 @@ pub(crate) fn read_embeddings(body: &[u8], texts: usize) -> Result<Vec<Vec<f32>>
 
 fn data_of<T, const MAX: usize>(
     data: Option<List<T, MAX>>,
-    error: Option<Kept>,
+    error: Option<AnyValue>,
     body: &[u8],
 ) -> Result<Vec<T>, ModelError> {
-    let beside = error.and_then(|error| api_error::beside_answer(&error.0, body));
-    let in_place = || if data.is_none() { api_error::in_place_of_answer(body) } else { None };
+    let beside = error.and_then(|error| api_error::with_answer(&error.0, body));
+    let in_place = || if data.is_none() { api_error::instead_of_answer(body) } else { None };
     if let Some(error) = beside.or_else(in_place) {
         return Err(api_error::in_body(error));
     }
@@ -134,5 +134,5 @@ fn data_of<T, const MAX: usize>(
 }
 
 fn refuse(body: &[u8], what: &str) -> ModelError {
-    DecodeError::new(what).with_body(kept(body)).into()
+    DecodeError::new(what).with_body(excerpt(body)).into()
 }

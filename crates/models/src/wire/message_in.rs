@@ -6,21 +6,21 @@ use serde::de::{MapAccess, SeqAccess};
 use serde_json::Value as Json;
 
 use super::{
-    tolerant::{Count, Kept, List, ReadTolerant, Text, read_parts, tolerant},
+    tolerant::{AnyValue, Count, List, ReadTolerant, Text, read_parts, tolerant},
     usage::UsageIn,
 };
 
 tolerant! {
     /// A message, or a piece of one.
-    struct MessageIn<'de> keeps {
+    struct MessageIn<'de> provider_fields {
         content: ContentIn<'de>,
         refusal: Text<'de>,
         tool_calls: List<CallIn<'de>>,
-        error: Box<Kept>,
+        error: Box<AnyValue>,
         usage: Box<UsageIn<'de>>,
     }
     /// A tool call, or a piece of one.
-    struct CallIn<'de> keeps {
+    struct CallIn<'de> provider_fields {
         index: Count,
         id: Text<'de>,
         function: FunctionIn<'de>,
@@ -71,7 +71,7 @@ impl<'de> ReadTolerant<'de> for ContentIn<'de> {
         Ok(Some(Self::Parts(parts.into_iter().filter_map(typed).collect())))
     }
     fn read_object<A: MapAccess<'de>>(fields: A) -> Result<Option<Self>, A::Error> {
-        let part = Kept::read_object(fields)?.map(|part| part.0);
+        let part = AnyValue::read_object(fields)?.map(|part| part.0);
         let part = part.filter(|part| part.get("type").is_some_and(Json::is_string));
         Ok(Some(part.map_or(Self::Other("an object"), |part| Self::Parts(vec![part]))))
     }
@@ -101,10 +101,10 @@ impl<'de> ReadTolerant<'de> for JsonText<'de> {
         Some(Self(text))
     }
     fn read_array<A: SeqAccess<'de>>(items: A) -> Result<Option<Self>, A::Error> {
-        Ok(Kept::read_array(items)?.map(|kept| Self(kept.0.to_string().into())))
+        Ok(AnyValue::read_array(items)?.map(|kept| Self(kept.0.to_string().into())))
     }
     fn read_object<A: MapAccess<'de>>(fields: A) -> Result<Option<Self>, A::Error> {
-        Ok(Kept::read_object(fields)?.map(|kept| Self(kept.0.to_string().into())))
+        Ok(AnyValue::read_object(fields)?.map(|kept| Self(kept.0.to_string().into())))
     }
 }
 

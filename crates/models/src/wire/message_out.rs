@@ -19,8 +19,8 @@ use super::{
     answer::EMPTY_CONTENT,
     body_writer::Encode,
     json_text::push_text,
-    origin::{Kinship, Origin},
-    provider_fields::{Returns, keeps},
+    origin::{Origin, OriginMatch},
+    provider_fields::{Replay, find},
 };
 use crate::dialect::{Dialect, EmptyContent, SendBack, ToolCallIds};
 
@@ -43,10 +43,10 @@ impl Style {
 
     fn try_write(&self, out: &mut Vec<u8>, message: &Message) -> io::Result<()> {
         let calls = Calls::of(message);
-        let kinship = self.origin.kinship(message);
+        let origin_match = self.origin.compare(message);
         out.push(b'{');
         let start = out.len();
-        self.write_content(out, message, kinship, !matches!(calls, Calls::None))?;
+        self.write_content(out, message, origin_match, !matches!(calls, Calls::None))?;
         if out.len() > start {
             out.push(b',');
         }
@@ -64,9 +64,9 @@ impl Style {
             push_text(out, name);
         }
         if matches!(message.role(), Role::Ai) {
-            self.write_fields(out, message, kinship, &calls)?;
+            self.write_fields(out, message, origin_match, &calls)?;
         }
-        calls.write(out, self, kinship)?;
+        calls.write(out, self, origin_match)?;
         out.push(b'}');
         Ok(())
     }
@@ -91,13 +91,13 @@ impl Style {
         &self,
         out: &mut Vec<u8>,
         message: &Message,
-        kinship: Kinship,
+        origin_match: OriginMatch,
         calls: &Calls<'_>,
     ) -> io::Result<()> {
         let kwargs = message.extra().get("additional_kwargs").and_then(Json::as_object);
         let mut has_reasoning = false;
         for (name, value) in kwargs.into_iter().flatten() {
-            let goes_back = keeps(name).is_some_and(|field| kinship.returns(field.returns));
+            let goes_back = find(name).is_some_and(|field| origin_match.replays(field.replay));
             let is_refused = match self.dialect.reasoning {
                 SendBack::Never => is_reasoning(name),
                 SendBack::NotAsReasoningContent => name == REASONING_CONTENT,
@@ -128,13 +128,13 @@ impl Style {
         &self,
         out: &mut Vec<u8>,
         message: &Message,
-        kinship: Kinship,
+        origin_match: OriginMatch,
         has_calls: bool,
     ) -> io::Result<()> {
         const NAME: &[u8] = b"\"content\":";
         let content = message.content();
         if has_calls && content.is_empty() {
-            return match self.empty_content(message, kinship) {
+            return match self.empty_content(message, origin_match) {
                 EmptyContent::Absent => Ok(()),
                 EmptyContent::Text => {
                     out.extend_from_slice(b"\"content\":\"\"");
@@ -152,15 +152,15 @@ impl Style {
                 push_text(out, text);
                 Ok(())
             }
-            Content::Parts(parts) => self.write_parts(out, message, parts, kinship, has_calls),
+            Content::Parts(parts) => self.write_parts(out, message, parts, origin_match, has_calls),
             // A form that this version does not know is sent as its text.
             other => write_json(out, &other.text()),
         }
     }
 
     /// Returns the form of empty content: as it came, to the server that it came from.
-    fn empty_content(&self, message: &Message, kinship: Kinship) -> EmptyContent {
-        if !kinship.is_same_endpoint() {
+    fn empty_content(&self, message: &Message, origin_match: OriginMatch) -> EmptyContent {
+        if !origin_match.is_same_endpoint() {
             return self.dialect.empty_content;
         }
         let metadata = message.extra().get("response_metadata");
@@ -176,15 +176,15 @@ impl Style {
         out: &mut Vec<u8>,
         message: &Message,
         parts: &[Part],
-        kinship: Kinship,
+        origin_match: OriginMatch,
         has_calls: bool,
     ) -> io::Result<()> {
         let is_answer = message.extra().contains_key("response_metadata");
         let goes = |part: &&Part| match part.kind() {
             PartKind::Reasoning if self.dialect.reasoning == SendBack::Never => false,
-            PartKind::Reasoning if is_signed(part) => kinship == Kinship::SameModel,
-            PartKind::Reasoning => kinship.is_same_endpoint(),
-            PartKind::Other if is_answer => kinship.is_same_endpoint() && !is_tool_use(part),
+            PartKind::Reasoning if is_signed(part) => origin_match == OriginMatch::SameModel,
+            PartKind::Reasoning => origin_match.is_same_endpoint(),
+            PartKind::Other if is_answer => origin_match.is_same_endpoint() && !is_tool_use(part),
             _ => !is_tool_use(part),
         };
         if let Some(text) = plain_text(parts) {
@@ -319,7 +319,7 @@ impl<'m> Calls<'m> {
         Self::Raw { tool_calls, function_call }
     }
 
-    fn write(&self, out: &mut Vec<u8>, style: &Style, kinship: Kinship) -> io::Result<()> {
+    fn write(&self, out: &mut Vec<u8>, style: &Style, origin_match: OriginMatch) -> io::Result<()> {
         match self {
             Self::None => Ok(()),
             Self::Own(message) => {
@@ -328,13 +328,13 @@ impl<'m> Calls<'m> {
                     let arguments = json_dumps(&call.args);
                     let id = call.id.as_deref().map(|id| style.tool_call_id(id));
                     write_call(out, id.as_deref(), Some(&call.name), Some(&arguments))?;
-                    write_call_fields(out, &call.extra, kinship)?;
+                    write_call_fields(out, &call.extra, origin_match)?;
                 }
                 for call in message.invalid_tool_calls() {
                     let id = call.id.as_deref().map(|id| style.tool_call_id(id));
                     let (name, arguments) = (call.name.as_deref(), call.args.as_deref());
                     write_call(out, id.as_deref(), name, arguments)?;
-                    write_call_fields(out, &call.extra, kinship)?;
+                    write_call_fields(out, &call.extra, origin_match)?;
                 }
                 if out.last() == Some(&b',') {
                     out.pop();
@@ -379,11 +379,11 @@ fn write_call(
 fn write_call_fields(
     out: &mut Vec<u8>,
     extra: &Map<String, Json>,
-    kinship: Kinship,
+    origin_match: OriginMatch,
 ) -> io::Result<()> {
     for (name, value) in extra {
-        let field = keeps(name).filter(|field| field.returns != Returns::Never);
-        if field.is_some_and(|field| kinship.returns(field.returns)) {
+        let field = find(name).filter(|field| field.replay != Replay::Never);
+        if field.is_some_and(|field| origin_match.replays(field.replay)) {
             write_field(out, name, value)?;
         }
     }

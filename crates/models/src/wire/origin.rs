@@ -6,7 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use conversant_core::{Message, PartKind, Reply};
 use serde_json::{Map, Value as Json};
 
-use super::provider_fields::{Returns, keeps};
+use super::provider_fields::{Replay, find};
 
 /// The field of `response_metadata` with the base URL of the server that a message came from.
 const BASE_URL: &str = "base_url";
@@ -22,24 +22,24 @@ pub(crate) struct Origin {
 
 /// How much a message has to do with the server that it is sent to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kinship {
+pub(super) enum OriginMatch {
     /// It came from elsewhere, or it is not known from where.
     Foreign,
     SameEndpoint,
     SameModel,
 }
 
-impl Kinship {
+impl OriginMatch {
     pub(super) fn is_same_endpoint(self) -> bool {
         self != Self::Foreign
     }
 
     /// Returns whether a field goes back.
-    pub(super) fn returns(self, field: Returns) -> bool {
+    pub(super) fn replays(self, field: Replay) -> bool {
         match field {
-            Returns::Never => false,
-            Returns::ToEndpoint => self.is_same_endpoint(),
-            Returns::ToModel => self == Self::SameModel,
+            Replay::Never => false,
+            Replay::ToEndpoint => self.is_same_endpoint(),
+            Replay::ToModel => self == Self::SameModel,
         }
     }
 }
@@ -52,15 +52,15 @@ impl Origin {
     }
 
     /// Returns what a message has to do with this server and model.
-    pub(super) fn kinship(&self, message: &Message) -> Kinship {
+    pub(super) fn compare(&self, message: &Message) -> OriginMatch {
         let Some(metadata) = message.extra().get("response_metadata") else {
-            return Kinship::Foreign;
+            return OriginMatch::Foreign;
         };
         let is = |name: &str, value: &str| metadata.get(name).and_then(Json::as_str) == Some(value);
         match (is(BASE_URL, &self.base_url), is(MODEL, &self.model)) {
-            (true, true) => Kinship::SameModel,
-            (true, false) => Kinship::SameEndpoint,
-            (false, _) => Kinship::Foreign,
+            (true, true) => OriginMatch::SameModel,
+            (true, false) => OriginMatch::SameEndpoint,
+            (false, _) => OriginMatch::Foreign,
         }
     }
 
@@ -89,7 +89,7 @@ impl Origin {
 fn is_of_provider(message: &Message) -> bool {
     let extra = message.extra();
     let returns = |name: &str| {
-        name == "output" || keeps(name).is_some_and(|field| field.returns != Returns::Never)
+        name == "output" || find(name).is_some_and(|field| field.replay != Replay::Never)
     };
     let kwargs = extra.get("additional_kwargs").and_then(Json::as_object);
     let is_own = |kind| matches!(kind, PartKind::Reasoning | PartKind::Other);

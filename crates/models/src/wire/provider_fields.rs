@@ -16,7 +16,7 @@ pub(super) struct ProviderField {
     /// The name on the wire, and in `additional_kwargs`.
     pub(super) name: &'static str,
     join: Join,
-    pub(super) returns: Returns,
+    pub(super) replay: Replay,
 }
 
 /// How the pieces of a streamed field become one value.
@@ -31,7 +31,7 @@ enum Join {
 
 /// Where a field goes in later requests.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Returns {
+pub(super) enum Replay {
     /// Nowhere.
     Never,
     /// To the endpoint that it came from.
@@ -40,36 +40,36 @@ pub(super) enum Returns {
     ToModel,
 }
 
-const fn field(name: &'static str, join: Join, returns: Returns) -> ProviderField {
-    ProviderField { name, join, returns }
+const fn field(name: &'static str, join: Join, replay: Replay) -> ProviderField {
+    ProviderField { name, join, replay }
 }
 
 /// Those that hold reasoning as text come first, in the order in which they are believed.
 pub(super) const PROVIDER_FIELDS: &[ProviderField] = &[
     // DeepSeek, Kimi, Qwen, GLM, xAI, SGLang, llama.cpp.
-    field("reasoning_content", Join::Append, Returns::ToEndpoint),
+    field("reasoning_content", Join::Append, Replay::ToEndpoint),
     // OpenRouter, Groq, vLLM, Ollama.
-    field("reasoning", Join::Append, Returns::ToEndpoint),
+    field("reasoning", Join::Append, Replay::ToEndpoint),
     // GitHub Copilot.
-    field("reasoning_text", Join::Append, Returns::ToEndpoint),
+    field("reasoning_text", Join::Append, Replay::ToEndpoint),
     // Ollama's own name, which some front ends pass on.
-    field("thinking", Join::Append, Returns::ToEndpoint),
-    field("reasoning_opaque", Join::Merge, Returns::ToModel),
+    field("thinking", Join::Append, Replay::ToEndpoint),
+    field("reasoning_opaque", Join::Merge, Replay::ToModel),
     // OpenRouter, MiniMax.
-    field("reasoning_details", Join::Append, Returns::ToModel),
+    field("reasoning_details", Join::Append, Replay::ToModel),
     // LiteLLM.
-    field("thinking_blocks", Join::Append, Returns::ToModel),
-    field("provider_specific_fields", Join::Merge, Returns::ToModel),
+    field("thinking_blocks", Join::Append, Replay::ToModel),
+    field("provider_specific_fields", Join::Merge, Replay::ToModel),
     // Gemini: thought signatures.
-    field("extra_content", Join::Merge, Returns::ToModel),
+    field("extra_content", Join::Merge, Replay::ToModel),
     // OpenAI's form of tool calls before there were several. It is sent with the tool calls.
-    field("function_call", Join::Append, Returns::Never),
-    field("audio", Join::Append, Returns::Never),
-    field("annotations", Join::Append, Returns::Never),
+    field("function_call", Join::Append, Replay::Never),
+    field("audio", Join::Append, Replay::Never),
+    field("annotations", Join::Append, Replay::Never),
 ];
 
 /// Finds a field by its name.
-pub(super) fn keeps(name: &str) -> Option<&'static ProviderField> {
+pub(super) fn find(name: &str) -> Option<&'static ProviderField> {
     PROVIDER_FIELDS.iter().find(|field| field.name == name)
 }
 

@@ -18,7 +18,7 @@ use memchr::memchr2;
 use serde::de::IgnoredAny;
 
 /// The default limit of a line and of an event: 4 MiB.
-const LARGEST: usize = 4 * 1024 * 1024;
+const MAX_EVENT_BYTES: usize = 4 * 1024 * 1024;
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// A decoder of server-sent events.
@@ -124,7 +124,7 @@ impl SseDecoder {
     /// Creates a decoder with limits of 4 MiB.
     #[must_use]
     pub const fn new() -> Self {
-        Self::with_limits(LARGEST, LARGEST)
+        Self::with_limits(MAX_EVENT_BYTES, MAX_EVENT_BYTES)
     }
 
     /// Creates a decoder with limits for a line and for the data of an event, in bytes.

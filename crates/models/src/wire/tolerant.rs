@@ -107,10 +107,10 @@ impl<'de, T: ReadTolerant<'de>> Deserialize<'de> for Tolerant<T> {
 
 /// Defines structs that are read from JSON objects, with all fields optional.
 ///
-/// A struct marked `keeps` collects the fields of [`PROVIDER_FIELDS`](super::provider_fields), as
-/// JSON.
+/// A struct marked `provider_fields` collects those of [`PROVIDER_FIELDS`](super::provider_fields),
+/// as JSON.
 macro_rules! tolerant {
-    ($($(#[$meta:meta])* struct $struct:ident<$de:lifetime> $($keeps:ident)? {
+    ($($(#[$meta:meta])* struct $struct:ident<$de:lifetime> $($provider_fields:ident)? {
         $($field:ident $(= $name:literal)?: $type:ty,)*
     })*) => {$(
         $(#[$meta])*
@@ -141,7 +141,7 @@ macro_rules! tolerant {
                 )]
                 enum Field {
                     $($field,)*
-                    Kept(&'static $crate::wire::provider_fields::ProviderField),
+                    Provider(&'static $crate::wire::provider_fields::ProviderField),
                     Other,
                 }
                 impl<'f> serde::Deserialize<'f> for Field {
@@ -159,8 +159,8 @@ macro_rules! tolerant {
                                 $(if name == $crate::wire::tolerant::name_of!($field $($name)?) {
                                     return Ok(Field::$field);
                                 })*
-                                $(if let Some(kept) = $crate::wire::provider_fields::$keeps(name) {
-                                    return Ok(Field::Kept(kept));
+                                $(if let Some(kept) = $crate::wire::$provider_fields::find(name) {
+                                    return Ok(Field::Provider(kept));
                                 })?
                                 Ok(Field::Other)
                             }
@@ -175,9 +175,9 @@ macro_rules! tolerant {
                             value.$field =
                                 fields.next_value::<$crate::wire::tolerant::Tolerant<_>>()?.0;
                         })*
-                        Field::Kept(field) => {
-                            use $crate::wire::tolerant::{Kept, Tolerant};
-                            let kept = fields.next_value::<Tolerant<Kept>>()?.0;
+                        Field::Provider(field) => {
+                            use $crate::wire::tolerant::{AnyValue, Tolerant};
+                            let kept = fields.next_value::<Tolerant<AnyValue>>()?.0;
                             value.kept.retain(|(known, _)| !std::ptr::eq(*known, field));
                             value.kept.extend(kept.map(|kept| (field, kept.0)));
                         }
@@ -292,9 +292,9 @@ fn too_many_items<E: serde::de::Error>(max: usize) -> E {
 
 /// A value that is kept as it came. `null` is absent.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Kept(pub(super) Json);
+pub(super) struct AnyValue(pub(super) Json);
 
-impl<'de> ReadTolerant<'de> for Kept {
+impl<'de> ReadTolerant<'de> for AnyValue {
     fn read_scalar(value: Json) -> Option<Self> {
         Some(Self(value))
     }
@@ -303,11 +303,11 @@ impl<'de> ReadTolerant<'de> for Kept {
     }
     fn read_array<A: SeqAccess<'de>>(items: A) -> Result<Option<Self>, A::Error> {
         let left = Cell::new(MAX_VALUES);
-        KeptSeed(&left).visit_seq(items).map(Self).map(Some)
+        AnyValueSeed(&left).visit_seq(items).map(Self).map(Some)
     }
     fn read_object<A: MapAccess<'de>>(fields: A) -> Result<Option<Self>, A::Error> {
         let left = Cell::new(MAX_VALUES);
-        KeptSeed(&left).visit_map(fields).map(Self).map(Some)
+        AnyValueSeed(&left).visit_map(fields).map(Self).map(Some)
     }
 }
 
@@ -315,7 +315,7 @@ impl<'de> ReadTolerant<'de> for Kept {
 pub(super) fn read_parts<'de, A: SeqAccess<'de>>(mut items: A) -> Result<Vec<Json>, A::Error> {
     let left = Cell::new(MAX_VALUES);
     let mut parts = Vec::new();
-    while let Some(part) = items.next_element_seed(KeptSeed(&left))? {
+    while let Some(part) = items.next_element_seed(AnyValueSeed(&left))? {
         parts.push(part);
         if parts.len() > MAX_ITEMS {
             return Err(too_many_items(MAX_ITEMS));
@@ -325,9 +325,9 @@ pub(super) fn read_parts<'de, A: SeqAccess<'de>>(mut items: A) -> Result<Vec<Jso
 }
 
 /// Reads any JSON value, as long as it does not hold more values than are left.
-struct KeptSeed<'b>(&'b Cell<u32>);
+struct AnyValueSeed<'b>(&'b Cell<u32>);
 
-impl KeptSeed<'_> {
+impl AnyValueSeed<'_> {
     fn take<E: serde::de::Error>(&self) -> Result<(), E> {
         let left = self.0.get().checked_sub(1).ok_or_else(|| {
             E::custom(format_args!("a field holds more than {MAX_VALUES} values"))
@@ -337,7 +337,7 @@ impl KeptSeed<'_> {
     }
 }
 
-impl<'de> DeserializeSeed<'de> for KeptSeed<'_> {
+impl<'de> DeserializeSeed<'de> for AnyValueSeed<'_> {
     type Value = Json;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Json, D::Error> {
@@ -346,7 +346,7 @@ impl<'de> DeserializeSeed<'de> for KeptSeed<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for KeptSeed<'_> {
+impl<'de> Visitor<'de> for AnyValueSeed<'_> {
     type Value = Json;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -375,7 +375,7 @@ impl<'de> Visitor<'de> for KeptSeed<'_> {
     }
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Json, A::Error> {
         let mut list = Vec::new();
-        while let Some(item) = items.next_element_seed(KeptSeed(self.0))? {
+        while let Some(item) = items.next_element_seed(AnyValueSeed(self.0))? {
             list.push(item);
         }
         Ok(list.into())
@@ -383,7 +383,7 @@ impl<'de> Visitor<'de> for KeptSeed<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Json, A::Error> {
         let mut map = Map::new();
         while let Some(name) = fields.next_key::<String>()? {
-            map.insert(name, fields.next_value_seed(KeptSeed(self.0))?);
+            map.insert(name, fields.next_value_seed(AnyValueSeed(self.0))?);
         }
         Ok(map.into())
     }

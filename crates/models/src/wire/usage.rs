@@ -34,8 +34,8 @@ tolerant! {
 impl UsageIn<'_> {
     /// Returns the usage, or `None` if nothing of it is known.
     pub(super) fn into_usage(self) -> Option<Usage> {
-        let input = said([self.prompt_tokens, self.input_tokens]);
-        let output = said([self.completion_tokens, self.output_tokens]);
+        let input = first_nonzero([self.prompt_tokens, self.input_tokens]);
+        let output = first_nonzero([self.completion_tokens, self.output_tokens]);
         let total = self.total_tokens.map(|count| count.0);
         input.or(output).or(total)?;
         let mut usage = Usage::new(input.unwrap_or(0), output.unwrap_or(0));
@@ -44,26 +44,26 @@ impl UsageIn<'_> {
         }
         let prompt = self.prompt_tokens_details.or(self.input_tokens_details).unwrap_or_default();
         let answer = self.completion_tokens_details.or(self.output_tokens_details);
-        usage.cached_tokens = said([
+        usage.cached_tokens = first_nonzero([
             prompt.cached_tokens,
             self.prompt_cache_hit_tokens,
             self.cached_tokens,
             self.cache_read_input_tokens,
         ]);
-        usage.cache_write_tokens = said([
+        usage.cache_write_tokens = first_nonzero([
             prompt.cache_write_tokens,
             prompt.cache_creation_tokens,
             self.cache_creation_input_tokens,
         ]);
         let reasoning = answer.unwrap_or_default().reasoning_tokens;
-        usage.reasoning_tokens = said([reasoning, self.reasoning_tokens]);
+        usage.reasoning_tokens = first_nonzero([reasoning, self.reasoning_tokens]);
         Some(usage)
     }
 }
 
 /// Returns the first count that is not zero, or else zero if there is one: gateways with one struct
 /// for all servers write zeros under the names that a server does not use.
-fn said<const N: usize>(counts: [Option<Count>; N]) -> Option<u64> {
+fn first_nonzero<const N: usize>(counts: [Option<Count>; N]) -> Option<u64> {
     let mut counts = counts.into_iter().flatten().map(|count| count.0);
     let first = counts.next()?;
     Some(if first > 0 { first } else { counts.find(|count| *count > 0).unwrap_or(0) })

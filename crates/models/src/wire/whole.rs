@@ -9,7 +9,7 @@ use super::{
     answer_decoder::StreamedAnswer,
     answer_in::AnswerIn,
     api_error,
-    decode::{mended, read, text_of},
+    decode::{read, repaired, text_of},
     stream::StreamDecoder,
     stream_form::{is_events, without_comments},
     tolerant::Tolerant,
@@ -64,16 +64,16 @@ pub(crate) fn read_answer(body: &[u8]) -> Result<Answer, ModelError> {
         return read_events(text);
     }
     let mut accumulator = Accumulator::new(usize::MAX, usize::MAX);
-    let mended;
+    let repaired;
     let answer = match read::<AnswerIn<'_>>(json) {
         Ok(answer) => answer,
         Err(error) => {
-            mended = self::mended(json);
-            match read_first(&mended) {
+            repaired = self::repaired(json);
+            match read_first(&repaired) {
                 Some(answer) => answer,
                 None if has_json_lines(json) => return read_events(json),
                 None => {
-                    let error_in_body = api_error::in_place_of_answer(body);
+                    let error_in_body = api_error::instead_of_answer(body);
                     return Err(error_in_body.map_or_else(|| error.into(), api_error::in_body));
                 }
             }

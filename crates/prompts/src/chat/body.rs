@@ -10,7 +10,7 @@ use crate::{
     partials::{Partials, Values},
     prompt_template::PromptTemplate,
     slot_set::{RESERVED, SlotSet},
-    work_limit::MadeText,
+    work_limit::OutputSize,
 };
 
 /// A part of a chat prompt whose templates are parsed.
@@ -91,7 +91,7 @@ impl Body {
         &self,
         values: &Values<'_>,
         messages: &mut Messages,
-        made: &mut MadeText,
+        made: &mut OutputSize,
     ) -> Result<(), PromptError> {
         for part in &self.parts {
             match part {

@@ -4,7 +4,7 @@ use conversant_core::{Part, PromptError, Slot};
 
 use crate::{
     error::TemplateError, partials::Values, prompt_template::PromptTemplate,
-    template_format::TemplateFormat, work_limit::MadeText,
+    template_format::TemplateFormat, work_limit::OutputSize,
 };
 
 /// One part of a message template: text or an image with variables, or a part that stays as it is.
@@ -149,7 +149,7 @@ impl ParsedPart {
     pub(super) fn render(
         &self,
         values: &Values<'_>,
-        made: &mut MadeText,
+        made: &mut OutputSize,
     ) -> Result<Part, PromptError> {
         let mut render = |template: &PromptTemplate| {
             let text = template.render(values)?;

@@ -12,7 +12,7 @@ use crate::{
     chat::{ChatPromptTemplate, MessageSource, MessageTemplate, Part},
     error::{TemplateError, TemplateFault},
     partials::{Partials, Values},
-    work_limit::MadeText,
+    work_limit::OutputSize,
 };
 
 /// Examples as messages, each shown by a chat prompt. It is usually part of a larger prompt.
@@ -64,7 +64,7 @@ impl FewShotChatPromptTemplate {
     ) -> Result<Self, TemplateError> {
         let examples: Arc<[Example]> = examples.into_iter().collect();
         check(&example, &examples)?;
-        let (mut made, mut text) = (Messages::new(), MadeText::default());
+        let (mut made, mut text) = (Messages::new(), OutputSize::default());
         let (variables, partials) = (Variables::new(), Partials::default());
         let none = Values::new(&variables, &partials, &|_| false);
         for (index, values) in examples.iter().enumerate() {
@@ -100,7 +100,7 @@ impl FewShotChatPromptTemplate {
         if let Some(made) = &self.made {
             return Ok(made.clone());
         }
-        let (mut messages, mut text) = (Messages::new(), MadeText::default());
+        let (mut messages, mut text) = (Messages::new(), OutputSize::default());
         let partials = Partials::default();
         let values = Values::new(variables, &partials, &|_| false);
         for example in self.examples.pick(variables)? {

@@ -14,7 +14,7 @@ use crate::{
     prompt_template::PromptTemplate,
     slot_set::SlotSet,
     template_format::TemplateFormat,
-    work_limit::MadeText,
+    work_limit::OutputSize,
 };
 
 /// A text of examples between a prefix and a suffix.
@@ -159,7 +159,7 @@ impl Prompt for FewShotPromptTemplate {
             merged = values.merged();
             &merged
         };
-        let (mut parts, mut made) = (Vec::new(), MadeText::default());
+        let (mut parts, mut made) = (Vec::new(), OutputSize::default());
         let mut add = |text: String| made.add(text.len(), &values).map(|()| parts.push(text));
         if !self.prefix.template().is_empty() {
             add(self.prefix.render(&values)?)?;

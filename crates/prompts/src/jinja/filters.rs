@@ -10,7 +10,7 @@ use minijinja::{Environment, context};
 use super::to_json::to_json;
 
 /// Replaces the filters and the printing that differ from Jinja2.
-pub(super) fn mend(environment: &mut Environment<'_>) {
+pub(super) fn install(environment: &mut Environment<'_>) {
     environment.add_filter("e", printing::escape);
     environment.add_filter("escape", printing::escape);
     environment.add_filter("tojson", to_json);

@@ -15,7 +15,7 @@ use serde_json::{Map, Value as Json, json};
 use super::output::{OUTPUT, STATUS, item_type, message_text};
 use crate::wire::{
     body_writer::Encode,
-    origin::{Kinship, Origin},
+    origin::{Origin, OriginMatch},
 };
 
 /// The settings of an adapter that change how a message is written.
@@ -67,18 +67,18 @@ impl ResponsesStyle {
     }
 
     fn answer(&self, message: &Message) -> Vec<Json> {
-        let kinship = self.origin.kinship(message);
+        let origin_match = self.origin.compare(message);
         let kwargs = message.extra().get("additional_kwargs");
         let output = kwargs.and_then(|kwargs| kwargs.get(OUTPUT)?.as_array());
-        if let Some(output) = output.filter(|_| kinship.is_same_endpoint())
-            && says_the_same(output, message)
+        if let Some(output) = output.filter(|_| origin_match.is_same_endpoint())
+            && matches_message(output, message)
         {
             let is_incomplete = message
                 .extra()
                 .get("response_metadata")
                 .is_some_and(|metadata| metadata.get(STATUS).is_some());
             let keeps_reasoning = !self.without_reasoning && !is_incomplete;
-            let item = |item: &Json| sent_back(item, kinship, keeps_reasoning);
+            let item = |item: &Json| to_input_item(item, origin_match, keeps_reasoning);
             let items: Vec<_> = output.iter().filter_map(item).collect();
             if !items.is_empty() {
                 return items;
@@ -138,7 +138,7 @@ fn input_message(role: &str, content: &Content) -> Json {
 }
 
 /// Returns whether items still match their message, which may have been edited.
-fn says_the_same(output: &[Json], message: &Message) -> bool {
+fn matches_message(output: &[Json], message: &Message) -> bool {
     let of_type = |kind: &'static str| output.iter().filter(move |item| item_type(item) == kind);
     let text: String = of_type("message").filter_map(message_text).collect();
     let ids = || of_type("function_call").filter_map(|item| item.get("call_id")?.as_str());
@@ -151,7 +151,7 @@ fn says_the_same(output: &[Json], message: &Message) -> bool {
 }
 
 /// Returns an output item as an input item, or `None` if it does not go back.
-fn sent_back(item: &Json, kinship: Kinship, keeps_reasoning: bool) -> Option<Json> {
+fn to_input_item(item: &Json, origin_match: OriginMatch, keeps_reasoning: bool) -> Option<Json> {
     let fields = item.as_object()?;
     let take = |names: &[&str]| {
         let mut taken = Map::new();
@@ -174,7 +174,9 @@ fn sent_back(item: &Json, kinship: Kinship, keeps_reasoning: bool) -> Option<Jso
     };
     if item_type(item) == "reasoning" {
         let is_blank = |value: &Json| value.as_str() == Some("");
-        if kinship != Kinship::SameModel || sent.get("encrypted_content").is_some_and(is_blank) {
+        if origin_match != OriginMatch::SameModel
+            || sent.get("encrypted_content").is_some_and(is_blank)
+        {
             sent.shift_remove("encrypted_content");
         }
         if sent.get("content").and_then(Json::as_array).is_some_and(Vec::is_empty) {

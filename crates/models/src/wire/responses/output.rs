@@ -9,7 +9,7 @@ use crate::wire::{
     answer::Answer,
     api_error,
     decode::read,
-    tolerant::{Kept, List, Text, tolerant},
+    tolerant::{AnyValue, List, Text, tolerant},
     tool_arguments::read_call,
     usage::UsageIn,
 };
@@ -22,10 +22,10 @@ pub(super) const STATUS: &str = "status";
 tolerant! {
     struct ResponseIn<'de> {
         status: Text<'de>,
-        error: Box<Kept>,
+        error: Box<AnyValue>,
         incomplete_details: Details<'de>,
         model: Text<'de>,
-        output: List<Kept>,
+        output: List<AnyValue>,
         usage: Box<UsageIn<'de>>,
     }
     struct Details<'de> {
@@ -91,7 +91,7 @@ impl ResponseIn<'_> {
         let status = self.status.as_ref().map(|status| &*status.0);
         match status {
             None | Some("completed" | "incomplete" | "queued" | "in_progress") => {
-                api_error::beside_answer(&self.error.as_ref()?.0, body)
+                api_error::with_answer(&self.error.as_ref()?.0, body)
             }
             Some(_) => Some(self.error_or_status(body)),
         }
@@ -99,7 +99,7 @@ impl ResponseIn<'_> {
 
     fn error_or_status(&self, body: &[u8]) -> ApiError {
         let error = self.error.as_ref();
-        error.and_then(|error| api_error::beside_answer(&error.0, body)).unwrap_or_else(|| {
+        error.and_then(|error| api_error::with_answer(&error.0, body)).unwrap_or_else(|| {
             let status = self.status.as_ref().map_or("failed", |status| &status.0);
             api_error::of_code(status, "", body)
         })

@@ -17,10 +17,10 @@ use crate::wire::{
         take_apart,
     },
     api_error,
-    decode::{in_event, mended, read},
+    decode::{in_event, read, repaired},
     message_in::JsonText,
     sse::SseEvent,
-    tolerant::{Count, Kept, Text, tolerant},
+    tolerant::{AnyValue, Count, Text, tolerant},
 };
 
 /// The maximum number of output items.
@@ -47,10 +47,10 @@ tolerant! {
         text: Text<'de>,
         refusal: Text<'de>,
         arguments: JsonText<'de>,
-        item: Kept,
-        part: Kept,
-        response: Kept,
-        error: Kept,
+        item: AnyValue,
+        part: AnyValue,
+        response: AnyValue,
+        error: AnyValue,
         // Of a whole response in place of events.
         object: Text<'de>,
     }
@@ -167,10 +167,10 @@ impl ResponseAccumulator {
             self.pieces.append(&mut pieces);
             return Ok(());
         }
-        if let Some(error) = api_error::in_place_of_answer(data.as_bytes()) {
+        if let Some(error) = api_error::instead_of_answer(data.as_bytes()) {
             return Err(self.stream_error(error));
         }
-        let text = mended(data);
+        let text = repaired(data);
         if text == data {
             return Err(in_event(error));
         }
@@ -189,12 +189,12 @@ impl ResponseAccumulator {
             "response.incomplete" => return self.end(event, true),
             // A whole response in place of events.
             "" if event.object.as_ref().is_some_and(|object| object.0 == "response") => {
-                let response = serde_json::from_str(data).map(Kept).ok();
+                let response = serde_json::from_str(data).map(AnyValue).ok();
                 return self.end(EventIn { response, ..event }, false);
             }
             "response.output_item.added" | "response.output_item.done" => {
                 let done = kind.ends_with("done");
-                if let Some(Kept(item)) = &event.item {
+                if let Some(AnyValue(item)) = &event.item {
                     let index = self.item(&event, Some(item), !done)?;
                     self.take_item(index, item, done);
                 }
@@ -285,7 +285,7 @@ impl ResponseAccumulator {
 
     /// Takes a part that is whole.
     fn take_part(&mut self, event: &EventIn<'_>) -> Result<(), ModelError> {
-        let Some(Kept(part)) = &event.part else { return Ok(()) };
+        let Some(AnyValue(part)) = &event.part else { return Ok(()) };
         let (name, field) = match part.get("type").and_then(Json::as_str) {
             Some("refusal") => ("refusal", Field::Refusal),
             Some("reasoning_text") => ("text", Field::Reasoning),
@@ -365,7 +365,7 @@ impl ResponseAccumulator {
 /// Returns the error that an event is or has.
 fn error_of(event: &EventIn<'_>, kind: &str, data: &str) -> Option<ApiError> {
     let body = data.as_bytes();
-    let beside = || api_error::beside_answer(&event.error.as_ref()?.0, body);
+    let beside = || api_error::with_answer(&event.error.as_ref()?.0, body);
     match kind {
         "error" => Some(api_error::of_event(data)),
         "response.failed" | "response.cancelled" => {
@@ -377,7 +377,7 @@ fn error_of(event: &EventIn<'_>, kind: &str, data: &str) -> Option<ApiError> {
         }
         "" => beside().or_else(|| match event.object.as_ref().map(|object| &*object.0) {
             Some("response") => Terminal::read(&serde_json::from_str(data).ok()?)?.failure(body),
-            _ => api_error::in_place_of_answer(body),
+            _ => api_error::instead_of_answer(body),
         }),
         // Of the tools that the server runs, the model learns by itself.
         kind if kind.starts_with("response.")

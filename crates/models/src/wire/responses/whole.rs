@@ -9,7 +9,7 @@ use super::{
 use crate::wire::{
     answer::Answer,
     api_error,
-    decode::{kept, mended, read, text_of},
+    decode::{excerpt, read, repaired, text_of},
     stream_form::{is_events, without_comments},
 };
 
@@ -46,9 +46,9 @@ pub(crate) fn read_response(body: &[u8]) -> Result<Answer, ModelError> {
         decoder.end_input()?;
         return decoder.into_answer();
     }
-    let mended = mended(json);
-    let response: ResponseIn<'_> = read(&mended).map_err(|error| {
-        let found = api_error::in_place_of_answer(body);
+    let repaired = repaired(json);
+    let response: ResponseIn<'_> = read(&repaired).map_err(|error| {
+        let found = api_error::instead_of_answer(body);
         found.map_or_else(|| error.into(), api_error::in_body)
     })?;
     if let Some(error) = response.failure(body) {
@@ -58,8 +58,8 @@ pub(crate) fn read_response(body: &[u8]) -> Result<Answer, ModelError> {
         return Err(ModelError::truncated(PartialReply::default()));
     }
     if response.output.is_none() {
-        let found = api_error::in_place_of_answer(body).map(api_error::in_body);
-        let lacks = || DecodeError::new("it has no `output`").with_body(kept(body)).into();
+        let found = api_error::instead_of_answer(body).map(api_error::in_body);
+        let lacks = || DecodeError::new("it has no `output`").with_body(excerpt(body)).into();
         return Err(found.unwrap_or_else(lacks));
     }
     Ok(response.into_answer(Vec::new()))

@@ -1,11 +1,11 @@
 //! Characters as error messages show them.
 
 /// Showing one character inside a message.
-pub(crate) trait Shown {
+pub(crate) trait EscapeDebugShort {
     fn escape_debug_short(self) -> String;
 }
 
-impl Shown for char {
+impl EscapeDebugShort for char {
     /// Quotes stay as they are; what cannot be seen is written as an escape.
     fn escape_debug_short(self) -> String {
         match self {
