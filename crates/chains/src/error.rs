@@ -42,7 +42,7 @@ pub enum ChainError {
     },
     /// Another call of the conversation is running, and this one does not wait
     /// ([`CallOptions::no_wait`](conversant_core::CallOptions::no_wait)). No model was called.
-    #[error("the conversation is busy with another call")]
+    #[error("cannot start the call: another call of the conversation is running; wait for it")]
     Busy,
     /// The call waited for other calls of the conversation for as long as the chain's
     /// `queue_timeout` allows. No model was called.
@@ -57,11 +57,11 @@ pub enum ChainError {
     #[error("cannot call a conversation from inside its own call; use another session")]
     Reentrant,
     /// The conversation is closed.
-    #[error("the conversation is closed")]
+    #[error("cannot start the call: the conversation is closed")]
     Closed,
     /// The call's deadline passed. If it passes while the turn is being saved, the error is
     /// [`NotSaved`](Self::NotSaved).
-    #[error("the call's deadline passed while {phase}")]
+    #[error("cannot finish the call: its deadline passed while {phase}")]
     DeadlineExceeded {
         /// The phase of the call.
         phase: CallPhase,
@@ -82,7 +82,7 @@ pub enum ChainError {
     #[error("cannot format the prompt")]
     Prompt(#[source] PromptError),
     /// The model did not answer.
-    #[error("the model did not answer")]
+    #[error("cannot call the model")]
     Model(#[source] ModelError),
     /// The model calls tools, and the method returns text only. The error contains the turn, which
     /// is not stored; continue it with `resume`, or call `invoke`.
@@ -128,7 +128,7 @@ pub enum ChainError {
     #[error(transparent)]
     Fallbacks(Box<FailedFallbacks>),
     /// A step lacks outputs that it declares.
-    #[error("the chain's outputs lack {}", list_names(missing))]
+    #[error("cannot return the outputs of the chain: missing {}", list_names(missing))]
     MissingOutputs {
         /// All missing outputs.
         missing: Vec<MissingVariable>,
@@ -152,7 +152,7 @@ pub enum ChainError {
         destinations: Vec<String>,
     },
     /// A custom chain failed.
-    #[error("the chain failed")]
+    #[error("cannot run the chain")]
     Custom(#[source] conversant_core::BoxError),
 }
 
@@ -345,7 +345,7 @@ fn list(missing: &[MissingVariable]) -> String {
 ///
 /// `Debug` withholds message text.
 #[derive(thiserror::Error)]
-#[error("turn `{}` was not saved", turn.id())]
+#[error("cannot save turn `{}`", turn.id())]
 #[non_exhaustive]
 pub struct NotSaved {
     /// The answer's text.
@@ -375,7 +375,7 @@ fn quoted<'n>(names: impl IntoIterator<Item = &'n String>) -> String {
 
 /// The failure of a step, with the outputs of the steps before it, which were paid for.
 #[derive(thiserror::Error)]
-#[error("step {} (`{chain}`) failed", step + 1)]
+#[error("cannot run step {} (`{chain}`)", step + 1)]
 #[non_exhaustive]
 pub struct FailedStep {
     /// The step's index, from 0.
@@ -406,7 +406,7 @@ impl FailedBranches {
 impl fmt::Display for FailedBranches {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let noun = if self.failures.len() == 1 { "branch" } else { "branches" };
-        write!(f, "{noun} {} failed", quoted(self.failures.iter().map(|(name, _)| name)))
+        write!(f, "cannot run {noun} {}", quoted(self.failures.iter().map(|(name, _)| name)))
     }
 }
 
@@ -426,7 +426,7 @@ pub struct FailedFallbacks {
 
 impl fmt::Display for FailedFallbacks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the chain and its fallbacks failed ({} attempts)", self.errors.len())
+        write!(f, "cannot run the chain or its fallbacks ({} attempts)", self.errors.len())
     }
 }
 

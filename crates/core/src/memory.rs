@@ -400,13 +400,13 @@ impl Warning {
 #[non_exhaustive]
 pub enum MemoryError {
     /// The history failed.
-    #[error("the conversation's history failed")]
+    #[error("cannot use the conversation's history")]
     History(#[from] HistoryError),
     /// The user's input or the answer cannot be determined.
     #[error("cannot determine the turn's input or output")]
     Key(#[from] KeyError),
     /// A model that the memory calls failed.
-    #[error("the memory's model failed")]
+    #[error("cannot call the memory's model")]
     Model(#[from] ModelError),
     /// The newest turn alone exceeds the memory's budget.
     #[error("cannot fit the newest turn of {size} tokens into the memory's budget of {budget}")]
@@ -418,7 +418,7 @@ pub enum MemoryError {
     },
     /// The caller's deadline passed, or the caller gave up. An interrupted save may have taken
     /// effect; it is safe to repeat.
-    #[error("interrupted: {reason}")]
+    #[error("cannot finish the operation of the memory: {reason}")]
     Interrupted {
         /// The reason.
         reason: &'static str,
@@ -430,7 +430,7 @@ pub enum MemoryError {
         what: &'static str,
     },
     /// An error of a custom memory.
-    #[error("the memory failed")]
+    #[error("cannot use the memory")]
     Custom(#[source] BoxError),
 }
 

@@ -156,7 +156,7 @@ pub enum PromptError {
         missing: Vec<MissingVariable>,
     },
     /// A placeholder for messages received another kind of value.
-    #[error("placeholder `{name}` takes messages, but got {found}")]
+    #[error("cannot fill placeholder `{name}`: it takes messages, but got {found}")]
     NotMessages {
         /// The placeholder's variable.
         name: String,

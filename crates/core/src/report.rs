@@ -14,8 +14,8 @@ use std::{error::Error, fmt};
 /// use conversant_core::{HistoryError, MemoryError, Report};
 ///
 /// let error = MemoryError::from(HistoryError::Busy);
-/// assert_eq!(error.to_string(), "the conversation's history failed");
-/// let report = "the conversation's history failed: the conversation is busy";
+/// assert_eq!(error.to_string(), "cannot use the conversation's history");
+/// let report = "cannot use the conversation's history: cannot use the conversation: another caller holds it";
 /// assert_eq!(Report::new(&error).to_string(), report);
 /// assert_eq!(format!("{error:?}"), report);
 /// ```

@@ -62,7 +62,7 @@ impl Message {
     /// let json = Message::human("Hi").to_stored_json(1024)?;
     /// assert_eq!(Message::from_stored_json(&json, "row 7")?, Message::human("Hi"));
     /// let error = Message::from_stored_json("{", "row 7").unwrap_err();
-    /// assert_eq!(error.to_string(), "the history is corrupt: cannot decode row 7");
+    /// assert_eq!(error.to_string(), "cannot use the history: cannot decode row 7");
     /// # Ok::<(), conversant_core::HistoryError>(())
     /// ```
     pub fn from_stored_json(

@@ -84,7 +84,7 @@ pub enum ToolError {
         reason: Withheld,
     },
     /// The tool failed.
-    #[error("the tool failed")]
+    #[error("cannot run the tool")]
     Failed {
         /// The reason, for the model.
         reason: Withheld,

@@ -196,7 +196,7 @@ fn unit_vector(mut vector: Vec<f32>) -> Vec<f32> {
 #[non_exhaustive]
 pub enum VectorStoreError {
     /// The embedding model failed.
-    #[error("the embedding model failed")]
+    #[error("cannot embed the text")]
     Embeddings(#[from] ModelError),
     /// The embedding model returned vectors that cannot be compared.
     #[error("cannot use the embedding model's vectors: {reason}")]

@@ -35,7 +35,7 @@ pub(crate) fn unexpected_line(line: u64, error: &serde_json::Error) -> HistoryEr
 
 /// An operation panicked. Those behind it are not affected.
 #[derive(thiserror::Error)]
-#[error("the operation panicked")]
+#[error("cannot finish the operation: it panicked")]
 pub(crate) struct OperationPanicked;
 
 conversant_core::debug_as_report!(OperationPanicked);

@@ -268,7 +268,7 @@ async fn poll_once<F: Future>(mut future: Pin<&mut F>) -> Option<F::Output> {
 
 /// The runtime of a store has shut down.
 #[derive(thiserror::Error)]
-#[error("the runtime of the store's connections has shut down")]
+#[error("cannot use the store: the runtime of its connections has shut down")]
 struct RuntimeShutDown;
 
 conversant_core::debug_as_report!(RuntimeShutDown);

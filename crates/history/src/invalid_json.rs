@@ -16,7 +16,7 @@ use serde_json::error::Category;
 /// let error = serde_json::from_str::<u64>(r#""a secret""#).unwrap_err();
 /// assert_eq!(
 ///     invalid_json("note `summary`", &error).to_string(),
-///     "the history is corrupt: cannot decode note `summary`: unexpected value at line 1 column 10",
+///     "cannot use the history: cannot decode note `summary`: unexpected value at line 1 column 10",
 /// );
 /// ```
 #[must_use]

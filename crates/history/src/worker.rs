@@ -12,7 +12,7 @@ use futures_channel::oneshot;
 
 /// An operation of a [`Worker`] or of [`Threads`] that have ended: they were closed, or panicked.
 #[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the store is closed")]
+#[error("cannot use the store: it is closed")]
 #[expect(clippy::exhaustive_structs, reason = "stores create it")]
 pub struct WorkerEnded;
 
@@ -49,7 +49,7 @@ type Run<T> = Box<dyn FnOnce(&mut T) + Send>;
 ///
 /// // Once closed, the resource is dropped.
 /// worker.close().await;
-/// assert_eq!(worker.run(|log| log.len()).await.unwrap_err().to_string(), "the store is closed");
+/// assert_eq!(worker.run(|log| log.len()).await.unwrap_err().to_string(), "cannot use the store: it is closed");
 /// # Ok(())
 /// # }
 /// ```

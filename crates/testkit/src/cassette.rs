@@ -169,7 +169,7 @@ impl Cassette {
 
 fn fail(error: CassetteError) -> ModelError {
     let source: BoxError = Box::new(error);
-    ModelError::custom("cannot use the cassette", false, source)
+    ModelError::custom("the cassette cannot be used", false, source)
 }
 
 #[async_trait]

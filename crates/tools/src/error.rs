@@ -40,7 +40,9 @@ pub enum ToolSetError {
 /// It is the source of the [`ModelError::Custom`](conversant_core::ModelError::Custom) that ends
 /// such a loop. No turn is stored.
 #[derive(Clone, PartialEq, thiserror::Error)]
-#[error("the model still calls tools after {rounds} rounds")]
+#[error(
+    "cannot end the tool loop: the model still calls tools after {rounds} rounds; raise `max_rounds`"
+)]
 #[non_exhaustive]
 pub struct RoundLimit {
     /// The number of rounds.

@@ -65,7 +65,7 @@ impl Inner {
             let mut messages = std::mem::take(&mut exchange.messages);
             messages.push(reply.message);
             let limit: BoxError = Box::new(RoundLimit::new(self.max_rounds, messages));
-            return Err(ModelError::custom("cannot finish the tool loop", false, limit));
+            return Err(ModelError::custom("a limit of the tool loop was reached", false, limit));
         }
         let options = &exchange.request.options;
         let parallel = options.parallel_tool_calls.unwrap_or(true);

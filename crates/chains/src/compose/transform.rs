@@ -41,7 +41,7 @@ use crate::{
 ///     Err::<_, std::io::Error>(std::io::ErrorKind::NotFound.into())
 /// })?;
 /// let error = lookup.predict(vars! { "id" => 7 }).await.unwrap_err();
-/// assert_eq!(error.to_string(), "the chain failed");
+/// assert_eq!(error.to_string(), "cannot run the chain");
 /// # Ok(())
 /// # }
 /// ```

@@ -76,8 +76,8 @@ enum Wait {
 #[tokio::test]
 async fn each_wait_ends_by_the_deadline() {
     for (wait, expected) in [
-        (Wait::Load, "the call's deadline passed while the memory was loading"),
-        (Wait::Model, "the call's deadline passed while the chain was running"),
+        (Wait::Load, "cannot finish the call: its deadline passed while the memory was loading"),
+        (Wait::Model, "cannot finish the call: its deadline passed while the chain was running"),
         (Wait::Save, "cannot save the turn; the error contains the model's answer"),
         (Wait::AfterSave, "cannot save the turn; the error contains the model's answer"),
     ] {

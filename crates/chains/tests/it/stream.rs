@@ -41,10 +41,10 @@ async fn a_stream_that_fails_or_is_cut_saves_nothing() {
     let broken =
         ScriptedReply::pieces(["Hel"]).then_error(ModelError::custom("broken", true, None));
     for (line, expected) in [
-        (broken, "error: the model did not answer: the model failed: broken"),
+        (broken, "error: cannot call the model: cannot get an answer: broken"),
         (
             ScriptedReply::pieces(["Hel"]).cut_off(),
-            "error: the model did not answer: the model's answer was cut off in mid-stream",
+            "error: cannot call the model: cannot read the whole answer: the stream was cut off",
         ),
     ] {
         let history = TestHistory::default();

@@ -18,7 +18,7 @@ pub enum HistoryError {
         current: Version,
     },
     /// Another caller holds the session or the store.
-    #[error("the conversation is busy")]
+    #[error("cannot use the conversation: another caller holds it")]
     Busy,
     /// A message exceeds the store's size limit.
     #[error("cannot store a message of {bytes} bytes: the history's limit is {limit} bytes")]
@@ -41,7 +41,7 @@ pub enum HistoryError {
         source: Option<BoxError>,
     },
     /// The stored data cannot be read. It was not changed.
-    #[error("the history is corrupt: {what}")]
+    #[error("cannot use the history: {what}")]
     Corrupt {
         /// The fault and its place.
         what: String,

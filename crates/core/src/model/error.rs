@@ -59,7 +59,7 @@ pub enum ModelError {
         source: BoxError,
     },
     /// A time limit was reached.
-    #[error("the model's server took longer than {} s {phase}", seconds(*after))]
+    #[error("cannot get an answer: the model's server took longer than {} s {phase}", seconds(*after))]
     Timeout {
         /// The phase of the call that reached its limit.
         phase: TimeoutPhase,
@@ -67,7 +67,7 @@ pub enum ModelError {
         after: Duration,
     },
     /// The connection failed in the middle of a call.
-    #[error("the connection to the model's server failed while {phase}")]
+    #[error("cannot get an answer: the connection to the model's server failed while {phase}")]
     Transport {
         /// The phase in which the connection failed.
         phase: TransportPhase,
@@ -77,7 +77,7 @@ pub enum ModelError {
     /// The server answered with a redirect. Redirects are not followed, since they would send the
     /// prompt and the key to another server.
     #[error(
-        "the model's server redirects (status {status}) to `{origin}`, which is not followed; set the base URL to where it should go"
+        "cannot follow a redirect (status {status}) to `{origin}`; set the base URL to where it should go"
     )]
     Redirect {
         /// The HTTP status.
@@ -86,7 +86,7 @@ pub enum ModelError {
         origin: String,
     },
     /// The server answered with an error status.
-    #[error("the model's server answered with status {status}: {error}")]
+    #[error("cannot get an answer: the model's server answered with status {status}: {error}")]
     Status {
         /// The HTTP status.
         status: u16,
@@ -94,7 +94,7 @@ pub enum ModelError {
         error: Box<ApiError>,
     },
     /// The server answered with a success status and an error in the body.
-    #[error("the model's server answered with an error: {error}")]
+    #[error("cannot get an answer: the model's server answered with an error: {error}")]
     ApiErrorInBody {
         /// The server's error.
         error: Box<ApiError>,
@@ -103,13 +103,13 @@ pub enum ModelError {
     #[error("cannot decode the model's answer: {0}")]
     Decode(Box<DecodeError>),
     /// The answer has neither text nor tool calls.
-    #[error("the model's answer is empty{}", reason(finish_reason.as_ref()))]
+    #[error("cannot use the model's answer: it is empty{}", reason(finish_reason.as_ref()))]
     EmptyAnswer {
         /// The finish reason, if the server sent one.
         finish_reason: Option<FinishReason>,
     },
     /// The answer was cut off, and the adapter is set to accept complete answers only.
-    #[error("the model's answer is incomplete ({finish_reason})")]
+    #[error("cannot use the model's answer: it is incomplete ({finish_reason})")]
     Incomplete {
         /// The finish reason.
         finish_reason: FinishReason,
@@ -117,13 +117,13 @@ pub enum ModelError {
         partial: PartialReply,
     },
     /// The model refused to answer.
-    #[error("the model refused to answer")]
+    #[error("cannot get an answer: the model refused")]
     Refused {
         /// The model's explanation.
         text: Withheld,
     },
     /// The answer is larger than the limit.
-    #[error("the model's answer is larger than {limit} bytes ({what})")]
+    #[error("cannot read the model's answer: {what} is larger than {limit} bytes")]
     BodyTooLarge {
         /// The part that is too large: the body, an event of a stream, or the headers.
         what: &'static str,
@@ -131,7 +131,7 @@ pub enum ModelError {
         limit: u64,
     },
     /// A stream ended before the answer was complete. The part that was received is not an answer.
-    #[error("the model's answer was cut off in mid-stream")]
+    #[error("cannot read the whole answer: the stream was cut off")]
     StreamTruncated {
         /// The part that was received.
         partial: PartialReply,
@@ -139,7 +139,7 @@ pub enum ModelError {
         source: Option<BoxError>,
     },
     /// The server reported an error in a stream.
-    #[error("the model's server failed in mid-stream: {error}")]
+    #[error("cannot read the whole answer: the server failed: {error}")]
     Stream {
         /// The server's error.
         error: Box<ApiError>,
@@ -148,7 +148,7 @@ pub enum ModelError {
     },
     /// The prompt is too long for the context of a model that runs in the process.
     #[error(
-        "the prompt is too long for the model: {tokens} tokens, at most {limit}; shorten the conversation, or enlarge the context"
+        "cannot send a prompt of {tokens} tokens: the model takes at most {limit}; shorten the conversation, or enlarge the context"
     )]
     PromptTooLong {
         /// The number of tokens of the prompt, or a lower bound of it.
@@ -157,10 +157,10 @@ pub enum ModelError {
         limit: u64,
     },
     /// The caller cancelled the call.
-    #[error("the call of the model was cancelled")]
+    #[error("cannot get an answer: the call was cancelled")]
     Cancelled,
     /// An error of a custom model.
-    #[error("the model failed: {what}")]
+    #[error("cannot get an answer: {what}")]
     Custom {
         /// The fault, without conversation text.
         what: String,

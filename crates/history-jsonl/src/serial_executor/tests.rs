@@ -21,11 +21,14 @@ fn an_operation_that_panics_fails_alone() {
         let error = block_on(run(true)).unwrap_err();
         assert_eq!(
             std::error::Error::source(&error).unwrap().to_string(),
-            "the operation panicked"
+            "cannot finish the operation: it panicked"
         );
         assert_eq!(block_on(run(false)).unwrap(), 7);
     }
     block_on(executor.close());
     let error = block_on(run(false)).unwrap_err();
-    assert_eq!(std::error::Error::source(&error).unwrap().to_string(), "the store is closed");
+    assert_eq!(
+        std::error::Error::source(&error).unwrap().to_string(),
+        "cannot use the store: it is closed"
+    );
 }

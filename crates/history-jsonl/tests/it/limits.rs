@@ -111,7 +111,7 @@ fn a_folder_that_is_none_is_told() {
     let file = folder.path().join("file");
     fs::write(&file, "text").unwrap();
     let error = JsonlHistory::open(&file).unwrap_err();
-    assert_eq!(error.to_string(), "the history is corrupt: the path is not a folder");
+    assert_eq!(error.to_string(), "cannot use the history: the path is not a folder");
     assert!(JsonlHistory::open(file.join("inner")).is_err());
 }
 

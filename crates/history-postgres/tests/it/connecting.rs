@@ -64,7 +64,7 @@ async fn what_the_server_refuses_is_told() {
     let error = history.load(&session, Range::All).await.unwrap_err();
     insta::assert_snapshot!(
         chain(&error),
-        @r#"the history is corrupt: the tables do not have the expected form: relation "conversant_turns" does not exist (SQLSTATE 42P01)"#
+        @r#"cannot use the history: the tables do not have the expected form: relation "conversant_turns" does not exist (SQLSTATE 42P01)"#
     );
     server.stop().await;
 }

@@ -156,7 +156,7 @@ async fn what_a_table_does_not_take_is_told() {
     cannot use NUL characters in a LangChain table whose messages are jsonb: the history does not support it
     cannot use a tool or function message without the id or name of what it answers: the history does not support it
     cannot use messages whose `additional_kwargs` are not an object: the history does not support it
-    the history is corrupt: cannot decode row 1: unknown type `pickle` of a stored message
+    cannot use the history: cannot decode row 1: unknown type `pickle` of a stored message
     : cannot reach the history: invalid table name; use letters, digits and underscores
     a.b.c: cannot reach the history: invalid table name; use letters, digits and underscores
     messages; DROP TABLE messages: cannot reach the history: invalid table name; use letters, digits and underscores

@@ -89,25 +89,25 @@ async fn damage_is_told_and_nothing_is_changed() {
     }
     insta::assert_snapshot!(told, @r#"
     DELETE FROM conversant_turns WHERE first = 0
-        the history is corrupt: message 0 is missing
+        cannot use the history: message 0 is missing
     DELETE FROM conversant_turns WHERE first = 2
-        the history is corrupt: turn 00000000-0000-0000-0000-000000000003 begins at message 4 instead of 2
+        cannot use the history: turn 00000000-0000-0000-0000-000000000003 begins at message 4 instead of 2
     DELETE FROM conversant_turns WHERE first = 4
-        the history is corrupt: there are 4 messages instead of 6
+        cannot use the history: there are 4 messages instead of 6
     DELETE FROM conversant_turns
-        the history is corrupt: message 5 is missing
+        cannot use the history: message 5 is missing
     UPDATE conversant_turns SET first = 3 WHERE first = 2
-        the history is corrupt: turn 00000000-0000-0000-0000-000000000002 begins at message 3 instead of 2
+        cannot use the history: turn 00000000-0000-0000-0000-000000000002 begins at message 3 instead of 2
     UPDATE conversant_turns SET messages[2] = 'not JSON' WHERE first = 2
-        the history is corrupt: cannot decode message 3, of turn 00000000-0000-0000-0000-000000000002: expected ident at line 1 column 2
+        cannot use the history: cannot decode message 3, of turn 00000000-0000-0000-0000-000000000002: expected ident at line 1 column 2
     UPDATE conversant_turns SET messages[1] = '{"type":"pickle","data":{}}'
-        the history is corrupt: cannot decode message 4, of turn 00000000-0000-0000-0000-000000000003: unknown type `pickle` of a stored message
+        cannot use the history: cannot decode message 4, of turn 00000000-0000-0000-0000-000000000003: unknown type `pickle` of a stored message
     UPDATE conversant_turns SET messages = messages[1:1]
-        the history is corrupt: there are 5 messages instead of 6
+        cannot use the history: there are 5 messages instead of 6
     UPDATE conversant_sessions SET messages = 8
-        the history is corrupt: message 7 is missing
+        cannot use the history: message 7 is missing
     UPDATE conversant_sessions SET messages = -8
-        the history is corrupt: found a count of -8
+        cannot use the history: found a count of -8
     "#);
     server.stop().await;
 }

@@ -142,9 +142,9 @@ async fn what_a_list_does_not_take_is_told() {
     insta::assert_snapshot!(told, @"
     cannot use a tool or function message without the id or name of what it answers: the history does not support it
     cannot use messages whose `additional_kwargs` are not an object: the history does not support it
-    the history is corrupt: cannot decode row 1: unknown type `pickle` of a stored message
-    the history is corrupt: cannot decode row 2: expected ident at line 1 column 2
-    the history is corrupt: cannot decode row 3: unexpected end of hex escape at line 1 column 39
+    cannot use the history: cannot decode row 1: unknown type `pickle` of a stored message
+    cannot use the history: cannot decode row 2: expected ident at line 1 column 2
+    cannot use the history: cannot decode row 3: unexpected end of hex escape at line 1 column 39
     ");
     server.stop().await;
 }

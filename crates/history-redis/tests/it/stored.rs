@@ -114,29 +114,29 @@ async fn damage_is_told_and_nothing_is_changed() {
     }
     insta::assert_snapshot!(told, @r#"
     DEL @{s}:messages
-        the history is corrupt: a part of the session is missing or cannot be decoded
+        cannot use the history: a part of the session is missing or cannot be decoded
     DEL @{s}:meta
-        the history is corrupt: a part of the session is missing or cannot be decoded
+        cannot use the history: a part of the session is missing or cannot be decoded
     LPOP @{s}:messages
-        the history is corrupt: a part of the session is missing or cannot be decoded
+        cannot use the history: a part of the session is missing or cannot be decoded
     LSET @{s}:messages 3 notJSON
-        the history is corrupt: cannot decode message 3: expected ident at line 1 column 2
+        cannot use the history: cannot decode message 3: expected ident at line 1 column 2
     LSET @{s}:messages 3 {"type":"pickle","data":{}}
-        the history is corrupt: cannot decode message 3: unknown type `pickle` of a stored message
+        cannot use the history: cannot decode message 3: unknown type `pickle` of a stored message
     DEL @{s}:turns
-        the history is corrupt: a part of the session is missing or cannot be decoded
+        cannot use the history: a part of the session is missing or cannot be decoded
     LPOP @{s}:turns
-        the history is corrupt: a part of the session is missing or cannot be decoded
+        cannot use the history: a part of the session is missing or cannot be decoded
     RPOP @{s}:turns
-        the history is corrupt: a part of the session is missing or cannot be decoded
+        cannot use the history: a part of the session is missing or cannot be decoded
     LSET @{s}:turns 1 nonsense
-        the history is corrupt: a part of the session is missing or cannot be decoded
+        cannot use the history: a part of the session is missing or cannot be decoded
     LSET @{s}:turns 1 4_2_x
-        the history is corrupt: a part of the session is missing or cannot be decoded
+        cannot use the history: a part of the session is missing or cannot be decoded
     HSET @{s}:meta messages -1
-        the history is corrupt: a part of the session is missing or cannot be decoded
+        cannot use the history: a part of the session is missing or cannot be decoded
     SET @{s}:messages text
-        the history is corrupt: a key of the session has another type: Redis refused the command (WRONGTYPE)
+        cannot use the history: a key of the session has another type: Redis refused the command (WRONGTYPE)
     "#);
     server.stop().await;
 }

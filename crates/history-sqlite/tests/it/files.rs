@@ -169,7 +169,7 @@ fn a_log_that_a_deleted_file_left_brings_nothing_back() {
             assert_eq!(
                 error.to_string(),
                 format!(
-                    "the history is corrupt: the log `chat.db{ending}` of a deleted file is still \
+                    "cannot use the history: the log `chat.db{ending}` of a deleted file is still \
                      there; delete it to start anew, or restore the file"
                 )
             );
@@ -195,7 +195,7 @@ fn a_store_that_was_closed_has_let_go_of_its_file() {
         let error = append(&clone, "a", &exchange(9)).unwrap_err();
         assert_eq!(
             shown::<()>(Err(error)),
-            "cannot reach the history\n  because: the store is closed"
+            "cannot reach the history\n  because: cannot use the store: it is closed"
         );
         assert!(load(&clone, "a").is_err());
         block_on(clone.close());

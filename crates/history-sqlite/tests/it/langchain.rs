@@ -181,7 +181,7 @@ fn tables_that_are_none_of_langchain_s_are_refused() {
     let error = LangChainSqliteHistory::open(folder.file()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the history is corrupt: the table does not have LangChain's columns (`id`, `session_id`, `message`)"
+        "cannot use the history: the table does not have LangChain's columns (`id`, `session_id`, `message`)"
     );
     for name in ["", "a\0b", "sqlite_master"] {
         let error = LangChainSqliteHistory::builder(folder.file()).table(name).open().unwrap_err();

@@ -156,7 +156,7 @@ fn a_backup_next_to_another_log_brings_nothing_back() {
     for error in errors {
         assert_eq!(
             error.to_string(),
-            "the history is corrupt: the log with the ending `-wal` next to the file is that of \
+            "cannot use the history: the log with the ending `-wal` next to the file is that of \
              another file, which it replaced; delete the log"
         );
     }

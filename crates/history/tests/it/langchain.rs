@@ -34,7 +34,7 @@ fn turns_come_back_with_their_marks_and_without_them_in_the_messages() {
 #[test]
 fn a_row_that_cannot_be_decoded_is_named() {
     let error = Row::decode("{", "row 7", || TurnId::from_u128(1)).unwrap_err();
-    insta::assert_snapshot!(error, @"the history is corrupt: cannot decode row 7");
+    insta::assert_snapshot!(error, @"cannot use the history: cannot decode row 7");
     let kwargs = Message::human("Hi").with_extra("additional_kwargs", 1);
     let error = encode_turn(&Turn::new(vec![kwargs]), 1024).unwrap_err();
     insta::assert_snapshot!(error, @"cannot use messages whose `additional_kwargs` are not an object: the history does not support it");

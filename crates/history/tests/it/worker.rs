@@ -48,7 +48,7 @@ async fn closing_runs_what_is_queued_and_drops_the_resource() {
         None => queued.await,
     };
     assert_eq!(count, Ok(0));
-    insta::assert_snapshot!(worker.run(|_| ()).await.unwrap_err(), @"the store is closed");
+    insta::assert_snapshot!(worker.run(|_| ()).await.unwrap_err(), @"cannot use the store: it is closed");
     worker.close().await;
 }
 

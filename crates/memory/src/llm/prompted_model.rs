@@ -49,7 +49,7 @@ impl PromptedModel {
     ) -> Result<String, BoxError> {
         let answer = self.call(variables, context).await?;
         if answer.trim().is_empty() {
-            return Err("the model's answer is empty".into());
+            return Err("cannot use the model's answer: it is empty".into());
         }
         Ok(shortened(&answer).into_owned())
     }

@@ -321,7 +321,7 @@ fn an_in_memory_vector_store() {
 
         // All or none.
         for (fault, told) in [
-            ("fail", "the embedding model failed"),
+            ("fail", "cannot embed the text"),
             ("short", "cannot use the embedding model's vectors: 0 vectors for 1 texts"),
             ("long", "cannot use a vector of 4 numbers; the collection holds vectors of 3"),
         ] {

@@ -61,20 +61,30 @@ fn a_summariser_that_fails_costs_nothing() {
     let fails = || vec![ScriptedReply::from(ModelError::custom("it fails", true, None))];
     type Lines = fn() -> Vec<ScriptedReply>;
     let faults: [(&str, Option<&'static str>, Lines, &str); 5] = [
-        ("the note can't be read", Some("note"), Vec::new, "the conversation is busy"),
-        ("the messages can't be read", Some("load"), Vec::new, "the conversation is busy"),
-        ("the model fails", None, fails, "the model failed: it fails"),
+        (
+            "the note can't be read",
+            Some("note"),
+            Vec::new,
+            "cannot use the conversation: another caller holds it",
+        ),
+        (
+            "the messages can't be read",
+            Some("load"),
+            Vec::new,
+            "cannot use the conversation: another caller holds it",
+        ),
+        ("the model fails", None, fails, "cannot get an answer: it fails"),
         (
             "the answer is empty",
             None,
             || vec![ScriptedReply::text(" \n")],
-            "the model's answer is empty",
+            "cannot use the model's answer: it is empty",
         ),
         (
             "the summary can't be stored",
             Some("put_note"),
             || vec![ScriptedReply::text("lost")],
-            "the conversation is busy",
+            "cannot use the conversation: another caller holds it",
         ),
     ];
     block_on(async {
@@ -344,7 +354,7 @@ fn a_note_that_cannot_be_read_is_told() {
         let inputs = conversant_core::vars! {};
         let error = memory.load(conversant_core::LoadContext::new(&inputs)).await.unwrap_err();
         let source = std::error::Error::source(&error).unwrap().to_string();
-        assert_eq!(source, "the history is corrupt: the note `summary_buffer`");
+        assert_eq!(source, "cannot use the history: the note `summary_buffer`");
     });
 }
 

@@ -254,7 +254,7 @@ pub(super) struct ConnectTimeout;
 
 impl fmt::Display for ConnectTimeout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("connecting timed out")
+        f.write_str("cannot connect in time")
     }
 }
 

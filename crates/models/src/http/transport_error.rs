@@ -122,7 +122,7 @@ impl CustomClientError {
 
 impl fmt::Display for CustomClientError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the HTTP client failed")
+        f.write_str("cannot use the HTTP client")
     }
 }
 

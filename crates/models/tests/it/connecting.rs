@@ -92,7 +92,10 @@ async fn the_connection_hangs() {
     let limit = Duration::from_millis(50);
     let error = fail(builder(&format!("http://{address}/v1")).connect_timeout(limit)).await;
     let text = error.to_string();
-    assert_eq!(text, "the model's server took longer than 0.05 s to accept a connection");
+    assert_eq!(
+        text,
+        "cannot get an answer: the model's server took longer than 0.05 s to accept a connection"
+    );
 }
 
 struct Certificates {

@@ -33,7 +33,7 @@ impl AddAssign for Report {
 
 /// An invariant that does not hold. The seed repeats the schedule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("seed {seed}: {what}")]
+#[error("cannot pass the simulation with seed {seed}: {what}")]
 #[non_exhaustive]
 pub struct Violation {
     /// The seed of the schedule.

@@ -54,14 +54,14 @@ fn lines_are_streamed_in_their_pieces() {
     "#);
     insta::assert_snapshot!(streamed(ScriptedReply::pieces(["Hel"]).cut_off()), @r#"
     text "Hel"
-    error the model's answer was cut off in mid-stream
+    error cannot read the whole answer: the stream was cut off
     "#);
     insta::assert_snapshot!(streamed(ScriptedReply::pieces(["Hel"]).then_error(ModelError::Cancelled)), @r#"
     text "Hel"
-    error the call of the model was cancelled
+    error cannot get an answer: the call was cancelled
     "#);
-    insta::assert_snapshot!(streamed(ModelError::Cancelled.into()), @"no stream: the call of the model was cancelled");
-    insta::assert_snapshot!(streamed(ScriptedReply::text("").cut_off()), @"error the model's answer was cut off in mid-stream");
+    insta::assert_snapshot!(streamed(ModelError::Cancelled.into()), @"no stream: cannot get an answer: the call was cancelled");
+    insta::assert_snapshot!(streamed(ScriptedReply::text("").cut_off()), @"error cannot read the whole answer: the stream was cut off");
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn whole_answers_come_in_order_until_the_script_is_used_up() {
     assert_eq!(say().unwrap_err().partial().unwrap().text.as_str(), "th");
     let used_up = say().unwrap_err();
     assert!(!used_up.is_retryable());
-    insta::assert_snapshot!(used_up, @"the model failed: script exhausted after 3 replies");
+    insta::assert_snapshot!(used_up, @"cannot get an answer: script exhausted after 3 replies");
     model.push("more");
     assert_eq!(say().unwrap().text(), "more");
     assert_eq!((model.requests().len(), model.abandoned()), (5, 0));

@@ -161,7 +161,7 @@ fn a_store_that_was_closed_has_let_go_of_its_file() {
             assert_eq!(names.len(), 1, "{names:?}");
             std::fs::remove_file(&file).unwrap();
             let error = store.clear(&own()).await.unwrap_err();
-            assert_eq!(error.source().unwrap().to_string(), "the store is closed");
+            assert_eq!(error.source().unwrap().to_string(), "cannot use the store: it is closed");
             store.close().await;
         }
     });
@@ -203,7 +203,7 @@ fn all_or_none() {
         let other_length = "cannot use a vector of 4 numbers; the collection holds vectors of 3";
         let invalid = "cannot use the embedding model's vectors: ";
         for (fault, add, search) in [
-            ("fail", "the embedding model failed", "the embedding model failed"),
+            ("fail", "cannot embed the text", "cannot embed the text"),
             ("none", "0 vectors for 3 texts", "0 vectors for 1 texts"),
             ("long", other_length, other_length),
             ("last is long", "vector 2 has 4 numbers, vector 0 has 3", other_length),

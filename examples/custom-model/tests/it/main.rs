@@ -51,7 +51,7 @@ fn answers_the_last_of_the_users_messages() {
 #[test]
 fn says_what_is_missing() {
     let error = block_on(Eliza.generate(&ChatRequest::new(Messages::new()))).unwrap_err();
-    assert_eq!(error.to_string(), "the model failed: there is no human message to answer");
+    assert_eq!(error.to_string(), "cannot get an answer: there is no human message to answer");
     assert!(!error.is_retryable());
 }
 

@@ -216,7 +216,10 @@ async fn transforms() {
         Ok::<_, Infallible>(vars! { "strat" => "x", "end" => "y" })
     });
     let error = lacking.unwrap().predict(variables("a=1")).await.unwrap_err();
-    assert_eq!(error.to_string(), "the chain's outputs lack `start` (found `strat`)");
+    assert_eq!(
+        error.to_string(),
+        "cannot return the outputs of the chain: missing `start` (found `strat`)"
+    );
 }
 
 #[tokio::test]

@@ -41,7 +41,8 @@ async fn a_step_that_fails_returns_the_outputs_before_it() {
         } else {
             chain.invoke(inputs).await.map(drop).unwrap_err()
         };
-        let told = "step 3 (`LLMChain`) failed: the model did not answer: the model failed: broken";
+        let told =
+            "cannot run step 3 (`LLMChain`): cannot call the model: cannot get an answer: broken";
         assert_eq!(chain_of(&error), told);
         assert!(error.is_retryable());
         let ChainError::Step(failed) = error else { panic!("{error}") };
@@ -155,7 +156,8 @@ async fn all_branches_run_to_their_end() {
         .build()
         .unwrap();
     let error = chain.invoke(vars! { "q" => "hi" }).await.unwrap_err();
-    let told = "branches `two`, `four` failed: the model did not answer: the model failed: broken";
+    let told =
+        "cannot run branches `two`, `four`: cannot call the model: cannot get an answer: broken";
     assert_eq!(chain_of(&error), told);
     assert!(!error.is_retryable(), "one of them is not");
     let ChainError::Branches(failed) = error else { panic!("{error}") };
@@ -203,13 +205,13 @@ async fn fallbacks() {
         (
             vec![broken().into()],
             vec![broken().into()],
-            "the chain and its fallbacks failed (2 attempts): the model did not answer: the model \
-             failed: broken",
+            "cannot run the chain or its fallbacks (2 attempts): cannot call the model: cannot \
+             get an answer: broken",
         ),
         (
             vec![refused().into()],
             vec!["b".into()],
-            "the model did not answer: the call of the model was cancelled",
+            "cannot call the model: cannot get an answer: the call was cancelled",
         ),
     ];
     for (first, second, expected) in cases {
@@ -248,7 +250,7 @@ async fn the_rule_of_a_fallback_is_a_setting() {
         .build()
         .unwrap();
     let error = chain.predict(vars! { "q" => "hi" }).await.unwrap_err();
-    assert_eq!(chain_of(&error), "the model did not answer: the model failed: broken");
+    assert_eq!(chain_of(&error), "cannot call the model: cannot get an answer: broken");
 }
 
 #[tokio::test]
@@ -277,5 +279,5 @@ async fn tools_are_for_the_last_step() {
     let error = chain.invoke(vars! { "q" => "hi" }).await.unwrap_err();
     let told =
         "cannot use the answer of a step: its model calls tools; wrap the model in a tool loop";
-    assert_eq!(chain_of(&error), format!("step 1 (`LLMChain`) failed: {told}"));
+    assert_eq!(chain_of(&error), format!("cannot run step 1 (`LLMChain`): {told}"));
 }

@@ -36,7 +36,7 @@ async fn answers_of_a_routing_model() {
     let unknown =
         "cannot route to `phsyics` (nearest: `physics`); the destinations are `physics`, `maths`";
     let failed =
-        "step 1 (`router`) failed: cannot parse the model's answer: cannot parse the answer";
+        "cannot run step 1 (`router`): cannot parse the model's answer: cannot parse the answer";
     for (answer, expected) in [
         (r#"{"destination": "physics", "next_inputs": "Why blue?"}"#, "physics: Why blue?"),
         ("```json\n{\"destination\": \"maths\", \"next_inputs\": \"2 + 2\"}\n```", "maths: 2 + 2"),
@@ -120,7 +120,7 @@ async fn functions_route() {
             ("sum", "maths: sum"),
             ("law", "physics: reworded"),
             ("hm", "default: hm"),
-            ("lost", "step 1 (`router`) failed: the chain failed: no idea"),
+            ("lost", "cannot run step 1 (`router`): cannot run the chain: no idea"),
         ] {
             let told = match chain.predict(vars! { "input" => input }).await {
                 Ok(text) => text,

@@ -70,7 +70,7 @@ async fn every_chain_of_chains_streams() {
     let two = || llm("{q}", says(&["t", "wo"]), "text");
     let broken = || llm("{q}", breaks(&[]), "text");
     let started = || llm("{q}", breaks(&["st"]), "text");
-    let failed = "the model did not answer: the model failed: broken";
+    let failed = "cannot call the model: cannot get an answer: broken";
     let simple = SimpleSequentialChain::builder()
         .chain(two())
         .chain(llm("{x}", says(&[" t", "wo\n"]), "text"))
@@ -98,7 +98,7 @@ async fn every_chain_of_chains_streams() {
         };
     }
     check!(router(two()), "t|wo|done: two", "input=x, q=hi, text=two");
-    check!(router(started()), format!("st|error: step 2 (`there`) failed: {failed}"), "");
+    check!(router(started()), format!("st|error: cannot run step 2 (`there`): {failed}"), "");
     check!(fallback(two()), "t|wo|done: two", "input=x, q=hi, text=two");
     check!(fallback(broken()), "t|wo|done: two", "input=x, q=hi, text=two");
     check!(fallback(started()), format!("st|error: {failed}"), "");
