@@ -15,7 +15,7 @@ use std::{error::Error, fmt};
 ///
 /// let error = MemoryError::from(HistoryError::Busy);
 /// assert_eq!(error.to_string(), "cannot use the conversation's history");
-/// let report = "cannot use the conversation's history: cannot use the conversation: another caller holds it";
+/// let report = "cannot use the conversation's history: cannot use the conversation: it is busy";
 /// assert_eq!(Report::new(&error).to_string(), report);
 /// assert_eq!(format!("{error:?}"), report);
 /// ```

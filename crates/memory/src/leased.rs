@@ -32,7 +32,7 @@ use conversant_core::{
 /// let (one, another) = (leased(), leased());
 /// let inputs = vars! { "human_input" => "hi" };
 /// let loaded = one.load(LoadContext::new(&inputs)).await?;
-/// assert!(another.load(LoadContext::new(&inputs)).await.is_err(), "cannot use the conversation: another caller holds it");
+/// assert!(another.load(LoadContext::new(&inputs)).await.is_err(), "cannot use the conversation: it is busy");
 /// one.abandon(loaded.ticket).await;
 /// another.load(LoadContext::new(&inputs)).await?;
 /// # Ok(())

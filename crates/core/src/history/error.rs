@@ -18,7 +18,7 @@ pub enum HistoryError {
         current: Version,
     },
     /// Another caller holds the session or the store.
-    #[error("cannot use the conversation: another caller holds it")]
+    #[error("cannot use the conversation: it is busy")]
     Busy,
     /// A message exceeds the store's size limit.
     #[error("cannot store a message of {bytes} bytes: the history's limit is {limit} bytes")]

@@ -65,13 +65,13 @@ fn a_summariser_that_fails_costs_nothing() {
             "the note can't be read",
             Some("note"),
             Vec::new,
-            "cannot use the conversation: another caller holds it",
+            "cannot use the conversation: it is busy",
         ),
         (
             "the messages can't be read",
             Some("load"),
             Vec::new,
-            "cannot use the conversation: another caller holds it",
+            "cannot use the conversation: it is busy",
         ),
         ("the model fails", None, fails, "cannot get an answer: it fails"),
         (
@@ -84,7 +84,7 @@ fn a_summariser_that_fails_costs_nothing() {
             "the summary can't be stored",
             Some("put_note"),
             || vec![ScriptedReply::text("lost")],
-            "cannot use the conversation: another caller holds it",
+            "cannot use the conversation: it is busy",
         ),
     ];
     block_on(async {

@@ -123,7 +123,7 @@ fn a_turn_ends_within_its_timeout() {
         assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""));
         assert_eq!(ran.stderr.lines().count(), 1, "{}", ran.stderr);
         // The adapter or the chain notices first.
-        let is_deadline = ["took longer than 0.2 s in all", "the call's deadline passed"]
+        let is_deadline = ["took longer than 0.2 s in all", "its deadline passed"]
             .iter()
             .any(|text| ran.stderr.contains(text));
         assert!(is_deadline, "{}", ran.stderr);
