@@ -107,7 +107,7 @@ async fn the_number_of_rounds_is_limited() {
     let error = tools.generate(&question()).await.unwrap_err();
     insta::assert_snapshot!(
         format!("{error:?}"),
-        @"cannot get an answer: cannot finish the tool loop: cannot end the tool loop: the model still calls tools after 2 rounds; raise `max_rounds`"
+        @"cannot get an answer: a limit of the tool loop was reached: cannot end the tool loop: the model still calls tools after 2 rounds; raise `max_rounds`"
     );
     let limit = error.source().unwrap().downcast_ref::<RoundLimit>().unwrap();
     assert_eq!((limit.rounds, limit.messages.len()), (2, 5));

@@ -300,7 +300,7 @@ async fn branches_stream_their_pieces_by_name() {
             "one that fails",
             failing().build(),
             "a: 1|b: 3|c: 5|a: 2|b: 4|a: done: 12|b: done: 34|error: \
-             branch `c` failed: the model did not answer: the model failed: broken",
+             cannot run branch `c`: cannot call the model: cannot get an answer: broken",
         ),
         (
             "a branch of branches",
