@@ -16,11 +16,7 @@ pub use self::{
     range::{Range, Slice},
 };
 use crate::{
-    message::Message,
-    messages::Messages,
-    session::SessionId,
-    turn::{Turn, TurnId},
-    version::Version,
+    message::Message, messages::Messages, session::SessionId, turn::Turn, version::Version,
 };
 
 /// A store of conversations: for each session an ordered, append-only log of turns.
@@ -95,30 +91,6 @@ pub trait ChatHistory: Send + Sync {
 
     /// Removes all turns and notes of a session and starts a new epoch.
     async fn clear(&self, session: &SessionId) -> Result<(), HistoryError>;
-
-    /// Replaces the last turn of a session by another one, or removes it, in one step, and returns
-    /// the version after it. The turns before it stay. It is for undoing a turn, asking again and
-    /// editing a question. Unsupported by default.
-    ///
-    /// - The session holds the old turn or the new one at each moment, also if the process is
-    ///   killed or the future is dropped.
-    /// - `last` is the id of the last turn that has messages.
-    /// - Callers that have seen the old turn notice the change where versions have a
-    ///   [`tip`](Version::tip).
-    /// - If `with` is stored already, nothing is changed, and the version after it is returned, so
-    ///   that a repeated call is safe.
-    ///
-    /// # Errors
-    /// [`HistoryError::Stale`] if another turn is the last one.
-    async fn replace_last(
-        &self,
-        session: &SessionId,
-        last: TurnId,
-        with: Option<&Turn>,
-    ) -> Result<Version, HistoryError> {
-        let _ = (session, last, with);
-        Err(HistoryError::Unsupported { what: "replacing the last turn" })
-    }
 
     /// Loads whole turns of a part of a session, for export. Unsupported by default.
     async fn turns(&self, session: &SessionId, range: Range) -> Result<Vec<Turn>, HistoryError> {
@@ -221,14 +193,6 @@ macro_rules! forward_history {
             }
             async fn clear(&self, session: &SessionId) -> Result<(), HistoryError> {
                 (**self).clear(session).await
-            }
-            async fn replace_last(
-                &self,
-                session: &SessionId,
-                last: TurnId,
-                with: Option<&Turn>,
-            ) -> Result<Version, HistoryError> {
-                (**self).replace_last(session, last, with).await
             }
             async fn turns(&self, session: &SessionId, range: Range) -> Result<Vec<Turn>, HistoryError> {
                 (**self).turns(session, range).await

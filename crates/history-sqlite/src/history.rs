@@ -9,7 +9,7 @@ use std::{
 
 use conversant_core::{
     ChatHistory, Expect, HistoryError, Lease, Message, Messages, Note, Range, SessionId, Slice,
-    Turn, TurnId, Version, async_trait,
+    Turn, Version, async_trait,
 };
 use rusqlite::Connection;
 
@@ -286,20 +286,6 @@ impl ChatHistory for SqliteHistory {
         let turn = NewTurn::encode(turn, self.store.max_message_bytes)?;
         self.write(session, move |connection, id, time_to_live| {
             turn::append(connection, id, &turn, expect, time_to_live)
-        })
-        .await
-    }
-
-    async fn replace_last(
-        &self,
-        session: &SessionId,
-        last: TurnId,
-        with: Option<&Turn>,
-    ) -> Result<Version, HistoryError> {
-        let with = with.map(|turn| NewTurn::encode(turn, self.store.max_message_bytes));
-        let with = with.transpose()?;
-        self.write(session, move |connection, id, time_to_live| {
-            turn::replace_last(connection, id, last, with.as_ref(), time_to_live)
         })
         .await
     }

@@ -154,15 +154,6 @@ impl ChatHistory for All {
         called("clear");
         Err(HistoryError::Busy)
     }
-    async fn replace_last(
-        &self,
-        _: &SessionId,
-        _: TurnId,
-        _: Option<&Turn>,
-    ) -> Result<Version, HistoryError> {
-        called("replace_last");
-        Ok(Version::new(1, 2))
-    }
     async fn turns(&self, _: &SessionId, _: Range) -> Result<Vec<Turn>, HistoryError> {
         called("turns");
         Ok(vec![Turn::exchange("q", "a")])
@@ -214,8 +205,6 @@ async fn history(history: impl ChatHistory) {
     assert!(history.check(&session, &[]).is_ok());
     assert!(history.check(&session, &[Message::human("hi")]).is_err());
     assert!(history.clear(&session).await.is_err());
-    let replaced = history.replace_last(&session, turn.id(), None).await.unwrap();
-    assert_eq!(replaced, Version::new(1, 2));
     assert_eq!(history.turns(&session, Range::All).await.unwrap().len(), 1);
     assert_eq!(history.sessions(None, 2).await.unwrap().len(), 2);
     assert!(history.delete(&session).await.is_err());

@@ -125,44 +125,6 @@ pub(crate) fn append(
     Ok(session.version)
 }
 
-/// Replaces the last turn that has messages, or removes it, unless the new turn is stored already.
-pub(crate) fn replace_last(
-    connection: &Connection,
-    id: &SessionId,
-    expected: TurnId,
-    with: Option<&NewTurn>,
-    time_to_live: Option<i64>,
-) -> Result<Version, HistoryError> {
-    let found = session::find(connection, id, time_to_live)?;
-    let current = found.version;
-    let stale = HistoryError::Stale { expected: current.with_tip(expected.fingerprint()), current };
-    let Some(mut session) = found.session else { return Err(stale) };
-    if let Some(new) = with
-        && let Some(stored) = find(connection, &session, new.id)?
-    {
-        return Ok(Version::new(current.epoch, stored.end()).with_tip(stored.tip()));
-    }
-    let mut has_messages = false;
-    let removed = last(connection, &session, |turn| {
-        let is_wanted = !has_messages;
-        has_messages |= turn.count > 0;
-        is_wanted
-    })?;
-    let Some(turn) = removed.last().filter(|turn| turn.id == expected) else { return Err(stale) };
-    // Turns without messages that follow it go too: their numbers would leave a gap.
-    session.turns = session.turns.saturating_sub(removed.len() as u64);
-    session.version.messages = turn.first;
-    let statement = "DELETE FROM messages WHERE session = ?1 AND seq >= ?2";
-    execute(connection, statement, params![session.key, turn.first])?;
-    let statement = "DELETE FROM turns WHERE session = ?1 AND number >= ?2";
-    execute(connection, statement, params![session.key, session.turns])?;
-    session.update(connection, id)?;
-    match with {
-        Some(turn) => append(connection, id, turn, Expect::Any, time_to_live),
-        None => Ok(session::find(connection, id, time_to_live)?.version),
-    }
-}
-
 fn insert(
     connection: &Connection,
     session: &Session,

@@ -28,14 +28,6 @@ fn a_store_that_was_replaced_is_noticed() {
 }
 
 #[test]
-fn the_last_turn_is_replaced_in_one_step() {
-    let folder = tempfile::tempdir().unwrap();
-    let history = SqliteHistory::open(folder.path().join("chat.db")).unwrap();
-    let report = block_on(suite::replacing_history(|| history.clone())).unwrap();
-    assert_eq!(report.skipped().next(), None, "{report}");
-}
-
-#[test]
 fn writers_of_two_stores_have_one_order() {
     let folder = tempfile::tempdir().unwrap();
     let open = || SqliteHistory::open(folder.path().join("chat.db")).unwrap();

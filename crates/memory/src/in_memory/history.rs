@@ -11,7 +11,7 @@ use std::{
 use async_trait::async_trait;
 use conversant_core::{
     ChatHistory, Expect, HistoryError, Lease, Messages, Note, Range, SessionId, Slice, Turn,
-    TurnId, Version,
+    Version,
 };
 
 use super::session::Session;
@@ -127,18 +127,6 @@ impl ChatHistory for InMemoryHistory {
     async fn clear(&self, session: &SessionId) -> Result<(), HistoryError> {
         self.with(session, |session, _| session.clear());
         Ok(())
-    }
-
-    async fn replace_last(
-        &self,
-        session: &SessionId,
-        last: TurnId,
-        with: Option<&Turn>,
-    ) -> Result<Version, HistoryError> {
-        match self.find(session) {
-            Some(session) => lock(&session).replace_last(last, with),
-            None => Session::in_epoch(self.absent().epoch).replace_last(last, with),
-        }
     }
 
     async fn turns(&self, session: &SessionId, range: Range) -> Result<Vec<Turn>, HistoryError> {

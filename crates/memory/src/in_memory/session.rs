@@ -131,30 +131,6 @@ impl Session {
         Ok(version)
     }
 
-    pub(super) fn replace_last(
-        &mut self,
-        last: TurnId,
-        with: Option<&Turn>,
-    ) -> Result<Version, HistoryError> {
-        if let Some(&end) = with.and_then(|turn| self.ends.get(&turn.id())) {
-            return Ok(end);
-        }
-        let (current, expected) = (self.version(), self.version().with_tip(last.fingerprint()));
-        let stale = Err(HistoryError::Stale { expected, current });
-        let Some(&start) = self.starts.last() else { return stale };
-        if self.turns.last().is_none_or(|turn| turn.id != last) {
-            return stale;
-        }
-        self.starts.pop();
-        self.turns.pop();
-        self.ends.remove(&last);
-        self.messages = self.messages.slice(..start);
-        match with {
-            Some(turn) => self.append(turn, Expect::Any),
-            None => Ok(self.version()),
-        }
-    }
-
     pub(super) fn clear(&mut self) {
         *self = Self { epoch: self.epoch + 1, lease: self.lease.take(), ..Self::default() };
     }

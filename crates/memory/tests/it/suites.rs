@@ -21,8 +21,6 @@ async fn the_in_memory_history() {
     assert_eq!(report.skipped().count(), 0, "{report}");
     let history = InMemoryHistory::new();
     suite::reopened_history(|| history.clone()).await.unwrap();
-    let report = suite::replacing_history(|| history.clone()).await.unwrap();
-    assert_eq!(report.skipped().count(), 0, "{report}");
 }
 
 #[tokio::test]

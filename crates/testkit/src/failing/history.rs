@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use conversant_core::{
     ChatHistory, Expect, HistoryError, Lease, Message, Messages, Note, Range, SessionId, Slice,
-    Turn, TurnId, Version, async_trait,
+    Turn, Version, async_trait,
 };
 
 use super::{failure_mode::FailureMode, plan::Plan};
@@ -62,8 +62,6 @@ pub enum HistoryCall {
     Append,
     /// [`ChatHistory::clear`].
     Clear,
-    /// [`ChatHistory::replace_last`].
-    ReplaceLast,
     /// [`ChatHistory::turns`].
     Turns,
     /// [`ChatHistory::sessions`].
@@ -147,16 +145,6 @@ impl<H: ChatHistory> ChatHistory for FailingHistory<H> {
 
     async fn clear(&self, session: &SessionId) -> Result<(), HistoryError> {
         self.plan.run(HistoryCall::Clear, self.inner.clear(session)).await
-    }
-
-    async fn replace_last(
-        &self,
-        session: &SessionId,
-        last: TurnId,
-        with: Option<&Turn>,
-    ) -> Result<Version, HistoryError> {
-        let replace = self.inner.replace_last(session, last, with);
-        self.plan.run(HistoryCall::ReplaceLast, replace).await
     }
 
     async fn turns(&self, session: &SessionId, range: Range) -> Result<Vec<Turn>, HistoryError> {

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use conversant_core::{
     ChatHistory, Expect, HistoryError, Lease, Message, Messages, Note, Range, SessionId, Slice,
-    Turn, TurnId, Version, async_trait,
+    Turn, Version, async_trait,
 };
 
 use super::faults::Faults;
@@ -66,15 +66,6 @@ impl<H: ChatHistory> ChatHistory for SimulatedHistory<H> {
 
     async fn clear(&self, session: &SessionId) -> Result<(), HistoryError> {
         self.run(self.inner.clear(session)).await
-    }
-
-    async fn replace_last(
-        &self,
-        session: &SessionId,
-        last: TurnId,
-        with: Option<&Turn>,
-    ) -> Result<Version, HistoryError> {
-        self.run(self.inner.replace_last(session, last, with)).await
     }
 
     async fn turns(&self, session: &SessionId, range: Range) -> Result<Vec<Turn>, HistoryError> {

@@ -10,7 +10,6 @@ mod lease;
 mod note;
 mod range;
 mod reopened;
-mod replace;
 mod session;
 mod session_driver;
 mod shared;
@@ -131,22 +130,6 @@ pub async fn versioned_history<H: ChatHistory>(make: impl Fn() -> H) -> Result<R
         tip::after_another_conversation_comes_all,
         tip::an_append_to_another_conversation_is_stale,
         tip::a_note_keeps_the_tip_that_it_covers,
-    );
-    running.finish()
-}
-
-/// Checks that a history replaces its last turn ([`ChatHistory::replace_last`]), and that its
-/// versions show it. Run it in addition to [`versioned_history()`].
-///
-/// # Errors
-/// [`SuiteError`], which names all checks that failed.
-pub async fn replacing_history<H: ChatHistory>(make: impl Fn() -> H) -> Result<Report, SuiteError> {
-    let mut running = Running::new("replacing history");
-    run!(running, &make() =>
-        replace::the_last_turn_is_replaced,
-        replace::the_last_turn_is_removed,
-        replace::another_turn_than_the_last_stays,
-        replace::a_replaced_turn_is_noticed,
     );
     running.finish()
 }

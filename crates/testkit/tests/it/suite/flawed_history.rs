@@ -338,36 +338,6 @@ impl ChatHistory for History {
         Ok(())
     }
 
-    async fn replace_last(
-        &self,
-        session: &SessionId,
-        last: TurnId,
-        with: Option<&Turn>,
-    ) -> Result<Version, HistoryError> {
-        let log = self.get(session);
-        if let Some(version) = with.and_then(|turn| log.end_of(turn.id())) {
-            return Ok(version);
-        }
-        let is_last = log.turns.last().is_some_and(|(id, _)| *id == last);
-        if !is_last && !self.has(HistoryFlaw::ReplacesAnyTurn) {
-            let current = log.version();
-            return Err(HistoryError::Stale { expected: current, current });
-        }
-        let removed = match self.flaw {
-            Some(HistoryFlaw::AppendsReplacements) if with.is_some() => 0,
-            Some(HistoryFlaw::RemovesTwoTurns) if with.is_none() => 2,
-            _ => 1,
-        };
-        let kept = with.map(|turn| (turn.id(), self.kept(turn)));
-        Ok(self.change(session, |log| {
-            log.turns.truncate(log.turns.len().saturating_sub(removed));
-            log.exported.truncate(log.exported.len().saturating_sub(removed));
-            log.turns.extend(kept);
-            log.exported.extend(with.cloned());
-            log.version()
-        }))
-    }
-
     async fn turns(&self, session: &SessionId, range: Range) -> Result<Vec<Turn>, HistoryError> {
         let mut turns = self.get(session).exported;
         let messages = self.load(session, range).await?.messages.len();

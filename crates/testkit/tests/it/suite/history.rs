@@ -5,12 +5,7 @@ use conversant_core::{
 };
 use conversant_testkit::{block_on, suite};
 
-use super::{
-    each_check_finds_its_flaw,
-    flawed_history::History,
-    history_flaw::HistoryFlaw,
-    tipped_history::{TipFlaw, Tipped},
-};
+use super::{each_check_finds_its_flaw, flawed_history::History, history_flaw::HistoryFlaw};
 
 const FLAWS: &[(HistoryFlaw, &str)] = &[
     (HistoryFlaw::GreetsNewSessions, "a_new_session_is_empty"),
@@ -87,24 +82,6 @@ fn each_check_of_the_reopened_history_suite_finds_its_flaw() {
         let history = History::new(flaw);
         block_on(suite::reopened_history(|| history.reopen()))
     });
-}
-
-const FLAWS_OF_REPLACING: &[(HistoryFlaw, &str)] = &[
-    (HistoryFlaw::AppendsReplacements, "the_last_turn_is_replaced"),
-    (HistoryFlaw::RemovesTwoTurns, "the_last_turn_is_removed"),
-    (HistoryFlaw::ReplacesAnyTurn, "another_turn_than_the_last_stays"),
-];
-
-#[test]
-fn each_check_of_the_replacing_history_suite_finds_its_flaw() {
-    for (flaw, check) in FLAWS_OF_REPLACING {
-        let history = History::new(Some(*flaw));
-        let error = block_on(suite::replacing_history(|| history.clone())).unwrap_err();
-        assert!(error.failed().any(|(failed, _)| failed == *check), "{flaw:?}: {error}");
-    }
-    let history = Tipped::new(Some(TipFlaw::ReplacesInSecret));
-    let error = block_on(suite::replacing_history(|| history.clone())).unwrap_err();
-    assert!(error.failed().any(|(failed, _)| failed == "a_replaced_turn_is_noticed"), "{error}");
 }
 
 /// A history without notes and leases, and perhaps one that can't be cleared.

@@ -17,7 +17,6 @@ pub(crate) enum TipFlaw {
     LoadsByCount,
     AppendsByCount,
     ForgetsTheTipOfNotes,
-    ReplacesInSecret,
 }
 
 /// The state of a store.
@@ -95,16 +94,6 @@ impl Log {
         Slice::new(Messages::from(messages[start..].to_vec()), self.version())
     }
 
-    fn replace_last(&mut self, last: TurnId, with: Option<&Turn>) -> Result<Version, HistoryError> {
-        if self.turns.last().is_none_or(|turn| turn.id() != last) {
-            let current = self.version();
-            return Err(HistoryError::Stale { expected: current, current });
-        }
-        self.turns.pop();
-        self.turns.extend(with.cloned());
-        Ok(self.version())
-    }
-
     pub(crate) fn clear(&mut self) {
         *self = Self { epoch: self.epoch + 1, lease: self.lease, ..Self::default() };
     }
@@ -177,19 +166,6 @@ impl ChatHistory for Tipped {
     ) -> Result<Version, HistoryError> {
         let by_tip = self.flaw != Some(TipFlaw::AppendsByCount);
         self.with(session, |log| log.append(turn, expect, by_tip)).map(|version| self.seen(version))
-    }
-
-    async fn replace_last(
-        &self,
-        session: &SessionId,
-        last: TurnId,
-        with: Option<&Turn>,
-    ) -> Result<Version, HistoryError> {
-        let with = with.map(|turn| match self.flaw {
-            Some(TipFlaw::ReplacesInSecret) => turn.clone().with_id(last),
-            _ => turn.clone(),
-        });
-        self.with(session, |log| log.replace_last(last, with.as_ref()))
     }
 
     async fn clear(&self, session: &SessionId) -> Result<(), HistoryError> {
