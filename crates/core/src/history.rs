@@ -3,9 +3,10 @@
 mod error;
 mod expect;
 mod note;
+mod point;
 mod range;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
@@ -13,6 +14,7 @@ pub use self::{
     error::HistoryError,
     expect::Expect,
     note::{Lease, Note},
+    point::{Alternative, Point},
     range::{Range, Slice},
 };
 use crate::{
@@ -32,6 +34,21 @@ use crate::{
 /// - Operations on one session have a total order. Sessions do not wait for each other.
 /// - `clear` starts a new epoch. An append that expects the old one fails with
 ///   [`HistoryError::Stale`].
+///
+/// # Branches
+/// A store may keep the turns of a session as a tree ([`Point`]). Then [`at`](Self::at) reads and
+/// continues the conversation at any point, [`set_tip`](Self::set_tip) selects a branch,
+/// [`alternatives`](Self::alternatives) lists the turns that follow a point, and
+/// [`fork`](Self::fork) begins another session at a point. No turn is overwritten, and no cost
+/// grows with the length of the session. A store without branches keeps a list, in which each turn
+/// follows the one before it.
+///
+/// - All other operations see the path from the start to the tip.
+/// - A new turn becomes the tip. If two writers append at the same point, both turns follow it, and
+///   the one that was stored last is the tip.
+/// - If the tip was moved while a turn was made, so that the version that its append expects
+///   ([`Expect::SameEpoch`]) is no longer on the path to the tip, the turn follows that version,
+///   and the tip stays.
 ///
 /// # Examples
 ///
@@ -128,7 +145,9 @@ pub trait ChatHistory: Send + Sync {
         Ok(None)
     }
 
-    /// Loads a note: state derived from the messages, such as a summary. Unsupported by default.
+    /// Loads a note: state derived from the messages, such as a summary. In a session with
+    /// branches, a note is loaded only if all turns that it covers are on the path to the tip.
+    /// Unsupported by default.
     async fn note(&self, session: &SessionId, name: &str) -> Result<Option<Note>, HistoryError> {
         let _ = (session, name);
         Err(HistoryError::Unsupported { what: "notes" })
@@ -162,6 +181,70 @@ pub trait ChatHistory: Send + Sync {
     async fn release(&self, lease: &Lease) -> Result<(), HistoryError> {
         let _ = lease;
         Ok(())
+    }
+
+    /// Returns a view of this history whose sessions end at a point. Returns `None` if the store
+    /// has no branches (the default).
+    ///
+    /// - It loads the path from the start to the point. A point that the session does not have is
+    ///   [`HistoryError::UnknownTurn`].
+    /// - It appends a turn at the point and makes it the session's tip; from then on the view ends
+    ///   at that turn.
+    /// - It loads a note only if all turns that the note covers are on the path, and stores one
+    ///   only while the view ends at the tip.
+    ///
+    /// It does no I/O. Use a view for one session and one call: to answer a question again, or to
+    /// ask another one in its place.
+    fn at(&self, point: Point) -> Option<Arc<dyn ChatHistory>> {
+        let _ = point;
+        None
+    }
+
+    /// Moves the tip of a session to a point, and returns the version there. The turns that are
+    /// left stay in the store as [`alternatives`](Self::alternatives). Unsupported by default.
+    ///
+    /// # Errors
+    /// - [`HistoryError::UnknownTurn`] if the session does not have the point.
+    /// - [`HistoryError::Stale`] if the session is not in the expected state.
+    async fn set_tip(
+        &self,
+        session: &SessionId,
+        tip: Point,
+        expect: Expect,
+    ) -> Result<Version, HistoryError> {
+        let _ = (session, tip, expect);
+        Err(HistoryError::Unsupported { what: "branches" })
+    }
+
+    /// Lists the turns that follow a point, in the order in which they were stored. Unsupported by
+    /// default.
+    ///
+    /// # Errors
+    /// [`HistoryError::UnknownTurn`] if the session does not have the point.
+    async fn alternatives(
+        &self,
+        session: &SessionId,
+        point: Point,
+    ) -> Result<Vec<Alternative>, HistoryError> {
+        let _ = (session, point);
+        Err(HistoryError::Unsupported { what: "branches" })
+    }
+
+    /// Begins a session with the turns of another one up to a point, and returns its version. Notes
+    /// are not taken along. The two sessions are independent: clearing or deleting one does not
+    /// change the other. Unsupported by default.
+    ///
+    /// # Errors
+    /// - [`HistoryError::UnknownTurn`] if the session does not have the point.
+    /// - [`HistoryError::Stale`] if the new session is not empty.
+    async fn fork(
+        &self,
+        session: &SessionId,
+        point: Point,
+        into: &SessionId,
+    ) -> Result<Version, HistoryError> {
+        let _ = (session, point, into);
+        Err(HistoryError::Unsupported { what: "branches" })
     }
 
     /// Returns whether loading shares the stored messages, so that loading all of them costs no
@@ -222,10 +305,36 @@ macro_rules! forward_history {
             async fn release(&self, lease: &Lease) -> Result<(), HistoryError> {
                 (**self).release(lease).await
             }
+            fn at(&self, point: Point) -> Option<Arc<dyn ChatHistory>> {
+                (**self).at(point)
+            }
+            async fn set_tip(
+                &self,
+                session: &SessionId,
+                tip: Point,
+                expect: Expect,
+            ) -> Result<Version, HistoryError> {
+                (**self).set_tip(session, tip, expect).await
+            }
+            async fn alternatives(
+                &self,
+                session: &SessionId,
+                point: Point,
+            ) -> Result<Vec<Alternative>, HistoryError> {
+                (**self).alternatives(session, point).await
+            }
+            async fn fork(
+                &self,
+                session: &SessionId,
+                point: Point,
+                into: &SessionId,
+            ) -> Result<Version, HistoryError> {
+                (**self).fork(session, point, into).await
+            }
             fn shares(&self) -> bool {
                 (**self).shares()
             }
         }
     )*};
 }
-forward_history!(&H, Box<H>, std::sync::Arc<H>);
+forward_history!(&H, Box<H>, Arc<H>);

@@ -1,7 +1,10 @@
 //! Stores that keep their data in memory.
 
 mod history;
+mod history_at;
 mod session;
+mod sessions;
+mod turn_tree;
 mod vector_store;
 
 pub use self::{history::InMemoryHistory, vector_store::InMemoryVectorStore};

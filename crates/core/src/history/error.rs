@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{box_error::BoxError, version::Version};
+use crate::{box_error::BoxError, turn::TurnId, version::Version};
 
 /// A store that could not do what it was asked to.
 #[derive(thiserror::Error)]
@@ -57,6 +57,12 @@ pub enum HistoryError {
         found: u64,
         /// The latest known.
         known: u64,
+    },
+    /// The session does not have the turn.
+    #[error("cannot find turn {turn} in the conversation")]
+    UnknownTurn {
+        /// The turn.
+        turn: TurnId,
     },
     /// The store does not support the operation.
     #[error("cannot use {what}: the history does not support it")]

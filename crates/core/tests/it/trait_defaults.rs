@@ -5,8 +5,9 @@ use std::{cell::Cell, time::Duration};
 use conversant_core::{
     CallId, CallInfo, ChatHistory, ChatModel, ChatRequest, Event, Expect, HistoryError, Lease,
     LoadContext, Loaded, MaintainContext, Memory, MemoryError, Message, Messages, ModelDescription,
-    ModelError, Note, Observer, OutputParser, ParseError, Range, Reply, Saved, SessionId, Slice,
-    Slot, Ticket, TokenCounter, Turn, TurnId, TurnKeys, Value, Variables, Version, async_trait,
+    ModelError, Note, Observer, OutputParser, ParseError, Point, Range, Reply, Saved, SessionId,
+    Slice, Slot, Ticket, TokenCounter, Turn, TurnId, TurnKeys, Value, Variables, Version,
+    async_trait,
 };
 
 thread_local! {
@@ -93,7 +94,13 @@ async fn defaults() {
     let error = least.delete(&session).await.unwrap_err();
     assert_eq!(error.to_string(), refused("deleting sessions"));
     assert!(ChatHistory::check(&least, &session, &[Message::human("hi")]).is_ok());
-    assert!(!least.shares());
+    assert!(!least.shares() && ChatHistory::at(&least, Point::Start).is_none());
+    let error = least.set_tip(&session, Point::Start, Expect::Any).await.unwrap_err();
+    assert_eq!(error.to_string(), refused("branches"));
+    let error = least.alternatives(&session, Point::Start).await.unwrap_err();
+    assert_eq!(error.to_string(), refused("branches"));
+    let error = least.fork(&session, Point::Start, &session).await.unwrap_err();
+    assert_eq!(error.to_string(), refused("branches"));
     assert_eq!(least.first(&session, 1).await.unwrap(), None);
     assert_eq!(least.lease(&session, Duration::ZERO).await.unwrap(), None);
     least.release(&Lease::new(session, TurnId::from_u128(1))).await.unwrap();

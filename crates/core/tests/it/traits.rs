@@ -3,13 +3,13 @@
 use std::{cell::RefCell, collections::BTreeSet, sync::Arc, time::Duration};
 
 use conversant_core::{
-    CallId, CallInfo, CallOptions, ChatHistory, ChatModel, ChatRequest, Collection,
+    Alternative, CallId, CallInfo, CallOptions, ChatHistory, ChatModel, ChatRequest, Collection,
     CompletionModel, CompletionRequest, Content, Document, Embeddings, Event, Expect, HistoryError,
     LanguageModel, Lease, LoadContext, Loaded, MaintainContext, Match, Memory, MemoryError,
     Message, Messages, ModelDescription, ModelError, Note, Observer, OutputParser, ParseError,
-    Prompt, PromptError, PromptValue, Range, Reply, ReplyStream, Saved, SessionId, Slice, Slot,
-    Ticket, TokenCounter, Tool, ToolCall, ToolDefinition, ToolError, Turn, TurnId, TurnKeys, Value,
-    Variables, VectorStore, VectorStoreError, Version, Warning, async_trait, vars,
+    Point, Prompt, PromptError, PromptValue, Range, Reply, ReplyStream, Saved, SessionId, Slice,
+    Slot, Ticket, TokenCounter, Tool, ToolCall, ToolDefinition, ToolError, Turn, TurnId, TurnKeys,
+    Value, Variables, VectorStore, VectorStoreError, Version, Warning, async_trait, vars,
 };
 use serde_json::json;
 
@@ -190,6 +190,27 @@ impl ChatHistory for All {
         called("release");
         Err(HistoryError::Busy)
     }
+    fn at(&self, point: Point) -> Option<Arc<dyn ChatHistory>> {
+        called("at");
+        (point != Point::Start).then(|| Arc::new(Self::new()) as _)
+    }
+    async fn set_tip(&self, _: &SessionId, _: Point, _: Expect) -> Result<Version, HistoryError> {
+        called("set_tip");
+        Ok(Version::new(3, 1))
+    }
+    async fn alternatives(
+        &self,
+        _: &SessionId,
+        _: Point,
+    ) -> Result<Vec<Alternative>, HistoryError> {
+        called("alternatives");
+        let id = TurnId::from_u128(1);
+        Ok(vec![Alternative::new(id, id)])
+    }
+    async fn fork(&self, _: &SessionId, _: Point, _: &SessionId) -> Result<Version, HistoryError> {
+        called("fork");
+        Ok(Version::new(4, 1))
+    }
     fn shares(&self) -> bool {
         called("shares");
         true
@@ -214,6 +235,14 @@ async fn history(history: impl ChatHistory) {
     history.put_note(&session, "n", &note).await.unwrap();
     let lease = history.lease(&session, Duration::ZERO).await.unwrap().unwrap();
     assert!(history.release(&lease).await.is_err());
+    assert!(
+        history.at(Point::Start).is_none() && history.at(TurnId::from_u128(1).into()).is_some()
+    );
+    let tip = history.set_tip(&session, Point::Start, Expect::Any).await.unwrap();
+    assert_eq!(tip, Version::new(3, 1));
+    assert_eq!(history.alternatives(&session, Point::Start).await.unwrap().len(), 1);
+    let forked = history.fork(&session, Point::Start, &session).await.unwrap();
+    assert_eq!(forked, Version::new(4, 1));
     assert!(history.shares());
 }
 

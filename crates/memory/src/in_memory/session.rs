@@ -5,45 +5,32 @@ use std::{
     time::{Duration, Instant},
 };
 
-use conversant_core::{Expect, HistoryError, Messages, Note, Range, Slice, Turn, TurnId, Version};
+use conversant_core::{
+    Alternative, Expect, HistoryError, Messages, Note, Point, Range, Slice, Turn, TurnId, Version,
+};
 
-/// A session: its messages since it was last cleared, its notes and its lease.
+use super::turn_tree::{Path, TurnTree};
+
+/// A session: its turns since it was last cleared, its notes and its lease.
 #[derive(Default)]
 pub(super) struct Session {
     epoch: u64,
-    messages: Messages,
-    /// The indices at which the turns begin, and the turns without their messages.
-    starts: Vec<usize>,
-    turns: Vec<Header>,
+    turns: TurnTree,
+    /// The path to the tip.
+    tip: Path,
     /// The version after each turn.
     ends: HashMap<TurnId, Version>,
-    notes: BTreeMap<String, Note>,
+    /// The notes, each with the last turn that it covers.
+    notes: BTreeMap<String, (Note, Option<TurnId>)>,
     lease: Option<Held>,
     /// Whether the session was deleted. Another caller may still hold it.
     deleted: bool,
-}
-
-/// A turn, without its messages.
-struct Header {
-    id: TurnId,
-    incomplete: bool,
-    base: Option<Version>,
 }
 
 /// The lease's holder, and its end (`None`: never).
 struct Held {
     holder: TurnId,
     until: Option<Instant>,
-}
-
-impl Header {
-    fn with_messages(&self, messages: Messages) -> Turn {
-        let turn = Turn::new(messages).with_id(self.id).with_incomplete(self.incomplete);
-        match self.base {
-            Some(base) => turn.with_base(base),
-            None => turn,
-        }
-    }
 }
 
 impl Session {
@@ -63,89 +50,181 @@ impl Session {
     }
 
     pub(super) fn is_written(&self) -> bool {
-        !self.messages.is_empty()
+        !self.turns.is_empty()
     }
 
-    fn version(&self) -> Version {
-        let tip = self.turns.last().map_or(0, |turn| turn.id.fingerprint());
-        Version::new(self.epoch, self.messages.len() as u64).with_tip(tip)
+    /// Returns the path to a point. `None` is the tip.
+    fn path(&self, point: Option<Point>) -> Result<Path, HistoryError> {
+        match point {
+            None => Ok(self.tip),
+            Some(point) => match point.turn() {
+                None => Ok(Path::default()),
+                Some(turn) => self.turns.path_to(turn).ok_or(HistoryError::UnknownTurn { turn }),
+            },
+        }
     }
 
-    /// Returns the tip of a version of this session's past: that of its last turn. A version in the
-    /// middle of a turn has none.
-    fn tip_at(&self, messages: u64) -> Option<u64> {
-        let messages = usize::try_from(messages).ok()?;
-        let turns = self.starts.partition_point(|&start| start < messages);
-        let ends_turn = self.starts.get(turns).copied().unwrap_or(self.messages.len()) == messages;
-        let turn = turns.checked_sub(1).and_then(|last| self.turns.get(last));
-        turn.filter(|_| ends_turn).map(|turn| turn.id.fingerprint())
+    fn version(&self, path: Path) -> Version {
+        Version::new(self.epoch, self.turns.len(path) as u64).with_tip(self.turns.tip(path))
     }
 
-    /// Returns whether a version belongs to this session.
-    fn has(&self, version: Version) -> bool {
-        let tip = self.tip_at(version.messages);
-        version.tip == 0 || version.messages == 0 || tip == Some(version.tip)
+    /// Returns whether a version of this epoch belongs to a path.
+    fn has(&self, path: Path, version: Version) -> bool {
+        let tip = || self.turns.tip_at(path, usize::try_from(version.messages).ok()?);
+        version.tip == 0 || version.messages == 0 || tip() == Some(version.tip)
     }
 
-    pub(super) fn load(&self, range: Range) -> Slice {
-        let range = match range {
-            Range::After(version) if !self.has(version) => Range::All,
-            range => range,
+    pub(super) fn load(&self, point: Option<Point>, range: Range) -> Result<Slice, HistoryError> {
+        let path = self.path(point)?;
+        let messages = self.turns.messages(path);
+        let mut slice = match range {
+            Range::LastTurns(last) => {
+                let start = self.turns.start_of(path, path.turns.saturating_sub(last));
+                Slice::new(messages.slice(start..), Version::default())
+            }
+            Range::After(version) if !self.has(path, version) => {
+                Range::All.cut(self.epoch, &messages, &[])
+            }
+            range => range.cut(self.epoch, &messages, &[]),
         };
-        let mut slice = range.cut(self.epoch, &self.messages, &self.starts);
-        slice.version = self.version();
-        slice
+        slice.version = self.version(path);
+        Ok(slice)
     }
 
     /// Returns the turns that begin in a range.
-    pub(super) fn turns(&self, range: Range) -> Vec<Turn> {
-        let from = usize::try_from(self.load(range).start()).unwrap_or(usize::MAX);
-        let ends = self.starts.iter().copied().skip(1).chain([self.messages.len()]);
-        let parts = self.starts.iter().zip(ends).zip(&self.turns);
-        let parts = parts.filter(|((start, _), _)| **start >= from);
-        parts
-            .map(|((start, end), header)| header.with_messages(self.messages.slice(*start..end)))
-            .collect()
+    pub(super) fn turns(
+        &self,
+        point: Option<Point>,
+        range: Range,
+    ) -> Result<Vec<Turn>, HistoryError> {
+        let path = self.path(point)?;
+        let from = usize::try_from(self.load(point, range)?.start()).unwrap_or(usize::MAX);
+        Ok(self.turns.turns(path, self.turns.begun_before(path, from)))
     }
 
-    pub(super) fn append(&mut self, turn: &Turn, expect: Expect) -> Result<Version, HistoryError> {
-        let version = self.version();
+    /// Appends a turn at a point, which becomes the tip. `None` is the tip.
+    pub(super) fn append(
+        &mut self,
+        point: Option<Point>,
+        turn: &Turn,
+        expect: Expect,
+    ) -> Result<Version, HistoryError> {
         if let Some(&end) = self.ends.get(&turn.id()) {
             return Ok(end);
         }
-        expect.check(version)?;
-        if let Some(expected) = expect.version().filter(|&expected| !self.has(expected)) {
-            return Err(HistoryError::Stale { expected, current: version });
+        let mut path = self.path(point)?;
+        let current = self.version(path);
+        let mut is_tip = true;
+        let on_path = expect.version().is_none_or(|expected| self.has(path, expected));
+        if let Err(error) = expect.check(current).and_then(|()| match expect.version() {
+            Some(expected) if !on_path => Err(HistoryError::Stale { expected, current }),
+            _ => Ok(()),
+        }) {
+            // The tip was moved since.
+            path = self.left_path(expect).ok_or(error)?;
+            is_tip = false;
         }
         if !turn.messages().is_empty() {
-            self.starts.push(self.messages.len());
-            self.turns.push(Header {
-                id: turn.id(),
-                incomplete: turn.is_incomplete(),
-                base: turn.base(),
-            });
+            path = self.turns.add(path, turn);
+            if is_tip {
+                self.tip = path;
+            }
         }
-        self.messages.extend(turn.messages().iter_shared().cloned());
-        let version = self.version();
+        let version = self.version(path);
         self.ends.insert(turn.id(), version);
         Ok(version)
+    }
+
+    /// Returns the path of an expected version that is not on the path to the tip.
+    fn left_path(&self, expect: Expect) -> Option<Path> {
+        match expect {
+            Expect::SameEpoch(version) if version.epoch == self.epoch && version.tip != 0 => {
+                self.turns.path_of(usize::try_from(version.messages).ok()?, version.tip)
+            }
+            _ => None,
+        }
+    }
+
+    pub(super) fn set_tip(&mut self, tip: Point, expect: Expect) -> Result<Version, HistoryError> {
+        let current = self.version(self.tip);
+        expect.check(current)?;
+        if let Some(expected) = expect.version().filter(|&version| !self.has(self.tip, version)) {
+            return Err(HistoryError::Stale { expected, current });
+        }
+        self.tip = self.path(Some(tip))?;
+        Ok(self.version(self.tip))
+    }
+
+    pub(super) fn alternatives(&self, point: Point) -> Result<Vec<Alternative>, HistoryError> {
+        Ok(self.turns.alternatives(self.path(Some(point))?, self.tip))
+    }
+
+    /// Returns the turns up to a point, for another session.
+    pub(super) fn forked(&self, point: Point) -> Result<(TurnTree, Path), HistoryError> {
+        Ok(self.turns.fork(self.path(Some(point))?))
+    }
+
+    /// Begins this session, which is empty, with the turns of another one.
+    pub(super) fn begin(&mut self, turns: TurnTree, tip: Path) -> Result<Version, HistoryError> {
+        let current = self.version(self.tip);
+        if self.is_written() {
+            return Err(HistoryError::Stale { expected: Version::new(self.epoch, 0), current });
+        }
+        for turn in turns.turns(tip, 0) {
+            if let Some(path) = turns.path_to(turn.id()) {
+                let messages = turns.len(path) as u64;
+                let version = Version::new(self.epoch, messages).with_tip(turns.tip(path));
+                self.ends.insert(turn.id(), version);
+            }
+        }
+        (self.turns, self.tip) = (turns, tip);
+        Ok(self.version(tip))
     }
 
     pub(super) fn clear(&mut self) {
         *self = Self { epoch: self.epoch + 1, lease: self.lease.take(), ..Self::default() };
     }
 
-    pub(super) fn first(&self, count: usize) -> Messages {
-        self.messages.slice(..count)
+    pub(super) fn first(
+        &self,
+        point: Option<Point>,
+        count: usize,
+    ) -> Result<Messages, HistoryError> {
+        Ok(self.turns.messages(self.path(point)?).slice(..count))
     }
 
-    pub(super) fn note(&self, name: &str) -> Option<Note> {
-        self.notes.get(name).cloned()
+    /// Returns a note, if the turns that it covers are on the path.
+    pub(super) fn note(
+        &self,
+        point: Option<Point>,
+        name: &str,
+    ) -> Result<Option<Note>, HistoryError> {
+        let path = self.path(point)?;
+        let on_path = |(_, last): &&(Note, Option<TurnId>)| {
+            last.is_none_or(|turn| self.turns.has(path, turn))
+        };
+        Ok(self.notes.get(name).filter(on_path).map(|(note, _)| note.clone()))
     }
 
-    pub(super) fn put_note(&mut self, name: &str, note: &Note) -> Result<(), HistoryError> {
-        Expect::SameEpoch(note.covers).check(self.version())?;
-        self.notes.insert(name.to_owned(), note.clone());
+    /// Stores a note, unless the point is another one than the tip.
+    pub(super) fn put_note(
+        &mut self,
+        point: Option<Point>,
+        name: &str,
+        note: &Note,
+    ) -> Result<(), HistoryError> {
+        if self.path(point)? != self.tip {
+            return Ok(());
+        }
+        let (covers, mut path) = (note.covers, self.tip);
+        if !self.has(path, covers) {
+            // The tip was moved since.
+            path = self.left_path(Expect::SameEpoch(covers)).unwrap_or(path);
+        }
+        Expect::SameEpoch(covers).check(self.version(path))?;
+        let messages = usize::try_from(covers.messages).unwrap_or(usize::MAX);
+        let last = self.turns.turn_at(path, messages);
+        self.notes.insert(name.to_owned(), (note.clone(), last));
         Ok(())
     }
 

@@ -8,6 +8,7 @@
 )]
 
 mod bounds;
+mod branch_flaws;
 mod buffer;
 mod combined;
 mod conflict;

@@ -3,8 +3,8 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use conversant_core::{
-    ChatHistory, Expect, HistoryError, Lease, Message, Messages, Note, Range, SessionId, Slice,
-    Turn, Version, async_trait,
+    Alternative, ChatHistory, Expect, HistoryError, Lease, Message, Messages, Note, Point, Range,
+    SessionId, Slice, Turn, Version, async_trait,
 };
 
 use super::{failure_mode::FailureMode, plan::Plan};
@@ -78,6 +78,12 @@ pub enum HistoryCall {
     Lease,
     /// [`ChatHistory::release`].
     Release,
+    /// [`ChatHistory::set_tip`].
+    SetTip,
+    /// [`ChatHistory::alternatives`].
+    Alternatives,
+    /// [`ChatHistory::fork`].
+    Fork,
 }
 
 impl<H: ChatHistory> FailingHistory<H> {
@@ -194,6 +200,37 @@ impl<H: ChatHistory> ChatHistory for FailingHistory<H> {
 
     async fn release(&self, lease: &Lease) -> Result<(), HistoryError> {
         self.plan.run(HistoryCall::Release, self.inner.release(lease)).await
+    }
+
+    fn at(&self, point: Point) -> Option<Arc<dyn ChatHistory>> {
+        let inner = Arc::new(self.inner.at(point)?);
+        Some(Arc::new(FailingHistory { inner, plan: Arc::clone(&self.plan) }))
+    }
+
+    async fn set_tip(
+        &self,
+        session: &SessionId,
+        tip: Point,
+        expect: Expect,
+    ) -> Result<Version, HistoryError> {
+        self.plan.run(HistoryCall::SetTip, self.inner.set_tip(session, tip, expect)).await
+    }
+
+    async fn alternatives(
+        &self,
+        session: &SessionId,
+        point: Point,
+    ) -> Result<Vec<Alternative>, HistoryError> {
+        self.plan.run(HistoryCall::Alternatives, self.inner.alternatives(session, point)).await
+    }
+
+    async fn fork(
+        &self,
+        session: &SessionId,
+        point: Point,
+        into: &SessionId,
+    ) -> Result<Version, HistoryError> {
+        self.plan.run(HistoryCall::Fork, self.inner.fork(session, point, into)).await
     }
 }
 

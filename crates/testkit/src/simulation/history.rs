@@ -3,8 +3,8 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use conversant_core::{
-    ChatHistory, Expect, HistoryError, Lease, Message, Messages, Note, Range, SessionId, Slice,
-    Turn, Version, async_trait,
+    Alternative, ChatHistory, Expect, HistoryError, Lease, Message, Messages, Note, Point, Range,
+    SessionId, Slice, Turn, Version, async_trait,
 };
 
 use super::faults::Faults;
@@ -115,6 +115,37 @@ impl<H: ChatHistory> ChatHistory for SimulatedHistory<H> {
 
     async fn release(&self, lease: &Lease) -> Result<(), HistoryError> {
         self.run(self.inner.release(lease)).await
+    }
+
+    fn at(&self, point: Point) -> Option<Arc<dyn ChatHistory>> {
+        let view = self.inner.at(point)?;
+        Some(Arc::new(SimulatedHistory::new(Arc::new(view), Arc::clone(&self.faults))))
+    }
+
+    async fn set_tip(
+        &self,
+        session: &SessionId,
+        tip: Point,
+        expect: Expect,
+    ) -> Result<Version, HistoryError> {
+        self.run(self.inner.set_tip(session, tip, expect)).await
+    }
+
+    async fn alternatives(
+        &self,
+        session: &SessionId,
+        point: Point,
+    ) -> Result<Vec<Alternative>, HistoryError> {
+        self.run(self.inner.alternatives(session, point)).await
+    }
+
+    async fn fork(
+        &self,
+        session: &SessionId,
+        point: Point,
+        into: &SessionId,
+    ) -> Result<Version, HistoryError> {
+        self.run(self.inner.fork(session, point, into)).await
     }
 }
 

@@ -1,6 +1,7 @@
 //! The suite of histories.
 
 mod basic;
+mod branch;
 mod concurrent;
 mod content;
 mod dropped;
@@ -130,6 +131,35 @@ pub async fn versioned_history<H: ChatHistory>(make: impl Fn() -> H) -> Result<R
         tip::after_another_conversation_comes_all,
         tip::an_append_to_another_conversation_is_stale,
         tip::a_note_keeps_the_tip_that_it_covers,
+    );
+    running.finish()
+}
+
+/// Checks that a history keeps the turns of a session as a tree
+/// ([`ChatHistory::at`](conversant_core::ChatHistory::at)): answers that are given again, questions
+/// that are asked in another form, undone turns, forks, and writers that branch at once. Run it in
+/// addition to [`history()`] and [`versioned_history()`].
+///
+/// # Errors
+/// [`SuiteError`], which names all checks that failed.
+pub async fn branched_history<H: ChatHistory>(make: impl Fn() -> H) -> Result<Report, SuiteError> {
+    let mut running = Running::new("branched history");
+    run!(running, &make() =>
+        branch::an_answer_is_given_again,
+        branch::the_first_question_is_asked_again,
+        branch::a_turn_is_undone_and_done_again,
+        branch::an_unknown_turn_is_an_error,
+        branch::a_stale_tip_is_not_moved,
+        branch::after_a_version_of_another_branch_comes_all,
+        branch::a_turn_of_a_branch_that_was_left_follows_it,
+        branch::a_turn_of_another_branch_is_stored_once,
+        branch::ranges_are_of_one_path,
+        branch::a_fork_is_a_session_of_its_own,
+        branch::a_fork_outlives_its_source,
+        branch::clearing_takes_all_branches,
+        branch::a_note_of_a_branch_that_was_left_is_not_loaded,
+        branch::two_writers_at_one_point_both_branch,
+        branch::a_tree_is_as_it_was_grown,
     );
     running.finish()
 }

@@ -1,0 +1,223 @@
+//! The sessions of an in-memory history, at their tips or at other points.
+
+use std::{
+    collections::BTreeMap,
+    ops::Bound,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use conversant_core::{
+    Alternative, Expect, HistoryError, Lease, Messages, Note, Point, Range, SessionId, Slice, Turn,
+    Version,
+};
+
+use super::session::Session;
+use crate::sync::lock;
+
+/// A shared handle to sessions. The operations are those of a history; the point is where the
+/// session ends, `None` for its tip.
+#[derive(Clone, Default)]
+pub(super) struct Sessions(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    by_id: BTreeMap<SessionId, Arc<Mutex<Session>>>,
+    /// The first epoch of new sessions. It is greater than that of any deleted session.
+    epoch: u64,
+}
+
+impl Sessions {
+    pub(super) fn count(&self) -> usize {
+        lock(&self.0).by_id.len()
+    }
+
+    /// Returns a session, if it exists.
+    fn find(&self, id: &SessionId) -> Option<Arc<Mutex<Session>>> {
+        lock(&self.0).by_id.get(id).map(Arc::clone)
+    }
+
+    /// Calls a function with a session and with whether it was created for the call.
+    fn with<T>(&self, id: &SessionId, act: impl FnOnce(&mut Session, bool) -> T) -> T {
+        loop {
+            let (session, is_new) = {
+                let mut sessions = lock(&self.0);
+                match sessions.by_id.get(id) {
+                    Some(known) => (Arc::clone(known), false),
+                    None => {
+                        let new = Arc::new(Mutex::new(Session::in_epoch(sessions.epoch)));
+                        sessions.by_id.insert(id.clone(), Arc::clone(&new));
+                        (new, true)
+                    }
+                }
+            };
+            let mut session = lock(&session);
+            // Another caller may have deleted the session in the meantime.
+            if !session.is_deleted() {
+                return act(&mut session, is_new);
+            }
+        }
+    }
+
+    /// Returns the version of a session that does not exist.
+    fn absent(&self) -> Version {
+        Version::new(lock(&self.0).epoch, 0)
+    }
+
+    pub(super) fn load(
+        &self,
+        session: &SessionId,
+        point: Option<Point>,
+        range: Range,
+    ) -> Result<Slice, HistoryError> {
+        match self.find(session) {
+            Some(session) => lock(&session).load(point, range),
+            None => empty(point).map(|()| Slice::new(Messages::new(), self.absent())),
+        }
+    }
+
+    pub(super) fn append(
+        &self,
+        session: &SessionId,
+        point: Option<Point>,
+        turn: &Turn,
+        expect: Expect,
+    ) -> Result<Version, HistoryError> {
+        // A caller that saw an empty session accepts one that was created and deleted since.
+        let saw_nothing =
+            matches!(expect, Expect::SameEpoch(seen) | Expect::Exactly(seen) if seen.messages == 0);
+        if !saw_nothing && self.find(session).is_none() {
+            expect.check(self.absent())?;
+        }
+        self.with(session, |session, is_new| {
+            let expect = if is_new && saw_nothing { Expect::Any } else { expect };
+            session.append(point, turn, expect)
+        })
+    }
+
+    pub(super) fn turns(
+        &self,
+        session: &SessionId,
+        point: Option<Point>,
+        range: Range,
+    ) -> Result<Vec<Turn>, HistoryError> {
+        match self.find(session) {
+            Some(session) => lock(&session).turns(point, range),
+            None => empty(point).map(|()| Vec::new()),
+        }
+    }
+
+    pub(super) fn first(
+        &self,
+        session: &SessionId,
+        point: Option<Point>,
+        count: usize,
+    ) -> Result<Messages, HistoryError> {
+        match self.find(session) {
+            Some(session) => lock(&session).first(point, count),
+            None => empty(point).map(|()| Messages::new()),
+        }
+    }
+
+    pub(super) fn note(
+        &self,
+        session: &SessionId,
+        point: Option<Point>,
+        name: &str,
+    ) -> Result<Option<Note>, HistoryError> {
+        match self.find(session) {
+            Some(session) => lock(&session).note(point, name),
+            None => empty(point).map(|()| None),
+        }
+    }
+
+    pub(super) fn put_note(
+        &self,
+        session: &SessionId,
+        point: Option<Point>,
+        name: &str,
+        note: &Note,
+    ) -> Result<(), HistoryError> {
+        self.with(session, |session, _| session.put_note(point, name, note))
+    }
+
+    pub(super) fn clear(&self, session: &SessionId) {
+        self.with(session, |session, _| session.clear());
+    }
+
+    pub(super) fn list(&self, after: Option<&SessionId>, limit: usize) -> Vec<SessionId> {
+        let sessions = lock(&self.0);
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let later = sessions.by_id.range::<SessionId, _>((start, Bound::Unbounded));
+        let written = later.filter(|(_, session)| lock(session).is_written());
+        written.take(limit).map(|(id, _)| id.clone()).collect()
+    }
+
+    pub(super) fn delete(&self, session: &SessionId) {
+        let mut sessions = lock(&self.0);
+        if let Some(deleted) = sessions.by_id.remove(session) {
+            sessions.epoch = sessions.epoch.max(lock(&deleted).delete());
+        }
+    }
+
+    pub(super) fn set_tip(
+        &self,
+        session: &SessionId,
+        tip: Point,
+        expect: Expect,
+    ) -> Result<Version, HistoryError> {
+        match self.find(session) {
+            Some(session) => lock(&session).set_tip(tip, expect),
+            None => {
+                expect.check(self.absent())?;
+                empty(Some(tip)).map(|()| self.absent())
+            }
+        }
+    }
+
+    pub(super) fn alternatives(
+        &self,
+        session: &SessionId,
+        point: Point,
+    ) -> Result<Vec<Alternative>, HistoryError> {
+        match self.find(session) {
+            Some(session) => lock(&session).alternatives(point),
+            None => empty(Some(point)).map(|()| Vec::new()),
+        }
+    }
+
+    pub(super) fn fork(
+        &self,
+        session: &SessionId,
+        point: Point,
+        into: &SessionId,
+    ) -> Result<Version, HistoryError> {
+        let (turns, tip) = match self.find(session) {
+            Some(session) => lock(&session).forked(point)?,
+            None => {
+                empty(Some(point))?;
+                Default::default()
+            }
+        };
+        self.with(into, |into, _| into.begin(turns, tip))
+    }
+
+    pub(super) fn lease(&self, session: &SessionId, time: Duration) -> Result<Lease, HistoryError> {
+        let holder = self.with(session, |session, _| session.lease(Instant::now(), time))?;
+        Ok(Lease::new(session.clone(), holder))
+    }
+
+    pub(super) fn release(&self, lease: &Lease) {
+        if let Some(session) = self.find(&lease.session) {
+            lock(&session).release(lease.holder);
+        }
+    }
+}
+
+/// Checks that a session without turns has a point.
+fn empty(point: Option<Point>) -> Result<(), HistoryError> {
+    match point.and_then(Point::turn) {
+        Some(turn) => Err(HistoryError::UnknownTurn { turn }),
+        None => Ok(()),
+    }
+}

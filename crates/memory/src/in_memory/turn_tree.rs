@@ -1,0 +1,286 @@
+//! The turns of a session: branches that share the turns before them.
+
+use std::collections::HashMap;
+
+use conversant_core::{Alternative, Messages, Turn, TurnId, Version};
+
+/// The turns of a session. The first branch begins at the start; the others leave a branch after
+/// one of its turns.
+#[derive(Default)]
+pub(super) struct TurnTree {
+    branches: Vec<Branch>,
+    places: HashMap<TurnId, Place>,
+    stored: u64,
+}
+
+/// A branch: its own turns, after the turns that it shares with its parent.
+#[derive(Default)]
+struct Branch {
+    /// The branch that has the turn before the first own one. `None`: it begins at the start.
+    parent: Option<usize>,
+    /// The number of turns before the first own one.
+    first: usize,
+    /// The messages from the start to the last own turn.
+    messages: Messages,
+    /// The own turns, and the indices at which they begin.
+    turns: Vec<Header>,
+    starts: Vec<usize>,
+}
+
+/// A turn, without its messages.
+#[derive(Clone)]
+struct Header {
+    id: TurnId,
+    incomplete: bool,
+    base: Option<Version>,
+    /// The number of turns that were stored before it, in any branch.
+    sequence: u64,
+}
+
+/// A turn's branch and its number in the path.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Place {
+    branch: usize,
+    number: usize,
+}
+
+/// The path from the start to a point: the first turns of a branch, including those that it shares.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Path {
+    branch: usize,
+    pub(super) turns: usize,
+}
+
+impl Header {
+    fn with_messages(&self, messages: Messages) -> Turn {
+        let turn = Turn::identified(self.id, messages).with_incomplete(self.incomplete);
+        match self.base {
+            Some(base) => turn.with_base(base),
+            None => turn,
+        }
+    }
+}
+
+impl Branch {
+    /// Returns the number of turns up to the last own one.
+    fn end(&self) -> usize {
+        self.first + self.turns.len()
+    }
+
+    fn header(&self, number: usize) -> Option<&Header> {
+        self.turns.get(number.checked_sub(self.first)?)
+    }
+
+    /// Returns the number of messages up to an own turn.
+    fn end_of(&self, number: usize) -> usize {
+        let next = number.saturating_sub(self.first) + 1;
+        self.starts.get(next).copied().unwrap_or(self.messages.len())
+    }
+
+    /// Returns the own turn that ends after this many messages.
+    fn ending_at(&self, messages: usize) -> Option<usize> {
+        let after = self.starts.partition_point(|&start| start < messages);
+        let number = self.first + after.checked_sub(1)?;
+        (self.end_of(number) == messages).then_some(number)
+    }
+}
+
+impl TurnTree {
+    pub(super) fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// Returns the path to a turn.
+    pub(super) fn path_to(&self, turn: TurnId) -> Option<Path> {
+        let Place { branch, number } = *self.places.get(&turn)?;
+        Some(Path { branch, turns: number + 1 })
+    }
+
+    /// Returns the place of the turn with a number in a path.
+    fn place(&self, path: Path, number: usize) -> Option<Place> {
+        if number >= path.turns {
+            return None;
+        }
+        let mut index = path.branch;
+        loop {
+            let branch = self.branches.get(index)?;
+            if number >= branch.first {
+                return Some(Place { branch: index, number });
+            }
+            index = branch.parent?;
+        }
+    }
+
+    fn header(&self, place: Place) -> Option<&Header> {
+        self.branches.get(place.branch)?.header(place.number)
+    }
+
+    fn last(&self, path: Path) -> Option<Place> {
+        self.place(path, path.turns.checked_sub(1)?)
+    }
+
+    /// Returns the number of messages of a path.
+    pub(super) fn len(&self, path: Path) -> usize {
+        self.start_of(path, path.turns)
+    }
+
+    /// Returns the index of the message with which a turn of the path begins, or the number of
+    /// messages.
+    pub(super) fn start_of(&self, path: Path, number: usize) -> usize {
+        let before = number.min(path.turns).checked_sub(1);
+        let place = before.and_then(|before| self.place(path, before));
+        let branch = place.and_then(|place| Some((self.branches.get(place.branch)?, place.number)));
+        branch.map_or(0, |(branch, number)| branch.end_of(number))
+    }
+
+    /// Returns the number of turns of a path that begin before a message.
+    pub(super) fn begun_before(&self, path: Path, message: usize) -> usize {
+        let mut path = path;
+        while let Some(branch) = self.branches.get(path.branch) {
+            let own = branch.starts.partition_point(|&start| start < message);
+            if own > 0 {
+                return path.turns.min(branch.first + own);
+            }
+            let Some(parent) = branch.parent else { break };
+            path = Path { branch: parent, turns: branch.first.min(path.turns) };
+        }
+        0
+    }
+
+    /// Returns the turn of a path that has the last of its first messages.
+    pub(super) fn turn_at(&self, path: Path, messages: usize) -> Option<TurnId> {
+        let number = self.begun_before(path, messages).checked_sub(1)?;
+        self.header(self.place(path, number)?).map(|header| header.id)
+    }
+
+    /// Returns whether a path has a turn.
+    pub(super) fn has(&self, path: Path, turn: TurnId) -> bool {
+        let place = self.places.get(&turn).copied();
+        place.is_some_and(|place| self.place(path, place.number) == Some(place))
+    }
+
+    /// Returns the messages of a path.
+    pub(super) fn messages(&self, path: Path) -> Messages {
+        let Some(branch) = self.branches.get(path.branch) else { return Messages::new() };
+        match self.len(path) {
+            len if len == branch.messages.len() => branch.messages.clone(),
+            len => branch.messages.slice(..len),
+        }
+    }
+
+    /// Returns the fingerprint of the turn that ends a path, or 0 for an empty one.
+    pub(super) fn tip(&self, path: Path) -> u64 {
+        let last = self.last(path).and_then(|place| self.header(place));
+        last.map_or(0, |header| header.id.fingerprint())
+    }
+
+    /// Returns the fingerprint of the turn that ends after this many messages of a path. A number
+    /// in the middle of a turn has none.
+    pub(super) fn tip_at(&self, path: Path, messages: usize) -> Option<u64> {
+        let mut path = path;
+        loop {
+            let branch = self.branches.get(path.branch)?;
+            if let Some(number) = branch.ending_at(messages).filter(|&number| number < path.turns) {
+                return branch.header(number).map(|header| header.id.fingerprint());
+            }
+            path = Path { branch: branch.parent?, turns: branch.first.min(path.turns) };
+        }
+    }
+
+    /// Returns the path of a version: that of the turn with this fingerprint which ends after this
+    /// many messages.
+    pub(super) fn path_of(&self, messages: usize, tip: u64) -> Option<Path> {
+        self.branches.iter().enumerate().find_map(|(index, branch)| {
+            let number = branch.ending_at(messages)?;
+            let is_it = branch.header(number)?.id.fingerprint() == tip;
+            is_it.then_some(Path { branch: index, turns: number + 1 })
+        })
+    }
+
+    /// Returns the turns of a path from a number on.
+    pub(super) fn turns(&self, path: Path, from: usize) -> Vec<Turn> {
+        let messages = self.messages(path);
+        let turn = |number| {
+            let header = self.header(self.place(path, number)?)?;
+            let range = self.start_of(path, number)..self.start_of(path, number + 1);
+            Some(header.with_messages(messages.slice(range)))
+        };
+        (from..path.turns).filter_map(turn).collect()
+    }
+
+    /// Adds a turn at the end of a path, and returns the path to it.
+    pub(super) fn add(&mut self, path: Path, turn: &Turn) -> Path {
+        let header = Header {
+            id: turn.id(),
+            incomplete: turn.is_incomplete(),
+            base: turn.base(),
+            sequence: self.stored,
+        };
+        self.stored += 1;
+        let parent = self.last(path).map(|place| place.branch);
+        let ends_here =
+            |&own: &usize| self.branches.get(own).is_some_and(|own| own.end() == path.turns);
+        let index = parent.filter(ends_here).unwrap_or(self.branches.len());
+        if index == self.branches.len() {
+            let messages = self.messages(path);
+            let first = path.turns;
+            self.branches.push(Branch { parent, first, messages, ..Branch::default() });
+        }
+        if let Some(branch) = self.branches.get_mut(index) {
+            branch.starts.push(branch.messages.len());
+            branch.turns.push(header);
+            branch.messages.extend(turn.messages().iter_shared().cloned());
+        }
+        self.places.insert(turn.id(), Place { branch: index, number: path.turns });
+        Path { branch: index, turns: path.turns + 1 }
+    }
+
+    /// Returns the turns that follow a path, in the order in which they were stored.
+    pub(super) fn alternatives(&self, path: Path, tip: Path) -> Vec<Alternative> {
+        let before = self.last(path).map(|place| place.branch);
+        let continued = before.map(|branch| Place { branch, number: path.turns });
+        let left = self.branches.iter().enumerate();
+        let left = left.filter(|(_, branch)| branch.parent == before && branch.first == path.turns);
+        let left = left.map(|(branch, _)| Place { branch, number: path.turns });
+        let followers = continued.into_iter().chain(left);
+        let alternative = |place: Place| {
+            let turn = self.header(place)?.id;
+            let newest = self.newest(place).map_or(turn, |header| header.id);
+            let is_current = self.place(tip, place.number) == Some(place);
+            Some(Alternative::new(turn, newest).with_current(is_current))
+        };
+        followers.filter_map(alternative).collect()
+    }
+
+    /// Returns the turn that was stored last of a turn and all that follow it.
+    fn newest(&self, place: Place) -> Option<&Header> {
+        let mut newest = self.header(place);
+        let mut open = vec![place];
+        while let Some(Place { branch, number }) = open.pop() {
+            let last = self.branches.get(branch).and_then(|branch| branch.turns.last());
+            newest = newest.into_iter().chain(last).max_by_key(|header| header.sequence);
+            let leaves = self
+                .branches
+                .iter()
+                .enumerate()
+                .filter(|(_, other)| other.parent == Some(branch) && other.first > number);
+            open.extend(leaves.map(|(branch, other)| Place { branch, number: other.first }));
+        }
+        newest
+    }
+
+    /// Returns a tree with the turns of a path, and the path to its end.
+    pub(super) fn fork(&self, path: Path) -> (Self, Path) {
+        let numbers = 0..path.turns;
+        let places = numbers.clone().filter_map(|number| self.place(path, number));
+        let turns: Vec<_> = places.filter_map(|place| self.header(place).cloned()).collect();
+        let stored = self.stored;
+        let starts = numbers.map(|number| self.start_of(path, number)).collect();
+        let place = |(number, header): (usize, &Header)| (header.id, Place { branch: 0, number });
+        let places = turns.iter().enumerate().map(place).collect();
+        let branch =
+            Branch { parent: None, first: 0, messages: self.messages(path), turns, starts };
+        let turns = path.turns;
+        (Self { branches: vec![branch], places, stored }, Path { branch: 0, turns })
+    }
+}

@@ -1,0 +1,231 @@
+//! Each check of the suite of branched histories finds a flaw.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
+
+use conversant_core::{
+    Alternative, ChatHistory, Expect, HistoryError, Message, Messages, Note, Point, Range,
+    SessionId, Slice, Turn, TurnId, Version, async_trait,
+};
+use conversant_memory::InMemoryHistory;
+use conversant_testkit::suite;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flaw {
+    ShowsAllInViews,
+    TakesTheStartForTheTip,
+    KeepsTheTip,
+    AcceptsUnknownTurns,
+    MovesStaleTips,
+    LoadsByCount,
+    AppendsToTheTip,
+    StoresTurnsAgain,
+    CountsTwoMessagesATurn,
+    ForksByName,
+    ForgetsForks,
+    ClearsOnePath,
+    KeepsNotes,
+    ListsTwo,
+    ListsBackwards,
+}
+
+const FLAWS: &[(Flaw, &str)] = &[
+    (Flaw::ShowsAllInViews, "an_answer_is_given_again"),
+    (Flaw::TakesTheStartForTheTip, "the_first_question_is_asked_again"),
+    (Flaw::KeepsTheTip, "a_turn_is_undone_and_done_again"),
+    (Flaw::AcceptsUnknownTurns, "an_unknown_turn_is_an_error"),
+    (Flaw::MovesStaleTips, "a_stale_tip_is_not_moved"),
+    (Flaw::LoadsByCount, "after_a_version_of_another_branch_comes_all"),
+    (Flaw::AppendsToTheTip, "a_turn_of_a_branch_that_was_left_follows_it"),
+    (Flaw::StoresTurnsAgain, "a_turn_of_another_branch_is_stored_once"),
+    (Flaw::CountsTwoMessagesATurn, "ranges_are_of_one_path"),
+    (Flaw::ForksByName, "a_fork_is_a_session_of_its_own"),
+    (Flaw::ForgetsForks, "a_fork_outlives_its_source"),
+    (Flaw::ClearsOnePath, "clearing_takes_all_branches"),
+    (Flaw::KeepsNotes, "a_note_of_a_branch_that_was_left_is_not_loaded"),
+    (Flaw::ListsTwo, "two_writers_at_one_point_both_branch"),
+    (Flaw::ListsBackwards, "a_tree_is_as_it_was_grown"),
+];
+
+/// The in-memory history, or a view of it, with a flaw.
+struct Flawed {
+    flaw: Flaw,
+    store: InMemoryHistory,
+    view: Option<Arc<dyn ChatHistory>>,
+    notes: Mutex<HashMap<SessionId, Note>>,
+    forks: Mutex<HashMap<SessionId, SessionId>>,
+}
+
+impl Flawed {
+    fn new(flaw: Flaw) -> Self {
+        let (notes, forks) = Default::default();
+        Self { flaw, store: InMemoryHistory::new(), view: None, notes, forks }
+    }
+
+    fn has(&self, flaw: Flaw) -> bool {
+        self.flaw == flaw
+    }
+
+    fn seen(&self) -> &dyn ChatHistory {
+        self.view.as_deref().unwrap_or(&self.store)
+    }
+
+    /// Returns the session in whose place a fork is.
+    fn source(&self, session: &SessionId) -> SessionId {
+        self.forks.lock().unwrap().get(session).unwrap_or(session).clone()
+    }
+}
+
+#[async_trait]
+impl ChatHistory for Flawed {
+    async fn load(&self, session: &SessionId, range: Range) -> Result<Slice, HistoryError> {
+        match range {
+            range if self.has(Flaw::ShowsAllInViews) => self.store.load(session, range).await,
+            Range::After(version) if self.has(Flaw::LoadsByCount) => {
+                self.seen().load(session, Range::After(version.with_tip(0))).await
+            }
+            Range::LastTurns(turns) if self.has(Flaw::CountsTwoMessagesATurn) => {
+                self.seen().load(session, Range::LastMessages(2 * turns + 1)).await
+            }
+            range if self.has(Flaw::ForksByName) => {
+                self.seen().load(&self.source(session), range).await
+            }
+            range => self.seen().load(session, range).await,
+        }
+    }
+
+    async fn append(
+        &self,
+        session: &SessionId,
+        turn: &Turn,
+        expect: Expect,
+    ) -> Result<Version, HistoryError> {
+        let is_view = self.view.is_some();
+        match expect {
+            Expect::SameEpoch(_) if self.has(Flaw::AppendsToTheTip) => {
+                self.seen().append(session, turn, Expect::Any).await
+            }
+            expect if is_view && self.has(Flaw::StoresTurnsAgain) => {
+                let again = turn.clone().with_id(TurnId::random());
+                self.seen().append(session, &again, expect).await
+            }
+            expect => self.seen().append(&self.source(session), turn, expect).await,
+        }
+    }
+
+    fn check(&self, session: &SessionId, messages: &[Message]) -> Result<(), HistoryError> {
+        self.seen().check(session, messages)
+    }
+
+    async fn clear(&self, session: &SessionId) -> Result<(), HistoryError> {
+        if self.has(Flaw::ClearsOnePath) {
+            return self.store.set_tip(session, Point::Start, Expect::Any).await.map(drop);
+        }
+        self.seen().clear(session).await
+    }
+
+    async fn turns(&self, session: &SessionId, range: Range) -> Result<Vec<Turn>, HistoryError> {
+        self.seen().turns(&self.source(session), range).await
+    }
+
+    async fn delete(&self, session: &SessionId) -> Result<(), HistoryError> {
+        if self.has(Flaw::ForgetsForks) {
+            for other in self.store.sessions(None, usize::MAX).await? {
+                self.store.delete(&other).await?;
+            }
+        }
+        self.store.delete(session).await
+    }
+
+    async fn first(
+        &self,
+        session: &SessionId,
+        count: usize,
+    ) -> Result<Option<Messages>, HistoryError> {
+        self.seen().first(session, count).await
+    }
+
+    async fn note(&self, session: &SessionId, name: &str) -> Result<Option<Note>, HistoryError> {
+        if self.has(Flaw::KeepsNotes) {
+            return Ok(self.notes.lock().unwrap().get(session).cloned());
+        }
+        self.seen().note(session, name).await
+    }
+
+    async fn put_note(
+        &self,
+        session: &SessionId,
+        name: &str,
+        note: &Note,
+    ) -> Result<(), HistoryError> {
+        self.notes.lock().unwrap().insert(session.clone(), note.clone());
+        self.seen().put_note(session, name, note).await
+    }
+
+    fn at(&self, point: Point) -> Option<Arc<dyn ChatHistory>> {
+        let view = self.store.at(point);
+        let ignored = self.has(Flaw::TakesTheStartForTheTip) && point == Point::Start;
+        let view = view.filter(|_| !ignored);
+        let (notes, forks) = Default::default();
+        Some(Arc::new(Self { flaw: self.flaw, store: self.store.clone(), view, notes, forks }))
+    }
+
+    async fn set_tip(
+        &self,
+        session: &SessionId,
+        tip: Point,
+        expect: Expect,
+    ) -> Result<Version, HistoryError> {
+        if self.has(Flaw::KeepsTheTip) {
+            return Ok(self.store.load(session, Range::LastMessages(0)).await?.version);
+        }
+        let expect = if self.has(Flaw::MovesStaleTips) { Expect::Any } else { expect };
+        match self.store.set_tip(session, tip, expect).await {
+            Err(HistoryError::UnknownTurn { .. }) if self.has(Flaw::AcceptsUnknownTurns) => {
+                self.store.set_tip(session, Point::Start, expect).await
+            }
+            moved => moved,
+        }
+    }
+
+    async fn alternatives(
+        &self,
+        session: &SessionId,
+        point: Point,
+    ) -> Result<Vec<Alternative>, HistoryError> {
+        let mut found = self.store.alternatives(session, point).await?;
+        if self.has(Flaw::ListsTwo) {
+            found.truncate(2);
+        }
+        if self.has(Flaw::ListsBackwards) {
+            found.reverse();
+        }
+        Ok(found)
+    }
+
+    async fn fork(
+        &self,
+        session: &SessionId,
+        point: Point,
+        into: &SessionId,
+    ) -> Result<Version, HistoryError> {
+        if self.has(Flaw::ForksByName) {
+            self.forks.lock().unwrap().insert(into.clone(), session.clone());
+            return self.store.set_tip(session, point, Expect::Any).await;
+        }
+        self.store.fork(session, point, into).await
+    }
+}
+
+#[tokio::test]
+async fn each_check_finds_its_flaw() {
+    let good = suite::branched_history(InMemoryHistory::new).await.unwrap();
+    let checks: Vec<&str> = FLAWS.iter().map(|(_, check)| *check).collect();
+    assert_eq!(good.passed().collect::<Vec<_>>(), checks, "a flaw for each check");
+    for (flaw, check) in FLAWS {
+        let error = suite::branched_history(|| Flawed::new(*flaw)).await.unwrap_err();
+        assert!(error.failed().any(|(name, _)| name == *check), "{flaw:?} by {check}:\n{error}");
+    }
+}
