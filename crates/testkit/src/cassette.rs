@@ -1,5 +1,6 @@
 //! Cassettes: calls of a real model, recorded once in a file and replayed in tests.
 
+mod credentials;
 mod error;
 mod exchange;
 mod file;
@@ -33,9 +34,12 @@ use self::{
 /// - A request is matched by its messages and options; deadlines and turn ids do not count. Equal
 ///   requests are answered in the order of the recording, and the last answer is repeated.
 /// - A request that was not recorded is an error with the nearest recorded request and a diff.
-/// - Ids of messages and tool calls are replaced by `id_1`, `id_2`, … in the file. Request ids are
-///   left out. Headers and keys never reach a model's request, so they are not in the file;
-///   [`mask`](Self::mask) replaces further secrets.
+/// - Ids of messages, tool calls and items are replaced by `id_1`, `id_2`, … in the file. Request
+///   ids are left out.
+/// - Credentials are replaced by `***` in all texts: API keys and tokens by their form, header
+///   lines such as `Authorization` and `Cookie`, passwords and keys in URLs, and fields with names
+///   such as `api_key`. [`mask`](Self::mask) replaces further secrets. The headers and the key of
+///   the adapter never reach a model's request.
 /// - Errors of the model are returned and not recorded.
 ///
 /// # Examples

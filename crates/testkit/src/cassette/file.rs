@@ -7,7 +7,7 @@ use std::{
 };
 
 use serde_json::Value as Json;
-use similar::TextDiff;
+use similar::{ChangeTag, TextDiff};
 
 use super::{
     error::CassetteError,
@@ -72,14 +72,12 @@ impl Recording {
         request: &Json,
         masks: &Masks,
     ) -> Result<Exchange, CassetteError> {
-        let mut request = request.clone();
-        masks.apply(&mut request);
-        let wanted = canonical(&request);
+        let wanted = canonical(request, masks);
         let matches: Vec<&Json> = self
             .exchanges
             .iter()
             .filter(|exchange| {
-                exchange.get("request").is_some_and(|recorded| canonical(recorded) == wanted)
+                exchange.get("request").is_some_and(|recorded| canonical(recorded, masks) == wanted)
             })
             .collect();
         let answered = self.answered.entry(wanted.clone()).or_default();
@@ -90,28 +88,44 @@ impl Recording {
                 .map_err(|source| CassetteError::Format { path: self.path.clone(), source }),
             None => Err(CassetteError::NotRecorded {
                 path: self.path.clone(),
-                diff: self.diff(&wanted),
+                diff: self.diff(&wanted, masks),
             }),
         }
     }
 
     /// Returns the difference between the nearest recorded request and a request.
-    fn diff(&self, wanted: &str) -> String {
+    fn diff(&self, wanted: &str, masks: &Masks) -> String {
         let recorded = self.exchanges.iter().filter_map(|exchange| exchange.get("request"));
         let nearest = recorded
-            .map(canonical)
-            .map(|text| (TextDiff::from_lines(text.as_str(), wanted).ratio(), text))
-            .max_by(|(a, _), (b, _)| a.total_cmp(b));
+            .map(|request| canonical(request, masks))
+            .map(|text| (likeness(&text, wanted), text))
+            .reduce(|nearest, other| if other.0 > nearest.0 { other } else { nearest });
         let Some((_, nearest)) = nearest else { return wanted.to_owned() };
         let diff = TextDiff::from_lines(nearest.as_str(), wanted);
         diff.unified_diff().header("recorded", "sent").to_string()
     }
 }
 
-/// Returns a request as text in which ids are numbered by their order, so that two requests that
-/// differ in ids alone are equal.
-fn canonical(request: &Json) -> String {
+/// The most characters of changed lines that are compared, since that takes quadratic time.
+const MAX_COMPARED: usize = 2000;
+
+/// Returns how alike two requests are: by their lines, and then by the characters of the lines that
+/// differ.
+fn likeness(recorded: &str, wanted: &str) -> (f32, f32) {
+    let lines = TextDiff::from_lines(recorded, wanted);
+    let changed = |tag: ChangeTag| -> String {
+        let changes = lines.iter_all_changes().filter(|change| change.tag() == tag);
+        changes.flat_map(|change| change.value().chars()).take(MAX_COMPARED).collect()
+    };
+    let (removed, added) = (changed(ChangeTag::Delete), changed(ChangeTag::Insert));
+    (lines.ratio(), TextDiff::from_chars(removed.as_str(), added.as_str()).ratio())
+}
+
+/// Returns a request as text, without secrets, in which ids are numbered by their order, so that
+/// two requests that differ in ids alone are equal.
+fn canonical(request: &Json, masks: &Masks) -> String {
     let mut request = request.clone();
+    masks.apply(&mut request);
     remove_defaults(&mut request);
     Ids::default().replace(&mut request);
     let mut text = serde_json::to_string_pretty(&request).unwrap_or_default();

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use serde_json::Value as Json;
 
-/// The text in place of a secret.
-const MASK: &str = "***";
+use super::credentials::{MASK, mask_credentials};
 
-/// The fields that hold ids of messages and tool calls.
-const ID_FIELDS: &[&str] = &["id", "tool_call_id"];
+/// The fields that hold ids of messages, tool calls and items of the Responses interface.
+const ID_FIELDS: &[&str] =
+    &["call_id", "id", "item_id", "previous_response_id", "response_id", "tool_call_id"];
 
 /// The fields that are left out where they have no content, so that a recording is short.
 const OPTIONAL_FIELDS: &[&str] = &[
@@ -30,7 +30,7 @@ const OPTIONAL_FIELDS: &[&str] = &[
     "usage",
 ];
 
-/// The fields whose content belongs to tools and schemas and is never changed.
+/// The fields whose content belongs to tools and schemas: ids and defaults in them stay.
 const FOREIGN_FIELDS: &[&str] = &["args", "parameters", "schema"];
 
 /// Removes fields without content.
@@ -70,9 +70,10 @@ impl Masks {
         }
     }
 
-    /// Replaces secrets in all texts of a value.
+    /// Replaces secrets and credentials in all texts of a value.
     pub(super) fn apply(&self, value: &mut Json) {
-        texts(value, &mut |_, text| {
+        texts(value, &[], &mut |field, text| {
+            mask_credentials(field, text);
             for secret in &self.0 {
                 if text.contains(secret.as_str()) {
                     *text = text.replace(secret.as_str(), MASK);
@@ -89,7 +90,7 @@ pub(super) struct Ids(HashMap<String, String>);
 impl Ids {
     /// Replaces the ids in a value: the first id by `id_1`, and so on.
     pub(super) fn replace(&mut self, value: &mut Json) {
-        texts(value, &mut |field, text| {
+        texts(value, FOREIGN_FIELDS, &mut |field, text| {
             if ID_FIELDS.contains(&field) && !text.is_empty() {
                 let next = self.0.len() + 1;
                 let id = self.0.entry(text.clone()).or_insert_with(|| format!("id_{next}"));
@@ -99,17 +100,29 @@ impl Ids {
     }
 }
 
-/// Calls a function for each text in a value, with the name of its field.
-fn texts(value: &mut Json, change: &mut dyn FnMut(&str, &mut String)) {
-    fn walk(field: &str, value: &mut Json, change: &mut dyn FnMut(&str, &mut String)) {
+/// Calls a function for each text in a value, with the name of its field. The content of the fields
+/// `but` is skipped.
+fn texts(value: &mut Json, but: &[&str], change: &mut dyn FnMut(&str, &mut String)) {
+    fn walk(
+        field: &str,
+        value: &mut Json,
+        but: &[&str],
+        change: &mut dyn FnMut(&str, &mut String),
+    ) {
         match value {
             Json::String(text) => change(field, text),
-            Json::Array(items) => items.iter_mut().for_each(|item| walk(field, item, change)),
+            Json::Array(items) => {
+                items.iter_mut().for_each(|item| walk(field, item, but, change));
+            }
             Json::Object(fields) => {
-                fields.iter_mut().for_each(|(name, value)| walk(name, value, change));
+                for (name, value) in
+                    fields.iter_mut().filter(|(name, _)| !but.contains(&name.as_str()))
+                {
+                    walk(name, value, but, change);
+                }
             }
             _ => {}
         }
     }
-    walk("", value, change);
+    walk("", value, but, change);
 }

@@ -105,14 +105,152 @@ fn equal_requests_are_answered_in_order_and_the_last_is_repeated() {
     assert_eq!([say(&model), say(&model), say(&model)], ["a", "b", "b"]);
 }
 
+/// A request that was not recorded shows the nearest one, and the difference.
 #[test]
 fn a_request_that_was_not_recorded_shows_the_nearest() {
     let folder = Folder::new("unmatched");
     talk(&Cassette::record(folder.file(), ScriptedChat::new(replies())));
-    let model = Cassette::replay(folder.file()).unwrap();
-    let error = block_on(ChatModel::generate(&model, &ask("Wether?"))).unwrap_err();
-    let report = format!("{error:?}").replace(&folder.0.display().to_string(), "FOLDER");
-    insta::assert_snapshot!(report);
+    let plain = |text: &str| ChatRequest::new(Message::human(text));
+    let stop = CallOptions::new().with_stop(["END"]);
+    let tool = conversant_core::ToolDefinition::new("f", json!({"type": "object"}));
+    let with = |text: &str, options: CallOptions| plain(text).with_options(options);
+    let longer = Messages::from_iter([
+        Message::human("Weather?"),
+        Message::ai("Where?"),
+        Message::human("In Kyoto."),
+    ]);
+    let table = [
+        ("another word", ask("Wether?")),
+        ("a word near another request", ask("sk-sekret?")),
+        ("no stop sequence", plain("Weather?")),
+        ("another stop sequence", with("Weather?", CallOptions::new().with_stop(["STOP"]))),
+        ("a tool", with("Weather?", stop.clone().with_tools([tool]))),
+        ("a longer conversation", ChatRequest::new(longer).with_options(stop)),
+    ];
+    let mut shown = String::new();
+    for (name, request) in table {
+        // The answer to a request that was not recorded is the same each time, and uses nothing up.
+        let reports = [(); 2].map(|()| {
+            let model = Cassette::replay(folder.file()).unwrap();
+            let error = block_on(ChatModel::generate(&model, &request)).unwrap_err();
+            talk(&model);
+            format!("{error:?}").replace(&folder.0.display().to_string(), "FOLDER")
+        });
+        assert_eq!(reports[0], reports[1], "{name}");
+        shown += &format!("# {name}\n{}\n", reports[0]);
+    }
+    let empty = Folder::new("empty");
+    std::fs::write(empty.file(), "[]").unwrap();
+    let model = Cassette::replay(empty.file()).unwrap();
+    let error = block_on(ChatModel::generate(&model, &ask("Weather?"))).unwrap_err();
+    let report = format!("{error:?}").replace(&empty.0.display().to_string(), "FOLDER");
+    insta::assert_snapshot!(format!("{shown}# an empty cassette\n{report}"));
+}
+
+/// The texts that a recording must not contain, each with what is written for it.
+const SECRETS: &[(&str, &str)] = &[
+    // API keys and tokens.
+    ("my key is sk-proj-abcDEF0123456789_-x.", "my key is ***."),
+    ("sk-ant-api03-0123456789abcdef", "***"),
+    ("ghp_0123456789abcdefghij and hf_abcdefghijklmnop", "*** and ***"),
+    ("AKIAIOSFODNN7EXAMPLE, AIzaSyA-0123456789abc", "***, ***"),
+    ("xoxb-123456789012-abcdef", "***"),
+    ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0xyz.c2lnbmF0dXJl", "***"),
+    ("Bearer abcdef0123456789abcdef", "Bearer ***"),
+    // Headers and cookies.
+    ("Authorization: Basic dXNlcjpwYXNz", "Authorization: ***"),
+    ("curl -H 'x-api-key: 12345' -d x", "curl -H 'x-api-key: ***' -d x"),
+    ("GET /\nCookie: session=abc; theme=dark\nAccept: */*", "GET /\nCookie: ***\nAccept: */*"),
+    ("set-cookie: id=7; HttpOnly", "set-cookie: ***"),
+    // URLs.
+    (
+        "https://a.example/b.png?size=2&sig=abc%2F1&x=3",
+        "https://a.example/b.png?size=2&sig=***&x=3",
+    ),
+    ("(https://a.example/?api_key=abc)", "(https://a.example/?api_key=***)"),
+    (
+        "https://s3.example/k?X-Amz-Credential=A/1&X-Amz-Date=2&X-Amz-Signature=ff",
+        "https://s3.example/k?X-Amz-Credential=***&X-Amz-Date=2&X-Amz-Signature=***",
+    ),
+    ("postgres://ada:secret@db.example/x", "postgres://ada:***@db.example/x"),
+    // Ordinary texts.
+    ("a basic understanding of bearer instruments", "a basic understanding of bearer instruments"),
+    (
+        "the task-force met; ask-me-anything-about-it",
+        "the task-force met; ask-me-anything-about-it",
+    ),
+    ("https://a.example/?q=keys&page=2#token", "https://a.example/?q=keys&page=2#token"),
+    ("cookies and authorizations", "cookies and authorizations"),
+];
+
+/// Each secret in a message, an image's URL, a tool's arguments, a result, a prompt and an answer.
+#[test]
+fn credentials_are_not_recorded() {
+    for (index, (text, masked)) in SECRETS.iter().enumerate() {
+        let folder = Folder::new(&format!("masked-{index}"));
+        let call = ToolCall::new("f", json!({"text": text, "list": [text]})).with_id("a");
+        let request = || {
+            let image = conversant_core::Part::image_url(*text);
+            let parts = vec![conversant_core::Part::text(*text), image];
+            ChatRequest::new(Messages::from_iter([
+                Message::system(*text),
+                Message::human(parts),
+                Message::ai("").with_tool_calls([call.clone()]),
+                Message::tool(*text, "a"),
+            ]))
+        };
+        let model = Cassette::record(folder.file(), ScriptedChat::new([*text]));
+        let reply = block_on(ChatModel::generate(&model, &request())).unwrap();
+        assert_eq!(reply.text(), *text, "the recording call has the real answer");
+        let file = std::fs::read_to_string(folder.file()).unwrap();
+        let written = serde_json::to_string(masked).unwrap();
+        assert_eq!(file.matches(&written).count(), 7, "{text}: {file}");
+        if text != masked {
+            let secret = serde_json::to_string(text).unwrap();
+            assert!(!file.contains(secret.trim_matches('"')), "{text}: {file}");
+        }
+        let model = Cassette::replay(folder.file()).unwrap();
+        let reply = block_on(ChatModel::generate(&model, &request())).unwrap();
+        assert_eq!(reply.text(), *masked);
+    }
+}
+
+/// Fields with the names of credentials, and ids wherever they are.
+#[test]
+fn fields_of_credentials_and_ids_are_not_recorded() {
+    let folder = Folder::new("fields");
+    let args = json!({"api_key": "k1", "Password": "k2", "nested": {"client-secret": "k3"}, "id": "order 7"});
+    let call = ToolCall::new("login", args).with_id("call_k4");
+    let items = json!([{"type": "reasoning", "id": "rs_k5"}, {"call_id": "call_k4"}]);
+    let message = Message::ai("").with_id("msg_k6").with_tool_calls([call]);
+    let reply = Reply::new(message.with_extra("items", items)).with_request_id("req_k7");
+    let model = Cassette::record(folder.file(), ScriptedChat::new([reply]));
+    block_on(ChatModel::generate(&model, &ask("go"))).unwrap();
+    let file = std::fs::read_to_string(folder.file()).unwrap();
+    for secret in 1..=7 {
+        assert!(!file.contains(&format!("k{secret}")), "k{secret}: {file}");
+    }
+    insta::assert_snapshot!(file);
+}
+
+/// A replay gives the same answers in every run, also where calls are made at the same time.
+#[test]
+fn a_replay_is_deterministic() {
+    let folder = Folder::new("deterministic");
+    let model = Cassette::record(folder.file(), ScriptedChat::new(["a", "b", "c", "d"]));
+    for text in ["x", "y", "x", "x"] {
+        block_on(ChatModel::generate(&model, &ask(text))).unwrap();
+    }
+    let file = std::fs::read_to_string(folder.file()).unwrap();
+    for _ in 0..3 {
+        let model = Cassette::replay(folder.file()).unwrap();
+        let answers = ["y", "x", "y", "x", "x", "x"].map(|text| {
+            let clone = model.clone();
+            block_on(ChatModel::generate(&clone, &ask(text))).unwrap().text().into_owned()
+        });
+        assert_eq!(answers, ["b", "a", "b", "c", "d", "d"]);
+    }
+    assert_eq!(std::fs::read_to_string(folder.file()).unwrap(), file, "a replay writes nothing");
 }
 
 #[test]
