@@ -19,6 +19,10 @@ use crate::{
 /// A call runs the steps with all inputs and the memory's variables, after it has checked that they
 /// contain the required [`slots`](Self::slots). A chain keeps no state of a call: it serves many
 /// calls at the same time.
+///
+/// # Examples
+///
+/// See [`WithMemory`](crate::WithMemory).
 #[async_trait]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a chain",

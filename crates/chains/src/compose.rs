@@ -4,6 +4,7 @@ mod branch_stream;
 mod conversation;
 mod conversation_prompt;
 mod fallback;
+mod fn_router;
 mod kind;
 mod parallel;
 mod parts;
@@ -18,9 +19,10 @@ mod transform;
 pub use self::{
     conversation::{ConversationChain, ConversationChainBuilder},
     fallback::{FallbackChain, FallbackChainBuilder},
+    fn_router::FnRouter,
     parallel::{ParallelChain, ParallelChainBuilder},
     prompt_router::{LlmRouter, PromptInfo},
-    router::{FnRouter, Route, Router, RouterChain, RouterChainBuilder},
+    router::{Route, Router, RouterChain, RouterChainBuilder},
     sequential::{SequentialChain, SequentialChainBuilder},
     simple_sequential::{SimpleSequentialChain, SimpleSequentialChainBuilder},
     transform::{TransformChain, TransformChainBuilder},

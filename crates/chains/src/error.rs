@@ -374,6 +374,20 @@ fn quoted<'n>(names: impl IntoIterator<Item = &'n String>) -> String {
 }
 
 /// The failure of a step, with the outputs of the steps before it, which were paid for.
+///
+/// # Examples
+///
+/// ```
+/// use conversant_chains::ChainError;
+///
+/// fn draft(error: &ChainError) -> Option<String> {
+///     match error {
+///         ChainError::Step(failed) => Some(failed.outputs.get("draft")?.to_text().into_owned()),
+///         _ => None,
+///     }
+/// }
+/// assert_eq!(draft(&ChainError::Closed), None);
+/// ```
 #[derive(thiserror::Error)]
 #[error("cannot run step {} (`{chain}`)", step + 1)]
 #[non_exhaustive]

@@ -17,6 +17,31 @@ use crate::{
 };
 
 /// The time at which a memory's maintenance, such as a summary, is done.
+///
+/// # Examples
+///
+/// ```
+/// use conversant_chains::{LlmChain, Maintenance};
+/// use conversant_core::vars;
+/// use conversant_memory::SummaryMemory;
+/// use conversant_prompts::PromptTemplate;
+/// use conversant_testkit::ScriptedChat;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let chain = LlmChain::builder()
+///     .prompt(PromptTemplate::from_template("{history}\nHuman: {question}")?)
+///     .model(ScriptedChat::new(["Hello!"]))
+///     .memory(SummaryMemory::new(ScriptedChat::new(["A greeting."])))
+///     .maintenance(Maintenance::Deferred)
+///     .build()?;
+/// let answer = chain.predict(vars! { "question" => "Hi" }).await?;
+/// println!("{answer}");
+/// // The user has the answer; now the summary is written.
+/// chain.maintain().await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Maintenance {

@@ -19,6 +19,41 @@ use crate::{
 /// does all of this.
 ///
 /// `Debug` withholds message text.
+///
+/// # Examples
+///
+/// ```
+/// use conversant_chains::LlmChain;
+/// use conversant_core::{vars, Message, Reply, ToolCall};
+/// use conversant_memory::BufferMemory;
+/// use conversant_prompts::PromptTemplate;
+/// use conversant_testkit::ScriptedChat;
+/// use serde_json::json;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let call = ToolCall::new("weather", json!({"city": "Kyoto"})).with_id("call_1");
+/// let model = ScriptedChat::new([
+///     Reply::new(Message::ai("").with_tool_calls([call])),
+///     Reply::new(Message::ai("It is sunny.")),
+/// ]);
+/// let chain = LlmChain::builder()
+///     .prompt(PromptTemplate::from_template("{history}\nHuman: {question}")?)
+///     .model(model)
+///     .memory(BufferMemory::new())
+///     .build()?;
+/// let mut outcome = chain.invoke(vars! { "question" => "How is the weather?" }).await?;
+/// while let Some(pending) = outcome.pending.take() {
+///     let calls = pending.tool_calls().to_vec();
+///     let results = calls.iter().map(|call| {
+///         Message::tool("sunny", call.id.clone().unwrap_or_default())
+///     });
+///     outcome = chain.resume(pending, results).await?;
+/// }
+/// assert_eq!(outcome.text(), "It is sunny.");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct PendingTurn {
     pub(crate) inputs: Variables,

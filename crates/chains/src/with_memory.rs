@@ -106,7 +106,12 @@ impl<C: fmt::Debug> fmt::Debug for WithMemory<C> {
 /// | [`observer`](Self::observer), [`verbose`](Self::verbose) | none |
 /// | [`inputs`](Self::inputs) | the chain's slots that the memory does not provide |
 /// | [`maintenance`](Self::maintenance) | [`Inline`](crate::Maintenance::Inline) |
+/// | [`prices`](Self::prices), [`store_records`](Self::store_records) | none, `false` |
 /// | [`queue_timeout`](Self::queue_timeout) | 10 minutes |
+///
+/// # Examples
+///
+/// See [`WithMemory`].
 #[must_use]
 #[derive(Clone)]
 pub struct WithMemoryBuilder<C> {

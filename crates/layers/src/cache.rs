@@ -47,6 +47,42 @@ impl fmt::Debug for CacheKey {
 ///
 /// Implement it for answers that outlive the process. The methods return no errors, since a cache
 /// must not fail a call: after a failure, `get` returns `None` and `put` does nothing.
+///
+/// # Examples
+///
+/// A cache in a folder. A [`Reply`] is stored as JSON.
+///
+/// ```
+/// use std::{hash::{DefaultHasher, Hash, Hasher}, path::PathBuf};
+/// use conversant_core::{async_trait, Reply};
+/// use conversant_layers::{CacheKey, ReplyCache};
+///
+/// struct FolderCache(PathBuf);
+///
+/// impl FolderCache {
+///     fn file(&self, key: &CacheKey) -> PathBuf {
+///         // A real cache uses a digest without collisions.
+///         let mut hasher = DefaultHasher::new();
+///         key.as_str().hash(&mut hasher);
+///         self.0.join(format!("{:016x}.json", hasher.finish()))
+///     }
+/// }
+///
+/// #[async_trait]
+/// impl ReplyCache for FolderCache {
+///     async fn get(&self, key: &CacheKey) -> Option<Reply> {
+///         let text = std::fs::read(self.file(key)).ok()?;
+///         serde_json::from_slice(&text).ok()
+///     }
+///
+///     async fn put(&self, key: CacheKey, reply: Reply) {
+///         if let Ok(text) = serde_json::to_vec(&reply) {
+///             let _ = std::fs::write(self.file(&key), text);
+///         }
+///     }
+/// }
+/// # let _ = FolderCache(PathBuf::new());
+/// ```
 #[async_trait]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a reply cache",

@@ -30,6 +30,28 @@ impl Approval {
 ///
 /// Async closures over a [`ToolCall`] that return a boxed future implement it. The deadline of the
 /// model's call includes the time that a decision takes.
+///
+/// # Examples
+///
+/// ```
+/// use std::collections::HashSet;
+/// use conversant_core::{async_trait, ToolCall};
+/// use conversant_tools::{Approval, ApproveCalls};
+///
+/// struct Allowed(HashSet<String>);
+///
+/// #[async_trait]
+/// impl ApproveCalls for Allowed {
+///     async fn approve(&self, call: &ToolCall) -> Approval {
+///         if self.0.contains(&call.name) {
+///             Approval::Approved
+///         } else {
+///             Approval::denied("the user does not allow this tool")
+///         }
+///     }
+/// }
+/// # let _ = Allowed(HashSet::new());
+/// ```
 #[async_trait]
 pub trait ApproveCalls: Send + Sync {
     /// Decides on a call.

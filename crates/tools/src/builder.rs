@@ -33,6 +33,10 @@ pub(crate) const MAX_RESULT_BYTES: usize = 1024 * 1024;
 /// | [`tool_timeout`](Self::tool_timeout) | none: the deadline of the call applies |
 /// | [`tool_with_timeout`](Self::tool_with_timeout) | the loop's `tool_timeout` |
 /// | [`approve_calls`](Self::approve_calls) | every call is approved |
+///
+/// # Examples
+///
+/// See [`ToolLoop`].
 #[must_use]
 pub struct ToolLoopBuilder {
     model: Arc<dyn ChatModel>,

@@ -39,6 +39,20 @@ pub enum ToolSetError {
 ///
 /// It is the source of the [`ModelError::Custom`](conversant_core::ModelError::Custom) that ends
 /// such a loop. No turn is stored.
+///
+/// # Examples
+///
+/// ```
+/// use std::error::Error;
+/// use conversant_core::ModelError;
+/// use conversant_tools::RoundLimit;
+///
+/// fn exchange(error: &ModelError) -> Option<String> {
+///     let limit = error.source()?.downcast_ref::<RoundLimit>()?;
+///     Some(limit.messages.to_string())
+/// }
+/// assert_eq!(exchange(&ModelError::Cancelled), None);
+/// ```
 #[derive(Clone, PartialEq, thiserror::Error)]
 #[error(
     "cannot end the tool loop: the model still calls tools after {rounds} rounds; raise `max_rounds`"

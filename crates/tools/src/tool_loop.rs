@@ -26,6 +26,40 @@ use crate::{error::RoundLimit, exchange::Exchange, tool_runner::ToolRunner};
 ///
 /// A stream has the text of all rounds as it arrives, the tool calls, and a [`Delta::ToolResult`]
 /// for each result.
+///
+/// # Examples
+///
+/// ```
+/// use conversant_core::{ChatModel, ChatRequest, Delta, Message, Reply, ToolCall};
+/// use conversant_testkit::ScriptedChat;
+/// use conversant_tools::{FnTool, ToolLoop};
+/// use serde_json::json;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let call = ToolCall::new("time", json!({})).with_id("call_1");
+/// let model = ScriptedChat::new([
+///     Reply::new(Message::ai("").with_tool_calls([call])),
+///     Reply::new(Message::ai("It is noon.")),
+/// ]);
+/// let time = FnTool::new("time", "The time of day.", json!({"type": "object"}), |_| async {
+///     Ok("12:00".into())
+/// });
+/// let tools = ToolLoop::builder(model).tool(time).max_rounds(3).build()?;
+///
+/// let mut stream = tools.stream(&ChatRequest::new(Message::human("What time is it?"))).await?;
+/// let mut shown = Vec::new();
+/// while let Some(delta) = stream.next().await {
+///     match delta? {
+///         Delta::ToolResult(result) => shown.push(format!("(tool: {})", result.text())),
+///         Delta::Done(reply) => shown.push(reply.text().into_owned()),
+///         _ => {}
+///     }
+/// }
+/// assert_eq!(shown, ["(tool: 12:00)", "It is noon."]);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct ToolLoop {
     inner: Arc<Inner>,

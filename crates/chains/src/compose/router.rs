@@ -1,9 +1,9 @@
 //! A chain that a router chooses for each call.
 
-use std::{borrow::Cow, collections::HashSet, pin::Pin, sync::Arc};
+use std::{borrow::Cow, collections::HashSet, sync::Arc};
 
 use async_trait::async_trait;
-use conversant_core::{BoxError, Event, Slot, Variables, nearest};
+use conversant_core::{Event, Slot, Variables, nearest};
 
 use super::{
     kind::impl_kind,
@@ -24,8 +24,41 @@ use crate::{
     wiring::{WiringError, WiringFault},
 };
 
-/// A router: it chooses the chain of a call. [`FnRouter`] is a function, and
+/// A router: it chooses the chain of a call. [`FnRouter`](crate::FnRouter) is a function, and
 /// [`LlmRouter`](crate::LlmRouter) asks a model.
+///
+/// # Examples
+///
+/// A router that takes the destinations in turn:
+///
+/// ```
+/// use std::sync::atomic::{AtomicUsize, Ordering};
+/// use conversant_chains::{ChainError, Route, Router, RunContext};
+/// use conversant_core::{async_trait, Slot, Variables};
+///
+/// struct InTurn {
+///     destinations: Vec<String>,
+///     next: AtomicUsize,
+/// }
+///
+/// #[async_trait]
+/// impl Router for InTurn {
+///     fn slots(&self) -> &[Slot] {
+///         &[]
+///     }
+///
+///     fn destinations(&self) -> &[String] {
+///         &self.destinations
+///     }
+///
+///     async fn route(&self, _: &Variables, _: &RunContext) -> Result<Route, ChainError> {
+///         let next = self.next.fetch_add(1, Ordering::Relaxed);
+///         let destination = self.destinations.get(next % self.destinations.len().max(1));
+///         Ok(destination.map_or_else(Route::to_default, Route::to))
+///     }
+/// }
+/// # let _ = InTurn { destinations: Vec::new(), next: AtomicUsize::new(0) };
+/// ```
 #[async_trait]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a router",
@@ -85,67 +118,6 @@ impl Route {
     pub fn with_inputs(mut self, inputs: Variables) -> Self {
         self.inputs = inputs;
         self
-    }
-}
-
-type Routed = Result<Route, BoxError>;
-type RouteFn = dyn Fn(Variables) -> Pin<Box<dyn Future<Output = Routed> + Send>> + Send + Sync;
-
-/// A router that is a function of variables. Its error is [`ChainError::Custom`].
-///
-/// # Examples
-///
-/// See [`RouterChain`].
-#[derive(Clone)]
-pub struct FnRouter {
-    slots: Vec<Slot>,
-    route: Arc<RouteFn>,
-}
-
-impl FnRouter {
-    /// Creates a router from a function, with the names of the variables that it uses.
-    pub fn new<E: Into<BoxError>>(
-        inputs: impl IntoIterator<Item = impl Into<Cow<'static, str>>>,
-        route: impl Fn(&Variables) -> Result<Route, E> + Send + Sync + 'static,
-    ) -> Self {
-        Self::new_async(inputs, move |variables| std::future::ready(into_boxed(route(&variables))))
-    }
-
-    /// Creates a router from an async function, with the names of the variables that it uses.
-    pub fn new_async<E: Into<BoxError>, F>(
-        inputs: impl IntoIterator<Item = impl Into<Cow<'static, str>>>,
-        route: impl Fn(Variables) -> F + Send + Sync + 'static,
-    ) -> Self
-    where
-        F: Future<Output = Result<Route, E>> + Send + 'static,
-    {
-        let slots = inputs.into_iter().map(Slot::text).collect();
-        let route = move |variables| -> Pin<Box<dyn Future<Output = Routed> + Send>> {
-            let routed = route(variables);
-            Box::pin(async move { into_boxed(routed.await) })
-        };
-        Self { slots, route: Arc::new(route) }
-    }
-}
-
-fn into_boxed<E: Into<BoxError>>(routed: Result<Route, E>) -> Routed {
-    routed.map_err(Into::into)
-}
-
-#[async_trait]
-impl Router for FnRouter {
-    fn slots(&self) -> &[Slot] {
-        &self.slots
-    }
-
-    async fn route(&self, variables: &Variables, _: &RunContext) -> Result<Route, ChainError> {
-        (self.route)(variables.clone()).await.map_err(ChainError::Custom)
-    }
-}
-
-impl std::fmt::Debug for FnRouter {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("FnRouter").field("slots", &self.slots).finish_non_exhaustive()
     }
 }
 

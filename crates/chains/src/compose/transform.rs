@@ -58,6 +58,22 @@ pub struct TransformChain {
 /// | [`memory`](Self::memory), [`observer`](Self::observer), [`verbose`](Self::verbose) | none |
 /// | [`maintenance`](Self::maintenance) | [`Inline`](crate::Maintenance::Inline) |
 /// | [`concurrency`](Self::concurrency) | 8 calls of an `apply` at the same time |
+///
+/// # Examples
+///
+/// ```
+/// use std::convert::Infallible;
+/// use conversant_chains::TransformChain;
+/// use conversant_core::{vars, Value};
+///
+/// let shout = TransformChain::builder(["text"], ["loud"], |variables| {
+///     let text = variables.get("text").map(Value::to_text).unwrap_or_default();
+///     Ok::<_, Infallible>(vars! { "loud" => text.to_uppercase() })
+/// });
+/// let chain = shout.name("Shout").verbose(true).build()?;
+/// # let _ = chain;
+/// # Ok::<(), conversant_chains::WiringError>(())
+/// ```
 #[must_use]
 #[derive(Clone)]
 pub struct TransformChainBuilder {
