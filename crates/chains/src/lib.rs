@@ -9,6 +9,7 @@ mod answer_type;
 mod answering;
 mod any_runner;
 mod apply;
+mod at_point;
 mod builder;
 mod call;
 mod chain;

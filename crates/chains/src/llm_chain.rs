@@ -8,6 +8,7 @@ use std::{
 use conversant_core::Memory;
 
 use crate::{
+    at_point::impl_at,
     prompt_model_steps::PromptModelSteps,
     queue::Queue,
     runner::{Runner, impl_calls},
@@ -60,6 +61,7 @@ impl LlmChain {
 }
 
 impl_calls!([] LlmChain);
+impl_at!([] LlmChain, |_this, runner| Self { runner });
 impl_chain!([] LlmChain);
 
 /// A chain that others keep alive.

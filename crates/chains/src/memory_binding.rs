@@ -7,7 +7,7 @@ use std::{
 };
 
 use conversant_core::{
-    CallRecord, Memory, Message, Messages, Role, Turn, TurnId, Value, Variables,
+    CallRecord, Memory, Message, Messages, Point, Role, Turn, TurnId, Value, Variables,
 };
 
 use crate::{
@@ -81,6 +81,16 @@ impl MemoryBinding {
     /// Returns whether a turn contains the chain's first output.
     pub(crate) const fn stores_first_output(&self) -> bool {
         self.stores_reply
+    }
+
+    /// Returns a binding of the same conversation that ends at a point, if the memory has branches.
+    /// It shares the queue.
+    pub(crate) fn at(&self, point: Point) -> Option<Self> {
+        Some(Self { memory: Arc::from(self.memory.at(point)?), ..self.clone() })
+    }
+
+    pub(crate) fn shared_memory(&self) -> Arc<dyn Memory> {
+        Arc::clone(&self.memory)
     }
 
     /// Waits for the conversation's place.

@@ -20,7 +20,7 @@ use crate::{
 
 /// A chain, ready to be called.
 pub(crate) struct Runner<C> {
-    pub(crate) chain: C,
+    pub(crate) chain: Arc<C>,
     /// The chain's slots that the memory does not provide.
     pub(crate) inputs: Vec<Slot>,
     pub(crate) binding: Option<MemoryBinding>,
@@ -32,7 +32,7 @@ pub(crate) struct Runner<C> {
 
 impl<C: Chain + 'static> AnyRunner for Runner<C> {
     fn chain(&self) -> &(dyn Chain + 'static) {
-        &self.chain
+        &*self.chain
     }
 
     fn binding(&self) -> Option<&MemoryBinding> {
@@ -60,7 +60,7 @@ impl<C: Chain + 'static> Runner<C> {
     ) -> impl Future<Output = Result<Outcome, ChainError>> + Send {
         let options = self.with_defaults(options);
         invoke(
-            &self.chain,
+            &*self.chain,
             self.binding.as_ref(),
             &self.observation,
             CallInputs::new(inputs, options),
@@ -83,7 +83,7 @@ impl<C: Chain + 'static> Runner<C> {
     ) -> Result<Outcome, ChainError> {
         let pending = answered(pending, results)?;
         let inputs = CallInputs::of_pending(pending, self.with_defaults(options));
-        invoke(&self.chain, self.binding.as_ref(), &self.observation, inputs).await
+        invoke(&*self.chain, self.binding.as_ref(), &self.observation, inputs).await
     }
 
     /// Returns the options of each call of many, which have a turn of their own each, and the
@@ -125,7 +125,8 @@ impl<C: Chain + 'static> Runner<C> {
     pub(crate) async fn maintain(&self, options: &CallOptions) -> Result<Saved, ChainError> {
         let Some(binding) = &self.binding else { return Ok(Saved::default()) };
         let mut options = options.clone();
-        let observed = self.observation.start(&self.chain, Some(binding), None, &mut options, None);
+        let observed =
+            self.observation.start(&*self.chain, Some(binding), None, &mut options, None);
         let maintained = Self::maintain_observed(binding, &options).await;
         if let Some(mut observed) = observed {
             observed.end_maintenance(maintained.as_ref());

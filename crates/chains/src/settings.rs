@@ -82,7 +82,7 @@ impl Settings {
             MemoryBinding::new(memory, names, first_output, maintenance, queue_timeout)
         });
         Runner {
-            chain,
+            chain: Arc::new(chain),
             inputs,
             binding,
             observation: Observation {

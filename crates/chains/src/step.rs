@@ -59,7 +59,7 @@ impl<C: Chain + 'static> Runner<C> {
         let is_input = |slot: &&Slot| provided.iter().all(|from| from.name() != slot.name());
         let inputs = chain.slots().iter().filter(is_input).cloned().collect();
         let runner = Arc::new(Runner {
-            chain,
+            chain: Arc::new(chain),
             inputs,
             binding: self.binding.clone(),
             observation: self.observation.clone(),
@@ -130,7 +130,7 @@ macro_rules! impl_chain {
         #[async_trait::async_trait]
         impl $($generics)* crate::Chain for $chain {
             fn name(&self) -> &str {
-                crate::Chain::name(&self.runner.chain)
+                crate::Chain::name(&*self.runner.chain)
             }
 
             fn slots(&self) -> &[conversant_core::Slot] {
@@ -138,7 +138,7 @@ macro_rules! impl_chain {
             }
 
             fn outputs(&self) -> &[std::borrow::Cow<'static, str>] {
-                crate::Chain::outputs(&self.runner.chain)
+                crate::Chain::outputs(&*self.runner.chain)
             }
 
             async fn run(

@@ -5,7 +5,9 @@ use std::{fmt, sync::Arc};
 use conversant_core::Memory;
 
 use crate::{
+    at_point::impl_at,
     chain::Chain,
+    memory_binding::MemoryBinding,
     runner::{Runner, impl_calls},
     settings::{Settings, impl_settings},
     step::impl_chain,
@@ -82,6 +84,10 @@ impl<C: Chain + 'static> WithMemory<C> {
 }
 
 impl_calls!([<C: Chain + 'static>] WithMemory<C>);
+impl_at!([<C: Chain + 'static>] WithMemory<C>, |this, runner| {
+    let memory = runner.binding.as_ref().map(MemoryBinding::shared_memory);
+    Self { memory: memory.unwrap_or_else(|| Arc::clone(&this.memory)), runner }
+});
 impl_chain!([<C: Chain + 'static>] WithMemory<C>);
 
 impl<C> Clone for WithMemory<C> {

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use crate::{
     box_error::BoxError,
-    history::{ChatHistory, HistoryError},
+    history::{ChatHistory, HistoryError, Point},
     messages::Messages,
     model::{CallOptions, ModelError},
     observer::{EventEmitter, RequestPurpose},
@@ -87,6 +87,15 @@ pub trait Memory: Send + Sync {
         None
     }
 
+    /// Returns this memory for a conversation that ends at a point: it shows the path from the
+    /// start to the point, and the first turn that it saves follows the point
+    /// ([`ChatHistory::at`](crate::ChatHistory::at)). `None` by default, and for histories without
+    /// branches.
+    fn at(&self, point: Point) -> Option<Box<dyn Memory>> {
+        let _ = point;
+        None
+    }
+
     /// Loads the variables for a call, and a ticket for its save.
     async fn load(&self, context: LoadContext<'_>) -> Result<Loaded, MemoryError>;
 
@@ -155,6 +164,9 @@ macro_rules! forward_memory {
             }
             fn stored_in(&self) -> Option<(&dyn ChatHistory, &SessionId)> {
                 (**self).stored_in()
+            }
+            fn at(&self, point: Point) -> Option<Box<dyn Memory>> {
+                (**self).at(point)
             }
             async fn load(&self, context: LoadContext<'_>) -> Result<Loaded, MemoryError> {
                 (**self).load(context).await

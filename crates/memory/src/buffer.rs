@@ -1,11 +1,15 @@
 //! The memory that shows the whole conversation.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
-use conversant_core::{LoadContext, Loaded, Memory, MemoryError, Saved, Ticket, Turn, Value};
+use conversant_core::{
+    ChatHistory, LoadContext, Loaded, Memory, MemoryError, Saved, Ticket, Turn, Value,
+};
 
 use crate::conversation::{
     Conversation,
-    settings::{conversation_methods, conversation_settings},
+    settings::{conversation_at, conversation_methods, conversation_settings},
     transcript_cache::LeadingNewline,
 };
 
@@ -49,6 +53,11 @@ impl BufferMemory {
         Self { conversation: Conversation::new() }
     }
 
+    /// Returns a memory with the same settings over another history.
+    fn over(&self, history: Arc<dyn ChatHistory>) -> Self {
+        Self { conversation: self.conversation.over(history) }
+    }
+
     fn reset(&mut self) {
         self.conversation.forget();
     }
@@ -65,6 +74,7 @@ impl Default for BufferMemory {
 #[async_trait]
 impl Memory for BufferMemory {
     conversation_methods!();
+    conversation_at!();
 
     async fn load(&self, _: LoadContext<'_>) -> Result<Loaded, MemoryError> {
         let (value, version) = if self.conversation.shows_messages() {

@@ -10,7 +10,7 @@ use std::{
 
 use async_trait::async_trait;
 use conversant_core::{
-    ChatHistory, LoadContext, Loaded, MaintainContext, Memory, MemoryError, Messages, Saved,
+    ChatHistory, LoadContext, Loaded, MaintainContext, Memory, MemoryError, Messages, Point, Saved,
     SessionId, Slot, Ticket, Turn, TurnId, TurnKeys, Variables, Version, Warning,
 };
 
@@ -245,6 +245,22 @@ impl Memory for CombinedMemory {
             return None;
         }
         self.memories.iter().find_map(|memory| memory.stored_in())
+    }
+
+    /// Returns the memories at the point. Those that save no turns and have no branches stay as
+    /// they are. `None` if the turns are stored in several sessions.
+    fn at(&self, point: Point) -> Option<Box<dyn Memory>> {
+        if self.has_several_sessions {
+            return None;
+        }
+        let at_point = |memory: &Arc<dyn Memory>| match memory.at(point) {
+            Some(memory) => Some(Arc::from(memory)),
+            None => (!memory.saves_turns()).then(|| Arc::clone(memory)),
+        };
+        let memories = self.memories.iter().map(at_point).collect::<Option<_>>()?;
+        let (slots, keys) = (self.slots.clone(), self.keys.clone());
+        let state = Mutex::default();
+        Some(Box::new(Self { memories, slots, keys, has_several_sessions: false, state }))
     }
 
     async fn load(&self, context: LoadContext<'_>) -> Result<Loaded, MemoryError> {

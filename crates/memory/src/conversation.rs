@@ -56,6 +56,19 @@ impl Conversation {
         }
     }
 
+    /// Returns a conversation with the same settings over another history, without its caches.
+    pub(crate) fn over(&self, history: Arc<dyn ChatHistory>) -> Self {
+        Self {
+            session: StoredSession { history, id: self.session.id.clone() },
+            slots: self.slots.clone(),
+            keys: self.keys.clone(),
+            transcript: self.transcript.clone(),
+            conflict: self.conflict,
+            messages: MessageCache::default(),
+            rendered: TranscriptCache::default(),
+        }
+    }
+
     /// Discards the caches.
     pub(crate) fn forget(&self) {
         self.messages.forget();

@@ -1,12 +1,12 @@
 //! The memory that describes the entities in the user's input.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use conversant_core::{
-    BoxError, HistoryError, LanguageModel, LoadContext, Loaded, MaintainContext, Memory,
-    MemoryError, Prompt, PromptError, Range, RequestPurpose, Saved, Slice, Slot, Ticket, Turn,
-    Value, Warning, vars,
+    BoxError, ChatHistory, HistoryError, LanguageModel, LoadContext, Loaded, MaintainContext,
+    Memory, MemoryError, Prompt, PromptError, Range, RequestPurpose, Saved, Slice, Slot, Ticket,
+    Turn, Value, Warning, vars,
 };
 use serde_json::{Map, Value as Json};
 
@@ -14,7 +14,7 @@ use crate::{
     conversation::{
         Conversation,
         note::{Derived, DerivedState},
-        settings::{conversation_methods, conversation_settings},
+        settings::{conversation_at, conversation_methods, conversation_settings},
     },
     llm::{
         entity_extractor::{EntityExtractor, Mentioned, extraction_settings, human_text},
@@ -170,6 +170,18 @@ impl EntityMemory {
         Ok(self)
     }
 
+    /// Returns a memory with the same settings over another history.
+    fn over(&self, history: Arc<dyn ChatHistory>) -> Self {
+        Self {
+            conversation: self.conversation.over(history),
+            k: self.k,
+            extractor: self.extractor.clone(),
+            writer: self.writer.clone(),
+            state: DerivedState::new("entities"),
+            pending: Mutex::default(),
+        }
+    }
+
     fn reset(&mut self) {
         self.conversation.forget();
         self.forget();
@@ -259,6 +271,7 @@ extraction_settings!(EntityMemory);
 #[async_trait]
 impl Memory for EntityMemory {
     conversation_methods!();
+    conversation_at!();
 
     async fn load(&self, context: LoadContext<'_>) -> Result<Loaded, MemoryError> {
         let recent = self.recent().await?;

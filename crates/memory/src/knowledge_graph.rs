@@ -1,17 +1,19 @@
 //! The memory that extracts facts and shows those about the user's input.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use conversant_core::{
-    BoxError, HistoryError, LanguageModel, LoadContext, Loaded, MaintainContext, Memory,
-    MemoryError, Message, Messages, Prompt, PromptError, Range, RequestPurpose, Saved, Slice,
-    Ticket, Turn, Value, Warning, vars,
+    BoxError, ChatHistory, HistoryError, LanguageModel, LoadContext, Loaded, MaintainContext,
+    Memory, MemoryError, Message, Messages, Prompt, PromptError, Range, RequestPurpose, Saved,
+    Slice, Ticket, Turn, Value, Warning, vars,
 };
 
 use crate::{
     conversation::{
         Conversation,
         note::{Derived, DerivedState},
-        settings::{conversation_methods, conversation_settings},
+        settings::{conversation_at, conversation_methods, conversation_settings},
     },
     llm::{
         entity_extractor::{EntityExtractor, Mentioned, extraction_settings, human_text},
@@ -135,6 +137,17 @@ impl KnowledgeGraphMemory {
         Ok(self)
     }
 
+    /// Returns a memory with the same settings over another history.
+    fn over(&self, history: Arc<dyn ChatHistory>) -> Self {
+        Self {
+            conversation: self.conversation.over(history),
+            k: self.k,
+            extractor: self.extractor.clone(),
+            writer: self.writer.clone(),
+            state: DerivedState::new("knowledge_graph"),
+        }
+    }
+
     fn reset(&mut self) {
         self.conversation.forget();
         self.state.forget();
@@ -184,6 +197,7 @@ extraction_settings!(KnowledgeGraphMemory);
 #[async_trait]
 impl Memory for KnowledgeGraphMemory {
     conversation_methods!();
+    conversation_at!();
 
     async fn load(&self, context: LoadContext<'_>) -> Result<Loaded, MemoryError> {
         let (graph, uncovered) = self.read().await?;

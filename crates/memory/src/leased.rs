@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use conversant_core::{
     ChatHistory, HistoryError, Lease, LoadContext, Loaded, MaintainContext, Memory, MemoryError,
-    Messages, Saved, SessionId, Slot, Ticket, Turn, TurnKeys,
+    Messages, Point, Saved, SessionId, Slot, Ticket, Turn, TurnKeys,
 };
 
 /// Leases the session from the load to the save, so that no other process calls a model for the
@@ -86,6 +86,11 @@ impl<M: Memory> Memory for LeasedMemory<M> {
 
     fn stored_in(&self) -> Option<(&dyn ChatHistory, &SessionId)> {
         self.memory.stored_in()
+    }
+
+    fn at(&self, point: Point) -> Option<Box<dyn Memory>> {
+        let (history, session) = (Arc::clone(&self.history), self.session.clone());
+        Some(Box::new(LeasedMemory::new(self.memory.at(point)?, history, session, self.time)))
     }
 
     async fn load(&self, context: LoadContext<'_>) -> Result<Loaded, MemoryError> {

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use conversant_core::{
-    ChatHistory, LoadContext, Loaded, MaintainContext, Memory, MemoryError, Messages, Saved,
+    ChatHistory, LoadContext, Loaded, MaintainContext, Memory, MemoryError, Messages, Point, Saved,
     SessionId, Slot, Ticket, Turn, TurnKeys,
 };
 
@@ -59,6 +59,10 @@ impl<M: Memory> Memory for ReadOnlyMemory<M> {
 
     fn stored_in(&self) -> Option<(&dyn ChatHistory, &SessionId)> {
         None
+    }
+
+    fn at(&self, point: Point) -> Option<Box<dyn Memory>> {
+        Some(Box::new(ReadOnlyMemory::new(self.memory.at(point)?)))
     }
 
     async fn load(&self, context: LoadContext<'_>) -> Result<Loaded, MemoryError> {

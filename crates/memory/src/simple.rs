@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use conversant_core::{
-    LoadContext, Loaded, Memory, MemoryError, Saved, Slot, Ticket, Turn, Value, Variables,
+    LoadContext, Loaded, Memory, MemoryError, Point, Saved, Slot, Ticket, Turn, Value, Variables,
 };
 
 /// Shows fixed variables in every call, and stores nothing.
@@ -50,6 +50,10 @@ impl Memory for SimpleMemory {
 
     fn saves_turns(&self) -> bool {
         false
+    }
+
+    fn at(&self, _: Point) -> Option<Box<dyn Memory>> {
+        Some(Box::new(self.clone()))
     }
 
     async fn load(&self, _: LoadContext<'_>) -> Result<Loaded, MemoryError> {

@@ -1,11 +1,15 @@
 //! The memory that shows the whole conversation as text, with a line break before each message.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
-use conversant_core::{LoadContext, Loaded, Memory, MemoryError, Saved, Ticket, Turn, Value};
+use conversant_core::{
+    ChatHistory, LoadContext, Loaded, Memory, MemoryError, Saved, Ticket, Turn, Value,
+};
 
 use crate::conversation::{
     Conversation,
-    settings::{conversation_methods, conversation_settings},
+    settings::{conversation_at, conversation_methods, conversation_settings},
     transcript_cache::LeadingNewline,
 };
 
@@ -42,6 +46,11 @@ impl StringBufferMemory {
         Self { conversation: Conversation::new() }
     }
 
+    /// Returns a memory with the same settings over another history.
+    fn over(&self, history: Arc<dyn ChatHistory>) -> Self {
+        Self { conversation: self.conversation.over(history) }
+    }
+
     fn reset(&mut self) {
         self.conversation.forget();
     }
@@ -58,6 +67,7 @@ impl Default for StringBufferMemory {
 #[async_trait]
 impl Memory for StringBufferMemory {
     conversation_methods!();
+    conversation_at!();
 
     async fn load(&self, _: LoadContext<'_>) -> Result<Loaded, MemoryError> {
         let (text, version) = self.conversation.whole_as_text(LeadingNewline::Keep).await?;

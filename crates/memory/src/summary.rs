@@ -1,16 +1,18 @@
 //! The memory that shows a summary of the conversation.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use conversant_core::{
-    BoxError, HistoryError, LanguageModel, LoadContext, Loaded, MaintainContext, Memory,
-    MemoryError, Message, Messages, Saved, Slice, Ticket, Turn, Value,
+    BoxError, ChatHistory, HistoryError, LanguageModel, LoadContext, Loaded, MaintainContext,
+    Memory, MemoryError, Message, Messages, Saved, Slice, Ticket, Turn, Value,
 };
 
 use crate::{
     conversation::{
         Conversation,
         note::{Derived, DerivedState, covered, is_lost},
-        settings::{conversation_methods, conversation_settings},
+        settings::{conversation_at, conversation_methods, conversation_settings},
         turn_boundaries::boundaries,
     },
     llm::summarizer::{Summarizer, count_for_call, not_summarized, summary_settings},
@@ -82,6 +84,15 @@ impl SummaryMemory {
         }
     }
 
+    /// Returns a memory with the same settings over another history.
+    fn over(&self, history: Arc<dyn ChatHistory>) -> Self {
+        Self {
+            conversation: self.conversation.over(history),
+            summarizer: self.summarizer.clone(),
+            state: DerivedState::new("summary"),
+        }
+    }
+
     fn reset(&mut self) {
         self.conversation.forget();
         self.state.forget();
@@ -133,6 +144,7 @@ summary_settings!(SummaryMemory);
 #[async_trait]
 impl Memory for SummaryMemory {
     conversation_methods!();
+    conversation_at!();
 
     async fn load(&self, _: LoadContext<'_>) -> Result<Loaded, MemoryError> {
         let summarized = self.read().await?;

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use conversant_core::{
-    BoxError, HistoryError, LanguageModel, LoadContext, Loaded, MaintainContext, Memory,
-    MemoryError, Message, Messages, Saved, Slice, Ticket, TokenCounter, Turn, Value, Warning,
+    BoxError, ChatHistory, HistoryError, LanguageModel, LoadContext, Loaded, MaintainContext,
+    Memory, MemoryError, Message, Messages, Saved, Slice, Ticket, TokenCounter, Turn, Value,
+    Warning,
 };
 use serde_json::{Value as Json, json};
 
@@ -13,7 +14,7 @@ use crate::{
     conversation::{
         Conversation,
         note::{Derived, DerivedState, covered, is_lost},
-        settings::{conversation_methods, conversation_settings},
+        settings::{conversation_at, conversation_methods, conversation_settings},
         turn_boundaries::{boundaries, count_leading_system},
     },
     llm::summarizer::{Summarizer, count_for_call, not_summarized, summary_settings},
@@ -127,6 +128,16 @@ impl SummaryBufferMemory {
         }
     }
 
+    /// Returns a memory with the same settings over another history.
+    fn over(&self, history: Arc<dyn ChatHistory>) -> Self {
+        Self {
+            conversation: self.conversation.over(history),
+            budget: self.budget.again(),
+            summarizer: self.summarizer.clone(),
+            state: DerivedState::new(NOTE),
+        }
+    }
+
     fn reset(&mut self) {
         self.conversation.forget();
         self.state.forget();
@@ -233,6 +244,7 @@ summary_settings!(SummaryBufferMemory);
 #[async_trait]
 impl Memory for SummaryBufferMemory {
     conversation_methods!();
+    conversation_at!();
 
     async fn load(&self, context: LoadContext<'_>) -> Result<Loaded, MemoryError> {
         let empty = || self.conversation.show(Messages::new());

@@ -4,14 +4,15 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use conversant_core::{
-    LoadContext, Loaded, Memory, MemoryError, Messages, Range, Saved, Ticket, TokenCounter, Turn,
+    ChatHistory, LoadContext, Loaded, Memory, MemoryError, Messages, Range, Saved, Ticket,
+    TokenCounter, Turn,
 };
 
 use crate::{
     conversation::{
         Conversation,
         leading_system::LeadingSystem,
-        settings::{conversation_methods, conversation_settings},
+        settings::{conversation_at, conversation_methods, conversation_settings},
         suffix_cache::{CachedSuffix, Extension},
     },
     sync::lock,
@@ -103,6 +104,17 @@ impl TokenBufferMemory {
     pub const fn with_oversized(mut self, oversized: Oversized) -> Self {
         self.oversized = oversized;
         self
+    }
+
+    /// Returns a memory with the same settings over another history.
+    fn over(&self, history: Arc<dyn ChatHistory>) -> Self {
+        Self {
+            conversation: self.conversation.over(history),
+            budget: self.budget.again(),
+            oversized: self.oversized,
+            cached: Mutex::default(),
+            leading: LeadingSystem::new(),
+        }
     }
 
     fn reset(&mut self) {
@@ -199,6 +211,7 @@ budget_settings!(TokenBufferMemory);
 #[async_trait]
 impl Memory for TokenBufferMemory {
     conversation_methods!();
+    conversation_at!();
 
     async fn load(&self, context: LoadContext<'_>) -> Result<Loaded, MemoryError> {
         let empty = || self.conversation.show(Messages::new());

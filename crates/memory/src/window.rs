@@ -1,16 +1,18 @@
 //! The memory that shows the last turns.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use conversant_core::{
-    HistoryError, LoadContext, Loaded, Memory, MemoryError, Messages, Range, Saved, Slice, Ticket,
-    Turn, Version,
+    ChatHistory, HistoryError, LoadContext, Loaded, Memory, MemoryError, Messages, Range, Saved,
+    Slice, Ticket, Turn, Version,
 };
 
 use crate::{
     conversation::{
         Conversation,
         leading_system::LeadingSystem,
-        settings::{conversation_methods, conversation_settings},
+        settings::{conversation_at, conversation_methods, conversation_settings},
         turn_boundaries::{boundaries, boundaries_backwards, count_leading_system},
     },
     trim::Trim,
@@ -105,6 +107,17 @@ impl WindowMemory {
     pub const fn with_trim(mut self, trim: Trim) -> Self {
         self.trim = trim;
         self
+    }
+
+    /// Returns a memory with the same settings over another history.
+    fn over(&self, history: Arc<dyn ChatHistory>) -> Self {
+        Self {
+            conversation: self.conversation.over(history),
+            k: self.k,
+            step: self.step,
+            trim: self.trim,
+            leading: LeadingSystem::new(),
+        }
     }
 
     fn reset(&mut self) {
@@ -221,6 +234,7 @@ impl Default for WindowMemory {
 #[async_trait]
 impl Memory for WindowMemory {
     conversation_methods!();
+    conversation_at!();
 
     async fn load(&self, _: LoadContext<'_>) -> Result<Loaded, MemoryError> {
         let slice = match self.trim {

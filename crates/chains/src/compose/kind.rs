@@ -5,6 +5,7 @@
 macro_rules! impl_kind {
     ($chain:ident, $builder:ident, $default_name:literal) => {
         crate::runner::impl_calls!([] $chain);
+        crate::at_point::impl_at!([] $chain, |_this, runner| Self { runner });
         crate::step::impl_chain!([] $chain);
 
         impl $chain {

@@ -11,6 +11,7 @@
 
 mod abandon;
 mod apply;
+mod at_point;
 mod cancel;
 mod closing;
 mod compose;

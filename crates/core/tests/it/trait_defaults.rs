@@ -76,7 +76,7 @@ async fn defaults() {
     let least = Least([]);
     assert_eq!(Memory::keys(&least), &TurnKeys::new());
     assert!(least.saves_turns() && least.needs_maintenance());
-    assert!(least.stored_in().is_none());
+    assert!(least.stored_in().is_none() && Memory::at(&least, Point::Start).is_none());
     assert!(Memory::check(&least, &Message::human("hi").into()).is_ok());
     least.abandon(Ticket::default()).await;
     assert!(least.maintain().await.unwrap().warnings.is_empty());

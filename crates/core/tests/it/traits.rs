@@ -79,6 +79,10 @@ impl Memory for All {
         called("stored_in");
         None
     }
+    fn at(&self, point: Point) -> Option<Box<dyn Memory>> {
+        called("at");
+        (point == Point::Start).then(|| Box::new(Self::new()) as _)
+    }
     async fn load(&self, context: LoadContext<'_>) -> Result<Loaded, MemoryError> {
         called("load");
         Ok(Loaded::new(vars! { "all" => context.input.unwrap_or_default() }))
@@ -124,6 +128,7 @@ async fn memory(memory: impl Memory) {
     let saved = memory.save(&Turn::exchange("q", "a"), Ticket::default()).await.unwrap();
     assert_eq!(saved.warnings[0].what, "save");
     assert!(memory.stored_in().is_none());
+    assert!(memory.at(Point::Start).is_some() && memory.at(TurnId::from_u128(1).into()).is_none());
     memory.abandon(Ticket::default()).await;
     assert_eq!(memory.maintain().await.unwrap().warnings[0].what, "maintain");
     let warnings = memory.maintain_with(MaintainContext::new()).await.unwrap().warnings;

@@ -169,4 +169,18 @@ macro_rules! conversation_methods {
     };
 }
 
-pub(crate) use {conversation_methods, conversation_settings, prefixes, text_or_messages};
+/// Implements [`Memory::at`](conversant_core::Memory::at) for a memory with the field
+/// `conversation` and the method `over`, which returns one with the same settings over another
+/// history.
+macro_rules! conversation_at {
+    () => {
+        fn at(&self, point: conversant_core::Point) -> Option<Box<dyn conversant_core::Memory>> {
+            let history = self.conversation.session.history.at(point)?;
+            Some(Box::new(self.over(history)))
+        }
+    };
+}
+
+pub(crate) use {
+    conversation_at, conversation_methods, conversation_settings, prefixes, text_or_messages,
+};

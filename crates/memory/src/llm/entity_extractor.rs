@@ -32,6 +32,7 @@ const ENTITIES: &[Piece] = &[
 const MAX_NAME: usize = 1000;
 
 /// A model that extracts names.
+#[derive(Clone)]
 pub(crate) struct EntityExtractor {
     model: PromptedModel,
     /// The most names that are taken from one answer.

@@ -26,6 +26,7 @@ const SUMMARY: &[Piece] = &[
 ];
 
 /// A model that writes summaries.
+#[derive(Clone)]
 pub(crate) struct Summarizer(PromptedModel);
 
 impl Summarizer {

@@ -54,6 +54,20 @@ impl TokenBudget {
         }
     }
 
+    /// Returns a budget with the same settings, which shares the counted sizes.
+    pub(crate) fn again(&self) -> Self {
+        Self {
+            counter: Arc::clone(&self.counter),
+            fingerprint: self.fingerprint,
+            limit: self.limit,
+            reserved: self.reserved,
+            low_water: self.low_water,
+            trim: self.trim,
+            template: self.template.clone(),
+            template_size: AtomicUsize::new(self.template_size.load(Ordering::Relaxed)),
+        }
+    }
+
     pub(crate) fn set_template(&mut self, template: Arc<dyn Prompt>) {
         self.template = Some(template);
     }

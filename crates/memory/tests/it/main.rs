@@ -7,6 +7,7 @@
     missing_docs
 )]
 
+mod at_point;
 mod bounds;
 mod branch_flaws;
 mod buffer;

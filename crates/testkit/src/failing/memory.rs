@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use conversant_core::{
-    ChatHistory, LoadContext, Loaded, MaintainContext, Memory, MemoryError, Messages, Saved,
+    ChatHistory, LoadContext, Loaded, MaintainContext, Memory, MemoryError, Messages, Point, Saved,
     SessionId, Slot, Ticket, Turn, TurnKeys, async_trait,
 };
 
@@ -102,6 +102,11 @@ impl<M: Memory> Memory for FailingMemory<M> {
 
     fn stored_in(&self) -> Option<(&dyn ChatHistory, &SessionId)> {
         self.inner.stored_in()
+    }
+
+    fn at(&self, point: Point) -> Option<Box<dyn Memory>> {
+        let inner = Arc::new(self.inner.at(point)?);
+        Some(Box::new(FailingMemory { inner, plan: Arc::clone(&self.plan) }))
     }
 
     async fn load(&self, context: LoadContext<'_>) -> Result<Loaded, MemoryError> {
