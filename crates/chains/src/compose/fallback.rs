@@ -3,10 +3,10 @@
 use std::{borrow::Cow, future::poll_fn, sync::Arc};
 
 use async_trait::async_trait;
-use conversant_core::{ModelError, Slot, Variables};
+use conversant_core::{ModelError, Variables};
 
 use super::{
-    kind::impl_kind,
+    kind::{Signature, impl_kind, impl_signature},
     parts::{MergedSlots, other_outputs},
     step_result::with_outputs,
 };
@@ -140,7 +140,7 @@ impl FallbackChainBuilder {
         faults.extend(other_outputs(parts));
         let outputs = chains.first().map(|chain| chain.outputs().to_vec()).unwrap_or_default();
         let names = settings.check(&slots, &outputs, faults)?;
-        let steps = FallbackSteps { name, slots, outputs, chains, when };
+        let steps = FallbackSteps { signature: Signature { name, slots, outputs }, chains, when };
         Ok(FallbackChain { runner: Arc::new(settings.runner(steps, names)) })
     }
 }
@@ -161,9 +161,7 @@ fn may_succeed_elsewhere(error: &ChainError) -> bool {
 
 /// The chains, in the order in which they are called.
 struct FallbackSteps {
-    name: Cow<'static, str>,
-    slots: Vec<Slot>,
-    outputs: Vec<Cow<'static, str>>,
+    signature: Signature,
     chains: Vec<Arc<dyn Chain>>,
     when: fn(&ChainError) -> bool,
 }
@@ -215,23 +213,13 @@ fn with_attempt(mut answer: Answer, step: usize) -> Answer {
 
 #[async_trait]
 impl Chain for FallbackSteps {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn slots(&self) -> &[Slot] {
-        &self.slots
-    }
-
-    fn outputs(&self) -> &[Cow<'static, str>] {
-        &self.outputs
-    }
+    impl_signature!();
 
     async fn run(&self, variables: &Variables, context: &RunContext) -> Result<Answer, ChainError> {
         let mut errors = Vec::new();
         for (step, chain) in self.attempts(context) {
             let result = chain.run(variables, &context.final_step(step)).await;
-            match with_outputs(result, &self.outputs) {
+            match with_outputs(result, &self.signature.outputs) {
                 Ok(answer) => return Ok(with_attempt(answer, step)),
                 Err(error) => self.keep(&mut errors, error)?,
             }
@@ -240,15 +228,16 @@ impl Chain for FallbackSteps {
     }
 
     fn answering_as(&self, answer_type: &AnswerType) -> Option<Arc<dyn Chain>> {
-        let output = self.outputs.first();
+        let output = self.signature.outputs.first();
         let chains = self.chains.iter().map(|chain| answering(chain, output, answer_type));
         let chains: Vec<_> = chains.collect();
         let pairs = self.chains.iter().zip(&chains);
         let replaced: Vec<_> = pairs.map(|(before, after)| (&**before, &**after)).collect();
         Some(Arc::new(Self {
-            name: self.name.clone(),
-            slots: slots_answering(&self.slots, &replaced, []),
-            outputs: self.outputs.clone(),
+            signature: Signature {
+                slots: slots_answering(&self.signature.slots, &replaced, []),
+                ..self.signature.clone()
+            },
             chains,
             when: self.when,
         }))
@@ -272,7 +261,7 @@ impl Chain for FallbackSteps {
             };
             match begun {
                 Ok(stream) => {
-                    let outputs = self.outputs.clone();
+                    let outputs = self.signature.outputs.clone();
                     return Streaming::Steps(stream).map(Arc::clone(chain), child, move |result| {
                         with_outputs(result, &outputs).map(|answer| with_attempt(answer, step))
                     });

@@ -3,11 +3,11 @@
 use std::{borrow::Cow, collections::HashSet, sync::Arc};
 
 use async_trait::async_trait;
-use conversant_core::{Slot, Variables};
+use conversant_core::Variables;
 
 use super::{
     branch_stream::{Branch, BranchStream},
-    kind::impl_kind,
+    kind::{Signature, impl_kind, impl_signature},
     parts::MergedSlots,
     step_result::{branch_output, joined},
 };
@@ -146,33 +146,22 @@ impl ParallelChainBuilder {
         let names = settings.check(&slots, &outputs, faults)?;
         let concurrency = branch_concurrency.unwrap_or(branches.len());
         let chains = branches.into_iter().map(|(_, chain)| chain).collect();
-        let steps = ParallelSteps { name, slots, outputs, chains, concurrency };
+        let steps =
+            ParallelSteps { signature: Signature { name, slots, outputs }, chains, concurrency };
         Ok(ParallelChain { runner: Arc::new(settings.runner(steps, names)) })
     }
 }
 
 /// The chains of the branches, by the names of the outputs.
 struct ParallelSteps {
-    name: Cow<'static, str>,
-    slots: Vec<Slot>,
-    outputs: Vec<Cow<'static, str>>,
+    signature: Signature,
     chains: Vec<Arc<dyn Chain>>,
     concurrency: usize,
 }
 
 #[async_trait]
 impl Chain for ParallelSteps {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn slots(&self) -> &[Slot] {
-        &self.slots
-    }
-
-    fn outputs(&self) -> &[Cow<'static, str>] {
-        &self.outputs
-    }
+    impl_signature!();
 
     async fn run(&self, variables: &Variables, context: &RunContext) -> Result<Answer, ChainError> {
         let branches = self.chains.iter().enumerate().map(|(index, chain)| -> Boxed<'_, _> {
@@ -181,7 +170,7 @@ impl Chain for ParallelSteps {
         });
         let branches: Vec<_> = branches.collect();
         let results = join_bounded(branches, self.concurrency).await;
-        joined(self.outputs.iter().cloned().zip(results))
+        joined(self.signature.outputs.iter().cloned().zip(results))
     }
 
     async fn stream(
@@ -190,7 +179,7 @@ impl Chain for ParallelSteps {
         context: &RunContext,
     ) -> Result<Streaming, ChainError> {
         let variables = Arc::new(variables.clone());
-        let branches = self.outputs.iter().zip(&self.chains).enumerate();
+        let branches = self.signature.outputs.iter().zip(&self.chains).enumerate();
         let branches = branches.map(|(index, (name, chain))| {
             let context = context.intermediate_step(index);
             Branch::new(name.clone(), Arc::clone(chain), Arc::clone(&variables), context)
@@ -205,8 +194,8 @@ impl Chain for ParallelSteps {
         let after = answering(first, None, answer_type);
         let before = std::mem::replace(first, Arc::clone(&after));
         let kept = chains.iter().skip(1).flat_map(|chain| chain.slots());
-        let slots = slots_answering(&self.slots, &[(&*before, &*after)], kept);
-        let (name, outputs) = (self.name.clone(), self.outputs.clone());
-        Some(Arc::new(Self { name, slots, outputs, chains, concurrency: self.concurrency }))
+        let slots = slots_answering(&self.signature.slots, &[(&*before, &*after)], kept);
+        let signature = Signature { slots, ..self.signature.clone() };
+        Some(Arc::new(Self { signature, chains, concurrency: self.concurrency }))
     }
 }

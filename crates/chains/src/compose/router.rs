@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use conversant_core::{Event, Slot, Variables, nearest};
 
 use super::{
-    kind::impl_kind,
+    kind::{Signature, impl_kind, impl_signature},
     parts::{MergedSlots, other_outputs},
     step_result::{failed, with_outputs},
 };
@@ -255,9 +255,7 @@ impl RouterChainBuilder {
         let outputs = default_chain.outputs().to_vec();
         let names = settings.check(&slots, &outputs, faults)?;
         let steps = RouterSteps {
-            name,
-            slots,
-            outputs,
+            signature: Signature { name, slots, outputs },
             router,
             destinations,
             default_chain,
@@ -299,9 +297,7 @@ impl RouterChainBuilder {
 
 /// A router and its chains.
 struct RouterSteps {
-    name: Cow<'static, str>,
-    slots: Vec<Slot>,
-    outputs: Vec<Cow<'static, str>>,
+    signature: Signature,
     router: Arc<dyn Router>,
     destinations: Vec<(String, Arc<dyn Chain>)>,
     default_chain: Arc<dyn Chain>,
@@ -394,17 +390,7 @@ impl Chosen {
 
 #[async_trait]
 impl Chain for RouterSteps {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn slots(&self) -> &[Slot] {
-        &self.slots
-    }
-
-    fn outputs(&self) -> &[Cow<'static, str>] {
-        &self.outputs
-    }
+    impl_signature!();
 
     async fn run(&self, variables: &Variables, context: &RunContext) -> Result<Answer, ChainError> {
         let chosen = self.choose(variables, context).await?;
@@ -414,7 +400,7 @@ impl Chain for RouterSteps {
     }
 
     fn answering_as(&self, answer_type: &AnswerType) -> Option<Arc<dyn Chain>> {
-        let output = self.outputs.first();
+        let output = self.signature.outputs.first();
         let default_chain = answering(&self.default_chain, output, answer_type);
         let destinations: Vec<_> = self
             .destinations
@@ -425,9 +411,10 @@ impl Chain for RouterSteps {
         let pairs = pairs.map(|((_, before), (_, after))| (&**before, &**after));
         let replaced: Vec<_> = pairs.chain([(&*self.default_chain, &*default_chain)]).collect();
         Some(Arc::new(Self {
-            name: self.name.clone(),
-            slots: slots_answering(&self.slots, &replaced, self.router.slots()),
-            outputs: self.outputs.clone(),
+            signature: Signature {
+                slots: slots_answering(&self.signature.slots, &replaced, self.router.slots()),
+                ..self.signature.clone()
+            },
             router: Arc::clone(&self.router),
             destinations,
             default_chain,

@@ -5,7 +5,10 @@ use std::{borrow::Cow, pin::Pin, sync::Arc};
 use async_trait::async_trait;
 use conversant_core::{BoxError, Slot, Variables};
 
-use super::{kind::impl_kind, step_result::with_outputs};
+use super::{
+    kind::{Signature, impl_kind, impl_signature},
+    step_result::with_outputs,
+};
 use crate::{
     answer::Answer,
     chain::{Chain, RunContext},
@@ -172,32 +175,20 @@ impl TransformChainBuilder {
         let name = self.take_name();
         let names = self.settings.check(&self.slots, &self.outputs, Vec::new())?;
         let Self { slots, outputs, transform, settings, .. } = self;
-        let steps = TransformSteps { name, slots, outputs, transform };
+        let steps = TransformSteps { signature: Signature { name, slots, outputs }, transform };
         Ok(TransformChain { runner: Arc::new(settings.runner(steps, names)) })
     }
 }
 
 /// The function of a transform.
 struct TransformSteps {
-    name: Cow<'static, str>,
-    slots: Vec<Slot>,
-    outputs: Vec<Cow<'static, str>>,
+    signature: Signature,
     transform: Transform,
 }
 
 #[async_trait]
 impl Chain for TransformSteps {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn slots(&self) -> &[Slot] {
-        &self.slots
-    }
-
-    fn outputs(&self) -> &[Cow<'static, str>] {
-        &self.outputs
-    }
+    impl_signature!();
 
     async fn run(&self, variables: &Variables, _: &RunContext) -> Result<Answer, ChainError> {
         let made = match &self.transform {
@@ -205,10 +196,10 @@ impl Chain for TransformSteps {
             Transform::Async(transform) => transform(variables.clone()).await,
         };
         let made = made.map_err(ChainError::Custom)?;
-        let answer = with_outputs(Ok(Answer::new(made)), &self.outputs)?;
-        let mut outputs = Variables::with_capacity(self.outputs.len());
+        let answer = with_outputs(Ok(Answer::new(made)), &self.signature.outputs)?;
+        let mut outputs = Variables::with_capacity(self.signature.outputs.len());
         for (name, value) in answer.outputs {
-            if self.outputs.contains(&name) {
+            if self.signature.outputs.contains(&name) {
                 outputs.insert(name, value);
             }
         }
