@@ -9,11 +9,20 @@ pub(crate) fn limited(content: Content, max: usize) -> Result<Content, String> {
     if size <= max {
         return Ok(content);
     }
-    let Content::Text(mut text) = content else {
-        return Err(format!(
+    match content {
+        Content::Text(text) => Ok(Content::Text(limited_text(text, max))),
+        _ => Err(format!(
             "the result has {size} bytes, and the limit is {max}; ask for a smaller part of it"
-        ));
-    };
+        )),
+    }
+}
+
+/// Returns a text within a number of bytes: whole, or its start with a note.
+pub(crate) fn limited_text(mut text: String, max: usize) -> String {
+    let size = text.len();
+    if size <= max {
+        return text;
+    }
     let end = (0..=max).rev().find(|&end| text.is_char_boundary(end)).unwrap_or_default();
     text.truncate(end);
     text.push_str(&format!(
@@ -22,7 +31,7 @@ pub(crate) fn limited(content: Content, max: usize) -> Result<Content, String> {
     ));
     // The rest of a large buffer is not kept with the conversation.
     text.shrink_to_fit();
-    Ok(Content::Text(text))
+    text
 }
 
 fn size_of(content: &Content) -> usize {

@@ -16,7 +16,7 @@ use tokio::{runtime::Handle, time};
 
 use crate::{
     approval::{Approval, ApproveCalls},
-    result_limit::limited,
+    result_limit::{limited, limited_text},
     tool_set::ToolSet,
 };
 
@@ -63,9 +63,9 @@ impl ToolRunner {
 
     async fn result(&self, call: &ToolCall, events: &EventEmitter) -> Message {
         let mut running = RunningCall::start(events, call);
-        let result = self.call(call).await;
-        let result = result.and_then(|content| limited(content, self.max_result_bytes));
-        let result = result.map_err(Withheld::from);
+        let max = self.max_result_bytes;
+        let result = self.call(call).await.map_err(|reason| limited_text(reason, max));
+        let result = result.and_then(|content| limited(content, max)).map_err(Withheld::from);
         running.end(result.as_ref());
         let content = match result {
             Ok(content) => content,

@@ -11,7 +11,7 @@ use std::{
 
 use conversant_core::{
     CallOptions, ChatModel, ChatRequest, Content, InvalidToolCall, Message, ModelError, Part,
-    Reply, TimeoutPhase, ToolCall, ToolChoice,
+    Reply, TimeoutPhase, ToolCall, ToolChoice, ToolError,
 };
 use conversant_testkit::ScriptedChat;
 use conversant_tools::{Approval, ApproveCalls, FnTool, RoundLimit, ToolLoop, ToolLoopBuilder};
@@ -174,8 +174,6 @@ async fn a_forced_call_is_forced_once() {
 /// Calls run one after the other if the options forbid parallel calls or the limit is one.
 #[tokio::test(start_paused = true)]
 async fn parallel_calls_can_be_limited() {
-    use conversant_core::ToolError;
-    use conversant_tools::FnTool;
     for (options, limit, seconds) in [
         (CallOptions::new(), 8, 10),
         (CallOptions::new(), 1, 20),
@@ -218,10 +216,7 @@ impl conversant_core::Tool for Abrupt {
         &self.0
     }
 
-    fn call<'s, 'c, 'f>(
-        &'s self,
-        _: &'c ToolCall,
-    ) -> BoxFuture<'f, Result<Content, conversant_core::ToolError>>
+    fn call<'s, 'c, 'f>(&'s self, _: &'c ToolCall) -> BoxFuture<'f, Result<Content, ToolError>>
     where
         's: 'f,
         'c: 'f,
@@ -262,25 +257,30 @@ async fn panics_of_reviewers_and_tools_are_results() {
 async fn results_have_a_size_limit() {
     const MAX: usize = 20;
     let image = |data: &str| vec![Part::text("see"), Part::image_url(data)];
-    let table: [(&str, Content, bool); 6] = [
-        ("as long as the limit", "x".repeat(MAX).into(), true),
-        ("one more", "x".repeat(MAX + 1).into(), false),
-        ("of letters of two bytes", "é".repeat(MAX).into(), false),
-        ("100 MB", "x".repeat(100_000_000).into(), false),
-        ("no parts", Vec::<Part>::new().into(), true),
-        ("an image", image(&"x".repeat(MAX)).into(), false),
+    let table: [(&str, Result<Content, &str>, bool); 8] = [
+        ("as long as the limit", Ok("x".repeat(MAX).into()), true),
+        ("one more", Ok("x".repeat(MAX + 1).into()), false),
+        ("of letters of two bytes", Ok("é".repeat(MAX).into()), false),
+        ("100 MB", Ok("x".repeat(100_000_000).into()), false),
+        ("no parts", Ok(Vec::<Part>::new().into()), true),
+        ("an image", Ok(image(&"x".repeat(MAX)).into()), false),
+        ("an error", Err("no network"), false),
+        ("a long error", Err("no network, and it will be out of order for weeks"), false),
     ];
     let mut shown = String::new();
     for (name, result, is_whole) in table {
         let model = ScriptedChat::new([calling(&[("big", json!({}), "a")]), saying("done")]);
         let big = FnTool::new("big", "Is big.", json!({"type": "object"}), {
             let result = result.clone();
-            move |_| std::future::ready(Ok(result.clone()))
+            move |_| {
+                let result = result.clone();
+                std::future::ready(result.map_err(|reason| ToolError::failed(reason, None)))
+            }
         });
         let tools = ToolLoop::builder(model).tool(big).max_result_bytes(MAX).build().unwrap();
         let reply = tools.generate(&question()).await.unwrap();
         let received = reply.intermediate.last().unwrap();
-        assert_eq!(*received.content() == result, is_whole, "{name}");
+        assert_eq!(Ok(received.content()) == result.as_ref(), is_whole, "{name}");
         shown += &format!("{name}: {}\n", received.text());
     }
     insta::assert_snapshot!(shown);
