@@ -1,6 +1,6 @@
 //! The turns of a session: branches that share the turns before them.
 
-use std::collections::HashMap;
+use std::{borrow::Cow, collections::HashMap};
 
 use conversant_core::{Alternative, Messages, Turn, TurnId, Version};
 
@@ -160,11 +160,14 @@ impl TurnTree {
     }
 
     /// Returns the messages of a path.
-    pub(super) fn messages(&self, path: Path) -> Messages {
-        let Some(branch) = self.branches.get(path.branch) else { return Messages::new() };
+    pub(super) fn messages(&self, path: Path) -> Cow<'_, Messages> {
+        let Some(branch) = self.branches.get(path.branch) else {
+            return Cow::Owned(Messages::new());
+        };
         match self.len(path) {
-            len if len == branch.messages.len() => branch.messages.clone(),
-            len => branch.messages.slice(..len),
+            // A clone costs more for a longer conversation.
+            len if len == branch.messages.len() => Cow::Borrowed(&branch.messages),
+            len => Cow::Owned(branch.messages.slice(..len)),
         }
     }
 
@@ -222,7 +225,7 @@ impl TurnTree {
             |&own: &usize| self.branches.get(own).is_some_and(|own| own.end() == path.turns);
         let index = parent.filter(ends_here).unwrap_or(self.branches.len());
         if index == self.branches.len() {
-            let messages = self.messages(path);
+            let messages = self.messages(path).into_owned();
             let first = path.turns;
             self.branches.push(Branch { parent, first, messages, ..Branch::default() });
         }
@@ -278,8 +281,8 @@ impl TurnTree {
         let starts = numbers.map(|number| self.start_of(path, number)).collect();
         let place = |(number, header): (usize, &Header)| (header.id, Place { branch: 0, number });
         let places = turns.iter().enumerate().map(place).collect();
-        let branch =
-            Branch { parent: None, first: 0, messages: self.messages(path), turns, starts };
+        let messages = self.messages(path).into_owned();
+        let branch = Branch { parent: None, first: 0, messages, turns, starts };
         let turns = path.turns;
         (Self { branches: vec![branch], places, stored }, Path { branch: 0, turns })
     }
