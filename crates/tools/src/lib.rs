@@ -15,7 +15,7 @@
 //!
 //! ```
 //! use conversant_chains::LlmChain;
-//! use conversant_core::{vars, LanguageModel, Message, ToolCall};
+//! use conversant_core::{vars, Message, ToolCall};
 //! use conversant_memory::BufferMemory;
 //! use conversant_prompts::PromptTemplate;
 //! use conversant_tools::{FnTool, ToolLoop};
@@ -43,7 +43,7 @@
 //! });
 //! let chain = LlmChain::builder()
 //!     .prompt(PromptTemplate::from_template("{history}\nHuman: {question}")?)
-//!     .model(LanguageModel::chat(ToolLoop::builder(model).tool(weather).build()?))
+//!     .model(ToolLoop::builder(model).tool(weather).build()?)
 //!     .memory(BufferMemory::new())
 //!     .build()?;
 //! let answer = chain.predict(vars! { "question" => "How is the weather in Kyoto?" }).await?;

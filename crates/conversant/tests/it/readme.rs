@@ -21,6 +21,7 @@ macro_rules! files {
 files!(
     chain "readme/chain.rs",
     local "readme/local.rs",
+    tools "readme/tools.rs",
     meter "readme/meter.rs",
     prompts "readme/prompts.rs",
     checked_prompt "readme/checked_prompt.rs"
