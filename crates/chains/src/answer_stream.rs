@@ -11,8 +11,8 @@ use futures_core::Stream;
 
 use crate::{answer::Answer, error::ChainError};
 
-/// The answer of a chain that contains other chains: the pieces of its last step, and then the
-/// whole [`Answer`]. [`Streaming::map`](crate::Streaming::map) creates it.
+/// The answer of a chain that contains other chains: the pieces of its last step or of its
+/// branches, and then the whole [`Answer`]. [`Streaming::map`](crate::Streaming::map) creates it.
 ///
 /// Dropping it drops the step's stream, which closes the model's connection.
 pub struct AnswerStream {

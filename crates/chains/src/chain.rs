@@ -140,7 +140,8 @@ forward_chain!(
 pub enum Streaming {
     /// A model's answer, piece by piece. [`Chain::finish`] turns it into the chain's answer.
     Pieces(ReplyStream),
-    /// The answer of a chain's last step, piece by piece, and then the chain's answer.
+    /// The answer of a chain's last step, or those of its branches, piece by piece, and then the
+    /// chain's answer.
     Steps(AnswerStream),
     /// The whole answer, of a chain that does not stream.
     Whole(Box<Answer>),

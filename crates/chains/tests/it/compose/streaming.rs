@@ -1,13 +1,13 @@
 //! Streams of chains made of chains: the text of the last step as it comes; the whole turn or
 //! nothing.
 
-use std::{convert::Infallible, sync::Arc};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use conversant_chains::{
     Chain, ChainStream, FallbackChain, FnRouter, LlmChain, ParallelChain, Route, RouterChain,
     SequentialChain, SimpleSequentialChain, TransformChain, WithMemory,
 };
-use conversant_core::{Delta, ModelError, vars};
+use conversant_core::{CallOptions, Delta, ModelError, vars};
 use conversant_testkit::{Gate, ScriptedChat, ScriptedReply, poll_then_drop};
 
 use super::{Joining, boxed, llm, written};
@@ -356,5 +356,27 @@ async fn text_that_is_not_the_first_output_is_not_kept_as_it() {
     let mut stream = chain.stream(vars! { "human_input" => "hi" }).await.unwrap();
     stream.next().await.unwrap().unwrap();
     assert!(stream.save_partial().await.is_err());
+    assert_eq!(history.transcript().await, "");
+}
+
+/// The deadline ends all branches, and nothing is saved.
+#[tokio::test]
+async fn the_deadline_of_a_stream_ends_all_branches() {
+    let (history, gate) = (TestHistory::default(), Gate::new());
+    let held = || {
+        let held = ScriptedReply::pieces(["t", "wo"]).held_after(1, &gate);
+        llm("{human_input}", ScriptedChat::new([held]), "text")
+    };
+    let chain = ParallelChain::builder()
+        .branch("a", held())
+        .branch("b", held())
+        .memory(memory(&history).with_output_key("a"))
+        .allow_unused("chat_history")
+        .build()
+        .unwrap();
+    let options = CallOptions::new().with_timeout(Duration::ZERO);
+    let stream = chain.stream_with(vars! { "human_input" => "hi" }, options).await.unwrap();
+    let error = stream.into_outcome().await.unwrap_err();
+    assert!(error.is_deadline(), "{error}");
     assert_eq!(history.transcript().await, "");
 }
