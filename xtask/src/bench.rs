@@ -17,6 +17,8 @@ const MANIFEST: &str = "xtask/bench/Cargo.toml";
 /// The manifest of the benchmark with other clients. They need some hundred crates, so that it is a
 /// separate workspace too.
 const PEERS: &str = "xtask/bench/peers/Cargo.toml";
+/// The package of the benchmark with what keeping conversations costs.
+const PERSIST: &str = "persist";
 /// The variables that would send requests to this machine through a proxy.
 const PROXIES: &[&str] =
     &["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
@@ -37,9 +39,13 @@ pub(crate) struct Options {
     /// crates.
     #[arg(long)]
     peers: bool,
+    /// Measures what keeping conversations costs instead: calls over stores, many sessions,
+    /// memories. Builds SQLite the first time.
+    #[arg(long, conflicts_with = "peers")]
+    persist: bool,
     /// Measures the footprint instead: the build, the size and the memory of a program with one
     /// call. Builds for minutes.
-    #[arg(long, conflicts_with_all = ["quick", "json", "only", "peers"])]
+    #[arg(long, conflicts_with_all = ["quick", "json", "only", "peers", "persist"])]
     footprint: bool,
 }
 
@@ -50,7 +56,11 @@ pub(crate) fn run(options: &Options) -> Verdict {
         println!("{}", footprint::tell(MANIFEST)?);
         return Ok(true);
     }
-    let program = if options.peers { build("peers", PEERS)? } else { build("bench", MANIFEST)? };
+    let program = match options {
+        Options { persist: true, .. } => build(PERSIST, MANIFEST)?,
+        Options { peers: true, .. } => build("peers", PEERS)?,
+        _ => build("bench", MANIFEST)?,
+    };
     let mut bench = Command::new(program);
     PROXIES.iter().for_each(|name| {
         bench.env_remove(name);
@@ -67,7 +77,7 @@ pub(crate) fn run(options: &Options) -> Verdict {
     if !bench.status()?.success() {
         return Ok(false);
     }
-    if !options.json && options.only.is_none() {
+    if !options.json && !options.persist && options.only.is_none() {
         println!("{}", footprint::tell(MANIFEST)?);
     }
     Ok(true)

@@ -150,6 +150,14 @@ impl Message {
         self
     }
 
+    /// Sets all further fields of the stored form's `data`.
+    pub(crate) fn with_extra_fields(mut self, fields: Map<String, Json>) -> Self {
+        if !fields.is_empty() || self.rest.is_some() {
+            self.rest_mut().extra = fields;
+        }
+        self
+    }
+
     /// Removes a further field of the stored form's `data`.
     pub(crate) fn without_extra(mut self, name: &str) -> Self {
         if let Some(rest) = &mut self.rest {
@@ -224,6 +232,12 @@ impl Message {
     #[must_use]
     pub fn extra(&self) -> &Map<String, Json> {
         self.rest.as_deref().map_or_else(|| &*NO_EXTRA, |rest| &rest.extra)
+    }
+
+    /// Returns whether the message has a role of a fixed name and content, and nothing else.
+    pub(crate) fn is_plain(&self) -> bool {
+        let is_fixed = matches!(self.role, Role::System | Role::Human | Role::Ai);
+        is_fixed && self.tool_calls.is_empty() && self.rest.is_none()
     }
 
     fn rest_mut(&mut self) -> &mut Rest {

@@ -1,14 +1,25 @@
-//! The JSON text in which stores keep a message, and its limits.
+//! The JSON text in which stores keep messages, and its limits.
 
-use std::fmt;
+use std::{fmt, io};
 
-use crate::{history::HistoryError, message::Message};
+use serde::de::DeserializeOwned;
+
+use crate::{
+    content::Content, history::HistoryError, message::Message, messages::Messages, stored::Compact,
+};
 
 /// The deepest nesting of JSON that a store accepts.
 ///
 /// `serde_json` reads at most 127 levels. The rest is left to the text that a store wraps around a
 /// message.
 const MAX_DEPTH: usize = 120;
+
+/// More than the bytes of a stored message without those of its fields, and of the fields that
+/// [`Messages::to_compact_json`] leaves out.
+const MAX_DEFAULT_BYTES: u64 = 200;
+
+/// The most bytes of JSON for a byte of text: `\u0000`.
+const MAX_ESCAPED_BYTES: u64 = 6;
 
 impl Message {
     /// Encodes the message as the JSON text in which stores keep it: LangChain's stored form, as
@@ -33,19 +44,58 @@ impl Message {
     /// # Ok::<(), conversant_core::HistoryError>(())
     /// ```
     pub fn to_stored_json(&self, max_bytes: u64) -> Result<String, HistoryError> {
-        let Ok(json) = serde_json::to_string(self) else {
-            let what = "a tool or function message without the id or name of what it answers";
-            return Err(HistoryError::Unsupported { what });
-        };
-        let bytes = json.len() as u64;
-        if bytes > max_bytes {
-            return Err(HistoryError::TooLarge { bytes, limit: max_bytes });
-        }
-        if is_too_deep(&json) {
-            let what = "values nested more than 120 levels deep";
-            return Err(HistoryError::Unsupported { what });
-        }
+        let json = serde_json::to_string(self).map_err(|_| unanswered())?;
+        check(&json, json.len() as u64, max_bytes)?;
         Ok(json)
+    }
+
+    /// Checks, without an encoding where none is needed, that a store accepts the message.
+    ///
+    /// # Errors
+    /// Those of [`to_stored_json`](Self::to_stored_json).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_core::Message;
+    ///
+    /// Message::human("Hi").check_stored_json(1024)?;
+    /// assert!(Message::human("Hi").check_stored_json(16).is_err());
+    /// # Ok::<(), conversant_core::HistoryError>(())
+    /// ```
+    pub fn check_stored_json(&self, max_bytes: u64) -> Result<(), HistoryError> {
+        match self.content() {
+            Content::Text(text) if self.is_plain() => {
+                let most = (text.len() as u64).saturating_mul(MAX_ESCAPED_BYTES);
+                if most.saturating_add(MAX_DEFAULT_BYTES) <= max_bytes {
+                    return Ok(());
+                }
+            }
+            Content::Text(_) | Content::Parts(_) => {}
+        }
+        self.to_stored_json(max_bytes).map(drop)
+    }
+
+    /// Returns the number of bytes of [`to_stored_json`](Self::to_stored_json), by which
+    /// [`Range::LastBytes`](crate::Range::LastBytes) counts. A message without a stored form counts
+    /// by its text.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_core::Message;
+    ///
+    /// let message = Message::human("Hi");
+    /// assert_eq!(message.stored_json_len(), message.to_stored_json(1024)?.len() as u64);
+    /// # Ok::<(), conversant_core::HistoryError>(())
+    /// ```
+    #[must_use]
+    pub fn stored_json_len(&self) -> u64 {
+        let mut count = Count(0);
+        match serde_json::to_writer(&mut count, self) {
+            Ok(()) => count.0,
+            Err(_) => self.text().len() as u64,
+        }
     }
 
     /// Decodes a message from the JSON text in which a store keeps it. `place` names the stored
@@ -69,11 +119,108 @@ impl Message {
         json: impl AsRef<[u8]>,
         place: impl fmt::Display,
     ) -> Result<Self, HistoryError> {
-        serde_json::from_slice(json.as_ref()).map_err(|error| HistoryError::Corrupt {
-            what: format!("cannot decode {place}"),
-            source: Some(error.into()),
-        })
+        decode(json.as_ref(), place)
     }
+
+    /// Decodes messages from a JSON array of stored messages, such as
+    /// [`Messages::to_compact_json`] returns. `place` names the stored item in the error.
+    ///
+    /// # Errors
+    /// [`HistoryError::Corrupt`] if the text is not JSON or not an array of stored messages.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_core::Message;
+    ///
+    /// let json = r#"[{"type": "human", "data": {"content": "Hi"}}]"#;
+    /// assert_eq!(Message::list_from_stored_json(json, "turn 7")?, [Message::human("Hi")]);
+    /// # Ok::<(), conversant_core::HistoryError>(())
+    /// ```
+    pub fn list_from_stored_json(
+        json: impl AsRef<[u8]>,
+        place: impl fmt::Display,
+    ) -> Result<Vec<Self>, HistoryError> {
+        decode(json.as_ref(), place)
+    }
+}
+
+impl Messages {
+    /// Encodes the messages as a JSON array of LangChain's stored form, without the fields that
+    /// have their default value: a third of the bytes of a short message. The limits are those of
+    /// [`Message::to_stored_json`], for each message, and count the whole form.
+    ///
+    /// # Errors
+    /// Those of [`Message::to_stored_json`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_core::{Message, Messages};
+    ///
+    /// let messages = Messages::from(Message::human("Hi"));
+    /// let json = messages.to_compact_json(1024)?;
+    /// assert_eq!(json, r#"[{"type":"human","data":{"content":"Hi"}}]"#);
+    /// assert_eq!(Message::list_from_stored_json(&json, "turn 7")?, [Message::human("Hi")]);
+    /// # Ok::<(), conversant_core::HistoryError>(())
+    /// ```
+    pub fn to_compact_json(&self, max_message_bytes: u64) -> Result<String, HistoryError> {
+        let text: usize = self.iter().map(|message| message.text().len()).sum();
+        let mut json = String::with_capacity(text + text / 16 + 64 * self.len() + 2);
+        json.push('[');
+        for (index, message) in self.iter().enumerate() {
+            if index > 0 {
+                json.push(',');
+            }
+            let compact = serde_json::to_string(&Compact(message)).map_err(|_| unanswered())?;
+            let mut bytes = compact.len() as u64;
+            if bytes.saturating_add(MAX_DEFAULT_BYTES) > max_message_bytes {
+                bytes = message.stored_json_len();
+            }
+            check(&compact, bytes, max_message_bytes)?;
+            json.push_str(&compact);
+        }
+        json.push(']');
+        Ok(json)
+    }
+}
+
+fn decode<T: DeserializeOwned>(json: &[u8], place: impl fmt::Display) -> Result<T, HistoryError> {
+    serde_json::from_slice(json).map_err(|error| HistoryError::Corrupt {
+        what: format!("cannot decode {place}"),
+        source: Some(error.into()),
+    })
+}
+
+/// Counts the bytes that are written to it.
+struct Count(u64);
+
+impl io::Write for Count {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+const fn unanswered() -> HistoryError {
+    let what = "a tool or function message without the id or name of what it answers";
+    HistoryError::Unsupported { what }
+}
+
+/// Checks the size of a message's JSON, and how deeply it is nested.
+fn check(json: &str, bytes: u64, max_bytes: u64) -> Result<(), HistoryError> {
+    if bytes > max_bytes {
+        return Err(HistoryError::TooLarge { bytes, limit: max_bytes });
+    }
+    if is_too_deep(json) {
+        let what = "values nested more than 120 levels deep";
+        return Err(HistoryError::Unsupported { what });
+    }
+    Ok(())
 }
 
 /// Returns whether JSON is nested more than [`MAX_DEPTH`] levels deep.

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{File, OpenOptions},
-    io::{Read, Seek, SeekFrom, Write},
+    io::{self, Read, Seek, SeekFrom, Write},
     time::{Duration, SystemTime},
 };
 
@@ -17,6 +17,9 @@ use crate::{
     log_record::{self, FORMAT, Header, Record, WholeNote, WholeTurn},
     paths::SessionPaths,
 };
+
+/// The most bytes of lines that are read at once, unless one line has more.
+const MAX_READ: u64 = 256 * 1024;
 
 /// A session and its file.
 pub(crate) struct Conversation<'c> {
@@ -51,11 +54,7 @@ impl Conversation<'_> {
     pub(crate) fn load(&self, range: Range) -> Result<Slice, HistoryError> {
         let start = self.start(range)?;
         let turns = self.read_turns(self.turns_from(start))?;
-        let mut messages: Vec<_> =
-            turns.iter().flat_map(|turn| turn.messages().iter_shared().cloned()).collect();
-        let wanted = usize::try_from(self.version().messages - start).unwrap_or(usize::MAX);
-        let messages = messages.split_off(messages.len().saturating_sub(wanted));
-        Ok(Slice::new(messages.into_iter().collect::<Messages>(), self.version()))
+        Ok(slice_of(turns.iter(), start, self.version()))
     }
 
     pub(crate) fn turns(&self, range: Range) -> Result<Vec<Turn>, HistoryError> {
@@ -94,7 +93,7 @@ impl Conversation<'_> {
         for entry in self.entries().iter().rev() {
             for turn in self.read_turns(std::slice::from_ref(entry))? {
                 for message in turn.messages().iter().rev() {
-                    match left.checked_sub(log_record::bytes(message)) {
+                    match left.checked_sub(message.stored_json_len()) {
                         Some(rest) => left = rest,
                         None => return Ok(start),
                     }
@@ -137,8 +136,20 @@ impl Conversation<'_> {
 
     fn read_turns(&self, entries: &[TurnEntry]) -> Result<Vec<Turn>, HistoryError> {
         let mut lines = Lines::open(self.paths)?;
-        let read = |entry: &TurnEntry| Ok(lines.read::<WholeTurn>(entry.span)?.turn);
-        entries.iter().map(read).collect()
+        let mut turns = Vec::with_capacity(entries.len());
+        let mut rest = entries;
+        while let Some(first) = rest.first() {
+            // Lines that are near each other are read at once.
+            let end = |turn: &TurnEntry| turn.span.offset + turn.span.bytes as u64;
+            let is_near = |turn: &TurnEntry| end(turn) - first.span.offset <= MAX_READ;
+            let near = rest.iter().take_while(|turn| is_near(turn)).count().max(1);
+            let (block, after) = rest.split_at(near);
+            lines.read_block(block.iter().map(|turn| turn.span), |turn: WholeTurn| {
+                turns.push(turn.turn);
+            })?;
+            rest = after;
+        }
+        Ok(turns)
     }
 
     pub(crate) fn append(&mut self, turn: &Turn, expect: Expect) -> Result<Version, HistoryError> {
@@ -182,7 +193,11 @@ impl Conversation<'_> {
                     bytes.push(b'\n');
                 }
                 bytes.extend_from_slice(&line);
-                extend(self.paths, index, &bytes)?;
+                let is_whole = index.torn == 0 && !index.is_open;
+                let written = extend(self.paths, index, &bytes)?;
+                if is_whole {
+                    return index.extend(&line, written);
+                }
             }
             _ => {
                 let header = header(Some(self.session.clone()), self.version().epoch);
@@ -193,6 +208,27 @@ impl Conversation<'_> {
         }
         self.refresh()
     }
+}
+
+/// Returns the messages of a session's last turns from the message `start` on.
+pub(crate) fn slice_of<'t>(
+    turns: impl Iterator<Item = &'t Turn> + Clone,
+    start: u64,
+    version: Version,
+) -> Slice {
+    let count: usize = turns.clone().map(|turn| turn.messages().len()).sum();
+    let wanted = usize::try_from(version.messages.saturating_sub(start)).unwrap_or(usize::MAX);
+    // A range can begin within a turn.
+    let before = count.saturating_sub(wanted);
+    let (mut end, mut starts) = (0, Vec::new());
+    for turn in turns.clone() {
+        if !turn.messages().is_empty() && end >= before {
+            starts.push(end - before);
+        }
+        end += turn.messages().len();
+    }
+    let messages = turns.flat_map(|turn| turn.messages().iter_shared().cloned()).skip(before);
+    Slice::new(messages.collect::<Messages>(), version).with_turns(starts)
 }
 
 /// Returns whether the time to live of a file is over that was last written at `written`.
@@ -206,7 +242,12 @@ fn header(session: Option<SessionId>, epoch: u64) -> Header {
 }
 
 /// Writes at the end of the file, over an unfinished line. If that fails, the end is restored.
-fn extend(paths: &SessionPaths, index: &Index, bytes: &[u8]) -> Result<(), HistoryError> {
+/// Returns the time of the write.
+fn extend(
+    paths: &SessionPaths,
+    index: &Index,
+    bytes: &[u8],
+) -> Result<Option<SystemTime>, HistoryError> {
     let mut file = OpenOptions::new().write(true).open(paths.file()).map_err(io_error)?;
     let mut write = || {
         if index.torn > 0 {
@@ -214,9 +255,10 @@ fn extend(paths: &SessionPaths, index: &Index, bytes: &[u8]) -> Result<(), Histo
         }
         file.seek(SeekFrom::Start(index.end))?;
         file.write_all(bytes)?;
-        file.sync_data()
+        file.sync_data()?;
+        Ok(file.metadata().and_then(|metadata| metadata.modified()).ok())
     };
-    write().map_err(|error| {
+    write().map_err(|error: io::Error| {
         let _ = file.set_len(index.end).and_then(|()| file.sync_data());
         io_error(error)
     })
@@ -245,20 +287,42 @@ impl Lines {
     fn open(paths: &SessionPaths) -> Result<Self, HistoryError> {
         match File::open(paths.file()) {
             Ok(file) => Ok(Self(Some(file))),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self(None)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self(None)),
             Err(error) => Err(io_error(error)),
         }
     }
 
     fn read<T: DeserializeOwned>(&mut self, span: Span) -> Result<T, HistoryError> {
-        let gone = || corrupt_line(span.line, "is missing");
-        let file = self.0.as_mut().ok_or_else(gone)?;
-        let mut line = vec![0; span.bytes];
-        file.seek(SeekFrom::Start(span.offset)).map_err(io_error)?;
-        file.read_exact(&mut line).map_err(|_| gone())?;
-        if !log_record::is_whole(&line) {
-            return Err(corrupt_line(span.line, "is damaged"));
+        let mut found = None;
+        self.read_block([span].into_iter(), |line| found = Some(line))?;
+        found.ok_or_else(|| corrupt_line(span.line, "is missing"))
+    }
+
+    /// Reads lines, in the order of the file, by one read of all that is between them.
+    fn read_block<T: DeserializeOwned>(
+        &mut self,
+        spans: impl Iterator<Item = Span> + Clone,
+        mut add: impl FnMut(T),
+    ) -> Result<(), HistoryError> {
+        let (Some(first), Some(last)) = (spans.clone().next(), spans.clone().last()) else {
+            return Ok(());
+        };
+        let gone = |span: Span| corrupt_line(span.line, "is missing");
+        let file = self.0.as_mut().ok_or_else(|| gone(first))?;
+        let end = last.offset + last.bytes as u64;
+        let length = usize::try_from(end - first.offset).map_err(|_| gone(last))?;
+        let mut block = Vec::with_capacity(length);
+        file.seek(SeekFrom::Start(first.offset)).map_err(io_error)?;
+        file.take(length as u64).read_to_end(&mut block).map_err(io_error)?;
+        for span in spans {
+            let start = usize::try_from(span.offset - first.offset).unwrap_or(usize::MAX);
+            let line = block.get(start..start.saturating_add(span.bytes));
+            let line = line.ok_or_else(|| gone(span))?;
+            if !log_record::is_whole(line) {
+                return Err(corrupt_line(span.line, "is damaged"));
+            }
+            add(serde_json::from_slice(line).map_err(|error| unexpected_line(span.line, &error))?);
         }
-        serde_json::from_slice(&line).map_err(|error| unexpected_line(span.line, &error))
+        Ok(())
     }
 }

@@ -87,21 +87,44 @@ impl Index {
         };
         let metadata = file.metadata().map_err(io_error)?;
         let length = metadata.len();
-        let mut reader = BufReader::with_capacity(64 * 1024, file);
         let mut index = match before {
-            Some(before) if before.continues(&mut reader, length)? => before,
+            Some(before) if before.continues(&file, length)? => before,
             _ => {
-                reader.rewind().map_err(io_error)?;
-                Self::begin(&mut reader)?
+                (&file).rewind().map_err(io_error)?;
+                Self::begin(&mut BufReader::with_capacity(LAST_BYTES * 16, &file))?
             }
         };
         if index.header.session.as_ref().is_some_and(|found| found != session) {
             return Err(corrupt_line(1, "is of another session"));
         }
-        reader.seek(SeekFrom::Start(index.end)).map_err(io_error)?;
-        index.scan(&mut reader)?;
+        index.torn = 0;
+        if length > index.end {
+            (&file).seek(SeekFrom::Start(index.end)).map_err(io_error)?;
+            index.scan(&mut BufReader::with_capacity(64 * 1024, file))?;
+        }
         index.written = metadata.modified().ok();
         Ok(Some(index))
+    }
+
+    /// Adds a line that was written at the end of the file, at a time.
+    ///
+    /// The file must end with a whole line and its line break.
+    pub(crate) fn extend(
+        &mut self,
+        line: &[u8],
+        written: Option<SystemTime>,
+    ) -> Result<(), HistoryError> {
+        self.add(log_record::trim(line))?;
+        self.advance(line);
+        self.written = written;
+        Ok(())
+    }
+
+    /// Moves the end of what was read after a line, with its line break.
+    fn advance(&mut self, line: &[u8]) {
+        self.last = line.get(line.len().saturating_sub(LAST_BYTES)..).unwrap_or(line).to_vec();
+        self.end += line.len() as u64;
+        self.is_open = !line.ends_with(b"\n");
     }
 
     pub(crate) const fn version(&self) -> Version {
@@ -127,21 +150,21 @@ impl Index {
     }
 
     /// Returns whether the file is the one that was read, and has only become longer.
-    fn continues(&self, reader: &mut BufReader<File>, length: u64) -> Result<bool, HistoryError> {
+    fn continues(&self, mut file: &File, length: u64) -> Result<bool, HistoryError> {
         if length < self.end || self.is_open || self.start.is_empty() {
             return Ok(false);
         }
         let mut read = |offset: u64, expected: &[u8]| {
             let mut found = vec![0; expected.len()];
-            reader.seek(SeekFrom::Start(offset))?;
-            reader.read_exact(&mut found)?;
+            file.seek(SeekFrom::Start(offset))?;
+            file.read_exact(&mut found)?;
             Ok(found == expected)
         };
         let last = self.end - self.last.len() as u64;
         Ok(read(0, &self.start).map_err(io_error)? && read(last, &self.last).map_err(io_error)?)
     }
 
-    fn begin(reader: &mut BufReader<File>) -> Result<Self, HistoryError> {
+    fn begin(reader: &mut impl BufRead) -> Result<Self, HistoryError> {
         let mut start = Vec::new();
         reader.read_until(b'\n', &mut start).map_err(io_error)?;
         let header = Header::read(&start)?;
@@ -177,9 +200,8 @@ impl Index {
         Self::empty(self.header)
     }
 
-    fn scan(&mut self, reader: &mut BufReader<File>) -> Result<(), HistoryError> {
+    fn scan(&mut self, reader: &mut impl BufRead) -> Result<(), HistoryError> {
         let mut line = Vec::new();
-        self.torn = 0;
         loop {
             line.clear();
             let bytes = reader.read_until(b'\n', &mut line).map_err(io_error)? as u64;
@@ -196,9 +218,7 @@ impl Index {
                 return Ok(());
             }
             self.add(text)?;
-            self.last = line.get(line.len().saturating_sub(LAST_BYTES)..).unwrap_or(&line).to_vec();
-            self.end += bytes;
-            self.is_open = is_open;
+            self.advance(&line);
         }
     }
 

@@ -268,10 +268,5 @@ pub(crate) fn check<'m>(
     messages: impl IntoIterator<Item = &'m Message>,
     max_bytes: u64,
 ) -> Result<(), HistoryError> {
-    messages.into_iter().try_for_each(|message| message.to_stored_json(max_bytes).map(drop))
-}
-
-/// Returns the size of a message's stored JSON.
-pub(crate) fn bytes(message: &Message) -> u64 {
-    serde_json::to_string(message).map_or(0, |body| body.len() as u64)
+    messages.into_iter().try_for_each(|message| message.check_stored_json(max_bytes))
 }

@@ -9,11 +9,11 @@ use std::{
     time::Duration,
 };
 
-use conversant_core::{HistoryError, Message, Messages, Range, SessionId, Slice, Turn, Version};
+use conversant_core::{HistoryError, Message, Range, SessionId, Slice, Turn, Version};
 use serde::Deserialize;
 
 use crate::{
-    conversation::is_expired,
+    conversation::{is_expired, slice_of},
     error::io_error,
     log_record::{self, Header},
     paths::SessionPaths,
@@ -146,7 +146,7 @@ impl Tail {
             Range::LastBytes(bytes) => {
                 let mut left = bytes;
                 let fits = |message: &&Message| {
-                    let rest = left.checked_sub(log_record::bytes(message));
+                    let rest = left.checked_sub(message.stored_json_len());
                     rest.inspect(|&rest| left = rest).is_some()
                 };
                 let fitting = self.newest_first().take_while(fits).count() as u64;
@@ -180,10 +180,7 @@ impl Tail {
     }
 
     fn slice(&self, start: u64) -> Slice {
-        let count = usize::try_from(self.version.messages - start).unwrap_or(usize::MAX);
-        let mut messages: Vec<_> = self.newest_first().take(count).cloned().collect();
-        messages.reverse();
-        Slice::new(messages.into_iter().collect::<Messages>(), self.version)
+        slice_of(self.turns.iter().rev(), start, self.version)
     }
 }
 

@@ -33,6 +33,11 @@ impl Checksum {
     pub(crate) fn finish(self) -> i64 {
         i64::from(self.0.finalize())
     }
+
+    /// Returns the checksum as a signed number, which always fits in four bytes of a row.
+    pub(crate) fn finish_signed(self) -> i64 {
+        i64::from(self.0.finalize().cast_signed())
+    }
 }
 
 /// Returns the 64-bit FNV-1a hash of an id.

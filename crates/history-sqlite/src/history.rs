@@ -8,8 +8,7 @@ use std::{
 };
 
 use conversant_core::{
-    ChatHistory, Expect, HistoryError, Lease, Message, Messages, Note, Range, SessionId, Slice,
-    Turn, Version, async_trait,
+    Expect, HistoryError, Messages, Note, Point, Range, SessionId, Slice, Turn, Version,
 };
 use rusqlite::Connection;
 
@@ -17,12 +16,11 @@ use crate::{
     error::{inconsistent, sqlite_error},
     options::{Options, Synchronous},
     schema::Schema,
-    statement::transaction,
     table::{
-        lease, message, millis,
+        millis,
         note::{self, StoredNote},
-        range,
-        session::{self, Found},
+        path::Turns,
+        range, session,
         turn::{self, NewTurn},
     },
     worker::Workers,
@@ -31,14 +29,15 @@ use crate::{
 #[doc = include_str!("history.md")]
 #[derive(Clone)]
 pub struct SqliteHistory {
-    store: Arc<Store>,
+    pub(crate) store: Arc<Store>,
 }
 
-struct Store {
+/// An open file, and its settings.
+pub(crate) struct Store {
     path: PathBuf,
-    max_message_bytes: u64,
-    time_to_live: Option<i64>,
-    workers: Workers,
+    pub(crate) max_message_bytes: u64,
+    pub(crate) time_to_live: Option<i64>,
+    pub(crate) workers: Workers,
 }
 
 /// Settings of a [`SqliteHistory`].
@@ -223,24 +222,25 @@ impl SqliteHistory {
         self.store.workers.close().await;
     }
 
-    /// Reads from a session, in one transaction.
+    /// Reads from a session as it is at one moment, up to a point. `None` is the tip. `run` gets
+    /// `None` if the session is empty.
     async fn read<T: Send + 'static>(
         &self,
         id: &SessionId,
-        run: impl FnOnce(&Connection, &Found) -> Result<T, HistoryError> + Send + 'static,
+        point: Option<Point>,
+        run: impl FnOnce(Version, Option<&mut Turns<'_, '_>>) -> Result<T, HistoryError>
+        + Send
+        + 'static,
     ) -> Result<T, HistoryError> {
         let (name, time_to_live) = (id.clone(), self.store.time_to_live);
         let read = move |connection: &mut Connection| {
-            transaction(connection, "BEGIN", || {
-                let found = session::find(connection, &name, time_to_live)?;
-                run(connection, &found)
-            })
+            session::read(connection, &name, point, time_to_live, run)
         };
         self.store.workers.read(Some(id), read).await
     }
 
     /// Writes to a session.
-    async fn write<T: Send + 'static>(
+    pub(crate) async fn write<T: Send + 'static>(
         &self,
         id: &SessionId,
         mut run: impl FnMut(&Connection, &SessionId, Option<i64>) -> Result<T, HistoryError>
@@ -253,115 +253,88 @@ impl SqliteHistory {
     }
 }
 
-#[async_trait]
-impl ChatHistory for SqliteHistory {
-    async fn load(&self, session: &SessionId, range: Range) -> Result<Slice, HistoryError> {
-        let load = move |connection: &Connection, found: &Found| {
-            let Some(session) = &found.session else {
-                return Ok(Slice::new(Vec::new(), found.version));
-            };
-            Ok(Slice::new(range::messages(connection, session, range)?, found.version))
-        };
-        self.read(session, load).await
-    }
-
-    async fn first(
+/// The operations at a point. `None` is the session's tip.
+impl SqliteHistory {
+    pub(crate) async fn load_at(
         &self,
         session: &SessionId,
+        point: Option<Point>,
+        range: Range,
+    ) -> Result<Slice, HistoryError> {
+        let load = move |version, turns: Option<&mut Turns<'_, '_>>| {
+            let found = turns.map(|turns| range::messages(turns, range)).transpose()?;
+            let (messages, starts) = found.unwrap_or_default();
+            Ok(Slice::new(messages, version).with_turns(starts))
+        };
+        self.read(session, point, load).await
+    }
+
+    pub(crate) async fn first_at(
+        &self,
+        session: &SessionId,
+        point: Option<Point>,
         count: usize,
     ) -> Result<Option<Messages>, HistoryError> {
-        let first = move |connection: &Connection, found: &Found| match &found.session {
-            Some(session) => message::first(connection, session, count),
+        let first = move |_, turns: Option<&mut Turns<'_, '_>>| match turns {
+            Some(turns) => range::first(turns, count),
             None => Ok(Vec::new()),
         };
-        self.read(session, first).await.map(|messages| Some(messages.into()))
+        self.read(session, point, first).await.map(|messages| Some(messages.into()))
     }
 
-    async fn append(
+    pub(crate) async fn append_at(
         &self,
         session: &SessionId,
+        point: Option<Point>,
         turn: &Turn,
         expect: Expect,
     ) -> Result<Version, HistoryError> {
         let turn = NewTurn::encode(turn, self.store.max_message_bytes)?;
         self.write(session, move |connection, id, time_to_live| {
-            turn::append(connection, id, &turn, expect, time_to_live)
+            turn::append(connection, id, &turn, point, expect, time_to_live)
         })
         .await
     }
 
-    fn check(&self, _: &SessionId, messages: &[Message]) -> Result<(), HistoryError> {
-        let limit = self.store.max_message_bytes;
-        messages.iter().try_for_each(|message| message.to_stored_json(limit).map(drop))
-    }
-
-    async fn clear(&self, session: &SessionId) -> Result<(), HistoryError> {
-        self.write(session, session::clear).await
-    }
-
-    async fn turns(&self, session: &SessionId, range: Range) -> Result<Vec<Turn>, HistoryError> {
-        let load = move |connection: &Connection, found: &Found| match &found.session {
-            Some(session) => range::turns(connection, session, range),
-            None => Ok(Vec::new()),
-        };
-        self.read(session, load).await
-    }
-
-    async fn sessions(
-        &self,
-        after: Option<&SessionId>,
-        limit: usize,
-    ) -> Result<Vec<SessionId>, HistoryError> {
-        let (after, time_to_live) = (after.cloned(), self.store.time_to_live);
-        let list = move |connection: &mut Connection| {
-            session::list(connection, after.as_ref(), limit, time_to_live)
-        };
-        self.store.workers.read(None, list).await
-    }
-
-    async fn delete(&self, session: &SessionId) -> Result<(), HistoryError> {
-        self.write(session, session::delete).await
-    }
-
-    async fn note(&self, session: &SessionId, name: &str) -> Result<Option<Note>, HistoryError> {
-        let name = name.to_owned();
-        let load = move |connection: &Connection, found: &Found| match &found.session {
-            Some(session) => note::load(connection, session, &name),
-            None => Ok(None),
-        };
-        self.read(session, load).await
-    }
-
-    /// Stores a note. One that covers another epoch or conversation than the session's is
-    /// [`HistoryError::Stale`].
-    async fn put_note(
+    pub(crate) async fn turns_at(
         &self,
         session: &SessionId,
+        point: Option<Point>,
+        range: Range,
+    ) -> Result<Vec<Turn>, HistoryError> {
+        let load = move |_, turns: Option<&mut Turns<'_, '_>>| match turns {
+            Some(turns) => range::turns(turns, range),
+            None => Ok(Vec::new()),
+        };
+        self.read(session, point, load).await
+    }
+
+    pub(crate) async fn note_at(
+        &self,
+        session: &SessionId,
+        point: Option<Point>,
+        name: &str,
+    ) -> Result<Option<Note>, HistoryError> {
+        let name = name.to_owned();
+        let load = move |_, turns: Option<&mut Turns<'_, '_>>| match turns {
+            Some(turns) => note::load(turns.connection(), turns.session(), &name, point),
+            None => Ok(None),
+        };
+        self.read(session, point, load).await
+    }
+
+    pub(crate) async fn put_note_at(
+        &self,
+        session: &SessionId,
+        point: Option<Point>,
         name: &str,
         note: &Note,
     ) -> Result<(), HistoryError> {
         let (name, note) = (name.to_owned(), StoredNote::encode(note)?);
         self.write(session, move |connection, id, time_to_live| {
-            note::put(connection, id, &name, &note, time_to_live)
+            note::put(connection, id, &name, &note, point, time_to_live)
         })
         .await
-    }
-
-    /// Leases the session, across processes. The lease expires by the machine's clock: if the clock
-    /// is set, it expires earlier or later.
-    async fn lease(
-        &self,
-        session: &SessionId,
-        time: Duration,
-    ) -> Result<Option<Lease>, HistoryError> {
-        self.write(session, move |connection, id, _| lease::acquire(connection, id, time).map(Some))
-            .await
-    }
-
-    async fn release(&self, lease: &Lease) -> Result<(), HistoryError> {
-        let released = lease.clone();
-        self.write(&lease.session, move |connection, _, _| lease::release(connection, &released))
-            .await
     }
 }
 

@@ -29,6 +29,8 @@
 //! # }
 //! ```
 
+mod branch_view;
+mod chat_history;
 mod checksum;
 mod connection;
 mod error;

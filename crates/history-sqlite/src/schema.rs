@@ -22,35 +22,50 @@ impl Tables for Schema {
         migrate(connection)
     }
 
-    /// Adds views with the columns that a later version has added, in front of the tables.
+    /// Adds views that show older tables in the form of the present ones.
     fn adapt(&self, connection: &Connection) -> Result<(), HistoryError> {
-        if version(connection)? == 1 {
-            connection.execute_batch(include_str!("schema/1_as_2.sql")).map_err(sqlite_error)?;
-        }
-        Ok(())
+        let turns = match version(connection)? {
+            1 => include_str!("schema/1_as_3.sql"),
+            2 => include_str!("schema/2_as_3.sql"),
+            _ => return Ok(()),
+        };
+        connection
+            .execute_batch(turns)
+            .and_then(|()| connection.execute_batch(include_str!("schema/earlier_as_3.sql")))
+            .map_err(sqlite_error)
     }
 }
 
-/// The statements that lead from each version to the next. A released version never changes.
-const VERSIONS: &[&str] = &[include_str!("schema/1.sql"), include_str!("schema/2.sql")];
+/// The version that this crate writes.
+const VERSION: usize = 3;
+
+/// The tables of a new file.
+const TABLES: &str = include_str!("schema/3.sql");
+
+/// The statements that lead from each version to the next, from version 1 on. They never change.
+const UPGRADES: [&str; VERSION - 1] =
+    [include_str!("schema/1_to_2.sql"), include_str!("schema/2_to_3.sql")];
 
 /// The `application_id` of the file, set by the first version: `conv` in ASCII.
 const APPLICATION_ID: i64 = 0x636f_6e76;
 
 /// Brings the tables up to date, in one transaction.
 fn migrate(connection: &mut Connection) -> Result<(), HistoryError> {
-    if version(connection)? == VERSIONS.len() {
+    if version(connection)? == VERSION {
         return Ok(());
     }
     let transaction = connection
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .map_err(sqlite_error)?;
     // Another process may have migrated the file meanwhile.
-    let found = version(&transaction)?;
-    for (number, statements) in VERSIONS.iter().enumerate().skip(found) {
+    let statements = match version(&transaction)? {
+        0 => &[TABLES][..],
+        found => UPGRADES.get(found - 1..).unwrap_or_default(),
+    };
+    for statements in statements {
         transaction.execute_batch(statements).map_err(sqlite_error)?;
-        transaction.pragma_update(None, "user_version", number + 1).map_err(sqlite_error)?;
     }
+    transaction.pragma_update(None, "user_version", VERSION).map_err(sqlite_error)?;
     transaction.commit().map_err(sqlite_error)
 }
 
@@ -72,9 +87,9 @@ fn version(connection: &Connection) -> Result<usize, HistoryError> {
         return Err(inconsistent("the database belongs to another program"));
     }
     match usize::try_from(found) {
-        Ok(version @ 1..) if version <= VERSIONS.len() => Ok(version),
+        Ok(version @ 1..) if version <= VERSION => Ok(version),
         Ok(version @ 1..) => {
-            Err(HistoryError::SchemaTooNew { found: version as u64, known: VERSIONS.len() as u64 })
+            Err(HistoryError::SchemaTooNew { found: version as u64, known: VERSION as u64 })
         }
         _ => Err(inconsistent(format!("invalid version `{found}` of the tables"))),
     }

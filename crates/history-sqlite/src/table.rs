@@ -1,12 +1,18 @@
 //! The tables, and the statements on each. Times are the machine's clock, in milliseconds since
 //! 1970; only leases and the time to live depend on them.
 
+mod branch;
+mod earlier;
 pub(crate) mod lease;
-pub(crate) mod message;
 pub(crate) mod note;
+pub(crate) mod path;
+mod point;
 pub(crate) mod range;
 pub(crate) mod session;
+mod session_row;
+pub(crate) mod tree;
 pub(crate) mod turn;
+mod turn_row;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -2,6 +2,7 @@
 
 mod conflict;
 mod delta;
+pub(crate) mod held_turns;
 pub(crate) mod leading_system;
 pub(crate) mod message_cache;
 pub(crate) mod note;

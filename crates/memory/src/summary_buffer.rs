@@ -1,6 +1,6 @@
 //! The memory that shows the last turns after a summary of the earlier ones.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use conversant_core::{
@@ -18,6 +18,7 @@ use crate::{
         turn_boundaries::{boundaries, count_leading_system},
     },
     llm::summarizer::{Summarizer, count_for_call, not_summarized, summary_settings},
+    sync::lock,
     trim::{
         Trim,
         sizes::{fitting, total},
@@ -99,6 +100,8 @@ pub struct SummaryBufferMemory {
     budget: TokenBudget,
     summarizer: Summarizer,
     state: DerivedState,
+    /// The last summary that was counted, and its size.
+    counted: Mutex<Option<(String, usize)>>,
 }
 
 /// A summary, the system messages before it, and the messages that it does not cover.
@@ -125,6 +128,7 @@ impl SummaryBufferMemory {
             budget: TokenBudget::new(Arc::new(counter)),
             summarizer: Summarizer::new(model.into()),
             state: DerivedState::new(NOTE),
+            counted: Mutex::default(),
         }
     }
 
@@ -135,12 +139,28 @@ impl SummaryBufferMemory {
             budget: self.budget.again(),
             summarizer: self.summarizer.clone(),
             state: DerivedState::new(NOTE),
+            counted: Mutex::default(),
         }
     }
 
     fn reset(&mut self) {
         self.conversation.forget();
         self.state.forget();
+        *lock(&self.counted) = None;
+    }
+
+    /// Returns the size of the summary as it is shown. A summary is counted once.
+    fn summary_size(&self, summarized: &Summarized) -> usize {
+        let Some(message) = summarized.message() else { return 0 };
+        let mut counted = lock(&self.counted);
+        match &*counted {
+            Some((summary, size)) if *summary == summarized.summary => *size,
+            _ => {
+                let size = self.budget.size(&message);
+                *counted = Some((summarized.summary.clone(), size));
+                size
+            }
+        }
     }
 
     async fn read(&self) -> Result<Summarized, HistoryError> {
@@ -184,7 +204,7 @@ impl SummaryBufferMemory {
     /// nothing else represents the messages that it covers.
     fn summary_too_long(&self, summarized: &Summarized) -> Option<Warning> {
         let budget = self.budget.available();
-        let size = self.budget.size(&summarized.message()?);
+        let size = self.summary_size(summarized);
         let exceeds = self.budget.trim == Trim::Turns && size > budget;
         let what = format!("the summary of {size} tokens exceeds the memory's budget of {budget}");
         exceeds.then(|| Warning::new(what, None))
@@ -198,7 +218,7 @@ impl SummaryBufferMemory {
             return fitting(&sizes, self.budget.limit);
         }
         let leading = total(self.budget.sizes(&summarized.leading));
-        let summary = summarized.message().map_or(0, |summary| self.budget.size(&summary));
+        let summary = self.summary_size(summarized);
         let Some(marks) = self.budget.marks(leading.saturating_add(summary)) else {
             return rest.len();
         };

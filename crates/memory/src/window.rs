@@ -11,6 +11,7 @@ use conversant_core::{
 use crate::{
     conversation::{
         Conversation,
+        held_turns::HeldTurns,
         leading_system::LeadingSystem,
         settings::{conversation_at, conversation_methods, conversation_settings},
         turn_boundaries::{boundaries, boundaries_backwards, count_leading_system},
@@ -28,7 +29,8 @@ use crate::{
 /// | [`with_step`](Self::with_step) | 1 turn |
 /// | [`with_trim`](Self::with_trim) | [`Trim::Turns`] |
 ///
-/// A load reads the window and no other messages.
+/// A load reads the window and no other messages. From a store that returns where turns begin
+/// ([`Slice::turns`]), it reads only the new ones.
 ///
 /// Under [`Trim::Turns`], a turn is what one call saved, with its tool calls and their results. The
 /// system messages at the start of the conversation stay. A window that would begin with an answer
@@ -60,6 +62,7 @@ pub struct WindowMemory {
     k: usize,
     step: usize,
     trim: Trim,
+    held: HeldTurns,
     leading: LeadingSystem,
 }
 
@@ -73,6 +76,7 @@ impl WindowMemory {
             k: 5,
             step: 1,
             trim: Trim::default(),
+            held: HeldTurns::default(),
             leading: LeadingSystem::new(),
         }
     }
@@ -116,12 +120,14 @@ impl WindowMemory {
             k: self.k,
             step: self.step,
             trim: self.trim,
+            held: HeldTurns::default(),
             leading: LeadingSystem::new(),
         }
     }
 
     fn reset(&mut self) {
         self.conversation.forget();
+        self.held.forget();
         self.leading.forget();
     }
 
@@ -130,7 +136,10 @@ impl WindowMemory {
         let session = &self.conversation.session;
         let mut turns = self.k;
         loop {
-            let slice = session.load(Range::LastTurns(turns)).await?;
+            let slice = match turns == self.k {
+                true => self.held.last(session, turns).await?,
+                false => session.load(Range::LastTurns(turns)).await?,
+            };
             let is_whole = slice.start() == 0;
             self.leading.observe(&slice);
             if is_whole {
@@ -159,9 +168,8 @@ impl WindowMemory {
     async fn stepped_turns(&self) -> Result<Slice, HistoryError> {
         let session = &self.conversation.session;
         let grid = (self.step as u64).saturating_mul(2);
-        let mut range = Range::LastTurns(self.k.saturating_add(self.step - 1));
+        let mut slice = self.held.last(session, self.k.saturating_add(self.step - 1)).await?;
         loop {
-            let slice = session.load(range).await?;
             let is_whole = slice.start() == 0;
             self.leading.observe(&slice);
             if is_whole {
@@ -173,14 +181,16 @@ impl WindowMemory {
                 if is_whole {
                     return Ok(Parts { leading, body, version }.join());
                 }
-                range = Range::LastMessages(body.len().saturating_mul(4).max(8));
+                let messages = body.len().saturating_mul(4).max(8);
+                slice = session.load(Range::LastMessages(messages)).await?;
                 continue;
             };
             let start = version.messages.saturating_sub(body.len() as u64);
             let first = boundaries.get(last).copied().unwrap_or_default() as u64;
             let from = (start + first) / grid * grid;
             if from < start && !is_whole {
-                range = Range::After(Version::new(version.epoch, from));
+                let after = Range::After(Version::new(version.epoch, from));
+                slice = session.load(after).await?;
                 continue;
             }
             let is_in = |&&boundary: &&usize| boundary as u64 + start >= from;
@@ -265,6 +275,7 @@ impl Memory for WindowMemory {
 
     async fn clear(&self) -> Result<(), MemoryError> {
         self.conversation.clear().await?;
+        self.held.forget();
         self.leading.forget();
         Ok(())
     }

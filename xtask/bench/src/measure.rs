@@ -136,10 +136,20 @@ pub fn most_resident() -> Option<u64> {
     resident_in(&fs::read_to_string("/proc/self/status").ok()?)
 }
 
+/// Returns the resident memory of this process, in bytes; `None` without `/proc`.
+#[must_use]
+pub fn resident() -> Option<u64> {
+    bytes_in(&fs::read_to_string("/proc/self/status").ok()?, "VmRSS:")
+}
+
 /// Returns the most memory that a process had resident, in bytes, out of what `/proc` says of it.
 #[must_use]
 pub fn resident_in(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    bytes_in(status, "VmHWM:")
+}
+
+fn bytes_in(status: &str, field: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(field))?;
     let kibibytes: u64 = line.split_whitespace().next()?.parse().ok()?;
     Some(kibibytes * 1024)
 }

@@ -44,11 +44,9 @@ impl Range {
             Self::LastBytes(limit) => {
                 let mut left = limit;
                 let fits = |message: &&Message| {
-                    // A message without a stored form (a tool result without the id of its call)
-                    // counts by its text.
-                    let json = serde_json::to_string(message);
-                    let bytes = json.map_or(message.text().len(), |json| json.len()) as u64;
-                    left.checked_sub(bytes).inspect(|&rest| left = rest).is_some()
+                    left.checked_sub(message.stored_json_len())
+                        .inspect(|&rest| left = rest)
+                        .is_some()
                 };
                 count - messages.iter().rev().take_while(fits).count()
             }
@@ -62,25 +60,55 @@ impl Range {
 }
 
 /// A part of a session: its last messages, and the version that they end at.
-#[derive(Debug, Clone, Default, PartialEq)]
+///
+/// Two slices are equal if their messages and versions are.
+#[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Slice {
     /// The messages.
     pub messages: Messages,
     /// The session's version.
     pub version: Version,
+    /// The indices at which the turns begin that begin in the slice, in order, if the store
+    /// returns them. A turn without messages is left out.
+    ///
+    /// A window that keeps its turns loads only the new ones from such a store.
+    pub turns: Option<Vec<usize>>,
 }
 
 impl Slice {
     /// Creates a slice.
     #[must_use]
     pub fn new(messages: impl Into<Messages>, version: Version) -> Self {
-        Self { messages: messages.into(), version }
+        Self { messages: messages.into(), version, turns: None }
+    }
+
+    /// Sets the indices at which the turns begin.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_core::{Message, Messages, Slice, Version};
+    ///
+    /// let messages = Messages::from_iter(["a", "b", "c"].map(Message::human));
+    /// let slice = Slice::new(messages, Version::new(0, 9)).with_turns(vec![1]);
+    /// assert_eq!(slice.turns.as_deref(), Some(&[1][..]));
+    /// ```
+    #[must_use]
+    pub fn with_turns(mut self, turns: Vec<usize>) -> Self {
+        self.turns = Some(turns);
+        self
     }
 
     /// Returns the index, in the session, of the slice's first message.
     #[must_use]
     pub fn start(&self) -> u64 {
         self.version.messages.saturating_sub(self.messages.len() as u64)
+    }
+}
+
+impl PartialEq for Slice {
+    fn eq(&self, other: &Self) -> bool {
+        self.version == other.version && self.messages == other.messages
     }
 }

@@ -1,6 +1,8 @@
 //! LangChain's stored form of messages: read and written, losing nothing.
 
-use conversant_core::{Content, Message, Part, PartKind, Role, StoredMessageError};
+use conversant_core::{
+    Content, HistoryError, Message, Messages, Part, PartKind, Role, StoredMessageError, ToolCall,
+};
 use serde_json::{Value as Json, json};
 
 /// Decoding and encoding loses nothing, including unknown fields.
@@ -36,6 +38,66 @@ fn nothing_is_lost() {
         let text = serde_json::to_string(&message).unwrap();
         assert_eq!(serde_json::from_str::<Message>(&text).unwrap(), message);
         assert_eq!(serde_json::from_str::<Json>(&text).unwrap(), stored);
+        assert_eq!(message.stored_json_len(), text.len() as u64);
+        let compact = Messages::from(message.clone()).to_compact_json(1 << 20).unwrap();
+        assert_eq!(Message::list_from_stored_json(&compact, "it").unwrap(), [message]);
+    }
+}
+
+/// The compact form has every field that has not its default, in LangChain's order, and the limits
+/// of the whole form.
+#[test]
+fn the_compact_form_leaves_out_defaults_only() {
+    let calls = [ToolCall::new("f", json!({}))];
+    let messages = Messages::from_iter([
+        Message::human("Hi").with_name("Ada"),
+        Message::ai("").with_tool_calls(calls).with_extra("example", true),
+        Message::tool("4", "c1").with_extra("tool_calls", json!([])),
+        Message::function("4", "add").with_id("m1"),
+        Message::chat("critic", "no").with_extra("additional_kwargs", json!({"a": null})),
+        Message::system("Be brief."),
+    ]);
+    let compact = messages.to_compact_json(1 << 20).unwrap();
+    insta::assert_snapshot!(compact.replace("},{\"type", "},\n{\"type"));
+    let read = Message::list_from_stored_json(&compact, "it").unwrap();
+    assert!(messages.iter().eq(&read));
+    for message in &messages {
+        let bytes = message.stored_json_len();
+        let alone = Messages::from(message.clone());
+        assert!(alone.to_compact_json(bytes).is_ok() && message.check_stored_json(bytes).is_ok());
+        for error in [
+            alone.to_compact_json(bytes - 1).unwrap_err(),
+            message.check_stored_json(bytes - 1).unwrap_err(),
+        ] {
+            let limits = matches!(
+                error,
+                HistoryError::TooLarge { bytes: found, limit } if (found, limit + 1) == (bytes, bytes)
+            );
+            assert!(limits, "{error}");
+        }
+    }
+    let unanswered = Messages::from(Message::new(Role::Tool, "x")).to_compact_json(1 << 20);
+    assert!(matches!(unanswered, Err(HistoryError::Unsupported { .. })));
+}
+
+/// The order of fields and repeated fields do not matter, as in a JSON value.
+#[test]
+fn text_is_decoded_as_its_value_is() {
+    for text in [
+        r#"{"data": {"tool_calls": [], "content": "x", "invalid_tool_calls": []}, "type": "ai"}"#,
+        r#"{"type": "human", "data": {"content": 7, "content": "x", "b": 1, "a": {"c": []}}}"#,
+        r#"{"type": "ai", "data": {"tool_calls": 7, "content": "x", "tool_calls": []}}"#,
+        r#"{"type": "human", "type": "tool", "data": {"tool_call_id": "c", "content": "x"}, "z": [1]}"#,
+        r#"{"type": "human", "data": {"content": ["a", {"type": "text", "text": "b"}], "example": 1}}"#,
+        r#"{"type": "system", "data": {"content": "\u00e9\n\ud83d\ude00", "name": null, "n": -1.5e3}}"#,
+        r#"{"type": "human", "data": [1, {"a": 2}]}"#,
+        r#"[{"type": "human"}, 2.5, -1, "x", true]"#,
+        r#""human""#,
+    ] {
+        let value: Json = serde_json::from_str(text).unwrap();
+        let of_text = serde_json::from_str::<Message>(text).map_err(|error| error.to_string());
+        let of_value = Message::from_stored(value).map_err(|error| error.to_string());
+        assert_eq!(of_text, of_value, "{text}");
     }
 }
 

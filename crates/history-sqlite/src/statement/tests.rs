@@ -38,16 +38,13 @@ fn a_load_and_an_append_run_few_statements_and_compile_none() {
     let (mut connection, _files) = open_writer(&options, &Schema).unwrap();
     let id = SessionId::new("a").unwrap();
     let call = |connection: &Connection, range| -> Result<Version, HistoryError> {
-        let seen = transaction(connection, "BEGIN", || {
-            let found = session::find(connection, &id, None)?;
-            if let Some(session) = &found.session {
-                range::messages(connection, session, range)?;
-            }
-            Ok(found.version)
+        let seen = session::read(connection, &id, None, None, |version, turns| {
+            turns.map(|turns| range::messages(turns, range)).transpose()?;
+            Ok(version)
         })?;
         let turn = NewTurn::encode(&Turn::exchange("question", "answer").with_base(seen), 1024)?;
         transaction(connection, "BEGIN IMMEDIATE", || {
-            turn::append(connection, &id, &turn, Expect::SameEpoch(seen), None)
+            turn::append(connection, &id, &turn, None, Expect::SameEpoch(seen), None)
         })
     };
     // The first calls compile the statements.
@@ -57,9 +54,9 @@ fn a_load_and_an_append_run_few_statements_and_compile_none() {
         last = call(&connection, Range::After(last)).unwrap();
     }
     let _ = connection.trace_v2(TraceEventCodes::SQLITE_TRACE_PROFILE, Some(trace));
-    // Of a window: BEGIN, the session, its last turns, their messages, COMMIT. Of the append:
-    // BEGIN, the session, the turn's id, two messages, the turn, the session, COMMIT.
-    for (is_window, expected) in [(true, 13), (false, 12)] {
+    // Of a load: the session with its last turns. Of the append: BEGIN, the session, the turn's id,
+    // the turn, the session, COMMIT.
+    for (is_window, expected) in [(true, 7), (false, 7)] {
         let range = if is_window { Range::LastTurns(20) } else { Range::After(last) };
         RUN.lock().unwrap().clear();
         last = call(&connection, range).unwrap();

@@ -1,14 +1,10 @@
 //! Notes: state derived from the messages.
 
-use conversant_core::{Expect, HistoryError, Messages, Note, SessionId, Value, Version};
+use conversant_core::{Expect, HistoryError, Messages, Note, Point, SessionId, Value, Version};
 use conversant_history::invalid_json;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{
-    now,
-    session::{self, Session},
-    turn,
-};
+use super::{now, path, point as points, session, session_row::Session};
 use crate::{
     checksum::Checksum,
     error::{inconsistent, sqlite_error},
@@ -51,16 +47,29 @@ impl StoredNote {
     }
 }
 
-/// Stores a note in place of the previous one, unless it covers another epoch or conversation.
+/// Stores a note in place of the previous one, unless it covers another epoch or conversation. Does
+/// nothing at a point that is not the tip.
 pub(crate) fn put(
     connection: &Connection,
     id: &SessionId,
     name: &str,
     note: &StoredNote,
+    point: Option<Point>,
     time_to_live: Option<i64>,
 ) -> Result<(), HistoryError> {
     let found = session::find(connection, id, time_to_live)?;
-    turn::check(connection, &found, Expect::SameEpoch(note.covers))?;
+    let is_tip = match (point, &found.session) {
+        (Some(point), Some(session)) => {
+            let at = points::at(connection, Some(session), point)?;
+            at.is_none_or(|at| (at.turns, at.head()) == (session.turns, session.head()))
+        }
+        _ => true,
+    };
+    if !is_tip {
+        return Ok(());
+    }
+    let expect = Expect::SameEpoch(note.covers);
+    path::check(connection, found.version, found.session.as_ref(), expect)?;
     let is_new = found.session.is_none();
     let session = session::begin(connection, id, &found)?;
     if is_new {
@@ -82,12 +91,15 @@ pub(crate) fn put(
     execute(connection, statement, row).map(drop)
 }
 
-/// Loads a note.
+/// Loads a note, if it covers a version on the session's path.
 pub(crate) fn load(
     connection: &Connection,
     session: &Session,
     name: &str,
+    point: Option<Point>,
 ) -> Result<Option<Note>, HistoryError> {
+    // A session without branches is where it was, or further.
+    let is_on_branch = point.is_some() || session.branch.is_some();
     let select = "SELECT body, is_messages, epoch, messages, tip, sum FROM notes
                   WHERE session = ?1 AND name = ?2";
     let found = connection
@@ -99,6 +111,10 @@ pub(crate) fn load(
     let Some((note, checksum)) = found else { return Ok(None) };
     if note.checksum(session, name) != checksum {
         return Err(inconsistent(format!("note `{name}` is damaged")));
+    }
+    let is_later = note.covers.messages > session.version.messages;
+    if is_on_branch && (is_later || !path::follows(connection, session, note.covers)?) {
+        return Ok(None);
     }
     let value = if note.is_messages {
         serde_json::from_str::<Messages>(&note.body).map(Value::from)

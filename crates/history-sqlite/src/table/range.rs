@@ -1,66 +1,163 @@
-//! Ranges of a session: where they start, and their messages and turns.
+//! Ranges of a session: their messages and turns.
 
-use conversant_core::{HistoryError, Message, Range, Turn};
-use rusqlite::Connection;
+use conversant_core::{HistoryError, Message, Range, Turn, Version};
 
-use super::{message, session::Session, turn};
+use super::{
+    path::{StoredTurn, Turns},
+    turn_row::Header,
+};
 
-/// Loads the messages of a range.
+/// Loads the messages of a range, and the indices at which turns begin.
 pub(crate) fn messages(
-    connection: &Connection,
-    session: &Session,
+    turns: &mut Turns<'_, '_>,
     range: Range,
-) -> Result<Vec<Message>, HistoryError> {
-    message::load(connection, session, start(connection, session, range)?)
+) -> Result<(Vec<Message>, Vec<usize>), HistoryError> {
+    let part = Part::load(turns, range)?;
+    let count: usize = part.turns.iter().map(|(_, messages)| messages.len()).sum();
+    // A range can begin within a turn.
+    let before = count.saturating_sub(part.messages);
+    let mut messages = Vec::with_capacity(count);
+    let mut starts = Vec::with_capacity(part.turns.len());
+    for (_, turn) in part.turns.into_iter().rev() {
+        if !turn.is_empty() && messages.len() >= before {
+            starts.push(messages.len() - before);
+        }
+        messages.extend(turn);
+    }
+    messages.drain(..before);
+    Ok((messages, starts))
 }
 
 /// Loads the turns that have messages in a range, each whole, and the turns without messages
 /// between them.
-pub(crate) fn turns(
-    connection: &Connection,
-    session: &Session,
-    range: Range,
-) -> Result<Vec<Turn>, HistoryError> {
-    let start = start(connection, session, range)?;
-    let all = start == 0;
-    let mut stored = turn::last(connection, session, |turn| all || turn.end() > start)?;
-    stored.reverse();
-    let first = stored.first().map_or(session.version.messages, |turn| turn.first);
-    let mut messages = message::load(connection, session, first)?.into_iter();
-    let turns = stored.into_iter().map(|stored| {
-        let count = usize::try_from(stored.count).unwrap_or(usize::MAX);
-        stored.into_turn(messages.by_ref().take(count).collect())
-    });
-    Ok(turns.collect())
+pub(crate) fn turns(turns: &mut Turns<'_, '_>, range: Range) -> Result<Vec<Turn>, HistoryError> {
+    let mut part = Part::load(turns, range)?;
+    // The start of the conversation is the start of its first turn, even without messages.
+    while turns.is_at_start() && part.take(turns.next()?)? {}
+    Ok(part.turns.into_iter().rev().map(|(header, messages)| header.into_turn(messages)).collect())
 }
 
-/// Returns the sequence number of a range's first message.
-fn start(connection: &Connection, session: &Session, range: Range) -> Result<u64, HistoryError> {
-    let count = session.version.messages;
-    match range {
-        Range::After(seen) if turn::follows(connection, session, seen)? => {
-            Ok(seen.messages.min(count))
+/// Loads the first messages, at most `count`.
+pub(crate) fn first(turns: &mut Turns<'_, '_>, count: usize) -> Result<Vec<Message>, HistoryError> {
+    let mut messages = Vec::new();
+    let mut number = 0;
+    while messages.len() < count {
+        let Some(turn) = turns.messages_of(number)? else { break };
+        messages.extend(turn);
+        number += 1;
+    }
+    messages.truncate(count);
+    Ok(messages)
+}
+
+/// The turns of a range, newest first, and the number of their last messages that are in it.
+#[derive(Default)]
+struct Part {
+    turns: Vec<(Header, Vec<Message>)>,
+    messages: usize,
+}
+
+impl Part {
+    fn load(turns: &mut Turns<'_, '_>, range: Range) -> Result<Self, HistoryError> {
+        let mut part = Self::default();
+        match range {
+            Range::All => while part.take(turns.next()?)? {},
+            Range::LastTurns(count) => {
+                let mut left = count;
+                while left > 0 && part.take(turns.next()?)? {
+                    // Turns without messages do not count.
+                    let has_messages = part.turns.last().is_some_and(|(turn, _)| turn.count > 0);
+                    left -= usize::from(has_messages);
+                }
+            }
+            Range::LastMessages(count) => {
+                while part.messages < count && part.take(turns.next()?)? {}
+                part.messages = part.messages.min(count);
+            }
+            Range::LastBytes(bytes) => part.take_bytes(turns, bytes)?,
+            Range::After(seen) => part.take_after(turns, seen)?,
+            _ => return Err(HistoryError::Unsupported { what: "this range" }),
         }
-        Range::All | Range::After(_) => Ok(0),
-        Range::LastMessages(last) => Ok(count.saturating_sub(last as u64)),
-        Range::LastTurns(last) => start_of_last_turns(connection, session, last),
-        Range::LastBytes(bytes) => message::start_of_last_bytes(connection, session, bytes),
-        _ => Err(HistoryError::Unsupported { what: "this range" }),
+        Ok(part)
+    }
+
+    /// Adds a turn. Returns whether there was one.
+    fn take(&mut self, turn: Option<StoredTurn<'_>>) -> Result<bool, HistoryError> {
+        let Some(turn) = turn else { return Ok(false) };
+        let messages = turn.messages()?;
+        self.messages += messages.len();
+        self.turns.push((turn.header, messages));
+        Ok(true)
+    }
+
+    /// Adds the last messages that have at most `left` bytes together.
+    fn take_bytes(&mut self, turns: &mut Turns<'_, '_>, mut left: u64) -> Result<(), HistoryError> {
+        let mut fitting = 0;
+        while self.take(turns.next()?)? {
+            let messages = self.turns.last().map(|(_, messages)| messages.as_slice());
+            for message in messages.unwrap_or_default().iter().rev() {
+                match left.checked_sub(message.stored_json_len()) {
+                    Some(rest) => (left, fitting) = (rest, fitting + 1),
+                    None => {
+                        self.messages = fitting;
+                        self.drop_before();
+                        return Ok(());
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Drops the oldest turn if none of its messages are in the range.
+    fn drop_before(&mut self) {
+        let mut held: usize = self.turns.iter().map(|(_, messages)| messages.len()).sum();
+        while let Some((_, messages)) = self.turns.last() {
+            held -= messages.len();
+            if held < self.messages {
+                break;
+            }
+            self.turns.pop();
+        }
+    }
+
+    /// Adds the messages after a version, or all if the version is not a position of this
+    /// conversation.
+    fn take_after(&mut self, turns: &mut Turns<'_, '_>, seen: Version) -> Result<(), HistoryError> {
+        let current = turns.session().version;
+        let mut seen_in = match seen {
+            _ if seen.epoch != current.epoch => Seen::Elsewhere,
+            _ if seen.tip == 0 || seen == current => Seen::Here,
+            _ if seen.messages >= current.messages => Seen::Elsewhere,
+            _ => Seen::Unknown,
+        };
+        while let Some(turn) = turns.next()? {
+            let header = turn.header;
+            if header.end() <= seen.messages {
+                if matches!(seen_in, Seen::Unknown) && header.count > 0 {
+                    let is_it = header.end() == seen.messages && header.tip() == seen.tip;
+                    seen_in = if is_it { Seen::Here } else { Seen::Elsewhere };
+                }
+                if matches!(seen_in, Seen::Here) {
+                    break;
+                }
+            }
+            self.take(Some(turn))?;
+        }
+        if matches!(seen_in, Seen::Here) {
+            let after = current.messages.saturating_sub(seen.messages);
+            self.messages = self.messages.min(usize::try_from(after).unwrap_or(usize::MAX));
+        }
+        Ok(())
     }
 }
 
-/// Returns the sequence number of the first message of the last `count` turns. Turns without
-/// messages do not count.
-fn start_of_last_turns(
-    connection: &Connection,
-    session: &Session,
-    count: usize,
-) -> Result<u64, HistoryError> {
-    let mut left = count;
-    let turns = turn::last(connection, session, |turn| {
-        let wanted = left > 0;
-        left = left.saturating_sub(usize::from(turn.count > 0));
-        wanted
-    })?;
-    Ok(turns.last().map_or(session.version.messages, |turn| turn.first))
+/// The place of a version.
+enum Seen {
+    /// In the stored conversation.
+    Here,
+    /// In another conversation of this name.
+    Elsewhere,
+    /// In the stored conversation, if the turn that ends there is the one that it names.
+    Unknown,
 }

@@ -1,25 +1,19 @@
-//! The row of a session: its version and its length.
+//! Sessions: finding, reading, beginning, clearing and listing them.
 
-use conversant_core::{HistoryError, SessionId, TurnId, Version};
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use conversant_core::{HistoryError, Point, SessionId, Version};
+use rusqlite::{Connection, OptionalExtension, Rows, params};
 
-use super::now;
-use crate::{
-    checksum::{Checksum, hash},
-    error::{corrupt, inconsistent, sqlite_error},
-    statement::execute,
+use super::{
+    branch, earlier,
+    path::{self, Turns},
+    point as points,
+    session_row::{COLUMNS, SELECT, Session, damaged},
 };
-
-/// A session that is stored.
-#[derive(Clone, Copy)]
-pub(crate) struct Session {
-    pub(crate) key: i64,
-    pub(crate) version: Version,
-    /// The number of turns since it was last cleared.
-    pub(super) turns: u64,
-    /// The time of the last append.
-    pub(super) written: i64,
-}
+use crate::{
+    checksum::hash,
+    error::{corrupt, sqlite_error},
+    statement::{execute, transaction},
+};
 
 /// A session as its callers see it.
 pub(crate) struct Found {
@@ -30,61 +24,15 @@ pub(crate) struct Found {
     expired: Option<Session>,
 }
 
-impl Session {
-    /// Reads a row of `id, key, epoch, messages, turns, written, sum`, with its id and its
-    /// checksum.
-    fn read(row: &Row<'_>) -> rusqlite::Result<(String, Self, i64)> {
-        let version = Version::new(row.get(2)?, row.get(3)?);
-        let session = Self { key: row.get(1)?, version, turns: row.get(4)?, written: row.get(5)? };
-        Ok((row.get(0)?, session, row.get(6)?))
-    }
-
-    fn checksum(&self, id: &str) -> i64 {
-        Checksum::default()
-            .bytes(id.as_bytes())
-            .number(self.key)
-            .number(self.version.epoch.cast_signed())
-            .number(self.version.messages.cast_signed())
-            .number(self.turns.cast_signed())
-            .number(self.written)
-            .finish()
-    }
-
-    fn is_expired(&self, time_to_live: Option<i64>) -> bool {
-        time_to_live.is_some_and(|time| now().saturating_sub(self.written) > time)
-    }
-
-    /// Writes the row of the session.
-    pub(super) fn update(
-        &self,
-        connection: &Connection,
-        id: &SessionId,
-    ) -> Result<(), HistoryError> {
-        let statement = "UPDATE sessions
-                         SET epoch = ?2, messages = ?3, turns = ?4, written = ?5, sum = ?6
-                         WHERE key = ?1";
-        let Version { epoch, messages, .. } = self.version;
-        let sum = self.checksum(id.as_str());
-        let row = params![self.key, epoch, messages, self.turns, self.written, sum];
-        match execute(connection, statement, row)? {
-            1 => Ok(()),
-            _ => Err(inconsistent("the row of a session is missing")),
-        }
-    }
-}
-
-fn damaged(name: &str) -> HistoryError {
-    inconsistent(format!("the row of session `{name}` is damaged"))
-}
-
 /// Finds a session.
 pub(crate) fn find(
     connection: &Connection,
     id: &SessionId,
     time_to_live: Option<i64>,
 ) -> Result<Found, HistoryError> {
-    let session = row(connection, id)?;
-    match session {
+    let mut select = connection.prepare_cached(SELECT).map_err(sqlite_error)?;
+    let mut rows = select.query([id.as_str()]).map_err(sqlite_error)?;
+    match first(connection, &mut rows, id)? {
         Some(session) if session.is_expired(time_to_live) => {
             let version = Version::new(session.version.epoch.saturating_add(1), 0);
             Ok(Found { session: None, version, expired: Some(session) })
@@ -93,46 +41,88 @@ pub(crate) fn find(
             Ok(Found { session: Some(session), version: session.version, expired: None })
         }
         None => {
+            check_lost(connection, id.as_str())?;
             let version = Version::new(first_epoch(connection, id)?, 0);
             Ok(Found { session: None, version, expired: None })
         }
     }
 }
 
-fn row(connection: &Connection, id: &SessionId) -> Result<Option<Session>, HistoryError> {
-    let name = id.as_str();
-    let select = "SELECT id, key, epoch, messages, turns, written, sum,
-                         (SELECT turns.id FROM turns WHERE session = key AND count > 0
-                          ORDER BY number DESC LIMIT 1)
-                  FROM sessions WHERE id = ?1";
-    let read = |row: &Row<'_>| {
-        let (_, mut session, sum) = Session::read(row)?;
-        let last: Option<[u8; 16]> = row.get(7)?;
-        let id = last.map(|id| TurnId::from_u128(u128::from_be_bytes(id)));
-        session.version.tip = id.map_or(0, |id| id.fingerprint());
-        Ok((session, sum))
-    };
-    let found = connection
-        .prepare_cached(select)
-        .and_then(|mut select| select.query_row([name], read).optional())
-        .map_err(sqlite_error)?;
-    match found {
-        None => check_lost(connection, name).map(|()| None),
-        Some((session, sum)) if session.checksum(name) == sum => Ok(Some(session)),
-        Some(_) => Err(damaged(name)),
+/// Finds a session, and gives its turns the form of the present version, as branches need it.
+pub(super) fn find_whole(
+    connection: &Connection,
+    id: &SessionId,
+    time_to_live: Option<i64>,
+) -> Result<Found, HistoryError> {
+    let mut found = find(connection, id, time_to_live)?;
+    if let Some(session) = found.session.as_mut().filter(|session| session.earlier > 0) {
+        earlier::convert(connection, session)?;
+        session.earlier = 0;
+        session.update(connection, id)?;
     }
+    Ok(found)
+}
+
+/// Reads a session and its turns up to a point as they are at one moment. `None` is the tip. `run`
+/// gets `None` if the session is not stored or has expired.
+pub(crate) fn read<T>(
+    connection: &Connection,
+    id: &SessionId,
+    point: Option<Point>,
+    time_to_live: Option<i64>,
+    run: impl FnOnce(Version, Option<&mut Turns<'_, '_>>) -> Result<T, HistoryError>,
+) -> Result<T, HistoryError> {
+    if point.is_none() {
+        let mut select = connection.prepare_cached(SELECT).map_err(sqlite_error)?;
+        let mut rows = select.query([id.as_str()]).map_err(sqlite_error)?;
+        if let Some(session) = first(connection, &mut rows, id)?
+            && session.earlier == 0
+            && session.branch.is_none()
+            && !session.is_expired(time_to_live)
+        {
+            // One statement sees one moment, without a transaction.
+            let mut turns = Turns::new(connection, session, Some(rows));
+            return run(session.version, Some(&mut turns));
+        }
+    }
+    transaction(connection, "BEGIN", || {
+        let found = find(connection, id, time_to_live)?;
+        let at = match point {
+            Some(point) => points::at(connection, found.session.as_ref(), point)?,
+            None => found.session,
+        };
+        let version = at.map_or(found.version, |at| at.version);
+        run(version, at.map(|at| Turns::new(connection, at, None)).as_mut())
+    })
+}
+
+/// Reads the session of the first row, with the tip of its version.
+fn first(
+    connection: &Connection,
+    rows: &mut Rows<'_>,
+    id: &SessionId,
+) -> Result<Option<Session>, HistoryError> {
+    let Some(row) = rows.next().map_err(sqlite_error)? else { return Ok(None) };
+    let mut session = Session::read(row, id.as_str())?;
+    if let Some(newest) = path::newest(connection, &session, row)? {
+        session.version.tip = match newest.count {
+            0 => path::tip_before(connection, &session, newest.number)?,
+            _ => newest.tip(),
+        };
+    }
+    Ok(Some(session))
 }
 
 /// Returns an error if there is a session whose id was damaged and may be this one.
 fn check_lost(connection: &Connection, name: &str) -> Result<(), HistoryError> {
-    let select = "SELECT id, key, epoch, messages, turns, written, sum
-                  FROM sessions INDEXED BY sessions_by_hash WHERE hash = ?1";
+    let select = "SELECT key, epoch, messages, turns, written, sum, earlier, branch, id
+                  FROM sessions WHERE hash = ?1";
     let mut select = connection.prepare_cached(select).map_err(sqlite_error)?;
-    let rows = select.query_map([hash(name)], Session::read).map_err(sqlite_error)?;
-    for row in rows {
-        let (found, session, sum) = row.map_err(sqlite_error)?;
+    let mut rows = select.query([hash(name)]).map_err(sqlite_error)?;
+    while let Some(row) = rows.next().map_err(sqlite_error)? {
+        let found: String = row.get(COLUMNS).map_err(sqlite_error)?;
         // An intact row with another id has the same hash by chance.
-        if found == name || session.checksum(&found) != sum {
+        if found == name || Session::read(row, &found).is_err() {
             return Err(damaged(name));
         }
     }
@@ -160,14 +150,16 @@ pub(crate) fn begin(
     if let Some(expired) = &found.expired {
         remove(connection, id, expired)?;
     }
-    let statement = "INSERT INTO sessions (id, hash, epoch, messages, turns, written, sum)
-                     VALUES (?1, ?2, ?3, 0, 0, 0, 0)";
-    let row = params![id.as_str(), hash(id.as_str()), found.version.epoch];
-    let key = connection
-        .prepare_cached(statement)
-        .and_then(|mut insert| insert.insert(row))
-        .map_err(sqlite_error)?;
-    Ok(Session { key, version: found.version, turns: 0, written: 0 })
+    let statement = "INSERT INTO sessions (key, id, hash, epoch, messages, turns, written, sum)
+                     VALUES (?1, ?2, ?3, ?4, 0, 0, 0, 0)";
+    let key = branch::next_key(connection)?;
+    execute(
+        connection,
+        statement,
+        params![key, id.as_str(), hash(id.as_str()), found.version.epoch],
+    )?;
+    let version = found.version;
+    Ok(Session { key, version, turns: 0, earlier: 0, branch: None, written: 0 })
 }
 
 /// Removes a session's turns and notes, and starts a new epoch.
@@ -178,7 +170,14 @@ pub(crate) fn clear(
 ) -> Result<(), HistoryError> {
     let found = find(connection, id, time_to_live)?;
     let Some(mut session) = found.session else { return forget(connection, id, &found) };
-    empty(connection, session.key)?;
+    if empty(connection, &session)? {
+        // Forks share the branch of this key.
+        let key = branch::next_key(connection)?;
+        let statement = "UPDATE sessions SET key = ?2 WHERE key = ?1";
+        execute(connection, statement, params![session.key, key])?;
+        session.key = key;
+    }
+    (session.earlier, session.branch) = (0, None);
     session.version = Version::new(session.version.epoch.saturating_add(1), 0);
     session.turns = 0;
     session.update(connection, id)
@@ -207,7 +206,7 @@ fn forget(connection: &Connection, id: &SessionId, found: &Found) -> Result<(), 
 }
 
 fn remove(connection: &Connection, id: &SessionId, session: &Session) -> Result<(), HistoryError> {
-    empty(connection, session.key)?;
+    empty(connection, session)?;
     execute(connection, "DELETE FROM sessions WHERE key = ?1", [session.key])?;
     start_at(connection, id, session.version.epoch.saturating_add(1))
 }
@@ -218,15 +217,13 @@ fn start_at(connection: &Connection, id: &SessionId, epoch: u64) -> Result<(), H
     execute(connection, statement, params![hash(id.as_str()), epoch]).map(drop)
 }
 
-fn empty(connection: &Connection, key: i64) -> Result<(), HistoryError> {
-    for statement in [
-        "DELETE FROM messages WHERE session = ?1",
-        "DELETE FROM turns WHERE session = ?1",
-        "DELETE FROM notes WHERE session = ?1",
-    ] {
-        execute(connection, statement, [key])?;
+/// Removes the turns and notes of a session. Returns whether forks share turns by its key.
+fn empty(connection: &Connection, session: &Session) -> Result<bool, HistoryError> {
+    execute(connection, "DELETE FROM notes WHERE session = ?1", [session.key])?;
+    if session.earlier > 0 {
+        earlier::empty(connection, session)?;
     }
-    Ok(())
+    branch::remove(connection, session)
 }
 
 /// Lists at most `limit` sessions, in order, after a session if one is given.
@@ -260,20 +257,15 @@ fn scan(
     limit: usize,
     wanted: impl Fn(&Session) -> bool,
 ) -> Result<Vec<SessionId>, HistoryError> {
-    let select = "SELECT id, key, epoch, messages, turns, written, sum
+    let select = "SELECT key, epoch, messages, turns, written, sum, earlier, branch, id
                   FROM sessions WHERE id > ?1 ORDER BY id";
     let mut select = connection.prepare_cached(select).map_err(sqlite_error)?;
-    let rows = select.query_map([after], Session::read).map_err(sqlite_error)?;
+    let mut rows = select.query([after]).map_err(sqlite_error)?;
     let mut sessions = Vec::new();
-    for row in rows {
-        if sessions.len() == limit {
-            break;
-        }
-        let (name, session, sum) = row.map_err(sqlite_error)?;
-        if session.checksum(&name) != sum {
-            return Err(damaged(&name));
-        }
-        if wanted(&session) {
+    while sessions.len() < limit {
+        let Some(row) = rows.next().map_err(sqlite_error)? else { break };
+        let name: String = row.get(COLUMNS).map_err(sqlite_error)?;
+        if wanted(&Session::read(row, &name)?) {
             let id = SessionId::new(name).map_err(|error| corrupt("invalid session id", error))?;
             sessions.push(id);
         }

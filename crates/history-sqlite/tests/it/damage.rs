@@ -86,22 +86,28 @@ proptest! {
 #[test]
 fn rows_that_were_changed_are_told() {
     let cases = [
-        ("text", "UPDATE messages SET body = replace(body, 'answer', 'anser') WHERE seq = 1"),
-        ("not UTF-8", "UPDATE messages SET body = CAST(X'ff' AS TEXT) WHERE seq = 1"),
-        ("missing in the middle", "DELETE FROM messages WHERE seq = 1"),
-        ("missing at the end", "DELETE FROM messages WHERE seq = 3"),
+        ("text", "UPDATE turns SET body = replace(body, 'answer', 'anser') WHERE place & 1 = 0"),
+        ("not UTF-8", "UPDATE turns SET body = CAST(X'ff' AS TEXT) WHERE place & 1 = 0"),
+        ("missing in the middle", "DELETE FROM turns WHERE place & 1 = 0"),
+        ("missing at the end", "DELETE FROM turns WHERE place & 1 = 1"),
         (
             "one too many",
-            "INSERT INTO messages SELECT session, 4, body, sum FROM messages WHERE seq = 3",
+            "INSERT INTO turns
+             SELECT place + 1, X'00000000000000000000000000000001', first + 2, count, incomplete,
+                    base_epoch, base_messages, base_tip, sum, body
+             FROM turns WHERE place & 1 = 1",
         ),
         (
             "another order",
-            "UPDATE messages SET seq = 9 WHERE seq = 1; UPDATE messages SET seq = 1 WHERE seq = 3; UPDATE messages SET seq = 3 WHERE seq = 9",
+            "UPDATE turns SET place = place + 8 WHERE place & 1 = 0;
+             UPDATE turns SET place = place - 1 WHERE place & 9 = 1;
+             UPDATE turns SET place = place - 7 WHERE place & 8 = 8",
         ),
+        ("another session's", "UPDATE turns SET place = place + (1 << 32)"),
         ("shorter", "UPDATE sessions SET messages = 2"),
         ("another epoch", "UPDATE sessions SET epoch = 9"),
         ("another name", "UPDATE sessions SET id = 'other'"),
-        ("a missing table", "DROP TABLE messages"),
+        ("a missing table", "DROP TABLE turns"),
     ];
     let mut seen = String::new();
     for (name, sql) in cases {
@@ -127,14 +133,15 @@ fn turns_notes_and_lists_are_checked_too() {
     append(&history, "a", &exchange(2)).unwrap();
     block_on(history.put_note(&session("a"), "summary", &Note::new("met", covers))).unwrap();
     folder.sql(
-        "UPDATE turns SET incomplete = 1 WHERE number = 0;
+        "UPDATE turns SET incomplete = 1 WHERE place & 1 = 0;
          UPDATE notes SET body = '\"left\"'",
     );
     let mut seen = Vec::new();
     seen.push(shown(block_on(history.turns(&session("a"), conversant_core::Range::All))));
     seen.push(shown(block_on(history.note(&session("a"), "summary"))));
     // Undamaged rows can be read.
-    assert_eq!(load(&history, "a").unwrap().messages.len(), 4);
+    let last = block_on(history.load(&session("a"), conversant_core::Range::LastTurns(1)));
+    assert_eq!(last.unwrap().messages.len(), 2);
     folder.sql("UPDATE sessions SET written = 1");
     seen.push(shown(block_on(history.sessions(None, 10))));
     // A damaged session is not appended to.

@@ -28,6 +28,14 @@ fn a_store_that_was_replaced_is_noticed() {
 }
 
 #[test]
+fn branches_are_those_of_the_contract() {
+    let folder = tempfile::tempdir().unwrap();
+    let history = SqliteHistory::open(folder.path().join("chat.db")).unwrap();
+    let report = block_on(suite::branched_history(|| history.clone())).unwrap();
+    assert_eq!(report.skipped().next(), None, "{report}");
+}
+
+#[test]
 fn writers_of_two_stores_have_one_order() {
     let folder = tempfile::tempdir().unwrap();
     let open = || SqliteHistory::open(folder.path().join("chat.db")).unwrap();

@@ -1,5 +1,10 @@
 //! The prefix that consecutive prompts share, for the caches of providers.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
 use conversant_core::{LanguageModel, Memory, Ticket, TokenCounter, Turn};
 use conversant_memory::{
     BufferMemory, InMemoryHistory, SummaryBufferMemory, TokenBufferMemory, WindowMemory,
@@ -137,4 +142,32 @@ fn a_start_depends_on_the_conversation_alone() {
             }
         }
     });
+}
+
+/// Counts the texts that contain a summary.
+#[derive(Clone, Default)]
+struct CountedSummaries(Arc<AtomicUsize>);
+
+impl TokenCounter for CountedSummaries {
+    fn count_text(&self, text: &str) -> usize {
+        self.0.fetch_add(usize::from(text.contains("a summary")), Ordering::Relaxed);
+        Bytes.count_text(text)
+    }
+}
+
+#[test]
+fn a_summary_is_counted_once() {
+    let scribe = ScriptedCompletion::with_handler(|_| ScriptedReply::text("a summary"));
+    let counter = CountedSummaries::default();
+    let memory =
+        SummaryBufferMemory::new(LanguageModel::completion(scribe.clone()), counter.clone())
+            .with_max_token_limit(100);
+    block_on(async {
+        for number in 1..=60 {
+            memory.save(&turn(number), Ticket::default()).await.unwrap();
+            assert!(memory.maintain().await.unwrap().warnings.is_empty());
+        }
+    });
+    let (summaries, counted) = (scribe.requests().len(), counter.0.load(Ordering::Relaxed));
+    assert!(summaries > 0 && counted <= 2 * summaries, "{counted} counts of {summaries} summaries");
 }

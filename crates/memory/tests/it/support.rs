@@ -141,7 +141,17 @@ impl ChatHistory for Watched {
         self.check("load")?;
         let slice = self.inner.load(session, range).await?;
         self.state.lock().unwrap().loaded += slice.messages.len();
-        Ok(slice)
+        let turns = self.inner.turns(session, range).await?;
+        let count: usize = turns.iter().map(|turn| turn.messages().len()).sum();
+        let before = count.saturating_sub(slice.messages.len());
+        let (mut end, mut starts) = (0, Vec::new());
+        for turn in &turns {
+            if !turn.messages().is_empty() && end >= before {
+                starts.push(end - before);
+            }
+            end += turn.messages().len();
+        }
+        Ok(slice.with_turns(starts))
     }
 
     async fn append(

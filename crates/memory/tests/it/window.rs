@@ -1,6 +1,6 @@
 //! The window of the last turns.
 
-use conversant_core::{Memory, Message, Slot, Ticket, ToolCall, Turn, Version};
+use conversant_core::{Memory, Message, Messages, Slot, Ticket, ToolCall, Turn, Version};
 use conversant_memory::{Trim, WindowMemory};
 use conversant_testkit::block_on;
 
@@ -135,6 +135,45 @@ fn a_load_costs_the_window() {
         }
         history.take_loaded();
         shown(&memory).await;
+        // Only the turn that was saved since.
+        assert_eq!(history.take_loaded(), 2);
+        let later = WindowMemory::new().with_k(2).with_history(history.clone(), session("s"));
+        shown(&later).await;
         assert_eq!(history.take_loaded(), 4);
+    });
+}
+
+/// A window that keeps its turns shows the same as one that loads them anew, with other writers.
+#[test]
+fn a_kept_window_is_as_a_new_one() {
+    block_on(async {
+        for (k, step) in [(1, 1), (3, 1), (7, 1), (4, 3)] {
+            let history = Watched::default();
+            let memory = || {
+                let window = WindowMemory::new().with_k(k).with_step(step);
+                window.with_history(history.clone(), session("s"))
+            };
+            let kept = memory();
+            let mut random = 7_u64;
+            for number in 1..600 {
+                random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                let turn = match (random >> 33) % 7 {
+                    0 => Turn::new(messages("human: q\nai: a\ntool: r\nai: b")),
+                    1 => Turn::new(messages("ai: alone")),
+                    2 => Turn::new(Messages::new()),
+                    _ => turn(number),
+                };
+                match (random >> 40) % 40 {
+                    0 => kept.clear().await.unwrap(),
+                    1 => memory().clear().await.unwrap(),
+                    2..8 => memory().save(&turn, Ticket::default()).await.unwrap().warnings.clear(),
+                    _ => kept.save(&turn, Ticket::default()).await.unwrap().warnings.clear(),
+                }
+                if (random >> 50) % 3 > 0 {
+                    let expected = shown(&memory()).await;
+                    assert_eq!(shown(&kept).await, expected, "{k} {step} {number}");
+                }
+            }
+        }
     });
 }

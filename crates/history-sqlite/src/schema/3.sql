@@ -1,4 +1,5 @@
--- Version 1. `sum` is a checksum of the row (checksum.rs): SQLite does not notice every damaged page.
+-- Version 3, of a new file. `sum` is a checksum of the row (checksum.rs): SQLite does not notice
+-- every damaged page.
 
 PRAGMA application_id = 0x636f6e76;
 
@@ -14,15 +15,19 @@ CREATE TABLE sessions (
     turns INTEGER NOT NULL,
     -- The time of the last append, in milliseconds since 1970, for the time to live.
     written INTEGER NOT NULL,
-    sum INTEGER NOT NULL
+    sum INTEGER NOT NULL,
+    -- The number of turns that are in the tables of version 2 (2_to_3.sql). They come first.
+    earlier INTEGER NOT NULL DEFAULT 0,
+    -- The branch of the last turn; null without other branches than the first.
+    branch INTEGER
 ) STRICT;
 
 CREATE INDEX sessions_by_hash ON sessions (hash);
 
 CREATE TABLE turns (
-    session INTEGER NOT NULL,
-    -- From 0, without gaps.
-    number INTEGER NOT NULL,
+    -- The branch's key times 2^32, plus the turn's number: from 0, without gaps. A branch's turns
+    -- are next to each other, without another index. A session's first branch has its key.
+    place INTEGER PRIMARY KEY,
     id BLOB NOT NULL,
     -- The sequence number of the first message, and the number of messages.
     first INTEGER NOT NULL,
@@ -31,20 +36,32 @@ CREATE TABLE turns (
     -- The version that the turn's prompt contained.
     base_epoch INTEGER,
     base_messages INTEGER,
+    base_tip INTEGER,
     sum INTEGER NOT NULL,
-    PRIMARY KEY (session, number),
-    UNIQUE (session, id)
-) STRICT, WITHOUT ROWID;
+    -- The messages: an array of LangChain's stored form, without fields that have their default.
+    body TEXT NOT NULL
+) STRICT;
 
-CREATE TABLE messages (
+CREATE INDEX turns_by_id ON turns (id);
+
+-- Branches of sessions that have several, and forks. The turns of a session's first branch have the
+-- session's key, those of the others the branch's. Sessions and branches never have the same key.
+CREATE TABLE branches (
+    key INTEGER PRIMARY KEY,
+    -- The session's key; 0 if it was cleared or deleted and forks share these turns.
     session INTEGER NOT NULL,
-    -- From 0, without gaps.
-    seq INTEGER NOT NULL,
-    -- LangChain's stored form, as JSON.
-    body TEXT NOT NULL,
-    sum INTEGER NOT NULL,
-    PRIMARY KEY (session, seq)
-) STRICT, WITHOUT ROWID;
+    -- The branch that this one leaves, and the numbers of turns and messages before.
+    parent INTEGER,
+    turns INTEGER NOT NULL,
+    messages INTEGER NOT NULL,
+    -- The order in which the session's branches began and got their last turns.
+    created INTEGER NOT NULL,
+    touched INTEGER NOT NULL,
+    sum INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX branches_by_session ON branches (session);
+CREATE INDEX branches_by_parent ON branches (parent);
 
 CREATE TABLE notes (
     session INTEGER NOT NULL,
@@ -56,6 +73,7 @@ CREATE TABLE notes (
     epoch INTEGER NOT NULL,
     messages INTEGER NOT NULL,
     sum INTEGER NOT NULL,
+    tip INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (session, name)
 ) STRICT, WITHOUT ROWID;
 

@@ -1,0 +1,142 @@
+//! The history's operations, as the trait has them.
+
+use std::{sync::Arc, time::Duration};
+
+use conversant_core::{
+    Alternative, ChatHistory, Expect, HistoryError, Lease, Message, Messages, Note, Point, Range,
+    SessionId, Slice, Turn, Version, async_trait,
+};
+use rusqlite::Connection;
+
+use crate::{
+    branch_view::HistoryAt,
+    history::SqliteHistory,
+    table::{lease, session, tree},
+};
+
+#[async_trait]
+impl ChatHistory for SqliteHistory {
+    async fn load(&self, session: &SessionId, range: Range) -> Result<Slice, HistoryError> {
+        self.load_at(session, None, range).await
+    }
+
+    async fn first(
+        &self,
+        session: &SessionId,
+        count: usize,
+    ) -> Result<Option<Messages>, HistoryError> {
+        self.first_at(session, None, count).await
+    }
+
+    async fn append(
+        &self,
+        session: &SessionId,
+        turn: &Turn,
+        expect: Expect,
+    ) -> Result<Version, HistoryError> {
+        self.append_at(session, None, turn, expect).await
+    }
+
+    fn at(&self, point: Point) -> Option<Arc<dyn ChatHistory>> {
+        Some(Arc::new(HistoryAt::new(self.clone(), point)))
+    }
+
+    async fn set_tip(
+        &self,
+        session: &SessionId,
+        tip: Point,
+        expect: Expect,
+    ) -> Result<Version, HistoryError> {
+        self.write(session, move |connection, id, time_to_live| {
+            tree::set_tip(connection, id, tip, expect, time_to_live)
+        })
+        .await
+    }
+
+    async fn alternatives(
+        &self,
+        session: &SessionId,
+        point: Point,
+    ) -> Result<Vec<Alternative>, HistoryError> {
+        let (name, time_to_live) = (session.clone(), self.store.time_to_live);
+        let list = move |connection: &mut Connection| {
+            tree::alternatives(connection, &name, point, time_to_live)
+        };
+        self.store.workers.read(Some(session), list).await
+    }
+
+    /// Begins a session with the turns of another one, which are stored once for both.
+    async fn fork(
+        &self,
+        session: &SessionId,
+        point: Point,
+        into: &SessionId,
+    ) -> Result<Version, HistoryError> {
+        let target = into.clone();
+        self.write(session, move |connection, id, time_to_live| {
+            tree::fork(connection, id, point, &target, time_to_live)
+        })
+        .await
+    }
+
+    fn check(&self, _: &SessionId, messages: &[Message]) -> Result<(), HistoryError> {
+        let limit = self.store.max_message_bytes;
+        messages.iter().try_for_each(|message| message.check_stored_json(limit))
+    }
+
+    async fn clear(&self, session: &SessionId) -> Result<(), HistoryError> {
+        self.write(session, session::clear).await
+    }
+
+    async fn turns(&self, session: &SessionId, range: Range) -> Result<Vec<Turn>, HistoryError> {
+        self.turns_at(session, None, range).await
+    }
+
+    async fn sessions(
+        &self,
+        after: Option<&SessionId>,
+        limit: usize,
+    ) -> Result<Vec<SessionId>, HistoryError> {
+        let (after, time_to_live) = (after.cloned(), self.store.time_to_live);
+        let list = move |connection: &mut Connection| {
+            session::list(connection, after.as_ref(), limit, time_to_live)
+        };
+        self.store.workers.read(None, list).await
+    }
+
+    async fn delete(&self, session: &SessionId) -> Result<(), HistoryError> {
+        self.write(session, session::delete).await
+    }
+
+    async fn note(&self, session: &SessionId, name: &str) -> Result<Option<Note>, HistoryError> {
+        self.note_at(session, None, name).await
+    }
+
+    /// Stores a note. One that covers another epoch or conversation than the session's is
+    /// [`HistoryError::Stale`].
+    async fn put_note(
+        &self,
+        session: &SessionId,
+        name: &str,
+        note: &Note,
+    ) -> Result<(), HistoryError> {
+        self.put_note_at(session, None, name, note).await
+    }
+
+    /// Leases the session, across processes. The lease expires by the machine's clock: if the clock
+    /// is set, it expires earlier or later.
+    async fn lease(
+        &self,
+        session: &SessionId,
+        time: Duration,
+    ) -> Result<Option<Lease>, HistoryError> {
+        self.write(session, move |connection, id, _| lease::acquire(connection, id, time).map(Some))
+            .await
+    }
+
+    async fn release(&self, lease: &Lease) -> Result<(), HistoryError> {
+        let released = lease.clone();
+        self.write(&lease.session, move |connection, _, _| lease::release(connection, &released))
+            .await
+    }
+}

@@ -1,0 +1,308 @@
+//! The rows of branches: where each leaves another, and the removal of those that nothing needs.
+//!
+//! The turns of a session are a tree. Its first branch has the session's key; another branch has
+//! the turns that follow a point of its parent, with the numbers that they have in the path. A fork
+//! is a session whose first branch leaves a branch of another session. A session without other
+//! branches has no rows here.
+
+use std::collections::HashMap;
+
+use conversant_core::HistoryError;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::{
+    session_row::Session,
+    turn_row::{MAX_TURNS, remove_from},
+};
+use crate::{
+    checksum::Checksum,
+    error::{inconsistent, sqlite_error},
+    statement::execute,
+};
+
+/// The owner of a branch whose session was cleared or deleted, and whose turns forks share.
+const NOBODY: i64 = 0;
+
+/// A branch.
+#[derive(Clone, Copy)]
+pub(super) struct Branch {
+    pub(super) key: i64,
+    /// The key of the session that it belongs to, or [`NOBODY`].
+    pub(super) session: i64,
+    /// The branch with the turn before the first own one. `None`: it begins at the start.
+    pub(super) parent: Option<i64>,
+    /// The numbers of turns and messages before the first own turn.
+    pub(super) turns: u64,
+    pub(super) messages: u64,
+    /// The number of turns that the branches of the session had got when it was created, and when
+    /// its last turn was stored. Only their order matters.
+    pub(super) created: u64,
+    pub(super) touched: u64,
+}
+
+impl Branch {
+    /// The first branch of a session that begins at the start.
+    const fn first(session: i64) -> Self {
+        Self { key: session, session, parent: None, turns: 0, messages: 0, created: 0, touched: 0 }
+    }
+
+    /// Reads `key, session, parent, turns, messages, created, touched, sum`.
+    fn read(row: &Row<'_>) -> rusqlite::Result<(Self, i64)> {
+        let branch = Self {
+            key: row.get(0)?,
+            session: row.get(1)?,
+            parent: row.get(2)?,
+            turns: row.get(3)?,
+            messages: row.get(4)?,
+            created: row.get(5)?,
+            touched: row.get(6)?,
+        };
+        Ok((branch, row.get(7)?))
+    }
+
+    fn checksum(&self) -> i64 {
+        Checksum::default()
+            .number(self.key)
+            .number(self.session)
+            .option(self.parent)
+            .number(self.turns.cast_signed())
+            .number(self.messages.cast_signed())
+            .number(self.created.cast_signed())
+            .number(self.touched.cast_signed())
+            .finish_signed()
+    }
+
+    fn checked((branch, sum): (Self, i64)) -> Result<Self, HistoryError> {
+        if branch.checksum() == sum {
+            Ok(branch)
+        } else {
+            Err(inconsistent("the row of a branch is damaged"))
+        }
+    }
+
+    /// Loads a branch. One without a row is the first of its session.
+    pub(super) fn load(connection: &Connection, key: i64) -> Result<Self, HistoryError> {
+        let select = "SELECT key, session, parent, turns, messages, created, touched, sum
+                      FROM branches WHERE key = ?1";
+        let found = connection
+            .prepare_cached(select)
+            .and_then(|mut select| select.query_row([key], Self::read).optional())
+            .map_err(sqlite_error)?;
+        found.map_or_else(|| Ok(Self::first(key)), Self::checked)
+    }
+
+    /// Loads the branches of a session that have rows, in the order of their creation.
+    pub(super) fn of_session(
+        connection: &Connection,
+        session: i64,
+    ) -> Result<Vec<Self>, HistoryError> {
+        let select = "SELECT key, session, parent, turns, messages, created, touched, sum
+                      FROM branches WHERE session = ?1 ORDER BY created";
+        Self::select(connection, select, session)
+    }
+
+    /// Loads the branches, of any session, that leave a branch.
+    fn of_parent(connection: &Connection, parent: i64) -> Result<Vec<Self>, HistoryError> {
+        let select = "SELECT key, session, parent, turns, messages, created, touched, sum
+                      FROM branches WHERE parent = ?1";
+        Self::select(connection, select, parent)
+    }
+
+    fn select(connection: &Connection, select: &str, key: i64) -> Result<Vec<Self>, HistoryError> {
+        let mut select = connection.prepare_cached(select).map_err(sqlite_error)?;
+        let rows = select.query_map([key], Self::read).map_err(sqlite_error)?;
+        rows.map(|row| Self::checked(row.map_err(sqlite_error)?)).collect()
+    }
+
+    /// Writes the row.
+    fn store(&self, connection: &Connection) -> Result<(), HistoryError> {
+        let statement = "INSERT OR REPLACE INTO branches
+                         (key, session, parent, turns, messages, created, touched, sum)
+                         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+        let row = params![
+            self.key,
+            self.session,
+            self.parent,
+            self.turns,
+            self.messages,
+            self.created,
+            self.touched,
+            self.checksum(),
+        ];
+        execute(connection, statement, row).map(drop)
+    }
+}
+
+/// Returns a key that neither a session nor a branch has.
+pub(super) fn next_key(connection: &Connection) -> Result<i64, HistoryError> {
+    let select = "SELECT max(coalesce((SELECT max(key) FROM sessions), 0),
+                             coalesce((SELECT max(key) FROM branches), 0)) + 1";
+    connection
+        .prepare_cached(select)
+        .and_then(|mut select| select.query_row([], |row| row.get(0)))
+        .map_err(sqlite_error)
+}
+
+/// Returns the branch in which the turn of a number is stored, of a path to a branch's end.
+pub(super) fn with_turn(
+    connection: &Connection,
+    head: i64,
+    number: u64,
+) -> Result<Branch, HistoryError> {
+    let mut branch = Branch::load(connection, head)?;
+    while number < branch.turns {
+        branch = parent_of(connection, &branch)?;
+    }
+    Ok(branch)
+}
+
+fn parent_of(connection: &Connection, branch: &Branch) -> Result<Branch, HistoryError> {
+    let lost = || inconsistent("a branch is missing");
+    let parent = Branch::load(connection, branch.parent.ok_or_else(lost)?)?;
+    // The turns before it are fewer with each step, so that this ends.
+    if parent.turns < branch.turns { Ok(parent) } else { Err(lost()) }
+}
+
+/// Returns the branch in which a session's first turns are: its own, or that which it shares.
+pub(super) fn root(connection: &Connection, session: &Session) -> Result<Branch, HistoryError> {
+    with_turn(connection, session.key, 0)
+}
+
+/// Returns the number of a branch's turns that belong to a session: all of its own branches, and
+/// those before the fork of shared ones.
+pub(super) fn limit(
+    connection: &Connection,
+    session: &Session,
+    key: i64,
+) -> Result<u64, HistoryError> {
+    if key == session.key || Branch::load(connection, key)?.session == session.key {
+        return Ok(MAX_TURNS);
+    }
+    let mut branch = Branch::load(connection, session.key)?;
+    while branch.turns > 0 {
+        let parent = parent_of(connection, &branch)?;
+        if parent.key == key {
+            return Ok(branch.turns);
+        }
+        branch = parent;
+    }
+    Ok(0)
+}
+
+/// Creates a branch of a session that leaves another one.
+pub(super) fn create(
+    connection: &Connection,
+    session: &Session,
+    parent: i64,
+    turns: u64,
+    messages: u64,
+) -> Result<i64, HistoryError> {
+    let count = begin(connection, session)?;
+    let key = next_key(connection)?;
+    let branch = Branch {
+        key,
+        session: session.key,
+        parent: (turns > 0).then_some(parent),
+        turns,
+        messages,
+        created: count,
+        touched: count,
+    };
+    branch.store(connection)?;
+    Ok(key)
+}
+
+/// Makes the first branch of an empty session one that leaves a branch of another session.
+pub(super) fn fork(
+    connection: &Connection,
+    session: &Session,
+    parent: i64,
+    turns: u64,
+    messages: u64,
+) -> Result<(), HistoryError> {
+    let parent = (turns > 0).then_some(parent);
+    Branch { parent, turns, messages, ..Branch::first(session.key) }.store(connection)
+}
+
+/// Writes the row of a session's first branch, if there is none, and returns the next number of
+/// [`Branch::touched`].
+pub(super) fn begin(connection: &Connection, session: &Session) -> Result<u64, HistoryError> {
+    let branches = Branch::of_session(connection, session.key)?;
+    if branches.is_empty() {
+        Branch::first(session.key).store(connection)?;
+    }
+    Ok(branches.iter().map(|branch| branch.touched).max().unwrap_or_default() + 1)
+}
+
+/// Notes that a branch has got the session's newest turn.
+pub(super) fn touch(
+    connection: &Connection,
+    session: &Session,
+    key: i64,
+) -> Result<(), HistoryError> {
+    let touched = begin(connection, session)?;
+    Branch { touched, ..Branch::load(connection, key)? }.store(connection)
+}
+
+/// Removes the branches of a session with their turns, except for the turns that forks share.
+/// Returns whether the session's key is that of a branch that stays.
+pub(super) fn remove(connection: &Connection, session: &Session) -> Result<bool, HistoryError> {
+    let mut own = Branch::of_session(connection, session.key)?;
+    if !own.iter().any(|branch| branch.key == session.key) {
+        own.push(Branch::first(session.key));
+    }
+    let is_own = |key: &i64| own.iter().any(|branch| branch.key == *key);
+    let shared: Vec<_> =
+        own.iter().filter_map(|branch| branch.parent).filter(|key| !is_own(key)).collect();
+    // The number of turns of each branch that others need.
+    let mut needed: HashMap<i64, u64> = HashMap::new();
+    let mut open = Vec::new();
+    for branch in &own {
+        let children = Branch::of_parent(connection, branch.key)?;
+        open.extend(children.into_iter().filter(|child| child.session != session.key));
+    }
+    while let Some(child) = open.pop() {
+        let Some(parent) = own.iter().find(|branch| Some(branch.key) == child.parent) else {
+            continue;
+        };
+        let turns = needed.entry(parent.key).or_default();
+        *turns = child.turns.max(*turns);
+        open.push(*parent);
+    }
+    for branch in &own {
+        match needed.get(&branch.key) {
+            Some(&turns) => {
+                remove_from(connection, branch.key, turns)?;
+                Branch { session: NOBODY, ..*branch }.store(connection)?;
+            }
+            None => remove_whole(connection, branch.key)?,
+        }
+    }
+    for key in shared {
+        release(connection, key)?;
+    }
+    Ok(needed.contains_key(&session.key))
+}
+
+fn remove_whole(connection: &Connection, key: i64) -> Result<(), HistoryError> {
+    remove_from(connection, key, 0)?;
+    execute(connection, "DELETE FROM branches WHERE key = ?1", [key]).map(drop)
+}
+
+/// Removes the turns of branches that belong to no session and that no fork shares any more.
+fn release(connection: &Connection, key: i64) -> Result<(), HistoryError> {
+    let mut key = Some(key);
+    while let Some(branch) = key.map(|key| Branch::load(connection, key)).transpose()? {
+        if branch.session != NOBODY {
+            break;
+        }
+        let children = Branch::of_parent(connection, branch.key)?;
+        if let Some(turns) = children.iter().map(|child| child.turns).max() {
+            remove_from(connection, branch.key, turns)?;
+            break;
+        }
+        remove_whole(connection, branch.key)?;
+        key = branch.parent;
+    }
+    Ok(())
+}

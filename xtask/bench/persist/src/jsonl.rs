@@ -1,0 +1,155 @@
+//! Files of lines: appends, loads, cold loads, and more sessions than are cached.
+
+use std::time::{Duration, Instant};
+
+use bench::{measure::Running, workload::runtime};
+use conversant_core::{BoxError, ChatHistory, Expect, Range, SessionId};
+use conversant_history_jsonl::JsonlHistory;
+use tokio::runtime::Runtime;
+
+use crate::{
+    chain::{TURNS, WINDOW, fill, session, turn},
+    floor::{NewTurn, jsonl::Lines},
+    measured::{Effort, Measured},
+};
+
+/// Both stores with a session of some turns.
+struct Stores {
+    folder: tempfile::TempDir,
+    runtime: Runtime,
+    id: SessionId,
+}
+
+impl Stores {
+    fn of(turns: usize) -> Result<Self, BoxError> {
+        let stores = Self { folder: tempfile::tempdir()?, runtime: runtime()?, id: session("a")? };
+        stores.runtime.block_on(fill(&stores.history()?, &stores.id, turns))?;
+        stores.lines()?.fill(turns)?;
+        Ok(stores)
+    }
+
+    fn history(&self) -> Result<JsonlHistory, BoxError> {
+        Ok(JsonlHistory::open(self.folder.path().join("ours"))?)
+    }
+
+    fn lines(&self) -> Result<Lines, BoxError> {
+        let folder = self.folder.path().join("floor");
+        std::fs::create_dir_all(&folder)?;
+        Lines::open(&folder, self.id.as_str())
+    }
+}
+
+/// An append, durable.
+pub(crate) fn append(effort: Effort) -> Result<Vec<Measured>, BoxError> {
+    let calls = effort.calls() / 4;
+    let stores = Stores::of(TURNS)?;
+    let history = stores.history()?;
+    let mut lines = stores.lines()?;
+    let ours = || {
+        stores.runtime.block_on(async {
+            let running = Running::start();
+            for number in 0..calls {
+                history.append(&stores.id, &turn(number), Expect::Any).await?;
+            }
+            Ok(running.stop(calls).cpu / 1e3)
+        })
+    };
+    let by_hand = || {
+        let running = Running::start();
+        for number in 0..calls {
+            lines.append((TURNS + number) as u64, &NewTurn::of(number)?)?;
+        }
+        Ok(running.stop(calls).cpu / 1e3)
+    };
+    Ok(vec![Measured::in_turns(TURNS, "us CPU", effort.rounds(), ours, by_hand)?])
+}
+
+/// A load of the last 20 turns by an open store.
+pub(crate) fn load(effort: Effort) -> Result<Vec<Measured>, BoxError> {
+    let stores = Stores::of(TURNS)?;
+    let history = stores.history()?;
+    let mut lines = stores.lines()?;
+    let ours = || stores.runtime.block_on(load_each(&history, &[stores.id.clone()], effort.calls()));
+    let by_hand = || {
+        let running = Running::start();
+        for _ in 0..effort.calls() {
+            std::hint::black_box(lines.load(WINDOW)?);
+        }
+        Ok(running.stop(effort.calls()).cpu / 1e3)
+    };
+    Ok(vec![Measured::in_turns(TURNS, "us CPU", effort.rounds(), ours, by_hand)?])
+}
+
+/// Loads the last turns of sessions in turn, and returns the CPU of a load in microseconds.
+async fn load_each(
+    history: &JsonlHistory,
+    sessions: &[SessionId],
+    calls: usize,
+) -> Result<f64, BoxError> {
+    let running = Running::start();
+    for session in sessions.iter().cycle().take(calls) {
+        let slice = history.load(session, Range::LastTurns(WINDOW)).await?;
+        std::hint::black_box(slice);
+    }
+    Ok(running.stop(calls).cpu / 1e3)
+}
+
+/// The first load of the last 20 turns by a store that was just opened: its time, and the memory
+/// that it adds.
+pub(crate) fn cold(effort: Effort) -> Result<Vec<Measured>, BoxError> {
+    let sizes: &[usize] = match effort {
+        Effort::Quick => &[TURNS],
+        Effort::Full => &[TURNS, 1_000_000],
+    };
+    let mut rows = Vec::new();
+    for &turns in sizes {
+        let stores = Stores::of(turns)?;
+        let ours = || {
+            stores.runtime.block_on(async {
+                let history = stores.history()?;
+                let start = Instant::now();
+                let slice = history.load(&stores.id, Range::LastTurns(WINDOW)).await?;
+                let time = start.elapsed();
+                assert_eq!(slice.messages.len(), WINDOW * 2);
+                Ok(microseconds(time))
+            })
+        };
+        let by_hand = || {
+            let start = Instant::now();
+            let messages = stores.lines()?.load(WINDOW)?;
+            let time = start.elapsed();
+            assert_eq!(messages.len(), WINDOW * 2);
+            Ok(microseconds(time))
+        };
+        rows.push(Measured::in_turns(turns, "us", 9, ours, by_hand)?);
+    }
+    Ok(rows)
+}
+
+fn microseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e6
+}
+
+/// A load with more sessions in turn than are cached, over one with fewer.
+pub(crate) fn many(effort: Effort) -> Result<Vec<Measured>, BoxError> {
+    const SESSIONS: usize = 320;
+    const FEW: usize = 64;
+    let folder = tempfile::tempdir()?;
+    let runtime = runtime()?;
+    let history = JsonlHistory::open(folder.path())?;
+    let sessions =
+        (0..SESSIONS).map(session).collect::<Result<Vec<_>, BoxError>>()?;
+    for session in &sessions {
+        runtime.block_on(fill(&history, session, TURNS))?;
+    }
+    let of = |sessions: &[SessionId]| {
+        // Each session at least once before it counts.
+        runtime.block_on(load_each(&history, sessions, sessions.len()))?;
+        runtime.block_on(load_each(&history, sessions, SESSIONS))
+    };
+    let mut ratios = Vec::new();
+    for _ in 0..effort.rounds() {
+        ratios.push(of(&sessions)? / of(sessions.get(..FEW).unwrap_or_default())?);
+    }
+    Ok(vec![Measured::alone(SESSIONS, "times", ratios)])
+}
