@@ -24,7 +24,7 @@ use crate::{nearest::nearest, prompt::Slot, variables::Variables};
 /// let fault = keys.pick(&two, &vars! { "text" => "hello" }, &memory).unwrap_err();
 /// assert_eq!(
 ///     fault.to_string(),
-///     "cannot infer the user's input; set `input_key` on the memory to one of `human_input`, `persona`"
+///     "cannot infer the user's input; call `with_input_key` on the memory with one of `human_input`, `persona`"
 /// );
 /// # Ok::<(), conversant_core::KeyError>(())
 /// ```
@@ -168,7 +168,7 @@ pub enum KeyError {
         candidates: Vec<String>,
     },
     /// The configured input does not exist.
-    #[error("cannot find input `{key}`, which `input_key` names{}", hint(key, found))]
+    #[error("cannot find input `{key}`, which `with_input_key` names{}", hint(key, found))]
     NoInput {
         /// The name.
         key: String,
@@ -176,7 +176,7 @@ pub enum KeyError {
         found: Vec<String>,
     },
     /// The configured output does not exist.
-    #[error("cannot find output `{key}`, which `output_key` names{}", hint(key, found))]
+    #[error("cannot find output `{key}`, which `with_output_key` names{}", hint(key, found))]
     NoOutput {
         /// The name.
         key: String,
@@ -190,7 +190,7 @@ fn advice(side: &str, candidates: &[String]) -> String {
     if names.is_empty() {
         format!("add an {side} besides the memory's variables")
     } else {
-        format!("set `{side}_key` on the memory to one of {names}")
+        format!("call `with_{side}_key` on the memory with one of {names}")
     }
 }
 

@@ -24,8 +24,9 @@ impl TemplateMessage {
 /// The template of models whose file has none, but whose tokens are those of ChatML.
 pub(crate) const CHATML: &str = "{% for message in messages %}{{ '<|im_start|>' + message.role + '\n' + message.content + '<|im_end|>\n' }}{% endfor %}{{ '<|im_start|>assistant\n' }}";
 
-/// The most steps that a template may take, so that a faulty one ends.
-const FUEL: u64 = 10_000_000;
+/// The most steps that a template may take, so that a faulty one ends. minijinja counts a step for
+/// each 64 bytes of text that it joins, so this bounds the memory too: 128 MB.
+const FUEL: u64 = 2_000_000;
 
 /// The chat template of a model, in Jinja.
 pub(crate) struct ChatTemplate {

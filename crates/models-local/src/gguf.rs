@@ -1,15 +1,27 @@
 //! Reading a GGUF file: its metadata and its tensors.
 
-use std::{fs::File, path::PathBuf};
+use std::{
+    fs::File,
+    io::{self, Cursor, Read},
+    path::PathBuf,
+};
 
 use candle_core::{
     Device,
     quantized::gguf_file::{Content, Value},
 };
-
 use conversant_core::BoxError;
+use memchr::memmem;
 
 use crate::model_file_error::ModelFileError;
+
+/// The largest part of a file that is read as metadata: 64 MiB. The largest vocabularies take 20
+/// MB. In memory, a byte of metadata takes up to 32 bytes, so this bounds what a hostile file
+/// allocates.
+const MAX_HEAD: u64 = 64 << 20;
+
+/// The largest number of values of a tensor. It keeps candle's arithmetic from overflowing.
+const MAX_VALUES: usize = isize::MAX.unsigned_abs() / 64;
 
 /// An open file with its metadata.
 pub(crate) struct Gguf {
@@ -20,15 +32,19 @@ pub(crate) struct Gguf {
 
 impl Gguf {
     pub(crate) fn open(path: PathBuf) -> Result<Self, ModelFileError> {
-        let opened = File::open(&path);
-        let mut file =
-            opened.map_err(|source| ModelFileError::Read { path: path.clone(), source })?;
-        let read = Content::read(&mut file);
-        let content = read.map_err(|error| ModelFileError::Format {
+        let fault = |source| ModelFileError::Read { path: path.clone(), source };
+        let file = File::open(&path).map_err(fault)?;
+        let head = head(&file).map_err(fault)?;
+        let invalid = |source| ModelFileError::Format {
             path: path.clone(),
-            what: "it is not a GGUF file, or a part of it is missing".to_owned(),
-            source: Some(cause(error)),
-        })?;
+            what: "it is not a GGUF file, or a part of it is missing; download it again".to_owned(),
+            source,
+        };
+        if has_zero_alignment(&head) {
+            return Err(invalid(Some("`general.alignment` is 0".into())));
+        }
+        let content = Content::read(&mut Cursor::new(head));
+        let content = content.map_err(|error| invalid(Some(cause(error))))?;
         Ok(Self { path, file, content })
     }
 
@@ -110,6 +126,10 @@ impl Gguf {
                 "tensor `{name}` has the shape {found:?}, and the metadata asks for {shape:?}"
             )));
         }
+        let values = shape.iter().try_fold(1_usize, |product, side| product.checked_mul(*side));
+        if values.is_none_or(|values| values > MAX_VALUES) {
+            return Err(self.fault(format!("tensor `{name}` is too large: {shape:?}")));
+        }
         let read = info
             .read(&mut self.file, self.content.tensor_data_offset, &Device::Cpu)
             .and_then(|tensor| tensor.dequantize(&Device::Cpu)?.flatten_all()?.to_vec1());
@@ -119,6 +139,29 @@ impl Gguf {
             source: Some(cause(error)),
         })
     }
+}
+
+/// Reads the beginning of a file, in which the metadata is.
+fn head(file: &File) -> io::Result<Vec<u8>> {
+    let mut head = Vec::new();
+    file.take(MAX_HEAD).read_to_end(&mut head)?;
+    Ok(head)
+}
+
+/// Returns whether a file aligns its tensors to multiples of 0, by which candle would divide.
+fn has_zero_alignment(head: &[u8]) -> bool {
+    let key = b"general.alignment";
+    memmem::find_iter(head, key).any(|at| {
+        let Some(entry) = head.get(at + key.len()..) else { return false };
+        let Some((kind, value)) = entry.split_first_chunk() else { return false };
+        let width = match u32::from_le_bytes(*kind) {
+            0 | 1 => 1,
+            2 | 3 => 2,
+            4 | 5 => 4,
+            _ => return false,
+        };
+        value.get(..width).is_some_and(|value| value.iter().all(|byte| *byte == 0))
+    })
 }
 
 /// Returns an error without the backtrace that candle puts into its text.

@@ -117,13 +117,13 @@ impl LocalModel {
 fn check(options: &CallOptions) -> Result<(), ModelError> {
     if !options.tools.is_empty() && options.tool_choice != Some(ToolChoice::None) {
         return Err(ModelError::config(
-            "a local model cannot call tools; make the call without them",
+            "cannot call tools with a local model; make the call without them",
         ));
     }
     match options.response_format {
         None | Some(ResponseFormat::Text) => Ok(()),
         Some(_) => Err(ModelError::config(
-            "a local model has no response format but text; describe the format in the prompt",
+            "cannot enforce a response format with a local model; describe the format in the prompt",
         )),
     }
 }

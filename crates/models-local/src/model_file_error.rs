@@ -42,7 +42,7 @@ pub enum ModelFileError {
         supported: &'static str,
     },
     /// A setting of the builder is invalid.
-    #[error("invalid {setting}: {what}")]
+    #[error("cannot load the model: invalid `{setting}`; {what}")]
     Setting {
         /// The method of the builder.
         setting: &'static str,

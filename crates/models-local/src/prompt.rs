@@ -36,7 +36,7 @@ impl PromptEncoder<'_> {
         };
         self.check(tokens.len())?;
         match tokens.is_empty() {
-            true => Err(ModelError::config("cannot answer an empty prompt")),
+            true => Err(ModelError::config("cannot answer an empty prompt; add text to it")),
             false => Ok(tokens),
         }
     }
@@ -64,8 +64,8 @@ impl PromptEncoder<'_> {
         let rendered = template.render(&messages).map_err(|_| {
             let roles: Vec<_> = messages.iter().map(|message| message.role.as_str()).collect();
             ModelError::config(format!(
-                "the model's chat template does not accept messages with the roles `{}`; \
-                 change their order, or use the model as a completion model",
+                "cannot render the messages with the roles `{}`: the model's chat template refuses \
+                 them; change their order, or use the model as a completion model",
                 roles.join("`, `")
             ))
         })?;

@@ -47,6 +47,9 @@ impl Tokenizer {
             gguf.texts(key).ok_or_else(|| gguf.fault(format!("missing metadata `{key}`")))
         };
         let tokens = list("tokenizer.ggml.tokens")?;
+        if tokens.is_empty() {
+            return Err(gguf.fault("the tokenizer has no tokens"));
+        }
         let types = gguf.counts("tokenizer.ggml.token_type").unwrap_or_default();
         let types = types.into_iter().chain(std::iter::repeat(1));
         let pre = gguf.text("tokenizer.ggml.pre").unwrap_or("gpt-2");

@@ -53,7 +53,7 @@ pub(crate) fn start(path: PathBuf, settings: Settings) -> Result<Started, ModelF
     // A thread that ends without a report has panicked in a reader of the file.
     let facts = loaded.recv().map_err(|_| ModelFileError::Format {
         path: file,
-        what: "the file is damaged".to_owned(),
+        what: "a part of it cannot be decoded; download it again".to_owned(),
         source: None,
     })??;
     Ok(Started { calls, facts })
@@ -144,11 +144,15 @@ impl Worker {
 fn template(gguf: &Gguf, tokenizer: &Tokenizer) -> Result<ChatTemplate, String> {
     let names = tokenizer.begin_and_end();
     let has_chatml = tokenizer.control_names().any(|name| name == "<|im_start|>");
-    let advice = "use it as a completion model";
+    let advice = "use the model as a completion model";
     let source = match gguf.text("tokenizer.chat_template") {
         Some(source) => source,
         None if has_chatml => CHATML,
-        None => return Err(format!("the model file has no chat template; {advice}")),
+        None => {
+            return Err(format!(
+                "cannot answer messages: the model file has no chat template; {advice}"
+            ));
+        }
     };
     match ChatTemplate::new(source, names) {
         Err(_) if has_chatml => ChatTemplate::new(CHATML, names),

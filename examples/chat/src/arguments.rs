@@ -24,7 +24,7 @@ pub struct Arguments {
 
     /// The model: one of the server, or the name of a model that can be downloaded
     /// (smollm2-135m, smollm2-360m, smollm2-1.7b).
-    #[arg(long, env = "OPENAI_MODEL")]
+    #[arg(short, long, env = "OPENAI_MODEL")]
     pub model: Option<String>,
 
     /// Runs the model in this GGUF file, in this process.
@@ -48,7 +48,7 @@ pub struct Arguments {
     pub completion: bool,
 
     /// The system message.
-    #[arg(long, value_name = "TEXT")]
+    #[arg(short, long, value_name = "TEXT")]
     pub system: Option<String>,
 
     /// Asks this and prints the answer alone, instead of opening a prompt.

@@ -34,7 +34,9 @@ impl Backend {
                 local(arguments, LocalModel::builder(file).name(known.name)).await
             }
             (None, _) => {
-                Err(Failure::Usage("no model: give --model, or set OPENAI_MODEL".to_owned()))
+                let line =
+                    "cannot choose a model: none is named; give --model, or set OPENAI_MODEL";
+                Err(Failure::Usage(line.to_owned()))
             }
             (Some(name), _) => server(arguments, name),
         }
@@ -63,6 +65,20 @@ impl Backend {
             Self::Server { model, .. } => model.clone(),
             Self::Local { model, is_completion: true } => LanguageModel::completion(model.clone()),
             Self::Local { model, is_completion: false } => LanguageModel::chat(model.clone()),
+        }
+    }
+
+    /// Returns the names of the models that [`connect`](Self::connect) can name in place of this
+    /// one: those of the server, or those that can be downloaded.
+    pub async fn models(&self, arguments: &Arguments) -> Result<Vec<String>, Failure> {
+        match self {
+            Self::Server { name, .. } => {
+                let model = configure(OpenAiChat::builder(name), arguments)?.build();
+                let models = model.map_err(Failure::other)?.models().await;
+                let models = models.map_err(Failure::other)?;
+                Ok(models.into_iter().map(|model| model.id).collect())
+            }
+            Self::Local { .. } => Ok(weights::names()),
         }
     }
 

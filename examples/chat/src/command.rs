@@ -19,11 +19,12 @@ pub const HELP: &str = "\
 /edit              takes back the last turn and lets you change its question
 /system [TEXT]     sets the system message, or shows it
 /model [NAME]      changes the model, or shows it
+/models            lists the models of the server, or those that can be downloaded
 /usage             shows the tokens that were used since the start
 /export FILE       writes the conversation to a file: Markdown, or JSON if it ends with .json
 /clear             deletes what has been said in this conversation, after asking
 /quit              ends the chat, as Ctrl-D does
-\"\"\"                begins and ends a message of several lines
+\"\"\"                begins and ends a message of several lines, or of a command's words
 Ctrl-C             cancels an answer; the memory keeps what was said before it";
 
 /// A line of the prompt.
@@ -51,6 +52,7 @@ pub enum Command {
     Edit,
     System(Option<String>),
     Model(Option<String>),
+    Models,
     Usage,
     Export(PathBuf),
     Clear,
@@ -88,6 +90,7 @@ pub fn read(line: &str) -> Line {
         "/edit" => Command::Edit,
         "/system" => Command::System(text()),
         "/model" => Command::Model(text()),
+        "/models" => Command::Models,
         "/usage" => Command::Usage,
         "/export" => match argument {
             Some(file) => Command::Export(PathBuf::from(file)),
@@ -95,7 +98,11 @@ pub fn read(line: &str) -> Line {
         },
         "/clear" => Command::Clear,
         "/quit" | "/exit" | "/bye" => Command::Quit,
-        _ => return Line::Wrong(format!("there is no command `{line}`: see /help")),
+        _ => {
+            return Line::Wrong(format!(
+                "cannot find the command `{name}`; /help lists them, and \"\"\" begins a message"
+            ));
+        }
     };
     Line::Command(command)
 }

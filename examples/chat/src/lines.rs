@@ -12,6 +12,17 @@ const QUOTES: &str = "\"\"\"";
 /// The number of lines that are remembered over starts.
 const MAX_HISTORY: usize = 1000;
 
+/// The hint after Ctrl-C at the prompt.
+const HOW_TO_END: &str = "(Ctrl-D or /quit ends the chat)";
+
+/// A message or a command, as it was entered.
+pub struct Entry {
+    pub text: String,
+    /// Whether it is a message also if it looks like a command: it was quoted, or has several
+    /// lines.
+    pub is_message: bool,
+}
+
 /// Where lines come from.
 pub enum Lines {
     /// A terminal. Lines are remembered in the file.
@@ -43,10 +54,13 @@ impl Lines {
     }
 
     /// Reads a message or a command, after a prompt that may have a draft; `None` at the end.
-    pub fn read(&mut self, draft: &str) -> Result<Option<String>, Failure> {
+    pub fn read(&mut self, draft: &str) -> Result<Option<Entry>, Failure> {
         let Some(line) = self.line("> ", draft)? else { return Ok(None) };
         let line = line.trim();
-        let Some(first) = line.strip_prefix(QUOTES) else { return Ok(Some(line.to_owned())) };
+        let Some(first) = line.strip_prefix(QUOTES) else {
+            let is_message = line.contains('\n');
+            return Ok(Some(Entry { text: line.to_owned(), is_message }));
+        };
         let mut text = first.to_owned();
         while !text.ends_with(QUOTES) {
             let Some(line) = self.line(". ", "")? else { break };
@@ -55,8 +69,8 @@ impl Lines {
             }
             text.push_str(line.trim_end());
         }
-        let text = text.strip_suffix(QUOTES).unwrap_or(&text);
-        Ok(Some(text.trim().to_owned()))
+        let text = text.strip_suffix(QUOTES).unwrap_or(&text).trim().to_owned();
+        Ok(Some(Entry { text, is_message: true }))
     }
 
     /// Reads one line. Ctrl-C leaves it empty.
@@ -66,7 +80,10 @@ impl Lines {
             Self::Terminal { editor, .. } => {
                 match editor.readline_with_initial(prompt, (draft, "")) {
                     Ok(line) => Ok(Some(line)),
-                    Err(ReadlineError::Interrupted) => Ok(Some(String::new())),
+                    Err(ReadlineError::Interrupted) => {
+                        println!("{HOW_TO_END}");
+                        Ok(Some(String::new()))
+                    }
                     Err(ReadlineError::Eof) => Ok(None),
                     Err(error) => Err(Failure::other(error)),
                 }
@@ -79,7 +96,8 @@ impl Lines {
         if let Self::Terminal { editor, file } = self {
             let _ = editor.add_history_entry(line);
             if let Some(file) = file {
-                let _ = editor.save_history(file);
+                // Another chat may have added lines.
+                let _ = editor.append_history(file);
             }
         }
     }

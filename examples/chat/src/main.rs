@@ -8,6 +8,7 @@ mod arguments;
 mod backend;
 mod command;
 mod conversation;
+mod export;
 mod failure;
 mod lines;
 mod markdown;
@@ -32,7 +33,8 @@ use crate::{
 /// The largest standard input, in bytes.
 const MAX_INPUT: u64 = 16 << 20;
 
-#[tokio::main(flavor = "current_thread")]
+// One thread waits at the prompt, and another one lets connections end that were given up.
+#[tokio::main(worker_threads = 1)]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match run(arguments).await {
@@ -51,14 +53,16 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     let store = Store::open(&arguments, is_interactive)?;
     let input = input()?;
     let question = question(&arguments, &input);
+    if question.is_none() && input.is_none() && !is_interactive {
+        // There is nothing to answer, so no model is loaded.
+        return Ok(());
+    }
     let backend = Backend::connect(&arguments).await?;
     let Some(question) = question else {
         let mut repl = Repl::new(arguments, backend, store)?;
         return match input {
             Some(script) => repl.run_script(&script).await,
-            None if is_interactive => repl.run().await,
-            // There is nothing to answer.
-            None => Ok(()),
+            None => repl.run().await,
         };
     };
     let session = arguments.session().map_err(Failure::Usage)?;

@@ -1,17 +1,21 @@
 //! The prompt: messages are answered, and commands are executed.
 
-use conversant_core::{Messages, Role, SessionId, Usage};
+use conversant_core::{SessionId, Usage};
 
 use crate::{
     arguments::Arguments,
     backend::Backend,
     command::{Command, HELP, Line, read},
     conversation::Conversation,
+    export::export,
     failure::Failure,
-    lines::Lines,
+    lines::{Entry, Lines},
     store::{Store, data_file},
-    turn,
+    turn::{self, interruptible},
 };
+
+/// The note where there is no turn to take back, to show or to ask again.
+const NOTHING_SAID: &str = "(nothing has been said)";
 
 /// A chat at a prompt.
 pub struct Repl {
@@ -36,12 +40,13 @@ impl Repl {
     pub async fn run(&mut self) -> Result<(), Failure> {
         // Lines are remembered where conversations are kept.
         let file = self.store.file.as_ref().map(|_| data_file("lines.txt")).transpose()?;
-        println!(
-            "{} · session `{}`, {} · /help",
-            self.backend.name(),
-            self.conversation.session,
-            self.store.place()
-        );
+        let Conversation { session, .. } = &self.conversation;
+        let messages = match self.store.version(session).await?.messages {
+            0 => String::new(),
+            count => format!(" ({count} messages)"),
+        };
+        let (model, place) = (self.backend.name(), self.store.place());
+        println!("{model} · session `{session}`{messages}, {place} · /help");
         self.answer(&mut Lines::terminal(file)?).await
     }
 
@@ -51,27 +56,31 @@ impl Repl {
     }
 
     async fn answer(&mut self, lines: &mut Lines) -> Result<(), Failure> {
-        while let Some(line) = lines.read(&std::mem::take(&mut self.draft))? {
-            if line.is_empty() {
+        loop {
+            let draft = std::mem::take(&mut self.draft);
+            let Some(Entry { text, is_message }) = lines.read(&draft)? else { return Ok(()) };
+            if text.is_empty() {
                 continue;
             }
-            lines.remember(&line);
-            match read(&line) {
+            lines.remember(&text);
+            let line = match is_message {
+                true => Line::Message(text),
+                false => read(&text),
+            };
+            match line {
                 Line::Message(message) => self.ask(&message).await,
                 Line::Wrong(reason) => println!("{reason}"),
                 Line::Command(Command::Quit) => return Ok(()),
                 Line::Command(Command::Clear) => match confirm(lines)? {
-                    true => self.store.clear(&self.conversation.session).await?,
+                    true => {
+                        self.store.clear(&self.conversation.session).await?;
+                        println!("(cleared)");
+                    }
                     false => println!("(kept)"),
                 },
-                Line::Command(command) => {
-                    if let Err(failure) = self.execute(command).await {
-                        eprintln!("{failure}");
-                    }
-                }
+                Line::Command(command) => report(interruptible(self.execute(command)).await),
             }
         }
-        Ok(())
     }
 
     async fn ask(&mut self, message: &str) {
@@ -80,8 +89,7 @@ impl Repl {
                 self.usage.input_tokens += usage.input_tokens;
                 self.usage.output_tokens += usage.output_tokens;
             }
-            Err(Failure::Interrupted) => println!("\n(cancelled)"),
-            Err(failure) => eprintln!("{failure}"),
+            Err(failure) => report(Err(failure)),
         }
     }
 
@@ -89,33 +97,37 @@ impl Repl {
         let session = self.conversation.session.clone();
         match command {
             Command::Help => println!("{HELP}"),
-            Command::History => println!("{}", self.store.messages(&session).await?),
-            Command::Sessions => print!("{}", self.store.sessions(&session).await?),
+            Command::History => match self.store.messages(&session).await? {
+                messages if messages.is_empty() => println!("{NOTHING_SAID}"),
+                messages => println!("{messages}"),
+            },
+            Command::Sessions => match self.store.sessions(&session).await? {
+                list if list.is_empty() => println!("(there are no conversations)"),
+                list => print!("{list}"),
+            },
             Command::New(name) => {
                 let name = match name {
                     Some(name) => name,
                     None => self.store.unused().await?,
                 };
-                self.go_on_with(name)?;
-                println!("(session `{}`)", self.conversation.session);
+                self.switch(name).await?;
             }
-            Command::Session(name) => {
-                self.go_on_with(name)?;
-                let messages = self.store.messages(&self.conversation.session).await?.len();
-                println!("(session `{}`, {messages} messages)", self.conversation.session);
+            Command::Session(name) => self.switch(name).await?,
+            Command::Title(title) => {
+                self.store.set_title(&session, &title).await?;
+                println!("(title: {title})");
             }
-            Command::Title(title) => self.store.set_title(&session, &title).await?,
             Command::Undo => match self.undo().await? {
                 Some(question) => println!("(took back: {question})"),
-                None => println!("(nothing has been said)"),
+                None => println!("{NOTHING_SAID}"),
             },
             Command::Retry => match self.undo().await? {
                 Some(question) => self.ask(&question).await,
-                None => println!("(nothing has been said)"),
+                None => println!("{NOTHING_SAID}"),
             },
             Command::Edit => match self.undo().await? {
-                Some(question) => self.draft = question.replace('\n', " "),
-                None => println!("(nothing has been said)"),
+                Some(question) => self.draft = question,
+                None => println!("{NOTHING_SAID}"),
             },
             Command::System(None) => {
                 println!("{}", self.arguments.system.as_deref().unwrap_or("(none)"));
@@ -123,6 +135,7 @@ impl Repl {
             Command::System(text) => {
                 self.arguments.system = text;
                 self.go_on_with(session)?;
+                println!("(the system message is set)");
             }
             Command::Model(None) => println!("{}", self.backend.name()),
             Command::Model(name) => {
@@ -131,6 +144,12 @@ impl Repl {
                 let backend = Backend::connect(&arguments).await?;
                 (self.arguments, self.backend) = (arguments, backend);
                 self.go_on_with(session)?;
+                println!("(model {})", self.backend.name());
+            }
+            Command::Models => {
+                for name in self.backend.models(&self.arguments).await? {
+                    println!("{name}");
+                }
             }
             Command::Usage => println!(
                 "{} tokens read, {} tokens written",
@@ -138,13 +157,7 @@ impl Repl {
             ),
             Command::Export(file) => {
                 let messages = self.store.messages(&session).await?;
-                let text = match file.extension().is_some_and(|extension| extension == "json") {
-                    true => serde_json::to_string_pretty(&messages).map_err(Failure::other)?,
-                    false => markdown(&messages),
-                };
-                std::fs::write(&file, text).map_err(|error| {
-                    Failure::Other(format!("cannot write `{}`: {error}", file.display()))
-                })?;
+                let file = export(&messages, &file)?;
                 println!("({} messages in {})", messages.len(), file.display());
             }
             // Handled where the line was read.
@@ -161,10 +174,26 @@ impl Repl {
         Ok(question)
     }
 
+    async fn switch(&mut self, session: SessionId) -> Result<(), Failure> {
+        let messages = self.store.version(&session).await?.messages;
+        self.go_on_with(session)?;
+        println!("(session `{}`, {messages} messages)", self.conversation.session);
+        Ok(())
+    }
+
+    /// Makes the chain anew, for a session or settings that have changed.
     fn go_on_with(&mut self, session: SessionId) -> Result<(), Failure> {
         let conversation = Conversation::new(&self.arguments, &self.backend, &self.store, session)?;
         self.conversation = conversation;
         Ok(())
+    }
+}
+
+fn report(done: Result<(), Failure>) {
+    match done {
+        Ok(()) => {}
+        Err(Failure::Interrupted) => println!("\n(cancelled)"),
+        Err(failure) => eprintln!("{failure}"),
     }
 }
 
@@ -175,17 +204,4 @@ fn confirm(lines: &mut Lines) -> Result<bool, Failure> {
     }
     let answer = lines.line("Delete what has been said in this conversation? [y/N] ", "")?;
     Ok(answer.is_some_and(|answer| matches!(answer.trim(), "y" | "Y" | "yes")))
-}
-
-fn markdown(messages: &Messages) -> String {
-    let mut text = String::new();
-    for message in messages {
-        let label = match message.role() {
-            Role::Human => "Human",
-            Role::Ai => "AI",
-            other => other.label(),
-        };
-        text.push_str(&format!("## {label}\n\n{}\n\n", message.text().trim()));
-    }
-    text
 }

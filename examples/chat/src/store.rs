@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use conversant_core::{ChatHistory, Expect, Messages, Note, Range, SessionId};
+use conversant_core::{ChatHistory, Expect, Messages, Note, Range, SessionId, Version};
 use conversant_history_sqlite::SqliteHistory;
 use conversant_memory::InMemoryHistory;
 use etcetera::BaseStrategy;
@@ -85,14 +85,20 @@ impl Store {
 
     /// Sets the title of a conversation.
     pub async fn set_title(&self, session: &SessionId, title: &str) -> Result<(), Failure> {
-        let slice = self.history.load(session, Range::All).await.map_err(Failure::other)?;
-        let note = Note::new(title, slice.version);
+        // It covers the beginning, which every branch of the conversation has.
+        let note = Note::new(title, Version::new(self.version(session).await?.epoch, 0));
         self.history.put_note(session, TITLE, &note).await.map_err(Failure::other)
     }
 
     /// Deletes what has been said.
     pub async fn clear(&self, session: &SessionId) -> Result<(), Failure> {
         self.history.clear(session).await.map_err(Failure::other)
+    }
+
+    /// Returns the version of a conversation.
+    pub async fn version(&self, session: &SessionId) -> Result<Version, Failure> {
+        let slice = self.history.load(session, Range::LastMessages(0)).await;
+        Ok(slice.map_err(Failure::other)?.version)
     }
 
     /// Takes back the last turn, and returns the human's words of it.
@@ -115,11 +121,11 @@ impl Store {
     pub async fn unused(&self) -> Result<SessionId, Failure> {
         for number in 1_u32.. {
             let name = SessionId::new(format!("chat-{number}")).map_err(Failure::other)?;
-            if self.messages(&name).await?.is_empty() {
+            if self.version(&name).await?.messages == 0 {
                 return Ok(name);
             }
         }
-        Err(Failure::Other("there are too many conversations".to_owned()))
+        Err(Failure::Other("cannot name a conversation: there are too many; use /new NAME".into()))
     }
 }
 

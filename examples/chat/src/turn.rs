@@ -14,13 +14,20 @@ use crate::{conversation::Conversation, failure::Failure, markdown::Markdown, te
 /// Asks, and prints the answer and a line break. Ctrl-C drops the call, which changes nothing in
 /// the memory.
 pub async fn answer(conversation: &Conversation, message: &str) -> Result<Usage, Failure> {
+    interruptible(ask(conversation, message)).await
+}
+
+/// Ends some work at Ctrl-C, by dropping it.
+pub async fn interruptible<T>(
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
     tokio::select! {
         biased;
         signal = tokio::signal::ctrl_c() => {
             signal.map_err(Failure::other)?;
             Err(Failure::Interrupted)
         }
-        result = ask(conversation, message) => result,
+        result = work => result,
     }
 }
 

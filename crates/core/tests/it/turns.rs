@@ -99,15 +99,15 @@ fn the_users_words_and_the_answer() {
     ];
     let told = faults.map(|fault| fault.unwrap_err().to_string());
     insta::assert_snapshot!(told.join("\n"), @r"
-    cannot infer the user's input; set `input_key` on the memory to one of `a`, `b`
+    cannot infer the user's input; call `with_input_key` on the memory with one of `a`, `b`
     cannot infer the user's input; add an input besides the memory's variables
     cannot infer the answer; add an output besides the memory's variables
-    cannot infer the answer; set `output_key` on the memory to one of `text`, `score`
-    cannot find input `queston`, which `input_key` names (nearest: `question`)
-    cannot find input `x`, which `input_key` names (there is `history`, `stop`, `question`)
-    cannot find input `x`, which `input_key` names
-    cannot find output `txt`, which `output_key` names (nearest: `text`)
-    cannot find output `zzz`, which `output_key` names (there is `text`)
+    cannot infer the answer; call `with_output_key` on the memory with one of `text`, `score`
+    cannot find input `queston`, which `with_input_key` names (nearest: `question`)
+    cannot find input `x`, which `with_input_key` names (there is `history`, `stop`, `question`)
+    cannot find input `x`, which `with_input_key` names
+    cannot find output `txt`, which `with_output_key` names (nearest: `text`)
+    cannot find output `zzz`, which `with_output_key` names (there is `text`)
     ");
 }
 

@@ -9,3 +9,5 @@ mod prompt;
 mod real_server;
 mod round_trips;
 mod run;
+#[cfg(unix)]
+mod terminal;
