@@ -2,6 +2,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal")]
 
+mod advisories;
 mod bench;
 mod ci;
 mod conformance;
@@ -23,6 +24,8 @@ use clap::Parser;
 #[derive(Parser)]
 #[command(bin_name = "cargo xtask")]
 enum Command {
+    /// Renews the shipped security advisories.
+    Advisories(advisories::Options),
     /// Measures the project against a hand-written client.
     Bench(bench::Options),
     /// Runs every check that must pass before a change lands.
@@ -55,6 +58,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let verdict = match Command::parse() {
+        Command::Advisories(options) => advisories::renew(&options),
         Command::Bench(options) => bench::run(&options),
         Command::Ci(options) => ci::run(&options),
         Command::Conformance { print: true, files } => conformance::print(&files),
