@@ -7,7 +7,12 @@
 //!
 //! Where it differs from Jinja2 is listed in [`crate::docs::compatibility`].
 
-use std::{borrow::Cow, fmt, io, sync::Arc};
+use std::{
+    borrow::Cow,
+    fmt, io,
+    panic::{self, AssertUnwindSafe},
+    sync::Arc,
+};
 
 use conversant_core::{MissingVariable, PromptError};
 use minijinja::{Environment, ErrorKind, UndefinedBehavior};
@@ -66,7 +71,9 @@ impl Jinja {
             return Err(fault(JinjaFault::LineTooLong, offset));
         }
         let found = names::find(&text).map_err(|(reason, offset)| fault(reason, offset))?;
-        environment.add_template_owned(NAME, text.clone().into_owned()).map_err(|error| {
+        let owned = text.clone().into_owned();
+        let added = guarded(|| environment.add_template_owned(NAME, owned));
+        added.unwrap_or_else(|| Err(ErrorKind::SyntaxError.into())).map_err(|error| {
             let offset = error.range().map_or(0, |range| range.start);
             let detail = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
             fault(JinjaFault::Syntax(detail), offset)
@@ -101,8 +108,11 @@ impl Jinja {
         );
         let template = self.inner.environment.get_template(NAME);
         let mut output = Output::default();
-        let render = template
-            .and_then(|template| template.render_captured_to(context, &mut output).map(drop));
+        let render = guarded(|| {
+            template
+                .and_then(|template| template.render_captured_to(context, &mut output).map(drop))
+        });
+        let render = render.unwrap_or_else(|| Err(ErrorKind::InvalidOperation.into()));
         if output.is_full {
             return Err(WorkLimit::Output.into());
         }
@@ -129,6 +139,12 @@ impl Jinja {
         })?;
         String::from_utf8(output.text).map_err(|error| PromptError::Custom(Box::new(error)))
     }
+}
+
+/// Runs a part of minijinja. Returns `None` if it panics, as its arithmetic does on extreme numbers
+/// in builds that check for overflow.
+fn guarded<T>(run: impl FnOnce() -> T) -> Option<T> {
+    panic::catch_unwind(AssertUnwindSafe(run)).ok()
 }
 
 /// The output of a rendering, up to its limit.

@@ -20,8 +20,11 @@ pub enum JinjaFault {
     UnknownFilter(String),
     /// A test that does not exist.
     UnknownTest(String),
-    /// More statements or brackets inside each other, or a longer expression, than is allowed.
+    /// More statements or brackets inside each other, a longer expression, or more operators in the
+    /// values of `set` and `with`, than is allowed.
     TooDeep,
+    /// A step of a slice beyond 63 bits.
+    SliceStep,
     /// A tag after column 65,000 of a line, where minijinja cannot count columns.
     LineTooLong,
 }
@@ -35,6 +38,7 @@ impl fmt::Display for JinjaFault {
             Self::Method(name) => write!(f, "the method call `{name}` is refused"),
             Self::UnknownFilter(name) => write!(f, "unknown filter `{name}`"),
             Self::UnknownTest(name) => write!(f, "unknown test `{name}`"),
+            Self::SliceStep => f.write_str("the step of a slice is too large"),
             Self::LineTooLong => {
                 write!(f, "a tag after column {MAX_COLUMNS} of its line; break the line before it")
             }

@@ -1,6 +1,8 @@
-//! The filters and the printing in which minijinja differs from Jinja2.
+//! The filters and the printing in which minijinja differs from Jinja2, or makes text without a
+//! limit.
 
 mod argument;
+mod bounded;
 mod number;
 mod printing;
 mod words;
@@ -9,8 +11,9 @@ use minijinja::{Environment, context};
 
 use super::to_json::to_json;
 
-/// Replaces the filters and the printing that differ from Jinja2.
+/// Replaces these filters and the printing.
 pub(super) fn install(environment: &mut Environment<'_>) {
+    bounded::add(environment);
     environment.add_filter("e", printing::escape);
     environment.add_filter("escape", printing::escape);
     environment.add_filter("tojson", to_json);

@@ -22,6 +22,13 @@ const MAX_BRACKETS: usize = 20;
 /// The most words of one tag.
 const MAX_WORDS: usize = 600;
 
+/// The number whose negative minijinja cannot take as the step of a slice.
+const MIN_STEP: &str = "9223372036854775808";
+
+/// The most operators in the values of all `set` and `with` of a template. Each can wrap the value
+/// of an earlier one, and values that are nested this often can still be printed and dropped.
+const MAX_OPERATORS: usize = 1000;
+
 /// The names, filters and tests of a template.
 #[derive(Debug, Default)]
 pub(super) struct Found {
@@ -48,6 +55,8 @@ struct Finder<'s> {
     blocks: Vec<Block<'s>>,
     /// Names that the template binds outside of any block.
     bound: HashSet<&'s str>,
+    /// The operators in the values of `set` and `with` so far.
+    operators: usize,
 }
 
 /// A statement that has an end.
@@ -102,6 +111,7 @@ impl<'s> Finder<'s> {
                 self.expression(without_recursive(condition), true)?;
             }
             "set" => {
+                self.count_operators(rest)?;
                 let split = rest.iter().position(|word| word.text == "=").unwrap_or(rest.len());
                 let (targets, value) = rest.split_at(split);
                 self.expression(value.get(1..).unwrap_or_default(), false)?;
@@ -114,6 +124,7 @@ impl<'s> Finder<'s> {
                 }
             }
             "with" => {
+                self.count_operators(rest)?;
                 let mut bound = Vec::new();
                 for part in split_commas(rest) {
                     let split = part.iter().position(|word| word.text == "=").unwrap_or(0);
@@ -152,6 +163,15 @@ impl<'s> Finder<'s> {
     ) -> Result<(), Fault> {
         self.blocks.push(Block { keyword, branches: 0, bound: HashSet::new(), guarded });
         self.check_depth(word)
+    }
+
+    fn count_operators(&mut self, words: &[Word<'s>]) -> Result<(), Fault> {
+        let operators = words.iter().filter(|word| word.kind == Kind::Operator);
+        self.operators += operators.filter(|word| !matches!(word.text, "," | "." | "=")).count();
+        match words.first() {
+            Some(word) if self.operators > MAX_OPERATORS => Err((JinjaFault::TooDeep, word.offset)),
+            _ => Ok(()),
+        }
     }
 
     fn check_depth(&self, word: &Word<'s>) -> Result<(), Fault> {
@@ -260,6 +280,11 @@ fn check_size(words: &[Word<'_>]) -> Result<(), Fault> {
         }
         if depth > MAX_BRACKETS || index >= MAX_WORDS {
             return Err((JinjaFault::TooDeep, word.offset));
+        }
+        let before = index.checked_sub(1).and_then(|index| words.get(index));
+        let is_negative = before.is_some_and(|word| word.text == "-");
+        if depth > 0 && is_negative && word.text == MIN_STEP {
+            return Err((JinjaFault::SliceStep, word.offset));
         }
     }
     Ok(())

@@ -118,6 +118,56 @@ fn shared_and_nested_values_are_limited() {
     }
 }
 
+/// Text that a filter makes of a list that holds a long text many times.
+#[test]
+fn text_of_lists_is_limited() {
+    let filters = ["join", "string", "upper", "lower", "title", "capitalize", "trim", "split"];
+    let filters = filters.iter().map(|filter| format!("{{{{ ([t] * 100000) | {filter} }}}}"));
+    let more = [
+        "{{ '%s' | format([t] * 100000) | length }}",
+        "{{ ([t] * 100000) | join(t) | length }}",
+        "{{ ([t] * 100000) | join(d=', ') | length }}",
+        "{{ 'a' | join([t] * 100000) }}",
+    ];
+    for source in filters.chain(more.map(str::to_owned)) {
+        let prompt = PromptTemplate::parse(source.as_str(), TemplateFormat::Jinja2).unwrap();
+        let error = prompt.format(&vars! { "t" => "x".repeat(100_000) }).unwrap_err();
+        let PromptError::Custom(cause) = &error else { panic!("{source}: {error}") };
+        assert!(cause.is::<WorkLimit>(), "{source}: {cause}");
+    }
+    let source = "{{ l | join(', ') }} {{ l | join(d='-') | upper }} {{ '%s' | format(l) }}";
+    let prompt = PromptTemplate::parse(source, TemplateFormat::Jinja2).unwrap();
+    let text = prompt.format(&vars! { "l" => json!(["a", 1]) }).unwrap().to_string();
+    assert_eq!(text, "a, 1 A-1 ['a', 1]");
+}
+
+/// Values that are nested deeper than a stack is.
+#[test]
+fn nested_values_are_limited() {
+    for (set, most) in [("{% set a = [a] %}", 500), ("{% set a = a[:] %}", 300)] {
+        for end in ["{{ a }}", "{{ a | list }}", "{{ a == [a] }}", "{{ a | tojson }}"] {
+            let source = |count: usize| format!("{}{end}", set.repeat(count));
+            let parse = |count| PromptTemplate::parse(source(count), TemplateFormat::Jinja2);
+            let _ = parse(most).unwrap().format(&vars! { "a" => json!([1]) });
+            assert!(parse(100_000).is_err(), "{set} {end}");
+        }
+    }
+}
+
+/// minijinja panics on these in builds that check for overflow.
+#[test]
+fn extreme_numbers_do_not_panic() {
+    for source in [
+        "{{ 'abc'[::-9223372036854775808] }}",
+        "{{ 'abc'[::-9223372036854775807 - 1] }}",
+        "{{ 'abc'[::n] }}{{ [1, 2][::n] }}{{ [1, 2][n:] }}",
+        "{{ n // -1 }}{{ -n }}{{ n | abs }}{{ 2 ** 127 }}",
+    ] {
+        let Ok(prompt) = PromptTemplate::parse(source, TemplateFormat::Jinja2) else { continue };
+        let _ = prompt.format(&vars! { "n" => i64::MIN });
+    }
+}
+
 #[test]
 fn a_trimmed_raw_block_holds_no_names() {
     let source = "{%- raw -%} {{ x }} {% y %} {%- endraw -%} {{ z }}";
