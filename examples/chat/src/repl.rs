@@ -1,6 +1,6 @@
 //! The prompt: messages are answered, and commands are executed.
 
-use conversant_core::{SessionId, Usage};
+use conversant_core::{Point, SessionId, Usage};
 
 use crate::{
     arguments::Arguments,
@@ -24,16 +24,24 @@ pub struct Repl {
     store: Store,
     conversation: Conversation,
     usage: Usage,
-    /// The line that the next prompt begins with.
+    /// The question that is being edited.
+    edited: Option<Edited>,
+}
+
+/// A question that is being edited.
+struct Edited {
+    /// The line that the prompt begins with.
     draft: String,
+    /// Where the new question is asked.
+    point: Point,
 }
 
 impl Repl {
     pub fn new(arguments: Arguments, backend: Backend, store: Store) -> Result<Self, Failure> {
         let session = arguments.session().map_err(Failure::Usage)?;
         let conversation = Conversation::new(&arguments, &backend, &store, session)?;
-        let (usage, draft) = (Usage::default(), String::new());
-        Ok(Self { arguments, backend, store, conversation, usage, draft })
+        let usage = Usage::default();
+        Ok(Self { arguments, backend, store, conversation, usage, edited: None })
     }
 
     /// Reads lines from the terminal and answers them, until `/quit` or the end of the input.
@@ -57,8 +65,9 @@ impl Repl {
 
     async fn answer(&mut self, lines: &mut Lines) -> Result<(), Failure> {
         loop {
-            let draft = std::mem::take(&mut self.draft);
-            let Some(Entry { text, is_message }) = lines.read(&draft)? else { return Ok(()) };
+            let draft = self.edited.as_ref().map_or("", |edited| &edited.draft);
+            let Some(Entry { text, is_message }) = lines.read(draft)? else { return Ok(()) };
+            let edited = self.edited.take();
             if text.is_empty() {
                 continue;
             }
@@ -68,7 +77,10 @@ impl Repl {
                 false => read(&text),
             };
             match line {
-                Line::Message(message) => self.ask(&message).await,
+                Line::Message(message) => match edited {
+                    Some(Edited { point, .. }) => self.ask_at(point, &message).await,
+                    None => self.ask(&message).await,
+                },
                 Line::Wrong(reason) => println!("{reason}"),
                 Line::Command(Command::Quit) => return Ok(()),
                 Line::Command(Command::Clear) => match confirm(lines)? {
@@ -91,6 +103,21 @@ impl Repl {
             }
             Err(failure) => report(Err(failure)),
         }
+    }
+
+    /// Asks in place of the turns after a point. They are left only when the new turn is stored.
+    async fn ask_at(&mut self, point: Point, message: &str) {
+        let session = self.conversation.session.clone();
+        let asked = match self.store.at(point) {
+            Ok(view) => self.go_on_with(session.clone(), &view),
+            Err(failure) => Err(failure),
+        };
+        match asked {
+            Ok(()) => self.ask(message).await,
+            Err(failure) => report(Err(failure)),
+        }
+        // The view was for one turn.
+        report(self.go_on_with(session, &self.store.clone()));
     }
 
     async fn execute(&mut self, command: Command) -> Result<(), Failure> {
@@ -117,16 +144,22 @@ impl Repl {
                 self.store.set_title(&session, &title).await?;
                 println!("(title: {title})");
             }
-            Command::Undo => match self.undo().await? {
-                Some(question) => println!("(took back: {question})"),
+            Command::Undo => match self.store.undo(&session).await? {
+                Some(question) => {
+                    // The memory has seen the turn.
+                    self.go_on_with(session, &self.store.clone())?;
+                    println!("(took back: {question})");
+                }
                 None => println!("{NOTHING_SAID}"),
             },
-            Command::Retry => match self.undo().await? {
-                Some(question) => self.ask(&question).await,
+            Command::Retry => match self.store.last_turn(&session).await? {
+                Some(last) => self.ask_at(last.before, &last.question).await,
                 None => println!("{NOTHING_SAID}"),
             },
-            Command::Edit => match self.undo().await? {
-                Some(question) => self.draft = question,
+            Command::Edit => match self.store.last_turn(&session).await? {
+                Some(last) => {
+                    self.edited = Some(Edited { draft: last.question, point: last.before });
+                }
                 None => println!("{NOTHING_SAID}"),
             },
             Command::System(None) => {
@@ -134,7 +167,7 @@ impl Repl {
             }
             Command::System(text) => {
                 self.arguments.system = text;
-                self.go_on_with(session)?;
+                self.go_on_with(session, &self.store.clone())?;
                 println!("(the system message is set)");
             }
             Command::Model(None) => println!("{}", self.backend.name()),
@@ -143,7 +176,7 @@ impl Repl {
                     Arguments { model: name, model_file: None, ..self.arguments.clone() };
                 let backend = Backend::connect(&arguments).await?;
                 (self.arguments, self.backend) = (arguments, backend);
-                self.go_on_with(session)?;
+                self.go_on_with(session, &self.store.clone())?;
                 println!("(model {})", self.backend.name());
             }
             Command::Models => {
@@ -166,25 +199,16 @@ impl Repl {
         Ok(())
     }
 
-    /// Takes back the last turn. The chain is made anew, since its memory has seen the turn.
-    async fn undo(&mut self) -> Result<Option<String>, Failure> {
-        let session = self.conversation.session.clone();
-        let question = self.store.undo(&session).await?;
-        self.go_on_with(session)?;
-        Ok(question)
-    }
-
     async fn switch(&mut self, session: SessionId) -> Result<(), Failure> {
         let messages = self.store.version(&session).await?.messages;
-        self.go_on_with(session)?;
+        self.go_on_with(session, &self.store.clone())?;
         println!("(session `{}`, {messages} messages)", self.conversation.session);
         Ok(())
     }
 
-    /// Makes the chain anew, for a session or settings that have changed.
-    fn go_on_with(&mut self, session: SessionId) -> Result<(), Failure> {
-        let conversation = Conversation::new(&self.arguments, &self.backend, &self.store, session)?;
-        self.conversation = conversation;
+    /// Makes the chain anew, for a session, a store or settings that have changed.
+    fn go_on_with(&mut self, session: SessionId, store: &Store) -> Result<(), Failure> {
+        self.conversation = Conversation::new(&self.arguments, &self.backend, store, session)?;
         Ok(())
     }
 }

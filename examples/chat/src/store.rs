@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use conversant_core::{ChatHistory, Expect, Messages, Note, Range, SessionId, Version};
+use conversant_core::{ChatHistory, Expect, Messages, Note, Point, Range, SessionId, Version};
 use conversant_history_sqlite::SqliteHistory;
 use conversant_memory::InMemoryHistory;
 use etcetera::BaseStrategy;
@@ -21,6 +21,15 @@ pub struct Store {
     pub history: Arc<dyn ChatHistory>,
     /// The file, if there is one.
     pub file: Option<PathBuf>,
+}
+
+/// The last turn of a conversation.
+pub struct LastTurn {
+    pub question: String,
+    /// Where the turn begins.
+    pub before: Point,
+    /// The version of the conversation with the turn.
+    version: Version,
 }
 
 impl Store {
@@ -101,20 +110,32 @@ impl Store {
         Ok(slice.map_err(Failure::other)?.version)
     }
 
-    /// Takes back the last turn, and returns the human's words of it.
-    pub async fn undo(&self, session: &SessionId) -> Result<Option<String>, Failure> {
-        let mut turns = self.history.turns(session, Range::All).await.map_err(Failure::other)?;
+    /// Returns the last turn.
+    pub async fn last_turn(&self, session: &SessionId) -> Result<Option<LastTurn>, Failure> {
+        let version = self.version(session).await?;
+        let turns = self.history.turns(session, Range::LastTurns(2)).await;
+        let mut turns = turns.map_err(Failure::other)?;
         let Some(last) = turns.pop() else { return Ok(None) };
-        let title = self.title(session).await?;
-        self.clear(session).await?;
-        for turn in &turns {
-            self.history.append(session, turn, Expect::Any).await.map_err(Failure::other)?;
-        }
-        if let Some(title) = title {
-            self.set_title(session, &title).await?;
-        }
+        let before = turns.last().map_or(Point::Start, |turn| Point::After(turn.id()));
         let question = last.messages().iter().next().map(|message| message.text().into_owned());
-        Ok(Some(question.unwrap_or_default()))
+        Ok(Some(LastTurn { question: question.unwrap_or_default(), before, version }))
+    }
+
+    /// Takes back the last turn in one step, unless another program has added to the conversation.
+    /// Returns the human's words of it.
+    pub async fn undo(&self, session: &SessionId) -> Result<Option<String>, Failure> {
+        let Some(last) = self.last_turn(session).await? else { return Ok(None) };
+        let expect = Expect::Exactly(last.version);
+        self.history.set_tip(session, last.before, expect).await.map_err(Failure::other)?;
+        Ok(Some(last.question))
+    }
+
+    /// Returns the conversations as they were at a point, for one turn in place of those after it.
+    pub fn at(&self, point: Point) -> Result<Self, Failure> {
+        let view = self.history.at(point).ok_or_else(|| {
+            Failure::Other("cannot go back to an earlier turn: the history has no branches".into())
+        })?;
+        Ok(Self { history: view, file: self.file.clone() })
     }
 
     /// Returns a name that no conversation has.

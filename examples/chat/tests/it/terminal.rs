@@ -232,6 +232,13 @@ fn each_command_does_what_its_help_says() {
     for (line, expected) in before_edit {
         terminal.say(line, expected);
     }
+    // The question can be changed, and nothing is changed if it is left.
+    terminal.press("/edit\r");
+    terminal.expect("> Hi");
+    terminal.press(CTRL_C);
+    terminal.expect("Ctrl-D or /quit");
+    terminal.expect("> ");
+    terminal.say("/history", "AI: Hello again!");
     terminal.press("/edit\r");
     terminal.expect("> Hi");
     terminal.say(" there", "Hello you!");
@@ -275,4 +282,27 @@ fn each_command_does_what_its_help_says() {
     );
     let exported = std::fs::read_to_string(export).unwrap();
     assert!(exported.starts_with("## Human\n\nHi there\n\n## AI\n\nHello you!\n"), "{exported}");
+}
+
+#[test]
+fn a_retry_that_fails_leaves_the_turn_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let gate = Gate::new();
+    let server = OpenAiServer::start([
+        Answer::text("Hello!"),
+        Answer::error(400, "bad", "no"),
+        Answer::pieces(["Well", "..."]).held_after(2, &gate),
+    ])
+    .unwrap();
+    let mut terminal = Terminal::start(&server, folder.path(), &[]);
+    terminal.expect("> ");
+    terminal.say("Hi", "Hello!");
+    terminal.say("/retry", "status 400");
+    terminal.press("/retry\r");
+    terminal.expect("Well");
+    terminal.press(CTRL_C);
+    terminal.expect("(cancelled)");
+    terminal.expect("> ");
+    terminal.say("/history", "Human: Hi\r\nAI: Hello!\r\n");
+    terminal.end();
 }
