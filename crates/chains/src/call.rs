@@ -214,16 +214,8 @@ impl CallState {
         incomplete: bool,
     ) -> Result<(), ChainError> {
         let Some(binding) = binding else { return Ok(()) };
-        let ticket = self.ticket.take().unwrap_or_default();
-        let input = std::mem::take(&mut self.input);
         let saving = self.elapsed();
-        let record =
-            self.observation.as_ref().and_then(|observation| observation.stored_record(answer));
-        let turn = binding.turn(self.turn_id, input, answer, record.as_ref());
-        let mut turn = turn.with_incomplete(incomplete);
-        if let Some(base) = ticket.version() {
-            turn = turn.with_base(base);
-        }
+        let (turn, ticket) = self.turn(binding, answer, incomplete);
         let memory = binding.memory();
         let saved = self.limits.run(self.permit.as_ref(), memory.save(&turn, ticket)).await;
         match saved.unwrap_or_else(|exceeded| Err(exceeded.interrupted())) {
@@ -251,6 +243,25 @@ impl CallState {
             observation.timings.save = Some(observation.elapsed().saturating_sub(saving));
         }
         Ok(())
+    }
+
+    /// Returns the turn of an answer, with the ticket to save it with.
+    fn turn(
+        &mut self,
+        binding: &MemoryBinding,
+        answer: &Answer,
+        incomplete: bool,
+    ) -> (Turn, Ticket) {
+        let ticket = self.ticket.take().unwrap_or_default();
+        let input = std::mem::take(&mut self.input);
+        let record =
+            self.observation.as_ref().and_then(|observation| observation.stored_record(answer));
+        let turn = binding.turn(self.turn_id, input, answer, record.as_deref());
+        let turn = turn.with_incomplete(incomplete);
+        match ticket.version() {
+            Some(base) => (turn.with_base(base), ticket),
+            None => (turn, ticket),
+        }
     }
 
     /// Enters the queue again after a failure gave the place back. The call's limits no longer
@@ -306,8 +317,10 @@ impl CallState {
     }
 
     fn emit(&self, event: &Event<'_>) {
-        let _polled = self.mark_polled();
-        self.context.emit(event);
+        if self.context.options().events.is_enabled() {
+            let _polled = self.mark_polled();
+            self.context.emit(event);
+        }
     }
 
     /// Waits until a limit is reached.
@@ -354,10 +367,10 @@ impl CallState {
         self.emit(&Event::chain_ended(chain.name(), &answer.outputs));
         let Self { mut variables, turn_id, permit, observation, .. } = self;
         let result = if pending.is_some() { CallResult::ToolCalls } else { CallResult::Answered };
-        let record = {
+        let record = observation.map(|mut observation| {
             let _polled = permit.as_ref().and_then(Permit::mark_polled);
-            observation.map(|mut observation| observation.end(result, Some(&answer)))
-        };
+            observation.end(result, Some(&answer))
+        });
         drop(permit);
         variables.extend(std::mem::take(&mut answer.outputs));
         let output_key = chain.outputs().first().cloned().unwrap_or_default();
@@ -375,8 +388,8 @@ impl CallState {
     ) -> ChainError {
         self.emit(&Event::chain_failed(chain.name(), &error));
         self.release(binding).await;
-        let _polled = self.permit.as_ref().and_then(Permit::mark_polled);
         if let Some(observation) = &mut self.observation {
+            let _polled = self.permit.as_ref().and_then(Permit::mark_polled);
             observation.end(CallResult::failed(&error, &error.class()), None);
         }
         error
@@ -418,13 +431,12 @@ pub(crate) fn invoke<'c>(
     let mut call = CallState::new(chain, binding, observation, inputs);
     async move {
         call.begin(chain, binding).await?;
-        let run = async {
-            let answer = call.run(chain, binding).await?;
-            let pending = call.settle(binding, &answer).await?;
-            Ok((answer, pending))
+        let answer = match call.run(chain, binding).await {
+            Ok(answer) => answer,
+            Err(error) => return Err(call.fail(chain, binding, error).await),
         };
-        match run.await {
-            Ok((answer, pending)) => Ok(call.end(chain, answer, pending)),
+        match call.settle(binding, &answer).await {
+            Ok(pending) => Ok(call.end(chain, answer, pending)),
             Err(error) => Err(call.fail(chain, binding, error).await),
         }
     }

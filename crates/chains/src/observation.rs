@@ -30,7 +30,7 @@ pub(crate) struct CallObservation {
     started_at: Option<SystemTime>,
     pub(crate) timings: Timings,
     /// The record of the turn's earlier calls, if it is resumed.
-    earlier: Option<CallRecord>,
+    earlier: Option<Box<CallRecord>>,
     has_ended: bool,
 }
 
@@ -42,7 +42,7 @@ impl Observation {
         binding: Option<&MemoryBinding>,
         turn_id: Option<TurnId>,
         options: &mut CallOptions,
-        earlier: Option<CallRecord>,
+        earlier: Option<Box<CallRecord>>,
     ) -> Option<Box<CallObservation>> {
         let is_needed = !self.observers.is_empty()
             || self.prices.is_some()
@@ -102,17 +102,17 @@ impl CallObservation {
     }
 
     /// Returns the record to store with the turn.
-    pub(crate) fn stored_record(&self, answer: &Answer) -> Option<CallRecord> {
+    pub(crate) fn stored_record(&self, answer: &Answer) -> Option<Box<CallRecord>> {
         self.stores_records.then(|| self.turn_record(answer))
     }
 
     /// Returns the record of all calls of the turn so far.
-    pub(crate) fn turn_record(&self, answer: &Answer) -> CallRecord {
+    pub(crate) fn turn_record(&self, answer: &Answer) -> Box<CallRecord> {
         let record = self.record(Some(answer));
-        match &self.earlier {
+        Box::new(match &self.earlier {
             Some(earlier) => record.after(earlier),
             None => record,
-        }
+        })
     }
 
     /// Ends the observation of maintenance that the caller asked for.
@@ -131,8 +131,12 @@ impl CallObservation {
     }
 
     /// Ends the observation, and returns the record of the call.
-    pub(crate) fn end(&mut self, result: CallResult<'_>, answer: Option<&Answer>) -> CallRecord {
-        let record = self.record(answer);
+    pub(crate) fn end(
+        &mut self,
+        result: CallResult<'_>,
+        answer: Option<&Answer>,
+    ) -> Box<CallRecord> {
+        let record = Box::new(self.record(answer));
         if !std::mem::replace(&mut self.has_ended, true) {
             self.events.emit(&Event::call_ended(result, &record));
         }

@@ -26,7 +26,7 @@ pub struct Outcome {
     pub pending: Option<PendingTurn>,
     /// The usage, the cost and the times of the call, if the chain has observers, prices, or stores
     /// records.
-    pub record: Option<CallRecord>,
+    pub record: Option<Box<CallRecord>>,
     pub(crate) output_key: Cow<'static, str>,
     /// The messages of the turn after the user's, if the chain made them.
     pub(crate) messages: Option<Messages>,

@@ -63,7 +63,7 @@ pub struct PendingTurn {
     /// The steps that do not run again.
     completed: Option<Arc<Completed>>,
     /// The record of the turn's calls so far, if they are observed.
-    record: Option<CallRecord>,
+    record: Option<Box<CallRecord>>,
 }
 
 impl PendingTurn {
@@ -72,7 +72,7 @@ impl PendingTurn {
         answer: &Answer,
         turn_id: TurnId,
         inputs: Variables,
-        record: Option<CallRecord>,
+        record: Option<Box<CallRecord>>,
     ) -> Option<Self> {
         let exchange = match (&answer.messages, &answer.reply) {
             (Some(messages), _) => messages.clone(),

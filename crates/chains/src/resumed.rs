@@ -11,7 +11,7 @@ pub(crate) struct Resumed {
     pub(crate) exchange: Messages,
     pub(crate) completed: Option<Arc<Completed>>,
     /// The record of the turn's calls so far, if they are observed.
-    pub(crate) record: Option<CallRecord>,
+    pub(crate) record: Option<Box<CallRecord>>,
 }
 
 /// The steps of a composition that had ended when its last step called tools. They are paid for,

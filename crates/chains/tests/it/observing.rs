@@ -99,7 +99,7 @@ async fn a_call_is_known_by_its_session_turn_usage_and_cost() {
     assert_eq!(record.finish_reason, Some(FinishReason::Stop));
     assert_eq!(record.usage, Some(Usage::new(100, 20)));
     assert_eq!(record.cost.unwrap().to_string(), "0.0003");
-    assert_eq!(outcome.record.as_ref(), Some(&record));
+    assert_eq!(outcome.record.as_deref(), Some(&record));
     let timings = record.timings;
     let parts = [timings.queue, timings.load, timings.model, timings.save].map(Option::unwrap);
     assert!(parts.into_iter().sum::<Duration>() <= timings.total.unwrap());

@@ -80,26 +80,23 @@ impl LanguageModel {
     ///
     /// # Errors
     /// The model's error.
-    // `**model` calls the model itself; through the `Arc` each future would be boxed twice.
-    pub async fn generate(
+    pub fn generate(
         &self,
         prompt: PromptValue,
         options: CallOptions,
-    ) -> Result<Reply, ModelError> {
-        match self {
-            Self::Chat(model) => {
-                let request = ChatRequest { messages: prompt.into_messages(), options };
-                if request.options.events.is_enabled() {
-                    return Box::pin(observe_chat(&**model, &request)).await;
+    ) -> impl Future<Output = Result<Reply, ModelError>> + Send + '_ {
+        // Created outside of the future: an `async fn` stores its arguments twice.
+        let request = self.request(prompt, options);
+        async move {
+            match &request {
+                Request::Chat(model, request) if request.options.events.is_enabled() => {
+                    Box::pin(observe_chat(*model, request)).await
                 }
-                (**model).generate(&request).await
-            }
-            Self::Completion(model) => {
-                let request = CompletionRequest { prompt: prompt.into_text(), options };
-                if request.options.events.is_enabled() {
-                    return Box::pin(observe_completion(&**model, &request)).await;
+                Request::Chat(model, request) => model.generate(request).await,
+                Request::Completion(model, request) if request.options.events.is_enabled() => {
+                    Box::pin(observe_completion(*model, request)).await
                 }
-                (**model).generate(&request).await
+                Request::Completion(model, request) => model.generate(request).await,
             }
         }
     }
@@ -117,28 +114,45 @@ impl LanguageModel {
     ///
     /// # Errors
     /// The model's error.
-    pub async fn stream(
+    pub fn stream(
         &self,
         prompt: PromptValue,
         options: CallOptions,
-    ) -> Result<ReplyStream, ModelError> {
-        match self {
-            Self::Chat(model) => {
-                let request = ChatRequest { messages: prompt.into_messages(), options };
-                if request.options.events.is_enabled() {
-                    return Box::pin(observe_chat_stream(&**model, &request)).await;
+    ) -> impl Future<Output = Result<ReplyStream, ModelError>> + Send + '_ {
+        let request = self.request(prompt, options);
+        async move {
+            match &request {
+                Request::Chat(model, request) if request.options.events.is_enabled() => {
+                    Box::pin(observe_chat_stream(*model, request)).await
                 }
-                (**model).stream(&request).await
-            }
-            Self::Completion(model) => {
-                let request = CompletionRequest { prompt: prompt.into_text(), options };
-                if request.options.events.is_enabled() {
-                    return Box::pin(observe_completion_stream(&**model, &request)).await;
+                Request::Chat(model, request) => model.stream(request).await,
+                Request::Completion(model, request) if request.options.events.is_enabled() => {
+                    Box::pin(observe_completion_stream(*model, request)).await
                 }
-                (**model).stream(&request).await
+                Request::Completion(model, request) => model.stream(request).await,
             }
         }
     }
+
+    /// Converts a prompt to a request of the model's kind.
+    // `**model` is the model itself; called through the `Arc`, each future would be boxed twice.
+    fn request(&self, prompt: PromptValue, options: CallOptions) -> Request<'_> {
+        match self {
+            Self::Chat(model) => {
+                Request::Chat(&**model, ChatRequest { messages: prompt.into_messages(), options })
+            }
+            Self::Completion(model) => {
+                let request = CompletionRequest { prompt: prompt.into_text(), options };
+                Request::Completion(&**model, request)
+            }
+        }
+    }
+}
+
+/// A request, with the model that it is for.
+enum Request<'m> {
+    Chat(&'m dyn ChatModel, ChatRequest),
+    Completion(&'m dyn CompletionModel, CompletionRequest),
 }
 
 impl fmt::Debug for LanguageModel {

@@ -179,13 +179,20 @@ impl Hyper {
     }
 }
 
+/// The part of a request that an adapter makes.
+#[derive(Debug)]
+pub(crate) struct Outgoing<'r> {
+    pub(crate) method: Method,
+    /// The path below the base URL.
+    pub(crate) path: &'r str,
+    pub(crate) body: &'r Arc<[Bytes]>,
+}
+
 /// A request, once.
 pub(super) struct Request<'r> {
-    pub(super) method: Method,
+    pub(super) outgoing: &'r Outgoing<'r>,
     pub(super) endpoint: &'r Endpoint,
-    pub(super) path: &'r str,
     pub(super) headers: &'r HeaderMap,
-    pub(super) pieces: &'r Arc<[Bytes]>,
 }
 
 impl Request<'_> {
@@ -193,11 +200,12 @@ impl Request<'_> {
         self,
         body: impl FnOnce(&Arc<[Bytes]>) -> B,
     ) -> Result<http::Request<B>, FailedAttempt> {
-        let uri = self.endpoint.uri(self.path).ok_or_else(|| {
+        let Outgoing { method, path, body: pieces } = self.outgoing;
+        let uri = self.endpoint.uri(path).ok_or_else(|| {
             FailedAttempt::last(ModelError::config("cannot make the request: invalid URL"))
         })?;
-        let mut request = http::Request::new(body(self.pieces));
-        *request.method_mut() = self.method;
+        let mut request = http::Request::new(body(pieces));
+        request.method_mut().clone_from(method);
         *request.uri_mut() = uri;
         request.headers_mut().clone_from(self.headers);
         Ok(request)

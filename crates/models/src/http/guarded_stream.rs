@@ -16,6 +16,8 @@ use super::config::MAX_INFORMATIONAL;
 /// The size of the reads in which heads are watched: 4 KiB. The rest of a response is read without
 /// a copy.
 const WATCHED: usize = 4096;
+/// The length of the start of a head, up to its status.
+const START: usize = 12;
 
 /// A connection whose reads fail after too many informational heads before one response.
 #[derive(Debug)]
@@ -43,7 +45,7 @@ struct Heads {
 #[derive(Debug)]
 enum Place {
     /// At the start of a head, with the part of `HTTP/1.1 100` that was read.
-    Start { read: [u8; 12], length: usize },
+    Start { read: [u8; START], length: usize },
     /// In an informational head, after 0 or 1 line ends in a row.
     Informational { line_ends: u8 },
     /// After the status of the response itself.
@@ -51,7 +53,7 @@ enum Place {
 }
 
 impl Place {
-    const START: Self = Self::Start { read: [0; 12], length: 0 };
+    const START: Self = Self::Start { read: [0; START], length: 0 };
 }
 
 impl Heads {
@@ -67,6 +69,12 @@ impl Heads {
     /// # Errors
     /// [`TooManyInformational`].
     fn watch(&mut self, bytes: &[u8]) -> Result<(), TooManyInformational> {
+        if let (Place::Start { length: 0, .. }, Some(start)) = (&self.place, bytes.first_chunk())
+            && !is_informational(start)
+        {
+            (self.place, self.informational) = (Place::Rest, 0);
+            return Ok(());
+        }
         for byte in bytes {
             match &mut self.place {
                 Place::Start { read, length } => {
@@ -77,11 +85,7 @@ impl Heads {
                     if *length < read.len() {
                         continue;
                     }
-                    // 101 is a response of its own.
-                    let is_informational = read.starts_with(b"HTTP/1.")
-                        && read.get(8..10) == Some(b" 1")
-                        && !read.ends_with(b"101");
-                    if !is_informational {
+                    if !is_informational(read) {
                         (self.place, self.informational) = (Place::Rest, 0);
                         return Ok(());
                     }
@@ -102,6 +106,12 @@ impl Heads {
         }
         Ok(())
     }
+}
+
+/// Returns whether a head begins as an informational one does: `HTTP/1.1 1`. 101 is a response of
+/// its own.
+fn is_informational(start: &[u8; START]) -> bool {
+    start.starts_with(b"HTTP/1.") && start.get(8..10) == Some(b" 1") && !start.ends_with(b"101")
 }
 
 impl<S: Read + Unpin> Read for GuardedStream<S> {

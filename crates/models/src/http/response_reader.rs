@@ -102,7 +102,7 @@ impl ResponseReader {
             max_idle_timeout: idle_timeout,
             idle_timeout,
             idle_at: None,
-            untimed: 0,
+            untimed: UNTIMED_PIECES,
             runtime,
             sleep: None,
             deadline,

@@ -184,8 +184,8 @@ pub(super) fn of_response(
 }
 
 /// Returns whether a connection that was last used at a moment may still be open.
-pub(super) fn is_recent(moment: Option<Instant>, idle_timeout: Duration) -> bool {
-    moment.is_some_and(|moment| moment.elapsed() < idle_timeout)
+pub(super) fn is_recent(moment: Option<Instant>, now: Instant, idle_timeout: Duration) -> bool {
+    moment.is_some_and(|moment| now.saturating_duration_since(moment) < idle_timeout)
 }
 
 #[cfg(test)]

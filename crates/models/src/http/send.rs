@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use conversant_core::{EventEmitter, ModelError, StatusKind, TimeoutPhase, TransportPhase};
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Response,
+    HeaderMap, HeaderValue, Response,
     header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, TRANSFER_ENCODING},
     response::Parts,
 };
@@ -20,7 +20,7 @@ use tokio::{
 
 use super::{
     attempt::{FailedAttempt, RetryDirective},
-    client::{HttpClient, Request},
+    client::{HttpClient, Outgoing, Request},
     config::{ERROR_BODY_TIMEOUT, MAX_HEAD_BYTES, POOL_IDLE_TIMEOUT},
     endpoint::Endpoint,
     masking::Mask,
@@ -33,6 +33,8 @@ use super::{
 };
 use crate::wire::{MAX_KEPT, api_error};
 
+/// The header with the server's id of a request.
+const REQUEST_ID: &str = "x-request-id";
 /// The status by which a proxy demands a user and a password.
 const PROXY_AUTHENTICATION_REQUIRED: u16 = 407;
 
@@ -71,14 +73,12 @@ impl Connection {
     /// [`ModelError`], with every secret masked.
     pub(crate) async fn call(
         &self,
-        method: Method,
-        path: &str,
-        pieces: &Arc<[Bytes]>,
-        deadline: Deadline,
+        request: &Outgoing<'_>,
+        deadline: &Deadline,
         events: &EventEmitter,
     ) -> Result<BufferedResponse, ModelError> {
         self.with_retries(deadline, events, || async {
-            let mut reader = self.send(method.clone(), path, pieces, deadline).await?;
+            let mut reader = self.send(request, deadline).await?;
             let response = reader.read_whole(None, self.max_response_bytes).await?;
             self.mark_used();
             Ok(response)
@@ -92,7 +92,7 @@ impl Connection {
     /// The last attempt's [`ModelError`], with every secret masked.
     pub(crate) async fn with_retries<T, F>(
         &self,
-        deadline: Deadline,
+        deadline: &Deadline,
         events: &EventEmitter,
         mut attempt: impl FnMut() -> F,
     ) -> Result<T, ModelError>
@@ -100,13 +100,15 @@ impl Connection {
         F: Future<Output = Result<T, FailedAttempt>>,
     {
         let last_used = *self.last_used.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut retries = self.retries.start(retry::is_recent(last_used, POOL_IDLE_TIMEOUT));
+        let is_reused = retry::is_recent(last_used, deadline.started, POOL_IDLE_TIMEOUT);
+        let mut retries = self.retries.start(is_reused);
         loop {
             match attempt().await {
                 Ok(done) => return Ok(done),
                 Err(failed) => {
                     let failed = failed.map(|error| self.mask.error(error));
-                    retries.wait(failed, &deadline, events).await?;
+                    // Boxed, so that only calls that fail pay for its size.
+                    Box::pin(retries.wait(failed, deadline, events)).await?;
                 }
             }
         }
@@ -123,24 +125,20 @@ impl Connection {
     /// [`FailedAttempt`], if there is no response, or one without success.
     pub(crate) async fn send(
         &self,
-        method: Method,
-        path: &str,
-        pieces: &Arc<[Bytes]>,
-        deadline: Deadline,
+        request: &Outgoing<'_>,
+        deadline: &Deadline,
     ) -> Result<ResponseReader, FailedAttempt> {
         let runtime = runtime::current()?;
-        if deadline.left().is_zero() {
-            return Err(FailedAttempt::last(deadline.error()));
-        }
-        let (endpoint, headers) = (&self.endpoint, &self.headers);
-        let request = Request { method, endpoint, path, headers, pieces };
+        let request =
+            Request { outgoing: request, endpoint: &self.endpoint, headers: &self.headers };
         let until = deadline.of_phase(TimeoutPhase::Headers, self.timeouts.headers)?;
         let sent = timeout_at(until.at, self.client.send(request, &runtime)).await;
         let response = sent.map_err(|_| until.failure())??;
-        match self.classify_response(response, deadline, runtime)? {
-            ResponseKind::Success(reader) => Ok(reader),
-            ResponseKind::Error(response) => Err(response.read().await),
-        }
+        let error = match self.classify_response(response, *deadline, runtime)? {
+            ResponseKind::Success(reader) => return Ok(reader),
+            ResponseKind::Error(response) => response.read(),
+        };
+        Err(error.await)
     }
 
     /// Classifies a response by its head.
@@ -151,22 +149,22 @@ impl Connection {
         runtime: Handle,
     ) -> Result<ResponseKind, FailedAttempt> {
         let (Parts { status, headers, .. }, body) = response.into_parts();
-        let size = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len();
-        if headers.iter().map(size).sum::<usize>() > MAX_HEAD_BYTES {
+        let head = Head::of(&headers);
+        if head.bytes > MAX_HEAD_BYTES {
             let error = format!("the head of the response is larger than {MAX_HEAD_BYTES} bytes");
             return Err(FailedAttempt {
                 retry: RetryDirective::Never,
                 ..transport_error::transport(TransportPhase::Headers, error)
             });
         }
-        if headers.contains_key(CONTENT_LENGTH) && headers.contains_key(TRANSFER_ENCODING) {
+        if head.has_length && head.has_transfer_encoding {
             let error = "the response has both a length and a transfer encoding";
             return Err(transport_error::transport(TransportPhase::Headers, error));
         }
         let mut reader = ResponseReader::new(body, self.timeouts.idle, deadline, runtime);
-        reader.request_id = text(&headers, "x-request-id");
-        reader.content_type = ContentType(headers.get(CONTENT_TYPE).cloned());
-        reader.encoding = Encoding::of(text(&headers, CONTENT_ENCODING.as_str()).as_deref());
+        reader.request_id = head.request_id.map(text);
+        reader.content_type = ContentType(head.content_type.cloned());
+        reader.encoding = Encoding::of(head.content_encoding.map(text).as_deref());
         if status.is_success() {
             return Ok(ResponseKind::Success(reader));
         }
@@ -198,8 +196,42 @@ impl Connection {
     }
 }
 
-fn text(headers: &HeaderMap, name: &str) -> Option<String> {
-    headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+/// The parts of a response's head that matter for every response.
+#[derive(Default)]
+struct Head<'h> {
+    bytes: usize,
+    has_length: bool,
+    has_transfer_encoding: bool,
+    request_id: Option<&'h HeaderValue>,
+    content_type: Option<&'h HeaderValue>,
+    content_encoding: Option<&'h HeaderValue>,
+}
+
+impl<'h> Head<'h> {
+    /// Reads the headers once: a search for each of these would hash its name.
+    fn of(headers: &'h HeaderMap) -> Self {
+        let mut head = Self::default();
+        for (name, value) in headers {
+            head.bytes += name.as_str().len() + value.len();
+            // The first value of a header counts.
+            if name == CONTENT_LENGTH {
+                head.has_length = true;
+            } else if name == CONTENT_TYPE {
+                head.content_type.get_or_insert(value);
+            } else if name == TRANSFER_ENCODING {
+                head.has_transfer_encoding = true;
+            } else if name == CONTENT_ENCODING {
+                head.content_encoding.get_or_insert(value);
+            } else if name == REQUEST_ID {
+                head.request_id.get_or_insert(value);
+            }
+        }
+        head
+    }
+}
+
+fn text(value: &HeaderValue) -> String {
+    String::from_utf8_lossy(value.as_bytes()).into_owned()
 }
 
 /// The kind of a response, by its head.

@@ -32,26 +32,32 @@ pub(super) fn after(now: Instant, limit: Duration) -> Instant {
     now.checked_add(limit).unwrap_or_else(|| now + FAR_FUTURE)
 }
 
-/// The deadline of a call, and the time that it was given.
+/// The deadline of a call.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Deadline {
     pub(super) at: Instant,
-    after: Duration,
+    /// When the call started.
+    pub(super) started: Instant,
 }
 
 impl Deadline {
     /// Returns the deadline of a call that starts now: the earlier of the adapter's limit and the
     /// caller's.
     pub(crate) fn new(total: Duration, callers: Option<std::time::Instant>) -> Self {
-        let now = Instant::now();
-        let own = after(now, total);
+        let started = Instant::now();
+        let own = after(started, total);
         let at = callers.map_or(own, |callers| own.min(Instant::from_std(callers)));
-        Self { at, after: at.saturating_duration_since(now) }
+        Self { at, started }
     }
 
     /// Creates the error of a call that reached its deadline.
-    pub(super) const fn error(&self) -> ModelError {
-        ModelError::Timeout { phase: TimeoutPhase::Total, after: self.after }
+    pub(super) fn error(&self) -> ModelError {
+        ModelError::Timeout { phase: TimeoutPhase::Total, after: self.total() }
+    }
+
+    /// Returns the time that the call was given.
+    fn total(&self) -> Duration {
+        self.at.saturating_duration_since(self.started)
     }
 
     /// Returns the time that is left.
@@ -75,7 +81,7 @@ impl Deadline {
         let own = now.checked_add(limit).filter(|at| *at < self.at);
         Ok(match own {
             Some(at) => PhaseDeadline { at, phase, after: limit },
-            None => PhaseDeadline { at: self.at, phase: TimeoutPhase::Total, after: self.after },
+            None => PhaseDeadline { at: self.at, phase: TimeoutPhase::Total, after: self.total() },
         })
     }
 }

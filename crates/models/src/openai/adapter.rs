@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     dialect::{Dialect, provider},
-    http::{response_reader::BufferedResponse, send::Connection},
+    http::{client::Outgoing, response_reader::BufferedResponse, send::Connection},
     wire::{Answer, BodyWriter, ModelInfo, Origin, Style, read_models},
 };
 
@@ -81,16 +81,18 @@ impl Adapter {
     ///
     /// # Errors
     /// [`ModelError`], with every secret masked.
-    pub(crate) async fn generate<E: Endpoint>(
+    pub(crate) async fn generate(
         &self,
+        endpoint: &Endpoint,
         body: &Arc<[Bytes]>,
         options: &CallOptions,
     ) -> Result<Reply, ModelError> {
         let deadline = self.connection.deadline(options.deadline)?;
-        let response =
-            self.connection.call(Method::POST, E::PATH, body, deadline, &options.events).await;
+        let request = Outgoing { method: Method::POST, path: endpoint.path, body };
+        let response = self.connection.call(&request, &deadline, &options.events).await;
         let response = response.map_err(hints::add)?;
-        self.reply::<E>(response).map_err(|error| hints::add(self.connection.mask.error(error)))
+        self.reply(endpoint, response)
+            .map_err(|error| hints::add(self.connection.mask.error(error)))
     }
 
     /// Returns the server's models, in its order.
@@ -99,20 +101,21 @@ impl Adapter {
     /// [`ModelError`], with every secret masked.
     pub(crate) async fn models(&self) -> Result<Vec<ModelInfo>, ModelError> {
         let deadline = self.connection.deadline(None)?;
-        let body = Arc::default();
-        let response = self
-            .connection
-            .call(Method::GET, "models", &body, deadline, &EventEmitter::disabled())
-            .await?;
+        let body = &Arc::default();
+        let request = Outgoing { method: Method::GET, path: "models", body };
+        let events = EventEmitter::disabled();
+        let response = self.connection.call(&request, &deadline, &events).await?;
         read_models(&response.body).map_err(|error| self.connection.mask.error(error))
     }
 
     /// Decodes and checks a whole answer.
-    pub(super) fn reply<E: Endpoint>(
+    pub(super) fn reply(
         &self,
+        endpoint: &Endpoint,
         response: BufferedResponse,
     ) -> Result<Reply, ModelError> {
-        match E::decode(&response.body).and_then(|answer| self.check::<E>(answer)) {
+        let decoded = (endpoint.decode)(&response.body);
+        match decoded.and_then(|answer| self.check(endpoint, answer)) {
             Ok(mut reply) => {
                 reply.request_id = response.request_id;
                 Ok(reply)
@@ -131,7 +134,7 @@ impl Adapter {
     }
 
     /// Checks that an answer has content, and that it is as complete as the settings demand.
-    pub(super) fn check<E: Endpoint>(&self, answer: Answer) -> Result<Reply, ModelError> {
+    pub(super) fn check(&self, endpoint: &Endpoint, answer: Answer) -> Result<Reply, ModelError> {
         let Answer { mut reply, is_absent, refusal } = answer;
         let is_empty = reply.message.content().is_empty() && reply.message.tool_calls().is_empty();
         if let Some(text) = refusal.filter(|_| is_empty) {
@@ -148,7 +151,7 @@ impl Adapter {
             }
             _ => {
                 name_calls(&mut reply);
-                if E::NOTES_ORIGIN {
+                if endpoint.notes_origin {
                     self.style.origin.stamp(&mut reply);
                 }
                 Ok(reply)

@@ -16,10 +16,7 @@ use super::{
 };
 use crate::{
     dialect::TokenLimit,
-    wire::{
-        Accumulator, Answer, BodyWriter, StreamDecoder, push_chat_options, push_prompt_cache_key,
-        read_answer,
-    },
+    wire::{Accumulator, BodyWriter, push_chat_options, push_prompt_cache_key, read_answer},
 };
 
 /// The room for the rest of a request, besides its head and its messages.
@@ -46,22 +43,8 @@ pub struct OpenAiChat {
 
 constructors!(OpenAiChat);
 
-/// `/chat/completions`.
-struct ChatCompletions;
-
-impl Endpoint for ChatCompletions {
-    const PATH: &'static str = "chat/completions";
-    const NOTES_ORIGIN: bool = true;
-    type Streamed = Accumulator;
-
-    fn decode(body: &[u8]) -> Result<Answer, ModelError> {
-        read_answer(body)
-    }
-
-    fn decoder(choices: usize, max_response_bytes: usize) -> StreamDecoder {
-        StreamDecoder::with_limits(choices, max_response_bytes)
-    }
-}
+static CHAT_COMPLETIONS: Endpoint =
+    Endpoint { path: "chat/completions", notes_origin: true, decode: read_answer };
 
 impl OpenAiChat {
     fn body(&self, request: &ChatRequest, streamed: bool) -> Arc<[Bytes]> {
@@ -122,12 +105,12 @@ impl OpenAiBuilder<OpenAiChat> {
 impl ChatModel for OpenAiChat {
     async fn generate(&self, request: &ChatRequest) -> Result<Reply, ModelError> {
         let body = self.body(request, false);
-        self.adapter.generate::<ChatCompletions>(&body, &request.options).await
+        self.adapter.generate(&CHAT_COMPLETIONS, &body, &request.options).await
     }
 
     async fn stream(&self, request: &ChatRequest) -> Result<ReplyStream, ModelError> {
         let body = self.body(request, true);
-        self.adapter.stream::<ChatCompletions>(&body, &request.options).await
+        self.adapter.stream::<Accumulator>(&CHAT_COMPLETIONS, &body, &request.options).await
     }
 
     fn enforces_schemas(&self) -> bool {

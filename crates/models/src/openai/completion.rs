@@ -13,7 +13,7 @@ use super::{
     builder::OpenAiBuilder,
     endpoint::Endpoint,
 };
-use crate::wire::{Accumulator, Answer, BodyWriter, StreamDecoder, push_stop, read_answer};
+use crate::wire::{Accumulator, BodyWriter, push_stop, read_answer};
 
 /// The default `max_tokens`: 256, as in LangChain.
 const MAX_TOKENS: u32 = 256;
@@ -41,22 +41,8 @@ pub struct OpenAi {
 
 constructors!(OpenAi);
 
-/// `/completions`.
-struct Completions;
-
-impl Endpoint for Completions {
-    const PATH: &'static str = "completions";
-    const NOTES_ORIGIN: bool = false;
-    type Streamed = Accumulator;
-
-    fn decode(body: &[u8]) -> Result<Answer, ModelError> {
-        read_answer(body)
-    }
-
-    fn decoder(choices: usize, max_response_bytes: usize) -> StreamDecoder {
-        StreamDecoder::with_limits(choices, max_response_bytes)
-    }
-}
+static COMPLETIONS: Endpoint =
+    Endpoint { path: "completions", notes_origin: false, decode: read_answer };
 
 impl OpenAi {
     /// # Errors
@@ -106,12 +92,12 @@ impl OpenAiBuilder<OpenAi> {
 impl CompletionModel for OpenAi {
     async fn generate(&self, request: &CompletionRequest) -> Result<Reply, ModelError> {
         let body = self.body(request, false)?;
-        self.adapter.generate::<Completions>(&body, &request.options).await
+        self.adapter.generate(&COMPLETIONS, &body, &request.options).await
     }
 
     async fn stream(&self, request: &CompletionRequest) -> Result<ReplyStream, ModelError> {
         let body = self.body(request, true)?;
-        self.adapter.stream::<Completions>(&body, &request.options).await
+        self.adapter.stream::<Accumulator>(&COMPLETIONS, &body, &request.options).await
     }
 
     fn describe(&self) -> ModelDescription {

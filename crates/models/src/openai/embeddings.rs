@@ -9,7 +9,10 @@ use super::{
     adapter::{Adapter, constructors},
     builder::OpenAiBuilder,
 };
-use crate::wire::{BodyWriter, read_embeddings};
+use crate::{
+    http::client::Outgoing,
+    wire::{BodyWriter, read_embeddings},
+};
 
 const PATH: &str = "embeddings";
 /// The default number of texts of a request: 2048, OpenAI's limit.
@@ -81,9 +84,8 @@ impl Embeddings for OpenAiEmbeddings {
             body.push_json(batch);
             body.push(b"}");
             let body = body.finish();
-            let response = connection
-                .call(Method::POST, PATH, &body, deadline, &EventEmitter::disabled())
-                .await?;
+            let request = Outgoing { method: Method::POST, path: PATH, body: &body };
+            let response = connection.call(&request, &deadline, &EventEmitter::disabled()).await?;
             let read = read_embeddings(&response.body, batch.len());
             let read = read.map_err(|error| connection.mask.error(error))?;
             // All vectors of a batch have one length.

@@ -1,22 +1,18 @@
-//! The endpoint of an adapter, and its decoders.
+//! The endpoint of an adapter.
 
 use conversant_core::ModelError;
 
-use crate::wire::{Answer, AnswerDecoder, StreamedAnswer};
+use crate::wire::Answer;
 
-/// The endpoint of an adapter: its path, and the decoders of its answers.
-pub(crate) trait Endpoint: Send + Sync + 'static {
+/// An endpoint: its path, and the decoder of its whole answers. A value and not a type, so that the
+/// code of a call is compiled once.
+#[derive(Debug)]
+pub(crate) struct Endpoint {
     /// The path below the base URL.
-    const PATH: &'static str;
+    pub(crate) path: &'static str,
     /// Whether the server and the model are noted on messages, so that what they bring goes back
     /// only there.
-    const NOTES_ORIGIN: bool;
-    /// A streamed answer.
-    type Streamed: StreamedAnswer;
-
+    pub(crate) notes_origin: bool,
     /// Decodes a whole answer.
-    fn decode(body: &[u8]) -> Result<Answer, ModelError>;
-
-    /// Creates the decoder of a streamed answer with this number of choices.
-    fn decoder(choices: usize, max_response_bytes: usize) -> AnswerDecoder<Self::Streamed>;
+    pub(crate) decode: fn(&[u8]) -> Result<Answer, ModelError>,
 }

@@ -17,8 +17,8 @@ use super::{
 };
 use crate::dialect::CacheBreakpoint;
 use crate::wire::{
-    Answer, BodyWriter, ResponseAccumulator, ResponsesStreamDecoder, ResponsesStyle,
-    absent_parameter, push_prompt_cache_key, push_responses_options, read_response,
+    BodyWriter, ResponseAccumulator, ResponsesStyle, absent_parameter, push_prompt_cache_key,
+    push_responses_options, read_response,
 };
 
 /// The room for the rest of a request, besides its head and its messages.
@@ -65,22 +65,8 @@ struct Styles {
 
 constructors!(OpenAiResponses);
 
-/// `/responses`.
-struct Responses;
-
-impl Endpoint for Responses {
-    const PATH: &'static str = "responses";
-    const NOTES_ORIGIN: bool = true;
-    type Streamed = ResponseAccumulator;
-
-    fn decode(body: &[u8]) -> Result<Answer, ModelError> {
-        read_response(body)
-    }
-
-    fn decoder(_choices: usize, max_response_bytes: usize) -> ResponsesStreamDecoder {
-        ResponsesStreamDecoder::with_limit(max_response_bytes)
-    }
-}
+static RESPONSES: Endpoint =
+    Endpoint { path: "responses", notes_origin: true, decode: read_response };
 
 impl OpenAiResponses {
     /// # Errors
@@ -196,10 +182,10 @@ impl ChatModel for OpenAiResponses {
     async fn generate(&self, request: &ChatRequest) -> Result<Reply, ModelError> {
         let body = self.body(request, &self.styles.usual, false)?;
         let options = &request.options;
-        match self.adapter.generate::<Responses>(&body, options).await {
+        match self.adapter.generate(&RESPONSES, &body, options).await {
             Err(error) if refuses_reasoning(&error) => {
                 let body = self.body(request, &self.styles.without_reasoning, false)?;
-                self.adapter.generate::<Responses>(&body, options).await
+                self.adapter.generate(&RESPONSES, &body, options).await
             }
             result => result,
         }
@@ -208,10 +194,10 @@ impl ChatModel for OpenAiResponses {
     async fn stream(&self, request: &ChatRequest) -> Result<ReplyStream, ModelError> {
         let body = self.body(request, &self.styles.usual, true)?;
         let options = &request.options;
-        match self.adapter.stream::<Responses>(&body, options).await {
+        match self.adapter.stream::<ResponseAccumulator>(&RESPONSES, &body, options).await {
             Err(error) if refuses_reasoning(&error) => {
                 let body = self.body(request, &self.styles.without_reasoning, true)?;
-                self.adapter.stream::<Responses>(&body, options).await
+                self.adapter.stream::<ResponseAccumulator>(&RESPONSES, &body, options).await
             }
             result => result,
         }

@@ -14,7 +14,7 @@ use http::Method;
 
 use super::{adapter::Adapter, endpoint::Endpoint, hints, response_form::ResponseForm};
 use crate::{
-    http::{attempt::FailedAttempt, response_reader::ResponseReader},
+    http::{attempt::FailedAttempt, client::Outgoing, response_reader::ResponseReader},
     wire::{AnswerDecoder, StreamedAnswer, without_events},
 };
 
@@ -30,33 +30,36 @@ impl Adapter {
     ///
     /// # Errors
     /// [`ModelError`], with every secret masked.
-    pub(crate) async fn stream<E: Endpoint>(
+    pub(crate) async fn stream<A: StreamedAnswer>(
         self: &Arc<Self>,
+        endpoint: &'static Endpoint,
         body: &Arc<[Bytes]>,
         options: &CallOptions,
     ) -> Result<ReplyStream, ModelError> {
         let connection = &self.connection;
         let deadline = connection.deadline(options.deadline)?;
+        let request = Outgoing { method: Method::POST, path: endpoint.path, body };
         let attempt = || async {
-            let reader = connection.send(Method::POST, E::PATH, body, deadline).await?;
-            begin::<E>(self, reader).await
+            let reader = connection.send(&request, &deadline).await?;
+            begin::<A>(self, endpoint, reader).await
         };
-        connection.with_retries(deadline, &options.events, attempt).await.map_err(hints::add)
+        connection.with_retries(&deadline, &options.events, attempt).await.map_err(hints::add)
     }
 }
 
 /// Reads up to the first event.
-async fn begin<E: Endpoint>(
+async fn begin<A: StreamedAnswer>(
     adapter: &Arc<Adapter>,
+    endpoint: &'static Endpoint,
     mut reader: ResponseReader,
 ) -> Result<ReplyStream, FailedAttempt> {
     let max_bytes = adapter.connection.max_response_bytes;
     let keep_alive = adapter.settings.comments_keep_alive;
     let labelled = ResponseForm::of_content_type(reader.content_type.to_text());
     if labelled != Some(ResponseForm::Events) && reader.must_be_whole(max_bytes) {
-        return whole::<E>(adapter, reader, None).await;
+        return whole(adapter, endpoint, reader, None).await;
     }
-    let mut decoder = E::decoder(adapter.choices, max_bytes);
+    let mut decoder = A::decoder(adapter.choices, max_bytes);
     let mut prefix = Bytes::new();
     let form = loop {
         if let Some(form) = ResponseForm::of_prefix(&prefix, labelled) {
@@ -74,7 +77,7 @@ async fn begin<E: Endpoint>(
         }
     };
     if form == ResponseForm::Whole {
-        return whole::<E>(adapter, reader, Some(prefix)).await;
+        return whole(adapter, endpoint, reader, Some(prefix)).await;
     }
     reader.check_uncompressed()?;
     decoder.feed(prefix.clone());
@@ -104,8 +107,9 @@ async fn begin<E: Endpoint>(
             Err(failed) => return Err(failed.map(|error| truncated(&decoder, Some(error)))),
         }
     }
-    Ok(ReplyStream::new(Pieces::<E> {
+    Ok(ReplyStream::new(Pieces {
         adapter: Arc::clone(adapter),
+        endpoint,
         running: Some((reader, decoder)),
         phase: Phase::Reading,
         ended: None,
@@ -113,14 +117,15 @@ async fn begin<E: Endpoint>(
 }
 
 /// Reads a whole answer, which becomes a stream of one piece.
-async fn whole<E: Endpoint>(
+async fn whole(
     adapter: &Adapter,
+    endpoint: &Endpoint,
     mut reader: ResponseReader,
     first: Option<Bytes>,
 ) -> Result<ReplyStream, FailedAttempt> {
     let response = reader.read_whole(first, adapter.connection.max_response_bytes).await?;
     adapter.connection.mark_used();
-    Ok(ReplyStream::whole(adapter.reply::<E>(response)?))
+    Ok(ReplyStream::whole(adapter.reply(endpoint, response)?))
 }
 
 /// Creates the error of a stream that ended, or failed, too early.
@@ -158,10 +163,11 @@ enum Phase {
 }
 
 /// The pieces of a stream that has begun.
-struct Pieces<E: Endpoint> {
+struct Pieces<A> {
     adapter: Arc<Adapter>,
+    endpoint: &'static Endpoint,
     /// `None` once the stream has ended and its connection is closed.
-    running: Option<(ResponseReader, AnswerDecoder<E::Streamed>)>,
+    running: Option<(ResponseReader, AnswerDecoder<A>)>,
     phase: Phase,
     /// The end of the response, once it was reached, with the failure that it ended with.
     ended: Option<Option<ModelError>>,
@@ -169,7 +175,7 @@ struct Pieces<E: Endpoint> {
 
 type Item = Result<Delta, ModelError>;
 
-impl<E: Endpoint> Pieces<E> {
+impl<A: StreamedAnswer> Pieces<A> {
     /// Ends the stream at the end of the response, or where it failed, and returns its last item.
     fn end(&mut self, failure: Option<ModelError>) -> Option<Item> {
         let (reader, decoder) = self.running.take()?;
@@ -192,10 +198,10 @@ impl<E: Endpoint> Pieces<E> {
 
     fn reply(
         &self,
-        decoder: AnswerDecoder<E::Streamed>,
+        decoder: AnswerDecoder<A>,
         request_id: Option<String>,
     ) -> Result<Reply, ModelError> {
-        let mut reply = self.adapter.check::<E>(decoder.into_answer()?)?;
+        let mut reply = self.adapter.check(self.endpoint, decoder.into_answer()?)?;
         reply.request_id = request_id;
         Ok(reply)
     }
@@ -236,7 +242,7 @@ fn advance<A: StreamedAnswer>(
     }
 }
 
-impl<E: Endpoint> Stream for Pieces<E> {
+impl<A: StreamedAnswer> Stream for Pieces<A> {
     type Item = Item;
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Item>> {

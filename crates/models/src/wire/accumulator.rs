@@ -8,7 +8,7 @@ use conversant_core::{
 
 use super::{
     answer::Answer,
-    answer_decoder::{Ending, StreamedAnswer, is_done_marker, take_apart},
+    answer_decoder::{AnswerDecoder, Ending, StreamedAnswer, is_done_marker, take_apart},
     answer_in::{AnswerIn, ChoiceIn},
     api_error,
     choice_accumulator::ChoiceAccumulator,
@@ -240,6 +240,10 @@ impl Accumulator {
 
 impl StreamedAnswer for Accumulator {
     const ENDS_WITH_DONE: bool = true;
+
+    fn decoder(choices: usize, max_bytes: usize) -> AnswerDecoder<Self> {
+        AnswerDecoder::with_limits(choices, max_bytes)
+    }
 
     fn take(
         &mut self,

@@ -46,6 +46,9 @@ pub trait StreamedAnswer: Clone + Send + Unpin + 'static {
     /// Whether the marker `[DONE]` makes an answer whole.
     const ENDS_WITH_DONE: bool;
 
+    /// Creates the decoder of an answer with this number of choices, of at most `max_bytes`.
+    fn decoder(choices: usize, max_bytes: usize) -> AnswerDecoder<Self>;
+
     /// Takes an event, and appends the pieces that it brings. Returns whether it ends the stream.
     ///
     /// # Errors

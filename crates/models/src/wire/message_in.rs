@@ -12,7 +12,7 @@ use super::{
 
 tolerant! {
     /// A message, or a piece of one.
-    struct MessageIn<'de> provider_fields {
+    struct MessageIn<'de> with kept {
         content: ContentIn<'de>,
         refusal: Text<'de>,
         tool_calls: List<CallIn<'de>>,
@@ -20,7 +20,7 @@ tolerant! {
         usage: Box<UsageIn<'de>>,
     }
     /// A tool call, or a piece of one.
-    struct CallIn<'de> provider_fields {
+    struct CallIn<'de> with kept {
         index: Count,
         id: Text<'de>,
         function: FunctionIn<'de>,

@@ -107,17 +107,20 @@ impl<'de, T: ReadTolerant<'de>> Deserialize<'de> for Tolerant<T> {
 
 /// Defines structs that are read from JSON objects, with all fields optional.
 ///
-/// A struct marked `provider_fields` collects those of [`PROVIDER_FIELDS`](super::provider_fields),
-/// as JSON.
+/// A struct marked `with kept` collects the fields of [`PROVIDER_FIELDS`](super::provider_fields)
+/// in a field `kept`, as JSON.
 macro_rules! tolerant {
-    ($($(#[$meta:meta])* struct $struct:ident<$de:lifetime> $($provider_fields:ident)? {
+    ($($(#[$meta:meta])* struct $struct:ident<$de:lifetime> $(with $kept:ident)? {
         $($field:ident $(= $name:literal)?: $type:ty,)*
     })*) => {$(
         $(#[$meta])*
         #[derive(Debug, Default)]
         pub(super) struct $struct<$de> {
             $(pub(super) $field: Option<$type>,)*
-            pub(super) kept: Vec<(&'static $crate::wire::provider_fields::ProviderField, serde_json::Value)>,
+            $(pub(super) $kept: Vec<(
+                &'static $crate::wire::provider_fields::ProviderField,
+                serde_json::Value,
+            )>,)?
             pub(super) lifetime: std::marker::PhantomData<&$de ()>,
         }
 
@@ -125,7 +128,7 @@ macro_rules! tolerant {
             /// Returns how many fields are present.
             #[allow(dead_code, reason = "not every object is counted")]
             pub(super) fn count(&self) -> usize {
-                self.kept.len() $(+ usize::from(self.$field.is_some()))*
+                0 $(+ self.$kept.len())? $(+ usize::from(self.$field.is_some()))*
             }
         }
 
@@ -134,14 +137,10 @@ macro_rules! tolerant {
             fn read_object<A: serde::de::MapAccess<$de>>(
                 mut fields: A,
             ) -> Result<Option<Self>, A::Error> {
-                #[allow(
-                    non_camel_case_types,
-                    dead_code,
-                    reason = "named as the JSON fields; not every object keeps some"
-                )]
+                #[allow(non_camel_case_types, reason = "named as the JSON fields")]
                 enum Field {
                     $($field,)*
-                    Provider(&'static $crate::wire::provider_fields::ProviderField),
+                    $($kept(&'static $crate::wire::provider_fields::ProviderField),)?
                     Other,
                 }
                 impl<'f> serde::Deserialize<'f> for Field {
@@ -159,8 +158,8 @@ macro_rules! tolerant {
                                 $(if name == $crate::wire::tolerant::name_of!($field $($name)?) {
                                     return Ok(Field::$field);
                                 })*
-                                $(if let Some(kept) = $crate::wire::$provider_fields::find(name) {
-                                    return Ok(Field::Provider(kept));
+                                $(if let Some($kept) = $crate::wire::provider_fields::find(name) {
+                                    return Ok(Field::$kept($kept));
                                 })?
                                 Ok(Field::Other)
                             }
@@ -175,12 +174,12 @@ macro_rules! tolerant {
                             value.$field =
                                 fields.next_value::<$crate::wire::tolerant::Tolerant<_>>()?.0;
                         })*
-                        Field::Provider(field) => {
+                        $(Field::$kept(field) => {
                             use $crate::wire::tolerant::{AnyValue, Tolerant};
                             let kept = fields.next_value::<Tolerant<AnyValue>>()?.0;
-                            value.kept.retain(|(known, _)| !std::ptr::eq(*known, field));
-                            value.kept.extend(kept.map(|kept| (field, kept.0)));
-                        }
+                            value.$kept.retain(|(known, _)| !std::ptr::eq(*known, field));
+                            value.$kept.extend(kept.map(|kept| (field, kept.0)));
+                        })?
                         Field::Other => {
                             fields.next_value::<serde::de::IgnoredAny>()?;
                         }
@@ -274,7 +273,13 @@ impl<'de, T: ReadTolerant<'de>, const MAX: usize> ReadTolerant<'de> for List<T, 
     fn read_array<A: SeqAccess<'de>>(mut items: A) -> Result<Option<Self>, A::Error> {
         let mut list = Vec::new();
         while let Some(Tolerant(item)) = items.next_element()? {
-            list.extend(item);
+            if let Some(item) = item {
+                if list.is_empty() {
+                    // Most lists have one item.
+                    list.reserve_exact(1);
+                }
+                list.push(item);
+            }
             if list.len() > MAX {
                 return Err(too_many_items(MAX));
             }

@@ -115,6 +115,10 @@ pub struct ResponseAccumulator {
 impl StreamedAnswer for ResponseAccumulator {
     const ENDS_WITH_DONE: bool = false;
 
+    fn decoder(_choices: usize, max_bytes: usize) -> AnswerDecoder<Self> {
+        AnswerDecoder::with_limit(max_bytes)
+    }
+
     fn take(
         &mut self,
         event: SseEvent<'_>,
