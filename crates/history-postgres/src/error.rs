@@ -107,7 +107,7 @@ impl From<Failure> for HistoryError {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Conflict => Self::Busy,
-            Failure::Late { .. } => backend(PostgresError::new("the server's clock is not steady")),
+            Failure::Late { .. } => backend(PostgresError::new("cannot keep the deadline: the clock of the server is not steady")),
             Failure::Lost(error) => Self::Backend { source: error.into() },
             Failure::Refused(error) => error,
         }
@@ -140,7 +140,7 @@ pub(crate) fn backend(error: PostgresError) -> HistoryError {
 }
 
 pub(crate) fn closed() -> Failure {
-    Failure::Lost(PostgresError::new("the connection is closed"))
+    Failure::Lost(PostgresError::new("cannot use the connection: it is closed"))
 }
 
 /// Returns the error of a pool that has no connection to offer. `limit` is the time that it waited
@@ -150,8 +150,8 @@ pub(crate) fn no_connection(error: PoolError, limit: Duration) -> HistoryError {
         PoolError::Backend(error) => Failure::from(error).into(),
         PoolError::Timeout(TimeoutType::Wait) => HistoryError::TimedOut { limit },
         PoolError::Timeout(_) => {
-            backend(PostgresError::new("the server did not accept a connection in time"))
+            backend(PostgresError::new("cannot connect to the server in time"))
         }
-        _ => backend(PostgresError::new("the pool of connections is closed")),
+        _ => backend(PostgresError::new("cannot use the pool of connections: it is closed")),
     }
 }

@@ -52,7 +52,7 @@ impl From<ClientError> for RedisError {
         }
         match error.code() {
             Some(code) => Self {
-                message: format!("Redis refused the command ({code})"),
+                message: format!("cannot run the command: Redis refused it ({code})"),
                 code: Some(code.to_owned()),
                 client: None,
             },
@@ -129,7 +129,7 @@ impl From<ClientError> for Failure {
 impl From<Failure> for HistoryError {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Late { .. } => backend(RedisError::new("the server's clock is not steady")),
+            Failure::Late { .. } => backend(RedisError::new("cannot keep the deadline: the clock of the server is not steady")),
             Failure::Lost { error, .. } => backend(error),
             Failure::Refused(error) => error,
         }

@@ -136,7 +136,7 @@ async fn damage_is_told_and_nothing_is_changed() {
     HSET @{s}:meta messages -1
         cannot use the history: a part of the session is missing or cannot be decoded
     SET @{s}:messages text
-        cannot use the history: a key of the session has another type: Redis refused the command (WRONGTYPE)
+        cannot use the history: a key of the session has another type: cannot run the command: Redis refused it (WRONGTYPE)
     "#);
     server.stop().await;
 }

@@ -31,14 +31,13 @@ impl Endpoint {
     /// # Errors
     /// [`ModelError::Config`], which does not show the URL: there may be a key in it.
     pub(crate) fn new(base: &str, allow_plain_http: bool) -> Result<Self, ModelError> {
-        let config = |what: &str| ModelError::config(format!("the base URL {what}"));
-        let base =
-            Url::parse(base.trim()).map_err(|error| config(&format!("is invalid: {error}")))?;
+        let config = |what: &str| ModelError::config(format!("invalid base URL: {what}"));
+        let base = Url::parse(base.trim()).map_err(|error| config(&error.to_string()))?;
         if !base.username().is_empty() || base.password().is_some() {
-            return Err(config("has a user name or password in it; give the key with `api_key`"));
+            return Err(config("it has a user name or password; give the key with `api_key`"));
         }
         if base.fragment().is_some() {
-            return Err(config("has a fragment (`#…`) in it"));
+            return Err(config("it has a fragment (`#…`)"));
         }
         let base = without_endpoint(base);
         let endpoint = Self { base, lists: None, first: OnceLock::new() };
@@ -46,10 +45,10 @@ impl Endpoint {
             "https" => Ok(endpoint),
             "http" if allow_plain_http || endpoint.is_loopback() => Ok(endpoint),
             "http" => Err(config(
-                "is plain HTTP to another machine, which sends the key in clear; use https, or set \
-                 `allow_plain_http`",
+                "it is plain HTTP to another machine, which sends the key in clear; use https, or \
+                 set `allow_plain_http`",
             )),
-            _ => Err(config("is neither http nor https")),
+            _ => Err(config("it is neither http nor https")),
         }
     }
 

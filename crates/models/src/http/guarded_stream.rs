@@ -186,7 +186,7 @@ impl fmt::Display for TooManyInformational {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "more than {MAX_INFORMATIONAL} informational heads (1xx) came before the response"
+            "cannot read the response: more than {MAX_INFORMATIONAL} informational heads (1xx) came before it"
         )
     }
 }

@@ -54,7 +54,8 @@ impl OpenAi {
     ) -> Result<Arc<[Bytes]>, ModelError> {
         if !request.options.tools.is_empty() || request.options.response_format.is_some() {
             return Err(ModelError::config(
-                "the completion endpoint has no tools and no response format; use the chat endpoint",
+                "cannot send tools or a response format to the completion endpoint; use the chat \
+                 endpoint",
             ));
         }
         let adapter = &*self.adapter;

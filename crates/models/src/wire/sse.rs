@@ -95,8 +95,12 @@ pub enum SseError {
 impl std::fmt::Display for SseError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Utf8 { offset } => write!(f, "the stream is not UTF-8 from byte {offset} on"),
-            Self::TooLarge { what, limit } => write!(f, "{what} is larger than {limit} bytes"),
+            Self::Utf8 { offset } => {
+                write!(f, "cannot decode the stream: it is not UTF-8 from byte {offset} on")
+            }
+            Self::TooLarge { what, limit } => {
+                write!(f, "cannot read {what}: it is larger than {limit} bytes")
+            }
         }
     }
 }
@@ -109,7 +113,9 @@ impl From<SseError> for ModelError {
             SseError::TooLarge { what, limit } => {
                 Self::BodyTooLarge { what, limit: u64::try_from(limit).unwrap_or(u64::MAX) }
             }
-            error @ SseError::Utf8 { .. } => DecodeError::new(error.to_string()).into(),
+            SseError::Utf8 { offset } => {
+                DecodeError::new(format!("the stream is not UTF-8 from byte {offset} on")).into()
+            }
         }
     }
 }

@@ -172,7 +172,7 @@ async fn the_completion_endpoint_has_no_tools() {
     let options = CallOptions::new().with_tools([weather()]);
     let request = CompletionRequest::new("x").with_options(options);
     let error = model.generate(&request).await.unwrap_err();
-    insta::assert_snapshot!(error, @"the completion endpoint has no tools and no response format; use the chat endpoint");
+    insta::assert_snapshot!(error, @"cannot send tools or a response format to the completion endpoint; use the chat endpoint");
 }
 
 mod schema {

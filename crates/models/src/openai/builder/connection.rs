@@ -328,7 +328,7 @@ impl<M> OpenAiBuilder<M> {
                 None => (AUTHORIZATION, secret_value(&format!("Bearer {key}"))),
             };
             let value = value.ok_or_else(|| {
-                ModelError::config("the API key contains characters that are not valid in a header")
+                ModelError::config("invalid API key: it contains characters that a header cannot have")
             })?;
             headers.insert(name, value);
         }

@@ -22,7 +22,7 @@ const ABSENT: &[(&str, &str)] = &[
 /// Returns the error of a parameter that the interface does not have.
 pub(crate) fn absent_parameter(name: &str) -> Option<ModelError> {
     let (name, instead) = ABSENT.iter().find(|(absent, _)| *absent == name)?;
-    Some(ModelError::config(format!("the Responses interface has no `{name}`; {instead}")))
+    Some(ModelError::config(format!("cannot send `{name}` to the Responses interface; {instead}")))
 }
 
 /// Appends the options of the call, or else those of the adapter.

@@ -112,10 +112,10 @@ fn lines_and_events_have_their_limits() {
     assert_eq!(decoder.next_event(), Ok(None));
     decoder.feed("bcd".into());
     let error = decoder.next_event().unwrap_err();
-    assert_eq!(error.to_string(), "a line of the stream is larger than 10 bytes");
+    assert_eq!(error.to_string(), "cannot read a line of the stream: it is larger than 10 bytes");
 
     let mut decoder = SseDecoder::with_limits(10, 8);
     decoder.feed("data:1234\ndata:5678\n\n".into());
     let error = decoder.next_event().unwrap_err();
-    assert_eq!(error.to_string(), "an event of the stream is larger than 8 bytes");
+    assert_eq!(error.to_string(), "cannot read an event of the stream: it is larger than 8 bytes");
 }
