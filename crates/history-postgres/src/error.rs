@@ -107,7 +107,9 @@ impl From<Failure> for HistoryError {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Conflict => Self::Busy,
-            Failure::Late { .. } => backend(PostgresError::new("cannot keep the deadline: the clock of the server is not steady")),
+            Failure::Late { .. } => backend(PostgresError::new(
+                "cannot keep the deadline: the clock of the server is not steady",
+            )),
             Failure::Lost(error) => Self::Backend { source: error.into() },
             Failure::Refused(error) => error,
         }

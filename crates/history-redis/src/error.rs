@@ -129,7 +129,9 @@ impl From<ClientError> for Failure {
 impl From<Failure> for HistoryError {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Late { .. } => backend(RedisError::new("cannot keep the deadline: the clock of the server is not steady")),
+            Failure::Late { .. } => backend(RedisError::new(
+                "cannot keep the deadline: the clock of the server is not steady",
+            )),
             Failure::Lost { error, .. } => backend(error),
             Failure::Refused(error) => error,
         }

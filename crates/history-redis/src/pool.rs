@@ -181,7 +181,9 @@ impl Connections {
     fn connection(&self) -> Result<ConnectionManager, HistoryError> {
         let next = self.next.fetch_add(1, Ordering::Relaxed);
         let manager = self.managers.get(next % self.managers.len().max(1));
-        manager.cloned().ok_or_else(|| backend(RedisError::new("cannot use the pool of connections: it is empty")))
+        manager.cloned().ok_or_else(|| {
+            backend(RedisError::new("cannot use the pool of connections: it is empty"))
+        })
     }
 
     fn limit(&self, deadline: Instant) -> Limit {

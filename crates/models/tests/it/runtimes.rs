@@ -130,7 +130,8 @@ fn informational_heads_without_end() {
         let error = runtime().block_on(model.generate(&question())).unwrap_err();
         assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
         let shown = format!("{error:?}");
-        let expected = "cannot read the response: more than 100 informational heads (1xx) came before it";
+        let expected =
+            "cannot read the response: more than 100 informational heads (1xx) came before it";
         assert!(
             matches!(error, ModelError::Transport { .. }) && shown.ends_with(expected),
             "{shown}"

@@ -328,7 +328,9 @@ impl<M> OpenAiBuilder<M> {
                 None => (AUTHORIZATION, secret_value(&format!("Bearer {key}"))),
             };
             let value = value.ok_or_else(|| {
-                ModelError::config("invalid API key: it contains characters that a header cannot have")
+                ModelError::config(
+                    "invalid API key: it contains characters that a header cannot have",
+                )
             })?;
             headers.insert(name, value);
         }
