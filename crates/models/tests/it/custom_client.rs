@@ -48,5 +48,5 @@ async fn a_service_of_http_requests_is_a_client() {
     let model = builder(base_url).http_client(failing).build().unwrap();
     let error = model.generate(&question()).await.unwrap_err();
     assert!(matches!(error, ModelError::Transport { .. }));
-    insta::assert_snapshot!(format!("{error:?}"), @"cannot get an answer: the connection to the model's server failed while waiting for the answer: the HTTP client failed");
+    insta::assert_snapshot!(format!("{error:?}"), @"cannot get an answer: the connection to the model's server failed while waiting for the answer: cannot use the HTTP client");
 }
