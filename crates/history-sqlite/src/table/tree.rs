@@ -5,7 +5,7 @@ use rusqlite::Connection;
 
 use super::{
     branch::{self, Branch},
-    now, path,
+    earlier, now, path,
     point::at,
     session,
     session_row::Session,
@@ -80,7 +80,11 @@ fn followers(
         if number >= branch::limit(connection, session, key)? {
             continue;
         }
-        let Some(first) = stored_at(connection, key, number)? else { continue };
+        let first = match key == session.key && number < session.earlier {
+            true => Some(earlier::header(connection, session, number)?),
+            false => stored_at(connection, key, number)?,
+        };
+        let Some(first) = first else { continue };
         let newest = newest(connection, session, &own, key, number)?.unwrap_or(first.id);
         let is_current = current == Some(key);
         alternatives.push(Alternative::new(first.id, newest).with_current(is_current));
@@ -100,7 +104,13 @@ fn newest(
     let mut open = vec![(key, number)];
     while let Some((key, number)) = open.pop() {
         let limit = branch::limit(connection, session, key)?;
-        if let Some(last) = last_of(connection, key, number, limit)? {
+        let last = match last_of(connection, key, number, limit)? {
+            None if key == session.key && number < session.earlier => {
+                Some(earlier::header(connection, session, session.earlier - 1)?)
+            }
+            last => last,
+        };
+        if let Some(last) = last {
             let branch = own.iter().find(|branch| branch.key == key);
             let touched = branch.map_or(0, |branch| branch.touched);
             if newest.is_none_or(|(most, _)| touched >= most) {
