@@ -126,6 +126,7 @@ macro_rules! forward_chain {
         }
     )*};
 }
+#[cfg(feature = "schema")]
 pub(crate) use forward_chain;
 
 forward_chain!(

@@ -6,7 +6,6 @@ use std::{
     time::SystemTime,
 };
 
-use bytes::Bytes;
 use conversant_core::{EventEmitter, ModelError, StatusKind, TimeoutPhase, TransportPhase};
 use http::{
     HeaderMap, HeaderValue, Response,
