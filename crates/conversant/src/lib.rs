@@ -15,7 +15,7 @@
 //! | `tokens` | exact token counts of OpenAI's encodings |
 //! | `jinja`, `mustache`, `load`, `macros` | further kinds of prompts |
 //! | `regex`, `xml`, `yaml` | further output parsers |
-//! | `vector-sqlite`, `http2` | a vector store; HTTP/2 |
+//! | `vector-sqlite`, `vector-postgres`, `http2` | vector stores; HTTP/2 |
 //!
 //! The single crates, such as `conversant-core` for authors of models and stores, have the same
 //! items.
@@ -89,6 +89,9 @@ pub use conversant_tracing::*;
 /// Import, export and copying of conversations, between stores and formats.
 #[cfg(feature = "transfer")]
 pub use conversant_transfer as transfer;
+#[cfg(feature = "vector-postgres")]
+#[doc(inline)]
+pub use conversant_vector_postgres::*;
 #[cfg(feature = "vector-sqlite")]
 #[doc(inline)]
 pub use conversant_vector_sqlite::*;

@@ -1,53 +1,10 @@
 //! Errors of PostgreSQL and its client, as errors of a history.
 
-use std::{error::Error as _, io, time::Duration};
+use std::time::Duration;
 
 use conversant_core::HistoryError;
+use conversant_history::postgres::PostgresError;
 use deadpool_postgres::{PoolError, TimeoutType};
-use tokio_postgres::error::SqlState;
-
-/// An error of PostgreSQL or its client: the source of a [`HistoryError`] of this crate.
-///
-/// It has the server's message and code. The detail and the context are left out, since they may
-/// quote data.
-#[derive(thiserror::Error)]
-#[error("{message}")]
-#[non_exhaustive]
-pub struct PostgresError {
-    message: String,
-    code: Option<SqlState>,
-    /// The client's own error, if the server did not report one.
-    source: Option<tokio_postgres::Error>,
-}
-
-conversant_core::debug_as_report!(PostgresError);
-
-impl PostgresError {
-    /// Returns the server's SQLSTATE code, if the server reported the error.
-    #[must_use]
-    pub fn code(&self) -> Option<&str> {
-        self.code.as_ref().map(SqlState::code)
-    }
-
-    pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), code: None, source: None }
-    }
-}
-
-impl From<tokio_postgres::Error> for PostgresError {
-    fn from(error: tokio_postgres::Error) -> Self {
-        if let Some(reported) = error.as_db_error() {
-            let code = reported.code();
-            let message = format!("{} (SQLSTATE {})", reported.message(), code.code());
-            return Self { message, code: Some(code.clone()), source: None };
-        }
-        Self {
-            message: "cannot use the connection to PostgreSQL".to_owned(),
-            code: None,
-            source: Some(error),
-        }
-    }
-}
 
 /// The SQLSTATE with which a function of this crate refuses a write after its deadline. Its message
 /// is the server's time in milliseconds.
@@ -78,8 +35,6 @@ impl From<HistoryError> for Failure {
 
 impl From<tokio_postgres::Error> for Failure {
     fn from(error: tokio_postgres::Error) -> Self {
-        let is_broken =
-            error.is_closed() || error.source().is_some_and(|source| source.is::<io::Error>());
         if let Some(reported) = error.as_db_error() {
             let message = reported.message();
             match reported.code().code() {
@@ -92,13 +47,12 @@ impl From<tokio_postgres::Error> for Failure {
             }
         }
         let error = PostgresError::from(error);
-        match error.code() {
-            // Serialization failure, deadlock.
-            Some("40001" | "40P01") => Self::Conflict,
-            // Connection exception, shutdown by an administrator, crash, not yet up.
-            Some(code) if code.starts_with("08") || code.starts_with("57P0") => Self::Lost(error),
-            None if is_broken => Self::Lost(error),
-            _ => Self::Refused(refusal(error)),
+        if error.is_conflict() {
+            Self::Conflict
+        } else if error.is_lost() {
+            Self::Lost(error)
+        } else {
+            Self::Refused(refusal(error))
         }
     }
 }
@@ -126,11 +80,13 @@ fn refusal(error: PostgresError) -> HistoryError {
             what: "the database reports that its data is damaged".to_owned(),
             source: Some(error.into()),
         },
-        // Missing table, column or function; a value that is missing, repeated or without its row.
-        Some("42P01" | "42703" | "42883" | "23502" | "23503" | "23505") => HistoryError::Corrupt {
-            what: "the tables do not have the expected form".to_owned(),
-            source: Some(error.into()),
-        },
+        // Missing table, column, type or function; a value that is missing, repeated or without its row.
+        Some("42P01" | "42703" | "42704" | "42883" | "23502" | "23503" | "23505") => {
+            HistoryError::Corrupt {
+                what: "the tables do not have the expected form".to_owned(),
+                source: Some(error.into()),
+            }
+        }
         // Lock not available within the server's `lock_timeout`.
         Some("55P03") => HistoryError::Busy,
         _ => backend(error),
@@ -141,19 +97,12 @@ pub(crate) fn backend(error: PostgresError) -> HistoryError {
     HistoryError::Backend { source: error.into() }
 }
 
-pub(crate) fn closed() -> Failure {
-    Failure::Lost(PostgresError::new("cannot use the connection: it is closed"))
-}
-
 /// Returns the error of a pool that has no connection to offer. `limit` is the time that it waited
 /// for a free one.
 pub(crate) fn no_connection(error: PoolError, limit: Duration) -> HistoryError {
     match error {
         PoolError::Backend(error) => Failure::from(error).into(),
         PoolError::Timeout(TimeoutType::Wait) => HistoryError::TimedOut { limit },
-        PoolError::Timeout(_) => {
-            backend(PostgresError::new("cannot connect to the server in time"))
-        }
-        _ => backend(PostgresError::new("cannot use the pool of connections: it is closed")),
+        error => backend(error.into()),
     }
 }

@@ -22,7 +22,6 @@
 //! # }
 //! ```
 
-mod cancel;
 mod connect;
 mod error;
 mod history;
@@ -31,8 +30,9 @@ mod pool;
 mod schema;
 mod statements;
 
+pub use conversant_history::postgres::PostgresError;
+
 pub use self::{
-    error::PostgresError,
     history::{PostgresHistory, PostgresHistoryBuilder},
     langchain::{LangChainPostgresHistory, LangChainPostgresHistoryBuilder},
 };

@@ -3,15 +3,15 @@
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use conversant_core::{HistoryError, SessionId};
-use conversant_history::{Call, ServerClock, SessionExecutor};
-use deadpool_postgres::{Client, Pool};
+use conversant_history::{
+    Call, ServerClock, SessionExecutor,
+    postgres::{PostgresConnection, PostgresPool},
+};
+use deadpool_postgres::Client;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_postgres::types::Type;
 
-use crate::{
-    cancel::Canceller,
-    error::{Failure, closed, no_connection},
-};
+use crate::error::{Failure, no_connection};
 
 /// The number of attempts at an operation that conflicts with others.
 const MAX_CONFLICTS: u32 = 32;
@@ -56,8 +56,7 @@ pub(crate) struct Database {
 /// The connections, as the tasks of operations use them.
 #[derive(Clone)]
 struct Connections {
-    pool: Pool,
-    canceller: Canceller,
+    pool: PostgresPool,
     clock: Arc<ServerClock>,
     barrier: Barrier,
     acquire_timeout: Duration,
@@ -65,14 +64,13 @@ struct Connections {
 
 impl Database {
     pub(crate) fn new(
-        pool: Pool,
-        canceller: Canceller,
+        pool: PostgresPool,
         executor: SessionExecutor,
         barrier: Barrier,
         acquire_timeout: Duration,
     ) -> Self {
         let clock = Arc::default();
-        let connections = Connections { pool, canceller, clock, barrier, acquire_timeout };
+        let connections = Connections { pool, clock, barrier, acquire_timeout };
         Self { connections, executor }
     }
 
@@ -119,10 +117,8 @@ impl Database {
 
 impl fmt::Debug for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let status = self.connections.pool.status();
         f.debug_struct("Database")
-            .field("connections", &status.size)
-            .field("max_connections", &status.max_size)
+            .field("pool", &self.connections.pool)
             .field("executor", &self.executor)
             .finish_non_exhaustive()
     }
@@ -146,7 +142,7 @@ impl Connections {
             };
             if let Ok(connection) = connection {
                 call.sent();
-                let outcome = connection.run(operation, self.limit(call.deadline())).await;
+                let outcome = run(connection, operation, self.limit(call.deadline())).await;
                 if !matches!(outcome, Err(Failure::Lost(_))) {
                     call.answered();
                 }
@@ -184,7 +180,7 @@ impl Connections {
         let (mut conflicts, mut lost) = (0, 1);
         loop {
             let connection = self.connection().await?;
-            match connection.run(operation, self.limit(call.deadline())).await {
+            match run(connection, operation, self.limit(call.deadline())).await {
                 Ok(output) => return Ok(output),
                 Err(Failure::Conflict) if conflicts < MAX_CONFLICTS => conflicts += 1,
                 Err(Failure::Lost(_)) if lost < MAX_LOST_READS => lost += 1,
@@ -199,17 +195,16 @@ impl Connections {
         let Some(deadline) = call.unsettled() else { return Ok(()) };
         sleep_until(deadline).await;
         let limit = self.limit(deadline);
-        while self.connection().await?.run(&ReadClock, limit).await? <= limit.0 {
+        while run(self.connection().await?, &ReadClock, limit).await? <= limit.0 {
             sleep(CLOCK_PAUSE).await;
         }
         let hold = Hold { barrier: self.barrier.clone(), session: session.clone() };
-        Ok(self.connection().await?.run(&hold, limit).await?)
+        Ok(run(self.connection().await?, &hold, limit).await?)
     }
 
-    async fn connection(&self) -> Result<Connection<'_>, HistoryError> {
-        let no_connection = |error| no_connection(error, self.acquire_timeout);
-        let client = self.pool.get().await.map_err(no_connection)?;
-        Ok(Connection { client: Some(client), canceller: &self.canceller })
+    async fn connection(&self) -> Result<PostgresConnection<'_>, HistoryError> {
+        let connection = self.pool.connection().await;
+        connection.map_err(|error| no_connection(error, self.acquire_timeout))
     }
 
     fn limit(&self, deadline: Instant) -> Limit {
@@ -217,38 +212,20 @@ impl Connections {
     }
 }
 
-/// A connection of the pool, for one operation. It goes back once the operation is over. If the
-/// operation is dropped, its statement is cancelled and the connection closed: the next user would
-/// wait for that statement.
-struct Connection<'c> {
-    client: Option<Client>,
-    canceller: &'c Canceller,
-}
-
-impl Connection<'_> {
-    async fn run<O: Operation>(
-        mut self,
-        operation: &O,
-        limit: Limit,
-    ) -> Result<O::Output, Failure> {
-        let Some(client) = &mut self.client else { return Err(closed()) };
-        let outcome = operation.run(client, limit).await;
-        let client = self.client.take();
-        if matches!(outcome, Err(Failure::Lost(_))) {
-            // The pool checks the other connections before it hands them out.
-            drop(client.map(deadpool_postgres::Object::take));
-        }
-        outcome
+/// Runs an operation on a connection, which goes back to the pool unless it broke.
+async fn run<O: Operation>(
+    mut connection: PostgresConnection<'_>,
+    operation: &O,
+    limit: Limit,
+) -> Result<O::Output, Failure> {
+    let client = connection.client().map_err(Failure::Lost)?;
+    let outcome = operation.run(client, limit).await;
+    if matches!(outcome, Err(Failure::Lost(_))) {
+        connection.close();
+    } else {
+        connection.keep();
     }
-}
-
-impl Drop for Connection<'_> {
-    fn drop(&mut self) {
-        if let Some(client) = self.client.take() {
-            self.canceller.cancel(client.cancel_token());
-            drop(deadpool_postgres::Object::take(client));
-        }
-    }
+    outcome
 }
 
 /// Reads the server's clock, in milliseconds since 1970.

@@ -1,46 +1,53 @@
-//! Creates the tables, and migrates those of earlier versions, when a history connects.
+//! Creates the tables and functions, and migrates those of earlier versions, when a history
+//! connects.
+
+use std::fmt::Write as _;
 
 use conversant_core::HistoryError;
+use conversant_history::postgres::PostgresError;
 use deadpool_postgres::Client;
 use tokio_postgres::{GenericClient, IsolationLevel, types::Type};
 
 use crate::{
-    error::{Failure, PostgresError, backend},
+    error::{Failure, backend},
     pool::{Limit, Operation},
-    statements::{count, signed},
+    statements::{column, count, signed},
 };
 
-/// The migrations from each version to the next. They run in one transaction.
+/// The migrations of the tables from each version to the next. They run in one transaction.
 const MIGRATIONS: &[&str] =
     &[include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/3.sql")];
+
+/// Functions that change no table, each version with those that it adds or replaces. Programs that
+/// know the tables can connect whether they know these functions or not.
+const FUNCTIONS: &[&str] = &[include_str!("schema/functions_1.sql")];
 
 /// The advisory lock of migrations: "conversa" in ASCII.
 const LOCK: i64 = 0x636f_6e76_6572_7361;
 
-/// Migrates the tables to the latest version.
-pub(crate) struct Migrate;
+/// Migrates the tables and functions to the latest version.
+pub(crate) struct Migrate {
+    /// The number of partitions that new tables get, or that tables have to have.
+    pub(crate) partitions: Option<u16>,
+}
+
+/// The state of a database.
+#[derive(Clone, Copy, Default)]
+struct Found {
+    /// The version of the tables, 0 if there are none.
+    version: u64,
+    functions: u64,
+    partitions: u64,
+}
 
 impl Operation for Migrate {
     type Output = ();
 
     async fn run(&self, client: &mut Client, _: Limit) -> Result<(), Failure> {
-        let row = client
-            .query_typed_one(
-                "SELECT current_setting('server_encoding'), current_setting('transaction_read_only')",
-                &[],
-            )
-            .await?;
-        let encoding: String = row.try_get(0)?;
-        if encoding != "UTF8" {
-            let what =
-                format!("cannot use a database with encoding `{encoding}`; use one with `UTF8`");
-            return Err(backend(PostgresError::new(what)).into());
-        }
-        if row.try_get::<_, String>(1)? == "on" {
-            return Err(HistoryError::ReadOnly { source: None }.into());
-        }
-        if is_current(version(&***client).await?)? {
-            return Ok(());
+        check_database(client).await?;
+        let found = find(&***client).await?;
+        if found.is_current()? {
+            return Ok(self.check(found)?);
         }
         // Each statement has to see what was committed while it waited for the lock.
         let level = IsolationLevel::ReadCommitted;
@@ -49,16 +56,28 @@ impl Operation for Migrate {
             .execute_typed("SELECT pg_advisory_xact_lock($1)", &[(&LOCK, Type::INT8)])
             .await?;
         // Another program may have migrated the tables meanwhile.
-        let found = version(&*transaction).await?;
-        if !is_current(found)? {
-            let done = usize::try_from(found).unwrap_or(usize::MAX);
-            for migration in MIGRATIONS.iter().skip(done) {
+        let found = find(&*transaction).await?;
+        if found.version > 0 {
+            self.check(found)?;
+        }
+        if !found.is_current()? {
+            for migration in missing(MIGRATIONS, found.version) {
                 transaction.batch_execute(migration).await?;
             }
+            if let (0, Some(partitions)) = (found.version, self.partitions) {
+                transaction.batch_execute(&partition(partitions)).await?;
+            }
+            for functions in missing(FUNCTIONS, found.functions) {
+                transaction.batch_execute(functions).await?;
+            }
+            let done = "ALTER TABLE conversant_schema \
+                ADD COLUMN IF NOT EXISTS functions bigint NOT NULL DEFAULT 0";
+            transaction.batch_execute(done).await?;
+            let (version, functions) = (known(MIGRATIONS), known(FUNCTIONS));
             transaction
                 .execute_typed(
-                    "UPDATE conversant_schema SET version = $1",
-                    &[(&signed(known()), Type::INT8)],
+                    "UPDATE conversant_schema SET version = $1, functions = $2",
+                    &[(&signed(version), Type::INT8), (&signed(functions), Type::INT8)],
                 )
                 .await?;
         }
@@ -67,25 +86,86 @@ impl Operation for Migrate {
     }
 }
 
-/// Returns the version of the tables, 0 if there are none.
-async fn version(client: &impl GenericClient) -> Result<u64, Failure> {
+impl Migrate {
+    /// Checks that the tables have the partitions that are wanted.
+    fn check(&self, found: Found) -> Result<(), HistoryError> {
+        match self.partitions {
+            Some(wanted) if u64::from(wanted) != found.partitions => {
+                let has = found.partitions;
+                Err(backend(PostgresError::new(format!(
+                    "cannot use {wanted} partitions: the tables were created with {has}; leave \
+                     `partitions` out, or move the conversations to new tables in another schema"
+                ))))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Found {
+    fn is_current(self) -> Result<bool, HistoryError> {
+        let (found, known_version) = (self.version, known(MIGRATIONS));
+        if found > known_version {
+            return Err(HistoryError::SchemaTooNew { found, known: known_version });
+        }
+        Ok(found == known_version && self.functions >= known(FUNCTIONS))
+    }
+}
+
+/// Checks that a database can hold conversations.
+async fn check_database(client: &Client) -> Result<(), Failure> {
+    let settings =
+        "SELECT current_setting('server_encoding'), current_setting('transaction_read_only')";
+    let row = client.query_typed_one(settings, &[]).await?;
+    let encoding: String = column(&row, 0)?;
+    if encoding != "UTF8" {
+        let what = format!("cannot use a database with encoding `{encoding}`; use one with `UTF8`");
+        return Err(backend(PostgresError::new(what)).into());
+    }
+    if column::<String>(&row, 1)? == "on" {
+        return Err(HistoryError::ReadOnly { source: None }.into());
+    }
+    Ok(())
+}
+
+async fn find(client: &impl GenericClient) -> Result<Found, Failure> {
     // Reading the catalogue makes the server see tables that other programs have just created.
     let table = "SELECT EXISTS (SELECT FROM pg_catalog.pg_class \
         WHERE oid = pg_catalog.to_regclass('conversant_schema'))";
     if !client.query_typed_one(table, &[]).await?.try_get::<_, bool>(0)? {
-        return Ok(0);
+        return Ok(Found::default());
     }
-    let row = client.query_typed_one("SELECT version FROM conversant_schema", &[]).await?;
-    count(&row, 0)
+    // Tables of an earlier version do not have the column `functions`.
+    let state = "SELECT s.version, coalesce((to_jsonb(s) ->> 'functions')::bigint, 0), \
+        (SELECT count(*) FROM pg_catalog.pg_inherits \
+            WHERE inhparent = pg_catalog.to_regclass('conversant_turns')) \
+        FROM conversant_schema s";
+    let row = client.query_typed_one(state, &[]).await?;
+    Ok(Found { version: count(&row, 0)?, functions: count(&row, 1)?, partitions: count(&row, 2)? })
 }
 
-fn known() -> u64 {
-    MIGRATIONS.len() as u64
+fn known(versions: &[&str]) -> u64 {
+    versions.len() as u64
 }
 
-fn is_current(found: u64) -> Result<bool, HistoryError> {
-    if found > known() {
-        return Err(HistoryError::SchemaTooNew { found, known: known() });
+/// Returns the versions after the one that was found.
+fn missing(versions: &'static [&str], found: u64) -> impl Iterator<Item = &'static str> {
+    versions.iter().copied().skip(usize::try_from(found).unwrap_or(usize::MAX))
+}
+
+/// Returns the statements that replace the empty tables of turns and notes by partitioned ones.
+/// Sessions have one small row each, and names that have to be unique, so they stay in one table.
+fn partition(partitions: u16) -> String {
+    let mut statements = include_str!("schema/partition.sql").to_owned();
+    for table in ["conversant_turns", "conversant_notes"] {
+        for remainder in 0..partitions {
+            // Writing to a string does not fail.
+            let _ = writeln!(
+                statements,
+                "CREATE TABLE {table}_{remainder} PARTITION OF {table} \
+                 FOR VALUES WITH (MODULUS {partitions}, REMAINDER {remainder});"
+            );
+        }
     }
-    Ok(found == known())
+    statements
 }

@@ -7,6 +7,7 @@ mod lease;
 mod list;
 mod load;
 mod note;
+mod query;
 
 pub(crate) use self::{
     append::{Append, HOLD},

@@ -4,12 +4,16 @@ mod append;
 mod empty;
 mod lease;
 mod list;
+#[cfg(feature = "cluster")]
+mod list_cluster;
 mod load;
 mod note;
 mod scan;
 mod schema;
 mod scripts;
 
+#[cfg(feature = "cluster")]
+pub(crate) use self::list_cluster::Adopt;
 pub(crate) use self::{
     append::Append,
     empty::{Clear, Delete},

@@ -14,8 +14,19 @@ use rustls::{
 };
 use tokio::runtime::Handle;
 
+#[cfg(feature = "cluster")]
+use redis::cluster::ClusterClient;
+#[cfg(feature = "sentinel")]
+use redis::{
+    AsyncConnectionConfig, TlsMode,
+    sentinel::{SentinelClient, SentinelNodeConnectionInfo, SentinelServerType},
+};
+
+#[cfg(feature = "sentinel")]
+use crate::sentinel::SentinelConnection;
 use crate::{
     error::{Failure, RedisError, backend},
+    link::Link,
     pool::Database,
 };
 
@@ -38,17 +49,32 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 /// The settings that all histories of this crate have.
 #[derive(Clone)]
 pub(crate) struct Connect {
-    url: String,
+    servers: Servers,
     pub(crate) connections: usize,
     pub(crate) connect_timeout: Duration,
     pub(crate) operation_timeout: Duration,
     pub(crate) root_certificates: Option<Vec<u8>>,
 }
 
+/// The servers of a history, by URL.
+#[derive(Clone)]
+pub(crate) enum Servers {
+    Single(String),
+    /// Any nodes of a cluster.
+    #[cfg(feature = "cluster")]
+    Cluster(Vec<String>),
+    /// Sentinels, and the URL of the master with its name in the place of a host.
+    #[cfg(feature = "sentinel")]
+    Sentinel {
+        master: String,
+        sentinels: Vec<String>,
+    },
+}
+
 impl Connect {
-    pub(crate) fn new(url: impl Into<String>) -> Self {
+    pub(crate) fn new(servers: Servers) -> Self {
         Self {
-            url: url.into(),
+            servers,
             connections: CONNECTIONS,
             connect_timeout: CONNECT_TIMEOUT,
             operation_timeout: OPERATION_TIMEOUT,
@@ -60,48 +86,116 @@ impl Connect {
     pub(crate) async fn database(&self) -> Result<Database, HistoryError> {
         let runtime = Handle::try_current()
             .map_err(|_| fault("cannot create a history in Redis outside a Tokio runtime"))?;
-        let client = self.client()?;
-        let connect_timeout = self.connect_timeout.min(MAX_TIMEOUT);
-        let config = ConnectionManagerConfig::new()
-            .set_connection_timeout(Some(connect_timeout))
-            .set_response_timeout(Some(connect_timeout))
-            .set_number_of_retries(MAX_ATTEMPTS)
-            .set_min_delay(FIRST_PAUSE);
         let connections = self.connections.clamp(1, MAX_CONNECTIONS);
-        let mut managers = Vec::with_capacity(connections);
+        let mut links = Vec::with_capacity(connections);
         for _ in 0..connections {
-            let manager = ConnectionManager::new_with_config(client.clone(), config.clone()).await;
-            managers.push(manager.map_err(|error| HistoryError::from(Failure::from(error)))?);
+            links.push(self.link().await?);
         }
         let executor = SessionExecutor::new(runtime, self.operation_timeout);
-        let database = Database::new(managers, executor);
+        let database = Database::new(links, executor);
         database.synchronize().await?;
         Ok(database)
     }
 
-    fn client(&self) -> Result<Client, HistoryError> {
-        // The client's own error could quote a part of the URL, and so a password.
-        let unreadable = |_| fault("cannot parse the URL of the server");
-        let info: ConnectionInfo = self.url.as_str().into_connection_info().map_err(unreadable)?;
-        if !matches!(info.addr(), ConnectionAddr::TcpTls { .. }) {
-            return Client::open(info).map_err(unreadable);
-        }
-        // The client uses the process's default provider, and panics if there is none.
-        if CryptoProvider::get_default().is_none() {
-            // Another thread may have installed one meanwhile.
-            let _ = CryptoProvider::install_default(ring::default_provider());
-        }
-        if let Some(roots) = &self.root_certificates {
-            let mut found = CertificateDer::pem_slice_iter(roots).peekable();
-            if found.peek().is_none() || found.any(|root| root.is_err()) {
-                return Err(fault("cannot read the root certificates"));
+    #[cfg(feature = "cluster")]
+    pub(crate) const fn is_cluster(&self) -> bool {
+        matches!(self.servers, Servers::Cluster(_))
+    }
+
+    async fn link(&self) -> Result<Link, HistoryError> {
+        let timeout = self.connect_timeout.min(MAX_TIMEOUT);
+        let failed = |error| HistoryError::from(Failure::from(error));
+        match &self.servers {
+            Servers::Single(url) => {
+                let config = ConnectionManagerConfig::new()
+                    .set_connection_timeout(Some(timeout))
+                    .set_response_timeout(Some(timeout))
+                    .set_number_of_retries(MAX_ATTEMPTS)
+                    .set_min_delay(FIRST_PAUSE);
+                let client = self.client(url)?;
+                let manager = ConnectionManager::new_with_config(client, config).await;
+                manager.map(Link::Single).map_err(failed)
+            }
+            #[cfg(feature = "cluster")]
+            Servers::Cluster(urls) => {
+                let nodes = urls.iter().map(|url| self.info(url)).collect::<Result<Vec<_>, _>>()?;
+                let builder = ClusterClient::builder(nodes)
+                    .connection_timeout(timeout)
+                    .response_timeout(timeout)
+                    .overall_response_timeout(Some(timeout));
+                let builder = match self.certificates()? {
+                    Some(certificates) => builder.certs(certificates),
+                    None => builder,
+                };
+                let client = builder.build().map_err(|_| unreadable())?;
+                client.get_async_connection().await.map(Link::Cluster).map_err(failed)
+            }
+            #[cfg(feature = "sentinel")]
+            Servers::Sentinel { master, sentinels } => {
+                let sentinels =
+                    sentinels.iter().map(|url| self.info(url)).collect::<Result<Vec<_>, _>>()?;
+                let master = self.info(master)?;
+                let (name, is_encrypted) = match master.addr() {
+                    ConnectionAddr::Tcp(name, _) => (name.clone(), false),
+                    ConnectionAddr::TcpTls { host, .. } => (host.clone(), true),
+                    _ => return Err(unreadable()),
+                };
+                let mut node = SentinelNodeConnectionInfo::default()
+                    .set_redis_connection_info(master.redis_settings().clone());
+                if is_encrypted {
+                    node = node.set_tls_mode(TlsMode::Secure);
+                }
+                let kind = SentinelServerType::Master;
+                let client = SentinelClient::build(sentinels, name, Some(node), kind);
+                let config = AsyncConnectionConfig::new()
+                    .set_connection_timeout(Some(timeout))
+                    .set_response_timeout(Some(timeout));
+                let client = client.map_err(|_| unreadable())?;
+                SentinelConnection::connect(client, config)
+                    .await
+                    .map(Link::Sentinel)
+                    .map_err(failed)
             }
         }
-        let certificates =
-            TlsCertificates { client_tls: None, root_cert: self.root_certificates.clone() };
+    }
+
+    fn client(&self, url: &str) -> Result<Client, HistoryError> {
+        let info = self.info(url)?;
+        if !matches!(info.addr(), ConnectionAddr::TcpTls { .. }) {
+            return Client::open(info).map_err(|_| unreadable());
+        }
+        let certificates = self.certificates()?.unwrap_or(NO_CERTIFICATES);
         Client::build_with_tls(info, certificates)
             .map_err(|_| fault("cannot read the root certificates"))
     }
+
+    /// Parses a URL. The client's own error could quote a part of it, and so a password.
+    fn info(&self, url: &str) -> Result<ConnectionInfo, HistoryError> {
+        let info: ConnectionInfo = url.into_connection_info().map_err(|_| unreadable())?;
+        // The client uses the process's default provider, and panics if there is none.
+        let is_encrypted = matches!(info.addr(), ConnectionAddr::TcpTls { .. });
+        if is_encrypted && CryptoProvider::get_default().is_none() {
+            // Another thread may have installed one meanwhile.
+            let _ = CryptoProvider::install_default(ring::default_provider());
+        }
+        Ok(info)
+    }
+
+    fn certificates(&self) -> Result<Option<TlsCertificates>, HistoryError> {
+        let Some(roots) = &self.root_certificates else { return Ok(None) };
+        let mut found = CertificateDer::pem_slice_iter(roots).peekable();
+        if found.peek().is_none() || found.any(|root| root.is_err()) {
+            return Err(fault("cannot read the root certificates"));
+        }
+        Ok(Some(TlsCertificates { client_tls: None, root_cert: Some(roots.clone()) }))
+    }
+}
+
+/// The system's certificates.
+const NO_CERTIFICATES: TlsCertificates = TlsCertificates { client_tls: None, root_cert: None };
+
+fn unreadable() -> HistoryError {
+    fault("cannot parse the URL of the server")
 }
 
 fn fault(what: &str) -> HistoryError {

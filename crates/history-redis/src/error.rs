@@ -66,7 +66,7 @@ impl From<ClientError> for RedisError {
 pub(crate) enum Failure {
     /// It took no effect, because its deadline was over by the server's clock.
     Late { now_millis: i64 },
-    /// The connection broke, or the server is starting. If it was sent, its outcome is not known.
+    /// The connection broke, or the server is starting or being replaced. If it was sent, its outcome is not known.
     Lost { was_sent: bool, error: RedisError },
     /// It was refused.
     Refused(HistoryError),
@@ -91,10 +91,16 @@ impl From<ClientError> for Failure {
             || matches!(
                 kind,
                 ErrorKind::Parse
+                    | ErrorKind::ClusterConnectionNotFound
+                    | ErrorKind::MasterNameNotFoundBySentinel
+                    | ErrorKind::NoValidReplicasFoundBySentinel
                     | ErrorKind::Server(
                         ServerErrorKind::BusyLoading
                             | ServerErrorKind::TryAgain
                             | ServerErrorKind::MasterDown
+                            | ServerErrorKind::ClusterDown
+                            | ServerErrorKind::Moved
+                            | ServerErrorKind::Ask
                     )
             );
         // Before version 7, the error of a command in a script is within the script's own error.

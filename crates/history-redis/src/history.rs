@@ -9,12 +9,14 @@ use conversant_core::{
 };
 use conversant_history::{MAX_TIMEOUT, lease_holder};
 
+#[cfg(feature = "cluster")]
+use crate::commands::Adopt;
 use crate::{
     commands::{
         Append, CheckSchema, Clear, Delete, First, List, Load, LoadNote, Loaded, PutNote, Release,
         Stored, Take,
     },
-    connect::{Connect, connect_settings},
+    connect::{Connect, Servers, connect_settings},
     error::{RedisError, backend},
     keys::Keys,
     pool::Database,
@@ -47,8 +49,31 @@ impl RedisHistory {
     /// Returns a builder for a connection to `url`, for example
     /// `redis://user:password@host:6379/0`, or `rediss://…` for an encrypted one.
     pub fn builder(url: impl Into<String>) -> RedisHistoryBuilder {
+        Self::of(Servers::Single(url.into()))
+    }
+
+    /// Returns a builder for a Redis Cluster, by the URLs of some of its nodes. The user, the
+    /// password and the encryption of the first one are those of all nodes.
+    #[cfg(feature = "cluster")]
+    pub fn cluster<U: Into<String>>(urls: impl IntoIterator<Item = U>) -> RedisHistoryBuilder {
+        Self::of(Servers::Cluster(urls.into_iter().map(Into::into).collect()))
+    }
+
+    /// Returns a builder for the master that sentinels name. `master` is the URL of the master with
+    /// its name in the place of a host, for example `redis://user:password@mymaster/0`. `sentinels`
+    /// are URLs of sentinels, such as `redis://10.0.0.1:26379`.
+    #[cfg(feature = "sentinel")]
+    pub fn sentinel<U: Into<String>>(
+        master: impl Into<String>,
+        sentinels: impl IntoIterator<Item = U>,
+    ) -> RedisHistoryBuilder {
+        let sentinels = sentinels.into_iter().map(Into::into).collect();
+        Self::of(Servers::Sentinel { master: master.into(), sentinels })
+    }
+
+    fn of(servers: Servers) -> RedisHistoryBuilder {
         RedisHistoryBuilder {
-            connect: Connect::new(url),
+            connect: Connect::new(servers),
             prefix: PREFIX.to_owned(),
             max_message_bytes: MAX_MESSAGE_BYTES,
             time_to_live: None,
@@ -82,6 +107,8 @@ impl ChatHistory for RedisHistory {
         let messages = turn.messages().iter().map(encode).collect::<Result<_, _>>()?;
         let keys = self.keys.session(session);
         let append = Append::new(keys, session, turn, messages, expect, self.lifetime_ms);
+        #[cfg(feature = "cluster")]
+        let append = append.with_listing(self.keys.listing(session));
         self.database.write(session, append).await
     }
 
@@ -284,8 +311,14 @@ impl RedisHistoryBuilder {
             return Err(backend(RedisError::new(what)));
         }
         let keys = Keys::new(&self.prefix);
+        #[cfg(feature = "cluster")]
+        let keys = if self.connect.is_cluster() { keys.in_cluster() } else { keys };
         let database = self.connect.database().await?;
         database.run(CheckSchema { key: keys.schema() }).await?;
+        #[cfg(feature = "cluster")]
+        if keys.listed().is_some() {
+            database.run(Adopt { keys: keys.clone() }).await?;
+        }
         Ok(RedisHistory {
             database,
             keys,

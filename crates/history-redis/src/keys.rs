@@ -4,10 +4,16 @@ use std::fmt::Write as _;
 
 use conversant_core::SessionId;
 
+#[cfg(feature = "cluster")]
+use crate::cluster::{ListedSlots, Listing, slot_of, tag_of};
+
 /// The prefix of all keys of a history.
 #[derive(Clone, Debug)]
 pub(crate) struct Keys {
     prefix: String,
+    /// In a cluster, the slots that have an index of sessions.
+    #[cfg(feature = "cluster")]
+    listed: Option<ListedSlots>,
 }
 
 /// A session's keys, as `scripts/session.lua` takes them.
@@ -18,7 +24,72 @@ pub(crate) type LeaseKeys = [String; 2];
 
 impl Keys {
     pub(crate) fn new(prefix: &str) -> Self {
-        Self { prefix: prefix.to_owned() }
+        Self {
+            prefix: prefix.to_owned(),
+            #[cfg(feature = "cluster")]
+            listed: None,
+        }
+    }
+
+    /// Returns the keys of a history in a cluster. What a server has once is there once for each
+    /// slot, on the node that has the sessions of the slot.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn in_cluster(mut self) -> Self {
+        self.listed = Some(ListedSlots::default());
+        self
+    }
+
+    #[cfg(feature = "cluster")]
+    pub(crate) const fn listed(&self) -> Option<&ListedSlots> {
+        self.listed.as_ref()
+    }
+
+    /// The set of the slots that have an index of sessions.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn slots(&self) -> String {
+        format!("{}slots", self.prefix)
+    }
+
+    /// The mark of a cluster whose slots have their indexes.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn cluster(&self) -> String {
+        format!("{}cluster", self.prefix)
+    }
+
+    /// The index of the sessions of a slot.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn index_of(&self, slot: u16) -> String {
+        format!("{}sessions:{{{}}}", self.prefix, tag_of(slot))
+    }
+
+    /// The epoch that new sessions of a slot begin with.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn floor_of(&self, slot: u16) -> String {
+        format!("{}epoch:{{{}}}", self.prefix, tag_of(slot))
+    }
+
+    /// Returns the slot of a session.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn slot(name: &str) -> u16 {
+        slot_of(&encode(name))
+    }
+
+    /// Returns what an append to a session has to ensure, so that it is listed.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn listing(&self, session: &SessionId) -> Option<Listing> {
+        let (listed, slot) = (self.listed.clone()?, Self::slot(session.as_str()));
+        Some(Listing { listed, slot, key: self.slots() })
+    }
+
+    /// The keys beside a session's own that its scripts use: the index and the epoch.
+    fn shared(&self, session: &SessionId) -> [String; 2] {
+        #[cfg(feature = "cluster")]
+        if self.listed.is_some() {
+            let slot = Self::slot(session.as_str());
+            return [self.index_of(slot), self.floor_of(slot)];
+        }
+        let _ = session;
+        [self.index(), self.floor()]
     }
 
     pub(crate) fn prefix(&self) -> &str {
@@ -31,7 +102,7 @@ impl Keys {
     }
 
     /// The epoch that new sessions begin with.
-    fn floor(&self) -> String {
+    pub(crate) fn floor(&self) -> String {
         format!("{}epoch", self.prefix)
     }
 
@@ -45,6 +116,7 @@ impl Keys {
     }
 
     pub(crate) fn session(&self, session: &SessionId) -> SessionKeys {
+        let [index, floor] = self.shared(session);
         [
             self.of(session, "meta"),
             self.of(session, "messages"),
@@ -52,8 +124,8 @@ impl Keys {
             self.of(session, "ids"),
             self.of(session, "notes"),
             self.of(session, "lease"),
-            self.index(),
-            self.floor(),
+            index,
+            floor,
         ]
     }
 

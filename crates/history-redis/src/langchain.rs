@@ -14,7 +14,7 @@ use conversant_history::langchain::{
 
 use self::commands::{Clear, Fetch, Fetched, List, Write};
 use crate::{
-    connect::{Connect, connect_settings},
+    connect::{Connect, Servers, connect_settings},
     history::{MAX_MESSAGE_BYTES, millis},
     pool::Database,
 };
@@ -43,8 +43,33 @@ impl LangChainRedisHistory {
     /// Returns a builder for a connection to `url`, for example
     /// `redis://user:password@host:6379/0`, or `rediss://…` for an encrypted one.
     pub fn builder(url: impl Into<String>) -> LangChainRedisHistoryBuilder {
+        Self::of(Servers::Single(url.into()))
+    }
+
+    /// Returns a builder for a Redis Cluster, by the URLs of some of its nodes. The user, the
+    /// password and the encryption of the first one are those of all nodes.
+    #[cfg(feature = "cluster")]
+    pub fn cluster<U: Into<String>>(
+        urls: impl IntoIterator<Item = U>,
+    ) -> LangChainRedisHistoryBuilder {
+        Self::of(Servers::Cluster(urls.into_iter().map(Into::into).collect()))
+    }
+
+    /// Returns a builder for the master that sentinels name. `master` is the URL of the master with
+    /// its name in the place of a host, for example `redis://user:password@mymaster/0`. `sentinels`
+    /// are URLs of sentinels, such as `redis://10.0.0.1:26379`.
+    #[cfg(feature = "sentinel")]
+    pub fn sentinel<U: Into<String>>(
+        master: impl Into<String>,
+        sentinels: impl IntoIterator<Item = U>,
+    ) -> LangChainRedisHistoryBuilder {
+        let sentinels = sentinels.into_iter().map(Into::into).collect();
+        Self::of(Servers::Sentinel { master: master.into(), sentinels })
+    }
+
+    fn of(servers: Servers) -> LangChainRedisHistoryBuilder {
         LangChainRedisHistoryBuilder {
-            connect: Connect::new(url),
+            connect: Connect::new(servers),
             prefix: PREFIX.to_owned(),
             max_message_bytes: MAX_MESSAGE_BYTES,
             time_to_live: None,

@@ -21,13 +21,18 @@
 //! # }
 //! ```
 
+#[cfg(feature = "cluster")]
+mod cluster;
 mod commands;
 mod connect;
 mod error;
 mod history;
 mod keys;
 mod langchain;
+mod link;
 mod pool;
+#[cfg(feature = "sentinel")]
+mod sentinel;
 
 pub use self::{
     error::RedisError,

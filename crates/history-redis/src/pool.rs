@@ -12,10 +12,12 @@ use std::{
 
 use conversant_core::{HistoryError, SessionId};
 use conversant_history::{Call, ServerClock, SessionExecutor};
-use redis::aio::ConnectionManager;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::error::{Failure, RedisError, backend};
+use crate::{
+    error::{Failure, RedisError, backend},
+    link::Link,
+};
 
 /// The number of attempts at a read whose connection breaks.
 const MAX_LOST_READS: u32 = 4;
@@ -27,6 +29,9 @@ const MAX_PAUSE: Duration = Duration::from_secs(1);
 /// The pauses until the server's clock passes the deadline of an earlier write.
 const CLOCK_PAUSE: Duration = Duration::from_millis(20);
 
+/// The most by which the clocks of servers that replace each other may differ.
+const MAX_CLOCK_SKEW: Duration = Duration::from_secs(1);
+
 /// An operation of scripts, each whole or nothing. To run it twice has the effect of running it
 /// once.
 pub(crate) trait Operation: Send + Sync + 'static {
@@ -35,7 +40,7 @@ pub(crate) trait Operation: Send + Sync + 'static {
     /// Runs it. A write takes no effect after `limit`.
     fn run(
         &self,
-        connection: &mut ConnectionManager,
+        connection: &mut Link,
         limit: Limit,
     ) -> impl Future<Output = Result<Self::Output, Failure>> + Send;
 }
@@ -54,15 +59,15 @@ pub(crate) struct Database {
 /// The connections, as the tasks of operations use them. Each carries many operations at once.
 #[derive(Clone)]
 struct Connections {
-    managers: Arc<[ConnectionManager]>,
+    links: Arc<[Link]>,
     next: Arc<AtomicUsize>,
     clock: Arc<ServerClock>,
 }
 
 impl Database {
-    pub(crate) fn new(managers: Vec<ConnectionManager>, executor: SessionExecutor) -> Self {
+    pub(crate) fn new(links: Vec<Link>, executor: SessionExecutor) -> Self {
         let (next, clock) = Default::default();
-        Self { connections: Connections { managers: managers.into(), next, clock }, executor }
+        Self { connections: Connections { links: links.into(), next, clock }, executor }
     }
 
     /// Writes to a session. A write that has started is finished even if its future is dropped.
@@ -105,7 +110,7 @@ impl Database {
 impl fmt::Debug for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Database")
-            .field("connections", &self.connections.managers.len())
+            .field("connections", &self.connections.links.len())
             .field("executor", &self.executor)
             .finish_non_exhaustive()
     }
@@ -124,12 +129,15 @@ impl Connections {
         loop {
             let was_in_doubt = call.is_in_doubt();
             call.sent();
-            let outcome = operation.run(&mut self.connection()?, self.limit(call.deadline())).await;
+            let mut link = self.connection()?;
+            let outcome = operation.run(&mut link, self.limit(call.deadline())).await;
             if !matches!(outcome, Err(Failure::Lost { .. })) {
                 call.answered();
             }
             match outcome {
                 Ok(output) => return Ok(output),
+                // Another server takes over, or has done so.
+                Err(Failure::Refused(HistoryError::ReadOnly { .. })) if link.is_replicated() => {}
                 // The server's clock was set, or the estimate was wrong.
                 Err(Failure::Late { now_millis }) if !is_late => {
                     is_late = true;
@@ -137,7 +145,7 @@ impl Connections {
                     continue;
                 }
                 Err(Failure::Lost { was_sent, error }) => {
-                    if !was_sent && !was_in_doubt {
+                    if !was_sent && !was_in_doubt && !link.is_replicated() {
                         call.answered();
                         return Err(backend(error));
                     }
@@ -156,9 +164,15 @@ impl Connections {
         call: Call,
     ) -> Result<O::Output, HistoryError> {
         self.settle(&call).await?;
-        let mut lost = 1;
+        let (mut lost, mut pause) = (1, FIRST_PAUSE);
         loop {
-            match operation.run(&mut self.connection()?, self.limit(call.deadline())).await {
+            let mut link = self.connection()?;
+            match operation.run(&mut link, self.limit(call.deadline())).await {
+                // Until another server takes over, or the time of the operation is over.
+                Err(Failure::Lost { .. }) if link.is_replicated() => {
+                    sleep(pause).await;
+                    pause = (pause * 2).min(MAX_PAUSE);
+                }
                 Err(Failure::Lost { .. }) if lost < MAX_LOST_READS => lost += 1,
                 outcome => return outcome.map_err(HistoryError::from),
             }
@@ -171,19 +185,22 @@ impl Connections {
         let Some(deadline) = call.unsettled() else { return Ok(()) };
         sleep_until(deadline).await;
         let limit = self.limit(deadline);
-        while ReadClock.run(&mut self.connection()?, limit).await? <= limit.0 {
+        let mut link = self.connection()?;
+        if link.is_replicated() {
+            // The clock that is read can be another server's than that of the session.
+            sleep(MAX_CLOCK_SKEW).await;
+        }
+        while ReadClock.run(&mut link, limit).await? <= limit.0 {
             sleep(CLOCK_PAUSE).await;
         }
         Ok(())
     }
 
     /// Returns the next connection.
-    fn connection(&self) -> Result<ConnectionManager, HistoryError> {
+    fn connection(&self) -> Result<Link, HistoryError> {
         let next = self.next.fetch_add(1, Ordering::Relaxed);
-        let manager = self.managers.get(next % self.managers.len().max(1));
-        manager.cloned().ok_or_else(|| {
-            backend(RedisError::new("cannot use the pool of connections: it is empty"))
-        })
+        let link = self.links.get(next % self.links.len().max(1));
+        link.cloned().ok_or_else(|| backend(RedisError::new("there are no connections")))
     }
 
     fn limit(&self, deadline: Instant) -> Limit {
@@ -197,7 +214,7 @@ struct ReadClock;
 impl Operation for ReadClock {
     type Output = i64;
 
-    async fn run(&self, connection: &mut ConnectionManager, _: Limit) -> Result<i64, Failure> {
+    async fn run(&self, connection: &mut Link, _: Limit) -> Result<i64, Failure> {
         let (seconds, micros): (i64, i64) = redis::cmd("TIME").query_async(connection).await?;
         Ok(seconds.saturating_mul(1000).saturating_add(micros / 1000))
     }

@@ -9,6 +9,7 @@
 //! | [`FileIdentity`] | noticing that an open file was replaced | |
 //! | [`invalid_json`] | errors that quote nothing of what is stored | |
 //! | [`langchain`] | rows of LangChain's message histories, and the turns that they form | `langchain` |
+//! | [`postgres`] | connections to PostgreSQL, whose statements are cancelled when they are given up | `postgres` |
 //! | [`SqliteFiles`] | noticing that an open SQLite file was replaced or overwritten | `sqlite` |
 //! | [`Worker`], [`Threads`] | threads that own a resource whose calls block, such as a file | `worker` |
 //! | [`SessionExecutor`] | operations on a networked store: in order, each within a time limit | `tokio` |
@@ -27,6 +28,8 @@ mod invalid_json;
 #[cfg(feature = "langchain")]
 pub mod langchain;
 mod lease;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 #[cfg(feature = "tokio")]
 mod server_clock;
 #[cfg(feature = "tokio")]

@@ -10,6 +10,12 @@
 mod postgres;
 mod process;
 mod redis;
+mod redis_cluster;
+mod redis_node;
+mod redis_sentinel;
 mod server;
 
-pub use self::{postgres::PostgresServer, redis::RedisServer, server::Server};
+pub use self::{
+    postgres::PostgresServer, redis::RedisServer, redis_cluster::RedisCluster,
+    redis_sentinel::RedisSentinel, server::Server,
+};

@@ -1,11 +1,12 @@
 //! LangChain's table: its name and columns.
 
 use conversant_core::HistoryError;
+use conversant_history::postgres::PostgresError;
 use deadpool_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
 
 use crate::{
-    error::{Failure, PostgresError, backend},
+    error::{Failure, backend},
     pool::{Limit, Operation},
 };
 

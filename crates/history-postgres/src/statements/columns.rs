@@ -1,7 +1,8 @@
 //! Numbers and versions in the columns of rows.
 
-use conversant_core::{HistoryError, Version};
+use conversant_core::{HistoryError, TurnId, Version};
 use tokio_postgres::{Row, types::FromSqlOwned};
+use uuid::Uuid;
 
 use crate::error::Failure;
 
@@ -12,11 +13,25 @@ pub(crate) fn column<T: FromSqlOwned>(row: &Row, index: usize) -> Result<T, Fail
 
 /// Reads a number that is stored as a signed one.
 pub(crate) fn count(row: &Row, index: usize) -> Result<u64, Failure> {
-    let stored: i64 = column(row, index)?;
+    unsigned(column(row, index)?)
+}
+
+fn unsigned(stored: i64) -> Result<u64, Failure> {
     u64::try_from(stored).map_err(|_| {
         let what = format!("found a count of {stored}");
         HistoryError::Corrupt { what, source: None }.into()
     })
+}
+
+/// Reads what `conversant_add_turn` returns: whether the session is not in the expected state, and
+/// its version.
+pub(crate) fn version_of_numbers(numbers: &[i64]) -> Result<(bool, Version), Failure> {
+    let &[is_stale, epoch, messages, tip] = numbers else {
+        let what = "a function of the database returned an unexpected value".to_owned();
+        return Err(HistoryError::Corrupt { what, source: None }.into());
+    };
+    let version = Version::new(unsigned(epoch)?, unsigned(messages)?);
+    Ok((is_stale != 0, version.with_tip(tip.cast_unsigned())))
 }
 
 /// Reads an epoch and a number of messages, from neighbouring columns.
@@ -38,4 +53,14 @@ pub(crate) fn stored(version: Version) -> (i64, i64, i64) {
 /// Returns a number as it is stored. Larger ones are not reached.
 pub(crate) fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// Reads the id of a turn.
+pub(crate) fn turn_id(row: &Row, index: usize) -> Result<Option<TurnId>, Failure> {
+    Ok(column::<Option<Uuid>>(row, index)?.map(|id| TurnId::from_u128(id.as_u128())))
+}
+
+/// Returns the id of a turn as it is stored.
+pub(crate) fn stored_id(id: TurnId) -> Uuid {
+    Uuid::from_bytes(*id.as_bytes())
 }

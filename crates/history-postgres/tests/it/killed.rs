@@ -5,6 +5,7 @@ use std::{io::Write, time::Duration};
 use conversant_core::{ChatHistory, Expect, HistoryError, Range, SessionId, Turn};
 use conversant_history_postgres::{LangChainPostgresHistory, PostgresHistory};
 use conversant_testkit::{servers::PostgresServer, suite};
+use tokio::task::spawn_blocking;
 
 /// Starts a server, or reports that `test` is left out because PostgreSQL is not installed.
 fn start(test: &str, settings: &[&str]) -> Option<PostgresServer> {
@@ -65,4 +66,37 @@ async fn a_server_with_a_slow_disk_is_waited_for_within_the_limit() {
     let found = patient.turns(&session, Range::All).await.unwrap();
     assert_eq!(found[..3], turns[..]);
     assert_eq!(found[3..], [late]);
+}
+
+/// The primary waits for its standby, is killed, and the standby takes over: the pool finds it among
+/// its addresses, and every acknowledged turn is there, once, in order.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_synchronous_standby_that_takes_over_has_every_turn() {
+    // The primary answers writes only once the standby follows.
+    let settings = ["-c", "synchronous_standby_names=*"];
+    let start = move || {
+        let primary = start("a standby that takes over", &settings)?;
+        let standby = primary.standby().unwrap();
+        Some((primary, standby))
+    };
+    let Some((mut primary, standby)) = spawn_blocking(start).await.unwrap() else { return };
+    let (old, new) = (primary.port(), standby.port());
+    let url = format!(
+        "postgres://conversant@127.0.0.1:{old},127.0.0.1:{new}/postgres?target_session_attrs=read-write"
+    );
+    let history = PostgresHistory::builder(&url).connect().await.unwrap();
+    let session = SessionId::new("s").unwrap();
+    let mut acknowledged = Vec::new();
+    for number in 0..20 {
+        if number == 10 {
+            primary.kill().unwrap();
+            standby.promote().unwrap();
+        }
+        let turn = Turn::exchange(number.to_string(), "answer");
+        // Until the standby takes over, new connections are refused.
+        while history.append(&session, &turn, Expect::Any).await.is_err() {}
+        acknowledged.push(turn);
+    }
+    assert_eq!(history.turns(&session, Range::All).await.unwrap(), acknowledged);
+    assert_eq!(history.sessions(None, 2).await.unwrap(), [session]);
 }

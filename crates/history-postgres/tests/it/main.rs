@@ -13,6 +13,7 @@ mod damaged;
 mod killed;
 mod langchain;
 mod networked;
+mod schema;
 mod server;
 mod stored;
 mod suite;

@@ -105,7 +105,7 @@ async fn damage_is_told_and_nothing_is_changed() {
     UPDATE conversant_turns SET messages = messages[1:1]
         cannot use the history: there are 5 messages instead of 6
     UPDATE conversant_sessions SET messages = 8
-        cannot use the history: message 7 is missing
+        cannot use the history: there are 6 messages instead of 8
     UPDATE conversant_sessions SET messages = -8
         cannot use the history: found a count of -8
     "#);

@@ -76,3 +76,13 @@ async fn writers_of_two_pools_have_one_order() {
         server.stop().await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn prepared_statements_change_nothing() {
+    let Some(server) = Server::start("the suite with prepared statements").await else { return };
+    let builder = PostgresHistory::builder(&server.url).prepared_statements(true);
+    let history = builder.connect().await.unwrap();
+    let report = suite::history(|| history.clone()).await.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(report.skipped().next(), None, "{report}");
+    server.stop().await;
+}

@@ -1,13 +1,13 @@
 //! Appends a turn.
 
-use conversant_core::{Expect, HistoryError, SessionId, Turn, Version};
+use conversant_core::{Expect, HistoryError, SessionId, Turn, TurnId, Version};
 use conversant_history::langchain::version_to_text;
-use redis::aio::ConnectionManager;
 
 use super::scripts::{APPEND, tip, version};
 use crate::{
     error::Failure,
     keys::SessionKeys,
+    link::Link,
     pool::{Limit, Operation},
 };
 
@@ -15,12 +15,14 @@ use crate::{
 pub(crate) struct Append {
     keys: SessionKeys,
     session: SessionId,
-    turn: String,
+    turn: TurnId,
     /// Its id, whether it is incomplete, and its base.
     header: String,
     expect: Expect,
     messages: Vec<String>,
     lifetime_ms: Option<u64>,
+    #[cfg(feature = "cluster")]
+    listing: Option<crate::cluster::Listing>,
 }
 
 impl Append {
@@ -37,34 +39,43 @@ impl Append {
         Self {
             keys,
             session: session.clone(),
-            turn: id.to_string(),
+            turn: id,
             header: format!("{id} {incomplete} {base}"),
             expect,
             messages,
             lifetime_ms,
+            #[cfg(feature = "cluster")]
+            listing: None,
         }
+    }
+
+    /// Ensures that the session is listed, in a cluster.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn with_listing(mut self, listing: Option<crate::cluster::Listing>) -> Self {
+        self.listing = listing;
+        self
     }
 }
 
 impl Operation for Append {
     type Output = Version;
 
-    async fn run(
-        &self,
-        connection: &mut ConnectionManager,
-        limit: Limit,
-    ) -> Result<Version, Failure> {
+    async fn run(&self, connection: &mut Link, limit: Limit) -> Result<Version, Failure> {
         let (kind, seen) = match self.expect {
             Expect::Any => (0_u8, Version::default()),
             Expect::SameEpoch(seen) => (1, seen),
             Expect::Exactly(seen) => (2, seen),
             _ => return Err(HistoryError::Unsupported { what: "this expectation" }.into()),
         };
+        #[cfg(feature = "cluster")]
+        if let Some(listing) = &self.listing {
+            listing.ensure(connection).await?;
+        }
         let mut script = APPEND.prepare_invoke();
         script
             .key(&self.keys)
             .arg(limit.0)
-            .arg(&self.turn)
+            .arg(self.turn.to_string())
             .arg(kind)
             .arg(seen.epoch)
             .arg(seen.messages)
@@ -72,6 +83,7 @@ impl Operation for Append {
             .arg(self.lifetime_ms.map_or_else(String::new, |lifetime| lifetime.to_string()))
             .arg(&self.header)
             .arg(self.session.as_str())
+            .arg(format!("{:016x}", self.turn.fingerprint()))
             .arg(&self.messages);
         let (is_stale, epoch, messages, tip): (bool, i64, i64, String) =
             script.invoke_async(connection).await?;

@@ -4,12 +4,13 @@
 //! connection that broke, has no effect on a session that was cleared since.
 
 use conversant_core::{HistoryError, SessionId};
-use redis::{Script, aio::ConnectionManager};
+use redis::Script;
 
 use super::scripts::{CLEAR, CLEAR_FULL, DELETE, DELETE_FULL, EPOCH};
 use crate::{
     error::Failure,
     keys::SessionKeys,
+    link::Link,
     pool::{Limit, Operation},
 };
 
@@ -27,7 +28,7 @@ pub(crate) struct Delete {
 }
 
 /// Returns the epoch of a session.
-async fn epoch(keys: &SessionKeys, connection: &mut ConnectionManager) -> Result<u64, Failure> {
+async fn epoch(keys: &SessionKeys, connection: &mut Link) -> Result<u64, Failure> {
     Ok(EPOCH.prepare_invoke().key(keys).invoke_async(connection).await?)
 }
 
@@ -37,7 +38,7 @@ async fn run(
     scripts: [&Script; 2],
     keys: &SessionKeys,
     arguments: &[String],
-    connection: &mut ConnectionManager,
+    connection: &mut Link,
 ) -> Result<bool, Failure> {
     let [usual, full] = scripts.map(|script| {
         let mut script = script.prepare_invoke();
@@ -57,7 +58,7 @@ async fn run(
 impl Operation for Clear {
     type Output = ();
 
-    async fn run(&self, connection: &mut ConnectionManager, limit: Limit) -> Result<(), Failure> {
+    async fn run(&self, connection: &mut Link, limit: Limit) -> Result<(), Failure> {
         let seen = epoch(&self.keys, connection).await?;
         let lifetime = self.lifetime_ms.map_or_else(String::new, |lifetime| lifetime.to_string());
         let arguments = [limit.0.to_string(), seen.to_string(), self.session.to_string(), lifetime];
@@ -69,7 +70,7 @@ impl Operation for Clear {
 impl Operation for Delete {
     type Output = ();
 
-    async fn run(&self, connection: &mut ConnectionManager, limit: Limit) -> Result<(), Failure> {
+    async fn run(&self, connection: &mut Link, limit: Limit) -> Result<(), Failure> {
         loop {
             let seen = epoch(&self.keys, connection).await?;
             let arguments = [limit.0.to_string(), seen.to_string(), self.session.to_string()];

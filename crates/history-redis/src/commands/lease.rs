@@ -1,12 +1,12 @@
 //! Acquires and releases leases, by the server's clock.
 
 use conversant_core::{HistoryError, Lease};
-use redis::aio::ConnectionManager;
 
 use super::scripts::{RELEASE, TAKE};
 use crate::{
     error::Failure,
     keys::LeaseKeys,
+    link::Link,
     pool::{Limit, Operation},
 };
 
@@ -26,11 +26,7 @@ pub(crate) struct Release {
 impl Operation for Take {
     type Output = Lease;
 
-    async fn run(
-        &self,
-        connection: &mut ConnectionManager,
-        limit: Limit,
-    ) -> Result<Lease, Failure> {
+    async fn run(&self, connection: &mut Link, limit: Limit) -> Result<Lease, Failure> {
         let mut script = TAKE.prepare_invoke();
         script.key(&self.keys).arg(limit.0);
         script.arg(self.lease.holder.to_string()).arg(self.milliseconds);
@@ -45,7 +41,7 @@ impl Operation for Take {
 impl Operation for Release {
     type Output = ();
 
-    async fn run(&self, connection: &mut ConnectionManager, _: Limit) -> Result<(), Failure> {
+    async fn run(&self, connection: &mut Link, _: Limit) -> Result<(), Failure> {
         let mut script = RELEASE.prepare_invoke();
         script.key(&self.keys).arg(self.lease.holder.to_string());
         script.invoke_async::<i64>(connection).await?;

@@ -1,7 +1,6 @@
 //! Lists sessions, and completes the index of their names.
 
 use conversant_core::{HistoryError, SessionId, TurnId};
-use redis::aio::ConnectionManager;
 
 use super::{
     scan::Scan,
@@ -10,6 +9,7 @@ use super::{
 use crate::{
     error::Failure,
     keys::Keys,
+    link::Link,
     pool::{Limit, Operation},
 };
 
@@ -17,6 +17,7 @@ use crate::{
 const PAGE: usize = 500;
 
 /// The sessions after one, in byte order.
+#[derive(Clone)]
 pub(crate) struct List {
     pub(crate) keys: Keys,
     pub(crate) after: Option<SessionId>,
@@ -26,24 +27,16 @@ pub(crate) struct List {
 impl Operation for List {
     type Output = Vec<SessionId>;
 
-    async fn run(
-        &self,
-        connection: &mut ConnectionManager,
-        _: Limit,
-    ) -> Result<Vec<SessionId>, Failure> {
-        let (mut sessions, mut is_writable) = (Vec::new(), true);
+    async fn run(&self, connection: &mut Link, _: Limit) -> Result<Vec<SessionId>, Failure> {
+        #[cfg(feature = "cluster")]
+        if let Some(listed) = self.keys.listed() {
+            return super::list_cluster::list(self, listed, connection).await;
+        }
+        let (index, mut sessions, mut is_writable) = (self.keys.index(), Vec::new(), true);
         let mut after = self.after.as_ref().map_or_else(String::new, SessionId::to_string);
         while sessions.len() < self.limit {
-            let mut script = SESSIONS.prepare_invoke();
-            script
-                .key(self.keys.index())
-                .arg(&after)
-                .arg(PAGE)
-                .arg(self.limit - sessions.len())
-                .arg(self.keys.prefix());
-            let (names, last, is_complete): (Vec<String>, Option<String>, bool) =
-                script.invoke_async(connection).await?;
-            if !is_complete && is_writable {
+            let page = Page::load(self, &index, &after, sessions.len(), connection).await?;
+            if !page.is_complete && is_writable {
                 match self.complete(connection).await {
                     // What the index has is listed.
                     Err(Failure::Refused(
@@ -53,23 +46,51 @@ impl Operation for List {
                 }
                 continue;
             }
-            for name in names {
-                sessions.push(SessionId::new(name).map_err(|error| HistoryError::Corrupt {
-                    what: "found an invalid session name".to_owned(),
-                    source: Some(error.into()),
-                })?);
-            }
-            let Some(last) = last else { break };
+            sessions.extend(page.sessions);
+            let Some(last) = page.last else { break };
             after = last;
         }
         Ok(sessions)
     }
 }
 
+/// A part of an index.
+pub(super) struct Page {
+    pub(super) sessions: Vec<SessionId>,
+    /// The last name examined, if there may be more.
+    pub(super) last: Option<String>,
+    is_complete: bool,
+}
+
+impl Page {
+    /// Loads the part of an index that follows a name, for a list that has `found` names.
+    pub(super) async fn load(
+        list: &List,
+        index: &str,
+        after: &str,
+        found: usize,
+        connection: &mut Link,
+    ) -> Result<Self, Failure> {
+        let mut script = SESSIONS.prepare_invoke();
+        script.key(index).arg(after).arg(PAGE).arg(list.limit.saturating_sub(found));
+        script.arg(list.keys.prefix());
+        let (names, last, is_complete): (Vec<String>, Option<String>, bool) =
+            script.invoke_async(connection).await?;
+        let session = |name| {
+            SessionId::new(name).map_err(|error| HistoryError::Corrupt {
+                what: "found an invalid session name".to_owned(),
+                source: Some(error.into()),
+            })
+        };
+        let sessions = names.into_iter().map(session).collect::<Result<_, _>>()?;
+        Ok(Self { sessions, last, is_complete })
+    }
+}
+
 impl List {
     /// Adds all sessions to the index, which the server has evicted or a version of this crate has
     /// written that did not mark it as complete. Other processes may do the same at once.
-    async fn complete(&self, connection: &mut ConnectionManager) -> Result<(), Failure> {
+    async fn complete(&self, connection: &mut Link) -> Result<(), Failure> {
         let (index, mark) = (self.keys.index(), TurnId::random().to_string());
         let mut begin = INDEX_BEGIN.prepare_invoke();
         begin.key(&index).arg(&mark).invoke_async::<i64>(connection).await?;

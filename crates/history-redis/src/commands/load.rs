@@ -2,12 +2,12 @@
 
 use conversant_core::{HistoryError, Range, TurnId, Version};
 use conversant_history::langchain::version_from_text;
-use redis::aio::ConnectionManager;
 
 use super::scripts::{FIRST, LOAD, corrupt, count, tip, version};
 use crate::{
     error::Failure,
     keys::SessionKeys,
+    link::Link,
     pool::{Limit, Operation},
 };
 
@@ -43,7 +43,7 @@ pub(crate) struct Stored {
 impl Operation for Load {
     type Output = Loaded;
 
-    async fn run(&self, connection: &mut ConnectionManager, _: Limit) -> Result<Loaded, Failure> {
+    async fn run(&self, connection: &mut Link, _: Limit) -> Result<Loaded, Failure> {
         let (range, first, second) = match self.range {
             Range::All => ("all", 0, 0),
             Range::LastTurns(turns) => ("turns", turns as u64, 0),
@@ -101,11 +101,7 @@ impl Operation for First {
     /// Each as JSON.
     type Output = Vec<Vec<u8>>;
 
-    async fn run(
-        &self,
-        connection: &mut ConnectionManager,
-        _: Limit,
-    ) -> Result<Vec<Vec<u8>>, Failure> {
+    async fn run(&self, connection: &mut Link, _: Limit) -> Result<Vec<Vec<u8>>, Failure> {
         let mut script = FIRST.prepare_invoke();
         script.key(&self.keys).arg(self.count);
         Ok(script.invoke_async(connection).await?)

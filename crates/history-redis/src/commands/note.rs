@@ -2,12 +2,12 @@
 
 use conversant_core::{HistoryError, Note, Version};
 use conversant_history::invalid_json;
-use redis::aio::ConnectionManager;
 
 use super::scripts::{NOTE, PUT_NOTE, tip, version};
 use crate::{
     error::Failure,
     keys::SessionKeys,
+    link::Link,
     pool::{Limit, Operation},
 };
 
@@ -29,11 +29,7 @@ pub(crate) struct PutNote {
 impl Operation for LoadNote {
     type Output = Option<Note>;
 
-    async fn run(
-        &self,
-        connection: &mut ConnectionManager,
-        _: Limit,
-    ) -> Result<Option<Note>, Failure> {
+    async fn run(&self, connection: &mut Link, _: Limit) -> Result<Option<Note>, Failure> {
         let mut script = NOTE.prepare_invoke();
         script.key(&self.keys).arg(&self.name);
         let stored: Option<Vec<u8>> = script.invoke_async(connection).await?;
@@ -47,7 +43,7 @@ impl Operation for LoadNote {
 impl Operation for PutNote {
     type Output = ();
 
-    async fn run(&self, connection: &mut ConnectionManager, limit: Limit) -> Result<(), Failure> {
+    async fn run(&self, connection: &mut Link, limit: Limit) -> Result<(), Failure> {
         let lifetime = self.lifetime_ms.map_or_else(String::new, |lifetime| lifetime.to_string());
         let mut script = PUT_NOTE.prepare_invoke();
         script.key(&self.keys).arg(limit.0).arg(&self.name).arg(&self.note);

@@ -1,10 +1,10 @@
 //! Checks the version of the keys.
 
 use conversant_core::HistoryError;
-use redis::aio::ConnectionManager;
 
 use crate::{
     error::Failure,
+    link::Link,
     pool::{Limit, Operation},
 };
 
@@ -19,7 +19,7 @@ pub(crate) struct CheckSchema {
 impl Operation for CheckSchema {
     type Output = ();
 
-    async fn run(&self, connection: &mut ConnectionManager, _: Limit) -> Result<(), Failure> {
+    async fn run(&self, connection: &mut Link, _: Limit) -> Result<(), Failure> {
         let mut claim = redis::cmd("SET");
         claim.arg(&self.key).arg(KNOWN).arg("NX");
         claim.query_async::<Option<String>>(connection).await?;

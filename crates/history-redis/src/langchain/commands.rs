@@ -4,12 +4,13 @@ use std::{collections::BTreeSet, sync::LazyLock};
 
 use conversant_core::{Expect, HistoryError, SessionId, TurnId, Version};
 use conversant_history::langchain::{Part, TURN_ID};
-use redis::{Script, aio::ConnectionManager};
+use redis::Script;
 
 use crate::{
     commands::{Scan, script, tip, version},
     error::Failure,
     keys::escape_pattern,
+    link::Link,
     pool::{Limit, Operation},
 };
 
@@ -32,7 +33,7 @@ pub(super) struct Fetched {
 impl Operation for Fetch {
     type Output = Fetched;
 
-    async fn run(&self, connection: &mut ConnectionManager, _: Limit) -> Result<Fetched, Failure> {
+    async fn run(&self, connection: &mut Link, _: Limit) -> Result<Fetched, Failure> {
         let mut script = LOAD.prepare_invoke();
         script.key(&self.key);
         match self.part {
@@ -59,11 +60,7 @@ pub(super) struct Write {
 impl Operation for Write {
     type Output = Version;
 
-    async fn run(
-        &self,
-        connection: &mut ConnectionManager,
-        limit: Limit,
-    ) -> Result<Version, Failure> {
+    async fn run(&self, connection: &mut Link, limit: Limit) -> Result<Version, Failure> {
         let (kind, seen) = match self.expect {
             Expect::Any => (0_u8, Version::default()),
             Expect::SameEpoch(seen) => (1, seen),
@@ -104,7 +101,7 @@ pub(super) struct Clear {
 impl Operation for Clear {
     type Output = ();
 
-    async fn run(&self, connection: &mut ConnectionManager, limit: Limit) -> Result<(), Failure> {
+    async fn run(&self, connection: &mut Link, limit: Limit) -> Result<(), Failure> {
         let mut script = CLEAR.prepare_invoke();
         script.key(&self.key).arg(limit.0).arg(self.epoch);
         script.invoke_async::<i64>(connection).await?;
@@ -120,11 +117,7 @@ pub(super) struct List {
 impl Operation for List {
     type Output = BTreeSet<SessionId>;
 
-    async fn run(
-        &self,
-        connection: &mut ConnectionManager,
-        _: Limit,
-    ) -> Result<Self::Output, Failure> {
+    async fn run(&self, connection: &mut Link, _: Limit) -> Result<Self::Output, Failure> {
         let pattern = format!("{}*", escape_pattern(&self.prefix));
         let mut sessions = BTreeSet::new();
         let mut scan = Scan::new(pattern, Some("list"));

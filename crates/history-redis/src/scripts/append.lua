@@ -2,9 +2,10 @@
 -- its version.
 -- ARGV: the deadline, the turn, the expectation (0 any, 1 the same epoch, 2 exactly), epoch, messages
 -- and tip of the expected version, the lifetime in milliseconds or nothing, the turn without its
--- messages, the session's name, and the messages.
+-- messages, the session's name, the turn's fingerprint, and the messages.
 local turn, expect, seen_epoch, seen_count = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local seen_tip, lifetime, header, name, first_part = ARGV[6], tonumber(ARGV[7]), ARGV[8], ARGV[9], 10
+local seen_tip, lifetime, header, name = ARGV[6], tonumber(ARGV[7]), ARGV[8], ARGV[9]
+local turn_tip, first_part = ARGV[10], 11
 
 local refusal = late(tonumber(ARGV[1]))
 if refusal then
@@ -15,7 +16,7 @@ if known then
     if stored(known) == nil or tonumber(known) > count then
         return redis.error_reply('CORRUPT the end of a turn cannot be decoded')
     end
-    return {0, epoch, tonumber(known), fingerprint(turn)}
+    return {0, epoch, tonumber(known), turn_tip}
 end
 -- A caller that saw an empty session accepts one that began since, unless it was cleared.
 local saw_nothing = seen_count == 0 and not is_cleared and seen_epoch <= epoch
@@ -32,8 +33,10 @@ if size == 0 then
     return {0, epoch, count, tip_at(count)}
 end
 -- A full server refuses the first writing command, and so does an index of another type, so that
--- nothing is half done.
-redis.call('ZADD', index, 0, name)
+-- nothing is half done. A session that has turns is in the index.
+if count == 0 then
+    redis.call('ZADD', index, 0, name)
+end
 if is_over then
     redis.call('DEL', messages, turns, ids, notes)
     redis.call('HDEL', meta, 'notes')
@@ -44,6 +47,10 @@ for from = first_part, #ARGV, 1000 do
 end
 count = count + size
 redis.call('HSET', ids, turn, whole(count))
-redis.call('HSET', meta, 'epoch', whole(epoch), 'cleared', is_cleared and 1 or 0, 'messages', whole(count))
+if count == size then
+    redis.call('HSET', meta, 'epoch', whole(epoch), 'cleared', is_cleared and 1 or 0, 'messages', whole(count))
+else
+    redis.call('HSET', meta, 'messages', whole(count))
+end
 live(lifetime)
-return {0, epoch, count, fingerprint(turn)}
+return {0, epoch, count, turn_tip}

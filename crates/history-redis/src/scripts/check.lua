@@ -7,10 +7,10 @@ if is_new then
         return redis.error_reply('CORRUPT a key of the session is missing')
     end
 elseif not is_over then
-    local first, size = parse(redis.call('LINDEX', turns, -1))
+    last_first, last_size, last_id = parse(redis.call('LINDEX', turns, -1))
     if redis.call('LLEN', messages) ~= count
         or redis.call('HLEN', ids) ~= redis.call('LLEN', turns)
-        or count > 0 and (not first or first + size ~= count)
+        or count > 0 and (not last_first or last_first + last_size ~= count)
         or noted and redis.call('HLEN', notes) ~= noted
     then
         return redis.error_reply('CORRUPT a key of the session is missing')

@@ -1,9 +1,10 @@
--- Fingerprints of turns. Each of the 64 bits is that of `TurnId::fingerprint`, in hexadecimal.
+-- Fingerprints of turns: `TurnId::fingerprint`, in hexadecimal.
 local function fingerprint(id)
-    local hex, bits = string.gsub(id, '-', ''), ''
-    for at = 1, 16, 4 do
-        local high, low = string.sub(hex, at, at + 3), string.sub(hex, at + 16, at + 19)
-        bits = bits .. string.format('%04x', bit.bxor(tonumber(high, 16), tonumber(low, 16)))
+    local hex = string.gsub(id, '-', '')
+    local function half(from)
+        local one, other = string.sub(hex, from, from + 7), string.sub(hex, from + 16, from + 23)
+        return bit.tohex(bit.bxor(tonumber(one, 16), tonumber(other, 16)))
     end
+    local bits = half(1) .. half(9)
     return bits == '0000000000000000' and '0000000000000001' or bits
 end

@@ -10,6 +10,8 @@
 
 mod connecting;
 mod evicted;
+#[cfg(all(feature = "cluster", feature = "sentinel"))]
+mod failover;
 mod killed;
 mod langchain;
 mod networked;

@@ -70,6 +70,45 @@ impl PostgresServer {
         Ok(Some(server))
     }
 
+    /// Starts a standby of this server, which follows it. Once [`promote`](Self::promote) has made
+    /// it a server of its own, it has what this one had acknowledged, if this one waits for
+    /// standbys: `synchronous_standby_names=*`.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn standby(&self) -> io::Result<Self> {
+        let mut standby = Self {
+            folder: Folder::new("postgres-standby")?,
+            programs: self.programs.clone(),
+            port: free_port()?,
+            settings: Vec::new(),
+            process: None,
+        };
+        if is_root() {
+            run(Command::new("chown").arg("postgres").arg(standby.folder.path()))?;
+        }
+        let mut copy = standby.command("pg_basebackup");
+        copy.args(["--host=127.0.0.1", "--username=conversant", "--checkpoint=fast", "--no-sync"]);
+        copy.arg("--port").arg(self.port.to_string());
+        run(copy.args(["--write-recovery-conf", "--pgdata"]).arg(standby.data()))?;
+        standby.restart()?;
+        Ok(standby)
+    }
+
+    /// Makes a standby a server of its own, as after the loss of the one that it follows.
+    ///
+    /// # Errors
+    /// The system's error, or that of `pg_ctl`.
+    pub fn promote(&self) -> io::Result<()> {
+        run(self.command("pg_ctl").arg("promote").arg("--pgdata").arg(self.data()))
+    }
+
+    /// Returns the port of the server on the loopback interface, which stays the same.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Returns the URL of the server, which stays the same.
     #[must_use]
     pub fn url(&self) -> String {

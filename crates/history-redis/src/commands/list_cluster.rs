@@ -1,0 +1,118 @@
+//! Lists the sessions of a cluster, whose slots have an index each.
+
+use std::collections::BTreeSet;
+
+use conversant_core::SessionId;
+use redis::RedisError as ClientError;
+use tokio::task::JoinSet;
+
+use super::{
+    list::{List, Page},
+    scan::Scan,
+};
+use crate::{
+    cluster::{ListedSlots, SLOTS},
+    error::{Failure, RedisError, backend},
+    keys::Keys,
+    link::Link,
+    pool::{Limit, Operation},
+};
+
+/// The number of slots that are read at once.
+const AT_ONCE: usize = 64;
+
+/// Merges the indexes of all slots that have had sessions.
+pub(super) async fn list(
+    list: &List,
+    listed: &ListedSlots,
+    link: &mut Link,
+) -> Result<Vec<SessionId>, Failure> {
+    if list.limit == 0 {
+        return Ok(Vec::new());
+    }
+    let slots = slots(&list.keys, listed, link).await?;
+    let mut found = BTreeSet::new();
+    for slots in slots.chunks(AT_ONCE) {
+        let mut pages = JoinSet::new();
+        for &slot in slots {
+            let (list, mut link) = (list.clone(), link.clone());
+            pages.spawn(async move { of_slot(&list, slot, &mut link).await });
+        }
+        while let Some(page) = pages.join_next().await {
+            let ended = |_| backend(RedisError::new("cannot list the sessions: the runtime ended"));
+            found.extend(page.map_err(ended)??);
+            while found.len() > list.limit {
+                found.pop_last();
+            }
+        }
+    }
+    Ok(found.into_iter().collect())
+}
+
+/// Returns the slots that have had sessions. Those that another process has added become known
+/// here, and those that the cluster has lost in a failover are added again.
+async fn slots(keys: &Keys, listed: &ListedSlots, link: &mut Link) -> Result<Vec<u16>, Failure> {
+    let stored: Vec<u16> = redis::cmd("SMEMBERS").arg(keys.slots()).query_async(link).await?;
+    let lost: Vec<u16> = listed.iter().filter(|slot| !stored.contains(slot)).collect();
+    stored.iter().for_each(|&slot| listed.insert(slot));
+    if !lost.is_empty() {
+        redis::cmd("SADD").arg(keys.slots()).arg(lost).query_async::<i64>(link).await?;
+    }
+    Ok(listed.iter().collect())
+}
+
+async fn of_slot(list: &List, slot: u16, link: &mut Link) -> Result<Vec<SessionId>, Failure> {
+    let index = list.keys.index_of(slot);
+    let mut after = list.after.as_ref().map_or_else(String::new, SessionId::to_string);
+    let mut sessions = Vec::new();
+    while sessions.len() < list.limit {
+        let page = Page::load(list, &index, &after, sessions.len(), link).await?;
+        sessions.extend(page.sessions);
+        let Some(last) = page.last else { break };
+        after = last;
+    }
+    Ok(sessions)
+}
+
+/// Gives each slot its index, once, for keys that a single server had before they were moved to the
+/// cluster.
+pub(crate) struct Adopt {
+    pub(crate) keys: Keys,
+}
+
+impl Operation for Adopt {
+    type Output = ();
+
+    async fn run(&self, link: &mut Link, _: Limit) -> Result<(), Failure> {
+        let (mark, keys) = (self.keys.cluster(), &self.keys);
+        let is_done: bool = redis::cmd("EXISTS").arg(&mark).query_async(link).await?;
+        if is_done {
+            return Ok(());
+        }
+        let mut slots = BTreeSet::new();
+        let mut scan = Scan::new(keys.pattern_of_sessions(), None);
+        while let Some(found) = scan.next(link).await? {
+            let names: BTreeSet<_> = found.iter().filter_map(|key| keys.session_of(key)).collect();
+            for name in names {
+                let slot = Keys::slot(&name);
+                slots.insert(slot);
+                let mut add = redis::cmd("ZADD");
+                add.arg(keys.index_of(slot)).arg(0).arg(name).query_async::<i64>(link).await?;
+            }
+        }
+        if !slots.is_empty() {
+            redis::cmd("SADD").arg(keys.slots()).arg(&slots).query_async::<i64>(link).await?;
+        }
+        let epoch: Option<u64> = redis::cmd("GET").arg(keys.floor()).query_async(link).await?;
+        if let Some(epoch) = epoch {
+            for slot in 0..SLOTS {
+                let mut set = redis::cmd("SET");
+                set.arg(keys.floor_of(slot)).arg(epoch).arg("NX");
+                set.query_async::<Option<String>>(link).await?;
+            }
+        }
+        let set: Result<(), ClientError> =
+            redis::cmd("SET").arg(&mark).arg(1).query_async(link).await;
+        Ok(set?)
+    }
+}

@@ -1,0 +1,105 @@
+//! Runs operations on the connections, each within a time limit.
+
+use std::{fmt, future::Future, time::Duration};
+
+use conversant_core::{BoxError, VectorStoreError};
+use conversant_history::{
+    MAX_TIMEOUT,
+    postgres::{PostgresError, PostgresPool, PostgresSettings},
+};
+use tokio::{task::JoinHandle, time::timeout};
+use tokio_postgres::Client;
+
+/// The number of attempts at an operation that conflicts with others or whose connection breaks.
+const MAX_ATTEMPTS: u32 = 8;
+
+/// An operation of one statement or transaction. To run it twice has the effect of running it once.
+pub(crate) trait Operation: Send + Sync + 'static {
+    type Output: Send + 'static;
+
+    /// Whether it is tried again if its connection breaks. Its first attempt may have taken effect
+    /// before others changed the collection.
+    const IS_REPEATED: bool;
+
+    fn run(
+        &self,
+        client: &Client,
+    ) -> impl Future<Output = Result<Self::Output, PostgresError>> + Send;
+}
+
+/// The connections of a store.
+#[derive(Clone)]
+pub(crate) struct Database {
+    pool: PostgresPool,
+    limit: Duration,
+}
+
+impl Database {
+    pub(crate) fn new(settings: &PostgresSettings, limit: Duration) -> Result<Self, PostgresError> {
+        Ok(Self { pool: settings.pool()?, limit: limit.min(MAX_TIMEOUT) })
+    }
+
+    /// Runs an operation. If its future is dropped, its statement is cancelled.
+    pub(crate) async fn run<O: Operation>(
+        &self,
+        operation: O,
+    ) -> Result<O::Output, VectorStoreError> {
+        let (pool, limit) = (self.pool.clone(), self.limit);
+        let attempts = async move { attempt(&pool, &operation).await };
+        let task = self.pool.runtime().spawn(timeout(limit, attempts));
+        match (&mut AbortOnDrop(task).0).await {
+            Ok(Ok(outcome)) => outcome.map_err(backend),
+            Ok(Err(_)) => {
+                let what = format!("cannot complete the operation within {limit:?}");
+                Err(backend(PostgresError::new(what)))
+            }
+            Err(_) => {
+                let what = "cannot run the operation: the runtime of the connections has shut down";
+                Err(backend(PostgresError::new(what)))
+            }
+        }
+    }
+}
+
+async fn attempt<O: Operation>(
+    pool: &PostgresPool,
+    operation: &O,
+) -> Result<O::Output, PostgresError> {
+    let mut attempts = 1;
+    loop {
+        let mut connection = pool.connection().await?;
+        let outcome = operation.run(connection.client()?).await;
+        match outcome {
+            Err(error) if error.is_lost() => {
+                connection.close();
+                if !O::IS_REPEATED || attempts >= MAX_ATTEMPTS {
+                    return Err(error);
+                }
+            }
+            Err(error) if error.is_conflict() && attempts < MAX_ATTEMPTS => connection.keep(),
+            outcome => {
+                connection.keep();
+                return outcome;
+            }
+        }
+        attempts += 1;
+    }
+}
+
+struct AbortOnDrop<T>(JoinHandle<T>);
+
+impl<T> Drop for AbortOnDrop<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Database").field("pool", &self.pool).field("limit", &self.limit).finish()
+    }
+}
+
+pub(crate) fn backend(source: impl Into<BoxError>) -> VectorStoreError {
+    VectorStoreError::Backend { source: source.into() }
+}

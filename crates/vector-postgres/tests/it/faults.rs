@@ -1,0 +1,132 @@
+//! What fails, and that nothing is half done then.
+
+use std::time::{Duration, Instant};
+
+use conversant_core::{Document, Report, VectorStore, VectorStoreError};
+use conversant_vector_postgres::PostgresVectorStore;
+
+use crate::{
+    server::Server,
+    topics::{Topics, documents, ids, own},
+};
+
+#[tokio::test]
+async fn all_or_none() {
+    let Some(server) = Server::start("vectors that do not fit").await else { return };
+    let topics = Topics::default();
+    let store = PostgresVectorStore::connect(&server.url, topics.clone()).await.unwrap();
+    store.add(&own(), &documents()).await.unwrap();
+    let more = ["1", "5", "6"].map(|id| Document::new(id, "rain"));
+    let other_length = "cannot use a vector of 4 numbers; the collection holds vectors of 3";
+    let invalid = "cannot use the embedding model's vectors: ";
+    for (fault, add, search) in [
+        ("fail", "the embedding model failed", "the embedding model failed"),
+        ("none", "0 vectors for 3 texts", "0 vectors for 1 texts"),
+        ("long", other_length, other_length),
+        ("last is long", "vector 2 has 4 numbers, vector 0 has 3", other_length),
+        ("NaN", "number 0 of vector 0 is not finite", "number 0 of vector 0 is not finite"),
+    ] {
+        let shown = |error: VectorStoreError| error.to_string().replace(invalid, "");
+        topics.next(fault);
+        assert_eq!(shown(store.add(&own(), &more).await.unwrap_err()), add);
+        topics.next(fault);
+        assert_eq!(shown(store.search(&own(), "rain", 1).await.unwrap_err()), search);
+        assert_eq!(ids(&store, "pizza", 9).await, ["1", "3", "2", "4"]);
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn damaged_rows_are_errors_that_quote_nothing() {
+    let Some(server) = Server::start("damaged rows").await else { return };
+    let store = PostgresVectorStore::connect(&server.url, Topics::default()).await.unwrap();
+    for document in ["Sekretwort", "{\"id\": \"Sekretwort\"", "[\"Sekretwort\"]", "\"Sekretwort\""]
+    {
+        store.add(&own(), &documents()).await.unwrap();
+        let damage = "UPDATE conversant_vectors_1 SET document = $1 WHERE id = '3'";
+        server.client.execute(damage, &[&document]).await.unwrap();
+        let error = store.search(&own(), "pizza", 4).await.unwrap_err();
+        assert!(matches!(error, VectorStoreError::Backend { .. }), "{document}: {error:?}");
+        let told = Report::new(&error).to_string();
+        assert!(!told.contains("Sekretwort"), "{document}: {told}");
+    }
+    // What is written again is whole again.
+    store.add(&own(), &[Document::new("3", "pizza")]).await.unwrap();
+    assert_eq!(store.search(&own(), "pizza", 4).await.unwrap().len(), 4);
+    server.client.batch_execute("DROP TABLE conversant_vectors_1").await.unwrap();
+    let error = store.search(&own(), "pizza", 4).await.unwrap_err();
+    insta::assert_snapshot!(
+        Report::new(&error).to_string(),
+        @r#"cannot reach the vector store: relation "conversant_vectors_1" does not exist (SQLSTATE 42P01)"#
+    );
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_connection_that_broke_is_replaced() {
+    let Some(server) = Server::start("broken connections").await else { return };
+    let store = PostgresVectorStore::connect(&server.url, Topics::default()).await.unwrap();
+    let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+        WHERE application_name = 'conversant' AND query LIKE '%conversant_vector%'";
+    for _ in 0..5 {
+        store.add(&own(), &documents()).await.unwrap();
+        server.number(end).await;
+        assert_eq!(ids(&store, "pizza", 9).await.len(), 4);
+        server.number(end).await;
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_locked_table_is_waited_for_within_the_limit() {
+    let Some(server) = Server::start("locked tables").await else { return };
+    let limit = Duration::from_millis(1500);
+    let builder = PostgresVectorStore::builder(&server.url).operation_timeout(limit);
+    let store = loop {
+        // The first connection may take longer than the limit.
+        if let Ok(store) = builder.clone().connect(Topics::default()).await {
+            break store;
+        }
+    };
+    let lock = "BEGIN; LOCK conversant_vectors_1 IN ACCESS EXCLUSIVE MODE";
+    server.client.batch_execute(lock).await.unwrap();
+    let started = Instant::now();
+    let error = store.add(&own(), &documents()).await.unwrap_err();
+    let told = "cannot reach the vector store: cannot complete the operation within 1.5s";
+    assert_eq!(Report::new(&error).to_string(), told);
+    assert!(started.elapsed() < 10 * limit, "{:?}", started.elapsed());
+    server.client.batch_execute("COMMIT").await.unwrap();
+    while store.add(&own(), &documents()).await.is_err() {}
+    while store.search(&own(), "pizza", 9).await.map_or(true, |found| found.len() != 4) {}
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn connecting_tells_what_is_wrong_without_the_password() {
+    let mut told = String::new();
+    for url in ["postgres://user:hunter2@127.0.0.1:1/db", "postgres:/user:hunter2@127.0.0.1/db", ""]
+    {
+        let builder = PostgresVectorStore::builder(url);
+        assert!(!format!("{builder:?}").contains("hunter2"));
+        let error = builder.connect(Topics::default()).await.unwrap_err();
+        assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+        let report = Report::new(&error).to_string();
+        told.push_str(report.split(" (os error").next().unwrap());
+        told.push('\n');
+    }
+    insta::assert_snapshot!(told, @"
+    cannot reach the vector store: cannot use the connection to PostgreSQL: error connecting to server: Connection refused
+    cannot reach the vector store: cannot parse the URL of the database
+    cannot reach the vector store: cannot use the connection to PostgreSQL: invalid configuration: both host and hostaddr are missing
+    ");
+}
+
+#[test]
+fn a_runtime_is_needed_to_connect() {
+    let connecting = PostgresVectorStore::connect("postgres://127.0.0.1:1/db", Topics::default());
+    let error = conversant_testkit::block_on(connecting).unwrap_err();
+    insta::assert_snapshot!(
+        Report::new(&error).to_string(),
+        @"cannot reach the vector store: cannot connect to PostgreSQL outside a Tokio runtime"
+    );
+}
