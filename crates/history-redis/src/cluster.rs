@@ -77,7 +77,7 @@ impl ListedSlots {
     }
 }
 
-/// What an append ensures before it: that the slot of its session is one of those that a list reads.
+/// Ensures, before an append, that the slot of its session is one of those that a list reads.
 #[derive(Debug)]
 pub(crate) struct Listing {
     pub(crate) listed: ListedSlots,

@@ -81,7 +81,7 @@ impl Keys {
         Some(Listing { listed, slot, key: self.slots() })
     }
 
-    /// The keys beside a session's own that its scripts use: the index and the epoch.
+    /// The keys that the scripts of a session share with others: the index and the epoch.
     fn shared(&self, session: &SessionId) -> [String; 2] {
         #[cfg(feature = "cluster")]
         if self.listed.is_some() {

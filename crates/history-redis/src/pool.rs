@@ -200,7 +200,9 @@ impl Connections {
     fn connection(&self) -> Result<Link, HistoryError> {
         let next = self.next.fetch_add(1, Ordering::Relaxed);
         let link = self.links.get(next % self.links.len().max(1));
-        link.cloned().ok_or_else(|| backend(RedisError::new("there are no connections")))
+        link.cloned().ok_or_else(|| {
+            backend(RedisError::new("cannot use the pool of connections: it is empty"))
+        })
     }
 
     fn limit(&self, deadline: Instant) -> Limit {

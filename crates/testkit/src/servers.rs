@@ -7,6 +7,7 @@
 //!
 //! The functions block. On a Tokio runtime, call them in `spawn_blocking`.
 
+mod counting_proxy;
 mod postgres;
 mod process;
 mod redis;
@@ -16,6 +17,10 @@ mod redis_sentinel;
 mod server;
 
 pub use self::{
-    postgres::PostgresServer, redis::RedisServer, redis_cluster::RedisCluster,
-    redis_sentinel::RedisSentinel, server::Server,
+    counting_proxy::{CountingProxy, Traffic},
+    postgres::PostgresServer,
+    redis::RedisServer,
+    redis_cluster::RedisCluster,
+    redis_sentinel::RedisSentinel,
+    server::Server,
 };

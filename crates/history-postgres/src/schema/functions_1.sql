@@ -3,7 +3,7 @@
 --
 -- A statement that is sent is planned anew each time, because a pooler may give each transaction
 -- another connection. The statements of a function in PL/pgSQL are planned once in each connection of
--- the server, whoever uses it.
+-- the server.
 
 -- Returns the fingerprint of a turn's id: `TurnId::fingerprint`. In SQL it would be planned each time.
 CREATE OR REPLACE FUNCTION conversant_fingerprint(turn uuid) RETURNS bigint LANGUAGE plpgsql IMMUTABLE AS $$

@@ -10,6 +10,7 @@
 
 mod connecting;
 mod damaged;
+mod gates;
 mod killed;
 mod langchain;
 mod networked;

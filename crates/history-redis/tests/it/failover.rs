@@ -102,7 +102,7 @@ async fn keys_of_a_single_server_are_adopted() {
     server.stop().await;
 }
 
-/// What each session's writer was told, in order.
+/// The acknowledged turns of each session, in order.
 type Acknowledged = BTreeMap<SessionId, Vec<(TurnId, Version)>>;
 
 const SESSIONS: usize = 12;

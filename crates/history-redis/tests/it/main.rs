@@ -12,6 +12,7 @@ mod connecting;
 mod evicted;
 #[cfg(all(feature = "cluster", feature = "sentinel"))]
 mod failover;
+mod gates;
 mod killed;
 mod langchain;
 mod networked;

@@ -63,7 +63,9 @@ impl PostgresConnection<'_> {
     /// # Errors
     /// [`PostgresError`] if the connection is closed.
     pub fn client(&mut self) -> Result<&mut Client, PostgresError> {
-        self.client.as_mut().ok_or_else(|| PostgresError::new("the connection is closed"))
+        self.client
+            .as_mut()
+            .ok_or_else(|| PostgresError::new("cannot use the connection: it is closed"))
     }
 
     /// Gives the connection back to the pool. Its operation is over.

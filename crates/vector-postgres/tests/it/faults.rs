@@ -1,4 +1,4 @@
-//! What fails, and that nothing is half done then.
+//! Faults, after which nothing is half done.
 
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,7 @@ async fn all_or_none() {
     let other_length = "cannot use a vector of 4 numbers; the collection holds vectors of 3";
     let invalid = "cannot use the embedding model's vectors: ";
     for (fault, add, search) in [
-        ("fail", "the embedding model failed", "the embedding model failed"),
+        ("fail", "cannot embed the text", "cannot embed the text"),
         ("none", "0 vectors for 3 texts", "0 vectors for 1 texts"),
         ("long", other_length, other_length),
         ("last is long", "vector 2 has 4 numbers, vector 0 has 3", other_length),

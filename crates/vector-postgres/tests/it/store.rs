@@ -1,4 +1,4 @@
-//! What a store keeps and finds.
+//! Documents that a store keeps and finds.
 
 use conversant_core::{
     Collection, Document, LoadContext, Memory, SessionId, Ticket, Turn, VectorStore, vars,

@@ -1,0 +1,59 @@
+//! The cost of a call on the wire: counts that noise does not touch.
+
+use conversant_core::{ChatHistory, Expect, Message, Range, SessionId, Turn};
+use conversant_history_postgres::PostgresHistory;
+use conversant_testkit::servers::CountingProxy;
+
+use crate::server::Server;
+
+/// The turns of a window.
+const WINDOW: usize = 20;
+
+/// The bytes that a load or an append may send in addition to the stored text.
+const MAX_SENT: u64 = 800;
+
+/// The bytes that a turn, and a load, may take in addition to the stored text.
+const MAX_OF_TURN: u64 = 100;
+const MAX_RECEIVED: u64 = 600;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operation_is_one_round_trip_and_little_more_than_its_text() {
+    let Some(server) = Server::start("round trips").await else { return };
+    let (user, rest) = server.url.split_once('@').unwrap();
+    let (address, rest) = rest.split_once('/').unwrap();
+    let proxy = CountingProxy::start(address).await.unwrap();
+    let url = format!("{user}@{}/{rest}", proxy.address());
+    let history = PostgresHistory::builder(url).max_connections(1).connect().await.unwrap();
+    let session = SessionId::new("session").unwrap();
+    let turn = || Turn::exchange("q".repeat(123), "a".repeat(400));
+    let stored = |turn: &Turn| {
+        let bytes = |message: &Message| message.to_stored().to_string().len() as u64;
+        turn.messages().iter().map(bytes).sum::<u64>()
+    };
+    let mut seen = history.append(&session, &turn(), Expect::Any).await.unwrap();
+    for _ in 0..2 * WINDOW {
+        let next = turn();
+        let before = proxy.traffic();
+        seen = history.append(&session, &next, Expect::Exactly(seen)).await.unwrap();
+        let after = proxy.traffic();
+        assert_eq!(after.round_trips - before.round_trips, 1);
+        assert!(after.sent - before.sent < stored(&next) + MAX_SENT, "{before:?} {after:?}");
+        assert!(after.received - before.received < MAX_RECEIVED, "{before:?} {after:?}");
+    }
+    let window = (stored(&turn()) + MAX_OF_TURN) * WINDOW as u64;
+    for (range, received) in [
+        (Range::LastTurns(WINDOW), window),
+        (Range::LastMessages(2 * WINDOW), window),
+        (Range::After(seen), 0),
+        (Range::LastTurns(0), 0),
+    ] {
+        let before = proxy.traffic();
+        history.load(&session, range).await.unwrap();
+        let after = proxy.traffic();
+        assert_eq!(after.round_trips - before.round_trips, 1, "{range:?}");
+        assert!(after.sent - before.sent < MAX_SENT, "{range:?} {before:?} {after:?}");
+        let read = after.received - before.received;
+        assert!(read < received + MAX_RECEIVED, "{range:?} {read}");
+    }
+    server.stop().await;
+}
