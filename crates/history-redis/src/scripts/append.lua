@@ -33,10 +33,8 @@ if size == 0 then
     return {0, epoch, count, tip_at(count)}
 end
 -- A full server refuses the first writing command, and so does an index of another type, so that
--- nothing is half done. A session that has turns is in the index.
-if count == 0 then
-    redis.call('ZADD', index, 0, name)
-end
+-- nothing is half done.
+redis.call('ZADD', index, 0, name)
 if is_over then
     redis.call('DEL', messages, turns, ids, notes)
     redis.call('HDEL', meta, 'notes')
