@@ -19,7 +19,7 @@ const VERSION_3: [&str; 3] = [
 
 /// The append of programs of version 3, which may still run.
 const APPEND_3: &str = "SELECT messages FROM conversant_append_turn('s', gen_random_uuid(), \
-    1::smallint, 0, 2, 0, ARRAY['{\"type\":\"human\",\"data\":{\"content\":\"old\"}}'], 50, false, \
+    0::smallint, 0, 0, 0, ARRAY['{\"type\":\"human\",\"data\":{\"content\":\"old\"}}'], 50, false, \
     NULL, NULL, NULL, NULL, 9223372036854775807)";
 
 /// Programs of the version before write on after an upgrade, both see all turns, and the version of
