@@ -80,7 +80,8 @@ fn refusal(error: PostgresError) -> HistoryError {
             what: "the database reports that its data is damaged".to_owned(),
             source: Some(error.into()),
         },
-        // Missing table, column, type or function; a value that is missing, repeated or without its row.
+        // Missing table, column, type or function; a value that is missing, repeated or without its
+        // row.
         Some("42P01" | "42703" | "42704" | "42883" | "23502" | "23503" | "23505") => {
             HistoryError::Corrupt {
                 what: "the tables do not have the expected form".to_owned(),

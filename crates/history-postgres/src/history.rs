@@ -322,8 +322,8 @@ impl PostgresHistoryBuilder {
         self
     }
 
-    /// Sets whether the statements of loads and appends are prepared, once in each connection. Off by
-    /// default.
+    /// Sets whether the statements of loads and appends are prepared, once in each connection. Off
+    /// by default.
     ///
     /// It halves the server's CPU time of a call. Leave it off behind a pooler that gives each
     /// transaction another connection, unless the pooler follows prepared statements, as PgBouncer

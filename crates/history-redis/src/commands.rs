@@ -13,7 +13,7 @@ mod schema;
 mod scripts;
 
 #[cfg(feature = "cluster")]
-pub(crate) use self::list_cluster::Adopt;
+pub(crate) use self::list_cluster::{Adopt, ListCluster};
 pub(crate) use self::{
     append::Append,
     empty::{Clear, Delete},

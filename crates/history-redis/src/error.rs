@@ -66,7 +66,8 @@ impl From<ClientError> for RedisError {
 pub(crate) enum Failure {
     /// It took no effect, because its deadline was over by the server's clock.
     Late { now_millis: i64 },
-    /// The connection broke, or the server is starting or being replaced. If it was sent, its outcome is not known.
+    /// The connection broke, or the server is starting or being replaced. If it was sent, its
+    /// outcome is not known.
     Lost { was_sent: bool, error: RedisError },
     /// It was refused.
     Refused(HistoryError),

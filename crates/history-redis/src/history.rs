@@ -10,7 +10,7 @@ use conversant_core::{
 use conversant_history::{MAX_TIMEOUT, lease_holder};
 
 #[cfg(feature = "cluster")]
-use crate::commands::Adopt;
+use crate::commands::{Adopt, ListCluster};
 use crate::{
     commands::{
         Append, CheckSchema, Clear, Delete, First, List, Load, LoadNote, Loaded, PutNote, Release,
@@ -132,6 +132,10 @@ impl ChatHistory for RedisHistory {
         limit: usize,
     ) -> Result<Vec<SessionId>, HistoryError> {
         let list = List { keys: self.keys.clone(), after: after.cloned(), limit };
+        #[cfg(feature = "cluster")]
+        if let Some(listed) = self.keys.listed().cloned() {
+            return self.database.run(ListCluster { list, listed }).await;
+        }
         self.database.run(list).await
     }
 

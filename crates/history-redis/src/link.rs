@@ -1,7 +1,7 @@
 //! A connection of any kind: to one server, to a cluster, or to the master that sentinels name.
 
 use redis::{
-    Cmd, Pipeline, RedisError as ClientError, RedisFuture, Value,
+    Cmd, Pipeline, RedisFuture, Value,
     aio::{ConnectionLike, ConnectionManager},
 };
 
@@ -63,10 +63,4 @@ impl ConnectionLike for Link {
             Self::Sentinel(sentinel) => sentinel.get_db(),
         }
     }
-}
-
-/// Returns whether another server has become the master: this one no longer accepts writes.
-pub(crate) fn is_demoted(error: &ClientError) -> bool {
-    let detail = error.detail().unwrap_or_default();
-    error.code() == Some("READONLY") || detail.contains("-READONLY ")
 }

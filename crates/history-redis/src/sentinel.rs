@@ -9,8 +9,6 @@ use redis::{
     sentinel::SentinelClient,
 };
 
-use crate::link::is_demoted;
-
 /// A connection to the present master. Clones share it.
 #[derive(Clone)]
 pub(crate) struct SentinelConnection {
@@ -96,4 +94,10 @@ impl ConnectionLike for SentinelConnection {
     fn get_db(&self) -> i64 {
         self.current().1.map_or(0, |connection| connection.get_db())
     }
+}
+
+/// Returns whether another server has become the master: this one no longer accepts writes.
+fn is_demoted(error: &ClientError) -> bool {
+    let detail = error.detail().unwrap_or_default();
+    error.code() == Some("READONLY") || detail.contains("-READONLY ")
 }

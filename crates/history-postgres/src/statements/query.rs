@@ -9,8 +9,8 @@ use tokio_postgres::{
 /// A parameter and its type.
 pub(crate) type Parameter<'p> = (&'p (dyn ToSql + Sync), Type);
 
-/// Returns the rows of a statement. A prepared one is parsed and planned once in each connection; any
-/// other one is sent with its text, which works through every pooler.
+/// Returns the rows of a statement. A prepared one is parsed and planned once in each connection;
+/// any other one is sent with its text, which works through every pooler.
 pub(crate) async fn query(
     client: &Client,
     is_prepared: bool,

@@ -68,8 +68,8 @@ async fn a_server_with_a_slow_disk_is_waited_for_within_the_limit() {
     assert_eq!(found[3..], [late]);
 }
 
-/// The primary waits for its standby, is killed, and the standby takes over: the pool finds it among
-/// its addresses, and every acknowledged turn is there, once, in order.
+/// The primary waits for its standby, is killed, and the standby takes over: the pool finds it
+/// among its addresses, and every acknowledged turn is there, once, in order.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_synchronous_standby_that_takes_over_has_every_turn() {
     // The primary answers writes only once the standby follows.

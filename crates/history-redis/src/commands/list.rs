@@ -28,10 +28,6 @@ impl Operation for List {
     type Output = Vec<SessionId>;
 
     async fn run(&self, connection: &mut Link, _: Limit) -> Result<Vec<SessionId>, Failure> {
-        #[cfg(feature = "cluster")]
-        if let Some(listed) = self.keys.listed() {
-            return super::list_cluster::list(self, listed, connection).await;
-        }
         let (index, mut sessions, mut is_writable) = (self.keys.index(), Vec::new(), true);
         let mut after = self.after.as_ref().map_or_else(String::new, SessionId::to_string);
         while sessions.len() < self.limit {

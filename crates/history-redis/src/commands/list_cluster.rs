@@ -21,8 +21,21 @@ use crate::{
 /// The number of slots that are read at once.
 const AT_ONCE: usize = 64;
 
-/// Merges the indexes of all slots that have had sessions.
-pub(super) async fn list(
+/// The sessions after one, in byte order: the indexes of all slots that have had sessions, merged.
+pub(crate) struct ListCluster {
+    pub(crate) list: List,
+    pub(crate) listed: ListedSlots,
+}
+
+impl Operation for ListCluster {
+    type Output = Vec<SessionId>;
+
+    async fn run(&self, link: &mut Link, _: Limit) -> Result<Vec<SessionId>, Failure> {
+        list(&self.list, &self.listed, link).await
+    }
+}
+
+async fn list(
     list: &List,
     listed: &ListedSlots,
     link: &mut Link,
