@@ -8,6 +8,7 @@
 //! | `local` | [models that run in the process](LocalModel), and their [weights] |
 //! | `sqlite`, `postgres`, `redis`, `jsonl` | conversations that outlive the process |
 //! | `transfer` | [import, export and copying](transfer) of conversations |
+//! | `encrypted` | [encryption](encrypted) of conversations at rest |
 //! | `tools` | [tools](ToolLoop) that a model may call |
 //! | `tracing`, `metrics` | [spans](TracingObserver) and [metrics](MetricsObserver) of chains, requests and tool calls |
 //! | `layers` | a cache, limits and a fallback for any model |
@@ -52,6 +53,9 @@
 pub use conversant_chains::*;
 #[doc(inline)]
 pub use conversant_core::*;
+/// Conversations that are encrypted at rest.
+#[cfg(feature = "encrypted")]
+pub use conversant_history_encrypted as encrypted;
 /// Repair of conversations in JSONL files.
 #[cfg(feature = "jsonl")]
 pub use conversant_history_jsonl as jsonl;

@@ -3,6 +3,7 @@
 mod error;
 mod expect;
 mod note;
+mod own_format;
 mod point;
 mod range;
 
@@ -14,6 +15,7 @@ pub use self::{
     error::HistoryError,
     expect::Expect,
     note::{Lease, Note},
+    own_format::OwnFormat,
     point::{Alternative, Point},
     range::{Range, Slice},
 };

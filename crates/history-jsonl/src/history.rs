@@ -13,8 +13,8 @@ use std::{
 };
 
 use conversant_core::{
-    ChatHistory, Expect, HistoryError, Lease, Message, Messages, Note, Range, SessionId, Slice,
-    Turn, Version, async_trait,
+    ChatHistory, Expect, HistoryError, Lease, Message, Messages, Note, OwnFormat, Range, SessionId,
+    Slice, Turn, Version, async_trait,
 };
 use lru::LruCache;
 
@@ -343,6 +343,8 @@ impl Cache {
         }
     }
 }
+
+impl OwnFormat for JsonlHistory {}
 
 #[async_trait]
 impl ChatHistory for JsonlHistory {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use conversant_core::{
-    ChatHistory, Expect, HistoryError, Lease, Message, Messages, Note, Range, SessionId, Slice,
+    ChatHistory, Expect, HistoryError, Lease, Message, Messages, Note, OwnFormat, Range, SessionId, Slice,
     Turn, Version,
 };
 use conversant_history::{MAX_TIMEOUT, lease_holder};
@@ -76,6 +76,8 @@ impl PostgresHistory {
         Ok(loaded)
     }
 }
+
+impl OwnFormat for PostgresHistory {}
 
 #[async_trait]
 impl ChatHistory for PostgresHistory {

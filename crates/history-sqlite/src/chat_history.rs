@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use conversant_core::{
-    Alternative, ChatHistory, Expect, HistoryError, Lease, Message, Messages, Note, Point, Range,
+    Alternative, ChatHistory, Expect, HistoryError, Lease, Message, Messages, Note, OwnFormat, Point, Range,
     SessionId, Slice, Turn, Version, async_trait,
 };
 use rusqlite::Connection;
@@ -13,6 +13,8 @@ use crate::{
     history::SqliteHistory,
     table::{lease, session, tree},
 };
+
+impl OwnFormat for SqliteHistory {}
 
 #[async_trait]
 impl ChatHistory for SqliteHistory {

@@ -48,6 +48,13 @@ pub enum HistoryError {
         /// The store's own error.
         source: Option<BoxError>,
     },
+    /// An encrypted record cannot be decrypted: it was altered, or its key is not there. Nothing was
+    /// changed.
+    #[error("cannot decrypt the conversation")]
+    Decryption {
+        /// The record and the reason.
+        source: BoxError,
+    },
     /// A later version of this crate wrote the store.
     #[error(
         "cannot open the history: it has schema version {found}, and this program supports versions up to {known}; update the program"

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use conversant_core::{
-    Alternative, ChatHistory, Expect, HistoryError, Lease, Messages, Note, Point, Range, SessionId,
+    Alternative, ChatHistory, Expect, HistoryError, Lease, Messages, Note, OwnFormat, Point, Range, SessionId,
     Slice, Turn, Version,
 };
 
@@ -51,6 +51,8 @@ impl InMemoryHistory {
         Self::default()
     }
 }
+
+impl OwnFormat for InMemoryHistory {}
 
 #[async_trait]
 impl ChatHistory for InMemoryHistory {

@@ -1,0 +1,458 @@
+//! The history that encrypts.
+
+use std::{borrow::Cow, collections::BTreeSet, fmt, sync::Arc, time::Duration};
+
+use conversant_core::{
+    Alternative, ChatHistory, Expect, HistoryError, Lease, Message, Messages, Note, OwnFormat, Point,
+    Range, SessionId, Slice, Turn, Version, async_trait,
+};
+
+use crate::{
+    blinding::Blinding,
+    error::{DecryptionFault, Record},
+    key::Key,
+    keyring::Keyring,
+    message_record::{self, Opened},
+    note_record,
+    sequence::Sequence,
+};
+
+/// The number of sessions of the store that are read at a time.
+const PAGE: usize = 256;
+
+/// The greatest number of attempts of an append whose session other writers append to meanwhile.
+const MAX_ATTEMPTS: usize = 1_000;
+
+/// The greatest growth of a message's stored JSON by its encryption. The shortest has 117 bytes and
+/// becomes 490, or 1,180 with the longest session id.
+const MAX_GROWTH: u64 = 5;
+const MAX_GROWTH_BLINDED: u64 = 11;
+
+#[doc = include_str!("history.md")]
+pub struct Encrypted<H> {
+    inner: H,
+    codec: Codec,
+}
+
+/// The settings by which records are encrypted and decrypted.
+#[derive(Clone)]
+struct Codec {
+    keys: Keyring,
+    blinding: Option<Arc<Blinding>>,
+    accepts_moved: bool,
+}
+
+impl<H: OwnFormat> Encrypted<H> {
+    /// Encrypts what is stored in a history.
+    #[must_use]
+    pub const fn new(inner: H, keys: Keyring) -> Self {
+        Self { inner, codec: Codec { keys, blinding: None, accepts_moved: false } }
+    }
+
+    /// Blinds the ids of sessions and the names of notes: the store has a keyed hash of them. The
+    /// key is never rotated, since the hashes depend on it; to change it, copy into a new store.
+    ///
+    /// Ids are not blinded by default. With them, listing the sessions reads a message of each.
+    #[must_use]
+    pub fn with_blinding_key(mut self, key: &Key) -> Self {
+        self.codec.blinding = Some(Arc::new(Blinding::new(key)));
+        self
+    }
+
+    /// Sets whether records are accepted that are authentic, but not in their place. It is for
+    /// reading what is left of a session that was repaired or restored in part, and `false` by
+    /// default.
+    #[must_use]
+    pub const fn with_moved_records(mut self, accepted: bool) -> Self {
+        self.codec.accepts_moved = accepted;
+        self
+    }
+
+    /// Returns the history that has the encrypted records.
+    #[must_use]
+    pub const fn inner(&self) -> &H {
+        &self.inner
+    }
+}
+
+impl Codec {
+    /// Returns the id under which the store has a session.
+    fn session(&self, session: &SessionId) -> Result<SessionId, HistoryError> {
+        match &self.blinding {
+            None => Ok(session.clone()),
+            Some(blinding) => blinding.session(session),
+        }
+    }
+
+    fn note_name<'n>(
+        &self,
+        session: &SessionId,
+        name: &'n str,
+    ) -> Result<Cow<'n, str>, HistoryError> {
+        match &self.blinding {
+            None => Ok(Cow::Borrowed(name)),
+            Some(blinding) => blinding.note(session, name).map(Cow::Owned),
+        }
+    }
+
+    fn seal(
+        &self,
+        stored: &SessionId,
+        session: &SessionId,
+        turn: &Turn,
+        at: Version,
+    ) -> Result<Turn, HistoryError> {
+        let own = self.blinding.is_some().then_some(session);
+        message_record::seal_turn(&self.keys, stored, own, turn, at)
+    }
+
+    /// Decrypts messages that follow each other from a position on.
+    fn open(
+        &self,
+        stored: &SessionId,
+        messages: &Messages,
+        mut sequence: Sequence,
+        ends_with_turn: bool,
+    ) -> Result<Vec<Opened>, HistoryError> {
+        let mut opened = Vec::with_capacity(messages.len());
+        let mut number = 0;
+        for message in messages.iter() {
+            number += 1;
+            let at = |fault: DecryptionFault| fault.of(Record::Message(number));
+            let message = message_record::open(&self.keys, stored, message).map_err(at)?;
+            sequence.check(&message.binding).map_err(at)?;
+            opened.push(message);
+        }
+        if ends_with_turn {
+            sequence.finish().map_err(|fault| fault.of(Record::Message(number)))?;
+        }
+        Ok(opened)
+    }
+
+    const fn sequence(&self, position: Option<u64>, begins_turn: bool) -> Sequence {
+        Sequence::new(position, begins_turn, self.accepts_moved)
+    }
+
+    /// Decrypts a part of a session.
+    fn open_slice(
+        &self,
+        stored: &SessionId,
+        slice: &Slice,
+        range: Range,
+    ) -> Result<Slice, HistoryError> {
+        let begins_turn = matches!(range, Range::All | Range::LastTurns(_));
+        let sequence = self.sequence(Some(slice.start()), begins_turn);
+        let mut opened = self.open(stored, &slice.messages, sequence, true)?;
+        if let Range::LastBytes(limit) = range {
+            let mut left = limit;
+            let fits = |message: &&Opened| {
+                left.checked_sub(message.bytes).inspect(|&rest| left = rest).is_some()
+            };
+            let count = opened.iter().rev().take_while(fits).count();
+            opened.drain(..opened.len() - count);
+        }
+        Ok(Slice::new(into_messages(opened), slice.version))
+    }
+
+    /// Decrypts turns of a part of a session.
+    fn open_turns(
+        &self,
+        stored: &SessionId,
+        turns: &[Turn],
+        range: Range,
+    ) -> Result<Vec<Turn>, HistoryError> {
+        let mut sealed = Messages::new();
+        turns.iter().for_each(|turn| sealed.append(turn.messages()));
+        let start = matches!(range, Range::All).then_some(0);
+        let opened = self.open(stored, &sealed, self.sequence(start, true), true)?;
+        let mut opened = opened.into_iter();
+        let mut number = 1;
+        let mut found = Vec::with_capacity(turns.len());
+        for turn in turns {
+            let messages: Vec<_> = opened.by_ref().take(turn.messages().len()).collect();
+            let base = turn.base().map(|base| (base.epoch, base.messages));
+            let is_same = messages.first().is_none_or(|first| {
+                first.binding.turn == turn.id()
+                    && u64::from(first.binding.count) == turn.messages().len() as u64
+                    && first.binding.incomplete == turn.is_incomplete()
+                    && first.binding.base == base
+            });
+            if !is_same {
+                return Err(DecryptionFault::Mismatch.of(Record::Message(number)));
+            }
+            number += messages.len() as u64;
+            let opened = Turn::identified(turn.id(), into_messages(messages))
+                .with_incomplete(turn.is_incomplete());
+            found.push(turn.base().into_iter().fold(opened, Turn::with_base));
+        }
+        Ok(found)
+    }
+}
+
+fn into_messages(opened: Vec<Opened>) -> Messages {
+    opened.into_iter().map(|opened| opened.message).collect()
+}
+
+/// Where a turn goes whose session is not at the version that was tried.
+enum Next {
+    /// To this version.
+    At(Version),
+    /// To the branch of the version that the caller has seen, which was left meanwhile. A store
+    /// with branches finds it by the version.
+    LeftBranch(Version),
+}
+
+async fn next(
+    inner: &impl ChatHistory,
+    stored: &SessionId,
+    expect: Expect,
+    expected: Version,
+    current: Version,
+) -> Result<Next, HistoryError> {
+    let Expect::SameEpoch(seen) = expect else {
+        return match expect {
+            Expect::Any => Ok(Next::At(current)),
+            _ => Err(HistoryError::Stale { expected, current }),
+        };
+    };
+    let after = inner.load(stored, Range::After(seen)).await?;
+    // What follows the version begins at it, unless it belongs to another conversation or branch.
+    let is_on_path = seen.messages >= after.version.messages || after.start() == seen.messages;
+    let is_met = expect.check(after.version);
+    if is_on_path && is_met.is_ok() {
+        return Ok(Next::At(after.version));
+    }
+    if seen.epoch == after.version.epoch && inner.at(Point::Start).is_some() {
+        return Ok(Next::LeftBranch(seen));
+    }
+    is_met?;
+    Err(HistoryError::Stale { expected: seen, current: after.version })
+}
+
+#[deny(clippy::missing_trait_methods)]
+#[async_trait]
+impl<H: ChatHistory> ChatHistory for Encrypted<H> {
+    async fn load(&self, session: &SessionId, range: Range) -> Result<Slice, HistoryError> {
+        let stored = self.codec.session(session)?;
+        let sealed = match range {
+            Range::LastBytes(bytes) => {
+                let blinded = self.codec.blinding.is_some();
+                let growth = if blinded { MAX_GROWTH_BLINDED } else { MAX_GROWTH };
+                Range::LastBytes(bytes.saturating_mul(growth))
+            }
+            other => other,
+        };
+        let slice = self.inner.load(&stored, sealed).await?;
+        self.codec.open_slice(&stored, &slice, range)
+    }
+
+    /// Appends a turn at a version that is known, since a record is bound to its position. If the
+    /// caller expects none, it is read first.
+    async fn append(
+        &self,
+        session: &SessionId,
+        turn: &Turn,
+        expect: Expect,
+    ) -> Result<Version, HistoryError> {
+        if turn.messages().is_empty() {
+            return Err(HistoryError::Unsupported { what: "turns without messages" });
+        }
+        let stored = self.codec.session(session)?;
+        let mut at = match expect.version() {
+            Some(version) => version,
+            None => self.inner.load(&stored, Range::LastMessages(0)).await?.version,
+        };
+        for _ in 0..MAX_ATTEMPTS {
+            let sealed = self.codec.seal(&stored, session, turn, at)?;
+            match self.inner.append(&stored, &sealed, Expect::Exactly(at)).await {
+                Err(HistoryError::Stale { expected, current }) => {
+                    match next(&self.inner, &stored, expect, expected, current).await? {
+                        Next::At(version) => at = version,
+                        Next::LeftBranch(seen) => {
+                            let sealed = self.codec.seal(&stored, session, turn, seen)?;
+                            return self.inner.append(&stored, &sealed, expect).await;
+                        }
+                    }
+                }
+                outcome => return outcome,
+            }
+        }
+        Err(HistoryError::Busy)
+    }
+
+    fn check(&self, session: &SessionId, messages: &[Message]) -> Result<(), HistoryError> {
+        let stored = self.codec.session(session)?;
+        let own = self.codec.blinding.is_some().then_some(session);
+        let placeholder = |message| message_record::placeholder(message, own);
+        let messages: Vec<_> = messages.iter().map(placeholder).collect::<Result<_, _>>()?;
+        self.inner.check(&stored, &messages)
+    }
+
+    async fn clear(&self, session: &SessionId) -> Result<(), HistoryError> {
+        self.inner.clear(&self.codec.session(session)?).await
+    }
+
+    async fn turns(&self, session: &SessionId, range: Range) -> Result<Vec<Turn>, HistoryError> {
+        if matches!(range, Range::LastBytes(_)) {
+            return Err(HistoryError::Unsupported { what: "turns by their bytes" });
+        }
+        let stored = self.codec.session(session)?;
+        let turns = self.inner.turns(&stored, range).await?;
+        self.codec.open_turns(&stored, &turns, range)
+    }
+
+    /// Lists the sessions. Where ids are blinded, it decrypts one message of each session of
+    /// the store, for each page, and leaves out sessions that have no turns.
+    async fn sessions(
+        &self,
+        after: Option<&SessionId>,
+        limit: usize,
+    ) -> Result<Vec<SessionId>, HistoryError> {
+        if self.codec.blinding.is_none() {
+            return self.inner.sessions(after, limit).await;
+        }
+        let mut first = BTreeSet::new();
+        let mut last = None;
+        loop {
+            let page = self.inner.sessions(last.as_ref(), PAGE).await?;
+            for stored in &page {
+                let slice = self.inner.load(stored, Range::LastMessages(1)).await?;
+                let sequence = self.codec.sequence(Some(slice.start()), false);
+                let opened = self.codec.open(stored, &slice.messages, sequence, true)?;
+                let Some(opened) = opened.into_iter().next() else { continue };
+                let mismatch = || DecryptionFault::Mismatch.of(Record::Message(1));
+                let session = opened.binding.session.ok_or_else(mismatch)?;
+                if self.codec.session(&session)? != *stored {
+                    return Err(mismatch());
+                }
+                if after.is_none_or(|after| session > *after) {
+                    first.insert(session);
+                    if first.len() > limit {
+                        first.pop_last();
+                    }
+                }
+            }
+            match page.last() {
+                Some(session) => last = Some(session.clone()),
+                None => return Ok(first.into_iter().collect()),
+            }
+        }
+    }
+
+    async fn delete(&self, session: &SessionId) -> Result<(), HistoryError> {
+        self.inner.delete(&self.codec.session(session)?).await
+    }
+
+    async fn first(
+        &self,
+        session: &SessionId,
+        count: usize,
+    ) -> Result<Option<Messages>, HistoryError> {
+        let stored = self.codec.session(session)?;
+        let Some(first) = self.inner.first(&stored, count).await? else { return Ok(None) };
+        let opened = self.codec.open(&stored, &first, self.codec.sequence(Some(0), true), false)?;
+        Ok(Some(into_messages(opened)))
+    }
+
+    async fn note(&self, session: &SessionId, name: &str) -> Result<Option<Note>, HistoryError> {
+        let stored = self.codec.session(session)?;
+        let name = self.codec.note_name(session, name)?;
+        let Some(note) = self.inner.note(&stored, &name).await? else { return Ok(None) };
+        let opened = note_record::open(&self.codec.keys, &stored, &name, &note);
+        opened.map(Some).map_err(|fault| fault.of(Record::Note))
+    }
+
+    async fn put_note(
+        &self,
+        session: &SessionId,
+        name: &str,
+        note: &Note,
+    ) -> Result<(), HistoryError> {
+        let stored = self.codec.session(session)?;
+        let name = self.codec.note_name(session, name)?;
+        let sealed = note_record::seal(&self.codec.keys, &stored, &name, note)?;
+        self.inner.put_note(&stored, &name, &sealed).await
+    }
+
+    async fn lease(
+        &self,
+        session: &SessionId,
+        time: Duration,
+    ) -> Result<Option<Lease>, HistoryError> {
+        let lease = self.inner.lease(&self.codec.session(session)?, time).await?;
+        Ok(lease.map(|lease| Lease::new(session.clone(), lease.holder)))
+    }
+
+    async fn release(&self, lease: &Lease) -> Result<(), HistoryError> {
+        let stored = self.codec.session(&lease.session)?;
+        self.inner.release(&Lease::new(stored, lease.holder)).await
+    }
+
+    fn at(&self, point: Point) -> Option<Arc<dyn ChatHistory>> {
+        let inner = self.inner.at(point)?;
+        Some(Arc::new(Encrypted { inner, codec: self.codec.clone() }))
+    }
+
+    async fn set_tip(
+        &self,
+        session: &SessionId,
+        tip: Point,
+        expect: Expect,
+    ) -> Result<Version, HistoryError> {
+        self.inner.set_tip(&self.codec.session(session)?, tip, expect).await
+    }
+
+    async fn alternatives(
+        &self,
+        session: &SessionId,
+        point: Point,
+    ) -> Result<Vec<Alternative>, HistoryError> {
+        self.inner.alternatives(&self.codec.session(session)?, point).await
+    }
+
+    /// Begins a session with the turns of another one. They are encrypted anew, since a record is
+    /// bound to its session, so the cost grows with their number.
+    ///
+    /// # Cancellation
+    /// A fork that is dropped leaves the new session with the first of the turns. Delete it and
+    /// fork again.
+    async fn fork(
+        &self,
+        session: &SessionId,
+        point: Point,
+        into: &SessionId,
+    ) -> Result<Version, HistoryError> {
+        let unsupported = HistoryError::Unsupported { what: "branches" };
+        let view = self.at(point).ok_or(unsupported)?;
+        let turns = view.turns(session, Range::All).await?;
+        let mut version = self.load(into, Range::LastMessages(0)).await?.version;
+        if version.messages > 0 {
+            let expected = Version::new(version.epoch, 0);
+            return Err(HistoryError::Stale { expected, current: version });
+        }
+        for turn in &turns {
+            version = self.append(into, turn, Expect::Exactly(version)).await?;
+        }
+        Ok(version)
+    }
+
+    fn shares(&self) -> bool {
+        false
+    }
+}
+
+impl<H: Clone> Clone for Encrypted<H> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone(), codec: self.codec.clone() }
+    }
+}
+
+impl<H: fmt::Debug> fmt::Debug for Encrypted<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Encrypted")
+            .field("inner", &self.inner)
+            .field("keys", &self.codec.keys)
+            .field("blinded", &self.codec.blinding.is_some())
+            .finish()
+    }
+}

@@ -1,0 +1,91 @@
+//! Sizes: `check` accounts for the growth, and a range of bytes is exact.
+
+use conversant_core::{ChatHistory, Expect, HistoryError, Message, Range, Turn, Version};
+use conversant_history_encrypted::Encrypted;
+use conversant_history_jsonl::JsonlHistory;
+use conversant_memory::InMemoryHistory;
+use conversant_testkit::block_on;
+use proptest::prelude::*;
+
+use crate::support::{encrypted, exchange, key, keys, session};
+
+/// A message that `check` accepts can be appended, with any base.
+#[test]
+fn what_is_checked_can_be_appended() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = JsonlHistory::builder(folder.path()).max_message_bytes(1_000).open().unwrap();
+    for blinds in [false, true] {
+        let mut history = Encrypted::new(store.clone(), keys());
+        if blinds {
+            history = history.with_blinding_key(&key(9));
+        }
+        let mut accepted = 0;
+        for length in 0..600 {
+            let message = Message::human("x".repeat(length));
+            let checked = block_on(async { history.check(&session("a"), &[message.clone()]) });
+            let base = Version::new(u64::MAX, u64::MAX).with_tip(u64::MAX);
+            let turn = Turn::new(vec![message]).with_base(base);
+            let appended = block_on(history.append(&session("a"), &turn, Expect::Any));
+            match checked {
+                Ok(()) => {
+                    accepted += 1;
+                    appended.unwrap();
+                }
+                Err(error) => {
+                    assert!(matches!(error, HistoryError::TooLarge { .. }), "{error:?}");
+                    // The bound is exact to the rounding of base64.
+                    let refused = matches!(appended, Err(HistoryError::TooLarge { .. }));
+                    assert!(refused || length < 600, "{length}");
+                }
+            }
+        }
+        assert!((300..500).contains(&accepted), "{accepted} of 600 were accepted");
+    }
+}
+
+#[test]
+fn a_turn_without_messages_is_refused() {
+    let history = encrypted(&InMemoryHistory::new());
+    let refused = block_on(history.append(&session("a"), &Turn::new(Vec::new()), Expect::Any));
+    assert!(matches!(refused, Err(HistoryError::Unsupported { .. })), "{refused:?}");
+}
+
+proptest! {
+    /// A range of bytes gives what it gives without encryption.
+    #[test]
+    fn a_range_of_bytes_is_exact(
+        lengths in prop::collection::vec(0_usize..400, 1..12),
+        bytes in 0_u64..3_000,
+        blinds in any::<bool>(),
+    ) {
+        let (plain, mut history) = (InMemoryHistory::new(), encrypted(&InMemoryHistory::new()));
+        if blinds {
+            history = history.with_blinding_key(&key(9));
+        }
+        let session = session(&"s".repeat(1 + lengths.len() * 40));
+        for length in lengths {
+            let turn = Turn::exchange("x".repeat(length), "y");
+            block_on(plain.append(&session, &turn, Expect::Any)).unwrap();
+            block_on(history.append(&session, &turn, Expect::Any)).unwrap();
+        }
+        let range = Range::LastBytes(bytes);
+        let expected = block_on(plain.load(&session, range)).unwrap();
+        prop_assert_eq!(block_on(history.load(&session, range)).unwrap(), expected);
+    }
+}
+
+/// An append that expects a version does not read it first.
+#[test]
+fn two_writers_have_one_order() {
+    let store = InMemoryHistory::new();
+    let (one, other) = (encrypted(&store), encrypted(&store));
+    let session = session("a");
+    let seen = block_on(one.append(&session, &exchange(1), Expect::Any)).unwrap();
+    block_on(other.append(&session, &exchange(2), Expect::Any)).unwrap();
+    // The turn goes after the newer one, and says so.
+    let after = block_on(one.append(&session, &exchange(3), Expect::SameEpoch(seen))).unwrap();
+    assert_eq!(after.messages, 6);
+    let stale = block_on(one.append(&session, &exchange(4), Expect::Exactly(seen)));
+    assert!(matches!(stale, Err(HistoryError::Stale { .. })), "{stale:?}");
+    assert_eq!(block_on(other.load(&session, Range::All)).unwrap().messages.len(), 6);
+}
