@@ -78,7 +78,9 @@ pub use self::{
     box_error::BoxError,
     content::{Content, Part, PartKind},
     embeddings::Embeddings,
-    history::{Alternative, ChatHistory, Expect, HistoryError, Lease, Note, OwnFormat, Point, Range, Slice},
+    history::{
+        Alternative, ChatHistory, Expect, HistoryError, Lease, Note, OwnFormat, Point, Range, Slice,
+    },
     memory::{LoadContext, Loaded, MaintainContext, Memory, MemoryError, Saved, Ticket, Warning},
     message::Message,
     messages::{Chunk, Iter, Messages},

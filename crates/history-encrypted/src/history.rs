@@ -3,8 +3,8 @@
 use std::{borrow::Cow, collections::BTreeSet, fmt, sync::Arc, time::Duration};
 
 use conversant_core::{
-    Alternative, ChatHistory, Expect, HistoryError, Lease, Message, Messages, Note, OwnFormat, Point,
-    Range, SessionId, Slice, Turn, Version, async_trait,
+    Alternative, ChatHistory, Expect, HistoryError, Lease, Message, Messages, Note, OwnFormat,
+    Point, Range, SessionId, Slice, Turn, Version, async_trait,
 };
 
 use crate::{
@@ -24,7 +24,7 @@ const PAGE: usize = 256;
 const MAX_ATTEMPTS: usize = 1_000;
 
 /// The greatest growth of a message's stored JSON by its encryption. The shortest has 117 bytes and
-/// becomes 490, or 1,180 with the longest session id.
+/// becomes 430, or 1,115 with the longest session id.
 const MAX_GROWTH: u64 = 5;
 const MAX_GROWTH_BLINDED: u64 = 11;
 

@@ -51,6 +51,8 @@ fn a_turn_without_messages_is_refused() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     /// A range of bytes gives what it gives without encryption.
     #[test]
     fn a_range_of_bytes_is_exact(

@@ -4,8 +4,8 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use conversant_core::{
-    Alternative, ChatHistory, Expect, HistoryError, Lease, Messages, Note, OwnFormat, Point, Range, SessionId,
-    Slice, Turn, Version,
+    Alternative, ChatHistory, Expect, HistoryError, Lease, Messages, Note, OwnFormat, Point, Range,
+    SessionId, Slice, Turn, Version,
 };
 
 use super::{history_at::HistoryAt, sessions::Sessions};
