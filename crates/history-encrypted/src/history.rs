@@ -151,7 +151,12 @@ impl Codec {
             let count = opened.iter().rev().take_while(fits).count();
             opened.drain(..opened.len() - count);
         }
-        Ok(Slice::new(into_messages(opened), slice.version))
+        let starts = slice.turns.is_some().then(|| {
+            let indexed = opened.iter().enumerate();
+            indexed.filter(|(_, message)| message.binding.index == 0).map(|(at, _)| at).collect()
+        });
+        let opened = Slice::new(into_messages(opened), slice.version);
+        Ok(starts.into_iter().fold(opened, Slice::with_turns))
     }
 
     /// Decrypts turns of a part of a session.

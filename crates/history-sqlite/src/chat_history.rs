@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use conversant_core::{
-    Alternative, ChatHistory, Expect, HistoryError, Lease, Message, Messages, Note, OwnFormat, Point, Range,
-    SessionId, Slice, Turn, Version, async_trait,
+    Alternative, ChatHistory, Expect, HistoryError, Lease, Message, Messages, Note, OwnFormat,
+    Point, Range, SessionId, Slice, Turn, Version, async_trait,
 };
 use rusqlite::Connection;
 
