@@ -3,7 +3,6 @@
 mod error;
 mod expect;
 mod note;
-mod own_format;
 mod point;
 mod range;
 
@@ -15,7 +14,6 @@ pub use self::{
     error::HistoryError,
     expect::Expect,
     note::{Lease, Note},
-    own_format::OwnFormat,
     point::{Alternative, Point},
     range::{Range, Slice},
 };

@@ -46,6 +46,7 @@ mod model;
 mod nearest;
 mod observer;
 mod output_parser;
+mod own_format;
 mod prompt;
 mod prompt_value;
 #[doc(hidden)]
@@ -78,9 +79,7 @@ pub use self::{
     box_error::BoxError,
     content::{Content, Part, PartKind},
     embeddings::Embeddings,
-    history::{
-        Alternative, ChatHistory, Expect, HistoryError, Lease, Note, OwnFormat, Point, Range, Slice,
-    },
+    history::{Alternative, ChatHistory, Expect, HistoryError, Lease, Note, Point, Range, Slice},
     memory::{LoadContext, Loaded, MaintainContext, Memory, MemoryError, Saved, Ticket, Warning},
     message::Message,
     messages::{Chunk, Iter, Messages},
@@ -98,6 +97,7 @@ pub use self::{
         observe_completion_stream,
     },
     output_parser::{OutputParser, ParseError},
+    own_format::OwnFormat,
     prompt::{MissingVariable, Prompt, PromptError, Slot, SlotKind},
     prompt_value::PromptValue,
     reasoning::reasoning_in,

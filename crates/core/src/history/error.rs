@@ -48,7 +48,7 @@ pub enum HistoryError {
         /// The store's own error.
         source: Option<BoxError>,
     },
-    /// An encrypted record cannot be decrypted: it was altered, or its key is not there. Nothing was
+    /// An encrypted record cannot be decrypted: it was altered, or its key is missing. Nothing was
     /// changed.
     #[error("cannot decrypt the conversation")]
     Decryption {

@@ -59,7 +59,7 @@ fn names_of_notes_are_blinded_with_the_sessions() {
     assert_eq!(block_on(store.note(&stored, "summary")).unwrap(), None);
 }
 
-/// What is stored depends on these, so they are the same in every version.
+/// Stored records depend on these, so they are the same in every version.
 #[test]
 fn derived_values_never_change() {
     let store = InMemoryHistory::new();

@@ -1,6 +1,6 @@
 //! A mark of histories that no other program reads.
 
-use super::ChatHistory;
+use crate::history::ChatHistory;
 
 /// A history whose stored form is read by programs of conversant alone, so that the content of its
 /// messages may be anything.
