@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use conversant_core::{
-    ChatHistory, Expect, HistoryError, Lease, Message, Messages, Note, OwnFormat, Range, SessionId, Slice,
-    Turn, Version,
+    ChatHistory, Expect, HistoryError, Lease, Message, Messages, Note, OwnFormat, Range, SessionId,
+    Slice, Turn, Version,
 };
 use conversant_history::{MAX_TIMEOUT, lease_holder};
 
