@@ -118,7 +118,8 @@ impl Connect {
             }
             #[cfg(feature = "cluster")]
             Servers::Cluster(urls) => {
-                let nodes = urls.iter().map(|url| self.info(url)).collect::<Result<Vec<_>, _>>()?;
+                let nodes =
+                    urls.iter().map(|url| Self::info(url)).collect::<Result<Vec<_>, _>>()?;
                 let builder = ClusterClient::builder(nodes)
                     .connection_timeout(timeout)
                     .response_timeout(timeout)
@@ -133,8 +134,8 @@ impl Connect {
             #[cfg(feature = "sentinel")]
             Servers::Sentinel { master, sentinels } => {
                 let sentinels =
-                    sentinels.iter().map(|url| self.info(url)).collect::<Result<Vec<_>, _>>()?;
-                let master = self.info(master)?;
+                    sentinels.iter().map(|url| Self::info(url)).collect::<Result<Vec<_>, _>>()?;
+                let master = Self::info(master)?;
                 let (name, is_encrypted) = match master.addr() {
                     ConnectionAddr::Tcp(name, _) => (name.clone(), false),
                     ConnectionAddr::TcpTls { host, .. } => (host.clone(), true),
@@ -160,7 +161,7 @@ impl Connect {
     }
 
     fn client(&self, url: &str) -> Result<Client, HistoryError> {
-        let info = self.info(url)?;
+        let info = Self::info(url)?;
         if !matches!(info.addr(), ConnectionAddr::TcpTls { .. }) {
             return Client::open(info).map_err(|_| unreadable());
         }
@@ -170,7 +171,7 @@ impl Connect {
     }
 
     /// Parses a URL. The client's own error could quote a part of it, and so a password.
-    fn info(&self, url: &str) -> Result<ConnectionInfo, HistoryError> {
+    fn info(url: &str) -> Result<ConnectionInfo, HistoryError> {
         let info: ConnectionInfo = url.into_connection_info().map_err(|_| unreadable())?;
         // The client uses the process's default provider, and panics if there is none.
         let is_encrypted = matches!(info.addr(), ConnectionAddr::TcpTls { .. });

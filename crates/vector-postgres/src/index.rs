@@ -67,7 +67,6 @@ impl VectorIndex {
     /// Checks the settings, which the server would refuse with an error of its own.
     pub(crate) fn check(self) -> Result<(), PostgresError> {
         let fault = match self {
-            Self::None => return Ok(()),
             Self::Hnsw { dimensions, .. } | Self::IvfFlat { dimensions, .. }
                 if dimensions == 0 || dimensions > MAX_INDEXED =>
             {

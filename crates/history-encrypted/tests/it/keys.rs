@@ -13,7 +13,7 @@ fn keys_are_rotated() {
     let store = InMemoryHistory::new();
     let before = Encrypted::new(store.clone(), Keyring::new(&key(1)));
     append(&before, "a", &exchange(1));
-    let rotated = Encrypted::new(store.clone(), Keyring::new(&key(2)).with_older(&key(1)));
+    let rotated = Encrypted::new(store, Keyring::new(&key(2)).with_older(&key(1)));
     append(&rotated, "a", &exchange(2));
     assert_eq!(load(&rotated, "a").unwrap().messages.len(), 4);
     // The new turn has the new key.

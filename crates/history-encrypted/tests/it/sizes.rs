@@ -22,7 +22,8 @@ fn what_is_checked_can_be_appended() {
         let mut accepted = 0;
         for length in 0..600 {
             let message = Message::human("x".repeat(length));
-            let checked = block_on(async { history.check(&session("a"), &[message.clone()]) });
+            let checked =
+                block_on(async { history.check(&session("a"), std::slice::from_ref(&message)) });
             let base = Version::new(u64::MAX, u64::MAX).with_tip(u64::MAX);
             let turn = Turn::new(vec![message]).with_base(base);
             let appended = block_on(history.append(&session("a"), &turn, Expect::Any));

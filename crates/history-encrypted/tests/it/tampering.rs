@@ -224,7 +224,7 @@ fn the_facts_of_a_turn_are_authentic() {
 #[test]
 fn a_wrong_key_is_told_apart_from_an_altered_record() {
     let (store, _) = filled();
-    let wrong = Encrypted::new(store.clone(), Keyring::new(&key(2)));
+    let wrong = Encrypted::new(store, Keyring::new(&key(2)));
     assert_eq!(fault(load(&wrong, "a")), DecryptionFault::UnknownKey(key(1).id()));
 }
 

@@ -1,5 +1,7 @@
 //! Searches by an index.
 
+use std::time::{Duration, Instant};
+
 use conversant_core::{Document, Embeddings, ModelError, VectorStore, async_trait};
 use conversant_memory::InMemoryVectorStore;
 use conversant_vector_postgres::{PostgresVectorStore, VectorIndex};
@@ -69,9 +71,10 @@ async fn a_large_collection_is_searched_by_the_index() {
     server.client.batch_execute("ANALYZE").await.unwrap();
     let scans = "SELECT idx_scan FROM pg_stat_all_indexes \
         WHERE indexrelid = 'conversant_vectors_1_hnsw_3'::regclass";
-    store.search(&own(), "5", 3).await.unwrap();
-    // The statistics are written when the connection is idle.
-    for _ in 0..1000 {
+    // A connection reports its scans once a second, after a transaction.
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while Instant::now() < deadline {
+        store.search(&own(), "5", 3).await.unwrap();
         if server.number(scans).await > 0 {
             return server.stop().await;
         }
