@@ -8,6 +8,7 @@ mod event;
 mod meter;
 mod model_call;
 mod model_description;
+mod notify;
 mod purpose;
 mod stopwatch;
 mod stored_record;

@@ -166,3 +166,32 @@ async fn a_call_from_a_task_inside_ends_at_the_limit_of_the_queue() {
     let limit = Duration::from_millis(50);
     assert_eq!(answer, ChainError::QueueTimeout { limit }.to_string());
 }
+
+/// An observer that calls its conversation at every event.
+#[derive(Clone, Default)]
+struct Eager(Blocking);
+
+impl Observer for Eager {
+    fn on_event(&self, _: &CallInfo, _: &Event<'_>) {
+        self.0.call();
+    }
+}
+
+#[tokio::test]
+async fn an_observer_is_not_called_from_inside_itself() {
+    let eager = Eager::default();
+    let chain = LlmChain::builder()
+        .prompt(chat_prompt())
+        .model(ScriptedChat::with_handler(|_| "answer".into()))
+        .memory(memory(&TestHistory::default()))
+        .observer(eager.clone())
+        .build()
+        .unwrap();
+    assert!(eager.0.chain.set(chain.clone()).is_ok());
+    assert_eq!(chain.predict(vars! { "human_input" => "outer" }).await.unwrap(), "answer");
+    let results = std::mem::take(&mut *eager.0.results.lock().unwrap());
+    // When a call starts, it does not hold its conversation yet.
+    let (first, others) = results.split_first().unwrap();
+    assert_eq!(first, "answer");
+    assert_eq!(others, vec![ChainError::Reentrant.to_string(); 7]);
+}

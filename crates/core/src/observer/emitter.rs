@@ -2,7 +2,6 @@
 
 use std::{
     fmt,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU32, Ordering},
@@ -14,6 +13,7 @@ use super::{
     call_info::{CallId, CallInfo},
     cost::{Cost, PriceList},
     event::{Event, Observer},
+    notify::notify,
     purpose::RequestPurpose,
     stopwatch::Stopwatch,
 };
@@ -222,19 +222,18 @@ impl EventEmitter {
     }
 
     /// Sends an event to every observer. A panic of an observer is caught, so that it costs neither
-    /// the answer nor the turn.
+    /// the answer nor the turn. An observer that runs on this thread already is left out.
     pub fn emit(&self, event: &Event<'_>) {
         let Some(inner) = self.inner.as_deref() else { return };
         inner.add(event);
         for observer in inner.observers.iter() {
-            let _ = catch_unwind(AssertUnwindSafe(|| observer.on_event(&inner.call, event)));
+            notify(&**observer, || observer.on_event(&inner.call, event));
         }
         let mut outer = inner.parent.inner.as_deref();
         while let Some(parent) = outer {
             parent.add(event);
             for observer in parent.observers.iter() {
-                let nested = || observer.on_nested_event(&inner.call, event);
-                let _ = catch_unwind(AssertUnwindSafe(nested));
+                notify(&**observer, || observer.on_nested_event(&inner.call, event));
             }
             outer = parent.parent.inner.as_deref();
         }

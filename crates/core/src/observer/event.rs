@@ -21,6 +21,7 @@ use crate::{
 ///
 /// A chain, a model or a tool loop calls it in the order of the events, on the task that runs the
 /// call, so it should return quickly. It cannot change the call. Its panics are caught.
+/// Events of calls that it makes while it handles an event, on the same thread, are not sent to it.
 ///
 /// A call without observers creates no events and reads no clock.
 ///

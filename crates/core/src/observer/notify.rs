@@ -1,0 +1,32 @@
+//! The call of an observer: its panics are caught, and it is not called from inside itself.
+
+use std::{
+    cell::RefCell,
+    panic::{AssertUnwindSafe, catch_unwind},
+    ptr,
+};
+
+use super::event::Observer;
+
+thread_local! {
+    /// The observers that run on this thread.
+    static RUNNING: RefCell<Vec<*const ()>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Calls an observer, unless it runs on this thread already: an observer that makes a call which it
+/// observes would otherwise be called by that call's events without end.
+pub(super) fn notify(observer: &dyn Observer, event: impl FnOnce()) {
+    let address = ptr::from_ref(observer).cast::<()>();
+    let is_running = RUNNING.with_borrow_mut(|running| {
+        let is_running = running.contains(&address);
+        if !is_running {
+            running.push(address);
+        }
+        is_running
+    });
+    if is_running {
+        return;
+    }
+    let _ = catch_unwind(AssertUnwindSafe(event));
+    RUNNING.with_borrow_mut(|running| running.retain(|&other| other != address));
+}
