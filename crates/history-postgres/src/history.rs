@@ -327,9 +327,9 @@ impl PostgresHistoryBuilder {
     /// Sets whether the statements of loads and appends are prepared, once in each connection. Off
     /// by default.
     ///
-    /// It halves the server's CPU time of a call. Leave it off behind a pooler that gives each
-    /// transaction another connection, unless the pooler follows prepared statements, as PgBouncer
-    /// does from version 1.21 on.
+    /// The server then parses and plans each of them once a connection, not once a call. Leave it
+    /// off behind a pooler that gives each transaction another connection, unless the pooler
+    /// follows prepared statements, as PgBouncer does from version 1.21 on.
     pub const fn prepared_statements(mut self, prepared: bool) -> Self {
         self.prepared_statements = prepared;
         self
