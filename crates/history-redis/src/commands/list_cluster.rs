@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use conversant_core::SessionId;
+use conversant_core::{HistoryError, SessionId};
 use redis::RedisError as ClientError;
 use tokio::task::JoinSet;
 
@@ -52,14 +52,17 @@ async fn list(
             pages.spawn(async move { of_slot(&list, slot, &mut link).await });
         }
         while let Some(page) = pages.join_next().await {
-            let ended = |_| backend(RedisError::new("cannot list the sessions: the runtime ended"));
-            found.extend(page.map_err(ended)??);
+            found.extend(page.map_err(|_| ended())??);
             while found.len() > list.limit {
                 found.pop_last();
             }
         }
     }
     Ok(found.into_iter().collect())
+}
+
+fn ended() -> HistoryError {
+    backend(RedisError::new("cannot use the cluster: the runtime ended"))
 }
 
 /// Returns the slots that have had sessions. Those that another process has added become known
@@ -118,10 +121,20 @@ impl Operation for Adopt {
         }
         let epoch: Option<u64> = redis::cmd("GET").arg(keys.floor()).query_async(link).await?;
         if let Some(epoch) = epoch {
-            for slot in 0..SLOTS {
-                let mut set = redis::cmd("SET");
-                set.arg(keys.floor_of(slot)).arg(epoch).arg("NX");
-                set.query_async::<Option<String>>(link).await?;
+            let slots: Vec<u16> = (0..SLOTS).collect();
+            for slots in slots.chunks(AT_ONCE) {
+                let mut floors = JoinSet::new();
+                for &slot in slots {
+                    let (floor, mut link) = (keys.floor_of(slot), link.clone());
+                    floors.spawn(async move {
+                        let mut set = redis::cmd("SET");
+                        set.arg(floor).arg(epoch).arg("NX");
+                        set.query_async::<Option<String>>(&mut link).await
+                    });
+                }
+                while let Some(set) = floors.join_next().await {
+                    set.map_err(|_| ended())??;
+                }
             }
         }
         let set: Result<(), ClientError> =

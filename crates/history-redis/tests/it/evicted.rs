@@ -9,7 +9,9 @@ use conversant_testkit::{
     suite::{MALFORMED_MESSAGES, MALFORMED_SECRET},
 };
 
-use crate::server::{Server, chain};
+use tokio::task::spawn_blocking;
+
+use crate::server::{Server, chain, left_out};
 
 /// The keys without which a session is not whole.
 const PARTS: [&str; 5] = ["meta", "messages", "turns", "ids", "notes"];
@@ -208,47 +210,49 @@ async fn a_server_that_is_emptied_under_a_lease_is_noticed() {
 /// or has lost all that it had at some time.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_evicts_shortens_nothing_unnoticed() {
-    for policy in ["allkeys-random", "allkeys-lru", "allkeys-lfu"] {
-        let settings = ["--maxmemory", "3500kb", "--maxmemory-policy", policy];
-        let Some(server) = RedisServer::start(&settings).unwrap() else {
-            eprintln!("left out: a server that evicts, which needs an installed `redis-server`");
-            return;
-        };
-        let history = RedisHistory::builder(server.url()).connections(1).connect().await.unwrap();
-        let names: Vec<SessionId> = (0..60).map(|number| session(&format!("s{number}"))).collect();
-        let mut told: Vec<Vec<Turn>> = vec![Vec::new(); names.len()];
-        for round in 0..16 {
-            for (id, told) in names.iter().zip(&mut told) {
-                let turn = Turn::exchange(format!("question {round}"), "x".repeat(3_000));
-                if history.append(id, &turn, Expect::Any).await.is_ok() {
-                    told.push(turn);
-                }
+    tokio::join!(evicts("allkeys-random"), evicts("allkeys-lru"), evicts("allkeys-lfu"));
+}
+
+async fn evicts(policy: &'static str) {
+    let settings = ["--maxmemory", "3500kb", "--maxmemory-policy", policy, "--appendonly", "no"];
+    let started = spawn_blocking(move || RedisServer::start(&settings).unwrap()).await.unwrap();
+    let Some(server) = started else {
+        return left_out("a server that evicts");
+    };
+    let history = RedisHistory::builder(server.url()).connections(1).connect().await.unwrap();
+    let names: Vec<SessionId> = (0..60).map(|number| session(&format!("s{number}"))).collect();
+    let mut told: Vec<Vec<Turn>> = vec![Vec::new(); names.len()];
+    for round in 0..16 {
+        for (id, told) in names.iter().zip(&mut told) {
+            let turn = Turn::exchange(format!("question {round}"), "x".repeat(3_000));
+            if history.append(id, &turn, Expect::Any).await.is_ok() {
+                told.push(turn);
             }
         }
-        let (mut damaged, mut whole, mut listed) = (0, 0, Vec::new());
-        for (id, told) in names.iter().zip(&told) {
-            match history.turns(id, Range::All).await {
-                Ok(found) => {
-                    whole += usize::from(found.len() == told.len());
-                    assert!(told.ends_with(&found), "{policy} {id}: found {} turns", found.len());
-                    if !found.is_empty() {
-                        listed.push(id.clone());
-                    }
-                }
-                Err(HistoryError::Corrupt { .. }) => {
-                    damaged += 1;
+    }
+    let (mut damaged, mut whole, mut listed) = (0, 0, Vec::new());
+    for (id, told) in names.iter().zip(&told) {
+        match history.turns(id, Range::All).await {
+            Ok(found) => {
+                whole += usize::from(found.len() == told.len());
+                assert!(told.ends_with(&found), "{policy} {id}: found {} turns", found.len());
+                if !found.is_empty() {
                     listed.push(id.clone());
                 }
-                Err(error) => panic!("{policy}: {error}"),
             }
+            Err(HistoryError::Corrupt { .. }) => {
+                damaged += 1;
+                listed.push(id.clone());
+            }
+            Err(error) => panic!("{policy}: {error}"),
         }
-        assert!(damaged > 0 && whole < names.len(), "{policy}: nothing was evicted");
-        let found = history.sessions(None, 1_000).await.unwrap();
-        assert!(found.iter().all(|id| listed.contains(id)), "{policy}");
-        for id in listed.iter().filter(|id| !found.contains(id)) {
-            // The server evicted the rest of it meanwhile.
-            assert_eq!(history.turns(id, Range::All).await.unwrap(), [], "{policy}: {id}");
-        }
+    }
+    assert!(damaged > 0 && whole < names.len(), "{policy}: nothing was evicted");
+    let found = history.sessions(None, 1_000).await.unwrap();
+    assert!(found.iter().all(|id| listed.contains(id)), "{policy}");
+    for id in listed.iter().filter(|id| !found.contains(id)) {
+        // The server evicted the rest of it meanwhile.
+        assert_eq!(history.turns(id, Range::All).await.unwrap(), [], "{policy}: {id}");
     }
 }
 

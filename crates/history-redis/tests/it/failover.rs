@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    io::Write,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -17,20 +16,23 @@ use conversant_testkit::{
 };
 use tokio::task::{JoinHandle, spawn_blocking};
 
-fn left_out(test: &str) {
-    let told = format!("left out: {test}, which needs an installed `redis-server`\n");
-    // The harness keeps what tests print to itself, unless it is written like this.
-    std::io::stderr().write_all(told.as_bytes()).unwrap();
-}
+use crate::server::left_out;
 
 fn session(name: impl std::fmt::Display) -> SessionId {
     SessionId::new(name.to_string()).unwrap()
 }
 
+/// A cluster takes seconds to form: one for all that is tested in it, at the end of which its first
+/// master is killed.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_history_in_a_cluster_is_a_history() {
-    let started = spawn_blocking(|| RedisCluster::start(3, 0).unwrap()).await.unwrap();
-    let Some(cluster) = started else { return left_out("the suite in a cluster") };
+    let started = spawn_blocking(|| RedisCluster::start(3, 1).unwrap()).await.unwrap();
+    let Some(cluster) = started else { return left_out("histories in a cluster") };
+    tokio::join!(the_suite_passes(&cluster), keys_of_a_single_server_are_adopted(&cluster));
+    a_master_is_replaced(cluster).await;
+}
+
+async fn the_suite_passes(cluster: &RedisCluster) {
     let connect = || RedisHistory::cluster(cluster.urls()).connections(1).connect();
     let pools = [connect().await.unwrap(), connect().await.unwrap()];
     let report = suite::history(|| pools[0].clone()).await;
@@ -66,10 +68,7 @@ async fn a_history_in_a_cluster_is_a_history() {
 
 /// Keys that a single server had are found in a cluster to which they are moved, and so is the list
 /// of their sessions.
-#[tokio::test(flavor = "multi_thread")]
-async fn keys_of_a_single_server_are_adopted() {
-    let started = spawn_blocking(|| RedisCluster::start(3, 0).unwrap()).await.unwrap();
-    let Some(cluster) = started else { return left_out("keys that are moved to a cluster") };
+async fn keys_of_a_single_server_are_adopted(cluster: &RedisCluster) {
     let Some(server) = crate::server::Server::start("keys that are moved to a cluster").await
     else {
         return;
@@ -167,11 +166,9 @@ async fn compare(history: &RedisHistory, acknowledged: &Acknowledged) -> Vec<usi
     lost_of_sessions
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_master_of_a_cluster_is_replaced() {
-    let started = spawn_blocking(|| RedisCluster::start(3, 1).unwrap()).await.unwrap();
-    let Some(mut cluster) = started else { return left_out("a killed master of a cluster") };
-    let history = RedisHistory::cluster(cluster.urls()).connections(1).connect().await.unwrap();
+async fn a_master_is_replaced(mut cluster: RedisCluster) {
+    let builder = |urls| RedisHistory::cluster::<String>(urls).prefix("killed:").connections(1);
+    let history = builder(cluster.urls()).connect().await.unwrap();
     let count = Arc::new(AtomicUsize::new(0));
     let writing = write(&history, &count);
     while count.load(Ordering::SeqCst) < SESSIONS * TURNS / 4 {
@@ -188,7 +185,7 @@ async fn a_master_of_a_cluster_is_replaced() {
     // The other masters lose nothing: most sessions are theirs.
     assert!(lost.iter().filter(|&&lost| lost > 0).count() < SESSIONS, "{lost:?}");
     // A program that connects later finds the new master, also by a list with the old one.
-    let later = RedisHistory::cluster(cluster.urls()).connections(1).connect().await.unwrap();
+    let later = builder(cluster.urls()).connect().await.unwrap();
     assert_eq!(later.sessions(None, 100).await.unwrap().len(), SESSIONS);
 }
 

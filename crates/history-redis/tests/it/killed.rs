@@ -1,18 +1,18 @@
 //! A server of the tests' own that is killed, restored, slow or full.
 
-use std::{io::Write, time::Duration};
+use std::time::Duration;
 
 use conversant_core::{ChatHistory, Expect, HistoryError, Range, SessionId, Turn};
 use conversant_history_redis::{LangChainRedisHistory, RedisHistory};
 use conversant_testkit::{servers::RedisServer, suite};
 
+use crate::server::left_out;
+
 /// Starts a server, or reports that `test` is left out because Redis is not installed.
 fn start(test: &str, settings: &[&str]) -> Option<RedisServer> {
     let server = RedisServer::start(settings).unwrap();
     if server.is_none() {
-        let told = format!("left out: {test}, which needs an installed `redis-server`\n");
-        // The harness keeps what tests print to itself, unless it is written like this.
-        std::io::stderr().write_all(told.as_bytes()).unwrap();
+        left_out(test);
     }
     server
 }

@@ -18,7 +18,7 @@ fn address(url: &str) -> (&str, impl Fn(std::net::SocketAddr) -> String) {
 const LIMIT: Duration = Duration::from_millis(1500);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_history_in_redis_is_a_networked_history() {
+async fn both_histories_are_networked_histories() {
     let Some(server) = Server::start("broken connections").await else { return };
     let url = server.url.clone();
     let (address, through) = address(&url);
@@ -26,22 +26,18 @@ async fn a_history_in_redis_is_a_networked_history() {
         let builder = RedisHistory::builder(through(proxy)).prefix(&server.prefix);
         builder.connections(2).operation_timeout(LIMIT).connect()
     };
-    let report = suite::networked_history(address, open).await;
-    let report = report.unwrap_or_else(|error| panic!("{error}"));
-    assert_eq!(report.skipped().next(), None);
-    server.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_history_in_langchains_lists_is_a_networked_history() {
-    let Some(server) = Server::start("broken connections, LangChain").await else { return };
-    let url = server.url.clone();
-    let (address, through) = address(&url);
-    let open = |proxy| {
+    let open_langchain = |proxy| {
         let builder = LangChainRedisHistory::builder(through(proxy)).prefix(&server.prefix);
         builder.connections(2).operation_timeout(LIMIT).connect()
     };
-    suite::networked_history(address, open).await.unwrap_or_else(|error| panic!("{error}"));
+    // Both mostly wait.
+    let (report, langchain) = tokio::join!(
+        suite::networked_history(address, open),
+        suite::networked_history(address, open_langchain),
+    );
+    let report = report.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(report.skipped().next(), None);
+    langchain.unwrap_or_else(|error| panic!("LangChain: {error}"));
     server.stop().await;
 }
 

@@ -24,9 +24,7 @@ impl Server {
     pub(crate) async fn start(test: &str) -> Option<Self> {
         let Ok(url) = std::env::var(URL) else {
             assert!(std::env::var_os(REQUIRED).is_none(), "{REQUIRED} is set, and {URL} is not");
-            // The harness keeps what tests print to itself, unless it is written like this.
-            let told = format!("left out: {test}, which needs a Redis server in {URL}\n");
-            std::io::stderr().write_all(told.as_bytes()).unwrap();
+            report(&format!("left out: {test}, which needs a Redis server in {URL}\n"));
             return None;
         };
         let client = redis::Client::open(url.as_str()).unwrap();
@@ -79,4 +77,14 @@ pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
         .map(|error| error.to_string().split(" (os error").next().unwrap_or_default().to_owned())
         .collect::<Vec<_>>()
         .join(": ")
+}
+
+/// Reports that `test` is skipped because Redis is not installed.
+pub(crate) fn left_out(test: &str) {
+    report(&format!("left out: {test}, which needs an installed `redis-server`\n"));
+}
+
+/// Writes past the harness, which keeps what tests print to itself.
+fn report(text: &str) {
+    std::io::stderr().write_all(text.as_bytes()).unwrap();
 }

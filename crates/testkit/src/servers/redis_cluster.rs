@@ -11,7 +11,7 @@ use super::{
 const SLOTS: usize = 16_384;
 
 /// The time in milliseconds after which a node that does not answer is replaced by its replica.
-const NODE_TIMEOUT: &str = "1500";
+const NODE_TIMEOUT: &str = "1000";
 
 /// A Redis Cluster of its own: masters that share the slots, and replicas of the first master.
 ///
@@ -71,9 +71,12 @@ impl RedisCluster {
     }
 
     fn form(&self, buses: &[String]) -> io::Result<()> {
-        let Some((first, others)) = self.nodes.split_first() else { return Ok(()) };
-        for (node, bus) in others.iter().zip(buses.iter().skip(1)) {
-            first.ask(&format!("CLUSTER MEET 127.0.0.1 {} {bus}", node.port))?;
+        let Some(first) = self.nodes.first() else { return Ok(()) };
+        // All of them, so that none waits for what the others tell about each other.
+        for (number, node) in self.nodes.iter().enumerate() {
+            for (other, bus) in self.nodes.iter().zip(buses).skip(number + 1) {
+                node.ask(&format!("CLUSTER MEET 127.0.0.1 {} {bus}", other.port))?;
+            }
         }
         let (masters, replicas) = self.nodes.split_at(self.masters.min(self.nodes.len()));
         for (number, master) in masters.iter().enumerate() {

@@ -1,6 +1,6 @@
 //! The result of a check, and macros to write checks.
 
-use std::error::Error;
+use std::{error::Error, future::Future, pin::Pin};
 
 pub(super) type Checked = Result<(), Stop>;
 
@@ -43,7 +43,25 @@ macro_rules! run {
     })+};
 }
 
-pub(super) use {ensure, run};
+/// Runs checks that mostly wait, all at the same time, and records them by name.
+macro_rules! run_at_once {
+    ($running:ident, $subject:expr => $($check:path),+ $(,)?) => {{
+        let subject = $subject;
+        let checks: Vec<(&str, $crate::suite::check::Running<'_>)> = vec![$({
+            let path = stringify!($check);
+            (path.rsplit("::").next().unwrap_or(path).trim(), Box::pin($check(subject)))
+        }),+];
+        let (names, checks): (Vec<_>, Vec<_>) = checks.into_iter().unzip();
+        for (name, checked) in names.into_iter().zip($crate::join_all::join_all(checks).await) {
+            $running.record(name, checked);
+        }
+    }};
+}
+
+/// A check that runs.
+pub(super) type Running<'s> = Pin<Box<dyn Future<Output = Checked> + 's>>;
+
+pub(super) use {ensure, run, run_at_once};
 
 /// Texts that stores and encoders have changed.
 pub(super) const ODD_TEXTS: &[&str] = &[

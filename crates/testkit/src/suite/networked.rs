@@ -14,7 +14,7 @@ use conversant_core::{ChatHistory, HistoryError};
 pub use self::killed::killed_history;
 use self::network::Network;
 use super::{
-    check::run,
+    check::{run, run_at_once},
     report::{Report, Running, SuiteError},
 };
 
@@ -52,8 +52,10 @@ where
     run!(running, &network =>
         broken::a_lost_answer_is_settled_by_the_turn,
         broken::broken_connections_are_replaced,
-        broken::connections_cut_at_any_byte_lose_nothing,
         broken::writers_of_breaking_connections_have_one_order,
+    );
+    run_at_once!(running, &network =>
+        broken::connections_cut_at_any_byte_lose_nothing,
         stalled::every_operation_ends_although_nothing_answers,
         stalled::an_append_that_timed_out_takes_no_effect_later,
         stalled::no_write_takes_effect_after_its_timeout,

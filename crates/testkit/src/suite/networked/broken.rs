@@ -92,17 +92,20 @@ where
     F: Fn(SocketAddr) -> Fut,
     Fut: Future<Output = Result<H, HistoryError>>,
 {
-    let (proxy, history) = network.open().await?;
-    let session = new_session()?;
-    let mut appended = Vec::new();
-    for bytes in (0..16).chain([20, 30, 40, 60, 80, 120, 160, 240, 400]) {
-        let turn = exchange(bytes);
+    // Most of them wait for a time limit.
+    let cuts = (0..16).chain([20, 30, 40, 60, 80, 120, 160, 240, 400]);
+    let checks = cuts.map(async |bytes| {
+        let (proxy, history) = network.open().await?;
+        let session = new_session()?;
+        let (cut, next) = (exchange(bytes), exchange(bytes + 1));
         proxy.cut_answers_after(bytes);
-        let outcome = history.append(&session, &turn, Expect::Any).await;
+        let outcome = history.append(&session, &cut, Expect::Any).await;
         proxy.heal();
-        appended.push((turn.id(), outcome.is_ok()));
-    }
-    holds(&history, &session, &appended).await
+        let followed = history.append(&session, &next, Expect::Any).await;
+        let appended = [(cut.id(), outcome.is_ok()), (next.id(), followed.is_ok())];
+        holds(&history, &session, &appended).await
+    });
+    join_all(checks).await.into_iter().collect()
 }
 
 pub(super) async fn writers_of_breaking_connections_have_one_order<H, F, Fut>(

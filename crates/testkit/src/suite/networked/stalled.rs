@@ -111,19 +111,18 @@ where
     F: Fn(SocketAddr) -> Fut,
     Fut: Future<Output = Result<H, HistoryError>>,
 {
-    for write in [Write::Clear, Write::Delete, Write::PutNote, Write::Lease] {
-        // A write can take several requests, of which the first ones arrive in time.
-        let checks = (0..3).map(async |requests| {
-            late_write(network, write, requests).await.map_err(|stop| match stop {
-                Stop::Failed(what) => {
-                    Stop::Failed(format!("{write:?} after {requests} requests: {what}"))
-                }
-                skipped @ Stop::Skipped(_) => skipped,
-            })
-        });
-        join_all(checks).await.into_iter().collect::<Checked>()?;
-    }
-    Ok(())
+    let writes = [Write::Clear, Write::Delete, Write::PutNote, Write::Lease];
+    // A write can take several requests, of which the first ones arrive in time.
+    let cases = writes.into_iter().flat_map(|write| (0..3).map(move |requests| (write, requests)));
+    let checks = cases.map(async |(write, requests)| {
+        late_write(network, write, requests).await.map_err(|stop| match stop {
+            Stop::Failed(what) => {
+                Stop::Failed(format!("{write:?} after {requests} requests: {what}"))
+            }
+            skipped @ Stop::Skipped(_) => skipped,
+        })
+    });
+    join_all(checks).await.into_iter().collect()
 }
 
 /// Lets a write time out, writes to its session, and then lets the late request arrive.
