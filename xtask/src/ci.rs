@@ -1,19 +1,22 @@
 //! All that has to hold before a change lands, one step after the other.
 
-mod alone;
 mod cases;
 mod deny;
 mod example;
-mod step;
 mod used_snapshots;
 
 #[cfg(test)]
 mod tests;
 
-use std::{path::PathBuf, process::Command};
+use std::path::PathBuf;
 
-use self::step::{Outcome, Step, Steps};
-use crate::{instructions, loom, tidy, verdict::Verdict, workspace};
+use crate::{
+    documents, features, instructions, loom,
+    step::{self, Outcome, Run as _, Steps, cargo, step},
+    tidy,
+    verdict::Verdict,
+    workspace,
+};
 
 /// The choice of steps.
 #[derive(Debug, Clone, clap::Args)]
@@ -56,13 +59,11 @@ pub(crate) fn run(options: &Options) -> Verdict {
             step("snapshots in use", used_snapshots::check),
             step("conformance", cases::check),
             step("the document's example", example::check),
-            step("documentation", || {
-                let mut doc = cargo(&["doc", "--workspace", "--no-deps", "--all-features"]);
-                doc.env("RUSTDOCFLAGS", "-D warnings");
-                doc.shown()
-            }),
+            step("documentation", documents::documentation),
+            step("links", documents::links),
+            step("spelling", documents::spelling),
             step("dependencies", deny::check),
-            step("each crate alone", alone::check),
+            step("each crate alone", || features::check(features::Sets::Single)),
             step("interleavings", || loom::check(loom::SHORT).map(Outcome::of)),
             step("instructions", || {
                 if !instructions::is_there() {
@@ -72,20 +73,8 @@ pub(crate) fn run(options: &Options) -> Verdict {
             }),
         ]);
     }
-    if let Some(only) = &options.only {
-        steps.retain(|step| step.name.contains(only.as_str()));
-        if steps.is_empty() {
-            return Err(format!("no step's name contains `{only}`").into());
-        }
-    }
-    step::run_all(steps)
-}
-
-fn step(
-    name: &'static str,
-    run: impl FnOnce() -> Result<Outcome, Box<dyn std::error::Error>> + 'static,
-) -> Step {
-    Step { name, run: Box::new(run) }
+    step::retain(&mut steps, options.only.as_deref())?;
+    step::run_all("ci", steps)
 }
 
 /// Runs the README's command. The snapshots that the tests read are written down for the next step.
@@ -97,30 +86,6 @@ fn run_tests() -> Result<Outcome, Box<dyn std::error::Error>> {
     let mut tests = cargo(&["test", "--workspace"]);
     tests.env("INSTA_UPDATE", "no").env(used_snapshots::VARIABLE, used);
     tests.shown()
-}
-
-fn cargo(arguments: &[&str]) -> Command {
-    let mut command = workspace::command("cargo");
-    command.args(arguments);
-    command
-}
-
-/// Ways to run a command as a step.
-trait Run {
-    /// Runs it, with its output for all to see.
-    fn shown(&mut self) -> Result<Outcome, Box<dyn std::error::Error>>;
-    /// Runs it, and shows its output only if it fails.
-    fn quietly(&mut self) -> Result<Outcome, Box<dyn std::error::Error>>;
-}
-
-impl Run for Command {
-    fn shown(&mut self) -> Result<Outcome, Box<dyn std::error::Error>> {
-        Ok(Outcome::of(self.status()?.success()))
-    }
-
-    fn quietly(&mut self) -> Result<Outcome, Box<dyn std::error::Error>> {
-        workspace::output(self).map(|_| Outcome::Passed)
-    }
 }
 
 /// Returns a path in `../shared`.

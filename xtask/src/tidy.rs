@@ -9,6 +9,7 @@ mod names;
 mod packages;
 mod prose;
 mod public_types;
+mod published;
 mod size;
 mod snapshots;
 mod sources;
@@ -40,7 +41,9 @@ const RULES: &[fn(&Tree) -> Vec<Fault>] = &[
 pub(crate) fn check() -> Verdict {
     let tree = Tree::read(&workspace::root())?;
     let mut faults = check_tree(&tree);
-    faults.extend(dependencies::check(&Packages::read()?, &tree));
+    let packages = Packages::read()?;
+    faults.extend(dependencies::check(&packages, &tree));
+    faults.extend(published::check(&packages, &tree));
     faults.sort();
     for fault in &faults {
         println!("{fault}");

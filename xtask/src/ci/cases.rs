@@ -4,7 +4,8 @@ use std::{error::Error, fs};
 
 use conversant_conformance::{Case, compare};
 
-use super::{Outcome, shared};
+use super::shared;
+use crate::step::Outcome;
 
 /// The files that must pass whole. The cases of other files are counted only.
 const WHOLE: &[&str] = &[

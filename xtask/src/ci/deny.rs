@@ -6,8 +6,11 @@
 
 use std::{error::Error, fs, path::Path};
 
-use super::{Outcome, Run, cargo};
-use crate::{advisories, workspace};
+use crate::{
+    advisories,
+    step::{Outcome, Run as _, cargo},
+    workspace,
+};
 
 /// The rules.
 const RULES: &str = ".cargo/deny.toml";

@@ -2,8 +2,10 @@
 
 use std::{error::Error, fs};
 
-use super::{Outcome, cargo};
-use crate::workspace;
+use crate::{
+    step::{Outcome, cargo},
+    workspace,
+};
 
 pub(crate) fn check() -> Result<Outcome, Box<dyn Error>> {
     let expected = fs::read_to_string(

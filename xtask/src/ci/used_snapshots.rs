@@ -2,8 +2,7 @@
 
 use std::{collections::BTreeSet, error::Error, fs, path::PathBuf};
 
-use super::Outcome;
-use crate::workspace;
+use crate::{step::Outcome, workspace};
 
 /// The variable for the path to which insta writes the snapshots that tests read.
 pub(crate) const VARIABLE: &str = "INSTA_SNAPSHOT_REFERENCES_FILE";

@@ -1,11 +1,12 @@
 //! The packages of the workspace and all that they depend on, from `cargo metadata`.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     error::Error,
 };
 
 use serde::Deserialize;
+use serde_json::Value as Json;
 
 use crate::workspace;
 
@@ -26,6 +27,19 @@ pub(crate) struct Package {
     pub(crate) version: String,
     pub(crate) license: Option<String>,
     pub(crate) rust_version: Option<String>,
+    #[serde(default)]
+    pub(crate) readme: Option<String>,
+    #[serde(default)]
+    pub(crate) keywords: Vec<String>,
+    #[serde(default)]
+    pub(crate) categories: Vec<String>,
+    #[serde(default)]
+    pub(crate) features: BTreeMap<String, Vec<String>>,
+    #[serde(default)]
+    pub(crate) metadata: Json,
+    /// The registries that it may be published to; `None` for all.
+    #[serde(default)]
+    publish: Option<Vec<String>>,
     manifest_path: String,
 }
 
@@ -68,6 +82,11 @@ impl Packages {
     /// Iterates over the packages of the workspace.
     pub(crate) fn members(&self) -> impl Iterator<Item = &Package> {
         self.all().filter(|package| self.workspace_members.contains(&package.id))
+    }
+
+    /// Iterates over the packages of the workspace that are published.
+    pub(crate) fn published(&self) -> impl Iterator<Item = &Package> {
+        self.members().filter(|package| package.publish.is_none())
     }
 
     /// Returns a package's manifest, from the workspace's folder.

@@ -4,8 +4,8 @@
 use std::{fs, path::Path};
 
 use super::{
-    Fault, Packages, Tree, dependencies, errors, imports, layout, names, public_types, size,
-    snapshots, sources, width, words,
+    Fault, Packages, Tree, dependencies, errors, imports, layout, names, public_types, published,
+    size, snapshots, sources, width, words,
 };
 
 /// Checks the tree in a file of `tests/data/tidy` by one rule.
@@ -89,6 +89,15 @@ fn the_star_holds() {
         let metadata = tree.file("metadata.json").unwrap();
         let packages: Packages = serde_json::from_str(&metadata.text).unwrap();
         dependencies::check(&packages, tree)
+    });
+}
+
+#[test]
+fn a_registry_can_show_what_is_published() {
+    check("published.txt", |tree| {
+        let metadata = tree.file("metadata.json").unwrap();
+        let packages: Packages = serde_json::from_str(&metadata.text).unwrap();
+        published::check(&packages, tree)
     });
 }
 
