@@ -35,10 +35,10 @@ impl Operation for Fetch {
         let table = self.table.quoted();
         let end = if matches!(self.part, Part::First(_)) { "ASC" } else { "DESC" };
         let statement = format!(
-            "SELECT c.epoch, c.count, r.id, r.message FROM ( \
+            "SELECT c.epoch, c.count, r.id::bigint, r.message::text FROM ( \
                 SELECT coalesce(min(id), 0)::bigint AS epoch, count(*) AS count FROM {table} WHERE session_id = $1 \
             ) c LEFT JOIN LATERAL ( \
-                SELECT id::bigint, message::text FROM {table} WHERE session_id = $1 ORDER BY id {end} \
+                SELECT id, message FROM {table} WHERE session_id = $1 ORDER BY id {end} \
                 LIMIT CASE WHEN $2 IS NULL THEN $3 WHEN $2 = c.epoch THEN greatest(c.count - $3, 0) ELSE c.count END \
             ) r ON true ORDER BY r.id"
         );
@@ -86,15 +86,21 @@ impl Operation for Write {
         let level = IsolationLevel::ReadCommitted;
         let transaction = client.build_transaction().isolation_level(level).start().await?;
         lock(&*transaction, &self.table, session).await?;
-        // Our JSON has no space there, and the server's jsonb has one. Within a text, the quotes
-        // would be escaped.
-        let space = if self.column == Column::Jsonb { " " } else { "" };
-        let mark = format!("\"{TURN_ID}\":{space}\"{}\"", self.turn);
+        let (mark, is_of_turn) = match self.column {
+            Column::Jsonb => (
+                self.turn.to_string(),
+                format!("message #>> '{{data,additional_kwargs,{TURN_ID}}}' = $2"),
+            ),
+            // Our JSON has no space there. Within a text, the quotes would be escaped.
+            Column::Text => {
+                (format!("\"{TURN_ID}\":\"{}\"", self.turn), "strpos(message, $2) > 0".to_owned())
+            }
+        };
         let look = format!(
             "SELECT coalesce(min(id), 0)::bigint, count(*), \
-                coalesce(max(number) FILTER (WHERE strpos(message, $2) > 0), 0), \
+                coalesce(max(number) FILTER (WHERE {is_of_turn}), 0), \
                 (extract(epoch FROM clock_timestamp()) * 1000)::bigint \
-            FROM (SELECT id, message::text, row_number() OVER (ORDER BY id) AS number FROM {table} WHERE session_id = $1) r"
+            FROM (SELECT id, message, row_number() OVER (ORDER BY id) AS number FROM {table} WHERE session_id = $1) r"
         );
         let row = transaction
             .query_typed_one(&look, &[(&session, Type::TEXT), (&mark, Type::TEXT)])
@@ -140,8 +146,8 @@ impl Write {
     async fn tip(&self, client: &impl GenericClient, rows: u64) -> Result<u64, Failure> {
         let Some(before) = rows.checked_sub(1) else { return Ok(0) };
         let statement = format!(
-            "SELECT id::bigint, message::text FROM {} WHERE session_id = $1 \
-            ORDER BY id OFFSET $2 LIMIT 1",
+            "SELECT id::bigint, message::text FROM (SELECT id, message FROM {} WHERE session_id = $1 \
+            ORDER BY id OFFSET $2 LIMIT 1) r",
             self.table.quoted()
         );
         let parameters: [(&(dyn ToSql + Sync), Type); 2] =

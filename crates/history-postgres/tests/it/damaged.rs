@@ -86,6 +86,12 @@ async fn damaged_tables_are_reported() {
 /// store serves again afterwards.
 #[tokio::test(flavor = "multi_thread")]
 async fn locked_tables_are_waited_for_within_the_limit() {
+    let [schema, sessions, turns, notes, leases] =
+        ["schema", "sessions", "turns", "notes", "leases"].map(a_locked_table);
+    tokio::join!(schema, sessions, turns, notes, leases);
+}
+
+async fn a_locked_table(table: &str) {
     let limit = Duration::from_millis(1_500);
     let Some(server) = Server::start("locked tables").await else { return };
     let patient = server.history().await;
@@ -95,44 +101,41 @@ async fn locked_tables_are_waited_for_within_the_limit() {
             break history;
         }
     };
-    for table in ["schema", "sessions", "turns", "notes", "leases"] {
-        let ids: Vec<SessionId> =
-            (0..9).map(|number| session(&format!("{table} {number}"))).collect();
-        let mut seen = Version::default();
-        for id in &ids {
-            seen = patient.append(id, &turn(1), Expect::Any).await.unwrap();
-        }
-        let locker = client(&server.url).await;
-        let lock = format!("BEGIN; LOCK conversant_{table} IN ACCESS EXCLUSIVE MODE");
-        locker.batch_execute(&lock).await.unwrap();
-        let started = Instant::now();
-        let (next, note) = (turn(2), Note::new("brief", seen));
-        let outcomes = tokio::join!(
-            async { hasty.load(&ids[0], Range::All).await.map(drop) },
-            async { hasty.turns(&ids[1], Range::All).await.map(drop) },
-            async { hasty.first(&ids[2], 2).await.map(drop) },
-            async { hasty.append(&ids[3], &next, Expect::Any).await.map(drop) },
-            async { hasty.note(&ids[4], "summary").await.map(drop) },
-            hasty.put_note(&ids[5], "summary", &note),
-            async { hasty.lease(&ids[6], limit).await.map(drop) },
-            hasty.clear(&ids[7]),
-            hasty.delete(&ids[8]),
-            async { hasty.sessions(None, 10).await.map(drop) },
-        );
-        assert!(started.elapsed() < 10 * limit, "{table}: {:?}", started.elapsed());
-        let (load, turns, first, append, get, put, lease, clear, delete, sessions) = outcomes;
-        let outcomes = [load, turns, first, append, get, put, lease, clear, delete, sessions];
-        for (number, outcome) in outcomes.into_iter().enumerate() {
-            let is_ended = matches!(outcome, Ok(()) | Err(HistoryError::TimedOut { .. }));
-            assert!(is_ended, "{table}: {number}: {outcome:?}");
-        }
-        locker.batch_execute("COMMIT").await.unwrap();
-        // The store serves again, also the sessions whose operations were under way.
-        for id in &ids {
-            while hasty.append(id, &turn(3), Expect::Any).await.is_err() {}
-            let found = patient.turns(id, Range::All).await.unwrap();
-            assert!(found.iter().filter(|found| found.id() == turn(3).id()).count() == 1);
-        }
+    let ids: Vec<SessionId> = (0..9).map(|number| session(&format!("{table} {number}"))).collect();
+    let mut seen = Version::default();
+    for id in &ids {
+        seen = patient.append(id, &turn(1), Expect::Any).await.unwrap();
+    }
+    let locker = client(&server.url).await;
+    let lock = format!("BEGIN; LOCK conversant_{table} IN ACCESS EXCLUSIVE MODE");
+    locker.batch_execute(&lock).await.unwrap();
+    let started = Instant::now();
+    let (next, note) = (turn(2), Note::new("brief", seen));
+    let outcomes = tokio::join!(
+        async { hasty.load(&ids[0], Range::All).await.map(drop) },
+        async { hasty.turns(&ids[1], Range::All).await.map(drop) },
+        async { hasty.first(&ids[2], 2).await.map(drop) },
+        async { hasty.append(&ids[3], &next, Expect::Any).await.map(drop) },
+        async { hasty.note(&ids[4], "summary").await.map(drop) },
+        hasty.put_note(&ids[5], "summary", &note),
+        async { hasty.lease(&ids[6], limit).await.map(drop) },
+        hasty.clear(&ids[7]),
+        hasty.delete(&ids[8]),
+        async { hasty.sessions(None, 10).await.map(drop) },
+    );
+    assert!(started.elapsed() < 10 * limit, "{table}: {:?}", started.elapsed());
+    let (load, turns, first, append, get, put, lease, clear, delete, sessions) = outcomes;
+    let outcomes = [load, turns, first, append, get, put, lease, clear, delete, sessions];
+    for (number, outcome) in outcomes.into_iter().enumerate() {
+        let is_ended = matches!(outcome, Ok(()) | Err(HistoryError::TimedOut { .. }));
+        assert!(is_ended, "{table}: {number}: {outcome:?}");
+    }
+    locker.batch_execute("COMMIT").await.unwrap();
+    // The store serves again, also the sessions whose operations were under way.
+    for id in &ids {
+        while hasty.append(id, &turn(3), Expect::Any).await.is_err() {}
+        let found = patient.turns(id, Range::All).await.unwrap();
+        assert!(found.iter().filter(|found| found.id() == turn(3).id()).count() == 1);
     }
     server.stop().await;
 }

@@ -170,23 +170,25 @@ async fn what_a_table_does_not_take_is_told() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_suite_says_what_is_missing() {
-    for as_text in [false, true] {
-        let Some(server) = Server::start("the suite on LangChain's table").await else { return };
-        let history = server.langchain(as_text).await;
-        let error: SuiteError = suite::history(|| history.clone()).await.unwrap_err();
-        let failed: BTreeSet<&str> = error.failed().map(|(check, _)| check).collect();
-        // The epoch begins with the first row, and jsonb takes no NUL.
-        let mut expected = BTreeSet::from([
-            "a_turn_is_loaded_as_it_was_appended",
-            "clearing_empties_and_starts_an_epoch",
-            "one_turn_appended_by_many_is_there_once",
-        ]);
-        if !as_text {
-            expected.insert("odd_texts_come_back_as_they_were");
-        }
-        assert_eq!(failed, expected, "{error}");
-        server.stop().await;
+    tokio::join!(what_is_missing(false), what_is_missing(true));
+}
+
+async fn what_is_missing(as_text: bool) {
+    let Some(server) = Server::start("the suite on LangChain's table").await else { return };
+    let history = server.langchain(as_text).await;
+    let error: SuiteError = suite::history(|| history.clone()).await.unwrap_err();
+    let failed: BTreeSet<&str> = error.failed().map(|(check, _)| check).collect();
+    // The epoch begins with the first row, and jsonb takes no NUL.
+    let mut expected = BTreeSet::from([
+        "a_turn_is_loaded_as_it_was_appended",
+        "clearing_empties_and_starts_an_epoch",
+        "one_turn_appended_by_many_is_there_once",
+    ]);
+    if !as_text {
+        expected.insert("odd_texts_come_back_as_they_were");
     }
+    assert_eq!(failed, expected, "{error}");
+    server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

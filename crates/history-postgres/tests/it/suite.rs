@@ -35,15 +35,15 @@ async fn handles_see_what_the_others_write() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn other_isolation_levels_change_nothing() {
-    for level in ["repeatable\\ read", "serializable"] {
-        let Some(server) = Server::start("the suite at other isolation levels").await else {
-            return;
-        };
-        let url = with_options(&server.url, &format!("-cdefault_transaction_isolation={level}"));
-        let history = PostgresHistory::connect(&url).await.unwrap();
-        suite::history(|| history.clone()).await.unwrap_or_else(|error| panic!("{level}: {error}"));
-        server.stop().await;
-    }
+    tokio::join!(at_level("repeatable\\ read"), at_level("serializable"));
+}
+
+async fn at_level(level: &str) {
+    let Some(server) = Server::start("the suite at other isolation levels").await else { return };
+    let url = with_options(&server.url, &format!("-cdefault_transaction_isolation={level}"));
+    let history = PostgresHistory::connect(&url).await.unwrap();
+    suite::history(|| history.clone()).await.unwrap_or_else(|error| panic!("{level}: {error}"));
+    server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

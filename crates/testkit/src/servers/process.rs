@@ -15,7 +15,7 @@ use conversant_core::TurnId;
 const MAX_START: Duration = Duration::from_secs(60);
 
 /// The pause between two looks at a server that starts.
-const PAUSE: Duration = Duration::from_millis(20);
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// A temporary folder. It is removed when it is dropped.
 pub(super) struct Folder(PathBuf);

@@ -81,12 +81,12 @@ pub(super) async fn a_large_message_comes_back_or_is_refused(
     history: &impl ChatHistory,
 ) -> Checked {
     let driver = SessionDriver::new(history)?;
-    let text = "0123456789 caf\u{e9}\n".repeat(600_000);
+    let text = "0123456789 caf\u{e9}\n".repeat(200_000);
     let large = Turn::exchange(text.as_str(), "That is long.");
     match driver.append(&large).await {
         Ok(_) => driver.holds(&[&large]).await?,
         Err(HistoryError::TooLarge { .. }) => driver.holds(&[]).await?,
-        Err(error) => ensure!(false, "a message of 10 MB: {error}"),
+        Err(error) => ensure!(false, "a message of 3 MB: {error}"),
     }
     let small = exchange(1);
     driver.append(&small).await?;
