@@ -56,6 +56,7 @@ mod report;
 mod role;
 #[cfg(feature = "schema")]
 pub mod schema;
+mod scope;
 mod session;
 mod stored;
 mod stored_json;
@@ -103,6 +104,7 @@ pub use self::{
     reasoning::reasoning_in,
     report::Report,
     role::Role,
+    scope::{GroupId, Scope, ScopeIdError, UserId},
     session::{SessionId, SessionIdError},
     stored::StoredMessageError,
     token_counter::TokenCounter,

@@ -6,20 +6,27 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    box_error::BoxError, embeddings::Embeddings, model::ModelError, session::SessionId,
+    box_error::BoxError,
+    embeddings::Embeddings,
+    model::ModelError,
+    scope::{Scope, UserId},
+    session::SessionId,
     variables::Variables,
 };
 
 /// The set of documents that an operation of a vector store reads or writes. A search never finds
 /// a document of another collection.
 ///
-/// A session's collection and a shared collection of the same name are two collections.
+/// Collections of different kinds are different ones, also under the same name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Collection {
     /// The documents of one session.
     Session(SessionId),
-    /// Documents that all callers with the name read and write, in any session.
+    /// The documents of one user, in any session.
+    User(UserId),
+    /// Documents that all callers with the name read and write, in any session: those of a group
+    /// of users, or the examples of a prompt.
     Shared(Arc<str>),
 }
 
@@ -28,6 +35,35 @@ impl Collection {
     #[must_use]
     pub fn shared(name: impl Into<Arc<str>>) -> Self {
         Self::Shared(name.into())
+    }
+
+    /// Returns the collection of a scope, for a session.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_core::{Collection, GroupId, Scope, SessionId};
+    ///
+    /// let session = SessionId::new("chat-1")?;
+    /// let own = Collection::of(&Scope::Session, &session);
+    /// assert_eq!(own, Collection::Session(session.clone()));
+    /// let team = Collection::of(&GroupId::new("team")?.into(), &session);
+    /// assert_eq!(team, Collection::shared("team"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn of(scope: &Scope, session: &SessionId) -> Self {
+        match scope {
+            Scope::Session => Self::Session(session.clone()),
+            Scope::User(user) => Self::User(user.clone()),
+            Scope::Group(group) => Self::shared(group.as_str()),
+        }
+    }
+}
+
+impl From<UserId> for Collection {
+    fn from(user: UserId) -> Self {
+        Self::User(user)
     }
 }
 
@@ -116,6 +152,35 @@ pub trait VectorStore: Send + Sync {
     /// # Errors
     /// [`VectorStoreError`], if the store fails.
     async fn clear(&self, collection: &Collection) -> Result<(), VectorStoreError>;
+
+    /// Lists at most `limit` documents of a collection, in byte order of their ids, after an id if
+    /// one is given. To correct a document, add one with the same id. Unsupported by default.
+    ///
+    /// # Errors
+    /// [`VectorStoreError`], if the store fails.
+    async fn list(
+        &self,
+        collection: &Collection,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Document>, VectorStoreError> {
+        let _ = (collection, after, limit);
+        Err(VectorStoreError::Unsupported { what: "a list of documents" })
+    }
+
+    /// Removes the documents of a collection with these ids, all or none, and returns how many
+    /// there were. Unsupported by default.
+    ///
+    /// # Errors
+    /// [`VectorStoreError`], if the store fails.
+    async fn remove(
+        &self,
+        collection: &Collection,
+        ids: &[&str],
+    ) -> Result<usize, VectorStoreError> {
+        let _ = (collection, ids);
+        Err(VectorStoreError::Unsupported { what: "removal of documents" })
+    }
 }
 
 macro_rules! forward_store {
@@ -140,6 +205,21 @@ macro_rules! forward_store {
             }
             async fn clear(&self, collection: &Collection) -> Result<(), VectorStoreError> {
                 (**self).clear(collection).await
+            }
+            async fn list(
+                &self,
+                collection: &Collection,
+                after: Option<&str>,
+                limit: usize,
+            ) -> Result<Vec<Document>, VectorStoreError> {
+                (**self).list(collection, after, limit).await
+            }
+            async fn remove(
+                &self,
+                collection: &Collection,
+                ids: &[&str],
+            ) -> Result<usize, VectorStoreError> {
+                (**self).remove(collection, ids).await
             }
         }
     )*};
@@ -211,6 +291,12 @@ pub enum VectorStoreError {
         expected: usize,
         /// The vector's length.
         found: usize,
+    },
+    /// The store does not support the operation.
+    #[error("cannot use {what}: the vector store does not support it")]
+    Unsupported {
+        /// The operation.
+        what: &'static str,
     },
     /// The store failed, or could not be reached.
     #[error("cannot reach the vector store")]

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use conversant_core::{
     BoxError, ChatHistory, HistoryError, LanguageModel, LoadContext, Loaded, MaintainContext,
-    Memory, MemoryError, Prompt, PromptError, Range, RequestPurpose, Saved, Slice, Slot, Ticket,
-    Turn, Value, Warning, vars,
+    Memory, MemoryError, Prompt, PromptError, Range, RequestPurpose, Saved, Scope, Slice, Slot,
+    Ticket, Turn, Value, Version, Warning, vars,
 };
 use serde_json::{Map, Value as Json};
 
@@ -16,9 +16,10 @@ use crate::{
         note::{Derived, DerivedState},
         settings::{conversation_at, conversation_methods, conversation_settings},
     },
+    facts::{self, Facts, Rewritten},
     llm::{
         entity_extractor::{EntityExtractor, Mentioned, extraction_settings, human_text},
-        limits::{MAX_LIST, shortened_messages},
+        limits::shortened_messages,
         prompted_model::PromptedModel,
         static_prompt::Piece::{self, Text, Variable},
     },
@@ -31,9 +32,9 @@ const DEFAULT_ENTITIES_KEY: &str = "entities";
 /// The default number of entities that are described after a turn.
 const DEFAULT_MAX_ENTITIES: usize = 20;
 
-/// The most entities whose descriptions are stored: 2,000. The ones described longest ago are
-/// dropped.
-const MAX_STORED: usize = 2000;
+/// The number of times that a description is written whose fact changes meanwhile. After that the
+/// change stays as it is.
+const MAX_REWRITES: usize = 2;
 
 /// The prompt that requests a description.
 const DESCRIPTION: &[Piece] = &[
@@ -60,6 +61,7 @@ const DESCRIPTION: &[Piece] = &[
 /// | [`with_k`](Self::with_k) | 3 turns |
 /// | [`with_entities_key`](Self::with_entities_key) | `entities` |
 /// | [`with_max_entities`](Self::with_max_entities) | 20 entities a turn |
+/// | [`with_scope`](Self::with_scope) | the session |
 ///
 /// There are two variables: `history`, as text or as messages, and `entities`, a map from each name
 /// to its description. A load calls the model once to extract the names. After the turn,
@@ -67,6 +69,9 @@ const DESCRIPTION: &[Piece] = &[
 /// descriptions of up to 2,000 names, with at most 4 MiB of text, are stored as a note of the
 /// session, so they survive a restart. A description is cut after 64 KiB, and `[…]` marks the
 /// place.
+///
+/// Descriptions belong to the session. [`with_scope`](Self::with_scope) shares them between the
+/// sessions of a user or a group, and [`facts`](Self::facts) lists, corrects and forgets them.
 ///
 /// If the model fails, neither the answer nor the turn is lost: a
 /// [`Warning`](conversant_core::Warning) reports the cause, and the next turn tries again.
@@ -109,6 +114,9 @@ pub struct EntityMemory {
     extractor: EntityExtractor,
     writer: PromptedModel,
     state: DerivedState,
+    scope: Scope,
+    /// The history that has the facts of a user or a group, if the conversation is a view of it.
+    base: Option<Arc<dyn ChatHistory>>,
     /// The names in the turns that the descriptions do not cover yet; `None` if they have to be
     /// extracted again.
     pending: Mutex<Option<Vec<String>>>,
@@ -127,9 +135,50 @@ impl EntityMemory {
             k: 3,
             extractor: EntityExtractor::new(model.clone(), DEFAULT_MAX_ENTITIES),
             writer: PromptedModel::new(model, DESCRIPTION, RequestPurpose::EntityDescription),
-            state: DerivedState::new("entities"),
+            state: DerivedState::new(facts::NOTE),
+            scope: Scope::Session,
+            base: None,
             pending: Mutex::default(),
         }
+    }
+
+    /// Sets who shares the descriptions: the session alone (the default), all sessions of a user,
+    /// or those of a group. The sessions need the same history.
+    ///
+    /// Clearing the memory clears the descriptions of its session only;
+    /// [`Facts::clear`] clears those of a user or a group.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # fn run(
+    /// #     model: conversant_core::LanguageModel,
+    /// #     history: conversant_memory::InMemoryHistory,
+    /// # ) -> Result<(), Box<dyn std::error::Error>> {
+    /// use conversant_core::{SessionId, UserId};
+    /// use conversant_memory::EntityMemory;
+    ///
+    /// let memory = EntityMemory::new(model)
+    ///     .with_history(history, SessionId::new("ada-2026-11-26")?)
+    ///     .with_scope(UserId::new("ada")?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn with_scope(mut self, scope: impl Into<Scope>) -> Self {
+        self.scope = scope.into();
+        self.state = DerivedState::new(note_of(&self.scope));
+        self.reset();
+        self
+    }
+
+    /// Returns the descriptions of the memory's [scope](Self::with_scope), to list, correct and
+    /// forget them.
+    #[must_use]
+    pub fn facts(&self) -> Facts {
+        let session = &self.conversation.session;
+        let history = self.base.as_ref().unwrap_or(&session.history);
+        Facts::new(Arc::clone(history), &self.scope, session.id.clone())
     }
 
     /// Sets the number of turns that are shown to the prompt and to the memory's model. The default
@@ -177,7 +226,11 @@ impl EntityMemory {
             k: self.k,
             extractor: self.extractor.clone(),
             writer: self.writer.clone(),
-            state: DerivedState::new("entities"),
+            state: DerivedState::new(note_of(&self.scope)),
+            scope: self.scope.clone(),
+            base: Some(Arc::clone(
+                self.base.as_ref().unwrap_or(&self.conversation.session.history),
+            )),
             pending: Mutex::default(),
         }
     }
@@ -195,9 +248,9 @@ impl EntityMemory {
     /// Returns the descriptions by name, and the turns that they do not cover.
     async fn read(&self) -> Result<(Map<String, Json>, Slice), HistoryError> {
         let Derived { body, uncovered } = self.state.read(&self.conversation.session).await?;
-        let known = match body {
-            Some(Value::Data(data)) => data.as_object().cloned().unwrap_or_default(),
-            _ => Map::new(),
+        let known = match self.scope {
+            Scope::Session => facts::to_facts(body),
+            _ => self.facts().read().await?,
         };
         Ok((known, uncovered))
     }
@@ -220,39 +273,74 @@ impl EntityMemory {
         let input = human_text(&uncovered.messages);
         let history = self.transcript(&self.recent().await?);
         let pending = lock(&self.pending).clone();
-        let names = match pending {
+        let mut names = match pending {
             Some(names) => names,
             None => self.extractor.extract(&history, &input, context).await?,
         };
-        for name in &names {
-            let before = known.shift_remove(name);
-            let before = before.as_ref().and_then(Json::as_str).unwrap_or_default();
-            let variables = vars! {
-                "entity" => name.as_str(),
-                "summary" => before,
-                "history" => history.as_str(),
-                "input" => input.as_str(),
-            };
-            let description = self.writer.call_for_text(&variables, context).await?;
-            known.insert(name.clone(), Json::from(description.trim()));
+        for _ in 0..MAX_REWRITES {
+            let mut rewritten = Vec::with_capacity(names.len());
+            for name in names {
+                let before = known.get(&name).and_then(Json::as_str).map(str::to_owned);
+                let variables = vars! {
+                    "entity" => name.as_str(),
+                    "summary" => before.as_deref().unwrap_or_default(),
+                    "history" => history.as_str(),
+                    "input" => input.as_str(),
+                };
+                let after = self.writer.call_for_text(&variables, context).await?;
+                rewritten.push(Rewritten { name, before, after: after.trim().to_owned() });
+            }
+            (known, names) = self.store(rewritten, uncovered.version).await?;
+            if names.is_empty() {
+                break;
+            }
         }
-        let excess = known.len() - count_kept(&known);
-        let known: Map<_, _> = known.into_iter().skip(excess).collect();
-        let body = Value::from(Json::Object(known));
-        self.state.write(&self.conversation.session, body, uncovered.version).await?;
         *lock(&self.pending) = Some(Vec::new());
         Ok(())
     }
+
+    /// Stores rewritten descriptions, and that they cover the conversation up to a version. Returns
+    /// all descriptions, and the names of those that were corrected while they were rewritten. One
+    /// that was forgotten meanwhile stays forgotten.
+    async fn store(
+        &self,
+        rewritten: Vec<Rewritten>,
+        covers: Version,
+    ) -> Result<(Map<String, Json>, Vec<String>), HistoryError> {
+        let facts = self.facts();
+        let store = |known: &mut Map<String, Json>| {
+            let refused: Vec<_> = rewritten.iter().filter(|new| !new.store(known)).collect();
+            let corrected = refused.iter().filter(|new| known.contains_key(&new.name));
+            let corrected = corrected.map(|new| new.name.clone()).collect();
+            (known.clone(), corrected)
+        };
+        let session = &self.conversation.session;
+        if self.scope != Scope::Session {
+            let stored = facts.change(store).await?;
+            self.state.write(session, Value::from(""), covers).await?;
+            return Ok(stored);
+        }
+        let lease = facts.lock().await?;
+        let stored = async {
+            let (mut known, _) = self.read().await?;
+            let stored = store(&mut known);
+            self.state.write(session, facts::to_body(known), covers).await?;
+            Ok(stored)
+        }
+        .await;
+        facts.unlock(lease).await;
+        stored
+    }
 }
 
-/// Returns the number of descriptions that are kept, from the last one backwards.
-fn count_kept(known: &Map<String, Json>) -> usize {
-    let mut bytes = 0;
-    let fits = known.iter().rev().take(MAX_STORED).take_while(|(name, description)| {
-        bytes += name.len() + description.as_str().map_or(0, str::len);
-        bytes <= MAX_LIST
-    });
-    fits.count()
+/// Returns the name of the session's note: the descriptions, or the version that those of a user
+/// or a group cover.
+const fn note_of(scope: &Scope) -> &'static str {
+    match scope {
+        Scope::Session => facts::NOTE,
+        Scope::User(_) => "entities_of_user",
+        _ => "entities_of_group",
+    }
 }
 
 /// Adds names to a list, each once and at most `max` in all.

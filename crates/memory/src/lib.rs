@@ -3,7 +3,7 @@
 //! Depend on this crate to give a chain a memory; to **write** a memory, `conversant-core` is
 //! enough. A memory is a view: the conversation stays in its
 //! [`ChatHistory`](conversant_core::ChatHistory), whichever part of it the view shows. Nothing here
-//! does I/O, spawns or sleeps.
+//! does I/O or spawns. Only changes of [`Facts`] wait, for each other.
 //!
 //! | memory | shows | LangChain 0.1.20 |
 //! |---|---|---|
@@ -25,6 +25,13 @@
 //! removes messages as LangChain does. Memories that call a model do so in
 //! [`maintain`](conversant_core::Memory::maintain), which a chain calls after each answer. Without
 //! a chain, call it yourself.
+//!
+//! # What is known of a user
+//!
+//! What [`EntityMemory`] and [`VectorStoreMemory`] derive from a conversation belongs to its
+//! session. `with_scope` shares it between the sessions of a user or a group, by the type of the
+//! id ([`Scope`](conversant_core::Scope)). [`Facts`] lists, corrects and forgets what an entity
+//! memory knows; [`VectorStore`](conversant_core::VectorStore) does it for turns.
 //!
 //! # What a call costs
 //!
@@ -60,6 +67,7 @@ mod buffer;
 mod combined;
 mod conversation;
 mod entity;
+mod facts;
 mod in_memory;
 mod knowledge_graph;
 mod leased;
@@ -80,6 +88,7 @@ pub use self::{
     combined::{CombinedMemory, CombinedMemoryError},
     conversation::Conflict,
     entity::EntityMemory,
+    facts::{Fact, Facts},
     in_memory::{InMemoryHistory, InMemoryVectorStore},
     knowledge_graph::KnowledgeGraphMemory,
     leased::LeasedMemory,

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use conversant_core::{
     BoxError, Collection, Document, LoadContext, Loaded, Match, Memory, MemoryError, Message,
-    Messages, Range, Saved, Ticket, Turn, Value, VectorStore, Version, Warning, vars,
+    Messages, Range, Saved, Scope, Ticket, Turn, Value, VectorStore, VectorStoreError, Version,
+    Warning, vars,
 };
 use serde_json::Value as Json;
 
@@ -16,6 +17,12 @@ use crate::conversation::{
     turn_boundaries::boundaries,
 };
 
+/// The note with the version up to which a session's turns are in its collection.
+const SESSION_NOTE: &str = "vector_store_session";
+
+/// The number of documents that are listed at once.
+const PAGE: usize = 256;
+
 /// Shows the `k` turns of the conversation that are nearest in meaning to the user's input.
 ///
 /// LangChain 0.1.20 `langchain/memory/vectorstore.py::VectorStoreRetrieverMemory`.
@@ -23,7 +30,7 @@ use crate::conversation::{
 /// | setting | default |
 /// |---|---|
 /// | [`with_k`](Self::with_k) | 4 turns |
-/// | [`with_shared_collection`](Self::with_shared_collection) | the session's collection |
+/// | [`with_scope`](Self::with_scope) | the session |
 ///
 /// As text, the nearest turn comes first, as in LangChain; as messages, turns are in the order of
 /// the conversation. The conversation is stored in the history. [`maintain`](Memory::maintain) adds
@@ -31,8 +38,10 @@ use crate::conversation::{
 /// the cause, and the next turn tries again.
 ///
 /// Turns are added to the collection of the memory's session. One vector store can then serve all
-/// sessions and does not show one user's messages to another. Clearing the memory clears the
-/// collection. [`with_shared_collection`](Self::with_shared_collection) shares turns instead.
+/// sessions and does not show one user's messages to another. [`with_scope`](Self::with_scope)
+/// shares turns between the sessions of a user or a group. Clearing the memory removes the turns of
+/// its session. To list, correct or remove what is known, use the methods of [`VectorStore`] with
+/// [`collection`](Self::collection).
 ///
 /// # Examples
 ///
@@ -67,8 +76,7 @@ use crate::conversation::{
 pub struct VectorStoreMemory {
     conversation: Conversation,
     store: Arc<dyn VectorStore>,
-    /// The name of the shared collection, if one is set.
-    shared: Option<Arc<str>>,
+    scope: Scope,
     k: usize,
     state: DerivedState,
 }
@@ -81,9 +89,9 @@ impl VectorStoreMemory {
         Self {
             conversation: Conversation::new(),
             store: Arc::new(store),
-            shared: None,
+            scope: Scope::Session,
             k: 4,
-            state: DerivedState::new("vector_store_session"),
+            state: DerivedState::new(SESSION_NOTE),
         }
     }
 
@@ -94,24 +102,45 @@ impl VectorStoreMemory {
         self
     }
 
-    /// Sets a shared collection, to which turns are added and in which the memory searches, instead
-    /// of the session's collection.
+    /// Sets who shares the turns: the session alone (the default), all sessions of a user, or those
+    /// of a group. **Every user of a group is shown what the others have said.**
     ///
-    /// **Every memory with this name shows its user what other users have said.** Clearing the
-    /// memory does not clear the collection, but the memory no longer finds its own turns.
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_core::{Collection, SessionId, UserId};
+    /// # use conversant_core::{async_trait, Embeddings, ModelError};
+    /// use conversant_memory::{InMemoryHistory, InMemoryVectorStore, VectorStoreMemory};
+    ///
+    /// # struct Model;
+    /// # #[async_trait]
+    /// # impl Embeddings for Model {
+    /// #     async fn embed(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, ModelError> {
+    /// #         Ok(vec![vec![1.0]; texts.len()])
+    /// #     }
+    /// # }
+    /// let memory = VectorStoreMemory::new(InMemoryVectorStore::new(Model))
+    ///     .with_history(InMemoryHistory::new(), SessionId::new("ada-2026-11-26")?)
+    ///     .with_scope(UserId::new("ada")?);
+    /// assert_eq!(memory.collection(), Collection::User(UserId::new("ada")?));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
-    pub fn with_shared_collection(mut self, name: impl Into<Arc<str>>) -> Self {
-        self.shared = Some(name.into());
-        // The note that was written before sessions had collections.
-        self.state = DerivedState::new("vector_store");
+    pub fn with_scope(mut self, scope: impl Into<Scope>) -> Self {
+        self.scope = scope.into();
+        self.state = DerivedState::new(match self.scope {
+            Scope::Session => SESSION_NOTE,
+            Scope::User(_) => "vector_store_user",
+            // The note that was written before sessions had collections.
+            _ => "vector_store",
+        });
         self
     }
 
-    fn collection(&self) -> Collection {
-        match &self.shared {
-            Some(name) => Collection::Shared(Arc::clone(name)),
-            None => Collection::Session(self.conversation.session.id.clone()),
-        }
+    /// Returns the collection in which the memory searches.
+    #[must_use]
+    pub fn collection(&self) -> Collection {
+        Collection::of(&self.scope, &self.conversation.session.id)
     }
 
     fn reset(&mut self) {
@@ -152,7 +181,7 @@ impl VectorStoreMemory {
             "first" => first.messages,
             "messages" => stored,
         };
-        if self.shared.is_none() {
+        if self.scope == Scope::Session {
             return Document::new(first.to_string(), text).with_metadata(metadata);
         }
         let session = self.conversation.session.id.as_str();
@@ -162,14 +191,39 @@ impl VectorStoreMemory {
 
     /// Returns whether a document is a turn of this session that was cleared from the history.
     fn is_cleared(&self, found: &Match, version: Version) -> bool {
+        let Some(epoch) = number(found, "epoch") else {
+            // A document that was corrected or that is not a turn.
+            return false;
+        };
         let own = self.conversation.session.id.as_str();
         let is_own = match found.document.metadata.get("session") {
             Some(Value::Text(session)) => &**session == own,
             _ => true,
         };
-        let is_current = number(found, "epoch") == i64::try_from(version.epoch).ok()
+        let is_current = Some(epoch) == i64::try_from(version.epoch).ok()
             && number(found, "first") < i64::try_from(version.messages).ok();
         is_own && !is_current
+    }
+
+    /// Removes the turns of this session from a collection that others share.
+    async fn remove_own(&self) -> Result<(), VectorStoreError> {
+        let (collection, own) = (self.collection(), self.conversation.session.id.as_str());
+        let is_own = |document: &&Document| match document.metadata.get("session") {
+            Some(Value::Text(session)) => &**session == own,
+            _ => false,
+        };
+        let mut after = None;
+        loop {
+            let page = self.store.list(&collection, after.as_deref(), PAGE).await?;
+            let ids: Vec<_> = page.iter().filter(is_own).map(|found| found.id.as_str()).collect();
+            if !ids.is_empty() {
+                self.store.remove(&collection, &ids).await?;
+            }
+            match page.into_iter().last() {
+                Some(last) => after = Some(last.id),
+                None => return Ok(()),
+            }
+        }
     }
 
     fn show(&self, mut found: Vec<Match>) -> Result<Value, MemoryError> {
@@ -179,11 +233,15 @@ impl VectorStoreMemory {
         }
         found.sort_by_key(|found| number(found, "first"));
         let mut shown = Messages::new();
-        for found in &found {
-            if let Some(Value::Data(stored)) = found.document.metadata.get("messages") {
-                let turn: Messages = serde_json::from_value(Json::clone(stored))
-                    .map_err(|error| MemoryError::Custom(error.into()))?;
-                shown.append(&turn);
+        for found in found {
+            match found.document.metadata.get("messages") {
+                Some(Value::Data(stored)) => {
+                    let turn: Messages = serde_json::from_value(Json::clone(stored))
+                        .map_err(|error| MemoryError::Custom(error.into()))?;
+                    shown.append(&turn);
+                }
+                // A document that was corrected or that is not a turn.
+                _ => shown.push(Message::human(found.document.text)),
             }
         }
         Ok(Value::from(shown))
@@ -231,10 +289,14 @@ impl Memory for VectorStoreMemory {
     async fn clear(&self) -> Result<(), MemoryError> {
         self.conversation.clear().await?;
         self.state.forget();
-        if self.shared.is_some() {
-            return Ok(());
+        if self.scope == Scope::Session {
+            return self.store.clear(&self.collection()).await.map_err(custom);
         }
-        self.store.clear(&self.collection()).await.map_err(custom)
+        match self.remove_own().await {
+            // They stay in the collection, and this memory does not show them.
+            Err(VectorStoreError::Unsupported { .. }) => Ok(()),
+            removed => removed.map_err(custom),
+        }
     }
 }
 

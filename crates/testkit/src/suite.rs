@@ -1,4 +1,4 @@
-//! Conformance suites: the contracts of custom histories, memories and models.
+//! Conformance suites: the contracts of custom histories, memories, vector stores and models.
 //!
 //! A suite is an async function that takes a constructor of the implementation and runs every
 //! check. It returns a [`Report`], or a [`SuiteError`] that names each failed check and what it
@@ -16,6 +16,7 @@
 //! | store that several handles write | [`shared_history`] | several handles to one store |
 //! | store that outlives its handle | [`reopened_history`] | a way to open the same store |
 //! | [`Memory`](conversant_core::Memory) | [`memory()`] | a fresh conversation each time |
+//! | [`VectorStore`](conversant_core::VectorStore) | [`vector_store()`] | a store with given embeddings |
 //! | [`ChatModel`](conversant_core::ChatModel) | [`chat_model`] | a model that answers anything |
 //! | [`CompletionModel`](conversant_core::CompletionModel) | [`completion_model`] | the same |
 //!
@@ -31,6 +32,7 @@ mod memory;
 mod model;
 mod networked;
 mod report;
+mod vector_store;
 
 pub use self::{
     history::{branched_history, history, reopened_history, shared_history, versioned_history},
@@ -40,4 +42,5 @@ pub use self::{
     model::{chat_model, completion_model},
     networked::{killed_history, networked_history},
     report::{Report, SuiteError},
+    vector_store::{EmbeddingFault, TopicEmbeddings, vector_store},
 };

@@ -18,6 +18,8 @@ pub(crate) struct Statements {
     /// Searches with the index, if there is one.
     pub(crate) search_index: Option<String>,
     pub(crate) clear: &'static str,
+    pub(crate) list: &'static str,
+    pub(crate) remove: &'static str,
     /// Whether an index search goes on while a filter leaves too few.
     pub(crate) can_iterate: bool,
 }
@@ -117,6 +119,13 @@ impl Statements {
                 search(schema, &vector, &format!("AND v.dimensions = {dimensions}"), "")
             }),
             clear: "DELETE FROM conversant_vector_collections_1 WHERE kind = $1 AND name = $2",
+            list: "SELECT v.document FROM conversant_vectors_1 v \
+                JOIN conversant_vector_collections_1 held ON held.key = v.collection \
+                WHERE held.kind = $1 AND held.name = $2 AND ($3::bytea IS NULL OR v.id > $3) \
+                ORDER BY v.id LIMIT $4",
+            remove: "DELETE FROM conversant_vectors_1 v USING conversant_vector_collections_1 held \
+                WHERE held.key = v.collection AND held.kind = $1 AND held.name = $2 \
+                AND v.id = ANY ($3)",
             can_iterate,
         }
     }

@@ -215,19 +215,46 @@ impl<E: Embeddings> VectorStore for PostgresVectorStore<E> {
             return Ok(Vec::new());
         };
         check(expected, found)?;
-        rows.into_iter().map(|(json, score)| decode(&json, score)).collect()
+        rows.into_iter().map(|(json, score)| Ok(Match::new(decode(&json)?, score))).collect()
     }
 
     async fn clear(&self, collection: &Collection) -> Result<(), VectorStoreError> {
         let place = Place::of(collection)?;
         self.database.run(Clear { statements: Arc::clone(&self.statements), place }).await
     }
+
+    async fn list(
+        &self,
+        collection: &Collection,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Document>, VectorStoreError> {
+        let list = List {
+            statements: Arc::clone(&self.statements),
+            place: Place::of(collection)?,
+            after: after.map(|id| id.as_bytes().to_vec()),
+            limit: i64::try_from(limit).unwrap_or(i64::MAX),
+        };
+        let documents = self.database.run(list).await?;
+        documents.iter().map(|json| decode(json)).collect()
+    }
+
+    async fn remove(
+        &self,
+        collection: &Collection,
+        ids: &[&str],
+    ) -> Result<usize, VectorStoreError> {
+        let remove = Remove {
+            statements: Arc::clone(&self.statements),
+            place: Place::of(collection)?,
+            ids: ids.iter().map(|id| id.as_bytes().to_vec()).collect(),
+        };
+        self.database.run(remove).await
+    }
 }
 
-fn decode(json: &str, score: f32) -> Result<Match, VectorStoreError> {
-    let document = serde_json::from_str(json);
-    let document = document.map_err(|error| backend(invalid_json("a document", &error)))?;
-    Ok(Match::new(document, score))
+fn decode(json: &str) -> Result<Document, VectorStoreError> {
+    serde_json::from_str(json).map_err(|error| backend(invalid_json("a document", &error)))
 }
 
 impl<E> fmt::Debug for PostgresVectorStore<E> {
@@ -251,6 +278,7 @@ impl Place {
         let (kind, name) = match collection {
             Collection::Session(session) => (0, session.as_str()),
             Collection::Shared(name) => (1, &**name),
+            Collection::User(user) => (2, user.as_str()),
             _ => return Err(backend(PostgresError::new("cannot use a collection of this kind"))),
         };
         Ok(Self { kind, name: name.as_bytes().to_vec() })
@@ -396,5 +424,59 @@ impl Operation for Clear {
             .execute_typed(self.statements.clear, &[(kind, Type::INT2), (name, Type::BYTEA)])
             .await?;
         Ok(())
+    }
+}
+
+/// Lists the documents of a collection after an id, each as JSON.
+struct List {
+    statements: Arc<Statements>,
+    place: Place,
+    after: Option<Vec<u8>>,
+    limit: i64,
+}
+
+impl Operation for List {
+    type Output = Vec<String>;
+
+    const IS_REPEATED: bool = true;
+
+    async fn run(&self, client: &Client) -> Result<Vec<String>, PostgresError> {
+        let Place { kind, name } = &self.place;
+        let rows = client
+            .query_typed(
+                self.statements.list,
+                &[
+                    (kind, Type::INT2),
+                    (name, Type::BYTEA),
+                    (&self.after, Type::BYTEA),
+                    (&self.limit, Type::INT8),
+                ],
+            )
+            .await?;
+        rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+    }
+}
+
+/// Removes documents, and returns how many there were.
+struct Remove {
+    statements: Arc<Statements>,
+    place: Place,
+    ids: Vec<Vec<u8>>,
+}
+
+impl Operation for Remove {
+    type Output = usize;
+
+    const IS_REPEATED: bool = false;
+
+    async fn run(&self, client: &Client) -> Result<usize, PostgresError> {
+        let Place { kind, name } = &self.place;
+        let removed = client
+            .execute_typed(
+                self.statements.remove,
+                &[(kind, Type::INT2), (name, Type::BYTEA), (&self.ids, Type::BYTEA_ARRAY)],
+            )
+            .await?;
+        Ok(usize::try_from(removed).unwrap_or(usize::MAX))
     }
 }

@@ -1,4 +1,4 @@
--- `kind`: 0 a session's collection, 1 a shared one. Names are bytes, because text cannot have NUL.
+-- `kind`: 0 a session's collection, 1 a shared one, 2 a user's. Names are bytes, because text cannot have NUL.
 CREATE TABLE IF NOT EXISTS conversant_vector_collections_1 (
     key bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     kind smallint NOT NULL,

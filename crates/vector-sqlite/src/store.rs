@@ -190,6 +190,27 @@ impl<E: Embeddings> VectorStore for SqliteVectorStore<E> {
         let clear = move |connection: &mut Connection| table::clear(connection, &place);
         self.run(clear).await
     }
+
+    async fn list(
+        &self,
+        collection: &Collection,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Document>, VectorStoreError> {
+        let place = table::Place::of(collection)?;
+        let after = after.map(str::to_owned);
+        self.run(move |connection| table::list(connection, &place, after.as_deref(), limit)).await
+    }
+
+    async fn remove(
+        &self,
+        collection: &Collection,
+        ids: &[&str],
+    ) -> Result<usize, VectorStoreError> {
+        let place = table::Place::of(collection)?;
+        let ids: Vec<_> = ids.iter().map(|&id| id.to_owned()).collect();
+        self.run(move |connection| table::remove(connection, &place, &ids)).await
+    }
 }
 
 impl<E> fmt::Debug for SqliteVectorStore<E> {

@@ -16,10 +16,11 @@ use rusqlite::{
 use crate::vector::{self, SIMILARITY};
 
 /// Names of the tables, of this version: a later version gives its tables other names, so no
-/// version reads what it does not know. Files that were written before sessions had a table of
-/// their own have shared collections only.
+/// version reads what it does not know. Files that were written before sessions and users had
+/// tables of their own have shared collections only.
 const SHARED: &str = "conversant_vectors_1";
 const SESSIONS: &str = "conversant_session_vectors_1";
+const USERS: &str = "conversant_user_vectors_1";
 
 /// The longest busy timeout that SQLite takes: an `int` of milliseconds.
 const MAX_BUSY_TIMEOUT: Duration = Duration::from_millis(i32::MAX as u64);
@@ -34,6 +35,7 @@ impl Place {
     pub(crate) fn of(collection: &Collection) -> Result<Self, VectorStoreError> {
         let (table, collection) = match collection {
             Collection::Session(session) => (SESSIONS, session.as_str()),
+            Collection::User(user) => (USERS, user.as_str()),
             Collection::Shared(name) => (SHARED, &**name),
             _ => {
                 let source = "unknown kind of collection".into();
@@ -80,7 +82,9 @@ fn try_open(path: &Path, busy_timeout: Duration) -> Result<Connection, rusqlite:
     let connection = Connection::open(path)?;
     connection.busy_timeout(busy_timeout)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
-    for table in [SHARED, SESSIONS] {
+    // What is removed is overwritten.
+    connection.pragma_update(None, "secure_delete", "ON")?;
+    for table in [SHARED, SESSIONS, USERS] {
         connection.execute_batch(&format!(
             "CREATE TABLE IF NOT EXISTS {table} (
                 number INTEGER PRIMARY KEY,
@@ -174,15 +178,51 @@ pub(crate) fn search(
 }
 
 fn read_match(row: &Row<'_>) -> Result<Match, rusqlite::Error> {
+    let similarity: f64 = row.get(3)?;
+    Ok(Match::new(read_document(row)?, similarity as f32))
+}
+
+fn read_document(row: &Row<'_>) -> Result<Document, rusqlite::Error> {
     let metadata: String = row.get(2)?;
     let metadata = serde_json::from_str(&metadata).map_err(|error| {
         let error = invalid_json("the metadata of a document", &error);
         rusqlite::Error::FromSqlConversionFailure(2, rusqlite::types::Type::Text, error.into())
     })?;
     let text: String = row.get(1)?;
-    let document = Document::new(row.get::<_, String>(0)?, text).with_metadata(metadata);
-    let similarity: f64 = row.get(3)?;
-    Ok(Match::new(document, similarity as f32))
+    Ok(Document::new(row.get::<_, String>(0)?, text).with_metadata(metadata))
+}
+
+/// Returns the documents after an id, in byte order of their ids.
+pub(crate) fn list(
+    connection: &Connection,
+    place: &Place,
+    after: Option<&str>,
+    limit: usize,
+) -> Result<Vec<Document>, rusqlite::Error> {
+    let sql = format!(
+        "SELECT id, text, metadata FROM {}
+         WHERE collection = ?1 AND (?2 IS NULL OR id > ?2) ORDER BY id LIMIT ?3",
+        place.table
+    );
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut statement = connection.prepare_cached(&sql)?;
+    statement.query_map(params![place.collection, after, limit], read_document)?.collect()
+}
+
+/// Removes documents, and returns how many there were.
+pub(crate) fn remove(
+    connection: &mut Connection,
+    place: &Place,
+    ids: &[String],
+) -> Result<usize, rusqlite::Error> {
+    let sql = format!("DELETE FROM {} WHERE collection = ?1 AND id = ?2", place.table);
+    let transaction = Transaction::new(connection, TransactionBehavior::Immediate)?;
+    let mut removed = 0;
+    for id in ids {
+        removed += transaction.prepare_cached(&sql)?.execute([&place.collection, id])?;
+    }
+    transaction.commit()?;
+    Ok(removed)
 }
 
 pub(crate) fn clear(connection: &Connection, place: &Place) -> Result<(), rusqlite::Error> {

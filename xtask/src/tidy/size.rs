@@ -14,7 +14,7 @@ const MEASURES: &[(&str, usize)] = &[
 ];
 
 /// The most lines of a crate's `lib.rs`, which is a table of contents.
-const CONTENTS: usize = 120;
+const CONTENTS: usize = 140;
 
 pub(crate) fn check(tree: &Tree) -> Vec<Fault> {
     let mut faults = Vec::new();

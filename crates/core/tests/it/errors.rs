@@ -197,6 +197,7 @@ fn memory_errors() {
             Box::new(VectorStoreError::from(ModelError::Cancelled)),
             Box::new(VectorStoreError::InvalidVectors { reason: "0 vectors for 1 texts".into() }),
             Box::new(VectorStoreError::Dimension { expected: 3, found: 2 }),
+            Box::new(VectorStoreError::Unsupported { what: "a list of documents" }),
             Box::new(VectorStoreError::Backend { source: cause() }),
         ],
     );

@@ -323,6 +323,8 @@ impl Prompt for All {
     }
 }
 
+type Listed = Result<Vec<Document>, VectorStoreError>;
+
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
 impl VectorStore for All {
@@ -343,6 +345,14 @@ impl VectorStore for All {
         called("clear");
         Ok(())
     }
+    async fn list(&self, _: &Collection, _: Option<&str>, _: usize) -> Listed {
+        called("list");
+        Ok(vec![Document::new("1", "x")])
+    }
+    async fn remove(&self, _: &Collection, ids: &[&str]) -> Result<usize, VectorStoreError> {
+        called("remove");
+        Ok(ids.len())
+    }
 }
 
 async fn vector_store(store: impl VectorStore) {
@@ -350,6 +360,8 @@ async fn vector_store(store: impl VectorStore) {
     assert!(store.add(&shared, &[]).await.is_err());
     assert_eq!(store.search(&shared, "x", 1).await.unwrap()[0].document.text, "x");
     store.clear(&shared).await.unwrap();
+    assert_eq!(store.list(&shared, None, 9).await.unwrap().len(), 1);
+    assert_eq!(store.remove(&shared, &["1", "2"]).await.unwrap(), 2);
 }
 
 #[async_trait]

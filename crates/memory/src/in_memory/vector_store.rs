@@ -124,6 +124,38 @@ impl<E: Embeddings> VectorStore for InMemoryVectorStore<E> {
         lock(&self.entries).remove(collection);
         Ok(())
     }
+
+    async fn list(
+        &self,
+        collection: &Collection,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Document>, VectorStoreError> {
+        let collections = lock(&self.entries);
+        let documents = collections.get(collection).into_iter().flatten();
+        let mut documents: Vec<_> = documents
+            .map(|entry| &entry.document)
+            .filter(|document| after.is_none_or(|after| document.id.as_str() > after))
+            .collect();
+        documents.sort_by(|left, right| left.id.cmp(&right.id));
+        Ok(documents.into_iter().take(limit).cloned().collect())
+    }
+
+    async fn remove(
+        &self,
+        collection: &Collection,
+        ids: &[&str],
+    ) -> Result<usize, VectorStoreError> {
+        let mut collections = lock(&self.entries);
+        let Some(entries) = collections.get_mut(collection) else { return Ok(0) };
+        let before = entries.len();
+        entries.retain(|entry| !ids.contains(&entry.document.id.as_str()));
+        let removed = before - entries.len();
+        if entries.is_empty() {
+            collections.remove(collection);
+        }
+        Ok(removed)
+    }
 }
 
 impl<E> fmt::Debug for InMemoryVectorStore<E> {

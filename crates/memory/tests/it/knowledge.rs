@@ -1,17 +1,19 @@
 //! The memories that call a model or a vector store: entities, facts, the nearest turns.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use conversant_core::{
-    ChatHistory as _, Collection, Document, Embeddings, LanguageModel, LoadContext,
-    MaintainContext, Memory, ModelError, PromptError, Slot, Ticket, Variables, VectorStore,
-    async_trait, vars,
+    ChatHistory as _, GroupId, LanguageModel, LoadContext, MaintainContext, Memory, ModelError,
+    PromptError, Slot, Ticket, Variables, vars,
 };
 use conversant_memory::{
     EntityMemory, InMemoryHistory, InMemoryVectorStore, KnowledgeGraphMemory, VectorStoreMemory,
 };
 use conversant_prompts::PromptTemplate;
-use conversant_testkit::{ScriptedCompletion, ScriptedReply, block_on};
+use conversant_testkit::{
+    ScriptedCompletion, ScriptedReply, block_on,
+    suite::{self, EmbeddingFault, TopicEmbeddings},
+};
 use serde_json::json;
 
 use crate::support::{Watched, session, turn};
@@ -265,82 +267,17 @@ fn prompts_that_cannot_be_filled_in_are_refused_when_they_are_set() {
     }
 }
 
-/// Vectors by the topics of a text. It fails on request.
-#[derive(Clone, Default)]
-struct Topics(Arc<Mutex<Vec<&'static str>>>);
-
-#[async_trait]
-impl Embeddings for Topics {
-    async fn embed(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, ModelError> {
-        match self.0.lock().unwrap().pop() {
-            Some("fail") => return Err(ModelError::custom("it fails", true, None)),
-            Some("short") => return Ok(Vec::new()),
-            Some("long") => return Ok(vec![vec![1.0; 4]; texts.len()]),
-            _ => {}
-        }
-        let topic = |text: &String, topic| text.matches(topic).count() as f32;
-        Ok(texts
-            .iter()
-            .map(|text| vec![topic(text, "pizza"), topic(text, "chess"), topic(text, "rain")])
-            .collect())
-    }
-}
-
 #[test]
-fn an_in_memory_vector_store() {
-    block_on(async {
-        let topics = Topics::default();
-        let store = InMemoryVectorStore::new(topics.clone());
-        let own = Collection::from(session("s"));
-        assert!(store.search(&own, "pizza", 3).await.unwrap().is_empty());
-        store.add(&own, &[]).await.unwrap();
-        let documents =
-            [("1", "pizza"), ("2", "chess"), ("3", "pizza pizza chess"), ("4", "nothing")];
-        let documents = documents.map(|(id, text)| Document::new(id, text));
-        store.add(&own, &documents).await.unwrap();
-
-        let found = |text: &'static str, k| {
-            let (store, own) = (&store, &own);
-            async move {
-                let found = store.search(own, text, k).await.unwrap();
-                found.into_iter().map(|found| (found.document.id, found.score)).collect::<Vec<_>>()
-            }
-        };
-        let near = 2.0 / 5.0_f32.sqrt();
-        let [one, two, three, four] = ["1", "2", "3", "4"].map(str::to_owned);
-        let all = found("pizza", 9).await;
-        assert_eq!(all.iter().map(|(id, _)| id).collect::<Vec<_>>(), [&one, &three, &two, &four]);
-        assert!((all[0].1 - 1.0).abs() < 1e-6 && (all[1].1 - near).abs() < 1e-6 && all[2].1 == 0.0);
-        assert_eq!(found("pizza", 1).await.len(), 1);
-        assert!(found("pizza", 0).await.is_empty());
-        assert_eq!(found("nothing to find", 4).await.len(), 4);
-
-        // Adding under an id that is there replaces.
-        store.add(&own, &[Document::new("1", "chess")]).await.unwrap();
-        assert_eq!(found("pizza", 1).await[0].0, "3");
-
-        // All or none.
-        for (fault, told) in [
-            ("fail", "cannot embed the text"),
-            ("short", "cannot use the embedding model's vectors: 0 vectors for 1 texts"),
-            ("long", "cannot use a vector of 4 numbers; the collection holds vectors of 3"),
-        ] {
-            topics.0.lock().unwrap().push(fault);
-            let error = store.add(&own, &[Document::new("5", "rain")]).await.unwrap_err();
-            assert_eq!(error.to_string(), told);
-            topics.0.lock().unwrap().push(fault);
-            assert_eq!(store.search(&own, "rain", 1).await.unwrap_err().to_string(), told);
-        }
-        insta::assert_snapshot!(format!("{store:?}"), @"InMemoryVectorStore { documents: 4, .. }");
-        store.clear(&own).await.unwrap();
-        assert!(found("pizza", 9).await.is_empty());
-    });
+fn the_suite_of_vector_stores() {
+    let open = async |embeddings| InMemoryVectorStore::new(embeddings);
+    let report = block_on(suite::vector_store(open)).unwrap();
+    assert_eq!(report.skipped().next(), None, "{report}");
 }
 
 #[test]
 fn the_turns_nearest_to_the_words() {
     block_on(async {
-        let store = Arc::new(InMemoryVectorStore::new(Topics::default()));
+        let store = Arc::new(InMemoryVectorStore::new(TopicEmbeddings::new()));
         let history = Watched::default();
         let memory = || {
             VectorStoreMemory::new(Arc::clone(&store))
@@ -388,7 +325,7 @@ fn the_turns_nearest_to_the_words() {
 #[test]
 fn sessions_do_not_find_each_other_s_words_unless_they_share_them() {
     block_on(async {
-        let store = Arc::new(InMemoryVectorStore::new(Topics::default()));
+        let store = Arc::new(InMemoryVectorStore::new(TopicEmbeddings::new()));
         let history = InMemoryHistory::new();
         let memory = |name: &str| {
             VectorStoreMemory::new(Arc::clone(&store)).with_history(history.clone(), session(name))
@@ -403,16 +340,17 @@ fn sessions_do_not_find_each_other_s_words_unless_they_share_them() {
         assert_eq!(shown(&memory("ada")).await, "Human: my pizza is secret\nAI: ok");
 
         // Shared, turns at the same place of two sessions are two documents.
-        let shared = |name: &str| memory(name).with_shared_collection("team").with_k(9);
+        let team = GroupId::new("team").unwrap();
+        let shared = |name: &str| memory(name).with_scope(team.clone()).with_k(9);
         call(&shared("ada"), "pizza on Monday").await;
         call(&shared("bob"), "pizza on Friday").await;
         let of_all = shown(&shared("bob")).await;
         for words in ["my pizza is secret", "on Monday", "on Friday"] {
             assert!(of_all.contains(words), "{of_all}");
         }
-        // What was cleared is not shown to the session whose it was.
+        // Cleared turns are not shown to the other session either.
         shared("bob").clear().await.unwrap();
-        let of_all = shown(&shared("bob")).await;
+        let of_all = shown(&shared("ada")).await;
         assert!(of_all.contains("Monday") && !of_all.contains("Friday"), "{of_all}");
         // Nor is the shared collection a session's of the same name.
         assert_eq!(shown(&memory("team")).await, "");
@@ -422,10 +360,10 @@ fn sessions_do_not_find_each_other_s_words_unless_they_share_them() {
 #[test]
 fn an_embedding_model_that_fails_costs_no_turn() {
     block_on(async {
-        let topics = Topics::default();
+        let topics = TopicEmbeddings::new();
         let memory = VectorStoreMemory::new(InMemoryVectorStore::new(topics.clone()));
         memory.save(&turn(1), Ticket::default()).await.unwrap();
-        topics.0.lock().unwrap().push("fail");
+        topics.fail_next(EmbeddingFault::Fails);
         let warnings = memory.maintain().await.unwrap().warnings;
         assert_eq!(
             warnings[0].to_string(),
@@ -437,7 +375,7 @@ fn an_embedding_model_that_fails_costs_no_turn() {
         let inputs = vars! { "input" => "q" };
         let loaded = memory.load(LoadContext::new(&inputs)).await.unwrap().variables;
         assert_eq!(loaded, vars! { "history" => "Human: q1\nAI: a1\nHuman: q2\nAI: a2" });
-        topics.0.lock().unwrap().push("fail");
+        topics.fail_next(EmbeddingFault::Fails);
         assert!(memory.load(LoadContext::new(&inputs)).await.is_err());
     });
 }

@@ -20,6 +20,7 @@ mod prefix;
 mod properties;
 mod recorded;
 mod replaced;
+mod scopes;
 mod suites;
 mod summaries;
 mod support;

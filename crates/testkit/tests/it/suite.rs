@@ -10,6 +10,7 @@ mod model;
 mod networked;
 pub(crate) mod remote_history;
 pub(crate) mod tipped_history;
+mod vector_store;
 
 use std::{collections::BTreeSet, future::poll_fn, task::Poll};
 

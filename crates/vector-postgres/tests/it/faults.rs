@@ -3,43 +3,18 @@
 use std::time::{Duration, Instant};
 
 use conversant_core::{Document, Report, VectorStore, VectorStoreError};
+use conversant_testkit::suite::TopicEmbeddings;
 use conversant_vector_postgres::PostgresVectorStore;
 
 use crate::{
+    documents::{documents, ids, own},
     server::Server,
-    topics::{Topics, documents, ids, own},
 };
-
-#[tokio::test]
-async fn all_or_none() {
-    let Some(server) = Server::start("vectors that do not fit").await else { return };
-    let topics = Topics::default();
-    let store = PostgresVectorStore::connect(&server.url, topics.clone()).await.unwrap();
-    store.add(&own(), &documents()).await.unwrap();
-    let more = ["1", "5", "6"].map(|id| Document::new(id, "rain"));
-    let other_length = "cannot use a vector of 4 numbers; the collection holds vectors of 3";
-    let invalid = "cannot use the embedding model's vectors: ";
-    for (fault, add, search) in [
-        ("fail", "cannot embed the text", "cannot embed the text"),
-        ("none", "0 vectors for 3 texts", "0 vectors for 1 texts"),
-        ("long", other_length, other_length),
-        ("last is long", "vector 2 has 4 numbers, vector 0 has 3", other_length),
-        ("NaN", "number 0 of vector 0 is not finite", "number 0 of vector 0 is not finite"),
-    ] {
-        let shown = |error: VectorStoreError| error.to_string().replace(invalid, "");
-        topics.next(fault);
-        assert_eq!(shown(store.add(&own(), &more).await.unwrap_err()), add);
-        topics.next(fault);
-        assert_eq!(shown(store.search(&own(), "rain", 1).await.unwrap_err()), search);
-        assert_eq!(ids(&store, "pizza", 9).await, ["1", "3", "2", "4"]);
-    }
-    server.stop().await;
-}
 
 #[tokio::test]
 async fn damaged_rows_are_errors_that_quote_nothing() {
     let Some(server) = Server::start("damaged rows").await else { return };
-    let store = PostgresVectorStore::connect(&server.url, Topics::default()).await.unwrap();
+    let store = PostgresVectorStore::connect(&server.url, TopicEmbeddings::new()).await.unwrap();
     for document in ["Sekretwort", "{\"id\": \"Sekretwort\"", "[\"Sekretwort\"]", "\"Sekretwort\""]
     {
         store.add(&own(), &documents()).await.unwrap();
@@ -67,7 +42,7 @@ async fn a_connection_that_broke_is_replaced() {
     let Some(server) = Server::start("broken connections").await else { return };
     // The name distinguishes its connections from those of the other tests.
     let url = format!("{}&application_name=broken", server.url);
-    let store = PostgresVectorStore::connect(&url, Topics::default()).await.unwrap();
+    let store = PostgresVectorStore::connect(&url, TopicEmbeddings::new()).await.unwrap();
     let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
         WHERE application_name = 'broken'";
     for _ in 0..5 {
@@ -86,7 +61,7 @@ async fn a_locked_table_is_waited_for_within_the_limit() {
     let builder = PostgresVectorStore::builder(&server.url).operation_timeout(limit);
     let store = loop {
         // The first connection may take longer than the limit.
-        if let Ok(store) = builder.clone().connect(Topics::default()).await {
+        if let Ok(store) = builder.clone().connect(TopicEmbeddings::new()).await {
             break store;
         }
     };
@@ -110,7 +85,7 @@ async fn connecting_tells_what_is_wrong_without_the_password() {
     {
         let builder = PostgresVectorStore::builder(url);
         assert!(!format!("{builder:?}").contains("hunter2"));
-        let error = builder.connect(Topics::default()).await.unwrap_err();
+        let error = builder.connect(TopicEmbeddings::new()).await.unwrap_err();
         assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
         let report = Report::new(&error).to_string();
         told.push_str(report.split(" (os error").next().unwrap());
@@ -125,7 +100,8 @@ async fn connecting_tells_what_is_wrong_without_the_password() {
 
 #[test]
 fn a_runtime_is_needed_to_connect() {
-    let connecting = PostgresVectorStore::connect("postgres://127.0.0.1:1/db", Topics::default());
+    let connecting =
+        PostgresVectorStore::connect("postgres://127.0.0.1:1/db", TopicEmbeddings::new());
     let error = conversant_testkit::block_on(connecting).unwrap_err();
     insta::assert_snapshot!(
         Report::new(&error).to_string(),

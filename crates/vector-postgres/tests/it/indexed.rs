@@ -4,11 +4,12 @@ use std::time::{Duration, Instant};
 
 use conversant_core::{Document, Embeddings, ModelError, VectorStore, async_trait};
 use conversant_memory::InMemoryVectorStore;
+use conversant_testkit::suite::TopicEmbeddings;
 use conversant_vector_postgres::{PostgresVectorStore, VectorIndex};
 
 use crate::{
+    documents::{own, session},
     server::Server,
-    topics::{Topics, own, session},
 };
 
 /// Places texts, which are numbers, on a circle.
@@ -96,7 +97,7 @@ async fn settings_of_indexes_are_checked_before_connecting() {
         VectorIndex::ivfflat(3, 32_769),
     ] {
         let builder = PostgresVectorStore::builder("postgres://127.0.0.1:1/db").index(index);
-        let error = builder.connect(Topics::default()).await.unwrap_err();
+        let error = builder.connect(TopicEmbeddings::new()).await.unwrap_err();
         told.push_str(&format!("{}\n", conversant_core::Report::new(&error)));
     }
     insta::assert_snapshot!(told, @"

@@ -2,8 +2,8 @@
 //! pass; see `server.rs`.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
+mod documents;
 mod faults;
 mod indexed;
 mod server;
 mod store;
-mod topics;

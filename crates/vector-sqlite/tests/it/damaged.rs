@@ -7,7 +7,9 @@ use conversant_testkit::block_on;
 use conversant_vector_sqlite::SqliteVectorStore;
 use rusqlite::Connection;
 
-use crate::{Topics, documents, own};
+use conversant_testkit::suite::TopicEmbeddings;
+
+use crate::{documents, own};
 
 #[test]
 fn damaged_rows_are_errors_that_quote_nothing() {
@@ -25,7 +27,7 @@ fn damaged_rows_are_errors_that_quote_nothing() {
     for damage in damages {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("vectors.db");
-        let store = SqliteVectorStore::open(&file, Topics::default()).unwrap();
+        let store = SqliteVectorStore::open(&file, TopicEmbeddings::new()).unwrap();
         block_on(store.add(&own(), &documents())).unwrap();
         let statement = format!("UPDATE {table} SET {damage} WHERE id = '3'");
         Connection::open(&file).unwrap().execute_batch(&statement).unwrap();
@@ -58,7 +60,7 @@ fn what_is_added_is_in_the_file_of_this_name() {
     for (name, damage) in damages {
         let folder = tempfile::tempdir().unwrap();
         let [file, copy] = ["vectors.db", "copy.db"].map(|name| folder.path().join(name));
-        let store = SqliteVectorStore::open(&file, Topics::default()).unwrap();
+        let store = SqliteVectorStore::open(&file, TopicEmbeddings::new()).unwrap();
         let connection = Connection::open(&file).unwrap();
         connection.execute("VACUUM INTO ?1", [copy.to_str().unwrap()]).unwrap();
         block_on(store.add(&own(), &documents())).unwrap();
@@ -75,7 +77,8 @@ fn any_duration_is_a_busy_timeout() {
     for time in [Duration::ZERO, Duration::MAX] {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("vectors.db");
-        let store = SqliteVectorStore::builder(&file).busy_timeout(time).open(Topics::default());
+        let store =
+            SqliteVectorStore::builder(&file).busy_timeout(time).open(TopicEmbeddings::new());
         let store = store.unwrap();
         block_on(store.add(&own(), &documents())).unwrap();
         assert_eq!(block_on(store.search(&own(), "pizza", usize::MAX)).unwrap().len(), 4);

@@ -5,48 +5,18 @@ mod damaged;
 
 use std::{
     error::Error,
-    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
 use conversant_core::{
-    Collection, Document, Embeddings, LoadContext, Memory, ModelError, SessionId, Ticket, Turn,
-    VectorStore, VectorStoreError, async_trait, vars,
+    Collection, Document, LoadContext, Memory, SessionId, Ticket, Turn, VectorStore, vars,
 };
 use conversant_memory::{InMemoryHistory, InMemoryVectorStore, VectorStoreMemory};
-use conversant_testkit::{block_on, poll_then_drop};
+use conversant_testkit::{
+    block_on,
+    suite::{self, TopicEmbeddings},
+};
 use conversant_vector_sqlite::SqliteVectorStore;
-
-/// Returns vectors by a text's topics, after one fault if one is set.
-#[derive(Clone, Default)]
-struct Topics(Arc<Mutex<Option<&'static str>>>);
-
-impl Topics {
-    fn next(&self, fault: &'static str) {
-        *self.0.lock().unwrap() = Some(fault);
-    }
-}
-
-#[async_trait]
-impl Embeddings for Topics {
-    async fn embed(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, ModelError> {
-        let topic = |text: &String, topic| text.matches(topic).count() as f32;
-        let vector = |text| vec![topic(text, "pizza"), topic(text, "chess"), topic(text, "rain")];
-        match self.0.lock().unwrap().take() {
-            Some("fail") => Err(ModelError::custom("it fails", true, None)),
-            Some("none") => Ok(Vec::new()),
-            Some("NaN") => Ok(vec![vec![f32::NAN; 3]; texts.len()]),
-            Some("long") => Ok(vec![vec![1.0; 4]; texts.len()]),
-            // All vectors but the last are valid.
-            Some("last is long") => {
-                let mut vectors: Vec<_> = texts.iter().map(vector).collect();
-                *vectors.last_mut().unwrap() = vec![1.0; 4];
-                Ok(vectors)
-            }
-            _ => Ok(texts.iter().map(vector).collect()),
-        }
-    }
-}
 
 fn documents() -> [Document; 4] {
     let texts = [("1", "pizza"), ("2", "chess"), ("3", "pizza pizza chess"), ("4", "nothing")];
@@ -76,8 +46,9 @@ async fn ids_in(
 fn a_search_finds_what_the_store_in_memory_finds() {
     let folder = tempfile::tempdir().unwrap();
     block_on(async {
-        let memory = InMemoryVectorStore::new(Topics::default());
-        let file = SqliteVectorStore::open(folder.path().join("v.db"), Topics::default()).unwrap();
+        let memory = InMemoryVectorStore::new(TopicEmbeddings::new());
+        let file =
+            SqliteVectorStore::open(folder.path().join("v.db"), TopicEmbeddings::new()).unwrap();
         assert!(file.search(&own(), "pizza", 3).await.unwrap().is_empty());
         for store in [&memory as &dyn VectorStore, &file] {
             store.add(&own(), &[]).await.unwrap();
@@ -104,7 +75,7 @@ fn a_search_finds_what_the_store_in_memory_finds() {
 fn documents_outlive_the_store() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("v.db");
-    let open = || SqliteVectorStore::open(&file, Topics::default()).unwrap();
+    let open = || SqliteVectorStore::open(&file, TopicEmbeddings::new()).unwrap();
     block_on(async {
         let store = open();
         store.add(&own(), &documents()).await.unwrap();
@@ -113,15 +84,6 @@ fn documents_outlive_the_store() {
         let found = store.search(&own(), "pizza", 1).await.unwrap();
         assert_eq!(found[0].document, documents()[0]);
 
-        // Other collections do not have the documents, not even a shared one of the same name.
-        let session = |name| Collection::from(SessionId::new(name).unwrap());
-        for other in [session("other ' \u{e9}"), Collection::shared("s"), Collection::shared("")] {
-            assert!(ids_in(&other, &store, "pizza", 9).await.is_empty());
-            store.add(&other, &[Document::new("1", "rain")]).await.unwrap();
-            assert_eq!(ids_in(&other, &store, "rain", 9).await, ["1"]);
-            store.clear(&other).await.unwrap();
-            assert!(ids_in(&other, &store, "rain", 9).await.is_empty());
-        }
         assert_eq!(ids(&store, "pizza", 9).await, ["1", "3", "2", "4"]);
     });
 }
@@ -136,7 +98,7 @@ fn files_without_session_collections_are_read_as_shared_ones() {
         .execute_batch(include_str!("version_1.sql"))
         .unwrap();
     block_on(async {
-        let store = SqliteVectorStore::open(&file, Topics::default()).unwrap();
+        let store = SqliteVectorStore::open(&file, TopicEmbeddings::new()).unwrap();
         let collection = Collection::shared("user-7");
         let found = store.search(&collection, "chess", 9).await.unwrap();
         let texts: Vec<_> = found.iter().map(|found| found.document.text.as_str()).collect();
@@ -153,7 +115,7 @@ fn a_store_that_was_closed_has_let_go_of_its_file() {
     let file = folder.path().join("v.db");
     block_on(async {
         for _ in 0..3 {
-            let store = SqliteVectorStore::open(&file, Topics::default()).unwrap();
+            let store = SqliteVectorStore::open(&file, TopicEmbeddings::new()).unwrap();
             assert!(ids(&store, "pizza", 9).await.is_empty());
             store.add(&own(), &documents()).await.unwrap();
             store.close().await;
@@ -175,47 +137,18 @@ fn a_file_that_is_held_is_an_error_in_time() {
         // The shortest and the longest time are accepted.
         SqliteVectorStore::builder(&file)
             .busy_timeout(Duration::MAX)
-            .open(Topics::default())
+            .open(TopicEmbeddings::new())
             .unwrap()
             .close()
             .await;
         let hasty = SqliteVectorStore::builder(&file).busy_timeout(Duration::ZERO);
-        let store = hasty.open(Topics::default()).unwrap();
+        let store = hasty.open(TopicEmbeddings::new()).unwrap();
         let other = rusqlite::Connection::open(&file).unwrap();
         other.execute_batch("BEGIN IMMEDIATE").unwrap();
         let error = store.add(&own(), &documents()).await.unwrap_err();
         assert_eq!(error.source().unwrap().to_string(), "database is locked");
         other.execute_batch("COMMIT").unwrap();
         store.add(&own(), &documents()).await.unwrap();
-    });
-}
-
-#[test]
-fn all_or_none() {
-    let folder = tempfile::tempdir().unwrap();
-    block_on(async {
-        let topics = Topics::default();
-        let file = folder.path().join("v.db");
-        let store = SqliteVectorStore::open(file, topics.clone()).unwrap();
-        store.add(&own(), &documents()).await.unwrap();
-        let more =
-            [Document::new("1", "rain"), Document::new("5", "rain"), Document::new("6", "rain")];
-        let other_length = "cannot use a vector of 4 numbers; the collection holds vectors of 3";
-        let invalid = "cannot use the embedding model's vectors: ";
-        for (fault, add, search) in [
-            ("fail", "cannot embed the text", "cannot embed the text"),
-            ("none", "0 vectors for 3 texts", "0 vectors for 1 texts"),
-            ("long", other_length, other_length),
-            ("last is long", "vector 2 has 4 numbers, vector 0 has 3", other_length),
-            ("NaN", "number 0 of vector 0 is not finite", "number 0 of vector 0 is not finite"),
-        ] {
-            let shown = |error: VectorStoreError| error.to_string().replace(invalid, "");
-            topics.next(fault);
-            assert_eq!(shown(store.add(&own(), &more).await.unwrap_err()), add);
-            topics.next(fault);
-            assert_eq!(shown(store.search(&own(), "rain", 1).await.unwrap_err()), search);
-            assert_eq!(ids(&store, "pizza", 9).await, ["1", "3", "2", "4"]);
-        }
     });
 }
 
@@ -230,25 +163,41 @@ fn what_is_no_store_is_not_opened() {
     .unwrap();
     let before = std::fs::read(&file).unwrap();
     for path in [file.clone(), folder.path().to_owned(), folder.path().join("no/such/folder.db")] {
-        let error = SqliteVectorStore::open(path, Topics::default()).unwrap_err();
+        let error = SqliteVectorStore::open(path, TopicEmbeddings::new()).unwrap_err();
         assert_eq!(error.to_string(), "cannot reach the vector store");
         assert!(error.source().is_some());
     }
     assert_eq!(std::fs::read(&file).unwrap(), before);
 }
 
-/// A call whose future is dropped adds all of its documents or none.
 #[test]
-fn a_call_that_is_given_up() {
+fn the_suite() {
     let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("v.db");
+    let open = async |embeddings| SqliteVectorStore::open(&file, embeddings).unwrap();
+    let report = block_on(suite::vector_store(open)).unwrap();
+    assert_eq!(report.skipped().next(), None, "{report}");
+}
+
+/// A document that was removed is nowhere in the files.
+#[test]
+fn what_is_removed_is_gone_from_the_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("v.db");
     block_on(async {
-        let file = folder.path().join("v.db");
-        let store = SqliteVectorStore::open(&file, Topics::default()).unwrap();
-        for polls in [0, 1] {
-            let _ = poll_then_drop(store.add(&own(), &documents()), polls).await;
-            let count = ids(&store, "pizza", 9).await.len();
-            assert_eq!(count, if polls == 0 { 0 } else { 4 });
+        let store = SqliteVectorStore::open(&file, TopicEmbeddings::new()).unwrap();
+        let secret =
+            |n: u32| Document::new(format!("{n}"), format!("secret-{n} {}", "x".repeat(50)));
+        for collection in [own(), Collection::shared("s")] {
+            store.add(&collection, &[0, 1, 2].map(secret)).await.unwrap();
         }
+        store.remove(&own(), &["1"]).await.unwrap();
+        store.clear(&Collection::shared("s")).await.unwrap();
+        store.close().await;
+        let text = std::fs::read(&file).unwrap();
+        let count =
+            |words: &str| text.windows(words.len()).filter(|w| *w == words.as_bytes()).count();
+        assert_eq!(["secret-0", "secret-1", "secret-2"].map(count), [1, 0, 1]);
     });
 }
 
@@ -260,7 +209,7 @@ fn two_writers_of_one_file() {
         .map(|writer| {
             let file = file.clone();
             std::thread::spawn(move || {
-                let store = SqliteVectorStore::open(file, Topics::default()).unwrap();
+                let store = SqliteVectorStore::open(file, TopicEmbeddings::new()).unwrap();
                 for number in 0..25 {
                     let document = Document::new(format!("{writer}-{number}"), "pizza");
                     block_on(store.add(&own(), &[document])).unwrap();
@@ -271,7 +220,7 @@ fn two_writers_of_one_file() {
     for thread in threads {
         thread.join().unwrap();
     }
-    let store = SqliteVectorStore::open(file, Topics::default()).unwrap();
+    let store = SqliteVectorStore::open(file, TopicEmbeddings::new()).unwrap();
     assert_eq!(block_on(ids(&store, "pizza", 1000)).len(), 100);
 }
 
@@ -284,8 +233,9 @@ fn opening_waits_for_another_connection() {
     let other = rusqlite::Connection::open(&file).unwrap();
     other.execute_batch("CREATE TABLE t (x); BEGIN IMMEDIATE").unwrap();
     let busy_timeout = Duration::from_millis(50);
-    let open =
-        || SqliteVectorStore::builder(&file).busy_timeout(busy_timeout).open(Topics::default());
+    let open = || {
+        SqliteVectorStore::builder(&file).busy_timeout(busy_timeout).open(TopicEmbeddings::new())
+    };
     let started = Instant::now();
     open().unwrap_err();
     assert!(started.elapsed() >= busy_timeout);
@@ -301,7 +251,7 @@ fn a_memory_over_it() {
         let history = InMemoryHistory::new();
         let memory = || {
             let file = folder.path().join("v.db");
-            let store = SqliteVectorStore::open(file, Topics::default()).unwrap();
+            let store = SqliteVectorStore::open(file, TopicEmbeddings::new()).unwrap();
             let session = SessionId::new("s").unwrap();
             VectorStoreMemory::new(store).with_k(1).with_history(history.clone(), session)
         };
@@ -324,7 +274,8 @@ fn a_memory_over_it() {
 #[test]
 fn debug_shows_the_path() {
     let folder = tempfile::tempdir().unwrap();
-    let store = SqliteVectorStore::open(folder.path().join("v.db"), Topics::default()).unwrap();
+    let store =
+        SqliteVectorStore::open(folder.path().join("v.db"), TopicEmbeddings::new()).unwrap();
     let shown = format!("{store:?}");
     assert!(shown.starts_with("SqliteVectorStore { path: ") && shown.contains("v.db"), "{shown}");
 }

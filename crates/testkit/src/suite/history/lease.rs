@@ -35,9 +35,11 @@ async fn is_busy<H: ChatHistory>(driver: &SessionDriver<'_, H>) -> Checked {
 async fn lease_at_last<H: ChatHistory>(driver: &SessionDriver<'_, H>) -> Result<Lease, Stop> {
     let give_up = Instant::now() + PATIENCE;
     loop {
+        // Read before the attempt: a thread that does not run for a second has another one.
+        let is_last = Instant::now() >= give_up;
         match driver.history.lease(&driver.session, LONG).await {
             Ok(Some(lease)) => return Ok(lease),
-            Err(HistoryError::Busy) if Instant::now() < give_up => {}
+            Err(HistoryError::Busy) if !is_last => {}
             other => {
                 let seen = format!("a lease of {SHORT:?} did not end in {PATIENCE:?}: {other:?}");
                 return Err(Stop::Failed(seen));

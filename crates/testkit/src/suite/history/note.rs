@@ -1,5 +1,7 @@
 //! Notes, where the history has them.
 
+use std::time::Duration;
+
 use conversant_core::{ChatHistory, HistoryError, Note, Value};
 use serde_json::json;
 
@@ -91,4 +93,22 @@ pub(super) async fn a_note_of_an_old_epoch_is_not_stored(history: &impl ChatHist
         Err(error) => return Err(error.into()),
     }
     says(&driver, "summary", None).await
+}
+
+pub(super) async fn a_session_without_turns_has_notes(history: &impl ChatHistory) -> Checked {
+    let driver = with_notes(history).await?;
+    let lease = history.lease(&driver.session, Duration::from_secs(600)).await?;
+    for body in ["known", "known better"] {
+        let note = Note::new(body, driver.all().await?.version);
+        history.put_note(&driver.session, "facts", &note).await?;
+        says(&driver, "facts", Some(&note)).await?;
+    }
+    if let Some(lease) = &lease {
+        history.release(lease).await?;
+    }
+    driver.holds(&[]).await?;
+    // The session can be used as any other.
+    let turn = exchange(1);
+    driver.append(&turn).await?;
+    driver.holds(&[&turn]).await
 }

@@ -418,6 +418,9 @@ impl ChatHistory for History {
         if !self.has(HistoryFlaw::TakesOldNotes) {
             Expect::SameEpoch(note.covers).check(self.get(session).version())?;
         }
+        if self.has(HistoryFlaw::NotesNeedTurns) && self.get(session).turns.is_empty() {
+            return Ok(());
+        }
         self.change(session, |log| {
             if self.has(HistoryFlaw::NotesAreMessages) {
                 let message = Message::system(note.body.to_text().into_owned());

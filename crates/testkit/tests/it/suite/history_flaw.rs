@@ -46,6 +46,7 @@ pub(crate) enum HistoryFlaw {
     NotesAreMessages,
     KeepsNotes,
     TakesOldNotes,
+    NotesNeedTurns,
     LeasesToAll,
     ReleasesNothing,
     LeasesForEver,

@@ -1,0 +1,307 @@
+//! The facts that a memory knows of a session, a user or a group.
+
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use conversant_core::{
+    ChatHistory, GroupId, HistoryError, Lease, Note, Range, Scope, SessionId, UserId, Value,
+    Version,
+};
+use futures_timer::Delay;
+use serde_json::{Map, Value as Json};
+
+use crate::{
+    conversation::stored_session::StoredSession,
+    llm::limits::{MAX_LIST, MAX_TEXT},
+};
+
+/// The name of the note that has the facts.
+pub(crate) const NOTE: &str = "entities";
+
+/// The most facts that are stored: 2,000. The ones written longest ago are dropped.
+const MAX_FACTS: usize = 2000;
+
+/// The longest time for which a change locks the facts. A change takes three operations of the
+/// store.
+const LOCK: Duration = Duration::from_secs(10);
+
+/// The longest wait for the lock. It is longer than [`LOCK`], so that a holder that was killed
+/// does not make a change fail.
+const LOCK_WAIT: Duration = Duration::from_secs(15);
+
+/// The first and the longest pause between two attempts to take the lock.
+const PAUSES: [Duration; 2] = [Duration::from_millis(5), Duration::from_millis(200)];
+
+/// A fact: the description of an entity.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Fact {
+    /// The name.
+    pub name: String,
+    /// The description.
+    pub text: String,
+}
+
+/// The facts that [`EntityMemory`](crate::EntityMemory) knows of a session, a user or a group, to
+/// list, correct and forget them.
+///
+/// They are a note in the history: for a session a note of its own, for a user or a group one of
+/// the session `conversant:user:ID` or `conversant:group:ID`, which has no turns. So every history
+/// with notes has them. At most 2,000 facts with 4 MiB of text are stored; the ones written longest
+/// ago are dropped.
+///
+/// A change reads and writes the note under a [lease](ChatHistory::lease) of another session's
+/// name, so that changes of several processes follow each other. It waits at most 15 seconds for
+/// another change. In a history without leases the last writer wins.
+///
+/// A memory that is describing a fact when it is corrected or forgotten keeps the correction.
+///
+/// # Examples
+///
+/// ```
+/// use conversant_core::UserId;
+/// use conversant_memory::{Facts, InMemoryHistory};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let history = InMemoryHistory::new();
+/// let facts = Facts::of_user(history, UserId::new("ada")?);
+/// facts.set("Lisbon", "Ada lives there.").await?;
+/// facts.set("chess", "Ada plays it.").await?;
+///
+/// facts.set("Lisbon", "Ada lived there until 2025.").await?;
+/// facts.forget("chess").await?;
+/// let known = facts.list().await?;
+/// assert_eq!((known.len(), known[0].text.as_str()), (1, "Ada lived there until 2025."));
+/// # Ok(())
+/// # }
+/// ```
+pub struct Facts {
+    session: StoredSession,
+    /// The session that a change leases; `None` if its name would be too long.
+    lock: Option<SessionId>,
+    /// Whether the session has turns that a note covers.
+    has_turns: bool,
+}
+
+impl Facts {
+    /// Returns the facts of a session: those of an `EntityMemory` with the default scope.
+    #[must_use]
+    pub fn of_session(history: impl ChatHistory + 'static, session: SessionId) -> Self {
+        Self::new(Arc::new(history), &Scope::Session, session)
+    }
+
+    /// Returns the facts of a user.
+    #[must_use]
+    pub fn of_user(history: impl ChatHistory + 'static, user: UserId) -> Self {
+        Self::of_scope(history, &user.into())
+    }
+
+    /// Returns the facts of a group.
+    #[must_use]
+    pub fn of_group(history: impl ChatHistory + 'static, group: GroupId) -> Self {
+        Self::of_scope(history, &group.into())
+    }
+
+    fn of_scope(history: impl ChatHistory + 'static, scope: &Scope) -> Self {
+        // The scope has a session of its own, so this one is not used.
+        let unused = SessionId::from(conversant_core::TurnId::from_u128(0));
+        Self::new(Arc::new(history), scope, unused)
+    }
+
+    /// Returns the facts of a scope, as seen from a session.
+    pub(crate) fn new(history: Arc<dyn ChatHistory>, scope: &Scope, session: SessionId) -> Self {
+        let own = match scope {
+            Scope::User(user) => SessionId::new(format!("conversant:user:{user}")).ok(),
+            Scope::Group(group) => SessionId::new(format!("conversant:group:{group}")).ok(),
+            _ => None,
+        };
+        match own {
+            Some(id) => {
+                let lock = Some(id.clone());
+                Self { session: StoredSession { history, id }, lock, has_turns: false }
+            }
+            None => {
+                let lock = SessionId::new(format!("conversant:session:{session}")).ok();
+                let session = StoredSession { history, id: session };
+                Self { session, lock, has_turns: true }
+            }
+        }
+    }
+
+    /// Lists all facts, the one that was written last at the end.
+    ///
+    /// # Errors
+    /// The errors of the history; [`HistoryError::Unsupported`] if it has no notes.
+    pub async fn list(&self) -> Result<Vec<Fact>, HistoryError> {
+        let facts = self.read().await?;
+        Ok(facts.into_iter().map(|(name, text)| Fact { name, text: to_text(&text) }).collect())
+    }
+
+    /// Returns the description of a name.
+    ///
+    /// # Errors
+    /// As [`list`](Self::list).
+    pub async fn get(&self, name: &str) -> Result<Option<String>, HistoryError> {
+        Ok(self.read().await?.get(name).map(to_text))
+    }
+
+    /// Sets the description of a name, at most 64 KiB with the name. Later turns may extend it.
+    ///
+    /// # Errors
+    /// - [`HistoryError::TooLarge`] if the name and the text are longer than 64 KiB.
+    /// - [`HistoryError::Busy`] if other changes hold the facts for 15 seconds.
+    /// - The errors of the history; [`HistoryError::Unsupported`] if it has no notes.
+    pub async fn set(
+        &self,
+        name: impl Into<String>,
+        text: impl Into<String>,
+    ) -> Result<(), HistoryError> {
+        let (name, text) = (name.into(), text.into());
+        let bytes = name.len().saturating_add(text.len());
+        if bytes > MAX_TEXT {
+            let (bytes, limit) = (bytes as u64, MAX_TEXT as u64);
+            return Err(HistoryError::TooLarge { bytes, limit });
+        }
+        self.change(|facts| {
+            facts.shift_remove(&name);
+            facts.insert(name, Json::from(text));
+        })
+        .await
+    }
+
+    /// Forgets a name, and returns whether it was known. Turns in which it was said stay in the
+    /// conversation.
+    ///
+    /// # Errors
+    /// As [`set`](Self::set).
+    pub async fn forget(&self, name: &str) -> Result<bool, HistoryError> {
+        self.change(|facts| facts.shift_remove(name).is_some()).await
+    }
+
+    /// Forgets all names.
+    ///
+    /// # Errors
+    /// As [`set`](Self::set).
+    pub async fn clear(&self) -> Result<(), HistoryError> {
+        self.change(Map::clear).await
+    }
+
+    /// Reads the facts.
+    pub(crate) async fn read(&self) -> Result<Map<String, Json>, HistoryError> {
+        let note = self.session.note(NOTE).await?;
+        Ok(note.map(|note| to_facts(Some(note.body))).unwrap_or_default())
+    }
+
+    /// Changes the facts under the lock.
+    pub(crate) async fn change<R>(
+        &self,
+        change: impl FnOnce(&mut Map<String, Json>) -> R + Send,
+    ) -> Result<R, HistoryError> {
+        let lease = self.lock().await?;
+        let changed = self.change_locked(change).await;
+        self.unlock(lease).await;
+        changed
+    }
+
+    async fn change_locked<R>(
+        &self,
+        change: impl FnOnce(&mut Map<String, Json>) -> R + Send,
+    ) -> Result<R, HistoryError> {
+        let note = self.session.note(NOTE).await?;
+        let (body, covers) = note.map(|note| (note.body, note.covers)).unzip();
+        let covers = match covers {
+            Some(covers) if self.has_turns => covers,
+            // The facts cover no turns; the epoch is that of the session.
+            _ => Version::new(self.session.load(Range::LastMessages(0)).await?.version.epoch, 0),
+        };
+        let mut facts = to_facts(body);
+        let outcome = change(&mut facts);
+        self.session.put_note(NOTE, &Note::new(to_body(facts), covers)).await?;
+        Ok(outcome)
+    }
+
+    /// Waits for the lock. Returns `None` if the history has no leases.
+    pub(crate) async fn lock(&self) -> Result<Option<Lease>, HistoryError> {
+        let Some(lock) = &self.lock else { return Ok(None) };
+        let [mut pause, longest] = PAUSES;
+        // Without contention no clock is read: there is none on every target.
+        let mut started = None;
+        loop {
+            match self.session.history.lease(lock, LOCK).await {
+                Err(HistoryError::Busy)
+                    if started.get_or_insert_with(Instant::now).elapsed() < LOCK_WAIT =>
+                {
+                    Delay::new(pause).await;
+                    pause = (pause * 2).min(longest);
+                }
+                lease => return lease,
+            }
+        }
+    }
+
+    pub(crate) async fn unlock(&self, lease: Option<Lease>) {
+        if let Some(lease) = lease {
+            // A lease that is not released expires.
+            let _ = self.session.history.release(&lease).await;
+        }
+    }
+}
+
+impl fmt::Debug for Facts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Facts").field("session", &self.session.id).finish_non_exhaustive()
+    }
+}
+
+/// Decodes the body of a note.
+pub(crate) fn to_facts(body: Option<Value>) -> Map<String, Json> {
+    match body {
+        Some(Value::Data(data)) => data.as_object().cloned().unwrap_or_default(),
+        _ => Map::new(),
+    }
+}
+
+/// Encodes facts, without the ones written longest ago if there are too many.
+pub(crate) fn to_body(facts: Map<String, Json>) -> Value {
+    let mut bytes = 0;
+    let fits = facts.iter().rev().take(MAX_FACTS).take_while(|(name, text)| {
+        bytes += name.len() + text.as_str().map_or(0, str::len);
+        bytes <= MAX_LIST
+    });
+    let excess = facts.len() - fits.count();
+    let kept: Map<_, _> = facts.into_iter().skip(excess).collect();
+    Value::from(Json::Object(kept))
+}
+
+fn to_text(text: &Json) -> String {
+    text.as_str().unwrap_or_default().to_owned()
+}
+
+/// A description that a memory has rewritten.
+pub(crate) struct Rewritten {
+    pub(crate) name: String,
+    pub(crate) before: Option<String>,
+    pub(crate) after: String,
+}
+
+impl Rewritten {
+    /// Stores the description, unless the fact was changed while it was rewritten. Then returns
+    /// `false`.
+    pub(crate) fn store(&self, facts: &mut Map<String, Json>) -> bool {
+        let stored = facts.get(&self.name).map(to_text);
+        // Written by an earlier attempt whose outcome was lost.
+        if stored.as_deref() == Some(&*self.after) {
+            return true;
+        }
+        if stored != self.before {
+            return false;
+        }
+        facts.shift_remove(&self.name);
+        facts.insert(self.name.clone(), Json::from(self.after.as_str()));
+        true
+    }
+}

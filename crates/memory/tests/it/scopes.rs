@@ -1,0 +1,257 @@
+//! Facts and turns of a user or a group, over sessions: shared, listed, corrected and forgotten.
+
+use std::sync::{Arc, Mutex};
+
+use conversant_core::{
+    ChatHistory, ChatModel, ChatRequest, Collection, Document, Embeddings, GroupId, HistoryError,
+    LanguageModel, LoadContext, Memory, Message, ModelError, Reply, Scope, Turn, UserId, Value,
+    VectorStore, async_trait, vars,
+};
+use conversant_memory::{
+    EntityMemory, Facts, InMemoryHistory, InMemoryVectorStore, VectorStoreMemory,
+};
+use conversant_testkit::block_on;
+use serde_json::json;
+
+use crate::support::session;
+
+fn user(id: &str) -> Scope {
+    UserId::new(id).unwrap().into()
+}
+
+fn group(id: &str) -> Scope {
+    GroupId::new(id).unwrap().into()
+}
+
+/// Finds Ada in each text and repeats the last words. It runs a closure before a description.
+#[derive(Clone, Default)]
+struct Scribe(Arc<Mutex<Option<Facts>>>);
+
+#[async_trait]
+impl ChatModel for Scribe {
+    async fn generate(&self, request: &ChatRequest) -> Result<Reply, ModelError> {
+        let text = request.messages.to_string();
+        if text.ends_with("Names:") {
+            return Ok(Reply::new(Message::ai("Ada")));
+        }
+        let corrected = self.0.lock().unwrap().take();
+        if let Some(facts) = corrected {
+            facts.set("Ada", "corrected").await.unwrap();
+        }
+        let known = text.split("Known so far:\n").nth(1).unwrap();
+        let known = known.split('\n').next().unwrap().to_owned();
+        let words = text.split("Last words:\n").nth(1).unwrap().split('\n').next().unwrap();
+        Ok(Reply::new(Message::ai(format!("{known}+{words}"))))
+    }
+}
+
+async fn say(memory: &dyn Memory, question: &str) {
+    let inputs = vars! { "input" => question };
+    let loaded = memory.load(LoadContext::new(&inputs).with_input(question)).await.unwrap();
+    memory.save(&Turn::exchange(question, "ok"), loaded.ticket).await.unwrap();
+    let warnings = memory.maintain().await.unwrap().warnings;
+    assert!(warnings.is_empty(), "{warnings:?}");
+}
+
+/// Returns what a memory shows for a question about Ada.
+async fn known(memory: &EntityMemory) -> Option<Value> {
+    let inputs = vars! { "input" => "Who is Ada?" };
+    memory.load(LoadContext::new(&inputs)).await.unwrap().variables.get("entities").cloned()
+}
+
+fn entities(
+    history: impl ChatHistory + 'static,
+    scope: impl Into<Scope>,
+    id: &str,
+) -> EntityMemory {
+    EntityMemory::new(LanguageModel::chat(Scribe::default()))
+        .with_scope(scope)
+        .with_history(history, session(id))
+}
+
+#[test]
+fn descriptions_are_those_of_the_scope() {
+    block_on(async {
+        let history = InMemoryHistory::new();
+        say(&entities(history.clone(), Scope::Session, "1"), "own").await;
+        say(&entities(history.clone(), user("ada"), "2"), "users").await;
+        say(&entities(history.clone(), group("ada"), "3"), "groups").await;
+        for (scope, id, text) in [
+            (Scope::Session, "1", "+own"),
+            (Scope::Session, "2", ""),
+            (Scope::Session, "3", ""),
+            (user("ada"), "1", "+users"),
+            (user("ada"), "4", "+users"),
+            (user("bob"), "2", ""),
+            (group("ada"), "1", "+groups"),
+            (group("bob"), "3", ""),
+        ] {
+            let memory = entities(history.clone(), scope.clone(), id);
+            assert_eq!(known(&memory).await, Some(json!({ "Ada": text }).into()), "{scope:?} {id}");
+        }
+
+        // Each turn is described once, and a later one extends what another session said.
+        say(&entities(history.clone(), user("ada"), "4"), "more").await;
+        let memory = entities(history.clone(), user("ada"), "2");
+        assert_eq!(known(&memory).await, Some(json!({ "Ada": "+users+more" }).into()));
+
+        // A session that is cleared keeps what is known of its user.
+        memory.clear().await.unwrap();
+        assert_eq!(known(&memory).await, Some(json!({ "Ada": "+users+more" }).into()));
+        // The facts are not part of the conversation.
+        let texts = memory.messages().await.unwrap();
+        assert!(texts.is_empty());
+    });
+}
+
+#[test]
+fn facts_are_listed_corrected_and_forgotten_in_each_scope() {
+    block_on(async {
+        for scope in [Scope::Session, user("ada"), group("team")] {
+            let history = InMemoryHistory::new();
+            let memory = entities(history.clone(), scope.clone(), "s");
+            let facts = memory.facts();
+            assert!(facts.list().await.unwrap().is_empty());
+            say(&memory, "first").await;
+            facts.set("Bo", "A cat.").await.unwrap();
+            facts.set("Ada", "Wrong.").await.unwrap();
+            facts.set("Ada", "Right.").await.unwrap();
+            let listed = facts.list().await.unwrap();
+            let listed: Vec<_> =
+                listed.iter().map(|fact| (fact.name.as_str(), fact.text.as_str())).collect();
+            assert_eq!(listed, [("Bo", "A cat."), ("Ada", "Right.")], "{scope:?}");
+            assert_eq!(facts.get("Bo").await.unwrap().as_deref(), Some("A cat."));
+
+            // Another process; the next turn extends the correction.
+            let memory = entities(history.clone(), scope.clone(), "s");
+            say(&memory, "second").await;
+            assert_eq!(known(&memory).await, Some(json!({ "Ada": "Right.+second" }).into()));
+
+            assert!(memory.facts().forget("Ada").await.unwrap());
+            assert!(!facts.forget("Ada").await.unwrap());
+            assert_eq!(known(&memory).await, Some(json!({ "Ada": "" }).into()), "{scope:?}");
+            facts.clear().await.unwrap();
+            assert!(facts.list().await.unwrap().is_empty());
+
+            // A conversation that was cleared has new facts.
+            memory.clear().await.unwrap();
+            facts.set("Ada", "New.").await.unwrap();
+            assert_eq!(known(&memory).await, Some(json!({ "Ada": "New." }).into()), "{scope:?}");
+            say(&memory, "third").await;
+            assert_eq!(known(&memory).await, Some(json!({ "Ada": "New.+third" }).into()));
+        }
+    });
+}
+
+/// A correction that comes while the model describes the same name is not overwritten.
+#[test]
+fn a_correction_during_a_description_stays() {
+    block_on(async {
+        for scope in [Scope::Session, user("ada")] {
+            let history = InMemoryHistory::new();
+            let scribe = Scribe::default();
+            let memory = EntityMemory::new(LanguageModel::chat(scribe.clone()))
+                .with_scope(scope)
+                .with_history(history.clone(), session("s"));
+            *scribe.0.lock().unwrap() = Some(memory.facts());
+            say(&memory, "words").await;
+            let expected = json!({ "Ada": "corrected+words" });
+            assert_eq!(known(&memory).await, Some(expected.into()));
+        }
+    });
+}
+
+#[test]
+fn changes_of_several_writers_follow_each_other() {
+    let history = InMemoryHistory::new();
+    let writer = |number: usize| {
+        let facts = Facts::of_user(history.clone(), UserId::new("ada").unwrap());
+        std::thread::spawn(move || {
+            block_on(async {
+                for round in 0..20 {
+                    facts.set(format!("{number} {round}"), "x").await.unwrap();
+                }
+            });
+        })
+    };
+    for thread in (0..4).map(writer).collect::<Vec<_>>() {
+        thread.join().unwrap();
+    }
+    let facts = Facts::of_user(history, UserId::new("ada").unwrap());
+    assert_eq!(block_on(facts.list()).unwrap().len(), 80);
+}
+
+#[test]
+fn facts_have_limits() {
+    block_on(async {
+        let facts = Facts::of_group(InMemoryHistory::new(), GroupId::new("team").unwrap());
+        let error = facts.set("Ada", "x".repeat(65_534)).await.unwrap_err();
+        assert!(matches!(error, HistoryError::TooLarge { bytes: 65_537, limit: 65_536 }));
+        assert!(facts.list().await.unwrap().is_empty());
+        facts.set("Ada", "x".repeat(65_533)).await.unwrap();
+        assert_eq!(
+            format!("{facts:?}"),
+            r#"Facts { session: SessionId("conversant:group:team"), .. }"#
+        );
+
+        let longest = UserId::new("u".repeat(480)).unwrap();
+        let facts = Facts::of_user(InMemoryHistory::new(), longest);
+        facts.set("Ada", "kind").await.unwrap();
+        assert_eq!(facts.get("Ada").await.unwrap().as_deref(), Some("kind"));
+        for invalid in [String::new(), "u".repeat(481), "a\0b".to_owned()] {
+            assert!(UserId::new(invalid.clone()).is_err() && GroupId::new(invalid).is_err());
+        }
+    });
+}
+
+/// All texts have the same direction.
+struct Same;
+
+#[async_trait]
+impl Embeddings for Same {
+    async fn embed(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, ModelError> {
+        Ok(vec![vec![1.0]; texts.len()])
+    }
+}
+
+#[test]
+fn turns_of_a_user_are_listed_corrected_and_forgotten() {
+    block_on(async {
+        let store = Arc::new(InMemoryVectorStore::new(Same));
+        let history = InMemoryHistory::new();
+        let memory = |scope: Scope, id: &str| {
+            VectorStoreMemory::new(Arc::clone(&store))
+                .with_history(history.clone(), session(id))
+                .with_scope(scope)
+                .with_return_messages(true)
+                .with_k(9)
+        };
+        let shown = async |scope: Scope, id: &str| {
+            let inputs = vars! { "input" => "?" };
+            let loaded = memory(scope, id).load(LoadContext::new(&inputs)).await.unwrap();
+            loaded.variables.get("history").unwrap().to_text().into_owned()
+        };
+        say(&memory(user("ada"), "1"), "one").await;
+        say(&memory(user("ada"), "2"), "two").await;
+        say(&memory(group("ada"), "1"), "group").await;
+        assert_eq!(shown(Scope::Session, "1").await, "");
+        assert_eq!(shown(user("bob"), "1").await, "");
+        let both = shown(user("ada"), "3").await;
+        assert!(both.contains("one") && both.contains("two") && !both.contains("group"), "{both}");
+
+        let collection = Collection::from(UserId::new("ada").unwrap());
+        let listed = store.list(&collection, None, 9).await.unwrap();
+        assert_eq!(listed.len(), 2);
+        let page = store.list(&collection, Some(&listed[0].id), 9).await.unwrap();
+        assert_eq!(page, listed[1..]);
+        // Corrected, with or without its messages.
+        let corrected = Document::new(listed[0].id.as_str(), "corrected");
+        store.add(&collection, &[corrected]).await.unwrap();
+        assert!(shown(user("ada"), "3").await.contains("Human: corrected"));
+        assert_eq!(store.remove(&collection, &[&listed[0].id, "unknown"]).await.unwrap(), 1);
+        assert!(!shown(user("ada"), "3").await.contains("corrected"));
+        // Forgotten, it is not added again.
+        say(&memory(user("ada"), "1"), "three").await;
+        assert!(!shown(user("ada"), "1").await.contains("one"));
+    });
+}

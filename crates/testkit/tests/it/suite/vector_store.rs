@@ -1,0 +1,228 @@
+//! The suite of vector stores.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
+
+use conversant_core::{
+    Collection, Document, Embeddings as _, Match, Variables, VectorStore, VectorStoreError,
+    async_trait, unit_vectors,
+};
+use conversant_testkit::{
+    block_on,
+    suite::{self, TopicEmbeddings},
+};
+
+use super::{each_check_finds_its_flaw, wait};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flaw {
+    GreetsNewCollections,
+    SortsById,
+    ReturnsAll,
+    AddsAgain,
+    LosesMetadata,
+    IgnoresKinds,
+    KeepsTheLength,
+    AddsOneByOne,
+    SearchesWithoutVector,
+    AddsInHalves,
+    ListsUnsorted,
+    RemovesEverywhere,
+}
+
+const FLAWS: &[(Flaw, &str)] = &[
+    (Flaw::GreetsNewCollections, "a_new_collection_is_empty"),
+    (Flaw::SortsById, "the_nearest_come_first"),
+    (Flaw::ReturnsAll, "a_search_returns_at_most_k"),
+    (Flaw::AddsAgain, "an_id_is_one_document"),
+    (Flaw::LosesMetadata, "documents_come_back_as_they_were"),
+    (Flaw::IgnoresKinds, "collections_are_separate"),
+    (Flaw::KeepsTheLength, "clearing_empties_a_collection"),
+    (Flaw::AddsOneByOne, "documents_are_added_all_or_none"),
+    (Flaw::SearchesWithoutVector, "a_query_needs_a_valid_vector"),
+    (Flaw::AddsInHalves, "a_dropped_add_is_whole_or_not_there"),
+    (Flaw::ListsUnsorted, "documents_are_listed_by_id"),
+    (Flaw::RemovesEverywhere, "removed_documents_are_gone"),
+];
+
+#[test]
+fn each_check_of_the_vector_store_suite_finds_its_flaw() {
+    each_check_finds_its_flaw(FLAWS, |flaw| {
+        let shared = Shared::default();
+        let make = async |embeddings| Store { embeddings, flaw, shared: Arc::clone(&shared) };
+        block_on(suite::vector_store(make))
+    });
+}
+
+#[derive(Default)]
+struct Rows {
+    length: Option<usize>,
+    documents: Vec<(Document, Vec<f32>)>,
+}
+
+type Shared = Arc<Mutex<HashMap<Collection, Rows>>>;
+
+/// A store, perhaps with a flaw.
+struct Store {
+    embeddings: TopicEmbeddings,
+    flaw: Option<Flaw>,
+    shared: Shared,
+}
+
+impl Store {
+    fn has(&self, flaw: Flaw) -> bool {
+        self.flaw == Some(flaw)
+    }
+
+    fn with<R>(&self, collection: &Collection, run: impl FnOnce(&mut Rows) -> R) -> R {
+        let key = match collection {
+            Collection::User(user) if self.has(Flaw::IgnoresKinds) => {
+                Collection::shared(user.as_str())
+            }
+            collection => collection.clone(),
+        };
+        run(self.shared.lock().unwrap().entry(key).or_default())
+    }
+
+    fn insert(&self, collection: &Collection, new: &[Document], vectors: &[Vec<f32>]) {
+        self.with(collection, |rows| {
+            for (document, vector) in new.iter().zip(vectors) {
+                rows.length = Some(vector.len());
+                let mut document = document.clone();
+                if self.has(Flaw::LosesMetadata) {
+                    document.metadata = Variables::new();
+                }
+                let known = rows.documents.iter_mut().find(|(known, _)| known.id == document.id);
+                match known.filter(|_| !self.has(Flaw::AddsAgain)) {
+                    Some(known) => *known = (document, vector.clone()),
+                    None => rows.documents.push((document, vector.clone())),
+                }
+            }
+        });
+    }
+
+    fn check(&self, collection: &Collection, found: usize) -> Result<(), VectorStoreError> {
+        match self.with(collection, |rows| rows.length) {
+            Some(expected) if expected != found => {
+                Err(VectorStoreError::Dimension { expected, found })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[async_trait]
+impl VectorStore for Store {
+    async fn add(
+        &self,
+        collection: &Collection,
+        documents: &[Document],
+    ) -> Result<(), VectorStoreError> {
+        if documents.is_empty() {
+            if self.has(Flaw::GreetsNewCollections) {
+                self.insert(collection, &[Document::new("hello", "hello")], &[vec![0.0; 3]]);
+            }
+            return Ok(());
+        }
+        let texts: Vec<_> = documents.iter().map(|document| document.text.clone()).collect();
+        if self.has(Flaw::AddsOneByOne) {
+            let vectors = self.embeddings.embed(&texts).await?;
+            for (document, vector) in documents.iter().zip(&vectors) {
+                self.check(collection, vector.len())?;
+                let (document, vector) =
+                    (std::slice::from_ref(document), std::slice::from_ref(vector));
+                self.insert(collection, document, vector);
+            }
+            return Ok(());
+        }
+        let vectors = unit_vectors(&self.embeddings, &texts).await?;
+        self.check(collection, vectors[0].len())?;
+        if self.has(Flaw::AddsInHalves) {
+            self.insert(collection, &documents[..1], &vectors[..1]);
+            wait().await;
+        }
+        self.insert(collection, documents, &vectors);
+        Ok(())
+    }
+
+    async fn search(
+        &self,
+        collection: &Collection,
+        text: &str,
+        k: usize,
+    ) -> Result<Vec<Match>, VectorStoreError> {
+        if k == 0 {
+            return Ok(Vec::new());
+        }
+        let query = unit_vectors(&self.embeddings, &[text.to_owned()]).await;
+        let query = match query {
+            Err(_) if self.has(Flaw::SearchesWithoutVector) => vec![0.0; 3],
+            query => query?.remove(0),
+        };
+        self.check(collection, query.len())?;
+        Ok(self.with(collection, |rows| {
+            let score = |vector: &[f32]| vector.iter().zip(&query).map(|(a, b)| a * b).sum();
+            let found = rows.documents.iter();
+            let mut found: Vec<_> = found
+                .map(|(document, vector)| Match::new(document.clone(), score(vector)))
+                .collect();
+            found.sort_by(|one, other| match self.has(Flaw::SortsById) {
+                true => one.document.id.cmp(&other.document.id),
+                false => other.score.total_cmp(&one.score),
+            });
+            if !self.has(Flaw::ReturnsAll) {
+                found.truncate(k);
+            }
+            found
+        }))
+    }
+
+    async fn clear(&self, collection: &Collection) -> Result<(), VectorStoreError> {
+        self.with(collection, |rows| {
+            rows.documents.clear();
+            if !self.has(Flaw::KeepsTheLength) {
+                rows.length = None;
+            }
+        });
+        Ok(())
+    }
+
+    async fn list(
+        &self,
+        collection: &Collection,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Document>, VectorStoreError> {
+        Ok(self.with(collection, |rows| {
+            let all = rows.documents.iter().map(|(document, _)| document.clone());
+            let mut all: Vec<_> = all
+                .filter(|document| after.is_none_or(|after| document.id.as_str() > after))
+                .collect();
+            if !self.has(Flaw::ListsUnsorted) {
+                all.sort_by(|one, other| one.id.cmp(&other.id));
+            }
+            all.truncate(limit);
+            all
+        }))
+    }
+
+    async fn remove(
+        &self,
+        collection: &Collection,
+        ids: &[&str],
+    ) -> Result<usize, VectorStoreError> {
+        let removed = self.with(collection, |rows| {
+            let before = rows.documents.len();
+            rows.documents.retain(|(document, _)| !ids.contains(&document.id.as_str()));
+            before - rows.documents.len()
+        });
+        if self.has(Flaw::RemovesEverywhere) {
+            for rows in self.shared.lock().unwrap().values_mut() {
+                rows.documents.retain(|(document, _)| !ids.contains(&document.id.as_str()));
+            }
+        }
+        Ok(removed)
+    }
+}
