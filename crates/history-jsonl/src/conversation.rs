@@ -1,176 +1,229 @@
 //! The conversation in a session's file. The caller holds the session's lock.
 
 use std::{
-    fs::{File, OpenOptions},
-    io::{self, Read, Seek, SeekFrom, Write},
-    time::{Duration, SystemTime},
+    fs::File,
+    io::{self, ErrorKind},
+    time::{Duration, Instant, SystemTime},
 };
 
-use conversant_core::{
-    Expect, HistoryError, Messages, Note, Range, SessionId, Slice, Turn, TurnId, Version,
-};
-use serde::de::DeserializeOwned;
+use conversant_core::{Alternative, Expect, HistoryError, Note, Point, SessionId, Turn, Version};
 
 use crate::{
-    error::{corrupt_line, io_error, unexpected_line},
-    index::{Index, Span, TurnEntry},
-    log_record::{self, FORMAT, Header, Record, WholeNote, WholeTurn},
+    error::io_error,
+    file_io,
+    index::Index,
+    lines::Lines,
+    log_record::{self, Header, Record, WholeNote},
     paths::SessionPaths,
+    shared_turns::{self, Origin},
+    turn_tree::Place,
 };
-
-/// The most bytes of lines that are read at once, unless one line has more.
-const MAX_READ: u64 = 256 * 1024;
 
 /// A session and its file.
 pub(crate) struct Conversation<'c> {
     pub(crate) paths: &'c SessionPaths,
     pub(crate) session: &'c SessionId,
-    /// `None` if the session was never written.
+    /// `None` if the session was never written. A writer has locked it.
+    pub(crate) file: Option<File>,
     pub(crate) index: Option<Index>,
+    pub(crate) time_to_live: Option<Duration>,
+    /// How long an operation waits for another process.
+    pub(crate) lock_timeout: Duration,
 }
 
 impl Conversation<'_> {
-    /// Brings the index up to date with the file.
-    pub(crate) fn refresh(&mut self) -> Result<(), HistoryError> {
-        self.index = Index::read(&self.paths.file(), self.session, self.index.take())?;
-        Ok(())
-    }
-
-    /// Treats an expired session as deleted.
-    pub(crate) fn expire(&mut self, time_to_live: Option<Duration>) {
+    /// Opens the file for reading, unless a writer has locked it, and brings an index up to date
+    /// with it. An expired session is as if it had been deleted.
+    pub(crate) fn open(&mut self, index: Option<Index>) -> Result<(), HistoryError> {
+        if self.file.is_none() {
+            self.file = match File::open(self.paths.file()) {
+                Ok(file) => Some(file),
+                Err(error) if error.kind() == ErrorKind::NotFound => None,
+                Err(error) => return Err(io_error(error)),
+            };
+        }
+        self.index = index;
+        self.refresh()?;
         self.index = self.index.take().map(|index| {
-            if index.header.session.is_some() && is_expired(index.written, time_to_live) {
+            if index.header.session.is_some() && is_expired(index.written, self.time_to_live) {
                 index.deleted()
             } else {
                 index
             }
         });
+        Ok(())
     }
 
-    pub(crate) fn version(&self) -> Version {
-        self.index.as_ref().map_or_else(Version::default, Index::version)
+    fn refresh(&mut self) -> Result<(), HistoryError> {
+        let before = self.index.take();
+        self.index = match &self.file {
+            Some(file) => Some(Index::read(file, self.paths, self.session, before)?),
+            None => None,
+        };
+        Ok(())
     }
 
-    pub(crate) fn load(&self, range: Range) -> Result<Slice, HistoryError> {
-        let start = self.start(range)?;
-        let turns = self.read_turns(self.turns_from(start))?;
-        Ok(slice_of(turns.iter(), start, self.version()))
-    }
-
-    pub(crate) fn turns(&self, range: Range) -> Result<Vec<Turn>, HistoryError> {
-        self.read_turns(self.turns_from(self.start(range)?))
-    }
-
-    /// Returns the session's first messages, at most `count`.
-    pub(crate) fn first(&self, count: usize) -> Result<Messages, HistoryError> {
-        let wanted = u64::try_from(count).unwrap_or(u64::MAX);
-        let entries = self.entries();
-        let turns = entries.partition_point(|turn| turn.first < wanted);
-        let turns = self.read_turns(entries.get(..turns).unwrap_or_default())?;
-        let messages = turns.iter().flat_map(|turn| turn.messages().iter_shared().cloned());
-        Ok(messages.take(count).collect())
-    }
-
-    /// Returns the number of a range's first message.
-    fn start(&self, range: Range) -> Result<u64, HistoryError> {
-        let version = self.version();
-        match range {
-            Range::After(seen) if self.follows(seen) => Ok(seen.messages.min(version.messages)),
-            Range::All | Range::After(_) => Ok(0),
-            Range::LastMessages(count) => Ok(version.messages.saturating_sub(count as u64)),
-            Range::LastTurns(0) => Ok(version.messages),
-            Range::LastTurns(count) => {
-                let turns = self.entries().iter().rev().filter(|turn| turn.count > 0);
-                Ok(turns.take(count).last().map_or(version.messages, |turn| turn.first))
-            }
-            Range::LastBytes(bytes) => self.start_of_last_bytes(bytes),
-            _ => Err(HistoryError::Unsupported { what: "this range" }),
+    /// Returns the last turn of the path to a point. `None` as a point is the tip.
+    pub(crate) fn path(&self, point: Option<Point>) -> Result<Option<Place>, HistoryError> {
+        match (point, &self.index) {
+            (None, index) => Ok(index.as_ref().and_then(|index| index.tip)),
+            (Some(point), Some(index)) => index.place(point),
+            (Some(point), None) => match point.turn() {
+                Some(turn) => Err(HistoryError::UnknownTurn { turn }),
+                None => Ok(None),
+            },
         }
     }
 
-    fn start_of_last_bytes(&self, mut left: u64) -> Result<u64, HistoryError> {
-        let mut start = self.version().messages;
-        for entry in self.entries().iter().rev() {
-            for turn in self.read_turns(std::slice::from_ref(entry))? {
-                for message in turn.messages().iter().rev() {
-                    match left.checked_sub(message.stored_json_len()) {
-                        Some(rest) => left = rest,
-                        None => return Ok(start),
-                    }
-                    start -= 1;
-                }
-            }
-        }
-        Ok(start)
+    fn tip(&self) -> Option<Place> {
+        self.index.as_ref().and_then(|index| index.tip)
     }
 
-    fn follows(&self, version: Version) -> bool {
+    pub(crate) fn version_at(&self, path: Option<Place>) -> Version {
+        self.index.as_ref().map_or_else(Version::default, |index| index.version(path))
+    }
+
+    /// Returns whether a path continues from a version.
+    pub(crate) fn follows(&self, path: Option<Place>, version: Version) -> bool {
         match &self.index {
-            Some(index) => index.follows(version),
+            Some(index) => {
+                version.epoch == index.header.epoch && index.turns.follows(path, version)
+            }
             None => version.epoch == 0 && version.tip == 0,
         }
     }
 
-    fn check(&self, expect: Expect) -> Result<(), HistoryError> {
-        let current = self.version();
+    fn check(&self, path: Option<Place>, expect: Expect) -> Result<(), HistoryError> {
+        let current = self.version_at(path);
         expect.check(current)?;
         match expect.version() {
-            Some(expected) if !self.follows(expected) => {
+            Some(expected) if !self.follows(path, expected) => {
                 Err(HistoryError::Stale { expected, current })
             }
             _ => Ok(()),
         }
     }
 
-    fn entries(&self) -> &[TurnEntry] {
-        self.index.as_ref().map_or(&[], |index| &index.turns)
-    }
-
-    /// Returns the turns that end after message `start`, or all turns if it is the first.
-    fn turns_from(&self, start: u64) -> &[TurnEntry] {
-        let entries = self.entries();
-        let first =
-            if start == 0 { 0 } else { entries.partition_point(|turn| turn.end() <= start) };
-        entries.get(first..).unwrap_or_default()
-    }
-
-    fn read_turns(&self, entries: &[TurnEntry]) -> Result<Vec<Turn>, HistoryError> {
-        let mut lines = Lines::open(self.paths)?;
-        let mut turns = Vec::with_capacity(entries.len());
-        let mut rest = entries;
-        while let Some(first) = rest.first() {
-            // Lines that are near each other are read at once.
-            let end = |turn: &TurnEntry| turn.span.offset + turn.span.bytes as u64;
-            let is_near = |turn: &TurnEntry| end(turn) - first.span.offset <= MAX_READ;
-            let near = rest.iter().take_while(|turn| is_near(turn)).count().max(1);
-            let (block, after) = rest.split_at(near);
-            lines.read_block(block.iter().map(|turn| turn.span), |turn: WholeTurn| {
-                turns.push(turn.turn);
-            })?;
-            rest = after;
+    /// Returns the turn of an expected version that is not on the path to the tip.
+    fn left(&self, expect: Expect) -> Option<Place> {
+        match (expect, &self.index) {
+            (Expect::SameEpoch(version), Some(index)) if version.epoch == index.header.epoch => {
+                index.turns.of_version(version)
+            }
+            _ => None,
         }
-        Ok(turns)
     }
 
-    pub(crate) fn append(&mut self, turn: &Turn, expect: Expect) -> Result<Version, HistoryError> {
-        if let Some(version) = self.index.as_ref().and_then(|index| index.version_after(turn.id()))
+    /// Appends a turn at a point, which becomes the tip. `None` is the tip.
+    pub(crate) fn append(
+        &mut self,
+        point: Option<Point>,
+        turn: &Turn,
+        expect: Expect,
+    ) -> Result<Version, HistoryError> {
+        let stored = self.index.as_ref().and_then(|index| index.turns.find(turn.id()));
+        if stored.is_some() {
+            return Ok(self.version_at(stored));
+        }
+        let (tip, mut path, mut is_tip) = (self.tip(), self.path(point)?, true);
+        if let Err(error) = self.check(path, expect) {
+            // The tip was moved since: the turn is an alternative.
+            path = Some(self.left(expect).ok_or(error)?);
+            is_tip = false;
+        }
+        let record = match &self.index {
+            Some(index) if path != tip || !is_tip => {
+                Record::branch(turn, index.branch_point(path), is_tip)
+            }
+            _ => Record::turn(turn, self.version_at(path).messages),
+        };
+        self.write(&record)?;
+        let stored = self.index.as_ref().and_then(|index| index.turns.find(turn.id()));
+        Ok(self.version_at(stored))
+    }
+
+    /// Moves the tip to a point.
+    pub(crate) fn set_tip(&mut self, tip: Point, expect: Expect) -> Result<Version, HistoryError> {
+        self.check(self.tip(), expect)?;
+        let place = self.path(Some(tip))?;
+        if let Some(index) = self.index.as_ref().filter(|index| index.tip != place) {
+            self.write(&Record::tip(index.branch_point(place)))?;
+        }
+        Ok(self.version_at(place))
+    }
+
+    /// Lists the turns that follow a point.
+    pub(crate) fn alternatives(&self, point: Point) -> Result<Vec<Alternative>, HistoryError> {
+        let place = self.path(Some(point))?;
+        let index = self.index.as_ref();
+        Ok(index.map_or_else(Vec::new, |index| index.turns.alternatives(place, index.tip)))
+    }
+
+    /// Shares the turns up to a point with a fork. Returns where they are.
+    pub(crate) fn share(&self, point: Point) -> Result<Option<Origin>, HistoryError> {
+        match (self.path(Some(point))?, &self.index) {
+            (Some(place), Some(index)) => shared_turns::share(self.paths, index, place).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// Begins the session, which is empty, with the turns of another one. Returns `None` if the
+    /// other one has been cleared since.
+    pub(crate) fn begin(
+        &mut self,
+        origin: &Option<Origin>,
+    ) -> Result<Option<Version>, HistoryError> {
+        let current = self.version_at(self.tip());
+        if let Some(index) = &self.index
+            && !(index.turns.is_empty() && index.notes.is_empty())
         {
-            return Ok(version);
+            let expected = Version::new(current.epoch, 0);
+            return Err(HistoryError::Stale { expected, current });
         }
-        self.check(expect)?;
-        self.write(&Record::turn(turn, self.version().messages))?;
-        Ok(self.version())
+        let Some(origin) = origin else { return Ok(Some(current)) };
+        let lock = shared_turns::lock(self.paths.folder(), self.deadline())?;
+        if !origin.is_there(self.paths) {
+            return Ok(None);
+        }
+        let header = Header::new(Some(self.session.clone()), current.epoch, Some(origin.base));
+        self.file = Some(self.paths.replace(&header.encode()?, self.file.is_none())?);
+        drop(lock);
+        self.refresh()?;
+        Ok(Some(self.version_at(self.tip())))
     }
 
-    pub(crate) fn put_note(&mut self, name: &str, note: &Note) -> Result<(), HistoryError> {
-        self.check(Expect::SameEpoch(note.covers))?;
+    /// Stores a note, unless the point is another one than the tip.
+    pub(crate) fn put_note(
+        &mut self,
+        point: Option<Point>,
+        name: &str,
+        note: &Note,
+    ) -> Result<(), HistoryError> {
+        if self.path(point)? != self.tip() {
+            return Ok(());
+        }
+        let expect = Expect::SameEpoch(note.covers);
+        if let Err(error) = self.check(self.tip(), expect) {
+            // The tip was moved since.
+            self.left(expect).ok_or(error)?;
+        }
         self.write(&Record::note(name, note))
     }
 
-    pub(crate) fn note(&self, name: &str) -> Result<Option<Note>, HistoryError> {
-        let span = self.index.as_ref().and_then(|index| index.notes.get(name).copied());
-        let Some(span) = span else { return Ok(None) };
-        Ok(Some(Lines::open(self.paths)?.read::<WholeNote>(span)?.note.into_note()))
+    /// Returns a note, if the turns that it covers are on the path to a point.
+    pub(crate) fn note(
+        &self,
+        point: Option<Point>,
+        name: &str,
+    ) -> Result<Option<Note>, HistoryError> {
+        let path = self.path(point)?;
+        let Some(index) = &self.index else { return Ok(None) };
+        let Some(entry) = index.notes.get(name) else { return Ok(None) };
+        if entry.covers.is_some_and(|last| !index.turns.has(path, last)) {
+            return Ok(None);
+        }
+        let mut lines = Lines::new(self.file.as_ref(), &index.shared);
+        Ok(Some(lines.read::<WholeNote>(entry.span)?.note.into_note()))
     }
 
     /// Removes the turns and notes and starts a new epoch. Unless `keep_name`, the session's id is
@@ -178,57 +231,54 @@ impl Conversation<'_> {
     pub(crate) fn clear(&mut self, keep_name: bool) -> Result<(), HistoryError> {
         let was_there = self.index.as_ref().is_some_and(|index| index.header.session.is_some());
         let session = (keep_name && was_there).then(|| self.session.clone());
-        let header = header(session, self.version().epoch.saturating_add(1));
-        self.paths.replace(&log_record::encode_header(&header)?)?;
+        let epoch = self.version_at(None).epoch.saturating_add(1);
+        self.replace(&Header::new(session, epoch, None).encode()?)
+    }
+
+    /// Replaces the file, and removes what only this session shared.
+    pub(crate) fn replace(&mut self, bytes: &[u8]) -> Result<(), HistoryError> {
+        let deadline = self.deadline();
+        let release = match &self.index {
+            Some(index) => shared_turns::prepare(self.paths, &index.header, deadline)?,
+            None => None,
+        };
+        self.file = Some(self.paths.replace(bytes, self.file.is_none())?);
+        if let Some(release) = release {
+            release.finish()?;
+        }
         self.refresh()
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        Instant::now().checked_add(self.lock_timeout)
     }
 
     /// Writes the next line, durably or not at all.
     fn write(&mut self, record: &Record<'_>) -> Result<(), HistoryError> {
-        match &mut self.index {
-            Some(index) if index.header.session.is_some() => {
+        match (&mut self.index, &self.file) {
+            (Some(index), Some(file)) if index.header.session.is_some() => {
                 let line = log_record::encode(index.lines, record)?;
+                if index.torn == 0 && !index.is_open {
+                    let written = extend(file, index, &line)?;
+                    return index.extend(&line, written);
+                }
                 let mut bytes = Vec::with_capacity(line.len() + 1);
                 if index.is_open {
                     bytes.push(b'\n');
                 }
                 bytes.extend_from_slice(&line);
-                let is_whole = index.torn == 0 && !index.is_open;
-                let written = extend(self.paths, index, &bytes)?;
-                if is_whole {
-                    return index.extend(&line, written);
-                }
+                extend(file, index, &bytes)?;
+                self.refresh()
             }
             _ => {
-                let header = header(Some(self.session.clone()), self.version().epoch);
-                let mut bytes = log_record::encode_header(&header)?;
+                let epoch = self.version_at(None).epoch;
+                let header = Header::new(Some(self.session.clone()), epoch, None);
+                let mut bytes = header.encode()?;
                 bytes.extend_from_slice(&log_record::encode(1, record)?);
-                self.paths.replace(&bytes)?;
+                self.replace(&bytes)
             }
         }
-        self.refresh()
     }
-}
-
-/// Returns the messages of a session's last turns from the message `start` on.
-pub(crate) fn slice_of<'t>(
-    turns: impl Iterator<Item = &'t Turn> + Clone,
-    start: u64,
-    version: Version,
-) -> Slice {
-    let count: usize = turns.clone().map(|turn| turn.messages().len()).sum();
-    let wanted = usize::try_from(version.messages.saturating_sub(start)).unwrap_or(usize::MAX);
-    // A range can begin within a turn.
-    let before = count.saturating_sub(wanted);
-    let (mut end, mut starts) = (0, Vec::new());
-    for turn in turns.clone() {
-        if !turn.messages().is_empty() && end >= before {
-            starts.push(end - before);
-        }
-        end += turn.messages().len();
-    }
-    let messages = turns.flat_map(|turn| turn.messages().iter_shared().cloned()).skip(before);
-    Slice::new(messages.collect::<Messages>(), version).with_turns(starts)
 }
 
 /// Returns whether the time to live of a file is over that was last written at `written`.
@@ -237,24 +287,14 @@ pub(crate) fn is_expired(written: Option<SystemTime>, time_to_live: Option<Durat
     Option::zip(age, time_to_live).is_some_and(|(age, time)| age > time)
 }
 
-fn header(session: Option<SessionId>, epoch: u64) -> Header {
-    Header { conversant: FORMAT, session, epoch, file: TurnId::random() }
-}
-
 /// Writes at the end of the file, over an unfinished line. If that fails, the end is restored.
 /// Returns the time of the write.
-fn extend(
-    paths: &SessionPaths,
-    index: &Index,
-    bytes: &[u8],
-) -> Result<Option<SystemTime>, HistoryError> {
-    let mut file = OpenOptions::new().write(true).open(paths.file()).map_err(io_error)?;
-    let mut write = || {
+fn extend(file: &File, index: &Index, bytes: &[u8]) -> Result<Option<SystemTime>, HistoryError> {
+    let write = || {
         if index.torn > 0 {
             file.set_len(index.end)?;
         }
-        file.seek(SeekFrom::Start(index.end))?;
-        file.write_all(bytes)?;
+        file_io::write_at(file, index.end, bytes)?;
         file.sync_data()?;
         Ok(file.metadata().and_then(|metadata| metadata.modified()).ok())
     };
@@ -262,67 +302,4 @@ fn extend(
         let _ = file.set_len(index.end).and_then(|()| file.sync_data());
         io_error(error)
     })
-}
-
-/// Replaces the file by one with these turns.
-pub(crate) fn rewrite(
-    paths: &SessionPaths,
-    session: &SessionId,
-    epoch: u64,
-    turns: &[Turn],
-) -> Result<(), HistoryError> {
-    let mut bytes = log_record::encode_header(&header(Some(session.clone()), epoch))?;
-    let mut first = 0;
-    for (turn, line) in turns.iter().zip(1..) {
-        bytes.extend_from_slice(&log_record::encode(line, &Record::turn(turn, first))?);
-        first += turn.messages().len() as u64;
-    }
-    paths.replace(&bytes)
-}
-
-/// A file whose lines are read one at a time.
-struct Lines(Option<File>);
-
-impl Lines {
-    fn open(paths: &SessionPaths) -> Result<Self, HistoryError> {
-        match File::open(paths.file()) {
-            Ok(file) => Ok(Self(Some(file))),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self(None)),
-            Err(error) => Err(io_error(error)),
-        }
-    }
-
-    fn read<T: DeserializeOwned>(&mut self, span: Span) -> Result<T, HistoryError> {
-        let mut found = None;
-        self.read_block([span].into_iter(), |line| found = Some(line))?;
-        found.ok_or_else(|| corrupt_line(span.line, "is missing"))
-    }
-
-    /// Reads lines, in the order of the file, by one read of all that is between them.
-    fn read_block<T: DeserializeOwned>(
-        &mut self,
-        spans: impl Iterator<Item = Span> + Clone,
-        mut add: impl FnMut(T),
-    ) -> Result<(), HistoryError> {
-        let (Some(first), Some(last)) = (spans.clone().next(), spans.clone().last()) else {
-            return Ok(());
-        };
-        let gone = |span: Span| corrupt_line(span.line, "is missing");
-        let file = self.0.as_mut().ok_or_else(|| gone(first))?;
-        let end = last.offset + last.bytes as u64;
-        let length = usize::try_from(end - first.offset).map_err(|_| gone(last))?;
-        let mut block = Vec::with_capacity(length);
-        file.seek(SeekFrom::Start(first.offset)).map_err(io_error)?;
-        file.take(length as u64).read_to_end(&mut block).map_err(io_error)?;
-        for span in spans {
-            let start = usize::try_from(span.offset - first.offset).unwrap_or(usize::MAX);
-            let line = block.get(start..start.saturating_add(span.bytes));
-            let line = line.ok_or_else(|| gone(span))?;
-            if !log_record::is_whole(line) {
-                return Err(corrupt_line(span.line, "is damaged"));
-            }
-            add(serde_json::from_slice(line).map_err(|error| unexpected_line(span.line, &error))?);
-        }
-        Ok(())
-    }
 }

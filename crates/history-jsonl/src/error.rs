@@ -1,6 +1,9 @@
 //! Errors of the file system as errors of a history.
 
-use std::io::{Error, ErrorKind};
+use std::{
+    io::{Error, ErrorKind},
+    path::Path,
+};
 
 use conversant_core::{BoxError, HistoryError};
 
@@ -22,9 +25,25 @@ pub(crate) fn backend(source: impl Into<BoxError>) -> HistoryError {
     HistoryError::Backend { source: source.into() }
 }
 
+/// Returns the error for files that do not fit each other.
+pub(crate) fn corrupt(what: &str) -> HistoryError {
+    HistoryError::Corrupt { what: what.to_owned(), source: None }
+}
+
 /// Returns the error for line `line`, counted from 1.
 pub(crate) fn corrupt_line(line: u64, what: &str) -> HistoryError {
-    HistoryError::Corrupt { what: format!("line {line} {what}"), source: None }
+    corrupt(&format!("line {line} {what}"))
+}
+
+/// Adds the name of a file to an error of its first line.
+pub(crate) fn in_file(path: &Path, error: HistoryError) -> HistoryError {
+    match error {
+        HistoryError::Corrupt { what, source } => {
+            let file = path.file_name().unwrap_or_default().to_string_lossy();
+            HistoryError::Corrupt { what: format!("{what} in `{file}`"), source }
+        }
+        other => other,
+    }
 }
 
 /// Returns the error for a line whose JSON is not of the expected form. The JSON error can quote

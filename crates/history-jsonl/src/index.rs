@@ -1,52 +1,23 @@
 //! The index of a session's file.
 
-use std::{
-    collections::HashMap,
-    fs::File,
-    io::{BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom},
-    path::Path,
-    time::SystemTime,
-};
+use std::{collections::HashMap, fs::File, io::BufRead, time::SystemTime};
 
-use conversant_core::{HistoryError, SessionId, TurnId, Version};
+use conversant_core::{HistoryError, Point, SessionId, TurnId, Version};
 
 use crate::{
     error::{corrupt_line, io_error, unexpected_line},
-    log_record::{self, Header, Outline},
+    file_io,
+    log_record::{self, BranchPoint, Content, Header, Line, TurnOutline},
+    paths::SessionPaths,
+    shared_turns::{self, SharedFile},
+    turn_tree::{Place, Span, TurnTree},
 };
-
-/// The place of a line in the file, without its line break.
-#[derive(Clone, Copy)]
-pub(crate) struct Span {
-    pub(crate) offset: u64,
-    pub(crate) bytes: usize,
-    pub(crate) line: u64,
-}
-
-/// A turn in the file.
-#[derive(Clone, Copy)]
-pub(crate) struct TurnEntry {
-    pub(crate) span: Span,
-    /// The number of its first message, and the number of its messages.
-    pub(crate) first: u64,
-    pub(crate) count: u64,
-    fingerprint: u64,
-}
-
-impl TurnEntry {
-    /// Returns the number of messages that the session had after this turn.
-    pub(crate) const fn end(&self) -> u64 {
-        self.first + self.count
-    }
-
-    /// Returns the tip of the session's version after this turn, or 0 if the turn has no messages.
-    pub(crate) const fn tip(&self) -> u64 {
-        if self.count == 0 { 0 } else { self.fingerprint }
-    }
-}
 
 /// The number of last bytes that are compared. They contain the checksum of a line.
 const LAST_BYTES: usize = 64;
+
+/// The buffer with which a file is read whole.
+const BUFFER_BYTES: usize = 64 * 1024;
 
 /// The contents of a file, as far as it was read.
 pub(crate) struct Index {
@@ -65,33 +36,42 @@ pub(crate) struct Index {
     pub(crate) torn: u64,
     /// The time of the last write, if the system knows it.
     pub(crate) written: Option<SystemTime>,
-    version: Version,
-    pub(crate) turns: Vec<TurnEntry>,
-    /// The indices of the turns.
-    by_id: HashMap<TurnId, usize>,
-    pub(crate) notes: HashMap<String, Span>,
+    pub(crate) turns: TurnTree,
+    /// The last turn of the conversation.
+    pub(crate) tip: Option<Place>,
+    pub(crate) notes: HashMap<String, NoteEntry>,
+    /// The files whose turns the session shares.
+    pub(crate) shared: Vec<SharedFile>,
+    /// The file's index in the spans of its lines.
+    file: usize,
+}
+
+/// A note in the file.
+#[derive(Clone, Copy)]
+pub(crate) struct NoteEntry {
+    pub(crate) span: Span,
+    /// The last turn that it covers, if any.
+    pub(crate) covers: Option<Place>,
 }
 
 impl Index {
-    /// Reads what was added to a file since `before`, or all of it. Returns `None` if there is no
-    /// file.
+    /// Reads what was added to a file since `before`, or all of it.
     pub(crate) fn read(
-        path: &Path,
+        file: &File,
+        paths: &SessionPaths,
         session: &SessionId,
         before: Option<Self>,
-    ) -> Result<Option<Self>, HistoryError> {
-        let file = match File::open(path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(io_error(error)),
-        };
+    ) -> Result<Self, HistoryError> {
         let metadata = file.metadata().map_err(io_error)?;
         let length = metadata.len();
         let mut index = match before {
-            Some(before) if before.continues(&file, length)? => before,
+            Some(before) if before.continues(file, length)? => before,
             _ => {
-                (&file).rewind().map_err(io_error)?;
-                Self::begin(&mut BufReader::with_capacity(LAST_BYTES * 16, &file))?
+                let mut index = Self::begin(file)?;
+                if let Some(base) = index.header.base {
+                    shared_turns::read(paths.folder(), base, &mut index)?;
+                }
+                index
             }
         };
         if index.header.session.as_ref().is_some_and(|found| found != session) {
@@ -99,11 +79,114 @@ impl Index {
         }
         index.torn = 0;
         if length > index.end {
-            (&file).seek(SeekFrom::Start(index.end)).map_err(io_error)?;
-            index.scan(&mut BufReader::with_capacity(64 * 1024, file))?;
+            index.read_rest(file)?;
         }
         index.written = metadata.modified().ok();
-        Ok(Some(index))
+        Ok(index)
+    }
+
+    /// Reads the first line of a file.
+    pub(crate) fn begin(file: &File) -> Result<Self, HistoryError> {
+        let start = file_io::first_line(file).map_err(io_error)?;
+        let header = Header::read(&start)?;
+        Ok(Self {
+            end: start.len() as u64,
+            is_open: !start.ends_with(b"\n"),
+            start,
+            ..Self::empty(header)
+        })
+    }
+
+    pub(crate) fn empty(header: Header) -> Self {
+        Self {
+            header,
+            start: Vec::new(),
+            last: Vec::new(),
+            end: 0,
+            lines: 1,
+            is_open: false,
+            torn: 0,
+            written: None,
+            turns: TurnTree::default(),
+            tip: None,
+            notes: HashMap::new(),
+            shared: Vec::new(),
+            file: 0,
+        }
+    }
+
+    /// Reads the lines of a shared file up to a turn, and returns its first line. The turns follow
+    /// those of the index.
+    pub(crate) fn read_shared(
+        &mut self,
+        file: &File,
+        mut of_file: Self,
+        after: TurnId,
+    ) -> Result<Vec<u8>, HistoryError> {
+        of_file.file = self.shared.len() + 1;
+        (of_file.turns, of_file.tip) = (std::mem::take(&mut self.turns), self.tip);
+        of_file.scan(file, Some(after))?;
+        let last = of_file.turns.find(after).ok_or_else(shared_turns::missing)?;
+        self.turns = of_file.turns.path_to(last);
+        self.tip = self.turns.find(after);
+        Ok(of_file.start)
+    }
+
+    /// Reads the lines that have not been read.
+    pub(crate) fn read_rest(&mut self, file: &File) -> Result<(), HistoryError> {
+        self.scan(file, None)
+    }
+
+    /// Returns the first line of the file.
+    pub(crate) fn start(&self) -> &[u8] {
+        &self.start
+    }
+
+    /// Returns the index that the session would have if it had been deleted.
+    pub(crate) fn deleted(mut self) -> Self {
+        self.header.session = None;
+        self.header.epoch = self.header.epoch.saturating_add(1);
+        Self::empty(self.header)
+    }
+
+    /// Returns whether the file is the one that was read, and has only become longer.
+    fn continues(&self, file: &File, length: u64) -> Result<bool, HistoryError> {
+        if length < self.end || self.is_open || self.start.is_empty() {
+            return Ok(false);
+        }
+        let has = |offset: u64, expected: &[u8]| -> Result<bool, HistoryError> {
+            let found = file_io::read_at(file, offset, expected.len()).map_err(io_error)?;
+            Ok(found == expected)
+        };
+        let last = self.end - self.last.len() as u64;
+        Ok(has(0, &self.start)?
+            && has(last, &self.last)?
+            && self.shared.iter().all(SharedFile::is_current))
+    }
+
+    /// Reads the lines from the end of what was read on, up to a turn if one is given.
+    fn scan(&mut self, file: &File, until: Option<TurnId>) -> Result<(), HistoryError> {
+        let mut reader = file_io::reader_at(file, self.end, BUFFER_BYTES).map_err(io_error)?;
+        let mut line = Vec::new();
+        while until.is_none_or(|turn| self.turns.find(turn).is_none()) {
+            line.clear();
+            let bytes = reader.read_until(b'\n', &mut line).map_err(io_error)? as u64;
+            if bytes == 0 {
+                return Ok(());
+            }
+            let text = log_record::trim(&line);
+            let is_open = !line.ends_with(b"\n");
+            if !log_record::is_whole(text) {
+                if !(is_open && log_record::is_torn(&line, self.end, self.lines)) {
+                    return Err(corrupt_line(self.lines + 1, "is damaged"));
+                }
+                self.torn = bytes;
+                return Ok(());
+            }
+            self.add(text)?;
+            self.advance(&line);
+        }
+        Ok(())
     }
 
     /// Adds a line that was written at the end of the file, at a time.
@@ -127,127 +210,86 @@ impl Index {
         self.is_open = !line.ends_with(b"\n");
     }
 
-    pub(crate) const fn version(&self) -> Version {
-        self.version
-    }
-
-    /// Returns the version after a turn, if the turn is stored.
-    pub(crate) fn version_after(&self, turn: TurnId) -> Option<Version> {
-        let entry = self.turns.get(*self.by_id.get(&turn)?)?;
-        Some(Version::new(self.version.epoch, entry.end()).with_tip(entry.tip()))
-    }
-
-    /// Returns whether the conversation continues from a version: it has the same epoch and, if the
-    /// version's tip is known, the same turn there.
-    pub(crate) fn follows(&self, version: Version) -> bool {
-        if version.epoch != self.version.epoch || version.tip == 0 {
-            return version.epoch == self.version.epoch;
-        }
-        let turns = self.turns.partition_point(|turn| turn.end() <= version.messages);
-        // Turns without messages can follow the one that ends there.
-        let last = self.turns.iter().take(turns).rev().find(|turn| turn.count > 0);
-        last.is_some_and(|last| last.end() == version.messages && last.fingerprint == version.tip)
-    }
-
-    /// Returns whether the file is the one that was read, and has only become longer.
-    fn continues(&self, mut file: &File, length: u64) -> Result<bool, HistoryError> {
-        if length < self.end || self.is_open || self.start.is_empty() {
-            return Ok(false);
-        }
-        let mut read = |offset: u64, expected: &[u8]| {
-            let mut found = vec![0; expected.len()];
-            file.seek(SeekFrom::Start(offset))?;
-            file.read_exact(&mut found)?;
-            Ok(found == expected)
-        };
-        let last = self.end - self.last.len() as u64;
-        Ok(read(0, &self.start).map_err(io_error)? && read(last, &self.last).map_err(io_error)?)
-    }
-
-    fn begin(reader: &mut impl BufRead) -> Result<Self, HistoryError> {
-        let mut start = Vec::new();
-        reader.read_until(b'\n', &mut start).map_err(io_error)?;
-        let header = Header::read(&start)?;
-        Ok(Self {
-            end: start.len() as u64,
-            is_open: !start.ends_with(b"\n"),
-            start,
-            ..Self::empty(header)
-        })
-    }
-
-    fn empty(header: Header) -> Self {
-        Self {
-            version: Version::new(header.epoch, 0),
-            header,
-            start: Vec::new(),
-            last: Vec::new(),
-            end: 0,
-            lines: 1,
-            is_open: false,
-            torn: 0,
-            written: None,
-            turns: Vec::new(),
-            by_id: HashMap::new(),
-            notes: HashMap::new(),
-        }
-    }
-
-    /// Returns the index that the session would have if it had been deleted.
-    pub(crate) fn deleted(mut self) -> Self {
-        self.header.session = None;
-        self.header.epoch = self.header.epoch.saturating_add(1);
-        Self::empty(self.header)
-    }
-
-    fn scan(&mut self, reader: &mut impl BufRead) -> Result<(), HistoryError> {
-        let mut line = Vec::new();
-        loop {
-            line.clear();
-            let bytes = reader.read_until(b'\n', &mut line).map_err(io_error)? as u64;
-            if bytes == 0 {
-                return Ok(());
-            }
-            let text = log_record::trim(&line);
-            let is_open = !line.ends_with(b"\n");
-            if !log_record::is_whole(text) {
-                if !(is_open && log_record::is_torn(&line, self.end, self.lines)) {
-                    return Err(corrupt_line(self.lines + 1, "is damaged"));
-                }
-                self.torn = bytes;
-                return Ok(());
-            }
-            self.add(text)?;
-            self.advance(&line);
-        }
-    }
-
     /// Adds the next line.
-    pub(crate) fn add(&mut self, text: &[u8]) -> Result<(), HistoryError> {
-        let line = self.lines + 1;
-        let outline: Outline =
-            serde_json::from_slice(text).map_err(|error| unexpected_line(line, &error))?;
-        if outline.line != self.lines {
-            return Err(corrupt_line(line, "is out of order"));
+    fn add(&mut self, text: &[u8]) -> Result<(), HistoryError> {
+        let number = self.lines + 1;
+        let line: Line<TurnOutline> =
+            serde_json::from_slice(text).map_err(|error| unexpected_line(number, &error))?;
+        if line.line != self.lines {
+            return Err(corrupt_line(number, "is out of order"));
         }
-        let span = Span { offset: self.end, bytes: text.len(), line };
-        if let Some(turn) = outline.turn {
-            let first = self.version.messages;
-            let (count, fingerprint) = (turn.messages.len() as u64, turn.id.fingerprint());
-            let entry = TurnEntry { span, first, count, fingerprint };
-            if self.by_id.insert(turn.id, self.turns.len()).is_some() {
-                return Err(corrupt_line(line, "repeats a turn"));
+        let span = Span { file: self.file, offset: self.end, bytes: text.len(), line: number };
+        match line.content() {
+            Some(Content::Turn(turn, _)) => self.tip = Some(self.add_turn(self.tip, &turn, span)?),
+            Some(Content::Branch { turn, point, is_tip }) => {
+                let before = self.branch_place(point, number)?;
+                let place = self.add_turn(before, &turn, span)?;
+                if is_tip {
+                    self.tip = Some(place);
+                }
             }
-            self.turns.push(entry);
-            if count > 0 {
-                self.version = Version { messages: entry.end(), tip: entry.tip(), ..self.version };
+            Some(Content::Tip(point)) => self.tip = self.branch_place(point, number)?,
+            Some(Content::Note(note)) => {
+                let covers = self.covered(note.covers());
+                self.notes.insert(note.name, NoteEntry { span, covers });
             }
-        } else if let Some(note) = outline.note {
-            self.notes.insert(note.name, span);
-        } else {
-            return Err(corrupt_line(line, "is neither a turn nor a note"));
+            None => return Err(corrupt_line(number, "is neither a turn nor a note")),
         }
         self.lines += 1;
         Ok(())
+    }
+
+    fn add_turn(
+        &mut self,
+        before: Option<Place>,
+        turn: &TurnOutline,
+        span: Span,
+    ) -> Result<Place, HistoryError> {
+        let place = self.turns.add(before, turn.id, turn.messages.len() as u64, span);
+        place.ok_or_else(|| corrupt_line(span.line, "repeats a turn"))
+    }
+
+    fn branch_place(&self, point: BranchPoint, line: u64) -> Result<Option<Place>, HistoryError> {
+        let Some(turn) = point.after else { return Ok(None) };
+        let place = self.turns.find(turn);
+        match place.and_then(|place| self.turns.entry(place)) {
+            Some(entry) if entry.end() == point.message => Ok(place),
+            _ => Err(corrupt_line(line, "follows a turn that is not there")),
+        }
+    }
+
+    /// Returns the last turn that a note covers. A version that is not known is one of the start.
+    fn covered(&self, covers: Version) -> Option<Place> {
+        if covers.messages == 0 {
+            return None;
+        }
+        match self.turns.follows(self.tip, covers) {
+            true => self.turns.reaching(self.tip, covers.messages),
+            false => self.turns.of_version(covers),
+        }
+    }
+
+    pub(crate) fn version(&self, place: Option<Place>) -> Version {
+        self.turns.version(place, self.header.epoch)
+    }
+
+    /// Returns the place of a point.
+    pub(crate) fn place(&self, point: Point) -> Result<Option<Place>, HistoryError> {
+        match point.turn() {
+            None => Ok(None),
+            Some(turn) => match self.turns.find(turn) {
+                Some(place) => Ok(Some(place)),
+                None => Err(HistoryError::UnknownTurn { turn }),
+            },
+        }
+    }
+
+    /// Returns how a line names a place.
+    pub(crate) fn branch_point(&self, place: Option<Place>) -> BranchPoint {
+        let entry = place.and_then(|place| self.turns.entry(place));
+        BranchPoint {
+            after: entry.map(|entry| entry.id),
+            message: entry.map_or(0, |entry| entry.end()),
+        }
     }
 }

@@ -21,18 +21,29 @@
 //! # }
 //! ```
 
+mod branch_view;
+mod builder;
+mod cache;
+mod chat_history;
 mod conversation;
 mod error;
+mod file_io;
 mod history;
 mod index;
+mod lines;
+mod lines_back;
+mod list;
 mod lock;
 mod log_record;
 mod paths;
+mod range;
 mod repair;
+mod rewrite;
 mod serial_executor;
+mod shared_turns;
 mod tail;
+mod turn_tree;
 
 pub use self::{
-    history::{JsonlHistory, JsonlHistoryBuilder, TornTail},
-    repair::Repaired,
+    builder::JsonlHistoryBuilder, cache::TornTail, history::JsonlHistory, repair::Repaired,
 };

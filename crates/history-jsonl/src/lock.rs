@@ -4,7 +4,8 @@ use std::{
     fs::{File, OpenOptions, TryLockError},
     io::{self, ErrorKind, Read, Seek, Write},
     path::{Path, PathBuf},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    thread,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use conversant_core::{HistoryError, TurnId};
@@ -12,6 +13,10 @@ use conversant_history::{FileIdentity, lease_holder};
 use serde::{Deserialize, Serialize};
 
 use crate::{error::io_error, paths::SessionPaths};
+
+/// The pauses between attempts to lock a file: the first, which doubles up to the last.
+pub(crate) const PAUSES: (Duration, Duration) =
+    (Duration::from_millis(1), Duration::from_millis(20));
 
 /// How an operation locks a session.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -27,53 +32,128 @@ pub(crate) struct LockFile {
     file: File,
     path: PathBuf,
     mode: LockMode,
+    /// The file of the conversation, which a writer locks too.
+    data: Option<PathBuf>,
 }
 
 impl LockFile {
     /// Opens the lock file of a session, or returns `None` if the operation needs no lock.
     pub(crate) fn open(paths: &SessionPaths, mode: LockMode) -> Result<Option<Self>, HistoryError> {
-        if mode == LockMode::Shared && !paths.file().exists() {
-            return Ok(None);
-        }
         let path = paths.lock();
-        let file = match open(&path) {
-            // A reader cannot create the file where nothing can be written.
-            Err(error) if mode == LockMode::Shared && is_read_only(&error) => {
-                match File::open(&path) {
-                    Ok(file) => file,
-                    Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-                    Err(error) => return Err(io_error(error)),
-                }
+        if mode == LockMode::Exclusive {
+            let file = open(&path).map_err(io_error)?;
+            return Ok(Some(Self { file, path, mode, data: Some(paths.file()) }));
+        }
+        let file = match OpenOptions::new().read(true).write(true).open(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound && !paths.file().exists() => {
+                return Ok(None);
             }
+            Err(error) if error.kind() == ErrorKind::NotFound => open(&path),
+            file => file,
+        };
+        let file = match file {
+            // A reader cannot create the file where nothing can be written.
+            Err(error) if is_read_only(&error) => match File::open(&path) {
+                Ok(file) => file,
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+                Err(error) => return Err(io_error(error)),
+            },
             file => file.map_err(io_error)?,
         };
-        Ok(Some(Self { file, path, mode }))
+        Ok(Some(Self { file, path, mode, data: None }))
+    }
+
+    /// Locks a file that belongs to no session, which is created if it does not exist. Waits for
+    /// another process until `deadline`, if there is one.
+    ///
+    /// # Errors
+    /// [`HistoryError::Busy`] once the time is over.
+    pub(crate) fn wait(
+        path: PathBuf,
+        deadline: Option<Instant>,
+    ) -> Result<SessionLock, HistoryError> {
+        let file = open(&path).map_err(io_error)?;
+        let mut lock = Self { file, path, mode: LockMode::Exclusive, data: None };
+        let (mut pause, longest) = PAUSES;
+        loop {
+            match lock.try_lock()? {
+                Ok(locked) => return Ok(locked),
+                Err(_) if deadline.is_some_and(|deadline| Instant::now() >= deadline) => {
+                    return Err(HistoryError::Busy);
+                }
+                Err(file) => lock = file,
+            }
+            thread::sleep(pause);
+            pause = (pause * 2).min(longest);
+        }
     }
 
     /// Acquires the lock if no other process or store holds it, and gives the file back otherwise.
     pub(crate) fn try_lock(mut self) -> Result<Result<SessionLock, Self>, HistoryError> {
         loop {
-            let locked = match self.mode {
-                LockMode::Shared => self.file.try_lock_shared(),
-                LockMode::Exclusive => self.file.try_lock(),
-            };
-            match locked {
-                Ok(()) if self.is_current()? => return Ok(Ok(SessionLock(self.file))),
+            match lock(&self.file, self.mode) {
+                Ok(()) if has_name(&self.file, &self.path)? => break,
                 // The folder was emptied, and others lock another file of this name.
                 Ok(()) => self.file = open(&self.path).map_err(io_error)?,
                 Err(TryLockError::WouldBlock) => return Ok(Err(self)),
                 Err(TryLockError::Error(error)) => return Err(io_error(error)),
             }
         }
-    }
-
-    /// Returns whether the file still has its name.
-    fn is_current(&self) -> Result<bool, HistoryError> {
-        match FileIdentity::of(&self.path) {
-            Ok(identity) => Ok(identity.is_of(&self.file.metadata().map_err(io_error)?)),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(io_error(error)),
+        let data = match &self.data {
+            Some(path) => lock_data(path)?,
+            None => Ok(None),
+        };
+        match data {
+            Ok(data) => Ok(Ok(SessionLock { file: self.file, data })),
+            Err(WouldBlock) => {
+                self.file.unlock().map_err(io_error)?;
+                Ok(Err(self))
+            }
         }
+    }
+}
+
+/// Another process holds the lock.
+struct WouldBlock;
+
+/// Opens and locks the file of a conversation, so that a lock file that is removed while another
+/// process uses it lets nobody write. Returns `None` if there is no file.
+///
+/// Elsewhere than on Unix a lock would keep this process from reading the file, and a file that is
+/// open cannot be removed: it is only opened there.
+fn lock_data(path: &Path) -> Result<Result<Option<File>, WouldBlock>, HistoryError> {
+    loop {
+        let file = match OpenOptions::new().read(true).write(true).open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Ok(None)),
+            Err(error) => return Err(io_error(error)),
+        };
+        if !cfg!(unix) {
+            return Ok(Ok(Some(file)));
+        }
+        match file.try_lock() {
+            Ok(()) if has_name(&file, path)? => return Ok(Ok(Some(file))),
+            // It was replaced in the meantime.
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(Err(WouldBlock)),
+            Err(TryLockError::Error(error)) => return Err(io_error(error)),
+        }
+    }
+}
+
+fn lock(file: &File, mode: LockMode) -> Result<(), TryLockError> {
+    match mode {
+        LockMode::Shared => file.try_lock_shared(),
+        LockMode::Exclusive => file.try_lock(),
+    }
+}
+
+/// Returns whether a file still has its name.
+pub(crate) fn has_name(file: &File, path: &Path) -> Result<bool, HistoryError> {
+    match FileIdentity::of(path) {
+        Ok(identity) => Ok(identity.is_of(&file.metadata().map_err(io_error)?)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(io_error(error)),
     }
 }
 
@@ -86,7 +166,11 @@ fn is_read_only(error: &io::Error) -> bool {
 }
 
 /// A lock that is held until it is dropped, or the process ends.
-pub(crate) struct SessionLock(File);
+pub(crate) struct SessionLock {
+    file: File,
+    /// The conversation's file, which a writer has locked.
+    data: Option<File>,
+}
 
 /// A lease, as the lock file contains it.
 #[derive(Serialize, Deserialize)]
@@ -97,6 +181,11 @@ struct StoredLease {
 }
 
 impl SessionLock {
+    /// Takes the file of the conversation, if there is one and the lock is a writer's.
+    pub(crate) const fn take_data(&mut self) -> Option<File> {
+        self.data.take()
+    }
+
     /// Leases the session, unless another lease of it has not expired.
     pub(crate) fn acquire_lease(&mut self, time: Duration) -> Result<TurnId, HistoryError> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -123,8 +212,8 @@ impl SessionLock {
 
     fn lease(&mut self) -> Result<Option<StoredLease>, HistoryError> {
         let mut text = String::new();
-        self.0.rewind().map_err(io_error)?;
-        match self.0.read_to_string(&mut text) {
+        self.file.rewind().map_err(io_error)?;
+        match self.file.read_to_string(&mut text) {
             Err(error) if error.kind() != ErrorKind::InvalidData => Err(io_error(error)),
             // A text that was not written completely is not a lease.
             _ => Ok(serde_json::from_str(&text).ok()),
@@ -133,8 +222,8 @@ impl SessionLock {
 
     fn write(&mut self, lease: Option<&StoredLease>) -> Result<(), HistoryError> {
         let text = lease.and_then(|lease| serde_json::to_string(lease).ok()).unwrap_or_default();
-        self.0.set_len(0).and_then(|()| self.0.rewind()).map_err(io_error)?;
-        self.0.write_all(text.as_bytes()).map_err(io_error)
+        self.file.set_len(0).and_then(|()| self.file.rewind()).map_err(io_error)?;
+        self.file.write_all(text.as_bytes()).map_err(io_error)
     }
 }
 

@@ -1,25 +1,53 @@
 //! The lines of a file: JSON objects whose last field is a checksum of the text before it.
 
-use conversant_core::{HistoryError, Message, Messages, Note, SessionId, Turn, TurnId, Value};
-use serde::{Deserialize, Serialize, de::IgnoredAny};
+use std::fmt;
+
+use conversant_core::{
+    HistoryError, Message, Messages, Note, SessionId, Turn, TurnId, Value, Version,
+};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{IgnoredAny, MapAccess, Visitor, value::MapAccessDeserializer},
+};
 
 use crate::error::corrupt_line;
 
-/// The version of the format, which the first line contains.
-pub(crate) const FORMAT: u64 = 1;
+/// The latest version of the format, which the first line contains. Only forks have it: programs
+/// that know version 1 alone read all other files, up to the first line of a branch.
+const FORMAT: u64 = 2;
 
 /// A file's first line.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Header {
-    pub(crate) conversant: u64,
+    conversant: u64,
     /// `None` if the session was deleted.
     pub(crate) session: Option<SessionId>,
     pub(crate) epoch: u64,
     /// An id of the file, which differs from that of the file that it replaced.
     pub(crate) file: TurnId,
+    /// The turns that come before those of this file, if the session is a fork.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) base: Option<Base>,
+}
+
+/// The last of the turns that a fork shares, and the file that has them.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Base {
+    /// The id of the file when it was shared, which is its name.
+    pub(crate) file: TurnId,
+    pub(crate) after: TurnId,
+    /// The number of messages up to that turn.
+    pub(crate) message: u64,
+    /// The number of bytes up to that turn, as long as the file has its id.
+    pub(crate) end: u64,
 }
 
 impl Header {
+    pub(crate) fn new(session: Option<SessionId>, epoch: u64, base: Option<Base>) -> Self {
+        let conversant = if base.is_some() { FORMAT } else { 1 };
+        Self { conversant, session, epoch, file: TurnId::random(), base }
+    }
+
     /// Reads a first line.
     pub(crate) fn read(line: &[u8]) -> Result<Self, HistoryError> {
         // An editor may have added a byte order mark.
@@ -35,27 +63,98 @@ impl Header {
             None => Err(corrupt_line(1, "is not the header of a conversation")),
         }
     }
+
+    /// Encodes the line, with its checksum.
+    pub(crate) fn encode(&self) -> Result<Vec<u8>, HistoryError> {
+        let mut line = serde_json::to_vec(self).map_err(|_| unencodable())?;
+        line.pop();
+        Ok(with_sum(line))
+    }
+}
+
+/// Where a line's turn begins.
+#[derive(Clone, Copy, Serialize)]
+#[serde(untagged)]
+pub(crate) enum First {
+    /// The number of its first message. It follows the tip.
+    Message(u64),
+    /// It follows another turn. Programs without branches refuse an object here.
+    Branch(BranchPoint),
+}
+
+/// A point that a line names: after a turn, or the start.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct BranchPoint {
+    pub(crate) after: Option<TurnId>,
+    /// The number of messages up to the point.
+    pub(crate) message: u64,
+}
+
+impl<'de> Deserialize<'de> for First {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(FirstVisitor)
+    }
+}
+
+struct FirstVisitor;
+
+impl<'de> Visitor<'de> for FirstVisitor {
+    type Value = First;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the number of a message, or a point")
+    }
+
+    fn visit_u64<E>(self, message: u64) -> Result<First, E> {
+        Ok(First::Message(message))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<First, A::Error> {
+        BranchPoint::deserialize(MapAccessDeserializer::new(map)).map(First::Branch)
+    }
 }
 
 /// Any other line, less its number (counted from the header's 0), its length and its checksum.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 pub(crate) struct Record<'r> {
-    /// The number of a turn's first message. Lines of older versions do not have it.
+    /// Lines of older versions do not have it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    first: Option<u64>,
+    first: Option<First>,
+    /// A turn that follows the tip and becomes it.
     #[serde(skip_serializing_if = "Option::is_none")]
     turn: Option<&'r Turn>,
+    /// A turn that follows another point and becomes the tip.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    branch: Option<&'r Turn>,
+    /// A turn that follows another point and does not become the tip.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    alternative: Option<&'r Turn>,
+    /// Present if the point becomes the tip.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tip: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<NamedNote<'r>>,
 }
 
 impl<'r> Record<'r> {
-    pub(crate) const fn turn(turn: &'r Turn, first: u64) -> Self {
-        Self { first: Some(first), turn: Some(turn), note: None }
+    pub(crate) fn turn(turn: &'r Turn, first: u64) -> Self {
+        Self { first: Some(First::Message(first)), turn: Some(turn), ..Self::default() }
+    }
+
+    pub(crate) fn branch(turn: &'r Turn, point: BranchPoint, is_tip: bool) -> Self {
+        let first = Some(First::Branch(point));
+        match is_tip {
+            true => Self { first, branch: Some(turn), ..Self::default() },
+            false => Self { first, alternative: Some(turn), ..Self::default() },
+        }
+    }
+
+    pub(crate) fn tip(point: BranchPoint) -> Self {
+        Self { first: Some(First::Branch(point)), tip: Some(true), ..Self::default() }
     }
 
     pub(crate) fn note(name: &'r str, note: &'r Note) -> Self {
-        Self { first: None, turn: None, note: Some(NamedNote::new(name, note)) }
+        Self { note: Some(NamedNote::new(name, note)), ..Self::default() }
     }
 }
 
@@ -73,14 +172,51 @@ impl<'r> NamedNote<'r> {
     }
 }
 
-/// The parts of a line that the index needs.
+/// A line with the parts of turns that are read.
 #[derive(Deserialize)]
-pub(crate) struct Outline {
+pub(crate) struct Line<T> {
     pub(crate) line: u64,
-    pub(crate) turn: Option<TurnOutline>,
-    pub(crate) note: Option<NoteOutline>,
+    first: Option<First>,
+    turn: Option<T>,
+    branch: Option<T>,
+    alternative: Option<T>,
+    note: Option<NoteOutline>,
 }
 
+/// The content of a line.
+pub(crate) enum Content<T> {
+    /// A turn that follows the tip, and the number of its first message if the line has it.
+    Turn(T, Option<u64>),
+    /// A turn that follows another point.
+    Branch {
+        turn: T,
+        point: BranchPoint,
+        is_tip: bool,
+    },
+    /// The tip moves to a point.
+    Tip(BranchPoint),
+    Note(NoteOutline),
+}
+
+impl<T> Line<T> {
+    /// Returns the content, or `None` if the line is none of this format.
+    pub(crate) fn content(self) -> Option<Content<T>> {
+        match self.first {
+            Some(First::Branch(point)) => Some(match (self.branch, self.alternative) {
+                (Some(turn), _) => Content::Branch { turn, point, is_tip: true },
+                (None, Some(turn)) => Content::Branch { turn, point, is_tip: false },
+                (None, None) => Content::Tip(point),
+            }),
+            Some(First::Message(first)) => self.turn.map(|turn| Content::Turn(turn, Some(first))),
+            None => match (self.turn, self.note) {
+                (Some(turn), _) => Some(Content::Turn(turn, None)),
+                (None, note) => note.map(Content::Note),
+            },
+        }
+    }
+}
+
+/// The parts of a turn that the index needs.
 #[derive(Deserialize)]
 pub(crate) struct TurnOutline {
     pub(crate) id: TurnId,
@@ -90,11 +226,24 @@ pub(crate) struct TurnOutline {
 #[derive(Deserialize)]
 pub(crate) struct NoteOutline {
     pub(crate) name: String,
+    note: CoversOutline,
+}
+
+#[derive(Deserialize)]
+struct CoversOutline {
+    covers: Version,
+}
+
+impl NoteOutline {
+    pub(crate) const fn covers(&self) -> Version {
+        self.note.covers
+    }
 }
 
 /// A turn's line.
 #[derive(Deserialize)]
 pub(crate) struct WholeTurn {
+    #[serde(alias = "branch", alias = "alternative")]
     pub(crate) turn: Turn,
 }
 
@@ -137,13 +286,6 @@ const UNSIZED: [&str; 2] = ["\"turn\":", "\"note\":"];
 /// The unit in which a storage device writes: space that was not written reads as zeros from a
 /// multiple of it.
 const SECTOR: u64 = 512;
-
-/// Encodes the first line, with its checksum.
-pub(crate) fn encode_header(header: &Header) -> Result<Vec<u8>, HistoryError> {
-    let mut line = serde_json::to_vec(header).map_err(|_| unencodable())?;
-    line.pop();
-    Ok(with_sum(line))
-}
 
 /// Encodes a record as line `number`, with its length and its checksum.
 pub(crate) fn encode(number: u64, record: &Record<'_>) -> Result<Vec<u8>, HistoryError> {

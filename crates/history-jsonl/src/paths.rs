@@ -1,19 +1,21 @@
 //! The files of a session.
 
 use std::{
-    fmt::Write as _,
-    fs::{self, File},
-    io::{self, Write as _},
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{self, ErrorKind, Write as _},
     path::{Path, PathBuf},
 };
 
-use conversant_core::{HistoryError, SessionId};
+use conversant_core::{HistoryError, SessionId, TurnId};
 use sha2::{Digest, Sha256};
 
-use crate::error::io_error;
+use crate::{error::io_error, lock::has_name};
 
 /// The extension of a conversation's file.
 pub(crate) const EXTENSION: &str = "jsonl";
+
+/// The extension of a file whose turns forks share.
+pub(crate) const SHARED_EXTENSION: &str = "shared";
 
 /// The paths of a session's files. Their stem is the SHA-256 of the session's id, so that an id is
 /// never part of a path, and no file system treats two ids as one.
@@ -25,11 +27,17 @@ pub(crate) struct SessionPaths {
 
 impl SessionPaths {
     pub(crate) fn new(folder: &Path, session: &SessionId) -> Self {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let mut stem = String::with_capacity(64);
         for byte in Sha256::digest(session.as_str().as_bytes()) {
-            let _ = write!(stem, "{byte:02x}");
+            let digits = [byte >> 4, byte & 15].map(|digit| DIGITS.get(usize::from(digit)));
+            stem.extend(digits.into_iter().flatten().map(|digit| char::from(*digit)));
         }
         Self { folder: folder.to_owned(), stem }
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// Returns the path of the conversation's file.
@@ -37,35 +45,80 @@ impl SessionPaths {
         self.with_extension(EXTENSION)
     }
 
-    /// Returns the path of the file that is locked. It is a file of its own, because the
+    /// Returns the path of the file that is locked first. It is a file of its own, because the
     /// conversation's file is sometimes replaced.
     pub(crate) fn lock(&self) -> PathBuf {
         self.with_extension("lock")
     }
 
     pub(crate) fn with_extension(&self, extension: &str) -> PathBuf {
-        self.folder.join(format!("{}.{extension}", self.stem))
+        self.folder.join([self.stem.as_str(), ".", extension].concat())
     }
 
-    /// Replaces the conversation's file, atomically and durably.
-    pub(crate) fn replace(&self, bytes: &[u8]) -> Result<(), HistoryError> {
+    /// Returns the path under which forks find the file of an id.
+    pub(crate) fn shared(&self, file: TurnId) -> PathBuf {
+        shared(&self.folder, file)
+    }
+
+    /// Replaces the conversation's file, atomically and durably, or creates it if it `is_new`.
+    /// Returns the file.
+    ///
+    /// # Errors
+    /// [`HistoryError::Busy`] if another process creates the file at the same time. That is possible
+    /// only if the file that is locked was removed.
+    pub(crate) fn replace(&self, bytes: &[u8], is_new: bool) -> Result<File, HistoryError> {
         // A process that was killed here may have left a file of this name. It is overwritten.
-        let new = self.with_extension("new");
-        let write = || {
-            let mut file = File::create(&new)?;
+        let path = self.with_extension("new");
+        let open =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
+        let mut file = open.map_err(io_error)?;
+        if cfg!(unix) {
+            match file.try_lock() {
+                Ok(()) if has_name(&file, &path)? => {}
+                Ok(()) | Err(TryLockError::WouldBlock) => return Err(HistoryError::Busy),
+                Err(TryLockError::Error(error)) => return Err(io_error(error)),
+            }
+        }
+        let mut write = || {
+            file.set_len(0)?;
             file.write_all(bytes)?;
             file.sync_all()?;
-            fs::rename(&new, self.file())?;
-            self.sync_folder()
+            self.publish(&path, is_new)?;
+            sync_folder(&self.folder)
         };
-        write().map_err(|error| {
-            let _ = fs::remove_file(&new);
-            io_error(error)
-        })
+        match write() {
+            Ok(()) => Ok(file),
+            Err(error) => {
+                let _ = fs::remove_file(&path);
+                match error.kind() {
+                    ErrorKind::AlreadyExists => Err(HistoryError::Busy),
+                    _ => Err(io_error(error)),
+                }
+            }
+        }
     }
 
-    /// Makes the folder's names durable, on systems where a directory can be opened.
-    fn sync_folder(&self) -> io::Result<()> {
-        if cfg!(unix) { File::open(&self.folder)?.sync_all() } else { Ok(()) }
+    /// Gives a file the name of the conversation's.
+    fn publish(&self, path: &Path, is_new: bool) -> io::Result<()> {
+        if is_new {
+            // A rename would replace what another process has created.
+            match fs::hard_link(path, self.file()) {
+                Ok(()) => return fs::remove_file(path),
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => return Err(error),
+                // Not every file system has links.
+                Err(_) => {}
+            }
+        }
+        fs::rename(path, self.file())
     }
+}
+
+/// Returns the path under which forks find the file of an id.
+pub(crate) fn shared(folder: &Path, file: TurnId) -> PathBuf {
+    folder.join(format!("{file}.{SHARED_EXTENSION}"))
+}
+
+/// Makes the folder's names durable, on systems where a directory can be opened.
+pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }

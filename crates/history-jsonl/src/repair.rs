@@ -1,38 +1,98 @@
 //! Repairing a damaged conversation.
 
 use std::{
-    collections::HashSet,
+    collections::HashMap,
     fs::{self, File},
     io::{BufRead, BufReader},
     path::PathBuf,
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use conversant_core::{HistoryError, SessionId, TurnId};
+use conversant_core::{HistoryError, SessionId, Turn, TurnId};
 
 use crate::{
-    conversation,
     error::io_error,
-    log_record::{self, Header, WholeTurn},
+    index::Index,
+    log_record::{self, BranchPoint, Content, Header, Line},
     paths::SessionPaths,
+    rewrite::Rewritten,
+    shared_turns,
 };
 
 /// The result of [`JsonlHistory::repair`](crate::JsonlHistory::repair).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Repaired {
-    /// The number of turns that were kept.
+    /// The number of turns of the file that were kept.
     pub turns: usize,
     /// The numbers of the lines that were lost, counted from 1.
     pub lost: Vec<u64>,
+    /// Whether the session was a fork, and the turns that it shares were lost.
+    pub lost_shared: bool,
     /// The path of the damaged file.
     pub damaged: PathBuf,
 }
 
+/// The turns that can be read, as a tree.
+#[derive(Default)]
+struct Readable {
+    turns: Vec<(Turn, BranchPoint)>,
+    /// The number of messages up to each turn.
+    ends: HashMap<TurnId, u64>,
+    tip: Option<TurnId>,
+}
+
+impl Readable {
+    /// Adds the turns that a fork shares. Returns whether they can be read.
+    fn add_shared(&mut self, paths: &SessionPaths, header: &Header) -> bool {
+        let Some(base) = header.base else { return true };
+        let mut index = Index::empty(header.clone());
+        if shared_turns::read(paths.folder(), base, &mut index).is_err() {
+            return false;
+        }
+        let entries = index.turns.oldest_first(index.tip);
+        self.ends = entries.map(|entry| (entry.id, entry.end())).collect();
+        self.tip = Some(base.after);
+        true
+    }
+
+    fn point(&self, after: Option<TurnId>) -> BranchPoint {
+        let message = after.and_then(|turn| self.ends.get(&turn)).copied().unwrap_or_default();
+        BranchPoint { after, message }
+    }
+
+    /// Adds a line. A turn that follows a lost one follows the tip.
+    fn add(&mut self, content: Content<Turn>) {
+        let is_known =
+            |after: Option<TurnId>| after.is_none_or(|turn| self.ends.contains_key(&turn));
+        let (turn, after, is_tip) = match content {
+            Content::Turn(turn, _) => (turn, self.tip, true),
+            Content::Branch { turn, point, is_tip } => {
+                let after = if is_known(point.after) { point.after } else { self.tip };
+                (turn, after, is_tip)
+            }
+            Content::Tip(point) if is_known(point.after) => {
+                self.tip = point.after;
+                return;
+            }
+            Content::Tip(_) | Content::Note(_) => return,
+        };
+        if self.ends.contains_key(&turn.id()) {
+            return;
+        }
+        let point = self.point(after);
+        self.ends.insert(turn.id(), point.message + turn.messages().len() as u64);
+        if is_tip {
+            self.tip = Some(turn.id());
+        }
+        self.turns.push((turn, point));
+    }
+}
+
 pub(crate) fn repair(paths: &SessionPaths, session: &SessionId) -> Result<Repaired, HistoryError> {
     let mut reader = BufReader::new(File::open(paths.file()).map_err(io_error)?);
-    let (mut turns, mut lost, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
-    let mut epoch = None;
+    let (mut readable, mut lost, mut lost_shared) = (Readable::default(), Vec::new(), false);
+    let (mut epoch, mut base) = (None, None);
     let mut line = Vec::new();
     for number in 1_u64.. {
         line.clear();
@@ -42,15 +102,20 @@ pub(crate) fn repair(paths: &SessionPaths, session: &SessionId) -> Result<Repair
         let text = log_record::trim(&line);
         if number == 1 {
             match Header::read(&line) {
-                Ok(header) => epoch = Some(header.epoch),
+                Ok(header) => {
+                    epoch = Some(header.epoch);
+                    lost_shared = !readable.add_shared(paths, &header);
+                    base = header.base.filter(|_| !lost_shared);
+                }
                 Err(_) => lost.push(number),
             }
-        } else if !log_record::is_whole(text) {
-            lost.push(number);
-        } else if let Ok(WholeTurn { turn }) = serde_json::from_slice(text)
-            && seen.insert(turn.id())
-        {
-            turns.push(turn);
+            continue;
+        }
+        let is_whole = log_record::is_whole(text);
+        let parsed = if is_whole { serde_json::from_slice::<Line<Turn>>(text).ok() } else { None };
+        match parsed.and_then(Line::content) {
+            Some(content) => readable.add(content),
+            None => lost.push(number),
         }
     }
     let damaged = paths.with_extension(&format!("{}.damaged", TurnId::random()));
@@ -60,6 +125,11 @@ pub(crate) fn repair(paths: &SessionPaths, session: &SessionId) -> Result<Repair
     // The unknown epoch must not recur. Seconds since 1970 are more than any session was cleared.
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let epoch = epoch.map_or(since.as_secs(), |epoch| epoch.saturating_add(1));
-    conversation::rewrite(paths, session, epoch, &turns)?;
-    Ok(Repaired { turns: turns.len(), lost, damaged })
+    let mut rewritten = Rewritten::begin(&Header::new(Some(session.clone()), epoch, base))?;
+    for (turn, point) in &readable.turns {
+        rewritten.add(turn, *point)?;
+    }
+    rewritten.set_tip(readable.point(readable.tip))?;
+    paths.replace(&rewritten.bytes, false)?;
+    Ok(Repaired { turns: readable.turns.len(), lost, lost_shared, damaged })
 }

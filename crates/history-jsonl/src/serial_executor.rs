@@ -17,7 +17,7 @@ use futures_channel::oneshot;
 
 use crate::{
     error::{OperationPanicked, backend},
-    lock::{LockFile, LockMode, SessionLock},
+    lock::{LockFile, LockMode, PAUSES, SessionLock},
     paths::SessionPaths,
 };
 
@@ -49,9 +49,6 @@ enum Ready {
     Operation(Lane, Operation),
     Locked(Lane, Result<Option<SessionLock>, HistoryError>, Run),
 }
-
-/// The pauses between attempts to lock a session: the first, which doubles up to the last.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(20));
 
 /// The most threads of a store.
 const MAX_THREADS: usize = 256;

@@ -1,139 +1,199 @@
-//! Loading the last messages of a long file without an index.
+//! Loading the last messages of a conversation without an index.
 //!
-//! Each line has its own checksum and number, and a turn's line the number of its first message.
-//! The last lines therefore suffice for a range at the end. Where they do not, the file is indexed.
+//! Each line has its own checksum and number, and a turn's line says where the turn begins and
+//! which one it follows. The last lines therefore suffice for a range at the end. Where they do
+//! not, the file is indexed.
 
-use std::{
-    fs::File,
-    io::{BufRead, BufReader, Read, Seek, SeekFrom},
-    time::Duration,
+use std::{fs::File, time::Duration};
+
+use conversant_core::{
+    HistoryError, Message, Point, Range, SessionId, Slice, Turn, TurnId, Version,
 };
-
-use conversant_core::{HistoryError, Message, Range, SessionId, Slice, Turn, Version};
-use serde::Deserialize;
 
 use crate::{
-    conversation::{is_expired, slice_of},
+    conversation::is_expired,
     error::io_error,
-    log_record::{self, Header},
+    lines_back::LinesBack,
+    log_record::{self, BranchPoint, Content, Header, Line},
     paths::SessionPaths,
+    range::slice_of,
 };
 
-/// The size from which on a file is read from its end. Indexing a smaller one is as fast.
-const MIN_BYTES: u64 = 256 * 1024;
+/// The bytes that nearly every first line has at most.
+const HEADER_BYTES: u64 = 1024;
 
-/// The bytes that are read first. If they are not enough, four times as many are read.
-const FIRST_BYTES: u64 = 64 * 1024;
-
-/// Loads a range from the end of a session's file, or returns `None` if it takes the whole file.
+/// Loads a range that ends at a point from the end of a session's file, or returns `None` if it
+/// takes the whole file. `None` as a point is the tip.
 pub(crate) fn load(
     paths: &SessionPaths,
     session: &SessionId,
+    point: Option<Point>,
     range: Range,
     time_to_live: Option<Duration>,
 ) -> Result<Option<Slice>, HistoryError> {
+    if range == Range::All {
+        return Ok(None);
+    }
     // The index reports what is wrong with a file.
-    let Ok(mut file) = File::open(paths.file()) else { return Ok(None) };
+    let Ok(file) = File::open(paths.file()) else { return Ok(None) };
     let metadata = file.metadata().map_err(io_error)?;
-    if metadata.len() < MIN_BYTES || is_expired(metadata.modified().ok(), time_to_live) {
+    if is_expired(metadata.modified().ok(), time_to_live) {
         return Ok(None);
     }
-    let mut line = Vec::new();
-    BufReader::with_capacity(1024, &file).read_until(b'\n', &mut line).map_err(io_error)?;
-    let Ok(Header { session: Some(found), epoch, .. }) = Header::read(&line) else {
+    let Some((header, start)) = header(&file, metadata.len())? else { return Ok(None) };
+    if header.session.as_ref() != Some(session) {
         return Ok(None);
-    };
-    let mut bytes = FIRST_BYTES;
-    while found == *session && bytes < metadata.len() {
-        let mut text = Vec::new();
-        file.seek(SeekFrom::Start(metadata.len() - bytes)).map_err(io_error)?;
-        (&file).take(bytes).read_to_end(&mut text).map_err(io_error)?;
-        match Tail::read(&text, epoch, range) {
-            Outcome::Found(slice) => return Ok(Some(slice)),
-            Outcome::TooShort => bytes *= 4,
-            Outcome::Unusable => return Ok(None),
+    }
+    let wanted = point.map_or(Wanted::Tip, |point| Wanted::after(point.turn()));
+    let mut tail = Tail::new(header.epoch, range, wanted);
+    let mut lines = LinesBack::new(&file, start, metadata.len());
+    let mut outcome = tail.read(&mut lines)?;
+    let mut base = header.base;
+    while let (Outcome::TooShort, Some(shared)) = (&outcome, base) {
+        let Ok(file) = File::open(paths.shared(shared.file)) else { return Ok(None) };
+        let length = file.metadata().map_err(io_error)?.len();
+        let Some((header, start)) = self::header(&file, length)? else { return Ok(None) };
+        if matches!(tail.wanted, Wanted::Tip) {
+            tail.wanted = Wanted::Turn(shared.after);
         }
+        // A file that was rewritten has the turn elsewhere.
+        let is_last = matches!(tail.wanted, Wanted::Turn(turn) if turn == shared.after);
+        let end = if is_last && header.file == shared.file { shared.end } else { length };
+        outcome = tail.read(&mut LinesBack::new(&file, start, end.min(length)))?;
+        base = header.base;
     }
-    Ok(None)
+    Ok(match outcome {
+        Outcome::Found(slice) => Some(slice),
+        Outcome::TooShort => tail.whole(),
+        Outcome::Unusable => None,
+    })
 }
 
-/// The outcome of reading the last bytes of a file.
+/// Reads the first line of a file. Returns it with its length.
+fn header(file: &File, length: u64) -> Result<Option<(Header, u64)>, HistoryError> {
+    let bytes = usize::try_from(length.min(HEADER_BYTES)).unwrap_or_default();
+    let text = crate::file_io::read_at(file, 0, bytes).map_err(io_error)?;
+    let Some(end) = memchr::memchr(b'\n', &text) else { return Ok(None) };
+    let header = text.get(..=end).and_then(|line| Header::read(line).ok());
+    Ok(header.map(|header| (header, end as u64 + 1)))
+}
+
+/// The outcome of reading lines.
 enum Outcome {
     Found(Slice),
-    /// The range starts before the bytes.
+    /// The range starts before the lines.
     TooShort,
-    /// The range takes the whole file, or the bytes are not lines that say where they belong.
+    /// The range takes the whole file, or the lines do not say where they belong.
     Unusable,
 }
 
-/// A line with all that is read of it.
-#[derive(Deserialize)]
-struct Line {
-    line: u64,
-    first: Option<u64>,
-    turn: Option<Turn>,
+/// The turn that comes next, from the newest to the oldest.
+#[derive(Clone, Copy)]
+enum Wanted {
+    /// The tip, as it was before the line that was read last.
+    Tip,
+    Turn(TurnId),
+    /// There are no more.
+    Nothing,
 }
 
-/// The last turns of a session, newest first.
+impl Wanted {
+    fn after(turn: Option<TurnId>) -> Self {
+        turn.map_or(Self::Nothing, Self::Turn)
+    }
+}
+
+/// The last turns of a path, newest first.
 struct Tail {
+    range: Range,
+    wanted: Wanted,
+    /// The number of the line that was read last.
+    number: Option<u64>,
     turns: Vec<Turn>,
-    /// The session's version.
+    /// The version at the end of the path.
     version: Version,
     /// The number of the first message of the oldest turn.
     start: u64,
 }
 
 impl Tail {
-    fn read(text: &[u8], epoch: u64, range: Range) -> Outcome {
-        let Some(text) = text.strip_suffix(b"\n") else { return Outcome::Unusable };
-        let mut lines = text.rsplit(|byte| *byte == b'\n').peekable();
-        let mut tail: Option<Self> = None;
-        let mut number = None;
-        while let Some(line) = lines.next() {
-            // The oldest line may not be whole.
-            if lines.peek().is_none() {
-                return Outcome::TooShort;
+    const fn new(epoch: u64, range: Range, wanted: Wanted) -> Self {
+        let version = Version::new(epoch, 0);
+        Self { range, wanted, number: None, turns: Vec::new(), version, start: 0 }
+    }
+
+    fn read(&mut self, lines: &mut LinesBack<'_>) -> Result<Outcome, HistoryError> {
+        self.number = None;
+        if !lines.ends_whole().map_err(io_error)? {
+            return Ok(Outcome::Unusable);
+        }
+        while let Some(line) = lines.next().map_err(io_error)? {
+            match self.add(log_record::trim(line)) {
+                Err(Unusable) => return Ok(Outcome::Unusable),
+                Ok(false) => {}
+                Ok(true) => match self.start_of_range() {
+                    Some(Ok(start)) => return Ok(Outcome::Found(self.slice(start))),
+                    Some(Err(Unusable)) => return Ok(Outcome::Unusable),
+                    None => {}
+                },
             }
-            let line = log_record::trim(line);
-            let parsed =
-                if log_record::is_whole(line) { serde_json::from_slice(line).ok() } else { None };
-            let Some(Line { line, first, turn }) = parsed else { return Outcome::Unusable };
-            if number.is_some_and(|number| line + 1 != number) {
-                return Outcome::Unusable;
-            }
-            number = Some(line);
-            let Some(turn) = turn else { continue };
-            let Some(first) = first else { return Outcome::Unusable };
-            let end = first.saturating_add(turn.messages().len() as u64);
-            let tail = tail.get_or_insert_with(|| Self {
-                turns: Vec::new(),
-                version: Version::new(epoch, end),
-                start: end,
-            });
-            if tail.start != end {
-                return Outcome::Unusable;
-            }
-            if tail.version.tip == 0 && first < end {
-                tail.version.tip = turn.id().fingerprint();
-            }
-            tail.start = first;
-            tail.turns.push(turn);
-            match tail.start_of(range) {
-                Some(Ok(start)) => return Outcome::Found(tail.slice(start)),
-                Some(Err(Unusable)) => return Outcome::Unusable,
-                None => {}
+            if matches!(self.wanted, Wanted::Nothing) {
+                return Ok(self.whole().map_or(Outcome::Unusable, Outcome::Found));
             }
         }
-        Outcome::TooShort
+        Ok(Outcome::TooShort)
+    }
+
+    /// Adds the line before. Returns whether it has the next turn.
+    fn add(&mut self, line: &[u8]) -> Result<bool, Unusable> {
+        let is_whole = log_record::is_whole(line);
+        let parsed = if is_whole { serde_json::from_slice(line).ok() } else { None };
+        let line: Line<Turn> = parsed.ok_or(Unusable)?;
+        if self.number.is_some_and(|number| line.line + 1 != number) {
+            return Err(Unusable);
+        }
+        self.number = Some(line.line);
+        let is_wanted = |turn: &Turn, is_tip| match self.wanted {
+            Wanted::Tip => is_tip,
+            Wanted::Turn(id) => turn.id() == id,
+            Wanted::Nothing => false,
+        };
+        let (turn, first, before) = match line.content().ok_or(Unusable)? {
+            Content::Turn(turn, first) if is_wanted(&turn, true) => {
+                (turn, first.ok_or(Unusable)?, Wanted::Tip)
+            }
+            Content::Branch { turn, point, is_tip } if is_wanted(&turn, is_tip) => {
+                let BranchPoint { after, message } = point;
+                (turn, message, Wanted::after(after))
+            }
+            Content::Tip(point) if matches!(self.wanted, Wanted::Tip) => {
+                self.wanted = Wanted::after(point.after);
+                return Ok(false);
+            }
+            _ => return Ok(false),
+        };
+        let end = first.saturating_add(turn.messages().len() as u64);
+        if self.turns.is_empty() {
+            self.version.messages = end;
+        } else if self.start != end {
+            return Err(Unusable);
+        }
+        if self.version.tip == 0 && first < end {
+            self.version.tip = turn.id().fingerprint();
+        }
+        self.start = first;
+        self.turns.push(turn);
+        self.wanted = before;
+        Ok(true)
     }
 
     /// Returns the number of the range's first message, or `None` if it is before these turns.
-    fn start_of(&self, range: Range) -> Option<Result<u64, Unusable>> {
+    fn start_of_range(&self) -> Option<Result<u64, Unusable>> {
         let end = self.version.messages;
         if self.version.tip == 0 {
             return None;
         }
-        match range {
+        match self.range {
             Range::LastMessages(count) => {
                 let start = end.saturating_sub(count as u64);
                 (self.start <= start).then_some(Ok(start))
@@ -173,6 +233,12 @@ impl Tail {
             // Another conversation: all of it is wanted.
             _ => Some(Err(Unusable)),
         }
+    }
+
+    /// Returns the range if these turns are the whole path, which they do not fill.
+    fn whole(&self) -> Option<Slice> {
+        let is_whole = self.start == 0 && !matches!(self.wanted, Wanted::Turn(_));
+        is_whole.then(|| self.slice(0))
     }
 
     fn newest_first(&self) -> impl Iterator<Item = &Message> {

@@ -34,3 +34,11 @@ fn writers_of_two_stores_have_one_order() {
     let report = block_on(suite::shared_history(&[open(), open()])).unwrap();
     assert_eq!(report.skipped().next(), None, "{report}");
 }
+
+#[test]
+fn a_session_has_branches() {
+    let folder = tempfile::tempdir().unwrap();
+    let history = JsonlHistory::open(folder.path()).unwrap();
+    let report = block_on(suite::branched_history(|| history.clone())).unwrap();
+    assert_eq!(report.skipped().next(), None, "{report}");
+}

@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use conversant_core::{ChatHistory, Expect, HistoryError, Range, SessionId, Slice, Turn, Version};
+use conversant_core::{
+    ChatHistory, Expect, HistoryError, Point, Range, SessionId, Slice, Turn, Version,
+};
 use conversant_history_jsonl::{JsonlHistory, JsonlHistoryBuilder};
 use conversant_testkit::block_on;
 use tempfile::TempDir;
@@ -61,6 +63,16 @@ pub(crate) fn append(
     turn: &Turn,
 ) -> Result<Version, HistoryError> {
     block_on(history.append(&session(name), turn, Expect::Any))
+}
+
+/// Appends a turn at a point.
+pub(crate) fn append_at(
+    history: &dyn ChatHistory,
+    name: &str,
+    point: Point,
+    turn: &Turn,
+) -> Result<Version, HistoryError> {
+    append(&*history.at(point).unwrap(), name, turn)
 }
 
 pub(crate) fn load(history: &dyn ChatHistory, name: &str) -> Result<Slice, HistoryError> {

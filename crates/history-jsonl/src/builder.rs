@@ -1,0 +1,112 @@
+//! The settings of a history.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread,
+    time::Duration,
+};
+
+use conversant_core::HistoryError;
+
+use crate::{
+    error::{backend, corrupt, io_error},
+    history::{JsonlHistory, Store},
+    serial_executor::SerialExecutor,
+};
+
+/// Settings of a [`JsonlHistory`].
+///
+/// | setting | default |
+/// |---|---|
+/// | [`max_message_bytes`](Self::max_message_bytes) | 16 MiB |
+/// | [`time_to_live`](Self::time_to_live) | unlimited |
+/// | [`lock_timeout`](Self::lock_timeout) | 10 s |
+/// | [`threads`](Self::threads) | the number of cores, from 4 to 8 |
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use conversant_history_jsonl::JsonlHistory;
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let folder = folder.path().join("chats");
+/// let history = JsonlHistory::builder(&folder)
+///     .lock_timeout(Duration::from_secs(2))
+///     .time_to_live(Duration::from_secs(30 * 24 * 3600))
+///     .open()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "a builder does nothing until it opens a folder"]
+pub struct JsonlHistoryBuilder {
+    pub(crate) folder: PathBuf,
+    pub(crate) max_message_bytes: u64,
+    pub(crate) time_to_live: Option<Duration>,
+    pub(crate) lock_timeout: Duration,
+    threads: usize,
+}
+
+impl JsonlHistoryBuilder {
+    pub(crate) fn new(folder: &Path) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            max_message_bytes: 16 * 1024 * 1024,
+            time_to_live: None,
+            lock_timeout: Duration::from_secs(10),
+            threads: thread::available_parallelism().map_or(4, |cores| cores.get().clamp(4, 8)),
+        }
+    }
+
+    /// Sets the maximum size of a message, as stored JSON. A larger one is
+    /// [`HistoryError::TooLarge`]. The default is 16 MiB.
+    pub const fn max_message_bytes(mut self, bytes: u64) -> Self {
+        self.max_message_bytes = bytes;
+        self
+    }
+
+    /// Sets how long a session lives after it was last written, by the times of the files. An
+    /// expired session is as if it had been deleted; its space is freed when it is written again,
+    /// or by [`JsonlHistory::sweep`]. The setting applies to this store, not to the files. The
+    /// default is unlimited.
+    pub const fn time_to_live(mut self, time: Duration) -> Self {
+        self.time_to_live = Some(time);
+        self
+    }
+
+    /// Sets how long an operation waits for its session if another process, or another store, has
+    /// locked it. Then it fails with [`HistoryError::Busy`]. The default is 10 seconds; zero does
+    /// not wait. Other sessions do not wait with it.
+    pub const fn lock_timeout(mut self, time: Duration) -> Self {
+        self.lock_timeout = time;
+        self
+    }
+
+    /// Sets the number of threads, and so of sessions that are read or written at the same time,
+    /// from 1 to 256. The default is the number of cores, but at least 4 and at most 8.
+    pub const fn threads(mut self, count: usize) -> Self {
+        self.threads = count;
+        self
+    }
+
+    /// Opens the folder, or creates it if it does not exist.
+    ///
+    /// # Errors
+    /// - [`HistoryError::Corrupt`], if the path is a file.
+    /// - [`HistoryError::ReadOnly`], if the folder cannot be created.
+    /// - [`HistoryError::Backend`], if it fails for another reason.
+    pub fn open(self) -> Result<JsonlHistory, HistoryError> {
+        let folder = std::path::absolute(&self.folder).map_err(backend)?;
+        if !folder.is_dir() {
+            if folder.exists() {
+                return Err(corrupt("the path is not a folder"));
+            }
+            fs::create_dir_all(&folder).map_err(io_error)?;
+        }
+        let executor = SerialExecutor::start(self.threads, self.lock_timeout)?;
+        let store = Store { executor, cache: Arc::default(), settings: Self { folder, ..self } };
+        Ok(JsonlHistory { store: Arc::new(store) })
+    }
+}

@@ -1,0 +1,279 @@
+//! Branches and forks: the lines that they write, and what their removal leaves.
+
+use std::fs;
+
+use conversant_core::{
+    Alternative, ChatHistory, Expect, HistoryError, Note, Point, Range, Turn, Version,
+};
+use conversant_history_jsonl::JsonlHistory;
+use conversant_testkit::block_on;
+
+use crate::support::{Folder, append, append_at, exchange, load, session};
+
+fn after(turn: &Turn) -> Point {
+    Point::After(turn.id())
+}
+
+fn texts(history: &JsonlHistory, name: &str) -> String {
+    let slice = load(history, name).unwrap();
+    slice.messages.iter().map(|message| message.text().into_owned() + ";").collect()
+}
+
+fn fork(history: &JsonlHistory, from: &str, turn: &Turn, into: &str) -> Version {
+    block_on(history.fork(&session(from), after(turn), &session(into))).unwrap()
+}
+
+/// Appends turns to a new session, and returns them.
+fn fill(history: &JsonlHistory, name: &str, count: usize) -> Vec<Turn> {
+    let turns: Vec<Turn> = (0..count).map(exchange).collect();
+    for turn in &turns {
+        append(history, name, turn).unwrap();
+    }
+    turns
+}
+
+/// Returns the text of all files of a folder.
+fn all_text(folder: &Folder) -> String {
+    let entries = fs::read_dir(folder.path()).unwrap();
+    entries.map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap()).collect()
+}
+
+/// Returns what each line of a session's file says besides the turn or note.
+fn outlines(folder: &Folder, name: &str) -> Vec<String> {
+    let text = String::from_utf8(folder.read(name)).unwrap();
+    let outline = |line: &str| {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        let fields = ["turn", "branch", "alternative", "tip", "note"];
+        let kind = fields.into_iter().find(|field| line.get(field).is_some()).unwrap();
+        format!("{kind} {}", line.get("first").cloned().unwrap_or_default())
+    };
+    text.lines().skip(1).map(outline).collect()
+}
+
+#[test]
+fn a_line_says_what_it_follows_unless_that_is_the_tip_before_it() {
+    let folder = Folder::new();
+    let history = folder.open();
+    let turns = fill(&history, "a", 2);
+    let (first, second) = (turns[0].id(), turns[1].id());
+    let seen = load(&history, "a").unwrap().version;
+    append_at(&history, "a", after(&turns[1]), &exchange(2)).unwrap();
+    append_at(&history, "a", after(&turns[0]), &exchange(3)).unwrap();
+    append(&history, "a", &exchange(4)).unwrap();
+    let late = block_on(history.append(&session("a"), &exchange(5), Expect::SameEpoch(seen)));
+    assert_eq!(late.unwrap().messages, 6);
+    append(&history, "a", &exchange(6)).unwrap();
+    block_on(history.set_tip(&session("a"), Point::Start, Expect::Any)).unwrap();
+    // The tip is there already.
+    block_on(history.set_tip(&session("a"), Point::Start, Expect::Any)).unwrap();
+    append(&history, "a", &exchange(7)).unwrap();
+    let point = |turn, message| format!("{{\"after\":\"{turn}\",\"message\":{message}}}");
+    assert_eq!(
+        outlines(&folder, "a"),
+        [
+            "turn 0".to_owned(),
+            "turn 2".to_owned(),
+            "turn 4".to_owned(),
+            format!("branch {}", point(first, 2)),
+            "turn 4".to_owned(),
+            format!("alternative {}", point(second, 4)),
+            "turn 6".to_owned(),
+            "tip {\"after\":null,\"message\":0}".to_owned(),
+            "turn 0".to_owned(),
+        ]
+    );
+    assert_eq!(texts(&folder.open(), "a"), "question 7;answer 7;");
+}
+
+#[test]
+fn forks_share_turns_and_the_last_one_removes_them() {
+    let folder = Folder::new();
+    let history = folder.open();
+    let turns = fill(&history, "origin", 40);
+    append_at(&history, "origin", after(&turns[5]), &exchange(200)).unwrap();
+    let note = Note::new("a private note", Version::new(0, 2));
+    block_on(history.put_note(&session("origin"), "summary", &note)).unwrap();
+    assert_eq!(fork(&history, "origin", &turns[29], "b").messages, 60);
+    assert_eq!(fork(&history, "b", &turns[9], "c").messages, 20);
+    assert!(folder.read("b").len() < 400 && folder.read("c").len() < 400);
+    append(&history, "b", &exchange(100)).unwrap();
+    append(&history, "c", &exchange(101)).unwrap();
+    let last = exchange(102);
+    append(&history, "b", &last).unwrap();
+    fork(&history, "b", &last, "d");
+    append_at(&history, "d", after(&turns[3]), &exchange(103)).unwrap();
+
+    // The turns that the forks share stay; the others, the notes and the name are gone.
+    block_on(history.delete(&session("origin"))).unwrap();
+    let text = all_text(&folder);
+    assert!(text.contains("question 29") && !text.contains("question 30"), "{text}");
+    assert!(!text.contains("question 200") && !text.contains("private"));
+    assert!(!text.contains("\"origin\""));
+    assert!(
+        texts(&history, "b")
+            .ends_with("question 29;answer 29;question 100;answer 100;question 102;answer 102;")
+    );
+    block_on(history.clear(&session("b"))).unwrap();
+    for history in [&history, &folder.open()] {
+        assert!(texts(history, "c").ends_with("question 9;answer 9;question 101;answer 101;"));
+        assert!(texts(history, "d").ends_with("question 3;answer 3;question 103;answer 103;"));
+        let tip = block_on(history.alternatives(&session("d"), after(&turns[3]))).unwrap();
+        assert_eq!(tip.first(), Some(&Alternative::new(turns[4].id(), last.id())));
+    }
+    assert!(all_text(&folder).contains("question 102"));
+    block_on(history.delete(&session("d"))).unwrap();
+    let text = all_text(&folder);
+    assert!(text.contains("question 9") && !text.contains("question 10\""), "{text}");
+    assert!(!text.contains("question 102") && !text.contains("question 100"));
+    // Sessions that begin now do not meet the shared turns.
+    for name in ["origin", "b", "d", "e"] {
+        append(&history, name, &turns[0]).unwrap();
+        assert_eq!(texts(&history, name), "question 0;answer 0;");
+    }
+    block_on(history.delete(&session("c"))).unwrap();
+    assert!(!folder.endings().contains(&"shared".to_owned()), "{:?}", folder.endings());
+}
+
+#[test]
+fn a_fork_lives_on_while_its_origin_does() {
+    let folder = Folder::new();
+    let history = folder.open();
+    let turns = fill(&history, "a", 3);
+    fork(&history, "a", &turns[1], "b");
+    append(&history, "a", &exchange(4)).unwrap();
+    append(&history, "b", &exchange(5)).unwrap();
+    block_on(history.delete(&session("b"))).unwrap();
+    assert_eq!(load(&history, "a").unwrap().version.messages, 8);
+    assert!(!folder.endings().contains(&"shared".to_owned()));
+    // Another fork, of a session that was one.
+    fork(&history, "a", &turns[2], "b");
+    assert_eq!(
+        texts(&folder.open(), "b"),
+        "question 0;answer 0;question 1;answer 1;question 2;answer 2;"
+    );
+}
+
+#[test]
+fn the_last_turns_of_a_fork_are_read_from_the_ends_of_its_files() {
+    let folder = Folder::new();
+    let history = folder.open();
+    let turns = fill(&history, "a", 6);
+    fork(&history, "a", &turns[3], "b");
+    append(&history, "b", &exchange(10)).unwrap();
+    let mut expected: Vec<Turn> = turns[..4].to_vec();
+    for origin in ["there", "deleted"] {
+        if origin == "deleted" {
+            block_on(history.delete(&session("a"))).unwrap();
+        }
+        for count in 0..7 {
+            let slice =
+                block_on(folder.open().load(&session("b"), Range::LastTurns(count))).unwrap();
+            let all = load(&folder.open(), "b").unwrap();
+            let start = all.messages.len().saturating_sub(2 * count);
+            assert_eq!(slice.messages, all.messages.slice(start..), "{origin}, {count} turns");
+            assert_eq!(slice.version, all.version);
+        }
+    }
+    expected.truncate(2);
+    let view = history.at(after(&turns[1])).unwrap();
+    let shown = block_on(view.load(&session("b"), Range::LastTurns(9))).unwrap();
+    assert_eq!(shown.version, Version::new(0, 4).with_tip(turns[1].id().fingerprint()));
+    let ids = block_on(view.turns(&session("b"), Range::All)).unwrap();
+    assert_eq!(ids, expected);
+}
+
+#[test]
+fn a_killed_deletion_is_finished_by_the_next_sweep() {
+    let folder = Folder::new();
+    let history = folder.open();
+    let turns = fill(&history, "a", 3);
+    fork(&history, "a", &turns[0], "b");
+    fork(&history, "a", &turns[1], "c");
+    block_on(history.sweep(9)).unwrap();
+    assert_eq!(load(&history, "c").unwrap().version.messages, 4);
+    // The process ended before it removed what was shared.
+    for name in ["a", "c"] {
+        fs::remove_file(history.path(&session(name))).unwrap();
+    }
+    assert!(all_text(&folder).contains("question 2"));
+    block_on(history.sweep(9)).unwrap();
+    assert!(!all_text(&folder).contains("question 1"));
+    assert_eq!(texts(&history, "b"), "question 0;answer 0;");
+    fs::remove_file(history.path(&session("b"))).unwrap();
+    block_on(history.sweep(9)).unwrap();
+    assert!(!folder.endings().contains(&"shared".to_owned()));
+}
+
+#[test]
+fn a_fork_whose_shared_turns_are_damaged_or_gone_is_told_and_repaired() {
+    for damage in ["gone", "damaged", "of another file"] {
+        let folder = Folder::new();
+        let history = folder.open();
+        let turns = fill(&history, "a", 3);
+        fork(&history, "a", &turns[1], "b");
+        append(&history, "b", &exchange(7)).unwrap();
+        block_on(history.delete(&session("a"))).unwrap();
+        let entries = fs::read_dir(folder.path()).unwrap();
+        let paths = entries.map(|entry| entry.unwrap().path());
+        let shared = paths.filter(|path| path.extension().is_some_and(|end| end == "shared"));
+        let shared = shared.last().unwrap();
+        match damage {
+            "gone" => fs::remove_file(&shared).unwrap(),
+            "damaged" => {
+                let mut bytes = fs::read(&shared).unwrap();
+                bytes[300] ^= 1;
+                fs::write(&shared, bytes).unwrap();
+            }
+            _ => {
+                fill(&history, "c", 2);
+                fs::write(&shared, folder.read("c")).unwrap();
+            }
+        }
+        for history in [&history, &folder.open()] {
+            let error = load(history, "b").unwrap_err();
+            assert!(matches!(error, HistoryError::Corrupt { .. }), "{damage}: {error}");
+            append(history, "b", &exchange(8)).unwrap_err();
+        }
+        let repaired = block_on(history.repair(&session("b"))).unwrap();
+        assert!(repaired.lost_shared, "{damage}");
+        assert_eq!(texts(&folder.open(), "b"), "question 7;answer 7;");
+    }
+}
+
+#[test]
+fn a_repaired_conversation_has_its_branches() {
+    let folder = Folder::new();
+    let history = folder.open();
+    let turns = fill(&history, "a", 3);
+    fork(&history, "a", &turns[1], "b");
+    for name in ["a", "b"] {
+        append(&history, name, &exchange(4)).unwrap();
+        append_at(&history, name, after(&turns[0]), &exchange(5)).unwrap();
+        let id = session(name);
+        let before = block_on(history.alternatives(&id, after(&turns[0]))).unwrap();
+        block_on(history.set_tip(&id, after(&turns[1]), Expect::Any)).unwrap();
+        let shown = texts(&history, name);
+        let repaired = block_on(history.repair(&id)).unwrap();
+        assert_eq!((repaired.lost, repaired.lost_shared), (Vec::new(), false));
+        assert_eq!(texts(&history, name), shown);
+        let found = block_on(history.alternatives(&id, after(&turns[0]))).unwrap();
+        let ids = |list: &[Alternative]| -> Vec<_> {
+            list.iter().map(|found| (found.turn, found.newest)).collect()
+        };
+        assert_eq!(ids(&found), ids(&before));
+    }
+}
+
+#[test]
+fn a_fork_into_a_session_with_a_note_is_stale() {
+    let folder = Folder::new();
+    let history = folder.open();
+    let turns = fill(&history, "a", 1);
+    let note = Note::new("met", Version::default());
+    block_on(history.put_note(&session("b"), "summary", &note)).unwrap();
+    for into in ["a", "b"] {
+        let refused = block_on(history.fork(&session("a"), after(&turns[0]), &session(into)));
+        assert!(matches!(refused, Err(HistoryError::Stale { .. })), "{refused:?}");
+    }
+    assert_eq!(block_on(history.note(&session("b"), "summary")).unwrap(), Some(note));
+}
