@@ -1,18 +1,12 @@
-//! The settings of a history.
+//! Opening a history.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    sync::Arc,
-    thread,
-    time::Duration,
-};
+use std::{fs, path::Path, sync::Arc, thread, time::Duration};
 
 use conversant_core::HistoryError;
 
 use crate::{
     error::{backend, corrupt, io_error},
-    history::{JsonlHistory, Store},
+    history::{JsonlHistory, Settings, Store},
     serial_executor::SerialExecutor,
 };
 
@@ -42,28 +36,15 @@ use crate::{
 #[derive(Debug, Clone)]
 #[must_use = "a builder does nothing until it opens a folder"]
 pub struct JsonlHistoryBuilder {
-    pub(crate) folder: PathBuf,
-    pub(crate) max_message_bytes: u64,
-    pub(crate) time_to_live: Option<Duration>,
-    pub(crate) lock_timeout: Duration,
+    settings: Settings,
     threads: usize,
 }
 
 impl JsonlHistoryBuilder {
-    pub(crate) fn new(folder: &Path) -> Self {
-        Self {
-            folder: folder.to_owned(),
-            max_message_bytes: 16 * 1024 * 1024,
-            time_to_live: None,
-            lock_timeout: Duration::from_secs(10),
-            threads: thread::available_parallelism().map_or(4, |cores| cores.get().clamp(4, 8)),
-        }
-    }
-
     /// Sets the maximum size of a message, as stored JSON. A larger one is
     /// [`HistoryError::TooLarge`]. The default is 16 MiB.
     pub const fn max_message_bytes(mut self, bytes: u64) -> Self {
-        self.max_message_bytes = bytes;
+        self.settings.max_message_bytes = bytes;
         self
     }
 
@@ -72,7 +53,7 @@ impl JsonlHistoryBuilder {
     /// or by [`JsonlHistory::sweep`]. The setting applies to this store, not to the files. The
     /// default is unlimited.
     pub const fn time_to_live(mut self, time: Duration) -> Self {
-        self.time_to_live = Some(time);
+        self.settings.time_to_live = Some(time);
         self
     }
 
@@ -80,7 +61,7 @@ impl JsonlHistoryBuilder {
     /// locked it. Then it fails with [`HistoryError::Busy`]. The default is 10 seconds; zero does
     /// not wait. Other sessions do not wait with it.
     pub const fn lock_timeout(mut self, time: Duration) -> Self {
-        self.lock_timeout = time;
+        self.settings.lock_timeout = time;
         self
     }
 
@@ -98,15 +79,43 @@ impl JsonlHistoryBuilder {
     /// - [`HistoryError::ReadOnly`], if the folder cannot be created.
     /// - [`HistoryError::Backend`], if it fails for another reason.
     pub fn open(self) -> Result<JsonlHistory, HistoryError> {
-        let folder = std::path::absolute(&self.folder).map_err(backend)?;
+        let folder = std::path::absolute(&self.settings.folder).map_err(backend)?;
         if !folder.is_dir() {
             if folder.exists() {
                 return Err(corrupt("the path is not a folder"));
             }
             fs::create_dir_all(&folder).map_err(io_error)?;
         }
-        let executor = SerialExecutor::start(self.threads, self.lock_timeout)?;
-        let store = Store { executor, cache: Arc::default(), settings: Self { folder, ..self } };
+        let executor = SerialExecutor::start(self.threads, self.settings.lock_timeout)?;
+        let store = Store {
+            executor,
+            cache: Arc::default(),
+            settings: Settings { folder, ..self.settings },
+        };
         Ok(JsonlHistory { store: Arc::new(store) })
+    }
+}
+
+impl JsonlHistory {
+    /// Opens the history in the folder `folder` with the default settings, or creates the folder if
+    /// it does not exist.
+    ///
+    /// # Errors
+    /// As [`JsonlHistoryBuilder::open`].
+    pub fn open(folder: impl AsRef<Path>) -> Result<Self, HistoryError> {
+        Self::builder(folder).open()
+    }
+
+    /// Returns a builder for a history in the folder `folder`.
+    pub fn builder(folder: impl AsRef<Path>) -> JsonlHistoryBuilder {
+        JsonlHistoryBuilder {
+            settings: Settings {
+                folder: folder.as_ref().to_owned(),
+                max_message_bytes: 16 * 1024 * 1024,
+                time_to_live: None,
+                lock_timeout: Duration::from_secs(10),
+            },
+            threads: thread::available_parallelism().map_or(4, |cores| cores.get().clamp(4, 8)),
+        }
     }
 }

@@ -12,7 +12,6 @@ use conversant_core::{
 };
 
 use crate::{
-    builder::JsonlHistoryBuilder,
     cache::{Cache, TornTail},
     conversation::Conversation,
     list,
@@ -34,29 +33,25 @@ pub struct JsonlHistory {
 }
 
 pub(crate) struct Store {
-    pub(crate) settings: JsonlHistoryBuilder,
+    pub(crate) settings: Settings,
     pub(crate) executor: SerialExecutor,
     pub(crate) cache: Arc<Cache>,
 }
 
+/// The settings that operations need.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) folder: PathBuf,
+    pub(crate) max_message_bytes: u64,
+    pub(crate) time_to_live: Option<Duration>,
+    pub(crate) lock_timeout: Duration,
+}
+
 impl JsonlHistory {
-    /// Opens the history in the folder `folder` with the default settings, or creates the folder if
-    /// it does not exist.
-    ///
-    /// # Errors
-    /// As [`JsonlHistoryBuilder::open`].
-    pub fn open(folder: impl AsRef<Path>) -> Result<Self, HistoryError> {
-        Self::builder(folder).open()
-    }
-
-    /// Returns a builder for a history in the folder `folder`.
-    pub fn builder(folder: impl AsRef<Path>) -> JsonlHistoryBuilder {
-        JsonlHistoryBuilder::new(folder.as_ref())
-    }
-
-    /// Removes at most `limit` sessions whose [time to live](JsonlHistoryBuilder::time_to_live) is
-    /// over, and returns how many it removed. Also removes the turns of deleted sessions that no
-    /// fork needs, if a process was killed before it did.
+    /// Removes at most `limit` sessions whose [time to
+    /// live](crate::JsonlHistoryBuilder::time_to_live) is over, and returns how many it removed.
+    /// Also removes the turns of deleted sessions that no fork needs, if a process was killed
+    /// before it did.
     ///
     /// # Errors
     /// The errors of a write.

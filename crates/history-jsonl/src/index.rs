@@ -1,15 +1,15 @@
 //! The index of a session's file.
 
-use std::{collections::HashMap, fs::File, io::BufRead, time::SystemTime};
+use std::{collections::HashMap, fs::File, io::BufRead, path::Path, time::SystemTime};
 
 use conversant_core::{HistoryError, Point, SessionId, TurnId, Version};
 
 use crate::{
-    error::{corrupt_line, io_error, unexpected_line},
+    error::{corrupt, corrupt_line, io_error, unexpected_line},
     file_io,
-    log_record::{self, BranchPoint, Content, Header, Line, TurnOutline},
-    paths::SessionPaths,
-    shared_turns::{self, SharedFile},
+    log_record::{self, Base, BranchPoint, Content, Header, Line, TurnOutline},
+    paths::{SessionPaths, shared},
+    shared_file::{self, SharedFile},
     turn_tree::{Place, Span, TurnTree},
 };
 
@@ -68,9 +68,7 @@ impl Index {
             Some(before) if before.continues(file, length)? => before,
             _ => {
                 let mut index = Self::begin(file)?;
-                if let Some(base) = index.header.base {
-                    shared_turns::read(paths.folder(), base, &mut index)?;
-                }
+                index.read_shared(paths.folder())?;
                 index
             }
         };
@@ -115,21 +113,31 @@ impl Index {
         }
     }
 
-    /// Reads the lines of a shared file up to a turn, and returns its first line. The turns follow
-    /// those of the index.
-    pub(crate) fn read_shared(
-        &mut self,
-        file: &File,
-        mut of_file: Self,
-        after: TurnId,
-    ) -> Result<Vec<u8>, HistoryError> {
-        of_file.file = self.shared.len() + 1;
-        (of_file.turns, of_file.tip) = (std::mem::take(&mut self.turns), self.tip);
-        of_file.scan(file, Some(after))?;
-        let last = of_file.turns.find(after).ok_or_else(shared_turns::missing)?;
-        self.turns = of_file.turns.path_to(last);
-        self.tip = self.turns.find(after);
-        Ok(of_file.start)
+    /// Reads the turns that a fork shares, which come before its own. Does nothing if the session
+    /// is not a fork.
+    pub(crate) fn read_shared(&mut self, folder: &Path) -> Result<(), HistoryError> {
+        let mut files: Vec<(Base, File, Self)> = Vec::new();
+        let mut next = self.header.base;
+        while let Some(base) = next {
+            if files.iter().any(|(known, ..)| known.file == base.file) {
+                return Err(corrupt("a fork shares its own turns"));
+            }
+            let file = shared_file::open(&shared(folder, base.file))?;
+            let of_file = Self::begin(&file)?;
+            next = of_file.header.base;
+            files.push((base, file, of_file));
+        }
+        for (base, file, mut of_file) in files.into_iter().rev() {
+            of_file.file = self.shared.len() + 1;
+            (of_file.turns, of_file.tip) = (std::mem::take(&mut self.turns), self.tip);
+            of_file.scan(&file, Some(base.after))?;
+            let last = of_file.turns.find(base.after).ok_or_else(shared_file::missing)?;
+            self.turns = of_file.turns.path_to(last);
+            self.tip = self.turns.find(base.after);
+            let path = shared(folder, base.file);
+            self.shared.push(SharedFile { base, path, start: of_file.start });
+        }
+        Ok(())
     }
 
     /// Reads the lines that have not been read.

@@ -40,6 +40,7 @@ mod range;
 mod repair;
 mod rewrite;
 mod serial_executor;
+mod shared_file;
 mod shared_turns;
 mod tail;
 mod turn_tree;

@@ -9,7 +9,7 @@ use crate::{
     error::{corrupt_line, io_error, unexpected_line},
     file_io,
     log_record::{self, WholeTurn},
-    shared_turns::SharedFile,
+    shared_file::SharedFile,
     turn_tree::{Span, TurnEntry},
 };
 

@@ -9,10 +9,10 @@ use std::{
 };
 
 use conversant_core::{HistoryError, TurnId};
-use conversant_history::{FileIdentity, lease_holder};
+use conversant_history::lease_holder;
 use serde::{Deserialize, Serialize};
 
-use crate::{error::io_error, paths::SessionPaths};
+use crate::{error::io_error, file_io::has_name, paths::SessionPaths};
 
 /// The pauses between attempts to lock a file: the first, which doubles up to the last.
 pub(crate) const PAUSES: (Duration, Duration) =
@@ -92,7 +92,7 @@ impl LockFile {
     pub(crate) fn try_lock(mut self) -> Result<Result<SessionLock, Self>, HistoryError> {
         loop {
             match lock(&self.file, self.mode) {
-                Ok(()) if has_name(&self.file, &self.path)? => break,
+                Ok(()) if has_name(&self.file, &self.path).map_err(io_error)? => break,
                 // The folder was emptied, and others lock another file of this name.
                 Ok(()) => self.file = open(&self.path).map_err(io_error)?,
                 Err(TryLockError::WouldBlock) => return Ok(Err(self)),
@@ -117,7 +117,7 @@ impl LockFile {
 struct WouldBlock;
 
 /// Opens and locks the file of a conversation, so that a lock file that is removed while another
-/// process uses it lets nobody write. Returns `None` if there is no file.
+/// process uses it does not let a second process write. Returns `None` if there is no file.
 ///
 /// Elsewhere than on Unix a lock would keep this process from reading the file, and a file that is
 /// open cannot be removed: it is only opened there.
@@ -132,7 +132,7 @@ fn lock_data(path: &Path) -> Result<Result<Option<File>, WouldBlock>, HistoryErr
             return Ok(Ok(Some(file)));
         }
         match file.try_lock() {
-            Ok(()) if has_name(&file, path)? => return Ok(Ok(Some(file))),
+            Ok(()) if has_name(&file, path).map_err(io_error)? => return Ok(Ok(Some(file))),
             // It was replaced in the meantime.
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Ok(Err(WouldBlock)),
@@ -145,15 +145,6 @@ fn lock(file: &File, mode: LockMode) -> Result<(), TryLockError> {
     match mode {
         LockMode::Shared => file.try_lock_shared(),
         LockMode::Exclusive => file.try_lock(),
-    }
-}
-
-/// Returns whether a file still has its name.
-pub(crate) fn has_name(file: &File, path: &Path) -> Result<bool, HistoryError> {
-    match FileIdentity::of(path) {
-        Ok(identity) => Ok(identity.is_of(&file.metadata().map_err(io_error)?)),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(io_error(error)),
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 use conversant_core::{HistoryError, SessionId, TurnId};
 use sha2::{Digest, Sha256};
 
-use crate::{error::io_error, lock::has_name};
+use crate::{error::io_error, file_io::has_name};
 
 /// The extension of a conversation's file.
 pub(crate) const EXTENSION: &str = "jsonl";
@@ -64,8 +64,8 @@ impl SessionPaths {
     /// Returns the file.
     ///
     /// # Errors
-    /// [`HistoryError::Busy`] if another process creates the file at the same time. That is possible
-    /// only if the file that is locked was removed.
+    /// [`HistoryError::Busy`] if another process creates the file at the same time, which is
+    /// possible only if the lock file was removed.
     pub(crate) fn replace(&self, bytes: &[u8], is_new: bool) -> Result<File, HistoryError> {
         // A process that was killed here may have left a file of this name. It is overwritten.
         let path = self.with_extension("new");
@@ -74,7 +74,7 @@ impl SessionPaths {
         let mut file = open.map_err(io_error)?;
         if cfg!(unix) {
             match file.try_lock() {
-                Ok(()) if has_name(&file, &path)? => {}
+                Ok(()) if has_name(&file, &path).map_err(io_error)? => {}
                 Ok(()) | Err(TryLockError::WouldBlock) => return Err(HistoryError::Busy),
                 Err(TryLockError::Error(error)) => return Err(io_error(error)),
             }

@@ -16,7 +16,6 @@ use crate::{
     log_record::{self, BranchPoint, Content, Header, Line},
     paths::SessionPaths,
     rewrite::Rewritten,
-    shared_turns,
 };
 
 /// The result of [`JsonlHistory::repair`](crate::JsonlHistory::repair).
@@ -45,14 +44,13 @@ struct Readable {
 impl Readable {
     /// Adds the turns that a fork shares. Returns whether they can be read.
     fn add_shared(&mut self, paths: &SessionPaths, header: &Header) -> bool {
-        let Some(base) = header.base else { return true };
         let mut index = Index::empty(header.clone());
-        if shared_turns::read(paths.folder(), base, &mut index).is_err() {
+        if index.read_shared(paths.folder()).is_err() {
             return false;
         }
         let entries = index.turns.oldest_first(index.tip);
         self.ends = entries.map(|entry| (entry.id, entry.end())).collect();
-        self.tip = Some(base.after);
+        self.tip = header.base.map(|base| base.after);
         true
     }
 

@@ -15,7 +15,7 @@ use std::{
 use conversant_core::{HistoryError, TurnId};
 
 use crate::{
-    error::{corrupt, in_file, io_error},
+    error::{in_file, io_error},
     file_io,
     index::Index,
     lines::Lines,
@@ -23,30 +23,12 @@ use crate::{
     log_record::{Base, Header},
     paths::{EXTENSION, SHARED_EXTENSION, SessionPaths, shared, sync_folder},
     rewrite::Rewritten,
+    shared_file::{missing, open, starts_with},
     turn_tree::{Place, TurnEntry},
 };
 
 /// The name of the file that is locked while shared files are removed, rewritten or begun with.
 const LOCK: &str = "forks.lock";
-
-/// A file whose turns a session shares.
-pub(crate) struct SharedFile {
-    base: Base,
-    path: PathBuf,
-    /// The first line, which differs once the file is rewritten.
-    start: Vec<u8>,
-}
-
-impl SharedFile {
-    pub(crate) fn open(&self) -> Result<File, HistoryError> {
-        open(&self.path)
-    }
-
-    /// Returns whether the file is the one that was read.
-    pub(crate) fn is_current(&self) -> bool {
-        starts_with(&self.path, &self.start)
-    }
-}
 
 /// The turns that a fork is begun with.
 pub(crate) struct Origin {
@@ -61,45 +43,9 @@ impl Origin {
     }
 }
 
-fn starts_with(path: &Path, start: &[u8]) -> bool {
-    let found = File::open(path).and_then(|file| file_io::read_at(&file, 0, start.len()));
-    found.is_ok_and(|found| found == start)
-}
-
-fn open(path: &Path) -> Result<File, HistoryError> {
-    File::open(path).map_err(|error| match error.kind() {
-        ErrorKind::NotFound => missing(),
-        _ => io_error(error),
-    })
-}
-
-pub(crate) fn missing() -> HistoryError {
-    corrupt("the turns that the fork shares are missing")
-}
-
 /// Locks the shared files of a folder.
 pub(crate) fn lock(folder: &Path, deadline: Option<Instant>) -> Result<SessionLock, HistoryError> {
     LockFile::wait(folder.join(LOCK), deadline)
-}
-
-/// Reads the turns that a session shares into its index.
-pub(crate) fn read(folder: &Path, base: Base, index: &mut Index) -> Result<(), HistoryError> {
-    let mut chain: Vec<(Base, File, Index)> = Vec::new();
-    let mut next = Some(base);
-    while let Some(base) = next {
-        if chain.iter().any(|(known, ..)| known.file == base.file) {
-            return Err(corrupt("a fork shares its own turns"));
-        }
-        let file = open(&shared(folder, base.file))?;
-        let of_file = Index::begin(&file)?;
-        next = of_file.header.base;
-        chain.push((base, file, of_file));
-    }
-    for (base, file, of_file) in chain.into_iter().rev() {
-        let start = index.read_shared(&file, of_file, base.after)?;
-        index.shared.push(SharedFile { base, path: shared(folder, base.file), start });
-    }
-    Ok(())
 }
 
 /// Gives the file of a turn the name under which forks find it, and returns where the turn is.
@@ -137,7 +83,7 @@ pub(crate) fn share(
     Ok(Origin { base: base(index.header.file), start: index.start().to_vec() })
 }
 
-/// What is left to do once a session's file was replaced.
+/// The work that is left once a session's file was replaced.
 pub(crate) struct Release<'p> {
     folder: &'p Path,
     base: Base,
@@ -292,9 +238,7 @@ fn settle(folder: &Path, heads: &Heads, file: TurnId) -> Result<bool, HistoryErr
     let opened = open(&path)?;
     let mut index = Index::begin(&opened)?;
     let header = index.header.clone();
-    if let Some(base) = header.base {
-        read(folder, base, &mut index)?;
-    }
+    index.read_shared(folder)?;
     index.read_rest(&opened)?;
     let own = |entry: &&TurnEntry| entry.span.file == 0;
     let mut entries: Vec<&TurnEntry> = Vec::new();

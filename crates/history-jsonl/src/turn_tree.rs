@@ -244,7 +244,8 @@ impl TurnTree {
 
     /// Returns the turn that was stored last of a turn and all that follow it.
     fn newest(&self, place: Place) -> Option<TurnId> {
-        // The first of each branch's turns that follow. A branch comes after the one that it leaves.
+        // The first of each branch's turns that follow. A branch comes after the one that it
+        // leaves.
         let mut following: HashMap<usize, usize> = HashMap::from([(place.branch, place.number)]);
         let mut newest = self.entry(place);
         for (index, branch) in self.branches.iter().enumerate().skip(place.branch) {
