@@ -18,6 +18,8 @@
 //! | `regex`, `xml`, `yaml` | further output parsers |
 //! | `vector-sqlite`, `vector-postgres`, `http2` | vector stores; HTTP/2 |
 //!
+//! The [guide] teaches all of it in ten chapters, from a first prompt to a service.
+//!
 //! The single crates, such as `conversant-core` for authors of models and stores, have the same
 //! items.
 //!
@@ -48,6 +50,8 @@
 //! ```
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
+
+pub mod guide;
 
 #[doc(inline)]
 pub use conversant_chains::*;

@@ -1,5 +1,6 @@
 //! The promises of `conversant`: all items by one name, and a README that can be pasted.
 #![allow(clippy::unwrap_used, clippy::string_slice, missing_docs)]
 
+mod guide;
 mod names;
 mod readme;

@@ -1,0 +1,57 @@
+//! A guide in ten chapters, from a first prompt to a service.
+//!
+//! Each chapter adds to one program, the assistant of a bicycle shop, and ends with the errors that
+//! belong to it. All code is compiled and run by the tests. Models are scripted there; in the text,
+//! a comment names the adapter that a program uses.
+//!
+//! | chapter | features |
+//! |---|---|
+//! | 1. [Prompts](prompts) | `macros` for one section |
+//! | 2. [Memories, and how to choose one](memories) | |
+//! | 3. [Persistence](persistence) | `sqlite` |
+//! | 4. [Many users](many_users) | `sqlite` |
+//! | 5. [Streaming](streaming) | |
+//! | 6. [Tools](tools) | `tools`, `schema` |
+//! | 7. [Structured answers](structured_answers) | `schema` |
+//! | 8. [Observing, and what it costs](observing) | `tracing`, `layers` |
+//! | 9. [Testing](testing) | |
+//! | 10. [A custom model, memory or history](custom_parts) | |
+
+#[cfg(feature = "macros")]
+#[doc = include_str!("guide/prompts.md")]
+pub mod prompts {}
+
+#[cfg(feature = "openai")]
+#[doc = include_str!("guide/memories.md")]
+pub mod memories {}
+
+#[cfg(feature = "sqlite")]
+#[doc = include_str!("guide/persistence.md")]
+pub mod persistence {}
+
+#[cfg(feature = "sqlite")]
+#[doc = include_str!("guide/many_users.md")]
+pub mod many_users {}
+
+#[cfg(feature = "openai")]
+#[doc = include_str!("guide/streaming.md")]
+pub mod streaming {}
+
+#[cfg(all(feature = "schema", feature = "tools"))]
+#[doc = include_str!("guide/tools.md")]
+pub mod tools {}
+
+#[cfg(feature = "schema")]
+#[doc = include_str!("guide/structured_answers.md")]
+pub mod structured_answers {}
+
+#[cfg(all(feature = "layers", feature = "tracing"))]
+#[doc = include_str!("guide/observing.md")]
+pub mod observing {}
+
+#[cfg(feature = "openai")]
+#[doc = include_str!("guide/testing.md")]
+pub mod testing {}
+
+#[doc = include_str!("guide/custom_parts.md")]
+pub mod custom_parts {}

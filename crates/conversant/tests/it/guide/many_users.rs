@@ -1,0 +1,103 @@
+//! The errors of the guide's chapter on many users.
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use conversant::{
+    BufferMemory, CallOptions, ChatHistory, ChatModel, ChatRequest, Conflict, Conversations,
+    Expect, InMemoryHistory, LanguageModel, LlmChain, Message, ModelError, PromptTemplate, Reply,
+    SessionId, Turn, Variables, async_trait, vars,
+};
+use conversant_testkit::{Gate, ScriptedChat, ScriptedReply};
+
+use super::{call, compare, text};
+
+fn ada() -> SessionId {
+    SessionId::new("ada").unwrap()
+}
+
+fn hi() -> Variables {
+    vars! { "message" => "Hi" }
+}
+
+fn chain(model: impl Into<LanguageModel>, memory: BufferMemory) -> LlmChain {
+    LlmChain::builder()
+        .prompt(PromptTemplate::from_template("{history}\nHuman: {message}\nAI:").unwrap())
+        .model(model)
+        .memory(memory)
+        .build()
+        .unwrap()
+}
+
+/// The error of a call that is made while another one of the session is running.
+async fn second_call(options: CallOptions) -> String {
+    let gate = Gate::new();
+    let model = ScriptedChat::new([ScriptedReply::text("Hi").held_by(&gate), "Hi".into()]);
+    let chain = chain(model, BufferMemory::new());
+    let second = async {
+        gate.reached(1).await;
+        let error = text(chain.predict_with(hi(), options).await);
+        gate.open();
+        error
+    };
+    let (first, error) = tokio::join!(chain.predict(hi()), second);
+    first.unwrap();
+    error
+}
+
+/// A model that asks its own conversation.
+#[derive(Clone, Default)]
+struct Curious(Arc<OnceLock<LlmChain>>);
+
+#[async_trait]
+impl ChatModel for Curious {
+    async fn generate(&self, _: &ChatRequest) -> Result<Reply, ModelError> {
+        let answer = self.0.get().unwrap().predict(hi()).await;
+        Ok(Reply::new(Message::ai(text(answer))))
+    }
+}
+
+async fn call_from_inside() -> String {
+    let model = Curious::default();
+    let chain = chain(LanguageModel::chat(model.clone()), BufferMemory::new());
+    model.0.set(chain.clone()).unwrap();
+    chain.predict(hi()).await.unwrap()
+}
+
+async fn after_the_end() -> String {
+    let make = |_: &SessionId| Ok(chain(ScriptedChat::new(["Hi"]), BufferMemory::new()));
+    let conversations = Conversations::new(make).unwrap();
+    let chain = conversations.chain(&ada()).unwrap();
+    conversations.close(Duration::ZERO).await;
+    text(chain.predict(hi()).await)
+}
+
+/// The error of a call during which another process adds a turn.
+async fn not_the_first() -> String {
+    let (history, gate) = (InMemoryHistory::new(), Gate::new());
+    let model = ScriptedChat::new([ScriptedReply::text("Hi").held_by(&gate)]);
+    let memory = BufferMemory::new().with_history(history.clone(), ada());
+    let chain = chain(model, memory.with_conflict(Conflict::Fail));
+    let other = async {
+        gate.reached(1).await;
+        history.append(&ada(), &Turn::exchange("Hi", "Hello"), Expect::Any).await.unwrap();
+        gate.open();
+    };
+    text(tokio::join!(chain.predict_with(hi(), call()), other).0)
+}
+
+#[tokio::test]
+async fn the_errors_of_many_users() {
+    compare(
+        include_str!("../../../src/guide/many_users.md"),
+        [
+            second_call(CallOptions::new().with_no_wait()).await,
+            second_call(CallOptions::new().with_timeout(Duration::ZERO)).await,
+            call_from_inside().await,
+            after_the_end().await,
+            not_the_first().await,
+        ],
+    );
+}
