@@ -5,6 +5,8 @@ mod expect;
 mod note;
 mod point;
 mod range;
+mod session_filter;
+mod session_info;
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,6 +18,11 @@ pub use self::{
     note::{Lease, Note},
     point::{Alternative, Point},
     range::{Range, Slice},
+    session_filter::{SessionCursor, SessionCursorError, SessionFilter, SessionPage},
+    session_info::{
+        MAX_LABEL_BYTES, MAX_LABEL_NAME_BYTES, MAX_LABELS, MAX_TITLE_BYTES, SessionInfo, TextFault,
+        UsageTotals, check_label, check_title,
+    },
 };
 use crate::{
     message::Message, messages::Messages, session::SessionId, turn::Turn, version::Version,
@@ -49,6 +56,16 @@ use crate::{
 /// - If the tip was moved while a turn was made, so that the version that its append expects
 ///   ([`Expect::SameEpoch`]) is no longer on the path to the tip, the turn follows that version,
 ///   and the tip stays.
+///
+/// # Lists of sessions
+/// A store may keep what a list shows of each session ([`SessionInfo`]). It has no second place to
+/// get out of step: counts and sums are stored with each turn, at a cost that does not grow.
+///
+/// - A session is listed if it has turns, on any branch, or a title or labels. A title of a session
+///   that was never written begins it: a new chat is in the list before its first turn.
+/// - [`clear`](Self::clear) removes the title with the turns that it is about, and keeps the labels
+///   and the times. [`delete`](Self::delete) removes all of it. A [`fork`](Self::fork) has the
+///   labels of its source, and no title.
 ///
 /// # Examples
 ///
@@ -247,6 +264,79 @@ pub trait ChatHistory: Send + Sync {
         Err(HistoryError::Unsupported { what: "branches" })
     }
 
+    /// Returns a session as a list shows it, or `None` if it would not be listed. Unsupported by
+    /// default.
+    async fn session_info(&self, session: &SessionId) -> Result<Option<SessionInfo>, HistoryError> {
+        let _ = session;
+        Err(HistoryError::Unsupported { what: "lists of sessions" })
+    }
+
+    /// Lists at most `limit` of the sessions that a filter selects, most recently used first, after
+    /// the place at which a page ended if one is given. Unsupported by default.
+    ///
+    /// Pages of one list never show a session twice. A session that is used while the list is read
+    /// is then at its start, before the pages to come: read the list from the start again, at most
+    /// to the time at which the first reading began, and it is there.
+    ///
+    /// # Errors
+    /// [`HistoryError::Unsupported`] if the filter has a text and the store has no search.
+    async fn list_sessions(
+        &self,
+        filter: &SessionFilter,
+        after: Option<&SessionCursor>,
+        limit: usize,
+    ) -> Result<SessionPage, HistoryError> {
+        let _ = (filter, after, limit);
+        Err(HistoryError::Unsupported { what: "lists of sessions" })
+    }
+
+    /// Sets the title of a session, or removes it. Unsupported by default.
+    ///
+    /// # Errors
+    /// [`HistoryError::InvalidText`] if the title is empty, has control characters, or is longer
+    /// than [`MAX_TITLE_BYTES`] or the store's lower limit.
+    async fn set_title(
+        &self,
+        session: &SessionId,
+        title: Option<&str>,
+    ) -> Result<(), HistoryError> {
+        let _ = (session, title);
+        Err(HistoryError::Unsupported { what: "titles" })
+    }
+
+    /// Sets the value of a session's label, or removes the label. Unsupported by default.
+    ///
+    /// # Errors
+    /// - [`HistoryError::InvalidText`] if the name or the value is not one that
+    ///   [`check_label`] accepts.
+    /// - [`HistoryError::TooManyLabels`] if the session has [`MAX_LABELS`] others.
+    async fn set_label(
+        &self,
+        session: &SessionId,
+        name: &str,
+        value: Option<&str>,
+    ) -> Result<(), HistoryError> {
+        let _ = (session, name, value);
+        Err(HistoryError::Unsupported { what: "labels" })
+    }
+
+    /// Deletes at most `limit` of the sessions that a filter selects, as [`delete`](Self::delete)
+    /// does, least recently used first, and returns how many it deleted. Call it until it returns
+    /// 0: the limit bounds how long others wait. A session that no longer fulfils the conditions
+    /// when its turn comes stays. Unsupported by default.
+    ///
+    /// # Errors
+    /// - [`HistoryError::EmptyFilter`] if the filter has no conditions.
+    /// - [`HistoryError::Unsupported`] if it has a text and the store has no search.
+    async fn delete_sessions(
+        &self,
+        filter: &SessionFilter,
+        limit: usize,
+    ) -> Result<usize, HistoryError> {
+        let _ = (filter, limit);
+        Err(HistoryError::Unsupported { what: "lists of sessions" })
+    }
+
     /// Returns whether loading shares the stored messages, so that loading all of them costs no
     /// more than loading the new ones. Callers that repeatedly read the whole session need not
     /// cache it then. `false` by default.
@@ -330,6 +420,31 @@ macro_rules! forward_history {
                 into: &SessionId,
             ) -> Result<Version, HistoryError> {
                 (**self).fork(session, point, into).await
+            }
+            async fn session_info(&self, session: &SessionId) -> Result<Option<SessionInfo>, HistoryError> {
+                (**self).session_info(session).await
+            }
+            async fn list_sessions(
+                &self,
+                filter: &SessionFilter,
+                after: Option<&SessionCursor>,
+                limit: usize,
+            ) -> Result<SessionPage, HistoryError> {
+                (**self).list_sessions(filter, after, limit).await
+            }
+            async fn set_title(&self, session: &SessionId, title: Option<&str>) -> Result<(), HistoryError> {
+                (**self).set_title(session, title).await
+            }
+            async fn set_label(
+                &self,
+                session: &SessionId,
+                name: &str,
+                value: Option<&str>,
+            ) -> Result<(), HistoryError> {
+                (**self).set_label(session, name, value).await
+            }
+            async fn delete_sessions(&self, filter: &SessionFilter, limit: usize) -> Result<usize, HistoryError> {
+                (**self).delete_sessions(filter, limit).await
             }
             fn shares(&self) -> bool {
                 (**self).shares()

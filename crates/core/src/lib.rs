@@ -36,6 +36,8 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod box_error;
+#[doc(hidden)]
+pub mod clock;
 mod content;
 mod embeddings;
 mod history;
@@ -80,7 +82,12 @@ pub use self::{
     box_error::BoxError,
     content::{Content, Part, PartKind},
     embeddings::Embeddings,
-    history::{Alternative, ChatHistory, Expect, HistoryError, Lease, Note, Point, Range, Slice},
+    history::{
+        Alternative, ChatHistory, Expect, HistoryError, Lease, MAX_LABEL_BYTES,
+        MAX_LABEL_NAME_BYTES, MAX_LABELS, MAX_TITLE_BYTES, Note, Point, Range, SessionCursor,
+        SessionCursorError, SessionFilter, SessionInfo, SessionPage, Slice, TextFault, UsageTotals,
+        check_label, check_title,
+    },
     memory::{LoadContext, Loaded, MaintainContext, Memory, MemoryError, Saved, Ticket, Warning},
     message::Message,
     messages::{Chunk, Iter, Messages},

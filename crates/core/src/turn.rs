@@ -10,7 +10,9 @@ use std::{
 use serde::{Deserialize, Serialize};
 use uuid::{Builder, Uuid};
 
-use crate::{content::Content, message::Message, messages::Messages, version::Version};
+use crate::{
+    clock::unix_millis, content::Content, message::Message, messages::Messages, version::Version,
+};
 
 /// The id of a turn. Saving a turn is idempotent by its id.
 ///
@@ -66,6 +68,26 @@ impl TurnId {
         UNIX_EPOCH.checked_add(Duration::new(seconds, nanos))
     }
 
+    /// Returns the time of a turn with this id that is stored `now`, for lists of sessions: the time
+    /// at which the id was made, to the millisecond, or `now` if that is earlier or the id has no
+    /// time.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::{Duration, UNIX_EPOCH};
+    /// use conversant_core::TurnId;
+    ///
+    /// let [made, now] = [5, 7].map(|time| UNIX_EPOCH + Duration::from_millis(time));
+    /// assert_eq!(TurnId::at(made).stored_at(now), made);
+    /// assert_eq!(TurnId::at(now).stored_at(made), made);
+    /// assert_eq!(TurnId::from_u128(1).stored_at(now), now);
+    /// ```
+    #[must_use]
+    pub fn stored_at(&self, now: SystemTime) -> SystemTime {
+        self.created_at().map_or(now, |made| made.min(now))
+    }
+
     fn of_millis(millis: u64) -> Self {
         let mut bytes = [0; 10];
         for chunk in bytes.chunks_mut(8) {
@@ -99,16 +121,6 @@ impl TurnId {
             bits => bits,
         }
     }
-}
-
-/// Returns the milliseconds since 1970, or 0 without a clock.
-fn unix_millis() -> u64 {
-    // `SystemTime::now` panics on this target.
-    if cfg!(all(target_family = "wasm", target_os = "unknown")) {
-        return 0;
-    }
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl fmt::Display for TurnId {

@@ -4,7 +4,8 @@ use std::{borrow::Cow, collections::BTreeSet, fmt, sync::Arc, time::Duration};
 
 use conversant_core::{
     Alternative, ChatHistory, Expect, HistoryError, Lease, Message, Messages, Note, OwnFormat,
-    Point, Range, SessionId, Slice, Turn, Version, async_trait,
+    Point, Range, SessionCursor, SessionFilter, SessionId, SessionInfo, SessionPage, Slice, Turn,
+    Version, async_trait,
 };
 
 use crate::{
@@ -439,6 +440,49 @@ impl<H: ChatHistory> ChatHistory for Encrypted<H> {
             version = self.append(into, turn, Expect::Exactly(version)).await?;
         }
         Ok(version)
+    }
+
+    async fn session_info(&self, session: &SessionId) -> Result<Option<SessionInfo>, HistoryError> {
+        let _ = session;
+        Err(HistoryError::Unsupported { what: "lists of encrypted sessions" })
+    }
+
+    async fn list_sessions(
+        &self,
+        filter: &SessionFilter,
+        after: Option<&SessionCursor>,
+        limit: usize,
+    ) -> Result<SessionPage, HistoryError> {
+        let _ = (filter, after, limit);
+        Err(HistoryError::Unsupported { what: "lists of encrypted sessions" })
+    }
+
+    async fn set_title(
+        &self,
+        session: &SessionId,
+        title: Option<&str>,
+    ) -> Result<(), HistoryError> {
+        let _ = (session, title);
+        Err(HistoryError::Unsupported { what: "lists of encrypted sessions" })
+    }
+
+    async fn set_label(
+        &self,
+        session: &SessionId,
+        name: &str,
+        value: Option<&str>,
+    ) -> Result<(), HistoryError> {
+        let _ = (session, name, value);
+        Err(HistoryError::Unsupported { what: "lists of encrypted sessions" })
+    }
+
+    async fn delete_sessions(
+        &self,
+        filter: &SessionFilter,
+        limit: usize,
+    ) -> Result<usize, HistoryError> {
+        let _ = (filter, limit);
+        Err(HistoryError::Unsupported { what: "lists of encrypted sessions" })
     }
 
     fn shares(&self) -> bool {

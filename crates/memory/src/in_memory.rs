@@ -1,7 +1,7 @@
 //! Stores that keep their data in memory.
 
 mod history;
-mod history_at;
+mod listing;
 mod session;
 mod sessions;
 mod turn_tree;

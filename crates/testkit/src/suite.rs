@@ -10,6 +10,7 @@
 //! | [`ChatHistory`](conversant_core::ChatHistory) | [`history()`] | a store; sessions are its own |
 //! | store whose versions name their last turn | [`versioned_history`] | as [`history()`] |
 //! | store whose turns are a tree | [`branched_history`] | as [`history()`] |
+//! | store that lists its sessions | [`listed_history`] | as [`history()`] |
 //! | store behind a network | [`networked_history`] | a server, and a way to open it by address |
 //! | store of LangChain's rows | [`langchain_history`] | a way to change rows as Python does |
 //! | store on a server that can be killed | [`killed_history`] | a [`Server`](crate::servers::Server) |
@@ -35,7 +36,10 @@ mod report;
 mod vector_store;
 
 pub use self::{
-    history::{branched_history, history, reopened_history, shared_history, versioned_history},
+    history::{
+        branched_history, history, listed_history, reopened_history, shared_history,
+        versioned_history,
+    },
     langchain::{LangChainRows, langchain_history},
     malformed::{MALFORMED_MESSAGES, MALFORMED_SECRET},
     memory::memory,

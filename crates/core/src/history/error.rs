@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::session_info::TextFault;
 use crate::{box_error::BoxError, turn::TurnId, version::Version};
 
 /// A store that could not do what it was asked to.
@@ -71,6 +72,23 @@ pub enum HistoryError {
         /// The turn.
         turn: TurnId,
     },
+    /// A title or label is empty, too long, or has control characters.
+    #[error("cannot use the {what}: {fault}")]
+    InvalidText {
+        /// The text: "title", "label's name" or "label's value".
+        what: &'static str,
+        /// The fault.
+        fault: TextFault,
+    },
+    /// The session has the most labels already.
+    #[error("cannot add the label: the session has {limit} labels; remove one")]
+    TooManyLabels {
+        /// The most labels of a session.
+        limit: usize,
+    },
+    /// A filter without conditions would delete all sessions.
+    #[error("cannot delete sessions: the filter has no conditions; add a label, a time or a text")]
+    EmptyFilter,
     /// The store does not support the operation.
     #[error("cannot use {what}: the history does not support it")]
     Unsupported {

@@ -63,6 +63,12 @@ impl Message {
         (record.finish_reason.is_some() || record.usage.is_some()).then_some(record)
     }
 
+    /// Returns whether a record of the program's own form is stored with the message.
+    pub(crate) fn has_call_record(&self) -> bool {
+        let metadata = self.extra().get(METADATA).and_then(Json::as_object);
+        metadata.is_some_and(|metadata| matches!(metadata.get(RECORD), Some(Json::Object(_))))
+    }
+
     /// Returns the message without the record of its call, for comparisons.
     #[must_use]
     pub fn without_call_record(&self) -> Cow<'_, Self> {

@@ -5,8 +5,8 @@ use std::{error::Error, time::Duration};
 use conversant_core::{
     ApiError, DecodeError, FinishReason, HistoryError, KeyError, MemoryError, MissingVariable,
     ModelError, ParseError, PartialReply, PromptError, SessionIdError, Slot, StatusKind,
-    StoredMessageError, TimeoutPhase, TransportPhase, TurnIdError, ValueKind, VectorStoreError,
-    Version, Warning, vars,
+    StoredMessageError, TextFault, TimeoutPhase, TransportPhase, TurnIdError, ValueKind,
+    VectorStoreError, Version, Warning, vars,
 };
 
 fn cause() -> Box<dyn Error + Send + Sync> {
@@ -175,6 +175,12 @@ fn history_errors() {
                 source: Some(cause()),
             }),
             Box::new(HistoryError::SchemaTooNew { found: 3, known: 2 }),
+            Box::new(HistoryError::InvalidText {
+                what: "title",
+                fault: TextFault::Control { offset: 3 },
+            }),
+            Box::new(HistoryError::TooManyLabels { limit: 32 }),
+            Box::new(HistoryError::EmptyFilter),
             Box::new(HistoryError::Unsupported { what: "notes" }),
             Box::new(HistoryError::Backend { source: cause() }),
         ],

@@ -5,9 +5,9 @@ use std::{cell::Cell, time::Duration};
 use conversant_core::{
     CallId, CallInfo, ChatHistory, ChatModel, ChatRequest, Event, Expect, HistoryError, Lease,
     LoadContext, Loaded, MaintainContext, Memory, MemoryError, Message, Messages, ModelDescription,
-    ModelError, Note, Observer, OutputParser, ParseError, Point, Range, Reply, Saved, SessionId,
-    Slice, Slot, Ticket, TokenCounter, Turn, TurnId, TurnKeys, Value, Variables, Version,
-    async_trait,
+    ModelError, Note, Observer, OutputParser, ParseError, Point, Range, Reply, Saved,
+    SessionFilter, SessionId, Slice, Slot, Ticket, TokenCounter, Turn, TurnId, TurnKeys, Value,
+    Variables, Version, async_trait,
 };
 
 thread_local! {
@@ -101,6 +101,16 @@ async fn defaults() {
     assert_eq!(error.to_string(), refused("branches"));
     let error = least.fork(&session, Point::Start, &session).await.unwrap_err();
     assert_eq!(error.to_string(), refused("branches"));
+    let filter = SessionFilter::new();
+    for (error, what) in [
+        (least.session_info(&session).await.unwrap_err(), "lists of sessions"),
+        (least.list_sessions(&filter, None, 1).await.unwrap_err(), "lists of sessions"),
+        (least.delete_sessions(&filter, 1).await.unwrap_err(), "lists of sessions"),
+        (least.set_title(&session, None).await.unwrap_err(), "titles"),
+        (least.set_label(&session, "user", None).await.unwrap_err(), "labels"),
+    ] {
+        assert_eq!(error.to_string(), refused(what));
+    }
     assert_eq!(least.first(&session, 1).await.unwrap(), None);
     assert_eq!(least.lease(&session, Duration::ZERO).await.unwrap(), None);
     least.release(&Lease::new(session, TurnId::from_u128(1))).await.unwrap();

@@ -1,15 +1,21 @@
 //! Every method of every trait is forwarded by references, boxes and shared pointers.
 
-use std::{cell::RefCell, collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    cell::RefCell,
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use conversant_core::{
     Alternative, CallId, CallInfo, CallOptions, ChatHistory, ChatModel, ChatRequest, Collection,
     CompletionModel, CompletionRequest, Content, Document, Embeddings, Event, Expect, HistoryError,
     LanguageModel, Lease, LoadContext, Loaded, MaintainContext, Match, Memory, MemoryError,
     Message, Messages, ModelDescription, ModelError, Note, Observer, OutputParser, ParseError,
-    Point, Prompt, PromptError, PromptValue, Range, Reply, ReplyStream, Saved, SessionId, Slice,
-    Slot, Ticket, TokenCounter, Tool, ToolCall, ToolDefinition, ToolError, Turn, TurnId, TurnKeys,
-    Value, Variables, VectorStore, VectorStoreError, Version, Warning, async_trait, vars,
+    Point, Prompt, PromptError, PromptValue, Range, Reply, ReplyStream, Saved, SessionCursor,
+    SessionFilter, SessionId, SessionInfo, SessionPage, Slice, Slot, Ticket, TokenCounter, Tool,
+    ToolCall, ToolDefinition, ToolError, Turn, TurnId, TurnKeys, Value, Variables, VectorStore,
+    VectorStoreError, Version, Warning, async_trait, check_label, check_title, vars,
 };
 use serde_json::json;
 
@@ -216,6 +222,41 @@ impl ChatHistory for All {
         called("fork");
         Ok(Version::new(4, 1))
     }
+    async fn session_info(&self, session: &SessionId) -> Result<Option<SessionInfo>, HistoryError> {
+        called("session_info");
+        Ok(Some(SessionInfo::new(session.clone(), UNIX_EPOCH)))
+    }
+    async fn list_sessions(
+        &self,
+        _: &SessionFilter,
+        after: Option<&SessionCursor>,
+        limit: usize,
+    ) -> Result<SessionPage, HistoryError> {
+        called("list_sessions");
+        let info = SessionInfo::new(after.unwrap().session().clone(), UNIX_EPOCH);
+        Ok(SessionPage::of(vec![info; limit + 1], limit))
+    }
+    async fn set_title(&self, _: &SessionId, title: Option<&str>) -> Result<(), HistoryError> {
+        called("set_title");
+        check_title(title.unwrap(), 3)
+    }
+    async fn set_label(
+        &self,
+        _: &SessionId,
+        name: &str,
+        value: Option<&str>,
+    ) -> Result<(), HistoryError> {
+        called("set_label");
+        check_label(name, value, 1)
+    }
+    async fn delete_sessions(
+        &self,
+        filter: &SessionFilter,
+        limit: usize,
+    ) -> Result<usize, HistoryError> {
+        called("delete_sessions");
+        if filter.is_empty() { Err(HistoryError::EmptyFilter) } else { Ok(limit) }
+    }
     fn shares(&self) -> bool {
         called("shares");
         true
@@ -248,6 +289,14 @@ async fn history(history: impl ChatHistory) {
     assert_eq!(history.alternatives(&session, Point::Start).await.unwrap().len(), 1);
     let forked = history.fork(&session, Point::Start, &session).await.unwrap();
     assert_eq!(forked, Version::new(4, 1));
+    let info = history.session_info(&session).await.unwrap().unwrap();
+    let filter = SessionFilter::new().with_text("words");
+    let cursor = SessionCursor::after(&info);
+    let page = history.list_sessions(&filter, Some(&cursor), 2).await.unwrap();
+    assert_eq!((page.sessions.len(), page.next), (2, Some(cursor)));
+    assert!(history.set_title(&session, Some("long")).await.is_err());
+    assert!(history.set_label(&session, "n", Some("long")).await.is_err());
+    assert_eq!(history.delete_sessions(&filter, 5).await.unwrap(), 5);
     assert!(history.shares());
 }
 

@@ -1,14 +1,20 @@
 //! The history that keeps conversations in memory.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use conversant_core::{
-    Alternative, ChatHistory, Expect, HistoryError, Lease, Messages, Note, OwnFormat, Point, Range,
-    SessionId, Slice, Turn, Version,
+    Alternative, ChatHistory, Expect, HistoryError, Lease, MAX_LABEL_BYTES, MAX_TITLE_BYTES,
+    Messages, Note, OwnFormat, Point, Range, SessionCursor, SessionFilter, SessionId, SessionInfo,
+    SessionPage, Slice, Turn, Version, check_label, check_title,
 };
 
-use super::{history_at::HistoryAt, sessions::Sessions};
+use super::sessions::Sessions;
+use crate::sync::lock;
 
 /// A [`ChatHistory`] that keeps its conversations in memory.
 ///
@@ -21,6 +27,8 @@ use super::{history_at::HistoryAt, sessions::Sessions};
 ///   began before the clear is refused.
 /// - Versions have a [`tip`](Version::tip). Branches, notes and leases are supported. A fork shares
 ///   the messages and copies the ids of the turns.
+/// - A list of sessions looks at all sessions. The sizes and sums that it shows are counted when it
+///   first shows a turn, so that appending costs nothing more.
 ///
 /// # Examples
 ///
@@ -42,6 +50,9 @@ use super::{history_at::HistoryAt, sessions::Sessions};
 #[derive(Clone, Default)]
 pub struct InMemoryHistory {
     sessions: Sessions,
+    /// The point at which the sessions of a view end, which moves on with each append. `None`:
+    /// their tips.
+    point: Option<Arc<Mutex<Point>>>,
 }
 
 impl InMemoryHistory {
@@ -50,6 +61,17 @@ impl InMemoryHistory {
     pub fn new() -> Self {
         Self::default()
     }
+
+    fn point(&self) -> Option<Point> {
+        self.point.as_ref().map(|point| *lock(point))
+    }
+
+    /// Moves the end of a view.
+    fn move_to(&self, point: Point) {
+        if let Some(end) = &self.point {
+            *lock(end) = point;
+        }
+    }
 }
 
 impl OwnFormat for InMemoryHistory {}
@@ -57,7 +79,7 @@ impl OwnFormat for InMemoryHistory {}
 #[async_trait]
 impl ChatHistory for InMemoryHistory {
     async fn load(&self, session: &SessionId, range: Range) -> Result<Slice, HistoryError> {
-        self.sessions.load(session, None, range)
+        self.sessions.load(session, self.point(), range)
     }
 
     async fn append(
@@ -66,16 +88,21 @@ impl ChatHistory for InMemoryHistory {
         turn: &Turn,
         expect: Expect,
     ) -> Result<Version, HistoryError> {
-        self.sessions.append(session, None, turn, expect)
+        let version = self.sessions.append(session, self.point(), turn, expect)?;
+        if !turn.messages().is_empty() {
+            self.move_to(Point::After(turn.id()));
+        }
+        Ok(version)
     }
 
     async fn clear(&self, session: &SessionId) -> Result<(), HistoryError> {
         self.sessions.clear(session);
+        self.move_to(Point::Start);
         Ok(())
     }
 
     async fn turns(&self, session: &SessionId, range: Range) -> Result<Vec<Turn>, HistoryError> {
-        self.sessions.turns(session, None, range)
+        self.sessions.turns(session, self.point(), range)
     }
 
     async fn sessions(
@@ -88,6 +115,7 @@ impl ChatHistory for InMemoryHistory {
 
     async fn delete(&self, session: &SessionId) -> Result<(), HistoryError> {
         self.sessions.delete(session);
+        self.move_to(Point::Start);
         Ok(())
     }
 
@@ -96,11 +124,11 @@ impl ChatHistory for InMemoryHistory {
         session: &SessionId,
         count: usize,
     ) -> Result<Option<Messages>, HistoryError> {
-        self.sessions.first(session, None, count).map(Some)
+        self.sessions.first(session, self.point(), count).map(Some)
     }
 
     async fn note(&self, session: &SessionId, name: &str) -> Result<Option<Note>, HistoryError> {
-        self.sessions.note(session, None, name)
+        self.sessions.note(session, self.point(), name)
     }
 
     /// Stores a note.
@@ -113,7 +141,7 @@ impl ChatHistory for InMemoryHistory {
         name: &str,
         note: &Note,
     ) -> Result<(), HistoryError> {
-        self.sessions.put_note(session, None, name, note)
+        self.sessions.put_note(session, self.point(), name, note)
     }
 
     /// Leases the session to one holder of this history or its clones.
@@ -131,7 +159,8 @@ impl ChatHistory for InMemoryHistory {
     }
 
     fn at(&self, point: Point) -> Option<Arc<dyn ChatHistory>> {
-        Some(Arc::new(HistoryAt::new(self.sessions.clone(), point)))
+        let (sessions, point) = (self.sessions.clone(), Some(Arc::new(Mutex::new(point))));
+        Some(Arc::new(Self { sessions, point }))
     }
 
     async fn set_tip(
@@ -140,7 +169,9 @@ impl ChatHistory for InMemoryHistory {
         tip: Point,
         expect: Expect,
     ) -> Result<Version, HistoryError> {
-        self.sessions.set_tip(session, tip, expect)
+        let version = self.sessions.set_tip(session, tip, expect)?;
+        self.move_to(tip);
+        Ok(version)
     }
 
     async fn alternatives(
@@ -158,6 +189,52 @@ impl ChatHistory for InMemoryHistory {
         into: &SessionId,
     ) -> Result<Version, HistoryError> {
         self.sessions.fork(session, point, into)
+    }
+
+    async fn session_info(&self, session: &SessionId) -> Result<Option<SessionInfo>, HistoryError> {
+        Ok(self.sessions.info(session))
+    }
+
+    /// Lists sessions. It looks at all of them, and with a text at all their messages, for parts of
+    /// words too.
+    async fn list_sessions(
+        &self,
+        filter: &SessionFilter,
+        after: Option<&SessionCursor>,
+        limit: usize,
+    ) -> Result<SessionPage, HistoryError> {
+        Ok(self.sessions.page(filter, after, limit))
+    }
+
+    async fn set_title(
+        &self,
+        session: &SessionId,
+        title: Option<&str>,
+    ) -> Result<(), HistoryError> {
+        title.map_or(Ok(()), |title| check_title(title, MAX_TITLE_BYTES))?;
+        self.sessions.set_title(session, title);
+        Ok(())
+    }
+
+    async fn set_label(
+        &self,
+        session: &SessionId,
+        name: &str,
+        value: Option<&str>,
+    ) -> Result<(), HistoryError> {
+        check_label(name, value, MAX_LABEL_BYTES)?;
+        self.sessions.set_label(session, name, value)
+    }
+
+    async fn delete_sessions(
+        &self,
+        filter: &SessionFilter,
+        limit: usize,
+    ) -> Result<usize, HistoryError> {
+        match filter.is_empty() {
+            true => Err(HistoryError::EmptyFilter),
+            false => Ok(self.sessions.delete_selected(filter, limit)),
+        }
     }
 
     fn shares(&self) -> bool {

@@ -2,14 +2,18 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use conversant_core::{
-    Alternative, Expect, HistoryError, Messages, Note, Point, Range, Slice, Turn, TurnId, Version,
+    Alternative, Expect, HistoryError, Messages, Note, Point, Range, SessionCursor, SessionFilter,
+    SessionId, SessionInfo, Slice, Turn, TurnId, Version,
 };
 
-use super::turn_tree::{Path, TurnTree};
+use super::{
+    listing::Listing,
+    turn_tree::{Path, TurnTree},
+};
 
 /// A session: its turns since it was last cleared, its notes and its lease.
 #[derive(Default)]
@@ -23,6 +27,7 @@ pub(super) struct Session {
     /// The notes, each with the last turn that it covers.
     notes: BTreeMap<String, (Note, Option<TurnId>)>,
     lease: Option<Held>,
+    listing: Listing,
     /// Whether the session was deleted. Another caller may still hold it.
     deleted: bool,
 }
@@ -31,6 +36,14 @@ pub(super) struct Session {
 struct Held {
     holder: TurnId,
     until: Option<Instant>,
+}
+
+/// The turns with which a fork begins.
+#[derive(Default)]
+pub(super) struct Fork {
+    turns: TurnTree,
+    tip: Path,
+    listing: Listing,
 }
 
 impl Session {
@@ -49,8 +62,45 @@ impl Session {
         self.epoch.saturating_add(1)
     }
 
-    pub(super) fn is_written(&self) -> bool {
-        !self.turns.is_empty()
+    pub(super) fn is_listed(&self) -> bool {
+        !self.turns.is_empty() || !self.listing.is_empty()
+    }
+
+    /// Returns whether a filter selects the session, and it is after a place in a list.
+    pub(super) fn is_selected(
+        &self,
+        id: &SessionId,
+        filter: &SessionFilter,
+        after: Option<&SessionCursor>,
+    ) -> Option<SystemTime> {
+        let summary = self.listing.summary(id);
+        let is_selected = self.is_listed()
+            && after.is_none_or(|after| after.is_before(&summary))
+            && filter.matches(&summary)
+            && self.listing.has_words(filter, &self.turns);
+        is_selected.then_some(summary.last_used_at)
+    }
+
+    /// Returns the session as a list shows it.
+    pub(super) fn info(&mut self, id: &SessionId) -> Option<SessionInfo> {
+        let is_listed = self.is_listed();
+        let mut info = self.listing.info(id, &mut self.turns);
+        info.turns = self.tip.turns as u64;
+        is_listed.then_some(info)
+    }
+
+    pub(super) fn set_title(&mut self, title: Option<&str>) {
+        self.listing.title = title.map(str::to_owned);
+        self.listing.begin();
+    }
+
+    pub(super) fn set_label(
+        &mut self,
+        name: &str,
+        value: Option<&str>,
+    ) -> Result<(), HistoryError> {
+        self.listing.begin();
+        self.listing.set_label(name, value)
     }
 
     /// Returns the path to a point. `None` is the tip.
@@ -126,6 +176,7 @@ impl Session {
         }
         if !turn.messages().is_empty() {
             path = self.turns.add(path, turn);
+            self.listing.use_for(turn.id());
             if is_tip {
                 self.tip = path;
             }
@@ -160,14 +211,16 @@ impl Session {
     }
 
     /// Returns the turns up to a point, for another session.
-    pub(super) fn forked(&self, point: Point) -> Result<(TurnTree, Path), HistoryError> {
-        Ok(self.turns.fork(self.path(Some(point))?))
+    pub(super) fn forked(&self, point: Point) -> Result<Fork, HistoryError> {
+        let (turns, tip) = self.turns.fork(self.path(Some(point))?);
+        Ok(Fork { turns, tip, listing: self.listing.forked() })
     }
 
     /// Begins this session, which is empty, with the turns of another one.
-    pub(super) fn begin(&mut self, turns: TurnTree, tip: Path) -> Result<Version, HistoryError> {
+    pub(super) fn begin(&mut self, fork: Fork) -> Result<Version, HistoryError> {
+        let Fork { turns, tip, listing } = fork;
         let current = self.version(self.tip);
-        if self.is_written() {
+        if !self.turns.is_empty() {
             return Err(HistoryError::Stale { expected: Version::new(self.epoch, 0), current });
         }
         for turn in turns.turns(tip, 0) {
@@ -178,11 +231,17 @@ impl Session {
             }
         }
         (self.turns, self.tip) = (turns, tip);
+        self.listing.take_from(listing);
         Ok(self.version(tip))
     }
 
     pub(super) fn clear(&mut self) {
-        *self = Self { epoch: self.epoch + 1, lease: self.lease.take(), ..Self::default() };
+        *self = Self {
+            epoch: self.epoch + 1,
+            lease: self.lease.take(),
+            listing: self.listing.cleared(),
+            ..Self::default()
+        };
     }
 
     pub(super) fn first(

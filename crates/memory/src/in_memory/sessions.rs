@@ -4,12 +4,12 @@ use std::{
     collections::BTreeMap,
     ops::Bound,
     sync::{Arc, Mutex},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use conversant_core::{
-    Alternative, Expect, HistoryError, Lease, Messages, Note, Point, Range, SessionId, Slice, Turn,
-    Version,
+    Alternative, Expect, HistoryError, Lease, Messages, Note, Point, Range, SessionCursor,
+    SessionFilter, SessionId, SessionInfo, SessionPage, Slice, Turn, Version,
 };
 
 use super::session::Session;
@@ -149,7 +149,7 @@ impl Sessions {
         let sessions = lock(&self.0);
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);
         let later = sessions.by_id.range::<SessionId, _>((start, Bound::Unbounded));
-        let written = later.filter(|(_, session)| lock(session).is_written());
+        let written = later.filter(|(_, session)| lock(session).is_listed());
         written.take(limit).map(|(id, _)| id.clone()).collect()
     }
 
@@ -192,14 +192,98 @@ impl Sessions {
         point: Point,
         into: &SessionId,
     ) -> Result<Version, HistoryError> {
-        let (turns, tip) = match self.find(session) {
+        let fork = match self.find(session) {
             Some(session) => lock(&session).forked(point)?,
             None => {
                 empty(Some(point))?;
                 Default::default()
             }
         };
-        self.with(into, |into, _| into.begin(turns, tip))
+        self.with(into, |into, _| into.begin(fork))
+    }
+
+    pub(super) fn info(&self, id: &SessionId) -> Option<SessionInfo> {
+        let session = self.find(id)?;
+        lock(&session).info(id)
+    }
+
+    /// Returns the sessions that a filter selects, with the times of their last use.
+    fn select(
+        &self,
+        filter: &SessionFilter,
+        after: Option<&SessionCursor>,
+    ) -> Vec<(SystemTime, SessionId)> {
+        let all: Vec<_> = {
+            let state = lock(&self.0);
+            state.by_id.iter().map(|(id, session)| (id.clone(), Arc::clone(session))).collect()
+        };
+        let selected = |(id, session): (SessionId, Arc<Mutex<Session>>)| {
+            let used = lock(&session).is_selected(&id, filter, after)?;
+            Some((used, id))
+        };
+        all.into_iter().filter_map(selected).collect()
+    }
+
+    pub(super) fn page(
+        &self,
+        filter: &SessionFilter,
+        after: Option<&SessionCursor>,
+        limit: usize,
+    ) -> SessionPage {
+        let mut selected = self.select(filter, after);
+        selected.sort_unstable_by(|a, b| b.cmp(a));
+        let mut page = SessionPage::default();
+        if let (true, Some((used, id))) =
+            (selected.len() > limit, limit.checked_sub(1).and_then(|last| selected.get(last)))
+        {
+            page.next = Some(SessionCursor::new(*used, id.clone()));
+        }
+        selected.truncate(limit);
+        let infos = selected.into_iter().filter_map(|(used, id)| {
+            // A session that was used since is at the start of the list.
+            self.info(&id).filter(|info| info.last_used_at == used)
+        });
+        page.sessions.extend(infos);
+        page
+    }
+
+    pub(super) fn set_title(&self, id: &SessionId, title: Option<&str>) {
+        if title.is_some() || self.find(id).is_some() {
+            self.with(id, |session, _| session.set_title(title));
+        }
+    }
+
+    pub(super) fn set_label(
+        &self,
+        id: &SessionId,
+        name: &str,
+        value: Option<&str>,
+    ) -> Result<(), HistoryError> {
+        if value.is_none() && self.find(id).is_none() {
+            return Ok(());
+        }
+        self.with(id, |session, _| session.set_label(name, value))
+    }
+
+    /// Deletes at most `limit` of the sessions that a filter selects, and returns the number.
+    pub(super) fn delete_selected(&self, filter: &SessionFilter, limit: usize) -> usize {
+        let mut selected = self.select(filter, None);
+        selected.sort_unstable();
+        let mut deleted = 0;
+        for (_, id) in selected {
+            if deleted == limit {
+                break;
+            }
+            let mut state = lock(&self.0);
+            let Some(found) = state.by_id.get(&id).map(Arc::clone) else { continue };
+            let mut session = lock(&found);
+            if session.is_selected(&id, filter, None).is_some() {
+                state.by_id.remove(&id);
+                state.epoch = state.epoch.max(session.delete());
+                deleted += 1;
+            }
+        }
+        deleted
     }
 
     pub(super) fn lease(&self, session: &SessionId, time: Duration) -> Result<Lease, HistoryError> {

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, collections::HashMap};
 
-use conversant_core::{Alternative, Messages, Turn, TurnId, Version};
+use conversant_core::{Alternative, Message, Messages, Turn, TurnId, Version};
 
 /// The turns of a session. The first branch begins at the start; the others leave a branch after
 /// one of its turns.
@@ -25,6 +25,8 @@ struct Branch {
     /// The own turns, and the indices at which they begin.
     turns: Vec<Header>,
     starts: Vec<usize>,
+    /// The number of own turns that [`TurnTree::take_uncounted`] has returned.
+    counted: usize,
 }
 
 /// A turn, without its messages.
@@ -211,6 +213,29 @@ impl TurnTree {
         (from..path.turns).filter_map(turn).collect()
     }
 
+    /// Returns all messages that are stored, of all branches.
+    pub(super) fn stored_messages(&self) -> impl Iterator<Item = &Message> {
+        self.branches.iter().flat_map(|branch| {
+            let first = branch.starts.first().copied().unwrap_or(branch.messages.len());
+            branch.messages.iter().skip(first)
+        })
+    }
+
+    /// Returns the turns that were added since it was last called, of all branches. Turns that the
+    /// tree of a fork began with are not returned.
+    pub(super) fn take_uncounted(&mut self) -> Vec<Turn> {
+        let mut turns = Vec::new();
+        for branch in &mut self.branches {
+            for (number, header) in branch.turns.iter().enumerate().skip(branch.counted) {
+                let start = branch.starts.get(number).copied().unwrap_or_default();
+                let range = start..branch.end_of(branch.first + number);
+                turns.push(header.with_messages(branch.messages.slice(range)));
+            }
+            branch.counted = branch.turns.len();
+        }
+        turns
+    }
+
     /// Adds a turn at the end of a path, and returns the path to it.
     pub(super) fn add(&mut self, path: Path, turn: &Turn) -> Path {
         let header = Header {
@@ -282,7 +307,8 @@ impl TurnTree {
         let place = |(number, header): (usize, &Header)| (header.id, Place { branch: 0, number });
         let places = turns.iter().enumerate().map(place).collect();
         let messages = self.messages(path).into_owned();
-        let branch = Branch { parent: None, first: 0, messages, turns, starts };
+        let branch =
+            Branch { parent: None, first: 0, messages, counted: turns.len(), turns, starts };
         let turns = path.turns;
         (Self { branches: vec![branch], places, stored }, Path { branch: 0, turns })
     }

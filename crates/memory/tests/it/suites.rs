@@ -21,6 +21,8 @@ async fn the_in_memory_history() {
     assert_eq!(report.skipped().count(), 0, "{report}");
     let report = suite::branched_history(InMemoryHistory::new).await.unwrap();
     assert_eq!(report.skipped().count(), 0, "{report}");
+    let report = suite::listed_history(InMemoryHistory::new).await.unwrap();
+    assert_eq!(report.skipped().count(), 0, "{report}");
     suite::versioned_history(InMemoryHistory::new).await.unwrap();
     let history = InMemoryHistory::new();
     suite::reopened_history(|| history.clone()).await.unwrap();

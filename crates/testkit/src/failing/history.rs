@@ -4,7 +4,8 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use conversant_core::{
     Alternative, ChatHistory, Expect, HistoryError, Lease, Message, Messages, Note, Point, Range,
-    SessionId, Slice, Turn, Version, async_trait,
+    SessionCursor, SessionFilter, SessionId, SessionInfo, SessionPage, Slice, Turn, Version,
+    async_trait,
 };
 
 use super::{failure_mode::FailureMode, plan::Plan};
@@ -84,6 +85,16 @@ pub enum HistoryCall {
     Alternatives,
     /// [`ChatHistory::fork`].
     Fork,
+    /// [`ChatHistory::session_info`].
+    SessionInfo,
+    /// [`ChatHistory::list_sessions`].
+    ListSessions,
+    /// [`ChatHistory::set_title`].
+    SetTitle,
+    /// [`ChatHistory::set_label`].
+    SetLabel,
+    /// [`ChatHistory::delete_sessions`].
+    DeleteSessions,
 }
 
 impl<H: ChatHistory> FailingHistory<H> {
@@ -231,6 +242,46 @@ impl<H: ChatHistory> ChatHistory for FailingHistory<H> {
         into: &SessionId,
     ) -> Result<Version, HistoryError> {
         self.plan.run(HistoryCall::Fork, self.inner.fork(session, point, into)).await
+    }
+
+    async fn session_info(&self, session: &SessionId) -> Result<Option<SessionInfo>, HistoryError> {
+        self.plan.run(HistoryCall::SessionInfo, self.inner.session_info(session)).await
+    }
+
+    async fn list_sessions(
+        &self,
+        filter: &SessionFilter,
+        after: Option<&SessionCursor>,
+        limit: usize,
+    ) -> Result<SessionPage, HistoryError> {
+        self.plan
+            .run(HistoryCall::ListSessions, self.inner.list_sessions(filter, after, limit))
+            .await
+    }
+
+    async fn set_title(
+        &self,
+        session: &SessionId,
+        title: Option<&str>,
+    ) -> Result<(), HistoryError> {
+        self.plan.run(HistoryCall::SetTitle, self.inner.set_title(session, title)).await
+    }
+
+    async fn set_label(
+        &self,
+        session: &SessionId,
+        name: &str,
+        value: Option<&str>,
+    ) -> Result<(), HistoryError> {
+        self.plan.run(HistoryCall::SetLabel, self.inner.set_label(session, name, value)).await
+    }
+
+    async fn delete_sessions(
+        &self,
+        filter: &SessionFilter,
+        limit: usize,
+    ) -> Result<usize, HistoryError> {
+        self.plan.run(HistoryCall::DeleteSessions, self.inner.delete_sessions(filter, limit)).await
     }
 }
 

@@ -4,7 +4,8 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use conversant_core::{
     Alternative, ChatHistory, Expect, HistoryError, Lease, Message, Messages, Note, Point, Range,
-    SessionId, Slice, Turn, Version, async_trait,
+    SessionCursor, SessionFilter, SessionId, SessionInfo, SessionPage, Slice, Turn, Version,
+    async_trait,
 };
 
 use super::faults::Faults;
@@ -146,6 +147,44 @@ impl<H: ChatHistory> ChatHistory for SimulatedHistory<H> {
         into: &SessionId,
     ) -> Result<Version, HistoryError> {
         self.run(self.inner.fork(session, point, into)).await
+    }
+
+    async fn session_info(&self, session: &SessionId) -> Result<Option<SessionInfo>, HistoryError> {
+        self.run(self.inner.session_info(session)).await
+    }
+
+    async fn list_sessions(
+        &self,
+        filter: &SessionFilter,
+        after: Option<&SessionCursor>,
+        limit: usize,
+    ) -> Result<SessionPage, HistoryError> {
+        self.run(self.inner.list_sessions(filter, after, limit)).await
+    }
+
+    async fn set_title(
+        &self,
+        session: &SessionId,
+        title: Option<&str>,
+    ) -> Result<(), HistoryError> {
+        self.run(self.inner.set_title(session, title)).await
+    }
+
+    async fn set_label(
+        &self,
+        session: &SessionId,
+        name: &str,
+        value: Option<&str>,
+    ) -> Result<(), HistoryError> {
+        self.run(self.inner.set_label(session, name, value)).await
+    }
+
+    async fn delete_sessions(
+        &self,
+        filter: &SessionFilter,
+        limit: usize,
+    ) -> Result<usize, HistoryError> {
+        self.run(self.inner.delete_sessions(filter, limit)).await
     }
 }
 

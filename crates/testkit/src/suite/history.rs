@@ -8,6 +8,7 @@ mod dropped;
 mod expect;
 mod export;
 mod lease;
+mod listed;
 mod note;
 mod range;
 mod reopened;
@@ -161,6 +162,38 @@ pub async fn branched_history<H: ChatHistory>(make: impl Fn() -> H) -> Result<Re
         branch::a_note_of_a_branch_that_was_left_is_not_loaded,
         branch::two_writers_at_one_point_both_branch,
         branch::a_tree_is_as_it_was_grown,
+    );
+    running.finish()
+}
+
+/// Checks that a history lists its sessions
+/// ([`ChatHistory::list_sessions`](conversant_core::ChatHistory::list_sessions)): titles, labels,
+/// times, sums, pages, filters, search, and deletion by filter. Run it in addition to
+/// [`history()`]. The checks of search, sums and branches are skipped where the history does not
+/// have them.
+///
+/// # Errors
+/// [`SuiteError`], which names all checks that failed.
+pub async fn listed_history<H: ChatHistory>(make: impl Fn() -> H) -> Result<Report, SuiteError> {
+    let mut running = Running::new("listed history");
+    run!(running, &make() =>
+        listed::a_session_is_described,
+        listed::a_title_is_set_replaced_and_removed,
+        listed::labels_are_set_replaced_and_removed,
+        listed::a_new_chat_is_listed_before_its_first_turn,
+        listed::odd_titles_come_back_as_they_were,
+        listed::titles_and_labels_have_limits,
+        listed::sessions_are_listed_by_their_last_use,
+        listed::no_session_is_listed_twice,
+        listed::a_filter_selects_by_labels_and_times,
+        listed::usage_is_summed,
+        listed::the_size_is_that_of_the_turns,
+        listed::clearing_keeps_labels_and_times,
+        listed::deleting_takes_title_and_labels,
+        listed::sessions_are_deleted_by_filter,
+        listed::an_empty_filter_deletes_nothing,
+        listed::branches_are_counted_once,
+        listed::words_are_found,
     );
     running.finish()
 }

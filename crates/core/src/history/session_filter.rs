@@ -1,0 +1,260 @@
+//! Filters and pages of lists of sessions.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    str::FromStr,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::session_info::SessionInfo;
+use crate::session::{SessionId, SessionIdError};
+
+/// The sessions that a list has, or that are deleted: those that fulfil all conditions.
+///
+/// The default has no conditions and selects all sessions.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::{Duration, SystemTime};
+/// use conversant_core::SessionFilter;
+///
+/// let year = Duration::from_secs(365 * 24 * 3600);
+/// let old = SessionFilter::new()
+///     .with_label("user", "ada")
+///     .with_used_before(SystemTime::now() - year);
+/// assert!(!old.is_empty());
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SessionFilter {
+    /// Labels that the session has, with exactly these values.
+    pub labels: BTreeMap<String, String>,
+    /// The session was used at this time or later.
+    pub used_since: Option<SystemTime>,
+    /// The session was used before this time, and not since.
+    pub used_before: Option<SystemTime>,
+    /// Words that the session has, in its title or in its messages: see
+    /// [`with_text`](Self::with_text).
+    pub text: Option<String>,
+}
+
+impl SessionFilter {
+    /// Creates a filter without conditions.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a label that the session has, with exactly this value.
+    #[must_use]
+    pub fn with_label(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.labels.insert(name.into(), value.into());
+        self
+    }
+
+    /// Sets the time at which, or after which, the session was last used.
+    #[must_use]
+    pub const fn with_used_since(mut self, time: SystemTime) -> Self {
+        self.used_since = Some(time);
+        self
+    }
+
+    /// Sets the time before which the session was last used.
+    #[must_use]
+    pub const fn with_used_before(mut self, time: SystemTime) -> Self {
+        self.used_before = Some(time);
+        self
+    }
+
+    /// Sets words to search for, separated by white space. The session has each of them, in any
+    /// order, in its title or in the texts of its turns, whose branches are all searched.
+    ///
+    /// Every store with search finds whole words, without regard to case. A store may find more:
+    /// words that begin with these, or other parts. One without search returns
+    /// [`HistoryError::Unsupported`](crate::HistoryError::Unsupported).
+    #[must_use]
+    pub fn with_text(mut self, text: impl Into<String>) -> Self {
+        self.text = Some(text.into());
+        self
+    }
+
+    /// Returns the words to search for.
+    pub fn words(&self) -> impl Iterator<Item = &str> {
+        self.text.as_deref().unwrap_or_default().split_whitespace()
+    }
+
+    /// Returns whether there are no conditions.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let Self { labels, used_since, used_before, text: _ } = self;
+        labels.is_empty()
+            && used_since.is_none()
+            && used_before.is_none()
+            && self.words().next().is_none()
+    }
+
+    /// Returns whether a session fulfils the conditions other than the text.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::{Duration, UNIX_EPOCH};
+    /// use conversant_core::{SessionFilter, SessionId, SessionInfo};
+    ///
+    /// let mut info = SessionInfo::new(SessionId::new("chat-1")?, UNIX_EPOCH);
+    /// info.labels.insert("user".to_owned(), "ada".to_owned());
+    /// let filter = SessionFilter::new().with_label("user", "ada");
+    /// assert!(filter.matches(&info));
+    /// assert!(!filter.with_used_before(UNIX_EPOCH).matches(&info));
+    /// # Ok::<(), conversant_core::SessionIdError>(())
+    /// ```
+    #[must_use]
+    pub fn matches(&self, info: &SessionInfo) -> bool {
+        self.labels.iter().all(|(name, value)| info.labels.get(name) == Some(value))
+            && self.used_since.is_none_or(|since| info.last_used_at >= since)
+            && self.used_before.is_none_or(|before| info.last_used_at < before)
+    }
+}
+
+/// A part of a list of sessions, most recently used first. Sessions that were last used at the same
+/// time are in the reverse byte order of their ids.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SessionPage {
+    /// The sessions.
+    pub sessions: Vec<SessionInfo>,
+    /// The place after the last of them, if there were more at the time.
+    pub next: Option<SessionCursor>,
+}
+
+impl SessionPage {
+    /// Creates a page of the first `limit` sessions of those that a store has found in order. Let a
+    /// store look for one more than the limit: it shows that there is a next page.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::UNIX_EPOCH;
+    /// use conversant_core::{SessionId, SessionInfo, SessionPage};
+    ///
+    /// let found = ["b", "a"].map(|id| SessionInfo::new(SessionId::new(id).unwrap(), UNIX_EPOCH));
+    /// let page = SessionPage::of(found.to_vec(), 1);
+    /// assert_eq!(page.sessions.len(), 1);
+    /// assert_eq!(page.next.unwrap().to_string(), "0:b");
+    /// ```
+    #[must_use]
+    pub fn of(mut sessions: Vec<SessionInfo>, limit: usize) -> Self {
+        let has_more = sessions.len() > limit;
+        sessions.truncate(limit);
+        let next = sessions.last().filter(|_| has_more).map(SessionCursor::after);
+        Self { sessions, next }
+    }
+}
+
+/// A place in a list of sessions: after a session that was last used at a time.
+///
+/// Its text form can be handed to a client and parsed again.
+///
+/// # Examples
+///
+/// ```
+/// use conversant_core::SessionCursor;
+///
+/// let cursor: SessionCursor = "1780000000123:user-7".parse()?;
+/// assert_eq!((cursor.last_used_millis(), cursor.session().as_str()), (1_780_000_000_123, "user-7"));
+/// # Ok::<(), conversant_core::SessionCursorError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct SessionCursor {
+    millis: u64,
+    session: SessionId,
+}
+
+impl SessionCursor {
+    /// Creates the place after a session that was last used at a time.
+    #[must_use]
+    pub fn new(last_used_at: SystemTime, session: SessionId) -> Self {
+        Self { millis: millis(last_used_at), session }
+    }
+
+    /// Creates the place after a session.
+    #[must_use]
+    pub fn after(info: &SessionInfo) -> Self {
+        Self::new(info.last_used_at, info.session.clone())
+    }
+
+    /// Returns the time of the last use of the session before the place, in milliseconds since
+    /// 1970.
+    #[must_use]
+    pub const fn last_used_millis(&self) -> u64 {
+        self.millis
+    }
+
+    /// Returns the session before the place.
+    #[must_use]
+    pub const fn session(&self) -> &SessionId {
+        &self.session
+    }
+
+    /// Returns whether a session is after the place.
+    #[must_use]
+    pub fn is_before(&self, info: &SessionInfo) -> bool {
+        (millis(info.last_used_at), &info.session) < (self.millis, &self.session)
+    }
+}
+
+/// Returns the milliseconds since 1970 of a time.
+fn millis(time: SystemTime) -> u64 {
+    let since: Duration = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl fmt::Display for SessionCursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.millis, self.session)
+    }
+}
+
+impl FromStr for SessionCursor {
+    type Err = SessionCursorError;
+
+    fn from_str(text: &str) -> Result<Self, SessionCursorError> {
+        let (millis, session) = text.split_once(':').ok_or(SessionCursorError::Form)?;
+        let millis = millis.parse().map_err(|_| SessionCursorError::Form)?;
+        let session = SessionId::new(session).map_err(SessionCursorError::Session)?;
+        Ok(Self { millis, session })
+    }
+}
+
+impl TryFrom<String> for SessionCursor {
+    type Error = SessionCursorError;
+
+    fn try_from(text: String) -> Result<Self, SessionCursorError> {
+        text.parse()
+    }
+}
+
+impl From<SessionCursor> for String {
+    fn from(cursor: SessionCursor) -> Self {
+        cursor.to_string()
+    }
+}
+
+/// A text that is not a cursor.
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SessionCursorError {
+    /// The text does not have the form of a cursor.
+    #[error("invalid cursor: expected a number, a colon and a session id; use the text of a page")]
+    Form,
+    /// The session id is invalid.
+    #[error("invalid cursor")]
+    Session(#[source] SessionIdError),
+}
+
+crate::debug_as_report!(SessionCursorError);
