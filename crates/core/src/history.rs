@@ -13,16 +13,13 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 
 pub use self::{
-    error::HistoryError,
+    error::{HistoryError, TextFault},
     expect::Expect,
     note::{Lease, Note},
     point::{Alternative, Point},
     range::{Range, Slice},
     session_filter::{SessionCursor, SessionCursorError, SessionFilter, SessionPage},
-    session_info::{
-        MAX_LABEL_BYTES, MAX_LABEL_NAME_BYTES, MAX_LABELS, MAX_TITLE_BYTES, SessionInfo, TextFault,
-        UsageTotals, check_label, check_title,
-    },
+    session_info::{SessionInfo, UsageTotals},
 };
 use crate::{
     message::Message, messages::Messages, session::SessionId, turn::Turn, version::Version,
@@ -294,7 +291,7 @@ pub trait ChatHistory: Send + Sync {
     ///
     /// # Errors
     /// [`HistoryError::InvalidText`] if the title is empty, has control characters, or is longer
-    /// than [`MAX_TITLE_BYTES`] or the store's lower limit.
+    /// than [`SessionInfo::MAX_TITLE_BYTES`] or the store's lower limit.
     async fn set_title(
         &self,
         session: &SessionId,
@@ -308,8 +305,8 @@ pub trait ChatHistory: Send + Sync {
     ///
     /// # Errors
     /// - [`HistoryError::InvalidText`] if the name or the value is not one that
-    ///   [`check_label`] accepts.
-    /// - [`HistoryError::TooManyLabels`] if the session has [`MAX_LABELS`] others.
+    ///   [`SessionInfo::check_label`] accepts.
+    /// - [`HistoryError::TooManyLabels`] if the session has [`SessionInfo::MAX_LABELS`] others.
     async fn set_label(
         &self,
         session: &SessionId,

@@ -83,10 +83,8 @@ pub use self::{
     content::{Content, Part, PartKind},
     embeddings::Embeddings,
     history::{
-        Alternative, ChatHistory, Expect, HistoryError, Lease, MAX_LABEL_BYTES,
-        MAX_LABEL_NAME_BYTES, MAX_LABELS, MAX_TITLE_BYTES, Note, Point, Range, SessionCursor,
+        Alternative, ChatHistory, Expect, HistoryError, Lease, Note, Point, Range, SessionCursor,
         SessionCursorError, SessionFilter, SessionInfo, SessionPage, Slice, TextFault, UsageTotals,
-        check_label, check_title,
     },
     memory::{LoadContext, Loaded, MaintainContext, Memory, MemoryError, Saved, Ticket, Warning},
     message::Message,

@@ -68,9 +68,8 @@ impl TurnId {
         UNIX_EPOCH.checked_add(Duration::new(seconds, nanos))
     }
 
-    /// Returns the time of a turn with this id that is stored `now`, for lists of sessions: the time
-    /// at which the id was made, to the millisecond, or `now` if that is earlier or the id has no
-    /// time.
+    /// Returns the time of a turn with this id that is stored `now`, for lists of sessions. It is
+    /// the time at which the id was made, or `now` if that is earlier or the id has no time.
     ///
     /// # Examples
     ///

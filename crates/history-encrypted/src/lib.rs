@@ -8,6 +8,7 @@
 //! blinded ids, all of RustCrypto.
 
 mod blinding;
+mod codec;
 mod envelope;
 mod error;
 mod history;

@@ -1,8 +1,7 @@
 //! Errors of a history.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
-use super::session_info::TextFault;
 use crate::{box_error::BoxError, turn::TurnId, version::Version};
 
 /// A store that could not do what it was asked to.
@@ -109,6 +108,39 @@ pub enum HistoryError {
         /// The store's own error.
         source: BoxError,
     },
+}
+
+/// A fault of a title or label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TextFault {
+    /// It is empty or too long.
+    Length {
+        /// The length in bytes.
+        bytes: usize,
+        /// The least length in bytes.
+        min: usize,
+        /// The greatest length in bytes.
+        max: usize,
+    },
+    /// It has a control character, such as a line break.
+    Control {
+        /// The byte offset of the character.
+        offset: usize,
+    },
+}
+
+impl fmt::Display for TextFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Length { bytes, min, max } => {
+                write!(f, "it has {bytes} bytes; use {min} to {max}")
+            }
+            Self::Control { offset } => {
+                write!(f, "it has a control character at byte {offset}; remove it")
+            }
+        }
+    }
 }
 
 crate::debug_as_report!(HistoryError);

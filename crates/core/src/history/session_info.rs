@@ -1,10 +1,10 @@
 //! A session as a list shows it, and the limits of its title and labels.
 
-use std::{collections::BTreeMap, fmt, ops::Add, time::SystemTime};
+use std::{collections::BTreeMap, ops::Add, time::SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use super::error::HistoryError;
+use super::error::{HistoryError, TextFault};
 use crate::{
     model::Usage,
     observer::{CallRecord, Cost},
@@ -12,15 +12,6 @@ use crate::{
     session::SessionId,
     turn::Turn,
 };
-
-/// The longest title, in bytes.
-pub const MAX_TITLE_BYTES: usize = 1000;
-/// The longest name of a label, in bytes.
-pub const MAX_LABEL_NAME_BYTES: usize = 64;
-/// The longest value of a label, in bytes: as long as a session id.
-pub const MAX_LABEL_BYTES: usize = 512;
-/// The most labels of a session.
-pub const MAX_LABELS: usize = 32;
 
 /// A session as a list shows it to people.
 ///
@@ -41,7 +32,7 @@ pub const MAX_LABELS: usize = 32;
 pub struct SessionInfo {
     /// The session.
     pub session: SessionId,
-    /// The title, if one is set: at most [`MAX_TITLE_BYTES`].
+    /// The title, if one is set: at most [`MAX_TITLE_BYTES`](Self::MAX_TITLE_BYTES).
     pub title: Option<String>,
     /// The labels: values by their names, such as the user of the session.
     pub labels: BTreeMap<String, String>,
@@ -65,6 +56,15 @@ pub struct SessionInfo {
 }
 
 impl SessionInfo {
+    /// The longest title, in bytes.
+    pub const MAX_TITLE_BYTES: usize = 1000;
+    /// The longest name of a label, in bytes.
+    pub const MAX_LABEL_NAME_BYTES: usize = 64;
+    /// The longest value of a label, in bytes: as long as a session id.
+    pub const MAX_LABEL_VALUE_BYTES: usize = 512;
+    /// The most labels of a session.
+    pub const MAX_LABELS: usize = 32;
+
     /// Creates the description of an empty session.
     #[must_use]
     pub const fn new(session: SessionId, last_used_at: SystemTime) -> Self {
@@ -78,6 +78,53 @@ impl SessionInfo {
             bytes: 0,
             totals: UsageTotals { usage: None, cost: None },
         }
+    }
+
+    /// Checks a title, for stores: 1 to `max_bytes` bytes without control characters. Stores accept
+    /// [`MAX_TITLE_BYTES`](Self::MAX_TITLE_BYTES); one that keeps more than the text may accept less.
+    ///
+    /// # Errors
+    /// [`HistoryError::InvalidText`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_core::SessionInfo;
+    ///
+    /// SessionInfo::check_title("A trip to Kyoto", SessionInfo::MAX_TITLE_BYTES)?;
+    /// let error = SessionInfo::check_title("A trip\nto Kyoto", SessionInfo::MAX_TITLE_BYTES).unwrap_err();
+    /// let expected = "cannot use the title: it has a control character at byte 6; remove it";
+    /// assert_eq!(error.to_string(), expected);
+    /// # Ok::<(), conversant_core::HistoryError>(())
+    /// ```
+    pub fn check_title(title: &str, max_bytes: usize) -> Result<(), HistoryError> {
+        check_text("title", title, 1, max_bytes)
+    }
+
+    /// Checks a label, for stores: a name of 1 to [`MAX_LABEL_NAME_BYTES`](Self::MAX_LABEL_NAME_BYTES) bytes and a value of at most
+    /// `max_bytes` bytes, both without control characters. Stores accept [`MAX_LABEL_VALUE_BYTES`](Self::MAX_LABEL_VALUE_BYTES); one that
+    /// keeps more than the text may accept less.
+    ///
+    /// # Errors
+    /// [`HistoryError::InvalidText`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_core::SessionInfo;
+    ///
+    /// SessionInfo::check_label("user", Some("ada"), SessionInfo::MAX_LABEL_VALUE_BYTES)?;
+    /// let error = SessionInfo::check_label("", None, SessionInfo::MAX_LABEL_VALUE_BYTES).unwrap_err();
+    /// assert_eq!(error.to_string(), "cannot use the label's name: it has 0 bytes; use 1 to 64");
+    /// # Ok::<(), conversant_core::HistoryError>(())
+    /// ```
+    pub fn check_label(
+        name: &str,
+        value: Option<&str>,
+        max_bytes: usize,
+    ) -> Result<(), HistoryError> {
+        check_text("label's name", name, 1, Self::MAX_LABEL_NAME_BYTES)?;
+        check_text("label's value", value.unwrap_or_default(), 0, max_bytes)
     }
 }
 
@@ -171,49 +218,6 @@ mod picos {
     }
 }
 
-/// Checks a title, for stores: 1 to `max_bytes` bytes without control characters. Stores accept
-/// [`MAX_TITLE_BYTES`]; one that keeps more than the text may accept less.
-///
-/// # Errors
-/// [`HistoryError::InvalidText`].
-///
-/// # Examples
-///
-/// ```
-/// use conversant_core::{MAX_TITLE_BYTES, check_title};
-///
-/// check_title("A trip to Kyoto", MAX_TITLE_BYTES)?;
-/// let error = check_title("A trip\nto Kyoto", MAX_TITLE_BYTES).unwrap_err();
-/// let expected = "cannot use the title: it has a control character at byte 6; remove it";
-/// assert_eq!(error.to_string(), expected);
-/// # Ok::<(), conversant_core::HistoryError>(())
-/// ```
-pub fn check_title(title: &str, max_bytes: usize) -> Result<(), HistoryError> {
-    check_text("title", title, 1, max_bytes)
-}
-
-/// Checks a label, for stores: a name of 1 to [`MAX_LABEL_NAME_BYTES`] bytes and a value of at most
-/// `max_bytes` bytes, both without control characters. Stores accept [`MAX_LABEL_BYTES`]; one that
-/// keeps more than the text may accept less.
-///
-/// # Errors
-/// [`HistoryError::InvalidText`].
-///
-/// # Examples
-///
-/// ```
-/// use conversant_core::{MAX_LABEL_BYTES, check_label};
-///
-/// check_label("user", Some("ada"), MAX_LABEL_BYTES)?;
-/// let error = check_label("", None, MAX_LABEL_BYTES).unwrap_err();
-/// assert_eq!(error.to_string(), "cannot use the label's name: it has 0 bytes; use 1 to 64");
-/// # Ok::<(), conversant_core::HistoryError>(())
-/// ```
-pub fn check_label(name: &str, value: Option<&str>, max_bytes: usize) -> Result<(), HistoryError> {
-    check_text("label's name", name, 1, MAX_LABEL_NAME_BYTES)?;
-    check_text("label's value", value.unwrap_or_default(), 0, max_bytes)
-}
-
 fn check_text(what: &'static str, text: &str, min: usize, max: usize) -> Result<(), HistoryError> {
     if !(min..=max).contains(&text.len()) {
         let fault = TextFault::Length { bytes: text.len(), min, max };
@@ -224,38 +228,5 @@ fn check_text(what: &'static str, text: &str, min: usize, max: usize) -> Result<
             Err(HistoryError::InvalidText { what, fault: TextFault::Control { offset } })
         }
         None => Ok(()),
-    }
-}
-
-/// A fault of a title or label.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum TextFault {
-    /// It is empty or too long.
-    Length {
-        /// The length in bytes.
-        bytes: usize,
-        /// The least length in bytes.
-        min: usize,
-        /// The greatest length in bytes.
-        max: usize,
-    },
-    /// It has a control character, such as a line break.
-    Control {
-        /// The byte offset of the character.
-        offset: usize,
-    },
-}
-
-impl fmt::Display for TextFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Length { bytes, min, max } => {
-                write!(f, "it has {bytes} bytes; use {min} to {max}")
-            }
-            Self::Control { offset } => {
-                write!(f, "it has a control character at byte {offset}; remove it")
-            }
-        }
     }
 }

@@ -3,8 +3,8 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use conversant_core::{
-    CallRecord, Cost, MAX_LABEL_BYTES, MAX_TITLE_BYTES, Message, SessionCursor, SessionFilter,
-    SessionId, SessionInfo, SessionPage, Turn, Usage, UsageTotals, check_label, check_title,
+    CallRecord, Cost, Message, SessionCursor, SessionFilter, SessionId, SessionInfo, SessionPage,
+    Turn, Usage, UsageTotals,
 };
 use serde_json::json;
 
@@ -87,20 +87,30 @@ fn a_page_has_a_next_one_if_more_was_found() {
 #[test]
 fn titles_and_labels_have_limits() {
     let long = |bytes| "x".repeat(bytes);
-    check_title(&long(MAX_TITLE_BYTES), MAX_TITLE_BYTES).unwrap();
-    check_title("\u{202e} odd but no control character 🙂", MAX_TITLE_BYTES).unwrap();
-    check_label(&long(64), Some(&long(MAX_LABEL_BYTES)), MAX_LABEL_BYTES).unwrap();
-    check_label("pinned", Some(""), MAX_LABEL_BYTES).unwrap();
+    SessionInfo::check_title(&long(SessionInfo::MAX_TITLE_BYTES), SessionInfo::MAX_TITLE_BYTES)
+        .unwrap();
+    SessionInfo::check_title(
+        "\u{202e} odd but no control character 🙂",
+        SessionInfo::MAX_TITLE_BYTES,
+    )
+    .unwrap();
+    SessionInfo::check_label(
+        &long(64),
+        Some(&long(SessionInfo::MAX_LABEL_VALUE_BYTES)),
+        SessionInfo::MAX_LABEL_VALUE_BYTES,
+    )
+    .unwrap();
+    SessionInfo::check_label("pinned", Some(""), SessionInfo::MAX_LABEL_VALUE_BYTES).unwrap();
     let refused = [
-        check_title("", MAX_TITLE_BYTES),
-        check_title(&long(1001), MAX_TITLE_BYTES),
-        check_title("é\n", MAX_TITLE_BYTES),
-        check_title("é\u{85}", MAX_TITLE_BYTES),
-        check_label("", None, MAX_LABEL_BYTES),
-        check_label(&long(65), None, MAX_LABEL_BYTES),
-        check_label("a\tb", None, MAX_LABEL_BYTES),
-        check_label("a", Some(&long(513)), MAX_LABEL_BYTES),
-        check_label("a", Some("\0"), MAX_LABEL_BYTES),
+        SessionInfo::check_title("", SessionInfo::MAX_TITLE_BYTES),
+        SessionInfo::check_title(&long(1001), SessionInfo::MAX_TITLE_BYTES),
+        SessionInfo::check_title("é\n", SessionInfo::MAX_TITLE_BYTES),
+        SessionInfo::check_title("é\u{85}", SessionInfo::MAX_TITLE_BYTES),
+        SessionInfo::check_label("", None, SessionInfo::MAX_LABEL_VALUE_BYTES),
+        SessionInfo::check_label(&long(65), None, SessionInfo::MAX_LABEL_VALUE_BYTES),
+        SessionInfo::check_label("a\tb", None, SessionInfo::MAX_LABEL_VALUE_BYTES),
+        SessionInfo::check_label("a", Some(&long(513)), SessionInfo::MAX_LABEL_VALUE_BYTES),
+        SessionInfo::check_label("a", Some("\0"), SessionInfo::MAX_LABEL_VALUE_BYTES),
     ]
     .map(|refused| refused.unwrap_err().to_string());
     insta::assert_snapshot!(refused.join("\n"), @r"

@@ -8,9 +8,8 @@ use std::{
 
 use async_trait::async_trait;
 use conversant_core::{
-    Alternative, ChatHistory, Expect, HistoryError, Lease, MAX_LABEL_BYTES, MAX_TITLE_BYTES,
-    Messages, Note, OwnFormat, Point, Range, SessionCursor, SessionFilter, SessionId, SessionInfo,
-    SessionPage, Slice, Turn, Version, check_label, check_title,
+    Alternative, ChatHistory, Expect, HistoryError, Lease, Messages, Note, OwnFormat, Point, Range,
+    SessionCursor, SessionFilter, SessionId, SessionInfo, SessionPage, Slice, Turn, Version,
 };
 
 use super::sessions::Sessions;
@@ -211,7 +210,9 @@ impl ChatHistory for InMemoryHistory {
         session: &SessionId,
         title: Option<&str>,
     ) -> Result<(), HistoryError> {
-        title.map_or(Ok(()), |title| check_title(title, MAX_TITLE_BYTES))?;
+        title.map_or(Ok(()), |title| {
+            SessionInfo::check_title(title, SessionInfo::MAX_TITLE_BYTES)
+        })?;
         self.sessions.set_title(session, title);
         Ok(())
     }
@@ -222,7 +223,7 @@ impl ChatHistory for InMemoryHistory {
         name: &str,
         value: Option<&str>,
     ) -> Result<(), HistoryError> {
-        check_label(name, value, MAX_LABEL_BYTES)?;
+        SessionInfo::check_label(name, value, SessionInfo::MAX_LABEL_VALUE_BYTES)?;
         self.sessions.set_label(session, name, value)
     }
 

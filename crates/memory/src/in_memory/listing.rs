@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::SystemTime};
 
 use conversant_core::{
-    HistoryError, MAX_LABELS, SessionFilter, SessionId, SessionInfo, TurnId, UsageTotals, clock,
+    HistoryError, SessionFilter, SessionId, SessionInfo, TurnId, UsageTotals, clock,
 };
 
 use super::turn_tree::TurnTree;
@@ -53,7 +53,7 @@ impl Listing {
     /// Takes over the labels of the source of a fork. Those that are set already stay.
     pub(super) fn take_from(&mut self, source: Self) {
         for (name, value) in source.labels {
-            if self.labels.len() < MAX_LABELS {
+            if self.labels.len() < SessionInfo::MAX_LABELS {
                 self.labels.entry(name).or_insert(value);
             }
         }
@@ -67,8 +67,11 @@ impl Listing {
     ) -> Result<(), HistoryError> {
         match value {
             None => drop(self.labels.remove(name)),
-            Some(_) if self.labels.len() >= MAX_LABELS && !self.labels.contains_key(name) => {
-                return Err(HistoryError::TooManyLabels { limit: MAX_LABELS });
+            Some(_)
+                if self.labels.len() >= SessionInfo::MAX_LABELS
+                    && !self.labels.contains_key(name) =>
+            {
+                return Err(HistoryError::TooManyLabels { limit: SessionInfo::MAX_LABELS });
             }
             Some(value) => drop(self.labels.insert(name.to_owned(), value.to_owned())),
         }

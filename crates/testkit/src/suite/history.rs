@@ -14,6 +14,7 @@ mod range;
 mod reopened;
 mod session;
 mod session_driver;
+mod session_list;
 mod shared;
 mod tip;
 

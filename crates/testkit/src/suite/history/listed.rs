@@ -3,98 +3,15 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use conversant_core::{
-    CallRecord, ChatHistory, Cost, Expect, HistoryError, MAX_LABELS, Message, Point, Range,
-    SessionCursor, SessionFilter, SessionId, SessionInfo, Turn, TurnId, Usage, UsageTotals,
+    CallRecord, ChatHistory, Cost, Expect, HistoryError, Message, Point, Range, SessionFilter,
+    SessionInfo, Turn, TurnId, Usage, UsageTotals,
 };
 
-use super::session_driver::{SessionDriver, exchange, supported};
+use super::{
+    session_driver::{SessionDriver, exchange, supported},
+    session_list::{LABEL, List, at, made_at},
+};
 use crate::suite::check::{Checked, ODD_TEXTS, Stop, ensure};
-
-/// The label that the sessions of one check have.
-const LABEL: &str = "suite";
-
-/// Returns a time, some seconds after a fixed one.
-fn at(seconds: u64) -> SystemTime {
-    UNIX_EPOCH + Duration::from_secs(1_700_000_000 + seconds)
-}
-
-/// Returns a turn that was made at a time.
-fn made_at(seconds: u64) -> Turn {
-    Turn::exchange("a question", "an answer").with_id(TurnId::at(at(seconds)))
-}
-
-/// Sessions of the history under test, in a list of their own.
-struct List<'h, H> {
-    history: &'h H,
-    run: String,
-}
-
-impl<'h, H: ChatHistory> List<'h, H> {
-    /// Begins a list, or skips the check if the history has no lists.
-    async fn new(history: &'h H) -> Result<Self, Stop> {
-        let run = TurnId::random().to_string();
-        let list = Self { history, run };
-        supported(history.list_sessions(&list.filter(), None, 1).await, "no lists of sessions")?;
-        Ok(list)
-    }
-
-    /// Returns the filter that selects the sessions of the list.
-    fn filter(&self) -> SessionFilter {
-        SessionFilter::new().with_label(LABEL, self.run.as_str())
-    }
-
-    fn id(&self, name: &str) -> Result<SessionId, Stop> {
-        Ok(SessionId::new(format!("suite {} {name}", self.run))?)
-    }
-
-    /// Begins a session of turns that were made at these times.
-    async fn session(&self, name: &str, times: &[u64]) -> Result<SessionId, Stop> {
-        let id = self.id(name)?;
-        for &time in times {
-            self.history.append(&id, &made_at(time), Expect::Any).await?;
-        }
-        self.history.set_label(&id, LABEL, Some(&self.run)).await?;
-        Ok(id)
-    }
-
-    async fn info(&self, session: &SessionId) -> Result<SessionInfo, Stop> {
-        let found = self.history.session_info(session).await?;
-        found.ok_or_else(|| Stop::Failed(format!("session `{session}` is not listed")))
-    }
-
-    /// Returns the ends of the names of all sessions that a filter selects, in pages of a size.
-    async fn names(
-        &self,
-        filter: &SessionFilter,
-        mut after: Option<SessionCursor>,
-        limit: usize,
-    ) -> Result<Vec<String>, Stop> {
-        let mut names = Vec::new();
-        // One page more than there can be, so that a list without an end is noticed.
-        for _ in 0..50 {
-            let page = self.history.list_sessions(filter, after.as_ref(), limit).await?;
-            let found = page.sessions.len();
-            ensure!(found <= limit, "{limit} sessions were asked for, and {found} listed");
-            names.extend(page.sessions.iter().map(|info| self.name(&info.session)));
-            after = page.next;
-            if after.is_none() {
-                return Ok(names);
-            }
-        }
-        Err(Stop::Failed(format!("the list does not end: {names:?}")))
-    }
-
-    fn name(&self, session: &SessionId) -> String {
-        session.as_str().trim_start_matches(&format!("suite {} ", self.run)).to_owned()
-    }
-
-    /// Checks that a filter selects these sessions, in this order.
-    async fn lists(&self, filter: &SessionFilter, expected: &[&str]) -> Checked {
-        let found = self.names(filter, None, 3).await?;
-        ensure!(found == expected, "{filter:?} lists {found:?} instead of {expected:?}");
-        Ok(())
-    }
-}
 
 pub(super) async fn a_session_is_described(history: &impl ChatHistory) -> Checked {
     let list = List::new(history).await?;
@@ -222,18 +139,19 @@ pub(super) async fn titles_and_labels_have_limits(history: &impl ChatHistory) ->
         let is_told = matches!(refused, Err(HistoryError::InvalidText { .. }));
         ensure!(is_told, "a label of {} and {} bytes: {refused:?}", name.len(), value.len());
     }
-    for number in 2..MAX_LABELS {
+    for number in 2..SessionInfo::MAX_LABELS {
         history.set_label(&id, &number.to_string(), Some("x")).await?;
     }
     let refused = history.set_label(&id, "more", Some("x")).await;
-    let is_told = matches!(refused, Err(HistoryError::TooManyLabels { limit: MAX_LABELS }));
+    let is_told =
+        matches!(refused, Err(HistoryError::TooManyLabels { limit: SessionInfo::MAX_LABELS }));
     ensure!(is_told, "a label more than there can be: {refused:?}");
     // One that is there can be changed.
     history.set_label(&id, "2", Some("y")).await?;
     let info = list.info(&id).await?;
     let kept = (info.title.as_deref(), info.labels.get("kept").map(String::as_str));
     ensure!(kept == (Some("kept"), Some("kept")), "what was refused replaced {kept:?}");
-    ensure!(info.labels.len() == MAX_LABELS, "there are {} labels", info.labels.len());
+    ensure!(info.labels.len() == SessionInfo::MAX_LABELS, "there are {} labels", info.labels.len());
     Ok(())
 }
 

@@ -1,0 +1,144 @@
+//! Encryption and decryption of the parts of a session.
+
+use std::{borrow::Cow, sync::Arc};
+
+use conversant_core::{HistoryError, Messages, Range, SessionId, Slice, Turn, Version};
+
+use crate::{
+    blinding::Blinding,
+    error::{DecryptionFault, Record},
+    keyring::Keyring,
+    message_record::{self, Opened},
+    sequence::Sequence,
+};
+
+/// The settings by which records are encrypted and decrypted.
+#[derive(Clone)]
+pub(crate) struct Codec {
+    pub(crate) keys: Keyring,
+    pub(crate) blinding: Option<Arc<Blinding>>,
+    pub(crate) accepts_moved: bool,
+}
+
+impl Codec {
+    /// Returns the id under which the store has a session.
+    pub(crate) fn session(&self, session: &SessionId) -> Result<SessionId, HistoryError> {
+        match &self.blinding {
+            None => Ok(session.clone()),
+            Some(blinding) => blinding.session(session),
+        }
+    }
+
+    pub(crate) fn note_name<'n>(
+        &self,
+        session: &SessionId,
+        name: &'n str,
+    ) -> Result<Cow<'n, str>, HistoryError> {
+        match &self.blinding {
+            None => Ok(Cow::Borrowed(name)),
+            Some(blinding) => blinding.note(session, name).map(Cow::Owned),
+        }
+    }
+
+    pub(crate) fn seal(
+        &self,
+        stored: &SessionId,
+        session: &SessionId,
+        turn: &Turn,
+        at: Version,
+    ) -> Result<Turn, HistoryError> {
+        let own = self.blinding.is_some().then_some(session);
+        message_record::seal_turn(&self.keys, stored, own, turn, at)
+    }
+
+    /// Decrypts messages that follow each other from a position on.
+    pub(crate) fn open(
+        &self,
+        stored: &SessionId,
+        messages: &Messages,
+        mut sequence: Sequence,
+        ends_with_turn: bool,
+    ) -> Result<Vec<Opened>, HistoryError> {
+        let mut opened = Vec::with_capacity(messages.len());
+        let mut number = 0;
+        for message in messages.iter() {
+            number += 1;
+            let at = |fault: DecryptionFault| fault.of(Record::Message(number));
+            let message = message_record::open(&self.keys, stored, message).map_err(at)?;
+            sequence.check(&message.binding).map_err(at)?;
+            opened.push(message);
+        }
+        if ends_with_turn {
+            sequence.finish().map_err(|fault| fault.of(Record::Message(number)))?;
+        }
+        Ok(opened)
+    }
+
+    pub(crate) const fn sequence(&self, position: Option<u64>, begins_turn: bool) -> Sequence {
+        Sequence::new(position, begins_turn, self.accepts_moved)
+    }
+
+    /// Decrypts a part of a session.
+    pub(crate) fn open_slice(
+        &self,
+        stored: &SessionId,
+        slice: &Slice,
+        range: Range,
+    ) -> Result<Slice, HistoryError> {
+        let begins_turn = matches!(range, Range::All | Range::LastTurns(_));
+        let sequence = self.sequence(Some(slice.start()), begins_turn);
+        let mut opened = self.open(stored, &slice.messages, sequence, true)?;
+        if let Range::LastBytes(limit) = range {
+            let mut left = limit;
+            let fits = |message: &&Opened| {
+                left.checked_sub(message.bytes).inspect(|&rest| left = rest).is_some()
+            };
+            let count = opened.iter().rev().take_while(fits).count();
+            opened.drain(..opened.len() - count);
+        }
+        let starts = slice.turns.is_some().then(|| {
+            let indexed = opened.iter().enumerate();
+            indexed.filter(|(_, message)| message.binding.index == 0).map(|(at, _)| at).collect()
+        });
+        let opened = Slice::new(into_messages(opened), slice.version);
+        Ok(starts.into_iter().fold(opened, Slice::with_turns))
+    }
+
+    /// Decrypts turns of a part of a session.
+    pub(crate) fn open_turns(
+        &self,
+        stored: &SessionId,
+        turns: &[Turn],
+        range: Range,
+    ) -> Result<Vec<Turn>, HistoryError> {
+        let mut sealed = Messages::new();
+        turns.iter().for_each(|turn| sealed.append(turn.messages()));
+        let start = matches!(range, Range::All).then_some(0);
+        let opened = self.open(stored, &sealed, self.sequence(start, true), true)?;
+        let mut opened = opened.into_iter();
+        let mut number = 1;
+        let mut found = Vec::with_capacity(turns.len());
+        for turn in turns {
+            let messages: Vec<_> = opened.by_ref().take(turn.messages().len()).collect();
+            let base = turn.base().map(|base| (base.epoch, base.messages));
+            let is_same = messages.first().is_none_or(|first| {
+                first.binding.turn == turn.id()
+                    && u64::from(first.binding.count) == turn.messages().len() as u64
+                    && first.binding.incomplete == turn.is_incomplete()
+                    && first.binding.base == base
+            });
+            if !is_same {
+                return Err(DecryptionFault::Mismatch.of(Record::Message(number)));
+            }
+            number += messages.len() as u64;
+            let opened = Turn::identified(turn.id(), into_messages(messages))
+                .with_incomplete(turn.is_incomplete());
+            found.push(turn.base().into_iter().fold(opened, Turn::with_base));
+        }
+        Ok(found)
+    }
+}
+
+pub(crate) fn into_messages(opened: Vec<Opened>) -> Messages {
+    opened.into_iter().map(|opened| opened.message).collect()
+}
