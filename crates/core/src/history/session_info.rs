@@ -81,7 +81,7 @@ impl SessionInfo {
     }
 
     /// Checks a title, for stores: 1 to `max_bytes` bytes without control characters. Stores accept
-    /// [`MAX_TITLE_BYTES`](Self::MAX_TITLE_BYTES); one that keeps more than the text may accept less.
+    /// [`MAX_TITLE_BYTES`](Self::MAX_TITLE_BYTES); one that encodes titles may accept fewer.
     ///
     /// # Errors
     /// [`HistoryError::InvalidText`].
@@ -92,7 +92,7 @@ impl SessionInfo {
     /// use conversant_core::SessionInfo;
     ///
     /// SessionInfo::check_title("A trip to Kyoto", SessionInfo::MAX_TITLE_BYTES)?;
-    /// let error = SessionInfo::check_title("A trip\nto Kyoto", SessionInfo::MAX_TITLE_BYTES).unwrap_err();
+    /// let error = SessionInfo::check_title("A trip\nto Kyoto", 100).unwrap_err();
     /// let expected = "cannot use the title: it has a control character at byte 6; remove it";
     /// assert_eq!(error.to_string(), expected);
     /// # Ok::<(), conversant_core::HistoryError>(())
@@ -101,9 +101,11 @@ impl SessionInfo {
         check_text("title", title, 1, max_bytes)
     }
 
-    /// Checks a label, for stores: a name of 1 to [`MAX_LABEL_NAME_BYTES`](Self::MAX_LABEL_NAME_BYTES) bytes and a value of at most
-    /// `max_bytes` bytes, both without control characters. Stores accept [`MAX_LABEL_VALUE_BYTES`](Self::MAX_LABEL_VALUE_BYTES); one that
-    /// keeps more than the text may accept less.
+    /// Checks a label, for stores: a name of 1 to
+    /// [`MAX_LABEL_NAME_BYTES`](Self::MAX_LABEL_NAME_BYTES) bytes and a value of at most `max_bytes`
+    /// bytes, both without control characters. Stores accept
+    /// [`MAX_LABEL_VALUE_BYTES`](Self::MAX_LABEL_VALUE_BYTES); one that encodes values may accept
+    /// fewer.
     ///
     /// # Errors
     /// [`HistoryError::InvalidText`].
@@ -114,7 +116,7 @@ impl SessionInfo {
     /// use conversant_core::SessionInfo;
     ///
     /// SessionInfo::check_label("user", Some("ada"), SessionInfo::MAX_LABEL_VALUE_BYTES)?;
-    /// let error = SessionInfo::check_label("", None, SessionInfo::MAX_LABEL_VALUE_BYTES).unwrap_err();
+    /// let error = SessionInfo::check_label("", None, 100).unwrap_err();
     /// assert_eq!(error.to_string(), "cannot use the label's name: it has 0 bytes; use 1 to 64");
     /// # Ok::<(), conversant_core::HistoryError>(())
     /// ```
