@@ -102,8 +102,8 @@ impl SessionInfo {
     }
 
     /// Checks a label, for stores: a name of 1 to
-    /// [`MAX_LABEL_NAME_BYTES`](Self::MAX_LABEL_NAME_BYTES) bytes and a value of at most `max_bytes`
-    /// bytes, both without control characters. Stores accept
+    /// [`MAX_LABEL_NAME_BYTES`](Self::MAX_LABEL_NAME_BYTES) bytes, and a value of at most
+    /// `max_bytes`, both without control characters. Stores accept
     /// [`MAX_LABEL_VALUE_BYTES`](Self::MAX_LABEL_VALUE_BYTES); one that encodes values may accept
     /// fewer.
     ///
@@ -117,7 +117,8 @@ impl SessionInfo {
     ///
     /// SessionInfo::check_label("user", Some("ada"), SessionInfo::MAX_LABEL_VALUE_BYTES)?;
     /// let error = SessionInfo::check_label("", None, 100).unwrap_err();
-    /// assert_eq!(error.to_string(), "cannot use the label's name: it has 0 bytes; use 1 to 64");
+    /// let expected = "cannot use the label's name: it has 0 bytes; use 1 to 64";
+    /// assert_eq!(error.to_string(), expected);
     /// # Ok::<(), conversant_core::HistoryError>(())
     /// ```
     pub fn check_label(
