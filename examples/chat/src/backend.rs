@@ -4,7 +4,7 @@ use conversant_core::LanguageModel;
 use conversant_models::{OpenAi, OpenAiBuilder, OpenAiChat, TextGeneration};
 use conversant_models_local::{LocalModel, LocalModelBuilder};
 
-use crate::{arguments::Arguments, failure::Failure, weights};
+use crate::{failure::Failure, model_arguments::ModelArguments, weights};
 
 /// The longest answer of a local model unless it is set, in tokens. A small model may not end by
 /// itself.
@@ -20,8 +20,9 @@ pub enum Backend {
 }
 
 impl Backend {
-    /// Connects to the model that the arguments ask for.
-    pub async fn connect(arguments: &Arguments) -> Result<Self, Failure> {
+    /// Connects to the model that the arguments ask for. What is downloaded is said on standard
+    /// error, in lines that begin with the program's name.
+    pub async fn connect(arguments: &ModelArguments, program: &str) -> Result<Self, Failure> {
         if let Some(file) = &arguments.model_file {
             return local(arguments, LocalModel::builder(file)).await;
         }
@@ -30,7 +31,7 @@ impl Backend {
         match (name, weights::known(name)) {
             (_, Some(known)) if !has_server => {
                 let offline = arguments.offline;
-                let file = weights::file(known, offline, name.is_some()).await?;
+                let file = weights::file(known, offline, name.is_some(), program).await?;
                 local(arguments, LocalModel::builder(file).name(known.name)).await
             }
             (None, _) => {
@@ -70,7 +71,7 @@ impl Backend {
 
     /// Returns the names of the models that [`connect`](Self::connect) can name in place of this
     /// one: those of the server, or those that can be downloaded.
-    pub async fn models(&self, arguments: &Arguments) -> Result<Vec<String>, Failure> {
+    pub async fn models(&self, arguments: &ModelArguments) -> Result<Vec<String>, Failure> {
         match self {
             Self::Server { name, .. } => {
                 let model = configure(OpenAiChat::builder(name), arguments)?.build();
@@ -91,7 +92,7 @@ impl Backend {
     }
 }
 
-async fn local(arguments: &Arguments, builder: LocalModelBuilder) -> Result<Backend, Failure> {
+async fn local(arguments: &ModelArguments, builder: LocalModelBuilder) -> Result<Backend, Failure> {
     let mut builder = builder.max_tokens(arguments.max_tokens.unwrap_or(LOCAL_MAX_TOKENS));
     if let Some(temperature) = arguments.temperature {
         #[allow(clippy::cast_possible_truncation, reason = "a setting of few digits")]
@@ -103,7 +104,7 @@ async fn local(arguments: &Arguments, builder: LocalModelBuilder) -> Result<Back
     Ok(Backend::Local { model, is_completion: !arguments.chat_template })
 }
 
-fn server(arguments: &Arguments, name: &str) -> Result<Backend, Failure> {
+fn server(arguments: &ModelArguments, name: &str) -> Result<Backend, Failure> {
     let model = match arguments.completion {
         true => {
             let builder = configure(OpenAi::builder(name), arguments)?;
@@ -132,7 +133,7 @@ fn with_flags(failure: Failure) -> Failure {
 /// Sets what the arguments ask for; what they don't is not sent.
 fn configure<M: TextGeneration>(
     builder: OpenAiBuilder<M>,
-    arguments: &Arguments,
+    arguments: &ModelArguments,
 ) -> Result<OpenAiBuilder<M>, Failure> {
     let mut builder = builder.timeout(arguments.timeout).max_retries(arguments.max_retries);
     if let Some(key) = api_key(arguments)? {
@@ -150,7 +151,7 @@ fn configure<M: TextGeneration>(
     Ok(builder)
 }
 
-fn api_key(arguments: &Arguments) -> Result<Option<String>, Failure> {
+fn api_key(arguments: &ModelArguments) -> Result<Option<String>, Failure> {
     let name = &arguments.api_key_env;
     match std::env::var(name) {
         Ok(key) if key.is_empty() => Ok(None),

@@ -8,7 +8,7 @@ use std::{
 
 use conversant_core::{Messages, Role};
 
-use crate::failure::Failure;
+use chat::failure::Failure;
 
 /// Writes messages to a new file: as JSON if its name ends with `.json`, or as Markdown. Returns
 /// its path, in which a `~` at the beginning is the user's home folder.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use rustyline::{Config, Editor, error::ReadlineError, history::FileHistory};
 
-use crate::failure::Failure;
+use chat::failure::Failure;
 
 /// The mark that begins and ends a message of several lines.
 const QUOTES: &str = "\"\"\"";

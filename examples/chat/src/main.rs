@@ -5,30 +5,25 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, unreachable_pub)]
 
 mod arguments;
-mod backend;
 mod command;
 mod conversation;
 mod export;
-mod failure;
 mod lines;
 mod markdown;
 mod repl;
 mod store;
 mod terminal;
 mod turn;
-mod weights;
 
 use std::{
     io::{IsTerminal, Read},
     process::ExitCode,
 };
 
+use chat::{backend::Backend, failure::Failure};
 use clap::Parser;
 
-use crate::{
-    arguments::Arguments, backend::Backend, conversation::Conversation, failure::Failure,
-    repl::Repl, store::Store,
-};
+use crate::{arguments::Arguments, conversation::Conversation, repl::Repl, store::Store};
 
 /// The largest standard input, in bytes.
 const MAX_INPUT: u64 = 16 << 20;
@@ -57,7 +52,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         // There is nothing to answer, so no model is loaded.
         return Ok(());
     }
-    let backend = Backend::connect(&arguments).await?;
+    let backend = Backend::connect(&arguments.model, "chat").await?;
     let Some(question) = question else {
         let mut repl = Repl::new(arguments, backend, store)?;
         return match input {

@@ -1,16 +1,15 @@
 //! The prompt: messages are answered, and commands are executed.
 
+use chat::{backend::Backend, failure::Failure, file::data_file, model_arguments::ModelArguments};
 use conversant_core::{Point, SessionId, Usage};
 
 use crate::{
     arguments::Arguments,
-    backend::Backend,
     command::{Command, HELP, Line, read},
     conversation::Conversation,
     export::export,
-    failure::Failure,
     lines::{Entry, Lines},
-    store::{Store, data_file},
+    store::Store,
     turn::{self, interruptible},
 };
 
@@ -163,24 +162,24 @@ impl Repl {
                 None => println!("{NOTHING_SAID}"),
             },
             Command::System(None) => {
-                println!("{}", self.arguments.system.as_deref().unwrap_or("(none)"));
+                println!("{}", self.arguments.model.system.as_deref().unwrap_or("(none)"));
             }
             Command::System(text) => {
-                self.arguments.system = text;
+                self.arguments.model.system = text;
                 self.go_on_with(session, &self.store.clone())?;
                 println!("(the system message is set)");
             }
             Command::Model(None) => println!("{}", self.backend.name()),
             Command::Model(name) => {
-                let arguments =
-                    Arguments { model: name, model_file: None, ..self.arguments.clone() };
-                let backend = Backend::connect(&arguments).await?;
-                (self.arguments, self.backend) = (arguments, backend);
+                let model = self.arguments.model.clone();
+                let model = ModelArguments { model: name, model_file: None, ..model };
+                self.backend = Backend::connect(&model, "chat").await?;
+                self.arguments.model = model;
                 self.go_on_with(session, &self.store.clone())?;
                 println!("(model {})", self.backend.name());
             }
             Command::Models => {
-                for name in self.backend.models(&self.arguments).await? {
+                for name in self.backend.models(&self.arguments.model).await? {
                     println!("{name}");
                 }
             }

@@ -2,12 +2,11 @@
 
 use std::{path::PathBuf, sync::Arc};
 
+use chat::{failure::Failure, file};
 use conversant_core::{ChatHistory, Expect, Messages, Note, Point, Range, SessionId, Version};
-use conversant_history_sqlite::SqliteHistory;
 use conversant_memory::InMemoryHistory;
-use etcetera::BaseStrategy;
 
-use crate::{arguments::Arguments, failure::Failure};
+use crate::arguments::Arguments;
 
 /// How many sessions are asked for at a time.
 const PAGE: usize = 100;
@@ -39,14 +38,11 @@ impl Store {
         let is_kept = !arguments.no_db && (is_interactive || arguments.session.is_some());
         let file = match (&arguments.db, is_kept) {
             (Some(file), _) => Some(file.clone()),
-            (None, true) => Some(default_file()?),
+            (None, true) => Some(file::default_file()?),
             (None, false) => None,
         };
         let history: Arc<dyn ChatHistory> = match &file {
-            Some(file) => {
-                let opened = SqliteHistory::open(file).map_err(Failure::other);
-                Arc::new(opened.map_err(|failure| in_file(failure, file))?)
-            }
+            Some(file) => Arc::new(file::open(file)?),
             None => Arc::new(InMemoryHistory::new()),
         };
         Ok(Self { history, file })
@@ -148,29 +144,4 @@ impl Store {
         }
         Err(Failure::Other("cannot name a conversation: there are too many; use /new NAME".into()))
     }
-}
-
-/// Names the file in a failure that does not.
-fn in_file(failure: Failure, file: &std::path::Path) -> Failure {
-    let name = file.display().to_string();
-    match failure {
-        Failure::Other(line) if !line.contains(&name) => {
-            Failure::Other(format!("{line} (`{name}`; another file: --db FILE)"))
-        }
-        failure => failure,
-    }
-}
-
-/// Returns the path of a file in the user's data folder, which is created.
-pub fn data_file(name: &str) -> Result<PathBuf, Failure> {
-    let strategy = etcetera::choose_base_strategy().map_err(Failure::other)?;
-    let folder = strategy.data_dir().join("conversant");
-    std::fs::create_dir_all(&folder).map_err(|error| {
-        Failure::Other(format!("cannot create the folder `{}`: {error}", folder.display()))
-    })?;
-    Ok(folder.join(name))
-}
-
-fn default_file() -> Result<PathBuf, Failure> {
-    data_file("chat.db")
 }

@@ -5,11 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use chat::failure::Failure;
 use conversant_core::{CallOptions, Delta, Reply, Usage, vars};
 use indicatif::ProgressBar;
 use serde_json::json;
 
-use crate::{conversation::Conversation, failure::Failure, markdown::Markdown, terminal};
+use crate::{conversation::Conversation, markdown::Markdown, terminal};
 
 /// Asks, and prints the answer and a line break. Ctrl-C drops the call, which changes nothing in
 /// the memory.

@@ -30,6 +30,7 @@ pub async fn file(
     model: &'static KnownModel,
     offline: bool,
     is_named: bool,
+    program: &str,
 ) -> Result<PathBuf, Failure> {
     let folder = ModelFolder::of_user().map_err(Failure::other)?;
     let name = model.name;
@@ -38,7 +39,9 @@ pub async fn file(
         false => "no key and no server: ".to_owned(),
     };
     if let Some(file) = folder.find(model) {
-        eprintln!("chat: {reason}{name} runs on this machine; it is for trying, not for truth");
+        eprintln!(
+            "{program}: {reason}{name} runs on this machine; it is for trying, not for truth"
+        );
         return Ok(file);
     }
     let path = folder.path().display().to_string();
@@ -49,7 +52,7 @@ pub async fn file(
         )));
     }
     eprintln!(
-        "chat: {reason}{name} runs on this machine; it is for trying, not for truth. \
+        "{program}: {reason}{name} runs on this machine; it is for trying, not for truth. \
          Its {} MB ({}) are downloaded once to {path}, from {}",
         model.bytes / 1_000_000,
         model.license,

@@ -1,0 +1,235 @@
+//! An answer that is being written: from the chain into the feed, whoever reads it.
+
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use conversant_chains::{ChainError, ChainStream, LlmChain};
+use conversant_core::{Delta, Expect, Point, SessionId, ToolCallDelta, Turn, TurnId, vars};
+use serde_json::json;
+use tokio::sync::{OwnedSemaphorePermit, watch};
+
+use crate::{
+    failure::{Failure, line},
+    feed::{Feed, Refusal, Running, Unsaved},
+    service::Service,
+    turn_view::{self, MessageView, TurnView},
+};
+
+/// A question.
+pub struct Question {
+    /// The turn that it will be. A question that is sent again has the same one.
+    pub turn: TurnId,
+    pub message: String,
+    /// The place of the question, if it is not the end of the conversation.
+    pub after: Option<Point>,
+}
+
+/// Begins an answer, and returns false if it was begun before.
+pub async fn begin(
+    service: &Service,
+    session: SessionId,
+    question: Question,
+) -> Result<bool, Failure> {
+    let history = service.history();
+    let last = history.turns(&session, conversant_core::Range::LastTurns(1)).await?;
+    if last.iter().any(|turn| turn.id() == question.turn) {
+        return Ok(false);
+    }
+    let chain = service.chain(&session)?;
+    let chain = match question.after {
+        None => chain,
+        Some(point) => chain.at(point).map_err(unsupported)?,
+    };
+    let Ok(permit) = service.answers().try_acquire_owned() else {
+        let line = "cannot begin the answer: too many are being written; try again";
+        return Err(Failure::new(StatusCode::SERVICE_UNAVAILABLE, line));
+    };
+    let (stop, stopped) = watch::channel(false);
+    let feed = service.feed(&session);
+    let running = Running {
+        turn: question.turn,
+        question: question.message.clone(),
+        after: question.after.map(turn_view::name),
+        stop,
+    };
+    match feed.begin(running) {
+        Ok(()) => {}
+        Err(Refusal::Same) => return Ok(false),
+        Err(Refusal::Busy) => {
+            let line = "cannot ask: an answer is being written; wait for its end, or stop it";
+            return Err(Failure::new(StatusCode::CONFLICT, line));
+        }
+        Err(Refusal::Unsaved) => {
+            let line = "cannot ask: the last answer is not saved; save it first";
+            return Err(Failure::new(StatusCode::CONFLICT, line));
+        }
+    }
+    let turn = question.turn;
+    let reply = Reply { service: service.clone(), session, feed, turn, stopped, _permit: permit };
+    tokio::spawn(reply.write(chain, question));
+    Ok(true)
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "for `map_err`")]
+fn unsupported(error: ChainError) -> Failure {
+    Failure::new(StatusCode::NOT_IMPLEMENTED, line(error))
+}
+
+/// An answer that is being written.
+struct Reply {
+    service: Service,
+    session: SessionId,
+    feed: Arc<Feed>,
+    turn: TurnId,
+    stopped: watch::Receiver<bool>,
+    _permit: OwnedSemaphorePermit,
+}
+
+/// The end of an answer.
+enum End {
+    /// The turn is stored.
+    Stored,
+    /// It was stopped.
+    Stopped(Option<ChainStream>),
+    /// It failed.
+    Failed(ChainError, Option<ChainStream>),
+}
+
+impl Reply {
+    /// Writes the answer, and ends it with one event:
+    ///
+    /// - `done` with the turn that is stored, which may be the part that came before a stop or an
+    ///   error;
+    /// - `stopped`, or `failed` with the error, if nothing is stored;
+    /// - `unsaved` with the turn that could not be stored.
+    async fn write(mut self, chain: LlmChain, question: Question) {
+        let after = question.after;
+        let (stream, error) = match self.pieces(chain, question).await {
+            End::Stored => return self.stored(None).await,
+            End::Stopped(stream) => (stream, None),
+            End::Failed(error, stream) => (stream, Some(error)),
+        };
+        if let Some(turn) = unsaved(error.as_ref()) {
+            return self.unsaved(turn, after, error);
+        }
+        // The part of an answer is kept with its mark.
+        let kept = match stream {
+            Some(stream) => stream.save_partial().await.map(|()| true),
+            None => Ok(false),
+        };
+        match (kept, error) {
+            (Ok(true), error) => self.stored(error).await,
+            (Err(unkept), error) => match unsaved(Some(&unkept)) {
+                Some(turn) => self.unsaved(turn, after, Some(unkept)),
+                // There was nothing to keep.
+                None => self.nothing(error),
+            },
+            (Ok(false), error) => self.nothing(error),
+        }
+    }
+
+    async fn stored(&self, error: Option<ChainError>) {
+        let error = error.map(line);
+        let history = self.service.history();
+        // If it cannot be read, or is not the last one any more, the page loads all again.
+        let view = turn_view::last(history, &self.session, self.turn).await.ok().flatten();
+        self.feed.end("done", &json!({"turn": view, "error": error}), None);
+        self.service.list_changed();
+    }
+
+    fn nothing(&self, error: Option<ChainError>) {
+        let turn = self.turn;
+        match error {
+            None => self.feed.end("stopped", &json!({"id": turn}), None),
+            Some(error) => {
+                let line = line(error);
+                eprintln!("web-chat: {line}");
+                self.feed.end("failed", &json!({"id": turn, "error": line}), None);
+            }
+        }
+    }
+
+    fn unsaved(&self, turn: Turn, after: Option<Point>, error: Option<ChainError>) {
+        let error = error.map(line).unwrap_or_default();
+        eprintln!("web-chat: {error}");
+        let data = json!({"turn": TurnView::from(&turn), "error": error});
+        self.feed.end("unsaved", &data, Some(Unsaved { turn, after }));
+    }
+
+    async fn pieces(&mut self, chain: LlmChain, question: Question) -> End {
+        let options = self.service.options().with_turn_id(question.turn);
+        let inputs = vars! { "human_input" => question.message };
+        let begun = tokio::select! {
+            begun = chain.stream_with(inputs, options) => begun,
+            () = stopped(&mut self.stopped) => return End::Stopped(None),
+        };
+        let mut stream = match begun {
+            Ok(stream) => stream,
+            Err(error) => return End::Failed(error, None),
+        };
+        loop {
+            let delta = tokio::select! {
+                delta = stream.next() => delta,
+                () = stopped(&mut self.stopped) => return End::Stopped(Some(stream)),
+            };
+            match delta {
+                None => return End::Stored,
+                Some(Ok(delta)) => self.piece(&delta),
+                Some(Err(error)) => return End::Failed(error, Some(stream)),
+            }
+        }
+    }
+
+    fn piece(&self, delta: &Delta) {
+        match delta {
+            Delta::Text(text) | Delta::Refusal(text) => self.feed.add("text", &json!(text)),
+            Delta::Reasoning(text) => self.feed.add("reasoning", &json!(text)),
+            Delta::ToolCall(ToolCallDelta { index, id, name, arguments, .. }) => {
+                let call = json!({"index": index, "id": id, "name": name, "arguments": arguments});
+                self.feed.add("call", &call);
+            }
+            Delta::ToolResult(message) => {
+                self.feed.add("result", &json!(MessageView::from(&**message)));
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Drop for Reply {
+    /// Ends an answer whose task did not come to its end, because it panicked.
+    fn drop(&mut self) {
+        if self.feed.running().is_some_and(|running| running.turn == self.turn) {
+            let error = "cannot write the answer: the service failed; try again";
+            self.feed.end("failed", &json!({"id": self.turn, "error": error}), None);
+        }
+    }
+}
+
+/// Returns the turn that was answered and not saved.
+fn unsaved(error: Option<&ChainError>) -> Option<Turn> {
+    Some(error?.not_saved()?.turn.clone())
+}
+
+/// Waits for the request to stop.
+async fn stopped(stopped: &mut watch::Receiver<bool>) {
+    if stopped.wait_for(|stopped| *stopped).await.is_err() {
+        // Nothing can ask for it any more.
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Saves an answer that could not be saved. Returns false if there is none.
+pub async fn save(service: &Service, session: &SessionId) -> Result<bool, Failure> {
+    let feed = service.feed(session);
+    let Some(Unsaved { turn, after }) = feed.unsaved() else { return Ok(false) };
+    let history = service.history();
+    match after.and_then(|point| history.at(point)) {
+        Some(view) => view.append(session, &turn, Expect::Any).await?,
+        None => history.append(session, &turn, Expect::Any).await?,
+    };
+    let view = turn_view::last(history, session, turn.id()).await.ok().flatten();
+    feed.end("done", &json!({"turn": view}), None);
+    service.list_changed();
+    Ok(true)
+}

@@ -1,0 +1,197 @@
+//! The service: a model, the conversations, and what happens in them.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::http::StatusCode;
+use chat::{
+    backend::Backend,
+    definition::{Definition, MEMORY_KEY},
+    model_arguments::ModelArguments,
+};
+use conversant_chains::{Conversations, LlmChain};
+use conversant_core::{CallOptions, ChatHistory, SessionId};
+use conversant_memory::WindowMemory;
+use lru::LruCache;
+use tokio::sync::{Semaphore, watch};
+
+use crate::{failure::Failure, feed::Feed, tools};
+
+/// The number of turns that a model of a server is shown at least. It moves by [`STEP`] turns at
+/// once, so that the server's prompt cache hits.
+const WINDOW: usize = 100;
+const STEP: usize = 50;
+
+/// The number of feeds that are kept although nothing happens in their conversations.
+const IDLE_FEEDS: usize = 64;
+
+/// How much the service does at the same time.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Answers that are written.
+    pub answers: usize,
+    /// Feeds that are read.
+    pub readers: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { answers: 256, readers: 512 }
+    }
+}
+
+/// The service. Clones share everything.
+#[derive(Clone)]
+pub struct Service(Arc<Inner>);
+
+struct Inner {
+    about: About,
+    history: Arc<dyn ChatHistory>,
+    conversations: Conversations,
+    options: CallOptions,
+    timeout: std::time::Duration,
+    feeds: Mutex<LruCache<SessionId, Arc<Feed>>>,
+    answers: Arc<Semaphore>,
+    readers: Arc<Semaphore>,
+    /// Changes with the list of conversations.
+    list: watch::Sender<u64>,
+    /// Becomes true when the service ends.
+    ending: watch::Sender<bool>,
+}
+
+/// The facts that the page shows about the service.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct About {
+    pub model: String,
+    /// The file of the conversations.
+    pub file: String,
+    pub tools: Vec<&'static str>,
+    /// Whether answers begin with a space, which is for the transcript and not for people.
+    pub trims: bool,
+}
+
+impl Service {
+    /// Creates a service over a model and a store.
+    pub fn new(
+        arguments: &ModelArguments,
+        backend: &Backend,
+        history: Arc<dyn ChatHistory>,
+        file: String,
+        has_tools: bool,
+        limits: Limits,
+    ) -> Result<Self, chat::failure::Failure> {
+        let definition = Definition::new(arguments, backend)?;
+        let (options, trims) =
+            (CallOptions::new().with_stop(definition.stop()), definition.trims());
+        let is_local = backend.local().is_some();
+        let shows_messages = !backend.is_completion();
+        let model = match has_tools {
+            true => Some(tools::with_tools(backend.model(), Arc::clone(&history))?),
+            false => None,
+        };
+        let store = Arc::clone(&history);
+        let conversations = Conversations::new(move |session| {
+            let mut builder = definition.chain(Arc::clone(&store), session.clone());
+            if !is_local {
+                let memory = WindowMemory::new().with_k(WINDOW).with_step(STEP);
+                let memory = memory.with_memory_key(MEMORY_KEY);
+                let memory = memory.with_return_messages(shows_messages);
+                builder = builder.memory(memory.with_history(Arc::clone(&store), session.clone()));
+            }
+            if let Some(model) = &model {
+                builder = builder.model(model.clone());
+            }
+            builder.store_records(true).prompt_cache_key(session.as_str()).build()
+        });
+        let tools = if has_tools { tools::NAMES.to_vec() } else { Vec::new() };
+        let about = About { model: backend.name().to_owned(), file, tools, trims };
+        Ok(Self(Arc::new(Inner {
+            about,
+            history,
+            conversations: conversations.map_err(chat::failure::Failure::other)?,
+            options,
+            timeout: arguments.timeout,
+            feeds: Mutex::new(LruCache::unbounded()),
+            answers: Arc::new(Semaphore::new(limits.answers)),
+            readers: Arc::new(Semaphore::new(limits.readers)),
+            list: watch::Sender::new(0),
+            ending: watch::Sender::new(false),
+        })))
+    }
+
+    pub fn about(&self) -> &About {
+        &self.0.about
+    }
+
+    pub fn history(&self) -> &dyn ChatHistory {
+        &*self.0.history
+    }
+
+    pub fn conversations(&self) -> &Conversations {
+        &self.0.conversations
+    }
+
+    /// Returns the chain of a session.
+    pub fn chain(&self, session: &SessionId) -> Result<LlmChain, Failure> {
+        self.0.conversations.chain(session).map_err(|error| {
+            Failure::new(StatusCode::INTERNAL_SERVER_ERROR, crate::failure::line(error))
+        })
+    }
+
+    /// Returns the options of a call that begins now.
+    pub fn options(&self) -> CallOptions {
+        self.0.options.clone().with_timeout(self.0.timeout)
+    }
+
+    pub fn answers(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.0.answers)
+    }
+
+    pub fn readers(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.0.readers)
+    }
+
+    /// Returns the feed of a session. Feeds in which nothing happens are forgotten after a while.
+    pub fn feed(&self, session: &SessionId) -> Arc<Feed> {
+        let mut feeds = self.0.feeds.lock().unwrap_or_else(PoisonError::into_inner);
+        let feed = Arc::clone(feeds.get_or_insert(session.clone(), Arc::default));
+        let excess = feeds.len().saturating_sub(IDLE_FEEDS);
+        if excess > 0 {
+            // A feed that another request has just got is shared, and not idle.
+            let is_idle = |feed: &Arc<Feed>| Arc::strong_count(feed) == 1 && feed.is_idle();
+            let idle = feeds.iter().rev().filter(|(_, feed)| is_idle(feed));
+            let idle: Vec<_> = idle.take(excess).map(|(session, _)| session.clone()).collect();
+            for session in idle {
+                feeds.pop(&session);
+            }
+        }
+        feed
+    }
+
+    /// Reports that the list of conversations has changed.
+    pub fn list_changed(&self) {
+        self.0.list.send_modify(|count| *count += 1);
+    }
+
+    pub fn list(&self) -> watch::Receiver<u64> {
+        self.0.list.subscribe()
+    }
+
+    pub fn ending(&self) -> watch::Receiver<bool> {
+        self.0.ending.subscribe()
+    }
+
+    /// Ends the service: answers are stopped and their parts are kept, and feeds end.
+    pub async fn end(&self) {
+        let feeds: Vec<_> = {
+            let feeds = self.0.feeds.lock().unwrap_or_else(PoisonError::into_inner);
+            feeds.iter().map(|(_, feed)| Arc::clone(feed)).collect()
+        };
+        for running in feeds.iter().filter_map(|feed| feed.running()) {
+            running.stop.send_replace(true);
+        }
+        for feed in &feeds {
+            feed.idle().await;
+        }
+        self.0.ending.send_replace(true);
+    }
+}

@@ -1,0 +1,260 @@
+//! Chromium without a screen, driven by ChromeDriver.
+
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+
+use serde_json::{Value as Json, json};
+use tempfile::TempDir;
+use thirtyfour::{
+    By, ChromiumLikeCapabilities, DesiredCapabilities, Key, TypingData, WebDriver, WebElement,
+    WindowHandle,
+};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, Command},
+    sync::{Mutex, MutexGuard},
+};
+
+/// Set where the browser has to be there.
+const REQUIRED: &str = "CONVERSANT_REQUIRE_BROWSER";
+
+/// The file of axe-core.
+const AXE: &str = "CONVERSANT_AXE";
+
+/// The time within which the page must come to be as a test expects it.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// One browser at a time: several share the cores, and none of them is in time.
+static ONE: Mutex<()> = Mutex::const_new(());
+
+/// A browser.
+pub(crate) struct Browser {
+    driver: WebDriver,
+    process: Child,
+    _profile: TempDir,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Browser {
+    /// Starts a browser, or reports that `test` is left out because there is none.
+    pub(crate) async fn start(test: &str) -> Option<Self> {
+        let (Some(chromium), Some(driver)) = (find("chromium"), find("chromedriver")) else {
+            assert!(
+                std::env::var_os(REQUIRED).is_none(),
+                "{REQUIRED} is set, and `chromium` or `chromedriver` is missing"
+            );
+            // The harness keeps what tests print to itself, unless it is written like this.
+            let note = format!("left out: {test}, which needs `chromium` and `chromedriver`\n");
+            std::io::stderr().write_all(note.as_bytes()).unwrap();
+            return None;
+        };
+        let turn = ONE.lock().await;
+        // The driver's client wants one, although nothing here is encrypted.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut process = Command::new(driver)
+            .arg("--port=0")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let port: u16 = loop {
+            let line = lines.next_line().await.unwrap().expect("the driver says its port");
+            if let Some((_, port)) = line.split_once("successfully on port ") {
+                break port.trim_end_matches('.').parse().unwrap();
+            }
+        };
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        let profile = tempfile::tempdir().unwrap();
+        let mut capabilities = DesiredCapabilities::chrome();
+        capabilities.set_binary(chromium.to_str().unwrap()).unwrap();
+        let data = format!("--user-data-dir={}", profile.path().display());
+        for argument in [
+            "--headless=new",
+            // Tests may run as root, in a container with little shared memory.
+            "--no-sandbox",
+            "--disable-dev-shm-usage",
+            "--disable-gpu",
+            "--hide-scrollbars",
+            "--force-prefers-reduced-motion",
+            "--force-color-profile=srgb",
+            "--lang=en-GB",
+            "--window-size=1200,800",
+            &data,
+        ] {
+            capabilities.add_arg(argument).unwrap();
+        }
+        let driver =
+            WebDriver::new(format!("http://127.0.0.1:{port}"), capabilities).await.unwrap();
+        driver.set_script_timeout(TIMEOUT + Duration::from_secs(5)).await.unwrap();
+        Some(Self { driver, process, _profile: profile, _turn: turn })
+    }
+
+    pub(crate) async fn end(mut self) {
+        self.driver.quit().await.unwrap();
+        self.process.kill().await.unwrap();
+    }
+
+    pub(crate) async fn open(&self, url: &str) {
+        self.driver.goto(url).await.unwrap();
+    }
+
+    pub(crate) async fn reload(&self) {
+        self.driver.refresh().await.unwrap();
+    }
+
+    /// Opens a page in a window of its own, and goes on in it.
+    pub(crate) async fn open_window(&self, url: &str) -> WindowHandle {
+        let window = self.driver.new_window().await.unwrap();
+        self.driver.switch_to_window(window.clone()).await.unwrap();
+        self.open(url).await;
+        window
+    }
+
+    pub(crate) async fn window(&self) -> WindowHandle {
+        self.driver.window().await.unwrap()
+    }
+
+    pub(crate) async fn go_to(&self, window: &WindowHandle) {
+        self.driver.switch_to_window(window.clone()).await.unwrap();
+    }
+
+    /// Sets the size of the page.
+    pub(crate) async fn resize(&self, width: u32, height: u32) {
+        self.command(
+            "Emulation.setDeviceMetricsOverride",
+            json!({
+                "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false,
+            }),
+        )
+        .await;
+    }
+
+    /// Sends a command of Chromium's own protocol.
+    async fn command(&self, name: &str, parameters: Json) {
+        self.driver.cdp().send_raw(name, parameters).await.unwrap();
+    }
+
+    /// Runs a script, and returns its value.
+    pub(crate) async fn value(&self, script: &str) -> Json {
+        let script = format!("return ({script});");
+        self.driver.execute(script, Vec::new()).await.unwrap().json().clone()
+    }
+
+    /// Waits until an expression is true in the page, and returns its value.
+    pub(crate) async fn until(&self, expression: &str) -> Json {
+        let script = format!(
+            "const done = arguments[arguments.length - 1];
+             const end = Date.now() + {};
+             const look = () => {{
+               let value = null;
+               try {{ value = {expression}; }} catch (error) {{ value = null; }}
+               if (value || Date.now() > end) done({{value, text: document.body.innerText}});
+               else setTimeout(look, 20);
+             }};
+             look();",
+            TIMEOUT.as_millis()
+        );
+        let found = self.driver.execute_async(script, Vec::new()).await.unwrap().json().clone();
+        let value = &found["value"];
+        let is_true = !matches!(value, Json::Null | Json::Bool(false)) && value != 0 && value != "";
+        assert!(is_true, "not true in time: {expression}\n\nthe page:\n{}", found["text"]);
+        value.clone()
+    }
+
+    /// Waits until an element has a text.
+    pub(crate) async fn shows(&self, css: &str, text: &str) {
+        self.until(&format!(
+            "[...document.querySelectorAll({})].some((e) => e.checkVisibility() \
+             && e.innerText.includes({}))",
+            json!(css),
+            json!(text)
+        ))
+        .await;
+    }
+
+    /// Waits until no element is seen.
+    pub(crate) async fn hides(&self, css: &str) {
+        self.until(&format!(
+            "![...document.querySelectorAll({})].some((e) => e.checkVisibility())",
+            json!(css)
+        ))
+        .await;
+    }
+
+    async fn find(&self, css: &str) -> WebElement {
+        self.until(&format!("document.querySelector({})?.checkVisibility()", json!(css))).await;
+        self.driver.find(By::Css(css)).await.unwrap()
+    }
+
+    pub(crate) async fn click(&self, css: &str) {
+        let element = self.find(css).await;
+        element.scroll_into_view().await.unwrap();
+        element.click().await.unwrap();
+    }
+
+    pub(crate) async fn type_in(&self, css: &str, text: impl Into<TypingData>) {
+        self.find(css).await.send_keys(text).await.unwrap();
+    }
+
+    /// Presses a key where the focus is.
+    pub(crate) async fn press(&self, keys: impl Into<TypingData>) {
+        let element = self.driver.active_element().await.unwrap();
+        element.send_keys(keys).await.unwrap();
+    }
+
+    /// Asks, as a person would.
+    pub(crate) async fn ask(&self, text: &str) {
+        self.type_in("#message", text).await;
+        self.press(Key::Enter).await;
+    }
+
+    /// Returns the texts of elements.
+    pub(crate) async fn texts(&self, css: &str) -> Vec<String> {
+        let script = format!(
+            "[...document.querySelectorAll({})].map((e) => e.textContent.trim())",
+            json!(css)
+        );
+        serde_json::from_value(self.value(&script).await).unwrap()
+    }
+
+    /// Writes what the page looks like to a PNG file.
+    pub(crate) async fn screenshot(&self, file: &Path) {
+        self.driver.screenshot(file).await.unwrap();
+    }
+
+    /// Checks the page by axe's rules of WCAG 2.2, level AA, and its best practices.
+    pub(crate) async fn passes_axe(&self, state: &str) {
+        let script = "const done = arguments[arguments.length - 1];
+            axe.run().then(({violations}) => done(violations.map(({id, help, nodes}) =>
+              `${id}: ${help}: ${nodes.map((node) => node.html).join(' ')}`)), done);";
+        let found = self.driver.execute_async(script, Vec::new()).await.unwrap().json().clone();
+        assert_eq!(found, json!([]), "in the state: {state}");
+    }
+
+    /// Loads a script into the page, past its policy.
+    pub(crate) async fn load(&self, script: &str) {
+        self.driver.execute(script, Vec::new()).await.unwrap();
+    }
+}
+
+/// Returns the text of axe-core, or reports that `test` is left out because it is missing.
+pub(crate) fn axe(test: &str) -> Option<String> {
+    let Some(file) = std::env::var_os(AXE) else {
+        let note = format!("left out: {test}, which needs axe-core in {AXE}\n");
+        std::io::stderr().write_all(note.as_bytes()).unwrap();
+        return None;
+    };
+    Some(std::fs::read_to_string(file).unwrap())
+}
+
+/// Returns the path of a program.
+fn find(program: &str) -> Option<PathBuf> {
+    let paths = std::env::var_os("PATH")?;
+    std::env::split_paths(&paths).map(|folder| folder.join(program)).find(|file| file.is_file())
+}

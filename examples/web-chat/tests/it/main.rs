@@ -1,0 +1,17 @@
+//! The chat: its service over sockets, and its page in a browser.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    missing_docs
+)]
+
+mod browser;
+mod client;
+mod dictated;
+mod page;
+mod pictures;
+mod service;
+mod support;

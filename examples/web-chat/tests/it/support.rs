@@ -1,0 +1,116 @@
+//! A running chat over a scripted model, and a client that needs no more than a socket.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use chat::{backend::Backend, model_arguments::ModelArguments};
+use clap::Parser;
+use conversant_core::{ChatHistory, LanguageModel};
+use conversant_history_sqlite::SqliteHistory;
+use tempfile::TempDir;
+use tokio::{net::TcpListener, sync::Notify, task::JoinHandle};
+use web_chat::{
+    arguments::Arguments,
+    listener::{Connections, serve},
+    routes::router,
+    service::{Limits, Service},
+};
+
+/// A chat that listens on the loopback interface.
+pub(crate) struct Running {
+    pub(crate) address: SocketAddr,
+    pub(crate) history: Arc<dyn ChatHistory>,
+    end: Arc<Notify>,
+    server: JoinHandle<()>,
+    folder: TempDir,
+}
+
+/// The settings of a chat.
+#[derive(Default)]
+pub(crate) struct Settings {
+    pub(crate) limits: Limits,
+    pub(crate) connections: Connections,
+    pub(crate) port: u16,
+    pub(crate) has_tools: bool,
+}
+
+impl Running {
+    pub(crate) async fn start(model: impl Into<LanguageModel>) -> Self {
+        Self::with(model, Settings::default()).await
+    }
+
+    pub(crate) async fn with(model: impl Into<LanguageModel>, settings: Settings) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let history = open(&folder);
+        Self::over(folder, history, model, settings).await
+    }
+
+    /// Ends the service and starts it again, at the same address and over the same store.
+    pub(crate) async fn restarted(self, model: impl Into<LanguageModel>) -> Self {
+        let port = self.address.port();
+        let folder = self.stopped().await;
+        Self::again(folder, model, Settings { port, ..Settings::default() }).await
+    }
+
+    /// Starts a service over a folder that had one.
+    pub(crate) async fn again(
+        folder: TempDir,
+        model: impl Into<LanguageModel>,
+        settings: Settings,
+    ) -> Self {
+        let history = open(&folder);
+        Self::over(folder, history, model, settings).await
+    }
+
+    /// Ends the service, and returns the folder of the store.
+    pub(crate) async fn stopped(self) -> TempDir {
+        self.end.notify_one();
+        self.server.await.unwrap();
+        self.folder
+    }
+
+    pub(crate) async fn over(
+        folder: TempDir,
+        history: Arc<dyn ChatHistory>,
+        model: impl Into<LanguageModel>,
+        settings: Settings,
+    ) -> Self {
+        let model = model.into();
+        let is_completion = matches!(model, LanguageModel::Completion(_));
+        let backend = Backend::Server { model, name: "scripted".to_owned(), is_completion };
+        let service = Service::new(
+            &arguments(),
+            &backend,
+            Arc::clone(&history),
+            "chat.db".to_owned(),
+            settings.has_tools,
+            settings.limits,
+        );
+        let service = service.unwrap();
+        let listener = TcpListener::bind(("127.0.0.1", settings.port)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let end = Arc::new(Notify::new());
+        let (notified, ending) = (Arc::clone(&end), service.clone());
+        let app = router(service, address.port());
+        let server = tokio::spawn(async move {
+            let ended = async {
+                notified.notified().await;
+                ending.end().await;
+            };
+            serve(listener, app, settings.connections, ended).await;
+        });
+        Self { address, history, end, server, folder }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}/", self.address)
+    }
+}
+
+fn open(folder: &TempDir) -> Arc<dyn ChatHistory> {
+    Arc::new(SqliteHistory::open(folder.path().join("chat.db")).unwrap())
+}
+
+/// Returns the arguments of a chat that is started without any.
+pub(crate) fn arguments() -> ModelArguments {
+    Arguments::try_parse_from(["web-chat"]).unwrap().model
+}
