@@ -34,7 +34,7 @@ pub struct Arguments {
     pub tools: bool,
 }
 
-/// Reads an address of this machine. The service has no accounts: whoever reaches it may read and
+/// Reads an address of this machine. The service has no accounts: all who reach it may read and
 /// delete the conversations.
 fn loopback(text: &str) -> Result<SocketAddr, String> {
     let address: SocketAddr =

@@ -43,10 +43,10 @@ pub struct Unsaved {
     pub after: Option<Point>,
 }
 
-/// What happens in a conversation. An answer's pieces are kept until the next answer begins, so
+/// The events of a conversation. An answer's pieces are kept until the next answer begins, so
 /// memory is bounded by the longest answer.
 pub struct Feed {
-    /// Tells this feed from an earlier one of the same conversation.
+    /// The name of this feed, which an earlier one of the same conversation does not have.
     id: TurnId,
     log: Mutex<Log>,
     /// Wakes the readers.

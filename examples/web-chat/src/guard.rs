@@ -1,5 +1,5 @@
-//! The guard in front of all routes: requests of other sites are refused, and pages get headers that
-//! forbid all but their own code.
+//! The guard in front of all routes: requests of other sites are refused, and pages get headers
+//! that forbid all but their own code.
 //!
 //! - *Host*: a site whose name is made to lead to this machine (DNS rebinding) sends its own name.
 //! - *Origin* and *Sec-Fetch-Site*: a page of another site may send requests here (CSRF), and says

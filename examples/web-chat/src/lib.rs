@@ -14,8 +14,8 @@
 //! | `POST /api/sessions/{id}/tip` with `{"after"}` | goes to a branch, or takes back turns |
 //! | `GET /api/sessions/{id}/events` | what happens in a conversation, as server-sent events |
 //!
-//! An answer belongs to the server, not to the tab that asked: its pieces are in the [`feed`] of its
-//! conversation, which any number of tabs read, each from where it was.
+//! An answer belongs to the server, not to the tab that asked: its pieces are in the [`feed`] of
+//! its conversation, which any number of tabs read, each from where it was.
 
 #![allow(
     clippy::missing_errors_doc,

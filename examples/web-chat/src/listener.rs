@@ -22,7 +22,7 @@ pub struct Connections {
     pub max: usize,
     /// The time within which the head of a request must have come. A connection without one ends.
     pub head_timeout: Duration,
-    /// The time after which a connection ends, whatever it does.
+    /// The time after which a connection ends, also in the middle of a response.
     pub lifetime: Duration,
 }
 
@@ -70,7 +70,7 @@ pub async fn serve(
         let connection = http.serve_connection(TokioIo::new(socket), service);
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
-            // What the client did wrong concerns nobody else.
+            // An error is the client's, and others need not know it.
             let _ = timeout(limits.lifetime, connection).await;
             drop(place);
         });

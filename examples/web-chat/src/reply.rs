@@ -1,4 +1,4 @@
-//! An answer that is being written: from the chain into the feed, whoever reads it.
+//! An answer that is being written: from the chain into the feed, with and without readers.
 
 use std::sync::Arc;
 

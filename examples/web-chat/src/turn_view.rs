@@ -28,7 +28,7 @@ pub struct Page {
 pub struct TurnView {
     pub id: TurnId,
     pub question: Option<String>,
-    /// What the model and the tools said.
+    /// The messages of the model and the tools.
     pub messages: Vec<MessageView>,
     pub incomplete: bool,
     /// The time of the question, in milliseconds since 1970.
@@ -69,7 +69,7 @@ pub struct CallView {
     pub arguments: String,
 }
 
-/// What a turn used.
+/// The usage and the times of a turn.
 #[derive(Debug, Serialize)]
 pub struct RecordView {
     pub model: Option<String>,

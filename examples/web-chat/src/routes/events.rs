@@ -1,4 +1,4 @@
-//! What happens in a conversation, as server-sent events that a browser takes up where it was.
+//! The events of a conversation, sent to a browser, which takes them up where it was.
 
 use std::{convert::Infallible, time::Duration};
 

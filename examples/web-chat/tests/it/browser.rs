@@ -258,3 +258,15 @@ fn find(program: &str) -> Option<PathBuf> {
     let paths = std::env::var_os("PATH")?;
     std::env::split_paths(&paths).map(|folder| folder.join(program)).find(|file| file.is_file())
 }
+
+/// Begins a test in a browser, or leaves it out.
+macro_rules! browser {
+    ($test:literal) => {
+        match crate::browser::Browser::start($test).await {
+            Some(browser) => browser,
+            None => return,
+        }
+    };
+}
+
+pub(crate) use browser;

@@ -8,6 +8,7 @@
     missing_docs
 )]
 
+mod access;
 mod browser;
 mod client;
 mod dictated;
@@ -15,3 +16,4 @@ mod page;
 mod pictures;
 mod service;
 mod support;
+mod text;

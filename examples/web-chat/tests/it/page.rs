@@ -15,20 +15,10 @@ use thirtyfour::{Key, TypingData};
 use web_chat::listener::Connections;
 
 use crate::{
-    browser::Browser,
+    browser::browser,
     dictated::Dictated,
     support::{Running, Settings},
 };
-
-/// Begins a test in a browser, or leaves it out.
-macro_rules! browser {
-    ($test:literal) => {
-        match Browser::start($test).await {
-            Some(browser) => browser,
-            None => return,
-        }
-    };
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_turns_are_there_after_a_reload() {
@@ -364,148 +354,6 @@ async fn a_conversation_of_ten_thousand_turns_opens_at_its_end() {
     browser.ask("Is this the end?").await;
     browser.shows(".turn:last-child .answer", "Yes.").await;
     browser.until(is_seen).await;
-    browser.end().await;
-}
-
-/// What a model or a person may say to take the page over. None of it runs, and all of it is seen.
-const HOSTILE: &str = "<script>document.title = 'taken'</script>\n\n\
-    <img src=x onerror=\"document.title = 'taken'\">\n\n\
-    [a link](javascript:document.title='taken') and [another](data:text/html,hi), \
-    [a third](JaVaScRiPt:alert(1)), <a href=\"javascript:alert(1)\">fourth</a>, \
-    [\"onmouseover=\"alert(1)](https://example.com/\"onmouseover=\"x)\n\n\
-    `<b>code</b>` and **<i>bold</i>** &lt;entity&gt;\n\n\
-    ```html\n<script>document.title = 'taken'</script>\n```\n\n\
-    ```\nif access != \"user\u{202e} \u{2066}// Check if admin\u{2069} \u{2066}\" {\n```\n\n\
-    \u{202e}turned round";
-
-#[tokio::test(flavor = "multi_thread")]
-async fn hostile_text_is_text() {
-    let browser = browser!("hostile_text_is_text");
-    let chat = Running::start(ScriptedChat::new([HOSTILE])).await;
-    let hostile = SessionId::new("<img src=x onerror=alert(1)>").unwrap();
-    let turn = Turn::exchange(HOSTILE, HOSTILE);
-    chat.history.append(&hostile, &turn, Expect::Any).await.unwrap();
-    browser.open(&chat.url()).await;
-    browser.ask("<script>document.title = 'taken'</script>").await;
-    browser.shows(".turn:not(.live) .answer", "turned round").await;
-    browser.shows(".answer", "<script>document.title = 'taken'</script>").await;
-    browser.shows(".answer", "<img src=x onerror=").await;
-    browser.shows(".answer code", "<b>code</b>").await;
-    browser.shows(".answer strong", "<i>bold</i>").await;
-    browser.shows(".answer", "&lt;entity&gt;").await;
-    // What changes the direction of code is seen.
-    assert_eq!(browser.texts(".code .direction").await, ["U+202E", "U+2066", "U+2069", "U+2066"]);
-    browser.click("#sessions li:last-child a").await;
-    browser.shows(".turn .question", "turned round").await;
-    let made = "document.querySelectorAll('main script, main img, main i, main [onmouseover], \
-                main [onerror], aside img').length";
-    assert_eq!(browser.value(made).await, 0);
-    let links = "[...document.querySelectorAll('main a')].map((a) => a.protocol)";
-    let links: Vec<String> = serde_json::from_value(browser.value(links).await).unwrap();
-    assert!(links.iter().all(|protocol| protocol == "https:"), "{links:?}");
-    assert_eq!(browser.value("document.title.includes('taken') && false").await, false);
-    // Even a fault of the page's own could not make text into code.
-    let policy = "(() => { try { document.body.innerHTML = '<b></b>'; return 'set'; } \
-                  catch (error) { return error.name; } })()";
-    assert_eq!(browser.value(policy).await, "TypeError");
-    browser.end().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn markdown_is_shown_as_elements() {
-    let browser = browser!("markdown_is_shown_as_elements");
-    let text = include_str!("../data/markdown.md");
-    let chat = Running::start(ScriptedChat::new([text])).await;
-    browser.open(&chat.url()).await;
-    browser.ask("All of it.").await;
-    browser.shows(".turn:not(.live) .answer", "The end.").await;
-    let outline = "(() => { const of = (node) => node.nodeType === 3 ? node.data : \
-        node.localName === 'button' ? '' : \
-        `<${node.localName}${node.href ? ' ' + node.href : ''}>${[...node.childNodes].map(of).join('')}</>`; \
-        return [...document.querySelector('.answer .text').children].map(of).join('\\n'); })()";
-    let outline = browser.value(outline).await;
-    insta::assert_snapshot!(outline.as_str().unwrap());
-    browser.end().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_page_is_accessible() {
-    let browser = browser!("the_page_is_accessible");
-    let Some(axe) = crate::browser::axe("the_page_is_accessible") else {
-        return browser.end().await;
-    };
-    let gate = Gate::new();
-    let held = ScriptedReply::pieces(["Being ", "written"]).held_after(1, &gate);
-    let chat = Running::start(ScriptedChat::new(["Again.".into(), held])).await;
-    let session = crate::pictures::fill(&*chat.history).await;
-    browser.open(&chat.url()).await;
-    browser.shows("#sessions", "A name for a cat").await;
-    browser.load(&axe).await;
-    browser.passes_axe("a new conversation").await;
-    browser.open(&format!("{}#{session}", chat.url())).await;
-    browser.reload().await;
-    browser.shows(".answer", "remembers").await;
-    browser.click(".turn:last-child [aria-label='Take back this turn']").await;
-    browser.shows("#taken-back", "taken back").await;
-    browser.load(&axe).await;
-    browser.passes_axe("turns that were taken back").await;
-    browser.click("#restore").await;
-    browser.shows(".turn:last-child .answer", "remembers").await;
-    browser.click(".turn:last-child [aria-label='Answer again']").await;
-    browser.shows(".alternatives", "2/2").await;
-    browser.click("[aria-label='Edit the message']").await;
-    browser.shows("#editing", "").await;
-    browser.passes_axe("alternatives and editing").await;
-    browser.click("#cancel-editing").await;
-    browser.ask("More.").await;
-    browser.shows(".live .answer", "Being").await;
-    for theme in ["light", "dark"] {
-        browser.until(&format!("document.documentElement.dataset.theme = '{theme}'")).await;
-        for width in [1180, 768, 360] {
-            browser.resize(width, 720).await;
-            browser.passes_axe(&format!("{theme} at {width} pixels")).await;
-        }
-    }
-    browser.click("#open-sidebar").await;
-    browser.shows("#sessions", "A name for a cat").await;
-    browser.passes_axe("the list on a narrow screen").await;
-    browser.press(Key::Escape).await;
-    browser.click("#rename").await;
-    browser.passes_axe("a dialog").await;
-    gate.open();
-    browser.end().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn all_is_done_with_the_keyboard() {
-    let browser = browser!("all_is_done_with_the_keyboard");
-    let chat = Running::start(ScriptedChat::new(["One.", "Two."])).await;
-    browser.open(&chat.url()).await;
-    // The message has the focus when the page opens.
-    browser.until("document.activeElement.id === 'message'").await;
-    browser.press(TypingData::from("First") + Key::Enter).await;
-    browser.shows(".turn:not(.live) .answer", "One.").await;
-    // Up brings back the last message.
-    browser.press(Key::Up).await;
-    browser.until("document.getElementById('message').value === 'First'").await;
-    browser.press(Key::Escape).await;
-    browser.until("document.getElementById('message').value === ''").await;
-    // The list, by a shortcut, the arrows and Enter.
-    browser.press(Key::Control + "k").await;
-    browser.until("document.activeElement.id === 'search'").await;
-    browser.press(Key::Control + (Key::Shift + "o")).await;
-    browser.until("document.activeElement.id === 'message'").await;
-    browser.press(TypingData::from("Second") + Key::Enter).await;
-    browser.shows(".turn:not(.live) .answer", "Two.").await;
-    browser.until("document.querySelectorAll('#sessions a').length === 2").await;
-    browser.until("document.querySelector('#sessions a').focus() === undefined").await;
-    browser.press(Key::Down).await;
-    browser.press(Key::Enter).await;
-    browser.shows(".answer", "One.").await;
-    browser.until("document.activeElement.id === 'message'").await;
-    // Where the focus is can be seen.
-    browser.press(Key::Shift + Key::Tab).await;
-    browser.until("document.activeElement.matches('button:focus-visible')").await;
     browser.end().await;
 }
 

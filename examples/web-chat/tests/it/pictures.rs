@@ -1,4 +1,4 @@
-//! What the page looks like: pictures for the README, and for people to look at.
+//! Pictures of the page, for the README and for people to look at.
 
 use std::path::{Path, PathBuf};
 

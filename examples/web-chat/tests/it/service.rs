@@ -97,11 +97,11 @@ async fn a_page_that_comes_late_hears_the_answer_from_its_beginning() {
 #[tokio::test]
 async fn a_stop_keeps_the_part_that_has_come() {
     let model = Dictated::default();
-    let (mut told, silent) = (model.answer(), model.answer());
+    let (mut spoken, silent) = (model.answer(), model.answer());
     let chat = Running::start(conversant_core::LanguageModel::chat(model)).await;
     let mut events = Events::open(chat.address, "s", None).await;
     ask(chat.address, "s", ONE, "A story.").await;
-    told.say("Once upon");
+    spoken.say("Once upon");
     events.until("text").await;
     let stop = json!({"turn": ONE});
     let stopped = request(chat.address, "POST /api/sessions/s/stop", Some(stop.clone())).await;
@@ -122,7 +122,7 @@ async fn a_stop_keeps_the_part_that_has_come() {
 }
 
 #[tokio::test]
-async fn a_failure_is_told_and_what_came_before_it_is_kept() {
+async fn a_failure_is_reported_and_what_came_before_it_is_kept() {
     let refused = || ModelError::custom("the model is out", false, None);
     let part = ScriptedReply::pieces(["Half an "]).then_error(refused());
     let nothing = ScriptedReply::pieces([""; 0]).then_error(refused());
@@ -394,7 +394,7 @@ async fn a_thousand_half_open_connections_do_not_hold_the_service() {
     for _ in 0..100 {
         streams.push(Events::open(chat.address, "s", None).await);
     }
-    // One more is refused, and told so; all else goes on.
+    // One more is refused, with a reason; all else goes on.
     let refused = request(chat.address, "GET /api/sessions/s/events", None).await;
     assert_eq!((refused.status, refused.head.contains("retry-after: 1")), (503, true));
     assert_eq!(ask(chat.address, "s", ONE, "Hi").await, 202);
