@@ -1,14 +1,9 @@
-//! The checks of the compiler: the macros, and how they fail.
+//! The macros. How they fail is tested in `conversant-macros`.
 
 use conversant_core::{Message, Messages, Prompt, Variables, vars};
 use conversant_prompts::{
     ChatPromptTemplate, MessagesPlaceholder, PromptInputs, PromptTemplate, chat_prompt, prompt,
 };
-
-#[test]
-fn faults_are_compile_errors_at_the_literal() {
-    trybuild::TestCases::new().compile_fail("tests/ui/*.rs");
-}
 
 #[test]
 fn a_checked_prompt_is_the_parsed_one() {
