@@ -14,6 +14,7 @@ mod size;
 mod snapshots;
 mod sources;
 mod tree;
+mod unit_tests;
 mod width;
 mod words;
 
@@ -44,6 +45,7 @@ pub(crate) fn check() -> Verdict {
     let packages = Packages::read()?;
     faults.extend(dependencies::check(&packages, &tree));
     faults.extend(published::check(&packages, &tree));
+    faults.extend(unit_tests::check(&packages, &tree));
     faults.sort();
     for fault in &faults {
         println!("{fault}");

@@ -41,6 +41,24 @@ pub(crate) struct Package {
     #[serde(default)]
     publish: Option<Vec<String>>,
     manifest_path: String,
+    #[serde(default)]
+    targets: Vec<Target>,
+}
+
+/// A library, a program or a test of a package.
+#[derive(Debug, Deserialize)]
+struct Target {
+    kind: Vec<String>,
+    /// Whether `cargo test` compiles it with its unit tests.
+    test: bool,
+}
+
+impl Package {
+    /// Returns whether `cargo test` compiles a library or a program with its unit tests.
+    pub(crate) fn has_unit_test_targets(&self) -> bool {
+        let is_source = |kind: &String| matches!(kind.as_str(), "lib" | "bin" | "proc-macro");
+        self.targets.iter().any(|target| target.test && target.kind.iter().any(is_source))
+    }
 }
 
 #[derive(Debug, Deserialize)]
