@@ -14,6 +14,10 @@ const LATE: &str = "CV001";
 /// message names the damage.
 const DAMAGED: &str = "CV002";
 
+/// The SQLSTATE with which a function of this crate reports a turn that a session does not have.
+/// Its message is the turn's id.
+const UNKNOWN_TURN: &str = "CV003";
+
 /// A failed attempt at an operation.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -42,6 +46,11 @@ impl From<tokio_postgres::Error> for Failure {
                 DAMAGED => {
                     let what = message.to_owned();
                     return Self::Refused(HistoryError::Corrupt { what, source: None });
+                }
+                UNKNOWN_TURN => {
+                    if let Ok(turn) = message.parse() {
+                        return Self::Refused(HistoryError::UnknownTurn { turn });
+                    }
                 }
                 _ => {}
             }

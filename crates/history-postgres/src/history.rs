@@ -4,19 +4,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use conversant_core::{
-    ChatHistory, Expect, HistoryError, Lease, Message, Messages, Note, OwnFormat, Range, SessionId,
-    Slice, Turn, Version,
+    Expect, HistoryError, Message, Messages, Note, Point, Range, SessionId, Slice, Turn, Version,
 };
-use conversant_history::{MAX_TIMEOUT, lease_holder};
+use conversant_history::{BranchedHistory, MAX_TIMEOUT};
 
 use crate::{
     connect::{Connect, connect_settings},
     pool::{Barrier, Database},
     schema::Migrate,
-    statements::{
-        Append, Clear, Delete, First, HOLD, List, Load, LoadNote, Loaded, PutNote, Release, Stored,
-        Sweep, Take,
-    },
+    statements::{Append, First, HOLD, Load, LoadNote, Loaded, PutNote, Sweep},
 };
 
 /// The default of [`PostgresHistoryBuilder::max_message_bytes`].
@@ -28,9 +24,9 @@ const MAX_PARTITIONS: u16 = 1024;
 #[doc = include_str!("history.md")]
 #[derive(Clone, Debug)]
 pub struct PostgresHistory {
-    database: Database,
-    max_message_bytes: u64,
-    lifetime_ms: Option<i64>,
+    pub(crate) database: Database,
+    pub(crate) max_message_bytes: u64,
+    pub(crate) lifetime_ms: Option<i64>,
     prepared_statements: bool,
 }
 
@@ -68,68 +64,62 @@ impl PostgresHistory {
         self.database.run(Sweep { max }).await
     }
 
-    async fn loaded(&self, session: &SessionId, range: Range) -> Result<Loaded, HistoryError> {
+    async fn loaded(
+        &self,
+        session: &SessionId,
+        point: Option<Point>,
+        range: Range,
+    ) -> Result<Loaded, HistoryError> {
         let is_prepared = self.prepared_statements;
-        let load = Load { session: session.clone(), range, is_prepared };
+        let load = Load { session: session.clone(), point, range, is_prepared };
         let loaded = self.database.read(session, load).await?;
         loaded.check()?;
         Ok(loaded)
     }
 }
 
-impl OwnFormat for PostgresHistory {}
-
 #[async_trait]
-impl ChatHistory for PostgresHistory {
-    async fn load(&self, session: &SessionId, range: Range) -> Result<Slice, HistoryError> {
-        self.loaded(session, range).await?.slice()
-    }
-
-    async fn append(
+impl BranchedHistory for PostgresHistory {
+    async fn load_at(
         &self,
         session: &SessionId,
+        point: Option<Point>,
+        range: Range,
+    ) -> Result<Slice, HistoryError> {
+        self.loaded(session, point, range).await?.slice()
+    }
+
+    async fn append_at(
+        &self,
+        session: &SessionId,
+        point: Option<Point>,
         turn: &Turn,
         expect: Expect,
     ) -> Result<Version, HistoryError> {
         let encode = |message: &Message| message.to_stored_json(self.max_message_bytes);
         let messages = turn.messages().iter().map(encode).collect::<Result<_, _>>()?;
-        let append = Append::new(session, turn, messages, expect, self.lifetime_ms)
+        let append = Append::new(session, point, turn, messages, expect, self.lifetime_ms)
             .prepared(self.prepared_statements);
         self.database.write(session, append).await
     }
 
-    fn check(&self, _: &SessionId, messages: &[Message]) -> Result<(), HistoryError> {
-        let check = |message: &Message| message.to_stored_json(self.max_message_bytes).map(drop);
-        messages.iter().try_for_each(check)
-    }
-
-    async fn clear(&self, session: &SessionId) -> Result<(), HistoryError> {
-        self.database.write(session, Clear { session: session.clone() }).await
-    }
-
-    async fn turns(&self, session: &SessionId, range: Range) -> Result<Vec<Turn>, HistoryError> {
-        self.loaded(session, range).await?.turns()
-    }
-
-    async fn sessions(
-        &self,
-        after: Option<&SessionId>,
-        limit: usize,
-    ) -> Result<Vec<SessionId>, HistoryError> {
-        self.database.run(List { after: after.cloned(), limit }).await
-    }
-
-    /// Removes a session, its notes and its lease.
-    async fn delete(&self, session: &SessionId) -> Result<(), HistoryError> {
-        self.database.write(session, Delete { session: session.clone() }).await
-    }
-
-    async fn first(
+    async fn turns_at(
         &self,
         session: &SessionId,
+        point: Option<Point>,
+        range: Range,
+    ) -> Result<Vec<Turn>, HistoryError> {
+        self.loaded(session, point, range).await?.turns()
+    }
+
+    async fn first_at(
+        &self,
+        session: &SessionId,
+        point: Option<Point>,
         count: usize,
     ) -> Result<Option<Messages>, HistoryError> {
-        let first = self.database.read(session, First { session: session.clone(), count }).await?;
+        let first = First { session: session.clone(), point, count };
+        let first = self.database.read(session, first).await?;
         let decode = |(number, json): (usize, &String)| {
             Message::from_stored_json(json, format_args!("message {number}"))
         };
@@ -137,16 +127,20 @@ impl ChatHistory for PostgresHistory {
         Ok(Some(messages.collect::<Result<Vec<_>, _>>()?.into()))
     }
 
-    async fn note(&self, session: &SessionId, name: &str) -> Result<Option<Note>, HistoryError> {
-        let load = LoadNote { session: session.clone(), name: name.to_owned() };
+    async fn note_at(
+        &self,
+        session: &SessionId,
+        point: Option<Point>,
+        name: &str,
+    ) -> Result<Option<Note>, HistoryError> {
+        let load = LoadNote { session: session.clone(), point, name: name.to_owned() };
         self.database.read(session, load).await
     }
 
-    /// Stores a note. Fails with [`HistoryError::Stale`] if it covers a version of another
-    /// conversation.
-    async fn put_note(
+    async fn put_note_at(
         &self,
         session: &SessionId,
+        point: Option<Point>,
         name: &str,
         note: &Note,
     ) -> Result<(), HistoryError> {
@@ -158,119 +152,9 @@ impl ChatHistory for PostgresHistory {
             return Err(HistoryError::TooLarge { bytes, limit: self.max_message_bytes });
         }
         let (session_id, name) = (session.clone(), name.to_owned());
-        let put = PutNote { session: session_id, name, body, covers: note.covers };
+        let put = PutNote { session: session_id, point, name, body, covers: note.covers };
         self.database.write(session, put).await
     }
-
-    /// Acquires a session for one holder, by the clock of the database server.
-    async fn lease(
-        &self,
-        session: &SessionId,
-        time: Duration,
-    ) -> Result<Option<Lease>, HistoryError> {
-        let lease = Lease::new(session.clone(), lease_holder()?);
-        let microseconds = i64::try_from(time.min(MAX_TIMEOUT).as_micros()).unwrap_or(i64::MAX);
-        self.database.write(session, Take { lease, microseconds }).await.map(Some)
-    }
-
-    async fn release(&self, lease: &Lease) -> Result<(), HistoryError> {
-        self.database.write(&lease.session, Release { lease: lease.clone() }).await
-    }
-}
-
-impl Loaded {
-    /// Checks that the turns have no gap, from the begin of the range to the end of the session.
-    fn check(&self) -> Result<(), HistoryError> {
-        let count = self.version.messages;
-        // The first message that is in the range for any sizes of the turns.
-        let needed = match self.range {
-            Range::LastTurns(0) | Range::LastBytes(0) => count,
-            Range::LastTurns(_) | Range::LastBytes(_) => count.saturating_sub(1),
-            _ => self.start().min(count),
-        };
-        let mut next = self.turns.first().map_or(count, |turn| turn.first);
-        if next > needed {
-            return Err(corrupt(format!("message {needed} is missing")));
-        }
-        for turn in &self.turns {
-            if turn.first != next {
-                let Stored { id, first, .. } = turn;
-                return Err(corrupt(format!(
-                    "turn {id} begins at message {first} instead of {next}"
-                )));
-            }
-            next = turn.end();
-        }
-        if next != count {
-            return Err(corrupt(format!("there are {next} messages instead of {count}")));
-        }
-        Ok(())
-    }
-
-    /// Returns the index of the range's first message.
-    fn start(&self) -> u64 {
-        let count = self.version.messages;
-        match self.range {
-            Range::LastMessages(messages) => count.saturating_sub(messages as u64),
-            Range::LastBytes(bytes) => {
-                let mut left = bytes;
-                let messages = self.turns.iter().rev().flat_map(|turn| turn.messages.iter().rev());
-                let fitting = messages.take_while(|message| {
-                    let rest = left.checked_sub(message.len() as u64);
-                    rest.inspect(|&rest| left = rest).is_some()
-                });
-                count.saturating_sub(fitting.count() as u64)
-            }
-            Range::After(seen) if seen.epoch == self.version.epoch => seen.messages,
-            _ => 0,
-        }
-    }
-
-    fn slice(&self) -> Result<Slice, HistoryError> {
-        let start = self.start();
-        let first = self.turns.first().map_or(start, |turn| turn.first);
-        let skipped = usize::try_from(start.saturating_sub(first)).unwrap_or(usize::MAX);
-        let numbered = self.turns.iter().flat_map(Stored::numbered);
-        let messages: Vec<Message> = numbered
-            .skip(skipped)
-            .map(|(number, turn, json)| turn.decode(number, json))
-            .collect::<Result<_, _>>()?;
-        Ok(Slice::new(messages, self.version))
-    }
-
-    /// Returns the turns that begin in the range.
-    fn turns(&self) -> Result<Vec<Turn>, HistoryError> {
-        let start = self.start();
-        self.turns.iter().filter(|turn| turn.first >= start).map(Stored::turn).collect()
-    }
-}
-
-impl Stored {
-    fn end(&self) -> u64 {
-        self.first.saturating_add(self.messages.len() as u64)
-    }
-
-    fn numbered(&self) -> impl Iterator<Item = (u64, &Self, &str)> {
-        (self.first..).zip(&self.messages).map(move |(number, json)| (number, self, json.as_str()))
-    }
-
-    fn decode(&self, number: u64, json: &str) -> Result<Message, HistoryError> {
-        Message::from_stored_json(json, format_args!("message {number}, of turn {}", self.id))
-    }
-
-    fn turn(&self) -> Result<Turn, HistoryError> {
-        let messages: Messages = self
-            .numbered()
-            .map(|(number, turn, json)| turn.decode(number, json))
-            .collect::<Result<Vec<_>, _>>()?
-            .into();
-        let turn = Turn::identified(self.id, messages).with_incomplete(self.incomplete);
-        Ok(self.base.into_iter().fold(turn, Turn::with_base))
-    }
-}
-
-fn corrupt(what: String) -> HistoryError {
-    HistoryError::Corrupt { what, source: None }
 }
 
 /// Builds a [`PostgresHistory`]. See [`PostgresHistory::builder`].

@@ -22,10 +22,12 @@
 //! # }
 //! ```
 
+mod chat_history;
 mod connect;
 mod error;
 mod history;
 mod langchain;
+mod loaded;
 mod pool;
 mod schema;
 mod statements;

@@ -15,12 +15,24 @@ use crate::{
 };
 
 /// The migrations of the tables from each version to the next. They run in one transaction.
-const MIGRATIONS: &[&str] =
-    &[include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/3.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("schema/1.sql"),
+    include_str!("schema/2.sql"),
+    include_str!("schema/3.sql"),
+    include_str!("schema/4.sql"),
+];
 
 /// Functions that change no table, each version with those that it adds or replaces. Programs that
 /// know the tables can connect whether they know these functions or not.
-const FUNCTIONS: &[&str] = &[include_str!("schema/functions_1.sql")];
+const FUNCTIONS: &[&str] = &[
+    include_str!("schema/functions_1.sql"),
+    concat!(
+        include_str!("schema/functions_2/tree.sql"),
+        include_str!("schema/functions_2/load.sql"),
+        include_str!("schema/functions_2/append.sql"),
+        include_str!("schema/functions_2/branch.sql"),
+    ),
+];
 
 /// The advisory lock of migrations: "conversa" in ASCII.
 const LOCK: i64 = 0x636f_6e76_6572_7361;

@@ -1,6 +1,7 @@
 //! The operations, one per file, with their SQL. Each is one statement.
 
 mod append;
+mod branch;
 mod columns;
 mod empty;
 mod lease;
@@ -11,6 +12,7 @@ mod query;
 
 pub(crate) use self::{
     append::{Append, HOLD},
+    branch::{Alternatives, Fork, SetTip, Settle},
     columns::{column, count, signed, version},
     empty::{Clear, Delete, Sweep},
     lease::{Release, Take},

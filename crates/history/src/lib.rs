@@ -7,6 +7,7 @@
 //! |---|---|---|
 //! | [`lease_holder`] | unguessable holders of leases | |
 //! | [`FileIdentity`] | noticing that an open file was replaced | |
+//! | [`HistoryAt`] | the view of a session at a point, for stores of branches | |
 //! | [`invalid_json`] | errors that quote nothing of what is stored | |
 //! | [`langchain`] | rows of LangChain's message histories, and the turns that they form | `langchain` |
 //! | [`postgres`] | connections to PostgreSQL, whose statements are cancelled when they are given up | `postgres` |
@@ -21,6 +22,7 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod branch_view;
 #[cfg(feature = "tokio")]
 mod executor;
 mod file_identity;
@@ -43,10 +45,15 @@ mod worker;
 pub use self::sqlite_files::{SqliteFileFault, SqliteFiles};
 #[cfg(feature = "worker")]
 pub use self::worker::{Jobs, Threads, Worker, WorkerEnded};
+pub use self::{
+    branch_view::{BranchedHistory, HistoryAt},
+    file_identity::FileIdentity,
+    invalid_json::invalid_json,
+    lease::lease_holder,
+};
 #[cfg(feature = "tokio")]
 pub use self::{
     executor::{Call, MAX_TIMEOUT, SessionExecutor},
     server_clock::ServerClock,
     session_locks::{ReadGuard, SessionLocks, WriteGuard},
 };
-pub use self::{file_identity::FileIdentity, invalid_json::invalid_json, lease::lease_holder};

@@ -6,8 +6,7 @@ CREATE TABLE conversant_turns (LIKE conversant_unpartitioned INCLUDING DEFAULTS 
 DROP TABLE conversant_unpartitioned;
 ALTER TABLE conversant_turns
     ADD PRIMARY KEY (session, first),
-    ADD UNIQUE (session, id),
-    ADD FOREIGN KEY (session) REFERENCES conversant_sessions ON DELETE CASCADE;
+    ADD UNIQUE (session, id);
 
 ALTER TABLE conversant_notes RENAME TO conversant_unpartitioned;
 CREATE TABLE conversant_notes (LIKE conversant_unpartitioned INCLUDING DEFAULTS INCLUDING CONSTRAINTS)

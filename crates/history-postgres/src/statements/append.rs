@@ -1,11 +1,11 @@
 //! Appends a turn.
 
-use conversant_core::{Expect, HistoryError, SessionId, Turn, TurnId, Version};
+use conversant_core::{Expect, Point, SessionId, Turn, TurnId, Version};
 use deadpool_postgres::Client;
 use tokio_postgres::types::Type;
 
 use super::{
-    columns::{column, signed, stored, stored_id, version_of_numbers},
+    columns::{signed, stored, stored_expectation, stored_id, stored_point, version_of_rows},
     query::{Parameter, query},
 };
 use crate::{
@@ -13,17 +13,18 @@ use crate::{
     pool::{Limit, Operation},
 };
 
-const APPEND: &str = "SELECT conversant_add_turn( \
-    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
+const APPEND: &str = "SELECT conversant_write_turn( \
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
 
 /// Waits until no other append holds a session, by appending nothing.
-pub(crate) const HOLD: &str = "SELECT conversant_add_turn( \
-    $1, '00000000-0000-0000-0000-000000000000', 0, 0::smallint, 0, 0, 0, '{}', 0, false, \
+pub(crate) const HOLD: &str = "SELECT conversant_write_turn( \
+    $1, 0::smallint, NULL, '00000000-0000-0000-0000-000000000000', 0, 0::smallint, 0, 0, 0, '{}', 0, false, \
     NULL, NULL, NULL, NULL, 9223372036854775807)";
 
 /// An encoded turn to append.
 pub(crate) struct Append {
     session: SessionId,
+    point: Option<Point>,
     turn: TurnId,
     expect: Expect,
     messages: Vec<String>,
@@ -36,6 +37,7 @@ pub(crate) struct Append {
 impl Append {
     pub(crate) fn new(
         session: &SessionId,
+        point: Option<Point>,
         turn: &Turn,
         messages: Vec<String>,
         expect: Expect,
@@ -43,6 +45,7 @@ impl Append {
     ) -> Self {
         Self {
             session: session.clone(),
+            point,
             turn: turn.id(),
             expect,
             messages,
@@ -64,19 +67,17 @@ impl Operation for Append {
     type Output = Version;
 
     async fn run(&self, client: &mut Client, limit: Limit) -> Result<Version, Failure> {
-        let (kind, seen) = match self.expect {
-            Expect::Any => (0_i16, Version::default()),
-            Expect::SameEpoch(seen) => (1, seen),
-            Expect::Exactly(seen) => (2, seen),
-            _ => return Err(HistoryError::Unsupported { what: "this expectation" }.into()),
-        };
+        let (at_point, after) = stored_point(self.point)?;
+        let (kind, seen) = stored_expectation(self.expect)?;
         let bytes: usize = self.messages.iter().map(String::len).sum();
         let (seen_epoch, seen_messages, seen_tip) = stored(seen);
         let base = self.base.map(stored);
         let (base_epoch, base_messages) = (base.map(|base| base.0), base.map(|base| base.1));
         let base_tip = base.map(|base| base.2);
-        let parameters: [Parameter<'_>; 15] = [
+        let parameters: [Parameter<'_>; 17] = [
             (&self.session.as_str(), Type::TEXT),
+            (&at_point, Type::INT2),
+            (&after, Type::UUID),
             (&stored_id(self.turn), Type::UUID),
             (&self.turn.fingerprint().cast_signed(), Type::INT8),
             (&kind, Type::INT2),
@@ -93,12 +94,6 @@ impl Operation for Append {
             (&limit.0, Type::INT8),
         ];
         let rows = query(client, self.is_prepared, APPEND, &parameters).await?;
-        let numbers: Vec<i64> =
-            rows.first().map_or_else(|| Ok(Vec::new()), |row| column(row, 0))?;
-        let (is_stale, current) = version_of_numbers(&numbers)?;
-        if is_stale {
-            return Err(HistoryError::Stale { expected: seen, current }.into());
-        }
-        Ok(current)
+        version_of_rows(&rows, seen)
     }
 }

@@ -1,6 +1,6 @@
 //! Numbers and versions in the columns of rows.
 
-use conversant_core::{HistoryError, TurnId, Version};
+use conversant_core::{Expect, HistoryError, Point, TurnId, Version};
 use tokio_postgres::{Row, types::FromSqlOwned};
 use uuid::Uuid;
 
@@ -23,15 +23,21 @@ fn unsigned(stored: i64) -> Result<u64, Failure> {
     })
 }
 
-/// Reads what `conversant_add_turn` returns: whether the session is not in the expected state, and
-/// its version.
-pub(crate) fn version_of_numbers(numbers: &[i64]) -> Result<(bool, Version), Failure> {
-    let &[is_stale, epoch, messages, tip] = numbers else {
+/// Reads what `conversant_write_turn` returns: whether the session is not in the state that was
+/// seen, and its version.
+pub(crate) fn version_of_rows(rows: &[Row], seen: Version) -> Result<Version, Failure> {
+    let numbers: Vec<i64> = rows.first().map_or_else(|| Ok(Vec::new()), |row| column(row, 0))?;
+    let &[is_stale, epoch, messages, tip] = numbers.as_slice() else {
         let what = "a function of the database returned an unexpected value".to_owned();
         return Err(HistoryError::Corrupt { what, source: None }.into());
     };
     let version = Version::new(unsigned(epoch)?, unsigned(messages)?);
-    Ok((is_stale != 0, version.with_tip(tip.cast_unsigned())))
+    let current = version.with_tip(tip.cast_unsigned());
+    if is_stale == 0 {
+        Ok(current)
+    } else {
+        Err(HistoryError::Stale { expected: seen, current }.into())
+    }
 }
 
 /// Reads an epoch and a number of messages, from neighbouring columns.
@@ -63,4 +69,24 @@ pub(crate) fn turn_id(row: &Row, index: usize) -> Result<Option<TurnId>, Failure
 /// Returns the id of a turn as it is stored.
 pub(crate) fn stored_id(id: TurnId) -> Uuid {
     Uuid::from_bytes(*id.as_bytes())
+}
+
+/// Returns a point as functions take it: its kind, and its turn. `None` is the tip.
+pub(crate) fn stored_point(point: Option<Point>) -> Result<(i16, Option<Uuid>), HistoryError> {
+    match point {
+        None => Ok((0, None)),
+        Some(Point::Start) => Ok((1, None)),
+        Some(Point::After(turn)) => Ok((2, Some(stored_id(turn)))),
+        Some(_) => Err(HistoryError::Unsupported { what: "this point" }),
+    }
+}
+
+/// Returns an expectation as functions take it: its kind, and the version that was seen.
+pub(crate) fn stored_expectation(expect: Expect) -> Result<(i16, Version), HistoryError> {
+    match expect {
+        Expect::Any => Ok((0, Version::default())),
+        Expect::SameEpoch(seen) => Ok((1, seen)),
+        Expect::Exactly(seen) => Ok((2, seen)),
+        _ => Err(HistoryError::Unsupported { what: "this expectation" }),
+    }
 }

@@ -34,7 +34,8 @@ pub(crate) struct Sweep {
 
 /// Returns the epoch of a session.
 async fn epoch(session: &SessionId, client: &mut Client, limit: Limit) -> Result<i64, Failure> {
-    let load = Load { session: session.clone(), range: Range::LastTurns(0), is_prepared: false };
+    let (session, range) = (session.clone(), Range::LastTurns(0));
+    let load = Load { session, point: None, range, is_prepared: false };
     Ok(signed(load.run(client, limit).await?.version.epoch))
 }
 

@@ -11,7 +11,7 @@ use crate::{
 };
 
 const LIST: &str = "SELECT id FROM conversant_sessions \
-    WHERE id > $1 AND messages > 0 AND coalesce(expires > clock_timestamp(), true) ORDER BY id LIMIT $2";
+    WHERE id > $1 AND (messages > 0 OR branch IS NOT NULL) AND coalesce(expires > clock_timestamp(), true) ORDER BY id LIMIT $2";
 
 /// The sessions after one, in byte order.
 pub(crate) struct List {

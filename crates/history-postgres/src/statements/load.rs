@@ -1,11 +1,11 @@
 //! Loads the turns of a part of a session, and its version, as they are at one moment.
 
-use conversant_core::{HistoryError, Range, SessionId, TurnId, Version};
+use conversant_core::{HistoryError, Point, Range, SessionId, TurnId, Version};
 use deadpool_postgres::Client;
 use tokio_postgres::{Row, types::Type};
 
 use super::{
-    columns::{column, count, signed, stored, turn_id, version, version_with_tip},
+    columns::{column, count, signed, stored, stored_point, turn_id, version, version_with_tip},
     query::{Parameter, query},
 };
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// The session's row, and those of its turns from the last one backwards.
-const LOAD: &str = "SELECT * FROM conversant_load($1, $2, $3, $4, $5, $6)";
+const LOAD: &str = "SELECT * FROM conversant_read($1, $2, $3, $4, $5, $6, $7, $8)";
 
 /// The columns of both.
 mod columns_of_load {
@@ -28,6 +28,7 @@ mod columns_of_load {
 /// A part of a session to load.
 pub(crate) struct Load {
     pub(crate) session: SessionId,
+    pub(crate) point: Option<Point>,
     pub(crate) range: Range,
     pub(crate) is_prepared: bool,
 }
@@ -56,10 +57,13 @@ impl Operation for Load {
 
     async fn run(&self, client: &mut Client, _: Limit) -> Result<Loaded, Failure> {
         use columns_of_load::{BASE, ID, INCOMPLETE};
+        let (at_point, after) = stored_point(self.point)?;
         let (part, size, seen) = self.part()?;
         let (seen_epoch, seen_messages, seen_tip) = stored(seen);
-        let parameters: [Parameter<'_>; 6] = [
+        let parameters: [Parameter<'_>; 8] = [
             (&self.session.as_str(), Type::TEXT),
+            (&at_point, Type::INT2),
+            (&after, Type::UUID),
             (&part, Type::INT2),
             (&size, Type::INT8),
             (&seen_epoch, Type::INT8),
@@ -119,14 +123,13 @@ fn turn(row: &Row) -> Result<Stored, Failure> {
     })
 }
 
-/// The number of a session's messages, and its first turns, up to `$2` messages.
-const FIRST: &str = "SELECT s.messages, t.first, t.messages FROM conversant_sessions s LEFT JOIN LATERAL ( \
-        SELECT * FROM conversant_turns c WHERE c.session = s.key AND c.first < $2 ORDER BY c.first LIMIT $2 \
-    ) t ON true WHERE s.id = $1 AND coalesce(s.expires > clock_timestamp(), true) ORDER BY t.first";
+/// The number of a session's messages, and its first turns with that many.
+const FIRST: &str = "SELECT * FROM conversant_read_start($1, $2, $3, $4)";
 
 /// The first messages of a session.
 pub(crate) struct First {
     pub(crate) session: SessionId,
+    pub(crate) point: Option<Point>,
     pub(crate) count: usize,
 }
 
@@ -135,10 +138,14 @@ impl Operation for First {
     type Output = Vec<String>;
 
     async fn run(&self, client: &mut Client, _: Limit) -> Result<Vec<String>, Failure> {
-        let wanted = signed(self.count as u64);
-        let session = self.session.as_str();
-        let rows =
-            client.query_typed(FIRST, &[(&session, Type::TEXT), (&wanted, Type::INT8)]).await?;
+        let (at_point, turn) = stored_point(self.point)?;
+        let parameters: [Parameter<'_>; 4] = [
+            (&self.session.as_str(), Type::TEXT),
+            (&at_point, Type::INT2),
+            (&turn, Type::UUID),
+            (&signed(self.count as u64), Type::INT8),
+        ];
+        let rows = client.query_typed(FIRST, &parameters).await?;
         let mut messages: Vec<String> = Vec::new();
         let mut expected = 0;
         for row in &rows {

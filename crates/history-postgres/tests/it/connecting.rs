@@ -59,7 +59,7 @@ async fn what_the_server_refuses_is_told() {
     history.append(&session, &Turn::exchange("hi", "hello"), Expect::Any).await.unwrap();
     server.client.batch_execute("UPDATE conversant_schema SET version = 99").await.unwrap();
     let error = PostgresHistory::connect(&server.url).await.unwrap_err();
-    assert!(matches!(error, HistoryError::SchemaTooNew { found: 99, known: 3 }), "{error:?}");
+    assert!(matches!(error, HistoryError::SchemaTooNew { found: 99, known: 4 }), "{error:?}");
     server.client.batch_execute("DROP TABLE conversant_turns CASCADE").await.unwrap();
     let error = history.load(&session, Range::All).await.unwrap_err();
     insta::assert_snapshot!(
@@ -81,7 +81,7 @@ async fn many_may_make_the_tables_at_once() {
         for connected in connecting {
             connected.await.unwrap().unwrap();
         }
-        assert_eq!(server.number("SELECT version FROM conversant_schema").await, 3);
+        assert_eq!(server.number("SELECT version FROM conversant_schema").await, 4);
         server.stop().await;
     }
 }

@@ -55,7 +55,7 @@ async fn damaged_tables_are_reported() {
         "DROP TABLE conversant_notes",
         "DROP TABLE conversant_leases",
         "DROP TABLE conversant_schema",
-        "DROP FUNCTION conversant_add_turn",
+        "DROP FUNCTION conversant_write_turn",
         "ALTER TABLE conversant_turns RENAME messages TO parts",
     ];
     let mut told = String::new();

@@ -8,6 +8,7 @@
     missing_docs
 )]
 
+mod branches;
 mod connecting;
 mod damaged;
 mod gates;

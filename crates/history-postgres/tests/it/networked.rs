@@ -114,7 +114,7 @@ async fn an_exhausted_pool_is_an_error_of_every_operation() {
     });
     // Until the append has the connection.
     let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' \
-        AND query LIKE '%conversant_add_turn%'";
+        AND query LIKE '%conversant_write_turn%'";
     while server.number(waits).await == 0 {}
     let note = Note::new("brief", seen);
     // Each on a session of its own, so that they wait at the same time.

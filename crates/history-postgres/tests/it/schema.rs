@@ -1,6 +1,6 @@
 //! Tables of earlier versions, functions, and partitions.
 
-use conversant_core::{ChatHistory, Expect, HistoryError, Range, SessionId, Turn, TurnId};
+use conversant_core::{ChatHistory, Expect, HistoryError, Point, Range, SessionId, Turn, TurnId};
 use conversant_history_postgres::PostgresHistory;
 use conversant_testkit::suite;
 
@@ -10,43 +10,85 @@ fn turn(number: u128) -> Turn {
     Turn::exchange("question", "answer").with_id(TurnId::from_u128(number))
 }
 
-/// The tables and functions of version 3, before there were functions that keep their plans.
-const VERSION_3: [&str; 3] = [
+/// The tables of version 3, with the functions that programs of that version call.
+const VERSION_3: [&str; 4] = [
     include_str!("../../src/schema/1.sql"),
     include_str!("../../src/schema/2.sql"),
     include_str!("../../src/schema/3.sql"),
+    include_str!("../../src/schema/functions_1.sql"),
 ];
 
-/// The append of programs of version 3, which may still run.
-const APPEND_3: &str = "SELECT messages FROM conversant_append_turn('s', gen_random_uuid(), \
-    0::smallint, 0, 0, 0, ARRAY['{\"type\":\"human\",\"data\":{\"content\":\"old\"}}'], 50, false, \
-    NULL, NULL, NULL, NULL, 9223372036854775807)";
+/// Replaces the tables of version 3 by partitioned ones, as that version did.
+const PARTITION_3: [&str; 2] = [
+    include_str!("../../src/schema/partition.sql"),
+    "ALTER TABLE conversant_turns
+        ADD FOREIGN KEY (session) REFERENCES conversant_sessions ON DELETE CASCADE;
+    CREATE TABLE conversant_turns_0 PARTITION OF conversant_turns
+        FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+    CREATE TABLE conversant_turns_1 PARTITION OF conversant_turns
+        FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+    CREATE TABLE conversant_notes_0 PARTITION OF conversant_notes
+        FOR VALUES WITH (MODULUS 1, REMAINDER 0);",
+];
 
-/// Programs of the version before write on after an upgrade, both see all turns, and the version of
-/// the tables stays one that the program before accepts.
+/// The appends of programs of version 3, before and after there were functions that keep their
+/// plans. They may still run.
+const APPENDS_3: [&str; 2] = [
+    "SELECT messages FROM conversant_append_turn('s', gen_random_uuid(), 0::smallint, 0, 0, 0, \
+        ARRAY['{\"type\":\"human\",\"data\":{\"content\":\"old\"}}'], 50, false, NULL, NULL, NULL, NULL, \
+        9223372036854775807)",
+    "SELECT (conversant_add_turn('s', '00000000-0000-0000-0000-000000000009', 9, 0::smallint, 0, 0, 0, \
+        ARRAY['{\"type\":\"human\",\"data\":{\"content\":\"old\"}}'], 50, false, NULL, NULL, NULL, NULL, \
+        9223372036854775807))[3]",
+];
+
+/// The tables of the version before are migrated, with partitions or without, and what they hold
+/// can branch. Programs of the version before that run write on, and both see all turns.
 #[tokio::test]
 async fn programs_of_the_version_before_go_on() {
-    let Some(server) = Server::start("tables of the version before").await else { return };
-    for part in VERSION_3 {
-        server.client.batch_execute(part).await.unwrap();
+    for is_partitioned in [false, true] {
+        let Some(server) = Server::start("tables of the version before").await else { return };
+        let partition = if is_partitioned { &PARTITION_3[..] } else { &[] };
+        for part in VERSION_3.iter().chain(partition) {
+            server.client.batch_execute(part).await.unwrap();
+        }
+        let done = "ALTER TABLE conversant_schema ADD COLUMN functions bigint NOT NULL DEFAULT 1; \
+            UPDATE conversant_schema SET version = 3";
+        server.client.batch_execute(done).await.unwrap();
+        for (number, append) in (1..).zip(APPENDS_3) {
+            assert_eq!(server.number(append).await, number);
+        }
+        let history = server.history().await;
+        let session = SessionId::new("s").unwrap();
+        let seen = history.load(&session, Range::All).await.unwrap();
+        assert_eq!(seen.messages.to_string(), "Human: old\nHuman: old");
+        let seen = history.append(&session, &turn(1), Expect::Exactly(seen.version)).await.unwrap();
+        assert_eq!(server.number(APPENDS_3[0]).await, 5);
+        let found = history.load(&session, Range::After(seen)).await.unwrap();
+        assert_eq!(found.messages.to_string(), "Human: old");
+        let tip = "SELECT conversant_tip(key, 5) FROM conversant_sessions";
+        assert_eq!(server.number(tip).await.cast_unsigned(), found.version.tip);
+
+        // On another branch, too.
+        let view = history.at(Point::After(TurnId::from_u128(9))).unwrap();
+        view.append(&session, &turn(2), Expect::Any).await.unwrap();
+        assert_eq!(server.number(APPENDS_3[0]).await, 5);
+        assert_eq!(server.number(APPENDS_3[1]).await, 2);
+        let loaded = "SELECT count(*) FROM conversant_load('s', 1::smallint, 0, 0, 0, 0)";
+        assert_eq!(server.number(loaded).await, 1 + 4);
+        let left = history.alternatives(&session, Point::After(TurnId::from_u128(9))).await;
+        assert_eq!(left.unwrap().len(), 2);
+
+        assert_eq!(server.number("SELECT version FROM conversant_schema").await, 4);
+        // A program that knows more functions has been here.
+        let more = "UPDATE conversant_schema SET functions = 99";
+        server.client.batch_execute(more).await.unwrap();
+        let found = server.history().await.load(&session, Range::All).await.unwrap();
+        assert_eq!(found.messages.len(), 5);
+        history.delete(&session).await.unwrap();
+        assert_eq!(server.number("SELECT count(*) FROM conversant_turns").await, 0);
+        server.stop().await;
     }
-    server.client.batch_execute("UPDATE conversant_schema SET version = 3").await.unwrap();
-    server.number(APPEND_3).await;
-    let history = server.history().await;
-    let session = SessionId::new("s").unwrap();
-    let seen = history.load(&session, Range::All).await.unwrap();
-    assert_eq!(seen.messages.to_string(), "Human: old");
-    let seen = history.append(&session, &turn(1), Expect::Exactly(seen.version)).await.unwrap();
-    assert_eq!(server.number(APPEND_3).await, 4);
-    let found = history.load(&session, Range::After(seen)).await.unwrap();
-    assert_eq!(found.messages.to_string(), "Human: old");
-    assert_eq!(server.number("SELECT version FROM conversant_schema").await, 3);
-    let tip = "SELECT conversant_tip(key, 4) FROM conversant_sessions";
-    assert_eq!(server.number(tip).await.cast_unsigned(), found.version.tip);
-    // A program that knows more functions has been here.
-    server.client.batch_execute("UPDATE conversant_schema SET functions = 99").await.unwrap();
-    assert_eq!(server.history().await.load(&session, Range::All).await.unwrap().messages.len(), 4);
-    server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

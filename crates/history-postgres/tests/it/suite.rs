@@ -57,6 +57,21 @@ async fn a_store_that_was_replaced_is_noticed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_session_has_branches() {
+    tokio::join!(branches_at("read\\ committed"), branches_at("serializable"));
+}
+
+async fn branches_at(level: &str) {
+    let Some(server) = Server::start("branches of a session").await else { return };
+    let url = with_options(&server.url, &format!("-cdefault_transaction_isolation={level}"));
+    let history = PostgresHistory::connect(&url).await.unwrap();
+    let report = suite::branched_history(|| history.clone()).await;
+    let report = report.unwrap_or_else(|error| panic!("{level}: {error}"));
+    assert_eq!(report.skipped().next(), None, "{report}");
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn writers_of_two_pools_have_one_order() {
     // At the last level, conflicts are serialization failures, and tried again.
     for level in ["read\\ committed", "serializable"] {
