@@ -8,6 +8,7 @@ mod ci;
 mod conformance;
 mod documents;
 mod features;
+mod from_langchain;
 mod fuzz;
 mod instructions;
 mod loom;
@@ -42,6 +43,8 @@ enum Command {
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
+    /// Runs the programs of `examples/from-langchain` with LangChain itself.
+    FromLangchain(from_langchain::Options),
     /// Runs the fuzz targets and the property tests of the ordinary tests for longer.
     Fuzz(fuzz::Options),
     /// Counts instructions under callgrind, and fails if a cost grows with the conversation.
@@ -66,6 +69,7 @@ fn main() -> ExitCode {
         Command::Ci(options) => ci::run(&options),
         Command::Conformance { print: true, files } => conformance::print(&files),
         Command::Conformance { print: false, files } => conformance::compare(&files),
+        Command::FromLangchain(options) => from_langchain::run(&options),
         Command::Fuzz(options) => fuzz::run(&options),
         Command::Instructions => instructions::run(),
         Command::Loom(options) => loom::run(&options),

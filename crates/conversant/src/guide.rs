@@ -1,4 +1,5 @@
-//! A guide in ten chapters, from a first prompt to a service.
+//! A guide in ten chapters, from a first prompt to a service, and pages for those who come from
+//! another library.
 //!
 //! Each chapter adds to one program, the assistant of a bicycle shop, and ends with the errors that
 //! belong to it. All code is compiled and run by the tests. Models are scripted there; in the text,
@@ -16,6 +17,14 @@
 //! | 8. [Observing, and what it costs](observing) | `tracing`, `layers` |
 //! | 9. [Testing](testing) | |
 //! | 10. [A custom model, memory or history](custom_parts) | |
+//!
+//! | page | for |
+//! |---|---|
+//! | [From LangChain](from_langchain) | users of LangChain 0.1: programs, classes and settings |
+//! | [Differences](differences) | each deliberate difference from LangChain 0.1, and its reason |
+//! | [From rig](from_rig) | users of rig |
+//! | [From async-openai](from_async_openai) | users of async-openai |
+//! | [From langchain-rust](from_langchain_rust) | users of langchain-rust |
 
 #[cfg(feature = "macros")]
 #[doc = include_str!("guide/prompts.md")]
@@ -55,3 +64,19 @@ pub mod testing {}
 
 #[doc = include_str!("guide/custom_parts.md")]
 pub mod custom_parts {}
+
+#[cfg(all(feature = "openai", feature = "sqlite"))]
+#[doc = include_str!("guide/from_langchain.md")]
+pub mod from_langchain {}
+
+#[doc = include_str!("guide/differences.md")]
+pub mod differences {}
+
+#[doc = include_str!("guide/from_rig.md")]
+pub mod from_rig {}
+
+#[doc = include_str!("guide/from_async_openai.md")]
+pub mod from_async_openai {}
+
+#[doc = include_str!("guide/from_langchain_rust.md")]
+pub mod from_langchain_rust {}

@@ -18,7 +18,8 @@
 //! | `regex`, `xml`, `yaml` | further output parsers |
 //! | `vector-sqlite`, `vector-postgres`, `http2` | vector stores; HTTP/2 |
 //!
-//! The [guide] teaches all of it in ten chapters, from a first prompt to a service.
+//! The [guide] teaches all of it in ten chapters, from a first prompt to a service, and has pages
+//! for users of [LangChain](guide::from_langchain) and other libraries.
 //!
 //! The single crates, such as `conversant-core` for authors of models and stores, have the same
 //! items.

@@ -1,7 +1,4 @@
-//! Longer texts: recipes, and where this crate differs from LangChain.
+//! Longer texts: recipes.
 
 #[doc = include_str!("../docs/snapshots.md")]
 pub mod snapshots {}
-
-#[doc = include_str!("../docs/compatibility.md")]
-pub mod compatibility {}

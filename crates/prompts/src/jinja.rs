@@ -5,7 +5,7 @@
 //! unknown filters and tests. An undefined variable is an error where Jinja2 would write nothing,
 //! unless the template itself provides for it ([`crate::TemplateFormat::Jinja2`] has the rule).
 //!
-//! Where it differs from Jinja2 is listed in [`crate::docs::compatibility`].
+//! Where it differs from Jinja2 is listed in the guide of `conversant`, in `guide::differences`.
 
 use std::{
     borrow::Cow,

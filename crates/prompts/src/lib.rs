@@ -23,8 +23,8 @@
 //! - `jinja`, `mustache`: templates in these formats.
 //! - `load`: YAML, and `load_prompt`, which reads a file; nothing else of this crate does I/O.
 //!
-//! Where a prompt renders differently than in LangChain 0.1, [`docs::compatibility`] says so and
-//! why.
+//! Where a prompt renders differently than in LangChain 0.1, the guide of the crate `conversant`
+//! says so and why, in `guide::differences`.
 //!
 //! # Examples
 //!
