@@ -50,7 +50,7 @@ impl AnswerStream {
         stream: ReplyStream,
         finish: impl FnOnce(Reply) -> Result<Answer, ChainError> + Send + 'static,
     ) -> Self {
-        Self::new(OfModel { stream, finish: Some(Box::new(finish)) })
+        Self::new(ModelSource { stream, finish: Some(Box::new(finish)) })
     }
 
     /// Applies a function to the answer or the error at the end.
@@ -73,7 +73,7 @@ impl AnswerStream {
 
     /// Puts an item before the others.
     pub(crate) fn after(self, item: AnswerItem) -> Self {
-        Self::new(After { item: Some(item), stream: self })
+        Self::new(PutBack { item: Some(item), stream: self })
     }
 }
 
@@ -93,7 +93,7 @@ impl fmt::Debug for AnswerStream {
     }
 }
 
-struct OfModel {
+struct ModelSource {
     stream: ReplyStream,
     /// `None` once it was called.
     finish: Option<Finish>,
@@ -101,7 +101,7 @@ struct OfModel {
 
 type Finish = Box<dyn FnOnce(Reply) -> Result<Answer, ChainError> + Send>;
 
-impl AnswerSource for OfModel {
+impl AnswerSource for ModelSource {
     fn poll_item(&mut self, context: &mut Context<'_>) -> Poll<Result<AnswerItem, ChainError>> {
         let piece = ready!(Pin::new(&mut self.stream).poll_next(context));
         // A reply stream ends with `Done` or an error.
@@ -179,12 +179,12 @@ impl AnswerSource for Whole {
     }
 }
 
-struct After {
+struct PutBack {
     item: Option<AnswerItem>,
     stream: AnswerStream,
 }
 
-impl AnswerSource for After {
+impl AnswerSource for PutBack {
     fn poll_item(&mut self, context: &mut Context<'_>) -> Poll<Result<AnswerItem, ChainError>> {
         match self.item.take() {
             Some(item) => Poll::Ready(Ok(item)),

@@ -47,7 +47,7 @@ impl<C: Chain + 'static> Runner<C> {
         let outputs = self.chain.outputs().to_vec();
         let inputs = CallInputs::new(inputs, options).with_resumed(context.resumed().clone());
         let stream = ChainStream::start(self, inputs).await?;
-        let step = OfStep { stream, outputs, text: String::new() };
+        let step = StepSource { stream, outputs, text: String::new() };
         Ok(Streaming::Steps(AnswerStream::new(step)))
     }
 
@@ -92,13 +92,13 @@ fn answer_of(outcome: Outcome, names: &[Cow<'static, str>]) -> Answer {
 }
 
 /// The answer of a step, whose turn is saved before the last item.
-struct OfStep {
+struct StepSource {
     stream: ChainStream,
     outputs: Vec<Cow<'static, str>>,
     text: String,
 }
 
-impl AnswerSource for OfStep {
+impl AnswerSource for StepSource {
     fn poll_item(&mut self, context: &mut Context<'_>) -> Poll<Result<AnswerItem, ChainError>> {
         let item = ready!(Pin::new(&mut self.stream).poll_next(context));
         // A chain's stream ends with `Done` or an error.

@@ -96,15 +96,15 @@ struct Running {
 
 /// The pieces of an answer.
 enum Pieces {
-    OfModel(ReplyStream),
-    OfSteps(AnswerStream),
+    Model(ReplyStream),
+    Steps(AnswerStream),
 }
 
 impl Pieces {
     fn partial(&self) -> &str {
         match self {
-            Self::OfModel(stream) => stream.partial(),
-            Self::OfSteps(stream) => stream.partial(),
+            Self::Model(stream) => stream.partial(),
+            Self::Steps(stream) => stream.partial(),
         }
     }
 
@@ -115,12 +115,12 @@ impl Pieces {
         context: &mut Context<'_>,
     ) -> Poll<Result<Delta, ChainError>> {
         Poll::Ready(match self {
-            Self::OfModel(stream) => match ready!(Pin::new(stream).poll_next(context)) {
+            Self::Model(stream) => match ready!(Pin::new(stream).poll_next(context)) {
                 Some(piece) => piece.map_err(ChainError::Model),
                 // A reply stream ends with `Done` or an error.
                 None => Err(ChainError::Model(ModelError::Cancelled)),
             },
-            Self::OfSteps(stream) => ready!(stream.poll_item(context)).map(|item| match item {
+            Self::Steps(stream) => ready!(stream.poll_item(context)).map(|item| match item {
                 AnswerItem::Piece(piece) => piece,
                 AnswerItem::Done(reply, made) => {
                     *answer = Some(made);
@@ -154,11 +154,11 @@ impl ChainStream {
         let mut call = CallState::new(chain, binding, runner.observation(), inputs);
         call.begin(chain, binding).await?;
         let (stream, answer) = match call.stream(chain, binding).await {
-            Ok(Streaming::Pieces(stream)) => (Pieces::OfModel(stream), None),
-            Ok(Streaming::Steps(stream)) => (Pieces::OfSteps(stream), None),
+            Ok(Streaming::Pieces(stream)) => (Pieces::Model(stream), None),
+            Ok(Streaming::Steps(stream)) => (Pieces::Steps(stream), None),
             Ok(Streaming::Whole(answer)) => {
                 let stream = ReplyStream::whole(reply_of(chain, &answer));
-                (Pieces::OfModel(stream), Some(answer))
+                (Pieces::Model(stream), Some(answer))
             }
             Err(error) => return Err(call.fail(chain, binding, error).await),
         };

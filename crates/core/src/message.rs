@@ -33,12 +33,12 @@ pub struct Message {
     role: Role,
     content: Content,
     tool_calls: Vec<ToolCall>,
-    rest: Option<Box<Rest>>,
+    rare: Option<Box<RareFields>>,
 }
 
 /// Fields that few messages have, kept behind one pointer so that a message stays small.
 #[derive(Clone, Default)]
-struct Rest {
+struct RareFields {
     name: Option<String>,
     id: Option<String>,
     tool_call_id: Option<String>,
@@ -56,7 +56,7 @@ impl Message {
     /// [`function`](Self::function) take them as arguments.
     #[must_use]
     pub fn new(role: Role, content: impl Into<Content>) -> Self {
-        Self { role, content: content.into(), tool_calls: Vec::new(), rest: None }
+        Self { role, content: content.into(), tool_calls: Vec::new(), rare: None }
     }
 
     /// Creates a system message.
@@ -116,8 +116,8 @@ impl Message {
         calls: impl IntoIterator<Item = InvalidToolCall>,
     ) -> Self {
         let calls: Vec<_> = calls.into_iter().collect();
-        if !calls.is_empty() || self.rest.is_some() {
-            self.rest_mut().invalid_tool_calls = calls;
+        if !calls.is_empty() || self.rare.is_some() {
+            self.rare_mut().invalid_tool_calls = calls;
         }
         self
     }
@@ -125,43 +125,43 @@ impl Message {
     /// Sets the id of the tool call that this message answers.
     #[must_use]
     pub fn with_tool_call_id(mut self, id: impl Into<String>) -> Self {
-        self.rest_mut().tool_call_id = Some(id.into());
+        self.rare_mut().tool_call_id = Some(id.into());
         self
     }
 
     /// Sets the name: of the function that was called, or of the participant.
     #[must_use]
     pub fn with_name(mut self, name: impl Into<String>) -> Self {
-        self.rest_mut().name = Some(name.into());
+        self.rare_mut().name = Some(name.into());
         self
     }
 
     /// Sets the message's own id.
     #[must_use]
     pub fn with_id(mut self, id: impl Into<String>) -> Self {
-        self.rest_mut().id = Some(id.into());
+        self.rare_mut().id = Some(id.into());
         self
     }
 
     /// Sets a further field of the stored form's `data`, such as `additional_kwargs`.
     #[must_use]
     pub fn with_extra(mut self, name: impl Into<String>, value: impl Into<Json>) -> Self {
-        self.rest_mut().extra.insert(name.into(), value.into());
+        self.rare_mut().extra.insert(name.into(), value.into());
         self
     }
 
     /// Sets all further fields of the stored form's `data`.
     pub(crate) fn with_extra_fields(mut self, fields: Map<String, Json>) -> Self {
-        if !fields.is_empty() || self.rest.is_some() {
-            self.rest_mut().extra = fields;
+        if !fields.is_empty() || self.rare.is_some() {
+            self.rare_mut().extra = fields;
         }
         self
     }
 
     /// Removes a further field of the stored form's `data`.
     pub(crate) fn without_extra(mut self, name: &str) -> Self {
-        if let Some(rest) = &mut self.rest {
-            rest.extra.shift_remove(name);
+        if let Some(rare) = &mut self.rare {
+            rare.extra.shift_remove(name);
         }
         self
     }
@@ -207,41 +207,41 @@ impl Message {
     /// Returns the tool calls whose arguments could not be parsed.
     #[must_use]
     pub fn invalid_tool_calls(&self) -> &[InvalidToolCall] {
-        self.rest.as_deref().map_or(&[], |rest| &rest.invalid_tool_calls)
+        self.rare.as_deref().map_or(&[], |rare| &rare.invalid_tool_calls)
     }
 
     /// Returns the id of the tool call that this message answers.
     #[must_use]
     pub fn tool_call_id(&self) -> Option<&str> {
-        self.rest.as_deref()?.tool_call_id.as_deref()
+        self.rare.as_deref()?.tool_call_id.as_deref()
     }
 
     /// Returns the name of the function or the participant.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
-        self.rest.as_deref()?.name.as_deref()
+        self.rare.as_deref()?.name.as_deref()
     }
 
     /// Returns the message's own id.
     #[must_use]
     pub fn id(&self) -> Option<&str> {
-        self.rest.as_deref()?.id.as_deref()
+        self.rare.as_deref()?.id.as_deref()
     }
 
     /// Returns the further fields of the stored form's `data`.
     #[must_use]
     pub fn extra(&self) -> &Map<String, Json> {
-        self.rest.as_deref().map_or_else(|| &*NO_EXTRA, |rest| &rest.extra)
+        self.rare.as_deref().map_or_else(|| &*NO_EXTRA, |rare| &rare.extra)
     }
 
     /// Returns whether the message has a role of a fixed name and content, and nothing else.
     pub(crate) fn is_plain(&self) -> bool {
         let is_fixed = matches!(self.role, Role::System | Role::Human | Role::Ai);
-        is_fixed && self.tool_calls.is_empty() && self.rest.is_none()
+        is_fixed && self.tool_calls.is_empty() && self.rare.is_none()
     }
 
-    fn rest_mut(&mut self) -> &mut Rest {
-        self.rest.get_or_insert_default()
+    fn rare_mut(&mut self) -> &mut RareFields {
+        self.rare.get_or_insert_default()
     }
 }
 

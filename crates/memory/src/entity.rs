@@ -18,7 +18,7 @@ use crate::{
     },
     facts::{self, Facts, Rewritten},
     llm::{
-        entity_extractor::{EntityExtractor, Mentioned, extraction_settings, human_text},
+        entity_extractor::{EntityExtractor, ExtractedNames, extraction_settings, human_text},
         limits::shortened_messages,
         prompted_model::PromptedModel,
         static_prompt::Piece::{self, Text, Variable},
@@ -370,7 +370,7 @@ impl Memory for EntityMemory {
             }
             None => Ok(Vec::new()),
         };
-        let mentioned = Mentioned::new(extracted);
+        let mentioned = ExtractedNames::new(extracted);
         let (known, uncovered) = self.read().await?;
         if uncovered.messages.is_empty() {
             *lock(&self.pending) = Some(Vec::new());
@@ -388,14 +388,14 @@ impl Memory for EntityMemory {
 
     async fn save(&self, turn: &Turn, ticket: Ticket) -> Result<Saved, MemoryError> {
         self.conversation.append(turn, &ticket).await?;
-        let mentioned = ticket.state::<Mentioned>();
+        let mentioned = ticket.state::<ExtractedNames>();
         let names = mentioned.and_then(|mentioned| mentioned.names.clone());
         {
             let max = self.extractor.max_entities;
             let mut pending = lock(&self.pending);
             *pending = pending.take().zip(names).map(|(before, names)| union(before, names, max));
         }
-        Ok(Mentioned::saved(&ticket))
+        Ok(ExtractedNames::saved(&ticket))
     }
 
     async fn maintain(&self) -> Result<Saved, MemoryError> {

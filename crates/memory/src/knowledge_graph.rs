@@ -16,7 +16,7 @@ use crate::{
         settings::{conversation_at, conversation_methods, conversation_settings},
     },
     llm::{
-        entity_extractor::{EntityExtractor, Mentioned, extraction_settings, human_text},
+        entity_extractor::{EntityExtractor, ExtractedNames, extraction_settings, human_text},
         limits::shortened_messages,
         prompted_model::PromptedModel,
         static_prompt::Piece::{self, Text, Variable},
@@ -207,7 +207,7 @@ impl Memory for KnowledgeGraphMemory {
             }
             _ => Ok(Vec::new()),
         };
-        let mentioned = Mentioned::new(extracted);
+        let mentioned = ExtractedNames::new(extracted);
         let lines = graph.describe(mentioned.names.as_deref().unwrap_or_default());
         let mut loaded = self.conversation.loaded(self.show(lines), uncovered.version);
         loaded.ticket = loaded.ticket.with_state(mentioned);
@@ -216,7 +216,7 @@ impl Memory for KnowledgeGraphMemory {
 
     async fn save(&self, turn: &Turn, ticket: Ticket) -> Result<Saved, MemoryError> {
         self.conversation.append(turn, &ticket).await?;
-        Ok(Mentioned::saved(&ticket))
+        Ok(ExtractedNames::saved(&ticket))
     }
 
     async fn maintain(&self) -> Result<Saved, MemoryError> {

@@ -14,7 +14,7 @@ use std::{
 
 use conversant_core::{
     BoxError, CallOptions, ChatModel, ChatRequest, CompletionModel, CompletionRequest, Delta,
-    LanguageModel, ModelError, PromptValue, Reply, ReplyStream, async_trait,
+    LanguageModel, ModelDescription, ModelError, PromptValue, Reply, ReplyStream, async_trait,
 };
 use serde_json::Value as Json;
 
@@ -161,6 +161,13 @@ impl Cassette {
         Err(ModelError::truncated(conversant_core::PartialReply::default()))
     }
 
+    /// Describes the model that is recorded, which emits the events of its requests. A replay has
+    /// no model to describe.
+    fn description(&self) -> ModelDescription {
+        let described = self.model.as_ref().map(LanguageModel::describe);
+        described.map(|model| model.with_emits_events(true)).unwrap_or_default()
+    }
+
     /// Returns whether answers match schemas: as the model says while it records, and as the
     /// recorded requests show in a replay, so that a replay sends what was recorded.
     fn has_schemas(&self) -> bool {
@@ -191,6 +198,10 @@ impl ChatModel for Cassette {
     fn enforces_schemas(&self) -> bool {
         self.has_schemas()
     }
+
+    fn describe(&self) -> ModelDescription {
+        self.description()
+    }
 }
 
 #[async_trait]
@@ -207,6 +218,10 @@ impl CompletionModel for Cassette {
 
     fn enforces_schemas(&self) -> bool {
         self.has_schemas()
+    }
+
+    fn describe(&self) -> ModelDescription {
+        self.description()
     }
 }
 

@@ -310,7 +310,7 @@ const ROUTER: usize = 0;
 const DEFAULT: usize = 1;
 
 /// The chosen chain of a call.
-struct Chosen {
+struct RoutedStep {
     step: usize,
     /// The name of the destination.
     name: String,
@@ -324,7 +324,7 @@ impl RouterSteps {
         &self,
         variables: &Variables,
         context: &RunContext,
-    ) -> Result<Chosen, ChainError> {
+    ) -> Result<RoutedStep, ChainError> {
         if let Some(completed) = &context.resumed().completed {
             return Ok(self.chosen(completed.step, completed.variables.clone()));
         }
@@ -346,14 +346,14 @@ impl RouterSteps {
     }
 
     /// Returns the chain of a step after the router's.
-    fn chosen(&self, step: usize, inputs: Variables) -> Chosen {
+    fn chosen(&self, step: usize, inputs: Variables) -> RoutedStep {
         let index = step.checked_sub(DEFAULT + 1);
         let named = index.and_then(|index| self.destinations.get(index));
         let (name, chain) = match named {
             Some((name, chain)) => (name.clone(), chain),
             None => ("default chain".to_owned(), &self.default_chain),
         };
-        Chosen { step, name, chain: Arc::clone(chain), inputs }
+        RoutedStep { step, name, chain: Arc::clone(chain), inputs }
     }
 
     fn unknown(&self, chosen: &str) -> ChainError {
@@ -364,7 +364,7 @@ impl RouterSteps {
     }
 }
 
-impl Chosen {
+impl RoutedStep {
     fn variables(&self, variables: &Variables) -> Variables {
         let mut variables = variables.clone();
         variables.extend(self.inputs.clone());

@@ -11,9 +11,9 @@ use crate::sync::lock;
 ///
 /// It needs a store that returns where turns begin ([`Slice::turns`]).
 #[derive(Default)]
-pub(crate) struct HeldTurns(Mutex<Option<Held>>);
+pub(crate) struct HeldTurns(Mutex<Option<LastTurns>>);
 
-struct Held {
+struct LastTurns {
     /// The number of turns that were asked for.
     count: usize,
     messages: Messages,
@@ -49,12 +49,12 @@ impl HeldTurns {
             }
         }
         let slice = session.load(Range::LastTurns(count)).await?;
-        *lock(&self.0) = Held::new(&slice, count);
+        *lock(&self.0) = LastTurns::new(&slice, count);
         Ok(slice)
     }
 }
 
-impl Held {
+impl LastTurns {
     /// Holds the turns of a slice, unless the store does not return where they begin.
     fn new(slice: &Slice, count: usize) -> Option<Self> {
         let turns = slice.turns.as_ref()?;

@@ -26,14 +26,14 @@ pub(super) struct Session {
     ends: HashMap<TurnId, Version>,
     /// The notes, each with the last turn that it covers.
     notes: BTreeMap<String, (Note, Option<TurnId>)>,
-    lease: Option<Held>,
+    lease: Option<HeldLease>,
     listing: Listing,
     /// Whether the session was deleted. Another caller may still hold it.
     deleted: bool,
 }
 
 /// The lease's holder, and its end (`None`: never).
-struct Held {
+struct HeldLease {
     holder: TurnId,
     until: Option<Instant>,
 }
@@ -292,7 +292,7 @@ impl Session {
             return Err(HistoryError::Busy);
         }
         let holder = TurnId::random();
-        self.lease = Some(Held { holder, until: now.checked_add(time) });
+        self.lease = Some(HeldLease { holder, until: now.checked_add(time) });
         Ok(holder)
     }
 

@@ -82,13 +82,13 @@ fn decode_names(answer: &str, max: usize) -> Vec<String> {
 }
 
 /// The names that a load has extracted, for the save.
-pub(crate) struct Mentioned {
+pub(crate) struct ExtractedNames {
     /// The names; `None` if the model failed.
     pub(crate) names: Option<Vec<String>>,
     warning: Mutex<Option<Warning>>,
 }
 
-impl Mentioned {
+impl ExtractedNames {
     /// Converts the result of an extraction. A failure becomes a warning of the save.
     pub(crate) fn new(extracted: Result<Vec<String>, BoxError>) -> Self {
         let (names, warning) = match extracted {

@@ -119,7 +119,7 @@ impl<H: ChatHistory> FailingHistory<H> {
     }
 
     /// Removes all failures.
-    pub fn mend(&self) {
+    pub fn clear_failures(&self) {
         self.plan.forget();
     }
 

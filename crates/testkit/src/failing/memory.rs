@@ -68,7 +68,7 @@ impl<M: Memory> FailingMemory<M> {
     }
 
     /// Removes all failures.
-    pub fn mend(&self) {
+    pub fn clear_failures(&self) {
         self.plan.forget();
     }
 

@@ -63,6 +63,9 @@ pub(super) type Running<'s> = Pin<Box<dyn Future<Output = Checked> + 's>>;
 
 pub(super) use {ensure, run, run_at_once};
 
+/// A future that waits more often than this is not tried further.
+pub(super) const MAX_POLLS: usize = 64;
+
 /// Texts that stores and encoders have changed.
 pub(super) const ODD_TEXTS: &[&str] = &[
     "",

@@ -7,7 +7,7 @@ use conversant_core::{
 use serde_json::json;
 
 use super::{
-    check::{Checked, ODD_TEXTS, Stop, ensure, run},
+    check::{Checked, MAX_POLLS, ODD_TEXTS, Stop, ensure, run},
     report::{Report, Running, SuiteError},
 };
 use crate::poll_then_drop;
@@ -82,9 +82,6 @@ pub async fn memory<M: Memory>(make: impl Fn() -> M) -> Result<Report, SuiteErro
     );
     running.finish()
 }
-
-/// A future that waits more often than this is not tried further.
-const MOST_POLLS: usize = 64;
 
 fn turn(number: usize) -> Turn {
     Turn::exchange(format!("question {number}"), format!("answer {number}"))
@@ -259,7 +256,7 @@ async fn a_dropped_load_leaves_no_trace<M: Memory>(make: &impl Fn() -> M) -> Che
     let memory = make();
     converse(&memory, &[turn(1)]).await?;
     let before = view(&memory).await?;
-    for polls in 0..MOST_POLLS {
+    for polls in 0..MAX_POLLS {
         let finished = poll_then_drop(load(&memory), polls).await.transpose()?;
         same("after a dropped load", &view(&memory).await?, &before)?;
         if finished.is_some() {
@@ -276,7 +273,7 @@ async fn a_dropped_save_is_whole_or_not_there<M: Memory>(make: &impl Fn() -> M) 
     converse(&without, std::slice::from_ref(first)).await?;
     converse(&with, &turns).await?;
     let (without, with) = (view(&without).await?, view(&with).await?);
-    for polls in 0..MOST_POLLS {
+    for polls in 0..MAX_POLLS {
         let memory = make();
         converse(&memory, std::slice::from_ref(first)).await?;
         let ticket = load(&memory).await?.ticket;
@@ -299,7 +296,7 @@ async fn a_dropped_save_can_be_repeated<M: Memory>(make: &impl Fn() -> M) -> Che
     let turn = turn(1);
     converse(&once, std::slice::from_ref(&turn)).await?;
     let once = view(&once).await?;
-    for polls in 0..MOST_POLLS {
+    for polls in 0..MAX_POLLS {
         let memory = make();
         let ticket = load(&memory).await?.ticket;
         let save = memory.save(&turn, ticket.clone());
@@ -319,7 +316,7 @@ async fn dropped_maintenance_costs_nothing<M: Memory>(make: &impl Fn() -> M) -> 
     converse(&tidied, &turns).await?;
     tidied.maintain().await?;
     let tidied = view(&tidied).await?;
-    for polls in 0..MOST_POLLS {
+    for polls in 0..MAX_POLLS {
         let memory = make();
         converse(&memory, &turns).await?;
         let finished = poll_then_drop(memory.maintain(), polls).await.transpose()?;
@@ -335,7 +332,7 @@ async fn dropped_maintenance_costs_nothing<M: Memory>(make: &impl Fn() -> M) -> 
 
 async fn a_dropped_clear_can_be_repeated<M: Memory>(make: &impl Fn() -> M) -> Checked {
     let fresh = view(&make()).await?;
-    for polls in 0..MOST_POLLS {
+    for polls in 0..MAX_POLLS {
         let memory = make();
         converse(&memory, &[turn(1)]).await?;
         let finished = poll_then_drop(memory.clear(), polls).await.transpose()?;

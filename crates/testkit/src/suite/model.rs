@@ -12,7 +12,7 @@ use conversant_core::{
 use serde_json::json;
 
 use super::{
-    check::{Checked, ODD_TEXTS, ensure, run},
+    check::{Checked, MAX_POLLS, ODD_TEXTS, ensure, run},
     report::{Report, Running, SuiteError},
 };
 use crate::{join_all::join_all, poll_then_drop};
@@ -97,8 +97,6 @@ async fn model(
     running.finish()
 }
 
-/// A call that waits more often than this is not tried further.
-const MOST_POLLS: usize = 64;
 const CALLERS: usize = 8;
 
 fn question() -> PromptValue {
@@ -220,7 +218,7 @@ async fn calls_run_at_once(model: &LanguageModel) -> Checked {
 }
 
 async fn a_dropped_call_leaves_the_model_as_it_was(model: &LanguageModel) -> Checked {
-    for polls in 0..MOST_POLLS {
+    for polls in 0..MAX_POLLS {
         let finished = poll_then_drop(ask(model, question()), polls).await.transpose()?;
         is_answer(&ask(model, question()).await?)?;
         if finished.is_some() {

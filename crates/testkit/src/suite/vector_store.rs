@@ -11,7 +11,7 @@ use conversant_core::{
 };
 
 use super::{
-    check::{Checked, ODD_TEXTS, Stop, ensure, run},
+    check::{Checked, MAX_POLLS, ODD_TEXTS, Stop, ensure, run},
     report::{Report, Running, SuiteError},
 };
 use crate::poll_then_drop;
@@ -182,9 +182,6 @@ pub async fn vector_store<S: VectorStore>(
     );
     running.finish()
 }
-
-/// A future that waits more often than this is not tried further.
-const MAX_POLLS: usize = 64;
 
 fn collection() -> Collection {
     Collection::Session(SessionId::from(TurnId::random()))

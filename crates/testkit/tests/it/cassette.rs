@@ -1,10 +1,14 @@
 //! Cassettes record once and replay.
 
-use std::path::PathBuf;
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex},
+};
 
 use conversant_core::{
-    CallOptions, ChatModel, ChatRequest, CompletionModel, CompletionRequest, Delta, Message,
-    Messages, Reply, ToolCall, Usage,
+    CallId, CallInfo, CallOptions, ChatModel, ChatRequest, CompletionModel, CompletionRequest,
+    Delta, Event, EventEmitter, LanguageModel, Message, Messages, ModelDescription, ModelError,
+    Observer, Reply, ToolCall, Usage, async_trait,
 };
 use conversant_testkit::{Cassette, ScriptedChat, ScriptedCompletion, ScriptedReply, block_on};
 use serde_json::json;
@@ -90,6 +94,40 @@ fn a_conversation_is_recorded_and_replayed() {
         assert_eq!((first.usage, pieces), (recorded.0.usage, recorded.1.clone()));
         assert_eq!(secret, "***");
     }
+}
+
+/// A request is observed once, also while it is recorded, with the model that answers it.
+#[test]
+fn a_request_is_observed_once() {
+    struct Named(ScriptedChat);
+    #[async_trait]
+    impl ChatModel for Named {
+        async fn generate(&self, request: &ChatRequest) -> Result<Reply, ModelError> {
+            self.0.generate(request).await
+        }
+        fn describe(&self) -> ModelDescription {
+            ModelDescription::new().with_name("named")
+        }
+    }
+    struct Models(Mutex<Vec<Option<String>>>);
+    impl Observer for Models {
+        fn on_event(&self, _: &CallInfo, event: &Event<'_>) {
+            if let Event::ModelStarted { model, .. } = event {
+                self.0.lock().unwrap().push(model.name.clone());
+            }
+        }
+    }
+    let folder = Folder::new("observed");
+    let models = Arc::new(Models(Mutex::default()));
+    for _ in ["recorded", "replayed"] {
+        let model = || LanguageModel::chat(Named(ScriptedChat::new(["Hello!"])));
+        let cassette = Cassette::open(folder.file(), model).unwrap();
+        let observers: [Arc<dyn Observer>; 1] = [models.clone()];
+        let events = EventEmitter::new(CallInfo::new(CallId::from_u64(7)), observers.into());
+        let options = CallOptions::new().with_events(events);
+        block_on(LanguageModel::chat(cassette).generate("Hi".into(), options)).unwrap();
+    }
+    assert_eq!(*models.0.lock().unwrap(), [Some("named".to_owned()), None]);
 }
 
 #[test]

@@ -76,7 +76,7 @@ fn a_held_call_goes_on_when_it_is_let_through() {
     block_on(load()).unwrap();
     assert!(matches!(block_on(load()), Err(HistoryError::Busy)), "the second has its own plan");
     assert!(block_on(poll_then_drop(load(), 1)).is_none());
-    history.mend();
+    history.clear_failures();
     block_on(load()).unwrap();
     assert_eq!((gate.arrivals(), history.calls(HistoryCall::Load)), (2, 4));
 }
@@ -118,7 +118,7 @@ fn every_function_can_go_wrong() {
         ];
         assert_eq!(failed, all.map(|other| other == call), "{call:?}");
         assert_eq!(memory.calls(call), 1);
-        memory.mend();
+        memory.clear_failures();
         block_on(memory.clear()).unwrap();
     }
 }

@@ -205,7 +205,7 @@ async fn an_answer_that_is_not_saved_is_shown_and_saved_again() {
     browser.shows(".answer", "Paid for.").await;
     browser.reload().await;
     browser.shows(".answer", "Paid for.").await;
-    store.mend();
+    store.clear_failures();
     browser.click(".turn .error button").await;
     browser.shows(".facts", "").await;
     browser.hides(".turn .error").await;

@@ -5,14 +5,11 @@ use conversant_core::{ChatHistory, Expect, Range};
 use super::session_driver::{SessionDriver, exchange};
 use crate::{
     poll_then_drop,
-    suite::check::{Checked, ensure},
+    suite::check::{Checked, MAX_POLLS, ensure},
 };
 
-/// A future that waits more often than this is not tried further.
-const MOST_POLLS: usize = 64;
-
 pub(super) async fn a_dropped_append_is_whole_or_not_there(history: &impl ChatHistory) -> Checked {
-    for polls in 0..MOST_POLLS {
+    for polls in 0..MAX_POLLS {
         let driver = SessionDriver::new(history)?;
         let (before, dropped, after) = (exchange(0), exchange(1), exchange(2));
         driver.append(&before).await?;
@@ -39,7 +36,7 @@ pub(super) async fn a_dropped_append_is_whole_or_not_there(history: &impl ChatHi
 }
 
 pub(super) async fn a_dropped_append_can_be_repeated(history: &impl ChatHistory) -> Checked {
-    for polls in 0..MOST_POLLS {
+    for polls in 0..MAX_POLLS {
         let driver = SessionDriver::new(history)?;
         let turn = exchange(1);
         let append = history.append(&driver.session, &turn, Expect::Any);
@@ -59,7 +56,7 @@ pub(super) async fn a_dropped_load_leaves_no_trace(history: &impl ChatHistory) -
     for turn in &turns {
         driver.append(turn).await?;
     }
-    for polls in 0..MOST_POLLS {
+    for polls in 0..MAX_POLLS {
         let load = history.load(&driver.session, Range::All);
         let finished = poll_then_drop(load, polls).await.transpose()?;
         let turn = exchange(polls + 1);
@@ -74,7 +71,7 @@ pub(super) async fn a_dropped_load_leaves_no_trace(history: &impl ChatHistory) -
 }
 
 pub(super) async fn a_dropped_clear_is_whole_or_not_done(history: &impl ChatHistory) -> Checked {
-    for polls in 0..MOST_POLLS {
+    for polls in 0..MAX_POLLS {
         let driver = SessionDriver::new(history)?;
         let turns = [exchange(0), exchange(1)];
         for turn in &turns {
