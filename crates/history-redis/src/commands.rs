@@ -1,6 +1,9 @@
 //! The operations, one per file. Each changes a session by one script, whole or not at all.
 
 mod append;
+mod branch;
+#[cfg(feature = "cluster")]
+mod copy_fork;
 mod empty;
 mod lease;
 mod list;
@@ -11,17 +14,23 @@ mod note;
 mod scan;
 mod schema;
 mod scripts;
+mod stored_turn;
 
-#[cfg(feature = "cluster")]
-pub(crate) use self::list_cluster::{Adopt, ListCluster};
 pub(crate) use self::{
     append::Append,
+    branch::{Alternatives, Fork, SetTip},
     empty::{Clear, Delete},
     lease::{Release, Take},
     list::List,
-    load::{First, Load, Loaded, Stored},
+    load::{First, Load, Loaded},
     note::{LoadNote, PutNote},
     scan::Scan,
     schema::CheckSchema,
     scripts::{script, tip, version},
+    stored_turn::Decoded,
+};
+#[cfg(feature = "cluster")]
+pub(crate) use self::{
+    copy_fork::CopyFork,
+    list_cluster::{Adopt, ListCluster},
 };

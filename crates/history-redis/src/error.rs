@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt};
 
-use conversant_core::HistoryError;
+use conversant_core::{HistoryError, TurnId};
 use redis::{ErrorKind, RedisError as ClientError, ServerErrorKind};
 
 /// An error of Redis or its client: the source of a [`HistoryError`] of this crate.
@@ -108,6 +108,9 @@ impl From<ClientError> for Failure {
         let detail = error.detail().unwrap_or_default();
         let reports =
             |code: &str| error.code() == Some(code) || detail.contains(&format!("-{code} "));
+        if let Some(turn) = unknown_turn(&error) {
+            return Self::Refused(HistoryError::UnknownTurn { turn });
+        }
         let lacks = reports("CORRUPT");
         let (is_full, is_read_only) =
             (reports("OOM") || reports("MISCONF"), reports("READONLY") || reports("NOPERM"));
@@ -131,6 +134,12 @@ impl From<ClientError> for Failure {
             backend(error)
         })
     }
+}
+
+/// Returns the turn that a script has not found: `UNKNOWN id`, within the script's own error.
+fn unknown_turn(error: &ClientError) -> Option<TurnId> {
+    let (_, id) = error.detail()?.split_once("-UNKNOWN ")?;
+    id.split(' ').next()?.parse().ok()
 }
 
 impl From<Failure> for HistoryError {

@@ -1,20 +1,21 @@
 //! The history in keys of its own.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use conversant_core::{
-    ChatHistory, Expect, HistoryError, Lease, Message, Messages, Note, OwnFormat, Range, SessionId,
-    Slice, Turn, Version,
+    Alternative, ChatHistory, Expect, HistoryError, Lease, Message, Messages, Note, OwnFormat,
+    Point, Range, SessionId, Slice, Turn, TurnId, Version,
 };
 use conversant_history::{MAX_TIMEOUT, lease_holder};
 
 #[cfg(feature = "cluster")]
-use crate::commands::{Adopt, ListCluster};
+use crate::commands::{Adopt, CopyFork, ListCluster};
 use crate::{
+    branch_view::HistoryAt,
     commands::{
-        Append, CheckSchema, Clear, Delete, First, List, Load, LoadNote, Loaded, PutNote, Release,
-        Stored, Take,
+        Alternatives, Append, CheckSchema, Clear, Decoded, Delete, First, Fork, List, Load,
+        LoadNote, Loaded, PutNote, Release, SetTip, Take,
     },
     connect::{Connect, Servers, connect_settings},
     error::{RedisError, backend},
@@ -80,14 +81,134 @@ impl RedisHistory {
         }
     }
 
-    async fn loaded(
+    pub(crate) async fn load_at(
         &self,
         session: &SessionId,
+        point: Option<Point>,
         range: Range,
-        with_turns: bool,
-    ) -> Result<Loaded, HistoryError> {
-        let load = Load { keys: self.keys.session(session), range, with_turns };
+    ) -> Result<Slice, HistoryError> {
+        let (version, decoded, start) = self.decoded(session, point, range).await?;
+        let starts = decoded.starts().filter_map(|turn| turn.checked_sub(start)).collect();
+        let mut messages = decoded.messages;
+        messages.drain(..start);
+        Ok(Slice::new(messages, version).with_turns(starts))
+    }
+
+    pub(crate) async fn turns_at(
+        &self,
+        session: &SessionId,
+        point: Option<Point>,
+        range: Range,
+    ) -> Result<Vec<Turn>, HistoryError> {
+        let (_, decoded, start) = self.decoded(session, point, range).await?;
+        Ok(decoded.into_turns(start))
+    }
+
+    /// Loads the turns that have messages of a range, and returns the index at which it begins in
+    /// their messages.
+    async fn decoded(
+        &self,
+        session: &SessionId,
+        point: Option<Point>,
+        range: Range,
+    ) -> Result<(Version, Decoded, usize), HistoryError> {
+        let load = Load { keys: self.keys.session(session), range, point };
+        let Loaded { version, turns, before } = self.database.read(session, load).await?;
+        let decoded = Decoded::new(turns, None)?;
+        if decoded.end().is_some_and(|end| end != version.messages) {
+            return Err(HistoryError::Corrupt {
+                what: "the last turn is not where the session ends".to_owned(),
+                source: None,
+            });
+        }
+        let start = start(range, &decoded.messages, version, before);
+        Ok((version, decoded, start))
+    }
+
+    pub(crate) async fn append_at(
+        &self,
+        session: &SessionId,
+        point: Option<Point>,
+        turn: &Turn,
+        expect: Expect,
+    ) -> Result<Version, HistoryError> {
+        let messages = turn.messages().to_compact_json(self.max_message_bytes)?;
+        let keys = self.keys.session(session);
+        let append = Append::new(keys, session, point, turn, &messages, expect, self.lifetime_ms);
+        #[cfg(feature = "cluster")]
+        let append = append.with_listing(self.keys.listing(session));
+        self.database.write(session, append).await
+    }
+
+    pub(crate) async fn first_at(
+        &self,
+        session: &SessionId,
+        point: Option<Point>,
+        count: usize,
+    ) -> Result<Messages, HistoryError> {
+        let first = First { keys: self.keys.session(session), count, point };
+        let turns = self.database.read(session, first).await?;
+        let mut messages = Decoded::new(turns, Some(0))?.messages;
+        messages.truncate(count);
+        Ok(messages.into())
+    }
+
+    pub(crate) async fn note_at(
+        &self,
+        session: &SessionId,
+        point: Option<Point>,
+        name: &str,
+    ) -> Result<Option<Note>, HistoryError> {
+        let load = LoadNote { keys: self.keys.session(session), name: name.to_owned(), point };
         self.database.read(session, load).await
+    }
+
+    pub(crate) async fn put_note_at(
+        &self,
+        session: &SessionId,
+        point: Option<Point>,
+        name: &str,
+        note: &Note,
+    ) -> Result<(), HistoryError> {
+        let covers = note.covers;
+        let Ok(note) = serde_json::to_string(note) else {
+            return Err(HistoryError::Unsupported { what: "a note without a JSON form" });
+        };
+        let bytes = note.len() as u64;
+        if bytes > self.max_message_bytes {
+            return Err(HistoryError::TooLarge { bytes, limit: self.max_message_bytes });
+        }
+        let put = PutNote {
+            keys: self.keys.session(session),
+            name: name.to_owned(),
+            note,
+            covers,
+            lifetime_ms: self.lifetime_ms,
+            session: session.clone(),
+            point,
+        };
+        self.database.write(session, put).await
+    }
+}
+
+/// Returns the index at which a range begins in the messages of the turns that have it.
+fn start(range: Range, messages: &[Message], version: Version, before: u64) -> usize {
+    let count = messages.len();
+    match range {
+        Range::LastMessages(wanted) => count.saturating_sub(wanted),
+        Range::LastBytes(limit) => {
+            let mut left = limit;
+            let fits = |message: &&Message| {
+                let rest = left.checked_sub(message.stored_json_len());
+                rest.inspect(|&rest| left = rest).is_some()
+            };
+            count - messages.iter().rev().take_while(fits).count()
+        }
+        Range::After(_) => {
+            let loaded = version.messages.saturating_sub(count as u64);
+            usize::try_from(before.saturating_sub(loaded)).unwrap_or(count).min(count)
+        }
+        _ => 0,
     }
 }
 
@@ -96,7 +217,7 @@ impl OwnFormat for RedisHistory {}
 #[async_trait]
 impl ChatHistory for RedisHistory {
     async fn load(&self, session: &SessionId, range: Range) -> Result<Slice, HistoryError> {
-        self.loaded(session, range, false).await?.slice()
+        self.load_at(session, None, range).await
     }
 
     async fn append(
@@ -105,18 +226,11 @@ impl ChatHistory for RedisHistory {
         turn: &Turn,
         expect: Expect,
     ) -> Result<Version, HistoryError> {
-        let encode = |message: &Message| message.to_stored_json(self.max_message_bytes);
-        let messages = turn.messages().iter().map(encode).collect::<Result<_, _>>()?;
-        let keys = self.keys.session(session);
-        let append = Append::new(keys, session, turn, messages, expect, self.lifetime_ms);
-        #[cfg(feature = "cluster")]
-        let append = append.with_listing(self.keys.listing(session));
-        self.database.write(session, append).await
+        self.append_at(session, None, turn, expect).await
     }
 
     fn check(&self, _: &SessionId, messages: &[Message]) -> Result<(), HistoryError> {
-        let check = |message: &Message| message.to_stored_json(self.max_message_bytes).map(drop);
-        messages.iter().try_for_each(check)
+        messages.iter().try_for_each(|message| message.check_stored_json(self.max_message_bytes))
     }
 
     async fn clear(&self, session: &SessionId) -> Result<(), HistoryError> {
@@ -125,7 +239,7 @@ impl ChatHistory for RedisHistory {
     }
 
     async fn turns(&self, session: &SessionId, range: Range) -> Result<Vec<Turn>, HistoryError> {
-        self.loaded(session, range, true).await?.turns()
+        self.turns_at(session, None, range).await
     }
 
     async fn sessions(
@@ -152,18 +266,11 @@ impl ChatHistory for RedisHistory {
         session: &SessionId,
         count: usize,
     ) -> Result<Option<Messages>, HistoryError> {
-        let first = First { keys: self.keys.session(session), count };
-        let first = self.database.read(session, first).await?;
-        let decode = |(number, json): (usize, &Vec<u8>)| {
-            Message::from_stored_json(json, format_args!("message {number}"))
-        };
-        let messages = first.iter().enumerate().map(decode);
-        Ok(Some(messages.collect::<Result<Vec<_>, _>>()?.into()))
+        self.first_at(session, None, count).await.map(Some)
     }
 
     async fn note(&self, session: &SessionId, name: &str) -> Result<Option<Note>, HistoryError> {
-        let load = LoadNote { keys: self.keys.session(session), name: name.to_owned() };
-        self.database.read(session, load).await
+        self.note_at(session, None, name).await
     }
 
     /// Stores a note. Fails with [`HistoryError::Stale`] if it covers a version of another
@@ -174,17 +281,7 @@ impl ChatHistory for RedisHistory {
         name: &str,
         note: &Note,
     ) -> Result<(), HistoryError> {
-        let covers = note.covers;
-        let Ok(note) = serde_json::to_string(note) else {
-            return Err(HistoryError::Unsupported { what: "a note without a JSON form" });
-        };
-        let bytes = note.len() as u64;
-        if bytes > self.max_message_bytes {
-            return Err(HistoryError::TooLarge { bytes, limit: self.max_message_bytes });
-        }
-        let (keys, lifetime_ms) = (self.keys.session(session), self.lifetime_ms);
-        let put = PutNote { keys, name: name.to_owned(), note, covers, lifetime_ms };
-        self.database.write(session, put).await
+        self.put_note_at(session, None, name, note).await
     }
 
     /// Acquires a session for one holder, by the server's clock, in milliseconds.
@@ -203,60 +300,56 @@ impl ChatHistory for RedisHistory {
         let release = Release { keys: self.keys.lease(&lease.session), lease: lease.clone() };
         self.database.write(&lease.session, release).await
     }
-}
 
-impl Loaded {
-    fn decoded(self) -> Result<Vec<Message>, HistoryError> {
-        let expected = self.version.messages.saturating_sub(self.start);
-        let found = self.messages.len() as u64;
-        if found != expected {
-            return Err(corrupt(format!("there are {found} messages instead of {expected}")));
-        }
-        (self.start..)
-            .zip(self.messages)
-            .map(|(number, json)| Message::from_stored_json(json, format_args!("message {number}")))
-            .collect()
+    fn at(&self, point: Point) -> Option<Arc<dyn ChatHistory>> {
+        Some(Arc::new(HistoryAt::new(self.clone(), point)))
     }
 
-    fn slice(self) -> Result<Slice, HistoryError> {
-        let version = self.version;
-        Ok(Slice::new(self.decoded()?, version))
+    async fn set_tip(
+        &self,
+        session: &SessionId,
+        tip: Point,
+        expect: Expect,
+    ) -> Result<Version, HistoryError> {
+        let (keys, lifetime_ms) = (self.keys.session(session), self.lifetime_ms);
+        let set = SetTip { keys, session: session.clone(), tip, expect, lifetime_ms };
+        self.database.write(session, set).await
     }
 
-    fn turns(mut self) -> Result<Vec<Turn>, HistoryError> {
-        let (start, end) = (self.start, self.version.messages);
-        let stored = std::mem::take(&mut self.turns);
-        // A range may begin within a turn, a session does not.
-        let mut next = match stored.first() {
-            _ if start == 0 => 0,
-            Some(first) => first.first,
-            None => end,
+    async fn alternatives(
+        &self,
+        session: &SessionId,
+        point: Point,
+    ) -> Result<Vec<Alternative>, HistoryError> {
+        let alternatives = Alternatives { keys: self.keys.session(session), point };
+        self.database.read(session, alternatives).await
+    }
+
+    /// Begins a session with the turns of another one up to a point. On one server both share them.
+    /// In a cluster they are copied, since the sessions are on different nodes.
+    async fn fork(
+        &self,
+        session: &SessionId,
+        point: Point,
+        into: &SessionId,
+    ) -> Result<Version, HistoryError> {
+        // Earlier writes on the session are settled first.
+        self.load_at(session, Some(Point::Start), Range::LastTurns(0)).await?;
+        let fork = Fork {
+            keys: self.keys.session(session),
+            session: session.clone(),
+            point,
+            into_keys: self.keys.session(into),
+            into: into.clone(),
+            id: TurnId::random(),
+            lifetime_ms: self.lifetime_ms,
         };
-        let messages = Messages::from(self.decoded()?);
-        let mut turns = Vec::with_capacity(stored.len());
-        for turn in stored {
-            let Stored { first, count, id, incomplete, base } = turn;
-            if first != next {
-                return Err(corrupt(format!(
-                    "turn {id} begins at message {first} instead of {next}"
-                )));
-            }
-            next = first.saturating_add(count);
-            let index =
-                |number: u64| usize::try_from(number.saturating_sub(start)).unwrap_or(usize::MAX);
-            let messages = messages.slice(index(first)..index(next));
-            let turn = Turn::identified(id, messages).with_incomplete(incomplete);
-            turns.push(base.into_iter().fold(turn, Turn::with_base));
+        #[cfg(feature = "cluster")]
+        if let Some(listing) = self.keys.listing(into) {
+            return self.database.write(into, CopyFork { fork, listing }).await;
         }
-        if next != end {
-            return Err(corrupt(format!("there are {next} messages instead of {end}")));
-        }
-        Ok(turns)
+        self.database.write(into, fork).await
     }
-}
-
-fn corrupt(what: String) -> HistoryError {
-    HistoryError::Corrupt { what, source: None }
 }
 
 /// Returns a time in the server's unit, milliseconds.

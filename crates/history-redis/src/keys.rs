@@ -139,7 +139,10 @@ impl Keys {
     pub(crate) fn session_of(&self, key: &[u8]) -> Option<String> {
         let name = std::str::from_utf8(key).ok()?.strip_prefix(&self.prefix)?;
         let (name, part) = name.strip_prefix('{')?.rsplit_once("}:")?;
-        ["meta", "messages", "turns", "ids"].contains(&part).then(|| decode(name)).flatten()
+        ["meta", "messages", "turns", "ids", "branches"]
+            .contains(&part)
+            .then(|| decode(name))
+            .flatten()
     }
 
     /// Returns the name of one of a session's keys. A cluster places a key by the part in braces.

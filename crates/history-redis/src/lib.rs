@@ -21,6 +21,7 @@
 //! # }
 //! ```
 
+mod branch_view;
 #[cfg(feature = "cluster")]
 mod cluster;
 mod commands;

@@ -1,9 +1,9 @@
 //! Appends a turn.
 
-use conversant_core::{Expect, HistoryError, SessionId, Turn, TurnId, Version};
+use conversant_core::{Expect, HistoryError, Point, SessionId, Turn, TurnId, Version};
 use conversant_history::langchain::version_to_text;
 
-use super::scripts::{APPEND, tip, version};
+use super::scripts::{APPEND, Expected, point, tip, version};
 use crate::{
     error::Failure,
     keys::SessionKeys,
@@ -16,21 +16,25 @@ pub(crate) struct Append {
     keys: SessionKeys,
     session: SessionId,
     turn: TurnId,
-    /// Its id, whether it is incomplete, and its base.
-    header: String,
+    count: usize,
+    /// Its id, whether it is incomplete, its base, and its messages.
+    body: String,
+    /// The point that it follows. `None` is the tip.
+    point: Option<Point>,
     expect: Expect,
-    messages: Vec<String>,
     lifetime_ms: Option<u64>,
     #[cfg(feature = "cluster")]
     listing: Option<crate::cluster::Listing>,
 }
 
 impl Append {
+    /// Encodes a turn whose messages are encoded as JSON already.
     pub(crate) fn new(
         keys: SessionKeys,
         session: &SessionId,
+        point: Option<Point>,
         turn: &Turn,
-        messages: Vec<String>,
+        messages: &str,
         expect: Expect,
         lifetime_ms: Option<u64>,
     ) -> Self {
@@ -40,9 +44,10 @@ impl Append {
             keys,
             session: session.clone(),
             turn: id,
-            header: format!("{id} {incomplete} {base}"),
+            count: turn.messages().len(),
+            body: format!("{id} {incomplete} {base} {messages}"),
+            point,
             expect,
-            messages,
             lifetime_ms,
             #[cfg(feature = "cluster")]
             listing: None,
@@ -61,12 +66,8 @@ impl Operation for Append {
     type Output = Version;
 
     async fn run(&self, connection: &mut Link, limit: Limit) -> Result<Version, Failure> {
-        let (kind, seen) = match self.expect {
-            Expect::Any => (0_u8, Version::default()),
-            Expect::SameEpoch(seen) => (1, seen),
-            Expect::Exactly(seen) => (2, seen),
-            _ => return Err(HistoryError::Unsupported { what: "this expectation" }.into()),
-        };
+        let Expected { kind, version: seen } = Expected::new(self.expect)?;
+        let point = point(self.point)?;
         #[cfg(feature = "cluster")]
         if let Some(listing) = &self.listing {
             listing.ensure(connection).await?;
@@ -81,10 +82,11 @@ impl Operation for Append {
             .arg(seen.messages)
             .arg(tip(seen))
             .arg(self.lifetime_ms.map_or_else(String::new, |lifetime| lifetime.to_string()))
-            .arg(&self.header)
+            .arg(self.count)
+            .arg(&self.body)
             .arg(self.session.as_str())
             .arg(format!("{:016x}", self.turn.fingerprint()))
-            .arg(&self.messages);
+            .arg(point);
         let (is_stale, epoch, messages, tip): (bool, i64, i64, String) =
             script.invoke_async(connection).await?;
         let current = version(epoch, messages, &tip)?;

@@ -1,9 +1,11 @@
 //! Loads a part of a session, and its version, as they are at one moment.
 
-use conversant_core::{HistoryError, Range, TurnId, Version};
-use conversant_history::langchain::version_from_text;
+use conversant_core::{HistoryError, Point, Range, Version};
 
-use super::scripts::{FIRST, LOAD, corrupt, count, tip, version};
+use super::{
+    scripts::{FIRST, LOAD, count, point, tip, version},
+    stored_turn::StoredTurn,
+};
 use crate::{
     error::Failure,
     keys::SessionKeys,
@@ -11,33 +13,20 @@ use crate::{
     pool::{Limit, Operation},
 };
 
-/// A part of a session to load, with its turns or without.
+/// A part of a session to load.
 pub(crate) struct Load {
     pub(crate) keys: SessionKeys,
     pub(crate) range: Range,
-    pub(crate) with_turns: bool,
+    /// The point at which the session ends. `None` is the tip.
+    pub(crate) point: Option<Point>,
 }
 
-/// Loaded messages and turns.
+/// The loaded turns that have messages of the part, each whole.
 pub(crate) struct Loaded {
     pub(crate) version: Version,
-    /// The index of the first message.
-    pub(crate) start: u64,
-    /// Each as JSON.
-    pub(crate) messages: Vec<Vec<u8>>,
-    /// The turns that begin in the range, in order.
-    pub(crate) turns: Vec<Stored>,
-}
-
-/// A stored turn without its messages.
-pub(crate) struct Stored {
-    /// The index of its first message in the session.
-    pub(crate) first: u64,
-    /// Its number of messages.
-    pub(crate) count: u64,
-    pub(crate) id: TurnId,
-    pub(crate) incomplete: bool,
-    pub(crate) base: Option<Version>,
+    pub(crate) turns: Vec<StoredTurn>,
+    /// The number of messages before those after a version.
+    pub(crate) before: u64,
 }
 
 impl Operation for Load {
@@ -54,56 +43,29 @@ impl Operation for Load {
         };
         let mut script = LOAD.prepare_invoke();
         let seen_tip = if let Range::After(seen) = self.range { tip(seen) } else { String::new() };
-        script.key(&self.keys).arg(range).arg(first).arg(second).arg(u8::from(self.with_turns));
-        script.arg(seen_tip);
-        type Answer = (i64, i64, i64, Vec<Vec<u8>>, Vec<String>, String);
-        let (epoch, stored, start, messages, turns, tip): Answer =
-            script.invoke_async(connection).await?;
-        let turns = turns.iter().rev().map(|turn| Stored::read(turn));
-        Ok(Loaded {
-            version: version(epoch, stored, &tip)?,
-            start: count(start)?,
-            messages,
-            turns: turns.collect::<Result<_, _>>()?,
-        })
+        script.key(&self.keys).arg(range).arg(first).arg(second).arg(seen_tip);
+        script.arg(point(self.point)?);
+        type Answer = (i64, i64, String, Vec<Vec<u8>>, i64);
+        let (epoch, messages, tip, turns, before): Answer = script.invoke_async(connection).await?;
+        let turns = turns.into_iter().map(StoredTurn::read).collect::<Result<_, _>>()?;
+        Ok(Loaded { version: version(epoch, messages, &tip)?, turns, before: count(before)? })
     }
 }
 
-impl Stored {
-    /// Parses a turn as `Append` and `append.lua` write it: `first count id incomplete base`.
-    fn read(kept: &str) -> Result<Self, HistoryError> {
-        Self::parse(kept).ok_or_else(|| corrupt("cannot decode a turn".to_owned()))
-    }
-
-    fn parse(kept: &str) -> Option<Self> {
-        let mut parts = kept.split(' ');
-        let stored = Self {
-            first: parts.next()?.parse().ok()?,
-            count: parts.next()?.parse().ok()?,
-            id: parts.next()?.parse().ok()?,
-            incomplete: parts.next()? == "1",
-            base: match parts.next()? {
-                "-" => None,
-                base => Some(version_from_text(base)?),
-            },
-        };
-        parts.next().is_none().then_some(stored)
-    }
-}
-
-/// The first messages of a session.
+/// The turns that have the first messages of a session.
 pub(crate) struct First {
     pub(crate) keys: SessionKeys,
     pub(crate) count: usize,
+    pub(crate) point: Option<Point>,
 }
 
 impl Operation for First {
-    /// Each as JSON.
-    type Output = Vec<Vec<u8>>;
+    type Output = Vec<StoredTurn>;
 
-    async fn run(&self, connection: &mut Link, _: Limit) -> Result<Vec<Vec<u8>>, Failure> {
+    async fn run(&self, connection: &mut Link, _: Limit) -> Result<Vec<StoredTurn>, Failure> {
         let mut script = FIRST.prepare_invoke();
-        script.key(&self.keys).arg(self.count);
-        Ok(script.invoke_async(connection).await?)
+        script.key(&self.keys).arg(self.count).arg(point(self.point)?);
+        let turns: Vec<Vec<u8>> = script.invoke_async(connection).await?;
+        Ok(turns.into_iter().map(StoredTurn::read).collect::<Result<_, _>>()?)
     }
 }

@@ -1,9 +1,9 @@
 //! Loads and stores notes.
 
-use conversant_core::{HistoryError, Note, Version};
+use conversant_core::{HistoryError, Note, Point, SessionId, Version};
 use conversant_history::invalid_json;
 
-use super::scripts::{NOTE, PUT_NOTE, tip, version};
+use super::scripts::{NOTE, PUT_NOTE, point, tip, version};
 use crate::{
     error::Failure,
     keys::SessionKeys,
@@ -15,6 +15,7 @@ use crate::{
 pub(crate) struct LoadNote {
     pub(crate) keys: SessionKeys,
     pub(crate) name: String,
+    pub(crate) point: Option<Point>,
 }
 
 /// A note to store, as JSON.
@@ -24,6 +25,8 @@ pub(crate) struct PutNote {
     pub(crate) note: String,
     pub(crate) covers: Version,
     pub(crate) lifetime_ms: Option<u64>,
+    pub(crate) session: SessionId,
+    pub(crate) point: Option<Point>,
 }
 
 impl Operation for LoadNote {
@@ -31,14 +34,24 @@ impl Operation for LoadNote {
 
     async fn run(&self, connection: &mut Link, _: Limit) -> Result<Option<Note>, Failure> {
         let mut script = NOTE.prepare_invoke();
-        script.key(&self.keys).arg(&self.name);
-        let stored: Option<Vec<u8>> = script.invoke_async(connection).await?;
+        script.key(&self.keys).arg(&self.name).arg(point(self.point)?);
+        let (stored, path): (Option<Vec<u8>>, Option<Path>) =
+            script.invoke_async(connection).await?;
         let Some(stored) = stored else { return Ok(None) };
-        let note = serde_json::from_slice(&stored)
+        let note: Note = serde_json::from_slice(&stored)
             .map_err(|error| invalid_json(&format!("note `{}`", self.name), &error))?;
-        Ok(Some(note))
+        let Some((epoch, messages, tip)) = path else { return Ok(Some(note)) };
+        let (path, covers) = (version(epoch, messages, &tip)?, note.covers);
+        let is_on_path = covers.epoch == path.epoch
+            && covers.messages <= path.messages
+            && (covers.tip == 0 || covers.tip == path.tip);
+        Ok(is_on_path.then_some(note))
     }
 }
+
+/// In a session with branches: the epoch and the messages of the path, and the fingerprint of the
+/// turn with which the note ends, if that is on the path.
+type Path = (i64, i64, String);
 
 impl Operation for PutNote {
     type Output = ();
@@ -48,6 +61,7 @@ impl Operation for PutNote {
         let mut script = PUT_NOTE.prepare_invoke();
         script.key(&self.keys).arg(limit.0).arg(&self.name).arg(&self.note);
         script.arg(self.covers.epoch).arg(self.covers.messages).arg(tip(self.covers)).arg(lifetime);
+        script.arg(self.session.as_str()).arg(point(self.point)?);
         let (is_stale, epoch, messages, tip): (bool, i64, i64, String) =
             script.invoke_async(connection).await?;
         if is_stale {

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// The version of the keys that this crate writes.
-const KNOWN: u64 = 1;
+const KNOWN: u64 = 2;
 
 /// Checks the version, or writes it if there is none.
 pub(crate) struct CheckSchema {
@@ -27,6 +27,13 @@ impl Operation for CheckSchema {
         match found {
             Some(found) if found > KNOWN => {
                 Err(HistoryError::SchemaTooNew { found, known: KNOWN }.into())
+            }
+            // Sessions of an earlier version are read as they are, and continued in the present form,
+            // which that version does not know.
+            Some(found) if found < KNOWN => {
+                let mut raise = redis::cmd("SET");
+                raise.arg(&self.key).arg(KNOWN);
+                Ok(raise.query_async(connection).await?)
             }
             _ => Ok(()),
         }

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use conversant_core::{HistoryError, Version};
+use conversant_core::{Expect, HistoryError, Point, Version};
 use redis::Script;
 
 /// Joins files to a script. Each uses the variables of those before it.
@@ -18,25 +18,36 @@ macro_rules! script {
 
 pub(crate) use script;
 
-pub(super) static APPEND: LazyLock<Script> =
-    script!("clock", "session", "tip", "turns", "check", "append");
-pub(super) static FIRST: LazyLock<Script> =
-    script!("clock", "session", "tip", "turns", "check", "first");
-pub(super) static LOAD: LazyLock<Script> =
-    script!("clock", "session", "tip", "turns", "check", "load");
-pub(super) static CLEAR: LazyLock<Script> = script!("clock", "session", "clear");
-pub(super) static DELETE: LazyLock<Script> = script!("clock", "session", "delete");
+/// A script on a session whose state is checked.
+macro_rules! session_script {
+    ($($part:literal),+) => {
+        script!("clock", "session", "tip", "branch", "check", $($part),+)
+    };
+}
+
+pub(super) static APPEND: LazyLock<Script> = session_script!("left", "tree", "append");
+pub(super) static FIRST: LazyLock<Script> = session_script!("first");
+pub(super) static LOAD: LazyLock<Script> = session_script!("load");
+pub(super) static SET_TIP: LazyLock<Script> = session_script!("tree", "set_tip");
+pub(super) static ALTERNATIVES: LazyLock<Script> = session_script!("alternatives");
+pub(super) static FORK: LazyLock<Script> = session_script!("tree", "fork");
+#[cfg(feature = "cluster")]
+pub(super) static STAGE: LazyLock<Script> = script!("stage");
+#[cfg(feature = "cluster")]
+pub(super) static TAKE_COPY: LazyLock<Script> = session_script!("tree", "take_copy");
+pub(super) static NOTE: LazyLock<Script> = session_script!("note");
+pub(super) static PUT_NOTE: LazyLock<Script> = session_script!("tree", "put_note");
+pub(super) static CLEAR: LazyLock<Script> =
+    script!("clock", "session", "tip", "branch", "tree", "clear");
+pub(super) static DELETE: LazyLock<Script> =
+    script!("clock", "session", "tip", "branch", "tree", "delete");
 pub(super) static EPOCH: LazyLock<Script> = script!("clock", "session", "epoch");
 /// The twins for a full server. From version 7 on, a script with this flag may write a little, to
 /// free space.
 pub(super) static CLEAR_FULL: LazyLock<Script> = script!("#!lua flags=allow-oom
-", "clock", "session", "clear"; );
+", "clock", "session", "tip", "branch", "tree", "clear"; );
 pub(super) static DELETE_FULL: LazyLock<Script> = script!("#!lua flags=allow-oom
-", "clock", "session", "delete"; );
-pub(super) static NOTE: LazyLock<Script> =
-    script!("clock", "session", "tip", "turns", "check", "note");
-pub(super) static PUT_NOTE: LazyLock<Script> =
-    script!("clock", "session", "tip", "turns", "check", "put_note");
+", "clock", "session", "tip", "branch", "tree", "delete"; );
 pub(super) static TAKE: LazyLock<Script> = script!("clock", "lease", "take");
 pub(super) static RELEASE: LazyLock<Script> = script!("clock", "lease", "release");
 pub(super) static SESSIONS: LazyLock<Script> = script!("clock", "sessions");
@@ -58,6 +69,35 @@ pub(crate) fn version(epoch: i64, messages: i64, tip: &str) -> Result<Version, H
 /// Formats the tip of a version for the scripts.
 pub(crate) fn tip(version: Version) -> String {
     if version.tip == 0 { String::new() } else { format!("{:016x}", version.tip) }
+}
+
+/// Formats a point for the scripts. `None` is the tip.
+pub(super) fn point(point: Option<Point>) -> Result<String, HistoryError> {
+    match point {
+        None => Ok(String::new()),
+        Some(Point::Start) => Ok("start".to_owned()),
+        Some(Point::After(turn)) => Ok(turn.to_string()),
+        Some(_) => Err(HistoryError::Unsupported { what: "this point" }),
+    }
+}
+
+/// An expectation as the scripts take it.
+pub(super) struct Expected {
+    /// 0 any, 1 the same epoch, 2 exactly.
+    pub(super) kind: u8,
+    pub(super) version: Version,
+}
+
+impl Expected {
+    pub(super) fn new(expect: Expect) -> Result<Self, HistoryError> {
+        let (kind, version) = match expect {
+            Expect::Any => (0, Version::default()),
+            Expect::SameEpoch(seen) => (1, seen),
+            Expect::Exactly(seen) => (2, seen),
+            _ => return Err(HistoryError::Unsupported { what: "this expectation" }),
+        };
+        Ok(Self { kind, version })
+    }
 }
 
 pub(super) fn corrupt(what: String) -> HistoryError {

@@ -1,54 +1,86 @@
--- Appends a turn, unless it is stored already. Returns whether the session is not as expected, and
--- its version.
+-- Appends a turn at a point, unless it is stored already. Returns whether the session is not as
+-- expected, and its version there.
 -- ARGV: the deadline, the turn, the expectation (0 any, 1 the same epoch, 2 exactly), epoch, messages
--- and tip of the expected version, the lifetime in milliseconds or nothing, the turn without its
--- messages, the session's name, the turn's fingerprint, and the messages.
+-- and tip of the expected version, the lifetime in milliseconds or nothing, the turn's number of
+-- messages, the turn without it and with its messages, the session's name, the turn's fingerprint, and
+-- the point.
 local turn, expect, seen_epoch, seen_count = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local seen_tip, lifetime, header, name = ARGV[6], tonumber(ARGV[7]), ARGV[8], ARGV[9]
-local turn_tip, first_part = ARGV[10], 11
+local seen_tip, lifetime, size, body, name = ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8]), ARGV[9], ARGV[10]
+local turn_tip, point = ARGV[11], ARGV[12]
 
 local refusal = late(tonumber(ARGV[1]))
 if refusal then
     return refusal
 end
-local known = not is_over and redis.call('HGET', ids, turn)
-if known then
-    if stored(known) == nil or tonumber(known) > count then
-        return redis.error_reply('CORRUPT the end of a turn cannot be decoded')
+if not is_over then
+    local known, _, finish = find(turn)
+    if damage then
+        return damage
     end
-    return {0, epoch, tonumber(known), turn_tip}
+    if known then
+        return {0, epoch, finish, turn_tip}
+    end
 end
--- A caller that saw an empty session accepts one that began since, unless it was cleared.
-local saw_nothing = seen_count == 0 and not is_cleared and seen_epoch <= epoch
-local is_stale = expect > 0 and seen_epoch ~= epoch and not saw_nothing
-    or expect > 0 and seen_count > count
-    or expect == 2 and seen_count ~= count
-    -- A session that was replaced has another turn there.
-    or expect > 0 and seen_count > 0 and seen_tip ~= '' and tip_at(seen_count) ~= seen_tip
-if is_stale then
-    return {1, epoch, count, tip_at(count)}
+local path, moves_tip = path_to(point), true
+if is_stale(path, expect, seen_epoch, seen_count, seen_tip) then
+    local left
+    if expect == 1 and tree and point == '' and seen_epoch == epoch and seen_tip ~= '' then
+        left = path_of(seen_count, seen_tip)
+    end
+    if not left then
+        return {1, epoch, path.messages, tip_at(path, path.messages)}
+    end
+    -- The tip was moved while the turn was made.
+    path, moves_tip = left, false
 end
-local size = #ARGV - first_part + 1
 if size == 0 then
-    return {0, epoch, count, tip_at(count)}
+    return {0, epoch, path.messages, tip_at(path, path.messages)}
 end
 -- A full server refuses the first writing command, and so does an index of another type, so that
 -- nothing is half done.
 redis.call('ZADD', index, 0, name)
 if is_over then
-    redis.call('DEL', messages, turns, ids, notes)
-    redis.call('HDEL', meta, 'notes')
+    drop(name)
+    forget()
 end
-redis.call('RPUSH', turns, whole(count) .. ' ' .. size .. ' ' .. header)
-for from = first_part, #ARGV, 1000 do
-    redis.call('RPUSH', messages, unpack(ARGV, from, math.min(from + 999, #ARGV)))
+local row = path.head
+local continues = row.is_own and path.turns == row.turns + row.size
+if tree or not continues then
+    grow()
+    row = branch(row.number)
 end
-count = count + size
-redis.call('HSET', ids, turn, whole(count))
-if count == size then
-    redis.call('HSET', meta, 'epoch', whole(epoch), 'cleared', is_cleared and 1 or 0, 'messages', whole(count))
+if not continues then
+    local parent = path.turns > 0 and row.number or nil
+    local list, own, shared = keys_of(base, tree, branch_count)
+    row = {
+        number = branch_count, parent = parent, turns = path.turns, messages = path.messages, size = 0,
+        generation = tree, source = branch_count, owner = base, is_own = true, list = list, ids = own,
+        shared = shared,
+    }
+    rows[row.number] = row
+    branch_count = branch_count + 1
+    redis.call('HSET', meta, 'branches', whole(branch_count))
+end
+local finish = path.messages + size
+redis.call('RPUSH', row.list, whole(path.messages) .. ' ' .. whole(size) .. ' ' .. body)
+redis.call('HSET', row.ids, turn, whole(row.number) .. ' ' .. whole(path.turns) .. ' ' .. whole(finish))
+row.size = row.size + 1
+if tree then
+    own_turns = own_turns + 1
+    row.touched = borrowed + own_turns
+    redis.call('HSET', branches, whole(row.number), text_of(row))
+    redis.call('HSET', meta, 'stored', whole(own_turns))
+    if moves_tip then
+        redis.call('HSET', meta, 'head', whole(row.number), 'turns', whole(path.turns + 1), 'messages', whole(finish),
+            'tip', turn_tip)
+    end
+elseif path.messages == 0 then
+    redis.call('HSET', meta, 'epoch', whole(epoch), 'cleared', is_cleared and 1 or 0, 'messages', whole(finish),
+        'earlier', 0, 'tip', turn_tip)
+elseif fields[6] then
+    redis.call('HSET', meta, 'messages', whole(finish), 'tip', turn_tip)
 else
-    redis.call('HSET', meta, 'messages', whole(count))
+    redis.call('HSET', meta, 'messages', whole(finish), 'tip', turn_tip, 'earlier', whole(earlier))
 end
-live(lifetime)
-return {0, epoch, count, turn_tip}
+live(lifetime, name)
+return {0, epoch, finish, turn_tip}

@@ -9,15 +9,18 @@ if tonumber(ARGV[2]) ~= epoch then
 end
 redis.call('ZREM', index, ARGV[3])
 local next_epoch = epoch + 1
-if damage or is_new and redis.call('EXISTS', messages, turns, ids, notes) > 0 then
+if damage or is_new and redis.call('EXISTS', messages, turns, ids, notes, branches) > 0 then
+    drop(ARGV[3])
     redis.call('DEL', meta)
     -- The unknown epoch must not recur. Seconds since 1970 are more than any session was cleared.
     next_epoch = math.max(next_epoch, math.floor(now / 1000))
+else
+    drop(ARGV[3])
+    forget()
 end
 redis.call('HSET', meta, 'epoch', whole(next_epoch), 'cleared', 1, 'messages', 0)
-redis.call('HDEL', meta, 'expires', 'notes')
+redis.call('HDEL', meta, 'expires')
 redis.call('PERSIST', meta)
-redis.call('DEL', messages, turns, ids, notes)
 if tonumber(ARGV[4]) then
     redis.call('PEXPIREAT', meta, whole(now + tonumber(ARGV[4]) + day))
 end

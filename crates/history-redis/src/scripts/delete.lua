@@ -4,7 +4,7 @@ local refusal = late(tonumber(ARGV[1]))
 if refusal then
     return refusal
 end
-local is_unknown = damage or is_new and redis.call('EXISTS', messages, turns, ids, notes) > 0
+local is_unknown = damage or is_new and redis.call('EXISTS', messages, turns, ids, notes, branches) > 0
 if not is_new or is_unknown then
     if tonumber(ARGV[2]) ~= epoch then
         return 0
@@ -18,5 +18,6 @@ if not is_new or is_unknown then
     redis.call('SET', floor, whole(math.max(least, next_epoch)))
 end
 redis.call('ZREM', index, ARGV[3])
-redis.call('DEL', meta, messages, turns, ids, notes, lease)
+drop(ARGV[3])
+redis.call('DEL', meta, lease)
 return 1

@@ -1,70 +1,44 @@
--- Loads a part of a session. Returns its version, the index of the first message, the messages, the
--- turns that begin in it without their messages, if they are wanted, and the version's tip.
--- ARGV: the range, up to two numbers, 1 if the turns are wanted, and the tip after which to begin.
-local range, a, b, wants_turns = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4] == '1'
-if is_over then
-    return {epoch, 0, 0, {}, {}, ''}
-end
-
-local damage = redis.error_reply("CORRUPT a turn of the session cannot be decoded")
-
-local start = 0
+-- Loads a part of a session, up to a point. Returns its version, the turns that have the part's
+-- messages, each whole, and the number of messages before the part, for a range after a version.
+-- ARGV: the range, up to two numbers, the tip of the version after which to begin, and the point.
+local range, a, b, seen_tip = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
+local path = path_to(ARGV[5])
+local found, before = nil, 0
 if range == 'turns' then
-    start = count
-    if a > 0 and count > 0 then
-        start = parse(redis.call('LINDEX', turns, math.max(-a, -redis.call('LLEN', turns))))
-        if not start or start > count then
-            return damage
-        end
-    end
+    found = read(path.head, math.max(path.turns - a, 0), path.turns)
 elseif range == 'messages' then
-    start = math.max(count - a, 0)
+    found = read_back(path, math.min(math.floor(a / 2) + 1, 256), function(kept)
+        local first, size = parse(kept)
+        return first + size > path.messages - a
+    end)
 elseif range == 'bytes' then
-    -- From the end, in pages that are neither too large to hold nor too many.
-    start = count
-    local room, page = a, 1
-    while start > 0 and room >= 0 do
-        local from = math.max(start - page, 0)
-        local loaded, size = redis.call('LRANGE', messages, from - count, start - count - 1), 0
-        for i = #loaded, 1, -1 do
-            room = room - #loaded[i]
-            if room < 0 then
-                break
-            end
-            start = start - 1
-            size = size + #loaded[i]
+    -- The client counts the bytes of each message: at least those that are stored.
+    local room = a
+    found = read_back(path, 1, function(kept)
+        local fits = room >= 0
+        local _, size = parse(kept)
+        room = room - (#kept - #string.match(kept, '^[^%[]*') - size - 1)
+        return fits
+    end)
+elseif range == 'after' and a == epoch and b == path.messages and (seen_tip == '' or seen_tip == tip_at(path, b)) then
+    found, before = {}, b
+elseif range == 'after' and a == epoch and b <= path.messages then
+    before = b
+    local tip = ''
+    found = read_back(path, 1, function(kept)
+        local first, size, id = parse(kept)
+        if first + size == b then
+            tip = fingerprint(id)
         end
-        page = size < 65536 and math.min(page * 2, 256) or 1
+        return first + size > b
+    end)
+    if b > 0 and seen_tip ~= '' and tip ~= seen_tip then
+        -- All of it, if another turn ends there than the one that was seen.
+        found, before = read(path.head, 0, path.turns), 0
     end
-elseif range == 'after' and a == epoch then
-    -- All of it, if another turn ends there than the one that was seen.
-    if b == 0 or ARGV[5] == '' or tip_at(b) == ARGV[5] then
-        start = math.min(b, count)
-    end
+elseif range == 'after' and a == epoch and seen_tip == '' then
+    found = {}
+else
+    found = read(path.head, 0, path.turns)
 end
-
-local kept = {}
-if wants_turns then
-    local last = redis.call('LLEN', turns) - 1
-    while last >= 0 do
-        local from = math.max(last - 99, 0)
-        local page = redis.call('LRANGE', turns, from, last)
-        local more = true
-        for i = #page, 1, -1 do
-            local first = parse(page[i])
-            if not first then
-                return damage
-            end
-            if first < start then
-                more = false
-                break
-            end
-            kept[#kept + 1] = page[i]
-        end
-        last = more and from - 1 or -1
-    end
-end
-if start >= count then
-    return {epoch, count, count, {}, kept, tip_at(count)}
-end
-return {epoch, count, start, redis.call('LRANGE', messages, start - count, -1), kept, tip_at(count)}
+return {epoch, path.messages, tip_at(path, path.messages), found, before}

@@ -1,26 +1,33 @@
--- Stores a note, unless it covers a version of another conversation. Returns whether it does, and the
--- version.
+-- Stores a note, unless it covers a version of another conversation. Does nothing at a point that is
+-- not the tip. Returns whether it covers another conversation, and the version.
 -- ARGV: the deadline, the note's name, its JSON, epoch, messages and tip of the version that it
--- covers, and the lifetime in milliseconds or nothing.
+-- covers, the lifetime in milliseconds or nothing, the session's name, and the point.
 local seen_epoch, seen_count, seen_tip = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
 local refusal = late(tonumber(ARGV[1]))
 if refusal then
     return refusal
 end
+local path = path_to('')
+if ARGV[9] ~= '' and not is_same(path_to(ARGV[9]), path) then
+    return {0, epoch, count, ''}
+end
 if seen_epoch ~= epoch or seen_count > count
-    or seen_count > 0 and seen_tip ~= '' and tip_at(seen_count) ~= seen_tip
+    or seen_count > 0 and seen_tip ~= '' and tip_at(path, seen_count) ~= seen_tip
 then
-    return {1, epoch, count, tip_at(count)}
+    return {1, epoch, count, tip_at(path, count)}
 end
 if is_over then
-    redis.call('DEL', messages, turns, ids, notes)
+    -- The first command that writes is one that a full server refuses.
+    redis.call('HSET', meta, 'messages', 0)
+    drop(ARGV[8])
+    forget()
 end
 redis.call('HSET', notes, ARGV[2], ARGV[3])
 redis.call('HSET', meta, 'notes', redis.call('HLEN', notes))
 if is_new or is_over then
     redis.call('HSET', meta, 'epoch', whole(epoch), 'cleared', is_cleared and 1 or 0, 'messages', 0)
-    live(tonumber(ARGV[7]))
+    live(tonumber(ARGV[7]), ARGV[8])
 elseif expires then
     redis.call('PEXPIREAT', notes, whole(expires))
 end
-return {0, epoch, count, tip_at(count)}
+return {0, epoch, count, tip_at(path, count)}

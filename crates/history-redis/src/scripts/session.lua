@@ -1,10 +1,14 @@
 -- Before every script on a session: its keys, and its state.
 local meta, messages, turns, ids, notes, lease, index, floor =
     KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8]
+-- The begin of the names of the session's keys, and the rows of its branches (branch.lua).
+local base = string.sub(meta, 1, -5)
+local branches = base .. 'branches'
 
 -- The error of a session whose state cannot be read. It can only be cleared or removed.
 local damage = false
-local fields = redis.pcall('HMGET', meta, 'epoch', 'cleared', 'messages', 'expires', 'notes')
+local fields = redis.pcall('HMGET', meta, 'epoch', 'cleared', 'messages', 'expires', 'notes',
+    'earlier', 'tip', 'tree', 'head', 'turns', 'stored', 'branches', 'borrowed')
 if fields.err then
     damage, fields = fields, {}
 end
@@ -28,29 +32,34 @@ local is_cleared = fields[2] == '1'
 local count = stored(fields[3]) or 0
 local expires = stored(fields[4])
 local noted = stored(fields[5])
+-- The number of messages that are in a list of their own, as version 1 stored all of them.
+local earlier = stored(fields[6]) or count
+-- The fingerprint of the last turn, if version 2 wrote it.
+local last_tip = fields[7]
+-- The generation of the session's branches, if it has several or shares turns with another session;
+-- then the branch of its tip, the turns up to there, the turns that are stored in its branches, and
+-- the numbers of its branches and of those that belong to another session, which come first.
+local tree = stored(fields[8])
+local grown = tree
+local head, length, own_turns = stored(fields[9]), stored(fields[10]), stored(fields[11])
+local branch_count, borrowed = stored(fields[12]), stored(fields[13])
+if tree and not (head and length and own_turns and branch_count and borrowed) and not damage then
+    damage = redis.error_reply('CORRUPT a number of the session is missing')
+end
 -- An expired session is empty, in the next epoch. Its keys may exist or not.
 local is_over = expires and expires <= now
 if is_over then
-    epoch, is_cleared, count = epoch + 1, true, 0
+    epoch, is_cleared, count, earlier, last_tip = epoch + 1, true, 0, 0, nil
 end
 
 -- The epoch of an expired session is kept for a day longer than its messages.
 local day = 24 * 60 * 60 * 1000
 
--- Sets, or removes, the expiry of the session's keys.
-local function live(lifetime)
-    if lifetime then
-        local expiry = now + lifetime
-        redis.call('HSET', meta, 'expires', whole(expiry))
-        redis.call('PEXPIREAT', meta, whole(expiry + day))
-        for _, key in ipairs({messages, turns, ids, notes}) do
-            redis.call('PEXPIREAT', key, whole(expiry))
-        end
-    elseif expires or is_new then
-        -- The key of a new session can have the expiry of a lease.
-        redis.call('HDEL', meta, 'expires')
-        for _, key in ipairs({meta, messages, turns, ids, notes}) do
-            redis.call('PERSIST', key)
-        end
-    end
+-- Ends the script with an error that the client knows by its first word.
+local function fail(what)
+    error('-' .. what, 0)
+end
+
+local function corrupt(what)
+    fail('CORRUPT ' .. what)
 end

@@ -23,11 +23,12 @@ for _, name in ipairs(names) do
     end
     last = name
     local keys = keys_of(name)
-    local fields = redis.pcall('HMGET', keys .. 'meta', 'messages', 'expires')
+    local fields = redis.pcall('HMGET', keys .. 'meta', 'messages', 'expires', 'tree')
     local is_over = fields[2] and (tonumber(fields[2]) or now + 1) <= now
     -- A session that has lost a key is listed, so that its loss is noticed when it is loaded.
-    local is_there = fields.err or fields[1] and fields[1] ~= '0' and not is_over
-        or not fields[1] and redis.call('EXISTS', keys .. 'messages', keys .. 'turns', keys .. 'ids') > 0
+    local is_there = fields.err or fields[1] and (fields[1] ~= '0' or fields[3]) and not is_over
+        or not fields[1]
+            and redis.call('EXISTS', keys .. 'messages', keys .. 'turns', keys .. 'ids', keys .. 'branches') > 0
     if is_there then
         found[#found + 1] = name
     else

@@ -39,6 +39,9 @@ async fn the_suite_passes(cluster: &RedisCluster) {
     let report = report.unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(report.skipped().next(), None, "{report}");
     suite::shared_history(&pools).await.unwrap_or_else(|error| panic!("{error}"));
+    let report = suite::branched_history(|| pools[0].clone()).await;
+    let report = report.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(report.skipped().next(), None, "{report}");
 
     // Sessions of all nodes are in one list, also after a name and also of another process.
     for number in 0..100 {

@@ -8,7 +8,9 @@
     missing_docs
 )]
 
+mod branches;
 mod connecting;
+mod earlier;
 mod evicted;
 #[cfg(all(feature = "cluster", feature = "sentinel"))]
 mod failover;

@@ -41,7 +41,7 @@ impl Server {
         self.builder().connect().await.unwrap()
     }
 
-    /// Runs a command; `@` before a word stands for the prefix of the test's keys.
+    /// Runs a command. `@` before a word is the prefix of the test's keys.
     pub(crate) async fn run<T: FromRedisValue>(&self, command: &str) -> T {
         let mut words = command.split(' ').map(|word| match word.strip_prefix('@') {
             Some(key) => format!("{}{key}", self.prefix),
@@ -49,6 +49,8 @@ impl Server {
         });
         let mut sent = redis::cmd(&words.next().unwrap());
         words.for_each(|word| {
+            // An underscore is a space within a word, except in a key.
+            let word = if word.starts_with(&self.prefix) { word } else { word.replace('_', " ") };
             sent.arg(word);
         });
         sent.query_async(&mut self.connection.clone()).await.unwrap()

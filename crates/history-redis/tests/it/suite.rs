@@ -52,6 +52,19 @@ async fn a_store_that_was_replaced_is_noticed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn turns_of_a_session_are_a_tree() {
+    let Some(server) = Server::start("branches").await else { return };
+    let hour = Duration::from_secs(3600);
+    for builder in [server.builder(), server.builder().time_to_live(hour)] {
+        let history = builder.connect().await.unwrap();
+        let report = suite::branched_history(|| history.clone()).await;
+        let report = report.unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(report.skipped().next(), None, "{report}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn writers_of_two_pools_have_one_order() {
     let Some(server) = Server::start("32 writers over two pools").await else { return };
     let pools = [server.history().await, server.history().await];

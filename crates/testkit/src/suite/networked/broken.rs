@@ -4,7 +4,7 @@ use std::{future::Future, net::SocketAddr, time::Duration};
 
 use conversant_core::{ChatHistory, Expect, HistoryError, Note, Range, SessionId, Turn, TurnId};
 
-use super::network::Network;
+use super::{answered::answered, network::Network};
 use crate::{
     join_all::join_all,
     suite::check::{Checked, Stop, ensure},
@@ -144,7 +144,7 @@ pub(super) async fn holds(
     session: &SessionId,
     appended: &[(TurnId, bool)],
 ) -> Checked {
-    let stored = history.turns(session, Range::All).await?;
+    let stored = answered(|| history.turns(session, Range::All)).await?;
     let stored: Vec<TurnId> = stored
         .iter()
         .map(Turn::id)

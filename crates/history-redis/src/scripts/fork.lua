@@ -1,0 +1,78 @@
+-- Begins a session with the turns of another one up to a point. They are shared. Returns whether the
+-- new session is not empty, and its version.
+-- ARGV: the deadline, the point, the names of both sessions, the id of the fork, and the lifetime in
+-- milliseconds or nothing. KEYS: those of the session, and then those of the new one.
+local name, into, fork_id, lifetime = ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6])
+local refusal = late(tonumber(ARGV[1]))
+if refusal then
+    return refusal
+end
+local path = path_to(ARGV[2])
+local new_base, new_meta, new_index = string.sub(KEYS[9], 1, -5), KEYS[9], KEYS[15]
+local new = redis.call('HMGET', new_meta, 'epoch', 'cleared', 'messages', 'expires', 'tree', 'fork', 'tip')
+local new_epoch = stored(new[1] or redis.call('GET', KEYS[16])) or 0
+local new_count, new_expires = stored(new[3]) or 0, stored(new[4])
+if damage then
+    return damage
+end
+local new_is_over = new_expires and new_expires <= now
+if new_is_over then
+    -- Its keys go with the next turn; a fork needs their names now.
+    return redis.error_reply('EXPIRED the time of the session is up')
+end
+if new[6] == fork_id then
+    return {0, new_epoch, new_count, new[7] or ''}
+end
+if new_count > 0 or new[5] then
+    return {1, new_epoch, new_count, new[7] or ''}
+end
+if not new[1] and redis.call('EXISTS', KEYS[10], KEYS[11], KEYS[12], KEYS[13], new_base .. 'branches') > 0 then
+    return redis.error_reply('CORRUPT a key of the session is missing')
+end
+if path.turns == 0 then
+    return {0, new_epoch, 0, ''}
+end
+redis.call('ZADD', index, 0, name)
+redis.call('ZADD', new_index, 0, into)
+grow()
+-- The branches on the path, from the start, each up to where the next one leaves it.
+local chain, row, upto = {}, branch(path.head.number), path.turns
+while row do
+    table.insert(chain, 1, {row = row, size = upto - row.turns})
+    upto = row.turns
+    row = upto > 0 and parent_of(row) or nil
+end
+local expiry = lifetime and now + lifetime
+for i, part in ipairs(chain) do
+    row = part.row
+    if row.is_own and not row.lent then
+        row.lent = true
+        redis.call('HSET', branches, whole(row.number), text_of(row))
+        share(row, name, expires)
+    end
+    local shared = {
+        number = i - 1, parent = i > 1 and i - 2 or nil, turns = row.turns, messages = row.messages, touched = i - 1,
+        size = part.size, lent = false, generation = row.generation, source = row.source, owner = row.owner,
+        list = row.list, ids = row.ids, shared = row.shared,
+    }
+    redis.call('HSET', new_base .. 'branches', whole(i - 1), text_of(shared))
+    share(shared, into, expiry)
+    expire_shared(shared)
+end
+local generation = new_epoch
+while redis.call('EXISTS', new_base .. 'ids:' .. whole(generation), new_base .. 'turns:' .. whole(generation) .. '.0',
+    new_base .. 'turns:' .. whole(generation) .. '.' .. whole(#chain)) > 0
+do
+    generation = generation + 1
+end
+redis.call('HSET', new_meta, 'epoch', whole(new_epoch), 'cleared', new[2] == '1' and 1 or 0, 'messages',
+    whole(path.messages), 'earlier', '0', 'tip', path.tip, 'tree', whole(generation), 'head', whole(#chain - 1), 'turns',
+    whole(path.turns), 'stored', '0', 'branches', whole(#chain), 'borrowed', whole(#chain), 'fork', fork_id)
+if expiry then
+    redis.call('HSET', new_meta, 'expires', whole(expiry))
+    redis.call('PEXPIREAT', new_meta, whole(expiry + day))
+    redis.call('PEXPIREAT', new_base .. 'branches', whole(expiry))
+else
+    redis.call('PERSIST', new_meta)
+end
+return {0, new_epoch, path.messages, path.tip}

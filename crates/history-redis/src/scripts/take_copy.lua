@@ -1,0 +1,33 @@
+-- Begins a session with the turns that were copied. Returns whether it is not empty, and its version.
+-- ARGV: the deadline, the session's name, the id of the fork, the number of turns, the messages and the
+-- tip, and the lifetime in milliseconds or nothing.
+local name, fork_id, turns_of, messages_of, tip = ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
+local refusal = late(tonumber(ARGV[1]))
+if refusal then
+    return refusal
+end
+if is_over then
+    return redis.error_reply('EXPIRED the time of the session is up')
+end
+if redis.call('HGET', meta, 'fork') == fork_id then
+    return {0, epoch, count, last_tip or ''}
+end
+if count > 0 or tree then
+    return {1, epoch, count, last_tip or ''}
+end
+if turns_of == 0 then
+    return {0, epoch, 0, ''}
+end
+local copied, copied_ids = base .. 'fork:' .. fork_id, base .. 'forked:' .. fork_id
+if redis.call('LLEN', copied) ~= turns_of or redis.call('HLEN', copied_ids) ~= turns_of then
+    return redis.error_reply('CORRUPT the turns that were copied are missing')
+end
+redis.call('ZADD', index, 0, name)
+redis.call('RENAME', copied, turns)
+redis.call('RENAME', copied_ids, ids)
+redis.call('PERSIST', turns)
+redis.call('PERSIST', ids)
+redis.call('HSET', meta, 'epoch', whole(epoch), 'cleared', is_cleared and 1 or 0, 'messages', whole(messages_of),
+    'earlier', 0, 'tip', tip, 'fork', fork_id)
+live(tonumber(ARGV[7]), name)
+return {0, epoch, messages_of, tip}

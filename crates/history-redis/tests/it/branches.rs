@@ -1,0 +1,122 @@
+//! What branches and forks cost and leave behind.
+
+use std::time::Duration;
+
+use conversant_core::{ChatHistory, Expect, HistoryError, Point, Range, SessionId, Turn};
+use conversant_history_redis::RedisHistory;
+
+use crate::server::Server;
+
+fn session(name: &str) -> SessionId {
+    SessionId::new(name).unwrap()
+}
+
+async fn write(history: &RedisHistory, name: &str, count: usize) -> Vec<Turn> {
+    let mut turns = Vec::new();
+    for number in 0..count {
+        let turn = Turn::exchange(format!("question {number}"), format!("answer {number}"));
+        history.append(&session(name), &turn, Expect::Any).await.unwrap();
+        turns.push(turn);
+    }
+    turns
+}
+
+/// Once all sessions that share turns are gone, in any order, so are the turns.
+#[tokio::test]
+async fn nothing_stays_of_forks_that_are_gone() {
+    let Some(server) = Server::start("what forks leave").await else { return };
+    let history = server.history().await;
+    let names = ["a", "b", "c"];
+    for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+        let mut turns = write(&history, "a", 6).await;
+        history.fork(&session("a"), turns[3].id().into(), &session("b")).await.unwrap();
+        turns.truncate(4);
+        let own = Turn::exchange("own", "answer");
+        history.append(&session("b"), &own, Expect::Any).await.unwrap();
+        history.fork(&session("b"), own.id().into(), &session("c")).await.unwrap();
+        let view = history.at(turns[1].id().into()).unwrap();
+        let side = Turn::exchange("side", "answer");
+        view.append(&session("c"), &side, Expect::Any).await.unwrap();
+        turns.push(own);
+        let mut left = vec!["a", "b", "c"];
+        for gone in order {
+            history.delete(&session(names[gone])).await.unwrap();
+            left.retain(|name| *name != names[gone]);
+            for name in &left {
+                let found = history.turns(&session(name), Range::All).await.unwrap();
+                match *name {
+                    "a" => assert_eq!(found.len(), 6, "{order:?}"),
+                    "b" => assert_eq!(found, turns, "{order:?}"),
+                    _ => assert_eq!(found, [&turns[..2], &[side.clone()]].concat(), "{order:?}"),
+                }
+            }
+            // The turns that only a deleted session had are gone at once.
+            if left.iter().all(|name| *name != "a") && !left.is_empty() {
+                let shared =
+                    server.keys().await.into_iter().find(|key| key.starts_with("{a}:turns"));
+                let kept = server.run::<usize>(&format!("LLEN @{}", shared.unwrap())).await;
+                assert_eq!(kept, 4, "{order:?}");
+            }
+        }
+        let keys = server.keys().await;
+        assert!(!keys.iter().any(|key| key.starts_with('{')), "{order:?}: {keys:?}");
+    }
+    server.stop().await;
+}
+
+/// Turns that are shared live as long as one of their sessions, and no longer.
+#[tokio::test]
+async fn shared_turns_expire_with_the_last_session() {
+    let Some(server) = Server::start("shared turns that expire").await else { return };
+    let of = |seconds| server.builder().time_to_live(Duration::from_secs(seconds)).connect();
+    let (short, long, for_good) =
+        (of(100).await.unwrap(), of(10_000).await.unwrap(), server.history().await);
+    let turns = write(&short, "a", 3).await;
+    let point = Point::After(turns[1].id());
+    let left = async |key: &str| server.run::<i64>(&format!("PTTL @{key}")).await / 1000;
+    long.fork(&session("a"), point, &session("b")).await.unwrap();
+    for key in ["{a}:turns:0.0", "{a}:ids:0", "{a}:shared:0.0"] {
+        assert!((9_900..=10_000).contains(&left(key).await), "{key}: {}", left(key).await);
+    }
+    assert!(left("{a}:branches").await <= 100);
+    for_good.fork(&session("a"), point, &session("c")).await.unwrap();
+    for key in ["{a}:turns:0.0", "{a}:ids:0", "{a}:shared:0.0"] {
+        assert_eq!(server.run::<i64>(&format!("PTTL @{key}")).await, -1, "{key}");
+    }
+    for_good.delete(&session("c")).await.unwrap();
+    assert!((9_900..=10_000).contains(&left("{a}:turns:0.0").await));
+    // The time of the first session is up.
+    server.run::<()>("HSET @{a}:meta expires 1000").await;
+    assert!(short.load(&session("a"), Range::All).await.unwrap().messages.is_empty());
+    let again = write(&short, "a", 1).await;
+    assert_eq!(short.turns(&session("a"), Range::All).await.unwrap(), again);
+    assert_eq!(long.turns(&session("b"), Range::All).await.unwrap(), turns[..2]);
+    // The third turn was of the expired session alone.
+    assert_eq!(server.run::<usize>("LLEN @{a}:turns:0.0").await, 2);
+    // It gets branches again, beside the old ones.
+    let view = short.at(Point::Start).unwrap();
+    view.append(&session("a"), &turns[2], Expect::Any).await.unwrap();
+    assert_eq!(short.turns(&session("a"), Range::All).await.unwrap(), turns[2..]);
+    assert_eq!(long.turns(&session("b"), Range::All).await.unwrap(), turns[..2]);
+    server.stop().await;
+}
+
+/// A fork into a session whose time is up begins it anew.
+#[tokio::test]
+async fn an_expired_session_can_be_forked_into() {
+    let Some(server) = Server::start("forks into expired sessions").await else { return };
+    let history = server.builder().time_to_live(Duration::from_secs(100)).connect().await.unwrap();
+    let turns = write(&history, "a", 2).await;
+    write(&history, "b", 2).await;
+    let seen = history.load(&session("b"), Range::All).await.unwrap().version;
+    let point = Point::After(turns[0].id());
+    let stale = history.fork(&session("a"), point, &session("b")).await;
+    assert!(matches!(stale, Err(HistoryError::Stale { .. })), "{stale:?}");
+    server.run::<()>("HSET @{b}:meta expires 1000").await;
+    let version = history.fork(&session("a"), point, &session("b")).await.unwrap();
+    assert!(version.epoch > seen.epoch);
+    assert_eq!(history.turns(&session("b"), Range::All).await.unwrap(), turns[..1]);
+    let expired = history.fork(&session("b"), point, &session("c")).await;
+    assert_eq!(expired.unwrap().messages, 2);
+    server.stop().await;
+}
