@@ -1,22 +1,18 @@
 //! The history in keys of its own.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use async_trait::async_trait;
+#[cfg(doc)]
+use conversant_core::ChatHistory;
 use conversant_core::{
-    Alternative, ChatHistory, Expect, HistoryError, Lease, Message, Messages, Note, OwnFormat,
-    Point, Range, SessionId, Slice, Turn, TurnId, Version,
+    Expect, HistoryError, Message, Messages, Note, Point, Range, SessionId, Slice, Turn, Version,
 };
-use conversant_history::{MAX_TIMEOUT, lease_holder};
+use conversant_history::MAX_TIMEOUT;
 
 #[cfg(feature = "cluster")]
-use crate::commands::{Adopt, CopyFork, ListCluster};
+use crate::commands::Adopt;
 use crate::{
-    branch_view::HistoryAt,
-    commands::{
-        Alternatives, Append, CheckSchema, Clear, Decoded, Delete, First, Fork, List, Load,
-        LoadNote, Loaded, PutNote, Release, SetTip, Take,
-    },
+    commands::{Append, CheckSchema, Decoded, First, Load, LoadNote, Loaded, PutNote},
     connect::{Connect, Servers, connect_settings},
     error::{RedisError, backend},
     keys::Keys,
@@ -32,10 +28,10 @@ pub(crate) const MAX_MESSAGE_BYTES: u64 = 16 * 1024 * 1024;
 #[doc = include_str!("history.md")]
 #[derive(Clone, Debug)]
 pub struct RedisHistory {
-    database: Database,
-    keys: Keys,
-    max_message_bytes: u64,
-    lifetime_ms: Option<u64>,
+    pub(crate) database: Database,
+    pub(crate) keys: Keys,
+    pub(crate) max_message_bytes: u64,
+    pub(crate) lifetime_ms: Option<u64>,
 }
 
 impl RedisHistory {
@@ -209,146 +205,6 @@ fn start(range: Range, messages: &[Message], version: Version, before: u64) -> u
             usize::try_from(before.saturating_sub(loaded)).unwrap_or(count).min(count)
         }
         _ => 0,
-    }
-}
-
-impl OwnFormat for RedisHistory {}
-
-#[async_trait]
-impl ChatHistory for RedisHistory {
-    async fn load(&self, session: &SessionId, range: Range) -> Result<Slice, HistoryError> {
-        self.load_at(session, None, range).await
-    }
-
-    async fn append(
-        &self,
-        session: &SessionId,
-        turn: &Turn,
-        expect: Expect,
-    ) -> Result<Version, HistoryError> {
-        self.append_at(session, None, turn, expect).await
-    }
-
-    fn check(&self, _: &SessionId, messages: &[Message]) -> Result<(), HistoryError> {
-        messages.iter().try_for_each(|message| message.check_stored_json(self.max_message_bytes))
-    }
-
-    async fn clear(&self, session: &SessionId) -> Result<(), HistoryError> {
-        let (keys, lifetime_ms) = (self.keys.session(session), self.lifetime_ms);
-        self.database.write(session, Clear { keys, session: session.clone(), lifetime_ms }).await
-    }
-
-    async fn turns(&self, session: &SessionId, range: Range) -> Result<Vec<Turn>, HistoryError> {
-        self.turns_at(session, None, range).await
-    }
-
-    async fn sessions(
-        &self,
-        after: Option<&SessionId>,
-        limit: usize,
-    ) -> Result<Vec<SessionId>, HistoryError> {
-        let list = List { keys: self.keys.clone(), after: after.cloned(), limit };
-        #[cfg(feature = "cluster")]
-        if let Some(listed) = self.keys.listed().cloned() {
-            return self.database.run(ListCluster { list, listed }).await;
-        }
-        self.database.run(list).await
-    }
-
-    /// Removes a session, its notes and its lease.
-    async fn delete(&self, session: &SessionId) -> Result<(), HistoryError> {
-        let keys = self.keys.session(session);
-        self.database.write(session, Delete { keys, session: session.clone() }).await
-    }
-
-    async fn first(
-        &self,
-        session: &SessionId,
-        count: usize,
-    ) -> Result<Option<Messages>, HistoryError> {
-        self.first_at(session, None, count).await.map(Some)
-    }
-
-    async fn note(&self, session: &SessionId, name: &str) -> Result<Option<Note>, HistoryError> {
-        self.note_at(session, None, name).await
-    }
-
-    /// Stores a note. Fails with [`HistoryError::Stale`] if it covers a version of another
-    /// conversation.
-    async fn put_note(
-        &self,
-        session: &SessionId,
-        name: &str,
-        note: &Note,
-    ) -> Result<(), HistoryError> {
-        self.put_note_at(session, None, name, note).await
-    }
-
-    /// Acquires a session for one holder, by the server's clock, in milliseconds.
-    async fn lease(
-        &self,
-        session: &SessionId,
-        time: Duration,
-    ) -> Result<Option<Lease>, HistoryError> {
-        let lease = Lease::new(session.clone(), lease_holder()?);
-        let (keys, milliseconds) = (self.keys.lease(session), millis(time).max(1));
-        let take = Take { keys, lease, milliseconds };
-        self.database.write(session, take).await.map(Some)
-    }
-
-    async fn release(&self, lease: &Lease) -> Result<(), HistoryError> {
-        let release = Release { keys: self.keys.lease(&lease.session), lease: lease.clone() };
-        self.database.write(&lease.session, release).await
-    }
-
-    fn at(&self, point: Point) -> Option<Arc<dyn ChatHistory>> {
-        Some(Arc::new(HistoryAt::new(self.clone(), point)))
-    }
-
-    async fn set_tip(
-        &self,
-        session: &SessionId,
-        tip: Point,
-        expect: Expect,
-    ) -> Result<Version, HistoryError> {
-        let (keys, lifetime_ms) = (self.keys.session(session), self.lifetime_ms);
-        let set = SetTip { keys, session: session.clone(), tip, expect, lifetime_ms };
-        self.database.write(session, set).await
-    }
-
-    async fn alternatives(
-        &self,
-        session: &SessionId,
-        point: Point,
-    ) -> Result<Vec<Alternative>, HistoryError> {
-        let alternatives = Alternatives { keys: self.keys.session(session), point };
-        self.database.read(session, alternatives).await
-    }
-
-    /// Begins a session with the turns of another one up to a point. On one server both share them.
-    /// In a cluster they are copied, since the sessions are on different nodes.
-    async fn fork(
-        &self,
-        session: &SessionId,
-        point: Point,
-        into: &SessionId,
-    ) -> Result<Version, HistoryError> {
-        // Earlier writes on the session are settled first.
-        self.load_at(session, Some(Point::Start), Range::LastTurns(0)).await?;
-        let fork = Fork {
-            keys: self.keys.session(session),
-            session: session.clone(),
-            point,
-            into_keys: self.keys.session(into),
-            into: into.clone(),
-            id: TurnId::random(),
-            lifetime_ms: self.lifetime_ms,
-        };
-        #[cfg(feature = "cluster")]
-        if let Some(listing) = self.keys.listing(into) {
-            return self.database.write(into, CopyFork { fork, listing }).await;
-        }
-        self.database.write(into, fork).await
     }
 }
 

@@ -22,6 +22,7 @@
 //! ```
 
 mod branch_view;
+mod chat_history;
 #[cfg(feature = "cluster")]
 mod cluster;
 mod commands;

@@ -28,8 +28,8 @@ impl Operation for CheckSchema {
             Some(found) if found > KNOWN => {
                 Err(HistoryError::SchemaTooNew { found, known: KNOWN }.into())
             }
-            // Sessions of an earlier version are read as they are, and continued in the present form,
-            // which that version does not know.
+            // Sessions of an earlier version are read as they are, and continued in the present
+            // form, which that version does not know.
             Some(found) if found < KNOWN => {
                 let mut raise = redis::cmd("SET");
                 raise.arg(&self.key).arg(KNOWN);

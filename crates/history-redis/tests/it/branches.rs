@@ -1,4 +1,4 @@
-//! What branches and forks cost and leave behind.
+//! Forks: the turns that they share, and those that stay when a session is gone or has expired.
 
 use std::time::Duration;
 
@@ -47,7 +47,11 @@ async fn nothing_stays_of_forks_that_are_gone() {
                 match *name {
                     "a" => assert_eq!(found.len(), 6, "{order:?}"),
                     "b" => assert_eq!(found, turns, "{order:?}"),
-                    _ => assert_eq!(found, [&turns[..2], &[side.clone()]].concat(), "{order:?}"),
+                    _ => assert_eq!(
+                        found,
+                        [&turns[..2], std::slice::from_ref(&side)].concat(),
+                        "{order:?}"
+                    ),
                 }
             }
             // The turns that only a deleted session had are gone at once.
@@ -93,7 +97,7 @@ async fn shared_turns_expire_with_the_last_session() {
     assert_eq!(long.turns(&session("b"), Range::All).await.unwrap(), turns[..2]);
     // The third turn was of the expired session alone.
     assert_eq!(server.run::<usize>("LLEN @{a}:turns:0.0").await, 2);
-    // It gets branches again, beside the old ones.
+    // It gets branches again, with other names.
     let view = short.at(Point::Start).unwrap();
     view.append(&session("a"), &turns[2], Expect::Any).await.unwrap();
     assert_eq!(short.turns(&session("a"), Range::All).await.unwrap(), turns[2..]);

@@ -1,0 +1,157 @@
+//! The operations of a history.
+
+use std::{sync::Arc, time::Duration};
+
+use conversant_core::{
+    Alternative, ChatHistory, Expect, HistoryError, Lease, Message, Messages, Note, OwnFormat,
+    Point, Range, SessionId, Slice, Turn, TurnId, Version, async_trait,
+};
+use conversant_history::lease_holder;
+
+#[cfg(feature = "cluster")]
+use crate::commands::{CopyFork, ListCluster};
+use crate::{
+    branch_view::HistoryAt,
+    commands::{Alternatives, Clear, Delete, Fork, List, Release, SetTip, Take},
+    history::{RedisHistory, millis},
+};
+
+impl OwnFormat for RedisHistory {}
+
+#[async_trait]
+impl ChatHistory for RedisHistory {
+    async fn load(&self, session: &SessionId, range: Range) -> Result<Slice, HistoryError> {
+        self.load_at(session, None, range).await
+    }
+
+    async fn append(
+        &self,
+        session: &SessionId,
+        turn: &Turn,
+        expect: Expect,
+    ) -> Result<Version, HistoryError> {
+        self.append_at(session, None, turn, expect).await
+    }
+
+    fn check(&self, _: &SessionId, messages: &[Message]) -> Result<(), HistoryError> {
+        messages.iter().try_for_each(|message| message.check_stored_json(self.max_message_bytes))
+    }
+
+    async fn clear(&self, session: &SessionId) -> Result<(), HistoryError> {
+        let (keys, lifetime_ms) = (self.keys.session(session), self.lifetime_ms);
+        self.database.write(session, Clear { keys, session: session.clone(), lifetime_ms }).await
+    }
+
+    async fn turns(&self, session: &SessionId, range: Range) -> Result<Vec<Turn>, HistoryError> {
+        self.turns_at(session, None, range).await
+    }
+
+    async fn sessions(
+        &self,
+        after: Option<&SessionId>,
+        limit: usize,
+    ) -> Result<Vec<SessionId>, HistoryError> {
+        let list = List { keys: self.keys.clone(), after: after.cloned(), limit };
+        #[cfg(feature = "cluster")]
+        if let Some(listed) = self.keys.listed().cloned() {
+            return self.database.run(ListCluster { list, listed }).await;
+        }
+        self.database.run(list).await
+    }
+
+    /// Removes a session, its notes and its lease.
+    async fn delete(&self, session: &SessionId) -> Result<(), HistoryError> {
+        let keys = self.keys.session(session);
+        self.database.write(session, Delete { keys, session: session.clone() }).await
+    }
+
+    async fn first(
+        &self,
+        session: &SessionId,
+        count: usize,
+    ) -> Result<Option<Messages>, HistoryError> {
+        self.first_at(session, None, count).await.map(Some)
+    }
+
+    async fn note(&self, session: &SessionId, name: &str) -> Result<Option<Note>, HistoryError> {
+        self.note_at(session, None, name).await
+    }
+
+    /// Stores a note. Fails with [`HistoryError::Stale`] if it covers a version of another
+    /// conversation.
+    async fn put_note(
+        &self,
+        session: &SessionId,
+        name: &str,
+        note: &Note,
+    ) -> Result<(), HistoryError> {
+        self.put_note_at(session, None, name, note).await
+    }
+
+    /// Acquires a session for one holder, by the server's clock, in milliseconds.
+    async fn lease(
+        &self,
+        session: &SessionId,
+        time: Duration,
+    ) -> Result<Option<Lease>, HistoryError> {
+        let lease = Lease::new(session.clone(), lease_holder()?);
+        let (keys, milliseconds) = (self.keys.lease(session), millis(time).max(1));
+        let take = Take { keys, lease, milliseconds };
+        self.database.write(session, take).await.map(Some)
+    }
+
+    async fn release(&self, lease: &Lease) -> Result<(), HistoryError> {
+        let release = Release { keys: self.keys.lease(&lease.session), lease: lease.clone() };
+        self.database.write(&lease.session, release).await
+    }
+
+    fn at(&self, point: Point) -> Option<Arc<dyn ChatHistory>> {
+        Some(Arc::new(HistoryAt::new(self.clone(), point)))
+    }
+
+    async fn set_tip(
+        &self,
+        session: &SessionId,
+        tip: Point,
+        expect: Expect,
+    ) -> Result<Version, HistoryError> {
+        let (keys, lifetime_ms) = (self.keys.session(session), self.lifetime_ms);
+        let set = SetTip { keys, session: session.clone(), tip, expect, lifetime_ms };
+        self.database.write(session, set).await
+    }
+
+    async fn alternatives(
+        &self,
+        session: &SessionId,
+        point: Point,
+    ) -> Result<Vec<Alternative>, HistoryError> {
+        let alternatives = Alternatives { keys: self.keys.session(session), point };
+        self.database.read(session, alternatives).await
+    }
+
+    /// Begins a session with the turns of another one up to a point. On one server both share them.
+    /// In a cluster they are copied, since the sessions are on different nodes.
+    async fn fork(
+        &self,
+        session: &SessionId,
+        point: Point,
+        into: &SessionId,
+    ) -> Result<Version, HistoryError> {
+        // Earlier writes on the session are settled first.
+        self.load_at(session, Some(Point::Start), Range::LastTurns(0)).await?;
+        let fork = Fork {
+            keys: self.keys.session(session),
+            session: session.clone(),
+            point,
+            into_keys: self.keys.session(into),
+            into: into.clone(),
+            id: TurnId::random(),
+            lifetime_ms: self.lifetime_ms,
+        };
+        #[cfg(feature = "cluster")]
+        if let Some(listing) = self.keys.listing(into) {
+            return self.database.write(into, CopyFork { fork, listing }).await;
+        }
+        self.database.write(into, fork).await
+    }
+}
