@@ -6,12 +6,11 @@ use conversant_core::{
     Alternative, ChatHistory, Expect, HistoryError, Lease, Message, Messages, Note, OwnFormat,
     Point, Range, SessionId, Slice, Turn, TurnId, Version, async_trait,
 };
-use conversant_history::lease_holder;
+use conversant_history::{BranchedHistory, HistoryAt, lease_holder};
 
 #[cfg(feature = "cluster")]
 use crate::commands::{CopyFork, ListCluster};
 use crate::{
-    branch_view::HistoryAt,
     commands::{Alternatives, Clear, Delete, Fork, List, Release, SetTip, Take},
     history::{RedisHistory, millis},
 };
@@ -70,7 +69,7 @@ impl ChatHistory for RedisHistory {
         session: &SessionId,
         count: usize,
     ) -> Result<Option<Messages>, HistoryError> {
-        self.first_at(session, None, count).await.map(Some)
+        self.first_at(session, None, count).await
     }
 
     async fn note(&self, session: &SessionId, name: &str) -> Result<Option<Note>, HistoryError> {

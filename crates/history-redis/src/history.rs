@@ -6,8 +6,9 @@ use std::time::Duration;
 use conversant_core::ChatHistory;
 use conversant_core::{
     Expect, HistoryError, Message, Messages, Note, Point, Range, SessionId, Slice, Turn, Version,
+    async_trait,
 };
-use conversant_history::MAX_TIMEOUT;
+use conversant_history::{BranchedHistory, MAX_TIMEOUT};
 
 #[cfg(feature = "cluster")]
 use crate::commands::Adopt;
@@ -77,29 +78,6 @@ impl RedisHistory {
         }
     }
 
-    pub(crate) async fn load_at(
-        &self,
-        session: &SessionId,
-        point: Option<Point>,
-        range: Range,
-    ) -> Result<Slice, HistoryError> {
-        let (version, decoded, start) = self.decoded(session, point, range).await?;
-        let starts = decoded.starts().filter_map(|turn| turn.checked_sub(start)).collect();
-        let mut messages = decoded.messages;
-        messages.drain(..start);
-        Ok(Slice::new(messages, version).with_turns(starts))
-    }
-
-    pub(crate) async fn turns_at(
-        &self,
-        session: &SessionId,
-        point: Option<Point>,
-        range: Range,
-    ) -> Result<Vec<Turn>, HistoryError> {
-        let (_, decoded, start) = self.decoded(session, point, range).await?;
-        Ok(decoded.into_turns(start))
-    }
-
     /// Loads the turns that have messages of a range, and returns the index at which it begins in
     /// their messages.
     async fn decoded(
@@ -120,8 +98,34 @@ impl RedisHistory {
         let start = start(range, &decoded.messages, version, before);
         Ok((version, decoded, start))
     }
+}
 
-    pub(crate) async fn append_at(
+#[async_trait]
+impl BranchedHistory for RedisHistory {
+    async fn load_at(
+        &self,
+        session: &SessionId,
+        point: Option<Point>,
+        range: Range,
+    ) -> Result<Slice, HistoryError> {
+        let (version, decoded, start) = self.decoded(session, point, range).await?;
+        let starts = decoded.starts().filter_map(|turn| turn.checked_sub(start)).collect();
+        let mut messages = decoded.messages;
+        messages.drain(..start);
+        Ok(Slice::new(messages, version).with_turns(starts))
+    }
+
+    async fn turns_at(
+        &self,
+        session: &SessionId,
+        point: Option<Point>,
+        range: Range,
+    ) -> Result<Vec<Turn>, HistoryError> {
+        let (_, decoded, start) = self.decoded(session, point, range).await?;
+        Ok(decoded.into_turns(start))
+    }
+
+    async fn append_at(
         &self,
         session: &SessionId,
         point: Option<Point>,
@@ -136,20 +140,20 @@ impl RedisHistory {
         self.database.write(session, append).await
     }
 
-    pub(crate) async fn first_at(
+    async fn first_at(
         &self,
         session: &SessionId,
         point: Option<Point>,
         count: usize,
-    ) -> Result<Messages, HistoryError> {
+    ) -> Result<Option<Messages>, HistoryError> {
         let first = First { keys: self.keys.session(session), count, point };
         let turns = self.database.read(session, first).await?;
         let mut messages = Decoded::new(turns, Some(0))?.messages;
         messages.truncate(count);
-        Ok(messages.into())
+        Ok(Some(messages.into()))
     }
 
-    pub(crate) async fn note_at(
+    async fn note_at(
         &self,
         session: &SessionId,
         point: Option<Point>,
@@ -159,7 +163,7 @@ impl RedisHistory {
         self.database.read(session, load).await
     }
 
-    pub(crate) async fn put_note_at(
+    async fn put_note_at(
         &self,
         session: &SessionId,
         point: Option<Point>,

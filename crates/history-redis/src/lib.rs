@@ -21,7 +21,6 @@
 //! # }
 //! ```
 
-mod branch_view;
 mod chat_history;
 #[cfg(feature = "cluster")]
 mod cluster;
