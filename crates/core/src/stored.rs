@@ -2,6 +2,7 @@
 
 mod decode;
 mod error;
+pub(crate) mod plain;
 
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,

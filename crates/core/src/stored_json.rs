@@ -5,7 +5,11 @@ use std::{fmt, io};
 use serde::de::DeserializeOwned;
 
 use crate::{
-    content::Content, history::HistoryError, message::Message, messages::Messages, stored::Compact,
+    content::Content,
+    history::HistoryError,
+    message::Message,
+    messages::Messages,
+    stored::{Compact, plain},
 };
 
 /// The deepest nesting of JSON that a store accepts.
@@ -141,7 +145,8 @@ impl Message {
         json: impl AsRef<[u8]>,
         place: impl fmt::Display,
     ) -> Result<Vec<Self>, HistoryError> {
-        decode(json.as_ref(), place)
+        let json = json.as_ref();
+        plain::list(json).map_or_else(|| decode(json, place), Ok)
     }
 }
 

@@ -259,8 +259,8 @@ impl Conversation<'_> {
             (Some(index), Some(file)) if index.header.session.is_some() => {
                 let line = log_record::encode(index.lines, record)?;
                 if index.torn == 0 && !index.is_open {
-                    let written = extend(file, index, &line)?;
-                    return index.extend(&line, written);
+                    extend(file, index, &line)?;
+                    return index.extend(&line);
                 }
                 let mut bytes = Vec::with_capacity(line.len() + 1);
                 if index.is_open {
@@ -288,15 +288,13 @@ pub(crate) fn is_expired(written: Option<SystemTime>, time_to_live: Option<Durat
 }
 
 /// Writes at the end of the file, over an unfinished line. If that fails, the end is restored.
-/// Returns the time of the write.
-fn extend(file: &File, index: &Index, bytes: &[u8]) -> Result<Option<SystemTime>, HistoryError> {
+fn extend(file: &File, index: &Index, bytes: &[u8]) -> Result<(), HistoryError> {
     let write = || {
         if index.torn > 0 {
             file.set_len(index.end)?;
         }
         file_io::write_at(file, index.end, bytes)?;
-        file.sync_data()?;
-        Ok(file.metadata().and_then(|metadata| metadata.modified()).ok())
+        file.sync_data()
     };
     write().map_err(|error: io::Error| {
         let _ = file.set_len(index.end).and_then(|()| file.sync_data());

@@ -34,7 +34,7 @@ pub(crate) struct Index {
     pub(crate) is_open: bool,
     /// The bytes of an unfinished line after the last one.
     pub(crate) torn: u64,
-    /// The time of the last write, if the system knows it.
+    /// The time of the last write before the file was read, if the system knows it.
     pub(crate) written: Option<SystemTime>,
     pub(crate) turns: TurnTree,
     /// The last turn of the conversation.
@@ -197,17 +197,10 @@ impl Index {
         Ok(())
     }
 
-    /// Adds a line that was written at the end of the file, at a time.
-    ///
-    /// The file must end with a whole line and its line break.
-    pub(crate) fn extend(
-        &mut self,
-        line: &[u8],
-        written: Option<SystemTime>,
-    ) -> Result<(), HistoryError> {
+    /// Adds a line that was written at the end of the file, which ended with a line break.
+    pub(crate) fn extend(&mut self, line: &[u8]) -> Result<(), HistoryError> {
         self.add(log_record::trim(line))?;
         self.advance(line);
-        self.written = written;
         Ok(())
     }
 

@@ -43,6 +43,7 @@ mod serial_executor;
 mod shared_file;
 mod shared_turns;
 mod tail;
+mod turn_line;
 mod turn_tree;
 
 pub use self::{

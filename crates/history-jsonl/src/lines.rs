@@ -7,9 +7,9 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     error::{corrupt_line, io_error, unexpected_line},
-    file_io,
-    log_record::{self, WholeTurn},
+    file_io, log_record,
     shared_file::SharedFile,
+    turn_line,
     turn_tree::{Span, TurnEntry},
 };
 
@@ -43,8 +43,9 @@ impl<'f> Lines<'f> {
             };
             let near = rest.iter().take_while(is_near).count().max(1);
             let (block, after) = rest.split_at(near);
-            self.read_block(block.iter().map(|turn| turn.span), |turn: WholeTurn| {
-                turns.push(turn.turn);
+            self.read_block(block.iter().map(|turn| turn.span), |line| {
+                turns.push(turn_line::turn(line)?);
+                Ok(())
             })?;
             rest = after;
         }
@@ -53,15 +54,18 @@ impl<'f> Lines<'f> {
 
     pub(crate) fn read<T: DeserializeOwned>(&mut self, span: Span) -> Result<T, HistoryError> {
         let mut found = None;
-        self.read_block([span].into_iter(), |line| found = Some(line))?;
+        self.read_block([span].into_iter(), |line| {
+            found = Some(serde_json::from_slice(line)?);
+            Ok(())
+        })?;
         found.ok_or_else(|| corrupt_line(span.line, "is missing"))
     }
 
     /// Reads lines of a file, in the order of the file, by one read of all that is between them.
-    fn read_block<T: DeserializeOwned>(
+    fn read_block(
         &mut self,
         spans: impl Iterator<Item = Span> + Clone,
-        mut add: impl FnMut(T),
+        mut add: impl FnMut(&[u8]) -> serde_json::Result<()>,
     ) -> Result<(), HistoryError> {
         let (Some(first), Some(last)) = (spans.clone().next(), spans.clone().last()) else {
             return Ok(());
@@ -80,7 +84,7 @@ impl<'f> Lines<'f> {
             if !log_record::is_whole(line) {
                 return Err(corrupt_line(span.line, "is damaged"));
             }
-            add(serde_json::from_slice(line).map_err(|error| unexpected_line(span.line, &error))?);
+            add(line).map_err(|error| unexpected_line(span.line, &error))?;
         }
         Ok(())
     }

@@ -44,7 +44,7 @@ impl LockFile {
             let file = open(&path).map_err(io_error)?;
             return Ok(Some(Self { file, path, mode, data: Some(paths.file()) }));
         }
-        let file = match OpenOptions::new().read(true).write(true).open(&path) {
+        let file = match options().open(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound && !paths.file().exists() => {
                 return Ok(None);
             }
@@ -89,26 +89,31 @@ impl LockFile {
     }
 
     /// Acquires the lock if no other process or store holds it, and gives the file back otherwise.
+    ///
+    /// A reader that locks a file which was removed sees only turns that are being written as not
+    /// there yet, so that it need not compare the file with its name. Nor need a writer that has
+    /// locked the conversation's file.
     pub(crate) fn try_lock(mut self) -> Result<Result<SessionLock, Self>, HistoryError> {
         loop {
             match lock(&self.file, self.mode) {
-                Ok(()) if has_name(&self.file, &self.path).map_err(io_error)? => break,
-                // The folder was emptied, and others lock another file of this name.
-                Ok(()) => self.file = open(&self.path).map_err(io_error)?,
+                Ok(()) => {}
                 Err(TryLockError::WouldBlock) => return Ok(Err(self)),
                 Err(TryLockError::Error(error)) => return Err(io_error(error)),
             }
-        }
-        let data = match &self.data {
-            Some(path) => lock_data(path)?,
-            None => Ok(None),
-        };
-        match data {
-            Ok(data) => Ok(Ok(SessionLock { file: self.file, data })),
-            Err(WouldBlock) => {
+            let data = match &self.data {
+                Some(path) => lock_data(path)?,
+                None => Ok(None),
+            };
+            let Ok(data) = data else {
                 self.file.unlock().map_err(io_error)?;
-                Ok(Err(self))
+                return Ok(Err(self));
+            };
+            let is_locked = self.mode == LockMode::Shared || (cfg!(unix) && data.is_some());
+            if is_locked || has_name(&self.file, &self.path).map_err(io_error)? {
+                return Ok(Ok(SessionLock { file: self.file, data }));
             }
+            // The folder was emptied, and others lock another file of this name.
+            self.file = open(&self.path).map_err(io_error)?;
         }
     }
 }
@@ -149,7 +154,16 @@ fn lock(file: &File, mode: LockMode) -> Result<(), TryLockError> {
 }
 
 fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
+    options().create(true).truncate(false).open(path)
+}
+
+fn options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true);
+    // A lock file that is open cannot be removed: it is shared for reading and writing only.
+    #[cfg(windows)]
+    std::os::windows::fs::OpenOptionsExt::share_mode(&mut options, 3);
+    options
 }
 
 fn is_read_only(error: &io::Error) -> bool {

@@ -199,6 +199,17 @@ pub(crate) enum Content<T> {
 }
 
 impl<T> Line<T> {
+    /// Returns the line of a turn that follows the tip.
+    pub(crate) const fn of_turn(line: u64, first: u64, turn: T) -> Self {
+        let first = Some(First::Message(first));
+        Self { line, first, turn: Some(turn), branch: None, alternative: None, note: None }
+    }
+
+    /// Returns the turn that follows the tip, if it is the line of one.
+    pub(crate) fn into_turn(self) -> Option<T> {
+        self.turn
+    }
+
     /// Returns the content, or `None` if the line is none of this format.
     pub(crate) fn content(self) -> Option<Content<T>> {
         match self.first {
@@ -395,8 +406,17 @@ pub(crate) fn is_whole(line: &[u8]) -> bool {
     let Some((text, sum)) = line.split_at_checked(line.len().saturating_sub(SUM_BYTES)) else {
         return false;
     };
-    let expected = format!("{SUM}{:08x}\"}}", crc32fast::hash(text));
-    !text.is_empty() && sum == expected.as_bytes()
+    let digits = sum.strip_prefix(SUM.as_bytes()).and_then(|sum| sum.strip_suffix(b"\"}"));
+    !text.is_empty() && digits == Some(&hex(crc32fast::hash(text)))
+}
+
+/// Returns the eight lower-case digits of a checksum.
+fn hex(sum: u32) -> [u8; 8] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    std::array::from_fn(|index| {
+        let digit = sum >> (28 - 4 * index) & 15;
+        usize::try_from(digit).ok().and_then(|digit| DIGITS.get(digit)).copied().unwrap_or_default()
+    })
 }
 
 /// Returns a line without its line break.

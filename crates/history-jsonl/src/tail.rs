@@ -14,9 +14,10 @@ use crate::{
     conversation::is_expired,
     error::io_error,
     lines_back::LinesBack,
-    log_record::{self, BranchPoint, Content, Header, Line},
+    log_record::{self, BranchPoint, Content, Header},
     paths::SessionPaths,
     range::slice_of,
+    turn_line,
 };
 
 /// The bytes that nearly every first line has at most.
@@ -146,9 +147,8 @@ impl Tail {
 
     /// Adds the line before. Returns whether it has the next turn.
     fn add(&mut self, line: &[u8]) -> Result<bool, Unusable> {
-        let is_whole = log_record::is_whole(line);
-        let parsed = if is_whole { serde_json::from_slice(line).ok() } else { None };
-        let line: Line<Turn> = parsed.ok_or(Unusable)?;
+        let parsed = if log_record::is_whole(line) { turn_line::read(line) } else { None };
+        let line = parsed.ok_or(Unusable)?;
         if self.number.is_some_and(|number| line.line + 1 != number) {
             return Err(Unusable);
         }

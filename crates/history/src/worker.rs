@@ -1,10 +1,11 @@
 //! Threads that own a resource whose calls block.
 
 use std::{
-    fmt, io,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, mpsc},
+    collections::VecDeque,
+    fmt, io, mem,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use conversant_core::{HistoryError, VectorStoreError};
@@ -108,14 +109,27 @@ impl<T> fmt::Debug for Worker<T> {
 ///
 /// The threads end after the last queued job once this is closed or dropped.
 pub struct Threads<J> {
-    queue: Mutex<Option<mpsc::Sender<J>>>,
+    queue: Arc<Queue<J>>,
     running: Vec<Weak<Running>>,
 }
 
 /// The queue of [`Threads`], as their threads see it.
 pub struct Jobs<J> {
-    // Only the threads hold the receiver, so that a job is refused once all of them have panicked.
-    queue: Arc<Mutex<mpsc::Receiver<J>>>,
+    queue: Arc<Queue<J>>,
+}
+
+/// Jobs that wait. A channel behind a mutex would wake two threads for each job: the one that waits
+/// for it, and the next one to wait.
+struct Queue<J> {
+    state: Mutex<QueueState<J>>,
+    changed: Condvar,
+}
+
+struct QueueState<J> {
+    jobs: VecDeque<J>,
+    is_closed: bool,
+    /// The number of threads that have not ended. A job is refused once all of them have panicked.
+    threads: usize,
 }
 
 /// A thread that runs; it alone holds this. To wait for its end is to wait for a sender's drop.
@@ -134,20 +148,23 @@ impl<J: Send + 'static> Threads<J> {
         name: &str,
         runs: impl IntoIterator<Item = R>,
     ) -> io::Result<Self> {
-        let (queue, jobs) = mpsc::channel();
-        let jobs = Arc::new(Mutex::new(jobs));
-        let mut running = Vec::new();
+        let state = QueueState { jobs: VecDeque::new(), is_closed: false, threads: 0 };
+        let queue = Arc::new(Queue { state: Mutex::new(state), changed: Condvar::new() });
+        // Dropped on failure, so that the threads that have started end.
+        let mut threads = Self { queue, running: Vec::new() };
         for run in runs {
             let this = Arc::new(Running::default());
-            running.push(Arc::downgrade(&this));
-            let jobs = Jobs { queue: Arc::clone(&jobs) };
+            threads.running.push(Arc::downgrade(&this));
+            lock(&threads.queue.state).threads += 1;
+            let jobs = Jobs { queue: Arc::clone(&threads.queue) };
             thread::Builder::new().name(name.to_owned()).spawn(move || {
                 // Dropped last, after `run` and all that it owns, also if it panics.
                 let _this = this;
+                let jobs = jobs;
                 run(&jobs);
             })?;
         }
-        Ok(Self { queue: Mutex::new(Some(queue)), running })
+        Ok(threads)
     }
 
     /// Queues a job.
@@ -155,13 +172,20 @@ impl<J: Send + 'static> Threads<J> {
     /// # Errors
     /// [`WorkerEnded`] if the threads were closed.
     pub fn send(&self, job: J) -> Result<(), WorkerEnded> {
-        let queue = lock(&self.queue);
-        queue.as_ref().ok_or(WorkerEnded)?.send(job).map_err(|_| WorkerEnded)
+        {
+            let mut state = lock(&self.queue.state);
+            if state.is_closed || state.threads == 0 {
+                return Err(WorkerEnded);
+            }
+            state.jobs.push_back(job);
+        }
+        self.queue.changed.notify_one();
+        Ok(())
     }
 
     /// Runs what is queued and ends the threads. Later jobs are refused with [`WorkerEnded`].
     pub async fn close(&self) {
-        drop(lock(&self.queue).take());
+        self.queue.close();
         for thread in &self.running {
             let Some(thread) = thread.upgrade() else { continue };
             let (waiting, ended) = oneshot::channel();
@@ -170,6 +194,19 @@ impl<J: Send + 'static> Threads<J> {
             // The sender is dropped, never used.
             let _ = ended.await;
         }
+    }
+}
+
+impl<J> Drop for Threads<J> {
+    fn drop(&mut self) {
+        self.queue.close();
+    }
+}
+
+impl<J> Queue<J> {
+    fn close(&self) {
+        lock(&self.state).is_closed = true;
+        self.changed.notify_all();
     }
 }
 
@@ -183,27 +220,38 @@ impl<J> Jobs<J> {
     /// Waits for the next job. Returns `None` once the threads are closed and the queue is empty.
     #[must_use]
     pub fn next(&self) -> Option<J> {
-        lock(&self.queue).recv().ok()
+        let state = lock(&self.queue.state);
+        let is_waiting = |state: &mut QueueState<J>| state.jobs.is_empty() && !state.is_closed;
+        let woken = self.queue.changed.wait_while(state, is_waiting);
+        woken.unwrap_or_else(PoisonError::into_inner).jobs.pop_front()
     }
 
-    /// Waits for the next job, at most `time`. Returns `None` if there is none by then. Use it in a
-    /// single thread.
+    /// Waits for the next job, at most `time`. Returns `None` if there is none by then.
     #[must_use]
     pub fn next_within(&self, time: Duration) -> Option<J> {
-        let start = Instant::now();
-        let next = lock(&self.queue).recv_timeout(time);
-        if matches!(next, Err(mpsc::RecvTimeoutError::Disconnected)) {
-            // Once the threads are closed there are no jobs, but the time has to pass.
-            thread::sleep(time.saturating_sub(start.elapsed()));
-        }
-        next.ok()
+        // Once the threads are closed there are no jobs, but the time has to pass.
+        let state = lock(&self.queue.state);
+        let is_waiting = |state: &mut QueueState<J>| state.jobs.is_empty();
+        let woken = self.queue.changed.wait_timeout_while(state, time, is_waiting);
+        woken.unwrap_or_else(PoisonError::into_inner).0.jobs.pop_front()
     }
 
-    /// Returns the next job if one is queued. It does not wait for one, but while another thread
-    /// waits in [`next`](Self::next) it waits with it: use it in a single thread.
+    /// Returns the next job if one is queued.
     #[must_use]
     pub fn try_next(&self) -> Option<J> {
-        lock(&self.queue).try_recv().ok()
+        lock(&self.queue.state).jobs.pop_front()
+    }
+}
+
+impl<J> Drop for Jobs<J> {
+    fn drop(&mut self) {
+        let dropped = {
+            let mut state = lock(&self.queue.state);
+            state.threads = state.threads.saturating_sub(1);
+            if state.threads == 0 { mem::take(&mut state.jobs) } else { VecDeque::new() }
+        };
+        // A job may own what sends to these threads.
+        drop(dropped);
     }
 }
 

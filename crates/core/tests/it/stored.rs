@@ -3,6 +3,7 @@
 use conversant_core::{
     Content, HistoryError, Message, Messages, Part, PartKind, Role, StoredMessageError, ToolCall,
 };
+use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
 /// Decoding and encoding loses nothing, including unknown fields.
@@ -244,4 +245,63 @@ fn the_depth_of_stored_json_is_limited_alike_in_every_store() {
     insta::assert_snapshot!(error, @"cannot use values nested more than 120 levels deep: the history does not support it");
     // What a store wraps around a message can be read, too.
     assert!(serde_json::from_str::<Json>(&format!("[[[[[[[{json}]]]]]]]")).is_ok());
+}
+
+/// Messages of every kind, in the whole and in the compact form.
+fn lists() -> Vec<String> {
+    let messages = Messages::from_iter([
+        Message::human("Hi"),
+        Message::ai(""),
+        Message::human("\"quoted\" \\ \u{0}\u{7f}\u{1f600}\n"),
+        Message::ai("Hello").with_name("Ada").with_extra("usage_metadata", json!({"n": [1, 2]})),
+        Message::ai("").with_tool_calls([ToolCall::new("f", json!({"a": "]}"}))]),
+        Message::system("Be brief."),
+        Message::tool("4", "c1"),
+        Message::human("Bye"),
+    ]);
+    let whole = serde_json::to_string(&messages.iter().collect::<Vec<_>>()).unwrap();
+    let compact = messages.to_compact_json(1 << 20).unwrap();
+    let spaced = serde_json::to_string_pretty(&messages.iter().collect::<Vec<_>>()).unwrap();
+    vec![whole, compact, spaced, "[]".to_owned()]
+}
+
+/// Returns whether a list is decoded as serde decodes it, or refused as it refuses it.
+fn is_decoded_as_by_serde(json: &[u8]) -> bool {
+    let found = Message::list_from_stored_json(json, "it").ok();
+    found == serde_json::from_slice::<Vec<Message>>(json).ok()
+}
+
+#[test]
+fn a_list_is_decoded_as_its_messages_are() {
+    for list in lists() {
+        assert!(Message::list_from_stored_json(&list, "it").is_ok(), "{list}");
+        assert!(is_decoded_as_by_serde(list.as_bytes()), "{list}");
+        for end in 0..list.len() {
+            assert!(is_decoded_as_by_serde(&list.as_bytes()[..end]), "{list}: {end} bytes");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_damaged_list_is_decoded_as_its_messages_are(
+        list in 0..4_usize,
+        edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0..3_u8), 1..4),
+    ) {
+        let mut json = lists().swap_remove(list).into_bytes();
+        for (index, byte, edit) in edits {
+            let index = index.index(json.len());
+            match edit {
+                0 => json[index] = byte,
+                1 => json.insert(index, byte),
+                _ => drop(json.remove(index)),
+            }
+            if json.is_empty() {
+                break;
+            }
+        }
+        prop_assert!(is_decoded_as_by_serde(&json), "{:?}", String::from_utf8_lossy(&json));
+    }
 }
