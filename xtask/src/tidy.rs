@@ -1,5 +1,6 @@
 //! Rules of the workspace that compilers do not check. A fault has a place and a remedy.
 
+mod clock;
 mod dependencies;
 mod errors;
 mod fault;
@@ -21,11 +22,13 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-use self::{fault::Fault, packages::Packages, tree::Tree};
+pub(crate) use self::packages::Packages;
+use self::{fault::Fault, tree::Tree};
 use crate::{verdict::Verdict, workspace};
 
 /// The rules over files.
 const RULES: &[fn(&Tree) -> Vec<Fault>] = &[
+    clock::check,
     errors::check,
     imports::check,
     layout::check,

@@ -106,7 +106,8 @@ impl Conversations {
         Ok(Self { inner: Arc::new(Inner { define: Box::new(define), state: Mutex::new(state) }) })
     }
 
-    /// Sets the number of chains that are cached after their last use.
+    /// Sets the number of chains that are cached after their last use: 64 by default. `0` caches
+    /// none.
     #[must_use]
     pub fn with_cache_capacity(self, chains: usize) -> Self {
         let mut evicted = Vec::new();

@@ -3,9 +3,10 @@
 use std::{
     pin::Pin,
     task::{Context, Poll, ready},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
+use conversant_core::clock::Instant;
 use futures_timer::Delay;
 
 use crate::queue::{Loss, Permit};

@@ -1,13 +1,10 @@
 //! A memory bound to a chain: its queue, and the variables that make up a turn.
 
-use std::{
-    fmt,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use conversant_core::{
     CallRecord, Memory, Message, Messages, Point, Role, Turn, TurnId, Value, Variables,
+    clock::Instant,
 };
 
 use crate::{

@@ -1,13 +1,10 @@
 //! The observation of a call: its identity, its times, and the record of it.
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{sync::Arc, time::Duration};
 
 use conversant_core::{
     CallId, CallInfo, CallOptions, CallRecord, CallResult, Event, EventEmitter, Observer,
-    PriceList, Saved, Timings, TurnId,
+    PriceList, Saved, Timings, TurnId, clock::SystemTime,
 };
 
 use crate::{answer::Answer, chain::Chain, error::ChainError, memory_binding::MemoryBinding};
@@ -27,7 +24,7 @@ pub(crate) struct CallObservation {
     events: EventEmitter,
     prices: Option<Arc<PriceList>>,
     stores_records: bool,
-    started_at: Option<SystemTime>,
+    started_at: SystemTime,
     pub(crate) timings: Timings,
     /// The record of the turn's earlier calls, if it is resumed.
     earlier: Option<Box<CallRecord>>,
@@ -64,7 +61,7 @@ impl Observation {
             events,
             prices: self.prices.clone(),
             stores_records: self.stores_records,
-            started_at: now(),
+            started_at: SystemTime::now(),
             timings: Timings::default(),
             earlier,
             has_ended: false,
@@ -90,7 +87,7 @@ impl CallObservation {
         });
         record.model = reply.and_then(|reply| reply.model.clone()).or(progress.model);
         record.finish_reason = reply.and_then(|reply| reply.finish_reason.clone());
-        record.started_at = self.started_at;
+        record.started_at = Some(self.started_at);
         record.retries = progress.retries;
         record.tool_calls = progress.tool_calls;
         record.cache_hits = progress.cache_hits;
@@ -150,11 +147,4 @@ impl Drop for CallObservation {
             self.end(CallResult::Cancelled, None);
         }
     }
-}
-
-/// Returns the time of day, or `None` where there is no clock.
-fn now() -> Option<SystemTime> {
-    // `SystemTime::now` panics on this target.
-    let has_clock = !cfg!(all(target_family = "wasm", target_os = "unknown"));
-    has_clock.then(SystemTime::now)
 }

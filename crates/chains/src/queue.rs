@@ -7,12 +7,12 @@ use std::{
     pin::Pin,
     sync::{Arc, PoisonError},
     task::{Context, Poll, Waker},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use futures_timer::Delay;
 
-use crate::sync::{Mutex, MutexGuard, ThreadId, current_thread};
+use crate::sync::{Instant, Mutex, MutexGuard, ThreadId, current_thread};
 
 /// The time after its deadline for which a call keeps the place although nothing polls it. It
 /// exceeds the time that a failed call has to release its memory.

@@ -36,7 +36,6 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod box_error;
-#[doc(hidden)]
 pub mod clock;
 mod content;
 mod embeddings;
@@ -53,6 +52,7 @@ mod prompt;
 mod prompt_value;
 #[doc(hidden)]
 pub mod python;
+mod random;
 mod reasoning;
 mod report;
 mod role;

@@ -1,11 +1,12 @@
 //! The memory trait: the part of a conversation that a prompt contains.
 
-use std::{any::Any, fmt, sync::Arc, time::Instant};
+use std::{any::Any, fmt, sync::Arc};
 
 use async_trait::async_trait;
 
 use crate::{
     box_error::BoxError,
+    clock::Instant,
     history::{ChatHistory, HistoryError, Point},
     messages::Messages,
     model::{CallOptions, ModelError},

@@ -1,17 +1,17 @@
 //! Turns of a conversation and their ids.
 
-use std::{
-    fmt,
-    hash::{BuildHasher, Hasher, RandomState},
-    str::FromStr,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{fmt, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use uuid::{Builder, Uuid};
 
 use crate::{
-    clock::unix_millis, content::Content, message::Message, messages::Messages, version::Version,
+    clock::{SystemTime, UNIX_EPOCH, unix_millis},
+    content::Content,
+    message::Message,
+    messages::Messages,
+    random,
+    version::Version,
 };
 
 /// The id of a turn. Saving a turn is idempotent by its id.
@@ -34,9 +34,7 @@ pub struct TurnId(Uuid);
 impl TurnId {
     /// Creates a new id, from the time and the system's source of randomness.
     ///
-    /// `wasm32-unknown-unknown` has neither a clock nor randomness. Ids made there have the time 0,
-    /// and are unique within the instance of the module only. If turns are stored beyond it, create
-    /// their ids with [`from_u128`](Self::from_u128) from randomness of the host.
+    /// On `wasm32-unknown-unknown`, both come from JavaScript.
     #[must_use]
     pub fn random() -> Self {
         Self::of_millis(unix_millis())
@@ -90,8 +88,7 @@ impl TurnId {
     fn of_millis(millis: u64) -> Self {
         let mut bytes = [0; 10];
         for chunk in bytes.chunks_mut(8) {
-            // A `RandomState` is keyed by the system's randomness, and no two of them are alike.
-            let random = RandomState::new().build_hasher().finish().to_ne_bytes();
+            let random = random::bits().to_ne_bytes();
             chunk.iter_mut().zip(random).for_each(|(byte, random)| *byte = random);
         }
         Self(Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid())

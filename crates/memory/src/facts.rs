@@ -1,14 +1,10 @@
 //! The facts that a memory knows of a session, a user or a group.
 
-use std::{
-    fmt,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use conversant_core::{
     ChatHistory, GroupId, HistoryError, Lease, Note, Range, Scope, SessionId, UserId, Value,
-    Version,
+    Version, clock::Instant,
 };
 use futures_timer::Delay;
 use serde_json::{Map, Value as Json};

@@ -1,5 +1,7 @@
 //! Loom's synchronisation, under the names that the checked files use.
 
+pub(crate) use std::time::Instant;
+
 pub(crate) use loom::{
     sync::{Mutex, MutexGuard},
     thread::ThreadId,

@@ -28,6 +28,8 @@ pub(crate) struct Package {
     pub(crate) license: Option<String>,
     pub(crate) rust_version: Option<String>,
     #[serde(default)]
+    pub(crate) repository: Option<String>,
+    #[serde(default)]
     pub(crate) readme: Option<String>,
     #[serde(default)]
     pub(crate) keywords: Vec<String>,

@@ -4,8 +4,8 @@
 use std::{fs, path::Path};
 
 use super::{
-    Fault, Packages, Tree, dependencies, errors, imports, layout, names, public_types, published,
-    size, snapshots, sources, width, words,
+    Fault, Packages, Tree, clock, dependencies, errors, imports, layout, names, public_types,
+    published, size, snapshots, sources, width, words,
 };
 
 /// Checks the tree in a file of `tests/data/tidy` by one rule.
@@ -41,6 +41,11 @@ fn sources_have_headers_and_hide_no_failure() {
 #[test]
 fn files_are_short() {
     check("size.txt", size::check);
+}
+
+#[test]
+fn the_clock_of_a_browser_is_used() {
+    check("clock.txt", clock::check);
 }
 
 #[test]

@@ -1,16 +1,14 @@
 //! Filters and pages of lists of sessions.
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    str::FromStr,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{collections::BTreeMap, fmt, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
 use super::session_info::SessionInfo;
-use crate::session::{SessionId, SessionIdError};
+use crate::{
+    clock::{SystemTime, UNIX_EPOCH},
+    session::{SessionId, SessionIdError},
+};
 
 /// The sessions that a list has, or that are deleted: those that fulfil all conditions.
 ///

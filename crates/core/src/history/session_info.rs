@@ -1,11 +1,12 @@
 //! A session as a list shows it, and the limits of its title and labels.
 
-use std::{collections::BTreeMap, ops::Add, time::SystemTime};
+use std::{collections::BTreeMap, ops::Add};
 
 use serde::{Deserialize, Serialize};
 
 use super::error::{HistoryError, TextFault};
 use crate::{
+    clock::SystemTime,
     model::Usage,
     observer::{CallRecord, Cost},
     role::Role,

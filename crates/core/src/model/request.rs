@@ -1,12 +1,9 @@
 //! Requests to a model.
 
-use std::{
-    fmt,
-    time::{Duration, Instant},
-};
+use std::{fmt, time::Duration};
 
 use super::tools::{ResponseFormat, ToolChoice, ToolDefinition};
-use crate::{messages::Messages, observer::EventEmitter, turn::TurnId};
+use crate::{clock::Instant, messages::Messages, observer::EventEmitter, turn::TurnId};
 
 /// The options of one call, independent of the model: stop sequences, the deadline, the turn.
 ///
@@ -148,7 +145,7 @@ impl CallOptions {
         self
     }
 
-    /// Sets whether the model may call several tools at once.
+    /// Sets whether the model may call several tools at once. By default the provider decides.
     #[must_use]
     pub const fn with_parallel_tool_calls(mut self, parallel: bool) -> Self {
         self.parallel_tool_calls = Some(parallel);

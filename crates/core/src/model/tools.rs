@@ -49,7 +49,8 @@ impl ToolDefinition {
         self
     }
 
-    /// Sets whether the provider must enforce the schema.
+    /// Sets whether the provider must enforce the schema. By default nothing is sent, and the
+    /// provider decides.
     #[must_use]
     pub const fn with_strict(mut self, strict: bool) -> Self {
         self.strict = Some(strict);

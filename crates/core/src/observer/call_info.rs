@@ -1,11 +1,8 @@
 //! The identity of a call.
 
-use std::{
-    fmt,
-    hash::{BuildHasher, Hasher, RandomState},
-};
+use std::fmt;
 
-use crate::{session::SessionId, turn::TurnId};
+use crate::{random, session::SessionId, turn::TurnId};
 
 /// The id of a call: 64 random bits. A turn that is repeated has the same turn id but another call
 /// id.
@@ -16,8 +13,7 @@ impl CallId {
     /// Creates a new id, from the system's source of randomness.
     #[must_use]
     pub fn random() -> Self {
-        // A `RandomState` is keyed by the system's randomness, and no two of them are alike.
-        Self(RandomState::new().build_hasher().finish())
+        Self(random::bits())
     }
 
     /// Creates an id from 64 bits, for tests.

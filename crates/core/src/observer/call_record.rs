@@ -1,12 +1,12 @@
 //! The record of a call: usage, cost, model, times.
 
-use std::{
-    ops::Add,
-    time::{Duration, SystemTime},
-};
+use std::{ops::Add, time::Duration};
 
 use super::cost::Cost;
-use crate::model::{FinishReason, Usage};
+use crate::{
+    clock::SystemTime,
+    model::{FinishReason, Usage},
+};
 
 /// The record of a call. Observers receive it in
 /// [`Event::CallEnded`](crate::Event::CallEnded); a chain can store it with the turn, and

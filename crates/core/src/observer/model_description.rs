@@ -69,7 +69,8 @@ impl ModelDescription {
         self
     }
 
-    /// Sets whether the model emits the events of its requests itself.
+    /// Sets whether the model emits the events of its requests itself. By default
+    /// [`LanguageModel`](crate::LanguageModel) emits them.
     #[must_use]
     pub const fn with_emits_events(mut self, emits_events: bool) -> Self {
         self.emits_events = emits_events;

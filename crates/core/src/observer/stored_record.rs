@@ -4,10 +4,7 @@
 //! record needs no column and no migration. Its names are short, and what is unknown or zero is
 //! left out: a usual record has 100 to 130 bytes.
 
-use std::{
-    borrow::Cow,
-    time::{Duration, UNIX_EPOCH},
-};
+use std::{borrow::Cow, time::Duration};
 
 use serde_json::{Map, Value as Json};
 
@@ -16,6 +13,7 @@ use super::{
     cost::Cost,
 };
 use crate::{
+    clock::UNIX_EPOCH,
     message::Message,
     model::{FinishReason, Usage},
     role::Role,

@@ -1,9 +1,10 @@
 //! The properties of a session that a list shows, in addition to its turns.
 
-use std::{collections::BTreeMap, time::SystemTime};
+use std::collections::BTreeMap;
 
 use conversant_core::{
-    HistoryError, SessionFilter, SessionId, SessionInfo, TurnId, UsageTotals, clock,
+    HistoryError, SessionFilter, SessionId, SessionInfo, TurnId, UsageTotals,
+    clock::{self, SystemTime},
 };
 
 use super::turn_tree::TurnTree;

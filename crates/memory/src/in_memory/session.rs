@@ -2,12 +2,13 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    time::{Duration, Instant, SystemTime},
+    time::Duration,
 };
 
 use conversant_core::{
     Alternative, Expect, HistoryError, Messages, Note, Point, Range, SessionCursor, SessionFilter,
     SessionId, SessionInfo, Slice, Turn, TurnId, Version,
+    clock::{Instant, SystemTime},
 };
 
 use super::{

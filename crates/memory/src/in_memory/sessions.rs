@@ -4,12 +4,13 @@ use std::{
     collections::BTreeMap,
     ops::Bound,
     sync::{Arc, Mutex},
-    time::{Duration, Instant, SystemTime},
+    time::Duration,
 };
 
 use conversant_core::{
     Alternative, Expect, HistoryError, Lease, Messages, Note, Point, Range, SessionCursor,
     SessionFilter, SessionId, SessionInfo, SessionPage, Slice, Turn, Version,
+    clock::{Instant, SystemTime},
 };
 
 use super::session::Session;

@@ -1,9 +1,10 @@
 //! A language model with a prompt template.
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use conversant_core::{
     BoxError, LanguageModel, MaintainContext, Prompt, PromptError, RequestPurpose, Variables,
+    clock::Instant,
 };
 
 use super::{

@@ -43,7 +43,7 @@ impl MessagesPlaceholder {
         self
     }
 
-    /// Sets the number of messages to show: the last `n` of the variable.
+    /// Sets the number of messages to show: the last `n` of the variable. By default all are shown.
     #[must_use]
     pub fn last_n(mut self, n: usize) -> Self {
         self.last_n = Some(n);
