@@ -12,9 +12,11 @@ mod from_langchain;
 mod fuzz;
 mod instructions;
 mod loom;
+mod release;
 mod simulate;
 mod soak;
 mod step;
+mod targets;
 mod tidy;
 mod torture;
 mod verdict;
@@ -51,6 +53,8 @@ enum Command {
     Instructions,
     /// Runs the models of what threads share under all their interleavings.
     Loom(loom::Options),
+    /// Checks all that has to hold before the packages are published.
+    Release(release::Options),
     /// Runs seeded schedules of calls over a chain, its memory and a store that fails.
     Simulate(simulate::Options),
     /// Checks rules that compilers do not: dependencies, headers, sizes, wording, snapshots,
@@ -60,6 +64,10 @@ enum Command {
     Soak(soak::Options),
     /// Tries to make the histories lose something.
     Torture(torture::Options),
+    /// Runs a conversation on `wasm32-unknown-unknown`, under Node.js.
+    Wasm,
+    /// Checks all crates for `x86_64-pc-windows-gnu`.
+    Windows,
 }
 
 fn main() -> ExitCode {
@@ -73,10 +81,13 @@ fn main() -> ExitCode {
         Command::Fuzz(options) => fuzz::run(&options),
         Command::Instructions => instructions::run(),
         Command::Loom(options) => loom::run(&options),
+        Command::Release(options) => release::run(&options),
         Command::Simulate(options) => simulate::run(&options),
         Command::Soak(options) => soak::run(&options),
         Command::Tidy => tidy::check(),
         Command::Torture(options) => torture::run(&options),
+        Command::Wasm => targets::run(targets::wasm),
+        Command::Windows => targets::run(targets::windows),
     };
     match verdict {
         Ok(true) => ExitCode::SUCCESS,

@@ -7,12 +7,15 @@ use std::{error::Error, process::Command, time::Instant};
 
 use crate::{verdict::Verdict, workspace};
 
+/// The outcome of a step, or an error that prevented it.
+pub(crate) type StepResult = Result<Outcome, Box<dyn Error>>;
+
 /// A step.
 pub(crate) struct Step {
     /// Its name.
     pub(crate) name: &'static str,
     /// Its action.
-    pub(crate) run: Box<dyn FnOnce() -> Result<Outcome, Box<dyn Error>>>,
+    pub(crate) run: Box<dyn FnOnce() -> StepResult>,
 }
 
 /// A list of steps, in order.
@@ -34,10 +37,7 @@ impl Outcome {
 }
 
 /// Creates a step.
-pub(crate) fn step(
-    name: &'static str,
-    run: impl FnOnce() -> Result<Outcome, Box<dyn Error>> + 'static,
-) -> Step {
+pub(crate) fn step(name: &'static str, run: impl FnOnce() -> StepResult + 'static) -> Step {
     Step { name, run: Box::new(run) }
 }
 
@@ -63,17 +63,17 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
 /// Ways to run a command as a step.
 pub(crate) trait Run {
     /// Runs it and shows its output.
-    fn shown(&mut self) -> Result<Outcome, Box<dyn Error>>;
+    fn shown(&mut self) -> StepResult;
     /// Runs it, and shows its output only if it fails.
-    fn quietly(&mut self) -> Result<Outcome, Box<dyn Error>>;
+    fn quietly(&mut self) -> StepResult;
 }
 
 impl Run for Command {
-    fn shown(&mut self) -> Result<Outcome, Box<dyn Error>> {
+    fn shown(&mut self) -> StepResult {
         Ok(Outcome::of(self.status()?.success()))
     }
 
-    fn quietly(&mut self) -> Result<Outcome, Box<dyn Error>> {
+    fn quietly(&mut self) -> StepResult {
         workspace::output(self).map(|_| Outcome::Passed)
     }
 }
