@@ -13,6 +13,7 @@ mod fuzz;
 mod instructions;
 mod loom;
 mod release;
+mod screenshot;
 mod simulate;
 mod soak;
 mod step;
@@ -55,6 +56,8 @@ enum Command {
     Loom(loom::Options),
     /// Checks all that has to hold before the packages are published.
     Release(release::Options),
+    /// Makes the README's picture of the chat in the browser, in Chromium.
+    Screenshot,
     /// Runs seeded schedules of calls over a chain, its memory and a store that fails.
     Simulate(simulate::Options),
     /// Checks rules that compilers do not: dependencies, headers, sizes, wording, snapshots,
@@ -82,6 +85,7 @@ fn main() -> ExitCode {
         Command::Instructions => instructions::run(),
         Command::Loom(options) => loom::run(&options),
         Command::Release(options) => release::run(&options),
+        Command::Screenshot => screenshot::run(),
         Command::Simulate(options) => simulate::run(&options),
         Command::Soak(options) => soak::run(&options),
         Command::Tidy => tidy::check(),

@@ -15,6 +15,7 @@ const composer = new Composer({
   ask: (text, after) => conversation.ask(text, after),
   stop: () => conversation.stop(),
   isBusy: () => conversation.isBusy,
+  busyNotice: () => notice("An answer is being written; wait for its end, or stop it."),
   editLast: () => conversation.editLast(),
 });
 const conversation = new Conversation({
@@ -86,7 +87,6 @@ function deleted(session) {
 function showSidebar(isShown) {
   document.body.classList.toggle("shows-sidebar", isShown);
   byId("open-sidebar").ariaExpanded = String(isShown);
-  byId("shade").hidden = !isShown;
   if (isShown) byId("search").focus();
 }
 

@@ -96,7 +96,8 @@ export class Composer {
 
   #submit() {
     const text = this.text.trim();
-    if (!text || this.page.isBusy()) return;
+    if (!text) return;
+    if (this.page.isBusy()) return this.page.busyNotice();
     const after = this.#after;
     this.#set(this.#aside, null, "");
     this.page.ask(text, after);

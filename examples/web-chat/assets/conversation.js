@@ -19,6 +19,7 @@ export class Conversation {
   #ahead = null;
   #follows = true;
   #last = null;
+  #anchor = null;
 
   /** `page` has the composer, and functions for what concerns the rest of the page. */
   constructor(page) {
@@ -32,7 +33,7 @@ export class Conversation {
       again: (turn) => this.ask(turn.text, turn.after),
       edit: (turn) => this.page.composer.edit(turn.text, turn.after),
       undo: (turn) => this.#undo(turn),
-      choose: (_, newest) => this.#setTip(newest),
+      choose: (turn, newest) => this.#choose(turn, newest),
       drawn: () => this.#follow(),
     };
     this.scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
@@ -103,8 +104,15 @@ export class Conversation {
     this.#follows = true;
     this.#toEnd();
     try {
-      await api.ask(session, question);
+      const state = await api.ask(session, question);
+      if (session !== this.session) return;
       this.#unsent = null;
+      // It was answered before the connection was lost, and its events are gone.
+      if (state === "stored" && this.#live?.id === question.id) {
+        this.#end();
+        drafts.keepSent(session, null);
+        await this.#reload();
+      }
     } catch (error) {
       if (session !== this.session || this.#live?.id !== question.id) return;
       if (error.status === 0) {
@@ -267,6 +275,12 @@ export class Conversation {
     if (!this.page.composer.text) this.page.composer.giveBack(turn.text, null);
   }
 
+  /** Shows another alternative, at the place of the page where this one is. */
+  #choose(turn, newest) {
+    this.#anchor = { after: turn.after, top: turn.element.getBoundingClientRect().top };
+    return this.#setTip(newest);
+  }
+
   async #setTip(after) {
     try {
       await api.setTip(this.session, after);
@@ -297,6 +311,13 @@ export class Conversation {
     byId("taken-back").hidden = !this.#ahead;
     byId("welcome").hidden = this.#turns.length > 0 || this.#ahead !== null;
     this.page.titled(page.title);
+    const anchor = this.#anchor;
+    this.#anchor = null;
+    const anchored = anchor && this.#turns.find((turn) => turn.after === anchor.after);
+    if (anchored) {
+      this.#follows = false;
+      this.scroller.scrollTop += anchored.element.getBoundingClientRect().top - anchor.top;
+    }
     this.#follow();
   }
 

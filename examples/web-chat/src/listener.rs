@@ -1,4 +1,4 @@
-//! Connections, within limits: none of them can hold the service by being slow.
+//! ConnectionLimits, within limits: none of them can hold the service by being slow.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,7 +17,7 @@ use tokio::{
 
 /// The limits of connections.
 #[derive(Debug, Clone, Copy)]
-pub struct Connections {
+pub struct ConnectionLimits {
     /// The number at the same time. Others wait.
     pub max: usize,
     /// The time within which the head of a request must have come. A connection without one ends.
@@ -26,7 +26,7 @@ pub struct Connections {
     pub lifetime: Duration,
 }
 
-impl Default for Connections {
+impl Default for ConnectionLimits {
     fn default() -> Self {
         let (head_timeout, lifetime) = (Duration::from_secs(10), Duration::from_secs(900));
         Self { max: 1024, head_timeout, lifetime }
@@ -43,7 +43,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub async fn serve(
     listener: TcpListener,
     router: Router,
-    limits: Connections,
+    limits: ConnectionLimits,
     end: impl Future<Output = ()>,
 ) {
     let places = Arc::new(Semaphore::new(limits.max));

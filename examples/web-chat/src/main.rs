@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use web_chat::{
     arguments::Arguments,
-    listener::{Connections, serve},
+    listener::{ConnectionLimits, serve},
     routes::router,
     service::{Limits, Service},
 };
@@ -56,7 +56,8 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         interrupted().await;
         service.end().await;
     };
-    serve(listener, router(service.clone(), address.port()), Connections::default(), end).await;
+    serve(listener, router(service.clone(), address.port()), ConnectionLimits::default(), end)
+        .await;
     Ok(())
 }
 

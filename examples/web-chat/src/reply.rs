@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use conversant_chains::{ChainError, ChainStream, LlmChain};
-use conversant_core::{Delta, Expect, Point, SessionId, ToolCallDelta, Turn, TurnId, vars};
+use conversant_core::{
+    ChatHistory, Delta, Expect, HistoryError, Point, Range, SessionId, ToolCallDelta, Turn, TurnId,
+    vars,
+};
+use serde::Serialize;
 use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
@@ -24,16 +28,27 @@ pub struct Question {
     pub after: Option<Point>,
 }
 
-/// Begins an answer, and returns false if it was begun before.
+/// The state of an answer that was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// It begins.
+    Begun,
+    /// It was begun before, and is being written.
+    Running,
+    /// It is stored.
+    Stored,
+}
+
+/// Begins an answer, unless it was begun before.
 pub async fn begin(
     service: &Service,
     session: SessionId,
     question: Question,
-) -> Result<bool, Failure> {
+) -> Result<State, Failure> {
     let history = service.history();
-    let last = history.turns(&session, conversant_core::Range::LastTurns(1)).await?;
-    if last.iter().any(|turn| turn.id() == question.turn) {
-        return Ok(false);
+    if is_stored(history, &session, question.turn).await? {
+        return Ok(State::Stored);
     }
     let chain = service.chain(&session)?;
     let chain = match question.after {
@@ -54,7 +69,7 @@ pub async fn begin(
     };
     match feed.begin(running) {
         Ok(()) => {}
-        Err(Refusal::Same) => return Ok(false),
+        Err(Refusal::Same) => return Ok(State::Running),
         Err(Refusal::Busy) => {
             let line = "cannot ask: an answer is being written; wait for its end, or stop it";
             return Err(Failure::new(StatusCode::CONFLICT, line));
@@ -67,7 +82,24 @@ pub async fn begin(
     let turn = question.turn;
     let reply = Reply { service: service.clone(), session, feed, turn, stopped, _permit: permit };
     tokio::spawn(reply.write(chain, question));
-    Ok(true)
+    Ok(State::Begun)
+}
+
+/// Returns whether a turn is stored, on any branch.
+async fn is_stored(
+    history: &dyn ChatHistory,
+    session: &SessionId,
+    turn: TurnId,
+) -> Result<bool, HistoryError> {
+    let turns = match history.at(turn.into()) {
+        Some(view) => view.turns(session, Range::LastTurns(1)).await,
+        None => history.turns(session, Range::LastTurns(1)).await,
+    };
+    match turns {
+        Ok(turns) => Ok(turns.last().is_some_and(|last| last.id() == turn)),
+        Err(HistoryError::UnknownTurn { .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "for `map_err`")]

@@ -65,8 +65,6 @@ pub struct About {
     /// The file of the conversations.
     pub file: String,
     pub tools: Vec<&'static str>,
-    /// Whether answers begin with a space, which is for the transcript and not for people.
-    pub trims: bool,
 }
 
 impl Service {
@@ -80,8 +78,7 @@ impl Service {
         limits: Limits,
     ) -> Result<Self, chat::failure::Failure> {
         let definition = Definition::new(arguments, backend)?;
-        let (options, trims) =
-            (CallOptions::new().with_stop(definition.stop()), definition.trims());
+        let options = CallOptions::new().with_stop(definition.stop());
         let is_local = backend.local().is_some();
         let shows_messages = !backend.is_completion();
         let model = match has_tools {
@@ -103,7 +100,7 @@ impl Service {
             builder.store_records(true).prompt_cache_key(session.as_str()).build()
         });
         let tools = if has_tools { tools::NAMES.to_vec() } else { Vec::new() };
-        let about = About { model: backend.name().to_owned(), file, tools, trims };
+        let about = About { model: backend.name().to_owned(), file, tools };
         Ok(Self(Arc::new(Inner {
             about,
             history,

@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    extract::{Path, Query, State},
+    extract::{Path, Query, State as Shared},
     http::StatusCode,
 };
 use conversant_core::{Expect, Point, SessionId, TurnId, TurnIdError};
@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::{
     failure::Failure,
     input::Input,
-    reply::{self, Question},
+    reply::{self, Question, State},
     service::Service,
     session_list,
     turn_view::{self, Page},
@@ -24,7 +24,7 @@ pub struct Before {
 }
 
 pub async fn page(
-    State(service): State<Service>,
+    Shared(service): Shared<Service>,
     Path(session): Path<SessionId>,
     Query(Before { before }): Query<Before>,
 ) -> Result<Json<Page>, Failure> {
@@ -46,19 +46,21 @@ pub struct Asked {
 
 /// Begins an answer. A question that was received before, by its id, is not asked again.
 pub async fn ask(
-    State(service): State<Service>,
+    Shared(service): Shared<Service>,
     Path(session): Path<SessionId>,
     Input(Asked { id, message, after }): Input<Asked>,
-) -> Result<StatusCode, Failure> {
+) -> Result<(StatusCode, Json<State>), Failure> {
     if message.trim().is_empty() {
         return Err(Failure::new(StatusCode::BAD_REQUEST, "cannot ask: the message is empty"));
     }
     let after = after.as_deref().map(point).transpose()?;
     let question = Question { turn: id, message, after };
-    match reply::begin(&service, session, question).await? {
-        true => Ok(StatusCode::ACCEPTED),
-        false => Ok(StatusCode::OK),
-    }
+    let state = reply::begin(&service, session, question).await?;
+    let status = match state {
+        State::Begun => StatusCode::ACCEPTED,
+        State::Running | State::Stored => StatusCode::OK,
+    };
+    Ok((status, Json(state)))
 }
 
 #[derive(Deserialize)]
@@ -68,7 +70,7 @@ pub struct Stopped {
 
 /// Ends an answer that is being written. The part that has come is kept.
 pub async fn stop(
-    State(service): State<Service>,
+    Shared(service): Shared<Service>,
     Path(session): Path<SessionId>,
     Input(Stopped { turn }): Input<Stopped>,
 ) -> StatusCode {
@@ -81,7 +83,7 @@ pub async fn stop(
 
 /// Saves an answer that could not be saved.
 pub async fn save(
-    State(service): State<Service>,
+    Shared(service): Shared<Service>,
     Path(session): Path<SessionId>,
 ) -> Result<StatusCode, Failure> {
     reply::save(&service, &session).await?;
@@ -96,7 +98,7 @@ pub struct Tip {
 /// Goes to another branch of a conversation, or takes back the turns after a point. Nothing is
 /// deleted.
 pub async fn set_tip(
-    State(service): State<Service>,
+    Shared(service): Shared<Service>,
     Path(session): Path<SessionId>,
     Input(Tip { after }): Input<Tip>,
 ) -> Result<StatusCode, Failure> {

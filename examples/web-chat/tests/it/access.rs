@@ -25,13 +25,13 @@ async fn the_page_is_accessible() {
     browser.passes_axe("a new conversation").await;
     browser.open(&format!("{}#{session}", chat.url())).await;
     browser.reload().await;
-    browser.shows(".answer", "remembers").await;
+    browser.shows(".answer", "Three things").await;
     browser.click(".turn:last-child [aria-label='Take back this turn']").await;
     browser.shows("#taken-back", "taken back").await;
     browser.load(&axe).await;
     browser.passes_axe("turns that were taken back").await;
     browser.click("#restore").await;
-    browser.shows(".turn:last-child .answer", "remembers").await;
+    browser.shows(".turn:last-child .answer", "Three things").await;
     browser.click(".turn:last-child [aria-label='Answer again']").await;
     browser.shows(".alternatives", "2/2").await;
     browser.click("[aria-label='Edit the message']").await;

@@ -14,6 +14,7 @@ mod client;
 mod dictated;
 mod page;
 mod pictures;
+mod program;
 mod service;
 mod support;
 mod text;

@@ -12,7 +12,7 @@ use conversant_testkit::{
 use futures_util::future::try_join_all;
 use serde_json::json;
 use thirtyfour::{Key, TypingData};
-use web_chat::listener::Connections;
+use web_chat::listener::ConnectionLimits;
 
 use crate::{
     browser::browser,
@@ -122,14 +122,14 @@ async fn two_windows_show_the_same() {
     browser.end().await;
 }
 
-/// Connections end all the time, and the page shows each piece once.
+/// ConnectionLimits end all the time, and the page shows each piece once.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_connection_is_taken_up_where_it_was() {
     let browser = browser!("a_lost_connection_is_taken_up_where_it_was");
     let model = Dictated::default();
     let mut answer = model.answer();
     let lifetime = std::time::Duration::from_millis(300);
-    let connections = Connections { lifetime, ..Connections::default() };
+    let connections = ConnectionLimits { lifetime, ..ConnectionLimits::default() };
     let settings = Settings { connections, ..Settings::default() };
     let chat = Running::with(LanguageModel::chat(model), settings).await;
     browser.open(&chat.url()).await;

@@ -9,7 +9,7 @@ use conversant_testkit::{
 };
 use serde_json::json;
 use tokio::{io::AsyncWriteExt, net::TcpStream, task::JoinSet};
-use web_chat::{listener::Connections, service::Limits};
+use web_chat::{listener::ConnectionLimits, service::Limits};
 
 use crate::{
     client::{Events, ask, request, send},
@@ -373,7 +373,7 @@ async fn two_hundred_streams_at_once_lose_nothing() {
 #[tokio::test]
 async fn a_thousand_half_open_connections_do_not_hold_the_service() {
     let head_timeout = Duration::from_millis(200);
-    let connections = Connections { head_timeout, ..Connections::default() };
+    let connections = ConnectionLimits { head_timeout, ..ConnectionLimits::default() };
     let limits = Limits { readers: 100, ..Limits::default() };
     let settings = Settings { connections, limits, ..Settings::default() };
     let chat = Running::with(ScriptedChat::new(["Still here."]), settings).await;

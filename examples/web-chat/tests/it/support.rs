@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use tokio::{net::TcpListener, sync::Notify, task::JoinHandle};
 use web_chat::{
     arguments::Arguments,
-    listener::{Connections, serve},
+    listener::{ConnectionLimits, serve},
     routes::router,
     service::{Limits, Service},
 };
@@ -28,7 +28,7 @@ pub(crate) struct Running {
 #[derive(Default)]
 pub(crate) struct Settings {
     pub(crate) limits: Limits,
-    pub(crate) connections: Connections,
+    pub(crate) connections: ConnectionLimits,
     pub(crate) port: u16,
     pub(crate) has_tools: bool,
 }
