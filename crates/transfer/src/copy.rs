@@ -1,8 +1,12 @@
 //! Copying of all conversations of a history.
 
-use conversant_core::{ChatHistory, Expect, HistoryError, Range, SessionId, Turn};
+use conversant_core::{ChatHistory, HistoryError, SessionId};
 
-use crate::{error::TransferError, event::Progress};
+use crate::{
+    error::TransferError,
+    event::Progress,
+    session_tree::{Names, SessionTree},
+};
 
 /// The number of sessions listed at a time.
 const PAGE: usize = 256;
@@ -10,6 +14,12 @@ const PAGE: usize = 256;
 /// Appends every turn of one history to another, for example to move conversations out of
 /// LangChain's tables, or to encrypt them with a new key. A turn that is stored already is not
 /// appended again, so a transfer can be repeated, and one that was interrupted can be finished.
+///
+/// All branches of a session are copied, its tip, its title and its labels. Turns of a session that
+/// has other turns already follow its tip. A session that has gone on since an earlier copy keeps
+/// its tip, and a title or a label that it has stays. Turns of other branches, for a history
+/// without branches, and titles and labels, for one without lists, are counted as
+/// [omissions](Progress::omissions). Notes are not copied: memories derive them again.
 ///
 /// The source must support listing sessions and loading turns. `progress` is called after each
 /// session.
@@ -44,19 +54,20 @@ pub async fn copy(
 ) -> Result<Progress, TransferError> {
     let mut pages = Sessions::new(from);
     let mut done = Progress::default();
-    while let Some((session, turns)) = pages.next().await? {
-        for turn in &turns {
-            to.append(&session, turn, Expect::Any).await?;
-        }
+    while let Some(session) = pages.next().await? {
+        let tree = SessionTree::read(from, &session).await?;
+        let omitted = tree.store(to, &session).await?;
+        let are_stored = Names::read(from, &session).await?.store(to, &session).await?;
         done.conversations += 1;
         done.sessions += 1;
-        done.turns += turns.len() as u64;
+        done.turns += tree.turns.len() as u64 - omitted;
+        done.omissions += omitted + u64::from(!are_stored);
         progress(done);
     }
     Ok(done)
 }
 
-/// The sessions of a history, in their order, with their turns.
+/// The sessions of a history, in their order.
 pub(crate) struct Sessions<'h> {
     history: &'h dyn ChatHistory,
     page: std::vec::IntoIter<SessionId>,
@@ -68,13 +79,12 @@ impl<'h> Sessions<'h> {
         Self { history, page: Vec::new().into_iter(), last: None }
     }
 
-    pub(crate) async fn next(&mut self) -> Result<Option<(SessionId, Vec<Turn>)>, HistoryError> {
+    pub(crate) async fn next(&mut self) -> Result<Option<SessionId>, HistoryError> {
         if self.page.len() == 0 {
             self.page = self.history.sessions(self.last.as_ref(), PAGE).await?.into_iter();
         }
         let Some(session) = self.page.next() else { return Ok(None) };
         self.last = Some(session.clone());
-        let turns = self.history.turns(&session, Range::All).await?;
-        Ok(Some((session, turns)))
+        Ok(Some(session))
     }
 }

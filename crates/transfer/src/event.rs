@@ -40,8 +40,8 @@ pub enum TransferEvent {
 pub struct StoredConversation {
     /// The session.
     pub session: SessionId,
-    /// The title that the file has. Histories have no place for it; keep it yourself if you want
-    /// it.
+    /// The title that the file has. It is stored, unless the session has one or the history has no
+    /// place for it.
     pub title: Option<Withheld>,
     /// The time at which the conversation began, if the file has it.
     pub created_at: Option<SystemTime>,
@@ -110,7 +110,7 @@ pub enum OmissionReason {
         /// The number of turns that both have.
         turns: u64,
     },
-    /// A branch of the tree that is not the current one.
+    /// A branch that is not the current one, in a history without branches or of ChatGPT's export.
     Branch {
         /// The number of its messages.
         messages: u64,
@@ -142,6 +142,9 @@ pub enum OmissionReason {
     NoForm,
     /// The conversation has no answer, and the format needs one.
     NoAnswer,
+    /// The title or the labels of a session, which the history cannot store. The conversation is
+    /// transferred.
+    Names,
 }
 
 impl fmt::Display for OmissionReason {
@@ -176,6 +179,7 @@ impl fmt::Display for OmissionReason {
             Self::IncompleteTurn => "the turn's answer was cut off",
             Self::NoForm => "the format has no form for the message",
             Self::NoAnswer => "no answer, which the format needs",
+            Self::Names => "the history cannot store the title or the labels",
         })
     }
 }

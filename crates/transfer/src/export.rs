@@ -10,18 +10,20 @@ use crate::{
     event::{Events, Omitted, Progress, TransferEvent},
     format::{fine_tuning, langchain_file, sharegpt},
     lines,
+    session_tree::{Names, SessionTree},
 };
 
 /// The export of a history's conversations to a file.
 ///
 /// | format | written |
 /// |---|---|
-/// | [`lines`](Self::lines) | all that a history has of its turns, a turn on each line: `{"session": …, "turn": …}` |
+/// | [`lines`](Self::lines) | all sessions with their branches, titles and labels; a turn on each line: `{"session": …, "turn": …}` |
 /// | [`sharegpt`](Self::sharegpt) | a list of objects with `id` and `conversations`, one on each line |
 /// | [`fine_tuning`](Self::fine_tuning) | a conversation on each line, as `messages` |
 /// | [`langchain_file`](Self::langchain_file) | the list of one session's messages, in LangChain's bytes |
 ///
-/// ChatGPT's export is imported only: nothing else reads it.
+/// The formats other than lines have the turns from the start to the tip of a session, without its
+/// other branches. ChatGPT's export is imported only: nothing else reads it.
 ///
 /// In ShareGPT and the lines for fine-tuning, a message has its role, its text and its tool calls.
 /// ShareGPT has neither ids of calls nor names. Records of calls, ids of turns and other fields are
@@ -115,13 +117,21 @@ impl Export {
             let turns = from.turns(session, Range::All).await?;
             let messages = turns.iter().flat_map(|turn| turn.messages().iter());
             langchain_file::write(&mut to, messages)?;
-            count(&turns, to.bytes, &mut events);
+            count(turns.len(), to.bytes, &mut events);
         } else {
             let mut pages = Sessions::new(from);
             let mut has_written = false;
-            while let Some((session, turns)) = pages.next().await? {
+            while let Some(session) = pages.next().await? {
+                if matches!(self.format, Format::Lines) {
+                    let tree = SessionTree::read(from, &session).await?;
+                    let names = Names::read(from, &session).await?;
+                    lines::write(&mut to, &session, &tree, &names)?;
+                    count(tree.turns.len(), to.bytes, &mut events);
+                    continue;
+                }
+                let turns = from.turns(&session, Range::All).await?;
                 has_written |= self.write(&mut to, has_written, &session, &turns, &mut events)?;
-                count(&turns, to.bytes, &mut events);
+                count(turns.len(), to.bytes, &mut events);
             }
             if matches!(self.format, Format::ShareGpt) {
                 to.write_all(if has_written { b"\n]\n" } else { b"[]\n" })?;
@@ -145,11 +155,7 @@ impl Export {
         let mut text = Vec::new();
         let is_written = match &self.format {
             Format::ShareGpt => sharegpt::write(&mut text, session, turns, &mut omit)?,
-            Format::FineTuning => fine_tuning::write(&mut text, turns, &mut omit)?,
-            Format::Lines | Format::LangChainFile(_) => {
-                lines::write(&mut to, session, turns)?;
-                return Ok(!turns.is_empty());
-            }
+            _ => fine_tuning::write(&mut text, turns, &mut omit)?,
         };
         if !is_written {
             return Ok(false);
@@ -164,10 +170,10 @@ impl Export {
     }
 }
 
-fn count<F: FnMut(TransferEvent)>(turns: &[Turn], bytes: u64, events: &mut Events<F>) {
+fn count<F: FnMut(TransferEvent)>(turns: usize, bytes: u64, events: &mut Events<F>) {
     events.progress.conversations += 1;
     events.progress.sessions += 1;
-    events.progress.turns += turns.len() as u64;
+    events.progress.turns += turns as u64;
     events.progress.bytes = bytes;
     events.advance();
 }

@@ -2,7 +2,7 @@
 
 use std::io::BufRead;
 
-use conversant_core::{ChatHistory, SessionId, Withheld};
+use conversant_core::{ChatHistory, SessionId, SessionInfo, Withheld};
 
 use crate::{
     append::{Appended, SessionWriter},
@@ -12,6 +12,7 @@ use crate::{
     format::{chatgpt, fine_tuning, langchain_file, sharegpt},
     json_values::{FrameError, Framed, JsonValues},
     lines,
+    session_tree::Names,
 };
 
 /// The greatest size of a conversation, in bytes.
@@ -220,6 +221,10 @@ impl Import {
         }
         if writer.turns() > 0 {
             events.progress.sessions += 1;
+            let names = Names { title: title.as_deref().map(as_title), ..Names::default() };
+            if !names.store(to, writer.session()).await? {
+                events.omit(Some(writer.session()), Omitted::whole(OmissionReason::Names));
+            }
             events.stored(StoredConversation {
                 session: writer.session().clone(),
                 title: title.map(Withheld::from),
@@ -309,6 +314,17 @@ async fn import_messages<F: FnMut(TransferEvent) + Send>(
     events.progress.conversations += 1;
     events.advance();
     Ok(())
+}
+
+/// Returns a title as histories store it: control characters become spaces, and it is cut at its
+/// longest length.
+fn as_title(title: &str) -> String {
+    let mut text = title.replace(|letter: char| letter.is_control(), " ");
+    if text.len() > SessionInfo::MAX_TITLE_BYTES {
+        let end = (0..=SessionInfo::MAX_TITLE_BYTES).rev().find(|&end| text.is_char_boundary(end));
+        text.truncate(end.unwrap_or_default());
+    }
+    text
 }
 
 fn file_error(error: FrameError, conversations: u64) -> TransferError {

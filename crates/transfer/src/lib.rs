@@ -20,6 +20,7 @@ mod format;
 mod import;
 mod json_values;
 mod lines;
+mod session_tree;
 
 pub use self::{
     copy::copy,

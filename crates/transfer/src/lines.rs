@@ -1,21 +1,90 @@
 //! The lines of this crate: a turn and its session on each, with nothing left out.
 
-use std::io::{self, BufRead, Read, Write};
+use std::{
+    collections::{BTreeMap, HashSet},
+    io::{self, BufRead, Read, Write},
+};
 
-use conversant_core::{ChatHistory, Expect, SessionId, Turn};
+use conversant_core::{ChatHistory, Expect, Point, SessionId, Turn, TurnId, TurnIdError};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     conversation::session_id,
     error::{LineFault, TransferError},
     event::{Events, OmissionReason, Omitted, TransferEvent},
+    session_tree::{Names, SessionTree, append_at, set_tip, start},
 };
 
-/// A line: a turn and its session.
+/// A line: a turn of a session, its tip, or its title and labels.
 #[derive(Serialize, Deserialize)]
 struct Line<S, T> {
     session: S,
-    turn: T,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    turn: Option<T>,
+    /// The turn that the turn follows, or `start`. A session without branches has none of these.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    follows: Option<Place>,
+    /// Whether the turn is on the path to the tip.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    current: bool,
+    /// The last turn of the current branch, after all turns of a session with branches.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tip: Option<Place>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    title: Option<String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    labels: BTreeMap<String, String>,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+const fn is_yes(value: &bool) -> bool {
+    *value
+}
+
+/// A point, as text: `start` or the id of the turn before it.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+struct Place(Point);
+
+impl TryFrom<String> for Place {
+    type Error = TurnIdError;
+
+    fn try_from(text: String) -> Result<Self, TurnIdError> {
+        match text.as_str() {
+            "start" => Ok(Self(Point::Start)),
+            id => Ok(Self(id.parse::<TurnId>()?.into())),
+        }
+    }
+}
+
+impl From<Place> for String {
+    fn from(place: Place) -> Self {
+        place.0.turn().map_or_else(|| "start".to_owned(), |turn| turn.to_string())
+    }
+}
+
+impl<S, T> Line<S, T> {
+    /// Returns whether the line has nothing but a session.
+    fn is_empty(&self) -> bool {
+        let has_names = self.title.is_some() || !self.labels.is_empty();
+        self.turn.is_none() && self.tip.is_none() && !has_names
+    }
+
+    const fn new(session: S) -> Self {
+        Self {
+            session,
+            turn: None,
+            follows: None,
+            current: true,
+            tip: None,
+            title: None,
+            labels: BTreeMap::new(),
+        }
+    }
 }
 
 /// The settings of an import of lines.
@@ -27,10 +96,28 @@ pub(crate) struct Settings<'s> {
     pub(crate) max_bytes: u64,
 }
 
-/// Writes the turns of a session.
-pub(crate) fn write(mut to: impl Write, session: &SessionId, turns: &[Turn]) -> io::Result<()> {
-    for turn in turns {
-        serde_json::to_writer(&mut to, &Line { session, turn })?;
+/// Writes a session.
+pub(crate) fn write(
+    mut to: impl Write,
+    session: &SessionId,
+    tree: &SessionTree,
+    names: &Names,
+) -> io::Result<()> {
+    let has_branches = tree.has_branches();
+    let turns = tree.turns.iter().map(|placed| Line {
+        turn: Some(&placed.turn),
+        follows: has_branches.then_some(Place(placed.follows)),
+        current: placed.is_current,
+        ..Line::new(session)
+    });
+    let tip = has_branches.then(|| Line { tip: Some(Place(tree.tip)), ..Line::new(session) });
+    let names = (!names.is_empty()).then(|| Line {
+        title: names.title.clone(),
+        labels: names.labels.clone(),
+        ..Line::new(session)
+    });
+    for line in turns.chain(tip).chain(names) {
+        serde_json::to_writer(&mut to, &line)?;
         to.write_all(b"\n")?;
     }
     Ok(())
@@ -61,23 +148,85 @@ pub(crate) async fn import<F: FnMut(TransferEvent) + Send>(
             events.progress.conversations = number;
             continue;
         }
-        let Line { session, turn }: Line<SessionId, Turn> =
+        let mut line: Line<SessionId, Turn> =
             serde_json::from_slice(&text).map_err(|error| invalid(number, &text, &error))?;
-        let Ok(session) = session_id(settings.prefix, session.as_str()) else {
-            events.omit(Some(&session), Omitted::whole(OmissionReason::InvalidSessionId));
+        if line.is_empty() {
+            let (fault, column) = (LineFault::Value, text.trim_ascii_end().len());
+            return Err(TransferError::Line { line: number, column, fault });
+        }
+        let Ok(session) = session_id(settings.prefix, line.session.as_str()) else {
+            events.omit(Some(&line.session), Omitted::whole(OmissionReason::InvalidSessionId));
             events.progress.conversations = number;
             continue;
         };
-        to.append(&session, &turn, Expect::Any).await?;
-        events.progress.turns += 1;
-        if last.as_ref() != Some(&session) {
+        line.session = session;
+        if last.as_ref().is_none_or(|last: &LastSession| last.id != line.session) {
             events.progress.sessions += 1;
-            last = Some(session);
+            last = Some(LastSession::new(line.session.clone()));
+        }
+        if let Some(last) = &mut last {
+            last.store(to, line, events).await?;
         }
         events.progress.conversations = number;
         events.advance();
     }
     Ok(())
+}
+
+/// The session whose lines are being read.
+struct LastSession {
+    id: SessionId,
+    /// The point after which the turns that follow the start are appended.
+    start: Option<Point>,
+    /// The turns that were read.
+    turns: HashSet<TurnId>,
+}
+
+impl LastSession {
+    fn new(id: SessionId) -> Self {
+        Self { id, start: None, turns: HashSet::new() }
+    }
+
+    async fn store<F: FnMut(TransferEvent) + Send>(
+        &mut self,
+        to: &dyn ChatHistory,
+        line: Line<SessionId, Turn>,
+        events: &mut Events<F>,
+    ) -> Result<(), TransferError> {
+        let Line { turn, follows, current, tip, title, labels, .. } = line;
+        let has_branches = to.at(Point::Start).is_some();
+        if let Some(turn) = turn {
+            match follows {
+                Some(Place(point)) if has_branches => {
+                    let point = match (point, self.start) {
+                        (Point::Start, Some(start)) => start,
+                        (Point::Start, None) => start(to, &self.id, turn.id()).await?,
+                        (after, _) => after,
+                    };
+                    if follows.is_some_and(|Place(point)| point == Point::Start) {
+                        self.start = Some(point);
+                    }
+                    append_at(to, &self.id, point, &turn).await?;
+                    self.turns.insert(turn.id());
+                }
+                Some(_) if !current => {
+                    let messages = turn.messages().len() as u64;
+                    let reason = OmissionReason::Branch { messages };
+                    events.omit(Some(&self.id), Omitted::whole(reason));
+                    return Ok(());
+                }
+                _ => drop(to.append(&self.id, &turn, Expect::Any).await?),
+            }
+            events.progress.turns += 1;
+        }
+        if let Some(Place(tip)) = tip.filter(|_| has_branches) {
+            set_tip(to, &self.id, tip, &self.turns).await?;
+        }
+        if !(Names { title, labels }).store(to, &self.id).await? {
+            events.omit(Some(&self.id), Omitted::whole(OmissionReason::Names));
+        }
+        Ok(())
+    }
 }
 
 fn invalid(number: u64, text: &[u8], error: &serde_json::Error) -> TransferError {

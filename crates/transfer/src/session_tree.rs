@@ -1,0 +1,221 @@
+//! A session with all its branches, its title and its labels: read from one history, stored in
+//! another.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use conversant_core::{ChatHistory, Expect, HistoryError, Point, Range, SessionId, Turn, TurnId};
+
+/// A turn and its place.
+pub(crate) struct PlacedTurn {
+    pub(crate) turn: Turn,
+    /// The point that it follows.
+    pub(crate) follows: Point,
+    /// Whether it is on the path to the tip.
+    pub(crate) is_current: bool,
+}
+
+/// The turns of a session, each after the one that it follows.
+pub(crate) struct SessionTree {
+    pub(crate) turns: Vec<PlacedTurn>,
+    pub(crate) tip: Point,
+}
+
+impl SessionTree {
+    /// Reads a session. Without branches, its turns are one path.
+    ///
+    /// With branches it costs an operation for each turn, because a turn's alternatives are asked
+    /// for at each point.
+    pub(crate) async fn read(
+        history: &dyn ChatHistory,
+        session: &SessionId,
+    ) -> Result<Self, HistoryError> {
+        let path = history.turns(session, Range::All).await?;
+        let tip = path.last().map_or(Point::Start, |turn| turn.id().into());
+        if history.at(Point::Start).is_none() {
+            return Ok(Self::of_path(path, tip));
+        }
+        let mut path: HashMap<TurnId, Turn> =
+            path.into_iter().map(|turn| (turn.id(), turn)).collect();
+        let mut seen = HashSet::new();
+        let mut turns = Vec::with_capacity(path.len());
+        let mut open = children(history, session, Point::Start).await?;
+        while let Some((id, follows)) = open.pop() {
+            if !seen.insert(id) {
+                continue;
+            }
+            let current = path.remove(&id);
+            let is_current = current.is_some();
+            let turn = match current {
+                Some(turn) => turn,
+                None => read_turn(history, session, id).await?,
+            };
+            turns.push(PlacedTurn { turn, follows, is_current });
+            open.extend(children(history, session, id.into()).await?);
+        }
+        Ok(Self { turns, tip })
+    }
+
+    fn of_path(path: Vec<Turn>, tip: Point) -> Self {
+        let mut follows = Point::Start;
+        let turns = path.into_iter().map(|turn| {
+            let after = Point::from(turn.id());
+            let follows = std::mem::replace(&mut follows, after);
+            PlacedTurn { turn, follows, is_current: true }
+        });
+        Self { turns: turns.collect(), tip }
+    }
+
+    /// Returns whether there are turns beside the path to the tip.
+    pub(crate) fn has_branches(&self) -> bool {
+        self.turns.iter().any(|placed| !placed.is_current)
+    }
+
+    /// Stores the turns in a history, and returns the number of those that it has no place for: the
+    /// ones of other branches, in a history without branches.
+    pub(crate) async fn store(
+        &self,
+        to: &dyn ChatHistory,
+        session: &SessionId,
+    ) -> Result<u64, HistoryError> {
+        let Some(first) = self.turns.first().filter(|_| to.at(Point::Start).is_some()) else {
+            for placed in self.turns.iter().filter(|placed| placed.is_current) {
+                to.append(session, &placed.turn, Expect::Any).await?;
+            }
+            return Ok(self.turns.iter().filter(|placed| !placed.is_current).count() as u64);
+        };
+        let start = start(to, session, first.turn.id()).await?;
+        for placed in &self.turns {
+            let point = if placed.follows == Point::Start { start } else { placed.follows };
+            append_at(to, session, point, &placed.turn).await?;
+        }
+        let ids = self.turns.iter().map(|placed| placed.turn.id()).collect();
+        set_tip(to, session, self.tip, &ids).await?;
+        Ok(0)
+    }
+}
+
+/// Appends a turn at a point of a history that has branches.
+pub(crate) async fn append_at(
+    to: &dyn ChatHistory,
+    session: &SessionId,
+    point: Point,
+    turn: &Turn,
+) -> Result<(), HistoryError> {
+    let view = to.at(point).ok_or(HistoryError::Unsupported { what: "branches" })?;
+    view.append(session, turn, Expect::Any).await.map(drop)
+}
+
+/// Moves the tip, unless the session has gone on: its tip is then a turn that is not among `ids`.
+pub(crate) async fn set_tip(
+    to: &dyn ChatHistory,
+    session: &SessionId,
+    tip: Point,
+    ids: &HashSet<TurnId>,
+) -> Result<(), HistoryError> {
+    let found = to.turns(session, Range::LastTurns(1)).await?;
+    match found.last().map(Turn::id) {
+        Some(found) if ids.contains(&found) && Point::from(found) != tip => {
+            to.set_tip(session, tip, Expect::Any).await.map(drop)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Returns the point after which a transferred session begins: the start, or the tip of a session
+/// that has other turns.
+pub(crate) async fn start(
+    to: &dyn ChatHistory,
+    session: &SessionId,
+    first: TurnId,
+) -> Result<Point, HistoryError> {
+    let tip = to.turns(session, Range::LastTurns(1)).await?.last().map(Turn::id);
+    let Some(tip) = tip else { return Ok(Point::Start) };
+    let at_first = to.at(first.into()).ok_or(HistoryError::Unsupported { what: "branches" })?;
+    match at_first.load(session, Range::LastMessages(0)).await {
+        Ok(_) => Ok(Point::Start),
+        Err(HistoryError::UnknownTurn { .. }) => Ok(tip.into()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Returns the turns that follow a point, the first one last.
+async fn children(
+    history: &dyn ChatHistory,
+    session: &SessionId,
+    point: Point,
+) -> Result<Vec<(TurnId, Point)>, HistoryError> {
+    let children = history.alternatives(session, point).await?;
+    Ok(children.into_iter().rev().map(|child| (child.turn, point)).collect())
+}
+
+async fn read_turn(
+    history: &dyn ChatHistory,
+    session: &SessionId,
+    id: TurnId,
+) -> Result<Turn, HistoryError> {
+    let view = history.at(id.into()).ok_or(HistoryError::Unsupported { what: "branches" })?;
+    let turns = view.turns(session, Range::LastTurns(1)).await?;
+    turns.into_iter().next_back().ok_or(HistoryError::UnknownTurn { turn: id })
+}
+
+/// The title and the labels of a session.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Names {
+    pub(crate) title: Option<String>,
+    pub(crate) labels: BTreeMap<String, String>,
+}
+
+impl Names {
+    /// Reads the names. A history without them has none.
+    pub(crate) async fn read(
+        history: &dyn ChatHistory,
+        session: &SessionId,
+    ) -> Result<Self, HistoryError> {
+        match history.session_info(session).await {
+            Ok(Some(info)) => Ok(Self { title: info.title, labels: info.labels }),
+            Ok(None) | Err(HistoryError::Unsupported { .. }) => Ok(Self::default()),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.title.is_none() && self.labels.is_empty()
+    }
+
+    /// Sets the names that the session does not have yet. Returns whether the history has a place
+    /// for all of them.
+    pub(crate) async fn store(
+        &self,
+        to: &dyn ChatHistory,
+        session: &SessionId,
+    ) -> Result<bool, HistoryError> {
+        match self.try_store(to, session).await {
+            Ok(()) => Ok(true),
+            Err(
+                HistoryError::Unsupported { .. }
+                | HistoryError::InvalidText { .. }
+                | HistoryError::TooManyLabels { .. },
+            ) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn try_store(
+        &self,
+        to: &dyn ChatHistory,
+        session: &SessionId,
+    ) -> Result<(), HistoryError> {
+        if self.is_empty() {
+            return Ok(());
+        }
+        let found = to.session_info(session).await?;
+        let (title, labels) = found.map(|info| (info.title, info.labels)).unwrap_or_default();
+        if let Some(new) = self.title.as_deref().filter(|_| title.is_none()) {
+            to.set_title(session, Some(new)).await?;
+        }
+        for (name, value) in self.labels.iter().filter(|(name, _)| !labels.contains_key(*name)) {
+            to.set_label(session, name, Some(value)).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,242 @@
+//! Sessions with branches, titles and labels, copied and exported.
+
+use std::fmt::Write as _;
+
+use conversant_core::{
+    ChatHistory, Expect, HistoryError, Point, Range, SessionId, Slice, Turn, TurnId, Version,
+    async_trait,
+};
+use conversant_history_jsonl::JsonlHistory;
+use conversant_memory::InMemoryHistory;
+use conversant_testkit::{FailingHistory, FailureMode, HistoryCall, block_on};
+use conversant_transfer::{Export, Import, copy};
+
+use crate::support::{export, import, session};
+
+const NAME: &str = "a tree";
+
+fn turn(number: u128) -> Turn {
+    Turn::exchange(format!("q{number}"), format!("a{number}")).with_id(TurnId::from_u128(number))
+}
+
+fn point(number: u128) -> Point {
+    match number {
+        0 => Point::Start,
+        number => TurnId::from_u128(number).into(),
+    }
+}
+
+fn append_at(history: &dyn ChatHistory, follows: u128, number: u128) {
+    let view = history.at(point(follows)).unwrap();
+    block_on(view.append(&session(NAME), &turn(number), Expect::Any)).unwrap();
+}
+
+/// A session whose first question was asked again, in which an answer was given three times and
+/// the last turns were undone, and a session of one path.
+fn tree() -> InMemoryHistory {
+    let history = InMemoryHistory::new();
+    for (follows, number) in
+        [(0, 1), (1, 2), (2, 3), (0, 4), (4, 5), (4, 6), (4, 7), (6, 8), (8, 9)]
+    {
+        append_at(&history, follows, number);
+    }
+    block_on(async {
+        history.set_tip(&session(NAME), point(6), Expect::Any).await.unwrap();
+        history.set_title(&session(NAME), Some("A title")).await.unwrap();
+        history.set_label(&session(NAME), "user", Some("ada")).await.unwrap();
+        for number in [1, 2] {
+            history.append(&session("a path"), &turn(number), Expect::Any).await.unwrap();
+        }
+    });
+    history
+}
+
+/// Describes a session: each turn below the one that it follows, the current path marked.
+fn shape(history: &dyn ChatHistory) -> String {
+    let mut text = String::new();
+    let mut open = vec![(Point::Start, 0)];
+    while let Some((after, depth)) = open.pop() {
+        let children = block_on(history.alternatives(&session(NAME), after)).unwrap();
+        for child in children.iter().rev() {
+            open.push((child.turn.into(), depth + 1));
+        }
+        if let Some(id) = after.turn() {
+            let view = history.at(after).unwrap();
+            let found = block_on(view.turns(&session(NAME), Range::LastTurns(1))).unwrap();
+            assert_eq!(found[0].id(), id);
+            let words = found[0].messages().get(0).unwrap().text().into_owned();
+            writeln!(text, "{}{words}", "  ".repeat(depth - 1)).unwrap();
+        }
+    }
+    let path = block_on(history.load(&session(NAME), Range::All)).unwrap().messages;
+    writeln!(text, "path: {}", path.to_string().replace('\n', ", ")).unwrap();
+    let info = block_on(history.session_info(&session(NAME)));
+    if let Ok(Some(info)) = info {
+        writeln!(text, "{:?} {:?}", info.title, info.labels).unwrap();
+    }
+    text
+}
+
+#[test]
+fn the_shape_of_the_tree() {
+    insta::assert_snapshot!(shape(&tree()), @r#"
+    q1
+      q2
+        q3
+    q4
+      q5
+      q6
+        q8
+          q9
+      q7
+    path: Human: q4, AI: a4, Human: q6, AI: a6
+    Some("A title") {"user": "ada"}
+    "#);
+}
+
+#[test]
+fn all_branches_are_copied_once() {
+    let from = tree();
+    let folder = tempfile::tempdir().unwrap();
+    let files = JsonlHistory::open(folder.path()).unwrap();
+    let memory = InMemoryHistory::new();
+    for to in [&memory as &dyn ChatHistory, &files] {
+        for _ in 0..2 {
+            let done = block_on(copy(&from, to, |_| {})).unwrap();
+            assert_eq!((done.sessions, done.turns), (2, 11));
+        }
+    }
+    assert_eq!(shape(&memory), shape(&from));
+    let tree_of = |text: &str| text.split("Some(").next().unwrap().to_owned();
+    assert_eq!(tree_of(&shape(&files)), tree_of(&shape(&from)));
+}
+
+#[test]
+fn a_copy_that_has_gone_on_keeps_its_tip_and_its_title() {
+    let (from, to) = (tree(), InMemoryHistory::new());
+    block_on(copy(&from, &to, |_| {})).unwrap();
+    block_on(async {
+        to.append(&session(NAME), &turn(20), Expect::Any).await.unwrap();
+        to.set_title(&session(NAME), Some("Another title")).await.unwrap();
+    });
+    append_at(&from, 3, 10);
+    let gone_on = shape(&to);
+    block_on(copy(&from, &to, |_| {})).unwrap();
+    // The new turn of the source is there; as the turn that came last, it is the tip.
+    let found = shape(&to);
+    assert!(found.contains("q10") && found.contains("q20"), "{found}");
+    assert!(found.contains("Another title"), "{found}");
+    block_on(to.set_tip(&session(NAME), point(20), Expect::Any)).unwrap();
+    let before = shape(&to);
+    block_on(copy(&from, &to, |_| {})).unwrap();
+    assert_eq!(shape(&to), before);
+    assert!(gone_on.contains("q20"));
+}
+
+/// An interrupted copy or import is finished by a repetition, wherever it stopped.
+#[test]
+fn what_was_interrupted_is_finished() {
+    let from = tree();
+    let (lines, _) = export(&Export::lines(), &from);
+    for call in [HistoryCall::Append, HistoryCall::SetTip, HistoryCall::SetTitle] {
+        for nth in 1..13 {
+            let copied = InMemoryHistory::new();
+            let fails = || {
+                let failure = FailureMode::fail(|| HistoryError::Busy);
+                FailingHistory::new(copied.clone()).on(call, nth, failure)
+            };
+            let is_err = block_on(copy(&from, &fails(), |_| {})).is_err();
+            assert!(is_err || nth > 1, "{call:?} {nth}");
+            block_on(copy(&from, &copied, |_| {})).unwrap();
+            assert_eq!(shape(&copied), shape(&from), "{call:?} {nth}");
+
+            let imported = InMemoryHistory::new();
+            let failure = FailureMode::fail(|| HistoryError::Busy);
+            let failing = FailingHistory::new(imported.clone()).on(call, nth, failure);
+            let _ = import(&Import::lines(), &failing, lines.as_bytes());
+            import(&Import::lines(), &imported, lines.as_bytes()).0.unwrap();
+            assert_eq!(shape(&imported), shape(&from), "{call:?} {nth}");
+        }
+    }
+}
+
+#[test]
+fn lines_have_all_branches() {
+    let from = tree();
+    let (lines, omissions) = export(&Export::lines(), &from);
+    assert!(omissions.is_empty());
+    insta::assert_snapshot!(lines);
+    let to = InMemoryHistory::new();
+    for _ in 0..2 {
+        let (done, omissions) = import(&Import::lines(), &to, lines.as_bytes());
+        assert_eq!((done.unwrap().turns, omissions.len()), (11, 0));
+        assert_eq!(shape(&to), shape(&from));
+    }
+    // From the middle on.
+    let to = InMemoryHistory::new();
+    let half: String = lines.lines().take(6).map(|line| format!("{line}\n")).collect();
+    import(&Import::lines(), &to, half.as_bytes()).0.unwrap();
+    import(&Import::lines().with_start(6), &to, lines.as_bytes()).0.unwrap();
+    assert_eq!(shape(&to), shape(&from));
+}
+
+#[test]
+fn invalid_places_are_errors() {
+    let turn = r#""turn":{"id":"00000000-0000-0000-0000-000000000007","messages":[]}"#;
+    for (line, expected) in [
+        (r#"{"session":"a"}"#.to_owned(), "cannot import line 1: "),
+        (format!(r#"{{"session":"a","follows":"nowhere",{turn}}}"#), "cannot import line 1: "),
+        (
+            format!(r#"{{"session":"a","follows":"00000000-0000-0000-0000-000000000008",{turn}}}"#),
+            "cannot transfer a session",
+        ),
+    ] {
+        let error = import(&Import::lines(), &InMemoryHistory::new(), line.as_bytes()).0;
+        let error = error.unwrap_err().to_string();
+        assert!(error.starts_with(expected), "{line}: {error}");
+    }
+}
+
+/// A history without branches and titles.
+struct Linear(InMemoryHistory);
+
+#[async_trait]
+impl ChatHistory for Linear {
+    async fn load(&self, session: &SessionId, range: Range) -> Result<Slice, HistoryError> {
+        self.0.load(session, range).await
+    }
+    async fn append(
+        &self,
+        session: &SessionId,
+        turn: &Turn,
+        expect: Expect,
+    ) -> Result<Version, HistoryError> {
+        self.0.append(session, turn, expect).await
+    }
+    async fn clear(&self, session: &SessionId) -> Result<(), HistoryError> {
+        self.0.clear(session).await
+    }
+    async fn turns(&self, session: &SessionId, range: Range) -> Result<Vec<Turn>, HistoryError> {
+        self.0.turns(session, range).await
+    }
+}
+
+#[test]
+fn a_history_without_branches_gets_the_current_one() {
+    let from = tree();
+    let to = Linear(InMemoryHistory::new());
+    let done = block_on(copy(&from, &to, |_| {})).unwrap();
+    // Seven turns of other branches, and the names.
+    assert_eq!((done.sessions, done.turns, done.omissions), (2, 4, 8));
+    let path = |history: &dyn ChatHistory| {
+        block_on(history.load(&session(NAME), Range::All)).unwrap().messages
+    };
+    assert_eq!(path(&to), path(&from));
+
+    let (lines, _) = export(&Export::lines(), &from);
+    let to = Linear(InMemoryHistory::new());
+    let (done, omissions) = import(&Import::lines(), &to, lines.as_bytes());
+    assert_eq!((done.unwrap().turns, omissions.len()), (4, 8));
+    assert_eq!(path(&to), path(&from));
+    insta::assert_snapshot!(omissions.join("\n"));
+}
