@@ -1,7 +1,7 @@
 //! Appending the turns of a conversation to its session, so that a repetition adds nothing and no
 //! other turns come between.
 
-use conversant_core::{ChatHistory, Expect, HistoryError, Range, SessionId, Turn, Version};
+use conversant_core::{ChatHistory, Expect, HistoryError, Range, SessionId, Turn, TurnId, Version};
 
 /// A session to which a conversation is appended from its first turn on.
 pub(crate) struct SessionWriter<'h> {
@@ -9,7 +9,7 @@ pub(crate) struct SessionWriter<'h> {
     session: SessionId,
     /// The version after the last turn.
     after: Version,
-    turns: u64,
+    turns: Vec<TurnId>,
 }
 
 /// The result of an append.
@@ -33,15 +33,16 @@ impl<'h> SessionWriter<'h> {
         let found = history.load(&session, Range::LastMessages(0)).await?.version;
         // The first turn is stored already, or the session is empty.
         let after = if found.messages == 0 { found } else { Version::new(found.epoch, 0) };
-        Ok(Self { history, session, after, turns: 0 })
+        Ok(Self { history, session, after, turns: Vec::new() })
     }
 
     pub(crate) const fn session(&self) -> &SessionId {
         &self.session
     }
 
-    pub(crate) const fn turns(&self) -> u64 {
-        self.turns
+    /// Returns the turns that are stored, now or before.
+    pub(crate) fn turns(&self) -> &[TurnId] {
+        &self.turns
     }
 
     /// Appends the next turn.
@@ -50,11 +51,13 @@ impl<'h> SessionWriter<'h> {
         match self.history.append(&self.session, turn, Expect::Exactly(self.after)).await {
             Ok(version) if version.messages == expected => {
                 self.after = version;
-                self.turns += 1;
+                self.turns.push(turn.id());
                 Ok(Appended::Stored)
             }
             // Stored, but not in this place; or not stored, and the place is taken.
-            Ok(_) | Err(HistoryError::Stale { .. }) => Ok(Appended::Diverged { turns: self.turns }),
+            Ok(_) | Err(HistoryError::Stale { .. }) => {
+                Ok(Appended::Diverged { turns: self.turns.len() as u64 })
+            }
             Err(HistoryError::TooLarge { .. } | HistoryError::Unsupported { .. }) => {
                 Ok(Appended::Refused)
             }

@@ -17,6 +17,25 @@ pub(crate) struct Conversation {
     pub(crate) created_at: Option<SystemTime>,
     pub(crate) messages: Vec<Taken>,
     pub(crate) omitted: Vec<Omitted>,
+    /// The branches that are not the current one.
+    pub(crate) others: Option<Box<dyn OtherBranches>>,
+}
+
+/// The branches of a conversation that are not the current one. They are read one at a time.
+pub(crate) trait OtherBranches: Send + Sync {
+    /// Returns the omissions that are reported if the branches are left out.
+    fn omitted(self: Box<Self>) -> Vec<Omitted>;
+
+    /// Iterates over the paths of all branches.
+    fn paths(&self) -> Box<dyn Iterator<Item = OtherPath> + Send + '_>;
+}
+
+/// A path from the start to the end of a branch.
+pub(crate) struct OtherPath {
+    /// The number of messages that it shares with the current branch.
+    pub(crate) shared: u64,
+    pub(crate) messages: Vec<Taken>,
+    pub(crate) omitted: Vec<Omitted>,
 }
 
 impl Conversation {

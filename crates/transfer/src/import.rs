@@ -1,18 +1,20 @@
 //! Import of conversations from a file.
 
-use std::io::BufRead;
+use std::{collections::HashSet, io::BufRead};
 
-use conversant_core::{ChatHistory, SessionId, SessionInfo, Withheld};
+use conversant_core::{ChatHistory, HistoryError, Point, SessionId, SessionInfo, TurnId, Withheld};
 
 use crate::{
     append::{Appended, SessionWriter},
-    conversation::{Conversation, Grouped, Taken, Turns, session_id, session_of},
+    conversation::{
+        Conversation, Grouped, OtherBranches, OtherPath, Taken, Turns, session_id, session_of,
+    },
     error::{FileFault, TransferError},
     event::{Events, OmissionReason, Omitted, Progress, StoredConversation, TransferEvent},
     format::{chatgpt, fine_tuning, langchain_file, sharegpt},
     json_values::{FrameError, Framed, JsonValues},
     lines,
-    session_tree::Names,
+    session_tree::{Names, append_at, set_tip},
 };
 
 /// The greatest size of a conversation, in bytes.
@@ -185,7 +187,7 @@ impl Import {
         conversation: Conversation,
         events: &mut Events<F>,
     ) -> Result<(), TransferError> {
-        let Conversation { id, title, created_at, messages, omitted } = conversation;
+        let Conversation { id, title, created_at, messages, omitted, others } = conversation;
         let id = id.unwrap_or_else(|| session_of(&messages).to_string());
         let session = match session_id(&self.prefix, &id) {
             Ok(session) => session,
@@ -219,12 +221,20 @@ impl Import {
                 break;
             }
         }
-        if writer.turns() > 0 {
+        if let Some(others) = others {
+            if has_diverged || writer.turns().is_empty() || to.at(Point::Start).is_none() {
+                for omitted in others.omitted() {
+                    events.omit(Some(writer.session()), omitted);
+                }
+            } else {
+                import_branches(to, &writer, &*others, events).await?;
+            }
+        }
+        if !writer.turns().is_empty() {
             events.progress.sessions += 1;
             let names = Names { title: title.as_deref().map(as_title), ..Names::default() };
-            if !names.store(to, writer.session()).await? {
-                events.omit(Some(writer.session()), Omitted::whole(OmissionReason::Names));
-            }
+            // A history without titles is not reported: the event has the title.
+            names.store(to, writer.session()).await?;
             events.stored(StoredConversation {
                 session: writer.session().clone(),
                 title: title.map(Withheld::from),
@@ -256,6 +266,54 @@ async fn append<F: FnMut(TransferEvent)>(
     };
     events.omit(Some(&session), Omitted { message: position, node: None, reason });
     Ok(goes_on)
+}
+
+/// Imports the branches that are not the current one, after the current one was stored. The tip is
+/// then that of the current one, unless the session has gone on.
+async fn import_branches<F: FnMut(TransferEvent) + Send>(
+    to: &dyn ChatHistory,
+    writer: &SessionWriter<'_>,
+    others: &dyn OtherBranches,
+    events: &mut Events<F>,
+) -> Result<(), TransferError> {
+    let session = writer.session();
+    let tip = writer.turns().last().map_or(Point::Start, |&turn| turn.into());
+    let mut stored: HashSet<TurnId> = writer.turns().iter().copied().collect();
+    for OtherPath { shared, messages, omitted } in others.paths() {
+        // What is left out of the shared messages was reported before.
+        let mut omit = |omitted: Omitted| {
+            if omitted.message > Some(shared) {
+                events.omit(Some(session), omitted);
+            }
+        };
+        omitted.into_iter().for_each(&mut omit);
+        let mut turns = Turns::default();
+        let mut grouped: Vec<_> =
+            messages.into_iter().filter_map(|message| turns.push(message)).collect();
+        grouped.extend(turns.finish());
+        let mut point = Point::Start;
+        let mut added = 0;
+        for grouped in grouped {
+            let position = grouped.position();
+            let Some(turn) = grouped.into_turn(session, &mut omit) else { continue };
+            let follows = std::mem::replace(&mut point, turn.id().into());
+            if stored.contains(&turn.id()) {
+                continue;
+            }
+            match append_at(to, session, follows, &turn).await {
+                Ok(()) => added += 1,
+                Err(HistoryError::TooLarge { .. } | HistoryError::Unsupported { .. }) => {
+                    let reason = OmissionReason::RefusedByHistory;
+                    omit(Omitted { message: position, node: None, reason });
+                    break;
+                }
+                Err(error) => return Err(error.into()),
+            }
+            stored.insert(turn.id());
+        }
+        events.progress.turns += added;
+    }
+    Ok(set_tip(to, session, tip, &stored).await?)
 }
 
 /// Imports a list of messages, turn by turn.
@@ -304,7 +362,7 @@ async fn import_messages<F: FnMut(TransferEvent) + Send>(
         }
         events.advance();
     }
-    if writer.turns() > 0 {
+    if !writer.turns().is_empty() {
         events.progress.sessions += 1;
         let session = session.clone();
         events.stored(StoredConversation { session, title: None, created_at: None });

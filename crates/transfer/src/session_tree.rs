@@ -65,7 +65,7 @@ impl SessionTree {
         Self { turns: turns.collect(), tip }
     }
 
-    /// Returns whether there are turns beside the path to the tip.
+    /// Returns whether there are turns that are not on the path to the tip.
     pub(crate) fn has_branches(&self) -> bool {
         self.turns.iter().any(|placed| !placed.is_current)
     }

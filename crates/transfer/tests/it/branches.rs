@@ -240,3 +240,68 @@ fn a_history_without_branches_gets_the_current_one() {
     assert_eq!(path(&to), path(&from));
     insta::assert_snapshot!(omissions.join("\n"));
 }
+
+/// A conversation of ChatGPT: nodes with their parents, and the current node.
+fn chatgpt(nodes: &[(&str, &str)], current: &str) -> String {
+    let node = |(time, (id, parent)): (usize, &(&str, &str))| {
+        let role = if id.starts_with('q') { "user" } else { "assistant" };
+        let parent = if parent.is_empty() { "null".to_owned() } else { format!("{parent:?}") };
+        format!(
+            r#""{id}":{{"parent":{parent},"message":{{"author":{{"role":"{role}"}},"create_time":{time},"content":{{"content_type":"text","parts":["{id}"]}}}}}}"#
+        )
+    };
+    let mapping: Vec<_> = nodes.iter().enumerate().map(node).collect();
+    let mapping = mapping.join(",");
+    format!(
+        r#"[{{"id":"{NAME}","title":"Two\nlines","current_node":"{current}","mapping":{{{mapping}}}}}]"#
+    )
+}
+
+const NODES: &[(&str, &str)] = &[
+    ("q1", ""),
+    ("a1", "q1"),
+    ("a1-again", "q1"),
+    ("q2", "a1"),
+    ("a2", "q2"),
+    ("q2-edited", "a1"),
+    ("a2-edited", "q2-edited"),
+    ("q3", "a2-edited"),
+    ("a3", "q3"),
+    ("q2-after-again", "a1-again"),
+    ("q0", ""),
+    ("a0", "q0"),
+];
+
+#[test]
+fn branches_of_chatgpt_are_alternatives() {
+    let history = InMemoryHistory::new();
+    for _ in 0..2 {
+        let file = chatgpt(NODES, "a3");
+        let (done, omissions) = import(&Import::chatgpt(), &history, file.as_bytes());
+        // The conversation that begins at another root cannot be reached from the current one.
+        assert_eq!(omissions.len(), 1, "{omissions:?}");
+        assert_eq!(done.unwrap().turns, 6);
+        insta::assert_snapshot!("chatgpt_branches", shape(&history));
+    }
+    // A later export, in which another answer is the current one and the conversation went on.
+    let more: Vec<_> = NODES.iter().copied().chain([("a2-again", "q2-after-again")]).collect();
+    let file = chatgpt(&more, "a3");
+    import(&Import::chatgpt(), &history, file.as_bytes()).0.unwrap();
+    assert!(shape(&history).contains("path: Human: q1, AI: a1, Human: q2-edited"));
+
+    // Without branches, the current one is taken.
+    let linear = Linear(InMemoryHistory::new());
+    let (done, omissions) = import(&Import::chatgpt(), &linear, chatgpt(NODES, "a3").as_bytes());
+    assert_eq!((done.unwrap().turns, omissions.len()), (3, 3), "{omissions:?}");
+}
+
+#[test]
+fn too_many_branches_are_reported() {
+    let mut nodes = vec![("q1".to_owned(), String::new()), ("a1".to_owned(), "q1".to_owned())];
+    nodes.extend((0..300).map(|number| (format!("a1-{number}"), "q1".to_owned())));
+    let nodes: Vec<_> = nodes.iter().map(|(id, parent)| (id.as_str(), parent.as_str())).collect();
+    let history = InMemoryHistory::new();
+    let file = chatgpt(&nodes, "a1");
+    let (done, omissions) = import(&Import::chatgpt(), &history, file.as_bytes());
+    assert_eq!((done.unwrap().turns, omissions.len()), (257, 44));
+}

@@ -20,6 +20,8 @@ pub(super) struct OtherBranch<'t> {
     /// The position in the current branch that its first message would have.
     pub(super) position: Option<u64>,
     pub(super) messages: u64,
+    /// The nodes without children.
+    pub(super) leaves: Vec<&'t str>,
 }
 
 impl<'t> Tree<'t> {
@@ -42,7 +44,7 @@ impl<'t> Tree<'t> {
 
     /// Returns the nodes from a root to the current node. If the file names none, the current node
     /// is the newest: the last child of the last child, from the largest tree's root on.
-    pub(super) fn branch(&self, current: Option<&str>) -> Option<Vec<&'t str>> {
+    pub(super) fn path_to(&self, current: Option<&str>) -> Option<Vec<&'t str>> {
         let current = current.and_then(|id| self.nodes.get_key_value(id));
         let mut node = match current {
             Some((id, _)) => id.as_str(),
@@ -62,7 +64,7 @@ impl<'t> Tree<'t> {
     }
 
     fn newest(&self) -> Option<&'t str> {
-        let messages = |root: &str| self.count(root, &mut HashSet::new());
+        let messages = |root: &str| self.count(root, &mut HashSet::new()).0;
         // Of roots of the same size, the first.
         let mut node = *self.roots.iter().rev().max_by_key(|root| messages(root))?;
         // Parents are unique, so that no node is met twice.
@@ -72,17 +74,25 @@ impl<'t> Tree<'t> {
         Some(node)
     }
 
-    /// Counts the messages from a node on, and adds its nodes to those that were seen.
-    fn count<'s>(&'s self, node: &'s str, seen: &mut HashSet<&'s str>) -> u64 {
+    /// Counts the messages from a node on, lists the nodes without children, and adds the nodes to
+    /// those that were seen.
+    fn count<'s>(&self, node: &'s str, seen: &mut HashSet<&'s str>) -> (u64, Vec<&'s str>)
+    where
+        't: 's,
+    {
         let mut messages = 0;
+        let mut leaves = Vec::new();
         let mut open = vec![node];
         while let Some(node) = open.pop() {
             if seen.insert(node) {
                 messages += u64::from(self.message(node).is_some());
-                open.extend(self.children.get(node).into_iter().flatten());
+                match self.children.get(node) {
+                    Some(children) => open.extend(children.iter().rev()),
+                    None => leaves.push(node),
+                }
             }
         }
-        messages
+        (messages, leaves)
     }
 
     fn parent(&self, node: &str) -> Option<&'t str> {
@@ -96,9 +106,9 @@ impl<'t> Tree<'t> {
         let mut seen: HashSet<&str> = current.iter().map(|(node, _)| *node).collect();
         let mut branches = Vec::new();
         let mut add = |node: &'t str, position| {
-            let messages = self.count(node, &mut seen);
+            let (messages, leaves) = self.count(node, &mut seen);
             if messages > 0 {
-                branches.push(OtherBranch { node, position, messages });
+                branches.push(OtherBranch { node, position, messages, leaves });
             }
         };
         for (node, position) in current {
