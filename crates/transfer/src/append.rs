@@ -9,7 +9,9 @@ pub(crate) struct SessionWriter<'h> {
     session: SessionId,
     /// The version after the last turn.
     after: Version,
-    turns: Vec<TurnId>,
+    turns: u64,
+    /// The turns that are stored, now or before, if they are needed.
+    ids: Option<Vec<TurnId>>,
 }
 
 /// The result of an append.
@@ -33,16 +35,27 @@ impl<'h> SessionWriter<'h> {
         let found = history.load(&session, Range::LastMessages(0)).await?.version;
         // The first turn is stored already, or the session is empty.
         let after = if found.messages == 0 { found } else { Version::new(found.epoch, 0) };
-        Ok(Self { history, session, after, turns: Vec::new() })
+        Ok(Self { history, session, after, turns: 0, ids: None })
     }
 
     pub(crate) const fn session(&self) -> &SessionId {
         &self.session
     }
 
-    /// Returns the turns that are stored, now or before.
-    pub(crate) fn turns(&self) -> &[TurnId] {
-        &self.turns
+    /// Sets whether the ids of turns are kept, which takes memory for each.
+    pub(crate) fn with_ids(mut self, with_ids: bool) -> Self {
+        self.ids = with_ids.then(Vec::new);
+        self
+    }
+
+    /// Returns the number of turns that are stored, now or before.
+    pub(crate) const fn turns(&self) -> u64 {
+        self.turns
+    }
+
+    /// Returns the ids of these turns, if they are kept.
+    pub(crate) fn ids(&self) -> &[TurnId] {
+        self.ids.as_deref().unwrap_or_default()
     }
 
     /// Appends the next turn.
@@ -51,13 +64,14 @@ impl<'h> SessionWriter<'h> {
         match self.history.append(&self.session, turn, Expect::Exactly(self.after)).await {
             Ok(version) if version.messages == expected => {
                 self.after = version;
-                self.turns.push(turn.id());
+                self.turns += 1;
+                if let Some(ids) = &mut self.ids {
+                    ids.push(turn.id());
+                }
                 Ok(Appended::Stored)
             }
             // Stored, but not in this place; or not stored, and the place is taken.
-            Ok(_) | Err(HistoryError::Stale { .. }) => {
-                Ok(Appended::Diverged { turns: self.turns.len() as u64 })
-            }
+            Ok(_) | Err(HistoryError::Stale { .. }) => Ok(Appended::Diverged { turns: self.turns }),
             Err(HistoryError::TooLarge { .. } | HistoryError::Unsupported { .. }) => {
                 Ok(Appended::Refused)
             }

@@ -205,7 +205,8 @@ impl Import {
             events.omit(Some(&session), Omitted::whole(OmissionReason::Empty));
             return Ok(());
         }
-        let mut writer = SessionWriter::new(to, session).await?;
+        let writer = SessionWriter::new(to, session).await?;
+        let mut writer = writer.with_ids(others.is_some());
         let mut turns = Turns::default();
         let mut has_diverged = false;
         let mut messages = messages.into_iter();
@@ -222,7 +223,7 @@ impl Import {
             }
         }
         if let Some(others) = others {
-            if has_diverged || writer.turns().is_empty() || to.at(Point::Start).is_none() {
+            if has_diverged || writer.turns() == 0 || to.at(Point::Start).is_none() {
                 for omitted in others.omitted() {
                     events.omit(Some(writer.session()), omitted);
                 }
@@ -230,7 +231,7 @@ impl Import {
                 import_branches(to, &writer, &*others, events).await?;
             }
         }
-        if !writer.turns().is_empty() {
+        if writer.turns() > 0 {
             events.progress.sessions += 1;
             let names = Names { title: title.as_deref().map(as_title), ..Names::default() };
             // A history without titles is not reported: the event has the title.
@@ -277,8 +278,8 @@ async fn import_branches<F: FnMut(TransferEvent) + Send>(
     events: &mut Events<F>,
 ) -> Result<(), TransferError> {
     let session = writer.session();
-    let tip = writer.turns().last().map_or(Point::Start, |&turn| turn.into());
-    let mut stored: HashSet<TurnId> = writer.turns().iter().copied().collect();
+    let tip = writer.ids().last().map_or(Point::Start, |&turn| turn.into());
+    let mut stored: HashSet<TurnId> = writer.ids().iter().copied().collect();
     for OtherPath { shared, messages, omitted } in others.paths() {
         // What is left out of the shared messages was reported before.
         let mut omit = |omitted: Omitted| {
@@ -362,7 +363,7 @@ async fn import_messages<F: FnMut(TransferEvent) + Send>(
         }
         events.advance();
     }
-    if !writer.turns().is_empty() {
+    if writer.turns() > 0 {
         events.progress.sessions += 1;
         let session = session.clone();
         events.stored(StoredConversation { session, title: None, created_at: None });
