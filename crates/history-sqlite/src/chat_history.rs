@@ -4,14 +4,15 @@ use std::{sync::Arc, time::Duration};
 
 use conversant_core::{
     Alternative, ChatHistory, Expect, HistoryError, Lease, Message, Messages, Note, OwnFormat,
-    Point, Range, SessionId, Slice, Turn, Version, async_trait,
+    Point, Range, SessionCursor, SessionFilter, SessionId, SessionInfo, SessionPage, Slice, Turn,
+    Version, async_trait,
 };
 use rusqlite::Connection;
 
 use crate::{
     branch_view::HistoryAt,
     history::SqliteHistory,
-    table::{lease, session, tree},
+    table::{lease, list, session, tree},
 };
 
 impl OwnFormat for SqliteHistory {}
@@ -87,7 +88,7 @@ impl ChatHistory for SqliteHistory {
     }
 
     async fn clear(&self, session: &SessionId) -> Result<(), HistoryError> {
-        self.write(session, session::clear).await
+        self.erase(session, session::clear).await
     }
 
     async fn turns(&self, session: &SessionId, range: Range) -> Result<Vec<Turn>, HistoryError> {
@@ -107,7 +108,7 @@ impl ChatHistory for SqliteHistory {
     }
 
     async fn delete(&self, session: &SessionId) -> Result<(), HistoryError> {
-        self.write(session, session::delete).await
+        self.erase(session, session::delete).await
     }
 
     async fn note(&self, session: &SessionId, name: &str) -> Result<Option<Note>, HistoryError> {
@@ -140,5 +141,69 @@ impl ChatHistory for SqliteHistory {
         let released = lease.clone();
         self.write(&lease.session, move |connection, _, _| lease::release(connection, &released))
             .await
+    }
+
+    async fn session_info(&self, session: &SessionId) -> Result<Option<SessionInfo>, HistoryError> {
+        let (id, time_to_live) = (session.clone(), self.store.time_to_live);
+        let read = move |connection: &mut Connection| list::one(connection, &id, time_to_live);
+        Ok(self.listed(Some(session), read).await?.pop())
+    }
+
+    async fn list_sessions(
+        &self,
+        filter: &SessionFilter,
+        after: Option<&SessionCursor>,
+        limit: usize,
+    ) -> Result<SessionPage, HistoryError> {
+        let (filter, after) = (filter.clone(), after.cloned());
+        let time_to_live = self.store.time_to_live;
+        let read = move |connection: &mut Connection| {
+            list::list(connection, &filter, after.as_ref(), limit.saturating_add(1), time_to_live)
+        };
+        let sessions = if limit == 0 { Vec::new() } else { self.listed(None, read).await? };
+        Ok(SessionPage::of(sessions, limit))
+    }
+
+    async fn set_title(
+        &self,
+        session: &SessionId,
+        title: Option<&str>,
+    ) -> Result<(), HistoryError> {
+        title.map_or(Ok(()), |title| {
+            SessionInfo::check_title(title, SessionInfo::MAX_TITLE_BYTES)
+        })?;
+        let title = title.map(str::to_owned);
+        self.erase(session, move |connection, id, time_to_live| {
+            list::set(connection, id, "", title.as_deref(), time_to_live)
+        })
+        .await
+    }
+
+    async fn set_label(
+        &self,
+        session: &SessionId,
+        name: &str,
+        value: Option<&str>,
+    ) -> Result<(), HistoryError> {
+        SessionInfo::check_label(name, value, SessionInfo::MAX_LABEL_VALUE_BYTES)?;
+        let (name, value) = (name.to_owned(), value.map(str::to_owned));
+        self.erase(session, move |connection, id, time_to_live| {
+            list::set(connection, id, &name, value.as_deref(), time_to_live)
+        })
+        .await
+    }
+
+    async fn delete_sessions(
+        &self,
+        filter: &SessionFilter,
+        limit: usize,
+    ) -> Result<usize, HistoryError> {
+        if filter.is_empty() {
+            return Err(HistoryError::EmptyFilter);
+        }
+        let (filter, time_to_live) = (filter.clone(), self.store.time_to_live);
+        let delete =
+            move |connection: &Connection| list::delete(connection, &filter, limit, time_to_live);
+        self.store.workers.erase(None, delete).await
     }
 }

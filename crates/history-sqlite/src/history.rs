@@ -8,7 +8,8 @@ use std::{
 };
 
 use conversant_core::{
-    Expect, HistoryError, Messages, Note, Point, Range, SessionId, Slice, Turn, Version,
+    Expect, HistoryError, Messages, Note, Point, Range, SessionId, SessionInfo, Slice, Turn,
+    Version,
 };
 use rusqlite::Connection;
 
@@ -16,11 +17,13 @@ use crate::{
     error::{inconsistent, sqlite_error},
     options::{Options, Synchronous},
     schema::Schema,
+    statement::transaction,
     table::{
+        list::{self, Listed},
         millis,
         note::{self, StoredNote},
         path::Turns,
-        range, session,
+        range, search, session,
         turn::{self, NewTurn},
     },
     worker::Workers,
@@ -51,6 +54,7 @@ pub(crate) struct Store {
 /// | [`time_to_live`](Self::time_to_live) | unlimited |
 /// | [`readers`](Self::readers) | the number of cores, from 2 to 4 |
 /// | [`read_only`](Self::read_only) | `false` |
+/// | [`search`](Self::search) | `false` |
 ///
 /// # Examples
 ///
@@ -122,6 +126,18 @@ impl SqliteHistoryBuilder {
         self
     }
 
+    /// Sets whether the texts of turns and titles can be searched
+    /// ([`SessionFilter::with_text`](conversant_core::SessionFilter::with_text)), for words and
+    /// their beginnings, without regard to case and diacritics. The default is `false`.
+    ///
+    /// It is a property of the file: once a store has opened the file with it, all stores keep the
+    /// index of its words in step, and search it. The first opening adds what is stored already,
+    /// which takes time in proportion to the file. Appends then write the index too.
+    pub const fn search(mut self, search: bool) -> Self {
+        self.options.search = search;
+        self
+    }
+
     /// Opens the file, or creates it if it does not exist. Blocks for a few milliseconds, or up to
     /// the busy timeout if another process holds the file.
     ///
@@ -135,7 +151,7 @@ impl SqliteHistoryBuilder {
     /// - [`HistoryError::Backend`], if the file cannot be opened for another reason.
     pub fn open(self) -> Result<SqliteHistory, HistoryError> {
         let options = self.options;
-        let workers = Workers::start(&options, &Schema)?;
+        let workers = Workers::start(&options, &Schema { search: options.search })?;
         let store = Store {
             path: options.path,
             max_message_bytes: options.max_message_bytes,
@@ -189,7 +205,7 @@ impl SqliteHistory {
     pub async fn sweep(&self, limit: usize) -> Result<usize, HistoryError> {
         let time_to_live = self.store.time_to_live;
         let sweep = move |connection: &Connection| session::sweep(connection, limit, time_to_live);
-        self.store.workers.write(None, sweep).await
+        self.store.workers.erase(None, sweep).await
     }
 
     /// Checks the whole file, for backups and after accidents. It takes time in proportion to the
@@ -199,17 +215,20 @@ impl SqliteHistory {
     /// [`HistoryError::Corrupt`] with the first faults found.
     pub async fn check_integrity(&self) -> Result<(), HistoryError> {
         let check = |connection: &mut Connection| {
-            let mut faults = Vec::new();
-            connection
-                .pragma_query(None, "integrity_check", |row| {
-                    faults.push(row.get::<_, String>(0)?);
-                    Ok(())
-                })
-                .map_err(sqlite_error)?;
-            match faults.as_slice() {
-                [only] if only == "ok" => Ok(()),
-                _ => Err(inconsistent(faults.join("; "))),
-            }
+            transaction(connection, "BEGIN", || {
+                search::refresh(connection)?;
+                let mut faults = Vec::new();
+                connection
+                    .pragma_query(None, "integrity_check", |row| {
+                        faults.push(row.get::<_, String>(0)?);
+                        Ok(())
+                    })
+                    .map_err(sqlite_error)?;
+                match faults.as_slice() {
+                    [only] if only == "ok" => Ok(()),
+                    _ => Err(inconsistent(faults.join("; "))),
+                }
+            })
         };
         self.store.workers.read(None, check).await
     }
@@ -220,6 +239,24 @@ impl SqliteHistory {
     /// A store whose last clone is dropped closes its file too, but later, on its own threads.
     pub async fn close(&self) {
         self.store.workers.close().await;
+    }
+
+    /// Lists sessions, and stores the counts of those that an earlier version wrote.
+    pub(crate) async fn listed(
+        &self,
+        session: Option<&SessionId>,
+        read: impl FnOnce(&mut Connection) -> Result<Listed, HistoryError> + Send + 'static,
+    ) -> Result<Vec<SessionInfo>, HistoryError> {
+        let Listed { sessions, uncounted } = self.store.workers.read(session, read).await?;
+        for id in uncounted {
+            match self.write(&id, list::count).await {
+                Ok(()) => {}
+                // They are computed again with the next list.
+                Err(HistoryError::ReadOnly { .. } | HistoryError::Busy) => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(sessions)
     }
 
     /// Reads from a session as it is at one moment, up to a point. `None` is the tip. `run` gets
@@ -250,6 +287,19 @@ impl SqliteHistory {
         let (name, time_to_live) = (id.clone(), self.store.time_to_live);
         let write = move |connection: &Connection| run(connection, &name, time_to_live);
         self.store.workers.write(Some(id), write).await
+    }
+
+    /// Writes to a session what removes data, which is then removed from the log too.
+    pub(crate) async fn erase<T: Send + 'static>(
+        &self,
+        id: &SessionId,
+        mut run: impl FnMut(&Connection, &SessionId, Option<i64>) -> Result<T, HistoryError>
+        + Send
+        + 'static,
+    ) -> Result<T, HistoryError> {
+        let (name, time_to_live) = (id.clone(), self.store.time_to_live);
+        let write = move |connection: &Connection| run(connection, &name, time_to_live);
+        self.store.workers.erase(Some(id), write).await
     }
 }
 

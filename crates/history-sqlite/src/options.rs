@@ -27,6 +27,7 @@ pub(crate) struct Options {
     pub(crate) time_to_live: Option<Duration>,
     pub(crate) readers: usize,
     pub(crate) read_only: bool,
+    pub(crate) search: bool,
 }
 
 impl Options {
@@ -40,6 +41,7 @@ impl Options {
             time_to_live: None,
             readers: thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 4)),
             read_only: false,
+            search: false,
         }
     }
 }

@@ -6,10 +6,15 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::{
     connection::Tables,
     error::{inconsistent, sqlite_error},
+    table::search,
 };
 
 /// The tables of a history.
-pub(crate) struct Schema;
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Schema {
+    /// Whether the texts of turns can be searched.
+    pub(crate) search: bool,
+}
 
 impl Tables for Schema {
     const EXCLUSIVE: bool = true;
@@ -19,32 +24,37 @@ impl Tables for Schema {
     }
 
     fn create(&self, connection: &mut Connection) -> Result<(), HistoryError> {
-        migrate(connection)
+        migrate(connection)?;
+        search::register(connection)?;
+        if self.search { search::enable(connection) } else { Ok(()) }
     }
 
     /// Adds views that show older tables in the form of the present ones.
     fn adapt(&self, connection: &Connection) -> Result<(), HistoryError> {
-        let turns = match version(connection)? {
-            1 => include_str!("schema/1_as_3.sql"),
-            2 => include_str!("schema/2_as_3.sql"),
+        let tables_2 = include_str!("schema/2_tables_as_4.sql");
+        let views = match version(connection)? {
+            1 => &[include_str!("schema/1_as_4.sql"), tables_2][..],
+            2 => &[include_str!("schema/2_as_4.sql"), tables_2],
+            3 => &[include_str!("schema/3_as_4.sql")],
             _ => return Ok(()),
         };
-        connection
-            .execute_batch(turns)
-            .and_then(|()| connection.execute_batch(include_str!("schema/earlier_as_3.sql")))
-            .map_err(sqlite_error)
+        let mut views = views.iter().chain([&include_str!("schema/lists_as_4.sql")]);
+        views.try_for_each(|views| connection.execute_batch(views)).map_err(sqlite_error)
     }
 }
 
 /// The version that this crate writes.
-const VERSION: usize = 3;
+const VERSION: usize = 4;
 
 /// The tables of a new file.
-const TABLES: &str = include_str!("schema/3.sql");
+const TABLES: &str = include_str!("schema/4.sql");
 
 /// The statements that lead from each version to the next, from version 1 on. They never change.
-const UPGRADES: [&str; VERSION - 1] =
-    [include_str!("schema/1_to_2.sql"), include_str!("schema/2_to_3.sql")];
+const UPGRADES: [&str; VERSION - 1] = [
+    include_str!("schema/1_to_2.sql"),
+    include_str!("schema/2_to_3.sql"),
+    include_str!("schema/3_to_4.sql"),
+];
 
 /// The `application_id` of the file, set by the first version: `conv` in ASCII.
 const APPLICATION_ID: i64 = 0x636f_6e76;

@@ -1,15 +1,19 @@
 //! The tables, and the statements on each. Times are the machine's clock, in milliseconds since
-//! 1970; only leases and the time to live depend on them.
+//! 1970; leases, the time to live and lists depend on them.
 
 mod branch;
 mod earlier;
+mod label;
 pub(crate) mod lease;
+pub(crate) mod list;
 pub(crate) mod note;
 pub(crate) mod path;
 mod point;
 pub(crate) mod range;
+pub(crate) mod search;
 pub(crate) mod session;
 mod session_row;
+mod totals;
 pub(crate) mod tree;
 pub(crate) mod turn;
 mod turn_row;
@@ -17,7 +21,12 @@ mod turn_row;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 fn now() -> i64 {
-    millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
+    unix_millis(SystemTime::now())
+}
+
+/// Returns the milliseconds since 1970 of a time.
+fn unix_millis(time: SystemTime) -> i64 {
+    millis(time.duration_since(UNIX_EPOCH).unwrap_or_default())
 }
 
 /// Returns a duration in milliseconds, at most `i64::MAX`.

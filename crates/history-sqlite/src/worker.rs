@@ -87,10 +87,28 @@ impl Workers {
         session: Option<&SessionId>,
         run: impl FnMut(&Connection) -> Result<T, HistoryError> + Send + 'static,
     ) -> Result<T, HistoryError> {
+        self.run(session, false, run).await
+    }
+
+    /// Writes as [`write`](Self::write) does, and empties the log, which has what was removed.
+    pub(crate) async fn erase<T: Send + 'static>(
+        &self,
+        session: Option<&SessionId>,
+        run: impl FnMut(&Connection) -> Result<T, HistoryError> + Send + 'static,
+    ) -> Result<T, HistoryError> {
+        self.run(session, true, run).await
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        session: Option<&SessionId>,
+        erases: bool,
+        run: impl FnMut(&Connection) -> Result<T, HistoryError> + Send + 'static,
+    ) -> Result<T, HistoryError> {
         let writer = self.writer.as_ref().ok_or(HistoryError::ReadOnly { source: None })?;
         let (reply, answer) = oneshot::channel();
         let held = session.map(|session| self.pending.hold(session));
-        let job = Job::new(run, reply, held);
+        let job = Job::new(run, erases, reply, held);
         writer.send(Task::Write(Box::new(job)))?;
         answer.await.map_err(|_| WorkerEnded)?
     }

@@ -35,7 +35,7 @@ fn trace(event: TraceEvent<'_>) {
 fn a_load_and_an_append_run_few_statements_and_compile_none() {
     let folder = tempfile::tempdir().unwrap();
     let options = Options::new(folder.path().join("chat.db"));
-    let (mut connection, _files) = open_writer(&options, &Schema).unwrap();
+    let (mut connection, _files) = open_writer(&options, &Schema { search: false }).unwrap();
     let id = SessionId::new("a").unwrap();
     let call = |connection: &Connection, range| -> Result<Version, HistoryError> {
         let seen = session::read(connection, &id, None, None, |version, turns| {

@@ -5,7 +5,7 @@
 //! is a session whose first branch leaves a branch of another session. A session without other
 //! branches has no rows here.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use conversant_core::HistoryError;
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -282,6 +282,40 @@ pub(super) fn remove(connection: &Connection, session: &Session) -> Result<bool,
         release(connection, key)?;
     }
     Ok(needed.contains_key(&session.key))
+}
+
+/// Returns the keys of the branches of a session whose turns are not those of another session.
+pub(super) fn own(connection: &Connection, session: &Session) -> Result<Vec<i64>, HistoryError> {
+    let branches = Branch::of_session(connection, session.key)?;
+    let mut keys: Vec<_> = branches.iter().map(|branch| branch.key).collect();
+    if !keys.contains(&session.key) {
+        keys.push(session.key);
+    }
+    Ok(keys)
+}
+
+/// Adds the keys of the sessions that have a turn of a branch: the branch's own, and forks.
+pub(super) fn sessions_with(
+    connection: &Connection,
+    key: i64,
+    number: u64,
+    sessions: &mut HashSet<i64>,
+) -> Result<(), HistoryError> {
+    let own = Branch::load(connection, key)?.session;
+    if own != NOBODY {
+        sessions.insert(own);
+    }
+    let mut open = vec![key];
+    while let Some(key) = open.pop() {
+        for child in Branch::of_parent(connection, key)? {
+            if child.turns > number {
+                sessions.insert(child.session);
+                open.push(child.key);
+            }
+        }
+    }
+    sessions.remove(&NOBODY);
+    Ok(())
 }
 
 fn remove_whole(connection: &Connection, key: i64) -> Result<(), HistoryError> {

@@ -150,7 +150,11 @@ pub(super) fn newest(
 }
 
 /// Loads the header of a turn on the session's path.
-fn header(connection: &Connection, session: &Session, number: u64) -> Result<Header, HistoryError> {
+pub(super) fn header(
+    connection: &Connection,
+    session: &Session,
+    number: u64,
+) -> Result<Header, HistoryError> {
     if number < session.earlier {
         earlier::header(connection, session, number)
     } else {

@@ -4,10 +4,10 @@ use conversant_core::{HistoryError, Point, SessionId, Version};
 use rusqlite::{Connection, OptionalExtension, Rows, params};
 
 use super::{
-    branch, earlier,
+    branch, earlier, label,
     path::{self, Turns},
-    point as points,
-    session_row::{COLUMNS, SELECT, Session, damaged},
+    point as points, search,
+    session_row::{COLUMNS, SELECT, Session, damaged, session_columns},
 };
 use crate::{
     checksum::hash,
@@ -56,6 +56,7 @@ pub(super) fn find_whole(
 ) -> Result<Found, HistoryError> {
     let mut found = find(connection, id, time_to_live)?;
     if let Some(session) = found.session.as_mut().filter(|session| session.earlier > 0) {
+        search::follow(connection, session.has_search)?;
         earlier::convert(connection, session)?;
         session.earlier = 0;
         session.update(connection, id)?;
@@ -115,8 +116,7 @@ fn first(
 
 /// Returns an error if there is a session whose id was damaged and may be this one.
 fn check_lost(connection: &Connection, name: &str) -> Result<(), HistoryError> {
-    let select = "SELECT key, epoch, messages, turns, written, sum, earlier, branch, id
-                  FROM sessions WHERE hash = ?1";
+    let select = concat!("SELECT ", session_columns!(), ", id FROM sessions WHERE hash = ?1");
     let mut select = connection.prepare_cached(select).map_err(sqlite_error)?;
     let mut rows = select.query([hash(name)]).map_err(sqlite_error)?;
     while let Some(row) = rows.next().map_err(sqlite_error)? {
@@ -145,8 +145,11 @@ pub(crate) fn begin(
     found: &Found,
 ) -> Result<Session, HistoryError> {
     if let Some(session) = found.session {
+        search::follow(connection, session.has_search)?;
         return Ok(session);
     }
+    let has_search = search::is_begun(connection)?;
+    search::follow(connection, has_search)?;
     if let Some(expired) = &found.expired {
         remove(connection, id, expired)?;
     }
@@ -158,8 +161,18 @@ pub(crate) fn begin(
         statement,
         params![key, id.as_str(), hash(id.as_str()), found.version.epoch],
     )?;
-    let version = found.version;
-    Ok(Session { key, version, turns: 0, earlier: 0, branch: None, written: 0 })
+    Ok(Session {
+        key,
+        version: found.version,
+        turns: 0,
+        earlier: 0,
+        branch: None,
+        written: 0,
+        created: 0,
+        used: 0,
+        bytes: Some(0),
+        has_search,
+    })
 }
 
 /// Removes a session's turns and notes, and starts a new epoch.
@@ -173,11 +186,15 @@ pub(crate) fn clear(
     if empty(connection, &session)? {
         // Forks share the branch of this key.
         let key = branch::next_key(connection)?;
-        let statement = "UPDATE sessions SET key = ?2 WHERE key = ?1";
-        execute(connection, statement, params![session.key, key])?;
+        for statement in [
+            "UPDATE sessions SET key = ?2 WHERE key = ?1",
+            "UPDATE labels SET session = ?2 WHERE session = ?1",
+        ] {
+            execute(connection, statement, params![session.key, key])?;
+        }
         session.key = key;
     }
-    (session.earlier, session.branch) = (0, None);
+    (session.earlier, session.branch, session.bytes) = (0, None, Some(0));
     session.version = Version::new(session.version.epoch.saturating_add(1), 0);
     session.turns = 0;
     session.update(connection, id)
@@ -207,6 +224,7 @@ fn forget(connection: &Connection, id: &SessionId, found: &Found) -> Result<(), 
 
 fn remove(connection: &Connection, id: &SessionId, session: &Session) -> Result<(), HistoryError> {
     empty(connection, session)?;
+    execute(connection, "DELETE FROM labels WHERE session = ?1", [session.key])?;
     execute(connection, "DELETE FROM sessions WHERE key = ?1", [session.key])?;
     start_at(connection, id, session.version.epoch.saturating_add(1))
 }
@@ -217,9 +235,12 @@ fn start_at(connection: &Connection, id: &SessionId, epoch: u64) -> Result<(), H
     execute(connection, statement, params![hash(id.as_str()), epoch]).map(drop)
 }
 
-/// Removes the turns and notes of a session. Returns whether forks share turns by its key.
+/// Removes the turns, the notes and the title of a session. Returns whether forks share turns by its key.
 fn empty(connection: &Connection, session: &Session) -> Result<bool, HistoryError> {
+    search::follow(connection, session.has_search)?;
     execute(connection, "DELETE FROM notes WHERE session = ?1", [session.key])?;
+    execute(connection, "DELETE FROM totals WHERE session = ?1", [session.key])?;
+    label::remove(connection, session, label::TITLE)?;
     if session.earlier > 0 {
         earlier::empty(connection, session)?;
     }
@@ -257,8 +278,8 @@ fn scan(
     limit: usize,
     wanted: impl Fn(&Session) -> bool,
 ) -> Result<Vec<SessionId>, HistoryError> {
-    let select = "SELECT key, epoch, messages, turns, written, sum, earlier, branch, id
-                  FROM sessions WHERE id > ?1 ORDER BY id";
+    let select =
+        concat!("SELECT ", session_columns!(), ", id FROM sessions WHERE id > ?1 ORDER BY id");
     let mut select = connection.prepare_cached(select).map_err(sqlite_error)?;
     let mut rows = select.query([after]).map_err(sqlite_error)?;
     let mut sessions = Vec::new();

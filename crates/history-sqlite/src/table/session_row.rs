@@ -25,22 +25,39 @@ pub(crate) struct Session {
     pub(super) branch: Option<i64>,
     /// The time of the last append.
     pub(super) written: i64,
+    /// The times of the first turn and of the last one, as lists show them. 0 if not known.
+    pub(super) created: i64,
+    pub(super) used: i64,
+    /// The size of its turns. `None`: they are not counted yet, and its totals neither.
+    pub(super) bytes: Option<i64>,
+    /// Whether the file has an index of words. It is not part of the session's row.
+    pub(super) has_search: bool,
 }
 
+/// The columns of a session, which [`Session::read`] reads.
+macro_rules! session_columns {
+    () => {
+        "key, epoch, messages, sessions.turns, written, sessions.sum, earlier, branch, created, \
+         used, bytes, (SELECT up_to FROM search)"
+    };
+}
+pub(super) use session_columns;
+
 /// The number of columns that [`Session::read`] reads.
-pub(super) const COLUMNS: usize = 8;
+pub(super) const COLUMNS: usize = 12;
 
 /// Selects a session with its turns, newest first, as one statement reads them.
 pub(super) const SELECT: &str = concat!(
-    "SELECT key, epoch, messages, sessions.turns, written, sessions.sum, earlier, branch, ",
+    "SELECT ",
+    session_columns!(),
+    ", ",
     columns!(),
     " FROM sessions LEFT JOIN turns ON place BETWEEN key << 32 AND (key << 32) + 4294967295
      WHERE sessions.id = ?1 ORDER BY place DESC"
 );
 
 impl Session {
-    /// Reads `key, epoch, messages, turns, written, sum, earlier, branch`, and checks them for a
-    /// session of this id.
+    /// Reads [`session_columns`], and checks them for a session of this id.
     pub(super) fn read(row: &Row<'_>, id: &str) -> Result<Self, HistoryError> {
         let (session, sum) = Self::read_unchecked(row).map_err(sqlite_error)?;
         if session.checksum(id) == sum { Ok(session) } else { Err(damaged(id)) }
@@ -54,6 +71,10 @@ impl Session {
             written: row.get(4)?,
             earlier: row.get(6)?,
             branch: row.get(7)?,
+            created: row.get(8)?,
+            used: row.get(9)?,
+            bytes: row.get(10)?,
+            has_search: row.get::<_, Option<i64>>(11)?.is_some(),
         };
         Ok((session, row.get(5)?))
     }
@@ -67,6 +88,10 @@ impl Session {
             .number(self.turns.cast_signed())
             .number(self.written)
             .added(self.branch.unwrap_or_default().cast_unsigned())
+            .added(self.created.cast_unsigned())
+            // Of a row that was upgraded, the two are the same.
+            .added(self.used.wrapping_sub(self.written).cast_unsigned())
+            .added(self.bytes.map_or(0, |bytes| bytes.wrapping_add(1)).cast_unsigned())
             .finish()
     }
 
@@ -82,6 +107,14 @@ impl Session {
         time_to_live.is_some_and(|time| now().saturating_sub(self.written) > time)
     }
 
+    /// Notes that it is used at a time, which is also that of its beginning if it is empty.
+    pub(super) fn use_at(&mut self, time: i64) {
+        if self.created == 0 && self.turns == 0 && self.branch.is_none() {
+            self.created = time;
+        }
+        self.used = self.used.max(time);
+    }
+
     /// Writes the row of the session.
     pub(super) fn update(
         &self,
@@ -90,7 +123,7 @@ impl Session {
     ) -> Result<(), HistoryError> {
         let statement = "UPDATE sessions
                          SET epoch = ?2, messages = ?3, turns = ?4, written = ?5, sum = ?6,
-                             earlier = ?7, branch = ?8
+                             earlier = ?7, branch = ?8, created = ?9, used = ?10, bytes = ?11
                          WHERE key = ?1";
         let Version { epoch, messages, .. } = self.version;
         let sum = self.checksum(id.as_str());
@@ -102,7 +135,10 @@ impl Session {
             self.written,
             sum,
             self.earlier,
-            self.branch
+            self.branch,
+            self.created,
+            self.used,
+            self.bytes,
         ];
         match execute(connection, statement, row)? {
             1 => Ok(()),

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 
 use super::{
     branch::{self, Branch},
-    earlier, now, path,
+    earlier, label, now, path,
     point::at,
     session,
     session_row::Session,
@@ -140,8 +140,11 @@ pub(crate) fn fork(
         let expected = Version::new(current.epoch, 0);
         return Err(HistoryError::Stale { expected, current });
     }
-    let session = session::begin(connection, into, &target)?;
-    let Some(at) = at else { return Ok(current) };
+    // A session that was never written has nothing to take over.
+    let (Some(origin), Some(at)) = (&source.session, at) else { return Ok(current) };
+    let mut session = session::begin(connection, into, &target)?;
+    session.use_at(now());
+    label::copy(connection, origin, &session)?;
     branch::fork(connection, &session, at.head(), at.turns, at.version.messages)?;
     let version = Version::new(session.version.epoch, at.version.messages).with_tip(at.version.tip);
     let branch = Some(session.key);

@@ -1,13 +1,15 @@
 //! Appending turns.
 
-use conversant_core::{Expect, HistoryError, Point, SessionId, Turn, TurnId, Version};
+use conversant_core::{Expect, HistoryError, Point, SessionId, Turn, TurnId, UsageTotals, Version};
 use rusqlite::Connection;
 
 use super::{
     branch::{self, Branch},
     now, path, point as points, session,
     session_row::Session,
+    totals,
     turn_row::{Header, insert, stored_at},
+    unix_millis,
 };
 
 /// A turn to append, in its stored form.
@@ -17,6 +19,9 @@ pub(crate) struct NewTurn {
     base: Option<Version>,
     count: u64,
     body: String,
+    /// The time of the turn, if its id has one, for lists.
+    made: Option<i64>,
+    totals: UsageTotals,
 }
 
 impl NewTurn {
@@ -28,6 +33,8 @@ impl NewTurn {
             base: turn.base(),
             count: turn.messages().len() as u64,
             body: turn.messages().to_compact_json(max_message_bytes)?,
+            made: turn.id().created_at().map(unix_millis),
+            totals: UsageTotals::of_turn(turn),
         })
     }
 }
@@ -81,10 +88,16 @@ pub(crate) fn append(
         (version.messages, version.tip) = (header.end(), header.tip());
     }
     let branch = store(connection, &session, &at, &header, &turn.body)?;
+    let now = now();
+    session.use_at(turn.made.map_or(now, |made| made.min(now)));
+    if let Some(bytes) = &mut session.bytes {
+        *bytes = bytes.saturating_add_unsigned(turn.body.len() as u64);
+        totals::add(connection, &session, turn.totals)?;
+    }
     if is_tip {
         session = Session { branch, turns: at.turns + 1, version, ..session };
     }
-    session.written = now();
+    session.written = now;
     session.update(connection, id)?;
     Ok(version)
 }

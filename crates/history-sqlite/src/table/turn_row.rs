@@ -108,6 +108,30 @@ pub(super) fn places(session: i64) -> Result<(i64, i64), HistoryError> {
     Ok((place(session, 0)?, place(session, MAX_TURNS - 1)?))
 }
 
+/// Returns the key of the branch and the number of the turn that has a place.
+pub(super) const fn branch_of(place: i64) -> (i64, u64) {
+    (place >> NUMBER_BITS, place.cast_unsigned() & (MAX_TURNS - 1))
+}
+
+/// Calls a function with the header and the messages of each turn of a branch, in order.
+pub(super) fn bodies(
+    connection: &Connection,
+    branch: i64,
+    mut each: impl FnMut(Header, &str) -> Result<(), HistoryError>,
+) -> Result<(), HistoryError> {
+    let select =
+        concat!("SELECT ", columns!(), " FROM turns WHERE place BETWEEN ?1 AND ?2 ORDER BY place");
+    let mut select = connection.prepare_cached(select).map_err(sqlite_error)?;
+    let (first, last) = places(branch)?;
+    let mut rows = select.query([first, last]).map_err(sqlite_error)?;
+    while let Some(row) = rows.next().map_err(sqlite_error)? {
+        if let Some(TurnRow { header, body, .. }) = read(row, 0)? {
+            each(header, body)?;
+        }
+    }
+    Ok(())
+}
+
 /// A row of a turn.
 pub(super) struct TurnRow<'r> {
     /// The key of its branch.

@@ -32,12 +32,15 @@ pub(super) trait Write: Send {
     fn run(&mut self, connection: &Connection) -> Result<(), HistoryError>;
     /// Returns when the write was queued.
     fn queued(&self) -> Instant;
+    /// Returns whether it removes data, which is then removed from the log too.
+    fn erases(&self) -> bool;
     /// Sends the final outcome to the caller.
     fn settle(self: Box<Self>, outcome: Result<(), HistoryError>);
 }
 
 pub(super) struct Job<T, F> {
     queued: Instant,
+    erases: bool,
     run: F,
     returned: Option<T>,
     reply: oneshot::Sender<Result<T, HistoryError>>,
@@ -47,10 +50,11 @@ pub(super) struct Job<T, F> {
 impl<T, F> Job<T, F> {
     pub(super) fn new(
         run: F,
+        erases: bool,
         reply: oneshot::Sender<Result<T, HistoryError>>,
         held: Option<Held>,
     ) -> Self {
-        Self { queued: Instant::now(), run, returned: None, reply, held }
+        Self { queued: Instant::now(), erases, run, returned: None, reply, held }
     }
 }
 
@@ -66,6 +70,10 @@ where
 
     fn queued(&self) -> Instant {
         self.queued
+    }
+
+    fn erases(&self) -> bool {
+        self.erases
     }
 
     fn settle(self: Box<Self>, outcome: Result<(), HistoryError>) {
@@ -87,6 +95,7 @@ pub(super) fn write_all(
     files: &Files,
     busy_timeout: Duration,
 ) {
+    let mut log = Log::default();
     while let Some(first) = tasks.next() {
         let (mut writes, mut held_back) = (Vec::new(), Vec::new());
         let mut next = Some(first);
@@ -98,7 +107,7 @@ pub(super) fn write_all(
             next = if writes.len() < MAX_WRITES { tasks.try_next() } else { None };
         }
         limit_wait(connection, &writes, busy_timeout);
-        write(connection, files, writes);
+        write(connection, files, &mut log, writes);
         for read in held_back {
             // The readers end after the writer.
             let _ = readers.send(read);
@@ -119,8 +128,32 @@ fn limit_wait(connection: &Connection, writes: &[Box<dyn Write>], busy_timeout: 
     }
 }
 
+/// The write-ahead log, which has what was removed from the file until it is emptied.
+#[derive(Default)]
+struct Log {
+    has_removed: bool,
+}
+
+impl Log {
+    /// Writes the log to the file and empties it, if it may have what was removed. While another
+    /// connection reads, that fails, and is repeated after the next write. The last connection that
+    /// is closed removes the log.
+    fn empty(&mut self, connection: &Connection) {
+        if self.has_removed {
+            let _ = connection.busy_timeout(LOG_TIMEOUT);
+            let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
+            let busy = connection.query_row(checkpoint, [], |row| row.get::<_, bool>(0));
+            self.has_removed = !busy.is_ok_and(|busy| !busy);
+        }
+    }
+}
+
+/// The longest wait for readers before the log is emptied.
+const LOG_TIMEOUT: Duration = Duration::from_millis(100);
+
 /// Writes all in one transaction or, if the store fails for one of them, each in its own.
-fn write(connection: &Connection, files: &Files, mut writes: Vec<Box<dyn Write>>) {
+fn write(connection: &Connection, files: &Files, log: &mut Log, mut writes: Vec<Box<dyn Write>>) {
+    log.has_removed |= writes.iter().any(|write| write.erases());
     // What was committed to another file than that of this name is not acknowledged.
     let settle = |write: Box<dyn Write>, outcome, fault: Option<SqliteFileFault>| {
         write.settle(fault.map_or(outcome, |fault| Err(fault.into())));
@@ -131,6 +164,7 @@ fn write(connection: &Connection, files: &Files, mut writes: Vec<Box<dyn Write>>
         });
         match outcomes {
             Ok::<Vec<_>, _>(outcomes) => {
+                log.empty(connection);
                 let fault = files.check_write().err();
                 let settled = writes.into_iter().zip(outcomes);
                 return settled.for_each(|(write, outcome)| settle(write, outcome, fault));
@@ -144,6 +178,7 @@ fn write(connection: &Connection, files: &Files, mut writes: Vec<Box<dyn Write>>
     }
     for mut write in writes {
         let outcome = transaction(connection, BEGIN, || write.run(connection));
+        log.empty(connection);
         settle(write, outcome, files.check_write().err());
     }
 }
@@ -158,7 +193,13 @@ fn part(
     let outcome = write.run(connection);
     match &outcome {
         Ok(()) => {}
-        Err(HistoryError::Stale { .. } | HistoryError::Busy | HistoryError::Unsupported { .. }) => {
+        Err(
+            HistoryError::Stale { .. }
+            | HistoryError::Busy
+            | HistoryError::UnknownTurn { .. }
+            | HistoryError::TooManyLabels { .. }
+            | HistoryError::Unsupported { .. },
+        ) => {
             execute(connection, "ROLLBACK TO part", [])?;
         }
         Err(_) => return outcome.map(Ok),

@@ -7,6 +7,7 @@ mod damage;
 mod files;
 mod langchain;
 mod limits;
+mod lists;
 mod replaced;
 mod schema;
 mod suite;

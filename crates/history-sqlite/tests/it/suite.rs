@@ -36,6 +36,21 @@ fn branches_are_those_of_the_contract() {
 }
 
 #[test]
+fn lists_are_those_of_the_contract() {
+    let folder = tempfile::tempdir().unwrap();
+    let history = SqliteHistory::builder(folder.path().join("chat.db")).search(true);
+    let history = history.open().unwrap();
+    let report = block_on(suite::listed_history(|| history.clone())).unwrap();
+    assert_eq!(report.skipped().next(), None, "{report}");
+    block_on(history.check_integrity()).unwrap();
+    // Without the option, there is no search, and nothing else is missing.
+    let history = SqliteHistory::open(folder.path().join("plain.db")).unwrap();
+    let report = block_on(suite::listed_history(|| history.clone())).unwrap();
+    let skipped: Vec<_> = report.skipped().collect();
+    assert_eq!(skipped, [("words_are_found", "no search")]);
+}
+
+#[test]
 fn writers_of_two_stores_have_one_order() {
     let folder = tempfile::tempdir().unwrap();
     let open = || SqliteHistory::open(folder.path().join("chat.db")).unwrap();

@@ -1,4 +1,4 @@
--- Version 3, of a new file. `sum` is a checksum of the row (checksum.rs): SQLite does not notice
+-- Version 4, of a new file. `sum` is a checksum of the row (checksum.rs): SQLite does not notice
 -- every damaged page.
 
 PRAGMA application_id = 0x636f6e76;
@@ -19,10 +19,16 @@ CREATE TABLE sessions (
     -- The number of turns that are in the tables of version 2 (2_to_3.sql). They come first.
     earlier INTEGER NOT NULL DEFAULT 0,
     -- The branch of the last turn; null without other branches than the first.
-    branch INTEGER
+    branch INTEGER,
+    -- The times at which it began and was last used, in milliseconds since 1970, and the bytes of
+    -- its turns: null if they are not counted yet (3_to_4.sql).
+    created INTEGER NOT NULL DEFAULT 0,
+    used INTEGER NOT NULL DEFAULT 0,
+    bytes INTEGER
 ) STRICT;
 
 CREATE INDEX sessions_by_hash ON sessions (hash);
+CREATE INDEX sessions_by_use ON sessions (used, id);
 
 CREATE TABLE turns (
     -- The branch's key times 2^32, plus the turn's number: from 0, without gaps. A branch's turns
@@ -89,3 +95,36 @@ CREATE TABLE deleted (
     hash INTEGER PRIMARY KEY,
     epoch INTEGER NOT NULL
 ) STRICT;
+
+-- Labels of sessions, and titles: a title has the empty name.
+CREATE TABLE labels (
+    session INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    value TEXT NOT NULL,
+    sum INTEGER NOT NULL,
+    PRIMARY KEY (session, name)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX labels_by_value ON labels (name, value) WHERE name <> '';
+
+-- The sums of what is recorded with the turns of a session, as JSON, if something is.
+CREATE TABLE totals (
+    session INTEGER PRIMARY KEY,
+    body TEXT NOT NULL,
+    sum INTEGER NOT NULL
+) STRICT;
+
+-- The words of turns, by their places, and of titles, by the negative keys of their sessions.
+-- Deleted words are overwritten.
+CREATE VIRTUAL TABLE texts USING fts5(
+    text,
+    content = '',
+    columnsize = 0,
+    tokenize = 'unicode61 remove_diacritics 2'
+);
+INSERT INTO texts (texts, rank) VALUES ('secure-delete', 1);
+
+-- The last place whose turn is in texts, with all before it: null without search, and the largest
+-- number if turns are added as they are stored.
+CREATE TABLE search (up_to INTEGER) STRICT;
+INSERT INTO search VALUES (NULL);

@@ -1,7 +1,8 @@
 -- Views of one connection, for a file of version 1 or 2 that is opened for reading only.
 
 CREATE TEMP VIEW messages_2 AS SELECT * FROM main.messages;
-CREATE TEMP VIEW sessions AS SELECT *, turns AS earlier, NULL AS branch FROM main.sessions;
+CREATE TEMP VIEW sessions AS SELECT *, turns AS earlier, NULL AS branch, 0 AS created,
+    written AS used, NULL AS bytes FROM main.sessions;
 CREATE TEMP VIEW turns AS
     SELECT 0 AS place, NULL AS id, 0 AS first, 0 AS count, 0 AS incomplete,
            NULL AS base_epoch, NULL AS base_messages, NULL AS base_tip, 0 AS sum, '' AS body
