@@ -6,7 +6,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::{
     connection::Tables,
     error::{inconsistent, sqlite_error},
-    table::search,
+    table::{search, word_index},
 };
 
 /// The tables of a history.
@@ -25,7 +25,7 @@ impl Tables for Schema {
 
     fn create(&self, connection: &mut Connection) -> Result<(), HistoryError> {
         migrate(connection)?;
-        search::register(connection)?;
+        word_index::register(connection)?;
         if self.search { search::enable(connection) } else { Ok(()) }
     }
 

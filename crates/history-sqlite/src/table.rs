@@ -17,6 +17,7 @@ mod totals;
 pub(crate) mod tree;
 pub(crate) mod turn;
 mod turn_row;
+pub(crate) mod word_index;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

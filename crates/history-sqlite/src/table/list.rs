@@ -11,7 +11,7 @@ use rusqlite::{Connection, params_from_iter, types::Value};
 use super::{
     label, now, search, session,
     session_row::{COLUMNS, Session, session_columns},
-    totals, unix_millis,
+    totals, unix_millis, word_index,
 };
 use crate::{
     error::{corrupt, sqlite_error},
@@ -236,7 +236,7 @@ pub(crate) fn set(
     let Some(value) = value else {
         return match &found.session {
             Some(session) => {
-                search::follow(connection, session.has_search)?;
+                word_index::follow(connection, session.has_search)?;
                 label::remove(connection, session, name)
             }
             None => Ok(()),

@@ -6,8 +6,9 @@ use rusqlite::{Connection, OptionalExtension, Rows, params};
 use super::{
     branch, earlier, label,
     path::{self, Turns},
-    point as points, search,
+    point as points,
     session_row::{COLUMNS, SELECT, Session, damaged, session_columns},
+    word_index,
 };
 use crate::{
     checksum::hash,
@@ -56,7 +57,7 @@ pub(super) fn find_whole(
 ) -> Result<Found, HistoryError> {
     let mut found = find(connection, id, time_to_live)?;
     if let Some(session) = found.session.as_mut().filter(|session| session.earlier > 0) {
-        search::follow(connection, session.has_search)?;
+        word_index::follow(connection, session.has_search)?;
         earlier::convert(connection, session)?;
         session.earlier = 0;
         session.update(connection, id)?;
@@ -145,11 +146,11 @@ pub(crate) fn begin(
     found: &Found,
 ) -> Result<Session, HistoryError> {
     if let Some(session) = found.session {
-        search::follow(connection, session.has_search)?;
+        word_index::follow(connection, session.has_search)?;
         return Ok(session);
     }
-    let has_search = search::is_begun(connection)?;
-    search::follow(connection, has_search)?;
+    let has_search = word_index::is_begun(connection)?;
+    word_index::follow(connection, has_search)?;
     if let Some(expired) = &found.expired {
         remove(connection, id, expired)?;
     }
@@ -235,9 +236,10 @@ fn start_at(connection: &Connection, id: &SessionId, epoch: u64) -> Result<(), H
     execute(connection, statement, params![hash(id.as_str()), epoch]).map(drop)
 }
 
-/// Removes the turns, the notes and the title of a session. Returns whether forks share turns by its key.
+/// Removes the turns, the notes and the title of a session. Returns whether forks share turns by
+/// its key.
 fn empty(connection: &Connection, session: &Session) -> Result<bool, HistoryError> {
-    search::follow(connection, session.has_search)?;
+    word_index::follow(connection, session.has_search)?;
     execute(connection, "DELETE FROM notes WHERE session = ?1", [session.key])?;
     execute(connection, "DELETE FROM totals WHERE session = ?1", [session.key])?;
     label::remove(connection, session, label::TITLE)?;
