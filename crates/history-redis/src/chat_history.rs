@@ -4,15 +4,23 @@ use std::{sync::Arc, time::Duration};
 
 use conversant_core::{
     Alternative, ChatHistory, Expect, HistoryError, Lease, Message, Messages, Note, OwnFormat,
-    Point, Range, SessionId, Slice, Turn, TurnId, Version, async_trait,
+    Point, Range, SessionCursor, SessionFilter, SessionId, SessionInfo, SessionPage, Slice, Turn,
+    TurnId, Version, async_trait,
 };
 use conversant_history::{BranchedHistory, HistoryAt, lease_holder};
 
 #[cfg(feature = "cluster")]
-use crate::commands::{CopyFork, ListCluster};
 use crate::{
-    commands::{Alternatives, Clear, Delete, Fork, List, Release, SetTip, Take},
+    cluster::Listed,
+    commands::{CopyFork, ListCluster, ListSessionsOfCluster},
+};
+use crate::{
+    commands::{
+        Alternatives, Clear, Delete, Fork, Info, List, ListSessions, Release, Selection, SetLabel,
+        SetTip, SetTitle, Take,
+    },
     history::{RedisHistory, millis},
+    pool::Operation,
 };
 
 impl OwnFormat for RedisHistory {}
@@ -61,7 +69,94 @@ impl ChatHistory for RedisHistory {
     /// Removes a session, its notes and its lease.
     async fn delete(&self, session: &SessionId) -> Result<(), HistoryError> {
         let keys = self.keys.session(session);
-        self.database.write(session, Delete { keys, session: session.clone() }).await
+        let delete = Delete { keys, session: session.clone(), selection: None };
+        self.database.write(session, delete).await.map(drop)
+    }
+
+    async fn session_info(&self, session: &SessionId) -> Result<Option<SessionInfo>, HistoryError> {
+        let info = Info { keys: self.keys.session(session), session: session.clone() };
+        self.database.read(session, info).await
+    }
+
+    /// Lists sessions by a sorted set. There is no search.
+    async fn list_sessions(
+        &self,
+        filter: &SessionFilter,
+        after: Option<&SessionCursor>,
+        limit: usize,
+    ) -> Result<SessionPage, HistoryError> {
+        let selection = Selection::new(filter)?;
+        if limit == 0 {
+            return Ok(SessionPage::default());
+        }
+        // One more shows that there is a next page.
+        let found = self.selected(selection, after.cloned(), false, limit.saturating_add(1));
+        Ok(SessionPage::of(found.await?, limit))
+    }
+
+    async fn set_title(
+        &self,
+        session: &SessionId,
+        title: Option<&str>,
+    ) -> Result<(), HistoryError> {
+        if let Some(title) = title {
+            SessionInfo::check_title(title, SessionInfo::MAX_TITLE_BYTES)?;
+        }
+        let set = SetTitle {
+            keys: self.keys.session(session),
+            session: session.clone(),
+            title: title.map(str::to_owned),
+            lifetime_ms: self.lifetime_ms,
+        };
+        self.write_listed(session, set).await
+    }
+
+    async fn set_label(
+        &self,
+        session: &SessionId,
+        name: &str,
+        value: Option<&str>,
+    ) -> Result<(), HistoryError> {
+        SessionInfo::check_label(name, value, SessionInfo::MAX_LABEL_VALUE_BYTES)?;
+        let set = SetLabel {
+            keys: self.keys.session(session),
+            session: session.clone(),
+            name: name.to_owned(),
+            value: value.map(str::to_owned),
+            lifetime_ms: self.lifetime_ms,
+        };
+        self.write_listed(session, set).await
+    }
+
+    /// Deletes sessions, each by a script that checks the conditions again.
+    async fn delete_sessions(
+        &self,
+        filter: &SessionFilter,
+        limit: usize,
+    ) -> Result<usize, HistoryError> {
+        if filter.is_empty() {
+            return Err(HistoryError::EmptyFilter);
+        }
+        let selection = Selection::new(filter)?;
+        let mut deleted = 0;
+        while deleted < limit {
+            let wanted = (limit - deleted).min(MAX_DELETED_AT_ONCE);
+            let found = self.selected(selection.clone(), None, true, wanted).await?;
+            let before = deleted;
+            for info in &found {
+                let delete = Delete {
+                    keys: self.keys.session(&info.session),
+                    session: info.session.clone(),
+                    selection: Some(selection.clone()),
+                };
+                deleted += usize::from(self.database.write(&info.session, delete).await?);
+            }
+            // The rest changed meanwhile, or is damaged.
+            if found.len() < wanted || deleted == before {
+                break;
+            }
+        }
+        Ok(deleted)
     }
 
     async fn first(
@@ -152,5 +247,38 @@ impl ChatHistory for RedisHistory {
             return self.database.write(into, CopyFork { fork, listing }).await;
         }
         self.database.write(into, fork).await
+    }
+}
+
+/// The number of sessions that are looked up together to be deleted.
+const MAX_DELETED_AT_ONCE: usize = 100;
+
+impl RedisHistory {
+    /// Writes to a session that is listed from then on.
+    async fn write_listed<O: Operation>(
+        &self,
+        session: &SessionId,
+        operation: O,
+    ) -> Result<O::Output, HistoryError> {
+        #[cfg(feature = "cluster")]
+        if let Some(listing) = self.keys.listing(session) {
+            return self.database.write(session, Listed { operation, listing }).await;
+        }
+        self.database.write(session, operation).await
+    }
+
+    async fn selected(
+        &self,
+        selection: Selection,
+        after: Option<SessionCursor>,
+        is_ascending: bool,
+        limit: usize,
+    ) -> Result<Vec<SessionInfo>, HistoryError> {
+        let list = ListSessions { keys: self.keys.clone(), selection, after, is_ascending, limit };
+        #[cfg(feature = "cluster")]
+        if let Some(listed) = self.keys.listed().cloned() {
+            return self.database.run(ListSessionsOfCluster { list, listed }).await;
+        }
+        self.database.run(list).await
     }
 }

@@ -14,6 +14,7 @@ use redis::{
 use crate::{
     error::{Failure, RedisError, backend},
     link::Link,
+    pool::{Limit, Operation},
 };
 
 /// The number of slots of every cluster.
@@ -95,6 +96,21 @@ impl Listing {
             self.listed.insert(self.slot);
         }
         Ok(())
+    }
+}
+
+/// An operation on a session that is listed from then on.
+pub(crate) struct Listed<O> {
+    pub(crate) operation: O,
+    pub(crate) listing: Listing,
+}
+
+impl<O: Operation> Operation for Listed<O> {
+    type Output = O::Output;
+
+    async fn run(&self, link: &mut Link, limit: Limit) -> Result<O::Output, Failure> {
+        self.listing.ensure(link).await?;
+        self.operation.run(link, limit).await
     }
 }
 

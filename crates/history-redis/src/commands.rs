@@ -9,6 +9,7 @@ mod lease;
 mod list;
 #[cfg(feature = "cluster")]
 mod list_cluster;
+mod listing;
 mod load;
 mod note;
 mod scan;
@@ -22,6 +23,7 @@ pub(crate) use self::{
     empty::{Clear, Delete},
     lease::{Release, Take},
     list::List,
+    listing::{Info, ListSessions, Selection, SetLabel, SetTitle},
     load::{First, Load, Loaded},
     note::{LoadNote, PutNote},
     scan::Scan,
@@ -32,5 +34,5 @@ pub(crate) use self::{
 #[cfg(feature = "cluster")]
 pub(crate) use self::{
     copy_fork::CopyFork,
-    list_cluster::{Adopt, ListCluster},
+    list_cluster::{Adopt, ListCluster, ListSessionsOfCluster},
 };

@@ -17,7 +17,7 @@ pub(crate) struct Keys {
 }
 
 /// A session's keys, as `scripts/session.lua` takes them.
-pub(crate) type SessionKeys = [String; 8];
+pub(crate) type SessionKeys = [String; 9];
 
 /// The keys of a session's lease, as `scripts/lease.lua` takes them.
 pub(crate) type LeaseKeys = [String; 2];
@@ -68,6 +68,12 @@ impl Keys {
         format!("{}epoch:{{{}}}", self.prefix, tag_of(slot))
     }
 
+    /// The list of the sessions of a slot by their last use.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn list_of(&self, slot: u16) -> String {
+        format!("{}listed:{{{}}}", self.prefix, tag_of(slot))
+    }
+
     /// Returns the slot of a session.
     #[cfg(feature = "cluster")]
     pub(crate) fn slot(name: &str) -> u16 {
@@ -81,15 +87,15 @@ impl Keys {
         Some(Listing { listed, slot, key: self.slots() })
     }
 
-    /// The keys that the scripts of a session share with others: the index and the epoch.
-    fn shared(&self, session: &SessionId) -> [String; 2] {
+    /// The keys that the scripts of a session share with others: the index, the epoch and the list.
+    fn shared(&self, session: &SessionId) -> [String; 3] {
         #[cfg(feature = "cluster")]
         if self.listed.is_some() {
             let slot = Self::slot(session.as_str());
-            return [self.index_of(slot), self.floor_of(slot)];
+            return [self.index_of(slot), self.floor_of(slot), self.list_of(slot)];
         }
         let _ = session;
-        [self.index(), self.floor()]
+        [self.index(), self.floor(), self.list()]
     }
 
     pub(crate) fn prefix(&self) -> &str {
@@ -99,6 +105,11 @@ impl Keys {
     /// The sorted set of the names of sessions.
     pub(crate) fn index(&self) -> String {
         format!("{}sessions", self.prefix)
+    }
+
+    /// The sorted set of sessions by their last use, and by their labels.
+    pub(crate) fn list(&self) -> String {
+        format!("{}listed", self.prefix)
     }
 
     /// The epoch that new sessions begin with.
@@ -116,7 +127,7 @@ impl Keys {
     }
 
     pub(crate) fn session(&self, session: &SessionId) -> SessionKeys {
-        let [index, floor] = self.shared(session);
+        let [index, floor, listed] = self.shared(session);
         [
             self.of(session, "meta"),
             self.of(session, "messages"),
@@ -126,6 +137,7 @@ impl Keys {
             self.of(session, "lease"),
             index,
             floor,
+            listed,
         ]
     }
 

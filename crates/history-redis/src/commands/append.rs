@@ -1,9 +1,12 @@
 //! Appends a turn.
 
-use conversant_core::{Expect, HistoryError, Point, SessionId, Turn, TurnId, Version};
+use conversant_core::{Expect, HistoryError, Point, SessionId, Turn, TurnId, UsageTotals, Version};
 use conversant_history::langchain::version_to_text;
 
-use super::scripts::{APPEND, Expected, point, tip, version};
+use super::{
+    listing::{millis, totals_text},
+    scripts::{APPEND, Expected, point, tip, version},
+};
 use crate::{
     error::Failure,
     keys::SessionKeys,
@@ -23,6 +26,9 @@ pub(crate) struct Append {
     point: Option<Point>,
     expect: Expect,
     lifetime_ms: Option<u64>,
+    /// The bytes of the messages.
+    bytes: usize,
+    totals: UsageTotals,
     #[cfg(feature = "cluster")]
     listing: Option<crate::cluster::Listing>,
 }
@@ -49,6 +55,8 @@ impl Append {
             point,
             expect,
             lifetime_ms,
+            bytes: messages.len(),
+            totals: UsageTotals::of_turn(turn),
             #[cfg(feature = "cluster")]
             listing: None,
         }
@@ -86,7 +94,10 @@ impl Operation for Append {
             .arg(&self.body)
             .arg(self.session.as_str())
             .arg(format!("{:016x}", self.turn.fingerprint()))
-            .arg(point);
+            .arg(point)
+            .arg(self.turn.created_at().map_or_else(String::new, |time| millis(time).to_string()))
+            .arg(self.bytes)
+            .arg(totals_text(self.totals));
         let (is_stale, epoch, messages, tip): (bool, i64, i64, String) =
             script.invoke_async(connection).await?;
         let current = version(epoch, messages, &tip)?;

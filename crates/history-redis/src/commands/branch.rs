@@ -1,6 +1,8 @@
 //! Moves the tip of a session, lists the turns that follow a point, and forks a session.
 
-use conversant_core::{Alternative, Expect, HistoryError, Point, SessionId, TurnId, Version};
+use conversant_core::{
+    Alternative, Expect, HistoryError, Point, SessionId, SessionInfo, TurnId, Version,
+};
 
 use super::{
     empty::Clear,
@@ -84,7 +86,7 @@ impl Operation for Fork {
             let mut script = FORK.prepare_invoke();
             script.key(&self.keys).key(&self.into_keys).arg(limit.0).arg(point(Some(self.point))?);
             script.arg(self.session.as_str()).arg(self.into.as_str()).arg(self.id.to_string());
-            script.arg(lifetime(self.lifetime_ms));
+            script.arg(lifetime(self.lifetime_ms)).arg(SessionInfo::MAX_LABELS);
             let forked: Result<Forked, _> = script.invoke_async(connection).await;
             match forked {
                 // The new session's time is up, and its keys are in the way.

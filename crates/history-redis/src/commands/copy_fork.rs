@@ -1,9 +1,10 @@
 //! Forks a session in a cluster, where the new one is on another node.
 
-use conversant_core::{Range, Version};
+use conversant_core::{Range, SessionInfo, Version};
 
 use super::{
     branch::{EXPIRED, Fork, Forked, checked, lifetime},
+    listing::{Info, labels_text},
     load::{Load, Loaded},
     scripts::{STAGE, TAKE_COPY, tip},
 };
@@ -33,9 +34,12 @@ impl Operation for CopyFork {
     type Output = Version;
 
     async fn run(&self, connection: &mut Link, limit: Limit) -> Result<Version, Failure> {
-        let Fork { keys, point, into_keys, into, id, lifetime_ms, .. } = &self.fork;
+        let Fork { keys, session, point, into_keys, into, id, lifetime_ms } = &self.fork;
         let load = Load { keys: keys.clone(), range: Range::All, point: Some(*point) };
         let Loaded { version: source, turns, .. } = load.run(connection, limit).await?;
+        let info = Info { keys: keys.clone(), session: session.clone() };
+        let labels = info.run(connection, limit).await?.as_ref().map(labels_text);
+        let labels = labels.unwrap_or_default();
         self.listing.ensure(connection).await?;
         let mut copied = 0;
         while let Some(rest) = turns.get(copied..).filter(|rest| !rest.is_empty()) {
@@ -56,7 +60,7 @@ impl Operation for CopyFork {
             let mut take = TAKE_COPY.prepare_invoke();
             take.key(into_keys).arg(limit.0).arg(into.as_str()).arg(id.to_string());
             take.arg(turns.len()).arg(source.messages).arg(tip(source));
-            take.arg(lifetime(*lifetime_ms));
+            take.arg(lifetime(*lifetime_ms)).arg(&labels).arg(SessionInfo::MAX_LABELS);
             let taken: Result<Forked, _> = take.invoke_async(connection).await;
             match taken {
                 Err(error) if error.code() == Some(EXPIRED) => {

@@ -6,7 +6,10 @@
 use conversant_core::{HistoryError, SessionId};
 use redis::Script;
 
-use super::scripts::{CLEAR, CLEAR_FULL, DELETE, DELETE_FULL, EPOCH};
+use super::{
+    listing::Selection,
+    scripts::{CLEAR, CLEAR_FULL, DELETE, DELETE_FULL, EPOCH},
+};
 use crate::{
     error::Failure,
     keys::SessionKeys,
@@ -25,6 +28,8 @@ pub(crate) struct Clear {
 pub(crate) struct Delete {
     pub(crate) keys: SessionKeys,
     pub(crate) session: SessionId,
+    /// The conditions that it has to fulfil.
+    pub(crate) selection: Option<Selection>,
 }
 
 /// Returns the epoch of a session.
@@ -32,14 +37,13 @@ async fn epoch(keys: &SessionKeys, connection: &mut Link) -> Result<u64, Failure
     Ok(EPOCH.prepare_invoke().key(keys).invoke_async(connection).await?)
 }
 
-/// Runs a script or, if the server is full, its twin that may write. Returns whether it took
-/// effect.
+/// Runs a script or, if the server is full, its twin that may write. Returns its answer.
 async fn run(
     scripts: [&Script; 2],
     keys: &SessionKeys,
     arguments: &[String],
     connection: &mut Link,
-) -> Result<bool, Failure> {
+) -> Result<i64, Failure> {
     let [usual, full] = scripts.map(|script| {
         let mut script = script.prepare_invoke();
         script.key(keys).arg(arguments);
@@ -68,14 +72,18 @@ impl Operation for Clear {
 }
 
 impl Operation for Delete {
-    type Output = ();
+    /// Whether the session fulfilled the conditions, and is gone.
+    type Output = bool;
 
-    async fn run(&self, connection: &mut Link, limit: Limit) -> Result<(), Failure> {
+    async fn run(&self, connection: &mut Link, limit: Limit) -> Result<bool, Failure> {
         loop {
             let seen = epoch(&self.keys, connection).await?;
-            let arguments = [limit.0.to_string(), seen.to_string(), self.session.to_string()];
-            if run([&DELETE, &DELETE_FULL], &self.keys, &arguments, connection).await? {
-                return Ok(());
+            let mut arguments = vec![limit.0.to_string(), seen.to_string()];
+            arguments.push(self.session.to_string());
+            arguments.extend(self.selection.iter().flat_map(Selection::arguments));
+            match run([&DELETE, &DELETE_FULL], &self.keys, &arguments, connection).await? {
+                0 => {}
+                outcome => return Ok(outcome == 1),
             }
         }
     }

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use conversant_core::{HistoryError, SessionId};
+use conversant_core::{HistoryError, SessionId, SessionInfo};
 use redis::RedisError as ClientError;
 use tokio::task::JoinSet;
 
 use super::{
     list::{List, Page},
+    listing::{ListSessions, relist},
     scan::Scan,
 };
 use crate::{
@@ -20,6 +21,10 @@ use crate::{
 
 /// The number of slots that are read at once.
 const AT_ONCE: usize = 64;
+
+/// The mark of a cluster whose slots have their indexes, and the lists of sessions by their last
+/// use. The mark of version 1 had no lists.
+const ADOPTED: u64 = 2;
 
 /// The sessions after one, in byte order: the indexes of all slots that have had sessions, merged.
 pub(crate) struct ListCluster {
@@ -90,6 +95,40 @@ async fn of_slot(list: &List, slot: u16, link: &mut Link) -> Result<Vec<SessionI
     Ok(sessions)
 }
 
+/// Sessions by their last use: the lists of all slots that have had sessions, merged.
+pub(crate) struct ListSessionsOfCluster {
+    pub(crate) list: ListSessions,
+    pub(crate) listed: ListedSlots,
+}
+
+impl Operation for ListSessionsOfCluster {
+    type Output = Vec<SessionInfo>;
+
+    async fn run(&self, link: &mut Link, _: Limit) -> Result<Vec<SessionInfo>, Failure> {
+        let ListSessions { keys, is_ascending, limit, .. } = &self.list;
+        if *limit == 0 {
+            return Ok(Vec::new());
+        }
+        let mut found = Vec::new();
+        for slots in slots(keys, &self.listed, link).await?.chunks(AT_ONCE) {
+            let mut parts = JoinSet::new();
+            for &slot in slots {
+                let (list, mut link) = (self.list.clone(), link.clone());
+                parts.spawn(async move { list.of(&list.keys.list_of(slot), &mut link).await });
+            }
+            while let Some(part) = parts.join_next().await {
+                found.extend(part.map_err(|_| ended())??.0);
+            }
+            found.sort_by(|a: &SessionInfo, b| {
+                let order = (a.last_used_at, &a.session).cmp(&(b.last_used_at, &b.session));
+                if *is_ascending { order } else { order.reverse() }
+            });
+            found.truncate(*limit);
+        }
+        Ok(found)
+    }
+}
+
 /// Gives each slot its index, once, for keys that a single server had before they were moved to the
 /// cluster.
 pub(crate) struct Adopt {
@@ -101,8 +140,8 @@ impl Operation for Adopt {
 
     async fn run(&self, link: &mut Link, _: Limit) -> Result<(), Failure> {
         let (mark, keys) = (self.keys.cluster(), &self.keys);
-        let is_done: bool = redis::cmd("EXISTS").arg(&mark).query_async(link).await?;
-        if is_done {
+        let done: Option<u64> = redis::cmd("GET").arg(&mark).query_async(link).await?;
+        if done.is_some_and(|done| done >= ADOPTED) {
             return Ok(());
         }
         let mut slots = BTreeSet::new();
@@ -113,7 +152,8 @@ impl Operation for Adopt {
                 let slot = Keys::slot(&name);
                 slots.insert(slot);
                 let mut add = redis::cmd("ZADD");
-                add.arg(keys.index_of(slot)).arg(0).arg(name).query_async::<i64>(link).await?;
+                add.arg(keys.index_of(slot)).arg(0).arg(&name).query_async::<i64>(link).await?;
+                relist(keys, name, link).await?;
             }
         }
         if !slots.is_empty() {
@@ -138,7 +178,7 @@ impl Operation for Adopt {
             }
         }
         let set: Result<(), ClientError> =
-            redis::cmd("SET").arg(&mark).arg(1).query_async(link).await;
+            redis::cmd("SET").arg(&mark).arg(ADOPTED).query_async(link).await;
         Ok(set?)
     }
 }

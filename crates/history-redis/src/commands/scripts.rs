@@ -25,29 +25,35 @@ macro_rules! session_script {
     };
 }
 
-pub(super) static APPEND: LazyLock<Script> = session_script!("left", "tree", "append");
+pub(super) static APPEND: LazyLock<Script> = session_script!("left", "tree", "listing", "append");
 pub(super) static FIRST: LazyLock<Script> = session_script!("first");
 pub(super) static LOAD: LazyLock<Script> = session_script!("load");
 pub(super) static SET_TIP: LazyLock<Script> = session_script!("tree", "set_tip");
 pub(super) static ALTERNATIVES: LazyLock<Script> = session_script!("alternatives");
-pub(super) static FORK: LazyLock<Script> = session_script!("tree", "fork");
+pub(super) static FORK: LazyLock<Script> = session_script!("tree", "listing", "labels", "fork");
 #[cfg(feature = "cluster")]
 pub(super) static STAGE: LazyLock<Script> = script!("stage");
 #[cfg(feature = "cluster")]
-pub(super) static TAKE_COPY: LazyLock<Script> = session_script!("tree", "take_copy");
+pub(super) static TAKE_COPY: LazyLock<Script> =
+    session_script!("tree", "listing", "labels", "take_copy");
 pub(super) static NOTE: LazyLock<Script> = session_script!("note");
-pub(super) static PUT_NOTE: LazyLock<Script> = session_script!("tree", "put_note");
+pub(super) static PUT_NOTE: LazyLock<Script> = session_script!("tree", "listing", "put_note");
 pub(super) static CLEAR: LazyLock<Script> =
-    script!("clock", "session", "tip", "branch", "tree", "clear");
+    script!("clock", "session", "tip", "branch", "tree", "listing", "clear");
 pub(super) static DELETE: LazyLock<Script> =
-    script!("clock", "session", "tip", "branch", "tree", "delete");
+    script!("clock", "session", "tip", "branch", "tree", "listing", "label", "delete");
+pub(super) static SET_TITLE: LazyLock<Script> = session_script!("tree", "listing", "set_title");
+pub(super) static SET_LABEL: LazyLock<Script> = session_script!("tree", "listing", "set_label");
+pub(super) static INFO: LazyLock<Script> = session_script!("tree", "listing", "info");
+pub(super) static RELIST: LazyLock<Script> = session_script!("tree", "listing", "relist");
+pub(super) static PAGE: LazyLock<Script> = script!("clock", "label", "page");
 pub(super) static EPOCH: LazyLock<Script> = script!("clock", "session", "epoch");
 /// The twins for a full server. From version 7 on, a script with this flag may write a little, to
 /// free space.
 pub(super) static CLEAR_FULL: LazyLock<Script> = script!("#!lua flags=allow-oom
-", "clock", "session", "tip", "branch", "tree", "clear"; );
+", "clock", "session", "tip", "branch", "tree", "listing", "clear"; );
 pub(super) static DELETE_FULL: LazyLock<Script> = script!("#!lua flags=allow-oom
-", "clock", "session", "tip", "branch", "tree", "delete"; );
+", "clock", "session", "tip", "branch", "tree", "listing", "label", "delete"; );
 pub(super) static TAKE: LazyLock<Script> = script!("clock", "lease", "take");
 pub(super) static RELEASE: LazyLock<Script> = script!("clock", "lease", "release");
 pub(super) static SESSIONS: LazyLock<Script> = script!("clock", "sessions");

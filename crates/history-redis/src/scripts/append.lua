@@ -2,8 +2,9 @@
 -- expected, and its version there.
 -- ARGV: the deadline, the turn, the expectation (0 any, 1 the same epoch, 2 exactly), epoch, messages
 -- and tip of the expected version, the lifetime in milliseconds or nothing, the turn's number of
--- messages, the turn without it and with its messages, the session's name, the turn's fingerprint, and
--- the point.
+-- messages, the turn without it and with its messages, the session's name, the turn's fingerprint, the
+-- point, the time of the turn's id or nothing, the bytes of its messages, and what is recorded with it:
+-- names and numbers.
 local turn, expect, seen_epoch, seen_count = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local seen_tip, lifetime, size, body, name = ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8]), ARGV[9], ARGV[10]
 local turn_tip, point = ARGV[11], ARGV[12]
@@ -40,8 +41,19 @@ end
 -- nothing is half done.
 redis.call('ZADD', index, 0, name)
 if is_over then
+    unlist(name)
     drop(name)
     forget()
+end
+describe(name)
+local is_first = not used
+list_at(name, math.min(tonumber(ARGV[13]) or now, now))
+bytes = bytes + tonumber(ARGV[14])
+for sum, number in string.gmatch(ARGV[15], '(%a+) (%d+)') do
+    local added = redis.pcall('HINCRBY', meta, 'sum:' .. sum, number)
+    if type(added) == 'table' and added.err then
+        redis.call('HSET', meta, 'sum:' .. sum, '9223372036854775807')
+    end
 end
 local row = path.head
 local continues = row.is_own and path.turns == row.turns + row.size
@@ -81,6 +93,10 @@ elseif fields[6] then
     redis.call('HSET', meta, 'messages', whole(finish), 'tip', turn_tip)
 else
     redis.call('HSET', meta, 'messages', whole(finish), 'tip', turn_tip, 'earlier', whole(earlier))
+end
+redis.call('HSET', meta, 'used', whole(used), 'bytes', whole(bytes))
+if is_first then
+    redis.call('HSET', meta, 'created', whole(used))
 end
 live(lifetime, name)
 return {0, epoch, finish, turn_tip}

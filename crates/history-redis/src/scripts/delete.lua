@@ -1,8 +1,19 @@
--- Removes a session with all its keys. Returns 1 if it is gone, 0 if it was cleared since it was seen.
--- ARGV: the deadline, the epoch seen, and the name of the session.
+-- Removes a session with all its keys. Returns 1 if it is gone, 0 if it was cleared since it was seen,
+-- and 2 if it does not fulfil the conditions.
+-- ARGV: the deadline, the epoch seen, and the name of the session; then, if there are conditions, the
+-- first time of its last use, the first one after, and labels.
 local refusal = late(tonumber(ARGV[1]))
 if refusal then
     return refusal
+end
+if ARGV[4] then
+    local is_used = used and used >= tonumber(ARGV[4]) and used < tonumber(ARGV[5])
+    for at = 6, #ARGV, 2 do
+        is_used = is_used and has_label(labels, ARGV[at], ARGV[at + 1])
+    end
+    if damage or is_over or not is_used then
+        return 2
+    end
 end
 local is_unknown = damage or is_new and redis.call('EXISTS', messages, turns, ids, notes, branches) > 0
 if not is_new or is_unknown then
@@ -18,6 +29,7 @@ if not is_new or is_unknown then
     redis.call('SET', floor, whole(math.max(least, next_epoch)))
 end
 redis.call('ZREM', index, ARGV[3])
+unlist(ARGV[3])
 drop(ARGV[3])
 redis.call('DEL', meta, lease)
 return 1

@@ -1,16 +1,17 @@
 -- Begins a session with the turns of another one up to a point. They are shared. Returns whether the
 -- new session is not empty, and its version.
--- ARGV: the deadline, the point, the names of both sessions, the id of the fork, and the lifetime in
--- milliseconds or nothing. KEYS: those of the session, and then those of the new one.
+-- ARGV: the deadline, the point, the names of both sessions, the id of the fork, the lifetime in
+-- milliseconds or nothing, and the most labels. KEYS: those of the session, and then those of the new one.
 local name, into, fork_id, lifetime = ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6])
 local refusal = late(tonumber(ARGV[1]))
 if refusal then
     return refusal
 end
 local path = path_to(ARGV[2])
-local new_base, new_meta, new_index = string.sub(KEYS[9], 1, -5), KEYS[9], KEYS[15]
-local new = redis.call('HMGET', new_meta, 'epoch', 'cleared', 'messages', 'expires', 'tree', 'fork', 'tip')
-local new_epoch = stored(new[1] or redis.call('GET', KEYS[16])) or 0
+local new_base, new_meta, new_index = string.sub(KEYS[10], 1, -5), KEYS[10], KEYS[16]
+local new = redis.call('HMGET', new_meta, 'epoch', 'cleared', 'messages', 'expires', 'tree', 'fork', 'tip',
+    'labels', 'used', 'created')
+local new_epoch = stored(new[1] or redis.call('GET', KEYS[17])) or 0
 local new_count, new_expires = stored(new[3]) or 0, stored(new[4])
 if damage then
     return damage
@@ -26,7 +27,7 @@ end
 if new_count > 0 or new[5] then
     return {1, new_epoch, new_count, new[7] or ''}
 end
-if not new[1] and redis.call('EXISTS', KEYS[10], KEYS[11], KEYS[12], KEYS[13], new_base .. 'branches') > 0 then
+if not new[1] and redis.call('EXISTS', KEYS[11], KEYS[12], KEYS[13], KEYS[14], new_base .. 'branches') > 0 then
     return redis.error_reply('CORRUPT a key of the session is missing')
 end
 if path.turns == 0 then
@@ -65,6 +66,18 @@ while redis.call('EXISTS', new_base .. 'ids:' .. whole(generation), new_base .. 
 do
     generation = generation + 1
 end
+describe(name)
+local source_labels, source_used = labels, used
+labels, used = new[8] or '', stored(new[9])
+unlist(into)
+labels = with_labels(source_labels, tonumber(ARGV[7]))
+used = now
+list_it(into)
+redis.call('HSET', new_meta, 'used', whole(now), 'created', new[10] or whole(now))
+if labels ~= '' then
+    redis.call('HSET', new_meta, 'labels', labels)
+end
+labels, used = source_labels, source_used
 redis.call('HSET', new_meta, 'epoch', whole(new_epoch), 'cleared', new[2] == '1' and 1 or 0, 'messages',
     whole(path.messages), 'earlier', '0', 'tip', path.tip, 'tree', whole(generation), 'head', whole(#chain - 1), 'turns',
     whole(path.turns), 'stored', '0', 'branches', whole(#chain), 'borrowed', whole(#chain), 'fork', fork_id)

@@ -19,6 +19,7 @@ end
 if is_over then
     -- The first command that writes is one that a full server refuses.
     redis.call('HSET', meta, 'messages', 0)
+    unlist(ARGV[8])
     drop(ARGV[8])
     forget()
 end

@@ -1,6 +1,6 @@
 -- Before every script on a session: its keys, and its state.
-local meta, messages, turns, ids, notes, lease, index, floor =
-    KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8]
+local meta, messages, turns, ids, notes, lease, index, floor, listed =
+    KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 -- The begin of the names of the session's keys, and the rows of its branches (branch.lua).
 local base = string.sub(meta, 1, -5)
 local branches = base .. 'branches'
@@ -8,7 +8,7 @@ local branches = base .. 'branches'
 -- The error of a session whose state cannot be read. It can only be cleared or removed.
 local damage = false
 local fields = redis.pcall('HMGET', meta, 'epoch', 'cleared', 'messages', 'expires', 'notes',
-    'earlier', 'tip', 'tree', 'head', 'turns', 'stored', 'branches', 'borrowed')
+    'earlier', 'tip', 'tree', 'head', 'turns', 'stored', 'branches', 'borrowed', 'used', 'labels', 'title', 'bytes')
 if fields.err then
     damage, fields = fields, {}
 end
@@ -46,6 +46,9 @@ local branch_count, borrowed = stored(fields[12]), stored(fields[13])
 if tree and not (head and length and own_turns and branch_count and borrowed) and not damage then
     damage = redis.error_reply('CORRUPT a number of the session is missing')
 end
+-- What a list shows of the session: when it was last used, its labels as lines of names and values, its
+-- title, and the bytes of its turns.
+local used, labels, title, bytes = stored(fields[14]), fields[15] or '', fields[16], stored(fields[17]) or 0
 -- An expired session is empty, in the next epoch. Its keys may exist or not.
 local is_over = expires and expires <= now
 if is_over then

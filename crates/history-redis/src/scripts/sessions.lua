@@ -23,10 +23,10 @@ for _, name in ipairs(names) do
     end
     last = name
     local keys = keys_of(name)
-    local fields = redis.pcall('HMGET', keys .. 'meta', 'messages', 'expires', 'tree')
+    local fields = redis.pcall('HMGET', keys .. 'meta', 'messages', 'expires', 'tree', 'title', 'labels')
     local is_over = fields[2] and (tonumber(fields[2]) or now + 1) <= now
     -- A session that has lost a key is listed, so that its loss is noticed when it is loaded.
-    local is_there = fields.err or fields[1] and (fields[1] ~= '0' or fields[3]) and not is_over
+    local is_there = fields.err or fields[1] and (fields[1] ~= '0' or fields[3] or fields[4] or fields[5]) and not is_over
         or not fields[1]
             and redis.call('EXISTS', keys .. 'messages', keys .. 'turns', keys .. 'ids', keys .. 'branches') > 0
     if is_there then

@@ -1,6 +1,6 @@
 -- Begins a session with the turns that were copied. Returns whether it is not empty, and its version.
 -- ARGV: the deadline, the session's name, the id of the fork, the number of turns, the messages and the
--- tip, and the lifetime in milliseconds or nothing.
+-- tip, the lifetime in milliseconds or nothing, the labels of the source, and the most labels.
 local name, fork_id, turns_of, messages_of, tip = ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
 local refusal = late(tonumber(ARGV[1]))
 if refusal then
@@ -29,5 +29,13 @@ redis.call('PERSIST', turns)
 redis.call('PERSIST', ids)
 redis.call('HSET', meta, 'epoch', whole(epoch), 'cleared', is_cleared and 1 or 0, 'messages', whole(messages_of),
     'earlier', 0, 'tip', tip, 'fork', fork_id)
+unlist(name)
+labels, used = with_labels(ARGV[8], tonumber(ARGV[9])), now
+redis.call('HSET', meta, 'used', whole(now))
+redis.call('HSETNX', meta, 'created', whole(now))
+if labels ~= '' then
+    redis.call('HSET', meta, 'labels', labels)
+end
+list_it(name)
 live(tonumber(ARGV[7]), name)
 return {0, epoch, messages_of, tip}

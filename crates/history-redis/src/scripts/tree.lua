@@ -112,11 +112,19 @@ local function drop(name)
     rows = {}
 end
 
--- The fields of a session's turns.
-local function forget()
+-- Removes the fields of a session's turns, its title and the sums over its turns.
+local function clear_fields()
     redis.call('HDEL', meta, 'notes', 'earlier', 'tip', 'tree', 'head', 'turns', 'stored', 'branches', 'borrowed',
-        'fork')
-    tree, borrowed = nil, nil
+        'fork', 'title', 'bytes', 'sum:input', 'sum:output', 'sum:total', 'sum:cached', 'sum:written', 'sum:reasoning',
+        'sum:cost')
+    tree, borrowed, title, bytes = nil, nil, nil, 0
+end
+
+-- Removes all that a session had whose time is up.
+local function forget()
+    clear_fields()
+    redis.call('HDEL', meta, 'used', 'created', 'labels')
+    used, labels = nil, ''
 end
 
 -- Sets, or removes, the expiry of the session's keys.

@@ -1,9 +1,10 @@
 //! Sessions that version 1 of the keys stored: their messages are in a list of their own.
 
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use conversant_core::{
-    Alternative, ChatHistory, Expect, HistoryError, Note, Point, Range, SessionId, Turn, Version,
+    Alternative, ChatHistory, Expect, HistoryError, Message, Note, Point, Range, SessionFilter,
+    SessionId, Turn, TurnId, Version,
 };
 use redis::aio::ConnectionLike;
 
@@ -128,6 +129,31 @@ async fn a_session_of_version_1_gets_branches() {
     for key in server.keys().await.iter().filter(|key| key.starts_with('{')) {
         assert!(server.run::<i64>(&format!("PTTL @{key}")).await > 3_500_000, "{key}");
     }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn sessions_of_version_1_are_listed() {
+    let Some(server) = Server::start("the list of version 1").await else { return };
+    let made = UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+    let turns = [0, 10].map(|seconds| {
+        let id = TurnId::at(made + Duration::from_secs(seconds));
+        Turn::exchange("question", "answer").with_id(id)
+    });
+    write(&server, &turns).await;
+    let history = server.history().await;
+    let page = history.list_sessions(&SessionFilter::new(), None, 10).await.unwrap();
+    let info = history.session_info(&session()).await.unwrap().unwrap();
+    assert_eq!(page.sessions, std::slice::from_ref(&info));
+    assert_eq!((info.turns, info.created_at), (2, Some(made)));
+    assert_eq!(info.last_used_at, made + Duration::from_secs(10));
+    let bytes: u64 = turns[0].messages().iter().map(Message::stored_json_len).sum();
+    assert!(info.bytes >= 2 * bytes, "{info:?}");
+    let filter = SessionFilter::new().with_used_before(made + Duration::from_secs(11));
+    assert_eq!(history.delete_sessions(&filter, 5).await.unwrap(), 1);
+    assert_eq!(history.session_info(&session()).await.unwrap(), None);
+    let left: Vec<_> = server.keys().await.into_iter().filter(|key| key.starts_with('{')).collect();
+    assert_eq!(left, [""; 0]);
     server.stop().await;
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use conversant_core::{
-    ChatHistory, Expect, HistoryError, Note, Point, Range, SessionId, Turn, Version,
+    ChatHistory, Expect, HistoryError, Note, Point, Range, SessionFilter, SessionId, Turn, Version,
 };
 use conversant_history_redis::RedisHistory;
 use conversant_testkit::{
@@ -212,6 +212,43 @@ async fn the_list_of_sessions_is_whole_although_its_key_was_evicted() {
             history.append(&session("a"), &Turn::exchange("a", "b"), Expect::Any).await.unwrap();
         }
     }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_list_by_last_use_is_whole_although_its_key_was_evicted() {
+    let Some(server) = Server::start("the evicted list by last use").await else { return };
+    let history = server.history().await;
+    for name in ["a", "b {x}%", "c\n"] {
+        write(&history, name).await;
+    }
+    history.set_label(&session("a"), "user", Some("ada")).await.unwrap();
+    history.set_title(&session("title"), Some("A title")).await.unwrap();
+    write(&history, "cleared").await;
+    history.clear(&session("cleared")).await.unwrap();
+    history.put_note(&session("note"), "fact", &Note::new("x", Version::default())).await.unwrap();
+    let all = SessionFilter::new();
+    let ada = SessionFilter::new().with_label("user", "ada");
+    let expected = history.list_sessions(&all, None, 10).await.unwrap();
+    assert_eq!(expected.sessions.len(), 4);
+    for round in 0..3 {
+        server.run::<redis::Value>("DEL @listed").await;
+        if round == 1 {
+            // A session that is written before the list is completed begins a new key.
+            history.set_title(&session("title"), Some("A title")).await.unwrap();
+        }
+        let found = history.list_sessions(&all, None, 10).await.unwrap();
+        assert_eq!(found, expected, "round {round}");
+        let found = history.list_sessions(&ada, None, 10).await.unwrap().sessions;
+        assert!(found.iter().map(|info| info.session.as_str()).eq(["a"]), "round {round}");
+    }
+    // A damaged session is listed, and found to be damaged.
+    server.run::<redis::Value>("DEL @{a}:meta").await;
+    assert_eq!(history.list_sessions(&all, None, 10).await.unwrap().sessions.len(), 4);
+    let damaged = history.session_info(&session("a")).await;
+    assert!(matches!(damaged, Err(HistoryError::Corrupt { .. })), "{damaged:?}");
+    history.delete(&session("a")).await.unwrap();
+    assert_eq!(history.list_sessions(&all, None, 10).await.unwrap().sessions.len(), 3);
     server.stop().await;
 }
 

@@ -16,7 +16,7 @@ use conversant_testkit::{
 };
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use crate::server::left_out;
+use crate::{migration::a_slot_moves_while_it_is_written, server::left_out};
 
 fn session(name: impl std::fmt::Display) -> SessionId {
     SessionId::new(name.to_string()).unwrap()
@@ -29,6 +29,7 @@ async fn a_history_in_a_cluster_is_a_history() {
     let started = spawn_blocking(|| RedisCluster::start(3, 1).unwrap()).await.unwrap();
     let Some(cluster) = started else { return left_out("histories in a cluster") };
     tokio::join!(the_suite_passes(&cluster), keys_of_a_single_server_are_adopted(&cluster));
+    a_slot_moves_while_it_is_written(&cluster).await;
     a_master_is_replaced(cluster).await;
 }
 
@@ -42,6 +43,8 @@ async fn the_suite_passes(cluster: &RedisCluster) {
     let report = suite::branched_history(|| pools[0].clone()).await;
     let report = report.unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(report.skipped().next(), None, "{report}");
+    let report = suite::listed_history(|| pools[0].clone()).await;
+    report.unwrap_or_else(|error| panic!("{error}"));
 
     // Sessions of all nodes are in one list, also after a name and also of another process.
     for number in 0..100 {

@@ -17,6 +17,8 @@ mod failover;
 mod gates;
 mod killed;
 mod langchain;
+#[cfg(all(feature = "cluster", feature = "sentinel"))]
+mod migration;
 mod networked;
 mod server;
 mod stored;

@@ -19,6 +19,7 @@ async fn keys_are_named_by_their_session() {
     history.put_note(&session, "summary", &Note::new("brief", version)).await.unwrap();
     history.lease(&session, Duration::from_secs(600)).await.unwrap();
     insta::assert_snapshot!(server.keys().await.join("\n"), @"
+    listed
     schema
     sessions
     {a%20%7Bb%7D%25%0Aé}:ids

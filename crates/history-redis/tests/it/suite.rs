@@ -65,6 +65,20 @@ async fn turns_of_a_session_are_a_tree() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn sessions_are_listed() {
+    let Some(server) = Server::start("lists of sessions").await else { return };
+    let hour = Duration::from_secs(3600);
+    for builder in [server.builder(), server.builder().time_to_live(hour)] {
+        let history = builder.connect().await.unwrap();
+        let report = suite::listed_history(|| history.clone()).await;
+        let report = report.unwrap_or_else(|error| panic!("{error}"));
+        // There is no search.
+        assert!(report.skipped().map(|(check, _)| check).eq(["words_are_found"]), "{report}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn writers_of_two_pools_have_one_order() {
     let Some(server) = Server::start("32 writers over two pools").await else { return };
     let pools = [server.history().await, server.history().await];
