@@ -1,4 +1,4 @@
-//! What a list shows of sessions: titles, labels, and pages by their last use.
+//! The list of sessions: titles, labels, and pages by the last use.
 
 use std::{
     collections::BTreeMap,
