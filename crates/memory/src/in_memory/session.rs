@@ -1,9 +1,6 @@
 //! One session of the in-memory history.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use conversant_core::{
     Alternative, Expect, HistoryError, Messages, Note, Point, Range, SessionCursor, SessionFilter,
@@ -23,8 +20,8 @@ pub(super) struct Session {
     turns: TurnTree,
     /// The path to the tip.
     tip: Path,
-    /// The version after each turn.
-    ends: HashMap<TurnId, Version>,
+    /// The version after each turn without messages. Others have theirs by their place.
+    without_messages: BTreeMap<TurnId, Version>,
     /// The notes, each with the last turn that it covers.
     notes: BTreeMap<String, (Note, Option<TurnId>)>,
     lease: Option<HeldLease>,
@@ -160,7 +157,10 @@ impl Session {
         turn: &Turn,
         expect: Expect,
     ) -> Result<Version, HistoryError> {
-        if let Some(&end) = self.ends.get(&turn.id()) {
+        if let Some(path) = self.turns.path_to(turn.id()) {
+            return Ok(self.version(path));
+        }
+        if let Some(&end) = self.without_messages.get(&turn.id()) {
             return Ok(end);
         }
         let mut path = self.path(point)?;
@@ -175,16 +175,17 @@ impl Session {
             path = self.left_path(expect).ok_or(error)?;
             is_tip = false;
         }
-        if !turn.messages().is_empty() {
-            path = self.turns.add(path, turn);
-            self.listing.use_for(turn.id());
-            if is_tip {
-                self.tip = path;
-            }
+        if turn.messages().is_empty() {
+            let version = self.version(path);
+            self.without_messages.insert(turn.id(), version);
+            return Ok(version);
         }
-        let version = self.version(path);
-        self.ends.insert(turn.id(), version);
-        Ok(version)
+        path = self.turns.add(path, turn);
+        self.listing.use_for(turn.id());
+        if is_tip {
+            self.tip = path;
+        }
+        Ok(self.version(path))
     }
 
     /// Returns the path of an expected version that is not on the path to the tip.
@@ -223,13 +224,6 @@ impl Session {
         let current = self.version(self.tip);
         if !self.turns.is_empty() {
             return Err(HistoryError::Stale { expected: Version::new(self.epoch, 0), current });
-        }
-        for turn in turns.turns(tip, 0) {
-            if let Some(path) = turns.path_to(turn.id()) {
-                let messages = turns.len(path) as u64;
-                let version = Version::new(self.epoch, messages).with_tip(turns.tip(path));
-                self.ends.insert(turn.id(), version);
-            }
         }
         (self.turns, self.tip) = (turns, tip);
         self.listing.take_from(listing);

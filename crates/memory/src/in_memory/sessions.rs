@@ -87,8 +87,16 @@ impl Sessions {
         // A caller that saw an empty session accepts one that was created and deleted since.
         let saw_nothing =
             matches!(expect, Expect::SameEpoch(seen) | Expect::Exactly(seen) if seen.messages == 0);
-        if !saw_nothing && self.find(session).is_none() {
-            expect.check(self.absent())?;
+        if !saw_nothing {
+            match self.find(session) {
+                None => expect.check(self.absent())?,
+                Some(found) => {
+                    let mut found = lock(&found);
+                    if !found.is_deleted() {
+                        return found.append(point, turn, expect);
+                    }
+                }
+            }
         }
         self.with(session, |session, is_new| {
             let expect = if is_new && saw_nothing { Expect::Any } else { expect };
