@@ -53,6 +53,32 @@ impl Message {
         Ok(json)
     }
 
+    /// Encodes the message as [`to_stored_json`](Self::to_stored_json) does, without the fields
+    /// that have their default value. The limits are the same, and count the whole form.
+    ///
+    /// # Errors
+    /// Those of [`to_stored_json`](Self::to_stored_json).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_core::Message;
+    ///
+    /// let json = Message::human("Hi").to_compact_json(1024)?;
+    /// assert_eq!(json, r#"{"type":"human","data":{"content":"Hi"}}"#);
+    /// assert_eq!(Message::from_stored_json(&json, "row 7")?, Message::human("Hi"));
+    /// # Ok::<(), conversant_core::HistoryError>(())
+    /// ```
+    pub fn to_compact_json(&self, max_bytes: u64) -> Result<String, HistoryError> {
+        let compact = serde_json::to_string(&Compact(self)).map_err(|_| unanswered())?;
+        let mut bytes = compact.len() as u64;
+        if bytes.saturating_add(MAX_DEFAULT_BYTES) > max_bytes {
+            bytes = self.stored_json_len();
+        }
+        check(&compact, bytes, max_bytes)?;
+        Ok(compact)
+    }
+
     /// Checks, without an encoding where none is needed, that a store accepts the message.
     ///
     /// # Errors
@@ -177,13 +203,7 @@ impl Messages {
             if index > 0 {
                 json.push(',');
             }
-            let compact = serde_json::to_string(&Compact(message)).map_err(|_| unanswered())?;
-            let mut bytes = compact.len() as u64;
-            if bytes.saturating_add(MAX_DEFAULT_BYTES) > max_message_bytes {
-                bytes = message.stored_json_len();
-            }
-            check(&compact, bytes, max_message_bytes)?;
-            json.push_str(&compact);
+            json.push_str(&message.to_compact_json(max_message_bytes)?);
         }
         json.push(']');
         Ok(json)

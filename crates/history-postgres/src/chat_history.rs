@@ -4,13 +4,18 @@ use std::{sync::Arc, time::Duration};
 
 use conversant_core::{
     Alternative, ChatHistory, Expect, HistoryError, Lease, Message, Messages, Note, OwnFormat,
-    Point, Range, SessionId, Slice, Turn, Version, async_trait,
+    Point, Range, SessionCursor, SessionFilter, SessionId, SessionInfo, SessionPage, Slice, Turn,
+    Version, async_trait,
 };
 use conversant_history::{BranchedHistory, HistoryAt, MAX_TIMEOUT, lease_holder};
 
 use crate::{
     history::PostgresHistory,
-    statements::{Alternatives, Clear, Delete, Fork, List, Release, SetTip, Settle, Take},
+    search::search_words,
+    statements::{
+        Alternatives, Clear, Delete, DeleteSessions, Fork, Info, List, ListPage, Release, SetLabel,
+        SetTip, SetTitle, Settle, Take,
+    },
 };
 
 impl OwnFormat for PostgresHistory {}
@@ -128,4 +133,87 @@ impl ChatHistory for PostgresHistory {
         let fork = Fork { session, point, into: into.clone(), lifetime_ms };
         self.database.write(into, fork).await
     }
+
+    async fn session_info(&self, session: &SessionId) -> Result<Option<SessionInfo>, HistoryError> {
+        self.database.read(session, Info { session: session.clone() }).await
+    }
+
+    async fn list_sessions(
+        &self,
+        filter: &SessionFilter,
+        after: Option<&SessionCursor>,
+        limit: usize,
+    ) -> Result<SessionPage, HistoryError> {
+        self.check_search(filter)?;
+        if is_of_no_session(filter) {
+            return Ok(SessionPage::default());
+        }
+        let list = ListPage { filter: filter.clone(), after: after.cloned(), limit };
+        self.database.run(list).await
+    }
+
+    async fn set_title(
+        &self,
+        session: &SessionId,
+        title: Option<&str>,
+    ) -> Result<(), HistoryError> {
+        if let Some(title) = title {
+            SessionInfo::check_title(title, SessionInfo::MAX_TITLE_BYTES)?;
+        }
+        let set_title = SetTitle {
+            session: session.clone(),
+            title: title.map(str::to_owned),
+            words: self.search.as_ref().and(title).map(search_words),
+            lifetime_ms: self.lifetime_ms,
+        };
+        self.database.write(session, set_title).await
+    }
+
+    async fn set_label(
+        &self,
+        session: &SessionId,
+        name: &str,
+        value: Option<&str>,
+    ) -> Result<(), HistoryError> {
+        SessionInfo::check_label(name, value, SessionInfo::MAX_LABEL_VALUE_BYTES)?;
+        let set_label = SetLabel {
+            session: session.clone(),
+            name: name.to_owned(),
+            value: value.map(str::to_owned),
+            lifetime_ms: self.lifetime_ms,
+        };
+        self.database.write(session, set_label).await
+    }
+
+    /// Deletes sessions, in one transaction: those first that were not used for the longest time.
+    async fn delete_sessions(
+        &self,
+        filter: &SessionFilter,
+        limit: usize,
+    ) -> Result<usize, HistoryError> {
+        if filter.is_empty() {
+            return Err(HistoryError::EmptyFilter);
+        }
+        self.check_search(filter)?;
+        if is_of_no_session(filter) {
+            return Ok(0);
+        }
+        self.database.run(DeleteSessions { filter: filter.clone(), limit }).await
+    }
+}
+
+impl PostgresHistory {
+    /// Checks that there is a search if a filter has words.
+    fn check_search(&self, filter: &SessionFilter) -> Result<(), HistoryError> {
+        if self.search.is_none() && filter.words().next().is_some() {
+            return Err(HistoryError::Unsupported { what: "search" });
+        }
+        Ok(())
+    }
+}
+
+/// Returns whether a filter has a label that no session has: one with a control character, such as
+/// NUL, which PostgreSQL cannot compare.
+fn is_of_no_session(filter: &SessionFilter) -> bool {
+    filter.labels.iter().any(|(name, value)| format!("{name}{value}").contains(char::is_control))
 }

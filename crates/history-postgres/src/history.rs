@@ -1,10 +1,11 @@
 //! The history in tables of its own.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use conversant_core::{
-    Expect, HistoryError, Message, Messages, Note, Point, Range, SessionId, Slice, Turn, Version,
+    Expect, HistoryError, Message, Messages, Note, Point, Range, SessionId, Slice, Turn,
+    UsageTotals, Version,
 };
 use conversant_history::{BranchedHistory, MAX_TIMEOUT};
 
@@ -12,7 +13,10 @@ use crate::{
     connect::{Connect, connect_settings},
     pool::{Barrier, Database},
     schema::Migrate,
-    statements::{Append, First, HOLD, Load, LoadNote, Loaded, PutNote, Sweep},
+    search::search_texts,
+    statements::{
+        Append, First, HOLD, IndexTurn, Load, LoadNote, Loaded, PutNote, Sweep, Unindexed,
+    },
 };
 
 /// The default of [`PostgresHistoryBuilder::max_message_bytes`].
@@ -28,6 +32,8 @@ pub struct PostgresHistory {
     pub(crate) max_message_bytes: u64,
     pub(crate) lifetime_ms: Option<i64>,
     prepared_statements: bool,
+    /// The text search configuration, if there is a search.
+    pub(crate) search: Option<Arc<str>>,
 }
 
 impl PostgresHistory {
@@ -48,6 +54,7 @@ impl PostgresHistory {
             max_message_bytes: MAX_MESSAGE_BYTES,
             time_to_live: None,
             partitions: None,
+            search: None,
             prepared_statements: false,
         }
     }
@@ -62,6 +69,31 @@ impl PostgresHistory {
     /// [`HistoryError::Backend`] if the database cannot be reached.
     pub async fn sweep(&self, max: u64) -> Result<u64, HistoryError> {
         self.database.run(Sweep { max }).await
+    }
+
+    /// Adds at most `max` turns to the index of the [search](PostgresHistoryBuilder::search) that
+    /// were stored before there was one. Returns the number of turns added: none are left once it
+    /// is 0.
+    ///
+    /// # Errors
+    /// - [`HistoryError::Unsupported`] if there is no search.
+    /// - [`HistoryError::Corrupt`] if a turn cannot be read.
+    pub async fn index_for_search(&self, max: u64) -> Result<u64, HistoryError> {
+        if self.search.is_none() {
+            return Err(HistoryError::Unsupported { what: "search" });
+        }
+        let found = self.database.run(Unindexed { max }).await?;
+        let added = found.len() as u64;
+        for (branch, first, messages) in found {
+            let decode = |json: &String| {
+                Message::from_stored_json(json, format_args!("a message of branch {branch}"))
+            };
+            let messages: Messages =
+                messages.iter().map(decode).collect::<Result<Vec<_>, _>>()?.into();
+            let texts = search_texts(&Turn::new(messages));
+            self.database.run(IndexTurn { branch, first, texts }).await?;
+        }
+        Ok(added)
     }
 
     async fn loaded(
@@ -96,10 +128,21 @@ impl BranchedHistory for PostgresHistory {
         turn: &Turn,
         expect: Expect,
     ) -> Result<Version, HistoryError> {
-        let encode = |message: &Message| message.to_stored_json(self.max_message_bytes);
-        let messages = turn.messages().iter().map(encode).collect::<Result<_, _>>()?;
-        let append = Append::new(session, point, turn, messages, expect, self.lifetime_ms)
-            .prepared(self.prepared_statements);
+        let encode = |message: &Message| message.to_compact_json(self.max_message_bytes);
+        let append = Append {
+            session: session.clone(),
+            point,
+            turn: turn.id(),
+            expect,
+            messages: turn.messages().iter().map(encode).collect::<Result<_, _>>()?,
+            bytes: turn.messages().iter().map(Message::stored_json_len).sum(),
+            incomplete: turn.is_incomplete(),
+            base: turn.base(),
+            totals: UsageTotals::of_turn(turn),
+            texts: self.search.as_ref().map(|_| search_texts(turn)),
+            lifetime_ms: self.lifetime_ms,
+            is_prepared: self.prepared_statements,
+        };
         self.database.write(session, append).await
     }
 
@@ -169,6 +212,7 @@ impl BranchedHistory for PostgresHistory {
 /// | [`max_message_bytes`](Self::max_message_bytes) | 16 MiB |
 /// | [`time_to_live`](Self::time_to_live) | unlimited |
 /// | [`partitions`](Self::partitions) | none |
+/// | [`search`](Self::search) | as the database has it, at first none |
 /// | [`prepared_statements`](Self::prepared_statements) | off |
 #[derive(Clone, Debug)]
 #[must_use]
@@ -177,6 +221,7 @@ pub struct PostgresHistoryBuilder {
     max_message_bytes: u64,
     time_to_live: Option<Duration>,
     partitions: Option<u16>,
+    search: Option<String>,
     prepared_statements: bool,
 }
 
@@ -195,6 +240,19 @@ impl PostgresHistoryBuilder {
             MAX_PARTITIONS.. => MAX_PARTITIONS,
             within => within,
         });
+        self
+    }
+
+    /// Creates an index of the words of all turns and titles, with a text search configuration of
+    /// the database: `simple`, which keeps words as they are, or that of a language, such as
+    /// `english`. By default there is none, and appends do not pay for it.
+    ///
+    /// With it, [`SessionFilter::with_text`](conversant_core::SessionFilter::with_text) finds
+    /// sessions. It is a property of the database: all programs that connect later index what they
+    /// append, with this setting or without. Start those again that were connected before, and add
+    /// what they had stored by [`PostgresHistory::index_for_search`].
+    pub fn search(mut self, configuration: impl Into<String>) -> Self {
+        self.search = Some(configuration.into());
         self
     }
 
@@ -224,18 +282,21 @@ impl PostgresHistoryBuilder {
     /// # Errors
     /// - [`HistoryError::Backend`] if the URL cannot be parsed, the database cannot be reached, its
     ///   encoding is not UTF-8, its tables have another number of
-    ///   [`partitions`](Self::partitions), or there is no Tokio runtime.
+    ///   [`partitions`](Self::partitions) or another [`search`](Self::search), or there is no Tokio
+    ///   runtime.
     /// - [`HistoryError::ReadOnly`] if the database is read-only.
     /// - [`HistoryError::SchemaTooNew`] if a later version of this crate created the tables.
     /// - [`HistoryError::TimedOut`] if the database does not answer in time.
     pub async fn connect(self) -> Result<PostgresHistory, HistoryError> {
         let database = self.connect.database(Barrier(HOLD.into())).await?;
-        database.run(Migrate { partitions: self.partitions }).await?;
+        let migrate = Migrate { partitions: self.partitions, search: self.search };
+        let search = database.run(migrate).await?;
         let lifetime = self.time_to_live.map(|time| time.min(MAX_TIMEOUT).as_millis());
         Ok(PostgresHistory {
             database,
             max_message_bytes: self.max_message_bytes,
             prepared_statements: self.prepared_statements,
+            search: search.map(Arc::from),
             lifetime_ms: lifetime.map(|millis| i64::try_from(millis).unwrap_or(i64::MAX)),
         })
     }

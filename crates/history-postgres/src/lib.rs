@@ -30,6 +30,7 @@ mod langchain;
 mod loaded;
 mod pool;
 mod schema;
+mod search;
 mod statements;
 
 pub use conversant_history::postgres::PostgresError;

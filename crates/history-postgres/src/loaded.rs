@@ -33,40 +33,52 @@ impl Loaded {
         Ok(())
     }
 
-    /// Returns the index of the range's first message.
+    /// Returns the index of the first message of a range that does not count bytes.
     fn start(&self) -> u64 {
         let count = self.version.messages;
         match self.range {
             Range::LastMessages(messages) => count.saturating_sub(messages as u64),
-            Range::LastBytes(bytes) => {
-                let mut left = bytes;
-                let messages = self.turns.iter().rev().flat_map(|turn| turn.messages.iter().rev());
-                let fitting = messages.take_while(|message| {
-                    let rest = left.checked_sub(message.len() as u64);
-                    rest.inspect(|&rest| left = rest).is_some()
-                });
-                count.saturating_sub(fitting.count() as u64)
-            }
             Range::After(seen) if seen.epoch == self.version.epoch => seen.messages,
             _ => 0,
         }
     }
 
     pub(crate) fn slice(&self) -> Result<Slice, HistoryError> {
+        let (messages, start) = self.messages()?;
+        let begins = self.turns.iter().filter_map(|turn| turn.first.checked_sub(start));
+        let begins = begins.filter_map(|begin| usize::try_from(begin).ok()).collect();
+        Ok(Slice::new(messages, self.version).with_turns(begins))
+    }
+
+    /// Decodes the messages in the range, and returns the index of the first one.
+    fn messages(&self) -> Result<(Vec<Message>, u64), HistoryError> {
         let start = self.start();
         let first = self.turns.first().map_or(start, |turn| turn.first);
         let skipped = usize::try_from(start.saturating_sub(first)).unwrap_or(usize::MAX);
         let numbered = self.turns.iter().flat_map(Stored::numbered);
-        let messages: Vec<Message> = numbered
+        let mut messages: Vec<Message> = numbered
             .skip(skipped)
             .map(|(number, turn, json)| turn.decode(number, json))
             .collect::<Result<_, _>>()?;
-        Ok(Slice::new(messages, self.version))
+        if let Range::LastBytes(bytes) = self.range {
+            let mut left = bytes;
+            let fits = |message: &&Message| {
+                let rest = left.checked_sub(message.stored_json_len());
+                rest.inspect(|&rest| left = rest).is_some()
+            };
+            let fitting = messages.iter().rev().take_while(fits).count();
+            messages.drain(..messages.len() - fitting);
+        }
+        let start = self.version.messages.saturating_sub(messages.len() as u64);
+        Ok((messages, start))
     }
 
     /// Returns the turns that begin in the range.
     pub(crate) fn turns(&self) -> Result<Vec<Turn>, HistoryError> {
-        let start = self.start();
+        let start = match self.range {
+            Range::LastBytes(_) => self.messages()?.1,
+            _ => self.start(),
+        };
         self.turns.iter().filter(|turn| turn.first >= start).map(Stored::turn).collect()
     }
 }

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use conversant_core::HistoryError;
 use conversant_history::postgres::PostgresError;
 use deadpool_postgres::Client;
-use tokio_postgres::{GenericClient, IsolationLevel, types::Type};
+use tokio_postgres::{GenericClient, IsolationLevel, Transaction, types::Type};
 
 use crate::{
     error::{Failure, backend},
@@ -31,6 +31,7 @@ const FUNCTIONS: &[&str] = &[
         include_str!("schema/functions_2/load.sql"),
         include_str!("schema/functions_2/append.sql"),
         include_str!("schema/functions_2/branch.sql"),
+        include_str!("schema/functions_2/list.sql"),
     ),
 ];
 
@@ -41,25 +42,33 @@ const LOCK: i64 = 0x636f_6e76_6572_7361;
 pub(crate) struct Migrate {
     /// The number of partitions that new tables get, or that tables have to have.
     pub(crate) partitions: Option<u16>,
+    /// The text search configuration of the search to create, or that the search has to have.
+    pub(crate) search: Option<String>,
 }
 
 /// The state of a database.
-#[derive(Clone, Copy, Default)]
+#[derive(Default)]
 struct Found {
     /// The version of the tables, 0 if there are none.
     version: u64,
     functions: u64,
     partitions: u64,
+    /// The text search configuration of the search, if there is one.
+    search: Option<String>,
 }
 
 impl Operation for Migrate {
-    type Output = ();
+    /// The text search configuration of the search, if there is one.
+    type Output = Option<String>;
 
-    async fn run(&self, client: &mut Client, _: Limit) -> Result<(), Failure> {
+    async fn run(&self, client: &mut Client, _: Limit) -> Result<Self::Output, Failure> {
         check_database(client).await?;
         let found = find(&***client).await?;
         if found.is_current()? {
-            return Ok(self.check(found)?);
+            self.check(&found)?;
+            if self.search.is_none() || self.search == found.search {
+                return Ok(found.search);
+            }
         }
         // Each statement has to see what was committed while it waited for the lock.
         let level = IsolationLevel::ReadCommitted;
@@ -70,7 +79,7 @@ impl Operation for Migrate {
         // Another program may have migrated the tables meanwhile.
         let found = find(&*transaction).await?;
         if found.version > 0 {
-            self.check(found)?;
+            self.check(&found)?;
         }
         if !found.is_current()? {
             for migration in missing(MIGRATIONS, found.version) {
@@ -93,14 +102,51 @@ impl Operation for Migrate {
                 )
                 .await?;
         }
+        let search = self.create_search(&transaction, found.search).await?;
         transaction.commit().await?;
-        Ok(())
+        Ok(search)
     }
 }
 
 impl Migrate {
+    /// Creates the search if it is wanted and there is none. Returns its configuration.
+    async fn create_search(
+        &self,
+        transaction: &Transaction<'_>,
+        found: Option<String>,
+    ) -> Result<Option<String>, Failure> {
+        let Some(wanted) = &self.search else { return Ok(found) };
+        if let Some(found) = found {
+            if found != *wanted {
+                return Err(backend(PostgresError::new(format!(
+                    "cannot search with the configuration `{wanted}`: the index has `{found}`; \
+                     use that one, or leave `search` out"
+                )))
+                .into());
+            }
+            return Ok(Some(found));
+        }
+        let known = "SELECT EXISTS (SELECT FROM pg_catalog.pg_ts_config WHERE cfgname = $1)";
+        let row = transaction.query_typed_one(known, &[(wanted, Type::TEXT)]).await?;
+        if !column::<bool>(&row, 0)? {
+            return Err(backend(PostgresError::new(format!(
+                "cannot search with the configuration `{wanted}`: the database does not have it; \
+                 use `simple`"
+            )))
+            .into());
+        }
+        transaction.batch_execute(include_str!("schema/search.sql")).await?;
+        let enable = "UPDATE conversant_schema SET search = $1";
+        transaction.execute_typed(enable, &[(wanted, Type::TEXT)]).await?;
+        let titles = "UPDATE conversant_sessions \
+            SET title_words = to_tsvector($1::text::regconfig, lower(title)) \
+            WHERE title IS NOT NULL";
+        transaction.execute_typed(titles, &[(wanted, Type::TEXT)]).await?;
+        Ok(Some(wanted.clone()))
+    }
+
     /// Checks that the tables have the partitions that are wanted.
-    fn check(&self, found: Found) -> Result<(), HistoryError> {
+    fn check(&self, found: &Found) -> Result<(), HistoryError> {
         match self.partitions {
             Some(wanted) if u64::from(wanted) != found.partitions => {
                 let has = found.partitions;
@@ -115,7 +161,7 @@ impl Migrate {
 }
 
 impl Found {
-    fn is_current(self) -> Result<bool, HistoryError> {
+    fn is_current(&self) -> Result<bool, HistoryError> {
         let (found, known_version) = (self.version, known(MIGRATIONS));
         if found > known_version {
             return Err(HistoryError::SchemaTooNew { found, known: known_version });
@@ -147,13 +193,18 @@ async fn find(client: &impl GenericClient) -> Result<Found, Failure> {
     if !client.query_typed_one(table, &[]).await?.try_get::<_, bool>(0)? {
         return Ok(Found::default());
     }
-    // Tables of an earlier version do not have the column `functions`.
+    // Tables of an earlier version do not have the columns `functions` and `search`.
     let state = "SELECT s.version, coalesce((to_jsonb(s) ->> 'functions')::bigint, 0), \
         (SELECT count(*) FROM pg_catalog.pg_inherits \
-            WHERE inhparent = pg_catalog.to_regclass('conversant_turns')) \
+            WHERE inhparent = pg_catalog.to_regclass('conversant_turns')), to_jsonb(s) ->> 'search' \
         FROM conversant_schema s";
     let row = client.query_typed_one(state, &[]).await?;
-    Ok(Found { version: count(&row, 0)?, functions: count(&row, 1)?, partitions: count(&row, 2)? })
+    Ok(Found {
+        version: count(&row, 0)?,
+        functions: count(&row, 1)?,
+        partitions: count(&row, 2)?,
+        search: column(&row, 3)?,
+    })
 }
 
 fn known(versions: &[&str]) -> u64 {

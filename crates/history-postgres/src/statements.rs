@@ -9,6 +9,7 @@ mod list;
 mod load;
 mod note;
 mod query;
+mod search;
 
 pub(crate) use self::{
     append::{Append, HOLD},
@@ -16,7 +17,8 @@ pub(crate) use self::{
     columns::{column, count, signed, version},
     empty::{Clear, Delete, Sweep},
     lease::{Release, Take},
-    list::List,
+    list::{DeleteSessions, Info, List, ListPage, SetLabel, SetTitle},
     load::{First, Load, Loaded, Stored},
     note::{LoadNote, PutNote},
+    search::{IndexTurn, Unindexed},
 };

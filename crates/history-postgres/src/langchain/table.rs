@@ -26,9 +26,10 @@ impl TableName {
         };
         let parts: Vec<&str> = name.split('.').collect();
         if parts.len() > 2 || !parts.iter().all(|part| is_plain(part)) {
-            return Err(backend(PostgresError::new(
-                "invalid table name; use letters, digits and underscores",
-            )));
+            return Err(backend(PostgresError::new(format!(
+                "cannot use the table name `{name}`: it is not one of SQL without quotes; use \
+                 letters, digits and underscores, at most 63"
+            ))));
         }
         Ok(Self(format!("\"{}\"", parts.join("\".\""))))
     }

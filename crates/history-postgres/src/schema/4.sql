@@ -1,12 +1,49 @@
--- Version 4 of the schema: the turns of a session are a tree.
+-- Version 4 of the schema: the turns of a session are a tree, and sessions can be listed.
 --
 -- Turns are stored by branch. A session's first branch has the session's key; another branch has the
 -- turns that follow a point of its parent, with the numbers that they have in the path. A fork is a
 -- session whose first branch leaves a branch of another session. A session without other branches has
 -- no rows of branches, and is stored as before.
 
--- The branch of the last turn; null without other branches than the first.
-ALTER TABLE conversant_sessions ADD COLUMN branch bigint;
+ALTER TABLE conversant_sessions
+    -- The branch of the last turn; null without other branches than the first.
+    ADD COLUMN branch bigint,
+    ADD COLUMN title text,
+    ADD COLUMN labels jsonb NOT NULL DEFAULT '{}',
+    -- The times at which it began, null if not known, and was last used, 0 if it has not begun: in
+    -- milliseconds since 1970.
+    ADD COLUMN created_ms bigint,
+    ADD COLUMN used_ms bigint NOT NULL DEFAULT 0,
+    -- For lists. An index of the milliseconds would change with each turn; this one does once an hour.
+    ADD COLUMN used_hour bigint GENERATED ALWAYS AS (used_ms / 3600000) STORED,
+    -- The number of turns on the path to the tip, and the sums of all turns that were stored in it.
+    ADD COLUMN turns bigint NOT NULL DEFAULT 0,
+    ADD COLUMN bytes bigint NOT NULL DEFAULT 0,
+    ADD COLUMN totals bigint[],
+    -- The words of the title, if there is a search.
+    ADD COLUMN title_words tsvector;
+CREATE INDEX ON conversant_sessions (used_hour);
+CREATE INDEX ON conversant_sessions USING gin (labels jsonb_path_ops);
+
+-- The text search configuration of the search; null without a search.
+ALTER TABLE conversant_schema ADD COLUMN search text;
+
+-- The number of turns before it on the path; null in turns of earlier versions.
+ALTER TABLE conversant_turns ADD COLUMN number bigint;
+
+-- Sessions of earlier versions: their times are those in the ids of their turns, if they have one, or
+-- those of the appends. Their usage is not known.
+UPDATE conversant_sessions s SET turns = t.turns, bytes = t.bytes, created_ms = t.created, used_ms = t.used
+    FROM (
+        SELECT session, count(*) AS turns, sum(bytes)::bigint AS bytes, max(least(coalesce(made, stored), stored)) AS used,
+            (array_agg(made ORDER BY first))[1] AS created
+        FROM (
+            SELECT session, first, bytes, (date_part('epoch', appended) * 1000)::bigint AS stored,
+                CASE WHEN substr(id::text, 15, 1) = '7'
+                    THEN ('x' || left(replace(id::text, '-', ''), 12))::bit(48)::bigint END AS made
+            FROM conversant_turns
+        ) made GROUP BY session
+    ) t WHERE t.session = s.key;
 
 CREATE TABLE conversant_branches (
     -- From the sequence of the sessions' keys, so that no session has it.

@@ -1,11 +1,16 @@
 //! Appends a turn.
 
-use conversant_core::{Expect, Point, SessionId, Turn, TurnId, Version};
+#[cfg(doc)]
+use conversant_core::Message;
+use conversant_core::{Expect, Point, SessionId, TurnId, UsageTotals, Version};
 use deadpool_postgres::Client;
 use tokio_postgres::types::Type;
 
 use super::{
-    columns::{signed, stored, stored_expectation, stored_id, stored_point, version_of_rows},
+    columns::{
+        millis, signed, stored, stored_expectation, stored_id, stored_point, stored_totals,
+        version_of_rows,
+    },
     query::{Parameter, query},
 };
 use crate::{
@@ -14,53 +19,31 @@ use crate::{
 };
 
 const APPEND: &str = "SELECT conversant_write_turn( \
-    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
+    $19, $20)";
 
 /// Waits until no other append holds a session, by appending nothing.
 pub(crate) const HOLD: &str = "SELECT conversant_write_turn( \
     $1, 0::smallint, NULL, '00000000-0000-0000-0000-000000000000', 0, 0::smallint, 0, 0, 0, '{}', 0, false, \
-    NULL, NULL, NULL, NULL, 9223372036854775807)";
+    NULL, NULL, NULL, NULL, 9223372036854775807, NULL, NULL, NULL)";
 
 /// An encoded turn to append.
 pub(crate) struct Append {
-    session: SessionId,
-    point: Option<Point>,
-    turn: TurnId,
-    expect: Expect,
-    messages: Vec<String>,
-    incomplete: bool,
-    base: Option<Version>,
-    lifetime_ms: Option<i64>,
-    is_prepared: bool,
-}
-
-impl Append {
-    pub(crate) fn new(
-        session: &SessionId,
-        point: Option<Point>,
-        turn: &Turn,
-        messages: Vec<String>,
-        expect: Expect,
-        lifetime_ms: Option<i64>,
-    ) -> Self {
-        Self {
-            session: session.clone(),
-            point,
-            turn: turn.id(),
-            expect,
-            messages,
-            incomplete: turn.is_incomplete(),
-            base: turn.base(),
-            lifetime_ms,
-            is_prepared: false,
-        }
-    }
-
-    /// Sets whether the statement is prepared.
-    pub(crate) const fn prepared(mut self, is_prepared: bool) -> Self {
-        self.is_prepared = is_prepared;
-        self
-    }
+    pub(crate) session: SessionId,
+    pub(crate) point: Option<Point>,
+    pub(crate) turn: TurnId,
+    pub(crate) expect: Expect,
+    /// Each as JSON.
+    pub(crate) messages: Vec<String>,
+    /// The bytes of the messages, as [`Message::stored_json_len`] counts them.
+    pub(crate) bytes: u64,
+    pub(crate) incomplete: bool,
+    pub(crate) base: Option<Version>,
+    pub(crate) totals: UsageTotals,
+    /// The parts of the text that is searched, if there is a search.
+    pub(crate) texts: Option<Vec<String>>,
+    pub(crate) lifetime_ms: Option<i64>,
+    pub(crate) is_prepared: bool,
 }
 
 impl Operation for Append {
@@ -69,12 +52,13 @@ impl Operation for Append {
     async fn run(&self, client: &mut Client, limit: Limit) -> Result<Version, Failure> {
         let (at_point, after) = stored_point(self.point)?;
         let (kind, seen) = stored_expectation(self.expect)?;
-        let bytes: usize = self.messages.iter().map(String::len).sum();
+        let made = self.turn.created_at().map(millis);
+        let totals = stored_totals(self.totals);
         let (seen_epoch, seen_messages, seen_tip) = stored(seen);
         let base = self.base.map(stored);
         let (base_epoch, base_messages) = (base.map(|base| base.0), base.map(|base| base.1));
         let base_tip = base.map(|base| base.2);
-        let parameters: [Parameter<'_>; 17] = [
+        let parameters: [Parameter<'_>; 20] = [
             (&self.session.as_str(), Type::TEXT),
             (&at_point, Type::INT2),
             (&after, Type::UUID),
@@ -85,13 +69,16 @@ impl Operation for Append {
             (&seen_messages, Type::INT8),
             (&seen_tip, Type::INT8),
             (&self.messages, Type::TEXT_ARRAY),
-            (&signed(bytes as u64), Type::INT8),
+            (&signed(self.bytes), Type::INT8),
             (&self.incomplete, Type::BOOL),
             (&base_epoch, Type::INT8),
             (&base_messages, Type::INT8),
             (&base_tip, Type::INT8),
             (&self.lifetime_ms, Type::INT8),
             (&limit.0, Type::INT8),
+            (&made, Type::INT8),
+            (&totals, Type::INT8_ARRAY),
+            (&self.texts, Type::TEXT_ARRAY),
         ];
         let rows = query(client, self.is_prepared, APPEND, &parameters).await?;
         version_of_rows(&rows, seen)

@@ -1,11 +1,13 @@
 //! Moves tips, lists alternatives and forks sessions.
 
-use conversant_core::{Alternative, Expect, HistoryError, Point, SessionId, TurnId, Version};
+use conversant_core::{
+    Alternative, Expect, HistoryError, Point, SessionId, SessionInfo, TurnId, Version,
+};
 use deadpool_postgres::Client;
 use tokio_postgres::types::Type;
 
 use super::{
-    columns::{column, stored, stored_expectation, stored_point, turn_id, version_of_rows},
+    columns::{column, signed, stored, stored_expectation, stored_point, turn_id, version_of_rows},
     query::Parameter,
 };
 use crate::{
@@ -17,7 +19,7 @@ const SET_TIP: &str = "SELECT conversant_set_tip($1, $2, $3, $4, $5, $6, $7, $8,
 
 const ALTERNATIVES: &str = "SELECT * FROM conversant_alternatives($1, $2, $3)";
 
-const FORK: &str = "SELECT conversant_fork($1, $2, $3, $4, $5, $6)";
+const FORK: &str = "SELECT conversant_fork($1, $2, $3, $4, $5, $6, $7)";
 
 /// A tip to move.
 pub(crate) struct SetTip {
@@ -92,11 +94,12 @@ impl Operation for Fork {
 
     async fn run(&self, client: &mut Client, limit: Limit) -> Result<Version, Failure> {
         let (at_point, turn) = stored_point(Some(self.point))?;
-        let parameters: [Parameter<'_>; 6] = [
+        let parameters: [Parameter<'_>; 7] = [
             (&self.session.as_str(), Type::TEXT),
             (&at_point, Type::INT2),
             (&turn, Type::UUID),
             (&self.into.as_str(), Type::TEXT),
+            (&signed(SessionInfo::MAX_LABELS as u64), Type::INT8),
             (&self.lifetime_ms, Type::INT8),
             (&limit.0, Type::INT8),
         ];

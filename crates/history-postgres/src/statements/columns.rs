@@ -1,6 +1,8 @@
 //! Numbers and versions in the columns of rows.
 
-use conversant_core::{Expect, HistoryError, Point, TurnId, Version};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use conversant_core::{Cost, Expect, HistoryError, Point, TurnId, Usage, UsageTotals, Version};
 use tokio_postgres::{Row, types::FromSqlOwned};
 use uuid::Uuid;
 
@@ -89,4 +91,50 @@ pub(crate) fn stored_expectation(expect: Expect) -> Result<(i16, Version), Histo
         Expect::Exactly(seen) => Ok((2, seen)),
         _ => Err(HistoryError::Unsupported { what: "this expectation" }),
     }
+}
+
+/// Returns a time as it is stored: in milliseconds since 1970.
+pub(crate) fn millis(time: SystemTime) -> i64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Returns a time that is stored in milliseconds since 1970.
+pub(crate) fn time(millis: i64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_millis(millis.unsigned_abs())
+}
+
+/// Returns sums as they are stored: the counts of tokens, and the cost. `None` if there are none.
+pub(crate) fn stored_totals(totals: UsageTotals) -> Option<Vec<Option<i64>>> {
+    if totals.is_empty() {
+        return None;
+    }
+    let usage = totals.usage;
+    let number = |count: fn(Usage) -> Option<u64>| usage.and_then(count).map(signed);
+    Some(vec![
+        number(|usage| Some(usage.input_tokens)),
+        number(|usage| Some(usage.output_tokens)),
+        number(|usage| Some(usage.total_tokens)),
+        number(|usage| usage.cached_tokens),
+        number(|usage| usage.cache_write_tokens),
+        number(|usage| usage.reasoning_tokens),
+        totals.cost.map(Cost::as_picos).map(signed),
+    ])
+}
+
+/// Reads sums that are stored in this form.
+pub(crate) fn totals(row: &Row, index: usize) -> Result<UsageTotals, Failure> {
+    let Some(stored) = column::<Option<Vec<Option<i64>>>>(row, index)? else {
+        return Ok(UsageTotals::default());
+    };
+    let number = |place: usize| stored.get(place).copied().flatten().map(i64::unsigned_abs);
+    let usage = number(0).map(|input| {
+        let mut usage = Usage::new(input, number(1).unwrap_or_default());
+        usage.total_tokens = number(2).unwrap_or_default();
+        usage.cached_tokens = number(3);
+        usage.cache_write_tokens = number(4);
+        usage.reasoning_tokens = number(5);
+        usage
+    });
+    Ok(UsageTotals::new(usage, number(6).map(Cost::from_picos)))
 }

@@ -69,10 +69,10 @@ async fn no_cost_grows_with_the_length() {
         history.append(&id, &turn(1), Expect::Any).await.unwrap();
         let fill = format!(
             "INSERT INTO conversant_turns \
-                (session, first, count, id, bytes, incomplete, messages) \
+                (session, first, count, id, bytes, incomplete, messages, number) \
             SELECT t.session, 2 * (n - 1), 2, lpad(to_hex(n), 32, '0')::uuid, t.bytes, false, \
-                t.messages FROM conversant_turns t, generate_series(2, {turns}) n; \
-            UPDATE conversant_sessions SET messages = 2 * {turns}; ANALYZE"
+                t.messages, n - 1 FROM conversant_turns t, generate_series(2, {turns}) n; \
+            UPDATE conversant_sessions SET messages = 2 * {turns}, turns = {turns}; ANALYZE"
         );
         server.client.batch_execute(&fill).await.unwrap();
         // A branch that leaves the first one near its end, and a fork of it.
@@ -90,15 +90,17 @@ async fn no_cost_grows_with_the_length() {
             "conversant_read_start('fork', 0::smallint, NULL, 4)".to_owned(),
             format!("conversant_alternatives('s', 2::smallint, '{last}')"),
             format!(
-                "conversant_set_tip('s', 2::smallint, '{last}', 0::smallint, 0, 0, 0, NULL, 9223372036854775807)"
+                "conversant_set_tip('s', 2::smallint, '{last}', 0::smallint, 0, 0, 0, NULL, \
+                9223372036854775807)"
             ),
             format!(
-                "conversant_fork('s', 2::smallint, '{last}', 'other', NULL, 9223372036854775807)"
+                "conversant_fork('s', 2::smallint, '{last}', 'other', 32, NULL, \
+                9223372036854775807)"
             ),
             format!(
                 "conversant_write_turn('s', 2::smallint, '{last}', gen_random_uuid(), 1, \
                 0::smallint, 0, 0, 0, ARRAY['a','b'], 2, false, NULL, NULL, NULL, NULL, \
-                9223372036854775807)"
+                9223372036854775807, NULL, NULL, NULL)"
             ),
         ];
         let mut pages = Vec::new();

@@ -157,12 +157,12 @@ async fn what_a_table_does_not_take_is_told() {
     cannot use a tool or function message without the id or name of what it answers: the history does not support it
     cannot use messages whose `additional_kwargs` are not an object: the history does not support it
     cannot use the history: cannot decode row 1: unknown type `pickle` of a stored message
-    : cannot reach the history: invalid table name; use letters, digits and underscores
-    a.b.c: cannot reach the history: invalid table name; use letters, digits and underscores
-    messages; DROP TABLE messages: cannot reach the history: invalid table name; use letters, digits and underscores
-    "quoted": cannot reach the history: invalid table name; use letters, digits and underscores
-    1st: cannot reach the history: invalid table name; use letters, digits and underscores
-    café: cannot reach the history: invalid table name; use letters, digits and underscores
+    : cannot reach the history: cannot use the table name ``: it is not one of SQL without quotes; use letters, digits and underscores, at most 63
+    a.b.c: cannot reach the history: cannot use the table name `a.b.c`: it is not one of SQL without quotes; use letters, digits and underscores, at most 63
+    messages; DROP TABLE messages: cannot reach the history: cannot use the table name `messages; DROP TABLE messages`: it is not one of SQL without quotes; use letters, digits and underscores, at most 63
+    "quoted": cannot reach the history: cannot use the table name `"quoted"`: it is not one of SQL without quotes; use letters, digits and underscores, at most 63
+    1st: cannot reach the history: cannot use the table name `1st`: it is not one of SQL without quotes; use letters, digits and underscores, at most 63
+    café: cannot reach the history: cannot use the table name `café`: it is not one of SQL without quotes; use letters, digits and underscores, at most 63
     cannot reach the history: cannot use the table: its column `message` is neither `jsonb` nor `text`
     "#);
     server.stop().await;

@@ -14,6 +14,7 @@ mod damaged;
 mod gates;
 mod killed;
 mod langchain;
+mod lists;
 mod networked;
 mod schema;
 mod server;

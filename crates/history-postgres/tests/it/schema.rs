@@ -1,5 +1,7 @@
 //! Tables of earlier versions, functions, and partitions.
 
+use std::time::UNIX_EPOCH;
+
 use conversant_core::{ChatHistory, Expect, HistoryError, Point, Range, SessionId, Turn, TurnId};
 use conversant_history_postgres::PostgresHistory;
 use conversant_testkit::suite;
@@ -62,6 +64,9 @@ async fn programs_of_the_version_before_go_on() {
         let session = SessionId::new("s").unwrap();
         let seen = history.load(&session, Range::All).await.unwrap();
         assert_eq!(seen.messages.to_string(), "Human: old\nHuman: old");
+        let info = history.session_info(&session).await.unwrap().unwrap();
+        assert_eq!((info.turns, info.bytes, info.created_at), (2, 100, None));
+        assert!(info.last_used_at > UNIX_EPOCH && info.totals.is_empty(), "{info:?}");
         let seen = history.append(&session, &turn(1), Expect::Exactly(seen.version)).await.unwrap();
         assert_eq!(server.number(APPENDS_3[0]).await, 5);
         let found = history.load(&session, Range::After(seen)).await.unwrap();
@@ -76,6 +81,8 @@ async fn programs_of_the_version_before_go_on() {
         assert_eq!(server.number(APPENDS_3[1]).await, 2);
         let loaded = "SELECT count(*) FROM conversant_load('s', 1::smallint, 0, 0, 0, 0)";
         assert_eq!(server.number(loaded).await, 1 + 4);
+        let info = history.session_info(&session).await.unwrap().unwrap();
+        assert_eq!((info.turns, info.created_at), (4, None));
         let left = history.alternatives(&session, Point::After(TurnId::from_u128(9))).await;
         assert_eq!(left.unwrap().len(), 2);
 

@@ -57,6 +57,21 @@ async fn a_store_that_was_replaced_is_noticed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn sessions_are_listed_and_searched() {
+    tokio::join!(lists_at("read\\ committed"), lists_at("serializable"));
+}
+
+async fn lists_at(level: &str) {
+    let Some(server) = Server::start("lists of sessions").await else { return };
+    let url = with_options(&server.url, &format!("-cdefault_transaction_isolation={level}"));
+    let history = PostgresHistory::builder(&url).search("simple").connect().await.unwrap();
+    let report = suite::listed_history(|| history.clone()).await;
+    let report = report.unwrap_or_else(|error| panic!("{level}: {error}"));
+    assert_eq!(report.skipped().next(), None, "{report}");
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_session_has_branches() {
     tokio::join!(branches_at("read\\ committed"), branches_at("serializable"));
 }

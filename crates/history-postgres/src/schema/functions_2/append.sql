@@ -1,10 +1,14 @@
 -- Appends a turn at a point (`conversant_place`), unless it is stored already. `expect`: 0 any state,
 -- 1 the same epoch, 2 exactly the version that was seen. Returns 1 if the session is not in that state,
 -- and its version: the epoch, the number of messages and the tip.
+--
+-- `made_ms` is the time in the turn's id, `sums` its usage and cost, `texts` what is searched; null if
+-- there is none.
 CREATE OR REPLACE FUNCTION conversant_write_turn(
     wanted text, at_point smallint, after_turn uuid, turn uuid, turn_tip bigint, expect smallint, seen_epoch bigint,
     seen_messages bigint, seen_tip bigint, parts text[], size bigint, cut_off boolean, base_epoch bigint,
-    base_messages bigint, base_tip bigint, lifetime_ms bigint, limit_ms bigint
+    base_messages bigint, base_tip bigint, lifetime_ms bigint, limit_ms bigint, made_ms bigint, sums bigint[],
+    texts text[]
 ) RETURNS bigint[] LANGUAGE plpgsql AS $$
 #variable_conflict use_variable
 DECLARE
@@ -18,6 +22,8 @@ DECLARE
     is_tip boolean := true;
     finish bigint;
     head bigint;
+    number bigint;
+    now_ms bigint;
 BEGIN
     SELECT * INTO s FROM conversant_sessions c WHERE c.id = wanted FOR UPDATE;
     IF s.key IS NULL OR s.expires <= clock_timestamp() THEN
@@ -25,7 +31,8 @@ BEGIN
         s := h.held;
         is_new := h.is_new;
     END IF;
-    IF date_part('epoch', clock_timestamp()) * 1000 > limit_ms THEN
+    now_ms := date_part('epoch', clock_timestamp()) * 1000;
+    IF now_ms > limit_ms THEN
         PERFORM conversant_check_limit(limit_ms);
     END IF;
     IF s.branch IS NULL AND at_point = 0 THEN
@@ -69,18 +76,31 @@ BEGIN
         END IF;
     END IF;
     IF NOT is_stale AND added > 0 AND (last.finish = finish OR finish = 0) THEN
+        number := s.turns;
+        IF at_point > 0 OR NOT is_tip THEN
+            number := conversant_turns_before(head, finish);
+        END IF;
         IF s.branch IS NOT NULL OR at_point > 0 THEN
             head := conversant_branch_for(s, head, finish);
         END IF;
         INSERT INTO conversant_turns
-            (session, first, count, id, bytes, incomplete, base_epoch, base_messages, base_tip, messages)
-            VALUES (head, finish, added, turn, size, cut_off, base_epoch, base_messages, base_tip, parts)
+            (session, first, count, id, bytes, incomplete, base_epoch, base_messages, base_tip, messages, number)
+            VALUES (head, finish, added, turn, size, cut_off, base_epoch, base_messages, base_tip, parts, number)
             ON CONFLICT (session, id) DO NOTHING;
         IF FOUND THEN
+            made_ms := least(coalesce(made_ms, now_ms), now_ms);
             UPDATE conversant_sessions u SET
                 messages = CASE WHEN is_tip THEN finish + added ELSE u.messages END,
+                turns = CASE WHEN is_tip THEN number + 1 ELSE u.turns END,
                 branch = CASE WHEN is_tip THEN nullif(head, CASE WHEN s.branch IS NULL THEN s.key END) ELSE u.branch END,
+                created_ms = CASE WHEN u.used_ms = 0 THEN made_ms ELSE u.created_ms END,
+                used_ms = greatest(u.used_ms, made_ms),
+                bytes = u.bytes + size,
+                totals = CASE WHEN sums IS NULL THEN u.totals ELSE conversant_sums(u.totals, sums) END,
                 expires = clock_timestamp() + lifetime_ms * interval '1 millisecond' WHERE u.key = s.key;
+            IF texts IS NOT NULL THEN
+                PERFORM conversant_index_turn(head, finish, texts);
+            END IF;
             RETURN ARRAY[0, s.epoch, finish + added, turn_tip];
         END IF;
     END IF;
@@ -98,6 +118,14 @@ BEGIN
     PERFORM conversant_check_end(s);
     RAISE EXCEPTION USING ERRCODE = 'CV002', MESSAGE = format('message %s is missing', finish - 1);
 END
+$$;
+
+-- Adds up usage and costs, number by number; what neither has is null. Large sums stay at the maximum.
+CREATE OR REPLACE FUNCTION conversant_sums(a bigint[], b bigint[]) RETURNS bigint[] LANGUAGE sql IMMUTABLE AS $$
+    SELECT array_agg(
+        CASE WHEN u.a > 9223372036854775807 - u.b THEN 9223372036854775807 ELSE coalesce(u.a + u.b, u.a, u.b) END
+        ORDER BY u.place
+    ) FROM unnest(a, b) WITH ORDINALITY u (a, b, place)
 $$;
 
 -- Returns the branch that takes the turn after a place: the head, if it is the session's and ends there,
@@ -132,7 +160,7 @@ CREATE OR REPLACE FUNCTION conversant_add_turn(
 ) RETURNS bigint[] LANGUAGE plpgsql AS $$
 BEGIN
     RETURN conversant_write_turn(wanted, 0::smallint, NULL, turn, turn_tip, expect, seen_epoch, seen_messages,
-        seen_tip, parts, size, cut_off, base_epoch, base_messages, base_tip, lifetime_ms, limit_ms);
+        seen_tip, parts, size, cut_off, base_epoch, base_messages, base_tip, lifetime_ms, limit_ms, NULL, NULL, NULL);
 END
 $$;
 
@@ -147,7 +175,7 @@ DECLARE
 BEGIN
     outcome := conversant_write_turn(wanted, 0::smallint, NULL, turn, conversant_fingerprint(turn), expect,
         seen_epoch, seen_messages, seen_tip, parts, size, cut_off, base_epoch, base_messages, base_tip, lifetime_ms,
-        limit_ms);
+        limit_ms, NULL, NULL, NULL);
     is_stale := outcome[1] <> 0;
     epoch := outcome[2];
     messages := outcome[3];

@@ -25,6 +25,7 @@ BEGIN
     IF (place.head, place.finish) <> (coalesce(s.branch, s.key), s.messages) THEN
         PERFORM conversant_first_branch(s.key);
         UPDATE conversant_sessions u SET branch = place.head, messages = place.finish,
+            turns = conversant_turns_before(place.head, place.finish),
             expires = clock_timestamp() + lifetime_ms * interval '1 millisecond' WHERE u.key = s.key;
     END IF;
     RETURN ARRAY[0, s.epoch, place.finish, conversant_tip_of(place.head, place.finish)];
@@ -34,7 +35,8 @@ $$;
 -- Begins a session with the turns of another one up to a point, which are stored once for both. Returns
 -- as `conversant_write_turn`, with the version of the new session, and 1 if it is not empty.
 CREATE OR REPLACE FUNCTION conversant_fork(
-    wanted text, at_point smallint, turn uuid, into_session text, lifetime_ms bigint, limit_ms bigint
+    wanted text, at_point smallint, turn uuid, into_session text, max_labels bigint, lifetime_ms bigint,
+    limit_ms bigint
 ) RETURNS bigint[] LANGUAGE plpgsql AS $$
 DECLARE
     source record;
@@ -43,6 +45,7 @@ DECLARE
     t conversant_sessions;
     place record;
     parent_key bigint;
+    now_ms bigint := date_part('epoch', clock_timestamp()) * 1000;
 BEGIN
     -- In one order, so that two forks do not wait for each other.
     IF wanted < into_session COLLATE "C" THEN
@@ -73,7 +76,18 @@ BEGIN
     INSERT INTO conversant_branches (key, session, parent, messages, touched)
         VALUES (t.key, t.key, parent_key, place.finish, t.key)
         ON CONFLICT (key) DO UPDATE SET parent = excluded.parent, messages = excluded.messages;
+    -- It has the labels of its source, as far as there is room and it has no others of these names.
+    SELECT jsonb_object_agg(l.name, l.value) INTO t.labels FROM (
+        SELECT a.name, a.value FROM (
+            SELECT key AS name, value, 1 AS place FROM jsonb_each(t.labels)
+            UNION ALL
+            SELECT key, value, 2 FROM jsonb_each(s.labels) WHERE NOT t.labels ? key
+        ) a ORDER BY a.place, a.name LIMIT max_labels
+    ) l;
     UPDATE conversant_sessions u SET branch = t.key, messages = place.finish,
+        turns = conversant_turns_before(place.head, place.finish), labels = coalesce(t.labels, '{}'),
+        created_ms = CASE WHEN u.used_ms = 0 THEN now_ms ELSE u.created_ms END,
+        used_ms = CASE WHEN u.used_ms = 0 THEN now_ms ELSE u.used_ms END,
         expires = clock_timestamp() + lifetime_ms * interval '1 millisecond' WHERE u.key = t.key;
     RETURN ARRAY[0, t.epoch, place.finish, conversant_tip_of(parent_key, place.finish)];
 END

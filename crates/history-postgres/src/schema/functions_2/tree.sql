@@ -87,6 +87,31 @@ BEGIN
 END
 $$;
 
+-- Returns the number of turns before a place. Turns of earlier versions have no number and are counted.
+CREATE OR REPLACE FUNCTION conversant_turns_before(head bigint, finish bigint) RETURNS bigint LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    b conversant_branches;
+    last record;
+    counted bigint := 0;
+BEGIN
+    LOOP
+        IF finish <= 0 THEN
+            RETURN counted;
+        END IF;
+        head := conversant_branch_with(head, finish - 1);
+        SELECT t.number, t.first INTO last FROM conversant_turns t
+            WHERE t.session = head AND t.first < finish ORDER BY t.first DESC LIMIT 1;
+        IF last.number IS NOT NULL OR last.first IS NULL THEN
+            RETURN counted + coalesce(last.number + 1, 0);
+        END IF;
+        SELECT * INTO b FROM conversant_branches c WHERE c.key = head;
+        counted := counted + (SELECT count(*) FROM conversant_turns t
+            WHERE t.session = head AND t.first < finish AND t.first >= coalesce(b.messages, 0));
+        finish := coalesce(b.messages, 0);
+    END LOOP;
+END
+$$;
+
 -- Finds a turn on any branch of a session. Returns nothing if there is none.
 CREATE OR REPLACE FUNCTION conversant_find_turn(
     s conversant_sessions, turn uuid, OUT branch bigint, OUT finish bigint
@@ -225,8 +250,39 @@ BEGIN
     IF conversant_remove_turns(held) THEN
         UPDATE conversant_sessions SET key = DEFAULT WHERE key = held RETURNING key INTO held;
     END IF;
-    UPDATE conversant_sessions SET epoch = epoch + 1, cleared = true, messages = 0, branch = NULL, expires = NULL
+    UPDATE conversant_sessions SET epoch = epoch + 1, cleared = true, messages = 0, branch = NULL, expires = NULL,
+        title = NULL, title_words = NULL, turns = 0, bytes = 0, totals = NULL
         WHERE key = held RETURNING * INTO emptied;
     RETURN emptied;
+END
+$$;
+
+-- Finds a session, or begins it, and holds its row until the transaction ends. One whose time is over is
+-- empty, without labels and times.
+CREATE OR REPLACE FUNCTION conversant_hold(wanted text, OUT held conversant_sessions, OUT is_new boolean)
+LANGUAGE plpgsql AS $$
+DECLARE
+    least_epoch bigint;
+BEGIN
+    LOOP
+        SELECT * INTO held FROM conversant_sessions WHERE id = wanted FOR UPDATE;
+        IF FOUND THEN
+            is_new := false;
+            IF held.expires <= clock_timestamp() THEN
+                held := conversant_empty(held.key);
+                UPDATE conversant_sessions SET labels = '{}', created_ms = NULL, used_ms = 0
+                    WHERE key = held.key RETURNING * INTO held;
+            END IF;
+            RETURN;
+        END IF;
+        -- A session of this name may be in deletion. The deletion holds this row first.
+        SELECT epoch INTO least_epoch FROM conversant_schema FOR SHARE;
+        INSERT INTO conversant_sessions (id, epoch) VALUES (wanted, least_epoch)
+            ON CONFLICT (id) DO NOTHING RETURNING * INTO held;
+        IF FOUND THEN
+            is_new := true;
+            RETURN;
+        END IF;
+    END LOOP;
 END
 $$;

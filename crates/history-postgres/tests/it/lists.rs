@@ -1,0 +1,195 @@
+//! Lists of sessions: the search that a database has, and what is left of removed sessions.
+
+use std::time::Duration;
+
+use conversant_core::{
+    ChatHistory, Expect, HistoryError, Message, Range, SessionFilter, SessionId, Turn, TurnId,
+};
+use conversant_history_postgres::PostgresHistory;
+
+use crate::server::{Server, chain};
+
+fn session(name: &str) -> SessionId {
+    SessionId::new(name).unwrap()
+}
+
+async fn found(history: &PostgresHistory, text: &str) -> Vec<String> {
+    let filter = SessionFilter::new().with_text(text);
+    let page = history.list_sessions(&filter, None, 100).await.unwrap();
+    page.sessions.iter().map(|info| info.session.to_string()).collect()
+}
+
+/// The first program that asks for a search creates it. All that connect later have it, and turns
+/// from before can be added.
+#[tokio::test]
+async fn a_search_belongs_to_the_database() {
+    let Some(server) = Server::start("the search of a database").await else { return };
+    let before = server.history().await;
+    let id = session("before");
+    for number in 0..5 {
+        let turn = Turn::exchange(format!("Kyoto {number}"), "NUL \0 and \u{c9}cole");
+        before.append(&id, &turn, Expect::Any).await.unwrap();
+    }
+    before.set_title(&id, Some("Trips of Ada")).await.unwrap();
+    let filter = SessionFilter::new().with_text("kyoto");
+    for outcome in [
+        before.list_sessions(&filter, None, 1).await.map(drop),
+        before.delete_sessions(&filter, 1).await.map(drop),
+        before.index_for_search(1).await.map(drop),
+    ] {
+        let error = outcome.unwrap_err();
+        assert!(matches!(error, HistoryError::Unsupported { what: "search" }), "{error:?}");
+    }
+
+    let searching = PostgresHistory::builder(&server.url).search("simple");
+    let history = searching.clone().connect().await.unwrap();
+    assert_eq!(found(&history, "trips").await, ["before"]);
+    assert!(found(&history, "kyoto").await.is_empty());
+    for added in [2, 2, 1, 0] {
+        assert_eq!(history.index_for_search(2).await.unwrap(), added);
+    }
+    for text in ["kyoto", "KYOTO 3", "\u{e9}cole nul", "ada kyoto"] {
+        assert_eq!(found(&history, text).await, ["before"], "{text}");
+    }
+    // A program that does not ask for it indexes what it appends.
+    let later = server.history().await;
+    let turn = Turn::exchange("Is Nara near Kyoto?", "Yes.");
+    later.append(&session("later"), &turn, Expect::Any).await.unwrap();
+    assert_eq!(found(&later, "nara").await, ["later"]);
+    searching.connect().await.unwrap();
+
+    for (configuration, expected) in [
+        ("english", "the index has `simple`; use that one, or leave `search` out"),
+        ("klingon", "the index has `simple`; use that one, or leave `search` out"),
+    ] {
+        let builder = PostgresHistory::builder(&server.url).search(configuration);
+        let told = chain(&builder.connect().await.unwrap_err());
+        assert!(told.ends_with(expected), "{told}");
+    }
+    server.stop().await;
+    let Some(server) = Server::start("an unknown search").await else { return };
+    let builder = PostgresHistory::builder(&server.url).search("klingon");
+    insta::assert_snapshot!(
+        chain(&builder.connect().await.unwrap_err()),
+        @"cannot reach the history: cannot search with the configuration `klingon`: the database does not have it; use `simple`"
+    );
+    server.stop().await;
+}
+
+/// Labels that cannot be stored are those of no session.
+#[tokio::test]
+async fn odd_labels_select_nothing() {
+    let Some(server) = Server::start("odd labels").await else { return };
+    let history = server.history().await;
+    history.set_label(&session("s"), "user", Some("\\u0000")).await.unwrap();
+    for (value, expected) in [("\0", 0), ("\n", 0), ("\\u0000", 1)] {
+        let filter = SessionFilter::new().with_label("user", value);
+        let page = history.list_sessions(&filter, None, 9).await.unwrap();
+        assert_eq!(page.sessions.len(), expected, "{value:?}");
+        assert_eq!(history.delete_sessions(&filter, 9).await.unwrap(), expected, "{value:?}");
+    }
+    server.stop().await;
+}
+
+/// Words of a language are found in their other forms, and those of a text of any size.
+#[tokio::test]
+async fn words_of_long_texts_are_found() {
+    let Some(server) = Server::start("a search in long texts").await else { return };
+    let builder = PostgresHistory::builder(&server.url).search("english").partitions(2);
+    let history = builder.connect().await.unwrap();
+    let words: String = (0..200_000).map(|number| format!("w{number:x} ")).collect();
+    let long = format!("{words} {} cherries", "x".repeat(300_000));
+    let turn = Turn::new(vec![Message::human("How?"), Message::ai(long)]);
+    history.append(&session("long"), &turn, Expect::Any).await.unwrap();
+    for text in ["cherry", "w0", "w186a0", "w30d3f", "how cherries w9c40"] {
+        assert_eq!(found(&history, text).await, ["long"], "{text}");
+    }
+    assert!(found(&history, "w30d40").await.is_empty());
+    server.stop().await;
+}
+
+/// Nothing of a removed session is left in any table.
+#[tokio::test]
+async fn removed_sessions_are_gone_from_the_index() {
+    let Some(server) = Server::start("removal from the index").await else { return };
+    let history = PostgresHistory::builder(&server.url).search("simple").connect().await.unwrap();
+    for (number, name) in ["a", "b", "c", "d"].into_iter().enumerate() {
+        let id = session(name);
+        let turn = Turn::exchange("Kyoto", "Nara").with_id(TurnId::from_u128(number as u128));
+        history.append(&id, &turn, Expect::Any).await.unwrap();
+        history.set_label(&id, "user", Some("ada")).await.unwrap();
+        history.lease(&id, Duration::from_secs(60)).await.unwrap();
+    }
+    history.clear(&session("a")).await.unwrap();
+    history.delete(&session("b")).await.unwrap();
+    assert_eq!(found(&history, "kyoto").await, ["d", "c"]);
+    assert_eq!(server.number("SELECT count(*) FROM conversant_search").await, 2);
+    let of_ada = SessionFilter::new().with_label("user", "ada");
+    assert_eq!(history.delete_sessions(&of_ada, 2).await.unwrap(), 2);
+    assert_eq!(history.delete_sessions(&of_ada, 2).await.unwrap(), 1);
+    for table in ["sessions", "turns", "search", "branches", "notes"] {
+        let rows = server.number(&format!("SELECT count(*) FROM conversant_{table}")).await;
+        assert_eq!(rows, 0, "{table}");
+    }
+    // The lease of a session that was deleted before its time is gone too, with the others.
+    assert_eq!(server.number("SELECT count(*) FROM conversant_leases").await, 0);
+    server.stop().await;
+}
+
+/// A session whose time is over is not listed, nor are its labels and title when it begins again.
+#[tokio::test]
+async fn a_session_that_ended_begins_without_labels() {
+    let Some(server) = Server::start("labels of ended sessions").await else { return };
+    let hour = Duration::from_secs(3600);
+    let history = PostgresHistory::builder(&server.url).time_to_live(hour).connect().await.unwrap();
+    let id = session("s");
+    history.set_title(&id, Some("A trip")).await.unwrap();
+    history.set_label(&id, "user", Some("ada")).await.unwrap();
+    assert_eq!(server.number("SELECT count(expires) FROM conversant_sessions").await, 1);
+    let end = "UPDATE conversant_sessions SET expires = clock_timestamp()";
+    server.client.batch_execute(end).await.unwrap();
+    assert_eq!(history.session_info(&id).await.unwrap(), None);
+    let all = SessionFilter::new().with_label("user", "ada");
+    assert!(history.list_sessions(&all, None, 9).await.unwrap().sessions.is_empty());
+    assert_eq!(history.delete_sessions(&all, 9).await.unwrap(), 0);
+    history.append(&id, &Turn::exchange("Hi", "Hello!"), Expect::Any).await.unwrap();
+    let info = history.session_info(&id).await.unwrap().unwrap();
+    assert!(info.title.is_none() && info.labels.is_empty(), "{info:?}");
+    assert_eq!(info.turns, 1);
+    server.stop().await;
+}
+
+/// Sessions are deleted by filter while others write to them: each is kept with its new turn, or
+/// deleted before it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_in_use_is_not_deleted_as_an_old_one() {
+    let Some(server) = Server::start("deletion of sessions in use").await else { return };
+    let history = server.history().await;
+    let old = std::time::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+    let filter = SessionFilter::new().with_used_before(old + Duration::from_secs(1));
+    let ids: Vec<_> = (0..20).map(|number| session(&format!("s {number}"))).collect();
+    for id in &ids {
+        let turn = Turn::exchange("old", "turn").with_id(TurnId::at(old));
+        history.append(id, &turn, Expect::Any).await.unwrap();
+    }
+    let writers: Vec<_> = ids
+        .iter()
+        .map(|id| {
+            let (history, id) = (history.clone(), id.clone());
+            tokio::spawn(async move {
+                let turn = Turn::exchange("new", "turn");
+                history.append(&id, &turn, Expect::Any).await.unwrap();
+            })
+        })
+        .collect();
+    while history.delete_sessions(&filter, 3).await.unwrap() > 0 {}
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    assert_eq!(history.delete_sessions(&filter, 99).await.unwrap(), 0);
+    for id in &ids {
+        let turns = history.turns(id, Range::All).await.unwrap();
+        assert_eq!(turns.last().unwrap().messages().to_string(), "Human: new\nAI: turn");
+    }
+    server.stop().await;
+}
