@@ -7,7 +7,8 @@ use std::{
 
 use conversant_core::{
     Alternative, ChatHistory, Expect, HistoryError, Lease, Message, Messages, Note, Point, Range,
-    SessionId, Slice, Turn, Version, async_trait,
+    SessionCursor, SessionFilter, SessionId, SessionInfo, SessionPage, Slice, Turn, Version,
+    async_trait,
 };
 
 use crate::history::JsonlHistory;
@@ -141,6 +142,44 @@ impl ChatHistory for HistoryAt {
         into: &SessionId,
     ) -> Result<Version, HistoryError> {
         self.history.fork(session, point, into).await
+    }
+
+    async fn session_info(&self, session: &SessionId) -> Result<Option<SessionInfo>, HistoryError> {
+        self.history.session_info(session).await
+    }
+
+    async fn list_sessions(
+        &self,
+        filter: &SessionFilter,
+        after: Option<&SessionCursor>,
+        limit: usize,
+    ) -> Result<SessionPage, HistoryError> {
+        self.history.list_sessions(filter, after, limit).await
+    }
+
+    async fn set_title(
+        &self,
+        session: &SessionId,
+        title: Option<&str>,
+    ) -> Result<(), HistoryError> {
+        self.history.set_title(session, title).await
+    }
+
+    async fn set_label(
+        &self,
+        session: &SessionId,
+        name: &str,
+        value: Option<&str>,
+    ) -> Result<(), HistoryError> {
+        self.history.set_label(session, name, value).await
+    }
+
+    async fn delete_sessions(
+        &self,
+        filter: &SessionFilter,
+        limit: usize,
+    ) -> Result<usize, HistoryError> {
+        self.history.delete_sessions(filter, limit).await
     }
 
     fn shares(&self) -> bool {

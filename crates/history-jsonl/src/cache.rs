@@ -5,7 +5,9 @@ use std::{collections::BTreeMap, num::NonZeroUsize, sync::Mutex};
 use conversant_core::{HistoryError, SessionId};
 use lru::LruCache;
 
-use crate::{conversation::Conversation, index::Index, serial_executor::lock};
+use crate::{
+    conversation::Conversation, index::Index, serial_executor::lock, summaries::Summaries,
+};
 
 /// The number of sessions whose indexes are cached.
 const MAX_INDEXES: NonZeroUsize = NonZeroUsize::MIN.saturating_add(255);
@@ -17,11 +19,13 @@ const MAX_TORN: usize = 1024;
 pub(crate) struct Cache {
     indexes: Mutex<LruCache<SessionId, Index>>,
     torn: Mutex<BTreeMap<(SessionId, u64), u64>>,
+    pub(crate) summaries: Summaries,
 }
 
 impl Default for Cache {
     fn default() -> Self {
-        Self { indexes: Mutex::new(LruCache::new(MAX_INDEXES)), torn: Mutex::default() }
+        let indexes = Mutex::new(LruCache::new(MAX_INDEXES));
+        Self { indexes, torn: Mutex::default(), summaries: Summaries::default() }
     }
 }
 
@@ -64,9 +68,10 @@ impl Cache {
         lock(&self.indexes).pop(session);
     }
 
-    /// Drops all indexes.
+    /// Drops all indexes and summaries.
     pub(crate) fn clear(&self) {
         lock(&self.indexes).clear();
+        self.summaries.clear();
     }
 
     /// Returns the unfinished lines that were found.

@@ -4,7 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use conversant_core::{
     Alternative, ChatHistory, Expect, HistoryError, Lease, Message, Messages, Note, OwnFormat,
-    Point, Range, SessionId, Slice, Turn, Version, async_trait,
+    Point, Range, SessionCursor, SessionFilter, SessionId, SessionInfo, SessionPage, Slice, Turn,
+    Version, async_trait,
 };
 
 use crate::{branch_view::HistoryAt, history::JsonlHistory, log_record};
@@ -119,5 +120,46 @@ impl ChatHistory for JsonlHistory {
         into: &SessionId,
     ) -> Result<Version, HistoryError> {
         self.fork_at(session, point, into).await
+    }
+
+    async fn session_info(&self, session: &SessionId) -> Result<Option<SessionInfo>, HistoryError> {
+        self.info_of(session).await
+    }
+
+    /// Lists sessions. It opens the file of each and reads what was added since the last list of
+    /// this store; with a text it reads all turns of the sessions, until the page is full, and
+    /// finds parts of words too. A file that is damaged is an error.
+    async fn list_sessions(
+        &self,
+        filter: &SessionFilter,
+        after: Option<&SessionCursor>,
+        limit: usize,
+    ) -> Result<SessionPage, HistoryError> {
+        self.page(filter, after, limit).await
+    }
+
+    async fn set_title(
+        &self,
+        session: &SessionId,
+        title: Option<&str>,
+    ) -> Result<(), HistoryError> {
+        self.set_title_of(session, title).await
+    }
+
+    async fn set_label(
+        &self,
+        session: &SessionId,
+        name: &str,
+        value: Option<&str>,
+    ) -> Result<(), HistoryError> {
+        self.set_label_of(session, name, value).await
+    }
+
+    async fn delete_sessions(
+        &self,
+        filter: &SessionFilter,
+        limit: usize,
+    ) -> Result<usize, HistoryError> {
+        self.delete_selected(filter, limit).await
     }
 }

@@ -1,21 +1,27 @@
 //! The conversation in a session's file. The caller holds the session's lock.
 
 use std::{
+    collections::BTreeMap,
     fs::File,
     io::{self, ErrorKind},
     time::{Duration, Instant, SystemTime},
 };
 
-use conversant_core::{Alternative, Expect, HistoryError, Note, Point, SessionId, Turn, Version};
+use conversant_core::{
+    Alternative, Expect, HistoryError, Note, Point, SessionId, SessionInfo, Turn, Version,
+};
 
 use crate::{
     error::io_error,
     file_io,
+    header::{Header, Properties},
     index::Index,
     lines::Lines,
-    log_record::{self, Header, Record, WholeNote},
+    log_record::{self, LabelChange, Record, TitleChange, WholeNote},
     paths::SessionPaths,
-    shared_turns::{self, Origin},
+    shared_turns::{self, SharedTurns},
+    summaries::Summaries,
+    summary::{millis, time_of},
     turn_tree::Place,
 };
 
@@ -26,6 +32,7 @@ pub(crate) struct Conversation<'c> {
     /// `None` if the session was never written. A writer has locked it.
     pub(crate) file: Option<File>,
     pub(crate) index: Option<Index>,
+    pub(crate) summaries: &'c Summaries,
     pub(crate) time_to_live: Option<Duration>,
     /// How long an operation waits for another process.
     pub(crate) lock_timeout: Duration,
@@ -137,7 +144,7 @@ impl Conversation<'_> {
             }
             _ => Record::turn(turn, self.version_at(path).messages),
         };
-        self.write(&record)?;
+        self.write(&record.with_time(time_of(turn.id(), SystemTime::now())))?;
         let stored = self.index.as_ref().and_then(|index| index.turns.find(turn.id()));
         Ok(self.version_at(stored))
     }
@@ -159,20 +166,61 @@ impl Conversation<'_> {
         Ok(index.map_or_else(Vec::new, |index| index.turns.alternatives(place, index.tip)))
     }
 
-    /// Shares the turns up to a point with a fork. Returns where they are.
-    pub(crate) fn share(&self, point: Point) -> Result<Option<Origin>, HistoryError> {
-        match (self.path(Some(point))?, &self.index) {
-            (Some(place), Some(index)) => shared_turns::share(self.paths, index, place).map(Some),
+    /// Returns the properties that a list shows. An expired session has none.
+    fn properties(&self) -> Result<Properties, HistoryError> {
+        let is_there = self.index.as_ref().is_some_and(|index| index.header.session.is_some());
+        match &self.file {
+            Some(file) if is_there => Ok(self.summaries.of(&self.paths.file(), file)?.properties),
+            _ => Ok(Properties::default()),
+        }
+    }
+
+    /// Returns the description for a list, if the session would be listed.
+    pub(crate) fn info(&self) -> Result<Option<SessionInfo>, HistoryError> {
+        let is_there = self.index.as_ref().is_some_and(|index| index.header.session.is_some());
+        match &self.file {
+            Some(file) if is_there => Ok(self.summaries.of(&self.paths.file(), file)?.info()),
             _ => Ok(None),
         }
     }
 
+    /// Sets the title, or removes it.
+    pub(crate) fn set_title(&mut self, title: Option<String>) -> Result<(), HistoryError> {
+        if self.properties()?.title == title {
+            return Ok(());
+        }
+        self.write(&Record::title(TitleChange { text: title, at: now() }))
+    }
+
+    /// Sets a label, or removes it.
+    pub(crate) fn set_label(
+        &mut self,
+        name: String,
+        value: Option<String>,
+    ) -> Result<(), HistoryError> {
+        let labels = self.properties()?.labels;
+        if labels.get(&name) == value.as_ref() {
+            return Ok(());
+        }
+        if !labels.contains_key(&name) && labels.len() >= SessionInfo::MAX_LABELS {
+            return Err(HistoryError::TooManyLabels { limit: SessionInfo::MAX_LABELS });
+        }
+        self.write(&Record::label(LabelChange { name, value, at: now() }))
+    }
+
+    /// Shares the turns up to a point with a fork.
+    pub(crate) fn share(&self, point: Point) -> Result<Origin, HistoryError> {
+        let labels = self.properties()?.labels;
+        let turns = match (self.path(Some(point))?, &self.index) {
+            (Some(place), Some(index)) => Some(shared_turns::share(self.paths, index, place)?),
+            _ => None,
+        };
+        Ok(Origin { labels, turns })
+    }
+
     /// Begins the session, which is empty, with the turns of another one. Returns `None` if the
     /// other one has been cleared since.
-    pub(crate) fn begin(
-        &mut self,
-        origin: &Option<Origin>,
-    ) -> Result<Option<Version>, HistoryError> {
+    pub(crate) fn begin(&mut self, origin: &Origin) -> Result<Option<Version>, HistoryError> {
         let current = self.version_at(self.tip());
         if let Some(index) = &self.index
             && !(index.turns.is_empty() && index.notes.is_empty())
@@ -180,12 +228,23 @@ impl Conversation<'_> {
             let expected = Version::new(current.epoch, 0);
             return Err(HistoryError::Stale { expected, current });
         }
-        let Some(origin) = origin else { return Ok(Some(current)) };
-        let lock = shared_turns::lock(self.paths.folder(), self.deadline())?;
-        if !origin.is_there(self.paths) {
+        let mut properties = self.properties()?;
+        for (name, value) in &origin.labels {
+            if properties.labels.len() < SessionInfo::MAX_LABELS {
+                properties.labels.entry(name.clone()).or_insert_with(|| value.clone());
+            }
+        }
+        properties.use_at(now());
+        let lock = match &origin.turns {
+            Some(_) => Some(shared_turns::lock(self.paths.folder(), self.deadline())?),
+            None => None,
+        };
+        if origin.turns.as_ref().is_some_and(|turns| !turns.is_there(self.paths)) {
             return Ok(None);
         }
-        let header = Header::new(Some(self.session.clone()), current.epoch, Some(origin.base));
+        let header = Header::new(Some(self.session.clone()), current.epoch)
+            .with_base(origin.turns.as_ref().map(|turns| turns.base))
+            .with_properties(properties);
         self.file = Some(self.paths.replace(&header.encode()?, self.file.is_none())?);
         drop(lock);
         self.refresh()?;
@@ -226,13 +285,19 @@ impl Conversation<'_> {
         Ok(Some(lines.read::<WholeNote>(entry.span)?.note.into_note()))
     }
 
-    /// Removes the turns and notes and starts a new epoch. Unless `keep_name`, the session's id is
-    /// removed too.
+    /// Removes the turns and notes and starts a new epoch. Unless `keep_name`, the session's id and
+    /// labels are removed too.
     pub(crate) fn clear(&mut self, keep_name: bool) -> Result<(), HistoryError> {
         let was_there = self.index.as_ref().is_some_and(|index| index.header.session.is_some());
-        let session = (keep_name && was_there).then(|| self.session.clone());
         let epoch = self.version_at(None).epoch.saturating_add(1);
-        self.replace(&Header::new(session, epoch, None).encode()?)
+        let header = match keep_name && was_there {
+            true => {
+                let properties = Properties { title: None, ..self.properties()? };
+                Header::new(Some(self.session.clone()), epoch).with_properties(properties)
+            }
+            false => Header::new(None, epoch),
+        };
+        self.replace(&header.encode()?)
     }
 
     /// Replaces the file, and removes what only this session shared.
@@ -272,13 +337,24 @@ impl Conversation<'_> {
             }
             _ => {
                 let epoch = self.version_at(None).epoch;
-                let header = Header::new(Some(self.session.clone()), epoch, None);
+                let header = Header::new(Some(self.session.clone()), epoch);
                 let mut bytes = header.encode()?;
                 bytes.extend_from_slice(&log_record::encode(1, record)?);
                 self.replace(&bytes)
             }
         }
     }
+}
+
+/// The turns and labels that a fork is begun with.
+pub(crate) struct Origin {
+    labels: BTreeMap<String, String>,
+    /// `None` if it is begun at the start.
+    turns: Option<SharedTurns>,
+}
+
+fn now() -> u64 {
+    millis(SystemTime::now())
 }
 
 /// Returns whether the time to live of a file is over that was last written at `written`.

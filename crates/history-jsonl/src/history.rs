@@ -8,13 +8,14 @@ use std::{
 };
 
 use conversant_core::{
-    Expect, HistoryError, Messages, Note, Point, Range, SessionId, Slice, Turn, Version,
+    Expect, HistoryError, Messages, Note, Point, Range, SessionCursor, SessionFilter, SessionId,
+    SessionInfo, SessionPage, Slice, Turn, Version,
 };
 
 use crate::{
     cache::{Cache, TornTail},
     conversation::Conversation,
-    list,
+    list::{self, Listed},
     lock::{LockMode, SessionLock},
     log_record,
     paths::SessionPaths,
@@ -121,6 +122,91 @@ impl JsonlHistory {
         self.store.executor.run(list).await
     }
 
+    /// Runs a function that looks at all sessions.
+    async fn list_with<T: Send + 'static>(
+        &self,
+        run: impl FnOnce(&Listed<'_>) -> Result<T, HistoryError> + Send + 'static,
+    ) -> Result<T, HistoryError> {
+        let (folder, cache) = (self.folder().to_owned(), Arc::clone(&self.store.cache));
+        let time_to_live = self.store.settings.time_to_live;
+        let list =
+            move || run(&Listed { folder: &folder, summaries: &cache.summaries, time_to_live });
+        self.store.executor.run(list).await
+    }
+
+    pub(crate) async fn page(
+        &self,
+        filter: &SessionFilter,
+        after: Option<&SessionCursor>,
+        limit: usize,
+    ) -> Result<SessionPage, HistoryError> {
+        let (filter, after) = (filter.clone(), after.cloned());
+        self.list_with(move |listed| listed.page(&filter, after.as_ref(), limit)).await
+    }
+
+    pub(crate) async fn info_of(
+        &self,
+        session: &SessionId,
+    ) -> Result<Option<SessionInfo>, HistoryError> {
+        self.read(session, |conversation| conversation.info()).await
+    }
+
+    pub(crate) async fn set_title_of(
+        &self,
+        session: &SessionId,
+        title: Option<&str>,
+    ) -> Result<(), HistoryError> {
+        let check = |title| SessionInfo::check_title(title, SessionInfo::MAX_TITLE_BYTES);
+        title.map_or(Ok(()), check)?;
+        let title = title.map(str::to_owned);
+        self.write(session, |conversation| conversation.set_title(title)).await
+    }
+
+    pub(crate) async fn set_label_of(
+        &self,
+        session: &SessionId,
+        name: &str,
+        value: Option<&str>,
+    ) -> Result<(), HistoryError> {
+        SessionInfo::check_label(name, value, SessionInfo::MAX_LABEL_VALUE_BYTES)?;
+        let (name, value) = (name.to_owned(), value.map(str::to_owned));
+        self.write(session, |conversation| conversation.set_label(name, value)).await
+    }
+
+    pub(crate) async fn delete_selected(
+        &self,
+        filter: &SessionFilter,
+        limit: usize,
+    ) -> Result<usize, HistoryError> {
+        if filter.is_empty() {
+            return Err(HistoryError::EmptyFilter);
+        }
+        let wanted = filter.clone();
+        let found = self.list_with(move |listed| listed.oldest(&wanted, limit)).await?;
+        let mut deleted = 0;
+        for info in found {
+            let filter = filter.clone();
+            let delete = move |conversation: &mut Conversation<'_>,
+                               lock: Option<&mut SessionLock>| {
+                // The session may have been used since.
+                let is_wanted = match conversation.info()? {
+                    Some(info) if filter.matches(&info) => {
+                        list::has_words(conversation.paths, &info, &filter)?
+                    }
+                    _ => false,
+                };
+                if is_wanted {
+                    lock.map_or(Ok(()), SessionLock::remove_lease)?;
+                    conversation.clear(false)?;
+                }
+                Ok(usize::from(is_wanted))
+            };
+            let time_to_live = self.store.settings.time_to_live;
+            deleted += self.with(&info.session, LockMode::Exclusive, time_to_live, delete).await?;
+        }
+        Ok(deleted)
+    }
+
     async fn read<T: Send + 'static>(
         &self,
         session: &SessionId,
@@ -160,6 +246,7 @@ impl JsonlHistory {
                 session: &id,
                 file,
                 index: None,
+                summaries: &cache.summaries,
                 time_to_live,
                 lock_timeout,
             };
@@ -202,6 +289,7 @@ impl JsonlHistory {
                 session: &id,
                 file: None,
                 index: None,
+                summaries: &cache.summaries,
                 time_to_live,
                 lock_timeout,
             };

@@ -7,7 +7,8 @@ use conversant_core::{HistoryError, Point, SessionId, TurnId, Version};
 use crate::{
     error::{corrupt, corrupt_line, io_error, unexpected_line},
     file_io,
-    log_record::{self, Base, BranchPoint, Content, Header, Line, TurnOutline},
+    header::{Base, Header},
+    log_record::{self, BranchPoint, Content, Line, TurnOutline},
     paths::{SessionPaths, shared},
     shared_file::{self, SharedFile},
     turn_tree::{Place, Span, TurnTree},
@@ -234,6 +235,7 @@ impl Index {
                 let covers = self.covered(note.covers());
                 self.notes.insert(note.name, NoteEntry { span, covers });
             }
+            Some(Content::Title(_) | Content::Label(_)) => {}
             None => return Err(corrupt_line(number, "is neither a turn nor a note")),
         }
         self.lines += 1;
@@ -254,7 +256,11 @@ impl Index {
         let Some(turn) = point.after else { return Ok(None) };
         let place = self.turns.find(turn);
         match place.and_then(|place| self.turns.entry(place)) {
-            Some(entry) if entry.end() == point.message => Ok(place),
+            Some(entry)
+                if (entry.end(), TurnTree::count(place)) == (point.messages, point.turns) =>
+            {
+                Ok(place)
+            }
             _ => Err(corrupt_line(line, "follows a turn that is not there")),
         }
     }
@@ -290,7 +296,8 @@ impl Index {
         let entry = place.and_then(|place| self.turns.entry(place));
         BranchPoint {
             after: entry.map(|entry| entry.id),
-            message: entry.map_or(0, |entry| entry.end()),
+            turns: TurnTree::count(place),
+            messages: entry.map_or(0, |entry| entry.end()),
         }
     }
 }

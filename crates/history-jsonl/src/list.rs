@@ -1,16 +1,47 @@
 //! The sessions of a folder.
 
-use std::{fs, fs::File, path::Path, time::Duration};
+use std::{fs, fs::File, io::ErrorKind, path::Path, time::Duration};
 
-use conversant_core::{HistoryError, SessionId};
+use conversant_core::{
+    HistoryError, SessionCursor, SessionFilter, SessionId, SessionInfo, SessionPage,
+};
 
 use crate::{
     conversation::is_expired,
     error::{in_file, io_error},
     file_io,
-    log_record::Header,
-    paths::EXTENSION,
+    header::Header,
+    index::Index,
+    lines::Lines,
+    paths::{EXTENSION, SessionPaths},
+    summaries::Summaries,
 };
+
+/// Calls a function with the path of each session's file that has expired, or has not.
+fn each_file(
+    folder: &Path,
+    time_to_live: Option<Duration>,
+    expired: bool,
+    mut run: impl FnMut(&Path, &File) -> Result<(), HistoryError>,
+) -> Result<(), HistoryError> {
+    for entry in fs::read_dir(folder).map_err(io_error)? {
+        let path = entry.map_err(io_error)?.path();
+        if path.extension().is_none_or(|extension| extension != EXTENSION) {
+            continue;
+        }
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            // It was removed since.
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            Err(error) => return Err(io_error(error)),
+        };
+        let written = file.metadata().and_then(|metadata| metadata.modified()).ok();
+        if is_expired(written, time_to_live) == expired {
+            run(&path, &file).map_err(|error| in_file(&path, error))?;
+        }
+    }
+    Ok(())
+}
 
 /// Lists the sessions that have expired, or have not, in order.
 pub(crate) fn sessions(
@@ -21,22 +52,108 @@ pub(crate) fn sessions(
     expired: bool,
 ) -> Result<Vec<SessionId>, HistoryError> {
     let mut sessions = Vec::new();
-    for entry in fs::read_dir(folder).map_err(io_error)? {
-        let path = entry.map_err(io_error)?.path();
-        if path.extension().is_none_or(|extension| extension != EXTENSION) {
-            continue;
-        }
-        let file = File::open(&path).map_err(io_error)?;
-        let written = file.metadata().and_then(|metadata| metadata.modified()).ok();
-        if is_expired(written, time_to_live) != expired {
-            continue;
-        }
-        let line = file_io::first_line(&file).map_err(io_error)?;
-        let header = Header::read(&line).map_err(|error| in_file(&path, error))?;
+    each_file(folder, time_to_live, expired, |_, file| {
+        let header = Header::read(&file_io::first_line(file).map_err(io_error)?)?;
         let found = header.session.filter(|session| after.is_none_or(|after| session > after));
         sessions.extend(found);
-    }
+        Ok(())
+    })?;
     sessions.sort();
     sessions.truncate(limit);
     Ok(sessions)
+}
+
+/// The folder whose sessions a list shows.
+pub(crate) struct Listed<'l> {
+    pub(crate) folder: &'l Path,
+    pub(crate) summaries: &'l Summaries,
+    pub(crate) time_to_live: Option<Duration>,
+}
+
+impl Listed<'_> {
+    /// Returns the sessions that a filter selects, apart from its text, most recently used first.
+    fn selected(&self, filter: &SessionFilter) -> Result<Vec<SessionInfo>, HistoryError> {
+        let mut found = Vec::new();
+        each_file(self.folder, self.time_to_live, false, |path, file| {
+            let info = self.summaries.of(path, file)?.info();
+            found.extend(info.filter(|info| filter.matches(info)));
+            Ok(())
+        })?;
+        found.sort_by(|a, b| (b.last_used_at, &b.session).cmp(&(a.last_used_at, &a.session)));
+        Ok(found)
+    }
+
+    /// Returns a page of the sessions that a filter selects.
+    pub(crate) fn page(
+        &self,
+        filter: &SessionFilter,
+        after: Option<&SessionCursor>,
+        limit: usize,
+    ) -> Result<SessionPage, HistoryError> {
+        let selected = self.selected(filter)?.into_iter();
+        let later = selected.filter(|info| after.is_none_or(|after| after.is_before(info)));
+        // One more shows that there is a next page.
+        let found = self.with_words(filter, later, limit.saturating_add(1))?;
+        Ok(SessionPage::of(found, limit))
+    }
+
+    /// Returns the sessions that a filter selects, least recently used first.
+    pub(crate) fn oldest(
+        &self,
+        filter: &SessionFilter,
+        limit: usize,
+    ) -> Result<Vec<SessionInfo>, HistoryError> {
+        self.with_words(filter, self.selected(filter)?.into_iter().rev(), limit)
+    }
+
+    fn with_words(
+        &self,
+        filter: &SessionFilter,
+        sessions: impl Iterator<Item = SessionInfo>,
+        limit: usize,
+    ) -> Result<Vec<SessionInfo>, HistoryError> {
+        let mut found = Vec::new();
+        for info in sessions {
+            if found.len() == limit {
+                break;
+            }
+            if has_words(&SessionPaths::new(self.folder, &info.session), &info, filter)? {
+                found.push(info);
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Returns whether the title or the turns of a session have all words of a filter, as parts of
+/// words too.
+pub(crate) fn has_words(
+    paths: &SessionPaths,
+    info: &SessionInfo,
+    filter: &SessionFilter,
+) -> Result<bool, HistoryError> {
+    let mut words: Vec<_> = filter.words().map(str::to_lowercase).collect();
+    let mut find = |text: &str| {
+        let text = text.to_lowercase();
+        words.retain(|word| !text.contains(word));
+        words.is_empty()
+    };
+    if find(info.title.as_deref().unwrap_or_default()) {
+        return Ok(true);
+    }
+    let file = match File::open(paths.file()) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(io_error(error)),
+    };
+    let index = Index::read(&file, paths, &info.session, None)?;
+    let mut lines = Lines::new(Some(&file), &index.shared);
+    for entry in index.turns.all() {
+        let turns = lines.turns(&[entry])?;
+        if turns.iter().flat_map(|turn| turn.messages().iter()).any(|message| find(&message.text()))
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

@@ -2,75 +2,11 @@
 
 use std::fmt;
 
-use conversant_core::{
-    HistoryError, Message, Messages, Note, SessionId, Turn, TurnId, Value, Version,
-};
+use conversant_core::{HistoryError, Message, Messages, Note, Turn, TurnId, Value, Version};
 use serde::{
     Deserialize, Deserializer, Serialize,
     de::{IgnoredAny, MapAccess, Visitor, value::MapAccessDeserializer},
 };
-
-use crate::error::corrupt_line;
-
-/// The latest version of the format, which the first line contains. Only forks have it: programs
-/// that know version 1 alone read all other files, up to the first line of a branch.
-const FORMAT: u64 = 2;
-
-/// A file's first line.
-#[derive(Clone, Serialize, Deserialize)]
-pub(crate) struct Header {
-    conversant: u64,
-    /// `None` if the session was deleted.
-    pub(crate) session: Option<SessionId>,
-    pub(crate) epoch: u64,
-    /// An id of the file, which differs from that of the file that it replaced.
-    pub(crate) file: TurnId,
-    /// The turns that come before those of this file, if the session is a fork.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) base: Option<Base>,
-}
-
-/// The last of the turns that a fork shares, and the file that has them.
-#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Base {
-    /// The id of the file when it was shared, which is its name.
-    pub(crate) file: TurnId,
-    pub(crate) after: TurnId,
-    /// The number of messages up to that turn.
-    pub(crate) message: u64,
-    /// The number of bytes up to that turn, as long as the file has its id.
-    pub(crate) end: u64,
-}
-
-impl Header {
-    pub(crate) fn new(session: Option<SessionId>, epoch: u64, base: Option<Base>) -> Self {
-        let conversant = if base.is_some() { FORMAT } else { 1 };
-        Self { conversant, session, epoch, file: TurnId::random(), base }
-    }
-
-    /// Reads a first line.
-    pub(crate) fn read(line: &[u8]) -> Result<Self, HistoryError> {
-        // An editor may have added a byte order mark.
-        let text = trim(line);
-        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-        let header: Option<Self> =
-            if is_whole(text) { serde_json::from_slice(text).ok() } else { None };
-        match header {
-            Some(header) if header.conversant > FORMAT => {
-                Err(HistoryError::SchemaTooNew { found: header.conversant, known: FORMAT })
-            }
-            Some(header) => Ok(header),
-            None => Err(corrupt_line(1, "is not the header of a conversation")),
-        }
-    }
-
-    /// Encodes the line, with its checksum.
-    pub(crate) fn encode(&self) -> Result<Vec<u8>, HistoryError> {
-        let mut line = serde_json::to_vec(self).map_err(|_| unencodable())?;
-        line.pop();
-        Ok(with_sum(line))
-    }
-}
 
 /// Where a line's turn begins.
 #[derive(Clone, Copy, Serialize)]
@@ -86,8 +22,9 @@ pub(crate) enum First {
 #[derive(Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct BranchPoint {
     pub(crate) after: Option<TurnId>,
-    /// The number of messages up to the point.
-    pub(crate) message: u64,
+    /// The numbers of turns and messages up to the point.
+    pub(crate) turns: u64,
+    pub(crate) messages: u64,
 }
 
 impl<'de> Deserialize<'de> for First {
@@ -133,6 +70,13 @@ pub(crate) struct Record<'r> {
     #[serde(skip_serializing_if = "Option::is_none")]
     tip: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    title: Option<TitleChange>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    label: Option<LabelChange>,
+    /// The time of a turn whose id has none that is right, in milliseconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<NamedNote<'r>>,
 }
 
@@ -156,6 +100,35 @@ impl<'r> Record<'r> {
     pub(crate) fn note(name: &'r str, note: &'r Note) -> Self {
         Self { note: Some(NamedNote::new(name, note)), ..Self::default() }
     }
+
+    pub(crate) fn title(title: TitleChange) -> Self {
+        Self { title: Some(title), ..Self::default() }
+    }
+
+    pub(crate) fn label(label: LabelChange) -> Self {
+        Self { label: Some(label), ..Self::default() }
+    }
+
+    /// Sets the time at which a turn was stored, if its id does not say it.
+    pub(crate) const fn with_time(mut self, at: Option<u64>) -> Self {
+        self.at = at;
+        self
+    }
+}
+
+/// A title that is set or removed, at a time in milliseconds since 1970.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct TitleChange {
+    pub(crate) text: Option<String>,
+    pub(crate) at: u64,
+}
+
+/// A label that is set or removed, at a time in milliseconds since 1970.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct LabelChange {
+    pub(crate) name: String,
+    pub(crate) value: Option<String>,
+    pub(crate) at: u64,
 }
 
 #[derive(Serialize)]
@@ -181,6 +154,10 @@ pub(crate) struct Line<T> {
     branch: Option<T>,
     alternative: Option<T>,
     note: Option<NoteOutline>,
+    title: Option<TitleChange>,
+    label: Option<LabelChange>,
+    /// The time of a turn whose id has none that is right, in milliseconds since 1970.
+    pub(crate) at: Option<u64>,
 }
 
 /// The content of a line.
@@ -196,13 +173,25 @@ pub(crate) enum Content<T> {
     /// The tip moves to a point.
     Tip(BranchPoint),
     Note(NoteOutline),
+    Title(TitleChange),
+    Label(LabelChange),
 }
 
 impl<T> Line<T> {
     /// Returns the line of a turn that follows the tip.
     pub(crate) const fn of_turn(line: u64, first: u64, turn: T) -> Self {
         let first = Some(First::Message(first));
-        Self { line, first, turn: Some(turn), branch: None, alternative: None, note: None }
+        Self {
+            line,
+            first,
+            turn: Some(turn),
+            branch: None,
+            alternative: None,
+            note: None,
+            title: None,
+            label: None,
+            at: None,
+        }
     }
 
     /// Returns the turn that follows the tip, if it is the line of one.
@@ -219,10 +208,12 @@ impl<T> Line<T> {
                 (None, None) => Content::Tip(point),
             }),
             Some(First::Message(first)) => self.turn.map(|turn| Content::Turn(turn, Some(first))),
-            None => match (self.turn, self.note) {
-                (Some(turn), _) => Some(Content::Turn(turn, None)),
-                (None, note) => note.map(Content::Note),
-            },
+            None => {
+                let turn = self.turn.map(|turn| Content::Turn(turn, None));
+                turn.or(self.note.map(Content::Note))
+                    .or(self.title.map(Content::Title))
+                    .or(self.label.map(Content::Label))
+            }
         }
     }
 }
@@ -311,13 +302,13 @@ pub(crate) fn encode(number: u64, record: &Record<'_>) -> Result<Vec<u8>, Histor
     Ok(with_sum(line))
 }
 
-fn with_sum(mut line: Vec<u8>) -> Vec<u8> {
+pub(crate) fn with_sum(mut line: Vec<u8>) -> Vec<u8> {
     let sum = crc32fast::hash(&line);
     line.extend_from_slice(format!("{SUM}{sum:08x}\"}}\n").as_bytes());
     line
 }
 
-const fn unencodable() -> HistoryError {
+pub(crate) const fn unencodable() -> HistoryError {
     HistoryError::Unsupported { what: "messages that have no stored form" }
 }
 

@@ -12,8 +12,9 @@ use conversant_core::{HistoryError, SessionId, Turn, TurnId};
 
 use crate::{
     error::io_error,
+    header::{Header, Properties},
     index::Index,
-    log_record::{self, BranchPoint, Content, Header, Line},
+    log_record::{self, BranchPoint, Content, Line},
     paths::SessionPaths,
     rewrite::Rewritten,
 };
@@ -36,9 +37,10 @@ pub struct Repaired {
 #[derive(Default)]
 struct Readable {
     turns: Vec<(Turn, BranchPoint)>,
-    /// The number of messages up to each turn.
-    ends: HashMap<TurnId, u64>,
+    /// The numbers of turns and messages up to each turn.
+    ends: HashMap<TurnId, (u64, u64)>,
     tip: Option<TurnId>,
+    properties: Properties,
 }
 
 impl Readable {
@@ -48,15 +50,16 @@ impl Readable {
         if index.read_shared(paths.folder()).is_err() {
             return false;
         }
-        let entries = index.turns.oldest_first(index.tip);
-        self.ends = entries.map(|entry| (entry.id, entry.end())).collect();
+        let entries = (1..).zip(index.turns.oldest_first(index.tip));
+        self.ends = entries.map(|(turns, entry)| (entry.id, (turns, entry.end()))).collect();
         self.tip = header.base.map(|base| base.after);
         true
     }
 
     fn point(&self, after: Option<TurnId>) -> BranchPoint {
-        let message = after.and_then(|turn| self.ends.get(&turn)).copied().unwrap_or_default();
-        BranchPoint { after, message }
+        let end = after.and_then(|turn| self.ends.get(&turn)).copied();
+        let (turns, messages) = end.unwrap_or_default();
+        BranchPoint { after, turns, messages }
     }
 
     /// Adds a line. A turn that follows a lost one follows the tip.
@@ -73,13 +76,22 @@ impl Readable {
                 self.tip = point.after;
                 return;
             }
+            Content::Title(title) => {
+                self.properties.title = title.text;
+                return self.properties.begin(title.at);
+            }
+            Content::Label(label) => {
+                self.properties.set_label(label.name, label.value);
+                return self.properties.begin(label.at);
+            }
             Content::Tip(_) | Content::Note(_) => return,
         };
         if self.ends.contains_key(&turn.id()) {
             return;
         }
         let point = self.point(after);
-        self.ends.insert(turn.id(), point.message + turn.messages().len() as u64);
+        let messages = point.messages + turn.messages().len() as u64;
+        self.ends.insert(turn.id(), (point.turns + 1, messages));
         if is_tip {
             self.tip = Some(turn.id());
         }
@@ -102,6 +114,7 @@ pub(crate) fn repair(paths: &SessionPaths, session: &SessionId) -> Result<Repair
             match Header::read(&line) {
                 Ok(header) => {
                     epoch = Some(header.epoch);
+                    readable.properties = header.properties.clone();
                     lost_shared = !readable.add_shared(paths, &header);
                     base = header.base.filter(|_| !lost_shared);
                 }
@@ -123,7 +136,10 @@ pub(crate) fn repair(paths: &SessionPaths, session: &SessionId) -> Result<Repair
     // The unknown epoch must not recur. Seconds since 1970 are more than any session was cleared.
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let epoch = epoch.map_or(since.as_secs(), |epoch| epoch.saturating_add(1));
-    let mut rewritten = Rewritten::begin(&Header::new(Some(session.clone()), epoch, base))?;
+    let header = Header::new(Some(session.clone()), epoch)
+        .with_base(base)
+        .with_properties(readable.properties.clone());
+    let mut rewritten = Rewritten::begin(&header)?;
     for (turn, point) in &readable.turns {
         rewritten.add(turn, *point)?;
     }

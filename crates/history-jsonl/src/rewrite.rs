@@ -2,7 +2,10 @@
 
 use conversant_core::{HistoryError, Turn, TurnId};
 
-use crate::log_record::{self, BranchPoint, Header, Record};
+use crate::{
+    header::Header,
+    log_record::{self, BranchPoint, Record},
+};
 
 /// The bytes of a file that consists of turns.
 pub(crate) struct Rewritten {
@@ -20,7 +23,7 @@ impl Rewritten {
     /// Adds a turn, which becomes the tip, after a point.
     pub(crate) fn add(&mut self, turn: &Turn, point: BranchPoint) -> Result<(), HistoryError> {
         let record = match point.after == self.tip {
-            true => Record::turn(turn, point.message),
+            true => Record::turn(turn, point.messages),
             false => Record::branch(turn, point, true),
         };
         self.write(&record)?;

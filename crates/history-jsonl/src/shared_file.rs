@@ -11,7 +11,7 @@ use conversant_core::HistoryError;
 use crate::{
     error::{corrupt, io_error},
     file_io,
-    log_record::Base,
+    header::Base,
 };
 
 /// A file whose turns a session shares.

@@ -17,26 +17,26 @@ use conversant_core::{HistoryError, TurnId};
 use crate::{
     error::{in_file, io_error},
     file_io,
+    header::{Base, Header},
     index::Index,
     lines::Lines,
     lock::{LockFile, SessionLock},
-    log_record::{Base, Header},
     paths::{EXTENSION, SHARED_EXTENSION, SessionPaths, shared, sync_folder},
     rewrite::Rewritten,
     shared_file::{missing, open, starts_with},
-    turn_tree::{Place, TurnEntry},
+    turn_tree::{Place, TurnEntry, TurnTree},
 };
 
 /// The name of the file that is locked while shared files are removed, rewritten or begun with.
 const LOCK: &str = "forks.lock";
 
 /// The turns that a fork is begun with.
-pub(crate) struct Origin {
+pub(crate) struct SharedTurns {
     pub(crate) base: Base,
     start: Vec<u8>,
 }
 
-impl Origin {
+impl SharedTurns {
     /// Returns whether the turns are still there. The caller has locked the shared files.
     pub(crate) fn is_there(&self, paths: &SessionPaths) -> bool {
         starts_with(&paths.shared(self.base.file), &self.start)
@@ -53,17 +53,18 @@ pub(crate) fn share(
     paths: &SessionPaths,
     index: &Index,
     place: Place,
-) -> Result<Origin, HistoryError> {
+) -> Result<SharedTurns, HistoryError> {
     let entry = index.turns.entry(place).ok_or_else(missing)?;
     let base = |file| Base {
         file,
         after: entry.id,
-        message: entry.end(),
+        turns: TurnTree::count(Some(place)),
+        messages: entry.end(),
         end: entry.span.offset + entry.span.bytes as u64 + 1,
     };
     if let Some(number) = entry.span.file.checked_sub(1) {
         let shared = index.shared.get(number).ok_or_else(missing)?;
-        return Ok(Origin { base: base(shared.base.file), start: shared.start.clone() });
+        return Ok(SharedTurns { base: base(shared.base.file), start: shared.start.clone() });
     }
     let path = paths.shared(index.header.file);
     if !starts_with(&path, index.start()) {
@@ -80,7 +81,7 @@ pub(crate) fn share(
         };
         link().map_err(io_error)?;
     }
-    Ok(Origin { base: base(index.header.file), start: index.start().to_vec() })
+    Ok(SharedTurns { base: base(index.header.file), start: index.start().to_vec() })
 }
 
 /// The work that is left once a session's file was replaced.
@@ -252,7 +253,7 @@ fn settle(folder: &Path, heads: &Heads, file: TurnId) -> Result<bool, HistoryErr
         return Ok(true);
     }
     entries.sort_by_key(|entry| entry.span.offset);
-    let mut rewritten = Rewritten::begin(&Header::new(None, header.epoch, header.base))?;
+    let mut rewritten = Rewritten::begin(&Header::new(None, header.epoch).with_base(header.base))?;
     for entry in entries {
         let before = index.turns.find(entry.id).and_then(|place| index.turns.before(place));
         let turns = Lines::new(Some(&opened), &index.shared).turns(&[entry])?;

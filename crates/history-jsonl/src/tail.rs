@@ -13,8 +13,9 @@ use conversant_core::{
 use crate::{
     conversation::is_expired,
     error::io_error,
+    header::Header,
     lines_back::LinesBack,
-    log_record::{self, BranchPoint, Content, Header},
+    log_record::{self, BranchPoint, Content},
     paths::SessionPaths,
     range::slice_of,
     turn_line,
@@ -163,8 +164,8 @@ impl Tail {
                 (turn, first.ok_or(Unusable)?, Wanted::Tip)
             }
             Content::Branch { turn, point, is_tip } if is_wanted(&turn, is_tip) => {
-                let BranchPoint { after, message } = point;
-                (turn, message, Wanted::after(after))
+                let BranchPoint { after, messages, .. } = point;
+                (turn, messages, Wanted::after(after))
             }
             Content::Tip(point) if matches!(self.wanted, Wanted::Tip) => {
                 self.wanted = Wanted::after(point.after);

@@ -75,8 +75,17 @@ impl TurnTree {
 
     /// Returns the number of turns in a file.
     pub(crate) fn count_in(&self, file: usize) -> usize {
-        let turns = self.branches.iter().flat_map(|branch| &branch.turns);
-        turns.filter(|turn| turn.span.file == file).count()
+        self.all().filter(|turn| turn.span.file == file).count()
+    }
+
+    /// Returns the number of turns up to a place.
+    pub(crate) fn count(place: Option<Place>) -> u64 {
+        place.map_or(0, |place| place.number as u64 + 1)
+    }
+
+    /// Returns all turns, in no order.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &TurnEntry> {
+        self.branches.iter().flat_map(|branch| &branch.turns)
     }
 
     pub(crate) fn find(&self, turn: TurnId) -> Option<Place> {

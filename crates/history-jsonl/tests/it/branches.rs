@@ -67,18 +67,20 @@ fn a_line_says_what_it_follows_unless_that_is_the_tip_before_it() {
     // The tip is there already.
     block_on(history.set_tip(&session("a"), Point::Start, Expect::Any)).unwrap();
     append(&history, "a", &exchange(7)).unwrap();
-    let point = |turn, message| format!("{{\"after\":\"{turn}\",\"message\":{message}}}");
+    let point = |turn, turns| {
+        format!("{{\"after\":\"{turn}\",\"turns\":{turns},\"messages\":{}}}", 2 * turns)
+    };
     assert_eq!(
         outlines(&folder, "a"),
         [
             "turn 0".to_owned(),
             "turn 2".to_owned(),
             "turn 4".to_owned(),
-            format!("branch {}", point(first, 2)),
+            format!("branch {}", point(first, 1)),
             "turn 4".to_owned(),
-            format!("alternative {}", point(second, 4)),
+            format!("alternative {}", point(second, 2)),
             "turn 6".to_owned(),
-            "tip {\"after\":null,\"message\":0}".to_owned(),
+            "tip {\"after\":null,\"turns\":0,\"messages\":0}".to_owned(),
             "turn 0".to_owned(),
         ]
     );

@@ -105,8 +105,7 @@ fn what_the_file_holds_now_is_what_is_loaded() {
     }
 }
 
-/// A lock file that is removed between operations is created again. Removed during one, it no
-/// longer excludes others, as with every lock file.
+/// A lock file that is removed is created again.
 #[test]
 fn a_removed_lock_file_is_created_again() {
     let folder = Folder::new();
@@ -120,6 +119,71 @@ fn a_removed_lock_file_is_created_again() {
         fs::remove_file(&lock).unwrap();
     }
     assert_eq!(load(&folder.open(), "a").unwrap().version.messages, 80);
+}
+
+/// The lock file is removed while another process writes, as the file itself shows.
+#[cfg(unix)]
+#[test]
+fn a_lock_file_that_is_removed_during_an_operation_lets_no_second_writer_in() {
+    let folder = Folder::new();
+    let hasty = folder.builder().lock_timeout(std::time::Duration::ZERO).open().unwrap();
+    append(&hasty, "a", &exchange(0)).unwrap();
+    let path = hasty.path(&session("a"));
+    // Another process has both locks.
+    let held = |path: &std::path::Path| {
+        let file = OpenOptions::new().write(true).open(path).unwrap();
+        file.lock().unwrap();
+        file
+    };
+    let (lock, file) = (held(&path.with_extension("lock")), held(&path));
+    fs::remove_file(path.with_extension("lock")).unwrap();
+    for store in [&hasty, &folder.builder().lock_timeout(std::time::Duration::ZERO).open().unwrap()]
+    {
+        let refused = append(store, "a", &exchange(1));
+        assert!(matches!(refused, Err(HistoryError::Busy)), "{refused:?}");
+        let refused = block_on(store.clear(&session("a")));
+        assert!(matches!(refused, Err(HistoryError::Busy)), "{refused:?}");
+        // It can be read.
+        assert_eq!(load(store, "a").unwrap().messages.len(), 2);
+    }
+    drop((lock, file));
+    append(&hasty, "a", &exchange(1)).unwrap();
+    assert_eq!(load(&folder.open(), "a").unwrap().messages.len(), 4);
+    // The file of a new session is created by one process alone.
+    let new = hasty.path(&session("b")).with_extension("new");
+    fs::write(&new, "half a file").unwrap();
+    let creating = held(&new);
+    let refused = append(&hasty, "b", &exchange(1));
+    assert!(matches!(refused, Err(HistoryError::Busy)), "{refused:?}");
+    drop(creating);
+    append(&hasty, "b", &exchange(1)).unwrap();
+    assert_eq!(load(&folder.open(), "b").unwrap().messages.len(), 2);
+}
+
+/// Writers that run while the lock file is removed again and again.
+#[test]
+fn no_turn_is_lost_while_lock_files_are_removed() {
+    let folder = Folder::new();
+    let stores = [folder.open(), folder.open(), folder.open()];
+    append(&stores[0], "a", &exchange(0)).unwrap();
+    let lock = stores[0].path(&session("a")).with_extension("lock");
+    std::thread::scope(|scope| {
+        let writers: Vec<_> = stores
+            .iter()
+            .map(|store| {
+                scope.spawn(move || {
+                    for number in 0..40 {
+                        append(store, "a", &exchange(number)).unwrap();
+                    }
+                })
+            })
+            .collect();
+        while writers.iter().any(|writer| !writer.is_finished()) {
+            let _ = fs::remove_file(&lock);
+            std::thread::yield_now();
+        }
+    });
+    assert_eq!(turns(&folder.open()).len(), 121);
 }
 
 /// Any number is a setting.

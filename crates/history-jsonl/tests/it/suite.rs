@@ -42,3 +42,11 @@ fn a_session_has_branches() {
     let report = block_on(suite::branched_history(|| history.clone())).unwrap();
     assert_eq!(report.skipped().next(), None, "{report}");
 }
+
+#[test]
+fn sessions_are_listed() {
+    let folder = tempfile::tempdir().unwrap();
+    let history = JsonlHistory::open(folder.path()).unwrap();
+    let report = block_on(suite::listed_history(|| history.clone())).unwrap();
+    assert_eq!(report.skipped().next(), None, "{report}");
+}
