@@ -44,7 +44,7 @@ pub(crate) fn run(options: &Options) -> Verdict {
         step("spelling", documents::spelling),
         step("packages", with_packages(packages::check)),
         step("outside program", with_packages(outside::turn)),
-        step("outside program with all features", with_packages(outside::all_features)),
+        step("all features of the packages", with_packages(outside::all_features)),
         step("semantic versions", compatibility::semantic_versions),
         step("external types", compatibility::external_types),
         step("features in pairs", || features::check(features::Sets::Pairs)),

@@ -3,11 +3,17 @@
 //! For a long run: `PROPTEST_CASES=10000000 cargo test -p conversant-models --release fuzz`.
 
 use bytes::Bytes;
+use conversant_conformance::cases;
 use conversant_core::{Delta, ModelError};
 use conversant_models::wire::{
-    SseDecoder, StreamDecoder, decode_chat_response, decode_completion_response,
+    ResponsesStreamDecoder, SseDecoder, StreamDecoder, decode_chat_response,
+    decode_completion_response,
 };
-use proptest::{collection::vec, prelude::*, sample::select};
+use proptest::{
+    collection::vec,
+    prelude::*,
+    sample::{Index, select},
+};
 
 /// Pieces of streams that are almost valid.
 const PIECES: &[&[u8]] = &[
@@ -51,6 +57,50 @@ fn stream() -> impl Strategy<Value = Vec<u8>> {
     vec(piece, 0..24).prop_map(|pieces| pieces.concat())
 }
 
+/// A change of a stream's bytes at a place.
+#[derive(Debug, Clone)]
+enum Change {
+    Insert(&'static [u8]),
+    Overwrite(u8),
+    Remove(usize),
+    Truncate,
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    prop_oneof![
+        select(PIECES).prop_map(Change::Insert),
+        any::<u8>().prop_map(Change::Overwrite),
+        (1..40_usize).prop_map(Change::Remove),
+        Just(Change::Truncate),
+    ]
+}
+
+/// The streams of a file of recorded cases, each with a few changes.
+fn recorded(file: &str) -> impl Strategy<Value = Vec<u8>> + use<> {
+    let streams: Vec<_> = cases(file)
+        .unwrap()
+        .iter()
+        .filter_map(|case| case.input.get("sse")?.as_str().map(|text| text.as_bytes().to_vec()))
+        .collect();
+    assert!(!streams.is_empty(), "{file} has no streams");
+    (select(streams), vec((any::<Index>(), change()), 0..5)).prop_map(|(mut bytes, changes)| {
+        for (at, change) in changes {
+            let at = at.index(bytes.len() + 1);
+            match change {
+                Change::Insert(piece) => drop(bytes.splice(at..at, piece.iter().copied())),
+                Change::Overwrite(byte) => {
+                    if let Some(place) = bytes.get_mut(at) {
+                        *place = byte;
+                    }
+                }
+                Change::Remove(count) => drop(bytes.drain(at..(at + count).min(bytes.len()))),
+                Change::Truncate => bytes.truncate(at),
+            }
+        }
+        bytes
+    })
+}
+
 /// Cuts bytes at these places.
 fn cut(bytes: &[u8], cuts: &[usize]) -> Vec<Bytes> {
     let mut cuts: Vec<_> = cuts.iter().map(|cut| cut % (bytes.len() + 1)).collect();
@@ -78,24 +128,35 @@ fn events(chunks: &[Bytes]) -> Vec<String> {
     events
 }
 
-fn deltas(chunks: &[Bytes]) -> (Vec<Delta>, String) {
-    let mut decoder = StreamDecoder::with_limits(2, 4096);
-    let mut deltas = Vec::new();
-    for chunk in chunks {
-        decoder.feed(chunk.clone());
-        loop {
-            match decoder.next_delta() {
-                Ok(Some(delta)) => deltas.push(delta),
-                Ok(None) => break,
-                Err(error) => return (deltas, error.to_string()),
+/// Decodes chunks with a decoder: the pieces, and the answer or the error.
+macro_rules! decoded {
+    ($decoder:expr, $chunks:expr) => {{
+        let mut decoder = $decoder;
+        let mut deltas = Vec::new();
+        for chunk in $chunks {
+            decoder.feed(chunk.clone());
+            loop {
+                match decoder.next_delta() {
+                    Ok(Some(delta)) => deltas.push(delta),
+                    Ok(None) => break,
+                    Err(error) => return (deltas, error.to_string()),
+                }
             }
         }
-    }
-    let end = match decoder.finish() {
-        Ok(reply) => serde_json::to_string(&reply).unwrap(),
-        Err(error) => error.to_string(),
-    };
-    (deltas, end)
+        let end = match decoder.finish() {
+            Ok(reply) => serde_json::to_string(&reply).unwrap(),
+            Err(error) => error.to_string(),
+        };
+        (deltas, end)
+    }};
+}
+
+fn deltas(chunks: &[Bytes]) -> (Vec<Delta>, String) {
+    decoded!(StreamDecoder::with_limits(2, 4096), chunks)
+}
+
+fn responses_deltas(chunks: &[Bytes]) -> (Vec<Delta>, String) {
+    decoded!(ResponsesStreamDecoder::with_limit(4096), chunks)
 }
 
 proptest! {
@@ -109,6 +170,26 @@ proptest! {
         let texts = whole.0.iter();
         let pieces_are_not_empty = texts.clone().all(|delta| !matches!(delta, Delta::Text(text) if text.is_empty()));
         prop_assert!(pieces_are_not_empty);
+    }
+
+    #[test]
+    fn recorded_streams_with_faults_are_the_same_however_they_are_cut(
+        bytes in recorded("chat_stream.jsonl"),
+        cuts in vec(any::<usize>(), 0..6),
+    ) {
+        let parts = cut(&bytes, &cuts);
+        let whole = [Bytes::from(bytes)];
+        prop_assert_eq!(deltas(&whole), deltas(&parts));
+    }
+
+    #[test]
+    fn recorded_responses_with_faults_are_the_same_however_they_are_cut(
+        bytes in recorded("responses.jsonl"),
+        cuts in vec(any::<usize>(), 0..6),
+    ) {
+        let parts = cut(&bytes, &cuts);
+        let whole = [Bytes::from(bytes)];
+        prop_assert_eq!(responses_deltas(&whole), responses_deltas(&parts));
     }
 
     #[test]
