@@ -39,6 +39,7 @@ if size == 0 then
 end
 -- A full server refuses the first writing command, and so does an index of another type, so that
 -- nothing is half done.
+check_lists()
 redis.call('ZADD', index, 0, name)
 if is_over then
     unlist(name)

@@ -7,6 +7,7 @@ end
 if tonumber(ARGV[2]) ~= epoch then
     return 0
 end
+check_lists()
 redis.call('ZREM', index, ARGV[3])
 unlist(ARGV[3])
 local next_epoch = epoch + 1

@@ -15,6 +15,7 @@ if ARGV[4] then
         return 2
     end
 end
+check_lists()
 local is_unknown = damage or is_new and redis.call('EXISTS', messages, turns, ids, notes, branches) > 0
 if not is_new or is_unknown then
     if tonumber(ARGV[2]) ~= epoch then

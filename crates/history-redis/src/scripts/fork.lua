@@ -33,6 +33,7 @@ end
 if path.turns == 0 then
     return {0, new_epoch, 0, ''}
 end
+check_lists()
 redis.call('ZADD', index, 0, name)
 redis.call('ZADD', new_index, 0, into)
 grow()

@@ -2,6 +2,12 @@
 -- and one for each of its labels: the label's name and value or nothing, the time of its last use in
 -- milliseconds, and the session's name, as lines. All have the score 0, so that they are in that order.
 
+-- Ends the script if a list has another type, before anything is written.
+local function check_lists()
+    redis.call('ZCARD', index)
+    redis.call('ZCARD', listed)
+end
+
 -- Calls a function with the elements of a session that was last used at a time.
 local function each_place(name, labels_of, time, call)
     local place = '\n' .. string.format('%015.0f', time) .. '\n' .. name

@@ -25,6 +25,7 @@ if value and not is_set then
     end
     lines[number + 1] = label .. '\n' .. value .. '\n'
 end
+check_lists()
 redis.call('ZADD', index, 0, name)
 begin(name, tonumber(ARGV[3]))
 unlist(name)

@@ -8,6 +8,7 @@ local name, new_title = ARGV[2], ARGV[4] ~= '' and ARGV[4] or nil
 if not new_title and (is_new or is_over) then
     return 0
 end
+check_lists()
 redis.call('ZADD', index, 0, name)
 begin(name, tonumber(ARGV[3]))
 title = new_title

@@ -22,6 +22,7 @@ local copied, copied_ids = base .. 'fork:' .. fork_id, base .. 'forked:' .. fork
 if redis.call('LLEN', copied) ~= turns_of or redis.call('HLEN', copied_ids) ~= turns_of then
     return redis.error_reply('CORRUPT the turns that were copied are missing')
 end
+check_lists()
 redis.call('ZADD', index, 0, name)
 redis.call('RENAME', copied, turns)
 redis.call('RENAME', copied_ids, ids)

@@ -169,25 +169,39 @@ async fn numbers_that_are_none_are_noticed() {
 }
 
 #[tokio::test]
-async fn an_index_of_another_type_leaves_nothing_half_done() {
-    let Some(server) = Server::start("an index of another type").await else { return };
+async fn a_list_of_another_type_leaves_nothing_half_done() {
+    let Some(server) = Server::start("a list of another type").await else { return };
     let history = server.history().await;
-    let (turn, version) = write(&history, "s").await;
-    server.run::<redis::Value>("DEL @sessions").await;
-    server.run::<redis::Value>("SET @sessions text").await;
     let id = session("s");
-    let outcomes = [
-        history.append(&id, &Turn::exchange("a", "b"), Expect::Any).await.map(drop),
-        history.clear(&id).await,
-        history.delete(&id).await,
-        history.sessions(None, 10).await.map(drop),
-        history.append(&session("new"), &turn, Expect::Any).await.map(drop),
-    ];
-    for outcome in outcomes {
-        assert!(matches!(outcome, Err(HistoryError::Corrupt { .. })), "{outcome:?}");
+    let (turn, version) = write(&history, "s").await;
+    history.set_label(&id, "user", Some("ada")).await.unwrap();
+    for list in ["sessions", "listed"] {
+        server.run::<redis::Value>(&format!("RENAME @{list} @kept")).await;
+        server.run::<redis::Value>(&format!("SET @{list} text")).await;
+        let outcomes = [
+            history.append(&id, &Turn::exchange("a", "b"), Expect::Any).await.map(drop),
+            history.clear(&id).await,
+            history.delete(&id).await,
+            history.append(&session("new"), &turn, Expect::Any).await.map(drop),
+            history.set_title(&id, Some("A title")).await,
+            history.set_label(&session("new"), "user", Some("ada")).await,
+            history.fork(&id, turn.id().into(), &session("new")).await.map(drop),
+            match list {
+                "sessions" => history.sessions(None, 10).await.map(drop),
+                _ => history.list_sessions(&SessionFilter::new(), None, 10).await.map(drop),
+            },
+        ];
+        for (operation, outcome) in outcomes.into_iter().enumerate() {
+            let is_corrupt = matches!(outcome, Err(HistoryError::Corrupt { .. }));
+            assert!(is_corrupt, "{list} {operation}: {outcome:?}");
+        }
+        server.run::<redis::Value>(&format!("RENAME @kept @{list}")).await;
+        assert_eq!(history.load(&id, Range::All).await.unwrap().version, version, "{list}");
+        assert_eq!(history.sessions(None, 9).await.unwrap(), [id.clone()], "{list}");
+        let page = history.list_sessions(&SessionFilter::new(), None, 9).await.unwrap();
+        assert!(page.sessions.iter().map(|info| &info.session).eq([&id]), "{list}");
+        assert!(!server.keys().await.iter().any(|key| key.contains("{new}")), "{list}");
     }
-    assert_eq!(history.load(&id, Range::All).await.unwrap().version, version);
-    assert_eq!(history.load(&session("new"), Range::All).await.unwrap().messages.len(), 0);
     server.stop().await;
 }
 

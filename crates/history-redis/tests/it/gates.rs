@@ -2,9 +2,11 @@
 
 use conversant_core::{ChatHistory, Expect, Message, Range, SessionId, Turn};
 use conversant_history_redis::RedisHistory;
-use conversant_testkit::servers::CountingProxy;
+use conversant_testkit::servers::{CountingProxy, RedisServer};
+use redis::aio::MultiplexedConnection;
+use tokio::task::spawn_blocking;
 
-use crate::server::Server;
+use crate::server::{Server, left_out};
 
 /// The turns of a window.
 const WINDOW: usize = 20;
@@ -16,6 +18,59 @@ const MAX_SENT: u64 = 900;
 const MAX_OF_TURN: u64 = 100;
 const MAX_RECEIVED: u64 = 600;
 
+/// The commands that an append and a load run at the server, each with that which runs the script.
+const COMMANDS_OF_APPEND: u64 = 11;
+const COMMANDS_OF_NEW_TURNS: u64 = 4;
+const COMMANDS_OF_LAST_TURNS: u64 = 5;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operation_takes_few_commands_of_the_server() {
+    let started = spawn_blocking(|| RedisServer::start(&["--appendonly", "no"]).unwrap());
+    let Some(server) = started.await.unwrap() else { return left_out("counts of commands") };
+    let client = redis::Client::open(server.url()).unwrap();
+    let mut control = client.get_multiplexed_async_connection().await.unwrap();
+    let history = RedisHistory::builder(server.url()).connections(1).connect().await.unwrap();
+    let session = SessionId::new("session").unwrap();
+    let mut seen = history.append(&session, &turn(), Expect::Any).await.unwrap();
+    history.load(&session, Range::All).await.unwrap();
+    for length in [10, 1_000] {
+        while seen.messages < length {
+            seen = history.append(&session, &turn(), Expect::Any).await.unwrap();
+        }
+        let before = commands(&mut control).await;
+        seen = history.append(&session, &turn(), Expect::Exactly(seen)).await.unwrap();
+        let after = commands(&mut control).await;
+        // One less, if the turn before was stored in the same millisecond.
+        let found = after - before;
+        assert!(found <= COMMANDS_OF_APPEND, "append at {length}: {found}");
+        for (range, expected) in [
+            (Range::After(seen), COMMANDS_OF_NEW_TURNS),
+            (Range::LastTurns(WINDOW), COMMANDS_OF_LAST_TURNS),
+        ] {
+            let before = commands(&mut control).await;
+            history.load(&session, range).await.unwrap();
+            let after = commands(&mut control).await;
+            assert_eq!(after - before, expected, "{range:?} at {length}");
+        }
+    }
+}
+
+/// Returns the number of commands that the server has run, without those that ask for it.
+async fn commands(control: &mut MultiplexedConnection) -> u64 {
+    let ask = redis::cmd("INFO").arg("commandstats").clone();
+    let statistics: String = ask.query_async(control).await.unwrap();
+    let of = |line: &str| {
+        let (name, counts) = line.strip_prefix("cmdstat_")?.split_once(":calls=")?;
+        let count = counts.split(',').next()?.parse::<u64>().ok()?;
+        (name != "info").then_some(count)
+    };
+    statistics.lines().filter_map(of).sum()
+}
+
+fn turn() -> Turn {
+    Turn::exchange("q".repeat(123), "a".repeat(400))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operation_is_one_round_trip_and_little_more_than_its_text() {
     let Some(server) = Server::start("round trips").await else { return };
@@ -24,7 +79,6 @@ async fn an_operation_is_one_round_trip_and_little_more_than_its_text() {
     let builder = RedisHistory::builder(format!("redis://{}/", proxy.address()));
     let history = builder.prefix(&server.prefix).connections(1).connect().await.unwrap();
     let session = SessionId::new("session").unwrap();
-    let turn = || Turn::exchange("q".repeat(123), "a".repeat(400));
     let stored = |turn: &Turn| {
         let bytes = |message: &Message| message.to_stored().to_string().len() as u64;
         turn.messages().iter().map(bytes).sum::<u64>()
