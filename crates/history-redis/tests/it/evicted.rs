@@ -197,7 +197,7 @@ async fn a_list_of_another_type_leaves_nothing_half_done() {
         }
         server.run::<redis::Value>(&format!("RENAME @kept @{list}")).await;
         assert_eq!(history.load(&id, Range::All).await.unwrap().version, version, "{list}");
-        assert_eq!(history.sessions(None, 9).await.unwrap(), [id.clone()], "{list}");
+        assert_eq!(history.sessions(None, 9).await.unwrap(), std::slice::from_ref(&id), "{list}");
         let page = history.list_sessions(&SessionFilter::new(), None, 9).await.unwrap();
         assert!(page.sessions.iter().map(|info| &info.session).eq([&id]), "{list}");
         assert!(!server.keys().await.iter().any(|key| key.contains("{new}")), "{list}");
