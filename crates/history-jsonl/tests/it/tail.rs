@@ -1,13 +1,15 @@
 //! Long files, of which a store without an index reads the end.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
-use conversant_core::{ChatHistory, Message, Note, Range, Slice, Turn, Version};
+use conversant_core::{
+    ChatHistory, Expect, HistoryError, Message, Messages, Note, Point, Range, Slice, Turn, Version,
+};
 use conversant_history_jsonl::JsonlHistory;
 use conversant_testkit::block_on;
 use proptest::prelude::*;
 
-use crate::support::{Folder, append, load, session};
+use crate::support::{Folder, append, append_at, load, session};
 
 /// A file of 500 KB: turns of several lengths, some without messages, and notes.
 static FILE: LazyLock<(Vec<u8>, Vec<Version>)> = LazyLock::new(|| {
@@ -105,6 +107,39 @@ fn a_store_that_has_read_the_end_notices_damage_before_it_when_it_appends() {
     assert!(folder.read("a") == bytes, "the file was changed");
 }
 
+/// Grows a session by operations that numbers select, and returns its turns.
+fn grow(history: &JsonlHistory, operations: &[(u8, prop::sample::Index)]) -> Vec<Turn> {
+    let mut turns: Vec<Turn> = Vec::new();
+    for (kind, any) in operations {
+        let point = match turns.is_empty() || *kind == 5 {
+            true => Point::Start,
+            false => Point::After(turns[any.index(turns.len())].id()),
+        };
+        let number = turns.len();
+        let turn = match kind {
+            4 => Turn::new(Vec::new()),
+            _ => Turn::exchange(format!("question {number}"), "x".repeat(number * 40)),
+        };
+        match kind {
+            0 => {
+                block_on(history.set_tip(&session("a"), point, Expect::Any)).unwrap();
+                continue;
+            }
+            1 | 5 => append_at(history, "a", point, &turn).unwrap(),
+            2 => {
+                // A turn that was made before the tip was moved.
+                let view = history.at(point).unwrap();
+                let seen = block_on(view.load(&session("a"), Range::LastTurns(1))).unwrap();
+                let expect = Expect::SameEpoch(seen.version);
+                block_on(history.append(&session("a"), &turn, expect)).unwrap()
+            }
+            _ => append(history, "a", &turn).unwrap(),
+        };
+        turns.push(turn);
+    }
+    turns
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -125,6 +160,94 @@ proptest! {
         if let Ok(found) = block_on(folder.open().load(&session("a"), Range::LastTurns(count))) {
             prop_assert_eq!(found.version, expected.version);
             prop_assert!(found.messages == expected.messages);
+        }
+    }
+
+    /// The index has the turns; a store without one reads the end.
+    #[test]
+    fn the_end_of_a_session_with_branches_is_what_the_index_says(
+        operations in prop::collection::vec((0..8_u8, any::<prop::sample::Index>()), 1..30),
+        fork in prop::option::of(any::<prop::sample::Index>()),
+        ranges in prop::collection::vec((0..12_usize, any::<prop::sample::Index>()), 1..6),
+    ) {
+        let folder = Folder::new();
+        let history = folder.open();
+        let mut turns = grow(&history, &operations);
+        let mut name = "a";
+        if let Some(fork) = fork.filter(|_| !turns.is_empty()) {
+            let point = Point::After(turns[fork.index(turns.len())].id());
+            block_on(history.fork(&session("a"), point, &session("b"))).unwrap();
+            let more = Turn::exchange("one more", "of the fork");
+            append(&history, "b", &more).unwrap();
+            name = "b";
+            turns = block_on(history.turns(&session("b"), Range::All)).unwrap();
+            if fork.index(2) == 0 {
+                block_on(history.delete(&session("a"))).unwrap();
+            }
+        }
+        let id = session(name);
+        for (count, at) in ranges {
+            let view: Arc<dyn ChatHistory> = match turns.is_empty() || count % 3 == 0 {
+                true => Arc::new(folder.open()),
+                false => {
+                    folder.open().at(Point::After(turns[at.index(turns.len())].id())).unwrap()
+                }
+            };
+            let all = block_on(view.load(&id, Range::All)).unwrap();
+            let cold = block_on(view.load(&id, Range::LastTurns(count))).unwrap();
+            let path = block_on(view.turns(&id, Range::All)).unwrap();
+            let with_messages = path.iter().filter(|turn| !turn.messages().is_empty());
+            let last = with_messages.rev().take(count);
+            let messages: usize = last.map(|turn| turn.messages().len()).sum();
+            prop_assert_eq!(cold.version, all.version);
+            prop_assert!(cold.messages == all.messages.slice(all.messages.len() - messages..));
+            let cold = block_on(view.load(&id, Range::LastMessages(count))).unwrap();
+            let start = all.messages.len().saturating_sub(count);
+            prop_assert!(cold.messages == all.messages.slice(start..));
+            let after = block_on(view.load(&id, Range::After(all.version))).unwrap();
+            prop_assert!(all.version.tip == 0 || after.messages.is_empty());
+        }
+    }
+
+    /// Flipped bytes never change a conversation without an error, and a cut leaves one that was.
+    #[test]
+    fn a_damaged_session_with_branches_is_an_error_or_as_it_was(
+        operations in prop::collection::vec((0..8_u8, any::<prop::sample::Index>()), 1..12),
+        flips in prop::collection::vec((any::<prop::sample::Index>(), 1..=255_u8), 1..4),
+        cut in prop::option::of(any::<prop::sample::Index>()),
+    ) {
+        let folder = Folder::new();
+        grow(&folder.open(), &operations);
+        let path = folder.open().path(&session("a"));
+        let Ok(whole) = std::fs::read(path) else { return Ok(()) };
+        // The conversation after each line.
+        let mut states = Vec::new();
+        for end in (0..whole.len()).filter(|&end| whole[end] == b'\n') {
+            folder.write("a", &whole[..=end]);
+            states.push(load(&folder.open(), "a").unwrap().messages);
+        }
+        let mut bytes = whole.clone();
+        match cut {
+            Some(cut) => bytes.truncate(cut.index(whole.len())),
+            None => flips.iter().for_each(|(index, flip)| bytes[index.index(whole.len())] ^= flip),
+        }
+        folder.write("a", &bytes);
+        for range in [Range::LastTurns(2), Range::All] {
+            match block_on(folder.open().load(&session("a"), range)) {
+                Ok(slice) => {
+                    let ends = |state: &Messages| {
+                        let start = state.len().saturating_sub(slice.messages.len());
+                        state.slice(start..) == slice.messages
+                    };
+                    let is_known = match cut {
+                        Some(_) => states.iter().any(ends),
+                        None => states.last().is_some_and(ends),
+                    };
+                    prop_assert!(is_known, "{range:?} gives another conversation");
+                }
+                Err(HistoryError::Corrupt { .. }) => {}
+                Err(error) => prop_assert!(false, "{}", error),
+            }
         }
     }
 }

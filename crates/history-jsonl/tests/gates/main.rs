@@ -1,0 +1,102 @@
+//! Bytes and system calls of a load and of an append, which do not grow with the session.
+//!
+//! The system counts those of the process, so that this is a program of its own with one test.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+
+use std::fs;
+
+use conversant_core::{ChatHistory, Expect, Range, SessionId, Turn};
+use conversant_history_jsonl::JsonlHistory;
+use conversant_testkit::block_on;
+
+/// What the process has read and written since it started.
+#[derive(Clone, Copy)]
+struct Counts {
+    reads: u64,
+    read_bytes: u64,
+    writes: u64,
+    written_bytes: u64,
+}
+
+impl Counts {
+    fn now() -> Option<Self> {
+        let text = fs::read_to_string("/proc/self/io").ok()?;
+        let field = |name: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+            line.trim_start_matches(':').trim().parse().ok()
+        };
+        Some(Self {
+            reads: field("syscr")?,
+            read_bytes: field("rchar")?,
+            writes: field("syscw")?,
+            written_bytes: field("wchar")?,
+        })
+    }
+
+    fn since(self, before: Self) -> Self {
+        Self {
+            reads: self.reads - before.reads,
+            read_bytes: self.read_bytes - before.read_bytes,
+            writes: self.writes - before.writes,
+            written_bytes: self.written_bytes - before.written_bytes,
+        }
+    }
+}
+
+/// Returns what an operation reads and writes, less what counting does.
+fn counted(run: impl FnOnce()) -> Counts {
+    let now = || Counts::now().unwrap();
+    let (first, before) = (now(), now());
+    run();
+    let counting = before.since(first);
+    let all = now().since(before);
+    all.since(counting)
+}
+
+fn exchange(number: usize) -> Turn {
+    Turn::exchange(format!("{number:06} {}", "q".repeat(120)), "a".repeat(400))
+}
+
+fn fill(history: &JsonlHistory, session: &SessionId, turns: usize) {
+    for number in 0..turns {
+        block_on(history.append(session, &exchange(number), Expect::Any)).unwrap();
+    }
+}
+
+#[test]
+fn a_load_and_an_append_cost_the_same_at_any_length() {
+    if Counts::now().is_none() {
+        eprintln!("left out: the system does not count what a process reads");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let open = || JsonlHistory::open(folder.path()).unwrap();
+    let mut bytes = Vec::new();
+    for turns in [100, 1_000] {
+        let session = SessionId::new(format!("session of {turns}")).unwrap();
+        fill(&open(), &session, turns);
+        let history = open();
+        let load = |range| counted(|| drop(block_on(history.load(&session, range)).unwrap()));
+        let cold = load(Range::LastTurns(20));
+        // Indexes the file.
+        block_on(history.append(&session, &exchange(turns), Expect::Any)).unwrap();
+        let warm = load(Range::LastTurns(20));
+        let append = counted(|| {
+            block_on(history.append(&session, &exchange(turns + 1), Expect::Any)).unwrap();
+        });
+        for (name, counts) in [("cold", cold), ("warm", warm)] {
+            assert!(counts.read_bytes <= 40_000, "{name}: {} bytes", counts.read_bytes);
+            assert_eq!((counts.reads, counts.writes), (2, 0), "{name}, {turns} turns");
+        }
+        assert_eq!((append.reads, append.writes), (2, 1), "an append to {turns} turns");
+        assert!(append.read_bytes <= 300, "an append reads {} bytes", append.read_bytes);
+        let line = append.written_bytes;
+        assert!(line <= 1_100, "an append writes {line} bytes");
+        bytes.push(warm.read_bytes);
+    }
+    // The names of the sessions and the numbers of the lines have other lengths.
+    let (least, most) = (bytes.iter().min().unwrap(), bytes.iter().max().unwrap());
+    assert!(most - least < 100, "loads of sessions of several lengths read {bytes:?} bytes");
+}
