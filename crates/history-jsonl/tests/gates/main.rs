@@ -11,7 +11,7 @@ use conversant_core::{ChatHistory, Expect, Range, SessionId, Turn};
 use conversant_history_jsonl::JsonlHistory;
 use conversant_testkit::block_on;
 
-/// What the process has read and written since it started.
+/// The reads and writes of the process since it started.
 #[derive(Clone, Copy)]
 struct Counts {
     reads: u64,
@@ -45,7 +45,7 @@ impl Counts {
     }
 }
 
-/// Returns what an operation reads and writes, less what counting does.
+/// Returns the reads and writes of an operation, less those of counting.
 fn counted(run: impl FnOnce()) -> Counts {
     let now = || Counts::now().unwrap();
     let (first, before) = (now(), now());
