@@ -7,6 +7,8 @@ import * as drafts from "./drafts.js";
 import { Feed } from "./feed.js";
 import { Turn, wordButton } from "./turn.js";
 
+/** The wait before a conversation that could not be loaded is loaded again, in milliseconds. */
+const AGAIN = 3000;
 /** The distance from the end, in pixels, within which the page follows the answer. */
 const NEAR = 80;
 
@@ -20,6 +22,7 @@ export class Conversation {
   #follows = true;
   #last = null;
   #anchor = null;
+  #isLost = false;
 
   /** `page` has the composer, and functions for what concerns the rest of the page. */
   constructor(page) {
@@ -52,6 +55,7 @@ export class Conversation {
     this.session = session;
     this.#queue = Promise.resolve();
     this.#unsent = null;
+    this.#isLost = false;
     this.#end();
     this.#clear();
     this.#follows = true;
@@ -60,7 +64,10 @@ export class Conversation {
       session,
       (name, data) => {
         this.#queue = this.#queue.then(() => isCurrent() && this.#happened(name, data)).catch((error) => {
-          if (isCurrent()) this.page.notice(error.message, true);
+          if (!isCurrent()) return;
+          this.page.notice(error.message, true);
+          // What was not loaded is asked for again.
+          if (name !== "failed") this.#feed.again(AGAIN);
         });
       },
       (isThere) => isCurrent() && this.#connected(isThere),
@@ -214,7 +221,10 @@ export class Conversation {
   async #done({ turn: view, error }) {
     const turn = this.#live ?? this.#turns.at(-1);
     this.#end();
-    if (view && turn?.id === view.id) {
+    // Another program may have added turns before it.
+    const previous = this.#turns.at(-2);
+    const isNext = !previous || view?.after === previous.id;
+    if (view && turn?.id === view.id && isNext) {
       turn.fault("");
       turn.show(view);
       this.page.announce(turn.parts.filter((part) => part.kind === "text").map((part) => part.text).join(" "));
@@ -263,8 +273,12 @@ export class Conversation {
   }
 
   #connected(isThere) {
-    if (!isThere) return this.page.notice("The connection is lost. Trying again…");
-    this.page.notice("");
+    if (!isThere) {
+      this.#isLost = true;
+      return this.page.notice("The connection is lost. Trying again…");
+    }
+    if (this.#isLost) this.page.notice("");
+    this.#isLost = false;
     const question = this.#unsent;
     this.#unsent = null;
     if (question) this.#send(question);

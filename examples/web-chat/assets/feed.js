@@ -39,11 +39,10 @@ export class Feed {
       this.#onstate(true);
     };
     source.onerror = () => {
-      this.#drop();
-      if (document.hidden || this.#closed) return;
-      this.#onstate(false);
-      this.#timer = setTimeout(() => this.#open(), this.#wait);
-      this.#wait = Math.min(this.#wait * 2, LONGEST_WAIT);
+      const last = this.#last;
+      this.again();
+      this.#last = last;
+      if (!document.hidden && !this.#closed) this.#onstate(false);
     };
     for (const name of NAMES) {
       source.addEventListener(name, (event) => {
@@ -52,6 +51,15 @@ export class Feed {
         this.#onevent(name, JSON.parse(event.data));
       });
     }
+  }
+
+  /** Begins anew after a while, at least `least` milliseconds, as a page that was just opened. */
+  again(least = 0) {
+    this.#drop();
+    this.#last = "";
+    if (document.hidden || this.#closed) return;
+    this.#timer = setTimeout(() => this.#open(), Math.max(this.#wait, least));
+    this.#wait = Math.min(this.#wait * 2, LONGEST_WAIT);
   }
 
   #drop() {

@@ -1,6 +1,6 @@
 //! Failures as HTTP responses.
 
-use std::error::Error;
+use std::{error::Error, fmt};
 
 use axum::{
     Json,
@@ -32,6 +32,12 @@ impl Failure {
 /// Returns an error and its causes in one line.
 pub fn line(error: impl Error + 'static) -> String {
     chat::failure::Failure::other(error).to_string()
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.line)
+    }
 }
 
 impl From<HistoryError> for Failure {

@@ -56,7 +56,7 @@ pub async fn begin(
         Some(point) => chain.at(point).map_err(unsupported)?,
     };
     let Ok(permit) = service.answers().try_acquire_owned() else {
-        let line = "cannot begin the answer: too many are being written; try again";
+        let line = "cannot begin the answer: too many are being written, or the service ends; try again";
         return Err(Failure::new(StatusCode::SERVICE_UNAVAILABLE, line));
     };
     let (stop, stopped) = watch::channel(false);
@@ -264,4 +264,16 @@ pub async fn save(service: &Service, session: &SessionId) -> Result<bool, Failur
     feed.end("done", &json!({"turn": view}), None);
     service.list_changed();
     Ok(true)
+}
+
+/// Saves an answer that could not be saved, or prints it, before the service ends.
+pub async fn save_or_print(service: &Service, session: &SessionId) {
+    if let Err(failure) = save(service, session).await
+        && let Some(Unsaved { turn, .. }) = service.feed(session).unsaved()
+    {
+        eprintln!("web-chat: {failure}; this is the turn of session `{session}`:");
+        for message in turn.messages() {
+            eprintln!("{}: {}", message.role().label(), message.text());
+        }
+    }
 }

@@ -1,6 +1,9 @@
 //! The service: a model, the conversations, and what happens in them.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use axum::http::StatusCode;
 use chat::{
@@ -12,9 +15,12 @@ use conversant_chains::{Conversations, LlmChain};
 use conversant_core::{CallOptions, ChatHistory, SessionId};
 use conversant_memory::WindowMemory;
 use lru::LruCache;
-use tokio::sync::{Semaphore, watch};
+use tokio::{
+    sync::{Semaphore, watch},
+    time::timeout,
+};
 
-use crate::{failure::Failure, feed::Feed, tools};
+use crate::{failure::Failure, feed::Feed, reply, tools};
 
 /// The number of turns that a model of a server is shown at least. It moves by [`STEP`] turns at
 /// once, so that the server's prompt cache hits.
@@ -23,6 +29,9 @@ const STEP: usize = 50;
 
 /// The number of feeds that are kept although nothing happens in their conversations.
 const IDLE_FEEDS: usize = 64;
+
+/// The time that answers have to end with the service.
+const END_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How much the service does at the same time.
 #[derive(Debug, Clone, Copy)]
@@ -48,7 +57,7 @@ struct Inner {
     history: Arc<dyn ChatHistory>,
     conversations: Conversations,
     options: CallOptions,
-    timeout: std::time::Duration,
+    timeout: Duration,
     feeds: Mutex<LruCache<SessionId, Arc<Feed>>>,
     answers: Arc<Semaphore>,
     readers: Arc<Semaphore>,
@@ -177,17 +186,25 @@ impl Service {
         self.0.ending.subscribe()
     }
 
-    /// Ends the service: answers are stopped and their parts are kept, and feeds end.
+    /// Ends the service: no answers begin, those that are being written are stopped and their parts
+    /// are kept, and feeds end.
     pub async fn end(&self) {
+        self.0.answers.close();
         let feeds: Vec<_> = {
             let feeds = self.0.feeds.lock().unwrap_or_else(PoisonError::into_inner);
-            feeds.iter().map(|(_, feed)| Arc::clone(feed)).collect()
+            feeds.iter().map(|(session, feed)| (session.clone(), Arc::clone(feed))).collect()
         };
-        for running in feeds.iter().filter_map(|feed| feed.running()) {
+        for running in feeds.iter().filter_map(|(_, feed)| feed.running()) {
             running.stop.send_replace(true);
         }
-        for feed in &feeds {
-            feed.idle().await;
+        let all_end = async {
+            for (session, feed) in &feeds {
+                feed.idle().await;
+                reply::save_or_print(self, session).await;
+            }
+        };
+        if timeout(END_TIMEOUT, all_end).await.is_err() {
+            eprintln!("web-chat: cannot end an answer within {END_TIMEOUT:?}; its part is not kept");
         }
         self.0.ending.send_replace(true);
     }

@@ -50,9 +50,12 @@ pub async fn events(
         return Err(Failure::new(StatusCode::SERVICE_UNAVAILABLE, line));
     };
     let header = headers.get("last-event-id").and_then(|last| last.to_str().ok());
+    let mut list = service.list();
+    // It may have changed while the browser did not listen.
+    list.mark_changed();
     let listener = Listener {
         reader: service.feed(&session).reader(header.or(place.last.as_deref())),
-        list: service.list(),
+        list,
         ending: service.ending(),
         ends_at: Instant::now() + LIFETIME,
         _permit: permit,

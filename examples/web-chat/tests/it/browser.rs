@@ -231,8 +231,9 @@ impl Browser {
     /// Checks the page by axe's rules of WCAG 2.2, level AA, and its best practices.
     pub(crate) async fn passes_axe(&self, state: &str) {
         let script = "const done = arguments[arguments.length - 1];
-            axe.run().then(({violations}) => done(violations.map(({id, help, nodes}) =>
-              `${id}: ${help}: ${nodes.map((node) => node.html).join(' ')}`)), done);";
+            axe.run().then(({passes, violations}) => done(passes.length < 10 ? ['did not run'] :
+              violations.map(({id, help, nodes}) =>
+                `${id}: ${help}: ${nodes.map((node) => node.html).join(' ')}`)), done);";
         let found = self.driver.execute_async(script, Vec::new()).await.unwrap().json().clone();
         assert_eq!(found, json!([]), "in the state: {state}");
     }

@@ -374,3 +374,69 @@ async fn a_turn_has_its_time() {
     );
     browser.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn texts_are_copied_as_they_were_written() {
+    let browser = browser!("texts_are_copied_as_they_were_written");
+    let chat = Running::start(ScriptedChat::new(["Use **this**:\n\n```sh\nls -l\n```"])).await;
+    browser.open(&chat.url()).await;
+    browser.ask("How do I *list*?").await;
+    browser.shows(".turn:not(.live) .answer pre", "ls -l").await;
+    // Without a screen there is no clipboard to look at.
+    let clipboard = "Object.defineProperty(navigator, 'clipboard', \
+                     { value: { writeText: async (text) => { window.copied = text; } } }) && true";
+    browser.until(clipboard).await;
+    for (button, text) in [
+        ("Copy the message", "How do I *list*?"),
+        ("Copy the answer", "Use **this**:\n\n```sh\nls -l\n```"),
+        ("Copy the code", "ls -l"),
+    ] {
+        browser.click(&format!("[aria-label='{button}']")).await;
+        browser.until(&format!("window.copied === {}", json!(text))).await;
+        browser.shows(&format!("[aria-label='{button}'], [aria-label='Copied']"), "").await;
+    }
+    browser.end().await;
+}
+
+/// Another window deletes the conversation, and another program adds to it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_others_do_is_shown() {
+    let browser = browser!("what_others_do_is_shown");
+    let chat = Running::start(ScriptedChat::new(["One.", "Three."])).await;
+    let url = format!("{}#shared", chat.url());
+    browser.open(&url).await;
+    browser.ask("First").await;
+    browser.shows(".turn:not(.live) .answer", "One.").await;
+    let session = SessionId::new("shared").unwrap();
+    let turn = Turn::exchange("Second", "Two.");
+    chat.history.append(&session, &turn, Expect::Any).await.unwrap();
+    browser.ask("Third").await;
+    browser.shows(".turn:not(.live) .answer", "Three.").await;
+    browser.shows(".turn:nth-child(2) .answer", "Two.").await;
+    assert_eq!(browser.texts(".question").await, ["First", "Second", "Third"]);
+
+    let first = browser.window().await;
+    browser.open_window(&url).await;
+    browser.shows(".turn:nth-child(3) .answer", "Three.").await;
+    browser.click("#delete").await;
+    browser.click("#delete-dialog [value=ok]").await;
+    browser.go_to(&first).await;
+    browser.shows("#notice", "was deleted").await;
+    browser.shows("#welcome", "").await;
+    browser.shows("#no-sessions", "No conversations yet.").await;
+    browser.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_theme_is_kept() {
+    let browser = browser!("the_theme_is_kept");
+    let chat = Running::start(ScriptedChat::new([ScriptedReply::text("")])).await;
+    browser.open(&chat.url()).await;
+    let theme = "document.documentElement.dataset.theme";
+    let before = browser.until(theme).await;
+    browser.click("#theme").await;
+    browser.until(&format!("{theme} !== {before}")).await;
+    browser.reload().await;
+    browser.until(&format!("{theme} !== {before}")).await;
+    browser.end().await;
+}

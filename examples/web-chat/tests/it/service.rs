@@ -339,33 +339,39 @@ async fn requests_that_are_not_valid_are_refused() {
     }
 }
 
-/// Each of 200 readers hears all of its conversation's answer, in order.
+/// Each of 200 readers hears all of its conversation's answer, in order: of one conversation each,
+/// or all of the same.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_hundred_streams_at_once_lose_nothing() {
-    let pieces: Vec<String> = (0..100).map(|number| format!("{number} ")).collect();
-    let whole = pieces.concat();
-    let gate = Gate::new();
-    let held = gate.clone();
-    let model = ScriptedChat::with_handler(move |_| {
-        ScriptedReply::pieces(pieces.clone()).held_after(50, &held)
-    });
-    let chat = Running::start(model).await;
-    let address = chat.address;
-    let mut readers = JoinSet::new();
-    for number in 0..200 {
-        let whole = whole.clone();
-        readers.spawn(async move {
-            let session = format!("s{number}");
-            let mut events = Events::open(address, &session, None).await;
-            let id = TurnId::random().to_string();
-            assert_eq!(ask(address, &session, &id, "Count.").await, 202);
-            assert_eq!(events.until("done").await.0, whole);
+    for sessions in [200, 1] {
+        let pieces: Vec<String> = (0..100).map(|number| format!("{number} ")).collect();
+        let whole = pieces.concat();
+        let gate = Gate::new();
+        let held = gate.clone();
+        let model = ScriptedChat::with_handler(move |_| {
+            ScriptedReply::pieces(pieces.clone()).held_after(50, &held)
         });
-    }
-    gate.reached(200).await;
-    gate.open();
-    while let Some(read) = readers.join_next().await {
-        read.unwrap();
+        let chat = Running::start(model).await;
+        let address = chat.address;
+        let mut readers = JoinSet::new();
+        for number in 0..200 {
+            let whole = whole.clone();
+            let session = format!("s{}", number % sessions);
+            let events = Events::open(address, &session, None).await;
+            readers.spawn(async move {
+                let mut events = events;
+                assert_eq!(events.until("done").await.0, whole);
+            });
+        }
+        for number in 0..sessions {
+            let id = TurnId::random().to_string();
+            assert_eq!(ask(address, &format!("s{number}"), &id, "Count.").await, 202);
+        }
+        gate.reached(sessions).await;
+        gate.open();
+        while let Some(read) = readers.join_next().await {
+            read.unwrap();
+        }
     }
 }
 
