@@ -7,9 +7,11 @@ use etcetera::BaseStrategy;
 
 use crate::failure::Failure;
 
-/// Opens a file of conversations, and creates it if it is missing.
-pub fn open(file: &Path) -> Result<SqliteHistory, Failure> {
-    SqliteHistory::open(file).map_err(|error| named(Failure::other(error), file))
+/// Opens a file of conversations, and creates it if it is missing. With search, the words of all
+/// turns are in an index from then on.
+pub fn open(file: &Path, has_search: bool) -> Result<SqliteHistory, Failure> {
+    let opened = SqliteHistory::builder(file).search(has_search).open();
+    opened.map_err(|error| named(Failure::other(error), file))
 }
 
 /// Names the file in a failure that does not.

@@ -15,4 +15,5 @@ pub mod definition;
 pub mod failure;
 pub mod file;
 pub mod model_arguments;
+pub mod title;
 mod weights;

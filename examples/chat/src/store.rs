@@ -2,17 +2,14 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use chat::{failure::Failure, file};
-use conversant_core::{ChatHistory, Expect, Messages, Note, Point, Range, SessionId, Version};
+use chat::{failure::Failure, file, title::title};
+use conversant_core::{ChatHistory, Expect, Messages, Point, Range, SessionId, Version};
 use conversant_memory::InMemoryHistory;
 
 use crate::arguments::Arguments;
 
 /// How many sessions are asked for at a time.
 const PAGE: usize = 100;
-
-/// The name of the note that has a conversation's title.
-const TITLE: &str = "title";
 
 /// Where conversations are kept.
 #[derive(Clone)]
@@ -42,7 +39,7 @@ impl Store {
             (None, false) => None,
         };
         let history: Arc<dyn ChatHistory> = match &file {
-            Some(file) => Arc::new(file::open(file)?),
+            Some(file) => Arc::new(file::open(file, false)?),
             None => Arc::new(InMemoryHistory::new()),
         };
         Ok(Self { history, file })
@@ -84,15 +81,12 @@ impl Store {
     }
 
     async fn title(&self, session: &SessionId) -> Result<Option<String>, Failure> {
-        let note = self.history.note(session, TITLE).await.map_err(Failure::other)?;
-        Ok(note.and_then(|note| Some(note.body.as_text()?.to_owned())))
+        title(&self.history, session).await.map_err(Failure::other)
     }
 
     /// Sets the title of a conversation.
     pub async fn set_title(&self, session: &SessionId, title: &str) -> Result<(), Failure> {
-        // It covers the beginning, which every branch of the conversation has.
-        let note = Note::new(title, Version::new(self.version(session).await?.epoch, 0));
-        self.history.put_note(session, TITLE, &note).await.map_err(Failure::other)
+        self.history.set_title(session, Some(title)).await.map_err(Failure::other)
     }
 
     /// Deletes what has been said.

@@ -73,10 +73,11 @@ export class Sidebar {
     note.hidden = !text;
   }
 
-  #entry({ id, title, used }) {
-    const link = h("a", { href: `#${encodeURIComponent(id)}` },
+  #entry({ id, title, used, turns }) {
+    const count = turns === 1 ? "1 turn" : `${turns} turns`;
+    const link = h("a", { href: `#${encodeURIComponent(id)}`, title: `${title || id} · ${count}` },
       h("span", { className: "name", dir: "auto" }, title || id),
-      used ? h("time", { dateTime: new Date(used).toISOString() }, when(used)) : null);
+      h("time", { dateTime: new Date(used).toISOString() }, when(used)));
     link.dataset.session = id;
     this.#mark(link);
     return h("li", {}, link);

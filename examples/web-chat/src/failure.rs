@@ -44,6 +44,7 @@ impl From<HistoryError> for Failure {
     fn from(error: HistoryError) -> Self {
         let status = match &error {
             HistoryError::UnknownTurn { .. } => StatusCode::NOT_FOUND,
+            HistoryError::InvalidText { .. } => StatusCode::BAD_REQUEST,
             HistoryError::Stale { .. } => StatusCode::CONFLICT,
             HistoryError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             HistoryError::Busy | HistoryError::TimedOut { .. } => StatusCode::SERVICE_UNAVAILABLE,

@@ -41,7 +41,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     })?;
     let address = listener.local_addr().map_err(Failure::other)?;
     let file = arguments.db.clone().map_or_else(default_file, Ok)?;
-    let history: Arc<dyn ChatHistory> = Arc::new(open(&file)?);
+    let history: Arc<dyn ChatHistory> = Arc::new(open(&file, true)?);
     let backend = Backend::connect(&arguments.model, "web-chat").await?;
     let place = Path::display(&file).to_string();
     let Arguments { model, tools, .. } = &arguments;

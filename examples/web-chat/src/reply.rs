@@ -56,7 +56,8 @@ pub async fn begin(
         Some(point) => chain.at(point).map_err(unsupported)?,
     };
     let Ok(permit) = service.answers().try_acquire_owned() else {
-        let line = "cannot begin the answer: too many are being written, or the service ends; try again";
+        let line =
+            "cannot begin the answer: too many are being written, or the service ends; try again";
         return Err(Failure::new(StatusCode::SERVICE_UNAVAILABLE, line));
     };
     let (stop, stopped) = watch::channel(false);

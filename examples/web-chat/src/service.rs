@@ -204,7 +204,9 @@ impl Service {
             }
         };
         if timeout(END_TIMEOUT, all_end).await.is_err() {
-            eprintln!("web-chat: cannot end an answer within {END_TIMEOUT:?}; its part is not kept");
+            eprintln!(
+                "web-chat: cannot end an answer within {END_TIMEOUT:?}; its part is not kept"
+            );
         }
         self.0.ending.send_replace(true);
     }

@@ -7,7 +7,7 @@ use axum::{
     extract::{Path, Query, State},
     http::StatusCode,
 };
-use conversant_core::SessionId;
+use conversant_core::{SessionCursor, SessionId};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::time::timeout;
@@ -29,15 +29,15 @@ const MAX_TITLE: usize = 200;
 pub struct Filter {
     #[serde(default)]
     search: String,
-    after: Option<String>,
+    after: Option<SessionCursor>,
 }
 
 pub async fn list(
     State(service): State<Service>,
     Query(filter): Query<Filter>,
 ) -> Result<Json<Page>, Failure> {
-    let after = filter.after.as_deref();
-    Ok(Json(session_list::page(service.history(), filter.search.trim(), after).await?))
+    let Filter { search, after } = filter;
+    Ok(Json(session_list::page(service.history(), &search, after.as_ref()).await?))
 }
 
 #[derive(Deserialize)]
@@ -55,7 +55,7 @@ pub async fn rename(
         let line = format!("cannot rename the conversation: a title has 1 to {MAX_TITLE} letters");
         return Err(Failure::new(StatusCode::BAD_REQUEST, line));
     }
-    session_list::rename(service.history(), &session, &title).await?;
+    service.history().set_title(&session, Some(&title)).await?;
     service.list_changed();
     Ok(StatusCode::NO_CONTENT)
 }

@@ -107,7 +107,8 @@ impl Running {
 }
 
 fn open(folder: &TempDir) -> Arc<dyn ChatHistory> {
-    Arc::new(SqliteHistory::open(folder.path().join("chat.db")).unwrap())
+    let file = folder.path().join("chat.db");
+    Arc::new(SqliteHistory::builder(file).search(true).open().unwrap())
 }
 
 /// Returns the arguments of a chat that is started without any.
