@@ -3,12 +3,15 @@
 import * as api from "./api.js";
 import { byId, h } from "./dom.js";
 
+/** The most entries that are loaded again when the list has changed. */
+const MOST_AGAIN = 300;
 /** The wait after a key before a search begins, in milliseconds. */
 const TYPING = 150;
 
 export class Sidebar {
   #next = null;
   #count = 0;
+  #search = "";
   #timer = 0;
   #current = null;
 
@@ -45,26 +48,41 @@ export class Sidebar {
     const search = this.search.value.trim();
     this.#count += 1;
     const count = this.#count;
-    let page;
+    // A list that is loaded again has as many entries as before.
+    const least = after || search !== this.#search ? 1 : Math.min(this.list.children.length, MOST_AGAIN);
+    const sessions = [];
+    let next = after;
     try {
-      page = await api.sessions(search, after);
+      do {
+        const page = await api.sessions(search, next);
+        sessions.push(...page.sessions);
+        next = page.next;
+      } while (next && sessions.length < least);
     } catch (error) {
       this.#empty(error.message);
       return;
     }
     // A later search has begun meanwhile.
     if (count !== this.#count) return;
-    const entries = page.sessions.map((session) => this.#entry(session));
-    if (after) {
-      this.list.append(...entries);
-    } else {
-      const focused = document.activeElement?.closest?.("#sessions a")?.hash;
-      this.list.replaceChildren(...entries);
-      if (focused) this.list.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus();
-    }
-    this.#next = page.next;
-    this.more.hidden = !page.next;
+    this.#search = search;
+    this.#show(sessions, after !== null);
+    this.#next = next;
+    this.more.hidden = !next;
     this.#empty(this.list.children.length ? "" : search ? "No conversation has these words." : "No conversations yet.");
+  }
+
+  /** Shows conversations. An entry that has not changed stays, with its focus. */
+  #show(sessions, isMore) {
+    const shown = new Map(Array.from(this.list.children, (item) => [item.dataset.shown, item]));
+    const focused = document.activeElement?.closest?.("#sessions a")?.dataset.session;
+    const items = sessions.map((session) => shown.get(shownAs(session)) ?? this.#entry(session));
+    if (isMore) this.list.append(...items);
+    else if (items.some((item, index) => item !== this.list.children[index]) || items.length !== shown.size) {
+      this.list.replaceChildren(...items);
+    }
+    if (focused && document.activeElement === document.body) {
+      items.map((item) => item.firstChild).find((link) => link.dataset.session === focused)?.focus();
+    }
   }
 
   #empty(text) {
@@ -80,7 +98,9 @@ export class Sidebar {
       h("time", { dateTime: new Date(used).toISOString() }, when(used)));
     link.dataset.session = id;
     this.#mark(link);
-    return h("li", {}, link);
+    const item = h("li", {}, link);
+    item.dataset.shown = shownAs({ id, title, used, turns });
+    return item;
   }
 
   #mark(link) {
@@ -96,6 +116,9 @@ export class Sidebar {
     other.focus();
   }
 }
+
+/** Returns all that is seen of an entry, in one text. */
+const shownAs = ({ id, title, used, turns }) => JSON.stringify([id, title, when(used), turns]);
 
 /** Returns a time in few letters: the time of today, or the day. */
 function when(time) {

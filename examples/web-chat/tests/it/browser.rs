@@ -193,9 +193,15 @@ impl Browser {
     }
 
     pub(crate) async fn click(&self, css: &str) {
-        let element = self.find(css).await;
-        element.scroll_into_view().await.unwrap();
-        element.click().await.unwrap();
+        // An element may be drawn anew between being found and being clicked.
+        for attempt in 1.. {
+            let element = self.find(css).await;
+            let scrolled = element.scroll_into_view().await;
+            match scrolled.and(element.click().await) {
+                Ok(()) => return,
+                Err(error) => assert!(attempt < 5, "cannot click {css}: {error}"),
+            }
+        }
     }
 
     pub(crate) async fn type_in(&self, css: &str, text: impl Into<TypingData>) {

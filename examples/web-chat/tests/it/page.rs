@@ -311,12 +311,13 @@ async fn two_hundred_conversations_are_listed_and_searched() {
 
     browser.click("#rename").await;
     browser.type_in("#new-title", TypingData::from("The answer") + Key::Enter).await;
-    browser.shows("#sessions a[aria-current]", "The answer").await;
     browser.shows("#title", "The answer").await;
+    browser.type_in("#search", "the ans").await;
+    browser.shows("#sessions a[aria-current]", "The answer").await;
+    browser.until("document.querySelectorAll('#sessions li').length === 1").await;
     browser.click("#delete").await;
     browser.click("#delete-dialog [value=ok]").await;
     browser.shows("#notice", "was deleted").await;
-    browser.type_in("#search", "The answer").await;
     browser.shows("#no-sessions", "No conversation has these words.").await;
     browser.end().await;
 }
