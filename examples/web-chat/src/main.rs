@@ -17,6 +17,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use web_chat::{
     arguments::Arguments,
     listener::{ConnectionLimits, serve},
+    reply::end,
     routes::router,
     service::{Limits, Service},
 };
@@ -52,11 +53,11 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     if !arguments.no_open && open::that_detached(&url).is_err() {
         eprintln!("web-chat: cannot open a browser; open the address yourself");
     }
-    let end = async {
+    let ended = async {
         interrupted().await;
-        service.end().await;
+        end(&service).await;
     };
-    serve(listener, router(service.clone(), address.port()), ConnectionLimits::default(), end)
+    serve(listener, router(service.clone(), address.port()), ConnectionLimits::default(), ended)
         .await;
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! An answer that is being written: from the chain into the feed, with and without readers.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::http::StatusCode;
 use conversant_chains::{ChainError, ChainStream, LlmChain};
@@ -10,7 +10,10 @@ use conversant_core::{
 };
 use serde::Serialize;
 use serde_json::json;
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::{
+    sync::{OwnedSemaphorePermit, watch},
+    time::timeout,
+};
 
 use crate::{
     failure::{Failure, line},
@@ -18,6 +21,9 @@ use crate::{
     service::Service,
     turn_view::{self, MessageView, TurnView},
 };
+
+/// The time that answers have to end with the service.
+const END_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A question.
 pub struct Question {
@@ -267,8 +273,27 @@ pub async fn save(service: &Service, session: &SessionId) -> Result<bool, Failur
     Ok(true)
 }
 
+/// Ends the service: no answers begin, those that are being written are stopped and their parts are
+/// kept, and streams end.
+pub async fn end(service: &Service) {
+    let feeds = service.close();
+    for running in feeds.iter().filter_map(|(_, feed)| feed.running()) {
+        running.stop.send_replace(true);
+    }
+    let all_end = async {
+        for (session, feed) in &feeds {
+            feed.idle().await;
+            save_or_print(service, session).await;
+        }
+    };
+    if timeout(END_TIMEOUT, all_end).await.is_err() {
+        eprintln!("web-chat: cannot end an answer within {END_TIMEOUT:?}; its part is not kept");
+    }
+    service.end_readers();
+}
+
 /// Saves an answer that could not be saved, or prints it, before the service ends.
-pub async fn save_or_print(service: &Service, session: &SessionId) {
+async fn save_or_print(service: &Service, session: &SessionId) {
     if let Err(failure) = save(service, session).await
         && let Some(Unsaved { turn, .. }) = service.feed(session).unsaved()
     {

@@ -15,12 +15,9 @@ use conversant_chains::{Conversations, LlmChain};
 use conversant_core::{CallOptions, ChatHistory, SessionId};
 use conversant_memory::WindowMemory;
 use lru::LruCache;
-use tokio::{
-    sync::{Semaphore, watch},
-    time::timeout,
-};
+use tokio::sync::{Semaphore, watch};
 
-use crate::{failure::Failure, feed::Feed, reply, tools};
+use crate::{failure::Failure, feed::Feed, tools};
 
 /// The number of turns that a model of a server is shown at least. It moves by [`STEP`] turns at
 /// once, so that the server's prompt cache hits.
@@ -29,9 +26,6 @@ const STEP: usize = 50;
 
 /// The number of feeds that are kept although nothing happens in their conversations.
 const IDLE_FEEDS: usize = 64;
-
-/// The time that answers have to end with the service.
-const END_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How much the service does at the same time.
 #[derive(Debug, Clone, Copy)]
@@ -186,28 +180,15 @@ impl Service {
         self.0.ending.subscribe()
     }
 
-    /// Ends the service: no answers begin, those that are being written are stopped and their parts
-    /// are kept, and feeds end.
-    pub async fn end(&self) {
+    /// Begins no more answers, and returns the feeds of the conversations.
+    pub fn close(&self) -> Vec<(SessionId, Arc<Feed>)> {
         self.0.answers.close();
-        let feeds: Vec<_> = {
-            let feeds = self.0.feeds.lock().unwrap_or_else(PoisonError::into_inner);
-            feeds.iter().map(|(session, feed)| (session.clone(), Arc::clone(feed))).collect()
-        };
-        for running in feeds.iter().filter_map(|(_, feed)| feed.running()) {
-            running.stop.send_replace(true);
-        }
-        let all_end = async {
-            for (session, feed) in &feeds {
-                feed.idle().await;
-                reply::save_or_print(self, session).await;
-            }
-        };
-        if timeout(END_TIMEOUT, all_end).await.is_err() {
-            eprintln!(
-                "web-chat: cannot end an answer within {END_TIMEOUT:?}; its part is not kept"
-            );
-        }
+        let feeds = self.0.feeds.lock().unwrap_or_else(PoisonError::into_inner);
+        feeds.iter().map(|(session, feed)| (session.clone(), Arc::clone(feed))).collect()
+    }
+
+    /// Ends the streams of all readers.
+    pub fn end_readers(&self) {
         self.0.ending.send_replace(true);
     }
 }

@@ -11,6 +11,7 @@ use tokio::{net::TcpListener, sync::Notify, task::JoinHandle};
 use web_chat::{
     arguments::Arguments,
     listener::{ConnectionLimits, serve},
+    reply,
     routes::router,
     service::{Limits, Service},
 };
@@ -94,7 +95,7 @@ impl Running {
         let server = tokio::spawn(async move {
             let ended = async {
                 notified.notified().await;
-                ending.end().await;
+                reply::end(&ending).await;
             };
             serve(listener, app, settings.connections, ended).await;
         });
