@@ -82,7 +82,7 @@ impl JsonlHistoryBuilder {
         let folder = std::path::absolute(&self.settings.folder).map_err(backend)?;
         if !folder.is_dir() {
             if folder.exists() {
-                return Err(corrupt("the path is not a folder"));
+                return Err(corrupt("the path is not a folder; use the path of a folder"));
             }
             fs::create_dir_all(&folder).map_err(io_error)?;
         }

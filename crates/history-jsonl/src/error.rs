@@ -32,7 +32,7 @@ pub(crate) fn corrupt(what: &str) -> HistoryError {
 
 /// Returns the error for line `line`, counted from 1.
 pub(crate) fn corrupt_line(line: u64, what: &str) -> HistoryError {
-    corrupt(&format!("line {line} {what}"))
+    corrupt(&format!("line {line} {what}; `repair` keeps the turns that can be read"))
 }
 
 /// Adds the name of a file to an error of its first line.
@@ -40,7 +40,8 @@ pub(crate) fn in_file(path: &Path, error: HistoryError) -> HistoryError {
     match error {
         HistoryError::Corrupt { what, source } => {
             let file = path.file_name().unwrap_or_default().to_string_lossy();
-            HistoryError::Corrupt { what: format!("{what} in `{file}`"), source }
+            let (fault, remedy) = what.split_once("; ").unwrap_or((&what, "repair the session"));
+            HistoryError::Corrupt { what: format!("{fault} in `{file}`; {remedy}"), source }
         }
         other => other,
     }

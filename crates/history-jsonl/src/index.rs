@@ -74,7 +74,7 @@ impl Index {
             }
         };
         if index.header.session.as_ref().is_some_and(|found| found != session) {
-            return Err(corrupt_line(1, "is of another session"));
+            return Err(corrupt("line 1 is of another session; give the file its own name"));
         }
         index.torn = 0;
         if length > index.end {
@@ -121,7 +121,7 @@ impl Index {
         let mut next = self.header.base;
         while let Some(base) = next {
             if files.iter().any(|(known, ..)| known.file == base.file) {
-                return Err(corrupt("a fork shares its own turns"));
+                return Err(corrupt("a fork shares its own turns; `repair` keeps the others"));
             }
             let file = shared_file::open(&shared(folder, base.file))?;
             let of_file = Self::begin(&file)?;

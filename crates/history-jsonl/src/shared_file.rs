@@ -47,5 +47,5 @@ pub(crate) fn open(path: &Path) -> Result<File, HistoryError> {
 }
 
 pub(crate) fn missing() -> HistoryError {
-    corrupt("the turns that the fork shares are missing")
+    corrupt("the turns that the fork shares are missing; `repair` keeps its own")
 }

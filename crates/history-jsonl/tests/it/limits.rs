@@ -111,7 +111,10 @@ fn a_folder_that_is_none_is_told() {
     let file = folder.path().join("file");
     fs::write(&file, "text").unwrap();
     let error = JsonlHistory::open(&file).unwrap_err();
-    assert_eq!(error.to_string(), "cannot use the history: the path is not a folder");
+    assert_eq!(
+        error.to_string(),
+        "cannot use the history: the path is not a folder; use the path of a folder"
+    );
     assert!(JsonlHistory::open(file.join("inner")).is_err());
 }
 

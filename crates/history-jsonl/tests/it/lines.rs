@@ -213,7 +213,9 @@ fn a_file_under_another_session_s_name_is_told() {
     let folder = Folder::new();
     folder.write("b", &joined(&LINES));
     let error = load(&folder.open(), "b").unwrap_err();
-    assert_eq!(error.to_string(), "cannot use the history: line 1 is of another session");
+    let expected =
+        "cannot use the history: line 1 is of another session; give the file its own name";
+    assert_eq!(error.to_string(), expected);
     folder.write("b", b"garbage");
     let error = block_on(folder.open().sessions(None, 9)).unwrap_err().to_string();
     let start = "cannot use the history: line 1 is not the header of a conversation in `3e23e816";
@@ -230,7 +232,8 @@ fn a_line_that_was_damaged_after_it_was_read_is_told() {
     lines[4][70] ^= 1;
     folder.write("a", &joined(&lines));
     let error = block_on(history.load(&session("a"), Range::LastTurns(1))).unwrap_err();
-    assert_eq!(error.to_string(), "cannot use the history: line 5 is damaged");
+    let expected = "line 5 is damaged; `repair` keeps the turns that can be read";
+    assert_eq!(error.to_string(), format!("cannot use the history: {expected}"));
     // A file that has become shorter is read again.
     folder.write("a", &joined(&LINES[..3]));
     assert_eq!(load(&history, "a").unwrap().messages.len(), 4);
