@@ -2,6 +2,7 @@
 //! only in the epoch that was seen.
 
 pub(crate) mod jsonl;
+pub(crate) mod redis;
 pub(crate) mod sqlite;
 
 use bench::workload::message;

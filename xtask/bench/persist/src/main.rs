@@ -5,6 +5,7 @@ mod floor;
 mod jsonl;
 mod measured;
 mod memories;
+mod redis;
 mod sessions;
 mod sqlite;
 
@@ -23,6 +24,7 @@ const ROWS: &[Row] = &[
     ("sqlite_cold", sqlite::cold),
     ("sqlite_bytes", sqlite::bytes),
     ("sqlite_many", sqlite::many),
+    ("redis_window", redis::window),
     ("jsonl_append", jsonl::append),
     ("jsonl_load", jsonl::load),
     ("jsonl_cold", jsonl::cold),

@@ -74,6 +74,11 @@ impl Measured {
         Ok(measured)
     }
 
+    /// A row whose samples were taken in turns.
+    pub(crate) const fn of(n: usize, unit: &'static str, ours: Vec<f64>, floor: Vec<f64>) -> Self {
+        Self { n, unit, ours, floor }
+    }
+
     /// A row without another side.
     pub(crate) const fn alone(n: usize, unit: &'static str, ours: Vec<f64>) -> Self {
         Self { n, unit, ours, floor: Vec::new() }
