@@ -14,8 +14,8 @@ use crate::{
     measured::{Effort, Measured},
 };
 
-/// A chain's call with a window of 20 turns: the CPU of this process, then that of the server. There
-/// is no row if Redis is not installed.
+/// A chain's call with a window of 20 turns: the CPU of this process, then that of the server. The
+/// row is left out if Redis is not installed.
 pub(crate) fn window(effort: Effort) -> Result<Vec<Measured>, BoxError> {
     // The disk takes no CPU.
     let Some(server) = RedisServer::start(&["--appendonly", "no"])? else {
