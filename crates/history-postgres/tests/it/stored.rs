@@ -151,6 +151,17 @@ async fn a_session_is_read_at_its_start() {
         let turn = Turn::exchange(format!("question {number}"), format!("answer {number}"));
         history.append(&session, &turn, Expect::Any).await.unwrap();
     }
+    for (range, turns) in [
+        (Range::All, &[0, 2, 4][..]),
+        (Range::LastTurns(2), &[0, 2]),
+        (Range::LastMessages(3), &[1]),
+        (Range::LastMessages(0), &[]),
+        (Range::LastBytes(u64::MAX), &[0, 2, 4]),
+    ] {
+        // A window that holds its turns needs to know where they begin.
+        let found = history.load(&session, range).await.unwrap();
+        assert_eq!(found.turns.as_deref(), Some(turns), "{range:?}");
+    }
     let all = history.load(&session, Range::All).await.unwrap().messages;
     for count in [0, 1, 2, 3, 6, 7, usize::MAX] {
         let first = history.first(&session, count).await.unwrap().unwrap();
