@@ -235,9 +235,17 @@ impl Conversation<'_> {
             }
         }
         properties.use_at(now());
-        let lock = match &origin.turns {
-            Some(_) => Some(shared_turns::lock(self.paths.folder(), self.deadline())?),
+        let deadline = self.deadline();
+        // An expired session may share turns.
+        let release = match &self.index {
+            Some(index) => shared_turns::prepare(self.paths, &index.header, deadline)?,
             None => None,
+        };
+        let lock = match &origin.turns {
+            Some(_) if release.is_none() => {
+                Some(shared_turns::lock(self.paths.folder(), deadline)?)
+            }
+            _ => None,
         };
         if origin.turns.as_ref().is_some_and(|turns| !turns.is_there(self.paths)) {
             return Ok(None);
@@ -247,6 +255,9 @@ impl Conversation<'_> {
             .with_properties(properties);
         self.file = Some(self.paths.replace(&header.encode()?, self.file.is_none())?);
         drop(lock);
+        if let Some(release) = release {
+            release.finish()?;
+        }
         self.refresh()?;
         Ok(Some(self.version_at(self.tip())))
     }

@@ -88,7 +88,6 @@ pub(crate) fn share(
 pub(crate) struct Release<'p> {
     folder: &'p Path,
     base: Base,
-    replaced: PathBuf,
     _lock: SessionLock,
 }
 
@@ -105,11 +104,12 @@ pub(crate) fn prepare<'p>(
         return Ok(None);
     }
     let lock = lock(paths.folder(), deadline)?;
-    let replaced = paths.file();
-    if is_shared && settle(paths.folder(), &Heads::read(paths.folder(), &replaced)?, header.file)? {
+    if is_shared
+        && settle(paths.folder(), &Heads::read(paths.folder(), Some(&paths.file()))?, header.file)?
+    {
         return Ok(None);
     }
-    let release = |base| Release { folder: paths.folder(), base, replaced, _lock: lock };
+    let release = |base| Release { folder: paths.folder(), base, _lock: lock };
     Ok(header.base.map(release))
 }
 
@@ -122,7 +122,7 @@ impl Release<'_> {
             if !path.exists() {
                 break;
             }
-            let heads = Heads::read(self.folder, &self.replaced)?;
+            let heads = Heads::read(self.folder, None)?;
             let header = Index::begin(&open(&path)?)?.header;
             if release(self.folder, &heads, &header, base.file)? != Released::Orphan {
                 break;
@@ -141,7 +141,7 @@ pub(crate) fn sweep(folder: &Path, lock_timeout: Duration) -> Result<(), History
     }
     let _lock = lock(folder, Instant::now().checked_add(lock_timeout))?;
     loop {
-        let heads = Heads::read(folder, Path::new(""))?;
+        let heads = Heads::read(folder, None)?;
         let mut removed = false;
         for (path, header) in &heads.0 {
             let Some(file) = shared_id(path) else { continue };
@@ -164,12 +164,13 @@ struct Heads(Vec<(PathBuf, Header)>);
 
 impl Heads {
     /// Reads the first lines, except for that of a file that is being replaced.
-    fn read(folder: &Path, replaced: &Path) -> Result<Self, HistoryError> {
+    fn read(folder: &Path, replaced: Option<&Path>) -> Result<Self, HistoryError> {
         let mut heads = Vec::new();
         for entry in fs::read_dir(folder).map_err(io_error)? {
             let path = entry.map_err(io_error)?.path();
             let extension = path.extension().and_then(|extension| extension.to_str());
-            if !matches!(extension, Some(EXTENSION | SHARED_EXTENSION)) || path == replaced {
+            let is_replaced = replaced == Some(path.as_path());
+            if is_replaced || !matches!(extension, Some(EXTENSION | SHARED_EXTENSION)) {
                 continue;
             }
             let line = match File::open(&path).and_then(|file| file_io::first_line(&file)) {

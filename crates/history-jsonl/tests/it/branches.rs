@@ -1,6 +1,9 @@
 //! Branches and forks: the lines that they write, and what their removal leaves.
 
-use std::fs;
+use std::{
+    fs,
+    time::{Duration, SystemTime},
+};
 
 use conversant_core::{
     Alternative, ChatHistory, Expect, HistoryError, Note, Point, Range, Turn, Version,
@@ -278,4 +281,26 @@ fn a_fork_into_a_session_with_a_note_is_stale() {
         assert!(matches!(refused, Err(HistoryError::Stale { .. })), "{refused:?}");
     }
     assert_eq!(block_on(history.note(&session("b"), "summary")).unwrap(), Some(note));
+}
+
+/// The new fork has the turns that the expired one shared, and nothing else is left of that.
+#[test]
+fn a_fork_replaces_an_expired_one() {
+    let folder = Folder::new();
+    let day = Duration::from_secs(24 * 3600);
+    let history = folder.builder().time_to_live(day).open().unwrap();
+    let turns = fill(&history, "a", 3);
+    fork(&history, "a", &turns[1], "b");
+    let own = exchange(9);
+    append(&history, "b", &own).unwrap();
+    fork(&history, "b", &own, "c");
+    append(&history, "b", &exchange(10)).unwrap();
+    let file = fs::File::options().write(true).open(history.path(&session("b"))).unwrap();
+    file.set_modified(SystemTime::now() - 2 * day).unwrap();
+    assert_eq!(fork(&history, "a", &turns[1], "b").messages, 4);
+    for name in ["b", "c"] {
+        let slice = load(&folder.open(), name).unwrap();
+        assert_eq!(slice.messages.len(), if name == "b" { 4 } else { 6 });
+    }
+    assert!(!all_text(&folder).contains("question 10"));
 }
