@@ -1,6 +1,7 @@
 //! Long runs that try to make a history lose data: killed processes and servers, many processes,
 //! damaged files and full disks.
 
+mod branches;
 mod child;
 mod findings;
 mod full;
@@ -38,6 +39,12 @@ pub(crate) struct Options {
     /// The number of kills of each kind of server.
     #[arg(long, default_value_t = 20)]
     server_kills: u64,
+    /// The number of processes that are killed while they branch a session.
+    #[arg(long, default_value_t = 200)]
+    branch_kills: u64,
+    /// Runs the phase `branches` alone.
+    #[arg(long)]
+    branches: bool,
     /// The seed. The same seed gives the same damage, and the same times as far as the machine
     /// allows.
     #[arg(long, default_value_t = 1)]
@@ -54,6 +61,8 @@ pub(crate) struct Options {
 enum Phase {
     /// Processes are killed while they append.
     Kills,
+    /// Eight processes regenerate, edit, undo and fork in one session, and are killed.
+    Branches,
     /// Eight processes append to one session.
     Processes,
     /// 32 tasks append to one session.
@@ -75,13 +84,18 @@ pub(crate) fn run(options: &Options) -> Verdict {
     }
     let mut all_well = true;
     for phase in Phase::value_variants() {
-        if !options.phases.is_empty() && !options.phases.contains(phase) {
+        let is_chosen = match options.branches {
+            true => *phase == Phase::Branches,
+            false => options.phases.is_empty() || options.phases.contains(phase),
+        };
+        if !is_chosen {
             continue;
         }
         let start = Instant::now();
         let mut findings = Findings::default();
         match phase {
             Phase::Kills => kills::run(options.kills, options.seed, &mut findings)?,
+            Phase::Branches => branches::run(options.branch_kills, options.seed, &mut findings)?,
             Phase::Processes => processes::run(options.turns, &mut findings)?,
             Phase::Order => order::run(&mut findings)?,
             Phase::Mutants => mutants::run(options.mutants, options.seed, &mut findings)?,

@@ -13,6 +13,7 @@ use conversant_core::{ChatHistory, Expect, HistoryError, Range, SessionId};
 use conversant_testkit::block_on;
 
 use super::{
+    branches::{Brancher, Stored},
     store::{Store, kind, session, shown},
     turns,
 };
@@ -29,13 +30,16 @@ pub(super) enum Mode {
     Lease,
     /// Appends until an error.
     UntilError,
+    /// Regenerates, edits, undoes and forks.
+    Branches,
 }
 
-const MODES: [(&str, Mode); 4] = [
+const MODES: [(&str, Mode); 5] = [
     ("any", Mode::Any),
     ("exactly", Mode::Exactly),
     ("lease", Mode::Lease),
     ("until-error", Mode::UntilError),
+    ("branches", Mode::Branches),
 ];
 
 /// The task of a child process.
@@ -101,10 +105,20 @@ pub(super) fn run(arguments: &[String]) -> Verdict {
         }
     };
     let writer = writer.parse()?;
+    let mut brancher = Brancher::new(writer);
     for number in 0..turns.parse()? {
+        if mode == Mode::Branches {
+            match brancher.run(&*history, &session, number) {
+                Ok(Stored::Turn(id)) => say("done", &id.to_string())?,
+                Ok(Stored::Fork(id, name)) => say("fork", &format!("{id} {name}"))?,
+                Ok(Stored::Nothing) => {}
+                Err(error) => say("error", &format!("{} {}", kind(&error), shown(&error)))?,
+            }
+            continue;
+        }
         let turn = turns::turn(writer, number);
         let outcome = match mode {
-            Mode::Any | Mode::UntilError => {
+            Mode::Any | Mode::UntilError | Mode::Branches => {
                 block_on(history.append(&session, &turn, Expect::Any)).map(drop)
             }
             Mode::Exactly => exactly(&*history, &session, &turn),
