@@ -1,6 +1,7 @@
 //! Long runs that try to make a history lose data: killed processes and servers, many processes,
 //! damaged files and full disks.
 
+mod brancher;
 mod branches;
 mod child;
 mod findings;

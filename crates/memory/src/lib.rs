@@ -78,6 +78,7 @@ mod string_buffer;
 mod summary;
 mod summary_buffer;
 mod sync;
+mod title;
 mod token_buffer;
 mod trim;
 mod vector_store;
@@ -97,6 +98,7 @@ pub use self::{
     string_buffer::StringBufferMemory,
     summary::SummaryMemory,
     summary_buffer::SummaryBufferMemory,
+    title::title,
     token_buffer::TokenBufferMemory,
     trim::{Oversized, Trim},
     vector_store::VectorStoreMemory,

@@ -13,7 +13,7 @@ use conversant_core::{ChatHistory, Expect, HistoryError, Range, SessionId};
 use conversant_testkit::block_on;
 
 use super::{
-    branches::{Brancher, Stored},
+    brancher::{Brancher, Stored},
     store::{Store, kind, session, shown},
     turns,
 };

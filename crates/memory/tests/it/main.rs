@@ -25,5 +25,6 @@ mod scopes;
 mod suites;
 mod summaries;
 mod support;
+mod titles;
 mod token_buffer;
 mod window;
