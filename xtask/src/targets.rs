@@ -114,7 +114,7 @@ impl Toolchain {
         let mut cargo = workspace::command("cargo");
         cargo.arg(command).args(["--quiet", "--target", self.target]);
         if let Some(compiler) = &self.cross {
-            cargo.args(["-Z", "build-std=std,panic_unwind"]);
+            cargo.args(["-Z", "build-std=std,panic_abort"]);
             // Debian's compiler is a stable one, and cargo builds the library with nightly ones
             // only.
             cargo.env("RUSTC", compiler).env("RUSTC_BOOTSTRAP", "1");

@@ -51,7 +51,7 @@ pub async fn converse() -> Result<String, JsError> {
         let outcome = chain.invoke(vars! { "input" => input }).await?;
         let made = outcome.turn_id.created_at().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
         turns.push(json!({
-            "answer": outcome.reply.text(),
+            "answer": outcome.reply.as_ref().map(|reply| reply.text().into_owned()),
             "id": outcome.turn_id.to_string(),
             "made": made.map(|made| made.as_millis() as u64),
         }));
