@@ -23,6 +23,7 @@ export class Conversation {
   #last = null;
   #anchor = null;
   #isLost = false;
+  #title = "";
 
   /** `page` has the composer, and functions for what concerns the rest of the page. */
   constructor(page) {
@@ -232,6 +233,8 @@ export class Conversation {
       await this.#reload();
     }
     if (view && drafts.sent(this.session)?.id === view.id) drafts.keepSent(this.session, null);
+    if (!this.#title) this.#titled(this.#turns[0]?.text.trim().replace(/\s+/g, " ").slice(0, 80));
+    this.page.notice("");
     if (error) this.#turns.at(-1)?.fault(`The answer ended early: ${error}`);
     this.#follow();
   }
@@ -305,6 +308,11 @@ export class Conversation {
     }
   }
 
+  #titled(title) {
+    this.#title = title;
+    this.page.titled(title);
+  }
+
   #clear() {
     this.#turns = [];
     this.list.replaceChildren();
@@ -324,7 +332,7 @@ export class Conversation {
     this.#ahead = page.ahead ?? null;
     byId("taken-back").hidden = !this.#ahead;
     byId("welcome").hidden = this.#turns.length > 0 || this.#ahead !== null;
-    this.page.titled(page.title);
+    this.#titled(page.title);
     const anchor = this.#anchor;
     this.#anchor = null;
     const anchored = anchor && this.#turns.find((turn) => turn.after === anchor.after);

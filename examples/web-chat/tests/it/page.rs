@@ -27,7 +27,8 @@ async fn two_turns_are_there_after_a_reload() {
     browser.open(&chat.url()).await;
     browser.shows("#welcome", "What is on your mind?").await;
     browser.ask("My name is Ada.").await;
-    browser.shows(".turn:nth-child(1) .answer strong", "Ada").await;
+    browser.shows(".turn:nth-child(1):not(.live) .answer strong", "Ada").await;
+    browser.shows("#title", "My name is Ada.").await;
     browser.ask("What is my name?").await;
     browser.shows(".turn:nth-child(2) .answer", "Your name is Ada.").await;
     browser.shows("#sessions a[aria-current]", "My name is Ada.").await;
