@@ -22,6 +22,7 @@ use crate::{
     pending::PendingTurn,
     queue::{Permit, Polled},
     resumed::Resumed,
+    stored_answer,
 };
 
 /// The time that a memory has to release what a failed call's load acquired, though the call's
@@ -33,25 +34,40 @@ pub(crate) struct CallInputs {
     variables: Variables,
     options: CallOptions,
     resumed: Resumed,
+    /// Whether the turn may be stored already: the caller has given its id.
+    may_be_stored: bool,
 }
 
 impl CallInputs {
     pub(crate) fn new(variables: Variables, options: CallOptions) -> Self {
-        Self { variables, options, resumed: Resumed::default() }
+        let may_be_stored = options.turn_id.is_some();
+        Self { variables, options, resumed: Resumed::default(), may_be_stored }
     }
 
     /// Returns the inputs of a call that continues a turn.
     pub(crate) fn of_pending(pending: PendingTurn, options: CallOptions) -> Self {
         let options = options.with_turn_id(pending.turn_id());
         let (variables, resumed) = pending.into_parts();
-        Self { variables, options, resumed }
+        Self { variables, options, resumed, may_be_stored: true }
     }
 
-    /// Sets the part of the turn that is done.
-    pub(crate) fn with_resumed(mut self, resumed: Resumed) -> Self {
+    /// Makes these the inputs of a step, whose turn id comes from the call's, and sets the part of
+    /// the call that is done.
+    pub(crate) fn of_step(mut self, resumed: Resumed) -> Self {
         self.resumed = resumed;
+        self.may_be_stored = false;
         self
     }
+}
+
+/// What is known of an answer that an earlier call with the same turn id has stored.
+enum StoredAnswer {
+    /// The turn is new, or its chain does not look for it.
+    NotSought,
+    Sought,
+    Found(Box<Reply>),
+    /// The stored answer is that of this call, so nothing is to be saved.
+    Taken,
 }
 
 /// The state of a call. After [`begin`](Self::begin), the memory is loaded and the call holds the
@@ -64,6 +80,7 @@ pub(crate) struct CallState {
     input: Messages,
     /// The ticket of the load, until the turn is saved.
     ticket: Option<Ticket>,
+    stored: StoredAnswer,
     limits: Limits,
     permit: Option<Permit>,
     observation: Option<Box<CallObservation>>,
@@ -76,14 +93,24 @@ impl CallState {
         observation: &Observation,
         inputs: CallInputs,
     ) -> Self {
-        let CallInputs { variables, mut options, mut resumed } = inputs;
+        let CallInputs { variables, mut options, mut resumed, may_be_stored } = inputs;
         let earlier = resumed.record.take();
         let turn_id = *options.turn_id.get_or_insert_with(TurnId::random);
         let observation = observation.start(chain, binding, Some(turn_id), &mut options, earlier);
         let limits = Limits::new(options.deadline);
         let context = RunContext::new(options).with_resumed(resumed);
-        let input = Messages::new();
-        Self { variables, context, turn_id, input, ticket: None, limits, permit: None, observation }
+        let seeks = may_be_stored && binding.is_some_and(MemoryBinding::finds_answers);
+        Self {
+            variables,
+            context,
+            turn_id,
+            input: Messages::new(),
+            ticket: None,
+            stored: if seeks { StoredAnswer::Sought } else { StoredAnswer::NotSought },
+            limits,
+            permit: None,
+            observation,
+        }
     }
 
     /// Waits for the conversation, loads its memory, and emits that the chain has started. A call
@@ -117,7 +144,13 @@ impl CallState {
             }
             self.enter(binding).await?;
             let queue = self.elapsed();
-            self.load(binding).await?;
+            self.input = binding.input_messages(&self.variables);
+            if matches!(self.stored, StoredAnswer::Sought) {
+                self.find_stored(binding).await?;
+            }
+            if !matches!(self.stored, StoredAnswer::Found(_)) {
+                self.load(binding).await?;
+            }
             if let Some(observation) = &mut self.observation {
                 let load = observation.elapsed();
                 observation.timings.queue = queue;
@@ -140,8 +173,29 @@ impl CallState {
         Ok(())
     }
 
+    /// Looks for the answer of a call with the same turn id.
+    async fn find_stored(&mut self, binding: &MemoryBinding) -> Result<(), ChainError> {
+        // Boxed, so that other calls are not larger for it.
+        let found = Box::pin(stored_answer::find(binding.memory(), self.turn_id, &self.input));
+        let found = self.limits.run(self.permit.as_ref(), found).await;
+        if let Some(reply) = found.map_err(|exceeded| exceeded.during(CallPhase::Load))?? {
+            self.stored = StoredAnswer::Found(reply);
+        }
+        Ok(())
+    }
+
+    /// Returns the answer that an earlier call has stored.
+    fn take_stored(&mut self, chain: &dyn Chain) -> Option<Result<Answer, ChainError>> {
+        if !matches!(self.stored, StoredAnswer::Found(_)) {
+            return None;
+        }
+        match std::mem::replace(&mut self.stored, StoredAnswer::Taken) {
+            StoredAnswer::Found(reply) => Some(self.finish(chain, *reply)),
+            _ => None,
+        }
+    }
+
     async fn load(&mut self, binding: &MemoryBinding) -> Result<(), ChainError> {
-        self.input = binding.input_messages(&self.variables);
         let loaded = {
             let text = binding.input(&self.variables).map(Value::to_text);
             let context = LoadContext::new(&self.variables);
@@ -187,6 +241,9 @@ impl CallState {
         chain: &dyn Chain,
         binding: Option<&MemoryBinding>,
     ) -> Result<Answer, ChainError> {
+        if let Some(answer) = self.take_stored(chain) {
+            return answer;
+        }
         self.check(chain, binding)?;
         let run = chain.run(&self.variables, &self.context);
         let answer = self.limits.run(self.permit.as_ref(), run).await;
@@ -199,6 +256,9 @@ impl CallState {
         chain: &dyn Chain,
         binding: Option<&MemoryBinding>,
     ) -> Result<Streaming, ChainError> {
+        if let Some(answer) = self.take_stored(chain) {
+            return answer.map(|answer| Streaming::Whole(Box::new(answer)));
+        }
         self.check(chain, binding)?;
         let stream = chain.stream(&self.variables, &self.context);
         let streaming = self.limits.run(self.permit.as_ref(), stream).await;
@@ -344,6 +404,9 @@ impl CallState {
         binding: Option<&MemoryBinding>,
         answer: &Answer,
     ) -> Result<Option<PendingTurn>, ChainError> {
+        if matches!(self.stored, StoredAnswer::Taken) {
+            return Ok(None);
+        }
         if !PendingTurn::is_due(answer) {
             self.save(binding, answer, false).await?;
             return Ok(None);

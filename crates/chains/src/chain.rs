@@ -69,6 +69,13 @@ pub trait Chain: Send + Sync {
         Ok(Answer::new(Variables::from([(name, text)])).with_reply(reply))
     }
 
+    /// Returns whether [`finish`](Self::finish) makes the whole answer from the reply that a turn
+    /// stores, so that a call that is repeated with its turn id finds its answer. By default
+    /// `false`: the model is called again.
+    fn restores_answers(&self) -> bool {
+        false
+    }
+
     /// Returns a chain that is this one, except that its model is asked for a type and its first
     /// output is of that type, for calls of `predict_as`. By default `None`: then the first output
     /// is parsed.
@@ -118,6 +125,10 @@ macro_rules! forward_chain {
 
             fn finish(&self, reply: conversant_core::Reply, context: &$crate::RunContext) -> Result<$crate::Answer, $crate::ChainError> {
                 (**self).finish(reply, context)
+            }
+
+            fn restores_answers(&self) -> bool {
+                (**self).restores_answers()
             }
 
             fn answering_as(&self, answer_type: &$crate::AnswerType) -> Option<std::sync::Arc<dyn $crate::Chain>> {

@@ -4,7 +4,7 @@ use std::{borrow::Cow, error::Error, fmt, time::Duration};
 
 use conversant_core::{
     MemoryError, MissingVariable, ModelError, ParseError, PromptError, Reply, StatusKind,
-    TimeoutPhase, Turn, Variables, Withheld,
+    TimeoutPhase, Turn, TurnId, Variables, Withheld,
 };
 
 use crate::{pending::PendingTurn, queue::Refusal};
@@ -56,6 +56,12 @@ pub enum ChainError {
     /// No model was called.
     #[error("cannot call a conversation from inside its own call; use another session")]
     Reentrant,
+    /// A turn with the call's id is stored, and has another question. No model was called.
+    #[error("cannot start the call: turn `{id}` is stored with another question; use a new id")]
+    TurnIdInUse {
+        /// The id.
+        id: TurnId,
+    },
     /// The conversation is closed.
     #[error("cannot start the call: the conversation is closed")]
     Closed,
@@ -212,6 +218,7 @@ impl ChainError {
             Self::Busy => "busy",
             Self::QueueTimeout { .. } => "queue_timeout",
             Self::Reentrant => "reentrant",
+            Self::TurnIdInUse { .. } => "turn_id",
             Self::Closed => "closed",
             Self::DeadlineExceeded { .. } => "deadline",
             Self::Load(_) => "load",
@@ -239,7 +246,7 @@ impl ChainError {
     /// | status | errors |
     /// |---|---|
     /// | 400 | an input is missing, reserved or cannot be stored; the prompt is too long for the model |
-    /// | 409 | [`Busy`](Self::Busy), `QueueTimeout`, results that do not match a pending turn |
+    /// | 409 | [`Busy`](Self::Busy), `QueueTimeout`, `TurnIdInUse`, results that do not match a pending turn |
     /// | 429 | the model's server limits the rate |
     /// | 500 | a fault of the service: its store, its prompt, its settings |
     /// | 502 | the model failed, or answered what cannot be used |
@@ -250,7 +257,10 @@ impl ChainError {
         match self {
             error if error.is_deadline() => 504,
             Self::TakenInput { .. } | Self::MissingInputs { .. } | Self::RefusedInput(_) => 400,
-            Self::Busy | Self::QueueTimeout { .. } | Self::ToolResults { .. } => 409,
+            Self::Busy
+            | Self::QueueTimeout { .. }
+            | Self::TurnIdInUse { .. }
+            | Self::ToolResults { .. } => 409,
             Self::Closed => 503,
             Self::Model(error) => match error {
                 error if error.is_context_length() => 400,

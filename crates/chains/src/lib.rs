@@ -31,6 +31,7 @@ mod resumed;
 mod runner;
 mod settings;
 mod step;
+mod stored_answer;
 mod stream;
 mod sync;
 #[cfg(feature = "schema")]

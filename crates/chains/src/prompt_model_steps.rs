@@ -261,6 +261,10 @@ impl Chain for PromptModelSteps {
         self.answer(reply, context).map_err(|failed| ChainError::unparsed(failed.0, Some(failed.1)))
     }
 
+    fn restores_answers(&self) -> bool {
+        true
+    }
+
     fn answering_as(&self, answer_type: &AnswerType) -> Option<Arc<dyn Chain>> {
         let enforced = answer_type.format.clone().filter(|_| self.parts.model.enforces_schemas());
         let parser = Some(Arc::clone(&answer_type.parser));

@@ -80,6 +80,7 @@ impl Settings {
         let binding = self.memory.map(|memory| {
             let (maintenance, queue_timeout) = (self.maintenance, self.queue_timeout);
             MemoryBinding::new(memory, names, first_output, maintenance, queue_timeout)
+                .restoring_answers(chain.restores_answers())
         });
         Runner {
             chain: Arc::new(chain),

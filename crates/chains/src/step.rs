@@ -31,7 +31,7 @@ impl<C: Chain + 'static> Runner<C> {
     ) -> Result<Answer, ChainError> {
         let inputs = self.inputs_among(variables);
         let options = self.with_defaults(context.options().clone());
-        let inputs = CallInputs::new(inputs, options).with_resumed(context.resumed().clone());
+        let inputs = CallInputs::new(inputs, options).of_step(context.resumed().clone());
         let call = invoke(&self.chain, self.binding.as_ref(), &self.observation, inputs);
         Ok(answer_of(call.await?, self.chain.outputs()))
     }
@@ -45,7 +45,7 @@ impl<C: Chain + 'static> Runner<C> {
         let inputs = self.inputs_among(variables);
         let options = self.with_defaults(context.options().clone());
         let outputs = self.chain.outputs().to_vec();
-        let inputs = CallInputs::new(inputs, options).with_resumed(context.resumed().clone());
+        let inputs = CallInputs::new(inputs, options).of_step(context.resumed().clone());
         let stream = ChainStream::start(self, inputs).await?;
         let step = StepSource { stream, outputs, text: String::new() };
         Ok(Streaming::Steps(AnswerStream::new(step)))

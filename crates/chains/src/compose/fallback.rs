@@ -153,6 +153,7 @@ fn may_succeed_elsewhere(error: &ChainError) -> bool {
         | ChainError::RefusedInput(_)
         | ChainError::ToolResults { .. }
         | ChainError::Reentrant
+        | ChainError::TurnIdInUse { .. }
         | ChainError::Closed
         | ChainError::Model(ModelError::Cancelled) => false,
         error => !error.is_deadline() && error.not_saved().is_none(),

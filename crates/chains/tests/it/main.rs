@@ -27,6 +27,7 @@ mod predict;
 mod queueing;
 mod recorded;
 mod reentrant;
+mod repeated;
 mod simulation;
 mod stream;
 mod support;

@@ -25,8 +25,13 @@ pub struct CallOptions {
     pub deadline: Option<Instant>,
     /// Whether a chain fails at once instead of waiting for other calls of its conversation.
     pub no_wait: bool,
-    /// The id of the turn. A call that is repeated with the same id is saved once. If `None`, the
-    /// chain creates an id.
+    /// The id of the turn. If `None`, the chain creates an id.
+    ///
+    /// A call that is repeated with the same id is saved once. An LLM chain returns the answer of
+    /// the stored turn without calling its model, and sets
+    /// [`Reply::from_cache`](crate::Reply::from_cache), if the turn is among the last 16 of the
+    /// conversation and the store lists turns. Otherwise, and in other chains, models are called
+    /// again.
     pub turn_id: Option<TurnId>,
     /// The tools that the model may call. If empty, the model's own setting applies.
     pub tools: Vec<ToolDefinition>,

@@ -47,6 +47,13 @@ async fn second_call(options: CallOptions) -> String {
     error
 }
 
+/// The error of a call with the turn id of another question.
+async fn other_question() -> String {
+    let chain = chain(ScriptedChat::new(["Hi"]), BufferMemory::new());
+    chain.predict_with(hi(), call()).await.unwrap();
+    text(chain.predict_with(vars! { "message" => "Bye" }, call()).await)
+}
+
 /// A model that asks its own conversation.
 #[derive(Clone, Default)]
 struct Curious(Arc<OnceLock<LlmChain>>);
@@ -93,6 +100,7 @@ async fn the_errors_of_many_users() {
     compare(
         include_str!("../../../src/guide/many_users.md"),
         [
+            other_question().await,
             second_call(CallOptions::new().with_no_wait()).await,
             second_call(CallOptions::new().with_timeout(Duration::ZERO)).await,
             call_from_inside().await,

@@ -1,0 +1,188 @@
+//! A call that is repeated with its turn id finds its answer, instead of paying for another one.
+
+use conversant_chains::{ChainError, ChainStream, JsonParser, LlmChain};
+use conversant_core::{
+    CallOptions, ChatHistory, Delta, Expect, Message, Range, Reply, ToolCall, Turn, TurnId,
+    Variables, vars,
+};
+use conversant_memory::{BufferMemory, InMemoryHistory};
+use conversant_testkit::{
+    FailingHistory, Gate, HistoryCall, ScriptedChat, ScriptedReply, block_on,
+};
+use serde_json::json;
+
+use crate::support::{TestHistory, chat_prompt, session};
+
+fn options(id: u128) -> CallOptions {
+    CallOptions::new().with_turn_id(TurnId::from_u128(id))
+}
+
+fn hi() -> Variables {
+    vars! { "human_input" => "Hi" }
+}
+
+fn memory(history: &(impl ChatHistory + Clone + 'static)) -> BufferMemory {
+    BufferMemory::new()
+        .with_memory_key("chat_history")
+        .with_return_messages(true)
+        .with_history(history.clone(), session())
+}
+
+fn chain(model: &ScriptedChat, history: &(impl ChatHistory + Clone + 'static)) -> LlmChain {
+    LlmChain::builder()
+        .prompt(chat_prompt())
+        .model(model.clone())
+        .memory(memory(history))
+        .build()
+        .unwrap()
+}
+
+async fn count(history: &InMemoryHistory) -> usize {
+    history.load(&session(), Range::All).await.unwrap().messages.len()
+}
+
+async fn text(mut stream: ChainStream) -> String {
+    let mut shown = String::new();
+    while let Some(delta) = stream.next().await {
+        if let Delta::Text(piece) = delta.unwrap() {
+            shown.push_str(&piece);
+        }
+    }
+    assert_eq!(stream.outcome().unwrap().text(), shown);
+    shown
+}
+
+#[test]
+fn the_model_is_called_once() {
+    block_on(async {
+        let (model, history) = (ScriptedChat::new(["Hello!"]), InMemoryHistory::new());
+        let chain = chain(&model, &history);
+        let first = chain.invoke_with(hi(), options(1)).await.unwrap();
+        let second = chain.invoke_with(hi(), options(1)).await.unwrap();
+        assert_eq!((first.text(), second.text()), ("Hello!".to_owned(), "Hello!".to_owned()));
+        let from_cache = |reply: Option<Reply>| reply.unwrap().from_cache;
+        assert!(!from_cache(first.reply) && from_cache(second.reply));
+        assert_eq!(text(chain.stream_with(hi(), options(1)).await.unwrap()).await, "Hello!");
+        assert_eq!((model.requests().len(), count(&history).await), (1, 2));
+    });
+}
+
+#[test]
+fn a_repetition_during_the_call_waits_for_its_answer() {
+    block_on(async {
+        let gate = Gate::new();
+        let model = ScriptedChat::new([ScriptedReply::text("Hello!").held_by(&gate)]);
+        let history = InMemoryHistory::new();
+        let chain = chain(&model, &history);
+        let open = async {
+            gate.reached(1).await;
+            gate.open();
+        };
+        let first = chain.predict_with(hi(), options(1));
+        let second = chain.predict_with(hi(), options(1));
+        let (first, second, ()) = tokio::join!(first, second, open);
+        assert_eq!((first.unwrap(), second.unwrap()), ("Hello!".to_owned(), "Hello!".to_owned()));
+        assert_eq!(count(&history).await, 2);
+    });
+}
+
+#[test]
+fn another_process_finds_it_and_continues() {
+    block_on(async {
+        let history = InMemoryHistory::new();
+        let model = ScriptedChat::new(["Hello!", "Fine."]);
+        chain(&model, &history).predict_with(hi(), options(1)).await.unwrap();
+        let other = chain(&model, &history);
+        assert_eq!(other.predict_with(hi(), options(1)).await.unwrap(), "Hello!");
+        let next = vars! { "human_input" => "How are you?" };
+        assert_eq!(other.predict_with(next, options(2)).await.unwrap(), "Fine.");
+        assert_eq!(model.requests()[1].messages.len(), 3);
+    });
+}
+
+#[test]
+fn another_question_with_the_id_is_refused() {
+    block_on(async {
+        let (model, history) = (ScriptedChat::new(["Hello!"]), InMemoryHistory::new());
+        let chain = chain(&model, &history);
+        chain.predict_with(hi(), options(1)).await.unwrap();
+        let other = vars! { "human_input" => "Bye" };
+        let error = chain.predict_with(other, options(1)).await.unwrap_err();
+        assert!(matches!(error, ChainError::TurnIdInUse { id } if id == TurnId::from_u128(1)));
+        assert_eq!((error.http_status(), error.is_retryable()), (409, false));
+        assert_eq!(
+            error.to_string(),
+            "cannot start the call: turn `00000000-0000-0000-0000-000000000001` is stored with \
+             another question; use a new id"
+        );
+        assert_eq!(model.requests().len(), 1);
+    });
+}
+
+#[test]
+fn an_incomplete_turn_is_not_an_answer() {
+    block_on(async {
+        let (model, history) = (ScriptedChat::new(["Hello!"]), InMemoryHistory::new());
+        let cut = vec![Message::human("Hi"), Message::ai("Hel")];
+        let cut = Turn::identified(TurnId::from_u128(1), cut).with_incomplete(true);
+        history.append(&session(), &cut, Expect::Any).await.unwrap();
+        let answer = chain(&model, &history).predict_with(hi(), options(1)).await.unwrap();
+        assert_eq!(answer, "Hello!");
+    });
+}
+
+#[test]
+fn the_answer_is_parsed_again_and_has_its_tool_calls() {
+    block_on(async {
+        let history = InMemoryHistory::new();
+        let call = ToolCall::new("time", json!({})).with_id("call_1");
+        let reply = Reply::new(Message::ai(r#"It is {"hour": 12}."#)).with_intermediate(vec![
+            Message::ai("").with_tool_calls([call]),
+            Message::tool("12:00", "call_1"),
+        ]);
+        let model = ScriptedChat::new([reply]);
+        let chain = LlmChain::builder()
+            .prompt(chat_prompt())
+            .model(model)
+            .parser(JsonParser)
+            .memory(memory(&history))
+            .store_records(true)
+            .build()
+            .unwrap();
+        let first = chain.invoke_with(hi(), options(1)).await.unwrap();
+        let second = chain.invoke_with(hi(), options(1)).await.unwrap();
+        assert_eq!(second.output(), Some(&json!({"hour": 12}).into()));
+        assert_eq!(first.output(), second.output());
+        let parts = |reply: &Option<Reply>| {
+            let reply = reply.clone().unwrap();
+            (reply.message, reply.intermediate)
+        };
+        assert_eq!(parts(&first.reply), parts(&second.reply));
+        assert_eq!(count(&history).await, 4);
+    });
+}
+
+#[test]
+fn a_call_without_an_id_reads_nothing_more() {
+    block_on(async {
+        let history = FailingHistory::new(InMemoryHistory::new());
+        let chain = chain(&ScriptedChat::new(["Hello!", "Hello!"]), &history);
+        let turns = || history.calls(HistoryCall::Turns);
+        chain.predict(hi()).await.unwrap();
+        assert_eq!(turns(), 0);
+        chain.predict_with(hi(), options(1)).await.unwrap();
+        assert_eq!(turns(), 1);
+    });
+}
+
+#[test]
+fn a_store_that_cannot_list_turns_stores_the_first_answer() {
+    block_on(async {
+        let (model, history) = (ScriptedChat::new(["one", "two"]), TestHistory::default());
+        let chain = chain(&model, &history);
+        for answer in ["one", "two"] {
+            assert_eq!(chain.predict_with(hi(), options(1)).await.unwrap(), answer);
+        }
+        assert_eq!(history.transcript().await, "Human: Hi\nAI: one");
+    });
+}
