@@ -7,12 +7,13 @@ use std::{
 };
 
 use conversant_core::{
-    CallOptions, CallResult, Event, LoadContext, MaintainContext, MemoryError, Messages,
-    PromptError, Reply, Ticket, Turn, TurnId, Value, Variables, Warning, Withheld,
+    CallResult, Event, LoadContext, MaintainContext, MemoryError, Messages, PromptError, Reply,
+    Ticket, Turn, TurnId, Value, Variables, Warning, Withheld,
 };
 
 use crate::{
     answer::Answer,
+    call_inputs::CallInputs,
     chain::{Chain, RunContext, Streaming},
     error::{CallPhase, ChainError, DEADLINE, NotSaved},
     limits::{Exceeded, Limits},
@@ -21,54 +22,12 @@ use crate::{
     outcome::Outcome,
     pending::PendingTurn,
     queue::{Permit, Polled},
-    resumed::Resumed,
-    stored_answer,
+    stored_answer::{self, StoredAnswer},
 };
 
 /// The time that a memory has to release what a failed call's load acquired, though the call's
 /// deadline has passed.
 const RELEASE_TIME: Duration = Duration::from_millis(200);
-
-/// The inputs and the options of a call, and the part of its turn that is done.
-pub(crate) struct CallInputs {
-    variables: Variables,
-    options: CallOptions,
-    resumed: Resumed,
-    /// Whether the turn may be stored already: the caller has given its id.
-    may_be_stored: bool,
-}
-
-impl CallInputs {
-    pub(crate) fn new(variables: Variables, options: CallOptions) -> Self {
-        let may_be_stored = options.turn_id.is_some();
-        Self { variables, options, resumed: Resumed::default(), may_be_stored }
-    }
-
-    /// Returns the inputs of a call that continues a turn.
-    pub(crate) fn of_pending(pending: PendingTurn, options: CallOptions) -> Self {
-        let options = options.with_turn_id(pending.turn_id());
-        let (variables, resumed) = pending.into_parts();
-        Self { variables, options, resumed, may_be_stored: true }
-    }
-
-    /// Makes these the inputs of a step, whose turn id comes from the call's, and sets the part of
-    /// the call that is done.
-    pub(crate) fn of_step(mut self, resumed: Resumed) -> Self {
-        self.resumed = resumed;
-        self.may_be_stored = false;
-        self
-    }
-}
-
-/// What is known of an answer that an earlier call with the same turn id has stored.
-enum StoredAnswer {
-    /// The turn is new, or its chain does not look for it.
-    NotSought,
-    Sought,
-    Found(Box<Reply>),
-    /// The stored answer is that of this call, so nothing is to be saved.
-    Taken,
-}
 
 /// The state of a call. After [`begin`](Self::begin), the memory is loaded and the call holds the
 /// place in its conversation's queue.

@@ -12,6 +12,7 @@ mod apply;
 mod at_point;
 mod builder;
 mod call;
+mod call_inputs;
 mod chain;
 mod compose;
 mod conversations;

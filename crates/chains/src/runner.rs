@@ -7,7 +7,8 @@ use conversant_core::{CallOptions, MaintainContext, Memory, Message, Saved, Slot
 use crate::{
     any_runner::AnyRunner,
     apply::{Batch, Boxed, join_bounded},
-    call::{CallInputs, invoke},
+    call::invoke,
+    call_inputs::CallInputs,
     chain::Chain,
     error::{CallPhase, ChainError},
     limits::Limits,
@@ -378,7 +379,7 @@ macro_rules! impl_calls {
             ) -> Result<crate::ChainStream, crate::ChainError> {
                 let runner = std::sync::Arc::clone(&self.runner);
                 let options = runner.with_defaults(options);
-                let inputs = crate::call::CallInputs::new(inputs, options);
+                let inputs = crate::call_inputs::CallInputs::new(inputs, options);
                 crate::ChainStream::start(runner, inputs).await
             }
 
@@ -424,7 +425,7 @@ macro_rules! impl_calls {
                 let pending = crate::runner::answered(pending, results)?;
                 let runner = std::sync::Arc::clone(&self.runner);
                 let options = runner.with_defaults(options);
-                let inputs = crate::call::CallInputs::of_pending(pending, options);
+                let inputs = crate::call_inputs::CallInputs::of_pending(pending, options);
                 crate::ChainStream::start(runner, inputs).await
             }
 

@@ -10,6 +10,16 @@ use crate::error::ChainError;
 /// for its own. A client repeats a request soon, and a read must not grow with the conversation.
 pub(crate) const RECENT_TURNS: usize = 16;
 
+/// The search for an answer that an earlier call with the same turn id has stored.
+pub(crate) enum StoredAnswer {
+    /// The turn is new, or its chain does not look for it.
+    NotSought,
+    Sought,
+    Found(Box<Reply>),
+    /// The stored answer is that of this call, so nothing is to be saved.
+    Taken,
+}
+
 /// Returns the answer of a turn that is stored already, or `None` if the turn is not among the
 /// recent ones, is incomplete, or cannot be listed by the memory's store.
 pub(crate) async fn find(

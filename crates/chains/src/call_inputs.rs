@@ -1,0 +1,36 @@
+//! The inputs and the options of a call.
+
+use conversant_core::{CallOptions, Variables};
+
+use crate::{pending::PendingTurn, resumed::Resumed};
+
+/// The inputs and the options of a call, and the part of its turn that is done.
+pub(crate) struct CallInputs {
+    pub(crate) variables: Variables,
+    pub(crate) options: CallOptions,
+    pub(crate) resumed: Resumed,
+    /// Whether the turn may be stored already: the caller has given its id.
+    pub(crate) may_be_stored: bool,
+}
+
+impl CallInputs {
+    pub(crate) fn new(variables: Variables, options: CallOptions) -> Self {
+        let may_be_stored = options.turn_id.is_some();
+        Self { variables, options, resumed: Resumed::default(), may_be_stored }
+    }
+
+    /// Returns the inputs of a call that continues a turn.
+    pub(crate) fn of_pending(pending: PendingTurn, options: CallOptions) -> Self {
+        let options = options.with_turn_id(pending.turn_id());
+        let (variables, resumed) = pending.into_parts();
+        Self { variables, options, resumed, may_be_stored: true }
+    }
+
+    /// Makes these the inputs of a step, whose turn id comes from the call's, and sets the part of
+    /// the call that is done.
+    pub(crate) fn of_step(mut self, resumed: Resumed) -> Self {
+        self.resumed = resumed;
+        self.may_be_stored = false;
+        self
+    }
+}
