@@ -44,7 +44,7 @@ pub use self::{
     malformed::{MALFORMED_MESSAGES, MALFORMED_SECRET},
     memory::memory,
     model::{chat_model, completion_model},
-    networked::{killed_history, networked_history},
+    networked::{killed_history, networked_history, with_patience},
     report::{Report, SuiteError},
     vector_store::{EmbeddingFault, TopicEmbeddings, vector_store},
 };

@@ -4,6 +4,7 @@ mod answered;
 mod broken;
 mod killed;
 mod network;
+mod patience;
 mod proxy;
 mod stalled;
 
@@ -11,8 +12,8 @@ use std::{future::Future, net::SocketAddr};
 
 use conversant_core::{ChatHistory, HistoryError};
 
-pub use self::killed::killed_history;
 use self::network::Network;
+pub use self::{killed::killed_history, patience::with_patience};
 use super::{
     check::{run, run_at_once},
     report::{Report, Running, SuiteError},

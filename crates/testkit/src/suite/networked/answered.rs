@@ -5,6 +5,8 @@ use std::{future::Future, time::Duration};
 use conversant_core::HistoryError;
 use tokio::time::{Instant, sleep};
 
+use super::patience::at_most;
+
 /// The time in which an operation succeeds once the server answers again.
 const MAX_OUTAGE: Duration = Duration::from_secs(90);
 
@@ -16,12 +18,12 @@ pub(super) async fn answered<T, F>(mut operation: impl FnMut() -> F) -> Result<T
 where
     F: Future<Output = Result<T, HistoryError>>,
 {
-    let started = Instant::now();
+    let (started, limit) = (Instant::now(), at_most(MAX_OUTAGE));
     loop {
         match operation().await {
             Err(
                 HistoryError::Backend { .. } | HistoryError::TimedOut { .. } | HistoryError::Busy,
-            ) if started.elapsed() < MAX_OUTAGE => sleep(PAUSE).await,
+            ) if started.elapsed() < limit => sleep(PAUSE).await,
             outcome => return outcome,
         }
     }

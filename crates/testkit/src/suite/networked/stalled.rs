@@ -9,6 +9,7 @@ use super::{
     answered::answered,
     broken::{LONG, exchange, new_session},
     network::Network,
+    patience::at_most,
 };
 use crate::{
     join_all::join_all,
@@ -23,8 +24,11 @@ async fn ended<T>(
     name: &str,
     operation: impl Future<Output = Result<T, HistoryError>>,
 ) -> Result<(), Stop> {
-    let Ok(outcome) = timeout(MAX_OPERATION, operation).await else {
-        return Err(Stop::Failed(format!("{name} did not end within {MAX_OPERATION:?}")));
+    let Ok(outcome) = timeout(at_most(MAX_OPERATION), operation).await else {
+        return Err(Stop::Failed(format!(
+            "{name} did not end within {:?}",
+            at_most(MAX_OPERATION)
+        )));
     };
     ensure!(outcome.is_err(), "{name} succeeded, although no request reached the server");
     Ok(())
@@ -80,7 +84,7 @@ where
         answered(|| history.clear(&session)).await?;
         answered(|| history.append(&session, &next, Expect::Any)).await?;
         // The server gets the request now, after its caller has given it up.
-        if timeout(MAX_OPERATION, proxy.deliver()).await.is_err() {
+        if timeout(at_most(MAX_OPERATION), proxy.deliver()).await.is_err() {
             return Err(Stop::Failed("the server did not close the connections".to_owned()));
         }
         let found = answered(|| history.turns(&session, Range::All)).await?;
@@ -145,8 +149,8 @@ where
             Write::Lease => history.lease(&session, LONG).await.map(drop),
         }
     };
-    let Ok(outcome) = timeout(MAX_OPERATION, operation).await else {
-        return Err(Stop::Failed(format!("it did not end within {MAX_OPERATION:?}")));
+    let Ok(outcome) = timeout(at_most(MAX_OPERATION), operation).await else {
+        return Err(Stop::Failed(format!("it did not end within {:?}", at_most(MAX_OPERATION))));
     };
     proxy.set_aside();
     if matches!(outcome, Ok(()) | Err(HistoryError::Unsupported { .. })) {
@@ -155,7 +159,7 @@ where
     let next = exchange(2);
     answered(|| history.append(&session, &next, Expect::Any)).await?;
     let before = state(&history, &session).await?;
-    if timeout(MAX_OPERATION, proxy.deliver()).await.is_err() {
+    if timeout(at_most(MAX_OPERATION), proxy.deliver()).await.is_err() {
         return Err(Stop::Failed("the server did not close the connections".to_owned()));
     }
     let after = state(&history, &session).await?;

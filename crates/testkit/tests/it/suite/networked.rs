@@ -1,5 +1,7 @@
 //! The suites of histories whose store is shared, replaced, or behind a network.
 
+use std::time::Duration;
+
 use conversant_testkit::{block_on, suite};
 
 use super::{
@@ -37,6 +39,9 @@ fn each_check_of_the_shared_history_suite_finds_its_flaw() {
     });
 }
 
+/// The time for which a flaw may keep a suite waiting.
+const PATIENCE: Duration = Duration::from_secs(8);
+
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
@@ -55,7 +60,9 @@ fn each_check_of_the_networked_history_suite_finds_its_flaw() {
     each_check_finds_its_flaw(&flaws, |flaw| {
         runtime().block_on(async {
             let (store, address) = Store::start(flaw).await;
-            suite::networked_history(&address, async |proxy| Ok(Remote::new(&store, &proxy))).await
+            let checks =
+                suite::networked_history(&address, async |proxy| Ok(Remote::new(&store, &proxy)));
+            suite::with_patience(PATIENCE, checks).await
         })
     });
 }
@@ -70,7 +77,7 @@ fn each_check_of_the_killed_history_suite_finds_its_flaw() {
         runtime().block_on(async {
             let (store, address) = Store::start(flaw).await;
             let handles = [Remote::new(&store, &address), Remote::new(&store, &address)];
-            suite::killed_history(&handles, store).await
+            suite::with_patience(PATIENCE, suite::killed_history(&handles, store)).await
         })
     });
 }
