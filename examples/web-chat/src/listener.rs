@@ -34,7 +34,7 @@ impl Default for ConnectionLimits {
 }
 
 /// The time that connections have to end with the service.
-const END_TIMEOUT: Duration = Duration::from_secs(5);
+pub const END_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The wait after a connection that could not be accepted, such as for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
