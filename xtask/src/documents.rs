@@ -20,7 +20,7 @@ pub(crate) fn documentation() -> Result<Outcome, Box<dyn Error>> {
 pub(crate) fn links() -> Result<Outcome, Box<dyn Error>> {
     let Some(skipped) = missing("lychee") else {
         let mut files = workspace::command("git");
-        files.args(["ls-files", "*.md", ":!crates/*/src/*", ":!crates/*/docs/*"]);
+        files.args(["ls-files", "*.md", ":!crates/*/src/*", ":!crates/*/docs/*", ":!*/tests/*"]);
         let files = workspace::output(&mut files)?;
         let mut lychee = workspace::command("lychee");
         lychee.args(["--offline", "--include-fragments", "--no-progress"]).args(files.lines());
