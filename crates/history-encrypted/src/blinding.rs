@@ -32,13 +32,21 @@ impl Blinding {
     }
 }
 
-/// Returns the HMAC-SHA256 of texts in base64: 43 characters. Stores have it, so it never changes.
+/// Returns the keyed hash of texts in base64: 43 characters. Stores have it, so it never changes.
 fn blind(key: &[u8; KEY_BYTES], texts: &[&str]) -> Result<String, HistoryError> {
+    keyed_hash(key, texts).map(|hash| BASE64.encode(hash))
+}
+
+/// Returns the HMAC-SHA256 of texts.
+pub(crate) fn keyed_hash(
+    key: &[u8; KEY_BYTES],
+    texts: &[&str],
+) -> Result<[u8; KEY_BYTES], HistoryError> {
     let hmac = Hmac::<Sha256>::new_from_slice(key);
     let mut hmac = hmac.map_err(|error| HistoryError::Backend { source: error.into() })?;
     for text in texts {
         hmac.update(&(text.len() as u64).to_be_bytes());
         hmac.update(text.as_bytes());
     }
-    Ok(BASE64.encode(hmac.finalize().into_bytes()))
+    Ok(hmac.finalize().into_bytes().into())
 }

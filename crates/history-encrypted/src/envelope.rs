@@ -26,7 +26,7 @@ pub(crate) struct Place<'p> {
     pub(crate) purpose: Purpose,
     /// The session's id in the store.
     pub(crate) session: &'p str,
-    /// The name of a note in the store.
+    /// The name of a note or of a label in the store; empty for others.
     pub(crate) name: &'p str,
 }
 
@@ -37,6 +37,8 @@ impl Place<'_> {
         data.push(match self.purpose {
             Purpose::Message => 1,
             Purpose::Note => 2,
+            Purpose::Title => 3,
+            Purpose::Label => 4,
         });
         // The form and the key's id.
         data.extend_from_slice(head.get(..1 + ID_BYTES).unwrap_or_default());

@@ -28,6 +28,10 @@ pub enum Record {
     Message(u64),
     /// A note.
     Note,
+    /// The title of a session.
+    Title,
+    /// A label of a session.
+    Label,
 }
 
 impl fmt::Display for Record {
@@ -35,6 +39,8 @@ impl fmt::Display for Record {
         match self {
             Self::Message(position) => write!(f, "message {position}"),
             Self::Note => f.write_str("a note"),
+            Self::Title => f.write_str("a title"),
+            Self::Label => f.write_str("a label"),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
 use conversant_core::{
     Alternative, ChatHistory, Expect, HistoryError, Lease, Message, Messages, Note, OwnFormat,
     Point, Range, SessionCursor, SessionFilter, SessionId, SessionInfo, SessionPage, Slice, Turn,
-    Version, async_trait,
+    Version, async_trait, clock::UNIX_EPOCH,
 };
 
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
     error::{DecryptionFault, Record},
     key::Key,
     keyring::Keyring,
-    message_record, note_record,
+    message_record, name_record, note_record,
 };
 
 /// The number of sessions of the store that are read at a time.
@@ -64,6 +64,33 @@ impl<H: OwnFormat> Encrypted<H> {
     #[must_use]
     pub const fn inner(&self) -> &H {
         &self.inner
+    }
+}
+
+impl<H: ChatHistory> Encrypted<H> {
+    /// Returns the place of a list in the store's order.
+    fn stored_cursor(&self, after: &SessionCursor) -> Result<SessionCursor, HistoryError> {
+        let millis = Duration::from_millis(after.last_used_millis());
+        let time = UNIX_EPOCH.checked_add(millis).unwrap_or(UNIX_EPOCH);
+        Ok(SessionCursor::new(time, self.codec.session(after.session())?))
+    }
+
+    /// Returns the id of a session by its id in the store. `None` if it is blinded and the session
+    /// has no turns: its id is encrypted with them.
+    async fn own_session(&self, stored: &SessionId) -> Result<Option<SessionId>, HistoryError> {
+        if self.codec.blinding.is_none() {
+            return Ok(Some(stored.clone()));
+        }
+        let slice = self.inner.load(stored, Range::LastMessages(1)).await?;
+        let sequence = self.codec.sequence(Some(slice.start()), false);
+        let opened = self.codec.open(stored, &slice.messages, sequence, true)?;
+        let Some(opened) = opened.into_iter().next() else { return Ok(None) };
+        let mismatch = || DecryptionFault::Mismatch.of(Record::Message(1));
+        let session = opened.binding.session.ok_or_else(mismatch)?;
+        if self.codec.session(&session)? != *stored {
+            return Err(mismatch());
+        }
+        Ok(Some(session))
     }
 }
 
@@ -190,15 +217,7 @@ impl<H: ChatHistory> ChatHistory for Encrypted<H> {
         loop {
             let page = self.inner.sessions(last.as_ref(), PAGE).await?;
             for stored in &page {
-                let slice = self.inner.load(stored, Range::LastMessages(1)).await?;
-                let sequence = self.codec.sequence(Some(slice.start()), false);
-                let opened = self.codec.open(stored, &slice.messages, sequence, true)?;
-                let Some(opened) = opened.into_iter().next() else { continue };
-                let mismatch = || DecryptionFault::Mismatch.of(Record::Message(1));
-                let session = opened.binding.session.ok_or_else(mismatch)?;
-                if self.codec.session(&session)? != *stored {
-                    return Err(mismatch());
-                }
+                let Some(session) = self.own_session(stored).await? else { continue };
                 if after.is_none_or(|after| session > *after) {
                     first.insert(session);
                     if first.len() > limit {
@@ -285,7 +304,8 @@ impl<H: ChatHistory> ChatHistory for Encrypted<H> {
     }
 
     /// Begins a session with the turns of another one. They are encrypted anew, since a record is
-    /// bound to its session, so the cost grows with their number.
+    /// bound to its session, so the cost grows with their number. In lists they count as turns of
+    /// the new session, which is as old as they are.
     ///
     /// # Cancellation
     /// A fork that is dropped leaves the new session with the first of the turns. Delete it and
@@ -307,50 +327,134 @@ impl<H: ChatHistory> ChatHistory for Encrypted<H> {
         for turn in &turns {
             version = self.append(into, turn, Expect::Exactly(version)).await?;
         }
+        let labels = match self.session_info(session).await {
+            Err(HistoryError::Unsupported { .. }) => None,
+            info => info?.map(|info| info.labels),
+        };
+        for (name, value) in labels.iter().flatten() {
+            self.set_label(into, name, Some(value)).await?;
+        }
         Ok(version)
     }
 
+    /// Returns the session as a list shows it. Its sums of usage are encrypted with its messages,
+    /// so they are absent, and its size is that of the encrypted records.
     async fn session_info(&self, session: &SessionId) -> Result<Option<SessionInfo>, HistoryError> {
-        let _ = session;
-        Err(HistoryError::Unsupported { what: "lists of encrypted sessions" })
+        let stored = self.codec.session(session)?;
+        let Some(info) = self.inner.session_info(&stored).await? else { return Ok(None) };
+        let mut info = name_record::open(&self.codec.keys, &stored, info)?;
+        info.session = session.clone();
+        Ok(Some(info))
     }
 
+    /// Lists sessions. Labels are compared after they were decrypted, so a filter by labels reads
+    /// the sessions of the store in their order until the page is full. Where session ids are
+    /// blinded, a message of each session is decrypted too, and sessions without turns are left
+    /// out. Search is not supported.
     async fn list_sessions(
         &self,
         filter: &SessionFilter,
         after: Option<&SessionCursor>,
         limit: usize,
     ) -> Result<SessionPage, HistoryError> {
-        let _ = (filter, after, limit);
-        Err(HistoryError::Unsupported { what: "lists of encrypted sessions" })
+        if filter.words().next().is_some() {
+            return Err(HistoryError::Unsupported { what: "search in encrypted sessions" });
+        }
+        let mut stored_filter = filter.clone();
+        stored_filter.labels.clear();
+        let mut found = Vec::new();
+        let mut place = after.map(|after| self.stored_cursor(after)).transpose()?;
+        // One more than the limit shows that there is a next page.
+        while found.len() <= limit {
+            let page = limit.saturating_add(1).clamp(1, PAGE);
+            let page = self.inner.list_sessions(&stored_filter, place.as_ref(), page).await?;
+            for info in page.sessions {
+                let stored = info.session.clone();
+                let Some(session) = self.own_session(&stored).await? else { continue };
+                let mut info = name_record::open(&self.codec.keys, &stored, info)?;
+                info.session = session;
+                if filter.matches(&info) && found.len() <= limit {
+                    found.push(info);
+                }
+            }
+            match page.next {
+                Some(next) => place = Some(next),
+                None => break,
+            }
+        }
+        Ok(SessionPage::of(found, limit))
     }
 
+    /// Sets the title, at most 600 bytes.
     async fn set_title(
         &self,
         session: &SessionId,
         title: Option<&str>,
     ) -> Result<(), HistoryError> {
-        let _ = (session, title);
-        Err(HistoryError::Unsupported { what: "lists of encrypted sessions" })
+        let stored = self.codec.session(session)?;
+        let seal = |title| name_record::seal_title(&self.codec.keys, &stored, title);
+        let title = title.map(seal).transpose()?;
+        self.inner.set_title(&stored, title.as_deref()).await
     }
 
+    /// Sets a label, whose value has at most 240 bytes.
     async fn set_label(
         &self,
         session: &SessionId,
         name: &str,
         value: Option<&str>,
     ) -> Result<(), HistoryError> {
-        let _ = (session, name, value);
-        Err(HistoryError::Unsupported { what: "lists of encrypted sessions" })
+        SessionInfo::check_label(name, value, name_record::MAX_LABEL_VALUE_BYTES)?;
+        let stored = self.codec.session(session)?;
+        let seal = |value| name_record::seal_label(&self.codec.keys, &stored, name, value);
+        let value = value.map(seal).transpose()?;
+        let names = name_record::label_names(&self.codec.keys, name)?;
+        let Some((primary, older)) = names.split_first() else { return Ok(()) };
+        self.inner.set_label(&stored, primary, value.as_deref()).await?;
+        let has_older = match older {
+            [] => None,
+            _ => self.inner.session_info(&stored).await?,
+        };
+        for name in has_older.iter().flat_map(|info| info.labels.keys()) {
+            if older.contains(name) {
+                self.inner.set_label(&stored, name, None).await?;
+            }
+        }
+        Ok(())
     }
 
+    /// Deletes sessions that a filter selects. With labels, all that it selects are listed first.
     async fn delete_sessions(
         &self,
         filter: &SessionFilter,
         limit: usize,
     ) -> Result<usize, HistoryError> {
-        let _ = (filter, limit);
-        Err(HistoryError::Unsupported { what: "lists of encrypted sessions" })
+        if filter.is_empty() {
+            return Err(HistoryError::EmptyFilter);
+        }
+        if filter.labels.is_empty() && filter.words().next().is_none() {
+            return self.inner.delete_sessions(filter, limit).await;
+        }
+        let mut selected = Vec::new();
+        let mut place = None;
+        loop {
+            let page = self.list_sessions(filter, place.as_ref(), PAGE).await?;
+            selected.extend(page.sessions.into_iter().map(|info| info.session));
+            match page.next {
+                Some(next) => place = Some(next),
+                None => break,
+            }
+        }
+        let mut deleted = 0;
+        for session in selected.iter().rev().take(limit) {
+            let info = self.session_info(session).await?;
+            // A session that was used since, or whose labels have changed, stays.
+            if info.is_some_and(|info| filter.matches(&info)) {
+                self.delete(session).await?;
+                deleted += 1;
+            }
+        }
+        Ok(deleted)
     }
 
     fn shares(&self) -> bool {

@@ -2,9 +2,15 @@
 
 use std::{fmt, sync::Arc};
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305};
+use conversant_core::HistoryError;
+use zeroize::Zeroizing;
 
-use crate::key::{Key, KeyId};
+use crate::{
+    blinding::keyed_hash,
+    key::{KEY_BYTES, Key, KeyId},
+};
 
 /// The keys of an encrypted history: the primary one encrypts, and all decrypt.
 ///
@@ -35,6 +41,10 @@ pub(crate) struct DerivedKeys {
     pub(crate) id: KeyId,
     messages: XChaCha20Poly1305,
     notes: XChaCha20Poly1305,
+    titles: XChaCha20Poly1305,
+    labels: XChaCha20Poly1305,
+    /// The key of the hashes of labels' names.
+    label_names: Zeroizing<[u8; KEY_BYTES]>,
 }
 
 /// The purpose of a record. Each has a key of its own.
@@ -42,6 +52,8 @@ pub(crate) struct DerivedKeys {
 pub(crate) enum Purpose {
     Message,
     Note,
+    Title,
+    Label,
 }
 
 impl Keyring {
@@ -68,25 +80,41 @@ impl Keyring {
         &self.primary
     }
 
+    /// Iterates over all keys, the primary one first.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &DerivedKeys> {
+        std::iter::once(&self.primary).chain(&self.older).map(AsRef::as_ref)
+    }
+
     /// Finds a key by its id.
     pub(crate) fn find(&self, id: KeyId) -> Option<&DerivedKeys> {
-        std::iter::once(&self.primary)
-            .chain(&self.older)
-            .map(AsRef::as_ref)
-            .find(|key| key.id == id)
+        self.all().find(|key| key.id == id)
     }
 }
 
 impl DerivedKeys {
     fn new(key: &Key) -> Self {
         let cipher = |purpose: &[u8]| XChaCha20Poly1305::new((&*key.derive(purpose)).into());
-        Self { id: key.id(), messages: cipher(b"messages"), notes: cipher(b"notes") }
+        Self {
+            id: key.id(),
+            messages: cipher(b"messages"),
+            notes: cipher(b"notes"),
+            titles: cipher(b"titles"),
+            labels: cipher(b"labels"),
+            label_names: key.derive(b"label names"),
+        }
+    }
+
+    /// Returns the name under which a store has a label: a keyed hash of 43 characters.
+    pub(crate) fn label_name(&self, name: &str) -> Result<String, HistoryError> {
+        keyed_hash(&self.label_names, &[name]).map(|hash| BASE64.encode(hash))
     }
 
     pub(crate) const fn cipher(&self, purpose: Purpose) -> &XChaCha20Poly1305 {
         match purpose {
             Purpose::Message => &self.messages,
             Purpose::Note => &self.notes,
+            Purpose::Title => &self.titles,
+            Purpose::Label => &self.labels,
         }
     }
 }

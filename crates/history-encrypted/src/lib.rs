@@ -15,6 +15,7 @@ mod history;
 mod key;
 mod keyring;
 mod message_record;
+mod name_record;
 mod note_record;
 mod sequence;
 

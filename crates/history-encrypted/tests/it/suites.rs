@@ -1,7 +1,9 @@
 //! The suites that every history passes, over each store.
 
-use conversant_core::{ChatHistory, OwnFormat};
-use conversant_history_encrypted::Encrypted;
+use conversant_core::{
+    ChatHistory, Expect, HistoryError, OwnFormat, SessionFilter, SessionId, Turn,
+};
+use conversant_history_encrypted::{Encrypted, Keyring};
 use conversant_history_jsonl::JsonlHistory;
 use conversant_history_postgres::PostgresHistory;
 use conversant_history_redis::RedisHistory;
@@ -48,6 +50,116 @@ async fn with_branches() {
     let report = suite::branched_history(|| history.clone()).await;
     let report = report.unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(report.skipped().next(), None, "{report}");
+}
+
+/// Lists over each kind of store. Usage is encrypted, and so are the words.
+#[tokio::test(flavor = "multi_thread")]
+async fn with_lists() {
+    let folder = tempfile::tempdir().unwrap();
+    let memory = Encrypted::new(InMemoryHistory::new(), keys());
+    let sqlite = SqliteHistory::open(folder.path().join("plain.db")).unwrap();
+    let sqlite = Encrypted::new(sqlite, keys());
+    let files = JsonlHistory::open(folder.path().join("files")).unwrap();
+    let files = Encrypted::new(files, keys());
+    for report in [
+        suite::listed_history(|| memory.clone()).await,
+        suite::listed_history(|| sqlite.clone()).await,
+        suite::listed_history(|| files.clone()).await,
+    ] {
+        // A fork is a copy, so its turns count as its own.
+        let error = report.unwrap_err();
+        let failed: Vec<_> = error.failed().map(|(check, _)| check).collect();
+        assert_eq!(failed, ["branches_are_counted_once"], "{error}");
+    }
+}
+
+/// Titles and labels of blinded sessions, with a key that was rotated.
+#[tokio::test]
+async fn lists_outlive_a_rotation() {
+    let store = InMemoryHistory::new();
+    let old = Encrypted::new(store.clone(), Keyring::new(&key(1))).with_blinding_key(&key(9));
+    let ids: Vec<_> =
+        ["a", "b", "c"].map(|id| SessionId::new(format!("session {id}")).unwrap()).into();
+    for id in &ids {
+        old.append(id, &Turn::exchange("Hi", "Hello!"), Expect::Any).await.unwrap();
+        old.set_title(id, Some("A secret title")).await.unwrap();
+        old.set_label(id, "user", Some("ada")).await.unwrap();
+    }
+    let rotated = Keyring::new(&key(2)).with_older(&key(1));
+    let new = Encrypted::new(store.clone(), rotated).with_blinding_key(&key(9));
+    let filter = SessionFilter::new().with_label("user", "ada");
+    let listed = async |filter: &SessionFilter| {
+        let (mut all, mut place) = (Vec::new(), None);
+        loop {
+            let page = new.list_sessions(filter, place.as_ref(), 1).await.unwrap();
+            all.extend(page.sessions);
+            place = page.next;
+            if place.is_none() {
+                return all;
+            }
+        }
+    };
+    assert_eq!(listed(&filter).await.len(), 3);
+    // Set again, a label has one value, by the new key.
+    new.set_label(&ids[0], "user", Some("bob")).await.unwrap();
+    assert_eq!(listed(&filter).await.len(), 2);
+    let bob = listed(&SessionFilter::new().with_label("user", "bob")).await;
+    assert_eq!((bob.len(), bob[0].session.as_str()), (1, "session a"));
+    assert_eq!(bob[0].title.as_deref(), Some("A secret title"));
+    new.set_label(&ids[1], "user", None).await.unwrap();
+    assert_eq!(listed(&filter).await.len(), 1);
+    assert_eq!(new.delete_sessions(&filter, 9).await.unwrap(), 1);
+    assert_eq!(listed(&SessionFilter::new()).await.len(), 2);
+    // The store has none of the words.
+    let stored = store.list_sessions(&SessionFilter::new(), None, 9).await.unwrap();
+    let shown = format!("{stored:?}");
+    for word in ["secret", "session a", "user", "ada", "bob"] {
+        assert!(!shown.contains(word), "{word}: {shown}");
+    }
+}
+
+/// A title or a label of which a byte was changed is an error, as is one of another session.
+#[tokio::test]
+async fn altered_names_are_errors() {
+    let store = InMemoryHistory::new();
+    let history = Encrypted::new(store.clone(), keys());
+    let [id, other] = ["a", "b"].map(|id| SessionId::new(id).unwrap());
+    for id in [&id, &other] {
+        history.set_title(id, Some("A title")).await.unwrap();
+        history.set_label(id, "user", Some("ada")).await.unwrap();
+    }
+    let whole = store.session_info(&id).await.unwrap().unwrap();
+    let title = whole.title.unwrap();
+    let (label, value) = whole.labels.into_iter().next().unwrap();
+    let changed = |text: &str, at: usize| {
+        let mut bytes = text.as_bytes().to_vec();
+        bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
+        String::from_utf8(bytes).unwrap()
+    };
+    // The last character may have bits that decode to nothing.
+    for at in 0..title.len() - 1 {
+        store.set_title(&id, Some(&changed(&title, at))).await.unwrap();
+        let error = history.session_info(&id).await.unwrap_err();
+        assert!(matches!(error, HistoryError::Decryption { .. }), "{at}: {error}");
+    }
+    store.set_title(&id, Some(&title)).await.unwrap();
+    for at in 0..value.len() - 1 {
+        store.set_label(&id, &label, Some(&changed(&value, at))).await.unwrap();
+        let error = history.session_info(&id).await.unwrap_err();
+        assert!(matches!(error, HistoryError::Decryption { .. }), "{at}: {error}");
+    }
+    store.set_label(&id, &label, Some(&value)).await.unwrap();
+    assert!(history.session_info(&id).await.is_ok());
+    store.set_title(&other, Some(&title)).await.unwrap();
+    assert!(history.session_info(&other).await.is_err());
+
+    // The longest names fit, and longer ones are refused before they are stored.
+    history.set_title(&id, Some(&"t".repeat(600))).await.unwrap();
+    history.set_label(&id, &"n".repeat(64), Some(&"v".repeat(240))).await.unwrap();
+    assert!(history.set_title(&id, Some(&"t".repeat(601))).await.is_err());
+    assert!(history.set_label(&id, "n", Some(&"v".repeat(241))).await.is_err());
+    let info = history.session_info(&id).await.unwrap().unwrap();
+    assert_eq!((info.title.unwrap().len(), info.labels.len()), (600, 2));
 }
 
 #[tokio::test(flavor = "multi_thread")]
