@@ -45,6 +45,12 @@ impl Counts {
     }
 }
 
+/// Returns the counts of the attempt with the fewest reads: threads of stores that were dropped may
+/// still be at work during one.
+fn least(attempts: [Counts; 5]) -> Counts {
+    attempts.into_iter().min_by_key(|counts| counts.reads).unwrap()
+}
+
 /// Returns the reads and writes of an operation, less those of counting.
 fn counted(run: impl FnOnce()) -> Counts {
     let now = || Counts::now().unwrap();
@@ -77,15 +83,18 @@ fn a_load_and_an_append_cost_the_same_at_any_length() {
     for turns in [100, 1_000] {
         let session = SessionId::new(format!("session of {turns}")).unwrap();
         fill(&open(), &session, turns);
+        let load = |history: &JsonlHistory| {
+            counted(|| drop(block_on(history.load(&session, Range::LastTurns(20))).unwrap()))
+        };
+        let cold = least([(); 5].map(|()| load(&open())));
         let history = open();
-        let load = |range| counted(|| drop(block_on(history.load(&session, range)).unwrap()));
-        let cold = load(Range::LastTurns(20));
         // Indexes the file.
         block_on(history.append(&session, &exchange(turns), Expect::Any)).unwrap();
-        let warm = load(Range::LastTurns(20));
-        let append = counted(|| {
-            block_on(history.append(&session, &exchange(turns + 1), Expect::Any)).unwrap();
-        });
+        let warm = least([(); 5].map(|()| load(&history)));
+        let append = least([1, 2, 3, 4, 5].map(|number| {
+            let turn = exchange(turns + number);
+            counted(|| drop(block_on(history.append(&session, &turn, Expect::Any)).unwrap()))
+        }));
         for (name, counts) in [("cold", cold), ("warm", warm)] {
             assert!(counts.read_bytes <= 40_000, "{name}: {} bytes", counts.read_bytes);
             assert_eq!((counts.reads, counts.writes), (2, 0), "{name}, {turns} turns");

@@ -63,33 +63,36 @@ async fn files_of_each_format_are_copied_in_and_out() {
     let (question, answer) = (message("user", "Hi"), message("assistant", "Hello!"));
     let other = message("assistant", "Go away.");
     let export = format!(
-        r#"[{{"id":"ada","current_node":"b","mapping":{{"a":{{{question}}},"x":{{"parent":"a",{other}}},"b":{{"parent":"a",{answer}}}}}}}]"#
+        r#"[{{"id":"ada","current_node":"b","mapping":{{"a":{{{question}}},"x":{{"parent":"a",{other}}},"b":{{"parent":"a",{answer}}}}}}},{{"id":"bob","mapping":{{}}}}]"#
     );
     fs::write(path("conversations.json"), export).unwrap();
     let ours = named("sqlite", "ours.db");
-    // The other answer is left out, and the exit code says so.
+    // The other answer is a branch. The empty conversation is left out, and the exit code says so.
     for _ in 0..2 {
         let output = run(&named("chatgpt", "conversations.json"), &ours);
         assert_eq!(output.status.code(), Some(3));
         assert_eq!(
             stderr(&output),
-            "left out: conversation 1 (`ada`), message 2 (node `x`): a branch of 1 messages that is \
-             not the current one\nleft out: 1 × a branch that is not the current one\n1 turns of 1 \
-             sessions\n"
+            "left out: conversation 2 (`bob`): no messages to transfer\n\
+             left out: 1 × no messages to transfer\n2 turns of 1 sessions\n"
         );
     }
     let expected = "Human: Hi\nAI: Hello!";
     assert_eq!(transcript(&path("ours.db")).await, expected);
-    for (kind, keeps_session) in
-        [("sharegpt", true), ("finetuning", false), ("langchain-file", true), ("lines", true)]
-    {
+    // Lines have the branches too.
+    for (kind, keeps_session, turns) in [
+        ("sharegpt", true, 1),
+        ("finetuning", false, 1),
+        ("langchain-file", true, 1),
+        ("lines", true, 2),
+    ] {
         fs::create_dir(path(kind)).unwrap();
         let file = format!("{kind}/ada.json");
         done(&run(&ours, &named(kind, &file)));
         let again = format!("{kind}/again.db");
         assert_eq!(
             done(&run(&named(kind, &file), &named("sqlite", &again))),
-            "1 turns of 1 sessions\n"
+            format!("{turns} turns of 1 sessions\n")
         );
         if keeps_session {
             assert_eq!(transcript(&path(&again)).await, expected, "{kind}");
