@@ -93,7 +93,9 @@ fn a_load_and_an_append_cost_the_same_at_any_length() {
         let warm = least([(); 5].map(|()| load(&history)));
         let append = least([1, 2, 3, 4, 5].map(|number| {
             let turn = exchange(turns + number);
-            counted(|| drop(block_on(history.append(&session, &turn, Expect::Any)).unwrap()))
+            counted(|| {
+                block_on(history.append(&session, &turn, Expect::Any)).unwrap();
+            })
         }));
         for (name, counts) in [("cold", cold), ("warm", warm)] {
             assert!(counts.read_bytes <= 40_000, "{name}: {} bytes", counts.read_bytes);
