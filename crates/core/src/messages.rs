@@ -90,6 +90,10 @@ impl Messages {
 
     /// Appends another sequence by sharing its segments.
     pub fn append(&mut self, other: &Self) {
+        if other.is_empty() {
+            // An answer without tool calls has no messages before it.
+            return;
+        }
         // This is usually a prompt, which continues with a conversation and a question.
         if self.views.is_empty() {
             self.views = Vec::with_capacity(other.views.len() + SPARE_VIEWS);

@@ -4,6 +4,7 @@ mod history;
 mod listing;
 mod session;
 mod sessions;
+mod turn_id_hash;
 mod turn_tree;
 mod vector_store;
 

@@ -4,12 +4,14 @@ use std::{borrow::Cow, collections::HashMap};
 
 use conversant_core::{Alternative, Message, Messages, Turn, TurnId, Version};
 
+use super::turn_id_hash::TurnIdHash;
+
 /// The turns of a session. The first branch begins at the start; the others leave a branch after
 /// one of its turns.
 #[derive(Default)]
 pub(super) struct TurnTree {
     branches: Vec<Branch>,
-    places: HashMap<TurnId, Place>,
+    places: HashMap<TurnId, Place, TurnIdHash>,
     stored: u64,
 }
 
