@@ -56,6 +56,7 @@ pub(crate) fn run(options: &Options) -> Verdict {
             steps.push(step("tests", run_tests));
         }
         steps.extend([
+            step("weights", ask_a_real_model),
             step("snapshots in use", used_snapshots::check),
             step("conformance", cases::check),
             step("the document's example", example::check),
@@ -83,8 +84,24 @@ fn run_tests() -> Result<Outcome, Box<dyn std::error::Error>> {
     if used.exists() {
         std::fs::remove_file(&used)?;
     }
-    let mut tests = cargo(&["test", "--workspace"]);
+    let mut tests = cargo(&["test", "--workspace", "--all-features"]);
     tests.env("INSTA_UPDATE", "no").env(used_snapshots::VARIABLE, used);
+    tests.shown()
+}
+
+/// Runs the tests that ask a real model, with optimised numeric kernels.
+fn ask_a_real_model() -> Result<Outcome, Box<dyn std::error::Error>> {
+    const FILE: &str = "CONVERSANT_MODEL_FILE";
+    const REQUIRED: &str = "CONVERSANT_REQUIRE_WEIGHTS";
+    if std::env::var_os(FILE).is_none() {
+        if std::env::var_os(REQUIRED).is_some() {
+            return Err(format!("{REQUIRED} is set, and {FILE} is not").into());
+        }
+        return Ok(Outcome::Skipped(format!("`{FILE}` does not name the weights of a model")));
+    }
+    let packages = ["-p", "conversant-models-local", "-p", "chat", "-p", "web-chat"];
+    let mut tests = cargo(&["test", "--profile", "weights", "--all-features", "--test", "it"]);
+    tests.args(packages).args(["--", "--ignored", "weights::"]);
     tests.shown()
 }
 

@@ -16,7 +16,8 @@ use conversant_testkit::{
 
 use crate::support::{key, keys};
 
-/// Runs the suites over a store, with plain and with blinded session ids.
+/// Runs the suites over a store. Blinding changes the ids of sessions only, so each store on disk
+/// is checked with or without it, and the store in memory with both.
 async fn passes<H: OwnFormat + Clone>(store: &H) {
     let plain = Encrypted::new(store.clone(), keys());
     passes_each(&plain).await;
@@ -165,7 +166,6 @@ async fn altered_names_are_errors() {
 #[tokio::test(flavor = "multi_thread")]
 async fn in_sqlite() {
     let folder = tempfile::tempdir().unwrap();
-    passes(&SqliteHistory::open(folder.path().join("plain.db")).unwrap()).await;
     passes_blinded(&SqliteHistory::open(folder.path().join("blinded.db")).unwrap()).await;
 }
 
@@ -173,7 +173,6 @@ async fn in_sqlite() {
 async fn in_files() {
     let folder = tempfile::tempdir().unwrap();
     passes(&JsonlHistory::open(folder.path().join("plain")).unwrap()).await;
-    passes_blinded(&JsonlHistory::open(folder.path().join("blinded")).unwrap()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -197,7 +196,7 @@ async fn in_redis() {
         return;
     };
     let history = RedisHistory::connect(&server.url()).await.unwrap();
-    passes(&history).await;
+    passes_blinded(&history).await;
     drop(history);
     tokio::task::spawn_blocking(move || drop(server)).await.unwrap();
 }

@@ -157,6 +157,12 @@ impl TinyFile {
         self
     }
 
+    /// Removes all layers but the first.
+    pub(crate) fn with_one_layer(mut self) -> Self {
+        self.tensors.retain(|(name, _)| !name.starts_with("blk.") || name.starts_with("blk.0."));
+        self.set("llama.block_count", Value::U32(1))
+    }
+
     /// Writes the file.
     pub(crate) fn write(&self) -> PathBuf {
         let path = self.folder.path().join("tiny.gguf");

@@ -11,3 +11,4 @@ mod round_trips;
 mod run;
 #[cfg(unix)]
 mod terminal;
+mod weights;

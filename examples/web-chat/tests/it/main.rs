@@ -18,3 +18,4 @@ mod program;
 mod service;
 mod support;
 mod text;
+mod weights;

@@ -1,6 +1,6 @@
-//! The program itself, with a model on this machine where its weights are.
+//! The program itself.
 
-use std::{io::Write, process::Stdio, time::Duration};
+use std::{process::Stdio, time::Duration};
 
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
@@ -8,15 +8,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{
-    browser::browser,
-    client::{Events, ask, request},
-};
-
-/// The file with the weights of SmolLM2-135M.
-const FILE: &str = "CONVERSANT_MODEL_FILE";
-/// Set where the weights have to be there.
-const REQUIRED: &str = "CONVERSANT_REQUIRE_WEIGHTS";
+use crate::client::{Events, ask, request};
 
 fn program(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_web-chat"));
@@ -26,7 +18,7 @@ fn program(arguments: &[&str]) -> Command {
 }
 
 /// Starts the program, and returns it with its address.
-async fn start(arguments: &[&str]) -> (Child, String) {
+pub(crate) async fn start(arguments: &[&str]) -> (Child, String) {
     let always = ["--no-open", "--listen", "127.0.0.1:0"];
     let mut child = program(&[&always[..], arguments].concat()).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
@@ -100,28 +92,4 @@ async fn the_program_ends_when_it_is_interrupted() {
     let page = request(address.parse().unwrap(), "GET /api/sessions/s/turns", None).await.json();
     assert_eq!(page["turns"][0]["messages"][0]["text"], "Once upon ");
     assert_eq!(page["turns"][0]["incomplete"], true);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_model_on_this_machine_remembers_a_name() {
-    let test = "a_model_on_this_machine_remembers_a_name";
-    let Some(file) = std::env::var_os(FILE) else {
-        assert!(std::env::var_os(REQUIRED).is_none(), "{REQUIRED} is set, and {FILE} is not");
-        let note = format!("left out: {test}, which needs the weights of SmolLM2-135M in {FILE}\n");
-        std::io::stderr().write_all(note.as_bytes()).unwrap();
-        return;
-    };
-    let browser = browser!("a_model_on_this_machine_remembers_a_name");
-    let folder = tempfile::tempdir().unwrap();
-    let db = folder.path().join("chat.db");
-    let file = file.to_str().unwrap();
-    let arguments = ["--model-file", file, "--db", db.to_str().unwrap(), "--max-tokens", "30"];
-    let (_child, address) = start(&arguments).await;
-    browser.open(&format!("http://{address}/")).await;
-    browser.ask("My name is Ada.").await;
-    browser.until("document.querySelectorAll('.turn:not(.live) .facts').length === 1").await;
-    browser.ask("What is my name?").await;
-    browser.shows(".turn:nth-child(2):not(.live) .answer", "Ada").await;
-    browser.shows(".turn:nth-child(2) .facts", "tokens").await;
-    browser.end().await;
 }
