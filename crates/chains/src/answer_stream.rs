@@ -67,6 +67,7 @@ impl AnswerStream {
     }
 
     /// Makes the received text unavailable for a partial turn, since it is not the first output.
+    #[cfg(feature = "composition")]
     pub(crate) fn without_partial(self) -> Self {
         Self::new(WithoutPartial(self))
     }
@@ -151,8 +152,10 @@ impl AnswerSource for Mapped {
 }
 
 /// A stream whose text is not the chain's first output.
+#[cfg(feature = "composition")]
 struct WithoutPartial(AnswerStream);
 
+#[cfg(feature = "composition")]
 impl AnswerSource for WithoutPartial {
     fn poll_item(&mut self, context: &mut Context<'_>) -> Poll<Result<AnswerItem, ChainError>> {
         self.0.poll_item(context)

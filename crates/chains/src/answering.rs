@@ -32,6 +32,7 @@ pub(crate) fn answering(
 /// Returns the slots of a chain of chains after some of its chains were replaced by chains that
 /// answer in a type: without those that only the replaced ones had, such as the instructions of a
 /// parser. `kept` are the slots of the others.
+#[cfg(feature = "composition")]
 pub(crate) fn slots_answering<'s>(
     slots: &[Slot],
     replaced: &[(&dyn Chain, &dyn Chain)],

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use conversant_core::{MemoryError, Point};
 
-use crate::{chain::Chain, error::ChainError, runner::Runner};
+use crate::{error::ChainError, runner::Runner};
 
-impl<C: Chain + 'static> Runner<C> {
+impl Runner {
     /// Returns a runner with this chain, whose memory ends at a point. It shares the queue and the
     /// observers.
     pub(crate) fn at(&self, point: Point) -> Result<Self, ChainError> {

@@ -6,6 +6,7 @@
 mod answer;
 mod answer_stream;
 mod answer_type;
+#[cfg(any(feature = "composition", feature = "schema"))]
 mod answering;
 mod any_runner;
 mod apply;

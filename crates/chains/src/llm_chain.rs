@@ -9,7 +9,6 @@ use conversant_core::Memory;
 
 use crate::{
     at_point::impl_at,
-    prompt_model_steps::PromptModelSteps,
     queue::Queue,
     runner::{Runner, impl_calls},
     step::impl_chain,
@@ -33,15 +32,15 @@ use crate::{
 /// See the [crate's page](crate).
 #[derive(Clone)]
 pub struct LlmChain {
-    runner: Arc<Runner<PromptModelSteps>>,
+    runner: Arc<Runner>,
 }
 
 impl LlmChain {
-    pub(crate) fn new(runner: Runner<PromptModelSteps>) -> Self {
+    pub(crate) fn new(runner: Runner) -> Self {
         Self { runner: Arc::new(runner) }
     }
 
-    pub(crate) const fn from_runner(runner: Arc<Runner<PromptModelSteps>>) -> Self {
+    pub(crate) const fn from_runner(runner: Arc<Runner>) -> Self {
         Self { runner }
     }
 
@@ -65,7 +64,7 @@ impl_at!([] LlmChain, |_this, runner| Self { runner });
 impl_chain!([] LlmChain);
 
 /// A chain that others keep alive.
-pub(crate) struct WeakLlmChain(Weak<Runner<PromptModelSteps>>);
+pub(crate) struct WeakLlmChain(Weak<Runner>);
 
 impl WeakLlmChain {
     pub(crate) fn upgrade(&self) -> Option<LlmChain> {
@@ -75,10 +74,8 @@ impl WeakLlmChain {
 
 impl fmt::Debug for LlmChain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let steps = &self.runner.chain;
         f.debug_struct("LlmChain")
-            .field("name", &steps.name())
-            .field("model", steps.model())
+            .field("name", &self.runner.chain.name())
             .field("memory", &self.runner.binding)
             .finish_non_exhaustive()
     }

@@ -3,10 +3,14 @@
 #[cfg(feature = "regex")]
 mod bounded_regex;
 mod characters;
+#[cfg(feature = "parsers")]
 mod choice;
+#[cfg(feature = "parsers")]
 mod datetime;
+#[cfg(feature = "parsers")]
 mod fields;
 mod json;
+#[cfg(feature = "parsers")]
 mod list;
 mod partial_json;
 #[cfg(feature = "regex")]
@@ -14,6 +18,7 @@ mod python_regex;
 mod reasoning;
 #[cfg(feature = "regex")]
 mod regex;
+#[cfg(feature = "parsers")]
 mod strptime;
 #[cfg(feature = "schema")]
 mod typed;
@@ -24,6 +29,7 @@ mod yaml;
 
 use conversant_core::{OutputParser, ParseError, Value};
 
+#[cfg(feature = "composition")]
 pub(crate) use self::characters::is_space;
 #[cfg(feature = "regex")]
 pub use self::regex::{RegexError, RegexParser};
@@ -33,15 +39,14 @@ pub use self::typed::TypedParser;
 pub use self::xml::XmlParser;
 #[cfg(feature = "yaml")]
 pub use self::yaml::YamlParser;
+#[cfg(feature = "parsers")]
 pub use self::{
     choice::{BooleanParser, EnumParser},
     datetime::DatetimeParser,
     fields::{RegexDictParser, StructuredParser},
-    json::JsonParser,
     list::{CommaListParser, MarkdownListParser, NumberedListParser},
-    partial_json::parse_partial_json,
-    reasoning::without_reasoning,
 };
+pub use self::{json::JsonParser, partial_json::parse_partial_json, reasoning::without_reasoning};
 #[cfg(feature = "schema")]
 pub(crate) use self::{json::partial_json_in, typed::from_output};
 

@@ -63,14 +63,6 @@ impl PromptModelSteps {
         (others().count() < slots.len()).then(|| others().cloned().collect())
     }
 
-    pub(crate) fn name(&self) -> &str {
-        &self.parts.name
-    }
-
-    pub(crate) const fn model(&self) -> &LanguageModel {
-        &self.parts.model
-    }
-
     fn instructions(&self) -> Option<&str> {
         self.parts.parser.as_ref()?.format_instructions()
     }

@@ -19,8 +19,10 @@ pub(crate) struct Resumed {
 #[derive(Debug, Default)]
 pub(crate) struct Completed {
     /// The index of the step that called the tools.
+    #[cfg_attr(not(feature = "composition"), expect(dead_code, reason = "no chain has steps"))]
     pub(crate) step: usize,
     /// The variables that the other steps gave it.
+    #[cfg_attr(not(feature = "composition"), expect(dead_code, reason = "no chain has steps"))]
     pub(crate) variables: Variables,
     /// The steps that had ended within that step.
     pub(crate) inner: Option<Arc<Self>>,

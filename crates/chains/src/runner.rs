@@ -20,8 +20,8 @@ use crate::{
 };
 
 /// A chain, ready to be called.
-pub(crate) struct Runner<C> {
-    pub(crate) chain: Arc<C>,
+pub(crate) struct Runner {
+    pub(crate) chain: Arc<dyn Chain>,
     /// The chain's slots that the memory does not provide.
     pub(crate) inputs: Vec<Slot>,
     pub(crate) binding: Option<MemoryBinding>,
@@ -31,7 +31,7 @@ pub(crate) struct Runner<C> {
     pub(crate) prompt_cache_key: Option<String>,
 }
 
-impl<C: Chain + 'static> AnyRunner for Runner<C> {
+impl AnyRunner for Runner {
     fn chain(&self) -> &(dyn Chain + 'static) {
         &*self.chain
     }
@@ -45,7 +45,7 @@ impl<C: Chain + 'static> AnyRunner for Runner<C> {
     }
 }
 
-impl<C: Chain + 'static> Runner<C> {
+impl Runner {
     pub(crate) fn memory(&self) -> Option<&dyn Memory> {
         self.binding.as_ref().map(MemoryBinding::memory)
     }
@@ -79,7 +79,7 @@ impl<C: Chain + 'static> Runner<C> {
     pub(crate) async fn resume(
         &self,
         pending: PendingTurn,
-        results: impl IntoIterator<Item = Message>,
+        results: Vec<Message>,
         options: CallOptions,
     ) -> Result<Outcome, ChainError> {
         let pending = answered(pending, results)?;
@@ -97,11 +97,10 @@ impl<C: Chain + 'static> Runner<C> {
 
     pub(crate) fn apply_as_completed(
         self: &Arc<Self>,
-        inputs: impl IntoIterator<Item = Variables>,
+        inputs: Vec<Variables>,
         options: &CallOptions,
     ) -> Batch {
         let (options, limit) = self.for_many(options);
-        let inputs: Vec<_> = inputs.into_iter().collect();
         let runner = Arc::clone(self);
         let calls = inputs.into_iter().map(move |inputs| -> Boxed<'static, _> {
             let (runner, options) = (Arc::clone(&runner), options.clone());
@@ -112,11 +111,10 @@ impl<C: Chain + 'static> Runner<C> {
 
     pub(crate) async fn apply(
         &self,
-        inputs: impl IntoIterator<Item = Variables>,
+        inputs: Vec<Variables>,
         options: &CallOptions,
     ) -> Vec<Result<Outcome, ChainError>> {
         let (options, limit) = self.for_many(options);
-        let inputs: Vec<_> = inputs.into_iter().collect();
         let calls = inputs
             .into_iter()
             .map(|inputs| -> Boxed<'_, _> { Box::pin(self.call(inputs, options.clone())) });
@@ -159,7 +157,7 @@ impl<C: Chain + 'static> Runner<C> {
 /// Returns a pending turn with the results of its calls.
 pub(crate) fn answered(
     pending: PendingTurn,
-    results: impl IntoIterator<Item = Message>,
+    results: Vec<Message>,
 ) -> Result<PendingTurn, ChainError> {
     pending.with_results(results).map_err(|reason| ChainError::ToolResults { reason })
 }
@@ -178,10 +176,10 @@ pub(crate) async fn close(queues: impl IntoIterator<Item = Arc<Queue>>, limit: D
     running.len()
 }
 
-impl<C: fmt::Debug> fmt::Debug for Runner<C> {
+impl fmt::Debug for Runner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Runner")
-            .field("chain", &self.chain)
+            .field("chain", &self.chain.name())
             .field("memory", &self.binding)
             .finish_non_exhaustive()
     }
@@ -332,6 +330,7 @@ macro_rules! impl_calls {
                 &self,
                 inputs: impl IntoIterator<Item = conversant_core::Variables>,
             ) -> Vec<Result<crate::Outcome, crate::ChainError>> {
+                let inputs = inputs.into_iter().collect();
                 self.runner.apply(inputs, &conversant_core::CallOptions::new()).await
             }
 
@@ -342,7 +341,7 @@ macro_rules! impl_calls {
                 inputs: impl IntoIterator<Item = conversant_core::Variables>,
                 options: &conversant_core::CallOptions,
             ) -> Vec<Result<crate::Outcome, crate::ChainError>> {
-                self.runner.apply(inputs, options).await
+                self.runner.apply(inputs.into_iter().collect(), options).await
             }
 
             /// Like [`apply_with`](Self::apply_with), but returns each result as soon as its call
@@ -352,7 +351,7 @@ macro_rules! impl_calls {
                 inputs: impl IntoIterator<Item = conversant_core::Variables>,
                 options: &conversant_core::CallOptions,
             ) -> crate::Batch {
-                self.runner.apply_as_completed(inputs, options)
+                self.runner.apply_as_completed(inputs.into_iter().collect(), options)
             }
 
             /// Runs a call and returns its answer piece by piece. The turn is saved at the end of
@@ -409,7 +408,7 @@ macro_rules! impl_calls {
                 results: impl IntoIterator<Item = conversant_core::Message>,
                 options: conversant_core::CallOptions,
             ) -> Result<crate::Outcome, crate::ChainError> {
-                self.runner.resume(pending, results, options).await
+                self.runner.resume(pending, results.into_iter().collect(), options).await
             }
 
             /// Like [`resume_with`](Self::resume_with), piece by piece.
@@ -422,6 +421,7 @@ macro_rules! impl_calls {
                 results: impl IntoIterator<Item = conversant_core::Message>,
                 options: conversant_core::CallOptions,
             ) -> Result<crate::ChainStream, crate::ChainError> {
+                let results = results.into_iter().collect();
                 let pending = crate::runner::answered(pending, results)?;
                 let runner = std::sync::Arc::clone(&self.runner);
                 let options = runner.with_defaults(options);

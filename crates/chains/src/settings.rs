@@ -68,7 +68,12 @@ impl Settings {
     }
 
     /// Makes a checked chain callable.
-    pub(crate) fn runner<C: Chain>(self, chain: C, names: TurnNames) -> Runner<C> {
+    pub(crate) fn runner(self, chain: impl Chain + 'static, names: TurnNames) -> Runner {
+        self.runner_of(Arc::new(chain), names)
+    }
+
+    /// Makes a checked chain that is shared callable.
+    pub(crate) fn runner_of(self, chain: Arc<dyn Chain>, names: TurnNames) -> Runner {
         let mut observers = self.observers;
         if self.verbose {
             observers.insert(0, Arc::new(Verbose::stdout()));
@@ -83,7 +88,7 @@ impl Settings {
                 .restoring_answers(chain.restores_answers())
         });
         Runner {
-            chain: Arc::new(chain),
+            chain,
             inputs,
             binding,
             observation: Observation {

@@ -23,7 +23,7 @@ use crate::{
     stream::ChainStream,
 };
 
-impl<C: Chain + 'static> Runner<C> {
+impl Runner {
     /// Runs a call whose inputs are among the variables of another chain.
     pub(crate) async fn run_step(
         &self,
@@ -33,7 +33,7 @@ impl<C: Chain + 'static> Runner<C> {
         let inputs = self.inputs_among(variables);
         let options = self.with_defaults(context.options().clone());
         let inputs = CallInputs::new(inputs, options).of_step(context.resumed().clone());
-        let call = invoke(&self.chain, self.binding.as_ref(), &self.observation, inputs);
+        let call = invoke(&*self.chain, self.binding.as_ref(), &self.observation, inputs);
         Ok(answer_of(call.await?, self.chain.outputs()))
     }
 
@@ -60,7 +60,7 @@ impl<C: Chain + 'static> Runner<C> {
         let is_input = |slot: &&Slot| provided.iter().all(|from| from.name() != slot.name());
         let inputs = chain.slots().iter().filter(is_input).cloned().collect();
         let runner = Arc::new(Runner {
-            chain: Arc::new(chain),
+            chain,
             inputs,
             binding: self.binding.clone(),
             observation: self.observation.clone(),
@@ -172,7 +172,7 @@ pub(crate) use impl_chain;
 
 /// A callable chain whose steps answer in a type.
 struct AnsweringStep {
-    runner: Arc<Runner<Arc<dyn Chain>>>,
+    runner: Arc<Runner>,
 }
 
 impl_chain!([] AnsweringStep);

@@ -52,7 +52,8 @@ use crate::{
 /// # }
 /// ```
 pub struct WithMemory<C> {
-    runner: Arc<Runner<C>>,
+    chain: Arc<C>,
+    runner: Arc<Runner>,
     memory: Arc<dyn Memory>,
 }
 
@@ -73,7 +74,7 @@ impl<C: Chain + 'static> WithMemory<C> {
     /// Returns the chain.
     #[must_use]
     pub fn chain(&self) -> &C {
-        &self.runner.chain
+        &self.chain
     }
 
     /// Returns the memory.
@@ -86,20 +87,25 @@ impl<C: Chain + 'static> WithMemory<C> {
 impl_calls!([<C: Chain + 'static>] WithMemory<C>);
 impl_at!([<C: Chain + 'static>] WithMemory<C>, |this, runner| {
     let memory = runner.binding.as_ref().map(MemoryBinding::shared_memory);
-    Self { memory: memory.unwrap_or_else(|| Arc::clone(&this.memory)), runner }
+    let memory = memory.unwrap_or_else(|| Arc::clone(&this.memory));
+    Self { chain: Arc::clone(&this.chain), runner, memory }
 });
 impl_chain!([<C: Chain + 'static>] WithMemory<C>);
 
 impl<C> Clone for WithMemory<C> {
     fn clone(&self) -> Self {
-        Self { runner: Arc::clone(&self.runner), memory: Arc::clone(&self.memory) }
+        Self {
+            chain: Arc::clone(&self.chain),
+            runner: Arc::clone(&self.runner),
+            memory: Arc::clone(&self.memory),
+        }
     }
 }
 
 impl<C: fmt::Debug> fmt::Debug for WithMemory<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WithMemory")
-            .field("chain", &self.runner.chain)
+            .field("chain", &self.chain)
             .field("memory", &self.runner.binding)
             .finish_non_exhaustive()
     }
@@ -135,7 +141,9 @@ impl<C: Chain + 'static> WithMemoryBuilder<C> {
         let Self { chain, memory, mut settings } = self;
         settings.memory = Some(Arc::clone(&memory));
         let names = settings.check(chain.slots(), chain.outputs(), Vec::new())?;
-        Ok(WithMemory { runner: Arc::new(settings.runner(chain, names)), memory })
+        let chain = Arc::new(chain);
+        let shared: Arc<dyn Chain> = Arc::clone(&chain) as _;
+        Ok(WithMemory { chain, runner: Arc::new(settings.runner_of(shared, names)), memory })
     }
 }
 

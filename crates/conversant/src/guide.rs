@@ -8,7 +8,7 @@
 //! | chapter | features |
 //! |---|---|
 //! | 1. [Prompts](prompts) | `macros` for one section |
-//! | 2. [Memories, and how to choose one](memories) | |
+//! | 2. [Memories, and how to choose one](memories) | `summaries`, `entities`, `vectors` for some |
 //! | 3. [Persistence](persistence) | `sqlite` |
 //! | 4. [Many users](many_users) | `sqlite` |
 //! | 5. [Streaming](streaming) | |
@@ -30,7 +30,7 @@
 #[doc = include_str!("guide/prompts.md")]
 pub mod prompts {}
 
-#[cfg(feature = "openai")]
+#[cfg(all(feature = "entities", feature = "openai", feature = "summaries", feature = "vectors"))]
 #[doc = include_str!("guide/memories.md")]
 pub mod memories {}
 
@@ -65,7 +65,7 @@ pub mod testing {}
 #[doc = include_str!("guide/custom_parts.md")]
 pub mod custom_parts {}
 
-#[cfg(all(feature = "openai", feature = "sqlite"))]
+#[cfg(all(feature = "full", feature = "sqlite"))]
 #[doc = include_str!("guide/from_langchain.md")]
 pub mod from_langchain {}
 

@@ -3,9 +3,13 @@
 //!
 //! | feature | adds |
 //! |---|---|
-//! | | messages, prompts, memories, chains, a history in memory |
+//! | | messages, prompts, memories without a model, chains, a history in memory |
 //! | `openai` (default) | [models on servers](OpenAiChat) that speak OpenAI's API |
+//! | `gzip` (default) | answers that a gateway compressed unasked |
+//! | `responses`, `embeddings` | OpenAI's [Responses](OpenAiResponses) and [embeddings](OpenAiEmbeddings) endpoints |
 //! | `local` | [models that run in the process](LocalModel), and their [weights] |
+//! | `summaries`, `entities`, `vectors` | memories of [summaries](SummaryBufferMemory), [entities and facts](EntityMemory), and [turns by meaning](VectorStoreMemory) |
+//! | `composition` | chains made of chains: [sequences](SequentialChain), [routes](RouterChain), [branches](ParallelChain), [fallbacks](FallbackChain) |
 //! | `sqlite`, `postgres`, `redis`, `jsonl` | conversations that outlive the process |
 //! | `transfer` | [import, export and copying](transfer) of conversations |
 //! | `encrypted` | [encryption](encrypted) of conversations at rest |
@@ -14,9 +18,13 @@
 //! | `layers` | a cache, limits and a fallback for any model |
 //! | `schema` | answers and tools of Rust types, by their JSON Schemas |
 //! | `tokens` | exact token counts of OpenAI's encodings |
-//! | `jinja`, `mustache`, `load`, `macros` | further kinds of prompts |
-//! | `regex`, `xml`, `yaml` | further output parsers |
+//! | `few-shot`, `jinja`, `json`, `load`, `macros`, `mustache` | further kinds of prompts, and their files |
+//! | `parsers`, `regex`, `xml`, `yaml` | output parsers other than text, JSON and Rust types |
 //! | `vector-sqlite`, `vector-postgres`, `http2` | vector stores; HTTP/2 |
+//! | `full` | all but `local`, and those that need a server or C code: `sqlite`, `postgres`, `redis` and the vector stores |
+//!
+//! What the smallest chat does not need is not compiled by default. The compiler names the feature
+//! of an item that is missing.
 //!
 //! The [guide] teaches all of it in ten chapters, from a first prompt to a service, and has pages
 //! for users of [LangChain](guide::from_langchain) and other libraries.
@@ -53,6 +61,45 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod guide;
+
+// By name, although the globs below have them too: the compiler then knows the feature of an item
+// that is missing.
+#[cfg(feature = "parsers")]
+#[doc(inline)]
+pub use conversant_chains::{
+    BooleanParser, CommaListParser, DatetimeParser, EnumParser, MarkdownListParser,
+    NumberedListParser, RegexDictParser, StructuredParser,
+};
+#[cfg(feature = "composition")]
+#[doc(inline)]
+pub use conversant_chains::{
+    FallbackChain, FnRouter, LlmRouter, ParallelChain, PromptInfo, Route, Router, RouterChain,
+    SequentialChain, SimpleSequentialChain, TransformChain,
+};
+#[cfg(feature = "entities")]
+#[doc(inline)]
+pub use conversant_memory::{EntityMemory, Facts, KnowledgeGraphMemory};
+#[cfg(feature = "vectors")]
+#[doc(inline)]
+pub use conversant_memory::{InMemoryVectorStore, VectorStoreMemory};
+#[cfg(feature = "summaries")]
+#[doc(inline)]
+pub use conversant_memory::{SummaryBufferMemory, SummaryMemory, title};
+#[cfg(feature = "embeddings")]
+#[doc(inline)]
+pub use conversant_models::OpenAiEmbeddings;
+#[cfg(feature = "responses")]
+#[doc(inline)]
+pub use conversant_models::OpenAiResponses;
+#[cfg(feature = "few-shot")]
+#[doc(inline)]
+pub use conversant_prompts::{
+    ExampleSelector, FewShotChatPromptTemplate, FewShotPromptTemplate, LengthBasedSelector,
+    SemanticSelector,
+};
+#[cfg(feature = "json")]
+#[doc(inline)]
+pub use conversant_prompts::{LoadError, LoadedPrompt};
 
 #[doc(inline)]
 pub use conversant_chains::*;

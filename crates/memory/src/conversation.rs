@@ -2,10 +2,12 @@
 
 mod conflict;
 mod delta;
+#[cfg(any(feature = "entities", feature = "summaries", feature = "vectors"))]
+pub(crate) mod derived_state;
 pub(crate) mod held_turns;
 pub(crate) mod leading_system;
 pub(crate) mod message_cache;
-pub(crate) mod note;
+mod note;
 pub(crate) mod settings;
 pub(crate) mod stored_session;
 pub(crate) mod suffix_cache;
@@ -15,9 +17,8 @@ pub(crate) mod turn_boundaries;
 use std::{borrow::Cow, sync::Arc};
 
 use conversant_core::{
-    ChatHistory, Expect, HistoryError, LoadContext, Loaded, MemoryError, Messages, Range,
-    SessionId, Slice, Slot, SlotKind, Ticket, Transcript, Turn, TurnKeys, Value, Variables,
-    Version,
+    ChatHistory, Expect, HistoryError, Loaded, MemoryError, Messages, Range, SessionId, Slice,
+    Slot, SlotKind, Ticket, Transcript, Turn, TurnKeys, Value, Variables, Version,
 };
 
 pub use self::conflict::Conflict;
@@ -119,7 +120,11 @@ impl Conversation {
 
     /// Returns the user's input of a call: as the chain passes it, or determined by the memory's
     /// keys.
-    pub(crate) fn input<'c>(&self, context: LoadContext<'c>) -> Option<Cow<'c, str>> {
+    #[cfg(any(feature = "entities", feature = "vectors"))]
+    pub(crate) fn input<'c>(
+        &self,
+        context: conversant_core::LoadContext<'c>,
+    ) -> Option<Cow<'c, str>> {
         if let Some(input) = context.input {
             return Some(Cow::Borrowed(input));
         }

@@ -13,7 +13,7 @@ use serde_json::{Map, Value as Json};
 use crate::{
     conversation::{
         Conversation,
-        note::{Derived, DerivedState},
+        derived_state::{Derived, DerivedState},
         settings::{conversation_at, conversation_methods, conversation_settings},
     },
     facts::{self, Facts, Rewritten},
@@ -53,6 +53,8 @@ const DESCRIPTION: &[Piece] = &[
 ];
 
 /// Shows the last `k` turns, and descriptions of the entities in the user's input.
+///
+/// Needs the feature `entities`.
 ///
 /// LangChain 0.1.20 `langchain/memory/entity.py::ConversationEntityMemory`.
 ///

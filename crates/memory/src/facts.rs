@@ -32,6 +32,8 @@ const LOCK_WAIT: Duration = Duration::from_secs(15);
 const PAUSES: [Duration; 2] = [Duration::from_millis(5), Duration::from_millis(200)];
 
 /// A fact: the description of an entity.
+///
+/// Needs the feature `entities`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Fact {
@@ -43,6 +45,8 @@ pub struct Fact {
 
 /// The facts that [`EntityMemory`](crate::EntityMemory) knows of a session, a user or a group, to
 /// list, correct and forget them.
+///
+/// Needs the feature `entities`.
 ///
 /// They are a note in the history: for a session a note of its own, for a user or a group one of
 /// the session `conversant:user:ID` or `conversant:group:ID`, which has no turns. So every history

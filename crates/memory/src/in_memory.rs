@@ -6,6 +6,9 @@ mod session;
 mod sessions;
 mod turn_id_hash;
 mod turn_tree;
+#[cfg(feature = "vectors")]
 mod vector_store;
 
-pub use self::{history::InMemoryHistory, vector_store::InMemoryVectorStore};
+pub use self::history::InMemoryHistory;
+#[cfg(feature = "vectors")]
+pub use self::vector_store::InMemoryVectorStore;

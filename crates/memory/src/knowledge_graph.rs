@@ -12,7 +12,7 @@ use conversant_core::{
 use crate::{
     conversation::{
         Conversation,
-        note::{Derived, DerivedState},
+        derived_state::{Derived, DerivedState},
         settings::{conversation_at, conversation_methods, conversation_settings},
     },
     llm::{
@@ -42,6 +42,8 @@ const FACTS: &[Piece] = &[
 ];
 
 /// Shows facts about the entities in the user's input, as text or as system messages.
+///
+/// Needs the feature `entities`.
 ///
 /// LangChain 0.1.20 `langchain_community/memory/kg.py::ConversationKGMemory`.
 ///

@@ -5,20 +5,22 @@
 //! [`ChatHistory`](conversant_core::ChatHistory), whichever part of it the view shows. Nothing here
 //! does I/O or spawns. Only changes of [`Facts`] wait, for each other.
 //!
-//! | memory | shows | LangChain 0.1.20 |
-//! |---|---|---|
-//! | [`BufferMemory`] | the whole conversation | `ConversationBufferMemory` |
-//! | [`StringBufferMemory`] | the same as text after a line break | `ConversationStringBufferMemory` |
-//! | [`WindowMemory`] | the last `k` turns | `ConversationBufferWindowMemory` |
-//! | [`TokenBufferMemory`] | the turns within a token limit | `ConversationTokenBufferMemory` |
-//! | [`SummaryMemory`] | a summary | `ConversationSummaryMemory` |
-//! | [`SummaryBufferMemory`] | a summary and the last turns | `ConversationSummaryBufferMemory` |
-//! | [`EntityMemory`] | the last turns and descriptions of entities | `ConversationEntityMemory` |
-//! | [`KnowledgeGraphMemory`] | facts about entities | `ConversationKGMemory` |
-//! | [`VectorStoreMemory`] | the turns nearest in meaning | `VectorStoreRetrieverMemory` |
-//! | [`CombinedMemory`] | the variables of several memories | `CombinedMemory` |
-//! | [`ReadOnlyMemory`] | another memory, without changing it | `ReadOnlySharedMemory` |
-//! | [`SimpleMemory`] | fixed variables | `SimpleMemory` |
+//! | memory | feature | shows | LangChain 0.1.20 |
+//! |---|---|---|---|
+//! | [`BufferMemory`] | | the whole conversation | `ConversationBufferMemory` |
+//! | [`StringBufferMemory`] | | the same as text after a line break | `ConversationStringBufferMemory` |
+//! | [`WindowMemory`] | | the last `k` turns | `ConversationBufferWindowMemory` |
+//! | [`TokenBufferMemory`] | | the turns within a token limit | `ConversationTokenBufferMemory` |
+//! | [`SummaryMemory`] | `summaries` | a summary | `ConversationSummaryMemory` |
+//! | [`SummaryBufferMemory`] | `summaries` | a summary and the last turns | `ConversationSummaryBufferMemory` |
+//! | [`EntityMemory`] | `entities` | the last turns and descriptions of entities | `ConversationEntityMemory` |
+//! | [`KnowledgeGraphMemory`] | `entities` | facts about entities | `ConversationKGMemory` |
+//! | [`VectorStoreMemory`] | `vectors` | the turns nearest in meaning | `VectorStoreRetrieverMemory` |
+//! | [`CombinedMemory`] | | the variables of several memories | `CombinedMemory` |
+//! | [`ReadOnlyMemory`] | | another memory, without changing it | `ReadOnlySharedMemory` |
+//! | [`SimpleMemory`] | | fixed variables | `SimpleMemory` |
+//!
+//! All features are on by default.
 //!
 //! All but the last three have their own in-memory conversation unless `with_history` sets another.
 //! Keys, prefixes and defaults are LangChain's. Limits remove whole turns; [`Trim::LangChain`]
@@ -63,24 +65,34 @@
 //! # }
 //! ```
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod buffer;
 mod combined;
 mod conversation;
+#[cfg(feature = "entities")]
 mod entity;
+#[cfg(feature = "entities")]
 mod facts;
 mod in_memory;
+#[cfg(feature = "entities")]
 mod knowledge_graph;
 mod leased;
+#[cfg(any(feature = "entities", feature = "summaries"))]
 mod llm;
 mod read_only;
 mod simple;
 mod string_buffer;
+#[cfg(feature = "summaries")]
 mod summary;
+#[cfg(feature = "summaries")]
 mod summary_buffer;
 mod sync;
+#[cfg(feature = "summaries")]
 mod title;
 mod token_buffer;
 mod trim;
+#[cfg(feature = "vectors")]
 mod vector_store;
 mod window;
 
@@ -88,19 +100,22 @@ pub use self::{
     buffer::BufferMemory,
     combined::{CombinedMemory, CombinedMemoryError},
     conversation::Conflict,
-    entity::EntityMemory,
-    facts::{Fact, Facts},
-    in_memory::{InMemoryHistory, InMemoryVectorStore},
-    knowledge_graph::KnowledgeGraphMemory,
+    in_memory::InMemoryHistory,
     leased::LeasedMemory,
     read_only::ReadOnlyMemory,
     simple::SimpleMemory,
     string_buffer::StringBufferMemory,
-    summary::SummaryMemory,
-    summary_buffer::SummaryBufferMemory,
-    title::title,
     token_buffer::TokenBufferMemory,
     trim::{Oversized, Trim},
-    vector_store::VectorStoreMemory,
     window::WindowMemory,
 };
+#[cfg(feature = "entities")]
+pub use self::{
+    entity::EntityMemory,
+    facts::{Fact, Facts},
+    knowledge_graph::KnowledgeGraphMemory,
+};
+#[cfg(feature = "vectors")]
+pub use self::{in_memory::InMemoryVectorStore, vector_store::VectorStoreMemory};
+#[cfg(feature = "summaries")]
+pub use self::{summary::SummaryMemory, summary_buffer::SummaryBufferMemory, title::title};

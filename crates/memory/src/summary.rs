@@ -11,7 +11,7 @@ use conversant_core::{
 use crate::{
     conversation::{
         Conversation,
-        note::{Derived, DerivedState, covered, is_lost},
+        derived_state::{Derived, DerivedState, covered, is_lost},
         settings::{conversation_at, conversation_methods, conversation_settings},
         turn_boundaries::boundaries,
     },
@@ -19,6 +19,8 @@ use crate::{
 };
 
 /// Shows a summary of the conversation, as text or as a system message.
+///
+/// Needs the feature `summaries`.
 ///
 /// LangChain 0.1.20 `langchain/memory/summary.py::ConversationSummaryMemory`.
 ///

@@ -13,7 +13,7 @@ use serde_json::{Value as Json, json};
 use crate::{
     conversation::{
         Conversation,
-        note::{Derived, DerivedState, covered, is_lost},
+        derived_state::{Derived, DerivedState, covered, is_lost},
         settings::{conversation_at, conversation_methods, conversation_settings},
         turn_boundaries::{boundaries, count_leading_system},
     },
@@ -31,6 +31,8 @@ const NOTE: &str = "summary_buffer";
 
 /// Shows the last turns within a token limit, after a summary of the earlier ones, as text or as
 /// messages.
+///
+/// Needs the feature `summaries`.
 ///
 /// LangChain 0.1.20 `langchain/memory/summary_buffer.py::ConversationSummaryBufferMemory`.
 ///

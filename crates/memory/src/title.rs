@@ -31,6 +31,8 @@ const MAX_TITLE_CHARS: usize = 80;
 /// Asks a model for the title of a conversation, for a list of sessions:
 /// [`ChatHistory::set_title`](conversant_core::ChatHistory::set_title) accepts it.
 ///
+/// Needs the feature `summaries`.
+///
 /// - The model gets the first 6 messages, at most 2,000 characters of the text of each, and the
 ///   request for a title of at most six words in the language of the conversation. System messages
 ///   are left out, and nothing is stored.

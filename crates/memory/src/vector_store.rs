@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 
 use crate::conversation::{
     Conversation,
-    note::{Derived, DerivedState},
+    derived_state::{Derived, DerivedState},
     settings::{conversation_methods, conversation_settings},
     turn_boundaries::boundaries,
 };
@@ -24,6 +24,8 @@ const SESSION_NOTE: &str = "vector_store_session";
 const PAGE: usize = 256;
 
 /// Shows the `k` turns of the conversation that are nearest in meaning to the user's input.
+///
+/// Needs the feature `vectors`.
 ///
 /// LangChain 0.1.20 `langchain/memory/vectorstore.py::VectorStoreRetrieverMemory`.
 ///

@@ -4,12 +4,12 @@
 //! LM Studio, gateways. The adapters implement the traits of `conversant-core` and know nothing of
 //! chains, prompts and memories. Use them alone, or pass them to `conversant-chains`.
 //!
-//! | endpoint | adapter | trait |
-//! |---|---|---|
-//! | `/chat/completions` | [`OpenAiChat`] | [`ChatModel`](conversant_core::ChatModel) |
-//! | `/responses` | [`OpenAiResponses`] | [`ChatModel`](conversant_core::ChatModel) |
-//! | `/completions` | [`OpenAi`] | [`CompletionModel`](conversant_core::CompletionModel) |
-//! | `/embeddings` | [`OpenAiEmbeddings`] | [`Embeddings`](conversant_core::Embeddings) |
+//! | endpoint | adapter | trait | feature |
+//! |---|---|---|---|
+//! | `/chat/completions` | [`OpenAiChat`] | [`ChatModel`](conversant_core::ChatModel) | |
+//! | `/responses` | [`OpenAiResponses`] | [`ChatModel`](conversant_core::ChatModel) | `responses` |
+//! | `/completions` | [`OpenAi`] | [`CompletionModel`](conversant_core::CompletionModel) | |
+//! | `/embeddings` | [`OpenAiEmbeddings`] | [`Embeddings`](conversant_core::Embeddings) | `embeddings` |
 //!
 //! OpenAI has had no completion models since 2026-09-28. llama.cpp, vLLM and Ollama serve
 //! `/completions` for local models.
@@ -29,8 +29,11 @@
 //!
 //! | feature | default | effect |
 //! |---|---|---|
+//! | `embeddings` | on | [`OpenAiEmbeddings`] |
+//! | `full` | off | each of the others |
 //! | `gzip` | on | decompresses answers that a gateway compressed unasked |
 //! | `http2` | off | uses HTTP/2 where the server offers it; openai-python uses HTTP/1.1 too |
+//! | `responses` | on | [`OpenAiResponses`] |
 //! | `tokens` | off | exact token counts ([`tokens`]) |
 //!
 //! `conversant-layers` has a cache, limits and a fallback for any model.
@@ -60,11 +63,12 @@ mod openai;
 pub mod tokens;
 pub mod wire;
 
+#[cfg(feature = "embeddings")]
+pub use self::openai::OpenAiEmbeddings;
+#[cfg(feature = "responses")]
+pub use self::openai::OpenAiResponses;
 pub use self::{
     dialect::{CacheBreakpoint, Dialect, EmptyContent, SendBack, TokenLimit, ToolCallIds},
-    openai::{
-        Conversation, OpenAi, OpenAiBuilder, OpenAiChat, OpenAiEmbeddings, OpenAiResponses,
-        TextGeneration,
-    },
+    openai::{Conversation, OpenAi, OpenAiBuilder, OpenAiChat, TextGeneration},
     wire::ModelInfo,
 };

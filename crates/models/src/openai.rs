@@ -4,19 +4,23 @@ mod adapter;
 mod builder;
 mod chat;
 mod completion;
+#[cfg(feature = "embeddings")]
 mod embeddings;
 mod endpoint;
 mod hints;
 mod message_view;
 mod params;
 mod response_form;
+#[cfg(feature = "responses")]
 mod responses;
 mod stream;
 
+#[cfg(feature = "embeddings")]
+pub use self::embeddings::OpenAiEmbeddings;
+#[cfg(feature = "responses")]
+pub use self::responses::OpenAiResponses;
 pub use self::{
     builder::{OpenAiBuilder, conversation::Conversation, sampling::TextGeneration},
     chat::OpenAiChat,
     completion::OpenAi,
-    embeddings::OpenAiEmbeddings,
-    responses::OpenAiResponses,
 };

@@ -50,6 +50,8 @@ mod choice_accumulator;
 mod context_length;
 mod decode;
 mod delta_fast_path;
+#[cfg(feature = "embeddings")]
+mod embedding_list;
 mod json_text;
 mod lists;
 mod message_in;
@@ -57,6 +59,7 @@ mod message_out;
 mod options;
 mod origin;
 mod provider_fields;
+#[cfg(feature = "responses")]
 mod responses;
 mod sse;
 mod stream;
@@ -67,25 +70,28 @@ mod tool_call_accumulator;
 mod usage;
 mod whole;
 
+#[cfg(feature = "embeddings")]
+pub(crate) use self::embedding_list::read_embeddings;
+#[cfg(feature = "responses")]
+pub(crate) use self::responses::{
+    ResponseAccumulator, ResponsesStyle, absent_parameter, push_responses_options, read_response,
+};
+#[cfg(feature = "responses")]
+pub use self::responses::{ResponsesStreamDecoder, decode_responses_response};
 pub(crate) use self::{
     accumulator::Accumulator,
     answer::Answer,
     answer_decoder::{AnswerDecoder, StreamedAnswer},
     body_writer::BodyWriter,
     decode::{MAX_KEPT, without_events},
-    lists::{read_embeddings, read_models},
+    lists::read_models,
     message_out::Style,
     options::{push_chat_options, push_prompt_cache_key, push_stop},
     origin::Origin,
-    responses::{
-        ResponseAccumulator, ResponsesStyle, absent_parameter, push_responses_options,
-        read_response,
-    },
     whole::read_answer,
 };
 pub use self::{
     lists::ModelInfo,
-    responses::{ResponsesStreamDecoder, decode_responses_response},
     sse::{SseDecoder, SseError, SseEvent},
     stream::StreamDecoder,
     whole::{decode_chat_response, decode_completion_response},

@@ -5,15 +5,18 @@ use std::ops::Add;
 use conversant_core::{Messages, Prompt, PromptError, PromptValue, Slot, Variables};
 
 mod body;
+#[cfg(feature = "few-shot")]
+mod message_source;
 mod message_template;
 mod part_template;
 mod placeholder;
 
 use self::body::Body;
-pub(crate) use self::{
-    body::{MessageSource, Part},
-    part_template::ParsedPart,
-};
+pub(crate) use self::body::Part;
+#[cfg(feature = "few-shot")]
+pub(crate) use self::message_source::MessageSource;
+#[cfg(feature = "json")]
+pub(crate) use self::part_template::ParsedPart;
 pub use self::{
     message_template::{MessageTemplate, MessageTemplates},
     part_template::PartTemplate,
@@ -21,7 +24,7 @@ pub use self::{
 };
 use crate::{
     error::TemplateError,
-    partials::{Partials, Values, partial_methods},
+    partials::{Values, partial_methods},
     template_format::TemplateFormat,
     work_limit::OutputSize,
 };
@@ -147,11 +150,13 @@ impl ChatPromptTemplate {
         Ok(messages)
     }
 
+    #[cfg(feature = "json")]
     pub(crate) fn parts(&self) -> &[Part] {
         &self.body.parts
     }
 
-    pub(crate) fn partials(&self) -> &Partials {
+    #[cfg(feature = "json")]
+    pub(crate) fn partials(&self) -> &crate::partials::Partials {
         &self.body.partials
     }
 }

@@ -49,6 +49,7 @@ impl TemplateError {
     }
 
     /// Creates the error of an example that lacks a variable of the template that shows it.
+    #[cfg(feature = "few-shot")]
     pub(crate) fn in_example(index: usize, name: &str) -> Self {
         let reason = format!("missing variable `{name}`");
         Self::new(TemplateFault::Example { index, reason })

@@ -8,19 +8,22 @@
 //! |---|---|
 //! | [`PromptTemplate`] | one text with variables |
 //! | [`ChatPromptTemplate`] | messages: literal ones, templates, [`MessagesPlaceholder`]s |
-//! | [`FewShotPromptTemplate`], [`FewShotChatPromptTemplate`] | examples, fixed or chosen by an [`ExampleSelector`] |
+//! | [`FewShotPromptTemplate`], [`FewShotChatPromptTemplate`] | examples, fixed or chosen by an [`ExampleSelector`] (feature `few-shot`) |
 //! | [`PipelinePromptTemplate`] | prompts whose results are variables of the next |
-//! | [`LoadedPrompt`] | prompts from LangChain's files and serialised objects |
+//! | [`LoadedPrompt`] | prompts from LangChain's files and serialised objects (feature `json`) |
 //! | [`trim_messages`], [`filter_messages`], [`merge_message_runs`] | helpers on lists of messages |
 //! | [`Snapshot`] | prompts in snapshots, with [recipes](docs::snapshots) |
 //!
 //! # Features
 //!
-//! None is enabled by default.
+//! `few-shot` and `json` are enabled by default.
 //!
+//! - `few-shot`: prompts with examples, and the selectors of examples.
+//! - `full`: each of the others.
 //! - `macros`: `prompt!`, `chat_prompt!` and `#[derive(PromptInputs)]`, templates that the compiler
 //!   checks.
 //! - `jinja`, `mustache`: templates in these formats.
+//! - `json`: prompts as LangChain's JSON: `Serialize`, and [`LoadedPrompt`].
 //! - `load`: YAML, and `load_prompt`, which reads a file; nothing else of this crate does I/O.
 //!
 //! Where a prompt renders differently than in LangChain 0.1, the guide of the crate `conversant`
@@ -59,9 +62,11 @@ pub mod __private;
 mod chat;
 pub mod docs;
 mod error;
+#[cfg(feature = "few-shot")]
 mod few_shot;
 #[cfg(feature = "jinja")]
 mod jinja;
+#[cfg(feature = "json")]
 mod load;
 #[cfg(feature = "macros")]
 mod macros;
@@ -72,6 +77,7 @@ mod name_index;
 mod partials;
 mod pipeline;
 mod prompt_template;
+#[cfg(feature = "json")]
 mod save;
 mod slot_set;
 mod snapshot;
@@ -82,10 +88,17 @@ mod work_limit;
 
 pub use conversant_template::{Excerpt, Location, TemplateErrorKind, escape};
 
+#[cfg(feature = "few-shot")]
+pub use crate::few_shot::{
+    Example, ExampleSelector, FewShotChatPromptTemplate, FewShotPromptBuilder,
+    FewShotPromptTemplate, LengthBasedSelector, SemanticSelector,
+};
 #[cfg(feature = "jinja")]
 pub use crate::jinja::fault::JinjaFault;
 #[cfg(feature = "load")]
 pub use crate::load::load_prompt;
+#[cfg(feature = "json")]
+pub use crate::load::{LoadError, LoadedPrompt};
 #[cfg(feature = "macros")]
 pub use crate::macros::PromptInputs;
 #[cfg(feature = "mustache")]
@@ -95,11 +108,6 @@ pub use crate::{
         ChatPromptTemplate, MessageTemplate, MessageTemplates, MessagesPlaceholder, PartTemplate,
     },
     error::{TemplateError, TemplateFault},
-    few_shot::{
-        Example, ExampleSelector, FewShotChatPromptTemplate, FewShotPromptBuilder,
-        FewShotPromptTemplate, LengthBasedSelector, SemanticSelector,
-    },
-    load::{LoadError, LoadedPrompt},
     messages::{MessageFilter, MessageTrim, filter_messages, merge_message_runs, trim_messages},
     pipeline::PipelinePromptTemplate,
     prompt_template::PromptTemplate,

@@ -33,6 +33,7 @@ impl Partials {
         self.put(name, Partial::Function(function));
     }
 
+    #[cfg(feature = "few-shot")]
     pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
@@ -53,6 +54,7 @@ impl Partials {
     }
 
     /// Returns the values, or `None` if one of them is a function.
+    #[cfg(feature = "json")]
     pub(crate) fn values(&self) -> Option<Variables> {
         let entries = self.entries.iter();
         entries
@@ -149,6 +151,7 @@ impl<'a> Values<'a> {
     }
 
     /// Returns the call's variables together with the partial ones that it does not replace.
+    #[cfg(feature = "few-shot")]
     pub(crate) fn merged(&self) -> Variables {
         let mut merged = self.variables.clone();
         for name in self.partials.names() {

@@ -123,6 +123,7 @@ impl PromptTemplate {
         Ok(joined)
     }
 
+    #[cfg(feature = "json")]
     pub(crate) fn partials(&self) -> &Partials {
         &self.partials
     }

@@ -41,7 +41,7 @@ use crate::{
 /// ```
 #[derive(Clone)]
 pub struct ConversationChain {
-    runner: Arc<Runner<PromptModelSteps>>,
+    runner: Arc<Runner>,
 }
 
 /// A builder of a [`ConversationChain`]. A model and a memory are required.

@@ -6,8 +6,9 @@ use async_trait::async_trait;
 use conversant_core::{ModelError, Variables};
 
 use super::{
-    kind::{Signature, impl_kind, impl_signature},
+    kind::impl_kind,
     parts::{MergedSlots, other_outputs},
+    signature::{Signature, impl_signature},
     step_result::with_outputs,
 };
 use crate::{
@@ -26,6 +27,8 @@ use crate::{
 
 /// A chain with others that are called in turn if it fails: the counterpart of LangChain's
 /// `with_fallbacks`.
+///
+/// Needs the feature `composition`.
 ///
 /// By default, the next chain is called unless it would fail too, or an answer was paid for that it
 /// would replace, that is, not after:
@@ -63,7 +66,7 @@ use crate::{
 /// ```
 #[derive(Clone)]
 pub struct FallbackChain {
-    runner: Arc<Runner<FallbackSteps>>,
+    runner: Arc<Runner>,
 }
 
 /// A builder of a [`FallbackChain`]. At least one fallback is required. All chains have the same

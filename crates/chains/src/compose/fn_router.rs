@@ -13,6 +13,8 @@ type RouteFn = dyn Fn(Variables) -> Pin<Box<dyn Future<Output = Routed> + Send>>
 
 /// A router that is a function of variables. Its error is [`ChainError::Custom`].
 ///
+/// Needs the feature `composition`.
+///
 /// # Examples
 ///
 /// See [`RouterChain`](crate::RouterChain).

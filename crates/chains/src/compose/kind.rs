@@ -1,9 +1,5 @@
 //! The parts that all chains made of chains have: calls, a memory, and the settings of a builder.
 
-use std::borrow::Cow;
-
-use conversant_core::Slot;
-
 /// Implements a callable chain over its steps, which are a [`Chain`](crate::Chain). The type has
 /// one field, `runner`.
 macro_rules! impl_kind {
@@ -59,29 +55,3 @@ macro_rules! impl_kind {
     };
 }
 pub(super) use impl_kind;
-
-/// The name of a chain made of chains, its variables and its outputs.
-#[derive(Clone)]
-pub(super) struct Signature {
-    pub(super) name: Cow<'static, str>,
-    pub(super) slots: Vec<Slot>,
-    pub(super) outputs: Vec<Cow<'static, str>>,
-}
-
-/// Implements the methods of [`Chain`](crate::Chain) that a field `signature` answers.
-macro_rules! impl_signature {
-    () => {
-        fn name(&self) -> &str {
-            &self.signature.name
-        }
-
-        fn slots(&self) -> &[conversant_core::Slot] {
-            &self.signature.slots
-        }
-
-        fn outputs(&self) -> &[std::borrow::Cow<'static, str>] {
-            &self.signature.outputs
-        }
-    };
-}
-pub(super) use impl_signature;

@@ -7,8 +7,9 @@ use conversant_core::Variables;
 
 use super::{
     branch_stream::{Branch, BranchStream},
-    kind::{Signature, impl_kind, impl_signature},
+    kind::impl_kind,
     parts::MergedSlots,
+    signature::{Signature, impl_signature},
     step_result::{branch_output, joined},
 };
 use crate::{
@@ -26,6 +27,8 @@ use crate::{
 
 /// Chains that run at the same time on the same variables: the counterpart of LangChain's
 /// `RunnableParallel`. Each branch has one output, which gets the branch's name.
+///
+/// Needs the feature `composition`.
 ///
 /// All branches run to their end. If one fails, the error is [`ChainError::Branches`], with all
 /// failures and with the outputs of the other branches. The branches get the call's deadline and
@@ -64,7 +67,7 @@ use crate::{
 /// ```
 #[derive(Clone)]
 pub struct ParallelChain {
-    runner: Arc<Runner<ParallelSteps>>,
+    runner: Arc<Runner>,
 }
 
 /// A builder of a [`ParallelChain`]. At least one branch is required.

@@ -27,6 +27,8 @@ const DEFAULT: &str = "DEFAULT";
 
 /// A router that asks a model (LangChain 0.1.20 `chains/router/llm_router.py::LLMRouterChain`).
 ///
+/// Needs the feature `composition`.
+///
 /// The model answers with a JSON object, bare or fenced, of two texts: `destination` is the name of
 /// a chain or `DEFAULT`, and `next_inputs` becomes the input of the chosen chain. An answer of
 /// another form is [`ChainError::Parse`], which has the answer.
@@ -207,6 +209,8 @@ impl Prompt for RouterPrompt {
 }
 
 /// A prompt that a model may choose, with its name and the description that the model sees.
+///
+/// Needs the feature `composition`.
 #[derive(Clone)]
 pub struct PromptInfo {
     name: String,

@@ -6,8 +6,9 @@ use async_trait::async_trait;
 use conversant_core::{Event, Slot, Variables, nearest};
 
 use super::{
-    kind::{Signature, impl_kind, impl_signature},
+    kind::impl_kind,
     parts::{MergedSlots, other_outputs},
+    signature::{Signature, impl_signature},
     step_result::{failed, with_outputs},
 };
 use crate::{
@@ -26,6 +27,8 @@ use crate::{
 
 /// A router: it chooses the chain of a call. [`FnRouter`](crate::FnRouter) is a function, and
 /// [`LlmRouter`](crate::LlmRouter) asks a model.
+///
+/// Needs the feature `composition`.
 ///
 /// # Examples
 ///
@@ -89,6 +92,8 @@ pub trait Router: Send + Sync {
 
 /// The choice of a router: a destination, and inputs for it.
 ///
+/// Needs the feature `composition`.
+///
 /// `Debug` withholds message text.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
@@ -123,6 +128,8 @@ impl Route {
 
 /// Chains of which a router chooses one for each call (LangChain 0.1.20
 /// `chains/router/base.py::MultiRouteChain`).
+///
+/// Needs the feature `composition`.
 ///
 /// The chosen chain sees the call's variables and the inputs of the [`Route`]. A destination that
 /// does not exist is [`ChainError::UnknownDestination`], unless
@@ -165,7 +172,7 @@ impl Route {
 /// ```
 #[derive(Clone)]
 pub struct RouterChain {
-    runner: Arc<Runner<RouterSteps>>,
+    runner: Arc<Runner>,
 }
 
 /// A builder of a [`RouterChain`]. A router, a destination and a default chain are required. All

@@ -26,6 +26,8 @@ use crate::{
 /// Chains that run one after the other: each sees the inputs, the memory's variables and the
 /// outputs of the chains before it (LangChain 0.1.20 `chains/sequential.py::SequentialChain`).
 ///
+/// Needs the feature `composition`.
+///
 /// The names are checked when the sequence is built: a step that needs a variable that is not
 /// provided, an output whose name is taken, an output that no step makes. All faults are reported
 /// at once.
@@ -73,7 +75,7 @@ use crate::{
 /// ```
 #[derive(Clone)]
 pub struct SequentialChain {
-    runner: Arc<Runner<SequentialSteps>>,
+    runner: Arc<Runner>,
 }
 
 /// A builder of a [`SequentialChain`]. At least one chain is required.

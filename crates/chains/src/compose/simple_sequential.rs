@@ -26,6 +26,8 @@ use crate::{
 /// Chains that run one after the other, each with one input and one output: the output of a chain
 /// is the input of the next (LangChain 0.1.20 `chains/sequential.py::SimpleSequentialChain`).
 ///
+/// Needs the feature `composition`.
+///
 /// The verbose transcript has each step's output. Everything else is as for a
 /// [`SequentialChain`](crate::SequentialChain).
 ///
@@ -58,7 +60,7 @@ use crate::{
 /// ```
 #[derive(Clone)]
 pub struct SimpleSequentialChain {
-    runner: Arc<Runner<SimpleSteps>>,
+    runner: Arc<Runner>,
 }
 
 /// A builder of a [`SimpleSequentialChain`]. At least one chain is required.

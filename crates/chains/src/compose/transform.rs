@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use conversant_core::{BoxError, Slot, Variables};
 
 use super::{
-    kind::{Signature, impl_kind, impl_signature},
+    kind::impl_kind,
+    signature::{Signature, impl_signature},
     step_result::with_outputs,
 };
 use crate::{
@@ -19,6 +20,8 @@ use crate::{
 };
 
 /// A function of variables as a chain (LangChain 0.1.20 `chains/transform.py::TransformChain`).
+///
+/// Needs the feature `composition`.
 ///
 /// The function sees all variables of the call. It returns the declared outputs; other variables
 /// that it returns are dropped, and a missing one is [`ChainError::MissingOutputs`]. Its error is
@@ -50,7 +53,7 @@ use crate::{
 /// ```
 #[derive(Clone)]
 pub struct TransformChain {
-    runner: Arc<Runner<TransformSteps>>,
+    runner: Arc<Runner>,
 }
 
 /// A builder of a [`TransformChain`] with more settings than its function.

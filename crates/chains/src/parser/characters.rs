@@ -7,6 +7,7 @@ pub(crate) fn is_space(character: char) -> bool {
 }
 
 /// Returns the value of a decimal digit of any script, as `\d` and `int` take it.
+#[cfg(feature = "parsers")]
 pub(super) fn digit(character: char) -> Option<u32> {
     if character.is_ascii() {
         return character.to_digit(10);
@@ -19,11 +20,13 @@ pub(super) fn digit(character: char) -> Option<u32> {
 
 /// Returns whether two characters are equal without regard to case, as `re.IGNORECASE` compares
 /// them: one by one, so that `ß` is not `ss`.
+#[cfg(feature = "parsers")]
 pub(super) fn is_same_letter(one: char, other: char) -> bool {
     one == other || fold(one) == fold(other)
 }
 
 /// Returns the upper case of a character's lower case, each if it is one character.
+#[cfg(feature = "parsers")]
 fn fold(character: char) -> char {
     // The lower case of `İ` is `i` and a combining dot, of which Python compares the first.
     let lower = character.to_lowercase().next().unwrap_or(character);
@@ -36,6 +39,7 @@ fn fold(character: char) -> char {
 
 /// The zeros of the scripts. The digits follow in order.
 #[rustfmt::skip]
+#[cfg(feature = "parsers")]
 const ZEROS: &[char] = &[
     '\u{30}', '\u{660}', '\u{6f0}', '\u{7c0}', '\u{966}', '\u{9e6}', '\u{a66}', '\u{ae6}',
     '\u{b66}', '\u{be6}', '\u{c66}', '\u{ce6}', '\u{d66}', '\u{de6}', '\u{e50}', '\u{ed0}',

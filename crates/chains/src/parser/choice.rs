@@ -6,6 +6,8 @@ use super::characters::{is_same_letter, is_space};
 
 /// Accepts an answer that is one of a list of values, without the whitespace around it.
 ///
+/// Needs the feature `parsers`.
+///
 /// LangChain 0.1.20 `langchain/output_parsers/enum.py::EnumOutputParser.parse`.
 ///
 /// # Examples
@@ -51,6 +53,8 @@ impl OutputParser for EnumParser {
 }
 
 /// Finds one of two words in an answer, without regard to case.
+///
+/// Needs the feature `parsers`.
 ///
 /// An answer with both words, or with neither, is an error. LangChain 0.1.20
 /// `langchain/output_parsers/boolean.py::BooleanOutputParser.parse`.

@@ -6,6 +6,8 @@ use super::{characters::is_space, strptime::strptime};
 
 /// Reads a date and time in a format of Python's `strptime`, and returns it in ISO 8601.
 ///
+/// Needs the feature `parsers`.
+///
 /// LangChain 0.1.20 `langchain/output_parsers/datetime.py::DatetimeOutputParser.parse`.
 ///
 /// # Examples

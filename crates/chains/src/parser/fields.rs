@@ -11,6 +11,8 @@ use super::{
 /// Reads fields that are written `Format: value`, up to a full stop, an apostrophe or the line's
 /// end.
 ///
+/// Needs the feature `parsers`.
+///
 /// Each format must be there once. LangChain 0.1.20
 /// `langchain/output_parsers/regex_dict.py::RegexDictParser.parse`.
 ///
@@ -78,6 +80,8 @@ impl OutputParser for RegexDictParser {
 
 /// Reads a JSON object that has certain keys. It may be fenced, in prose, or cut off: of the values
 /// that [`JsonParser`](crate::JsonParser) finds, it is the first that has them.
+///
+/// Needs the feature `parsers`.
 ///
 /// LangChain 0.1.20 `langchain/output_parsers/structured.py::StructuredOutputParser.parse`.
 ///

@@ -10,6 +10,8 @@ use super::characters::{digit, is_space};
 
 /// Splits an answer at its commas and trims the parts.
 ///
+/// Needs the feature `parsers`.
+///
 /// # Examples
 ///
 /// ```
@@ -33,6 +35,8 @@ impl OutputParser for CommaListParser {
 }
 
 /// Takes the items of a numbered list, wherever they stand: `1. river`.
+///
+/// Needs the feature `parsers`.
 ///
 /// # Examples
 ///
@@ -72,6 +76,8 @@ impl OutputParser for NumberedListParser {
 }
 
 /// Takes the items of a Markdown list: lines that begin with `-` or `*`.
+///
+/// Needs the feature `parsers`.
 ///
 /// # Examples
 ///

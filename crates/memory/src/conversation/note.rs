@@ -1,10 +1,10 @@
-//! State that a memory derives from its conversation, and the messages that it does not cover yet.
+//! A note of a session, with state that a memory derives from it.
 
 use std::sync::Mutex;
 
-use conversant_core::{HistoryError, Note, Slice, Value, Version};
+use conversant_core::{HistoryError, Note, Value, Version};
 
-use super::{message_cache::MessageCache, stored_session::StoredSession};
+use super::stored_session::StoredSession;
 use crate::sync::lock;
 
 /// A note of the session or, in a history without notes, one that lives as long as the memory.
@@ -45,69 +45,4 @@ impl DerivedNote {
     pub(crate) fn forget(&self) {
         *lock(&self.fallback) = None;
     }
-}
-
-/// A derived note, with a cache of the messages after it.
-pub(crate) struct DerivedState {
-    note: DerivedNote,
-    messages: MessageCache,
-}
-
-/// The current derived state of a conversation.
-pub(crate) struct Derived {
-    /// The note's content; `None` if there is no note of this conversation.
-    pub(crate) body: Option<Value>,
-    /// The messages that the note does not cover.
-    pub(crate) uncovered: Slice,
-}
-
-impl DerivedState {
-    pub(crate) fn new(name: &'static str) -> Self {
-        Self { note: DerivedNote::new(name), messages: MessageCache::default() }
-    }
-
-    /// Reads the note, and loads only the messages that are new since the last time.
-    pub(crate) async fn read(&self, session: &StoredSession) -> Result<Derived, HistoryError> {
-        let note = self.note.read(session).await?;
-        let covers = note.as_ref().map(|note| note.covers);
-        let uncovered = self.messages.after(session, covers).await?;
-        let is_current = |note: &Note| {
-            note.covers.epoch == uncovered.version.epoch
-                && note.covers.messages == uncovered.start()
-        };
-        let body = note.filter(is_current).map(|note| note.body);
-        Ok(Derived { body, uncovered })
-    }
-
-    /// Stores a note that covers the conversation up to a version.
-    pub(crate) async fn write(
-        &self,
-        session: &StoredSession,
-        body: Value,
-        covers: Version,
-    ) -> Result<(), HistoryError> {
-        self.note.write(session, body, covers).await
-    }
-
-    pub(crate) fn forget(&self) {
-        self.note.forget();
-        self.messages.forget();
-    }
-}
-
-/// Returns the version that a note covers together with the first messages after it.
-pub(crate) fn covered(uncovered: &Slice, messages: usize) -> Version {
-    let count = messages as u64;
-    if messages == uncovered.messages.len() {
-        return uncovered.version;
-    }
-    Version::new(uncovered.version.epoch, uncovered.start() + count)
-}
-
-/// Returns whether the messages that a note should cover were read again after it was written. Then
-/// another process has written to the session, or the history has lost the note. Calling a model
-/// again would repeat the same call.
-pub(crate) fn is_lost(uncovered: &Slice, written: Option<Version>) -> bool {
-    let start = Version::new(uncovered.version.epoch, uncovered.start());
-    written.is_some_and(|written| start < Version::new(written.epoch, written.messages))
 }

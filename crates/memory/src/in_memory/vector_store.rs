@@ -12,6 +12,8 @@ use crate::sync::lock;
 /// A [`VectorStore`] that keeps its documents in memory and compares a text to all documents of a
 /// collection, by the cosine of their vectors.
 ///
+/// Needs the feature `vectors`.
+///
 /// A search costs one call of the embedding model and a product with each document's vector: for
 /// 10,000 documents of 1,536 numbers some milliseconds.
 ///

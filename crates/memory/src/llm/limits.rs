@@ -17,6 +17,7 @@ pub(crate) const MAX_TEXT: usize = 64 * 1024;
 
 /// The most text of an answer that is a list, and of all that is derived from a session: 4 MiB,
 /// which every store takes in a note.
+#[cfg(feature = "entities")]
 pub(crate) const MAX_LIST: usize = 4 * 1024 * 1024;
 
 /// Returns messages whose longest texts are cut, such that all have at most [`MAX_TEXT`] bytes.
@@ -36,6 +37,7 @@ pub(crate) fn shortened(text: &str) -> Cow<'_, str> {
 }
 
 /// Returns the items of a list that are whole within [`MAX_LIST`] bytes.
+#[cfg(feature = "entities")]
 pub(crate) fn shortened_list<'t>(text: &'t str, separator: &str) -> &'t str {
     let Some(kept) = cut(text, MAX_LIST) else { return text };
     kept.rsplit_once(separator).map_or("", |(whole, _)| whole)

@@ -7,8 +7,10 @@ use conversant_core::{
     clock::Instant,
 };
 
+#[cfg(feature = "entities")]
+use super::limits::shortened_list;
 use super::{
-    limits::{shortened, shortened_list},
+    limits::shortened,
     static_prompt::{Piece, StaticPrompt},
 };
 
@@ -57,6 +59,7 @@ impl PromptedModel {
 
     /// Returns the model's answer, a list that may be empty. Of an answer with more than 4 MiB,
     /// only the items that are whole within that are returned.
+    #[cfg(feature = "entities")]
     pub(crate) async fn call_for_list(
         &self,
         separator: &str,

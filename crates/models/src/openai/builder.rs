@@ -103,8 +103,10 @@ pub(crate) struct Settings {
     /// The dialect of the server, if it is not that of its host.
     pub(crate) dialect: Option<Dialect>,
     /// The number of texts in a request for embeddings.
+    #[cfg(feature = "embeddings")]
     pub(crate) batch_size: Option<usize>,
     /// The length of vectors that is asked for.
+    #[cfg(feature = "embeddings")]
     pub(crate) dimensions: Option<usize>,
 }
 

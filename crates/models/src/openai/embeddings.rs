@@ -20,6 +20,8 @@ const BATCH_SIZE: usize = 2048;
 
 /// An embeddings model behind OpenAI's endpoint (`/embeddings`), or that of a compatible server.
 ///
+/// Needs the feature `embeddings`.
+///
 /// Cheap to clone: clones share the HTTP client and its connections. Texts that do not fit into one
 /// request are sent in several, one after the other.
 ///

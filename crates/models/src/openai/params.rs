@@ -50,11 +50,13 @@ impl Params {
     }
 
     /// Removes a parameter and returns it.
+    #[cfg(feature = "responses")]
     pub(super) fn take(&mut self, name: &str) -> Option<Json> {
         self.fields.shift_remove(name)
     }
 
     /// Returns the names of the parameters.
+    #[cfg(feature = "responses")]
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.fields.keys().map(String::as_str)
     }

@@ -30,6 +30,8 @@ const INVALID_ENCRYPTED_CONTENT: &str = "invalid_encrypted_content";
 /// A model behind OpenAI's Responses interface (`/responses`), or that of a compatible server:
 /// Azure's v1 interface, llama.cpp, Ollama, vLLM.
 ///
+/// Needs the feature `responses`.
+///
 /// OpenAI's models from gpt-5.4 on reason with tools on this interface only. It is used
 /// statelessly: `store` is `false`, and each request holds the whole conversation. All output items
 /// of an answer are kept with its message and sent back in order, encrypted reasoning included. If

@@ -1,17 +1,15 @@
-//! Answers that are lists: of models, of embeddings.
+//! Answers that are lists, and the list of models.
 
 use conversant_core::{DecodeError, ModelError};
-use serde::de::SeqAccess;
-use serde_json::Value as Json;
 
 use super::{
     api_error,
     decode::{excerpt, read, text_of},
-    tolerant::{AnyValue, Count, List, ReadTolerant, Text, Tolerant, tolerant},
+    tolerant::{AnyValue, Count, List, Text, tolerant},
 };
 
 /// The maximum number of items in such a list.
-const MAX_ITEMS: usize = 100_000;
+pub(super) const MAX_ITEMS: usize = 100_000;
 
 /// A model that a server has.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -35,42 +33,6 @@ tolerant! {
         owned_by: Text<'de>,
         created: Count,
     }
-    struct EmbeddingsIn<'de> {
-        data: List<EmbeddingIn<'de>, MAX_ITEMS>,
-        error: AnyValue,
-    }
-    struct EmbeddingIn<'de> {
-        index: Count,
-        embedding: Vector,
-    }
-}
-
-/// A vector. A value that is not a number is `NaN`, which is refused with all others that are not
-/// finite.
-#[derive(Debug)]
-pub(super) struct Vector(Vec<f32>);
-
-impl<'de> ReadTolerant<'de> for Vector {
-    fn read_array<A: SeqAccess<'de>>(mut items: A) -> Result<Option<Self>, A::Error> {
-        let mut vector = Vec::new();
-        while let Some(Tolerant(number)) = items.next_element::<Tolerant<Element>>()? {
-            vector.push(number.map_or(f32::NAN, |Element(number)| number));
-        }
-        Ok(Some(Self(vector)))
-    }
-}
-
-#[derive(Debug)]
-struct Element(f32);
-
-impl ReadTolerant<'_> for Element {
-    #[allow(
-        clippy::cast_possible_truncation,
-        reason = "the precision of embeddings is that of f32"
-    )]
-    fn read_scalar(value: Json) -> Option<Self> {
-        value.as_f64().map(|number| Self(number as f32))
-    }
 }
 
 /// Reads a list of models.
@@ -87,40 +49,8 @@ pub(crate) fn read_models(body: &[u8]) -> Result<Vec<ModelInfo>, ModelError> {
     Ok(data.into_iter().filter_map(info).collect())
 }
 
-/// Reads the embeddings of a number of texts, in the order of the texts.
-///
-/// # Errors
-/// [`ModelError::Decode`], if there are more or fewer embeddings than texts, if an index is missing
-/// or comes twice, or if the vectors are empty, of several lengths or hold a value that is not
-/// finite.
-pub(crate) fn read_embeddings(body: &[u8], texts: usize) -> Result<Vec<Vec<f32>>, ModelError> {
-    let list: EmbeddingsIn<'_> = read(text_of(body)?)?;
-    let mut data = data_of(list.data, list.error, body)?;
-    if data.len() != texts {
-        let what = format!("it has {} embeddings for {texts} texts", data.len());
-        return Err(refuse(body, &what));
-    }
-    // Without any index, the order is that of the texts.
-    if data.iter().any(|item| item.index.is_some()) {
-        data.sort_by_key(|item| item.index.map_or(u64::MAX, |Count(index)| index));
-        let is_ordered = (0..).zip(&data).all(|(index, item)| item.index == Some(Count(index)));
-        if !is_ordered {
-            return Err(refuse(body, "the indexes of its embeddings are not those of the texts"));
-        }
-    }
-    let vectors: Vec<_> =
-        data.into_iter().map(|item| item.embedding.map_or_else(Vec::new, |it| it.0)).collect();
-    let length = vectors.first().map_or(0, Vec::len);
-    if vectors.iter().any(|vector| vector.is_empty() || vector.len() != length) {
-        return Err(refuse(body, "its embeddings are empty or of several lengths"));
-    }
-    if vectors.iter().flatten().any(|value| !value.is_finite()) {
-        return Err(refuse(body, "its embeddings hold a value that is not a finite number"));
-    }
-    Ok(vectors)
-}
-
-fn data_of<T, const MAX: usize>(
+/// Returns the items of a list, or the error that the server sent with it or in its place.
+pub(super) fn data_of<T, const MAX: usize>(
     data: Option<List<T, MAX>>,
     error: Option<AnyValue>,
     body: &[u8],
@@ -133,6 +63,6 @@ fn data_of<T, const MAX: usize>(
     data.map(|data| data.0).ok_or_else(|| refuse(body, "it has no `data`"))
 }
 
-fn refuse(body: &[u8], what: &str) -> ModelError {
+pub(super) fn refuse(body: &[u8], what: &str) -> ModelError {
     DecodeError::new(what).with_body(excerpt(body)).into()
 }

@@ -1,9 +1,9 @@
 //! The parts of a chat prompt, and how they become messages.
 
-use std::{fmt, sync::Arc};
+use conversant_core::{Message, Messages, Prompt, PromptError, Role, Slot};
 
-use conversant_core::{Message, Messages, Prompt, PromptError, Role, Slot, Variables};
-
+#[cfg(feature = "few-shot")]
+use super::message_source::MessageSource;
 use super::{part_template::ParsedPart, placeholder::MessagesPlaceholder};
 use crate::{
     error::{TemplateError, TemplateFault},
@@ -29,15 +29,10 @@ pub(crate) enum Part {
     },
     Placeholder(MessagesPlaceholder),
     /// Messages that are selected for each call.
-    Selected(Arc<dyn MessageSource>),
+    #[cfg(feature = "few-shot")]
+    Selected(std::sync::Arc<dyn MessageSource>),
     /// Another chat prompt, which keeps its own partial variables.
     Nested(Box<Body>),
-}
-
-/// A source of messages that depend on the variables of a call.
-pub(crate) trait MessageSource: Prompt + fmt::Debug {
-    /// Returns the messages for a call.
-    fn messages(&self, variables: &Variables) -> Result<Messages, PromptError>;
 }
 
 /// The parts, partial variables and slots of a chat prompt.
@@ -66,6 +61,7 @@ impl Body {
                 }
                 self.require([&placeholder.slot()]);
             }
+            #[cfg(feature = "few-shot")]
             Part::Selected(source) => self.require(source.slots()),
             Part::Nested(body) => self.require(body.slots.as_slice()),
         }
@@ -109,6 +105,7 @@ impl Body {
                 Part::Placeholder(placeholder) => {
                     placeholder.fill(values.get(placeholder.name()), messages)?;
                 }
+                #[cfg(feature = "few-shot")]
                 Part::Selected(source) => messages.append(&source.messages(&values.merged())?),
                 Part::Nested(body) => {
                     let used = |name: &str| body.slots.contains(name);

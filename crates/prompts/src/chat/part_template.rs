@@ -121,6 +121,7 @@ impl From<&str> for PartTemplate {
 pub(crate) struct ParsedPart(Kind<PromptTemplate>);
 
 impl ParsedPart {
+    #[cfg(feature = "json")]
     pub(crate) fn as_text(&self) -> Option<&PromptTemplate> {
         match &self.0 {
             Kind::Text(text) => Some(text),
@@ -129,6 +130,7 @@ impl ParsedPart {
     }
 
     /// Returns the templates of an image's URL and its detail.
+    #[cfg(feature = "json")]
     pub(crate) fn as_image(&self) -> Option<(&PromptTemplate, Option<&PromptTemplate>)> {
         match &self.0 {
             Kind::Image { url, detail } => Some((url, detail.as_ref())),

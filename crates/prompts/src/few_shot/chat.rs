@@ -17,6 +17,8 @@ use crate::{
 
 /// Examples as messages, each shown by a chat prompt. It is usually part of a larger prompt.
 ///
+/// Needs the feature `few-shot`.
+///
 /// LangChain 0.1.20 `langchain_core/prompts/few_shot.py::FewShotChatMessagePromptTemplate`.
 ///
 /// Fixed examples are made once and shared by every prompt.

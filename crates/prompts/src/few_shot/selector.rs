@@ -5,9 +5,13 @@ use conversant_core::{Prompt, PromptError, Slot, Variables};
 use crate::prompt_template::PromptTemplate;
 
 /// One example: the variables of the template that shows it.
+///
+/// Needs the feature `few-shot`.
 pub type Example = Variables;
 
 /// A choice of examples for each call, by its variables.
+///
+/// Needs the feature `few-shot`.
 ///
 /// Implemented for custom rules; called by few-shot prompts, once
 /// for each call. It does no I/O: to choose by meaning,
@@ -46,6 +50,8 @@ pub trait ExampleSelector: Send + Sync {
 }
 
 /// Selects examples from the front that fit a length.
+///
+/// Needs the feature `few-shot`.
 ///
 /// This is LangChain's `LengthBasedExampleSelector`. Length is counted as the pieces that a text
 /// falls into when it is split at each line break and space. The values of the call count against

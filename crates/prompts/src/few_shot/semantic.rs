@@ -8,6 +8,8 @@ use super::selector::Example;
 
 /// Selects the examples that are nearest in meaning to a call.
 ///
+/// Needs the feature `few-shot`.
+///
 /// Searching is I/O and formatting is not, so the search comes first and its result goes into the
 /// prompt, which is cheap to change:
 ///

@@ -19,6 +19,8 @@ use crate::{
 
 /// A text of examples between a prefix and a suffix.
 ///
+/// Needs the feature `few-shot`.
+///
 /// LangChain 0.1.20 `langchain_core/prompts/few_shot.py::FewShotPromptTemplate`.
 ///
 /// The parts are joined by a separator, those that are empty left out. Examples are values: braces
@@ -61,6 +63,8 @@ pub struct FewShotPromptTemplate {
 }
 
 /// A builder of a [`FewShotPromptTemplate`].
+///
+/// Needs the feature `few-shot`.
 ///
 /// | setting | default |
 /// |---|---|
@@ -139,6 +143,7 @@ impl FewShotPromptTemplate {
         &self.separator
     }
 
+    #[cfg(feature = "json")]
     pub(crate) fn partials(&self) -> &Partials {
         &self.partials
     }

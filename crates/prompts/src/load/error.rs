@@ -5,6 +5,8 @@ use std::{error::Error, fmt};
 use crate::error::TemplateError;
 
 /// A prompt that cannot be loaded.
+///
+/// Needs the feature `json`.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum LoadError {

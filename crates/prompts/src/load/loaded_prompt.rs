@@ -8,6 +8,8 @@ use crate::{
 
 /// A prompt that was loaded: of which type, the text decides.
 ///
+/// Needs the feature `json`.
+///
 /// It reads LangChain's `load_prompt` form (`_type`: `prompt`, `few_shot` or `chat`) and its
 /// serialised objects (`"lc": 1`), for prompts and messages only. The types come from a closed
 /// list; a path in the text is refused and not followed, and nothing is read from the environment.

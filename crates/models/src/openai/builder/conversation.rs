@@ -13,7 +13,9 @@ mod sealed {
 
 impl sealed::Sealed for crate::OpenAiChat {}
 impl Conversation for crate::OpenAiChat {}
+#[cfg(feature = "responses")]
 impl sealed::Sealed for crate::OpenAiResponses {}
+#[cfg(feature = "responses")]
 impl Conversation for crate::OpenAiResponses {}
 
 impl<M: Conversation> OpenAiBuilder<M> {

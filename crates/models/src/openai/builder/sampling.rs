@@ -15,7 +15,9 @@ impl sealed::Sealed for crate::OpenAiChat {}
 impl sealed::Sealed for crate::OpenAi {}
 impl TextGeneration for crate::OpenAiChat {}
 impl TextGeneration for crate::OpenAi {}
+#[cfg(feature = "responses")]
 impl sealed::Sealed for crate::OpenAiResponses {}
+#[cfg(feature = "responses")]
 impl TextGeneration for crate::OpenAiResponses {}
 
 impl<M: TextGeneration> OpenAiBuilder<M> {

@@ -58,6 +58,8 @@ tolerant! {
 
 /// Decodes a streamed response of the Responses interface.
 ///
+/// Needs the feature `responses`.
+///
 /// A stream is whole if it ended with `response.completed` or `response.incomplete`, and with
 /// nothing else: `[DONE]` alone does not make it whole.
 ///

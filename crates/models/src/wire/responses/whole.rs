@@ -15,6 +15,8 @@ use crate::wire::{
 
 /// Reads a response of the Responses interface. An event stream in its place is read as well.
 ///
+/// Needs the feature `responses`.
+///
 /// # Errors
 /// - [`ModelError::ApiErrorInBody`], if the response failed or was cancelled, or the body is an
 ///   error.

@@ -2,11 +2,10 @@
 
 use std::{env, fs};
 
-use conversant_chains::LlmChain;
-use conversant_core::{BoxError, Message, vars};
-use conversant_memory::BufferMemory;
-use conversant_models::OpenAiChat;
-use conversant_prompts::{ChatPromptTemplate, MessageTemplate, MessagesPlaceholder};
+use conversant::{
+    BoxError, BufferMemory, ChatPromptTemplate, LlmChain, Message, MessageTemplate,
+    MessagesPlaceholder, OpenAiChat, vars,
+};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), BoxError> {
