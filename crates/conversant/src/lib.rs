@@ -62,14 +62,7 @@
 
 pub mod guide;
 
-// By name, although the globs below have them too: the compiler then knows the feature of an item
-// that is missing.
-#[cfg(feature = "parsers")]
-#[doc(inline)]
-pub use conversant_chains::{
-    BooleanParser, CommaListParser, DatetimeParser, EnumParser, MarkdownListParser,
-    NumberedListParser, RegexDictParser, StructuredParser,
-};
+// Also by name, so that the compiler knows the feature of an item that is missing.
 #[cfg(feature = "composition")]
 #[doc(inline)]
 pub use conversant_chains::{
@@ -93,13 +86,7 @@ pub use conversant_models::OpenAiEmbeddings;
 pub use conversant_models::OpenAiResponses;
 #[cfg(feature = "few-shot")]
 #[doc(inline)]
-pub use conversant_prompts::{
-    ExampleSelector, FewShotChatPromptTemplate, FewShotPromptTemplate, LengthBasedSelector,
-    SemanticSelector,
-};
-#[cfg(feature = "json")]
-#[doc(inline)]
-pub use conversant_prompts::{LoadError, LoadedPrompt};
+pub use conversant_prompts::{FewShotChatPromptTemplate, FewShotPromptTemplate};
 
 #[doc(inline)]
 pub use conversant_chains::*;

@@ -1,4 +1,4 @@
-//! What a chain made of chains is to its callers: a name, variables and outputs.
+//! The name, the variables and the outputs of a chain made of chains.
 
 use std::borrow::Cow;
 
