@@ -340,6 +340,13 @@ pub trait ChatHistory: Send + Sync {
     fn shares(&self) -> bool {
         false
     }
+
+    /// Returns whether loading a turn returns the messages exactly as they were appended. A memory
+    /// that has appended a turn then does not load it again. `false` by default, for stores that
+    /// change messages, such as one that redacts them.
+    fn is_verbatim(&self) -> bool {
+        false
+    }
 }
 
 macro_rules! forward_history {
@@ -445,6 +452,9 @@ macro_rules! forward_history {
             }
             fn shares(&self) -> bool {
                 (**self).shares()
+            }
+            fn is_verbatim(&self) -> bool {
+                (**self).is_verbatim()
             }
         }
     )*};

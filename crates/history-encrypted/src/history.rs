@@ -460,6 +460,10 @@ impl<H: ChatHistory> ChatHistory for Encrypted<H> {
     fn shares(&self) -> bool {
         false
     }
+
+    fn is_verbatim(&self) -> bool {
+        true
+    }
 }
 
 impl<H: Clone> Clone for Encrypted<H> {

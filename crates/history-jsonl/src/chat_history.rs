@@ -27,6 +27,10 @@ impl ChatHistory for JsonlHistory {
         self.append_at(session, None, turn, expect).await
     }
 
+    fn is_verbatim(&self) -> bool {
+        true
+    }
+
     fn check(&self, _: &SessionId, messages: &[Message]) -> Result<(), HistoryError> {
         log_record::check(messages, self.store.settings.max_message_bytes)
     }

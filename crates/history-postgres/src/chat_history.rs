@@ -35,6 +35,10 @@ impl ChatHistory for PostgresHistory {
         self.append_at(session, None, turn, expect).await
     }
 
+    fn is_verbatim(&self) -> bool {
+        true
+    }
+
     fn check(&self, _: &SessionId, messages: &[Message]) -> Result<(), HistoryError> {
         messages.iter().try_for_each(|message| message.check_stored_json(self.max_message_bytes))
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use conversant_core::HistoryError;
 use conversant_history::postgres::PostgresError;
-use deadpool_postgres::{PoolError, TimeoutType};
+use deadpool_postgres::{HookError, PoolError, TimeoutType};
 
 /// The SQLSTATE with which a function of this crate refuses a write after its deadline. Its message
 /// is the server's time in milliseconds.
@@ -111,7 +111,9 @@ pub(crate) fn backend(error: PostgresError) -> HistoryError {
 /// for a free one.
 pub(crate) fn no_connection(error: PoolError, limit: Duration) -> HistoryError {
     match error {
-        PoolError::Backend(error) => Failure::from(error).into(),
+        PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => {
+            Failure::from(error).into()
+        }
         PoolError::Timeout(TimeoutType::Wait) => HistoryError::TimedOut { limit },
         error => backend(error.into()),
     }

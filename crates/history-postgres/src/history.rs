@@ -15,7 +15,8 @@ use crate::{
     schema::Migrate,
     search::search_texts,
     statements::{
-        Append, First, HOLD, IndexTurn, Load, LoadNote, Loaded, PutNote, Sweep, Unindexed,
+        Append, First, HOLD, IndexTurn, Load, LoadNote, Loaded, Preparation, PutNote, Sweep,
+        Unindexed,
     },
 };
 
@@ -31,7 +32,7 @@ pub struct PostgresHistory {
     pub(crate) database: Database,
     pub(crate) max_message_bytes: u64,
     pub(crate) lifetime_ms: Option<i64>,
-    prepared_statements: bool,
+    preparation: Preparation,
     /// The text search configuration, if there is a search.
     pub(crate) search: Option<Arc<str>>,
 }
@@ -55,7 +56,7 @@ impl PostgresHistory {
             time_to_live: None,
             partitions: None,
             search: None,
-            prepared_statements: false,
+            prepared_statements: None,
         }
     }
 
@@ -102,8 +103,8 @@ impl PostgresHistory {
         point: Option<Point>,
         range: Range,
     ) -> Result<Loaded, HistoryError> {
-        let is_prepared = self.prepared_statements;
-        let load = Load { session: session.clone(), point, range, is_prepared };
+        let preparation = self.preparation.clone();
+        let load = Load { session: session.clone(), point, range, preparation };
         let loaded = self.database.read(session, load).await?;
         loaded.check()?;
         Ok(loaded)
@@ -141,7 +142,7 @@ impl BranchedHistory for PostgresHistory {
             totals: UsageTotals::of_turn(turn),
             texts: self.search.as_ref().map(|_| search_texts(turn)),
             lifetime_ms: self.lifetime_ms,
-            is_prepared: self.prepared_statements,
+            preparation: self.preparation.clone(),
         };
         self.database.write(session, append).await
     }
@@ -213,7 +214,7 @@ impl BranchedHistory for PostgresHistory {
 /// | [`time_to_live`](Self::time_to_live) | unlimited |
 /// | [`partitions`](Self::partitions) | none |
 /// | [`search`](Self::search) | as the database has it, at first none |
-/// | [`prepared_statements`](Self::prepared_statements) | off |
+/// | [`prepared_statements`](Self::prepared_statements) | without a pooler |
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct PostgresHistoryBuilder {
@@ -222,7 +223,7 @@ pub struct PostgresHistoryBuilder {
     time_to_live: Option<Duration>,
     partitions: Option<u16>,
     search: Option<String>,
-    prepared_statements: bool,
+    prepared_statements: Option<bool>,
 }
 
 impl PostgresHistoryBuilder {
@@ -266,14 +267,16 @@ impl PostgresHistoryBuilder {
         self
     }
 
-    /// Sets whether the statements of loads and appends are prepared, once in each connection. Off
-    /// by default.
+    /// Sets whether the statements of loads and appends are prepared, once in each connection. By
+    /// default they are if all connections end at the server itself.
     ///
-    /// The server then parses and plans each of them once a connection, not once a call. Leave it
-    /// off behind a pooler that gives each transaction another connection, unless the pooler
-    /// follows prepared statements, as PgBouncer does from version 1.21 on.
+    /// The server then parses and plans each of them once a connection, not once a call. Behind a
+    /// pooler that gives each transaction another connection, they cannot be prepared. A pooler is
+    /// recognized: the process that serves a connection is not the one with which it began. Set
+    /// `true` behind a pooler that follows prepared statements, as PgBouncer does from version
+    /// 1.21 on with `max_prepared_statements`.
     pub const fn prepared_statements(mut self, prepared: bool) -> Self {
-        self.prepared_statements = prepared;
+        self.prepared_statements = Some(prepared);
         self
     }
 
@@ -287,15 +290,20 @@ impl PostgresHistoryBuilder {
     /// - [`HistoryError::ReadOnly`] if the database is read-only.
     /// - [`HistoryError::SchemaTooNew`] if a later version of this crate created the tables.
     /// - [`HistoryError::TimedOut`] if the database does not answer in time.
-    pub async fn connect(self) -> Result<PostgresHistory, HistoryError> {
+    pub async fn connect(mut self) -> Result<PostgresHistory, HistoryError> {
+        self.connect.pool.detect_poolers = self.prepared_statements.is_none();
         let database = self.connect.database(Barrier(HOLD.into())).await?;
         let migrate = Migrate { partitions: self.partitions, search: self.search };
         let search = database.run(migrate).await?;
         let lifetime = self.time_to_live.map(|time| time.min(MAX_TIMEOUT).as_millis());
         Ok(PostgresHistory {
+            preparation: match self.prepared_statements {
+                Some(true) => Preparation::Always,
+                Some(false) => Preparation::Never,
+                None => Preparation::IfDirect(database.pool().clone()),
+            },
             database,
             max_message_bytes: self.max_message_bytes,
-            prepared_statements: self.prepared_statements,
             search: search.map(Arc::from),
             lifetime_ms: lifetime.map(|millis| i64::try_from(millis).unwrap_or(i64::MAX)),
         })

@@ -74,6 +74,11 @@ impl Database {
         Self { connections, executor }
     }
 
+    /// Returns the connections.
+    pub(crate) const fn pool(&self) -> &PostgresPool {
+        &self.connections.pool
+    }
+
     /// Writes to a session. A write that has started is finished even if its future is dropped.
     pub(crate) async fn write<O: Operation>(
         &self,

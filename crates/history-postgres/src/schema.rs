@@ -20,6 +20,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/2.sql"),
     include_str!("schema/3.sql"),
     include_str!("schema/4.sql"),
+    include_str!("schema/5.sql"),
 ];
 
 /// Functions that change no table, each version with those that it adds or replaces. Programs that
@@ -29,9 +30,12 @@ const FUNCTIONS: &[&str] = &[
     concat!(
         include_str!("schema/functions_2/tree.sql"),
         include_str!("schema/functions_2/load.sql"),
-        include_str!("schema/functions_2/append.sql"),
         include_str!("schema/functions_2/branch.sql"),
         include_str!("schema/functions_2/list.sql"),
+    ),
+    concat!(
+        include_str!("schema/functions_3/append.sql"),
+        include_str!("schema/functions_3/next.sql"),
     ),
 ];
 

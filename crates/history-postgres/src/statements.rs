@@ -20,5 +20,6 @@ pub(crate) use self::{
     list::{DeleteSessions, Info, List, ListPage, SetLabel, SetTitle},
     load::{First, Load, Loaded, Stored},
     note::{LoadNote, PutNote},
+    query::Preparation,
     search::{IndexTurn, Unindexed},
 };

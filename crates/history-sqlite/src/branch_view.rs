@@ -185,4 +185,8 @@ impl ChatHistory for HistoryAt {
     fn shares(&self) -> bool {
         self.history.shares()
     }
+
+    fn is_verbatim(&self) -> bool {
+        self.history.is_verbatim()
+    }
 }

@@ -82,6 +82,10 @@ impl ChatHistory for SqliteHistory {
         .await
     }
 
+    fn is_verbatim(&self) -> bool {
+        true
+    }
+
     fn check(&self, _: &SessionId, messages: &[Message]) -> Result<(), HistoryError> {
         let limit = self.store.max_message_bytes;
         messages.iter().try_for_each(|message| message.check_stored_json(limit))

@@ -250,4 +250,8 @@ impl<H: BranchedHistory> ChatHistory for HistoryAt<H> {
     fn shares(&self) -> bool {
         self.history.shares()
     }
+
+    fn is_verbatim(&self) -> bool {
+        self.history.is_verbatim()
+    }
 }

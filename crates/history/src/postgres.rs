@@ -17,6 +17,7 @@
 //! ```
 
 mod cancel;
+mod direct;
 mod error;
 mod pool;
 mod settings;

@@ -5,6 +5,7 @@ mod delta;
 #[cfg(any(feature = "entities", feature = "summaries", feature = "vectors"))]
 pub(crate) mod derived_state;
 pub(crate) mod held_turns;
+pub(crate) mod kept_lease;
 pub(crate) mod leading_system;
 pub(crate) mod message_cache;
 mod note;
@@ -61,7 +62,7 @@ impl Conversation {
     /// Returns a conversation with the same settings over another history, without its caches.
     pub(crate) fn over(&self, history: Arc<dyn ChatHistory>) -> Self {
         Self {
-            session: StoredSession { history, id: self.session.id.clone() },
+            session: StoredSession::new(history, self.session.id.clone()),
             slots: self.slots.clone(),
             keys: self.keys.clone(),
             transcript: self.transcript.clone(),

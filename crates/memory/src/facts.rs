@@ -122,11 +122,11 @@ impl Facts {
         match own {
             Some(id) => {
                 let lock = Some(id.clone());
-                Self { session: StoredSession { history, id }, lock, has_turns: false }
+                Self { session: StoredSession::new(history, id), lock, has_turns: false }
             }
             None => {
                 let lock = SessionId::new(format!("conversant:session:{session}")).ok();
-                let session = StoredSession { history, id: session };
+                let session = StoredSession::new(history, session);
                 Self { session, lock, has_turns: true }
             }
         }

@@ -5,11 +5,14 @@ use std::{fmt, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use conversant_core::{
     ChatHistory, HistoryError, Lease, LoadContext, Loaded, MaintainContext, Memory, MemoryError,
-    Messages, Point, Saved, SessionId, Slot, Ticket, Turn, TurnKeys,
+    Messages, Point, Saved, SessionId, Slot, Ticket, Turn, TurnKeys, clock::Instant,
 };
 
+use crate::conversation::kept_lease::KeptLease;
+
 /// Leases the session from the load to the save, so that no other process calls a model for the
-/// conversation in the meantime. Each call costs two more operations of the store.
+/// conversation in the meantime. Each call costs two more operations of the store, unless the lease
+/// is [kept between calls](Self::kept_between_calls).
 ///
 /// While another caller holds the lease, a load fails with [`HistoryError::Busy`] before a model is
 /// called. A lease expires: choose a time that no call exceeds. A call whose future is dropped
@@ -43,6 +46,8 @@ pub struct LeasedMemory<M> {
     history: Arc<dyn ChatHistory>,
     session: SessionId,
     time: Duration,
+    is_kept: bool,
+    kept: Arc<KeptLease>,
 }
 
 /// The state of a leased load, in its ticket.
@@ -60,7 +65,74 @@ impl<M: Memory> LeasedMemory<M> {
         session: SessionId,
         time: Duration,
     ) -> Self {
-        Self { memory, history: Arc::new(history), session, time }
+        Self::sharing(memory, Arc::new(history), session, time, Arc::default())
+    }
+
+    /// Wraps a memory that reads the state of the lease.
+    pub(crate) const fn sharing(
+        memory: M,
+        history: Arc<dyn ChatHistory>,
+        session: SessionId,
+        time: Duration,
+        kept: Arc<KeptLease>,
+    ) -> Self {
+        Self { memory, history, session, time, is_kept: false, kept }
+    }
+
+    /// Keeps the lease between calls, for a service in which each conversation has its own process.
+    /// By default each call acquires and releases it.
+    ///
+    /// A call then needs one operation of the store, the append: the messages that it needs are
+    /// held, and no other caller adds some. It holds for memories that were made by the method
+    /// `leased`, over a [verbatim](ChatHistory::is_verbatim) history.
+    ///
+    /// - A call that begins in the second half of the lease's time first releases it and acquires
+    ///   it again. Other processes have their chance then. Choose a time of at least twice that of
+    ///   the longest call.
+    /// - A process that ends keeps others from the conversation until the lease expires, unless it
+    ///   calls [`end_lease`](Self::end_lease).
+    #[must_use]
+    pub const fn kept_between_calls(mut self) -> Self {
+        self.is_kept = true;
+        self
+    }
+
+    /// Releases a lease that is [kept between calls](Self::kept_between_calls). The next call
+    /// acquires it again.
+    ///
+    /// # Errors
+    /// The errors of the history. The lease then expires.
+    pub async fn end_lease(&self) -> Result<(), HistoryError> {
+        match self.kept.end() {
+            Some(lease) => self.history.release(&lease).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Acquires the lease for a call, or returns the one that is kept.
+    async fn acquire(&self) -> Result<Lease, HistoryError> {
+        if self.is_kept {
+            if let Some(lease) = self.kept.lease() {
+                return Ok(lease);
+            }
+            if let Some(lease) = self.kept.end() {
+                self.release(&lease).await;
+            }
+        }
+        let requested = Instant::now();
+        let lease = self.history.lease(&self.session, self.time).await?;
+        let lease = lease.ok_or(HistoryError::Unsupported { what: "leases" })?;
+        if self.is_kept {
+            self.kept.begin(lease.clone(), requested, self.time);
+        }
+        Ok(lease)
+    }
+
+    /// Gives back the lease of a call.
+    async fn finish(&self, lease: &Lease) {
+        if !self.is_kept {
+            self.release(lease).await;
+        }
     }
 
     /// Releases a lease. If that fails, the lease expires.
@@ -94,8 +166,7 @@ impl<M: Memory> Memory for LeasedMemory<M> {
     }
 
     async fn load(&self, context: LoadContext<'_>) -> Result<Loaded, MemoryError> {
-        let lease = self.history.lease(&self.session, self.time).await?;
-        let lease = lease.ok_or(HistoryError::Unsupported { what: "leases" })?;
+        let lease = self.acquire().await?;
         match self.memory.load(context).await {
             Ok(Loaded { variables, ticket, .. }) => {
                 let outer = ticket.version().map(Ticket::new).unwrap_or_default();
@@ -103,7 +174,7 @@ impl<M: Memory> Memory for LeasedMemory<M> {
                     .with_ticket(outer.with_state(LeasedTicket { lease, ticket })))
             }
             Err(error) => {
-                self.release(&lease).await;
+                self.finish(&lease).await;
                 Err(error)
             }
         }
@@ -118,14 +189,14 @@ impl<M: Memory> Memory for LeasedMemory<M> {
             return self.memory.save(turn, ticket).await;
         };
         let saved = self.memory.save(turn, ticket.clone()).await;
-        self.release(lease).await;
+        self.finish(lease).await;
         saved
     }
 
     async fn abandon(&self, ticket: Ticket) {
         if let Some(LeasedTicket { lease, ticket }) = ticket.state() {
             self.memory.abandon(ticket.clone()).await;
-            self.release(lease).await;
+            self.finish(lease).await;
         }
     }
 

@@ -94,7 +94,9 @@ async fn defaults() {
     let error = least.delete(&session).await.unwrap_err();
     assert_eq!(error.to_string(), refused("deleting sessions"));
     assert!(ChatHistory::check(&least, &session, &[Message::human("hi")]).is_ok());
-    assert!(!least.shares() && ChatHistory::at(&least, Point::Start).is_none());
+    assert!(
+        !least.shares() && !least.is_verbatim() && ChatHistory::at(&least, Point::Start).is_none()
+    );
     let error = least.set_tip(&session, Point::Start, Expect::Any).await.unwrap_err();
     assert_eq!(error.to_string(), refused("branches"));
     let error = least.alternatives(&session, Point::Start).await.unwrap_err();

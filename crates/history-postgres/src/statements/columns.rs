@@ -99,9 +99,12 @@ pub(crate) fn millis(time: SystemTime) -> i64 {
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// Returns a time that is stored in milliseconds since 1970.
+/// The last millisecond of the year 9999.
+const MAX_MILLIS: u64 = 253_402_300_799_999;
+
+/// Returns a time that is stored in milliseconds since 1970, in the year 9999 or before.
 pub(crate) fn time(millis: i64) -> SystemTime {
-    UNIX_EPOCH + Duration::from_millis(millis.unsigned_abs())
+    UNIX_EPOCH + Duration::from_millis(millis.unsigned_abs().min(MAX_MILLIS))
 }
 
 /// Returns sums as they are stored: the counts of tokens, and the cost. `None` if there are none.

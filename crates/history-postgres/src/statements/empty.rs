@@ -11,6 +11,7 @@ use tokio_postgres::types::{ToSql, Type};
 use super::{
     columns::{column, count, signed},
     load::Load,
+    query::Preparation,
 };
 use crate::{
     error::Failure,
@@ -35,7 +36,7 @@ pub(crate) struct Sweep {
 /// Returns the epoch of a session.
 async fn epoch(session: &SessionId, client: &mut Client, limit: Limit) -> Result<i64, Failure> {
     let (session, range) = (session.clone(), Range::LastTurns(0));
-    let load = Load { session, point: None, range, is_prepared: false };
+    let load = Load { session, point: None, range, preparation: Preparation::Never };
     Ok(signed(load.run(client, limit).await?.version.epoch))
 }
 

@@ -2,11 +2,14 @@
 
 use conversant_core::{HistoryError, Point, Range, SessionId, TurnId, Version};
 use deadpool_postgres::Client;
-use tokio_postgres::{Row, types::Type};
+use tokio_postgres::{
+    Row,
+    types::{ToSql, Type},
+};
 
 use super::{
     columns::{column, count, signed, stored, stored_point, turn_id, version, version_with_tip},
-    query::{Parameter, query},
+    query::{Parameter, Preparation},
 };
 use crate::{
     error::Failure,
@@ -16,7 +19,10 @@ use crate::{
 /// The session's row, and those of its turns from the last one backwards.
 const LOAD: &str = "SELECT * FROM conversant_read($1, $2, $3, $4, $5, $6, $7, $8)";
 
-/// The columns of both.
+/// The same for what follows a version.
+const LOAD_AFTER: &str = "SELECT * FROM conversant_read_after($1, $2, $3, $4)";
+
+/// The columns of all rows.
 mod columns_of_load {
     pub(super) const FIRST: usize = 0;
     pub(super) const ID: usize = 1;
@@ -30,7 +36,7 @@ pub(crate) struct Load {
     pub(crate) session: SessionId,
     pub(crate) point: Option<Point>,
     pub(crate) range: Range,
-    pub(crate) is_prepared: bool,
+    pub(crate) preparation: Preparation,
 }
 
 /// Loaded turns, the first of which may begin before the range.
@@ -60,17 +66,26 @@ impl Operation for Load {
         let (at_point, after) = stored_point(self.point)?;
         let (part, size, seen) = self.part()?;
         let (seen_epoch, seen_messages, seen_tip) = stored(seen);
-        let parameters: [Parameter<'_>; 8] = [
-            (&self.session.as_str(), Type::TEXT),
-            (&at_point, Type::INT2),
-            (&after, Type::UUID),
-            (&part, Type::INT2),
-            (&size, Type::INT8),
-            (&seen_epoch, Type::INT8),
-            (&seen_messages, Type::INT8),
-            (&seen_tip, Type::INT8),
-        ];
-        let rows = query(client, self.is_prepared, LOAD, &parameters).await?;
+        let session = self.session.as_str();
+        let seen: [Parameter<'_>; 3] =
+            [(&seen_epoch, Type::INT8), (&seen_messages, Type::INT8), (&seen_tip, Type::INT8)];
+        let [epoch, messages, tip] = seen;
+        let rows = if self.point.is_none() && seen_messages > 0 && seen_tip != 0 {
+            let parameters = [(&session as &(dyn ToSql + Sync), Type::TEXT), epoch, messages, tip];
+            self.preparation.query(client, LOAD_AFTER, &parameters).await?
+        } else {
+            let parameters: [Parameter<'_>; 8] = [
+                (&session, Type::TEXT),
+                (&at_point, Type::INT2),
+                (&after, Type::UUID),
+                (&part, Type::INT2),
+                (&size, Type::INT8),
+                epoch,
+                messages,
+                tip,
+            ];
+            self.preparation.query(client, LOAD, &parameters).await?
+        };
         let Some((session, turns)) = rows.split_first() else {
             return Err(missing("the row of the session"));
         };

@@ -31,6 +31,11 @@ async fn an_operation_is_one_round_trip_and_little_more_than_its_text() {
         turn.messages().iter().map(bytes).sum::<u64>()
     };
     let mut seen = history.append(&session, &turn(), Expect::Any).await.unwrap();
+    let window = (stored(&turn()) + MAX_OF_TURN) * WINDOW as u64;
+    // The connection prepares its statements.
+    seen = history.append(&session, &turn(), Expect::Exactly(seen)).await.unwrap();
+    history.load(&session, Range::LastTurns(WINDOW)).await.unwrap();
+    history.load(&session, Range::After(seen)).await.unwrap();
     for _ in 0..2 * WINDOW {
         let next = turn();
         let before = proxy.traffic();
@@ -40,7 +45,6 @@ async fn an_operation_is_one_round_trip_and_little_more_than_its_text() {
         assert!(after.sent - before.sent < stored(&next) + MAX_SENT, "{before:?} {after:?}");
         assert!(after.received - before.received < MAX_RECEIVED, "{before:?} {after:?}");
     }
-    let window = (stored(&turn()) + MAX_OF_TURN) * WINDOW as u64;
     for (range, received) in [
         (Range::LastTurns(WINDOW), window),
         (Range::LastMessages(2 * WINDOW), window),

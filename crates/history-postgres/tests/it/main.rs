@@ -16,6 +16,7 @@ mod killed;
 mod langchain;
 mod lists;
 mod networked;
+mod poolers;
 mod schema;
 mod server;
 mod stored;

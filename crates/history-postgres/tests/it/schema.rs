@@ -33,6 +33,15 @@ const PARTITION_3: [&str; 2] = [
         FOR VALUES WITH (MODULUS 1, REMAINDER 0);",
 ];
 
+/// Replaces the tables of version 4 by partitioned ones, as that version did.
+const PARTITION_4: [&str; 2] = [
+    include_str!("../../src/schema/partition.sql"),
+    "CREATE TABLE conversant_turns_0 PARTITION OF conversant_turns
+        FOR VALUES WITH (MODULUS 1, REMAINDER 0);
+    CREATE TABLE conversant_notes_0 PARTITION OF conversant_notes
+        FOR VALUES WITH (MODULUS 1, REMAINDER 0);",
+];
+
 /// The appends of programs of version 3, before and after there were functions that keep their
 /// plans. They may still run.
 const APPENDS_3: [&str; 2] = [
@@ -86,7 +95,7 @@ async fn programs_of_the_version_before_go_on() {
         let left = history.alternatives(&session, Point::After(TurnId::from_u128(9))).await;
         assert_eq!(left.unwrap().len(), 2);
 
-        assert_eq!(server.number("SELECT version FROM conversant_schema").await, 4);
+        assert_eq!(server.number("SELECT version FROM conversant_schema").await, 5);
         // A program that knows more functions has been here.
         let more = "UPDATE conversant_schema SET functions = 99";
         server.client.batch_execute(more).await.unwrap();
@@ -94,6 +103,67 @@ async fn programs_of_the_version_before_go_on() {
         assert_eq!(found.messages.len(), 5);
         history.delete(&session).await.unwrap();
         assert_eq!(server.number("SELECT count(*) FROM conversant_turns").await, 0);
+        server.stop().await;
+    }
+}
+
+/// The tables of version 4, with its functions.
+const VERSION_4: [&str; 10] = [
+    include_str!("../../src/schema/1.sql"),
+    include_str!("../../src/schema/2.sql"),
+    include_str!("../../src/schema/3.sql"),
+    include_str!("../../src/schema/4.sql"),
+    include_str!("../../src/schema/functions_1.sql"),
+    include_str!("../../src/schema/functions_2/tree.sql"),
+    include_str!("../../src/schema/functions_2/load.sql"),
+    include_str!("../data/append_of_version_4.sql"),
+    include_str!("../../src/schema/functions_2/branch.sql"),
+    include_str!("../../src/schema/functions_2/list.sql"),
+];
+
+/// The append of programs of version 4. They may still run.
+const APPEND_4: &str = "SELECT (conversant_write_turn('s', 0::smallint, NULL, gen_random_uuid(), \
+    conversant_fingerprint(gen_random_uuid()), 0::smallint, 0, 0, 0, \
+    ARRAY['{\"type\":\"human\",\"data\":{\"content\":\"old\"}}'], 50, false, NULL, NULL, NULL, NULL, \
+    9223372036854775807, 1790000000000, NULL, NULL))[3]";
+
+/// Turns of version 4, which have no fingerprint, are continued by new ones.
+#[tokio::test]
+async fn turns_of_version_4_are_continued() {
+    for is_partitioned in [false, true] {
+        let Some(server) = Server::start("tables of version 4").await else { return };
+        let partition = if is_partitioned { &PARTITION_4[..] } else { &[] };
+        let (tables, functions) = VERSION_4.split_at(4);
+        for part in tables.iter().chain(partition).chain(functions) {
+            server.client.batch_execute(part).await.unwrap();
+        }
+        let done = "ALTER TABLE conversant_schema ADD COLUMN functions bigint NOT NULL DEFAULT 2; \
+            UPDATE conversant_schema SET version = 4";
+        server.client.batch_execute(done).await.unwrap();
+        for messages in 1..=2 {
+            assert_eq!(server.number(APPEND_4).await, messages);
+        }
+        let history = server.history().await;
+        let session = SessionId::new("s").unwrap();
+        let mut seen = history.load(&session, Range::All).await.unwrap().version;
+        assert_eq!(seen.messages, 2);
+        for number in 1..=3 {
+            let found = history.load(&session, Range::After(seen)).await.unwrap();
+            assert_eq!((found.messages.len(), found.version), (0, seen));
+            let expect = Expect::SameEpoch(seen);
+            seen = history.append(&session, &turn(number), expect).await.unwrap();
+        }
+        assert_eq!(server.number(APPEND_4).await, 9);
+        let found = history.load(&session, Range::After(seen)).await.unwrap();
+        assert_eq!(found.messages.to_string(), "Human: old");
+        let exactly = Expect::Exactly(found.version);
+        let last = history.append(&session, &turn(4), exactly).await.unwrap();
+        assert_eq!(last.messages, 11);
+        // A turn that is stored already is not stored again.
+        let again = history.append(&session, &turn(1), Expect::SameEpoch(last)).await;
+        assert_eq!(again.unwrap().messages, 4);
+        let info = history.session_info(&session).await.unwrap().unwrap();
+        assert_eq!(info.turns, 7);
         server.stop().await;
     }
 }

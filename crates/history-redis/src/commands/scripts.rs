@@ -38,8 +38,7 @@ pub(super) static APPEND: LazyLock<Script> = script!(
     "append"
 );
 pub(super) static FIRST: LazyLock<Script> = session_script!("first");
-pub(super) static LOAD: LazyLock<Script> =
-    script!("load_plain", "clock", "session", "tip", "branch", "check", "load");
+pub(super) static LOAD: LazyLock<Script> = session_script!("load");
 pub(super) static SET_TIP: LazyLock<Script> = session_script!("tree", "set_tip");
 pub(super) static ALTERNATIVES: LazyLock<Script> = session_script!("alternatives");
 pub(super) static FORK: LazyLock<Script> = session_script!("tree", "listing", "labels", "fork");

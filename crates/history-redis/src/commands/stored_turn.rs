@@ -50,6 +50,11 @@ impl StoredTurn {
         self.first.saturating_add(self.count)
     }
 
+    /// Returns whether this is the last turn of a version.
+    pub(super) fn ends_with(&self, version: Version) -> bool {
+        self.end() == version.messages && self.id.fingerprint() == version.tip
+    }
+
     /// Returns the stored form.
     #[cfg(feature = "cluster")]
     pub(super) fn text(&self) -> &[u8] {

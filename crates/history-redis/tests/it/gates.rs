@@ -18,8 +18,8 @@ const MAX_SENT: u64 = 900;
 const MAX_OF_TURN: u64 = 100;
 const MAX_RECEIVED: u64 = 600;
 
-/// The commands that an append and a load run at the server, each with that which runs the script.
-const COMMANDS_OF_APPEND: u64 = 11;
+/// The commands that an append and a load run at the server, that which runs the script included.
+const COMMANDS_OF_APPEND: u64 = 9;
 const COMMANDS_OF_NEW_TURNS: u64 = 4;
 const COMMANDS_OF_LAST_TURNS: u64 = 5;
 

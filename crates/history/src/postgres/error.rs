@@ -2,7 +2,7 @@
 
 use std::{error::Error as _, io};
 
-use deadpool_postgres::{PoolError, TimeoutType};
+use deadpool_postgres::{HookError, PoolError, TimeoutType};
 use tokio_postgres::error::SqlState;
 
 /// An error of PostgreSQL or its client: the source of the error of a store.
@@ -56,11 +56,13 @@ impl PostgresError {
 impl From<PoolError> for PostgresError {
     fn from(error: PoolError) -> Self {
         match error {
-            PoolError::Backend(error) => error.into(),
+            PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => {
+                error.into()
+            }
             PoolError::Timeout(TimeoutType::Wait) => {
                 Self::new("cannot get a connection in time: all are in use")
             }
-            PoolError::Timeout(_) => {
+            PoolError::Timeout(_) | PoolError::PostCreateHook(_) => {
                 Self::new("cannot connect: the server did not accept a connection in time")
             }
             _ => Self::new("cannot get a connection: the pool is closed"),

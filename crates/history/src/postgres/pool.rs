@@ -5,7 +5,7 @@ use std::fmt;
 use deadpool_postgres::{Client, Pool, PoolError};
 use tokio::runtime::Handle;
 
-use super::{cancel::Canceller, error::PostgresError};
+use super::{cancel::Canceller, direct::AreDirect, error::PostgresError};
 
 /// The connections of a store. Clones share them. They live on the Tokio runtime on which the pool
 /// was created, and can be awaited on any executor.
@@ -14,11 +14,32 @@ pub struct PostgresPool {
     pool: Pool,
     canceller: Canceller,
     runtime: Handle,
+    direct: AreDirect,
 }
 
 impl PostgresPool {
-    pub(super) const fn new(pool: Pool, canceller: Canceller, runtime: Handle) -> Self {
-        Self { pool, canceller, runtime }
+    pub(super) const fn new(
+        pool: Pool,
+        canceller: Canceller,
+        runtime: Handle,
+        direct: AreDirect,
+    ) -> Self {
+        Self { pool, canceller, runtime, direct }
+    }
+
+    /// Returns whether all connections so far end at the server itself, so that statements can be
+    /// prepared. Behind a pooler, the next transaction may be on another connection of the server,
+    /// which does not have them. `false` unless
+    /// [`detect_poolers`](super::PostgresSettings::detect_poolers) is set.
+    #[must_use]
+    pub fn is_direct(&self) -> bool {
+        self.direct.get()
+    }
+
+    /// Makes [`is_direct`](Self::is_direct) return `false` from now on: the server has lost a
+    /// prepared statement.
+    pub fn set_indirect(&self) {
+        self.direct.deny();
     }
 
     /// Returns the runtime of the connections.

@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 use tokio_postgres::{Config, NoTls, config::SslMode};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::{cancel::Canceller, error::PostgresError, pool::PostgresPool};
+use super::{cancel::Canceller, direct::AreDirect, error::PostgresError, pool::PostgresPool};
 use crate::executor::MAX_TIMEOUT;
 
 /// The default number of connections, and the largest.
@@ -31,6 +31,7 @@ const MAX_SILENCE: Duration = Duration::from_secs(30);
 /// | `connect_timeout` | 10 s |
 /// | `acquire_timeout` | 10 s |
 /// | `root_certificates` | none besides the system's |
+/// | `detect_poolers` | `false` |
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct PostgresSettings {
@@ -44,6 +45,9 @@ pub struct PostgresSettings {
     pub acquire_timeout: Duration,
     /// Certificates, in PEM, to trust in addition to the system's.
     pub root_certificates: Vec<u8>,
+    /// Whether each new connection is checked for a pooler, which takes a round trip. See
+    /// [`PostgresPool::is_direct`].
+    pub detect_poolers: bool,
 }
 
 impl PostgresSettings {
@@ -55,6 +59,7 @@ impl PostgresSettings {
             connect_timeout: CONNECT_TIMEOUT,
             acquire_timeout: CONNECT_TIMEOUT,
             root_certificates: Vec::new(),
+            detect_poolers: false,
         }
     }
 
@@ -74,15 +79,23 @@ impl PostgresSettings {
             Some(tls) => Manager::from_config(config, tls, manager_config),
             None => Manager::from_config(config, NoTls, manager_config),
         };
-        let pool = Pool::builder(manager)
+        let (connect_timeout, direct) =
+            (self.connect_timeout.min(MAX_TIMEOUT), AreDirect::default());
+        let mut builder = Pool::builder(manager);
+        if self.detect_poolers {
+            builder = builder.post_create(direct.hook(connect_timeout));
+        } else {
+            direct.deny();
+        }
+        let pool = builder
             .max_size(self.max_connections.clamp(1, MAX_CONNECTIONS))
             .runtime(Runtime::Tokio1)
             .wait_timeout(Some(self.acquire_timeout.min(MAX_TIMEOUT)))
-            .create_timeout(Some(self.connect_timeout.min(MAX_TIMEOUT)))
+            .create_timeout(Some(connect_timeout))
             .build()
             .map_err(|_| PostgresError::new("cannot create the pool of connections"))?;
         let canceller = Canceller::new(runtime.clone(), tls);
-        Ok(PostgresPool::new(pool, canceller, runtime))
+        Ok(PostgresPool::new(pool, canceller, runtime, direct))
     }
 
     fn config(&self) -> Result<Config, PostgresError> {
@@ -146,6 +159,7 @@ impl fmt::Debug for PostgresSettings {
             .field("max_connections", &self.max_connections)
             .field("connect_timeout", &self.connect_timeout)
             .field("acquire_timeout", &self.acquire_timeout)
+            .field("detect_poolers", &self.detect_poolers)
             .finish_non_exhaustive()
     }
 }

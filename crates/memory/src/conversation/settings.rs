@@ -40,8 +40,9 @@ macro_rules! conversation_settings {
                 history: impl conversant_core::ChatHistory + 'static,
                 session: conversant_core::SessionId,
             ) -> Self {
-                self.conversation.session.history = std::sync::Arc::new(history);
-                self.conversation.session.id = session;
+                let history = std::sync::Arc::new(history);
+                self.conversation.session =
+                    crate::conversation::stored_session::StoredSession::new(history, session);
                 self.reset();
                 self
             }
@@ -57,10 +58,12 @@ macro_rules! conversation_settings {
             /// Leases the session for each call, at most for this time, so that no other process
             /// calls a model for the conversation.
             #[must_use]
-            pub fn leased(self, time: std::time::Duration) -> crate::LeasedMemory<Self> {
+            pub fn leased(mut self, time: std::time::Duration) -> crate::LeasedMemory<Self> {
                 let history = std::sync::Arc::clone(self.history());
                 let session = self.session().clone();
-                crate::LeasedMemory::new(self, history, session, time)
+                let lease = std::sync::Arc::default();
+                self.conversation.session.set_lease(std::sync::Arc::clone(&lease));
+                crate::LeasedMemory::sharing(self, history, session, time, lease)
             }
 
             /// Returns the history of the conversation.

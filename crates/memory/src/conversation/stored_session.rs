@@ -1,22 +1,50 @@
-//! One session of a history.
+//! One session of a history, and the turn that was last appended to it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use conversant_core::{
     ChatHistory, Expect, HistoryError, Messages, Note, Range, SessionId, Slice, Turn, TurnId,
     Version,
 };
 
+use super::kept_lease::{KeptLease, Term};
+use crate::sync::lock;
+
 /// A session and the history that stores it.
+///
+/// From a [verbatim](ChatHistory::is_verbatim) history, the turn that was appended last is not
+/// loaded again. While a [`KeptLease`] is held, the messages after it are not looked for.
 pub(crate) struct StoredSession {
     pub(crate) history: Arc<dyn ChatHistory>,
     pub(crate) id: SessionId,
+    lease: Option<Arc<KeptLease>>,
+    appended: Mutex<Option<Appended>>,
+}
+
+/// A turn that directly follows a version.
+#[derive(Clone)]
+struct Appended {
+    after: Version,
+    messages: Messages,
+    /// The version with it.
+    version: Version,
+    /// The term of the lease in which it was appended.
+    term: Option<Term>,
 }
 
 impl StoredSession {
+    pub(crate) fn new(history: Arc<dyn ChatHistory>, id: SessionId) -> Self {
+        Self { history, id, lease: None, appended: Mutex::default() }
+    }
+
     /// Creates a session with a random id in a history.
     pub(crate) fn random(history: impl ChatHistory + 'static) -> Self {
-        Self { history: Arc::new(history), id: SessionId::from(TurnId::random()) }
+        Self::new(Arc::new(history), SessionId::from(TurnId::random()))
+    }
+
+    /// Sets the lease under which only this value writes to the session.
+    pub(crate) fn set_lease(&mut self, lease: Arc<KeptLease>) {
+        self.lease = Some(lease);
     }
 
     /// Returns the history itself. A call through the `Arc` would box each future twice.
@@ -25,7 +53,18 @@ impl StoredSession {
     }
 
     pub(crate) async fn load(&self, range: Range) -> Result<Slice, HistoryError> {
-        self.store().load(&self.id, range).await
+        let Range::After(asked) = range else { return self.store().load(&self.id, range).await };
+        let appended = lock(&self.appended).clone();
+        let known = appended.and_then(|appended| appended.after(asked));
+        let Some(known) = known else { return self.store().load(&self.id, range).await };
+        if known.term.is_some() && known.term == self.term() {
+            return Ok(known.slice());
+        }
+        let newer = self.store().load(&self.id, Range::After(known.version)).await?;
+        match known.join(newer) {
+            Some(slice) => Ok(slice),
+            None => self.store().load(&self.id, range).await,
+        }
     }
 
     pub(crate) async fn append(
@@ -33,10 +72,19 @@ impl StoredSession {
         turn: &Turn,
         expect: Expect,
     ) -> Result<Version, HistoryError> {
-        self.store().append(&self.id, turn, expect).await
+        if !self.store().is_verbatim() {
+            return self.store().append(&self.id, turn, expect).await;
+        }
+        // Until the outcome is known, nothing is.
+        *lock(&self.appended) = None;
+        let term = self.term();
+        let version = self.store().append(&self.id, turn, expect).await?;
+        *lock(&self.appended) = Appended::new(turn, expect, version, term);
+        Ok(version)
     }
 
     pub(crate) async fn clear(&self) -> Result<(), HistoryError> {
+        *lock(&self.appended) = None;
         self.store().clear(&self.id).await
     }
 
@@ -50,5 +98,61 @@ impl StoredSession {
 
     pub(crate) async fn put_note(&self, name: &str, note: &Note) -> Result<(), HistoryError> {
         self.store().put_note(&self.id, name, note).await
+    }
+
+    fn term(&self) -> Option<Term> {
+        self.lease.as_ref()?.term()
+    }
+}
+
+impl Appended {
+    /// Returns nothing unless the turn directly follows the version that its append expected.
+    fn new(turn: &Turn, expect: Expect, version: Version, term: Option<Term>) -> Option<Self> {
+        let after = expect.version()?;
+        let messages = turn.messages();
+        let follows = version.epoch == after.epoch
+            && version.messages == after.messages + messages.len() as u64
+            && version.tip == turn.id().fingerprint();
+        follows.then(|| Self { after, messages: messages.clone(), version, term })
+    }
+
+    /// Returns the part that follows a version: the turn or nothing of it.
+    fn after(mut self, asked: Version) -> Option<Self> {
+        if asked == self.version {
+            self.messages = Messages::new();
+            // The store finds what follows, with the same cost.
+            return self.term.is_some().then_some(self);
+        }
+        (asked == self.after).then_some(self)
+    }
+
+    fn slice(self) -> Slice {
+        let turns = if self.messages.is_empty() { Vec::new() } else { vec![0] };
+        Slice::new(self.messages, self.version).with_turns(turns)
+    }
+
+    /// Adds the messages after the turn. Returns nothing if the conversation was replaced, or is at
+    /// another point.
+    fn join(self, newer: Slice) -> Option<Slice> {
+        let continues =
+            newer.version.epoch == self.version.epoch && newer.start() == self.version.messages;
+        if !continues || newer.messages.is_empty() && !newer.version.matches(self.version) {
+            return None;
+        }
+        let length = self.messages.len();
+        let starts = newer.turns.map(|turns| {
+            (length > 0)
+                .then_some(0)
+                .into_iter()
+                .chain(turns.iter().map(|turn| turn + length))
+                .collect()
+        });
+        let mut messages = self.messages;
+        messages.append(&newer.messages);
+        let slice = Slice::new(messages, newer.version);
+        Some(match starts {
+            Some(starts) => slice.with_turns(starts),
+            None => slice,
+        })
     }
 }

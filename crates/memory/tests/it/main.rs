@@ -15,6 +15,7 @@ mod combined;
 mod conflict;
 mod in_memory_history;
 mod knowledge;
+mod leases;
 mod list_flaws;
 mod others;
 mod prefix;

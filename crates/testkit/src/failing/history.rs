@@ -143,6 +143,10 @@ impl<H: ChatHistory> ChatHistory for FailingHistory<H> {
         self.inner.shares()
     }
 
+    fn is_verbatim(&self) -> bool {
+        self.inner.is_verbatim()
+    }
+
     fn check(&self, session: &SessionId, messages: &[Message]) -> Result<(), HistoryError> {
         self.inner.check(session, messages)
     }

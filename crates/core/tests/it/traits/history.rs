@@ -132,6 +132,10 @@ impl ChatHistory for All {
         called("shares");
         true
     }
+    fn is_verbatim(&self) -> bool {
+        called("is_verbatim");
+        true
+    }
 }
 
 pub(super) async fn history(history: impl ChatHistory) {
@@ -168,5 +172,5 @@ pub(super) async fn history(history: impl ChatHistory) {
     assert!(history.set_title(&session, Some("long")).await.is_err());
     assert!(history.set_label(&session, "n", Some("long")).await.is_err());
     assert_eq!(history.delete_sessions(&filter, 5).await.unwrap(), 5);
-    assert!(history.shares());
+    assert!(history.shares() && history.is_verbatim());
 }
