@@ -9,6 +9,24 @@ use crate::resumed::Completed;
 /// The result of [`Chain::run`](crate::Chain::run): the outputs, and the messages for the turn.
 ///
 /// `Debug` withholds message text.
+///
+/// # Examples
+///
+/// The answer of a custom chain that looked something up. A memory stores the lookup with the turn:
+///
+/// ```
+/// use conversant_chains::Answer;
+/// use conversant_core::{Message, ToolCall, vars};
+/// use serde_json::json;
+///
+/// let call = ToolCall::new("hours", json!({"day": "Monday"})).with_id("call_1");
+/// let answer = Answer::new(vars! { "text" => "Until six." }).with_messages(vec![
+///     Message::ai("").with_tool_calls([call]),
+///     Message::tool("18:00", "call_1"),
+///     Message::ai("Until six."),
+/// ]);
+/// assert_eq!(answer.messages.map(|messages| messages.len()), Some(3));
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Answer {

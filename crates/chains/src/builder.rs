@@ -29,7 +29,27 @@ use crate::{
 ///
 /// # Examples
 ///
-/// See the [crate's page](crate).
+/// A builder is a value: a definition that is shared by many sessions is cloned.
+///
+/// ```
+/// use conversant_chains::LlmChain;
+/// use conversant_core::vars;
+/// use conversant_memory::BufferMemory;
+/// use conversant_prompts::PromptTemplate;
+/// use conversant_testkit::ScriptedChat;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let definition = LlmChain::builder()
+///     .prompt(PromptTemplate::from_template("{history}\nHuman: {input}")?)
+///     .model(ScriptedChat::new(["Hi Ada!", "Hi Grace!"]));
+/// let ada = definition.clone().memory(BufferMemory::new()).build()?;
+/// let grace = definition.memory(BufferMemory::new()).build()?;
+/// assert_eq!(ada.predict(vars! { "input" => "I am Ada." }).await?, "Hi Ada!");
+/// assert_eq!(grace.predict(vars! { "input" => "I am Grace." }).await?, "Hi Grace!");
+/// # Ok(())
+/// # }
+/// ```
 #[must_use]
 #[derive(Clone, Default)]
 pub struct LlmChainBuilder {
@@ -56,8 +76,8 @@ impl LlmChainBuilder {
         self
     }
 
-    /// Sets the model: an adapter, or [`LanguageModel::chat`] or [`LanguageModel::completion`] of a
-    /// custom model.
+    /// Sets the model: any chat model, or [`LanguageModel::completion`] of a custom completion
+    /// model.
     pub fn model(mut self, model: impl Into<LanguageModel>) -> Self {
         self.model = Some(model.into());
         self

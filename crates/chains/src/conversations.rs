@@ -33,7 +33,7 @@ const CACHE_CAPACITY: usize = 64;
 ///
 /// ```
 /// use conversant_chains::{Conversations, LlmChain};
-/// use conversant_core::{vars, LanguageModel, SessionId};
+/// use conversant_core::{vars, SessionId};
 /// use conversant_memory::{BufferMemory, InMemoryHistory};
 /// use conversant_prompts::PromptTemplate;
 /// # use conversant_core::{async_trait, ChatModel, ChatRequest, Message, ModelError, Reply};
@@ -50,7 +50,7 @@ const CACHE_CAPACITY: usize = 64;
 /// let history = InMemoryHistory::new();
 /// let definition = LlmChain::builder()
 ///     .prompt(PromptTemplate::from_template("{history}\nHuman: {human_input}\nAI:")?)
-///     .model(LanguageModel::chat(Greeter));
+///     .model(Greeter);
 /// let conversations = Conversations::new(move |session| {
 ///     let memory = BufferMemory::new().with_history(history.clone(), session.clone());
 ///     definition.clone().memory(memory).prompt_cache_key(session.as_str()).build()
@@ -123,7 +123,8 @@ impl Conversations {
     /// Returns the chain of a session: the existing one, or a new one.
     ///
     /// # Errors
-    /// [`WiringError`], if the definition has a fault for this session.
+    /// [`WiringError`], if the definition has a fault for this session. A function that returns a
+    /// [`ChainError`](crate::ChainError) can use `?`.
     pub fn chain(&self, session: &SessionId) -> Result<LlmChain, WiringError> {
         let mut state = self.state();
         if let Some(chain) = state.cache.get(session) {

@@ -3,11 +3,11 @@
 use std::{borrow::Cow, error::Error, fmt, time::Duration};
 
 use conversant_core::{
-    MemoryError, MissingVariable, ModelError, ParseError, PromptError, Reply, StatusKind,
-    TimeoutPhase, Turn, TurnId, Variables, Withheld,
+    MemoryError, MissingVariable, ModelError, ParseError, PromptError, Reply, TimeoutPhase, Turn,
+    TurnId, Variables, Withheld,
 };
 
-use crate::{pending::PendingTurn, queue::Refusal};
+use crate::{pending::PendingTurn, queue::Refusal, wiring::WiringError};
 
 /// An error of a call of a chain, by the step that failed.
 ///
@@ -32,6 +32,10 @@ use crate::{pending::PendingTurn, queue::Refusal};
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ChainError {
+    /// The definition of a session's chain failed
+    /// ([`Conversations::chain`](crate::Conversations::chain)). No model was called.
+    #[error(transparent)]
+    Wiring(#[from] WiringError),
     /// An input has a reserved name. No model was called.
     #[error("cannot take input `{name}`: {reason}")]
     TakenInput {
@@ -214,6 +218,7 @@ impl ChainError {
     pub fn class(&self) -> Cow<'static, str> {
         Cow::Borrowed(match self {
             Self::Model(error) => return error.class(),
+            Self::Wiring(_) => "wiring",
             Self::TakenInput { .. } | Self::MissingInputs { .. } | Self::RefusedInput(_) => "input",
             Self::Busy => "busy",
             Self::QueueTimeout { .. } => "queue_timeout",
@@ -246,12 +251,17 @@ impl ChainError {
     /// | status | errors |
     /// |---|---|
     /// | 400 | an input is missing, reserved or cannot be stored; the prompt is too long for the model |
-    /// | 409 | [`Busy`](Self::Busy), `QueueTimeout`, `TurnIdInUse`, results that do not match a pending turn |
+    /// | 404 | the conversation does not have the turn |
+    /// | 409 | [`Busy`](Self::Busy), `QueueTimeout`, `TurnIdInUse`, results that do not match a pending turn; another process holds the conversation |
+    /// | 413 | the newest turn exceeds the memory's budget |
     /// | 429 | the model's server limits the rate |
-    /// | 500 | a fault of the service: its store, its prompt, its settings |
+    /// | 500 | a fault of the service: its wiring, its store, its prompt, its settings |
     /// | 502 | the model failed, or answered what cannot be used |
-    /// | 503 | [`Closed`](Self::Closed), or the model's server is overloaded or cannot be reached |
+    /// | 503 | [`Closed`](Self::Closed); the model's server is overloaded, or it or the store cannot be reached |
     /// | 504 | a deadline or a timeout |
+    ///
+    /// A turn that was not saved is 500 too, but its answer was paid for: show it instead
+    /// ([`not_saved`](Self::not_saved)).
     #[must_use]
     pub fn http_status(&self) -> u16 {
         match self {
@@ -262,16 +272,8 @@ impl ChainError {
             | Self::TurnIdInUse { .. }
             | Self::ToolResults { .. } => 409,
             Self::Closed => 503,
-            Self::Model(error) => match error {
-                error if error.is_context_length() => 400,
-                ModelError::Config { .. } => 500,
-                ModelError::Timeout { .. } => 504,
-                error => match error.api_error().map(|error| error.kind) {
-                    Some(StatusKind::RateLimit) => 429,
-                    _ if error.is_retryable() => 503,
-                    _ => 502,
-                },
-            },
+            Self::Model(error) => error.http_status(),
+            Self::Load(error) | Self::Maintain(error) => error.http_status(),
             Self::Step(failed) => failed.source.http_status(),
             Self::Branches(failed) => failed.errors().next().map_or(500, Self::http_status),
             Self::Fallbacks(failed) => failed.errors.last().map_or(500, Self::http_status),
@@ -284,7 +286,9 @@ impl ChainError {
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Model(error) => error.api_error()?.retry_after,
+            Self::Model(error)
+            | Self::Load(MemoryError::Model(error))
+            | Self::Maintain(MemoryError::Model(error)) => error.retry_after(),
             Self::Step(failed) => failed.source.retry_after(),
             Self::Fallbacks(failed) => failed.errors.last()?.retry_after(),
             _ => None,
@@ -297,6 +301,7 @@ impl ChainError {
         match self {
             Self::Busy | Self::QueueTimeout { .. } | Self::DeadlineExceeded { .. } => true,
             Self::Model(error) => error.is_retryable(),
+            Self::Load(error) | Self::Maintain(error) => error.is_retryable(),
             Self::Step(failed) => failed.source.is_retryable(),
             Self::Branches(failed) => failed.errors().all(Self::is_retryable),
             Self::Fallbacks(failed) => failed.errors.iter().any(Self::is_retryable),

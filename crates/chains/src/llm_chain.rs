@@ -29,7 +29,28 @@ use crate::{
 ///
 /// # Examples
 ///
-/// See the [crate's page](crate).
+/// A chain whose answer is a list, and the record of its call:
+///
+/// ```
+/// use conversant_chains::{CommaListParser, LlmChain};
+/// use conversant_core::vars;
+/// use conversant_prompts::PromptTemplate;
+/// use conversant_testkit::ScriptedChat;
+/// use serde_json::json;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let chain = LlmChain::builder()
+///     .prompt(PromptTemplate::from_template("List {count} {things}, separated by commas.")?)
+///     .model(ScriptedChat::new(["red, blue"]))
+///     .parser(CommaListParser)
+///     .build()?;
+///
+/// let outcome = chain.invoke(vars! { "count" => 2, "things" => "colors" }).await?;
+/// assert_eq!(outcome.output(), Some(&json!(["red", "blue"]).into()));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct LlmChain {
     runner: Arc<Runner>,

@@ -21,6 +21,8 @@ mod regex;
 #[cfg(feature = "parsers")]
 mod strptime;
 #[cfg(feature = "schema")]
+mod type_fault;
+#[cfg(feature = "schema")]
 mod typed;
 #[cfg(feature = "xml")]
 mod xml;

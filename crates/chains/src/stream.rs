@@ -39,7 +39,7 @@ use crate::{
 ///
 /// ```
 /// # use conversant_chains::LlmChain;
-/// # use conversant_core::{async_trait, vars, ChatModel, ChatRequest, LanguageModel, Message, ModelError, Reply};
+/// # use conversant_core::{async_trait, vars, ChatModel, ChatRequest, Message, ModelError, Reply};
 /// # use conversant_memory::BufferMemory;
 /// # use conversant_prompts::PromptTemplate;
 /// # struct Greeter;
@@ -54,7 +54,7 @@ use crate::{
 /// use conversant_core::Delta;
 /// # let chain = LlmChain::builder()
 /// #     .prompt(PromptTemplate::from_template("{history}\nHuman: {human_input}")?)
-/// #     .model(LanguageModel::chat(Greeter))
+/// #     .model(Greeter)
 /// #     .memory(BufferMemory::new())
 /// #     .build()?;
 ///

@@ -17,7 +17,7 @@ use crate::hints::Hints;
 ///
 /// ```
 /// # use conversant_chains::LlmChain;
-/// # use conversant_core::{async_trait, ChatModel, ChatRequest, LanguageModel, Message, ModelError, Reply};
+/// # use conversant_core::{async_trait, ChatModel, ChatRequest, Message, ModelError, Reply};
 /// # use conversant_memory::BufferMemory;
 /// # use conversant_prompts::PromptTemplate;
 /// # struct Parrot;
@@ -29,7 +29,7 @@ use crate::hints::Hints;
 /// # }
 /// let fault = LlmChain::builder()
 ///     .prompt(PromptTemplate::from_template("{history}\nHuman: {human_input}")?)
-///     .model(LanguageModel::chat(Parrot))
+///     .model(Parrot)
 ///     .memory(BufferMemory::new().with_memory_key("chat_history"))
 ///     .build()
 ///     .unwrap_err();

@@ -30,7 +30,7 @@
 //!         Ok(Reply::new(Message::ai(heard)))
 //!     }
 //! }
-//! # let _model = conversant_core::LanguageModel::chat(Parrot);
+//! # let _model = conversant_core::LanguageModel::from(Parrot);
 //! ```
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -40,6 +40,7 @@ pub mod clock;
 mod content;
 mod embeddings;
 mod history;
+mod http_status;
 mod memory;
 mod message;
 mod messages;

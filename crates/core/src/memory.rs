@@ -25,21 +25,24 @@ use crate::{
 ///
 /// 1. [`load`](Self::load), before the prompt is formatted;
 /// 2. [`save`](Self::save), if the model answered, with the turn and the ticket of the load;
-/// 3. [`maintain`](Self::maintain). A save may be repeated, since it is idempotent by the turn's
-/// id. If the call fails before the answer, only [`abandon`](Self::abandon) is called, so `load`
-/// must not change the conversation. Calls on one conversation do not overlap within one chain.
+/// 3. [`maintain`](Self::maintain).
+///
+/// A save may be repeated, since it is idempotent by the turn's id. If the call fails before the
+/// answer, only [`abandon`](Self::abandon) is called, so `load` must not change the conversation.
+/// Calls on one conversation do not overlap within one chain.
 ///
 /// # Examples
 ///
 /// A memory that gives the prompt the number of turns:
 ///
 /// ```
-/// use std::sync::atomic::{AtomicUsize, Ordering};
+/// use std::{collections::HashSet, sync::Mutex};
 /// use conversant_core::{
 ///     async_trait, vars, LoadContext, Loaded, Memory, MemoryError, Saved, Slot, Ticket, Turn,
+///     TurnId,
 /// };
 ///
-/// struct Counter { slots: [Slot; 1], turns: AtomicUsize }
+/// struct Counter { slots: [Slot; 1], turns: Mutex<HashSet<TurnId>> }
 ///
 /// #[async_trait]
 /// impl Memory for Counter {
@@ -47,14 +50,14 @@ use crate::{
 ///         &self.slots
 ///     }
 ///     async fn load(&self, _: LoadContext<'_>) -> Result<Loaded, MemoryError> {
-///         Ok(Loaded::new(vars! { "turns" => self.turns.load(Ordering::Relaxed) }))
+///         Ok(Loaded::new(vars! { "turns" => self.turns.lock().unwrap().len() }))
 ///     }
-///     async fn save(&self, _: &Turn, _: Ticket) -> Result<Saved, MemoryError> {
-///         self.turns.fetch_add(1, Ordering::Relaxed);
+///     async fn save(&self, turn: &Turn, _: Ticket) -> Result<Saved, MemoryError> {
+///         self.turns.lock().unwrap().insert(turn.id()); // a turn may be saved twice
 ///         Ok(Saved::default())
 ///     }
 ///     async fn clear(&self) -> Result<(), MemoryError> {
-///         self.turns.store(0, Ordering::Relaxed);
+///         self.turns.lock().unwrap().clear();
 ///         Ok(())
 ///     }
 /// }

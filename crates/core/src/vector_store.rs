@@ -122,7 +122,25 @@ impl Match {
 /// A store of documents, in collections, that finds the ones nearest in meaning to a text.
 ///
 /// Implemented by store crates; called by memories that search. All vectors of a collection have
-/// the same length.
+/// the same length. `conversant-memory` has a store in memory, `conversant-vector-sqlite` and
+/// `conversant-vector-postgres` have stores that outlive the process.
+///
+/// Write `#[async_trait]` above the `impl`; `suite::vector_store` of `conversant-testkit` checks the
+/// contract.
+///
+/// # Examples
+///
+/// ```
+/// use conversant_core::{Collection, Document, VectorStore, VectorStoreError};
+///
+/// async fn nearest(store: &dyn VectorStore) -> Result<Option<String>, VectorStoreError> {
+///     let stones = [Document::new("1", "Granite is hard."), Document::new("2", "Chalk is soft.")];
+///     let collection = Collection::shared("stones");
+///     store.add(&collection, &stones).await?;
+///     let found = store.search(&collection, "a soft stone", 1).await?;
+///     Ok(found.into_iter().next().map(|found| found.document.text))
+/// }
+/// ```
 #[async_trait]
 pub trait VectorStore: Send + Sync {
     /// Adds all documents to a collection, or none.

@@ -14,6 +14,34 @@
 //!
 //! [`RateLimit`], and [`ConcurrencyLimit`] for calls with a deadline, wait with tokio's timer.
 //! Outside of a tokio runtime such a wait is [`ModelError::Config`](conversant_core::ModelError).
+//!
+//! Depend on this crate to pay less for repeated questions, to stay below a provider's limits, or to
+//! go on when a provider fails.
+//!
+//! # Examples
+//!
+//! At most 60 calls a minute of one model, another one if it fails, and a cache of 1,000 answers:
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use conversant_core::{ChatModel, ChatRequest, Message, ModelError};
+//! use conversant_layers::{Cached, Fallback, MemoryCache, RateLimit};
+//! # use conversant_testkit::ScriptedChat;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), ModelError> {
+//! # let first = ScriptedChat::new([ModelError::custom("overloaded", true, None)]);
+//! # let second = ScriptedChat::new(["Hello!"]);
+//! let limited = RateLimit::new(first, 60, Duration::from_secs(60));
+//! let model = Cached::new(Fallback::new(limited, second), "greetings", MemoryCache::new(1_000));
+//! for _ in 0..2 {
+//!     let reply = model.generate(&ChatRequest::new(Message::human("Hi"))).await?;
+//!     assert_eq!(reply.text(), "Hello!");
+//! }
+//! # Ok(())
+//! # }
+//! ```
 
 mod cache;
 mod cached;

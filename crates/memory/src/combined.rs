@@ -358,7 +358,7 @@ impl Memory for CombinedMemory {
 }
 
 /// An error of combining memories.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CombinedMemoryError {
     /// Two memories provide the same variable.
@@ -380,3 +380,5 @@ pub enum CombinedMemoryError {
         second: String,
     },
 }
+
+conversant_core::debug_as_report!(CombinedMemoryError);

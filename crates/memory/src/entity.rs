@@ -81,7 +81,7 @@ const DESCRIPTION: &[Piece] = &[
 /// # Examples
 ///
 /// ```
-/// use conversant_core::{async_trait, vars, LanguageModel, LoadContext, Memory, Message, Turn};
+/// use conversant_core::{async_trait, vars, LoadContext, Memory, Message, Turn};
 /// use conversant_core::{ChatModel, ChatRequest, ModelError, Reply};
 /// use conversant_memory::EntityMemory;
 /// use serde_json::json;
@@ -99,7 +99,7 @@ const DESCRIPTION: &[Piece] = &[
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), conversant_core::MemoryError> {
-/// let memory = EntityMemory::new(LanguageModel::chat(Scribe));
+/// let memory = EntityMemory::new(Scribe);
 /// let inputs = vars! { "input" => "Ada lives in Lisbon" };
 /// let ticket = memory.load(LoadContext::new(&inputs)).await?.ticket;
 /// memory.save(&Turn::exchange("Ada lives in Lisbon", "How nice!"), ticket).await?;

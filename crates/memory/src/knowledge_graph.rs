@@ -63,7 +63,7 @@ const FACTS: &[Piece] = &[
 /// # Examples
 ///
 /// ```
-/// use conversant_core::{async_trait, vars, LanguageModel, LoadContext, Memory, Message, Ticket, Turn};
+/// use conversant_core::{async_trait, vars, LoadContext, Memory, Message, Ticket, Turn};
 /// use conversant_core::{ChatModel, ChatRequest, ModelError, Reply};
 /// use conversant_memory::KnowledgeGraphMemory;
 ///
@@ -79,7 +79,7 @@ const FACTS: &[Piece] = &[
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), conversant_core::MemoryError> {
-/// let memory = KnowledgeGraphMemory::new(LanguageModel::chat(Scribe));
+/// let memory = KnowledgeGraphMemory::new(Scribe);
 /// memory.save(&Turn::exchange("Ada lives in Lisbon", "How nice!"), Ticket::default()).await?;
 /// memory.maintain().await?; // a chain does this after each answer
 ///

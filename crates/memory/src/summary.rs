@@ -36,7 +36,7 @@ use crate::{
 /// # Examples
 ///
 /// ```
-/// use conversant_core::{async_trait, vars, LanguageModel, LoadContext, Memory, Message, Ticket, Turn};
+/// use conversant_core::{async_trait, vars, LoadContext, Memory, Message, Ticket, Turn};
 /// use conversant_core::{ChatModel, ChatRequest, ModelError, Reply};
 /// use conversant_memory::SummaryMemory;
 ///
@@ -51,7 +51,7 @@ use crate::{
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), conversant_core::MemoryError> {
-/// let memory = SummaryMemory::new(LanguageModel::chat(Scribe));
+/// let memory = SummaryMemory::new(Scribe);
 /// memory.save(&Turn::exchange("hi", "hello"), Ticket::default()).await?;
 /// let loaded = memory.load(LoadContext::new(&vars! {})).await?;
 /// assert_eq!(loaded.variables, vars! { "history" => "Human: hi\nAI: hello" });

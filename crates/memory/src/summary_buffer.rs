@@ -63,7 +63,7 @@ const NOTE: &str = "summary_buffer";
 /// # Examples
 ///
 /// ```
-/// use conversant_core::{async_trait, vars, LanguageModel, LoadContext, Memory, Message, Ticket, TokenCounter, Turn};
+/// use conversant_core::{async_trait, vars, LoadContext, Memory, Message, Ticket, TokenCounter, Turn};
 /// use conversant_core::{ChatModel, ChatRequest, ModelError, Reply};
 /// use conversant_memory::SummaryBufferMemory;
 ///
@@ -86,7 +86,7 @@ const NOTE: &str = "summary_buffer";
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), conversant_core::MemoryError> {
-/// let memory = SummaryBufferMemory::new(LanguageModel::chat(Scribe), Words).with_max_token_limit(9);
+/// let memory = SummaryBufferMemory::new(Scribe, Words).with_max_token_limit(9);
 /// memory.save(&Turn::exchange("hi", "hello"), Ticket::default()).await?;
 /// memory.save(&Turn::exchange("how are you?", "fine"), Ticket::default()).await?;
 /// memory.maintain().await?; // a chain does this after each answer

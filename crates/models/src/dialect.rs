@@ -42,6 +42,10 @@ pub struct Dialect {
     pub message_names: bool,
     /// Whether the server knows `stream_options`.
     pub stream_options: bool,
+    /// Whether streams report their usage by default
+    /// ([`stream_usage`](crate::OpenAiBuilder::stream_usage)): the server is known to accept
+    /// `stream_options`.
+    pub stream_usage: bool,
     /// Whether the server accepts `prompt_cache_key`.
     pub prompt_cache_key: bool,
     /// Whether the server enforces a `response_format` with a JSON Schema.
@@ -135,15 +139,20 @@ impl Dialect {
         alternating_roles: false,
         message_names: true,
         stream_options: true,
+        stream_usage: false,
         prompt_cache_key: true,
         json_schema: true,
         cache_breakpoint: CacheBreakpoint::CacheControl,
     };
     const OPENAI: Self = Self {
         token_limit: TokenLimit::MaxCompletionTokens,
+        stream_usage: true,
         cache_breakpoint: CacheBreakpoint::PromptCacheBreakpoint,
         ..Self::COMPATIBLE
     };
+    /// Azure knows `stream_options` from the API version 2024-09-01-preview on, and refuses it
+    /// before.
+    const AZURE: Self = Self { stream_usage: false, ..Self::OPENAI };
     const EMPTY_TEXT: Self = Self { empty_content: EmptyContent::Text, ..Self::COMPATIBLE };
     const DEEPSEEK: Self = Self {
         reasoning: SendBack::EmptyOnToolCalls,
@@ -198,8 +207,8 @@ pub(crate) fn provider(host: &str) -> &'static str {
 /// The dialects of known hosts. All others have the default.
 const HOSTS: &[(&str, Dialect)] = &[
     ("api.openai.com", Dialect::OPENAI),
-    ("openai.azure.com", Dialect::OPENAI),
-    ("services.ai.azure.com", Dialect::OPENAI),
+    ("openai.azure.com", Dialect::AZURE),
+    ("services.ai.azure.com", Dialect::AZURE),
     ("deepseek.com", Dialect::DEEPSEEK),
     ("moonshot.ai", Dialect::KIMI),
     ("moonshot.cn", Dialect::KIMI),

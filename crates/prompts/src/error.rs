@@ -29,7 +29,7 @@ use crate::template_format::TemplateFormat;
 /// literal braces are written `{{` and `}}`",
 /// );
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct TemplateError {
     fault: TemplateFault,
     location: Option<Box<Location>>,
@@ -97,6 +97,8 @@ impl fmt::Display for TemplateError {
 }
 
 impl Error for TemplateError {}
+
+conversant_core::debug_as_report!(TemplateError);
 
 impl From<conversant_template::TemplateError> for TemplateError {
     fn from(error: conversant_template::TemplateError) -> Self {

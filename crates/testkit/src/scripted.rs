@@ -179,12 +179,6 @@ impl CompletionModel for ScriptedCompletion {
     }
 }
 
-impl From<ScriptedChat> for LanguageModel {
-    fn from(model: ScriptedChat) -> Self {
-        Self::chat(model)
-    }
-}
-
 impl From<ScriptedCompletion> for LanguageModel {
     fn from(model: ScriptedCompletion) -> Self {
         Self::completion(model)

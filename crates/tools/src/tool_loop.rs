@@ -3,8 +3,8 @@
 use std::{fmt, sync::Arc};
 
 use conversant_core::{
-    BoxError, ChatModel, ChatRequest, Delta, LanguageModel, Message, ModelDescription, ModelError,
-    Reply, ReplyStream, async_trait, observe_chat, observe_chat_stream,
+    BoxError, ChatModel, ChatRequest, Delta, Message, ModelDescription, ModelError, Reply,
+    ReplyStream, async_trait, observe_chat, observe_chat_stream,
 };
 use futures_util::stream;
 
@@ -202,12 +202,6 @@ impl Streaming {
                 None => return Ok(None),
             }
         }
-    }
-}
-
-impl From<ToolLoop> for LanguageModel {
-    fn from(model: ToolLoop) -> Self {
-        Self::chat(model)
     }
 }
 

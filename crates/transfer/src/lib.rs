@@ -9,6 +9,29 @@
 //! Files are streams of any size, and a conversation at a time is in memory. A transfer that is
 //! repeated adds nothing twice. What cannot be transferred is reported, item by item
 //! ([`Omission`]).
+//!
+//! Depend on this crate to move conversations from one store to another, out of LangChain's tables,
+//! or in and out of files. It works with any [`ChatHistory`](conversant_core::ChatHistory) and any
+//! async runtime.
+//!
+//! # Examples
+//!
+//! ```
+//! use conversant_core::{ChatHistory, Expect, SessionId, Turn};
+//! use conversant_memory::InMemoryHistory;
+//! use conversant_transfer::copy;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let (old, new) = (InMemoryHistory::new(), InMemoryHistory::new()); // or other stores
+//! let session = SessionId::new("user-7")?;
+//! old.append(&session, &Turn::exchange("Hi there my friend", "Hello!"), Expect::Any).await?;
+//!
+//! let done = copy(&old, &new, |so_far| println!("{} sessions", so_far.sessions)).await?;
+//! assert_eq!((done.sessions, done.turns, done.omissions), (1, 1, 0));
+//! # Ok(())
+//! # }
+//! ```
 
 mod append;
 mod conversation;

@@ -7,9 +7,12 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
-use super::json::{no_json, partial_json_in, whole_json_values};
 #[cfg(feature = "yaml")]
 use super::yaml::YamlParser;
+use super::{
+    json::{no_json, partial_json_in, whole_json_values},
+    type_fault::place,
+};
 
 /// Reads an answer of a type, from JSON or, with the feature `yaml`, from YAML.
 ///
@@ -18,7 +21,7 @@ use super::yaml::YamlParser;
 /// [`JsonParser`](crate::JsonParser): of several values, the first that fits the type is taken. It
 /// must be whole; one that is cut off is an error.
 ///
-/// The error's reason does not quote the answer; its
+/// The error's reason names the field that does not fit, and does not quote the answer; its
 /// [detail](conversant_core::ParseError::detail), which a [`Correction`](crate::Correction) shows
 /// to the model, does. LangChain 0.1.20
 /// `langchain_core/output_parsers/pydantic.py::PydanticOutputParser` and
@@ -43,7 +46,10 @@ use super::yaml::YamlParser;
 /// assert!(parser.format_instructions().unwrap().contains("The dish."));
 ///
 /// let error = parser.parse(r#"{"name": "Soup", "minutes": "many"}"#).unwrap_err();
-/// assert_eq!(error.to_string(), "cannot parse the answer: it does not fit the type `Recipe`");
+/// assert_eq!(
+///     error.to_string(),
+///     "cannot parse the answer: it does not fit the type `Recipe` at `minutes`"
+/// );
 /// assert_eq!(
 ///     error.detail.unwrap().as_str(),
 ///     "minutes: invalid type: string \"many\", expected u32"
@@ -124,7 +130,8 @@ impl<T: DeserializeOwned + JsonSchema> TypedParser<T> {
         }
         Err(match fault {
             Some(fault) => {
-                let reason = format!("it does not fit the type `{}`", self.type_name);
+                let place = place::<T>(&fault);
+                let reason = format!("it does not fit the type `{}`{place}", self.type_name);
                 ParseError::without_source(text, reason).with_detail(fault.to_string())
             }
             None if partial_json_in(text).is_some() => {
@@ -136,12 +143,15 @@ impl<T: DeserializeOwned + JsonSchema> TypedParser<T> {
 }
 
 /// Converts a chain's output into a value of a type.
-pub(crate) fn from_output<T: DeserializeOwned>(output: Option<&Value>) -> Result<T, ParseError> {
+pub(crate) fn from_output<T: DeserializeOwned + JsonSchema>(
+    output: Option<&Value>,
+) -> Result<T, ParseError> {
     let json = output.and_then(|output| serde_json::to_value(output).ok()).unwrap_or_default();
     serde_path_to_error::deserialize(&json).map_err(|error| {
         let text = output.map(Value::to_text).unwrap_or_default();
-        ParseError::without_source(&text, "the chain's output does not fit the type")
-            .with_detail(error.to_string())
+        let (name, place) = (T::schema_name(), place::<T>(&error));
+        let reason = format!("the chain's output does not fit the type `{name}`{place}");
+        ParseError::without_source(&text, reason).with_detail(error.to_string())
     })
 }
 

@@ -11,6 +11,7 @@ use std::{
 
 use conversant_core::{Delta, ParseError};
 use futures_core::Stream;
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
@@ -84,7 +85,7 @@ pub struct ValueStream<T> {
     of: PhantomData<fn() -> T>,
 }
 
-impl<T: DeserializeOwned> ValueStream<T> {
+impl<T: DeserializeOwned + JsonSchema> ValueStream<T> {
     pub(crate) const fn new(stream: ChainStream, output: Cow<'static, str>) -> Self {
         Self { stream, output, text: String::new(), parsed_at: 0, last: None, of: PhantomData }
     }
@@ -138,7 +139,7 @@ impl<T: DeserializeOwned> ValueStream<T> {
     }
 }
 
-impl<T: DeserializeOwned> Stream for ValueStream<T> {
+impl<T: DeserializeOwned + JsonSchema> Stream for ValueStream<T> {
     type Item = Result<T, ChainError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {

@@ -93,6 +93,35 @@ fn the_schema_goes_to_the_server_or_into_the_prompt() {
 }
 
 #[test]
+fn an_answer_that_does_not_fit_names_the_field_and_no_word_of_the_answer() {
+    #[derive(Debug, schemars::JsonSchema, serde::Deserialize)]
+    #[allow(dead_code)]
+    struct Shop {
+        parts: Vec<Part>,
+        prices: std::collections::BTreeMap<String, u32>,
+    }
+    #[derive(Debug, schemars::JsonSchema, serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    #[allow(dead_code)]
+    struct Part {
+        in_stock: u32,
+    }
+    let parser = conversant_chains::TypedParser::<Shop>::json();
+    for (answer, place) in [
+        (r#"{"parts": [{"inStock": 1}, {"inStock": "few"}]}"#, " at `parts[1].inStock`"),
+        (r#"{"parts": [{"stock": 1}]}"#, " at `parts[0]`: missing field `inStock`"),
+        (r#"{"parts": []}"#, ": missing field `prices`"),
+        (r#"{"parts": [], "prices": {"secret": "high"}}"#, " at `prices.…`"),
+        (r#"{"parts": {"secret": 1}, "prices": {}}"#, " at `parts`"),
+        ("[7]", " at `[0]`"),
+    ] {
+        let error = parser.parse_as(answer).unwrap_err().to_string();
+        let expected = format!("cannot parse the answer: it does not fit the type `Shop`{place}");
+        assert_eq!(error, expected, "{answer}");
+    }
+}
+
+#[test]
 fn answers_of_a_type_are_kept_whole_or_not_at_all() {
     let cut_off = |text: &str| {
         ScriptedReply::from(Reply::new(Message::ai(text)).with_finish_reason(FinishReason::Length))

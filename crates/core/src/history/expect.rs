@@ -6,6 +6,21 @@ use super::error::HistoryError;
 use crate::version::Version;
 
 /// The state in which an append expects the session.
+///
+/// # Examples
+///
+/// ```
+/// use conversant_core::{Expect, HistoryError, Version};
+///
+/// // A call loaded two messages. Meanwhile another writer has appended two more.
+/// let (loaded, now) = (Version::new(0, 2), Version::new(0, 4));
+/// assert!(Expect::SameEpoch(loaded).check(now).is_ok());
+/// let refused = Expect::Exactly(loaded).check(now);
+/// assert!(matches!(refused, Err(HistoryError::Stale { .. })));
+///
+/// // The session was cleared, which begins a new epoch.
+/// assert!(Expect::SameEpoch(loaded).check(Version::new(1, 0)).is_err());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Expect {

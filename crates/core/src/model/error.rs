@@ -41,29 +41,35 @@ pub enum ModelError {
         what: String,
     },
     /// No connection could be made.
-    #[error("cannot connect to the model's server")]
+    #[error("cannot connect to the model's server `{server}`")]
     Connect {
+        /// The server, as `host:port`.
+        server: String,
         /// The cause.
         source: BoxError,
     },
     /// The server's name could not be resolved.
-    #[error("cannot resolve the name of the model's server")]
+    #[error("cannot resolve the name of the model's server `{server}`")]
     Dns {
+        /// The server, as `host:port`.
+        server: String,
         /// The cause.
         source: BoxError,
     },
     /// The server's certificate could not be verified, or it does not speak TLS.
-    #[error("cannot establish a TLS connection to the model's server")]
+    #[error("cannot establish a TLS connection to the model's server `{server}`")]
     Tls {
+        /// The server, as `host:port`.
+        server: String,
         /// The cause.
         source: BoxError,
     },
     /// A time limit was reached.
-    #[error("cannot get an answer: the model's server took longer than {} s {phase}", seconds(*after))]
+    #[error("cannot get an answer: {}", limit_reached(*phase, *after))]
     Timeout {
         /// The phase of the call that reached its limit.
         phase: TimeoutPhase,
-        /// The limit.
+        /// The limit: zero if the call's deadline had passed before.
         after: Duration,
     },
     /// The connection failed in the middle of a call.
@@ -283,6 +289,13 @@ impl ModelError {
             _ => None,
         }
     }
+}
+
+fn limit_reached(phase: TimeoutPhase, after: Duration) -> String {
+    if after.is_zero() {
+        return "the call's deadline passed before it began".to_owned();
+    }
+    format!("the model's server took longer than {} s {phase}", seconds(after))
 }
 
 fn reason(reason: Option<&FinishReason>) -> String {

@@ -20,6 +20,10 @@ use crate::{
 /// A shared chat or completion model. A prompt of the other kind is converted. Messages become a
 /// transcript for a completion model; text becomes one human message for a chat model.
 ///
+/// Chains and memories take `impl Into<LanguageModel>`: pass any [`ChatModel`], also an
+/// `Arc<dyn ChatModel>`, as it is, and a [`CompletionModel`] in [`completion`](Self::completion).
+/// The completion adapters of `conversant-models` can be passed as they are, too.
+///
 /// # Examples
 ///
 /// ```
@@ -153,6 +157,12 @@ impl LanguageModel {
 enum Request<'m> {
     Chat(&'m dyn ChatModel, ChatRequest),
     Completion(&'m dyn CompletionModel, CompletionRequest),
+}
+
+impl<M: ChatModel + 'static> From<M> for LanguageModel {
+    fn from(model: M) -> Self {
+        Self::chat(model)
+    }
 }
 
 impl fmt::Debug for LanguageModel {

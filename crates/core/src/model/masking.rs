@@ -29,7 +29,10 @@ impl ModelError {
         // No wildcard: a new variant does not compile until its texts are masked.
         match &mut self {
             Self::Config { what } => text(what, mask),
-            Self::Connect { source } | Self::Dns { source } | Self::Tls { source } => {
+            Self::Connect { server, source }
+            | Self::Dns { server, source }
+            | Self::Tls { server, source } => {
+                text(server, mask);
                 cause(source, mask);
             }
             Self::Transport { source, phase: _ } => cause(source, mask),

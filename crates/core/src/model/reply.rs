@@ -262,6 +262,15 @@ impl fmt::Display for FinishReason {
 }
 
 /// The tokens that a call used.
+///
+/// # Examples
+///
+/// ```
+/// use conversant_core::Usage;
+///
+/// let sum = Usage::new(1_000, 50).with_cached_tokens(900) + Usage::new(20, 5);
+/// assert_eq!((sum.input_tokens, sum.total_tokens, sum.cached_tokens), (1_020, 1_075, Some(900)));
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Usage {

@@ -2,7 +2,10 @@
 
 use std::{fmt, time::Duration};
 
-use super::tools::{ResponseFormat, ToolChoice, ToolDefinition};
+use super::{
+    error::{ModelError, TimeoutPhase},
+    tools::{ResponseFormat, ToolChoice, ToolDefinition},
+};
 use crate::{clock::Instant, messages::Messages, observer::EventEmitter, turn::TurnId};
 
 /// The options of one call, independent of the model: stop sequences, the deadline, the turn.
@@ -109,6 +112,34 @@ impl CallOptions {
     pub fn with_timeout(mut self, time: Duration) -> Self {
         self.deadline = Instant::now().checked_add(time);
         self
+    }
+
+    /// Returns an error if the deadline has passed. A custom model calls it before it answers; a
+    /// model that waits also ends its waits at [`deadline`](Self::deadline).
+    ///
+    /// # Errors
+    /// [`ModelError::Timeout`] in the phase [`TimeoutPhase::Total`], as each model fails then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use conversant_core::CallOptions;
+    ///
+    /// assert!(CallOptions::new().check_deadline().is_ok());
+    /// let passed = CallOptions::new().with_timeout(Duration::ZERO);
+    /// assert_eq!(
+    ///     passed.check_deadline().unwrap_err().to_string(),
+    ///     "cannot get an answer: the call's deadline passed before it began"
+    /// );
+    /// ```
+    pub fn check_deadline(&self) -> Result<(), ModelError> {
+        match self.deadline {
+            Some(deadline) if deadline <= Instant::now() => {
+                Err(ModelError::Timeout { phase: TimeoutPhase::Total, after: Duration::ZERO })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Lets a chain fail at once, instead of waiting, if its conversation has another call.

@@ -19,6 +19,21 @@ use crate::message::Message;
 /// A piece of an answer.
 ///
 /// `Debug` withholds text.
+///
+/// # Examples
+///
+/// ```
+/// use conversant_core::Delta;
+///
+/// /// Returns what a reader of the answer sees of a piece.
+/// fn visible(delta: &Delta) -> &str {
+///     match delta {
+///         Delta::Text(text) | Delta::Refusal(text) => text,
+///         _ => "", // reasoning, tool calls, and the end
+///     }
+/// }
+/// assert_eq!(visible(&Delta::Text("Hello".to_owned())), "Hello");
+/// ```
 #[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Delta {

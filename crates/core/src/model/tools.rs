@@ -59,6 +59,17 @@ impl ToolDefinition {
 }
 
 /// A constraint on the tools that a model calls.
+///
+/// # Examples
+///
+/// ```
+/// use conversant_core::{CallOptions, ToolChoice, ToolDefinition};
+/// use serde_json::json;
+///
+/// let search = ToolDefinition::new("search", json!({"type": "object"}));
+/// let options = CallOptions::new().with_tools([search]).with_tool_choice(ToolChoice::Required);
+/// # let _ = options;
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum ToolChoice {

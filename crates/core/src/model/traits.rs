@@ -19,7 +19,8 @@ use crate::observer::ModelDescription;
 /// [`CallOptions::deadline`].
 ///
 /// Write `#[async_trait]` above the `impl`. A call whose deadline has passed fails with
-/// [`ModelError::Timeout`] in the phase [`TimeoutPhase::Total`].
+/// [`ModelError::Timeout`] in the phase [`TimeoutPhase::Total`], as
+/// [`CallOptions::check_deadline`] returns it.
 ///
 /// # Examples
 ///
@@ -27,7 +28,8 @@ use crate::observer::ModelDescription;
 #[async_trait]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a chat model",
-    note = "implement `ChatModel` for it, with `#[async_trait]` above the `impl`"
+    note = "implement `ChatModel` for it, with `#[async_trait]` above the `impl`",
+    note = "pass a completion model to a chain or a memory as `LanguageModel::completion(…)`"
 )]
 pub trait ChatModel: Send + Sync {
     /// Returns the answer.

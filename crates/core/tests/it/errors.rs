@@ -5,7 +5,7 @@ use std::{error::Error, time::Duration};
 use conversant_core::{
     ApiError, DecodeError, FinishReason, HistoryError, KeyError, MemoryError, MissingVariable,
     ModelError, ParseError, PartialReply, PromptError, SessionIdError, Slot, StatusKind,
-    StoredMessageError, TextFault, TimeoutPhase, TransportPhase, TurnIdError, ValueKind,
+    StoredMessageError, TextFault, TimeoutPhase, TransportPhase, TurnId, TurnIdError, ValueKind,
     VectorStoreError, Version, Warning, vars,
 };
 
@@ -51,9 +51,9 @@ fn model_errors() {
         "model_errors",
         &[
             Box::new(ModelError::config("set `OPENAI_API_KEY`")),
-            Box::new(ModelError::Connect { source: cause() }),
-            Box::new(ModelError::Dns { source: cause() }),
-            Box::new(ModelError::Tls { source: cause() }),
+            Box::new(ModelError::Connect { server: server(), source: cause() }),
+            Box::new(ModelError::Dns { server: server(), source: cause() }),
+            Box::new(ModelError::Tls { server: server(), source: cause() }),
             Box::new(ModelError::Timeout {
                 phase: TimeoutPhase::Connect,
                 after: Duration::from_secs(5),
@@ -117,12 +117,16 @@ fn model_errors() {
     );
 }
 
+fn server() -> String {
+    "api.example:443".to_owned()
+}
+
 #[test]
 fn what_a_caller_can_do_about_a_model_error() {
     let status = |kind| ModelError::Status { status: 400, error: Box::new(ApiError::new(kind)) };
     let retryable = [
-        ModelError::Connect { source: cause() },
-        ModelError::Dns { source: cause() },
+        ModelError::Connect { server: server(), source: cause() },
+        ModelError::Dns { server: server(), source: cause() },
         ModelError::Timeout { phase: TimeoutPhase::Idle, after: Duration::ZERO },
         ModelError::Transport { phase: TransportPhase::Body, source: cause() },
         ModelError::truncated(PartialReply::default()),
@@ -136,7 +140,7 @@ fn what_a_caller_can_do_about_a_model_error() {
     assert!(retryable.iter().all(ModelError::is_retryable));
     let not = [
         ModelError::config("x"),
-        ModelError::Tls { source: cause() },
+        ModelError::Tls { server: server(), source: cause() },
         ModelError::Redirect { status: 302, origin: String::new() },
         ModelError::Cancelled,
         ModelError::EmptyAnswer { finish_reason: None },
@@ -185,6 +189,32 @@ fn history_errors() {
             Box::new(HistoryError::Backend { source: cause() }),
         ],
     );
+}
+
+#[test]
+fn what_a_service_answers_to_an_error_of_a_store() {
+    let (expected, current) = (Version::new(0, 2), Version::new(1, 0));
+    let limit = Duration::from_secs(5);
+    for (error, class, status, retryable) in [
+        (HistoryError::Stale { expected, current }, "stale", 409, false),
+        (HistoryError::Busy, "busy", 409, true),
+        (HistoryError::TooLarge { bytes: 20, limit: 16 }, "too_large", 413, false),
+        (HistoryError::Full { source: cause() }, "full", 507, true),
+        (HistoryError::ReadOnly { source: None }, "read_only", 500, false),
+        (HistoryError::UnknownTurn { turn: TurnId::from_u128(7) }, "unknown_turn", 404, false),
+        (HistoryError::EmptyFilter, "empty_filter", 400, false),
+        (HistoryError::Unsupported { what: "notes" }, "unsupported", 500, false),
+        (HistoryError::TimedOut { limit }, "timeout", 504, true),
+        (HistoryError::Backend { source: cause() }, "backend", 503, true),
+    ] {
+        assert_eq!((error.class(), error.http_status()), (class, status));
+        assert_eq!(error.is_retryable(), retryable, "{class}");
+        let error = MemoryError::from(error);
+        assert_eq!((error.http_status(), error.is_retryable()), (status, retryable), "{class}");
+    }
+    let model = MemoryError::from(ModelError::custom("overloaded", true, None));
+    assert_eq!((model.http_status(), model.is_retryable()), (503, true));
+    assert_eq!(MemoryError::OverBudget { size: 20, budget: 12 }.http_status(), 413);
 }
 
 #[test]

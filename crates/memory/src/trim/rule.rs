@@ -4,6 +4,29 @@
 ///
 /// Neither rule deletes messages. They stay in the history, and a memory with a higher limit shows
 /// them again.
+///
+/// # Examples
+///
+/// ```
+/// use conversant_core::{LoadContext, Memory, Message, Ticket, Turn, vars};
+/// use conversant_memory::{Trim, WindowMemory};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), conversant_core::MemoryError> {
+/// let mut shown = Vec::new();
+/// for trim in [Trim::Turns, Trim::LangChain] {
+///     let memory = WindowMemory::new().with_k(1).with_trim(trim);
+///     // A turn of three messages, such as one with a greeting before its answer.
+///     let messages = vec![Message::human("Hi"), Message::ai("Hm."), Message::ai("Hello!")];
+///     memory.save(&Turn::new(messages), Ticket::default()).await?;
+///     let loaded = memory.load(LoadContext::new(&vars! {})).await?;
+///     shown.push(loaded.variables);
+/// }
+/// assert_eq!(shown[0], vars! { "history" => "Human: Hi\nAI: Hm.\nAI: Hello!" });
+/// assert_eq!(shown[1], vars! { "history" => "AI: Hm.\nAI: Hello!" });
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Trim {

@@ -120,12 +120,13 @@ impl HttpClient {
         request: Request<'_>,
         runtime: &Handle,
     ) -> Result<Response<ResponseBody>, FailedAttempt> {
+        let endpoint = request.endpoint;
         match &self.kind {
             Kind::Hyper(hyper) => {
-                let client = hyper.client(runtime, request.endpoint, self.connect_timeout)?;
+                let client = hyper.client(runtime, endpoint, self.connect_timeout)?;
                 let request = request.into_http(RequestBody::new)?;
                 let sent = client.request(request).await.map_err(|error| {
-                    transport_error::classify(error.into(), self.connect_timeout)
+                    transport_error::classify(error.into(), self.connect_timeout, endpoint)
                 })?;
                 Ok(sent.map(ResponseBody::Hyper))
             }
@@ -134,7 +135,7 @@ impl HttpClient {
                 // The error's own text may quote the URL, which may hold a key.
                 client.send(request).await.map_err(|error| {
                     let error = transport_error::CustomClientError::boxed(error);
-                    transport_error::classify(error, self.connect_timeout)
+                    transport_error::classify(error, self.connect_timeout, endpoint)
                 })
             }
         }

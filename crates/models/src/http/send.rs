@@ -175,7 +175,7 @@ impl Connection {
         if status == PROXY_AUTHENTICATION_REQUIRED {
             let proxy = self.client.forwarding_proxy(&self.endpoint);
             if let Some(proxy) = proxy {
-                return Err(transport_error::refused_by_proxy(proxy));
+                return Err(transport_error::refused_by_proxy(proxy, &self.endpoint));
             }
         }
         Ok(ResponseKind::Error(Box::new(ErrorResponse { status, headers, reader })))

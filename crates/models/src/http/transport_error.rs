@@ -6,6 +6,7 @@ use conversant_core::{BoxError, ModelError, TimeoutPhase, TransportPhase};
 
 use super::{
     attempt::{FailedAttempt, RetryDirective},
+    endpoint::Endpoint,
     guarded_stream::TooManyInformational,
     hyper_client::ConnectTimeout,
     proxy::ProxyError,
@@ -37,12 +38,16 @@ fn has_kind(error: &(dyn Error + 'static), kinds: &[io::ErrorKind]) -> bool {
 }
 
 /// Classifies an error of any client that happened before the head of a response was there.
-pub(super) fn classify(error: BoxError, connect_timeout: Duration) -> FailedAttempt {
+pub(super) fn classify(
+    error: BoxError,
+    connect_timeout: Duration,
+    endpoint: &Endpoint,
+) -> FailedAttempt {
     let hyper = find::<hyper_util::client::legacy::Error>(&*error);
     let connecting = hyper.is_some_and(hyper_util::client::legacy::Error::is_connect)
         || has_kind(&*error, &[io::ErrorKind::ConnectionRefused]);
     match connecting {
-        true => while_connecting(error, connect_timeout),
+        true => while_connecting(error, connect_timeout, endpoint),
         false => before_head(error),
     }
 }
@@ -65,28 +70,38 @@ fn before_head(error: BoxError) -> FailedAttempt {
     FailedAttempt { error: ModelError::Transport { phase, source: error }, retry }
 }
 
-fn while_connecting(error: BoxError, connect_timeout: Duration) -> FailedAttempt {
+fn while_connecting(
+    source: BoxError,
+    connect_timeout: Duration,
+    endpoint: &Endpoint,
+) -> FailedAttempt {
     // The client of a user has a time limit of its own, whose error has no type to find.
-    let timed_out = find::<ConnectTimeout>(&*error).is_some()
-        || has_kind(&*error, &[io::ErrorKind::TimedOut])
-        || has_text(&*error, "operation timed out");
+    let timed_out = find::<ConnectTimeout>(&*source).is_some()
+        || has_kind(&*source, &[io::ErrorKind::TimedOut])
+        || has_text(&*source, "operation timed out");
     if timed_out {
         let phase = TimeoutPhase::Connect;
         return FailedAttempt::retryable(ModelError::Timeout { phase, after: connect_timeout });
     }
-    if find::<rustls::Error>(&*error).is_some() {
-        return FailedAttempt::last(ModelError::Tls { source: error });
+    let server = server(endpoint);
+    if find::<rustls::Error>(&*source).is_some() {
+        return FailedAttempt::last(ModelError::Tls { server, source });
     }
-    if has_text(&*error, "dns error") {
+    if has_text(&*source, "dns error") {
         let retry = RetryDirective::Once;
-        return FailedAttempt { error: ModelError::Dns { source: error }, retry };
+        return FailedAttempt { error: ModelError::Dns { server, source }, retry };
     }
     // A proxy that refuses will refuse again; one that cannot be reached may come back.
-    let by_proxy = find::<ProxyError>(&*error).is_some() || has_text(&*error, "tunnel error");
-    if by_proxy && find::<io::Error>(&*error).is_none() {
-        return FailedAttempt::last(ModelError::Connect { source: error });
+    let by_proxy = find::<ProxyError>(&*source).is_some() || has_text(&*source, "tunnel error");
+    if by_proxy && find::<io::Error>(&*source).is_none() {
+        return FailedAttempt::last(ModelError::Connect { server, source });
     }
-    FailedAttempt::retryable(ModelError::Connect { source: error })
+    FailedAttempt::retryable(ModelError::Connect { server, source })
+}
+
+/// Returns the host and the port of an endpoint.
+fn server(endpoint: &Endpoint) -> String {
+    format!("{}:{}", endpoint.host(), endpoint.port())
 }
 
 fn is_reset(error: &(dyn Error + 'static)) -> bool {
@@ -105,10 +120,10 @@ pub(super) fn transport(phase: TransportPhase, source: impl Into<BoxError>) -> F
 }
 
 /// Creates the failure of a request that a proxy did not send on: it answered with 407.
-pub(super) fn refused_by_proxy(proxy: String) -> FailedAttempt {
+pub(super) fn refused_by_proxy(proxy: String, endpoint: &Endpoint) -> FailedAttempt {
     let source = "the proxy demands a user and a password (407)".into();
     let source = Box::new(ProxyError { proxy, source });
-    FailedAttempt::last(ModelError::Connect { source })
+    FailedAttempt::last(ModelError::Connect { server: server(endpoint), source })
 }
 
 /// An error of a user's client, without the client's own text, which may quote the URL.

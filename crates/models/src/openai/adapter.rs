@@ -72,7 +72,8 @@ impl Adapter {
     /// Appends the parameters of a streamed answer.
     pub(crate) fn push_stream(&self, body: &mut BodyWriter) {
         body.push(b"\"stream\":true,");
-        if self.settings.stream_usage && self.dialect.stream_options {
+        let wanted = self.settings.stream_usage.unwrap_or(self.dialect.stream_usage);
+        if wanted && self.dialect.stream_options {
             body.push(b"\"stream_options\":{\"include_usage\":true},");
         }
     }

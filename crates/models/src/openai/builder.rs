@@ -98,7 +98,8 @@ pub(crate) struct Settings {
     pub(crate) comments_keep_alive: bool,
     /// Whether system messages have the role `developer`, if it is not as the dialect says.
     pub(crate) developer_role: Option<bool>,
-    pub(crate) stream_usage: bool,
+    /// Whether streams report their usage, if it is not as the dialect says.
+    pub(crate) stream_usage: Option<bool>,
     pub(crate) cache_breakpoints: bool,
     /// The dialect of the server, if it is not that of its host.
     pub(crate) dialect: Option<Dialect>,

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use conversant_core::{
-    ChatModel, ChatRequest, LanguageModel, ModelDescription, ModelError, Reply, ReplyStream,
-    async_trait,
+    ChatModel, ChatRequest, ModelDescription, ModelError, Reply, ReplyStream, async_trait,
 };
 
 use super::{
@@ -119,11 +118,5 @@ impl ChatModel for OpenAiChat {
 
     fn describe(&self) -> ModelDescription {
         self.adapter.describe()
-    }
-}
-
-impl From<OpenAiChat> for LanguageModel {
-    fn from(model: OpenAiChat) -> Self {
-        Self::chat(model)
     }
 }

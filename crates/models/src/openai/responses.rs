@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use conversant_core::{
-    ChatModel, ChatRequest, LanguageModel, ModelDescription, ModelError, Reply, ReplyStream,
-    async_trait,
+    ChatModel, ChatRequest, ModelDescription, ModelError, Reply, ReplyStream, async_trait,
 };
 use serde_json::{Value as Json, json};
 
@@ -211,11 +210,5 @@ impl ChatModel for OpenAiResponses {
 
     fn describe(&self) -> ModelDescription {
         self.adapter.describe()
-    }
-}
-
-impl From<OpenAiResponses> for LanguageModel {
-    fn from(model: OpenAiResponses) -> Self {
-        Self::chat(model)
     }
 }

@@ -61,6 +61,28 @@ async fn each_host_is_spoken_to_in_its_dialect() {
 }
 
 #[tokio::test]
+async fn streams_report_their_usage_where_the_server_is_known_to_accept_it() {
+    let reported = Some(json!({"include_usage": true}));
+    for (host, setting, expected) in [
+        ("api.openai.com", None, reported.clone()),
+        ("api.openai.com", Some(false), None),
+        ("contoso.openai.azure.com", None, None),
+        ("contoso.openai.azure.com", Some(true), reported.clone()),
+        ("localhost", None, None),
+        ("localhost", Some(true), reported),
+        ("api.z.ai", Some(true), None),
+    ] {
+        let set = |builder: OpenAiBuilder<_>| match setting {
+            Some(report) => builder.stream_usage(report),
+            None => builder,
+        };
+        let request = ChatRequest::new(Message::human("Hi"));
+        let body = sent(Dialect::for_host(host), set, request).await;
+        assert_eq!(body.get("stream_options"), expected.as_ref(), "{host}, {setting:?}");
+    }
+}
+
+#[tokio::test]
 async fn leading_system_messages_are_merged() {
     let mut dialect = Dialect::default();
     dialect.merge_system_messages = true;

@@ -7,7 +7,6 @@ use crate::error::TemplateError;
 /// A prompt that cannot be loaded.
 ///
 /// Needs the feature `json`.
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum LoadError {
     /// The text is not JSON.
@@ -92,3 +91,5 @@ impl From<TemplateError> for LoadError {
         Self::Template(error)
     }
 }
+
+conversant_core::debug_as_report!(LoadError);

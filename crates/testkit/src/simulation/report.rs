@@ -32,7 +32,7 @@ impl AddAssign for Report {
 }
 
 /// An invariant that does not hold. The seed repeats the schedule.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("cannot pass the simulation with seed {seed}: {what}")]
 #[non_exhaustive]
 pub struct Violation {
@@ -41,3 +41,5 @@ pub struct Violation {
     /// The invariant and the turns that break it.
     pub what: String,
 }
+
+conversant_core::debug_as_report!(Violation);

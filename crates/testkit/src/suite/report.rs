@@ -49,7 +49,7 @@ impl fmt::Display for Report {
 /// The checks of a suite that failed.
 ///
 /// `Display` is a line for each, with what was found.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SuiteError {
     suite: &'static str,
@@ -73,6 +73,8 @@ impl fmt::Display for SuiteError {
 }
 
 impl Error for SuiteError {}
+
+conversant_core::debug_as_report!(SuiteError);
 
 /// A suite while it runs.
 pub(super) struct Running {

@@ -52,9 +52,9 @@ fn after(error: Option<&ModelError>) -> Option<ModelError> {
     let finish_reason = || FinishReason::Other(text());
     Some(match error {
         None => ModelError::config(text()),
-        Some(ModelError::Config { .. }) => ModelError::Connect { source: source() },
-        Some(ModelError::Connect { .. }) => ModelError::Dns { source: source() },
-        Some(ModelError::Dns { .. }) => ModelError::Tls { source: source() },
+        Some(ModelError::Config { .. }) => ModelError::Connect { server: text(), source: source() },
+        Some(ModelError::Connect { .. }) => ModelError::Dns { server: text(), source: source() },
+        Some(ModelError::Dns { .. }) => ModelError::Tls { server: text(), source: source() },
         Some(ModelError::Tls { .. }) => {
             ModelError::Timeout { phase: TimeoutPhase::Idle, after: Duration::ZERO }
         }

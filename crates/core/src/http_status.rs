@@ -1,0 +1,152 @@
+//! The HTTP statuses of errors, and which of them may pass, for services.
+
+use std::time::Duration;
+
+use crate::{
+    history::HistoryError,
+    memory::MemoryError,
+    model::{ModelError, StatusKind},
+};
+
+impl ModelError {
+    /// Returns the HTTP status for a service whose request calls the model:
+    ///
+    /// | status | errors |
+    /// |---|---|
+    /// | 400 | the prompt is too long for the model |
+    /// | 429 | the model's server limits the rate |
+    /// | 500 | the adapter's settings are invalid |
+    /// | 502 | the model failed, or answered what cannot be used |
+    /// | 503 | the model's server is overloaded or cannot be reached |
+    /// | 504 | a deadline or a timeout |
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_core::ModelError;
+    ///
+    /// assert_eq!(ModelError::custom("overloaded", true, None).http_status(), 503);
+    /// ```
+    #[must_use]
+    pub fn http_status(&self) -> u16 {
+        match self {
+            error if error.is_context_length() => 400,
+            Self::Config { .. } => 500,
+            Self::Timeout { .. } => 504,
+            error => match error.api_error().map(|error| error.kind) {
+                Some(StatusKind::RateLimit) => 429,
+                _ if error.is_retryable() => 503,
+                _ => 502,
+            },
+        }
+    }
+
+    /// Returns the wait that the model's server asks for, for the header `Retry-After`.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.api_error()?.retry_after
+    }
+}
+
+impl HistoryError {
+    /// Returns whether the same operation may succeed later. An append is repeated with the same
+    /// turn, so that it is stored once.
+    #[must_use]
+    pub const fn is_retryable(&self) -> bool {
+        matches!(
+            self,
+            Self::Busy | Self::Full { .. } | Self::TimedOut { .. } | Self::Backend { .. }
+        )
+    }
+
+    /// Returns the class of the error, for metrics: a name such as `busy` or `corrupt`.
+    #[must_use]
+    pub const fn class(&self) -> &'static str {
+        match self {
+            Self::Stale { .. } => "stale",
+            Self::Busy => "busy",
+            Self::TooLarge { .. } => "too_large",
+            Self::Full { .. } => "full",
+            Self::ReadOnly { .. } => "read_only",
+            Self::Corrupt { .. } => "corrupt",
+            Self::Decryption { .. } => "decryption",
+            Self::SchemaTooNew { .. } => "schema",
+            Self::UnknownTurn { .. } => "unknown_turn",
+            Self::InvalidText { .. } => "invalid_text",
+            Self::TooManyLabels { .. } => "too_many_labels",
+            Self::EmptyFilter => "empty_filter",
+            Self::Unsupported { .. } => "unsupported",
+            Self::TimedOut { .. } => "timeout",
+            Self::Backend { .. } => "backend",
+        }
+    }
+
+    /// Returns the HTTP status for a service whose request uses the history:
+    ///
+    /// | status | errors |
+    /// |---|---|
+    /// | 400 | a title, a label or a filter that is invalid |
+    /// | 404 | a turn that the session does not have |
+    /// | 409 | the session is busy, or was changed by another writer |
+    /// | 413 | a message above the store's limit |
+    /// | 500 | a fault of the service: its store is damaged, or does not support the operation |
+    /// | 503 | the store cannot be reached |
+    /// | 504 | the store took too long |
+    /// | 507 | the store is full |
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_core::HistoryError;
+    ///
+    /// assert_eq!(HistoryError::Busy.http_status(), 409);
+    /// assert!(HistoryError::Busy.is_retryable());
+    /// ```
+    #[must_use]
+    pub const fn http_status(&self) -> u16 {
+        match self {
+            Self::InvalidText { .. } | Self::TooManyLabels { .. } | Self::EmptyFilter => 400,
+            Self::UnknownTurn { .. } => 404,
+            Self::Stale { .. } | Self::Busy => 409,
+            Self::TooLarge { .. } => 413,
+            Self::ReadOnly { .. }
+            | Self::Corrupt { .. }
+            | Self::Decryption { .. }
+            | Self::SchemaTooNew { .. }
+            | Self::Unsupported { .. } => 500,
+            Self::Backend { .. } => 503,
+            Self::TimedOut { .. } => 504,
+            Self::Full { .. } => 507,
+        }
+    }
+}
+
+impl MemoryError {
+    /// Returns whether the same operation may succeed later.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::History(error) => error.is_retryable(),
+            Self::Model(error) => error.is_retryable(),
+            Self::Interrupted { .. } => true,
+            Self::Key(_) | Self::OverBudget { .. } | Self::Unsupported { .. } | Self::Custom(_) => {
+                false
+            }
+        }
+    }
+
+    /// Returns the HTTP status for a service whose request uses the memory: that of the
+    /// [history](HistoryError::http_status) or of the [model](ModelError::http_status) that failed,
+    /// 413 for a turn above the memory's budget, 504 for an operation that was interrupted, and
+    /// otherwise 500.
+    #[must_use]
+    pub fn http_status(&self) -> u16 {
+        match self {
+            Self::History(error) => error.http_status(),
+            Self::Model(error) => error.http_status(),
+            Self::OverBudget { .. } => 413,
+            Self::Interrupted { .. } => 504,
+            Self::Key(_) | Self::Unsupported { .. } | Self::Custom(_) => 500,
+        }
+    }
+}
