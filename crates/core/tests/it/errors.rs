@@ -269,7 +269,7 @@ fn errors_of_plain_data() {
         &[
             Box::new(SessionIdError::Length { bytes: 0 }),
             Box::new(SessionIdError::Nul { offset: 3 }),
-            Box::new("x".parse::<conversant_core::TurnId>().unwrap_err()),
+            Box::new("x".parse::<TurnId>().unwrap_err()),
             Box::new(StoredMessageError::Shape),
             Box::new(StoredMessageError::UnknownType { name: "pickle".into() }),
             Box::new(StoredMessageError::MissingField {
@@ -283,5 +283,5 @@ fn errors_of_plain_data() {
             }),
         ],
     );
-    let _: TurnIdError = "x".parse::<conversant_core::TurnId>().unwrap_err();
+    let _: TurnIdError = "x".parse::<TurnId>().unwrap_err();
 }
