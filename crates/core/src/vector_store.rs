@@ -125,8 +125,8 @@ impl Match {
 /// the same length. `conversant-memory` has a store in memory, `conversant-vector-sqlite` and
 /// `conversant-vector-postgres` have stores that outlive the process.
 ///
-/// Write `#[async_trait]` above the `impl`; `suite::vector_store` of `conversant-testkit` checks the
-/// contract.
+/// Write `#[async_trait]` above the `impl`; `suite::vector_store` of `conversant-testkit` checks
+/// the contract.
 ///
 /// # Examples
 ///

@@ -15,8 +15,8 @@
 //! [`RateLimit`], and [`ConcurrencyLimit`] for calls with a deadline, wait with tokio's timer.
 //! Outside of a tokio runtime such a wait is [`ModelError::Config`](conversant_core::ModelError).
 //!
-//! Depend on this crate to pay less for repeated questions, to stay below a provider's limits, or to
-//! go on when a provider fails.
+//! Depend on this crate to pay less for repeated questions, to stay below a provider's limits, or
+//! to go on when a provider fails.
 //!
 //! # Examples
 //!

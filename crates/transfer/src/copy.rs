@@ -19,9 +19,9 @@ const PAGE: usize = 256;
 /// has other turns already follow its tip. A session that has gone on since an earlier copy keeps
 /// its tip, and a title or a label that it has stays. Turns of other branches, for a history
 /// without branches, and titles and labels, for one without lists, are counted as
-/// [omissions](Progress::omissions). Notes are not copied: memories derive them again. What a person
-/// has set or corrected cannot be derived: copy the `Facts` of users and groups by `Facts::list` and
-/// `Facts::set`.
+/// [omissions](Progress::omissions). Notes are not copied: memories derive them again. What a
+/// person has set or corrected cannot be derived: copy the `Facts` of users and groups by
+/// `Facts::list` and `Facts::set`.
 ///
 /// The source must support listing sessions and loading turns. `progress` is called after each
 /// session.

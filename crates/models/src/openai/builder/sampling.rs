@@ -82,14 +82,14 @@ impl<M: TextGeneration> OpenAiBuilder<M> {
         self
     }
 
-    /// Sets whether streamed answers report their usage: the request then has `stream_options`, with
-    /// `include_usage`.
+    /// Sets whether streamed answers report their usage: the request then has `stream_options`,
+    /// with `include_usage`.
     ///
     /// By default, it is sent to OpenAI alone ([`Dialect::stream_usage`]). Set `true` for another
     /// server, if it knows the option: llama.cpp, vLLM and Ollama do. Without it,
-    /// [`Reply::usage`](conversant_core::Reply::usage) of a stream is `None` unless the server sends
-    /// it unasked, and records and meters count nothing. LangChain 0.1 never sends it; `false`
-    /// restores its request.
+    /// [`Reply::usage`](conversant_core::Reply::usage) of a stream is `None` unless the server
+    /// sends it unasked, and records and meters count nothing. LangChain 0.1 never sends it;
+    /// `false` restores its request.
     ///
     /// [`Dialect::stream_usage`]: crate::Dialect::stream_usage
     pub fn stream_usage(mut self, report: bool) -> Self {
