@@ -17,6 +17,7 @@ use crate::{
 /// | [`max_message_bytes`](Self::max_message_bytes) | 16 MiB |
 /// | [`time_to_live`](Self::time_to_live) | unlimited |
 /// | [`lock_timeout`](Self::lock_timeout) | 10 s |
+/// | [`search_limit`](Self::search_limit) | 64 MiB |
 /// | [`threads`](Self::threads) | the number of cores, from 4 to 8 |
 ///
 /// # Examples
@@ -62,6 +63,17 @@ impl JsonlHistoryBuilder {
     /// not wait. Other sessions do not wait with it.
     pub const fn lock_timeout(mut self, time: Duration) -> Self {
         self.settings.lock_timeout = time;
+        self
+    }
+
+    /// Sets the number of bytes of turns after which a search returns the sessions that it has found
+    /// so far. [`SessionPage::next`](conversant_core::SessionPage::next) is then the place at which
+    /// the next call goes on. A call searches at least one session. The default is 64 MiB, which
+    /// takes about a second.
+    ///
+    /// [`delete_sessions`](conversant_core::ChatHistory::delete_sessions) with a text has no limit.
+    pub const fn search_limit(mut self, bytes: u64) -> Self {
+        self.settings.search_limit = bytes;
         self
     }
 
@@ -114,6 +126,7 @@ impl JsonlHistory {
                 max_message_bytes: 16 * 1024 * 1024,
                 time_to_live: None,
                 lock_timeout: Duration::from_secs(10),
+                search_limit: 64 * 1024 * 1024,
             },
             threads: thread::available_parallelism().map_or(4, |cores| cores.get().clamp(4, 8)),
         }

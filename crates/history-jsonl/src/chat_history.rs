@@ -7,8 +7,9 @@ use conversant_core::{
     Point, Range, SessionCursor, SessionFilter, SessionId, SessionInfo, SessionPage, Slice, Turn,
     Version, async_trait,
 };
+use conversant_history::{BranchedHistory, HistoryAt};
 
-use crate::{branch_view::HistoryAt, history::JsonlHistory, log_record};
+use crate::{history::JsonlHistory, log_record};
 
 impl OwnFormat for JsonlHistory {}
 
@@ -131,8 +132,11 @@ impl ChatHistory for JsonlHistory {
     }
 
     /// Lists sessions. It opens the file of each and reads what was added since the last list of
-    /// this store; with a text it reads all turns of the sessions, until the page is full, and
-    /// finds parts of words too. A file that is damaged is an error.
+    /// this store. A file that is damaged is an error.
+    ///
+    /// With a text it reads the turns of the sessions, and finds parts of words too. It returns
+    /// when the page is full, or when it has read the
+    /// [limit of a search](crate::JsonlHistoryBuilder::search_limit), 64 MiB by default.
     async fn list_sessions(
         &self,
         filter: &SessionFilter,

@@ -9,8 +9,9 @@ use std::{
 
 use conversant_core::{
     Expect, HistoryError, Messages, Note, Point, Range, SessionCursor, SessionFilter, SessionId,
-    SessionInfo, SessionPage, Slice, Turn, Version,
+    SessionInfo, SessionPage, Slice, Turn, Version, async_trait,
 };
+use conversant_history::BranchedHistory;
 
 use crate::{
     cache::{Cache, TornTail},
@@ -46,6 +47,7 @@ pub(crate) struct Settings {
     pub(crate) max_message_bytes: u64,
     pub(crate) time_to_live: Option<Duration>,
     pub(crate) lock_timeout: Duration,
+    pub(crate) search_limit: u64,
 }
 
 impl JsonlHistory {
@@ -129,8 +131,11 @@ impl JsonlHistory {
     ) -> Result<T, HistoryError> {
         let (folder, cache) = (self.folder().to_owned(), Arc::clone(&self.store.cache));
         let time_to_live = self.store.settings.time_to_live;
-        let list =
-            move || run(&Listed { folder: &folder, summaries: &cache.summaries, time_to_live });
+        let search_limit = self.store.settings.search_limit;
+        let list = move || {
+            let summaries = &cache.summaries;
+            run(&Listed { folder: &folder, summaries, time_to_live, search_limit })
+        };
         self.store.executor.run(list).await
     }
 
@@ -269,86 +274,6 @@ impl JsonlHistory {
         self.store.executor.run_locked(session, paths, LockMode::Exclusive, operate).await
     }
 
-    pub(crate) async fn load_at(
-        &self,
-        session: &SessionId,
-        point: Option<Point>,
-        range: Range,
-    ) -> Result<Slice, HistoryError> {
-        let (paths, id) = (self.paths(session), session.clone());
-        let (cache, files) = (Arc::clone(&self.store.cache), paths.clone());
-        let settings = &self.store.settings;
-        let (time_to_live, lock_timeout) = (settings.time_to_live, settings.lock_timeout);
-        let load = move |_lock| {
-            // A session that is only read needs no index.
-            if let Some(slice) = tail::load(&files, &id, point, range, time_to_live)? {
-                return Ok(slice);
-            }
-            let conversation = Conversation {
-                paths: &files,
-                session: &id,
-                file: None,
-                index: None,
-                summaries: &cache.summaries,
-                time_to_live,
-                lock_timeout,
-            };
-            cache.with(conversation, |conversation| conversation.load(point, range))
-        };
-        self.store.executor.run_locked(session, paths, LockMode::Shared, load).await
-    }
-
-    pub(crate) async fn append_at(
-        &self,
-        session: &SessionId,
-        point: Option<Point>,
-        turn: &Turn,
-        expect: Expect,
-    ) -> Result<Version, HistoryError> {
-        log_record::check(turn.messages().iter(), self.store.settings.max_message_bytes)?;
-        let turn = turn.clone();
-        self.write(session, move |conversation| conversation.append(point, &turn, expect)).await
-    }
-
-    pub(crate) async fn turns_at(
-        &self,
-        session: &SessionId,
-        point: Option<Point>,
-        range: Range,
-    ) -> Result<Vec<Turn>, HistoryError> {
-        self.read(session, move |conversation| conversation.turns(point, range)).await
-    }
-
-    pub(crate) async fn first_at(
-        &self,
-        session: &SessionId,
-        point: Option<Point>,
-        count: usize,
-    ) -> Result<Option<Messages>, HistoryError> {
-        self.read(session, move |conversation| conversation.first(point, count).map(Some)).await
-    }
-
-    pub(crate) async fn note_at(
-        &self,
-        session: &SessionId,
-        point: Option<Point>,
-        name: &str,
-    ) -> Result<Option<Note>, HistoryError> {
-        let name = name.to_owned();
-        self.read(session, move |conversation| conversation.note(point, &name)).await
-    }
-
-    pub(crate) async fn put_note_at(
-        &self,
-        session: &SessionId,
-        point: Option<Point>,
-        name: &str,
-        note: &Note,
-    ) -> Result<(), HistoryError> {
-        let (name, note) = (name.to_owned(), note.clone());
-        self.write(session, move |conversation| conversation.put_note(point, &name, &note)).await
-    }
-
     pub(crate) async fn alternatives_of(
         &self,
         session: &SessionId,
@@ -384,6 +309,89 @@ impl JsonlHistory {
             conversation.clear(false)
         })
         .await
+    }
+}
+
+#[async_trait]
+impl BranchedHistory for JsonlHistory {
+    async fn load_at(
+        &self,
+        session: &SessionId,
+        point: Option<Point>,
+        range: Range,
+    ) -> Result<Slice, HistoryError> {
+        let (paths, id) = (self.paths(session), session.clone());
+        let (cache, files) = (Arc::clone(&self.store.cache), paths.clone());
+        let settings = &self.store.settings;
+        let (time_to_live, lock_timeout) = (settings.time_to_live, settings.lock_timeout);
+        let load = move |_lock| {
+            // A session that is only read needs no index.
+            if let Some(slice) = tail::load(&files, &id, point, range, time_to_live)? {
+                return Ok(slice);
+            }
+            let conversation = Conversation {
+                paths: &files,
+                session: &id,
+                file: None,
+                index: None,
+                summaries: &cache.summaries,
+                time_to_live,
+                lock_timeout,
+            };
+            cache.with(conversation, |conversation| conversation.load(point, range))
+        };
+        self.store.executor.run_locked(session, paths, LockMode::Shared, load).await
+    }
+
+    async fn append_at(
+        &self,
+        session: &SessionId,
+        point: Option<Point>,
+        turn: &Turn,
+        expect: Expect,
+    ) -> Result<Version, HistoryError> {
+        log_record::check(turn.messages().iter(), self.store.settings.max_message_bytes)?;
+        let turn = turn.clone();
+        self.write(session, move |conversation| conversation.append(point, &turn, expect)).await
+    }
+
+    async fn turns_at(
+        &self,
+        session: &SessionId,
+        point: Option<Point>,
+        range: Range,
+    ) -> Result<Vec<Turn>, HistoryError> {
+        self.read(session, move |conversation| conversation.turns(point, range)).await
+    }
+
+    async fn first_at(
+        &self,
+        session: &SessionId,
+        point: Option<Point>,
+        count: usize,
+    ) -> Result<Option<Messages>, HistoryError> {
+        self.read(session, move |conversation| conversation.first(point, count).map(Some)).await
+    }
+
+    async fn note_at(
+        &self,
+        session: &SessionId,
+        point: Option<Point>,
+        name: &str,
+    ) -> Result<Option<Note>, HistoryError> {
+        let name = name.to_owned();
+        self.read(session, move |conversation| conversation.note(point, &name)).await
+    }
+
+    async fn put_note_at(
+        &self,
+        session: &SessionId,
+        point: Option<Point>,
+        name: &str,
+        note: &Note,
+    ) -> Result<(), HistoryError> {
+        let (name, note) = (name.to_owned(), note.clone());
+        self.write(session, move |conversation| conversation.put_note(point, &name, &note)).await
     }
 }
 

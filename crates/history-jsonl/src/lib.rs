@@ -21,7 +21,6 @@
 //! # }
 //! ```
 
-mod branch_view;
 mod builder;
 mod cache;
 mod chat_history;

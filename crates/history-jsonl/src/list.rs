@@ -68,6 +68,8 @@ pub(crate) struct Listed<'l> {
     pub(crate) folder: &'l Path,
     pub(crate) summaries: &'l Summaries,
     pub(crate) time_to_live: Option<Duration>,
+    /// The bytes of turns after which a search returns what it has found.
+    pub(crate) search_limit: u64,
 }
 
 impl Listed<'_> {
@@ -83,17 +85,38 @@ impl Listed<'_> {
         Ok(found)
     }
 
-    /// Returns a page of the sessions that a filter selects.
+    /// Returns a page of the sessions that a filter selects. A search that has read its limit ends
+    /// the page with the session that it read last.
     pub(crate) fn page(
         &self,
         filter: &SessionFilter,
         after: Option<&SessionCursor>,
         limit: usize,
     ) -> Result<SessionPage, HistoryError> {
-        let selected = self.selected(filter)?.into_iter();
-        let later = selected.filter(|info| after.is_none_or(|after| after.is_before(info)));
-        // One more shows that there is a next page.
-        let found = self.with_words(filter, later, limit.saturating_add(1))?;
+        let is_search = filter.words().next().is_some();
+        let mut found = Vec::new();
+        let (mut searched, mut last) = (0_u64, None);
+        for info in self.selected(filter)? {
+            // One more shows that there is a next page.
+            if found.len() > limit {
+                break;
+            }
+            if after.is_some_and(|after| !after.is_before(&info)) {
+                continue;
+            }
+            if searched >= self.search_limit {
+                let mut page = SessionPage::default();
+                (page.sessions, page.next) = (found, last);
+                return Ok(page);
+            }
+            if is_search {
+                searched = searched.saturating_add(info.bytes);
+                last = Some(SessionCursor::after(&info));
+            }
+            if self.has_words(&info, filter)? {
+                found.push(info);
+            }
+        }
         Ok(SessionPage::of(found, limit))
     }
 
@@ -103,25 +126,20 @@ impl Listed<'_> {
         filter: &SessionFilter,
         limit: usize,
     ) -> Result<Vec<SessionInfo>, HistoryError> {
-        self.with_words(filter, self.selected(filter)?.into_iter().rev(), limit)
-    }
-
-    fn with_words(
-        &self,
-        filter: &SessionFilter,
-        sessions: impl Iterator<Item = SessionInfo>,
-        limit: usize,
-    ) -> Result<Vec<SessionInfo>, HistoryError> {
         let mut found = Vec::new();
-        for info in sessions {
+        for info in self.selected(filter)?.into_iter().rev() {
             if found.len() == limit {
                 break;
             }
-            if has_words(&SessionPaths::new(self.folder, &info.session), &info, filter)? {
+            if self.has_words(&info, filter)? {
                 found.push(info);
             }
         }
         Ok(found)
+    }
+
+    fn has_words(&self, info: &SessionInfo, filter: &SessionFilter) -> Result<bool, HistoryError> {
+        has_words(&SessionPaths::new(self.folder, &info.session), info, filter)
     }
 }
 

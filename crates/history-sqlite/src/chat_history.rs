@@ -7,12 +7,13 @@ use conversant_core::{
     Point, Range, SessionCursor, SessionFilter, SessionId, SessionInfo, SessionPage, Slice, Turn,
     Version, async_trait,
 };
+use conversant_history::{BranchedHistory, HistoryAt};
 use rusqlite::Connection;
 
 use crate::{
-    branch_view::HistoryAt,
     history::SqliteHistory,
     table::{lease, list, session, tree},
+    worker::ReadLength,
 };
 
 impl OwnFormat for SqliteHistory {}
@@ -65,7 +66,7 @@ impl ChatHistory for SqliteHistory {
         let list = move |connection: &mut Connection| {
             tree::alternatives(connection, &name, point, time_to_live)
         };
-        self.store.workers.read(Some(session), list).await
+        self.store.workers.read(Some(session), ReadLength::Unlimited, list).await
     }
 
     /// Begins a session with the turns of another one, which are stored once for both.
@@ -108,7 +109,7 @@ impl ChatHistory for SqliteHistory {
         let list = move |connection: &mut Connection| {
             session::list(connection, after.as_ref(), limit, time_to_live)
         };
-        self.store.workers.read(None, list).await
+        self.store.workers.read(None, ReadLength::Unlimited, list).await
     }
 
     async fn delete(&self, session: &SessionId) -> Result<(), HistoryError> {

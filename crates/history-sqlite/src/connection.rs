@@ -237,10 +237,14 @@ fn connect<T: Tables>(
 /// The longest busy timeout that SQLite takes: an `int` of milliseconds, or 24 days.
 pub(crate) const MAX_BUSY_TIMEOUT: Duration = Duration::from_millis(i32::MAX as u64);
 
+/// The number of statements that a connection keeps compiled: more than a history has.
+const CACHED_STATEMENTS: usize = 128;
+
 /// Sets what applies to one connection. The busy timeout comes first, because the other statements
 /// may have to wait.
 fn configure<T: Tables>(connection: &Connection, options: &Options) -> rusqlite::Result<()> {
     connection.busy_timeout(options.busy_timeout.min(MAX_BUSY_TIMEOUT))?;
+    connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
     // Keeps statements compiled when the values bound to them change.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     if !T::EXCLUSIVE {

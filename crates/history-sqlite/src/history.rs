@@ -9,8 +9,9 @@ use std::{
 
 use conversant_core::{
     Expect, HistoryError, Messages, Note, Point, Range, SessionId, SessionInfo, Slice, Turn,
-    Version,
+    Version, async_trait,
 };
+use conversant_history::BranchedHistory;
 use rusqlite::Connection;
 
 use crate::{
@@ -26,7 +27,7 @@ use crate::{
         range, search, session,
         turn::{self, NewTurn},
     },
-    worker::Workers,
+    worker::{ReadLength, Workers},
 };
 
 #[doc = include_str!("history.md")]
@@ -193,7 +194,7 @@ impl SqliteHistory {
             connection.pragma_update(None, "query_only", true).map_err(sqlite_error)?;
             copied
         };
-        self.store.workers.read(None, copy).await
+        self.store.workers.read(None, ReadLength::Unlimited, copy).await
     }
 
     /// Removes at most `limit` sessions whose [time to live](SqliteHistoryBuilder::time_to_live) is
@@ -230,7 +231,7 @@ impl SqliteHistory {
                 }
             })
         };
-        self.store.workers.read(None, check).await
+        self.store.workers.read(None, ReadLength::Unlimited, check).await
     }
 
     /// Finishes the operations that were started and closes the file. When it returns, the file can
@@ -247,7 +248,8 @@ impl SqliteHistory {
         session: Option<&SessionId>,
         read: impl FnOnce(&mut Connection) -> Result<Listed, HistoryError> + Send + 'static,
     ) -> Result<Vec<SessionInfo>, HistoryError> {
-        let Listed { sessions, uncounted } = self.store.workers.read(session, read).await?;
+        let Listed { sessions, uncounted } =
+            self.store.workers.read(session, ReadLength::Unlimited, read).await?;
         for id in uncounted {
             match self.write(&id, list::count).await {
                 Ok(()) => {}
@@ -265,6 +267,7 @@ impl SqliteHistory {
         &self,
         id: &SessionId,
         point: Option<Point>,
+        length: ReadLength,
         run: impl FnOnce(Version, Option<&mut Turns<'_, '_>>) -> Result<T, HistoryError>
         + Send
         + 'static,
@@ -273,7 +276,7 @@ impl SqliteHistory {
         let read = move |connection: &mut Connection| {
             session::read(connection, &name, point, time_to_live, run)
         };
-        self.store.workers.read(Some(id), read).await
+        self.store.workers.read(Some(id), length, read).await
     }
 
     /// Writes to a session.
@@ -303,9 +306,9 @@ impl SqliteHistory {
     }
 }
 
-/// The operations at a point. `None` is the session's tip.
-impl SqliteHistory {
-    pub(crate) async fn load_at(
+#[async_trait]
+impl BranchedHistory for SqliteHistory {
+    async fn load_at(
         &self,
         session: &SessionId,
         point: Option<Point>,
@@ -316,10 +319,10 @@ impl SqliteHistory {
             let (messages, starts) = found.unwrap_or_default();
             Ok(Slice::new(messages, version).with_turns(starts))
         };
-        self.read(session, point, load).await
+        self.read(session, point, length_of(range), load).await
     }
 
-    pub(crate) async fn first_at(
+    async fn first_at(
         &self,
         session: &SessionId,
         point: Option<Point>,
@@ -329,10 +332,12 @@ impl SqliteHistory {
             Some(turns) => range::first(turns, count),
             None => Ok(Vec::new()),
         };
-        self.read(session, point, first).await.map(|messages| Some(messages.into()))
+        self.read(session, point, ReadLength::Unlimited, first)
+            .await
+            .map(|messages| Some(messages.into()))
     }
 
-    pub(crate) async fn append_at(
+    async fn append_at(
         &self,
         session: &SessionId,
         point: Option<Point>,
@@ -346,7 +351,7 @@ impl SqliteHistory {
         .await
     }
 
-    pub(crate) async fn turns_at(
+    async fn turns_at(
         &self,
         session: &SessionId,
         point: Option<Point>,
@@ -356,10 +361,10 @@ impl SqliteHistory {
             Some(turns) => range::turns(turns, range),
             None => Ok(Vec::new()),
         };
-        self.read(session, point, load).await
+        self.read(session, point, length_of(range), load).await
     }
 
-    pub(crate) async fn note_at(
+    async fn note_at(
         &self,
         session: &SessionId,
         point: Option<Point>,
@@ -370,10 +375,10 @@ impl SqliteHistory {
             Some(turns) => note::load(turns.connection(), turns.session(), &name, point),
             None => Ok(None),
         };
-        self.read(session, point, load).await
+        self.read(session, point, ReadLength::Brief, load).await
     }
 
-    pub(crate) async fn put_note_at(
+    async fn put_note_at(
         &self,
         session: &SessionId,
         point: Option<Point>,
@@ -385,6 +390,20 @@ impl SqliteHistory {
             note::put(connection, id, &name, &note, point, time_to_live)
         })
         .await
+    }
+}
+
+/// The most messages of a brief read.
+const MAX_BRIEF_MESSAGES: usize = 256;
+
+/// Returns how long it takes to read a range.
+const fn length_of(range: Range) -> ReadLength {
+    match range {
+        Range::LastTurns(count) if count <= MAX_BRIEF_MESSAGES / 2 => ReadLength::Brief,
+        Range::LastMessages(count) if count <= MAX_BRIEF_MESSAGES => ReadLength::Brief,
+        // Of a version with a tip, only the few turns that were added since are read.
+        Range::After(version) if version.tip != 0 => ReadLength::Brief,
+        _ => ReadLength::Unlimited,
     }
 }
 

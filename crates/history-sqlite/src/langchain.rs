@@ -22,7 +22,7 @@ use crate::{
     error::{inconsistent, sqlite_error},
     options::Options,
     statement::transaction,
-    worker::Workers,
+    worker::{ReadLength, Workers},
 };
 
 #[doc = include_str!("langchain.md")]
@@ -133,7 +133,7 @@ impl LangChainSqliteHistory {
         let read = move |connection: &mut Connection| {
             transaction(connection, "BEGIN", || run(connection, &rows, &id))
         };
-        self.store.workers.read(Some(session), read).await
+        self.store.workers.read(Some(session), ReadLength::Unlimited, read).await
     }
 
     async fn write<T: Send + 'static>(
@@ -199,7 +199,7 @@ impl ChatHistory for LangChainSqliteHistory {
         let (rows, after) = (self.store.rows.clone(), after.cloned());
         let list =
             move |connection: &mut Connection| rows.sessions(connection, after.as_ref(), limit);
-        self.store.workers.read(None, list).await
+        self.store.workers.read(None, ReadLength::Unlimited, list).await
     }
 
     /// Equivalent to [`clear`](ChatHistory::clear).

@@ -29,7 +29,6 @@
 //! # }
 //! ```
 
-mod branch_view;
 mod chat_history;
 mod checksum;
 mod connection;

@@ -2,8 +2,9 @@
 //!
 //! An operation is handed to a thread when its future is first polled, and takes place even if the
 //! future is dropped. Writes have one queue. A read of a session that has writes in the queue goes
-//! through the queue as well, so that it sees them; other reads go to the readers directly, and do
-//! not wait for the writer.
+//! through the queue as well, so that it sees them. Other reads do not wait for a writer that is
+//! busy: they go to the readers. An idle writer makes brief reads itself, since each commit makes
+//! the readers read their pages again, and the writer not.
 
 mod batch;
 mod files;
@@ -30,6 +31,15 @@ use crate::{
 /// The most readers of a store.
 const MAX_READERS: usize = 64;
 
+/// How long a read takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ReadLength {
+    /// No longer than a write: writes may wait for it.
+    Brief,
+    /// In proportion to a conversation, or to the file.
+    Unlimited,
+}
+
 /// The threads, and their queues. The threads finish what is queued and end when it is dropped.
 pub(crate) struct Workers {
     /// `None` in a store that is opened for reading only.
@@ -42,7 +52,7 @@ pub(crate) struct Workers {
 impl Workers {
     /// Opens the store and starts the threads.
     pub(crate) fn start<T: Tables>(options: &Options, tables: &T) -> Result<Self, HistoryError> {
-        let (first, files) = connection::open_writer(options, tables)?;
+        let (mut first, files) = connection::open_writer(options, tables)?;
         let files = Arc::new(Files::new(files, options));
         let readers: Vec<_> = (0..options.readers.clamp(1, MAX_READERS))
             .map(|_| {
@@ -63,7 +73,7 @@ impl Workers {
             let (readers, files) = (Arc::clone(&readers), Arc::clone(&files));
             let busy_timeout = options.busy_timeout.min(connection::MAX_BUSY_TIMEOUT);
             let write = move |tasks: &Jobs<Task>| {
-                batch::write_all(&first, tasks, &readers, &files, busy_timeout);
+                batch::write_all(&mut first, tasks, &readers, &files, busy_timeout);
                 drop(first);
                 drop(files);
             };
@@ -107,29 +117,38 @@ impl Workers {
     ) -> Result<T, HistoryError> {
         let writer = self.writer.as_ref().ok_or(HistoryError::ReadOnly { source: None })?;
         let (reply, answer) = oneshot::channel();
-        let held = session.map(|session| self.pending.hold(session));
+        let held = self.pending.hold(session);
         let job = Job::new(run, erases, reply, held);
         writer.send(Task::Write(Box::new(job)))?;
         answer.await.map_err(|_| WorkerEnded)?
     }
 
-    /// Reads on one of the readers' connections.
+    /// Reads on a connection: on that of an idle writer, whose pages are in memory, if the read is
+    /// brief, and otherwise on a reader's.
     pub(crate) async fn read<T: Send + 'static>(
         &self,
         session: Option<&SessionId>,
+        length: ReadLength,
         run: impl FnOnce(&mut Connection) -> Result<T, HistoryError> + Send + 'static,
     ) -> Result<T, HistoryError> {
         let (reply, answer) = oneshot::channel();
         let files = Arc::clone(&self.files);
+        let is_brief = length == ReadLength::Brief;
+        let is_idle = self.pending.is_empty();
+        let is_after_writes = !is_idle && session.is_none_or(|session| self.pending.has(session));
+        let writer = self.writer.as_ref().filter(|_| is_after_writes || is_idle && is_brief);
+        let held = writer.filter(|_| is_brief).map(|_| self.pending.hold(session));
         let read: Read = Box::new(move |connection| {
             let outcome = run(connection);
             let checked = files.check_read().map_err(HistoryError::from);
+            drop(held);
             // The caller may have given up.
             let _ = reply.send(checked.and(outcome));
         });
-        match &self.writer {
-            Some(writer) if self.pending.has(session) => writer.send(Task::Read(read))?,
-            _ => self.readers.send(read)?,
+        match writer {
+            Some(writer) if is_brief => writer.send(Task::BriefRead(read))?,
+            Some(writer) => writer.send(Task::Read(read))?,
+            None => self.readers.send(read)?,
         }
         answer.await.map_err(|_| WorkerEnded)?
     }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use conversant_core::{
-    ChatHistory, Expect, HistoryError, Message, Note, Range, ToolCall, Turn, Version,
+    ChatHistory, Expect, HistoryError, Message, Note, Range, SessionFilter, ToolCall, Turn, Version,
 };
 use conversant_history_jsonl::JsonlHistory;
 use conversant_testkit::block_on;
@@ -145,4 +145,29 @@ fn a_session_whose_time_is_up_is_gone() {
     assert_eq!(block_on(history.sweep(9)).unwrap(), 1);
     assert_eq!(load(&folder.open(), "older").unwrap().version, Version::new(1, 0));
     assert_eq!(block_on(history.sweep(9)).unwrap(), 0);
+}
+
+#[test]
+fn a_search_ends_at_its_limit_and_goes_on_from_there() {
+    let folder = Folder::new();
+    let history = folder.builder().search_limit(1).open().unwrap();
+    for (name, number) in [("a", 1), ("b", 2), ("c", 1), ("d", 3)] {
+        append(&history, name, &exchange(number)).unwrap();
+    }
+    let filter = SessionFilter::new().with_text("question 1");
+    let (mut pages, mut after) = (Vec::new(), None);
+    loop {
+        let page = block_on(history.list_sessions(&filter, after.as_ref(), 9)).unwrap();
+        pages.push(page.sessions.iter().map(|info| info.session.to_string()).collect::<Vec<_>>());
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(pages.concat(), ["c", "a"]);
+    assert_eq!(pages.len(), 4, "a call searches one session: {pages:?}");
+    // A list that searches nothing has no limit.
+    let all = block_on(history.list_sessions(&SessionFilter::new(), None, 9)).unwrap();
+    assert_eq!((all.sessions.len(), all.next), (4, None));
+    assert_eq!(block_on(history.delete_sessions(&filter, 9)).unwrap(), 2);
 }

@@ -23,7 +23,10 @@ pub(super) type Read = Box<dyn FnOnce(&mut Connection) + Send>;
 /// An entry of the writer's queue.
 pub(super) enum Task {
     Write(Box<dyn Write>),
+    /// A read that is handed on to a reader when the writes before it are committed.
     Read(Read),
+    /// A read that is made on the writer's connection, which has the pages that it has written.
+    BriefRead(Read),
 }
 
 /// A write, with its return type erased.
@@ -44,7 +47,7 @@ pub(super) struct Job<T, F> {
     run: F,
     returned: Option<T>,
     reply: oneshot::Sender<Result<T, HistoryError>>,
-    held: Option<Held>,
+    held: Held,
 }
 
 impl<T, F> Job<T, F> {
@@ -52,7 +55,7 @@ impl<T, F> Job<T, F> {
         run: F,
         erases: bool,
         reply: oneshot::Sender<Result<T, HistoryError>>,
-        held: Option<Held>,
+        held: Held,
     ) -> Self {
         Self { queued: Instant::now(), erases, run, returned: None, reply, held }
     }
@@ -86,10 +89,10 @@ where
     }
 }
 
-/// Writes what is queued until the queue ends. A read is handed on when the writes before it are
+/// Writes what is queued until the queue ends. A read is made when the writes before it are
 /// committed.
 pub(super) fn write_all(
-    connection: &Connection,
+    connection: &mut Connection,
     tasks: &Jobs<Task>,
     readers: &Threads<Read>,
     files: &Files,
@@ -97,20 +100,26 @@ pub(super) fn write_all(
 ) {
     let mut log = Log::default();
     while let Some(first) = tasks.next() {
-        let (mut writes, mut held_back) = (Vec::new(), Vec::new());
+        let (mut writes, mut reads, mut brief_reads) = (Vec::new(), Vec::new(), Vec::new());
         let mut next = Some(first);
         while let Some(task) = next {
             match task {
                 Task::Write(write) => writes.push(write),
-                Task::Read(read) => held_back.push(read),
+                Task::Read(read) => reads.push(read),
+                Task::BriefRead(read) => brief_reads.push(read),
             }
             next = if writes.len() < MAX_WRITES { tasks.try_next() } else { None };
         }
-        limit_wait(connection, &writes, busy_timeout);
-        write(connection, files, &mut log, writes);
-        for read in held_back {
+        if !writes.is_empty() {
+            limit_wait(connection, &writes, busy_timeout);
+            write(connection, files, &mut log, writes);
+        }
+        for read in reads {
             // The readers end after the writer.
             let _ = readers.send(read);
+        }
+        for read in brief_reads {
+            read(connection);
         }
     }
 }

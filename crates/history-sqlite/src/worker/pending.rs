@@ -1,4 +1,4 @@
-//! The sessions that have writes in the queue.
+//! The sessions that have tasks in the writer's queue.
 
 use std::{
     collections::HashMap,
@@ -7,32 +7,39 @@ use std::{
 
 use conversant_core::SessionId;
 
-/// The number of writes in the queue, by session. Sessions without writes have no entry.
+/// The number of tasks that the writer has not finished, by session. `None`: of no single session.
+/// Sessions without tasks have no entry.
 #[derive(Default)]
-pub(super) struct Pending(Mutex<HashMap<SessionId, usize>>);
+pub(super) struct Pending(Mutex<HashMap<Option<SessionId>, usize>>);
 
 impl Pending {
-    /// Counts a write until the returned value is dropped.
-    pub(super) fn hold(self: &Arc<Self>, session: &SessionId) -> Held {
+    /// Counts a task until the returned value is dropped.
+    pub(super) fn hold(self: &Arc<Self>, session: Option<&SessionId>) -> Held {
+        let session = session.cloned();
         *self.lock().entry(session.clone()).or_default() += 1;
-        Held { pending: Arc::clone(self), session: session.clone() }
+        Held { pending: Arc::clone(self), session }
     }
 
-    /// Returns whether a session, or any session if none is given, has writes in the queue.
-    pub(super) fn has(&self, session: Option<&SessionId>) -> bool {
+    /// Returns whether a session has tasks in the queue.
+    pub(super) fn has(&self, session: &SessionId) -> bool {
         let sessions = self.lock();
-        session.map_or(!sessions.is_empty(), |session| sessions.contains_key(session))
+        !sessions.is_empty() && sessions.contains_key(&Some(session.clone()))
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<SessionId, usize>> {
+    /// Returns whether there are no tasks in the queue.
+    pub(super) fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Option<SessionId>, usize>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A write in the queue.
+/// A task in the queue.
 pub(super) struct Held {
     pending: Arc<Pending>,
-    session: SessionId,
+    session: Option<SessionId>,
 }
 
 impl Drop for Held {
