@@ -125,7 +125,8 @@ impl SessionFilter {
 pub struct SessionPage {
     /// The sessions.
     pub sessions: Vec<SessionInfo>,
-    /// The place after the last of them, if there were more at the time.
+    /// The place at which the list goes on, if there may be more sessions. A store that searches
+    /// without an index may return a page with fewer sessions than the limit, or none, and this.
     pub next: Option<SessionCursor>,
 }
 
