@@ -66,10 +66,9 @@ impl JsonlHistoryBuilder {
         self
     }
 
-    /// Sets the number of bytes of turns after which a search returns the sessions that it has found
-    /// so far. [`SessionPage::next`](conversant_core::SessionPage::next) is then the place at which
-    /// the next call goes on. A call searches at least one session. The default is 64 MiB, which
-    /// takes about a second.
+    /// Sets the number of bytes of turns after which a search returns what it has found so far.
+    /// [`SessionPage::next`](conversant_core::SessionPage::next) is then the place at which the
+    /// next call goes on. A call searches at least one session. The default is 64 MiB.
     ///
     /// [`delete_sessions`](conversant_core::ChatHistory::delete_sessions) with a text has no limit.
     pub const fn search_limit(mut self, bytes: u64) -> Self {
