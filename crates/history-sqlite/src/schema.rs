@@ -6,7 +6,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::{
     connection::Tables,
     error::{inconsistent, sqlite_error},
-    table::{search, word_index},
+    table::{search, session, word_index},
 };
 
 /// The tables of a history.
@@ -26,6 +26,8 @@ impl Tables for Schema {
     fn create(&self, connection: &mut Connection) -> Result<(), HistoryError> {
         migrate(connection)?;
         word_index::register(connection)?;
+        // The first load would have to read the schema otherwise. It reports what is damaged.
+        let _ = session::prepare(connection);
         if self.search { search::enable(connection) } else { Ok(()) }
     }
 

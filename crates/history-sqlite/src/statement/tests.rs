@@ -1,6 +1,10 @@
-//! Counts of statements: how many an operation runs, and that none is compiled again.
+//! Counts of statements and of their steps: how many an operation runs, and that none is compiled
+//! again.
 
-use std::sync::Mutex;
+use std::sync::{
+    Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use conversant_core::{Expect, HistoryError, Range, SessionId, Turn, Version};
 use rusqlite::{
@@ -23,7 +27,16 @@ use crate::{
 /// often it was compiled again by itself.
 static RUN: Mutex<Vec<(String, i32, i32)>> = Mutex::new(Vec::new());
 
+/// The steps of the statements: one for each row, and one for the end of each statement.
+static STEPS: AtomicUsize = AtomicUsize::new(0);
+
+/// The most steps of a call with a window of 20 turns.
+const MAX_STEPS: usize = 30;
+
 fn trace(event: TraceEvent<'_>) {
+    if matches!(event, TraceEvent::Row(_) | TraceEvent::Profile(..)) {
+        STEPS.fetch_add(1, Ordering::Relaxed);
+    }
     if let TraceEvent::Profile(statement, _) = event {
         let status = |status| statement.get_status(status);
         let counts = (status(StatementStatus::Run), status(StatementStatus::RePrepare));
@@ -53,14 +66,17 @@ fn a_load_and_an_append_run_few_statements_and_compile_none() {
         call(&connection, Range::LastTurns(20)).unwrap();
         last = call(&connection, Range::After(last)).unwrap();
     }
-    let _ = connection.trace_v2(TraceEventCodes::SQLITE_TRACE_PROFILE, Some(trace));
+    let events = TraceEventCodes::SQLITE_TRACE_PROFILE | TraceEventCodes::SQLITE_TRACE_ROW;
+    let _ = connection.trace_v2(events, Some(trace));
     // Of a load: the session with its last turns. Of the append: BEGIN, the session, the turn's id,
     // the turn, the session, COMMIT.
     for (is_window, expected) in [(true, 7), (false, 7)] {
         let range = if is_window { Range::LastTurns(20) } else { Range::After(last) };
         RUN.lock().unwrap().clear();
+        STEPS.store(0, Ordering::Relaxed);
         last = call(&connection, range).unwrap();
-        let run = RUN.lock().unwrap();
+        let (run, steps) = (RUN.lock().unwrap(), STEPS.load(Ordering::Relaxed));
+        assert!((run.len()..=MAX_STEPS).contains(&steps), "{range:?}: {steps} steps");
         assert_eq!(run.len(), expected, "{range:?}: {run:#?}");
         for (sql, runs, compiled) in &*run {
             assert!(*runs > 1 && *compiled == 0, "compiled again: {sql} {runs} {compiled}");

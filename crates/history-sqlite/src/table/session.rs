@@ -25,6 +25,11 @@ pub(crate) struct Found {
     expired: Option<Session>,
 }
 
+/// Compiles the statement that finds a session.
+pub(crate) fn prepare(connection: &Connection) -> Result<(), HistoryError> {
+    connection.prepare_cached(SELECT).map(drop).map_err(sqlite_error)
+}
+
 /// Finds a session.
 pub(crate) fn find(
     connection: &Connection,

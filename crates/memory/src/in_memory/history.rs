@@ -24,6 +24,8 @@ use crate::sync::lock;
 /// - Operations on one session have a total order. Sessions do not wait for each other.
 /// - Clearing a session frees its memory except for its epoch, a few bytes, by which a turn that
 ///   began before the clear is refused.
+/// - What models have encoded of the messages is kept for the sessions that were loaded last
+///   ([`with_encoded_sessions`](Self::with_encoded_sessions)).
 /// - Versions have a [`tip`](Version::tip). Branches, notes and leases are supported. A fork shares
 ///   the messages and copies the ids of the turns.
 /// - A list of sessions looks at all sessions. The sizes and sums that it shows are counted when it
@@ -59,6 +61,18 @@ impl InMemoryHistory {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Sets the number of sessions, those that were loaded last, for which the history keeps what
+    /// models have encoded of their messages. The default is 256.
+    ///
+    /// The encoded messages of a session take as much memory as the messages. A session without
+    /// them is encoded anew by its next call: set the number of conversations that are active at a
+    /// time. The setting applies to all clones.
+    #[must_use]
+    pub fn with_encoded_sessions(self, sessions: usize) -> Self {
+        self.sessions.set_max_recent(sessions);
+        self
     }
 
     fn point(&self) -> Option<Point> {

@@ -28,6 +28,18 @@ pub(super) struct Session {
     listing: Listing,
     /// Whether the session was deleted. Another caller may still hold it.
     deleted: bool,
+    use_state: UseState,
+}
+
+/// Whether a session is one of those that were loaded last.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum UseState {
+    #[default]
+    Idle,
+    /// It is, and was loaded once.
+    Recent,
+    /// It is, and was loaded again.
+    UsedAgain,
 }
 
 /// The lease's holder, and its end (`None`: never).
@@ -58,6 +70,25 @@ impl Session {
     pub(super) const fn delete(&mut self) -> u64 {
         self.deleted = true;
         self.epoch.saturating_add(1)
+    }
+
+    /// Notes that the session is loaded. Returns whether it was idle before.
+    pub(super) fn begin_use(&mut self) -> bool {
+        let was_idle = self.use_state == UseState::Idle;
+        self.use_state = if was_idle { UseState::Recent } else { UseState::UsedAgain };
+        was_idle
+    }
+
+    /// Makes the session idle, and frees what only serves the next calls, unless it was loaded
+    /// again. Returns whether it is idle.
+    pub(super) fn end_use(&mut self) -> bool {
+        if self.use_state == UseState::UsedAgain {
+            self.use_state = UseState::Recent;
+            return false;
+        }
+        self.use_state = UseState::Idle;
+        self.turns.compact();
+        true
     }
 
     pub(super) fn is_listed(&self) -> bool {
@@ -235,6 +266,7 @@ impl Session {
             epoch: self.epoch + 1,
             lease: self.lease.take(),
             listing: self.listing.cleared(),
+            use_state: self.use_state,
             ..Self::default()
         };
     }

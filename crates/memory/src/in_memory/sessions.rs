@@ -1,9 +1,9 @@
 //! The sessions of an in-memory history, at their tips or at other points.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     ops::Bound,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, Weak},
     time::Duration,
 };
 
@@ -21,11 +21,24 @@ use crate::sync::lock;
 #[derive(Clone, Default)]
 pub(super) struct Sessions(Arc<Mutex<State>>);
 
-#[derive(Default)]
+/// The number of sessions that are recent, by default.
+const MAX_RECENT: usize = 256;
+
 struct State {
     by_id: BTreeMap<SessionId, Arc<Mutex<Session>>>,
     /// The first epoch of new sessions. It is greater than that of any deleted session.
     epoch: u64,
+    /// The sessions that were loaded last, in the order in which they became recent. The others
+    /// keep nothing that only serves the next calls.
+    recent: VecDeque<Weak<Mutex<Session>>>,
+    max_recent: usize,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        let (by_id, recent) = Default::default();
+        Self { by_id, epoch: 0, recent, max_recent: MAX_RECENT }
+    }
 }
 
 impl Sessions {
@@ -71,9 +84,41 @@ impl Sessions {
         point: Option<Point>,
         range: Range,
     ) -> Result<Slice, HistoryError> {
-        match self.find(session) {
-            Some(session) => lock(&session).load(point, range),
-            None => empty(point).map(|()| Slice::new(Messages::new(), self.absent())),
+        let Some(found) = self.find(session) else {
+            return empty(point).map(|()| Slice::new(Messages::new(), self.absent()));
+        };
+        let (slice, was_idle) = {
+            let mut session = lock(&found);
+            (session.load(point, range), session.begin_use())
+        };
+        if was_idle {
+            self.add_recent(&found);
+        }
+        slice
+    }
+
+    pub(super) fn set_max_recent(&self, sessions: usize) {
+        lock(&self.0).max_recent = sessions;
+    }
+
+    /// Adds a session to the recent ones, and removes the oldest ones that were not loaded again.
+    fn add_recent(&self, session: &Arc<Mutex<Session>>) {
+        let mut added = Some(Arc::downgrade(session));
+        loop {
+            let oldest = {
+                let mut state = lock(&self.0);
+                state.recent.extend(added.take());
+                if state.recent.len() <= state.max_recent {
+                    return;
+                }
+                state.recent.pop_front()
+            };
+            // A session that is added again has lost its mark, so that the loop ends.
+            if let Some(oldest) = oldest.as_ref().and_then(Weak::upgrade)
+                && !lock(&oldest).end_use()
+            {
+                added = Some(Arc::downgrade(&oldest));
+            }
         }
     }
 

@@ -265,6 +265,17 @@ impl TurnTree {
         Path { branch: index, turns: path.turns + 1 }
     }
 
+    /// Frees the memory that only serves the next calls: what encoders keep with the messages, and
+    /// room for further turns. Branches that share messages keep it.
+    pub(super) fn compact(&mut self) {
+        let [branch] = self.branches.as_mut_slice() else { return };
+        // The encoders' caches belong to the runs of messages.
+        branch.messages = branch.messages.iter_shared().cloned().collect();
+        branch.turns.shrink_to_fit();
+        branch.starts.shrink_to_fit();
+        self.places.shrink_to_fit();
+    }
+
     /// Returns the turns that follow a path, in the order in which they were stored.
     pub(super) fn alternatives(&self, path: Path, tip: Path) -> Vec<Alternative> {
         let before = self.last(path).map(|place| place.branch);

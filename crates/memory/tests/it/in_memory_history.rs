@@ -1,6 +1,9 @@
 //! The in-memory history: ranges, idempotence, epochs, notes and leases.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Weak, atomic::AtomicBool},
+    time::Duration,
+};
 
 use conversant_core::{
     ChatHistory, Expect, HistoryError, Message, Note, Range, Turn, TurnId, Value, Version,
@@ -181,4 +184,48 @@ fn a_loaded_copy_goes_its_own_way() {
         assert_eq!(theirs.to_string(), "Human: q9\nAI: a9");
         assert_eq!(copy.last().unwrap().text(), "mine");
     });
+}
+
+fn append(history: &InMemoryHistory, name: &str, question: &str) {
+    let turn = Turn::exchange(question, "Yes");
+    block_on(history.append(&session(name), &turn, Expect::Any)).unwrap();
+}
+
+/// What an encoder keeps with the messages of a session, as long as the history keeps it.
+fn encoded(history: &InMemoryHistory, name: &str) -> Weak<AtomicBool> {
+    let slice = block_on(history.load(&session(name), Range::All)).unwrap();
+    let chunk = slice.messages.chunks().next().unwrap();
+    Arc::downgrade(&chunk.memo::<AtomicBool>(0))
+}
+
+#[test]
+fn encoded_messages_are_kept_for_the_sessions_that_were_loaded_last() {
+    let history = InMemoryHistory::new().with_encoded_sessions(2);
+    let names = ["a", "b", "c"];
+    for name in names {
+        append(&history, name, "question");
+    }
+    let [a, b] = ["a", "b"].map(|name| encoded(&history, name));
+    // Loaded again, so that it stays.
+    encoded(&history, "a");
+    let c = encoded(&history, "c");
+    assert_eq!([a, b, c].map(|kept| kept.upgrade().is_some()), [true, false, true]);
+    // What they have is the same.
+    for name in names {
+        append(&history, name, "another");
+        let slice = block_on(history.load(&session(name), Range::All)).unwrap();
+        assert_eq!(slice.messages.to_string(), "Human: question\nAI: Yes\nHuman: another\nAI: Yes");
+        assert_eq!(block_on(history.turns(&session(name), Range::All)).unwrap().len(), 2);
+    }
+    let none = InMemoryHistory::new().with_encoded_sessions(0);
+    append(&none, "a", "question");
+    assert!(encoded(&none, "a").upgrade().is_none());
+    // Fewer than there are.
+    let history = InMemoryHistory::new();
+    let names = ["a", "b", "c", "d"];
+    names.iter().for_each(|name| append(&history, name, "question"));
+    let [a, b, c] = ["a", "b", "c"].map(|name| encoded(&history, name));
+    let history = history.with_encoded_sessions(1);
+    let d = encoded(&history, "d");
+    assert_eq!([a, b, c, d].map(|kept| kept.upgrade().is_some()), [false, false, false, true]);
 }

@@ -1,14 +1,21 @@
 //! Files of lines: appends, loads, cold loads, and more sessions than are cached.
 
-use std::time::{Duration, Instant};
+use std::{
+    fs::File,
+    io::{BufWriter, Write as _},
+    time::{Duration, Instant},
+};
 
-use bench::{measure::Running, workload::runtime};
+use bench::{
+    measure::{Running, resident},
+    workload::runtime,
+};
 use conversant_core::{BoxError, ChatHistory, Expect, Range, SessionId};
 use conversant_history_jsonl::JsonlHistory;
 use tokio::runtime::Runtime;
 
 use crate::{
-    chain::{TURNS, WINDOW, fill, session, turn},
+    chain::{TURNS, WINDOW, session, turn},
     floor::{NewTurn, jsonl::Lines},
     measured::{Effort, Measured},
 };
@@ -37,6 +44,36 @@ impl Stores {
         std::fs::create_dir_all(&folder)?;
         Lines::open(&folder, self.id.as_str())
     }
+}
+
+/// Fills a session. The first turn is appended, the others are written as the store would have, in
+/// a thousandth of the time: each append waits for the disk.
+async fn fill(history: &JsonlHistory, id: &SessionId, turns: usize) -> Result<(), BoxError> {
+    history.append(id, &turn(0), Expect::Any).await?;
+    let mut file = BufWriter::new(File::options().append(true).open(history.path(id))?);
+    for number in 1..turns {
+        file.write_all(line(number)?.as_bytes())?;
+    }
+    file.into_inner()?.sync_all()?;
+    let slice = history.load(id, Range::LastTurns(1)).await?;
+    match slice.version.messages {
+        messages if messages == turns as u64 * 2 => Ok(()),
+        messages => Err(format!("the store reads {messages} messages of {turns} turns").into()),
+    }
+}
+
+/// Returns the line of a turn, as `log_record.rs` of the store has it.
+fn line(number: usize) -> Result<String, BoxError> {
+    const SUM_BYTES: usize = r#","sum":"00000000"}"#.len();
+    let (turn, first) = (serde_json::to_string(&turn(number))?, number * 2);
+    let body = format!(r#""first":{first},"turn":{turn}"#);
+    let mut line =
+        format!(r#"{{"line":{},"bytes":{}"#, number + 1, body.len() + SUM_BYTES + 1);
+    let sum = crc32fast::hash(line.as_bytes());
+    line.push_str(&format!(r#","bytes_sum":"{sum:08x}",{body}"#));
+    let sum = crc32fast::hash(line.as_bytes());
+    line.push_str(&format!("{}{sum:08x}\"}}\n", r#","sum":""#));
+    Ok(line)
 }
 
 /// An append, durable.
@@ -94,8 +131,8 @@ async fn load_each(
     Ok(running.stop(calls).cpu / 1e3)
 }
 
-/// The first load of the last 20 turns by a store that was just opened: its time, and the memory
-/// that it adds.
+/// The first load of the last 20 turns by a store that was just opened: its time, and the resident
+/// memory that it adds, in KB.
 pub(crate) fn cold(effort: Effort) -> Result<Vec<Measured>, BoxError> {
     let sizes: &[usize] = match effort {
         Effort::Quick => &[TURNS],
@@ -104,12 +141,16 @@ pub(crate) fn cold(effort: Effort) -> Result<Vec<Measured>, BoxError> {
     let mut rows = Vec::new();
     for &turns in sizes {
         let stores = Stores::of(turns)?;
+        let mut added = Vec::new();
         let ours = || {
             stores.runtime.block_on(async {
                 let history = stores.history()?;
+                let before = resident();
                 let start = Instant::now();
                 let slice = history.load(&stores.id, Range::LastTurns(WINDOW)).await?;
                 let time = start.elapsed();
+                let grown = Option::zip(resident(), before).map(|(now, before)| now.saturating_sub(before));
+                added.extend(grown.map(|bytes| bytes as f64 / 1024.0));
                 assert_eq!(slice.messages.len(), WINDOW * 2);
                 Ok(microseconds(time))
             })
@@ -122,6 +163,8 @@ pub(crate) fn cold(effort: Effort) -> Result<Vec<Measured>, BoxError> {
             Ok(microseconds(time))
         };
         rows.push(Measured::in_turns(turns, "us", 9, ours, by_hand)?);
+        let most = added.into_iter().fold(0.0, f64::max);
+        rows.push(Measured::alone(turns, "KB", vec![most]));
     }
     Ok(rows)
 }

@@ -8,6 +8,7 @@ mod memories;
 mod redis;
 mod sessions;
 mod sqlite;
+mod streams;
 
 use clap::Parser;
 use conversant_core::BoxError;
@@ -31,6 +32,7 @@ const ROWS: &[Row] = &[
     ("jsonl_many", jsonl::many),
     ("sessions_get", sessions::get),
     ("sessions_memory", sessions::memory),
+    ("streams_memory", streams::memory),
     ("summaries", memories::summaries),
 ];
 
@@ -49,12 +51,27 @@ struct Options {
     /// Holds sessions in memory and prints the resident bytes of each. Used by `sessions_memory`.
     #[arg(long, hide = true)]
     hold: Option<sessions::Holder>,
+    /// Reads slow streams and prints the resident bytes of each. Used by `streams_memory`.
+    #[arg(long, hide = true, requires = "base_url")]
+    read_streams: Option<streams::Reader>,
+    /// The address of the server of the streams.
+    #[arg(long, hide = true)]
+    base_url: Option<String>,
+    /// Serves slow streams. Used by `streams_memory`.
+    #[arg(long, hide = true)]
+    serve_streams: bool,
 }
 
 fn main() -> Result<(), BoxError> {
     let options = Options::parse();
     if let Some(holder) = options.hold {
         return sessions::hold(holder);
+    }
+    if options.serve_streams {
+        return streams::serve();
+    }
+    if let (Some(reader), Some(base_url)) = (options.read_streams, &options.base_url) {
+        return streams::read(reader, base_url);
     }
     let effort = if options.quick { Effort::Quick } else { Effort::Full };
     if !options.json {
