@@ -33,29 +33,31 @@ impl Tables for Schema {
 
     /// Adds views that show older tables in the form of the present ones.
     fn adapt(&self, connection: &Connection) -> Result<(), HistoryError> {
-        let tables_2 = include_str!("schema/2_tables_as_4.sql");
+        let lists = include_str!("schema/lists_as_5.sql");
+        let tables_2 = include_str!("schema/2_tables_as_5.sql");
         let views = match version(connection)? {
-            1 => &[include_str!("schema/1_as_4.sql"), tables_2][..],
-            2 => &[include_str!("schema/2_as_4.sql"), tables_2],
-            3 => &[include_str!("schema/3_as_4.sql")],
+            1 => &[include_str!("schema/1_as_5.sql"), tables_2, lists][..],
+            2 => &[include_str!("schema/2_as_5.sql"), tables_2, lists],
+            3 => &[include_str!("schema/3_as_5.sql"), lists],
+            4 => &[include_str!("schema/4_as_5.sql")],
             _ => return Ok(()),
         };
-        let mut views = views.iter().chain([&include_str!("schema/lists_as_4.sql")]);
-        views.try_for_each(|views| connection.execute_batch(views)).map_err(sqlite_error)
+        views.iter().try_for_each(|views| connection.execute_batch(views)).map_err(sqlite_error)
     }
 }
 
 /// The version that this crate writes.
-const VERSION: usize = 4;
+const VERSION: usize = 5;
 
 /// The tables of a new file.
-const TABLES: &str = include_str!("schema/4.sql");
+const TABLES: &str = include_str!("schema/5.sql");
 
 /// The statements that lead from each version to the next, from version 1 on. They never change.
 const UPGRADES: [&str; VERSION - 1] = [
     include_str!("schema/1_to_2.sql"),
     include_str!("schema/2_to_3.sql"),
     include_str!("schema/3_to_4.sql"),
+    include_str!("schema/4_to_5.sql"),
 ];
 
 /// The `application_id` of the file, set by the first version: `conv` in ASCII.

@@ -3,9 +3,9 @@
 use std::{
     collections::VecDeque,
     fmt, io, mem,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak},
-    thread,
-    time::Duration,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    thread::{self, Thread},
+    time::{Duration, Instant},
 };
 
 use conversant_core::{HistoryError, VectorStoreError};
@@ -119,14 +119,16 @@ pub struct Jobs<J> {
 }
 
 /// Jobs that wait. A channel behind a mutex would wake two threads for each job: the one that waits
-/// for it, and the next one to wait.
+/// for it, and the next one to wait. A condition variable would wake the thread that has waited
+/// longest, whose memory is the least likely to be in a cache.
 struct Queue<J> {
     state: Mutex<QueueState<J>>,
-    changed: Condvar,
 }
 
 struct QueueState<J> {
     jobs: VecDeque<J>,
+    /// The threads that wait for a job. The last one has begun last, and is woken first.
+    idle: Vec<Thread>,
     is_closed: bool,
     /// The number of threads that have not ended. A job is refused once all of them have panicked.
     threads: usize,
@@ -148,8 +150,9 @@ impl<J: Send + 'static> Threads<J> {
         name: &str,
         runs: impl IntoIterator<Item = R>,
     ) -> io::Result<Self> {
-        let state = QueueState { jobs: VecDeque::new(), is_closed: false, threads: 0 };
-        let queue = Arc::new(Queue { state: Mutex::new(state), changed: Condvar::new() });
+        let (jobs, idle) = (VecDeque::new(), Vec::new());
+        let state = QueueState { jobs, idle, is_closed: false, threads: 0 };
+        let queue = Arc::new(Queue { state: Mutex::new(state) });
         // Dropped on failure, so that the threads that have started end.
         let mut threads = Self { queue, running: Vec::new() };
         for run in runs {
@@ -172,14 +175,17 @@ impl<J: Send + 'static> Threads<J> {
     /// # Errors
     /// [`WorkerEnded`] if the threads were closed.
     pub fn send(&self, job: J) -> Result<(), WorkerEnded> {
-        {
+        let idle = {
             let mut state = lock(&self.queue.state);
             if state.is_closed || state.threads == 0 {
                 return Err(WorkerEnded);
             }
             state.jobs.push_back(job);
+            state.idle.pop()
+        };
+        if let Some(thread) = idle {
+            thread.unpark();
         }
-        self.queue.changed.notify_one();
         Ok(())
     }
 
@@ -203,10 +209,24 @@ impl<J> Drop for Threads<J> {
     }
 }
 
+impl<J> QueueState<J> {
+    /// Removes this thread from those that wait.
+    fn leave(&mut self) {
+        if !self.idle.is_empty() {
+            let this = thread::current().id();
+            self.idle.retain(|thread| thread.id() != this);
+        }
+    }
+}
+
 impl<J> Queue<J> {
     fn close(&self) {
-        lock(&self.state).is_closed = true;
-        self.changed.notify_all();
+        let idle = {
+            let mut state = lock(&self.state);
+            state.is_closed = true;
+            mem::take(&mut state.idle)
+        };
+        idle.iter().for_each(Thread::unpark);
     }
 }
 
@@ -220,20 +240,48 @@ impl<J> Jobs<J> {
     /// Waits for the next job. Returns `None` once the threads are closed and the queue is empty.
     #[must_use]
     pub fn next(&self) -> Option<J> {
-        let state = lock(&self.queue.state);
-        let is_waiting = |state: &mut QueueState<J>| state.jobs.is_empty() && !state.is_closed;
-        let woken = self.queue.changed.wait_while(state, is_waiting);
-        woken.unwrap_or_else(PoisonError::into_inner).jobs.pop_front()
+        loop {
+            match self.poll() {
+                Ok(job) => return Some(job),
+                Err(is_closed) if is_closed => return None,
+                Err(_) => thread::park(),
+            }
+        }
     }
 
     /// Waits for the next job, at most `time`. Returns `None` if there is none by then.
     #[must_use]
     pub fn next_within(&self, time: Duration) -> Option<J> {
-        // Once the threads are closed there are no jobs, but the time has to pass.
-        let state = lock(&self.queue.state);
-        let is_waiting = |state: &mut QueueState<J>| state.jobs.is_empty();
-        let woken = self.queue.changed.wait_timeout_while(state, time, is_waiting);
-        woken.unwrap_or_else(PoisonError::into_inner).0.jobs.pop_front()
+        let started = Instant::now();
+        loop {
+            // Once the threads are closed there are no jobs, but the time has to pass.
+            if let Ok(job) = self.poll() {
+                return Some(job);
+            }
+            let left = time.saturating_sub(started.elapsed());
+            if left.is_zero() {
+                let mut state = lock(&self.queue.state);
+                state.leave();
+                // The thread may have been chosen for a job meanwhile.
+                return state.jobs.pop_front();
+            }
+            thread::park_timeout(left);
+        }
+    }
+
+    /// Returns the next job. Without one, the thread is woken when there is one, and the error is
+    /// whether the threads are closed.
+    fn poll(&self) -> Result<J, bool> {
+        let mut state = lock(&self.queue.state);
+        // It may have been woken by something else.
+        state.leave();
+        if let Some(job) = state.jobs.pop_front() {
+            return Ok(job);
+        }
+        if !state.is_closed {
+            state.idle.push(thread::current());
+        }
+        Err(state.is_closed)
     }
 
     /// Returns the next job if one is queued.

@@ -1,6 +1,7 @@
 //! Lists of sessions: their titles, labels and times, and deletion by filter.
 
 use std::{
+    collections::{BTreeMap, btree_map::OccupiedEntry},
     ops::ControlFlow,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -10,7 +11,7 @@ use rusqlite::{Connection, params_from_iter, types::Value};
 
 use super::{
     label, now, search, session,
-    session_row::{COLUMNS, Session, session_columns},
+    session_row::{COLUMNS, MAX_LAG, Session, session_columns},
     totals, unix_millis, word_index,
 };
 use crate::{
@@ -106,11 +107,13 @@ fn select(
             &[name.clone().into(), value.clone().into()],
         );
     }
-    if let Some(since) = filter.used_since {
-        add(" AND used >= ?", &[millis_from(since).into()]);
+    // Each condition comes twice: for the index, and for the last use itself.
+    if let Some(since) = filter.used_since.map(millis_from) {
+        let earliest = since.saturating_sub(MAX_LAG);
+        add(" AND used >= ? AND used + used_lag >= ?", &[earliest.into(), since.into()]);
     }
-    if let Some(before) = filter.used_before {
-        add(" AND used < ?", &[millis_from(before).into()]);
+    if let Some(before) = filter.used_before.map(millis_from) {
+        add(" AND used < ? AND used + used_lag < ?", &[before.into(), before.into()]);
     }
     if let Some(time) = time_to_live {
         add(" AND written >= ?", &[now().saturating_sub(time).into()]);
@@ -118,7 +121,8 @@ fn select(
     if let Some(after) = after {
         let millis = i64::try_from(after.last_used_millis()).unwrap_or(i64::MAX);
         let session = after.session().as_str().to_owned();
-        add(" AND (used, id) < (?, ?)", &[millis.into(), session.into()]);
+        let values = [millis.into(), millis.into(), session.into()];
+        add(" AND used <= ? AND (used + used_lag, id) < (?, ?)", &values);
     }
     select.push_str(match order {
         Order::NewestFirst => " ORDER BY used DESC, id DESC",
@@ -126,15 +130,49 @@ fn select(
     });
     let mut select = connection.prepare_cached(&select).map_err(sqlite_error)?;
     let mut rows = select.query(params_from_iter(values)).map_err(sqlite_error)?;
-    while let Some(row) = rows.next().map_err(sqlite_error)? {
-        let name: String = row.get(COLUMNS).map_err(sqlite_error)?;
-        let session = Session::read(row, &name)?;
-        let id = SessionId::new(name).map_err(|error| corrupt("invalid session id", error))?;
-        if each(&session, id)?.is_break() {
-            break;
+    // The rows are in the order of the index, those within a minute in any order.
+    let mut sorted: BTreeMap<(i64, SessionId), Session> = BTreeMap::new();
+    loop {
+        let row = rows.next().map_err(sqlite_error)?;
+        let next = match row {
+            Some(row) => {
+                let name: String = row.get(COLUMNS).map_err(sqlite_error)?;
+                let session = Session::read(row, &name)?;
+                let id =
+                    SessionId::new(name).map_err(|error| corrupt("invalid session id", error))?;
+                Some((session, id))
+            }
+            None => None,
+        };
+        let listed = next.as_ref().map(|(session, _)| session.listed);
+        while let Some(first) = first(&mut sorted, order) {
+            // Whether a session that is still to come can be before it.
+            let can_follow = listed.is_some_and(|listed| match order {
+                Order::NewestFirst => first.key().0 <= listed.saturating_add(MAX_LAG),
+                Order::OldestFirst => first.key().0 >= listed,
+            });
+            if can_follow {
+                break;
+            }
+            let ((_, id), session) = first.remove_entry();
+            if each(&session, id)?.is_break() {
+                return Ok(());
+            }
         }
+        let Some((session, id)) = next else { return Ok(()) };
+        sorted.insert((session.used, id), session);
     }
-    Ok(())
+}
+
+/// Returns the session that comes first in an order.
+fn first(
+    sorted: &mut BTreeMap<(i64, SessionId), Session>,
+    order: Order,
+) -> Option<OccupiedEntry<'_, (i64, SessionId), Session>> {
+    match order {
+        Order::NewestFirst => sorted.last_entry(),
+        Order::OldestFirst => sorted.first_entry(),
+    }
 }
 
 /// Finds at most `limit` sessions that a filter selects, in an order.

@@ -167,18 +167,7 @@ pub(crate) fn begin(
         statement,
         params![key, id.as_str(), hash(id.as_str()), found.version.epoch],
     )?;
-    Ok(Session {
-        key,
-        version: found.version,
-        turns: 0,
-        earlier: 0,
-        branch: None,
-        written: 0,
-        created: 0,
-        used: 0,
-        bytes: Some(0),
-        has_search,
-    })
+    Ok(Session::new(key, found.version, has_search))
 }
 
 /// Removes a session's turns and notes, and starts a new epoch.

@@ -1,7 +1,7 @@
 //! The row of a session: its version, its length, and where its last turn is.
 
 use conversant_core::{HistoryError, SessionId, Version};
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, Row, ToSql, params};
 
 use super::{now, turn_row::columns};
 use crate::{
@@ -28,6 +28,10 @@ pub(crate) struct Session {
     /// The times of the first turn and of the last one, as lists show them. 0 if not known.
     pub(super) created: i64,
     pub(super) used: i64,
+    /// The last use in the index of lists, at most [`MAX_LAG`] before `used`, and whether the row
+    /// has another one.
+    pub(super) listed: i64,
+    pub(super) is_moved: bool,
     /// The size of its turns. `None`: they are not counted yet, and its totals neither.
     pub(super) bytes: Option<i64>,
     /// Whether the file has an index of words. It is not part of the session's row.
@@ -38,13 +42,17 @@ pub(crate) struct Session {
 macro_rules! session_columns {
     () => {
         "key, epoch, messages, sessions.turns, written, sessions.sum, earlier, branch, created, \
-         used, bytes, (SELECT up_to FROM search)"
+         used, bytes, used_lag, (SELECT up_to FROM search)"
     };
 }
 pub(super) use session_columns;
 
 /// The number of columns that [`Session::read`] reads.
-pub(super) const COLUMNS: usize = 12;
+pub(super) const COLUMNS: usize = 13;
+
+/// The most milliseconds from a session's last use in the index of a list to its last use: one
+/// minute. An append within it writes the index less, and a list sorts what is in it.
+pub(super) const MAX_LAG: i64 = 60_000;
 
 /// Selects a session with its turns, newest first, as one statement reads them.
 pub(super) const SELECT: &str = concat!(
@@ -56,7 +64,38 @@ pub(super) const SELECT: &str = concat!(
      WHERE sessions.id = ?1 ORDER BY place DESC"
 );
 
+/// The statement that updates the row of a session.
+macro_rules! update {
+    ($listed:literal) => {
+        concat!(
+            "UPDATE sessions SET ",
+            $listed,
+            " epoch = ?2, messages = ?3, turns = ?4, written = ?5, sum = ?6, earlier = ?7,
+              branch = ?8, created = ?9, bytes = ?10, used_lag = ?11
+             WHERE key = ?1"
+        )
+    };
+}
+
 impl Session {
+    /// Creates a session that has nothing yet.
+    pub(super) const fn new(key: i64, version: Version, has_search: bool) -> Self {
+        Self {
+            key,
+            version,
+            turns: 0,
+            earlier: 0,
+            branch: None,
+            written: 0,
+            created: 0,
+            used: 0,
+            listed: 0,
+            is_moved: false,
+            bytes: Some(0),
+            has_search,
+        }
+    }
+
     /// Reads [`session_columns`], and checks them for a session of this id.
     pub(super) fn read(row: &Row<'_>, id: &str) -> Result<Self, HistoryError> {
         let (session, sum) = Self::read_unchecked(row).map_err(sqlite_error)?;
@@ -64,6 +103,7 @@ impl Session {
     }
 
     fn read_unchecked(row: &Row<'_>) -> rusqlite::Result<(Self, i64)> {
+        let listed: i64 = row.get(9)?;
         let session = Self {
             key: row.get(0)?,
             version: Version::new(row.get(1)?, row.get(2)?),
@@ -72,9 +112,11 @@ impl Session {
             earlier: row.get(6)?,
             branch: row.get(7)?,
             created: row.get(8)?,
-            used: row.get(9)?,
+            used: listed.saturating_add(row.get(11)?),
+            listed,
+            is_moved: false,
             bytes: row.get(10)?,
-            has_search: row.get::<_, Option<i64>>(11)?.is_some(),
+            has_search: row.get::<_, Option<i64>>(12)?.is_some(),
         };
         Ok((session, row.get(5)?))
     }
@@ -92,7 +134,12 @@ impl Session {
             // Of a row that was upgraded, the two are the same.
             .added(self.used.wrapping_sub(self.written).cast_unsigned())
             .added(self.bytes.map_or(0, |bytes| bytes.wrapping_add(1)).cast_unsigned())
+            .added(self.lag().cast_unsigned())
             .finish()
+    }
+
+    const fn lag(&self) -> i64 {
+        self.used.wrapping_sub(self.listed)
     }
 
     /// Returns the key of the branch of its last turn.
@@ -113,6 +160,9 @@ impl Session {
             self.created = time;
         }
         self.used = self.used.max(time);
+        if self.lag() > MAX_LAG {
+            (self.listed, self.is_moved) = (self.used, true);
+        }
     }
 
     /// Writes the row of the session.
@@ -121,13 +171,13 @@ impl Session {
         connection: &Connection,
         id: &SessionId,
     ) -> Result<(), HistoryError> {
-        let statement = "UPDATE sessions
-                         SET epoch = ?2, messages = ?3, turns = ?4, written = ?5, sum = ?6,
-                             earlier = ?7, branch = ?8, created = ?9, used = ?10, bytes = ?11
-                         WHERE key = ?1";
+        let statement = match self.is_moved {
+            true => update!("used = ?12,"),
+            false => update!(""),
+        };
         let Version { epoch, messages, .. } = self.version;
         let sum = self.checksum(id.as_str());
-        let row = params![
+        let row: &[&dyn ToSql] = params![
             self.key,
             epoch,
             messages,
@@ -137,9 +187,12 @@ impl Session {
             self.earlier,
             self.branch,
             self.created,
-            self.used,
             self.bytes,
+            self.lag(),
+            self.listed,
         ];
+        // The index is in step unless the session has moved.
+        let row = row.get(..if self.is_moved { 12 } else { 11 }).unwrap_or(row);
         match execute(connection, statement, row)? {
             1 => Ok(()),
             _ => Err(inconsistent("the row of a session is missing")),

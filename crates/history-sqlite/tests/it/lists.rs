@@ -3,18 +3,28 @@
 use std::time::{Duration, SystemTime};
 
 use conversant_core::{
-    CallRecord, ChatHistory, Expect, HistoryError, Message, SessionFilter, SessionInfo, Turn, Usage,
+    CallRecord, ChatHistory, Expect, HistoryError, Message, SessionFilter, SessionInfo, Turn,
+    TurnId, Usage,
 };
 use conversant_history_sqlite::{SqliteHistory, Synchronous};
+use conversant_memory::InMemoryHistory;
 use conversant_testkit::block_on;
+use proptest::prelude::*;
 
-use crate::support::{Folder, append, exchange, load, session};
+use crate::{
+    schema::VERSION_4,
+    support::{Folder, append, exchange, load, session},
+};
 
 const NAME: &str = "it's a \u{1f600}";
 
 /// Files of earlier versions, each with a session of two turns.
-const FILES: [&str; 3] =
-    [include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/3.sql")];
+const FILES: [&str; 4] = [
+    include_str!("schema/1.sql"),
+    include_str!("schema/2.sql"),
+    include_str!("schema/3.sql"),
+    VERSION_4,
+];
 
 fn info(history: &SqliteHistory, name: &str) -> SessionInfo {
     block_on(history.session_info(&session(name))).unwrap().unwrap()
@@ -195,4 +205,59 @@ fn what_has_expired_is_not_listed() {
     let seen = load(&history, "a").unwrap().version;
     let late = block_on(history.append(&session("a"), &exchange(2), Expect::Exactly(seen)));
     assert_eq!(late.unwrap().to_string(), "1.2");
+}
+
+fn at(millis: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_000 + millis)
+}
+
+/// Returns the names of a list that is read in pages.
+fn paged(history: &dyn ChatHistory, filter: &SessionFilter) -> Vec<String> {
+    let (mut names, mut after) = (Vec::new(), None);
+    loop {
+        let page = block_on(history.list_sessions(filter, after.as_ref(), 2)).unwrap();
+        names.extend(page.sessions.iter().map(|info| info.session.to_string()));
+        after = page.next;
+        if after.is_none() {
+            return names;
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// The index is up to a minute behind the last uses of the sessions.
+    #[test]
+    fn sessions_that_are_used_in_the_same_minutes_have_their_order(
+        uses in prop::collection::vec((0..8_u8, 0..200_000_u64), 1..60),
+        since in 0..200_000_u64,
+        before in 0..200_000_u64,
+    ) {
+        let folder = Folder::new();
+        let history =
+            SqliteHistory::builder(folder.file()).synchronous(Synchronous::Normal).open().unwrap();
+        let expected = InMemoryHistory::new();
+        for (number, millis) in uses {
+            let turn = exchange(1).with_id(TurnId::at(at(millis)));
+            let name = format!("session-{number}");
+            append(&history, &name, &turn).unwrap();
+            append(&expected, &name, &turn).unwrap();
+        }
+        let all = SessionFilter::new();
+        for filter in [
+            all.clone(),
+            all.clone().with_used_since(at(since)),
+            all.clone().with_used_before(at(before)),
+            all.clone().with_used_since(at(since)).with_used_before(at(before)),
+        ] {
+            prop_assert_eq!(paged(&history, &filter), paged(&expected, &filter));
+        }
+        // The oldest are deleted first.
+        let filter = all.clone().with_used_before(at(before));
+        for history in [&history as &dyn ChatHistory, &expected] {
+            block_on(history.delete_sessions(&filter, 2)).unwrap();
+        }
+        prop_assert_eq!(paged(&history, &all), paged(&expected, &all));
+    }
 }

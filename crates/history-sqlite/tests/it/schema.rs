@@ -12,7 +12,15 @@ const FILES: &[(&str, &str, u64)] = &[
     ("1", include_str!("schema/1.sql"), 0),
     ("2", include_str!("schema/2.sql"), 2),
     ("3", include_str!("schema/3.sql"), 2),
+    ("4", VERSION_4, 2),
 ];
+
+/// A file of version 4 that was one of version 3.
+pub(crate) const VERSION_4: &str = concat!(
+    include_str!("schema/3.sql"),
+    include_str!("../../src/schema/3_to_4.sql"),
+    "PRAGMA user_version = 4;"
+);
 
 /// The session of the files.
 const NAME: &str = "it's a \u{1f600}";
@@ -143,6 +151,6 @@ fn a_later_version_is_told_and_left_alone() {
     folder.sql("PRAGMA user_version = 7");
     for read_only in [false, true] {
         let error = SqliteHistory::builder(folder.file()).read_only(read_only).open().unwrap_err();
-        assert!(matches!(error, HistoryError::SchemaTooNew { found: 7, known: 4 }), "{error}");
+        assert!(matches!(error, HistoryError::SchemaTooNew { found: 7, known: 5 }), "{error}");
     }
 }

@@ -191,7 +191,7 @@ fn append(history: &InMemoryHistory, name: &str, question: &str) {
     block_on(history.append(&session(name), &turn, Expect::Any)).unwrap();
 }
 
-/// What an encoder keeps with the messages of a session, as long as the history keeps it.
+/// Returns an encoder's cache of the messages of a session, as long as the history keeps it.
 fn encoded(history: &InMemoryHistory, name: &str) -> Weak<AtomicBool> {
     let slice = block_on(history.load(&session(name), Range::All)).unwrap();
     let chunk = slice.messages.chunks().next().unwrap();

@@ -83,7 +83,23 @@ impl ContentType {
         let value = self.0.as_ref()?;
         Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
     }
+
+    /// Copies the value, so that it does not hold the connection's buffer while a stream lasts.
+    pub(crate) fn detach(&mut self) {
+        let Some(value) = &mut self.0 else { return };
+        let known = EVENT_STREAMS.into_iter().find(|known| known.as_bytes() == value.as_bytes());
+        let copy = match known {
+            Some(known) => Ok(HeaderValue::from_static(known)),
+            None => HeaderValue::from_bytes(value.as_bytes()),
+        };
+        if let Ok(copy) = copy {
+            *value = copy;
+        }
+    }
 }
+
+/// The usual values for streams, which need no memory of their own.
+const EVENT_STREAMS: [&str; 2] = ["text/event-stream", "text/event-stream; charset=utf-8"];
 
 impl ResponseReader {
     pub(super) fn new(

@@ -107,6 +107,7 @@ async fn begin<A: StreamedAnswer>(
             Err(failed) => return Err(failed.map(|error| truncated(&decoder, Some(error)))),
         }
     }
+    reader.content_type.detach();
     Ok(ReplyStream::new(Pieces {
         adapter: Arc::clone(adapter),
         endpoint,

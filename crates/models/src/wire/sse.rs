@@ -191,7 +191,10 @@ impl SseDecoder {
         // Taken out of the decoder, so that lines are read in place.
         let mut chunk = mem::take(&mut self.chunk);
         let found = self.read_lines(&mut chunk);
-        self.chunk = chunk;
+        // An empty chunk would still hold the connection's buffer, which would need another one.
+        if !chunk.is_empty() {
+            self.chunk = chunk;
+        }
         self.is_out = found?;
         Ok(self.is_out.then_some(SseEvent { event: &self.event, data: &self.data }))
     }

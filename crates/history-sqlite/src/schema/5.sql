@@ -1,4 +1,4 @@
--- Version 4, of a new file. `sum` is a checksum of the row (checksum.rs): SQLite does not notice
+-- Version 5, of a new file. `sum` is a checksum of the row (checksum.rs): SQLite does not notice
 -- every damaged page.
 
 PRAGMA application_id = 0x636f6e76;
@@ -24,7 +24,9 @@ CREATE TABLE sessions (
     -- its turns: null if they are not counted yet (3_to_4.sql).
     created INTEGER NOT NULL DEFAULT 0,
     used INTEGER NOT NULL DEFAULT 0,
-    bytes INTEGER
+    bytes INTEGER,
+    -- The milliseconds from `used`, which has an index, to the last use: a minute at most.
+    used_lag INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 CREATE INDEX sessions_by_hash ON sessions (hash);
