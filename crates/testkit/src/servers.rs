@@ -2,8 +2,8 @@
 //! interface, to be killed, restarted and restored.
 //!
 //! A server has a folder of its own and ends with its value. Where the programs are not installed,
-//! [`PostgresServer::start`] and [`RedisServer::start`] return `None`: say in the test's output
-//! that it was left out.
+//! [`PostgresServer::start`] and [`RedisServer::start`] return `None`, and the test should say
+//! that it did not run.
 //!
 //! The functions block. On a Tokio runtime, call them in `spawn_blocking`.
 

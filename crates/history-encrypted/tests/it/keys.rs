@@ -8,8 +8,7 @@ use conversant_transfer::copy;
 
 use crate::support::{append, exchange, key, load, session, turns};
 
-#[test]
-fn keys_are_rotated() {
+pub(crate) fn keys_are_rotated() {
     let store = InMemoryHistory::new();
     let before = Encrypted::new(store.clone(), Keyring::new(&key(1)));
     append(&before, "a", &exchange(1));
@@ -27,8 +26,7 @@ fn keys_are_rotated() {
     }
 }
 
-#[test]
-fn blinded_sessions_are_listed_and_copied() {
+pub(crate) fn blinded_sessions_are_listed_and_copied() {
     let store = InMemoryHistory::new();
     let blinded = Encrypted::new(store.clone(), Keyring::new(&key(1))).with_blinding_key(&key(9));
     let names: Vec<_> = (0..300).map(|number| format!("user {number:03}")).collect();
@@ -47,8 +45,7 @@ fn blinded_sessions_are_listed_and_copied() {
     assert_eq!(turns(&plain, "user 123").unwrap(), turns(&blinded, "user 123").unwrap());
 }
 
-#[test]
-fn names_of_notes_are_blinded_with_the_sessions() {
+pub(crate) fn names_of_notes_are_blinded_with_the_sessions() {
     let store = InMemoryHistory::new();
     let blinded = Encrypted::new(store.clone(), Keyring::new(&key(1))).with_blinding_key(&key(9));
     let covers = block_on(blinded.append(&session("a"), &exchange(1), Expect::Any)).unwrap();
@@ -60,8 +57,7 @@ fn names_of_notes_are_blinded_with_the_sessions() {
 }
 
 /// Stored records depend on these, so they are the same in every version.
-#[test]
-fn derived_values_never_change() {
+pub(crate) fn derived_values_never_change() {
     let store = InMemoryHistory::new();
     let blinded = Encrypted::new(store.clone(), Keyring::new(&key(1))).with_blinding_key(&key(9));
     append(&blinded, "user-7", &exchange(1));
@@ -70,8 +66,7 @@ fn derived_values_never_change() {
 }
 
 /// A record of the first version, with its key.
-#[test]
-fn records_of_the_first_version_are_read() {
+pub(crate) fn records_of_the_first_version_are_read() {
     let file = include_str!("record_1.jsonl");
     let store = InMemoryHistory::new();
     block_on(conversant_transfer::Import::lines().run(&store, file.as_bytes(), |_| {})).unwrap();
@@ -80,8 +75,7 @@ fn records_of_the_first_version_are_read() {
     assert_eq!(loaded, "Human: Hi there my friend\nAI: Hello!");
 }
 
-#[test]
-fn a_key_is_read_as_it_was_written() {
+pub(crate) fn a_key_is_read_as_it_was_written() {
     let generated = Key::generate().unwrap();
     let text = generated.to_base64();
     assert_eq!(Key::from_base64(&format!(" {}\n", *text)).unwrap().id(), generated.id());

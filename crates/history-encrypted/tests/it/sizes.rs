@@ -10,8 +10,7 @@ use proptest::prelude::*;
 use crate::support::{encrypted, exchange, key, keys, session};
 
 /// A message that `check` accepts can be appended, with any base.
-#[test]
-fn what_is_checked_can_be_appended() {
+pub(crate) fn what_is_checked_can_be_appended() {
     let folder = tempfile::tempdir().unwrap();
     let store = JsonlHistory::builder(folder.path()).max_message_bytes(1_000).open().unwrap();
     for blinds in [false, true] {
@@ -44,23 +43,19 @@ fn what_is_checked_can_be_appended() {
     }
 }
 
-#[test]
-fn a_turn_without_messages_is_refused() {
+pub(crate) fn a_turn_without_messages_is_refused() {
     let history = encrypted(&InMemoryHistory::new());
     let refused = block_on(history.append(&session("a"), &Turn::new(Vec::new()), Expect::Any));
     assert!(matches!(refused, Err(HistoryError::Unsupported { .. })), "{refused:?}");
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
-
-    /// A range of bytes gives what it gives without encryption.
-    #[test]
-    fn a_range_of_bytes_is_exact(
+/// A range of bytes gives what it gives without encryption.
+pub(crate) fn a_range_of_bytes_is_exact() {
+    proptest!(ProptestConfig::with_cases(64), |(
         lengths in prop::collection::vec(0_usize..400, 1..12),
         bytes in 0_u64..3_000,
         blinds in any::<bool>(),
-    ) {
+    )| {
         let (plain, mut history) = (InMemoryHistory::new(), encrypted(&InMemoryHistory::new()));
         if blinds {
             history = history.with_blinding_key(&key(9));
@@ -74,12 +69,11 @@ proptest! {
         let range = Range::LastBytes(bytes);
         let expected = block_on(plain.load(&session, range)).unwrap();
         prop_assert_eq!(block_on(history.load(&session, range)).unwrap(), expected);
-    }
+    });
 }
 
 /// An append that expects a version does not read it first.
-#[test]
-fn two_writers_have_one_order() {
+pub(crate) fn two_writers_have_one_order() {
     let store = InMemoryHistory::new();
     let (one, other) = (encrypted(&store), encrypted(&store));
     let session = session("a");

@@ -3,6 +3,7 @@
 use conversant_core::{
     ChatHistory, Expect, HistoryError, OwnFormat, SessionFilter, SessionId, Turn,
 };
+use conversant_harness::{Need, Tested};
 use conversant_history_encrypted::{Encrypted, Keyring};
 use conversant_history_jsonl::JsonlHistory;
 use conversant_history_postgres::PostgresHistory;
@@ -39,14 +40,12 @@ async fn passes_each<H: ChatHistory + Clone>(history: &H) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn in_memory() {
+pub(crate) async fn in_memory() {
     passes(&InMemoryHistory::new()).await;
     passes_blinded(&InMemoryHistory::new()).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn with_branches() {
+pub(crate) async fn with_branches() {
     let history = Encrypted::new(InMemoryHistory::new(), keys());
     let report = suite::branched_history(|| history.clone()).await;
     let report = report.unwrap_or_else(|error| panic!("{error}"));
@@ -54,8 +53,7 @@ async fn with_branches() {
 }
 
 /// Lists over each kind of store. Usage is encrypted, and so are the words.
-#[tokio::test(flavor = "multi_thread")]
-async fn with_lists() {
+pub(crate) async fn with_lists() {
     let folder = tempfile::tempdir().unwrap();
     let memory = Encrypted::new(InMemoryHistory::new(), keys());
     let sqlite = SqliteHistory::open(folder.path().join("plain.db")).unwrap();
@@ -75,8 +73,7 @@ async fn with_lists() {
 }
 
 /// Titles and labels of blinded sessions, with a key that was rotated.
-#[tokio::test]
-async fn lists_outlive_a_rotation() {
+pub(crate) async fn lists_outlive_a_rotation() {
     let store = InMemoryHistory::new();
     let old = Encrypted::new(store.clone(), Keyring::new(&key(1))).with_blinding_key(&key(9));
     let ids: Vec<_> =
@@ -120,8 +117,7 @@ async fn lists_outlive_a_rotation() {
 }
 
 /// A title or a label of which a byte was changed is an error, as is one of another session.
-#[tokio::test]
-async fn altered_names_are_errors() {
+pub(crate) async fn altered_names_are_errors() {
     let store = InMemoryHistory::new();
     let history = Encrypted::new(store.clone(), keys());
     let [id, other] = ["a", "b"].map(|id| SessionId::new(id).unwrap());
@@ -163,40 +159,32 @@ async fn altered_names_are_errors() {
     assert_eq!((info.title.unwrap().len(), info.labels.len()), (600, 2));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn in_sqlite() {
+pub(crate) async fn in_sqlite() {
     let folder = tempfile::tempdir().unwrap();
     passes_blinded(&SqliteHistory::open(folder.path().join("blinded.db")).unwrap()).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn in_files() {
+pub(crate) async fn in_files() {
     let folder = tempfile::tempdir().unwrap();
     passes(&JsonlHistory::open(folder.path().join("plain")).unwrap()).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn in_postgres() {
+pub(crate) async fn in_postgres() -> Tested {
     let start = tokio::task::spawn_blocking(|| PostgresServer::start(&[])).await.unwrap().unwrap();
-    let Some(server) = start else {
-        eprintln!("left out: the suite over Postgres, whose programs are not installed");
-        return;
-    };
+    let server = start.ok_or_else(|| Need::Services.missing("an installed PostgreSQL"))?;
     let history = PostgresHistory::connect(&server.url()).await.unwrap();
     passes(&history).await;
     drop(history);
     tokio::task::spawn_blocking(move || drop(server)).await.unwrap();
+    Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn in_redis() {
+pub(crate) async fn in_redis() -> Tested {
     let start = tokio::task::spawn_blocking(|| RedisServer::start(&[])).await.unwrap().unwrap();
-    let Some(server) = start else {
-        eprintln!("left out: the suite over Redis, whose programs are not installed");
-        return;
-    };
+    let server = start.ok_or_else(|| Need::Services.missing("an installed `redis-server`"))?;
     let history = RedisHistory::connect(&server.url()).await.unwrap();
     passes_blinded(&history).await;
     drop(history);
     tokio::task::spawn_blocking(move || drop(server)).await.unwrap();
+    Ok(())
 }

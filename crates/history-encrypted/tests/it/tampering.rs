@@ -45,8 +45,7 @@ fn with_message(turn: &Turn, index: usize, message: Message) -> Turn {
     Turn::identified(turn.id(), messages)
 }
 
-#[test]
-fn each_byte_of_a_record_counts() {
+pub(crate) fn each_byte_of_a_record_counts() {
     let store = InMemoryHistory::new();
     append(&encrypted(&store), "a", &Turn::exchange("Hi", "Hello!"));
     let sealed = turns(&store, "a").unwrap().remove(0);
@@ -77,8 +76,7 @@ fn each_byte_of_a_record_counts() {
 }
 
 /// The stored JSON of a message, with each byte flipped, is an error or the same message.
-#[test]
-fn each_byte_of_a_stored_message_counts() {
+pub(crate) fn each_byte_of_a_stored_message_counts() {
     let store = InMemoryHistory::new();
     append(&encrypted(&store), "a", &Turn::exchange("Hi", "Hello!"));
     let sealed = turns(&store, "a").unwrap().remove(0);
@@ -94,8 +92,7 @@ fn each_byte_of_a_stored_message_counts() {
     }
 }
 
-#[test]
-fn each_byte_of_a_note_counts() {
+pub(crate) fn each_byte_of_a_note_counts() {
     let store = InMemoryHistory::new();
     let history = encrypted(&store);
     let covers = block_on(history.append(&session("a"), &exchange(1), Expect::Any)).unwrap();
@@ -124,8 +121,7 @@ fn each_byte_of_a_note_counts() {
     assert_eq!(fault(block_on(history.note(&session("b"), "summary"))), altered);
 }
 
-#[test]
-fn turns_that_are_not_in_their_place_are_refused() {
+pub(crate) fn turns_that_are_not_in_their_place_are_refused() {
     let (_, sealed) = filled();
     let [one, two, three] = [&sealed[0], &sealed[1], &sealed[2]].map(Clone::clone);
     let again = |turn: &Turn| turn.clone().with_id(TurnId::random());
@@ -178,8 +174,7 @@ fn turns_that_are_not_in_their_place_are_refused() {
     assert_eq!(turns(&salvaged, "a").unwrap().len(), 2);
 }
 
-#[test]
-fn turns_of_an_earlier_conversation_are_refused() {
+pub(crate) fn turns_of_an_earlier_conversation_are_refused() {
     let (store, before) = filled();
     block_on(store.clear(&session("a"))).unwrap();
     for number in 10..13 {
@@ -197,15 +192,13 @@ fn turns_of_an_earlier_conversation_are_refused() {
     assert_eq!(fault(load(&opened(&sealed), "a")), DecryptionFault::Moved);
 }
 
-#[test]
-fn turns_of_another_session_are_refused() {
+pub(crate) fn turns_of_another_session_are_refused() {
     let (store, sealed) = filled();
     append(&store, "b", &sealed[0]);
     assert_eq!(fault(load(&encrypted(&store), "b")), DecryptionFault::Altered);
 }
 
-#[test]
-fn the_facts_of_a_turn_are_authentic() {
+pub(crate) fn the_facts_of_a_turn_are_authentic() {
     let store = InMemoryHistory::new();
     let turn = exchange(1).with_base(Version::new(0, 0)).with_incomplete(true);
     append(&encrypted(&store), "a", &turn);
@@ -221,23 +214,20 @@ fn the_facts_of_a_turn_are_authentic() {
     assert_eq!(turns(&opened(&[sealed]), "a").unwrap(), [turn]);
 }
 
-#[test]
-fn a_wrong_key_is_told_apart_from_an_altered_record() {
+pub(crate) fn a_wrong_key_is_told_apart_from_an_altered_record() {
     let (store, _) = filled();
     let wrong = Encrypted::new(store, Keyring::new(&key(2)));
     assert_eq!(fault(load(&wrong, "a")), DecryptionFault::UnknownKey(key(1).id()));
 }
 
-#[test]
-fn a_plain_history_is_refused() {
+pub(crate) fn a_plain_history_is_refused() {
     let store = InMemoryHistory::new();
     append(&store, "a", &exchange(1));
     assert_eq!(fault(load(&encrypted(&store), "a")), DecryptionFault::NotEncrypted);
 }
 
 /// Records cannot show that the last turns are gone; a version that was kept can.
-#[test]
-fn a_session_without_its_last_turns_is_stale() {
+pub(crate) fn a_session_without_its_last_turns_is_stale() {
     let (store, sealed) = filled();
     let seen = load(&encrypted(&store), "a").unwrap().version;
     let shorter = opened(&sealed[..2]);
@@ -246,8 +236,7 @@ fn a_session_without_its_last_turns_is_stale() {
     assert!(matches!(late, Err(HistoryError::Stale { .. })), "{late:?}");
 }
 
-#[test]
-fn errors_say_what_is_wrong_and_quote_nothing() {
+pub(crate) fn errors_say_what_is_wrong_and_quote_nothing() {
     let (_, sealed) = filled();
     let word = "Sekret";
     let plain = with_message(&sealed[0], 1, Message::ai(word));

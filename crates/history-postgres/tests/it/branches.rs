@@ -5,6 +5,7 @@ use std::time::Duration;
 use conversant_core::{
     ChatHistory, Expect, HistoryError, Point, Range, SessionId, Turn, TurnId, Version,
 };
+use conversant_harness::Tested;
 use conversant_history_postgres::PostgresHistory;
 
 use crate::server::{Server, with_options};
@@ -59,11 +60,10 @@ impl Server {
 
 /// Loads, appends and forks near the end of a session read as many pages in a long session as in a
 /// short one.
-#[tokio::test]
-async fn no_cost_grows_with_the_length() {
+pub(crate) async fn no_cost_grows_with_the_length() -> Tested {
     let mut costs = Vec::new();
     for turns in [100_u128, 10_000] {
-        let Some(server) = Server::start("the costs of branches").await else { return };
+        let server = Server::start().await?;
         let history = server.history().await;
         let id = session("s");
         history.append(&id, &turn(1), Expect::Any).await.unwrap();
@@ -114,13 +114,13 @@ async fn no_cost_grows_with_the_length() {
         // An index of a hundred times as many rows has a level more.
         assert!(long.0 <= short.0 + 20, "{} and {} pages: {}", short.0, long.0, long.1);
     }
+    Ok(())
 }
 
 /// Turns that a fork shares stay until the last fork is removed, in any order of removal, and then
 /// nothing is left.
-#[tokio::test]
-async fn what_nothing_shares_is_removed() {
-    let Some(server) = Server::start("removal of forks").await else { return };
+pub(crate) async fn what_nothing_shares_is_removed() -> Tested {
+    let server = Server::start().await?;
     let history = server.history().await;
     let names = ["origin", "fork", "fork of the fork", "second fork"];
     let orders = [[0, 1, 2, 3], [3, 2, 1, 0], [1, 0, 3, 2], [2, 0, 1, 3], [0, 3, 2, 1]];
@@ -153,21 +153,22 @@ async fn what_nothing_shares_is_removed() {
         assert_eq!(server.rows().await, 0, "after {order:?}");
     }
     server.stop().await;
+    Ok(())
 }
 
 /// A session and its forks are removed at the same time, over several connections and at levels at
 /// which one transaction does not see the other: no turn is left, and none is lost before.
-#[tokio::test(flavor = "multi_thread")]
-async fn removals_at_the_same_time_leave_nothing() {
-    tokio::join!(
+pub(crate) async fn removals_at_the_same_time_leave_nothing() -> Tested {
+    tokio::try_join!(
         removals_at("read\\ committed"),
         removals_at("repeatable\\ read"),
         removals_at("serializable")
-    );
+    )?;
+    Ok(())
 }
 
-async fn removals_at(level: &str) {
-    let Some(server) = Server::start("forks that are removed at once").await else { return };
+async fn removals_at(level: &str) -> Tested {
+    let server = Server::start().await?;
     let url = with_options(&server.url, &format!("-cdefault_transaction_isolation={level}"));
     let history = PostgresHistory::builder(url).max_connections(8).connect().await.unwrap();
     for round in 0..10 {
@@ -200,12 +201,12 @@ async fn removals_at(level: &str) {
         assert_eq!(server.rows().await, 0, "{level}: round {round}");
     }
     server.stop().await;
+    Ok(())
 }
 
 /// A session whose time is up leaves its forks what they share.
-#[tokio::test]
-async fn a_fork_outlives_a_session_whose_time_is_up() {
-    let Some(server) = Server::start("forks of sessions that end").await else { return };
+pub(crate) async fn a_fork_outlives_a_session_whose_time_is_up() -> Tested {
+    let server = Server::start().await?;
     let hour = Duration::from_secs(3600);
     let history = PostgresHistory::builder(&server.url).time_to_live(hour).connect().await.unwrap();
     let (origin, fork) = (session("origin"), session("fork"));
@@ -223,12 +224,12 @@ async fn a_fork_outlives_a_session_whose_time_is_up() {
     history.delete(&fork).await.unwrap();
     assert_eq!(server.rows().await, 0);
     server.stop().await;
+    Ok(())
 }
 
 /// A session that was undone to its start is listed, and another fork into it is refused.
-#[tokio::test]
-async fn an_undone_session_is_not_an_empty_one() {
-    let Some(server) = Server::start("undone sessions").await else { return };
+pub(crate) async fn an_undone_session_is_not_an_empty_one() -> Tested {
+    let server = Server::start().await?;
     let history = server.history().await;
     let id = session("s");
     history.append(&id, &turn(1), Expect::Any).await.unwrap();
@@ -245,4 +246,5 @@ async fn an_undone_session_is_not_an_empty_one() {
     history.set_tip(&id, after(1), Expect::Any).await.unwrap();
     assert_eq!(history.turns(&id, Range::All).await.unwrap(), [turn(1)]);
     server.stop().await;
+    Ok(())
 }

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use conversant_core::{ChatHistory, Expect, HistoryError, Range, SessionId, Turn};
+use conversant_harness::Tested;
 use conversant_history_postgres::PostgresHistory;
 
 use crate::server::{Server, chain, with_options};
 
-#[tokio::test]
-async fn faults_are_told_without_the_password() {
+pub(crate) async fn faults_are_told_without_the_password() {
     let urls = [
         "postgres://user:hunter2@127.0.0.1:1/db",
         "postgres://user:hunter2@127.0.0.1:notaport/db",
@@ -28,8 +28,7 @@ async fn faults_are_told_without_the_password() {
     insta::assert_snapshot!(told);
 }
 
-#[test]
-fn a_runtime_is_needed_to_connect() {
+pub(crate) fn a_runtime_is_needed_to_connect() {
     let connecting = PostgresHistory::connect("postgres://127.0.0.1:1/db");
     let error = conversant_testkit::block_on(connecting).unwrap_err();
     insta::assert_snapshot!(
@@ -38,9 +37,8 @@ fn a_runtime_is_needed_to_connect() {
     );
 }
 
-#[tokio::test]
-async fn what_the_server_refuses_is_told() {
-    let Some(server) = Server::start("refusals of the server").await else { return };
+pub(crate) async fn what_the_server_refuses_is_told() -> Tested {
+    let server = Server::start().await?;
     let read_only = with_options(&server.url, "-cdefault_transaction_read_only=on");
     let error = PostgresHistory::connect(&read_only).await.unwrap_err();
     assert!(matches!(error, HistoryError::ReadOnly { .. }), "{error:?}");
@@ -67,12 +65,12 @@ async fn what_the_server_refuses_is_told() {
         @r#"cannot use the history: the tables do not have the expected form: relation "conversant_turns" does not exist (SQLSTATE 42P01)"#
     );
     server.stop().await;
+    Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn many_may_make_the_tables_at_once() {
+pub(crate) async fn many_may_make_the_tables_at_once() -> Tested {
     for level in ["read\\ committed", "serializable"] {
-        let Some(server) = Server::start("tables made by many").await else { return };
+        let server = Server::start().await?;
         let url = with_options(&server.url, &format!("-cdefault_transaction_isolation={level}"));
         let mut connecting = Vec::new();
         for _ in 0..12 {
@@ -84,11 +82,11 @@ async fn many_may_make_the_tables_at_once() {
         assert_eq!(server.number("SELECT version FROM conversant_schema").await, 4);
         server.stop().await;
     }
+    Ok(())
 }
 
-#[tokio::test]
-async fn a_history_is_awaited_on_any_executor() {
-    let Some(server) = Server::start("other executors").await else { return };
+pub(crate) async fn a_history_is_awaited_on_any_executor() -> Tested {
+    let server = Server::start().await?;
     let history = server.history().await;
     let elsewhere = std::thread::spawn(move || {
         conversant_testkit::block_on(async {
@@ -100,4 +98,5 @@ async fn a_history_is_awaited_on_any_executor() {
     let found = tokio::task::spawn_blocking(move || elsewhere.join().unwrap()).await.unwrap();
     assert_eq!(found, 2);
     server.stop().await;
+    Ok(())
 }

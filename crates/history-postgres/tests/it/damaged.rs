@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use conversant_core::{
     ChatHistory, Expect, HistoryError, Note, Range, SessionId, Turn, TurnId, Version,
 };
+use conversant_harness::Tested;
 use conversant_history_postgres::{LangChainPostgresHistory, PostgresHistory};
 use conversant_testkit::suite::{MALFORMED_MESSAGES, MALFORMED_SECRET};
 
@@ -42,8 +43,7 @@ async fn operate(
 }
 
 /// After each damage, the outcome of each operation: none is a shortened conversation.
-#[tokio::test]
-async fn damaged_tables_are_reported() {
+pub(crate) async fn damaged_tables_are_reported() -> Tested {
     let damages = [
         "TRUNCATE conversant_schema",
         "TRUNCATE conversant_turns",
@@ -60,7 +60,7 @@ async fn damaged_tables_are_reported() {
     ];
     let mut told = String::new();
     for damage in damages {
-        let Some(server) = Server::start("damaged tables").await else { return };
+        let server = Server::start().await?;
         let history = server.history().await;
         let id = session("s");
         history.append(&id, &turn(1), Expect::Any).await.unwrap();
@@ -80,20 +80,21 @@ async fn damaged_tables_are_reported() {
         server.stop().await;
     }
     insta::assert_snapshot!(told);
+    Ok(())
 }
 
 /// A transaction of another client locks a table: every operation ends within its limit, and the
 /// store serves again afterwards.
-#[tokio::test(flavor = "multi_thread")]
-async fn locked_tables_are_waited_for_within_the_limit() {
+pub(crate) async fn locked_tables_are_waited_for_within_the_limit() -> Tested {
     let [schema, sessions, turns, notes, leases] =
         ["schema", "sessions", "turns", "notes", "leases"].map(a_locked_table);
-    tokio::join!(schema, sessions, turns, notes, leases);
+    tokio::try_join!(schema, sessions, turns, notes, leases)?;
+    Ok(())
 }
 
-async fn a_locked_table(table: &str) {
+async fn a_locked_table(table: &str) -> Tested {
     let limit = Duration::from_millis(1_500);
-    let Some(server) = Server::start("locked tables").await else { return };
+    let server = Server::start().await?;
     let patient = server.history().await;
     let connect = || PostgresHistory::builder(&server.url).operation_timeout(limit).connect();
     let hasty = loop {
@@ -138,13 +139,13 @@ async fn a_locked_table(table: &str) {
         assert!(found.iter().filter(|found| found.id() == turn(3).id()).count() == 1);
     }
     server.stop().await;
+    Ok(())
 }
 
 /// LangChain's table is emptied and refilled with as many rows of the same numbers.
-#[tokio::test]
-async fn a_langchain_table_that_was_refilled_is_noticed() {
+pub(crate) async fn a_langchain_table_that_was_refilled_is_noticed() -> Tested {
     for as_text in [false, true] {
-        let Some(server) = Server::start("a refilled LangChain table").await else { return };
+        let server = Server::start().await?;
         let builder = LangChainPostgresHistory::builder(&server.url);
         let builder = if as_text { builder.messages_as_text() } else { builder };
         let history = builder.connect().await.unwrap();
@@ -171,24 +172,24 @@ async fn a_langchain_table_that_was_refilled_is_noticed() {
         assert!(matches!(error, HistoryError::Corrupt { .. }), "{error:?}");
         server.stop().await;
     }
+    Ok(())
 }
 
 /// Any number is a number of connections.
-#[tokio::test]
-async fn any_number_of_connections_is_taken() {
-    let Some(server) = Server::start("numbers of connections").await else { return };
+pub(crate) async fn any_number_of_connections_is_taken() -> Tested {
+    let server = Server::start().await?;
     for connections in [0, 1, usize::MAX] {
         let builder = PostgresHistory::builder(&server.url).max_connections(connections);
         let history = builder.connect().await.unwrap();
         history.append(&session("s"), &turn(1), Expect::Any).await.unwrap();
     }
     server.stop().await;
+    Ok(())
 }
 
 /// Every text that the database keeps is replaced by ones that are none of the kind.
-#[tokio::test]
-async fn errors_quote_nothing_that_is_stored() {
-    let Some(server) = Server::start("errors that quote nothing").await else { return };
+pub(crate) async fn errors_quote_nothing_that_is_stored() -> Tested {
+    let server = Server::start().await?;
     let history = server.history().await;
     let mut faults = 0;
     for (number, text) in MALFORMED_MESSAGES.iter().enumerate() {
@@ -215,4 +216,5 @@ async fn errors_quote_nothing_that_is_stored() {
     }
     assert!(faults > 40, "{faults} errors");
     server.stop().await;
+    Ok(())
 }

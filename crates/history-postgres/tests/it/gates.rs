@@ -1,6 +1,7 @@
 //! The cost of a call on the wire: counts that noise does not touch.
 
 use conversant_core::{ChatHistory, Expect, Message, Range, SessionId, Turn};
+use conversant_harness::Tested;
 use conversant_history_postgres::PostgresHistory;
 use conversant_testkit::servers::CountingProxy;
 
@@ -16,9 +17,8 @@ const MAX_SENT: u64 = 800;
 const MAX_OF_TURN: u64 = 100;
 const MAX_RECEIVED: u64 = 600;
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_operation_is_one_round_trip_and_little_more_than_its_text() {
-    let Some(server) = Server::start("round trips").await else { return };
+pub(crate) async fn an_operation_is_one_round_trip_and_little_more_than_its_text() -> Tested {
+    let server = Server::start().await?;
     let (user, rest) = server.url.split_once('@').unwrap();
     let (address, rest) = rest.split_once('/').unwrap();
     let proxy = CountingProxy::start(address).await.unwrap();
@@ -60,4 +60,5 @@ async fn an_operation_is_one_round_trip_and_little_more_than_its_text() {
         assert!(read < received + MAX_RECEIVED, "{range:?} {read}");
     }
     server.stop().await;
+    Ok(())
 }

@@ -1,26 +1,21 @@
 //! A server of the tests' own that is killed, restored or slow.
 
-use std::{io::Write, time::Duration};
+use std::time::Duration;
 
 use conversant_core::{ChatHistory, Expect, HistoryError, Range, SessionId, Turn};
+use conversant_harness::{Missing, Need, Tested};
 use conversant_history_postgres::{LangChainPostgresHistory, PostgresHistory};
 use conversant_testkit::{servers::PostgresServer, suite};
 use tokio::task::spawn_blocking;
 
-/// Starts a server, or reports that `test` is left out because PostgreSQL is not installed.
-fn start(test: &str, settings: &[&str]) -> Option<PostgresServer> {
+/// Starts a server, if PostgreSQL is installed.
+fn start(settings: &[&str]) -> Result<PostgresServer, Missing> {
     let server = PostgresServer::start(settings).unwrap();
-    if server.is_none() {
-        let told = format!("left out: {test}, which needs an installed PostgreSQL\n");
-        // The harness keeps what tests print to itself, unless it is written like this.
-        std::io::stderr().write_all(told.as_bytes()).unwrap();
-    }
-    server
+    server.ok_or_else(|| Need::Services.missing("an installed PostgreSQL"))
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_killed_server_loses_nothing_that_it_acknowledged() {
-    let Some(server) = start("a killed PostgreSQL server", &[]) else { return };
+pub(crate) async fn a_killed_server_loses_nothing_that_it_acknowledged() -> Tested {
+    let server = start(&[])?;
     let url = server.url();
     let pools = [
         PostgresHistory::connect(&url).await.unwrap(),
@@ -29,24 +24,24 @@ async fn a_killed_server_loses_nothing_that_it_acknowledged() {
     let report = suite::killed_history(&pools, server).await;
     let report = report.unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(report.skipped().next(), None, "{report}");
+    Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_killed_server_keeps_langchains_table() {
-    let Some(server) = start("a killed PostgreSQL server, LangChain", &[]) else { return };
+pub(crate) async fn a_killed_server_keeps_langchains_table() -> Tested {
+    let server = start(&[])?;
     let url = server.url();
     let pools = [
         LangChainPostgresHistory::connect(&url).await.unwrap(),
         LangChainPostgresHistory::connect(&url).await.unwrap(),
     ];
     suite::killed_history(&pools, server).await.unwrap_or_else(|error| panic!("{error}"));
+    Ok(())
 }
 
 /// A server that waits for 100 ms at each commit, as with a slow disk.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_server_with_a_slow_disk_is_waited_for_within_the_limit() {
+pub(crate) async fn a_server_with_a_slow_disk_is_waited_for_within_the_limit() -> Tested {
     let settings = ["-c", "commit_delay=100000", "-c", "commit_siblings=0"];
-    let Some(server) = start("a PostgreSQL server with a slow disk", &settings) else { return };
+    let server = start(&settings)?;
     let connect = |limit| PostgresHistory::builder(server.url()).operation_timeout(limit).connect();
     let patient = connect(Duration::from_secs(30)).await.unwrap();
     let session = SessionId::new("slow").unwrap();
@@ -71,20 +66,20 @@ async fn a_server_with_a_slow_disk_is_waited_for_within_the_limit() {
     let found = patient.turns(&session, Range::All).await.unwrap();
     assert_eq!(found[..3], turns[..]);
     assert_eq!(found[3..], [late]);
+    Ok(())
 }
 
 /// The primary waits for its standby, is killed, and the standby takes over: the pool finds it
 /// among its addresses, and every acknowledged turn is there, once, in order.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_synchronous_standby_that_takes_over_has_every_turn() {
+pub(crate) async fn a_synchronous_standby_that_takes_over_has_every_turn() -> Tested {
     // The primary answers writes only once the standby follows.
     let settings = ["-c", "synchronous_standby_names=*"];
     let start = move || {
-        let primary = start("a standby that takes over", &settings)?;
+        let primary = start(&settings)?;
         let standby = primary.standby().unwrap();
-        Some((primary, standby))
+        Ok((primary, standby))
     };
-    let Some((mut primary, standby)) = spawn_blocking(start).await.unwrap() else { return };
+    let (mut primary, standby) = spawn_blocking(start).await.unwrap()?;
     let (old, new) = (primary.port(), standby.port());
     let url = format!(
         "postgres://conversant@127.0.0.1:{old},127.0.0.1:{new}/postgres?target_session_attrs=read-write"
@@ -104,4 +99,5 @@ async fn a_synchronous_standby_that_takes_over_has_every_turn() {
     }
     assert_eq!(history.turns(&session, Range::All).await.unwrap(), acknowledged);
     assert_eq!(history.sessions(None, 2).await.unwrap(), [session]);
+    Ok(())
 }

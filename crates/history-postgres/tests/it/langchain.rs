@@ -7,6 +7,7 @@ use conversant_core::{
     BoxError, ChatHistory, Expect, Message, Range, Role, SessionId, Turn, TurnId, Version,
     async_trait,
 };
+use conversant_harness::Tested;
 use conversant_history_postgres::LangChainPostgresHistory;
 use conversant_testkit::suite::{self, LangChainRows, SuiteError};
 use serde_json::{Value as Json, json};
@@ -55,21 +56,20 @@ impl LangChainRows for Server {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn conversations_are_shared_with_python() {
+pub(crate) async fn conversations_are_shared_with_python() -> Tested {
     for as_text in [false, true] {
-        let Some(server) = Server::start("conversations shared with Python").await else { return };
+        let server = Server::start().await?;
         let (history, own) = (server.langchain(as_text).await, server.history().await);
         let report = suite::langchain_history(&history, &own, &server).await;
         let report = report.unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(report.skipped().next(), None, "{report}");
         server.stop().await;
     }
+    Ok(())
 }
 
-#[tokio::test]
-async fn rows_of_ours_are_langchains() {
-    let Some(server) = Server::start("rows of ours").await else { return };
+pub(crate) async fn rows_of_ours_are_langchains() -> Tested {
+    let server = Server::start().await?;
     let history = server.langchain(true).await;
     let question = Message::human("hi").with_extra("additional_kwargs", json!({"theirs": 1}));
     let turn = Turn::new(vec![question, Message::ai("hello")])
@@ -122,11 +122,11 @@ async fn rows_of_ours_are_langchains() {
     ]
     "#);
     server.stop().await;
+    Ok(())
 }
 
-#[tokio::test]
-async fn what_a_table_does_not_take_is_told() {
-    let Some(server) = Server::start("what LangChain's table does not take").await else { return };
+pub(crate) async fn what_a_table_does_not_take_is_told() -> Tested {
+    let server = Server::start().await?;
     let history = server.langchain(false).await;
     let mut told = String::new();
     for message in [
@@ -166,15 +166,16 @@ async fn what_a_table_does_not_take_is_told() {
     cannot reach the history: cannot use the table: its column `message` is neither `jsonb` nor `text`
     "#);
     server.stop().await;
+    Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_suite_says_what_is_missing() {
-    tokio::join!(what_is_missing(false), what_is_missing(true));
+pub(crate) async fn the_suite_says_what_is_missing() -> Tested {
+    tokio::try_join!(what_is_missing(false), what_is_missing(true))?;
+    Ok(())
 }
 
-async fn what_is_missing(as_text: bool) {
-    let Some(server) = Server::start("the suite on LangChain's table").await else { return };
+async fn what_is_missing(as_text: bool) -> Tested {
+    let server = Server::start().await?;
     let history = server.langchain(as_text).await;
     let error: SuiteError = suite::history(|| history.clone()).await.unwrap_err();
     let failed: BTreeSet<&str> = error.failed().map(|(check, _)| check).collect();
@@ -189,13 +190,14 @@ async fn what_is_missing(as_text: bool) {
     }
     assert_eq!(failed, expected, "{error}");
     server.stop().await;
+    Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn writers_of_two_pools_have_one_order() {
-    let Some(server) = Server::start("writers to LangChain's table").await else { return };
+pub(crate) async fn writers_of_two_pools_have_one_order() -> Tested {
+    let server = Server::start().await?;
     let pools = [server.langchain(false).await, server.langchain(false).await];
     let report = suite::shared_history(&pools).await.unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(report.skipped().next(), None, "{report}");
     server.stop().await;
+    Ok(())
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use conversant_core::{
     ChatHistory, Expect, HistoryError, Message, Range, SessionFilter, SessionId, Turn, TurnId,
 };
+use conversant_harness::Tested;
 use conversant_history_postgres::PostgresHistory;
 
 use crate::server::{Server, chain};
@@ -21,9 +22,8 @@ async fn found(history: &PostgresHistory, text: &str) -> Vec<String> {
 
 /// The first program that asks for a search creates it. All that connect later have it, and turns
 /// from before can be added.
-#[tokio::test]
-async fn a_search_belongs_to_the_database() {
-    let Some(server) = Server::start("the search of a database").await else { return };
+pub(crate) async fn a_search_belongs_to_the_database() -> Tested {
+    let server = Server::start().await?;
     let before = server.history().await;
     let id = session("before");
     for number in 0..5 {
@@ -67,19 +67,19 @@ async fn a_search_belongs_to_the_database() {
         assert!(told.ends_with(expected), "{told}");
     }
     server.stop().await;
-    let Some(server) = Server::start("an unknown search").await else { return };
+    let server = Server::start().await?;
     let builder = PostgresHistory::builder(&server.url).search("klingon");
     insta::assert_snapshot!(
         chain(&builder.connect().await.unwrap_err()),
         @"cannot reach the history: cannot search with the configuration `klingon`: the database does not have it; use `simple`"
     );
     server.stop().await;
+    Ok(())
 }
 
 /// Labels that cannot be stored are those of no session.
-#[tokio::test]
-async fn odd_labels_select_nothing() {
-    let Some(server) = Server::start("odd labels").await else { return };
+pub(crate) async fn odd_labels_select_nothing() -> Tested {
+    let server = Server::start().await?;
     let history = server.history().await;
     history.set_label(&session("s"), "user", Some("\\u0000")).await.unwrap();
     for (value, expected) in [("\0", 0), ("\n", 0), ("\\u0000", 1)] {
@@ -89,12 +89,12 @@ async fn odd_labels_select_nothing() {
         assert_eq!(history.delete_sessions(&filter, 9).await.unwrap(), expected, "{value:?}");
     }
     server.stop().await;
+    Ok(())
 }
 
 /// Words of a language are found in their other forms, and those of a text of any size.
-#[tokio::test]
-async fn words_of_long_texts_are_found() {
-    let Some(server) = Server::start("a search in long texts").await else { return };
+pub(crate) async fn words_of_long_texts_are_found() -> Tested {
+    let server = Server::start().await?;
     let builder = PostgresHistory::builder(&server.url).search("english").partitions(2);
     let history = builder.connect().await.unwrap();
     let words: String = (0..200_000).map(|number| format!("w{number:x} ")).collect();
@@ -106,12 +106,12 @@ async fn words_of_long_texts_are_found() {
     }
     assert!(found(&history, "w30d40").await.is_empty());
     server.stop().await;
+    Ok(())
 }
 
 /// Nothing of a removed session is left in any table.
-#[tokio::test]
-async fn removed_sessions_are_gone_from_the_index() {
-    let Some(server) = Server::start("removal from the index").await else { return };
+pub(crate) async fn removed_sessions_are_gone_from_the_index() -> Tested {
+    let server = Server::start().await?;
     let history = PostgresHistory::builder(&server.url).search("simple").connect().await.unwrap();
     for (number, name) in ["a", "b", "c", "d"].into_iter().enumerate() {
         let id = session(name);
@@ -134,12 +134,12 @@ async fn removed_sessions_are_gone_from_the_index() {
     // The lease of a session that was deleted before its time is gone too, with the others.
     assert_eq!(server.number("SELECT count(*) FROM conversant_leases").await, 0);
     server.stop().await;
+    Ok(())
 }
 
 /// A session whose time is over is not listed, nor are its labels and title when it begins again.
-#[tokio::test]
-async fn a_session_that_ended_begins_without_labels() {
-    let Some(server) = Server::start("labels of ended sessions").await else { return };
+pub(crate) async fn a_session_that_ended_begins_without_labels() -> Tested {
+    let server = Server::start().await?;
     let hour = Duration::from_secs(3600);
     let history = PostgresHistory::builder(&server.url).time_to_live(hour).connect().await.unwrap();
     let id = session("s");
@@ -157,13 +157,13 @@ async fn a_session_that_ended_begins_without_labels() {
     assert!(info.title.is_none() && info.labels.is_empty(), "{info:?}");
     assert_eq!(info.turns, 1);
     server.stop().await;
+    Ok(())
 }
 
 /// Sessions are deleted by filter while others write to them: each is kept with its new turn, or
 /// deleted before it.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_session_in_use_is_not_deleted_as_an_old_one() {
-    let Some(server) = Server::start("deletion of sessions in use").await else { return };
+pub(crate) async fn a_session_in_use_is_not_deleted_as_an_old_one() -> Tested {
+    let server = Server::start().await?;
     let history = server.history().await;
     let old = std::time::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
     let filter = SessionFilter::new().with_used_before(old + Duration::from_secs(1));
@@ -192,4 +192,5 @@ async fn a_session_in_use_is_not_deleted_as_an_old_one() {
         assert_eq!(turns.last().unwrap().messages().to_string(), "Human: new\nAI: turn");
     }
     server.stop().await;
+    Ok(())
 }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use conversant_core::{ChatHistory, Expect, HistoryError, Note, Range, SessionId, Turn};
+use conversant_harness::Tested;
 use conversant_history_postgres::{LangChainPostgresHistory, PostgresHistory};
 use conversant_testkit::suite;
 
@@ -17,9 +18,8 @@ fn address(url: &str) -> (&str, impl Fn(std::net::SocketAddr) -> String) {
 
 const LIMIT: Duration = Duration::from_millis(1500);
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_history_in_postgres_is_a_networked_history() {
-    let Some(server) = Server::start("broken connections").await else { return };
+pub(crate) async fn a_history_in_postgres_is_a_networked_history() -> Tested {
+    let server = Server::start().await?;
     let url = server.url.clone();
     let (address, through) = address(&url);
     let open = |proxy| PostgresHistory::builder(through(proxy)).operation_timeout(LIMIT).connect();
@@ -27,11 +27,11 @@ async fn a_history_in_postgres_is_a_networked_history() {
     let report = report.unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(report.skipped().next(), None);
     server.stop().await;
+    Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_history_in_langchains_table_is_a_networked_history() {
-    let Some(server) = Server::start("broken connections, LangChain").await else { return };
+pub(crate) async fn a_history_in_langchains_table_is_a_networked_history() -> Tested {
+    let server = Server::start().await?;
     let url = server.url.clone();
     let (address, through) = address(&url);
     let open = |proxy| {
@@ -39,11 +39,11 @@ async fn a_history_in_langchains_table_is_a_networked_history() {
     };
     suite::networked_history(address, open).await.unwrap_or_else(|error| panic!("{error}"));
     server.stop().await;
+    Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_locked_row_is_waited_for_within_the_limit() {
-    let Some(server) = Server::start("a locked row").await else { return };
+pub(crate) async fn a_locked_row_is_waited_for_within_the_limit() -> Tested {
+    let server = Server::start().await?;
     let limit = Duration::from_secs(1);
     let builder = PostgresHistory::builder(&server.url).operation_timeout(limit);
     let history = builder.max_connections(2).connect().await.unwrap();
@@ -72,11 +72,11 @@ async fn a_locked_row_is_waited_for_within_the_limit() {
     history.append(&session, &turn, Expect::Any).await.unwrap();
     assert_eq!(history.turns(&session, Range::All).await.unwrap(), [first, turn]);
     server.stop().await;
+    Ok(())
 }
 
-#[tokio::test]
-async fn any_duration_is_a_time_limit() {
-    let Some(server) = Server::start("time limits").await else { return };
+pub(crate) async fn any_duration_is_a_time_limit() -> Tested {
+    let server = Server::start().await?;
     let session = SessionId::new("limits").unwrap();
     let builder = |timeout| {
         PostgresHistory::builder(&server.url)
@@ -91,13 +91,13 @@ async fn any_duration_is_a_time_limit() {
     assert_eq!(history.load(&session, Range::All).await.unwrap().messages.len(), 2);
     builder(Duration::ZERO).connect().await.unwrap_err();
     server.stop().await;
+    Ok(())
 }
 
 /// The only connection of the pool is taken: every operation ends in time, and the store serves
 /// again afterwards.
-#[tokio::test(flavor = "multi_thread")]
-async fn an_exhausted_pool_is_an_error_of_every_operation() {
-    let Some(server) = Server::start("an exhausted pool").await else { return };
+pub(crate) async fn an_exhausted_pool_is_an_error_of_every_operation() -> Tested {
+    let server = Server::start().await?;
     let patience = Duration::from_millis(300);
     let builder = PostgresHistory::builder(&server.url).max_connections(1);
     let history = builder.acquire_timeout(patience).connect().await.unwrap();
@@ -150,4 +150,5 @@ async fn an_exhausted_pool_is_an_error_of_every_operation() {
     history.append(&other, &turn, Expect::Any).await.unwrap();
     assert_eq!(history.load(&taken, Range::All).await.unwrap().messages.len(), 4);
     server.stop().await;
+    Ok(())
 }

@@ -6,6 +6,7 @@ use std::sync::{
 };
 
 use conversant_core::{ChatHistory, Expect, Range, SessionId, Turn};
+use conversant_harness::Tested;
 use conversant_history_postgres::PostgresHistory;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -95,9 +96,8 @@ async fn parsed_in_calls(proxy: &Proxy, history: &PostgresHistory, session: &Ses
     proxy.parsed.load(Ordering::Relaxed) - before - 1
 }
 
-#[tokio::test]
-async fn statements_are_prepared_unless_a_pooler_is_in_between() {
-    let Some(server) = Server::start("poolers").await else { return };
+pub(crate) async fn statements_are_prepared_unless_a_pooler_is_in_between() -> Tested {
+    let server = Server::start().await?;
     let (user, rest) = server.url.split_once('@').unwrap();
     let (address, rest) = rest.split_once('/').unwrap();
     let proxy = Arc::new(Proxy::default());
@@ -116,12 +116,12 @@ async fn statements_are_prepared_unless_a_pooler_is_in_between() {
         assert_eq!(parsed, expected, "a pooler: {is_pooler}, the setting: {prepared:?}");
     }
     server.stop().await;
+    Ok(())
 }
 
 /// A pooler that hides itself, or a server that drops all statements, costs no call.
-#[tokio::test]
-async fn a_statement_that_the_server_lost_is_sent_with_its_text() {
-    let Some(server) = Server::start("lost statements").await else { return };
+pub(crate) async fn a_statement_that_the_server_lost_is_sent_with_its_text() -> Tested {
+    let server = Server::start().await?;
     let history = PostgresHistory::builder(&server.url).max_connections(1).connect().await.unwrap();
     let session = SessionId::new("s").unwrap();
     let seen = history.append(&session, &Turn::exchange("q", "a"), Expect::Any).await.unwrap();
@@ -139,4 +139,5 @@ async fn a_statement_that_the_server_lost_is_sent_with_its_text() {
     let found = history.load(&session, Range::All).await.unwrap().messages.len();
     assert_eq!(found, 8);
     server.stop().await;
+    Ok(())
 }

@@ -3,6 +3,7 @@
 use std::time::UNIX_EPOCH;
 
 use conversant_core::{ChatHistory, Expect, HistoryError, Point, Range, SessionId, Turn, TurnId};
+use conversant_harness::Tested;
 use conversant_history_postgres::PostgresHistory;
 use conversant_testkit::suite;
 
@@ -55,10 +56,9 @@ const APPENDS_3: [&str; 2] = [
 
 /// The tables of the version before are migrated, with partitions or without, and what they hold
 /// can branch. Programs of the version before that run write on, and both see all turns.
-#[tokio::test]
-async fn programs_of_the_version_before_go_on() {
+pub(crate) async fn programs_of_the_version_before_go_on() -> Tested {
     for is_partitioned in [false, true] {
-        let Some(server) = Server::start("tables of the version before").await else { return };
+        let server = Server::start().await?;
         let partition = if is_partitioned { &PARTITION_3[..] } else { &[] };
         for part in VERSION_3.iter().chain(partition) {
             server.client.batch_execute(part).await.unwrap();
@@ -105,6 +105,7 @@ async fn programs_of_the_version_before_go_on() {
         assert_eq!(server.number("SELECT count(*) FROM conversant_turns").await, 0);
         server.stop().await;
     }
+    Ok(())
 }
 
 /// The tables of version 4, with its functions.
@@ -128,10 +129,9 @@ const APPEND_4: &str = "SELECT (conversant_write_turn('s', 0::smallint, NULL, ge
     9223372036854775807, 1790000000000, NULL, NULL))[3]";
 
 /// Turns of version 4, which have no fingerprint, are continued by new ones.
-#[tokio::test]
-async fn turns_of_version_4_are_continued() {
+pub(crate) async fn turns_of_version_4_are_continued() -> Tested {
     for is_partitioned in [false, true] {
-        let Some(server) = Server::start("tables of version 4").await else { return };
+        let server = Server::start().await?;
         let partition = if is_partitioned { &PARTITION_4[..] } else { &[] };
         let (tables, functions) = VERSION_4.split_at(4);
         for part in tables.iter().chain(partition).chain(functions) {
@@ -166,11 +166,11 @@ async fn turns_of_version_4_are_continued() {
         assert_eq!(info.turns, 7);
         server.stop().await;
     }
+    Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_history_in_partitioned_tables_is_a_history() {
-    let Some(server) = Server::start("partitioned tables").await else { return };
+pub(crate) async fn a_history_in_partitioned_tables_is_a_history() -> Tested {
+    let server = Server::start().await?;
     let connect = |partitions| PostgresHistory::builder(&server.url).partitions(partitions);
     let history = connect(3).connect().await.unwrap();
     let report = suite::history(|| history.clone()).await.unwrap_or_else(|error| panic!("{error}"));
@@ -190,13 +190,14 @@ async fn a_history_in_partitioned_tables_is_a_history() {
     assert!(matches!(error, HistoryError::Backend { .. }));
     insta::assert_snapshot!(chain(&error), @"cannot reach the history: cannot use 4 partitions: the tables were created with 3; leave `partitions` out, or move the conversations to new tables in another schema");
     server.stop().await;
+    Ok(())
 }
 
-#[tokio::test]
-async fn tables_without_partitions_are_not_taken_for_partitioned_ones() {
-    let Some(server) = Server::start("tables without partitions").await else { return };
+pub(crate) async fn tables_without_partitions_are_not_taken_for_partitioned_ones() -> Tested {
+    let server = Server::start().await?;
     server.history().await;
     let error = PostgresHistory::builder(&server.url).partitions(2).connect().await.unwrap_err();
     insta::assert_snapshot!(chain(&error), @"cannot reach the history: cannot use 2 partitions: the tables were created with 0; leave `partitions` out, or move the conversations to new tables in another schema");
     server.stop().await;
+    Ok(())
 }

@@ -1,16 +1,12 @@
 //! The server that the tests run against, each in a schema of its own.
 
-use std::io::Write;
-
 use conversant_core::TurnId;
+use conversant_harness::{Missing, Need};
 use conversant_history_postgres::PostgresHistory;
 use tokio_postgres::{Client, NoTls};
 
 /// Where the server is.
 const URL: &str = "CONVERSANT_POSTGRES_URL";
-
-/// Set where a server has to be there.
-const REQUIRED: &str = "CONVERSANT_REQUIRE_SERVICES";
 
 /// A schema of the server's, for one test. It goes when the test is over.
 pub(crate) struct Server {
@@ -20,15 +16,9 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Makes a schema on the server, or reports that `test` is skipped because there is none.
-    pub(crate) async fn start(test: &str) -> Option<Self> {
-        let Ok(url) = std::env::var(URL) else {
-            assert!(std::env::var_os(REQUIRED).is_none(), "{REQUIRED} is set, and {URL} is not");
-            // The harness keeps what tests print to itself, unless it is written like this.
-            let told = format!("left out: {test}, which needs a PostgreSQL server in {URL}\n");
-            std::io::stderr().write_all(told.as_bytes()).unwrap();
-            return None;
-        };
+    /// Makes a schema on the server, if there is one.
+    pub(crate) async fn start() -> Result<Self, Missing> {
+        let url = Need::Services.variable(URL, "a PostgreSQL server")?;
         let schema = format!("test_{}", TurnId::random()).replace('-', "_");
         let client = client(&url).await;
         client
@@ -36,7 +26,7 @@ impl Server {
             .await
             .unwrap();
         let url = with_options(&url, &format!("-csearch_path={schema}"));
-        Some(Self { url, client, schema })
+        Ok(Self { url, client, schema })
     }
 
     pub(crate) async fn history(&self) -> PostgresHistory {

@@ -5,14 +5,14 @@ use std::time::Duration;
 use conversant_core::{
     ChatHistory, Expect, HistoryError, Message, Note, Range, SessionId, Turn, Version,
 };
+use conversant_harness::Tested;
 use conversant_history_postgres::PostgresHistory;
 use serde_json::{Value as Json, json};
 
 use crate::server::{Server, chain};
 
-#[tokio::test]
-async fn a_session_ends_with_its_time() {
-    let Some(server) = Server::start("time to live").await else { return };
+pub(crate) async fn a_session_ends_with_its_time() -> Tested {
+    let server = Server::start().await?;
     let builder = PostgresHistory::builder(&server.url);
     let history = builder.time_to_live(Duration::from_secs(3600)).connect().await.unwrap();
     let [over, kept] = ["over", "kept"].map(|name| SessionId::new(name).unwrap());
@@ -52,11 +52,11 @@ async fn a_session_ends_with_its_time() {
     assert!(matches!(late, Err(HistoryError::Stale { .. })), "{late:?}");
     assert_eq!(history.load(&kept, Range::All).await.unwrap().messages.len(), 2);
     server.stop().await;
+    Ok(())
 }
 
-#[tokio::test]
-async fn damage_is_told_and_nothing_is_changed() {
-    let Some(server) = Server::start("damaged tables").await else { return };
+pub(crate) async fn damage_is_told_and_nothing_is_changed() -> Tested {
+    let server = Server::start().await?;
     let history = server.history().await;
     let damages = [
         ("DELETE FROM conversant_turns WHERE first = 0", Range::All),
@@ -110,11 +110,11 @@ async fn damage_is_told_and_nothing_is_changed() {
         cannot use the history: found a count of -8
     "#);
     server.stop().await;
+    Ok(())
 }
 
-#[tokio::test]
-async fn what_could_not_be_read_again_is_not_taken() {
-    let Some(server) = Server::start("messages that are refused").await else { return };
+pub(crate) async fn what_could_not_be_read_again_is_not_taken() -> Tested {
+    let server = Server::start().await?;
     let builder = PostgresHistory::builder(&server.url);
     let history = builder.max_message_bytes(100_000).connect().await.unwrap();
     let session = SessionId::new("refused").unwrap();
@@ -139,11 +139,11 @@ async fn what_could_not_be_read_again_is_not_taken() {
     history.append(&session, &deepest, Expect::Any).await.unwrap();
     assert_eq!(history.turns(&session, Range::All).await.unwrap(), [deepest]);
     server.stop().await;
+    Ok(())
 }
 
-#[tokio::test]
-async fn a_session_is_read_at_its_start() {
-    let Some(server) = Server::start("the start of a session").await else { return };
+pub(crate) async fn a_session_is_read_at_its_start() -> Tested {
+    let server = Server::start().await?;
     let history = server.history().await;
     let session = SessionId::new("start").unwrap();
     assert_eq!(history.first(&session, 3).await.unwrap().unwrap().len(), 0);
@@ -168,11 +168,11 @@ async fn a_session_is_read_at_its_start() {
         assert_eq!(first, all.slice(..count), "{count}");
     }
     server.stop().await;
+    Ok(())
 }
 
-#[tokio::test]
-async fn a_long_session_is_read_at_its_end() {
-    let Some(server) = Server::start("a long session").await else { return };
+pub(crate) async fn a_long_session_is_read_at_its_end() -> Tested {
+    let server = Server::start().await?;
     let history = server.history().await;
     let session = SessionId::new("long").unwrap();
     history.append(&session, &Turn::exchange("hi", "hello"), Expect::Any).await.unwrap();
@@ -199,4 +199,5 @@ async fn a_long_session_is_read_at_its_end() {
         assert_eq!((found.messages.len(), found.version), (expected, version), "{range:?}");
     }
     server.stop().await;
+    Ok(())
 }

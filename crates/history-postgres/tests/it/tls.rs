@@ -1,14 +1,14 @@
 //! Encrypted connections, and certificates that only their own root certifies.
 
 use conversant_core::{ChatHistory, Expect, Range, SessionId, Turn};
+use conversant_harness::Tested;
 use conversant_history_postgres::PostgresHistory;
 use conversant_testkit::{StartTls, TlsProxy};
 
 use crate::server::{Server, chain};
 
-#[tokio::test]
-async fn connections_are_encrypted_and_certificates_checked() {
-    let Some(server) = Server::start("encrypted connections").await else { return };
+pub(crate) async fn connections_are_encrypted_and_certificates_checked() -> Tested {
+    let server = Server::start().await?;
     let (user, other) = server.url.split_once('@').unwrap();
     let (address, options) = other.split_once('/').unwrap();
     let proxy = TlsProxy::start(address, Some(StartTls::POSTGRES)).await.unwrap();
@@ -29,11 +29,11 @@ async fn connections_are_encrypted_and_certificates_checked() {
     }
     assert!(proxy.accepted() >= 2);
     server.stop().await;
+    Ok(())
 }
 
-#[tokio::test]
-async fn a_server_without_tls_is_refused_where_it_is_required() {
-    let Some(server) = Server::start("TLS that is required").await else { return };
+pub(crate) async fn a_server_without_tls_is_refused_where_it_is_required() -> Tested {
+    let server = Server::start().await?;
     let error =
         PostgresHistory::connect(format!("{}&sslmode=require", server.url)).await.unwrap_err();
     insta::assert_snapshot!(
@@ -48,4 +48,5 @@ async fn a_server_without_tls_is_refused_where_it_is_required() {
         @"cannot reach the history: cannot read the root certificates"
     );
     server.stop().await;
+    Ok(())
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use conversant_core::{ChatHistory, Expect, HistoryError, Point, Range, SessionId, Turn};
+use conversant_harness::Tested;
 use conversant_history_redis::RedisHistory;
 
 use crate::server::Server;
@@ -22,9 +23,8 @@ async fn write(history: &RedisHistory, name: &str, count: usize) -> Vec<Turn> {
 }
 
 /// Once all sessions that share turns are gone, in any order, so are the turns.
-#[tokio::test]
-async fn nothing_stays_of_forks_that_are_gone() {
-    let Some(server) = Server::start("what forks leave").await else { return };
+pub(crate) async fn nothing_stays_of_forks_that_are_gone() -> Tested {
+    let server = Server::start().await?;
     let history = server.history().await;
     let names = ["a", "b", "c"];
     for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
@@ -66,12 +66,12 @@ async fn nothing_stays_of_forks_that_are_gone() {
         assert!(!keys.iter().any(|key| key.starts_with('{')), "{order:?}: {keys:?}");
     }
     server.stop().await;
+    Ok(())
 }
 
 /// Turns that are shared live as long as one of their sessions, and no longer.
-#[tokio::test]
-async fn shared_turns_expire_with_the_last_session() {
-    let Some(server) = Server::start("shared turns that expire").await else { return };
+pub(crate) async fn shared_turns_expire_with_the_last_session() -> Tested {
+    let server = Server::start().await?;
     let of = |seconds| server.builder().time_to_live(Duration::from_secs(seconds)).connect();
     let (short, long, for_good) =
         (of(100).await.unwrap(), of(10_000).await.unwrap(), server.history().await);
@@ -103,12 +103,12 @@ async fn shared_turns_expire_with_the_last_session() {
     assert_eq!(short.turns(&session("a"), Range::All).await.unwrap(), turns[2..]);
     assert_eq!(long.turns(&session("b"), Range::All).await.unwrap(), turns[..2]);
     server.stop().await;
+    Ok(())
 }
 
 /// A fork into a session whose time is up begins it anew.
-#[tokio::test]
-async fn an_expired_session_can_be_forked_into() {
-    let Some(server) = Server::start("forks into expired sessions").await else { return };
+pub(crate) async fn an_expired_session_can_be_forked_into() -> Tested {
+    let server = Server::start().await?;
     let history = server.builder().time_to_live(Duration::from_secs(100)).connect().await.unwrap();
     let turns = write(&history, "a", 2).await;
     write(&history, "b", 2).await;
@@ -123,4 +123,5 @@ async fn an_expired_session_can_be_forked_into() {
     let expired = history.fork(&session("b"), point, &session("c")).await;
     assert_eq!(expired.unwrap().messages, 2);
     server.stop().await;
+    Ok(())
 }

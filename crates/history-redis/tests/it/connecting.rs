@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use conversant_core::{ChatHistory, Expect, HistoryError, Range, SessionId, Turn};
+use conversant_harness::Tested;
 use conversant_history_redis::RedisHistory;
 
 use crate::server::{Server, chain};
 
-#[tokio::test]
-async fn faults_are_told_without_the_password() {
+pub(crate) async fn faults_are_told_without_the_password() {
     let urls = [
         "redis://user:hunter2@127.0.0.1:1/0",
         "redis://user:hunter2@127.0.0.1:notaport/0",
@@ -33,8 +33,7 @@ async fn faults_are_told_without_the_password() {
     insta::assert_snapshot!(told);
 }
 
-#[test]
-fn a_runtime_is_needed_to_connect() {
+pub(crate) fn a_runtime_is_needed_to_connect() {
     let connecting = RedisHistory::connect("redis://127.0.0.1:1/");
     let error = conversant_testkit::block_on(connecting).unwrap_err();
     insta::assert_snapshot!(
@@ -43,20 +42,19 @@ fn a_runtime_is_needed_to_connect() {
     );
 }
 
-#[tokio::test]
-async fn keys_of_a_later_version_are_refused() {
-    let Some(server) = Server::start("keys of a later version").await else { return };
+pub(crate) async fn keys_of_a_later_version_are_refused() -> Tested {
+    let server = Server::start().await?;
     server.history().await;
     assert_eq!(server.run::<u64>("GET @schema").await, 2);
     server.run::<()>("SET @schema 99").await;
     let error = server.builder().connect().await.unwrap_err();
     assert!(matches!(error, HistoryError::SchemaTooNew { found: 99, known: 2 }), "{error:?}");
     server.stop().await;
+    Ok(())
 }
 
-#[tokio::test]
-async fn a_history_is_awaited_on_any_executor() {
-    let Some(server) = Server::start("other executors").await else { return };
+pub(crate) async fn a_history_is_awaited_on_any_executor() -> Tested {
+    let server = Server::start().await?;
     let history = server.history().await;
     let elsewhere = std::thread::spawn(move || {
         conversant_testkit::block_on(async {
@@ -68,4 +66,5 @@ async fn a_history_is_awaited_on_any_executor() {
     let found = tokio::task::spawn_blocking(move || elsewhere.join().unwrap()).await.unwrap();
     assert_eq!(found, 2);
     server.stop().await;
+    Ok(())
 }

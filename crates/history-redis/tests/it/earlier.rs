@@ -1,5 +1,6 @@
 //! Sessions that version 1 of the keys stored: their messages are in a list of their own.
 
+use conversant_harness::Tested;
 use std::time::{Duration, UNIX_EPOCH};
 
 use conversant_core::{
@@ -51,9 +52,8 @@ async fn run(connection: &mut impl ConnectionLike, words: &[&str]) {
     command.query_async::<redis::Value>(connection).await.unwrap();
 }
 
-#[tokio::test]
-async fn a_session_of_version_1_is_read_and_continued() {
-    let Some(server) = Server::start("sessions of version 1").await else { return };
+pub(crate) async fn a_session_of_version_1_is_read_and_continued() -> Tested {
+    let server = Server::start().await?;
     let mut turns = turns(150);
     let version = write(&server, &turns).await;
     let history = server.history().await;
@@ -93,11 +93,11 @@ async fn a_session_of_version_1_is_read_and_continued() {
     }
     assert_eq!(server.run::<u64>("LLEN @{s}:messages").await, 300);
     server.stop().await;
+    Ok(())
 }
 
-#[tokio::test]
-async fn a_session_of_version_1_gets_branches() {
-    let Some(server) = Server::start("branches of version 1").await else { return };
+pub(crate) async fn a_session_of_version_1_gets_branches() -> Tested {
+    let server = Server::start().await?;
     let turns = turns(120);
     let version = write(&server, &turns).await;
     let hour = Duration::from_secs(3600);
@@ -130,11 +130,11 @@ async fn a_session_of_version_1_gets_branches() {
         assert!(server.run::<i64>(&format!("PTTL @{key}")).await > 3_500_000, "{key}");
     }
     server.stop().await;
+    Ok(())
 }
 
-#[tokio::test]
-async fn sessions_of_version_1_are_listed() {
-    let Some(server) = Server::start("the list of version 1").await else { return };
+pub(crate) async fn sessions_of_version_1_are_listed() -> Tested {
+    let server = Server::start().await?;
     let made = UNIX_EPOCH + Duration::from_secs(1_700_000_000);
     let turns = [0, 10].map(|seconds| {
         let id = TurnId::at(made + Duration::from_secs(seconds));
@@ -155,11 +155,11 @@ async fn sessions_of_version_1_are_listed() {
     let left: Vec<_> = server.keys().await.into_iter().filter(|key| key.starts_with('{')).collect();
     assert_eq!(left, [""; 0]);
     server.stop().await;
+    Ok(())
 }
 
-#[tokio::test]
-async fn damage_to_a_session_of_version_1_is_noticed() {
-    let Some(server) = Server::start("damaged sessions of version 1").await else { return };
+pub(crate) async fn damage_to_a_session_of_version_1_is_noticed() -> Tested {
+    let server = Server::start().await?;
     let history = server.history().await;
     for damage in [
         "DEL @{s}:messages",
@@ -181,4 +181,5 @@ async fn damage_to_a_session_of_version_1_is_noticed() {
         assert!(history.load(&session(), Range::All).await.unwrap().messages.is_empty());
     }
     server.stop().await;
+    Ok(())
 }

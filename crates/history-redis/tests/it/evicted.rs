@@ -5,6 +5,7 @@ use std::time::Duration;
 use conversant_core::{
     ChatHistory, Expect, HistoryError, Note, Point, Range, SessionFilter, SessionId, Turn, Version,
 };
+use conversant_harness::Tested;
 use conversant_history_redis::RedisHistory;
 use conversant_testkit::{
     servers::RedisServer,
@@ -13,7 +14,7 @@ use conversant_testkit::{
 
 use tokio::task::spawn_blocking;
 
-use crate::server::{Server, chain, left_out};
+use crate::server::{Server, chain, not_installed};
 
 /// The keys without which a session is not whole.
 const PARTS: [&str; 4] = ["meta", "turns", "ids", "notes"];
@@ -33,9 +34,8 @@ async fn write(history: &RedisHistory, name: &str) -> (Turn, Version) {
 
 /// Each key of a session is removed, and replaced by a text and by a list: every operation reports
 /// the damage, the session is listed, and it can be cleared and removed.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_damaged_session_is_noticed_by_every_operation() {
-    let Some(server) = Server::start("damaged keys of a session").await else { return };
+pub(crate) async fn a_damaged_session_is_noticed_by_every_operation() -> Tested {
+    let server = Server::start().await?;
     let history = server.history().await;
     let mut number = 0;
     for part in PARTS {
@@ -78,13 +78,13 @@ async fn a_damaged_session_is_noticed_by_every_operation() {
         }
     }
     server.stop().await;
+    Ok(())
 }
 
 /// Each key of a session with two branches, and of a fork of it, is removed or replaced: no
 /// operation shortens a path or stores a turn twice, and the session can be cleared.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_damaged_tree_is_noticed() {
-    let Some(server) = Server::start("damaged branches").await else { return };
+pub(crate) async fn a_damaged_tree_is_noticed() -> Tested {
+    let server = Server::start().await?;
     let history = server.history().await;
     let mut number = 0;
     let parts = ["meta", "branches", "turns:0.0", "turns:0.1", "ids:0", "notes"];
@@ -139,12 +139,12 @@ async fn a_damaged_tree_is_noticed() {
         assert_eq!(history.turns(&id, Range::All).await.unwrap(), [turn, left], "{what}");
     }
     server.stop().await;
+    Ok(())
 }
 
 /// Every number that the server keeps is replaced by one that is none.
-#[tokio::test(flavor = "multi_thread")]
-async fn numbers_that_are_none_are_noticed() {
-    let Some(server) = Server::start("numbers that are none").await else { return };
+pub(crate) async fn numbers_that_are_none_are_noticed() -> Tested {
+    let server = Server::start().await?;
     let history = server.history().await;
     let mut number = 0;
     for field in ["epoch", "messages", "expires", "notes"] {
@@ -166,11 +166,11 @@ async fn numbers_that_are_none_are_noticed() {
         }
     }
     server.stop().await;
+    Ok(())
 }
 
-#[tokio::test]
-async fn a_list_of_another_type_leaves_nothing_half_done() {
-    let Some(server) = Server::start("a list of another type").await else { return };
+pub(crate) async fn a_list_of_another_type_leaves_nothing_half_done() -> Tested {
+    let server = Server::start().await?;
     let history = server.history().await;
     let id = session("s");
     let (turn, version) = write(&history, "s").await;
@@ -203,11 +203,11 @@ async fn a_list_of_another_type_leaves_nothing_half_done() {
         assert!(!server.keys().await.iter().any(|key| key.contains("{new}")), "{list}");
     }
     server.stop().await;
+    Ok(())
 }
 
-#[tokio::test]
-async fn the_list_of_sessions_is_whole_although_its_key_was_evicted() {
-    let Some(server) = Server::start("the evicted list of sessions").await else { return };
+pub(crate) async fn the_list_of_sessions_is_whole_although_its_key_was_evicted() -> Tested {
+    let server = Server::start().await?;
     let history = server.history().await;
     let names = ["a", "b {x}%", "c\u{e9}\n", "[*?]"];
     let mut expected: Vec<SessionId> = names.into_iter().map(session).collect();
@@ -227,11 +227,11 @@ async fn the_list_of_sessions_is_whole_although_its_key_was_evicted() {
         }
     }
     server.stop().await;
+    Ok(())
 }
 
-#[tokio::test]
-async fn the_list_by_last_use_is_whole_although_its_key_was_evicted() {
-    let Some(server) = Server::start("the evicted list by last use").await else { return };
+pub(crate) async fn the_list_by_last_use_is_whole_although_its_key_was_evicted() -> Tested {
+    let server = Server::start().await?;
     let history = server.history().await;
     for name in ["a", "b {x}%", "c\n"] {
         write(&history, name).await;
@@ -264,12 +264,12 @@ async fn the_list_by_last_use_is_whole_although_its_key_was_evicted() {
     history.delete(&session("a")).await.unwrap();
     assert_eq!(history.list_sessions(&all, None, 10).await.unwrap().sessions.len(), 3);
     server.stop().await;
+    Ok(())
 }
 
 /// One key of a lease is evicted: it is not given to another holder.
-#[tokio::test]
-async fn a_lease_outlives_the_eviction_of_a_key() {
-    let Some(server) = Server::start("an evicted lease").await else { return };
+pub(crate) async fn a_lease_outlives_the_eviction_of_a_key() -> Tested {
+    let server = Server::start().await?;
     let history = server.history().await;
     write(&history, "old").await;
     let long = Duration::from_secs(600);
@@ -294,12 +294,12 @@ async fn a_lease_outlives_the_eviction_of_a_key() {
     history.release(&lease).await.unwrap();
     assert_eq!(history.load(&id, Range::All).await.unwrap().messages.len(), 2);
     server.stop().await;
+    Ok(())
 }
 
 /// All keys are gone between a load and the append that follows, under a lease.
-#[tokio::test]
-async fn a_server_that_is_emptied_under_a_lease_is_noticed() {
-    let Some(server) = Server::start("a server that is emptied").await else { return };
+pub(crate) async fn a_server_that_is_emptied_under_a_lease_is_noticed() -> Tested {
+    let server = Server::start().await?;
     let history = server.history().await;
     let (_, version) = write(&history, "s").await;
     let id = session("s");
@@ -318,21 +318,20 @@ async fn a_server_that_is_emptied_under_a_lease_is_noticed() {
     assert!(history.load(&id, Range::After(version)).await.unwrap().messages.is_empty());
     history.release(&lease).await.unwrap();
     server.stop().await;
+    Ok(())
 }
 
 /// A server evicts what it likes. Every session is as it was acknowledged, is reported as damaged,
 /// or has lost all that it had at some time.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_evicts_shortens_nothing_unnoticed() {
-    tokio::join!(evicts("allkeys-random"), evicts("allkeys-lru"), evicts("allkeys-lfu"));
+pub(crate) async fn a_server_that_evicts_shortens_nothing_unnoticed() -> Tested {
+    tokio::try_join!(evicts("allkeys-random"), evicts("allkeys-lru"), evicts("allkeys-lfu"))?;
+    Ok(())
 }
 
-async fn evicts(policy: &'static str) {
+async fn evicts(policy: &'static str) -> Tested {
     let settings = ["--maxmemory", "3500kb", "--maxmemory-policy", policy, "--appendonly", "no"];
     let started = spawn_blocking(move || RedisServer::start(&settings).unwrap()).await.unwrap();
-    let Some(server) = started else {
-        return left_out("a server that evicts");
-    };
+    let server = started.ok_or_else(not_installed)?;
     let history = RedisHistory::builder(server.url()).connections(1).connect().await.unwrap();
     let names: Vec<SessionId> = (0..60).map(|number| session(&format!("s{number}"))).collect();
     let mut told: Vec<Vec<Turn>> = vec![Vec::new(); names.len()];
@@ -368,12 +367,12 @@ async fn evicts(policy: &'static str) {
         // The server evicted the rest of it meanwhile.
         assert_eq!(history.turns(id, Range::All).await.unwrap(), [], "{policy}: {id}");
     }
+    Ok(())
 }
 
 /// Every text that the server keeps is replaced by ones that are none of the kind.
-#[tokio::test(flavor = "multi_thread")]
-async fn errors_quote_nothing_that_is_stored() {
-    let Some(server) = Server::start("errors that quote nothing").await else { return };
+pub(crate) async fn errors_quote_nothing_that_is_stored() -> Tested {
+    let server = Server::start().await?;
     let history = server.history().await;
     let mut faults = 0;
     for (number, text) in MALFORMED_MESSAGES.iter().enumerate() {
@@ -408,4 +407,5 @@ async fn errors_quote_nothing_that_is_stored() {
     }
     assert!(faults > 80, "{faults} errors");
     server.stop().await;
+    Ok(())
 }

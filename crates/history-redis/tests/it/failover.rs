@@ -9,6 +9,7 @@ use std::{
 };
 
 use conversant_core::{ChatHistory, Expect, HistoryError, Range, SessionId, Turn, TurnId, Version};
+use conversant_harness::Tested;
 use conversant_history_redis::{LangChainRedisHistory, RedisHistory};
 use conversant_testkit::{
     servers::{RedisCluster, RedisSentinel},
@@ -16,7 +17,10 @@ use conversant_testkit::{
 };
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use crate::{migration::a_slot_moves_while_it_is_written, server::left_out};
+use crate::{
+    migration::a_slot_moves_while_it_is_written,
+    server::{Server, not_installed},
+};
 
 fn session(name: impl std::fmt::Display) -> SessionId {
     SessionId::new(name.to_string()).unwrap()
@@ -24,13 +28,15 @@ fn session(name: impl std::fmt::Display) -> SessionId {
 
 /// A cluster takes seconds to form: one for all that is tested in it, at the end of which its first
 /// master is killed.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_history_in_a_cluster_is_a_history() {
+pub(crate) async fn a_history_in_a_cluster_is_a_history() -> Tested {
     let started = spawn_blocking(|| RedisCluster::start(3, 1).unwrap()).await.unwrap();
-    let Some(cluster) = started else { return left_out("histories in a cluster") };
-    tokio::join!(the_suite_passes(&cluster), keys_of_a_single_server_are_adopted(&cluster));
+    let cluster = started.ok_or_else(not_installed)?;
+    let ((), adopted) =
+        tokio::join!(the_suite_passes(&cluster), keys_of_a_single_server_are_adopted(&cluster));
+    adopted?;
     a_slot_moves_while_it_is_written(&cluster).await;
     a_master_is_replaced(cluster).await;
+    Ok(())
 }
 
 async fn the_suite_passes(cluster: &RedisCluster) {
@@ -74,11 +80,8 @@ async fn the_suite_passes(cluster: &RedisCluster) {
 
 /// Keys that a single server had are found in a cluster to which they are moved, and so is the list
 /// of their sessions.
-async fn keys_of_a_single_server_are_adopted(cluster: &RedisCluster) {
-    let Some(server) = crate::server::Server::start("keys that are moved to a cluster").await
-    else {
-        return;
-    };
+async fn keys_of_a_single_server_are_adopted(cluster: &RedisCluster) -> Tested {
+    let server = Server::start().await?;
     let single = server.history().await;
     let names = ["s", "a {name} of 100%", "\u{e9}\u{1f600}"];
     for name in names {
@@ -113,6 +116,7 @@ async fn keys_of_a_single_server_are_adopted(cluster: &RedisCluster) {
     let late = history.append(&session("gone"), &turn, Expect::SameEpoch(gone)).await;
     assert!(matches!(late, Err(HistoryError::Stale { .. })), "{late:?}");
     server.stop().await;
+    Ok(())
 }
 
 /// The acknowledged turns of each session, in order.
@@ -195,10 +199,9 @@ async fn a_master_is_replaced(mut cluster: RedisCluster) {
     assert_eq!(later.sessions(None, 100).await.unwrap().len(), SESSIONS);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_master_of_sentinels_is_replaced() {
+pub(crate) async fn a_master_of_sentinels_is_replaced() -> Tested {
     let started = spawn_blocking(|| RedisSentinel::start().unwrap()).await.unwrap();
-    let Some(mut servers) = started else { return left_out("a killed master of sentinels") };
+    let mut servers = started.ok_or_else(not_installed)?;
     let sentinel = servers.sentinel_url();
     let connect = || RedisHistory::sentinel("redis://mymaster/0", [&sentinel]).connect();
     let history = connect().await.unwrap();
@@ -212,4 +215,5 @@ async fn a_master_of_sentinels_is_replaced() {
     compare(&history, &acknowledged).await;
     let later = connect().await.unwrap();
     assert_eq!(later.sessions(None, 100).await.unwrap().len(), SESSIONS);
+    Ok(())
 }

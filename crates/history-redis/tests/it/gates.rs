@@ -1,12 +1,13 @@
 //! The cost of a call on the wire: counts that noise does not touch.
 
 use conversant_core::{ChatHistory, Expect, Message, Range, SessionId, Turn};
+use conversant_harness::Tested;
 use conversant_history_redis::RedisHistory;
 use conversant_testkit::servers::{CountingProxy, RedisServer};
 use redis::aio::MultiplexedConnection;
 use tokio::task::spawn_blocking;
 
-use crate::server::{Server, left_out};
+use crate::server::{Server, not_installed};
 
 /// The turns of a window.
 const WINDOW: usize = 20;
@@ -23,10 +24,9 @@ const COMMANDS_OF_APPEND: u64 = 9;
 const COMMANDS_OF_NEW_TURNS: u64 = 4;
 const COMMANDS_OF_LAST_TURNS: u64 = 5;
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_operation_takes_few_commands_of_the_server() {
+pub(crate) async fn an_operation_takes_few_commands_of_the_server() -> Tested {
     let started = spawn_blocking(|| RedisServer::start(&["--appendonly", "no"]).unwrap());
-    let Some(server) = started.await.unwrap() else { return left_out("counts of commands") };
+    let server = started.await.unwrap().ok_or_else(not_installed)?;
     let client = redis::Client::open(server.url()).unwrap();
     let mut control = client.get_multiplexed_async_connection().await.unwrap();
     let history = RedisHistory::builder(server.url()).connections(1).connect().await.unwrap();
@@ -53,6 +53,7 @@ async fn an_operation_takes_few_commands_of_the_server() {
             assert_eq!(after - before, expected, "{range:?} at {length}");
         }
     }
+    Ok(())
 }
 
 /// Returns the number of commands that the server has run, without those that ask for it.
@@ -71,9 +72,8 @@ fn turn() -> Turn {
     Turn::exchange("q".repeat(123), "a".repeat(400))
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_operation_is_one_round_trip_and_little_more_than_its_text() {
-    let Some(server) = Server::start("round trips").await else { return };
+pub(crate) async fn an_operation_is_one_round_trip_and_little_more_than_its_text() -> Tested {
+    let server = Server::start().await?;
     let address = server.url.strip_prefix("redis://").unwrap().trim_end_matches('/');
     let proxy = CountingProxy::start(address).await.unwrap();
     let builder = RedisHistory::builder(format!("redis://{}/", proxy.address()));
@@ -111,4 +111,5 @@ async fn an_operation_is_one_round_trip_and_little_more_than_its_text() {
         assert!(read < received + MAX_RECEIVED, "{range:?} {read}");
     }
     server.stop().await;
+    Ok(())
 }

@@ -3,44 +3,40 @@
 use std::time::Duration;
 
 use conversant_core::{ChatHistory, Expect, HistoryError, Range, SessionId, Turn};
+use conversant_harness::{Missing, Tested};
 use conversant_history_redis::{LangChainRedisHistory, RedisHistory};
 use conversant_testkit::{servers::RedisServer, suite};
 
-use crate::server::left_out;
+use crate::server::not_installed;
 
-/// Starts a server, or reports that `test` is left out because Redis is not installed.
-fn start(test: &str, settings: &[&str]) -> Option<RedisServer> {
-    let server = RedisServer::start(settings).unwrap();
-    if server.is_none() {
-        left_out(test);
-    }
-    server
+/// Starts a server, if Redis is installed.
+fn start(settings: &[&str]) -> Result<RedisServer, Missing> {
+    RedisServer::start(settings).unwrap().ok_or_else(not_installed)
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_killed_server_loses_nothing_that_it_acknowledged() {
-    let Some(server) = start("a killed Redis server", &[]) else { return };
+pub(crate) async fn a_killed_server_loses_nothing_that_it_acknowledged() -> Tested {
+    let server = start(&[])?;
     let url = server.url();
     let connect = || RedisHistory::builder(&url).connections(2).connect();
     let pools = [connect().await.unwrap(), connect().await.unwrap()];
     let report = suite::killed_history(&pools, server).await;
     let report = report.unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(report.skipped().next(), None, "{report}");
+    Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_killed_server_keeps_langchains_lists() {
-    let Some(server) = start("a killed Redis server, LangChain", &[]) else { return };
+pub(crate) async fn a_killed_server_keeps_langchains_lists() -> Tested {
+    let server = start(&[])?;
     let url = server.url();
     let connect = || LangChainRedisHistory::builder(&url).connections(2).connect();
     let pools = [connect().await.unwrap(), connect().await.unwrap()];
     suite::killed_history(&pools, server).await.unwrap_or_else(|error| panic!("{error}"));
+    Ok(())
 }
 
 /// A server that writes only now and then, as with a disk that stalls.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_server_whose_writes_stall_is_waited_for_within_the_limit() {
-    let Some(server) = start("a Redis server that stalls", &[]) else { return };
+pub(crate) async fn a_server_whose_writes_stall_is_waited_for_within_the_limit() -> Tested {
+    let server = start(&[])?;
     let limit = Duration::from_millis(500);
     let history = RedisHistory::builder(server.url()).operation_timeout(limit).connect();
     let history = history.await.unwrap();
@@ -64,4 +60,5 @@ async fn a_server_whose_writes_stall_is_waited_for_within_the_limit() {
         // What timed out takes no effect later.
         assert_eq!(history.turns(&session, Range::All).await.unwrap(), stored, "{pause} ms");
     }
+    Ok(())
 }

@@ -7,6 +7,7 @@ use conversant_core::{
     BoxError, ChatHistory, Expect, Message, Range, Role, SessionId, Turn, TurnId, Version,
     async_trait,
 };
+use conversant_harness::Tested;
 use conversant_history_redis::LangChainRedisHistory;
 use conversant_testkit::suite::{self, LangChainRows, SuiteError};
 use serde_json::{Value as Json, json};
@@ -48,19 +49,18 @@ impl LangChainRows for Server {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn conversations_are_shared_with_python() {
-    let Some(server) = Server::start("conversations shared with Python").await else { return };
+pub(crate) async fn conversations_are_shared_with_python() -> Tested {
+    let server = Server::start().await?;
     let (history, own) = (server.langchain().await, server.history().await);
     let report = suite::langchain_history(&history, &own, &server).await;
     let report = report.unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(report.skipped().next(), None, "{report}");
     server.stop().await;
+    Ok(())
 }
 
-#[tokio::test]
-async fn rows_of_ours_are_langchains() {
-    let Some(server) = Server::start("rows of ours").await else { return };
+pub(crate) async fn rows_of_ours_are_langchains() -> Tested {
+    let server = Server::start().await?;
     let history = server.langchain().await;
     let question = Message::human("hi").with_extra("additional_kwargs", json!({"theirs": 1}));
     let turn = Turn::new(vec![question, Message::ai("hello")])
@@ -113,11 +113,11 @@ async fn rows_of_ours_are_langchains() {
     ]
     "#);
     server.stop().await;
+    Ok(())
 }
 
-#[tokio::test]
-async fn what_a_list_does_not_take_is_told() {
-    let Some(server) = Server::start("what LangChain's list does not take").await else { return };
+pub(crate) async fn what_a_list_does_not_take_is_told() -> Tested {
+    let server = Server::start().await?;
     let history = server.langchain().await;
     let mut told = String::new();
     for message in [
@@ -147,11 +147,11 @@ async fn what_a_list_does_not_take_is_told() {
     cannot use the history: cannot decode row 3: unexpected end of hex escape at line 1 column 39
     ");
     server.stop().await;
+    Ok(())
 }
 
-#[tokio::test]
-async fn time_to_live_is_pythons() {
-    let Some(server) = Server::start("LangChain's time to live").await else { return };
+pub(crate) async fn time_to_live_is_pythons() -> Tested {
+    let server = Server::start().await?;
     let builder = LangChainRedisHistory::builder(&server.url);
     let builder = builder.prefix(format!("{}message_store:", server.prefix));
     let history = builder.time_to_live(Duration::from_secs(100)).connect().await.unwrap();
@@ -159,11 +159,11 @@ async fn time_to_live_is_pythons() {
     let left: i64 = server.run("PTTL @message_store:user-7").await;
     assert!((90_000..=100_000).contains(&left), "{left} ms left");
     server.stop().await;
+    Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_suite_says_what_is_missing() {
-    let Some(server) = Server::start("the suite on LangChain's lists").await else { return };
+pub(crate) async fn the_suite_says_what_is_missing() -> Tested {
+    let server = Server::start().await?;
     let history = server.langchain().await;
     let error: SuiteError = suite::history(|| history.clone()).await.unwrap_err();
     let failed: BTreeSet<&str> = error.failed().map(|(check, _)| check).collect();
@@ -175,13 +175,14 @@ async fn the_suite_says_what_is_missing() {
     ]);
     assert_eq!(failed, expected, "{error}");
     server.stop().await;
+    Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn writers_of_two_pools_have_one_order() {
-    let Some(server) = Server::start("writers to LangChain's lists").await else { return };
+pub(crate) async fn writers_of_two_pools_have_one_order() -> Tested {
+    let server = Server::start().await?;
     let pools = [server.langchain().await, server.langchain().await];
     let report = suite::shared_history(&pools).await.unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(report.skipped().next(), None, "{report}");
     server.stop().await;
+    Ok(())
 }

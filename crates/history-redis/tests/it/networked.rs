@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use conversant_core::{ChatHistory, Expect, Range, SessionId, Turn};
+use conversant_harness::Tested;
 use conversant_history_redis::{LangChainRedisHistory, RedisHistory};
 use conversant_testkit::suite;
 
@@ -17,9 +18,8 @@ fn address(url: &str) -> (&str, impl Fn(std::net::SocketAddr) -> String) {
 
 const LIMIT: Duration = Duration::from_millis(1500);
 
-#[tokio::test(flavor = "multi_thread")]
-async fn both_histories_are_networked_histories() {
-    let Some(server) = Server::start("broken connections").await else { return };
+pub(crate) async fn both_histories_are_networked_histories() -> Tested {
+    let server = Server::start().await?;
     let url = server.url.clone();
     let (address, through) = address(&url);
     let open = |proxy| {
@@ -39,11 +39,11 @@ async fn both_histories_are_networked_histories() {
     assert_eq!(report.skipped().next(), None);
     langchain.unwrap_or_else(|error| panic!("LangChain: {error}"));
     server.stop().await;
+    Ok(())
 }
 
-#[tokio::test]
-async fn any_duration_is_a_time_limit() {
-    let Some(server) = Server::start("time limits").await else { return };
+pub(crate) async fn any_duration_is_a_time_limit() -> Tested {
+    let server = Server::start().await?;
     let session = SessionId::new("limits").unwrap();
     let builder = |timeout| {
         let builder = server.builder().connect_timeout(timeout).operation_timeout(timeout);
@@ -56,4 +56,5 @@ async fn any_duration_is_a_time_limit() {
     // It ends at once, with or without an answer.
     let _ = builder(Duration::ZERO).connect().await;
     server.stop().await;
+    Ok(())
 }

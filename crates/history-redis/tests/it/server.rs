@@ -1,16 +1,12 @@
 //! The server that the tests run against, each with keys of its own.
 
-use std::io::Write;
-
 use conversant_core::TurnId;
+use conversant_harness::{Missing, Need};
 use conversant_history_redis::{RedisHistory, RedisHistoryBuilder};
 use redis::{FromRedisValue, aio::MultiplexedConnection};
 
 /// Where the server is.
 const URL: &str = "CONVERSANT_REDIS_URL";
-
-/// Set where a server has to be there.
-const REQUIRED: &str = "CONVERSANT_REQUIRE_SERVICES";
 
 /// Keys of the server's, for one test. They go when the test is over.
 pub(crate) struct Server {
@@ -20,17 +16,13 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Connects to the server, or reports that `test` is skipped because there is none.
-    pub(crate) async fn start(test: &str) -> Option<Self> {
-        let Ok(url) = std::env::var(URL) else {
-            assert!(std::env::var_os(REQUIRED).is_none(), "{REQUIRED} is set, and {URL} is not");
-            report(&format!("left out: {test}, which needs a Redis server in {URL}\n"));
-            return None;
-        };
+    /// Connects to the server, if there is one.
+    pub(crate) async fn start() -> Result<Self, Missing> {
+        let url = Need::Services.variable(URL, "a Redis server")?;
         let client = redis::Client::open(url.as_str()).unwrap();
         let connection = client.get_multiplexed_async_connection().await.unwrap();
         let prefix = format!("test:{}:", TurnId::random());
-        Some(Self { url, prefix, connection })
+        Ok(Self { url, prefix, connection })
     }
 
     pub(crate) fn builder(&self) -> RedisHistoryBuilder {
@@ -81,12 +73,7 @@ pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
         .join(": ")
 }
 
-/// Reports that `test` is skipped because Redis is not installed.
-pub(crate) fn left_out(test: &str) {
-    report(&format!("left out: {test}, which needs an installed `redis-server`\n"));
-}
-
-/// Writes past the harness, which keeps what tests print to itself.
-fn report(text: &str) {
-    std::io::stderr().write_all(text.as_bytes()).unwrap();
+/// Returns that Redis is not installed.
+pub(crate) fn not_installed() -> Missing {
+    Need::Services.missing("an installed `redis-server`")
 }

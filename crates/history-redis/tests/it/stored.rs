@@ -1,5 +1,6 @@
 //! The contents of the keys: their names, sessions whose time is up, damage, and sizes.
 
+use conversant_harness::Tested;
 use std::time::Duration;
 
 use conversant_core::{
@@ -9,9 +10,8 @@ use serde_json::{Value as Json, json};
 
 use crate::server::{Server, chain};
 
-#[tokio::test]
-async fn keys_are_named_by_their_session() {
-    let Some(server) = Server::start("names of keys").await else { return };
+pub(crate) async fn keys_are_named_by_their_session() -> Tested {
+    let server = Server::start().await?;
     let history = server.history().await;
     let session = SessionId::new("a {b}%\n\u{e9}").unwrap();
     let version =
@@ -30,11 +30,11 @@ async fn keys_are_named_by_their_session() {
     ");
     assert_eq!(history.sessions(None, 10).await.unwrap(), [session]);
     server.stop().await;
+    Ok(())
 }
 
-#[tokio::test]
-async fn a_session_ends_with_its_time() {
-    let Some(server) = Server::start("time to live").await else { return };
+pub(crate) async fn a_session_ends_with_its_time() -> Tested {
+    let server = Server::start().await?;
     let history = server.builder().time_to_live(Duration::from_secs(3600)).connect().await.unwrap();
     let [over, kept] = ["over", "kept"].map(|name| SessionId::new(name).unwrap());
     let mut seen = Vec::new();
@@ -77,11 +77,11 @@ async fn a_session_ends_with_its_time() {
         assert_eq!(server.run::<i64>(&format!("PTTL @{{kept}}:{part}")).await, -1, "{part}");
     }
     server.stop().await;
+    Ok(())
 }
 
-#[tokio::test]
-async fn damage_is_told_and_nothing_is_changed() {
-    let Some(server) = Server::start("damaged keys").await else { return };
+pub(crate) async fn damage_is_told_and_nothing_is_changed() -> Tested {
+    let server = Server::start().await?;
     let history = server.history().await;
     let damages = [
         "DEL @{s}:meta",
@@ -115,11 +115,11 @@ async fn damage_is_told_and_nothing_is_changed() {
     }
     insta::assert_snapshot!(told);
     server.stop().await;
+    Ok(())
 }
 
-#[tokio::test]
-async fn a_damaged_session_can_be_cleared() {
-    let Some(server) = Server::start("clearing a damaged session").await else { return };
+pub(crate) async fn a_damaged_session_can_be_cleared() -> Tested {
+    let server = Server::start().await?;
     let history = server.history().await;
     let session = SessionId::new("s").unwrap();
     for number in 0..2 {
@@ -136,11 +136,11 @@ async fn a_damaged_session_can_be_cleared() {
         assert!(history.load(&session, Range::All).await.unwrap().messages.is_empty());
     }
     server.stop().await;
+    Ok(())
 }
 
-#[tokio::test]
-async fn what_could_not_be_read_again_is_not_taken() {
-    let Some(server) = Server::start("messages that are refused").await else { return };
+pub(crate) async fn what_could_not_be_read_again_is_not_taken() -> Tested {
+    let server = Server::start().await?;
     let history = server.builder().max_message_bytes(100_000).connect().await.unwrap();
     let session = SessionId::new("refused").unwrap();
     let nested = |depth: usize| (0..depth).fold(json!("deep"), |inner, _| Json::Array(vec![inner]));
@@ -164,11 +164,11 @@ async fn what_could_not_be_read_again_is_not_taken() {
     history.append(&session, &deepest, Expect::Any).await.unwrap();
     assert_eq!(history.turns(&session, Range::All).await.unwrap(), [deepest]);
     server.stop().await;
+    Ok(())
 }
 
-#[tokio::test]
-async fn a_session_is_read_at_its_start() {
-    let Some(server) = Server::start("the start of a session").await else { return };
+pub(crate) async fn a_session_is_read_at_its_start() -> Tested {
+    let server = Server::start().await?;
     let history = server.history().await;
     let session = SessionId::new("start").unwrap();
     assert_eq!(history.first(&session, 3).await.unwrap().unwrap().len(), 0);
@@ -182,11 +182,11 @@ async fn a_session_is_read_at_its_start() {
         assert_eq!(first, all.slice(..count), "{count}");
     }
     server.stop().await;
+    Ok(())
 }
 
-#[tokio::test]
-async fn a_long_session_is_read_at_its_end() {
-    let Some(server) = Server::start("a long session").await else { return };
+pub(crate) async fn a_long_session_is_read_at_its_end() -> Tested {
+    let server = Server::start().await?;
     let history = server.history().await;
     let session = SessionId::new("long").unwrap();
     for _ in 0..20 {
@@ -218,4 +218,5 @@ async fn a_long_session_is_read_at_its_end() {
         assert_eq!(history.turns(&session, range).await.unwrap().len(), turns, "{range:?}");
     }
     server.stop().await;
+    Ok(())
 }

@@ -1,14 +1,14 @@
 //! Encrypted connections, and certificates that only their own root certifies.
 
 use conversant_core::{ChatHistory, Expect, Range, SessionId, Turn};
+use conversant_harness::Tested;
 use conversant_history_redis::RedisHistory;
 use conversant_testkit::TlsProxy;
 
 use crate::server::{Server, chain};
 
-#[tokio::test]
-async fn connections_are_encrypted_and_certificates_checked() {
-    let Some(server) = Server::start("encrypted connections").await else { return };
+pub(crate) async fn connections_are_encrypted_and_certificates_checked() -> Tested {
+    let server = Server::start().await?;
     let (_, other) = server.url.split_once("//").unwrap();
     let (address, database) = other.split_once('/').unwrap();
     let proxy = TlsProxy::start(address, None).await.unwrap();
@@ -29,4 +29,5 @@ async fn connections_are_encrypted_and_certificates_checked() {
         @"cannot reach the history: cannot read the root certificates"
     );
     server.stop().await;
+    Ok(())
 }

@@ -4,7 +4,6 @@
 mod chains;
 mod events;
 mod everywhere;
-mod llama_server;
 mod rounds;
 mod streams;
 mod support;

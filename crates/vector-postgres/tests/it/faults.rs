@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use conversant_core::{Document, Report, VectorStore, VectorStoreError};
+use conversant_harness::Tested;
 use conversant_testkit::suite::TopicEmbeddings;
 use conversant_vector_postgres::PostgresVectorStore;
 
@@ -11,9 +12,8 @@ use crate::{
     server::Server,
 };
 
-#[tokio::test]
-async fn damaged_rows_are_errors_that_quote_nothing() {
-    let Some(server) = Server::start("damaged rows").await else { return };
+pub(crate) async fn damaged_rows_are_errors_that_quote_nothing() -> Tested {
+    let server = Server::start().await?;
     let store = PostgresVectorStore::connect(&server.url, TopicEmbeddings::new()).await.unwrap();
     for document in ["Sekretwort", "{\"id\": \"Sekretwort\"", "[\"Sekretwort\"]", "\"Sekretwort\""]
     {
@@ -35,11 +35,11 @@ async fn damaged_rows_are_errors_that_quote_nothing() {
         @r#"cannot reach the vector store: relation "conversant_vectors_1" does not exist (SQLSTATE 42P01)"#
     );
     server.stop().await;
+    Ok(())
 }
 
-#[tokio::test]
-async fn a_connection_that_broke_is_replaced() {
-    let Some(server) = Server::start("broken connections").await else { return };
+pub(crate) async fn a_connection_that_broke_is_replaced() -> Tested {
+    let server = Server::start().await?;
     // The name distinguishes its connections from those of the other tests.
     let url = format!("{}&application_name=broken", server.url);
     let store = PostgresVectorStore::connect(&url, TopicEmbeddings::new()).await.unwrap();
@@ -52,11 +52,11 @@ async fn a_connection_that_broke_is_replaced() {
         server.number(end).await;
     }
     server.stop().await;
+    Ok(())
 }
 
-#[tokio::test]
-async fn a_locked_table_is_waited_for_within_the_limit() {
-    let Some(server) = Server::start("locked tables").await else { return };
+pub(crate) async fn a_locked_table_is_waited_for_within_the_limit() -> Tested {
+    let server = Server::start().await?;
     let limit = Duration::from_millis(1500);
     let builder = PostgresVectorStore::builder(&server.url).operation_timeout(limit);
     let store = loop {
@@ -76,10 +76,10 @@ async fn a_locked_table_is_waited_for_within_the_limit() {
     while store.add(&own(), &documents()).await.is_err() {}
     while store.search(&own(), "pizza", 9).await.map_or(true, |found| found.len() != 4) {}
     server.stop().await;
+    Ok(())
 }
 
-#[tokio::test]
-async fn connecting_tells_what_is_wrong_without_the_password() {
+pub(crate) async fn connecting_tells_what_is_wrong_without_the_password() {
     let mut told = String::new();
     for url in ["postgres://user:hunter2@127.0.0.1:1/db", "postgres:/user:hunter2@127.0.0.1/db", ""]
     {
@@ -98,8 +98,7 @@ async fn connecting_tells_what_is_wrong_without_the_password() {
     ");
 }
 
-#[test]
-fn a_runtime_is_needed_to_connect() {
+pub(crate) fn a_runtime_is_needed_to_connect() {
     let connecting =
         PostgresVectorStore::connect("postgres://127.0.0.1:1/db", TopicEmbeddings::new());
     let error = conversant_testkit::block_on(connecting).unwrap_err();

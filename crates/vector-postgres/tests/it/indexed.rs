@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use conversant_core::{Document, Embeddings, ModelError, VectorStore, async_trait};
+use conversant_harness::Tested;
 use conversant_memory::InMemoryVectorStore;
 use conversant_testkit::suite::TopicEmbeddings;
 use conversant_vector_postgres::{PostgresVectorStore, VectorIndex};
@@ -32,9 +33,8 @@ fn circle() -> Vec<Document> {
 
 /// An index finds the nearest documents of a large collection, also those of a small collection
 /// among many vectors of others.
-#[tokio::test]
-async fn an_index_finds_the_nearest() {
-    let Some(server) = Server::start("indexes").await else { return };
+pub(crate) async fn an_index_finds_the_nearest() -> Tested {
+    let server = Server::start().await?;
     let memory = InMemoryVectorStore::new(Circle);
     let (large, small) = (session("large"), session("small"));
     let some: Vec<_> = circle().into_iter().step_by(250).collect();
@@ -60,12 +60,12 @@ async fn an_index_finds_the_nearest() {
         }
     }
     server.stop().await;
+    Ok(())
 }
 
 /// The server uses the index where it is worth it.
-#[tokio::test]
-async fn a_large_collection_is_searched_by_the_index() {
-    let Some(server) = Server::start("plans of searches").await else { return };
+pub(crate) async fn a_large_collection_is_searched_by_the_index() -> Tested {
+    let server = Server::start().await?;
     let builder = PostgresVectorStore::builder(&server.url).index(VectorIndex::hnsw(3));
     let store = builder.connect(Circle).await.unwrap();
     store.add(&own(), &circle()).await.unwrap();
@@ -77,14 +77,14 @@ async fn a_large_collection_is_searched_by_the_index() {
     while Instant::now() < deadline {
         store.search(&own(), "5", 3).await.unwrap();
         if server.number(scans).await > 0 {
-            return server.stop().await;
+            server.stop().await;
+            return Ok(());
         }
     }
     panic!("the index was not used");
 }
 
-#[tokio::test]
-async fn settings_of_indexes_are_checked_before_connecting() {
+pub(crate) async fn settings_of_indexes_are_checked_before_connecting() {
     let mut told = String::new();
     for index in [
         VectorIndex::hnsw(0),

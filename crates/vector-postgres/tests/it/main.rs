@@ -1,5 +1,5 @@
-//! Tests of the store through its public API, against a server. Without one, the tests say so and
-//! pass; see `server.rs`.
+//! Tests of the store through its public API, against a server. Without one, the tests are
+//! ignored; see `server.rs`.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 mod documents;
@@ -7,3 +7,25 @@ mod faults;
 mod indexed;
 mod server;
 mod store;
+
+conversant_harness::tests! {
+    faults {
+        damaged_rows_are_errors_that_quote_nothing,
+        a_connection_that_broke_is_replaced,
+        a_locked_table_is_waited_for_within_the_limit,
+        connecting_tells_what_is_wrong_without_the_password,
+        a_runtime_is_needed_to_connect,
+    }
+    indexed {
+        an_index_finds_the_nearest,
+        a_large_collection_is_searched_by_the_index,
+        settings_of_indexes_are_checked_before_connecting,
+    }
+    store {
+        a_search_finds_what_the_store_in_memory_finds,
+        documents_outlive_the_store,
+        the_suite,
+        writers_of_two_stores_share_a_collection,
+        a_memory_over_it,
+    }
+}

@@ -1,15 +1,11 @@
 //! The server that the tests run against, each in a schema of its own.
 
-use std::io::Write;
-
 use conversant_core::TurnId;
+use conversant_harness::{Missing, Need};
 use tokio_postgres::{Client, NoTls};
 
 /// Where a server with pgvector is.
 const URL: &str = "CONVERSANT_PGVECTOR_URL";
-
-/// Set where a server has to be there.
-const REQUIRED: &str = "CONVERSANT_REQUIRE_SERVICES";
 
 /// A schema of the server, for one test. It is removed when the test is over.
 pub(crate) struct Server {
@@ -19,15 +15,9 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Creates a schema on the server, or reports that `test` is left out because there is none.
-    pub(crate) async fn start(test: &str) -> Option<Self> {
-        let Ok(url) = std::env::var(URL) else {
-            assert!(std::env::var_os(REQUIRED).is_none(), "{REQUIRED} is set, and {URL} is not");
-            // The harness keeps what tests print to itself, unless it is written like this.
-            let told = format!("left out: {test}, which needs PostgreSQL with pgvector in {URL}\n");
-            std::io::stderr().write_all(told.as_bytes()).unwrap();
-            return None;
-        };
+    /// Creates a schema on the server, if there is one.
+    pub(crate) async fn start() -> Result<Self, Missing> {
+        let url = Need::Services.variable(URL, "PostgreSQL with pgvector")?;
         let schema = format!("test_{}", TurnId::random()).replace('-', "_");
         let (client, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
         tokio::spawn(connection);
@@ -35,7 +25,7 @@ impl Server {
         client.batch_execute(&create).await.unwrap();
         let separator = if url.contains('?') { '&' } else { '?' };
         let url = format!("{url}{separator}options=-csearch_path%3D{schema}");
-        Some(Self { url, client, schema })
+        Ok(Self { url, client, schema })
     }
 
     /// Removes the schema. (A test that fails leaves it behind, to be looked at.)

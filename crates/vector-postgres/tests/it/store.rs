@@ -1,6 +1,7 @@
 //! Documents that a store keeps and finds.
 
 use conversant_core::{Document, LoadContext, Memory, SessionId, Ticket, Turn, VectorStore, vars};
+use conversant_harness::Tested;
 use conversant_memory::{InMemoryHistory, InMemoryVectorStore, VectorStoreMemory};
 use conversant_testkit::suite::{self, TopicEmbeddings};
 use conversant_vector_postgres::{PostgresVectorStore, VectorIndex};
@@ -15,9 +16,8 @@ const INDEXES: [VectorIndex; 3] =
     [VectorIndex::None, VectorIndex::hnsw(3), VectorIndex::ivfflat(3, 1)];
 
 /// Both stores find the same documents, in the same order, with the same scores.
-#[tokio::test]
-async fn a_search_finds_what_the_store_in_memory_finds() {
-    let Some(server) = Server::start("searches").await else { return };
+pub(crate) async fn a_search_finds_what_the_store_in_memory_finds() -> Tested {
+    let server = Server::start().await?;
     for index in INDEXES {
         let memory = InMemoryVectorStore::new(TopicEmbeddings::new());
         let builder = PostgresVectorStore::builder(&server.url).index(index);
@@ -46,11 +46,11 @@ async fn a_search_finds_what_the_store_in_memory_finds() {
         }
     }
     server.stop().await;
+    Ok(())
 }
 
-#[tokio::test]
-async fn documents_outlive_the_store() {
-    let Some(server) = Server::start("stores that are opened again").await else { return };
+pub(crate) async fn documents_outlive_the_store() -> Tested {
+    let server = Server::start().await?;
     let open = || PostgresVectorStore::connect(&server.url, TopicEmbeddings::new());
     open().await.unwrap().add(&own(), &documents()).await.unwrap();
     let store = open().await.unwrap();
@@ -60,11 +60,11 @@ async fn documents_outlive_the_store() {
     assert_eq!(ids(&store, "pizza", 9).await, ["1", "3", "2", "4"]);
     assert_eq!(server.number("SELECT count(*) FROM conversant_vector_collections_1").await, 1);
     server.stop().await;
+    Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_suite() {
-    let Some(server) = Server::start("the suite").await else { return };
+pub(crate) async fn the_suite() -> Tested {
+    let server = Server::start().await?;
     for index in INDEXES {
         let connect = async |embeddings| {
             let builder = PostgresVectorStore::builder(&server.url).index(index);
@@ -74,11 +74,11 @@ async fn the_suite() {
         assert_eq!(report.skipped().next(), None, "{report}");
     }
     server.stop().await;
+    Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn writers_of_two_stores_share_a_collection() {
-    let Some(server) = Server::start("several writers").await else { return };
+pub(crate) async fn writers_of_two_stores_share_a_collection() -> Tested {
+    let server = Server::start().await?;
     let writers: Vec<_> = (0..8)
         .map(|writer| {
             let url = server.url.clone();
@@ -98,12 +98,12 @@ async fn writers_of_two_stores_share_a_collection() {
     let store = PostgresVectorStore::connect(&server.url, TopicEmbeddings::new()).await.unwrap();
     assert_eq!(ids(&store, "pizza", 1000).await.len(), 81);
     server.stop().await;
+    Ok(())
 }
 
 /// A memory finds turns from before a restart.
-#[tokio::test]
-async fn a_memory_over_it() {
-    let Some(server) = Server::start("a memory over the store").await else { return };
+pub(crate) async fn a_memory_over_it() -> Tested {
+    let server = Server::start().await?;
     let history = InMemoryHistory::new();
     let memory = async || {
         let store =
@@ -122,4 +122,5 @@ async fn a_memory_over_it() {
     let loaded = later.load(LoadContext::new(&inputs)).await.unwrap().variables;
     assert_eq!(loaded, vars! { "history" => "Human: and chess\nAI: ok" });
     server.stop().await;
+    Ok(())
 }

@@ -4,18 +4,11 @@
 //! Python with LangChain 0.1.20 (`cargo xtask from-langchain` installs one). With
 //! `CONVERSANT_RECORD`, their transcripts are recorded.
 
-#![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs)]
+#![allow(clippy::unwrap_used, missing_docs)]
 
-use std::{
-    env,
-    fmt::Write as _,
-    fs,
-    future::Future,
-    path::{Path, PathBuf},
-    pin::Pin,
-    process::Command,
-};
+use std::{env, fmt::Write as _, fs, future::Future, path::Path, pin::Pin, process::Command};
 
+use conversant_harness::{Need, Tested};
 use conversant_testkit::OpenAiServer;
 use from_langchain::{
     Run, few_shot, memory_in_llmchain, persistent, sequence, summary_buffer, window,
@@ -110,36 +103,34 @@ fn python(python: &Path, pair: &Pair, run: &Run) -> String {
     String::from_utf8(output.stdout).unwrap().replace("\r\n", "\n")
 }
 
-#[tokio::test]
-async fn both_programs_of_each_pair_have_one_transcript() {
-    let interpreter = env::var_os("CONVERSANT_LANGCHAIN_PYTHON").map(PathBuf::from);
-    if interpreter.is_none() {
-        eprintln!("left out: the Python programs; `cargo xtask from-langchain` runs them");
-    }
+/// Runs the program of each pair in one language and compares its transcript with the recorded one.
+async fn check(language: &str, program: impl AsyncFn(&Pair, Run) -> String) {
     for pair in PAIRS {
         let temporary = tempfile::tempdir().unwrap();
-        let start = |name: &str| {
-            let server = OpenAiServer::start(pair.answers.iter().copied()).unwrap();
-            let run = Run { base_url: server.base_url(), file: temporary.path().join(name) };
-            (server, run)
-        };
-        let recorded = folder().join("transcripts").join(pair.name).with_extension("txt");
-        if let Some(interpreter) = &interpreter {
-            let (server, run) = start("python.db");
-            let transcript = transcript(&server, &python(interpreter, pair, &run));
-            if env::var_os("CONVERSANT_RECORD").is_some() {
-                fs::write(&recorded, &transcript).unwrap();
-            }
-            assert_eq!(transcript, fs::read_to_string(&recorded).unwrap(), "{}", pair.name);
-        }
-        let (server, run) = start("rust.db");
-        let printed = (pair.run)(run).await.unwrap();
+        let server = OpenAiServer::start(pair.answers.iter().copied()).unwrap();
+        let run =
+            Run { base_url: server.base_url(), file: temporary.path().join("conversations.db") };
+        let printed = program(pair, run).await;
         let transcript = transcript(&server, &printed);
-        assert_eq!(transcript, fs::read_to_string(&recorded).unwrap(), "{}", pair.name);
+        let recorded = folder().join("transcripts").join(pair.name).with_extension("txt");
+        if language == "Python" && env::var_os("CONVERSANT_RECORD").is_some() {
+            fs::write(&recorded, &transcript).unwrap();
+        }
+        assert_eq!(transcript, fs::read_to_string(&recorded).unwrap(), "{language}: {}", pair.name);
     }
 }
 
-#[test]
+async fn the_programs_in_rust_have_the_recorded_transcripts() {
+    check("Rust", async |pair, run| (pair.run)(run).await.unwrap()).await;
+}
+
+async fn the_programs_in_python_have_the_recorded_transcripts() -> Tested {
+    let needed = "LangChain, which `cargo xtask from-langchain` installs,";
+    let interpreter = Need::Optional.variable("CONVERSANT_LANGCHAIN_PYTHON", needed)?;
+    check("Python", async |pair, run| python(Path::new(&interpreter), pair, &run)).await;
+    Ok(())
+}
+
 fn the_programs_of_the_guide_are_those_that_run() {
     let page = include_str!("../../../../crates/conversant/src/guide/from_langchain.md");
     let blocks: Vec<_> = page.split("```python\n").skip(1).collect();
@@ -149,5 +140,13 @@ fn the_programs_of_the_guide_are_those_that_run() {
         let files = fs::read_dir(folder().join("python")).unwrap();
         let mut texts = files.map(|file| fs::read_to_string(file.unwrap().path()).unwrap());
         assert!(texts.any(|text| text == program), "{program}");
+    }
+}
+
+conversant_harness::tests! {
+    self {
+        the_programs_in_rust_have_the_recorded_transcripts,
+        the_programs_in_python_have_the_recorded_transcripts,
+        the_programs_of_the_guide_are_those_that_run,
     }
 }

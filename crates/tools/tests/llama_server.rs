@@ -1,18 +1,18 @@
 //! A loop of two tools with a real llama.cpp server, which `CONVERSANT_LLAMA_URL` names. Without
-//! it, the test is left out and says so.
+//! it, the test is ignored.
 //!
 //! Start the server with a template that has tool calls, such as that of Qwen 2.5. The examples in
 //! the prompt make even a model of 135 million parameters call both tools.
 
-use std::{
-    env,
-    sync::{Arc, Mutex},
-};
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stderr, missing_docs)]
+
+use std::sync::{Arc, Mutex};
 
 use conversant_chains::LlmChain;
 use conversant_core::{
     ChatHistory, LanguageModel, Message, Messages, Range, Role, SessionId, ToolCall, vars,
 };
+use conversant_harness::{Need, Tested};
 use conversant_memory::{BufferMemory, InMemoryHistory};
 use conversant_models::{OpenAiChat, OpenAiResponses};
 use conversant_prompts::{ChatPromptTemplate, MessageTemplate, MessagesPlaceholder};
@@ -61,12 +61,8 @@ fn tool(name: &'static str, result: &'static str, cities: &Arc<Mutex<Vec<String>
     })
 }
 
-#[tokio::test]
-async fn a_llama_server_drives_a_loop_of_two_tools() {
-    let Ok(url) = env::var(URL) else {
-        eprintln!("left out: {URL} does not name a server");
-        return;
-    };
+async fn a_llama_server_drives_a_loop_of_two_tools() -> Tested {
+    let url = Need::Optional.variable(URL, "a llama.cpp server")?;
     for (adapter, streams) in
         [("chat", false), ("chat", true), ("responses", false), ("responses", true)]
     {
@@ -116,4 +112,9 @@ async fn a_llama_server_drives_a_loop_of_two_tools() {
         assert_eq!(messages.last().unwrap().text(), answer);
         assert!(!answer.is_empty());
     }
+    Ok(())
+}
+
+conversant_harness::tests! {
+    self { a_llama_server_drives_a_loop_of_two_tools }
 }

@@ -1,0 +1,76 @@
+//! Functions as tests.
+
+use libtest_mimic::{Completion, Failed, Trial};
+
+use crate::Missing;
+
+/// The outcome of a test that did not fail: it ran, or its need is missing.
+pub type Tested = Result<(), Missing>;
+
+/// An outcome that a test function may return.
+pub trait Outcome {
+    /// Returns whether the test ran.
+    fn tested(self) -> Tested;
+}
+
+impl Outcome for () {
+    fn tested(self) -> Tested {
+        Ok(())
+    }
+}
+
+impl Outcome for Tested {
+    fn tested(self) -> Tested {
+        self
+    }
+}
+
+/// A function that is a test. `Form` is [`Async`] or [`Sync`], and is inferred.
+pub trait Test<Form>: Send + 'static {
+    /// Runs the test.
+    ///
+    /// # Errors
+    ///
+    /// [`Missing`] if the test cannot run.
+    fn run(self) -> Tested;
+}
+
+/// The form of tests that run in a runtime of tokio with several threads.
+#[derive(Debug)]
+pub enum Async {}
+
+/// The form of tests that run without a runtime.
+#[derive(Debug)]
+pub enum Sync {}
+
+impl<F, T> Test<Async> for F
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Future<Output: Outcome>,
+{
+    #[allow(clippy::expect_used, reason = "a test fails")]
+    fn run(self) -> Tested {
+        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        let runtime = runtime.enable_all().build().expect("a runtime");
+        runtime.block_on(self()).tested()
+    }
+}
+
+impl<F, T> Test<Sync> for F
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Outcome,
+{
+    fn run(self) -> Tested {
+        self().tested()
+    }
+}
+
+/// Returns a test for [`run`](crate::run). `self::` is not part of its name.
+pub fn trial<Form>(name: &str, test: impl Test<Form>) -> Trial {
+    Trial::ignorable_test(name.trim_start_matches("self::"), || {
+        Ok::<_, Failed>(
+            test.run().map_or_else(Completion::ignored_with, |()| Completion::Completed),
+        )
+    })
+}
