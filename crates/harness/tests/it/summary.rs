@@ -6,7 +6,7 @@ fn printed(variables: &[(&str, &str)]) -> (String, bool) {
     let output = command().envs(variables.iter().copied()).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     // The time of the run differs.
-    let text = text.split("; finished in").next().unwrap().to_owned();
+    let text = text.split("; finished in").next().unwrap().trim().to_owned();
     (text, output.status.success())
 }
 
