@@ -2,7 +2,7 @@
 
 use std::{env, fmt};
 
-/// A kind of thing that tests need. For most kinds, a variable of the environment requires the thing.
+/// A kind of thing that tests need. For most kinds, a variable of the environment requires it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Need {

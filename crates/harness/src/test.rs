@@ -1,8 +1,10 @@
 //! Functions as tests.
 
-use libtest_mimic::{Completion, Failed, Trial};
+use std::io;
 
-use crate::Missing;
+use libtest_mimic::{Completion, Trial};
+
+use crate::need::Missing;
 
 /// The outcome of a test that did not fail: it ran, or its need is missing.
 pub type Tested = Result<(), Missing>;
@@ -31,8 +33,8 @@ pub trait Test<Form>: Send + 'static {
     ///
     /// # Errors
     ///
-    /// [`Missing`] if the test cannot run.
-    fn run(self) -> Tested;
+    /// An error if the runtime cannot be created.
+    fn run(self) -> io::Result<Tested>;
 }
 
 /// The form of tests that run in a runtime of tokio with several threads.
@@ -48,11 +50,9 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Future<Output: Outcome>,
 {
-    #[allow(clippy::expect_used, reason = "a test fails")]
-    fn run(self) -> Tested {
-        let mut runtime = tokio::runtime::Builder::new_multi_thread();
-        let runtime = runtime.enable_all().build().expect("a runtime");
-        runtime.block_on(self()).tested()
+    fn run(self) -> io::Result<Tested> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        Ok(runtime.block_on(self()).tested())
     }
 }
 
@@ -61,16 +61,14 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Outcome,
 {
-    fn run(self) -> Tested {
-        self().tested()
+    fn run(self) -> io::Result<Tested> {
+        Ok(self().tested())
     }
 }
 
 /// Returns a test for [`run`](crate::run). `self::` is not part of its name.
 pub fn trial<Form>(name: &str, test: impl Test<Form>) -> Trial {
     Trial::ignorable_test(name.trim_start_matches("self::"), || {
-        Ok::<_, Failed>(
-            test.run().map_or_else(Completion::ignored_with, |()| Completion::Completed),
-        )
+        Ok(test.run()?.map_or_else(Completion::ignored_with, |()| Completion::Completed))
     })
 }
