@@ -1,8 +1,8 @@
 //! Runs tests that need a thing which a machine may lack, and ignores those that lack it.
 //!
 //! The harness of the standard library decides when a test is compiled whether it is ignored. Here
-//! a test decides when it runs, by returning [`Missing`]. The command line and the summary are those
-//! of the standard harness (`libtest-mimic`).
+//! a test decides when it runs, by returning [`Missing`]. The command line and the summary are
+//! those of the standard harness (`libtest-mimic`).
 //!
 //! A test program declares `harness = false` in its manifest and lists its tests once:
 //!

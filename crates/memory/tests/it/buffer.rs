@@ -6,10 +6,12 @@ use conversant_core::{
     ChatHistory, Expect, HistoryError, Memory, MemoryError, Range, Slot, Ticket, Turn, Value,
     Version,
 };
-use conversant_memory::{BufferMemory, InMemoryHistory, StringBufferMemory};
+use conversant_memory::{
+    BufferMemory, InMemoryHistory, StringBufferMemory, TokenBufferMemory, WindowMemory,
+};
 use conversant_testkit::block_on;
 
-use crate::support::{Watched, load, session, shown, turn};
+use crate::support::{Watched, Whitespace, load, messages, session, shown, turn};
 
 #[test]
 fn the_defaults_are_langchains() {
@@ -201,6 +203,41 @@ fn a_history_that_went_back_is_read_again() {
             memory.save(&turn(3), Ticket::default()).await.unwrap();
             assert_eq!(shown(&memory).await, "Human: q3\nAI: a3");
             memory.clear().await.unwrap();
+        }
+    });
+}
+
+/// A memory that is given another conversation shows nothing of the first, although both have the
+/// same version.
+#[test]
+fn another_history_replaces_what_was_loaded() {
+    macro_rules! check {
+        ($($memory:expr => $expected:literal),* $(,)?) => {$(
+            let opening = |system| {
+                let opening = messages(&format!("system: {system}\nhuman: q1\nai: a1"));
+                Turn::new(opening).with_id(turn(1).id())
+            };
+            let memory = $memory.with_history(Watched::default(), session("s"));
+            for turn in [opening("kind"), turn(2), turn(3)] {
+                memory.save(&turn, Ticket::default()).await.unwrap();
+                shown(&memory).await;
+            }
+            let other = Watched::default();
+            for turn in [opening("brief"), turn(2), turn(3)] {
+                other.append(&session("s"), &turn, Expect::Any).await.unwrap();
+            }
+            let memory = memory.with_history(other, session("s"));
+            assert_eq!(shown(&memory).await, $expected, "{}", stringify!($memory));
+        )*};
+    }
+    block_on(async {
+        check! {
+            BufferMemory::new() =>
+                "System: brief\nHuman: q1\nAI: a1\nHuman: q2\nAI: a2\nHuman: q3\nAI: a3",
+            // What a conversation begins with is not known to those who load its end.
+            WindowMemory::new().with_k(1) => "Human: q3\nAI: a3",
+            TokenBufferMemory::new(Whitespace).with_max_token_limit(6) =>
+                "System: brief\nHuman: q3\nAI: a3",
         }
     });
 }

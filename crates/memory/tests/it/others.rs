@@ -1,13 +1,17 @@
 //! The memories that hold no conversation of their own: combined, read-only, simple.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use conversant_core::{
-    LoadContext, Loaded, Memory, MemoryError, Saved, Slot, Ticket, Turn, TurnKeys, Variables,
-    async_trait, vars,
+    LoadContext, Loaded, Memory, MemoryError, Point, Saved, Slot, Ticket, Turn, TurnKeys,
+    Variables, async_trait, vars,
 };
 use conversant_memory::{
-    BufferMemory, CombinedMemory, ReadOnlyMemory, SimpleMemory, SummaryMemory, WindowMemory,
+    BufferMemory, CombinedMemory, LeasedMemory, ReadOnlyMemory, SimpleMemory, SummaryMemory,
+    WindowMemory,
 };
 use conversant_testkit::{ScriptedCompletion, block_on};
 
@@ -199,4 +203,23 @@ fn facts_stay_as_they_are() {
         assert_eq!(load(&memory).await.variables, facts);
         assert!(!memory.saves_turns());
     });
+}
+
+#[test]
+fn variables_are_the_same_at_each_point() {
+    block_on(async {
+        let memory = SimpleMemory::new(vars! { "city" => "Lisbon" });
+        let earlier = memory.at(Point::Start).unwrap();
+        assert_eq!(load(&*earlier).await.variables, load(&memory).await.variables);
+        assert_eq!(shown(&*earlier).await, "Lisbon");
+    });
+}
+
+#[test]
+fn a_leased_memory_saves_turns_if_its_memory_does() {
+    let time = Duration::from_secs(60);
+    let simple = SimpleMemory::new(vars! { "city" => "Lisbon" });
+    let simple = LeasedMemory::new(simple, Watched::default(), session("s"), time);
+    assert!(!simple.saves_turns());
+    assert!(BufferMemory::new().leased(time).saves_turns());
 }

@@ -1,12 +1,15 @@
 //! Stores that are emptied, restored or replaced under a memory, which shows the stored messages.
 
-use conversant_core::{ChatHistory as _, Expect, HistoryError, Memory, MemoryError};
-use conversant_memory::{
-    BufferMemory, Conflict, InMemoryHistory, StringBufferMemory, TokenBufferMemory, WindowMemory,
+use conversant_core::{
+    ChatHistory as _, Expect, HistoryError, Memory, MemoryError, Note, Ticket, Turn, Value, Version,
 };
-use conversant_testkit::block_on;
+use conversant_memory::{
+    BufferMemory, Conflict, InMemoryHistory, StringBufferMemory, SummaryBufferMemory,
+    TokenBufferMemory, WindowMemory,
+};
+use conversant_testkit::{ScriptedCompletion, block_on};
 
-use crate::support::{Swapped, Whitespace, load, session, shown, turn};
+use crate::support::{Swapped, Whitespace, load, messages, session, shown, turn};
 
 /// Makes a memory of each kind that caches its conversation.
 fn memories(history: &Swapped) -> Vec<Box<dyn Memory>> {
@@ -70,5 +73,41 @@ fn a_turn_of_a_replaced_conversation_is_refused() {
                 2 * after.len()
             );
         }
+    });
+}
+
+/// A conversation that is as long, in the same epoch, and begins with other instructions.
+#[test]
+fn a_window_forgets_the_leading_messages_of_a_replaced_conversation() {
+    block_on(async {
+        let history = Swapped::new(InMemoryHistory::new());
+        let memory = WindowMemory::new().with_k(1).with_history(history.clone(), session("s"));
+        let opening = |system| Turn::new(messages(&format!("system: {system}\nhuman: q1\nai: a1")));
+        for turn in [opening("kind"), turn(2), turn(3)] {
+            memory.save(&turn, Ticket::default()).await.unwrap();
+            load(&memory).await;
+        }
+        assert_eq!(shown(&memory).await, "System: kind\nHuman: q3\nAI: a3");
+        let other = InMemoryHistory::new();
+        for turn in [opening("brief"), turn(12), turn(13)] {
+            other.append(&session("s"), &turn, Expect::Any).await.unwrap();
+        }
+        history.swap(other);
+        assert_eq!(shown(&memory).await, "Human: q13\nAI: a13");
+    });
+}
+
+/// A note of turns that the conversation does not have, as after a restored backup.
+#[test]
+fn a_note_that_covers_more_than_the_conversation_is_not_used() {
+    block_on(async {
+        let history = InMemoryHistory::new();
+        let body = serde_json::json!({ "summary": "stale", "opening": [] });
+        let note = Note::new(Value::from(body), Version::new(0, 40));
+        history.put_note(&session("s"), "summary_buffer", &note).await.unwrap();
+        let memory = SummaryBufferMemory::new(ScriptedCompletion::new(["x"]), Whitespace)
+            .with_history(history, session("s"));
+        memory.save(&turn(1), Ticket::default()).await.unwrap();
+        assert_eq!(shown(&memory).await, "Human: q1\nAI: a1");
     });
 }

@@ -46,6 +46,7 @@ fn names_are_inferred() {
         ("{{ {'a': b, 'c': {'d': e}} }}", "b e"),
         ("{%- if a -%} {{- b -}} {%- endif -%}", "a? b"),
         ("{{ true }}{{ none }}{{ False }}{{ 1.5e-3 }}{{ 10 }}", ""),
+        ("{{ 5-a }}{{ 2.5-b }}{{ 1e5-c }}{{ 0xe-d }}", "a b c d"),
         ("{{ a is divisibleby 3 }}{{ b is in c }}", "a b c"),
         ("{{ Größe }}", "Größe"),
     ];

@@ -6,7 +6,7 @@ use conversant_prompts::{
     MAX_OUTPUT_BYTES, MessageTemplate, PartTemplate, PipelinePromptTemplate, PromptTemplate,
     TemplateFormat, WorkLimit,
 };
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 /// Each pattern, repeated until its line is longer than minijinja can count columns, is a template
 /// or an error.
@@ -151,6 +151,19 @@ fn nested_values_are_limited() {
             let _ = parse(most).unwrap().format(&vars! { "a" => json!([1]) });
             assert!(parse(100_000).is_err(), "{set} {end}");
         }
+    }
+}
+
+#[test]
+fn tojson_writes_200_levels() {
+    let prompt = PromptTemplate::parse("{{ a | tojson }}", TemplateFormat::Jinja2).unwrap();
+    let list: fn(Json) -> Json = |inner| json!([inner]);
+    let map = |inner| json!({ "k": inner });
+    for (name, wrap) in [("lists", list), ("maps", map)] {
+        let nested = |levels: usize| (0..levels).fold(json!(1), |inner, _| wrap(inner));
+        let text = prompt.format(&vars! { "a" => nested(200) }).unwrap().to_string();
+        assert!(text.ends_with(if name == "lists" { "]]]" } else { "}}}" }), "{text}");
+        assert!(prompt.format(&vars! { "a" => nested(201) }).is_err(), "{name}");
     }
 }
 

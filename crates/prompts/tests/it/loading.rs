@@ -5,9 +5,9 @@ use std::{error::Error, fmt::Write, fs, path::Path};
 use conversant_core::Prompt;
 use conversant_prompts::{
     ChatPromptTemplate, Example, ExampleSelector, FewShotPromptTemplate, LoadError, LoadedPrompt,
-    PromptTemplate, load_prompt,
+    MessageTemplate, PromptTemplate, load_prompt,
 };
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 #[test]
 fn every_file() {
@@ -85,6 +85,14 @@ fn what_is_code_cannot_be_written() {
         serde_json::to_string(&few_shot).unwrap_err().to_string(),
         "a selector's examples cannot be written"
     );
+}
+
+#[test]
+fn partial_variables_of_a_chat_are_written() {
+    let prompt = ChatPromptTemplate::from_messages((MessageTemplate::human("{place} {question}"),));
+    let prompt = prompt.unwrap().with_partial("place", "Lisbon");
+    let written = serde_json::to_value(&prompt).unwrap();
+    assert_eq!(written["kwargs"]["partial_variables"], json!({ "place": "Lisbon" }));
 }
 
 fn saved(prompt: &LoadedPrompt) -> Json {

@@ -5,8 +5,8 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use conversant_core::{Message, Messages, Prompt, SlotKind, Value, Variables, vars};
-use conversant_prompts::PromptTemplate;
+use conversant_core::{Message, Messages, Prompt, Slot, SlotKind, Value, Variables, vars};
+use conversant_prompts::{PromptTemplate, TemplateFormat};
 use serde_json::json;
 
 fn template(source: &str) -> PromptTemplate {
@@ -75,4 +75,24 @@ fn a_partial_function_is_asked_once_a_call_and_only_if_needed() {
 fn a_partial_value_is_no_syntax_either() {
     let prompt = template("{x}").with_partial("x", "{y} {{z}}");
     assert_eq!(prompt.format(&vars! { "y" => "Y" }).unwrap().to_string(), "{y} {{z}}");
+}
+
+#[test]
+fn formats_have_langchains_names() {
+    for (name, format) in [
+        ("f-string", Some(TemplateFormat::FString)),
+        ("jinja2", Some(TemplateFormat::Jinja2)),
+        ("mustache", Some(TemplateFormat::Mustache)),
+        ("jinja", None),
+    ] {
+        assert_eq!(TemplateFormat::from_name(name), format, "{name}");
+    }
+}
+
+#[test]
+fn each_of_many_names_is_one_slot() {
+    let names: Vec<_> = (0..40).map(|number| format!("name{number}")).collect();
+    let once: String = names.iter().map(|name| format!("{{{name}}}")).collect();
+    let template = template(&once.repeat(2));
+    assert!(template.slots().iter().map(Slot::name).eq(&names));
 }
