@@ -1,7 +1,10 @@
 //! A conversation of a file: its messages, grouped into turns with ids that are the same at every
 //! import.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    collections::HashMap,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use conversant_core::{Message, Role, SessionId, Turn, TurnId};
 use sha2::{Digest, Sha256};
@@ -130,26 +133,31 @@ impl Grouped {
     /// calls have no results.
     fn match_tool_results(&mut self, omit: &mut impl FnMut(Omitted)) -> Option<u64> {
         let mut unanswered = None;
-        let mut open: Vec<String> = Vec::new();
+        // The numbers of results that calls wait for, by their ids.
+        let mut open: HashMap<String, usize> = HashMap::new();
         let mut caller = 0;
         self.messages.retain(|taken| {
             let message = &taken.message;
             if let Some(id) = message.tool_call_id().filter(|_| *message.role() == Role::Tool) {
-                let found = open.iter().position(|open| open == id);
-                if let Some(index) = found {
-                    open.swap_remove(index);
-                } else {
-                    let reason = OmissionReason::ToolResultWithoutCall;
-                    omit(Omitted::message(taken.position, reason));
+                match open.get_mut(id) {
+                    Some(1) => drop(open.remove(id)),
+                    Some(count) => *count -= 1,
+                    None => {
+                        let reason = OmissionReason::ToolResultWithoutCall;
+                        omit(Omitted::message(taken.position, reason));
+                        return false;
+                    }
                 }
-                return found.is_some();
+                return true;
             }
             // Results follow their calls at once, or a provider refuses the conversation.
             if !open.is_empty() {
                 unanswered.get_or_insert(caller);
             }
-            let calls = message.tool_calls();
-            open = calls.iter().map(|call| call.id.clone().unwrap_or_default()).collect();
+            open.clear();
+            for call in message.tool_calls() {
+                *open.entry(call.id.clone().unwrap_or_default()).or_default() += 1;
+            }
             caller = taken.position;
             true
         });

@@ -3,13 +3,14 @@
 //! This finds where a value begins and ends, and leaves its content to serde_json. So a value that
 //! is invalid or too large is passed over, and the ones after it are read.
 
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, Chain, Cursor, Read};
 
 use crate::error::FileFault;
 
 /// A reader of values.
 pub(crate) struct JsonValues<R> {
-    from: R,
+    /// The first bytes of the stream, and the rest.
+    from: Chain<Cursor<Vec<u8>>, R>,
     /// The place of the next byte.
     offset: u64,
     form: Form,
@@ -108,9 +109,28 @@ impl Nesting {
     }
 }
 
+/// Returns what is buffered, and nothing at the end of the stream. A read that a signal has
+/// interrupted is repeated.
+fn buffer(from: &mut impl BufRead) -> io::Result<&[u8]> {
+    loop {
+        match from.fill_buf() {
+            Ok([]) => return Ok(&[]),
+            Ok(_) => return from.fill_buf(),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
 impl<R: BufRead> JsonValues<R> {
     pub(crate) fn new(from: R, max_bytes: u64) -> Self {
-        Self { from, offset: 0, form: Form::Unknown, max_bytes, value: Vec::new() }
+        Self {
+            from: Cursor::default().chain(from),
+            offset: 0,
+            form: Form::Unknown,
+            max_bytes,
+            value: Vec::new(),
+        }
     }
 
     /// Returns the number of bytes that were read.
@@ -171,6 +191,7 @@ impl<R: BufRead> JsonValues<R> {
                 bytes
             }
             Form::Lines => self.read_line()?,
+            Form::Unknown => self.read_first()?,
             _ => self.read_value()?,
         };
         if bytes > self.max_bytes {
@@ -179,45 +200,59 @@ impl<R: BufRead> JsonValues<R> {
         Ok(Some(Framed::Value { offset, text: self.value.trim_ascii_end() }))
     }
 
-    /// Finds out in which form the values follow each other.
+    /// Finds out whether the values are a list. If they are not, the first value decides.
     fn begin(&mut self) -> Result<(), FrameError> {
-        let buffer = self.from.fill_buf()?;
-        if buffer.starts_with(b"PK\x03\x04") {
+        let (head, rest) = self.from.get_mut();
+        let mut bytes = Vec::new();
+        rest.take(4).read_to_end(&mut bytes)?;
+        let is_archive = bytes.starts_with(b"PK\x03\x04");
+        let has_mark = bytes.starts_with("\u{feff}".as_bytes());
+        *head = Cursor::new(bytes);
+        if is_archive {
             return Err(self.fault(FileFault::Archive));
         }
-        if buffer.starts_with("\u{feff}".as_bytes()) {
+        if has_mark {
             self.consume(3);
         }
-        match self.skip_space()? {
-            Some(b'[') => {
-                self.consume(1);
-                self.form = Form::List { has_elements: false };
-            }
-            // The first value decides: lines are the usual form.
-            _ => self.form = if self.first_line_is_a_value()? { Form::Lines } else { Form::Values },
+        if self.skip_space()? == Some(b'[') {
+            self.consume(1);
+            self.form = Form::List { has_elements: false };
         }
         Ok(())
     }
 
-    /// Returns whether the line that begins here may be a value, as far as it is buffered.
-    fn first_line_is_a_value(&mut self) -> Result<bool, FrameError> {
-        let buffer = self.from.fill_buf()?;
+    /// Reads the first value. One that ends on its line is the first of many lines.
+    fn read_first(&mut self) -> Result<u64, FrameError> {
         let mut nesting = Nesting::default();
-        for (index, &byte) in buffer.iter().enumerate() {
-            if nesting.take(byte, index == 0).is_some() {
-                return Ok(true);
+        let mut is_first = true;
+        let mut form = Form::Unknown;
+        let read = self.read_until(|byte| {
+            let ends_line = byte == b'\n';
+            if form == Form::Lines {
+                return ends_line.then_some(End::With);
             }
-            if byte == b'\n' {
-                return Ok(false);
+            let end = nesting.take(byte, is_first);
+            is_first = false;
+            match form {
+                Form::Unknown if end.is_some() => {
+                    form = Form::Lines;
+                    ends_line.then_some(End::With)
+                }
+                Form::Unknown if ends_line => {
+                    form = Form::Values;
+                    None
+                }
+                _ => end,
             }
-        }
-        Ok(true)
+        });
+        self.form = if form == Form::Values { form } else { Form::Lines };
+        Ok(read?.0)
     }
 
     /// Returns the next byte that is not white space, without consuming it.
     fn skip_space(&mut self) -> Result<Option<u8>, FrameError> {
         loop {
-            let buffer = self.from.fill_buf()?;
+            let buffer = buffer(&mut self.from)?;
             if buffer.is_empty() {
                 return Ok(None);
             }
@@ -263,7 +298,7 @@ impl<R: BufRead> JsonValues<R> {
         self.value.shrink_to(1 << 20);
         let mut bytes = 0;
         loop {
-            let buffer = self.from.fill_buf()?;
+            let buffer = buffer(&mut self.from)?;
             if buffer.is_empty() {
                 return Ok((bytes, false));
             }

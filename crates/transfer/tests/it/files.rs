@@ -100,12 +100,19 @@ fn langchains_file_is_a_list() {
     assert!(seen.starts_with(expected), "{seen}");
 }
 
-/// A reader that gives one byte at a time.
-struct Slow<'f>(&'f [u8]);
+/// A reader that gives one byte at a time, and is interrupted before each.
+struct Slow<'f> {
+    file: &'f [u8],
+    interrupts: bool,
+}
 
 impl Read for Slow<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        self.0.read(&mut buffer[..1])
+        self.interrupts = !self.interrupts;
+        if self.interrupts {
+            return Err(std::io::ErrorKind::Interrupted.into());
+        }
+        self.file.read(&mut buffer[..1])
     }
 }
 
@@ -116,10 +123,16 @@ fn pieces_of_any_size_are_one_file() {
         (Import::sharegpt(), super::support::SHAREGPT),
         (Import::fine_tuning(), super::support::FINE_TUNING),
         (Import::langchain_file(session("a")), super::support::LANGCHAIN_FILE),
+        // Values of several lines, after the mark of UTF-8.
+        (
+            Import::fine_tuning(),
+            "\u{feff}{\"messages\": [\n{\"role\": \"user\", \"content\": \"a\"}]}\n{\n}",
+        ),
     ] {
         let (whole, pieces) = (InMemoryHistory::new(), InMemoryHistory::new());
         let expected = import(&format, &whole, file.as_bytes()).0.unwrap();
-        let slow = BufReader::with_capacity(1, Slow(file.as_bytes()));
+        let slow = Slow { file: file.as_bytes(), interrupts: false };
+        let slow = BufReader::with_capacity(1, slow);
         let done = block_on(format.run(&pieces, slow, |_| {})).unwrap();
         assert_eq!(done, expected);
         assert_eq!(describe(&pieces), describe(&whole));

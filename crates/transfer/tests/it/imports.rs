@@ -173,3 +173,52 @@ fn a_message_of_every_kind_survives_langchains_file() {
     import(&Import::langchain_file(session("b")), &other, file.as_bytes()).0.unwrap();
     assert_eq!(turns(&other, "b")[0].messages(), turn.messages());
 }
+
+/// The results of one call are one message, and results may come in any order.
+#[test]
+fn results_are_matched_with_their_calls() {
+    let node = |id: &str, parent: &str, role: &str, recipient: &str, text: &str| {
+        serde_json::json!({"parent": parent, "message": {
+            "author": {"role": role}, "recipient": recipient,
+            "content": {"content_type": "text", "parts": [text]},
+        }, "id": id})
+    };
+    let nodes = [
+        node("a", "", "user", "all", "q"),
+        node("b", "a", "assistant", "python", "1"),
+        node("c", "b", "tool", "all", ""),
+        node("d", "c", "tool", "all", "one"),
+        node("e", "d", "tool", "all", ""),
+        node("f", "e", "tool", "all", "two"),
+        node("g", "f", "assistant", "all", "done"),
+    ];
+    let mapping: serde_json::Map<_, _> =
+        nodes.into_iter().map(|node| (node["id"].as_str().unwrap().to_owned(), node)).collect();
+    let file = serde_json::json!([{"id": "a", "current_node": "g", "mapping": mapping}]);
+    let history = InMemoryHistory::new();
+    import(&Import::chatgpt(), &history, file.to_string().as_bytes()).0.unwrap();
+    let messages = load(&history, "a").unwrap().messages;
+    let texts: Vec<_> = messages.iter().map(|message| message.text().into_owned()).collect();
+    assert_eq!(texts, ["q", "", "one\ntwo", "done"]);
+
+    let call =
+        |id: &str| serde_json::json!({"id": id, "function": {"name": "t", "arguments": "{}"}});
+    let result = |id: &str| serde_json::json!({"role": "tool", "tool_call_id": id, "content": id});
+    let calls = ["c1", "c2", "c2", "c3"];
+    for (results, omitted) in [
+        (vec!["c3", "c2", "c1", "c2"], 0),
+        (vec!["c3", "c2", "c1", "c2", "c1"], 1),
+        (vec!["c3", "c2", "c1"], 1),
+    ] {
+        let mut messages = vec![
+            serde_json::json!({"role": "user", "content": "q"}),
+            serde_json::json!({"role": "assistant", "content": null, "tool_calls": calls.map(call)}),
+        ];
+        messages.extend(results.iter().map(|id| result(id)));
+        messages.push(serde_json::json!({"role": "assistant", "content": "done"}));
+        let line = serde_json::json!({"messages": messages}).to_string();
+        let history = InMemoryHistory::new();
+        let (_, omissions) = import(&Import::fine_tuning(), &history, line.as_bytes());
+        assert_eq!(omissions.len(), omitted, "{results:?}: {omissions:?}");
+    }
+}

@@ -22,7 +22,9 @@ struct Call {
     id: String,
     /// The index of the message with the call.
     index: usize,
-    has_result: bool,
+    /// The index and the text of the message with the results, which the end of the call completes:
+    /// a result for each would copy all before it.
+    results: Option<(usize, String)>,
 }
 
 impl<'c> Reader<'c> {
@@ -59,7 +61,7 @@ impl<'c> Reader<'c> {
                 self.end_call();
                 let id = call_id(position, 0);
                 let index = self.conversation.messages.len();
-                self.call = Some(Call { id: id.clone(), index, has_result: false });
+                self.call = Some(Call { id: id.clone(), index, results: None });
                 let call = ToolCall::new(tool_name(recipient), arguments(&text)).with_id(id);
                 Message::ai("").with_tool_calls([call])
             }
@@ -90,25 +92,35 @@ impl<'c> Reader<'c> {
             let reason = OmissionReason::ToolResultWithoutCall;
             return self.conversation.omit(position, reason);
         };
-        if !std::mem::replace(&mut call.has_result, true) {
-            let message = Message::tool(text, call.id.as_str());
-            self.conversation.messages.push(Taken::new(position, message));
-        } else if let Some(result) = self.conversation.messages.last_mut()
-            && !text.is_empty()
-        {
-            let joined = match result.message.text() {
-                before if before.is_empty() => text.to_owned(),
-                before => format!("{before}\n{text}"),
-            };
-            result.message = result.message.clone().with_content(joined);
+        match &mut call.results {
+            None => {
+                let index = self.conversation.messages.len();
+                let message = Message::tool("", call.id.as_str());
+                self.conversation.messages.push(Taken::new(position, message));
+                call.results = Some((index, text.to_owned()));
+            }
+            Some((_, results)) if results.is_empty() => results.push_str(text),
+            Some((_, results)) if !text.is_empty() => {
+                results.push('\n');
+                results.push_str(text);
+            }
+            Some(_) => {}
         }
     }
 
     /// Ends a call. One without a result is left out: providers would refuse the conversation.
     fn end_call(&mut self) {
-        if let Some(call) = self.call.take().filter(|call| !call.has_result) {
-            let removed = self.conversation.messages.remove(call.index);
-            self.conversation.omit(removed.position, OmissionReason::UnansweredToolCalls);
+        let Some(Call { id, index, results }) = self.call.take() else { return };
+        match results {
+            Some((index, text)) => {
+                if let Some(result) = self.conversation.messages.get_mut(index) {
+                    result.message = Message::tool(text, id);
+                }
+            }
+            None => {
+                let removed = self.conversation.messages.remove(index);
+                self.conversation.omit(removed.position, OmissionReason::UnansweredToolCalls);
+            }
         }
     }
 
