@@ -4,6 +4,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
+    time::{Duration, Instant},
 };
 
 use conversant_core::{
@@ -13,12 +14,21 @@ use conversant_core::{
 use futures_core::Stream;
 use serde_json::Value as Json;
 
-use crate::cache::{CacheKey, ReplyCache};
+use crate::{
+    cache::{CacheKey, ReplyCache},
+    wait,
+};
+
+/// The longest wait for a cache: 2 seconds.
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A model that answers a repeated request from a cache.
 ///
 /// Only complete answers are stored: no errors, and no answers that were cut off by a limit or a
 /// filter. Two concurrent calls with the same request both reach the model.
+///
+/// A cache never fails a call: one that panics or takes too long has no answer, and does not store
+/// one ([`with_timeout`](Self::with_timeout)).
 ///
 /// An answer from the cache costs nothing: its usage is 0 and
 /// [`Reply::from_cache`](conversant_core::Reply::from_cache) is set, also for observers. Records
@@ -48,6 +58,7 @@ pub struct Cached<M, C> {
     model: M,
     namespace: Arc<str>,
     cache: Arc<C>,
+    timeout: Duration,
 }
 
 impl<M, C: ReplyCache> Cached<M, C> {
@@ -56,7 +67,27 @@ impl<M, C: ReplyCache> Cached<M, C> {
     /// The namespace distinguishes the model and its settings from others that share the cache,
     /// since a request does not contain them.
     pub fn new(model: M, namespace: impl Into<Arc<str>>, cache: C) -> Self {
-        Self { model, namespace: namespace.into(), cache: Arc::new(cache) }
+        let (namespace, cache) = (namespace.into(), Arc::new(cache));
+        Self { model, namespace, cache, timeout: TIMEOUT }
+    }
+
+    /// Sets the longest wait for the cache, before the model is called and after its answer.
+    /// Default: 2 seconds. A call with a deadline waits for half of the time that is left, at most.
+    ///
+    /// The limit needs a tokio runtime. Outside of one, a cache is waited for without a limit.
+    #[must_use]
+    pub const fn with_timeout(mut self, limit: Duration) -> Self {
+        self.timeout = limit;
+        self
+    }
+
+    async fn get(&self, key: &CacheKey, deadline: Option<Instant>) -> Option<Reply> {
+        wait::for_cache(limit(self.timeout, deadline), || self.cache.get(key)).await?
+    }
+
+    async fn put(&self, key: CacheKey, reply: Reply, deadline: Option<Instant>) {
+        let limit = limit(self.timeout, deadline);
+        let _ = wait::for_cache(limit, || self.cache.put(key, reply)).await;
     }
 
     fn chat_key(&self, request: &ChatRequest) -> Option<CacheKey> {
@@ -72,6 +103,12 @@ impl<M, C: ReplyCache> Cached<M, C> {
         let prompt = Json::from(request.prompt.as_str());
         Some(CacheKey::new(&self.namespace, &prompt, &request.options))
     }
+}
+
+/// Returns the longest wait for a cache. It leaves time for the rest of the call.
+fn limit(timeout: Duration, deadline: Option<Instant>) -> Duration {
+    let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+    left.map_or(timeout, |left| timeout.min(left / 2))
 }
 
 /// Marks an answer from the cache: nothing was paid for it.
@@ -92,12 +129,13 @@ macro_rules! impl_model {
                 let Some(key) = self.$key(request) else {
                     return self.model.generate(request).await;
                 };
-                if let Some(reply) = self.cache.get(&key).await {
+                let deadline = request.options.deadline;
+                if let Some(reply) = self.get(&key, deadline).await {
                     return Ok(unpaid(reply));
                 }
                 let reply = self.model.generate(request).await?;
                 if is_complete(&reply) {
-                    self.cache.put(key, reply.clone()).await;
+                    self.put(key, reply.clone(), deadline).await;
                 }
                 Ok(reply)
             }
@@ -106,11 +144,18 @@ macro_rules! impl_model {
                 let Some(key) = self.$key(request) else {
                     return self.model.stream(request).await;
                 };
-                if let Some(reply) = self.cache.get(&key).await {
+                let deadline = request.options.deadline;
+                if let Some(reply) = self.get(&key, deadline).await {
                     return Ok(ReplyStream::whole(unpaid(reply)));
                 }
-                let (stream, cache) = (self.model.stream(request).await?, Arc::clone(&self.cache));
-                Ok(ReplyStream::new(CachingStream { stream, cache, key: Some(key), put: None }))
+                Ok(ReplyStream::new(CachingStream {
+                    stream: self.model.stream(request).await?,
+                    cache: Arc::clone(&self.cache),
+                    key: Some(key),
+                    timeout: self.timeout,
+                    deadline,
+                    put: None,
+                }))
             }
 
             fn enforces_schemas(&self) -> bool {
@@ -131,6 +176,8 @@ struct CachingStream<C> {
     cache: Arc<C>,
     /// `None` once the answer is being stored.
     key: Option<CacheKey>,
+    timeout: Duration,
+    deadline: Option<Instant>,
     put: Option<(Put, Box<Reply>)>,
 }
 
@@ -151,7 +198,10 @@ impl<C: ReplyCache + 'static> Stream for CachingStream<C> {
                 Some(Ok(Delta::Done(reply))) if is_complete(&reply) && this.key.is_some() => {
                     let Some(key) = this.key.take() else { continue };
                     let (cache, copy) = (Arc::clone(&this.cache), Reply::clone(&reply));
-                    let put: Put = Box::pin(async move { cache.put(key, copy).await });
+                    let limit = limit(this.timeout, this.deadline);
+                    let put: Put = Box::pin(async move {
+                        let _ = wait::for_cache(limit, || cache.put(key, copy)).await;
+                    });
                     this.put = Some((put, reply));
                 }
                 item => return Poll::Ready(item),

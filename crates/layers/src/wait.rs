@@ -1,6 +1,12 @@
-//! Waiting up to a deadline.
+//! Waiting up to a deadline or a limit.
 
-use std::time::Instant;
+use std::{
+    future::poll_fn,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    task::Poll,
+    time::{Duration, Instant},
+};
 
 use conversant_core::ModelError;
 use tokio::{runtime::Handle, time::timeout};
@@ -15,6 +21,26 @@ pub(crate) async fn until<T>(
     require_runtime()?;
     let left = deadline.saturating_duration_since(Instant::now());
     timeout(left, step).await.map_err(|_| deadline_passed(place, deadline))
+}
+
+/// Waits for an operation of a cache, and returns `None` if it panics or takes longer than the
+/// limit.
+pub(crate) async fn for_cache<'c, T>(
+    limit: Duration,
+    start: impl FnOnce() -> Pin<Box<dyn Future<Output = T> + Send + 'c>>,
+) -> Option<T> {
+    let mut operation = catch_unwind(AssertUnwindSafe(start)).ok()?;
+    // An operation that has panicked is not polled again.
+    let operation = poll_fn(move |context| {
+        match catch_unwind(AssertUnwindSafe(|| operation.as_mut().poll(context))) {
+            Ok(poll) => poll.map(Some),
+            Err(_) => Poll::Ready(None),
+        }
+    });
+    if require_runtime().is_err() {
+        return operation.await;
+    }
+    timeout(limit, operation).await.ok().flatten()
 }
 
 /// Returns an error outside of a tokio runtime, where tokio's timer would panic.

@@ -305,3 +305,56 @@ async fn layers_keep_the_contract_of_models() {
     };
     suite::chat_model(make).await.unwrap();
 }
+
+/// A cache whose methods hang or panic.
+struct Broken {
+    gets: bool,
+    panics: bool,
+}
+
+impl Broken {
+    async fn fail<T>(&self) -> T {
+        assert!(!self.panics, "the cache is broken");
+        std::future::pending().await
+    }
+}
+
+#[conversant_core::async_trait]
+impl ReplyCache for Broken {
+    async fn get(&self, _key: &CacheKey) -> Option<Reply> {
+        if self.gets { None } else { self.fail().await }
+    }
+
+    async fn put(&self, _key: CacheKey, _reply: Reply) {
+        self.fail::<()>().await;
+    }
+}
+
+/// An answer that was paid for is returned, whatever the cache does, and before the deadline.
+#[tokio::test(start_paused = true)]
+async fn a_broken_cache_costs_no_answer() {
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    for (gets, panics) in [(false, false), (true, false), (false, true), (true, true)] {
+        let model = Cached::new(parrot(), "parrot", Broken { gets, panics });
+        let model = model.with_timeout(Duration::from_millis(20));
+        let soon = std::time::Instant::now() + Duration::from_secs(3600);
+        let limited = CallOptions::new().with_deadline(soon);
+        for options in [CallOptions::new(), limited] {
+            let start = Instant::now();
+            let ask = ask("hi").with_options(options);
+            assert_eq!(model.generate(&ask).await.unwrap().text(), "Human: hi");
+            let reply = model.stream(&ask).await.unwrap().into_reply().await.unwrap();
+            assert_eq!(reply.text(), "Human: hi");
+            assert!(start.elapsed() < Duration::from_secs(1));
+        }
+    }
+    std::panic::set_hook(hook);
+    // A deadline is shared with the rest of the call.
+    let model = Cached::new(parrot(), "parrot", Broken { gets: true, panics: false });
+    let start = Instant::now();
+    let now = std::time::Instant::now();
+    let hurried = ask("hi").with_options(CallOptions::new().with_deadline(now));
+    assert_eq!(model.generate(&hurried).await.unwrap().text(), "Human: hi");
+    assert!(start.elapsed() < Duration::from_millis(10));
+}
