@@ -19,6 +19,9 @@ pub(crate) const MAX_ROUNDS: usize = 10;
 /// The default of [`ToolLoopBuilder::max_parallel_calls`].
 pub(crate) const MAX_PARALLEL_CALLS: usize = 8;
 
+/// The default of [`ToolLoopBuilder::max_calls`].
+pub(crate) const MAX_CALLS: usize = 128;
+
 /// The default of [`ToolLoopBuilder::max_result_bytes`]: 1 MiB, which is more than the context of
 /// most models.
 pub(crate) const MAX_RESULT_BYTES: usize = 1024 * 1024;
@@ -28,6 +31,7 @@ pub(crate) const MAX_RESULT_BYTES: usize = 1024 * 1024;
 /// | setting | default |
 /// |---|---|
 /// | [`max_rounds`](Self::max_rounds) | 10 calls of the model that may call tools |
+/// | [`max_calls`](Self::max_calls) | 128 calls of one answer |
 /// | [`max_parallel_calls`](Self::max_parallel_calls) | 8 tools at once |
 /// | [`max_result_bytes`](Self::max_result_bytes) | 1 MiB for the result of each call |
 /// | [`tool_timeout`](Self::tool_timeout) | none: the deadline of the call applies |
@@ -43,6 +47,7 @@ pub struct ToolLoopBuilder {
     tools: Vec<Arc<dyn Tool>>,
     approval: Option<Arc<dyn ApproveCalls>>,
     max_rounds: usize,
+    max_calls: usize,
     max_parallel_calls: usize,
     max_result_bytes: usize,
     tool_timeout: Option<Duration>,
@@ -64,6 +69,7 @@ impl ToolLoopBuilder {
             tools: Vec::new(),
             approval: None,
             max_rounds: MAX_ROUNDS,
+            max_calls: MAX_CALLS,
             max_parallel_calls: MAX_PARALLEL_CALLS,
             max_result_bytes: MAX_RESULT_BYTES,
             tool_timeout: None,
@@ -107,6 +113,14 @@ impl ToolLoopBuilder {
     /// the call fails with [`RoundLimit`](crate::RoundLimit).
     pub fn max_rounds(mut self, rounds: usize) -> Self {
         self.max_rounds = rounds;
+        self
+    }
+
+    /// Sets the number of calls of one answer that are run. The result of each further call is an
+    /// error, and the model may repeat the call in the next round. An answer can have any number of
+    /// calls, and all results are kept with the turn.
+    pub fn max_calls(mut self, calls: NonZeroUsize) -> Self {
+        self.max_calls = calls.get();
         self
     }
 
@@ -174,6 +188,7 @@ impl ToolLoopBuilder {
         let runner = ToolRunner {
             tools,
             approval: self.approval,
+            max_calls: self.max_calls,
             max_parallel_calls: self.max_parallel_calls,
             max_result_bytes: self.max_result_bytes,
             timeout: self.tool_timeout,

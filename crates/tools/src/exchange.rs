@@ -16,10 +16,14 @@ pub(crate) struct Exchange {
 }
 
 impl Exchange {
-    /// Starts a call: the request of the caller, with the loop's tools added to its own.
+    /// Starts a call: the request of the caller, with the loop's tools added to its own. A tool of
+    /// the loop takes the place of one of the same name, since servers refuse a name that is there
+    /// twice.
     pub(crate) fn new(request: &ChatRequest, tools: &ToolSet) -> Self {
         let mut request = request.clone();
-        request.options.tools.extend(tools.definitions().cloned());
+        let own = &mut request.options.tools;
+        own.retain(|tool| tools.get(&tool.name).is_none());
+        own.extend(tools.definitions().cloned());
         Self { request, messages: Messages::new(), rounds: 0, usage: None, is_from_cache: true }
     }
 

@@ -24,6 +24,8 @@ use crate::{
 pub(crate) struct ToolRunner {
     pub(crate) tools: ToolSet,
     pub(crate) approval: Option<Arc<dyn ApproveCalls>>,
+    /// The number of calls of one answer that are run.
+    pub(crate) max_calls: usize,
     pub(crate) max_parallel_calls: usize,
     /// The size up to which the model receives a result whole.
     pub(crate) max_result_bytes: usize,
@@ -41,11 +43,12 @@ impl ToolRunner {
         options: &CallOptions,
     ) -> Result<Vec<Message>, ModelError> {
         let limit = if parallel { self.max_parallel_calls } else { 1 };
-        let calls: Vec<BoxFuture<'_, Message>> = message
+        let (calls, excess) = message
             .tool_calls()
-            .iter()
-            .map(|call| self.result(call, &options.events).boxed())
-            .collect();
+            .split_at_checked(self.max_calls)
+            .unwrap_or((message.tool_calls(), &[]));
+        let calls: Vec<BoxFuture<'_, Message>> =
+            calls.iter().map(|call| self.result(call, &options.events).boxed()).collect();
         let results = stream::iter(calls).buffered(limit).collect::<Vec<_>>();
         let mut results = match options.deadline {
             None => results.await,
@@ -57,12 +60,14 @@ impl ToolRunner {
                     .map_err(|_| ModelError::Timeout { phase: TimeoutPhase::Total, after: left })?
             }
         };
+        results.extend(excess.iter().map(|call| self.too_many(call)));
         results.extend(message.invalid_tool_calls().iter().map(invalid));
         Ok(results)
     }
 
     async fn result(&self, call: &ToolCall, events: &EventEmitter) -> Message {
-        let mut running = RunningCall::start(events, call);
+        let is_known = self.tools.get(&call.name).is_some();
+        let mut running = RunningCall::start(events, call, is_known);
         let max = self.max_result_bytes;
         let result = self.call(call).await.map_err(|reason| limited_text(reason, max));
         let result = result.and_then(|content| limited(content, max)).map_err(Withheld::from);
@@ -75,6 +80,16 @@ impl ToolRunner {
     }
 
     /// Runs one call. The error is a text for the model.
+    /// Returns the result of a call that is not run.
+    fn too_many(&self, call: &ToolCall) -> Message {
+        let reason = format!(
+            "error: the answer has too many calls, and the limit is {}; call the tool again in the \
+             next answer",
+            self.max_calls
+        );
+        Message::tool(reason, call.id.clone().unwrap_or_default()).with_name(call.name.as_str())
+    }
+
     async fn call(&self, call: &ToolCall) -> Result<Content, String> {
         let Some(tool) = self.tools.get(&call.name) else {
             let names = self.tools.definitions().map(|tool| tool.name.as_str());
@@ -125,19 +140,22 @@ struct RunningCall<'c> {
     events: &'c EventEmitter,
     number: u32,
     call: &'c ToolCall,
+    is_known: bool,
     started: Option<Instant>,
 }
 
 impl<'c> RunningCall<'c> {
-    fn start(events: &'c EventEmitter, call: &'c ToolCall) -> Self {
+    fn start(events: &'c EventEmitter, call: &'c ToolCall, is_known: bool) -> Self {
         let number = events.next_number();
         events.emit(&Event::tool_started(number, call));
-        Self { events, number, call, started: events.is_enabled().then(Instant::now) }
+        let started = events.is_enabled().then(Instant::now);
+        Self { events, number, call, is_known, started }
     }
 
     fn end(&mut self, result: Result<&Content, &Withheld>) {
         if let Some(started) = self.started.take() {
-            self.events.emit(&Event::tool_ended(self.number, self.call, result, started.elapsed()));
+            let ended = Event::tool_ended(self.number, self.call, result, started.elapsed());
+            self.events.emit(&ended.with_known_tool(self.is_known));
         }
     }
 }

@@ -9,6 +9,9 @@ use metrics::{Label, SharedString, Unit, counter, describe_histogram, histogram}
 
 use crate::names;
 
+/// The value of a label in place of one that is not known, by the semantic conventions.
+const OTHER: &str = "_OTHER";
+
 const TOKEN_USAGE: &str = "gen_ai.client.token.usage";
 const DURATION: &str = "gen_ai.client.operation.duration";
 const TIME_TO_FIRST_CHUNK: &str = "gen_ai.client.operation.time_to_first_chunk";
@@ -96,8 +99,10 @@ impl Observer for MetricsObserver {
                 counter!("conversant.client.retries", vec![error_type(&error.class())])
                     .increment(1);
             }
-            Event::ToolEnded { call: tool, result, time, .. } => {
-                let mut labels = vec![label("gen_ai.tool.name", &tool.name)];
+            Event::ToolEnded { call: tool, result, time, is_known, .. } => {
+                // A name that the model has made up would be a series of its own.
+                let name = if *is_known { &tool.name } else { OTHER };
+                let mut labels = vec![label("gen_ai.tool.name", name)];
                 labels.extend(result.is_err().then(|| error_type("tool_error")));
                 histogram!(TOOL_DURATION, labels).record(time.as_secs_f64());
             }

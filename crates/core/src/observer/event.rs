@@ -171,6 +171,9 @@ pub enum Event<'e> {
         result: Result<&'e Content, &'e Withheld>,
         /// The time that the call took.
         time: Duration,
+        /// Whether a tool has the name of the call. If not, the model has made up the name, which
+        /// metrics must not have as a label.
+        is_known: bool,
     },
     /// The model has answered. The usage is that of all requests of the call.
     #[non_exhaustive]
@@ -341,7 +344,17 @@ impl<'e> Event<'e> {
         result: Result<&'e Content, &'e Withheld>,
         time: Duration,
     ) -> Self {
-        Self::ToolEnded { number, call, result, time }
+        Self::ToolEnded { number, call, result, time, is_known: true }
+    }
+
+    /// Sets whether a tool has the name of the call, for a [`ToolEnded`](Self::ToolEnded). Default:
+    /// `true`.
+    #[must_use]
+    pub const fn with_known_tool(mut self, known: bool) -> Self {
+        if let Self::ToolEnded { is_known, .. } = &mut self {
+            *is_known = known;
+        }
+        self
     }
 
     /// Creates a [`CallEnded`](Self::CallEnded).

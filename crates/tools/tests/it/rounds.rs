@@ -322,3 +322,38 @@ async fn tools_that_run_are_dropped() {
         assert_eq!(Arc::strong_count(&running), 2, "{name}: no tool runs");
     }
 }
+
+/// An answer may have any number of calls: those beyond the limit are not run.
+#[tokio::test]
+async fn the_calls_of_an_answer_are_limited() {
+    let calls: Vec<_> = (0..200)
+        .map(|number| ToolCall::new("double", json!({"x": number})).with_id(format!("c{number}")))
+        .collect();
+    for (limit, expected) in [(None, 128), (NonZeroUsize::new(3), 3)] {
+        let answer = Reply::new(Message::ai("").with_tool_calls(calls.clone()));
+        let model = ScriptedChat::new([answer, saying("done")]);
+        let tools = limit.into_iter().fold(builder(&model), ToolLoopBuilder::max_calls);
+        let reply = tools.build().unwrap().generate(&question()).await.unwrap();
+        let results: Vec<_> = reply.intermediate.iter().skip(1).collect();
+        // Each call has a result, so that the turn is whole.
+        let ids: Vec<_> = results.iter().filter_map(|result| result.tool_call_id()).collect();
+        assert_eq!(ids, calls.iter().filter_map(|call| call.id.as_deref()).collect::<Vec<_>>());
+        let refused = format!(
+            "error: the answer has too many calls, and the limit is {expected}; call the tool again \
+             in the next answer"
+        );
+        assert_eq!(results.iter().filter(|result| result.text() != refused).count(), expected);
+        assert_eq!(results[expected].text(), refused);
+    }
+}
+
+#[tokio::test]
+async fn a_name_is_sent_once() {
+    let model = ScriptedChat::new([saying("done")]);
+    let mut question = question();
+    question.options.tools = vec![definition("double"), definition("own")];
+    builder(&model).build().unwrap().generate(&question).await.unwrap();
+    let sent = model.requests();
+    let count = |name: &str| sent[0].options.tools.iter().filter(|tool| tool.name == name).count();
+    assert_eq!((count("double"), count("own")), (1, 1));
+}

@@ -10,13 +10,15 @@ use ::metrics::{
     SharedString, Unit,
 };
 use conversant_chains::{LlmChain, Maintenance};
-use conversant_core::{LanguageModel, Message, Reply, Usage, vars};
+use conversant_core::{LanguageModel, Message, Reply, ToolCall, Usage, vars};
 use conversant_layers::{Cached, MemoryCache};
 use conversant_memory::SummaryMemory;
 use conversant_models::OpenAiChat;
 use conversant_prompts::PromptTemplate;
 use conversant_testkit::{Answer, OpenAiServer, ScriptedChat};
+use conversant_tools::{FnTool, ToolLoop};
 use conversant_tracing::MetricsObserver;
+use serde_json::json;
 
 /// A recorder of the values of each metric.
 #[derive(Default)]
@@ -149,4 +151,26 @@ fn requests_of_a_memory_and_of_a_cache_are_distinguished() {
         }
     });
     insta::assert_snapshot!(lines);
+}
+
+/// A name that a model has made up makes no series of its own.
+#[test]
+fn only_names_of_tools_are_labels() {
+    let lines = Recorded::record(async || {
+        let names = ["weather", "wheather", "made_up", "x"];
+        let calls = names.map(|name| ToolCall::new(name, json!({})).with_id(name));
+        let answers = [Message::ai("").with_tool_calls(calls), Message::ai("Rain.")];
+        let tool =
+            FnTool::new("weather", "", json!({"type": "object"}), |_| async { Ok("rain".into()) });
+        let model = ScriptedChat::new(answers.map(Reply::new));
+        let chain = LlmChain::builder()
+            .prompt(PromptTemplate::from_template("{question}").unwrap())
+            .model(ToolLoop::builder(model).tool(tool).build().unwrap())
+            .observer(MetricsObserver::new())
+            .build()
+            .unwrap();
+        chain.predict(vars! { "question" => "?" }).await.unwrap();
+    });
+    let tools: Vec<_> = lines.lines().filter(|line| line.contains("execute_tool")).collect();
+    insta::assert_snapshot!(tools.join("\n"));
 }
