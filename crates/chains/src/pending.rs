@@ -1,6 +1,6 @@
 //! Turns that wait for the results of tool calls.
 
-use std::{fmt, sync::Arc};
+use std::{collections::HashMap, fmt, sync::Arc};
 
 use conversant_core::{
     CallRecord, InvalidToolCall, Message, Messages, Role, ToolCall, TurnId, Variables,
@@ -137,19 +137,21 @@ impl PendingTurn {
     ) -> Result<Self, String> {
         let valid = self.tool_calls().iter().map(|call| &call.id);
         let invalid = self.invalid_tool_calls().iter().map(|call| &call.id);
-        let mut open: Vec<String> = valid.chain(invalid).flatten().cloned().collect();
+        let ids: Vec<String> = valid.chain(invalid).flatten().cloned().collect();
+        // Ids that a model gave twice need two results.
+        let mut open: HashMap<&str, usize> = HashMap::new();
+        for id in &ids {
+            *open.entry(id).or_default() += 1;
+        }
         for result in results {
             let id = result.tool_call_id().unwrap_or_default();
-            let position = open.iter().position(|open| open == id);
-            match position.filter(|_| matches!(result.role(), Role::Tool)) {
-                Some(position) => drop(open.swap_remove(position)),
-                None => {
-                    return Err(format!("no open tool call has the id `{id}`"));
-                }
+            match open.get_mut(id).filter(|_| matches!(result.role(), Role::Tool)) {
+                Some(count) if *count > 0 => *count -= 1,
+                _ => return Err(format!("no open tool call has the id `{id}`")),
             }
             self.exchange.push(result);
         }
-        match open.first() {
+        match ids.iter().find(|id| open.get(id.as_str()).is_some_and(|count| *count > 0)) {
             Some(id) => Err(format!("tool call `{id}` has no result")),
             None => Ok(self),
         }

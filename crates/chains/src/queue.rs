@@ -196,6 +196,11 @@ impl State {
         }
     }
 
+    /// Returns the index of a waiting call. Tickets are given in the order of the queue.
+    fn waiting(&self, ticket: u64) -> Option<usize> {
+        self.waiting.binary_search_by_key(&ticket, |waiting| waiting.ticket).ok()
+    }
+
     fn ticket(&mut self) -> u64 {
         self.next_ticket += 1;
         self.next_ticket
@@ -275,7 +280,7 @@ impl Enter {
             self.until = now.checked_add(self.limit);
             return;
         };
-        if let Some(waiting) = state.waiting.iter_mut().find(|waiting| waiting.ticket == ticket) {
+        if let Some(waiting) = state.waiting(ticket).and_then(|at| state.waiting.get_mut(at)) {
             waiting.waker.clone_from(waker);
         }
     }
@@ -327,7 +332,9 @@ impl Drop for Enter {
         let watcher = {
             let mut state = queue.lock();
             let was_first = state.waiting.front().is_some_and(|first| first.ticket == ticket);
-            state.waiting.retain(|waiting| waiting.ticket != ticket);
+            if let Some(at) = state.waiting(ticket) {
+                state.waiting.remove(at);
+            }
             state.watcher().filter(|_| was_first)
         };
         watcher.into_iter().for_each(Waker::wake);
