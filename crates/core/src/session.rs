@@ -9,7 +9,12 @@ use crate::turn::TurnId;
 /// The longest session id, in bytes.
 const MAX_BYTES: usize = 512;
 
-/// The id of a conversation in a store: 1 to 512 bytes of UTF-8 without NUL.
+/// The beginning of the ids under which memories store what belongs to a user or a group. A session
+/// of such a name would show it, and its deletion would delete it.
+const RESERVED: &str = "conversant:";
+
+/// The id of a conversation in a store: 1 to 512 bytes of UTF-8 without NUL, which do not begin with
+/// `conversant:`.
 ///
 /// Stores bind or encode it as data and compare it byte for byte. There is no default, so that two
 /// users never share a conversation by accident.
@@ -32,8 +37,20 @@ impl SessionId {
     /// Creates a session id.
     ///
     /// # Errors
-    /// [`SessionIdError`] if the id is empty, longer than 512 bytes or contains a NUL.
+    /// [`SessionIdError`] if the id is empty, longer than 512 bytes, contains a NUL or begins with
+    /// `conversant:`.
     pub fn new(id: impl Into<Arc<str>>) -> Result<Self, SessionIdError> {
+        let id = Self::from_stored(id)?;
+        if id.as_str().starts_with(RESERVED) { Err(SessionIdError::Reserved) } else { Ok(id) }
+    }
+
+    /// Creates the id of a session that a store contains, for implementers of stores and memories.
+    /// It may begin with `conversant:`: memories store what belongs to a user or a group under such
+    /// ids, so never pass an id that a client has chosen.
+    ///
+    /// # Errors
+    /// [`SessionIdError`] if the id is empty, longer than 512 bytes or contains a NUL.
+    pub fn from_stored(id: impl Into<Arc<str>>) -> Result<Self, SessionIdError> {
         let id = id.into();
         if id.is_empty() || id.len() > MAX_BYTES {
             return Err(SessionIdError::Length { bytes: id.len() });
@@ -102,6 +119,9 @@ pub enum SessionIdError {
         /// The byte offset of the NUL.
         offset: usize,
     },
+    /// The id is one of those under which memories store what belongs to a user or a group.
+    #[error("invalid session id: it begins with `conversant:`, which is reserved; choose another")]
+    Reserved,
 }
 
 crate::debug_as_report!(SessionIdError);

@@ -172,7 +172,7 @@ impl Binding {
             let length = usize::from(u16::from_be_bytes(take(&mut rest)?));
             let (session, after) = rest.split_at_checked(length)?;
             let session = std::str::from_utf8(session).ok()?;
-            binding.session = Some(SessionId::new(session).ok()?);
+            binding.session = Some(SessionId::from_stored(session).ok()?);
             rest = after;
         }
         Some((binding, rest))

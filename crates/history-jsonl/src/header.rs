@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use conversant_core::{HistoryError, SessionId, TurnId};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use crate::{
     error::corrupt_line,
@@ -19,6 +19,7 @@ const FORMAT: u64 = 2;
 pub(crate) struct Header {
     conversant: u64,
     /// `None` if the session was deleted.
+    #[serde(deserialize_with = "stored_session")]
     pub(crate) session: Option<SessionId>,
     pub(crate) epoch: u64,
     /// An id of the file, which differs from that of the file that it replaced.
@@ -29,6 +30,12 @@ pub(crate) struct Header {
     /// The properties that the session had when the file was begun.
     #[serde(default, skip_serializing_if = "Properties::is_empty")]
     pub(crate) properties: Properties,
+}
+
+/// Reads an id, which may be one under which a memory stores what belongs to a user.
+fn stored_session<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SessionId>, D::Error> {
+    let id: Option<String> = Option::deserialize(from)?;
+    id.map(SessionId::from_stored).transpose().map_err(D::Error::custom)
 }
 
 /// The last of the turns that a fork shares, and the file that has them.

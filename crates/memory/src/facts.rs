@@ -115,8 +115,8 @@ impl Facts {
     /// Returns the facts of a scope, as seen from a session.
     pub(crate) fn new(history: Arc<dyn ChatHistory>, scope: &Scope, session: SessionId) -> Self {
         let own = match scope {
-            Scope::User(user) => SessionId::new(format!("conversant:user:{user}")).ok(),
-            Scope::Group(group) => SessionId::new(format!("conversant:group:{group}")).ok(),
+            Scope::User(user) => SessionId::from_stored(format!("conversant:user:{user}")).ok(),
+            Scope::Group(group) => SessionId::from_stored(format!("conversant:group:{group}")).ok(),
             _ => None,
         };
         match own {
@@ -125,7 +125,7 @@ impl Facts {
                 Self { session: StoredSession::new(history, id), lock, has_turns: false }
             }
             None => {
-                let lock = SessionId::new(format!("conversant:session:{session}")).ok();
+                let lock = SessionId::from_stored(format!("conversant:session:{session}")).ok();
                 let session = StoredSession::new(history, session);
                 Self { session, lock, has_turns: true }
             }

@@ -225,7 +225,7 @@ impl FromStr for SessionCursor {
     fn from_str(text: &str) -> Result<Self, SessionCursorError> {
         let (millis, session) = text.split_once(':').ok_or(SessionCursorError::Form)?;
         let millis = millis.parse().map_err(|_| SessionCursorError::Form)?;
-        let session = SessionId::new(session).map_err(SessionCursorError::Session)?;
+        let session = SessionId::from_stored(session).map_err(SessionCursorError::Session)?;
         Ok(Self { millis, session })
     }
 }

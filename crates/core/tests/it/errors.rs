@@ -269,6 +269,7 @@ fn errors_of_plain_data() {
         &[
             Box::new(SessionIdError::Length { bytes: 0 }),
             Box::new(SessionIdError::Nul { offset: 3 }),
+            Box::new(SessionIdError::Reserved),
             Box::new("x".parse::<TurnId>().unwrap_err()),
             Box::new(StoredMessageError::Shape),
             Box::new(StoredMessageError::UnknownType { name: "pickle".into() }),

@@ -52,15 +52,24 @@ fn session_ids_are_any_text_of_1_to_512_bytes_without_nul() {
     }
     assert_ne!(SessionId::new("é").unwrap(), SessionId::new("e\u{301}").unwrap());
     let too_long = "x".repeat(513);
-    let refused = ["", too_long.as_str(), "a\0b", "é\0"]
+    let refused = ["", too_long.as_str(), "a\0b", "é\0", "conversant:user:ada"]
         .map(|id| SessionId::new(id).unwrap_err().to_string());
     insta::assert_snapshot!(refused.join("\n"), @r"
     invalid session id: it has 0 bytes; use 1 to 512
     invalid session id: it has 513 bytes; use 1 to 512
     invalid session id: it contains a NUL at byte 1
     invalid session id: it contains a NUL at byte 2
+    invalid session id: it begins with `conversant:`, which is reserved; choose another
     ");
-    assert!(serde_json::from_str::<SessionId>("\"\"").is_err());
+    for json in ["\"\"", "\"conversant:user:ada\""] {
+        assert!(serde_json::from_str::<SessionId>(json).is_err());
+    }
+    // Stores return what memories have stored.
+    assert_eq!(
+        SessionId::from_stored("conversant:user:ada").unwrap().as_str(),
+        "conversant:user:ada"
+    );
+    assert!(SessionId::from_stored("a\0b").is_err());
     let id = TurnId::random();
     assert_eq!(SessionId::from(id).as_str(), id.to_string());
 }

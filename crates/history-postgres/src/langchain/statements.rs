@@ -250,7 +250,7 @@ impl Operation for List {
         let rows =
             client.query_typed(&statement, &[(&after, Type::TEXT), (&limit, Type::INT8)]).await?;
         let named = |row| {
-            SessionId::new(column::<String>(row, 0)?).map_err(|error| {
+            SessionId::from_stored(column::<String>(row, 0)?).map_err(|error| {
                 let what = "found an invalid session name".to_owned();
                 HistoryError::Corrupt { what, source: Some(error.into()) }.into()
             })

@@ -215,7 +215,7 @@ impl Conditions {
 }
 
 fn session_id(row: &Row) -> Result<SessionId, Failure> {
-    SessionId::new(column::<String>(row, 0)?).map_err(|error| {
+    SessionId::from_stored(column::<String>(row, 0)?).map_err(|error| {
         let what = "found an invalid session name".to_owned();
         HistoryError::Corrupt { what, source: Some(error.into()) }.into()
     })

@@ -73,7 +73,7 @@ impl Page {
         let (names, last, is_complete): (Vec<String>, Option<String>, bool) =
             script.invoke_async(connection).await?;
         let session = |name| {
-            SessionId::new(name).map_err(|error| HistoryError::Corrupt {
+            SessionId::from_stored(name).map_err(|error| HistoryError::Corrupt {
                 what: "found an invalid session name".to_owned(),
                 source: Some(error.into()),
             })

@@ -106,7 +106,7 @@ impl Described {
     /// reasoning cost`.
     pub(super) fn read(self) -> Result<SessionInfo, HistoryError> {
         let Self(name, turns, fields) = self;
-        let session = SessionId::new(name).map_err(|error| HistoryError::Corrupt {
+        let session = SessionId::from_stored(name).map_err(|error| HistoryError::Corrupt {
             what: "found an invalid session name".to_owned(),
             source: Some(error.into()),
         })?;
@@ -330,7 +330,7 @@ pub(super) async fn relist(
     name: String,
     connection: &mut Link,
 ) -> Result<(), Failure> {
-    let Ok(session) = SessionId::new(name) else { return Ok(()) };
+    let Ok(session) = SessionId::from_stored(name) else { return Ok(()) };
     let mut relist = RELIST.prepare_invoke();
     relist.key(&keys.session(&session)).arg(session.as_str());
     match relist.invoke_async::<i64>(connection).await.map_err(Failure::from) {

@@ -124,9 +124,10 @@ impl Operation for List {
         while let Some(keys) = scan.next(connection).await? {
             // Names that are not valid for a session, such as an empty one, are left out.
             let names = keys.into_iter().filter_map(|key| String::from_utf8(key).ok());
-            sessions.extend(
-                names.filter_map(|key| SessionId::new(key.strip_prefix(&self.prefix)?).ok()),
-            );
+            sessions
+                .extend(names.filter_map(|key| {
+                    SessionId::from_stored(key.strip_prefix(&self.prefix)?).ok()
+                }));
         }
         Ok(sessions)
     }

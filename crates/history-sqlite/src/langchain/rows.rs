@@ -228,7 +228,7 @@ impl Rows {
             })
             .map_err(sqlite_error)?;
         let id = |name: String| {
-            SessionId::new(name).map_err(|error| corrupt("invalid session id", error))
+            SessionId::from_stored(name).map_err(|error| corrupt("invalid session id", error))
         };
         names.into_iter().map(id).collect()
     }

@@ -138,8 +138,8 @@ fn select(
             Some(row) => {
                 let name: String = row.get(COLUMNS).map_err(sqlite_error)?;
                 let session = Session::read(row, &name)?;
-                let id =
-                    SessionId::new(name).map_err(|error| corrupt("invalid session id", error))?;
+                let id = SessionId::from_stored(name);
+                let id = id.map_err(|error| corrupt("invalid session id", error))?;
                 Some((session, id))
             }
             None => None,

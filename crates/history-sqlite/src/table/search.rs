@@ -45,7 +45,7 @@ fn enable_further(connection: &Connection) -> Result<i64, HistoryError> {
         .query_row("SELECT id FROM sessions WHERE earlier > 0 LIMIT 1", [], |row| row.get(0))
         .optional()
         .map_err(sqlite_error)?;
-    if let Some(Ok(id)) = earlier.map(SessionId::new) {
+    if let Some(Ok(id)) = earlier.map(SessionId::from_stored) {
         set_up_to(connection, up_to)?;
         session::find_whole(connection, &id, None)?;
         return Ok(up_to);

@@ -283,7 +283,8 @@ fn scan(
         let Some(row) = rows.next().map_err(sqlite_error)? else { break };
         let name: String = row.get(COLUMNS).map_err(sqlite_error)?;
         if wanted(&Session::read(row, &name)?) {
-            let id = SessionId::new(name).map_err(|error| corrupt("invalid session id", error))?;
+            let id = SessionId::from_stored(name)
+                .map_err(|error| corrupt("invalid session id", error))?;
             sessions.push(id);
         }
     }

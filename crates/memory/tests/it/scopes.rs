@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use conversant_core::{
     ChatHistory, ChatModel, ChatRequest, Collection, Document, Embeddings, GroupId, HistoryError,
-    LanguageModel, LoadContext, Memory, Message, ModelError, Reply, Scope, Turn, UserId, Value,
-    VectorStore, async_trait, vars,
+    LanguageModel, LoadContext, Memory, Message, ModelError, Reply, Scope, SessionId,
+    SessionIdError, Turn, UserId, Value, VectorStore, async_trait, vars,
 };
 use conversant_memory::{
     EntityMemory, Facts, InMemoryHistory, InMemoryVectorStore, VectorStoreMemory,
@@ -202,6 +202,22 @@ fn facts_have_limits() {
             assert!(UserId::new(invalid.clone()).is_err() && GroupId::new(invalid).is_err());
         }
     });
+}
+
+/// A client that chooses the id of its session does not reach what belongs to a user or a group.
+#[test]
+fn no_session_has_the_name_of_a_scope() {
+    for name in ["conversant:user:ada", "conversant:group:team", "conversant:session:s"] {
+        assert_eq!(SessionId::new(name), Err(SessionIdError::Reserved), "{name}");
+    }
+    // The ids of users may have any text.
+    let facts = |user: &str| {
+        Facts::of_user(
+            InMemoryHistory::new(),
+            UserId::new(format!("conversant:user:{user}")).unwrap(),
+        )
+    };
+    block_on(facts("ada").set("Ada", "kind")).unwrap();
 }
 
 /// All texts have the same direction.

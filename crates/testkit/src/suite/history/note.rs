@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use conversant_core::{ChatHistory, HistoryError, Note, Value};
+use conversant_core::{ChatHistory, HistoryError, Note, SessionId, Value};
 use serde_json::json;
 
 use super::session_driver::{SessionDriver, exchange, supported};
@@ -96,7 +96,10 @@ pub(super) async fn a_note_of_an_old_epoch_is_not_stored(history: &impl ChatHist
 }
 
 pub(super) async fn a_session_without_turns_has_notes(history: &impl ChatHistory) -> Checked {
-    let driver = with_notes(history).await?;
+    let SessionDriver { session, .. } = with_notes(history).await?;
+    // The id of such a session is reserved for memories, and stores take it as any other.
+    let session = SessionId::from_stored(format!("conversant:{session}"))?;
+    let driver = SessionDriver { history, session };
     let lease = history.lease(&driver.session, Duration::from_secs(600)).await?;
     for body in ["known", "known better"] {
         let note = Note::new(body, driver.all().await?.version);
