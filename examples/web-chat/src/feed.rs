@@ -130,6 +130,15 @@ impl Feed {
         self.push(&mut log, name, data);
     }
 
+    /// Ends the wait for a turn that is saved now. If another request has saved it before, a new
+    /// answer may be running, which goes on.
+    pub fn saved(&self, turn: TurnId, data: &Json) {
+        let mut log = self.log();
+        if log.unsaved.take_if(|unsaved| unsaved.turn.id() == turn).is_some() {
+            self.push(&mut log, "done", data);
+        }
+    }
+
     fn push(&self, log: &mut Log, name: &'static str, data: &Json) {
         log.events.push((name, data.to_string().into()));
         self.added.send_replace(());

@@ -268,7 +268,7 @@ pub async fn save(service: &Service, session: &SessionId) -> Result<bool, Failur
         None => history.append(session, &turn, Expect::Any).await?,
     };
     let view = turn_view::last(history, session, turn.id()).await.ok().flatten();
-    feed.end("done", &json!({"turn": view}), None);
+    feed.saved(turn.id(), &json!({"turn": view}));
     service.list_changed();
     Ok(true)
 }

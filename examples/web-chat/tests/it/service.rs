@@ -2,14 +2,18 @@
 
 use std::{sync::Arc, time::Duration};
 
-use conversant_core::{HistoryError, ModelError, TurnId};
+use conversant_core::{HistoryError, ModelError, Turn, TurnId};
 use conversant_history_sqlite::SqliteHistory;
 use conversant_testkit::{
     FailingHistory, FailureMode, Gate, HistoryCall, ScriptedChat, ScriptedReply,
 };
 use serde_json::json;
-use tokio::{io::AsyncWriteExt, net::TcpStream, task::JoinSet};
-use web_chat::{listener::ConnectionLimits, service::Limits};
+use tokio::{io::AsyncWriteExt, net::TcpStream, sync::watch, task::JoinSet};
+use web_chat::{
+    feed::{Feed, Running as RunningAnswer, Unsaved},
+    listener::ConnectionLimits,
+    service::Limits,
+};
 
 use crate::{
     client::{Events, ask, request, send},
@@ -407,4 +411,24 @@ async fn a_thousand_half_open_connections_do_not_hold_the_service() {
     let mut first = streams.swap_remove(0);
     assert_eq!(first.until("done").await.0, "Still here.");
     drop((open, streams, first));
+}
+
+/// Two tabs save a turn: the later one does not end the answer that was begun in between.
+#[test]
+fn a_turn_that_is_saved_twice_ends_once() {
+    let running = |turn: TurnId| RunningAnswer {
+        turn,
+        question: "?".to_owned(),
+        after: None,
+        stop: watch::Sender::new(false),
+    };
+    let (feed, turn, next) = (Feed::default(), Turn::exchange("?", "!"), TurnId::random());
+    feed.begin(running(turn.id())).unwrap();
+    feed.end("unsaved", &json!({}), Some(Unsaved { turn: turn.clone(), after: None }));
+    feed.saved(next, &json!({}));
+    assert!(feed.unsaved().is_some());
+    feed.saved(turn.id(), &json!({}));
+    feed.begin(running(next)).unwrap();
+    feed.saved(turn.id(), &json!({}));
+    assert_eq!(feed.running().map(|running| running.turn), Some(next));
 }
