@@ -13,8 +13,8 @@ const MAX_BYTES: usize = 512;
 /// of such a name would show it, and its deletion would delete it.
 const RESERVED: &str = "conversant:";
 
-/// The id of a conversation in a store: 1 to 512 bytes of UTF-8 without NUL, which do not begin with
-/// `conversant:`.
+/// The id of a conversation in a store: 1 to 512 bytes of UTF-8 without NUL, which do not begin
+/// with `conversant:`.
 ///
 /// Stores bind or encode it as data and compare it byte for byte. There is no default, so that two
 /// users never share a conversation by accident.

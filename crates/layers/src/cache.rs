@@ -46,8 +46,8 @@ impl fmt::Debug for CacheKey {
 /// A store of answers, called by [`Cached`](crate::Cached).
 ///
 /// Implement it for answers that outlive the process. The methods return no errors, since a cache
-/// must not fail a call: after a failure, `get` returns `None` and `put` does nothing. A method that
-/// panics or takes too long counts as failed.
+/// must not fail a call: after a failure, `get` returns `None` and `put` does nothing. A method
+/// that panics or takes too long counts as failed.
 ///
 /// # Examples
 ///

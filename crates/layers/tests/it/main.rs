@@ -330,7 +330,7 @@ impl ReplyCache for Broken {
     }
 }
 
-/// An answer that was paid for is returned, whatever the cache does, and before the deadline.
+/// An answer that was paid for is returned although the cache fails, and before the deadline.
 #[tokio::test(start_paused = true)]
 async fn a_broken_cache_costs_no_answer() {
     let hook = std::panic::take_hook();
