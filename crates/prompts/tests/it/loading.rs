@@ -50,6 +50,11 @@ fn only_files_of_known_kinds_are_read() {
         assert!(matches!(load_prompt(path), Err(LoadError::FileType)), "{path}");
     }
     assert!(matches!(load_prompt("no/such/file.json"), Err(LoadError::File(_))));
+    let folder = tempfile::tempdir().unwrap();
+    let large = folder.path().join("large.json");
+    fs::File::create(&large).unwrap().set_len((16 << 20) + 1).unwrap();
+    let error = chain(&load_prompt(large).unwrap_err());
+    assert!(error.ends_with("it has more than 16 MiB"), "{error}");
 }
 
 #[test]
