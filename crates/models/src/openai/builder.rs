@@ -74,6 +74,8 @@ pub struct OpenAiBuilder<M> {
     allow_plain_http: bool,
     azure: Option<Azure>,
     key: Option<SecretString>,
+    /// The variables of the environment that have no readable value, unless another one was set.
+    unreadable: Vec<&'static str>,
     headers: Vec<(String, SecretString)>,
     client: ClientSettings,
     timeouts: Timeouts,
@@ -121,6 +123,7 @@ impl<M> OpenAiBuilder<M> {
             allow_plain_http: false,
             azure: None,
             key: None,
+            unreadable: Vec::new(),
             headers: Vec::new(),
             client: ClientSettings::default(),
             timeouts: Timeouts::default(),

@@ -83,3 +83,34 @@ fn the_environment_is_read_and_no_proxy_is_used_on_this_machine() {
     assert_eq!(request.header("openai-organization"), Some("org-1"));
     assert_eq!(proxy.connections(), 0);
 }
+
+/// A variable that cannot be read is not passed over: the call would go to another server.
+#[cfg(unix)]
+#[test]
+fn an_unreadable_variable_is_an_error() {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+    const CHILD: &str = "CONVERSANT_TEST_UNREADABLE";
+    if std::env::var_os(CHILD).is_some() {
+        let error = OpenAiChat::from_env("m").build().unwrap_err();
+        assert!(
+            error.to_string().ends_with(
+                "cannot read `OPENAI_BASE_URL`, `OPENAI_ORG_ID` of the environment: not UTF-8; \
+                 set it again"
+            ),
+            "{error}"
+        );
+        let set = OpenAiChat::from_env("m").base_url("https://h/v1").organization("o");
+        assert!(set.build().is_ok());
+        return;
+    }
+    let unreadable = OsStr::from_bytes(b"https://\xff/v1");
+    let child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "settings::an_unreadable_variable_is_an_error"])
+        .env(CHILD, "1")
+        .env("OPENAI_API_KEY", "sk-canary")
+        .env("OPENAI_BASE_URL", unreadable)
+        .env("OPENAI_ORG_ID", unreadable)
+        .output()
+        .unwrap();
+    assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stdout));
+}

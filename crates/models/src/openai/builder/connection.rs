@@ -1,6 +1,10 @@
 //! Settings of the connection: the server, the key, the limits of a call, and the HTTP client.
 
-use std::{env, sync::Arc, time::Duration};
+use std::{
+    env::{self, VarError},
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use conversant_core::{BoxError, ModelError};
@@ -18,24 +22,43 @@ use crate::http::{
     masking::Mask, proxy::ProxySetting, send::Connection,
 };
 
+const KEY: &str = "OPENAI_API_KEY";
+const BASE_URL: &str = "OPENAI_BASE_URL";
+const ORGANIZATION: &str = "OPENAI_ORG_ID";
+
 impl<M> OpenAiBuilder<M> {
     pub(crate) fn from_env(model: String) -> Self {
-        let variable = |name| env::var(name).ok().filter(|value| !value.trim().is_empty());
+        let mut unreadable = Vec::new();
+        let mut variable = |name| match env::var(name) {
+            Ok(value) => Some(value).filter(|value| !value.trim().is_empty()),
+            Err(VarError::NotPresent) => None,
+            Err(VarError::NotUnicode(_)) => {
+                unreadable.push(name);
+                None
+            }
+        };
         let mut builder = Self::new(model);
-        if let Some(key) = variable("OPENAI_API_KEY") {
+        if let Some(key) = variable(KEY) {
             builder = builder.api_key(key);
         }
-        if let Some(base_url) = variable("OPENAI_BASE_URL") {
+        if let Some(base_url) = variable(BASE_URL) {
             builder = builder.base_url(base_url);
         }
-        if let Some(organization) = variable("OPENAI_ORG_ID") {
+        if let Some(organization) = variable(ORGANIZATION) {
             builder = builder.organization(organization);
         }
+        builder.unreadable = unreadable;
         builder
+    }
+
+    /// Forgets that a variable is unreadable, since another value is set.
+    fn replace(&mut self, variable: &str) {
+        self.unreadable.retain(|name| *name != variable);
     }
 
     /// Sets the API key, without the white space around it. A server on this machine needs none.
     pub fn api_key(mut self, key: impl Into<SecretString>) -> Self {
+        self.replace(KEY);
         self.key = Some(key.into());
         self
     }
@@ -47,6 +70,7 @@ impl<M> OpenAiBuilder<M> {
     /// It must be https, except for servers on this machine and with
     /// [`allow_plain_http`](Self::allow_plain_http).
     pub fn base_url(mut self, url: impl Into<String>) -> Self {
+        self.replace(BASE_URL);
         self.base_url = url.into();
         self
     }
@@ -81,13 +105,15 @@ impl<M> OpenAiBuilder<M> {
         deployment: impl Into<String>,
         api_version: impl Into<String>,
     ) -> Self {
+        self.replace(BASE_URL);
         self.base_url = endpoint.into();
         self.azure = Some(Azure { deployment: deployment.into(), version: api_version.into() });
         self
     }
 
     /// Sets the organization that calls are billed to.
-    pub fn organization(self, organization: impl Into<String>) -> Self {
+    pub fn organization(mut self, organization: impl Into<String>) -> Self {
+        self.replace(ORGANIZATION);
         self.header("openai-organization", organization.into())
     }
 
@@ -276,6 +302,12 @@ impl<M> OpenAiBuilder<M> {
     pub(crate) fn connection(&self) -> Result<Connection, ModelError> {
         if self.model.trim().is_empty() {
             return Err(ModelError::config("missing model name"));
+        }
+        if !self.unreadable.is_empty() {
+            // The call would go to another server, or be billed elsewhere.
+            let names = self.unreadable.join("`, `");
+            let what = format!("cannot read `{names}` of the environment: not UTF-8; set it again");
+            return Err(ModelError::config(what));
         }
         let mut endpoint = Endpoint::new(&self.base_url, self.allow_plain_http)?;
         if let Some(azure) = &self.azure {
