@@ -226,3 +226,19 @@ async fn an_incomplete_answer_is_cut_and_its_reasoning_is_not_sent_back() {
     let error = model.unwrap().generate(&ask("?")).await.unwrap_err();
     assert!(matches!(error, ModelError::Incomplete { .. }), "{error:?}");
 }
+
+/// A server may say that a response is complete although an item of it was cut off.
+#[tokio::test]
+async fn an_item_that_was_cut_off_is_no_whole_answer() {
+    let mut cut = reasoned();
+    cut["status"] = "completed".into();
+    let items = cut["output"].as_array_mut().unwrap();
+    let message = items.iter_mut().find(|item| item["type"] == "message").unwrap();
+    message["status"] = "incomplete".into();
+    let server = OpenAiServer::start([Answer::json(&cut), Answer::json(&cut)]).unwrap();
+    let reply = model(&server).build().unwrap().generate(&ask("?")).await.unwrap();
+    assert_eq!(reply.finish_reason.unwrap().as_str(), "incomplete");
+    let strict = model(&server).require_complete(true).build().unwrap();
+    let error = strict.generate(&ask("?")).await.unwrap_err();
+    assert!(matches!(error, ModelError::Incomplete { .. }), "{error:?}");
+}

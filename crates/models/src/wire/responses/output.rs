@@ -113,7 +113,9 @@ impl ResponseIn<'_> {
         } else {
             fill_encrypted(&mut items, &streamed);
         }
-        let is_incomplete = self.status.is_some_and(|status| status.0 == "incomplete");
+        // An item may be cut off in a response that says to be complete.
+        let is_incomplete = self.status.is_some_and(|status| status.0 == "incomplete")
+            || items.iter().any(|item| item.get("status").is_some_and(|it| it == "incomplete"));
         let reason = self.incomplete_details.and_then(|details| details.reason);
         let has_calls = items.iter().any(|item| item_type(item) == "function_call");
         let finish_reason = match (is_incomplete, reason.as_ref().map(|reason| &*reason.0)) {
