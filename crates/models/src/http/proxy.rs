@@ -87,7 +87,7 @@ fn of_system(endpoint: &Endpoint) -> Result<Option<Proxy>, ModelError> {
 /// Returns whether `NO_PROXY` excepts a server.
 fn is_excepted(uri: &Uri) -> bool {
     let first = ["NO_PROXY", "no_proxy"].into_iter().find_map(env::var_os).unwrap_or_default();
-    // Names that are not UTF-8 are no servers', and do not hide the others.
+    // A name that is not UTF-8 does not hide the others.
     let no = first.to_string_lossy().into_owned();
     let any = Matcher::builder().all("http://proxy.invalid").no(no).build();
     any.intercept(uri).is_none()
