@@ -28,7 +28,7 @@ impl Loaded {
             next = turn.end();
         }
         if next != count {
-            return Err(corrupt(format!("there are {next} messages instead of {count}")));
+            return Err(corrupt(format!("the session has {next} messages instead of {count}")));
         }
         Ok(())
     }

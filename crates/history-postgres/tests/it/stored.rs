@@ -93,7 +93,7 @@ pub(crate) async fn damage_is_told_and_nothing_is_changed() -> Tested {
     DELETE FROM conversant_turns WHERE first = 2
         cannot use the history: turn 00000000-0000-0000-0000-000000000003 begins at message 4 instead of 2
     DELETE FROM conversant_turns WHERE first = 4
-        cannot use the history: there are 4 messages instead of 6
+        cannot use the history: the session has 4 messages instead of 6
     DELETE FROM conversant_turns
         cannot use the history: message 5 is missing
     UPDATE conversant_turns SET first = 3 WHERE first = 2
@@ -103,9 +103,9 @@ pub(crate) async fn damage_is_told_and_nothing_is_changed() -> Tested {
     UPDATE conversant_turns SET messages[1] = '{"type":"pickle","data":{}}'
         cannot use the history: cannot decode message 4, of turn 00000000-0000-0000-0000-000000000003: unknown type `pickle` of a stored message
     UPDATE conversant_turns SET messages = messages[1:1]
-        cannot use the history: there are 5 messages instead of 6
+        cannot use the history: the session has 5 messages instead of 6
     UPDATE conversant_sessions SET messages = 8
-        cannot use the history: there are 6 messages instead of 8
+        cannot use the history: the session has 6 messages instead of 8
     UPDATE conversant_sessions SET messages = -8
         cannot use the history: found a count of -8
     "#);
