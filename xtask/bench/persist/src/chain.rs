@@ -19,6 +19,8 @@ use futures_util::future::try_join_all;
 pub(crate) const WINDOW: usize = 20;
 /// The number of turns of a session, unless a row says otherwise.
 pub(crate) const TURNS: usize = 1_000;
+/// The time of a lease: longer than a measurement.
+const LEASE: Duration = Duration::from_secs(24 * 60 * 60);
 /// The number of turns that are appended together while a session is prepared.
 const TOGETHER: usize = 128;
 
@@ -42,6 +44,8 @@ impl ChatModel for Answering {
 pub(crate) enum View {
     /// The last [`WINDOW`] turns.
     Window,
+    /// The same, under a lease that is kept between calls.
+    LeasedWindow,
     /// All of it.
     Buffer,
 }
@@ -67,10 +71,12 @@ pub(crate) fn chain(
         LlmChain::builder().prompt(prompt).model(model).memory(memory).build()
     };
     let history = Arc::clone(history);
+    let window = WindowMemory::new().with_k(WINDOW).with_return_messages(true);
     Ok(match view {
-        View::Window => build(Box::new(
-            WindowMemory::new().with_k(WINDOW).with_return_messages(true).with_history(history, session),
-        )),
+        View::Window => build(Box::new(window.with_history(history, session))),
+        View::LeasedWindow => {
+            build(Box::new(window.with_history(history, session).leased(LEASE).kept_between_calls()))
+        }
         View::Buffer => {
             build(Box::new(BufferMemory::new().with_return_messages(true).with_history(history, session)))
         }

@@ -2,6 +2,7 @@
 //! only in the epoch that was seen.
 
 pub(crate) mod jsonl;
+pub(crate) mod postgres;
 pub(crate) mod redis;
 pub(crate) mod sqlite;
 

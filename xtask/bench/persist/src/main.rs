@@ -5,6 +5,7 @@ mod floor;
 mod jsonl;
 mod measured;
 mod memories;
+mod postgres;
 mod redis;
 mod sessions;
 mod sqlite;
@@ -25,7 +26,10 @@ const ROWS: &[Row] = &[
     ("sqlite_cold", sqlite::cold),
     ("sqlite_bytes", sqlite::bytes),
     ("sqlite_many", sqlite::many),
+    ("postgres_window", postgres::window),
+    ("postgres_leased", postgres::leased),
     ("redis_window", redis::window),
+    ("redis_leased", redis::leased),
     ("jsonl_append", jsonl::append),
     ("jsonl_load", jsonl::load),
     ("jsonl_cold", jsonl::cold),

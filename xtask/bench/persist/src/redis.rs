@@ -17,6 +17,16 @@ use crate::{
 /// A chain's call with a window of 20 turns: the CPU of this process, then that of the server. The
 /// row is left out if Redis is not installed.
 pub(crate) fn window(effort: Effort) -> Result<Vec<Measured>, BoxError> {
+    call(effort, View::Window)
+}
+
+/// The same under a lease, so that a call is the append alone. The hand-written program has its
+/// window in memory.
+pub(crate) fn leased(effort: Effort) -> Result<Vec<Measured>, BoxError> {
+    call(effort, View::LeasedWindow)
+}
+
+fn call(effort: Effort, view: View) -> Result<Vec<Measured>, BoxError> {
     // The disk takes no CPU.
     let Some(server) = RedisServer::start(&["--appendonly", "no"])? else {
         eprintln!("left out: redis_window, which needs an installed Redis");
@@ -27,7 +37,7 @@ pub(crate) fn window(effort: Effort) -> Result<Vec<Measured>, BoxError> {
         let history = RedisHistory::builder(server.url()).connections(1).connect().await?;
         let history: Arc<dyn ChatHistory> = Arc::new(history);
         fill(&history, &id, TURNS).await?;
-        let chain = chain(&history, id, View::Window, Duration::ZERO)?;
+        let chain = chain(&history, id, view, Duration::ZERO)?;
         let floor = Session::open(&server.url(), "session-a").await?;
         for number in 0..TURNS {
             floor.append(number as u64, &NewTurn::of(number)?).await?;
@@ -36,6 +46,7 @@ pub(crate) fn window(effort: Effort) -> Result<Vec<Measured>, BoxError> {
         let control = client.get_multiplexed_async_connection().await?;
         Ok::<_, BoxError>((chain, floor, control))
     })?;
+    let mut next = TURNS as u64;
     let (mut client, mut served) = (Vec::new(), Vec::new());
     let (mut client_floor, mut served_floor) = (Vec::new(), Vec::new());
     for round in 0..=effort.rounds() {
@@ -45,9 +56,13 @@ pub(crate) fn window(effort: Effort) -> Result<Vec<Measured>, BoxError> {
         let running = Running::start();
         runtime.block_on(async {
             for number in 0..effort.calls() {
-                let (messages, next) = floor.load(WINDOW as isize).await?;
-                std::hint::black_box(messages);
+                if matches!(view, View::Window) {
+                    let (messages, loaded) = floor.load(WINDOW as isize).await?;
+                    std::hint::black_box(messages);
+                    next = loaded;
+                }
                 floor.append(next, &NewTurn::of(number)?).await?;
+                next += 1;
             }
             Ok::<_, BoxError>(())
         })?;

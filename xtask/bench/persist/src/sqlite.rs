@@ -60,7 +60,7 @@ fn call(effort: Effort, view: View) -> Result<Vec<Measured>, BoxError> {
             let running = Running::start();
             for number in 0..effort.calls() {
                 let (from, limit) = match view {
-                    View::Window => (0, WINDOW),
+                    View::Window | View::LeasedWindow => (0, WINDOW),
                     View::Buffer => (held, usize::MAX >> 1),
                 };
                 let (messages, next) = store.load("session-a", from, limit).await?;

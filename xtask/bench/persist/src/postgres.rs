@@ -1,0 +1,91 @@
+//! PostgreSQL: calls of a chain, at the client and at the server.
+
+use std::{fs, sync::Arc, time::Duration};
+
+use bench::{measure::Running, workload::runtime};
+use conversant_core::{BoxError, ChatHistory};
+use conversant_history_postgres::PostgresHistory;
+use conversant_testkit::servers::PostgresServer;
+
+use crate::{
+    chain::{TURNS, View, WINDOW, calls, chain, fill, session},
+    floor::{NewTurn, postgres::Connection},
+    measured::{Effort, Measured},
+};
+
+/// The name of our connections at the server.
+const NAME: &str = "measured";
+
+/// A chain's call with a window of 20 turns: the CPU of this process, then that of the server's
+/// process of the connection. Without an installed PostgreSQL there is no row.
+pub(crate) fn window(effort: Effort) -> Result<Vec<Measured>, BoxError> {
+    call(effort, View::Window)
+}
+
+/// The same under a lease, so that a call is the append alone. The hand-written program has its
+/// window in memory.
+pub(crate) fn leased(effort: Effort) -> Result<Vec<Measured>, BoxError> {
+    call(effort, View::LeasedWindow)
+}
+
+fn call(effort: Effort, view: View) -> Result<Vec<Measured>, BoxError> {
+    // The disk takes no CPU.
+    let Some(server) = PostgresServer::start(&["-c", "fsync=off"])? else {
+        eprintln!("left out: postgres_window, which needs an installed PostgreSQL");
+        return Ok(Vec::new());
+    };
+    let runtime = runtime()?;
+    let id = session("a")?;
+    let (chain, store, ours_at_server) = runtime.block_on(async {
+        let url = format!("{}?application_name={NAME}&sslmode=disable", server.url());
+        let history = PostgresHistory::builder(url).max_connections(1).connect().await?;
+        let history: Arc<dyn ChatHistory> = Arc::new(history);
+        fill(&history, &id, TURNS).await?;
+        let chain = chain(&history, id, view, Duration::ZERO)?;
+        let store = Connection::filled(&server.url(), "session-a", TURNS).await?;
+        let find = format!("SELECT pid FROM pg_stat_activity WHERE application_name = '{NAME}'");
+        let process = store.number(&find).await?;
+        Ok::<_, BoxError>((chain, store, process))
+    })?;
+    let floor_at_server = runtime.block_on(store.process())?;
+
+    let (mut client, mut served) = (Vec::new(), Vec::new());
+    let (mut client_floor, mut served_floor) = (Vec::new(), Vec::new());
+    for round in 0..=effort.rounds() {
+        let before = server_cpu(ours_at_server)?;
+        let ours = runtime.block_on(calls(&chain, effort.calls()))?;
+        let ours_served = server_cpu(ours_at_server)? - before;
+
+        let before = server_cpu(floor_at_server)?;
+        let running = Running::start();
+        runtime.block_on(async {
+            for number in 0..effort.calls() {
+                if matches!(view, View::Window) {
+                    std::hint::black_box(store.load("session-a", WINDOW as i64).await?);
+                }
+                store.append("session-a", &NewTurn::of(number)?).await?;
+            }
+            Ok::<_, BoxError>(())
+        })?;
+        let floor = running.stop(effort.calls()).cpu / 1e3;
+        let floor_served = server_cpu(floor_at_server)? - before;
+        // The first round fills caches and plans statements.
+        if round > 0 {
+            client.push(ours);
+            client_floor.push(floor);
+            served.push(ours_served / effort.calls() as f64);
+            served_floor.push(floor_served / effort.calls() as f64);
+        }
+    }
+    Ok(vec![
+        Measured::of(TURNS, "us CPU", client, client_floor),
+        Measured::of(TURNS, "us server", served, served_floor),
+    ])
+}
+
+/// Returns the CPU of a process in microseconds, as the scheduler accounts for it.
+fn server_cpu(process: i32) -> Result<f64, BoxError> {
+    let stat = fs::read_to_string(format!("/proc/{process}/schedstat"))?;
+    let nanoseconds = stat.split_whitespace().next().ok_or("no times of a process")?;
+    Ok(nanoseconds.parse::<f64>()? / 1e3)
+}
