@@ -1,8 +1,8 @@
 //! A hand-written store in PostgreSQL: two tables, two prepared statements, one connection.
 //!
-//! It promises less than ours: a turn is stored whole, once by its id, in order and in the epoch that
-//! was seen. It does not find out that turns were lost, or that another conversation was restored,
-//! and it has no deadlines, branches and lists.
+//! It promises less than ours: a turn is stored whole, once by its id, in order and in the epoch
+//! that was seen. It does not find out that turns were lost, or that another conversation was
+//! restored, and it has no deadlines, branches and lists.
 
 use std::sync::Arc;
 
