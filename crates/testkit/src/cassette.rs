@@ -29,7 +29,7 @@ use self::{
 ///
 /// Record a conversation with a real server once, commit the file, and the test runs without a
 /// server from then on. The file is JSON with one exchange after the other, so that a review shows
-/// what was sent and answered.
+/// what was sent and answered. Its folder is created if it does not exist.
 ///
 /// - A request is matched by its messages and options; deadlines and turn ids do not count. Equal
 ///   requests are answered in the order of the recording, and the last answer is repeated.
@@ -50,8 +50,7 @@ use self::{
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let folder = std::env::temp_dir().join(format!("cassette-{}", std::process::id()));
-/// # std::fs::create_dir_all(&folder)?;
-/// # let path = folder.join("greeting.json");
+/// # let path = folder.join("cassettes/greeting.json");
 /// let question = ChatRequest::new(Message::human("Hi"));
 /// // The first run records, since the file does not exist. Use the adapter of a real server here.
 /// let model = Cassette::open(&path, || ScriptedChat::new(["Hello!"]))?;

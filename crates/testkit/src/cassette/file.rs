@@ -59,6 +59,9 @@ impl Recording {
         let mut text = serde_json::to_string_pretty(&self.exchanges).map_err(format)?;
         text.push('\n');
         let write = || -> io::Result<()> {
+            if let Some(folder) = self.path.parent() {
+                fs::create_dir_all(folder)?;
+            }
             let temporary = self.path.with_extension("tmp");
             fs::write(&temporary, text)?;
             fs::rename(temporary, &self.path)
