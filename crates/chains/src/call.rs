@@ -1,28 +1,28 @@
 //! One call of a chain: wait, load, run, save. The order of events is documented at [`Event`].
 
 use std::{
-    error::Error,
+    pin::pin,
     task::{Context, Poll},
     time::Duration,
 };
 
 use conversant_core::{
-    CallResult, Event, LoadContext, MaintainContext, MemoryError, Messages, PromptError, Reply,
-    Ticket, Turn, TurnId, Value, Variables, Warning, Withheld,
+    BoxError, CallResult, Event, LoadContext, MaintainContext, MemoryError, Messages, PromptError,
+    Reply, Ticket, Turn, TurnId, Value, Variables, Warning, Withheld,
 };
 
 use crate::{
     answer::Answer,
     call_inputs::CallInputs,
     chain::{Chain, RunContext, Streaming},
-    error::{CallPhase, ChainError, DEADLINE, NotSaved},
+    error::{CallPhase, ChainError, NotSaved},
     limits::{Exceeded, Limits},
     memory_binding::{Maintenance, MemoryBinding},
     observation::{CallObservation, Observation},
     outcome::Outcome,
     pending::PendingTurn,
     queue::{Permit, Polled},
-    stored_answer::{self, StoredAnswer},
+    stored_answer::{self, Search, StoredAnswer},
 };
 
 /// The time that a memory has to release what a failed call's load acquired, though the call's
@@ -58,14 +58,16 @@ impl CallState {
         let observation = observation.start(chain, binding, Some(turn_id), &mut options, earlier);
         let limits = Limits::new(options.deadline);
         let context = RunContext::new(options).with_resumed(resumed);
-        let seeks = may_be_stored && binding.is_some_and(MemoryBinding::finds_answers);
+        let sought = binding.filter(|binding| may_be_stored && binding.memory().saves_turns());
         Self {
             variables,
             context,
             turn_id,
             input: Messages::new(),
             ticket: None,
-            stored: if seeks { StoredAnswer::Sought } else { StoredAnswer::NotSought },
+            stored: sought.map_or(StoredAnswer::NotSought, |binding| StoredAnswer::Sought {
+                restores: binding.finds_answers(),
+            }),
             limits,
             permit: None,
             observation,
@@ -104,11 +106,12 @@ impl CallState {
             self.enter(binding).await?;
             let queue = self.elapsed();
             self.input = binding.input_messages(&self.variables);
-            if matches!(self.stored, StoredAnswer::Sought) {
-                self.find_stored(binding).await?;
-            }
-            if !matches!(self.stored, StoredAnswer::Found(_)) {
-                self.load(binding).await?;
+            match self.stored {
+                // Boxed, so that other calls are not larger for it.
+                StoredAnswer::Sought { restores } => {
+                    Box::pin(self.find_or_load(binding, restores)).await?;
+                }
+                _ => self.load(binding).await?,
             }
             if let Some(observation) = &mut self.observation {
                 let load = observation.elapsed();
@@ -132,15 +135,42 @@ impl CallState {
         Ok(())
     }
 
-    /// Looks for the answer of a call with the same turn id.
-    async fn find_stored(&mut self, binding: &MemoryBinding) -> Result<(), ChainError> {
-        // Boxed, so that other calls are not larger for it.
-        let found = Box::pin(stored_answer::find(binding.memory(), self.turn_id, &self.input));
-        let found = self.limits.run(self.permit.as_ref(), found).await;
-        if let Some(reply) = found.map_err(|exceeded| exceeded.during(CallPhase::Load))?? {
-            self.stored = StoredAnswer::Found(reply);
+    /// Looks for the answer of a call with the same turn id, and loads the memory if there is none.
+    async fn find_or_load(
+        &mut self,
+        binding: &MemoryBinding,
+        restores: bool,
+    ) -> Result<(), ChainError> {
+        let mut search = self.find_stored(binding).await?;
+        if self.take_found(search.reply.take(), restores) {
+            return Ok(());
         }
-        Ok(())
+        self.load(binding).await?;
+        if self.ticket.as_ref().is_none_or(|ticket| search.is_current(ticket)) {
+            return Ok(());
+        }
+        let again = self.find_stored(binding).await;
+        match again.map(|search| self.take_found(search.reply, restores)) {
+            Ok(false) => Ok(()),
+            ended => {
+                self.release(Some(binding)).await;
+                self.ticket = None;
+                ended.map(drop)
+            }
+        }
+    }
+
+    async fn find_stored(&mut self, binding: &MemoryBinding) -> Result<Search, ChainError> {
+        let find = pin!(stored_answer::find(binding.memory(), self.turn_id, &self.input));
+        let found = self.limits.run(self.permit.as_ref(), find).await;
+        found.map_err(|exceeded| exceeded.during(CallPhase::Load))?
+    }
+
+    /// Takes a stored answer, if the chain can return it. Returns whether it did.
+    fn take_found(&mut self, reply: Option<Box<Reply>>, restores: bool) -> bool {
+        let Some(reply) = reply.filter(|_| restores) else { return false };
+        self.stored = StoredAnswer::Found(reply);
+        true
     }
 
     /// Returns the answer that an earlier call has stored.
@@ -464,25 +494,6 @@ pub(crate) fn invoke<'c>(
     }
 }
 
-impl Exceeded {
-    pub(crate) const fn during(self, phase: CallPhase) -> ChainError {
-        match self {
-            Self::Deadline => ChainError::DeadlineExceeded { phase },
-            Self::Closed => ChainError::Closed,
-        }
-    }
-
-    /// Returns the error of a memory's work that a limit interrupted.
-    pub(crate) const fn interrupted(self) -> MemoryError {
-        let reason = match self {
-            Self::Deadline => DEADLINE,
-            Self::Closed => "the conversation was closed",
-        };
-        MemoryError::Interrupted { reason }
-    }
-}
-
 fn not_maintained(error: MemoryError) -> Warning {
-    let source: Box<dyn Error + Send + Sync> = Box::new(error);
-    Warning::new("cannot maintain the memory; the next turn tries again", source)
+    Warning::new("cannot maintain the memory; the next turn tries again", BoxError::from(error))
 }

@@ -66,6 +66,13 @@ pub enum ChainError {
         /// The id.
         id: TurnId,
     },
+    /// A turn with the call's id is stored with an incomplete answer, such as the one that
+    /// [`save_partial`](crate::ChainStream::save_partial) saved. No model was called.
+    #[error("cannot start the call: turn `{id}` is stored with an incomplete answer; use a new id")]
+    IncompleteTurn {
+        /// The id.
+        id: TurnId,
+    },
     /// The conversation is closed.
     #[error("cannot start the call: the conversation is closed")]
     Closed,
@@ -223,7 +230,7 @@ impl ChainError {
             Self::Busy => "busy",
             Self::QueueTimeout { .. } => "queue_timeout",
             Self::Reentrant => "reentrant",
-            Self::TurnIdInUse { .. } => "turn_id",
+            Self::TurnIdInUse { .. } | Self::IncompleteTurn { .. } => "turn_id",
             Self::Closed => "closed",
             Self::DeadlineExceeded { .. } => "deadline",
             Self::Load(_) => "load",
@@ -252,7 +259,7 @@ impl ChainError {
     /// |---|---|
     /// | 400 | an input is missing, reserved or cannot be stored; the prompt is too long for the model |
     /// | 404 | the conversation does not have the turn |
-    /// | 409 | [`Busy`](Self::Busy), `QueueTimeout`, `TurnIdInUse`, results that do not match a pending turn; another process holds the conversation |
+    /// | 409 | [`Busy`](Self::Busy), `QueueTimeout`, `TurnIdInUse`, `IncompleteTurn`, results that do not match a pending turn; another process holds the conversation |
     /// | 413 | the newest turn exceeds the memory's budget |
     /// | 429 | the model's server limits the rate |
     /// | 500 | a fault of the service: its wiring, its store, its prompt, its settings |
@@ -270,6 +277,7 @@ impl ChainError {
             Self::Busy
             | Self::QueueTimeout { .. }
             | Self::TurnIdInUse { .. }
+            | Self::IncompleteTurn { .. }
             | Self::ToolResults { .. } => 409,
             Self::Closed => 503,
             Self::Model(error) => error.http_status(),

@@ -6,10 +6,13 @@ use std::{
     time::Duration,
 };
 
-use conversant_core::clock::Instant;
+use conversant_core::{MemoryError, clock::Instant};
 use futures_timer::Delay;
 
-use crate::queue::{Loss, Permit};
+use crate::{
+    error::{CallPhase, ChainError, DEADLINE},
+    queue::{Loss, Permit},
+};
 
 /// The longest time that a timer is set to: longer ones overflow in its clock. A deadline that is
 /// further away sets it again.
@@ -113,5 +116,23 @@ impl<F: Future + Unpin> Future for Limited<'_, F> {
             }
         }
         this.limits.poll_exceeded(this.permit, context).map(Err)
+    }
+}
+
+impl Exceeded {
+    pub(crate) const fn during(self, phase: CallPhase) -> ChainError {
+        match self {
+            Self::Deadline => ChainError::DeadlineExceeded { phase },
+            Self::Closed => ChainError::Closed,
+        }
+    }
+
+    /// Returns the error of a memory's work that a limit interrupted.
+    pub(crate) const fn interrupted(self) -> MemoryError {
+        let reason = match self {
+            Self::Deadline => DEADLINE,
+            Self::Closed => "the conversation was closed",
+        };
+        MemoryError::Interrupted { reason }
     }
 }

@@ -1,9 +1,16 @@
 //! A call that is repeated with its turn id finds its answer, instead of paying for another one.
 
-use conversant_chains::{ChainError, ChainStream, JsonParser, LlmChain};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use conversant_chains::{
+    ChainError, ChainStream, JsonParser, LlmChain, SequentialChain, WithMemory,
+};
 use conversant_core::{
-    CallOptions, ChatHistory, Delta, Expect, Message, Range, Reply, ToolCall, Turn, TurnId,
-    Variables, vars,
+    CallOptions, ChatHistory, Delta, Expect, HistoryError, Lease, Message, Range, Reply, SessionId,
+    Slice, ToolCall, Turn, TurnId, Variables, Version, async_trait, vars,
 };
 use conversant_memory::{BufferMemory, InMemoryHistory};
 use conversant_testkit::{
@@ -11,7 +18,7 @@ use conversant_testkit::{
 };
 use serde_json::json;
 
-use crate::support::{TestHistory, chat_prompt, session};
+use crate::support::{TestHistory, chat_prompt, session, text_prompt};
 
 fn options(id: u128) -> CallOptions {
     CallOptions::new().with_turn_id(TurnId::from_u128(id))
@@ -119,15 +126,98 @@ fn another_question_with_the_id_is_refused() {
     });
 }
 
+/// Another answer could not be stored under the id, and would be lost.
 #[test]
-fn an_incomplete_turn_is_not_an_answer() {
+fn an_incomplete_turn_is_refused_before_the_model_is_paid() {
     block_on(async {
         let (model, history) = (ScriptedChat::new(["Hello!"]), InMemoryHistory::new());
         let cut = vec![Message::human("Hi"), Message::ai("Hel")];
         let cut = Turn::identified(TurnId::from_u128(1), cut).with_incomplete(true);
         history.append(&session(), &cut, Expect::Any).await.unwrap();
-        let answer = chain(&model, &history).predict_with(hi(), options(1)).await.unwrap();
-        assert_eq!(answer, "Hello!");
+        let of_chains = SequentialChain::builder();
+        let step = LlmChain::builder().prompt(text_prompt()).model(model.clone());
+        let of_chains = of_chains.chain(step.build().unwrap()).build();
+        let memory = memory(&history).with_return_messages(false);
+        let errors = [
+            chain(&model, &history).predict_with(hi(), options(1)).await,
+            WithMemory::new(of_chains.unwrap(), memory)
+                .unwrap()
+                .predict_with(hi(), options(1))
+                .await,
+        ];
+        for error in errors.map(Result::unwrap_err) {
+            assert!(matches!(error, ChainError::IncompleteTurn { .. }));
+            assert_eq!((error.http_status(), error.class().as_ref()), (409, "turn_id"));
+            assert_eq!(
+                error.to_string(),
+                "cannot start the call: turn `00000000-0000-0000-0000-000000000001` is stored with \
+                 an incomplete answer; use a new id"
+            );
+        }
+        assert!(model.requests().is_empty());
+    });
+}
+
+/// A history in which another process stores a turn right after the first list of turns.
+#[derive(Clone)]
+struct StoredMeanwhile(InMemoryHistory, Arc<Mutex<Option<Turn>>>);
+
+#[async_trait]
+impl ChatHistory for StoredMeanwhile {
+    async fn load(&self, session: &SessionId, range: Range) -> Result<Slice, HistoryError> {
+        self.0.load(session, range).await
+    }
+
+    async fn append(
+        &self,
+        session: &SessionId,
+        turn: &Turn,
+        expect: Expect,
+    ) -> Result<Version, HistoryError> {
+        self.0.append(session, turn, expect).await
+    }
+
+    async fn clear(&self, session: &SessionId) -> Result<(), HistoryError> {
+        self.0.clear(session).await
+    }
+
+    async fn turns(&self, session: &SessionId, range: Range) -> Result<Vec<Turn>, HistoryError> {
+        let turns = self.0.turns(session, range).await?;
+        let stored = self.1.lock().unwrap().take();
+        if let Some(turn) = stored {
+            self.0.append(session, &turn, Expect::Any).await?;
+        }
+        Ok(turns)
+    }
+
+    async fn lease(
+        &self,
+        session: &SessionId,
+        time: Duration,
+    ) -> Result<Option<Lease>, HistoryError> {
+        self.0.lease(session, time).await
+    }
+
+    async fn release(&self, lease: &Lease) -> Result<(), HistoryError> {
+        self.0.release(lease).await
+    }
+}
+
+/// The other process had the lease when this one looked for the turn.
+#[test]
+fn a_turn_that_is_stored_before_the_memory_is_loaded_is_found() {
+    block_on(async {
+        let turn = Turn::exchange("Hi", "Hello!").with_id(TurnId::from_u128(1));
+        let history = StoredMeanwhile(InMemoryHistory::new(), Arc::new(Mutex::new(Some(turn))));
+        let model = ScriptedChat::new(["Fine."]);
+        let leased = memory(&history).leased(Duration::from_secs(600));
+        let chain = LlmChain::builder().prompt(chat_prompt()).model(model.clone()).memory(leased);
+        let chain = chain.build().unwrap();
+        assert_eq!(chain.predict_with(hi(), options(1)).await.unwrap(), "Hello!");
+        assert!(model.requests().is_empty());
+        // The lease was given back.
+        let next = vars! { "human_input" => "How are you?" };
+        assert_eq!(chain.predict_with(next, options(2)).await.unwrap(), "Fine.");
     });
 }
 

@@ -1,149 +1,168 @@
-//! A chain, its memory and its store under seeded schedules of faults: `cargo xtask simulate` runs
-//! more of them, and `CONVERSANT_SIMULATION_FROM=seed CONVERSANT_SIMULATION_SEEDS=1` repeats one.
+//! Chains, their memories and their stores under seeded schedules of faults.
+//!
+//! `cargo xtask simulate` runs more seeds. `cargo xtask simulate --from SEED --seeds 1 NAME`
+//! repeats the one of a failed test.
 
-use std::env;
+mod flawed;
+mod flawed_program;
+mod program;
 
-use conversant_chains::{ChainError, LlmChain, Maintenance, Outcome};
-use conversant_core::{
-    CallOptions, ChatHistory, Expect, HistoryError, LanguageModel, Memory, Range, SessionId, Slice,
-    Ticket, Turn, Version, async_trait, vars,
+use std::{sync::Arc, time::Duration};
+
+use conversant_core::{ChatHistory, Memory, TokenCounter};
+use conversant_memory::{
+    BufferMemory, CombinedMemory, InMemoryHistory, SummaryBufferMemory, SummaryMemory, WindowMemory,
 };
-use conversant_memory::{BufferMemory, InMemoryHistory, WindowMemory};
 use conversant_testkit::simulation::{
-    Ending, Report, SimulatedCall, SimulatedChat, SimulatedHistory, Simulation, Subject, Violation,
+    Environment, Report, SimulatedHistory, Simulation, Subject, Violation, run_seeds,
 };
 
-use crate::support::{chat_prompt, session};
+use self::program::{Program, composed, step_with_memory};
+use crate::support::session;
 
-/// One conversation of an LLM chain.
-struct Conversation(LlmChain);
+/// The seeds of an ordinary test.
+const SEEDS: u64 = 1_000;
 
-impl Conversation {
-    fn new(memory: impl Memory + 'static, model: SimulatedChat) -> Self {
-        let builder = LlmChain::builder().prompt(chat_prompt()).memory(memory);
-        let builder = builder.maintenance(Maintenance::Inline);
-        Self(builder.model(LanguageModel::chat(model)).build().unwrap())
-    }
+fn buffer(history: impl ChatHistory + 'static) -> BufferMemory {
+    BufferMemory::new()
+        .with_output_key("text")
+        .with_memory_key("chat_history")
+        .with_return_messages(true)
+        .with_history(history, session())
+}
 
-    fn buffer<H: ChatHistory + 'static>(store: SimulatedHistory<H>, model: SimulatedChat) -> Self {
-        let memory = BufferMemory::new().with_memory_key("chat_history").with_return_messages(true);
-        Self::new(memory.with_history(store, session()), model)
-    }
+fn window(history: SimulatedHistory) -> WindowMemory {
+    WindowMemory::new()
+        .with_k(2)
+        .with_memory_key("chat_history")
+        .with_return_messages(true)
+        .with_history(history, session())
+}
 
-    fn window<H: ChatHistory + 'static>(store: SimulatedHistory<H>, model: SimulatedChat) -> Self {
-        let memory = WindowMemory::new()
-            .with_k(2)
-            .with_memory_key("chat_history")
-            .with_return_messages(true);
-        Self::new(memory.with_history(store, session()), model)
-    }
+/// Counts the words of a text as its tokens.
+struct Words;
 
-    async fn outcome(&self, call: SimulatedCall) -> Result<Option<Outcome>, ChainError> {
-        let inputs = vars! { "human_input" => call.question };
-        let options = CallOptions::new().with_turn_id(call.turn_id);
-        if call.streamed {
-            self.0.stream_with(inputs, options).await?.into_outcome().await
-        } else {
-            self.0.invoke_with(inputs, options).await.map(Some)
-        }
+impl TokenCounter for Words {
+    fn count_text(&self, text: &str) -> usize {
+        text.split_whitespace().count()
     }
 }
 
-#[async_trait]
-impl Subject for Conversation {
-    async fn call(&self, call: SimulatedCall) -> Ending {
-        match self.outcome(call).await {
-            Ok(Some(outcome)) => Ending::Answered(outcome.into_text()),
-            Ok(None) => Ending::Failed,
-            Err(error) => match error.not_saved() {
-                Some(not_saved) => Ending::NotSaved(Box::new(not_saved.turn.clone())),
-                None => Ending::Failed,
-            },
-        }
-    }
-
-    async fn save(&self, turn: &Turn) -> bool {
-        self.0.memory().unwrap().save(turn, Ticket::default()).await.is_ok()
-    }
+fn summary_buffer(environment: &Environment) -> SummaryBufferMemory {
+    SummaryBufferMemory::new(environment.model(), Words)
+        .with_max_token_limit(40)
+        .with_memory_key("chat_history")
+        .with_return_messages(true)
+        .with_history(environment.histories()[0].clone(), session())
 }
 
-fn number(name: &str, default: u64) -> u64 {
-    env::var(name).map_or(default, |value| value.parse().unwrap())
+fn summary(environment: &Environment) -> SummaryMemory {
+    SummaryMemory::new(environment.model())
+        .with_memory_key("chat_history")
+        .with_return_messages(true)
+        .with_history(environment.histories()[0].clone(), session())
 }
 
-#[test]
-fn seeds() {
-    let from = number("CONVERSANT_SIMULATION_FROM", 0);
-    let mut sum = Report::default();
-    for seed in from..from + number("CONVERSANT_SIMULATION_SEEDS", 1_000) {
-        let simulation = Simulation::new(seed);
-        let history = InMemoryHistory::new();
-        let result = match seed % 2 {
-            0 => simulation.run(history, &session(), Conversation::buffer),
-            _ => simulation.run(history, &session(), Conversation::window),
-        };
-        match result {
-            Ok(report) => sum += report,
-            Err(violation) => panic!("{violation}"),
-        }
-    }
-    println!("{sum:?}");
-    assert!(sum.answered > 0);
+/// Returns a simulation over a store in memory.
+fn one_session(simulation: Simulation) -> Simulation {
+    simulation.with_session(InMemoryHistory::new(), session())
 }
 
-/// The flaw of a store.
-#[derive(Clone, Copy, Debug)]
-enum Flaw {
-    /// It acknowledges a turn and forgets it.
-    Forgets,
-    /// It stores a repeated turn again.
-    Doubles,
-    /// It stores the question only.
-    Halves,
-}
-
-struct Flawed(InMemoryHistory, Flaw);
-
-#[async_trait]
-impl ChatHistory for Flawed {
-    async fn load(&self, session: &SessionId, range: Range) -> Result<Slice, HistoryError> {
-        self.0.load(session, range).await
-    }
-
-    async fn append(
-        &self,
-        session: &SessionId,
-        turn: &Turn,
-        expect: Expect,
-    ) -> Result<Version, HistoryError> {
-        let number: u64 = turn.messages().first().unwrap().text()[9..].parse().unwrap();
-        let (turn, expect) = match self.1 {
-            Flaw::Forgets if number % 5 == 4 => (Turn::new(Vec::new()), expect),
-            Flaw::Doubles => (Turn::new(turn.messages().clone()), expect),
-            Flaw::Halves if number % 5 == 4 => (Turn::new(turn.messages().slice(..1)), expect),
-            _ => (turn.clone(), expect),
-        };
-        self.0.append(session, &turn, expect).await
-    }
-
-    async fn clear(&self, session: &SessionId) -> Result<(), HistoryError> {
-        self.0.clear(session).await
-    }
+/// Runs all seeds.
+fn run<S: Subject + 'static>(
+    plan: impl Fn(Simulation) -> Simulation,
+    open: impl Fn(&Environment) -> S,
+) -> Report {
+    let run = |seed| plan(Simulation::new(seed)).run(&open);
+    let report = run_seeds(SEEDS, run).unwrap_or_else(|violation| panic!("{violation}"));
+    println!("{report:?}");
+    report
 }
 
 #[test]
-fn flawed_stores_are_found_and_their_seeds_repeat() {
-    for (flaw, expected) in [
-        (Flaw::Forgets, "was acknowledged and is lost"),
-        (Flaw::Doubles, "is stored twice"),
-        (Flaw::Halves, "half a turn"),
-    ] {
-        let run = |seed| {
-            let history = Flawed(InMemoryHistory::new(), flaw);
-            Simulation::new(seed).run(history, &session(), Conversation::buffer)
-        };
-        let violation: Violation = (0..200).find_map(|seed| run(seed).err()).unwrap();
-        assert!(violation.to_string().contains(expected), "{flaw:?}: {violation}");
-        assert_eq!(run(violation.seed).unwrap_err(), violation);
+fn seeds_of_a_buffer() {
+    let plan = |simulation| {
+        one_session(simulation).with_repeated_calls().with_restored_answers().with_stopped_streams()
+    };
+    let report = run(plan, |it| Program::llm(buffer(it.histories()[0].clone()), it));
+    assert!(report.answered > 0 && report.repeated > 0 && report.stopped > 0, "{report:?}");
+}
+
+#[test]
+fn seeds_of_a_window() {
+    let plan = |simulation| one_session(simulation).with_partial_views().with_stopped_streams();
+    run(plan, |it| Program::llm(window(it.histories()[0].clone()), it));
+}
+
+#[test]
+fn seeds_of_summaries() {
+    run(one_session, |it| Program::llm(summary(it), it));
+    run(one_session, |it| Program::llm(summary_buffer(it), it));
+}
+
+/// Each kind of chain of chains, with a memory around it.
+#[test]
+fn seeds_of_compositions() {
+    for kind in composed::KINDS {
+        println!("{kind:?}");
+        let plan =
+            |simulation| one_session(simulation).with_repeated_calls().with_stopped_streams();
+        run(plan, |it| {
+            Program::new(composed::chain(kind, it), buffer(it.histories()[0].clone()), it)
+        });
     }
+}
+
+/// A step that stores turns of its own, in a chain that has a memory.
+#[test]
+fn seeds_of_a_step_with_a_memory() {
+    let plan = |simulation| {
+        one_session(simulation)
+            .with_step_session(InMemoryHistory::new(), session())
+            .with_repeated_calls()
+    };
+    run(plan, |it| {
+        let step = buffer(it.histories()[1].clone()).with_output_key("draft");
+        step_with_memory(buffer(it.histories()[0].clone()), step, it)
+    });
+}
+
+#[test]
+fn seeds_of_two_stores() {
+    let plan = |simulation| one_session(simulation).with_session(InMemoryHistory::new(), session());
+    run(plan, |it| {
+        let recent = BufferMemory::new().with_memory_key("recent").with_output_key("text");
+        let recent = recent.with_history(it.histories()[1].clone(), session());
+        let memories: [Arc<dyn Memory>; 2] =
+            [Arc::new(buffer(it.histories()[0].clone())), Arc::new(recent)];
+        Program::llm_with_recent(CombinedMemory::new(memories).unwrap(), it)
+    });
+}
+
+#[test]
+fn seeds_of_branches() {
+    let plan = |simulation| one_session(simulation).with_branches();
+    let report = run(plan, |it| Program::llm(buffer(it.histories()[0].clone()), it));
+    assert!(report.tip_moves > 0 && report.forks > 0, "{report:?}");
+    let plan = |simulation| {
+        one_session(simulation).with_branches().with_partial_views().with_repeated_calls()
+    };
+    run(plan, |it| Program::llm(window(it.histories()[0].clone()), it));
+    run(plan, |it| Program::llm(summary_buffer(it), it));
+}
+
+#[test]
+fn seeds_of_two_processes() {
+    let plan = |simulation| one_session(simulation).with_processes(2).with_repeated_calls();
+    run(plan, |it| Program::llm(buffer(it.histories()[0].clone()), it));
+}
+
+#[test]
+fn seeds_of_leases() {
+    let plan = |simulation| {
+        let simulation = one_session(simulation).with_processes(2).with_leases();
+        simulation.with_repeated_calls().with_restored_answers()
+    };
+    let time = Duration::from_secs(60);
+    run(plan, |it| Program::llm(buffer(it.histories()[0].clone()).leased(time), it));
 }

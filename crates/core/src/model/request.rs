@@ -34,7 +34,8 @@ pub struct CallOptions {
     /// the stored turn without calling its model, and sets
     /// [`Reply::from_cache`](crate::Reply::from_cache), if the turn is among the last 16 of the
     /// conversation and the store lists turns. Otherwise, and in other chains, models are called
-    /// again.
+    /// again. If the stored turn has another question or an incomplete answer, the call fails
+    /// before a model is called.
     pub turn_id: Option<TurnId>,
     /// The tools that the model may call. If empty, the model's own setting applies.
     pub tools: Vec<ToolDefinition>,

@@ -8,33 +8,39 @@ use conversant_core::{
     async_trait,
 };
 
-use super::faults::Faults;
+use super::world::{Stored, World};
 
 /// The chance, in percent, that an operation fails before it takes effect, and again after it.
 const FAILURES: usize = 7;
 
 /// A history whose operations stall, fail, or take effect and lose their reply.
-pub struct SimulatedHistory<H> {
-    inner: Arc<H>,
-    faults: Arc<Faults>,
+///
+/// Clones share the store. The leases are those of the schedule, whose time passes between the
+/// events of the schedule. A lease of a call that was dropped expires some time later.
+#[derive(Clone)]
+pub struct SimulatedHistory {
+    inner: Arc<dyn ChatHistory>,
+    /// The index of the store.
+    store: usize,
+    world: Arc<World>,
 }
 
-impl<H> SimulatedHistory<H> {
-    pub(super) const fn new(inner: Arc<H>, faults: Arc<Faults>) -> Self {
-        Self { inner, faults }
+impl SimulatedHistory {
+    pub(super) const fn new(inner: Arc<dyn ChatHistory>, store: usize, world: Arc<World>) -> Self {
+        Self { inner, store, world }
     }
 
     async fn run<T>(
         &self,
         operation: impl Future<Output = Result<T, HistoryError>>,
     ) -> Result<T, HistoryError> {
-        self.faults.stall().await;
-        if self.faults.strike(FAILURES) {
+        self.world.stall().await;
+        if self.world.strike(FAILURES) {
             return Err(HistoryError::Backend { source: "a simulated failure".into() });
         }
         let value = operation.await?;
-        self.faults.stall().await;
-        if self.faults.strike(FAILURES) {
+        self.world.stall().await;
+        if self.world.strike(FAILURES) {
             return Err(HistoryError::Backend { source: "a simulated loss of the reply".into() });
         }
         Ok(value)
@@ -43,7 +49,7 @@ impl<H> SimulatedHistory<H> {
 
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
-impl<H: ChatHistory> ChatHistory for SimulatedHistory<H> {
+impl ChatHistory for SimulatedHistory {
     fn shares(&self) -> bool {
         self.inner.shares()
     }
@@ -66,7 +72,19 @@ impl<H: ChatHistory> ChatHistory for SimulatedHistory<H> {
         turn: &Turn,
         expect: Expect,
     ) -> Result<Version, HistoryError> {
-        self.run(self.inner.append(session, turn, expect)).await
+        let append = async {
+            let version = self.inner.append(session, turn, expect).await?;
+            let stored = Stored {
+                task: self.world.task(),
+                store: self.store,
+                time: self.world.tick(),
+                turn: turn.id(),
+                is_incomplete: turn.is_incomplete(),
+            };
+            self.world.journal().stored.push(stored);
+            Ok(version)
+        };
+        self.run(append).await
     }
 
     async fn clear(&self, session: &SessionId) -> Result<(), HistoryError> {
@@ -110,21 +128,22 @@ impl<H: ChatHistory> ChatHistory for SimulatedHistory<H> {
         self.run(self.inner.put_note(session, name, note)).await
     }
 
-    async fn lease(
-        &self,
-        session: &SessionId,
-        time: Duration,
-    ) -> Result<Option<Lease>, HistoryError> {
-        self.run(self.inner.lease(session, time)).await
+    async fn lease(&self, session: &SessionId, _: Duration) -> Result<Option<Lease>, HistoryError> {
+        let lease = async { self.world.leases().acquire(session, self.world.task()).map(Some) };
+        self.run(lease).await
     }
 
     async fn release(&self, lease: &Lease) -> Result<(), HistoryError> {
-        self.run(self.inner.release(lease)).await
+        let release = async {
+            self.world.leases().release(lease);
+            Ok(())
+        };
+        self.run(release).await
     }
 
     fn at(&self, point: Point) -> Option<Arc<dyn ChatHistory>> {
         let view = self.inner.at(point)?;
-        Some(Arc::new(SimulatedHistory::new(Arc::new(view), Arc::clone(&self.faults))))
+        Some(Arc::new(Self::new(view, self.store, Arc::clone(&self.world))))
     }
 
     async fn set_tip(
@@ -192,8 +211,8 @@ impl<H: ChatHistory> ChatHistory for SimulatedHistory<H> {
     }
 }
 
-impl<H: fmt::Debug> fmt::Debug for SimulatedHistory<H> {
+impl fmt::Debug for SimulatedHistory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SimulatedHistory").field("inner", &self.inner).finish_non_exhaustive()
+        f.debug_struct("SimulatedHistory").field("store", &self.store).finish_non_exhaustive()
     }
 }

@@ -8,26 +8,38 @@ use std::ops::AddAssign;
 pub struct Report {
     /// Calls that were made.
     pub calls: u64,
+    /// Calls that were made again with their turn ids.
+    pub repeated: u64,
     /// Calls that returned an answer.
     pub answered: u64,
+    /// Streams whose readers stopped, and saved the text so far.
+    pub stopped: u64,
     /// Calls that failed.
     pub failed: u64,
     /// Calls whose turn was not saved at first.
     pub not_saved: u64,
-    /// Calls that were dropped.
+    /// Calls and other operations that were dropped.
     pub dropped: u64,
-    /// Restarts of the program.
+    /// Restarts of a process.
     pub restarts: u64,
+    /// Moves of the tip of the conversation.
+    pub tip_moves: u64,
+    /// Forks of the conversation.
+    pub forks: u64,
 }
 
 impl AddAssign for Report {
     fn add_assign(&mut self, other: Self) {
         self.calls += other.calls;
+        self.repeated += other.repeated;
         self.answered += other.answered;
+        self.stopped += other.stopped;
         self.failed += other.failed;
         self.not_saved += other.not_saved;
         self.dropped += other.dropped;
         self.restarts += other.restarts;
+        self.tip_moves += other.tip_moves;
+        self.forks += other.forks;
     }
 }
 

@@ -5,6 +5,7 @@ mod chains;
 mod events;
 mod everywhere;
 mod rounds;
+mod simulation;
 mod streams;
 mod support;
 mod tool_sets;
