@@ -68,8 +68,9 @@ impl SessionFilter {
         self
     }
 
-    /// Sets words to search for, separated by white space. The session has each of them, in any
-    /// order, in its title or in the texts of its turns, whose branches are all searched.
+    /// Sets words to search for, separated by white space or control characters. The session has
+    /// each of them, in any order, in its title or in the texts of its turns, whose branches are
+    /// all searched.
     ///
     /// Every store with search finds whole words, without regard to case. A store may find more:
     /// words that begin with these, or other parts. One without search returns
@@ -82,7 +83,9 @@ impl SessionFilter {
 
     /// Returns the words to search for.
     pub fn words(&self) -> impl Iterator<Item = &str> {
-        self.text.as_deref().unwrap_or_default().split_whitespace()
+        let text = self.text.as_deref().unwrap_or_default();
+        let words = text.split(|char: char| char.is_whitespace() || char.is_control());
+        words.filter(|word| !word.is_empty())
     }
 
     /// Returns whether there are no conditions.
