@@ -14,7 +14,7 @@ use conversant_memory::{
     BufferMemory, CombinedMemory, InMemoryHistory, SummaryBufferMemory, SummaryMemory, WindowMemory,
 };
 use conversant_testkit::simulation::{
-    Environment, Report, SimulatedHistory, Simulation, Subject, Violation, run_seeds,
+    Environment, Report, SimulatedHistory, Simulation, Subject, run_seeds,
 };
 
 use self::program::{Program, composed, step_with_memory};
