@@ -59,7 +59,7 @@ impl Runner {
         let provided = self.memory().map_or(&[][..], Memory::variables);
         let is_input = |slot: &&Slot| provided.iter().all(|from| from.name() != slot.name());
         let inputs = chain.slots().iter().filter(is_input).cloned().collect();
-        let runner = Arc::new(Runner {
+        let runner = Arc::new(Self {
             chain,
             inputs,
             binding: self.binding.clone(),

@@ -69,6 +69,7 @@ fn one_session(simulation: Simulation) -> Simulation {
 }
 
 /// Runs all seeds.
+#[expect(clippy::print_stdout, reason = "`cargo xtask simulate` shows the numbers")]
 fn run<S: Subject + 'static>(
     plan: impl Fn(Simulation) -> Simulation,
     open: impl Fn(&Environment) -> S,
@@ -104,7 +105,6 @@ fn seeds_of_summaries() {
 #[test]
 fn seeds_of_compositions() {
     for kind in composed::KINDS {
-        println!("{kind:?}");
         let plan =
             |simulation| one_session(simulation).with_repeated_calls().with_stopped_streams();
         run(plan, |it| {

@@ -326,7 +326,7 @@ fn point_before(tree: &Tree, node: usize) -> Point {
 
 /// Returns the call of a request, if the request is that of the call's first step.
 fn question_of(asked: &Asked) -> Option<usize> {
-    let question = asked.messages.iter().filter(|message| is_human(message)).last()?;
+    let question = asked.messages.iter().rfind(|message| is_human(message))?;
     number_of(&question.text()).filter(|_| question.text().starts_with("question"))
 }
 

@@ -42,7 +42,7 @@ impl SimulatedChat {
 
     /// Waits for the answer, and returns it with the mark of the running request.
     async fn reply(&self, request: &ChatRequest) -> Result<(Reply, Option<Asking>), ModelError> {
-        let question = request.messages.iter().filter(|message| is_human(message)).last();
+        let question = request.messages.iter().rfind(|message| is_human(message));
         let question = question.map(|message| message.text().into_owned()).unwrap_or_default();
         let is_chat = is_question(&question);
         let asking = is_chat.then(|| self.world.ask(&request.messages));

@@ -54,7 +54,8 @@ impl Tree {
         point: Point,
         parent: Option<usize>,
     ) -> Result<(), String> {
-        let followers = block_on(history.alternatives(session, point)).map_err(shown)?;
+        let followers =
+            block_on(history.alternatives(session, point)).map_err(|error| shown(&error))?;
         if followers.iter().filter(|found| found.is_current).count() > 1 {
             return Err(format!("the store has two current turns after {point}"));
         }
@@ -114,7 +115,8 @@ fn path(
     history: &dyn ChatHistory,
     session: &SessionId,
 ) -> Result<Vec<(Exchange, Option<TurnId>)>, String> {
-    let loaded = block_on(history.load(session, Range::All)).map_err(shown)?.messages;
+    let loaded =
+        block_on(history.load(session, Range::All)).map_err(|error| shown(&error))?.messages;
     let turns = match block_on(history.turns(session, Range::All)) {
         Ok(turns) => turns,
         Err(HistoryError::Unsupported { .. }) => {
@@ -122,7 +124,7 @@ fn path(
                 exchanges(&loaded, false).map_err(|what| format!("the store has {what}"))?;
             return Ok(found.into_iter().map(|exchange| (exchange, None)).collect());
         }
-        Err(error) => return Err(shown(error)),
+        Err(error) => return Err(shown(&error)),
     };
     let mut seen = HashSet::new();
     let mut all = Messages::new();
@@ -149,6 +151,6 @@ pub(super) fn one(turn: &Turn) -> Result<Exchange, String> {
     }
 }
 
-fn shown(error: HistoryError) -> String {
+fn shown(error: &HistoryError) -> String {
     format!("the store cannot be read: {error}")
 }

@@ -92,7 +92,6 @@ fn plan(simulation: Simulation) -> Simulation {
 fn seeds_of_a_tool_loop() {
     let report = run_seeds(SEEDS, |seed| plan(Simulation::new(seed)).run(Conversation::open));
     let report = report.unwrap_or_else(|violation| panic!("{violation}"));
-    println!("{report:?}");
     assert!(report.answered > 0, "{report:?}");
 }
 

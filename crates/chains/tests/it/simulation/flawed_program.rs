@@ -86,8 +86,8 @@ impl Subject for Flawed {
         let program = if is_second { &self.other } else { &self.program };
         let ending = program.call(call).await;
         match (self.flaw, &ending) {
-            (Flaw::LosesUnsaved, Ending::NotSaved(_)) => return Ending::failed(),
-            (Flaw::LosesAnswers, Ending::Failed { .. }) => return Ending::failed(),
+            (Flaw::LosesUnsaved, Ending::NotSaved(_))
+            | (Flaw::LosesAnswers, Ending::Failed { .. }) => return Ending::failed(),
             (Flaw::SavesFailures, Ending::Failed { .. })
             | (Flaw::SavesInOne, Ending::Answered(_)) => self.save_in_memory(&turn).await,
             (Flaw::Sticks, Ending::Failed { .. }) => {
