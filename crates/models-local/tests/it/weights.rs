@@ -14,7 +14,7 @@ use conversant_testkit::{block_on, suite};
 static ONE: Mutex<()> = Mutex::new(());
 
 fn weights() -> (LocalModelBuilder, MutexGuard<'static, ()>) {
-    let file = std::env::var_os("CONVERSANT_MODEL_FILE").expect("CONVERSANT_MODEL_FILE is set");
+    let file = std::env::var_os("CONVERSANT_MODEL_FILE").unwrap();
     let turn = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     (LocalModel::builder(file), turn)
 }
