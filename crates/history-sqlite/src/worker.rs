@@ -140,7 +140,7 @@ impl Workers {
         let held = writer.filter(|_| is_brief).map(|_| self.pending.hold(session));
         let read: Read = Box::new(move |connection| {
             let outcome = run(connection);
-            let checked = files.check_read().map_err(HistoryError::from);
+            let checked = files.check_read(outcome.is_err()).map_err(HistoryError::from);
             drop(held);
             // The caller may have given up.
             let _ = reply.send(checked.and(outcome));

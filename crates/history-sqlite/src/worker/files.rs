@@ -15,8 +15,12 @@ impl Files {
         Self { files, options: options.clone() }
     }
 
-    /// Checks the files after a read.
-    pub(super) fn check_read(&self) -> Result<(), SqliteFileFault> {
+    /// Checks the files after a read. One that failed may have missed a log, which another
+    /// connection still has open.
+    pub(super) fn check_read(&self, has_failed: bool) -> Result<(), SqliteFileFault> {
+        if has_failed {
+            return self.check_write();
+        }
         self.files.check_read(|| connection::is_whole(&self.options))
     }
 
