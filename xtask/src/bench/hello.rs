@@ -22,7 +22,7 @@ const PROGRAMS: &[(&str, &str, &[&str])] = &[
     ("by hand, no TLS", BY_HAND, &[]),
     (FLOOR, BY_HAND, &["ring"]),
     ("by hand, aws-lc", BY_HAND, &["aws-lc"]),
-    (OWN[0], CONVERSANT, &["default-features"]),
+    (OWN[0], CONVERSANT, &["defaults"]),
     (OWN[1], CONVERSANT, &[]),
 ];
 
