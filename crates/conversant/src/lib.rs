@@ -64,6 +64,9 @@ pub use conversant_tools::{FnTool, ToolLoop};
 #[cfg(feature = "tracing")]
 #[doc(inline)]
 pub use conversant_tracing::TracingObserver;
+#[cfg(feature = "metrics")]
+#[doc(inline)]
+pub use conversant_tracing::{DURATION_BUCKETS, MetricsObserver, TOKEN_BUCKETS};
 
 #[doc(inline)]
 pub use conversant_chains::*;
@@ -103,9 +106,6 @@ pub use conversant_prompts::*;
 #[cfg(feature = "tools")]
 #[doc(inline)]
 pub use conversant_tools::*;
-#[cfg(feature = "tracing")]
-#[doc(inline)]
-pub use conversant_tracing::*;
 /// Import, export and copying of conversations, between stores and formats.
 #[cfg(feature = "transfer")]
 pub use conversant_transfer as transfer;
