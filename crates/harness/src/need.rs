@@ -2,18 +2,14 @@
 
 use std::{env, fmt};
 
-/// A kind of thing that tests need. For most kinds, a variable of the environment requires it.
+/// A kind of thing that tests need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Need {
-    /// A browser; `CONVERSANT_REQUIRE_BROWSER` requires it.
-    Browser,
     /// A thing that no variable requires.
     Optional,
     /// A server, or its programs; `CONVERSANT_REQUIRE_SERVICES` requires it.
     Services,
-    /// The weights of a model; `CONVERSANT_REQUIRE_WEIGHTS` requires them.
-    Weights,
 }
 
 impl Need {
@@ -47,10 +43,8 @@ impl Need {
     /// Returns the variable that requires the thing.
     const fn required(self) -> Option<&'static str> {
         match self {
-            Self::Browser => Some("CONVERSANT_REQUIRE_BROWSER"),
             Self::Optional => None,
             Self::Services => Some("CONVERSANT_REQUIRE_SERVICES"),
-            Self::Weights => Some("CONVERSANT_REQUIRE_WEIGHTS"),
         }
     }
 }

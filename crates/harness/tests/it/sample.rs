@@ -17,5 +17,5 @@ pub(crate) async fn needs_a_server() -> Tested {
 }
 
 pub(crate) fn finds_its_need() -> Result<(), Missing> {
-    Some(()).ok_or_else(|| Need::Browser.missing("a browser"))
+    Some(()).ok_or_else(|| Need::Services.missing("a server"))
 }
