@@ -60,12 +60,20 @@ impl Runner {
         options: CallOptions,
     ) -> impl Future<Output = Result<Outcome, ChainError>> + Send {
         let options = self.with_defaults(options);
-        invoke(
-            &*self.chain,
-            self.binding.as_ref(),
-            &self.observation,
-            CallInputs::new(inputs, options),
-        )
+        self.invoke(CallInputs::new(inputs, options))
+    }
+
+    fn invoke(
+        &self,
+        inputs: CallInputs,
+    ) -> impl Future<Output = Result<Outcome, ChainError>> + Send {
+        invoke(&*self.chain, self.binding.as_ref(), &self.observation, inputs)
+    }
+
+    /// Runs a call in a box. Calls other than the plain ones do so, since each use of the unboxed
+    /// future is compiled by itself.
+    pub(crate) fn boxed_call(&self, inputs: CallInputs) -> Boxed<'_, Result<Outcome, ChainError>> {
+        Box::pin(self.invoke(inputs))
     }
 
     /// Returns the options of a call, with the chain's own where a call has none.
@@ -83,8 +91,7 @@ impl Runner {
         options: CallOptions,
     ) -> Result<Outcome, ChainError> {
         let pending = answered(pending, results)?;
-        let inputs = CallInputs::of_pending(pending, self.with_defaults(options));
-        invoke(&*self.chain, self.binding.as_ref(), &self.observation, inputs).await
+        self.boxed_call(CallInputs::of_pending(pending, self.with_defaults(options))).await
     }
 
     /// Returns the options of each call of many, which have a turn of their own each, and the
@@ -103,8 +110,9 @@ impl Runner {
         let (options, limit) = self.for_many(options);
         let runner = Arc::clone(self);
         let calls = inputs.into_iter().map(move |inputs| -> Boxed<'static, _> {
-            let (runner, options) = (Arc::clone(&runner), options.clone());
-            Box::pin(async move { runner.call(inputs, options).await })
+            let runner = Arc::clone(&runner);
+            let inputs = CallInputs::new(inputs, runner.with_defaults(options.clone()));
+            Box::pin(async move { runner.boxed_call(inputs).await })
         });
         Batch::new(calls, limit)
     }
@@ -115,9 +123,9 @@ impl Runner {
         options: &CallOptions,
     ) -> Vec<Result<Outcome, ChainError>> {
         let (options, limit) = self.for_many(options);
-        let calls = inputs
-            .into_iter()
-            .map(|inputs| -> Boxed<'_, _> { Box::pin(self.call(inputs, options.clone())) });
+        let calls = inputs.into_iter().map(|inputs| {
+            self.boxed_call(CallInputs::new(inputs, self.with_defaults(options.clone())))
+        });
         join_bounded(calls, limit).await
     }
 

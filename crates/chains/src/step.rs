@@ -14,7 +14,7 @@ use crate::{
     answer::Answer,
     answer_stream::{AnswerItem, AnswerSource, AnswerStream},
     answer_type::AnswerType,
-    call::invoke,
+    apply::Boxed,
     call_inputs::CallInputs,
     chain::{Chain, RunContext, Streaming},
     error::ChainError,
@@ -24,32 +24,39 @@ use crate::{
 };
 
 impl Runner {
-    /// Runs a call whose inputs are among the variables of another chain.
-    pub(crate) async fn run_step(
-        &self,
+    /// Runs a call whose inputs are among the variables of another chain. Boxed, so that it is
+    /// compiled once and not for each kind of chain.
+    pub(crate) fn run_step<'a>(
+        &'a self,
         variables: &Variables,
         context: &RunContext,
-    ) -> Result<Answer, ChainError> {
-        let inputs = self.inputs_among(variables);
-        let options = self.with_defaults(context.options().clone());
-        let inputs = CallInputs::new(inputs, options).of_step(context.resumed().clone());
-        let call = invoke(&*self.chain, self.binding.as_ref(), &self.observation, inputs);
-        Ok(answer_of(call.await?, self.chain.outputs()))
+    ) -> Boxed<'a, Result<Answer, ChainError>> {
+        let inputs = self.step_inputs(variables, context);
+        Box::pin(async move {
+            let outcome = self.boxed_call(inputs).await?;
+            Ok(answer_of(outcome, self.chain.outputs()))
+        })
     }
 
     /// Like [`run_step`](Self::run_step), piece by piece.
-    pub(crate) async fn stream_step(
+    pub(crate) fn stream_step(
         self: Arc<Self>,
         variables: &Variables,
         context: &RunContext,
-    ) -> Result<Streaming, ChainError> {
+    ) -> Boxed<'static, Result<Streaming, ChainError>> {
+        let inputs = self.step_inputs(variables, context);
+        let outputs = self.chain.outputs().to_vec();
+        Box::pin(async move {
+            let stream = ChainStream::start(self, inputs).await?;
+            let step = StepSource { stream, outputs, text: String::new() };
+            Ok(Streaming::Steps(AnswerStream::new(step)))
+        })
+    }
+
+    fn step_inputs(&self, variables: &Variables, context: &RunContext) -> CallInputs {
         let inputs = self.inputs_among(variables);
         let options = self.with_defaults(context.options().clone());
-        let outputs = self.chain.outputs().to_vec();
-        let inputs = CallInputs::new(inputs, options).of_step(context.resumed().clone());
-        let stream = ChainStream::start(self, inputs).await?;
-        let step = StepSource { stream, outputs, text: String::new() };
-        Ok(Streaming::Steps(AnswerStream::new(step)))
+        CallInputs::new(inputs, options).of_step(context.resumed().clone())
     }
 
     /// Returns a chain that is this one, except that it answers in a type. It shares the memory,

@@ -31,6 +31,9 @@ pub use conversant_history_sqlite::SqliteHistory;
 #[cfg(feature = "layers")]
 #[doc(inline)]
 pub use conversant_layers::{Cached, ConcurrencyLimit, Fallback, RateLimit};
+#[cfg(feature = "combined")]
+#[doc(inline)]
+pub use conversant_memory::{CombinedMemory, CombinedMemoryError};
 #[cfg(feature = "entities")]
 #[doc(inline)]
 pub use conversant_memory::{EntityMemory, Facts, KnowledgeGraphMemory};

@@ -18,6 +18,7 @@ use serde_json::{Map, Value as Json};
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Fields")]
 #[non_exhaustive]
 pub struct ToolCall {
     /// The tool's name.
@@ -25,7 +26,6 @@ pub struct ToolCall {
     /// The arguments: a JSON object that matches the tool's schema.
     pub args: Json,
     /// The call's id, to which the message with the result refers.
-    #[serde(default)]
     pub id: Option<String>,
     /// Unknown fields, preserved as received.
     #[serde(flatten)]
@@ -47,6 +47,19 @@ impl ToolCall {
     }
 }
 
+impl TryFrom<Fields> for ToolCall {
+    type Error = InvalidField;
+
+    fn try_from(mut fields: Fields) -> Result<Self, InvalidField> {
+        Ok(Self {
+            name: fields.text("name")?.ok_or(InvalidField::Missing("name"))?,
+            args: fields.0.shift_remove("args").ok_or(InvalidField::Missing("args"))?,
+            id: fields.text("id")?,
+            extra: fields.0,
+        })
+    }
+}
+
 impl fmt::Debug for ToolCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ToolCall")
@@ -58,7 +71,7 @@ impl fmt::Debug for ToolCall {
 
 /// A tool call whose arguments are not valid JSON, preserved as the model wrote them.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(try_from = "Fields")]
 #[non_exhaustive]
 pub struct InvalidToolCall {
     /// The tool's name.
@@ -74,6 +87,20 @@ pub struct InvalidToolCall {
     pub extra: Map<String, Json>,
 }
 
+impl TryFrom<Fields> for InvalidToolCall {
+    type Error = InvalidField;
+
+    fn try_from(mut fields: Fields) -> Result<Self, InvalidField> {
+        Ok(Self {
+            name: fields.text("name")?,
+            args: fields.text("args")?,
+            id: fields.text("id")?,
+            error: fields.text("error")?,
+            extra: fields.0,
+        })
+    }
+}
+
 impl fmt::Debug for InvalidToolCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("InvalidToolCall")
@@ -81,4 +108,29 @@ impl fmt::Debug for InvalidToolCall {
             .field("id", &self.id)
             .finish_non_exhaustive()
     }
+}
+
+/// The fields of a call that is read. The code that `flatten` derives for this is four times as
+/// large, and buffers the fields as well.
+#[derive(Deserialize)]
+struct Fields(Map<String, Json>);
+
+impl Fields {
+    /// Takes a field of text. `null` is absent.
+    fn text(&mut self, name: &'static str) -> Result<Option<String>, InvalidField> {
+        match self.0.shift_remove(name) {
+            None | Some(Json::Null) => Ok(None),
+            Some(Json::String(text)) => Ok(Some(text)),
+            Some(_) => Err(InvalidField::NotText(name)),
+        }
+    }
+}
+
+/// The reason why a call cannot be read. It does not quote the value.
+#[derive(Debug, thiserror::Error)]
+enum InvalidField {
+    #[error("missing field `{0}`")]
+    Missing(&'static str),
+    #[error("invalid field `{0}`: expected text")]
+    NotText(&'static str),
 }

@@ -16,7 +16,7 @@
 //! | [`EntityMemory`] | `entities` | the last turns and descriptions of entities | `ConversationEntityMemory` |
 //! | [`KnowledgeGraphMemory`] | `entities` | facts about entities | `ConversationKGMemory` |
 //! | [`VectorStoreMemory`] | `vectors` | the turns nearest in meaning | `VectorStoreRetrieverMemory` |
-//! | [`CombinedMemory`] | | the variables of several memories | `CombinedMemory` |
+//! | [`CombinedMemory`] | `combined` | the variables of several memories | `CombinedMemory` |
 //! | [`ReadOnlyMemory`] | | another memory, without changing it | `ReadOnlySharedMemory` |
 //! | [`SimpleMemory`] | | fixed variables | `SimpleMemory` |
 //!
@@ -68,6 +68,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod buffer;
+#[cfg(feature = "combined")]
 mod combined;
 mod conversation;
 #[cfg(feature = "entities")]
@@ -96,9 +97,10 @@ mod trim;
 mod vector_store;
 mod window;
 
+#[cfg(feature = "combined")]
+pub use self::combined::{CombinedMemory, CombinedMemoryError};
 pub use self::{
     buffer::BufferMemory,
-    combined::{CombinedMemory, CombinedMemoryError},
     conversation::Conflict,
     in_memory::InMemoryHistory,
     leased::LeasedMemory,

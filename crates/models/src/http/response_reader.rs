@@ -281,8 +281,14 @@ impl ResponseReader {
     }
 
     fn compressed(&self) -> FailedAttempt {
-        let error = DecodeError::new("the response is compressed, which was not asked for")
-            .with_content_type(self.content_type.to_text());
+        let text = match self.encoding {
+            #[cfg(not(feature = "gzip"))]
+            Encoding::Gzip => {
+                "the response is compressed, which was not asked for; enable the feature `gzip`"
+            }
+            _ => "the response is compressed, which was not asked for",
+        };
+        let error = DecodeError::new(text).with_content_type(self.content_type.to_text());
         FailedAttempt::last(error.into())
     }
 }

@@ -10,9 +10,10 @@ use conversant_core::{
 use http::Method;
 
 use super::{
-    builder::{OpenAiBuilder, Settings},
+    builder::{OpenAiBuilder, Settings, connection_settings::ConnectionSettings},
     endpoint::Endpoint,
     hints,
+    params::Params,
 };
 use crate::{
     dialect::{Dialect, provider},
@@ -44,19 +45,33 @@ impl Adapter {
     /// # Errors
     /// [`ModelError::Config`], if a setting is invalid.
     pub(crate) fn new<M>(builder: &OpenAiBuilder<M>) -> Result<Self, ModelError> {
-        let (connection, settings) = (builder.connection()?, builder.settings);
+        let OpenAiBuilder { model, params, settings, connection, .. } = builder;
+        Self::checked(model, params, *settings, connection)
+    }
+
+    /// Does the work of [`new`](Self::new). It is compiled once for all adapters.
+    fn checked(
+        model: &str,
+        params: &Params,
+        settings: Settings,
+        connection: &ConnectionSettings,
+    ) -> Result<Self, ModelError> {
+        if model.trim().is_empty() {
+            return Err(ModelError::config("missing model name"));
+        }
+        let connection = connection.check()?;
         let endpoint = &connection.endpoint;
         let dialect = settings.dialect.unwrap_or_else(|| Dialect::for_host(endpoint.host()));
         let developer_role = settings.developer_role.unwrap_or(dialect.developer_role);
-        let origin = Origin { base_url: endpoint.base_url(), model: builder.model.clone() };
+        let origin = Origin { base_url: endpoint.base_url(), model: model.to_owned() };
         Ok(Self {
             style: Style::new(developer_role, dialect, origin),
             dialect,
             connection,
             settings,
-            head: builder.params.head(&builder.model)?,
-            choices: builder.params.choices(),
-            options: builder.params.options.clone(),
+            head: params.head(model)?,
+            choices: params.choices(),
+            options: params.options.clone(),
         })
     }
 

@@ -1,27 +1,17 @@
 //! The builder of the adapters: the model, its parameters, and the limits of a call.
 
 mod connection;
+pub(super) mod connection_settings;
 pub(super) mod conversation;
 pub(super) mod sampling;
 
 use std::{fmt, marker::PhantomData};
 
-use secrecy::SecretString;
 use serde_json::Value as Json;
 
+use self::connection_settings::ConnectionSettings;
 use super::params::Params;
-use crate::{
-    dialect::Dialect,
-    http::{
-        client::ClientSettings,
-        config::{MAX_RESPONSE_BYTES, MAX_RETRIES},
-        retry::Retries,
-        timeouts::Timeouts,
-    },
-};
-
-/// OpenAI's base URL.
-const OPENAI: &str = "https://api.openai.com/v1";
+use crate::dialect::Dialect;
 
 /// A builder of [`OpenAiChat`](crate::OpenAiChat), [`OpenAi`](crate::OpenAi) or
 /// [`OpenAiEmbeddings`](crate::OpenAiEmbeddings).
@@ -70,25 +60,8 @@ pub struct OpenAiBuilder<M> {
     pub(super) model: String,
     pub(super) params: Params,
     pub(super) settings: Settings,
-    base_url: String,
-    allow_plain_http: bool,
-    azure: Option<Azure>,
-    key: Option<SecretString>,
-    /// The variables of the environment that have no readable value, unless another one was set.
-    unreadable: Vec<&'static str>,
-    headers: Vec<(String, SecretString)>,
-    client: ClientSettings,
-    timeouts: Timeouts,
-    retries: Retries,
-    max_response_bytes: usize,
+    pub(super) connection: ConnectionSettings,
     adapter: PhantomData<fn() -> M>,
-}
-
-/// A deployment of Azure OpenAI.
-#[derive(Debug, Clone)]
-struct Azure {
-    deployment: String,
-    version: String,
 }
 
 /// Settings of the adapter's own behaviour. They are not sent to the server.
@@ -119,18 +92,13 @@ impl<M> OpenAiBuilder<M> {
             model,
             params: Params::default(),
             settings: Settings::default(),
-            base_url: OPENAI.to_owned(),
-            allow_plain_http: false,
-            azure: None,
-            key: None,
-            unreadable: Vec::new(),
-            headers: Vec::new(),
-            client: ClientSettings::default(),
-            timeouts: Timeouts::default(),
-            retries: Retries::new(MAX_RETRIES),
-            max_response_bytes: MAX_RESPONSE_BYTES,
+            connection: ConnectionSettings::default(),
             adapter: PhantomData,
         }
+    }
+
+    pub(super) fn from_env(model: String) -> Self {
+        Self { connection: ConnectionSettings::from_env(), ..Self::new(model) }
     }
 
     /// Sets the dialect of the server, in place of that of its host: for a gateway in front of it.
@@ -159,7 +127,7 @@ impl<M> fmt::Debug for OpenAiBuilder<M> {
             .field("model", &self.model)
             .field("params", &self.params)
             .field("settings", &self.settings)
-            .field("timeouts", &self.timeouts)
+            .field("timeouts", &self.connection.timeouts)
             .finish_non_exhaustive()
     }
 }

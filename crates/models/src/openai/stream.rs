@@ -26,24 +26,27 @@ const DRAIN_TIMEOUT: Duration = Duration::from_millis(5);
 
 impl Adapter {
     /// Sends a request and returns its answer as soon as it begins. Failures before that are
-    /// retried like those of whole answers; later ones are not.
+    /// retried like those of whole answers; later ones are not. Boxed, so that it is compiled once
+    /// and not for each endpoint.
     ///
     /// # Errors
     /// [`ModelError`], with every secret masked.
-    pub(crate) async fn stream<A: StreamedAnswer>(
-        self: &Arc<Self>,
+    pub(crate) fn stream<'a, A: StreamedAnswer>(
+        self: &'a Arc<Self>,
         endpoint: &'static Endpoint,
-        body: &Arc<[Bytes]>,
-        options: &CallOptions,
-    ) -> Result<ReplyStream, ModelError> {
-        let connection = &self.connection;
-        let deadline = connection.deadline(options.deadline)?;
-        let request = Outgoing { method: Method::POST, path: endpoint.path, body };
-        let attempt = || async {
-            let reader = connection.send(&request, &deadline).await?;
-            begin::<A>(self, endpoint, reader).await
-        };
-        connection.with_retries(&deadline, &options.events, attempt).await.map_err(hints::add)
+        body: &'a Arc<[Bytes]>,
+        options: &'a CallOptions,
+    ) -> Pin<Box<dyn Future<Output = Result<ReplyStream, ModelError>> + Send + 'a>> {
+        Box::pin(async move {
+            let connection = &self.connection;
+            let deadline = connection.deadline(options.deadline)?;
+            let request = Outgoing { method: Method::POST, path: endpoint.path, body };
+            let attempt = || async {
+                let reader = connection.send(&request, &deadline).await?;
+                begin::<A>(self, endpoint, reader).await
+            };
+            connection.with_retries(&deadline, &options.events, attempt).await.map_err(hints::add)
+        })
     }
 }
 

@@ -1,65 +1,24 @@
 //! Settings of the connection: the server, the key, the limits of a call, and the HTTP client.
 
-use std::{
-    env::{self, VarError},
-    sync::Arc,
-    time::Duration,
-};
+use std::time::Duration;
 
 use bytes::Bytes;
-use conversant_core::{BoxError, ModelError};
-use http::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue,
-    USER_AGENT as USER_AGENT_HEADER,
-};
+use conversant_core::BoxError;
 use http_body::Body;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use tower_service::Service;
 
-use super::{Azure, OpenAiBuilder};
-use crate::http::{
-    client::HttpClient, config::USER_AGENT, custom_client::CustomClient, endpoint::Endpoint,
-    masking::Mask, proxy::ProxySetting, send::Connection,
+use super::{
+    OpenAiBuilder,
+    connection_settings::{Azure, BASE_URL, KEY},
 };
-
-const KEY: &str = "OPENAI_API_KEY";
-const BASE_URL: &str = "OPENAI_BASE_URL";
-const ORGANIZATION: &str = "OPENAI_ORG_ID";
+use crate::http::{custom_client::CustomClient, proxy::ProxySetting};
 
 impl<M> OpenAiBuilder<M> {
-    pub(crate) fn from_env(model: String) -> Self {
-        let mut unreadable = Vec::new();
-        let mut variable = |name| match env::var(name) {
-            Ok(value) => Some(value).filter(|value| !value.trim().is_empty()),
-            Err(VarError::NotPresent) => None,
-            Err(VarError::NotUnicode(_)) => {
-                unreadable.push(name);
-                None
-            }
-        };
-        let mut builder = Self::new(model);
-        if let Some(key) = variable(KEY) {
-            builder = builder.api_key(key);
-        }
-        if let Some(base_url) = variable(BASE_URL) {
-            builder = builder.base_url(base_url);
-        }
-        if let Some(organization) = variable(ORGANIZATION) {
-            builder = builder.organization(organization);
-        }
-        builder.unreadable = unreadable;
-        builder
-    }
-
-    /// Forgets that a variable is unreadable, since another value is set.
-    fn replace(&mut self, variable: &str) {
-        self.unreadable.retain(|name| *name != variable);
-    }
-
     /// Sets the API key, without the white space around it. A server on this machine needs none.
     pub fn api_key(mut self, key: impl Into<SecretString>) -> Self {
-        self.replace(KEY);
-        self.key = Some(key.into());
+        self.connection.replace(KEY);
+        self.connection.key = Some(key.into());
         self
     }
 
@@ -70,15 +29,15 @@ impl<M> OpenAiBuilder<M> {
     /// It must be https, except for servers on this machine and with
     /// [`allow_plain_http`](Self::allow_plain_http).
     pub fn base_url(mut self, url: impl Into<String>) -> Self {
-        self.replace(BASE_URL);
-        self.base_url = url.into();
+        self.connection.replace(BASE_URL);
+        self.connection.base_url = url.into();
         self
     }
 
     /// Sets whether plain HTTP to another machine is allowed, which sends the key and the
     /// conversation in clear. Default: `false`.
     pub fn allow_plain_http(mut self, allow: bool) -> Self {
-        self.allow_plain_http = allow;
+        self.connection.allow_plain_http = allow;
         self
     }
 
@@ -105,16 +64,17 @@ impl<M> OpenAiBuilder<M> {
         deployment: impl Into<String>,
         api_version: impl Into<String>,
     ) -> Self {
-        self.replace(BASE_URL);
-        self.base_url = endpoint.into();
-        self.azure = Some(Azure { deployment: deployment.into(), version: api_version.into() });
+        self.connection.replace(BASE_URL);
+        self.connection.base_url = endpoint.into();
+        self.connection.azure =
+            Some(Azure { deployment: deployment.into(), version: api_version.into() });
         self
     }
 
     /// Sets the organization that calls are billed to.
     pub fn organization(mut self, organization: impl Into<String>) -> Self {
-        self.replace(ORGANIZATION);
-        self.header("openai-organization", organization.into())
+        self.connection.set_organization(organization.into());
+        self
     }
 
     /// Sets the project that calls are billed to.
@@ -124,33 +84,33 @@ impl<M> OpenAiBuilder<M> {
 
     /// Sets a header of every request. Its value is treated as a secret, like the key.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<SecretString>) -> Self {
-        self.headers.push((name.into(), value.into()));
+        self.connection.headers.push((name.into(), value.into()));
         self
     }
 
     /// Sets the time limit of a whole call, retries included. Default: 10 minutes. The
     /// [`deadline`](conversant_core::CallOptions::deadline) of a call holds as well.
     pub fn timeout(mut self, total: Duration) -> Self {
-        self.timeouts.total = total;
+        self.connection.timeouts.total = total;
         self
     }
 
     /// Sets the time limit for making a connection, TLS included. Default: 5 s.
     pub fn connect_timeout(mut self, limit: Duration) -> Self {
-        self.client.connect_timeout = limit;
+        self.connection.client.connect_timeout = limit;
         self
     }
 
     /// Sets the time limit for the head of a response, from the start of an attempt. Default: 5
     /// minutes.
     pub fn header_timeout(mut self, limit: Duration) -> Self {
-        self.timeouts.headers = limit;
+        self.connection.timeouts.headers = limit;
         self
     }
 
     /// Sets the time limit between two pieces of a response. Default: 5 minutes.
     pub fn idle_timeout(mut self, limit: Duration) -> Self {
-        self.timeouts.idle = limit;
+        self.connection.timeouts.idle = limit;
         self
     }
 
@@ -159,7 +119,7 @@ impl<M> OpenAiBuilder<M> {
     /// Retried are failed connections and the statuses 408, 409, 429 and 5xx, after the wait that
     /// the server asks for, or else after the [`backoff`](Self::backoff).
     pub fn max_retries(mut self, retries: u32) -> Self {
-        self.retries.set_max(retries);
+        self.connection.retries.set_max(retries);
         self
     }
 
@@ -174,7 +134,7 @@ impl<M> OpenAiBuilder<M> {
     /// let builder = OpenAiChat::from_env("gpt-5.4-mini").max_retries(4).retry_budget(0.2);
     /// ```
     pub fn retry_budget(mut self, ratio: f64) -> Self {
-        self.retries.set_budget(ratio);
+        self.connection.retries.set_budget(ratio);
         self
     }
 
@@ -192,7 +152,7 @@ impl<M> OpenAiBuilder<M> {
     ///     .backoff(Duration::from_millis(100), Duration::from_secs(2));
     /// ```
     pub fn backoff(mut self, first: Duration, longest: Duration) -> Self {
-        self.retries.set_backoff(first, longest);
+        self.connection.retries.set_backoff(first, longest);
         self
     }
 
@@ -207,7 +167,7 @@ impl<M> OpenAiBuilder<M> {
     /// let builder = OpenAiChat::from_env("gpt-5.4-mini").max_response_bytes(1 << 20);
     /// ```
     pub fn max_response_bytes(mut self, bytes: usize) -> Self {
-        self.max_response_bytes = bytes;
+        self.connection.max_response_bytes = bytes;
         self
     }
 
@@ -229,13 +189,13 @@ impl<M> OpenAiBuilder<M> {
     /// let builder = OpenAiChat::from_env("gpt-5.4-mini").proxy("socks5://127.0.0.1:1080");
     /// ```
     pub fn proxy(mut self, url: impl Into<SecretString>) -> Self {
-        self.client.proxy = ProxySetting::Url(url.into());
+        self.connection.client.proxy = ProxySetting::Url(url.into());
         self
     }
 
     /// Disables proxies, including those of the environment.
     pub fn no_proxy(mut self) -> Self {
-        self.client.proxy = ProxySetting::Direct;
+        self.connection.client.proxy = ProxySetting::Direct;
         self
     }
 
@@ -254,7 +214,7 @@ impl<M> OpenAiBuilder<M> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
-        self.client.root_certificates.push(pem.into());
+        self.connection.client.root_certificates.push(pem.into());
         self
     }
 
@@ -294,99 +254,7 @@ impl<M> OpenAiBuilder<M> {
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        self.client.custom = Some(CustomClient::new(client));
+        self.connection.client.custom = Some(CustomClient::new(client));
         self
     }
-
-    /// Checks the settings of the connection.
-    pub(crate) fn connection(&self) -> Result<Connection, ModelError> {
-        if self.model.trim().is_empty() {
-            return Err(ModelError::config("missing model name"));
-        }
-        if !self.unreadable.is_empty() {
-            // The call would go to another server, or be billed elsewhere.
-            let names = self.unreadable.join("`, `");
-            let what = format!("cannot read `{names}` of the environment: not UTF-8; set it again");
-            return Err(ModelError::config(what));
-        }
-        let mut endpoint = Endpoint::new(&self.base_url, self.allow_plain_http)?;
-        if let Some(azure) = &self.azure {
-            endpoint.set_azure(&azure.deployment, &azure.version);
-        }
-        let key = self.key.as_ref().map(|key| key.expose_secret().trim()).unwrap_or_default();
-        if key.is_empty() && !endpoint.is_loopback() && !self.has_header(AUTHORIZATION.as_str()) {
-            return Err(ModelError::config(
-                "missing API key; set `OPENAI_API_KEY` and use `from_env`, or set it with \
-                 `api_key` (only a server on this machine needs none)",
-            ));
-        }
-        let client = HttpClient::new(&self.client, &endpoint)?;
-        let mut headers = self.header_map(key, &endpoint, &client)?;
-        headers.extend(client.proxy_header(&endpoint));
-        Ok(Connection {
-            client,
-            headers,
-            endpoint,
-            mask: self.mask(key),
-            timeouts: self.timeouts,
-            retries: self.retries.clone(),
-            max_response_bytes: self.max_response_bytes,
-            last_used: Arc::default(),
-            runtimes: Arc::default(),
-        })
-    }
-
-    fn has_header(&self, name: &str) -> bool {
-        self.headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name))
-    }
-
-    fn header_map(
-        &self,
-        key: &str,
-        endpoint: &Endpoint,
-        client: &HttpClient,
-    ) -> Result<HeaderMap, ModelError> {
-        let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        if !client.is_custom() {
-            // hyper would make the host anew for each request.
-            headers.insert(USER_AGENT_HEADER, HeaderValue::from_static(USER_AGENT));
-            headers.extend(endpoint.plain_host().map(|host| (HOST, host)));
-        }
-        if !key.is_empty() {
-            let (name, value) = match &self.azure {
-                Some(_) => (HeaderName::from_static("api-key"), secret_value(key)),
-                None => (AUTHORIZATION, secret_value(&format!("Bearer {key}"))),
-            };
-            let value = value.ok_or_else(|| {
-                ModelError::config(
-                    "invalid API key: it contains characters that a header cannot have",
-                )
-            })?;
-            headers.insert(name, value);
-        }
-        for (name, value) in &self.headers {
-            let value = secret_value(value.expose_secret())
-                .ok_or_else(|| ModelError::config(format!("invalid value of header `{name}`")))?;
-            let name: HeaderName = name
-                .parse()
-                .map_err(|_| ModelError::config(format!("invalid header name `{name}`")))?;
-            headers.insert(name, value);
-        }
-        Ok(headers)
-    }
-
-    /// Masks the key and the values of all headers: the organization and the project are not
-    /// public either.
-    fn mask(&self, key: &str) -> Mask {
-        let headers = self.headers.iter().map(|(_, value)| value.clone());
-        Mask::new(headers.chain([SecretString::from(key)]))
-    }
-}
-
-fn secret_value(value: &str) -> Option<HeaderValue> {
-    let mut value = HeaderValue::from_str(value).ok()?;
-    value.set_sensitive(true);
-    Some(value)
 }
