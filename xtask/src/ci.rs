@@ -78,6 +78,9 @@ pub(crate) fn run(options: &Options) -> Verdict {
     step::run_all("ci", steps)
 }
 
+/// The variable for the weights of a model.
+const MODEL_FILE: &str = "CONVERSANT_MODEL_FILE";
+
 /// Runs the README's command. The snapshots that the tests read are written down for the next step.
 fn run_tests() -> Result<Outcome, Box<dyn std::error::Error>> {
     let used = used_snapshots::list();
@@ -86,22 +89,25 @@ fn run_tests() -> Result<Outcome, Box<dyn std::error::Error>> {
     }
     let mut tests = cargo(&["test", "--workspace", "--all-features"]);
     tests.env("INSTA_UPDATE", "no").env(used_snapshots::VARIABLE, used);
+    // The tests that ask a real model have a step of their own, which optimises it.
+    tests.env_remove(MODEL_FILE);
     tests.shown()
 }
 
 /// Runs the tests that ask a real model, with optimised numeric kernels.
 fn ask_a_real_model() -> Result<Outcome, Box<dyn std::error::Error>> {
-    const FILE: &str = "CONVERSANT_MODEL_FILE";
     const REQUIRED: &str = "CONVERSANT_REQUIRE_WEIGHTS";
-    if std::env::var_os(FILE).is_none() {
+    if std::env::var_os(MODEL_FILE).is_none() {
         if std::env::var_os(REQUIRED).is_some() {
-            return Err(format!("{REQUIRED} is set, and {FILE} is not").into());
+            return Err(format!("{REQUIRED} is set, and {MODEL_FILE} is not").into());
         }
-        return Ok(Outcome::Skipped(format!("`{FILE}` does not name the weights of a model")));
+        return Ok(Outcome::Skipped(format!(
+            "`{MODEL_FILE}` does not name the weights of a model"
+        )));
     }
     let packages = ["-p", "conversant-models-local", "-p", "chat", "-p", "web-chat"];
     let mut tests = cargo(&["test", "--profile", "weights", "--all-features", "--test", "it"]);
-    tests.args(packages).args(["--", "--ignored", "weights::"]);
+    tests.args(packages).args(["--", "--include-ignored", "weights::"]);
     tests.shown()
 }
 

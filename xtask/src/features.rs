@@ -1,7 +1,10 @@
 //! Checks each crate without the features that other crates of the workspace enable: each feature
 //! alone, or also each pair.
 
-use std::error::Error;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    error::Error,
+};
 
 use serde_json::Value as Json;
 
@@ -24,64 +27,92 @@ pub(crate) fn check(sets: Sets) -> Result<Outcome, Box<dyn Error>> {
     let mut metadata = cargo(&["metadata", "--no-deps", "--format-version", "1"]);
     let metadata: Json = serde_json::from_str(&workspace::output(&mut metadata)?)?;
     let packages = metadata.get("packages").and_then(Json::as_array);
-    let mut holds = true;
+    let (mut checked, mut failed) = (0, 0);
     for package in packages.into_iter().flatten() {
         let name = package.get("name").and_then(Json::as_str).unwrap_or_default();
         if !name.starts_with("conversant") {
             continue;
         }
-        let features = package.get("features").and_then(Json::as_object);
-        let features = features.into_iter().flat_map(|features| features.keys());
-        let features: Vec<_> = features.map(String::as_str).collect();
-        for set in arguments(&features, sets) {
+        for set in arguments(&features(package), sets) {
             let mut check = cargo(&["check", "--quiet", "--lib", "--package", name]);
             check.args(&set);
             let outcome = check.shown()?;
-            println!(
-                "{name} {}: {}",
-                set.join(" "),
-                if outcome == Outcome::Passed { "ok" } else { "FAILED" }
-            );
-            holds &= outcome == Outcome::Passed;
+            checked += 1;
+            let said = if outcome == Outcome::Passed { "ok" } else { "FAILED" };
+            println!("{name} {}: {said}", set.join(" "));
+            failed += usize::from(outcome != Outcome::Passed);
         }
     }
-    Ok(Outcome::of(holds))
+    println!("{checked} sets of features, {failed} failed");
+    Ok(Outcome::of(failed == 0))
 }
 
-/// Returns the arguments of cargo for each set of a package's features.
-fn arguments(features: &[&str], sets: Sets) -> Vec<Vec<String>> {
-    let none = "--no-default-features".to_owned();
-    let features: Vec<_> = features.iter().filter(|feature| **feature != "default").collect();
-    let mut arguments = vec![vec![none.clone()]];
-    for (index, feature) in features.iter().enumerate() {
-        arguments.push(vec![none.clone(), format!("--features={feature}")]);
-        let others = features.iter().skip(index + 1).filter(|_| sets == Sets::Pairs);
-        arguments.extend(
-            others.map(|other| vec![none.clone(), format!("--features={feature},{other}")]),
-        );
+/// The features of a package, each with those that it enables.
+type Features<'p> = BTreeMap<&'p str, Vec<&'p str>>;
+
+fn features(package: &Json) -> Features<'_> {
+    let features = package.get("features").and_then(Json::as_object);
+    let features = features.into_iter().flatten().filter(|(name, _)| *name != "default");
+    features.map(|(name, enabled)| (name.as_str(), names(enabled))).collect()
+}
+
+fn names(list: &Json) -> Vec<&str> {
+    list.as_array().into_iter().flatten().filter_map(Json::as_str).collect()
+}
+
+/// Returns the arguments of cargo for each set of a package's features. Sets that enable the same
+/// are one.
+fn arguments(features: &Features<'_>, sets: Sets) -> Vec<Vec<String>> {
+    let mut chosen = vec![Vec::new()];
+    chosen.extend(features.keys().map(|feature| vec![*feature]));
+    if sets == Sets::Pairs {
+        let names: Vec<_> = features.keys().copied().collect();
+        for (index, feature) in names.iter().enumerate() {
+            chosen.extend(names.iter().skip(index + 1).map(|other| vec![*feature, *other]));
+        }
     }
-    if !features.is_empty() {
-        arguments.push(vec!["--all-features".to_owned()]);
+    chosen.push(features.keys().copied().collect());
+    let mut known = BTreeSet::new();
+    chosen.retain(|set| known.insert(enabled(features, set)));
+    let arguments = chosen.into_iter().map(|set| {
+        let none = "--no-default-features".to_owned();
+        let features = (!set.is_empty()).then(|| format!("--features={}", set.join(",")));
+        [none].into_iter().chain(features).collect()
+    });
+    arguments.collect()
+}
+
+/// Returns all that a set of features enables.
+fn enabled<'p>(features: &Features<'p>, set: &[&'p str]) -> BTreeSet<&'p str> {
+    let mut enabled = BTreeSet::new();
+    let mut open = set.to_vec();
+    while let Some(feature) = open.pop() {
+        if enabled.insert(feature) {
+            open.extend(features.get(feature).into_iter().flatten());
+        }
     }
-    arguments
+    enabled
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Sets, arguments};
+    use super::{Features, Sets, arguments};
 
     #[test]
     fn each_set_is_checked_once() {
-        let list = |features: &[&str], sets| {
-            let sets: Vec<_> = arguments(features, sets).iter().map(|set| set.join(" ")).collect();
+        let list = |features: &[(&'static str, &[&'static str])], sets| {
+            let features: Features<'_> =
+                features.iter().map(|(name, enabled)| (*name, enabled.to_vec())).collect();
+            let sets: Vec<_> = arguments(&features, sets).iter().map(|set| set.join(" ")).collect();
             sets.join("\n").replace("--no-default-features", "-").replace("--features=", "")
         };
         assert_eq!(list(&[], Sets::Pairs), "-");
-        let features = ["a", "b", "c", "default"];
-        assert_eq!(list(&features, Sets::Single), "-\n- a\n- b\n- c\n--all-features");
-        assert_eq!(
-            list(&features, Sets::Pairs),
-            "-\n- a\n- a,b\n- a,c\n- b\n- b,c\n- c\n--all-features"
-        );
+        let features: [(&str, &[&str]); 3] = [("a", &["dep:x"]), ("b", &[]), ("c", &[])];
+        assert_eq!(list(&features, Sets::Single), "-\n- a\n- b\n- c\n- a,b,c");
+        assert_eq!(list(&features, Sets::Pairs), "-\n- a\n- b\n- c\n- a,b\n- a,c\n- b,c\n- a,b,c");
+        // `full` is all of them, and `c` has `b`.
+        let features: [(&str, &[&str]); 4] =
+            [("a", &[]), ("b", &[]), ("c", &["b"]), ("full", &["a", "c"])];
+        assert_eq!(list(&features, Sets::Pairs), "-\n- a\n- b\n- c\n- full\n- a,b\n- a,c");
     }
 }

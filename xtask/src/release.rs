@@ -23,6 +23,9 @@ pub(crate) struct Options {
     /// Checks. This is all that the command does: `cargo publish --workspace` publishes.
     #[arg(long, required = true)]
     check: bool,
+    /// The commit that the public items are compared with, in place of the last tag.
+    #[arg(long)]
+    baseline: Option<String>,
     /// Runs only the steps whose name contains this text.
     #[arg(long)]
     only: Option<String>,
@@ -36,6 +39,7 @@ pub(crate) fn run(options: &Options) -> Verdict {
         let scratch = Rc::clone(&scratch);
         move || check(packages::scratch(&scratch)?)
     };
+    let baseline = options.baseline.clone();
     let mut steps: Steps = vec![
         step("changelog", changelog::check),
         step("manifests", || tidy::check().map(Outcome::of)),
@@ -45,7 +49,7 @@ pub(crate) fn run(options: &Options) -> Verdict {
         step("packages", with_packages(packages::check)),
         step("outside program", with_packages(outside::turn)),
         step("all features of the packages", with_packages(outside::all_features)),
-        step("semantic versions", compatibility::semantic_versions),
+        step("semantic versions", move || compatibility::semantic_versions(baseline)),
         step("external types", compatibility::external_types),
         step("features in pairs", || features::check(features::Sets::Pairs)),
         step("oldest toolchain", versions::oldest_toolchain),

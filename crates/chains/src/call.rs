@@ -83,7 +83,7 @@ impl CallState {
     ) -> Result<(), ChainError> {
         let begun = self.enter_and_load(chain, binding).await;
         if let (Err(error), Some(observation)) = (&begun, &mut self.observation) {
-            observation.end(CallResult::failed(error, &error.class()), None);
+            observation.end(CallResult::failed(error, error.class()), None);
         }
         begun
     }
@@ -442,7 +442,7 @@ impl CallState {
         self.release(binding).await;
         if let Some(observation) = &mut self.observation {
             let _polled = self.permit.as_ref().and_then(Permit::mark_polled);
-            observation.end(CallResult::failed(&error, &error.class()), None);
+            observation.end(CallResult::failed(&error, error.class()), None);
         }
         error
     }

@@ -1,6 +1,6 @@
 //! Errors of a call of a chain, in the order of its steps.
 
-use std::{borrow::Cow, error::Error, fmt, time::Duration};
+use std::{error::Error, fmt, time::Duration};
 
 use conversant_core::{
     MemoryError, MissingVariable, ModelError, ParseError, PromptError, Reply, TimeoutPhase, Turn,
@@ -208,6 +208,27 @@ impl ChainError {
 
     /// Returns the turn and the answer that were not saved, if the save of the call or of one of
     /// its steps failed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_chains::{ChainError, LlmChain};
+    /// use conversant_core::{Memory, Ticket, Variables};
+    ///
+    /// /// Answers, also if the turn cannot be stored at the first attempt.
+    /// async fn ask(chain: &LlmChain, inputs: Variables) -> Result<String, ChainError> {
+    ///     let error = match chain.predict(inputs).await {
+    ///         Err(error) => error,
+    ///         answered => return answered,
+    ///     };
+    ///     let Some((not_saved, memory)) = error.not_saved().zip(chain.memory()) else {
+    ///         return Err(error);
+    ///     };
+    ///     // A second failure is logged; the user has the answer either way.
+    ///     let _saved = memory.save(&not_saved.turn, Ticket::default()).await;
+    ///     Ok(not_saved.text.as_str().to_owned())
+    /// }
+    /// ```
     #[must_use]
     pub fn not_saved(&self) -> Option<&NotSaved> {
         match self {
@@ -222,9 +243,9 @@ impl ChainError {
     /// Returns the class of the error, for metrics: that of the [`ModelError`], or a name such as
     /// `deadline` or `not_saved`.
     #[must_use]
-    pub fn class(&self) -> Cow<'static, str> {
-        Cow::Borrowed(match self {
-            Self::Model(error) => return error.class(),
+    pub fn class(&self) -> &'static str {
+        match self {
+            Self::Model(error) => error.class(),
             Self::Wiring(_) => "wiring",
             Self::TakenInput { .. } | Self::MissingInputs { .. } | Self::RefusedInput(_) => "input",
             Self::Busy => "busy",
@@ -240,17 +261,13 @@ impl ChainError {
             Self::NotSaved(_) => "not_saved",
             Self::NothingToSave { .. } => "nothing_to_save",
             Self::Maintain(_) => "maintain",
-            Self::Step(failed) => return failed.source.class(),
-            Self::Branches(failed) => {
-                return failed.errors().next().map_or(Cow::Borrowed("branches"), Self::class);
-            }
-            Self::Fallbacks(failed) => {
-                return failed.errors.last().map_or(Cow::Borrowed("fallbacks"), Self::class);
-            }
+            Self::Step(failed) => failed.source.class(),
+            Self::Branches(failed) => failed.errors().next().map_or("branches", Self::class),
+            Self::Fallbacks(failed) => failed.errors.last().map_or("fallbacks", Self::class),
             Self::MissingOutputs { .. } => "outputs",
             Self::UnknownDestination { .. } => "destination",
             Self::Custom(_) => "custom",
-        })
+        }
     }
 
     /// Returns the HTTP status for a service whose request makes this call:

@@ -14,6 +14,7 @@ mod at_point;
 mod builder;
 mod call;
 mod call_inputs;
+mod call_methods;
 mod chain;
 mod compose;
 mod conversations;

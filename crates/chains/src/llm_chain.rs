@@ -8,10 +8,7 @@ use std::{
 use conversant_core::Memory;
 
 use crate::{
-    at_point::impl_at,
-    queue::Queue,
-    runner::{Runner, impl_calls},
-    step::impl_chain,
+    at_point::impl_at, call_methods::impl_calls, queue::Queue, runner::Runner, step::impl_chain,
 };
 
 /// A prompt and a model, optionally with a memory and a parser: LangChain's `LLMChain`.

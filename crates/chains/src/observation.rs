@@ -122,7 +122,7 @@ impl CallObservation {
                 self.end(CallResult::Maintained, None);
             }
             Err(error) => {
-                self.end(CallResult::failed(error, &error.class()), None);
+                self.end(CallResult::failed(error, error.class()), None);
             }
         }
     }

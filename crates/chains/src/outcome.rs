@@ -34,6 +34,28 @@ pub struct Outcome {
 
 impl Outcome {
     /// Returns the first output: the answer's text, or the parser's value.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_chains::{JsonParser, LlmChain};
+    /// use conversant_core::{Value, vars};
+    /// use conversant_prompts::PromptTemplate;
+    /// use conversant_testkit::ScriptedChat;
+    /// use serde_json::json;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let chain = LlmChain::builder()
+    ///     .prompt(PromptTemplate::from_template("Is {number} prime? Answer with JSON.")?)
+    ///     .model(ScriptedChat::new([r#"{"prime": true}"#]))
+    ///     .parser(JsonParser)
+    ///     .build()?;
+    /// let outcome = chain.invoke(vars! { "number" => 7 }).await?;
+    /// assert_eq!(outcome.output(), Some(&Value::from(json!({"prime": true}))));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn output(&self) -> Option<&Value> {
         self.variables.get(&self.output_key)

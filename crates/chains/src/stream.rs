@@ -210,6 +210,35 @@ impl ChainStream {
     ///   memory stores another output than the chain's first.
     /// - [`ChainError::Closed`] or [`ChainError::Reentrant`] if the stream has failed and the
     ///   conversation cannot be entered again.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use conversant_chains::LlmChain;
+    /// use conversant_core::vars;
+    /// use conversant_memory::BufferMemory;
+    /// use conversant_prompts::PromptTemplate;
+    /// use conversant_testkit::{ScriptedChat, ScriptedReply};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let memory = Arc::new(BufferMemory::new());
+    /// let chain = LlmChain::builder()
+    ///     .prompt(PromptTemplate::from_template("{history}\nHuman: {input}")?)
+    ///     .model(ScriptedChat::new([ScriptedReply::pieces(["Once ", "upon a time"])]))
+    ///     .memory(Arc::clone(&memory))
+    ///     .build()?;
+    ///
+    /// let mut stream = chain.stream(vars! { "input" => "A story, please." }).await?;
+    /// let _first = stream.next().await;
+    /// stream.save_partial().await?; // the reader has gone
+    ///
+    /// let kept = memory.messages().await?;
+    /// assert_eq!(kept.to_string(), "Human: A story, please.\nAI: Once ");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn save_partial(self) -> Result<(), ChainError> {
         let Some(binding) = self.runner.binding() else {
             return Err(ChainError::NothingToSave { reason: "the chain has no memory" });

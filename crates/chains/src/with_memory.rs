@@ -6,9 +6,10 @@ use conversant_core::Memory;
 
 use crate::{
     at_point::impl_at,
+    call_methods::impl_calls,
     chain::Chain,
     memory_binding::MemoryBinding,
-    runner::{Runner, impl_calls},
+    runner::Runner,
     settings::{Settings, impl_settings},
     step::impl_chain,
     wiring::WiringError,

@@ -159,6 +159,16 @@ impl Part {
     }
 
     /// Creates an image part from a URL, which may be a `data:` URL.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_core::{Content, Message, Part};
+    ///
+    /// let picture = Part::image_url("https://example.com/cat.png").with_detail("low");
+    /// let message = Message::human(Content::from(vec![Part::text("What is this?"), picture]));
+    /// assert_eq!(message.content().parts().len(), 2);
+    /// ```
     #[must_use]
     pub fn image_url(url: impl Into<String>) -> Self {
         let url = Map::from_iter([("url".to_owned(), Json::String(url.into()))]);

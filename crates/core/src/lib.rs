@@ -61,6 +61,7 @@ mod role;
 pub mod schema;
 mod scope;
 mod session;
+mod status_text;
 mod stored;
 mod stored_json;
 mod sync;

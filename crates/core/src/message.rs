@@ -78,6 +78,18 @@ impl Message {
     }
 
     /// Creates the result of the tool call with this id.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_core::{Message, ToolCall};
+    /// use serde_json::json;
+    ///
+    /// let call = ToolCall::new("weather", json!({"city": "Kyoto"})).with_id("call_1");
+    /// let asked = Message::ai("").with_tool_calls([call]);
+    /// let result = Message::tool("18 degrees", "call_1");
+    /// assert_eq!(result.tool_call_id(), asked.tool_calls()[0].id.as_deref());
+    /// ```
     #[must_use]
     pub fn tool(content: impl Into<Content>, tool_call_id: impl Into<String>) -> Self {
         Self::new(Role::Tool, content).with_tool_call_id(tool_call_id)
@@ -130,6 +142,15 @@ impl Message {
     }
 
     /// Sets the name: of the function that was called, or of the participant.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_core::Message;
+    ///
+    /// let message = Message::human("Shall we?").with_name("ada");
+    /// assert_eq!(message.name(), Some("ada"));
+    /// ```
     #[must_use]
     pub fn with_name(mut self, name: impl Into<String>) -> Self {
         self.rare_mut().name = Some(name.into());
@@ -144,6 +165,16 @@ impl Message {
     }
 
     /// Sets a further field of the stored form's `data`, such as `additional_kwargs`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_core::Message;
+    /// use serde_json::json;
+    ///
+    /// let message = Message::human("Hi").with_extra("example", true);
+    /// assert_eq!(message.extra()["example"], json!(true));
+    /// ```
     #[must_use]
     pub fn with_extra(mut self, name: impl Into<String>, value: impl Into<Json>) -> Self {
         self.rare_mut().extra.insert(name.into(), value.into());

@@ -89,6 +89,16 @@ impl Messages {
     }
 
     /// Appends another sequence by sharing its segments.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_core::{Message, Messages};
+    ///
+    /// let mut messages = Messages::from_iter([Message::human("Hi"), Message::ai("Hello!")]);
+    /// messages.append(&Messages::from_iter([Message::human("How are you?")]));
+    /// assert_eq!(messages.len(), 3);
+    /// ```
     pub fn append(&mut self, other: &Self) {
         if other.is_empty() {
             // An answer without tool calls has no messages before it.
@@ -141,6 +151,17 @@ impl Messages {
 
     /// Returns the messages in a range of indices, by sharing them. Indices past the end are
     /// ignored.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_core::{Message, Messages};
+    ///
+    /// let messages = Messages::from_iter(["a", "b", "c"].map(Message::human));
+    /// assert_eq!(messages.slice(1..).len(), 2);
+    /// assert_eq!(messages.slice(..9), messages);
+    /// assert_eq!(messages.last_n(1).first().map(Message::text), Some("c".into()));
+    /// ```
     #[must_use]
     pub fn slice(&self, range: impl RangeBounds<usize>) -> Self {
         use std::ops::Bound;

@@ -48,15 +48,10 @@ macro_rules! scope_id {
             ///
             /// # Errors
             /// [`ScopeIdError`] if the id is empty, longer than 480 bytes or contains a NUL.
-            pub fn new(id: impl Into<Arc<str>>) -> Result<Self, ScopeIdError> {
-                let id = id.into();
-                if id.is_empty() || id.len() > MAX_BYTES {
-                    return Err(ScopeIdError::Length { kind: $kind, bytes: id.len() });
-                }
-                match id.find('\0') {
-                    Some(offset) => Err(ScopeIdError::Nul { kind: $kind, offset }),
-                    None => Ok(Self(id)),
-                }
+            pub fn new(id: impl AsRef<str>) -> Result<Self, ScopeIdError> {
+                let id = id.as_ref();
+                check(id, $kind)?;
+                Ok(Self(id.into()))
             }
 
             /// Returns the id as text.
@@ -69,6 +64,16 @@ macro_rules! scope_id {
         impl fmt::Display for $id {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(&self.0)
+            }
+        }
+
+        /// Shares the text; the other conversions copy it.
+        impl TryFrom<Arc<str>> for $id {
+            type Error = ScopeIdError;
+
+            fn try_from(id: Arc<str>) -> Result<Self, ScopeIdError> {
+                check(&id, $kind)?;
+                Ok(Self(id))
             }
         }
 
@@ -94,6 +99,13 @@ macro_rules! scope_id {
             }
         }
     };
+}
+
+fn check(id: &str, kind: &'static str) -> Result<(), ScopeIdError> {
+    if id.is_empty() || id.len() > MAX_BYTES {
+        return Err(ScopeIdError::Length { kind, bytes: id.len() });
+    }
+    id.find('\0').map_or(Ok(()), |offset| Err(ScopeIdError::Nul { kind, offset }))
 }
 
 scope_id! {

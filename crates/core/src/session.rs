@@ -39,9 +39,10 @@ impl SessionId {
     /// # Errors
     /// [`SessionIdError`] if the id is empty, longer than 512 bytes, contains a NUL or begins with
     /// `conversant:`.
-    pub fn new(id: impl Into<Arc<str>>) -> Result<Self, SessionIdError> {
-        let id = Self::from_stored(id)?;
-        if id.as_str().starts_with(RESERVED) { Err(SessionIdError::Reserved) } else { Ok(id) }
+    pub fn new(id: impl AsRef<str>) -> Result<Self, SessionIdError> {
+        let id = id.as_ref();
+        check_unreserved(id)?;
+        Ok(Self(id.into()))
     }
 
     /// Creates the id of a session that a store contains, for implementers of stores and memories.
@@ -50,15 +51,10 @@ impl SessionId {
     ///
     /// # Errors
     /// [`SessionIdError`] if the id is empty, longer than 512 bytes or contains a NUL.
-    pub fn from_stored(id: impl Into<Arc<str>>) -> Result<Self, SessionIdError> {
-        let id = id.into();
-        if id.is_empty() || id.len() > MAX_BYTES {
-            return Err(SessionIdError::Length { bytes: id.len() });
-        }
-        match id.find('\0') {
-            Some(offset) => Err(SessionIdError::Nul { offset }),
-            None => Ok(Self(id)),
-        }
+    pub fn from_stored(id: impl AsRef<str>) -> Result<Self, SessionIdError> {
+        let id = id.as_ref();
+        check(id)?;
+        Ok(Self(id.into()))
     }
 
     /// Returns the id as text.
@@ -66,6 +62,18 @@ impl SessionId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+fn check_unreserved(id: &str) -> Result<(), SessionIdError> {
+    check(id)?;
+    if id.starts_with(RESERVED) { Err(SessionIdError::Reserved) } else { Ok(()) }
+}
+
+fn check(id: &str) -> Result<(), SessionIdError> {
+    if id.is_empty() || id.len() > MAX_BYTES {
+        return Err(SessionIdError::Length { bytes: id.len() });
+    }
+    id.find('\0').map_or(Ok(()), |offset| Err(SessionIdError::Nul { offset }))
 }
 
 impl fmt::Display for SessionId {
@@ -78,6 +86,16 @@ impl From<TurnId> for SessionId {
     /// Converts a new turn id into a session id, for a conversation without a name.
     fn from(id: TurnId) -> Self {
         Self(id.to_string().into())
+    }
+}
+
+/// Shares the text; the other conversions copy it.
+impl TryFrom<Arc<str>> for SessionId {
+    type Error = SessionIdError;
+
+    fn try_from(id: Arc<str>) -> Result<Self, SessionIdError> {
+        check_unreserved(&id)?;
+        Ok(Self(id))
     }
 }
 

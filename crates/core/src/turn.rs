@@ -198,6 +198,15 @@ impl Turn {
     }
 
     /// Creates a turn of a human message and the AI's answer, with a new id.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_core::{Message, Turn};
+    ///
+    /// let turn = Turn::exchange("Hi", "Hello!");
+    /// assert_eq!(turn.messages().last(), Some(&Message::ai("Hello!")));
+    /// ```
     #[must_use]
     pub fn exchange(question: impl Into<Content>, answer: impl Into<Content>) -> Self {
         Self::new(vec![Message::human(question), Message::ai(answer)])

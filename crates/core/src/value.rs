@@ -97,6 +97,16 @@ impl Value {
 
     /// Returns the value as text: floats as Python shows them, messages as a transcript with the
     /// default prefixes, data as JSON.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_core::Value;
+    /// use serde_json::json;
+    ///
+    /// assert_eq!(Value::from(1e16).to_text(), "1e+16");
+    /// assert_eq!(Value::from(json!(["a", 1])).to_text(), r#"["a",1]"#);
+    /// ```
     #[must_use]
     pub fn to_text(&self) -> Cow<'_, str> {
         match self {

@@ -52,6 +52,17 @@ impl Variables {
     }
 
     /// Sets a variable and returns its previous value. An existing variable keeps its position.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_core::Variables;
+    ///
+    /// let mut variables = Variables::new();
+    /// assert_eq!(variables.insert("name", "Ada"), None);
+    /// assert_eq!(variables.insert("name", "Grace"), Some("Ada".into()));
+    /// assert_eq!(variables.len(), 1);
+    /// ```
     pub fn insert(
         &mut self,
         name: impl Into<Cow<'static, str>>,

@@ -10,6 +10,8 @@ pub enum Need {
     Optional,
     /// A server, or its programs; `CONVERSANT_REQUIRE_SERVICES` requires it.
     Services,
+    /// A browser, or its driver; `CONVERSANT_REQUIRE_BROWSER` requires it.
+    Browser,
 }
 
 impl Need {
@@ -45,6 +47,7 @@ impl Need {
         match self {
             Self::Optional => None,
             Self::Services => Some("CONVERSANT_REQUIRE_SERVICES"),
+            Self::Browser => Some("CONVERSANT_REQUIRE_BROWSER"),
         }
     }
 }

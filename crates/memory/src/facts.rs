@@ -89,6 +89,20 @@ pub struct Facts {
 
 impl Facts {
     /// Returns the facts of a session: those of an `EntityMemory` with the default scope.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_core::SessionId;
+    /// use conversant_memory::{Facts, InMemoryHistory};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let facts = Facts::of_session(InMemoryHistory::new(), SessionId::new("ada-1")?);
+    /// assert!(facts.list().await?.is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn of_session(history: impl ChatHistory + 'static, session: SessionId) -> Self {
         Self::new(Arc::new(history), &Scope::Session, session)

@@ -100,6 +100,15 @@ impl WindowMemory {
     /// more often.
     ///
     /// Has no effect under [`Trim::LangChain`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_memory::WindowMemory;
+    ///
+    /// // Shows 10 to 14 turns.
+    /// let memory = WindowMemory::new().with_k(10).with_step(5);
+    /// ```
     #[must_use]
     pub const fn with_step(mut self, turns: usize) -> Self {
         self.step = if turns == 0 { 1 } else { turns };

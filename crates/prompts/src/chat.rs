@@ -130,6 +130,20 @@ impl ChatPromptTemplate {
     /// # Errors
     ///
     /// The first [`TemplateError`], with the message that it is in.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_prompts::{ChatPromptTemplate, MessageTemplate, MessagesPlaceholder};
+    ///
+    /// let persona = ChatPromptTemplate::from_messages([("system", "You are {name}.")])?;
+    /// let prompt = persona.extend((
+    ///     MessagesPlaceholder::new("history"),
+    ///     MessageTemplate::human("{question}"),
+    /// ))?;
+    /// assert_eq!(prompt.input_variables(), ["history", "name", "question"]);
+    /// # Ok::<(), conversant_prompts::TemplateError>(())
+    /// ```
     pub fn extend(self, messages: impl MessageTemplates) -> Result<Self, TemplateError> {
         Ok(self + Self::from_messages(messages)?)
     }

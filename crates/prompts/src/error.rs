@@ -68,12 +68,33 @@ impl TemplateError {
     }
 
     /// Returns the place of the fault, if it is a place in a template.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_prompts::PromptTemplate;
+    ///
+    /// let error = PromptTemplate::from_template("Hello {name").unwrap_err();
+    /// let location = error.location().ok_or("no place")?;
+    /// assert_eq!((location.line(), location.column()), (1, 7));
+    /// # Ok::<(), &str>(())
+    /// ```
     #[must_use]
     pub fn location(&self) -> Option<&Location> {
         self.location.as_deref()
     }
 
     /// Returns the index of the faulty message of a chat prompt, counted from 0.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_prompts::ChatPromptTemplate;
+    ///
+    /// let messages = [("system", "Be kind."), ("human", "{question")];
+    /// let error = ChatPromptTemplate::from_messages(messages).unwrap_err();
+    /// assert_eq!(error.message(), Some(1));
+    /// ```
     #[must_use]
     pub fn message(&self) -> Option<usize> {
         self.message

@@ -96,8 +96,7 @@ impl Observer for MetricsObserver {
                 request_ended(model, *purpose, *result, *time, *first_token);
             }
             Event::Retrying { error, .. } => {
-                counter!("conversant.client.retries", vec![error_type(&error.class())])
-                    .increment(1);
+                counter!("conversant.client.retries", vec![error_type(error.class())]).increment(1);
             }
             Event::ToolEnded { call: tool, result, time, is_known, .. } => {
                 // A name that the model has made up would be a series of its own.
@@ -168,7 +167,7 @@ fn request_ended(
     }
     let labels = match result {
         Ok(_) => labels,
-        Err(error) => with(&labels, error_type(&error.class())),
+        Err(error) => with(&labels, error_type(error.class())),
     };
     histogram!(DURATION, labels).record(time.as_secs_f64());
 }

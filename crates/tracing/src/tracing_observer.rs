@@ -179,7 +179,7 @@ impl TracingObserver {
         let reply = match result {
             Ok(reply) => reply,
             Err(error) => {
-                return record_error(span, &error.class(), &Report::new(error).to_string());
+                return record_error(span, error.class(), &Report::new(error).to_string());
             }
         };
         span.record("gen_ai.response.model", reply.model.as_deref());
@@ -244,7 +244,7 @@ impl TracingObserver {
             target: "conversant",
             parent: parent,
             {
-                "error.type" = &*class,
+                "error.type" = class,
                 "conversant.retry.attempt" = i64::from(attempt),
                 "conversant.retry.wait" = wait.as_secs_f64(),
             },

@@ -56,6 +56,11 @@ struct Target {
 }
 
 impl Package {
+    /// Returns whether the package has macros and no types.
+    pub(crate) fn is_proc_macro(&self) -> bool {
+        self.targets.iter().any(|target| target.kind.iter().any(|kind| kind == "proc-macro"))
+    }
+
     /// Returns whether `cargo test` compiles a library or a program with its unit tests.
     pub(crate) fn has_unit_test_targets(&self) -> bool {
         let is_source = |kind: &String| matches!(kind.as_str(), "lib" | "bin" | "proc-macro");

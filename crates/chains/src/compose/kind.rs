@@ -4,7 +4,7 @@
 /// one field, `runner`.
 macro_rules! impl_kind {
     ($chain:ident, $builder:ident, $default_name:literal) => {
-        crate::runner::impl_calls!([] $chain);
+        crate::call_methods::impl_calls!([] $chain);
         crate::at_point::impl_at!([] $chain, |_this, runner| Self { runner });
         crate::step::impl_chain!([] $chain);
 

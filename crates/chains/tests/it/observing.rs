@@ -175,7 +175,7 @@ async fn a_test_reaches_a_deadline_without_waiting() {
     chain.predict_with(input(), options()).await.unwrap();
     let error = chain.predict_with(input(), options()).await.unwrap_err();
     assert!(error.is_deadline());
-    assert_eq!((error.class().as_ref(), error.http_status()), ("deadline", 504));
+    assert_eq!((error.class(), error.http_status()), ("deadline", 504));
     assert_eq!(ended.take().len(), 2);
 }
 

@@ -147,7 +147,7 @@ fn an_incomplete_turn_is_refused_before_the_model_is_paid() {
         ];
         for error in errors.map(Result::unwrap_err) {
             assert!(matches!(error, ChainError::IncompleteTurn { .. }));
-            assert_eq!((error.http_status(), error.class().as_ref()), (409, "turn_id"));
+            assert_eq!((error.http_status(), error.class()), (409, "turn_id"));
             assert_eq!(
                 error.to_string(),
                 "cannot start the call: turn `00000000-0000-0000-0000-000000000001` is stored with \

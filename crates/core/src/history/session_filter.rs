@@ -82,6 +82,15 @@ impl SessionFilter {
     }
 
     /// Returns the words to search for.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_core::SessionFilter;
+    ///
+    /// let filter = SessionFilter::new().with_text("lentil  soup");
+    /// assert_eq!(filter.words().collect::<Vec<_>>(), ["lentil", "soup"]);
+    /// ```
     pub fn words(&self) -> impl Iterator<Item = &str> {
         let text = self.text.as_deref().unwrap_or_default();
         let words = text.split(|char: char| char.is_whitespace() || char.is_control());

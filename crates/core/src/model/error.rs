@@ -1,13 +1,13 @@
 //! Errors of a call of a model.
 
-use std::{borrow::Cow, fmt, time::Duration};
+use std::{fmt, time::Duration};
 
 use super::{
     api_error::{ApiError, seconds},
     decode_error::DecodeError,
     reply::FinishReason,
 };
-use crate::{box_error::BoxError, withheld::Withheld};
+use crate::{box_error::BoxError, status_text::status_text, withheld::Withheld};
 
 /// An error of a call of a model. Each variant corresponds to an action of the caller;
 /// [`is_retryable`](Self::is_retryable) returns whether the same call may succeed later. Adapters
@@ -201,6 +201,16 @@ impl ModelError {
     }
 
     /// Returns whether the same call may succeed later.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_core::{ApiError, ModelError, StatusKind};
+    ///
+    /// let status = |status, kind| ModelError::Status { status, error: ApiError::new(kind).into() };
+    /// assert!(status(429, StatusKind::RateLimit).is_retryable());
+    /// assert!(!status(429, StatusKind::QuotaExhausted).is_retryable());
+    /// ```
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
@@ -234,21 +244,23 @@ impl ModelError {
             || self.api_error().is_some_and(ApiError::is_context_length)
     }
 
-    /// Returns the class of the error, for metrics: the HTTP status, or a name such as `timeout`.
+    /// Returns the class of the error, for metrics and fields of `tracing`: the HTTP status, or a
+    /// name such as `timeout`.
     ///
     /// # Examples
     ///
     /// ```
-    /// use conversant_core::ModelError;
+    /// use conversant_core::{ApiError, ModelError, StatusKind};
     ///
     /// assert_eq!(ModelError::Cancelled.class(), "cancelled");
+    /// let error = ApiError::new(StatusKind::Overloaded).into();
+    /// let overloaded = ModelError::Status { status: 529, error };
+    /// assert_eq!(overloaded.class(), "529");
     /// ```
     #[must_use]
-    pub fn class(&self) -> Cow<'static, str> {
-        Cow::Borrowed(match self {
-            Self::Status { status, .. } | Self::Redirect { status, .. } => {
-                return Cow::Owned(status.to_string());
-            }
+    pub fn class(&self) -> &'static str {
+        match self {
+            Self::Status { status, .. } | Self::Redirect { status, .. } => status_text(*status),
             Self::Config { .. } => "config",
             Self::Connect { .. } => "connect",
             Self::Dns { .. } => "dns",
@@ -265,7 +277,7 @@ impl ModelError {
             Self::StreamTruncated { .. } => "truncated",
             Self::Cancelled => "cancelled",
             Self::Custom { .. } => "custom",
-        })
+        }
     }
 
     /// Returns the server's error, if there is one.

@@ -151,6 +151,17 @@ impl CallOptions {
     }
 
     /// Sets the id of the turn.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_core::{CallOptions, TurnId};
+    ///
+    /// // A client that sends its question again sends the same id, and is answered from the store.
+    /// let id: TurnId = "019ab000-0000-7000-8000-000000000001".parse()?;
+    /// assert_eq!(CallOptions::new().with_turn_id(id).turn_id, Some(id));
+    /// # Ok::<(), conversant_core::TurnIdError>(())
+    /// ```
     #[must_use]
     pub const fn with_turn_id(mut self, id: TurnId) -> Self {
         self.turn_id = Some(id);

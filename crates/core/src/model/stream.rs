@@ -215,6 +215,19 @@ impl ReplyStream {
     ///
     /// # Errors
     /// The stream's error, if it fails or is cut off.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_core::{Message, Reply, ReplyStream};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), conversant_core::ModelError> {
+    /// let stream = ReplyStream::whole(Reply::new(Message::ai("Hello!")));
+    /// assert_eq!(stream.into_reply().await?.text(), "Hello!");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn into_reply(mut self) -> Result<Reply, ModelError> {
         loop {
             match self.next().await {

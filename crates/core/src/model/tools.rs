@@ -36,6 +36,21 @@ pub struct ToolDefinition {
 
 impl ToolDefinition {
     /// Creates a tool from its name and the JSON Schema of its arguments.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_core::ToolDefinition;
+    /// use serde_json::json;
+    ///
+    /// let schema = json!({
+    ///     "type": "object",
+    ///     "properties": {"city": {"type": "string"}},
+    ///     "required": ["city"],
+    /// });
+    /// let tool = ToolDefinition::new("weather", schema).with_description("The weather of today.");
+    /// assert_eq!(tool.name, "weather");
+    /// ```
     #[must_use]
     pub fn new(name: impl Into<String>, parameters: impl Into<Json>) -> Self {
         let (name, parameters) = (name.into(), parameters.into());

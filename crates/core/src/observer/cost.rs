@@ -163,6 +163,16 @@ impl Prices {
     }
 
     /// Returns the cost of a usage.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_core::{Prices, Usage};
+    ///
+    /// let prices = Prices::per_million(1.25, 10.0).with_cached_input(0.125);
+    /// let usage = Usage::new(1_000, 200).with_cached_tokens(800);
+    /// assert_eq!(prices.cost(&usage).as_f64(), 0.00235);
+    /// ```
     #[must_use]
     pub fn cost(&self, usage: &Usage) -> Cost {
         let read = usage.cached_tokens.unwrap_or_default().min(usage.input_tokens);

@@ -192,6 +192,20 @@ fn history_errors() {
 }
 
 #[test]
+fn the_class_of_a_status_is_the_status() {
+    let class = |status| {
+        let error = ApiError::new(StatusKind::Other).into();
+        ModelError::Status { status, error }.class()
+    };
+    for status in 100..=999 {
+        assert_eq!(class(status), status.to_string());
+    }
+    for status in [0, 99, 1000, u16::MAX] {
+        assert_eq!(class(status), "invalid");
+    }
+}
+
+#[test]
 fn what_a_service_answers_to_an_error_of_a_store() {
     let (expected, current) = (Version::new(0, 2), Version::new(1, 0));
     let limit = Duration::from_secs(5);

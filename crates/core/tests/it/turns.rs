@@ -1,10 +1,10 @@
 //! Turns: their identity, their words, and what a session expects of them.
 
-use std::collections::HashSet;
+use std::{borrow::Cow, collections::HashSet, sync::Arc};
 
 use conversant_core::{
     Expect, KeyError, Lease, Message, Messages, Note, SessionId, Slice, Slot, Turn, TurnId,
-    TurnKeys, Value, Version, vars,
+    TurnKeys, UserId, Value, Version, vars,
 };
 
 #[test]
@@ -38,6 +38,30 @@ fn a_turn_is_stored_whole() {
     let messages = serde_json::to_value(plain.messages()).unwrap();
     let old = serde_json::json!({"id": plain.id(), "messages": messages});
     assert_eq!(serde_json::from_value::<Turn>(old).unwrap(), plain);
+}
+
+#[test]
+fn ids_are_made_of_any_kind_of_text() {
+    let (owned, shared): (String, Arc<str>) = ("ada".to_owned(), "ada".into());
+    for id in [
+        SessionId::new("ada"),
+        SessionId::new(&owned),
+        SessionId::new(owned.clone()),
+        SessionId::new(&shared),
+        SessionId::new(Cow::Borrowed("ada")),
+        SessionId::try_from(Arc::clone(&shared)),
+    ] {
+        assert_eq!(id.unwrap().as_str(), "ada");
+    }
+    for id in [UserId::new(&owned), UserId::new(&shared), UserId::try_from(Arc::clone(&shared))] {
+        assert_eq!(id.unwrap().as_str(), "ada");
+    }
+    // A shared text is checked as the others are, and is not copied.
+    let session = SessionId::try_from(Arc::clone(&shared)).unwrap();
+    assert_eq!(session.as_str().as_ptr(), shared.as_ptr());
+    assert!(SessionId::try_from(Arc::<str>::from("conversant:user:ada")).is_err());
+    assert!(SessionId::try_from(Arc::<str>::from("")).is_err());
+    assert!(UserId::try_from(Arc::<str>::from("a\0b")).is_err());
 }
 
 #[test]

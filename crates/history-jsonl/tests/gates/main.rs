@@ -2,12 +2,12 @@
 //!
 //! The system counts those of the process, so that this is a program of its own with one test.
 
-#![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
 use std::fs;
 
 use conversant_core::{ChatHistory, Expect, Range, SessionId, Turn};
+use conversant_harness::{Need, Tested};
 use conversant_history_jsonl::JsonlHistory;
 use conversant_testkit::block_on;
 
@@ -71,12 +71,14 @@ fn fill(history: &JsonlHistory, session: &SessionId, turns: usize) {
     }
 }
 
-#[test]
-fn a_load_and_an_append_cost_the_same_at_any_length() {
-    if Counts::now().is_none() {
-        eprintln!("left out: the system does not count what a process reads");
-        return;
+conversant_harness::tests! {
+    self {
+        a_load_and_an_append_cost_the_same_at_any_length,
     }
+}
+
+fn a_load_and_an_append_cost_the_same_at_any_length() -> Tested {
+    Counts::now().ok_or_else(|| Need::Optional.missing("a system that counts what is read"))?;
     let folder = tempfile::tempdir().unwrap();
     let open = || JsonlHistory::open(folder.path()).unwrap();
     let mut bytes = Vec::new();
@@ -110,4 +112,5 @@ fn a_load_and_an_append_cost_the_same_at_any_length() {
     // The names of the sessions and the numbers of the lines have other lengths.
     let (least, most) = (bytes.iter().min().unwrap(), bytes.iter().max().unwrap());
     assert!(most - least < 100, "loads of sessions of several lengths read {bytes:?} bytes");
+    Ok(())
 }

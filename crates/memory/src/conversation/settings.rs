@@ -34,6 +34,19 @@ macro_rules! conversation_settings {
             ///
             /// Pass an `Arc` to share a history, or a clone of an
             /// [`InMemoryHistory`](crate::InMemoryHistory).
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// use conversant_core::SessionId;
+            /// use conversant_memory::{BufferMemory, InMemoryHistory};
+            ///
+            /// let history = InMemoryHistory::new();
+            /// let ada = BufferMemory::new().with_history(history.clone(), SessionId::new("ada")?);
+            /// let grace = BufferMemory::new().with_history(history, SessionId::new("grace")?);
+            /// assert_ne!(ada.session(), grace.session());
+            /// # Ok::<(), conversant_core::SessionIdError>(())
+            /// ```
             #[must_use]
             pub fn with_history(
                 mut self,
@@ -83,6 +96,21 @@ macro_rules! conversation_settings {
             ///
             /// # Errors
             /// The errors of the history.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// use conversant_core::{Memory, Ticket, Turn};
+            /// use conversant_memory::BufferMemory;
+            ///
+            /// # #[tokio::main(flavor = "current_thread")]
+            /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+            /// let memory = BufferMemory::new();
+            /// memory.save(&Turn::exchange("Hi", "Hello!"), Ticket::default()).await?;
+            /// assert_eq!(memory.messages().await?.to_string(), "Human: Hi\nAI: Hello!");
+            /// # Ok(())
+            /// # }
+            /// ```
             pub async fn messages(
                 &self,
             ) -> Result<conversant_core::Messages, conversant_core::HistoryError> {

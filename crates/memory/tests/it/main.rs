@@ -13,6 +13,7 @@ mod branch_flaws;
 mod buffer;
 mod combined;
 mod conflict;
+mod forwarded;
 mod in_memory_history;
 mod knowledge;
 mod leases;

@@ -114,6 +114,15 @@ impl<M> OpenAiBuilder<M> {
     }
 
     /// Sets a parameter that has no method here, by its name on the wire.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_models::OpenAiChat;
+    ///
+    /// let model = OpenAiChat::builder("m").api_key("key").extra("top_k", 40).build()?;
+    /// # Ok::<(), conversant_core::ModelError>(())
+    /// ```
     pub fn extra(mut self, name: impl AsRef<str>, value: impl Into<Json>) -> Self {
         self.params.set(name.as_ref(), value);
         self

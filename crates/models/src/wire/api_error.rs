@@ -123,18 +123,32 @@ fn finish(mut error: ApiError, body: &[u8]) -> ApiError {
     error
 }
 
-/// Returns the wait that a message asks for: "try again in 1.2s".
+/// Returns the wait that a message asks for: "try again in 1.2s", "in 1m26.4s", "in 20 seconds".
 fn wait_in(message: &str) -> Option<Duration> {
-    let (_, wait) = message.split_once("try again in ")?;
-    let end = wait.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(wait.len());
-    let (number, unit) = wait.split_at_checked(end)?;
-    let number = number.trim_end_matches('.').parse::<f64>().ok()?;
-    let seconds = match unit.trim_start() {
-        unit if unit.starts_with("ms") => number / 1000.0,
-        unit if unit.starts_with('s') => number,
-        _ => return None,
-    };
-    Duration::try_from_secs_f64(seconds).ok()
+    let (_, mut rest) = message.split_once("try again in ")?;
+    let mut seconds = None;
+    loop {
+        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+        let (number, after) = rest.split_at_checked(end)?;
+        let after = after.trim_start();
+        let end = after.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(after.len());
+        let (unit, after) = after.split_at_checked(end)?;
+        let (Ok(number), Some(unit)) = (number.parse::<f64>(), seconds_of(unit)) else { break };
+        *seconds.get_or_insert(0.0) += number * unit;
+        rest = after;
+    }
+    Duration::try_from_secs_f64(seconds?).ok()
+}
+
+/// Returns the seconds of a unit of time.
+fn seconds_of(unit: &str) -> Option<f64> {
+    match unit {
+        "ms" | "millisecond" | "milliseconds" => Some(0.001),
+        "s" | "sec" | "second" | "seconds" => Some(1.0),
+        "m" | "min" | "minute" | "minutes" => Some(60.0),
+        "h" | "hour" | "hours" => Some(3600.0),
+        _ => None,
+    }
 }
 
 /// Finds the error in a value that says that it is one.

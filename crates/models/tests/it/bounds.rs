@@ -88,3 +88,27 @@ fn streams_without_end_are_errors() {
     });
     assert!(error.is_some());
 }
+
+#[test]
+fn the_limit_counts_the_bytes_of_pieces() {
+    let piece = "x".repeat(600);
+    let deltas = [
+        ("text", format!(r#"{{"content":"{piece}"}}"#)),
+        ("reasoning", format!(r#"{{"reasoning_content":"{piece}"}}"#)),
+        ("refusal", format!(r#"{{"refusal":"{piece}"}}"#)),
+        (
+            "arguments",
+            format!(r#"{{"tool_calls":[{{"index":0,"function":{{"arguments":"{piece}"}}}}]}}"#),
+        ),
+    ];
+    for (name, delta) in deltas {
+        let event = format!("data: {{\"choices\":[{{\"delta\":{delta}}}]}}\n\n");
+        let mut decoder = StreamDecoder::with_limits(1, 1000);
+        let mut read = || {
+            decoder.feed(Bytes::from(event.clone()));
+            std::iter::from_fn(|| decoder.next_delta().transpose()).find_map(Result::err)
+        };
+        assert!(read().is_none(), "{name}");
+        assert!(matches!(read(), Some(ModelError::BodyTooLarge { .. })), "{name}");
+    }
+}

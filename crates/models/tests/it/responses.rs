@@ -4,7 +4,7 @@ use conversant_core::{
     CallOptions, ChatModel, ChatRequest, Content, Delta, Message, ModelError, Part, ResponseFormat,
     ToolChoice, ToolDefinition,
 };
-use conversant_models::{OpenAiBuilder, OpenAiChat, OpenAiResponses};
+use conversant_models::{OpenAiBuilder, OpenAiChat, OpenAiResponses, wire::ResponsesStreamDecoder};
 use conversant_testkit::{Answer, OpenAiServer};
 use serde_json::{Value as Json, json};
 
@@ -241,4 +241,39 @@ async fn an_item_that_was_cut_off_is_no_whole_answer() {
     let strict = model(&server).require_complete(true).build().unwrap();
     let error = strict.generate(&ask("?")).await.unwrap_err();
     assert!(matches!(error, ModelError::Incomplete { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_stream_has_the_limit_of_the_adapter() {
+    let long = || Answer::pieces(["x".repeat(600), "y".repeat(600)]);
+    let server = OpenAiServer::start([long(), long()]).unwrap();
+    let ask = async |bytes: usize| {
+        let model = model(&server).max_response_bytes(bytes).build().unwrap();
+        model.stream(&ask("?")).await.unwrap().into_reply().await
+    };
+    assert_eq!(ask(10_000).await.unwrap().text().len(), 1200);
+    assert!(matches!(ask(1000).await, Err(ModelError::BodyTooLarge { .. })));
+}
+
+/// Some servers send the encrypted reasoning with the item alone, and not at the end.
+#[test]
+fn encrypted_reasoning_of_an_item_is_that_of_its_id() {
+    let item = |id: &str| json!({"type": "reasoning", "id": id, "summary": []});
+    let streamed = |index: u32, id: &str, encrypted: &str| {
+        let mut item = item(id);
+        item["encrypted_content"] = encrypted.into();
+        json!({"type": "response.output_item.done", "output_index": index, "item": item})
+    };
+    let answer = json!({"type": "message", "role": "assistant",
+        "content": [{"type": "output_text", "text": "Hi."}]});
+    let completed = json!({"type": "response.completed", "response": {"status": "completed",
+        "output": [item("rs_2"), item("rs_1"), answer]}});
+    let mut decoder = ResponsesStreamDecoder::with_limit(1 << 20);
+    for event in [streamed(0, "rs_1", "gAAA"), streamed(1, "rs_2", "gBBB"), completed] {
+        decoder.feed(format!("data: {event}\n\n").into());
+        while decoder.next_delta().unwrap().is_some() {}
+    }
+    let message = serde_json::to_string(&decoder.finish().unwrap().message).unwrap();
+    let places = ["rs_2", "gBBB", "rs_1", "gAAA"].map(|text| message.find(text).unwrap());
+    assert!(places.is_sorted(), "{message}");
 }

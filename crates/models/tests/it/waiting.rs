@@ -3,7 +3,10 @@
 use std::time::{Duration, Instant};
 
 use conversant_core::{CallOptions, ChatModel, ModelError, StatusKind, TimeoutPhase};
+use conversant_models::wire::decode_chat_response;
 use conversant_testkit::{Answer, FaultServer, OpenAiServer, faults, poll_then_drop};
+
+use serde_json::json;
 
 use crate::faults::{builder, question};
 
@@ -137,5 +140,28 @@ async fn a_stream_that_is_dropped_in_a_flood_closes_its_connection() {
         stream.next().await.unwrap().unwrap();
         drop(stream);
         server.disconnected(1).await;
+    }
+}
+
+#[test]
+fn the_wait_in_a_message_is_read() {
+    for (words, millis) in [
+        ("Please try again in 1.2s.", Some(1200)),
+        ("Please try again in 300ms. Visit the page.", Some(300)),
+        ("Please try again in 1m26.4s. Visit the page.", Some(86_400)),
+        ("Please try again in 6h2m.", Some(21_720_000)),
+        ("try again in 20 seconds", Some(20_000)),
+        ("try again in 5 minutes", Some(300_000)),
+        ("try again in 2 hours", Some(7_200_000)),
+        ("try again in 5 stages", None),
+        ("try again in 3", None),
+        ("try again in a while", None),
+        ("try again in 1.2.3s", None),
+        ("try again later", None),
+    ] {
+        let body = json!({"error": {"message": words, "code": "rate_limit_exceeded"}});
+        let error = decode_chat_response(body.to_string().as_bytes()).unwrap_err();
+        let wait = error.api_error().unwrap().retry_after;
+        assert_eq!(wait, millis.map(Duration::from_millis), "{words}");
     }
 }

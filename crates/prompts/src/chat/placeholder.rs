@@ -44,6 +44,19 @@ impl MessagesPlaceholder {
     }
 
     /// Sets the number of messages to show: the last `n` of the variable. By default all are shown.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_core::{Message, Messages, vars};
+    /// use conversant_prompts::{ChatPromptTemplate, MessagesPlaceholder};
+    ///
+    /// let placeholder = MessagesPlaceholder::new("history").last_n(2);
+    /// let prompt = ChatPromptTemplate::from_messages((placeholder,))?;
+    /// let history = Messages::from_iter(["a", "b", "c"].map(Message::human));
+    /// assert_eq!(prompt.format_messages(&vars! { "history" => history })?.len(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn last_n(mut self, n: usize) -> Self {
         self.last_n = Some(n);

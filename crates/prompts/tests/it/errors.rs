@@ -55,3 +55,13 @@ fn of_formatting() {
     }
     insta::assert_snapshot!(shown);
 }
+
+#[test]
+fn a_fault_has_the_index_of_its_message() {
+    let fault = |messages: [(&str, &str); 2]| {
+        ChatPromptTemplate::from_messages(messages).unwrap_err().message()
+    };
+    assert_eq!(fault([("system", "{x"), ("human", "fine")]), Some(0));
+    assert_eq!(fault([("system", "fine"), ("human", "{x")]), Some(1));
+    assert_eq!(PromptTemplate::from_template("{x").unwrap_err().message(), None);
+}

@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt::Write, fs, path::Path};
 
-use conversant_core::Prompt;
+use conversant_core::{Message, Prompt, Role};
 use conversant_prompts::{
     ChatPromptTemplate, Example, ExampleSelector, FewShotPromptTemplate, LoadError, LoadedPrompt,
     MessageTemplate, PromptTemplate, load_prompt,
@@ -98,6 +98,22 @@ fn partial_variables_of_a_chat_are_written() {
     let prompt = prompt.unwrap().with_partial("place", "Lisbon");
     let written = serde_json::to_value(&prompt).unwrap();
     assert_eq!(written["kwargs"]["partial_variables"], json!({ "place": "Lisbon" }));
+}
+
+#[test]
+fn literal_messages_are_written_as_langchains_classes() {
+    for (message, class) in [
+        (Message::system("x"), "SystemMessage"),
+        (Message::human("x"), "HumanMessage"),
+        (Message::ai("x"), "AIMessage"),
+        (Message::tool("x", "call"), "ToolMessage"),
+        (Message::new(Role::from_name("editor"), "x"), "ChatMessage"),
+    ] {
+        let prompt = ChatPromptTemplate::from_messages((message,)).unwrap();
+        let written = serde_json::to_value(&prompt).unwrap();
+        let id = &written["kwargs"]["messages"][0]["id"];
+        assert_eq!(*id, json!(["langchain", "schema", "messages", class]));
+    }
 }
 
 fn saved(prompt: &LoadedPrompt) -> Json {

@@ -38,12 +38,14 @@ fn values_are_written_as_the_reference_writes_them() {
         "text" => "<&\">'",
         "empty" => "",
         "zero" => 0,
+        "none_of_it" => 0.0,
+        "minus" => -0.0,
         "float" => 1e16,
         "yes" => true,
         "no" => false,
         "none" => json!(null),
         "list" => json!(["a", "", 0, "b"]),
-        "nested" => json!({"list": [[1, 2], [3]], "zero": 0}),
+        "nested" => json!({"list": [[1, 2], [3]], "zero": 0, "none": 0.0, "minus": -0.0}),
         "people" => json!([{"name": "Ada"}, {"name": "", "text": "own"}]),
         "history" => Messages::from_iter([Message::human("hi"), Message::ai("hello")]),
     };
@@ -58,6 +60,8 @@ fn values_are_written_as_the_reference_writes_them() {
         ("{{list.0}}{{list.3}}{{list.-1}}{{text.0}}", "abb&lt;"),
         ("{{#nested.list}}<{{#.}}{{.}},{{/.}}>{{/nested.list}}", "<1,2,><3,>"),
         // Zero is shown where a path wanted to go into it, and there alone.
+        ("{{none_of_it}}|{{none_of_it.more}}|{{minus.more}}", "|0.0|-0.0"),
+        ("{{nested.none.more}}|{{nested.minus.more}}", "0.0|-0.0"),
         ("{{nested.zero}}|{{nested.zero.more}}|{{no.more}}", "|0|False"),
         (
             "{{#nested.zero.more}}x{{/nested.zero.more}}{{^nested.zero.more}}y{{/nested.zero.more}}",
@@ -125,10 +129,11 @@ fn what_is_refused_is_told_when_built() {
 #[test]
 fn what_depends_on_values_is_told_when_formatted() {
     let endless = "{{#x}}".repeat(9) + &"{{/x}}".repeat(9);
-    let calls: [(&str, Variables); 4] = [
+    let calls: [(&str, Variables); 5] = [
         ("{{name}}", vars! { "nmae" => "Ada" }),
         ("{{user.name}}", vars! { "user" => json!({"nme": "Ada"}) }),
         ("{{#people}}{{name}}{{/people}}", vars! { "people" => json!([{"n": 1}]) }),
+        ("{{#people}}{{name}}{{/people}}", vars! { "people" => json!([1]), "nmae" => "Ada" }),
         (&endless, vars! { "x" => json!(vec![1; 100]) }),
     ];
     let mut shown = String::new();

@@ -4,8 +4,7 @@ use conversant_testkit::OpenAiServer;
 
 use crate::run::{Ran, run, type_in};
 
-#[test]
-fn a_conversation_goes_on_in_the_next_run() {
+pub(crate) fn a_conversation_goes_on_in_the_next_run() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("chat.db");
     let file = file.to_str().unwrap();
@@ -31,8 +30,7 @@ fn a_conversation_goes_on_in_the_next_run() {
     );
 }
 
-#[test]
-fn a_file_that_is_no_database_is_told_before_any_call_and_left_alone() {
+pub(crate) fn a_file_that_is_no_database_is_told_before_any_call_and_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("notes.txt");
     let text = "these are my notes, and they are long enough to look like something\n".repeat(100);
@@ -51,8 +49,7 @@ fn a_file_that_is_no_database_is_told_before_any_call_and_left_alone() {
     assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
 }
 
-#[test]
-fn a_session_that_is_none_is_wrong_usage() {
+pub(crate) fn a_session_that_is_none_is_wrong_usage() {
     let ran = run(&["--model", "m", "--session", ""]);
     assert_eq!(ran.code, Some(2), "{}", ran.stderr);
 }

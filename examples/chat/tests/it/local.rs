@@ -2,8 +2,7 @@
 
 use crate::run::run;
 
-#[test]
-fn a_model_that_is_not_there_is_not_downloaded_offline() {
+pub(crate) fn a_model_that_is_not_there_is_not_downloaded_offline() {
     let ran = run(&["--offline", "Hi"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""));
     for part in ["smollm2-135m", "--offline", "--model-file", "--base-url"] {
@@ -11,8 +10,7 @@ fn a_model_that_is_not_there_is_not_downloaded_offline() {
     }
 }
 
-#[test]
-fn a_file_that_is_no_model_is_named() {
+pub(crate) fn a_file_that_is_no_model_is_named() {
     let ran = run(&["--model-file", "/no/such.gguf", "Hi"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""));
     assert!(ran.stderr.contains("`/no/such.gguf`"), "{}", ran.stderr);

@@ -12,8 +12,7 @@ fn ask(server: &OpenAiServer, more: &[&str]) -> Ran {
     run(&arguments)
 }
 
-#[test]
-fn the_answer_alone_is_on_standard_output() {
+pub(crate) fn the_answer_alone_is_on_standard_output() {
     for more in
         [&[][..], &["--stream"], &["--no-stream"], &["--completion"], &["--completion", "--stream"]]
     {
@@ -27,8 +26,7 @@ fn the_answer_alone_is_on_standard_output() {
     }
 }
 
-#[test]
-fn what_is_asked_for_is_sent_and_nothing_else() {
+pub(crate) fn what_is_asked_for_is_sent_and_nothing_else() {
     let cases: &[&[&str]] = &[
         &[],
         &["--system", "Be {brief}.", "--temperature", "0.5", "--max-tokens", "9"],
@@ -49,8 +47,7 @@ fn what_is_asked_for_is_sent_and_nothing_else() {
     insta::assert_snapshot!(sent.join("\n\n"));
 }
 
-#[test]
-fn the_transcript_is_on_standard_error() {
+pub(crate) fn the_transcript_is_on_standard_error() {
     let server = OpenAiServer::start(["Hello!"]).unwrap();
     let ran = ask(&server, &["--verbose", "--no-stream"]);
     assert_eq!(ran.stdout, "Hello!\n");
@@ -60,8 +57,7 @@ fn the_transcript_is_on_standard_error() {
     );
 }
 
-#[test]
-fn a_failure_is_one_clear_line_and_exit_code_1() {
+pub(crate) fn a_failure_is_one_clear_line_and_exit_code_1() {
     let key = "sk-canary-0123456789";
     let refused =
         Answer::error(401, "invalid_api_key", &format!("Incorrect API key provided: {key}"));
@@ -115,8 +111,7 @@ fn a_failure_is_one_clear_line_and_exit_code_1() {
     insta::assert_snapshot!(told.concat());
 }
 
-#[test]
-fn a_turn_ends_within_its_timeout() {
+pub(crate) fn a_turn_ends_within_its_timeout() {
     for streaming in ["--stream", "--no-stream"] {
         let server = OpenAiServer::builder().reply(Answer::hang()).repeat_last().start().unwrap();
         let ran = ask(&server, &["--timeout", "0.2", streaming]);
@@ -130,8 +125,7 @@ fn a_turn_ends_within_its_timeout() {
     }
 }
 
-#[test]
-fn wrong_usage_is_exit_code_2() {
+pub(crate) fn wrong_usage_is_exit_code_2() {
     for arguments in [
         &["--no-such-flag"][..],
         &["--base-url", "http://127.0.0.1:1/v1", "--message", "Hi"],
@@ -147,8 +141,7 @@ fn wrong_usage_is_exit_code_2() {
     }
 }
 
-#[test]
-fn tokens_appear_as_they_come_and_ctrl_c_ends_with_130() {
+pub(crate) fn tokens_appear_as_they_come_and_ctrl_c_ends_with_130() {
     let gate = Gate::new();
     let server = OpenAiServer::start([Answer::pieces(["Hel", "lo"]).held_after(2, &gate)]).unwrap();
     let base_url = server.base_url();
@@ -166,8 +159,7 @@ fn tokens_appear_as_they_come_and_ctrl_c_ends_with_130() {
     block_on(server.disconnected(1));
 }
 
-#[test]
-fn standard_input_is_part_of_the_question() {
+pub(crate) fn standard_input_is_part_of_the_question() {
     for (arguments, input, expected) in [
         (&["What is missing?"][..], "one\ntwo\n", "one\ntwo\n\nWhat is missing?"),
         (&["--message", "Hi"], "notes", "notes\n\nHi"),
@@ -184,8 +176,7 @@ fn standard_input_is_part_of_the_question() {
     }
 }
 
-#[test]
-fn json_has_the_answer_and_what_belongs_to_it() {
+pub(crate) fn json_has_the_answer_and_what_belongs_to_it() {
     let server = OpenAiServer::start(["Hello!"]).unwrap();
     let ran = ask(&server, &["--json"]);
     let line: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();

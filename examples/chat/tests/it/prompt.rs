@@ -14,8 +14,7 @@ fn talk(server: &OpenAiServer, lines: &str) -> String {
     format!("{}{}", ran.stdout, ran.stderr)
 }
 
-#[test]
-fn a_conversation_with_commands() {
+pub(crate) fn a_conversation_with_commands() {
     let server = OpenAiServer::start(["Hello!", "Fine.", "Who are you?"]).unwrap();
     let said = talk(
         &server,
@@ -30,8 +29,7 @@ fn a_conversation_with_commands() {
     assert_eq!(lengths, [1, 3, 1]);
 }
 
-#[test]
-fn a_failed_turn_leaves_no_trace_and_the_chat_goes_on() {
+pub(crate) fn a_failed_turn_leaves_no_trace_and_the_chat_goes_on() {
     let answers = [Answer::text("Hello!"), Answer::error(400, "bad", "no"), Answer::text("Fine.")];
     let server = OpenAiServer::start(answers).unwrap();
     let said = talk(&server, "Hi\nbroken\nHow are you?\n/history\n");

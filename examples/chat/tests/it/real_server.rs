@@ -19,6 +19,7 @@ use conversant_core::{
     ChatModel, ChatRequest, CompletionModel, CompletionRequest, Delta, Embeddings, FinishReason,
     LanguageModel, Message, ModelError, Reply, ReplyStream, SessionId, vars,
 };
+use conversant_harness::{Missing, Need, Tested};
 use conversant_history_sqlite::SqliteHistory;
 use conversant_memory::BufferMemory;
 use conversant_models::{OpenAi, OpenAiChat, OpenAiEmbeddings, OpenAiResponses};
@@ -28,15 +29,9 @@ use serde_json::json;
 
 const TIMEOUT: Duration = Duration::from_secs(300);
 
-/// Returns the URL in a variable, or reports that `test` is left out.
-fn server(variable: &str, test: &str) -> Option<String> {
-    let url = std::env::var(variable).ok();
-    if url.is_none() {
-        // The harness keeps what tests print to itself, unless it is written like this.
-        let note = format!("left out: {test}, which needs a llama.cpp server in {variable}\n");
-        std::io::stderr().write_all(note.as_bytes()).unwrap();
-    }
-    url
+/// Returns the URL in a variable.
+fn server(variable: &str) -> Result<String, Missing> {
+    Need::Optional.variable(variable, "a llama.cpp server")
 }
 
 fn note(text: &str) {
@@ -84,9 +79,8 @@ async fn ask(
     }
 }
 
-#[tokio::test]
-async fn text() {
-    let Some(url) = server("CONVERSANT_LLAMA_URL", "text") else { return };
+pub(crate) async fn text() -> Tested {
+    let url = server("CONVERSANT_LLAMA_URL")?;
     for (name, model) in models(&url, 24) {
         let mut texts = Vec::new();
         for streamed in [false, true] {
@@ -108,6 +102,7 @@ async fn text() {
     assert_eq!(whole.text(), streamed.text());
     note(&format!("completion: {:?} {:?}", whole.text(), whole.usage));
     assert!(!model.models().await.unwrap().is_empty());
+    Ok(())
 }
 
 /// Examples of calls, in the form in which the template writes them.
@@ -122,9 +117,8 @@ fn examples() -> Vec<Message> {
     ["Rome", "Oslo", "Lima"].into_iter().flat_map(example).collect()
 }
 
-#[tokio::test]
-async fn a_tool_loop() {
-    let Some(url) = server("CONVERSANT_LLAMA_TOOLS_URL", "a tool loop") else { return };
+pub(crate) async fn a_tool_loop() -> Tested {
+    let url = server("CONVERSANT_LLAMA_TOOLS_URL")?;
     for (name, model) in models(&url, 48) {
         for streamed in [false, true] {
             let schema = json!({"type": "object", "properties": {"city": {"type": "string"}},
@@ -149,12 +143,11 @@ async fn a_tool_loop() {
             ));
         }
     }
+    Ok(())
 }
 
-#[tokio::test]
-async fn reasoning_over_two_turns_and_a_restart() {
-    let test = "reasoning over two turns";
-    let Some(url) = server("CONVERSANT_LLAMA_REASONING_URL", test) else { return };
+pub(crate) async fn reasoning_over_two_turns_and_a_restart() -> Tested {
+    let url = server("CONVERSANT_LLAMA_REASONING_URL")?;
     let question = "Finish each line like the first.\nTwo and two is four.</think>Four.\nOne and one \
                     is two.</think>Two.\nThree and one is";
     for (name, model) in models(&url, 16) {
@@ -197,11 +190,11 @@ async fn reasoning_over_two_turns_and_a_restart() {
             assert!(tokens[1] > tokens[0], "{tokens:?}");
         }
     }
+    Ok(())
 }
 
-#[tokio::test]
-async fn a_limit_is_a_finish_reason() {
-    let Some(url) = server("CONVERSANT_LLAMA_URL", "limits and errors") else { return };
+pub(crate) async fn a_limit_is_a_finish_reason() -> Tested {
+    let url = server("CONVERSANT_LLAMA_URL")?;
     let [(_, chat), (_, responses)] = models(&url, 4);
     for streamed in [false, true] {
         let question = || vec![Message::human("Count to one hundred.")];
@@ -215,14 +208,15 @@ async fn a_limit_is_a_finish_reason() {
             assert!(error.is_context_length(), "{error:?}");
         }
     }
+    Ok(())
 }
 
-#[tokio::test]
-async fn embeddings() {
-    let Some(url) = server("CONVERSANT_LLAMA_EMBEDDINGS_URL", "embeddings") else { return };
+pub(crate) async fn embeddings() -> Tested {
+    let url = server("CONVERSANT_LLAMA_EMBEDDINGS_URL")?;
     let model =
         OpenAiEmbeddings::builder("smollm2").base_url(url).timeout(TIMEOUT).build().unwrap();
     let vectors = model.embed(&["Paris".to_owned(), "Rome".to_owned()]).await.unwrap();
     note(&format!("embeddings: {} of {}", vectors.len(), vectors[0].len()));
     assert!(vectors.len() == 2 && vectors[0] != vectors[1]);
+    Ok(())
 }

@@ -156,8 +156,7 @@ fn answer(case: &Case, streamed: bool) -> Answer {
     Answer::events(events)
 }
 
-#[tokio::test]
-async fn reasoning_goes_back_after_a_restart() {
+pub(crate) async fn reasoning_goes_back_after_a_restart() {
     for case in cases() {
         for (way, folder) in ways() {
             let db = folder.path().join("chat.db");
@@ -196,8 +195,7 @@ async fn reasoning_goes_back_after_a_restart() {
     }
 }
 
-#[tokio::test]
-async fn output_items_go_back_after_a_restart() {
+pub(crate) async fn output_items_go_back_after_a_restart() {
     let output = json!([
         {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAA"},
         {"type": "function_call", "id": "fc_1", "call_id": "c1", "name": "weather",
@@ -250,8 +248,7 @@ async fn output_items_go_back_after_a_restart() {
     }
 }
 
-#[tokio::test]
-async fn tool_calls_of_another_model_get_empty_reasoning_where_it_is_wanted() {
+pub(crate) async fn tool_calls_of_another_model_get_empty_reasoning_where_it_is_wanted() {
     let folder = tempfile::tempdir().unwrap();
     let db = folder.path().join("chat.db");
     let first = OpenAiServer::builder()

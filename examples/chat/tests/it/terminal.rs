@@ -69,8 +69,7 @@ fn questions(server: &OpenAiServer) -> Vec<String> {
     messages.map(|all| all.last().unwrap()["content"].as_str().unwrap().to_owned()).collect()
 }
 
-#[test]
-fn the_first_line_says_which_model_which_session_and_where() {
+pub(crate) fn the_first_line_says_which_model_which_session_and_where() {
     let folder = tempfile::tempdir().unwrap();
     let server = OpenAiServer::start(["Hello!"]).unwrap();
     let mut terminal = Terminal::start(&server, folder.path(), &[]);
@@ -88,8 +87,7 @@ fn the_first_line_says_which_model_which_session_and_where() {
     terminal.end();
 }
 
-#[test]
-fn an_answer_is_shown_as_it_comes_and_ctrl_c_stops_it_alone() {
+pub(crate) fn an_answer_is_shown_as_it_comes_and_ctrl_c_stops_it_alone() {
     let folder = tempfile::tempdir().unwrap();
     let (first, second) = (Gate::new(), Gate::new());
     let server = OpenAiServer::start([
@@ -122,8 +120,7 @@ fn an_answer_is_shown_as_it_comes_and_ctrl_c_stops_it_alone() {
     terminal.end();
 }
 
-#[test]
-fn something_moves_while_the_model_thinks() {
+pub(crate) fn something_moves_while_the_model_thinks() {
     let folder = tempfile::tempdir().unwrap();
     let gate = Gate::new();
     let server = OpenAiServer::start([Answer::text("Hello!").held_by(&gate)]).unwrap();
@@ -139,8 +136,7 @@ fn something_moves_while_the_model_thinks() {
     terminal.end();
 }
 
-#[test]
-fn several_lines_are_one_message() {
+pub(crate) fn several_lines_are_one_message() {
     let paste = |text: &str| format!("\x1b[200~{text}\x1b[201~\r");
     let cases = [
         ("\"\"\"one\rtwo\"\"\"\r".to_owned(), vec!["one\ntwo"]),
@@ -166,8 +162,7 @@ fn several_lines_are_one_message() {
     }
 }
 
-#[test]
-fn lines_are_remembered_over_starts() {
+pub(crate) fn lines_are_remembered_over_starts() {
     let folder = tempfile::tempdir().unwrap();
     let server = OpenAiServer::builder().reply("Hello!").repeat_last().start().unwrap();
     let mut terminal = Terminal::start(&server, folder.path(), &[]);
@@ -183,8 +178,7 @@ fn lines_are_remembered_over_starts() {
     assert_eq!(questions(&server), ["remember me"; 2]);
 }
 
-#[test]
-fn colours_are_for_terminals_that_want_them() {
+pub(crate) fn colours_are_for_terminals_that_want_them() {
     for (env, expected) in [
         (&[][..], "a \x1b[0m\x1b[1m**bold**\x1b[0m word"),
         (&[("NO_COLOR", "1")], "a **bold** word"),
@@ -201,8 +195,7 @@ fn colours_are_for_terminals_that_want_them() {
     }
 }
 
-#[test]
-fn each_command_does_what_its_help_says() {
+pub(crate) fn each_command_does_what_its_help_says() {
     let folder = tempfile::tempdir().unwrap();
     let server = OpenAiServer::builder()
         .replies(["Hello!", "Fine.", "Hello again!", "Hello you!", "In short: yes."])
@@ -284,8 +277,7 @@ fn each_command_does_what_its_help_says() {
     assert!(exported.starts_with("## Human\n\nHi there\n\n## AI\n\nHello you!\n"), "{exported}");
 }
 
-#[test]
-fn a_retry_that_fails_leaves_the_turn_as_it_was() {
+pub(crate) fn a_retry_that_fails_leaves_the_turn_as_it_was() {
     let folder = tempfile::tempdir().unwrap();
     let gate = Gate::new();
     let server = OpenAiServer::start([

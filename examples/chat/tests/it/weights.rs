@@ -1,11 +1,11 @@
 //! The chat with real weights. This test is run by `cargo xtask ci --only weights`.
 
+use conversant_harness::{Need, Tested};
+
 use crate::run::{Ran, run, type_in};
 
-#[test]
-#[ignore = "needs the weights of SmolLM2-135M: `cargo xtask ci --only weights`"]
-fn a_name_is_remembered_over_a_restart() {
-    let file = std::env::var("CONVERSANT_MODEL_FILE").expect("CONVERSANT_MODEL_FILE is set");
+pub(crate) fn a_name_is_remembered_over_a_restart() -> Tested {
+    let file = Need::Optional.variable("CONVERSANT_MODEL_FILE", "the weights of SmolLM2-135M")?;
     let folder = tempfile::tempdir().unwrap();
     let db = folder.path().join("chat.db");
     let base = ["--model-file", &file, "--db", db.to_str().unwrap(), "--max-tokens", "30"];
@@ -17,4 +17,5 @@ fn a_name_is_remembered_over_a_restart() {
     let taken_back = type_in(&base, "/undo\n/history\n/title names\n/sessions\n/usage\n");
     assert!(taken_back.stdout.starts_with("(took back: What is my name?)\nHuman: My name is Ada."));
     assert!(taken_back.stdout.ends_with("* chat  names\n0 tokens read, 0 tokens written\n"));
+    Ok(())
 }

@@ -1,20 +1,18 @@
 //! The page for people who do not see it, or use no mouse.
 
+use conversant_harness::Tested;
 use conversant_testkit::{Gate, ScriptedChat, ScriptedReply};
 use thirtyfour::{Key, TypingData};
 
 use crate::{
-    browser::{axe, browser},
+    browser::{Browser, axe},
     pictures::fill,
     support::Running,
 };
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_page_is_accessible() {
-    let browser = browser!("the_page_is_accessible");
-    let Some(axe) = axe("the_page_is_accessible") else {
-        return browser.end().await;
-    };
+pub(crate) async fn the_page_is_accessible() -> Tested {
+    let axe = axe()?;
+    let browser = Browser::start().await?;
     let gate = Gate::new();
     let held = ScriptedReply::pieces(["Being ", "written"]).held_after(1, &gate);
     let chat = Running::start(ScriptedChat::new(["Again.".into(), held])).await;
@@ -55,11 +53,11 @@ async fn the_page_is_accessible() {
     browser.passes_axe("a dialog").await;
     gate.open();
     browser.end().await;
+    Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn all_is_done_with_the_keyboard() {
-    let browser = browser!("all_is_done_with_the_keyboard");
+pub(crate) async fn all_is_done_with_the_keyboard() -> Tested {
+    let browser = Browser::start().await?;
     let chat = Running::start(ScriptedChat::new(["One.", "Two."])).await;
     browser.open(&chat.url()).await;
     // The message has the focus when the page opens.
@@ -88,4 +86,5 @@ async fn all_is_done_with_the_keyboard() {
     browser.press(Key::Shift + Key::Tab).await;
     browser.until("document.activeElement.matches('button:focus-visible')").await;
     browser.end().await;
+    Ok(())
 }

@@ -1,12 +1,12 @@
 //! Chromium without a screen, driven by ChromeDriver.
 
 use std::{
-    io::Write,
     path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
 };
 
+use conversant_harness::{Missing, Need};
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 use thirtyfour::{
@@ -18,12 +18,6 @@ use tokio::{
     process::{Child, Command},
     sync::{Mutex, MutexGuard},
 };
-
-/// Set where the browser has to be there.
-const REQUIRED: &str = "CONVERSANT_REQUIRE_BROWSER";
-
-/// The file of axe-core.
-const AXE: &str = "CONVERSANT_AXE";
 
 /// The time within which the page must come to be as a test expects it.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -40,17 +34,10 @@ pub(crate) struct Browser {
 }
 
 impl Browser {
-    /// Starts a browser, or reports that `test` is left out because there is none.
-    pub(crate) async fn start(test: &str) -> Option<Self> {
+    /// Starts a browser.
+    pub(crate) async fn start() -> Result<Self, Missing> {
         let (Some(chromium), Some(driver)) = (find("chromium"), find("chromedriver")) else {
-            assert!(
-                std::env::var_os(REQUIRED).is_none(),
-                "{REQUIRED} is set, and `chromium` or `chromedriver` is missing"
-            );
-            // The harness keeps what tests print to itself, unless it is written like this.
-            let note = format!("left out: {test}, which needs `chromium` and `chromedriver`\n");
-            std::io::stderr().write_all(note.as_bytes()).unwrap();
-            return None;
+            return Err(Need::Browser.missing("`chromium` and `chromedriver`"));
         };
         let turn = ONE.lock().await;
         // The driver's client wants one, although nothing here is encrypted.
@@ -92,7 +79,7 @@ impl Browser {
         let driver =
             WebDriver::new(format!("http://127.0.0.1:{port}"), capabilities).await.unwrap();
         driver.set_script_timeout(TIMEOUT + Duration::from_secs(5)).await.unwrap();
-        Some(Self { driver, process, _profile: profile, _turn: turn })
+        Ok(Self { driver, process, _profile: profile, _turn: turn })
     }
 
     pub(crate) async fn end(mut self) {
@@ -250,14 +237,10 @@ impl Browser {
     }
 }
 
-/// Returns the text of axe-core, or reports that `test` is left out because it is missing.
-pub(crate) fn axe(test: &str) -> Option<String> {
-    let Some(file) = std::env::var_os(AXE) else {
-        let note = format!("left out: {test}, which needs axe-core in {AXE}\n");
-        std::io::stderr().write_all(note.as_bytes()).unwrap();
-        return None;
-    };
-    Some(std::fs::read_to_string(file).unwrap())
+/// Returns the text of axe-core.
+pub(crate) fn axe() -> Result<String, Missing> {
+    let file = Need::Optional.variable("CONVERSANT_AXE", "the file of axe-core")?;
+    Ok(std::fs::read_to_string(file).unwrap())
 }
 
 /// Returns the path of a program.
@@ -265,15 +248,3 @@ fn find(program: &str) -> Option<PathBuf> {
     let paths = std::env::var_os("PATH")?;
     std::env::split_paths(&paths).map(|folder| folder.join(program)).find(|file| file.is_file())
 }
-
-/// Begins a test in a browser, or leaves it out.
-macro_rules! browser {
-    ($test:literal) => {
-        match crate::browser::Browser::start($test).await {
-            Some(browser) => browser,
-            None => return,
-        }
-    };
-}
-
-pub(crate) use browser;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use conversant_core::{
     ChatHistory, Expect, LanguageModel, Message, Reply, SessionId, ToolCall, Turn, TurnId,
 };
+use conversant_harness::Tested;
 use conversant_history_sqlite::SqliteHistory;
 use conversant_testkit::{
     FailingHistory, FailureMode, Gate, HistoryCall, ScriptedChat, ScriptedReply,
@@ -15,14 +16,13 @@ use thirtyfour::{Key, TypingData};
 use web_chat::listener::ConnectionLimits;
 
 use crate::{
-    browser::browser,
+    browser::Browser,
     dictated::Dictated,
     support::{Running, Settings},
 };
 
-#[tokio::test(flavor = "multi_thread")]
-async fn two_turns_are_there_after_a_reload() {
-    let browser = browser!("two_turns_are_there_after_a_reload");
+pub(crate) async fn two_turns_are_there_after_a_reload() -> Tested {
+    let browser = Browser::start().await?;
     let chat = Running::start(ScriptedChat::new(["Hello, **Ada**!", "Your name is Ada."])).await;
     browser.open(&chat.url()).await;
     browser.shows("#welcome", "What is on your mind?").await;
@@ -37,11 +37,11 @@ async fn two_turns_are_there_after_a_reload() {
     assert_eq!(browser.texts(".question").await, ["My name is Ada.", "What is my name?"]);
     assert_eq!(browser.value("document.title").await, "My name is Ada. · conversant");
     browser.end().await;
+    Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_answer_that_is_stopped_keeps_its_part() {
-    let browser = browser!("an_answer_that_is_stopped_keeps_its_part");
+pub(crate) async fn an_answer_that_is_stopped_keeps_its_part() -> Tested {
+    let browser = Browser::start().await?;
     let gate = Gate::new();
     let story = ScriptedReply::pieces(["Once upon ", "a time"]).held_after(1, &gate);
     let nothing = ScriptedReply::hang();
@@ -66,11 +66,11 @@ async fn an_answer_that_is_stopped_keeps_its_part() {
     browser.until("document.getElementById('message').value === 'Hello?'").await;
     assert_eq!(browser.texts(".question").await, ["A story."]);
     browser.end().await;
+    Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_typed_is_kept() {
-    let browser = browser!("what_is_typed_is_kept");
+pub(crate) async fn what_is_typed_is_kept() -> Tested {
+    let browser = Browser::start().await?;
     let chat = Running::start(ScriptedChat::new(["Fine."])).await;
     browser.open(&chat.url()).await;
     let lines = TypingData::from("One") + Key::Shift + Key::Enter + Key::Null + "two";
@@ -86,11 +86,11 @@ async fn what_is_typed_is_kept() {
     browser.shows(".answer", "Fine.").await;
     assert_eq!(browser.value("document.getElementById('message').value").await, "");
     browser.end().await;
+    Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn two_windows_show_the_same() {
-    let browser = browser!("two_windows_show_the_same");
+pub(crate) async fn two_windows_show_the_same() -> Tested {
+    let browser = Browser::start().await?;
     let model = Dictated::default();
     let mut answer = model.answer();
     let chat = Running::start(LanguageModel::chat(model)).await;
@@ -121,12 +121,12 @@ async fn two_windows_show_the_same() {
     browser.go_to(&second).await;
     browser.shows(".answer", "To both.").await;
     browser.end().await;
+    Ok(())
 }
 
 /// ConnectionLimits end all the time, and the page shows each piece once.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_lost_connection_is_taken_up_where_it_was() {
-    let browser = browser!("a_lost_connection_is_taken_up_where_it_was");
+pub(crate) async fn a_lost_connection_is_taken_up_where_it_was() -> Tested {
+    let browser = Browser::start().await?;
     let model = Dictated::default();
     let mut answer = model.answer();
     let lifetime = std::time::Duration::from_millis(300);
@@ -148,11 +148,11 @@ async fn a_lost_connection_is_taken_up_where_it_was() {
     browser.shows(".turn:not(.live) .answer", "1 2 3 4 5").await;
     assert_eq!(browser.texts(".answer").await, ["1 2 3 4 5"]);
     browser.end().await;
+    Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_question_waits_for_the_service() {
-    let browser = browser!("a_question_waits_for_the_service");
+pub(crate) async fn a_question_waits_for_the_service() -> Tested {
+    let browser = Browser::start().await?;
     let chat = Running::start(ScriptedChat::new(["Hi."])).await;
     browser.open(&chat.url()).await;
     browser.ask("Hello.").await;
@@ -168,11 +168,11 @@ async fn a_question_waits_for_the_service() {
     browser.hides(".turn .error").await;
     assert_eq!((model.requests().len(), chat.address), (1, address));
     browser.end().await;
+    Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_model_that_fails_is_asked_again() {
-    let browser = browser!("a_model_that_fails_is_asked_again");
+pub(crate) async fn a_model_that_fails_is_asked_again() -> Tested {
+    let browser = Browser::start().await?;
     let refused = conversant_core::ModelError::custom("the model is out", false, None);
     let nothing = ScriptedReply::pieces([""; 0]).then_error(refused);
     let chat = Running::start(ScriptedChat::new([nothing, "Here.".into()])).await;
@@ -188,11 +188,11 @@ async fn a_model_that_fails_is_asked_again() {
     browser.shows(".answer", "Here.").await;
     browser.hides(".turn .error").await;
     browser.end().await;
+    Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_answer_that_is_not_saved_is_shown_and_saved_again() {
-    let browser = browser!("an_answer_that_is_not_saved_is_shown_and_saved_again");
+pub(crate) async fn an_answer_that_is_not_saved_is_shown_and_saved_again() -> Tested {
+    let browser = Browser::start().await?;
     let folder = tempfile::tempdir().unwrap();
     let store = SqliteHistory::open(folder.path().join("chat.db")).unwrap();
     let full = || conversant_core::HistoryError::Full { source: "no space left".into() };
@@ -214,11 +214,11 @@ async fn an_answer_that_is_not_saved_is_shown_and_saved_again() {
     browser.shows(".answer", "Paid for.").await;
     browser.hides(".turn .error").await;
     browser.end().await;
+    Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn questions_are_edited_and_branches_chosen() {
-    let browser = browser!("questions_are_edited_and_branches_chosen");
+pub(crate) async fn questions_are_edited_and_branches_chosen() -> Tested {
+    let browser = Browser::start().await?;
     let chat = Running::start(ScriptedChat::new(["A.", "B.", "Other A."])).await;
     browser.open(&chat.url()).await;
     for (question, answer) in [("First", "A."), ("Second", "B.")] {
@@ -244,11 +244,11 @@ async fn questions_are_edited_and_branches_chosen() {
     browser.shows(".answer", "Other A.").await;
     assert_eq!(browser.texts(".question").await, ["First again"]);
     browser.end().await;
+    Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn tools_and_reasoning_are_shown_where_they_happen() {
-    let browser = browser!("tools_and_reasoning_are_shown_where_they_happen");
+pub(crate) async fn tools_and_reasoning_are_shown_where_they_happen() -> Tested {
+    let browser = Browser::start().await?;
     let call = ToolCall::new("current_time", json!({})).with_id("call_1");
     let asks = Reply::new(Message::ai("").with_tool_calls([call]));
     let chat = Running::with(
@@ -265,7 +265,7 @@ async fn tools_and_reasoning_are_shown_where_they_happen() {
     browser.shows("details.call", "GMT").await;
     browser.end().await;
 
-    let browser = browser!("tools_and_reasoning_are_shown_where_they_happen");
+    let browser = Browser::start().await?;
     let model = Dictated::default();
     let mut answer = model.answer();
     let chat = Running::start(LanguageModel::chat(model)).await;
@@ -281,11 +281,11 @@ async fn tools_and_reasoning_are_shown_where_they_happen() {
     browser.shows("details.reasoning > div", "Let me think.").await;
     answer.end();
     browser.end().await;
+    Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn two_hundred_conversations_are_listed_and_searched() {
-    let browser = browser!("two_hundred_conversations_are_listed_and_searched");
+pub(crate) async fn two_hundred_conversations_are_listed_and_searched() -> Tested {
+    let browser = Browser::start().await?;
     let chat = Running::start(ScriptedChat::new([ScriptedReply::text("")])).await;
     for number in 0..200 {
         let session = SessionId::new(format!("session {number}/ü?#")).unwrap();
@@ -321,11 +321,11 @@ async fn two_hundred_conversations_are_listed_and_searched() {
     browser.shows("#notice", "was deleted").await;
     browser.shows("#no-sessions", "No conversation has these words.").await;
     browser.end().await;
+    Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_conversation_of_ten_thousand_turns_opens_at_its_end() {
-    let browser = browser!("a_conversation_of_ten_thousand_turns_opens_at_its_end");
+pub(crate) async fn a_conversation_of_ten_thousand_turns_opens_at_its_end() -> Tested {
+    let browser = Browser::start().await?;
     let chat = Running::start(ScriptedChat::new(["Yes."])).await;
     let session = SessionId::new("long").unwrap();
     let turns = (0..10_000).map(|number| {
@@ -357,12 +357,12 @@ async fn a_conversation_of_ten_thousand_turns_opens_at_its_end() {
     browser.shows(".turn:last-child .answer", "Yes.").await;
     browser.until(is_seen).await;
     browser.end().await;
+    Ok(())
 }
 
 /// The ids of turns begin with their times, which the page makes itself.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_turn_has_its_time() {
-    let browser = browser!("a_turn_has_its_time");
+pub(crate) async fn a_turn_has_its_time() -> Tested {
+    let browser = Browser::start().await?;
     let chat = Running::start(ScriptedChat::new(["Now."])).await;
     let before = TurnId::random();
     browser.open(&format!("{}#time", chat.url())).await;
@@ -375,11 +375,11 @@ async fn a_turn_has_its_time() {
         before.created_at() <= id.created_at() && id.created_at() <= TurnId::random().created_at()
     );
     browser.end().await;
+    Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn texts_are_copied_as_they_were_written() {
-    let browser = browser!("texts_are_copied_as_they_were_written");
+pub(crate) async fn texts_are_copied_as_they_were_written() -> Tested {
+    let browser = Browser::start().await?;
     let chat = Running::start(ScriptedChat::new(["Use **this**:\n\n```sh\nls -l\n```"])).await;
     browser.open(&chat.url()).await;
     browser.ask("How do I *list*?").await;
@@ -398,12 +398,12 @@ async fn texts_are_copied_as_they_were_written() {
         browser.shows(&format!("[aria-label='{button}'], [aria-label='Copied']"), "").await;
     }
     browser.end().await;
+    Ok(())
 }
 
 /// Another window deletes the conversation, and another program adds to it.
-#[tokio::test(flavor = "multi_thread")]
-async fn what_others_do_is_shown() {
-    let browser = browser!("what_others_do_is_shown");
+pub(crate) async fn what_others_do_is_shown() -> Tested {
+    let browser = Browser::start().await?;
     let chat = Running::start(ScriptedChat::new(["One.", "Three."])).await;
     let url = format!("{}#shared", chat.url());
     browser.open(&url).await;
@@ -427,11 +427,11 @@ async fn what_others_do_is_shown() {
     browser.shows("#welcome", "").await;
     browser.shows("#no-sessions", "No conversations yet.").await;
     browser.end().await;
+    Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_theme_is_kept() {
-    let browser = browser!("the_theme_is_kept");
+pub(crate) async fn the_theme_is_kept() -> Tested {
+    let browser = Browser::start().await?;
     let chat = Running::start(ScriptedChat::new([ScriptedReply::text("")])).await;
     browser.open(&chat.url()).await;
     let theme = "document.documentElement.dataset.theme";
@@ -441,4 +441,5 @@ async fn the_theme_is_kept() {
     browser.reload().await;
     browser.until(&format!("{theme} !== {before}")).await;
     browser.end().await;
+    Ok(())
 }

@@ -9,13 +9,14 @@ use conversant_core::{
     CallRecord, ChatHistory, Expect, Message, ModelError, Reply, SessionId, Timings, ToolCall,
     Turn, TurnId, Usage,
 };
+use conversant_harness::Tested;
 use conversant_testkit::{Gate, ScriptedChat, ScriptedReply};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use thirtyfour::Key;
 
 use crate::{
-    browser::{Browser, browser},
+    browser::Browser,
     support::{Running, Settings},
 };
 
@@ -44,8 +45,7 @@ fn fingerprint() -> String {
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).chain(["\n".to_owned()]).collect()
 }
 
-#[test]
-fn the_readme_shows_this_page() {
+pub(crate) fn the_readme_shows_this_page() {
     let shown = std::fs::read_to_string(FINGERPRINT).unwrap();
     let is_same = shown == fingerprint();
     assert!(is_same, "the page has changed since its picture; run `cargo xtask screenshot`");
@@ -118,9 +118,8 @@ impl Gallery {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_page_fits_at_all_widths() {
-    let browser = browser!("the_page_fits_at_all_widths");
+pub(crate) async fn the_page_fits_at_all_widths() -> Tested {
+    let browser = Browser::start().await?;
     let folder = std::env::var_os(FOLDER).map(PathBuf::from);
     let gallery = Gallery { browser, folder };
     let browser = &gallery.browser;
@@ -165,4 +164,5 @@ async fn the_page_fits_at_all_widths() {
     browser.click("#open-sidebar").await;
     gallery.show("list").await;
     gallery.browser.end().await;
+    Ok(())
 }

@@ -32,8 +32,7 @@ pub(crate) async fn start(arguments: &[&str]) -> (Child, String) {
     (child, url)
 }
 
-#[tokio::test]
-async fn what_cannot_be_used_is_one_line() {
+pub(crate) async fn what_cannot_be_used_is_one_line() {
     let folder = tempfile::tempdir().unwrap();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().unwrap().to_string();
@@ -67,8 +66,7 @@ async fn what_cannot_be_used_is_one_line() {
 
 /// The program ends at Ctrl-C, and the part of an answer is kept.
 #[cfg(unix)]
-#[tokio::test]
-async fn the_program_ends_when_it_is_interrupted() {
+pub(crate) async fn the_program_ends_when_it_is_interrupted() {
     use conversant_testkit::{Answer, Gate, OpenAiServer};
     let gate = Gate::new();
     let story = Answer::pieces(["Once upon ", "a time"]).held_after(2, &gate);

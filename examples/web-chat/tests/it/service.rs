@@ -24,8 +24,7 @@ use crate::{
 const ONE: &str = "019ab000-0000-7000-8000-000000000001";
 const TWO: &str = "019ab000-0000-7000-8000-000000000002";
 
-#[tokio::test]
-async fn an_answer_is_streamed_and_stored() {
+pub(crate) async fn an_answer_is_streamed_and_stored() {
     let chat = Running::start(ScriptedChat::new([ScriptedReply::pieces(["Hi ", "Ada!"])])).await;
     let mut events = Events::open(chat.address, "s", None).await;
     assert_eq!(events.next().await.unwrap().data, json!({"running": null, "unsaved": null}));
@@ -40,8 +39,7 @@ async fn an_answer_is_streamed_and_stored() {
     assert_eq!(list["sessions"][0]["title"], "I am Ada.");
 }
 
-#[tokio::test]
-async fn a_question_that_is_sent_again_is_asked_once() {
+pub(crate) async fn a_question_that_is_sent_again_is_asked_once() {
     let gate = Gate::new();
     let model = ScriptedChat::new([ScriptedReply::text("Once.").held_by(&gate)]);
     let chat = Running::start(model.clone()).await;
@@ -56,8 +54,7 @@ async fn a_question_that_is_sent_again_is_asked_once() {
 }
 
 /// A reader that was cut off goes on where it was, at any event, and hears nothing twice.
-#[tokio::test]
-async fn a_reader_takes_the_stream_up_where_it_was() {
+pub(crate) async fn a_reader_takes_the_stream_up_where_it_was() {
     let model = Dictated::default();
     let mut answer = model.answer();
     let chat = Running::start(conversant_core::LanguageModel::chat(model)).await;
@@ -84,8 +81,7 @@ async fn a_reader_takes_the_stream_up_where_it_was() {
     }
 }
 
-#[tokio::test]
-async fn a_page_that_comes_late_hears_the_answer_from_its_beginning() {
+pub(crate) async fn a_page_that_comes_late_hears_the_answer_from_its_beginning() {
     let model = Dictated::default();
     let mut answer = model.answer();
     let chat = Running::start(conversant_core::LanguageModel::chat(model)).await;
@@ -98,8 +94,7 @@ async fn a_page_that_comes_late_hears_the_answer_from_its_beginning() {
     assert_eq!(events.until("done").await.0, "From the beginning.");
 }
 
-#[tokio::test]
-async fn a_stop_keeps_the_part_that_has_come() {
+pub(crate) async fn a_stop_keeps_the_part_that_has_come() {
     let model = Dictated::default();
     let (mut spoken, silent) = (model.answer(), model.answer());
     let chat = Running::start(conversant_core::LanguageModel::chat(model)).await;
@@ -125,8 +120,7 @@ async fn a_stop_keeps_the_part_that_has_come() {
     drop(silent);
 }
 
-#[tokio::test]
-async fn a_failure_is_reported_and_what_came_before_it_is_kept() {
+pub(crate) async fn a_failure_is_reported_and_what_came_before_it_is_kept() {
     let refused = || ModelError::custom("the model is out", false, None);
     let part = ScriptedReply::pieces(["Half an "]).then_error(refused());
     let nothing = ScriptedReply::pieces([""; 0]).then_error(refused());
@@ -144,8 +138,7 @@ async fn a_failure_is_reported_and_what_came_before_it_is_kept() {
     assert!(done.data["error"].as_str().unwrap().contains("the model is out"), "{done:?}");
 }
 
-#[tokio::test]
-async fn an_answer_that_cannot_be_saved_is_saved_later() {
+pub(crate) async fn an_answer_that_cannot_be_saved_is_saved_later() {
     let folder = tempfile::tempdir().unwrap();
     let store = SqliteHistory::open(folder.path().join("chat.db")).unwrap();
     let full = || HistoryError::Full { source: "no space left".into() };
@@ -170,8 +163,7 @@ async fn an_answer_that_cannot_be_saved_is_saved_later() {
     assert_eq!(request(chat.address, save, None).await.status, 204);
 }
 
-#[tokio::test]
-async fn a_question_in_the_place_of_another_is_a_branch() {
+pub(crate) async fn a_question_in_the_place_of_another_is_a_branch() {
     let chat = Running::start(ScriptedChat::new(["One.", "Two.", "Other one."])).await;
     let mut events = Events::open(chat.address, "s", None).await;
     for (id, message) in [(ONE, "First"), (TWO, "Second")] {
@@ -204,8 +196,7 @@ async fn a_question_in_the_place_of_another_is_a_branch() {
     assert_eq!(turns().await.0, Vec::<serde_json::Value>::new());
 }
 
-#[tokio::test]
-async fn a_conversation_is_renamed_found_and_deleted() {
+pub(crate) async fn a_conversation_is_renamed_found_and_deleted() {
     let gate = Gate::new();
     let held = ScriptedReply::pieces(["A", "B"]).held_after(1, &gate);
     let chat = Running::start(ScriptedChat::new(["Fine.".into(), held])).await;
@@ -232,8 +223,7 @@ async fn a_conversation_is_renamed_found_and_deleted() {
     assert_eq!(list["sessions"], json!([]));
 }
 
-#[tokio::test]
-async fn the_end_of_the_service_keeps_what_has_come() {
+pub(crate) async fn the_end_of_the_service_keeps_what_has_come() {
     let model = Dictated::default();
     let mut answer = model.answer();
     let chat = Running::start(conversant_core::LanguageModel::chat(model)).await;
@@ -248,8 +238,7 @@ async fn the_end_of_the_service_keeps_what_has_come() {
     assert_eq!(page["turns"][0]["incomplete"], true);
 }
 
-#[tokio::test]
-async fn requests_of_other_sites_are_refused() {
+pub(crate) async fn requests_of_other_sites_are_refused() {
     let chat = Running::start(ScriptedChat::new(["Hi."])).await;
     let port = chat.address.port();
     let own = chat.address.to_string();
@@ -303,8 +292,7 @@ async fn requests_of_other_sites_are_refused() {
     assert_eq!(send(chat.address, "GET /", &two, b"").await.status, 400);
 }
 
-#[tokio::test]
-async fn requests_that_are_not_valid_are_refused() {
+pub(crate) async fn requests_that_are_not_valid_are_refused() {
     let chat = Running::start(ScriptedChat::new([ScriptedReply::text("")])).await;
     let host = chat.address.to_string();
     let ask = "POST /api/sessions/s/turns";
@@ -345,8 +333,7 @@ async fn requests_that_are_not_valid_are_refused() {
 
 /// Each of 200 readers hears all of its conversation's answer, in order: of one conversation each,
 /// or all of the same.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_hundred_streams_at_once_lose_nothing() {
+pub(crate) async fn two_hundred_streams_at_once_lose_nothing() {
     for sessions in [200, 1] {
         let pieces: Vec<String> = (0..100).map(|number| format!("{number} ")).collect();
         let whole = pieces.concat();
@@ -380,8 +367,7 @@ async fn two_hundred_streams_at_once_lose_nothing() {
 }
 
 /// Clients that open connections and send half of a request, or ask for a stream and never read it.
-#[tokio::test]
-async fn a_thousand_half_open_connections_do_not_hold_the_service() {
+pub(crate) async fn a_thousand_half_open_connections_do_not_hold_the_service() {
     let head_timeout = Duration::from_millis(200);
     let connections = ConnectionLimits { head_timeout, ..ConnectionLimits::default() };
     let limits = Limits { readers: 100, ..Limits::default() };
@@ -414,8 +400,7 @@ async fn a_thousand_half_open_connections_do_not_hold_the_service() {
 }
 
 /// Two tabs save a turn: the later one does not end the answer that was begun in between.
-#[test]
-fn a_turn_that_is_saved_twice_ends_once() {
+pub(crate) fn a_turn_that_is_saved_twice_ends_once() {
     let running = |turn: TurnId| RunningAnswer {
         turn,
         question: "?".to_owned(),

@@ -1,9 +1,10 @@
 //! Texts of models and people on the page: hostile ones, and Markdown.
 
 use conversant_core::{ChatHistory, Expect, SessionId, Turn};
+use conversant_harness::Tested;
 use conversant_testkit::ScriptedChat;
 
-use crate::{browser::browser, support::Running};
+use crate::{browser::Browser, support::Running};
 
 /// A text that would take the page over. None of it runs, and all of it is seen.
 const HOSTILE: &str = "<script>document.title = 'taken'</script>\n\n\
@@ -16,9 +17,8 @@ const HOSTILE: &str = "<script>document.title = 'taken'</script>\n\n\
     ```\nif access != \"user\u{202e} \u{2066}// Check if admin\u{2069} \u{2066}\" {\n```\n\n\
     \u{202e}turned round";
 
-#[tokio::test(flavor = "multi_thread")]
-async fn hostile_text_is_text() {
-    let browser = browser!("hostile_text_is_text");
+pub(crate) async fn hostile_text_is_text() -> Tested {
+    let browser = Browser::start().await?;
     let chat = Running::start(ScriptedChat::new([HOSTILE])).await;
     let hostile = SessionId::new("<img src=x onerror=alert(1)>").unwrap();
     let turn = Turn::exchange(HOSTILE, HOSTILE);
@@ -47,11 +47,11 @@ async fn hostile_text_is_text() {
                   catch (error) { return error.name; } })()";
     assert_eq!(browser.value(policy).await, "TypeError");
     browser.end().await;
+    Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn markdown_is_shown_as_elements() {
-    let browser = browser!("markdown_is_shown_as_elements");
+pub(crate) async fn markdown_is_shown_as_elements() -> Tested {
+    let browser = Browser::start().await?;
     let text = include_str!("../data/markdown.md");
     let chat = Running::start(ScriptedChat::new([text])).await;
     browser.open(&chat.url()).await;
@@ -64,4 +64,5 @@ async fn markdown_is_shown_as_elements() {
     let outline = browser.value(outline).await;
     insta::assert_snapshot!(outline.as_str().unwrap());
     browser.end().await;
+    Ok(())
 }

@@ -1,14 +1,14 @@
 //! The page with real weights. This test is run by `cargo xtask ci --only weights`.
 
-use crate::{browser::browser, program::start};
+use conversant_harness::{Need, Tested};
 
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs the weights of SmolLM2-135M: `cargo xtask ci --only weights`"]
-async fn a_model_on_this_machine_remembers_a_name() {
-    let browser = browser!("a_model_on_this_machine_remembers_a_name");
+use crate::{browser::Browser, program::start};
+
+pub(crate) async fn a_model_on_this_machine_remembers_a_name() -> Tested {
+    let file = Need::Optional.variable("CONVERSANT_MODEL_FILE", "the weights of SmolLM2-135M")?;
+    let browser = Browser::start().await?;
     let folder = tempfile::tempdir().unwrap();
     let db = folder.path().join("chat.db");
-    let file = std::env::var("CONVERSANT_MODEL_FILE").expect("CONVERSANT_MODEL_FILE is set");
     let arguments = ["--model-file", &file, "--db", db.to_str().unwrap(), "--max-tokens", "30"];
     let (_child, address) = start(&arguments).await;
     browser.open(&format!("http://{address}/")).await;
@@ -18,4 +18,5 @@ async fn a_model_on_this_machine_remembers_a_name() {
     browser.shows(".turn:nth-child(2):not(.live) .answer", "Ada").await;
     browser.shows(".turn:nth-child(2) .facts", "tokens").await;
     browser.end().await;
+    Ok(())
 }

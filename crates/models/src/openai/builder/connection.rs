@@ -28,6 +28,17 @@ impl<M> OpenAiBuilder<M> {
     ///
     /// It must be https, except for servers on this machine and with
     /// [`allow_plain_http`](Self::allow_plain_http).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_models::OpenAiChat;
+    ///
+    /// let model = OpenAiChat::builder("llama3.2").base_url("http://127.0.0.1:11434/v1").build()?;
+    /// let plain = OpenAiChat::builder("m").base_url("http://models.example/v1").api_key("key");
+    /// assert!(plain.build().is_err(), "plain HTTP to another machine");
+    /// # Ok::<(), conversant_core::ModelError>(())
+    /// ```
     pub fn base_url(mut self, url: impl Into<String>) -> Self {
         self.connection.replace(BASE_URL);
         self.connection.base_url = url.into();
@@ -83,6 +94,19 @@ impl<M> OpenAiBuilder<M> {
     }
 
     /// Sets a header of every request. Its value is treated as a secret, like the key.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_models::OpenAiChat;
+    ///
+    /// let model = OpenAiChat::builder("m")
+    ///     .base_url("https://gateway.example/v1")
+    ///     .api_key("key")
+    ///     .header("x-team", "search")
+    ///     .build()?;
+    /// # Ok::<(), conversant_core::ModelError>(())
+    /// ```
     pub fn header(mut self, name: impl Into<String>, value: impl Into<SecretString>) -> Self {
         self.connection.headers.push((name.into(), value.into()));
         self
@@ -90,6 +114,21 @@ impl<M> OpenAiBuilder<M> {
 
     /// Sets the time limit of a whole call, retries included. Default: 10 minutes. The
     /// [`deadline`](conversant_core::CallOptions::deadline) of a call holds as well.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use conversant_models::OpenAiChat;
+    ///
+    /// let model = OpenAiChat::builder("m")
+    ///     .api_key("key")
+    ///     .timeout(Duration::from_secs(60))
+    ///     .idle_timeout(Duration::from_secs(15))
+    ///     .max_retries(3)
+    ///     .build()?;
+    /// # Ok::<(), conversant_core::ModelError>(())
+    /// ```
     pub fn timeout(mut self, total: Duration) -> Self {
         self.connection.timeouts.total = total;
         self
