@@ -9,17 +9,16 @@
 
 use std::{
     borrow::Cow,
-    fmt, io,
+    fmt,
     panic::{self, AssertUnwindSafe},
     sync::Arc,
 };
 
 use conversant_core::{MissingVariable, PromptError};
+use conversant_template::jinja::{self, LimitedOutput, MeasuredSource, lex};
 use minijinja::{Environment, ErrorKind, UndefinedBehavior};
 
 pub(crate) mod fault;
-mod filters;
-mod lex;
 mod names;
 mod to_json;
 mod values;
@@ -28,15 +27,11 @@ use self::fault::JinjaFault;
 use crate::{
     error::{TemplateError, TemplateFault},
     partials::Values,
-    work_limit::{MAX_OUTPUT_BYTES, WorkLimit},
+    work_limit::WorkLimit,
 };
 
 /// The name of the one template of an environment. No template can refer to it.
 const NAME: &str = "prompt";
-/// The fuel of one rendering: a unit for each step of minijinja's machine, and for about 64 bytes
-/// of text that it makes. It bounds what a template can allocate on the way to its output at 128
-/// MB.
-const FUEL: u64 = 2_000_000;
 
 /// A parsed Jinja2 template.
 #[derive(Clone)]
@@ -46,6 +41,8 @@ pub(crate) struct Jinja {
 
 struct Inner {
     source: String,
+    /// The text that minijinja has, whose errors are at other places.
+    measured: MeasuredSource,
     environment: Environment<'static>,
     names: Vec<(String, bool)>,
 }
@@ -71,26 +68,27 @@ impl Jinja {
             return Err(fault(JinjaFault::LineTooLong, offset));
         }
         let found = names::find(&text).map_err(|(reason, offset)| fault(reason, offset))?;
-        let owned = text.clone().into_owned();
+        let measured = MeasuredSource::new(&text);
+        let owned = measured.text().to_owned();
         let added = guarded(|| environment.add_template_owned(NAME, owned));
         added.unwrap_or_else(|| Err(ErrorKind::SyntaxError.into())).map_err(|error| {
-            let offset = error.range().map_or(0, |range| range.start);
+            let offset = error.range().map_or(0, |range| measured.source_range(&range).start);
             let detail = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
             fault(JinjaFault::Syntax(detail), offset)
         })?;
         for (filter, offset) in &found.filters {
-            if !filters::exists(&environment, "filter", filter) {
+            if !jinja::exists(&environment, "filter", filter) {
                 return Err(fault(JinjaFault::UnknownFilter(filter.clone()), *offset));
             }
         }
         for (test, offset) in &found.tests {
-            if !filters::exists(&environment, "test", test) {
+            if !jinja::exists(&environment, "test", test) {
                 return Err(fault(JinjaFault::UnknownTest(test.clone()), *offset));
             }
         }
         let names = found.names;
         drop(text);
-        Ok(Self { inner: Arc::new(Inner { source, environment, names }) })
+        Ok(Self { inner: Arc::new(Inner { source, measured, environment, names }) })
     }
 
     pub(crate) fn source(&self) -> &str {
@@ -107,18 +105,19 @@ impl Jinja {
             names.filter_map(|(name, _)| Some((name.as_str(), values::convert(values.get(name)?)))),
         );
         let template = self.inner.environment.get_template(NAME);
-        let mut output = Output::default();
+        let mut output = LimitedOutput::default();
         let render = guarded(|| {
             template
                 .and_then(|template| template.render_captured_to(context, &mut output).map(drop))
         });
         let render = render.unwrap_or_else(|| Err(ErrorKind::InvalidOperation.into()));
-        if output.is_full {
+        if output.is_full() {
             return Err(WorkLimit::Output.into());
         }
         render.map_err(|error| {
             let text = with_plain_newlines(self.source());
-            let expression = error.range().and_then(|range| text.get(range));
+            let range = error.range().map(|range| self.inner.measured.source_range(&range));
+            let expression = range.and_then(|range| text.get(range));
             match error.kind() {
                 ErrorKind::UndefinedError => {
                     let name = expression.unwrap_or("?");
@@ -137,7 +136,7 @@ impl Jinja {
                 }
             }
         })?;
-        String::from_utf8(output.text).map_err(|error| PromptError::Custom(Box::new(error)))
+        Ok(output.into_text())
     }
 }
 
@@ -145,28 +144,6 @@ impl Jinja {
 /// in builds that check for overflow.
 fn guarded<T>(run: impl FnOnce() -> T) -> Option<T> {
     panic::catch_unwind(AssertUnwindSafe(run)).ok()
-}
-
-/// The output of a rendering, up to its limit.
-#[derive(Default)]
-struct Output {
-    text: Vec<u8>,
-    is_full: bool,
-}
-
-impl io::Write for Output {
-    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
-        if text.len() > MAX_OUTPUT_BYTES - self.text.len() {
-            self.is_full = true;
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        self.text.extend_from_slice(text);
-        Ok(text.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 impl PartialEq for Jinja {
@@ -198,9 +175,9 @@ fn environment() -> Environment<'static> {
     }
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
     environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
-    environment.set_fuel(Some(FUEL));
     // For the place of an error; what it would show of the values is never read.
     environment.set_debug(true);
-    filters::install(&mut environment);
+    jinja::limit(&mut environment);
+    environment.add_filter("tojson", to_json::to_json);
     environment
 }

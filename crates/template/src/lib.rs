@@ -8,7 +8,8 @@
 //!
 //! Most programs use `conversant-prompts`, which re-exports what is needed from here. Depend on
 //! this crate alone to parse, check or render templates without anything else: it knows neither
-//! messages nor models and has one small dependency.
+//! messages nor models and has one small dependency. The feature `jinja` adds limits on what a
+//! template of minijinja takes.
 //!
 //! ```
 //! use conversant_template::{Argument, Template};
@@ -30,6 +31,8 @@ mod char_escape;
 mod error;
 mod escape;
 mod format;
+#[cfg(feature = "jinja")]
+pub mod jinja;
 mod location;
 mod parse;
 mod render_error;

@@ -165,7 +165,10 @@ impl Prompt for FewShotPromptTemplate {
             &merged
         };
         let (mut parts, mut made) = (Vec::new(), OutputSize::default());
-        let mut add = |text: String| made.add(text.len(), &values).map(|()| parts.push(text));
+        let mut add = |text: String| {
+            let separator = if parts.is_empty() { 0 } else { self.separator.len() };
+            made.add(text.len() + separator, &values).map(|()| parts.push(text))
+        };
         if !self.prefix.template().is_empty() {
             add(self.prefix.render(&values)?)?;
         }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::lex::MAX_COLUMNS;
+use conversant_template::jinja::lex::MAX_COLUMNS;
 
 /// The kinds of fault in a Jinja2 template.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,10 +7,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{
-    fault::JinjaFault,
-    lex::{Kind, Tag, Word, tags},
-};
+use conversant_template::jinja::lex::{Kind, Tag, Word, tags};
+
+use super::fault::JinjaFault;
 
 /// The deepest nesting of statements. An `elif` counts as one inside its `if`.
 ///
@@ -74,7 +73,7 @@ type Fault = (JinjaFault, usize);
 impl<'s> Finder<'s> {
     fn tag(&mut self, tag: &Tag<'s>) -> Result<(), Fault> {
         check_size(&tag.words)?;
-        let words = without_trim_marks(&tag.words);
+        let words = tag.words_without_trim_marks();
         if !tag.is_statement {
             return self.expression(words, false);
         }
@@ -288,19 +287,6 @@ fn check_size(words: &[Word<'_>]) -> Result<(), Fault> {
         }
     }
     Ok(())
-}
-
-/// Drops the marks that trim whitespace: `{%- … -%}`.
-fn without_trim_marks<'w, 's>(words: &'w [Word<'s>]) -> &'w [Word<'s>] {
-    let is_mark = |word: &Word<'_>| matches!(word.text, "-" | "+");
-    let words = match words.split_first() {
-        Some((first, rest)) if is_mark(first) => rest,
-        _ => words,
-    };
-    match words.split_last() {
-        Some((last, rest)) if is_mark(last) => rest,
-        _ => words,
-    }
 }
 
 fn without_recursive<'w, 's>(words: &'w [Word<'s>]) -> &'w [Word<'s>] {

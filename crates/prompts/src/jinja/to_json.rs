@@ -1,7 +1,7 @@
 //! The filter `tojson`, which minijinja writes in another form than Jinja2.
 
 use conversant_core::python::push_json_string;
-use conversant_template::Argument;
+use conversant_template::{Argument, jinja::shown};
 use minijinja::{Error, ErrorKind, Value, value::ValueKind};
 
 use crate::work_limit::MAX_OUTPUT_BYTES;
@@ -46,35 +46,48 @@ fn push_json(out: &mut String, value: &Value, depth: usize) -> Result<(), Error>
             out.push(']');
         }
         ValueKind::Map => {
-            let mut keys: Vec<_> = value.try_iter()?.map(|key| (key.to_string(), key)).collect();
+            let named = |key: Value| Ok((shown(&key)?, key));
+            let mut keys = value.try_iter()?.map(named).collect::<Result<Vec<_>, Error>>()?;
             keys.sort_by(|(left, _), (right, _)| left.cmp(right));
             out.push('{');
             for (index, (name, key)) in keys.iter().enumerate() {
                 if index > 0 {
                     out.push_str(", ");
                 }
-                push_string(out, name);
+                push_string(out, name)?;
                 out.push_str(": ");
                 push_json(out, &value.get_item(key)?, depth + 1)?;
             }
             out.push('}');
         }
-        _ => push_string(out, &value.to_string()),
+        _ => push_string(out, &shown(value)?)?,
     }
     Ok(())
 }
 
 /// Writes a string of JSON in which no character has a meaning in HTML.
-fn push_string(out: &mut String, text: &str) {
-    let mut json = String::with_capacity(text.len() + 2);
-    push_json_string(&mut json, text);
-    for char in json.chars() {
-        match char {
+fn push_string(out: &mut String, text: &str) -> Result<(), Error> {
+    out.push('"');
+    let mut json = String::new();
+    let mut bytes = [0; 4];
+    for character in text.chars() {
+        if out.len() > MAX_OUTPUT_BYTES {
+            return Err(Error::from(ErrorKind::OutOfFuel));
+        }
+        match character {
             '<' => out.push_str("\\u003c"),
             '>' => out.push_str("\\u003e"),
             '&' => out.push_str("\\u0026"),
             '\'' => out.push_str("\\u0027"),
-            _ => out.push(char),
+            plain @ (' ' | '!' | '#'..='[' | ']'..='~') => out.push(plain),
+            other => {
+                json.clear();
+                push_json_string(&mut json, other.encode_utf8(&mut bytes));
+                let quoted = json.strip_prefix('"').and_then(|json| json.strip_suffix('"'));
+                out.push_str(quoted.unwrap_or_default());
+            }
         }
     }
+    out.push('"');
+    Ok(())
 }

@@ -109,15 +109,6 @@ fn output_is_limited() {
     insta::assert_snapshot!(shown);
 }
 
-#[test]
-fn shared_and_nested_values_are_limited() {
-    for end in ["{{ a }}", "{{ a | tojson }}"] {
-        let source = format!("{}{end}", "{% set a = (a, a) %}".repeat(40));
-        let prompt = PromptTemplate::parse(source, TemplateFormat::Jinja2).unwrap();
-        assert!(prompt.format(&vars! { "a" => "text" }).is_err(), "{end}");
-    }
-}
-
 /// Text that a filter makes of a list that holds a long text many times.
 #[test]
 fn text_of_lists_is_limited() {
@@ -215,7 +206,7 @@ fn repeated_values_are_limited_in_prompts_of_every_kind() {
         let before = if number == 0 { "t".to_owned() } else { format!("p{}", number - 1) };
         pipeline = pipeline.with_part(format!("p{number}"), doubled(&before).unwrap());
     }
-    let prompts: [(&str, Box<dyn Prompt>); 7] = [
+    let prompts: [(&str, Box<dyn Prompt>); 8] = [
         ("fields", Box::new(fields())),
         ("widths", Box::new(PromptTemplate::from_template("{w:>999}".repeat(50_000)).unwrap())),
         ("messages", Box::new(ChatPromptTemplate::from_messages(messages()).unwrap())),
@@ -234,6 +225,17 @@ fn repeated_values_are_limited_in_prompts_of_every_kind() {
             Box::new(
                 FewShotPromptTemplate::builder(example)
                     .examples(examples())
+                    .suffix("{t}")
+                    .build()
+                    .unwrap(),
+            ),
+        ),
+        (
+            "separators",
+            Box::new(
+                FewShotPromptTemplate::builder(PromptTemplate::from_template("{n}").unwrap())
+                    .examples(examples())
+                    .example_separator("x".repeat(100_000))
                     .suffix("{t}")
                     .build()
                     .unwrap(),

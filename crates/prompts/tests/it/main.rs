@@ -14,6 +14,7 @@ mod checked;
 mod errors;
 mod fuzz;
 #[cfg(feature = "jinja")]
+mod hostile;
 mod jinja;
 #[cfg(all(feature = "jinja", feature = "mustache"))]
 mod langchain;

@@ -3,18 +3,20 @@
 #![expect(clippy::needless_pass_by_value, reason = "minijinja hands a filter its arguments so")]
 
 use minijinja::{
-    Error, ErrorKind, Value,
+    Error, ErrorKind, State, Value,
     value::{Kwargs, Rest},
 };
 
 use super::{argument::argument, printing::shown};
-use crate::work_limit::MAX_OUTPUT_BYTES;
-
-/// The largest width of `center` and `indent`, so that a template cannot force a large allocation.
-const MAX_WIDTH: usize = conversant_template::MAX_WIDTH;
+use crate::{MAX_OUTPUT_BYTES, MAX_WIDTH, jinja::measure::measure_text};
 
 /// `indent(width=4, first=false, blank=false)`; `width` may be a text.
-pub(super) fn indent(value: &Value, places: Rest<Value>, kwargs: Kwargs) -> Result<String, Error> {
+pub(super) fn indent(
+    state: &State<'_, '_>,
+    value: &Value,
+    places: Rest<Value>,
+    kwargs: Kwargs,
+) -> Result<String, Error> {
     let width: Option<Value> = argument(&places, 0, &kwargs, "width")?;
     let first = argument(&places, 1, &kwargs, "first")?.unwrap_or(false);
     let blank = argument(&places, 2, &kwargs, "blank")?.unwrap_or(false);
@@ -26,6 +28,7 @@ pub(super) fn indent(value: &Value, places: Rest<Value>, kwargs: Kwargs) -> Resu
         },
         None => " ".repeat(4),
     };
+    measure_text(state, value)?;
     let text = shown(value)?;
     let lines = lines(&text);
     if margin.len().saturating_mul(lines.len()) > MAX_OUTPUT_BYTES {
@@ -46,18 +49,20 @@ pub(super) fn indent(value: &Value, places: Rest<Value>, kwargs: Kwargs) -> Resu
 
 /// `truncate(length=255, killwords=false, end='...', leeway=5)`
 pub(super) fn truncate(
+    state: &State<'_, '_>,
     value: &Value,
     places: Rest<Value>,
     kwargs: Kwargs,
 ) -> Result<String, Error> {
     let length = argument(&places, 0, &kwargs, "length")?.unwrap_or(255_usize);
     let killwords = argument(&places, 1, &kwargs, "killwords")?.unwrap_or(false);
-    let end: Option<String> = argument(&places, 2, &kwargs, "end")?;
+    let end: Option<Value> = argument(&places, 2, &kwargs, "end")?;
     let leeway = argument(&places, 3, &kwargs, "leeway")?.unwrap_or(5_usize);
     kwargs.assert_all_used()?;
-    let end = end.unwrap_or_else(|| "...".to_owned());
+    let end = end.map_or_else(|| Ok("...".to_owned()), |end| shown(&end))?;
     let kept = length.checked_sub(end.chars().count());
     let kept = kept.ok_or_else(|| Error::from(ErrorKind::InvalidOperation))?;
+    measure_text(state, value)?;
     let text = shown(value)?;
     if text.chars().count() <= length.saturating_add(leeway) {
         return Ok(text);
@@ -71,9 +76,15 @@ pub(super) fn truncate(
 }
 
 /// `center(width=80)`
-pub(super) fn center(value: &Value, places: Rest<Value>, kwargs: Kwargs) -> Result<String, Error> {
+pub(super) fn center(
+    state: &State<'_, '_>,
+    value: &Value,
+    places: Rest<Value>,
+    kwargs: Kwargs,
+) -> Result<String, Error> {
     let width = limited(argument(&places, 0, &kwargs, "width")?.unwrap_or(80))?;
     kwargs.assert_all_used()?;
+    measure_text(state, value)?;
     let text = shown(value)?;
     let padding = width.saturating_sub(text.chars().count());
     let left = padding / 2 + (padding & width & 1);
@@ -81,7 +92,8 @@ pub(super) fn center(value: &Value, places: Rest<Value>, kwargs: Kwargs) -> Resu
 }
 
 /// `wordcount`
-pub(super) fn wordcount(value: &Value) -> Result<usize, Error> {
+pub(super) fn wordcount(state: &State<'_, '_>, value: &Value) -> Result<usize, Error> {
+    measure_text(state, value)?;
     let text = shown(value)?;
     let words = text.split(|c: char| !c.is_alphanumeric() && c != '_');
     Ok(words.filter(|word| !word.is_empty()).count())

@@ -1,29 +1,51 @@
-//! A template's tags and their words, for finding names. minijinja checks the syntax itself.
+//! A template's tags and their words, as minijinja reads them. minijinja checks the syntax itself.
 
 use std::ops::Range;
 
 /// The last column of a line at which a tag may end. minijinja counts columns up to 65,535, and
 /// reports of a syntax error after that column overflow.
-pub(super) const MAX_COLUMNS: usize = 65_000;
+pub const MAX_COLUMNS: usize = 65_000;
 
 /// One tag: `{{ … }}` or `{% … %}`.
 #[derive(Debug)]
-pub(super) struct Tag<'s> {
-    pub(super) is_statement: bool,
-    pub(super) words: Vec<Word<'s>>,
+pub struct Tag<'s> {
+    /// Whether it is a statement: `{% … %}`.
+    pub is_statement: bool,
+    /// Its words, with the marks that trim whitespace.
+    pub words: Vec<Word<'s>>,
+}
+
+impl<'s> Tag<'s> {
+    /// Returns the words without the marks that trim whitespace: `{{- … -}}`.
+    #[must_use]
+    pub fn words_without_trim_marks(&self) -> &[Word<'s>] {
+        let is_mark = |word: &Word<'_>| matches!(word.text, "-" | "+");
+        let words = match self.words.split_first() {
+            Some((first, rest)) if is_mark(first) => rest,
+            _ => &self.words,
+        };
+        match words.split_last() {
+            Some((last, rest)) if is_mark(last) => rest,
+            _ => words,
+        }
+    }
 }
 
 /// One word of a tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Word<'s> {
-    pub(super) kind: Kind,
-    pub(super) text: &'s str,
+pub struct Word<'s> {
+    /// The kind of the word.
+    pub kind: Kind,
+    /// Its text in the source.
+    pub text: &'s str,
     /// The position in the source, in bytes.
-    pub(super) offset: usize,
+    pub offset: usize,
 }
 
+/// A kind of word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub enum Kind {
+    /// A name or a keyword.
     Name,
     /// A string or a number.
     Literal,
@@ -32,13 +54,15 @@ pub(super) enum Kind {
 }
 
 /// Returns the tags of a template, in order, without comments and raw text.
-pub(super) fn tags(source: &str) -> Vec<Tag<'_>> {
+#[must_use]
+pub fn tags(source: &str) -> Vec<Tag<'_>> {
     scan(source, |_| {})
 }
 
 /// Returns the offset of the first tag, comment or raw text that ends after [`MAX_COLUMNS`] of a
 /// line, or whose text has a longer line.
-pub(super) fn tag_beyond_columns(source: &str) -> Option<usize> {
+#[must_use]
+pub fn tag_beyond_columns(source: &str) -> Option<usize> {
     if source.len() <= MAX_COLUMNS {
         return None;
     }
@@ -70,14 +94,12 @@ fn scan<'s>(source: &'s str, mut visit: impl FnMut(Range<usize>)) -> Vec<Tag<'s>
             continue;
         }
         let is_statement = kind == b'%';
-        let (words, end) = words(source, inside, is_statement);
-        at = end;
-        // The first word may be a mark that trims whitespace: `{%- raw -%}`.
-        let mut named = words.iter().filter(|word| !matches!(word.text, "-" | "+"));
-        let is_raw = is_statement && named.next().is_some_and(|word| word.text == "raw");
-        if is_raw {
-            at = end_of_raw(source, at);
+        let raw = is_statement.then(|| basic_tag(source, after_mark(source, inside), "raw"));
+        if let Some(end) = raw.flatten() {
+            at = end_of_raw(source, end);
         } else {
+            let (words, end) = words(source, inside, is_statement);
+            at = end;
             tags.push(Tag { is_statement, words });
         }
         visit(offset..at);
@@ -100,13 +122,24 @@ fn end_of_raw(source: &str, from: usize) -> usize {
     let mut at = from;
     while let Some(open) = find(source, at, "{%") {
         at = open + 2;
-        let inside = source.get(at..).unwrap_or_default();
-        let inside = inside.trim_start_matches(['-', '+']).trim_start();
-        if inside.starts_with("endraw") {
-            return find(source, at, "%}").map_or(source.len(), |end| end + 2);
+        if let Some(end) = basic_tag(source, after_mark(source, at), "endraw") {
+            return end;
         }
     }
     source.len()
+}
+
+/// Returns the offset after a mark that trims whitespace, if there is one.
+fn after_mark(source: &str, at: usize) -> usize {
+    let is_mark = source.get(at..).is_some_and(|rest| rest.starts_with(['-', '+']));
+    at + usize::from(is_mark)
+}
+
+/// Returns the offset after a statement of one word, from inside the statement.
+fn basic_tag(source: &str, inside: usize, name: &str) -> Option<usize> {
+    let rest = source.get(inside..)?.trim_ascii_start().strip_prefix(name)?.trim_ascii_start();
+    let rest = rest.strip_prefix(['-', '+']).unwrap_or(rest).strip_prefix("%}")?;
+    Some(source.len() - rest.len())
 }
 
 /// Reads the words of a tag up to its end, and returns the offset after it.
@@ -127,7 +160,10 @@ fn words(source: &str, from: usize, is_statement: bool) -> (Vec<Word<'_>>, usize
                 continue;
             }
             '\'' | '"' => (Kind::Literal, string_length(rest, first)),
-            c if c.is_ascii_digit() => (Kind::Literal, number_length(rest)),
+            c if c.is_ascii_digit() => {
+                let is_index = source.get(..at).is_some_and(|before| before.ends_with('.'));
+                (Kind::Literal, number_length(rest, is_index))
+            }
             c if is_word(c) => (Kind::Name, rest.find(|c| !is_word(c)).unwrap_or(rest.len())),
             c => {
                 braces = match c {
@@ -168,19 +204,50 @@ fn string_length(rest: &str, quote: char) -> usize {
     rest.len()
 }
 
-/// Returns the length of a number: `1_000`, `2.5`, `1e-3`, `0xff`.
-fn number_length(rest: &str) -> usize {
-    let whole = |text: &str| text.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-    let mut length = whole(rest).unwrap_or(rest.len());
-    let fraction = rest.get(length..).and_then(|rest| rest.strip_prefix('.'));
-    if let Some(fraction) = fraction.filter(|f| f.starts_with(|c: char| c.is_ascii_digit())) {
-        length += 1 + whole(fraction).unwrap_or(fraction.len());
+/// Returns the length of a number: `1_000`, `2.5`, `1e-3`, `0xff`. After a dot it is an index and
+/// has no fraction.
+fn number_length(rest: &str, is_index: bool) -> usize {
+    let radix = rest.get(..2).unwrap_or_default().to_ascii_lowercase();
+    let is_decimal = !matches!(radix.as_str(), "0b" | "0o" | "0x");
+    let mut state = if is_decimal { Number::Integer } else { Number::Radix };
+    let bytes = rest.as_bytes();
+    let mut at = if is_decimal { 0 } else { 2 };
+    while let Some(byte) = bytes.get(at) {
+        state = match (byte, state) {
+            (b'0'..=b'9' | b'+' | b'-', Number::Exponent) => Number::Signed,
+            (b'0'..=b'9' | b'_', state) => state,
+            (b'.', Number::Integer) if is_index => break,
+            (b'.', Number::Integer) => {
+                let after = |count: usize| bytes.get(at + count).copied().unwrap_or_default();
+                let is_exponent = matches!(after(1), b'e' | b'E')
+                    && matches!(after(2), b'+' | b'-' | b'0'..=b'9');
+                let is_name = rest.get(at + 1..).is_some_and(|rest| rest.starts_with(is_start));
+                if is_name && !is_exponent {
+                    break;
+                }
+                Number::Fraction
+            }
+            (b'e' | b'E', Number::Integer | Number::Fraction) => Number::Exponent,
+            (b'a'..=b'f' | b'A'..=b'F', Number::Radix) if radix == "0x" => state,
+            _ => break,
+        };
+        at += 1;
     }
-    let number = rest.get(..length).unwrap_or_default();
-    let sign = rest.get(length..).is_some_and(|rest| rest.starts_with(['+', '-']));
-    if number.ends_with(['e', 'E']) && !number.starts_with("0x") && sign {
-        let exponent = rest.get(length + 1..).unwrap_or_default();
-        length += 1 + whole(exponent).unwrap_or(exponent.len());
-    }
-    length
+    at
+}
+
+/// Returns whether a character can start a name.
+fn is_start(character: char) -> bool {
+    character == '_' || unicode_ident::is_xid_start(character)
+}
+
+/// The part of a number that was read last.
+#[derive(Clone, Copy)]
+enum Number {
+    Radix,
+    Integer,
+    Fraction,
+    Exponent,
+    /// The exponent after its sign or first digit.
+    Signed,
 }

@@ -2,21 +2,21 @@
 
 use std::fmt::{self, Write as _};
 
-use conversant_template::Argument;
 use minijinja::{AutoEscape, Error, ErrorKind, Output, State, Value, value::ValueKind};
 
-use crate::work_limit::MAX_OUTPUT_BYTES;
+use crate::{Argument, MAX_OUTPUT_BYTES, jinja::measure::measure_text};
 
 /// Escapes for HTML as Jinja2 does, unless that was done before.
-pub(super) fn escape(value: &Value) -> Result<Value, Error> {
+pub(super) fn escape(state: &State<'_, '_>, value: &Value) -> Result<Value, Error> {
     if value.is_safe() {
         return Ok(value.clone());
     }
-    Ok(Value::from_safe_string(escaped(&shown(value)?)))
+    measure_text(state, value)?;
+    Ok(Value::from_safe_string(escaped(&shown(value)?)?))
 }
 
 /// Writes `&#34;` and `&#39;` for quotes.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> Result<String, Error> {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
@@ -27,8 +27,11 @@ fn escaped(text: &str) -> String {
             '\'' => escaped.push_str("&#39;"),
             other => escaped.push(other),
         }
+        if escaped.len() > MAX_OUTPUT_BYTES {
+            return Err(Error::from(ErrorKind::OutOfFuel));
+        }
     }
-    escaped
+    Ok(escaped)
 }
 
 /// Prints a value. What reaches this and is undefined is an `if` without its `else`, which prints
@@ -38,20 +41,22 @@ pub(super) fn print(
     state: &mut State<'_, '_>,
     value: &Value,
 ) -> Result<(), Error> {
+    measure_text(state, value)?;
     let text = shown(value)?;
     let written = if *state.auto_escape() == AutoEscape::None || value.is_safe() {
         out.write_str(&text)
     } else {
-        out.write_str(&escaped(&text))
+        out.write_str(&escaped(&text)?)
     };
     written.map_err(|_| Error::from(ErrorKind::WriteFailure))
 }
 
 /// Returns a value as Python's `str` shows it.
 ///
-/// minijinja charges no fuel for this, and a list can hold another many times over, so the text has
-/// the limit of the output.
-pub(super) fn shown(value: &Value) -> Result<String, Error> {
+/// # Errors
+///
+/// [`ErrorKind::OutOfFuel`] for a text of more than [`MAX_OUTPUT_BYTES`].
+pub fn shown(value: &Value) -> Result<String, Error> {
     match (value.kind(), f64::try_from(value.clone())) {
         (ValueKind::Number, Ok(number)) if !value.is_integer() => {
             Ok(Argument::from(number).to_string())

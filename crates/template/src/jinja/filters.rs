@@ -1,22 +1,23 @@
-//! The filters and the printing in which minijinja differs from Jinja2, or makes text without a
+//! The filters, tests and printing in which minijinja differs from Jinja2, or makes text without a
 //! limit.
 
 mod argument;
-mod bounded;
+mod compared;
+mod measured;
 mod number;
 mod printing;
 mod words;
 
 use minijinja::{Environment, context};
 
-use super::to_json::to_json;
+pub use self::printing::shown;
 
-/// Replaces these filters and the printing.
+/// Replaces the filters, the tests and the printing.
 pub(super) fn install(environment: &mut Environment<'_>) {
-    bounded::add(environment);
+    measured::add(environment);
+    compared::add(environment);
     environment.add_filter("e", printing::escape);
     environment.add_filter("escape", printing::escape);
-    environment.add_filter("tojson", to_json);
     environment.add_filter("int", number::int);
     environment.add_filter("float", number::float);
     environment.add_filter("center", words::center);
@@ -28,11 +29,11 @@ pub(super) fn install(environment: &mut Environment<'_>) {
     environment.set_formatter(printing::print);
 }
 
-/// Returns whether a filter or test exists.
-pub(super) fn exists(environment: &Environment<'_>, kind: &str, name: &str) -> bool {
+/// Returns whether an environment has a filter or test, by its name. `kind` is `filter` or `test`.
+pub fn exists(environment: &Environment<'_>, kind: &str, name: &str) -> bool {
     let expression = format!("name is {kind}");
     let known = environment
         .compile_expression_owned(expression)
         .and_then(|expression| expression.eval(context! { name }));
-    known.is_ok_and(|known| known.is_true())
+    known.is_ok_and(|known| known.is_true()) && !measured::is_own(name)
 }

@@ -1,0 +1,353 @@
+//! The places of a template whose values minijinja prints, compares, hashes or joins without a
+//! limit.
+//!
+//! The operators and their precedence are those of minijinja's parser. Each tag is read once.
+
+use super::lex::{Kind, Tag, Word, tags};
+
+/// A part of a template, in bytes, that is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Operand {
+    pub(super) start: usize,
+    pub(super) end: usize,
+    pub(super) measure: Measure,
+}
+
+/// The use that is made of a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Measure {
+    /// It becomes text.
+    Text,
+    /// It is compared, hashed, added, or kept, or is a list that was multiplied.
+    Items,
+}
+
+impl Measure {
+    /// Returns the name of the filter that measures.
+    pub(super) const fn filter(self) -> &'static str {
+        match self {
+            Self::Text => TEXT_FILTER,
+            Self::Items => ITEMS_FILTER,
+        }
+    }
+}
+
+/// The filter that measures the text of a value.
+pub(super) const TEXT_FILTER: &str = "measured_text";
+/// The filter that measures the items of a value.
+pub(super) const ITEMS_FILTER: &str = "measured_items";
+
+pub(super) fn find(source: &str) -> Vec<Operand> {
+    let mut operands = Vec::new();
+    for tag in tags(source) {
+        Reader::new(&tag, &mut operands).read();
+    }
+    operands
+}
+
+/// A comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Comparison {
+    In,
+    Other,
+}
+
+/// The part of a tag between two brackets, or all of it.
+#[derive(Debug)]
+struct Frame {
+    /// The first word of the operand of `~` and `+`, and the measure by the sign before it.
+    joined: usize,
+    joining: Option<Measure>,
+    is_product: bool,
+    /// The first word of the operand of a comparison, and the comparison before it.
+    compared: usize,
+    comparison: Option<Comparison>,
+    /// The first word of a key, or of a value of `set` or `with`.
+    kept: Option<usize>,
+    brackets: Brackets,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Brackets {
+    Map,
+    Subscript,
+    /// The arguments of a function, a method or a macro.
+    Call,
+    Other,
+    /// A tag that assigns: `set`, and `with`, whose values end at commas.
+    Set,
+    With,
+}
+
+struct Reader<'r, 's> {
+    words: &'r [Word<'s>],
+    /// The index of the first word after the keyword of a statement.
+    first: usize,
+    is_loop: bool,
+    is_macro: bool,
+    frames: Vec<Frame>,
+    operands: &'r mut Vec<Operand>,
+}
+
+impl<'r, 's> Reader<'r, 's> {
+    fn new(tag: &'r Tag<'s>, operands: &'r mut Vec<Operand>) -> Self {
+        let words = tag.words_without_trim_marks();
+        let keyword = words.first().filter(|_| tag.is_statement).map(|word| word.text);
+        let first = usize::from(keyword.is_some());
+        let brackets = match keyword {
+            Some("set") => Brackets::Set,
+            Some("with") => Brackets::With,
+            _ => Brackets::Other,
+        };
+        let (is_loop, is_macro) = (keyword == Some("for"), keyword == Some("macro"));
+        let words = match words.split_last() {
+            Some((last, rest)) if is_loop && last.text == "recursive" && rest.len() > 3 => rest,
+            _ => words,
+        };
+        let frames = vec![Frame::new(first, brackets)];
+        Self { words, first, is_loop, is_macro, frames, operands }
+    }
+
+    fn read(mut self) {
+        let mut at = self.first;
+        while let Some(word) = self.words.get(at) {
+            at = self.word(*word, at).max(at + 1);
+        }
+        while let Some(frame) = self.frames.pop() {
+            self.close(frame, self.words.len());
+        }
+    }
+
+    /// Reads a word. Returns the index of the next.
+    fn word(&mut self, word: Word<'s>, at: usize) -> usize {
+        let after = at + 1;
+        match (word.kind, word.text) {
+            (Kind::Operator, "(" | "[" | "{") => {
+                let brackets = match word.text {
+                    "{" => Brackets::Map,
+                    "[" if self.ends_operand(at) => Brackets::Subscript,
+                    "(" if self.is_call(at) => Brackets::Call,
+                    _ => Brackets::Other,
+                };
+                self.frames.push(Frame::new(after, brackets));
+            }
+            (Kind::Operator, ")" | "]" | "}") if self.frames.len() > 1 => {
+                if let Some(frame) = self.frames.pop() {
+                    self.close(frame, at);
+                }
+            }
+            (Kind::Operator, "*" | "**") if self.starts_argument(at) => self.start(after),
+            (Kind::Operator, "*") => {
+                if let Some(frame) = self.frames.last_mut() {
+                    frame.is_product = true;
+                }
+            }
+            (Kind::Operator, "." | "|" | "/" | "//" | "%" | "**") | (Kind::Literal, _) => {}
+            (Kind::Operator, "-") if !self.ends_operand(at) || self.is_test(at.wrapping_sub(1)) => {
+            }
+            (Kind::Operator, "~") => self.join(at, Some(Measure::Text)),
+            (Kind::Operator, "+") => self.join(at, Some(Measure::Items)),
+            (Kind::Operator, "-") => self.join(at, None),
+            (Kind::Operator, "==" | "!=" | "<" | "<=" | ">" | ">=") => {
+                self.compare(at, after, Some(Comparison::Other));
+            }
+            (Kind::Operator, sign) => self.stop(at, sign),
+            (Kind::Name, _) if self.is_label(at) => {}
+            (Kind::Name, "in") if self.is_loop && self.frames.len() == 1 => {
+                self.is_loop = false;
+                self.stop(at, "in");
+            }
+            (Kind::Name, "in") => self.compare(at, after, Some(Comparison::In)),
+            (Kind::Name, "not") if self.text(after) == "in" => {
+                self.compare(at, after + 1, Some(Comparison::In));
+                return after + 1;
+            }
+            (Kind::Name, name @ ("and" | "or" | "not" | "if" | "else")) => self.stop(at, name),
+            (Kind::Name, _) => {}
+        }
+        after
+    }
+
+    /// Ends an operand of `~` and `+`, after which one of them follows or not.
+    fn join(&mut self, at: usize, joining: Option<Measure>) {
+        let Some(frame) = self.frames.last_mut() else { return };
+        let (start, before, is_product) = (frame.joined, frame.joining, frame.is_product);
+        (frame.joined, frame.joining, frame.is_product) = (at + 1, joining, false);
+        let measure = match (before, joining) {
+            (Some(Measure::Text), _) | (_, Some(Measure::Text)) => Some(Measure::Text),
+            // What is added to a text is text.
+            (None, Some(Measure::Items)) if self.is_text(at + 1) => None,
+            (Some(Measure::Items), _) if self.is_quoted(start.saturating_sub(2)) => None,
+            (Some(Measure::Items), _) | (_, Some(Measure::Items)) => Some(Measure::Items),
+            (None, None) => None,
+        };
+        let is_list = is_product && !self.is_repeated_text(start, at);
+        if let Some(measure) = measure.or(is_list.then_some(Measure::Items)) {
+            self.measure(start, at, measure);
+        }
+    }
+
+    /// Ends an operand of comparisons. The next begins at `after`.
+    fn compare(&mut self, at: usize, after: usize, comparison: Option<Comparison>) {
+        self.join(at, None);
+        let Some(frame) = self.frames.last_mut() else { return };
+        let (start, before) = (frame.compared, frame.comparison);
+        (frame.joined, frame.compared, frame.comparison) = (after, after, comparison);
+        match (before, comparison) {
+            (None, None) => {}
+            // A text or a number takes no time to compare.
+            (None, Some(Comparison::Other)) if self.is_constant(after) => {
+                if let Some(frame) = self.frames.last_mut() {
+                    frame.comparison = None;
+                }
+            }
+            (_, Some(Comparison::In)) => self.measure(start, at, Measure::Text),
+            _ => self.measure(start, at, Measure::Items),
+        }
+    }
+
+    /// Ends all operands at a sign or keyword.
+    fn stop(&mut self, at: usize, sign: &str) {
+        self.compare(at, at + 1, None);
+        let Some(frame) = self.frames.last_mut() else { return };
+        let kept = frame.kept;
+        match (frame.brackets, sign) {
+            (Brackets::Map, ":") | (Brackets::With, ",") => frame.kept = None,
+            (Brackets::Call, ",") => frame.kept = Some(at + 1),
+            (Brackets::Map, ",") | (Brackets::Call, "=") => {
+                frame.kept = Some(at + 1);
+                return;
+            }
+            (Brackets::Set | Brackets::With, "=") if kept.is_none() => {
+                frame.kept = Some(at + 1);
+                return;
+            }
+            // A slice has numbers.
+            (Brackets::Subscript, ":") => {
+                frame.kept = None;
+                return;
+            }
+            _ => return,
+        }
+        if let Some(start) = kept {
+            self.measure(start, at, Measure::Items);
+        }
+    }
+
+    fn close(&mut self, frame: Frame, at: usize) {
+        let kept = frame.kept.filter(|_| frame.brackets != Brackets::Map);
+        self.frames.push(frame);
+        self.compare(at, at, None);
+        self.frames.pop();
+        if let Some(start) = kept {
+            self.measure(start, at, Measure::Items);
+        }
+    }
+
+    /// Begins the operands at a word.
+    fn start(&mut self, at: usize) {
+        if let Some(frame) = self.frames.last_mut() {
+            (frame.joined, frame.compared, frame.kept) = (at, at, Some(at));
+        }
+    }
+
+    fn measure(&mut self, start: usize, end: usize, measure: Measure) {
+        let Some([first, rest @ ..]) = self.words.get(start..end) else { return };
+        if first.kind == Kind::Literal && rest.is_empty() {
+            return;
+        }
+        let last = rest.last().unwrap_or(first);
+        let (start, end) = (first.offset, last.offset + last.text.len());
+        self.operands.push(Operand { start, end, measure });
+    }
+
+    /// Returns whether an operand of a comparison is a literal.
+    fn is_constant(&self, at: usize) -> bool {
+        let is_literal = self.words.get(at).is_some_and(|word| word.kind == Kind::Literal);
+        let ends = ["", ")", "]", "}", ",", ":", "and", "or", "if", "else"];
+        is_literal && ends.contains(&self.text(at + 1))
+    }
+
+    /// Returns whether an operand of `+` is a text.
+    fn is_text(&self, at: usize) -> bool {
+        self.is_quoted(at) && !matches!(self.text(at + 1), "." | "[" | "|" | "is")
+    }
+
+    /// Returns whether a product is that of a text.
+    fn is_repeated_text(&self, start: usize, end: usize) -> bool {
+        let is_last = end.checked_sub(1).is_some_and(|last| self.is_quoted(last));
+        is_last || self.is_quoted(start) && self.text(start + 1) == "*"
+    }
+
+    fn is_quoted(&self, at: usize) -> bool {
+        let literal = self.words.get(at).filter(|word| word.kind == Kind::Literal);
+        literal.is_some_and(|word| word.text.starts_with(['\'', '"']))
+    }
+
+    /// Returns whether a word is an attribute, a filter, a test or the name of an argument.
+    fn is_label(&self, at: usize) -> bool {
+        let before = at.checked_sub(1).map_or("", |before| self.operator(before));
+        matches!(before, "." | "|") || self.is_test(at) || self.operator(at + 1) == "="
+    }
+
+    /// Returns whether a word is part of a test, with its `not`.
+    fn is_test(&self, at: usize) -> bool {
+        let before = |count| at.checked_sub(count).map_or("", |before| self.text(before));
+        before(1) == "is" || before(1) == "not" && before(2) == "is"
+    }
+
+    /// Returns whether the word before an index can end a value.
+    fn ends_operand(&self, at: usize) -> bool {
+        let Some(before) = at.checked_sub(1).filter(|before| *before >= self.first) else {
+            return false;
+        };
+        self.words.get(before).is_some_and(|word| match word.kind {
+            Kind::Literal => true,
+            Kind::Operator => matches!(word.text, ")" | "]" | "}"),
+            Kind::Name => {
+                let is_keyword =
+                    matches!(word.text, "and" | "or" | "not" | "in" | "is" | "if" | "else");
+                !is_keyword || self.is_label(before)
+            }
+        })
+    }
+
+    /// Returns whether a bracket has the arguments of a call. Filters and tests measure their own,
+    /// and those of a macro are names.
+    fn is_call(&self, at: usize) -> bool {
+        let Some(name) = at.checked_sub(1).filter(|_| self.ends_operand(at)) else { return false };
+        let is_filter = name.checked_sub(1).is_some_and(|before| self.operator(before) == "|");
+        let is_signature = self.is_macro && self.frames.len() == 1;
+        !(is_filter || is_signature || self.is_test(name))
+    }
+
+    /// Returns whether a word is the first of an argument.
+    fn starts_argument(&self, at: usize) -> bool {
+        let frame = self.frames.last();
+        frame.is_some_and(|frame| frame.brackets == Brackets::Call && frame.kept == Some(at))
+    }
+
+    fn text(&self, at: usize) -> &'s str {
+        self.words.get(at).filter(|word| word.kind != Kind::Literal).map_or("", |word| word.text)
+    }
+
+    fn operator(&self, at: usize) -> &'s str {
+        let word = self.words.get(at).filter(|word| word.kind == Kind::Operator);
+        word.map_or("", |word| word.text)
+    }
+}
+
+impl Frame {
+    fn new(start: usize, brackets: Brackets) -> Self {
+        let is_key = matches!(brackets, Brackets::Call | Brackets::Map | Brackets::Subscript);
+        Self {
+            joined: start,
+            joining: None,
+            is_product: false,
+            compared: start,
+            comparison: None,
+            kept: is_key.then_some(start),
+            brackets,
+        }
+    }
+}
