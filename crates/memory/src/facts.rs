@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The name of the note that has the facts.
-pub(crate) const NOTE: &str = "entities";
+pub(crate) const NOTE: &str = Note::FACTS;
 
 /// The most facts that are stored: 2,000. The ones written longest ago are dropped.
 const MAX_FACTS: usize = 2000;

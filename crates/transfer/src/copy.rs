@@ -5,6 +5,7 @@ use conversant_core::{ChatHistory, HistoryError, SessionId};
 use crate::{
     error::TransferError,
     event::Progress,
+    facts,
     session_tree::{Names, SessionTree},
 };
 
@@ -19,9 +20,11 @@ const PAGE: usize = 256;
 /// has other turns already follow its tip. A session that has gone on since an earlier copy keeps
 /// its tip, and a title or a label that it has stays. Turns of other branches, for a history
 /// without branches, and titles and labels, for one without lists, are counted as
-/// [omissions](Progress::omissions). Notes are not copied: memories derive them again. What a
-/// person has set or corrected cannot be derived: copy the `Facts` of users and groups by
-/// `Facts::list` and `Facts::set`.
+/// [omissions](Progress::omissions).
+///
+/// The facts of a session are copied, because a person may have corrected them. A name that is
+/// known already keeps its text. Other notes are not copied: memories derive them again. Histories
+/// do not list users and groups: [`copy_facts`](crate::copy_facts) copies the facts of one.
 ///
 /// The source must support listing sessions and loading turns. `progress` is called after each
 /// session.
@@ -60,10 +63,11 @@ pub async fn copy(
         let tree = SessionTree::read(from, &session).await?;
         let omitted = tree.store(to, &session).await?;
         let are_stored = Names::read(from, &session).await?.store(to, &session).await?;
+        let are_known = facts::copy_of_session(from, to, &session).await?;
         done.conversations += 1;
         done.sessions += 1;
         done.turns += tree.turns.len() as u64 - omitted;
-        done.omissions += omitted + u64::from(!are_stored);
+        done.omissions += omitted + u64::from(!are_stored) + u64::from(!are_known);
         progress(done);
     }
     Ok(done)

@@ -39,6 +39,7 @@ mod copy;
 mod error;
 mod event;
 mod export;
+mod facts;
 mod format;
 mod import;
 mod json_values;
@@ -50,5 +51,6 @@ pub use self::{
     error::{FileFault, LineFault, TransferError},
     event::{Omission, OmissionReason, Progress, StoredConversation, TransferEvent},
     export::Export,
+    facts::copy_facts,
     import::Import,
 };

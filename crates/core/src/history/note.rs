@@ -15,6 +15,10 @@ pub struct Note {
 }
 
 impl Note {
+    /// The name of the note that has the facts of a session, a user or a group: a map from names to
+    /// their descriptions. It is the one note that a person can change.
+    pub const FACTS: &str = "entities";
+
     /// Creates a note.
     #[must_use]
     pub fn new(body: impl Into<Value>, covers: Version) -> Self {

@@ -1,0 +1,141 @@
+//! The facts that a memory knows of a session, a user or a group.
+
+use std::time::Duration;
+
+use conversant_core::{
+    ChatHistory, HistoryError, Lease, Note, Range, Scope, SessionId, Value, Version,
+};
+use serde_json::{Map, Value as Json};
+
+use crate::error::TransferError;
+
+/// The time for which a change locks the facts, as the memories that write them do.
+const LOCK: Duration = Duration::from_secs(10);
+
+/// Copies the facts that memories know of a user or a group from one history to another, as they are
+/// or as a person has corrected them. Names that the other history knows already keep their text
+/// there, so that it can be repeated.
+///
+/// [`copy`](crate::copy) copies the facts of sessions. [`Scope::Session`] has none of its own here.
+///
+/// # Errors
+/// - [`HistoryError::Busy`] if a memory is changing the facts.
+/// - [`HistoryError::Unsupported`] if the other history has no notes.
+/// - The errors of the histories.
+///
+/// # Examples
+///
+/// ```
+/// use conversant_core::UserId;
+/// use conversant_memory::{Facts, InMemoryHistory};
+/// use conversant_transfer::copy_facts;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let (old, new) = (InMemoryHistory::new(), InMemoryHistory::new());
+/// let ada = UserId::new("ada")?;
+/// Facts::of_user(old.clone(), ada.clone()).set("Lisbon", "Ada lives there.").await?;
+///
+/// copy_facts(&old, &new, &ada.clone().into()).await?;
+/// let text = Facts::of_user(new, ada).get("Lisbon").await?;
+/// assert_eq!(text.as_deref(), Some("Ada lives there."));
+/// # Ok(())
+/// # }
+/// ```
+pub async fn copy_facts(
+    from: &dyn ChatHistory,
+    to: &dyn ChatHistory,
+    scope: &Scope,
+) -> Result<(), TransferError> {
+    let id = match scope {
+        Scope::User(user) => SessionId::from_stored(format!("conversant:user:{user}")),
+        Scope::Group(group) => SessionId::from_stored(format!("conversant:group:{group}")),
+        _ => return Ok(()),
+    };
+    // Ids of users and groups are shorter than those of sessions.
+    let Ok(id) = id else { return Ok(()) };
+    copy(from, to, &id).await.map_err(TransferError::History)
+}
+
+/// Copies the facts of a session. Returns whether the other history has a place for all of them.
+pub(crate) async fn copy_of_session(
+    from: &dyn ChatHistory,
+    to: &dyn ChatHistory,
+    session: &SessionId,
+) -> Result<bool, HistoryError> {
+    match copy(from, to, session).await {
+        Ok(()) => Ok(true),
+        Err(HistoryError::Unsupported { .. } | HistoryError::TooLarge { .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+async fn copy(
+    from: &dyn ChatHistory,
+    to: &dyn ChatHistory,
+    session: &SessionId,
+) -> Result<(), HistoryError> {
+    let note = match from.note(session, Note::FACTS).await {
+        Ok(note) => note,
+        Err(HistoryError::Unsupported { .. }) => None,
+        Err(error) => return Err(error),
+    };
+    let Some(note) = note else { return Ok(()) };
+    let facts = facts(note.body);
+    if facts.is_empty() {
+        return Ok(());
+    }
+    let lease = lock(to, session).await?;
+    let stored = store(to, session, facts, note.covers).await;
+    if let Some(lease) = lease {
+        // A lease that is not released expires.
+        let _ = to.release(&lease).await;
+    }
+    stored
+}
+
+async fn store(
+    to: &dyn ChatHistory,
+    session: &SessionId,
+    mut facts: Map<String, Json>,
+    covers: Version,
+) -> Result<(), HistoryError> {
+    let known = to.note(session, Note::FACTS).await?;
+    let version = to.load(session, Range::LastMessages(0)).await?.version;
+    let covers = match &known {
+        Some(known) => known.covers,
+        // The turns that are described already, as far as they were copied.
+        None if covers.messages < version.messages => Version::new(version.epoch, covers.messages),
+        None => version,
+    };
+    let before = known.map(|known| self::facts(known.body)).unwrap_or_default();
+    if facts.keys().all(|name| before.contains_key(name)) {
+        return Ok(());
+    }
+    for (name, text) in before {
+        facts.shift_remove(&name);
+        facts.insert(name, text);
+    }
+    to.put_note(session, Note::FACTS, &Note::new(Json::Object(facts), covers)).await
+}
+
+fn facts(body: Value) -> Map<String, Json> {
+    match body {
+        Value::Data(data) => data.as_object().cloned().unwrap_or_default(),
+        _ => Map::new(),
+    }
+}
+
+/// Locks the facts of a session, as a change of them does.
+async fn lock(to: &dyn ChatHistory, session: &SessionId) -> Result<Option<Lease>, HistoryError> {
+    let is_own = session.as_str().starts_with("conversant:");
+    let lock = if is_own {
+        Some(session.clone())
+    } else {
+        SessionId::from_stored(format!("conversant:session:{session}")).ok()
+    };
+    match lock {
+        Some(lock) => to.lease(&lock, LOCK).await,
+        None => Ok(None),
+    }
+}
