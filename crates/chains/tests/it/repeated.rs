@@ -126,6 +126,34 @@ fn another_question_with_the_id_is_refused() {
     });
 }
 
+/// An answer that a limit or a filter cut off is stored, since it was paid for, and marked.
+#[test]
+fn an_answer_that_was_cut_off_is_marked() {
+    let reasons = ["stop", "tool_calls", "eos", "length", "content_filter", "max_tokens"];
+    let mut marked = Vec::new();
+    for reason in reasons {
+        let reply = Reply::new(Message::ai("Once upon")).with_finish_reason(reason);
+        let model = ScriptedChat::new([reply.clone(), reply]);
+        for is_streamed in [false, true] {
+            let history = InMemoryHistory::new();
+            let chain = chain(&model, &history);
+            block_on(async {
+                if is_streamed {
+                    assert_eq!(text(chain.stream(hi()).await.unwrap()).await, "Once upon");
+                } else {
+                    let outcome = chain.invoke(hi()).await.unwrap();
+                    assert_eq!(outcome.reply.unwrap().finish_reason.unwrap().as_str(), reason);
+                }
+                let turns = history.turns(&session(), Range::All).await.unwrap();
+                assert_eq!(turns[0].messages().last().unwrap().text(), "Once upon");
+                marked.push((reason, turns[0].is_incomplete()));
+            });
+        }
+    }
+    let expected = reasons.map(|reason| (reason, reasons[3..].contains(&reason)));
+    assert_eq!(marked, expected.map(|pair| [pair, pair]).concat());
+}
+
 /// Another answer could not be stored under the id, and would be lost.
 #[test]
 fn an_incomplete_turn_is_refused_before_the_model_is_paid() {

@@ -229,7 +229,20 @@ impl FinishReason {
             Self::Other(reason) => reason,
         }
     }
+
+    /// Returns whether a limit or a filter cut the answer off, by the names that servers use.
+    ///
+    /// A chain marks the turn of such an answer as
+    /// [incomplete](crate::Turn::is_incomplete).
+    #[must_use]
+    pub fn is_cut_off(&self) -> bool {
+        CUT_OFF.contains(&self.as_str())
+    }
 }
+
+/// The reasons of servers for an answer that was cut off.
+const CUT_OFF: [&str; 6] =
+    ["length", "content_filter", "incomplete", "max_output_tokens", "max_tokens", "model_length"];
 
 impl From<&str> for FinishReason {
     fn from(reason: &str) -> Self {

@@ -4,8 +4,7 @@ use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 use conversant_core::{
-    CallOptions, EventEmitter, FinishReason, Message, ModelDescription, ModelError, PartialReply,
-    Reply, ToolCall,
+    CallOptions, EventEmitter, Message, ModelDescription, ModelError, PartialReply, Reply, ToolCall,
 };
 use http::Method;
 
@@ -159,9 +158,8 @@ impl Adapter {
         if is_absent || (self.settings.refuse_empty && is_empty) {
             return Err(ModelError::EmptyAnswer { finish_reason: reply.finish_reason });
         }
-        let is_cut_off = |reason: &FinishReason| CUT_OFF.contains(&reason.as_str());
         match &reply.finish_reason {
-            Some(reason) if self.settings.require_complete && is_cut_off(reason) => {
+            Some(reason) if self.settings.require_complete && reason.is_cut_off() => {
                 let partial = PartialReply::new(reply.text().into_owned());
                 Err(ModelError::Incomplete { finish_reason: reason.clone(), partial })
             }
@@ -175,10 +173,6 @@ impl Adapter {
         }
     }
 }
-
-/// The reasons of servers for an answer that was cut off.
-const CUT_OFF: [&str; 6] =
-    ["length", "content_filter", "incomplete", "max_output_tokens", "max_tokens", "model_length"];
 
 /// Gives ids to tool calls that came without one, since their results have to name them.
 fn name_calls(reply: &mut Reply) {

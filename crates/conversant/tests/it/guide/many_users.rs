@@ -54,6 +54,14 @@ async fn other_question() -> String {
     text(chain.predict_with(vars! { "message" => "Bye" }, call()).await)
 }
 
+/// The error of a call with the turn id of an answer that was cut off.
+async fn cut_off() -> String {
+    let cut = Reply::new(Message::ai("Once upon")).with_finish_reason("length");
+    let chain = chain(ScriptedChat::new([ScriptedReply::from(cut)]), BufferMemory::new());
+    chain.predict_with(hi(), call()).await.unwrap();
+    text(chain.predict_with(hi(), call()).await)
+}
+
 /// A model that asks its own conversation.
 #[derive(Clone, Default)]
 struct Curious(Arc<OnceLock<LlmChain>>);
@@ -101,6 +109,7 @@ async fn the_errors_of_many_users() {
         include_str!("../../../src/guide/many_users.md"),
         [
             other_question().await,
+            cut_off().await,
             second_call(CallOptions::new().with_no_wait()).await,
             second_call(CallOptions::new().with_timeout(Duration::ZERO)).await,
             call_from_inside().await,
