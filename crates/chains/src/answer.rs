@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use conversant_core::{Message, Messages, Reply, Variables};
+use conversant_core::{FinishReason, Message, Messages, Reply, Variables};
 
 use crate::resumed::Completed;
 
@@ -44,6 +44,12 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// Returns whether a limit or a filter cut the reply off.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        let reason = self.reply.as_ref().and_then(|reply| reply.finish_reason.as_ref());
+        reason.is_some_and(FinishReason::is_cut_off)
+    }
+
     /// Creates an answer from its outputs.
     #[must_use]
     pub const fn new(outputs: Variables) -> Self {

@@ -7,8 +7,8 @@ use std::{
 };
 
 use conversant_core::{
-    BoxError, CallResult, Event, FinishReason, LoadContext, MaintainContext, MemoryError, Messages,
-    PromptError, Reply, Ticket, Turn, TurnId, Value, Variables, Warning, Withheld,
+    BoxError, CallResult, Event, LoadContext, MaintainContext, MemoryError, Messages, PromptError,
+    Reply, Ticket, Turn, TurnId, Value, Variables, Warning, Withheld,
 };
 
 use crate::{
@@ -306,9 +306,7 @@ impl CallState {
         let record =
             self.observation.as_ref().and_then(|observation| observation.stored_record(answer));
         let turn = binding.turn(self.turn_id, input, answer, record.as_deref());
-        let reason = answer.reply.as_ref().and_then(|reply| reply.finish_reason.as_ref());
-        let is_cut_off = reason.is_some_and(FinishReason::is_cut_off);
-        let turn = turn.with_incomplete(incomplete || is_cut_off);
+        let turn = turn.with_incomplete(incomplete || answer.is_cut_off());
         match ticket.version() {
             Some(base) => (turn.with_base(base), ticket),
             None => (turn, ticket),

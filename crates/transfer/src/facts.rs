@@ -12,11 +12,11 @@ use crate::error::TransferError;
 /// The time for which a change locks the facts, as the memories that write them do.
 const LOCK: Duration = Duration::from_secs(10);
 
-/// Copies the facts that memories know of a user or a group from one history to another, as they are
-/// or as a person has corrected them. Names that the other history knows already keep their text
-/// there, so that it can be repeated.
+/// Copies the facts of a user or a group from one history to another: those that memories wrote,
+/// and those that a person corrected. Names that the other history has already keep their text
+/// there, so that a copy can be repeated.
 ///
-/// [`copy`](crate::copy) copies the facts of sessions. [`Scope::Session`] has none of its own here.
+/// [`copy`](crate::copy) copies the facts of sessions; [`Scope::Session`] has none here.
 ///
 /// # Errors
 /// - [`HistoryError::Busy`] if a memory is changing the facts.

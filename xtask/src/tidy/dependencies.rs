@@ -15,6 +15,8 @@ const STAR: &[(&str, &[&str])] = &[
     ("conversant-template", &[]),
     ("conversant-macros", &["conversant-template"]),
     ("conversant-prompts", &["conversant-core", "conversant-macros", "conversant-template"]),
+    // The limits of Jinja2 templates.
+    ("conversant-models-local", &["conversant-core", "conversant-template"]),
 ];
 
 /// The packages without a runtime or a transport, also among their dependencies.

@@ -9,7 +9,7 @@ fn variables() -> Variables {
     vars! { "t" => "x".repeat(100_000), "a" => "x", "l" => json!(["x"]), "m" => json!({"k": "v"}) }
 }
 
-/// Renders a template. Returns what came of it, and the most memory that was used.
+/// Renders a template. Returns the result, and the most memory that was used.
 fn outcome(source: &str) -> (Result<String, String>, u64) {
     let mut outcome = Ok(String::new());
     let used = allocation_counter::measure(|| {
@@ -140,7 +140,7 @@ fn templates_take_limited_memory_and_time() {
     check_all("templates", table.into_iter());
 }
 
-/// Shows what comes of each template.
+/// Compares the results of templates with their snapshot.
 #[track_caller]
 fn check_all<'s>(name: &str, table: impl Iterator<Item = &'s str>) {
     let mut shown = String::new();

@@ -52,7 +52,7 @@ pub fn measure_text(state: &State<'_, '_>, value: &Value) -> Result<(), Error> {
 enum Size {
     Compared,
     Shown,
-    /// What control characters add.
+    /// The bytes that control characters add.
     Escapes,
 }
 

@@ -29,7 +29,7 @@ fn a_history_is_copied_and_copied_again() {
     );
 }
 
-/// What a person has set or corrected cannot be derived from the turns.
+/// A person has set or corrected them: they cannot be derived from the turns.
 #[test]
 fn facts_are_copied() {
     let folder = tempfile::tempdir().unwrap();
