@@ -1,8 +1,13 @@
 //! Turning messages into the text that a chat model was trained on.
 
-use minijinja::{
-    Environment, Error, ErrorKind, UndefinedBehavior, Value, context, syntax::SyntaxConfig,
+use conversant_template::{
+    MAX_OUTPUT_BYTES, MAX_WIDTH,
+    jinja::{self, LimitedOutput, MeasuredSource, measure_text, shown},
 };
+use minijinja::{
+    Environment, Error, ErrorKind, State, UndefinedBehavior, Value, context, syntax::SyntaxConfig,
+};
+use minijinja_contrib::pycompat::unknown_method_callback;
 
 /// A message as templates see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,11 +29,8 @@ impl TemplateMessage {
 /// The template of models whose file has none, but whose tokens are those of ChatML.
 pub(crate) const CHATML: &str = "{% for message in messages %}{{ '<|im_start|>' + message.role + '\n' + message.content + '<|im_end|>\n' }}{% endfor %}{{ '<|im_start|>assistant\n' }}";
 
-/// The most steps that a template may take, so that a faulty one ends. minijinja counts a step for
-/// each 64 bytes of text that it joins, so this bounds the memory too: 128 MB.
-const FUEL: u64 = 2_000_000;
-
-/// The chat template of a model, in Jinja.
+/// The chat template of a model, in Jinja. A file may have any, so that it is limited as those of
+/// prompts are.
 pub(crate) struct ChatTemplate {
     environment: Environment<'static>,
     source: String,
@@ -44,15 +46,16 @@ impl ChatTemplate {
         let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?;
         environment.set_syntax(syntax);
         environment.set_undefined_behavior(UndefinedBehavior::Lenient);
-        environment.set_fuel(Some(FUEL));
-        environment
-            .set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
-        environment.add_function("raise_exception", |what: String| -> Result<Value, Error> {
-            Err(Error::new(ErrorKind::InvalidOperation, what))
+        jinja::limit(&mut environment);
+        environment.set_unknown_method_callback(method);
+        environment.remove_global("debug");
+        environment.add_function("raise_exception", |what: &Value| -> Result<Value, Error> {
+            Err(Error::new(ErrorKind::InvalidOperation, shown(what)?))
         });
-        environment.template_from_str(source)?;
+        let source = MeasuredSource::new(&source.replace("\r\n", "\n")).text().to_owned();
+        environment.template_from_str(&source)?;
         let (begin, end) = (begin.to_owned(), end.to_owned());
-        Ok(Self { environment, source: source.to_owned(), begin, end })
+        Ok(Self { environment, source, begin, end })
     }
 
     /// Renders messages, up to where the model's answer begins.
@@ -61,13 +64,60 @@ impl ChatTemplate {
             .iter()
             .map(|message| context! { role => &message.role, content => &message.content })
             .collect();
-        self.environment.template_from_str(&self.source)?.render(context! {
+        let values = context! {
             messages,
             add_generation_prompt => true,
             bos_token => &self.begin,
             eos_token => &self.end,
-        })
+        };
+        let mut output = LimitedOutput::default();
+        let template = self.environment.template_from_str(&self.source)?;
+        template.render_captured_to(values, &mut output)?;
+        Ok(output.into_text())
     }
+}
+
+/// Calls a method of Python on a value, within the limits of a template.
+fn method(
+    state: &mut State<'_, '_>,
+    value: &Value,
+    name: &str,
+    arguments: &[Value],
+) -> Result<Value, Error> {
+    let mut bytes = 0;
+    for value in arguments.iter().chain([value]) {
+        measure_text(state, value)?;
+        bytes += match value.as_str() {
+            Some(text) => text.len(),
+            None => shown(value)?.len(),
+        };
+    }
+    state.consume_fuel(bytes as u64 / 64)?;
+    let is_limited = match (name, value.as_str()) {
+        ("format", Some(text)) => format_is_limited(text, bytes),
+        ("join", Some(joiner)) => {
+            let count = arguments.first().and_then(|list| list.try_iter().ok());
+            let count = count.map_or(0, Iterator::count);
+            count.saturating_mul(joiner.len()) <= MAX_OUTPUT_BYTES
+        }
+        _ => true,
+    };
+    if !is_limited {
+        return Err(Error::from(ErrorKind::OutOfFuel));
+    }
+    unknown_method_callback(state, value, name, arguments)
+}
+
+/// Returns whether the output of `str.format` is limited: it has no field in a field and no large
+/// width, and shows the arguments not too often.
+fn format_is_limited(text: &str, bytes: usize) -> bool {
+    let numbers = text.split(|character: char| !character.is_ascii_digit());
+    let widths = numbers.filter(|number| !number.is_empty());
+    let fields = text.split('{').skip(1);
+    let has_inner = text.split('{').skip(1).any(|field| !field.is_empty() && !field.contains('}'));
+    !has_inner
+        && widths.map(str::parse).all(|width: Result<usize, _>| width.is_ok_and(|w| w <= MAX_WIDTH))
+        && fields.count().saturating_mul(bytes) <= MAX_OUTPUT_BYTES
 }
 
 #[cfg(test)]
@@ -109,6 +159,26 @@ mod tests {
             "{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}";
         assert_eq!(rendered(endless).unwrap_err().kind(), ErrorKind::OutOfFuel);
         assert!(rendered("{% if %}").is_err());
+        for endless in [
+            "{{ '' ~ ['x' * 10000] * 100000 }}",
+            "{{ ('x' * 1000000).replace('x', 'x' * 1000000) }}",
+            "{{ ('x' * 1000000).join('x' * 1000000) }}",
+            "{{ 'x'.join(['x' * 10000] * 100000) }}",
+            "{{ '{:999999999}'.format(1) }}{{ '{:>{}}'.format(1, 999999999) }}",
+            "{{ ('{0}' * 100000).format('x' * 100000) }}",
+            "{{ 'x'.startswith(['x' * 10000] * 100000) }}",
+            "{% macro m(a) %}{{ m([a, a]) }}{% endmacro %}{{ m(1) }}",
+            "{% macro m(a=[1] * 100000000, *b) %}{{ a }}{% endmacro %}{{ m() }}",
+            "{% set n = namespace(x=[]) %}{% for i in range(100000) %}{% set n.x = [n.x] %}{% endfor %}",
+            "{% set n = namespace(x=1) %}{% for i in range(100000) %}{% set n.x = namespace(x=n.x) %}{% endfor %}",
+            "{% set n = namespace(x=[1]) %}{% for i in range(100) %}{% set n.x = n.x + n.x %}{% endfor %}",
+            "{% set n = namespace() %}{% set n.n = n %}{{ n }}",
+            "{% set n = namespace(x=1) %}{% for i in range(40) %}{% set n.x = (n.x, n.x) %}{% endfor %}",
+            "{% for i in range(9999) %}{% if loop.changed([1] * 100000000) %}{% endif %}{% endfor %}",
+            "{{ raise_exception(['x' * 10000] * 100000) }}{{ debug() }}",
+        ] {
+            assert!(rendered(endless).is_err(), "{endless}");
+        }
         assert!(rendered("{{ raise_exception('no') }}").is_err());
     }
 }

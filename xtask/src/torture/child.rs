@@ -11,6 +11,7 @@ use std::{
 
 use conversant_core::{ChatHistory, Expect, HistoryError, Range, SessionId};
 use conversant_testkit::block_on;
+use tokio::runtime::Runtime;
 
 use super::{
     brancher::{Brancher, Stored},
@@ -18,6 +19,9 @@ use super::{
     turns,
 };
 use crate::verdict::Verdict;
+
+/// The pause after an operation that failed, such as that of a server which restarts.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// The way in which a process appends.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -96,7 +100,10 @@ pub(super) fn run(arguments: &[String]) -> Verdict {
         return Err("a child process takes six arguments".into());
     };
     let mode = MODES.iter().find(|(known, _)| known == mode).ok_or("unknown mode")?.1;
-    let (folder, session) = (Path::new(folder), session(name)?);
+    let session = session(name)?;
+    // For the stores on a server.
+    let runtime = Runtime::new()?;
+    let _entered = runtime.enter();
     let history = match store.parse::<Store>()?.open(folder) {
         Ok(history) => history,
         Err(error) => {
@@ -112,7 +119,10 @@ pub(super) fn run(arguments: &[String]) -> Verdict {
                 Ok(Stored::Turn(id)) => say("done", &id.to_string())?,
                 Ok(Stored::Fork(id, name)) => say("fork", &format!("{id} {name}"))?,
                 Ok(Stored::Nothing) => {}
-                Err(error) => say("error", &format!("{} {}", kind(&error), shown(&error)))?,
+                Err(error) => {
+                    say("error", &format!("{} {}", kind(&error), shown(&error)))?;
+                    thread::sleep(PAUSE);
+                }
             }
             continue;
         }
