@@ -11,12 +11,13 @@ use conversant_history::{BranchedHistory, MAX_TIMEOUT};
 
 use crate::{
     connect::{Connect, connect_settings},
+    irregular::IrregularSessions,
     pool::{Barrier, Database},
     schema::Migrate,
     search::search_texts,
     statements::{
-        Append, First, HOLD, IndexTurn, Load, LoadNote, Loaded, Preparation, PutNote, Sweep,
-        Unindexed,
+        Append, First, HOLD, IndexTurn, Load, LoadLast, LoadNote, Loaded, MAX_LAST_TURNS,
+        Preparation, PutNote, Sweep, Unindexed,
     },
 };
 
@@ -33,6 +34,7 @@ pub struct PostgresHistory {
     pub(crate) max_message_bytes: u64,
     pub(crate) lifetime_ms: Option<i64>,
     preparation: Preparation,
+    irregular: Arc<IrregularSessions>,
     /// The text search configuration, if there is a search.
     pub(crate) search: Option<Arc<str>>,
 }
@@ -97,6 +99,11 @@ impl PostgresHistory {
         Ok(added)
     }
 
+    /// Returns whether the plain statements serve a session, as far as is known.
+    fn is_regular(&self, session: &SessionId) -> bool {
+        self.preparation.is_prepared() && !self.irregular.contains(session)
+    }
+
     async fn loaded(
         &self,
         session: &SessionId,
@@ -119,6 +126,19 @@ impl BranchedHistory for PostgresHistory {
         point: Option<Point>,
         range: Range,
     ) -> Result<Slice, HistoryError> {
+        let is_regular = point.is_none() && self.is_regular(session);
+        if let (true, Range::LastTurns(turns @ 1..=MAX_LAST_TURNS)) = (is_regular, range) {
+            let (session, preparation) = (session.clone(), self.preparation.clone());
+            let load = LoadLast { session: session.clone(), turns, preparation };
+            if let Some(slice) = self.database.read(&session, load).await? {
+                return Ok(slice);
+            }
+            let slice = self.loaded(&session, point, range).await?.slice()?;
+            if !slice.messages.is_empty() {
+                self.irregular.insert(&session);
+            }
+            return Ok(slice);
+        }
         self.loaded(session, point, range).await?.slice()
     }
 
@@ -303,6 +323,7 @@ impl PostgresHistoryBuilder {
                 None => Preparation::IfDirect(database.pool().clone()),
             },
             database,
+            irregular: Arc::default(),
             max_message_bytes: self.max_message_bytes,
             search: search.map(Arc::from),
             lifetime_ms: lifetime.map(|millis| i64::try_from(millis).unwrap_or(i64::MAX)),

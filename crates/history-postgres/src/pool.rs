@@ -38,9 +38,13 @@ pub(crate) trait Operation: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Self::Output, Failure>> + Send;
 }
 
-/// The deadline of an operation by the server's clock, in milliseconds since 1970.
+/// The times of an operation by the server's clock, in milliseconds since 1970.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Limit(pub(crate) i64);
+pub(crate) struct Limit {
+    pub(crate) deadline: i64,
+    /// The time at which it is sent, by the estimate of the clock.
+    pub(crate) now: i64,
+}
 
 /// A statement that waits until no other write holds a session, whose name is its parameter.
 #[derive(Clone, Debug)]
@@ -200,7 +204,7 @@ impl Connections {
         let Some(deadline) = call.unsettled() else { return Ok(()) };
         sleep_until(deadline).await;
         let limit = self.limit(deadline);
-        while run(self.connection().await?, &ReadClock, limit).await? <= limit.0 {
+        while run(self.connection().await?, &ReadClock, limit).await? <= limit.deadline {
             sleep(CLOCK_PAUSE).await;
         }
         let hold = Hold { barrier: self.barrier.clone(), session: session.clone() };
@@ -213,7 +217,7 @@ impl Connections {
     }
 
     fn limit(&self, deadline: Instant) -> Limit {
-        Limit(self.clock.at(deadline))
+        Limit { deadline: self.clock.at(deadline), now: self.clock.at(Instant::now()) }
     }
 }
 

@@ -21,6 +21,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/3.sql"),
     include_str!("schema/4.sql"),
     include_str!("schema/5.sql"),
+    include_str!("schema/6.sql"),
 ];
 
 /// Functions that change no table, each version with those that it adds or replaces. Programs that
@@ -33,9 +34,11 @@ const FUNCTIONS: &[&str] = &[
         include_str!("schema/functions_2/branch.sql"),
         include_str!("schema/functions_2/list.sql"),
     ),
+    include_str!("schema/functions_3/append.sql"),
     concat!(
-        include_str!("schema/functions_3/append.sql"),
-        include_str!("schema/functions_3/next.sql"),
+        include_str!("schema/functions_4/sessions.sql"),
+        include_str!("schema/functions_4/append.sql"),
+        include_str!("schema/functions_4/next.sql"),
     ),
 ];
 

@@ -7,6 +7,7 @@ mod empty;
 mod lease;
 mod list;
 mod load;
+mod load_last;
 mod note;
 mod query;
 mod search;
@@ -19,6 +20,7 @@ pub(crate) use self::{
     lease::{Release, Take},
     list::{DeleteSessions, Info, List, ListPage, SetLabel, SetTitle},
     load::{First, Load, Loaded, Stored},
+    load_last::{LoadLast, MAX_LAST_TURNS},
     note::{LoadNote, PutNote},
     query::Preparation,
     search::{IndexTurn, Unindexed},

@@ -106,7 +106,7 @@ impl Operation for Write {
             .query_typed_one(&look, &[(&session, Type::TEXT), (&mark, Type::TEXT)])
             .await?;
         let now_millis: i64 = column(&row, 3)?;
-        if now_millis > limit.0 {
+        if now_millis > limit.deadline {
             return Err(Failure::Late { now_millis });
         }
         let current = version(&row, 0)?;
@@ -216,7 +216,7 @@ impl Operation for Clear {
         lock(&*transaction, &self.table, session).await?;
         let clock = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
         let now_millis: i64 = column(&transaction.query_typed_one(clock, &[]).await?, 0)?;
-        if now_millis > limit.0 {
+        if now_millis > limit.deadline {
             return Err(Failure::Late { now_millis });
         }
         let statement =

@@ -4,12 +4,12 @@
 use conversant_core::Message;
 use conversant_core::{Expect, Point, SessionId, TurnId, UsageTotals, Version};
 use deadpool_postgres::Client;
-use tokio_postgres::{error::SqlState, types::Type};
+use tokio_postgres::{Row, error::SqlState, types::Type};
 
 use super::{
     columns::{
-        millis, signed, stored, stored_expectation, stored_id, stored_point, stored_totals, time,
-        version_of_rows,
+        column, millis, signed, stored, stored_expectation, stored_id, stored_point, stored_totals,
+        time, version_of_numbers, version_of_rows,
     },
     query::{Parameter, Preparation},
 };
@@ -23,12 +23,9 @@ const APPEND: &str = "SELECT conversant_write_turn( \
     $3, $1, $2, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
     $19, $20)";
 
-/// Appends a turn to a session at a version that its caller saw: with the other parameters, the
-/// number of messages of the turn and of the session with it, and the deadline and the time of the
-/// turn's id as times.
-const APPEND_NEXT: &str = "SELECT conversant_write_next( \
-    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, \
-    $19, $20, $21, $22)";
+/// Appends a turn to a session at a version that its caller saw.
+const APPEND_NEXT: &str = "SELECT conversant_append_next( \
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)";
 
 /// Waits until no other append holds a session, by appending nothing.
 pub(crate) const HOLD: &str = "SELECT conversant_write_turn( \
@@ -58,18 +55,33 @@ impl Operation for Append {
     type Output = Version;
 
     async fn run(&self, client: &mut Client, limit: Limit) -> Result<Version, Failure> {
-        let (at_point, after) = stored_point(self.point)?;
         let (kind, seen) = stored_expectation(self.expect)?;
-        let made = self.turn.created_at().map(millis);
-        let totals = stored_totals(self.totals);
+        let follows_a_turn = kind > 0 && seen.messages > 0 && seen.tip != 0;
+        if self.point.is_none() && follows_a_turn && !self.messages.is_empty() {
+            match self.append_next(client, limit, seen).await {
+                // A turn with this id is stored already.
+                Err(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => {}
+                rows => return self.next_version(&rows?, seen),
+            }
+        }
+        let rows = self.append(client, limit, kind, seen).await?;
+        version_of_rows(&rows, seen)
+    }
+}
+
+impl Append {
+    /// Appends the turn in any state of the session.
+    async fn append(
+        &self,
+        client: &Client,
+        limit: Limit,
+        kind: i16,
+        seen: Version,
+    ) -> Result<Vec<Row>, Failure> {
+        let (at_point, after) = stored_point(self.point)?;
         let (seen_epoch, seen_messages, seen_tip) = stored(seen);
-        let base = self.base.map(stored);
-        let (base_epoch, base_messages) = (base.map(|base| base.0), base.map(|base| base.1));
-        let base_tip = base.map(|base| base.2);
-        let added = i32::try_from(self.messages.len()).unwrap_or(i32::MAX);
-        let finish = seen_messages.saturating_add(i64::from(added));
-        let (limit_at, made_at) = (time(limit.0), made.map(time));
-        let parameters: [Parameter<'_>; 24] = [
+        let base = Base::of(self.base);
+        let parameters: [Parameter<'_>; 20] = [
             (&at_point, Type::INT2),
             (&after, Type::UUID),
             (&self.session.as_str(), Type::TEXT),
@@ -82,34 +94,78 @@ impl Operation for Append {
             (&self.messages, Type::TEXT_ARRAY),
             (&signed(self.bytes), Type::INT8),
             (&self.incomplete, Type::BOOL),
-            (&base_epoch, Type::INT8),
-            (&base_messages, Type::INT8),
-            (&base_tip, Type::INT8),
+            (&base.epoch, Type::INT8),
+            (&base.messages, Type::INT8),
+            (&base.tip, Type::INT8),
             (&self.lifetime_ms, Type::INT8),
-            (&limit.0, Type::INT8),
-            (&made, Type::INT8),
-            (&totals, Type::INT8_ARRAY),
+            (&limit.deadline, Type::INT8),
+            (&self.turn.created_at().map(millis), Type::INT8),
+            (&stored_totals(self.totals), Type::INT8_ARRAY),
             (&self.texts, Type::TEXT_ARRAY),
-            (&added, Type::INT4),
-            (&finish, Type::INT8),
-            (&limit_at, Type::TIMESTAMPTZ),
-            (&made_at, Type::TIMESTAMPTZ),
         ];
-        // At any point, and in any state.
-        let general = parameters.get(..20).unwrap_or_default();
-        let is_next = self.point.is_none() && kind > 0 && seen_messages > 0 && seen_tip != 0;
-        let rows = match parameters.get(2..) {
-            Some(next) if is_next && !self.messages.is_empty() => {
-                match self.preparation.query(client, APPEND_NEXT, next).await {
-                    // A turn with this id is stored already.
-                    Err(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => {
-                        self.preparation.query(client, APPEND, general).await?
-                    }
-                    rows => rows?,
-                }
+        Ok(self.preparation.query(client, APPEND, &parameters).await?)
+    }
+
+    /// Appends the turn after the version that was seen.
+    async fn append_next(
+        &self,
+        client: &Client,
+        limit: Limit,
+        seen: Version,
+    ) -> Result<Vec<Row>, tokio_postgres::Error> {
+        let (seen_epoch, seen_messages, seen_tip) = stored(seen);
+        let base = Base::of(self.base);
+        let used = self.turn.created_at().map_or(limit.now, |made| millis(made).min(limit.now));
+        let parameters: [Parameter<'_>; 18] = [
+            (&self.session.as_str(), Type::TEXT),
+            (&stored_id(self.turn), Type::UUID),
+            (&self.turn.fingerprint().cast_signed(), Type::INT8),
+            (&matches!(self.expect, Expect::Exactly(_)), Type::BOOL),
+            (&seen_epoch, Type::INT8),
+            (&seen_messages, Type::INT8),
+            (&seen_tip, Type::INT8),
+            (&self.messages, Type::TEXT_ARRAY),
+            (&signed(self.bytes), Type::INT8),
+            (&self.incomplete, Type::BOOL),
+            (&base.epoch, Type::INT8),
+            (&base.messages, Type::INT8),
+            (&base.tip, Type::INT8),
+            (&self.lifetime_ms, Type::INT8),
+            (&time(limit.deadline), Type::TIMESTAMPTZ),
+            (&used, Type::INT8),
+            (&stored_totals(self.totals), Type::INT8_ARRAY),
+            (&self.texts, Type::TEXT_ARRAY),
+        ];
+        self.preparation.query(client, APPEND_NEXT, &parameters).await
+    }
+
+    /// Reads what `conversant_append_next` returns: null if the turn follows the version that was
+    /// seen.
+    fn next_version(&self, rows: &[Row], seen: Version) -> Result<Version, Failure> {
+        match rows.first().map(|row| column::<Option<Vec<i64>>>(row, 0)).transpose()? {
+            Some(None) => {
+                let messages = seen.messages.saturating_add(self.messages.len() as u64);
+                Ok(Version::new(seen.epoch, messages).with_tip(self.turn.fingerprint()))
             }
-            _ => self.preparation.query(client, APPEND, general).await?,
-        };
-        version_of_rows(&rows, seen)
+            found => version_of_numbers(&found.flatten().unwrap_or_default(), seen),
+        }
+    }
+}
+
+/// The base of a turn, as it is stored.
+struct Base {
+    epoch: Option<i64>,
+    messages: Option<i64>,
+    tip: Option<i64>,
+}
+
+impl Base {
+    fn of(base: Option<Version>) -> Self {
+        match base.map(stored) {
+            Some((epoch, messages, tip)) => {
+                Self { epoch: Some(epoch), messages: Some(messages), tip: Some(tip) }
+            }
+            None => Self { epoch: None, messages: None, tip: None },
+        }
     }
 }

@@ -62,7 +62,7 @@ impl Operation for SetTip {
             (&seen_messages, Type::INT8),
             (&seen_tip, Type::INT8),
             (&self.lifetime_ms, Type::INT8),
-            (&limit.0, Type::INT8),
+            (&limit.deadline, Type::INT8),
         ];
         version_of_rows(&client.query_typed(SET_TIP, &parameters).await?, seen)
     }
@@ -101,7 +101,7 @@ impl Operation for Fork {
             (&self.into.as_str(), Type::TEXT),
             (&signed(SessionInfo::MAX_LABELS as u64), Type::INT8),
             (&self.lifetime_ms, Type::INT8),
-            (&limit.0, Type::INT8),
+            (&limit.deadline, Type::INT8),
         ];
         let rows = client.query_typed(FORK, &parameters).await?;
         version_of_rows(&rows, Version::default()).map_err(|failure| match failure {

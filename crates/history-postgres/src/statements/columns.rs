@@ -28,8 +28,15 @@ fn unsigned(stored: i64) -> Result<u64, Failure> {
 /// Reads what `conversant_write_turn` returns: whether the session is not in the state that was
 /// seen, and its version.
 pub(crate) fn version_of_rows(rows: &[Row], seen: Version) -> Result<Version, Failure> {
-    let numbers: Vec<i64> = rows.first().map_or_else(|| Ok(Vec::new()), |row| column(row, 0))?;
-    let &[is_stale, epoch, messages, tip] = numbers.as_slice() else {
+    match rows.first() {
+        Some(row) => version_of_numbers(&column::<Vec<i64>>(row, 0)?, seen),
+        None => version_of_numbers(&[], seen),
+    }
+}
+
+/// The same for the numbers of the only column.
+pub(crate) fn version_of_numbers(numbers: &[i64], seen: Version) -> Result<Version, Failure> {
+    let &[is_stale, epoch, messages, tip] = numbers else {
         let what = "a function of the database returned an unexpected value".to_owned();
         return Err(HistoryError::Corrupt { what, source: None }.into());
     };

@@ -45,8 +45,11 @@ impl Operation for Clear {
 
     async fn run(&self, client: &mut Client, limit: Limit) -> Result<(), Failure> {
         let seen = epoch(&self.session, client, limit).await?;
-        let parameters: [(&(dyn ToSql + Sync), Type); 3] =
-            [(&self.session.as_str(), Type::TEXT), (&seen, Type::INT8), (&limit.0, Type::INT8)];
+        let parameters: [(&(dyn ToSql + Sync), Type); 3] = [
+            (&self.session.as_str(), Type::TEXT),
+            (&seen, Type::INT8),
+            (&limit.deadline, Type::INT8),
+        ];
         client.execute_typed("SELECT conversant_clear($1, $2, $3)", &parameters).await?;
         Ok(())
     }
@@ -64,7 +67,7 @@ impl Operation for Delete {
                     &[
                         (&self.session.as_str(), Type::TEXT),
                         (&seen, Type::INT8),
-                        (&limit.0, Type::INT8),
+                        (&limit.deadline, Type::INT8),
                     ],
                 )
                 .await?;

@@ -37,7 +37,7 @@ impl Operation for Take {
                     (&self.lease.session.as_str(), Type::TEXT),
                     (&self.lease.holder.to_string(), Type::TEXT),
                     (&self.microseconds, Type::INT8),
-                    (&limit.0, Type::INT8),
+                    (&limit.deadline, Type::INT8),
                 ],
             )
             .await?;

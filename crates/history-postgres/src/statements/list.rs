@@ -142,7 +142,7 @@ impl Operation for DeleteSessions {
             (&conditions.before, Type::INT8),
             (&conditions.words, Type::TEXT_ARRAY),
             (&signed(self.limit as u64), Type::INT8),
-            (&limit.0, Type::INT8),
+            (&limit.deadline, Type::INT8),
         ];
         let row = client.query_typed_one(DELETE, &parameters).await?;
         Ok(usize::try_from(count(&row, 0)?).unwrap_or(usize::MAX))
@@ -158,7 +158,7 @@ impl Operation for SetTitle {
             (&self.title, Type::TEXT),
             (&self.words, Type::TEXT),
             (&self.lifetime_ms, Type::INT8),
-            (&limit.0, Type::INT8),
+            (&limit.deadline, Type::INT8),
         ];
         client.query_typed(SET_TITLE, &parameters).await?;
         Ok(())
@@ -175,7 +175,7 @@ impl Operation for SetLabel {
             (&self.value, Type::TEXT),
             (&signed(SessionInfo::MAX_LABELS as u64), Type::INT8),
             (&self.lifetime_ms, Type::INT8),
-            (&limit.0, Type::INT8),
+            (&limit.deadline, Type::INT8),
         ];
         let row = client.query_typed_one(SET_LABEL, &parameters).await?;
         if column(&row, 0)? {

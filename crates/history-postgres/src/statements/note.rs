@@ -70,7 +70,7 @@ impl Operation for PutNote {
             (&messages, Type::INT8),
             (&tip, Type::INT8),
             (&self.body, Type::TEXT),
-            (&limit.0, Type::INT8),
+            (&limit.deadline, Type::INT8),
         ];
         let row = client.query_typed_one(PUT, &parameters).await?;
         if column(&row, 0)? {

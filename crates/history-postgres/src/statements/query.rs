@@ -21,7 +21,7 @@ pub(crate) enum Preparation {
 }
 
 impl Preparation {
-    fn is_prepared(&self) -> bool {
+    pub(crate) fn is_prepared(&self) -> bool {
         match self {
             Self::Always => true,
             Self::Never => false,

@@ -32,6 +32,10 @@ async fn operate(
         ("load what is new", history.load(id, Range::After(seen)).await.map(drop)),
         ("turns", history.turns(id, Range::All).await.map(drop)),
         ("first", history.first(id, 2).await.map(drop)),
+        (
+            "append what follows",
+            history.append(id, &turn(8), Expect::Exactly(seen)).await.map(drop),
+        ),
         ("append", history.append(id, &turn(9), Expect::Any).await.map(drop)),
         ("note", history.note(id, "summary").await.map(drop)),
         ("put_note", history.put_note(id, "summary", &Note::new("brief", seen)).await),

@@ -1,6 +1,6 @@
 //! The cost of a call on the wire: counts that noise does not touch.
 
-use conversant_core::{ChatHistory, Expect, Message, Range, SessionId, Turn};
+use conversant_core::{ChatHistory, Expect, Message, Point, Range, SessionId, Turn};
 use conversant_harness::Tested;
 use conversant_history_postgres::PostgresHistory;
 use conversant_testkit::servers::CountingProxy;
@@ -16,6 +16,9 @@ const MAX_SENT: u64 = 800;
 /// The bytes that a turn, and a load, may take in addition to the stored text.
 const MAX_OF_TURN: u64 = 100;
 const MAX_RECEIVED: u64 = 600;
+
+/// The number of times that the server's counts are read until they are there, at most.
+const MAX_READS_OF_COUNTS: usize = 500;
 
 pub(crate) async fn an_operation_is_one_round_trip_and_little_more_than_its_text() -> Tested {
     let server = Server::start().await?;
@@ -34,8 +37,9 @@ pub(crate) async fn an_operation_is_one_round_trip_and_little_more_than_its_text
     let window = (stored(&turn()) + MAX_OF_TURN) * WINDOW as u64;
     // The connection prepares its statements.
     seen = history.append(&session, &turn(), Expect::Exactly(seen)).await.unwrap();
-    history.load(&session, Range::LastTurns(WINDOW)).await.unwrap();
-    history.load(&session, Range::After(seen)).await.unwrap();
+    for range in [Range::LastTurns(WINDOW), Range::LastMessages(1), Range::After(seen)] {
+        history.load(&session, range).await.unwrap();
+    }
     for _ in 0..2 * WINDOW {
         let next = turn();
         let before = proxy.traffic();
@@ -59,6 +63,43 @@ pub(crate) async fn an_operation_is_one_round_trip_and_little_more_than_its_text
         let read = after.received - before.received;
         assert!(read < received + MAX_RECEIVED, "{range:?} {read}");
     }
+    // The first load of a session with branches finds them.
+    history.at(Point::Start).unwrap().append(&session, &turn(), Expect::Any).await.unwrap();
+    let last = Range::LastTurns(WINDOW);
+    history.load(&session, last).await.unwrap();
+    let before = proxy.traffic();
+    let found = history.load(&session, last).await.unwrap();
+    assert_eq!(proxy.traffic().round_trips - before.round_trips, 1);
+    assert_eq!(found.messages.len(), 2);
     server.stop().await;
     Ok(())
+}
+
+/// Turns are appended without new entries in the indexes of the sessions.
+pub(crate) async fn a_turn_changes_no_index_of_the_sessions() -> Tested {
+    let server = Server::start().await?;
+    let history = PostgresHistory::builder(&server.url).max_connections(1).connect().await.unwrap();
+    let session = SessionId::new("session").unwrap();
+    let mut seen = history.append(&session, &Turn::exchange("q", "a"), Expect::Any).await.unwrap();
+    for _ in 0..WINDOW {
+        let turn = Turn::exchange("q", "a");
+        seen = history.append(&session, &turn, Expect::SameEpoch(seen)).await.unwrap();
+    }
+    // The counts of a connection are written when it ends.
+    drop(history);
+    let counts = "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables \
+        WHERE relname = 'conversant_sessions' AND schemaname = current_schema()";
+    let updates = WINDOW as i64 + 1;
+    for _ in 0..MAX_READS_OF_COUNTS {
+        let row = server.client.query_one(counts, &[]).await.unwrap();
+        let (updated, in_place): (i64, i64) = (row.get(0), row.get(1));
+        if updated == updates {
+            // One of them may be of another hour.
+            assert!(in_place >= updates - 2, "{in_place} of {updates}");
+            server.stop().await;
+            return Ok(());
+        }
+        server.client.batch_execute("SELECT pg_sleep(0.02)").await.unwrap();
+    }
+    panic!("the server did not count {updates} updates");
 }

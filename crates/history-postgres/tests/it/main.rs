@@ -47,6 +47,7 @@ conversant_harness::tests! {
     }
     gates {
         an_operation_is_one_round_trip_and_little_more_than_its_text,
+        a_turn_changes_no_index_of_the_sessions,
     }
     killed {
         a_killed_server_loses_nothing_that_it_acknowledged,
@@ -82,7 +83,7 @@ conversant_harness::tests! {
     }
     schema {
         programs_of_the_version_before_go_on,
-        turns_of_version_4_are_continued,
+        turns_of_versions_4_and_5_are_continued,
         a_history_in_partitioned_tables_is_a_history,
         tables_without_partitions_are_not_taken_for_partitioned_ones,
     }

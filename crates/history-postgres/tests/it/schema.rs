@@ -1,8 +1,10 @@
 //! Tables of earlier versions, functions, and partitions.
 
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use conversant_core::{ChatHistory, Expect, HistoryError, Point, Range, SessionId, Turn, TurnId};
+use conversant_core::{
+    ChatHistory, Expect, HistoryError, Point, Range, SessionFilter, SessionId, Turn, TurnId,
+};
 use conversant_harness::Tested;
 use conversant_history_postgres::PostgresHistory;
 use conversant_testkit::suite;
@@ -95,7 +97,7 @@ pub(crate) async fn programs_of_the_version_before_go_on() -> Tested {
         let left = history.alternatives(&session, Point::After(TurnId::from_u128(9))).await;
         assert_eq!(left.unwrap().len(), 2);
 
-        assert_eq!(server.number("SELECT version FROM conversant_schema").await, 5);
+        assert_eq!(server.number("SELECT version FROM conversant_schema").await, 6);
         // A program that knows more functions has been here.
         let more = "UPDATE conversant_schema SET functions = 99";
         server.client.batch_execute(more).await.unwrap();
@@ -108,41 +110,67 @@ pub(crate) async fn programs_of_the_version_before_go_on() -> Tested {
     Ok(())
 }
 
-/// The tables of version 4, with its functions.
-const VERSION_4: [&str; 10] = [
+/// The tables of version 4, and its functions.
+const TABLES_4: [&str; 4] = [
     include_str!("../../src/schema/1.sql"),
     include_str!("../../src/schema/2.sql"),
     include_str!("../../src/schema/3.sql"),
     include_str!("../../src/schema/4.sql"),
+];
+const FUNCTIONS_4: [&str; 7] = [
     include_str!("../../src/schema/functions_1.sql"),
     include_str!("../../src/schema/functions_2/tree.sql"),
     include_str!("../../src/schema/functions_2/load.sql"),
-    include_str!("../data/append_of_version_4.sql"),
     include_str!("../../src/schema/functions_2/branch.sql"),
     include_str!("../../src/schema/functions_2/list.sql"),
+    include_str!("../data/functions_of_version_5.sql"),
+    include_str!("../data/append_of_version_4.sql"),
 ];
 
-/// The append of programs of version 4. They may still run.
+/// What version 5 added.
+const TABLES_5: &str = include_str!("../../src/schema/5.sql");
+const FUNCTIONS_5: [&str; 2] = [
+    include_str!("../../src/schema/functions_3/append.sql"),
+    include_str!("../data/functions_of_version_5.sql"),
+];
+
+/// The append of programs of version 4, which may still run.
 const APPEND_4: &str = "SELECT (conversant_write_turn('s', 0::smallint, NULL, gen_random_uuid(), \
     conversant_fingerprint(gen_random_uuid()), 0::smallint, 0, 0, 0, \
     ARRAY['{\"type\":\"human\",\"data\":{\"content\":\"old\"}}'], 50, false, NULL, NULL, NULL, NULL, \
     9223372036854775807, 1790000000000, NULL, NULL))[3]";
 
-/// Turns of version 4, which have no fingerprint, are continued by new ones.
-pub(crate) async fn turns_of_version_4_are_continued() -> Tested {
-    for is_partitioned in [false, true] {
+/// The append of programs of version 5 to a session that they have seen.
+const APPEND_5: &str = "SELECT (conversant_write_next('s', u.id, conversant_fingerprint(u.id), \
+    1::smallint, s.epoch, s.messages, conversant_tip(s.key, s.messages), \
+    ARRAY['{\"type\":\"human\",\"data\":{\"content\":\"old\"}}'], 50, false, NULL, NULL, NULL, NULL, \
+    9223372036854775807, 1790000000000, NULL, NULL, 1, s.messages + 1, 'infinity', \
+    to_timestamp(1790000000)))[3] \
+    FROM (SELECT gen_random_uuid() AS id OFFSET 0) u, conversant_sessions s WHERE s.id = 's'";
+
+/// Turns of versions 4 and 5 are continued by new ones, and by programs of these versions.
+pub(crate) async fn turns_of_versions_4_and_5_are_continued() -> Tested {
+    for (version, is_partitioned) in [(4, false), (4, true), (5, false), (5, true)] {
         let server = Server::start().await?;
         let partition = if is_partitioned { &PARTITION_4[..] } else { &[] };
-        let (tables, functions) = VERSION_4.split_at(4);
-        for part in tables.iter().chain(partition).chain(functions) {
+        let mut parts = [&TABLES_4[..], partition, &FUNCTIONS_4[..]].concat();
+        let mut append = APPEND_4;
+        if version == 5 {
+            parts.insert(TABLES_4.len(), TABLES_5);
+            parts.extend(FUNCTIONS_5);
+            append = APPEND_5;
+        }
+        for part in parts {
             server.client.batch_execute(part).await.unwrap();
         }
-        let done = "ALTER TABLE conversant_schema ADD COLUMN functions bigint NOT NULL DEFAULT 2; \
-            UPDATE conversant_schema SET version = 4";
-        server.client.batch_execute(done).await.unwrap();
-        for messages in 1..=2 {
-            assert_eq!(server.number(APPEND_4).await, messages);
-        }
+        let done = format!(
+            "ALTER TABLE conversant_schema ADD COLUMN functions bigint NOT NULL DEFAULT {}; \
+            UPDATE conversant_schema SET version = {version}",
+            version - 2
+        );
+        server.client.batch_execute(&done).await.unwrap();
+        assert_eq!(server.number(APPEND_4).await, 1);
+        assert_eq!(server.number(append).await, 2);
         let history = server.history().await;
         let session = SessionId::new("s").unwrap();
         let mut seen = history.load(&session, Range::All).await.unwrap().version;
@@ -152,8 +180,10 @@ pub(crate) async fn turns_of_version_4_are_continued() -> Tested {
             assert_eq!((found.messages.len(), found.version), (0, seen));
             let expect = Expect::SameEpoch(seen);
             seen = history.append(&session, &turn(number), expect).await.unwrap();
+            let last = history.load(&session, Range::LastTurns(1)).await.unwrap();
+            assert_eq!((last.messages.len(), last.version), (2, seen));
         }
-        assert_eq!(server.number(APPEND_4).await, 9);
+        assert_eq!(server.number(append).await, 9);
         let found = history.load(&session, Range::After(seen)).await.unwrap();
         assert_eq!(found.messages.to_string(), "Human: old");
         let exactly = Expect::Exactly(found.version);
@@ -164,6 +194,11 @@ pub(crate) async fn turns_of_version_4_are_continued() -> Tested {
         assert_eq!(again.unwrap().messages, 4);
         let info = history.session_info(&session).await.unwrap().unwrap();
         assert_eq!(info.turns, 7);
+        // The list finds it by the hour of its last use, which was the server's until now.
+        let since = SystemTime::now() - Duration::from_secs(60);
+        let filter = SessionFilter::new().with_used_since(since);
+        let found = history.list_sessions(&filter, None, 9).await.unwrap();
+        assert_eq!(found.sessions.len(), 1, "{found:?}");
         server.stop().await;
     }
     Ok(())

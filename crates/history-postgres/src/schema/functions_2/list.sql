@@ -80,28 +80,6 @@ BEGIN
 END
 $$;
 
--- Holds the row of a session whose title or label is set, and begins it, unless nothing is set in it.
-CREATE OR REPLACE FUNCTION conversant_hold_listed(wanted text, is_removal boolean, lifetime_ms bigint, limit_ms bigint)
-RETURNS conversant_sessions LANGUAGE plpgsql AS $$
-DECLARE
-    h record;
-    s conversant_sessions;
-    now_ms bigint := date_part('epoch', clock_timestamp()) * 1000;
-BEGIN
-    SELECT * INTO h FROM conversant_hold(wanted);
-    PERFORM conversant_check_limit(limit_ms);
-    s := h.held;
-    IF is_removal AND h.is_new THEN
-        DELETE FROM conversant_sessions d WHERE d.key = s.key;
-    ELSIF s.used_ms = 0 AND NOT is_removal THEN
-        UPDATE conversant_sessions u SET created_ms = now_ms, used_ms = now_ms,
-            expires = coalesce(u.expires, clock_timestamp() + lifetime_ms * interval '1 millisecond')
-            WHERE u.key = s.key;
-    END IF;
-    RETURN s;
-END
-$$;
-
 -- Adds the words of a turn to the index of the search, unless the turn is gone.
 CREATE OR REPLACE FUNCTION conversant_index_turn(branch bigint, first_message bigint, texts text[]) RETURNS void
 LANGUAGE plpgsql AS $$

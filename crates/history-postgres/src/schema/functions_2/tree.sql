@@ -257,32 +257,3 @@ BEGIN
 END
 $$;
 
--- Finds a session, or begins it, and holds its row until the transaction ends. One whose time is over is
--- empty, without labels and times.
-CREATE OR REPLACE FUNCTION conversant_hold(wanted text, OUT held conversant_sessions, OUT is_new boolean)
-LANGUAGE plpgsql AS $$
-DECLARE
-    least_epoch bigint;
-BEGIN
-    LOOP
-        SELECT * INTO held FROM conversant_sessions WHERE id = wanted FOR UPDATE;
-        IF FOUND THEN
-            is_new := false;
-            IF held.expires <= clock_timestamp() THEN
-                held := conversant_empty(held.key);
-                UPDATE conversant_sessions SET labels = '{}', created_ms = NULL, used_ms = 0
-                    WHERE key = held.key RETURNING * INTO held;
-            END IF;
-            RETURN;
-        END IF;
-        -- A session of this name may be in deletion. The deletion holds this row first.
-        SELECT epoch INTO least_epoch FROM conversant_schema FOR SHARE;
-        INSERT INTO conversant_sessions (id, epoch) VALUES (wanted, least_epoch)
-            ON CONFLICT (id) DO NOTHING RETURNING * INTO held;
-        IF FOUND THEN
-            is_new := true;
-            RETURN;
-        END IF;
-    END LOOP;
-END
-$$;
