@@ -128,13 +128,15 @@ impl Keys {
 
     pub(crate) fn session(&self, session: &SessionId) -> SessionKeys {
         let [index, floor, listed] = self.shared(session);
+        let begin = self.of(session, "");
+        let of = |part: &str| [begin.as_str(), part].concat();
         [
-            self.of(session, "meta"),
-            self.of(session, "messages"),
-            self.of(session, "turns"),
-            self.of(session, "ids"),
-            self.of(session, "notes"),
-            self.of(session, "lease"),
+            of("meta"),
+            of("messages"),
+            of("turns"),
+            of("ids"),
+            of("notes"),
+            of("lease"),
             index,
             floor,
             listed,

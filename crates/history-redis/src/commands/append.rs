@@ -5,7 +5,7 @@ use conversant_history::langchain::version_to_text;
 
 use super::{
     listing::{millis, totals_text},
-    scripts::{APPEND, Expected, point, tip, version},
+    scripts::{APPEND, Expected, Invocation, point, tip, version},
 };
 use crate::{
     error::Failure,
@@ -80,9 +80,8 @@ impl Operation for Append {
         if let Some(listing) = &self.listing {
             listing.ensure(connection).await?;
         }
-        let mut script = APPEND.prepare_invoke();
+        let mut script = Invocation::new(&APPEND, &self.keys);
         script
-            .key(&self.keys)
             .arg(limit.0)
             .arg(self.turn.to_string())
             .arg(kind)
@@ -99,7 +98,7 @@ impl Operation for Append {
             .arg(self.bytes)
             .arg(totals_text(self.totals));
         let (is_stale, epoch, messages, tip): (bool, i64, i64, String) =
-            script.invoke_async(connection).await?;
+            script.run(connection).await?;
         let current = version(epoch, messages, &tip)?;
         if is_stale {
             return Err(HistoryError::Stale { expected: seen, current }.into());

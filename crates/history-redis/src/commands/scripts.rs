@@ -3,7 +3,9 @@
 use std::sync::LazyLock;
 
 use conversant_core::{Expect, HistoryError, Point, Version};
-use redis::Script;
+use redis::{Cmd, ErrorKind, FromRedisValue, RedisResult, Script, ServerErrorKind, ToRedisArgs};
+
+use crate::{keys::SessionKeys, link::Link};
 
 /// Joins files to a script. Each uses the variables of those before it.
 macro_rules! script {
@@ -71,6 +73,37 @@ pub(super) static SESSIONS: LazyLock<Script> = script!("clock", "sessions");
 pub(super) static INDEX_BEGIN: LazyLock<Script> = script!("index_begin");
 pub(super) static INDEX_ADD: LazyLock<Script> = script!("index_add");
 pub(super) static INDEX_END: LazyLock<Script> = script!("index_end");
+
+/// An invocation of a script that writes its arguments as they are sent. That of the client has a
+/// copy of each.
+pub(super) struct Invocation<'s> {
+    script: &'s Script,
+    command: Cmd,
+}
+
+impl<'s> Invocation<'s> {
+    pub(super) fn new(script: &'s Script, keys: &SessionKeys) -> Self {
+        let mut command = redis::cmd("EVALSHA");
+        command.arg(script.get_hash()).arg(keys.len()).arg(keys);
+        Self { script, command }
+    }
+
+    pub(super) fn arg(&mut self, argument: impl ToRedisArgs) -> &mut Self {
+        self.command.arg(argument);
+        self
+    }
+
+    /// Runs the script, which the server gets first if it does not have it.
+    pub(super) async fn run<T: FromRedisValue>(&self, link: &mut Link) -> RedisResult<T> {
+        match self.command.query_async(link).await {
+            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+                self.script.prepare_invoke().load_async(link).await?;
+                self.command.query_async(link).await
+            }
+            answer => answer,
+        }
+    }
+}
 
 /// Checks a count that a script returned.
 pub(super) fn count(answered: i64) -> Result<u64, HistoryError> {
