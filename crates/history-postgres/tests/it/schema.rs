@@ -127,7 +127,7 @@ const FUNCTIONS_4: [&str; 7] = [
     include_str!("../data/append_of_version_4.sql"),
 ];
 
-/// What version 5 added.
+/// The additions of version 5.
 const TABLES_5: &str = include_str!("../../src/schema/5.sql");
 const FUNCTIONS_5: [&str; 2] = [
     include_str!("../../src/schema/functions_3/append.sql"),
