@@ -16,7 +16,7 @@ use crate::{
     schema::Migrate,
     search::search_texts,
     statements::{
-        Append, First, HOLD, IndexTurn, Load, LoadLast, LoadNote, Loaded, MAX_LAST_TURNS,
+        Append, First, HOLD, IndexTurn, IsAt, Load, LoadLast, LoadNote, Loaded, MAX_LAST_TURNS,
         Preparation, PutNote, Sweep, Unindexed,
     },
 };
@@ -126,20 +126,35 @@ impl BranchedHistory for PostgresHistory {
         point: Option<Point>,
         range: Range,
     ) -> Result<Slice, HistoryError> {
-        let is_regular = point.is_none() && self.is_regular(session);
-        if let (true, Range::LastTurns(turns @ 1..=MAX_LAST_TURNS)) = (is_regular, range) {
-            let (session, preparation) = (session.clone(), self.preparation.clone());
-            let load = LoadLast { session: session.clone(), turns, preparation };
-            if let Some(slice) = self.database.read(&session, load).await? {
-                return Ok(slice);
-            }
-            let slice = self.loaded(&session, point, range).await?.slice()?;
-            if !slice.messages.is_empty() {
-                self.irregular.insert(&session);
-            }
-            return Ok(slice);
+        if point.is_some() || !self.is_regular(session) {
+            return self.loaded(session, point, range).await?.slice();
         }
-        self.loaded(session, point, range).await?.slice()
+        let preparation = self.preparation.clone();
+        match range {
+            Range::LastTurns(turns @ 1..=MAX_LAST_TURNS) => {
+                let load = LoadLast { session: session.clone(), turns, preparation };
+                if let Some(slice) = self.database.read(session, load).await? {
+                    return Ok(slice);
+                }
+            }
+            Range::After(version) if version.messages > 0 && version.tip != 0 => {
+                let is_at = IsAt { session: session.clone(), version, preparation };
+                if self.database.read(session, is_at).await? {
+                    return Ok(Slice::new(Messages::default(), version));
+                }
+            }
+            _ => return self.loaded(session, point, range).await?.slice(),
+        }
+        let slice = self.loaded(session, point, range).await?.slice()?;
+        // The plain statement would have found a regular session.
+        let is_irregular = match range {
+            Range::After(version) => version.matches(slice.version),
+            _ => !slice.messages.is_empty(),
+        };
+        if is_irregular {
+            self.irregular.insert(session);
+        }
+        Ok(slice)
     }
 
     async fn append_at(
@@ -162,6 +177,7 @@ impl BranchedHistory for PostgresHistory {
             totals: UsageTotals::of_turn(turn),
             texts: self.search.as_ref().map(|_| search_texts(turn)),
             lifetime_ms: self.lifetime_ms,
+            is_regular: point.is_none() && self.is_regular(session),
             preparation: self.preparation.clone(),
         };
         self.database.write(session, append).await

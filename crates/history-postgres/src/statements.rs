@@ -9,6 +9,7 @@ mod list;
 mod load;
 mod load_last;
 mod note;
+mod plain;
 mod query;
 mod search;
 
@@ -22,6 +23,7 @@ pub(crate) use self::{
     load::{First, Load, Loaded, Stored},
     load_last::{LoadLast, MAX_LAST_TURNS},
     note::{LoadNote, PutNote},
+    plain::IsAt,
     query::Preparation,
     search::{IndexTurn, Unindexed},
 };

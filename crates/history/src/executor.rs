@@ -17,13 +17,16 @@ use conversant_core::{HistoryError, SessionId};
 use tokio::{
     runtime::Handle,
     task::JoinHandle,
-    time::{Instant, timeout_at},
+    time::{Instant, sleep, timeout_at},
 };
 
 use crate::session_locks::SessionLocks;
 
 /// The longest time limit: a hundred years. Longer ones are shortened to it.
 pub const MAX_TIMEOUT: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
+/// The longest time of the timer of [`SessionExecutor::set_early_timer`].
+const EARLY_TIMER: Duration = Duration::from_secs(5);
 
 /// Runs the operations of a networked store on its runtime, each within a time limit.
 ///
@@ -40,6 +43,7 @@ pub const MAX_TIMEOUT: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 pub struct SessionExecutor {
     locks: SessionLocks,
     unsettled: Arc<Mutex<HashMap<SessionId, Instant>>>,
+    has_early_timer: Arc<AtomicBool>,
     runtime: Handle,
     limit: Duration,
 }
@@ -93,8 +97,8 @@ impl SessionExecutor {
     /// Creates an executor that runs operations on `runtime`, each for at most `limit`.
     #[must_use]
     pub fn new(runtime: Handle, limit: Duration) -> Self {
-        let (locks, unsettled) = Default::default();
-        Self { locks, unsettled, runtime, limit: limit.min(MAX_TIMEOUT) }
+        let (locks, unsettled, has_early_timer) = Default::default();
+        Self { locks, unsettled, has_early_timer, runtime, limit: limit.min(MAX_TIMEOUT) }
     }
 
     /// Returns the number of sessions in use.
@@ -203,7 +207,21 @@ impl SessionExecutor {
         work: impl Future<Output = Result<T, HistoryError>>,
     ) -> Result<T, HistoryError> {
         let timed_out = HistoryError::TimedOut { limit: self.limit };
+        self.set_early_timer();
         timeout_at(call.deadline, work).await.unwrap_or(Err(timed_out))
+    }
+
+    /// Sets a timer that ends before the limit of an operation, unless there is one. A runtime that
+    /// waits for no earlier timer is woken, by two system calls, for each that is set.
+    fn set_early_timer(&self) {
+        if !self.has_early_timer.swap(true, Ordering::Relaxed) {
+            let (timer, time) =
+                (Arc::clone(&self.has_early_timer), EARLY_TIMER.min(self.limit / 2));
+            self.runtime.spawn(async move {
+                sleep(time).await;
+                timer.store(false, Ordering::Relaxed);
+            });
+        }
     }
 
     fn unsettled(&self) -> MutexGuard<'_, HashMap<SessionId, Instant>> {

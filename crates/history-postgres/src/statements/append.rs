@@ -48,6 +48,8 @@ pub(crate) struct Append {
     /// The parts of the text that is searched, if there is a search.
     pub(crate) texts: Option<Vec<String>>,
     pub(crate) lifetime_ms: Option<i64>,
+    /// Whether the session has no branches, as far as is known.
+    pub(crate) is_regular: bool,
     pub(crate) preparation: Preparation,
 }
 
@@ -58,6 +60,11 @@ impl Operation for Append {
         let (kind, seen) = stored_expectation(self.expect)?;
         let follows_a_turn = kind > 0 && seen.messages > 0 && seen.tip != 0;
         if self.point.is_none() && follows_a_turn && !self.messages.is_empty() {
+            if self.is_plain()
+                && let Some(version) = self.append_plain(client, limit, seen).await?
+            {
+                return Ok(version);
+            }
             match self.append_next(client, limit, seen).await {
                 // A turn with this id is stored already.
                 Err(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => {}
@@ -70,6 +77,14 @@ impl Operation for Append {
 }
 
 impl Append {
+    /// Returns whether a plain statement can append the turn.
+    fn is_plain(&self) -> bool {
+        self.is_regular
+            && self.lifetime_ms.is_none()
+            && self.texts.is_none()
+            && self.totals.is_empty()
+    }
+
     /// Appends the turn in any state of the session.
     async fn append(
         &self,
@@ -153,14 +168,14 @@ impl Append {
 }
 
 /// The base of a turn, as it is stored.
-struct Base {
-    epoch: Option<i64>,
-    messages: Option<i64>,
-    tip: Option<i64>,
+pub(super) struct Base {
+    pub(super) epoch: Option<i64>,
+    pub(super) messages: Option<i64>,
+    pub(super) tip: Option<i64>,
 }
 
 impl Base {
-    fn of(base: Option<Version>) -> Self {
+    pub(super) fn of(base: Option<Version>) -> Self {
         match base.map(stored) {
             Some((epoch, messages, tip)) => {
                 Self { epoch: Some(epoch), messages: Some(messages), tip: Some(tip) }

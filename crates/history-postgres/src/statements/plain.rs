@@ -1,0 +1,109 @@
+//! The usual cases of a call as plain statements, which the server executes in less time than a
+//! function. They are prepared; where they find another case, a function decides.
+
+use conversant_core::{SessionId, Version};
+use deadpool_postgres::Client;
+use tokio_postgres::{error::SqlState, types::Type};
+
+use super::{
+    append::{Append, Base},
+    columns::{millis, signed, stored, stored_id, time},
+    query::{Parameter, Preparation},
+};
+use crate::{
+    error::Failure,
+    pool::{Limit, Operation},
+};
+
+/// The milliseconds of an hour, by which sessions are listed.
+const HOUR: i64 = 60 * 60 * 1000;
+
+/// Finds out whether a session without branches and expiry is at a version.
+const IS_AT: &str = "SELECT 1 FROM conversant_sessions s \
+    JOIN conversant_turns t ON t.session = s.key AND t.first = s.last_first \
+    WHERE s.id = $1 AND s.epoch = $2 AND s.messages = $3 AND s.branch IS NULL AND s.expires IS NULL \
+    AND t.first + t.count = $3 AND t.tip = $4";
+
+/// Appends a turn to a session without branches and expiry that is at a version. A writer that
+/// waited for another one checks the conditions on the session's row again, and then its deadline:
+/// an error undoes the statement.
+const APPEND: &str = "WITH session AS ( \
+        UPDATE conversant_sessions u SET messages = $4, last_first = $3, turns = u.turns + 1, \
+            used_ms = $5, used_hour = $6, bytes = u.bytes + $7 \
+        WHERE u.id = $1 AND u.epoch = $2 AND u.messages = $3 AND u.used_ms <= $5 \
+            AND u.branch IS NULL AND u.expires IS NULL \
+            AND (SELECT t.first + t.count = $3 AND t.tip = $8 FROM conversant_turns t \
+                WHERE t.session = u.key AND t.first = u.last_first) \
+        RETURNING u.key, u.turns \
+    ) \
+    INSERT INTO conversant_turns (session, first, count, id, bytes, incomplete, base_epoch, \
+        base_messages, base_tip, messages, number, tip) \
+    SELECT s.key, $3, $9, $10, $7, $11, $12, $13, $14, $15, s.turns - 1, $16 FROM session s \
+    RETURNING CASE WHEN clock_timestamp() > $17 THEN conversant_check_limit($18)::text END";
+
+/// A question whether a session is at a version, which is not that of an empty session.
+pub(crate) struct IsAt {
+    pub(crate) session: SessionId,
+    pub(crate) version: Version,
+    pub(crate) preparation: Preparation,
+}
+
+impl Operation for IsAt {
+    /// `false` also for a session with branches or an expiry.
+    type Output = bool;
+
+    async fn run(&self, client: &mut Client, _: Limit) -> Result<bool, Failure> {
+        let (epoch, messages, tip) = stored(self.version);
+        let parameters: [Parameter<'_>; 4] = [
+            (&self.session.as_str(), Type::TEXT),
+            (&epoch, Type::INT8),
+            (&messages, Type::INT8),
+            (&tip, Type::INT8),
+        ];
+        Ok(!self.preparation.query(client, IS_AT, &parameters).await?.is_empty())
+    }
+}
+
+impl Append {
+    /// Appends a turn without words to index, sums and a lifetime to a session at a version that is
+    /// not that of an empty one. Returns the version after it, or `None` if a function has to
+    /// decide.
+    pub(super) async fn append_plain(
+        &self,
+        client: &Client,
+        limit: Limit,
+        seen: Version,
+    ) -> Result<Option<Version>, Failure> {
+        let (epoch, messages, tip) = stored(seen);
+        let finish = seen.messages.saturating_add(self.messages.len() as u64);
+        let base = Base::of(self.base);
+        let used = self.turn.created_at().map_or(limit.now, |made| millis(made).min(limit.now));
+        let parameters: [Parameter<'_>; 18] = [
+            (&self.session.as_str(), Type::TEXT),
+            (&epoch, Type::INT8),
+            (&messages, Type::INT8),
+            (&signed(finish), Type::INT8),
+            (&used, Type::INT8),
+            (&used.div_euclid(HOUR), Type::INT8),
+            (&signed(self.bytes), Type::INT8),
+            (&tip, Type::INT8),
+            (&i32::try_from(self.messages.len()).unwrap_or(i32::MAX), Type::INT4),
+            (&stored_id(self.turn), Type::UUID),
+            (&self.incomplete, Type::BOOL),
+            (&base.epoch, Type::INT8),
+            (&base.messages, Type::INT8),
+            (&base.tip, Type::INT8),
+            (&self.messages, Type::TEXT_ARRAY),
+            (&self.turn.fingerprint().cast_signed(), Type::INT8),
+            (&time(limit.deadline), Type::TIMESTAMPTZ),
+            (&limit.deadline, Type::INT8),
+        ];
+        let is_stored = match self.preparation.query(client, APPEND, &parameters).await {
+            // A turn with this id is stored already.
+            Err(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => false,
+            rows => !rows?.is_empty(),
+        };
+        let version = Version::new(seen.epoch, finish).with_tip(self.turn.fingerprint());
+        Ok(is_stored.then_some(version))
+    }
+}
