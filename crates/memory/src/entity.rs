@@ -16,7 +16,7 @@ use crate::{
         derived_state::{Derived, DerivedState},
         settings::{conversation_at, conversation_methods, conversation_settings},
     },
-    facts::{self, Facts, Rewritten},
+    facts::{self, Abandoned, Facts, Rewritten},
     llm::{
         entity_extractor::{EntityExtractor, ExtractedNames, extraction_settings, human_text},
         limits::shortened_messages,
@@ -122,6 +122,7 @@ pub struct EntityMemory {
     /// The names in the turns that the descriptions do not cover yet; `None` if they have to be
     /// extracted again.
     pending: Mutex<Option<Vec<String>>>,
+    abandoned: Abandoned,
 }
 
 impl EntityMemory {
@@ -141,6 +142,7 @@ impl EntityMemory {
             scope: Scope::Session,
             base: None,
             pending: Mutex::default(),
+            abandoned: Abandoned::default(),
         }
     }
 
@@ -180,7 +182,8 @@ impl EntityMemory {
     pub fn facts(&self) -> Facts {
         let session = &self.conversation.session;
         let history = self.base.as_ref().unwrap_or(&session.history);
-        Facts::new(Arc::clone(history), &self.scope, session.id.clone())
+        let facts = Facts::new(Arc::clone(history), &self.scope, session.id.clone());
+        facts.with_abandoned(&self.abandoned)
     }
 
     /// Sets the number of turns that are shown to the prompt and to the memory's model. The default
@@ -234,6 +237,7 @@ impl EntityMemory {
                 self.base.as_ref().unwrap_or(&self.conversation.session.history),
             )),
             pending: Mutex::default(),
+            abandoned: Arc::clone(&self.abandoned),
         }
     }
 
@@ -322,7 +326,7 @@ impl EntityMemory {
             self.state.write(session, Value::from(""), covers).await?;
             return Ok(stored);
         }
-        let lease = facts.lock().await?;
+        let held = facts.lock().await?;
         let stored = async {
             let (mut known, _) = self.read().await?;
             let stored = store(&mut known);
@@ -330,7 +334,7 @@ impl EntityMemory {
             Ok(stored)
         }
         .await;
-        facts.unlock(lease).await;
+        facts.unlock(held).await;
         stored
     }
 }

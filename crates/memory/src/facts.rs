@@ -1,6 +1,10 @@
 //! The facts that a memory knows of a session, a user or a group.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt, mem,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use conversant_core::{
     ChatHistory, GroupId, HistoryError, Lease, Note, Range, Scope, SessionId, UserId, Value,
@@ -12,6 +16,7 @@ use serde_json::{Map, Value as Json};
 use crate::{
     conversation::stored_session::StoredSession,
     llm::limits::{MAX_LIST, MAX_TEXT},
+    sync,
 };
 
 /// The name of the note that has the facts.
@@ -57,6 +62,9 @@ pub struct Fact {
 /// name, so that changes of several processes follow each other. It waits at most 15 seconds for
 /// another change. In a history without leases the last writer wins.
 ///
+/// A change that is dropped before its end holds the others up for 10 seconds, except the next one
+/// of the same value or memory.
+///
 /// A memory that is describing a fact when it is corrected or forgotten keeps the correction.
 ///
 /// # Examples
@@ -85,6 +93,24 @@ pub struct Facts {
     lock: Option<SessionId>,
     /// Whether the session has turns that a note covers.
     has_turns: bool,
+    abandoned: Abandoned,
+}
+
+/// The lease of a change that was dropped before it released its lease. The next change does.
+pub(crate) type Abandoned = Arc<Mutex<Option<Lease>>>;
+
+/// The lock of a change.
+pub(crate) struct FactsLock {
+    lease: Option<Lease>,
+    abandoned: Abandoned,
+}
+
+impl Drop for FactsLock {
+    fn drop(&mut self) {
+        if let Some(lease) = self.lease.take() {
+            *sync::lock(&self.abandoned) = Some(lease);
+        }
+    }
 }
 
 impl Facts {
@@ -136,14 +162,21 @@ impl Facts {
         match own {
             Some(id) => {
                 let lock = Some(id.clone());
-                Self { session: StoredSession::new(history, id), lock, has_turns: false }
+                let session = StoredSession::new(history, id);
+                Self { session, lock, has_turns: false, abandoned: Abandoned::default() }
             }
             None => {
                 let lock = SessionId::from_stored(format!("conversant:session:{session}")).ok();
                 let session = StoredSession::new(history, session);
-                Self { session, lock, has_turns: true }
+                Self { session, lock, has_turns: true, abandoned: Abandoned::default() }
             }
         }
+    }
+
+    /// Sets the place of the lease that a dropped change leaves.
+    pub(crate) fn with_abandoned(mut self, abandoned: &Abandoned) -> Self {
+        self.abandoned = Arc::clone(abandoned);
+        self
     }
 
     /// Lists all facts, the one that was written last at the end.
@@ -215,9 +248,9 @@ impl Facts {
         &self,
         change: impl FnOnce(&mut Map<String, Json>) -> R + Send,
     ) -> Result<R, HistoryError> {
-        let lease = self.lock().await?;
+        let held = self.lock().await?;
         let changed = self.change_locked(change).await;
-        self.unlock(lease).await;
+        self.unlock(held).await;
         changed
     }
 
@@ -238,9 +271,15 @@ impl Facts {
         Ok(outcome)
     }
 
-    /// Waits for the lock. Returns `None` if the history has no leases.
-    pub(crate) async fn lock(&self) -> Result<Option<Lease>, HistoryError> {
-        let Some(lock) = &self.lock else { return Ok(None) };
+    /// Waits for the lock. It holds nothing if the history has no leases.
+    pub(crate) async fn lock(&self) -> Result<FactsLock, HistoryError> {
+        let mut held = FactsLock { lease: None, abandoned: Arc::clone(&self.abandoned) };
+        let Some(lock) = &self.lock else { return Ok(held) };
+        let abandoned = mem::take(&mut *sync::lock(&self.abandoned));
+        if abandoned.is_some() {
+            held.lease = abandoned;
+            self.release(&mut held).await;
+        }
         let [mut pause, longest] = PAUSES;
         // Without contention no clock is read: there is none on every target.
         let mut started = None;
@@ -252,15 +291,23 @@ impl Facts {
                     Delay::new(pause).await;
                     pause = (pause * 2).min(longest);
                 }
-                lease => return lease,
+                lease => {
+                    held.lease = lease?;
+                    return Ok(held);
+                }
             }
         }
     }
 
-    pub(crate) async fn unlock(&self, lease: Option<Lease>) {
-        if let Some(lease) = lease {
+    pub(crate) async fn unlock(&self, mut held: FactsLock) {
+        self.release(&mut held).await;
+    }
+
+    async fn release(&self, held: &mut FactsLock) {
+        if let Some(lease) = &held.lease {
             // A lease that is not released expires.
-            let _ = self.session.history.release(&lease).await;
+            let _ = self.session.history.release(lease).await;
+            held.lease = None;
         }
     }
 }

@@ -10,7 +10,9 @@ use conversant_core::{
 use conversant_memory::{
     EntityMemory, Facts, InMemoryHistory, InMemoryVectorStore, VectorStoreMemory,
 };
-use conversant_testkit::block_on;
+use conversant_testkit::{
+    FailingHistory, FailureMode, Gate, HistoryCall, block_on, poll_then_drop,
+};
 use serde_json::json;
 
 use crate::support::session;
@@ -270,4 +272,22 @@ fn turns_of_a_user_are_listed_corrected_and_forgotten() {
         say(&memory(user("ada"), "1"), "three").await;
         assert!(!shown(user("ada"), "1").await.contains("one"));
     });
+}
+
+/// The lease of a change that was dropped is given back by the next one, which does not wait for
+/// its end.
+#[test]
+fn a_dropped_change_does_not_hold_up_the_next_one() {
+    for call in [HistoryCall::Note, HistoryCall::PutNote, HistoryCall::Release] {
+        let gate = Gate::new();
+        let history = FailingHistory::new(InMemoryHistory::new());
+        let history = Arc::new(history.on(call, 1, FailureMode::hold(&gate)));
+        let facts = Facts::of_user(Arc::clone(&history), UserId::new("ada").unwrap());
+        block_on(async {
+            assert!(poll_then_drop(facts.set("Lisbon", "a city"), 1).await.is_none());
+            facts.set("chess", "a game").await.unwrap();
+            assert!(facts.get("chess").await.unwrap().is_some());
+        });
+        assert_eq!(history.calls(HistoryCall::Lease), 2, "{call:?}");
+    }
 }
