@@ -18,7 +18,22 @@ pub(super) fn semantic_versions(baseline: Option<String>) -> StepResult {
         println!("run `cargo install --locked cargo-semver-checks`");
         return Ok(Outcome::Failed);
     }
-    cargo(&["semver-checks", "--workspace", "--baseline-rev", &baseline]).shown()
+    let packages = Packages::read()?;
+    let mut check = cargo(&["semver-checks", "--baseline-rev", &baseline]);
+    let mut known = 0;
+    for package in packages.published().filter(|package| !package.is_proc_macro()) {
+        let manifest = format!("{baseline}:{}", packages.manifest(package));
+        if workspace::command("git").args(["cat-file", "-e", &manifest]).quietly().is_err() {
+            println!("{} is new since {baseline}", package.name);
+            continue;
+        }
+        check.args(["--package", &package.name]);
+        known += 1;
+    }
+    if known == 0 {
+        return Err(format!("no package of today is in {baseline}; name another commit").into());
+    }
+    check.shown()
 }
 
 /// Returns the last tag of a version, if there is one.

@@ -51,14 +51,21 @@ fn check_package(manifest: &File, tree: &Tree) -> Vec<Fault> {
     faults
 }
 
-/// Returns the crates in a manifest's list, such as `["serde_json::*"]`. A list names the crate
-/// that defines a type: `serde_core` for what code imports from `serde`.
+/// The crates that define types, which a list names, and those from which code imports them.
+const REEXPORTS: [(&str, &str); 2] = [("futures_core", "futures_util"), ("serde_core", "serde")];
+
+/// Returns the crates in a manifest's list, such as `["serde_json::*"]`, and those that re-export
+/// their types.
 fn allowed(manifest: &str) -> BTreeSet<String> {
     let list = manifest.split_once(SECTION).map_or("", |(_, rest)| rest);
     let list = list.split("\n[").next().unwrap_or_default();
     let entries = list.split('"').skip(1).step_by(2);
     let names = entries.filter_map(|entry| entry.split("::").next());
-    names.map(|name| if name == "serde_core" { "serde" } else { name }.to_owned()).collect()
+    let names = names.flat_map(|name| {
+        let importers = REEXPORTS.iter().filter(move |(defines, _)| *defines == name);
+        importers.map(|(_, imported)| *imported).chain([name])
+    });
+    names.map(str::to_owned).collect()
 }
 
 /// Returns the crates that a package depends on, by the names that code uses.

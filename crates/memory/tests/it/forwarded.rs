@@ -89,6 +89,9 @@ fn a_leased_memory_answers_as_its_memory_does() {
         assert_eq!(leased.stored_in().map(|(_, session)| session.as_str()), Some("inner"));
         assert!(leased.check(&Messages::new()).is_err());
         assert_eq!(leased.maintain().await.unwrap().warnings.len(), 1);
+        let buffer =
+            LeasedMemory::new(BufferMemory::new(), InMemoryHistory::new(), session("s"), time);
+        assert!(buffer.saves_turns() && !buffer.needs_maintenance());
         leased.clear().await.unwrap();
         assert!(odd.is_cleared.load(Ordering::Relaxed));
     });

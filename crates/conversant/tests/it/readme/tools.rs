@@ -9,7 +9,7 @@ struct City {
 }
 
 /// Advice for a day.
-#[derive(Debug, schemars::JsonSchema, serde::Deserialize)]
+#[derive(schemars::JsonSchema, serde::Deserialize)]
 struct Advice {
     umbrella: bool,
     /// The reason, in one sentence.
@@ -28,6 +28,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .build()?;
 
     let advice: Advice = chain.predict_as(vars! { "city" => "Kyoto" }).await?;
-    println!("{advice:?}");
+    println!("umbrella: {}, because {}", advice.umbrella, advice.because);
     Ok(())
 }
