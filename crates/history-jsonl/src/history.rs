@@ -19,6 +19,7 @@ use crate::{
     list::{self, Listed},
     lock::{LockMode, SessionLock},
     log_record,
+    page_cache::Source,
     paths::SessionPaths,
     repair::{self, Repaired},
     serial_executor::SerialExecutor,
@@ -320,13 +321,26 @@ impl BranchedHistory for JsonlHistory {
         point: Option<Point>,
         range: Range,
     ) -> Result<Slice, HistoryError> {
-        let (paths, id) = (self.paths(session), session.clone());
-        let (cache, files) = (Arc::clone(&self.store.cache), paths.clone());
+        let paths = self.paths(session);
         let settings = &self.store.settings;
         let (time_to_live, lock_timeout) = (settings.time_to_live, settings.lock_timeout);
+        // What is in memory is read here: to wake a thread would take as long.
+        let at_once = || {
+            let _lock = SessionLock::shared_at_once(&paths)?;
+            let loaded = tail::load(Source::PageCache, &paths, session, point, range, time_to_live);
+            loaded.ok().flatten()
+        };
+        if range != Range::All
+            && let Some(slice) = self.store.executor.run_at_once(session, at_once)?
+        {
+            return Ok(slice);
+        }
+        let id = session.clone();
+        let (cache, files) = (Arc::clone(&self.store.cache), paths.clone());
         let load = move |_lock| {
             // A session that is only read needs no index.
-            if let Some(slice) = tail::load(&files, &id, point, range, time_to_live)? {
+            let loaded = tail::load(Source::Disk, &files, &id, point, range, time_to_live)?;
+            if let Some(slice) = loaded {
                 return Ok(slice);
             }
             let conversation = Conversation {

@@ -35,6 +35,7 @@ mod lines_back;
 mod list;
 mod lock;
 mod log_record;
+mod page_cache;
 mod paths;
 mod range;
 mod repair;

@@ -1,14 +1,22 @@
 //! Reading the lines of a file from the last to the first.
 
-use std::{fs::File, io};
+use std::{
+    fs::File,
+    io::{self, ErrorKind},
+};
 
-use crate::file_io;
+use crate::page_cache::Source;
 
 /// The bytes that are read first. Each later read is twice as long as the one before.
 const FIRST_BYTES: u64 = 32 * 1024;
 
+/// The last read from the page cache: with the reads before it, what is decoded in a fraction of a
+/// millisecond. More is read by a thread of the store.
+const LAST_CACHED_BYTES: u64 = 2 * FIRST_BYTES;
+
 /// The lines of a part of a file, newest first.
 pub(crate) struct LinesBack<'f> {
+    source: Source,
     file: &'f File,
     /// The offset at which the first line begins.
     first: u64,
@@ -22,8 +30,9 @@ pub(crate) struct LinesBack<'f> {
 
 impl<'f> LinesBack<'f> {
     /// Returns the lines between two offsets.
-    pub(crate) const fn new(file: &'f File, first: u64, end: u64) -> Self {
-        Self { file, first, start: end, text: Vec::new(), left: 0, next_read: FIRST_BYTES }
+    pub(crate) const fn new(source: Source, file: &'f File, first: u64, end: u64) -> Self {
+        let text = Vec::new();
+        Self { source, file, first, start: end, text, left: 0, next_read: FIRST_BYTES }
     }
 
     /// Returns whether the last line has its line break, or there are no lines.
@@ -54,11 +63,14 @@ impl<'f> LinesBack<'f> {
     }
 
     fn read_more(&mut self) -> io::Result<()> {
+        if self.source == Source::PageCache && self.next_read > LAST_CACHED_BYTES {
+            return Err(ErrorKind::WouldBlock.into());
+        }
         let bytes = self.next_read.min(self.start.saturating_sub(self.first));
         self.start -= bytes;
         self.next_read *= 2;
         let length = usize::try_from(bytes).unwrap_or(usize::MAX);
-        let mut text = file_io::read_at(self.file, self.start, length)?;
+        let mut text = self.source.read_at(self.file, self.start, length)?;
         text.extend_from_slice(self.text.get(..self.left).unwrap_or_default());
         self.left = text.len();
         self.text = text;

@@ -12,7 +12,7 @@ use conversant_core::{HistoryError, TurnId};
 use conversant_history::lease_holder;
 use serde::{Deserialize, Serialize};
 
-use crate::{error::io_error, file_io::has_name, paths::SessionPaths};
+use crate::{error::io_error, file_io::has_name, page_cache::Source, paths::SessionPaths};
 
 /// The pauses between attempts to lock a file: the first, which doubles up to the last.
 pub(crate) const PAUSES: (Duration, Duration) =
@@ -175,6 +175,15 @@ pub(crate) struct SessionLock {
     file: File,
     /// The conversation's file, which a writer has locked.
     data: Option<File>,
+}
+
+impl SessionLock {
+    /// Acquires the lock of a reader if that takes no wait.
+    pub(crate) fn shared_at_once(paths: &SessionPaths) -> Option<Self> {
+        let file = Source::PageCache.open(&paths.lock()).ok()?;
+        lock(&file, LockMode::Shared).ok()?;
+        Some(Self { file, data: None })
+    }
 }
 
 /// A lease, as the lock file contains it.

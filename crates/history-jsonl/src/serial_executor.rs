@@ -106,6 +106,22 @@ impl SerialExecutor {
         self.submit(Some(session.clone()), Some((paths, mode)), run).await
     }
 
+    /// Runs an operation on a session on this thread, unless others are under way or queued.
+    ///
+    /// The operation must not wait. It returns `None` if it would have to.
+    pub(crate) fn run_at_once<T>(
+        &self,
+        session: &SessionId,
+        run: impl FnOnce() -> Option<T>,
+    ) -> Result<Option<T>, HistoryError> {
+        let lane = Some(session.clone());
+        if !self.lanes.begin(&lane)? {
+            return Ok(None);
+        }
+        let _begun = Begun { executor: self, lane };
+        Ok(run())
+    }
+
     async fn submit<T: Send + 'static>(
         &self,
         lane: Lane,
@@ -130,6 +146,22 @@ impl SerialExecutor {
         self.lanes.close().await;
         self.waiter.close().await;
         self.pool.close().await;
+    }
+}
+
+/// A lane whose first operation runs on a thread of its caller. When that ends, the next one is the
+/// pool's.
+struct Begun<'e> {
+    executor: &'e SerialExecutor,
+    lane: Lane,
+}
+
+impl Drop for Begun<'_> {
+    fn drop(&mut self) {
+        if let Some(operation) = self.executor.lanes.next(&self.lane) {
+            // The pool is closed once no operation is left.
+            let _ = self.executor.pool.send(Ready::Operation(self.lane.take(), operation));
+        }
     }
 }
 
@@ -159,6 +191,19 @@ impl Lanes {
         }
         state.queues.insert(lane.clone(), VecDeque::new());
         Ok(Some(operation))
+    }
+
+    /// Begins a lane, unless it has operations.
+    fn begin(&self, lane: &Lane) -> Result<bool, HistoryError> {
+        let mut state = lock(&self.0);
+        if state.is_closed {
+            return Err(WorkerEnded.into());
+        }
+        let is_free = !state.queues.contains_key(lane);
+        if is_free {
+            state.queues.insert(lane.clone(), VecDeque::new());
+        }
+        Ok(is_free)
     }
 
     /// Returns the lane's next operation, or ends the lane.

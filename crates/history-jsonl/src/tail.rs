@@ -16,6 +16,7 @@ use crate::{
     header::Header,
     lines_back::LinesBack,
     log_record::{self, BranchPoint, Content},
+    page_cache::Source,
     paths::SessionPaths,
     range::slice_of,
     turn_line,
@@ -27,6 +28,7 @@ const HEADER_BYTES: u64 = 1024;
 /// Loads a range that ends at a point from the end of a session's file, or returns `None` if it
 /// takes the whole file. `None` as a point is the tip.
 pub(crate) fn load(
+    source: Source,
     paths: &SessionPaths,
     session: &SessionId,
     point: Option<Point>,
@@ -37,31 +39,31 @@ pub(crate) fn load(
         return Ok(None);
     }
     // The index reports what is wrong with a file.
-    let Ok(file) = File::open(paths.file()) else { return Ok(None) };
+    let Ok(file) = source.open(&paths.file()) else { return Ok(None) };
     let metadata = file.metadata().map_err(io_error)?;
     if is_expired(metadata.modified().ok(), time_to_live) {
         return Ok(None);
     }
-    let Some((header, start)) = header(&file, metadata.len())? else { return Ok(None) };
+    let Some((header, start)) = header(source, &file, metadata.len())? else { return Ok(None) };
     if header.session.as_ref() != Some(session) {
         return Ok(None);
     }
     let wanted = point.map_or(Wanted::Tip, |point| Wanted::after(point.turn()));
     let mut tail = Tail::new(header.epoch, range, wanted);
-    let mut lines = LinesBack::new(&file, start, metadata.len());
+    let mut lines = LinesBack::new(source, &file, start, metadata.len());
     let mut outcome = tail.read(&mut lines)?;
     let mut base = header.base;
     while let (Outcome::TooShort, Some(shared)) = (&outcome, base) {
-        let Ok(file) = File::open(paths.shared(shared.file)) else { return Ok(None) };
+        let Ok(file) = source.open(&paths.shared(shared.file)) else { return Ok(None) };
         let length = file.metadata().map_err(io_error)?.len();
-        let Some((header, start)) = self::header(&file, length)? else { return Ok(None) };
+        let Some((header, start)) = self::header(source, &file, length)? else { return Ok(None) };
         if matches!(tail.wanted, Wanted::Tip) {
             tail.wanted = Wanted::Turn(shared.after);
         }
         // A file that was rewritten has the turn elsewhere.
         let is_last = matches!(tail.wanted, Wanted::Turn(turn) if turn == shared.after);
         let end = if is_last && header.file == shared.file { shared.end } else { length };
-        outcome = tail.read(&mut LinesBack::new(&file, start, end.min(length)))?;
+        outcome = tail.read(&mut LinesBack::new(source, &file, start, end.min(length)))?;
         base = header.base;
     }
     Ok(match outcome {
@@ -72,9 +74,9 @@ pub(crate) fn load(
 }
 
 /// Reads the first line of a file. Returns it with its length.
-fn header(file: &File, length: u64) -> Result<Option<(Header, u64)>, HistoryError> {
+fn header(source: Source, file: &File, length: u64) -> Result<Option<(Header, u64)>, HistoryError> {
     let bytes = usize::try_from(length.min(HEADER_BYTES)).unwrap_or_default();
-    let text = crate::file_io::read_at(file, 0, bytes).map_err(io_error)?;
+    let text = source.read_at(file, 0, bytes).map_err(io_error)?;
     let Some(end) = memchr::memchr(b'\n', &text) else { return Ok(None) };
     let header = text.get(..=end).and_then(|line| Header::read(line).ok());
     Ok(header.map(|header| (header, end as u64 + 1)))

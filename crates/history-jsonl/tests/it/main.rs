@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
+#[cfg(target_os = "linux")]
+mod at_once;
 mod branches;
 mod limits;
 mod lines;
