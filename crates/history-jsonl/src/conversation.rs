@@ -336,7 +336,7 @@ impl Conversation<'_> {
                 let line = log_record::encode(index.lines, record)?;
                 if index.torn == 0 && !index.is_open {
                     extend(file, index, &line)?;
-                    return index.extend(&line);
+                    return index.extend(record, &line);
                 }
                 let mut bytes = Vec::with_capacity(line.len() + 1);
                 if index.is_open {

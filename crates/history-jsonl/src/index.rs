@@ -8,7 +8,7 @@ use crate::{
     error::{corrupt, corrupt_line, io_error, unexpected_line},
     file_io,
     header::{Base, Header},
-    log_record::{self, BranchPoint, Content, Line, TurnOutline},
+    log_record::{self, BranchPoint, Content, Line, Record, TurnOutline},
     paths::{SessionPaths, shared},
     shared_file::{self, SharedFile},
     turn_tree::{Place, Span, TurnTree},
@@ -199,8 +199,8 @@ impl Index {
     }
 
     /// Adds a line that was written at the end of the file, which ended with a line break.
-    pub(crate) fn extend(&mut self, line: &[u8]) -> Result<(), HistoryError> {
-        self.add(log_record::trim(line))?;
+    pub(crate) fn extend(&mut self, record: &Record<'_>, line: &[u8]) -> Result<(), HistoryError> {
+        self.add_content(record.content(), log_record::trim(line).len())?;
         self.advance(line);
         Ok(())
     }
@@ -220,8 +220,18 @@ impl Index {
         if line.line != self.lines {
             return Err(corrupt_line(number, "is out of order"));
         }
-        let span = Span { file: self.file, offset: self.end, bytes: text.len(), line: number };
-        match line.content() {
+        self.add_content(line.content(), text.len())
+    }
+
+    /// Adds the content of the next line, which has `bytes` bytes without its line break.
+    fn add_content(
+        &mut self,
+        content: Option<Content<TurnOutline>>,
+        bytes: usize,
+    ) -> Result<(), HistoryError> {
+        let number = self.lines + 1;
+        let span = Span { file: self.file, offset: self.end, bytes, line: number };
+        match content {
             Some(Content::Turn(turn, _)) => self.tip = Some(self.add_turn(self.tip, &turn, span)?),
             Some(Content::Branch { turn, point, is_tip }) => {
                 let before = self.branch_place(point, number)?;

@@ -109,6 +109,24 @@ impl<'r> Record<'r> {
         Self { label: Some(label), ..Self::default() }
     }
 
+    /// Returns the content of the line, as it would be read. `None` if there is none.
+    pub(crate) fn content(&self) -> Option<Content<TurnOutline>> {
+        let turn = |turn: Option<&Turn>| turn.map(TurnOutline::of);
+        let note = self.note.as_ref().map(NamedNote::outline);
+        let line = Line {
+            line: 0,
+            first: self.first,
+            turn: turn(self.turn),
+            branch: turn(self.branch),
+            alternative: turn(self.alternative),
+            note,
+            title: self.title.clone(),
+            label: self.label.clone(),
+            at: self.at,
+        };
+        line.content()
+    }
+
     /// Sets the time at which a turn was stored, if its id does not say it.
     pub(crate) const fn with_time(mut self, at: Option<u64>) -> Self {
         self.at = at;
@@ -142,6 +160,11 @@ struct NamedNote<'r> {
 impl<'r> NamedNote<'r> {
     fn new(name: &'r str, note: &'r Note) -> Self {
         Self { name, is_messages: note.body.as_messages().is_some(), note }
+    }
+
+    fn outline(&self) -> NoteOutline {
+        let note = CoversOutline { covers: self.note.covers };
+        NoteOutline { name: self.name.to_owned(), note }
     }
 }
 
@@ -223,6 +246,13 @@ impl<T> Line<T> {
 pub(crate) struct TurnOutline {
     pub(crate) id: TurnId,
     pub(crate) messages: Vec<IgnoredAny>,
+}
+
+impl TurnOutline {
+    fn of(turn: &Turn) -> Self {
+        // They have no size.
+        Self { id: turn.id(), messages: vec![IgnoredAny; turn.messages().len()] }
+    }
 }
 
 #[derive(Deserialize)]

@@ -18,7 +18,7 @@ use futures_channel::oneshot;
 use rusqlite::Connection;
 
 use self::{
-    batch::{Job, Read, Task},
+    batch::{Job, Read, Readers, Task},
     files::Files,
     pending::Pending,
 };
@@ -44,7 +44,7 @@ pub(crate) enum ReadLength {
 pub(crate) struct Workers {
     /// `None` in a store that is opened for reading only.
     writer: Option<Threads<Task>>,
-    readers: Arc<Threads<Read>>,
+    readers: Arc<Readers>,
     pending: Arc<Pending>,
     files: Arc<Files>,
 }
@@ -54,7 +54,7 @@ impl Workers {
     pub(crate) fn start<T: Tables>(options: &Options, tables: &T) -> Result<Self, HistoryError> {
         let (mut first, files) = connection::open_writer(options, tables)?;
         let files = Arc::new(Files::new(files, options));
-        let readers: Vec<_> = (0..options.readers.clamp(1, MAX_READERS))
+        let connected: Vec<_> = (0..options.readers.clamp(1, MAX_READERS))
             .map(|_| {
                 let mut connection = connection::open_reader(options, tables)?;
                 let files = Arc::clone(&files);
@@ -67,7 +67,7 @@ impl Workers {
                 })
             })
             .collect::<Result<_, HistoryError>>()?;
-        let readers = Arc::new(Threads::start("history-read", readers).map_err(backend)?);
+        let readers = Arc::new(Readers::new());
         let mut writer = None;
         if !options.read_only {
             let (readers, files) = (Arc::clone(&readers), Arc::clone(&files));
@@ -77,8 +77,11 @@ impl Workers {
                 drop(first);
                 drop(files);
             };
+            // It begins while the readers are started: the first load is the writer's.
             writer = Some(Threads::start("history-write", [write]).map_err(backend)?);
         }
+        let started = Threads::start("history-read", connected).map_err(backend)?;
+        readers.get_or_init(|| started);
         Ok(Self { writer, readers, pending: Arc::default(), files })
     }
 
@@ -87,7 +90,9 @@ impl Workers {
         if let Some(writer) = &self.writer {
             writer.close().await;
         }
-        self.readers.close().await;
+        if let Some(readers) = self.readers.get() {
+            readers.close().await;
+        }
     }
 
     /// Writes in one transaction, which is rolled back if `run` returns an error. `run` may be
@@ -148,7 +153,7 @@ impl Workers {
         match writer {
             Some(writer) if is_brief => writer.send(Task::BriefRead(read))?,
             Some(writer) => writer.send(Task::Read(read))?,
-            None => self.readers.send(read)?,
+            None => self.readers.get().ok_or(WorkerEnded)?.send(read)?,
         }
         answer.await.map_err(|_| WorkerEnded)?
     }

@@ -1,6 +1,9 @@
 //! The writer: commits the queued writes together, because each commit waits for the disk.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
 
 use conversant_core::HistoryError;
 use conversant_history::{Jobs, SqliteFileFault, Threads};
@@ -19,6 +22,9 @@ const BEGIN: &str = "BEGIN IMMEDIATE";
 
 /// An operation on a reader's connection.
 pub(super) type Read = Box<dyn FnOnce(&mut Connection) + Send>;
+
+/// The threads that read. They are started last, and are there for every operation.
+pub(super) type Readers = OnceLock<Threads<Read>>;
 
 /// An entry of the writer's queue.
 pub(super) enum Task {
@@ -94,7 +100,7 @@ where
 pub(super) fn write_all(
     connection: &mut Connection,
     tasks: &Jobs<Task>,
-    readers: &Threads<Read>,
+    readers: &Readers,
     files: &Files,
     busy_timeout: Duration,
 ) {
@@ -116,7 +122,7 @@ pub(super) fn write_all(
         }
         for read in reads {
             // The readers end after the writer.
-            let _ = readers.send(read);
+            let _ = readers.get().map(|readers| readers.send(read));
         }
         for read in brief_reads {
             read(connection);
