@@ -8,6 +8,7 @@ pub(crate) mod endpoint;
 mod guarded_stream;
 mod hyper_client;
 pub(crate) mod masking;
+mod network_stream;
 pub(crate) mod proxy;
 mod request_body;
 mod response_body;

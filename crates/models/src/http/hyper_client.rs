@@ -20,16 +20,17 @@ use hyper_util::{
             proxy::{SocksV4, SocksV5, Tunnel},
         },
     },
-    rt::{TokioExecutor, TokioIo, TokioTimer},
+    rt::{TokioExecutor, TokioTimer},
 };
 use rustls::{ClientConfig, pki_types::CertificateDer};
-use tokio::{net::TcpStream, time::timeout};
+use tokio::time::timeout;
 use tower_service::Service;
 
 use super::{
     config::{KEEPALIVE, KEEPALIVE_PROBES, POOL_IDLE_TIMEOUT, USER_AGENT},
     endpoint::Endpoint,
     guarded_stream::GuardedStream,
+    network_stream::{Lower, NetworkStream},
     proxy::{Proxy, ProxyError, ProxyKind},
     request_body::RequestBody,
     tls,
@@ -121,8 +122,7 @@ enum Proxied {
     Socks5(SocksV5<HttpConnector>),
 }
 
-type Tcp = MaybeHttpsStream<TokioIo<TcpStream>>;
-type Guarded = GuardedStream<MaybeHttpsStream<Tcp>>;
+type Guarded = GuardedStream<NetworkStream>;
 type Connecting<S> = Pin<Box<dyn Future<Output = Result<S, BoxError>> + Send>>;
 
 impl Route {
@@ -162,9 +162,9 @@ fn without_h2(tls: &ClientConfig) -> Arc<ClientConfig> {
 }
 
 impl Service<Uri> for Route {
-    type Response = Tcp;
+    type Response = Lower;
     type Error = BoxError;
-    type Future = Connecting<Tcp>;
+    type Future = Connecting<Lower>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         match self {
@@ -207,7 +207,7 @@ impl Service<Uri> for Route {
 }
 
 impl Proxied {
-    fn connect(&mut self, uri: Uri) -> Connecting<Tcp> {
+    fn connect(&mut self, uri: Uri) -> Connecting<Lower> {
         match self {
             Self::Tunnel(tunnel) => {
                 let connecting = tunnel.call(uri);
@@ -243,7 +243,7 @@ impl Service<Uri> for Connector {
         let is_forwarded = self.is_forwarded;
         Box::pin(async move {
             let stream = connecting.await.map_err(|_| ConnectTimeout)??;
-            Ok(GuardedStream::new(stream, is_forwarded))
+            Ok(GuardedStream::new(NetworkStream::from(stream), is_forwarded))
         })
     }
 }
