@@ -132,6 +132,10 @@ fn templates_take_limited_memory_and_time() {
         "{{ '}}' ~ '{#' ~ [t] * 100000 }}",
         "{{ 1.~[t] * 100000 }}",
         "{{ 0x1f~[t] * 100000 }}",
+        "{% set not = ['x' * 1000] * 1000000 %}{{ '' ~ not }}",
+        "{% set if = ['x' * 1000] * 1000000 %}{{ '' ~ if ~ '' }}{{ if in 'x' }}",
+        "{% for and in [['x' * 1000] * 1000000] %}{{ '' ~ and }}{{ not and == and }}{% endfor %}",
+        "{% with in = ['x' * 1000] * 1000000 %}{{ in ~ '' }}{{ in in 'x' }}{% endwith %}",
         "{% autoescape true %}{{ t | safe ~ [t] * 100000 }}{% endautoescape %}",
         "{{ 2 ** 126 }}{{ 9 ** 9 ** 9 }}",
         "{{ ('a' * 100000) in ([t] * 100000) }}",
@@ -176,6 +180,7 @@ fn measured_operands_are_those_of_jinja() {
         ("{{ n is defined ~ o }}", "True2"),
         ("{{ o is divisibleby -2 ~ n }} {{ n is not in l ~ n }}", "True1 True1"),
         ("{{ n ~ o in ['12'] }} {{ n ~ o not in ['12'] }}", "True False"),
+        ("{{ n is in [1, 2] }} {{ n is not in [2, 3] }} {{ m['k'] }}", "True True v"),
         ("{{ n < o < 3 }} {{ not n == o }} {{ l == ['x'] and m == {'k': 'v'} }}", "True True True"),
         (
             "{{ l + l }} {{ 'a' + m.k + 'b' }} {{ m.k + 'b' }} {{ 2 * 'ab' }}",

@@ -86,6 +86,8 @@ struct Reader<'r, 's> {
     is_loop: bool,
     is_macro: bool,
     frames: Vec<Frame>,
+    /// Whether the word that was read last can end a value.
+    is_value: bool,
     operands: &'r mut Vec<Operand>,
 }
 
@@ -105,13 +107,19 @@ impl<'r, 's> Reader<'r, 's> {
             _ => words,
         };
         let frames = vec![Frame::new(first, brackets)];
-        Self { words, first, is_loop, is_macro, frames, operands }
+        Self { words, first, is_loop, is_macro, frames, is_value: false, operands }
     }
 
     fn read(mut self) {
         let mut at = self.first;
         while let Some(word) = self.words.get(at) {
+            let is_value = match word.kind {
+                Kind::Literal => true,
+                Kind::Operator => matches!(word.text, ")" | "]" | "}"),
+                Kind::Name => !is_keyword(word.text) || self.is_label(at) || self.is_variable(at),
+            };
             at = self.word(*word, at).max(at + 1);
+            self.is_value = is_value;
         }
         while let Some(frame) = self.frames.pop() {
             self.close(frame, self.words.len());
@@ -125,7 +133,10 @@ impl<'r, 's> Reader<'r, 's> {
             (Kind::Operator, "(" | "[" | "{") => {
                 let brackets = match word.text {
                     "{" => Brackets::Map,
-                    "[" if self.ends_operand(at) => Brackets::Subscript,
+                    // After the name of a test, it is a list.
+                    "[" if self.is_value && !self.is_test(at.wrapping_sub(1)) => {
+                        Brackets::Subscript
+                    }
                     "(" if self.is_call(at) => Brackets::Call,
                     _ => Brackets::Other,
                 };
@@ -143,8 +154,7 @@ impl<'r, 's> Reader<'r, 's> {
                 }
             }
             (Kind::Operator, "." | "|" | "/" | "//" | "%" | "**") | (Kind::Literal, _) => {}
-            (Kind::Operator, "-") if !self.ends_operand(at) || self.is_test(at.wrapping_sub(1)) => {
-            }
+            (Kind::Operator, "-") if !self.is_value || self.is_test(at.wrapping_sub(1)) => {}
             (Kind::Operator, "~") => self.join(at, Some(Measure::Text)),
             (Kind::Operator, "+") => self.join(at, Some(Measure::Items)),
             (Kind::Operator, "-") => self.join(at, None),
@@ -152,13 +162,13 @@ impl<'r, 's> Reader<'r, 's> {
                 self.compare(at, after, Some(Comparison::Other));
             }
             (Kind::Operator, sign) => self.stop(at, sign),
-            (Kind::Name, _) if self.is_label(at) => {}
+            (Kind::Name, _) if self.is_label(at) || self.is_variable(at) => {}
             (Kind::Name, "in") if self.is_loop && self.frames.len() == 1 => {
                 self.is_loop = false;
                 self.stop(at, "in");
             }
             (Kind::Name, "in") => self.compare(at, after, Some(Comparison::In)),
-            (Kind::Name, "not") if self.text(after) == "in" => {
+            (Kind::Name, "not") if self.text(after) == "in" && self.is_value => {
                 self.compare(at, after + 1, Some(Comparison::In));
                 return after + 1;
             }
@@ -223,7 +233,7 @@ impl<'r, 's> Reader<'r, 's> {
                 return;
             }
             // A slice has numbers.
-            (Brackets::Subscript, ":") => {
+            (Brackets::Subscript, ":" | ",") => {
                 frame.kept = None;
                 return;
             }
@@ -290,32 +300,46 @@ impl<'r, 's> Reader<'r, 's> {
         matches!(before, "." | "|") || self.is_test(at) || self.operator(at + 1) == "="
     }
 
+    /// Returns whether a keyword is in the place of an operand, where minijinja reads it as a
+    /// variable, which a template can assign.
+    fn is_variable(&self, at: usize) -> bool {
+        let before = at.checked_sub(1).filter(|before| *before >= self.first);
+        let before = before.map_or("", |before| self.text(before));
+        match self.text(at) {
+            // A negation follows other keywords, brackets and commas.
+            "not" => matches!(
+                before,
+                "~" | "+"
+                    | "-"
+                    | "*"
+                    | "/"
+                    | "//"
+                    | "%"
+                    | "**"
+                    | "=="
+                    | "!="
+                    | "<"
+                    | "<="
+                    | ">"
+                    | ">="
+                    | "in"
+            ),
+            "in" if self.is_loop && self.frames.len() == 1 => false,
+            "and" | "or" | "in" | "if" | "else" => !self.is_value,
+            _ => false,
+        }
+    }
+
     /// Returns whether a word is part of a test, with its `not`.
     fn is_test(&self, at: usize) -> bool {
         let before = |count| at.checked_sub(count).map_or("", |before| self.text(before));
         before(1) == "is" || before(1) == "not" && before(2) == "is"
     }
 
-    /// Returns whether the word before an index can end a value.
-    fn ends_operand(&self, at: usize) -> bool {
-        let Some(before) = at.checked_sub(1).filter(|before| *before >= self.first) else {
-            return false;
-        };
-        self.words.get(before).is_some_and(|word| match word.kind {
-            Kind::Literal => true,
-            Kind::Operator => matches!(word.text, ")" | "]" | "}"),
-            Kind::Name => {
-                let is_keyword =
-                    matches!(word.text, "and" | "or" | "not" | "in" | "is" | "if" | "else");
-                !is_keyword || self.is_label(before)
-            }
-        })
-    }
-
     /// Returns whether a bracket has the arguments of a call. Filters and tests measure their own,
     /// and those of a macro are names.
     fn is_call(&self, at: usize) -> bool {
-        let Some(name) = at.checked_sub(1).filter(|_| self.ends_operand(at)) else { return false };
+        let Some(name) = at.checked_sub(1).filter(|_| self.is_value) else { return false };
         let is_filter = name.checked_sub(1).is_some_and(|before| self.operator(before) == "|");
         let is_signature = self.is_macro && self.frames.len() == 1;
         !(is_filter || is_signature || self.is_test(name))
@@ -350,4 +374,8 @@ impl Frame {
             brackets,
         }
     }
+}
+
+fn is_keyword(name: &str) -> bool {
+    matches!(name, "and" | "or" | "not" | "in" | "is" | "if" | "else")
 }

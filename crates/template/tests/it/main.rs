@@ -10,5 +10,7 @@
 
 mod errors;
 mod formats;
+#[cfg(feature = "jinja")]
+mod jinja;
 mod properties;
 mod size;
