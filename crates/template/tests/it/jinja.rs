@@ -114,7 +114,7 @@ proptest! {
     }
 }
 
-/// The arguments of functions are measured, and `recursive` is no part of a list.
+/// The arguments of functions are measured. The word `recursive` does not belong to a list.
 #[test]
 fn calls_keep_their_arguments() {
     for (source, expected) in [
