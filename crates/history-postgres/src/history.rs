@@ -140,7 +140,7 @@ impl BranchedHistory for PostgresHistory {
             Range::After(version) if version.messages > 0 && version.tip != 0 => {
                 let is_at = IsAt { session: session.clone(), version, preparation };
                 if self.database.read(session, is_at).await? {
-                    return Ok(Slice::new(Messages::default(), version));
+                    return Ok(Slice::new(Messages::default(), version).with_turns(Vec::new()));
                 }
             }
             _ => return self.loaded(session, point, range).await?.slice(),

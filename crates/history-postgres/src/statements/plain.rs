@@ -18,11 +18,12 @@ use crate::{
 /// The milliseconds of an hour, by which sessions are listed.
 const HOUR: i64 = 60 * 60 * 1000;
 
-/// Finds out whether a session without branches and expiry is at a version.
+/// Finds out whether a session without branches and expiry is at a version. Without a join, the
+/// last turn is looked up by its key, whatever the planner guesses.
 const IS_AT: &str = "SELECT 1 FROM conversant_sessions s \
-    JOIN conversant_turns t ON t.session = s.key AND t.first = s.last_first \
     WHERE s.id = $1 AND s.epoch = $2 AND s.messages = $3 AND s.branch IS NULL AND s.expires IS NULL \
-    AND t.first + t.count = $3 AND t.tip = $4";
+    AND (SELECT t.first + t.count = $3 AND t.tip = $4 FROM conversant_turns t \
+        WHERE t.session = s.key AND t.first = s.last_first)";
 
 /// Appends a turn to a session without branches and expiry that is at a version. A writer that
 /// waited for another one checks the conditions on the session's row again, and then its deadline:

@@ -47,7 +47,7 @@ conversant_harness::tests! {
     }
     gates {
         an_operation_is_one_round_trip_and_little_more_than_its_text,
-        a_turn_changes_no_index_of_the_sessions,
+        a_call_reads_and_changes_little,
     }
     killed {
         a_killed_server_loses_nothing_that_it_acknowledged,

@@ -84,11 +84,11 @@ CREATE OR REPLACE FUNCTION conversant_read_after(
 ) LANGUAGE plpgsql STABLE AS $$
 #variable_conflict use_column
 BEGIN
-    SELECT t.id INTO id FROM conversant_sessions s
-        JOIN conversant_turns t ON t.session = s.key AND t.first = s.last_first
+    -- Without a join, the last turn is looked up by its key, whatever the planner guesses.
+    SELECT (SELECT t.id FROM conversant_turns t WHERE t.session = s.key AND t.first = s.last_first
+            AND t.first + t.count = seen_messages AND t.tip = seen_tip) INTO id FROM conversant_sessions s
         WHERE s.id = wanted AND s.epoch = seen_epoch AND s.messages = seen_messages AND s.branch IS NULL
-            AND (s.expires IS NULL OR s.expires > clock_timestamp())
-            AND t.first + t.count = seen_messages AND t.tip = seen_tip;
+            AND (s.expires IS NULL OR s.expires > clock_timestamp());
     IF id IS NOT NULL THEN
         base_epoch := seen_epoch;
         base_messages := seen_messages;
