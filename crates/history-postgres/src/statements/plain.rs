@@ -19,7 +19,7 @@ use crate::{
 const HOUR: i64 = 60 * 60 * 1000;
 
 /// Finds out whether a session without branches and expiry is at a version. Without a join, the
-/// last turn is looked up by its key, whatever the planner guesses.
+/// last turn is looked up by its key for any guess of the planner.
 const IS_AT: &str = "SELECT 1 FROM conversant_sessions s \
     WHERE s.id = $1 AND s.epoch = $2 AND s.messages = $3 AND s.branch IS NULL AND s.expires IS NULL \
     AND (SELECT t.first + t.count = $3 AND t.tip = $4 FROM conversant_turns t \

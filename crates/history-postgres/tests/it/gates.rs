@@ -113,7 +113,7 @@ pub(crate) async fn a_call_reads_and_changes_little() -> Tested {
     Ok(())
 }
 
-/// Returns the server's counts once it has counted so many updates of sessions: fetched turns,
+/// Returns the counts of the server once it has counted the updates of sessions: fetched turns,
 /// updated sessions, and those of them that changed no index.
 async fn counts(server: &Server, updates: i64) -> (i64, i64, i64) {
     let counts = "SELECT \

@@ -84,7 +84,7 @@ CREATE OR REPLACE FUNCTION conversant_read_after(
 ) LANGUAGE plpgsql STABLE AS $$
 #variable_conflict use_column
 BEGIN
-    -- Without a join, the last turn is looked up by its key, whatever the planner guesses.
+    -- Without a join, the last turn is looked up by its key for any guess of the planner.
     SELECT (SELECT t.id FROM conversant_turns t WHERE t.session = s.key AND t.first = s.last_first
             AND t.first + t.count = seen_messages AND t.tip = seen_tip) INTO id FROM conversant_sessions s
         WHERE s.id = wanted AND s.epoch = seen_epoch AND s.messages = seen_messages AND s.branch IS NULL
