@@ -85,7 +85,7 @@ pub enum WiringFault {
     },
     /// The memory provides a variable that the prompt does not use, so the model would not see the
     /// conversation.
-    #[error("memory variable `{name}` is not used{}", hint(nearest.as_deref()))]
+    #[error("memory variable `{name}` is not used{}", hint_or_allow(nearest.as_deref()))]
     UnusedMemory {
         /// The variable.
         name: String,
@@ -211,7 +211,7 @@ pub enum WiringFault {
         nearest: Option<String>,
     },
     /// A declared input is not used.
-    #[error("input `{name}` is not used{}", hint(nearest.as_deref()))]
+    #[error("input `{name}` is not used{}", hint_or_allow(nearest.as_deref()))]
     UnusedInput {
         /// The input.
         name: String,
@@ -226,6 +226,14 @@ impl WiringFault {
             Self::UnusedMemory { nearest, .. } => nearest.clone(),
             _ => None,
         }
+    }
+}
+
+/// Returns the nearest name or, without one, the remedy for a variable that is not used.
+fn hint_or_allow(nearest: Option<&str>) -> String {
+    match nearest {
+        Some(_) => hint(nearest),
+        None => "; use it in a prompt, or call `allow_unused`".to_owned(),
     }
 }
 

@@ -38,6 +38,16 @@ pub struct Variables {
 #[derive(Clone)]
 struct Index(HashMap<Cow<'static, str>, usize>);
 
+impl Index {
+    /// Removes a name, and moves the later ones up by one.
+    fn remove(&mut self, name: &str, position: usize) {
+        self.0.remove(name);
+        for later in self.0.values_mut().filter(|later| **later > position) {
+            *later -= 1;
+        }
+    }
+}
+
 impl Variables {
     /// Creates an empty map.
     #[must_use]
@@ -95,8 +105,12 @@ impl Variables {
 
     /// Removes a variable and returns its value.
     pub fn remove(&mut self, name: &str) -> Option<Value> {
-        let (_, value) = self.entries.remove(self.position(name)?);
-        self.build_index();
+        let position = self.position(name)?;
+        let (_, value) = self.entries.remove(position);
+        match &mut self.index {
+            Some(index) if self.entries.len() > MAX_SCANNED => index.remove(name, position),
+            index => *index = None,
+        }
         Some(value)
     }
 

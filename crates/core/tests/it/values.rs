@@ -5,6 +5,7 @@ use std::{borrow::Cow, sync::Arc};
 use conversant_core::{
     Message, Messages, Slot, SlotKind, Value, ValueKind, Variables, nearest, vars,
 };
+use proptest::prelude::*;
 use serde_json::json;
 
 #[test]
@@ -70,6 +71,35 @@ fn variables_keep_their_order_and_their_place() {
     let names: Vec<_> = variables.into_iter().map(|(name, _)| name.into_owned()).collect();
     assert_eq!(names, ["b", "c", "d", "e"]);
     assert!(vars! {}.is_empty() && Variables::with_capacity(4).is_empty());
+}
+
+proptest! {
+    /// The names are more than are scanned, so that they are indexed, and fewer again.
+    #[test]
+    fn variables_are_a_list_of_pairs(
+        steps in prop::collection::vec((any::<bool>(), 0_u8..24, any::<i64>()), 0..200),
+    ) {
+        let (mut variables, mut pairs) = (Variables::new(), Vec::<(String, i64)>::new());
+        for (is_insert, name, value) in steps {
+            let name = name.to_string();
+            let place = pairs.iter().position(|(known, _)| *known == name);
+            let before = place.map(|place| Value::from(pairs[place].1));
+            if is_insert {
+                prop_assert_eq!(variables.insert(name.clone(), value), before);
+                match place {
+                    Some(place) => pairs[place].1 = value,
+                    None => pairs.push((name, value)),
+                }
+            } else {
+                prop_assert_eq!(variables.remove(&name), before);
+                place.map(|place| pairs.remove(place));
+            }
+            for (name, value) in &pairs {
+                prop_assert_eq!(variables.get(name), Some(&Value::from(*value)));
+            }
+            prop_assert_eq!(&variables, &pairs.iter().cloned().collect());
+        }
+    }
 }
 
 #[test]
