@@ -152,6 +152,9 @@ impl CallOptions {
 
     /// Sets the id of the turn.
     ///
+    /// A turn is stored once for an id. If another caller saves a part of an answer under the same
+    /// id while this call runs, that part stays stored, and the call only returns its answer.
+    ///
     /// # Examples
     ///
     /// ```
