@@ -240,35 +240,39 @@ impl TurnTree {
         tip: Option<Place>,
     ) -> Vec<Alternative> {
         let continued = place.map(|place| Place { number: place.number + 1, ..place });
-        let left = self.branches.iter().enumerate();
-        let left = left.filter(|(_, branch)| branch.before == place);
-        let left = left.map(|(index, branch)| Place { branch: index, number: branch.first() });
-        let alternative = |place: Place| {
-            let turn = self.entry(place)?.id;
-            let newest = self.newest(place).unwrap_or(turn);
-            Some(Alternative::new(turn, newest).with_current(self.has(tip, place)))
-        };
-        continued.into_iter().chain(left).filter_map(alternative).collect()
-    }
-
-    /// Returns the turn that was stored last of a turn and all that follow it.
-    fn newest(&self, place: Place) -> Option<TurnId> {
-        // The first of each branch's turns that follow. A branch comes after the one that it
-        // leaves.
-        let mut following: HashMap<usize, usize> = HashMap::from([(place.branch, place.number)]);
-        let mut newest = self.entry(place);
-        for (index, branch) in self.branches.iter().enumerate().skip(place.branch) {
-            let leaves = branch.before.is_some_and(|before| {
-                following.get(&before.branch).is_some_and(|&first| before.number >= first)
-            });
-            if leaves {
-                following.insert(index, branch.first());
-            }
-            if following.contains_key(&index) {
-                let last = branch.turns.last();
-                newest = newest.into_iter().chain(last).max_by_key(|entry| entry.order);
+        let continued = continued.filter(|&first| self.entry(first).is_some());
+        let last_of = |place: Place| self.branches.get(place.branch)?.turns.last();
+        // The first turns of what follows, each with the last stored of those that come after.
+        let mut followers: Vec<(Place, &TurnEntry)> = Vec::new();
+        followers.extend(continued.and_then(|first| Some((first, last_of(first)?))));
+        // The follower that each branch comes after. A branch comes after the one that it leaves.
+        let mut following: Vec<Option<usize>> = Vec::with_capacity(self.branches.len());
+        for (index, branch) in self.branches.iter().enumerate() {
+            let follower = match (branch.before, place) {
+                (before, place) if before == place => {
+                    let first = Place { branch: index, number: branch.first() };
+                    followers.extend(branch.turns.first().map(|entry| (first, entry)));
+                    followers.len().checked_sub(1)
+                }
+                (Some(before), Some(place)) if before.branch == place.branch => {
+                    (before.number > place.number).then_some(0)
+                }
+                (before, _) => {
+                    before.and_then(|before| following.get(before.branch).copied().flatten())
+                }
+            };
+            following.push(follower);
+            let newest = follower.and_then(|follower| followers.get_mut(follower));
+            if let (Some((_, newest)), Some(last)) = (newest, branch.turns.last())
+                && last.order > newest.order
+            {
+                *newest = last;
             }
         }
-        newest.map(|entry| entry.id)
+        let alternative = |(place, newest): (Place, &TurnEntry)| {
+            let turn = self.entry(place)?.id;
+            Some(Alternative::new(turn, newest.id).with_current(self.has(tip, place)))
+        };
+        followers.into_iter().filter_map(alternative).collect()
     }
 }

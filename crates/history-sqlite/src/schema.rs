@@ -33,13 +33,13 @@ impl Tables for Schema {
 
     /// Adds views that show older tables in the form of the present ones.
     fn adapt(&self, connection: &Connection) -> Result<(), HistoryError> {
-        let lists = include_str!("schema/lists_as_5.sql");
-        let tables_2 = include_str!("schema/2_tables_as_5.sql");
+        let lists = include_str!("schema/lists_as_6.sql");
+        let tables_2 = include_str!("schema/2_tables_as_6.sql");
         let views = match version(connection)? {
-            1 => &[include_str!("schema/1_as_5.sql"), tables_2, lists][..],
-            2 => &[include_str!("schema/2_as_5.sql"), tables_2, lists],
-            3 => &[include_str!("schema/3_as_5.sql"), lists],
-            4 => &[include_str!("schema/4_as_5.sql")],
+            1 => &[include_str!("schema/1_as_6.sql"), tables_2, lists][..],
+            2 => &[include_str!("schema/2_as_6.sql"), tables_2, lists],
+            3 => &[include_str!("schema/3_as_6.sql"), lists],
+            4 => &[include_str!("schema/4_as_6.sql")],
             _ => return Ok(()),
         };
         views.iter().try_for_each(|views| connection.execute_batch(views)).map_err(sqlite_error)
@@ -47,10 +47,10 @@ impl Tables for Schema {
 }
 
 /// The version that this crate writes.
-const VERSION: usize = 5;
+const VERSION: usize = 6;
 
 /// The tables of a new file.
-const TABLES: &str = include_str!("schema/5.sql");
+const TABLES: &str = include_str!("schema/6.sql");
 
 /// The statements that lead from each version to the next, from version 1 on. They never change.
 const UPGRADES: [&str; VERSION - 1] = [
@@ -58,6 +58,7 @@ const UPGRADES: [&str; VERSION - 1] = [
     include_str!("schema/2_to_3.sql"),
     include_str!("schema/3_to_4.sql"),
     include_str!("schema/4_to_5.sql"),
+    include_str!("schema/5_to_6.sql"),
 ];
 
 /// The `application_id` of the file, set by the first version: `conv` in ASCII.

@@ -1,9 +1,53 @@
 -- Lists the turns that follow a point, in the order in which they were stored: each with the last
--- stored of those that follow it, and whether it is on the path to the tip. ARGV: the point.
+-- stored of those that follow it, and whether it is on the path to the tip. The rows of the branches
+-- are read once, by one command. ARGV: the point.
 local path, tip = path_to(ARGV[1]), path_to('')
-local all = {}
-for number = 0, (tree and branch_count or 1) - 1 do
-    all[#all + 1] = branch(number)
+local before = path.turns > 0 and path.head or nil
+
+-- The branches by their numbers, without their keys.
+local parts, part_count = {}, tree and branch_count or 1
+if tree then
+    local kept = redis.call('HGETALL', branches)
+    for i = 1, #kept, 2 do
+        local parent, first, touched, size = string.match(kept[i + 1], '^([%d-]+) (%d+) %d+ (%d+) (%d+) ')
+        if parent then
+            parts[tonumber(kept[i]) or -1] =
+                {parent = tonumber(parent), turns = tonumber(first), touched = tonumber(touched), size = tonumber(size)}
+        end
+    end
+else
+    parts[0] = {turns = 0, touched = 0, size = branch(0).size}
+end
+
+-- The branches that begin with a turn that follows, each with the last touched of those that leave it.
+local followers = {}
+local function follower(number, touched)
+    followers[#followers + 1] = {first = number, last = number, touched = touched}
+    return followers[#followers]
+end
+
+local continued = nil
+if before and path.turns < before.turns + before.size then
+    continued = follower(before.number, before.touched or 0)
+end
+-- The follower that each branch comes after. A branch comes after the one that it leaves.
+local of = {}
+for number = 0, part_count - 1 do
+    local part = parts[number]
+    if not part then
+        corrupt('a branch of the session is missing')
+    end
+    if part.parent ~= (before and before.number) then
+        of[number] = part.parent and of[part.parent]
+    elseif part.turns > path.turns then
+        of[number] = continued
+    elseif part.turns == path.turns and part.size > 0 then
+        of[number] = follower(number, part.touched)
+    end
+    local one = of[number]
+    if one and part.touched > one.touched then
+        one.last, one.touched = number, part.touched
+    end
 end
 
 local function id_of(row, number)
@@ -11,36 +55,12 @@ local function id_of(row, number)
     return id
 end
 
--- Returns the turn that was stored last of a turn and all that follow it.
-local function newest(row, number)
-    local last, open = row, {{row, number}}
-    while #open > 0 do
-        local from = table.remove(open)
-        if from[1].touched > last.touched then
-            last = from[1]
-        end
-        for _, other in ipairs(all) do
-            if other.parent == from[1].number and other.turns > from[2] then
-                open[#open + 1] = {other, other.turns}
-            end
-        end
-    end
-    return id_of(last, last.turns + last.size - 1)
-end
-
+local current = path.turns < tip.turns and with_turn(tip.head, path.turns).number
 local found = {}
-local function follows(row)
-    local is_current = path.turns < tip.turns and with_turn(tip.head, path.turns).number == row.number
-    found[#found + 1] = {id_of(row, path.turns), newest(row, path.turns), is_current and 1 or 0}
-end
-
-local before = path.turns > 0 and path.head
-if before and path.turns < before.turns + before.size then
-    follows(before)
-end
-for _, row in ipairs(all) do
-    if row.size > 0 and row.turns == path.turns and row.parent == (before and before.number or nil) then
-        follows(row)
-    end
+for i, one in ipairs(followers) do
+    local first, last = branch(one.first), branch(one.last)
+    found[i] = {
+        id_of(first, path.turns), id_of(last, last.turns + last.size - 1), one.first == current and 1 or 0,
+    }
 end
 return found

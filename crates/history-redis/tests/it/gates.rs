@@ -1,6 +1,6 @@
 //! The cost of a call on the wire: counts that noise does not touch.
 
-use conversant_core::{ChatHistory, Expect, Message, Range, SessionId, Turn};
+use conversant_core::{ChatHistory, Expect, Message, Point, Range, SessionId, Turn};
 use conversant_harness::Tested;
 use conversant_history_redis::RedisHistory;
 use conversant_testkit::servers::{CountingProxy, RedisServer};
@@ -23,6 +23,8 @@ const MAX_RECEIVED: u64 = 600;
 const COMMANDS_OF_APPEND: u64 = 9;
 const COMMANDS_OF_NEW_TURNS: u64 = 4;
 const COMMANDS_OF_LAST_TURNS: u64 = 5;
+/// The same of the turns that follow a turn, if one does, of all branches of the session.
+const COMMANDS_OF_ALTERNATIVES: u64 = 13;
 
 pub(crate) async fn an_operation_takes_few_commands_of_the_server() -> Tested {
     let started = spawn_blocking(|| RedisServer::start(&["--appendonly", "no"]).unwrap());
@@ -53,6 +55,34 @@ pub(crate) async fn an_operation_takes_few_commands_of_the_server() -> Tested {
             assert_eq!(after - before, expected, "{range:?} at {length}");
         }
     }
+    Ok(())
+}
+
+/// The rows of the branches are read by one command, for any number of them.
+pub(crate) async fn alternatives_take_few_commands_with_many_branches() -> Tested {
+    let started = spawn_blocking(|| RedisServer::start(&["--appendonly", "no"]).unwrap());
+    let server = started.await.unwrap().ok_or_else(not_installed)?;
+    let client = redis::Client::open(server.url()).unwrap();
+    let mut control = client.get_multiplexed_async_connection().await.unwrap();
+    let history = RedisHistory::builder(server.url()).connections(1).connect().await.unwrap();
+    let session = SessionId::new("session").unwrap();
+    let (first, second, third) = (turn(), turn(), turn());
+    for turn in [&first, &second, &third] {
+        history.append(&session, turn, Expect::Any).await.unwrap();
+    }
+    // The server gets the script.
+    history.alternatives(&session, first.id().into()).await.unwrap();
+    for branches in 1..200 {
+        let view = history.at(Point::After(first.id())).unwrap();
+        view.append(&session, &turn(), Expect::Any).await.unwrap();
+        let before = commands(&mut control).await;
+        let found = history.alternatives(&session, second.id().into()).await.unwrap();
+        let taken = commands(&mut control).await - before;
+        assert_eq!(found.len(), 1);
+        assert!(taken <= COMMANDS_OF_ALTERNATIVES, "{taken} with {branches} branches");
+    }
+    let found = history.alternatives(&session, first.id().into()).await.unwrap();
+    assert_eq!(found.len(), 200);
     Ok(())
 }
 

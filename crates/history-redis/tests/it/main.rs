@@ -62,6 +62,7 @@ conversant_harness::tests! {
     }
     gates {
         an_operation_takes_few_commands_of_the_server,
+        alternatives_take_few_commands_with_many_branches,
         an_operation_is_one_round_trip_and_little_more_than_its_text,
     }
     killed {

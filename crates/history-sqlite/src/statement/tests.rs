@@ -1,12 +1,15 @@
 //! Counts of statements and of their steps: how many an operation runs, and that none is compiled
 //! again.
 
-use std::sync::{
-    Mutex,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    collections::HashMap,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
-use conversant_core::{Expect, HistoryError, Range, SessionId, Turn, Version};
+use conversant_core::{Expect, HistoryError, Point, Range, SessionId, Turn, TurnId, Version};
 use rusqlite::{
     StatementStatus,
     trace::{TraceEvent, TraceEventCodes},
@@ -18,7 +21,7 @@ use crate::{
     options::Options,
     schema::Schema,
     table::{
-        range, session,
+        range, session, tree,
         turn::{self, NewTurn},
     },
 };
@@ -84,4 +87,76 @@ fn a_load_and_an_append_run_few_statements_and_compile_none() {
             assert!(*runs > 1 && *compiled == 0, "compiled again: {sql} {runs} {compiled}");
         }
     }
+}
+
+/// The instructions of SQLite's machine that each statement has taken since it was compiled.
+static MACHINE_STEPS: Mutex<Option<HashMap<String, i64>>> = Mutex::new(None);
+
+fn count_machine_steps(event: TraceEvent<'_>) {
+    if let TraceEvent::Profile(statement, _) = event {
+        let steps = i64::from(statement.get_status(StatementStatus::VmStep));
+        let mut counted = MACHINE_STEPS.lock().unwrap();
+        counted.get_or_insert_default().insert(statement.sql().to_string(), steps);
+    }
+}
+
+fn machine_steps() -> i64 {
+    MACHINE_STEPS.lock().unwrap().iter().flat_map(HashMap::values).sum()
+}
+
+#[test]
+fn moves_and_new_branches_take_the_same_steps_with_many_branches() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = Options::new(folder.path().join("chat.db"));
+    let (mut connection, _files) = open_writer(&options, &Schema { search: false }).unwrap();
+    let _ = connection.trace_v2(TraceEventCodes::SQLITE_TRACE_PROFILE, Some(count_machine_steps));
+    let id = SessionId::new("a").unwrap();
+    let append = |point: Option<Point>| -> TurnId {
+        let turn = Turn::exchange("question", "answer");
+        let new = NewTurn::encode(&turn, 1024).unwrap();
+        transaction(&connection, "BEGIN IMMEDIATE", || {
+            turn::append(&connection, &id, &new, point, Expect::Any, None)
+        })
+        .unwrap();
+        turn.id()
+    };
+    let set_tip = |turn: TurnId| {
+        transaction(&connection, "BEGIN IMMEDIATE", || {
+            tree::set_tip(&connection, &id, turn.into(), Expect::Any, None)
+        })
+        .unwrap();
+    };
+    let (first, second) = (append(None), append(None));
+    // A new branch, a turn that continues it, and a move to the first branch and back.
+    let round = || {
+        let before = machine_steps();
+        append(Some(first.into()));
+        let last = append(None);
+        set_tip(second);
+        set_tip(last);
+        machine_steps() - before
+    };
+    for _ in 0..8 {
+        round();
+    }
+    let few = round();
+    for _ in 0..200 {
+        round();
+    }
+    let many = round();
+    assert!(few > 0 && many <= few + few / 10, "{few} steps with 9 branches, {many} with 210");
+    // Branches that do not follow a turn cost the reading of their rows alone.
+    let alternatives = |turn: TurnId| {
+        let before = machine_steps();
+        let found = tree::alternatives(&connection, &id, turn.into(), None).unwrap();
+        (found.len(), machine_steps() - before)
+    };
+    let last = append(None);
+    set_tip(last);
+    let (all, steps) = alternatives(first);
+    assert_eq!(all, 211);
+    assert!(steps < 100 * 211, "{steps} steps for {all} alternatives");
+    let (none, fewer) = alternatives(last);
+    assert_eq!(none, 0);
+    assert!(fewer < 40 * 211, "{fewer} steps where nothing follows, of {steps}");
 }

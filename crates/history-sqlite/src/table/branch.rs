@@ -12,7 +12,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{
     session_row::Session,
-    turn_row::{MAX_TURNS, remove_from},
+    turn_row::{MAX_TURNS, last_of, remove_from},
 };
 use crate::{
     checksum::Checksum,
@@ -22,6 +22,13 @@ use crate::{
 
 /// The owner of a branch whose session was cleared or deleted, and whose turns forks share.
 const NOBODY: i64 = 0;
+
+/// The columns of a branch, which [`Branch::read`] reads.
+macro_rules! branch_columns {
+    () => {
+        "key, session, parent, turns, messages, created, touched, sum"
+    };
+}
 
 /// A branch.
 #[derive(Clone, Copy)]
@@ -46,7 +53,7 @@ impl Branch {
         Self { key: session, session, parent: None, turns: 0, messages: 0, created: 0, touched: 0 }
     }
 
-    /// Reads `key, session, parent, turns, messages, created, touched, sum`.
+    /// Reads [`branch_columns`].
     fn read(row: &Row<'_>) -> rusqlite::Result<(Self, i64)> {
         let branch = Self {
             key: row.get(0)?,
@@ -82,8 +89,7 @@ impl Branch {
 
     /// Loads a branch. One without a row is the first of its session.
     pub(super) fn load(connection: &Connection, key: i64) -> Result<Self, HistoryError> {
-        let select = "SELECT key, session, parent, turns, messages, created, touched, sum
-                      FROM branches WHERE key = ?1";
+        let select = concat!("SELECT ", branch_columns!(), " FROM branches WHERE key = ?1");
         let found = connection
             .prepare_cached(select)
             .and_then(|mut select| select.query_row([key], Self::read).optional())
@@ -96,15 +102,17 @@ impl Branch {
         connection: &Connection,
         session: i64,
     ) -> Result<Vec<Self>, HistoryError> {
-        let select = "SELECT key, session, parent, turns, messages, created, touched, sum
-                      FROM branches WHERE session = ?1 ORDER BY created";
+        let select = concat!(
+            "SELECT ",
+            branch_columns!(),
+            " FROM branches WHERE session = ?1 ORDER BY created"
+        );
         Self::select(connection, select, session)
     }
 
     /// Loads the branches, of any session, that leave a branch.
     fn of_parent(connection: &Connection, parent: i64) -> Result<Vec<Self>, HistoryError> {
-        let select = "SELECT key, session, parent, turns, messages, created, touched, sum
-                      FROM branches WHERE parent = ?1";
+        let select = concat!("SELECT ", branch_columns!(), " FROM branches WHERE parent = ?1");
         Self::select(connection, select, parent)
     }
 
@@ -189,6 +197,41 @@ pub(super) fn limit(
     Ok(0)
 }
 
+/// A branch of a session's tree.
+pub(super) struct Part {
+    pub(super) branch: Branch,
+    /// The number of turns up to which the branch belongs to the session ([`limit`]).
+    pub(super) limit: u64,
+}
+
+/// Returns the branches of a session, in the order of their creation: those that it shares, and its
+/// own. The first one that it has itself is left out while it has no turns.
+pub(super) fn tree(connection: &Connection, session: &Session) -> Result<Vec<Part>, HistoryError> {
+    let mut own = Branch::of_session(connection, session.key)?;
+    let mut first = Branch::first(session.key);
+    match own.iter().position(|branch| branch.key == session.key) {
+        Some(index) => first = own.remove(index),
+        None if own.is_empty() => {}
+        None => return Err(inconsistent("a branch is missing")),
+    }
+    let mut tree = Vec::with_capacity(own.len() + 1);
+    let has_turns =
+        session.earlier > 0 || last_of(connection, first.key, first.turns, MAX_TURNS)?.is_some();
+    let mut shared = first;
+    if has_turns {
+        tree.push(Part { branch: first, limit: MAX_TURNS });
+    }
+    while shared.turns > 0 {
+        let limit = shared.turns;
+        // The order is that of the session that has them. Turns of its own come later.
+        shared = Branch { touched: 0, ..parent_of(connection, &shared)? };
+        tree.push(Part { branch: shared, limit });
+    }
+    tree.reverse();
+    tree.extend(own.into_iter().map(|branch| Part { branch, limit: MAX_TURNS }));
+    Ok(tree)
+}
+
 /// Creates a branch of a session that leaves another one.
 pub(super) fn create(
     connection: &Connection,
@@ -197,7 +240,8 @@ pub(super) fn create(
     turns: u64,
     messages: u64,
 ) -> Result<i64, HistoryError> {
-    let count = begin(connection, session)?;
+    begin(connection, session)?;
+    let count = next_touch(connection, session)?;
     let key = next_key(connection)?;
     let branch = Branch {
         key,
@@ -224,14 +268,25 @@ pub(super) fn fork(
     Branch { parent, turns, messages, ..Branch::first(session.key) }.store(connection)
 }
 
-/// Writes the row of a session's first branch, if there is none, and returns the next number of
-/// [`Branch::touched`].
-pub(super) fn begin(connection: &Connection, session: &Session) -> Result<u64, HistoryError> {
-    let branches = Branch::of_session(connection, session.key)?;
-    if branches.is_empty() {
-        Branch::first(session.key).store(connection)?;
-    }
-    Ok(branches.iter().map(|branch| branch.touched).max().unwrap_or_default() + 1)
+/// Writes the row of a session's first branch, if there is none. Where a session has branches, this
+/// is one of them.
+pub(super) fn begin(connection: &Connection, session: &Session) -> Result<(), HistoryError> {
+    let statement = "INSERT INTO branches
+                     (key, session, parent, turns, messages, created, touched, sum)
+                     VALUES (?1, ?1, NULL, 0, 0, 0, 0, ?2) ON CONFLICT (key) DO NOTHING";
+    let sum = Branch::first(session.key).checksum();
+    execute(connection, statement, params![session.key, sum]).map(drop)
+}
+
+/// Returns the next number of [`Branch::touched`].
+fn next_touch(connection: &Connection, session: &Session) -> Result<u64, HistoryError> {
+    let select = concat!(
+        "SELECT ",
+        branch_columns!(),
+        " FROM branches WHERE session = ?1 ORDER BY touched DESC LIMIT 1"
+    );
+    let last = Branch::select(connection, select, session.key)?;
+    Ok(last.first().map_or(0, |branch| branch.touched) + 1)
 }
 
 /// Notes that a branch has got the session's newest turn.
@@ -240,7 +295,8 @@ pub(super) fn touch(
     session: &Session,
     key: i64,
 ) -> Result<(), HistoryError> {
-    let touched = begin(connection, session)?;
+    begin(connection, session)?;
+    let touched = next_touch(connection, session)?;
     Branch { touched, ..Branch::load(connection, key)? }.store(connection)
 }
 

@@ -1,10 +1,12 @@
 //! The tree of a session's turns: its tip, alternatives and forks.
 
-use conversant_core::{Alternative, Expect, HistoryError, Point, SessionId, TurnId, Version};
+use std::collections::HashMap;
+
+use conversant_core::{Alternative, Expect, HistoryError, Point, SessionId, Version};
 use rusqlite::Connection;
 
 use super::{
-    branch::{self, Branch},
+    branch::{self, Part},
     earlier, label, now, path,
     point::at,
     session,
@@ -62,65 +64,65 @@ fn followers(
         Some(last) => Some(branch::with_turn(connection, at.head(), last)?.key),
         None => None,
     };
-    let own = Branch::of_session(connection, session.key)?;
-    let mut followers: Vec<i64> = before.into_iter().collect();
-    let leaves = |branch: &&Branch| branch.parent == before && branch.turns == number;
-    followers.extend(own.iter().filter(leaves).map(|branch| branch.key));
-    if number == 0 {
-        let root = branch::root(connection, session)?.key;
-        followers.retain(|&key| key != root);
-        followers.insert(0, root);
-    }
     let current = match session.turns > number {
         true => Some(branch::with_turn(connection, session.head(), number)?.key),
         false => None,
     };
-    let mut alternatives = Vec::new();
-    for key in followers {
-        if number >= branch::limit(connection, session, key)? {
+    let tree = branch::tree(connection, session)?;
+    let mut followers: Vec<Follower<'_>> = Vec::new();
+    // The follower that each branch comes after. A branch comes after the one that it leaves.
+    let mut following: HashMap<i64, usize> = HashMap::new();
+    for part in &tree {
+        let key = part.branch.key;
+        if Some(key) == before && number < part.limit {
+            followers.push(Follower { first: part, newest: part });
+            following.insert(key, followers.len() - 1);
             continue;
         }
-        let first = match key == session.key && number < session.earlier {
+        let index = match part.branch.parent {
+            parent if parent == before && part.branch.turns == number => {
+                followers.push(Follower { first: part, newest: part });
+                followers.len() - 1
+            }
+            parent if parent == before && part.branch.turns < number => continue,
+            parent => match parent.and_then(|parent| following.get(&parent)) {
+                Some(&index) => index,
+                None => continue,
+            },
+        };
+        following.insert(key, index);
+        if let Some(follower) = followers.get_mut(index)
+            && part.branch.touched >= follower.newest.branch.touched
+        {
+            follower.newest = part;
+        }
+    }
+    let mut alternatives = Vec::new();
+    for Follower { first, newest } in followers {
+        let key = first.branch.key;
+        let turn = match key == session.key && number < session.earlier {
             true => Some(earlier::header(connection, session, number)?),
             false => stored_at(connection, key, number)?,
         };
-        let Some(first) = first else { continue };
-        let newest = newest(connection, session, &own, key, number)?.unwrap_or(first.id);
-        let is_current = current == Some(key);
-        alternatives.push(Alternative::new(first.id, newest).with_current(is_current));
-    }
-    Ok(alternatives)
-}
-
-/// Returns the turn that was stored last of a turn and all that follow it.
-fn newest(
-    connection: &Connection,
-    session: &Session,
-    own: &[Branch],
-    key: i64,
-    number: u64,
-) -> Result<Option<TurnId>, HistoryError> {
-    let mut newest: Option<(u64, TurnId)> = None;
-    let mut open = vec![(key, number)];
-    while let Some((key, number)) = open.pop() {
-        let limit = branch::limit(connection, session, key)?;
-        let last = match last_of(connection, key, number, limit)? {
-            None if key == session.key && number < session.earlier => {
+        let Some(turn) = turn else { continue };
+        let from = newest.branch.turns.max(if newest.branch.key == key { number } else { 0 });
+        let last = match last_of(connection, newest.branch.key, from, newest.limit)? {
+            None if newest.branch.key == session.key && number < session.earlier => {
                 Some(earlier::header(connection, session, session.earlier - 1)?)
             }
             last => last,
         };
-        if let Some(last) = last {
-            let branch = own.iter().find(|branch| branch.key == key);
-            let touched = branch.map_or(0, |branch| branch.touched);
-            if newest.is_none_or(|(most, _)| touched >= most) {
-                newest = Some((touched, last.id));
-            }
-        }
-        let leaves = own.iter().filter(|other| other.parent == Some(key) && other.turns > number);
-        open.extend(leaves.map(|other| (other.key, other.turns)));
+        let newest = last.map_or(turn.id, |last| last.id);
+        alternatives.push(Alternative::new(turn.id, newest).with_current(current == Some(key)));
     }
-    Ok(newest.map(|(_, id)| id))
+    Ok(alternatives)
+}
+
+/// A branch with a turn that follows a point.
+struct Follower<'t> {
+    first: &'t Part,
+    /// The last touched of the branch and of those that come after.
+    newest: &'t Part,
 }
 
 /// Begins a session with the turns of another one up to a point. They are shared.

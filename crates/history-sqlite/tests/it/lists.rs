@@ -12,18 +12,19 @@ use conversant_testkit::block_on;
 use proptest::prelude::*;
 
 use crate::{
-    schema::VERSION_4,
+    schema::{VERSION_4, VERSION_5},
     support::{Folder, append, exchange, load, session},
 };
 
 const NAME: &str = "it's a \u{1f600}";
 
 /// Files of earlier versions, each with a session of two turns.
-const FILES: [&str; 4] = [
+const FILES: [&str; 5] = [
     include_str!("schema/1.sql"),
     include_str!("schema/2.sql"),
     include_str!("schema/3.sql"),
     VERSION_4,
+    VERSION_5,
 ];
 
 fn info(history: &SqliteHistory, name: &str) -> SessionInfo {

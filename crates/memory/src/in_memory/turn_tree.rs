@@ -280,34 +280,39 @@ impl TurnTree {
     pub(super) fn alternatives(&self, path: Path, tip: Path) -> Vec<Alternative> {
         let before = self.last(path).map(|place| place.branch);
         let continued = before.map(|branch| Place { branch, number: path.turns });
-        let left = self.branches.iter().enumerate();
-        let left = left.filter(|(_, branch)| branch.parent == before && branch.first == path.turns);
-        let left = left.map(|(branch, _)| Place { branch, number: path.turns });
-        let followers = continued.into_iter().chain(left);
-        let alternative = |place: Place| {
-            let turn = self.header(place)?.id;
-            let newest = self.newest(place).map_or(turn, |header| header.id);
-            let is_current = self.place(tip, place.number) == Some(place);
-            Some(Alternative::new(turn, newest).with_current(is_current))
-        };
-        followers.filter_map(alternative).collect()
-    }
-
-    /// Returns the turn that was stored last of a turn and all that follow it.
-    fn newest(&self, place: Place) -> Option<&Header> {
-        let mut newest = self.header(place);
-        let mut open = vec![place];
-        while let Some(Place { branch, number }) = open.pop() {
-            let last = self.branches.get(branch).and_then(|branch| branch.turns.last());
-            newest = newest.into_iter().chain(last).max_by_key(|header| header.sequence);
-            let leaves = self
-                .branches
-                .iter()
-                .enumerate()
-                .filter(|(_, other)| other.parent == Some(branch) && other.first > number);
-            open.extend(leaves.map(|(branch, other)| Place { branch, number: other.first }));
+        let continued = continued.filter(|&first| self.header(first).is_some());
+        let last_of = |branch: usize| self.branches.get(branch)?.turns.last();
+        // The first turns of what follows, each with the last stored of those that come after.
+        let mut followers: Vec<(Place, &Header)> = Vec::new();
+        followers.extend(continued.and_then(|first| Some((first, last_of(first.branch)?))));
+        // The follower that each branch comes after. A branch comes after the one that it leaves.
+        let mut following: Vec<Option<usize>> = Vec::with_capacity(self.branches.len());
+        for (index, branch) in self.branches.iter().enumerate() {
+            let follower = if branch.parent == before {
+                if branch.first == path.turns {
+                    let first = Place { branch: index, number: path.turns };
+                    followers.extend(branch.turns.first().map(|header| (first, header)));
+                    followers.len().checked_sub(1)
+                } else {
+                    (branch.first > path.turns).then_some(0)
+                }
+            } else {
+                branch.parent.and_then(|parent| following.get(parent).copied().flatten())
+            };
+            following.push(follower);
+            let newest = follower.and_then(|follower| followers.get_mut(follower));
+            if let (Some((_, newest)), Some(last)) = (newest, branch.turns.last())
+                && last.sequence > newest.sequence
+            {
+                *newest = last;
+            }
         }
-        newest
+        let alternative = |(place, newest): (Place, &Header)| {
+            let turn = self.header(place)?.id;
+            let is_current = self.place(tip, place.number) == Some(place);
+            Some(Alternative::new(turn, newest.id).with_current(is_current))
+        };
+        followers.into_iter().filter_map(alternative).collect()
     }
 
     /// Returns a tree with the turns of a path, and the path to its end.

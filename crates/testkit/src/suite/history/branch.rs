@@ -261,6 +261,11 @@ pub(super) async fn a_fork_is_a_session_of_its_own(history: &impl ChatHistory) -
     // A fork of a fork, and a branch of it.
     let second = SessionDriver::new(history)?;
     history.fork(&fork.session, Point::After(there.id()), &second.session).await?;
+    for (point, turn) in [(Point::Start, 0), (tree.after(0)?, 1)] {
+        let found = history.alternatives(&second.session, point).await?;
+        let expected = Alternative::new(tree.turn(turn)?.id(), there.id()).with_current(true);
+        ensure!(found == [expected], "of a fork of a fork, after {point}: {found:?}");
+    }
     tree.driver.clear().await?;
     tree.driver.holds(&[]).await?;
     fork.holds(&[tree.turn(0)?, tree.turn(1)?, &there]).await?;
@@ -403,9 +408,19 @@ pub(super) async fn a_tree_is_as_it_was_grown(history: &impl ChatHistory) -> Che
         ensure!(last.messages == expected, "operation {number}: the last two turns are others");
     }
     for point in stored.iter().map(|turn| Point::After(turn.id())).chain([Point::Start]) {
-        let expected = stored.iter().map(Turn::id).filter(|id| before.get(id) == Some(&point));
+        let turns = stored.iter().map(Turn::id).filter(|id| before.get(id) == Some(&point));
+        let expected = turns.map(|turn| {
+            let mut after = vec![turn];
+            let follows = |id: &TurnId| before.get(id).and_then(|point| point.turn());
+            for id in stored.iter().map(Turn::id) {
+                if follows(&id).is_some_and(|id| after.contains(&id)) {
+                    after.push(id);
+                }
+            }
+            (turn, after.last().copied().unwrap_or(turn))
+        });
         let found = history.alternatives(tree.session(), point).await?;
-        let found = found.iter().map(|found| found.turn);
+        let found = found.iter().map(|found| (found.turn, found.newest));
         ensure!(found.eq(expected), "other turns follow {point}");
     }
     Ok(())

@@ -1,4 +1,4 @@
--- Version 5, of a new file. `sum` is a checksum of the row (checksum.rs): SQLite does not notice
+-- Version 6, of a new file. `sum` is a checksum of the row (checksum.rs): SQLite does not notice
 -- every damaged page.
 
 PRAGMA application_id = 0x636f6e76;
@@ -68,7 +68,7 @@ CREATE TABLE branches (
     sum INTEGER NOT NULL
 ) STRICT;
 
-CREATE INDEX branches_by_session ON branches (session);
+CREATE INDEX branches_by_touch ON branches (session, touched);
 CREATE INDEX branches_by_parent ON branches (parent);
 
 CREATE TABLE notes (
