@@ -14,8 +14,9 @@ use conversant_core::{
 use crate::{
     answer::Answer,
     call_inputs::CallInputs,
+    call_phase::CallPhase,
     chain::{Chain, RunContext, Streaming},
-    error::{CallPhase, ChainError, NotSaved},
+    error::{ChainError, NotSaved},
     limits::{Exceeded, Limits},
     memory_binding::{Maintenance, MemoryBinding},
     observation::{CallObservation, Observation},
@@ -57,7 +58,7 @@ impl CallState {
         let turn_id = *options.turn_id.get_or_insert_with(TurnId::random);
         let observation = observation.start(chain, binding, Some(turn_id), &mut options, earlier);
         let limits = Limits::new(options.deadline);
-        let context = RunContext::new(options).with_resumed(resumed);
+        let context = RunContext::new(options).with_resumed(resumed).repeatable(may_be_stored);
         let sought = binding.filter(|binding| may_be_stored && binding.memory().saves_turns());
         Self {
             variables,

@@ -2,7 +2,7 @@
 
 use conversant_core::{CallOptions, Variables};
 
-use crate::{pending::PendingTurn, resumed::Resumed};
+use crate::{chain::RunContext, pending::PendingTurn, resumed::Resumed};
 
 /// The inputs and the options of a call, and the part of its turn that is done.
 pub(crate) struct CallInputs {
@@ -26,11 +26,10 @@ impl CallInputs {
         Self { variables, options, resumed, may_be_stored: true }
     }
 
-    /// Makes these the inputs of a step, whose turn id comes from the call's, and sets the part of
-    /// the call that is done.
-    pub(crate) fn of_step(mut self, resumed: Resumed) -> Self {
-        self.resumed = resumed;
-        self.may_be_stored = false;
+    /// Makes these the inputs of a step of a call, whose turn id comes from the call's.
+    pub(crate) fn of_step(mut self, context: &RunContext) -> Self {
+        self.resumed = context.resumed().clone();
+        self.may_be_stored = context.may_be_stored();
         self
     }
 }

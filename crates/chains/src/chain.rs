@@ -197,11 +197,22 @@ pub struct RunContext {
     resumed: Resumed,
     /// Whether the chain is a step of another one, whose own events the observers receive.
     is_step: bool,
+    /// Whether the caller has given the turn's id, so that the call may be a repetition.
+    may_be_stored: bool,
 }
 
 impl RunContext {
     pub(crate) fn new(options: CallOptions) -> Self {
-        Self { options, resumed: Resumed::default(), is_step: false }
+        Self { options, resumed: Resumed::default(), is_step: false, may_be_stored: false }
+    }
+
+    pub(crate) const fn repeatable(mut self, may_be_stored: bool) -> Self {
+        self.may_be_stored = may_be_stored;
+        self
+    }
+
+    pub(crate) const fn may_be_stored(&self) -> bool {
+        self.may_be_stored
     }
 
     pub(crate) fn with_resumed(mut self, resumed: Resumed) -> Self {
@@ -215,8 +226,9 @@ impl RunContext {
 
     /// Returns the context of a step whose answer another step uses. It has the call's options, but
     /// for those of the answer: the tools and the response format. A step with a memory stores a
-    /// turn of its own, whose id depends on the call's turn id and on `step` alone, so that a call
-    /// that is repeated stores it once.
+    /// turn of its own, whose id depends on the call's turn id and on `step` alone. A call that is
+    /// repeated with its id stores that turn once, and an LLM chain with a memory then answers from
+    /// its stored turn.
     #[must_use]
     pub fn intermediate_step(&self, step: usize) -> Self {
         let mut options = self.step_options(step);
@@ -224,7 +236,8 @@ impl RunContext {
         options.tool_choice = None;
         options.parallel_tool_calls = None;
         options.response_format = None;
-        Self { options, resumed: Resumed::default(), is_step: true }
+        let may_be_stored = self.may_be_stored;
+        Self { options, resumed: Resumed::default(), is_step: true, may_be_stored }
     }
 
     /// Returns the context of the step that makes the chain's answer. It has all of the call's
@@ -234,7 +247,8 @@ impl RunContext {
         let Resumed { exchange, completed, .. } = &self.resumed;
         let inner = completed.as_ref().and_then(|completed| completed.inner.clone());
         let resumed = Resumed { exchange: exchange.clone(), completed: inner, record: None };
-        Self { options: self.step_options(step), resumed, is_step: true }
+        let (options, may_be_stored) = (self.step_options(step), self.may_be_stored);
+        Self { options, resumed, is_step: true, may_be_stored }
     }
 
     fn step_options(&self, step: usize) -> CallOptions {

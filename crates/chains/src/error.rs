@@ -3,11 +3,11 @@
 use std::{error::Error, fmt, time::Duration};
 
 use conversant_core::{
-    MemoryError, MissingVariable, ModelError, ParseError, PromptError, Reply, TimeoutPhase, Turn,
-    TurnId, Variables, Withheld,
+    HistoryError, MemoryError, MissingVariable, ModelError, ParseError, PromptError, Reply,
+    TimeoutPhase, Turn, TurnId, Variables, Withheld,
 };
 
-use crate::{pending::PendingTurn, queue::Refusal, wiring::WiringError};
+use crate::{call_phase::CallPhase, pending::PendingTurn, queue::Refusal, wiring::WiringError};
 
 /// An error of a call of a chain, by the step that failed.
 ///
@@ -173,31 +173,6 @@ pub enum ChainError {
     Custom(#[source] conversant_core::BoxError),
 }
 
-/// The phase of a call in which its deadline passed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum CallPhase {
-    /// Waiting for other calls of the conversation.
-    Queue,
-    /// Loading the memory.
-    Load,
-    /// Running the chain's steps.
-    Run,
-    /// Maintaining the memory.
-    Maintain,
-}
-
-impl fmt::Display for CallPhase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Queue => "it waited for other calls of the conversation",
-            Self::Load => "the memory was loading",
-            Self::Run => "the chain was running",
-            Self::Maintain => "the memory was maintained",
-        })
-    }
-}
-
 impl ChainError {
     /// Creates the error of an answer that cannot be parsed, for custom chains.
     #[must_use]
@@ -276,7 +251,7 @@ impl ChainError {
     /// |---|---|
     /// | 400 | an input is missing, reserved or cannot be stored; the prompt is too long for the model |
     /// | 404 | the conversation does not have the turn |
-    /// | 409 | [`Busy`](Self::Busy), `QueueTimeout`, `TurnIdInUse`, `IncompleteTurn`, results that do not match a pending turn; another process holds the conversation |
+    /// | 409 | [`Busy`](Self::Busy), `QueueTimeout`, `TurnIdInUse`, `IncompleteTurn`, results that do not match a pending turn; another process holds the conversation; a turn that was not saved because its id is in use |
     /// | 413 | the newest turn exceeds the memory's budget |
     /// | 429 | the model's server limits the rate |
     /// | 500 | a fault of the service: its wiring, its store, its prompt, its settings |
@@ -284,7 +259,7 @@ impl ChainError {
     /// | 503 | [`Closed`](Self::Closed); the model's server is overloaded, or it or the store cannot be reached |
     /// | 504 | a deadline or a timeout |
     ///
-    /// A turn that was not saved is 500 too, but its answer was paid for: show it instead
+    /// Any other turn that was not saved is 500. The answer of either was paid for: show it instead
     /// ([`not_saved`](Self::not_saved)).
     #[must_use]
     pub fn http_status(&self) -> u16 {
@@ -296,6 +271,7 @@ impl ChainError {
             | Self::TurnIdInUse { .. }
             | Self::IncompleteTurn { .. }
             | Self::ToolResults { .. } => 409,
+            Self::NotSaved(not_saved) if not_saved.is_id_in_use() => 409,
             Self::Closed => 503,
             Self::Model(error) => error.http_status(),
             Self::Load(error) | Self::Maintain(error) => error.http_status(),
@@ -381,7 +357,8 @@ fn list(missing: &[MissingVariable]) -> String {
 /// The model's answer and the turn that was not saved.
 ///
 /// Retry with `memory.save(&turn, Ticket::default())`. That is safe even if the first save took
-/// effect, since a turn is stored once by its id.
+/// effect, since a turn is stored once by its id. If [`is_id_in_use`](Self::is_id_in_use), give the
+/// turn a new id first, by [`Turn::with_id`].
 ///
 /// `Debug` withholds message text.
 #[derive(thiserror::Error)]
@@ -396,6 +373,15 @@ pub struct NotSaved {
     pub turn: Turn,
     /// The error of the save.
     pub source: MemoryError,
+}
+
+impl NotSaved {
+    /// Returns whether another turn is stored under the turn's id, so that a repeated save fails
+    /// too.
+    #[must_use]
+    pub const fn is_id_in_use(&self) -> bool {
+        matches!(self.source, MemoryError::History(HistoryError::TurnIdInUse { .. }))
+    }
 }
 
 /// The names of missing variables, separated by commas.

@@ -15,6 +15,7 @@ mod builder;
 mod call;
 mod call_inputs;
 mod call_methods;
+mod call_phase;
 mod chain;
 mod compose;
 mod conversations;
@@ -51,11 +52,12 @@ pub use self::{
     answer_type::AnswerType,
     apply::Batch,
     builder::LlmChainBuilder,
+    call_phase::CallPhase,
     chain::{Chain, RunContext, Streaming},
     compose::*,
     conversations::Conversations,
     correction::Correction,
-    error::{CallPhase, ChainError, FailedBranches, FailedFallbacks, FailedStep, NotSaved},
+    error::{ChainError, FailedBranches, FailedFallbacks, FailedStep, NotSaved},
     llm_chain::LlmChain,
     memory_binding::Maintenance,
     outcome::Outcome,

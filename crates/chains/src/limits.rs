@@ -10,7 +10,8 @@ use conversant_core::{MemoryError, clock::Instant};
 use futures_timer::Delay;
 
 use crate::{
-    error::{CallPhase, ChainError, DEADLINE},
+    call_phase::CallPhase,
+    error::{ChainError, DEADLINE},
     queue::{Loss, Permit},
 };
 

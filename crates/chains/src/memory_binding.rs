@@ -138,10 +138,14 @@ impl MemoryBinding {
         messages
     }
 
-    /// Returns the text of the output that a turn contains.
+    /// Returns the text of the output that a turn contains. A partial answer has a reply only.
     pub(crate) fn output(&self, answer: &Answer) -> String {
         let value = self.names.output.as_deref().and_then(|name| answer.outputs.get(name));
-        value.map(|value| value.to_text().into_owned()).unwrap_or_default()
+        match (value, &answer.reply) {
+            (Some(value), _) => value.to_text().into_owned(),
+            (None, Some(reply)) if answer.outputs.is_empty() => reply.text().into_owned(),
+            (None, _) => String::new(),
+        }
     }
 
     /// Creates the turn of a call from the user's messages and the answer, with the call's record

@@ -11,9 +11,10 @@ use conversant_core::{
 use crate::{
     answer::Answer,
     answer_type::AnswerType,
+    call_phase::CallPhase,
     chain::{Chain, RunContext, Streaming},
     correction::{Correction, Refused},
-    error::{CallPhase, ChainError},
+    error::ChainError,
     limits::Limits,
     parser::without_reasoning,
 };

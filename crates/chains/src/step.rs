@@ -56,7 +56,7 @@ impl Runner {
     fn step_inputs(&self, variables: &Variables, context: &RunContext) -> CallInputs {
         let inputs = self.inputs_among(variables);
         let options = self.with_defaults(context.options().clone());
-        CallInputs::new(inputs, options).of_step(context.resumed().clone())
+        CallInputs::new(inputs, options).of_step(context)
     }
 
     /// Returns a chain that is this one, except that it answers in a type. It shares the memory,

@@ -17,8 +17,9 @@ use crate::{
     any_runner::AnyRunner,
     call::{CallState, UnsavedTurn},
     call_inputs::CallInputs,
+    call_phase::CallPhase,
     chain::{Chain, Streaming},
-    error::{CallPhase, ChainError},
+    error::ChainError,
     outcome::Outcome,
 };
 

@@ -5,6 +5,7 @@ mod expect;
 mod note;
 mod point;
 mod range;
+mod repeated_append;
 mod session_filter;
 mod session_info;
 
@@ -31,7 +32,8 @@ use crate::{
 /// never delete turns. `conversant-testkit` has a suite for the contract:
 ///
 /// - `append` stores a turn whole or not at all, and is idempotent by the turn's id: a turn that is
-///   stored already is not added again, and the version is returned as if it had been.
+///   stored already is not added again, and the version is returned as if it had been. If another
+///   turn is stored under the id, `append` fails ([`Turn::check_stored`]).
 /// - Once polled, `append` may take effect although its future is dropped. It is settled before any
 ///   later operation on that session is served, so the store owns the commit, not the future.
 /// - Turns are ordered by their appends, never by time.
@@ -99,8 +101,15 @@ pub trait ChatHistory: Send + Sync {
 
     /// Appends a turn if the session is in the expected state, and returns the version after it.
     ///
-    /// If a turn with this id is stored already, nothing is changed, and the version that the
-    /// session had after that turn is returned.
+    /// If a turn with this id is stored already, on any branch, nothing is changed. If it is the
+    /// same turn, the version that the session had after it is returned.
+    ///
+    /// # Errors
+    /// - [`HistoryError::TurnIdInUse`] if the stored turn has other messages, or an incomplete
+    ///   answer and this one a whole one. The rule is [`Turn::check_stored`].
+    /// - [`HistoryError::Stale`] if the session is not in the expected state.
+    /// - [`HistoryError::TooLarge`] and [`HistoryError::Unsupported`] if the store cannot store a
+    ///   message.
     async fn append(
         &self,
         session: &SessionId,

@@ -72,6 +72,7 @@ impl HistoryError {
             Self::Decryption { .. } => "decryption",
             Self::SchemaTooNew { .. } => "schema",
             Self::UnknownTurn { .. } => "unknown_turn",
+            Self::TurnIdInUse { .. } => "turn_id",
             Self::InvalidText { .. } => "invalid_text",
             Self::TooManyLabels { .. } => "too_many_labels",
             Self::EmptyFilter => "empty_filter",
@@ -87,7 +88,7 @@ impl HistoryError {
     /// |---|---|
     /// | 400 | a title, a label or a filter that is invalid |
     /// | 404 | a turn that the session does not have |
-    /// | 409 | the session is busy, or was changed by another writer |
+    /// | 409 | the session is busy, or was changed by another writer; the turn's id is in use |
     /// | 413 | a message above the store's limit |
     /// | 500 | a fault of the service: its store is damaged, or does not support the operation |
     /// | 503 | the store cannot be reached |
@@ -107,7 +108,7 @@ impl HistoryError {
         match self {
             Self::InvalidText { .. } | Self::TooManyLabels { .. } | Self::EmptyFilter => 400,
             Self::UnknownTurn { .. } => 404,
-            Self::Stale { .. } | Self::Busy => 409,
+            Self::Stale { .. } | Self::Busy | Self::TurnIdInUse { .. } => 409,
             Self::TooLarge { .. } => 413,
             Self::ReadOnly { .. }
             | Self::Corrupt { .. }

@@ -9,6 +9,7 @@ use conversant_core::{
 };
 
 use crate::{
+    append::{Next, next, repeated},
     blinding::Blinding,
     codec::{Codec, into_messages},
     error::{DecryptionFault, Record},
@@ -94,42 +95,6 @@ impl<H: ChatHistory> Encrypted<H> {
     }
 }
 
-/// Where a turn goes whose session is not at the version that was tried.
-enum Next {
-    /// To this version.
-    At(Version),
-    /// To the branch of the version that the caller has seen, which was left meanwhile. A store
-    /// with branches finds it by the version.
-    LeftBranch(Version),
-}
-
-async fn next(
-    inner: &impl ChatHistory,
-    stored: &SessionId,
-    expect: Expect,
-    expected: Version,
-    current: Version,
-) -> Result<Next, HistoryError> {
-    let Expect::SameEpoch(seen) = expect else {
-        return match expect {
-            Expect::Any => Ok(Next::At(current)),
-            _ => Err(HistoryError::Stale { expected, current }),
-        };
-    };
-    let after = inner.load(stored, Range::After(seen)).await?;
-    // What follows the version begins at it, unless it belongs to another conversation or branch.
-    let is_on_path = seen.messages >= after.version.messages || after.start() == seen.messages;
-    let is_met = expect.check(after.version);
-    if is_on_path && is_met.is_ok() {
-        return Ok(Next::At(after.version));
-    }
-    if seen.epoch == after.version.epoch && inner.at(Point::Start).is_some() {
-        return Ok(Next::LeftBranch(seen));
-    }
-    is_met?;
-    Err(HistoryError::Stale { expected: seen, current: after.version })
-}
-
 #[deny(clippy::missing_trait_methods)]
 #[async_trait]
 impl<H: ChatHistory> ChatHistory for Encrypted<H> {
@@ -171,11 +136,12 @@ impl<H: ChatHistory> ChatHistory for Encrypted<H> {
                         Next::At(version) => at = version,
                         Next::LeftBranch(seen) => {
                             let sealed = self.codec.seal(&stored, session, turn, seen)?;
-                            return self.inner.append(&stored, &sealed, expect).await;
+                            let outcome = self.inner.append(&stored, &sealed, expect).await;
+                            return repeated(self, session, turn, outcome).await;
                         }
                     }
                 }
-                outcome => return outcome,
+                outcome => return repeated(self, session, turn, outcome).await,
             }
         }
         Err(HistoryError::Busy)

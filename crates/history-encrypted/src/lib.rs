@@ -31,6 +31,7 @@
 //! # }
 //! ```
 
+mod append;
 mod blinding;
 mod codec;
 mod envelope;

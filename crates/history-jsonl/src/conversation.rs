@@ -128,9 +128,8 @@ impl Conversation<'_> {
         turn: &Turn,
         expect: Expect,
     ) -> Result<Version, HistoryError> {
-        let stored = self.index.as_ref().and_then(|index| index.turns.find(turn.id()));
-        if stored.is_some() {
-            return Ok(self.version_at(stored));
+        if let Some(version) = self.repeated(turn)? {
+            return Ok(version);
         }
         let (tip, mut path, mut is_tip) = (self.tip(), self.path(point)?, true);
         if let Err(error) = self.check(path, expect) {
@@ -147,6 +146,17 @@ impl Conversation<'_> {
         self.write(&record.with_time(time_of(turn.id(), SystemTime::now())))?;
         let stored = self.index.as_ref().and_then(|index| index.turns.find(turn.id()));
         Ok(self.version_at(stored))
+    }
+
+    /// Returns the version after a turn, if it is stored already.
+    fn repeated(&self, turn: &Turn) -> Result<Option<Version>, HistoryError> {
+        let Some(index) = &self.index else { return Ok(None) };
+        let Some(place) = index.turns.find(turn.id()) else { return Ok(None) };
+        if let Some(entry) = index.turns.entry(place) {
+            let mut lines = Lines::new(self.file.as_ref(), &index.shared);
+            lines.turns(&[entry])?.iter().try_for_each(|stored| turn.check_stored(stored))?;
+        }
+        Ok(Some(self.version_at(Some(place))))
     }
 
     /// Moves the tip to a point.

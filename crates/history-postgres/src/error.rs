@@ -18,6 +18,10 @@ const DAMAGED: &str = "CV002";
 /// Its message is the turn's id.
 const UNKNOWN_TURN: &str = "CV003";
 
+/// The SQLSTATE with which a function of this crate refuses a turn whose id is stored with other
+/// bytes. Its message is the turn's id.
+const REPEATED: &str = "CV004";
+
 /// A failed attempt at an operation.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -50,6 +54,12 @@ impl From<tokio_postgres::Error> for Failure {
                 UNKNOWN_TURN => {
                     if let Ok(turn) = message.parse() {
                         return Self::Refused(HistoryError::UnknownTurn { turn });
+                    }
+                }
+                REPEATED => {
+                    if let Ok(turn) = message.parse() {
+                        let error = HistoryError::TurnIdInUse { turn, incomplete: false };
+                        return Self::Refused(error);
                     }
                 }
                 _ => {}

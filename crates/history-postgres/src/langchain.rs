@@ -84,7 +84,7 @@ impl ChatHistory for LangChainPostgresHistory {
             table: self.table.clone(),
             column: self.column,
             session: session.clone(),
-            turn: turn.id(),
+            turn: turn.clone(),
             expect,
             rows,
         };

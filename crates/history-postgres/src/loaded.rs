@@ -96,7 +96,7 @@ impl Stored {
         Message::from_stored_json(json, format_args!("message {number}, of turn {}", self.id))
     }
 
-    fn turn(&self) -> Result<Turn, HistoryError> {
+    pub(crate) fn turn(&self) -> Result<Turn, HistoryError> {
         let messages: Messages = self
             .numbered()
             .map(|(number, turn, json)| turn.decode(number, json))

@@ -40,6 +40,7 @@ const FUNCTIONS: &[&str] = &[
         include_str!("schema/functions_4/append.sql"),
         include_str!("schema/functions_4/next.sql"),
     ),
+    include_str!("schema/functions_5.sql"),
 ];
 
 /// The advisory lock of migrations: "conversa" in ASCII.

@@ -9,10 +9,10 @@ use conversant_core::{
     ChatHistory, Expect, HistoryError, Message, Messages, Range, SessionId, Slice, Turn, Version,
 };
 use conversant_history::langchain::{
-    Part, Row, Tail, check_messages, encode_turn, load_range, load_turns, numbered_turn_id,
+    Part, Row, Tail, check_messages, encode_turn, load_range, load_turns,
 };
 
-use self::commands::{Clear, Fetch, Fetched, List, Write};
+use self::commands::{Clear, Fetch, Fetched, List, Write, decode};
 use crate::{
     connect::{Connect, Servers, connect_settings},
     history::{MAX_MESSAGE_BYTES, millis},
@@ -87,10 +87,7 @@ impl LangChainRedisHistory {
             Part::First(_) => 0,
             _ => version.messages.saturating_sub(rows.len() as u64),
         };
-        let decode = |(number, json): (u64, &Vec<u8>)| {
-            Row::decode(json, format_args!("row {number}"), || numbered_turn_id(number))
-        };
-        let rows = (first..).zip(&rows).map(decode);
+        let rows = (first..).zip(&rows).map(|(number, json)| decode(number, json));
         Ok(Tail { version, rows: rows.collect::<Result<_, _>>()? })
     }
 }
@@ -111,7 +108,7 @@ impl ChatHistory for LangChainRedisHistory {
     ) -> Result<Version, HistoryError> {
         let write = Write {
             key: self.key(session),
-            turn: turn.id(),
+            turn: turn.clone(),
             expect,
             rows: encode_turn(turn, self.max_message_bytes)?,
             lifetime_ms: self.lifetime_ms,

@@ -160,7 +160,7 @@ impl ChatHistory for LangChainSqliteHistory {
         expect: Expect,
     ) -> Result<Version, HistoryError> {
         let bodies = encode_turn(turn, self.store.max_message_bytes)?;
-        let turn = NewTurn { id: turn.id(), bodies };
+        let turn = NewTurn { turn: turn.clone(), bodies };
         self.write(session, move |connection, rows, id| rows.append(connection, id, &turn, expect))
             .await
     }

@@ -183,8 +183,10 @@ impl CombinedMemory {
 
     /// Settles an earlier turn, unless it is the one that is saved now.
     async fn settle_before(&self, turn: &Turn) -> Result<(), MemoryError> {
-        let pending = lock(&self.state).pending.as_ref().map(|pending| pending.turn.id());
-        if pending == Some(turn.id()) { Ok(()) } else { self.settle().await }
+        // Another turn may have the same id.
+        let is_pending = |pending: &Intent| pending.turn == *turn;
+        let is_repeated = lock(&self.state).pending.as_ref().is_some_and(is_pending);
+        if is_repeated { Ok(()) } else { self.settle().await }
     }
 
     /// Withdraws the intent to save a turn that no memory has saved.

@@ -27,7 +27,7 @@ pub use self::{
     model::SimulatedChat,
     report::{Report, Violation},
     seeds::run_seeds,
-    subject::{Ending, SimulatedCall, Subject},
+    subject::{Ending, SaveEnding, SimulatedCall, Subject},
     tool::SimulatedTool,
 };
 use self::{invariants::Ended, plan::Plan, schedule::Schedule, tree::Tree, world::World};
@@ -39,6 +39,7 @@ use self::{invariants::Ended, plan::Plan, schedule::Schedule, tree::Tree, world:
 /// replies. Then the faults stop, and the simulation checks that
 ///
 /// - a turn is stored whole and at most once, and every answered one is stored;
+/// - a turn is refused because its id is in use only if a turn with the id is stored;
 /// - a call that failed stored nothing, and its error has each answer that the model gave;
 /// - a call that started after another was answered comes after it;
 /// - every call ends, and the next one succeeds;

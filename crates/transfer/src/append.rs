@@ -71,7 +71,9 @@ impl<'h> SessionWriter<'h> {
                 Ok(Appended::Stored)
             }
             // Stored, but not in this place; or not stored, and the place is taken.
-            Ok(_) | Err(HistoryError::Stale { .. }) => Ok(Appended::Diverged { turns: self.turns }),
+            Ok(_) | Err(HistoryError::Stale { .. } | HistoryError::TurnIdInUse { .. }) => {
+                Ok(Appended::Diverged { turns: self.turns })
+            }
             Err(HistoryError::TooLarge { .. } | HistoryError::Unsupported { .. }) => {
                 Ok(Appended::Refused)
             }

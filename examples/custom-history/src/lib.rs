@@ -18,7 +18,7 @@ struct Log {
     epoch: u64,
     messages: Messages,
     starts: Vec<usize>,
-    ends: HashMap<TurnId, Version>,
+    turns: HashMap<TurnId, (Turn, Version)>,
 }
 
 impl Shelf {
@@ -42,14 +42,14 @@ impl ChatHistory for Shelf {
         expect: Expect,
     ) -> Result<Version, HistoryError> {
         self.with(id, |log| {
-            if let Some(&end) = log.ends.get(&turn.id()) {
-                return Ok(end); // the turn is there: saving it twice is saving it once
+            if let Some((stored, end)) = log.turns.get(&turn.id()) {
+                return turn.check_stored(stored).map(|()| *end); // saving it twice is saving it once
             }
             expect.check(Version::new(log.epoch, log.messages.len() as u64))?;
             log.starts.push(log.messages.len());
             log.messages.extend(turn.messages().iter_shared().cloned());
             let end = Version::new(log.epoch, log.messages.len() as u64);
-            log.ends.insert(turn.id(), end);
+            log.turns.insert(turn.id(), (turn.clone(), end));
             Ok(end)
         })?
     }

@@ -19,6 +19,7 @@ mod conversations;
 mod corrections;
 mod deadlines;
 mod events;
+mod id_in_use;
 mod memory_requests;
 mod observing;
 mod parsers;

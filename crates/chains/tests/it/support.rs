@@ -44,6 +44,11 @@ pub fn chain(model: &ScriptedChat, history: &TestHistory) -> LlmChain {
 }
 
 pub fn memory(history: &TestHistory) -> BufferMemory {
+    chat_memory(history)
+}
+
+/// A memory of the chat prompt's placeholder over any history.
+pub fn chat_memory(history: &(impl ChatHistory + Clone + 'static)) -> BufferMemory {
     BufferMemory::new()
         .with_memory_key("chat_history")
         .with_return_messages(true)

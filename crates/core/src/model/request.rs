@@ -34,8 +34,8 @@ pub struct CallOptions {
     /// the stored turn without calling its model, and sets
     /// [`Reply::from_cache`](crate::Reply::from_cache), if the turn is among the last 16 of the
     /// conversation and the store lists turns. Otherwise, and in other chains, models are called
-    /// again. If the stored turn has another question or an incomplete answer, the call fails
-    /// before a model is called.
+    /// again, and another answer than the stored one is not saved. If the stored turn has another
+    /// question or an incomplete answer, the call fails before a model is called.
     pub turn_id: Option<TurnId>,
     /// The tools that the model may call. If empty, the model's own setting applies.
     pub tools: Vec<ToolDefinition>,
@@ -152,8 +152,11 @@ impl CallOptions {
 
     /// Sets the id of the turn.
     ///
-    /// A turn is stored once for an id. If another caller saves a part of an answer under the same
-    /// id while this call runs, that part stays stored, and the call only returns its answer.
+    /// A turn is stored once for an id. If another caller saves another answer under the same id
+    /// while this call runs, or a part of one, that stays stored. This call then fails with its
+    /// answer in the error (`ChainError::NotSaved`), whose cause is
+    /// [`HistoryError::TurnIdInUse`](crate::HistoryError::TurnIdInUse). If the other answer is the
+    /// same, both calls return it.
     ///
     /// # Examples
     ///

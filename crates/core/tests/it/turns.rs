@@ -3,9 +3,10 @@
 use std::{borrow::Cow, collections::HashSet, sync::Arc};
 
 use conversant_core::{
-    Expect, KeyError, Lease, Message, Messages, Note, SessionId, Slice, Slot, Turn, TurnId,
-    TurnKeys, UserId, Value, Version, vars,
+    Expect, HistoryError, KeyError, Lease, Message, Messages, Note, SessionId, Slice, Slot,
+    ToolCall, Turn, TurnId, TurnKeys, UserId, Value, Version, vars,
 };
+use serde_json::json;
 
 #[test]
 fn turn_ids() {
@@ -38,6 +39,62 @@ fn a_turn_is_stored_whole() {
     let messages = serde_json::to_value(plain.messages()).unwrap();
     let old = serde_json::json!({"id": plain.id(), "messages": messages});
     assert_eq!(serde_json::from_value::<Turn>(old).unwrap(), plain);
+}
+
+/// Turns, each with one that is stored under its id, and whether the conversation keeps the first.
+#[test]
+fn a_turn_is_kept_by_one_that_says_the_same() {
+    let told = || vec![Message::human("q"), Message::ai("a")];
+    let with = |message: Message| vec![Message::human("q"), message];
+    let looked = |arguments| {
+        let call = ToolCall::new("look", arguments).with_id("1");
+        with(Message::ai("").with_tool_calls([call]))
+    };
+    let answered = |request: &str, seconds: f64| {
+        let metadata = json!({"request": request, "seconds": seconds});
+        with(Message::ai("a").with_id(request).with_extra("response_metadata", metadata))
+    };
+    let whole = |messages: Vec<Message>| Turn::identified(TurnId::from_u128(7), messages);
+    let part = |messages| whole(messages).with_incomplete(true);
+    for (turn, stored, is_kept) in [
+        (whole(told()), whole(told()), true),
+        (part(told()), part(told()), true),
+        (whole(told()), part(told()), false),
+        (part(told()), whole(told()), true),
+        (part(with(Message::ai("b"))), part(told()), false),
+        (whole(told()).with_base(Version::new(1, 2)), whole(told()), true),
+        (whole(told()), whole(vec![Message::human("q")]), false),
+        (whole(vec![Message::human("q")]), whole(told()), false),
+        (whole(told()), whole(Vec::new()), false),
+        (whole(with(Message::ai("b"))), whole(told()), false),
+        (whole(with(Message::system("a"))), whole(told()), false),
+        (whole(with(Message::ai("a").with_name("ada"))), whole(told()), false),
+        (whole(with(Message::ai("a").with_extra("x", 1))), whole(told()), false),
+        (whole(answered("one", 1.5)), whole(answered("two", 2.5)), true),
+        (whole(answered("one", 1.5)), whole(told()), true),
+        (
+            whole(looked(json!({"n": 1e16}))),
+            whole(looked(json!({"n": 10_000_000_000_000_000_u64}))),
+            true,
+        ),
+        (whole(looked(json!({"n": [1.0, -2]}))), whole(looked(json!({"n": [1, -2.0]}))), true),
+        (whole(looked(json!({"n": u64::MAX}))), whole(looked(json!({"n": u64::MAX - 1}))), false),
+        (whole(looked(json!({"n": 1}))), whole(looked(json!({"n": 2}))), false),
+        (whole(looked(json!({"n": 1}))), whole(looked(json!({"n": "1"}))), false),
+        (whole(looked(json!({"n": [1]}))), whole(looked(json!({"n": [1, 2]}))), false),
+        (whole(looked(json!({"n": 1}))), whole(looked(json!({"m": 1}))), false),
+        (whole(looked(json!({"n": 1}))), whole(looked(json!({"n": 1, "m": 1}))), false),
+        (whole(looked(json!({"n": 1, "m": 2}))), whole(looked(json!({"m": 2, "n": 1}))), true),
+    ] {
+        let found = turn.check_stored(&stored);
+        assert_eq!(found.is_ok(), is_kept, "{turn:?} by {stored:?}");
+        if let Err(error) = found {
+            let HistoryError::TurnIdInUse { turn: id, incomplete } = error else {
+                panic!("{error:?}");
+            };
+            assert_eq!((id, incomplete), (turn.id(), stored.is_incomplete()));
+        }
+    }
 }
 
 #[test]

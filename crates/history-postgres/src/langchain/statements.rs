@@ -1,7 +1,7 @@
 //! The operations on LangChain's table.
 
-use conversant_core::{Expect, HistoryError, SessionId, TurnId, Version};
-use conversant_history::langchain::{Part, Row, TURN_ID, numbered_turn_id};
+use conversant_core::{Expect, HistoryError, SessionId, Turn, Version};
+use conversant_history::langchain::{Part, Row, TURN_ID, numbered_turn_id, turns};
 use deadpool_postgres::Client;
 use tokio_postgres::{
     GenericClient, IsolationLevel,
@@ -72,7 +72,7 @@ pub(super) struct Write {
     pub(super) table: TableName,
     pub(super) column: Column,
     pub(super) session: SessionId,
-    pub(super) turn: TurnId,
+    pub(super) turn: Turn,
     pub(super) expect: Expect,
     pub(super) rows: Vec<String>,
 }
@@ -86,14 +86,14 @@ impl Operation for Write {
         let level = IsolationLevel::ReadCommitted;
         let transaction = client.build_transaction().isolation_level(level).start().await?;
         lock(&*transaction, &self.table, session).await?;
+        let id = self.turn.id();
         let (mark, is_of_turn) = match self.column {
-            Column::Jsonb => (
-                self.turn.to_string(),
-                format!("message #>> '{{data,additional_kwargs,{TURN_ID}}}' = $2"),
-            ),
+            Column::Jsonb => {
+                (id.to_string(), format!("message #>> '{{data,additional_kwargs,{TURN_ID}}}' = $2"))
+            }
             // Our JSON has no space there. Within a text, the quotes would be escaped.
             Column::Text => {
-                (format!("\"{TURN_ID}\":\"{}\"", self.turn), "strpos(message, $2) > 0".to_owned())
+                (format!("\"{TURN_ID}\":\"{id}\""), "strpos(message, $2) > 0".to_owned())
             }
         };
         let look = format!(
@@ -110,9 +110,10 @@ impl Operation for Write {
             return Err(Failure::Late { now_millis });
         }
         let current = version(&row, 0)?;
-        let tip = self.turn.fingerprint();
+        let tip = id.fingerprint();
         let known: i64 = column(&row, 2)?;
         if let Ok(messages @ 1..) = u64::try_from(known) {
+            self.check_stored(&*transaction, &is_of_turn, &mark).await?;
             return Ok(Version::new(current.epoch, messages).with_tip(tip));
         }
         if let Some(seen) = self.expect.version() {
@@ -142,6 +143,28 @@ impl Operation for Write {
 }
 
 impl Write {
+    /// Checks that the turn that is stored under the id is this one.
+    async fn check_stored(
+        &self,
+        client: &impl GenericClient,
+        is_of_turn: &str,
+        mark: &str,
+    ) -> Result<(), Failure> {
+        let statement = format!(
+            "SELECT id::bigint, message::text FROM {} WHERE session_id = $1 AND {is_of_turn} \
+            ORDER BY id",
+            self.table.quoted()
+        );
+        let parameters: [(&(dyn ToSql + Sync), Type); 2] =
+            [(&self.session.as_str(), Type::TEXT), (&mark, Type::TEXT)];
+        let mut rows = Vec::new();
+        for row in client.query_typed(&statement, &parameters).await? {
+            rows.push(decode(column(&row, 0)?, &column::<String>(&row, 1)?)?);
+        }
+        turns(&rows).iter().try_for_each(|stored| self.turn.check_stored(stored))?;
+        Ok(())
+    }
+
     /// Returns the tip of the version that ends after a number of rows, 0 if there are none.
     async fn tip(&self, client: &impl GenericClient, rows: u64) -> Result<u64, Failure> {
         let Some(before) = rows.checked_sub(1) else { return Ok(0) };

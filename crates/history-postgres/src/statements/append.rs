@@ -2,7 +2,9 @@
 
 #[cfg(doc)]
 use conversant_core::Message;
-use conversant_core::{Expect, Point, SessionId, TurnId, UsageTotals, Version};
+use conversant_core::{
+    Expect, HistoryError, Point, Range, SessionId, TurnId, UsageTotals, Version,
+};
 use deadpool_postgres::Client;
 use tokio_postgres::{Row, error::SqlState, types::Type};
 
@@ -11,6 +13,7 @@ use super::{
         column, millis, signed, stored, stored_expectation, stored_id, stored_point, stored_totals,
         time, version_of_numbers, version_of_rows,
     },
+    load::{Load, Stored},
     query::{Parameter, Preparation},
 };
 use crate::{
@@ -71,8 +74,12 @@ impl Operation for Append {
                 rows => return self.next_version(&rows?, seen),
             }
         }
-        let rows = self.append(client, limit, kind, seen).await?;
-        version_of_rows(&rows, seen)
+        match self.append(client, limit, kind, seen).await {
+            Err(Failure::Refused(refusal @ HistoryError::TurnIdInUse { .. })) => {
+                Box::pin(self.repeated(client, limit, refusal)).await
+            }
+            rows => version_of_rows(&rows?, seen),
+        }
     }
 }
 
@@ -83,6 +90,36 @@ impl Append {
             && self.lifetime_ms.is_none()
             && self.texts.is_none()
             && self.totals.is_empty()
+    }
+
+    /// Returns the version after the turn that is stored under the id, if it is this one.
+    async fn repeated(
+        &self,
+        client: &mut Client,
+        limit: Limit,
+        refusal: HistoryError,
+    ) -> Result<Version, Failure> {
+        let load = Load {
+            session: self.session.clone(),
+            point: Some(Point::After(self.turn)),
+            range: Range::LastTurns(1),
+            preparation: Preparation::Never,
+        };
+        let loaded = match load.run(client, limit).await {
+            // The session was cleared in the meantime.
+            Err(Failure::Refused(HistoryError::UnknownTurn { .. })) => return Err(refusal.into()),
+            loaded => loaded?,
+        };
+        let own = Stored {
+            first: 0,
+            id: self.turn,
+            incomplete: self.incomplete,
+            base: self.base,
+            messages: self.messages.clone(),
+        };
+        let own = own.turn()?;
+        loaded.turns()?.iter().try_for_each(|stored| own.check_stored(stored))?;
+        Ok(loaded.version)
     }
 
     /// Appends the turn in any state of the session.

@@ -6,6 +6,7 @@ use conversant_history::langchain::version_to_text;
 use super::{
     listing::{millis, totals_text},
     scripts::{APPEND, Expected, Invocation, point, tip, version},
+    stored_turn::StoredTurn,
 };
 use crate::{
     error::Failure,
@@ -13,6 +14,12 @@ use crate::{
     link::Link,
     pool::{Limit, Operation},
 };
+
+/// The first number that the script returns if the session is not in the expected state.
+const STALE: i64 = 1;
+
+/// The first number that the script returns if the turn's id is stored already.
+const REPEATED: i64 = 2;
 
 /// An encoded turn to append.
 pub(crate) struct Append {
@@ -97,12 +104,25 @@ impl Operation for Append {
             .arg(self.turn.created_at().map_or_else(String::new, |time| millis(time).to_string()))
             .arg(self.bytes)
             .arg(totals_text(self.totals));
-        let (is_stale, epoch, messages, tip): (bool, i64, i64, String) =
+        let (outcome, epoch, messages, text): (i64, i64, i64, Vec<u8>) =
             script.run(connection).await?;
-        let current = version(epoch, messages, &tip)?;
-        if is_stale {
+        if outcome == REPEATED {
+            self.check_stored(text)?;
+            return Ok(version(epoch, messages, "")?.with_tip(self.turn.fingerprint()));
+        }
+        let current = version(epoch, messages, str::from_utf8(&text).unwrap_or_default())?;
+        if outcome == STALE {
             return Err(HistoryError::Stale { expected: seen, current }.into());
         }
         Ok(current)
+    }
+}
+
+impl Append {
+    /// Checks that the turn that is stored under the id is this one.
+    fn check_stored(&self, stored: Vec<u8>) -> Result<(), HistoryError> {
+        let own = format!("0 {} {}", self.count, self.body);
+        let own = StoredTurn::read(own.into_bytes())?.into_turn()?;
+        own.check_stored(&StoredTurn::read(stored)?.into_turn()?)
     }
 }

@@ -55,6 +55,17 @@ impl StoredTurn {
         self.end() == version.messages && self.id.fingerprint() == version.tip
     }
 
+    /// Decodes the turn.
+    pub(super) fn into_turn(self) -> Result<Turn, HistoryError> {
+        let messages = self.messages()?;
+        Ok(self.with_messages(messages))
+    }
+
+    fn with_messages(self, messages: impl Into<Messages>) -> Turn {
+        let turn = Turn::identified(self.id, messages).with_incomplete(self.incomplete);
+        self.base.into_iter().fold(turn, Turn::with_base)
+    }
+
     /// Returns the stored form.
     #[cfg(feature = "cluster")]
     pub(super) fn text(&self) -> &[u8] {
@@ -122,11 +133,6 @@ impl Decoded {
     pub(crate) fn into_turns(self, from: usize) -> Vec<Turn> {
         let messages = Messages::from(self.messages);
         let turns = self.turns.into_iter().filter(|(_, range)| range.start >= from);
-        let turn = |(stored, range): (StoredTurn, Range<usize>)| {
-            let turn = Turn::identified(stored.id, messages.slice(range));
-            let turn = turn.with_incomplete(stored.incomplete);
-            stored.base.into_iter().fold(turn, Turn::with_base)
-        };
-        turns.map(turn).collect()
+        turns.map(|(turn, range)| turn.with_messages(messages.slice(range))).collect()
     }
 }

@@ -2,8 +2,8 @@
 
 use std::{collections::BTreeSet, sync::LazyLock};
 
-use conversant_core::{Expect, HistoryError, SessionId, TurnId, Version};
-use conversant_history::langchain::{Part, TURN_ID};
+use conversant_core::{Expect, HistoryError, SessionId, Turn, Version};
+use conversant_history::langchain::{Part, Row, TURN_ID, numbered_turn_id, turns};
 use redis::Script;
 
 use crate::{
@@ -51,7 +51,7 @@ impl Operation for Fetch {
 /// The rows of a turn to write.
 pub(super) struct Write {
     pub(super) key: String,
-    pub(super) turn: TurnId,
+    pub(super) turn: Turn,
     pub(super) expect: Expect,
     pub(super) rows: Vec<String>,
     pub(super) lifetime_ms: Option<u64>,
@@ -71,23 +71,42 @@ impl Operation for Write {
         script
             .key(&self.key)
             .arg(limit.0)
-            .arg(self.turn.to_string())
+            .arg(self.turn.id().to_string())
             // Within a text, the quotes would be escaped.
-            .arg(format!("\"{TURN_ID}\":\"{}\"", self.turn))
+            .arg(format!("\"{TURN_ID}\":\"{}\"", self.turn.id()))
             .arg(kind)
             .arg(seen.epoch)
             .arg(seen.messages)
             .arg(tip(seen))
             .arg(self.lifetime_ms.map_or_else(String::new, |lifetime| lifetime.to_string()))
             .arg(&self.rows);
-        let (is_stale, epoch, messages, tip): (bool, i64, i64, String) =
+        let (is_stale, epoch, messages, tip, known): (bool, i64, i64, String, Vec<Vec<u8>>) =
             script.invoke_async(connection).await?;
         let current = version(epoch, messages, &tip)?;
         if is_stale {
             return Err(HistoryError::Stale { expected: seen, current }.into());
         }
+        self.check_stored(&known, current)?;
         Ok(current)
     }
+}
+
+impl Write {
+    /// Checks that the turn that is stored under the id is this one. `rows` are its rows, newest
+    /// first, the last of which is that of a version.
+    fn check_stored(&self, rows: &[Vec<u8>], end: Version) -> Result<(), HistoryError> {
+        let first = end.messages.saturating_sub(rows.len() as u64);
+        let rows: Vec<_> = (first..)
+            .zip(rows.iter().rev())
+            .map(|(number, json)| decode(number, json))
+            .collect::<Result<_, _>>()?;
+        turns(&rows).iter().try_for_each(|stored| self.turn.check_stored(stored))
+    }
+}
+
+/// Decodes a row by its number.
+pub(super) fn decode(number: u64, json: &[u8]) -> Result<Row, HistoryError> {
+    Row::decode(json, format_args!("row {number}"), || numbered_turn_id(number))
 }
 
 /// Removes a session.

@@ -1,5 +1,6 @@
--- Appends a turn at a point, unless it is stored already. Returns whether the session is not as
--- expected, and its version there.
+-- Appends a turn at a point, unless its id is stored already. Returns 0 and the version after it, 1 and
+-- the session's version if that is not as expected, or 2, the epoch, the number of messages up to the
+-- stored turn, and that turn.
 -- ARGV: the deadline, the turn, the expectation (0 any, 1 the same epoch, 2 exactly), epoch, messages
 -- and tip of the expected version, the lifetime in milliseconds or nothing, the turn's number of
 -- messages, the turn without it and with its messages, the session's name, the turn's fingerprint, the
@@ -14,12 +15,12 @@ if refusal then
     return refusal
 end
 if not is_over then
-    local known, _, finish = find(turn)
+    local known, number, finish = find(turn)
     if damage then
         return damage
     end
     if known then
-        return {0, epoch, finish, turn_tip}
+        return {2, epoch, finish, read(known, number, number + 1)[1]}
     end
 end
 local path, moves_tip = path_to(point), true

@@ -1,5 +1,5 @@
--- Appends the rows of a turn, unless they are stored already. Returns whether the session is not as
--- expected, and its version.
+-- Appends the rows of a turn, unless its id is stored already. Returns whether the session is not as
+-- expected, its version, and the rows that are stored under the id, newest first.
 -- ARGV: the deadline, the turn, the text that marks its rows, the expectation (0 any, 1 the same
 -- epoch, 2 exactly), epoch, messages and tip of the expected version, the lifetime in milliseconds or
 -- nothing, and the rows.
@@ -11,12 +11,19 @@ local refusal = late(tonumber(ARGV[1]))
 if refusal then
     return refusal
 end
+local known, finish = {}, nil
 for from = 0, count - 1, 256 do
     for i, row in ipairs(redis.call('LRANGE', list, from, from + 255)) do
         if string.find(row, mark, 1, true) then
-            return {0, epoch, count - from - i + 1, fingerprint(turn)}
+            finish = finish or count - from - i + 1
+            known[#known + 1] = row
+        elseif finish then
+            return {0, epoch, finish, fingerprint(turn), known}
         end
     end
+end
+if finish then
+    return {0, epoch, finish, fingerprint(turn), known}
 end
 -- An empty session has no epoch.
 local is_stale = expect > 0 and seen_count > 0 and (seen_epoch ~= epoch or seen_count > count)
@@ -24,10 +31,10 @@ local is_stale = expect > 0 and seen_count > 0 and (seen_epoch ~= epoch or seen_
     -- A session that was replaced has another row there.
     or expect > 0 and seen_count > 0 and seen_tip ~= '' and tip_at(seen_count) ~= seen_tip
 if is_stale then
-    return {1, epoch, count, tip_at(count)}
+    return {1, epoch, count, tip_at(count), known}
 end
 if #ARGV < first_row then
-    return {0, epoch, count, tip_at(count)}
+    return {0, epoch, count, tip_at(count), known}
 end
 for row = first_row, #ARGV, 1000 do
     redis.call('LPUSH', list, unpack(ARGV, row, math.min(row + 999, #ARGV)))
@@ -38,4 +45,4 @@ end
 if count == 0 then
     epoch = tonumber(string.sub(redis.sha1hex(ARGV[first_row]), 1, 12), 16)
 end
-return {0, epoch, count + #ARGV - first_row + 1, fingerprint(turn)}
+return {0, epoch, count + #ARGV - first_row + 1, fingerprint(turn), known}

@@ -23,7 +23,7 @@ pub(super) struct Rows {
 
 /// A turn to append, as rows.
 pub(super) struct NewTurn {
-    pub(super) id: TurnId,
+    pub(super) turn: Turn,
     pub(super) bodies: Vec<String>,
 }
 
@@ -163,10 +163,15 @@ impl Rows {
         turn: &NewTurn,
         expect: Expect,
     ) -> Result<Version, HistoryError> {
+        let id = turn.turn.id();
         let version = self.version(connection, session)?;
-        if let Some(row) = self.last_of(connection, session, turn.id)? {
+        if let Some(row) = self.last_of(connection, session, id)? {
+            let is_of_turn = |row: &Row, _: Option<&Row>| Ok(row.turn_id() == Some(id));
+            let mut rows = self.last(connection, session, row, is_of_turn)?;
+            rows.reverse();
+            turns(&rows).iter().try_for_each(|stored| turn.turn.check_stored(stored))?;
             let messages = self.count(connection, session, row)?;
-            return Ok(Version::new(version.epoch, messages).with_tip(turn.id.fingerprint()));
+            return Ok(Version::new(version.epoch, messages).with_tip(id.fingerprint()));
         }
         expect.check(version)?;
         if let Some(expected) = expect.version()
@@ -180,7 +185,7 @@ impl Rows {
         for body in &turn.bodies {
             insert.execute(params![session.as_str(), body]).map_err(sqlite_error)?;
         }
-        let tip = if turn.bodies.is_empty() { version.tip } else { turn.id.fingerprint() };
+        let tip = if turn.bodies.is_empty() { version.tip } else { id.fingerprint() };
         let messages = version.messages + turn.bodies.len() as u64;
         Ok(Version::new(version.epoch, messages).with_tip(tip))
     }

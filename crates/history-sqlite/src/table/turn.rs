@@ -1,14 +1,16 @@
 //! Appending turns.
 
-use conversant_core::{Expect, HistoryError, Point, SessionId, Turn, TurnId, UsageTotals, Version};
+use conversant_core::{
+    Expect, HistoryError, Message, Point, SessionId, Turn, TurnId, UsageTotals, Version,
+};
 use rusqlite::Connection;
 
 use super::{
     branch::{self, Branch},
-    now, path, point as points, session,
+    earlier, now, path, point as points, session,
     session_row::Session,
     totals,
-    turn_row::{Header, insert, stored_at},
+    turn_row::{Header, at_place, damaged, decode, insert, stored_at},
     unix_millis,
 };
 
@@ -37,6 +39,35 @@ impl NewTurn {
             totals: UsageTotals::of_turn(turn),
         })
     }
+
+    /// Checks that the turn that is stored under the id is this one.
+    fn check_stored(
+        &self,
+        connection: &Connection,
+        session: &Session,
+        branch: i64,
+        stored: &Header,
+    ) -> Result<(), HistoryError> {
+        let is_whole = self.incomplete || !stored.incomplete;
+        let messages = if stored.number < session.earlier {
+            earlier::messages(connection, session, stored)?
+        } else {
+            let found = at_place(connection, branch, stored.number, |row| {
+                if is_whole && row.body == self.body {
+                    return Ok(None);
+                }
+                decode(stored, row.body).map(Some)
+            })?;
+            match found {
+                Some(Some(messages)) => messages,
+                Some(None) => return Ok(()),
+                None => return Err(damaged()),
+            }
+        };
+        let own = Message::list_from_stored_json(&self.body, "the turn to append")?;
+        let own = Turn::identified(self.id, own).with_incomplete(self.incomplete);
+        own.check_stored(&stored.into_turn(messages))
+    }
 }
 
 /// Appends a turn at a point, which becomes the tip, unless it is stored already or the session is
@@ -54,8 +85,9 @@ pub(crate) fn append(
         Some(_) => session::find_whole(connection, id, time_to_live)?,
     };
     if let Some(session) = &found.session
-        && let Some((_, stored)) = path::find(connection, session, turn.id)?
+        && let Some((branch, stored)) = path::find(connection, session, turn.id)?
     {
+        turn.check_stored(connection, session, branch, &stored)?;
         return Ok(Version::new(session.version.epoch, stored.end()).with_tip(stored.tip()));
     }
     let at = match point {

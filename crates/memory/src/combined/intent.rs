@@ -39,6 +39,7 @@ impl Outcome {
             }
             MemoryError::History(
                 HistoryError::Stale { .. }
+                | HistoryError::TurnIdInUse { .. }
                 | HistoryError::TooLarge { .. }
                 | HistoryError::ReadOnly { .. }
                 | HistoryError::Unsupported { .. },

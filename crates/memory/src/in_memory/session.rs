@@ -188,11 +188,8 @@ impl Session {
         turn: &Turn,
         expect: Expect,
     ) -> Result<Version, HistoryError> {
-        if let Some(path) = self.turns.path_to(turn.id()) {
-            return Ok(self.version(path));
-        }
-        if let Some(&end) = self.without_messages.get(&turn.id()) {
-            return Ok(end);
+        if let Some(version) = self.repeated(turn)? {
+            return Ok(version);
         }
         let mut path = self.path(point)?;
         let current = self.version(path);
@@ -217,6 +214,18 @@ impl Session {
             self.tip = path;
         }
         Ok(self.version(path))
+    }
+
+    /// Returns the version after a turn, if it is stored already.
+    fn repeated(&self, turn: &Turn) -> Result<Option<Version>, HistoryError> {
+        if let Some(path) = self.turns.path_to(turn.id()) {
+            let stored = self.turns.turns(path, path.turns.saturating_sub(1));
+            stored.iter().try_for_each(|stored| turn.check_stored(stored))?;
+            return Ok(Some(self.version(path)));
+        }
+        let Some(&end) = self.without_messages.get(&turn.id()) else { return Ok(None) };
+        turn.check_stored(&Turn::identified(turn.id(), Messages::new()))?;
+        Ok(Some(end))
     }
 
     /// Returns the path of an expected version that is not on the path to the tip.

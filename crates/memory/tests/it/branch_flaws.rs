@@ -22,6 +22,7 @@ enum Flaw {
     LoadsByCount,
     AppendsToTheTip,
     StoresTurnsAgain,
+    TakesIdsForTurns,
     CountsTwoMessagesATurn,
     ForksByName,
     ForgetsForks,
@@ -40,6 +41,7 @@ const FLAWS: &[(Flaw, &str)] = &[
     (Flaw::LoadsByCount, "after_a_version_of_another_branch_comes_all"),
     (Flaw::AppendsToTheTip, "a_turn_of_a_branch_that_was_left_follows_it"),
     (Flaw::StoresTurnsAgain, "a_turn_of_another_branch_is_stored_once"),
+    (Flaw::TakesIdsForTurns, "another_turn_of_an_id_is_refused_on_any_branch"),
     (Flaw::CountsTwoMessagesATurn, "ranges_are_of_one_path"),
     (Flaw::ForksByName, "a_fork_is_a_session_of_its_own"),
     (Flaw::ForgetsForks, "a_fork_outlives_its_source"),
@@ -111,7 +113,12 @@ impl ChatHistory for Flawed {
                 let again = turn.clone().with_id(TurnId::random());
                 self.seen().append(session, &again, expect).await
             }
-            expect => self.seen().append(&self.source(session), turn, expect).await,
+            expect => match self.seen().append(&self.source(session), turn, expect).await {
+                Err(HistoryError::TurnIdInUse { .. }) if self.has(Flaw::TakesIdsForTurns) => {
+                    Ok(self.seen().load(session, Range::LastMessages(0)).await?.version)
+                }
+                outcome => outcome,
+            },
         }
     }
 

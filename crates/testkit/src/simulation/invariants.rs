@@ -76,6 +76,7 @@ impl Ended<'_> {
                 _ => return Err("has a turn that is stored twice".to_owned()),
             }
         }
+        self.check_refused(call)?;
         for tree in self.step_trees {
             match tree.of_call(call).count() {
                 0 if is_answered => {
@@ -89,6 +90,17 @@ impl Ended<'_> {
         match steps.iter().any(|saved| !in_steps(saved.turn)) {
             true => Err("has a step whose turn was acknowledged and is lost".to_owned()),
             false => Ok(()),
+        }
+    }
+
+    /// Checks that a turn has the id of each one that was refused for it.
+    fn check_refused(&self, call: usize) -> Result<(), String> {
+        let mut refused =
+            self.log.saves.iter().filter(|saved| saved.call == call && saved.is_refused);
+        let trees = || self.trees.iter().chain(self.step_trees);
+        match refused.all(|saved| trees().any(|tree| tree.of_id(saved.turn).is_some())) {
+            true => Ok(()),
+            false => Err("was refused because its id is in use, and no turn has it".to_owned()),
         }
     }
 

@@ -45,6 +45,8 @@ pub(super) struct SavedAgain {
     pub(super) is_whole: bool,
     /// Whether the repetition was acknowledged.
     pub(super) is_done: bool,
+    /// Whether it was refused because another turn has its id.
+    pub(super) is_refused: bool,
 }
 
 /// A move of the tip by the schedule.

@@ -17,7 +17,7 @@ use super::{
     log::{Attempt, AttemptResult, Fork, Log, SavedAgain, TipMove},
     plan::{Plan, TaskId},
     report::Report,
-    subject::{Ending, SimulatedCall, Subject},
+    subject::{Ending, SaveEnding, SimulatedCall, Subject},
     tree,
     world::World,
 };
@@ -61,7 +61,7 @@ enum Job {
 
 enum Step {
     Ended(Ending),
-    Saved(bool, Box<Turn>),
+    Saved(SaveEnding, Box<Turn>),
     Done(bool),
 }
 
@@ -268,14 +268,15 @@ impl<'s, S: Subject + 'static> Schedule<'s, S> {
         let now = self.world.tick();
         match (job, step) {
             (Job::Attempt(attempt), Step::Ended(ending)) => self.end_attempt(attempt, ending, now),
-            (Job::Save(save), Step::Saved(true, _)) => {
-                if let Some(saved) = self.log.saves.get_mut(save) {
-                    saved.is_done = true;
-                }
+            (Job::Save(save), Step::Saved(SaveEnding::Failed, turn)) => {
+                self.save_again(save, turn);
                 Ok(())
             }
-            (Job::Save(save), Step::Saved(false, turn)) => {
-                self.save_again(save, turn);
+            (Job::Save(save), Step::Saved(ending, _)) => {
+                if let Some(saved) = self.log.saves.get_mut(save) {
+                    saved.is_done = ending == SaveEnding::Saved;
+                    saved.is_refused = ending == SaveEnding::IdInUse;
+                }
                 Ok(())
             }
             (Job::Move(index), Step::Done(is_done)) => {
@@ -335,6 +336,7 @@ impl<'s, S: Subject + 'static> Schedule<'s, S> {
                     turn: turn.id(),
                     is_whole: exchange.is_whole,
                     is_done: false,
+                    is_refused: false,
                 });
                 self.save_again(self.log.saves.len() - 1, turn);
             }

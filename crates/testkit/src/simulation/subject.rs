@@ -1,6 +1,6 @@
 //! The program under simulation, its calls and how they end.
 
-use conversant_core::{Point, Turn, TurnId, async_trait};
+use conversant_core::{HistoryError, MemoryError, Point, Turn, TurnId, async_trait};
 
 /// A program under simulation: one conversation of a chain with a memory.
 ///
@@ -11,9 +11,33 @@ pub trait Subject: Send + Sync {
     /// Asks a question, and returns how the call ended.
     async fn call(&self, call: SimulatedCall) -> Ending;
 
-    /// Saves the turn of a call again that was [not saved](Ending::NotSaved), and returns whether
-    /// it succeeded.
-    async fn save(&self, call: &SimulatedCall, turn: &Turn) -> bool;
+    /// Saves the turn of a call again that was [not saved](Ending::NotSaved). A save that fails is
+    /// repeated, unless the turn's id is in use.
+    async fn save(&self, call: &SimulatedCall, turn: &Turn) -> SaveEnding;
+}
+
+/// The end of a save that was repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SaveEnding {
+    /// The turn is stored.
+    Saved,
+    /// The save failed, and may succeed later.
+    Failed,
+    /// Another turn is stored under the id ([`HistoryError::TurnIdInUse`]).
+    IdInUse,
+}
+
+impl SaveEnding {
+    /// Returns the end of a save by its result.
+    #[must_use]
+    pub const fn of<T>(saved: &Result<T, MemoryError>) -> Self {
+        match saved {
+            Ok(_) => Self::Saved,
+            Err(MemoryError::History(HistoryError::TurnIdInUse { .. })) => Self::IdInUse,
+            Err(_) => Self::Failed,
+        }
+    }
 }
 
 /// A call that a schedule makes.

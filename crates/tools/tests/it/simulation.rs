@@ -9,7 +9,8 @@ use conversant_core::{
 use conversant_memory::{BufferMemory, InMemoryHistory};
 use conversant_prompts::{ChatPromptTemplate, MessageTemplate, MessagesPlaceholder};
 use conversant_testkit::simulation::{
-    Ending, Environment, SimulatedCall, SimulatedHistory, Simulation, Subject, run_seeds,
+    Ending, Environment, SaveEnding, SimulatedCall, SimulatedHistory, Simulation, Subject,
+    run_seeds,
 };
 use conversant_tools::ToolLoop;
 
@@ -75,8 +76,8 @@ impl Subject for Conversation {
         }
     }
 
-    async fn save(&self, _: &SimulatedCall, turn: &Turn) -> bool {
-        self.0.memory().unwrap().save(turn, Ticket::default()).await.is_ok()
+    async fn save(&self, _: &SimulatedCall, turn: &Turn) -> SaveEnding {
+        SaveEnding::of(&self.0.memory().unwrap().save(turn, Ticket::default()).await)
     }
 }
 

@@ -6,14 +6,16 @@ use conversant_chains::{
     Chain, ChainError, FallbackChain, LlmChain, ParallelChain, SequentialChain, WithMemory,
 };
 use conversant_core::{
-    CallOptions, LanguageModel, Message, ModelError, Reply, ToolCall, ToolDefinition, vars,
+    CallOptions, ChatHistory, LanguageModel, Message, ModelError, Range, Reply, ToolCall,
+    ToolDefinition, TurnId, vars,
 };
+use conversant_memory::InMemoryHistory;
 use conversant_prompts::PromptTemplate;
 use conversant_testkit::{Gate, ScriptedChat, ScriptedReply};
 use serde_json::json;
 
 use super::{Joining, boxed, llm, written};
-use crate::support::{TestHistory, chain_of, memory};
+use crate::support::{TestHistory, chain_of, chat_memory, memory, session};
 
 fn broken() -> ModelError {
     ModelError::custom("broken", true, None)
@@ -75,21 +77,47 @@ async fn a_turn_of_a_step_that_was_not_saved_is_in_the_error() {
     assert_eq!(error.not_saved().unwrap().text.as_str(), "one");
 }
 
-#[tokio::test]
-async fn a_repeated_call_stores_the_turn_of_a_step_once() {
-    let history = TestHistory::default();
-    let chain = SequentialChain::builder()
-        .chain(crate::support::chain(&ScriptedChat::new(["one", "again"]), &history))
-        .chain(llm(
-            "{text}",
-            ScriptedChat::new([broken().into(), ScriptedReply::text("two")]),
-            "end",
-        ))
+/// A sequence of a step with a memory, whose model has several answers, and of a step that fails
+/// at first.
+fn repeated_sequence(
+    answers: &ScriptedChat,
+    history: &(impl ChatHistory + Clone + 'static),
+) -> SequentialChain {
+    let first = LlmChain::builder()
+        .prompt(crate::support::chat_prompt())
+        .model(answers.clone())
+        .memory(chat_memory(history))
         .build()
         .unwrap();
-    let options = CallOptions::new().with_turn_id(conversant_core::TurnId::random());
+    let second = ScriptedChat::new([broken().into(), ScriptedReply::text("two")]);
+    SequentialChain::builder().chain(first).chain(llm("{text}", second, "end")).build().unwrap()
+}
+
+#[tokio::test]
+async fn a_repeated_call_finds_the_answer_of_a_step() {
+    let (model, history) = (ScriptedChat::new(["one", "again"]), InMemoryHistory::new());
+    let chain = repeated_sequence(&model, &history);
+    let options = CallOptions::new().with_turn_id(TurnId::random());
+    let call = |words: &str| chain.invoke_with(vars! { "human_input" => words }, options.clone());
+    call("hi").await.unwrap_err();
+    assert_eq!(call("hi").await.unwrap().text(), "two");
+    assert_eq!(model.requests().len(), 1);
+    let error = call("bye").await.unwrap_err();
+    assert_eq!((error.class(), error.http_status()), ("turn_id", 409));
+    assert_eq!(model.requests().len(), 1);
+    let stored = history.load(&session(), Range::All).await.unwrap();
+    assert_eq!(stored.messages.to_string(), "Human: hi\nAI: one");
+}
+
+/// The store cannot list turns, so that the model of the step is called again.
+#[tokio::test]
+async fn another_answer_of_a_repeated_step_is_in_the_error() {
+    let (model, history) = (ScriptedChat::new(["one", "again", "one"]), TestHistory::default());
+    let chain = repeated_sequence(&model, &history);
+    let options = CallOptions::new().with_turn_id(TurnId::random());
     let call = || chain.invoke_with(vars! { "human_input" => "hi" }, options.clone());
     call().await.unwrap_err();
+    crate::id_in_use::assert_not_saved(&call().await.unwrap_err(), "again", false);
     assert_eq!(call().await.unwrap().text(), "two");
     assert_eq!(history.transcript().await, "Human: hi\nAI: one");
 }

@@ -7,7 +7,9 @@ use std::{
 
 use conversant_core::{Memory, Ticket, Turn, async_trait};
 use conversant_memory::InMemoryHistory;
-use conversant_testkit::simulation::{Ending, Environment, SimulatedCall, Simulation, Subject};
+use conversant_testkit::simulation::{
+    Ending, Environment, SaveEnding, SimulatedCall, Simulation, Subject,
+};
 
 use super::{Program, buffer, composed, composed::Kind, one_session};
 use crate::support::session;
@@ -29,6 +31,8 @@ enum Flaw {
     HasTwoQueues,
     /// It saves in a second store without noticing that it was dropped in between.
     SavesInOne,
+    /// It takes a save that failed for one that never succeeds.
+    GivesUp,
 }
 
 struct Flawed {
@@ -98,12 +102,14 @@ impl Subject for Flawed {
         ending
     }
 
-    async fn save(&self, call: &SimulatedCall, turn: &Turn) -> bool {
-        let is_saved = self.program.save(call, turn).await;
-        if is_saved && self.flaw == Flaw::SavesInOne {
-            self.save_in_memory(turn).await;
+    async fn save(&self, call: &SimulatedCall, turn: &Turn) -> SaveEnding {
+        let ending = self.program.save(call, turn).await;
+        match (self.flaw, ending) {
+            (Flaw::SavesInOne, SaveEnding::Saved) => self.save_in_memory(turn).await,
+            (Flaw::GivesUp, SaveEnding::Failed) => return SaveEnding::IdInUse,
+            _ => {}
         }
-        is_saved
+        ending
     }
 }
 
@@ -117,6 +123,7 @@ fn flaws_of_programs_are_found() {
         (Flaw::Sticks, "nothing wakes them"),
         (Flaw::HasTwoQueues, "asked the model at the same time"),
         (Flaw::SavesInOne, "the stores differ"),
+        (Flaw::GivesUp, "was refused because its id is in use, and no turn has it"),
     ] {
         let run = |seed| {
             let simulation = one_session(Simulation::new(seed));

@@ -10,7 +10,7 @@ use conversant_chains::{
 };
 use conversant_core::{CallOptions, Memory, Ticket, Turn, Variables, async_trait, vars};
 use conversant_prompts::{ChatPromptTemplate, MessageTemplate, MessagesPlaceholder};
-use conversant_testkit::simulation::{Ending, Environment, SimulatedCall, Subject};
+use conversant_testkit::simulation::{Ending, Environment, SaveEnding, SimulatedCall, Subject};
 
 use crate::support::chat_prompt;
 
@@ -136,17 +136,17 @@ impl Subject for Program {
         }
     }
 
-    async fn save(&self, call: &SimulatedCall, turn: &Turn) -> bool {
+    async fn save(&self, call: &SimulatedCall, turn: &Turn) -> SaveEnding {
         let ticket = Ticket::default();
         if let Some(step) = self.step.as_ref().filter(|_| turn.id() != call.turn_id) {
-            return step.save(turn, ticket).await.is_ok();
+            return SaveEnding::of(&step.save(turn, ticket).await);
         }
-        let Ok(chain) = self.at(call) else { return false };
+        let Ok(chain) = self.at(call) else { return SaveEnding::Failed };
         let memory: &dyn Memory = match &chain {
             Callable::Llm(chain) => chain.memory().unwrap(),
             Callable::Any(chain) => chain.memory(),
         };
-        memory.save(turn, ticket).await.is_ok()
+        SaveEnding::of(&memory.save(turn, ticket).await)
     }
 }
 

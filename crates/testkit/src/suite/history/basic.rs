@@ -1,6 +1,7 @@
 //! Checks of every history: turns are kept, in order, once.
 
-use conversant_core::{ChatHistory, Expect, Range, Turn, TurnId, Version};
+use conversant_core::{ChatHistory, Expect, Message, Range, ToolCall, Turn, TurnId, Version};
+use serde_json::json;
 
 use super::session_driver::{SessionDriver, exchange};
 use crate::suite::check::{Checked, ensure};
@@ -80,10 +81,75 @@ pub(super) async fn a_turn_is_appended_once(history: &impl ChatHistory) -> Check
     driver.append(&second).await?;
     let late = driver.append(&first).await?;
     ensure!(late == version, "the turn was at {version:?}, and its late repetition at {late:?}");
-    driver.holds(&[&first, &second]).await?;
-    // The id identifies the turn, not its content.
-    driver.append(&exchange(3).with_id(second.id())).await?;
     driver.holds(&[&first, &second]).await
+}
+
+/// A turn that is refused because its id is in use, and the one that is stored.
+struct Refused {
+    what: &'static str,
+    stored: Turn,
+    turn: Turn,
+}
+
+pub(super) async fn another_turn_of_an_id_is_refused(history: &impl ChatHistory) -> Checked {
+    let turn = || Turn::exchange("Tell me a story.", "Once upon a time");
+    let part = || Turn::exchange("Tell me a story.", "Once").with_incomplete(true);
+    let refused = |what, stored, turn| Refused { what, stored, turn };
+    for Refused { what, stored, turn } in [
+        refused("another answer", turn(), Turn::exchange("Tell me a story.", "No.")),
+        refused("another question", turn(), Turn::exchange("A story!", "Once upon a time")),
+        refused("a whole answer, where a part is stored", part(), turn()),
+        refused("the part's text as a whole answer", part(), part().with_incomplete(false)),
+        refused("a part, where a whole answer is stored", turn(), part()),
+        refused("fewer messages", turn(), Turn::new(vec![Message::human("Tell me a story.")])),
+        refused("more messages", turn(), {
+            let mut messages = turn().messages().clone();
+            messages.push(Message::ai("The end."));
+            Turn::new(messages)
+        }),
+    ] {
+        let driver = SessionDriver::new(history)?;
+        let (before, after) = (exchange(1), exchange(2));
+        let seen = driver.append(&before).await?;
+        driver.append_if(&stored, Expect::Exactly(seen)).await?;
+        let turn = turn.with_id(stored.id());
+        driver.refuses(what, &turn, Expect::Exactly(seen)).await?;
+        driver.refuses(what, &turn, Expect::SameEpoch(seen)).await?;
+        driver.append(&after).await?;
+        driver.refuses(what, &turn, Expect::Any).await?;
+        driver.holds(&[&before, &stored, &after]).await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn the_same_turn_of_another_call_is_stored_once(
+    history: &impl ChatHistory,
+) -> Checked {
+    let answer = |call: &str| {
+        let metadata = json!({"request": call, "seconds": 1.5});
+        let message = Message::ai("Hello!").with_id(call);
+        vec![Message::human("Hi"), message.with_extra("response_metadata", metadata)]
+    };
+    let arguments = json!({"from": 1e16, "to": -0.5, "near": 100.0, "list": [1e2, 3, "é"]});
+    let call = Message::ai("").with_tool_calls([ToolCall::new("look", arguments).with_id("1")]);
+    let tools = vec![Message::human("Hi"), call, Message::tool("nothing", "1"), Message::ai("Hm.")];
+    for (first, second) in
+        [(answer("one"), answer("two")), (answer("one"), answer("one")), (tools.clone(), tools)]
+    {
+        let driver = SessionDriver::new(history)?;
+        let seen = driver.version().await?;
+        let (first, base) = (Turn::new(first), Version::new(seen.epoch, 0));
+        let version = driver.append_if(&first, Expect::SameEpoch(seen)).await?;
+        driver.append(&exchange(1)).await?;
+        for turn in [Turn::new(second), first.clone().with_incomplete(true)] {
+            let turn = turn.with_id(first.id()).with_base(base);
+            let again = driver.append_if(&turn, Expect::Exactly(seen)).await?;
+            ensure!(again == version, "the turn was at {version:?}, and its twin at {again:?}");
+        }
+        let found = driver.all().await?.messages.len();
+        ensure!(found == first.messages().len() + 2, "there were {found} messages");
+    }
+    Ok(())
 }
 
 pub(super) async fn a_repeated_append_succeeds_whatever_it_expects(

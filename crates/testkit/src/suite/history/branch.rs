@@ -216,6 +216,31 @@ pub(super) async fn a_turn_of_another_branch_is_stored_once(history: &impl ChatH
     Ok(())
 }
 
+pub(super) async fn another_turn_of_an_id_is_refused_on_any_branch(
+    history: &impl ChatHistory,
+) -> Checked {
+    let tree = Tree::grown(history, 2).await?;
+    let other = exchange(10);
+    tree.append_at(tree.after(0)?, &other).await?;
+    // The tip is on the branch of `other`.
+    for stored in [tree.turn(0)?, tree.turn(1)?, &other] {
+        let turn = exchange(20).with_id(stored.id());
+        tree.driver.refuses("another turn", &turn, Expect::Any).await?;
+        for point in [Point::Start, tree.after(0)?] {
+            let outcome = tree.append_at(point, &turn).await;
+            ensure!(outcome.is_err(), "another turn was appended at {point}: {outcome:?}");
+        }
+    }
+    tree.driver.holds(&[tree.turn(0)?, &other]).await?;
+    let into = SessionDriver::new(history)?;
+    history.fork(tree.session(), tree.after(1)?, &into.session).await?;
+    let turn = exchange(20).with_id(tree.turn(0)?.id());
+    into.refuses("another turn", &turn, Expect::Any).await?;
+    let again = into.append(tree.turn(0)?).await?;
+    ensure!(again.messages == 2, "a repeated append to a fork returned {again:?}");
+    into.holds(&[tree.turn(0)?, tree.turn(1)?]).await
+}
+
 pub(super) async fn ranges_are_of_one_path(history: &impl ChatHistory) -> Checked {
     let tree = Tree::grown(history, 4).await?;
     let (a, b) = (exchange(10), exchange(11));

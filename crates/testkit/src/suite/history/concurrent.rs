@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use conversant_core::{ChatHistory, Expect, HistoryError, Range, Turn, Version};
+use conversant_core::{ChatHistory, Expect, HistoryError, Range, Turn, TurnId, Version};
 
 use super::session_driver::{SessionDriver, exchange};
 use crate::{
@@ -56,6 +56,26 @@ pub(super) async fn one_turn_appended_by_many_is_there_once(history: &impl ChatH
         );
     }
     driver.holds(&[&turn]).await
+}
+
+pub(super) async fn one_of_many_turns_with_an_id_is_acknowledged(
+    history: &impl ChatHistory,
+) -> Checked {
+    let driver = SessionDriver::new(history)?;
+    let id = TurnId::random();
+    let turns: Vec<Turn> = (0..CALLERS).map(|number| exchange(number).with_id(id)).collect();
+    let outcomes = join_all(turns.iter().map(|turn| driver.append(turn))).await;
+    let mut acknowledged = Vec::new();
+    for (turn, outcome) in turns.iter().zip(outcomes) {
+        match outcome {
+            Ok(_) => acknowledged.push(turn),
+            Err(HistoryError::TurnIdInUse { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let count = acknowledged.len();
+    ensure!(count == 1, "{count} of {CALLERS} turns with one id were acknowledged");
+    driver.holds(&acknowledged).await
 }
 
 pub(super) async fn loads_see_whole_turns_only(history: &impl ChatHistory) -> Checked {

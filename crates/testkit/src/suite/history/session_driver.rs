@@ -39,6 +39,17 @@ impl<'h, H: ChatHistory> SessionDriver<'h, H> {
         self.history.append(&self.session, turn, expect).await
     }
 
+    /// Checks that a turn is refused because another one has its id.
+    pub(super) async fn refuses(&self, what: &str, turn: &Turn, expect: Expect) -> Checked {
+        match self.append_if(turn, expect).await {
+            Err(HistoryError::TurnIdInUse { turn: id, .. }) if id == turn.id() => Ok(()),
+            outcome => {
+                ensure!(false, "{what}, with the id of a stored turn: {outcome:?}");
+                Ok(())
+            }
+        }
+    }
+
     /// Appends `count` exchanges and returns the version after each.
     pub(super) async fn fill(&self, count: usize) -> Result<Vec<Version>, HistoryError> {
         let mut versions = Vec::new();

@@ -114,6 +114,21 @@ impl History {
         }
     }
 
+    /// Checks that the turn that is stored under an id is this one.
+    fn check_repeated(&self, log: &Log, turn: &Turn) -> Result<(), HistoryError> {
+        let stored = log.exported.iter().find(|stored| stored.id() == turn.id());
+        match stored {
+            _ if self.has(HistoryFlaw::TakesIdsForTurns) => Ok(()),
+            Some(stored) if self.has(HistoryFlaw::ComparesCalls) => {
+                let is_same = stored.messages() == turn.messages();
+                let turn = if is_same { turn.clone() } else { Turn::exchange("a", "b") };
+                turn.check_stored(stored)
+            }
+            Some(stored) => turn.check_stored(stored),
+            None => Ok(()),
+        }
+    }
+
     /// Returns what is stored of a turn.
     fn kept(&self, turn: &Turn) -> Vec<Arc<Message>> {
         let mut kept: Vec<Arc<Message>> = turn.messages().iter_shared().cloned().collect();
@@ -226,7 +241,7 @@ impl ChatHistory for History {
         if let Some(version) = known
             && !self.has(HistoryFlaw::AppendsAgain)
         {
-            return Ok(version);
+            return self.check_repeated(&self.get(session), turn).map(|()| version);
         }
         if self.has(HistoryFlaw::RemembersClearedTurns) && seen.cleared.contains(&turn.id()) {
             return Ok(seen.version());
@@ -285,6 +300,10 @@ impl ChatHistory for History {
                 wait().await;
                 self.change(session, add)
             }
+            Some(HistoryFlaw::ComparesEarly) => {
+                wait().await;
+                self.change(session, |log| log.end_of(turn.id()).unwrap_or_else(|| add(log)))
+            }
             // What was seen may be old by now, so it is looked at again under the lock.
             Some(HistoryFlaw::CachesIds) => {
                 let version = self.change(session, add);
@@ -297,8 +316,9 @@ impl ChatHistory for History {
                 | HistoryFlaw::ChecksBeforeIds,
             ) => self.change(session, add),
             _ => {
-                if let Some(version) = self.get(session).end_of(turn.id()) {
-                    return Ok(version);
+                let log = self.get(session);
+                if let Some(version) = log.end_of(turn.id()) {
+                    return self.check_repeated(&log, turn).map(|()| version);
                 }
                 self.expect(expect, &self.get(session))?;
                 self.change(session, add)

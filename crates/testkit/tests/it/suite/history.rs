@@ -15,6 +15,8 @@ const FLAWS: &[(HistoryFlaw, &str)] = &[
     (HistoryFlaw::ForgetsOnLoad, "loading_changes_nothing"),
     (HistoryFlaw::AppendsAgain, "a_turn_is_appended_once"),
     (HistoryFlaw::ChecksBeforeIds, "a_repeated_append_succeeds_whatever_it_expects"),
+    (HistoryFlaw::TakesIdsForTurns, "another_turn_of_an_id_is_refused"),
+    (HistoryFlaw::ComparesCalls, "the_same_turn_of_another_call_is_stored_once"),
     (HistoryFlaw::KeepsTheEpoch, "clearing_empties_and_starts_an_epoch"),
     (HistoryFlaw::RemembersClearedTurns, "a_cleared_turn_can_be_appended_again"),
     (HistoryFlaw::AnyMeansFirstEpoch, "any_is_always_met"),
@@ -46,6 +48,7 @@ const FLAWS: &[(HistoryFlaw, &str)] = &[
     (HistoryFlaw::WritesBackASession, "concurrent_appends_are_one_order"),
     (HistoryFlaw::ChecksThenWrites, "one_of_many_exact_appends_wins"),
     (HistoryFlaw::LooksThenWrites, "one_turn_appended_by_many_is_there_once"),
+    (HistoryFlaw::ComparesEarly, "one_of_many_turns_with_an_id_is_acknowledged"),
     (HistoryFlaw::AppendsInHalves, "loads_see_whole_turns_only"),
     (HistoryFlaw::WritesBackTheStore, "sessions_are_written_side_by_side"),
     (HistoryFlaw::NotesAreText, "a_note_is_loaded_as_it_was_put"),
@@ -119,7 +122,7 @@ fn an_error_tells_what_was_seen() {
     let error = block_on(suite::history(|| Modest { inner: History::new(None), clears: false }))
         .unwrap_err();
     insta::assert_snapshot!(error, @r"
-    8 of 50 checks of the history suite failed:
+    8 of 53 checks of the history suite failed:
       clearing_empties_and_starts_an_epoch: failed unexpectedly: cannot reach the history: the disk is gone
       a_cleared_turn_can_be_appended_again: failed unexpectedly: cannot reach the history: the disk is gone
       any_is_always_met: failed unexpectedly: cannot reach the history: the disk is gone

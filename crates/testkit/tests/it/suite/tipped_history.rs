@@ -62,6 +62,7 @@ impl Log {
         by_tip: bool,
     ) -> Result<Version, HistoryError> {
         if let Some(at) = self.turns.iter().position(|known| known.id() == turn.id()) {
+            turn.check_stored(&self.turns[at])?;
             let messages = self.turns[..=at].iter().map(|turn| turn.messages().len() as u64).sum();
             return Ok(Version::new(self.epoch, messages).with_tip(turn.id().fingerprint()));
         }

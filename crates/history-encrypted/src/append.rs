@@ -1,0 +1,59 @@
+//! Appends that the store has not accepted at the version that was tried.
+
+use conversant_core::{ChatHistory, Expect, HistoryError, Point, Range, SessionId, Turn, Version};
+
+/// Where a turn goes whose session is not at the version that was tried.
+pub(crate) enum Next {
+    /// To this version.
+    At(Version),
+    /// To the branch of the version that the caller has seen, which was left meanwhile. A store
+    /// with branches finds it by the version.
+    LeftBranch(Version),
+}
+
+/// Returns where to append a turn after the version `expected` was not met.
+pub(crate) async fn next(
+    inner: &impl ChatHistory,
+    stored: &SessionId,
+    expect: Expect,
+    expected: Version,
+    current: Version,
+) -> Result<Next, HistoryError> {
+    let Expect::SameEpoch(seen) = expect else {
+        return match expect {
+            Expect::Any => Ok(Next::At(current)),
+            _ => Err(HistoryError::Stale { expected, current }),
+        };
+    };
+    let after = inner.load(stored, Range::After(seen)).await?;
+    // What follows the version begins at it, unless it belongs to another conversation or branch.
+    let is_on_path = seen.messages >= after.version.messages || after.start() == seen.messages;
+    let is_met = expect.check(after.version);
+    if is_on_path && is_met.is_ok() {
+        return Ok(Next::At(after.version));
+    }
+    if seen.epoch == after.version.epoch && inner.at(Point::Start).is_some() {
+        return Ok(Next::LeftBranch(seen));
+    }
+    is_met?;
+    Err(HistoryError::Stale { expected: seen, current: after.version })
+}
+
+/// Returns the outcome of an append to an encrypted history. No two encryptions of a message are
+/// equal, so the store refuses a turn that it has already, and what it has is compared here.
+pub(crate) async fn repeated(
+    history: &impl ChatHistory,
+    session: &SessionId,
+    turn: &Turn,
+    outcome: Result<Version, HistoryError>,
+) -> Result<Version, HistoryError> {
+    let Err(refusal @ HistoryError::TurnIdInUse { .. }) = outcome else { return outcome };
+    let Some(view) = history.at(Point::After(turn.id())) else { return Err(refusal) };
+    let stored = match view.turns(session, Range::LastTurns(1)).await {
+        // The session was cleared in the meantime.
+        Err(HistoryError::UnknownTurn { .. }) => return Err(refusal),
+        stored => stored?,
+    };
+    stored.iter().try_for_each(|stored| turn.check_stored(stored))?;
+    Ok(view.load(session, Range::LastMessages(0)).await?.version)
+}
