@@ -212,6 +212,7 @@ fn part(
             HistoryError::Stale { .. }
             | HistoryError::Busy
             | HistoryError::UnknownTurn { .. }
+            | HistoryError::TurnIdInUse { .. }
             | HistoryError::TooManyLabels { .. }
             | HistoryError::Unsupported { .. },
         ) => {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use conversant::{
-    BufferMemory, ChatHistory, HistoryError, InMemoryHistory, LlmChain, Memory, Point,
-    PromptTemplate, SessionId, SqliteHistory, TurnId, vars,
+    BufferMemory, ChatHistory, Expect, HistoryError, InMemoryHistory, LlmChain, Memory, Point,
+    PromptTemplate, SessionId, SqliteHistory, Turn, TurnId, vars,
 };
 use conversant_testkit::{
     FailingHistory, FailureMode, Gate, HistoryCall, ScriptedChat, ScriptedReply,
@@ -42,6 +42,20 @@ async fn cleared() -> String {
     text(tokio::join!(call, clear).0)
 }
 
+/// The error of a call during which a part of an answer is saved under its id.
+async fn stored_in_part() -> String {
+    let (history, gate) = (InMemoryHistory::new(), Gate::new());
+    let chain = chain(stored_in(history.clone()), ScriptedReply::text("Hi").held_by(&gate));
+    let part = Turn::exchange("Hi", "H").with_id(TurnId::from_u128(7)).with_incomplete(true);
+    let save = async {
+        gate.reached(1).await;
+        history.append(&ada(), &part, Expect::Any).await.unwrap();
+        gate.open();
+    };
+    let call = chain.predict_with(vars! { "message" => "Hi" }, call());
+    text(tokio::join!(call, save).0)
+}
+
 #[tokio::test]
 async fn the_errors_of_persistence() {
     let folder = tempfile::tempdir().unwrap();
@@ -62,6 +76,7 @@ async fn the_errors_of_persistence() {
             text(SessionId::new("")),
             text(chain(stored_in(full), "Hi").predict_with(hi(), call()).await),
             cleared().await,
+            stored_in_part().await,
             text(chain(stored_in(small.open().unwrap()), "Hi").predict(long).await),
             text(chain(stored_in(shared).leased(time), "Hi").predict(hi()).await),
             text(elsewhere.predict(hi()).await),
