@@ -55,7 +55,7 @@ async fn read(mut stream: ChainStream) -> (Result<(), ChainError>, ChainStream) 
     (Ok(()), stream)
 }
 
-/// What another caller does under the same id while the call runs.
+/// The action of another caller under the same id while the call runs.
 #[derive(Debug, Clone, Copy)]
 enum Other {
     /// It saves a part of its stream.

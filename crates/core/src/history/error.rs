@@ -71,10 +71,11 @@ pub enum HistoryError {
         /// The turn.
         turn: TurnId,
     },
-    /// Another turn is stored under the turn's id, such as the incomplete answer of a stream that was
-    /// stopped, or the answer of another caller. Nothing was changed, and the turn is not stored.
+    /// Another turn is stored under the turn's id, such as the incomplete answer of a stream that
+    /// was stopped, or the answer of another caller. Nothing was changed.
     ///
-    /// Save it under a new id, by [`Turn::with_id`](crate::Turn::with_id), or show its answer alone.
+    /// Save the turn under a new id, by [`Turn::with_id`](crate::Turn::with_id), or show its answer
+    /// alone.
     #[error(
         "cannot append turn `{turn}`: the conversation has {} under its id; use a new id",
         if *incomplete { "an incomplete answer" } else { "other messages" }
