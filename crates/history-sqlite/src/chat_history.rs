@@ -12,7 +12,7 @@ use rusqlite::Connection;
 
 use crate::{
     history::SqliteHistory,
-    table::{lease, list, session, tree},
+    table::{lease, list, seen::SeenSessions, session, tree},
     worker::ReadLength,
 };
 
@@ -138,14 +138,19 @@ impl ChatHistory for SqliteHistory {
         session: &SessionId,
         time: Duration,
     ) -> Result<Option<Lease>, HistoryError> {
-        self.write(session, move |connection, id, _| lease::acquire(connection, id, time).map(Some))
-            .await
+        let id = session.clone();
+        let acquire = move |connection: &Connection, _: &mut SeenSessions| {
+            lease::acquire(connection, &id, time).map(Some)
+        };
+        self.store.workers.write_remembering(session, acquire).await
     }
 
     async fn release(&self, lease: &Lease) -> Result<(), HistoryError> {
         let released = lease.clone();
-        self.write(&lease.session, move |connection, _, _| lease::release(connection, &released))
-            .await
+        let release = move |connection: &Connection, _: &mut SeenSessions| {
+            lease::release(connection, &released)
+        };
+        self.store.workers.write_remembering(&lease.session, release).await
     }
 
     async fn session_info(&self, session: &SessionId) -> Result<Option<SessionInfo>, HistoryError> {

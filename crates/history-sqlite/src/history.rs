@@ -24,7 +24,9 @@ use crate::{
         millis,
         note::{self, StoredNote},
         path::Turns,
-        range, search, session,
+        range, search,
+        seen::SeenSessions,
+        session,
         turn::{self, NewTurn},
     },
     worker::{ReadLength, Workers},
@@ -279,6 +281,16 @@ impl SqliteHistory {
         self.store.workers.read(Some(id), length, read).await
     }
 
+    /// Returns whether a session is at a version, if that is known at once: no other connection has
+    /// committed since this store appended the session's last turn.
+    fn is_at(&self, session: &SessionId, version: Version) -> bool {
+        let time_to_live = self.store.time_to_live;
+        let is_at = |connection: &Connection, seen: &mut SeenSessions| {
+            seen.is_at(connection, session, version, time_to_live)
+        };
+        self.store.workers.try_read(is_at).unwrap_or_default()
+    }
+
     /// Writes to a session.
     pub(crate) async fn write<T: Send + 'static>(
         &self,
@@ -314,6 +326,11 @@ impl BranchedHistory for SqliteHistory {
         point: Option<Point>,
         range: Range,
     ) -> Result<Slice, HistoryError> {
+        if let (None, Range::After(version)) = (point, range)
+            && self.is_at(session, version)
+        {
+            return Ok(Slice::new(Vec::new(), version).with_turns(Vec::new()));
+        }
         let load = move |version, turns: Option<&mut Turns<'_, '_>>| {
             let found = turns.map(|turns| range::messages(turns, range)).transpose()?;
             let (messages, starts) = found.unwrap_or_default();
@@ -345,10 +362,11 @@ impl BranchedHistory for SqliteHistory {
         expect: Expect,
     ) -> Result<Version, HistoryError> {
         let turn = NewTurn::encode(turn, self.store.max_message_bytes)?;
-        self.write(session, move |connection, id, time_to_live| {
-            turn::append(connection, id, &turn, point, expect, time_to_live)
-        })
-        .await
+        let (id, time_to_live) = (session.clone(), self.store.time_to_live);
+        let append = move |connection: &Connection, seen: &mut SeenSessions| {
+            turn::append(connection, seen, &id, &turn, point, expect, time_to_live)
+        };
+        self.store.workers.write_remembering(session, append).await
     }
 
     async fn turns_at(
@@ -386,10 +404,11 @@ impl BranchedHistory for SqliteHistory {
         note: &Note,
     ) -> Result<(), HistoryError> {
         let (name, note) = (name.to_owned(), StoredNote::encode(note)?);
-        self.write(session, move |connection, id, time_to_live| {
-            note::put(connection, id, &name, &note, point, time_to_live)
-        })
-        .await
+        let (id, time_to_live) = (session.clone(), self.store.time_to_live);
+        let put = move |connection: &Connection, seen: &mut SeenSessions| {
+            note::put(connection, seen, &id, &name, &note, point, time_to_live)
+        };
+        self.store.workers.write_remembering(session, put).await
     }
 }
 

@@ -11,6 +11,7 @@ pub(crate) mod path;
 mod point;
 pub(crate) mod range;
 pub(crate) mod search;
+pub(crate) mod seen;
 pub(crate) mod session;
 mod session_row;
 mod totals;

@@ -4,11 +4,13 @@
 //! future is dropped. Writes have one queue. A read of a session that has writes in the queue goes
 //! through the queue as well, so that it sees them. Other reads do not wait for a writer that is
 //! busy: they go to the readers. An idle writer makes brief reads itself, since each commit makes
-//! the readers read their pages again, and the writer not.
+//! the readers read their pages again, and the writer not. What an idle writer knows without a read,
+//! its callers ask on its connection themselves: waking a thread takes longer.
 
 mod batch;
 mod files;
 mod pending;
+mod writer;
 
 use std::sync::Arc;
 
@@ -21,11 +23,13 @@ use self::{
     batch::{Job, Read, Readers, Task},
     files::Files,
     pending::Pending,
+    writer::{Closing, SharedWriter},
 };
 use crate::{
     connection::{self, Tables},
     error::backend,
     options::Options,
+    table::seen::SeenSessions,
 };
 
 /// The most readers of a store.
@@ -44,6 +48,7 @@ pub(crate) enum ReadLength {
 pub(crate) struct Workers {
     /// `None` in a store that is opened for reading only.
     writer: Option<Threads<Task>>,
+    connection: Arc<SharedWriter>,
     readers: Arc<Readers>,
     pending: Arc<Pending>,
     files: Arc<Files>,
@@ -52,7 +57,7 @@ pub(crate) struct Workers {
 impl Workers {
     /// Opens the store and starts the threads.
     pub(crate) fn start<T: Tables>(options: &Options, tables: &T) -> Result<Self, HistoryError> {
-        let (mut first, files) = connection::open_writer(options, tables)?;
+        let (first, files) = connection::open_writer(options, tables)?;
         let files = Arc::new(Files::new(files, options));
         let connected: Vec<_> = (0..options.readers.clamp(1, MAX_READERS))
             .map(|_| {
@@ -68,21 +73,24 @@ impl Workers {
             })
             .collect::<Result<_, HistoryError>>()?;
         let readers = Arc::new(Readers::new());
+        let busy_timeout = options.busy_timeout.min(connection::MAX_BUSY_TIMEOUT);
+        let shared = Arc::new(SharedWriter::new(first, busy_timeout));
+        let closing = Closing(Arc::clone(&shared));
         let mut writer = None;
         if !options.read_only {
             let (readers, files) = (Arc::clone(&readers), Arc::clone(&files));
-            let busy_timeout = options.busy_timeout.min(connection::MAX_BUSY_TIMEOUT);
             let write = move |tasks: &Jobs<Task>| {
-                batch::write_all(&mut first, tasks, &readers, &files, busy_timeout);
-                drop(first);
-                drop(files);
+                // Dropped after the connection.
+                let files = files;
+                let closing = closing;
+                batch::write_all(&closing.0, tasks, &readers, &files);
             };
             // It begins while the readers are started: the first load is the writer's.
             writer = Some(Threads::start("history-write", [write]).map_err(backend)?);
         }
         let started = Threads::start("history-read", connected).map_err(backend)?;
         readers.get_or_init(|| started);
-        Ok(Self { writer, readers, pending: Arc::default(), files })
+        Ok(Self { writer, connection: shared, readers, pending: Arc::default(), files })
     }
 
     /// Lets the threads finish what is queued and waits until they have ended.
@@ -95,6 +103,16 @@ impl Workers {
         }
     }
 
+    /// Writes to a session as [`write`](Self::write) does. `run` keeps what is remembered of
+    /// sessions in step with what it changes.
+    pub(crate) async fn write_remembering<T: Send + 'static>(
+        &self,
+        session: &SessionId,
+        run: impl FnMut(&Connection, &mut SeenSessions) -> Result<T, HistoryError> + Send + 'static,
+    ) -> Result<T, HistoryError> {
+        self.run(Some(session), false, run).await
+    }
+
     /// Writes in one transaction, which is rolled back if `run` returns an error. `run` may be
     /// called more than once.
     pub(crate) async fn write<T: Send + 'static>(
@@ -102,7 +120,7 @@ impl Workers {
         session: Option<&SessionId>,
         run: impl FnMut(&Connection) -> Result<T, HistoryError> + Send + 'static,
     ) -> Result<T, HistoryError> {
-        self.run(session, false, run).await
+        self.run(session, false, forgetting(run)).await
     }
 
     /// Writes as [`write`](Self::write) does, and empties the log, which has what was removed.
@@ -111,14 +129,14 @@ impl Workers {
         session: Option<&SessionId>,
         run: impl FnMut(&Connection) -> Result<T, HistoryError> + Send + 'static,
     ) -> Result<T, HistoryError> {
-        self.run(session, true, run).await
+        self.run(session, true, forgetting(run)).await
     }
 
     async fn run<T: Send + 'static>(
         &self,
         session: Option<&SessionId>,
         erases: bool,
-        run: impl FnMut(&Connection) -> Result<T, HistoryError> + Send + 'static,
+        run: impl FnMut(&Connection, &mut SeenSessions) -> Result<T, HistoryError> + Send + 'static,
     ) -> Result<T, HistoryError> {
         let writer = self.writer.as_ref().ok_or(HistoryError::ReadOnly { source: None })?;
         let (reply, answer) = oneshot::channel();
@@ -126,6 +144,21 @@ impl Workers {
         let job = Job::new(run, erases, reply, held);
         writer.send(Task::Write(Box::new(job)))?;
         answer.await.map_err(|_| WorkerEnded)?
+    }
+
+    /// Reads at once, on the connection of the writer, if no writes are queued and it is not in
+    /// use. `run` may read no page that is not in memory. Returns `None` otherwise, and if there is
+    /// a fault, which [`read`](Self::read) reports.
+    pub(crate) fn try_read<T>(
+        &self,
+        run: impl FnOnce(&Connection, &mut SeenSessions) -> Result<T, HistoryError>,
+    ) -> Option<T> {
+        if !self.pending.is_empty() {
+            return None;
+        }
+        let outcome = self.connection.try_run(run)?;
+        self.files.check_read(false).ok()?;
+        Some(outcome)
     }
 
     /// Reads on a connection: on that of an idle writer, whose pages are in memory, if the read is
@@ -156,5 +189,15 @@ impl Workers {
             None => self.readers.get().ok_or(WorkerEnded)?.send(read)?,
         }
         answer.await.map_err(|_| WorkerEnded)?
+    }
+}
+
+/// Returns a write after which no session is remembered.
+fn forgetting<T>(
+    mut run: impl FnMut(&Connection) -> Result<T, HistoryError> + Send + 'static,
+) -> impl FnMut(&Connection, &mut SeenSessions) -> Result<T, HistoryError> + Send + 'static {
+    move |connection, seen| {
+        seen.forget();
+        run(connection)
     }
 }

@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use conversant_core::{Expect, HistoryError, Point, Range, SessionId, Turn, TurnId, Version};
+use conversant_core::{Expect, Point, Range, SessionId, Turn, TurnId, Version};
 use rusqlite::{
     StatementStatus,
     trace::{TraceEvent, TraceEventCodes},
@@ -21,7 +21,9 @@ use crate::{
     options::Options,
     schema::Schema,
     table::{
-        range, session, tree,
+        range,
+        seen::SeenSessions,
+        session, tree,
         turn::{self, NewTurn},
     },
 };
@@ -53,31 +55,36 @@ fn a_load_and_an_append_run_few_statements_and_compile_none() {
     let options = Options::new(folder.path().join("chat.db"));
     let (mut connection, _files) = open_writer(&options, &Schema { search: false }).unwrap();
     let id = SessionId::new("a").unwrap();
-    let call = |connection: &Connection, range| -> Result<Version, HistoryError> {
-        let seen = session::read(connection, &id, None, None, |version, turns| {
-            turns.map(|turns| range::messages(turns, range)).transpose()?;
-            Ok(version)
-        })?;
+    let call = |connection: &Connection, sessions: &mut SeenSessions, range| {
+        let seen = match range {
+            Range::After(version) if sessions.is_at(connection, &id, version, None)? => version,
+            _ => session::read(connection, &id, None, None, |version, turns| {
+                turns.map(|turns| range::messages(turns, range)).transpose()?;
+                Ok(version)
+            })?,
+        };
         let turn = NewTurn::encode(&Turn::exchange("question", "answer").with_base(seen), 1024)?;
+        sessions.begin();
         transaction(connection, "BEGIN IMMEDIATE", || {
-            turn::append(connection, &id, &turn, None, Expect::SameEpoch(seen), None)
+            turn::append(connection, sessions, &id, &turn, None, Expect::SameEpoch(seen), None)
         })
     };
+    let mut sessions = SeenSessions::default();
     // The first calls compile the statements.
     let mut last = Version::default();
     for _ in 0..30 {
-        call(&connection, Range::LastTurns(20)).unwrap();
-        last = call(&connection, Range::After(last)).unwrap();
+        call(&connection, &mut sessions, Range::LastTurns(20)).unwrap();
+        last = call(&connection, &mut sessions, Range::After(last)).unwrap();
     }
     let events = TraceEventCodes::SQLITE_TRACE_PROFILE | TraceEventCodes::SQLITE_TRACE_ROW;
     let _ = connection.trace_v2(events, Some(trace));
-    // Of a load: the session with its last turns. Of the append: BEGIN, the session, the turn's id,
-    // the turn, the session, COMMIT.
+    // Of a load: the session with its last turns, or the state of the file. Of the append: BEGIN, the
+    // state of the file, the turn's id, the turn, the session, COMMIT.
     for (is_window, expected) in [(true, 7), (false, 7)] {
         let range = if is_window { Range::LastTurns(20) } else { Range::After(last) };
         RUN.lock().unwrap().clear();
         STEPS.store(0, Ordering::Relaxed);
-        last = call(&connection, range).unwrap();
+        last = call(&connection, &mut sessions, range).unwrap();
         let (run, steps) = (RUN.lock().unwrap(), STEPS.load(Ordering::Relaxed));
         assert!((run.len()..=MAX_STEPS).contains(&steps), "{range:?}: {steps} steps");
         assert_eq!(run.len(), expected, "{range:?}: {run:#?}");
@@ -115,7 +122,8 @@ fn moves_and_new_branches_take_the_same_steps_with_many_branches() {
         let turn = Turn::exchange("question", "answer");
         let new = NewTurn::encode(&turn, 1024).unwrap();
         transaction(&connection, "BEGIN IMMEDIATE", || {
-            turn::append(&connection, &id, &new, point, Expect::Any, None)
+            let seen = &mut SeenSessions::default();
+            turn::append(&connection, seen, &id, &new, point, Expect::Any, None)
         })
         .unwrap();
         turn.id()

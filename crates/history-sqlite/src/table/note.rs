@@ -4,7 +4,7 @@ use conversant_core::{Expect, HistoryError, Messages, Note, Point, SessionId, Va
 use conversant_history::invalid_json;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{now, path, point as points, session, session_row::Session};
+use super::{now, path, point as points, seen::SeenSessions, session, session_row::Session};
 use crate::{
     checksum::Checksum,
     error::{inconsistent, sqlite_error},
@@ -51,13 +51,14 @@ impl StoredNote {
 /// nothing at a point that is not the tip.
 pub(crate) fn put(
     connection: &Connection,
+    seen: &mut SeenSessions,
     id: &SessionId,
     name: &str,
     note: &StoredNote,
     point: Option<Point>,
     time_to_live: Option<i64>,
 ) -> Result<(), HistoryError> {
-    let found = session::find(connection, id, time_to_live)?;
+    let found = session::find_seen(connection, seen, id, time_to_live)?;
     let is_tip = match (point, &found.session) {
         (Some(point), Some(session)) => {
             let at = points::at(connection, Some(session), point)?;
@@ -73,6 +74,7 @@ pub(crate) fn put(
     let is_new = found.session.is_none();
     let session = session::begin(connection, id, &found)?;
     if is_new {
+        seen.forget();
         Session { written: now(), ..session }.update(connection, id)?;
     }
     let statement = "INSERT OR REPLACE INTO notes

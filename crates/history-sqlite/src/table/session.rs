@@ -7,6 +7,7 @@ use super::{
     branch, earlier, label,
     path::{self, Turns},
     point as points,
+    seen::SeenSessions,
     session_row::{COLUMNS, SELECT, Session, damaged, session_columns},
     word_index,
 };
@@ -51,6 +52,21 @@ pub(crate) fn find(
             let version = Version::new(first_epoch(connection, id)?, 0);
             Ok(Found { session: None, version, expired: None })
         }
+    }
+}
+
+/// Finds a session, which is not read if it is remembered.
+pub(super) fn find_seen(
+    connection: &Connection,
+    seen: &mut SeenSessions,
+    id: &SessionId,
+    time_to_live: Option<i64>,
+) -> Result<Found, HistoryError> {
+    match seen.find(connection, id, time_to_live)? {
+        Some(session) => {
+            Ok(Found { session: Some(session), version: session.version, expired: None })
+        }
+        None => find(connection, id, time_to_live),
     }
 }
 

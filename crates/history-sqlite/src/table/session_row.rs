@@ -96,6 +96,11 @@ impl Session {
         }
     }
 
+    /// Returns the session as a later load finds it.
+    pub(super) const fn after_update(self) -> Self {
+        Self { is_moved: false, ..self }
+    }
+
     /// Reads [`session_columns`], and checks them for a session of this id.
     pub(super) fn read(row: &Row<'_>, id: &str) -> Result<Self, HistoryError> {
         let (session, sum) = Self::read_unchecked(row).map_err(sqlite_error)?;

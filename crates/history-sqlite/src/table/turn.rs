@@ -7,7 +7,9 @@ use rusqlite::Connection;
 
 use super::{
     branch::{self, Branch},
-    earlier, now, path, point as points, session,
+    earlier, now, path, point as points,
+    seen::SeenSessions,
+    session,
     session_row::Session,
     totals,
     turn_row::{Header, at_place, damaged, decode, insert, stored_at},
@@ -74,6 +76,7 @@ impl NewTurn {
 /// not in the expected state. `None` is the tip.
 pub(crate) fn append(
     connection: &Connection,
+    seen: &mut SeenSessions,
     id: &SessionId,
     turn: &NewTurn,
     point: Option<Point>,
@@ -81,7 +84,7 @@ pub(crate) fn append(
     time_to_live: Option<i64>,
 ) -> Result<Version, HistoryError> {
     let found = match point {
-        None => session::find(connection, id, time_to_live)?,
+        None => session::find_seen(connection, seen, id, time_to_live)?,
         Some(_) => session::find_whole(connection, id, time_to_live)?,
     };
     if let Some(session) = &found.session
@@ -131,6 +134,7 @@ pub(crate) fn append(
     }
     session.written = now;
     session.update(connection, id)?;
+    seen.remember(id, session);
     Ok(version)
 }
 

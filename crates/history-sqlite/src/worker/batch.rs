@@ -6,12 +6,19 @@ use std::{
 };
 
 use conversant_core::HistoryError;
-use conversant_history::{Jobs, SqliteFileFault, Threads};
+use conversant_history::{Jobs, SqliteFileFault, Threads, WorkerEnded};
 use futures_channel::oneshot;
 use rusqlite::Connection;
 
-use super::{files::Files, pending::Held};
-use crate::statement::{execute, transaction};
+use super::{
+    files::Files,
+    pending::Held,
+    writer::{SharedWriter, Writer},
+};
+use crate::{
+    statement::{execute, transaction},
+    table::seen::SeenSessions,
+};
 
 /// The maximum number of writes in one transaction.
 const MAX_WRITES: usize = 128;
@@ -38,7 +45,8 @@ pub(super) enum Task {
 /// A write, with its return type erased.
 pub(super) trait Write: Send {
     /// Runs the statements, in a transaction.
-    fn run(&mut self, connection: &Connection) -> Result<(), HistoryError>;
+    fn run(&mut self, connection: &Connection, seen: &mut SeenSessions)
+    -> Result<(), HistoryError>;
     /// Returns when the write was queued.
     fn queued(&self) -> Instant;
     /// Returns whether it removes data, which is then removed from the log too.
@@ -70,10 +78,14 @@ impl<T, F> Job<T, F> {
 impl<T, F> Write for Job<T, F>
 where
     T: Send,
-    F: FnMut(&Connection) -> Result<T, HistoryError> + Send,
+    F: FnMut(&Connection, &mut SeenSessions) -> Result<T, HistoryError> + Send,
 {
-    fn run(&mut self, connection: &Connection) -> Result<(), HistoryError> {
-        self.returned = Some((self.run)(connection)?);
+    fn run(
+        &mut self,
+        connection: &Connection,
+        seen: &mut SeenSessions,
+    ) -> Result<(), HistoryError> {
+        self.returned = Some((self.run)(connection, seen)?);
         Ok(())
     }
 
@@ -98,11 +110,10 @@ where
 /// Writes what is queued until the queue ends. A read is made when the writes before it are
 /// committed.
 pub(super) fn write_all(
-    connection: &mut Connection,
+    shared: &SharedWriter,
     tasks: &Jobs<Task>,
     readers: &Readers,
     files: &Files,
-    busy_timeout: Duration,
 ) {
     let mut log = Log::default();
     while let Some(first) = tasks.next() {
@@ -117,15 +128,16 @@ pub(super) fn write_all(
             next = if writes.len() < MAX_WRITES { tasks.try_next() } else { None };
         }
         if !writes.is_empty() {
-            limit_wait(connection, &writes, busy_timeout);
-            write(connection, files, &mut log, writes);
+            write(shared, files, &mut log, writes);
         }
         for read in reads {
             // The readers end after the writer.
             let _ = readers.get().map(|readers| readers.send(read));
         }
         for read in brief_reads {
-            read(connection);
+            if let Some(writer) = shared.lock().as_mut() {
+                read(&mut writer.connection);
+            }
         }
     }
 }
@@ -133,14 +145,12 @@ pub(super) fn write_all(
 /// The busy timeout of writes that have used up theirs in the queue.
 const MIN_BUSY_TIMEOUT: Duration = Duration::from_millis(50);
 
-/// Sets the busy timeout to what is left of it for writes that have been queued, so that a long
+/// Sets the busy timeout to what is left of it for a write that has been queued, so that a long
 /// queue behind another process does not wait for a timeout after the other.
-fn limit_wait(connection: &Connection, writes: &[Box<dyn Write>], busy_timeout: Duration) {
-    if let Some(queued) = writes.iter().map(|write| write.queued()).max() {
-        let left = busy_timeout.saturating_sub(queued.elapsed());
-        // Without it, the previous timeout applies.
-        let _ = connection.busy_timeout(left.max(MIN_BUSY_TIMEOUT.min(busy_timeout)));
-    }
+fn limit_wait(connection: &Connection, queued: Instant, busy_timeout: Duration) {
+    let left = busy_timeout.saturating_sub(queued.elapsed());
+    // Without it, the previous timeout applies.
+    let _ = connection.busy_timeout(left.max(MIN_BUSY_TIMEOUT.min(busy_timeout)));
 }
 
 /// The write-ahead log, which has what was removed from the file until it is emptied.
@@ -167,19 +177,19 @@ impl Log {
 const LOG_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// Writes all in one transaction or, if the store fails for one of them, each in its own.
-fn write(connection: &Connection, files: &Files, log: &mut Log, mut writes: Vec<Box<dyn Write>>) {
+fn write(shared: &SharedWriter, files: &Files, log: &mut Log, mut writes: Vec<Box<dyn Write>>) {
     log.has_removed |= writes.iter().any(|write| write.erases());
     // What was committed to another file than that of this name is not acknowledged.
     let settle = |write: Box<dyn Write>, outcome, fault: Option<SqliteFileFault>| {
         write.settle(fault.map_or(outcome, |fault| Err(fault.into())));
     };
-    if writes.len() > 1 {
-        let outcomes = transaction(connection, BEGIN, || {
-            writes.iter_mut().map(|write| part(connection, write.as_mut())).collect()
+    let newest = writes.iter().map(|write| write.queued()).max();
+    if let Some(queued) = newest.filter(|_| writes.len() > 1) {
+        let outcomes = commit(shared, log, queued, |connection, seen| {
+            writes.iter_mut().map(|write| part(connection, seen, write.as_mut())).collect()
         });
         match outcomes {
             Ok::<Vec<_>, _>(outcomes) => {
-                log.empty(connection);
                 let fault = files.check_write().err();
                 let settled = writes.into_iter().zip(outcomes);
                 return settled.for_each(|(write, outcome)| settle(write, outcome, fault));
@@ -192,20 +202,40 @@ fn write(connection: &Connection, files: &Files, log: &mut Log, mut writes: Vec<
         }
     }
     for mut write in writes {
-        let outcome = transaction(connection, BEGIN, || write.run(connection));
-        log.empty(connection);
+        let queued = write.queued();
+        let outcome = commit(shared, log, queued, |connection, seen| write.run(connection, seen));
         settle(write, outcome, files.check_write().err());
     }
+}
+
+/// Runs a transaction. The connection is free again when its callers learn of the outcome.
+fn commit<T>(
+    shared: &SharedWriter,
+    log: &mut Log,
+    queued: Instant,
+    run: impl FnOnce(&Connection, &mut SeenSessions) -> Result<T, HistoryError>,
+) -> Result<T, HistoryError> {
+    let mut writer = shared.lock();
+    let Writer { connection, seen } = writer.as_mut().ok_or(WorkerEnded)?;
+    limit_wait(connection, queued, shared.busy_timeout());
+    seen.begin();
+    let outcome = transaction(connection, BEGIN, || run(connection, seen));
+    match &outcome {
+        Ok(_) => log.empty(connection),
+        Err(_) => seen.forget(),
+    }
+    outcome
 }
 
 /// Runs one write of several. The inner result is its own; if it is an error, the others are not
 /// affected. The outer result is an error if the store fails.
 fn part(
     connection: &Connection,
+    seen: &mut SeenSessions,
     write: &mut dyn Write,
 ) -> Result<Result<(), HistoryError>, HistoryError> {
     execute(connection, "SAVEPOINT part", [])?;
-    let outcome = write.run(connection);
+    let outcome = write.run(connection, seen);
     match &outcome {
         Ok(()) => {}
         Err(
@@ -216,6 +246,7 @@ fn part(
             | HistoryError::TooManyLabels { .. }
             | HistoryError::Unsupported { .. },
         ) => {
+            seen.forget();
             execute(connection, "ROLLBACK TO part", [])?;
         }
         Err(_) => return outcome.map(Ok),

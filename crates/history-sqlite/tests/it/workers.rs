@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use conversant_core::{ChatHistory, Expect, HistoryError, Range, Version};
+use conversant_core::{ChatHistory, Expect, HistoryError, Point, Range, Version};
 use conversant_history_sqlite::SqliteHistory;
 use conversant_testkit::{block_on, poll_then_drop};
 use rusqlite::Connection;
@@ -174,4 +174,64 @@ fn the_threads_end_with_the_last_handle_and_the_log_is_written_back() {
         thread::yield_now();
     }
     assert_eq!(load(&folder.open(), "a").unwrap().messages.len(), 4);
+}
+
+/// The store that has appended the last turn answers without its threads, as long as nothing else
+/// has changed the session.
+#[test]
+fn that_nothing_is_new_is_known_at_once() {
+    let id = session("a");
+    let changes: [fn(&Folder, &SqliteHistory); 7] = [
+        |folder, _| {
+            append(&folder.open(), "a", &exchange(9)).unwrap();
+        },
+        |folder, _| block_on(folder.open().clear(&session("a"))).unwrap(),
+        |folder, _| folder.sql("UPDATE sessions SET messages = 2"),
+        |_, history| block_on(history.clear(&session("a"))).unwrap(),
+        |_, history| block_on(history.delete(&session("a"))).unwrap(),
+        |_, history| {
+            block_on(history.set_tip(&session("a"), Point::Start, Expect::Any)).unwrap();
+        },
+        |_, history| {
+            append(history, "a", &exchange(9)).unwrap();
+        },
+    ];
+    for (number, change) in changes.iter().enumerate() {
+        let folder = Folder::new();
+        let history = folder.open();
+        append(&history, "a", &exchange(1)).unwrap();
+        let seen = append(&history, "a", &exchange(2)).unwrap();
+        let load = || history.load(&id, Range::After(seen));
+        for _ in 0..2 {
+            let slice = block_on(poll_then_drop(load(), 1)).expect("an answer at once").unwrap();
+            assert_eq!((slice.messages.len(), slice.version), (0, seen));
+            // Another session of this store, and a commit that changes none, make no difference.
+            append(&history, "b", &exchange(1)).unwrap();
+            block_on(history.lease(&id, Duration::from_millis(1))).ok();
+        }
+        change(&folder, &history);
+        match block_on(load()) {
+            Ok(slice) => assert_ne!(slice.version, seen, "change {number}"),
+            Err(error) => assert!(matches!(error, HistoryError::Corrupt { .. }), "{error}"),
+        }
+        // An append after the version that was seen is refused where it is lost.
+        let appended = block_on(history.append(&id, &exchange(3), Expect::Exactly(seen)));
+        assert!(appended.is_err(), "change {number}: {appended:?}");
+    }
+}
+
+#[test]
+fn a_session_whose_time_is_up_is_not_taken_for_one_that_was_seen() {
+    let folder = Folder::new();
+    let history =
+        SqliteHistory::builder(folder.file()).time_to_live(Duration::ZERO).open().unwrap();
+    let seen = append(&history, "a", &exchange(1)).unwrap();
+    // The clock has milliseconds.
+    let since = Instant::now();
+    while since.elapsed() < Duration::from_millis(2) {
+        thread::yield_now();
+    }
+    let slice = block_on(history.load(&session("a"), Range::After(seen))).unwrap();
+    assert_eq!(slice.version, Version::new(1, 0));
+    assert_eq!(append(&history, "a", &exchange(2)).unwrap().epoch, 1);
 }
