@@ -4,8 +4,8 @@
 //! future is dropped. Writes have one queue. A read of a session that has writes in the queue goes
 //! through the queue as well, so that it sees them. Other reads do not wait for a writer that is
 //! busy: they go to the readers. An idle writer makes brief reads itself, since each commit makes
-//! the readers read their pages again, and the writer not. What an idle writer knows without a read,
-//! its callers ask on its connection themselves: waking a thread takes longer.
+//! the readers read their pages again, and the writer not. What an idle writer knows without a
+//! read, its callers ask on its connection themselves: waking a thread takes longer.
 
 mod batch;
 mod files;
