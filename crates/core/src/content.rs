@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fmt};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
 use serde_json::{Map, Value as Json};
 
 /// The content of a message: text, or a list of parts such as text and images.
@@ -17,8 +17,8 @@ use serde_json::{Map, Value as Json};
 /// let content = Content::from(vec![Part::text("what is this?"), Part::image_url("https://example.com/a.png")]);
 /// assert_eq!(content.text(), "what is this?\n[image]");
 /// ```
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
-#[serde(untagged, expecting = "content is text or a list of parts")]
+#[derive(Clone, PartialEq, Serialize)]
+#[serde(untagged)]
 #[non_exhaustive]
 pub enum Content {
     /// Plain text.
@@ -27,7 +27,25 @@ pub enum Content {
     Parts(Vec<Part>),
 }
 
+impl<'de> Deserialize<'de> for Content {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let content = Self::from_json(Json::deserialize(deserializer)?);
+        content.ok_or_else(|| D::Error::custom("content is text or a list of parts"))
+    }
+}
+
 impl Content {
+    /// Reads content, or returns `None` if the value is none.
+    pub(crate) fn from_json(value: Json) -> Option<Self> {
+        match value {
+            Json::String(text) => Some(Self::Text(text)),
+            Json::Array(parts) => {
+                parts.into_iter().map(Part::from_json).collect::<Option<_>>().map(Self::Parts)
+            }
+            _ => None,
+        }
+    }
+
     /// Returns the content as text. Parts are one line each; a part that is not text is `[image]`,
     /// `[audio]`, `[file]` or its type in brackets. Reasoning is
     /// left out.
@@ -138,24 +156,52 @@ pub enum PartKind {
 /// );
 /// # Ok::<(), serde_json::Error>(())
 /// ```
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct Part(Form);
 
 /// A part in its stored form. LangChain's lists contain bare strings as well as objects; both are
 /// preserved.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
-#[serde(untagged, expecting = "a part is text or an object")]
+#[derive(Clone, PartialEq, Serialize)]
+#[serde(untagged)]
 enum Form {
     Bare(String),
     Object(Map<String, Json>),
 }
 
+impl<'de> Deserialize<'de> for Part {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let part = Self::from_json(Json::deserialize(deserializer)?);
+        part.ok_or_else(|| D::Error::custom("a part is text or an object"))
+    }
+}
+
 impl Part {
+    /// Returns a part from its JSON form, or `None` if the value is neither text nor an object.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_core::Part;
+    /// use serde_json::json;
+    ///
+    /// let part = Part::from_json(json!({"type": "text", "text": "Hi"}));
+    /// assert_eq!(part, Some(Part::text("Hi")));
+    /// assert_eq!(Part::from_json(json!(3)), None);
+    /// ```
+    #[must_use]
+    pub fn from_json(value: Json) -> Option<Self> {
+        match value {
+            Json::String(text) => Some(Self(Form::Bare(text))),
+            Json::Object(object) => Some(Self(Form::Object(object))),
+            _ => None,
+        }
+    }
+
     /// Creates a part of text.
     #[must_use]
     pub fn text(text: impl Into<String>) -> Self {
-        Self::object("text", [("text", Json::String(text.into()))])
+        Self::object("text", "text", Json::String(text.into()))
     }
 
     /// Creates an image part from a URL, which may be a `data:` URL.
@@ -172,7 +218,7 @@ impl Part {
     #[must_use]
     pub fn image_url(url: impl Into<String>) -> Self {
         let url = Map::from_iter([("url".to_owned(), Json::String(url.into()))]);
-        Self::object("image_url", [("image_url", Json::Object(url))])
+        Self::object("image_url", "image_url", Json::Object(url))
     }
 
     /// Creates a sound part from base64 data and its format, such as `wav` or `mp3`.
@@ -182,7 +228,7 @@ impl Part {
             ("data".to_owned(), Json::String(data.into())),
             ("format".to_owned(), Json::String(format.into())),
         ]);
-        Self::object("input_audio", [("input_audio", Json::Object(audio))])
+        Self::object("input_audio", "input_audio", Json::Object(audio))
     }
 
     /// Creates a file part from a file's name and its data as a `data:` URL.
@@ -192,14 +238,14 @@ impl Part {
             ("filename".to_owned(), Json::String(filename.into())),
             ("file_data".to_owned(), Json::String(data.into())),
         ]);
-        Self::object("file", [("file", Json::Object(file))])
+        Self::object("file", "file", Json::Object(file))
     }
 
     /// Creates a file part from the id of a file that the provider holds.
     #[must_use]
     pub fn file_id(id: impl Into<String>) -> Self {
         let file = Map::from_iter([("file_id".to_owned(), Json::String(id.into()))]);
-        Self::object("file", [("file", Json::Object(file))])
+        Self::object("file", "file", Json::Object(file))
     }
 
     /// Creates a part from an object in the provider's format. Its `type` field determines the
@@ -252,10 +298,11 @@ impl Part {
         }
     }
 
-    fn object<const N: usize>(kind: &str, fields: [(&str, Json); N]) -> Self {
-        let kind = ("type".to_owned(), Json::String(kind.to_owned()));
-        let fields = fields.into_iter().map(|(name, value)| (name.to_owned(), value));
-        Self(Form::Object(std::iter::once(kind).chain(fields).collect()))
+    fn object(kind: &str, name: &str, value: Json) -> Self {
+        let mut object = Map::with_capacity(2);
+        object.insert("type".to_owned(), Json::String(kind.to_owned()));
+        object.insert(name.to_owned(), value);
+        Self(Form::Object(object))
     }
 
     fn type_name(&self) -> &str {

@@ -68,7 +68,10 @@ impl Messages {
     ///
     /// Existing clones do not change. Clones that are appended to are independent of each other.
     pub fn push(&mut self, message: impl Into<Arc<Message>>) {
-        let mut message = message.into();
+        self.push_shared(message.into());
+    }
+
+    fn push_shared(&mut self, mut message: Arc<Message>) {
         if let Some(view) = self.views.last_mut() {
             match view.try_push(message) {
                 Ok(()) => {
@@ -174,8 +177,12 @@ impl Messages {
             Bound::Included(&end) => end.saturating_add(1),
             Bound::Excluded(&end) => end,
             Bound::Unbounded => self.len,
-        }
-        .min(self.len);
+        };
+        self.between(start, end.min(self.len))
+    }
+
+    /// Returns the messages between two indices. The end is at most the length.
+    fn between(&self, start: usize, end: usize) -> Self {
         if start == 0 && end == self.len {
             return self.clone();
         }
@@ -190,6 +197,15 @@ impl Messages {
             base += view.len();
         }
         Self { views, len: end.saturating_sub(start) }
+    }
+
+    /// Collects messages, compiled once for all kinds of iterators.
+    fn of(messages: &mut dyn Iterator<Item = Arc<Message>>) -> Self {
+        let view = View::whole(messages);
+        match view.len() {
+            0 => Self::new(),
+            len => Self { views: vec![view], len },
+        }
     }
 
     /// Returns the last `n` messages, or all if there are fewer, by sharing them.
@@ -276,11 +292,7 @@ impl<'m> IntoIterator for &'m Messages {
 
 impl<M: Into<Arc<Message>>> FromIterator<M> for Messages {
     fn from_iter<I: IntoIterator<Item = M>>(messages: I) -> Self {
-        let view = View::whole(messages.into_iter().map(Into::into));
-        match view.len() {
-            0 => Self::new(),
-            len => Self { views: vec![view], len },
-        }
+        Self::of(&mut messages.into_iter().map(Into::into))
     }
 }
 

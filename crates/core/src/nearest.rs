@@ -16,13 +16,17 @@ const MAX_LENGTH: usize = 200;
 /// ```
 #[must_use]
 pub fn nearest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+    find(name, &mut candidates.into_iter())
+}
+
+/// Finds the nearest candidate, compiled once for all kinds of iterators.
+fn find<'c>(name: &str, candidates: &mut dyn Iterator<Item = &'c str>) -> Option<&'c str> {
     if name.len() > MAX_LENGTH {
         return None;
     }
     let fold = |text: &str| text.to_lowercase().replace(['-', '_', ' '], "");
     let wanted = fold(name);
     candidates
-        .into_iter()
         .filter(|candidate| candidate.len() <= MAX_LENGTH)
         .map(|candidate| (edits(&wanted, &fold(candidate)), candidate))
         .filter(|(distance, candidate)| {

@@ -41,7 +41,7 @@ impl Message {
         FIELDS
             .iter()
             .find_map(of_field)
-            .or_else(|| joined(self.content().parts().iter().filter_map(Part::reasoning), ""))
+            .or_else(|| joined(&mut self.content().parts().iter().filter_map(Part::reasoning), ""))
     }
 }
 
@@ -75,10 +75,10 @@ pub fn reasoning_in<'v>(field: &str, value: &'v Json) -> Option<Cow<'v, str>> {
         Json::String(text) => (!text.is_empty()).then_some(Cow::Borrowed(text.as_str())),
         Json::Object(fields) => part_text(fields),
         Json::Array(items) if field == "output" => {
-            joined(items.iter().filter_map(|item| item_reasoning(item.as_object()?)), "\n\n")
+            joined(&mut items.iter().filter_map(|item| item_reasoning(item.as_object()?)), "\n\n")
         }
         Json::Array(items) => {
-            joined(items.iter().filter_map(|item| part_text(item.as_object()?)), "")
+            joined(&mut items.iter().filter_map(|item| part_text(item.as_object()?)), "")
         }
         Json::Null | Json::Bool(_) | Json::Number(_) => None,
     }
@@ -93,7 +93,7 @@ fn item_reasoning(item: &Map<String, Json>) -> Option<Cow<'_, str>> {
     let texts = |name: &str| {
         let parts = item.get(name)?.as_array()?;
         joined(
-            parts.iter().filter_map(|part| part.get("text")?.as_str().map(Cow::Borrowed)),
+            &mut parts.iter().filter_map(|part| part.get("text")?.as_str().map(Cow::Borrowed)),
             "\n\n",
         )
     };
@@ -116,7 +116,7 @@ fn part_text(part: &Map<String, Json>) -> Option<Cow<'_, str>> {
                 let text = |item: &'_ Json| -> Option<String> {
                     Some(item.get("text")?.as_str()?.to_owned())
                 };
-                joined(items.iter().filter_map(text).map(Cow::Owned), "")
+                joined(&mut items.iter().filter_map(text).map(Cow::Owned), "")
             }
             _ => None,
         }
@@ -125,7 +125,7 @@ fn part_text(part: &Map<String, Json>) -> Option<Cow<'_, str>> {
 
 /// Joins texts; no texts are `None`.
 fn joined<'t>(
-    mut texts: impl Iterator<Item = Cow<'t, str>>,
+    texts: &mut dyn Iterator<Item = Cow<'t, str>>,
     separator: &str,
 ) -> Option<Cow<'t, str>> {
     let first = texts.next()?;

@@ -35,8 +35,7 @@ impl Message {
     /// # Ok::<(), conversant_core::StoredMessageError>(())
     /// ```
     pub fn from_stored(stored: Json) -> Result<Self, StoredMessageError> {
-        let parts = StoredParts::deserialize(stored).map_err(|_| StoredMessageError::Shape)?;
-        parts.into_message()
+        StoredParts::from_json(stored).into_message()
     }
 
     /// Encodes the message in LangChain's stored form, with every field of its type, as LangChain

@@ -1,6 +1,6 @@
 //! The JSON text in which stores keep messages, and its limits.
 
-use std::{fmt, io};
+use std::fmt;
 
 use serde::de::DeserializeOwned;
 
@@ -121,11 +121,8 @@ impl Message {
     /// ```
     #[must_use]
     pub fn stored_json_len(&self) -> u64 {
-        let mut count = Count(0);
-        match serde_json::to_writer(&mut count, self) {
-            Ok(()) => count.0,
-            Err(_) => self.text().len() as u64,
-        }
+        // A writer that only counts would compile all of the encoding again.
+        serde_json::to_vec(self).map_or_else(|_| self.text().len(), |json| json.len()) as u64
     }
 
     /// Decodes a message from the JSON text in which a store keeps it. `place` names the stored
@@ -215,20 +212,6 @@ fn decode<T: DeserializeOwned>(json: &[u8], place: impl fmt::Display) -> Result<
         what: format!("cannot decode {place}"),
         source: Some(error.into()),
     })
-}
-
-/// Counts the bytes that are written to it.
-struct Count(u64);
-
-impl io::Write for Count {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0 += bytes.len() as u64;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 const fn unanswered() -> HistoryError {

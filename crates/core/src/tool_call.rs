@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Map, Value as Json};
 
 /// A tool call of the model, on an AI message.
@@ -17,7 +17,7 @@ use serde_json::{Map, Value as Json};
 /// assert_eq!(serde_json::to_string(&call)?, r#"{"name":"lookup","args":{"q":"river"},"id":"call_1"}"#);
 /// # Ok::<(), serde_json::Error>(())
 /// ```
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Deserialize)]
 #[serde(try_from = "Fields")]
 #[non_exhaustive]
 pub struct ToolCall {
@@ -28,7 +28,6 @@ pub struct ToolCall {
     /// The call's id, to which the message with the result refers.
     pub id: Option<String>,
     /// Unknown fields, preserved as received.
-    #[serde(flatten)]
     pub extra: Map<String, Json>,
 }
 
@@ -44,6 +43,25 @@ impl ToolCall {
     pub fn with_id(mut self, id: impl Into<String>) -> Self {
         self.id = Some(id.into());
         self
+    }
+
+    /// Reads a call, or returns `None` if the value is none.
+    pub(crate) fn from_json(value: Json) -> Option<Self> {
+        Self::try_from(Fields::from_json(value)?).ok()
+    }
+}
+
+// What `flatten` derives is compiled again for each kind of serializer that it wraps.
+impl Serialize for ToolCall {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("name", &self.name)?;
+        map.serialize_entry("args", &self.args)?;
+        map.serialize_entry("id", &self.id)?;
+        for (name, value) in &self.extra {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
     }
 }
 
@@ -70,7 +88,7 @@ impl fmt::Debug for ToolCall {
 }
 
 /// A tool call whose arguments are not valid JSON, preserved as the model wrote them.
-#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Deserialize)]
 #[serde(try_from = "Fields")]
 #[non_exhaustive]
 pub struct InvalidToolCall {
@@ -83,8 +101,28 @@ pub struct InvalidToolCall {
     /// The fault.
     pub error: Option<String>,
     /// Unknown fields, preserved as received.
-    #[serde(flatten)]
     pub extra: Map<String, Json>,
+}
+
+impl InvalidToolCall {
+    /// Reads a call, or returns `None` if the value is none.
+    pub(crate) fn from_json(value: Json) -> Option<Self> {
+        Self::try_from(Fields::from_json(value)?).ok()
+    }
+}
+
+impl Serialize for InvalidToolCall {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("name", &self.name)?;
+        map.serialize_entry("args", &self.args)?;
+        map.serialize_entry("id", &self.id)?;
+        map.serialize_entry("error", &self.error)?;
+        for (name, value) in &self.extra {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
+    }
 }
 
 impl TryFrom<Fields> for InvalidToolCall {
@@ -116,6 +154,13 @@ impl fmt::Debug for InvalidToolCall {
 struct Fields(Map<String, Json>);
 
 impl Fields {
+    fn from_json(value: Json) -> Option<Self> {
+        match value {
+            Json::Object(fields) => Some(Self(fields)),
+            _ => None,
+        }
+    }
+
     /// Takes a field of text. `null` is absent.
     fn text(&mut self, name: &'static str) -> Result<Option<String>, InvalidField> {
         match self.0.shift_remove(name) {

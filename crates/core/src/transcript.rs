@@ -67,8 +67,13 @@ impl Transcript {
     pub fn write_line(
         &self,
         message: &Message,
-        out: &mut (impl fmt::Write + ?Sized),
+        mut out: &mut (impl fmt::Write + ?Sized),
     ) -> fmt::Result {
+        // Compiled once, not for each kind of writer.
+        self.write_line_to(message, &mut out)
+    }
+
+    fn write_line_to(&self, message: &Message, out: &mut dyn fmt::Write) -> fmt::Result {
         let label = match message.role() {
             Role::Human => &self.human_prefix,
             Role::Ai => &self.ai_prefix,
@@ -88,7 +93,7 @@ impl Default for Transcript {
 }
 
 /// Writes a message's text and after it a line of JSON for each tool call.
-pub(crate) fn write_body(message: &Message, out: &mut (impl fmt::Write + ?Sized)) -> fmt::Result {
+pub(crate) fn write_body(message: &Message, out: &mut dyn fmt::Write) -> fmt::Result {
     let text = message.text();
     out.write_str(&text)?;
     for (index, call) in message.tool_calls().iter().enumerate() {

@@ -63,7 +63,7 @@ impl Segment {
     }
 
     /// Creates a segment from messages and returns their number with it.
-    fn filled(messages: impl Iterator<Item = Arc<Message>>) -> (Arc<Self>, usize) {
+    fn filled(messages: &mut dyn Iterator<Item = Arc<Message>>) -> (Arc<Self>, usize) {
         let mut messages = messages.fuse();
         let few: [_; CAPACITY.0] = std::array::from_fn(|_| messages.next());
         let Some(next) = messages.next() else {
@@ -112,7 +112,7 @@ pub(super) struct View {
 
 impl View {
     /// Creates a segment from messages, to which none will be appended.
-    pub(super) fn whole(messages: impl Iterator<Item = Arc<Message>>) -> Self {
+    pub(super) fn whole(messages: &mut dyn Iterator<Item = Arc<Message>>) -> Self {
         let (segment, end) = Segment::filled(messages);
         Self { segment, start: 0, end, growing: false }
     }

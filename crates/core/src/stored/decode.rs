@@ -4,12 +4,9 @@ use std::fmt;
 
 use serde::{
     Deserialize, Deserializer,
-    de::{
-        DeserializeOwned, DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor,
-        value::{MapAccessDeserializer, SeqAccessDeserializer},
-    },
+    de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
-use serde_json::{Map, Number, Value as Json};
+use serde_json::{Map, Value as Json};
 
 use super::error::StoredMessageError;
 use crate::{
@@ -22,7 +19,7 @@ use crate::{
 /// the message's type, and is the same for text and for values.
 #[derive(Default)]
 pub(super) struct StoredParts {
-    message_type: Option<Field>,
+    message_type: Option<Json>,
     data: Option<Data>,
 }
 
@@ -35,16 +32,10 @@ enum Data {
 /// The fields of `data`, without those that all types write and that have their default.
 #[derive(Default)]
 struct DataFields {
-    content: Option<Field>,
-    name: Option<Field>,
-    id: Option<Field>,
+    content: Option<Json>,
+    name: Option<Json>,
+    id: Option<Json>,
     others: Map<String, Json>,
-}
-
-/// The value of a field. Nearly all are text, which needs no JSON value.
-enum Field {
-    Text(String),
-    Other(Json),
 }
 
 /// A message type, and whether it is that of a chunk.
@@ -76,9 +67,25 @@ impl MessageType {
 }
 
 impl StoredParts {
+    /// Takes the parts of a JSON value.
+    pub(super) fn from_json(stored: Json) -> Self {
+        let Json::Object(mut stored) = stored else { return Self::default() };
+        let (message_type, data) = (stored.shift_remove("type"), stored.shift_remove("data"));
+        let is_ai = message_type.as_ref().is_some_and(is_ai);
+        let data = data.map(|data| match data {
+            Json::Object(data) => {
+                let mut fields = DataFields::default();
+                data.into_iter().for_each(|(key, value)| fields.add(Key::of(&key), value, is_ai));
+                Data::Fields(Box::new(fields))
+            }
+            _ => Data::NotAnObject,
+        });
+        Self { message_type, data }
+    }
+
     /// Returns the message.
     pub(super) fn into_message(self) -> Result<Message, StoredMessageError> {
-        let (Some(Field::Text(name)), Some(Data::Fields(fields))) = (self.message_type, self.data)
+        let (Some(Json::String(name)), Some(Data::Fields(fields))) = (self.message_type, self.data)
         else {
             return Err(StoredMessageError::Shape);
         };
@@ -92,96 +99,126 @@ impl StoredParts {
 impl DataFields {
     fn into_message(mut self, message_type: MessageType) -> Result<Message, StoredMessageError> {
         let kind = message_type.name;
-        let content = match self.content.take() {
-            Some(Field::Text(text)) => Content::Text(text),
-            Some(Field::Other(value)) => required(kind, "content", value)?,
-            None => required(kind, "content", Json::Null)?,
-        };
+        let content = self.content.take().unwrap_or_default();
+        let content = required(kind, "content", content, Content::from_json)?;
         let mut message = match kind {
             "human" => Message::human(content),
             "system" => Message::system(content),
-            "tool" => Message::tool(content, self.required::<String>(kind, "tool_call_id")?),
+            "tool" => Message::tool(content, self.required(kind, "tool_call_id")?),
             "function" => {
-                let name = self.name.take().map_or(Json::Null, Field::into_json);
-                Message::function(content, required::<String>(kind, "name", name)?)
+                let name = self.name.take().unwrap_or_default();
+                Message::function(content, required(kind, "name", name, text)?)
             }
-            "chat" => Message::chat(self.required::<String>(kind, "role")?, content),
+            "chat" => Message::chat(self.required(kind, "role")?, content),
             _ => {
                 if message_type.is_chunk {
                     self.others.shift_remove("tool_call_chunks");
                 }
-                let calls: Option<Vec<ToolCall>> = self.optional(kind, "tool_calls")?;
-                let invalid: Option<Vec<InvalidToolCall>> =
-                    self.optional(kind, "invalid_tool_calls")?;
-                Message::ai(content)
-                    .with_tool_calls(calls.unwrap_or_default())
-                    .with_invalid_tool_calls(invalid.unwrap_or_default())
+                let calls = self.calls(kind, "tool_calls", ToolCall::from_json)?;
+                let invalid = self.calls(kind, "invalid_tool_calls", InvalidToolCall::from_json)?;
+                Message::ai(content).with_tool_calls(calls).with_invalid_tool_calls(invalid)
             }
         };
-        if let Some(name) = text(kind, "name", self.name)? {
+        if let Some(name) = optional(kind, "name", self.name.unwrap_or_default(), text)? {
             message = message.with_name(name);
         }
-        if let Some(id) = text(kind, "id", self.id)? {
+        if let Some(id) = optional(kind, "id", self.id.unwrap_or_default(), text)? {
             message = message.with_id(id);
         }
         Ok(message.with_extra_fields(self.others))
     }
 
-    fn required<T: DeserializeOwned>(
+    fn required(
         &mut self,
         message_type: &'static str,
         field: &'static str,
-    ) -> Result<T, StoredMessageError> {
-        required(message_type, field, self.others.shift_remove(field).unwrap_or_default())
+    ) -> Result<String, StoredMessageError> {
+        let value = self.others.shift_remove(field).unwrap_or_default();
+        required(message_type, field, value, text)
     }
 
-    fn optional<T: DeserializeOwned>(
+    fn calls<T>(
         &mut self,
         message_type: &'static str,
         field: &'static str,
-    ) -> Result<Option<T>, StoredMessageError> {
-        match self.others.shift_remove(field) {
-            Some(value) => optional(message_type, field, value),
-            None => Ok(None),
+        read: fn(Json) -> Option<T>,
+    ) -> Result<Vec<T>, StoredMessageError> {
+        let value = self.others.shift_remove(field).unwrap_or_default();
+        let list = |value| match value {
+            Json::Array(calls) => calls.into_iter().map(read).collect(),
+            _ => None,
+        };
+        Ok(optional(message_type, field, value, list)?.unwrap_or_default())
+    }
+
+    /// Adds a field that was read.
+    fn add(&mut self, key: Key, value: Json, is_ai: bool) {
+        let name = match key {
+            Key::Type => return,
+            Key::Content => {
+                self.content = Some(value);
+                return;
+            }
+            Key::Name => {
+                self.name = Some(value);
+                return;
+            }
+            Key::Id => {
+                self.id = Some(value);
+                return;
+            }
+            Key::Known(name) => Ok(name),
+            Key::Data => Ok("data"),
+            Key::Other(name) => Err(name),
+        };
+        let known = name.as_ref().copied().unwrap_or_default();
+        let is_no_call = is_ai
+            && matches!(known, "tool_calls" | "invalid_tool_calls")
+            && value.as_array().is_some_and(Vec::is_empty);
+        if is_no_call || is_default(known, &value) {
+            // An earlier value of the same name does not count.
+            self.others.shift_remove(known);
+            return;
         }
+        self.others.insert(name.map_or_else(|name| name, str::to_owned), value);
     }
 }
 
-fn required<T: DeserializeOwned>(
+fn required<T>(
     message_type: &'static str,
     field: &'static str,
     value: Json,
+    read: impl Fn(Json) -> Option<T>,
 ) -> Result<T, StoredMessageError> {
-    optional(message_type, field, value)?
+    optional(message_type, field, value, read)?
         .ok_or(StoredMessageError::MissingField { message_type, field })
 }
 
-fn optional<T: DeserializeOwned>(
+fn optional<T>(
     message_type: &'static str,
     field: &'static str,
     value: Json,
+    read: impl Fn(Json) -> Option<T>,
 ) -> Result<Option<T>, StoredMessageError> {
+    if value.is_null() {
+        return Ok(None);
+    }
     let found = kind(&value);
-    serde_json::from_value(value).map_err(|_| StoredMessageError::Field {
+    read(value).map(Some).ok_or_else(|| StoredMessageError::Field {
         message_type,
         field,
         reason: format!("expected {}, found {found}", expected(field)),
     })
 }
 
-fn text(
-    message_type: &'static str,
-    field: &'static str,
-    value: Option<Field>,
-) -> Result<Option<String>, StoredMessageError> {
+fn text(value: Json) -> Option<String> {
     match value {
-        Some(Field::Text(text)) => Ok(Some(text)),
-        Some(Field::Other(value)) => optional(message_type, field, value),
-        None => Ok(None),
+        Json::String(text) => Some(text),
+        _ => None,
     }
 }
 
-/// Returns the expected kind of a field. Serde's errors are not used, since they quote the value.
+/// Returns the expected kind of a field. The value is not quoted.
 fn expected(field: &str) -> &'static str {
     match field {
         "content" => "text or a list of parts",
@@ -202,6 +239,11 @@ fn kind(value: &Json) -> &'static str {
     }
 }
 
+/// Returns whether a message's type is the AI's.
+fn is_ai(message_type: &Json) -> bool {
+    matches!(message_type.as_str(), Some("ai" | "AIMessageChunk"))
+}
+
 /// Returns whether a field has its default value.
 pub(super) fn is_default(name: &str, value: &Json) -> bool {
     match name {
@@ -211,27 +253,12 @@ pub(super) fn is_default(name: &str, value: &Json) -> bool {
     }
 }
 
-impl Field {
-    fn into_json(self) -> Json {
-        match self {
-            Self::Text(text) => Json::String(text),
-            Self::Other(value) => value,
-        }
-    }
-}
-
 impl<'de> Deserialize<'de> for StoredParts {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match deserializer.deserialize_any(AnyVisitor(MessageVisitor))? {
             Some(parts) => Ok(parts),
             None => Ok(Self::default()),
         }
-    }
-}
-
-impl<'de> Deserialize<'de> for Field {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(FieldVisitor)
     }
 }
 
@@ -296,10 +323,7 @@ impl<'de> ObjectVisitor<'de> for MessageVisitor {
             match key {
                 Key::Type => parts.message_type = Some(map.next_value()?),
                 Key::Data => {
-                    let is_ai = matches!(
-                        &parts.message_type,
-                        Some(Field::Text(name)) if name == "ai" || name == "AIMessageChunk"
-                    );
+                    let is_ai = parts.message_type.as_ref().is_some_and(is_ai);
                     parts.data = Some(map.next_value_seed(DataSeed { is_ai })?);
                 }
                 _ => drop(map.next_value::<IgnoredAny>()?),
@@ -329,39 +353,8 @@ impl<'de> ObjectVisitor<'de> for DataSeed {
 
     fn visit<A: MapAccess<'de>>(self, mut map: A) -> Result<DataFields, A::Error> {
         let mut fields = DataFields::default();
-        while let Some(key) = map.next_key::<Key>()? {
-            let name = match key {
-                Key::Type => {
-                    map.next_value::<IgnoredAny>()?;
-                    continue;
-                }
-                Key::Content => {
-                    fields.content = Some(map.next_value()?);
-                    continue;
-                }
-                Key::Name => {
-                    fields.name = Some(map.next_value()?);
-                    continue;
-                }
-                Key::Id => {
-                    fields.id = Some(map.next_value()?);
-                    continue;
-                }
-                Key::Known(name) => Ok(name),
-                Key::Data => Ok("data"),
-                Key::Other(name) => Err(name),
-            };
-            let value: Json = map.next_value()?;
-            let known = name.as_ref().copied().unwrap_or_default();
-            let is_no_call = self.is_ai
-                && matches!(known, "tool_calls" | "invalid_tool_calls")
-                && value.as_array().is_some_and(Vec::is_empty);
-            if is_no_call || is_default(known, &value) {
-                // An earlier value of the same name does not count.
-                fields.others.shift_remove(known);
-                continue;
-            }
-            fields.others.insert(name.map_or_else(|name| name, str::to_owned), value);
+        while let Some(key) = map.next_key()? {
+            fields.add(key, map.next_value()?, self.is_ai);
         }
         Ok(fields)
     }
@@ -377,6 +370,25 @@ enum Key {
     /// Another key that LangChain writes.
     Known(&'static str),
     Other(String),
+}
+
+impl Key {
+    fn of(key: &str) -> Self {
+        match key {
+            "type" => Self::Type,
+            "data" => Self::Data,
+            "content" => Self::Content,
+            "name" => Self::Name,
+            "id" => Self::Id,
+            "additional_kwargs" => Self::Known("additional_kwargs"),
+            "response_metadata" => Self::Known("response_metadata"),
+            "example" => Self::Known("example"),
+            "tool_calls" => Self::Known("tool_calls"),
+            "invalid_tool_calls" => Self::Known("invalid_tool_calls"),
+            "tool_call_id" => Self::Known("tool_call_id"),
+            other => Self::Other(other.to_owned()),
+        }
+    }
 }
 
 impl<'de> Deserialize<'de> for Key {
@@ -395,65 +407,6 @@ impl Visitor<'_> for KeyVisitor {
     }
 
     fn visit_str<E: Error>(self, key: &str) -> Result<Key, E> {
-        Ok(match key {
-            "type" => Key::Type,
-            "data" => Key::Data,
-            "content" => Key::Content,
-            "name" => Key::Name,
-            "id" => Key::Id,
-            "additional_kwargs" => Key::Known("additional_kwargs"),
-            "response_metadata" => Key::Known("response_metadata"),
-            "example" => Key::Known("example"),
-            "tool_calls" => Key::Known("tool_calls"),
-            "invalid_tool_calls" => Key::Known("invalid_tool_calls"),
-            "tool_call_id" => Key::Known("tool_call_id"),
-            other => Key::Other(other.to_owned()),
-        })
-    }
-}
-
-struct FieldVisitor;
-
-impl<'de> Visitor<'de> for FieldVisitor {
-    type Value = Field;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value")
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Field, E> {
-        Ok(Field::Text(text.to_owned()))
-    }
-
-    fn visit_string<E: Error>(self, text: String) -> Result<Field, E> {
-        Ok(Field::Text(text))
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<Field, E> {
-        Ok(Field::Other(Json::Null))
-    }
-
-    fn visit_bool<E: Error>(self, value: bool) -> Result<Field, E> {
-        Ok(Field::Other(Json::Bool(value)))
-    }
-
-    fn visit_i64<E: Error>(self, number: i64) -> Result<Field, E> {
-        Ok(Field::Other(Json::Number(number.into())))
-    }
-
-    fn visit_u64<E: Error>(self, number: u64) -> Result<Field, E> {
-        Ok(Field::Other(Json::Number(number.into())))
-    }
-
-    fn visit_f64<E: Error>(self, number: f64) -> Result<Field, E> {
-        Ok(Field::Other(Number::from_f64(number).map_or(Json::Null, Json::Number)))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Field, A::Error> {
-        Json::deserialize(SeqAccessDeserializer::new(seq)).map(Field::Other)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Field, A::Error> {
-        Json::deserialize(MapAccessDeserializer::new(map)).map(Field::Other)
+        Ok(Key::of(key))
     }
 }
