@@ -150,7 +150,10 @@ fn encode(messages: &Messages) -> Value {
 
 fn decode(body: &Value) -> Option<Messages> {
     match body {
-        Value::Data(data) => serde_json::from_value(Json::clone(data)).ok(),
+        Value::Data(data) => {
+            let stored = data.as_array()?.iter().cloned();
+            stored.map(|message| Message::from_stored(message).ok()).collect()
+        }
         _ => None,
     }
 }

@@ -1,7 +1,5 @@
 //! The properties of a session that a list shows, in addition to its turns.
 
-use std::collections::BTreeMap;
-
 use conversant_core::{
     HistoryError, SessionFilter, SessionId, SessionInfo, TurnId, UsageTotals,
     clock::{self, SystemTime},
@@ -13,7 +11,8 @@ use super::turn_tree::TurnTree;
 #[derive(Default)]
 pub(super) struct Listing {
     pub(super) title: Option<String>,
-    labels: BTreeMap<String, String>,
+    /// The names and values, at most [`SessionInfo::MAX_LABELS`].
+    labels: Vec<(String, String)>,
     /// The times at which the session began and was last used.
     times: Option<(SystemTime, SystemTime)>,
     /// The sums over the turns that were counted: when a list shows the session, not with each
@@ -54,8 +53,8 @@ impl Listing {
     /// Takes over the labels of the source of a fork. Those that are set already stay.
     pub(super) fn take_from(&mut self, source: Self) {
         for (name, value) in source.labels {
-            if self.labels.len() < SessionInfo::MAX_LABELS {
-                self.labels.entry(name).or_insert(value);
+            if self.labels.len() < SessionInfo::MAX_LABELS && self.label(&name).is_none() {
+                self.labels.push((name, value));
             }
         }
         self.begin();
@@ -66,17 +65,25 @@ impl Listing {
         name: &str,
         value: Option<&str>,
     ) -> Result<(), HistoryError> {
-        match value {
-            None => drop(self.labels.remove(name)),
-            Some(_)
-                if self.labels.len() >= SessionInfo::MAX_LABELS
-                    && !self.labels.contains_key(name) =>
-            {
+        match (value, self.label(name)) {
+            (None, None) => {}
+            (None, Some(index)) => drop(self.labels.swap_remove(index)),
+            (Some(value), Some(index)) => {
+                if let Some((_, old)) = self.labels.get_mut(index) {
+                    value.clone_into(old);
+                }
+            }
+            (Some(_), None) if self.labels.len() >= SessionInfo::MAX_LABELS => {
                 return Err(HistoryError::TooManyLabels { limit: SessionInfo::MAX_LABELS });
             }
-            Some(value) => drop(self.labels.insert(name.to_owned(), value.to_owned())),
+            (Some(value), None) => self.labels.push((name.to_owned(), value.to_owned())),
         }
         Ok(())
+    }
+
+    /// Returns the index of a label.
+    fn label(&self, name: &str) -> Option<usize> {
+        self.labels.iter().position(|(label, _)| label == name)
     }
 
     /// Returns whether there is something to show without turns.
@@ -90,7 +97,9 @@ impl Listing {
         let used = times.map_or(SystemTime::UNIX_EPOCH, |(_, used)| used);
         let mut info = SessionInfo::new(session.clone(), used);
         info.title.clone_from(&self.title);
-        info.labels.clone_from(&self.labels);
+        for (name, value) in &self.labels {
+            info.labels.insert(name.clone(), value.clone());
+        }
         info.created_at = times.map(|(began, _)| began);
         info
     }

@@ -1,6 +1,6 @@
 //! One session of the in-memory history.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use conversant_core::{
     Alternative, Expect, HistoryError, Messages, Note, Point, Range, SessionCursor, SessionFilter,
@@ -20,15 +20,23 @@ pub(super) struct Session {
     turns: TurnTree,
     /// The path to the tip.
     tip: Path,
-    /// The version after each turn without messages. Others have theirs by their place.
-    without_messages: BTreeMap<TurnId, Version>,
-    /// The notes, each with the last turn that it covers.
-    notes: BTreeMap<String, (Note, Option<TurnId>)>,
+    /// The version after each turn without messages, by the turns' ids. Others have theirs by their
+    /// place.
+    without_messages: Vec<(TurnId, Version)>,
+    /// The notes: as many as memories show the session.
+    notes: Vec<StoredNote>,
     lease: Option<HeldLease>,
     listing: Listing,
     /// Whether the session was deleted. Another caller may still hold it.
     deleted: bool,
     use_state: UseState,
+}
+
+/// A note, with the last turn that it covers.
+struct StoredNote {
+    name: String,
+    note: Note,
+    last: Option<TurnId>,
 }
 
 /// Whether a session is one of those that were loaded last.
@@ -205,7 +213,8 @@ impl Session {
         }
         if turn.messages().is_empty() {
             let version = self.version(path);
-            self.without_messages.insert(turn.id(), version);
+            let index = self.without_messages.partition_point(|(id, _)| *id < turn.id());
+            self.without_messages.insert(index, (turn.id(), version));
             return Ok(version);
         }
         path = self.turns.add(path, turn);
@@ -223,9 +232,12 @@ impl Session {
             stored.iter().try_for_each(|stored| turn.check_stored(stored))?;
             return Ok(Some(self.version(path)));
         }
-        let Some(&end) = self.without_messages.get(&turn.id()) else { return Ok(None) };
+        let found = self.without_messages.binary_search_by_key(&turn.id(), |(id, _)| *id);
+        let Some((_, end)) = found.ok().and_then(|index| self.without_messages.get(index)) else {
+            return Ok(None);
+        };
         turn.check_stored(&Turn::identified(turn.id(), Messages::new()))?;
-        Ok(Some(end))
+        Ok(Some(*end))
     }
 
     /// Returns the path of an expected version that is not on the path to the tip.
@@ -295,10 +307,10 @@ impl Session {
         name: &str,
     ) -> Result<Option<Note>, HistoryError> {
         let path = self.path(point)?;
-        let on_path = |(_, last): &&(Note, Option<TurnId>)| {
-            last.is_none_or(|turn| self.turns.has(path, turn))
-        };
-        Ok(self.notes.get(name).filter(on_path).map(|(note, _)| note.clone()))
+        let stored = self.notes.iter().find(|stored| stored.name == name);
+        let on_path =
+            |stored: &&StoredNote| stored.last.is_none_or(|turn| self.turns.has(path, turn));
+        Ok(stored.filter(on_path).map(|stored| stored.note.clone()))
     }
 
     /// Stores a note, unless the point is another one than the tip.
@@ -319,7 +331,11 @@ impl Session {
         Expect::SameEpoch(covers).check(self.version(path))?;
         let messages = usize::try_from(covers.messages).unwrap_or(usize::MAX);
         let last = self.turns.turn_at(path, messages);
-        self.notes.insert(name.to_owned(), (note.clone(), last));
+        let note = note.clone();
+        match self.notes.iter_mut().find(|stored| stored.name == name) {
+            Some(stored) => (stored.note, stored.last) = (note, last),
+            None => self.notes.push(StoredNote { name: name.to_owned(), note, last }),
+        }
         Ok(())
     }
 

@@ -51,20 +51,21 @@ impl Sessions {
         lock(&self.0).by_id.get(id).map(Arc::clone)
     }
 
+    /// Returns a session, and whether it was created.
+    fn find_or_create(&self, id: &SessionId) -> (Arc<Mutex<Session>>, bool) {
+        let mut sessions = lock(&self.0);
+        if let Some(known) = sessions.by_id.get(id) {
+            return (Arc::clone(known), false);
+        }
+        let new = Arc::new(Mutex::new(Session::in_epoch(sessions.epoch)));
+        sessions.by_id.insert(id.clone(), Arc::clone(&new));
+        (new, true)
+    }
+
     /// Calls a function with a session and with whether it was created for the call.
     fn with<T>(&self, id: &SessionId, act: impl FnOnce(&mut Session, bool) -> T) -> T {
         loop {
-            let (session, is_new) = {
-                let mut sessions = lock(&self.0);
-                match sessions.by_id.get(id) {
-                    Some(known) => (Arc::clone(known), false),
-                    None => {
-                        let new = Arc::new(Mutex::new(Session::in_epoch(sessions.epoch)));
-                        sessions.by_id.insert(id.clone(), Arc::clone(&new));
-                        (new, true)
-                    }
-                }
-            };
+            let (session, is_new) = self.find_or_create(id);
             let mut session = lock(&session);
             // Another caller may have deleted the session in the meantime.
             if !session.is_deleted() {
@@ -261,7 +262,7 @@ impl Sessions {
         lock(&session).info(id)
     }
 
-    /// Returns the sessions that a filter selects, with the times of their last use.
+    /// Returns the sessions that a filter selects, by the times of their last use.
     fn select(
         &self,
         filter: &SessionFilter,
@@ -275,7 +276,9 @@ impl Sessions {
             let used = lock(&session).is_selected(&id, filter, after)?;
             Some((used, id))
         };
-        all.into_iter().filter_map(selected).collect()
+        let mut selected: Vec<_> = all.into_iter().filter_map(selected).collect();
+        selected.sort_unstable();
+        selected
     }
 
     pub(super) fn page(
@@ -285,7 +288,7 @@ impl Sessions {
         limit: usize,
     ) -> SessionPage {
         let mut selected = self.select(filter, after);
-        selected.sort_unstable_by(|a, b| b.cmp(a));
+        selected.reverse();
         let mut page = SessionPage::default();
         if let (true, Some((used, id))) =
             (selected.len() > limit, limit.checked_sub(1).and_then(|last| selected.get(last)))
@@ -321,10 +324,8 @@ impl Sessions {
 
     /// Deletes at most `limit` of the sessions that a filter selects, and returns the number.
     pub(super) fn delete_selected(&self, filter: &SessionFilter, limit: usize) -> usize {
-        let mut selected = self.select(filter, None);
-        selected.sort_unstable();
         let mut deleted = 0;
-        for (_, id) in selected {
+        for (_, id) in self.select(filter, None) {
             if deleted == limit {
                 break;
             }
