@@ -1,13 +1,12 @@
 //! The list of embeddings.
 
 use conversant_core::ModelError;
-use serde::de::SeqAccess;
 use serde_json::Value as Json;
 
 use super::{
     decode::{read, text_of},
     lists::{MAX_ITEMS, data_of, refuse},
-    tolerant::{AnyValue, Count, List, ReadTolerant, Tolerant, tolerant},
+    tolerant::{AnyValue, Count, Items, List, ReadTolerant, tolerant},
 };
 
 tolerant! {
@@ -27,12 +26,13 @@ tolerant! {
 pub(super) struct Vector(Vec<f32>);
 
 impl<'de> ReadTolerant<'de> for Vector {
-    fn read_array<A: SeqAccess<'de>>(mut items: A) -> Result<Option<Self>, A::Error> {
+    fn read_array(items: &mut dyn Items<'de>) -> Option<Self> {
         let mut vector = Vec::new();
-        while let Some(Tolerant(number)) = items.next_element::<Tolerant<Element>>()? {
-            vector.push(number.map_or(f32::NAN, |Element(number)| number));
+        let mut number: Option<Element> = None;
+        while items.next(&mut number) {
+            vector.push(number.take().map_or(f32::NAN, |Element(number)| number));
         }
-        Ok(Some(Self(vector)))
+        Some(Self(vector))
     }
 }
 
