@@ -283,7 +283,8 @@ impl ChainError {
         }
     }
 
-    /// Returns the wait that the model's server asks for, for the header `Retry-After`.
+    /// Returns the wait that the model's server asks for, for the header `Retry-After`. Of several
+    /// branches that failed, it is the longest.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
@@ -291,7 +292,9 @@ impl ChainError {
             | Self::Load(MemoryError::Model(error))
             | Self::Maintain(MemoryError::Model(error)) => error.retry_after(),
             Self::Step(failed) => failed.source.retry_after(),
+            Self::Branches(failed) => failed.errors().filter_map(Self::retry_after).max(),
             Self::Fallbacks(failed) => failed.errors.last()?.retry_after(),
+            Self::Parse { interrupted: Some(error), .. } => error.retry_after(),
             _ => None,
         }
     }

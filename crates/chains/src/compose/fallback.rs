@@ -157,6 +157,7 @@ fn may_succeed_elsewhere(error: &ChainError) -> bool {
         | ChainError::ToolResults { .. }
         | ChainError::Reentrant
         | ChainError::TurnIdInUse { .. }
+        | ChainError::IncompleteTurn { .. }
         | ChainError::Closed
         | ChainError::Model(ModelError::Cancelled) => false,
         error => !error.is_deadline() && error.not_saved().is_none(),

@@ -18,6 +18,7 @@ mod compose;
 mod conversations;
 mod corrections;
 mod deadlines;
+mod error_facts;
 mod events;
 mod id_in_use;
 mod memory_requests;

@@ -80,13 +80,19 @@ fn run<S: Subject + 'static>(
     report
 }
 
+/// Returns whether few seeds were run, by their numbers.
+fn is_replay(report: Report) -> bool {
+    report.calls < SEEDS
+}
+
 #[test]
 fn seeds_of_a_buffer() {
     let plan = |simulation| {
         one_session(simulation).with_repeated_calls().with_restored_answers().with_stopped_streams()
     };
     let report = run(plan, |it| Program::llm(buffer(it.histories()[0].clone()), it));
-    assert!(report.answered > 0 && report.repeated > 0 && report.stopped > 0, "{report:?}");
+    let has_all = report.answered > 0 && report.repeated > 0 && report.stopped > 0;
+    assert!(has_all || is_replay(report), "{report:?}");
 }
 
 #[test]
@@ -143,7 +149,7 @@ fn seeds_of_two_stores() {
 fn seeds_of_branches() {
     let plan = |simulation| one_session(simulation).with_branches();
     let report = run(plan, |it| Program::llm(buffer(it.histories()[0].clone()), it));
-    assert!(report.tip_moves > 0 && report.forks > 0, "{report:?}");
+    assert!(report.tip_moves > 0 && report.forks > 0 || is_replay(report), "{report:?}");
     let plan = |simulation| {
         one_session(simulation).with_branches().with_partial_views().with_repeated_calls()
     };
@@ -153,7 +159,9 @@ fn seeds_of_branches() {
 
 #[test]
 fn seeds_of_two_processes() {
-    let plan = |simulation| one_session(simulation).with_processes(2).with_repeated_calls();
+    let plan = |simulation| {
+        one_session(simulation).with_processes(2).with_repeated_calls().with_stopped_streams()
+    };
     run(plan, |it| Program::llm(buffer(it.histories()[0].clone()), it));
 }
 
