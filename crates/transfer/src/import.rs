@@ -303,7 +303,11 @@ async fn import_branches<F: FnMut(TransferEvent) + Send>(
             }
             match append_at(to, session, follows, &turn).await {
                 Ok(()) => added += 1,
-                Err(HistoryError::TooLarge { .. } | HistoryError::Unsupported { .. }) => {
+                Err(
+                    HistoryError::TooLarge { .. }
+                    | HistoryError::Unsupported { .. }
+                    | HistoryError::TurnIdInUse { .. },
+                ) => {
                     let reason = OmissionReason::RefusedByHistory;
                     omit(Omitted { message: position, node: None, reason });
                     break;

@@ -5,14 +5,16 @@ use std::{
     io::{self, BufRead, Read, Write},
 };
 
-use conversant_core::{ChatHistory, Expect, Point, SessionId, Turn, TurnId, TurnIdError};
+use conversant_core::{
+    ChatHistory, Expect, HistoryError, Point, SessionId, Turn, TurnId, TurnIdError,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     conversation::session_id,
     error::{LineFault, TransferError},
     event::{Events, OmissionReason, Omitted, TransferEvent},
-    session_tree::{Names, SessionTree, append_at, set_tip, start},
+    session_tree::{Names, SessionTree, append_at, is_stored, set_tip, start},
 };
 
 /// A line: a turn of a session, its tip, or its title and labels.
@@ -206,8 +208,10 @@ impl LastSession {
                     if follows.is_some_and(|Place(point)| point == Point::Start) {
                         self.start = Some(point);
                     }
-                    append_at(to, &self.id, point, &turn).await?;
-                    self.turns.insert(turn.id());
+                    let appended = append_at(to, &self.id, point, &turn).await;
+                    if !self.is_stored(&turn, appended, events)? {
+                        return Ok(());
+                    }
                 }
                 Some(_) if !current => {
                     let messages = turn.messages().len() as u64;
@@ -215,7 +219,12 @@ impl LastSession {
                     events.omit(Some(&self.id), Omitted::whole(reason));
                     return Ok(());
                 }
-                _ => drop(to.append(&self.id, &turn, Expect::Any).await?),
+                _ => {
+                    let appended = to.append(&self.id, &turn, Expect::Any).await;
+                    if !self.is_stored(&turn, appended, events)? {
+                        return Ok(());
+                    }
+                }
             }
             events.progress.turns += 1;
         }
@@ -226,6 +235,24 @@ impl LastSession {
             events.omit(Some(&self.id), Omitted::whole(OmissionReason::Names));
         }
         Ok(())
+    }
+}
+
+impl LastSession {
+    /// Returns whether a turn is stored. If another turn has its id, it is reported as left out.
+    fn is_stored<T, F: FnMut(TransferEvent) + Send>(
+        &mut self,
+        turn: &Turn,
+        appended: Result<T, HistoryError>,
+        events: &mut Events<F>,
+    ) -> Result<bool, TransferError> {
+        let is_stored = is_stored(appended)?;
+        if !is_stored {
+            let reason = OmissionReason::Diverged { turns: self.turns.len() as u64 };
+            events.omit(Some(&self.id), Omitted::whole(reason));
+        }
+        self.turns.insert(turn.id());
+        Ok(is_stored)
     }
 }
 

@@ -71,26 +71,39 @@ impl SessionTree {
     }
 
     /// Stores the turns in a history, and returns the number of those that it has no place for: the
-    /// ones of other branches, in a history without branches.
+    /// ones of other branches, in a history without branches, and those whose ids it has for other
+    /// turns.
     pub(crate) async fn store(
         &self,
         to: &dyn ChatHistory,
         session: &SessionId,
     ) -> Result<u64, HistoryError> {
         let Some(first) = self.turns.first().filter(|_| to.at(Point::Start).is_some()) else {
+            let mut omitted = self.turns.iter().filter(|placed| !placed.is_current).count() as u64;
             for placed in self.turns.iter().filter(|placed| placed.is_current) {
-                to.append(session, &placed.turn, Expect::Any).await?;
+                let appended = to.append(session, &placed.turn, Expect::Any).await;
+                omitted += u64::from(!is_stored(appended)?);
             }
-            return Ok(self.turns.iter().filter(|placed| !placed.is_current).count() as u64);
+            return Ok(omitted);
         };
         let start = start(to, session, first.turn.id()).await?;
+        let mut omitted = 0;
         for placed in &self.turns {
             let point = if placed.follows == Point::Start { start } else { placed.follows };
-            append_at(to, session, point, &placed.turn).await?;
+            let appended = append_at(to, session, point, &placed.turn).await;
+            omitted += u64::from(!is_stored(appended)?);
         }
         let ids = self.turns.iter().map(|placed| placed.turn.id()).collect();
         set_tip(to, session, self.tip, &ids).await?;
-        Ok(0)
+        Ok(omitted)
+    }
+}
+
+/// Returns whether a turn is stored, now or before. It is not if another turn has its id.
+pub(crate) fn is_stored<T>(appended: Result<T, HistoryError>) -> Result<bool, HistoryError> {
+    match appended {
+        Err(HistoryError::TurnIdInUse { .. }) => Ok(false),
+        appended => appended.map(|_| true),
     }
 }
 

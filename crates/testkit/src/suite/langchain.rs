@@ -140,6 +140,15 @@ async fn a_conversation_of_python_goes_on<H: ChatHistory>(subject: &Subject<'_, 
     let again = history.append(session, &turn, expect).await?;
     ensure!(again == version, "a repeated append after another row returned {again:?}");
 
+    let other = Turn::exchange("Rust here", "Good morning!").with_id(turn.id());
+    let whole = turn.clone().with_incomplete(false);
+    for other in [other, whole] {
+        let refused = history.append(session, &other, Expect::Any).await;
+        ensure!(
+            matches!(refused, Err(HistoryError::TurnIdInUse { incomplete: true, .. })),
+            "another turn of an id: {refused:?}"
+        );
+    }
     let turns = history.turns(session, Range::LastTurns(2)).await?;
     ensure!(turns.first() == Some(&turn), "the turn came back as {:?}", turns.first());
     let last = turns.last().map(|turn| turn.messages().to_string());

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use conversant_core::{ChatHistory, UserId};
+use conversant_core::{ChatHistory, Turn, UserId};
 use conversant_history_jsonl::JsonlHistory;
-use conversant_history_sqlite::SqliteHistory;
+use conversant_history_sqlite::{LangChainSqliteHistory, SqliteHistory};
 use conversant_memory::{Facts, InMemoryHistory};
 use conversant_testkit::block_on;
-use conversant_transfer::{Progress, copy, copy_facts};
+use conversant_transfer::{Export, Import, Progress, copy, copy_facts};
 
-use crate::support::{append, exchange, filled, load, session, turns};
+use crate::support::{append, exchange, export, filled, import, load, session, turns};
 
 #[test]
 fn a_history_is_copied_and_copied_again() {
@@ -27,6 +27,45 @@ fn a_history_is_copied_and_copied_again() {
         load(&files, "session 7").unwrap().messages,
         load(&history, "session 7").unwrap().messages
     );
+}
+
+/// The turn that a history has under an id stays.
+#[test]
+fn another_turn_of_an_id_is_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let from = InMemoryHistory::new();
+    let [first, second, third] = [0, 1, 2].map(exchange);
+    for turn in [&first, &second, &third] {
+        append(&from, "s", turn).unwrap();
+    }
+    append(&from, "t", &first).unwrap();
+    let part = Turn::exchange("question 1", "ans").with_id(second.id()).with_incomplete(true);
+    let (file, omitted) = export(&Export::lines(), &from);
+    assert!(omitted.is_empty());
+    let stores: [Arc<dyn ChatHistory>; 4] = [
+        Arc::new(InMemoryHistory::new()),
+        Arc::new(InMemoryHistory::new()),
+        Arc::new(LangChainSqliteHistory::open(folder.path().join("copied.db")).unwrap()),
+        Arc::new(LangChainSqliteHistory::open(folder.path().join("imported.db")).unwrap()),
+    ];
+    for (number, to) in stores.iter().enumerate() {
+        append(to, "s", &first).unwrap();
+        append(to, "s", &part).unwrap();
+        if number % 2 == 0 {
+            let done = block_on(copy(&from, to, |_| {})).unwrap();
+            assert_eq!((done.sessions, done.turns, done.omissions), (2, 3, 1));
+        } else {
+            let (done, omitted) = import(&Import::lines(), to, file.as_bytes());
+            let done = done.unwrap();
+            assert_eq!((done.turns, done.omissions), (3, 1));
+            assert_eq!(omitted.len(), 1);
+            assert!(omitted[0].contains("the session has other turns"), "{omitted:?}");
+        }
+        let found: Vec<_> = turns(to, "s").into_iter().map(|turn| turn.id()).collect();
+        assert_eq!(found, [first.id(), second.id(), third.id()]);
+        assert_eq!(turns(to, "s")[1].messages(), part.messages());
+        assert_eq!(turns(to, "t").len(), 1);
+    }
 }
 
 /// A person has set or corrected them: they cannot be derived from the turns.
