@@ -91,6 +91,11 @@ fn files_of_every_version_are_read_and_continued() {
         let again = block_on(history.turns(&session(NAME), Range::All)).unwrap();
         let stored = append(&history, NAME, &again[0]).unwrap();
         assert_eq!(stored, Version::new(1, 2).with_tip(2));
+        let whole = again[1].clone().with_incomplete(false);
+        for other in [exchange(9).with_id(again[0].id()), whole] {
+            let error = append(&history, NAME, &other).unwrap_err();
+            assert!(matches!(error, HistoryError::TurnIdInUse { .. }), "{error}");
+        }
         let behind = Expect::SameEpoch(Version::new(1, 2).with_tip(9));
         let error = block_on(history.append(&session(NAME), &exchange(2), behind)).unwrap_err();
         assert!(matches!(error, HistoryError::Stale { .. }), "{error}");
