@@ -101,7 +101,10 @@ const IN_USE: fn() -> HistoryError =
     || HistoryError::TurnIdInUse { turn: TurnId::from_u128(7), incomplete: false };
 const UNREACHABLE: fn() -> HistoryError = || HistoryError::Backend { source: "gone".into() };
 
-const ERRORS: &[(&str, fn() -> ChainError)] = &[
+/// An error by its name.
+type Named = (&'static str, fn() -> ChainError);
+
+const ERRORS: &[Named] = &[
     ("TakenInput", || ChainError::TakenInput { name: "stop".into(), reason: "reserved" }),
     ("MissingInputs", || ChainError::MissingInputs { missing: missing() }),
     ("RefusedInput", || {
@@ -221,7 +224,7 @@ fn the_error_of_a_step_is_that_of_the_call() {
 
 #[test]
 fn the_errors_of_several_branches_and_fallbacks() {
-    let [busy, invalid, limited_5, limited_9, late, unsaved]: [(&str, fn() -> ChainError); 6] = [
+    let [busy, invalid, limited_5, limited_9, late, unsaved]: [Named; 6] = [
         ("busy", || ChainError::Busy),
         ("input", || ChainError::MissingInputs { missing: missing() }),
         ("limited 5", || limited(5)),
