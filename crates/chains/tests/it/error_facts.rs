@@ -174,7 +174,7 @@ const ERRORS: &[Named] = &[
     ("Custom", || ChainError::Custom("broken".into())),
 ];
 
-/// What a service does about an error, in a line.
+/// Returns the actions of a service on an error, in a line.
 fn facts(error: &ChainError) -> String {
     let wait = error.retry_after().map_or_else(|| "-".to_owned(), |it| it.as_secs().to_string());
     format!(
