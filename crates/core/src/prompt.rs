@@ -132,6 +132,12 @@ impl Slot {
         &self.name
     }
 
+    /// Returns the name for a variable of the slot. A literal is not copied.
+    #[must_use]
+    pub fn to_name(&self) -> Cow<'static, str> {
+        self.name.clone()
+    }
+
     /// Returns the kind of value that the slot takes.
     #[must_use]
     pub const fn kind(&self) -> SlotKind {

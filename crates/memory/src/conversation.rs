@@ -88,13 +88,17 @@ impl Conversation {
         self.slots.first().is_some_and(|slot| slot.kind() == SlotKind::Messages)
     }
 
-    pub(crate) fn rename(&mut self, name: String) {
+    fn to_name(&self) -> Cow<'static, str> {
+        self.slots.first().map_or(Cow::Borrowed(DEFAULT_KEY), Slot::to_name)
+    }
+
+    pub(crate) fn rename(&mut self, name: Cow<'static, str>) {
         let slot = if self.shows_messages() { Slot::messages(name) } else { Slot::text(name) };
         self.set_slot(slot);
     }
 
     pub(crate) fn show_messages(&mut self, messages: bool) {
-        let name = self.name().to_owned();
+        let name = self.to_name();
         self.set_slot(if messages { Slot::messages(name) } else { Slot::text(name) });
     }
 
@@ -115,7 +119,7 @@ impl Conversation {
 
     /// Returns the result of a load: the variable, and a ticket for the version.
     pub(crate) fn loaded(&self, value: Value, version: Version) -> Loaded {
-        let variables = Variables::from([(self.name().to_owned(), value)]);
+        let variables = Variables::from([(self.to_name(), value)]);
         Loaded::new(variables).with_ticket(Ticket::new(version))
     }
 

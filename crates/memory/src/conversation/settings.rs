@@ -7,7 +7,10 @@ macro_rules! conversation_settings {
         impl $memory {
             /// Sets the name of the variable that shows the conversation. The default is `history`.
             #[must_use]
-            pub fn with_memory_key(mut self, key: impl Into<String>) -> Self {
+            pub fn with_memory_key(
+                mut self,
+                key: impl Into<std::borrow::Cow<'static, str>>,
+            ) -> Self {
                 self.conversation.rename(key.into());
                 self
             }

@@ -120,7 +120,7 @@ async fn a_turn_saved_at_a_point_follows_it() {
 #[tokio::test]
 async fn wrapped_memories_end_at_the_point() {
     let history = InMemoryHistory::new();
-    let buffer = |key: &str| {
+    let buffer = |key: &'static str| {
         let memory = BufferMemory::new().with_memory_key(key);
         memory.with_history(history.clone(), session("s"))
     };

@@ -8,7 +8,7 @@ use conversant_testkit::{block_on, poll_then_drop};
 
 use crate::support::{Watched, load, session, turn};
 
-fn buffer(key: &str, history: &Watched) -> BufferMemory {
+fn buffer(key: &'static str, history: &Watched) -> BufferMemory {
     BufferMemory::new().with_memory_key(key).with_history(history.clone(), session("s"))
 }
 

@@ -21,7 +21,7 @@ fn combined(memories: impl IntoIterator<Item = Arc<dyn Memory>>) -> Result<Combi
     CombinedMemory::new(memories).map_err(|error| error.to_string())
 }
 
-fn buffer(key: &str) -> BufferMemory {
+fn buffer(key: &'static str) -> BufferMemory {
     BufferMemory::new().with_memory_key(key)
 }
 
