@@ -59,22 +59,13 @@ impl Runner {
         &self,
         inputs: Variables,
         options: CallOptions,
-    ) -> impl Future<Output = Result<Outcome, ChainError>> + Send {
-        let options = self.with_defaults(options);
-        self.invoke(CallInputs::new(inputs, options))
+    ) -> Boxed<'_, Result<Outcome, ChainError>> {
+        self.invoke(CallInputs::new(inputs, self.with_defaults(options)))
     }
 
-    fn invoke(
-        &self,
-        inputs: CallInputs,
-    ) -> impl Future<Output = Result<Outcome, ChainError>> + Send {
-        invoke(&*self.chain, self.binding.as_ref(), &self.observation, inputs)
-    }
-
-    /// Runs a call in a box. Calls other than the plain ones do so, since each use of the unboxed
-    /// future is compiled by itself.
-    pub(crate) fn boxed_call(&self, inputs: CallInputs) -> Boxed<'_, Result<Outcome, ChainError>> {
-        Box::pin(self.invoke(inputs))
+    /// Runs a call in a box. Otherwise each crate that awaits a call would compile all of it.
+    pub(crate) fn invoke(&self, inputs: CallInputs) -> Boxed<'_, Result<Outcome, ChainError>> {
+        Box::pin(invoke(&*self.chain, self.binding.as_ref(), &self.observation, inputs))
     }
 
     /// Returns the options of a call, with the chain's own where a call has none.
@@ -92,7 +83,7 @@ impl Runner {
         options: CallOptions,
     ) -> Result<Outcome, ChainError> {
         let pending = answered(pending, results)?;
-        self.boxed_call(CallInputs::of_pending(pending, self.with_defaults(options))).await
+        self.invoke(CallInputs::of_pending(pending, self.with_defaults(options))).await
     }
 
     /// Returns the options of each call of many, which have a turn of their own each, and the
@@ -113,7 +104,7 @@ impl Runner {
         let calls = inputs.into_iter().map(move |inputs| -> Boxed<'static, _> {
             let runner = Arc::clone(&runner);
             let inputs = CallInputs::new(inputs, runner.with_defaults(options.clone()));
-            Box::pin(async move { runner.boxed_call(inputs).await })
+            Box::pin(async move { runner.invoke(inputs).await })
         });
         Batch::new(calls, limit)
     }
@@ -125,7 +116,7 @@ impl Runner {
     ) -> Vec<Result<Outcome, ChainError>> {
         let (options, limit) = self.for_many(options);
         let calls = inputs.into_iter().map(|inputs| {
-            self.boxed_call(CallInputs::new(inputs, self.with_defaults(options.clone())))
+            self.invoke(CallInputs::new(inputs, self.with_defaults(options.clone())))
         });
         join_bounded(calls, limit).await
     }

@@ -33,7 +33,7 @@ impl Runner {
     ) -> Boxed<'a, Result<Answer, ChainError>> {
         let inputs = self.step_inputs(variables, context);
         Box::pin(async move {
-            let outcome = self.boxed_call(inputs).await?;
+            let outcome = self.invoke(inputs).await?;
             Ok(answer_of(outcome, self.chain.outputs()))
         })
     }

@@ -90,7 +90,7 @@ pub(super) fn whole_json_values(text: &str) -> Vec<Json> {
     let unquoted = text.trim_matches('`');
     let bare = match unquoted.starts_with(['{', '[']) {
         true => parse_first_value(unquoted).map(|(value, _)| value),
-        false => serde_json::from_str(unquoted).ok(),
+        false => unquoted.parse().ok(),
     };
     let (before, fenced) = text.split_once(FENCE).unwrap_or((text, ""));
     let mut values: Vec<Json> = bare.into_iter().collect();
@@ -100,7 +100,7 @@ pub(super) fn whole_json_values(text: &str) -> Vec<Json> {
     // A fenced word or number.
     let block = fenced.split(FENCE).next().unwrap_or_default();
     let block = block.strip_prefix("json").unwrap_or(block);
-    values.extend(serde_json::from_str::<Json>(block.trim_matches(is_space)).ok());
+    values.extend(block.trim_matches(is_space).parse::<Json>().ok());
     values
 }
 

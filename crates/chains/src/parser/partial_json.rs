@@ -243,7 +243,7 @@ fn string(rest: &str) -> Option<Quoted> {
 }
 
 /// Reads the escapes of a text's body. serde_json does it, once raw control characters are escapes
-/// too.
+/// too. Its `FromStr` is compiled already, for any JSON.
 fn unescape(body: &str) -> Option<String> {
     if !body.bytes().any(|byte| byte == b'\\' || byte < b' ') {
         return Some(body.to_owned());
@@ -258,7 +258,10 @@ fn unescape(body: &str) -> Option<String> {
         }
     }
     quoted.push('"');
-    serde_json::from_str(&quoted).ok()
+    match quoted.parse().ok()? {
+        Json::String(text) => Some(text),
+        _ => None,
+    }
 }
 
 /// Returns the longest number at the start, and its length.
@@ -284,7 +287,10 @@ fn number(rest: &str) -> Option<(Number, usize)> {
     let number = match rest.get(..end)? {
         // Python has one zero among the integers.
         "-0" => Number::from(0),
-        digits => serde_json::from_str(digits).ok()?,
+        digits => match digits.parse().ok()? {
+            Json::Number(number) => number,
+            _ => return None,
+        },
     };
     Some((number, end))
 }
