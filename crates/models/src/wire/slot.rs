@@ -1,7 +1,7 @@
 //! JSON's parts as trait objects, so that serde's visitors are compiled once and not for each type
 //! that is read.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, cell::Cell, fmt};
 
 use serde::{
     Deserializer,
@@ -11,8 +11,15 @@ use serde_json::Value as Json;
 
 use super::provider_fields::{self, ProviderField};
 
+/// The maximum number of values in a field that is kept as JSON.
+pub(super) const MAX_VALUES: u32 = 256 * 1024;
+
 /// A place for a value.
 pub(super) trait Slot<'de> {
+    /// Returns how many of [`MAX_VALUES`] are left, if the value is one of a field that is kept.
+    fn left(&self) -> Option<&Cell<u32>> {
+        None
+    }
     fn null(&mut self);
     fn scalar(&mut self, value: Json);
     fn text(&mut self, text: Cow<'de, str>);
@@ -39,8 +46,6 @@ pub(super) trait Fields<'de> {
     fn value(&mut self, value: &mut dyn Slot<'de>);
     /// Skips the value after a name.
     fn skip(&mut self);
-    /// Fails, with a message.
-    fn fail(&mut self, message: fmt::Arguments<'_>);
 }
 
 /// The name of a field.
@@ -58,6 +63,11 @@ impl<'de> DeserializeSeed<'de> for SlotSeed<'_, 'de> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        if let Some(left) = self.0.left() {
+            left.set(left.get().checked_sub(1).ok_or_else(|| {
+                D::Error::custom(format_args!("a field holds more than {MAX_VALUES} values"))
+            })?);
+        }
         deserializer.deserialize_any(self)
     }
 }
@@ -159,9 +169,6 @@ impl<'de, A: MapAccess<'de>> Fields<'de> for Reading<A, A::Error> {
     }
     fn skip(&mut self) {
         self.step(|fields| fields.next_value::<IgnoredAny>().map(Some));
-    }
-    fn fail(&mut self, message: fmt::Arguments<'_>) {
-        self.error = Some(A::Error::custom(message));
     }
 }
 

@@ -11,13 +11,11 @@ use serde_json::{Map, Value as Json};
 pub(super) use super::slot::{Fields, Items, Slot};
 use super::{
     provider_fields::ProviderField,
-    slot::{FieldName, SlotSeed},
+    slot::{FieldName, MAX_VALUES, SlotSeed},
 };
 
 /// The maximum number of items in a list: of choices, tool calls or content parts.
 const MAX_ITEMS: usize = 1024;
-/// The maximum number of values in a field that is kept as JSON.
-const MAX_VALUES: u32 = 256 * 1024;
 
 /// A value, or `None` if it has the wrong kind.
 #[derive(Debug)]
@@ -335,24 +333,14 @@ impl<'b> BoundedValue<'b> {
     /// Reads an item.
     fn next(items: &mut dyn Items<'_>, left: &'b Cell<u32>) -> Option<Json> {
         let mut item = Self::new(left);
-        if !items.next(&mut item) {
-            return None;
-        }
-        if !item.is_within() {
-            items.fail(format_args!("a field holds more than {MAX_VALUES} values"));
-        }
-        Some(item.json)
-    }
-
-    /// Counts the value. Returns whether it is one of those that were left.
-    fn is_within(&self) -> bool {
-        let left = self.left.get().checked_sub(1);
-        self.left.set(left.unwrap_or_default());
-        left.is_some()
+        items.next(&mut item).then_some(item.json)
     }
 }
 
 impl<'de> Slot<'de> for BoundedValue<'_> {
+    fn left(&self) -> Option<&Cell<u32>> {
+        Some(self.left)
+    }
     fn null(&mut self) {
         self.json = Json::Null;
     }
@@ -374,9 +362,6 @@ impl<'de> Slot<'de> for BoundedValue<'_> {
         while let Some(name) = fields.next_name() {
             let mut value = Self::new(self.left);
             fields.value(&mut value);
-            if !value.is_within() {
-                fields.fail(format_args!("a field holds more than {MAX_VALUES} values"));
-            }
             map.insert(name, value.json);
         }
         self.json = Json::Object(map);
