@@ -34,6 +34,7 @@
 //! | `gzip` | on | decompresses answers that a gateway compressed unasked |
 //! | `http2` | off | uses HTTP/2 where the server offers it; openai-python uses HTTP/1.1 too |
 //! | `responses` | on | [`OpenAiResponses`] |
+//! | `socks` | on | proxies that speak SOCKS 4 or 5; without it one is an error |
 //! | `tokens` | off | exact token counts ([`tokens`]) |
 //!
 //! `conversant-layers` has a cache, limits and a fallback for any model.

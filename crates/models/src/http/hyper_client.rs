@@ -11,14 +11,13 @@ use std::{
 
 use conversant_core::{BoxError, ModelError};
 use http::{HeaderMap, HeaderValue, Uri, header};
-use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
+use hyper_rustls::HttpsConnector;
+#[cfg(feature = "socks")]
+use hyper_util::client::legacy::connect::proxy::{SocksV4, SocksV5};
 use hyper_util::{
     client::legacy::{
         Client,
-        connect::{
-            HttpConnector,
-            proxy::{SocksV4, SocksV5, Tunnel},
-        },
+        connect::{HttpConnector, proxy::Tunnel},
     },
     rt::{TokioExecutor, TokioTimer},
 };
@@ -30,7 +29,7 @@ use super::{
     config::{KEEPALIVE, KEEPALIVE_PROBES, POOL_IDLE_TIMEOUT, USER_AGENT},
     endpoint::Endpoint,
     guarded_stream::GuardedStream,
-    network_stream::{Lower, NetworkStream},
+    network_stream::NetworkStream,
     proxy::{Proxy, ProxyError, ProxyKind},
     request_body::RequestBody,
     tls,
@@ -108,7 +107,7 @@ enum Route {
     },
     /// Requests are sent to the proxy, which sends them on.
     Forward {
-        connector: HttpsConnector<HttpConnector>,
+        connector: Box<HttpsConnector<Self>>,
         proxy: Uri,
         origin: Arc<str>,
     },
@@ -117,8 +116,10 @@ enum Route {
 /// A proxy that makes a connection to the server, and sees nothing of what goes through it.
 #[derive(Clone)]
 enum Proxied {
-    Tunnel(Box<Tunnel<HttpsConnector<HttpConnector>>>),
+    Tunnel(Box<Tunnel<HttpsConnector<Route>>>),
+    #[cfg(feature = "socks")]
     Socks4(SocksV4<HttpConnector>),
+    #[cfg(feature = "socks")]
     Socks5(SocksV5<HttpConnector>),
 }
 
@@ -128,10 +129,11 @@ type Connecting<S> = Pin<Box<dyn Future<Output = Result<S, BoxError>> + Send>>;
 impl Route {
     fn through(proxy: &Proxy, is_secure: bool, tls: &Arc<ClientConfig>) -> Self {
         let (uri, origin) = (proxy.uri(), Arc::from(proxy.origin()));
-        let https = || HttpsConnector::from((tcp(true), without_h2(tls)));
+        let https = || HttpsConnector::from((Self::Direct(tcp(true)), without_h2(tls)));
         let by = match proxy.kind {
             ProxyKind::Http if !is_secure => {
-                return Self::Forward { connector: https(), proxy: uri, origin };
+                let connector = Box::new(https());
+                return Self::Forward { connector, proxy: uri, origin };
             }
             ProxyKind::Http => {
                 let agent = (header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
@@ -141,7 +143,9 @@ impl Route {
                     None => tunnel,
                 }))
             }
+            #[cfg(feature = "socks")]
             ProxyKind::Socks4 => Proxied::Socks4(SocksV4::new(uri, tcp(true))),
+            #[cfg(feature = "socks")]
             ProxyKind::Socks5 => {
                 let socks = SocksV5::new(uri, tcp(true));
                 Proxied::Socks5(match proxy.raw_auth() {
@@ -162,22 +166,14 @@ fn without_h2(tls: &ClientConfig) -> Arc<ClientConfig> {
 }
 
 impl Service<Uri> for Route {
-    type Response = Lower;
+    type Response = NetworkStream;
     type Error = BoxError;
-    type Future = Connecting<Lower>;
+    type Future = Connecting<NetworkStream>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         match self {
             Self::Direct(tcp) => tcp.poll_ready(context).map_err(BoxError::from),
-            Self::Proxied { by: Proxied::Tunnel(tunnel), .. } => {
-                tunnel.poll_ready(context).map_err(BoxError::from)
-            }
-            Self::Proxied { by: Proxied::Socks4(socks), .. } => {
-                socks.poll_ready(context).map_err(BoxError::from)
-            }
-            Self::Proxied { by: Proxied::Socks5(socks), .. } => {
-                socks.poll_ready(context).map_err(BoxError::from)
-            }
+            Self::Proxied { by, .. } => by.poll_ready(context),
             Self::Forward { connector, .. } => connector.poll_ready(context),
         }
     }
@@ -186,7 +182,7 @@ impl Service<Uri> for Route {
         match self {
             Self::Direct(tcp) => {
                 let connecting = tcp.call(uri);
-                Box::pin(async { Ok(MaybeHttpsStream::Http(connecting.await?)) })
+                Box::pin(async { Ok(NetworkStream::Tcp(connecting.await?)) })
             }
             Self::Proxied { by, proxy } => {
                 let connecting = by.connect(uri);
@@ -199,7 +195,8 @@ impl Service<Uri> for Route {
                 let connecting = connector.call(proxy.clone());
                 let origin = Arc::clone(origin);
                 Box::pin(async move {
-                    connecting.await.map_err(|source| through(&origin, source).into())
+                    let connected = connecting.await.map_err(|source| through(&origin, source))?;
+                    Ok(connected.into())
                 })
             }
         }
@@ -207,19 +204,31 @@ impl Service<Uri> for Route {
 }
 
 impl Proxied {
-    fn connect(&mut self, uri: Uri) -> Connecting<Lower> {
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        match self {
+            Self::Tunnel(tunnel) => tunnel.poll_ready(context).map_err(BoxError::from),
+            #[cfg(feature = "socks")]
+            Self::Socks4(socks) => socks.poll_ready(context).map_err(BoxError::from),
+            #[cfg(feature = "socks")]
+            Self::Socks5(socks) => socks.poll_ready(context).map_err(BoxError::from),
+        }
+    }
+
+    fn connect(&mut self, uri: Uri) -> Connecting<NetworkStream> {
         match self {
             Self::Tunnel(tunnel) => {
                 let connecting = tunnel.call(uri);
-                Box::pin(async { Ok(connecting.await?) })
+                Box::pin(async { Ok(connecting.await?.into()) })
             }
+            #[cfg(feature = "socks")]
             Self::Socks4(socks) => {
                 let connecting = socks.call(uri);
-                Box::pin(async { Ok(MaybeHttpsStream::Http(connecting.await?)) })
+                Box::pin(async { Ok(NetworkStream::Tcp(connecting.await?)) })
             }
+            #[cfg(feature = "socks")]
             Self::Socks5(socks) => {
                 let connecting = socks.call(uri);
-                Box::pin(async { Ok(MaybeHttpsStream::Http(connecting.await?)) })
+                Box::pin(async { Ok(NetworkStream::Tcp(connecting.await?)) })
             }
         }
     }

@@ -17,22 +17,19 @@ use hyper_util::{
 };
 use tokio::net::TcpStream;
 
-/// A connection below TLS with the server: TCP, or TLS with a proxy.
-pub(super) type Lower = MaybeHttpsStream<TokioIo<TcpStream>>;
-
-/// A connection to a server.
+/// A connection to a server or to a proxy. TLS over TLS is of the same type, so that it is compiled
+/// once.
 #[derive(Debug)]
 pub(super) enum NetworkStream {
     Tcp(TokioIo<TcpStream>),
-    /// With the server, with a proxy, or with both.
-    Tls(Box<MaybeHttpsStream<Lower>>),
+    Tls(Box<MaybeHttpsStream<Self>>),
 }
 
-impl From<MaybeHttpsStream<Lower>> for NetworkStream {
-    fn from(stream: MaybeHttpsStream<Lower>) -> Self {
+impl From<MaybeHttpsStream<Self>> for NetworkStream {
+    fn from(stream: MaybeHttpsStream<Self>) -> Self {
         match stream {
-            MaybeHttpsStream::Http(MaybeHttpsStream::Http(tcp)) => Self::Tcp(tcp),
-            tls => Self::Tls(Box::new(tls)),
+            MaybeHttpsStream::Http(stream) => stream,
+            tls @ MaybeHttpsStream::Https(_) => Self::Tls(Box::new(tls)),
         }
     }
 }

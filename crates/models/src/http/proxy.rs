@@ -29,7 +29,9 @@ pub(crate) enum ProxySetting {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ProxyKind {
     Http,
+    #[cfg(feature = "socks")]
     Socks4,
+    #[cfg(feature = "socks")]
     Socks5,
 }
 
@@ -134,10 +136,17 @@ impl Proxy {
     fn new(intercept: Intercept, place: &str) -> Result<Self, ModelError> {
         let kind = match intercept.uri().scheme_str() {
             Some("http" | "https") => ProxyKind::Http,
+            #[cfg(not(feature = "socks"))]
+            Some("socks4" | "socks4a" | "socks5" | "socks5h") => {
+                return Err(invalid(place, "SOCKS needs the Cargo feature `socks`"));
+            }
+            #[cfg(feature = "socks")]
             Some("socks4" | "socks4a") if intercept.raw_auth().is_some() => {
                 return Err(invalid(place, "SOCKS 4 has no passwords"));
             }
+            #[cfg(feature = "socks")]
             Some("socks4" | "socks4a") => ProxyKind::Socks4,
+            #[cfg(feature = "socks")]
             Some("socks5" | "socks5h") => ProxyKind::Socks5,
             _ => return Err(invalid(place, "unsupported scheme")),
         };
@@ -162,6 +171,7 @@ impl Proxy {
     }
 
     /// Returns the user and the password of a SOCKS proxy.
+    #[cfg(feature = "socks")]
     pub(super) fn raw_auth(&self) -> Option<(String, String)> {
         let (user, password) = self.intercept.raw_auth()?;
         Some((user.to_owned(), password.to_owned()))

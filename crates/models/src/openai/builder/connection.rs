@@ -211,7 +211,7 @@ impl<M> OpenAiBuilder<M> {
     }
 
     /// Sets the proxy: an `http`, `https`, `socks4` or `socks5` URL, perhaps with a user and a
-    /// password.
+    /// password. SOCKS needs the feature `socks`.
     ///
     /// By default the proxy of the environment is used (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`,
     /// except for the servers of `NO_PROXY`), or that of the system's settings on macOS and
@@ -225,7 +225,7 @@ impl<M> OpenAiBuilder<M> {
     /// ```
     /// use conversant_models::OpenAiChat;
     ///
-    /// let builder = OpenAiChat::from_env("gpt-5.4-mini").proxy("socks5://127.0.0.1:1080");
+    /// let builder = OpenAiChat::from_env("gpt-5.4-mini").proxy("http://proxy.example:3128");
     /// ```
     pub fn proxy(mut self, url: impl Into<SecretString>) -> Self {
         self.connection.client.proxy = ProxySetting::Url(url.into());
