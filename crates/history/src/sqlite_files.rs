@@ -57,9 +57,12 @@ pub enum SqliteFileFault {
          write back what it has, and open it again"
     )]
     LogReplaced,
-    /// The end of the database was cut off.
-    #[error("the file was truncated while it was open; restore it while no store has it open")]
-    Cut,
+    /// The database was cut off, or something else was written over it.
+    #[error(
+        "the file was truncated or overwritten while it was open; restore it while no store has it \
+         open"
+    )]
+    Overwritten,
     /// The database has no write-ahead log, and there is one with its name.
     #[error(
         "the log with the ending `-wal` next to the file is that of another file, which it \
@@ -148,7 +151,8 @@ impl SqliteFiles {
     }
 
     /// Checks the database after a read. `is_whole` checks the whole file by a new connection,
-    /// which has read nothing before; it is called if the file has become smaller.
+    /// which has read nothing before; it is called if the file has become smaller, or has parts of
+    /// pages.
     ///
     /// # Errors
     /// [`SqliteFileFault`] if what was read may be something else than what the file contains.
@@ -172,18 +176,18 @@ impl SqliteFiles {
         }
     }
 
-    /// Checks a file that has become smaller: another program has compacted it, or it was cut off.
+    /// Checks a file that has become smaller, because another program has compacted it or cut it
+    /// off, or whose new size is not one of whole pages.
     fn check_size(
         &self,
         metadata: &Metadata,
         is_whole: impl FnOnce() -> bool,
     ) -> Result<(), SqliteFileFault> {
-        let bytes = metadata.len();
+        let (bytes, before) = (metadata.len(), self.bytes.load(Ordering::SeqCst));
+        let is_odd = bytes != before && bytes % MIN_BYTES != 0;
         // SQLite would remove the log of an empty file.
-        let is_cut =
-            bytes < self.bytes.load(Ordering::SeqCst) && (bytes < MIN_BYTES || !is_whole());
-        if is_cut {
-            return Err(SqliteFileFault::Cut);
+        if (bytes < before || is_odd) && (bytes < MIN_BYTES || !is_whole()) {
+            return Err(SqliteFileFault::Overwritten);
         }
         self.bytes.store(bytes, Ordering::SeqCst);
         Ok(())

@@ -23,6 +23,7 @@ const DAMAGES: &[(&str, Damage)] = &[
         remove_logs(folder);
     }),
     ("truncated to nothing", |folder| truncate(&folder.file(), 0)),
+    ("overwritten", |folder| fs::write(folder.file(), "x".repeat(100_000)).unwrap()),
     ("truncated to a page", |folder| truncate(&folder.file(), 4096)),
     ("its logs removed", remove_logs),
 ];

@@ -57,7 +57,7 @@ fn a_file_that_is_opened_is_checked_once() {
 }
 
 #[test]
-fn a_file_that_becomes_smaller_is_checked_whole() {
+fn a_file_that_becomes_smaller_or_odd_is_checked_whole() {
     let folder = Folder::new();
     let path = folder.0.join("chat.db");
     fs::write(&path, [0; 4096]).unwrap();
@@ -66,6 +66,10 @@ fn a_file_that_becomes_smaller_is_checked_whole() {
     for (bytes, is_whole, passes) in [
         (4096, None, true),
         (8192, None, true),
+        (9000, Some(false), false),
+        (9000, Some(true), true),
+        (9000, None, true),
+        (9216, None, true),
         (4096, Some(true), true),
         (2048, Some(false), false),
         (2048, Some(false), false),
