@@ -1,21 +1,19 @@
 //! The memory that combines several memories.
 
+mod announced;
+mod combination;
 mod intent;
+mod settlement;
 
-use std::{
-    collections::HashSet,
-    fmt,
-    sync::{Arc, Mutex},
-};
+use std::{collections::HashSet, fmt, sync::Arc};
 
 use async_trait::async_trait;
 use conversant_core::{
     ChatHistory, LoadContext, Loaded, MaintainContext, Memory, MemoryError, Messages, Point, Saved,
-    SessionId, Slot, Ticket, Turn, TurnId, TurnKeys, Variables, Version, Warning,
+    SessionId, Slot, Ticket, Turn, TurnKeys, Variables, Version, Warning,
 };
 
-use self::intent::{Intent, IntentStore, Outcome};
-use crate::sync::lock;
+use self::{combination::Combination, settlement::Settlement};
 
 /// Combines several memories: a call has the variables of all, and a turn is saved in each.
 ///
@@ -24,13 +22,22 @@ use crate::sync::lock;
 /// All memories save the same turn under one id, so a save that failed can be repeated. Memories
 /// may share a conversation.
 ///
-/// If the memories store turns in several sessions, a turn is never left in only some of them: a
-/// note in the first session contains the turn during the save. A save may fail half-way, its
-/// future may be dropped, or the process may end. The next load or save of any process then saves
-/// that turn in the other sessions first. A session that was cleared in the meantime, or that
-/// refuses the turn for good, does not receive it. A [`Warning`] of the next save reports a
-/// refusal. This costs a note read and a note written for each call. In histories without notes, it
-/// works within one process only.
+/// # Several sessions
+/// If the memories store turns in several sessions, a turn is never left in only some of them. The
+/// first session decides: it stores a turn first, and a note in it announces the turn before. A
+/// save may fail half-way, its future may be dropped, or the process may end. The next load or save
+/// of any process with the same memories then saves that turn in the other sessions.
+///
+/// - A session that was cleared in the meantime, or that refuses the turn for good, does not
+///   receive it. A [`Warning`] of the next save reports a refusal.
+/// - Turns that another chain adds to the first session are not saved in the others.
+/// - A [`clear`](Memory::clear) that did not end is continued by the next use, unless turns were
+///   added to the first session since.
+/// - For each call, this costs a read of a version and a note written. If others have written to
+///   the first session, or the value is new, it also costs a read of the new turns and of a note
+///   for each of them.
+/// - It needs a history with notes that returns [turns](ChatHistory::turns). With notes only, it
+///   holds for the saves of one process. Without notes, it works within one process only.
 ///
 /// # Examples
 ///
@@ -54,23 +61,15 @@ pub struct CombinedMemory {
     memories: Vec<Arc<dyn Memory>>,
     slots: Vec<Slot>,
     keys: TurnKeys,
-    /// Whether turns are stored in more than one session.
-    has_several_sessions: bool,
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    /// The turn that is being saved, in histories without notes.
-    pending: Option<Intent>,
-    /// The last turn that every memory has saved.
-    settled: Option<TurnId>,
-    /// Warnings for the next save.
-    warnings: Vec<Warning>,
+    settlement: Settlement,
 }
 
 /// The tickets of the memories' loads, in their order; of the first ones, if a load failed.
-struct Tickets(Vec<Ticket>);
+struct Tickets {
+    tickets: Vec<Ticket>,
+    /// The version of the first session at which all sessions had all turns.
+    settled: Option<Version>,
+}
 
 impl CombinedMemory {
     /// Combines memories. They are loaded and saved in this order.
@@ -101,100 +100,16 @@ impl CombinedMemory {
             keys = keys.with_output_key(key);
         }
         drop(names);
-        let has_several_sessions = intent::has_several_sessions(&memories);
-        Ok(Self { memories, slots, keys, has_several_sessions, state: Mutex::default() })
+        let settlement = Settlement::new(Combination::new(&memories));
+        Ok(Self { memories, slots, keys, settlement })
     }
 
-    /// Abandons the tickets of all memories from the one at an index on.
-    async fn abandon_from(&self, index: usize, tickets: &Tickets) {
-        for (memory, ticket) in self.memories.iter().zip(&tickets.0).skip(index) {
-            memory.abandon(ticket.clone()).await;
-        }
-    }
-
-    fn intents(&self) -> IntentStore<'_> {
-        IntentStore::new(&self.memories)
-    }
-
-    /// Saves the turn of an earlier save that did not end, in the memories that lack it.
-    ///
-    /// # Errors
-    /// The error of a store that may accept the turn later.
-    async fn settle(&self) -> Result<(), MemoryError> {
-        if !self.has_several_sessions {
-            return Ok(());
-        }
-        let pending = lock(&self.state).pending.clone();
-        let pending = match pending {
-            Some(pending) => Some(pending),
-            None => self.intents().read().await?,
-        };
-        let settled = lock(&self.state).settled;
-        let Some(pending) = pending.filter(|pending| Some(pending.turn.id()) != settled) else {
-            return Ok(());
-        };
-        for (index, memory) in self.memories.iter().enumerate() {
-            let ticket = pending.bases.get(index).copied().flatten().map(Ticket::new);
-            let saved = memory.save(&pending.turn, ticket.unwrap_or_default()).await;
-            let warnings = match saved {
-                Ok(saved) => saved.warnings,
-                Err(error) => match Outcome::of(&error) {
-                    Outcome::Retry => return Err(error),
-                    Outcome::Cleared => Vec::new(),
-                    Outcome::Refused => {
-                        let what = "a turn is missing in one of the combined memories";
-                        vec![Warning::new(what, Some(error.into()))]
-                    }
-                },
-            };
-            lock(&self.state).warnings.extend(warnings);
-        }
-        self.set_settled(pending.turn.id());
-        Ok(())
-    }
-
-    fn set_settled(&self, turn: TurnId) {
-        let mut state = lock(&self.state);
-        state.settled = Some(turn);
-        state.pending = None;
-    }
-
-    /// Stores the intent to save a turn, unless all memories share a session.
-    async fn announce(&self, turn: &Turn, tickets: Option<&Tickets>) -> Result<(), MemoryError> {
-        if !self.has_several_sessions {
-            return Ok(());
-        }
-        let base = |index: usize| tickets.and_then(|tickets| tickets.0.get(index)?.version());
-        let bases: Vec<Option<Version>> = (0..self.memories.len()).map(base).collect();
-        let intent = Intent { turn: turn.clone(), bases };
-        let is_stored = self.intents().write(&intent).await?;
-        lock(&self.state).pending = (!is_stored).then_some(intent);
-        Ok(())
-    }
-
-    async fn announce_after_settling(
-        &self,
-        turn: &Turn,
-        tickets: Option<&Tickets>,
-    ) -> Result<(), MemoryError> {
-        self.settle_before(turn).await?;
-        self.announce(turn, tickets).await
-    }
-
-    /// Settles an earlier turn, unless it is the one that is saved now.
-    async fn settle_before(&self, turn: &Turn) -> Result<(), MemoryError> {
-        // Another turn may have the same id.
-        let is_pending = |pending: &Intent| pending.turn == *turn;
-        let is_repeated = lock(&self.state).pending.as_ref().is_some_and(is_pending);
-        if is_repeated { Ok(()) } else { self.settle().await }
-    }
-
-    /// Withdraws the intent to save a turn that no memory has saved.
-    async fn withdraw(&self, turn: TurnId) {
-        if self.has_several_sessions {
-            self.set_settled(turn);
-            // If this fails, another process may save the turn later, in all memories.
-            let _ = self.intents().remove().await;
+    /// Abandons the tickets of memories.
+    async fn abandon_all(&self, indices: impl IntoIterator<Item = usize>, tickets: &[Ticket]) {
+        for index in indices {
+            if let Some((memory, ticket)) = self.memories.get(index).zip(tickets.get(index)) {
+                memory.abandon(ticket.clone()).await;
+            }
         }
     }
 }
@@ -243,7 +158,7 @@ impl Memory for CombinedMemory {
 
     /// Returns the session of all memories, if they share one.
     fn stored_in(&self) -> Option<(&dyn ChatHistory, &SessionId)> {
-        if self.has_several_sessions {
+        if self.settlement.has_several_sessions() {
             return None;
         }
         self.memories.iter().find_map(|memory| memory.stored_in())
@@ -252,7 +167,7 @@ impl Memory for CombinedMemory {
     /// Returns the memories at the point. Those that save no turns and have no branches stay as
     /// they are. `None` if the turns are stored in several sessions.
     fn at(&self, point: Point) -> Option<Box<dyn Memory>> {
-        if self.has_several_sessions {
+        if self.settlement.has_several_sessions() {
             return None;
         }
         let at_point = |memory: &Arc<dyn Memory>| match memory.at(point) {
@@ -261,27 +176,28 @@ impl Memory for CombinedMemory {
         };
         let memories = self.memories.iter().map(at_point).collect::<Option<_>>()?;
         let (slots, keys) = (self.slots.clone(), self.keys.clone());
-        let state = Mutex::default();
-        Some(Box::new(Self { memories, slots, keys, has_several_sessions: false, state }))
+        let settlement = Settlement::new(Combination::of_one_session());
+        Some(Box::new(Self { memories, slots, keys, settlement }))
     }
 
     async fn load(&self, context: LoadContext<'_>) -> Result<Loaded, MemoryError> {
-        self.settle().await?;
+        let settled = self.settlement.settle(&self.memories).await?;
         let mut variables = Variables::new();
-        let mut tickets = Tickets(Vec::with_capacity(self.memories.len()));
+        let mut tickets = Vec::with_capacity(self.memories.len());
         for memory in &self.memories {
             match memory.load(context).await {
                 Ok(loaded) => {
                     variables.extend(loaded.variables);
-                    tickets.0.push(loaded.ticket);
+                    tickets.push(loaded.ticket);
                 }
                 Err(error) => {
-                    self.abandon_from(0, &tickets).await;
+                    self.abandon_all(0..tickets.len(), &tickets).await;
                     return Err(error);
                 }
             }
         }
-        Ok(Loaded::new(variables).with_ticket(Ticket::default().with_state(tickets)))
+        let ticket = Ticket::default().with_state(Tickets { tickets, settled });
+        Ok(Loaded::new(variables).with_ticket(ticket))
     }
 
     fn check(&self, messages: &Messages) -> Result<(), MemoryError> {
@@ -289,41 +205,45 @@ impl Memory for CombinedMemory {
     }
 
     async fn save(&self, turn: &Turn, ticket: Ticket) -> Result<Saved, MemoryError> {
-        let tickets = ticket.state::<Tickets>();
-        if let Err(error) = self.announce_after_settling(turn, tickets).await {
-            if let Some(tickets) = tickets {
-                self.abandon_from(0, tickets).await;
+        let loaded = ticket.state::<Tickets>();
+        let settled = loaded.and_then(|loaded| loaded.settled);
+        let tickets = loaded.map(|loaded| &*loaded.tickets);
+        let held = tickets.unwrap_or_default();
+        let announced = self.settlement.announce(&self.memories, turn, tickets, settled).await;
+        let announcement = match announced {
+            Ok(announcement) => announcement,
+            Err(error) => {
+                self.abandon_all(0..held.len(), held).await;
+                return Err(error);
             }
-            return Err(error);
-        }
+        };
         let mut all = Saved::default();
-        all.warnings.append(&mut lock(&self.state).warnings);
-        for (index, memory) in self.memories.iter().enumerate() {
-            let ticket = tickets.and_then(|tickets| tickets.0.get(index)).cloned();
-            match memory.save(turn, ticket.unwrap_or_default()).await {
+        all.warnings = self.settlement.take_warnings();
+        let mut order = announcement.order(self.memories.len()).into_iter();
+        let mut is_first = true;
+        while let Some(index) = order.next() {
+            let Some(memory) = self.memories.get(index) else { continue };
+            let ticket = held.get(index).cloned().unwrap_or_default();
+            match memory.save(turn, ticket).await {
                 Ok(saved) => all.warnings.extend(saved.warnings),
                 Err(error) => {
-                    let is_first = !self.memories.iter().take(index).any(|m| m.saves_turns());
                     if is_first && intent::is_not_saved(&error) {
-                        self.withdraw(turn.id()).await;
+                        self.settlement.withdraw(&self.memories, turn.id()).await;
                     }
-                    if let Some(tickets) = tickets {
-                        self.abandon_from(index + 1, tickets).await;
-                    }
-                    lock(&self.state).warnings.append(&mut all.warnings);
+                    self.abandon_all(order, held).await;
+                    self.settlement.keep_warnings(&mut all.warnings);
                     return Err(error);
                 }
             }
+            is_first &= !memory.saves_turns();
         }
-        if self.has_several_sessions {
-            self.set_settled(turn.id());
-        }
+        self.settlement.complete(turn, &announcement, tickets);
         Ok(all)
     }
 
     async fn abandon(&self, ticket: Ticket) {
-        if let Some(tickets) = ticket.state() {
-            self.abandon_from(0, tickets).await;
+        if let Some(Tickets { tickets, .. }) = ticket.state() {
+            self.abandon_all(0..tickets.len(), tickets).await;
         }
     }
 
@@ -351,11 +271,7 @@ impl Memory for CombinedMemory {
     }
 
     async fn clear(&self) -> Result<(), MemoryError> {
-        lock(&self.state).pending = None;
-        for memory in &self.memories {
-            memory.clear().await?;
-        }
-        Ok(())
+        self.settlement.clear(&self.memories).await
     }
 }
 

@@ -133,16 +133,33 @@ fn seeds_of_a_step_with_a_memory() {
     });
 }
 
+/// Returns a memory of the first store, combined with others of which each has a store of its own.
+fn combined(environment: &Environment) -> CombinedMemory {
+    let [first, others @ ..] = environment.histories() else { panic!("no stores") };
+    let names = ["recent", "third"];
+    let others = others.iter().zip(names).map(|(history, name)| {
+        let memory = BufferMemory::new().with_memory_key(name).with_output_key("text");
+        Arc::new(memory.with_history(history.clone(), session())) as Arc<dyn Memory>
+    });
+    let first = Arc::new(buffer(first.clone())) as Arc<dyn Memory>;
+    CombinedMemory::new([first].into_iter().chain(others)).unwrap()
+}
+
 #[test]
 fn seeds_of_two_stores() {
     let plan = |simulation| one_session(simulation).with_session(InMemoryHistory::new(), session());
-    run(plan, |it| {
-        let recent = BufferMemory::new().with_memory_key("recent").with_output_key("text");
-        let recent = recent.with_history(it.histories()[1].clone(), session());
-        let memories: [Arc<dyn Memory>; 2] =
-            [Arc::new(buffer(it.histories()[0].clone())), Arc::new(recent)];
-        Program::llm_with_recent(CombinedMemory::new(memories).unwrap(), it)
-    });
+    run(plan, |it| Program::llm_with_texts(combined(it), it));
+}
+
+/// Processes over the same three stores, whose saves overlap.
+#[test]
+fn seeds_of_three_stores() {
+    let plan = |simulation| {
+        let simulation = one_session(simulation).with_session(InMemoryHistory::new(), session());
+        let simulation = simulation.with_session(InMemoryHistory::new(), session());
+        simulation.with_processes(2).with_repeated_calls()
+    };
+    run(plan, |it| Program::llm_with_texts(combined(it), it));
 }
 
 #[test]

@@ -1,10 +1,9 @@
-//! The intent to save a turn in several sessions, stored before the first save.
+//! The intent to save a turn in several sessions, for histories whose turns cannot be read.
 
-use std::{ptr, str::FromStr, sync::Arc};
+use std::{str::FromStr, sync::Arc};
 
 use conversant_core::{
-    ChatHistory, HistoryError, Memory, MemoryError, Message, Messages, Note, Range, SessionId,
-    Turn, TurnId, Value, Version,
+    HistoryError, Memory, MemoryError, Message, Messages, Note, Range, Turn, TurnId, Value, Version,
 };
 use serde_json::{Value as Json, json};
 
@@ -56,20 +55,6 @@ pub(super) fn is_not_saved(error: &MemoryError) -> bool {
     let is_full =
         matches!(error, MemoryError::History(HistoryError::Busy | HistoryError::Full { .. }));
     is_full || Outcome::of(error) != Outcome::Retry
-}
-
-/// Returns whether memories store turns in more than one session.
-pub(super) fn has_several_sessions(memories: &[Arc<dyn Memory>]) -> bool {
-    let is_opaque =
-        |memory: &&Arc<dyn Memory>| memory.saves_turns() && memory.stored_in().is_none();
-    let opaque = memories.iter().filter(is_opaque).count();
-    let mut sessions: Vec<(&dyn ChatHistory, &SessionId)> = Vec::new();
-    for (history, id) in memories.iter().filter_map(|memory| memory.stored_in()) {
-        if !sessions.iter().any(|known| ptr::addr_eq(known.0, history) && known.1 == id) {
-            sessions.push((history, id));
-        }
-    }
-    opaque + sessions.len() > 1
 }
 
 /// The session that stores the intents of combined memories: the first one with notes.

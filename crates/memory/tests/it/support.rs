@@ -63,12 +63,17 @@ pub(crate) struct Watched {
 struct State {
     loaded: usize,
     without_notes: bool,
+    without_turns: bool,
     waits: bool,
     /// The operation that fails next time.
     failing: Option<&'static str>,
     /// The operation that is refused for good next time.
     refusing: Option<&'static str>,
     turns: Vec<Turn>,
+    /// The operations that were called.
+    called: Vec<&'static str>,
+    /// The number of turns that were returned.
+    returned: usize,
 }
 
 impl Watched {
@@ -78,9 +83,26 @@ impl Watched {
         watched
     }
 
+    /// Returns a history that does not return turns.
+    pub(crate) fn without_turns() -> Self {
+        let watched = Self::default();
+        watched.state.lock().unwrap().without_turns = true;
+        watched
+    }
+
     /// Returns how many messages were loaded since the last time.
     pub(crate) fn take_loaded(&self) -> usize {
         std::mem::take(&mut self.state.lock().unwrap().loaded)
+    }
+
+    /// Returns how often an operation was called.
+    pub(crate) fn count(&self, operation: &str) -> usize {
+        self.state.lock().unwrap().called.iter().filter(|called| **called == operation).count()
+    }
+
+    /// Returns how many turns were returned since the last time.
+    pub(crate) fn take_returned(&self) -> usize {
+        std::mem::take(&mut self.state.lock().unwrap().returned)
     }
 
     /// Returns the turns as they were appended.
@@ -120,6 +142,7 @@ impl Watched {
 
     fn check(&self, operation: &'static str) -> Result<(), HistoryError> {
         let mut state = self.state.lock().unwrap();
+        state.called.push(operation);
         if state.failing == Some(operation) {
             state.failing = None;
             return Err(HistoryError::Busy);
@@ -127,6 +150,9 @@ impl Watched {
         if state.refusing == Some(operation) {
             state.refusing = None;
             return Err(HistoryError::ReadOnly { source: None });
+        }
+        if state.without_turns && operation == "turns" {
+            return Err(HistoryError::Unsupported { what: "turns" });
         }
         if state.without_notes && operation.ends_with("note") {
             return Err(HistoryError::Unsupported { what: "notes" });
@@ -170,7 +196,17 @@ impl ChatHistory for Watched {
 
     async fn clear(&self, session: &SessionId) -> Result<(), HistoryError> {
         self.check("clear")?;
-        self.inner.clear(session).await
+        self.wait().await;
+        self.inner.clear(session).await?;
+        self.wait().await;
+        Ok(())
+    }
+
+    async fn turns(&self, session: &SessionId, range: Range) -> Result<Vec<Turn>, HistoryError> {
+        self.check("turns")?;
+        let turns = self.inner.turns(session, range).await?;
+        self.state.lock().unwrap().returned += turns.len();
+        Ok(turns)
     }
 
     async fn note(&self, session: &SessionId, name: &str) -> Result<Option<Note>, HistoryError> {

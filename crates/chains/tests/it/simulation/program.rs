@@ -8,7 +8,7 @@ use conversant_chains::{
     Chain, ChainError, ChainStream, LlmChain, LlmChainBuilder, Maintenance, Outcome,
     SequentialChain, WithMemory,
 };
-use conversant_core::{CallOptions, Memory, Ticket, Turn, Variables, async_trait, vars};
+use conversant_core::{CallOptions, Memory, SlotKind, Ticket, Turn, Variables, async_trait, vars};
 use conversant_prompts::{ChatPromptTemplate, MessageTemplate, MessagesPlaceholder};
 use conversant_testkit::simulation::{Ending, Environment, SaveEnding, SimulatedCall, Subject};
 
@@ -62,10 +62,12 @@ impl Program {
         Self::of(llm(environment), memory)
     }
 
-    /// Creates an LLM chain with a memory that also provides the text `recent`.
-    pub fn llm_with_recent(memory: impl Memory + 'static, environment: &Environment) -> Self {
+    /// Creates an LLM chain with a memory that also provides texts.
+    pub fn llm_with_texts(memory: impl Memory + 'static, environment: &Environment) -> Self {
+        let texts = memory.variables().iter().filter(|slot| slot.kind() == SlotKind::Text);
+        let texts: String = texts.map(|slot| format!("{{{}}}", slot.name())).collect();
         let prompt = ChatPromptTemplate::from_messages((
-            MessageTemplate::system("{recent}"),
+            MessageTemplate::system(texts),
             MessagesPlaceholder::new("chat_history"),
             MessageTemplate::human("{human_input}"),
         ));
