@@ -271,7 +271,7 @@ impl Settlement {
     ) -> Result<Option<Version>, MemoryError> {
         let Some(first) = self.first(memories, index) else { return Ok(None) };
         // The version is read before the notes: a turn that it contains was announced before.
-        let version = first.version().await?;
+        let mut version = first.version().await?;
         let (settled, expected) = {
             let state = lock(&self.state);
             (state.settled, state.expected)
@@ -281,31 +281,24 @@ impl Settlement {
             return Ok(Some(version));
         }
         let continues = |it: &Version| it.epoch == version.epoch && it.messages <= version.messages;
-        let from = match settled.filter(continues) {
-            Some(settled) => Some(settled),
-            None => match first.watermark().await? {
-                Some(Watermark { clearing: Some(cleared), .. }) if cleared == version => {
-                    clear_all(memories, Some(&first)).await?;
-                    lock(&self.state).watermark = None;
-                    None
-                }
-                Some(watermark) => {
-                    lock(&self.state).watermark = Some(watermark.version);
-                    Some(watermark.version)
-                }
-                None => {
-                    lock(&self.state).watermark = None;
-                    self.settle_intent_of_old_note(memories).await?;
-                    None
-                }
-            },
-        };
-        let Some(from) = from else {
-            let version = first.version().await?;
-            lock(&self.state).settled = Some(version);
-            return Ok(Some(version));
-        };
-        for unsettled in first.unsettled(from).await? {
+        let mut from = settled.filter(continues);
+        if from.is_none() {
+            let mut watermark = first.watermark().await?;
+            if watermark.as_ref().is_some_and(|it| it.clearing == Some(version)) {
+                clear_all(memories, Some(&first)).await?;
+                version = first.version().await?;
+                watermark = first.watermark().await?;
+            }
+            from = watermark.map(|watermark| watermark.version);
+            lock(&self.state).watermark = from;
+            if from.is_none() {
+                self.settle_intent_of_old_note(memories).await?;
+            }
+        }
+        // Without a watermark, no turn of the version was announced.
+        let from = from.unwrap_or(version);
+        let unsettled = if from == version { Vec::new() } else { first.unsettled(from).await? };
+        for unsettled in unsettled {
             for (at, memory) in memories.iter().enumerate().filter(|(at, _)| *at != index) {
                 let base = unsettled.bases.get(at).copied().flatten();
                 self.save_again(memory, &unsettled.turn, base, true).await?;

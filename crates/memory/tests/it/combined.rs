@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use conversant_core::{
-    ChatHistory as _, Memory, MemoryError, Message, Note, Range, Value, Version,
+    ChatHistory as _, LoadContext, Memory, MemoryError, Message, Note, Range, Value, Version, vars,
 };
 use conversant_memory::{BufferMemory, CombinedMemory, Conflict};
 use conversant_testkit::{block_on, poll_then_drop};
@@ -115,6 +115,39 @@ fn a_save_that_is_dropped_during_another_one_is_settled() {
             if ended {
                 break;
             }
+        }
+    }
+}
+
+/// The first load of a process runs while another process saves the first turn, and dies.
+#[test]
+fn a_first_turn_is_settled_by_a_load_that_began_before_it() {
+    for waited in 0.. {
+        let mut is_over = false;
+        for polls in 1.. {
+            let stores = [Watched::default().with_waits(), Watched::default().with_waits()];
+            let [one, other] = [combined(&stores), combined(&stores)];
+            let inputs = vars! {};
+            let mut loading = Box::pin(other.load(LoadContext::new(&inputs)));
+            let ended = block_on(async {
+                let ticket = load(&one).await.ticket;
+                is_over = poll_then_drop(loading.as_mut(), waited).await.is_some();
+                poll_then_drop(one.save(&turn(1), ticket), polls).await.is_some()
+            });
+            if !is_over {
+                block_on(loading).unwrap();
+            }
+            block_on(async {
+                load(&other).await;
+                let [a, b] = counts(&stores).await;
+                assert_eq!(a, b, "{waited} polls of the load, {polls} of the save");
+            });
+            if ended {
+                break;
+            }
+        }
+        if is_over {
+            break;
         }
     }
 }

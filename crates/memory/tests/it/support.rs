@@ -165,6 +165,7 @@ impl Watched {
 impl ChatHistory for Watched {
     async fn load(&self, session: &SessionId, range: Range) -> Result<Slice, HistoryError> {
         self.check("load")?;
+        self.wait().await;
         let slice = self.inner.load(session, range).await?;
         self.state.lock().unwrap().loaded += slice.messages.len();
         let turns = self.inner.turns(session, range).await?;
@@ -211,6 +212,7 @@ impl ChatHistory for Watched {
 
     async fn note(&self, session: &SessionId, name: &str) -> Result<Option<Note>, HistoryError> {
         self.check("note")?;
+        self.wait().await;
         self.inner.note(session, name).await
     }
 
