@@ -6,19 +6,37 @@
 mod characters;
 mod translator;
 
+pub(super) use self::translator::Repeated;
 use self::{
     characters::{Member, class},
     translator::{Fault, Flags, Group, ONE, Parsed, Translator, Width, ZERO},
 };
 
+/// An expression for `fancy-regex`.
+pub(super) struct Translated {
+    pub(super) expression: String,
+    pub(super) repeated: Repeated,
+    /// The number of its elements.
+    pub(super) elements: usize,
+}
+
+/// The most repetitions that are few.
+pub(super) const FEW: usize = 8;
+
 /// Returns the expression for `fancy-regex`.
-pub(super) fn translate(regex: &str) -> Result<String, Fault> {
+pub(super) fn translate(regex: &str) -> Result<Translated, Fault> {
     let regex = regex.chars().collect();
-    let mut translator = Translator { regex, at: 0, out: String::new(), groups: Vec::new() };
+    let (out, groups) = (String::new(), Vec::new());
+    let mut translator =
+        Translator { regex, at: 0, out, groups, repeated: Repeated::default(), elements: 0 };
     let mut flags = Flags::default();
     translator.alternatives(&mut flags, true)?;
     match translator.peek() {
-        None => Ok(translator.out),
+        None => Ok(Translated {
+            expression: translator.out,
+            repeated: translator.repeated,
+            elements: translator.elements,
+        }),
         Some(_) => Err(translator.fault("unbalanced parenthesis")),
     }
 }
@@ -117,6 +135,14 @@ impl Translator {
         if kind == Kind::Repetition {
             return Err(self.fault("multiple repeat"));
         }
+        if max > FEW as u64 {
+            match (&mut self.repeated, self.out.get(start..)) {
+                (Repeated::Characters(classes), Some(class)) if width.max == 1 => {
+                    classes.push(class.to_owned());
+                }
+                (repeated, _) => *repeated = Repeated::Groups,
+            }
+        }
         let bounds = match max {
             u64::MAX => format!("{{{min},}}"),
             max => format!("{{{min},{max}}}"),
@@ -135,6 +161,7 @@ impl Translator {
 
     /// Reads one element. `None` if it matches nothing and cannot be repeated.
     fn element(&mut self, flags: &mut Flags, is_first: bool) -> Parsed<Option<(Kind, Width)>> {
+        self.elements += 1;
         let (text, kind, width) = match self.next() {
             Some('(') => return self.group(flags, is_first),
             Some('[') => return self.set(*flags).map(|()| Some((Kind::Element, ONE))),

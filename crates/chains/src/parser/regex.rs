@@ -11,9 +11,9 @@ use super::{bounded_regex::BoundedRegex, python_regex::translate};
 /// back-references, conditions, possessive repetition and Unicode classes mean what they mean
 /// there. LangChain 0.1.20 `langchain/output_parsers/regex.py::RegexParser.parse`.
 ///
-/// A search that takes more than a few seconds is given up, and the answer cannot be parsed. That
-/// happens only with look-around, back-references and the like, on texts for which Python takes
-/// minutes.
+/// A search that takes too many steps is given up, and the answer cannot be parsed. That happens
+/// only with look-around, back-references and the like, on long texts. The limit depends on the
+/// expression and the text alone, and ends a search after a few seconds.
 ///
 /// # Examples
 ///

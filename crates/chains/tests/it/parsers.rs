@@ -247,10 +247,32 @@ fn long_searches_end() {
         // One step for each start.
         (r"(?<=Score: )(\d+)", "a".repeat(100_000) + "Score: 7", true),
         (r"(\w+) \1(?!\w)", "a b ".repeat(2_000) + "c c", true),
+        (r"(\w+) \1(?!\w)", "some words of prose, ".repeat(5_000) + "c c", true),
+        (r"(?<!a)b", "ab".repeat(50_000) + "cb", true),
     ];
     for (regex, text, matches) in table {
         let parser = RegexParser::new(regex, Vec::<String>::new()).unwrap();
         assert_eq!(parser.parse(&text).is_ok(), matches, "{regex}");
+    }
+}
+
+/// The limit of a search is one of steps: an answer of one text is the same whatever the machine
+/// does, at each side of the limit.
+#[cfg(feature = "regex")]
+#[test]
+fn the_limit_of_a_search_is_one_of_steps() {
+    let table = [
+        // A step reads a few characters, however long the text is.
+        (r"(?<=x)y", "ab".repeat(200_000), "the regular expression does not match"),
+        (r"(?<=x)y", "ab".repeat(2_000_000), "the regular expression takes too many steps"),
+        // A step can read the whole text.
+        (r"(?:a|aa)+(?!.)c", "a".repeat(15), "the regular expression does not match"),
+        (r"(?:a|aa)+(?!.)c", "a".repeat(60), "the regular expression takes too many steps"),
+    ];
+    for (regex, text, expected) in table {
+        let parser = RegexParser::new(regex, Vec::<String>::new()).unwrap();
+        let error = parser.parse(&text).unwrap_err().to_string();
+        assert!(error.contains(expected), "{regex} on {} bytes: {error}", text.len());
     }
 }
 

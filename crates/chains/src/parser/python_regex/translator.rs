@@ -73,6 +73,23 @@ pub(super) struct Translator {
     pub(super) at: usize,
     pub(super) out: String,
     pub(super) groups: Vec<Group>,
+    pub(super) repeated: Repeated,
+    /// The number of elements so far.
+    pub(super) elements: usize,
+}
+
+/// The elements that an expression repeats more than a few times.
+pub(in super::super) enum Repeated {
+    /// Single characters, each as an expression.
+    Characters(Vec<String>),
+    /// Groups or back-references too.
+    Groups,
+}
+
+impl Default for Repeated {
+    fn default() -> Self {
+        Self::Characters(Vec::new())
+    }
 }
 
 pub(super) type Parsed<T> = Result<T, Fault>;
