@@ -4,6 +4,7 @@
 use std::{
     error::Error,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use conversant_chains::LlmChain;
@@ -16,6 +17,16 @@ use conversant_prompts::{
     ChatPromptTemplate, MessageTemplate, MessagesPlaceholder, PromptTemplate,
 };
 use conversant_testkit::{Gate, ScriptedChat};
+
+/// The times until a deadline that has to pass at a certain wait. A test tries them in turn: on a
+/// busy machine, a short one passes before.
+pub const PATIENCE: [Duration; 5] = [
+    Duration::from_millis(20),
+    Duration::from_millis(200),
+    Duration::from_secs(2),
+    Duration::from_secs(20),
+    Duration::from_secs(100),
+];
 
 pub fn text_prompt() -> PromptTemplate {
     PromptTemplate::from_template("{chat_history}\nHuman: {human_input}\nChatbot:").unwrap()
