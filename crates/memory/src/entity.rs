@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use conversant_core::{
     BoxError, ChatHistory, HistoryError, LanguageModel, LoadContext, Loaded, MaintainContext,
     Memory, MemoryError, Prompt, PromptError, Range, RequestPurpose, Saved, Scope, Slice, Slot,
-    Ticket, Turn, Value, Version, Warning, vars,
+    Ticket, Turn, Value, Version, Warning, clock::Instant, vars,
 };
 use serde_json::{Map, Value as Json};
 
@@ -74,6 +74,9 @@ const DESCRIPTION: &[Piece] = &[
 ///
 /// Descriptions belong to the session. [`with_scope`](Self::with_scope) shares them between the
 /// sessions of a user or a group, and [`facts`](Self::facts) lists, corrects and forgets them.
+///
+/// Changes of several processes follow each other ([`Facts`]). If a process ended during one, the
+/// next maintenance waits up to 10 seconds, or until the call's deadline.
 ///
 /// If the model fails, neither the answer nor the turn is lost: a
 /// [`Warning`](conversant_core::Warning) reports the cause, and the next turn tries again.
@@ -296,7 +299,7 @@ impl EntityMemory {
                 let after = self.writer.call_for_text(&variables, context).await?;
                 rewritten.push(Rewritten { name, before, after: after.trim().to_owned() });
             }
-            (known, names) = self.store(rewritten, uncovered.version).await?;
+            (known, names) = self.store(rewritten, uncovered.version, context.deadline).await?;
             if names.is_empty() {
                 break;
             }
@@ -312,6 +315,7 @@ impl EntityMemory {
         &self,
         rewritten: Vec<Rewritten>,
         covers: Version,
+        deadline: Option<Instant>,
     ) -> Result<(Map<String, Json>, Vec<String>), HistoryError> {
         let facts = self.facts();
         let store = |known: &mut Map<String, Json>| {
@@ -322,11 +326,11 @@ impl EntityMemory {
         };
         let session = &self.conversation.session;
         if self.scope != Scope::Session {
-            let stored = facts.change(store).await?;
+            let stored = facts.change_before(deadline, store).await?;
             self.state.write(session, Value::from(""), covers).await?;
             return Ok(stored);
         }
-        let held = facts.lock().await?;
+        let held = facts.lock(deadline).await?;
         let stored = async {
             let (mut known, _) = self.read().await?;
             let stored = store(&mut known);

@@ -63,7 +63,9 @@ pub struct Fact {
 /// another change. In a history without leases the last writer wins.
 ///
 /// A change that is dropped before its end holds the others up for 10 seconds, except the next one
-/// of the same value or memory.
+/// of the same value or memory. So does a change whose process ends: the first change after a
+/// restart may wait for the rest of the 10 seconds, as may the maintenance of an `EntityMemory`,
+/// which waits no longer than the call's deadline.
 ///
 /// A memory that is describing a fact when it is corrected or forgotten keeps the correction.
 ///
@@ -248,7 +250,16 @@ impl Facts {
         &self,
         change: impl FnOnce(&mut Map<String, Json>) -> R + Send,
     ) -> Result<R, HistoryError> {
-        let held = self.lock().await?;
+        self.change_before(None, change).await
+    }
+
+    /// Changes the facts, and waits for the lock until a deadline at most.
+    pub(crate) async fn change_before<R>(
+        &self,
+        deadline: Option<Instant>,
+        change: impl FnOnce(&mut Map<String, Json>) -> R + Send,
+    ) -> Result<R, HistoryError> {
+        let held = self.lock(deadline).await?;
         let changed = self.change_locked(change).await;
         self.unlock(held).await;
         changed
@@ -271,8 +282,8 @@ impl Facts {
         Ok(outcome)
     }
 
-    /// Waits for the lock. It holds nothing if the history has no leases.
-    pub(crate) async fn lock(&self) -> Result<FactsLock, HistoryError> {
+    /// Waits for the lock, until a deadline at most. It holds nothing if the history has no leases.
+    pub(crate) async fn lock(&self, deadline: Option<Instant>) -> Result<FactsLock, HistoryError> {
         let mut held = FactsLock { lease: None, abandoned: Arc::clone(&self.abandoned) };
         let Some(lock) = &self.lock else { return Ok(held) };
         let abandoned = mem::take(&mut *sync::lock(&self.abandoned));
@@ -284,18 +295,21 @@ impl Facts {
         // Without contention no clock is read: there is none on every target.
         let mut started = None;
         loop {
-            match self.session.history.lease(lock, LOCK).await {
-                Err(HistoryError::Busy)
-                    if started.get_or_insert_with(Instant::now).elapsed() < LOCK_WAIT =>
-                {
-                    Delay::new(pause).await;
-                    pause = (pause * 2).min(longest);
+            let lease = self.session.history.lease(lock, LOCK).await;
+            if matches!(lease, Err(HistoryError::Busy)) {
+                let waited = started.get_or_insert_with(Instant::now).elapsed();
+                let mut left = LOCK_WAIT.saturating_sub(waited);
+                if let Some(deadline) = deadline {
+                    left = left.min(deadline.saturating_duration_since(Instant::now()));
                 }
-                lease => {
-                    held.lease = lease?;
-                    return Ok(held);
+                if !left.is_zero() {
+                    Delay::new(pause.min(left)).await;
+                    pause = (pause * 2).min(longest);
+                    continue;
                 }
             }
+            held.lease = lease?;
+            return Ok(held);
         }
     }
 

@@ -256,8 +256,8 @@ fn long_searches_end() {
     }
 }
 
-/// The limit of a search is one of steps: an answer of one text is the same whatever the machine
-/// does, at each side of the limit.
+/// The limit of a search is one of steps, so that an idle and a busy machine read an answer in the
+/// same way.
 #[cfg(feature = "regex")]
 #[test]
 fn the_limit_of_a_search_is_one_of_steps() {

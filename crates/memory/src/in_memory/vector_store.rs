@@ -1,6 +1,10 @@
 //! The vector store that keeps its documents in memory.
 
-use std::{collections::HashMap, fmt, sync::Mutex};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+    sync::Mutex,
+};
 
 use async_trait::async_trait;
 use conversant_core::{
@@ -46,7 +50,34 @@ use crate::sync::lock;
 /// ```
 pub struct InMemoryVectorStore<E> {
     embeddings: E,
-    entries: Mutex<HashMap<Collection, Vec<Entry>>>,
+    entries: Mutex<HashMap<Collection, Entries>>,
+}
+
+/// The documents of a collection, in the order in which they were added.
+#[derive(Default)]
+struct Entries {
+    list: Vec<Entry>,
+    /// The index of each id in the list.
+    places: HashMap<String, usize>,
+}
+
+impl Entries {
+    fn add(&mut self, entry: Entry) {
+        let place = self.places.get(&entry.document.id).copied();
+        match place.and_then(|place| self.list.get_mut(place)) {
+            Some(known) => *known = entry,
+            None => {
+                self.places.insert(entry.document.id.clone(), self.list.len());
+                self.list.push(entry);
+            }
+        }
+    }
+
+    fn remove(&mut self, ids: &HashSet<&str>) {
+        self.list.retain(|entry| !ids.contains(entry.document.id.as_str()));
+        let ids = self.list.iter().map(|entry| entry.document.id.clone());
+        self.places = ids.enumerate().map(|(place, id)| (id, place)).collect();
+    }
 }
 
 struct Entry {
@@ -88,14 +119,10 @@ impl<E: Embeddings> VectorStore for InMemoryVectorStore<E> {
         let directions = unit_vectors(&self.embeddings, &texts).await?;
         let mut collections = lock(&self.entries);
         let entries = collections.entry(collection.clone()).or_default();
-        let length = entries.first().map(|entry| entry.direction.len());
+        let length = entries.list.first().map(|entry| entry.direction.len());
         check_length(length, directions.first().map_or(0, Vec::len))?;
         for (document, direction) in documents.iter().zip(directions) {
-            let entry = Entry { document: document.clone(), direction };
-            match entries.iter_mut().find(|known| known.document.id == document.id) {
-                Some(known) => *known = entry,
-                None => entries.push(entry),
-            }
+            entries.add(Entry { document: document.clone(), direction });
         }
         Ok(())
     }
@@ -113,6 +140,7 @@ impl<E: Embeddings> VectorStore for InMemoryVectorStore<E> {
         let query = query.into_iter().next().unwrap_or_default();
         let collections = lock(&self.entries);
         let Some(entries) = collections.get(collection) else { return Ok(Vec::new()) };
+        let entries = &entries.list;
         check_length(entries.first().map(|entry| entry.direction.len()), query.len())?;
         let mut scores: Vec<_> =
             entries.iter().map(|entry| (dot(&entry.direction, &query), entry)).collect();
@@ -134,7 +162,7 @@ impl<E: Embeddings> VectorStore for InMemoryVectorStore<E> {
         limit: usize,
     ) -> Result<Vec<Document>, VectorStoreError> {
         let collections = lock(&self.entries);
-        let documents = collections.get(collection).into_iter().flatten();
+        let documents = collections.get(collection).into_iter().flat_map(|it| &it.list);
         let mut documents: Vec<_> = documents
             .map(|entry| &entry.document)
             .filter(|document| after.is_none_or(|after| document.id.as_str() > after))
@@ -150,10 +178,10 @@ impl<E: Embeddings> VectorStore for InMemoryVectorStore<E> {
     ) -> Result<usize, VectorStoreError> {
         let mut collections = lock(&self.entries);
         let Some(entries) = collections.get_mut(collection) else { return Ok(0) };
-        let before = entries.len();
-        entries.retain(|entry| !ids.contains(&entry.document.id.as_str()));
-        let removed = before - entries.len();
-        if entries.is_empty() {
+        let before = entries.list.len();
+        entries.remove(&ids.iter().copied().collect());
+        let removed = before - entries.list.len();
+        if entries.list.is_empty() {
             collections.remove(collection);
         }
         Ok(removed)
@@ -163,7 +191,10 @@ impl<E: Embeddings> VectorStore for InMemoryVectorStore<E> {
 impl<E> fmt::Debug for InMemoryVectorStore<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("InMemoryVectorStore")
-            .field("documents", &lock(&self.entries).values().map(Vec::len).sum::<usize>())
+            .field(
+                "documents",
+                &lock(&self.entries).values().map(|it| it.list.len()).sum::<usize>(),
+            )
             .finish_non_exhaustive()
     }
 }

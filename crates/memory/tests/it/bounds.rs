@@ -1,7 +1,12 @@
 //! The size of what memories derive from a conversation does not depend on one message or answer.
 
-use conversant_core::{LanguageModel, LoadContext, Memory, Turn, Value, vars};
-use conversant_memory::{EntityMemory, KnowledgeGraphMemory, SummaryBufferMemory, SummaryMemory};
+use conversant_core::{
+    Collection, Document, Embeddings, LanguageModel, LoadContext, Memory, ModelError, Turn, Value,
+    VectorStore, async_trait, vars,
+};
+use conversant_memory::{
+    EntityMemory, InMemoryVectorStore, KnowledgeGraphMemory, SummaryBufferMemory, SummaryMemory,
+};
 use conversant_testkit::{ScriptedCompletion, ScriptedReply, block_on};
 
 use crate::support::Whitespace;
@@ -56,4 +61,42 @@ fn answers_and_texts_of_a_megabyte_are_cut() {
             }
         });
     }
+}
+
+/// Points in one direction for each text.
+struct Same;
+
+#[async_trait]
+impl Embeddings for Same {
+    async fn embed(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, ModelError> {
+        Ok(vec![vec![1.0]; texts.len()])
+    }
+}
+
+/// Comparing each new document with all others would take a minute.
+#[test]
+fn many_documents_are_added_replaced_and_removed() {
+    const COUNT: usize = 50_000;
+    block_on(async {
+        let (store, own) = (InMemoryVectorStore::new(Same), Collection::shared("own"));
+        let documents = |text: &str| -> Vec<_> {
+            (0..COUNT).map(|number| Document::new(format!("{number:05}"), text)).collect()
+        };
+        for text in ["first", "second"] {
+            store.add(&own, &documents(text)).await.unwrap();
+        }
+        assert_eq!(store.search(&own, "?", usize::MAX).await.unwrap().len(), COUNT);
+        assert!(store.search(&own, "?", 0).await.unwrap().is_empty());
+        let ids: Vec<_> = (0..COUNT - 2).map(|number| format!("{number:05}")).collect();
+        let ids: Vec<_> = ids.iter().map(String::as_str).collect();
+        assert_eq!(store.remove(&own, &ids).await.unwrap(), COUNT - 2);
+        // What is left is found by its id.
+        store
+            .add(&own, &[Document::new("49998", "third"), Document::new("new", "x")])
+            .await
+            .unwrap();
+        let listed = store.list(&own, None, 9).await.unwrap();
+        let listed: Vec<_> = listed.iter().map(|it| (it.id.as_str(), it.text.as_str())).collect();
+        assert_eq!(listed, [("49998", "third"), ("49999", "second"), ("new", "x")]);
+    });
 }

@@ -241,8 +241,8 @@ fn turns_of_other_chains_are_not_copied() {
     });
 }
 
-/// Two people have memories of their own beside that of their group. What one said is not stored in
-/// the other's memory.
+/// Two people share the memory of their group, and each has another one. What one said is not
+/// stored in the other's memory.
 #[test]
 fn combinations_that_share_a_session_stay_apart() {
     block_on(async {

@@ -1,11 +1,14 @@
 //! Facts and turns of a user or a group, over sessions: shared, listed, corrected and forgotten.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
 
 use conversant_core::{
     ChatHistory, ChatModel, ChatRequest, Collection, Document, Embeddings, GroupId, HistoryError,
-    LanguageModel, LoadContext, Memory, Message, ModelError, Reply, Scope, SessionId,
-    SessionIdError, Turn, UserId, Value, VectorStore, async_trait, vars,
+    LanguageModel, LoadContext, MaintainContext, Memory, Message, ModelError, Reply, Scope,
+    SessionId, SessionIdError, Turn, UserId, Value, VectorStore, async_trait, vars,
 };
 use conversant_memory::{
     EntityMemory, Facts, InMemoryHistory, InMemoryVectorStore, VectorStoreMemory,
@@ -272,6 +275,35 @@ fn turns_of_a_user_are_listed_corrected_and_forgotten() {
         say(&memory(user("ada"), "1"), "three").await;
         assert!(!shown(user("ada"), "1").await.contains("one"));
     });
+}
+
+/// A process that died during a change holds its lease. The maintenance of a memory waits for it
+/// until the call's deadline, and not for the 15 seconds of a change.
+#[test]
+fn maintenance_waits_for_another_change_until_its_deadline() {
+    for (scope, lock) in
+        [(Scope::Session, "conversant:session:s"), (user("ada"), "conversant:user:ada")]
+    {
+        let history = InMemoryHistory::new();
+        let memory = EntityMemory::new(LanguageModel::chat(Scribe::default())).with_scope(scope);
+        let memory = memory.with_history(history.clone(), session("s"));
+        block_on(async {
+            let inputs = vars! { "input" => "Ada" };
+            let ticket = memory.load(LoadContext::new(&inputs)).await.unwrap().ticket;
+            memory.save(&Turn::exchange("Ada", "ok"), ticket).await.unwrap();
+            let lock = SessionId::from_stored(lock).unwrap();
+            let lease = history.lease(&lock, Duration::MAX).await.unwrap().unwrap();
+            let start = Instant::now();
+            let context = MaintainContext::new().with_deadline(start + Duration::from_secs(1));
+            let warnings = memory.maintain_with(context).await.unwrap().warnings;
+            assert_eq!(warnings.len(), 1);
+            let took = start.elapsed();
+            assert!(took >= Duration::from_secs(1) && took < Duration::from_secs(15), "{took:?}");
+            history.release(&lease).await.unwrap();
+            assert!(memory.maintain().await.unwrap().warnings.is_empty());
+            assert_eq!(memory.facts().get("Ada").await.unwrap().as_deref(), Some("+Ada"));
+        });
+    }
 }
 
 /// The lease of a change that was dropped is given back by the next one, which does not wait for

@@ -14,8 +14,8 @@ use crate::run::run;
 /// The total for a turn, in seconds.
 const TIMEOUT: &str = "0.5";
 
-/// What a process may take to start and end on a busy machine. Without the timeout, a turn that
-/// hangs takes ten minutes.
+/// The time for the start and the end of a process on a busy machine. Without the timeout, a turn
+/// that hangs takes ten minutes.
 const SLACK: Duration = Duration::from_secs(60);
 
 fn check(fault: &Fault, streaming: &str) {
