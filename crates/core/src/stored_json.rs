@@ -70,13 +70,40 @@ impl Message {
     /// # Ok::<(), conversant_core::HistoryError>(())
     /// ```
     pub fn to_compact_json(&self, max_bytes: u64) -> Result<String, HistoryError> {
-        let compact = serde_json::to_string(&Compact(self)).map_err(|_| unanswered())?;
-        let mut bytes = compact.len() as u64;
-        if bytes.saturating_add(MAX_DEFAULT_BYTES) > max_bytes {
-            bytes = self.stored_json_len();
+        let mut json = String::new();
+        self.push_compact_json(&mut json, max_bytes)?;
+        Ok(json)
+    }
+
+    /// Appends [`to_compact_json`](Self::to_compact_json) to a text.
+    fn push_compact_json(&self, json: &mut String, max_bytes: u64) -> Result<(), HistoryError> {
+        let measured = |compact: usize| match (compact as u64).saturating_add(MAX_DEFAULT_BYTES) {
+            most if most > max_bytes => self.stored_json_len(),
+            _ => compact as u64,
+        };
+        match self.content() {
+            // Most messages: all but the text is known, and not deep.
+            Content::Text(text) if self.is_plain() => {
+                let begin = json.len();
+                let text = serde_json::to_string(text).map_err(|_| unanswered())?;
+                for part in [
+                    r#"{"type":""#,
+                    self.role().type_name(),
+                    r#"","data":{"content":"#,
+                    &text,
+                    "}}",
+                ] {
+                    json.push_str(part);
+                }
+                check_size(measured(json.len() - begin), max_bytes)
+            }
+            Content::Text(_) | Content::Parts(_) => {
+                let compact = serde_json::to_string(&Compact(self)).map_err(|_| unanswered())?;
+                check(&compact, measured(compact.len()), max_bytes)?;
+                json.push_str(&compact);
+                Ok(())
+            }
         }
-        check(&compact, bytes, max_bytes)?;
-        Ok(compact)
     }
 
     /// Checks, without an encoding where none is needed, that a store accepts the message.
@@ -121,8 +148,16 @@ impl Message {
     /// ```
     #[must_use]
     pub fn stored_json_len(&self) -> u64 {
-        // A writer that only counts would compile all of the encoding again.
-        serde_json::to_vec(self).map_or_else(|_| self.text().len(), |json| json.len()) as u64
+        let whole = match (self.content(), plain::fields_after_text(self.role())) {
+            (Content::Text(text), Some(fields)) if self.is_plain() => {
+                let begin = plain::text_begin(self.role()).into_iter().map(str::len);
+                let known = begin.sum::<usize>() + fields.len() + plain::END.len();
+                serde_json::to_string(text).map(|text| known + text.len())
+            }
+            // A writer that only counts would compile all of the encoding again.
+            _ => serde_json::to_vec(self).map(|json| json.len()),
+        };
+        whole.unwrap_or_else(|_| self.text().len()) as u64
     }
 
     /// Decodes a message from the JSON text in which a store keeps it. `place` names the stored
@@ -200,7 +235,7 @@ impl Messages {
             if index > 0 {
                 json.push(',');
             }
-            json.push_str(&message.to_compact_json(max_message_bytes)?);
+            message.push_compact_json(&mut json, max_message_bytes)?;
         }
         json.push(']');
         Ok(json)
@@ -219,11 +254,16 @@ const fn unanswered() -> HistoryError {
     HistoryError::Unsupported { what }
 }
 
+const fn check_size(bytes: u64, limit: u64) -> Result<(), HistoryError> {
+    if bytes > limit {
+        return Err(HistoryError::TooLarge { bytes, limit });
+    }
+    Ok(())
+}
+
 /// Checks the size of a message's JSON, and how deeply it is nested.
 fn check(json: &str, bytes: u64, max_bytes: u64) -> Result<(), HistoryError> {
-    if bytes > max_bytes {
-        return Err(HistoryError::TooLarge { bytes, limit: max_bytes });
-    }
+    check_size(bytes, max_bytes)?;
     if is_too_deep(json) {
         let what = "values nested more than 120 levels deep";
         return Err(HistoryError::Unsupported { what });

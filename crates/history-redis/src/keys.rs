@@ -1,6 +1,6 @@
 //! The names of keys.
 
-use std::fmt::Write as _;
+use std::{borrow::Cow, fmt::Write as _};
 
 use conversant_core::SessionId;
 
@@ -104,17 +104,17 @@ impl Keys {
 
     /// The sorted set of the names of sessions.
     pub(crate) fn index(&self) -> String {
-        format!("{}sessions", self.prefix)
+        [self.prefix.as_str(), "sessions"].concat()
     }
 
     /// The sorted set of sessions by their last use, and by their labels.
     pub(crate) fn list(&self) -> String {
-        format!("{}listed", self.prefix)
+        [self.prefix.as_str(), "listed"].concat()
     }
 
     /// The epoch that new sessions begin with.
     pub(crate) fn floor(&self) -> String {
-        format!("{}epoch", self.prefix)
+        [self.prefix.as_str(), "epoch"].concat()
     }
 
     /// The version of the schema.
@@ -161,23 +161,27 @@ impl Keys {
 
     /// Returns the name of one of a session's keys. A cluster places a key by the part in braces.
     fn of(&self, session: &SessionId, part: &str) -> String {
-        format!("{}{{{}}}:{part}", self.prefix, encode(session.as_str()))
+        [self.prefix.as_str(), "{", &encode(session.as_str()), "}:", part].concat()
     }
 }
 
 /// Escapes the braces, spaces and control characters of a name. Different names stay different.
-fn encode(name: &str) -> String {
+fn encode(name: &str) -> Cow<'_, str> {
+    let is_escaped = |char| matches!(char, '\0'..=' ' | '\x7f' | '%' | '{' | '}');
+    if !name.contains(is_escaped) {
+        return Cow::Borrowed(name);
+    }
     let mut encoded = String::with_capacity(name.len());
     for char in name.chars() {
         match char {
-            '\0'..=' ' | '\x7f' | '%' | '{' | '}' => {
+            _ if is_escaped(char) => {
                 // Writing to a string does not fail.
                 let _ = write!(encoded, "%{:02X}", u32::from(char));
             }
             _ => encoded.push(char),
         }
     }
-    encoded
+    Cow::Owned(encoded)
 }
 
 /// Returns the name that was [encoded](encode).

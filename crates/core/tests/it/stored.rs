@@ -45,6 +45,25 @@ fn nothing_is_lost() {
     }
 }
 
+/// A message with a text alone is encoded and counted without serde's derived code.
+#[test]
+fn a_text_alone_is_encoded_and_counted_as_any_message() {
+    let texts = ["", "Hi", "\"\\\n\r\t\u{8}\u{c}\0\u{1f}\u{7f}", "/<>&'\u{2028}", "é😀"];
+    for (text, new) in texts.into_iter().flat_map(|text| {
+        [Message::human, Message::ai, Message::system].map(|new: fn(String) -> Message| (text, new))
+    }) {
+        let message = new(text.to_owned());
+        let whole = message.to_stored_json(1 << 20).unwrap();
+        assert_eq!(message.stored_json_len(), whole.len() as u64, "{whole}");
+        let text = serde_json::to_string(text).unwrap();
+        let role = message.role().type_name();
+        let compact = message.to_compact_json(1 << 20).unwrap();
+        assert_eq!(compact, format!(r#"{{"type":"{role}","data":{{"content":{text}}}}}"#));
+        assert!(whole.starts_with(compact.trim_end_matches('}')), "{whole}");
+        assert_eq!(Message::from_stored_json(&compact, "it").unwrap(), message);
+    }
+}
+
 /// The compact form has every field that has not its default, in LangChain's order, and the limits
 /// of the whole form.
 #[test]

@@ -68,13 +68,14 @@ impl Operation for Append {
             {
                 return Ok(version);
             }
-            match self.append_next(client, limit, seen).await {
+            match Box::pin(self.append_next(client, limit, seen)).await {
                 // A turn with this id is stored already.
                 Err(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => {}
                 rows => return self.next_version(&rows?, seen),
             }
         }
-        match self.append(client, limit, kind, seen).await {
+        // Boxed, as all but the usual append, so that the task of that one is small.
+        match Box::pin(self.append(client, limit, kind, seen)).await {
             Err(Failure::Refused(refusal @ HistoryError::TurnIdInUse { .. })) => {
                 Box::pin(self.repeated(client, limit, refusal)).await
             }
