@@ -3,7 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use conversant_core::{
-    ChatHistory as _, LoadContext, Memory, MemoryError, Message, Note, Range, Value, Version, vars,
+    ChatHistory as _, Expect, HistoryError, LoadContext, Memory, MemoryError, Message, Note, Range,
+    Ticket, Turn, Value, Version, vars,
 };
 use conversant_memory::{BufferMemory, CombinedMemory, Conflict};
 use conversant_testkit::{block_on, poll_then_drop};
@@ -364,6 +365,51 @@ fn a_turn_that_a_store_refuses_is_reported() {
         let warnings: Vec<_> = saved.warnings.iter().map(ToString::to_string).collect();
         assert_eq!(warnings, ["a turn is missing in one of the combined memories"]);
     });
+}
+
+/// One of the stores has another turn under the id: it stays, and the conversation goes on.
+#[test]
+fn another_turn_of_an_id_blocks_no_later_one() {
+    for (store, expected) in [(0, [4, 2]), (1, [4, 4])] {
+        block_on(async {
+            let stores = [Watched::default(), Watched::default()];
+            let memory = combined(&stores);
+            let ticket = load(&memory).await.ticket;
+            let part = Turn::exchange("question", "ans").with_id(turn(1).id());
+            let part = part.with_incomplete(true);
+            stores[store].inner.append(&session("s"), &part, Expect::Any).await.unwrap();
+            let error = memory.save(&turn(1), ticket).await.unwrap_err();
+            assert!(matches!(error, MemoryError::History(HistoryError::TurnIdInUse { .. })));
+            let ticket = load(&memory).await.ticket;
+            let saved = memory.save(&turn(2), ticket).await.unwrap();
+            // The first store has the turn that the second one refuses.
+            assert_eq!(saved.warnings.len(), store);
+            assert_eq!(counts(&stores).await, expected, "{store}");
+        });
+    }
+}
+
+/// A part whose save failed half-way is settled before the whole turn of its id, which is then
+/// refused by all.
+#[test]
+fn a_part_is_settled_before_the_whole_turn_of_its_id() {
+    for without_notes in [false, true] {
+        block_on(async {
+            let store =
+                || if without_notes { Watched::without_notes() } else { Watched::default() };
+            let stores = [store(), store()];
+            let memory = combined(&stores);
+            let ticket = load(&memory).await.ticket;
+            let part = Turn::exchange("question", "ans").with_id(turn(1).id());
+            stores[1].fail("append");
+            let part = part.with_incomplete(true);
+            memory.save(&part, ticket).await.unwrap_err();
+            assert_eq!(counts(&stores).await, [2, 0]);
+            let error = memory.save(&turn(1), Ticket::default()).await.unwrap_err();
+            assert!(matches!(error, MemoryError::History(HistoryError::TurnIdInUse { .. })));
+            assert_eq!(counts(&stores).await, [2, 2], "without notes: {without_notes}");
+        });
+    }
 }
 
 #[test]
