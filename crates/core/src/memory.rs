@@ -27,7 +27,8 @@ use crate::{
 /// 2. [`save`](Self::save), if the model answered, with the turn and the ticket of the load;
 /// 3. [`maintain`](Self::maintain).
 ///
-/// A save may be repeated, since it is idempotent by the turn's id. If the call fails before the
+/// A save may be repeated, since it is idempotent by the turn's id. A history refuses another turn
+/// of the id ([`HistoryError::TurnIdInUse`]), and the save fails. If the call fails before the
 /// answer, only [`abandon`](Self::abandon) is called, so `load` must not change the conversation.
 /// Calls on one conversation do not overlap within one chain.
 ///
