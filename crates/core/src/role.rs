@@ -15,10 +15,14 @@ use std::fmt;
 /// ```
 // A new role also needs its place in these files, which match on it:
 //
-// - core: `message.rs`, `stored.rs`, `transcript.rs`
-// - models: `wire/message_out.rs`, `wire/responses/input.rs`, `tokens/openai.rs`
+// - core: `message.rs`, `stored.rs`, `stored/decode.rs`, `transcript.rs`
+// - models: `wire/message_out.rs`, `wire/responses/input.rs`, `openai/message_view.rs`,
+//   `tokens/openai.rs`
+// - models-local: `prompt.rs`
 // - prompts: `chat/message_template.rs`, `save.rs`, `load/constructor.rs`
 // - memory: `conversation/turn_boundaries.rs`
+// - tracing: `content.rs`
+// - transfer: `format/fine_tuning.rs`, `format/sharegpt.rs`
 // - conformance: `short_form.rs`
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
