@@ -8,6 +8,7 @@
 //! The functions block. On a Tokio runtime, call them in `spawn_blocking`.
 
 mod counting_proxy;
+mod port;
 mod postgres;
 mod process;
 mod redis;

@@ -144,10 +144,11 @@ impl<'m> FirstSession<'m> {
     }
 }
 
-/// Returns whether the watermark is too far behind a version, so that a restart would read many
-/// turns.
+/// Returns whether the watermark is to be moved to a version: it is so far behind that a restart
+/// would read many turns, or after it.
 pub(super) const fn is_behind(watermark: Version, settled: Version) -> bool {
     watermark.epoch != settled.epoch
+        || watermark.messages > settled.messages
         || settled.messages.saturating_sub(watermark.messages) >= WATERMARK_STEP
 }
 

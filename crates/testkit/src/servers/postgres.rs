@@ -9,7 +9,8 @@ use std::{
 };
 
 use super::{
-    process::{Folder, Process, connect, copy_folder, find_program, free_port, run},
+    port::Port,
+    process::{Folder, Process, connect, copy_folder, find_program, run},
     server::Server,
 };
 
@@ -49,7 +50,7 @@ pub struct PostgresServer {
     folder: Folder,
     _empty: Option<Arc<Folder>>,
     programs: PathBuf,
-    port: u16,
+    port: Port,
     settings: Vec<String>,
     process: Option<Process>,
 }
@@ -70,7 +71,7 @@ impl PostgresServer {
             folder,
             _empty: Some(empty),
             programs,
-            port: free_port()?,
+            port: Port::reserve()?,
             settings: settings.iter().map(|&setting| setting.to_owned()).collect(),
             process: None,
         };
@@ -89,7 +90,7 @@ impl PostgresServer {
             folder: Folder::new("postgres-standby")?,
             _empty: None,
             programs: self.programs.clone(),
-            port: free_port()?,
+            port: Port::reserve()?,
             settings: Vec::new(),
             process: None,
         };
@@ -113,7 +114,7 @@ impl PostgresServer {
     /// Returns the port of the server on the loopback interface, which stays the same.
     #[must_use]
     pub const fn port(&self) -> u16 {
-        self.port
+        self.port.number()
     }
 
     /// Returns the URL of the server, which stays the same.
@@ -143,7 +144,7 @@ impl PostgresServer {
             command.args(["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]);
             command.args(&self.settings);
             let mut process = Process::start(&mut command, &log)?;
-            if process.wait_until(|| is_ready(self.port))? {
+            if process.wait_until(|| is_ready(self.port.number()))? {
                 self.process = Some(process);
                 return Ok(());
             }
@@ -290,6 +291,6 @@ impl Server for PostgresServer {
 
 impl std::fmt::Debug for PostgresServer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("PostgresServer").field("port", &self.port).finish_non_exhaustive()
+        f.debug_struct("PostgresServer").field("port", &self.port.number()).finish_non_exhaustive()
     }
 }

@@ -1,8 +1,8 @@
-//! Processes of servers: their programs, folders, ports and ends.
+//! Processes of servers: their programs, folders and ends.
 
 use std::{
     env, fs, io,
-    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    net::{Ipv4Addr, SocketAddr, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
@@ -83,11 +83,6 @@ impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.kill();
     }
-}
-
-/// Returns a free port of the loopback interface.
-pub(super) fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
 pub(super) fn connect(port: u16) -> io::Result<TcpStream> {

@@ -7,7 +7,8 @@ use std::{
 };
 
 use super::{
-    process::{Folder, Process, connect, copy_folder, find_program, free_port},
+    port::Port,
+    process::{Folder, Process, connect, copy_folder, find_program},
     server::Server,
 };
 
@@ -29,7 +30,7 @@ use super::{
 /// ```
 pub struct RedisServer {
     folder: Folder,
-    port: u16,
+    port: Port,
     settings: Vec<String>,
     process: Option<Process>,
 }
@@ -46,7 +47,7 @@ impl RedisServer {
         }
         let mut server = Self {
             folder: Folder::new("redis")?,
-            port: free_port()?,
+            port: Port::reserve()?,
             settings: settings.iter().map(|&setting| setting.to_owned()).collect(),
             process: None,
         };
@@ -81,7 +82,7 @@ impl RedisServer {
         command.args(["--save", "", "--appendonly", "yes", "--appendfsync", "always"]);
         command.args(&self.settings);
         let mut process = Process::start(&mut command, &self.folder.path().join("log"))?;
-        let is_ready = process.wait_until(|| ping(self.port).unwrap_or(false))?;
+        let is_ready = process.wait_until(|| ping(self.port.number()).unwrap_or(false))?;
         self.process = Some(process);
         if is_ready { Ok(()) } else { Err(self.failed()) }
     }
@@ -145,6 +146,6 @@ impl Server for RedisServer {
 
 impl std::fmt::Debug for RedisServer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RedisServer").field("port", &self.port).finish_non_exhaustive()
+        f.debug_struct("RedisServer").field("port", &self.port.number()).finish_non_exhaustive()
     }
 }

@@ -3,7 +3,8 @@
 use std::io;
 
 use super::{
-    process::{Folder, find_program, free_port},
+    port::Port,
+    process::{Folder, find_program},
     redis_node::{RedisNode, wait_until},
 };
 
@@ -32,6 +33,8 @@ const NODE_TIMEOUT: &str = "1000";
 /// ```
 pub struct RedisCluster {
     nodes: Vec<RedisNode>,
+    /// The nodes' ports for each other.
+    buses: Vec<Port>,
     masters: usize,
     /// Removed after the nodes have ended.
     _folder: Folder,
@@ -52,29 +55,30 @@ impl RedisCluster {
         let mut nodes = Vec::new();
         let mut buses = Vec::new();
         for _ in 0..masters + replicas {
-            let bus = free_port()?.to_string();
+            let bus = Port::reserve()?;
+            let bus_number = bus.to_string();
             let settings = [
                 ["--save", ""],
                 ["--cluster-enabled", "yes"],
                 ["--cluster-node-timeout", NODE_TIMEOUT],
                 ["--cluster-replica-validity-factor", "0"],
                 ["--repl-diskless-sync-delay", "0"],
-                ["--cluster-port", &bus],
+                ["--cluster-port", &bus_number],
             ];
             let settings: Vec<String> = settings.concat().into_iter().map(str::to_owned).collect();
             nodes.push(RedisNode::start(folder.path(), &settings)?);
             buses.push(bus);
         }
-        let cluster = Self { nodes, masters, _folder: folder };
-        cluster.form(&buses)?;
+        let cluster = Self { nodes, buses, masters, _folder: folder };
+        cluster.form()?;
         Ok(Some(cluster))
     }
 
-    fn form(&self, buses: &[String]) -> io::Result<()> {
+    fn form(&self) -> io::Result<()> {
         let Some(first) = self.nodes.first() else { return Ok(()) };
         // All of them, so that none waits for what the others tell about each other.
         for (number, node) in self.nodes.iter().enumerate() {
-            for (other, bus) in self.nodes.iter().zip(buses).skip(number + 1) {
+            for (other, bus) in self.nodes.iter().zip(&self.buses).skip(number + 1) {
                 node.ask(&format!("CLUSTER MEET 127.0.0.1 {} {bus}", other.port))?;
             }
         }

@@ -7,7 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::process::{Process, connect, free_port};
+use super::{
+    port::Port,
+    process::{Process, connect},
+};
 
 /// The time in which several servers have to agree.
 const MAX_AGREEMENT: Duration = Duration::from_secs(60);
@@ -18,7 +21,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// A Redis server with a folder of its own.
 pub(super) struct RedisNode {
     folder: PathBuf,
-    pub(super) port: u16,
+    pub(super) port: Port,
     settings: Vec<String>,
     process: Option<Process>,
 }
@@ -26,7 +29,7 @@ pub(super) struct RedisNode {
 impl RedisNode {
     /// Starts a server with further settings, each as on the command line.
     pub(super) fn start(folder: &Path, settings: &[String]) -> io::Result<Self> {
-        let port = free_port()?;
+        let port = Port::reserve()?;
         let folder = folder.join(port.to_string());
         std::fs::create_dir(&folder)?;
         let mut node = Self { folder, port, settings: settings.to_vec(), process: None };
@@ -41,7 +44,7 @@ impl RedisNode {
         command.args(["--bind", "127.0.0.1", "--dir"]).arg(&self.folder);
         let log = self.folder.join("log");
         let mut process = Process::start(&mut command, &log)?;
-        let port = self.port;
+        let port = self.port.number();
         let is_ready =
             process.wait_until(|| ask(port, "PING").is_ok_and(|answer| answer == "PONG"))?;
         self.process = Some(process);
@@ -57,7 +60,7 @@ impl RedisNode {
     }
 
     pub(super) fn ask(&self, command: &str) -> io::Result<String> {
-        ask(self.port, command)
+        ask(self.port.number(), command)
     }
 }
 
