@@ -46,7 +46,7 @@ fn last_tag() -> Option<String> {
 /// Checks the types of other crates in public items against each package's
 /// `[package.metadata.cargo_check_external_types]`, by the tool that reads rustdoc's JSON.
 pub(super) fn external_types() -> StepResult {
-    if cargo(&["check-external-types", "--version"]).quietly().is_err() {
+    if cargo(&["check-external-types", "--help"]).quietly().is_err() {
         let why = "it needs `cargo install --locked cargo-check-external-types`; `manifests` has \
                    checked the lists by the text of signatures";
         return Ok(Outcome::Skipped(why.to_owned()));
