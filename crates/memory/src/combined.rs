@@ -31,6 +31,9 @@ use self::{combination::Combination, settlement::Settlement};
 /// - A session that was cleared in the meantime, or that refuses the turn for good, does not
 ///   receive it. A [`Warning`] of the next save reports a refusal.
 /// - Turns that another chain adds to the first session are not saved in the others.
+/// - Two processes may save at the same time, and their turns are announced in one of 64 notes by
+///   their ids. If both use the same note, and the process that wrote first ends before its save
+///   does, its turn can stay in the first session only.
 /// - A [`clear`](Memory::clear) that did not end is continued by the next use, unless turns were
 ///   added to the first session since.
 /// - For each call, this costs a read of a version and a note written. If others have written to
