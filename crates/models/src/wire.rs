@@ -61,7 +61,6 @@ mod origin;
 mod provider_fields;
 #[cfg(feature = "responses")]
 mod responses;
-mod slot;
 mod sse;
 mod stream;
 mod stream_form;

@@ -9,10 +9,7 @@ use std::time::Duration;
 use conversant_core::{ApiError, ModelError, StatusKind};
 use serde_json::Value as Json;
 
-use super::{
-    context_length, decode,
-    tolerant::{AnyValue, Tolerant},
-};
+use super::{context_length, decode};
 
 /// The maximum size of a body that is searched for an error, in bytes.
 const MAX_SEARCHED: usize = 256 * 1024;
@@ -109,14 +106,13 @@ pub(super) fn in_body(error: ApiError) -> ModelError {
 fn parse(body: &[u8]) -> Option<Json> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     let body = body.get(..MAX_SEARCHED).unwrap_or(body);
-    let text = std::str::from_utf8(body).ok()?;
-    text.parse().ok().or_else(|| {
+    serde_json::from_slice(body).ok().or_else(|| {
         // The first of several values, or one that is followed by the end of a stream.
+        let text = std::str::from_utf8(body).ok()?;
         let text = text.trim_start().strip_prefix("data:").unwrap_or(text);
         let text = decode::repaired(text);
-        let values = serde_json::Deserializer::from_str(&text);
-        let AnyValue(value) = values.into_iter::<Tolerant<AnyValue>>().next()?.ok()?.0?;
-        (value.is_object() || value.is_array()).then_some(value)
+        let mut values = serde_json::Deserializer::from_str(&text).into_iter();
+        values.next()?.ok().filter(|value: &Json| value.is_object() || value.is_array())
     })
 }
 

@@ -255,7 +255,7 @@ impl ChoiceAccumulator {
 
     /// Takes a part from a stream. Text is appended to the text; what is not text stays a part.
     fn push_part(&mut self, part: Json, pieces: &mut Pieces<'_>) {
-        let Some(read) = Part::from_json(part.clone()) else { return };
+        let Ok(read) = serde_json::from_value::<Part>(part.clone()) else { return };
         if let Some(text) = read.as_text() {
             return self.push_text(Cow::Borrowed(text), pieces);
         }
@@ -311,7 +311,8 @@ impl ChoiceAccumulator {
             self.text.take().map(Content::Text)
         } else {
             self.end_text();
-            Some(Content::Parts(self.parts.into_iter().filter_map(Part::from_json).collect()))
+            let part = |part| serde_json::from_value::<Part>(part).ok();
+            Some(Content::Parts(self.parts.into_iter().filter_map(part).collect()))
         };
         let (tool_calls, invalid_tool_calls) = self.calls.finish();
         Draft {

@@ -1,12 +1,13 @@
 //! The list of embeddings.
 
 use conversant_core::ModelError;
+use serde::de::SeqAccess;
 use serde_json::Value as Json;
 
 use super::{
     decode::{read, text_of},
     lists::{MAX_ITEMS, data_of, refuse},
-    tolerant::{AnyValue, Count, Items, List, ReadTolerant, tolerant},
+    tolerant::{AnyValue, Count, List, ReadTolerant, Tolerant, tolerant},
 };
 
 tolerant! {
@@ -26,13 +27,12 @@ tolerant! {
 pub(super) struct Vector(Vec<f32>);
 
 impl<'de> ReadTolerant<'de> for Vector {
-    fn read_array(items: &mut dyn Items<'de>) -> Option<Self> {
+    fn read_array<A: SeqAccess<'de>>(mut items: A) -> Result<Option<Self>, A::Error> {
         let mut vector = Vec::new();
-        let mut number: Option<Element> = None;
-        while items.next(&mut number) {
-            vector.push(number.take().map_or(f32::NAN, |Element(number)| number));
+        while let Some(Tolerant(number)) = items.next_element::<Tolerant<Element>>()? {
+            vector.push(number.map_or(f32::NAN, |Element(number)| number));
         }
-        Some(Self(vector))
+        Ok(Some(Self(vector)))
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
+use serde::de::{MapAccess, SeqAccess};
 use serde_json::Value as Json;
 
 use super::{
-    tolerant::{AnyValue, Count, Fields, Items, List, ReadTolerant, Text, read_parts, tolerant},
+    tolerant::{AnyValue, Count, List, ReadTolerant, Text, read_parts, tolerant},
     usage::UsageIn,
 };
 
@@ -61,16 +62,18 @@ impl<'de> ReadTolerant<'de> for ContentIn<'de> {
             _ => Self::Other("a number"),
         })
     }
+    #[inline]
     fn read_text(text: Cow<'de, str>) -> Option<Self> {
         Some(Self::Text(text))
     }
-    fn read_array(items: &mut dyn Items<'de>) -> Option<Self> {
-        Some(Self::Parts(read_parts(items).into_iter().filter_map(typed).collect()))
+    fn read_array<A: SeqAccess<'de>>(items: A) -> Result<Option<Self>, A::Error> {
+        let parts = read_parts(items)?;
+        Ok(Some(Self::Parts(parts.into_iter().filter_map(typed).collect())))
     }
-    fn read_object(fields: &mut dyn Fields<'de>) -> Option<Self> {
-        let part = AnyValue::read_object(fields).map(|part| part.0);
+    fn read_object<A: MapAccess<'de>>(fields: A) -> Result<Option<Self>, A::Error> {
+        let part = AnyValue::read_object(fields)?.map(|part| part.0);
         let part = part.filter(|part| part.get("type").is_some_and(Json::is_string));
-        Some(part.map_or(Self::Other("an object"), |part| Self::Parts(vec![part])))
+        Ok(Some(part.map_or(Self::Other("an object"), |part| Self::Parts(vec![part]))))
     }
 }
 
@@ -97,11 +100,11 @@ impl<'de> ReadTolerant<'de> for JsonText<'de> {
     fn read_text(text: Cow<'de, str>) -> Option<Self> {
         Some(Self(text))
     }
-    fn read_array(items: &mut dyn Items<'de>) -> Option<Self> {
-        AnyValue::read_array(items).map(|kept| Self(kept.0.to_string().into()))
+    fn read_array<A: SeqAccess<'de>>(items: A) -> Result<Option<Self>, A::Error> {
+        Ok(AnyValue::read_array(items)?.map(|kept| Self(kept.0.to_string().into())))
     }
-    fn read_object(fields: &mut dyn Fields<'de>) -> Option<Self> {
-        AnyValue::read_object(fields).map(|kept| Self(kept.0.to_string().into()))
+    fn read_object<A: MapAccess<'de>>(fields: A) -> Result<Option<Self>, A::Error> {
+        Ok(AnyValue::read_object(fields)?.map(|kept| Self(kept.0.to_string().into())))
     }
 }
 

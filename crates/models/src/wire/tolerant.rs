@@ -3,31 +3,22 @@
 //! Unknown fields are skipped, the last of repeated fields counts, and `null` is absent. What a
 //! caller needs and does not find is reported by the caller, who knows what it was needed for.
 
-use std::{borrow::Cow, cell::Cell};
+use std::{borrow::Cow, cell::Cell, fmt, marker::PhantomData};
 
-use serde::{Deserialize, Deserializer, de::DeserializeSeed};
-use serde_json::{Map, Value as Json};
-
-pub(super) use super::slot::{Fields, Items, Slot};
-use super::{
-    provider_fields::ProviderField,
-    slot::{FieldName, MAX_VALUES, SlotSeed},
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
+use serde_json::{Map, Number, Value as Json};
 
 /// The maximum number of items in a list: of choices, tool calls or content parts.
 const MAX_ITEMS: usize = 1024;
+/// The maximum number of values in a field that is kept as JSON.
+const MAX_VALUES: u32 = 256 * 1024;
 
 /// A value, or `None` if it has the wrong kind.
 #[derive(Debug)]
 pub(super) struct Tolerant<T>(pub(super) Option<T>);
-
-impl<'de, T: ReadTolerant<'de>> Deserialize<'de> for Tolerant<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut value = None;
-        SlotSeed(&mut value).deserialize(deserializer)?;
-        Ok(Self(value))
-    }
-}
 
 /// A type that is read from the kinds of JSON values it knows. Each method's default is "absent".
 pub(super) trait ReadTolerant<'de>: Sized {
@@ -41,29 +32,13 @@ pub(super) trait ReadTolerant<'de>: Sized {
     fn read_text(_: Cow<'de, str>) -> Option<Self> {
         None
     }
-    fn read_array(_: &mut dyn Items<'de>) -> Option<Self> {
-        None
+    fn read_array<A: SeqAccess<'de>>(mut items: A) -> Result<Option<Self>, A::Error> {
+        while items.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(None)
     }
-    fn read_object(_: &mut dyn Fields<'de>) -> Option<Self> {
-        None
-    }
-}
-
-impl<'de, T: ReadTolerant<'de>> Slot<'de> for Option<T> {
-    fn null(&mut self) {
-        *self = T::read_null();
-    }
-    fn scalar(&mut self, value: Json) {
-        *self = T::read_scalar(value);
-    }
-    fn text(&mut self, text: Cow<'de, str>) {
-        *self = T::read_text(text);
-    }
-    fn array(&mut self, items: &mut dyn Items<'de>) {
-        *self = T::read_array(items);
-    }
-    fn object(&mut self, fields: &mut dyn Fields<'de>) {
-        *self = T::read_object(fields);
+    fn read_object<A: MapAccess<'de>>(mut fields: A) -> Result<Option<Self>, A::Error> {
+        while fields.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(None)
     }
 }
 
@@ -78,54 +53,62 @@ impl<'de, T: ReadTolerant<'de>> ReadTolerant<'de> for Box<T> {
     fn read_text(text: Cow<'de, str>) -> Option<Self> {
         T::read_text(text).map(Self::new)
     }
-    fn read_array(items: &mut dyn Items<'de>) -> Option<Self> {
-        T::read_array(items).map(Self::new)
+    fn read_array<A: SeqAccess<'de>>(items: A) -> Result<Option<Self>, A::Error> {
+        Ok(T::read_array(items)?.map(Self::new))
     }
-    fn read_object(fields: &mut dyn Fields<'de>) -> Option<Self> {
-        T::read_object(fields).map(Self::new)
-    }
-}
-
-/// Values of [`PROVIDER_FIELDS`](super::provider_fields::PROVIDER_FIELDS), as JSON.
-pub(super) type Kept = Vec<(&'static ProviderField, Json)>;
-
-/// A struct whose fields are slots.
-pub(super) trait Object<'de> {
-    fn names(&self) -> &'static [&'static str];
-    /// Returns the field of a name, by its index.
-    fn slot(&mut self, index: usize) -> Option<&mut dyn Slot<'de>>;
-    /// Returns the place for fields of providers, if the struct keeps them.
-    fn kept(&mut self) -> Option<&mut Kept> {
-        None
+    fn read_object<A: MapAccess<'de>>(fields: A) -> Result<Option<Self>, A::Error> {
+        Ok(T::read_object(fields)?.map(Self::new))
     }
 }
 
-/// Reads the fields of a struct.
-pub(super) fn read_fields<'de>(object: &mut dyn Object<'de>, fields: &mut dyn Fields<'de>) {
-    let (names, with_kept) = (object.names(), object.kept().is_some());
-    while let Some(name) = fields.next_field(names, with_kept) {
-        match name {
-            FieldName::Known(index) => match object.slot(index) {
-                Some(slot) => fields.value(slot),
-                None => fields.skip(),
-            },
-            FieldName::Kept(field) => {
-                let mut value: Option<AnyValue> = None;
-                fields.value(&mut value);
-                if let Some(kept) = object.kept() {
-                    kept.retain(|(known, _)| !std::ptr::eq(*known, field));
-                    kept.extend(value.map(|value| (field, value.0)));
-                }
+impl<'de, T: ReadTolerant<'de>> Deserialize<'de> for Tolerant<T> {
+    #[inline]
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TolerantVisitor<T>(PhantomData<T>);
+        impl<'de, T: ReadTolerant<'de>> Visitor<'de> for TolerantVisitor<T> {
+            type Value = Option<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("any JSON value")
             }
-            FieldName::Other => fields.skip(),
+            fn visit_unit<E>(self) -> Result<Option<T>, E> {
+                Ok(T::read_null())
+            }
+            fn visit_bool<E>(self, value: bool) -> Result<Option<T>, E> {
+                Ok(T::read_scalar(value.into()))
+            }
+            fn visit_u64<E>(self, value: u64) -> Result<Option<T>, E> {
+                Ok(T::read_scalar(value.into()))
+            }
+            fn visit_i64<E>(self, value: i64) -> Result<Option<T>, E> {
+                Ok(T::read_scalar(value.into()))
+            }
+            fn visit_f64<E>(self, value: f64) -> Result<Option<T>, E> {
+                Ok(T::read_scalar(value.into()))
+            }
+            #[inline]
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Option<T>, E> {
+                Ok(T::read_text(Cow::Borrowed(text)))
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Option<T>, E> {
+                Ok(T::read_text(Cow::Owned(text.to_owned())))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Option<T>, A::Error> {
+                T::read_array(items)
+            }
+            #[inline]
+            fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<Option<T>, A::Error> {
+                T::read_object(fields)
+            }
         }
+        deserializer.deserialize_any(TolerantVisitor(PhantomData)).map(Self)
     }
 }
 
 /// Defines structs that are read from JSON objects, with all fields optional.
 ///
-/// A struct marked `with kept` collects the fields of
-/// [`PROVIDER_FIELDS`](super::provider_fields::PROVIDER_FIELDS) in a field `kept`, as JSON.
+/// A struct marked `with kept` collects the fields of [`PROVIDER_FIELDS`](super::provider_fields)
+/// in a field `kept`, as JSON.
 macro_rules! tolerant {
     ($($(#[$meta:meta])* struct $struct:ident<$de:lifetime> $(with $kept:ident)? {
         $($field:ident $(= $name:literal)?: $type:ty,)*
@@ -134,7 +117,10 @@ macro_rules! tolerant {
         #[derive(Debug, Default)]
         pub(super) struct $struct<$de> {
             $(pub(super) $field: Option<$type>,)*
-            $(pub(super) $kept: $crate::wire::tolerant::Kept,)?
+            $(pub(super) $kept: Vec<(
+                &'static $crate::wire::provider_fields::ProviderField,
+                serde_json::Value,
+            )>,)?
             pub(super) lifetime: std::marker::PhantomData<&$de ()>,
         }
 
@@ -147,31 +133,60 @@ macro_rules! tolerant {
         }
 
         impl<$de> $crate::wire::tolerant::ReadTolerant<$de> for $struct<$de> {
-            fn read_object(
-                fields: &mut dyn $crate::wire::tolerant::Fields<$de>,
-            ) -> Option<Self> {
-                let mut value = Self::default();
-                $crate::wire::tolerant::read_fields(&mut value, fields);
-                Some(value)
-            }
-        }
-
-        impl<$de> $crate::wire::tolerant::Object<$de> for $struct<$de> {
-            fn names(&self) -> &'static [&'static str] {
-                &[$($crate::wire::tolerant::name_of!($field $($name)?),)*]
-            }
-            #[allow(unused_assignments, reason = "the last field's index has none after it")]
-            fn slot(&mut self, index: usize) -> Option<&mut dyn $crate::wire::tolerant::Slot<$de>> {
-                let mut own = 0;
-                $(if index == own {
-                    return Some(&mut self.$field);
+            #[inline]
+            fn read_object<A: serde::de::MapAccess<$de>>(
+                mut fields: A,
+            ) -> Result<Option<Self>, A::Error> {
+                #[allow(non_camel_case_types, reason = "named as the JSON fields")]
+                enum Field {
+                    $($field,)*
+                    $($kept(&'static $crate::wire::provider_fields::ProviderField),)?
+                    Other,
                 }
-                own += 1;)*
-                None
+                impl<'f> serde::Deserialize<'f> for Field {
+                    #[inline]
+                    fn deserialize<D: serde::Deserializer<'f>>(names: D) -> Result<Self, D::Error> {
+                        struct FieldVisitor;
+                        impl serde::de::Visitor<'_> for FieldVisitor {
+                            type Value = Field;
+
+                            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                                f.write_str("a field name")
+                            }
+                            #[inline]
+                            fn visit_str<E>(self, name: &str) -> Result<Field, E> {
+                                $(if name == $crate::wire::tolerant::name_of!($field $($name)?) {
+                                    return Ok(Field::$field);
+                                })*
+                                $(if let Some($kept) = $crate::wire::provider_fields::find(name) {
+                                    return Ok(Field::$kept($kept));
+                                })?
+                                Ok(Field::Other)
+                            }
+                        }
+                        names.deserialize_identifier(FieldVisitor)
+                    }
+                }
+                let mut value = Self::default();
+                while let Some(field) = fields.next_key()? {
+                    match field {
+                        $(Field::$field => {
+                            value.$field =
+                                fields.next_value::<$crate::wire::tolerant::Tolerant<_>>()?.0;
+                        })*
+                        $(Field::$kept(field) => {
+                            use $crate::wire::tolerant::{AnyValue, Tolerant};
+                            let kept = fields.next_value::<Tolerant<AnyValue>>()?.0;
+                            value.$kept.retain(|(known, _)| !std::ptr::eq(*known, field));
+                            value.$kept.extend(kept.map(|kept| (field, kept.0)));
+                        })?
+                        Field::Other => {
+                            fields.next_value::<serde::de::IgnoredAny>()?;
+                        }
+                    }
+                }
+                Ok(Some(value))
             }
-            $(fn kept(&mut self) -> Option<&mut $crate::wire::tolerant::Kept> {
-                Some(&mut self.$kept)
-            })?
         }
     )*};
 }
@@ -255,11 +270,10 @@ impl<T, const MAX: usize> Default for List<T, MAX> {
 }
 
 impl<'de, T: ReadTolerant<'de>, const MAX: usize> ReadTolerant<'de> for List<T, MAX> {
-    fn read_array(items: &mut dyn Items<'de>) -> Option<Self> {
+    fn read_array<A: SeqAccess<'de>>(mut items: A) -> Result<Option<Self>, A::Error> {
         let mut list = Vec::new();
-        let mut item: Option<T> = None;
-        while items.next(&mut item) {
-            if let Some(item) = item.take() {
+        while let Some(Tolerant(item)) = items.next_element()? {
+            if let Some(item) = item {
                 if list.is_empty() {
                     // Most lists have one item.
                     list.reserve_exact(1);
@@ -267,18 +281,18 @@ impl<'de, T: ReadTolerant<'de>, const MAX: usize> ReadTolerant<'de> for List<T, 
                 list.push(item);
             }
             if list.len() > MAX {
-                refuse_items(items, MAX);
+                return Err(too_many_items(MAX));
             }
         }
-        Some(Self(list))
+        Ok(Some(Self(list)))
     }
-    fn read_object(fields: &mut dyn Fields<'de>) -> Option<Self> {
-        T::read_object(fields).map(|item| Self(vec![item]))
+    fn read_object<A: MapAccess<'de>>(fields: A) -> Result<Option<Self>, A::Error> {
+        Ok(T::read_object(fields)?.map(|item| Self(vec![item])))
     }
 }
 
-fn refuse_items(items: &mut dyn Items<'_>, max: usize) {
-    items.fail(format_args!("a list has more than {max} items"));
+fn too_many_items<E: serde::de::Error>(max: usize) -> E {
+    E::custom(format_args!("a list has more than {max} items"))
 }
 
 /// A value that is kept as it came. `null` is absent.
@@ -292,78 +306,90 @@ impl<'de> ReadTolerant<'de> for AnyValue {
     fn read_text(text: Cow<'de, str>) -> Option<Self> {
         Some(Self(text.into_owned().into()))
     }
-    fn read_array(items: &mut dyn Items<'de>) -> Option<Self> {
+    fn read_array<A: SeqAccess<'de>>(items: A) -> Result<Option<Self>, A::Error> {
         let left = Cell::new(MAX_VALUES);
-        let mut value = BoundedValue::new(&left);
-        value.array(items);
-        Some(Self(value.json))
+        AnyValueSeed(&left).visit_seq(items).map(Self).map(Some)
     }
-    fn read_object(fields: &mut dyn Fields<'de>) -> Option<Self> {
+    fn read_object<A: MapAccess<'de>>(fields: A) -> Result<Option<Self>, A::Error> {
         let left = Cell::new(MAX_VALUES);
-        let mut value = BoundedValue::new(&left);
-        value.object(fields);
-        Some(Self(value.json))
+        AnyValueSeed(&left).visit_map(fields).map(Self).map(Some)
     }
 }
 
 /// The parts of a message's content, bounded together.
-pub(super) fn read_parts(items: &mut dyn Items<'_>) -> Vec<Json> {
+pub(super) fn read_parts<'de, A: SeqAccess<'de>>(mut items: A) -> Result<Vec<Json>, A::Error> {
     let left = Cell::new(MAX_VALUES);
     let mut parts = Vec::new();
-    while let Some(part) = BoundedValue::next(items, &left) {
+    while let Some(part) = items.next_element_seed(AnyValueSeed(&left))? {
         parts.push(part);
         if parts.len() > MAX_ITEMS {
-            refuse_items(items, MAX_ITEMS);
+            return Err(too_many_items(MAX_ITEMS));
         }
     }
-    parts
+    Ok(parts)
 }
 
-/// Any JSON value, as long as it does not hold more values than are left.
-struct BoundedValue<'b> {
-    left: &'b Cell<u32>,
-    json: Json,
-}
+/// Reads any JSON value, as long as it does not hold more values than are left.
+struct AnyValueSeed<'b>(&'b Cell<u32>);
 
-impl<'b> BoundedValue<'b> {
-    const fn new(left: &'b Cell<u32>) -> Self {
-        Self { left, json: Json::Null }
-    }
-
-    /// Reads an item.
-    fn next(items: &mut dyn Items<'_>, left: &'b Cell<u32>) -> Option<Json> {
-        let mut item = Self::new(left);
-        items.next(&mut item).then_some(item.json)
+impl AnyValueSeed<'_> {
+    fn take<E: serde::de::Error>(&self) -> Result<(), E> {
+        let left = self.0.get().checked_sub(1).ok_or_else(|| {
+            E::custom(format_args!("a field holds more than {MAX_VALUES} values"))
+        })?;
+        self.0.set(left);
+        Ok(())
     }
 }
 
-impl<'de> Slot<'de> for BoundedValue<'_> {
-    fn left(&self) -> Option<&Cell<u32>> {
-        Some(self.left)
+impl<'de> DeserializeSeed<'de> for AnyValueSeed<'_> {
+    type Value = Json;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Json, D::Error> {
+        self.take()?;
+        deserializer.deserialize_any(self)
     }
-    fn null(&mut self) {
-        self.json = Json::Null;
+}
+
+impl<'de> Visitor<'de> for AnyValueSeed<'_> {
+    type Value = Json;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any JSON value")
     }
-    fn scalar(&mut self, value: Json) {
-        self.json = value;
+    fn visit_unit<E>(self) -> Result<Json, E> {
+        Ok(Json::Null)
     }
-    fn text(&mut self, text: Cow<'de, str>) {
-        self.json = Json::String(text.into_owned());
+    fn visit_bool<E>(self, value: bool) -> Result<Json, E> {
+        Ok(value.into())
     }
-    fn array(&mut self, items: &mut dyn Items<'de>) {
+    fn visit_u64<E>(self, value: u64) -> Result<Json, E> {
+        Ok(value.into())
+    }
+    fn visit_i64<E>(self, value: i64) -> Result<Json, E> {
+        Ok(value.into())
+    }
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Json, E> {
+        Number::from_f64(value).map(Json::Number).ok_or_else(|| E::custom("a number is not finite"))
+    }
+    fn visit_str<E>(self, text: &str) -> Result<Json, E> {
+        Ok(text.into())
+    }
+    fn visit_string<E>(self, text: String) -> Result<Json, E> {
+        Ok(text.into())
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Json, A::Error> {
         let mut list = Vec::new();
-        while let Some(item) = Self::next(items, self.left) {
+        while let Some(item) = items.next_element_seed(AnyValueSeed(self.0))? {
             list.push(item);
         }
-        self.json = Json::Array(list);
+        Ok(list.into())
     }
-    fn object(&mut self, fields: &mut dyn Fields<'de>) {
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Json, A::Error> {
         let mut map = Map::new();
-        while let Some(name) = fields.next_name() {
-            let mut value = Self::new(self.left);
-            fields.value(&mut value);
-            map.insert(name, value.json);
+        while let Some(name) = fields.next_key::<String>()? {
+            map.insert(name, fields.next_value_seed(AnyValueSeed(self.0))?);
         }
-        self.json = Json::Object(map);
+        Ok(map.into())
     }
 }

@@ -34,11 +34,10 @@ fn parse(arguments: &str) -> Result<Json, String> {
     if arguments.trim().is_empty() {
         return Ok(Json::Object(Map::new()));
     }
-    let value = arguments
-        .parse::<Json>()
+    let value: Json = serde_json::from_str(arguments)
         .or_else(|error| match escape_controls(arguments) {
             Cow::Borrowed(_) => Err(error),
-            Cow::Owned(escaped) => escaped.parse(),
+            Cow::Owned(escaped) => serde_json::from_str(&escaped),
         })
         .map_err(|error| {
             format!("the arguments are not JSON (line {}, column {})", error.line(), error.column())
