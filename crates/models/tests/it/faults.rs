@@ -32,8 +32,6 @@ fn limits<M>(builder: OpenAiBuilder<M>, fault: &Fault, base_url: &str) -> OpenAi
     let builder = usual_limits(builder);
     match fault.row() {
         16 => builder.header_timeout(TOTAL).timeout(TOTAL / 4),
-        // Bodies without end, which take long to read up to their limit on a busy machine.
-        40 => builder.timeout(TOTAL * 4),
         // A large page, which takes longer than a phase on a busy machine.
         54 if fault.name() == "status_500_1_mb" => builder.header_timeout(TOTAL).timeout(TOTAL * 4),
         60 => builder.timeout(PHASE / 2),

@@ -107,7 +107,7 @@ async fn the_earlier_deadline_holds() {
             let took = start.elapsed();
             let is_total = matches!(&error, ModelError::Timeout { phase: TimeoutPhase::Total, .. });
             assert!(is_total, "{fault}: {error:?}");
-            assert!(took >= short && took < long / 2, "{fault}: {took:?}");
+            assert!(took >= short && took < short + Duration::from_secs(1), "{fault}: {took:?}");
         }
     }
 }

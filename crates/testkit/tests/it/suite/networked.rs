@@ -5,7 +5,7 @@ use std::time::Duration;
 use conversant_testkit::{block_on, suite};
 
 use super::{
-    each_check_finds_its_flaw, each_check_finds_its_flaw_in_time,
+    each_check_finds_its_flaw,
     flawed_history::History,
     history_flaw::HistoryFlaw,
     remote_history::{Remote, RemoteFlaw, Store},
@@ -39,10 +39,8 @@ fn each_check_of_the_shared_history_suite_finds_its_flaw() {
     });
 }
 
-/// Returns the time for which a flaw may keep a suite waiting, whose operations have a limit.
-fn patience(limit: Duration) -> Duration {
-    limit * 20
-}
+/// The time for which a flaw may keep a suite waiting.
+const PATIENCE: Duration = Duration::from_secs(8);
 
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
@@ -59,12 +57,12 @@ fn each_check_of_the_networked_history_suite_finds_its_flaw() {
         (RemoteFlaw::HasNoDeadline, "an_append_that_timed_out_takes_no_effect_later"),
         (RemoteFlaw::HasDeadlinesForAppends, "no_write_takes_effect_after_its_timeout"),
     ];
-    each_check_finds_its_flaw_in_time(&flaws, |flaw, limit| {
+    each_check_finds_its_flaw(&flaws, |flaw| {
         runtime().block_on(async {
-            let (store, address) = Store::start(flaw, limit).await;
+            let (store, address) = Store::start(flaw).await;
             let checks =
                 suite::networked_history(&address, async |proxy| Ok(Remote::new(&store, &proxy)));
-            suite::with_patience(patience(limit), checks).await
+            suite::with_patience(PATIENCE, checks).await
         })
     });
 }
@@ -75,11 +73,11 @@ fn each_check_of_the_killed_history_suite_finds_its_flaw() {
         (RemoteFlaw::WritesToDiskLater, "writers_of_a_server_that_is_killed_have_one_order"),
         (RemoteFlaw::ComparesCounts, "a_restored_backup_is_noticed"),
     ];
-    each_check_finds_its_flaw_in_time(&flaws, |flaw, limit| {
+    each_check_finds_its_flaw(&flaws, |flaw| {
         runtime().block_on(async {
-            let (store, address) = Store::start(flaw, limit).await;
+            let (store, address) = Store::start(flaw).await;
             let handles = [Remote::new(&store, &address), Remote::new(&store, &address)];
-            suite::with_patience(patience(limit), suite::killed_history(&handles, store)).await
+            suite::with_patience(PATIENCE, suite::killed_history(&handles, store)).await
         })
     });
 }

@@ -40,6 +40,9 @@ pub(crate) enum RemoteFlaw {
     ComparesCounts,
 }
 
+/// How long a client waits for an answer.
+const LIMIT: Duration = Duration::from_millis(400);
+
 /// A request, as the client and the server share it: the socket carries its number.
 struct Request {
     deadline: Instant,
@@ -63,8 +66,6 @@ enum Reply {
 pub(crate) struct Store {
     state: Arc<Mutex<State>>,
     flaw: Option<RemoteFlaw>,
-    /// How long a client waits for an answer.
-    limit: Duration,
     /// The number of times that the server was killed, which ends its connections.
     kills: watch::Sender<u64>,
 }
@@ -81,8 +82,8 @@ struct State {
 
 impl Store {
     /// Starts a server, and returns its address.
-    pub(crate) async fn start(flaw: Option<RemoteFlaw>, limit: Duration) -> (Self, String) {
-        let store = Self { state: Arc::default(), flaw, limit, kills: watch::Sender::default() };
+    pub(crate) async fn start(flaw: Option<RemoteFlaw>) -> (Self, String) {
+        let store = Self { state: Arc::default(), flaw, kills: watch::Sender::default() };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let shared = store.clone();
@@ -113,7 +114,7 @@ impl Store {
             _ => true,
         };
         if is_late && refuses {
-            request.answer = Some(Err(HistoryError::TimedOut { limit: self.limit }));
+            request.answer = Some(Err(HistoryError::TimedOut { limit: LIMIT }));
             return true;
         }
         *writes += 1;
@@ -208,7 +209,7 @@ impl Remote {
         if let Some(deadline) = connection.unsettled.take() {
             sleep_until((deadline + Duration::from_millis(1)).into()).await;
         }
-        let deadline = Instant::now() + self.store.limit;
+        let deadline = Instant::now() + LIMIT;
         let number = {
             let mut state = self.store.state();
             state.requests.push(Request { deadline, is_append, run: Box::new(run), answer: None });
@@ -222,7 +223,7 @@ impl Remote {
                 if self.store.flaw == Some(RemoteFlaw::Assumes) {
                     return Ok(Reply::Done);
                 }
-                return Err(HistoryError::TimedOut { limit: self.store.limit });
+                return Err(HistoryError::TimedOut { limit: LIMIT });
             }
         }
         self.store.state().requests[number].answer.take().unwrap()
