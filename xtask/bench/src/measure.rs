@@ -124,6 +124,20 @@ pub fn median(mut values: Vec<f64>) -> Option<f64> {
     values.get(values.len() / 2).copied()
 }
 
+/// Returns the mean of what is left without a tenth of the values at each end, rounded down.
+///
+/// It is for values of two clusters, such as the CPU of calls that wake a thread on the same core
+/// or on another one. Their mean follows the shares of the clusters, while the median jumps from
+/// one to the other when a share passes one half. What is cut off is what disturbed few rounds.
+#[must_use]
+pub fn truncated_mean(values: &[f64]) -> Option<f64> {
+    let mut values = values.to_vec();
+    values.sort_by(f64::total_cmp);
+    let cut = values.len() / 10;
+    let kept = values.get(cut..values.len() - cut).filter(|kept| !kept.is_empty())?;
+    Some(kept.iter().sum::<f64>() / kept.len() as f64)
+}
+
 /// Returns the least.
 #[must_use]
 pub fn least(values: &[f64]) -> Option<f64> {

@@ -74,12 +74,12 @@ pub(crate) fn chain(
     let window = WindowMemory::new().with_k(WINDOW).with_return_messages(true);
     Ok(match view {
         View::Window => build(Box::new(window.with_history(history, session))),
-        View::LeasedWindow => {
-            build(Box::new(window.with_history(history, session).leased(LEASE).kept_between_calls()))
-        }
-        View::Buffer => {
-            build(Box::new(BufferMemory::new().with_return_messages(true).with_history(history, session)))
-        }
+        View::LeasedWindow => build(Box::new(
+            window.with_history(history, session).leased(LEASE).kept_between_calls(),
+        )),
+        View::Buffer => build(Box::new(
+            BufferMemory::new().with_return_messages(true).with_history(history, session),
+        )),
     }?)
 }
 

@@ -27,7 +27,8 @@ pub(crate) struct NewTurn {
 impl NewTurn {
     /// Encodes the turn of a number.
     pub(crate) fn of(number: usize) -> Result<Self, BoxError> {
-        let message = |role: &str, index| Message { role: role.to_owned(), content: message(index) };
+        let message =
+            |role: &str, index| Message { role: role.to_owned(), content: message(index) };
         let messages = [message("human", number * 2), message("ai", number * 2 + 1)];
         Ok(Self { id: TurnId::random(), body: serde_json::to_string(&messages)? })
     }

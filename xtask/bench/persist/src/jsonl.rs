@@ -67,8 +67,7 @@ fn line(number: usize) -> Result<String, BoxError> {
     const SUM_BYTES: usize = r#","sum":"00000000"}"#.len();
     let (turn, first) = (serde_json::to_string(&turn(number))?, number * 2);
     let body = format!(r#""first":{first},"turn":{turn}"#);
-    let mut line =
-        format!(r#"{{"line":{},"bytes":{}"#, number + 1, body.len() + SUM_BYTES + 1);
+    let mut line = format!(r#"{{"line":{},"bytes":{}"#, number + 1, body.len() + SUM_BYTES + 1);
     let sum = crc32fast::hash(line.as_bytes());
     line.push_str(&format!(r#","bytes_sum":"{sum:08x}",{body}"#));
     let sum = crc32fast::hash(line.as_bytes());
@@ -106,7 +105,8 @@ pub(crate) fn load(effort: Effort) -> Result<Vec<Measured>, BoxError> {
     let stores = Stores::of(TURNS)?;
     let history = stores.history()?;
     let mut lines = stores.lines()?;
-    let ours = || stores.runtime.block_on(load_each(&history, &[stores.id.clone()], effort.calls()));
+    let ours =
+        || stores.runtime.block_on(load_each(&history, &[stores.id.clone()], effort.calls()));
     let by_hand = || {
         let running = Running::start();
         for _ in 0..effort.calls() {
@@ -149,7 +149,8 @@ pub(crate) fn cold(effort: Effort) -> Result<Vec<Measured>, BoxError> {
                 let start = Instant::now();
                 let slice = history.load(&stores.id, Range::LastTurns(WINDOW)).await?;
                 let time = start.elapsed();
-                let grown = Option::zip(resident(), before).map(|(now, before)| now.saturating_sub(before));
+                let grown =
+                    Option::zip(resident(), before).map(|(now, before)| now.saturating_sub(before));
                 added.extend(grown.map(|bytes| bytes as f64 / 1024.0));
                 assert_eq!(slice.messages.len(), WINDOW * 2);
                 Ok(microseconds(time))
@@ -162,7 +163,7 @@ pub(crate) fn cold(effort: Effort) -> Result<Vec<Measured>, BoxError> {
             assert_eq!(messages.len(), WINDOW * 2);
             Ok(microseconds(time))
         };
-        rows.push(Measured::in_turns(turns, "us", 9, ours, by_hand)?);
+        rows.push(Measured::in_turns(turns, "us", 21, ours, by_hand)?);
         let most = added.into_iter().fold(0.0, f64::max);
         rows.push(Measured::alone(turns, "KB", vec![most]));
     }
@@ -180,8 +181,7 @@ pub(crate) fn many(effort: Effort) -> Result<Vec<Measured>, BoxError> {
     let folder = tempfile::tempdir()?;
     let runtime = runtime()?;
     let history = JsonlHistory::open(folder.path())?;
-    let sessions =
-        (0..SESSIONS).map(session).collect::<Result<Vec<_>, BoxError>>()?;
+    let sessions = (0..SESSIONS).map(session).collect::<Result<Vec<_>, BoxError>>()?;
     for session in &sessions {
         runtime.block_on(fill(&history, session, TURNS))?;
     }
@@ -191,7 +191,7 @@ pub(crate) fn many(effort: Effort) -> Result<Vec<Measured>, BoxError> {
         runtime.block_on(load_each(&history, sessions, SESSIONS))
     };
     let mut ratios = Vec::new();
-    for _ in 0..effort.rounds() {
+    for _ in 0..effort.long_rounds() {
         ratios.push(of(&sessions)? / of(sessions.get(..FEW).unwrap_or_default())?);
     }
     Ok(vec![Measured::alone(SESSIONS, "times", ratios)])

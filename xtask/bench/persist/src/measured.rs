@@ -1,6 +1,8 @@
 //! The result of a row, and how both sides of it take turns.
 
-use bench::measure::median;
+use std::fs;
+
+use bench::measure::truncated_mean;
 use conversant_core::BoxError;
 use serde::Serialize;
 
@@ -13,18 +15,30 @@ pub(crate) enum Effort {
 
 impl Effort {
     /// Returns the number of rounds in which the two sides take turns.
+    ///
+    /// They are many and short. A thread that is woken costs two or three times as much on another
+    /// core than on its own, and the kernel keeps to one of them for a while: both sides have to
+    /// meet each of these whiles.
     pub(crate) const fn rounds(self) -> usize {
         match self {
-            Self::Quick => 3,
-            Self::Full => 7,
+            Self::Quick => 61,
+            Self::Full => 141,
         }
     }
 
     /// Returns the number of calls in a round.
     pub(crate) const fn calls(self) -> usize {
         match self {
-            Self::Quick => 300,
-            Self::Full => 600,
+            Self::Quick => 30,
+            Self::Full => 40,
+        }
+    }
+
+    /// Returns the number of rounds of a row whose round takes seconds.
+    pub(crate) const fn long_rounds(self) -> usize {
+        match self {
+            Self::Quick => 3,
+            Self::Full => 7,
         }
     }
 }
@@ -59,24 +73,35 @@ impl Measured {
         mut ours: impl FnMut() -> Result<f64, BoxError>,
         mut floor: impl FnMut() -> Result<f64, BoxError>,
     ) -> Result<Self, BoxError> {
-        // The first round opens files and fills caches.
-        (ours()?, floor()?);
-        let mut measured = Self { n, unit, ours: Vec::new(), floor: Vec::new() };
-        for round in 0..rounds {
-            if round % 2 == 0 {
-                measured.ours.push(ours()?);
-                measured.floor.push(floor()?);
-            } else {
-                measured.floor.push(floor()?);
-                measured.ours.push(ours()?);
-            }
-        }
+        let [measured] =
+            Self::each_in_turns(n, [unit], rounds, || Ok([ours()?]), || Ok([floor()?]))?;
         Ok(measured)
     }
 
-    /// A row whose samples were taken in turns.
-    pub(crate) const fn of(n: usize, unit: &'static str, ours: Vec<f64>, floor: Vec<f64>) -> Self {
-        Self { n, unit, ours, floor }
+    /// As [`in_turns`](Self::in_turns), for several values of the same calls.
+    pub(crate) fn each_in_turns<const N: usize>(
+        n: usize,
+        units: [&'static str; N],
+        rounds: usize,
+        mut ours: impl FnMut() -> Result<[f64; N], BoxError>,
+        mut floor: impl FnMut() -> Result<[f64; N], BoxError>,
+    ) -> Result<[Self; N], BoxError> {
+        // The first round opens files, fills caches and compiles statements.
+        (ours()?, floor()?);
+        let mut measured = units.map(|unit| Self { n, unit, ours: Vec::new(), floor: Vec::new() });
+        for round in 0..rounds {
+            let (own, other) = if round % 2 == 0 {
+                (ours()?, floor()?)
+            } else {
+                let other = floor()?;
+                (ours()?, other)
+            };
+            for ((measured, own), other) in measured.iter_mut().zip(own).zip(other) {
+                measured.ours.push(own);
+                measured.floor.push(other);
+            }
+        }
+        Ok(measured)
     }
 
     /// A row without another side.
@@ -85,9 +110,8 @@ impl Measured {
     }
 
     fn ratio(&self) -> f64 {
-        let of = |values: &[f64]| median(values.to_vec());
-        let ours = of(&self.ours).unwrap_or(f64::NAN);
-        of(&self.floor).map_or(ours, |floor| ours / floor)
+        let ours = truncated_mean(&self.ours).unwrap_or(f64::NAN);
+        truncated_mean(&self.floor).map_or(ours, |floor| ours / floor)
     }
 
     pub(crate) fn json(&self, work: &str) -> Result<String, BoxError> {
@@ -96,11 +120,12 @@ impl Measured {
     }
 
     pub(crate) fn line(&self, work: &str) -> String {
-        let shown = |values: &[f64]| match median(values.to_vec()) {
+        let shown = |values: &[f64]| match truncated_mean(values) {
             Some(middle) => {
-                let (least, most) = values.iter().fold((f64::MAX, f64::MIN), |(least, most), &value| {
-                    (least.min(value), most.max(value))
-                });
+                let (least, most) =
+                    values.iter().fold((f64::MAX, f64::MIN), |(least, most), &value| {
+                        (least.min(value), most.max(value))
+                    });
                 format!("{middle:.4} ({least:.4}-{most:.4}) {}", self.unit)
             }
             None => "-".to_owned(),
@@ -113,4 +138,12 @@ impl Measured {
             self.ratio()
         )
     }
+}
+
+/// Returns the CPU of the main thread of a process in microseconds, as the scheduler accounts for
+/// it.
+pub(crate) fn cpu_of(process: i32) -> Result<f64, BoxError> {
+    let stat = fs::read_to_string(format!("/proc/{process}/schedstat"))?;
+    let nanoseconds = stat.split_whitespace().next().ok_or("no times of a process")?;
+    Ok(nanoseconds.parse::<f64>()? / 1e3)
 }

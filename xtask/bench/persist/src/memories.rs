@@ -20,6 +20,9 @@ use crate::{
 /// The token limit.
 const LIMIT: usize = 4_000;
 
+/// The turns of the conversation, most of which are appended while the buffer is full.
+const TURNS: usize = 1_000;
+
 /// Counts four bytes as a token.
 struct Quarters;
 
@@ -41,19 +44,18 @@ impl ChatModel for Counting {
 }
 
 /// The summaries that a full summary buffer asks for, for each turn.
-pub(crate) fn summaries(effort: Effort) -> Result<Vec<Measured>, BoxError> {
-    let turns = effort.calls() * 2;
+pub(crate) fn summaries(_: Effort) -> Result<Vec<Measured>, BoxError> {
     let calls = Arc::new(AtomicUsize::new(0));
     let model = LanguageModel::chat(Counting(Arc::clone(&calls)));
     let memory = SummaryBufferMemory::new(model, Quarters).with_max_token_limit(LIMIT);
     runtime()?.block_on(async {
-        for number in 0..turns {
+        for number in 0..TURNS {
             let loaded = memory.load(LoadContext::new(&vars! {})).await?;
             memory.save(&turn(number), loaded.ticket).await?;
             memory.maintain().await?;
         }
         Ok::<_, BoxError>(())
     })?;
-    let each = calls.load(Ordering::Relaxed) as f64 / turns as f64;
-    Ok(vec![Measured::alone(turns, "a turn", vec![each])])
+    let each = calls.load(Ordering::Relaxed) as f64 / TURNS as f64;
+    Ok(vec![Measured::alone(TURNS, "a turn", vec![each])])
 }

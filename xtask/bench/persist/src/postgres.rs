@@ -1,6 +1,6 @@
 //! PostgreSQL: calls of a chain, at the client and at the server.
 
-use std::{fs, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use bench::{measure::Running, workload::runtime};
 use conversant_core::{BoxError, ChatHistory};
@@ -10,7 +10,7 @@ use conversant_testkit::servers::PostgresServer;
 use crate::{
     chain::{TURNS, View, WINDOW, calls, chain, fill, session},
     floor::{NewTurn, postgres::Connection},
-    measured::{Effort, Measured},
+    measured::{Effort, Measured, cpu_of},
 };
 
 /// The name of our connections at the server.
@@ -49,14 +49,13 @@ fn call(effort: Effort, view: View) -> Result<Vec<Measured>, BoxError> {
     })?;
     let floor_at_server = runtime.block_on(store.process())?;
 
-    let (mut client, mut served) = (Vec::new(), Vec::new());
-    let (mut client_floor, mut served_floor) = (Vec::new(), Vec::new());
-    for round in 0..=effort.rounds() {
-        let before = server_cpu(ours_at_server)?;
-        let ours = runtime.block_on(calls(&chain, effort.calls()))?;
-        let ours_served = server_cpu(ours_at_server)? - before;
-
-        let before = server_cpu(floor_at_server)?;
+    let ours = || {
+        let before = cpu_of(ours_at_server)?;
+        let client = runtime.block_on(calls(&chain, effort.calls()))?;
+        Ok([client, (cpu_of(ours_at_server)? - before) / effort.calls() as f64])
+    };
+    let by_hand = || {
+        let before = cpu_of(floor_at_server)?;
         let running = Running::start();
         runtime.block_on(async {
             for number in 0..effort.calls() {
@@ -67,25 +66,9 @@ fn call(effort: Effort, view: View) -> Result<Vec<Measured>, BoxError> {
             }
             Ok::<_, BoxError>(())
         })?;
-        let floor = running.stop(effort.calls()).cpu / 1e3;
-        let floor_served = server_cpu(floor_at_server)? - before;
-        // The first round fills caches and plans statements.
-        if round > 0 {
-            client.push(ours);
-            client_floor.push(floor);
-            served.push(ours_served / effort.calls() as f64);
-            served_floor.push(floor_served / effort.calls() as f64);
-        }
-    }
-    Ok(vec![
-        Measured::of(TURNS, "us CPU", client, client_floor),
-        Measured::of(TURNS, "us server", served, served_floor),
-    ])
-}
-
-/// Returns the CPU of a process in microseconds, as the scheduler accounts for it.
-fn server_cpu(process: i32) -> Result<f64, BoxError> {
-    let stat = fs::read_to_string(format!("/proc/{process}/schedstat"))?;
-    let nanoseconds = stat.split_whitespace().next().ok_or("no times of a process")?;
-    Ok(nanoseconds.parse::<f64>()? / 1e3)
+        let client = running.stop(effort.calls()).cpu / 1e3;
+        Ok([client, (cpu_of(floor_at_server)? - before) / effort.calls() as f64])
+    };
+    let units = ["us CPU", "us server"];
+    Ok(Measured::each_in_turns(TURNS, units, effort.rounds(), ours, by_hand)?.into())
 }

@@ -2,7 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use ::redis::aio::MultiplexedConnection;
 use bench::{measure::Running, workload::runtime};
 use conversant_core::{BoxError, ChatHistory};
 use conversant_history_redis::RedisHistory;
@@ -11,7 +10,7 @@ use conversant_testkit::servers::RedisServer;
 use crate::{
     chain::{TURNS, View, WINDOW, calls, chain, fill, session},
     floor::{NewTurn, redis::Session},
-    measured::{Effort, Measured},
+    measured::{Effort, Measured, cpu_of},
 };
 
 /// A chain's call with a window of 20 turns: the CPU of this process, then that of the server. The
@@ -33,7 +32,7 @@ fn call(effort: Effort, view: View) -> Result<Vec<Measured>, BoxError> {
         return Ok(Vec::new());
     };
     let (runtime, id) = (runtime()?, session("a")?);
-    let (chain, floor, mut control) = runtime.block_on(async {
+    let (chain, floor, process) = runtime.block_on(async {
         let history = RedisHistory::builder(server.url()).connections(1).connect().await?;
         let history: Arc<dyn ChatHistory> = Arc::new(history);
         fill(&history, &id, TURNS).await?;
@@ -42,17 +41,19 @@ fn call(effort: Effort, view: View) -> Result<Vec<Measured>, BoxError> {
         for number in 0..TURNS {
             floor.append(number as u64, &NewTurn::of(number)?).await?;
         }
-        let client = ::redis::Client::open(server.url())?;
-        let control = client.get_multiplexed_async_connection().await?;
-        Ok::<_, BoxError>((chain, floor, control))
+        Ok::<_, BoxError>((chain, floor, process_of(&server.url()).await?))
     })?;
+    // The thread that runs the commands of both sides.
+    let at_server =
+        |before: f64| Ok::<_, BoxError>((cpu_of(process)? - before) / effort.calls() as f64);
+    let ours = || {
+        let before = cpu_of(process)?;
+        let client = runtime.block_on(calls(&chain, effort.calls()))?;
+        Ok([client, at_server(before)?])
+    };
     let mut next = TURNS as u64;
-    let (mut client, mut served) = (Vec::new(), Vec::new());
-    let (mut client_floor, mut served_floor) = (Vec::new(), Vec::new());
-    for round in 0..=effort.rounds() {
-        let before = runtime.block_on(server_cpu(&mut control))?;
-        let ours = runtime.block_on(calls(&chain, effort.calls()))?;
-        let between = runtime.block_on(server_cpu(&mut control))?;
+    let by_hand = || {
+        let before = cpu_of(process)?;
         let running = Running::start();
         runtime.block_on(async {
             for number in 0..effort.calls() {
@@ -66,26 +67,17 @@ fn call(effort: Effort, view: View) -> Result<Vec<Measured>, BoxError> {
             }
             Ok::<_, BoxError>(())
         })?;
-        let by_hand = running.stop(effort.calls()).cpu / 1e3;
-        let after = runtime.block_on(server_cpu(&mut control))?;
-        // The first round fills caches and loads scripts.
-        if round > 0 {
-            client.push(ours);
-            client_floor.push(by_hand);
-            served.push((between - before) / effort.calls() as f64);
-            served_floor.push((after - between) / effort.calls() as f64);
-        }
-    }
-    Ok(vec![
-        Measured::of(TURNS, "us CPU", client, client_floor),
-        Measured::of(TURNS, "us server", served, served_floor),
-    ])
+        let client = running.stop(effort.calls()).cpu / 1e3;
+        Ok([client, at_server(before)?])
+    };
+    let units = ["us CPU", "us server"];
+    Ok(Measured::each_in_turns(TURNS, units, effort.rounds(), ours, by_hand)?.into())
 }
 
-/// Returns the CPU of the server's thread that runs commands, in microseconds.
-async fn server_cpu(control: &mut MultiplexedConnection) -> Result<f64, BoxError> {
-    let info: String = ::redis::cmd("INFO").arg("cpu").query_async(control).await?;
-    let times = info.lines().filter(|line| line.contains("_main_thread:"));
-    let seconds = times.filter_map(|line| line.rsplit(':').next()?.trim().parse::<f64>().ok());
-    Ok(seconds.sum::<f64>() * 1e6)
+/// Returns the process of a server.
+async fn process_of(url: &str) -> Result<i32, BoxError> {
+    let mut connection = ::redis::Client::open(url)?.get_multiplexed_async_connection().await?;
+    let info: String = ::redis::cmd("INFO").arg("server").query_async(&mut connection).await?;
+    let process = info.lines().find_map(|line| line.strip_prefix("process_id:"));
+    Ok(process.ok_or("the server does not say its process")?.trim().parse()?)
 }

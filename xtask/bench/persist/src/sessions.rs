@@ -95,7 +95,7 @@ fn get_of(held: usize, effort: Effort) -> Result<Measured, BoxError> {
         conversations.chain(session)?;
     }
     let mut times = Vec::new();
-    for _ in 0..effort.rounds() {
+    for _ in 0..effort.long_rounds() {
         let start = Instant::now();
         // A step without a common factor, so that the order is not that of the insertion.
         for call in 0..CALLS {
@@ -111,13 +111,8 @@ fn get_of(held: usize, effort: Effort) -> Result<Measured, BoxError> {
 pub(crate) fn memory(effort: Effort) -> Result<Vec<Measured>, BoxError> {
     let rounds = if effort == Effort::Quick { 1 } else { 3 };
     let of = |holder| move || measure_holder(holder);
-    let measured = Measured::in_turns(
-        SESSIONS,
-        "bytes",
-        rounds,
-        of(Holder::Conversant),
-        of(Holder::Floor),
-    )?;
+    let measured =
+        Measured::in_turns(SESSIONS, "bytes", rounds, of(Holder::Conversant), of(Holder::Floor))?;
     Ok(vec![measured])
 }
 

@@ -27,6 +27,10 @@ use crate::{
 
 /// The sessions of [`many`].
 const SESSIONS: usize = 64;
+/// The calls of each session in a round of [`many`].
+const CALLS: usize = 30;
+/// The loads of each side by [`cold`].
+const COLD_LOADS: usize = 61;
 /// The time that the model of [`many`] takes.
 const MODEL: Duration = Duration::from_millis(20);
 
@@ -115,7 +119,7 @@ fn cold_of(turns: usize) -> Result<Measured, BoxError> {
         assert_eq!(messages.len(), WINDOW.min(turns) * 2);
         Ok(time.as_secs_f64() * 1e6)
     };
-    Measured::in_turns(turns, "us", 15, load, by_hand)
+    Measured::in_turns(turns, "us", COLD_LOADS, load, by_hand)
 }
 
 /// The bytes on disk of a turn of 523 bytes of text.
@@ -149,24 +153,24 @@ pub(crate) fn many(effort: Effort) -> Result<Vec<Measured>, BoxError> {
         chains.push(chain(&history, id, View::Window, MODEL)?);
     }
     let store = OnThread::start(store);
-    let calls = effort.calls() / 15;
     let (ours_tail, floor_tail) = (Tail::default(), Tail::default());
     let ours = || {
         runtime.block_on(async {
             let running = Running::start();
-            try_join_all(chains.iter().map(|chain| converse(chain, calls, &ours_tail))).await?;
-            Ok(running.stop(calls * SESSIONS).cpu / 1e3)
+            try_join_all(chains.iter().map(|chain| converse(chain, CALLS, &ours_tail))).await?;
+            Ok(running.stop(CALLS * SESSIONS).cpu / 1e3)
         })
     };
     let by_hand = || {
         runtime.block_on(async {
             let running = Running::start();
             let names = (0..SESSIONS).map(|number| format!("session-{number}"));
-            try_join_all(names.map(|name| converse_by_hand(&store, name, calls, &floor_tail))).await?;
-            Ok(running.stop(calls * SESSIONS).cpu / 1e3)
+            try_join_all(names.map(|name| converse_by_hand(&store, name, CALLS, &floor_tail)))
+                .await?;
+            Ok(running.stop(CALLS * SESSIONS).cpu / 1e3)
         })
     };
-    let cpu = Measured::in_turns(SESSIONS, "us CPU", effort.rounds(), ours, by_hand)?;
+    let cpu = Measured::in_turns(SESSIONS, "us CPU", effort.long_rounds(), ours, by_hand)?;
     let tails = || Ok::<_, BoxError>(ours_tail.p99());
     let tail = Measured::in_turns(SESSIONS, "us p99", 1, tails, || Ok(floor_tail.p99()))?;
     Ok(vec![cpu, tail])

@@ -234,7 +234,8 @@ impl Reading {
                 let event = buffer.split_to(end + 2);
                 let data = event.strip_prefix(b"data: ").ok_or("not an event")?;
                 let chunk: Chunk = serde_json::from_slice(data)?;
-                let piece = chunk.choices.into_iter().next().and_then(|choice| choice.delta.content);
+                let piece =
+                    chunk.choices.into_iter().next().and_then(|choice| choice.delta.content);
                 text.push_str(&piece.unwrap_or_default());
                 self.pieces.fetch_add(1, Ordering::Relaxed);
             }

@@ -18,8 +18,7 @@ const TABLES: &str = "
         PRIMARY KEY (session, number), UNIQUE (session, id)
     );";
 
-const LOAD: &str =
-    "SELECT body FROM floor_turns WHERE session = $1 ORDER BY number DESC LIMIT $2";
+const LOAD: &str = "SELECT body FROM floor_turns WHERE session = $1 ORDER BY number DESC LIMIT $2";
 
 /// The number of a turn is the next one of its session, whose row orders the writers.
 const APPEND: &str = "

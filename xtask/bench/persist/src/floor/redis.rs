@@ -1,7 +1,7 @@
 //! A hand-written store in Redis: a list of turns, their ids, and a script that appends.
 
-use conversant_core::{BoxError, TurnId};
 use ::redis::{Script, aio::MultiplexedConnection};
+use conversant_core::{BoxError, TurnId};
 
 use super::{Message, NewTurn, checksum, decode};
 

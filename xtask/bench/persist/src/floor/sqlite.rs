@@ -84,7 +84,12 @@ impl InLine {
     }
 
     /// Appends a turn, by a number that the caller knows.
-    pub(crate) fn append(&self, session: &str, number: u64, turn: &NewTurn) -> Result<(), BoxError> {
+    pub(crate) fn append(
+        &self,
+        session: &str,
+        number: u64,
+        turn: &NewTurn,
+    ) -> Result<(), BoxError> {
         let sum = checksum(session, number, turn.id, turn.body.as_bytes());
         let row = params![session, number, turn.id.as_bytes(), turn.body, sum, 0];
         match self.connection.prepare_cached(APPEND)?.execute(row)? {
