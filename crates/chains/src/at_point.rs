@@ -13,6 +13,7 @@ impl Runner {
         let binding = self.binding.as_ref().and_then(|binding| binding.at(point));
         let unsupported = MemoryError::Unsupported { what: "branches" };
         Ok(Self {
+            depth: self.depth,
             chain: Arc::clone(&self.chain),
             inputs: self.inputs.clone(),
             binding: Some(binding.ok_or(ChainError::Load(unsupported))?),

@@ -23,7 +23,7 @@ use crate::{
     outcome::Outcome,
     pending::PendingTurn,
     queue::{Permit, Polled},
-    stored_answer::{self, Search, StoredAnswer},
+    stored_answer::{self, FoundTurn, Search, StoredAnswer},
 };
 
 /// The time that a memory has to release what a failed call's load acquired, though the call's
@@ -66,9 +66,7 @@ impl CallState {
             turn_id,
             input: Messages::new(),
             ticket: None,
-            stored: sought.map_or(StoredAnswer::NotSought, |binding| StoredAnswer::Sought {
-                restores: binding.finds_answers(),
-            }),
+            stored: sought.map_or(StoredAnswer::NotSought, |_| StoredAnswer::Sought),
             limits,
             permit: None,
             observation,
@@ -109,9 +107,7 @@ impl CallState {
             self.input = binding.input_messages(&self.variables);
             match self.stored {
                 // Boxed, so that other calls are not larger for it.
-                StoredAnswer::Sought { restores } => {
-                    Box::pin(self.find_or_load(binding, restores)).await?;
-                }
+                StoredAnswer::Sought => Box::pin(self.find_or_load(chain, binding)).await?,
                 _ => self.load(binding).await?,
             }
             if let Some(observation) = &mut self.observation {
@@ -139,11 +135,11 @@ impl CallState {
     /// Looks for the answer of a call with the same turn id, and loads the memory if there is none.
     async fn find_or_load(
         &mut self,
+        chain: &dyn Chain,
         binding: &MemoryBinding,
-        restores: bool,
     ) -> Result<(), ChainError> {
         let mut search = self.find_stored(binding).await?;
-        if self.take_found(search.reply.take(), restores) {
+        if self.take_found(chain, binding, search.found.take())? {
             return Ok(());
         }
         self.load(binding).await?;
@@ -151,7 +147,7 @@ impl CallState {
             return Ok(());
         }
         let again = self.find_stored(binding).await;
-        match again.map(|search| self.take_found(search.reply, restores)) {
+        match again.and_then(|search| self.take_found(chain, binding, search.found)) {
             Ok(false) => Ok(()),
             ended => {
                 self.release(Some(binding)).await;
@@ -167,22 +163,20 @@ impl CallState {
         found.map_err(|exceeded| exceeded.during(CallPhase::Load))?
     }
 
-    /// Takes a stored answer, if the chain can return it. Returns whether it did.
-    fn take_found(&mut self, reply: Option<Box<Reply>>, restores: bool) -> bool {
-        let Some(reply) = reply.filter(|_| restores) else { return false };
-        self.stored = StoredAnswer::Found(reply);
-        true
-    }
-
-    /// Returns the answer that an earlier call has stored.
-    fn take_stored(&mut self, chain: &dyn Chain) -> Option<Result<Answer, ChainError>> {
-        if !matches!(self.stored, StoredAnswer::Found(_)) {
-            return None;
-        }
-        match std::mem::replace(&mut self.stored, StoredAnswer::Taken) {
-            StoredAnswer::Found(reply) => Some(self.finish(chain, *reply)),
-            _ => None,
-        }
+    /// Takes the answer of a stored turn. Returns whether there is one.
+    fn take_found(
+        &mut self,
+        chain: &dyn Chain,
+        binding: &MemoryBinding,
+        found: Option<Box<FoundTurn>>,
+    ) -> Result<bool, ChainError> {
+        let Some(found) = found else { return Ok(false) };
+        let restored = {
+            let _polled = self.mark_polled();
+            found.restore(chain, &self.context, binding.stores_first_output())
+        };
+        self.stored = StoredAnswer::Found(Box::new(restored?));
+        Ok(true)
     }
 
     async fn load(&mut self, binding: &MemoryBinding) -> Result<(), ChainError> {
@@ -231,7 +225,7 @@ impl CallState {
         chain: &dyn Chain,
         binding: Option<&MemoryBinding>,
     ) -> Result<Answer, ChainError> {
-        if let Some(answer) = self.take_stored(chain) {
+        if let Some(answer) = self.stored.take() {
             return answer;
         }
         self.check(chain, binding)?;
@@ -246,7 +240,7 @@ impl CallState {
         chain: &dyn Chain,
         binding: Option<&MemoryBinding>,
     ) -> Result<Streaming, ChainError> {
-        if let Some(answer) = self.take_stored(chain) {
+        if let Some(answer) = self.stored.take() {
             return answer.map(|answer| Streaming::Whole(Box::new(answer)));
         }
         self.check(chain, binding)?;

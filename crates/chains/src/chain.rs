@@ -69,11 +69,26 @@ pub trait Chain: Send + Sync {
         Ok(Answer::new(Variables::from([(name, text)])).with_reply(reply))
     }
 
-    /// Returns whether [`finish`](Self::finish) makes the whole answer from the reply that a turn
-    /// stores, so that a call that is repeated with its turn id finds its answer. By default
-    /// `false`: the model is called again.
-    fn restores_answers(&self) -> bool {
-        false
+    /// Makes the answer of a call that is repeated with its turn id from the answer that its turn
+    /// stores, without calling a model. Implement it by [`finish`](Self::finish), if that makes all
+    /// outputs from the reply alone.
+    ///
+    /// Returns `None` if the stored answer is not enough, by default. The call is then refused with
+    /// [`ChainError::AlreadyAnswered`] before a model is called.
+    ///
+    /// The chains of this crate restore the answer of an LLM chain; of a sequence, if its last step
+    /// makes all of its outputs and restores them; of a router or a fallback, if the chains that
+    /// may have answered restore equal outputs.
+    fn restore(&self, reply: Reply, context: &RunContext) -> Option<Result<Answer, ChainError>> {
+        let _ = (reply, context);
+        None
+    }
+
+    /// Returns how many chains are inside of each other here, this one included: 1, the default,
+    /// for a chain without others. A custom chain that calls another one adds 1 to that one's
+    /// depth. `build` refuses more than 64, since each takes room on the stack of a call.
+    fn depth(&self) -> usize {
+        1
     }
 
     /// Returns a chain that is this one, except that its model is asked for a type and its first
@@ -127,8 +142,12 @@ macro_rules! forward_chain {
                 (**self).finish(reply, context)
             }
 
-            fn restores_answers(&self) -> bool {
-                (**self).restores_answers()
+            fn restore(&self, reply: conversant_core::Reply, context: &$crate::RunContext) -> Option<Result<$crate::Answer, $crate::ChainError>> {
+                (**self).restore(reply, context)
+            }
+
+            fn depth(&self) -> usize {
+                (**self).depth()
             }
 
             fn answering_as(&self, answer_type: &$crate::AnswerType) -> Option<std::sync::Arc<dyn $crate::Chain>> {
@@ -139,6 +158,9 @@ macro_rules! forward_chain {
 }
 #[cfg(feature = "schema")]
 pub(crate) use forward_chain;
+
+/// The most chains inside of each other.
+pub(crate) const MAX_DEPTH: usize = 64;
 
 forward_chain!(
     [<C: Chain + ?Sized>] &C,
@@ -226,9 +248,8 @@ impl RunContext {
 
     /// Returns the context of a step whose answer another step uses. It has the call's options, but
     /// for those of the answer: the tools and the response format. A step with a memory stores a
-    /// turn of its own, whose id depends on the call's turn id and on `step` alone. A call that is
-    /// repeated with its id stores that turn once, and an LLM chain with a memory then answers from
-    /// its stored turn.
+    /// turn of its own, whose id depends on the call's turn id and on `step` alone. In a call that
+    /// is repeated with its id, such a step answers from its stored turn ([`Chain::restore`]).
     #[must_use]
     pub fn intermediate_step(&self, step: usize) -> Self {
         let mut options = self.step_options(step);

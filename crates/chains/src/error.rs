@@ -4,7 +4,7 @@ use std::{error::Error, fmt, time::Duration};
 
 use conversant_core::{
     HistoryError, MemoryError, MissingVariable, ModelError, ParseError, PromptError, Reply,
-    TimeoutPhase, Turn, TurnId, Variables, Withheld,
+    TimeoutPhase, Turn, TurnId, Variables, Withheld, shortened,
 };
 
 use crate::{call_phase::CallPhase, pending::PendingTurn, queue::Refusal, wiring::WiringError};
@@ -72,6 +72,15 @@ pub enum ChainError {
     IncompleteTurn {
         /// The id.
         id: TurnId,
+    },
+    /// A turn with the call's id is stored, and the chain cannot make its outputs from the stored
+    /// answer ([`Chain::restore`](crate::Chain::restore)). No model was called. The error contains
+    /// the turn, with the answer at its end.
+    #[error("cannot repeat the call: the chain cannot make its outputs from the answer of turn \
+             `{}`, which is stored; show that answer, or use a new id", turn.id())]
+    AlreadyAnswered {
+        /// The stored turn.
+        turn: Box<Turn>,
     },
     /// The conversation is closed.
     #[error("cannot start the call: the conversation is closed")]
@@ -157,8 +166,8 @@ pub enum ChainError {
     StepToolCalls,
     /// A router chose a chain that does not exist.
     #[error(
-        "cannot route to `{name}`{}; the destinations are {}",
-        hint(nearest.as_deref()), quoted(destinations)
+        "cannot route to `{}`{}; the destinations are {}",
+        shortened(name), hint(nearest.as_deref()), quoted(destinations)
     )]
     UnknownDestination {
         /// The name that the router chose.
@@ -226,7 +235,9 @@ impl ChainError {
             Self::Busy => "busy",
             Self::QueueTimeout { .. } => "queue_timeout",
             Self::Reentrant => "reentrant",
-            Self::TurnIdInUse { .. } | Self::IncompleteTurn { .. } => "turn_id",
+            Self::TurnIdInUse { .. }
+            | Self::IncompleteTurn { .. }
+            | Self::AlreadyAnswered { .. } => "turn_id",
             Self::Closed => "closed",
             Self::DeadlineExceeded { .. } => "deadline",
             Self::Load(_) => "load",
@@ -251,7 +262,7 @@ impl ChainError {
     /// |---|---|
     /// | 400 | an input is missing, reserved or cannot be stored; the prompt is too long for the model |
     /// | 404 | the conversation does not have the turn |
-    /// | 409 | [`Busy`](Self::Busy), `QueueTimeout`, `TurnIdInUse`, `IncompleteTurn`, results that do not match a pending turn; another process holds the conversation; a turn that was not saved because its id is in use |
+    /// | 409 | [`Busy`](Self::Busy), `QueueTimeout`, `TurnIdInUse`, `IncompleteTurn`, `AlreadyAnswered`, results that do not match a pending turn; another process holds the conversation; a turn that was not saved because its id is in use |
     /// | 413 | the newest turn exceeds the memory's budget |
     /// | 429 | the model's server limits the rate |
     /// | 500 | a fault of the service: its wiring, its store, its prompt, its settings |
@@ -270,6 +281,7 @@ impl ChainError {
             | Self::QueueTimeout { .. }
             | Self::TurnIdInUse { .. }
             | Self::IncompleteTurn { .. }
+            | Self::AlreadyAnswered { .. }
             | Self::ToolResults { .. } => 409,
             Self::NotSaved(not_saved) if not_saved.is_id_in_use() => 409,
             Self::Closed => 503,
@@ -353,8 +365,7 @@ const fn failed_correction(is_interrupted: bool) -> &'static str {
 
 fn list(missing: &[MissingVariable]) -> String {
     let noun = if missing.len() == 1 { "input" } else { "inputs" };
-    let names: Vec<_> = missing.iter().map(ToString::to_string).collect();
-    format!("{noun} {}", names.join(", "))
+    format!("{noun} {}", list_names(missing))
 }
 
 /// The model's answer and the turn that was not saved.

@@ -59,8 +59,6 @@ pub(crate) struct MemoryBinding {
     /// Whether the model's reply is the answer of the turn. It is not if the memory's output key
     /// names another output than the first.
     stores_reply: bool,
-    /// Whether the chain can make its answer from the reply of a stored turn.
-    restores_answers: bool,
     pub(crate) maintenance: Maintenance,
     queue_timeout: Duration,
 }
@@ -74,26 +72,7 @@ impl MemoryBinding {
         queue_timeout: Duration,
     ) -> Self {
         let stores_reply = names.output.is_none() || names.output.as_deref() == first_output;
-        Self {
-            memory,
-            queue: Arc::default(),
-            names,
-            stores_reply,
-            restores_answers: false,
-            maintenance,
-            queue_timeout,
-        }
-    }
-
-    /// Sets whether the chain can make its answer from the reply of a stored turn.
-    pub(crate) const fn restoring_answers(mut self, restores: bool) -> Self {
-        self.restores_answers = restores;
-        self
-    }
-
-    /// Returns whether a repeated call finds the answer of its stored turn.
-    pub(crate) fn finds_answers(&self) -> bool {
-        self.restores_answers && self.stores_reply && self.memory.saves_turns()
+        Self { memory, queue: Arc::default(), names, stores_reply, maintenance, queue_timeout }
     }
 
     /// Returns whether a turn contains the chain's first output.

@@ -254,8 +254,8 @@ impl Chain for PromptModelSteps {
         self.answer(reply, context).map_err(|failed| ChainError::unparsed(failed.0, Some(failed.1)))
     }
 
-    fn restores_answers(&self) -> bool {
-        true
+    fn restore(&self, reply: Reply, context: &RunContext) -> Option<Result<Answer, ChainError>> {
+        Some(self.finish(reply, context))
     }
 
     fn answering_as(&self, answer_type: &AnswerType) -> Option<Arc<dyn Chain>> {

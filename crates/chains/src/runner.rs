@@ -23,6 +23,8 @@ use crate::{
 /// A chain, ready to be called.
 pub(crate) struct Runner {
     pub(crate) chain: Arc<dyn Chain>,
+    /// The number of chains inside of each other.
+    pub(crate) depth: usize,
     /// The chain's slots that the memory does not provide.
     pub(crate) inputs: Vec<Slot>,
     pub(crate) binding: Option<MemoryBinding>,

@@ -85,9 +85,9 @@ impl Settings {
         let binding = self.memory.map(|memory| {
             let (maintenance, queue_timeout) = (self.maintenance, self.queue_timeout);
             MemoryBinding::new(memory, names, first_output, maintenance, queue_timeout)
-                .restoring_answers(chain.restores_answers())
         });
         Runner {
+            depth: chain.depth(),
             chain,
             inputs,
             binding,

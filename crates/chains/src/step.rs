@@ -68,6 +68,7 @@ impl Runner {
         let inputs = chain.slots().iter().filter(is_input).cloned().collect();
         let runner = Arc::new(Self {
             chain,
+            depth: self.depth,
             inputs,
             binding: self.binding.clone(),
             observation: self.observation.clone(),
@@ -164,6 +165,18 @@ macro_rules! impl_chain {
             ) -> Result<crate::Streaming, crate::ChainError> {
                 let runner = std::sync::Arc::clone(&self.runner);
                 runner.stream_step(variables, context).await
+            }
+
+            fn restore(
+                &self,
+                reply: conversant_core::Reply,
+                context: &crate::RunContext,
+            ) -> Option<Result<crate::Answer, crate::ChainError>> {
+                crate::Chain::restore(&*self.runner.chain, reply, context)
+            }
+
+            fn depth(&self) -> usize {
+                self.runner.depth
             }
 
             fn answering_as(

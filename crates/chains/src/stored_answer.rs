@@ -1,24 +1,26 @@
 //! The answer of a repeated call: its turn is stored already, so that no model needs to be called.
 
 use conversant_core::{
-    HistoryError, Memory, MemoryError, Messages, Range, Reply, Ticket, Turn, TurnId, Usage,
+    HistoryError, Memory, MemoryError, Messages, Point, Range, Reply, Ticket, Turn, TurnId, Usage,
 };
 
-use crate::error::ChainError;
+use crate::{
+    answer::Answer,
+    chain::{Chain, RunContext},
+    error::ChainError,
+};
 
 /// The number of turns at the end of a conversation among which a call with a given turn id looks
-/// for its own. A client repeats a request soon, and a read must not grow with the conversation.
+/// for its own, if its store cannot find a turn by its id: a store without branches. A client
+/// repeats a request soon, and a read must not grow with the conversation.
 pub(crate) const RECENT_TURNS: usize = 16;
 
 /// The search for an answer that an earlier call with the same turn id has stored.
 pub(crate) enum StoredAnswer {
     /// The turn is new, or its memory stores no turns.
     NotSought,
-    Sought {
-        /// Whether the chain can make its answer from the stored reply.
-        restores: bool,
-    },
-    Found(Box<Reply>),
+    Sought,
+    Found(Box<Result<Answer, ChainError>>),
     /// The stored answer is that of this call, so nothing is to be saved.
     Taken,
 }
@@ -26,11 +28,47 @@ pub(crate) enum StoredAnswer {
 /// The result of a search.
 #[derive(Default)]
 pub(crate) struct Search {
-    /// The answer of the turn. `None` if the turn is not among the recent ones, or cannot be listed
-    /// by the memory's store.
-    pub(crate) reply: Option<Box<Reply>>,
+    /// `None` if the store does not have the turn, or cannot list turns.
+    pub(crate) found: Option<Box<FoundTurn>>,
     /// The fingerprint of the last turn that the search saw.
     tip: Option<u64>,
+}
+
+/// The stored turn of a call, and the answer in it.
+pub(crate) struct FoundTurn {
+    turn: Turn,
+    reply: Reply,
+}
+
+impl StoredAnswer {
+    /// Takes the answer that an earlier call has stored.
+    pub(crate) fn take(&mut self) -> Option<Result<Answer, ChainError>> {
+        if !matches!(self, Self::Found(_)) {
+            return None;
+        }
+        match std::mem::replace(self, Self::Taken) {
+            Self::Found(answer) => Some(*answer),
+            _ => None,
+        }
+    }
+}
+
+impl FoundTurn {
+    /// Makes the chain's answer from the stored one. `has_first_output` is whether the turns of the
+    /// chain's memory contain the chain's first output.
+    ///
+    /// # Errors
+    /// [`ChainError::AlreadyAnswered`], if the chain cannot.
+    pub(crate) fn restore(
+        self,
+        chain: &dyn Chain,
+        context: &RunContext,
+        has_first_output: bool,
+    ) -> Result<Result<Answer, ChainError>, ChainError> {
+        let Self { turn, reply } = self;
+        let restored = has_first_output.then(|| chain.restore(reply, context)).flatten();
+        restored.ok_or_else(|| ChainError::AlreadyAnswered { turn: Box::new(turn) })
+    }
 }
 
 impl Search {
@@ -53,24 +91,37 @@ pub(crate) async fn find(
     input: &Messages,
 ) -> Result<Search, ChainError> {
     let Some((history, session)) = memory.stored_in() else { return Ok(Search::default()) };
-    let turns = match history.turns(session, Range::LastTurns(RECENT_TURNS)).await {
-        Ok(turns) => turns,
-        Err(HistoryError::Unsupported { .. }) => return Ok(Search::default()),
-        Err(error) => return Err(ChainError::Load(MemoryError::History(error))),
+    // A view that ends at the turn finds it on any branch and at any distance from the tip.
+    let at_turn = history.at(Point::After(id));
+    let listed = if at_turn.is_some() { 1 } else { RECENT_TURNS };
+    let Some(turns) = known(history.turns(session, Range::LastTurns(listed)).await)? else {
+        return Ok(Search::default());
     };
     let tip = Some(turns.last().map_or(0, |turn| turn.id().fingerprint()));
-    let Some(turn) = turns.iter().find(|turn| turn.id() == id) else {
-        return Ok(Search { reply: None, tip });
-    };
+    let mut found = turns.into_iter().find(|turn| turn.id() == id);
+    if let Some(view) = at_turn.filter(|_| found.is_none()) {
+        let turns = known(view.turns(session, Range::LastTurns(1)).await)?;
+        found = turns.into_iter().flatten().find(|turn| turn.id() == id);
+    }
+    let Some(turn) = found else { return Ok(Search { found: None, tip }) };
     if turn.is_incomplete() {
         return Err(ChainError::IncompleteTurn { id });
     }
-    let reply = reply_of(turn, input).ok_or(ChainError::TurnIdInUse { id })?;
-    Ok(Search { reply: Some(reply), tip })
+    let reply = reply_of(&turn, input).ok_or(ChainError::TurnIdInUse { id })?;
+    Ok(Search { found: Some(Box::new(FoundTurn { turn, reply })), tip })
+}
+
+/// Returns the turns of a list. `None` if the store cannot list turns or does not have the turn.
+fn known(listed: Result<Vec<Turn>, HistoryError>) -> Result<Option<Vec<Turn>>, ChainError> {
+    match listed {
+        Ok(turns) => Ok(Some(turns)),
+        Err(HistoryError::Unsupported { .. } | HistoryError::UnknownTurn { .. }) => Ok(None),
+        Err(error) => Err(ChainError::Load(MemoryError::History(error))),
+    }
 }
 
 /// Returns the answer of a turn, if the turn begins with this input.
-fn reply_of(turn: &Turn, input: &Messages) -> Option<Box<Reply>> {
+fn reply_of(turn: &Turn, input: &Messages) -> Option<Reply> {
     let messages = turn.messages();
     let answer = messages.len().checked_sub(1).filter(|&last| last >= input.len())?;
     if messages.slice(..input.len()) != *input {
@@ -81,5 +132,5 @@ fn reply_of(turn: &Turn, input: &Messages) -> Option<Box<Reply>> {
         .with_intermediate(messages.slice(input.len()..answer))
         .with_usage(Usage::default())
         .with_from_cache(true);
-    Some(Box::new(reply))
+    Some(reply)
 }

@@ -9,7 +9,7 @@ use std::{
 
 use conversant_core::{KeyError, Memory, Slot, SlotKind};
 
-use crate::hints::Hints;
+use crate::{chain::MAX_DEPTH, hints::Hints};
 
 /// The faults of a chain that cannot be built: all of them.
 ///
@@ -194,6 +194,14 @@ pub enum WiringFault {
         /// The first part's outputs.
         expected: Vec<String>,
     },
+    /// More chains are inside of each other than a call has room for.
+    #[error("{depth} chains are inside of each other; the limit is {limit}")]
+    TooDeep {
+        /// The number of chains inside of each other.
+        depth: usize,
+        /// The limit.
+        limit: usize,
+    },
     /// Two parts have the same name.
     #[error("the name `{name}` is given to two {parts}")]
     TwoParts {
@@ -221,6 +229,14 @@ pub enum WiringFault {
 }
 
 impl WiringFault {
+    /// Returns the fault of a chain that is too deep.
+    pub(crate) const fn of_depth(depth: usize) -> Option<Self> {
+        if depth <= MAX_DEPTH {
+            return None;
+        }
+        Some(Self::TooDeep { depth, limit: MAX_DEPTH })
+    }
+
     fn nearest_to_memory(&self) -> Option<String> {
         match self {
             Self::UnusedMemory { nearest, .. } => nearest.clone(),

@@ -12,7 +12,7 @@ use crate::{
     runner::Runner,
     settings::{Settings, impl_settings},
     step::impl_chain,
-    wiring::WiringError,
+    wiring::{WiringError, WiringFault},
 };
 
 /// Any [`Chain`] with a memory, which is loaded before each call and saves its turn.
@@ -141,10 +141,13 @@ impl<C: Chain + 'static> WithMemoryBuilder<C> {
     pub fn build(self) -> Result<WithMemory<C>, WiringError> {
         let Self { chain, memory, mut settings } = self;
         settings.memory = Some(Arc::clone(&memory));
-        let names = settings.check(chain.slots(), chain.outputs(), Vec::new())?;
+        let depth = chain.depth().saturating_add(1);
+        let faults = WiringFault::of_depth(depth).into_iter().collect();
+        let names = settings.check(chain.slots(), chain.outputs(), faults)?;
         let chain = Arc::new(chain);
         let shared: Arc<dyn Chain> = Arc::clone(&chain) as _;
-        Ok(WithMemory { chain, runner: Arc::new(settings.runner_of(shared, names)), memory })
+        let runner = Runner { depth, ..settings.runner_of(shared, names) };
+        Ok(WithMemory { chain, runner: Arc::new(runner), memory })
     }
 }
 

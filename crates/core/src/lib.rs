@@ -61,6 +61,7 @@ mod role;
 pub mod schema;
 mod scope;
 mod session;
+mod shortened;
 mod status_text;
 mod stored;
 mod stored_json;
@@ -113,6 +114,7 @@ pub use self::{
     role::Role,
     scope::{GroupId, Scope, ScopeIdError, UserId},
     session::{SessionId, SessionIdError},
+    shortened::shortened,
     stored::StoredMessageError,
     token_counter::TokenCounter,
     tool::{Tool, ToolError},

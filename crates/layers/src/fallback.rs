@@ -1,6 +1,12 @@
 //! A second model for calls that the first fails.
 
-use std::fmt;
+use std::{
+    cell::Cell,
+    fmt,
+    future::poll_fn,
+    pin::pin,
+    task::{Context, Poll},
+};
 
 use conversant_core::{
     ChatModel, ChatRequest, CompletionModel, CompletionRequest, ModelDescription, ModelError,
@@ -8,7 +14,8 @@ use conversant_core::{
     observe_completion, observe_completion_stream,
 };
 
-/// A model that calls a second model if the first fails. Fallbacks nest.
+/// A model that calls a second model if the first fails. Fallbacks nest, up to 64 inside of each
+/// other; a call of more is [`ModelError::Config`], since each takes room on the call's stack.
 ///
 /// By default, the second model is called unless it would probably fail too, that is, not after:
 ///
@@ -74,31 +81,83 @@ fn may_succeed_elsewhere(error: &ModelError) -> bool {
     }
 }
 
+/// The most fallbacks inside of each other.
+const MAX_DEPTH: usize = 64;
+
+thread_local! {
+    /// The number of fallbacks inside of each other that this thread is running.
+    static DEPTH: Cell<usize> = const { Cell::new(0) };
+}
+
+/// A fallback that this thread is running, until it is dropped.
+struct Level;
+
+impl Level {
+    /// Returns `None` for a fallback that is too deep.
+    fn enter() -> Option<Self> {
+        DEPTH.with(|depth| {
+            (depth.get() < MAX_DEPTH).then(|| {
+                depth.set(depth.get() + 1);
+                Self
+            })
+        })
+    }
+}
+
+impl Drop for Level {
+    fn drop(&mut self) {
+        DEPTH.with(|depth| depth.set(depth.get().saturating_sub(1)));
+    }
+}
+
+/// Polls the call of a fallback, or refuses one that is too deep.
+fn poll_level<T>(
+    context: &mut Context<'_>,
+    poll: impl FnOnce(&mut Context<'_>) -> Poll<Result<T, ModelError>>,
+) -> Poll<Result<T, ModelError>> {
+    let Some(_level) = Level::enter() else {
+        let reason = format!("more than {MAX_DEPTH} fallbacks are inside of each other");
+        return Poll::Ready(Err(ModelError::config(reason)));
+    };
+    poll(context)
+}
+
 macro_rules! impl_model {
     ($($model:ident($request:ty, $generate:ident, $stream:ident)),*) => {$(
         #[deny(clippy::missing_trait_methods)]
         #[async_trait]
         impl<A: $model, B: $model> $model for Fallback<A, B> {
             async fn generate(&self, request: &$request) -> Result<Reply, ModelError> {
-                match $generate(&self.first, request).await {
-                    Err(error) if (self.when)(&error) => $generate(&self.second, request).await,
-                    result => result,
-                }
+                let mut call = pin!(async {
+                    match $generate(&self.first, request).await {
+                        Err(error) if (self.when)(&error) => $generate(&self.second, request).await,
+                        result => result,
+                    }
+                });
+                poll_fn(|context| poll_level(context, |context| call.as_mut().poll(context))).await
             }
 
             async fn stream(&self, request: &$request) -> Result<ReplyStream, ModelError> {
-                match $stream(&self.first, request).await {
-                    Err(error) if (self.when)(&error) => $stream(&self.second, request).await,
-                    result => result,
-                }
+                let mut call = pin!(async {
+                    match $stream(&self.first, request).await {
+                        Err(error) if (self.when)(&error) => $stream(&self.second, request).await,
+                        result => result,
+                    }
+                });
+                poll_fn(|context| poll_level(context, |context| call.as_mut().poll(context))).await
             }
 
             fn enforces_schemas(&self) -> bool {
-                self.first.enforces_schemas() && self.second.enforces_schemas()
+                let level = Level::enter();
+                level.is_some() && self.first.enforces_schemas() && self.second.enforces_schemas()
             }
 
             fn describe(&self) -> ModelDescription {
-                self.first.describe().with_emits_events(true)
+                let description = match Level::enter() {
+                    Some(_level) => self.first.describe(),
+                    None => ModelDescription::new(),
+                };
+                description.with_emits_events(true)
             }
         }
     )*};
@@ -110,6 +169,7 @@ impl_model!(
 
 impl<A: fmt::Debug, B: fmt::Debug> fmt::Debug for Fallback<A, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(_level) = Level::enter() else { return f.write_str("Fallback(…)") };
         f.debug_struct("Fallback")
             .field("first", &self.first)
             .field("second", &self.second)

@@ -9,7 +9,7 @@ use std::{
 
 use conversant_core::{
     CallOptions, Content, Event, EventEmitter, InvalidToolCall, Message, ModelError, TimeoutPhase,
-    ToolCall, Withheld, nearest,
+    ToolCall, Withheld, nearest, shortened,
 };
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream};
 use tokio::{runtime::Handle, time};
@@ -97,7 +97,7 @@ impl ToolRunner {
                 .map_or_else(String::new, |name| format!(", the nearest is `{name}`"));
             return Err(format!(
                 "unknown tool `{}`; the tools are {}{hint}",
-                call.name,
+                shortened(&call.name),
                 self.tools.names()
             ));
         };

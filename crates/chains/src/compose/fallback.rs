@@ -3,13 +3,13 @@
 use std::{borrow::Cow, future::poll_fn, sync::Arc};
 
 use async_trait::async_trait;
-use conversant_core::{ModelError, Variables};
+use conversant_core::{ModelError, Reply, Variables};
 
 use super::{
     kind::impl_kind,
-    parts::{MergedSlots, other_outputs},
+    parts::{MergedSlots, depth_of, other_outputs},
     signature::{Signature, impl_signature},
-    step_result::with_outputs,
+    step_result::{restored_by_any, with_outputs},
 };
 use crate::{
     answer::Answer,
@@ -141,6 +141,7 @@ impl FallbackChainBuilder {
             (part, chain.outputs())
         });
         faults.extend(other_outputs(parts));
+        faults.extend(WiringFault::of_depth(depth_of(&chains)));
         let outputs = chains.first().map(|chain| chain.outputs().to_vec()).unwrap_or_default();
         let names = settings.check(&slots, &outputs, faults)?;
         let steps = FallbackSteps { signature: Signature { name, slots, outputs }, chains, when };
@@ -158,6 +159,7 @@ fn may_succeed_elsewhere(error: &ChainError) -> bool {
         | ChainError::Reentrant
         | ChainError::TurnIdInUse { .. }
         | ChainError::IncompleteTurn { .. }
+        | ChainError::AlreadyAnswered { .. }
         | ChainError::Closed
         | ChainError::Model(ModelError::Cancelled) => false,
         error => !error.is_deadline() && error.not_saved().is_none(),
@@ -230,6 +232,14 @@ impl Chain for FallbackSteps {
             }
         }
         Err(all_failed(errors))
+    }
+
+    fn depth(&self) -> usize {
+        depth_of(&self.chains)
+    }
+
+    fn restore(&self, reply: Reply, context: &RunContext) -> Option<Result<Answer, ChainError>> {
+        restored_by_any(&self.chains, &reply, context)
     }
 
     fn answering_as(&self, answer_type: &AnswerType) -> Option<Arc<dyn Chain>> {

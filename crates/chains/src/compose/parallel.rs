@@ -8,7 +8,7 @@ use conversant_core::Variables;
 use super::{
     branch_stream::{Branch, BranchStream},
     kind::impl_kind,
-    parts::MergedSlots,
+    parts::{MergedSlots, depth_of},
     signature::{Signature, impl_signature},
     step_result::{branch_output, joined},
 };
@@ -146,6 +146,7 @@ impl ParallelChainBuilder {
             }
         }
         let outputs: Vec<_> = branches.iter().map(|(branch, _)| branch.clone()).collect();
+        faults.extend(WiringFault::of_depth(depth_of(branches.iter().map(|(_, chain)| chain))));
         let names = settings.check(&slots, &outputs, faults)?;
         let concurrency = branch_concurrency.unwrap_or(branches.len());
         let chains = branches.into_iter().map(|(_, chain)| chain).collect();
@@ -189,6 +190,10 @@ impl Chain for ParallelSteps {
         });
         let stream = BranchStream::new(branches.collect(), self.concurrency);
         Ok(Streaming::Steps(AnswerStream::new(stream)))
+    }
+
+    fn depth(&self) -> usize {
+        depth_of(&self.chains)
     }
 
     fn answering_as(&self, answer_type: &AnswerType) -> Option<Arc<dyn Chain>> {

@@ -1,10 +1,10 @@
-//! The names of chains that run on the same variables.
+//! The names and the depth of chains that run on the same variables.
 
-use std::{borrow::Cow, collections::HashMap};
+use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
 use conversant_core::{Slot, SlotKind};
 
-use crate::wiring::WiringFault;
+use crate::{chain::Chain, wiring::WiringFault};
 
 /// The slots of different chains, each name once, in the order in which they were added.
 #[derive(Debug, Default)]
@@ -48,6 +48,11 @@ impl<'s> FromIterator<&'s Slot> for MergedSlots {
         slots.into_iter().for_each(|slot| merged.add(slot));
         merged
     }
+}
+
+/// Returns the depth of a chain made of others.
+pub(super) fn depth_of<'c>(parts: impl IntoIterator<Item = &'c Arc<dyn Chain>>) -> usize {
+    parts.into_iter().map(|part| part.depth()).max().unwrap_or_default().saturating_add(1)
 }
 
 /// Returns a fault for each part whose outputs are not those of the first.

@@ -3,13 +3,13 @@
 use std::{borrow::Cow, collections::HashSet, sync::Arc};
 
 use async_trait::async_trait;
-use conversant_core::{Event, Slot, Variables, nearest};
+use conversant_core::{Event, Reply, Slot, Variables, nearest};
 
 use super::{
     kind::impl_kind,
-    parts::{MergedSlots, other_outputs},
+    parts::{MergedSlots, depth_of, other_outputs},
     signature::{Signature, impl_signature},
-    step_result::{failed, with_outputs},
+    step_result::{failed, restored_by_any, with_outputs},
 };
 use crate::{
     answer::Answer,
@@ -259,6 +259,7 @@ impl RouterChainBuilder {
             .map(|(name, chain)| (format!("destination `{name}` (`{}`)", chain.name()), chain));
         let parts = [default].into_iter().chain(named);
         faults.extend(other_outputs(parts.map(|(part, chain)| (part, chain.outputs()))));
+        faults.extend(WiringFault::of_depth(depth_of(chains())));
         let outputs = default_chain.outputs().to_vec();
         let names = settings.check(&slots, &outputs, faults)?;
         let steps = RouterSteps {
@@ -352,6 +353,11 @@ impl RouterSteps {
         Ok(self.chosen(step, inputs))
     }
 
+    /// Returns the chains that a call may be routed to.
+    fn chains(&self) -> impl Iterator<Item = &Arc<dyn Chain>> {
+        self.destinations.iter().map(|(_, chain)| chain).chain([&self.default_chain])
+    }
+
     /// Returns the chain of a step after the router's.
     fn chosen(&self, step: usize, inputs: Variables) -> RoutedStep {
         let index = step.checked_sub(DEFAULT + 1);
@@ -404,6 +410,14 @@ impl Chain for RouterSteps {
         let child = context.final_step(chosen.step);
         let result = chosen.chain.run(&chosen.variables(variables), &child).await;
         chosen.finish(result)
+    }
+
+    fn depth(&self) -> usize {
+        depth_of(self.chains())
+    }
+
+    fn restore(&self, reply: Reply, context: &RunContext) -> Option<Result<Answer, ChainError>> {
+        restored_by_any(self.chains(), &reply, context)
     }
 
     fn answering_as(&self, answer_type: &AnswerType) -> Option<Arc<dyn Chain>> {

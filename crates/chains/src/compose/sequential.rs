@@ -3,10 +3,11 @@
 use std::{borrow::Cow, sync::Arc};
 
 use async_trait::async_trait;
-use conversant_core::{Memory, Slot, Variables};
+use conversant_core::{Memory, Reply, Slot, Variables};
 
 use super::{
     kind::impl_kind,
+    parts::depth_of,
     sequence_wiring::{Outputs, Sequence},
     step_result::{failed, intermediate, with_outputs},
 };
@@ -158,7 +159,8 @@ impl SequentialChainBuilder {
             allow_unused: &self.settings.allow_unused,
             outputs: &self.outputs,
         };
-        let names = sequence.check();
+        let mut names = sequence.check();
+        names.faults.extend(WiringFault::of_depth(depth_of(&self.chains)));
         let slots = names.slots.into_slots();
         let turn_names = self.settings.check(&slots, &names.outputs, names.faults)?;
         let Some((last, earlier)) = self.chains.split_last() else {
@@ -276,6 +278,20 @@ impl Chain for SequentialSteps {
         let last = &self.last;
         let result = last.chain.run(&known, &context.final_step(last.step)).await;
         last.finish(result, variables, earlier)
+    }
+
+    fn depth(&self) -> usize {
+        depth_of(self.earlier.iter().chain([&self.last.chain]))
+    }
+
+    fn restore(&self, reply: Reply, context: &RunContext) -> Option<Result<Answer, ChainError>> {
+        let LastStep { chain, outputs, .. } = &*self.last;
+        let made = chain.outputs();
+        if !self.last.is_first_output() || !outputs.iter().all(|name| made.contains(name)) {
+            return None;
+        }
+        let answer = chain.restore(reply, context)?;
+        Some(self.last.finish(answer, &Variables::new(), Variables::new()))
     }
 
     fn answering_as(&self, answer_type: &AnswerType) -> Option<Arc<dyn Chain>> {

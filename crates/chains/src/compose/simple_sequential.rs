@@ -3,10 +3,11 @@
 use std::{borrow::Cow, sync::Arc};
 
 use async_trait::async_trait;
-use conversant_core::{Event, Message, Messages, Slot, Value, Variables};
+use conversant_core::{Event, Message, Messages, Reply, Slot, Value, Variables};
 
 use super::{
     kind::impl_kind,
+    parts::depth_of,
     step_result::{failed, intermediate, with_outputs},
 };
 use crate::{
@@ -141,6 +142,8 @@ impl SimpleSequentialChainBuilder {
         if last.is_none() && faults.is_empty() {
             faults.push(WiringFault::NoParts { parts: "steps", method: "chain" });
         }
+        let chains = steps.iter().chain(&last).map(|step| &step.chain);
+        faults.extend(WiringFault::of_depth(depth_of(chains)));
         let slots = [Slot::text(self.input_key.unwrap_or(Cow::Borrowed("input")))];
         let outputs = [self.output_key.unwrap_or(Cow::Borrowed("output"))];
         let names = self.settings.check(&slots, &outputs, faults)?;
@@ -320,6 +323,30 @@ impl Chain for SimpleSteps {
         let result = step.chain.run(&step.variables(input.clone()), &child).await;
         let [slot] = &self.slots;
         self.last.finish(result, input, slot.name(), context)
+    }
+
+    fn depth(&self) -> usize {
+        depth_of(self.earlier.iter().chain([&self.last.step]).map(|step| &step.chain))
+    }
+
+    fn restore(&self, reply: Reply, context: &RunContext) -> Option<Result<Answer, ChainError>> {
+        let LastStep { step, outputs: [key], strip } = &*self.last;
+        let stored = reply.text().into_owned();
+        let mut answer = match step.chain.restore(reply, context)? {
+            Ok(answer) => answer,
+            // The stored text is the stripped output, which the step need not be able to read.
+            Err(_) if *strip => return None,
+            Err(error) => return Some(Err(error)),
+        };
+        let output = step.output(&answer.outputs, *strip);
+        if *strip {
+            if output.as_text() != Some(&stored) {
+                return None;
+            }
+            answer.messages = Some(stripped(&answer, &output));
+        }
+        answer.outputs = Variables::from([(key.clone(), output)]);
+        Some(Ok(answer))
     }
 
     fn answering_as(&self, answer_type: &AnswerType) -> Option<Arc<dyn Chain>> {

@@ -1,12 +1,12 @@
-//! The check of a step's answer, and the error of a step that failed.
+//! The check of a step's answer, its restoration, and the error of a step that failed.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
-use conversant_core::{MissingVariable, Value, Variables};
+use conversant_core::{MissingVariable, Reply, Value, Variables};
 
 use crate::{
     answer::Answer,
-    chain::Chain,
+    chain::{Chain, RunContext},
     error::{ChainError, FailedBranches, FailedStep},
     pending::PendingTurn,
 };
@@ -68,6 +68,26 @@ pub(super) fn joined(
     } else {
         Err(ChainError::Branches(Box::new(FailedBranches { failures, outputs })))
     }
+}
+
+/// Returns the answer that chains make from a stored one, which one of them has made. `None` if one
+/// cannot, or if they make different outputs from it.
+pub(super) fn restored_by_any<'c>(
+    chains: impl IntoIterator<Item = &'c Arc<dyn Chain>>,
+    reply: &Reply,
+    context: &RunContext,
+) -> Option<Result<Answer, ChainError>> {
+    let mut restored: Option<Result<Answer, ChainError>> = None;
+    for chain in chains {
+        let next = with_outputs(chain.restore(reply.clone(), context)?, chain.outputs());
+        match (&restored, &next) {
+            (Some(Ok(answer)), Ok(other)) if answer.outputs != other.outputs => return None,
+            // A chain that refuses the answer has not made it.
+            (None, _) | (Some(Err(_)), Ok(_)) => restored = Some(next),
+            _ => {}
+        }
+    }
+    restored
 }
 
 /// Returns the error of a step that failed.

@@ -2,6 +2,7 @@
 
 mod behaviours;
 mod failures;
+mod nesting;
 mod resuming;
 mod routing;
 mod streaming;

@@ -8,8 +8,8 @@ use conversant_chains::{
 };
 use conversant_core::{
     ApiError, HistoryError, MemoryError, Message, MissingVariable, ModelError, ParseError,
-    PromptError, Reply, Slot, StatusKind, TimeoutPhase, TurnId, Variables, Version, async_trait,
-    vars,
+    PromptError, Reply, Slot, StatusKind, TimeoutPhase, Turn, TurnId, Variables, Version,
+    async_trait, vars,
 };
 use conversant_memory::InMemoryHistory;
 use conversant_prompts::PromptTemplate;
@@ -115,6 +115,10 @@ const ERRORS: &[Named] = &[
     ("Reentrant", || ChainError::Reentrant),
     ("TurnIdInUse", || ChainError::TurnIdInUse { id: TurnId::from_u128(7) }),
     ("IncompleteTurn", || ChainError::IncompleteTurn { id: TurnId::from_u128(7) }),
+    ("AlreadyAnswered", || {
+        let turn = Turn::exchange("Hi", "Hello!").with_id(TurnId::from_u128(7));
+        ChainError::AlreadyAnswered { turn: Box::new(turn) }
+    }),
     ("Closed", || ChainError::Closed),
     ("DeadlineExceeded", || ChainError::DeadlineExceeded { phase: CallPhase::Run }),
     ("Load: busy", || ChainError::Load(of_history(HistoryError::Busy))),

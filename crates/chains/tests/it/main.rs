@@ -30,6 +30,7 @@ mod queueing;
 mod recorded;
 mod reentrant;
 mod repeated;
+mod restoring;
 mod simulation;
 mod stream;
 mod support;

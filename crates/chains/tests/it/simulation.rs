@@ -111,8 +111,10 @@ fn seeds_of_summaries() {
 #[test]
 fn seeds_of_compositions() {
     for kind in composed::KINDS {
-        let plan =
-            |simulation| one_session(simulation).with_repeated_calls().with_stopped_streams();
+        let plan = |simulation| {
+            let simulation = one_session(simulation).with_repeated_calls();
+            simulation.with_restored_answers().with_stopped_streams()
+        };
         run(plan, |it| {
             Program::new(composed::chain(kind, it), buffer(it.histories()[0].clone()), it)
         });
@@ -126,6 +128,7 @@ fn seeds_of_a_step_with_a_memory() {
         one_session(simulation)
             .with_step_session(InMemoryHistory::new(), session())
             .with_repeated_calls()
+            .with_restored_answers()
     };
     run(plan, |it| {
         let step = buffer(it.histories()[1].clone()).with_output_key("draft");

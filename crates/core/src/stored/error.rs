@@ -1,5 +1,7 @@
 //! The error of a stored message.
 
+use crate::shortened::shortened;
+
 /// A stored message that cannot be decoded.
 ///
 /// Stored messages are input like any other: the type chooses from a closed list, and nothing in
@@ -11,7 +13,7 @@ pub enum StoredMessageError {
     #[error("invalid stored message: expected an object with a `type` and a `data` object")]
     Shape,
     /// The message's type is unknown.
-    #[error("unknown type `{name}` of a stored message")]
+    #[error("unknown type `{}` of a stored message", shortened(name))]
     UnknownType {
         /// The type.
         name: String,

@@ -81,14 +81,9 @@ async fn the_connection_hangs() {
     let listener = socket.listen(1).unwrap();
     let address = listener.local_addr().unwrap();
     // No connection is accepted, so that the system leaves them waiting once its queue is full.
-    let mut waiting = Vec::new();
-    for _ in 0..64 {
-        let connect = TcpStream::connect(address);
-        match tokio::time::timeout(Duration::from_millis(200), connect).await {
-            Ok(stream) => waiting.push(stream.unwrap()),
-            Err(_) => break,
-        }
-    }
+    let mut waiting: Vec<_> = (0..64).map(|_| tokio::spawn(TcpStream::connect(address))).collect();
+    // All have asked for a connection when the first has one.
+    let _first = waiting.remove(0).await.unwrap().unwrap();
     let limit = Duration::from_millis(50);
     let error = fail(builder(&format!("http://{address}/v1")).connect_timeout(limit)).await;
     let text = error.to_string();

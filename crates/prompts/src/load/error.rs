@@ -2,6 +2,8 @@
 
 use std::{error::Error, fmt};
 
+use conversant_core::shortened;
+
 use crate::error::TemplateError;
 
 /// A prompt that cannot be loaded.
@@ -56,18 +58,28 @@ impl fmt::Display for LoadError {
             Self::FileType => f.write_str(
                 "cannot read the prompt's file: unknown type; use `.json`, `.yaml` or `.yml`",
             ),
-            Self::UnknownType(name) => write!(f, "unknown prompt type `{name}`"),
+            Self::UnknownType(name) => {
+                write!(f, "cannot load the prompt: unknown type `{}`", shortened(name))
+            }
             Self::Refused(field) => write!(
                 f,
-                "cannot load `{field}`: a prompt must not name files; write the content into the prompt"
+                "cannot load the prompt: field `{}` names a file; write the content into the prompt",
+                shortened(field)
             ),
-            Self::UnknownField { field, nearest: None } => write!(f, "unknown field `{field}`"),
-            Self::UnknownField { field, nearest: Some(nearest) } => {
-                write!(f, "unknown field `{field}` (nearest: `{nearest}`)")
+            Self::UnknownField { field, nearest } => {
+                write!(f, "cannot load the prompt: unknown field `{}`", shortened(field))?;
+                match nearest {
+                    Some(nearest) => write!(f, " (nearest: `{nearest}`)"),
+                    None => Ok(()),
+                }
             }
-            Self::MissingField(field) => write!(f, "missing field `{field}`"),
-            Self::Field { field, reason } => write!(f, "invalid field `{field}`: {reason}"),
-            Self::Template(_) => f.write_str("invalid template of the prompt"),
+            Self::MissingField(field) => {
+                write!(f, "cannot load the prompt: missing field `{field}`")
+            }
+            Self::Field { field, reason } => {
+                write!(f, "cannot load field `{field}` of the prompt: {reason}")
+            }
+            Self::Template(_) => f.write_str("cannot load the prompt: invalid template"),
         }
     }
 }

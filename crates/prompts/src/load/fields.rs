@@ -1,6 +1,6 @@
 //! The fields of one object, taken out one by one, so that unknown fields can be reported.
 
-use conversant_core::{Message, Value, Variables, nearest};
+use conversant_core::{Message, Value, Variables, nearest, shortened};
 use serde_json::{Map, Value as Json};
 
 use super::error::LoadError;
@@ -75,8 +75,9 @@ impl Fields {
 
     pub(super) fn format(&mut self) -> Result<TemplateFormat, LoadError> {
         let Some(name) = self.text("template_format")? else { return Ok(TemplateFormat::FString) };
-        TemplateFormat::from_name(&name)
-            .ok_or_else(|| field("template_format", &format!("`{name}` is not built in")))
+        TemplateFormat::from_name(&name).ok_or_else(|| {
+            field("template_format", &format!("`{}` is not built in", shortened(&name)))
+        })
     }
 
     pub(super) fn partials(&mut self) -> Result<Variables, LoadError> {

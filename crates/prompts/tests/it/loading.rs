@@ -65,7 +65,7 @@ fn prompts_are_read_by_serde_as_their_own_type() {
     let error = serde_json::from_str::<PromptTemplate>(&written).unwrap_err();
     assert_eq!(error.to_string(), "the prompt is not a string prompt");
     let error = serde_json::from_str::<PromptTemplate>(r#"{"template": "{"}"#).unwrap_err();
-    assert_eq!(error.to_string(), "invalid template of the prompt");
+    assert_eq!(error.to_string(), "cannot load the prompt: invalid template");
 }
 
 #[test]
@@ -151,4 +151,97 @@ fn what_would_explode_or_nest_without_end_is_refused() {
     let nested =
         r#"{"_type": "few_shot", "suffix": "", "example_prompt": "#.repeat(60) + &"}".repeat(60);
     assert!(LoadedPrompt::from_json(&nested).is_err());
+}
+
+/// An object as LangChain serialises it.
+fn object(id: &Json, kwargs: &Json) -> Json {
+    json!({ "lc": 1, "type": "constructor", "id": id, "kwargs": kwargs })
+}
+
+fn prompt_id(class: &str) -> Json {
+    json!(["langchain", "prompts", "chat", class])
+}
+
+/// Returns a chat prompt with this message, so many times.
+fn chat_of(message: &Json, count: usize) -> String {
+    let messages = vec![message.to_string(); count].join(",");
+    let before = object(&prompt_id("ChatPromptTemplate"), &json!({ "messages": "@" })).to_string();
+    before.replace("\"@\"", &format!("[{messages}]"))
+}
+
+/// The errors of hostile objects are short, whatever the objects contain.
+#[test]
+fn hostile_constructors_are_refused() {
+    let long = "x".repeat(1 << 20);
+    let human =
+        |kwargs: Json| object(&json!(["langchain", "schema", "messages", "HumanMessage"]), &kwargs);
+    let chat = |message: Json| chat_of(&message, 1);
+    let prompt = |kwargs: Json| {
+        object(&json!(["langchain", "prompts", "prompt", "PromptTemplate"]), &kwargs).to_string()
+    };
+    let id = |id: Json| object(&id, &json!({ "template": "x" })).to_string();
+    let nested = |open: &str, close: &str| {
+        prompt(json!({ "template": "@" }))
+            .replace("\"@\"", &format!("{}{}", open.repeat(100_000), close.repeat(100_000)))
+    };
+    let table = [
+        nested("[", "]"),
+        nested("{\"a\":", "}"),
+        nested("{\"lc\":1,\"type\":\"constructor\",\"id\":[],\"kwargs\":", "}"),
+        id(json!(["langchain", "llms", "openai", "OpenAI"])),
+        id(json!(["langchain", "prompts", "loading", "load_prompt"])),
+        id(json!(["os", "system"])),
+        id(json!(["langchain", "prompts", "prompt", "PromptTemplate", "format"])),
+        id(json!(["langchain", "prompts", "PromptTemplate", null])),
+        id(json!([])),
+        id(json!("PromptTemplate")),
+        id(json!({ "langchain": "prompts" })),
+        id(json!([1, 2, 3])),
+        id(json!(vec!["langchain"; 1_000_000])),
+        id(json!(["langchain", "prompts", long])),
+        json!({ "lc": 1, "type": "secret", "id": ["OPENAI_API_KEY"] }).to_string(),
+        json!({ "lc": 1, "type": "not_implemented", "id": ["x"] }).to_string(),
+        json!({ "lc": 1, "type": long, "id": ["x"] }).to_string(),
+        json!({ "lc": 1, "type": 1, "id": ["x"] }).to_string(),
+        json!({ "lc": long }).to_string(),
+        json!({ "_type": long }).to_string(),
+        json!({ "_type": "prompt", "template": "x", (long.as_str()): 1 }).to_string(),
+        json!({ "_type": "prompt", "template": "x", (format!("{long}_path")): 1 }).to_string(),
+        prompt(json!([])),
+        prompt(json!("x")),
+        prompt(json!({ "template": 1 })),
+        prompt(json!({ "template": { "a": 1 } })),
+        prompt(json!({ "template": "x", "template_format": long })),
+        prompt(json!({ "template": "x", "template_path": "/etc/passwd" })),
+        prompt(json!({ "template": "x", "partial_variables": [1] })),
+        chat(json!(1)),
+        chat(json!([])),
+        chat(object(&prompt_id("ChatPromptTemplate"), &json!({ "messages": [] }))),
+        chat(object(&prompt_id("MessagesPlaceholder"), &json!({ "variable_name": 1 }))),
+        chat(object(
+            &prompt_id("MessagesPlaceholder"),
+            &json!({ "variable_name": "x", "n_messages": -1 }),
+        )),
+        chat(object(&prompt_id("HumanMessagePromptTemplate"), &json!({ "prompt": [[[]]] }))),
+        chat(human(json!({ "content": { "a": 1 } }))),
+        chat(human(json!({ "content": [1, null] }))),
+        chat(human(json!({ "content": "x", "id": [] }))),
+        chat(human(json!([]))),
+    ];
+    for text in table {
+        let start: String = text.chars().take(200).collect();
+        let error = LoadedPrompt::from_json(&text).map(drop).expect_err(&start);
+        let shown = format!("{} {error:?}", chain(&error));
+        assert!(shown.len() < 2000, "{start}: {} bytes", shown.len());
+        assert!(!shown.contains("/etc/passwd"), "{shown}");
+    }
+}
+
+#[test]
+fn a_prompt_of_many_messages_is_read() {
+    let message =
+        object(&json!(["langchain", "schema", "messages", "AIMessage"]), &json!({ "content": "" }));
+    let prompt = LoadedPrompt::from_json(&chat_of(&message, 100_000)).unwrap();
+    let formatted = prompt.format(&conversant_core::Variables::new()).unwrap();
+    assert_eq!(formatted.as_messages().unwrap().len(), 100_000);
 }

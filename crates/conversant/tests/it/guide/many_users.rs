@@ -7,8 +7,8 @@ use std::{
 
 use conversant::{
     BufferMemory, CallOptions, ChatHistory, ChatModel, ChatRequest, Conflict, Conversations,
-    Expect, InMemoryHistory, LanguageModel, LlmChain, Message, ModelError, PromptTemplate, Reply,
-    SessionId, Turn, Variables, async_trait, vars,
+    Expect, InMemoryHistory, LanguageModel, LlmChain, Message, ModelError, ParallelChain,
+    PromptTemplate, Reply, SessionId, Turn, Variables, WithMemory, async_trait, vars,
 };
 use conversant_testkit::{Gate, ScriptedChat, ScriptedReply};
 
@@ -62,6 +62,20 @@ async fn cut_off() -> String {
     text(chain.predict_with(hi(), call()).await)
 }
 
+/// The error of a repeated call of a chain that has more outputs than its turn stores.
+async fn answered_in_branches() -> String {
+    let branch = || {
+        let prompt = PromptTemplate::from_template("{message}").unwrap();
+        LlmChain::builder().prompt(prompt).model(ScriptedChat::new(["Hi"])).build().unwrap()
+    };
+    let branches = ParallelChain::builder().branch("first", branch()).branch("second", branch());
+    let memory = BufferMemory::new().with_output_key("first");
+    let chain = WithMemory::builder(branches.build().unwrap(), memory);
+    let chain = chain.allow_unused("history").build().unwrap();
+    chain.invoke_with(hi(), call()).await.unwrap();
+    text(chain.predict_with(hi(), call()).await)
+}
+
 /// A model that asks its own conversation.
 #[derive(Clone, Default)]
 struct Curious(Arc<OnceLock<LlmChain>>);
@@ -110,6 +124,7 @@ async fn the_errors_of_many_users() {
         [
             other_question().await,
             cut_off().await,
+            answered_in_branches().await,
             second_call(CallOptions::new().with_no_wait()).await,
             second_call(CallOptions::new().with_timeout(Duration::ZERO)).await,
             call_from_inside().await,

@@ -4,7 +4,10 @@ use std::{future::Future, net::SocketAddr, time::Duration};
 
 use conversant_core::{ChatHistory, Expect, HistoryError, Note, Range, SessionId, Turn, TurnId};
 
-use super::{answered::answered, network::Network};
+use super::{
+    answered::{answered, in_time},
+    network::Network,
+};
 use crate::{
     join_all::join_all,
     suite::check::{Checked, Stop, ensure},
@@ -32,35 +35,51 @@ where
     let mut turns = Vec::new();
     for number in 0..5 {
         let turn = exchange(number);
-        let seen = history.load(&session, Range::LastTurns(0)).await?.version;
-        proxy.swallow_answer();
-        let version = history.append(&session, &turn, Expect::Exactly(seen)).await?;
+        let seen = in_time(|| history.load(&session, Range::LastTurns(0))).await?.version;
+        let version = in_time(|| {
+            proxy.swallow_answer();
+            history.append(&session, &turn, Expect::Exactly(seen))
+        });
+        let version = version.await?;
         ensure!(version.messages == seen.messages + 2, "{seen} led to {version}");
         turns.push(turn);
     }
-    let found = history.turns(&session, Range::All).await?;
+    let found = in_time(|| history.turns(&session, Range::All)).await?;
     ensure!(found == turns, "found {} turns instead of {}", found.len(), turns.len());
 
-    let version = history.load(&session, Range::LastTurns(0)).await?.version;
-    proxy.swallow_answer();
-    match history.put_note(&session, "summary", &Note::new("brief", version)).await {
+    let version = in_time(|| history.load(&session, Range::LastTurns(0))).await?.version;
+    let brief = Note::new("brief", version);
+    let put = in_time(|| {
+        proxy.swallow_answer();
+        history.put_note(&session, "summary", &brief)
+    });
+    match put.await {
         Err(HistoryError::Unsupported { .. }) => {}
         stored => {
             stored?;
-            proxy.swallow_answer();
-            let note = history.note(&session, "summary").await?;
+            let note = in_time(|| {
+                proxy.swallow_answer();
+                history.note(&session, "summary")
+            });
+            let note = note.await?;
             ensure!(note.is_some(), "the note is not there");
         }
     }
     proxy.swallow_answer();
     if let Some(lease) = history.lease(&session, LONG).await? {
-        proxy.swallow_answer();
-        history.release(&lease).await?;
+        let released = in_time(|| {
+            proxy.swallow_answer();
+            history.release(&lease)
+        });
+        released.await?;
         ensure!(history.lease(&session, LONG).await?.is_some(), "the lease was not released");
     }
-    proxy.swallow_answer();
-    history.clear(&session).await?;
-    let cleared = history.load(&session, Range::All).await?;
+    let clear = in_time(|| {
+        proxy.swallow_answer();
+        history.clear(&session)
+    });
+    clear.await?;
+    let cleared = in_time(|| history.load(&session, Range::All)).await?;
     ensure!(cleared.messages.is_empty(), "{} messages were left", cleared.messages.len());
     ensure!(cleared.version.epoch != version.epoch, "the epoch is still {}", version.epoch);
     Ok(())
@@ -75,10 +94,17 @@ where
     let (proxy, history) = network.open().await?;
     let session = new_session()?;
     for number in 0..4 {
-        proxy.break_connections();
-        history.append(&session, &exchange(number), Expect::Any).await?;
-        proxy.break_connections();
-        let found = history.load(&session, Range::All).await?.messages.len();
+        let turn = exchange(number);
+        let append = in_time(|| {
+            proxy.break_connections();
+            history.append(&session, &turn, Expect::Any)
+        });
+        append.await?;
+        let load = in_time(|| {
+            proxy.break_connections();
+            history.load(&session, Range::All)
+        });
+        let found = load.await?.messages.len();
         ensure!(found == 2 * number + 2, "found {found} messages after {} turns", number + 1);
     }
     Ok(())

@@ -6,7 +6,7 @@ use conversant_core::{ChatHistory, Expect, HistoryError, Note, Range, SessionId,
 use tokio::time::timeout;
 
 use super::{
-    answered::answered,
+    answered::{answered, in_time},
     broken::{LONG, exchange, new_session},
     network::Network,
     patience::at_most,
@@ -45,7 +45,8 @@ where
     let (proxy, history) = network.open().await?;
     let [first, second, third, fourth] =
         [new_session()?, new_session()?, new_session()?, new_session()?];
-    history.append(&first, &exchange(1), Expect::Any).await?;
+    let before = exchange(1);
+    in_time(|| history.append(&first, &before, Expect::Any)).await?;
     proxy.hold();
     let (turn, other) = (exchange(2), exchange(3));
     let (loaded, appended, queued, cleared, listed) = tokio::join!(
@@ -58,10 +59,10 @@ where
     proxy.release();
     loaded.and(appended).and(queued).and(cleared).and(listed)?;
     // The store serves again, also the sessions on which operations were under way.
-    history.append(&second, &turn, Expect::Any).await?;
-    let found = history.load(&second, Range::All).await?.messages.len();
+    in_time(|| history.append(&second, &turn, Expect::Any)).await?;
+    let found = in_time(|| history.load(&second, Range::All)).await?.messages.len();
     ensure!(found == 2, "found {found} messages of one turn");
-    let found = history.load(&first, Range::All).await?.messages.len();
+    let found = in_time(|| history.load(&first, Range::All)).await?.messages.len();
     ensure!(found == 2, "found {found} messages of a turn from before");
     Ok(())
 }

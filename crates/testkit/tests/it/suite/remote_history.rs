@@ -3,7 +3,7 @@
 use std::{
     io,
     sync::{Arc, Mutex, MutexGuard},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use conversant_core::{
@@ -15,7 +15,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     sync::watch,
-    time::{sleep_until, timeout_at},
+    time::sleep,
 };
 
 use super::tipped_history::Logs;
@@ -40,12 +40,20 @@ pub(crate) enum RemoteFlaw {
     ComparesCounts,
 }
 
-/// How long a client waits for an answer.
+/// The clock of a server and its clients. It counts turns of the runtime that they and the suite's
+/// proxy share, each at least this long: a busy machine slows the clock down as much as the
+/// exchanges, of which each takes a few turns.
+const TICK: Duration = Duration::from_millis(4);
+
+/// The number of ticks for which a client waits for an answer.
+const TICKS: u64 = 100;
+
 const LIMIT: Duration = Duration::from_millis(400);
 
 /// A request, as the client and the server share it: the socket carries its number.
 struct Request {
-    deadline: Instant,
+    /// The last tick at which the request is in time.
+    deadline: u64,
     is_append: bool,
     run: Box<dyn Fn(&mut Logs) -> Answer + Send>,
     answer: Option<Answer>,
@@ -68,6 +76,7 @@ pub(crate) struct Store {
     flaw: Option<RemoteFlaw>,
     /// The number of times that the server was killed, which ends its connections.
     kills: watch::Sender<u64>,
+    clock: watch::Sender<u64>,
 }
 
 #[derive(Default)]
@@ -83,7 +92,8 @@ struct State {
 impl Store {
     /// Starts a server, and returns its address.
     pub(crate) async fn start(flaw: Option<RemoteFlaw>) -> (Self, String) {
-        let store = Self { state: Arc::default(), flaw, kills: watch::Sender::default() };
+        let (kills, clock) = (watch::Sender::default(), watch::Sender::default());
+        let store = Self { state: Arc::default(), flaw, kills, clock };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let shared = store.clone();
@@ -92,7 +102,23 @@ impl Store {
                 tokio::spawn(serve(stream, shared.clone()));
             }
         });
+        let clock = store.clock.clone();
+        tokio::spawn(async move {
+            loop {
+                sleep(TICK).await;
+                clock.send_modify(|now| *now += 1);
+            }
+        });
         (store, address)
+    }
+
+    fn now(&self) -> u64 {
+        *self.clock.borrow()
+    }
+
+    /// Waits until a deadline has passed.
+    async fn passed(&self, deadline: u64) {
+        self.clock.subscribe().wait_for(|now| *now > deadline).await.unwrap();
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -101,13 +127,13 @@ impl Store {
 
     /// Runs a request, and returns whether there is an answer to it.
     fn run(&self, number: usize) -> bool {
-        let mut state = self.state();
+        let (mut state, now) = (self.state(), self.now());
         if state.is_down {
             return false;
         }
         let State { requests, memory, disk, writes, .. } = &mut *state;
         let request = &mut requests[number];
-        let is_late = Instant::now() > request.deadline;
+        let is_late = now > request.deadline;
         let refuses = match self.flaw {
             Some(RemoteFlaw::HasNoDeadline) => false,
             Some(RemoteFlaw::HasDeadlinesForAppends) => request.is_append,
@@ -191,7 +217,7 @@ pub(crate) struct Remote {
 struct Connection {
     stream: Option<TcpStream>,
     /// The deadline of a request whose outcome is not known.
-    unsettled: Option<Instant>,
+    unsettled: Option<u64>,
 }
 
 impl Remote {
@@ -207,18 +233,22 @@ impl Remote {
     ) -> Answer {
         let mut connection = self.connection.lock().await;
         if let Some(deadline) = connection.unsettled.take() {
-            sleep_until((deadline + Duration::from_millis(1)).into()).await;
+            self.store.passed(deadline).await;
         }
-        let deadline = Instant::now() + LIMIT;
+        let deadline = self.store.now() + TICKS;
         let number = {
             let mut state = self.store.state();
             state.requests.push(Request { deadline, is_append, run: Box::new(run), answer: None });
             state.requests.len() - 1
         };
-        let answered = timeout_at(deadline.into(), self.exchange(&mut connection, number)).await;
+        let answered = tokio::select! {
+            biased;
+            outcome = self.exchange(&mut connection, number) => Some(outcome),
+            () = self.store.passed(deadline) => None,
+        };
         match answered {
-            Ok(outcome) => outcome?,
-            Err(_) => {
+            Some(outcome) => outcome?,
+            None => {
                 *connection = Connection { stream: None, unsettled: Some(deadline) };
                 if self.store.flaw == Some(RemoteFlaw::Assumes) {
                     return Ok(Reply::Done);
