@@ -162,14 +162,14 @@ fn prompt_id(class: &str) -> Json {
     json!(["langchain", "prompts", "chat", class])
 }
 
-/// Returns a chat prompt with this message, so many times.
+/// Returns a chat prompt that repeats a message.
 fn chat_of(message: &Json, count: usize) -> String {
     let messages = vec![message.to_string(); count].join(",");
     let before = object(&prompt_id("ChatPromptTemplate"), &json!({ "messages": "@" })).to_string();
     before.replace("\"@\"", &format!("[{messages}]"))
 }
 
-/// The errors of hostile objects are short, whatever the objects contain.
+/// The errors of hostile objects are short.
 #[test]
 fn hostile_constructors_are_refused() {
     let long = "x".repeat(1 << 20);

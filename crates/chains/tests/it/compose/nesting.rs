@@ -62,7 +62,7 @@ fn chains_that_are_too_deep_are_refused() {
     }
 }
 
-/// Fallbacks beside each other are any number, and their error is short.
+/// A chain has any number of fallbacks, and their error is short.
 #[test]
 fn a_fallback_of_many_chains_that_fail_has_a_short_error() {
     let fail = |_: &Variables| Err::<Variables, _>("out of order");
