@@ -25,22 +25,25 @@ const IS_AT: &str = "SELECT 1 FROM conversant_sessions s \
     AND (SELECT t.first + t.count = $3 AND t.tip = $4 FROM conversant_turns t \
         WHERE t.session = s.key AND t.first = s.last_first)";
 
-/// Appends a turn to a session without branches and expiry that is at a version. A writer that
-/// waited for another one checks the conditions on the session's row again, and then its deadline:
-/// an error undoes the statement.
+/// Appends a turn to a session without branches and expiry that is at a version, whose last turn is
+/// there. A writer that waited for another one checks the conditions on the session's row again,
+/// and its deadline after that: an error undoes the statement.
+///
+/// A function in the columns of the turn, or in what the insertion returns, would make the server
+/// prepare all columns twice.
 const APPEND: &str = "WITH session AS ( \
-        UPDATE conversant_sessions u SET messages = $4, last_first = $3, turns = u.turns + 1, \
-            used_ms = $5, used_hour = $6, bytes = u.bytes + $7 \
+        UPDATE conversant_sessions u SET messages = $4, last_first = u.messages, \
+            turns = u.turns + 1, used_ms = $5, used_hour = $6, bytes = u.bytes + $7 \
         WHERE u.id = $1 AND u.epoch = $2 AND u.messages = $3 AND u.used_ms <= $5 \
             AND u.branch IS NULL AND u.expires IS NULL \
-            AND (SELECT t.first + t.count = $3 AND t.tip = $8 FROM conversant_turns t \
-                WHERE t.session = u.key AND t.first = u.last_first) \
-        RETURNING u.key, u.turns \
+            AND (SELECT t.tip FROM conversant_turns t \
+                WHERE t.session = u.key AND t.first = u.last_first) = $8 \
+        RETURNING u.key, CASE WHEN clock_timestamp() > $17 \
+            THEN conversant_check_limit($18)::text::bigint ELSE u.turns - 1 END AS number \
     ) \
     INSERT INTO conversant_turns (session, first, count, id, bytes, incomplete, base_epoch, \
         base_messages, base_tip, messages, number, tip) \
-    SELECT s.key, $3, $9, $10, $7, $11, $12, $13, $14, $15, s.turns - 1, $16 FROM session s \
-    RETURNING CASE WHEN clock_timestamp() > $17 THEN conversant_check_limit($18)::text END";
+    SELECT s.key, $3, $9, $10, $7, $11, $12, $13, $14, $15, s.number, $16 FROM session s";
 
 /// A question whether a session is at a version, which is not that of an empty session.
 pub(crate) struct IsAt {
@@ -99,10 +102,10 @@ impl Append {
             (&time(limit.deadline), Type::TIMESTAMPTZ),
             (&limit.deadline, Type::INT8),
         ];
-        let is_stored = match self.preparation.query(client, APPEND, &parameters).await {
+        let is_stored = match self.preparation.execute(client, APPEND, &parameters).await {
             // A turn with this id is stored already.
             Err(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => false,
-            rows => !rows?.is_empty(),
+            stored => stored? > 0,
         };
         let version = Version::new(seen.epoch, finish).with_tip(self.turn.fingerprint());
         Ok(is_stored.then_some(version))

@@ -3,7 +3,7 @@
 use conversant_history::postgres::PostgresPool;
 use deadpool_postgres::Client;
 use tokio_postgres::{
-    Error, Row,
+    Error, Row, Statement,
     error::SqlState,
     types::{ToSql, Type},
 };
@@ -37,21 +37,57 @@ impl Preparation {
         statement: &str,
         parameters: &[Parameter<'_>],
     ) -> Result<Vec<Row>, Error> {
-        if !self.is_prepared() {
-            return client.query_typed(statement, parameters).await;
+        if self.is_prepared() {
+            let prepared = prepare(client, statement, parameters).await?;
+            let rows = client.query(&prepared, &values(parameters)).await;
+            if !self.is_lost(&rows) {
+                return rows;
+            }
         }
-        let types: Vec<Type> = parameters.iter().map(|(_, kind)| kind.clone()).collect();
-        let values: Vec<_> = parameters.iter().map(|(value, _)| *value).collect();
-        let prepared = client.prepare_typed_cached(statement, &types).await?;
-        match (client.query(&prepared, &values).await, self) {
-            // The server has lost it, so that nothing was done.
+        client.query_typed(statement, parameters).await
+    }
+
+    /// Executes a statement in the same way, and returns the number of rows that it changed.
+    pub(crate) async fn execute(
+        &self,
+        client: &Client,
+        statement: &str,
+        parameters: &[Parameter<'_>],
+    ) -> Result<u64, Error> {
+        if self.is_prepared() {
+            let prepared = prepare(client, statement, parameters).await?;
+            let changed = client.execute(&prepared, &values(parameters)).await;
+            if !self.is_lost(&changed) {
+                return changed;
+            }
+        }
+        client.execute_typed(statement, parameters).await
+    }
+
+    /// Returns whether the server has lost a prepared statement, so that nothing was done. A pooler
+    /// is then assumed in front of it.
+    fn is_lost<T>(&self, outcome: &Result<T, Error>) -> bool {
+        match (outcome, self) {
             (Err(error), Self::IfDirect(pool))
                 if error.code() == Some(&SqlState::INVALID_SQL_STATEMENT_NAME) =>
             {
                 pool.set_indirect();
-                client.query_typed(statement, parameters).await
+                true
             }
-            (rows, _) => rows,
+            _ => false,
         }
     }
+}
+
+async fn prepare(
+    client: &Client,
+    statement: &str,
+    parameters: &[Parameter<'_>],
+) -> Result<Statement, Error> {
+    let types: Vec<Type> = parameters.iter().map(|(_, kind)| kind.clone()).collect();
+    client.prepare_typed_cached(statement, &types).await
+}
+
+fn values<'p>(parameters: &[Parameter<'p>]) -> Vec<&'p (dyn ToSql + Sync)> {
+    parameters.iter().map(|(value, _)| *value).collect()
 }
