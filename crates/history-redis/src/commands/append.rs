@@ -27,8 +27,9 @@ pub(crate) struct Append {
     session: SessionId,
     turn: TurnId,
     count: usize,
-    /// Its id, whether it is incomplete, its base, and its messages.
-    body: String,
+    /// The number of messages before it, if it is expected, its number of messages, its id, whether
+    /// it is incomplete, its base, and its messages.
+    text: String,
     /// The point that it follows. `None` is the tip.
     point: Option<Point>,
     expect: Expect,
@@ -53,12 +54,17 @@ impl Append {
     ) -> Self {
         let (id, incomplete) = (turn.id(), u8::from(turn.is_incomplete()));
         let base = turn.base().map_or("-".to_owned(), version_to_text);
+        let count = turn.messages().len();
+        let before = match expect {
+            Expect::SameEpoch(seen) | Expect::Exactly(seen) => seen.messages.to_string(),
+            _ => String::new(),
+        };
         Self {
             keys,
             session: session.clone(),
             turn: id,
-            count: turn.messages().len(),
-            body: format!("{id} {incomplete} {base} {messages}"),
+            count,
+            text: format!("{before} {count} {id} {incomplete} {base} {messages}"),
             point,
             expect,
             lifetime_ms,
@@ -82,30 +88,37 @@ impl Operation for Append {
 
     async fn run(&self, connection: &mut Link, limit: Limit) -> Result<Version, Failure> {
         let Expected { kind, version: seen } = Expected::new(self.expect)?;
-        let point = point(self.point)?;
         #[cfg(feature = "cluster")]
         if let Some(listing) = &self.listing {
             listing.ensure(connection).await?;
         }
-        let mut script = Invocation::new(&APPEND, &self.keys);
+        let [meta, _, turns, ids, _, _, index, floor, listed] = &self.keys;
+        let mut script = Invocation::new(&APPEND, &[meta, turns, ids, listed, index, floor]);
+        script.arg(limit.0).arg(self.turn.to_string());
+        // The server converts few numbers if it gets them as they are stored.
+        if kind == 0 {
+            script.arg("").arg("").arg("");
+        } else {
+            script.arg(seen.epoch).arg(seen.messages).arg(tip(seen));
+        }
+        let finish = seen.messages.saturating_add(self.count as u64);
         script
-            .arg(limit.0)
-            .arg(self.turn.to_string())
-            .arg(kind)
-            .arg(seen.epoch)
-            .arg(seen.messages)
-            .arg(tip(seen))
-            .arg(self.lifetime_ms.map_or_else(String::new, |lifetime| lifetime.to_string()))
-            .arg(self.count)
-            .arg(&self.body)
-            .arg(self.session.as_str())
+            .arg(&self.text)
+            .arg(finish)
             .arg(format!("{:016x}", self.turn.fingerprint()))
-            .arg(point)
             .arg(self.turn.created_at().map_or_else(String::new, |time| millis(time).to_string()))
             .arg(self.bytes)
+            .arg(format!("\n{}", self.session.as_str()))
+            .arg(kind)
             .arg(totals_text(self.totals));
-        let (outcome, epoch, messages, text): (i64, i64, i64, Vec<u8>) =
-            script.run(connection).await?;
+        if self.point.is_some() || self.lifetime_ms.is_some() || self.count == 0 {
+            let lifetime = self.lifetime_ms.map_or_else(String::new, |time| time.to_string());
+            script.arg(lifetime).arg(point(self.point)?);
+        }
+        let answer: Option<(i64, i64, i64, Vec<u8>)> = script.run(connection).await?;
+        let Some((outcome, epoch, messages, text)) = answer else {
+            return Ok(Version::new(seen.epoch, finish).with_tip(self.turn.fingerprint()));
+        };
         if outcome == REPEATED {
             self.check_stored(text)?;
             return Ok(version(epoch, messages, "")?.with_tip(self.turn.fingerprint()));
@@ -121,7 +134,8 @@ impl Operation for Append {
 impl Append {
     /// Checks that the turn that is stored under the id is this one.
     fn check_stored(&self, stored: Vec<u8>) -> Result<(), HistoryError> {
-        let own = format!("0 {} {}", self.count, self.body);
+        let own =
+            self.text.split_once(' ').map_or_else(String::new, |(_, text)| format!("0 {text}"));
         let own = StoredTurn::read(own.into_bytes())?.into_turn()?;
         own.check_stored(&StoredTurn::read(stored)?.into_turn()?)
     }

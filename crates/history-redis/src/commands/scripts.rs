@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use conversant_core::{Expect, HistoryError, Point, Version};
 use redis::{Cmd, ErrorKind, FromRedisValue, RedisResult, Script, ServerErrorKind, ToRedisArgs};
 
-use crate::{keys::SessionKeys, link::Link};
+use crate::link::Link;
 
 /// Joins files to a script. Each uses the variables of those before it.
 macro_rules! script {
@@ -82,7 +82,7 @@ pub(super) struct Invocation<'s> {
 }
 
 impl<'s> Invocation<'s> {
-    pub(super) fn new(script: &'s Script, keys: &SessionKeys) -> Self {
+    pub(super) fn new(script: &'s Script, keys: &[&String]) -> Self {
         let mut command = redis::cmd("EVALSHA");
         command.arg(script.get_hash()).arg(keys.len()).arg(keys);
         Self { script, command }

@@ -1,14 +1,17 @@
 -- Appends a turn at a point, unless its id is stored already. Returns 0 and the version after it, 1 and
 -- the session's version if that is not as expected, or 2, the epoch, the number of messages up to the
--- stored turn, and that turn.
--- ARGV: the deadline, the turn, the expectation (0 any, 1 the same epoch, 2 exactly), epoch, messages
--- and tip of the expected version, the lifetime in milliseconds or nothing, the turn's number of
--- messages, the turn without it and with its messages, the session's name, the turn's fingerprint, the
--- point, the time of the turn's id or nothing, the bytes of its messages, and what is recorded with it:
--- names and numbers.
-local turn, expect, seen_epoch, seen_count = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local seen_tip, lifetime, size, body, name = ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8]), ARGV[9], ARGV[10]
-local turn_tip, point = ARGV[11], ARGV[12]
+-- stored turn, and that turn. The usual case returns nothing if the turn follows the expected version.
+-- ARGV: the deadline, the turn, epoch, messages and tip of the expected version, each empty if there is
+-- none; the turn as it is stored after that version, or from its number of messages on, with a space
+-- before; the number of messages after it, or its own; its fingerprint, the time of its id or nothing,
+-- the bytes of its messages, the session's name after a line break, the expectation (0 any, 1 the same
+-- epoch, 2 exactly), and what is recorded with it: names and numbers. In a call that is not the usual
+-- one, also the lifetime in milliseconds or nothing, and the point.
+local turn, turn_tip, name, expect = ARGV[2], ARGV[8], string.sub(ARGV[11], 2), tonumber(ARGV[12])
+local seen_epoch, seen_count, seen_tip = tonumber(ARGV[3]) or 0, tonumber(ARGV[4]) or 0, ARGV[5]
+local text = string.sub(ARGV[6], (string.find(ARGV[6], ' ', 1, true)))
+local size = tonumber(string.match(text, '^ (%d+)'))
+local lifetime, point = tonumber(ARGV[14] or ''), ARGV[15] or ''
 
 local refusal = late(tonumber(ARGV[1]))
 if refusal then
@@ -49,9 +52,9 @@ if is_over then
 end
 describe(name)
 local is_first = not used
-list_at(name, math.min(tonumber(ARGV[13]) or now, now))
-bytes = bytes + tonumber(ARGV[14])
-for sum, number in string.gmatch(ARGV[15], '(%a+) (%d+)') do
+list_at(name, math.min(tonumber(ARGV[9]) or now, now))
+bytes = bytes + tonumber(ARGV[10])
+for sum, number in string.gmatch(ARGV[13], '(%a+) (%d+)') do
     local added = redis.pcall('HINCRBY', meta, 'sum:' .. sum, number)
     if type(added) == 'table' and added.err then
         redis.call('HSET', meta, 'sum:' .. sum, '9223372036854775807')
@@ -76,7 +79,7 @@ if not continues then
     redis.call('HSET', meta, 'branches', whole(branch_count))
 end
 local finish = path.messages + size
-redis.call('RPUSH', row.list, whole(path.messages) .. ' ' .. whole(size) .. ' ' .. body)
+redis.call('RPUSH', row.list, whole(path.messages) .. text)
 redis.call('HSET', row.ids, turn, whole(row.number) .. ' ' .. whole(path.turns) .. ' ' .. whole(finish))
 row.size = row.size + 1
 if tree then
