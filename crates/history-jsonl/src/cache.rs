@@ -5,9 +5,7 @@ use std::{collections::BTreeMap, num::NonZeroUsize, sync::Mutex};
 use conversant_core::{HistoryError, SessionId};
 use lru::LruCache;
 
-use crate::{
-    conversation::Conversation, index::Index, serial_executor::lock, summaries::Summaries,
-};
+use crate::{conversation::Conversation, index::Index, mutex::lock, summaries::Summaries};
 
 /// The number of sessions whose indexes are cached.
 const MAX_INDEXES: NonZeroUsize = NonZeroUsize::MIN.saturating_add(255);
@@ -47,16 +45,16 @@ impl Cache {
     /// Runs an operation on a conversation, with an index that is up to date.
     pub(crate) fn with<T>(
         &self,
-        mut conversation: Conversation<'_>,
+        conversation: &mut Conversation<'_>,
         run: impl FnOnce(&mut Conversation<'_>) -> Result<T, HistoryError>,
     ) -> Result<T, HistoryError> {
         let session = conversation.session;
         conversation.open(lock(&self.indexes).pop(session))?;
-        self.report(&conversation);
-        let outcome = run(&mut conversation);
+        self.report(conversation);
+        let outcome = run(conversation);
         // After an error, the next operation reads the file again.
         if outcome.is_ok()
-            && let Some(index) = conversation.index
+            && let Some(index) = conversation.index.take()
         {
             lock(&self.indexes).put(session.clone(), index);
         }

@@ -18,6 +18,7 @@ use crate::{
     index::Index,
     lines::Lines,
     log_record::{self, LabelChange, Record, TitleChange, WholeNote},
+    open_file::OpenFile,
     paths::SessionPaths,
     shared_turns::{self, SharedTurns},
     summaries::Summaries,
@@ -30,7 +31,7 @@ pub(crate) struct Conversation<'c> {
     pub(crate) paths: &'c SessionPaths,
     pub(crate) session: &'c SessionId,
     /// `None` if the session was never written. A writer has locked it.
-    pub(crate) file: Option<File>,
+    pub(crate) file: Option<OpenFile>,
     pub(crate) index: Option<Index>,
     pub(crate) summaries: &'c Summaries,
     pub(crate) time_to_live: Option<Duration>,
@@ -43,7 +44,7 @@ impl Conversation<'_> {
     /// with it. An expired session is as if it had been deleted.
     pub(crate) fn open(&mut self, index: Option<Index>) -> Result<(), HistoryError> {
         if self.file.is_none() {
-            self.file = match File::open(self.paths.file()) {
+            self.file = match OpenFile::read(&self.paths.file()) {
                 Ok(file) => Some(file),
                 Err(error) if error.kind() == ErrorKind::NotFound => None,
                 Err(error) => return Err(io_error(error)),
@@ -68,6 +69,11 @@ impl Conversation<'_> {
             None => None,
         };
         Ok(())
+    }
+
+    /// Returns the file, if the session was ever written.
+    pub(crate) fn own_file(&self) -> Option<&File> {
+        self.file.as_ref().map(|open| &open.file)
     }
 
     /// Returns the last turn of the path to a point. `None` as a point is the tip.
@@ -153,7 +159,7 @@ impl Conversation<'_> {
         let Some(index) = &self.index else { return Ok(None) };
         let Some(place) = index.turns.find(turn.id()) else { return Ok(None) };
         if let Some(entry) = index.turns.entry(place) {
-            let mut lines = Lines::new(self.file.as_ref(), &index.shared);
+            let mut lines = Lines::new(self.own_file(), &index.shared);
             lines.turns(&[entry])?.iter().try_for_each(|stored| turn.check_stored(stored))?;
         }
         Ok(Some(self.version_at(Some(place))))
@@ -179,7 +185,7 @@ impl Conversation<'_> {
     /// Returns the properties that a list shows. An expired session has none.
     fn properties(&self) -> Result<Properties, HistoryError> {
         let is_there = self.index.as_ref().is_some_and(|index| index.header.session.is_some());
-        match &self.file {
+        match self.own_file() {
             Some(file) if is_there => Ok(self.summaries.of(&self.paths.file(), file)?.properties),
             _ => Ok(Properties::default()),
         }
@@ -188,7 +194,7 @@ impl Conversation<'_> {
     /// Returns the description for a list, if the session would be listed.
     pub(crate) fn info(&self) -> Result<Option<SessionInfo>, HistoryError> {
         let is_there = self.index.as_ref().is_some_and(|index| index.header.session.is_some());
-        match &self.file {
+        match self.own_file() {
             Some(file) if is_there => Ok(self.summaries.of(&self.paths.file(), file)?.info()),
             _ => Ok(None),
         }
@@ -302,7 +308,7 @@ impl Conversation<'_> {
         if entry.covers.is_some_and(|last| !index.turns.has(path, last)) {
             return Ok(None);
         }
-        let mut lines = Lines::new(self.file.as_ref(), &index.shared);
+        let mut lines = Lines::new(self.own_file(), &index.shared);
         Ok(Some(lines.read::<WholeNote>(entry.span)?.note.into_note()))
     }
 
@@ -341,11 +347,11 @@ impl Conversation<'_> {
 
     /// Writes the next line, durably or not at all.
     fn write(&mut self, record: &Record<'_>) -> Result<(), HistoryError> {
-        match (&mut self.index, &self.file) {
-            (Some(index), Some(file)) if index.header.session.is_some() => {
+        match (&mut self.index, &mut self.file) {
+            (Some(index), Some(open)) if index.header.session.is_some() => {
                 let line = log_record::encode(index.lines, record)?;
                 if index.torn == 0 && !index.is_open {
-                    extend(file, index, &line)?;
+                    extend(&open.file, index, &line)?;
                     return index.extend(record, &line);
                 }
                 let mut bytes = Vec::with_capacity(line.len() + 1);
@@ -353,7 +359,8 @@ impl Conversation<'_> {
                     bytes.push(b'\n');
                 }
                 bytes.extend_from_slice(&line);
-                extend(file, index, &bytes)?;
+                extend(&open.file, index, &bytes)?;
+                open.check().map_err(io_error)?;
                 self.refresh()
             }
             _ => {

@@ -1,12 +1,9 @@
-//! Files: reading and writing at an offset, and their names.
+//! Reading and writing files at an offset.
 
 use std::{
     fs::File,
-    io::{self, BufRead, BufReader, ErrorKind, Seek, SeekFrom},
-    path::Path,
+    io::{self, BufRead, BufReader, Seek, SeekFrom},
 };
-
-use conversant_history::FileIdentity;
 
 /// The bytes that nearly every first line has at most.
 const START_BYTES: usize = 1024;
@@ -54,13 +51,4 @@ pub(crate) fn reader_at(
 ) -> io::Result<BufReader<&File>> {
     file.seek(SeekFrom::Start(offset))?;
     Ok(BufReader::with_capacity(buffer, file))
-}
-
-/// Returns whether a file still has its name.
-pub(crate) fn has_name(file: &File, path: &Path) -> io::Result<bool> {
-    match FileIdentity::of(path) {
-        Ok(identity) => Ok(identity.is_of(&file.metadata()?)),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
-    }
 }

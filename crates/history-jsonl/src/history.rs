@@ -17,7 +17,7 @@ use crate::{
     cache::{Cache, TornTail},
     conversation::Conversation,
     list::{self, Listed},
-    lock::{LockMode, SessionLock},
+    lock::{self, LockMode, SessionLock},
     log_record,
     page_cache::Source,
     paths::SessionPaths,
@@ -91,7 +91,7 @@ impl JsonlHistory {
     pub async fn repair(&self, session: &SessionId) -> Result<Repaired, HistoryError> {
         let (paths, id) = (self.paths(session), session.clone());
         let (cache, files) = (Arc::clone(&self.store.cache), paths.clone());
-        let repair = move |_lock| {
+        let repair = move |_: Option<&mut SessionLock>| {
             cache.forget(&id);
             repair::repair(&files, &id)
         };
@@ -192,8 +192,7 @@ impl JsonlHistory {
         let mut deleted = 0;
         for info in found {
             let filter = filter.clone();
-            let delete = move |conversation: &mut Conversation<'_>,
-                               lock: Option<&mut SessionLock>| {
+            let delete = move |conversation: &mut Conversation<'_>, lock: Option<&SessionLock>| {
                 // The session may have been used since.
                 let is_wanted = match conversation.info()? {
                     Some(info) if filter.matches(&info) => {
@@ -238,16 +237,16 @@ impl JsonlHistory {
         session: &SessionId,
         mode: LockMode,
         time_to_live: Option<Duration>,
-        run: impl FnOnce(&mut Conversation<'_>, Option<&mut SessionLock>) -> Result<T, HistoryError>
+        run: impl FnOnce(&mut Conversation<'_>, Option<&SessionLock>) -> Result<T, HistoryError>
         + Send
         + 'static,
     ) -> Result<T, HistoryError> {
         let (paths, id) = (self.paths(session), session.clone());
         let (cache, files) = (Arc::clone(&self.store.cache), paths.clone());
         let lock_timeout = self.store.settings.lock_timeout;
-        let operate = move |mut lock: Option<SessionLock>| {
-            let file = lock.as_mut().and_then(SessionLock::take_data);
-            let conversation = Conversation {
+        let operate = move |mut lock: Option<&mut SessionLock>| {
+            let file = lock.as_deref_mut().and_then(SessionLock::take_data);
+            let mut conversation = Conversation {
                 paths: &files,
                 session: &id,
                 file,
@@ -256,7 +255,12 @@ impl JsonlHistory {
                 time_to_live,
                 lock_timeout,
             };
-            cache.with(conversation, |conversation| run(conversation, lock.as_mut()))
+            let run = |conversation: &mut Conversation<'_>| run(conversation, lock.as_deref());
+            let output = cache.with(&mut conversation, run)?;
+            if let Some(lock) = lock {
+                lock.put_data(conversation.file);
+            }
+            Ok(output)
         };
         self.store.executor.run_locked(session, paths, mode, operate).await
     }
@@ -265,10 +269,10 @@ impl JsonlHistory {
     pub(crate) async fn with_lock<T: Send + 'static>(
         &self,
         session: &SessionId,
-        run: impl FnOnce(&mut SessionLock) -> Result<T, HistoryError> + Send + 'static,
+        run: impl FnOnce(&SessionLock) -> Result<T, HistoryError> + Send + 'static,
     ) -> Result<T, HistoryError> {
-        let operate = move |lock: Option<SessionLock>| match lock {
-            Some(mut lock) => run(&mut lock),
+        let operate = move |lock: Option<&mut SessionLock>| match lock {
+            Some(lock) => run(lock),
             None => Err(HistoryError::Unsupported { what: "leases without a lock" }),
         };
         let paths = self.paths(session);
@@ -326,7 +330,7 @@ impl BranchedHistory for JsonlHistory {
         let (time_to_live, lock_timeout) = (settings.time_to_live, settings.lock_timeout);
         // What is in memory is read here: to wake a thread would take as long.
         let at_once = || {
-            let _lock = SessionLock::shared_at_once(&paths)?;
+            let _lock = lock::shared_at_once(&paths)?;
             let loaded = tail::load(Source::PageCache, &paths, session, point, range, time_to_live);
             loaded.ok().flatten()
         };
@@ -337,13 +341,13 @@ impl BranchedHistory for JsonlHistory {
         }
         let id = session.clone();
         let (cache, files) = (Arc::clone(&self.store.cache), paths.clone());
-        let load = move |_lock| {
+        let load = move |_: Option<&mut SessionLock>| {
             // A session that is only read needs no index.
             let loaded = tail::load(Source::Disk, &files, &id, point, range, time_to_live)?;
             if let Some(slice) = loaded {
                 return Ok(slice);
             }
-            let conversation = Conversation {
+            let mut conversation = Conversation {
                 paths: &files,
                 session: &id,
                 file: None,
@@ -352,7 +356,7 @@ impl BranchedHistory for JsonlHistory {
                 time_to_live,
                 lock_timeout,
             };
-            cache.with(conversation, |conversation| conversation.load(point, range))
+            cache.with(&mut conversation, |conversation| conversation.load(point, range))
         };
         self.store.executor.run_locked(session, paths, LockMode::Shared, load).await
     }

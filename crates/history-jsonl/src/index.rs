@@ -9,6 +9,7 @@ use crate::{
     file_io,
     header::{Base, Header},
     log_record::{self, BranchPoint, Content, Line, Record, TurnOutline},
+    open_file::{FileState, OpenFile},
     paths::{SessionPaths, shared},
     shared_file::{self, SharedFile},
     turn_tree::{Place, Span, TurnTree},
@@ -58,13 +59,13 @@ pub(crate) struct NoteEntry {
 impl Index {
     /// Reads what was added to a file since `before`, or all of it.
     pub(crate) fn read(
-        file: &File,
+        file: &OpenFile,
         paths: &SessionPaths,
         session: &SessionId,
         before: Option<Self>,
     ) -> Result<Self, HistoryError> {
-        let metadata = file.metadata().map_err(io_error)?;
-        let length = metadata.len();
+        let OpenFile { file, state: FileState { length, written }, .. } = file;
+        let (length, written) = (*length, *written);
         let mut index = match before {
             Some(before) if before.continues(file, length)? => before,
             _ => {
@@ -80,7 +81,7 @@ impl Index {
         if length > index.end {
             index.read_rest(file)?;
         }
-        index.written = metadata.modified().ok();
+        index.written = written;
         Ok(index)
     }
 

@@ -13,6 +13,7 @@ use crate::{
     header::Header,
     index::Index,
     lines::Lines,
+    open_file::OpenFile,
     paths::{EXTENSION, SessionPaths},
     summaries::Summaries,
 };
@@ -159,13 +160,13 @@ pub(crate) fn has_words(
     if find(info.title.as_deref().unwrap_or_default()) {
         return Ok(true);
     }
-    let file = match File::open(paths.file()) {
+    let file = match OpenFile::read(&paths.file()) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(io_error(error)),
     };
     let index = Index::read(&file, paths, &info.session, None)?;
-    let mut lines = Lines::new(Some(&file), &index.shared);
+    let mut lines = Lines::new(Some(&file.file), &index.shared);
     for entry in index.turns.all() {
         let turns = lines.turns(&[entry])?;
         if turns.iter().flat_map(|turn| turn.messages().iter()).any(|message| find(&message.text()))

@@ -12,7 +12,10 @@ use conversant_core::{HistoryError, TurnId};
 use conversant_history::lease_holder;
 use serde::{Deserialize, Serialize};
 
-use crate::{error::io_error, file_io::has_name, page_cache::Source, paths::SessionPaths};
+use crate::{
+    error::io_error, open_file::OpenFile, open_files::SessionFiles, page_cache::Source,
+    paths::SessionPaths,
+};
 
 /// The pauses between attempts to lock a file: the first, which doubles up to the last.
 pub(crate) const PAUSES: (Duration, Duration) =
@@ -29,22 +32,40 @@ pub(crate) enum LockMode {
 
 /// A lock file that is open.
 pub(crate) struct LockFile {
-    file: File,
-    path: PathBuf,
+    file: OpenFile,
     mode: LockMode,
+    /// Whether an earlier operation opened it: it may have lost its name since.
+    was_open: bool,
     /// The file of the conversation, which a writer locks too.
-    data: Option<PathBuf>,
+    data: Option<DataFile>,
+}
+
+/// The file of a conversation, before it is locked.
+struct DataFile {
+    path: PathBuf,
+    /// The file, if an earlier operation opened it.
+    open: Option<OpenFile>,
 }
 
 impl LockFile {
-    /// Opens the lock file of a session, or returns `None` if the operation needs no lock.
-    pub(crate) fn open(paths: &SessionPaths, mode: LockMode) -> Result<Option<Self>, HistoryError> {
+    /// Opens the lock file of a session for a writer, unless it is among the session's open files.
+    pub(crate) fn exclusive(
+        paths: &SessionPaths,
+        open_files: Option<SessionFiles>,
+    ) -> Result<Self, HistoryError> {
+        let was_open = open_files.is_some();
+        let (file, data) = match open_files {
+            Some(files) => (files.lock, files.data),
+            None => (open(&paths.lock()).map_err(io_error)?, None),
+        };
+        let data = Some(DataFile { path: paths.file(), open: data });
+        Ok(Self { file, mode: LockMode::Exclusive, was_open, data })
+    }
+
+    /// Opens the lock file of a session for a reader, or returns `None` if it needs no lock.
+    pub(crate) fn shared(paths: &SessionPaths) -> Result<Option<Self>, HistoryError> {
         let path = paths.lock();
-        if mode == LockMode::Exclusive {
-            let file = open(&path).map_err(io_error)?;
-            return Ok(Some(Self { file, path, mode, data: Some(paths.file()) }));
-        }
-        let file = match options().open(&path) {
+        let file = match OpenFile::open(&options(), &path) {
             Err(error) if error.kind() == ErrorKind::NotFound && !paths.file().exists() => {
                 return Ok(None);
             }
@@ -53,14 +74,14 @@ impl LockFile {
         };
         let file = match file {
             // A reader cannot create the file where nothing can be written.
-            Err(error) if is_read_only(&error) => match File::open(&path) {
+            Err(error) if is_read_only(&error) => match OpenFile::read(&path) {
                 Ok(file) => file,
                 Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
                 Err(error) => return Err(io_error(error)),
             },
             file => file.map_err(io_error)?,
         };
-        Ok(Some(Self { file, path, mode, data: None }))
+        Ok(Some(Self { file, mode: LockMode::Shared, was_open: false, data: None }))
     }
 
     /// Locks a file that belongs to no session, which is created if it does not exist. Waits for
@@ -69,11 +90,11 @@ impl LockFile {
     /// # Errors
     /// [`HistoryError::Busy`] once the time is over.
     pub(crate) fn wait(
-        path: PathBuf,
+        path: &Path,
         deadline: Option<Instant>,
     ) -> Result<SessionLock, HistoryError> {
-        let file = open(&path).map_err(io_error)?;
-        let mut lock = Self { file, path, mode: LockMode::Exclusive, data: None };
+        let file = open(path).map_err(io_error)?;
+        let mut lock = Self { file, mode: LockMode::Exclusive, was_open: false, data: None };
         let (mut pause, longest) = PAUSES;
         loop {
             match lock.try_lock()? {
@@ -92,56 +113,77 @@ impl LockFile {
     ///
     /// A reader that locks a file which was removed sees only turns that are being written as not
     /// there yet, so that it need not compare the file with its name. Nor need a writer that has
-    /// locked the conversation's file.
+    /// opened the file just now and has locked the conversation's.
     pub(crate) fn try_lock(mut self) -> Result<Result<SessionLock, Self>, HistoryError> {
         loop {
-            match lock(&self.file, self.mode) {
-                Ok(()) => {}
-                Err(TryLockError::WouldBlock) => return Ok(Err(self)),
+            let is_locked = match lock(&self.file.file, self.mode) {
+                Ok(()) => true,
+                Err(TryLockError::WouldBlock) => false,
                 Err(TryLockError::Error(error)) => return Err(io_error(error)),
+            };
+            if self.was_open && !self.file.has_name().map_err(io_error)? {
+                self.open_again()?;
+                continue;
             }
-            let data = match &self.data {
-                Some(path) => lock_data(path)?,
+            if !is_locked {
+                return Ok(Err(self));
+            }
+            let data = match &mut self.data {
+                Some(data) => data.lock()?,
                 None => Ok(None),
             };
             let Ok(data) = data else {
-                self.file.unlock().map_err(io_error)?;
+                self.file.file.unlock().map_err(io_error)?;
                 return Ok(Err(self));
             };
-            let is_locked = self.mode == LockMode::Shared || (cfg!(unix) && data.is_some());
-            if is_locked || has_name(&self.file, &self.path).map_err(io_error)? {
-                return Ok(Ok(SessionLock { file: self.file, data }));
+            let is_checked =
+                self.was_open || self.mode == LockMode::Shared || (cfg!(unix) && data.is_some());
+            if is_checked || self.file.has_name().map_err(io_error)? {
+                return Ok(Ok(SessionLock { file: self.file, mode: self.mode, data }));
             }
-            // The folder was emptied, and others lock another file of this name.
-            self.file = open(&self.path).map_err(io_error)?;
+            self.open_again()?;
         }
+    }
+
+    /// Opens the file that has the name now. The folder was emptied, and others lock that file.
+    fn open_again(&mut self) -> Result<(), HistoryError> {
+        self.file = open(self.file.path()).map_err(io_error)?;
+        self.was_open = false;
+        Ok(())
     }
 }
 
 /// Another process holds the lock.
 struct WouldBlock;
 
-/// Opens and locks the file of a conversation, so that a lock file that is removed while another
-/// process uses it does not let a second process write. Returns `None` if there is no file.
-///
-/// Elsewhere than on Unix a lock would keep this process from reading the file, and a file that is
-/// open cannot be removed: it is only opened there.
-fn lock_data(path: &Path) -> Result<Result<Option<File>, WouldBlock>, HistoryError> {
-    loop {
-        let file = match OpenOptions::new().read(true).write(true).open(path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Ok(None)),
-            Err(error) => return Err(io_error(error)),
-        };
-        if !cfg!(unix) {
-            return Ok(Ok(Some(file)));
-        }
-        match file.try_lock() {
-            Ok(()) if has_name(&file, path).map_err(io_error)? => return Ok(Ok(Some(file))),
+impl DataFile {
+    /// Opens and locks the file, so that a lock file that is removed while another process uses it
+    /// does not let a second process write. Returns `None` if there is no file.
+    ///
+    /// Elsewhere than on Unix a lock would keep this process from reading the file, and a file that
+    /// is open cannot be removed: it is only opened there.
+    fn lock(&mut self) -> Result<Result<Option<OpenFile>, WouldBlock>, HistoryError> {
+        loop {
+            let file = match self.open.take() {
+                Some(file) => Ok(file),
+                None => OpenFile::open(OpenOptions::new().read(true).write(true), &self.path),
+            };
+            let mut file = match file {
+                Ok(file) => file,
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Ok(None)),
+                Err(error) => return Err(io_error(error)),
+            };
+            if cfg!(unix) {
+                match file.file.try_lock() {
+                    Ok(()) => {}
+                    Err(TryLockError::WouldBlock) => return Ok(Err(WouldBlock)),
+                    Err(TryLockError::Error(error)) => return Err(io_error(error)),
+                }
+            }
+            if file.has_name().map_err(io_error)? {
+                return Ok(Ok(Some(file)));
+            }
             // It was replaced in the meantime.
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Ok(Err(WouldBlock)),
-            Err(TryLockError::Error(error)) => return Err(io_error(error)),
         }
     }
 }
@@ -153,8 +195,8 @@ fn lock(file: &File, mode: LockMode) -> Result<(), TryLockError> {
     }
 }
 
-fn open(path: &Path) -> io::Result<File> {
-    options().create(true).truncate(false).open(path)
+fn open(path: &Path) -> io::Result<OpenFile> {
+    OpenFile::open(options().create(true).truncate(false), path)
 }
 
 fn options() -> OpenOptions {
@@ -172,18 +214,17 @@ fn is_read_only(error: &io::Error) -> bool {
 
 /// A lock that is held until it is dropped, or the process ends.
 pub(crate) struct SessionLock {
-    file: File,
+    file: OpenFile,
+    mode: LockMode,
     /// The conversation's file, which a writer has locked.
-    data: Option<File>,
+    data: Option<OpenFile>,
 }
 
-impl SessionLock {
-    /// Acquires the lock of a reader if that takes no wait.
-    pub(crate) fn shared_at_once(paths: &SessionPaths) -> Option<Self> {
-        let file = Source::PageCache.open(&paths.lock()).ok()?;
-        lock(&file, LockMode::Shared).ok()?;
-        Some(Self { file, data: None })
-    }
+/// Acquires the lock of a reader if that takes no wait. It is held until the file is dropped.
+pub(crate) fn shared_at_once(paths: &SessionPaths) -> Option<File> {
+    let file = Source::PageCache.open(&paths.lock()).ok()?;
+    lock(&file, LockMode::Shared).ok()?;
+    Some(file)
 }
 
 /// A lease, as the lock file contains it.
@@ -196,12 +237,26 @@ struct StoredLease {
 
 impl SessionLock {
     /// Takes the file of the conversation, if there is one and the lock is a writer's.
-    pub(crate) const fn take_data(&mut self) -> Option<File> {
+    pub(crate) const fn take_data(&mut self) -> Option<OpenFile> {
         self.data.take()
     }
 
+    /// Gives back the file of the conversation, which may be another one now.
+    pub(crate) fn put_data(&mut self, data: Option<OpenFile>) {
+        self.data = data;
+    }
+
+    /// Unlocks the files of a writer, and returns them. If that fails, they are closed, which
+    /// unlocks them too.
+    pub(crate) fn unlock(self) -> Option<SessionFiles> {
+        let is_unlocked = |file: &OpenFile| file.file.unlock().is_ok();
+        let data = self.data.filter(is_unlocked);
+        let lock = Some(self.file).filter(|_| self.mode == LockMode::Exclusive);
+        Some(SessionFiles { lock: lock.filter(is_unlocked)?, data })
+    }
+
     /// Leases the session, unless another lease of it has not expired.
-    pub(crate) fn acquire_lease(&mut self, time: Duration) -> Result<TurnId, HistoryError> {
+    pub(crate) fn acquire_lease(&self, time: Duration) -> Result<TurnId, HistoryError> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         if self.lease()?.is_some_and(|lease| millis(now) < lease.until) {
             return Err(HistoryError::Busy);
@@ -212,7 +267,7 @@ impl SessionLock {
     }
 
     /// Releases a lease. Does nothing if another holder has the session.
-    pub(crate) fn release_lease(&mut self, holder: TurnId) -> Result<(), HistoryError> {
+    pub(crate) fn release_lease(&self, holder: TurnId) -> Result<(), HistoryError> {
         match self.lease()? {
             Some(lease) if lease.holder == holder => self.write(None),
             _ => Ok(()),
@@ -220,24 +275,26 @@ impl SessionLock {
     }
 
     /// Removes the lease of any holder.
-    pub(crate) fn remove_lease(&mut self) -> Result<(), HistoryError> {
+    pub(crate) fn remove_lease(&self) -> Result<(), HistoryError> {
         self.write(None)
     }
 
-    fn lease(&mut self) -> Result<Option<StoredLease>, HistoryError> {
+    fn lease(&self) -> Result<Option<StoredLease>, HistoryError> {
         let mut text = String::new();
-        self.file.rewind().map_err(io_error)?;
-        match self.file.read_to_string(&mut text) {
+        let mut file = &self.file.file;
+        file.rewind().map_err(io_error)?;
+        match file.read_to_string(&mut text) {
             Err(error) if error.kind() != ErrorKind::InvalidData => Err(io_error(error)),
             // A text that was not written completely is not a lease.
             _ => Ok(serde_json::from_str(&text).ok()),
         }
     }
 
-    fn write(&mut self, lease: Option<&StoredLease>) -> Result<(), HistoryError> {
+    fn write(&self, lease: Option<&StoredLease>) -> Result<(), HistoryError> {
         let text = lease.and_then(|lease| serde_json::to_string(lease).ok()).unwrap_or_default();
-        self.file.set_len(0).and_then(|()| self.file.rewind()).map_err(io_error)?;
-        self.file.write_all(text.as_bytes()).map_err(io_error)
+        let mut file = &self.file.file;
+        file.set_len(0).and_then(|()| file.rewind()).map_err(io_error)?;
+        file.write_all(text.as_bytes()).map_err(io_error)
     }
 }
 

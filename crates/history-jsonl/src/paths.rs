@@ -7,9 +7,10 @@ use std::{
 };
 
 use conversant_core::{HistoryError, SessionId, TurnId};
+use conversant_history::FileIdentity;
 use sha2::{Digest, Sha256};
 
-use crate::{error::io_error, file_io::has_name};
+use crate::{error::io_error, open_file::OpenFile};
 
 /// The extension of a conversation's file.
 pub(crate) const EXTENSION: &str = "jsonl";
@@ -66,24 +67,24 @@ impl SessionPaths {
     /// # Errors
     /// [`HistoryError::Busy`] if another process creates the file at the same time, which is
     /// possible only if the lock file was removed.
-    pub(crate) fn replace(&self, bytes: &[u8], is_new: bool) -> Result<File, HistoryError> {
-        // A process that was killed here may have left a file of this name. It is overwritten.
-        let path = self.with_extension("new");
-        let open =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
-        let mut file = open.map_err(io_error)?;
+    pub(crate) fn replace(&self, bytes: &[u8], is_new: bool) -> Result<OpenFile, HistoryError> {
+        let (path, data) = (self.with_extension("new"), self.file());
+        let mut file = new_file(&path, &data).map_err(io_error)?;
         if cfg!(unix) {
-            match file.try_lock() {
-                Ok(()) if has_name(&file, &path).map_err(io_error)? => {}
+            let identity =
+                FileIdentity::of_metadata(&path, &file.file.metadata().map_err(io_error)?);
+            match file.file.try_lock() {
+                Ok(()) if identity.current().map_err(io_error)?.is_some() => {}
                 Ok(()) | Err(TryLockError::WouldBlock) => return Err(HistoryError::Busy),
                 Err(TryLockError::Error(error)) => return Err(io_error(error)),
             }
         }
         let mut write = || {
-            file.set_len(0)?;
-            file.write_all(bytes)?;
-            file.sync_all()?;
-            self.publish(&path, is_new)?;
+            file.file.set_len(0)?;
+            file.file.write_all(bytes)?;
+            file.file.sync_all()?;
+            file.check()?;
+            publish(&path, &data, is_new)?;
             sync_folder(&self.folder)
         };
         match write() {
@@ -97,20 +98,33 @@ impl SessionPaths {
             }
         }
     }
+}
 
-    /// Gives a file the name of the conversation's.
-    fn publish(&self, path: &Path, is_new: bool) -> io::Result<()> {
-        if is_new {
-            // A rename would replace what another process has created.
-            match fs::hard_link(path, self.file()) {
-                Ok(()) => return fs::remove_file(path),
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => return Err(error),
-                // Not every file system has links.
-                Err(_) => {}
-            }
-        }
-        fs::rename(path, self.file())
+/// Opens the file that will get the name `data`. A process that was killed may have left it.
+fn new_file(path: &Path, data: &Path) -> io::Result<OpenFile> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    let mut file = OpenFile::new(options.open(path)?, data)?;
+    if !file.has_name()? {
+        return Ok(file);
     }
+    // The process was killed between the two steps of `publish`: the file is the conversation's.
+    fs::remove_file(path)?;
+    OpenFile::new(options.open(path)?, data)
+}
+
+/// Gives a file the name `data`.
+fn publish(path: &Path, data: &Path, is_new: bool) -> io::Result<()> {
+    if is_new {
+        // A rename would replace what another process has created.
+        match fs::hard_link(path, data) {
+            Ok(()) => return fs::remove_file(path),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => return Err(error),
+            // Not every file system has links.
+            Err(_) => {}
+        }
+    }
+    fs::rename(path, data)
 }
 
 /// Returns the path under which forks find the file of an id.

@@ -89,7 +89,7 @@ impl Conversation<'_> {
 
     fn read_turns(&self, entries: &[&TurnEntry]) -> Result<Vec<Turn>, HistoryError> {
         let shared = self.index.as_ref().map_or(&[][..], |index| &index.shared);
-        Lines::new(self.file.as_ref(), shared).turns(entries)
+        Lines::new(self.own_file(), shared).turns(entries)
     }
 }
 

@@ -7,7 +7,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Mutex, Weak},
     time::{Duration, Instant},
 };
 
@@ -18,20 +18,23 @@ use futures_channel::oneshot;
 use crate::{
     error::{OperationPanicked, backend},
     lock::{LockFile, LockMode, PAUSES, SessionLock},
+    mutex::lock,
+    open_files::{LINGER, OpenFiles, SessionFiles},
     paths::SessionPaths,
 };
 
 /// The session of an operation, or `None` if it belongs to no session.
 type Lane = Option<SessionId>;
 
-type Run = Box<dyn FnOnce(Result<Option<SessionLock>, HistoryError>) + Send>;
+/// The lock that an operation gets, if it needs one.
+type Locked = Result<Option<SessionLock>, HistoryError>;
 
 /// An operation, and the lock that it needs.
 struct Operation {
     lock: Option<(SessionPaths, LockMode)>,
     /// When it gives up waiting for the lock, if ever.
     deadline: Option<Instant>,
-    run: Run,
+    job: Box<dyn Job>,
 }
 
 /// An operation whose session another process has locked.
@@ -39,7 +42,7 @@ struct Blocked {
     lane: Lane,
     file: LockFile,
     deadline: Option<Instant>,
-    run: Run,
+    job: Box<dyn Job>,
     next_try: Instant,
     pause: Duration,
 }
@@ -47,7 +50,54 @@ struct Blocked {
 /// A lane whose first operation can run, or has its lock.
 enum Ready {
     Operation(Lane, Operation),
-    Locked(Lane, Result<Option<SessionLock>, HistoryError>, Run),
+    Locked(Lane, Locked, Box<dyn Job>),
+}
+
+/// The work of an operation, and its caller.
+trait Job: Send {
+    /// Does the work, and drops all that it needed for it. Returns the session's files, if they are
+    /// open and not locked.
+    fn run(&mut self, lock: Locked) -> Option<SessionFiles>;
+
+    /// Sends the result to the caller.
+    fn reply(self: Box<Self>);
+}
+
+struct Task<T, W> {
+    /// `None` once it has run.
+    work: Option<W>,
+    outcome: Option<Result<T, HistoryError>>,
+    reply: oneshot::Sender<Result<T, HistoryError>>,
+}
+
+impl<T, W> Job for Task<T, W>
+where
+    T: Send,
+    W: FnOnce(Option<&mut SessionLock>) -> Result<T, HistoryError> + Send,
+{
+    fn run(&mut self, lock: Locked) -> Option<SessionFiles> {
+        let mut files = None;
+        let run = |mut lock: Option<SessionLock>| {
+            let work = self.work.take().ok_or_else(|| backend(OperationPanicked))?;
+            let output = work(lock.as_mut())?;
+            files = lock.and_then(SessionLock::unlock);
+            Ok(output)
+        };
+        self.outcome = Some(lock.and_then(run));
+        files
+    }
+
+    fn reply(self: Box<Self>) {
+        // The caller runs as soon as it has its result, and would wait for what this thread frees.
+        let (outcome, reply) = {
+            let task = self;
+            (task.outcome, task.reply)
+        };
+        if let Some(outcome) = outcome {
+            // The caller may have given up.
+            let _ = reply.send(outcome);
+        }
+    }
 }
 
 /// The most threads of a store.
@@ -74,11 +124,13 @@ impl SerialExecutor {
         let runs = (0..threads.clamp(1, MAX_THREADS)).map(|_| {
             let (lanes, waiter) = (Arc::clone(&lanes), Arc::clone(&waiter));
             move |jobs: &Jobs<Ready>| {
-                while let Some(ready) = jobs.next() {
-                    run_lane(ready, &lanes, &mut |blocked| {
+                let mut next = jobs.next();
+                while let Some(ready) = next {
+                    let last = run_lane(ready, &lanes, &mut |blocked| {
                         // The waiter ends after the threads that hand over to it.
                         let _ = waiter.send(blocked);
                     });
+                    next = jobs.next_after(|| last.reply(), LINGER, || lanes.files.close_idle());
                 }
             }
         });
@@ -101,7 +153,7 @@ impl SerialExecutor {
         session: &SessionId,
         paths: SessionPaths,
         mode: LockMode,
-        run: impl FnOnce(Option<SessionLock>) -> Result<T, HistoryError> + Send + 'static,
+        run: impl FnOnce(Option<&mut SessionLock>) -> Result<T, HistoryError> + Send + 'static,
     ) -> Result<T, HistoryError> {
         self.submit(Some(session.clone()), Some((paths, mode)), run).await
     }
@@ -126,15 +178,12 @@ impl SerialExecutor {
         &self,
         lane: Lane,
         lock: Option<(SessionPaths, LockMode)>,
-        run: impl FnOnce(Option<SessionLock>) -> Result<T, HistoryError> + Send + 'static,
+        work: impl FnOnce(Option<&mut SessionLock>) -> Result<T, HistoryError> + Send + 'static,
     ) -> Result<T, HistoryError> {
         let (reply, answer) = oneshot::channel();
-        let run: Run = Box::new(move |locked| {
-            // The caller may have given up.
-            let _ = reply.send(locked.and_then(run));
-        });
+        let job = Box::new(Task { work: Some(work), outcome: None, reply });
         let deadline = Instant::now().checked_add(self.lock_timeout);
-        let operation = Operation { lock, deadline, run };
+        let operation = Operation { lock, deadline, job };
         if let Some(operation) = self.lanes.push(&lane, operation)? {
             self.pool.send(Ready::Operation(lane, operation))?;
         }
@@ -146,6 +195,7 @@ impl SerialExecutor {
         self.lanes.close().await;
         self.waiter.close().await;
         self.pool.close().await;
+        self.lanes.files.close();
     }
 }
 
@@ -168,7 +218,11 @@ impl Drop for Begun<'_> {
 /// The operations that are queued behind the first one of their lane. A lane without operations has
 /// no entry.
 #[derive(Default)]
-struct Lanes(Mutex<LanesState>);
+struct Lanes {
+    state: Mutex<LanesState>,
+    /// The files of sessions that have no operation.
+    files: OpenFiles,
+}
 
 #[derive(Default)]
 struct LanesState {
@@ -181,7 +235,7 @@ struct LanesState {
 impl Lanes {
     /// Queues an operation, or gives it back if it is the first one of its lane.
     fn push(&self, lane: &Lane, operation: Operation) -> Result<Option<Operation>, HistoryError> {
-        let mut state = lock(&self.0);
+        let mut state = lock(&self.state);
         if state.is_closed {
             return Err(WorkerEnded.into());
         }
@@ -195,7 +249,7 @@ impl Lanes {
 
     /// Begins a lane, unless it has operations.
     fn begin(&self, lane: &Lane) -> Result<bool, HistoryError> {
-        let mut state = lock(&self.0);
+        let mut state = lock(&self.state);
         if state.is_closed {
             return Err(WorkerEnded.into());
         }
@@ -208,7 +262,7 @@ impl Lanes {
 
     /// Returns the lane's next operation, or ends the lane.
     fn next(&self, lane: &Lane) -> Option<Operation> {
-        let mut state = lock(&self.0);
+        let mut state = lock(&self.state);
         let next = state.queues.get_mut(lane).and_then(VecDeque::pop_front);
         if next.is_none() {
             state.queues.remove(lane);
@@ -219,9 +273,27 @@ impl Lanes {
         next
     }
 
+    /// Locks the files that the next operation of a lane needs. Returns `None` if it needs no lock,
+    /// and the lock file if another process has locked it.
+    fn lock(
+        &self,
+        lane: &Lane,
+        needed: Option<(SessionPaths, LockMode)>,
+    ) -> Result<Option<Result<SessionLock, LockFile>>, HistoryError> {
+        let Some((paths, mode)) = needed else { return Ok(None) };
+        let file = match mode {
+            LockMode::Shared => LockFile::shared(&paths)?,
+            LockMode::Exclusive => {
+                let open_files = lane.as_ref().and_then(|session| self.files.take(session));
+                Some(LockFile::exclusive(&paths, open_files)?)
+            }
+        };
+        file.map(LockFile::try_lock).transpose()
+    }
+
     async fn close(&self) {
         let empty = {
-            let mut state = lock(&self.0);
+            let mut state = lock(&self.state);
             state.is_closed = true;
             if state.queues.is_empty() {
                 return;
@@ -235,39 +307,58 @@ impl Lanes {
     }
 }
 
-/// Runs the operations of a lane until there are none, or until one has to wait for its lock.
-fn run_lane(ready: Ready, lanes: &Lanes, block: &mut dyn FnMut(Blocked)) {
-    let (lane, mut next) = match ready {
-        Ready::Operation(lane, operation) => (lane, Some(operation)),
-        Ready::Locked(lane, lock, run) => {
-            run_caught(run, lock);
-            let next = lanes.next(&lane);
-            (lane, next)
+/// An operation that has ended, and whose caller waits for the result.
+#[must_use]
+struct Ended(Option<Box<dyn Job>>);
+
+impl Ended {
+    fn reply(self) {
+        if let Some(job) = self.0 {
+            // The waker is the caller's.
+            let _ = catch_unwind(AssertUnwindSafe(|| job.reply()));
         }
-    };
-    while let Some(Operation { lock, deadline, run }) = next {
-        let file = match &lock {
-            Some((paths, mode)) => LockFile::open(paths, *mode),
-            None => Ok(None),
-        };
-        match file.and_then(|file| file.map(LockFile::try_lock).transpose()) {
-            Ok(None) => run_caught(run, Ok(None)),
-            Ok(Some(Ok(lock))) => run_caught(run, Ok(Some(lock))),
-            Ok(Some(Err(file))) => {
-                let (pause, _) = PAUSES;
-                let next_try = Instant::now() + pause;
-                return block(Blocked { lane, file, deadline, run, next_try, pause });
-            }
-            Err(error) => run_caught(run, Err(error)),
-        }
-        next = lanes.next(&lane);
     }
 }
 
+/// Runs the operations of a lane until there are none, or until one has to wait for its lock.
+/// Returns the last one.
+fn run_lane(ready: Ready, lanes: &Lanes, block: &mut dyn FnMut(Blocked)) -> Ended {
+    let (lane, mut next, mut ended) = match ready {
+        Ready::Operation(lane, operation) => (lane, Some(operation), Ended(None)),
+        Ready::Locked(lane, locked, job) => {
+            let ended = run_job(job, locked, &lane, lanes);
+            let next = lanes.next(&lane);
+            (lane, next, ended)
+        }
+    };
+    while let Some(Operation { lock, deadline, job }) = next {
+        ended.reply();
+        let locked = match lanes.lock(&lane, lock) {
+            Ok(Some(Ok(lock))) => Ok(Some(lock)),
+            Ok(Some(Err(file))) => {
+                let (pause, _) = PAUSES;
+                let next_try = Instant::now() + pause;
+                block(Blocked { lane, file, deadline, job, next_try, pause });
+                return Ended(None);
+            }
+            Ok(None) => Ok(None),
+            Err(error) => Err(error),
+        };
+        ended = run_job(job, locked, &lane, lanes);
+        // The lane may end here: an operation that the caller starts next need not queue.
+        next = lanes.next(&lane);
+    }
+    ended
+}
+
 /// Runs an operation. If it panics, its caller gets an error, and the lane goes on.
-fn run_caught(run: Run, lock: Result<Option<SessionLock>, HistoryError>) {
+fn run_job(mut job: Box<dyn Job>, locked: Locked, lane: &Lane, lanes: &Lanes) -> Ended {
     // The operation owns what it changes: an index that it leaves half changed is dropped with it.
-    let _ = catch_unwind(AssertUnwindSafe(|| run(lock)));
+    let Ok(files) = catch_unwind(AssertUnwindSafe(|| job.run(locked))) else { return Ended(None) };
+    if let (Some(session), Some(files)) = (lane, files) {
+        lanes.files.keep(session, files);
+    }
+    Ended(Some(job))
 }
 
 /// Tries to lock the sessions of blocked operations until each is locked or its time is over.
@@ -302,7 +393,7 @@ fn wait_for_locks(jobs: &Jobs<Blocked>, lanes: &Lanes, pool: &Mutex<Weak<Threads
                 Ok(Err(_)) => Err(HistoryError::Busy),
                 Err(error) => Err(error),
             };
-            let ready = Ready::Locked(blocked.lane, locked, blocked.run);
+            let ready = Ready::Locked(blocked.lane, locked, blocked.job);
             let threads = lock(pool).upgrade();
             match threads {
                 Some(threads) => {
@@ -310,16 +401,10 @@ fn wait_for_locks(jobs: &Jobs<Blocked>, lanes: &Lanes, pool: &Mutex<Weak<Threads
                     let _ = threads.send(ready);
                 }
                 // The store was dropped. What it has begun is finished here.
-                None => run_lane(ready, lanes, &mut |blocked| waiting.push(blocked)),
+                None => run_lane(ready, lanes, &mut |blocked| waiting.push(blocked)).reply(),
             }
         }
     }
-}
-
-/// Locks a mutex. Its data is never left half changed, so a panic of another thread does not
-/// matter.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

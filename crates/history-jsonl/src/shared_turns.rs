@@ -45,7 +45,7 @@ impl SharedTurns {
 
 /// Locks the shared files of a folder.
 pub(crate) fn lock(folder: &Path, deadline: Option<Instant>) -> Result<SessionLock, HistoryError> {
-    LockFile::wait(folder.join(LOCK), deadline)
+    LockFile::wait(&folder.join(LOCK), deadline)
 }
 
 /// Gives the file of a turn the name under which forks find it, and returns where the turn is.

@@ -10,7 +10,7 @@ use std::{
 use conversant_core::HistoryError;
 use lru::LruCache;
 
-use crate::{serial_executor::lock, summary::Summary};
+use crate::{mutex::lock, summary::Summary};
 
 /// The number of files whose summaries are cached.
 const MAX_SUMMARIES: NonZeroUsize = NonZeroUsize::MIN.saturating_add(16_383);

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, Metadata},
-    io,
+    io::{self, ErrorKind},
     path::{Path, PathBuf},
 };
 
@@ -45,14 +45,38 @@ impl FileIdentity {
     /// # Errors
     /// The system's error if there is no file with this name.
     pub fn of(path: impl AsRef<Path>) -> io::Result<Self> {
-        let path = path.as_ref();
-        Ok(Self { path: path.to_owned(), id: id(&fs::metadata(path)?) })
+        Ok(Self::of_metadata(&path, &fs::metadata(&path)?))
+    }
+
+    /// Returns the identity of the file with this metadata, which was opened by a name. The name
+    /// may belong to another file by now.
+    #[must_use]
+    pub fn of_metadata(path: impl AsRef<Path>, metadata: &Metadata) -> Self {
+        Self { path: path.as_ref().to_owned(), id: id(metadata) }
     }
 
     /// Returns whether the name still belongs to the file.
     #[must_use]
     pub fn is_current(&self) -> bool {
-        fs::metadata(&self.path).is_ok_and(|metadata| self.is_of(&metadata))
+        matches!(self.current(), Ok(Some(_)))
+    }
+
+    /// Returns the metadata of the file, or `None` if the name belongs to another file or to none.
+    ///
+    /// # Errors
+    /// The system's error if it cannot say what has the name.
+    pub fn current(&self) -> io::Result<Option<Metadata>> {
+        match fs::metadata(&self.path) {
+            Ok(metadata) => Ok(Some(metadata).filter(|metadata| self.is_of(metadata))),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Returns the name.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Returns whether metadata is that of the file.

@@ -249,6 +249,40 @@ impl<J> Jobs<J> {
         }
     }
 
+    /// Waits for the next job as [`next`](Self::next) does. Runs `reply` once this thread is among
+    /// those that wait, and `idle` once it has waited for `time`.
+    ///
+    /// A caller that sends its next job as soon as it has the reply to its last one thus wakes no
+    /// other thread.
+    #[must_use]
+    pub fn next_after(
+        &self,
+        reply: impl FnOnce(),
+        time: Duration,
+        idle: impl FnOnce(),
+    ) -> Option<J> {
+        let first = self.poll();
+        reply();
+        if let Ok(job) = first {
+            return Some(job);
+        }
+        let started = Instant::now();
+        loop {
+            // The reply may have used up the wake-up of a job.
+            match self.poll() {
+                Ok(job) => return Some(job),
+                Err(is_closed) if is_closed => return None,
+                Err(_) => {}
+            }
+            let left = time.saturating_sub(started.elapsed());
+            if left.is_zero() {
+                idle();
+                return self.next();
+            }
+            thread::park_timeout(left);
+        }
+    }
+
     /// Waits for the next job, at most `time`. Returns `None` if there is none by then.
     #[must_use]
     pub fn next_within(&self, time: Duration) -> Option<J> {

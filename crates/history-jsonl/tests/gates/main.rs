@@ -1,8 +1,12 @@
-//! Bytes and system calls of a load and of an append, which do not grow with the session.
+//! Bytes, system calls and opened files of a load and of an append, which do not grow with the
+//! session.
 //!
 //! The system counts those of the process, so that this is a program of its own with one test.
 
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+
+#[cfg(target_os = "linux")]
+mod opens;
 
 use std::fs;
 
@@ -114,6 +118,16 @@ fn a_load_and_an_append_cost_the_same_at_any_length() -> Tested {
             assert_eq!((counts.reads, counts.writes), (2, 0), "{name}, {turns} turns");
         }
         assert_eq!((append.reads, append.writes), (2, 1), "an append to {turns} turns");
+        #[cfg(target_os = "linux")]
+        {
+            // The files stay open, unless the machine makes the store rest.
+            let opened = [6, 7, 8, 9, 10].map(|number| {
+                let turn = exchange(turns + number);
+                let append = history.append(&session, &turn, Expect::Any);
+                opens::of(folder.path(), || block_on(append).map(drop).unwrap())
+            });
+            assert_eq!(opened.iter().min(), Some(&0), "appends open files: {opened:?}");
+        }
         assert!(append.read_bytes <= 300, "an append reads {} bytes", append.read_bytes);
         let line = append.written_bytes;
         assert!(line <= 1_100, "an append writes {line} bytes");

@@ -7,6 +7,8 @@ mod at_once;
 mod branches;
 mod limits;
 mod lines;
+#[cfg(unix)]
+mod open_files;
 mod replaced;
 mod suite;
 mod support;

@@ -85,7 +85,9 @@ fn a_file_that_becomes_smaller_or_odd_is_checked_whole() {
         assert_eq!((checked.is_ok(), looked), (passes, is_whole), "{bytes}");
     }
     let identity = FileIdentity::of(&path).unwrap();
+    assert_eq!(identity, FileIdentity::of_metadata(&path, &fs::metadata(&path).unwrap()));
+    assert_eq!(identity.current().unwrap().unwrap().len(), 4096);
     fs::rename(&path, folder.0.join("away.db")).unwrap();
-    assert!(!identity.is_current());
+    assert!(!identity.is_current() && identity.current().unwrap().is_none());
     assert_eq!(files.check_read(|| true), Err(SqliteFileFault::Replaced));
 }

@@ -1,9 +1,13 @@
 //! Threads that own a resource.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
-    mpsc,
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
+    thread,
+    time::Duration,
 };
 
 use conversant_history::{Jobs, Threads, Worker};
@@ -80,6 +84,39 @@ async fn several_threads_take_jobs_from_one_queue() {
     threads.close().await;
     assert_eq!(found.try_iter().sum::<u64>(), 5050);
     assert!(threads.send(1).is_err());
+}
+
+/// A thread that waits after a reply takes the jobs of that time, and is idle once in between.
+#[tokio::test]
+async fn a_thread_that_replies_and_waits_misses_no_job_and_is_idle_once() {
+    for idle_after in [Duration::ZERO, Duration::from_secs(3600)] {
+        let (idle_count, (replies, replied)) = (Arc::new(AtomicUsize::new(0)), mpsc::channel());
+        let run = {
+            let idle_count = Arc::clone(&idle_count);
+            move |jobs: &Jobs<u64>| {
+                let mut next = jobs.next();
+                while let Some(job) = next {
+                    let reply = || {
+                        replies.send(job).unwrap();
+                        // It uses up a wake-up, as a caller's waker may.
+                        thread::park_timeout(Duration::ZERO);
+                    };
+                    let idle = || {
+                        idle_count.fetch_add(1, Ordering::SeqCst);
+                    };
+                    next = jobs.next_after(reply, idle_after, idle);
+                }
+            }
+        };
+        let threads = Threads::start("test", [run]).unwrap();
+        for job in 0..100 {
+            threads.send(job).unwrap();
+            assert_eq!(replied.recv().unwrap(), job);
+        }
+        threads.close().await;
+        let idle_count = idle_count.load(Ordering::SeqCst);
+        assert!(idle_count <= if idle_after.is_zero() { 100 } else { 0 }, "{idle_count}");
+    }
 }
 
 async fn futures_poll<F: Future>(future: &mut std::pin::Pin<Box<F>>) -> Option<F::Output> {
