@@ -79,8 +79,8 @@ fn a_load_and_an_append_run_few_statements_and_compile_none() {
     let events = TraceEventCodes::SQLITE_TRACE_PROFILE | TraceEventCodes::SQLITE_TRACE_ROW;
     let _ = connection.trace_v2(events, Some(trace));
     // Of a load: the session with its last turns, or the state of the file. Of the append: BEGIN,
-    // the state of the file, the turn's id, the turn, the session, COMMIT.
-    for (is_window, expected) in [(true, 7), (false, 7)] {
+    // the state of the file, the turn, the session, COMMIT.
+    for (is_window, expected) in [(true, 6), (false, 6)] {
         let range = if is_window { Range::LastTurns(20) } else { Range::After(last) };
         RUN.lock().unwrap().clear();
         STEPS.store(0, Ordering::Relaxed);

@@ -12,7 +12,7 @@ use super::{
     session,
     session_row::Session,
     totals,
-    turn_row::{Header, at_place, damaged, decode, insert, stored_at},
+    turn_row::{Header, at_place, damaged, decode, insert, insert_new, stored_at},
     unix_millis,
 };
 
@@ -40,6 +40,30 @@ impl NewTurn {
             made: turn.id().created_at().map(unix_millis),
             totals: UsageTotals::of_turn(turn),
         })
+    }
+
+    /// Returns the turn's row after the last turn of a session, or of one of its branches.
+    fn header(&self, at: &Session) -> Header {
+        Header {
+            number: at.turns,
+            id: self.id,
+            first: at.version.messages,
+            count: self.count,
+            incomplete: self.incomplete,
+            base: self.base,
+        }
+    }
+
+    /// Notes in a session, and in its sums, that the turn is appended now.
+    fn count_in(&self, connection: &Connection, session: &mut Session) -> Result<(), HistoryError> {
+        let now = now();
+        session.use_at(self.made.map_or(now, |made| made.min(now)));
+        session.written = now;
+        if let Some(bytes) = &mut session.bytes {
+            *bytes = bytes.saturating_add_unsigned(self.body.len() as u64);
+            totals::add(connection, session, self.totals)?;
+        }
+        Ok(())
     }
 
     /// Checks that the turn that is stored under the id is this one.
@@ -87,6 +111,19 @@ pub(crate) fn append(
         None => session::find_seen(connection, seen, id, time_to_live)?,
         Some(_) => session::find_whole(connection, id, time_to_live)?,
     };
+    if let (Some(mut session), None) = (found.session, point)
+        && can_follow(&session, expect)
+    {
+        let header = turn.header(&session);
+        if insert_new(connection, session.key, &header, &turn.body)? {
+            let version = header.version_after(session.version);
+            turn.count_in(connection, &mut session)?;
+            session = Session { turns: session.turns + 1, version, ..session };
+            session.update(connection, id)?;
+            seen.remember(id, session);
+            return Ok(version);
+        }
+    }
     if let Some(session) = &found.session
         && let Some((branch, stored)) = path::find(connection, session, turn.id)?
     {
@@ -110,32 +147,24 @@ pub(crate) fn append(
     };
     let mut session = session::begin(connection, id, &found)?;
     let at = at.unwrap_or(session);
-    let header = Header {
-        number: at.turns,
-        id: turn.id,
-        first: at.version.messages,
-        count: turn.count,
-        incomplete: turn.incomplete,
-        base: turn.base,
-    };
-    let mut version = at.version;
-    if header.count > 0 {
-        (version.messages, version.tip) = (header.end(), header.tip());
-    }
+    let header = turn.header(&at);
+    let version = header.version_after(at.version);
     let branch = store(connection, &session, &at, &header, &turn.body)?;
-    let now = now();
-    session.use_at(turn.made.map_or(now, |made| made.min(now)));
-    if let Some(bytes) = &mut session.bytes {
-        *bytes = bytes.saturating_add_unsigned(turn.body.len() as u64);
-        totals::add(connection, &session, turn.totals)?;
-    }
+    turn.count_in(connection, &mut session)?;
     if is_tip {
         session = Session { branch, turns: at.turns + 1, version, ..session };
     }
-    session.written = now;
     session.update(connection, id)?;
     seen.remember(id, session);
     Ok(version)
+}
+
+/// Returns whether a turn can follow the last one of a session without a look at other turns.
+fn can_follow(session: &Session, expect: Expect) -> bool {
+    let is_expected = expect.check(session.version).is_ok()
+        && expect.version().is_none_or(|expected| expected == session.version);
+    // What an insertion ignores is ignored by its triggers too, which are those of a search.
+    is_expected && session.branch.is_none() && session.earlier == 0 && !session.has_search
 }
 
 /// Stores a turn at the end of a path, in its branch or in a new one. Returns the key of the branch

@@ -67,6 +67,14 @@ impl Header {
         if self.count == 0 { 0 } else { self.id.fingerprint() }
     }
 
+    /// Returns the version of a session after this turn is appended to it.
+    pub(super) const fn version_after(&self, before: Version) -> Version {
+        match self.count {
+            0 => before,
+            _ => Version::new(before.epoch, self.end()).with_tip(self.tip()),
+        }
+    }
+
     /// Returns the turn, with its messages.
     pub(super) fn into_turn(self, messages: Vec<Message>) -> Turn {
         let turn = Turn::new(messages).with_id(self.id).with_incomplete(self.incomplete);
@@ -218,6 +226,20 @@ pub(super) fn one<T>(
     }
 }
 
+/// The statement that inserts the row of a turn.
+macro_rules! insert {
+    ($verb:literal, $count:literal) => {
+        concat!(
+            $verb,
+            " INTO turns (place, id, first, count, incomplete, base_epoch, base_messages, base_tip,
+                          sum, body)
+              VALUES (?1, ?2, ?3, ",
+            $count,
+            ", ?5, ?6, ?7, ?8, ?9, ?10)"
+        )
+    };
+}
+
 /// Inserts the row of a turn.
 pub(super) fn insert(
     connection: &Connection,
@@ -225,9 +247,32 @@ pub(super) fn insert(
     turn: &Header,
     body: &str,
 ) -> Result<(), HistoryError> {
-    let statement = "INSERT INTO turns (place, id, first, count, incomplete,
-                                        base_epoch, base_messages, base_tip, sum, body)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+    insert_by(connection, insert!("INSERT", "?4"), branch, turn, body).map(drop)
+}
+
+/// Inserts the row of a turn, unless its place is taken or its branch has a turn with this id.
+/// Returns whether it did. Only for files without a search.
+pub(super) fn insert_new(
+    connection: &Connection,
+    branch: i64,
+    turn: &Header,
+    body: &str,
+) -> Result<bool, HistoryError> {
+    // One statement instead of two. A row with a null in place of its count is ignored.
+    let statement = insert!(
+        "INSERT OR IGNORE",
+        "iif(EXISTS (SELECT 1 FROM turns WHERE id = ?2 AND place >> 32 = ?1 >> 32), NULL, ?4)"
+    );
+    insert_by(connection, statement, branch, turn, body).map(|inserted| inserted == 1)
+}
+
+fn insert_by(
+    connection: &Connection,
+    statement: &str,
+    branch: i64,
+    turn: &Header,
+    body: &str,
+) -> Result<usize, HistoryError> {
     let row = params![
         place(branch, turn.number)?,
         turn.id.as_bytes(),
@@ -240,7 +285,7 @@ pub(super) fn insert(
         turn.checksum(branch, body),
         body,
     ];
-    execute(connection, statement, row).map(drop)
+    execute(connection, statement, row)
 }
 
 /// Removes the turns of a branch from a number on.
