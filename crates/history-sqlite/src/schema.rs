@@ -26,7 +26,7 @@ impl Tables for Schema {
     fn create(&self, connection: &mut Connection) -> Result<(), HistoryError> {
         migrate(connection)?;
         word_index::register(connection)?;
-        // The first load would have to read the schema otherwise. It reports what is damaged.
+        // The first load reports what is damaged.
         let _ = session::prepare(connection);
         if self.search { search::enable(connection) } else { Ok(()) }
     }

@@ -96,6 +96,36 @@ fn a_load_and_an_append_run_few_statements_and_compile_none() {
     }
 }
 
+/// How often each statement of a first load was run since it was compiled.
+static FIRST_LOAD: Mutex<Vec<i32>> = Mutex::new(Vec::new());
+
+fn trace_first_load(event: TraceEvent<'_>) {
+    if let TraceEvent::Profile(statement, _) = event {
+        FIRST_LOAD.lock().unwrap().push(statement.get_status(StatementStatus::Run));
+    }
+}
+
+#[test]
+fn a_first_load_runs_a_statement_that_the_opening_has_compiled_and_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = Options::new(folder.path().join("chat.db"));
+    let id = SessionId::new("a").unwrap();
+    let open = || open_writer(&options, &Schema { search: false }).unwrap();
+    let turn = NewTurn::encode(&Turn::exchange("question", "answer"), 1024).unwrap();
+    let (connection, _files) = open();
+    let seen = &mut SeenSessions::default();
+    turn::append(&connection, seen, &id, &turn, None, Expect::Any, None).unwrap();
+
+    let (mut connection, _files) = open();
+    let _ = connection.trace_v2(TraceEventCodes::SQLITE_TRACE_PROFILE, Some(trace_first_load));
+    let loaded = session::read(&connection, &id, None, None, |_, turns| {
+        turns.map(|turns| range::messages(turns, Range::LastTurns(20))).transpose()
+    });
+    let (messages, _) = loaded.unwrap().unwrap();
+    assert_eq!(messages.len(), 2);
+    assert_eq!(*FIRST_LOAD.lock().unwrap(), [2]);
+}
+
 /// The instructions of SQLite's machine that each statement has taken since it was compiled.
 static MACHINE_STEPS: Mutex<Option<HashMap<String, i64>>> = Mutex::new(None);
 

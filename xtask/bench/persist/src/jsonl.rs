@@ -163,7 +163,7 @@ pub(crate) fn cold(effort: Effort) -> Result<Vec<Measured>, BoxError> {
             assert_eq!(messages.len(), WINDOW * 2);
             Ok(microseconds(time))
         };
-        rows.push(Measured::in_turns(turns, "us", 21, ours, by_hand)?);
+        rows.push(Measured::in_turns(turns, "us", 21, ours, by_hand)?.by_median());
         let most = added.into_iter().fold(0.0, f64::max);
         rows.push(Measured::alone(turns, "KB", vec![most]));
     }

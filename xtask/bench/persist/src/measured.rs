@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use bench::measure::truncated_mean;
+use bench::measure::{median, truncated_mean};
 use conversant_core::BoxError;
 use serde::Serialize;
 
@@ -53,6 +53,8 @@ pub(crate) struct Measured {
     ours: Vec<f64>,
     /// Empty if the row has no other side: the ratio is the value then.
     floor: Vec<f64>,
+    /// Whether the value of a side is the median of its samples, and not their mean.
+    is_median: bool,
 }
 
 /// A line of `--json`.
@@ -88,7 +90,13 @@ impl Measured {
     ) -> Result<[Self; N], BoxError> {
         // The first round opens files, fills caches and compiles statements.
         (ours()?, floor()?);
-        let mut measured = units.map(|unit| Self { n, unit, ours: Vec::new(), floor: Vec::new() });
+        let mut measured = units.map(|unit| Self {
+            n,
+            unit,
+            ours: Vec::new(),
+            floor: Vec::new(),
+            is_median: false,
+        });
         for round in 0..rounds {
             let (own, other) = if round % 2 == 0 {
                 (ours()?, floor()?)
@@ -106,12 +114,21 @@ impl Measured {
 
     /// A row without another side.
     pub(crate) const fn alone(n: usize, unit: &'static str, ours: Vec<f64>) -> Self {
-        Self { n, unit, ours, floor: Vec::new() }
+        Self { n, unit, ours, floor: Vec::new(), is_median: false }
+    }
+
+    /// Takes the median of the samples: for times, to which a wait for another process adds.
+    pub(crate) fn by_median(self) -> Self {
+        Self { is_median: true, ..self }
+    }
+
+    fn value(&self, samples: &[f64]) -> Option<f64> {
+        if self.is_median { median(samples.to_vec()) } else { truncated_mean(samples) }
     }
 
     fn ratio(&self) -> f64 {
-        let ours = truncated_mean(&self.ours).unwrap_or(f64::NAN);
-        truncated_mean(&self.floor).map_or(ours, |floor| ours / floor)
+        let ours = self.value(&self.ours).unwrap_or(f64::NAN);
+        self.value(&self.floor).map_or(ours, |floor| ours / floor)
     }
 
     pub(crate) fn json(&self, work: &str) -> Result<String, BoxError> {
@@ -120,7 +137,7 @@ impl Measured {
     }
 
     pub(crate) fn line(&self, work: &str) -> String {
-        let shown = |values: &[f64]| match truncated_mean(values) {
+        let shown = |values: &[f64]| match self.value(values) {
             Some(middle) => {
                 let (least, most) =
                     values.iter().fold((f64::MAX, f64::MIN), |(least, most), &value| {

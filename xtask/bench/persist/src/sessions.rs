@@ -104,7 +104,7 @@ fn get_of(held: usize, effort: Effort) -> Result<Measured, BoxError> {
         }
         times.push(start.elapsed().as_secs_f64() * 1e6 / CALLS as f64);
     }
-    Ok(Measured::alone(held, "us", times))
+    Ok(Measured::alone(held, "us", times).by_median())
 }
 
 /// The resident memory of a session of 20 turns, of those that no caller holds.

@@ -119,7 +119,7 @@ fn cold_of(turns: usize) -> Result<Measured, BoxError> {
         assert_eq!(messages.len(), WINDOW.min(turns) * 2);
         Ok(time.as_secs_f64() * 1e6)
     };
-    Measured::in_turns(turns, "us", COLD_LOADS, load, by_hand)
+    Ok(Measured::in_turns(turns, "us", COLD_LOADS, load, by_hand)?.by_median())
 }
 
 /// The bytes on disk of a turn of 523 bytes of text.
