@@ -22,6 +22,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/4.sql"),
     include_str!("schema/5.sql"),
     include_str!("schema/6.sql"),
+    include_str!("schema/7.sql"),
 ];
 
 /// Functions that change no table, each version with those that it adds or replaces. Programs that
@@ -41,6 +42,7 @@ const FUNCTIONS: &[&str] = &[
         include_str!("schema/functions_4/next.sql"),
     ),
     include_str!("schema/functions_5.sql"),
+    include_str!("schema/functions_6.sql"),
 ];
 
 /// The advisory lock of migrations: "conversa" in ASCII.

@@ -117,6 +117,73 @@ pub(crate) async fn no_cost_grows_with_the_length() -> Tested {
     Ok(())
 }
 
+/// Appends, loads and moves of the tip read as many pages in a session of many branches as in one of
+/// few, and so do alternatives of a point after most of them.
+pub(crate) async fn no_cost_grows_with_the_branches() -> Tested {
+    let mut costs = Vec::new();
+    for branches in [10_u128, 1_000] {
+        let server = Server::start().await?;
+        let history = server.history().await;
+        let id = session("s");
+        let mut seen = Version::default();
+        for number in 1..=30 {
+            seen = history.append(&id, &turn(number), Expect::Any).await.unwrap();
+        }
+        let branch = format!(
+            "SELECT count(conversant_write_turn('s', 2::smallint, \
+                lpad(to_hex(n % 20 + 1), 32, '0')::uuid, id, conversant_fingerprint(id), \
+                0::smallint, 0, 0, 0, ARRAY['a','b'], 2, false, NULL, NULL, NULL, NULL, \
+                9223372036854775807, NULL, NULL, NULL)) FROM ( \
+                SELECT n, lpad(to_hex(n + 100), 32, '0')::uuid AS id \
+                FROM generate_series(1, {branches}) n OFFSET 0 \
+            ) n"
+        );
+        assert_eq!(u128::try_from(server.number(&branch).await).unwrap(), branches);
+        append_at(&history, &id, after(25), 31).await;
+        append_at(&history, &id, after(26), 32).await;
+        history.set_tip(&id, after(31), Expect::Any).await.unwrap();
+        server.client.batch_execute("VACUUM ANALYZE").await.unwrap();
+        // After the last turn on the path, one of another branch, and one that is not stored.
+        let ([last, point], other) = ([30, 25].map(TurnId::from_u128), TurnId::from_u128(103));
+        let append = |turn: String, kind: u8| {
+            format!(
+                "(SELECT {turn} AS id OFFSET 0) u, conversant_write_turn('s', 0::smallint, NULL, \
+                u.id, conversant_fingerprint(u.id), {kind}::smallint, {}, {}, {}, ARRAY['a','b'], 2, false, NULL, NULL, NULL, NULL, 9223372036854775807, \
+                NULL, NULL, NULL)",
+                seen.epoch,
+                seen.messages,
+                seen.tip.cast_signed()
+            )
+        };
+        let calls = [
+            append("gen_random_uuid()".to_owned(), 0),
+            append(format!("'{other}'::uuid"), 0),
+            // The tip was moved since its caller loaded the session.
+            append("gen_random_uuid()".to_owned(), 1),
+            format!("conversant_read('s', 2::smallint, '{other}', 2::smallint, 20, 0, 0, 0)"),
+            format!("conversant_alternatives('s', 2::smallint, '{point}')"),
+            format!("conversant_alternatives('s', 2::smallint, '{other}')"),
+            format!(
+                "conversant_set_tip('s', 2::smallint, '{last}', 0::smallint, 0, 0, 0, NULL, \
+                9223372036854775807)"
+            ),
+        ];
+        let mut pages = Vec::new();
+        for call in calls {
+            pages.push((server.pages(&call).await, call));
+        }
+        costs.push(pages);
+        let found = history.alternatives(&id, after(25)).await.unwrap();
+        let turns: Vec<_> = found.iter().map(|alternative| alternative.turn).collect();
+        assert_eq!(turns, [26, 31].map(TurnId::from_u128));
+        server.stop().await;
+    }
+    for (few, many) in costs[0].iter().zip(&costs[1]) {
+        assert!(many.0 <= few.0 + 30, "{} and {} pages: {}", few.0, many.0, many.1);
+    }
+    Ok(())
+}
+
 /// Turns that a fork shares stay until the last fork is removed, in any order of removal, and then
 /// nothing is left.
 pub(crate) async fn what_nothing_shares_is_removed() -> Tested {

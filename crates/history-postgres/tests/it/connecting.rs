@@ -57,7 +57,7 @@ pub(crate) async fn what_the_server_refuses_is_told() -> Tested {
     history.append(&session, &Turn::exchange("hi", "hello"), Expect::Any).await.unwrap();
     server.client.batch_execute("UPDATE conversant_schema SET version = 99").await.unwrap();
     let error = PostgresHistory::connect(&server.url).await.unwrap_err();
-    assert!(matches!(error, HistoryError::SchemaTooNew { found: 99, known: 6 }), "{error:?}");
+    assert!(matches!(error, HistoryError::SchemaTooNew { found: 99, known: 7 }), "{error:?}");
     server.client.batch_execute("DROP TABLE conversant_turns CASCADE").await.unwrap();
     let error = history.load(&session, Range::All).await.unwrap_err();
     insta::assert_snapshot!(
@@ -79,7 +79,7 @@ pub(crate) async fn many_may_make_the_tables_at_once() -> Tested {
         for connected in connecting {
             connected.await.unwrap().unwrap();
         }
-        assert_eq!(server.number("SELECT version FROM conversant_schema").await, 6);
+        assert_eq!(server.number("SELECT version FROM conversant_schema").await, 7);
         server.stop().await;
     }
     Ok(())

@@ -26,6 +26,7 @@ mod tls;
 conversant_harness::tests! {
     branches {
         no_cost_grows_with_the_length,
+        no_cost_grows_with_the_branches,
         what_nothing_shares_is_removed,
         removals_at_the_same_time_leave_nothing,
         a_fork_outlives_a_session_whose_time_is_up,
@@ -84,6 +85,7 @@ conversant_harness::tests! {
     schema {
         programs_of_the_version_before_go_on,
         turns_of_versions_4_and_5_are_continued,
+        branches_of_version_6_are_found,
         a_history_in_partitioned_tables_is_a_history,
         tables_without_partitions_are_not_taken_for_partitioned_ones,
     }

@@ -8,6 +8,7 @@ use conversant_core::{
 use conversant_harness::Tested;
 use conversant_history_postgres::PostgresHistory;
 use conversant_testkit::suite;
+use tokio_postgres::error::SqlState;
 
 use crate::server::{Server, chain};
 
@@ -97,7 +98,7 @@ pub(crate) async fn programs_of_the_version_before_go_on() -> Tested {
         let left = history.alternatives(&session, Point::After(TurnId::from_u128(9))).await;
         assert_eq!(left.unwrap().len(), 2);
 
-        assert_eq!(server.number("SELECT version FROM conversant_schema").await, 6);
+        assert_eq!(server.number("SELECT version FROM conversant_schema").await, 7);
         // A program that knows more functions has been here.
         let more = "UPDATE conversant_schema SET functions = 99";
         server.client.batch_execute(more).await.unwrap();
@@ -201,6 +202,63 @@ pub(crate) async fn turns_of_versions_4_and_5_are_continued() -> Tested {
         assert_eq!(found.sessions.len(), 1, "{found:?}");
         server.stop().await;
     }
+    Ok(())
+}
+
+/// The functions of version 6 of the tables.
+const FUNCTIONS_6: [&str; 9] = [
+    include_str!("../../src/schema/functions_1.sql"),
+    include_str!("../../src/schema/functions_2/tree.sql"),
+    include_str!("../../src/schema/functions_2/load.sql"),
+    include_str!("../../src/schema/functions_2/branch.sql"),
+    include_str!("../../src/schema/functions_2/list.sql"),
+    include_str!("../../src/schema/functions_3/append.sql"),
+    include_str!("../../src/schema/functions_4/sessions.sql"),
+    include_str!("../../src/schema/functions_4/append.sql"),
+    include_str!("../../src/schema/functions_5.sql"),
+];
+
+/// Turns of branches that version 6 stored are found by their ids, and an append that the migration
+/// interrupted begins again.
+pub(crate) async fn branches_of_version_6_are_found() -> Tested {
+    let server = Server::start().await?;
+    let tables = [TABLES_5, include_str!("../../src/schema/6.sql")];
+    for part in TABLES_4.iter().chain(&tables).chain(&FUNCTIONS_6) {
+        server.client.batch_execute(part).await.unwrap();
+    }
+    let done = "ALTER TABLE conversant_schema ADD COLUMN functions bigint NOT NULL DEFAULT 5; \
+        UPDATE conversant_schema SET version = 6";
+    server.client.batch_execute(done).await.unwrap();
+    // Turns 2 and 3 follow turn 1, and turn 4 follows turn 3.
+    for (number, after) in [(1, None), (2, Some(1)), (3, Some(1)), (4, Some(3))] {
+        let [id, after] = [Some(number), after].map(|turn| TurnId::from_u128(turn.unwrap_or(0)));
+        let append = format!(
+            "SELECT (conversant_write_turn('s', {}::smallint, '{after}', '{id}', \
+                conversant_fingerprint('{id}'), 0::smallint, 0, 0, 0, \
+                ARRAY['{{\"type\":\"human\",\"data\":{{\"content\":\"{number}\"}}}}'], 50, false, NULL, \
+                NULL, NULL, NULL, 9223372036854775807, NULL, NULL, NULL))[3]",
+            if number > 1 { 2 } else { 0 },
+        );
+        server.number(&append).await;
+    }
+    let history = server.history().await;
+    let session = SessionId::new("s").unwrap();
+    for (point, expected) in [(4, "Human: 1\nHuman: 3\nHuman: 4"), (2, "Human: 1\nHuman: 2")] {
+        let view = history.at(Point::After(TurnId::from_u128(point))).unwrap();
+        let found = view.load(&session, Range::All).await.unwrap();
+        assert_eq!(found.messages.to_string(), expected);
+    }
+    let other = history.append(&session, &turn(4), Expect::Any).await;
+    assert!(matches!(other, Err(HistoryError::TurnIdInUse { .. })), "{other:?}");
+    let left = history.alternatives(&session, Point::After(TurnId::from_u128(1))).await.unwrap();
+    let left: Vec<_> = left.iter().map(|found| (found.turn, found.newest)).collect();
+    assert_eq!(left, [(2, 2), (3, 4)].map(|(a, b)| (TurnId::from_u128(a), TurnId::from_u128(b))));
+    let interrupted = "SELECT conversant_branch_for(s, s.key, 0) FROM conversant_sessions s";
+    let error = server.client.execute(interrupted, &[]).await.unwrap_err();
+    assert_eq!(error.code(), Some(&SqlState::T_R_SERIALIZATION_FAILURE));
+    history.delete(&session).await.unwrap();
+    assert_eq!(server.number("SELECT count(*) FROM conversant_branch_turns").await, 0);
+    server.stop().await;
     Ok(())
 }
 
