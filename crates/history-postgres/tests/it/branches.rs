@@ -117,8 +117,8 @@ pub(crate) async fn no_cost_grows_with_the_length() -> Tested {
     Ok(())
 }
 
-/// Appends, loads and moves of the tip read as many pages in a session of many branches as in one of
-/// few, and so do alternatives of a point after most of them.
+/// Appends, loads and moves of the tip read as many pages in a session of many branches as in one
+/// of few, and so do alternatives of a point after most of them.
 pub(crate) async fn no_cost_grows_with_the_branches() -> Tested {
     let mut costs = Vec::new();
     for branches in [10_u128, 1_000] {
@@ -147,9 +147,7 @@ pub(crate) async fn no_cost_grows_with_the_branches() -> Tested {
         let ([last, point], other) = ([30, 25].map(TurnId::from_u128), TurnId::from_u128(103));
         let append = |turn: String, kind: u8| {
             format!(
-                "(SELECT {turn} AS id OFFSET 0) u, conversant_write_turn('s', 0::smallint, NULL, \
-                u.id, conversant_fingerprint(u.id), {kind}::smallint, {}, {}, {}, ARRAY['a','b'], 2, false, NULL, NULL, NULL, NULL, 9223372036854775807, \
-                NULL, NULL, NULL)",
+XX
                 seen.epoch,
                 seen.messages,
                 seen.tip.cast_signed()
