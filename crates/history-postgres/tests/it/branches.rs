@@ -147,11 +147,11 @@ pub(crate) async fn no_cost_grows_with_the_branches() -> Tested {
         let ([last, point], other) = ([30, 25].map(TurnId::from_u128), TurnId::from_u128(103));
         let append = |turn: String, kind: u8| {
             format!(
-XX
-                seen.epoch,
-                seen.messages,
-                seen.tip.cast_signed()
-            )
+            XX
+                            seen.epoch,
+                            seen.messages,
+                            seen.tip.cast_signed()
+                        )
         };
         let calls = [
             append("gen_random_uuid()".to_owned(), 0),
