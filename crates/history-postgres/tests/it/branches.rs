@@ -147,11 +147,14 @@ pub(crate) async fn no_cost_grows_with_the_branches() -> Tested {
         let ([last, point], other) = ([30, 25].map(TurnId::from_u128), TurnId::from_u128(103));
         let append = |turn: String, kind: u8| {
             format!(
-            XX
-                            seen.epoch,
-                            seen.messages,
-                            seen.tip.cast_signed()
-                        )
+                "(SELECT {turn} AS id OFFSET 0) u, conversant_write_turn('s', 0::smallint, NULL, \
+                u.id, conversant_fingerprint(u.id), {kind}::smallint, {}, {}, {}, \
+                ARRAY['a','b'], 2, false, NULL, NULL, NULL, NULL, 9223372036854775807, NULL, \
+                NULL, NULL)",
+                seen.epoch,
+                seen.messages,
+                seen.tip.cast_signed()
+            )
         };
         let calls = [
             append("gen_random_uuid()".to_owned(), 0),
