@@ -95,8 +95,8 @@ pub(super) fn messages(
         if number != seq.cast_signed() {
             return Err(inconsistent(format!("message {seq} is missing")));
         }
-        let sum = Checksum::default().number(session.key).number(number).bytes(body.as_bytes());
-        if found != sum.finish() {
+        let mut sum = Checksum::default();
+        if found != sum.number(session.key).number(number).bytes(body.as_bytes()).finish() {
             return Err(inconsistent(format!("message {seq} is damaged")));
         }
         messages.push(Message::from_stored_json(body, format_args!("message {seq}"))?);
