@@ -79,25 +79,28 @@ fn line(number: usize) -> Result<String, BoxError> {
 pub(crate) fn append(effort: Effort) -> Result<Vec<Measured>, BoxError> {
     let calls = effort.calls() / 4;
     let stores = Stores::of(TURNS)?;
-    let history = stores.history()?;
-    let mut lines = stores.lines()?;
-    let ours = || {
-        stores.runtime.block_on(async {
+    let group = |rounds| {
+        let history = stores.history()?;
+        let mut lines = stores.lines()?;
+        let ours = || {
+            stores.runtime.block_on(async {
+                let running = Running::start();
+                for number in 0..calls {
+                    history.append(&stores.id, &turn(number), Expect::Any).await?;
+                }
+                Ok(running.stop(calls).cpu / 1e3)
+            })
+        };
+        let by_hand = || {
             let running = Running::start();
             for number in 0..calls {
-                history.append(&stores.id, &turn(number), Expect::Any).await?;
+                lines.append((TURNS + number) as u64, &NewTurn::of(number)?)?;
             }
             Ok(running.stop(calls).cpu / 1e3)
-        })
+        };
+        Measured::in_turns(TURNS, "us CPU", rounds, ours, by_hand)
     };
-    let by_hand = || {
-        let running = Running::start();
-        for number in 0..calls {
-            lines.append((TURNS + number) as u64, &NewTurn::of(number)?)?;
-        }
-        Ok(running.stop(calls).cpu / 1e3)
-    };
-    Ok(vec![Measured::in_turns(TURNS, "us CPU", effort.rounds(), ours, by_hand)?])
+    Ok(vec![Measured::in_groups(effort, group)?])
 }
 
 /// A load of the last 20 turns by an open store.

@@ -21,9 +21,25 @@ impl Effort {
     /// meet each of these whiles.
     pub(crate) const fn rounds(self) -> usize {
         match self {
-            Self::Quick => 61,
-            Self::Full => 141,
+            Self::Quick => 60,
+            Self::Full => 140,
         }
+    }
+
+    /// Returns the number of groups of rounds, each with stores that were just opened.
+    ///
+    /// The kernel tends to keep a pair of threads on one core, or on two, as long as they live: the
+    /// threads of each side have to be started several times.
+    pub(crate) const fn groups(self) -> usize {
+        match self {
+            Self::Quick => 10,
+            Self::Full => 14,
+        }
+    }
+
+    /// Returns the number of rounds of a group.
+    pub(crate) const fn rounds_of_group(self) -> usize {
+        self.rounds() / self.groups()
     }
 
     /// Returns the number of calls in a round.
@@ -110,6 +126,20 @@ impl Measured {
             }
         }
         Ok(measured)
+    }
+
+    /// Measures the groups of a row, and joins their samples.
+    pub(crate) fn in_groups(
+        effort: Effort,
+        mut group: impl FnMut(usize) -> Result<Self, BoxError>,
+    ) -> Result<Self, BoxError> {
+        let mut joined = group(effort.rounds_of_group())?;
+        for _ in 1..effort.groups() {
+            let Self { ours, floor, .. } = group(effort.rounds_of_group())?;
+            joined.ours.extend(ours);
+            joined.floor.extend(floor);
+        }
+        Ok(joined)
     }
 
     /// A row without another side.

@@ -50,33 +50,44 @@ pub(crate) fn buffer(effort: Effort) -> Result<Vec<Measured>, BoxError> {
 
 fn call(effort: Effort, view: View) -> Result<Vec<Measured>, BoxError> {
     let folder = tempfile::tempdir()?;
+    let (ours, floor) = (folder.path().join("ours.db"), folder.path().join("floor.db"));
     let runtime = runtime()?;
-    let history: Arc<dyn ChatHistory> = Arc::new(open(&folder.path().join("ours.db"))?);
     let id = session("a")?;
-    runtime.block_on(fill(&history, &id, TURNS))?;
-    let chain = chain(&history, id, view, Duration::ZERO)?;
-    let store = InLine::open(&folder.path().join("floor.db"))?;
-    store.fill("session-a", TURNS)?;
-    let store = OnThread::start(store);
-    let mut held = TURNS as u64;
-    let by_hand = || {
-        runtime.block_on(async {
-            let running = Running::start();
-            for number in 0..effort.calls() {
-                let (from, limit) = match view {
-                    View::Window | View::LeasedWindow => (0, WINDOW),
-                    View::Buffer => (held, usize::MAX >> 1),
-                };
-                let (messages, next) = store.load("session-a", from, limit).await?;
-                std::hint::black_box(messages);
-                store.append("session-a", next, NewTurn::of(number)?).await?;
-                held = next + 1;
-            }
-            Ok(running.stop(effort.calls()).cpu / 1e3)
-        })
+    runtime.block_on(async {
+        let history = open(&ours)?;
+        fill(&history, &id, TURNS).await?;
+        history.close().await;
+        Ok::<_, BoxError>(())
+    })?;
+    InLine::open(&floor)?.fill("session-a", TURNS)?;
+    let group = |rounds| {
+        let history = open(&ours)?;
+        let shared: Arc<dyn ChatHistory> = Arc::new(history.clone());
+        let chain = chain(&shared, id.clone(), view, Duration::ZERO)?;
+        let store = OnThread::start(InLine::open(&floor)?);
+        let mut held = TURNS as u64;
+        let by_hand = || {
+            runtime.block_on(async {
+                let running = Running::start();
+                for number in 0..effort.calls() {
+                    let (from, limit) = match view {
+                        View::Window | View::LeasedWindow => (0, WINDOW),
+                        View::Buffer => (held, usize::MAX >> 1),
+                    };
+                    let (messages, next) = store.load("session-a", from, limit).await?;
+                    std::hint::black_box(messages);
+                    store.append("session-a", next, NewTurn::of(number)?).await?;
+                    held = next + 1;
+                }
+                Ok(running.stop(effort.calls()).cpu / 1e3)
+            })
+        };
+        let call = || runtime.block_on(calls(&chain, effort.calls()));
+        let measured = Measured::in_turns(TURNS, "us CPU", rounds, call, by_hand)?;
+        runtime.block_on(history.close());
+        Ok(measured)
     };
-    let ours = || runtime.block_on(calls(&chain, effort.calls()));
-    Ok(vec![Measured::in_turns(TURNS, "us CPU", effort.rounds(), ours, by_hand)?])
+    Ok(vec![Measured::in_groups(effort, group)?])
 }
 
 /// The first load of the last 20 turns by a store that was just opened.
