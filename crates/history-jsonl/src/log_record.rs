@@ -58,13 +58,13 @@ pub(crate) struct Record<'r> {
     #[serde(skip_serializing_if = "Option::is_none")]
     first: Option<First>,
     /// A turn that follows the tip and becomes it.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip)]
     turn: Option<&'r Turn>,
     /// A turn that follows another point and becomes the tip.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip)]
     branch: Option<&'r Turn>,
     /// A turn that follows another point and does not become the tip.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip)]
     alternative: Option<&'r Turn>,
     /// Present if the point becomes the tip.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -107,6 +107,37 @@ impl<'r> Record<'r> {
 
     pub(crate) fn label(label: LabelChange) -> Self {
         Self { label: Some(label), ..Self::default() }
+    }
+
+    /// Encodes the fields. Messages lack the fields that have their default value.
+    fn encode(&self) -> Result<Vec<u8>, HistoryError> {
+        let turns =
+            [("turn", self.turn), ("branch", self.branch), ("alternative", self.alternative)];
+        let Some((name, turn)) = turns.into_iter().find_map(|(name, turn)| Some((name, turn?)))
+        else {
+            let body = serde_json::to_vec(self).map_err(|_| unencodable())?;
+            return Ok(body.get(1..body.len().saturating_sub(1)).unwrap_or_default().to_vec());
+        };
+        let messages = turn.messages().to_compact_json(u64::MAX)?;
+        let mut body = Vec::with_capacity(messages.len() + TURN_BYTES);
+        body.extend_from_slice(b"\"first\":");
+        push_json(&mut body, &self.first)?;
+        for part in [",\"", name, "\":{\"id\":"] {
+            body.extend_from_slice(part.as_bytes());
+        }
+        push_json(&mut body, &turn.id())?;
+        for part in [",\"messages\":", &messages, ",\"incomplete\":"] {
+            body.extend_from_slice(part.as_bytes());
+        }
+        push_json(&mut body, &turn.is_incomplete())?;
+        body.extend_from_slice(b",\"base\":");
+        push_json(&mut body, &turn.base())?;
+        body.push(b'}');
+        if let Some(at) = self.at {
+            body.extend_from_slice(b",\"at\":");
+            push_json(&mut body, &at)?;
+        }
+        Ok(body)
     }
 
     /// Returns the content of the line, as it would be read. `None` if there is none.
@@ -303,6 +334,9 @@ impl OwnedNote {
     }
 }
 
+/// The bytes of most turns in addition to those of their messages.
+const TURN_BYTES: usize = 256;
+
 /// The start of the last field, and the bytes from there to the end of the object.
 const SUM: &str = ",\"sum\":\"";
 const SUM_BYTES: usize = SUM.len() + 8 + 2;
@@ -321,15 +355,18 @@ const SECTOR: u64 = 512;
 
 /// Encodes a record as line `number`, with its length and its checksum.
 pub(crate) fn encode(number: u64, record: &Record<'_>) -> Result<Vec<u8>, HistoryError> {
-    let body = serde_json::to_vec(record).map_err(|_| unencodable())?;
-    let body = body.get(1..body.len().saturating_sub(1)).unwrap_or_default();
+    let body = record.encode()?;
     let bytes = body.len() + SUM_BYTES + 1;
     let mut line = format!("{{\"line\":{number},{BYTES}{bytes}").into_bytes();
     let sum = crc32fast::hash(&line);
     line.reserve(BYTES_SUM.len() + 10 + bytes);
     line.extend_from_slice(format!("{BYTES_SUM}{sum:08x}\",").as_bytes());
-    line.extend_from_slice(body);
+    line.extend_from_slice(&body);
     Ok(with_sum(line))
+}
+
+fn push_json(text: &mut Vec<u8>, value: &impl Serialize) -> Result<(), HistoryError> {
+    serde_json::to_writer(text, value).map_err(|_| unencodable())
 }
 
 pub(crate) fn with_sum(mut line: Vec<u8>) -> Vec<u8> {

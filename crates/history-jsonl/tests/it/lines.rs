@@ -26,6 +26,18 @@ fn joined(lines: &[Vec<u8>]) -> Vec<u8> {
     lines.concat()
 }
 
+/// The form of a turn's line, which other programs read.
+#[test]
+fn a_line_has_what_is_not_the_default_of_a_message() {
+    let folder = Folder::new();
+    let id = "019ac1d0-0000-7000-8000-000000000001".parse().unwrap();
+    let turn = exchange(1).with_id(id).with_base(Version::new(0, 4));
+    append(&folder.open(), "a", &turn).unwrap();
+    let text = String::from_utf8(folder.read("a")).unwrap();
+    insta::assert_snapshot!(text.lines().nth(1).unwrap());
+    assert_eq!(block_on(folder.open().turns(&session("a"), Range::All)).unwrap(), [turn]);
+}
+
 type Edit = fn(&mut Vec<Vec<u8>>);
 
 #[test]

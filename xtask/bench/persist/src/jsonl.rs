@@ -65,8 +65,10 @@ async fn fill(history: &JsonlHistory, id: &SessionId, turns: usize) -> Result<()
 /// Returns the line of a turn, as `log_record.rs` of the store has it.
 fn line(number: usize) -> Result<String, BoxError> {
     const SUM_BYTES: usize = r#","sum":"00000000"}"#.len();
-    let (turn, first) = (serde_json::to_string(&turn(number))?, number * 2);
-    let body = format!(r#""first":{first},"turn":{turn}"#);
+    let (turn, first) = (turn(number), number * 2);
+    let (id, messages) = (turn.id(), turn.messages().to_compact_json(u64::MAX)?);
+    let fields = format!(r#""id":"{id}","messages":{messages},"incomplete":false,"base":null"#);
+    let body = format!(r#""first":{first},"turn":{{{fields}}}"#);
     let mut line = format!(r#"{{"line":{},"bytes":{}"#, number + 1, body.len() + SUM_BYTES + 1);
     let sum = crc32fast::hash(line.as_bytes());
     line.push_str(&format!(r#","bytes_sum":"{sum:08x}",{body}"#));
