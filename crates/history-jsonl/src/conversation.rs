@@ -12,7 +12,7 @@ use conversant_core::{
 };
 
 use crate::{
-    error::io_error,
+    error::{io_error, read_error},
     file_io,
     header::{Header, Properties},
     index::Index,
@@ -44,10 +44,11 @@ impl Conversation<'_> {
     /// with it. An expired session is as if it had been deleted.
     pub(crate) fn open(&mut self, index: Option<Index>) -> Result<(), HistoryError> {
         if self.file.is_none() {
-            self.file = match OpenFile::read(&self.paths.file()) {
+            let path = self.paths.file();
+            self.file = match OpenFile::read(&path) {
                 Ok(file) => Some(file),
                 Err(error) if error.kind() == ErrorKind::NotFound => None,
-                Err(error) => return Err(io_error(error)),
+                Err(error) => return Err(read_error(&path, error)),
             };
         }
         self.index = index;

@@ -2,7 +2,7 @@
 
 use std::{
     io::{Error, ErrorKind},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use conversant_core::{BoxError, HistoryError};
@@ -19,6 +19,25 @@ pub(crate) fn io_error(error: Error) -> HistoryError {
         _ => backend(error),
     }
 }
+
+/// Converts an error of the file system that a reader met. Without the permission to read a file,
+/// it cannot be said whether the history can be written.
+pub(crate) fn read_error(path: &Path, error: Error) -> HistoryError {
+    match error.kind() {
+        ErrorKind::PermissionDenied => backend(Unreadable { path: path.to_owned(), source: error }),
+        _ => io_error(error),
+    }
+}
+
+/// A file or a folder that this process may not read.
+#[derive(thiserror::Error)]
+#[error("cannot read `{}`; let this process read it, and search its folder", path.display())]
+struct Unreadable {
+    path: PathBuf,
+    source: Error,
+}
+
+conversant_core::debug_as_report!(Unreadable);
 
 /// Returns the error for a failure that has no variant of its own.
 pub(crate) fn backend(source: impl Into<BoxError>) -> HistoryError {

@@ -201,8 +201,7 @@ impl JsonlHistory {
                     _ => false,
                 };
                 if is_wanted {
-                    lock.map_or(Ok(()), SessionLock::remove_lease)?;
-                    conversation.clear(false)?;
+                    delete(conversation, lock)?;
                 }
                 Ok(usize::from(is_wanted))
             };
@@ -309,12 +308,17 @@ impl JsonlHistory {
 
     pub(crate) async fn delete_session(&self, session: &SessionId) -> Result<(), HistoryError> {
         // An expired session is deleted once, not twice.
-        self.with(session, LockMode::Exclusive, None, |conversation, lock| {
-            lock.map_or(Ok(()), SessionLock::remove_lease)?;
-            conversation.clear(false)
-        })
-        .await
+        self.with(session, LockMode::Exclusive, None, delete).await
     }
+}
+
+/// Deletes a session, and the lease of it. If the session cannot be deleted, the lease stays.
+fn delete(
+    conversation: &mut Conversation<'_>,
+    lock: Option<&SessionLock>,
+) -> Result<(), HistoryError> {
+    conversation.clear(false)?;
+    lock.map_or(Ok(()), SessionLock::remove_lease)
 }
 
 #[async_trait]

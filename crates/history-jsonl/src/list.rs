@@ -8,7 +8,7 @@ use conversant_core::{
 
 use crate::{
     conversation::is_expired,
-    error::{in_file, io_error},
+    error::{in_file, io_error, read_error},
     file_io,
     header::Header,
     index::Index,
@@ -25,7 +25,7 @@ fn each_file(
     expired: bool,
     mut run: impl FnMut(&Path, &File) -> Result<(), HistoryError>,
 ) -> Result<(), HistoryError> {
-    for entry in fs::read_dir(folder).map_err(io_error)? {
+    for entry in fs::read_dir(folder).map_err(|error| read_error(folder, error))? {
         let path = entry.map_err(io_error)?.path();
         if path.extension().is_none_or(|extension| extension != EXTENSION) {
             continue;
@@ -34,7 +34,7 @@ fn each_file(
             Ok(file) => file,
             // It was removed since.
             Err(error) if error.kind() == ErrorKind::NotFound => continue,
-            Err(error) => return Err(io_error(error)),
+            Err(error) => return Err(read_error(&path, error)),
         };
         let written = file.metadata().and_then(|metadata| metadata.modified()).ok();
         if is_expired(written, time_to_live) == expired {
@@ -160,10 +160,11 @@ pub(crate) fn has_words(
     if find(info.title.as_deref().unwrap_or_default()) {
         return Ok(true);
     }
-    let file = match OpenFile::read(&paths.file()) {
+    let path = paths.file();
+    let file = match OpenFile::read(&path) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
-        Err(error) => return Err(io_error(error)),
+        Err(error) => return Err(read_error(&path, error)),
     };
     let index = Index::read(&file, paths, &info.session, None)?;
     let mut lines = Lines::new(Some(&file.file), &index.shared);

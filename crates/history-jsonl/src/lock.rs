@@ -13,7 +13,10 @@ use conversant_history::lease_holder;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    error::io_error, open_file::OpenFile, open_files::SessionFiles, page_cache::Source,
+    error::{io_error, read_error},
+    open_file::OpenFile,
+    open_files::SessionFiles,
+    page_cache::Source,
     paths::SessionPaths,
 };
 
@@ -77,7 +80,7 @@ impl LockFile {
             Err(error) if is_read_only(&error) => match OpenFile::read(&path) {
                 Ok(file) => file,
                 Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-                Err(error) => return Err(io_error(error)),
+                Err(error) => return Err(read_error(&path, error)),
             },
             file => file.map_err(io_error)?,
         };

@@ -9,7 +9,7 @@ use std::{
 use conversant_core::HistoryError;
 
 use crate::{
-    error::{corrupt, io_error},
+    error::{corrupt, read_error},
     file_io,
     header::Base,
 };
@@ -42,7 +42,7 @@ pub(crate) fn starts_with(path: &Path, start: &[u8]) -> bool {
 pub(crate) fn open(path: &Path) -> Result<File, HistoryError> {
     File::open(path).map_err(|error| match error.kind() {
         ErrorKind::NotFound => missing(),
-        _ => io_error(error),
+        _ => read_error(path, error),
     })
 }
 

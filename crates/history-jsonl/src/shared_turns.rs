@@ -15,7 +15,7 @@ use std::{
 use conversant_core::{HistoryError, TurnId};
 
 use crate::{
-    error::{in_file, io_error},
+    error::{in_file, io_error, read_error},
     file_io,
     header::{Base, Header},
     index::Index,
@@ -135,7 +135,7 @@ impl Release<'_> {
 
 /// Removes the shared turns that no session needs, which an interrupted deletion has left.
 pub(crate) fn sweep(folder: &Path, lock_timeout: Duration) -> Result<(), HistoryError> {
-    let mut names = fs::read_dir(folder).map_err(io_error)?;
+    let mut names = fs::read_dir(folder).map_err(|error| read_error(folder, error))?;
     if !names.any(|entry| entry.is_ok_and(|entry| shared_id(&entry.path()).is_some())) {
         return Ok(());
     }
@@ -166,7 +166,7 @@ impl Heads {
     /// Reads the first lines, except for that of a file that is being replaced.
     fn read(folder: &Path, replaced: Option<&Path>) -> Result<Self, HistoryError> {
         let mut heads = Vec::new();
-        for entry in fs::read_dir(folder).map_err(io_error)? {
+        for entry in fs::read_dir(folder).map_err(|error| read_error(folder, error))? {
             let path = entry.map_err(io_error)?.path();
             let extension = path.extension().and_then(|extension| extension.to_str());
             let is_replaced = replaced == Some(path.as_path());
@@ -176,7 +176,7 @@ impl Heads {
             let line = match File::open(&path).and_then(|file| file_io::first_line(&file)) {
                 Ok(line) => line,
                 Err(error) if error.kind() == ErrorKind::NotFound => continue,
-                Err(error) => return Err(io_error(error)),
+                Err(error) => return Err(read_error(&path, error)),
             };
             // A fork that cannot be read may need any turn.
             let header = Header::read(&line).map_err(|error| in_file(&path, error))?;

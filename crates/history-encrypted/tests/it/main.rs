@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 mod keys;
+#[cfg(target_os = "linux")]
+mod read_only;
 mod secrets;
 mod sizes;
 mod suites;
@@ -17,6 +19,11 @@ conversant_harness::tests! {
         derived_values_never_change,
         records_of_the_first_version_are_read,
         a_key_is_read_as_it_was_written,
+    }
+    #[cfg(target_os = "linux")]
+    read_only {
+        operations,
+        files_that_cannot_be_written_are_read_and_left_alone,
     }
     secrets {
         files_contain_no_word,

@@ -9,6 +9,8 @@ mod limits;
 mod lines;
 #[cfg(unix)]
 mod open_files;
+#[cfg(target_os = "linux")]
+mod read_only;
 mod replaced;
 mod suite;
 mod support;
