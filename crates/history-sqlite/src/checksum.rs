@@ -6,8 +6,7 @@ const AT_ONCE: usize = 128;
 /// Computes the checksum of a row, field by field.
 pub(crate) struct Checksum {
     sum: crc32fast::Hasher,
-    /// The bytes of short fields that are not summed yet. Summed one by one, they take ten times as
-    /// long.
+    /// The bytes of short fields that are not summed yet. Alone, each would be summed byte by byte.
     waiting: [u8; AT_ONCE],
     /// The number of bytes that wait.
     len: usize,
