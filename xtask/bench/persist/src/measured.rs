@@ -17,8 +17,8 @@ impl Effort {
     /// Returns the number of rounds in which the two sides take turns.
     ///
     /// They are many and short. A thread that is woken costs two or three times as much on another
-    /// core than on its own, and the kernel keeps to its choice for a while. Both sides have to meet
-    /// the same choices.
+    /// core than on its own, and the kernel keeps to its choice for a while. Both sides have to
+    /// meet the same choices.
     pub(crate) const fn rounds(self) -> usize {
         match self {
             Self::Quick => 60,
