@@ -25,6 +25,30 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// One browser at a time: several share the cores, and none of them is in time.
 static ONE: Mutex<()> = Mutex::const_new(());
 
+/// The number of drivers that are started until one finds a port that is free.
+const DRIVERS: usize = 5;
+
+/// Starts a driver, and returns its port. Returns `None` if it ends because another program has
+/// taken the port that it chose.
+async fn start_driver(driver: &Path) -> Option<(Child, u16)> {
+    let mut process = Command::new(driver)
+        .arg("--port=0")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+    while let Some(line) = lines.next_line().await.unwrap() {
+        if let Some((_, port)) = line.split_once("successfully on port ") {
+            let port = port.trim_end_matches('.').parse().unwrap();
+            tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+            return Some((process, port));
+        }
+    }
+    None
+}
+
 /// A browser.
 pub(crate) struct Browser {
     driver: WebDriver,
@@ -42,21 +66,14 @@ impl Browser {
         let turn = ONE.lock().await;
         // The driver's client wants one, although nothing here is encrypted.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut process = Command::new(driver)
-            .arg("--port=0")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let port: u16 = loop {
-            let line = lines.next_line().await.unwrap().expect("the driver says its port");
-            if let Some((_, port)) = line.split_once("successfully on port ") {
-                break port.trim_end_matches('.').parse().unwrap();
+        let mut started = None;
+        for _ in 0..DRIVERS {
+            started = start_driver(&driver).await;
+            if started.is_some() {
+                break;
             }
-        };
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        }
+        let (process, port) = started.expect("a driver finds a port");
         let profile = tempfile::tempdir().unwrap();
         let mut capabilities = DesiredCapabilities::chrome();
         capabilities.set_binary(chromium.to_str().unwrap()).unwrap();
