@@ -235,7 +235,7 @@ pub(crate) fn shared_at_once(paths: &SessionPaths) -> Option<File> {
 struct StoredLease {
     holder: TurnId,
     /// The time at which it expires, in milliseconds since 1970.
-    until: u64,
+    until: i128,
 }
 
 impl SessionLock {
@@ -260,12 +260,13 @@ impl SessionLock {
 
     /// Leases the session, unless another lease of it has not expired.
     pub(crate) fn acquire_lease(&self, time: Duration) -> Result<TurnId, HistoryError> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        if self.lease()?.is_some_and(|lease| millis(now) < lease.until) {
+        let now = now();
+        if self.lease()?.is_some_and(|lease| now < lease.until) {
             return Err(HistoryError::Busy);
         }
         let holder = lease_holder()?;
-        self.write(Some(&StoredLease { holder, until: millis(now.saturating_add(time)) }))?;
+        let until = (now + i128::from(millis(time))).min(u64::MAX.into());
+        self.write(Some(&StoredLease { holder, until }))?;
         Ok(holder)
     }
 
@@ -298,6 +299,15 @@ impl SessionLock {
         let mut file = &self.file.file;
         file.set_len(0).and_then(|()| file.rewind()).map_err(io_error)?;
         file.write_all(text.as_bytes()).map_err(io_error)
+    }
+}
+
+/// Returns the milliseconds since 1970. They are negative where the clock is not set, so that a
+/// lease ends there too.
+fn now() -> i128 {
+    match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(since) => millis(since).into(),
+        Err(before) => -i128::from(millis(before.duration())),
     }
 }
 

@@ -1,13 +1,22 @@
 //! Leases: exclusive use of a session until the machine's clock says that it is over.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use conversant_core::{HistoryError, Lease, SessionId};
 use conversant_history::lease_holder;
 use rusqlite::{Connection, params};
 
-use super::{millis, now};
+use super::millis;
 use crate::statement::execute;
+
+/// Returns the milliseconds since 1970. They are negative where the clock is not set, so that a
+/// lease ends there too.
+fn now() -> i64 {
+    match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(since) => millis(since),
+        Err(before) => -millis(before.duration()),
+    }
+}
 
 /// Leases a session, unless another lease of it has not expired.
 pub(crate) fn acquire(
