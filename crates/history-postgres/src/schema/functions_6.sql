@@ -103,9 +103,10 @@ $$;
 
 -- Lists the turns that follow a point of a session, in the order in which they were stored: each with
 -- the last stored of it and those that follow it, and whether it is on the path to the tip. Reads the
--- branches that begin after the point, and no others.
+-- branches that begin after the point, and no others. The planner takes a recursion for so many rows that
+-- the server would compile the query, which takes seconds.
 CREATE OR REPLACE FUNCTION conversant_alternatives(wanted text, at_point smallint, turn uuid)
-RETURNS TABLE (id uuid, newest uuid, is_current boolean) LANGUAGE plpgsql STABLE AS $$
+RETURNS TABLE (id uuid, newest uuid, is_current boolean) LANGUAGE plpgsql STABLE SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
     s conversant_sessions;

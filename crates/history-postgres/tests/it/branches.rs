@@ -174,6 +174,10 @@ pub(crate) async fn no_cost_grows_with_the_branches() -> Tested {
             pages.push((server.pages(&call).await, call));
         }
         costs.push(pages);
+        // The server would compile its query, which takes longer than any number of pages here.
+        let interpreted = "SELECT count(*) FROM pg_proc WHERE 'jit=off' = ANY (proconfig) \
+            AND oid = 'conversant_alternatives'::regproc";
+        assert_eq!(server.number(interpreted).await, 1);
         let found = history.alternatives(&id, after(25)).await.unwrap();
         let turns: Vec<_> = found.iter().map(|alternative| alternative.turn).collect();
         assert_eq!(turns, [26, 31].map(TurnId::from_u128));
