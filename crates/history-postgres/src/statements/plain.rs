@@ -38,8 +38,9 @@ const APPEND: &str = "WITH session AS ( \
             AND u.branch IS NULL AND u.expires IS NULL \
             AND (SELECT t.tip FROM conversant_turns t \
                 WHERE t.session = u.key AND t.first = u.last_first) = $8 \
-        RETURNING u.key, CASE WHEN clock_timestamp() > $17 \
-            THEN conversant_check_limit($18)::text::bigint ELSE u.turns - 1 END AS number \
+        RETURNING u.key, CASE WHEN CASE WHEN clock_timestamp() > $17 \
+            THEN conversant_check_limit($18)::text IS NULL END \
+            THEN NULL ELSE u.turns - 1 END AS number \
     ) \
     INSERT INTO conversant_turns (session, first, count, id, bytes, incomplete, base_epoch, \
         base_messages, base_tip, messages, number, tip) \
