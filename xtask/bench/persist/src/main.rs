@@ -23,6 +23,7 @@ type Row = (&'static str, fn(Effort) -> Result<Vec<Measured>, BoxError>);
 const ROWS: &[Row] = &[
     ("sqlite_window", sqlite::window),
     ("sqlite_buffer", sqlite::buffer),
+    ("sqlite_buffer_new", sqlite::buffer_new),
     ("sqlite_cold", sqlite::cold),
     ("sqlite_bytes", sqlite::bytes),
     ("sqlite_many", sqlite::many),

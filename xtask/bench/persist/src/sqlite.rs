@@ -40,15 +40,20 @@ fn open(file: &Path) -> Result<SqliteHistory, BoxError> {
 
 /// A chain's call with a window of 20 turns.
 pub(crate) fn window(effort: Effort) -> Result<Vec<Measured>, BoxError> {
-    call(effort, View::Window)
+    call(effort, View::Window, View::Window)
 }
 
-/// A chain's call with a buffer: only what is new is loaded.
+/// A chain's call with a buffer, next to the hand-written call of [`window`].
 pub(crate) fn buffer(effort: Effort) -> Result<Vec<Measured>, BoxError> {
-    call(effort, View::Buffer)
+    call(effort, View::Buffer, View::Window)
 }
 
-fn call(effort: Effort, view: View) -> Result<Vec<Measured>, BoxError> {
+/// A chain's call with a buffer, next to a hand-written call that loads only what is new.
+pub(crate) fn buffer_new(effort: Effort) -> Result<Vec<Measured>, BoxError> {
+    call(effort, View::Buffer, View::Buffer)
+}
+
+fn call(effort: Effort, view: View, floor_view: View) -> Result<Vec<Measured>, BoxError> {
     let folder = tempfile::tempdir()?;
     let (ours, floor) = (folder.path().join("ours.db"), folder.path().join("floor.db"));
     let runtime = runtime()?;
@@ -70,7 +75,7 @@ fn call(effort: Effort, view: View) -> Result<Vec<Measured>, BoxError> {
             runtime.block_on(async {
                 let running = Running::start();
                 for number in 0..effort.calls() {
-                    let (from, limit) = match view {
+                    let (from, limit) = match floor_view {
                         View::Window | View::LeasedWindow => (0, WINDOW),
                         View::Buffer => (held, usize::MAX >> 1),
                     };
