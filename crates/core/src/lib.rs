@@ -41,6 +41,8 @@ mod content;
 mod embeddings;
 mod history;
 mod http_status;
+#[doc(hidden)]
+pub mod json_text;
 mod memory;
 mod message;
 mod messages;

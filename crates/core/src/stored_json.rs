@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use crate::{
     content::Content,
     history::HistoryError,
+    json_text::push_text,
     message::Message,
     messages::Messages,
     stored::{Compact, plain},
@@ -85,16 +86,11 @@ impl Message {
             // Most messages: all but the text is known, and not deep.
             Content::Text(text) if self.is_plain() => {
                 let begin = json.len();
-                let text = serde_json::to_string(text).map_err(|_| unanswered())?;
-                for part in [
-                    r#"{"type":""#,
-                    self.role().type_name(),
-                    r#"","data":{"content":"#,
-                    &text,
-                    "}}",
-                ] {
+                for part in [r#"{"type":""#, self.role().type_name(), r#"","data":{"content":"#] {
                     json.push_str(part);
                 }
+                push_text(json, text);
+                json.push_str("}}");
                 check_size(measured(json.len() - begin), max_bytes)
             }
             Content::Text(_) | Content::Parts(_) => {

@@ -52,7 +52,6 @@ mod decode;
 mod delta_fast_path;
 #[cfg(feature = "embeddings")]
 mod embedding_list;
-mod json_text;
 mod lists;
 mod message_in;
 mod message_out;

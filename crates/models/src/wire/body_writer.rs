@@ -11,9 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use conversant_core::{Chunk, Message, Messages};
-
-use super::json_text::push_text;
+use conversant_core::{Chunk, Message, Messages, json_text::push_text};
 
 /// A form that messages are written in.
 pub(crate) trait Encode {

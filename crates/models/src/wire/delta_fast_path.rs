@@ -4,7 +4,7 @@
 //! Nearly all events of most servers are such. Counted by callgrind, an event takes 1,900
 //! instructions, and 8,700 where it is parsed as JSON (`cargo xtask instructions` gates the ratio).
 
-use super::json_text::is_plain;
+use conversant_core::json_text::is_plain;
 
 /// The number of misses after which no pattern is learnt any more: some servers vary each event.
 const MAX_MISSES: u8 = 16;

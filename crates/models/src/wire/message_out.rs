@@ -11,14 +11,15 @@ use std::{
     io,
 };
 
-use conversant_core::{Content, Message, Part, PartKind, Role, python::json_dumps};
+use conversant_core::{
+    Content, Message, Part, PartKind, Role, json_text::push_text, python::json_dumps,
+};
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
 
 use super::{
     answer::EMPTY_CONTENT,
     body_writer::Encode,
-    json_text::push_text,
     origin::{Origin, OriginMatch},
     provider_fields::{Replay, find},
 };

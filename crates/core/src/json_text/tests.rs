@@ -6,9 +6,11 @@ use proptest::prelude::*;
 use super::push_text;
 
 fn encode(text: &str) -> String {
-    let mut out = Vec::new();
-    push_text(&mut out, text);
-    String::from_utf8(out).unwrap()
+    let (mut bytes, mut string) = (Vec::new(), String::new());
+    push_text(&mut bytes, text);
+    push_text(&mut string, text);
+    assert_eq!(bytes, string.as_bytes());
+    string
 }
 
 #[test]

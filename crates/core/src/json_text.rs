@@ -8,23 +8,72 @@ const BLOCK: usize = 32;
 /// The number of bytes that are checked first, word by word.
 const BEGINNING: usize = 64;
 
+/// A buffer that JSON strings are appended to.
+pub trait JsonBuffer {
+    /// Makes room for bytes.
+    fn reserve(&mut self, bytes: usize);
+    /// Appends a text.
+    fn push_text(&mut self, text: &str);
+    /// Appends an ASCII character.
+    fn push_ascii(&mut self, byte: u8);
+}
+
+impl JsonBuffer for Vec<u8> {
+    #[inline]
+    fn reserve(&mut self, bytes: usize) {
+        Self::reserve(self, bytes);
+    }
+
+    #[inline]
+    fn push_text(&mut self, text: &str) {
+        self.extend_from_slice(text.as_bytes());
+    }
+
+    #[inline]
+    fn push_ascii(&mut self, byte: u8) {
+        self.push(byte);
+    }
+}
+
+impl JsonBuffer for String {
+    #[inline]
+    fn reserve(&mut self, bytes: usize) {
+        Self::reserve(self, bytes);
+    }
+
+    #[inline]
+    fn push_text(&mut self, text: &str) {
+        self.push_str(text);
+    }
+
+    #[inline]
+    fn push_ascii(&mut self, byte: u8) {
+        self.push(char::from(byte));
+    }
+}
+
 /// Appends a text as a JSON string, as serde_json writes it.
-pub(super) fn push_text(out: &mut Vec<u8>, text: &str) {
+pub fn push_text(out: &mut impl JsonBuffer, text: &str) {
     out.reserve(text.len() + text.len() / 16 + 2);
-    out.push(b'"');
-    let mut rest = text.as_bytes();
-    while let Some((clean, escaped)) = special(rest).and_then(|at| rest.split_at_checked(at)) {
-        out.extend_from_slice(clean);
-        let Some((&byte, after)) = escaped.split_first() else { break };
+    out.push_ascii(b'"');
+    let mut rest = text;
+    while let Some((clean, escaped)) =
+        special(rest.as_bytes()).and_then(|at| rest.split_at_checked(at))
+    {
+        let (Some(&byte), Some(after)) = (escaped.as_bytes().first(), escaped.get(1..)) else {
+            break;
+        };
+        out.push_text(clean);
         push_escape(out, byte);
         rest = after;
     }
-    out.extend_from_slice(rest);
-    out.push(b'"');
+    out.push_text(rest);
+    out.push_ascii(b'"');
 }
 
 /// Returns whether a text needs no escapes in a JSON string.
-pub(super) fn is_plain(text: &str) -> bool {
+#[must_use]
+pub fn is_plain(text: &str) -> bool {
     special(text.as_bytes()).is_none()
 }
 
@@ -85,7 +134,7 @@ const fn special_bytes(word: u64) -> u64 {
     (below(word, 0x20) | below(quotes, 1) | below(backslashes, 1)) & (ONES << 7)
 }
 
-fn push_escape(out: &mut Vec<u8>, byte: u8) {
+fn push_escape(out: &mut impl JsonBuffer, byte: u8) {
     let short = match byte {
         b'"' | b'\\' => byte,
         0x08 => b'b',
@@ -95,12 +144,14 @@ fn push_escape(out: &mut Vec<u8>, byte: u8) {
         b'\r' => b'r',
         _ => {
             let digit = |half: u8| if half < 10 { b'0' + half } else { b'a' + half - 10 };
-            out.extend_from_slice(b"\\u00");
-            out.extend_from_slice(&[digit(byte >> 4), digit(byte & 0xf)]);
+            out.push_text("\\u00");
+            out.push_ascii(digit(byte >> 4));
+            out.push_ascii(digit(byte & 0xf));
             return;
         }
     };
-    out.extend_from_slice(&[b'\\', short]);
+    out.push_ascii(b'\\');
+    out.push_ascii(short);
 }
 
 #[cfg(test)]
