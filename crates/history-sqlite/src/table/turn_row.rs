@@ -261,7 +261,8 @@ pub(super) fn insert_new(
     // One statement instead of two. A row with a null in place of its count is ignored.
     let statement = insert!(
         "INSERT OR IGNORE",
-        "iif(EXISTS (SELECT 1 FROM turns WHERE id = ?2 AND place >> 32 = ?1 >> 32), NULL, ?4)"
+        "CASE WHEN EXISTS (SELECT 1 FROM turns WHERE id = ?2 AND place >> 32 = ?1 >> 32)
+              THEN NULL ELSE ?4 END"
     );
     insert_by(connection, statement, branch, turn, body).map(|inserted| inserted == 1)
 }
