@@ -110,8 +110,13 @@ pub(crate) fn load(effort: Effort) -> Result<Vec<Measured>, BoxError> {
     let stores = Stores::of(TURNS)?;
     let history = stores.history()?;
     let mut lines = stores.lines()?;
-    let ours =
-        || stores.runtime.block_on(load_each(&history, &[stores.id.clone()], effort.calls()));
+    let ours = || {
+        stores.runtime.block_on(load_each(
+            &history,
+            std::slice::from_ref(&stores.id),
+            effort.calls(),
+        ))
+    };
     let by_hand = || {
         let running = Running::start();
         for _ in 0..effort.calls() {

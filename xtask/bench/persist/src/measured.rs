@@ -105,7 +105,8 @@ impl Measured {
         mut floor: impl FnMut() -> Result<[f64; N], BoxError>,
     ) -> Result<[Self; N], BoxError> {
         // The first round opens files, fills caches and compiles statements.
-        (ours()?, floor()?);
+        ours()?;
+        floor()?;
         let mut measured = units.map(|unit| Self {
             n,
             unit,
@@ -133,11 +134,21 @@ impl Measured {
         effort: Effort,
         mut group: impl FnMut(usize) -> Result<Self, BoxError>,
     ) -> Result<Self, BoxError> {
+        let [joined] = Self::each_in_groups(effort, |rounds| Ok([group(rounds)?]))?;
+        Ok(joined)
+    }
+
+    /// As [`in_groups`](Self::in_groups), for several values of the same calls.
+    pub(crate) fn each_in_groups<const N: usize>(
+        effort: Effort,
+        mut group: impl FnMut(usize) -> Result<[Self; N], BoxError>,
+    ) -> Result<[Self; N], BoxError> {
         let mut joined = group(effort.rounds_of_group())?;
         for _ in 1..effort.groups() {
-            let Self { ours, floor, .. } = group(effort.rounds_of_group())?;
-            joined.ours.extend(ours);
-            joined.floor.extend(floor);
+            for (joined, more) in joined.iter_mut().zip(group(effort.rounds_of_group())?) {
+                joined.ours.extend(more.ours);
+                joined.floor.extend(more.floor);
+            }
         }
         Ok(joined)
     }

@@ -34,41 +34,60 @@ fn call(effort: Effort, view: View) -> Result<Vec<Measured>, BoxError> {
         eprintln!("left out: postgres_window, which needs an installed PostgreSQL");
         return Ok(Vec::new());
     };
-    let runtime = runtime()?;
-    let id = session("a")?;
-    let (chain, store, ours_at_server) = runtime.block_on(async {
+    let (runtime, id) = (runtime()?, session("a")?);
+    let connect = async || {
         let url = format!("{}?application_name={NAME}&sslmode=disable", server.url());
         let history = PostgresHistory::builder(url).max_connections(1).connect().await?;
         let history: Arc<dyn ChatHistory> = Arc::new(history);
+        Ok::<_, BoxError>((history, Connection::open(&server.url(), "session-a").await?))
+    };
+    runtime.block_on(async {
+        let (history, store) = connect().await?;
         fill(&history, &id, TURNS).await?;
-        let chain = chain(&history, id, view, Duration::ZERO)?;
-        let store = Connection::filled(&server.url(), "session-a", TURNS).await?;
-        let find = format!("SELECT pid FROM pg_stat_activity WHERE application_name = '{NAME}'");
-        let process = store.number(&find).await?;
-        Ok::<_, BoxError>((chain, store, process))
+        store.fill("session-a", TURNS).await
     })?;
-    let floor_at_server = runtime.block_on(store.process())?;
-
-    let ours = || {
-        let before = cpu_of(ours_at_server)?;
-        let client = runtime.block_on(calls(&chain, effort.calls()))?;
-        Ok([client, (cpu_of(ours_at_server)? - before) / effort.calls() as f64])
-    };
-    let by_hand = || {
-        let before = cpu_of(floor_at_server)?;
-        let running = Running::start();
-        runtime.block_on(async {
-            for number in 0..effort.calls() {
-                if matches!(view, View::Window) {
-                    std::hint::black_box(store.load("session-a", WINDOW as i64).await?);
-                }
-                store.append("session-a", &NewTurn::of(number)?).await?;
-            }
-            Ok::<_, BoxError>(())
+    let group = |rounds| {
+        let (chain, store, ours_at_server) = runtime.block_on(async {
+            let (history, store) = connect().await?;
+            let chain = chain(&history, id.clone(), view, Duration::ZERO)?;
+            // The connection is made, and is the newest of its name.
+            calls(&chain, 1).await?;
+            let find = format!(
+                "SELECT pid FROM pg_stat_activity WHERE application_name = '{NAME}'
+                 ORDER BY backend_start DESC LIMIT 1"
+            );
+            let process = store.number(&find).await?;
+            Ok::<_, BoxError>((chain, store, process))
         })?;
-        let client = running.stop(effort.calls()).cpu / 1e3;
-        Ok([client, (cpu_of(floor_at_server)? - before) / effort.calls() as f64])
+        let floor_at_server = runtime.block_on(store.process())?;
+
+        let ours = || {
+            let before = cpu_of(ours_at_server)?;
+            let client = runtime.block_on(calls(&chain, effort.calls()))?;
+            Ok([client, (cpu_of(ours_at_server)? - before) / effort.calls() as f64])
+        };
+        let by_hand = || {
+            let before = cpu_of(floor_at_server)?;
+            let running = Running::start();
+            runtime.block_on(async {
+                for number in 0..effort.calls() {
+                    if matches!(view, View::Window) {
+                        std::hint::black_box(store.load("session-a", WINDOW as i64).await?);
+                    }
+                    store.append("session-a", &NewTurn::of(number)?).await?;
+                }
+                Ok::<_, BoxError>(())
+            })?;
+            let client = running.stop(effort.calls()).cpu / 1e3;
+            Ok([client, (cpu_of(floor_at_server)? - before) / effort.calls() as f64])
+        };
+        let units = ["us CPU", "us server"];
+        Measured::each_in_turns(TURNS, units, rounds, ours, by_hand)
     };
-    let units = ["us CPU", "us server"];
-    Ok(Measured::each_in_turns(TURNS, units, effort.rounds(), ours, by_hand)?.into())
+    Ok(match view {
+        // The lease outlives its connection.
+        View::LeasedWindow => group(effort.rounds())?,
+        View::Window | View::Buffer => Measured::each_in_groups(effort, group)?,
+    }
+    .into())
 }

@@ -119,7 +119,9 @@ async fn send(mut stream: TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     // The request is small, and needs no answer of its own.
     let mut request = [0; 4096];
-    stream.read(&mut request).await?;
+    if stream.read(&mut request).await? == 0 {
+        return Ok(());
+    }
     let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\
                 transfer-encoding: chunked\r\n\r\n";
     stream.write_all(head.as_bytes()).await?;

@@ -12,8 +12,8 @@ use tokio_postgres::{Client, NoTls, Statement};
 use super::{Message, NewTurn, decode};
 
 const TABLES: &str = "
-    CREATE TABLE floor_sessions (id text PRIMARY KEY, epoch bigint NOT NULL, next bigint NOT NULL);
-    CREATE TABLE floor_turns (
+    CREATE TABLE IF NOT EXISTS floor_sessions (id text PRIMARY KEY, epoch bigint NOT NULL, next bigint NOT NULL);
+    CREATE TABLE IF NOT EXISTS floor_turns (
         session text NOT NULL, number bigint NOT NULL, id bytea NOT NULL, body text NOT NULL,
         PRIMARY KEY (session, number), UNIQUE (session, id)
     );";
@@ -37,18 +37,23 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Connects, creates the tables, and fills a session.
-    pub(crate) async fn filled(url: &str, session: &str, turns: usize) -> Result<Self, BoxError> {
+    /// Connects, and creates the tables and the session if they do not exist.
+    pub(crate) async fn open(url: &str, session: &str) -> Result<Self, BoxError> {
         let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
         tokio::spawn(connection);
         client.batch_execute(TABLES).await?;
-        client.execute("INSERT INTO floor_sessions VALUES ($1, 0, 0)", &[&session]).await?;
+        let begin = "INSERT INTO floor_sessions VALUES ($1, 0, 0) ON CONFLICT DO NOTHING";
+        client.execute(begin, &[&session]).await?;
         let (load, append) = (client.prepare(LOAD).await?, client.prepare(APPEND).await?);
-        let this = Self { client: Arc::new(client), load, append };
+        Ok(Self { client: Arc::new(client), load, append })
+    }
+
+    /// Appends turns.
+    pub(crate) async fn fill(&self, session: &str, turns: usize) -> Result<(), BoxError> {
         for number in 0..turns {
-            this.append(session, &NewTurn::of(number)?).await?;
+            self.append(session, &NewTurn::of(number)?).await?;
         }
-        Ok(this)
+        Ok(())
     }
 
     /// Returns the process of the server that serves the connection.
