@@ -249,6 +249,25 @@ impl<J> Jobs<J> {
         }
     }
 
+    /// Waits for the next job as [`next`](Self::next) does, but stays awake for `time` at first, in
+    /// which other threads may run. For the first job of a thread that was just started: a store
+    /// that is opened is used at once, and waking a thread takes longer than a short operation.
+    #[must_use]
+    pub fn next_awake(&self, time: Duration) -> Option<J> {
+        let started = Instant::now();
+        while started.elapsed() < time {
+            let (job, is_closed) = {
+                let mut state = lock(&self.queue.state);
+                (state.jobs.pop_front(), state.is_closed)
+            };
+            if job.is_some() || is_closed {
+                return job;
+            }
+            thread::yield_now();
+        }
+        self.next()
+    }
+
     /// Waits for the next job as [`next`](Self::next) does. Runs `reply` once this thread is among
     /// those that wait, and `idle` once it has waited for `time`.
     ///

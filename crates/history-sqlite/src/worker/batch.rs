@@ -23,6 +23,10 @@ use crate::{
 /// The maximum number of writes in one transaction.
 const MAX_WRITES: usize = 128;
 
+/// The time for which the writer of a store that was just opened stays awake: longer than the
+/// readers take to start.
+const AWAKE: Duration = Duration::from_micros(200);
+
 /// Acquires the write lock at the start of the transaction, so that another writer cannot make it
 /// fail half way.
 const BEGIN: &str = "BEGIN IMMEDIATE";
@@ -116,7 +120,8 @@ pub(super) fn write_all(
     files: &Files,
 ) {
     let mut log = Log::default();
-    while let Some(first) = tasks.next() {
+    let mut task = tasks.next_awake(AWAKE);
+    while let Some(first) = task {
         let (mut writes, mut reads, mut brief_reads) = (Vec::new(), Vec::new(), Vec::new());
         let mut next = Some(first);
         while let Some(task) = next {
@@ -139,6 +144,7 @@ pub(super) fn write_all(
                 read(&mut writer.connection);
             }
         }
+        task = tasks.next();
     }
 }
 

@@ -119,6 +119,30 @@ async fn a_thread_that_replies_and_waits_misses_no_job_and_is_idle_once() {
     }
 }
 
+#[tokio::test]
+async fn a_thread_that_begins_awake_takes_jobs_before_and_after_it_sleeps() {
+    for awake in [Duration::ZERO, Duration::from_micros(200), Duration::MAX] {
+        let (done, jobs_done) = mpsc::channel();
+        let run = move |jobs: &Jobs<u8>| {
+            let mut next = jobs.next_awake(awake);
+            while let Some(job) = next {
+                done.send(job).unwrap();
+                next = jobs.next();
+            }
+        };
+        let threads = Threads::start("test", [run]).unwrap();
+        for job in 0..3 {
+            threads.send(job).unwrap();
+            assert_eq!(jobs_done.recv(), Ok(job));
+        }
+        threads.close().await;
+        assert!(jobs_done.recv().is_err());
+    }
+    // Closing ends it also while it is awake.
+    let run = |jobs: &Jobs<u8>| assert_eq!(jobs.next_awake(Duration::MAX), None);
+    Threads::start("test", [run]).unwrap().close().await;
+}
+
 async fn futures_poll<F: Future>(future: &mut std::pin::Pin<Box<F>>) -> Option<F::Output> {
     let poll = std::future::poll_fn(|cx| std::task::Poll::Ready(future.as_mut().poll(cx))).await;
     match poll {
