@@ -7,7 +7,7 @@ use std::{
     error::Error,
     fmt::Write as _,
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use conversant_core::{ChatModel, ChatRequest, Message, ModelError, Reply};
@@ -186,10 +186,13 @@ async fn ticks(count: usize) {
 async fn line(fault: &'static Fault, make: MakeModel, streamed: bool) -> String {
     let server = FaultServer::start(fault).unwrap();
     let model = make(fault, &server.base_url());
+    let start = Instant::now();
     let result = tokio::select! {
         result = ask(&*model, streamed) => result,
         () = ticks(LONGEST) => panic!("{}: no end", fault.name()),
     };
+    let took = start.elapsed();
+    assert!(took < TOTAL * 4 + Duration::from_secs(2), "{}: took {took:?}", fault.name());
     if let Err(error) = &result {
         let all = all_of(error);
         assert!(!all.contains("canary"), "{}: {all}", fault.name());
