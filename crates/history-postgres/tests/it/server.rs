@@ -8,11 +8,11 @@ use tokio_postgres::{Client, NoTls};
 /// Where the server is.
 const URL: &str = "CONVERSANT_POSTGRES_URL";
 
-/// A schema of the server's, for one test. It goes when the test is over.
+/// A schema of the server's, or a database, for one test. It goes when the test is over.
 pub(crate) struct Server {
     pub(crate) url: String,
     pub(crate) client: Client,
-    schema: String,
+    removal: String,
 }
 
 impl Server {
@@ -26,16 +26,36 @@ impl Server {
             .await
             .unwrap();
         let url = with_options(&url, &format!("-csearch_path={schema}"));
-        Ok(Self { url, client, schema })
+        Ok(Self { url, client, removal: format!("DROP SCHEMA {schema} CASCADE") })
+    }
+
+    /// Makes a database on the server, if there is one, for a test that counts what is read. In a
+    /// database that tests share, an open transaction of one keeps `VACUUM` from removing the dead
+    /// rows of all, which are then read; and a table that one makes is read in the catalogue by all.
+    pub(crate) async fn start_alone() -> Result<Self, Missing> {
+        let url = Need::Services.variable(URL, "a PostgreSQL server")?;
+        let database = format!("test_{}", TurnId::random()).replace('-', "_");
+        let create = format!("CREATE DATABASE {database}");
+        client(&url).await.batch_execute(&create).await.unwrap();
+        let url = in_database(&url, &database);
+        Ok(Self {
+            client: client(&url).await,
+            url,
+            removal: format!("DROP DATABASE {database} WITH (FORCE)"),
+        })
     }
 
     pub(crate) async fn history(&self) -> PostgresHistory {
         PostgresHistory::connect(&self.url).await.unwrap()
     }
 
-    /// Removes the schema. (A test that fails leaves it behind, to be looked at.)
+    /// Removes the schema or the database. (A test that fails leaves it behind, to be looked at.)
     pub(crate) async fn stop(self) {
-        self.client.batch_execute(&format!("DROP SCHEMA {} CASCADE", self.schema)).await.unwrap();
+        client(&Need::Services.variable(URL, "a PostgreSQL server").unwrap())
+            .await
+            .batch_execute(&self.removal)
+            .await
+            .unwrap();
     }
 
     /// Returns the only column of the only row.
@@ -48,6 +68,13 @@ pub(crate) async fn client(url: &str) -> Client {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
     tokio::spawn(connection);
     client
+}
+
+/// Returns a URL with another database.
+fn in_database(url: &str, database: &str) -> String {
+    let (url, options) = url.split_once('?').unwrap_or((url, ""));
+    let (server, _) = url.rsplit_once('/').unwrap();
+    format!("{server}/{database}?{options}")
 }
 
 /// Adds settings of the server's to a URL.
