@@ -11,17 +11,20 @@ pub const MAX_COLUMNS: usize = 65_000;
 pub struct Tag<'s> {
     /// Whether it is a statement: `{% … %}`.
     pub is_statement: bool,
+    /// The position in the source after its opening, in bytes.
+    pub inside: usize,
     /// Its words, with the marks that trim whitespace.
     pub words: Vec<Word<'s>>,
 }
 
 impl<'s> Tag<'s> {
-    /// Returns the words without the marks that trim whitespace: `{{- … -}}`.
+    /// Returns the words without the marks that trim whitespace: `{{- … -}}`. A first sign that
+    /// does not touch the opening belongs to a value: `{{ -n }}`.
     #[must_use]
     pub fn words_without_trim_marks(&self) -> &[Word<'s>] {
         let is_mark = |word: &Word<'_>| matches!(word.text, "-" | "+");
         let words = match self.words.split_first() {
-            Some((first, rest)) if is_mark(first) => rest,
+            Some((first, rest)) if is_mark(first) && first.offset == self.inside => rest,
             _ => &self.words,
         };
         match words.split_last() {
@@ -100,7 +103,7 @@ fn scan<'s>(source: &'s str, mut visit: impl FnMut(Range<usize>)) -> Vec<Tag<'s>
         } else {
             let (words, end) = words(source, inside, is_statement);
             at = end;
-            tags.push(Tag { is_statement, words });
+            tags.push(Tag { is_statement, inside, words });
         }
         visit(offset..at);
     }

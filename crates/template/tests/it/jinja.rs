@@ -114,6 +114,23 @@ proptest! {
     }
 }
 
+/// A sign at the start of a tag is no mark that trims whitespace, unless it touches the opening.
+#[test]
+fn a_negative_value_is_measured_whole() {
+    for (source, expected) in [
+        ("{{ -n * [1, n] }}", "[]"),
+        ("{{ -n * t }}", ""),
+        ("{{ -5000 * l }}", "[]"),
+        (" {{- -n * l -}} ", "[]"),
+        (" {{-n * l -}} ", "['x', 'y']"),
+        ("{% if -n * l %}1{% else %}2{% endif %}", "2"),
+    ] {
+        let measured = MeasuredSource::new(source);
+        assert_eq!(rendered(source).as_deref(), Ok(expected), "{source}");
+        assert_eq!(rendered(measured.text()).as_deref(), Ok(expected), "{}", measured.text());
+    }
+}
+
 /// The arguments of functions are measured. The word `recursive` does not belong to a list.
 #[test]
 fn calls_keep_their_arguments() {
