@@ -1,6 +1,10 @@
 //! `cargo xtask fuzz`: the fuzz targets and the property tests of the ordinary tests, for longer.
 
-use std::{error::Error, process::Command};
+use std::{
+    error::Error,
+    process::Command,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use clap::Args;
 
@@ -8,6 +12,23 @@ use crate::verdict::Verdict;
 
 /// The targets: package, and the part of its tests' names.
 const TARGETS: [(&str, &str); 2] = [("conversant-prompts", "fuzz"), ("conversant-models", "fuzz")];
+
+/// The packages whose tests have properties.
+const PROPERTIES: [&str; 10] = [
+    "conversant-chains",
+    "conversant-core",
+    "conversant-history-encrypted",
+    "conversant-history-jsonl",
+    "conversant-history-sqlite",
+    "conversant-memory",
+    "conversant-models",
+    "conversant-models-local",
+    "conversant-prompts",
+    "conversant-template",
+];
+
+/// The variable with the seed of proptest, which is always the same in the ordinary tests.
+const SEED: &str = "PROPTEST_RNG_SEED";
 
 /// The number of cases that proptest's targets try in about a second. They count cases instead of
 /// watching the clock.
@@ -19,9 +40,13 @@ pub(crate) struct Options {
     /// The time for each fuzz target, in seconds.
     #[arg(long, default_value_t = 600)]
     seconds: u64,
-    /// The seed; the same seed gives the same mutations. By default each run has its own.
+    /// The seed; the same seed gives the same mutations and cases. By default each run has its own.
     #[arg(long)]
     seed: Option<u64>,
+    /// The number of seeds, from `--seed` on, with which the tests of all packages that have
+    /// properties are run.
+    #[arg(long, default_value_t = 20)]
+    seeds: u64,
     /// The number of generated conversations for the memories' properties.
     #[arg(long, default_value_t = 100_000)]
     cases: u32,
@@ -30,8 +55,11 @@ pub(crate) struct Options {
 /// Runs all of them in release mode, and returns whether all passed.
 pub(crate) fn run(options: &Options) -> Verdict {
     let mut all_well = true;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let first = options.seed.unwrap_or(now.as_secs());
     for (package, filter) in TARGETS {
         let mut command = tests(package, filter);
+        command.env(SEED, first.to_string());
         command.env("CONVERSANT_FUZZ_SECONDS", options.seconds.to_string());
         command.env("PROPTEST_CASES", (options.seconds * CASES_A_SECOND).to_string());
         if let Some(seed) = options.seed {
@@ -40,8 +68,15 @@ pub(crate) fn run(options: &Options) -> Verdict {
         all_well &= holds(&mut command)?;
     }
     let mut properties = tests("conversant-memory", "properties");
-    properties.env("CONVERSANT_CASES", options.cases.to_string());
-    Ok(all_well & holds(&mut properties)?)
+    properties.env("CONVERSANT_CASES", options.cases.to_string()).env(SEED, first.to_string());
+    all_well &= holds(&mut properties)?;
+    for seed in (first..).take(usize::try_from(options.seeds)?) {
+        println!("seed {seed}");
+        for package in PROPERTIES {
+            all_well &= holds(tests(package, "").env(SEED, seed.to_string()))?;
+        }
+    }
+    Ok(all_well)
 }
 
 fn tests(package: &str, filter: &str) -> Command {
@@ -52,6 +87,7 @@ fn tests(package: &str, filter: &str) -> Command {
         "--all-features",
         "--package",
         package,
+        "--lib",
         "--test",
         "it",
         "--",
