@@ -10,9 +10,17 @@
 mod batch;
 mod files;
 mod pending;
+mod readers;
 mod writer;
 
-use std::sync::Arc;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
 
 use conversant_core::{HistoryError, SessionId};
 use conversant_history::{Jobs, Threads, WorkerEnded};
@@ -20,9 +28,10 @@ use futures_channel::oneshot;
 use rusqlite::Connection;
 
 use self::{
-    batch::{Job, Read, Readers, Task},
+    batch::{Job, Task},
     files::Files,
     pending::Pending,
+    readers::{Read, Readers},
     writer::{Closing, SharedWriter},
 };
 use crate::{
@@ -34,6 +43,11 @@ use crate::{
 
 /// The most readers of a store.
 const MAX_READERS: usize = 64;
+
+/// The time for which the caller of a store's first read stays awake for the answer, in which other
+/// threads may run. A program that opens a store loads a conversation next; putting its thread to
+/// sleep and waking it takes longer than a brief read.
+const AWAKE: Duration = Duration::from_micros(100);
 
 /// How long a read takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,27 +66,17 @@ pub(crate) struct Workers {
     readers: Arc<Readers>,
     pending: Arc<Pending>,
     files: Arc<Files>,
+    /// Whether nothing was read yet.
+    is_unread: AtomicBool,
 }
 
 impl Workers {
     /// Opens the store and starts the threads.
     pub(crate) fn start<T: Tables>(options: &Options, tables: &T) -> Result<Self, HistoryError> {
+        let count = options.readers.clamp(1, MAX_READERS);
+        let readers = Arc::new(Readers::start(count)?);
         let (first, files) = connection::open_writer(options, tables)?;
         let files = Arc::new(Files::new(files, options));
-        let connected: Vec<_> = (0..options.readers.clamp(1, MAX_READERS))
-            .map(|_| {
-                let mut connection = connection::open_reader(options, tables)?;
-                let files = Arc::clone(&files);
-                Ok(move |jobs: &Jobs<Read>| {
-                    while let Some(read) = jobs.next() {
-                        read(&mut connection);
-                    }
-                    drop(connection);
-                    drop(files);
-                })
-            })
-            .collect::<Result<_, HistoryError>>()?;
-        let readers = Arc::new(Readers::new());
         let busy_timeout = options.busy_timeout.min(connection::MAX_BUSY_TIMEOUT);
         let shared = Arc::new(SharedWriter::new(first, busy_timeout));
         let closing = Closing(Arc::clone(&shared));
@@ -85,12 +89,14 @@ impl Workers {
                 let closing = closing;
                 batch::write_all(&closing.0, tasks, &readers, &files);
             };
-            // It begins while the readers are started: the first load is the writer's.
+            // It begins while the readers are opened: the first load is the writer's.
             writer = Some(Threads::start("history-write", [write]).map_err(backend)?);
         }
-        let started = Threads::start("history-read", connected).map_err(backend)?;
-        readers.get_or_init(|| started);
-        Ok(Self { writer, connection: shared, readers, pending: Arc::default(), files })
+        for _ in 0..count {
+            readers.add(connection::open_reader(options, tables)?, Arc::clone(&files));
+        }
+        let (pending, is_unread) = (Arc::default(), AtomicBool::new(true));
+        Ok(Self { writer, connection: shared, readers, pending, files, is_unread })
     }
 
     /// Lets the threads finish what is queued and waits until they have ended.
@@ -98,9 +104,7 @@ impl Workers {
         if let Some(writer) = &self.writer {
             writer.close().await;
         }
-        if let Some(readers) = self.readers.get() {
-            readers.close().await;
-        }
+        self.readers.close().await;
     }
 
     /// Writes to a session as [`write`](Self::write) does. `run` keeps what is remembered of
@@ -169,7 +173,7 @@ impl Workers {
         length: ReadLength,
         run: impl FnOnce(&mut Connection) -> Result<T, HistoryError> + Send + 'static,
     ) -> Result<T, HistoryError> {
-        let (reply, answer) = oneshot::channel();
+        let (reply, mut answer) = oneshot::channel();
         let files = Arc::clone(&self.files);
         let is_brief = length == ReadLength::Brief;
         let is_idle = self.pending.is_empty();
@@ -186,7 +190,16 @@ impl Workers {
         match writer {
             Some(writer) if is_brief => writer.send(Task::BriefRead(read))?,
             Some(writer) => writer.send(Task::Read(read))?,
-            None => self.readers.get().ok_or(WorkerEnded)?.send(read)?,
+            None => self.readers.send(read)?,
+        }
+        if is_brief && self.is_unread.swap(false, Ordering::Relaxed) {
+            let started = Instant::now();
+            while started.elapsed() < AWAKE {
+                if let Some(outcome) = answer.try_recv().map_err(|_| WorkerEnded)? {
+                    return outcome;
+                }
+                thread::yield_now();
+            }
         }
         answer.await.map_err(|_| WorkerEnded)?
     }

@@ -1,18 +1,16 @@
 //! The writer: commits the queued writes together, because each commit waits for the disk.
 
-use std::{
-    sync::OnceLock,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use conversant_core::HistoryError;
-use conversant_history::{Jobs, SqliteFileFault, Threads, WorkerEnded};
+use conversant_history::{Jobs, SqliteFileFault, WorkerEnded};
 use futures_channel::oneshot;
 use rusqlite::Connection;
 
 use super::{
     files::Files,
     pending::Held,
+    readers::{Read, Readers},
     writer::{SharedWriter, Writer},
 };
 use crate::{
@@ -23,19 +21,12 @@ use crate::{
 /// The maximum number of writes in one transaction.
 const MAX_WRITES: usize = 128;
 
-/// The time for which the writer of a store that was just opened stays awake: longer than the
-/// readers take to start.
+/// The time for which the writer of a store that was just opened stays awake.
 const AWAKE: Duration = Duration::from_micros(200);
 
 /// Acquires the write lock at the start of the transaction, so that another writer cannot make it
 /// fail half way.
 const BEGIN: &str = "BEGIN IMMEDIATE";
-
-/// An operation on a reader's connection.
-pub(super) type Read = Box<dyn FnOnce(&mut Connection) + Send>;
-
-/// The threads that read. They are started last, and are there for every operation.
-pub(super) type Readers = OnceLock<Threads<Read>>;
 
 /// An entry of the writer's queue.
 pub(super) enum Task {
@@ -137,7 +128,7 @@ pub(super) fn write_all(
         }
         for read in reads {
             // The readers end after the writer.
-            let _ = readers.get().map(|readers| readers.send(read));
+            let _ = readers.send(read);
         }
         for read in brief_reads {
             if let Some(writer) = shared.lock().as_mut() {
