@@ -1,6 +1,9 @@
 //! Settings of the connections to the server.
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use conversant_core::HistoryError;
 use conversant_history::{MAX_TIMEOUT, SessionExecutor};
@@ -178,6 +181,10 @@ impl Connect {
         if is_encrypted && CryptoProvider::get_default().is_none() {
             // Another thread may have installed one meanwhile.
             let _ = CryptoProvider::install_default(ring::default_provider());
+        }
+        // It panics then, too.
+        if is_encrypted && SystemTime::now() < UNIX_EPOCH {
+            return Err(fault("cannot check certificates: the system's clock is before 1970"));
         }
         Ok(info)
     }

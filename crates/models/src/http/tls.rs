@@ -1,12 +1,16 @@
 //! TLS settings.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    sync::{Arc, OnceLock},
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use conversant_core::ModelError;
 use rustls::{
     ClientConfig, RootCertStore,
     crypto::{CryptoProvider, ring},
-    pki_types::{CertificateDer, pem::PemObject},
+    pki_types::{CertificateDer, UnixTime, pem::PemObject},
+    time_provider::TimeProvider,
 };
 use rustls_platform_verifier::Verifier;
 
@@ -34,7 +38,7 @@ pub(super) fn config(
 fn with_roots(roots: &[CertificateDer<'static>]) -> Result<ClientConfig, rustls::Error> {
     let provider = Arc::new(ring::default_provider());
     let verifier = verifier(roots, Arc::clone(&provider))?;
-    let mut config = ClientConfig::builder_with_provider(provider)
+    let mut config = ClientConfig::builder_with_details(provider, Arc::new(SystemClock))
         .with_safe_default_protocol_versions()?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier))
@@ -45,6 +49,17 @@ fn with_roots(roots: &[CertificateDer<'static>]) -> Result<ClientConfig, rustls:
         b"http/1.1".to_vec(),
     ];
     Ok(config)
+}
+
+/// The system's clock, by which certificates are checked. A handshake before 1970 is an error; with
+/// rustls' own clock it panics.
+#[derive(Debug)]
+struct SystemClock;
+
+impl TimeProvider for SystemClock {
+    fn current_time(&self) -> Option<UnixTime> {
+        SystemTime::now().duration_since(UNIX_EPOCH).ok().map(UnixTime::since_unix_epoch)
+    }
 }
 
 #[cfg(not(target_os = "android"))]
