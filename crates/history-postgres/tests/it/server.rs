@@ -31,7 +31,7 @@ impl Server {
 
     /// Makes a database on the server, if there is one, for a test that counts what is read. In a
     /// database that tests share, an open transaction of one keeps `VACUUM` from removing the dead
-    /// rows of all, which are then read; and a table that one makes is read in the catalogue by all.
+    /// rows of all, which are then read.
     pub(crate) async fn start_alone() -> Result<Self, Missing> {
         let url = Need::Services.variable(URL, "a PostgreSQL server")?;
         let database = format!("test_{}", TurnId::random()).replace('-', "_");

@@ -114,7 +114,7 @@ proptest! {
     }
 }
 
-/// A sign at the start of a tag is no mark that trims whitespace, unless it touches the opening.
+/// A sign at the start of a tag trims whitespace only if it touches the opening.
 #[test]
 fn a_negative_value_is_measured_whole() {
     for (source, expected) in [
