@@ -127,6 +127,8 @@ async fn relay(
     acceptor: &TlsAcceptor,
     accepted: &AtomicUsize,
 ) -> io::Result<()> {
+    // Small packets are not held back.
+    let _ = client.set_nodelay(true);
     if let Some(StartTls { request, answer }) = start_tls {
         let mut found = vec![0; request.len()];
         client.read_exact(&mut found).await?;
@@ -138,5 +140,6 @@ async fn relay(
     let mut client = acceptor.accept(client).await?;
     accepted.fetch_add(1, Ordering::SeqCst);
     let mut server = TcpStream::connect(server).await?;
+    let _ = server.set_nodelay(true);
     copy_bidirectional(&mut client, &mut server).await.map(drop)
 }

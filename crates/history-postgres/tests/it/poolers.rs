@@ -39,9 +39,12 @@ impl Proxy {
         let proxy = Arc::clone(self);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
+                let passed_on = TcpStream::connect(&server).await.unwrap();
+                for connection in [&client, &passed_on] {
+                    connection.set_nodelay(true).unwrap();
+                }
                 let (from_client, to_client) = client.into_split();
-                let (from_server, to_server) =
-                    TcpStream::connect(&server).await.unwrap().into_split();
+                let (from_server, to_server) = passed_on.into_split();
                 // The first message of a client has no type.
                 tokio::spawn(Arc::clone(&proxy).pass(from_client, to_server, 0));
                 tokio::spawn(Arc::clone(&proxy).pass(from_server, to_client, 1));

@@ -235,8 +235,12 @@ async fn table(make: MakeModel, streamed: bool) -> String {
         log::set_max_level(log::LevelFilter::Trace);
     }
     let wanted = faults().iter().filter(|fault| streamed || !fault.is_streamed());
-    // Bytes take time on a busy machine, which calls with a limit of time do not have.
-    let is_of_bytes = |fault: &&Fault| matches!(Limit::of(fault), Limit::Bytes(_));
+    // Bytes take time on a busy machine, which calls with a limit of time do not have. What only
+    // waits is with the latter.
+    let is_of_bytes = |fault: &&Fault| {
+        let waits = ["hang", "retry_after"].iter().any(|word| fault.name().contains(word));
+        matches!(Limit::of(fault), Limit::Bytes(_)) && !waits
+    };
     let (of_bytes, of_time): (Vec<_>, Vec<_>) = wanted.partition(is_of_bytes);
     let mut lines = all(of_bytes, make, streamed).await;
     lines.extend(all(of_time, make, streamed).await);

@@ -93,6 +93,11 @@ impl Browser {
         ] {
             capabilities.add_arg(argument).unwrap();
         }
+        // Else it first shows its page of new tabs, which waits up to 5 seconds for the network.
+        let blank = json!({
+            "session.restore_on_startup": 4, "session.startup_urls": ["about:blank"],
+        });
+        capabilities.add_experimental_option("prefs", blank).unwrap();
         let driver =
             WebDriver::new(format!("http://127.0.0.1:{port}"), capabilities).await.unwrap();
         driver.set_script_timeout(TIMEOUT + Duration::from_secs(5)).await.unwrap();

@@ -75,6 +75,8 @@ impl Proxy {
                 });
                 tokio::spawn(async move {
                     if let Ok(server) = TcpStream::connect(server).await {
+                        // Small packets are not held back.
+                        let _ = (client.set_nodelay(true), server.set_nodelay(true));
                         relay(number, client, server, &state).await;
                     }
                     state.open.send_modify(|open| {
