@@ -28,6 +28,7 @@ const ROWS: &[Row] = &[
     ("sqlite_bytes", sqlite::bytes),
     ("sqlite_many", sqlite::many),
     ("postgres_window", postgres::window),
+    ("postgres_paced", postgres::paced),
     ("postgres_leased", postgres::leased),
     ("redis_window", redis::window),
     ("redis_leased", redis::leased),

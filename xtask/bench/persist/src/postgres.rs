@@ -15,20 +15,28 @@ use crate::{
 
 /// The name of our connections at the server.
 const NAME: &str = "measured";
+/// The time that the model of [`paced`] takes.
+const MODEL: Duration = Duration::from_millis(1);
 
 /// A chain's call with a window of 20 turns: the CPU of this process, then that of the server's
 /// process of the connection. Without an installed PostgreSQL there is no row.
 pub(crate) fn window(effort: Effort) -> Result<Vec<Measured>, BoxError> {
-    call(effort, View::Window)
+    call(effort, View::Window, Duration::ZERO)
+}
+
+/// The same with a model that takes a time, in which the processes of the server sleep, as they do
+/// in a service. Without it, the hand-written program sends its append before they do.
+pub(crate) fn paced(effort: Effort) -> Result<Vec<Measured>, BoxError> {
+    call(effort, View::Window, MODEL)
 }
 
 /// The same under a lease, so that a call is the append alone. The hand-written program has its
 /// window in memory.
 pub(crate) fn leased(effort: Effort) -> Result<Vec<Measured>, BoxError> {
-    call(effort, View::LeasedWindow)
+    call(effort, View::LeasedWindow, Duration::ZERO)
 }
 
-fn call(effort: Effort, view: View) -> Result<Vec<Measured>, BoxError> {
+fn call(effort: Effort, view: View, model: Duration) -> Result<Vec<Measured>, BoxError> {
     // The disk takes no CPU.
     let Some(server) = PostgresServer::start(&["-c", "fsync=off"])? else {
         eprintln!("left out: postgres_window, which needs an installed PostgreSQL");
@@ -49,7 +57,7 @@ fn call(effort: Effort, view: View) -> Result<Vec<Measured>, BoxError> {
     let group = |rounds| {
         let (chain, store, ours_at_server) = runtime.block_on(async {
             let (history, store) = connect().await?;
-            let chain = chain(&history, id.clone(), view, Duration::ZERO)?;
+            let chain = chain(&history, id.clone(), view, model)?;
             // The connection is made, and is the newest of its name.
             calls(&chain, 1).await?;
             let find = format!(
@@ -73,6 +81,9 @@ fn call(effort: Effort, view: View) -> Result<Vec<Measured>, BoxError> {
                 for number in 0..effort.calls() {
                     if matches!(view, View::Window) {
                         std::hint::black_box(store.load("session-a", WINDOW as i64).await?);
+                    }
+                    if !model.is_zero() {
+                        tokio::time::sleep(model).await;
                     }
                     store.append("session-a", &NewTurn::of(number)?).await?;
                 }
