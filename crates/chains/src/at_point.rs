@@ -9,7 +9,7 @@ use crate::{error::ChainError, runner::Runner};
 impl Runner {
     /// Returns a runner with this chain, whose memory ends at a point. It shares the queue and the
     /// observers.
-    pub(crate) fn at(&self, point: Point) -> Result<Self, ChainError> {
+    pub(crate) fn at(self: &Arc<Self>, point: Point) -> Result<Self, ChainError> {
         let binding = self.binding.as_ref().and_then(|binding| binding.at(point));
         let unsupported = MemoryError::Unsupported { what: "branches" };
         Ok(Self {
@@ -20,6 +20,7 @@ impl Runner {
             observation: self.observation.clone(),
             concurrency: self.concurrency,
             prompt_cache_key: self.prompt_cache_key.clone(),
+            origin: Some(Arc::clone(self.origin.as_ref().unwrap_or(self))),
         })
     }
 }

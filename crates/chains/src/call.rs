@@ -30,6 +30,11 @@ use crate::{
 /// deadline has passed.
 const RELEASE_TIME: Duration = Duration::from_millis(200);
 
+/// The time after the deadline for which a composition waits for each chain inside of another, and
+/// the most for all. The queue gives the place of a call away a second after its deadline.
+const GRACE_OF_A_STEP: Duration = Duration::from_millis(250);
+const MAX_GRACE: Duration = Duration::from_millis(750);
+
 /// The state of a call. After [`begin`](Self::begin), the memory is loaded and the call holds the
 /// place in its conversation's queue.
 pub(crate) struct CallState {
@@ -38,8 +43,11 @@ pub(crate) struct CallState {
     turn_id: TurnId,
     /// The user's messages, taken from the inputs before anything is merged.
     input: Messages,
-    /// The ticket of the load, until the turn is saved.
+    /// The ticket of the load.
     ticket: Option<Ticket>,
+    /// Whether the load may hold something, such as a lease, that neither a save nor
+    /// [`Memory::abandon`](conversant_core::Memory::abandon) has released.
+    needs_release: bool,
     stored: StoredAnswer,
     limits: Limits,
     permit: Option<Permit>,
@@ -66,6 +74,7 @@ impl CallState {
             turn_id,
             input: Messages::new(),
             ticket: None,
+            needs_release: false,
             stored: sought.map_or(StoredAnswer::NotSought, |_| StoredAnswer::Sought),
             limits,
             permit: None,
@@ -82,6 +91,7 @@ impl CallState {
     ) -> Result<(), ChainError> {
         let begun = self.enter_and_load(chain, binding).await;
         if let (Err(error), Some(observation)) = (&begun, &mut self.observation) {
+            let _polled = self.permit.as_ref().and_then(Permit::mark_polled);
             observation.end(CallResult::failed(error, error.class()), None);
         }
         begun
@@ -151,14 +161,13 @@ impl CallState {
             Ok(false) => Ok(()),
             ended => {
                 self.release(Some(binding)).await;
-                self.ticket = None;
                 ended.map(drop)
             }
         }
     }
 
     async fn find_stored(&mut self, binding: &MemoryBinding) -> Result<Search, ChainError> {
-        let find = pin!(stored_answer::find(binding.memory(), self.turn_id, &self.input));
+        let find = pin!(stored_answer::find(binding, self.turn_id, &self.input));
         let found = self.limits.run(self.permit.as_ref(), find).await;
         found.map_err(|exceeded| exceeded.during(CallPhase::Load))?
     }
@@ -200,6 +209,7 @@ impl CallState {
             .map_err(ChainError::Load)?;
         self.variables.extend(loaded.variables);
         self.ticket = Some(loaded.ticket);
+        self.needs_release = true;
         Ok(())
     }
 
@@ -229,6 +239,7 @@ impl CallState {
             return answer;
         }
         self.check(chain, binding)?;
+        self.limits.set_grace(grace(chain));
         let run = chain.run(&self.variables, &self.context);
         let answer = self.limits.run(self.permit.as_ref(), run).await;
         answer.map_err(|exceeded| exceeded.during(CallPhase::Run))?
@@ -244,6 +255,7 @@ impl CallState {
             return answer.map(|answer| Streaming::Whole(Box::new(answer)));
         }
         self.check(chain, binding)?;
+        self.limits.set_grace(grace(chain));
         let stream = chain.stream(&self.variables, &self.context);
         let streaming = self.limits.run(self.permit.as_ref(), stream).await;
         streaming.map_err(|exceeded| exceeded.during(CallPhase::Run))?
@@ -259,9 +271,12 @@ impl CallState {
     ) -> Result<(), ChainError> {
         let Some(binding) = binding else { return Ok(()) };
         let saving = self.elapsed();
+        self.limits.set_grace(Duration::ZERO);
         let (turn, ticket) = self.turn(binding, answer, incomplete);
         let memory = binding.memory();
         let saved = self.limits.run(self.permit.as_ref(), memory.save(&turn, ticket)).await;
+        // A save that was interrupted may not have released what the load acquired.
+        self.needs_release &= saved.is_err();
         match saved.unwrap_or_else(|exceeded| Err(exceeded.interrupted())) {
             Ok(saved) => self.warn(&saved.warnings),
             Err(source) => {
@@ -296,7 +311,7 @@ impl CallState {
         answer: &Answer,
         incomplete: bool,
     ) -> (Turn, Ticket) {
-        let ticket = self.ticket.take().unwrap_or_default();
+        let ticket = self.ticket.clone().unwrap_or_default();
         let input = std::mem::take(&mut self.input);
         let record =
             self.observation.as_ref().and_then(|observation| observation.stored_record(answer));
@@ -319,14 +334,15 @@ impl CallState {
         Ok(())
     }
 
-    /// Saves a turn again whose first save failed.
+    /// Saves a turn again whose first save failed: by the ticket of the load, so that a conversation
+    /// that was cleared since then stays cleared.
     pub(crate) async fn save_again(
         self,
         binding: &MemoryBinding,
         unsaved: UnsavedTurn,
     ) -> Result<(), ChainError> {
         let UnsavedTurn { text, reply, turn } = unsaved;
-        match binding.memory().save(&turn, Ticket::default()).await {
+        match binding.memory().save(&turn, self.ticket.clone().unwrap_or_default()).await {
             Ok(saved) => {
                 self.warn(&saved.warnings);
                 Ok(())
@@ -426,7 +442,7 @@ impl CallState {
     }
 
     /// Ends a call that failed after its start: emits the failure, and lets the memory release what
-    /// the load acquired unless a save had the ticket.
+    /// the load acquired, unless a save has.
     pub(crate) async fn fail(
         &mut self,
         chain: &dyn Chain,
@@ -442,9 +458,11 @@ impl CallState {
         error
     }
 
-    /// Lets the memory release what the load acquired, unless a save had the ticket.
-    async fn release(&mut self, binding: Option<&MemoryBinding>) {
-        if let (Some(binding), Some(ticket)) = (binding, self.ticket.clone()) {
+    /// Lets the memory release what the load acquired, unless that is done.
+    pub(crate) async fn release(&mut self, binding: Option<&MemoryBinding>) {
+        let ticket = self.ticket.clone().filter(|_| self.needs_release);
+        if let (Some(binding), Some(ticket)) = (binding, ticket) {
+            self.needs_release = false;
             self.limits.leave_at_least(RELEASE_TIME);
             let abandon = binding.memory().abandon(ticket);
             // A release that takes too long is dropped: a lease ends by itself.
@@ -487,6 +505,13 @@ pub(crate) fn invoke<'c>(
             Err(error) => Err(call.fail(chain, binding, error).await),
         }
     }
+}
+
+/// Returns how long after the deadline the steps of a chain may end: a step that is a chain has its
+/// own release, and an error with the outputs of the steps before it.
+fn grace(chain: &dyn Chain) -> Duration {
+    let inner = u32::try_from(chain.depth().saturating_sub(1)).unwrap_or(u32::MAX);
+    GRACE_OF_A_STEP.saturating_mul(inner).min(MAX_GRACE)
 }
 
 fn not_maintained(error: MemoryError) -> Warning {

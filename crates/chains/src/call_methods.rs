@@ -340,7 +340,8 @@ macro_rules! impl_calls {
             /// [`ChainError::NotSaved`](crate::ChainError::NotSaved) if the model has answered.
             ///
             /// Returns the number of calls that were given up. Calls of a chain without a memory
-            /// are not counted and go on.
+            /// are not counted and go on. A call that closes its own conversation, as from a tool,
+            /// is neither waited for nor given up.
             pub async fn close(&self, limit: std::time::Duration) -> usize {
                 self.runner.close(limit).await
             }

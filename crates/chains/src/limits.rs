@@ -23,6 +23,8 @@ const MAX_TIMER: Duration = Duration::from_secs(24 * 60 * 60);
 #[derive(Debug, Default)]
 pub(crate) struct Limits {
     deadline: Option<Instant>,
+    /// How long after the deadline a step may end.
+    grace: Duration,
     timer: Option<Delay>,
 }
 
@@ -37,7 +39,7 @@ pub(crate) enum Exceeded {
 
 impl Limits {
     pub(crate) const fn new(deadline: Option<Instant>) -> Self {
-        Self { deadline, timer: None }
+        Self { deadline, grace: Duration::ZERO, timer: None }
     }
 
     /// Creates a limit of a time from now. A time beyond the clock's range is unlimited.
@@ -49,6 +51,14 @@ impl Limits {
     pub(crate) fn leave_at_least(&mut self, time: Duration) {
         if let (Some(deadline), Some(least)) = (self.deadline, Instant::now().checked_add(time)) {
             *self = Self::new(Some(deadline.max(least)));
+        }
+    }
+
+    /// Sets how long after the deadline a step may end.
+    pub(crate) fn set_grace(&mut self, grace: Duration) {
+        if self.grace != grace {
+            self.grace = grace;
+            self.timer = None;
         }
     }
 
@@ -83,8 +93,10 @@ impl Limits {
             Some(Poll::Pending) | None => {}
         }
         let Some(deadline) = self.deadline else { return Poll::Pending };
+        // Beyond the clock's range there is no limit.
+        let Some(end) = deadline.checked_add(self.grace) else { return Poll::Pending };
         loop {
-            let left = deadline.saturating_duration_since(Instant::now());
+            let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Poll::Ready(Exceeded::Deadline);
             }

@@ -61,6 +61,8 @@ pub(crate) struct MemoryBinding {
     stores_reply: bool,
     pub(crate) maintenance: Maintenance,
     queue_timeout: Duration,
+    /// Whether the memory ends at a point, and not at the session's tip.
+    is_at_point: bool,
 }
 
 impl MemoryBinding {
@@ -72,7 +74,9 @@ impl MemoryBinding {
         queue_timeout: Duration,
     ) -> Self {
         let stores_reply = names.output.is_none() || names.output.as_deref() == first_output;
-        Self { memory, queue: Arc::default(), names, stores_reply, maintenance, queue_timeout }
+        let queue = Arc::default();
+        let is_at_point = false;
+        Self { memory, queue, names, stores_reply, maintenance, queue_timeout, is_at_point }
     }
 
     /// Returns whether a turn contains the chain's first output.
@@ -83,7 +87,11 @@ impl MemoryBinding {
     /// Returns a binding of the same conversation that ends at a point, if the memory has branches.
     /// It shares the queue.
     pub(crate) fn at(&self, point: Point) -> Option<Self> {
-        Some(Self { memory: Arc::from(self.memory.at(point)?), ..self.clone() })
+        Some(Self { memory: Arc::from(self.memory.at(point)?), is_at_point: true, ..self.clone() })
+    }
+
+    pub(crate) const fn is_at_point(&self) -> bool {
+        self.is_at_point
     }
 
     pub(crate) fn shared_memory(&self) -> Arc<dyn Memory> {

@@ -59,7 +59,7 @@ struct Waiting {
     waker: Waker,
 }
 
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Closing {
     #[default]
     Open,
@@ -116,7 +116,7 @@ impl Queue {
     fn set_closing(&self, closing: Closing) {
         let wakers = {
             let mut state = self.lock();
-            state.closing = closing;
+            state.closing = state.closing.max(closing);
             let mut wakers: Vec<_> = state.waiting.drain(..).map(|waiting| waiting.waker).collect();
             if closing == Closing::Aborted {
                 wakers.extend(state.holder.as_mut().and_then(|holder| holder.waker.take()));
@@ -126,10 +126,11 @@ impl Queue {
         wakers.into_iter().for_each(Waker::wake);
     }
 
-    /// Waits until the place is free.
+    /// Waits until the place is free, or the call that holds it is the one that waits here.
     pub(crate) fn poll_idle(&self, context: &Context<'_>) -> Poll<()> {
         let mut state = self.lock();
-        if state.holder.is_none() {
+        let polled_here = |holder: &Holder| holder.polled_by == Some(current_thread());
+        if state.holder.as_ref().is_none_or(polled_here) {
             return Poll::Ready(());
         }
         if state.idle.iter().all(|waker| !waker.will_wake(context.waker())) {

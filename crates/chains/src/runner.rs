@@ -32,6 +32,9 @@ pub(crate) struct Runner {
     /// The number of calls of `apply` that run at the same time without a memory.
     pub(crate) concurrency: usize,
     pub(crate) prompt_cache_key: Option<String>,
+    /// The runner whose conversation this one continues at a point: it exists as long, so that
+    /// [`Conversations`](crate::Conversations) finds it.
+    pub(crate) origin: Option<Arc<Self>>,
 }
 
 impl AnyRunner for Runner {

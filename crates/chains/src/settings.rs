@@ -98,6 +98,7 @@ impl Settings {
             },
             concurrency: self.concurrency,
             prompt_cache_key: self.prompt_cache_key,
+            origin: None,
         }
     }
 }

@@ -74,6 +74,7 @@ impl Runner {
             observation: self.observation.clone(),
             concurrency: self.concurrency,
             prompt_cache_key: self.prompt_cache_key.clone(),
+            origin: self.origin.clone(),
         });
         Some(Arc::new(AnsweringStep { runner }))
     }

@@ -1,13 +1,14 @@
 //! The answer of a repeated call: its turn is stored already, so that no model needs to be called.
 
 use conversant_core::{
-    HistoryError, Memory, MemoryError, Messages, Point, Range, Reply, Ticket, Turn, TurnId, Usage,
+    Expect, HistoryError, MemoryError, Messages, Point, Range, Reply, Ticket, Turn, TurnId, Usage,
 };
 
 use crate::{
     answer::Answer,
     chain::{Chain, RunContext},
     error::ChainError,
+    memory_binding::MemoryBinding,
 };
 
 /// The number of turns at the end of a conversation among which a call with a given turn id looks
@@ -86,11 +87,13 @@ impl Search {
 /// [`ChainError`], if the turn is stored with another question or an incomplete answer: the new
 /// answer would be paid for and could not be stored.
 pub(crate) async fn find(
-    memory: &dyn Memory,
+    binding: &MemoryBinding,
     id: TurnId,
     input: &Messages,
 ) -> Result<Search, ChainError> {
-    let Some((history, session)) = memory.stored_in() else { return Ok(Search::default()) };
+    let Some((history, session)) = binding.memory().stored_in() else {
+        return Ok(Search::default());
+    };
     // A view that ends at the turn finds it on any branch and at any distance from the tip.
     let at_turn = history.at(Point::After(id));
     let listed = if at_turn.is_some() { 1 } else { RECENT_TURNS };
@@ -108,6 +111,14 @@ pub(crate) async fn find(
         return Err(ChainError::IncompleteTurn { id });
     }
     let reply = reply_of(&turn, input).ok_or(ChainError::TurnIdInUse { id })?;
+    if binding.is_at_point()
+        && tip != Some(id.fingerprint())
+        && let Some(base) = turn.base()
+    {
+        // The turn is stored, so that this stores nothing, and moves the view after it.
+        let moved = history.append(session, &turn, Expect::SameEpoch(base)).await;
+        moved.map_err(|error| ChainError::Load(MemoryError::History(error)))?;
+    }
     Ok(Search { found: Some(Box::new(FoundTurn { turn, reply })), tip })
 }
 

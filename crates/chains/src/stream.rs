@@ -206,11 +206,12 @@ impl ChainStream {
     /// The call's deadline does not apply. After `Ok`, the memory has the turn.
     ///
     /// # Errors
-    /// - [`ChainError::NotSaved`] if the save fails.
+    /// - [`ChainError::NotSaved`] if the save fails, as it does if the conversation was cleared
+    ///   since the call has loaded it.
     /// - [`ChainError::NothingToSave`] if no text was received, the chain has no memory, or the
     ///   memory stores another output than the chain's first.
-    /// - [`ChainError::Closed`] or [`ChainError::Reentrant`] if the stream has failed and the
-    ///   conversation cannot be entered again.
+    /// - [`ChainError::Closed`], [`ChainError::Reentrant`] or [`ChainError::QueueTimeout`] if the
+    ///   stream has failed and the conversation cannot be entered again.
     ///
     /// # Examples
     ///
@@ -260,14 +261,18 @@ impl ChainStream {
             State::Ended(_) => return Ok(()),
         };
         let Failed { mut call, unsaved } = failed;
-        match unsaved {
+        let nothing = match &unsaved {
             Unsaved::Text(_) if !binding.stores_first_output() => {
-                let reason = "the memory stores another output than the one that was received";
-                Err(ChainError::NothingToSave { reason })
+                Some("the memory stores another output than the one that was received")
             }
-            Unsaved::Text(text) if text.is_empty() => {
-                Err(ChainError::NothingToSave { reason: "no text was received" })
-            }
+            Unsaved::Text(text) if text.is_empty() => Some("no text was received"),
+            _ => None,
+        };
+        if let Some(reason) = nothing {
+            call.release(Some(binding)).await;
+            return Err(ChainError::NothingToSave { reason });
+        }
+        match unsaved {
             Unsaved::Text(text) => {
                 call.reenter(binding).await?;
                 let answer =

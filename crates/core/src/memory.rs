@@ -123,9 +123,10 @@ pub trait Memory: Send + Sync {
     /// [`HistoryError::Stale`] and stores nothing.
     async fn save(&self, turn: &Turn, ticket: Ticket) -> Result<Saved, MemoryError>;
 
-    /// Called when a call fails after `load`, so `save` will not be called with this ticket.
-    /// Release anything that `load` acquired, such as a lease. Not called when the call's future is
-    /// dropped. Does nothing by default.
+    /// Called when a call fails after `load` and before `save` has ended: `save` is not called with
+    /// this ticket, or its future was dropped at the call's deadline. Release anything that `load`
+    /// acquired, such as a lease. Not called when the call's future is dropped. Does nothing by
+    /// default.
     async fn abandon(&self, ticket: Ticket) {
         let _ = ticket;
     }

@@ -4,12 +4,12 @@ use std::sync::{Arc, Mutex};
 
 use conversant_chains::LlmChain;
 use conversant_core::{
-    LoadContext, Loaded, Memory, MemoryError, ModelError, Saved, Slot, Ticket, Turn, Version,
-    async_trait, vars,
+    CallOptions, LoadContext, Loaded, Memory, MemoryError, ModelError, Saved, Slot, Ticket, Turn,
+    Version, async_trait, vars,
 };
-use conversant_testkit::{ScriptedChat, ScriptedReply};
+use conversant_testkit::{Gate, ScriptedChat, ScriptedReply};
 
-use crate::support::text_prompt;
+use crate::support::{PATIENCE, text_prompt};
 
 /// Notes what it is asked to do.
 struct Noted {
@@ -41,6 +41,9 @@ impl Memory for Noted {
     }
     async fn save(&self, turn: &Turn, ticket: Ticket) -> Result<Saved, MemoryError> {
         self.note("save", &ticket);
+        if turn.messages().to_string().contains("hang") {
+            std::future::pending::<()>().await;
+        }
         if turn.messages().to_string().contains("full") {
             return Err(MemoryError::Unsupported { what: "this" });
         }
@@ -93,6 +96,32 @@ async fn each_load_is_saved_or_abandoned() {
     assert_eq!(take(), "save 7", "a partial answer may be saved after all");
     chain.stream(input()).await.unwrap_err();
     assert_eq!(take(), "load 7, abandon 7", "the stream did not begin");
+}
+
+/// What a save that was interrupted has not released, and what a stream without a text holds.
+#[tokio::test]
+async fn a_save_that_ends_by_the_deadline_is_abandoned_and_so_is_an_empty_stream() {
+    let model = ScriptedChat::with_handler(|_| {
+        ScriptedReply::pieces(["hang"]).held_after(0, &Gate::yielding())
+    });
+    let notes = Arc::new(Mutex::new(Vec::new()));
+    let builder = LlmChain::builder().prompt(text_prompt()).model(model);
+    let chain = builder.memory(Noted::new(&notes, false)).build().unwrap();
+    let input = || vars! { "human_input" => "hi" };
+    let take = || std::mem::take(&mut *notes.lock().unwrap()).join(", ");
+    for patience in PATIENCE {
+        let options = CallOptions::new().with_timeout(patience);
+        let error = chain.predict_with(input(), options).await.unwrap_err();
+        // On a busy machine the deadline may pass before the save.
+        if error.not_saved().is_some() {
+            break;
+        }
+        take();
+    }
+    assert_eq!(take(), "load 7, save 7, abandon 7");
+    let stream = chain.stream(input()).await.unwrap();
+    stream.save_partial().await.unwrap_err();
+    assert_eq!(take(), "load 7, abandon 7");
 }
 
 #[tokio::test]

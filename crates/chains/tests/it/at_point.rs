@@ -1,7 +1,9 @@
 //! Calls at a point of a conversation: answers that are given again, questions in another form.
 
 use conversant_chains::{ChainError, LlmChain, SimpleSequentialChain, WithMemory};
-use conversant_core::{ChatHistory, Delta, Expect, ModelError, Point, Range, TurnId, vars};
+use conversant_core::{
+    CallOptions, ChatHistory, Delta, Expect, ModelError, Point, Range, TurnId, vars,
+};
 use conversant_memory::{BufferMemory, InMemoryHistory};
 use conversant_testkit::{Gate, ScriptedChat, ScriptedReply};
 
@@ -80,7 +82,7 @@ async fn both_chains_have_one_queue() {
     let first = ask(&chain, "a");
     let second = async {
         gate.reached(1).await;
-        let options = conversant_core::CallOptions::new().with_no_wait();
+        let options = CallOptions::new().with_no_wait();
         let busy = at.predict_with(vars! { "human_input" => "b" }, options).await;
         assert!(matches!(busy, Err(ChainError::Busy)));
         gate.open();
@@ -115,4 +117,25 @@ async fn a_chain_without_branches_says_so() {
     let error = unknown.at(TurnId::from_u128(7)).unwrap();
     let error = error.predict(vars! { "human_input" => "a" }).await.unwrap_err();
     insta::assert_snapshot!(conversant_core::Report::new(&error).to_string(), @"cannot load the conversation: cannot use the conversation's history: cannot find turn 00000000-0000-0000-0000-000000000007 in the conversation");
+}
+
+/// The chain that repeats a call goes on after its turn, as the one that stored it does.
+#[tokio::test]
+async fn a_repeated_call_at_a_point_is_gone_on_from() {
+    let history = InMemoryHistory::new();
+    let chain = chain(&ScriptedChat::new(["one", "two", "again", "on"]), &history);
+    let first = ask(&chain, "a").await;
+    ask(&chain, "b").await;
+    let options = CallOptions::new().with_turn_id(TurnId::random());
+    for is_repeated in [false, true] {
+        let again = chain.at(first).unwrap();
+        let question = vars! { "human_input" => "b" };
+        let outcome = again.invoke_with(question, options.clone()).await.unwrap();
+        assert_eq!(outcome.text(), "again");
+        assert_eq!(outcome.reply.as_ref().unwrap().from_cache, is_repeated);
+        if is_repeated {
+            ask(&again, "c").await;
+        }
+    }
+    assert_eq!(told(&history).await, "Human: a\nAI: one\nHuman: b\nAI: again\nHuman: c\nAI: on");
 }

@@ -1,9 +1,14 @@
 //! The end of a service: running calls end within a limit, and new ones are refused.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use conversant_chains::{ChainError, Conversations, LlmChain};
-use conversant_core::{SessionId, vars};
+use conversant_core::{
+    ChatModel, ChatRequest, LanguageModel, Message, ModelError, Reply, SessionId, async_trait, vars,
+};
 use conversant_testkit::{Gate, ScriptedChat, ScriptedReply};
 
 use crate::support::{TestHistory, chain, chat_prompt, memory};
@@ -83,4 +88,46 @@ async fn any_limit_is_ordinary() {
         chain.predict(vars! { "human_input" => "hi" }).await.unwrap();
         assert_eq!(chain.close(limit).await, 0);
     }
+}
+
+#[tokio::test]
+async fn a_second_close_does_not_take_back_the_first() {
+    let model = ScriptedChat::new([ScriptedReply::hang()]);
+    let chain = chain(&model, &TestHistory::default());
+    let running = tokio::spawn({
+        let chain = chain.clone();
+        async move { chain.predict(vars! { "human_input" => "hi" }).await }
+    });
+    model.received(1).await;
+    assert_eq!(chain.close(Duration::ZERO).await, 1);
+    // The call that was given up ends at its next poll, so that nothing is left to wait for.
+    assert_eq!(chain.close(LIMIT).await, 0);
+    let error = running.await.unwrap().unwrap_err();
+    assert!(matches!(error, ChainError::Closed), "{error}");
+}
+
+/// A model that closes its own conversation.
+#[derive(Clone, Default)]
+struct Closer(Arc<OnceLock<LlmChain>>);
+
+#[async_trait]
+impl ChatModel for Closer {
+    async fn generate(&self, _: &ChatRequest) -> Result<Reply, ModelError> {
+        let given_up = self.0.get().unwrap().close(Duration::MAX).await;
+        Ok(Reply::new(Message::ai(format!("{given_up} given up"))))
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_closes_its_own_conversation_is_not_waited_for_and_ends() {
+    let (model, history) = (Closer::default(), TestHistory::default());
+    let builder = LlmChain::builder().prompt(chat_prompt());
+    let builder = builder.model(LanguageModel::chat(model.clone()));
+    let chain = builder.memory(memory(&history)).build().unwrap();
+    assert!(model.0.set(chain.clone()).is_ok());
+    let question = || vars! { "human_input" => "hi" };
+    assert_eq!(chain.predict(question()).await.unwrap(), "0 given up");
+    assert_eq!(history.transcript().await, "Human: hi\nAI: 0 given up");
+    let error = chain.predict(question()).await.unwrap_err();
+    assert!(matches!(error, ChainError::Closed), "{error}");
 }

@@ -5,10 +5,10 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use conversant_chains::{ConversationChain, Conversations, LlmChain};
-use conversant_core::{CallOptions, ChatHistory, Range, SessionId, vars};
+use conversant_chains::{ChainError, ConversationChain, Conversations, LlmChain};
+use conversant_core::{CallOptions, ChatHistory, Point, Range, SessionId, vars};
 use conversant_memory::{BufferMemory, InMemoryHistory};
-use conversant_testkit::{ScriptedChat, ScriptedReply};
+use conversant_testkit::{Gate, ScriptedChat, ScriptedReply};
 
 use crate::support::{chat_prompt, text_prompt};
 
@@ -135,4 +135,30 @@ async fn a_definition_may_build_a_conversation_chain() {
     let outcome = chain.invoke(vars! { "input" => "two" }).await.unwrap();
     assert_eq!(outcome.variables.get("history").unwrap().to_text(), "Human: one\nAI: hi");
     assert_eq!(outcome.variables.get("response").unwrap().to_text(), "ho");
+}
+
+/// A chain at a point keeps the conversation alive, with its queue.
+#[tokio::test]
+async fn a_call_at_a_point_is_one_of_the_sessions() {
+    let (history, gate) = (InMemoryHistory::new(), Gate::new());
+    let model = ScriptedChat::new([ScriptedReply::text("one").held_by(&gate)]);
+    let seen = model.clone();
+    let definition = LlmChain::builder().prompt(chat_prompt()).model(model);
+    let conversations = Conversations::new(move |session| {
+        let memory = BufferMemory::new().with_memory_key("chat_history").with_return_messages(true);
+        definition.clone().memory(memory.with_history(history.clone(), session.clone())).build()
+    });
+    let conversations = conversations.unwrap().with_cache_capacity(0);
+    let at = conversations.chain(&session(1)).unwrap().at(Point::Start).unwrap();
+    let question = || vars! { "human_input" => "hi" };
+    let running = tokio::spawn(async move { at.predict(question()).await });
+    seen.received(1).await;
+    assert_eq!(conversations.len(), 1);
+    let other = conversations.chain(&session(1)).unwrap();
+    let error = other.invoke_with(question(), CallOptions::new().with_no_wait()).await.unwrap_err();
+    assert!(matches!(error, ChainError::Busy), "{error}");
+    drop(other);
+    assert_eq!(conversations.close(std::time::Duration::ZERO).await, 1);
+    let error = running.await.unwrap().unwrap_err();
+    assert!(matches!(error, ChainError::Closed), "{error}");
 }

@@ -1,7 +1,10 @@
 //! A call from inside a call of the same conversation is an error; other calls inside are not.
 
 use std::{
-    sync::{Arc, Mutex, OnceLock},
+    sync::{
+        Arc, Mutex, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -194,4 +197,28 @@ async fn an_observer_is_not_called_from_inside_itself() {
     let (first, others) = results.split_first().unwrap();
     assert_eq!(first, "answer");
     assert_eq!(others, vec![ChainError::Reentrant.to_string(); 7]);
+}
+
+/// An observer that calls the conversation when the first call has ended.
+#[derive(Clone, Default)]
+struct AtTheEnd(Blocking, Arc<AtomicBool>);
+
+impl Observer for AtTheEnd {
+    fn on_event(&self, _: &CallInfo, event: &Event<'_>) {
+        if matches!(event, Event::CallEnded { .. }) && !self.1.swap(true, Ordering::SeqCst) {
+            self.0.call();
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_observer_that_calls_when_a_load_has_failed_gets_an_error() {
+    let (inside, history) = (AtTheEnd::default(), TestHistory::default());
+    let builder = LlmChain::builder().prompt(chat_prompt()).model(ScriptedChat::new(["a"]));
+    let chain = builder.memory(memory(&history)).observer(inside.clone()).build().unwrap();
+    assert!(inside.0.chain.set(chain.clone()).is_ok());
+    history.fail_next("load");
+    assert!(chain.predict(vars! { "human_input" => "outer" }).await.is_err());
+    let results = std::mem::take(&mut *inside.0.results.lock().unwrap());
+    assert_eq!(results, [ChainError::Reentrant.to_string()]);
 }

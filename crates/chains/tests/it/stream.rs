@@ -4,9 +4,10 @@ use std::borrow::Cow;
 
 use conversant_chains::{Answer, Chain, ChainError, ChainStream, LlmChain, RunContext, WithMemory};
 use conversant_core::{
-    CallOptions, ChatHistory, ChatModel, ChatRequest, Delta, LanguageModel, ModelError, Range,
-    Reply, ReplyStream, Slot, Variables, async_trait, vars,
+    CallOptions, ChatHistory, ChatModel, ChatRequest, Delta, Expect, LanguageModel, ModelError,
+    Range, Reply, ReplyStream, Slot, Turn, Variables, async_trait, vars,
 };
+use conversant_memory::Conflict;
 use conversant_testkit::{Gate, ScriptedChat, ScriptedReply, poll_then_drop};
 
 use crate::support::{TestHistory, chain, chain_of, chat_prompt, memory, session};
@@ -120,6 +121,43 @@ async fn a_partial_save_stores_the_turn_or_fails() {
         assert_eq!(stored, if fails < 2 { "Human: hi\nAI: Hello" } else { "" });
         if let Err(error) = saved {
             assert_eq!(error.not_saved().unwrap().text.as_str(), "Hello");
+        }
+    }
+}
+
+/// A turn that is saved again follows the conversation that its call has seen, or is refused: one
+/// that was removed stays removed, and `Conflict::Fail` holds.
+#[tokio::test]
+async fn a_turn_that_is_saved_again_brings_nothing_back() {
+    let before = Turn::exchange("before", "yes");
+    let other = Turn::exchange("other", "first");
+    let cases = [
+        ("delete", Conflict::Append, ""),
+        ("clear", Conflict::Append, ""),
+        ("append", Conflict::Fail, "Human: before\nAI: yes\nHuman: other\nAI: first"),
+    ];
+    // The first save has failed, or is running.
+    for (change, conflict, expected) in cases {
+        for is_slow in [false, true] {
+            let gate = Gate::new();
+            let before_commit = is_slow.then(|| gate.clone());
+            let history = TestHistory { before_commit, ..TestHistory::default() };
+            history.inner.append(&session(), &before, Expect::Any).await.unwrap();
+            history.fail_next("append");
+            let memory = memory(&history).with_conflict(conflict);
+            let builder = LlmChain::builder().prompt(chat_prompt()).memory(memory);
+            let chain = builder.model(ScriptedChat::new(["Hello"])).build().unwrap();
+            let mut stream = chain.stream(vars! { "human_input" => "hi" }).await.unwrap();
+            poll_then_drop(async { pieces(&mut stream).await }, 1).await;
+            match change {
+                "delete" => history.inner.delete(&session()).await.unwrap(),
+                "clear" => history.inner.clear(&session()).await.unwrap(),
+                _ => drop(history.inner.append(&session(), &other, Expect::Any).await.unwrap()),
+            }
+            gate.open();
+            let error = stream.save_partial().await.unwrap_err();
+            assert_eq!(error.not_saved().unwrap().text.as_str(), "Hello", "{change}");
+            assert_eq!(history.transcript().await, expected, "{change}, slow {is_slow}");
         }
     }
 }

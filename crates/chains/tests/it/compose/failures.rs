@@ -6,8 +6,9 @@ use conversant_chains::{
     Chain, ChainError, FallbackChain, LlmChain, ParallelChain, SequentialChain, WithMemory,
 };
 use conversant_core::{
-    CallOptions, ChatHistory, LanguageModel, Message, ModelError, Range, Reply, ToolCall,
-    ToolDefinition, TurnId, vars,
+    CallOptions, ChatHistory, LanguageModel, LoadContext, Loaded, Memory, MemoryError, Message,
+    ModelError, Range, Reply, Saved, Slot, Ticket, ToolCall, ToolDefinition, Turn, TurnId,
+    async_trait, vars,
 };
 use conversant_memory::InMemoryHistory;
 use conversant_prompts::PromptTemplate;
@@ -15,7 +16,7 @@ use conversant_testkit::{Gate, ScriptedChat, ScriptedReply};
 use serde_json::json;
 
 use super::{Joining, boxed, llm, written};
-use crate::support::{TestHistory, chain_of, chat_memory, memory, session};
+use crate::support::{PATIENCE, TestHistory, chain_of, chat_memory, memory, session};
 
 fn broken() -> ModelError {
     ModelError::custom("broken", true, None)
@@ -50,6 +51,68 @@ async fn a_step_that_fails_returns_the_outputs_before_it() {
         let ChainError::Step(failed) = error else { panic!("{error}") };
         assert_eq!(written(&failed.outputs), "first=one, second=two");
         assert_eq!(history.transcript().await, "");
+    }
+}
+
+/// A memory whose release takes a moment.
+struct SlowToRelease([Slot; 0]);
+
+#[async_trait]
+impl Memory for SlowToRelease {
+    fn variables(&self) -> &[Slot] {
+        &self.0
+    }
+    fn saves_turns(&self) -> bool {
+        false
+    }
+    async fn load(&self, _: LoadContext<'_>) -> Result<Loaded, MemoryError> {
+        Ok(Loaded::new(vars! {}))
+    }
+    async fn save(&self, _: &Turn, _: Ticket) -> Result<Saved, MemoryError> {
+        Ok(Saved::default())
+    }
+    async fn abandon(&self, _: Ticket) {
+        tokio::task::yield_now().await;
+    }
+    async fn clear(&self) -> Result<(), MemoryError> {
+        Ok(())
+    }
+}
+
+/// The deadline of the sequence is also that of its step, which has something to release.
+#[tokio::test]
+async fn a_step_that_ends_by_the_deadline_returns_the_outputs_before_it() {
+    for stream in [false, true] {
+        let mut found = None;
+        for patience in PATIENCE {
+            let step = LlmChain::builder()
+                .prompt(PromptTemplate::from_template("{first}").unwrap())
+                .model(ScriptedChat::new([ScriptedReply::hang()]))
+                .memory(SlowToRelease([]))
+                .build()
+                .unwrap();
+            let chain = SequentialChain::builder()
+                .chain(llm("{human_input}", says("one"), "first"))
+                .chain(step)
+                .build()
+                .unwrap();
+            let (inputs, options) =
+                (vars! { "human_input" => "hi" }, CallOptions::new().with_timeout(patience));
+            let error = if stream {
+                chain.stream_with(inputs, options).await.map(drop).unwrap_err()
+            } else {
+                chain.invoke_with(inputs, options).await.map(drop).unwrap_err()
+            };
+            assert!(error.is_deadline(), "{error}");
+            // On a busy machine the deadline may pass before the second step.
+            if let ChainError::Step(failed) = error
+                && failed.step == 1
+            {
+                found = Some(written(&failed.outputs));
+                break;
+            }
+        }
+        assert_eq!(found.as_deref(), Some("first=one"), "stream {stream}");
     }
 }
 
