@@ -93,6 +93,33 @@ impl<H: ChatHistory> Encrypted<H> {
         }
         Ok(Some(session))
     }
+
+    /// Returns those of the names under which the store has a label. The first is shown if the
+    /// primary key has named none.
+    async fn stored_labels(
+        &self,
+        stored: &SessionId,
+        names: &[String],
+    ) -> Result<Vec<String>, HistoryError> {
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let info = self.inner.session_info(stored).await?;
+        let labels = info.map(|info| info.labels).unwrap_or_default();
+        Ok(labels.into_keys().filter(|name| names.contains(name)).collect())
+    }
+
+    /// Removes the labels that the store has under these names, the one that is shown last.
+    async fn remove_labels(
+        &self,
+        stored: &SessionId,
+        names: &[String],
+    ) -> Result<(), HistoryError> {
+        for name in self.stored_labels(stored, names).await?.into_iter().rev() {
+            self.inner.set_label(stored, &name, None).await?;
+        }
+        Ok(())
+    }
 }
 
 #[deny(clippy::missing_trait_methods)]
@@ -364,6 +391,11 @@ impl<H: ChatHistory> ChatHistory for Encrypted<H> {
     }
 
     /// Sets a label, whose value has at most 240 bytes.
+    ///
+    /// After a rotation, the label gets its name by the new key, and the one by an older key is
+    /// removed after it. If the session has as many labels as it can have, the label keeps its
+    /// older name, and the new key encrypts its value. So a call that does not return leaves the
+    /// value of before or the new one.
     async fn set_label(
         &self,
         session: &SessionId,
@@ -372,21 +404,25 @@ impl<H: ChatHistory> ChatHistory for Encrypted<H> {
     ) -> Result<(), HistoryError> {
         SessionInfo::check_label(name, value, name_record::MAX_LABEL_VALUE_BYTES)?;
         let stored = self.codec.session(session)?;
-        let seal = |value| name_record::seal_label(&self.codec.keys, &stored, name, value);
-        let value = value.map(seal).transpose()?;
         let names = name_record::label_names(&self.codec.keys, name)?;
         let Some((primary, older)) = names.split_first() else { return Ok(()) };
-        self.inner.set_label(&stored, primary, value.as_deref()).await?;
-        let has_older = match older {
-            [] => None,
-            _ => self.inner.session_info(&stored).await?,
+        let Some(value) = value else {
+            // The one that is shown goes last, so that none of the others takes its place.
+            self.remove_labels(&stored, older).await?;
+            return self.inner.set_label(&stored, primary, None).await;
         };
-        for name in has_older.iter().flat_map(|info| info.labels.keys()) {
-            if older.contains(name) {
-                self.inner.set_label(&stored, name, None).await?;
+        let seal = |at| name_record::seal_label(&self.codec.keys, &stored, at, name, value);
+        let set = self.inner.set_label(&stored, primary, Some(&seal(primary)?)).await;
+        match set {
+            Ok(()) => self.remove_labels(&stored, older).await,
+            Err(error @ HistoryError::TooManyLabels { .. }) => {
+                let found = self.stored_labels(&stored, older).await?;
+                let Some((shown, others)) = found.split_first() else { return Err(error) };
+                self.inner.set_label(&stored, shown, Some(&seal(shown)?)).await?;
+                self.remove_labels(&stored, others).await
             }
+            Err(error) => Err(error),
         }
-        Ok(())
     }
 
     /// Deletes sessions that a filter selects. With labels, all that it selects are listed first.

@@ -31,10 +31,11 @@ pub(crate) fn seal_title(
     envelope.seal(keys, title_place(stored))
 }
 
-/// Encrypts a label's value, with its name.
+/// Encrypts a label's value, with its name, for the name that it has in the store.
 pub(crate) fn seal_label(
     keys: &Keyring,
     stored: &SessionId,
+    hashed: &str,
     name: &str,
     value: &str,
 ) -> Result<String, HistoryError> {
@@ -43,13 +44,20 @@ pub(crate) fn seal_label(
     envelope.push(&[u8::try_from(name.len()).unwrap_or(u8::MAX)]);
     envelope.push(name.as_bytes());
     envelope.push(value.as_bytes());
-    let hashed = keys.primary_keys().label_name(name)?;
-    envelope.seal(keys, label_place(stored, &hashed))
+    envelope.seal(keys, label_place(stored, hashed))
 }
 
-/// Returns the names under which the store may have a label: by the primary key first.
+/// Returns the names under which the store may have a label, each once: by the primary key first.
 pub(crate) fn label_names(keys: &Keyring, name: &str) -> Result<Vec<String>, HistoryError> {
-    keys.all().map(|keys| keys.label_name(name)).collect()
+    let mut names = Vec::new();
+    for keys in keys.all() {
+        let name = keys.label_name(name)?;
+        // The same key may have been added twice.
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    Ok(names)
 }
 
 /// Decrypts the title and the labels of a session.
@@ -70,7 +78,7 @@ pub(crate) fn open(
         let at = |fault: DecryptionFault| fault.of(Record::Label);
         let text = envelope::open(&record, keys, label_place(stored, &hashed)).map_err(at)?;
         let (name, value) = read_label(&text).ok_or_else(|| at(DecryptionFault::UnknownForm))?;
-        // A label that an older key named stays until the label is set again.
+        // A label that an older key named stays until the label is set again with room for both.
         if primary(&hashed, &name) || !info.labels.contains_key(&name) {
             info.labels.insert(name, value);
         }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 mod keys;
+mod labels;
 #[cfg(target_os = "linux")]
 mod read_only;
 mod secrets;
@@ -19,6 +20,11 @@ conversant_harness::tests! {
         derived_values_never_change,
         records_of_the_first_version_are_read,
         a_key_is_read_as_it_was_written,
+    }
+    labels {
+        the_most_labels_are_changed_after_a_rotation,
+        a_key_that_was_added_twice_keeps_labels,
+        a_change_that_stops_halfway_leaves_the_value_of_before_or_the_new_one,
     }
     #[cfg(target_os = "linux")]
     read_only {

@@ -1,0 +1,160 @@
+//! Labels after a rotation of keys, at the store's limit and when a change stops halfway.
+
+use std::collections::BTreeMap;
+
+use conversant_core::{
+    ChatHistory, Expect, HistoryError, OwnFormat, Range, SessionId, SessionInfo, Slice, Turn,
+    Version, async_trait,
+};
+use conversant_history_encrypted::{Encrypted, Keyring};
+use conversant_memory::InMemoryHistory;
+use conversant_testkit::{FailingHistory, FailureMode, HistoryCall, block_on, poll_then_drop};
+
+use crate::support::{key, session};
+
+/// A keyring whose primary key is the last of those of these numbers.
+fn ring(numbers: &[u8]) -> Keyring {
+    let (primary, older) = numbers.split_last().unwrap();
+    older.iter().fold(Keyring::new(&key(*primary)), |ring, older| ring.with_older(&key(*older)))
+}
+
+fn set<H: ChatHistory>(history: &Encrypted<H>, name: &str, value: Option<&str>) {
+    block_on(history.set_label(&session("a"), name, value)).unwrap();
+}
+
+fn labels(history: &dyn ChatHistory) -> BTreeMap<String, String> {
+    let info = block_on(history.session_info(&session("a"))).unwrap();
+    info.map(|info| info.labels).unwrap_or_default()
+}
+
+pub(crate) fn the_most_labels_are_changed_after_a_rotation() {
+    let store = InMemoryHistory::new();
+    let open = |numbers: &[u8]| Encrypted::new(store.clone(), ring(numbers));
+    let first = open(&[1]);
+    for number in 0..SessionInfo::MAX_LABELS {
+        set(&first, &format!("label {number}"), Some("old"));
+    }
+    for ring in [&[1, 2][..], &[1, 2, 3]] {
+        let history = open(ring);
+        for number in 0..SessionInfo::MAX_LABELS {
+            set(&history, &format!("label {number}"), Some("new"));
+            let value = format!("changed with {} keys", ring.len());
+            set(&history, &format!("label {number}"), Some(&value));
+            assert_eq!(labels(&history)[&format!("label {number}")], value);
+            assert_eq!(labels(&history).len(), SessionInfo::MAX_LABELS);
+        }
+        // Another one is too many, as before.
+        let refused = block_on(history.set_label(&session("a"), "another", Some("x")));
+        assert!(matches!(refused, Err(HistoryError::TooManyLabels { .. })), "{refused:?}");
+    }
+    // A place that becomes free is used by what is set next: its name by the new key.
+    let history = open(&[1, 2, 3]);
+    set(&history, "label 0", None);
+    assert_eq!(labels(&history).len(), SessionInfo::MAX_LABELS - 1);
+    for number in 1..SessionInfo::MAX_LABELS {
+        set(&history, &format!("label {number}"), Some("last"));
+    }
+    assert_eq!(labels(&store).len(), SessionInfo::MAX_LABELS - 1);
+    let last = open(&[3]);
+    for number in 1..SessionInfo::MAX_LABELS {
+        assert_eq!(labels(&last)[&format!("label {number}")], "last");
+        set(&last, &format!("label {number}"), None);
+    }
+    assert_eq!(labels(&store).len(), 0);
+}
+
+pub(crate) fn a_key_that_was_added_twice_keeps_labels() {
+    let history = Encrypted::new(InMemoryHistory::new(), ring(&[1, 1]));
+    set(&history, "label", Some("value"));
+    assert_eq!(labels(&history)["label"], "value");
+    set(&history, "label", None);
+    assert_eq!(labels(&history).len(), 0);
+}
+
+/// A store of which chosen calls fail.
+struct Store(FailingHistory<InMemoryHistory>);
+
+impl OwnFormat for Store {}
+
+#[async_trait]
+impl ChatHistory for Store {
+    async fn load(&self, session: &SessionId, range: Range) -> Result<Slice, HistoryError> {
+        self.0.load(session, range).await
+    }
+
+    async fn append(
+        &self,
+        session: &SessionId,
+        turn: &Turn,
+        expect: Expect,
+    ) -> Result<Version, HistoryError> {
+        self.0.append(session, turn, expect).await
+    }
+
+    async fn clear(&self, session: &SessionId) -> Result<(), HistoryError> {
+        self.0.clear(session).await
+    }
+
+    async fn session_info(&self, session: &SessionId) -> Result<Option<SessionInfo>, HistoryError> {
+        self.0.session_info(session).await
+    }
+
+    async fn set_label(
+        &self,
+        session: &SessionId,
+        name: &str,
+        value: Option<&str>,
+    ) -> Result<(), HistoryError> {
+        self.0.set_label(session, name, value).await
+    }
+}
+
+/// Whatever the number of other labels, of keys that have named the label, and of the call to the
+/// store that does not return.
+pub(crate) fn a_change_that_stops_halfway_leaves_the_value_of_before_or_the_new_one() {
+    let mut stopped = 0;
+    for others in [0, SessionInfo::MAX_LABELS - 1, SessionInfo::MAX_LABELS - 2] {
+        // A label that was set with both keys, the second of which did not know the first.
+        for named in [&[1][..], &[1, 2]] {
+            for value in [Some("new"), None] {
+                for call in 1..=4 {
+                    let store = InMemoryHistory::new();
+                    for key in named {
+                        let history = Encrypted::new(store.clone(), ring(&[*key]));
+                        set(&history, "label", Some("old"));
+                    }
+                    let all = ring(&[1, 2, 3]);
+                    let history = Encrypted::new(store.clone(), all.clone());
+                    // The last may be too many, beside two names.
+                    for number in 0..others {
+                        let name = format!("other {number}");
+                        let _ = block_on(history.set_label(&session("a"), &name, Some("x")));
+                    }
+                    let before = labels(&history);
+                    let failing = FailingHistory::new(store.clone()).on(
+                        HistoryCall::SetLabel,
+                        call,
+                        FailureMode::hang(),
+                    );
+                    let changing = Encrypted::new(Store(failing), all);
+                    let change = block_on(poll_then_drop(
+                        changing.set_label(&session("a"), "label", value),
+                        1,
+                    ));
+                    stopped += usize::from(change.is_none());
+                    let after = labels(&history);
+                    let found = after.get("label").map(String::as_str);
+                    assert!(found == Some("old") || found == value, "{others} {named:?} {found:?}");
+                    if change.is_some() {
+                        assert_eq!(found, value);
+                    }
+                    let rest = |labels: &BTreeMap<String, String>| {
+                        labels.keys().filter(|name| *name != "label").count()
+                    };
+                    assert_eq!(rest(&after), rest(&before));
+                }
+            }
+        }
+    }
+    assert!(stopped > 0);
+}
