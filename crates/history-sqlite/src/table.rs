@@ -2,6 +2,7 @@
 //! 1970; leases, the time to live and lists depend on them.
 
 mod branch;
+mod chain;
 mod earlier;
 mod label;
 pub(crate) mod lease;

@@ -198,3 +198,88 @@ fn moves_and_new_branches_take_the_same_steps_with_many_branches() {
     assert_eq!(none, 0);
     assert!(fewer < 40 * 211, "{fewer} steps where nothing follows, of {steps}");
 }
+
+/// The rows that were read and the statements that were run.
+static READ: AtomicUsize = AtomicUsize::new(0);
+
+#[expect(clippy::needless_pass_by_value, reason = "the form of SQLite's callback")]
+fn count_read(event: TraceEvent<'_>) {
+    if matches!(event, TraceEvent::Row(_) | TraceEvent::Profile(..)) {
+        READ.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Each turn was asked twice: the path has a branch for each of its turns. And each session is a
+/// fork of the one before, with a turn of its own.
+#[test]
+fn a_path_through_many_branches_is_read_in_proportion_to_its_turns() {
+    let id = |number: u64| SessionId::new(format!("session {number}")).unwrap();
+    // The ways in which a path is read, and what each reads of a path of 40 turns and of 160.
+    let reads = [40, 160].map(|count| {
+        let folder = tempfile::tempdir().unwrap();
+        let options = Options::new(folder.path().join("chat.db"));
+        let (mut connection, _files) = open_writer(&options, &Schema { search: false }).unwrap();
+        let append = |id: &SessionId, point, turn: &Turn| {
+            let new = NewTurn::encode(turn, 1024).unwrap();
+            let seen = &mut SeenSessions::default();
+            turn::append(&connection, seen, id, &new, point, Expect::Any, None).unwrap()
+        };
+        let (zigzag, mut fork) = (SessionId::new("zigzag").unwrap(), id(0));
+        // One commit: each waits for the disk.
+        execute(&connection, "BEGIN IMMEDIATE", []).unwrap();
+        let mut point = Point::Start;
+        let mut first_version = None;
+        for _ in 0..count {
+            let (left, kept) = (Turn::exchange("left", "x"), Turn::exchange("kept", "y"));
+            append(&zigzag, Some(point), &left);
+            let version = append(&zigzag, Some(point), &kept);
+            point = kept.id().into();
+            first_version = first_version.or(Some(version));
+        }
+        let mut tip: Option<Point> = None;
+        for number in 0..count {
+            if let Some(tip) = tip {
+                tree::fork(&connection, &fork, tip, &id(number), None).unwrap();
+                fork = id(number);
+            }
+            let turn = Turn::exchange("question", "answer");
+            append(&fork, None, &turn);
+            tip = Some(turn.id().into());
+        }
+        execute(&connection, "COMMIT", []).unwrap();
+        let events = TraceEventCodes::SQLITE_TRACE_PROFILE | TraceEventCodes::SQLITE_TRACE_ROW;
+        let _ = connection.trace_v2(events, Some(count_read));
+        let counted = |run: &dyn Fn() -> usize, expected: usize| {
+            READ.store(0, Ordering::Relaxed);
+            assert_eq!(run(), expected);
+            READ.load(Ordering::Relaxed)
+        };
+        let turns = count as usize;
+        let messages = |id: &SessionId, range: Range| {
+            session::read(&connection, id, None, None, |_, turns| {
+                turns.map(|turns| range::messages(turns, range)).transpose()
+            })
+            .unwrap()
+            .map_or(0, |(messages, _)| messages.len())
+        };
+        let first = |id: &SessionId| {
+            session::read(&connection, id, None, None, |_, turns| {
+                turns.map(|turns| range::first(turns, usize::MAX)).transpose()
+            })
+            .unwrap()
+            .map_or(0, |messages| messages.len())
+        };
+        let seen = first_version.unwrap();
+        [
+            counted(&|| messages(&zigzag, Range::All), 2 * turns),
+            counted(&|| messages(&fork, Range::All), 2 * turns),
+            counted(&|| messages(&zigzag, Range::After(seen)), 2 * turns - 2),
+            counted(&|| first(&zigzag), 2 * turns),
+            counted(&|| first(&fork), 2 * turns),
+        ]
+    });
+    let [few, many] = reads;
+    for (few, many) in few.into_iter().zip(many) {
+        assert!(few > 0 && many <= 4 * few, "{few} for 40 turns, {many} for 160");
+    }
+}

@@ -5,7 +5,7 @@
 //! is a session whose first branch leaves a branch of another session. A session without other
 //! branches has no rows here.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, hash_map::Entry};
 
 use conversant_core::HistoryError;
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -164,7 +164,8 @@ pub(super) fn with_turn(
     Ok(branch)
 }
 
-fn parent_of(connection: &Connection, branch: &Branch) -> Result<Branch, HistoryError> {
+/// Loads the branch that a branch leaves.
+pub(super) fn parent_of(connection: &Connection, branch: &Branch) -> Result<Branch, HistoryError> {
     let lost = || inconsistent("a branch is missing");
     let parent = Branch::load(connection, branch.parent.ok_or_else(lost)?)?;
     // The turns before it are fewer with each step, so that this ends.
@@ -307,9 +308,9 @@ pub(super) fn remove(connection: &Connection, session: &Session) -> Result<bool,
     if !own.iter().any(|branch| branch.key == session.key) {
         own.push(Branch::first(session.key));
     }
-    let is_own = |key: &i64| own.iter().any(|branch| branch.key == *key);
-    let shared: Vec<_> =
-        own.iter().filter_map(|branch| branch.parent).filter(|key| !is_own(key)).collect();
+    let by_key: HashMap<i64, Branch> = own.iter().map(|branch| (branch.key, *branch)).collect();
+    let parents = own.iter().filter_map(|branch| branch.parent);
+    let shared: Vec<_> = parents.filter(|key| !by_key.contains_key(key)).collect();
     // The number of turns of each branch that others need.
     let mut needed: HashMap<i64, u64> = HashMap::new();
     let mut open = Vec::new();
@@ -318,12 +319,18 @@ pub(super) fn remove(connection: &Connection, session: &Session) -> Result<bool,
         open.extend(children.into_iter().filter(|child| child.session != session.key));
     }
     while let Some(child) = open.pop() {
-        let Some(parent) = own.iter().find(|branch| Some(branch.key) == child.parent) else {
-            continue;
-        };
-        let turns = needed.entry(parent.key).or_default();
-        *turns = child.turns.max(*turns);
-        open.push(*parent);
+        let Some(parent) = child.parent.and_then(|key| by_key.get(&key)) else { continue };
+        match needed.entry(parent.key) {
+            Entry::Occupied(mut turns) => {
+                let turns = turns.get_mut();
+                *turns = child.turns.max(*turns);
+            }
+            Entry::Vacant(turns) => {
+                turns.insert(child.turns);
+                // What it needs itself does not depend on its children.
+                open.push(*parent);
+            }
+        }
     }
     for branch in &own {
         match needed.get(&branch.key) {

@@ -9,6 +9,7 @@ use rusqlite::{
 
 use super::{
     branch::{self, Branch},
+    chain::Chain,
     earlier,
     session_row::{COLUMNS, Session},
     turn_row::{
@@ -24,6 +25,7 @@ pub(crate) struct Turns<'c, 's> {
     /// Rows of the session's columns, then those of [`columns`]. `None`: each turn is selected by
     /// its number.
     rows: Option<Rows<'s>>,
+    chain: Chain,
     /// Whether the current row is that of the next turn.
     is_at_next: bool,
     /// The number of turns that are left, and of messages before them.
@@ -57,13 +59,13 @@ impl StoredTurn<'_> {
 
 impl<'c, 's> Turns<'c, 's> {
     /// Returns the turns of a session. `rows` is at its newest turn.
-    pub(super) const fn new(
+    pub(super) fn new(
         connection: &'c Connection,
         session: Session,
         rows: Option<Rows<'s>>,
     ) -> Self {
         let (left, end) = (session.turns, session.version.messages);
-        Self { connection, session, rows, is_at_next: true, left, end }
+        Self { connection, session, rows, chain: Chain::default(), is_at_next: true, left, end }
     }
 
     /// Returns the session.
@@ -82,15 +84,18 @@ impl<'c, 's> Turns<'c, 's> {
     }
 
     /// Loads the messages of a turn, which does not move.
-    pub(super) fn messages_of(&self, number: u64) -> Result<Option<Vec<Message>>, HistoryError> {
-        let (connection, session) = (self.connection, &self.session);
+    pub(super) fn messages_of(
+        &mut self,
+        number: u64,
+    ) -> Result<Option<Vec<Message>>, HistoryError> {
+        let (connection, session, chain) = (self.connection, &self.session, &mut self.chain);
         if number >= session.turns {
             return Ok(None);
         }
         let messages = if number < session.earlier {
             earlier::messages(connection, session, &earlier::header(connection, session, number)?)?
         } else {
-            by_number(connection, session, number, |row| decode(&row.header, row.body))?
+            by_number(connection, session, chain, number, |row| decode(&row.header, row.body))?
         };
         Ok(Some(messages))
     }
@@ -121,7 +126,9 @@ impl<'c, 's> Turns<'c, 's> {
             }
             None => {
                 let owned = |row: TurnRow<'_>| Ok((row.header, row.body.to_owned()));
-                let (header, body) = by_number(self.connection, &self.session, number, owned)?;
+                let (connection, session) = (self.connection, &self.session);
+                let (header, body) =
+                    by_number(connection, session, &mut self.chain, number, owned)?;
                 StoredTurn { header, messages: StoredMessages::Body(Cow::Owned(body)) }
             }
         };
@@ -141,7 +148,7 @@ pub(super) fn newest(
 ) -> Result<Option<Header>, HistoryError> {
     let Some(number) = session.turns.checked_sub(1) else { return Ok(None) };
     if number < session.earlier || session.branch.is_some() {
-        return header(connection, session, number).map(Some);
+        return header(connection, session, &mut Chain::default(), number).map(Some);
     }
     match read(row, COLUMNS)? {
         Some(row) => Ok(Some(row.header)),
@@ -149,16 +156,22 @@ pub(super) fn newest(
     }
 }
 
+/// Loads the header of a session's first turn.
+pub(super) fn first(connection: &Connection, session: &Session) -> Result<Header, HistoryError> {
+    header(connection, session, &mut Chain::default(), 0)
+}
+
 /// Loads the header of a turn on the session's path.
-pub(super) fn header(
+fn header(
     connection: &Connection,
     session: &Session,
+    chain: &mut Chain,
     number: u64,
 ) -> Result<Header, HistoryError> {
     if number < session.earlier {
         earlier::header(connection, session, number)
     } else {
-        by_number(connection, session, number, |row| Ok(row.header))
+        by_number(connection, session, chain, number, |row| Ok(row.header))
     }
 }
 
@@ -169,8 +182,9 @@ pub(super) fn tip_before(
     session: &Session,
     number: u64,
 ) -> Result<u64, HistoryError> {
+    let mut chain = Chain::default();
     for number in (0..number).rev() {
-        let header = header(connection, session, number)?;
+        let header = header(connection, session, &mut chain, number)?;
         if header.count > 0 {
             return Ok(header.tip());
         }
@@ -182,13 +196,11 @@ pub(super) fn tip_before(
 fn by_number<T>(
     connection: &Connection,
     session: &Session,
+    chain: &mut Chain,
     number: u64,
     run: impl FnOnce(TurnRow<'_>) -> Result<T, HistoryError>,
 ) -> Result<T, HistoryError> {
-    let branch = match session.branch {
-        Some(head) => branch::with_turn(connection, head, number)?.key,
-        None => session.key,
-    };
+    let branch = chain.key_of(connection, session, number)?;
     at_place(connection, branch, number, run)?.ok_or_else(|| inconsistent("turns are missing"))
 }
 
@@ -283,8 +295,9 @@ pub(super) fn follows(
     if version.tip == 0 || version.messages >= current.messages {
         return Ok(version.tip == 0 || version == current);
     }
+    let mut chain = Chain::default();
     for number in (0..session.turns).rev() {
-        let header = header(connection, session, number)?;
+        let header = header(connection, session, &mut chain, number)?;
         // Turns without messages can follow the one that ends there.
         if header.end() < version.messages || (header.end() == version.messages && header.count > 0)
         {

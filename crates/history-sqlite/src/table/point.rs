@@ -4,7 +4,7 @@ use conversant_core::{Expect, HistoryError, Point, Version};
 use rusqlite::Connection;
 
 use super::{
-    branch::{self, Branch},
+    branch::{self, Part},
     path,
     session_row::Session,
     turn_row::Header,
@@ -66,17 +66,10 @@ pub(super) fn left(
     if session.branch.is_none() || version.epoch != session.version.epoch || version.tip == 0 {
         return Ok(None);
     }
-    let mut branches = Branch::of_session(connection, session.key)?;
     // Shared branches end where the session was forked.
-    let mut shared = Branch::load(connection, session.key)?;
-    while let Some(parent) = shared.parent {
-        shared = Branch::load(connection, parent)?;
-        branches.push(shared);
-    }
-    for own in branches {
-        let limit = branch::limit(connection, session, own.key)?;
-        if let Some(header) = path::ending_at(connection, &own, limit, version)? {
-            return after(connection, session, own.key, &header).map(Some);
+    for Part { branch, limit } in branch::tree(connection, session)? {
+        if let Some(header) = path::ending_at(connection, &branch, limit, version)? {
+            return after(connection, session, branch.key, &header).map(Some);
         }
     }
     Ok(None)

@@ -86,7 +86,7 @@ pub(super) fn of(connection: &Connection, session: &Session) -> Result<Counted, 
         })?;
     }
     if session.turns > 0 {
-        let first = path::header(connection, session, 0)?;
+        let first = path::first(connection, session)?;
         counted.created = first.id.created_at().map_or(0, unix_millis);
     }
     Ok(counted)
