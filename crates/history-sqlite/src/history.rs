@@ -88,6 +88,9 @@ impl SqliteHistoryBuilder {
 
     /// Sets how long a write waits for other processes before it fails with
     /// [`HistoryError::Busy`]. The default is 10 seconds; the longest wait is 24 days.
+    ///
+    /// The time counts from when the write is queued: when its future is first polled. A write that
+    /// spends it behind other writes of this store is still tried, and waits for at most 50 ms.
     pub const fn busy_timeout(mut self, time: Duration) -> Self {
         self.options.busy_timeout = time;
         self

@@ -110,7 +110,7 @@ pub(super) fn write_all(
     readers: &Readers,
     files: &Files,
 ) {
-    let mut log = Log::default();
+    let (mut log, mut waits) = (Log::default(), Waits::new(shared.busy_timeout()));
     let mut task = tasks.next_awake(AWAKE);
     while let Some(first) = task {
         let (mut writes, mut reads, mut brief_reads) = (Vec::new(), Vec::new(), Vec::new());
@@ -124,7 +124,7 @@ pub(super) fn write_all(
             next = if writes.len() < MAX_WRITES { tasks.try_next() } else { None };
         }
         if !writes.is_empty() {
-            write(shared, files, &mut log, writes);
+            write(shared, files, &mut log, &mut waits, writes);
         }
         for read in reads {
             // The readers end after the writer.
@@ -132,6 +132,8 @@ pub(super) fn write_all(
         }
         for read in brief_reads {
             if let Some(writer) = shared.lock().as_mut() {
+                // The last write may have left less.
+                let _ = writer.connection.busy_timeout(shared.busy_timeout());
                 read(&mut writer.connection);
             }
         }
@@ -139,15 +141,38 @@ pub(super) fn write_all(
     }
 }
 
-/// The busy timeout of writes that have used up theirs in the queue.
+/// The busy timeout of writes that have used up theirs in the queue behind other writes.
 const MIN_BUSY_TIMEOUT: Duration = Duration::from_millis(50);
 
-/// Sets the busy timeout to what is left of it for a write that has been queued, so that a long
-/// queue behind another process does not wait for a timeout after the other.
-fn limit_wait(connection: &Connection, queued: Instant, busy_timeout: Duration) {
-    let left = busy_timeout.saturating_sub(queued.elapsed());
-    // Without it, the previous timeout applies.
-    let _ = connection.busy_timeout(left.max(MIN_BUSY_TIMEOUT.min(busy_timeout)));
+/// How long writes wait for other processes: the busy timeout, from when they were queued.
+struct Waits {
+    busy_timeout: Duration,
+    /// Whether another process held the file for as long as the last transaction waited.
+    was_busy: bool,
+}
+
+impl Waits {
+    const fn new(busy_timeout: Duration) -> Self {
+        Self { busy_timeout, was_busy: false }
+    }
+
+    fn left(&self, queued: Instant) -> Duration {
+        self.busy_timeout.saturating_sub(queued.elapsed())
+    }
+
+    /// Returns whether a write has waited for its time. SQLite counts in milliseconds.
+    fn is_over(&self, queued: Instant) -> bool {
+        self.left(queued) < Duration::from_millis(1)
+    }
+
+    /// Sets the busy timeout of a connection to what is left of it for a write. One that has waited
+    /// behind other writes for its time is still tried: at once, if they have waited for a process.
+    fn limit(&self, connection: &Connection, queued: Instant) {
+        let least = if self.was_busy { Duration::ZERO } else { MIN_BUSY_TIMEOUT };
+        let left = self.left(queued).max(least.min(self.busy_timeout));
+        // Without it, the previous timeout applies.
+        let _ = connection.busy_timeout(left);
+    }
 }
 
 /// The write-ahead log, which has what was removed from the file until it is emptied.
@@ -173,16 +198,24 @@ impl Log {
 /// The longest wait for readers before the log is emptied.
 const LOG_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// Writes all in one transaction or, if the store fails for one of them, each in its own.
-fn write(shared: &SharedWriter, files: &Files, log: &mut Log, mut writes: Vec<Box<dyn Write>>) {
+/// Writes all in one transaction or, if the store fails for one of them, each in its own. None
+/// waits for another process longer because of those that were queued later.
+fn write(
+    shared: &SharedWriter,
+    files: &Files,
+    log: &mut Log,
+    waits: &mut Waits,
+    mut writes: Vec<Box<dyn Write>>,
+) {
     log.has_removed |= writes.iter().any(|write| write.erases());
     // What was committed to another file than that of this name is not acknowledged.
     let settle = |write: Box<dyn Write>, outcome, fault: Option<SqliteFileFault>| {
         write.settle(fault.map_or(outcome, |fault| Err(fault.into())));
     };
-    let newest = writes.iter().map(|write| write.queued()).max();
-    if let Some(queued) = newest.filter(|_| writes.len() > 1) {
-        let outcomes = commit(shared, log, queued, |connection, seen| {
+    while writes.len() > 1
+        && let Some(oldest) = writes.iter().map(|write| write.queued()).min()
+    {
+        let outcomes = commit(shared, log, waits, oldest, |connection, seen| {
             writes.iter_mut().map(|write| part(connection, seen, write.as_mut())).collect()
         });
         match outcomes {
@@ -191,16 +224,24 @@ fn write(shared: &SharedWriter, files: &Files, log: &mut Log, mut writes: Vec<Bo
                 let settled = writes.into_iter().zip(outcomes);
                 return settled.for_each(|(write, outcome)| settle(write, outcome, fault));
             }
-            // Each of them would be busy as well.
+            // Each of them would be busy as well. Those whose time is not over go on waiting.
             Err(HistoryError::Busy) => {
-                return writes.into_iter().for_each(|write| write.settle(Err(HistoryError::Busy)));
+                let (mut over, mut left): (Vec<_>, _) =
+                    writes.into_iter().partition(|write| waits.is_over(write.queued()));
+                if over.is_empty() {
+                    // SQLite has not waited: it would not the next time.
+                    std::mem::swap(&mut over, &mut left);
+                }
+                over.into_iter().for_each(|write| write.settle(Err(HistoryError::Busy)));
+                writes = left;
             }
-            Err(_) => {}
+            Err(_) => break,
         }
     }
     for mut write in writes {
         let queued = write.queued();
-        let outcome = commit(shared, log, queued, |connection, seen| write.run(connection, seen));
+        let run = |connection: &Connection, seen: &mut SeenSessions| write.run(connection, seen);
+        let outcome = commit(shared, log, waits, queued, run);
         settle(write, outcome, files.check_write().err());
     }
 }
@@ -209,14 +250,16 @@ fn write(shared: &SharedWriter, files: &Files, log: &mut Log, mut writes: Vec<Bo
 fn commit<T>(
     shared: &SharedWriter,
     log: &mut Log,
+    waits: &mut Waits,
     queued: Instant,
     run: impl FnOnce(&Connection, &mut SeenSessions) -> Result<T, HistoryError>,
 ) -> Result<T, HistoryError> {
     let mut writer = shared.lock();
     let Writer { connection, seen } = writer.as_mut().ok_or(WorkerEnded)?;
-    limit_wait(connection, queued, shared.busy_timeout());
+    waits.limit(connection, queued);
     seen.begin();
     let outcome = transaction(connection, BEGIN, || run(connection, seen));
+    waits.was_busy = matches!(outcome, Err(HistoryError::Busy));
     match &outcome {
         Ok(_) => log.empty(connection),
         Err(_) => seen.forget(),

@@ -96,6 +96,37 @@ fn a_long_queue_waits_for_another_process_once() {
     append(&history, "a", &exchange(0)).unwrap();
 }
 
+/// Writes that wait together: the time of each counts from when it was queued.
+#[test]
+fn a_write_waits_no_longer_because_another_one_was_queued_later() {
+    let folder = Folder::new();
+    let opened = |time| SqliteHistory::builder(folder.file()).busy_timeout(time).open().unwrap();
+    let history = opened(Duration::from_secs(2));
+    append(&history, "a", &exchange(0)).unwrap();
+    // Other stores, whose writes say how much time has passed.
+    let clocks = [250, 1_500].map(|millis| opened(Duration::from_millis(millis)));
+    let mut lock = Some(locked(&folder));
+    let write = |name: &'static str| {
+        let history = history.clone();
+        async move { history.append(&session(name), &exchange(1), Expect::Any).await }
+    };
+    let [mut first, mut early, mut late] = ["a", "b", "c"].map(|name| Box::pin(write(name)));
+    block_on(async {
+        // The first waits alone. The others are queued meanwhile, one at the end of its time.
+        assert!(poll_then_drop(&mut first, 1).await.is_none());
+        for (clock, queued) in clocks.iter().zip([&mut early, &mut late]) {
+            let time = clock.append(&session("clock"), &exchange(1), Expect::Any).await;
+            assert!(matches!(time, Err(HistoryError::Busy)), "{time:?}");
+            assert!(poll_then_drop(queued, 1).await.is_none());
+        }
+        assert!(matches!(first.await, Err(HistoryError::Busy)));
+        assert!(matches!(early.await, Err(HistoryError::Busy)));
+        // The last one has time left, in which the file becomes free.
+        drop(lock.take());
+        late.await.unwrap();
+    });
+}
+
 #[test]
 fn writes_that_are_committed_together_fail_alone() {
     let folder = Folder::new();
