@@ -183,7 +183,8 @@ impl SqliteHistory {
     }
 
     /// Copies the whole history, as it is at one moment, to a new file. Unlike a copy of the file
-    /// alone, it includes what is in the write-ahead log.
+    /// alone, it includes what is in the write-ahead log. It copies the rows that are found:
+    /// [`check_integrity`](Self::check_integrity) says whether damage has hidden others.
     ///
     /// # Errors
     /// - [`HistoryError::Backend`], if `to` is a file that is not empty, or cannot be written.
@@ -214,8 +215,9 @@ impl SqliteHistory {
         self.store.workers.erase(None, sweep).await
     }
 
-    /// Checks the whole file, for backups and after accidents. It takes time in proportion to the
-    /// file; other operations check what they read.
+    /// Checks the whole file, for backups and after accidents: also for rows that damage has hidden
+    /// and that other operations do not count. It takes time in proportion to the file; other
+    /// operations check what they read.
     ///
     /// # Errors
     /// [`HistoryError::Corrupt`] with the first faults found.

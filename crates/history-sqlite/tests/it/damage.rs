@@ -148,3 +148,54 @@ fn turns_notes_and_lists_are_checked_too() {
     seen.push(shown(append(&history, "a", &exchange(3))));
     insta::assert_snapshot!(seen.join("\n"));
 }
+
+/// A page that has lost a row, of each table and index: a load gives all or an error, and a check
+/// of the file finds it also where the rows are not counted.
+#[test]
+fn hidden_rows_never_shorten_a_conversation_and_are_found_by_a_check() {
+    let folder = Folder::new();
+    let history = folder.open();
+    let first = exchange(1);
+    let covers = append(&history, "a", &first).unwrap();
+    append(&history, "a", &exchange(2)).unwrap();
+    let id = session("a");
+    append(&*history.at(first.id().into()).unwrap(), "a", &exchange(3)).unwrap();
+    block_on(history.put_note(&id, "summary", &Note::new("met", covers))).unwrap();
+    block_on(history.set_title(&id, Some("A title"))).unwrap();
+    block_on(history.set_label(&id, "user", Some("ada"))).unwrap();
+    append(&history, "b", &exchange(4)).unwrap();
+    let held = ["a", "b"].map(|name| load(&history, name).unwrap());
+    let copy = folder.path().join("copy.db");
+    block_on(history.backup(&copy)).unwrap();
+    let bytes = fs::read(&copy).unwrap();
+    let connection = rusqlite::Connection::open(&copy).unwrap();
+    let page: usize = connection.pragma_query_value(None, "page_size", |row| row.get(0)).unwrap();
+    let mut select =
+        connection.prepare("SELECT name, rootpage FROM sqlite_schema WHERE rootpage > 1").unwrap();
+    let pages = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    let mut hidden = Vec::new();
+    for found in pages {
+        let (name, number): (String, usize) = found.unwrap();
+        let start = (number - 1) * page;
+        // The leaves of tables and indexes. The number of rows is in the bytes 3 and 4.
+        if ![0x0a, 0x0d].contains(&bytes[start]) || bytes[start + 4] == 0 {
+            continue;
+        }
+        let mut damaged = bytes.clone();
+        damaged[start + 4] -= 1;
+        let folder = Folder::new();
+        fs::write(folder.file(), &damaged).unwrap();
+        hidden.push(name.clone());
+        let Some(history) = typed(SqliteHistory::open(folder.file())) else { continue };
+        for (session, held) in ["a", "b"].iter().zip(&held) {
+            if let Some(slice) = typed(load(&history, session)) {
+                assert_eq!(slice, *held, "{name}: {session}");
+            }
+        }
+        let found = block_on(history.check_integrity());
+        assert!(matches!(found, Err(HistoryError::Corrupt { .. })), "{name}: {found:?}");
+    }
+    for table in ["sessions", "turns", "branches", "notes", "labels", "turns_by_id"] {
+        assert!(hidden.iter().any(|name| name == table), "{table}: {hidden:?}");
+    }
+}
