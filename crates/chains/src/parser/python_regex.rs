@@ -23,12 +23,15 @@ pub(super) struct Translated {
 /// The most repetitions that are few.
 pub(super) const FEW: usize = 8;
 
+/// The most groups inside of each other. `fancy-regex` refuses more than that too.
+const MAX_DEPTH: usize = 64;
+
 /// Returns the expression for `fancy-regex`.
 pub(super) fn translate(regex: &str) -> Result<Translated, Fault> {
     let regex = regex.chars().collect();
     let (out, groups) = (String::new(), Vec::new());
-    let mut translator =
-        Translator { regex, at: 0, out, groups, repeated: Repeated::default(), elements: 0 };
+    let repeated = Repeated::default();
+    let mut translator = Translator { regex, at: 0, out, groups, depth: 0, repeated, elements: 0 };
     let mut flags = Flags::default();
     translator.alternatives(&mut flags, true)?;
     match translator.peek() {
@@ -163,7 +166,15 @@ impl Translator {
     fn element(&mut self, flags: &mut Flags, is_first: bool) -> Parsed<Option<(Kind, Width)>> {
         self.elements += 1;
         let (text, kind, width) = match self.next() {
-            Some('(') => return self.group(flags, is_first),
+            Some('(') => {
+                self.depth += 1;
+                if self.depth > MAX_DEPTH {
+                    return Err(self.fault("groups are nested too deeply"));
+                }
+                let group = self.group(flags, is_first)?;
+                self.depth -= 1;
+                return Ok(group);
+            }
             Some('[') => return self.set(*flags).map(|()| Some((Kind::Element, ONE))),
             Some('\\') => return self.escape(*flags).map(Some),
             Some('.') if flags.dot_all => ("(?s:.)", Kind::Element, ONE),

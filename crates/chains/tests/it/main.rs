@@ -23,6 +23,7 @@ mod events;
 mod id_in_use;
 mod memory_requests;
 mod observing;
+mod parser_limits;
 mod parsers;
 mod pending;
 mod predict;

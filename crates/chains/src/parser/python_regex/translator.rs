@@ -73,6 +73,8 @@ pub(super) struct Translator {
     pub(super) at: usize,
     pub(super) out: String,
     pub(super) groups: Vec<Group>,
+    /// The number of groups that are open.
+    pub(super) depth: usize,
     pub(super) repeated: Repeated,
     /// The number of elements so far.
     pub(super) elements: usize,
