@@ -8,7 +8,9 @@ use super::{characters::is_space, strptime::strptime};
 ///
 /// Needs the feature `parsers`.
 ///
-/// LangChain 0.1.20 `langchain/output_parsers/datetime.py::DatetimeOutputParser.parse`.
+/// An answer that takes more than 100,000 steps to match is an error. A step is an element of the
+/// format at a place in the answer. LangChain 0.1.20
+/// `langchain/output_parsers/datetime.py::DatetimeOutputParser.parse`.
 ///
 /// # Examples
 ///

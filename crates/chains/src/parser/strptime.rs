@@ -3,6 +3,8 @@
 //! CPython turns a format into a regular expression. This matches the same alternatives in the same
 //! order: the first match counts, and what is left of the text after it is an error.
 
+use std::vec;
+
 use super::characters::{digit, is_same_letter, is_space};
 
 const MONTHS: [&str; 12] = [
@@ -22,7 +24,8 @@ const MONTHS: [&str; 12] = [
 const DAYS: [&str; 7] =
     ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 
-/// The most steps of one match: 100,000. Nested choices of digits can multiply.
+/// The most steps of one match, each an element at a position: 100,000. Nested choices of digits
+/// can multiply.
 const MAX_STEPS: usize = 100_000;
 
 /// An element of a format.
@@ -37,7 +40,7 @@ pub(super) fn strptime(text: &str, format: &str) -> Option<String> {
     let elements = elements(format)?;
     let text: Vec<char> = text.chars().collect();
     let mut matcher = Matcher { text: &text, values: Vec::new(), steps: 0 };
-    let end = matcher.run(&elements, 0)?;
+    let end = matcher.run(&elements)?;
     if end != text.len() {
         return None;
     }
@@ -84,38 +87,96 @@ struct Matcher<'t> {
     steps: usize,
 }
 
-impl Matcher<'_> {
-    /// Matches the elements at a position and returns the end of the match.
-    fn run(&mut self, elements: &[Element], at: usize) -> Option<usize> {
-        self.steps += 1;
-        if self.steps > MAX_STEPS {
-            return None;
+/// An element that can match texts of different lengths, at a position.
+struct Choice {
+    /// The index of the element.
+    element: usize,
+    at: usize,
+    /// The lengths that are not tried yet.
+    lengths: Lengths,
+    /// The number of values before it.
+    values: usize,
+}
+
+enum Lengths {
+    /// From a number of spaces down to one.
+    Spaces(usize),
+    Values(vec::IntoIter<usize>),
+}
+
+impl Iterator for Lengths {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        match self {
+            Self::Spaces(left) => {
+                let length = *left;
+                *left = left.checked_sub(1)?;
+                Some(length)
+            }
+            Self::Values(lengths) => lengths.next(),
         }
-        let Some((element, rest)) = elements.split_first() else { return Some(at) };
-        match element {
-            Element::Literal(literal) => {
-                let found = self.text.get(at)?;
-                if is_same_letter(*found, *literal) { self.run(rest, at + 1) } else { None }
+    }
+}
+
+impl Matcher<'_> {
+    /// Matches the elements and returns the end of the match. What is left to try is kept in a
+    /// list: a format can be of any length.
+    fn run(&mut self, elements: &[Element]) -> Option<usize> {
+        let mut choices: Vec<Choice> = Vec::new();
+        let (mut element, mut at) = (0, 0);
+        loop {
+            self.steps += 1;
+            if self.steps > MAX_STEPS {
+                return None;
             }
-            Element::Space => {
-                let spaces = self.text.get(at..)?.iter().take_while(|c| is_space(**c)).count();
-                (1..=spaces).rev().find_map(|length| self.run(rest, at + length))
-            }
-            Element::Directive(directive) => {
-                for length in self.lengths(*directive, at) {
-                    let value = self.text.get(at..at + length)?.iter().copied();
-                    let value =
-                        value.map(|c| digit(c).and_then(|d| char::from_digit(d, 10)).unwrap_or(c));
-                    let value = value.collect();
-                    self.values.push((*directive, value));
-                    let depth = self.values.len();
-                    if let Some(end) = self.run(rest, at + length) {
-                        return Some(end);
+            let lengths = match elements.get(element) {
+                None => return Some(at),
+                Some(Element::Literal(literal)) => {
+                    let found = self.text.get(at);
+                    if found.is_some_and(|found| is_same_letter(*found, *literal)) {
+                        (element, at) = (element + 1, at + 1);
+                        continue;
                     }
-                    self.values.truncate(depth - 1);
+                    None
                 }
-                None
+                Some(Element::Space) => {
+                    let rest = self.text.get(at..).unwrap_or_default();
+                    Some(Lengths::Spaces(rest.iter().take_while(|c| is_space(**c)).count()))
+                }
+                Some(Element::Directive(directive)) => {
+                    Some(Lengths::Values(self.lengths(*directive, at).into_iter()))
+                }
+            };
+            if let Some(lengths) = lengths {
+                choices.push(Choice { element, at, lengths, values: self.values.len() });
             }
+            (element, at) = self.next_try(elements, &mut choices)?;
+        }
+    }
+
+    /// Takes the next length of the last choice that has one, and returns the element and the
+    /// position that follow.
+    fn next_try(
+        &mut self,
+        elements: &[Element],
+        choices: &mut Vec<Choice>,
+    ) -> Option<(usize, usize)> {
+        loop {
+            let choice = choices.last_mut()?;
+            self.values.truncate(choice.values);
+            let Some(length) = choice.lengths.next() else {
+                choices.pop();
+                continue;
+            };
+            let end = choice.at + length;
+            if let Some(Element::Directive(directive)) = elements.get(choice.element) {
+                let value = self.text.get(choice.at..end)?.iter().copied();
+                let value =
+                    value.map(|c| digit(c).and_then(|d| char::from_digit(d, 10)).unwrap_or(c));
+                self.values.push((*directive, value.collect()));
+            }
+            return Some((choice.element + 1, end));
         }
     }
 
