@@ -1,18 +1,22 @@
 //! XML in an answer, as nested lists of objects with one key.
 
+mod limits;
+
 use conversant_core::{OutputParser, ParseError, Value};
 use roxmltree::{Document, Node, ParsingOptions};
 use serde_json::{Value as Json, json};
 
+use self::limits::{MAX_DEPTH, TOO_DEEP, exceeded};
 use super::characters::is_space;
-
-/// The deepest nesting of elements: 128, the limit that JSON has too.
-const MAX_DEPTH: usize = 128;
 
 /// Reads XML in an answer, bare or in a fenced block. Attributes are dropped.
 ///
 /// An element with text is `{tag: text}`, any other `{tag: [child, …]}`. LangChain 0.1.20
 /// `langchain_core/output_parsers/xml.py::XMLOutputParser.parse`.
+///
+/// These are errors, so that time and memory grow in proportion to the answer: declarations of
+/// entities, elements that are nested deeper than 128, an element with more than 256 attributes,
+/// more than 256 declarations of namespaces, and a namespace whose name is longer than 256 bytes.
 ///
 /// # Examples
 ///
@@ -34,13 +38,16 @@ impl OutputParser for XmlParser {
         if xml.contains("<!ENTITY") {
             return Err(ParseError::without_source(text, "entities are not allowed"));
         }
-        if too_deep(xml) {
-            return Err(ParseError::without_source(text, "elements are nested too deeply"));
+        if let Some(reason) = exceeded(xml) {
+            return Err(ParseError::without_source(text, reason));
         }
         let options = ParsingOptions { allow_dtd: true, ..ParsingOptions::default() };
         let document = Document::parse_with_options(xml, options)
             .map_err(|error| ParseError::new(text, "invalid XML", error))?;
-        Ok(object(document.root_element()).into())
+        match object(document.root_element(), 1) {
+            Some(object) => Ok(object.into()),
+            None => Err(ParseError::without_source(text, TOO_DEEP)),
+        }
     }
 
     fn format_instructions(&self) -> Option<&str> {
@@ -82,43 +89,26 @@ fn end_of_tag(text: &str, start: usize) -> Option<usize> {
     Some(start + text.get(start..)?.find('>')?)
 }
 
-/// Returns whether more start tags than [`MAX_DEPTH`] are open at once. It counts generously.
-fn too_deep(xml: &str) -> bool {
-    let (mut depth, mut close) = (0_usize, 0);
-    for (start, _) in xml.match_indices('<') {
-        if close <= start {
-            close = end_of_tag(xml, start).unwrap_or(xml.len());
-        }
-        let tag = xml.get(start + 1..close).unwrap_or_default();
-        match xml.get(start + 1..).and_then(|rest| rest.chars().next()) {
-            Some('/') => depth = depth.saturating_sub(1),
-            Some('!' | '?') | None => {}
-            Some(_) if tag.ends_with('/') => {}
-            Some(_) => depth += 1,
-        }
-        if depth > MAX_DEPTH {
-            return true;
-        }
+/// Returns an element as an object, or `None` if it is nested too deeply.
+fn object(element: Node<'_, '_>, depth: usize) -> Option<Json> {
+    if depth > MAX_DEPTH {
+        return None;
     }
-    false
-}
-
-fn object(element: Node<'_, '_>) -> Json {
     let tag = tag(element);
     if let Some(text) = text(element)
         && text.contains(|character: char| !is_space(character))
     {
-        return json!({ tag: text });
+        return Some(json!({ tag: text }));
     }
     let children = element.children().filter(Node::is_element).map(|child| {
         if child.children().any(|node| node.is_element()) {
-            object(child)
+            object(child, depth + 1)
         } else {
-            json!({ self::tag(child): text(child) })
+            Some(json!({ self::tag(child): text(child) }))
         }
     });
-    let children: Vec<_> = children.collect();
-    json!({ tag: children })
+    let children = children.collect::<Option<Vec<_>>>()?;
+    Some(json!({ tag: children }))
 }
 
 /// Returns the text before the first child element.

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "regex")]
 use conversant_chains::RegexParser;
+#[cfg(feature = "xml")]
+use conversant_chains::XmlParser;
 use conversant_chains::DatetimeParser;
 use conversant_core::OutputParser;
 
@@ -48,5 +50,71 @@ fn times_are_read_in_the_next_way_if_one_does_not_match() {
     for (format, text, expected) in table {
         let time = DatetimeParser::new(format).parse(text).ok();
         assert_eq!(time.as_ref().and_then(|time| time.as_text()), expected, "{format} {text}");
+    }
+}
+
+/// The parser compares each attribute with all others of its element, and an element copies the
+/// namespaces around it. It would take minutes for some of these.
+#[cfg(feature = "xml")]
+#[test]
+fn xml_is_limited_where_it_takes_quadratic_time() {
+    let numbered =
+        |count: usize, part: &dyn Fn(usize) -> String| -> String { (0..count).map(part).collect() };
+    let attributes = |count| numbered(count, &|index| format!(" a{index} = '>'"));
+    let prefixes = |count| numbered(count, &|index| format!(" xmlns:a{index}=\"u\""));
+    let siblings = |count| numbered(count, &|index| format!("<b xmlns:a{index}='u'/>"));
+    let long = "u".repeat(100_000);
+    let table = [
+        (format!("<a{}/>", attributes(256)), None),
+        (format!("<a{}/>", attributes(200_000)), Some("an element has more than 256 attributes")),
+        (
+            format!("<!DOCTYPE a SYSTEM '<!--'><a{}/>", attributes(200_000)),
+            Some("an element has more than 256 attributes"),
+        ),
+        (format!("<a{}/>", prefixes(200_000)), Some("an element has more than 256 attributes")),
+        (format!("<a{}>{}</a>", prefixes(200), siblings(56)), None),
+        (
+            format!("<a{}>{}</a>", prefixes(200), siblings(50_000)),
+            Some("there are more than 256 namespace declarations"),
+        ),
+        (
+            format!("<a>{}</a>", "<b xmlns='u' a:xmlns = 'v'/>".repeat(50_000)),
+            Some("there are more than 256 namespace declarations"),
+        ),
+        // The tag of each element has the name of its namespace.
+        (
+            format!("<a xmlns='{long}'>{}</a>", "<b/>".repeat(100_000)),
+            Some("the name of a namespace is longer than 256 bytes"),
+        ),
+        // Neither a `>` in a value nor a tag in a comment counts.
+        (format!("<a>{}</a>", "<b c='\"d=&gt;' e=\">\"/>".repeat(1000)), None),
+        (format!("<a>{}</a>", "<!-- <b> --><![CDATA[<b>]]><?c <b>?>".repeat(1000)), None),
+    ];
+    for (xml, expected) in table {
+        let error = XmlParser.parse(&xml).err().map(|error| error.reason);
+        assert_eq!(error.as_deref(), expected, "{xml:.60}");
+    }
+}
+
+/// Tags that a look at the text alone cannot tell from others.
+#[cfg(feature = "xml")]
+#[test]
+fn deep_xml_is_an_error_whatever_its_tags_look_like() {
+    let count = 100_000;
+    let table = [
+        ("", "<a>", "</a>"),
+        ("", "<a b='/>'>", "</a>"),
+        ("", "<a b = \"'/>\">", "</a>"),
+        ("", "<a><!--</a>-->", "</a>"),
+        ("", "<a><![CDATA[</a>]]>", "</a>"),
+        ("", "<a><?b </a>?>", "</a>"),
+        ("<!DOCTYPE a SYSTEM '<!--'>", "<a>", "</a>"),
+    ];
+    for (before, open, close) in table {
+        let xml = format!("{before}{}{}", open.repeat(count), close.repeat(count));
+        let error = XmlParser.parse(&xml).unwrap_err();
+        assert_eq!(error.reason, "elements are nested too deeply", "{before}{open}");
+        let xml = format!("{before}{}{}", open.repeat(100), close.repeat(100));
+        assert!(XmlParser.parse(&xml).is_ok(), "{before}{open}");
     }
 }
