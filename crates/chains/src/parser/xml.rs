@@ -18,6 +18,10 @@ use super::characters::is_space;
 /// entities, elements that are nested deeper than 128, an element with more than 256 attributes,
 /// more than 256 declarations of namespaces, and a namespace whose name is longer than 256 bytes.
 ///
+/// The error's reason does not quote the answer; its
+/// [detail](conversant_core::ParseError::detail), which a [`Correction`](crate::Correction) shows
+/// to the model, can.
+///
 /// # Examples
 ///
 /// ```
@@ -42,8 +46,10 @@ impl OutputParser for XmlParser {
             return Err(ParseError::without_source(text, reason));
         }
         let options = ParsingOptions { allow_dtd: true, ..ParsingOptions::default() };
-        let document = Document::parse_with_options(xml, options)
-            .map_err(|error| ParseError::new(text, "invalid XML", error))?;
+        // The parser's error quotes names of the answer.
+        let document = Document::parse_with_options(xml, options).map_err(|fault| {
+            ParseError::without_source(text, "invalid XML").with_detail(fault.to_string())
+        })?;
         match object(document.root_element(), 1) {
             Some(object) => Ok(object.into()),
             None => Err(ParseError::without_source(text, TOO_DEEP)),

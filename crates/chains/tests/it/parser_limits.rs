@@ -1,11 +1,30 @@
-//! Limits of the parsers: deep nesting is an error, and long input takes linear time.
+//! Limits of the parsers: deep nesting is an error, long input takes linear time, and no error
+//! quotes the answer.
 
 #[cfg(feature = "regex")]
 use conversant_chains::RegexParser;
 #[cfg(feature = "xml")]
 use conversant_chains::XmlParser;
-use conversant_chains::DatetimeParser;
-use conversant_core::OutputParser;
+#[cfg(feature = "yaml")]
+use conversant_chains::YamlParser;
+use conversant_chains::{
+    BooleanParser, DatetimeParser, EnumParser, JsonParser, RegexDictParser, StructuredParser,
+};
+use conversant_core::{OutputParser, ParseError};
+
+/// A word of the answers, which no error may show.
+const SECRET: &str = "Sekretwort";
+
+/// Returns all that an error shows, with its sources.
+fn shown(error: &ParseError) -> String {
+    let mut shown = format!("{error} {error:?}");
+    let mut source = std::error::Error::source(error);
+    while let Some(error) = source {
+        shown += &format!(" {error} {error:?}");
+        source = error.source();
+    }
+    shown
+}
 
 /// Each kind of group is translated by a call inside of the call for the group around it.
 #[cfg(feature = "regex")]
@@ -116,5 +135,58 @@ fn deep_xml_is_an_error_whatever_its_tags_look_like() {
         assert_eq!(error.reason, "elements are nested too deeply", "{before}{open}");
         let xml = format!("{before}{}{}", open.repeat(100), close.repeat(100));
         assert!(XmlParser.parse(&xml).is_ok(), "{before}{open}");
+    }
+}
+
+/// The detail is for the model that corrects the answer.
+#[test]
+fn no_error_quotes_the_answer() {
+    let choice = EnumParser::new(["red"]);
+    let fields = RegexDictParser::new([("name", "Name")]);
+    let structured = StructuredParser::new(["name"]);
+    let (boolean, date) = (BooleanParser::default(), DatetimeParser::default());
+    let mut parsers: Vec<&dyn OutputParser> =
+        vec![&JsonParser, &choice, &fields, &structured, &boolean, &date];
+    #[cfg(feature = "xml")]
+    parsers.push(&XmlParser);
+    #[cfg(feature = "yaml")]
+    parsers.push(&YamlParser);
+    #[cfg(feature = "regex")]
+    let regex = RegexParser::new("(a)b", ["a"]).unwrap();
+    #[cfg(feature = "regex")]
+    parsers.push(&regex);
+    let answers = [
+        "Sekretwort",
+        "<a><Sekretwort></a>",
+        "<a></Sekretwort>",
+        "<a>&Sekretwort;</a>",
+        "<a b='&Sekretwort;'/>",
+        "<Sekretwort:a/>",
+        "<a Sekretwort='' Sekretwort=''/>",
+        "<a xmlns:Sekretwort='' xmlns:Sekretwort=''/>",
+        "<a><?xml Sekretwort?></a>",
+        "<!DOCTYPE Sekretwort [ <!ELEMENT Sekretwort",
+        "```yaml\na: *Sekretwort\n```",
+        "a: !Sekretwort [",
+        "a: 1\na: Sekretwort\n a",
+        "- Sekretwort\nSekretwort: x\n",
+        "{{{Sekretwort",
+        "{\"Sekretwort\": 1, \"Sekretwort\"",
+        "Name: Sekretwort\nName: Sekretwort",
+    ];
+    let mut errors = 0;
+    for answer in answers {
+        for error in parsers.iter().filter_map(|parser| parser.parse(answer).err()) {
+            assert!(!shown(&error).contains(SECRET), "{answer}: {}", shown(&error));
+            assert_eq!(error.text.as_str(), answer);
+            errors += 1;
+        }
+    }
+    assert!(errors > answers.len());
+    #[cfg(feature = "xml")]
+    {
+        let error = XmlParser.parse("<a><Sekretwort></a>").unwrap_err();
+        assert_eq!(error.to_string(), "cannot parse the answer: invalid XML");
+        assert_eq!(error.fault(), "invalid XML (expected 'Sekretwort' tag, not 'a' at 1:16)");
     }
 }
