@@ -20,7 +20,8 @@ use crate::{
     log_record::{self, LabelChange, Record, TitleChange, WholeNote},
     open_file::OpenFile,
     paths::SessionPaths,
-    shared_turns::{self, SharedTurns},
+    shared_file,
+    shared_turns::{self, Release, SharedTurns},
     summaries::Summaries,
     summary::{millis, time_of},
     turn_tree::Place,
@@ -39,7 +40,7 @@ pub(crate) struct Conversation<'c> {
     pub(crate) lock_timeout: Duration,
 }
 
-impl Conversation<'_> {
+impl<'c> Conversation<'c> {
     /// Opens the file for reading, unless a writer has locked it, and brings an index up to date
     /// with it. An expired session is as if it had been deleted.
     pub(crate) fn open(&mut self, index: Option<Index>) -> Result<(), HistoryError> {
@@ -226,13 +227,39 @@ impl Conversation<'_> {
     }
 
     /// Shares the turns up to a point with a fork.
-    pub(crate) fn share(&self, point: Point) -> Result<Origin, HistoryError> {
+    pub(crate) fn share(&mut self, point: Point) -> Result<Origin, HistoryError> {
         let labels = self.properties()?.labels;
-        let turns = match (self.path(Some(point))?, &self.index) {
-            (Some(place), Some(index)) => Some(shared_turns::share(self.paths, index, place)?),
-            _ => None,
-        };
+        if self.path(Some(point))?.is_none() {
+            return Ok(Origin { labels, turns: None });
+        }
+        let mut turns = self.share_turns(point)?;
+        if turns.is_none() {
+            // An older file of the session was restored, and forks need turns of the newer one.
+            self.renew()?;
+            turns = self.share_turns(point)?;
+        }
+        let turns = Some(turns.ok_or_else(shared_file::missing)?);
         Ok(Origin { labels, turns })
+    }
+
+    fn share_turns(&self, point: Point) -> Result<Option<SharedTurns>, HistoryError> {
+        match (self.path(Some(point))?, &self.index, self.own_file()) {
+            (Some(place), Some(index), Some(file)) => {
+                shared_turns::share(self.paths, file, index, place)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Replaces the file by one with the same lines and an id of its own.
+    fn renew(&mut self) -> Result<(), HistoryError> {
+        let (Some(index), Some(file)) = (&self.index, self.own_file()) else { return Ok(()) };
+        let start = index.start().len() as u64;
+        let length = usize::try_from(index.end.saturating_sub(start)).unwrap_or(usize::MAX);
+        let lines = file_io::read_at(file, start, length).map_err(io_error)?;
+        let mut bytes = index.header.clone().with_new_file().encode()?;
+        bytes.extend_from_slice(&lines);
+        self.replace(&bytes)
     }
 
     /// Begins the session, which is empty, with the turns of another one. Returns `None` if the
@@ -254,10 +281,7 @@ impl Conversation<'_> {
         properties.use_at(now());
         let deadline = self.deadline();
         // An expired session may share turns.
-        let release = match &self.index {
-            Some(index) => shared_turns::prepare(self.paths, &index.header, deadline)?,
-            None => None,
-        };
+        let release = self.prepare(deadline)?;
         let lock = match &origin.turns {
             Some(_) if release.is_none() => {
                 Some(shared_turns::lock(self.paths.folder(), deadline)?)
@@ -275,8 +299,13 @@ impl Conversation<'_> {
         if let Some(release) = release {
             release.finish()?;
         }
-        self.refresh()?;
-        Ok(Some(self.version_at(self.tip())))
+        // The next operation that needs an index reads the file.
+        self.index = None;
+        let version = |turns: &SharedTurns| {
+            Version::new(current.epoch, turns.base.messages).with_tip(turns.tip)
+        };
+        let start = Version::new(current.epoch, 0);
+        Ok(Some(origin.turns.as_ref().map_or(start, version)))
     }
 
     /// Stores a note, unless the point is another one than the tip.
@@ -331,15 +360,19 @@ impl Conversation<'_> {
     /// Replaces the file, and removes what only this session shared.
     pub(crate) fn replace(&mut self, bytes: &[u8]) -> Result<(), HistoryError> {
         let deadline = self.deadline();
-        let release = match &self.index {
-            Some(index) => shared_turns::prepare(self.paths, &index.header, deadline)?,
-            None => None,
-        };
+        let release = self.prepare(deadline)?;
         self.file = Some(self.paths.replace(bytes, self.file.is_none())?);
         if let Some(release) = release {
             release.finish()?;
         }
         self.refresh()
+    }
+
+    fn prepare(&self, deadline: Option<Instant>) -> Result<Option<Release<'c>>, HistoryError> {
+        match &self.index {
+            Some(index) => shared_turns::prepare(self.paths, self.own_file(), index, deadline),
+            None => Ok(None),
+        }
     }
 
     fn deadline(&self) -> Option<Instant> {

@@ -106,6 +106,11 @@ impl Header {
         Self { properties, ..self }
     }
 
+    /// Returns the first line of a file with the same contents and an id of its own.
+    pub(crate) fn with_new_file(self) -> Self {
+        Self { file: TurnId::random(), ..self }
+    }
+
     /// Reads a first line.
     pub(crate) fn read(line: &[u8]) -> Result<Self, HistoryError> {
         // An editor may have added a byte order mark.

@@ -29,14 +29,16 @@ impl SharedFile {
 
     /// Returns whether the file is the one that was read.
     pub(crate) fn is_current(&self) -> bool {
-        starts_with(&self.path, &self.start)
+        has_parts(&self.path, &[(0, &self.start)])
     }
 }
 
-/// Returns whether there is a file with this first line.
-pub(crate) fn starts_with(path: &Path, start: &[u8]) -> bool {
-    let found = File::open(path).and_then(|file| file_io::read_at(&file, 0, start.len()));
-    found.is_ok_and(|found| found == start)
+/// Returns whether there is a file with these bytes at these offsets.
+pub(crate) fn has_parts(path: &Path, parts: &[(u64, &[u8])]) -> bool {
+    let Ok(file) = File::open(path) else { return false };
+    parts.iter().all(|(offset, part)| {
+        file_io::read_at(&file, *offset, part.len()).is_ok_and(|found| found == *part)
+    })
 }
 
 pub(crate) fn open(path: &Path) -> Result<File, HistoryError> {

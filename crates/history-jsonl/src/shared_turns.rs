@@ -8,11 +8,13 @@ use std::{
     collections::HashSet,
     fs::{self, File},
     io::ErrorKind,
+    iter,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
 use conversant_core::{HistoryError, TurnId};
+use conversant_history::FileIdentity;
 
 use crate::{
     error::{in_file, io_error, read_error},
@@ -23,23 +25,51 @@ use crate::{
     lock::{LockFile, SessionLock},
     paths::{EXTENSION, SHARED_EXTENSION, SessionPaths, shared, sync_folder},
     rewrite::Rewritten,
-    shared_file::{missing, open, starts_with},
+    shared_file::{has_parts, missing, open},
     turn_tree::{Place, TurnEntry, TurnTree},
 };
 
 /// The name of the file that is locked while shared files are removed, rewritten or begun with.
 const LOCK: &str = "forks.lock";
 
+/// The number of last bytes of a turn's line that are compared. They contain its checksum.
+const LAST_BYTES: usize = 64;
+
 /// The turns that a fork is begun with.
 pub(crate) struct SharedTurns {
     pub(crate) base: Base,
+    /// The fingerprint of the last turn that has messages.
+    pub(crate) tip: u64,
     start: Vec<u8>,
+    /// The last bytes of the last turn's line, with their offset. A copy of the file that was made
+    /// before the turn was written lacks them.
+    last: (u64, Vec<u8>),
 }
 
 impl SharedTurns {
-    /// Returns whether the turns are still there. The caller has locked the shared files.
+    /// Describes the turns up to `entry`, whose line is in `file`, which has the first line `start`
+    /// and the id `id`.
+    fn new(
+        file: &File,
+        start: &[u8],
+        id: TurnId,
+        place: Place,
+        entry: &TurnEntry,
+    ) -> Result<Self, HistoryError> {
+        let end = entry.span.offset + entry.span.bytes as u64;
+        let length = entry.span.bytes.min(LAST_BYTES);
+        let offset = end - length as u64;
+        let last = file_io::read_at(file, offset, length).map_err(io_error)?;
+        let (turns, messages) = (TurnTree::count(Some(place)), entry.end());
+        let base = Base { file: id, after: entry.id, turns, messages, end: end + 1 };
+        Ok(Self { base, tip: entry.tip, start: start.to_vec(), last: (offset, last) })
+    }
+
+    /// Returns whether the turns are there. The caller has locked the shared files, or the session
+    /// whose file they are in.
     pub(crate) fn is_there(&self, paths: &SessionPaths) -> bool {
-        starts_with(&paths.shared(self.base.file), &self.start)
+        let (offset, last) = &self.last;
+        has_parts(&paths.shared(self.base.file), &[(0, &self.start), (*offset, last)])
     }
 }
 
@@ -48,40 +78,70 @@ pub(crate) fn lock(folder: &Path, deadline: Option<Instant>) -> Result<SessionLo
     LockFile::wait(&folder.join(LOCK), deadline)
 }
 
-/// Gives the file of a turn the name under which forks find it, and returns where the turn is.
+/// Gives the file of a turn, which is `own` if it is the session's, the name under which forks find
+/// it, and returns where the turn is. Returns `None` if that name belongs to a file with turns which
+/// the session's file does not have: forks may need them.
 pub(crate) fn share(
     paths: &SessionPaths,
+    own: &File,
     index: &Index,
     place: Place,
-) -> Result<SharedTurns, HistoryError> {
+) -> Result<Option<SharedTurns>, HistoryError> {
     let entry = index.turns.entry(place).ok_or_else(missing)?;
-    let base = |file| Base {
-        file,
-        after: entry.id,
-        turns: TurnTree::count(Some(place)),
-        messages: entry.end(),
-        end: entry.span.offset + entry.span.bytes as u64 + 1,
-    };
     if let Some(number) = entry.span.file.checked_sub(1) {
         let shared = index.shared.get(number).ok_or_else(missing)?;
-        return Ok(SharedTurns { base: base(shared.base.file), start: shared.start.clone() });
+        let (file, id) = (shared.open()?, shared.base.file);
+        return SharedTurns::new(&file, &shared.start, id, place, entry).map(Some);
     }
-    let path = paths.shared(index.header.file);
-    if !starts_with(&path, index.start()) {
-        // An unfinished deletion may have rewritten the shared file without the newest turns.
-        let new = path.with_extension("link");
-        let link = || {
-            let _ = fs::remove_file(&new);
-            // Not every file system has links.
-            fs::hard_link(paths.file(), &new).or_else(|_| {
-                fs::copy(paths.file(), &new).and_then(|_| File::open(&new)?.sync_all())
-            })?;
-            fs::rename(&new, &path)?;
-            sync_folder(paths.folder())
-        };
-        link().map_err(io_error)?;
+    let id = index.header.file;
+    let (path, turns) = (paths.shared(id), SharedTurns::new(own, index.start(), id, place, entry)?);
+    if is_link(&path, own) || turns.is_there(paths) {
+        return Ok(Some(turns));
     }
-    Ok(SharedTurns { base: base(index.header.file), start: index.start().to_vec() })
+    // A copy of the folder has copies of the files instead of links, which lack the newest turns.
+    // An unfinished deletion may have rewritten the shared file without them.
+    if path.exists() && !covers(index, paths.folder(), &path) {
+        return Ok(None);
+    }
+    let new = path.with_extension("link");
+    let link = || {
+        let _ = fs::remove_file(&new);
+        // Not every file system has links.
+        fs::hard_link(paths.file(), &new)
+            .or_else(|_| fs::copy(paths.file(), &new).and_then(|_| File::open(&new)?.sync_all()))?;
+        fs::rename(&new, &path)?;
+        sync_folder(paths.folder())
+    };
+    link().map_err(io_error)?;
+    Ok(Some(turns))
+}
+
+/// Returns whether a path is another name of a file. Not every system can say it.
+fn is_link(path: &Path, file: &File) -> bool {
+    let is_current = |metadata| FileIdentity::of_metadata(path, &metadata).is_current();
+    cfg!(unix) && file.metadata().is_ok_and(is_current)
+}
+
+/// Returns whether a session's own file has all turns of a shared file that can be read.
+fn covers(index: &Index, folder: &Path, shared: &Path) -> bool {
+    let Ok((_, shared)) = read(folder, shared) else { return false };
+    let found = |tree: &TurnTree, turn: TurnId| {
+        let place = tree.find(turn)?;
+        let before = tree.before(place).and_then(|before| tree.entry(before));
+        let entry = tree.entry(place)?;
+        Some((entry.first, entry.count, before.map(|before| before.id)))
+    };
+    let mut turns = shared.turns.all().filter(|entry| entry.span.file == 0);
+    turns.all(|entry| found(&index.turns, entry.id) == found(&shared.turns, entry.id))
+}
+
+/// Opens and indexes a shared file.
+fn read(folder: &Path, path: &Path) -> Result<(File, Index), HistoryError> {
+    let file = open(path)?;
+    let mut index = Index::begin(&file)?;
+    index.read_shared(folder)?;
+    index.read_rest(&file)?;
+    Ok((file, index))
 }
 
 /// The work that is left once a session's file was replaced.
@@ -91,23 +151,28 @@ pub(crate) struct Release<'p> {
     _lock: SessionLock,
 }
 
-/// Prepares the replacement of a session's file: forks of it keep the turns that they need. Returns
-/// `None` if the session shares no turns itself, or still does for its forks.
+/// Prepares the replacement of a session's file `file`: forks of it keep the turns that they need.
+/// Returns `None` if the session shares no turns itself, or still does for its forks.
 pub(crate) fn prepare<'p>(
     paths: &'p SessionPaths,
-    header: &Header,
+    file: Option<&File>,
+    index: &Index,
     deadline: Option<Instant>,
 ) -> Result<Option<Release<'p>>, HistoryError> {
+    let header = &index.header;
     let own = paths.shared(header.file);
     let is_shared = own.exists();
     if !is_shared && header.base.is_none() {
         return Ok(None);
     }
     let lock = lock(paths.folder(), deadline)?;
-    if is_shared
-        && settle(paths.folder(), &Heads::read(paths.folder(), Some(&paths.file()))?, header.file)?
-    {
-        return Ok(None);
+    if is_shared {
+        let heads = Heads::read(paths.folder(), Some(&paths.file()))?;
+        // A copy of the folder may have the newest turns in the session's file alone.
+        let newest = file.filter(|file| !is_link(&own, file)).map(|file| (file, index));
+        if settle(paths.folder(), &heads, header.file, newest)? {
+            return Ok(None);
+        }
     }
     let release = |base| Release { folder: paths.folder(), base, _lock: lock };
     Ok(header.base.map(release))
@@ -221,45 +286,48 @@ fn release(
         }
         return Ok(Released::Owned);
     }
-    Ok(if settle(folder, heads, file)? { Released::Kept } else { Released::Orphan })
+    Ok(if settle(folder, heads, file, None)? { Released::Kept } else { Released::Orphan })
 }
 
 fn remove(folder: &Path, file: TurnId) -> Result<(), HistoryError> {
     fs::remove_file(shared(folder, file)).and_then(|()| sync_folder(folder)).map_err(io_error)
 }
 
-/// Rewrites a shared file, whose session does not need it, with the turns that forks need. Removes
-/// it if there are none. Returns whether it is still there.
-fn settle(folder: &Path, heads: &Heads, file: TurnId) -> Result<bool, HistoryError> {
+/// Rewrites a shared file, whose session does not need it, with the turns that forks need. Those
+/// that it lacks are taken from `newest`, the session's own file. Removes the shared file if no fork
+/// needs a turn. Returns whether it is still there.
+fn settle(
+    folder: &Path,
+    heads: &Heads,
+    file: TurnId,
+    newest: Option<(&File, &Index)>,
+) -> Result<bool, HistoryError> {
     let path = shared(folder, file);
     let needed = heads.needed(file);
     if needed.is_empty() {
         remove(folder, file)?;
         return Ok(false);
     }
-    let opened = open(&path)?;
-    let mut index = Index::begin(&opened)?;
-    let header = index.header.clone();
-    index.read_shared(folder)?;
-    index.read_rest(&opened)?;
-    let own = |entry: &&TurnEntry| entry.span.file == 0;
-    let mut entries: Vec<&TurnEntry> = Vec::new();
+    let (opened, index) = read(folder, &path)?;
+    let header = &index.header;
     let mut seen = HashSet::new();
-    for after in needed {
-        let last = index.turns.find(after).ok_or_else(missing)?;
-        let path = index.turns.newest_first(Some(last)).filter(own);
-        entries.extend(path.take_while(|entry| seen.insert(entry.id)));
-    }
-    if header.session.is_none() && entries.len() == index.turns.count_in(0) {
+    // A turn that neither file has was lost before, which the fork tells when it is read.
+    let (needed, others): (Vec<_>, Vec<_>) =
+        needed.into_iter().partition(|after| index.turns.find(*after).is_some());
+    let kept = own_turns(&index, &needed, &mut seen);
+    let added = newest.map(|(file, index)| (file, index, own_turns(index, &others, &mut seen)));
+    let is_added = added.as_ref().is_some_and(|(.., turns)| !turns.is_empty());
+    if header.session.is_none() && kept.len() == index.turns.count_in(0) && !is_added {
         return Ok(true);
     }
-    entries.sort_by_key(|entry| entry.span.offset);
     let mut rewritten = Rewritten::begin(&Header::new(None, header.epoch).with_base(header.base))?;
-    for entry in entries {
-        let before = index.turns.find(entry.id).and_then(|place| index.turns.before(place));
-        let turns = Lines::new(Some(&opened), &index.shared).turns(&[entry])?;
-        for turn in &turns {
-            rewritten.add(turn, index.branch_point(before))?;
+    for (file, index, entries) in iter::once((&opened, &index, kept)).chain(added) {
+        let mut lines = Lines::new(Some(file), &index.shared);
+        for entry in entries {
+            let before = index.turns.find(entry.id).and_then(|place| index.turns.before(place));
+            for turn in &lines.turns(&[entry])? {
+                rewritten.add(turn, index.branch_point(before))?;
+            }
         }
     }
     let new = path.with_extension("rewritten");
@@ -274,4 +342,20 @@ fn settle(folder: &Path, heads: &Heads, file: TurnId) -> Result<bool, HistoryErr
         io_error(error)
     })?;
     Ok(true)
+}
+
+/// Returns the turns of a file on the paths to some turns, in the order of the file, apart from those
+/// that were seen.
+fn own_turns<'i>(
+    index: &'i Index,
+    last: &[TurnId],
+    seen: &mut HashSet<TurnId>,
+) -> Vec<&'i TurnEntry> {
+    let mut entries: Vec<&TurnEntry> = Vec::new();
+    for place in last.iter().filter_map(|turn| index.turns.find(*turn)) {
+        let path = index.turns.newest_first(Some(place)).filter(|entry| entry.span.file == 0);
+        entries.extend(path.take_while(|entry| seen.insert(entry.id)));
+    }
+    entries.sort_by_key(|entry| entry.span.offset);
+    entries
 }

@@ -5,6 +5,7 @@
 #[cfg(target_os = "linux")]
 mod at_once;
 mod branches;
+mod copied;
 mod limits;
 mod lines;
 #[cfg(unix)]
