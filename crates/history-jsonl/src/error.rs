@@ -7,8 +7,13 @@ use std::{
 
 use conversant_core::{BoxError, HistoryError};
 
+use crate::file_io::NotAFile;
+
 /// Converts an error of the file system.
 pub(crate) fn io_error(error: Error) -> HistoryError {
+    if let Some(not_a_file) = error.get_ref().and_then(|error| error.downcast_ref::<NotAFile>()) {
+        return corrupt(&not_a_file.to_string());
+    }
     match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
             HistoryError::Full { source: error.into() }

@@ -1,12 +1,61 @@
-//! Reading and writing files at an offset.
+//! Opening files, and reading and writing them at an offset.
 
 use std::{
-    fs::File,
-    io::{self, BufRead, BufReader, Seek, SeekFrom},
+    fs::{self, File, Metadata, OpenOptions},
+    io::{self, BufRead, BufReader, ErrorKind, Seek, SeekFrom},
+    path::{Path, PathBuf},
 };
 
 /// The bytes that nearly every first line has at most.
 const START_BYTES: usize = 1024;
+
+/// Something that is not a file has the name of one. To open or to read a pipe could take for ever.
+#[derive(thiserror::Error)]
+#[error("`{}` is not a regular file; move it away", path.display())]
+pub(crate) struct NotAFile {
+    path: PathBuf,
+}
+
+conversant_core::debug_as_report!(NotAFile);
+
+/// Opens a file for reading.
+pub(crate) fn open(path: &Path) -> io::Result<File> {
+    Ok(open_with(OpenOptions::new().read(true), path)?.0)
+}
+
+/// Opens a file. Anything else that has its name is [`NotAFile`].
+pub(crate) fn open_with(options: &OpenOptions, path: &Path) -> io::Result<(File, Metadata)> {
+    let opened = open_at_once(options, path).and_then(|file| {
+        let metadata = file.metadata()?;
+        Ok((file, metadata))
+    });
+    let is_file = match &opened {
+        Ok((_, metadata)) => metadata.is_file(),
+        Err(error) if error.kind() == ErrorKind::NotFound => true,
+        Err(_) => fs::metadata(path).map_or(true, |metadata| metadata.is_file()),
+    };
+    if is_file { opened } else { Err(not_a_file(path)) }
+}
+
+/// Opens what has a name, without a wait for the other end of a pipe.
+#[cfg(target_os = "linux")]
+fn open_at_once(options: &OpenOptions, path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    options.clone().custom_flags(flags).open(path)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn open_at_once(options: &OpenOptions, path: &Path) -> io::Result<File> {
+    match fs::metadata(path) {
+        Ok(metadata) if !metadata.is_file() => Err(not_a_file(path)),
+        _ => options.open(path),
+    }
+}
+
+fn not_a_file(path: &Path) -> io::Error {
+    io::Error::other(NotAFile { path: path.to_owned() })
+}
 
 /// Reads exactly `length` bytes at an offset.
 pub(crate) fn read_at(file: &File, offset: u64, length: usize) -> io::Result<Vec<u8>> {

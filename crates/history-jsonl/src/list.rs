@@ -30,7 +30,7 @@ fn each_file(
         if path.extension().is_none_or(|extension| extension != EXTENSION) {
             continue;
         }
-        let file = match File::open(&path) {
+        let file = match file_io::open(&path) {
             Ok(file) => file,
             // It was removed since.
             Err(error) if error.kind() == ErrorKind::NotFound => continue,

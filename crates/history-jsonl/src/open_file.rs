@@ -9,6 +9,8 @@ use std::{
 
 use conversant_history::FileIdentity;
 
+use crate::file_io;
+
 /// A file that is open, and its name.
 pub(crate) struct OpenFile {
     pub(crate) file: File,
@@ -33,17 +35,17 @@ impl From<&Metadata> for FileState {
 impl OpenFile {
     /// Opens a file for reading.
     pub(crate) fn read(path: &Path) -> io::Result<Self> {
-        Self::new(File::open(path)?, path)
+        Self::open(OpenOptions::new().read(true), path)
     }
 
     pub(crate) fn open(options: &OpenOptions, path: &Path) -> io::Result<Self> {
-        Self::new(options.open(path)?, path)
+        Self::open_as(options, path, path)
     }
 
-    /// Takes a file that was opened by a name.
-    pub(crate) fn new(file: File, path: &Path) -> io::Result<Self> {
-        let metadata = file.metadata()?;
-        let identity = FileIdentity::of_metadata(path, &metadata);
+    /// Opens the file that will get the name `name`.
+    pub(crate) fn open_as(options: &OpenOptions, path: &Path, name: &Path) -> io::Result<Self> {
+        let (file, metadata) = file_io::open_with(options, path)?;
+        let identity = FileIdentity::of_metadata(name, &metadata);
         Ok(Self { file, state: FileState::from(&metadata), identity })
     }
 

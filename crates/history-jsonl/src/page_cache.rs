@@ -18,7 +18,7 @@ impl Source {
     /// Opens a file for reading.
     pub(crate) fn open(self, path: &Path) -> io::Result<File> {
         match self {
-            Self::Disk => File::open(path),
+            Self::Disk => file_io::open(path),
             Self::PageCache => system::open(path),
         }
     }
@@ -46,7 +46,8 @@ mod system {
     };
 
     pub(super) fn open(path: &Path) -> io::Result<File> {
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        // A pipe is opened without its other end, and is found not to be a file.
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
         Ok(openat2(CWD, path, flags, Mode::empty(), ResolveFlags::CACHED)?.into())
     }
 

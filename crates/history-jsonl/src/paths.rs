@@ -104,14 +104,14 @@ impl SessionPaths {
 fn new_file(path: &Path, data: &Path) -> io::Result<OpenFile> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
-    let mut file = OpenFile::new(options.open(path)?, data)?;
+    let mut file = OpenFile::open_as(&options, path, data)?;
     // Other systems do not say whether two names are those of one file.
     if !cfg!(unix) || !file.has_name()? {
         return Ok(file);
     }
     // The process was killed between the two steps of `publish`: the file is the conversation's.
     fs::remove_file(path)?;
-    OpenFile::new(options.open(path)?, data)
+    OpenFile::open_as(&options, path, data)
 }
 
 /// Gives a file the name `data`.

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    fs::{self, File},
+    fs,
     io::{BufRead, BufReader},
     path::PathBuf,
     time::{SystemTime, UNIX_EPOCH},
@@ -12,6 +12,7 @@ use conversant_core::{HistoryError, SessionId, Turn, TurnId};
 
 use crate::{
     error::io_error,
+    file_io,
     header::{Header, Properties},
     index::Index,
     log_record::{self, BranchPoint, Content, Line},
@@ -100,7 +101,7 @@ impl Readable {
 }
 
 pub(crate) fn repair(paths: &SessionPaths, session: &SessionId) -> Result<Repaired, HistoryError> {
-    let mut reader = BufReader::new(File::open(paths.file()).map_err(io_error)?);
+    let mut reader = BufReader::new(file_io::open(&paths.file()).map_err(io_error)?);
     let (mut readable, mut lost, mut lost_shared) = (Readable::default(), Vec::new(), false);
     let (mut epoch, mut base) = (None, None);
     let mut line = Vec::new();

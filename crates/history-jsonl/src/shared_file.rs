@@ -35,14 +35,14 @@ impl SharedFile {
 
 /// Returns whether there is a file with these bytes at these offsets.
 pub(crate) fn has_parts(path: &Path, parts: &[(u64, &[u8])]) -> bool {
-    let Ok(file) = File::open(path) else { return false };
+    let Ok(file) = file_io::open(path) else { return false };
     parts.iter().all(|(offset, part)| {
         file_io::read_at(&file, *offset, part.len()).is_ok_and(|found| found == *part)
     })
 }
 
 pub(crate) fn open(path: &Path) -> Result<File, HistoryError> {
-    File::open(path).map_err(|error| match error.kind() {
+    file_io::open(path).map_err(|error| match error.kind() {
         ErrorKind::NotFound => missing(),
         _ => read_error(path, error),
     })

@@ -238,7 +238,7 @@ impl Heads {
             if is_replaced || !matches!(extension, Some(EXTENSION | SHARED_EXTENSION)) {
                 continue;
             }
-            let line = match File::open(&path).and_then(|file| file_io::first_line(&file)) {
+            let line = match file_io::open(&path).and_then(|file| file_io::first_line(&file)) {
                 Ok(line) => line,
                 Err(error) if error.kind() == ErrorKind::NotFound => continue,
                 Err(error) => return Err(read_error(&path, error)),
@@ -332,6 +332,7 @@ fn settle(
     }
     let new = path.with_extension("rewritten");
     let write = || {
+        let _ = fs::remove_file(&new);
         fs::write(&new, &rewritten.bytes)?;
         File::open(&new)?.sync_all()?;
         fs::rename(&new, &path)?;

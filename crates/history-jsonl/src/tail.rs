@@ -41,7 +41,7 @@ pub(crate) fn load(
     // The index reports what is wrong with a file.
     let Ok(file) = source.open(&paths.file()) else { return Ok(None) };
     let metadata = file.metadata().map_err(io_error)?;
-    if is_expired(metadata.modified().ok(), time_to_live) {
+    if !metadata.is_file() || is_expired(metadata.modified().ok(), time_to_live) {
         return Ok(None);
     }
     let Some((header, start)) = header(source, &file, metadata.len())? else { return Ok(None) };
@@ -55,7 +55,11 @@ pub(crate) fn load(
     let mut base = header.base;
     while let (Outcome::TooShort, Some(shared)) = (&outcome, base) {
         let Ok(file) = source.open(&paths.shared(shared.file)) else { return Ok(None) };
-        let length = file.metadata().map_err(io_error)?.len();
+        let metadata = file.metadata().map_err(io_error)?;
+        if !metadata.is_file() {
+            return Ok(None);
+        }
+        let length = metadata.len();
         let Some((header, start)) = self::header(source, &file, length)? else { return Ok(None) };
         if matches!(tail.wanted, Wanted::Tip) {
             tail.wanted = Wanted::Turn(shared.after);

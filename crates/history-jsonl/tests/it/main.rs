@@ -8,6 +8,8 @@ mod branches;
 mod copied;
 mod limits;
 mod lines;
+#[cfg(target_os = "linux")]
+mod no_file;
 #[cfg(unix)]
 mod open_files;
 #[cfg(target_os = "linux")]
