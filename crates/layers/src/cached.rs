@@ -74,7 +74,8 @@ impl<M, C: ReplyCache> Cached<M, C> {
     /// Sets the longest wait for the cache, before the model is called and after its answer.
     /// Default: 2 seconds. A call with a deadline waits for half of the time that is left, at most.
     ///
-    /// The limit needs a tokio runtime. Outside of one, a cache is waited for without a limit.
+    /// The limit needs a tokio runtime with a timer. Without one, a cache is waited for without a
+    /// limit.
     #[must_use]
     pub const fn with_timeout(mut self, limit: Duration) -> Self {
         self.timeout = limit;

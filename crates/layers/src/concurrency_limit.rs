@@ -5,6 +5,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use conversant_core::{
@@ -12,9 +13,12 @@ use conversant_core::{
     ModelDescription, ModelError, Reply, ReplyStream, async_trait,
 };
 use futures_core::Stream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
-use crate::wait;
+use crate::queue::{Places, Queue};
+
+/// The aim of a waiting call, for errors.
+const PLACE: &str = "a place among the concurrent calls";
 
 /// A model that runs at most a given number of calls at the same time. Further calls wait, in the
 /// order of their arrival.
@@ -22,6 +26,18 @@ use crate::wait;
 /// A stream counts as running until it ends or is dropped. A call whose
 /// [`deadline`](CallOptions::deadline) passes while it waits fails with a retryable
 /// [`ModelError::Custom`]. Clones share the limit.
+///
+/// # Calls that do not end
+///
+/// - A call that runs keeps its place until it ends or is dropped, also if nothing polls it or its
+///   deadline has passed, since its request may still be open.
+/// - A waiting call that nothing polls gets no place. If a place is free, a call behind it passes
+///   it over: within a second, and a tenth of a second for each such call before it. This takes a
+///   tokio runtime with a timer. Without one, it is passed over when further calls arrive.
+/// - A call without a deadline has no end of its own: it waits for as long as the running calls
+///   take. Do not call a limited model from inside one of its calls, such as from a tool of a loop
+///   inside the limit: if all places are taken by such calls, they wait for each other, until a
+///   deadline of one of them.
 ///
 /// # Examples
 ///
@@ -34,24 +50,44 @@ use crate::wait;
 #[derive(Clone)]
 pub struct ConcurrencyLimit<M> {
     model: M,
-    semaphore: Arc<Semaphore>,
+    queue: Arc<Queue<Free>>,
+}
+
+/// The number of free places.
+struct Free(usize);
+
+impl Places for Free {
+    const NEEDS_TIMER: bool = false;
+
+    fn take(&mut self, _now: Instant) -> bool {
+        let left = self.0.checked_sub(1);
+        self.0 = left.unwrap_or_default();
+        left.is_some()
+    }
+
+    fn time_to_turn(&mut self, ahead: usize, _now: Instant) -> Option<Duration> {
+        (ahead < self.0).then_some(Duration::ZERO)
+    }
+}
+
+/// The place of a call. Dropping it frees the place.
+struct Permit(Arc<Queue<Free>>);
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.0.change(|free| free.0 += 1);
+    }
 }
 
 impl<M> ConcurrencyLimit<M> {
     /// Limits a model to `calls` concurrent calls. `0` counts as one.
     pub fn new(model: M, calls: usize) -> Self {
-        let permits = calls.clamp(1, Semaphore::MAX_PERMITS);
-        Self { model, semaphore: Arc::new(Semaphore::new(permits)) }
+        Self { model, queue: Arc::new(Queue::new(Free(calls.max(1)))) }
     }
 
-    async fn acquire(&self, options: &CallOptions) -> Result<OwnedSemaphorePermit, ModelError> {
-        if let Ok(permit) = Arc::clone(&self.semaphore).try_acquire_owned() {
-            return Ok(permit);
-        }
-        let permit = Arc::clone(&self.semaphore).acquire_owned();
-        let permit = wait::until(options.deadline, "a place among the concurrent calls", permit);
-        // The semaphore is never closed.
-        permit.await?.map_err(|_| ModelError::Cancelled)
+    async fn acquire(&self, options: &CallOptions) -> Result<Permit, ModelError> {
+        self.queue.take(PLACE, options.deadline).await?;
+        Ok(Permit(Arc::clone(&self.queue)))
     }
 }
 
@@ -86,7 +122,7 @@ impl_model!(ChatModel(ChatRequest), CompletionModel(CompletionRequest));
 /// A stream that holds a permit. A `ReplyStream` drops its source when it ends.
 struct Permitted {
     stream: ReplyStream,
-    _permit: OwnedSemaphorePermit,
+    _permit: Permit,
 }
 
 impl Stream for Permitted {
@@ -101,7 +137,7 @@ impl<M: fmt::Debug> fmt::Debug for ConcurrencyLimit<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ConcurrencyLimit")
             .field("model", &self.model)
-            .field("free", &self.semaphore.available_permits())
+            .field("free", &self.queue.places(|free| free.0))
             .finish()
     }
 }

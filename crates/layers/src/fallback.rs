@@ -13,6 +13,9 @@ use conversant_core::{
     Reply, ReplyStream, StatusKind, TimeoutPhase, async_trait, observe_chat, observe_chat_stream,
     observe_completion, observe_completion_stream,
 };
+use tokio::time::Instant;
+
+use crate::timer::on_clock;
 
 /// A model that calls a second model if the first fails. Fallbacks nest, up to 64 inside of each
 /// other; a call of more is [`ModelError::Config`], since each takes room on the call's stack.
@@ -22,10 +25,11 @@ use conversant_core::{
 /// - an invalid request, unless the prompt is too long for the first model;
 /// - a refusal, or an answer that was cut off;
 /// - [`ModelError::Config`] and [`ModelError::Cancelled`];
-/// - the end of the call's deadline.
+/// - [`ModelError::Timeout`] of the whole call.
 ///
-/// [`when`](Self::when) replaces this rule. A stream falls back until it has begun. If both models
-/// fail, the error is that of the second.
+/// [`when`](Self::when) replaces this rule. After the end of the call's
+/// [`deadline`](conversant_core::CallOptions::deadline), the second model is never called. A stream
+/// falls back until it has begun. If both models fail, the error is that of the second.
 ///
 /// # Examples
 ///
@@ -56,11 +60,17 @@ impl<A, B> Fallback<A, B> {
         Self { first, second, when: may_succeed_elsewhere }
     }
 
-    /// Sets the errors of the first model after which the second is called.
+    /// Sets the errors of the first model after which the second is called, if the call's deadline
+    /// has not passed.
     #[must_use]
     pub fn when(mut self, when: fn(&ModelError) -> bool) -> Self {
         self.when = when;
         self
+    }
+
+    /// Returns whether the second model is called after an error of the first.
+    fn falls_back(&self, error: &ModelError, deadline: Option<Instant>) -> bool {
+        deadline.is_none_or(|deadline| Instant::now() < deadline) && (self.when)(error)
     }
 }
 
@@ -129,8 +139,11 @@ macro_rules! impl_model {
         impl<A: $model, B: $model> $model for Fallback<A, B> {
             async fn generate(&self, request: &$request) -> Result<Reply, ModelError> {
                 let mut call = pin!(async {
+                    let deadline = on_clock(request.options.deadline);
                     match $generate(&self.first, request).await {
-                        Err(error) if (self.when)(&error) => $generate(&self.second, request).await,
+                        Err(error) if self.falls_back(&error, deadline) => {
+                            $generate(&self.second, request).await
+                        }
                         result => result,
                     }
                 });
@@ -139,8 +152,11 @@ macro_rules! impl_model {
 
             async fn stream(&self, request: &$request) -> Result<ReplyStream, ModelError> {
                 let mut call = pin!(async {
+                    let deadline = on_clock(request.options.deadline);
                     match $stream(&self.first, request).await {
-                        Err(error) if (self.when)(&error) => $stream(&self.second, request).await,
+                        Err(error) if self.falls_back(&error, deadline) => {
+                            $stream(&self.second, request).await
+                        }
                         result => result,
                     }
                 });

@@ -13,7 +13,9 @@
 //! | [`Fallback`] | calls a second model if the first fails |
 //!
 //! [`RateLimit`], and [`ConcurrencyLimit`] for calls with a deadline, wait with tokio's timer.
-//! Outside of a tokio runtime such a wait is [`ModelError::Config`](conversant_core::ModelError).
+//! Outside of a tokio runtime, and in one without a timer, such a wait is
+//! [`ModelError::Config`](conversant_core::ModelError). A wait goes on in another runtime if the
+//! first one has ended.
 //!
 //! Depend on this crate to pay less for repeated questions, to stay below a provider's limits, or
 //! to go on when a provider fails.
@@ -47,7 +49,10 @@ mod cache;
 mod cached;
 mod concurrency_limit;
 mod fallback;
+mod queue;
 mod rate_limit;
+mod start_times;
+mod timer;
 mod wait;
 
 pub use self::{

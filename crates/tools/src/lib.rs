@@ -8,8 +8,10 @@
 //! A tool implements [`Tool`](conversant_core::Tool). [`FnTool`] makes one from an async function
 //! over JSON, or, with the feature `schema`, over a type whose JSON Schema is derived.
 //!
-//! The loop needs a tokio runtime with time enabled if tools have time limits or calls have
-//! deadlines.
+//! The loop needs a tokio runtime with a timer if tools have time limits or calls have deadlines.
+//! Without one, a call with a deadline fails with
+//! [`ModelError::Config`](conversant_core::ModelError) when the model calls a tool. A tool with a
+//! time limit does not run, and the model receives an error as its result.
 //!
 //! # Examples
 //!
@@ -60,6 +62,7 @@ mod error;
 mod exchange;
 mod fn_tool;
 mod result_limit;
+mod time_limit;
 mod tool_loop;
 mod tool_runner;
 mod tool_set;

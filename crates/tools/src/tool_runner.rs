@@ -12,11 +12,11 @@ use conversant_core::{
     ToolCall, Withheld, nearest, shortened,
 };
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream};
-use tokio::{runtime::Handle, time};
 
 use crate::{
     approval::{Approval, ApproveCalls},
     result_limit::{limited, limited_text},
+    time_limit::{Stopped, within},
     tool_set::ToolSet,
 };
 
@@ -53,11 +53,8 @@ impl ToolRunner {
         let mut results = match options.deadline {
             None => results.await,
             Some(deadline) => {
-                require_runtime()?;
                 let left = deadline.saturating_duration_since(Instant::now());
-                time::timeout(left, results)
-                    .await
-                    .map_err(|_| ModelError::Timeout { phase: TimeoutPhase::Total, after: left })?
+                within(left, results).await.map_err(|stopped| call_stopped(stopped, left))?
             }
         };
         results.extend(excess.iter().map(|call| self.too_many(call)));
@@ -79,7 +76,6 @@ impl ToolRunner {
         Message::tool(content, call.id.clone().unwrap_or_default()).with_name(call.name.as_str())
     }
 
-    /// Runs one call. The error is a text for the model.
     /// Returns the result of a call that is not run.
     fn too_many(&self, call: &ToolCall) -> Message {
         let reason = format!(
@@ -90,6 +86,7 @@ impl ToolRunner {
         Message::tool(reason, call.id.clone().unwrap_or_default()).with_name(call.name.as_str())
     }
 
+    /// Runs one call. The error is a text for the model.
     async fn call(&self, call: &ToolCall) -> Result<Content, String> {
         let Some(tool) = self.tools.get(&call.name) else {
             let names = self.tools.definitions().map(|tool| tool.name.as_str());
@@ -121,11 +118,7 @@ impl ToolRunner {
         let result = match limit {
             None => run.await,
             Some(limit) => {
-                require_runtime()
-                    .map_err(|_| "the tool cannot run without a runtime".to_owned())?;
-                time::timeout(limit, run)
-                    .await
-                    .map_err(|_| format!("the tool timed out after {} s", limit.as_secs_f64()))?
+                within(limit, run).await.map_err(|stopped| tool_stopped(stopped, limit))?
             }
         };
         match result {
@@ -176,9 +169,25 @@ fn invalid(call: &InvalidToolCall) -> Message {
     }
 }
 
-/// Fails outside of a tokio runtime, where a timer would panic.
-fn require_runtime() -> Result<(), ModelError> {
-    Handle::try_current().map(drop).map_err(|_| {
-        ModelError::config("cannot use time limits of tools outside of a tokio runtime")
-    })
+/// Returns the error of a call whose deadline stopped its tools, or could not.
+fn call_stopped(stopped: Stopped, limit: Duration) -> ModelError {
+    match stopped {
+        Stopped::TimedOut => ModelError::Timeout { phase: TimeoutPhase::Total, after: limit },
+        Stopped::NoRuntime => {
+            ModelError::config("cannot use time limits of tools outside of a tokio runtime")
+        }
+        Stopped::NoTimer => ModelError::config(
+            "cannot use time limits of tools in a tokio runtime without a timer; build it with \
+             `enable_time` or `enable_all`",
+        ),
+    }
+}
+
+/// Returns the text for the model about a tool that its time limit stopped, or could not.
+fn tool_stopped(stopped: Stopped, limit: Duration) -> String {
+    match stopped {
+        Stopped::TimedOut => format!("the tool timed out after {} s", limit.as_secs_f64()),
+        Stopped::NoRuntime => "the tool cannot run without a runtime".to_owned(),
+        Stopped::NoTimer => "the tool cannot run without a timer".to_owned(),
+    }
 }

@@ -5,6 +5,7 @@ mod chains;
 mod events;
 mod everywhere;
 mod rounds;
+mod runtimes;
 mod simulation;
 mod streams;
 mod support;
