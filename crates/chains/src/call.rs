@@ -204,9 +204,15 @@ impl CallState {
             let load = binding.memory().load(context);
             self.limits.run(self.permit.as_ref(), load).await
         };
-        let loaded = loaded
-            .map_err(|exceeded| exceeded.during(CallPhase::Load))?
-            .map_err(ChainError::Load)?;
+        let loaded = match loaded {
+            Ok(loaded) => loaded.map_err(ChainError::Load)?,
+            Err(exceeded) => {
+                // The load had no time to release what it acquired.
+                self.needs_release = true;
+                self.release(Some(binding)).await;
+                return Err(exceeded.during(CallPhase::Load));
+            }
+        };
         self.variables.extend(loaded.variables);
         self.ticket = Some(loaded.ticket);
         self.needs_release = true;
@@ -460,11 +466,10 @@ impl CallState {
 
     /// Lets the memory release what the load acquired, unless that is done.
     pub(crate) async fn release(&mut self, binding: Option<&MemoryBinding>) {
-        let ticket = self.ticket.clone().filter(|_| self.needs_release);
-        if let (Some(binding), Some(ticket)) = (binding, ticket) {
+        if let Some(binding) = binding.filter(|_| self.needs_release) {
             self.needs_release = false;
             self.limits.leave_at_least(RELEASE_TIME);
-            let abandon = binding.memory().abandon(ticket);
+            let abandon = binding.memory().abandon(self.ticket.clone().unwrap_or_default());
             // A release that takes too long is dropped: a lease ends by itself.
             let _ = self.limits.run(None, abandon).await;
         }

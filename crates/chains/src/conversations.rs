@@ -27,7 +27,9 @@ const CACHE_CAPACITY: usize = 64;
 ///
 /// A chain exists while a caller holds it. The most recently used ones are cached as well, with
 /// what their memories have read: 64, or [`with_cache_capacity`](Self::with_cache_capacity). A
-/// cached chain is found in constant time. Clones share the chains.
+/// cached chain is found in constant time. Clones share the chains. A chain that leaves the cache
+/// does not release a lease that its memory keeps between calls: the session is busy until the
+/// lease expires. Lease each call, or choose a capacity above the number of conversations.
 ///
 /// # Examples
 ///

@@ -125,8 +125,8 @@ pub trait Memory: Send + Sync {
 
     /// Called when a call fails after `load` and before `save` has ended: `save` is not called with
     /// this ticket, or its future was dropped at the call's deadline. Release anything that `load`
-    /// acquired, such as a lease. Not called when the call's future is dropped. Does nothing by
-    /// default.
+    /// acquired, such as a lease. A load that did not end has no ticket: the ticket may then be
+    /// empty. Not called when the call's future is dropped. Does nothing by default.
     async fn abandon(&self, ticket: Ticket) {
         let _ = ticket;
     }

@@ -246,7 +246,11 @@ impl Memory for CombinedMemory {
 
     async fn abandon(&self, ticket: Ticket) {
         if let Some(Tickets { tickets, .. }) = ticket.state() {
-            self.abandon_all(0..tickets.len(), tickets).await;
+            return self.abandon_all(0..tickets.len(), tickets).await;
+        }
+        // Of a load that did not end.
+        for memory in &self.memories {
+            memory.abandon(Ticket::default()).await;
         }
     }
 

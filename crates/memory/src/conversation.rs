@@ -62,7 +62,7 @@ impl Conversation {
     /// Returns a conversation with the same settings over another history, without its caches.
     pub(crate) fn over(&self, history: Arc<dyn ChatHistory>) -> Self {
         Self {
-            session: StoredSession::new(history, self.session.id.clone()),
+            session: self.session.over(history),
             slots: self.slots.clone(),
             keys: self.keys.clone(),
             transcript: self.transcript.clone(),

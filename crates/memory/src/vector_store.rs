@@ -1,6 +1,6 @@
 //! The memory that shows the turns nearest in meaning to the user's input.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use async_trait::async_trait;
 use conversant_core::{
@@ -38,6 +38,12 @@ const PAGE: usize = 256;
 /// the conversation. The conversation is stored in the history. [`maintain`](Memory::maintain) adds
 /// its turns to the vector store. If that fails, a [`Warning`](conversant_core::Warning) reports
 /// the cause, and the next turn tries again.
+///
+/// If the conversation has moved to another branch
+/// ([`ChatHistory::set_tip`](conversant_core::ChatHistory::set_tip)), the turns of the new branch
+/// replace those in the vector store before they are searched. If that fails, none of the session
+/// is shown. A custom store that cannot [list](VectorStore::list) or [remove](VectorStore::remove)
+/// documents may keep a turn of the other branch.
 ///
 /// Turns are added to the collection of the memory's session. One vector store can then serve all
 /// sessions and does not show one user's messages to another. [`with_scope`](Self::with_scope)
@@ -150,27 +156,57 @@ impl VectorStoreMemory {
         self.state.forget();
     }
 
-    /// Adds the turns that are not in the collection yet.
-    async fn add_turns(&self) -> Result<(), BoxError> {
+    /// Adds the turns that are not in the collection yet, and returns the version of the last one.
+    /// If it may have others of this session, of another branch or a cleared conversation, removes
+    /// those.
+    async fn add_turns(&self, has_others: bool) -> Result<Version, BoxError> {
         let session = &self.conversation.session;
-        let Derived { uncovered, .. } = self.state.read(session).await?;
-        if uncovered.messages.is_empty() {
-            return Ok(());
+        let Derived { body, uncovered } = self.state.read(session).await?;
+        let covers = uncovered.version;
+        if !uncovered.messages.is_empty() {
+            let mut starts = boundaries(&uncovered.messages);
+            if starts.first() != Some(&0) {
+                starts.insert(0, 0);
+            }
+            let ends = starts.iter().copied().skip(1).chain([uncovered.messages.len()]);
+            let turn = |(start, end)| {
+                let first = Version::new(covers.epoch, uncovered.start() + start as u64);
+                self.document(first, &uncovered.messages.slice(start..end))
+            };
+            let documents: Vec<_> = starts.iter().copied().zip(ends).map(turn).collect();
+            self.store.add(&self.collection(), &documents).await?;
+            // In a collection that sessions share, all documents are listed to find them. So a
+            // session with one turn is taken for a new one.
+            let may_have_others = has_others || self.scope == Scope::Session || documents.len() > 1;
+            if body.is_none() && may_have_others {
+                let added = documents.iter().map(|document| document.id.as_str()).collect();
+                self.remove_own(&added).await?;
+            }
+            self.state.write(session, Value::from(""), covers).await?;
         }
-        let mut starts = boundaries(&uncovered.messages);
-        if starts.first() != Some(&0) {
-            starts.insert(0, 0);
+        Ok(covers)
+    }
+
+    async fn search(&self, input: &str) -> Result<Vec<Match>, MemoryError> {
+        self.store.search(&self.collection(), input, self.k).await.map_err(custom)
+    }
+
+    /// Searches the turns of the conversation, and returns its version too.
+    async fn search_conversation(&self, input: &str) -> Result<(Vec<Match>, Version), MemoryError> {
+        let Derived { body, uncovered } = self.state.read(&self.conversation.session).await?;
+        // The history has the note only if the turns that it covers are in the conversation.
+        let mut covers = body.map(|_| Version::new(uncovered.version.epoch, uncovered.start()));
+        let mut found = self.search(input).await?;
+        let is_own = |found: &Match| self.is_own_turn(&found.document);
+        if covers.is_none() && found.iter().any(is_own) {
+            covers = self.add_turns(true).await.ok();
+            if covers.is_some() {
+                found = self.search(input).await?;
+            }
         }
-        let ends = starts.iter().copied().skip(1).chain([uncovered.messages.len()]);
-        let turn = |(start, end)| {
-            let messages = uncovered.start() + start as u64;
-            let first = Version::new(uncovered.version.epoch, messages);
-            self.document(first, &uncovered.messages.slice(start..end))
-        };
-        let documents: Vec<_> = starts.iter().copied().zip(ends).map(turn).collect();
-        self.store.add(&self.collection(), &documents).await?;
-        self.state.write(session, Value::from(""), uncovered.version).await?;
-        Ok(())
+        let is_shown = |found: &Match| covers.is_some_and(|end| begins_before(found, end));
+        found.retain(|found| !is_own(found) || is_shown(found));
+        Ok((found, uncovered.version))
     }
 
     /// Creates the document of a turn. Its id is the position of the turn, so that a turn is added
@@ -191,33 +227,35 @@ impl VectorStoreMemory {
         Document::new(format!("{first} {session}"), text).with_metadata(metadata)
     }
 
-    /// Returns whether a document is a turn of this session that was cleared from the history.
-    fn is_cleared(&self, found: &Match, version: Version) -> bool {
-        let Some(epoch) = number(found, "epoch") else {
-            // A document that was corrected or that is not a turn.
-            return false;
-        };
+    /// Returns whether a document is a turn of this session, and not one that was corrected.
+    fn is_own_turn(&self, document: &Document) -> bool {
         let own = self.conversation.session.id.as_str();
-        let is_own = match found.document.metadata.get("session") {
+        let is_own = match document.metadata.get("session") {
             Some(Value::Text(session)) => &**session == own,
-            _ => true,
+            _ => self.scope == Scope::Session,
         };
-        let is_current = Some(epoch) == i64::try_from(version.epoch).ok()
-            && number(found, "first") < i64::try_from(version.messages).ok();
-        is_own && !is_current
+        is_own && number(document, "epoch").is_some()
     }
 
-    /// Removes the turns of this session from a collection that others share.
-    async fn remove_own(&self) -> Result<(), VectorStoreError> {
-        let (collection, own) = (self.collection(), self.conversation.session.id.as_str());
-        let is_own = |document: &&Document| match document.metadata.get("session") {
-            Some(Value::Text(session)) => &**session == own,
-            _ => false,
+    /// Removes the turns of this session from the collection, except those with these ids. A store
+    /// that cannot do so keeps them.
+    async fn remove_own(&self, except: &HashSet<&str>) -> Result<(), VectorStoreError> {
+        match self.remove_listed(except).await {
+            Err(VectorStoreError::Unsupported { .. }) => Ok(()),
+            removed => removed,
+        }
+    }
+
+    async fn remove_listed(&self, except: &HashSet<&str>) -> Result<(), VectorStoreError> {
+        let collection = self.collection();
+        let is_removed = |document: &&Document| {
+            self.is_own_turn(document) && !except.contains(document.id.as_str())
         };
         let mut after = None;
         loop {
             let page = self.store.list(&collection, after.as_deref(), PAGE).await?;
-            let ids: Vec<_> = page.iter().filter(is_own).map(|found| found.id.as_str()).collect();
+            let ids: Vec<_> =
+                page.iter().filter(is_removed).map(|found| found.id.as_str()).collect();
             if !ids.is_empty() {
                 self.store.remove(&collection, &ids).await?;
             }
@@ -233,7 +271,7 @@ impl VectorStoreMemory {
             let texts: Vec<_> = found.into_iter().map(|found| found.document.text).collect();
             return Ok(Value::from(texts.join("\n")));
         }
-        found.sort_by_key(|found| number(found, "first"));
+        found.sort_by_key(|found| number(&found.document, "first"));
         let mut shown = Messages::new();
         for found in found {
             match found.document.metadata.get("messages") {
@@ -250,8 +288,14 @@ impl VectorStoreMemory {
     }
 }
 
-fn number(found: &Match, name: &str) -> Option<i64> {
-    match found.document.metadata.get(name) {
+/// Returns whether a turn begins in the conversation before a version.
+fn begins_before(found: &Match, end: Version) -> bool {
+    number(&found.document, "epoch") == i64::try_from(end.epoch).ok()
+        && number(&found.document, "first") < i64::try_from(end.messages).ok()
+}
+
+fn number(document: &Document, name: &str) -> Option<i64> {
+    match document.metadata.get(name) {
         Some(Value::Integer(number)) => Some(*number),
         _ => None,
     }
@@ -264,15 +308,13 @@ impl Memory for VectorStoreMemory {
     conversation_methods!();
 
     async fn load(&self, context: LoadContext<'_>) -> Result<Loaded, MemoryError> {
-        let version = self.conversation.session.load(Range::LastMessages(0)).await?.version;
-        let mut found = match self.conversation.input(context) {
-            Some(input) => {
-                self.store.search(&self.collection(), &input, self.k).await.map_err(custom)?
+        let (found, version) = match self.conversation.input(context) {
+            Some(input) => self.search_conversation(&input).await?,
+            None => {
+                let end = self.conversation.session.load(Range::LastMessages(0)).await?;
+                (Vec::new(), end.version)
             }
-            None => Vec::new(),
         };
-        // The store may still contain turns that another process has cleared from the history.
-        found.retain(|found| !self.is_cleared(found, version));
         Ok(self.conversation.loaded(self.show(found)?, version))
     }
 
@@ -282,7 +324,7 @@ impl Memory for VectorStoreMemory {
     }
 
     async fn maintain(&self) -> Result<Saved, MemoryError> {
-        Ok(self.add_turns().await.err().map_or_else(Saved::default, |error| {
+        Ok(self.add_turns(false).await.err().map_or_else(Saved::default, |error| {
             let what = "cannot add a turn to the vector store; the next turn tries again";
             Saved::default().with_warning(Warning::new(what, Some(error)))
         }))
@@ -291,14 +333,12 @@ impl Memory for VectorStoreMemory {
     async fn clear(&self) -> Result<(), MemoryError> {
         self.conversation.clear().await?;
         self.state.forget();
-        if self.scope == Scope::Session {
-            return self.store.clear(&self.collection()).await.map_err(custom);
+        match self.scope {
+            Scope::Session => self.store.clear(&self.collection()).await,
+            // Those that cannot be removed are not shown by this memory.
+            _ => self.remove_own(&HashSet::new()).await,
         }
-        match self.remove_own().await {
-            // They stay in the collection, and this memory does not show them.
-            Err(VectorStoreError::Unsupported { .. }) => Ok(()),
-            removed => removed.map_err(custom),
-        }
+        .map_err(custom)
     }
 }
 

@@ -1,15 +1,21 @@
 //! A memory releases what a load acquired if the call fails.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use conversant_chains::LlmChain;
 use conversant_core::{
-    CallOptions, LoadContext, Loaded, Memory, MemoryError, ModelError, Saved, Slot, Ticket, Turn,
-    Version, async_trait, vars,
+    CallOptions, ChatHistory, LoadContext, Loaded, Memory, MemoryError, ModelError, Saved, Slot,
+    Ticket, Turn, Version, async_trait, vars,
 };
-use conversant_testkit::{Gate, ScriptedChat, ScriptedReply};
+use conversant_memory::{BufferMemory, InMemoryHistory};
+use conversant_testkit::{
+    FailingHistory, FailureMode, Gate, HistoryCall, ScriptedChat, ScriptedReply,
+};
 
-use crate::support::{PATIENCE, text_prompt};
+use crate::support::{PATIENCE, session, text_prompt};
 
 /// Notes what it is asked to do.
 struct Noted {
@@ -138,5 +144,25 @@ async fn a_memory_is_maintained_after_its_turn_if_it_needs_it() {
             .unwrap();
         chain.predict(vars! { "human_input" => "hi" }).await.unwrap();
         assert_eq!(notes.lock().unwrap().join(", "), expected);
+    }
+}
+
+/// A load that ends by the deadline leaves no lease to others, though it has no ticket.
+#[tokio::test]
+async fn a_load_that_ends_by_the_deadline_leaves_no_lease() {
+    let store = InMemoryHistory::new();
+    for patience in PATIENCE.into_iter().take(2) {
+        let history = FailingHistory::new(store.clone());
+        let history = history.on(HistoryCall::Load, 1, FailureMode::hang());
+        let memory = BufferMemory::new().with_memory_key("chat_history");
+        let memory = memory.with_history(history, session()).leased(Duration::from_secs(3600));
+        let builder = LlmChain::builder().prompt(text_prompt()).model(ScriptedChat::new(["fine"]));
+        let chain = builder.memory(memory).build().unwrap();
+        let options = CallOptions::new().with_timeout(patience);
+        let input = vars! { "human_input" => "hi" };
+        let error = chain.predict_with(input, options).await.unwrap_err();
+        assert!(error.is_deadline(), "{error}");
+        let lease = store.lease(&session(), Duration::from_secs(1)).await.unwrap().unwrap();
+        store.release(&lease).await.unwrap();
     }
 }

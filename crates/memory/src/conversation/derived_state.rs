@@ -13,10 +13,6 @@ pub(crate) struct DerivedState {
 /// The current derived state of a conversation.
 pub(crate) struct Derived {
     /// The note's content; `None` if there is no note of this conversation.
-    #[cfg_attr(
-        not(any(feature = "entities", feature = "summaries")),
-        expect(dead_code, reason = "a vector store's note has a position only")
-    )]
     pub(crate) body: Option<Value>,
     /// The messages that the note does not cover.
     pub(crate) uncovered: Slice,

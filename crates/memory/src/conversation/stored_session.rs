@@ -13,7 +13,8 @@ use crate::sync::lock;
 /// A session and the history that stores it.
 ///
 /// From a [verbatim](ChatHistory::is_verbatim) history, the turn that was appended last is not
-/// loaded again. While a [`KeptLease`] is held, the messages after it are not looked for.
+/// loaded again. While a [`KeptLease`] is held that keeps other writers out, the messages after it
+/// are not looked for.
 pub(crate) struct StoredSession {
     pub(crate) history: Arc<dyn ChatHistory>,
     pub(crate) id: SessionId,
@@ -28,7 +29,7 @@ struct Appended {
     messages: Messages,
     /// The version with it.
     version: Version,
-    /// The term of the lease in which it was appended.
+    /// The term of the lease that began with it.
     term: Option<Term>,
 }
 
@@ -42,7 +43,13 @@ impl StoredSession {
         Self::new(Arc::new(history), SessionId::from(TurnId::random()))
     }
 
-    /// Sets the lease under which only this value writes to the session.
+    /// Returns the same session in another history, under the same lease.
+    pub(crate) fn over(&self, history: Arc<dyn ChatHistory>) -> Self {
+        let lease = self.lease.clone();
+        Self { history, id: self.id.clone(), lease, appended: Mutex::default() }
+    }
+
+    /// Sets the lease that is held while the session is used.
     pub(crate) fn set_lease(&mut self, lease: Arc<KeptLease>) {
         self.lease = Some(lease);
     }
@@ -77,15 +84,19 @@ impl StoredSession {
         }
         // Until the outcome is known, nothing is.
         *lock(&self.appended) = None;
-        let term = self.term();
+        let lease = self.lease.as_ref().map(|lease| (lease, lease.begin_write()));
         let version = self.store().append(&self.id, turn, expect).await?;
+        let term = lease.and_then(|(lease, begun)| lease.end_write(begun));
         *lock(&self.appended) = Appended::new(turn, expect, version, term);
         Ok(version)
     }
 
     pub(crate) async fn clear(&self) -> Result<(), HistoryError> {
         *lock(&self.appended) = None;
-        self.store().clear(&self.id).await
+        let lease = self.lease.as_ref().map(|lease| (lease, lease.begin_write()));
+        self.store().clear(&self.id).await?;
+        lease.map(|(lease, begun)| lease.end_write(begun));
+        Ok(())
     }
 
     pub(crate) async fn first(&self, count: usize) -> Result<Option<Messages>, HistoryError> {

@@ -163,11 +163,23 @@ async fn turns_of_others_are_loaded_after_the_saved_one() {
     assert_eq!(call(&another, "g").await, "Human: f\nAI: -");
 }
 
-/// Under a kept lease, a call is the append alone.
 #[tokio::test]
-async fn a_call_under_a_kept_lease_is_one_operation() {
+async fn a_call_under_a_kept_lease_asks_for_changes() {
     let history = Remote::verbatim();
     let memory = buffer(&history).leased(TIME).kept_between_calls();
+    insta::assert_snapshot!(calls_of(memory, &history).await, @r"
+    lease, load 0, append
+    load 0, append
+    load 0, append
+    load 0, append
+    ");
+}
+
+/// If only the memory writes, a call under a kept lease is the append alone.
+#[tokio::test]
+async fn a_call_of_the_only_writer_is_one_operation() {
+    let history = Remote::verbatim();
+    let memory = buffer(&history).leased(TIME).kept_between_calls().as_only_writer();
     insta::assert_snapshot!(calls_of(memory, &history).await, @r"
     lease, load 0, append
     append
@@ -175,7 +187,7 @@ async fn a_call_under_a_kept_lease_is_one_operation() {
     append
     ");
     let history = Remote::verbatim();
-    let memory = window(&history).leased(TIME).kept_between_calls();
+    let memory = window(&history).leased(TIME).kept_between_calls().as_only_writer();
     insta::assert_snapshot!(calls_of(memory, &history).await, @r"
     lease, load 0, append
     load 2, append
@@ -227,7 +239,7 @@ async fn a_lease_in_its_second_half_is_acquired_again() {
     release, lease, load 0, append
     ");
     // The longest time is a time, too.
-    let memory = window(&history).leased(Duration::MAX).kept_between_calls();
+    let memory = window(&history).leased(Duration::MAX).kept_between_calls().as_only_writer();
     call(&memory, "a").await;
     history.take();
     call(&memory, "b").await;
@@ -238,7 +250,7 @@ async fn a_lease_in_its_second_half_is_acquired_again() {
 #[tokio::test]
 async fn after_a_failed_save_the_store_is_asked() {
     let history = Remote::verbatim();
-    let memory = window(&history).leased(TIME).kept_between_calls();
+    let memory = window(&history).leased(TIME).kept_between_calls().as_only_writer();
     call(&memory, "a").await;
     call(&memory, "b").await;
     let (_, ticket) = load(&memory).await.unwrap();

@@ -75,7 +75,7 @@ pub(crate) fn chain(
     Ok(match view {
         View::Window => build(Box::new(window.with_history(history, session))),
         View::LeasedWindow => build(Box::new(
-            window.with_history(history, session).leased(LEASE).kept_between_calls(),
+            window.with_history(history, session).leased(LEASE).kept_between_calls().as_only_writer(),
         )),
         View::Buffer => build(Box::new(
             BufferMemory::new().with_return_messages(true).with_history(history, session),

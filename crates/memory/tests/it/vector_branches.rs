@@ -1,0 +1,143 @@
+//! The turns in a vector store of a conversation that moves between branches.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use conversant_core::{
+    ChatHistory, Document, Embeddings, Expect, GroupId, LoadContext, Memory, ModelError, Point,
+    Scope, Turn, TurnId, VectorStore, async_trait, vars,
+};
+use conversant_memory::{InMemoryHistory, InMemoryVectorStore, VectorStoreMemory};
+use conversant_testkit::block_on;
+
+use crate::support::session;
+
+/// All texts have the same direction. While it fails, only questions have one.
+#[derive(Clone, Default)]
+struct Same {
+    is_failing: Arc<AtomicBool>,
+}
+
+#[async_trait]
+impl Embeddings for Same {
+    async fn embed(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, ModelError> {
+        if self.is_failing.load(Ordering::Relaxed) && texts.iter().any(|text| text != "?") {
+            return Err(ModelError::custom("it fails", true, None));
+        }
+        Ok(vec![vec![1.0]; texts.len()])
+    }
+}
+
+fn scopes() -> [Scope; 2] {
+    [Scope::Session, GroupId::new("team").unwrap().into()]
+}
+
+/// Returns the questions that the memory shows.
+async fn shown(memory: &VectorStoreMemory) -> String {
+    let inputs = vars! { "input" => "?" };
+    let loaded = memory.load(LoadContext::new(&inputs)).await.unwrap();
+    let text = loaded.variables.get("history").unwrap().to_text().into_owned();
+    let questions = text.lines().filter_map(|line| line.strip_prefix("Human: "));
+    questions.collect::<Vec<_>>().join(", ")
+}
+
+async fn say(memory: &VectorStoreMemory, question: &str) -> TurnId {
+    let loaded = memory.load(LoadContext::new(&vars! { "input" => question })).await.unwrap();
+    let turn = Turn::exchange(question, "ok");
+    memory.save(&turn, loaded.ticket).await.unwrap();
+    let warnings = memory.maintain().await.unwrap().warnings;
+    assert!(warnings.is_empty(), "{warnings:?}");
+    turn.id()
+}
+
+#[test]
+fn only_turns_of_the_current_branch_are_shown() {
+    for scope in scopes() {
+        let (store, history) =
+            (Arc::new(InMemoryVectorStore::new(Same::default())), InMemoryHistory::new());
+        let make = || {
+            let memory = VectorStoreMemory::new(Arc::clone(&store)).with_k(9);
+            let memory = memory.with_history(history.clone(), session("s"));
+            memory.with_scope(scope.clone()).with_return_messages(true)
+        };
+        let memory = make();
+        let name = session("s");
+        let tip = |turn| history.set_tip(&name, Point::After(turn), Expect::Any);
+        block_on(async {
+            let hello = say(&memory, "hello").await;
+            let dog = say(&memory, "dog").await;
+            say(&memory, "bird").await;
+            tip(hello).await.unwrap();
+            assert_eq!(shown(&memory).await, "hello");
+            let cat = say(&memory, "cat").await;
+            assert_eq!(shown(&memory).await, "hello, cat");
+            // The bird was in the place of the fish.
+            let fish = say(&memory, "fish").await;
+            assert_eq!(shown(&memory).await, "hello, cat, fish");
+
+            // In the memory that moved, and in another one.
+            for _ in 0..2 {
+                tip(dog).await.unwrap();
+                assert_eq!(shown(&memory).await, "hello, dog", "{scope:?}");
+                tip(fish).await.unwrap();
+                assert_eq!(shown(&make()).await, "hello, cat, fish", "{scope:?}");
+            }
+            // Turns after those in the store are added by the maintenance.
+            tip(cat).await.unwrap();
+            assert_eq!(shown(&memory).await, "hello, cat", "{scope:?}");
+            tip(fish).await.unwrap();
+            assert_eq!(shown(&memory).await, "hello, cat", "{scope:?}");
+            memory.maintain().await.unwrap();
+            assert_eq!(shown(&memory).await, "hello, cat, fish", "{scope:?}");
+        });
+    }
+}
+
+/// A document that is not a turn stays when the turns of another branch are removed.
+#[test]
+fn other_documents_and_sessions_stay() {
+    for scope in scopes() {
+        let (store, history) =
+            (Arc::new(InMemoryVectorStore::new(Same::default())), InMemoryHistory::new());
+        let make = |name: &str| {
+            let memory = VectorStoreMemory::new(Arc::clone(&store)).with_k(9);
+            let memory = memory.with_history(history.clone(), session(name));
+            memory.with_scope(scope.clone()).with_return_messages(true)
+        };
+        let (memory, other) = (make("s"), make("other"));
+        block_on(async {
+            say(&other, "of another session").await;
+            let hello = say(&memory, "hello").await;
+            say(&memory, "dog").await;
+            let note = Document::new("note", "a note").with_metadata(vars! { "by" => "ada" });
+            store.add(&memory.collection(), &[note]).await.unwrap();
+            history.set_tip(&session("s"), Point::After(hello), Expect::Any).await.unwrap();
+            let texts = shown(&memory).await;
+            assert!(texts.contains("a note") && texts.contains("hello"), "{texts}");
+            assert!(!texts.contains("dog"), "{texts}");
+            let is_shared = scope != Scope::Session;
+            assert_eq!(texts.contains("of another session"), is_shared, "{texts}");
+            assert!(shown(&other).await.contains("of another session"));
+        });
+    }
+}
+
+/// Without the embedding model, the turns of the other branch are not shown either.
+#[test]
+fn nothing_of_another_branch_is_shown_if_the_turns_cannot_be_added() {
+    let embeddings = Same::default();
+    let history = InMemoryHistory::new();
+    let memory = VectorStoreMemory::new(InMemoryVectorStore::new(embeddings.clone()))
+        .with_history(history.clone(), session("s"));
+    block_on(async {
+        let hello = say(&memory, "hello").await;
+        say(&memory, "dog").await;
+        history.set_tip(&session("s"), Point::After(hello), Expect::Any).await.unwrap();
+        embeddings.is_failing.store(true, Ordering::Relaxed);
+        assert_eq!(shown(&memory).await, "");
+        embeddings.is_failing.store(false, Ordering::Relaxed);
+        assert_eq!(shown(&memory).await, "hello");
+    });
+}
