@@ -1,9 +1,12 @@
 //! Appending the turns of a conversation to its session, so that a repetition adds nothing and no
 //! other turns come between.
 
+use std::ops;
+
 use conversant_core::{ChatHistory, Expect, HistoryError, Range, SessionId, Turn, TurnId, Version};
 
-/// A session to which a conversation is appended from its first turn on.
+/// A session to which the turns of a conversation are appended, each at the place that it has in the
+/// conversation.
 pub(crate) struct SessionWriter<'h> {
     history: &'h dyn ChatHistory,
     session: SessionId,
@@ -36,6 +39,49 @@ impl<'h> SessionWriter<'h> {
         // The first turn is stored already, or the session is empty.
         let after = if found.messages == 0 { found } else { Version::new(found.epoch, 0) };
         Ok(Self { history, session, after, turns: 0, ids: None })
+    }
+
+    /// Returns the writer of a conversation that was read up to a turn. `None`: the session has other
+    /// turns.
+    pub(crate) async fn after(
+        history: &'h dyn ChatHistory,
+        session: SessionId,
+        last: TurnId,
+    ) -> Result<Option<Self>, HistoryError> {
+        let mut writer = Self::new(history, session).await?;
+        let found = history.load(&writer.session, Range::LastMessages(0)).await?.version;
+        if found.messages > 0 {
+            let Some(stored) = writer.find(last).await? else { return Ok(None) };
+            writer.after = Version::new(found.epoch, stored.end);
+        }
+        Ok(Some(writer))
+    }
+
+    /// Returns the messages of a turn that the session has, up to its tip.
+    async fn find(&self, id: TurnId) -> Result<Option<ops::Range<u64>>, HistoryError> {
+        let turns = match self.history.turns(&self.session, Range::All).await {
+            Err(HistoryError::Unsupported { .. }) => Vec::new(),
+            turns => turns?,
+        };
+        let mut end = 0;
+        for turn in turns {
+            let start = end;
+            end += turn.messages().len() as u64;
+            if turn.id() == id {
+                return Ok(Some(start..end));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Passes over a turn that is not stored because the session has its id, for a part of it, at
+    /// this place. Returns whether that is so.
+    pub(crate) async fn pass_over(&mut self, id: TurnId) -> Result<bool, HistoryError> {
+        let stored = self.find(id).await?.filter(|stored| stored.start == self.after.messages);
+        if let Some(stored) = &stored {
+            self.after = Version::new(self.after.epoch, stored.end);
+        }
+        Ok(stored.is_some())
     }
 
     pub(crate) const fn session(&self) -> &SessionId {

@@ -105,7 +105,8 @@ pub enum OmissionReason {
     /// The tree of messages is none: the parents of a message lead back to it.
     InvalidTree,
     /// The history has another conversation, or other turns, in this session. The conversation's
-    /// turns from this one on are left out.
+    /// turns from this one on are left out; of lines, only this one if the history has another
+    /// turn under its id.
     Diverged {
         /// The number of turns that both have.
         turns: u64,

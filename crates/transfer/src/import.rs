@@ -52,8 +52,9 @@ impl Import {
         }
     }
 
-    /// Returns the import of an [`Export::lines`](crate::Export::lines). Its turns are appended
-    /// after those that a session has, with their ids.
+    /// Returns the import of an [`Export::lines`](crate::Export::lines). Its turns keep their ids.
+    /// As those of the other formats, they are appended only after the same turns: those of a
+    /// session that has others are left out.
     pub const fn lines() -> Self {
         Self::new(Format::Lines)
     }
@@ -96,7 +97,8 @@ impl Import {
     }
 
     /// Sets the greatest size of a conversation in bytes, or of a message of a LangChain file. A
-    /// larger one is left out and never held in memory. 32 MiB by default.
+    /// larger one is left out and never held in memory; of lines, it ends the import. 32 MiB by
+    /// default.
     pub const fn with_max_conversation_bytes(mut self, bytes: u64) -> Self {
         self.max_conversation_bytes = bytes;
         self

@@ -1,20 +1,21 @@
 //! The lines of this crate: a turn and its session on each, with nothing left out.
 
+mod session_lines;
+
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::BTreeMap,
     io::{self, BufRead, Read, Write},
 };
 
-use conversant_core::{
-    ChatHistory, Expect, HistoryError, Point, SessionId, Turn, TurnId, TurnIdError,
-};
+use conversant_core::{ChatHistory, Point, SessionId, Turn, TurnId, TurnIdError};
 use serde::{Deserialize, Serialize};
 
+use self::session_lines::{Passed, SessionLines};
 use crate::{
     conversation::session_id,
     error::{LineFault, TransferError},
     event::{Events, OmissionReason, Omitted, TransferEvent},
-    session_tree::{Names, SessionTree, append_at, is_stored, set_tip, start},
+    session_tree::{Names, SessionTree},
 };
 
 /// A line: a turn of a session, its tip, or its title and labels.
@@ -133,7 +134,8 @@ pub(crate) async fn import<F: FnMut(TransferEvent) + Send>(
     events: &mut Events<F>,
 ) -> Result<(), TransferError> {
     let mut text = Vec::new();
-    let mut last = None;
+    let mut last: Option<SessionLines<'_>> = None;
+    let mut passed = Passed::default();
     for number in 1.. {
         text.clear();
         let limit = settings.max_bytes.saturating_add(1);
@@ -147,6 +149,7 @@ pub(crate) async fn import<F: FnMut(TransferEvent) + Send>(
             return Err(TransferError::Line { line: number, column: text.len(), fault });
         }
         if number <= settings.start || text.trim_ascii().is_empty() {
+            passed.pass(&text);
             events.progress.conversations = number;
             continue;
         }
@@ -161,99 +164,18 @@ pub(crate) async fn import<F: FnMut(TransferEvent) + Send>(
             events.progress.conversations = number;
             continue;
         };
+        let passed = passed.take(&line.session);
         line.session = session;
-        if last.as_ref().is_none_or(|last: &LastSession| last.id != line.session) {
-            events.progress.sessions += 1;
-            last = Some(LastSession::new(line.session.clone()));
-        }
-        if let Some(last) = &mut last {
-            last.store(to, line, events).await?;
-        }
+        let mut lines = match last.take() {
+            Some(last) if *last.session() == line.session => last,
+            _ => SessionLines::new(to, line.session.clone(), passed),
+        };
+        lines.store(line, events).await?;
+        last = Some(lines);
         events.progress.conversations = number;
         events.advance();
     }
     Ok(())
-}
-
-/// The session whose lines are being read.
-struct LastSession {
-    id: SessionId,
-    /// The point after which the turns that follow the start are appended.
-    start: Option<Point>,
-    /// The turns that were read.
-    turns: HashSet<TurnId>,
-}
-
-impl LastSession {
-    fn new(id: SessionId) -> Self {
-        Self { id, start: None, turns: HashSet::new() }
-    }
-
-    async fn store<F: FnMut(TransferEvent) + Send>(
-        &mut self,
-        to: &dyn ChatHistory,
-        line: Line<SessionId, Turn>,
-        events: &mut Events<F>,
-    ) -> Result<(), TransferError> {
-        let Line { turn, follows, current, tip, title, labels, .. } = line;
-        let has_branches = to.at(Point::Start).is_some();
-        if let Some(turn) = turn {
-            match follows {
-                Some(Place(point)) if has_branches => {
-                    let point = match (point, self.start) {
-                        (Point::Start, Some(start)) => start,
-                        (Point::Start, None) => start(to, &self.id, turn.id()).await?,
-                        (after, _) => after,
-                    };
-                    if follows.is_some_and(|Place(point)| point == Point::Start) {
-                        self.start = Some(point);
-                    }
-                    let appended = append_at(to, &self.id, point, &turn).await;
-                    if !self.is_stored(&turn, appended, events)? {
-                        return Ok(());
-                    }
-                }
-                Some(_) if !current => {
-                    let messages = turn.messages().len() as u64;
-                    let reason = OmissionReason::Branch { messages };
-                    events.omit(Some(&self.id), Omitted::whole(reason));
-                    return Ok(());
-                }
-                _ => {
-                    let appended = to.append(&self.id, &turn, Expect::Any).await;
-                    if !self.is_stored(&turn, appended, events)? {
-                        return Ok(());
-                    }
-                }
-            }
-            events.progress.turns += 1;
-        }
-        if let Some(Place(tip)) = tip.filter(|_| has_branches) {
-            set_tip(to, &self.id, tip, &self.turns).await?;
-        }
-        if !(Names { title, labels }).store(to, &self.id).await? {
-            events.omit(Some(&self.id), Omitted::whole(OmissionReason::Names));
-        }
-        Ok(())
-    }
-}
-
-impl LastSession {
-    /// Returns whether a turn is stored. If another turn has its id, it is reported as left out.
-    fn is_stored<T, F: FnMut(TransferEvent) + Send>(
-        &mut self,
-        turn: &Turn,
-        appended: Result<T, HistoryError>,
-        events: &mut Events<F>,
-    ) -> Result<bool, TransferError> {
-        let is_stored = is_stored(appended)?;
-        if !is_stored {
-            let reason = OmissionReason::Diverged { turns: self.turns.len() as u64 };
-            events.omit(Some(&self.id), Omitted::whole(reason));
-        }
-        self.turns.insert(turn.id());
-        Ok(is_stored)
-    }
 }
 
 fn invalid(number: u64, text: &[u8], error: &serde_json::Error) -> TransferError {

@@ -100,7 +100,7 @@ impl SessionTree {
 }
 
 /// Returns whether a turn is stored, now or before. It is not if another turn has its id.
-pub(crate) fn is_stored<T>(appended: Result<T, HistoryError>) -> Result<bool, HistoryError> {
+fn is_stored<T>(appended: Result<T, HistoryError>) -> Result<bool, HistoryError> {
     match appended {
         Err(HistoryError::TurnIdInUse { .. }) => Ok(false),
         appended => appended.map(|_| true),
@@ -136,17 +136,26 @@ pub(crate) async fn set_tip(
 
 /// Returns the point after which a transferred session begins: the start, or the tip of a session
 /// that has other turns.
-pub(crate) async fn start(
+async fn start(
     to: &dyn ChatHistory,
     session: &SessionId,
     first: TurnId,
 ) -> Result<Point, HistoryError> {
     let tip = to.turns(session, Range::LastTurns(1)).await?.last().map(Turn::id);
     let Some(tip) = tip else { return Ok(Point::Start) };
-    let at_first = to.at(first.into()).ok_or(HistoryError::Unsupported { what: "branches" })?;
-    match at_first.load(session, Range::LastMessages(0)).await {
-        Ok(_) => Ok(Point::Start),
-        Err(HistoryError::UnknownTurn { .. }) => Ok(tip.into()),
+    Ok(if has_turn(to, session, first).await? { Point::Start } else { tip.into() })
+}
+
+/// Returns whether a history that has branches has a turn.
+pub(crate) async fn has_turn(
+    to: &dyn ChatHistory,
+    session: &SessionId,
+    turn: TurnId,
+) -> Result<bool, HistoryError> {
+    let view = to.at(turn.into()).ok_or(HistoryError::Unsupported { what: "branches" })?;
+    match view.load(session, Range::LastMessages(0)).await {
+        Ok(_) => Ok(true),
+        Err(HistoryError::UnknownTurn { .. }) => Ok(false),
         Err(error) => Err(error),
     }
 }

@@ -180,6 +180,36 @@ fn lines_have_all_branches() {
     assert_eq!(shape(&to), shape(&from));
 }
 
+/// The tip of a session that has gone on stays, and a session of other turns gets none.
+#[test]
+fn lines_with_branches_leave_a_session_that_went_on() {
+    let (lines, _) = export(&Export::lines(), &tree());
+    let part: String = lines.lines().take(5).map(|line| format!("{line}\n")).collect();
+    for start in [0, 5] {
+        let to = InMemoryHistory::new();
+        import(&Import::lines(), &to, part.as_bytes()).0.unwrap();
+        block_on(to.append(&session(NAME), &turn(20), Expect::Any)).unwrap();
+        let path = block_on(to.load(&session(NAME), Range::All)).unwrap().messages;
+        let format = Import::lines().with_start(start);
+        let (done, omissions) = import(&format, &to, lines.as_bytes());
+        assert_eq!((done.unwrap().turns, omissions.len()), (11 - start, 0));
+        let found = block_on(to.load(&session(NAME), Range::All)).unwrap().messages;
+        assert_eq!(found, path);
+        let found = shape(&to);
+        let all = shape(&tree());
+        assert!(all.lines().take(9).all(|line| found.contains(line)), "{found}");
+    }
+    let to = InMemoryHistory::new();
+    block_on(to.append(&session(NAME), &turn(20), Expect::Any)).unwrap();
+    let before = shape(&to);
+    let (done, omissions) = import(&Import::lines(), &to, lines.as_bytes());
+    let other = format!(
+        "conversation 3 (`{NAME}`): the session has other turns in the history, after turn 0"
+    );
+    assert_eq!((done.unwrap().sessions, omissions), (1, vec![other]));
+    assert_eq!(shape(&to), before);
+}
+
 #[test]
 fn invalid_places_are_errors() {
     let turn = r#""turn":{"id":"00000000-0000-0000-0000-000000000007","messages":[]}"#;

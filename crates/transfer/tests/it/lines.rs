@@ -3,13 +3,15 @@
 use std::io::{self, BufReader, Read};
 
 use conversant_core::{
-    ChatHistory, Expect, HistoryError, Range, SessionId, Slice, Turn, TurnId, Version, async_trait,
+    ChatHistory, Expect, HistoryError, Point, Range, SessionId, Slice, Turn, TurnId, Version,
+    async_trait,
 };
+use conversant_history_jsonl::JsonlHistory;
 use conversant_memory::InMemoryHistory;
 use conversant_testkit::block_on;
 use conversant_transfer::{Export, Import, TransferEvent, copy};
 
-use crate::support::{append, export, filled, import, load, turns};
+use crate::support::{append, exchange, export, filled, import, load, session, turns};
 
 #[test]
 fn lines_go_out_and_come_in() {
@@ -144,4 +146,97 @@ fn errors_quote_no_message() {
         seen.push_str(&format!("{error}\n"));
     }
     insta::assert_snapshot!(seen);
+}
+
+/// A session that went on between an interrupted import and its repetition stays as it is.
+#[test]
+fn lines_are_appended_only_after_the_same_turns() {
+    let from = InMemoryHistory::new();
+    for number in 0..3 {
+        append(&from, "a", &exchange(number)).unwrap();
+    }
+    append(&from, "b", &exchange(3)).unwrap();
+    let (file, _) = export(&Export::lines(), &from);
+    let part = |count: usize| file.lines().take(count).map(|line| format!("{line}\n"));
+    let went_on = |lines: usize| {
+        let to = InMemoryHistory::new();
+        let part: String = part(lines).collect();
+        import(&Import::lines(), &to, part.as_bytes()).0.unwrap();
+        append(&to, "a", &Turn::exchange("live question", "live answer")).unwrap();
+        to
+    };
+    // From the start, and from where the first import stopped: at once, in the middle, at the end.
+    for start in [0, 1] {
+        for (lines, shared) in [(0, 0), (1, 1), (2, 2), (3, 3)] {
+            let to = went_on(lines);
+            let before = turns(&to, "a");
+            let format = Import::lines().with_start(start * lines as u64);
+            let (done, omissions) = import(&format, &to, file.as_bytes());
+            let done = done.unwrap();
+            assert_eq!(turns(&to, "a"), before, "{start} {lines}");
+            assert_eq!(turns(&to, "b").len(), 1);
+            assert_eq!(omissions.len(), usize::from(shared < 3), "{omissions:?}");
+            if start == 0 {
+                assert_eq!(done.turns, shared + 1);
+                assert_eq!(done.sessions, 1 + u64::from(shared > 0));
+            }
+            for omission in omissions {
+                let known = if start == 0 { shared } else { 0 };
+                let line = shared + 1;
+                assert_eq!(
+                    omission,
+                    format!(
+                        "conversation {line} (`a`): the session has other turns in the history, after turn {known}"
+                    )
+                );
+            }
+        }
+    }
+    // A session that has gone on in the file.
+    let to = InMemoryHistory::new();
+    let first: String = part(1).collect();
+    import(&Import::lines(), &to, first.as_bytes()).0.unwrap();
+    let (done, omissions) = import(&Import::lines(), &to, file.as_bytes());
+    assert_eq!((done.unwrap().turns, omissions.len()), (4, 0));
+    assert_eq!(turns(&to, "a"), turns(&from, "a"));
+    // The title of a session that has other turns.
+    let to = went_on(0);
+    let named = format!("{file}{{\"session\":\"a\",\"title\":\"A\"}}\n");
+    let named = named.replace("\"b\"", "\"a\"");
+    import(&Import::lines(), &to, named.as_bytes()).0.unwrap();
+    assert_eq!(block_on(to.session_info(&session("a"))).unwrap().unwrap().title, None);
+}
+
+/// As of the other formats, a turn that the history refuses is reported and the rest is read.
+#[test]
+fn lines_that_a_history_refuses_are_reported() {
+    let from = InMemoryHistory::new();
+    let long = Turn::exchange("x".repeat(300), "long");
+    for turn in [&exchange(0), &long, &exchange(1)] {
+        append(&from, "a", turn).unwrap();
+    }
+    append(&from, "b", &exchange(2)).unwrap();
+    // The same with another first turn, so that the lines have places.
+    let branched = InMemoryHistory::new();
+    block_on(copy(&from, &branched, |_| {})).unwrap();
+    let view = branched.at(Point::Start).unwrap();
+    block_on(view.append(&session("a"), &exchange(3), Expect::Any)).unwrap();
+    for (from, expected) in [(&from, 2), (&branched, 2)] {
+        let (file, _) = export(&Export::lines(), from);
+        let has_branches = file.contains("\"follows\"");
+        for _ in 0..2 {
+            let folder = tempfile::tempdir().unwrap();
+            let history = JsonlHistory::builder(folder.path());
+            let history = history.max_message_bytes(200).open().unwrap();
+            let (done, omissions) = import(&Import::lines(), &history, file.as_bytes());
+            let done = done.unwrap();
+            let refused = "(`a`): the history refuses a message of the turn";
+            // A turn after the refused one has no place in a tree.
+            assert_eq!(omissions.len(), if has_branches { 2 } else { 1 }, "{omissions:?}");
+            assert!(omissions.iter().all(|omission| omission.ends_with(refused)), "{omissions:?}");
+            assert_eq!((done.sessions, done.turns), (2, 3));
+            assert_eq!(turns(&history, "b").len(), 1);
+            assert_eq!(turns(&history, "a").len(), if has_branches { 1 } else { expected });
+        }
+    }
 }
