@@ -1,5 +1,7 @@
 //! The history that keeps conversations in memory.
 
+mod storable;
+
 use std::{
     fmt,
     sync::{Arc, Mutex},
@@ -8,8 +10,9 @@ use std::{
 
 use async_trait::async_trait;
 use conversant_core::{
-    Alternative, ChatHistory, Expect, HistoryError, Lease, Messages, Note, OwnFormat, Point, Range,
-    SessionCursor, SessionFilter, SessionId, SessionInfo, SessionPage, Slice, Turn, Version,
+    Alternative, ChatHistory, Expect, HistoryError, Lease, Message, Messages, Note, OwnFormat,
+    Point, Range, SessionCursor, SessionFilter, SessionId, SessionInfo, SessionPage, Slice, Turn,
+    Version,
 };
 
 use super::sessions::Sessions;
@@ -21,6 +24,8 @@ use crate::sync::lock;
 ///
 /// - Loading shares the stored messages, so it costs the same for any length of conversation,
 ///   except for [`Range::LastBytes`], which measures the messages that it loads.
+/// - Values in messages are nested at most 120 levels deep, as in the other histories, so that a
+///   conversation can be copied and exported. There is no limit on sizes.
 /// - Operations on one session have a total order. Sessions do not wait for each other.
 /// - Clearing a session frees its memory except for its epoch, a few bytes, by which a turn that
 ///   began before the clear is refused.
@@ -101,11 +106,16 @@ impl ChatHistory for InMemoryHistory {
         turn: &Turn,
         expect: Expect,
     ) -> Result<Version, HistoryError> {
+        storable::check(turn.messages().iter())?;
         let version = self.sessions.append(session, self.point(), turn, expect)?;
         if !turn.messages().is_empty() {
             self.move_to(Point::After(turn.id()));
         }
         Ok(version)
+    }
+
+    fn check(&self, _: &SessionId, messages: &[Message]) -> Result<(), HistoryError> {
+        storable::check(messages)
     }
 
     async fn clear(&self, session: &SessionId) -> Result<(), HistoryError> {

@@ -1,9 +1,10 @@
 //! Exports to the formats of other programs, and back.
 
-use conversant_core::{Content, Message, Part, ToolCall, Turn, TurnId};
+use conversant_core::{ChatHistory, Content, Message, Part, ToolCall, Turn, TurnId};
+use conversant_history_jsonl::JsonlHistory;
 use conversant_memory::InMemoryHistory;
 use conversant_transfer::{Export, Import};
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use super::support::{
     FINE_TUNING, LANGCHAIN_FILE, SHAREGPT, append, describe, export, import, session, turns,
@@ -101,4 +102,48 @@ fn an_empty_history_is_an_empty_file() {
     let done = import(&Import::sharegpt(), &history, b"[]\n").0.unwrap();
     assert_eq!((done.conversations, done.turns, done.omissions), (0, 0, 0));
     assert_eq!(describe(&history), "");
+}
+
+/// A store that takes a conversation can give it to each other one, by a copy and by lines.
+#[test]
+fn what_a_history_accepts_can_be_exported_and_imported() {
+    let nested = |depth: usize| (0..depth).fold(json!("leaf"), |inner, _| Json::Array(vec![inner]));
+    let call = |depth| {
+        let call = ToolCall::new("f", json!({ "a": nested(depth) })).with_id("1");
+        vec![Message::ai("").with_tool_calls([call]), Message::tool("r", "1")]
+    };
+    let extra = |depth| vec![Message::ai("done").with_extra("x", nested(depth))];
+    let part = |depth| {
+        let part = json!({"type": "x", "x": nested(depth)});
+        vec![Message::ai(vec![Part::from_object(part.as_object().unwrap().clone())])]
+    };
+    let kinds: [&dyn Fn(usize) -> Vec<Message>; 3] = [&call, &extra, &part];
+    let folder = tempfile::tempdir().unwrap();
+    let files = JsonlHistory::open(folder.path()).unwrap();
+    let mut accepted = [0; 3];
+    for depth in [1, 95, 96, 101, 114, 115, 116, 117, 118, 119, 120, 121, 122, 200] {
+        for (kind, messages) in kinds.iter().enumerate() {
+            let turn = Turn::new(messages(depth));
+            let name = format!("{kind} {depth}");
+            let memory = InMemoryHistory::new();
+            let stored = append(&memory, &name, &turn).map(drop).map_err(|e| e.to_string());
+            let others = append(&files, &name, &turn).map(drop).map_err(|e| e.to_string());
+            assert_eq!(stored, others, "{name}");
+            let list: Vec<_> = turn.messages().iter().cloned().collect();
+            let checked = memory.check(&session(&name), &list).map_err(|e| e.to_string());
+            assert_eq!(checked, stored, "{name}");
+            let (file, omissions) = export(&Export::lines(), &memory);
+            let other = InMemoryHistory::new();
+            let done = import(&Import::lines(), &other, file.as_bytes()).0.unwrap();
+            assert_eq!((done.turns, omissions.len()), (u64::from(stored.is_ok()), 0), "{name}");
+            if stored.is_ok() {
+                assert_eq!(turns(&other, &name), [turn], "{name}");
+                accepted[kind] = depth;
+            }
+        }
+    }
+    assert_eq!(accepted, [115, 118, 116]);
+    // It takes no stack for each level.
+    let error = append(&InMemoryHistory::new(), "a", &Turn::new(extra(5_000))).unwrap_err();
+    assert!(error.to_string().contains("more than 120 levels"), "{error}");
 }
