@@ -161,8 +161,13 @@ impl Session {
         version.tip == 0 || version.messages == 0 || tip() == Some(version.tip)
     }
 
-    pub(super) fn load(&self, point: Option<Point>, range: Range) -> Result<Slice, HistoryError> {
+    pub(super) fn load(
+        &mut self,
+        point: Option<Point>,
+        range: Range,
+    ) -> Result<Slice, HistoryError> {
         let path = self.path(point)?;
+        self.turns.gather(path);
         let messages = self.turns.messages(path);
         let mut slice = match range {
             Range::LastTurns(last) => {
@@ -180,13 +185,20 @@ impl Session {
 
     /// Returns the turns that begin in a range.
     pub(super) fn turns(
-        &self,
+        &mut self,
         point: Option<Point>,
         range: Range,
     ) -> Result<Vec<Turn>, HistoryError> {
         let path = self.path(point)?;
-        let from = usize::try_from(self.load(point, range)?.start()).unwrap_or(usize::MAX);
-        Ok(self.turns.turns(path, self.turns.begun_before(path, from)))
+        let from = match range {
+            Range::All => 0,
+            Range::LastTurns(last) => path.turns.saturating_sub(last),
+            range => {
+                let start = self.load(point, range)?.start();
+                self.turns.begun_before(path, usize::try_from(start).unwrap_or(usize::MAX))
+            }
+        };
+        Ok(self.turns.turns(path, from))
     }
 
     /// Appends a turn at a point, which becomes the tip. `None` is the tip.

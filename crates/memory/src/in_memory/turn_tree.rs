@@ -22,8 +22,10 @@ struct Branch {
     parent: Option<usize>,
     /// The number of turns before the first own one.
     first: usize,
-    /// The messages from the start to the last own turn.
+    /// The messages from an index on to the last own turn: from the start, or, of a branch that was
+    /// not loaded yet, only the own ones.
     messages: Messages,
+    begins: usize,
     /// The own turns, and the indices at which they begin.
     turns: Vec<Header>,
     starts: Vec<usize>,
@@ -78,7 +80,19 @@ impl Branch {
     /// Returns the number of messages up to an own turn.
     fn end_of(&self, number: usize) -> usize {
         let next = number.saturating_sub(self.first) + 1;
-        self.starts.get(next).copied().unwrap_or(self.messages.len())
+        self.starts.get(next).copied().unwrap_or_else(|| self.len())
+    }
+
+    /// Returns the number of messages from the start to the last own turn.
+    fn len(&self) -> usize {
+        self.begins + self.messages.len()
+    }
+
+    /// Returns the messages of an own turn.
+    fn messages_of(&self, number: usize) -> Option<Messages> {
+        let start = self.starts.get(number.checked_sub(self.first)?)?.checked_sub(self.begins)?;
+        let end = self.end_of(number).checked_sub(self.begins)?;
+        Some(self.messages.slice(start..end))
     }
 
     /// Returns the own turn that ends after this many messages.
@@ -169,9 +183,37 @@ impl TurnTree {
             return Cow::Owned(Messages::new());
         };
         match self.len(path) {
+            len if branch.begins > 0 => Cow::Owned(self.gathered(path.branch, len)),
             // A clone costs more for a longer conversation.
             len if len == branch.messages.len() => Cow::Borrowed(&branch.messages),
             len => Cow::Owned(branch.messages.slice(..len)),
+        }
+    }
+
+    /// Returns the first messages of a branch, from the branches that have them.
+    fn gathered(&self, branch: usize, len: usize) -> Messages {
+        let (mut pieces, mut end) = (Vec::new(), len);
+        let mut next = self.branches.get(branch);
+        while let Some(branch) = next.filter(|_| end > 0) {
+            if end > branch.begins {
+                pieces.push(branch.messages.slice(..end - branch.begins));
+                end = branch.begins;
+            }
+            next = branch.parent.and_then(|parent| self.branches.get(parent));
+        }
+        let mut messages = Messages::new();
+        pieces.iter().rev().for_each(|piece| messages.append(piece));
+        messages
+    }
+
+    /// Gathers the messages of a path's branch, before they are loaded for the first time. A new
+    /// branch does not: it would take time and memory for each branch that it comes after.
+    pub(super) fn gather(&mut self, path: Path) {
+        let begins = |branch: &Branch| (branch.begins > 0).then(|| branch.len());
+        let Some(len) = self.branches.get(path.branch).and_then(begins) else { return };
+        let messages = self.gathered(path.branch, len);
+        if let Some(branch) = self.branches.get_mut(path.branch) {
+            (branch.messages, branch.begins) = (messages, 0);
         }
     }
 
@@ -206,20 +248,30 @@ impl TurnTree {
 
     /// Returns the turns of a path from a number on.
     pub(super) fn turns(&self, path: Path, from: usize) -> Vec<Turn> {
-        let messages = self.messages(path);
-        let turn = |number| {
-            let header = self.header(self.place(path, number)?)?;
-            let range = self.start_of(path, number)..self.start_of(path, number + 1);
-            Some(header.with_messages(messages.slice(range)))
-        };
-        (from..path.turns).filter_map(turn).collect()
+        let mut turns = Vec::with_capacity(path.turns.saturating_sub(from));
+        let mut index = path.branch;
+        for number in (from..path.turns).rev() {
+            let Some(Place { branch, .. }) = self.place(Path { branch: index, ..path }, number)
+            else {
+                break;
+            };
+            index = branch;
+            let own = self.branches.get(index);
+            turns.extend(
+                own.and_then(|own| {
+                    Some(own.header(number)?.with_messages(own.messages_of(number)?))
+                }),
+            );
+        }
+        turns.reverse();
+        turns
     }
 
     /// Returns all messages that are stored, of all branches.
     pub(super) fn stored_messages(&self) -> impl Iterator<Item = &Message> {
         self.branches.iter().flat_map(|branch| {
-            let first = branch.starts.first().copied().unwrap_or(branch.messages.len());
-            branch.messages.iter().skip(first)
+            let first = branch.starts.first().copied().unwrap_or_else(|| branch.len());
+            branch.messages.iter().skip(first.saturating_sub(branch.begins))
         })
     }
 
@@ -229,9 +281,8 @@ impl TurnTree {
         let mut turns = Vec::new();
         for branch in &mut self.branches {
             for (number, header) in branch.turns.iter().enumerate().skip(branch.counted) {
-                let start = branch.starts.get(number).copied().unwrap_or_default();
-                let range = start..branch.end_of(branch.first + number);
-                turns.push(header.with_messages(branch.messages.slice(range)));
+                let messages = branch.messages_of(branch.first + number);
+                turns.extend(messages.map(|messages| header.with_messages(messages)));
             }
             branch.counted = branch.turns.len();
         }
@@ -252,12 +303,11 @@ impl TurnTree {
             |&own: &usize| self.branches.get(own).is_some_and(|own| own.end() == path.turns);
         let index = parent.filter(ends_here).unwrap_or(self.branches.len());
         if index == self.branches.len() {
-            let messages = self.messages(path).into_owned();
-            let first = path.turns;
-            self.branches.push(Branch { parent, first, messages, ..Branch::default() });
+            let (first, begins) = (path.turns, self.len(path));
+            self.branches.push(Branch { parent, first, begins, ..Branch::default() });
         }
         if let Some(branch) = self.branches.get_mut(index) {
-            branch.starts.push(branch.messages.len());
+            branch.starts.push(branch.len());
             branch.turns.push(header);
             branch.messages.extend(turn.messages().iter_shared().cloned());
         }
@@ -325,8 +375,7 @@ impl TurnTree {
         let place = |(number, header): (usize, &Header)| (header.id, Place { branch: 0, number });
         let places = turns.iter().enumerate().map(place).collect();
         let messages = self.messages(path).into_owned();
-        let branch =
-            Branch { parent: None, first: 0, messages, counted: turns.len(), turns, starts };
+        let branch = Branch { messages, counted: turns.len(), turns, starts, ..Branch::default() };
         let turns = path.turns;
         (Self { branches: vec![branch], places, stored }, Path { branch: 0, turns })
     }

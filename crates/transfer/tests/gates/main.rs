@@ -1,4 +1,5 @@
-//! The memory of an import: it does not grow with the file.
+//! The memory of an import: it does not grow with the file. The memory of a history in memory: a
+//! branch takes as much after many branches as after a few.
 //!
 //! `CONVERSANT_TRANSFER_MB=100 cargo test -p conversant-transfer --test gates -- --nocapture` runs
 //! it with a larger file.
@@ -12,8 +13,9 @@ use std::{
 };
 
 use conversant_core::{
-    ChatHistory, Expect, HistoryError, Range, SessionId, Slice, Turn, Version, async_trait,
+    ChatHistory, Expect, HistoryError, Point, Range, SessionId, Slice, Turn, Version, async_trait,
 };
+use conversant_memory::InMemoryHistory;
 use conversant_testkit::block_on;
 use conversant_transfer::Import;
 
@@ -135,4 +137,31 @@ fn an_import_holds_one_conversation() {
         println!("{name}: {turns} turns of {bytes} bytes, at most {} bytes held", held.bytes_max);
         assert!(held.bytes_max < MOST_BYTES, "{name}: {} bytes", held.bytes_max);
     }
+}
+
+/// Appends two turns at each point of a path, reads each one, and returns the allocated bytes.
+fn branches(points: usize) -> u64 {
+    let history = InMemoryHistory::new();
+    let session = SessionId::new("a").unwrap();
+    let info = allocation_counter::measure(|| {
+        let mut after = Point::Start;
+        for _ in 0..points {
+            for answer in ["one", "another"] {
+                let turn = Turn::exchange("q", answer);
+                let view = history.at(after).unwrap();
+                block_on(view.append(&session, &turn, Expect::Any)).unwrap();
+                let read = block_on(view.turns(&session, Range::LastTurns(1))).unwrap();
+                assert_eq!(read, [turn]);
+            }
+            let tip = block_on(history.turns(&session, Range::LastTurns(1))).unwrap();
+            after = tip.first().unwrap().id().into();
+        }
+    });
+    info.bytes_total
+}
+
+#[test]
+fn branches_take_as_much_after_many_others() {
+    let [few, many] = [200, 2_000].map(branches);
+    assert!(many < few * 12, "{few} {many}");
 }

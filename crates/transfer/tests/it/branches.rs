@@ -335,3 +335,46 @@ fn too_many_branches_are_reported() {
     let (done, omissions) = import(&Import::chatgpt(), &history, file.as_bytes());
     assert_eq!((done.unwrap().turns, omissions.len()), (257, 44));
 }
+
+/// Each branch has only its own messages until it is loaded.
+#[test]
+fn a_history_in_memory_takes_many_branches() {
+    let history = InMemoryHistory::new();
+    let (name, number) = (session(NAME), 1_000);
+    let ids: Vec<_> = block_on(async {
+        let (mut ids, mut after) = (Vec::new(), Point::Start);
+        for _ in 0..number {
+            let view = history.at(after).unwrap();
+            let other = Turn::exchange("q", "other");
+            view.append(&name, &other, Expect::Any).await.unwrap();
+            let turn = Turn::exchange("q", "a");
+            history.at(after).unwrap().append(&name, &turn, Expect::Any).await.unwrap();
+            after = turn.id().into();
+            ids.push((turn.id(), other.id()));
+        }
+        ids
+    });
+    block_on(async {
+        let all: Vec<_> = ids.iter().map(|(turn, _)| *turn).collect();
+        let found = history.turns(&name, Range::All).await.unwrap();
+        assert_eq!(found.iter().map(Turn::id).collect::<Vec<_>>(), all);
+        for (turn, other) in &ids {
+            for id in [*turn, *other] {
+                let view = history.at(id.into()).unwrap();
+                let last = view.turns(&name, Range::LastTurns(1)).await.unwrap();
+                assert_eq!(last.first().map(Turn::id), Some(id));
+            }
+        }
+        let loaded = history.load(&name, Range::All).await.unwrap();
+        assert_eq!(
+            (loaded.messages.len(), loaded.version.messages),
+            (2 * number, 2 * number as u64)
+        );
+        let (_, other) = ids[number / 2];
+        let view = history.at(other.into()).unwrap();
+        let found = view.load(&name, Range::LastMessages(3)).await.unwrap().messages;
+        assert_eq!(found.to_string(), "AI: a\nHuman: q\nAI: other");
+        let stored = history.session_info(&name).await.unwrap().unwrap();
+        assert_eq!(stored.turns, number as u64);
+    });
+}
