@@ -5,8 +5,8 @@ use std::ops;
 
 use conversant_core::{ChatHistory, Expect, HistoryError, Range, SessionId, Turn, TurnId, Version};
 
-/// A session to which the turns of a conversation are appended, each at the place that it has in the
-/// conversation.
+/// A session to which the turns of a conversation are appended, each at the place that it has in
+/// the conversation.
 pub(crate) struct SessionWriter<'h> {
     history: &'h dyn ChatHistory,
     session: SessionId,
@@ -41,8 +41,8 @@ impl<'h> SessionWriter<'h> {
         Ok(Self { history, session, after, turns: 0, ids: None })
     }
 
-    /// Returns the writer of a conversation that was read up to a turn. `None`: the session has other
-    /// turns.
+    /// Returns the writer of a conversation that was read up to a turn. `None`: the session has
+    /// other turns.
     pub(crate) async fn after(
         history: &'h dyn ChatHistory,
         session: SessionId,
