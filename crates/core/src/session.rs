@@ -57,11 +57,33 @@ impl SessionId {
         Ok(Self(id.into()))
     }
 
+    /// Creates a reserved id: `conversant:KIND:ID`, or `conversant:long-KIND:HASH` if that is too
+    /// long for an id.
+    pub(crate) fn reserved(kind: &str, id: &str) -> Self {
+        let name = format!("{RESERVED}{kind}:{id}");
+        if name.len() <= MAX_BYTES {
+            return Self(name.into());
+        }
+        Self(format!("{RESERVED}long-{kind}:{:016x}", hash(id)).into())
+    }
+
+    /// Returns whether the id begins with `conversant:`.
+    pub(crate) fn is_reserved(&self) -> bool {
+        self.0.starts_with(RESERVED)
+    }
+
     /// Returns the id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Returns 64 bits of a text: FNV-1a. All processes have to agree on them.
+fn hash(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 fn check_unreserved(id: &str) -> Result<(), SessionIdError> {

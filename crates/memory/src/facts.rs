@@ -91,8 +91,8 @@ pub struct Fact {
 /// ```
 pub struct Facts {
     session: StoredSession,
-    /// The session that a change leases; `None` if its name would be too long.
-    lock: Option<SessionId>,
+    /// The session that a change leases.
+    lock: SessionId,
     /// Whether the session has turns that a note covers.
     has_turns: bool,
     abandoned: Abandoned,
@@ -161,18 +161,11 @@ impl Facts {
             Scope::Group(group) => SessionId::from_stored(format!("conversant:group:{group}")).ok(),
             _ => None,
         };
-        match own {
-            Some(id) => {
-                let lock = Some(id.clone());
-                let session = StoredSession::new(history, id);
-                Self { session, lock, has_turns: false, abandoned: Abandoned::default() }
-            }
-            None => {
-                let lock = SessionId::from_stored(format!("conversant:session:{session}")).ok();
-                let session = StoredSession::new(history, session);
-                Self { session, lock, has_turns: true, abandoned: Abandoned::default() }
-            }
-        }
+        let has_turns = own.is_none();
+        let id = own.unwrap_or(session);
+        let lock = Note::facts_lock(&id);
+        let session = StoredSession::new(history, id);
+        Self { session, lock, has_turns, abandoned: Abandoned::default() }
     }
 
     /// Sets the place of the lease that a dropped change leaves.
@@ -285,7 +278,6 @@ impl Facts {
     /// Waits for the lock, until a deadline at most. It holds nothing if the history has no leases.
     pub(crate) async fn lock(&self, deadline: Option<Instant>) -> Result<FactsLock, HistoryError> {
         let mut held = FactsLock { lease: None, abandoned: Arc::clone(&self.abandoned) };
-        let Some(lock) = &self.lock else { return Ok(held) };
         let abandoned = mem::take(&mut *sync::lock(&self.abandoned));
         if abandoned.is_some() {
             held.lease = abandoned;
@@ -295,7 +287,7 @@ impl Facts {
         // Without contention no clock is read: there is none on every target.
         let mut started = None;
         loop {
-            let lease = self.session.history.lease(lock, LOCK).await;
+            let lease = self.session.history.lease(&self.lock, LOCK).await;
             if matches!(lease, Err(HistoryError::Busy)) {
                 let waited = started.get_or_insert_with(Instant::now).elapsed();
                 let mut left = LOCK_WAIT.saturating_sub(waited);

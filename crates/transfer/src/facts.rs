@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use conversant_core::{
-    ChatHistory, HistoryError, Lease, Note, Range, Scope, SessionId, Value, Version,
-};
+use conversant_core::{ChatHistory, HistoryError, Note, Range, Scope, SessionId, Value, Version};
 use serde_json::{Map, Value as Json};
 
 use crate::error::TransferError;
@@ -85,7 +83,7 @@ async fn copy(
     if facts.is_empty() {
         return Ok(());
     }
-    let lease = lock(to, session).await?;
+    let lease = to.lease(&Note::facts_lock(session), LOCK).await?;
     let stored = store(to, session, facts, note.covers).await;
     if let Some(lease) = lease {
         // A lease that is not released expires.
@@ -123,19 +121,5 @@ fn facts(body: Value) -> Map<String, Json> {
     match body {
         Value::Data(data) => data.as_object().cloned().unwrap_or_default(),
         _ => Map::new(),
-    }
-}
-
-/// Locks the facts of a session, as a change of them does.
-async fn lock(to: &dyn ChatHistory, session: &SessionId) -> Result<Option<Lease>, HistoryError> {
-    let is_own = session.as_str().starts_with("conversant:");
-    let lock = if is_own {
-        Some(session.clone())
-    } else {
-        SessionId::from_stored(format!("conversant:session:{session}")).ok()
-    };
-    match lock {
-        Some(lock) => to.lease(&lock, LOCK).await,
-        None => Ok(None),
     }
 }

@@ -19,6 +19,29 @@ impl Note {
     /// their descriptions. It is the one note that a person can change.
     pub const FACTS: &str = "entities";
 
+    /// Returns the session whose [lease](crate::ChatHistory::lease) is held during a change of the
+    /// note [`FACTS`](Self::FACTS) of a session: one of a name of its own, or the session itself if
+    /// it has the facts of a user or a group.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_core::{Note, SessionId};
+    ///
+    /// let lock = Note::facts_lock(&SessionId::new("chat-1")?);
+    /// assert_eq!(lock.as_str(), "conversant:session:chat-1");
+    /// let lock = Note::facts_lock(&SessionId::new("x".repeat(512))?);
+    /// assert_eq!(lock.as_str(), "conversant:long-session:2e7a2c6d33cacb25");
+    /// # Ok::<(), conversant_core::SessionIdError>(())
+    /// ```
+    #[must_use]
+    pub fn facts_lock(session: &SessionId) -> SessionId {
+        if session.is_reserved() {
+            return session.clone();
+        }
+        SessionId::reserved("session", session.as_str())
+    }
+
     /// Creates a note.
     #[must_use]
     pub fn new(body: impl Into<Value>, covers: Version) -> Self {

@@ -7,7 +7,7 @@ use std::{
 
 use conversant_core::{
     ChatHistory, ChatModel, ChatRequest, Collection, Document, Embeddings, GroupId, HistoryError,
-    LanguageModel, LoadContext, MaintainContext, Memory, Message, ModelError, Reply, Scope,
+    LanguageModel, LoadContext, MaintainContext, Memory, Message, ModelError, Note, Reply, Scope,
     SessionId, SessionIdError, Turn, UserId, Value, VectorStore, async_trait, vars,
 };
 use conversant_memory::{
@@ -184,6 +184,28 @@ fn changes_of_several_writers_follow_each_other() {
     }
     let facts = Facts::of_user(history, UserId::new("ada").unwrap());
     assert_eq!(block_on(facts.list()).unwrap().len(), 80);
+}
+
+/// The name of the lock of a long id would be longer than an id may be.
+#[test]
+fn changes_of_a_session_wait_for_each_other_whatever_the_length_of_its_id() {
+    block_on(async {
+        for length in [1, 493, 494, 512] {
+            let gate = Gate::new();
+            let history = FailingHistory::new(InMemoryHistory::new());
+            let history = Arc::new(history.on(HistoryCall::PutNote, 1, FailureMode::hold(&gate)));
+            let id = session(&"x".repeat(length));
+            let first = Facts::of_session(Arc::clone(&history), id.clone());
+            // It has read the facts and holds the lock.
+            assert!(poll_then_drop(first.set("Lisbon", "a city"), 1).await.is_none());
+            let lock = Note::facts_lock(&id);
+            let held = history.lease(&lock, Duration::from_secs(1)).await;
+            assert!(matches!(held, Err(HistoryError::Busy)), "{length} bytes: {held:?}");
+        }
+        // Each long id has a lock of its own.
+        let lock = |id: &str| Note::facts_lock(&session(&id.repeat(512)));
+        assert_ne!(lock("x"), lock("y"));
+    });
 }
 
 #[test]
