@@ -8,7 +8,7 @@ pub(crate) mod held_turns;
 pub(crate) mod kept_lease;
 pub(crate) mod leading_system;
 pub(crate) mod message_cache;
-mod note;
+pub(crate) mod note;
 pub(crate) mod settings;
 pub(crate) mod stored_session;
 pub(crate) mod suffix_cache;

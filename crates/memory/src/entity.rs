@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use conversant_core::{
     BoxError, ChatHistory, HistoryError, LanguageModel, LoadContext, Loaded, MaintainContext,
-    Memory, MemoryError, Prompt, PromptError, Range, RequestPurpose, Saved, Scope, Slice, Slot,
-    Ticket, Turn, Value, Version, Warning, clock::Instant, vars,
+    Memory, MemoryError, Note, Prompt, PromptError, Range, RequestPurpose, Saved, Scope, Slice,
+    Slot, Ticket, Turn, Value, Version, Warning, clock::Instant, vars,
 };
 use serde_json::{Map, Value as Json};
 
@@ -14,6 +14,7 @@ use crate::{
     conversation::{
         Conversation,
         derived_state::{Derived, DerivedState},
+        note::DerivedNote,
         settings::{conversation_at, conversation_methods, conversation_settings},
     },
     facts::{self, Abandoned, Facts, Rewritten},
@@ -75,6 +76,9 @@ const DESCRIPTION: &[Piece] = &[
 /// Descriptions belong to the session. [`with_scope`](Self::with_scope) shares them between the
 /// sessions of a user or a group, and [`facts`](Self::facts) lists, corrects and forgets them.
 ///
+/// Descriptions do not depend on the branch of the conversation ([`Facts`]): those that were learned
+/// on a branch stay when it is left.
+///
 /// Changes of several processes follow each other ([`Facts`]). If a process ended during one, the
 /// next maintenance waits up to 10 seconds, or until the call's deadline.
 ///
@@ -120,6 +124,8 @@ pub struct EntityMemory {
     writer: PromptedModel,
     state: DerivedState,
     scope: Scope,
+    /// The descriptions of a session.
+    known: DerivedNote,
     /// The history that has the facts of a user or a group, if the conversation is a view of it.
     base: Option<Arc<dyn ChatHistory>>,
     /// The names in the turns that the descriptions do not cover yet; `None` if they have to be
@@ -141,8 +147,9 @@ impl EntityMemory {
             k: 3,
             extractor: EntityExtractor::new(model.clone(), DEFAULT_MAX_ENTITIES),
             writer: PromptedModel::new(model, DESCRIPTION, RequestPurpose::EntityDescription),
-            state: DerivedState::new(facts::NOTE),
+            state: DerivedState::new(facts::DESCRIBED),
             scope: Scope::Session,
+            known: DerivedNote::new(facts::NOTE),
             base: None,
             pending: Mutex::default(),
             abandoned: Abandoned::default(),
@@ -236,6 +243,7 @@ impl EntityMemory {
             writer: self.writer.clone(),
             state: DerivedState::new(note_of(&self.scope)),
             scope: self.scope.clone(),
+            known: DerivedNote::new(facts::NOTE),
             base: Some(Arc::clone(
                 self.base.as_ref().unwrap_or(&self.conversation.session.history),
             )),
@@ -251,17 +259,37 @@ impl EntityMemory {
 
     fn forget(&self) {
         self.state.forget();
+        self.known.forget();
         *lock(&self.pending) = None;
     }
 
+    /// Reads the note with the descriptions.
+    async fn note(&self) -> Result<Option<Note>, HistoryError> {
+        match self.scope {
+            Scope::Session => self.known.read(&self.conversation.session).await,
+            _ => self.facts().note().await,
+        }
+    }
+
     /// Returns the descriptions by name, and the turns that they do not cover.
-    async fn read(&self) -> Result<(Map<String, Json>, Slice), HistoryError> {
-        let Derived { body, uncovered } = self.state.read(&self.conversation.session).await?;
-        let known = match self.scope {
-            Scope::Session => facts::to_facts(body),
-            _ => self.facts().read().await?,
-        };
-        Ok((known, uncovered))
+    async fn read(&self, note: Option<Note>) -> Result<(Map<String, Json>, Slice), HistoryError> {
+        let Derived { uncovered, .. } = self.state.read(&self.conversation.session).await?;
+        let is_shared = self.scope != Scope::Session;
+        let note = note.filter(|note| is_shared || note.covers.epoch == uncovered.version.epoch);
+        Ok((facts::to_facts(note.map(|note| note.body)), uncovered))
+    }
+
+    /// Stores which turns are described, if the note of an earlier version covers them.
+    async fn adopt(&self, note: Option<&Note>) -> Result<(), HistoryError> {
+        let covers = note.map_or_else(Version::default, |note| note.covers);
+        if self.scope != Scope::Session || covers.messages == 0 {
+            return Ok(());
+        }
+        let session = &self.conversation.session;
+        if session.note(facts::DESCRIBED).await?.is_none() {
+            self.state.write(session, Value::from(""), covers).await?;
+        }
+        Ok(())
     }
 
     async fn recent(&self) -> Result<Slice, HistoryError> {
@@ -275,7 +303,9 @@ impl EntityMemory {
 
     /// Rewrites the description of each name in the turns that are not covered.
     async fn describe(&self, context: MaintainContext<'_>) -> Result<(), BoxError> {
-        let (mut known, uncovered) = self.read().await?;
+        let note = self.note().await?;
+        self.adopt(note.as_ref()).await?;
+        let (mut known, uncovered) = self.read(note).await?;
         if uncovered.messages.is_empty() {
             return Ok(());
         }
@@ -332,9 +362,12 @@ impl EntityMemory {
         }
         let held = facts.lock(deadline).await?;
         let stored = async {
-            let (mut known, _) = self.read().await?;
+            let note = self.note().await?.filter(|note| note.covers.epoch == covers.epoch);
+            let mut known = facts::to_facts(note.map(|note| note.body));
             let stored = store(&mut known);
-            self.state.write(session, facts::to_body(known), covers).await?;
+            let note_covers = facts::on_every_branch(covers.epoch);
+            self.known.write(session, facts::to_body(known), note_covers).await?;
+            self.state.write(session, Value::from(""), covers).await?;
             Ok(stored)
         }
         .await;
@@ -343,11 +376,10 @@ impl EntityMemory {
     }
 }
 
-/// Returns the name of the session's note: the descriptions, or the version that those of a user
-/// or a group cover.
+/// Returns the name of the session's note with the version that the descriptions cover.
 const fn note_of(scope: &Scope) -> &'static str {
     match scope {
-        Scope::Session => facts::NOTE,
+        Scope::Session => facts::DESCRIBED,
         Scope::User(_) => "entities_of_user",
         _ => "entities_of_group",
     }
@@ -381,7 +413,7 @@ impl Memory for EntityMemory {
             None => Ok(Vec::new()),
         };
         let mentioned = ExtractedNames::new(extracted);
-        let (known, uncovered) = self.read().await?;
+        let (known, uncovered) = self.read(self.note().await?).await?;
         if uncovered.messages.is_empty() {
             *lock(&self.pending) = Some(Vec::new());
         }

@@ -22,11 +22,14 @@ use crate::{
 /// The name of the note that has the facts.
 pub(crate) const NOTE: &str = Note::FACTS;
 
+/// The name of the note that covers the turns of a session that its facts describe.
+pub(crate) const DESCRIBED: &str = Note::DESCRIBED;
+
 /// The most facts that are stored: 2,000. The ones written longest ago are dropped.
 const MAX_FACTS: usize = 2000;
 
 /// The longest time for which a change locks the facts. A change takes three operations of the
-/// store.
+/// store, once four.
 const LOCK: Duration = Duration::from_secs(10);
 
 /// The longest wait for the lock. It is longer than [`LOCK`], so that a holder that was killed
@@ -53,10 +56,16 @@ pub struct Fact {
 ///
 /// Needs the feature `entities`.
 ///
-/// They are a note in the history: for a session a note of its own, for a user or a group one of
-/// the session `conversant:user:ID` or `conversant:group:ID`, which has no turns. So every history
+/// They are a note in the history: for a session a note of its own, which is removed when the
+/// session is cleared; for a user or a group one of the session `conversant:user:ID` or `conversant:group:ID`, which has no turns. So every history
 /// with notes has them. At most 2,000 facts with 4 MiB of text are stored; the ones written longest
 /// ago are dropped.
+///
+/// Facts do not depend on the branch: undoing a turn, giving an answer again and going back to an
+/// earlier one neither lose what a person has set nor what a memory has learned on a branch that
+/// was left. A memory describes the turns of a branch that it has not described yet, and so those of
+/// one to which a session returns. There a name that was forgotten can become known again, as by a
+/// later turn. A session that was [forked](ChatHistory::fork) begins without facts.
 ///
 /// A change reads and writes the note under a [lease](ChatHistory::lease) of another session's
 /// name, so that changes of several processes follow each other. It waits at most 15 seconds for
@@ -234,8 +243,12 @@ impl Facts {
 
     /// Reads the facts.
     pub(crate) async fn read(&self) -> Result<Map<String, Json>, HistoryError> {
-        let note = self.session.note(NOTE).await?;
-        Ok(note.map(|note| to_facts(Some(note.body))).unwrap_or_default())
+        Ok(to_facts(self.note().await?.map(|note| note.body)))
+    }
+
+    /// Reads the note that has the facts.
+    pub(crate) async fn note(&self) -> Result<Option<Note>, HistoryError> {
+        self.session.note(NOTE).await
     }
 
     /// Changes the facts under the lock.
@@ -262,16 +275,20 @@ impl Facts {
         &self,
         change: impl FnOnce(&mut Map<String, Json>) -> R + Send,
     ) -> Result<R, HistoryError> {
-        let note = self.session.note(NOTE).await?;
-        let (body, covers) = note.map(|note| (note.body, note.covers)).unzip();
-        let covers = match covers {
-            Some(covers) if self.has_turns => covers,
-            // The facts cover no turns; the epoch is that of the session.
-            _ => Version::new(self.session.load(Range::LastMessages(0)).await?.version.epoch, 0),
+        let (body, covers) = self.note().await?.map(|note| (note.body, note.covers)).unzip();
+        let covers = covers.filter(|_| self.has_turns);
+        let epoch = match covers {
+            Some(covers) => covers.epoch,
+            None => self.session.load(Range::LastMessages(0)).await?.version.epoch,
         };
+        if let Some(described) = covers.filter(|covers| covers.messages > 0) {
+            // Only a note of an earlier version covers the turns that are described.
+            self.session.put_note(DESCRIBED, &Note::new("", described)).await?;
+        }
         let mut facts = to_facts(body);
         let outcome = change(&mut facts);
-        self.session.put_note(NOTE, &Note::new(to_body(facts), covers)).await?;
+        let note = Note::new(to_body(facts), on_every_branch(epoch));
+        self.session.put_note(NOTE, &note).await?;
         Ok(outcome)
     }
 
@@ -322,6 +339,11 @@ impl fmt::Debug for Facts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Facts").field("session", &self.session.id).finish_non_exhaustive()
     }
+}
+
+/// Returns what a note with facts covers in an epoch: no turns, so that it is on each branch.
+pub(crate) const fn on_every_branch(epoch: u64) -> Version {
+    Version::new(epoch, 0)
 }
 
 /// Decodes the body of a note.

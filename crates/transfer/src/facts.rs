@@ -79,17 +79,31 @@ async fn copy(
         Err(error) => return Err(error),
     };
     let Some(note) = note else { return Ok(()) };
+    let described = described(from, session, &note).await?;
     let facts = facts(note.body);
     if facts.is_empty() {
         return Ok(());
     }
     let lease = to.lease(&Note::facts_lock(session), LOCK).await?;
-    let stored = store(to, session, facts, note.covers).await;
+    let stored = store(to, session, facts, described).await;
     if let Some(lease) = lease {
         // A lease that is not released expires.
         let _ = to.release(&lease).await;
     }
     stored
+}
+
+/// Returns the version up to which the turns of a session are described in its facts.
+async fn described(
+    history: &dyn ChatHistory,
+    session: &SessionId,
+    facts: &Note,
+) -> Result<Version, HistoryError> {
+    if facts.covers.messages > 0 {
+        return Ok(facts.covers);
+    }
+    let note = history.note(session, Note::DESCRIBED).await?;
+    Ok(note.map_or(facts.covers, |note| note.covers))
 }
 
 async fn store(
@@ -100,8 +114,8 @@ async fn store(
 ) -> Result<(), HistoryError> {
     let known = to.note(session, Note::FACTS).await?;
     let version = to.load(session, Range::LastMessages(0)).await?.version;
-    let covers = match &known {
-        Some(known) => known.covers,
+    let described = match &known {
+        Some(known) => described(to, session, known).await?,
         // The turns that are described already, as far as they were copied.
         None if covers.messages < version.messages => Version::new(version.epoch, covers.messages),
         None => version,
@@ -114,7 +128,12 @@ async fn store(
         facts.shift_remove(&name);
         facts.insert(name, text);
     }
-    to.put_note(session, Note::FACTS, &Note::new(Json::Object(facts), covers)).await
+    let body = Json::Object(facts);
+    to.put_note(session, Note::FACTS, &Note::new(body, Version::new(version.epoch, 0))).await?;
+    if described.messages > 0 {
+        to.put_note(session, Note::DESCRIBED, &Note::new("", described)).await?;
+    }
+    Ok(())
 }
 
 fn facts(body: Value) -> Map<String, Json> {

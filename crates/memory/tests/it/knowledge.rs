@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use conversant_core::{
     ChatHistory as _, GroupId, LanguageModel, LoadContext, MaintainContext, Memory, ModelError,
-    PromptError, Slot, Ticket, Variables, vars,
+    Note, PromptError, Slot, Ticket, Variables, vars,
 };
 use conversant_memory::{
     EntityMemory, InMemoryHistory, InMemoryVectorStore, KnowledgeGraphMemory, VectorStoreMemory,
@@ -152,7 +152,9 @@ fn a_model_of_entities_that_fails_costs_nothing() {
             } else {
                 json!({"Ada": "known 0"})
             };
-            assert_eq!((note.body, note.covers.messages), (expected.into(), 4), "{case}");
+            assert_eq!((note.body, note.covers.messages), (expected.into(), 0), "{case}");
+            let described = history.inner.note(&session("s"), Note::DESCRIBED).await.unwrap();
+            assert_eq!(described.unwrap().covers.messages, 4, "{case}");
         }
     });
 }

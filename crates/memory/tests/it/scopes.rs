@@ -6,9 +6,10 @@ use std::{
 };
 
 use conversant_core::{
-    ChatHistory, ChatModel, ChatRequest, Collection, Document, Embeddings, GroupId, HistoryError,
-    LanguageModel, LoadContext, MaintainContext, Memory, Message, ModelError, Note, Reply, Scope,
-    SessionId, SessionIdError, Turn, UserId, Value, VectorStore, async_trait, vars,
+    ChatHistory, ChatModel, ChatRequest, Collection, Document, Embeddings, Expect, GroupId,
+    HistoryError, LanguageModel, LoadContext, MaintainContext, Memory, Message, ModelError, Note,
+    Point, Range, Reply, Scope, SessionId, SessionIdError, Turn, UserId, Value, VectorStore,
+    async_trait, vars,
 };
 use conversant_memory::{
     EntityMemory, Facts, InMemoryHistory, InMemoryVectorStore, VectorStoreMemory,
@@ -144,6 +145,77 @@ fn facts_are_listed_corrected_and_forgotten_in_each_scope() {
             assert_eq!(known(&memory).await, Some(json!({ "Ada": "New." }).into()), "{scope:?}");
             say(&memory, "third").await;
             assert_eq!(known(&memory).await, Some(json!({ "Ada": "New.+third" }).into()));
+        }
+    });
+}
+
+/// What a person has set does not depend on the branch, nor does what a memory has learned.
+#[test]
+fn facts_are_on_every_branch() {
+    block_on(async {
+        let history = InMemoryHistory::new();
+        let id = session("s");
+        let memory = entities(history.clone(), Scope::Session, "s");
+        let facts = Facts::of_session(history.clone(), id.clone());
+        let names = async || {
+            let mut names: Vec<_> =
+                facts.list().await.unwrap().into_iter().map(|fact| fact.name).collect();
+            names.sort();
+            names
+        };
+        say(&memory, "one").await;
+        say(&memory, "two").await;
+        facts.set("allergy", "Ada must not eat nuts.").await.unwrap();
+        let turns = history.turns(&id, Range::All).await.unwrap();
+
+        // The answer is given again.
+        let again = memory.at(turns[0].id().into()).unwrap();
+        say(&*again, "two").await;
+        assert_eq!(names().await, ["Ada", "allergy"]);
+        // A fact that is set there is known on the first branch, and at the start.
+        facts.set("chess", "Ada plays it.").await.unwrap();
+        for point in [turns[1].id().into(), Point::Start] {
+            history.set_tip(&id, point, Expect::Any).await.unwrap();
+            assert_eq!(names().await, ["Ada", "allergy", "chess"]);
+            let described = known(&memory).await.unwrap().to_text().into_owned();
+            assert!(described.contains("+one+two"), "{described}");
+        }
+        assert!(facts.forget("chess").await.unwrap());
+        history.set_tip(&id, turns[1].id().into(), Expect::Any).await.unwrap();
+        say(&memory, "three").await;
+        assert_eq!(names().await, ["Ada", "allergy"]);
+        let text = facts.get("allergy").await.unwrap();
+        assert_eq!(text.as_deref(), Some("Ada must not eat nuts."));
+
+        memory.clear().await.unwrap();
+        assert!(names().await.is_empty());
+    });
+}
+
+/// An earlier version stored the facts in a note that covers the turns that are described.
+#[test]
+fn facts_of_an_earlier_version_are_kept() {
+    block_on(async {
+        for is_set_first in [false, true] {
+            let history = InMemoryHistory::new();
+            let id = session("s");
+            let version =
+                history.append(&id, &Turn::exchange("old", "ok"), Expect::Any).await.unwrap();
+            let note = Note::new(json!({ "Ada": "kind" }), version);
+            history.put_note(&id, Note::FACTS, &note).await.unwrap();
+            let memory = entities(history.clone(), Scope::Session, "s");
+            let facts = memory.facts();
+            if is_set_first {
+                facts.set("chess", "a game").await.unwrap();
+            }
+            // The turn is not described again.
+            assert!(memory.maintain().await.unwrap().warnings.is_empty());
+            assert_eq!(known(&memory).await, Some(json!({ "Ada": "kind" }).into()));
+            say(&memory, "new").await;
+            assert_eq!(known(&memory).await, Some(json!({ "Ada": "kind+new" }).into()));
+            history.set_tip(&id, Point::Start, Expect::Any).await.unwrap();
+            assert_eq!(facts.get("Ada").await.unwrap().as_deref(), Some("kind+new"));
+            assert_eq!(facts.get("chess").await.unwrap().is_some(), is_set_first);
         }
     });
 }

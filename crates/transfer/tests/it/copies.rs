@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use conversant_core::{ChatHistory, Turn, UserId};
+use conversant_core::{ChatHistory, Expect, Note, Point, Range, Turn, UserId, Version};
 use conversant_history_jsonl::JsonlHistory;
 use conversant_history_sqlite::{LangChainSqliteHistory, SqliteHistory};
 use conversant_memory::{Facts, InMemoryHistory};
 use conversant_testkit::block_on;
 use conversant_transfer::{Export, Import, Progress, copy, copy_facts};
+use serde_json::json;
 
 use crate::support::{append, exchange, export, filled, import, load, session, turns};
 
@@ -68,6 +69,32 @@ fn another_turn_of_an_id_is_left_out() {
     }
 }
 
+/// Turns that a memory has described are not described again by one over the copy.
+#[test]
+fn what_is_described_is_copied() {
+    let facts = Note::new(json!({ "Ada": "kind" }), Version::new(0, 0));
+    // An earlier version had the version in the note of the facts.
+    for is_earlier in [false, true] {
+        let (from, to) = (InMemoryHistory::new(), InMemoryHistory::new());
+        let covers = append(&from, "s", &exchange(0)).unwrap();
+        append(&from, "s", &exchange(1)).unwrap();
+        block_on(async {
+            let (s, mut facts) = (session("s"), facts.clone());
+            if is_earlier {
+                facts.covers = covers;
+            } else {
+                from.put_note(&s, Note::DESCRIBED, &Note::new("", covers)).await.unwrap();
+            }
+            from.put_note(&s, Note::FACTS, &facts).await.unwrap();
+            copy(&from, &to, |_| {}).await.unwrap();
+            let copied = to.note(&s, Note::FACTS).await.unwrap().unwrap();
+            assert_eq!((copied.body, copied.covers.messages), (facts.body, 0));
+            let described = to.note(&s, Note::DESCRIBED).await.unwrap().unwrap();
+            assert_eq!(described.covers.messages, 2);
+        });
+    }
+}
+
 /// A person has set or corrected them: they cannot be derived from the turns.
 #[test]
 fn facts_are_copied() {
@@ -111,6 +138,15 @@ fn facts_are_copied() {
                 );
                 let copied = Facts::of_session(Arc::clone(&to), session("s"));
                 assert_eq!(texts(&copied), ["Grace: A friend."]);
+                // They are on every branch of both.
+                for history in [from, &to] {
+                    let facts = Facts::of_session(Arc::clone(history), session("s"));
+                    let tip = history.turns(&session("s"), Range::All).await.unwrap()[0].id();
+                    for point in [Point::Start, tip.into()] {
+                        history.set_tip(&session("s"), point, Expect::Any).await.unwrap();
+                        assert_eq!(texts(&facts), ["Grace: A friend."]);
+                    }
+                }
             });
         }
     }
