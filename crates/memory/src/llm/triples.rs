@@ -62,22 +62,29 @@ impl KnowledgeGraph {
         self.0.drain(..self.0.len() - fits.count());
     }
 
-    /// Returns a line for each name about which there are facts. Case is ignored.
+    /// Returns a line for each name about which there are facts. Case is ignored, so that each fact
+    /// is in one line at most.
     pub(crate) fn describe(&self, names: &[String]) -> Vec<String> {
-        let mut facts: HashMap<String, Vec<&Triple>> =
-            names.iter().map(|name| (name.to_lowercase(), Vec::new())).collect();
+        let mut lines: HashMap<String, usize> = HashMap::new();
+        let mut about: Vec<(&str, Vec<&Triple>)> = Vec::new();
+        for name in names {
+            lines.entry(name.to_lowercase()).or_insert_with(|| {
+                about.push((name, Vec::new()));
+                about.len() - 1
+            });
+        }
         for triple in &self.0 {
             let [subject, ..] = &triple.0;
-            if let Some(about) = facts.get_mut(&subject.to_lowercase()) {
-                about.push(triple);
+            let line = lines.get(&subject.to_lowercase()).and_then(|&line| about.get_mut(line));
+            if let Some((_, facts)) = line {
+                facts.push(triple);
             }
         }
-        let line = |name: &String| {
-            let about = facts.get(&name.to_lowercase()).filter(|about| !about.is_empty())?;
-            let about: Vec<_> = about.iter().map(ToString::to_string).collect();
-            Some(format!("On {name}: {}.", about.join(". ")))
+        let line = |(name, facts): (&str, Vec<&Triple>)| {
+            let facts: Vec<_> = facts.iter().map(ToString::to_string).collect();
+            (!facts.is_empty()).then(|| format!("On {name}: {}.", facts.join(". ")))
         };
-        names.iter().filter_map(line).collect()
+        about.into_iter().filter_map(line).collect()
     }
 
     /// Decodes the content of a note.

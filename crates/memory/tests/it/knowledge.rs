@@ -420,6 +420,21 @@ fn many_facts_are_found_by_name() {
     });
 }
 
+/// The answers of a model about one name in many spellings do not multiply what is shown.
+#[test]
+fn a_fact_is_shown_once() {
+    block_on(async {
+        let known = "(Ada, is, kind)<|>(ADA, has, a cat)<|>(Bo, is, a cat)";
+        let (_, model) = scripted([known, "ada, ADA, Bo, Ada, aDA, BO"]);
+        let memory = KnowledgeGraphMemory::new(model);
+        call(&memory, "Ada is kind and has a cat").await;
+        let inputs = vars! { "input" => "Who is Ada?" };
+        let loaded = memory.load(LoadContext::new(&inputs)).await.unwrap().variables;
+        let shown = "On ada: Ada is kind. ADA has a cat.\nOn Bo: Bo is a cat.";
+        assert_eq!(loaded, vars! { "history" => shown });
+    });
+}
+
 /// No call of a model starts after the deadline; the next turn makes up for it.
 #[test]
 fn maintenance_keeps_to_its_deadline() {
