@@ -17,6 +17,7 @@ use crate::{
     turn_keys::{KeyError, TurnKeys},
     variables::Variables,
     version::Version,
+    withheld::Bytes,
 };
 
 /// A view of one conversation for a prompt.
@@ -207,7 +208,7 @@ macro_rules! forward_memory {
 forward_memory!(&M, Box<M>, Arc<M>);
 
 /// The call for which a memory loads its variables.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct LoadContext<'a> {
     /// The user's text, if the call has one. Memories that search use it as the query.
@@ -219,6 +220,19 @@ pub struct LoadContext<'a> {
     /// The call's events, if it is observed. Memories that call a model pass them on, see
     /// [`model_options`](Self::model_options).
     pub events: Option<&'a EventEmitter>,
+}
+
+/// Withholds the user's text.
+impl fmt::Debug for LoadContext<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { input, inputs, deadline, events } = self;
+        f.debug_struct("LoadContext")
+            .field("input", &input.map(Bytes))
+            .field("inputs", inputs)
+            .field("deadline", deadline)
+            .field("events", events)
+            .finish()
+    }
 }
 
 impl<'a> LoadContext<'a> {

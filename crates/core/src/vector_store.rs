@@ -1,6 +1,6 @@
 //! The vector store trait, with its collections, documents and errors.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -12,6 +12,7 @@ use crate::{
     scope::{Scope, UserId},
     session::SessionId,
     variables::Variables,
+    withheld::Bytes,
 };
 
 /// The set of documents that an operation of a vector store reads or writes. A search never finds
@@ -74,7 +75,7 @@ impl From<SessionId> for Collection {
 }
 
 /// A text that can be found by a search, with its metadata.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Document {
     /// The id. Adding a document with an existing id replaces the document.
@@ -98,6 +99,18 @@ impl Document {
     pub fn with_metadata(mut self, metadata: Variables) -> Self {
         self.metadata = metadata;
         self
+    }
+}
+
+/// Withholds the text, and the id, which may be one.
+impl fmt::Debug for Document {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, text, metadata } = self;
+        f.debug_struct("Document")
+            .field("id", &Bytes(id))
+            .field("text", &Bytes(text))
+            .field("metadata", metadata)
+            .finish()
     }
 }
 

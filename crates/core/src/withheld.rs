@@ -34,6 +34,15 @@ impl Withheld {
 
 impl fmt::Debug for Withheld {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Bytes(&self.0).fmt(f)
+    }
+}
+
+/// A text of a field that `Debug` withholds.
+pub(crate) struct Bytes<'t>(pub(crate) &'t str);
+
+impl fmt::Debug for Bytes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "<{} bytes>", self.0.len())
     }
 }

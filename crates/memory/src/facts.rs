@@ -42,13 +42,24 @@ const PAUSES: [Duration; 2] = [Duration::from_millis(5), Duration::from_millis(2
 /// A fact: the description of an entity.
 ///
 /// Needs the feature `entities`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Fact {
     /// The name.
     pub name: String,
     /// The description.
     pub text: String,
+}
+
+/// Withholds the name and the description, which are the words of a person.
+impl fmt::Debug for Fact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, text } = self;
+        f.debug_struct("Fact")
+            .field("name", &format_args!("<{} bytes>", name.len()))
+            .field("text", &format_args!("<{} bytes>", text.len()))
+            .finish()
+    }
 }
 
 /// The facts that [`EntityMemory`](crate::EntityMemory) knows of a session, a user or a group, to

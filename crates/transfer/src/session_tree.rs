@@ -181,7 +181,7 @@ async fn read_turn(
 }
 
 /// The title and the labels of a session.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub(crate) struct Names {
     pub(crate) title: Option<String>,
     pub(crate) labels: BTreeMap<String, String>,

@@ -8,6 +8,7 @@ use super::session_info::SessionInfo;
 use crate::{
     clock::{SystemTime, UNIX_EPOCH},
     session::{SessionId, SessionIdError},
+    withheld::Bytes,
 };
 
 /// The sessions that a list has, or that are deleted: those that fulfil all conditions.
@@ -26,7 +27,7 @@ use crate::{
 ///     .with_used_before(SystemTime::now() - year);
 /// assert!(!old.is_empty());
 /// ```
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SessionFilter {
     /// Labels that the session has, with exactly these values.
@@ -38,6 +39,19 @@ pub struct SessionFilter {
     /// Words that the session has, in its title or in its messages: see
     /// [`with_text`](Self::with_text).
     pub text: Option<String>,
+}
+
+/// Withholds the words to search for.
+impl fmt::Debug for SessionFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { labels, used_since, used_before, text } = self;
+        f.debug_struct("SessionFilter")
+            .field("labels", labels)
+            .field("used_since", used_since)
+            .field("used_before", used_before)
+            .field("text", &text.as_deref().map(Bytes))
+            .finish()
+    }
 }
 
 impl SessionFilter {

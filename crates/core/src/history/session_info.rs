@@ -1,6 +1,6 @@
 //! A session as a list shows it, and the limits of its title and labels.
 
-use std::{collections::BTreeMap, ops::Add};
+use std::{collections::BTreeMap, fmt, ops::Add};
 
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +12,7 @@ use crate::{
     role::Role,
     session::SessionId,
     turn::Turn,
+    withheld::Bytes,
 };
 
 /// A session as a list shows it to people.
@@ -28,7 +29,7 @@ use crate::{
 /// assert_eq!((info.turns, info.totals.usage), (0, None));
 /// # Ok::<(), conversant_core::SessionIdError>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SessionInfo {
     /// The session.
@@ -54,6 +55,23 @@ pub struct SessionInfo {
     pub bytes: u64,
     /// The sums of what is recorded with the same turns.
     pub totals: UsageTotals,
+}
+
+/// Withholds the title.
+impl fmt::Debug for SessionInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { session, title, labels, created_at, last_used_at, turns, bytes, totals } = self;
+        f.debug_struct("SessionInfo")
+            .field("session", session)
+            .field("title", &title.as_deref().map(Bytes))
+            .field("labels", labels)
+            .field("created_at", created_at)
+            .field("last_used_at", last_used_at)
+            .field("turns", turns)
+            .field("bytes", bytes)
+            .field("totals", totals)
+            .finish()
+    }
 }
 
 impl SessionInfo {

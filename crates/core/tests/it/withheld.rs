@@ -1,9 +1,12 @@
 //! Message text appears in no `Debug` output and in no error.
 
+use std::time::UNIX_EPOCH;
+
 use conversant_core::{
-    ApiError, ChatRequest, CompletionRequest, DecodeError, Delta, Event, InvalidToolCall, Loaded,
-    Message, Messages, ModelError, Note, ParseError, Part, PartialReply, PromptValue, Reply,
-    ReplyStream, Slice, StatusKind, Ticket, ToolCall, ToolCallDelta, Turn, TurnId, Value, Version,
+    ApiError, ChatRequest, CompletionRequest, DecodeError, Delta, Document, Event, InvalidToolCall,
+    LoadContext, Loaded, Match, Message, Messages, ModelError, Note, ParseError, Part,
+    PartialReply, PromptValue, Reply, ReplyStream, SessionFilter, SessionId, SessionInfo,
+    SessionPage, Slice, StatusKind, Ticket, ToolCall, ToolCallDelta, Turn, TurnId, Value, Version,
     Withheld, vars,
 };
 use serde_json::json;
@@ -14,6 +17,31 @@ fn message() -> Message {
     Message::ai(SECRET)
         .with_tool_calls([ToolCall::new("f", json!({"q": SECRET}))])
         .with_extra("additional_kwargs", json!({"refusal": SECRET}))
+}
+
+/// What lists and searches are given and return.
+#[test]
+fn debug_withholds_what_is_listed_and_found() {
+    let metadata = vars! { "a" => SECRET };
+    let document = Document::new(SECRET, SECRET).with_metadata(metadata.clone());
+    let mut info = SessionInfo::new(SessionId::new("s").unwrap(), UNIX_EPOCH);
+    info.title = Some(SECRET.to_owned());
+    info.labels.insert("user".to_owned(), "ada".to_owned());
+    let untitled = SessionInfo::new(info.session.clone(), UNIX_EPOCH);
+    let filter = SessionFilter::new().with_text(SECRET).with_label("user", "ada");
+    let shown = [
+        format!("{document:?}"),
+        format!("{:?}", Match::new(document, 0.5)),
+        format!("{info:?}"),
+        format!("{:?}", SessionPage::of(vec![info, untitled], 9)),
+        format!("{filter:?}"),
+        format!("{:?}", LoadContext::new(&metadata).with_input(SECRET)),
+    ];
+    for text in &shown {
+        assert!(!text.contains(SECRET), "{text}");
+        assert!(text.contains("<12 bytes>"), "{text}");
+    }
+    assert!(shown[2].contains("ada") && shown[4].contains("ada"), "labels are shown");
 }
 
 #[test]

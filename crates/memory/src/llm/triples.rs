@@ -17,7 +17,7 @@ pub(crate) const SEPARATOR: &str = "<|>";
 const MAX_TRIPLES: usize = 20_000;
 
 /// A fact.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 struct Triple([String; 3]);
 
 impl Triple {

@@ -293,6 +293,9 @@ fn facts_have_limits() {
             r#"Facts { session: SessionId("conversant:group:team"), .. }"#
         );
 
+        let listed = facts.list().await.unwrap();
+        assert_eq!(format!("{listed:?}"), "[Fact { name: <3 bytes>, text: <65533 bytes> }]");
+
         let longest = UserId::new("u".repeat(480)).unwrap();
         let facts = Facts::of_user(InMemoryHistory::new(), longest);
         facts.set("Ada", "kind").await.unwrap();
