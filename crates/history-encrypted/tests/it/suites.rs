@@ -1,7 +1,7 @@
 //! The suites that every history passes, over each store.
 
 use conversant_core::{
-    ChatHistory, Expect, HistoryError, OwnFormat, SessionFilter, SessionId, Turn,
+    ChatHistory, Expect, HistoryError, OwnFormat, Point, SessionFilter, SessionId, Turn,
 };
 use conversant_harness::{Need, Tested};
 use conversant_history_encrypted::{Encrypted, Keyring};
@@ -9,7 +9,7 @@ use conversant_history_jsonl::JsonlHistory;
 use conversant_history_postgres::PostgresHistory;
 use conversant_history_redis::RedisHistory;
 use conversant_history_sqlite::SqliteHistory;
-use conversant_memory::InMemoryHistory;
+use conversant_memory::{Facts, InMemoryHistory};
 use conversant_testkit::{
     servers::{PostgresServer, RedisServer},
     suite,
@@ -19,17 +19,17 @@ use crate::support::{key, keys};
 
 /// Runs the suites over a store. Blinding changes the ids of sessions only, so each store on disk
 /// is checked with or without it, and the store in memory with both.
-async fn passes<H: OwnFormat + Clone>(store: &H) {
+async fn passes<H: OwnFormat + Clone + 'static>(store: &H) {
     let plain = Encrypted::new(store.clone(), keys());
     passes_each(&plain).await;
 }
 
-async fn passes_blinded<H: OwnFormat + Clone>(store: &H) {
+async fn passes_blinded<H: OwnFormat + Clone + 'static>(store: &H) {
     let blinded = Encrypted::new(store.clone(), keys()).with_blinding_key(&key(9));
     passes_each(&blinded).await;
 }
 
-async fn passes_each<H: ChatHistory + Clone>(history: &H) {
+async fn passes_each<H: ChatHistory + Clone + 'static>(history: &H) {
     for report in [
         suite::history(|| history.clone()).await,
         suite::versioned_history(|| history.clone()).await,
@@ -38,6 +38,31 @@ async fn passes_each<H: ChatHistory + Clone>(history: &H) {
         let report = report.unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(report.skipped().next(), None, "{report}");
     }
+    facts_are_on_every_branch(history).await;
+}
+
+/// What a person has set of a session is known at each point of it, and stays with the next change.
+async fn facts_are_on_every_branch<H: ChatHistory + Clone + 'static>(history: &H) {
+    let id = SessionId::new("x".repeat(200)).unwrap();
+    let facts = Facts::of_session(history.clone(), id.clone());
+    let count = async || facts.list().await.unwrap().len();
+    let [first, second] = ["one", "two"].map(|words| Turn::exchange(words, "ok"));
+    for turn in [&first, &second] {
+        history.append(&id, turn, Expect::Any).await.unwrap();
+    }
+    facts.set("allergy", "no nuts").await.unwrap();
+    let points = [first.id().into(), Point::Start, second.id().into()];
+    for (point, known) in points.into_iter().zip(1..) {
+        let view = Facts::of_session(history.at(point).unwrap(), id.clone());
+        assert_eq!(view.list().await.unwrap().len(), known, "{point}");
+        history.set_tip(&id, point, Expect::Any).await.unwrap();
+        facts.set(format!("{point}"), "was here").await.unwrap();
+        assert_eq!(count().await, known + 1, "{point}");
+        let other = Turn::exchange(format!("after {point}"), "ok");
+        history.append(&id, &other, Expect::Any).await.unwrap();
+        assert_eq!(count().await, known + 1, "after {point}");
+    }
+    history.delete(&id).await.unwrap();
 }
 
 pub(crate) async fn in_memory() {
