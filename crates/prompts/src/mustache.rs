@@ -15,6 +15,7 @@ mod node;
 mod parse;
 mod render;
 mod view;
+mod work;
 
 use self::node::{Name, Node};
 use crate::{error::TemplateError, partials::Values};

@@ -33,8 +33,12 @@ pub const MAX_OUTPUT_BYTES: usize = conversant_template::MAX_OUTPUT_BYTES;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WorkLimit {
-    /// Too many steps or repetitions: 2 million steps in Jinja2, or a million passes of a mustache
-    /// section.
+    /// Too many steps or repetitions: 2 million steps in Jinja2, or a million passes in mustache.
+    ///
+    /// In mustache, a pass is a repetition of a section, whether it shows anything or not. Four
+    /// tags, literal texts or parts of a message's content count as a pass, each time that they
+    /// are filled in. So do eight places in which a name is looked for, and 64 characters of a text
+    /// that are passed over to find one by its index.
     Steps,
     /// An output of more than [`MAX_OUTPUT_BYTES`].
     Output,

@@ -7,18 +7,16 @@ use conversant_core::{MissingVariable, PromptError};
 use super::{
     node::{Name, Node},
     view::View,
+    work::{NODE, PASS, Work},
 };
 use crate::{
     partials::Values,
     work_limit::{MAX_OUTPUT_BYTES, WorkLimit},
 };
 
-/// The most repetitions of sections, all together, in one rendering.
-const MAX_REPETITIONS: usize = 1_000_000;
-
 pub(super) fn render(nodes: &[Node], values: &Values<'_>) -> Result<String, PromptError> {
     let mut renderer =
-        Renderer { nodes, values, scopes: Vec::new(), repetitions: 0, out: String::new() };
+        Renderer { nodes, values, scopes: Vec::new(), work: Work::new(), out: String::new() };
     renderer.run(0, nodes.len())?;
     Ok(renderer.out)
 }
@@ -28,7 +26,7 @@ struct Renderer<'r, 'v> {
     values: &'v Values<'v>,
     /// The values of the open sections, the innermost last.
     scopes: Vec<View<'v>>,
-    repetitions: usize,
+    work: Work,
     out: String,
 }
 
@@ -39,10 +37,11 @@ impl<'v> Renderer<'_, 'v> {
         while index < end {
             let Some(node) = self.nodes.get(index) else { break };
             index += 1;
+            self.work.spend(NODE)?;
             match node {
                 Node::Text(text) => self.push(text)?,
                 Node::Variable { name, escape } => {
-                    let found = match self.find(name) {
+                    let found = match self.find(name)? {
                         // The truth of a condition is not shown, but the value around it.
                         Some(view) if *escape && *name == Name::Dot && view.is_true() => {
                             self.scopes.iter().rev().nth(1).copied()
@@ -50,6 +49,7 @@ impl<'v> Renderer<'_, 'v> {
                         found => found,
                     };
                     let view = found.ok_or_else(|| self.missing(name))?;
+                    self.work.spend(view.parts().saturating_mul(NODE))?;
                     let text = view.text();
                     if *escape {
                         self.push(&escaped(&text))?;
@@ -58,7 +58,7 @@ impl<'v> Renderer<'_, 'v> {
                     }
                 }
                 Node::Section { name, inverted, end } => {
-                    let view = self.find(name).unwrap_or(View::Nothing);
+                    let view = self.find(name)?.unwrap_or(View::Nothing);
                     match (inverted, view.items()) {
                         (true, _) if view.is_false() => self.body(View::True, index, *end)?,
                         (true, _) => {}
@@ -78,10 +78,7 @@ impl<'v> Renderer<'_, 'v> {
 
     /// Renders a section's body once, unless its value counts as false.
     fn body(&mut self, scope: View<'v>, start: usize, end: usize) -> Result<(), PromptError> {
-        self.repetitions += 1;
-        if self.repetitions > MAX_REPETITIONS {
-            return Err(WorkLimit::Steps.into());
-        }
+        self.work.spend(PASS)?;
         if scope.is_false() {
             return Ok(());
         }
@@ -92,14 +89,17 @@ impl<'v> Renderer<'_, 'v> {
     }
 
     /// Looks a name up: in the open sections from the inside out, then among the variables.
-    fn find(&self, name: &Name) -> Option<View<'v>> {
-        let mut scopes = self.scopes.iter().rev().copied();
-        match name {
-            Name::Dot => scopes.next(),
-            Name::Path(path) => scopes.find_map(|scope| scope.walk(path)).or_else(|| {
-                let (first, rest) = path.split_first()?;
-                View::Variable(self.values.get(first)?).walk(rest)
-            }),
+    fn find(&mut self, name: &Name) -> Result<Option<View<'v>>, WorkLimit> {
+        let Name::Path(path) = name else { return Ok(self.scopes.last().copied()) };
+        for scope in self.scopes.iter().rev() {
+            if let Some(found) = scope.walk(path, &mut self.work)? {
+                return Ok(Some(found));
+            }
+        }
+        let Some((first, rest)) = path.split_first() else { return Ok(None) };
+        match self.values.get(first) {
+            Some(value) => View::Variable(value).walk(rest, &mut self.work),
+            None => Ok(None),
         }
     }
 

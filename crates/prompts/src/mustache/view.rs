@@ -5,7 +5,11 @@ use std::borrow::Cow;
 use conversant_core::{Content, Message, Messages, Value};
 use serde_json::Value as Json;
 
-use crate::value_to_argument::{argument, json_argument};
+use super::work::{LOOKUP, Work};
+use crate::{
+    value_to_argument::{argument, json_argument},
+    work_limit::WorkLimit,
+};
 
 /// A borrowed value, wherever it comes from.
 #[derive(Clone, Copy)]
@@ -73,27 +77,34 @@ impl<'v> View<'v> {
     }
 
     /// Returns the value at a path, if the whole path exists.
-    pub(super) fn walk(self, path: &[String]) -> Option<Self> {
+    pub(super) fn walk(self, path: &[String], work: &mut Work) -> Result<Option<Self>, WorkLimit> {
         let mut view = self;
         for part in path {
             if let Some(zero) = view.zero() {
-                return Some(Self::Zero(zero));
+                return Ok(Some(Self::Zero(zero)));
             }
-            view = view.child(part)?;
+            work.spend(LOOKUP + part.len() / LOOKUP)?;
+            match view.child(part, work)? {
+                Some(child) => view = child,
+                None => return Ok(None),
+            }
         }
-        Some(view)
+        Ok(Some(view))
     }
 
-    fn child(self, part: &str) -> Option<Self> {
-        match self {
-            Self::Variable(Value::Data(data)) => Self::Json(data).child(part),
+    fn child(self, part: &str, work: &mut Work) -> Result<Option<Self>, WorkLimit> {
+        Ok(match self {
+            Self::Variable(Value::Data(data)) => return Self::Json(data).child(part, work),
             Self::Variable(Value::Messages(messages)) => {
-                Some(Self::Message(messages.get(index(part, messages.len())?)?))
+                let message = index(part, messages.len()).and_then(|index| messages.get(index));
+                message.map(Self::Message)
             }
-            Self::Variable(Value::Text(text)) => character(text, part),
+            Self::Variable(Value::Text(text)) => character(text, part, work)?,
             Self::Json(Json::Object(fields)) => fields.get(part).map(Self::Json),
-            Self::Json(Json::Array(items)) => items.get(index(part, items.len())?).map(Self::Json),
-            Self::Json(Json::String(text)) => character(text, part),
+            Self::Json(Json::Array(items)) => {
+                index(part, items.len()).and_then(|index| items.get(index)).map(Self::Json)
+            }
+            Self::Json(Json::String(text)) => character(text, part, work)?,
             Self::Message(message) => match part {
                 "content" => Some(Self::Content(message.content())),
                 "type" => Some(Self::Text(message.role().type_name())),
@@ -101,6 +112,17 @@ impl<'v> View<'v> {
                 _ => None,
             },
             _ => None,
+        })
+    }
+
+    /// Returns how many parts of content [`text`](Self::text) looks at; some of them show nothing.
+    pub(super) fn parts(self) -> usize {
+        let parts = |message: &Message| message.content().parts().len();
+        match self {
+            Self::Variable(Value::Messages(messages)) => messages.iter().map(parts).sum(),
+            Self::Message(message) => parts(message),
+            Self::Content(content) => content.parts().len(),
+            _ => 0,
         }
     }
 
@@ -162,8 +184,18 @@ fn index(part: &str, length: usize) -> Option<usize> {
     if index < 0 { length.checked_sub(index.unsigned_abs()) } else { index.try_into().ok() }
 }
 
-fn character<'v>(text: &'v str, part: &str) -> Option<View<'v>> {
-    let wanted = index(part, text.chars().count())?;
-    let (start, found) = text.char_indices().nth(wanted)?;
-    text.get(start..start + found.len_utf8()).map(View::Text)
+/// Returns a character by its index, which may count from the end.
+fn character<'v>(
+    text: &'v str,
+    part: &str,
+    work: &mut Work,
+) -> Result<Option<View<'v>>, WorkLimit> {
+    let Ok(wanted) = part.parse::<isize>() else { return Ok(None) };
+    work.spend(wanted.unsigned_abs().min(text.len()))?;
+    let found = match usize::try_from(wanted) {
+        Ok(wanted) => text.char_indices().nth(wanted),
+        Err(_) => text.char_indices().rev().nth(wanted.unsigned_abs() - 1),
+    };
+    let found = found.and_then(|(start, found)| text.get(start..start + found.len_utf8()));
+    Ok(found.map(View::Text))
 }

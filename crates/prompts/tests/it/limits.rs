@@ -1,6 +1,6 @@
 //! Limits of templates: no input panics, and no template makes more text than is allowed.
 
-use conversant_core::{Prompt, PromptError, Report, Variables, vars};
+use conversant_core::{Messages, Prompt, PromptError, Report, Variables, vars};
 use conversant_prompts::{
     ChatPromptTemplate, Example, ExampleSelector, FewShotChatPromptTemplate, FewShotPromptTemplate,
     MAX_OUTPUT_BYTES, MessageTemplate, PartTemplate, PipelinePromptTemplate, PromptTemplate,
@@ -130,6 +130,42 @@ fn text_of_lists_is_limited() {
     let prompt = PromptTemplate::parse(source, TemplateFormat::Jinja2).unwrap();
     let text = prompt.format(&vars! { "l" => json!(["a", 1]) }).unwrap().to_string();
     assert_eq!(text, "a, 1 A-1 ['a', 1]");
+}
+
+/// Mustache sections that show little, and do much for it.
+#[test]
+fn work_in_mustache_is_limited() {
+    let nested = |body: &str| format!("{{{{#l}}}}{{{{#l}}}}{body}{{{{/l}}}}{{{{/l}}}}");
+    let deep = format!("{}{{{{a.b}}}}{}", "{{#o}}".repeat(60), "{{/o}}".repeat(60));
+    let list = json!(vec![1; 1000]);
+    let parts =
+        json!([{"type": "human", "data": {"content": vec![json!({"type": "thinking"}); 10_000]}}]);
+    let messages: Messages = serde_json::from_value(parts).unwrap();
+    let variables = vars! {
+        "l" => list, "e" => "", "t" => "x".repeat(1_000_000), "o" => json!({"k": {"b": 1}}),
+        "a" => json!({"b": ""}), "m" => messages,
+    };
+    let format = |source: &str| {
+        let prompt = PromptTemplate::parse(source, TemplateFormat::Mustache).unwrap();
+        prompt.format(&variables)
+    };
+    for source in [
+        nested(&"{{e}}".repeat(40)),
+        nested(&"{{#e}}x{{/e}}".repeat(40)),
+        nested("{{t.999999}}"),
+        nested("{{m.0.content}}"),
+        nested(&format!("{{{{#{0}}}}}{{{{/{0}}}}}", "n".repeat(10_000))),
+        format!("{{{{#l}}}}{}{{{{/l}}}}", deep.repeat(20)),
+    ] {
+        let start: String = source.chars().take(40).collect();
+        let error = format(&source).unwrap_err();
+        let PromptError::Custom(cause) = &error else { panic!("{start}: {error}") };
+        assert_eq!(cause.downcast_ref(), Some(&WorkLimit::Steps), "{start}");
+    }
+    for source in ["{{t.0}}", "{{t.-1}}", "{{a.b}}-"] {
+        let text = format(&format!("{{{{#l}}}}{}{{{{/l}}}}", source.repeat(100))).unwrap();
+        assert_eq!(text.to_string().len(), 100_000, "{source}");
+    }
 }
 
 /// Values that are nested deeper than a stack is.
