@@ -52,6 +52,7 @@ mod decode;
 mod delta_fast_path;
 #[cfg(feature = "embeddings")]
 mod embedding_list;
+mod growing_arguments;
 mod lists;
 mod message_in;
 mod message_out;

@@ -4,10 +4,10 @@
 //! again with each piece or be another with each piece, and a call may come whole or in pieces.
 
 use conversant_core::{DecodeError, InvalidToolCall, ToolCall, ToolCallDelta};
-use serde::de::IgnoredAny;
 use serde_json::{Map, Value as Json};
 
 use super::{
+    growing_arguments::GrowingArguments,
     message_in::CallIn,
     tolerant::{Count, Text},
     tool_arguments::read_call,
@@ -27,7 +27,7 @@ struct GrowingCall {
     index: Option<u64>,
     id: Option<String>,
     name: Option<String>,
-    arguments: String,
+    arguments: GrowingArguments,
     kept: Map<String, Json>,
 }
 
@@ -87,14 +87,10 @@ impl ToolCallAccumulator {
         }
         // Some servers end with the whole call once more.
         let is_repeated = !arguments.is_empty()
-            && growing.arguments == *arguments
-            && is_complete(&growing.arguments);
+            && growing.arguments.as_str() == arguments
+            && growing.arguments.is_complete();
         if !is_repeated {
-            // Some servers begin with an empty object, and the arguments follow.
-            if growing.arguments.trim() == "{}" && arguments.trim_start().starts_with('{') {
-                growing.arguments.clear();
-            }
-            growing.arguments.push_str(&arguments);
+            growing.arguments.push(&arguments);
             piece.arguments = arguments.into_owned();
         }
         for (field, value) in call.kept {
@@ -110,7 +106,7 @@ impl ToolCallAccumulator {
 
     /// Returns the position of the call that a piece continues.
     fn continued(
-        &self,
+        &mut self,
         index: Option<u64>,
         id: Option<&str>,
         name: Option<&str>,
@@ -131,17 +127,17 @@ impl ToolCallAccumulator {
             None if place.of > 1 => place.position,
             None => self.calls.len().checked_sub(1)?,
         };
-        let known = self.calls.get(position)?;
+        let known = self.calls.get_mut(position)?;
         let starts = match (id, name) {
             // Another id alone does not begin a call: some servers make up an id for each piece.
             (Some(_), Some(_)) => {
-                let is_open = !known.arguments.is_empty() && !is_complete(&known.arguments);
+                let is_open = !known.arguments.is_empty() && !known.arguments.is_complete();
                 let goes_on = is_open && index.is_some() && known.name.as_deref() == name;
                 known.id.is_some() && !goes_on || starts_anew(known, index, name)
             }
             (Some(_), None) if known.id.is_none() => false,
             (None, Some(_)) => starts_anew(known, index, name),
-            (_, None) => index.is_none() && !arguments.is_empty() && is_complete(&known.arguments),
+            (_, None) => index.is_none() && !arguments.is_empty() && known.arguments.is_complete(),
         };
         (!starts).then_some(position)
     }
@@ -150,7 +146,7 @@ impl ToolCallAccumulator {
     pub(super) fn finish(self) -> (Vec<ToolCall>, Vec<InvalidToolCall>) {
         let (mut calls, mut invalid) = (Vec::with_capacity(self.calls.len()), Vec::new());
         for call in self.calls {
-            match read_call(call.id, call.name, call.arguments) {
+            match read_call(call.id, call.name, call.arguments.into_string()) {
                 Ok(mut read) => {
                     read.extra = call.kept;
                     calls.push(read);
@@ -166,15 +162,10 @@ impl ToolCallAccumulator {
 }
 
 /// Returns whether a piece with a name begins another call than the known one.
-fn starts_anew(known: &GrowingCall, index: Option<u64>, name: Option<&str>) -> bool {
+fn starts_anew(known: &mut GrowingCall, index: Option<u64>, name: Option<&str>) -> bool {
     if known.arguments.is_empty() {
         // With an index, it may be more of the name.
         return index.is_none() && known.name.is_some() && known.name.as_deref() != name;
     }
-    is_complete(&known.arguments) || known.name.as_deref() != name
-}
-
-/// Returns whether arguments are whole: nothing can follow them.
-fn is_complete(arguments: &str) -> bool {
-    arguments.trim_end().ends_with('}') && serde_json::from_str::<IgnoredAny>(arguments).is_ok()
+    known.arguments.is_complete() || known.name.as_deref() != name
 }
