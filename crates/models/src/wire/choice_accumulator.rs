@@ -25,6 +25,8 @@ pub(super) struct ChoiceAccumulator {
     text: Option<String>,
     /// The parts that are not text, and the text before them.
     parts: Vec<Json>,
+    /// The positions of the parts that have text, of those that came in pieces.
+    parts_with_text: Vec<usize>,
     /// Whether the content was `null` when it came.
     null_content: bool,
     refusal: Option<String>,
@@ -86,8 +88,20 @@ impl ChoiceAccumulator {
         if self.parts.is_empty() {
             return Cow::Borrowed(text);
         }
-        let before = self.parts.iter().filter_map(|part| part.get("text")?.as_str());
+        let before = self.parts.iter().filter_map(text_of);
         before.chain([text]).collect::<String>().into()
+    }
+
+    fn has_no_text(&self) -> bool {
+        let mut parts = self.parts_with_text.iter().filter_map(|at| text_of(self.parts.get(*at)?));
+        self.text.as_ref().is_none_or(String::is_empty) && parts.all(str::is_empty)
+    }
+
+    /// Returns what follows the text that has come, if a text begins with it.
+    fn after_known<'t>(&self, text: &'t str) -> Option<&'t str> {
+        let parts = self.parts_with_text.iter().filter_map(|at| text_of(self.parts.get(*at)?));
+        let mut known = parts.chain([self.text.as_deref().unwrap_or_default()]);
+        known.try_fold(text, |rest, known| rest.strip_prefix(known))
     }
 
     /// Takes the text of an event that says nothing else.
@@ -159,17 +173,17 @@ impl ChoiceAccumulator {
         if let Some(ContentIn::Text(text)) = &mut message.content
             && !text.is_empty()
         {
-            let known = self.partial();
-            let rest = text.strip_prefix(&*known).filter(|_| !known.is_empty());
+            let is_first = self.has_no_text();
+            let rest = self.after_known(text).filter(|_| !is_first);
             (self.messages, *text) = match (self.messages, rest) {
                 (Messages::First | Messages::Growing, Some(rest)) => {
                     (Messages::Growing, rest.to_owned().into())
                 }
-                (Messages::Growing, None) if !known.is_empty() => {
+                (Messages::Growing, None) if !is_first => {
                     let what = "its messages are neither pieces of an answer nor the answer so far";
                     return Err(DecodeError::new(what));
                 }
-                (form, _) if known.is_empty() => (form, mem::take(text)),
+                (form, _) if is_first => (form, mem::take(text)),
                 _ => (Messages::Pieces, mem::take(text)),
             };
         }
@@ -272,12 +286,24 @@ impl ChoiceAccumulator {
             self.end_text();
             self.parts.push(part);
         }
+        self.note_last_part();
+    }
+
+    /// Notes whether the last part has text.
+    fn note_last_part(&mut self) {
+        if let Some(last) = self.parts.len().checked_sub(1)
+            && self.parts_with_text.last() != Some(&last)
+            && self.parts.last().and_then(text_of).is_some_and(|text| !text.is_empty())
+        {
+            self.parts_with_text.push(last);
+        }
     }
 
     /// Makes a part of the text since the last part.
     fn end_text(&mut self) {
         if let Some(text) = self.text.take().filter(|text| !text.is_empty()) {
             self.parts.push(json!({"type": "text", "text": text}));
+            self.note_last_part();
         }
     }
 
@@ -325,4 +351,8 @@ impl ChoiceAccumulator {
             finish_reason: self.finish_reason,
         }
     }
+}
+
+fn text_of(part: &Json) -> Option<&str> {
+    part.get("text")?.as_str()
 }

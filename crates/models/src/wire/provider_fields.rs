@@ -136,16 +136,15 @@ const MAX_OPEN: usize = 64;
 
 /// Joins items of the same index, or without an index those of the same id.
 fn join_items(whole: &mut Vec<Json>, items: Vec<Json>) {
-    let key = |name: &str, item: &Json| item.get(name).filter(|key| !key.is_null()).cloned();
     for item in items {
         let (index, id) = (key("index", &item), key("id", &item));
-        let belongs = |known: &Json| match (&index, &id) {
+        let belongs = |known: &Json| match (index, id) {
             // Some servers reuse an index for a part of another type.
             (Some(_), _) => key("index", known) == index && same_type(known, &item),
             (None, Some(_)) => key("id", known) == id,
             (None, None) => key("index", known).is_none() && same_type(known, &item),
         };
-        let known = match (&index, &id) {
+        let known = match (index, id) {
             // A piece that names no item continues the last one.
             (None, None) => whole.last_mut().filter(|known| belongs(known)),
             _ => whole.iter_mut().rev().take(MAX_OPEN).find(|known| belongs(known)),
@@ -171,6 +170,10 @@ pub(super) fn join_part(whole: &mut Json, piece: Json) -> Result<(), Json> {
         }
         (_, piece) => Err(piece),
     }
+}
+
+fn key<'i>(name: &str, item: &'i Json) -> Option<&'i Json> {
+    item.get(name).filter(|key| !key.is_null())
 }
 
 fn same_type(known: &Json, item: &Json) -> bool {
