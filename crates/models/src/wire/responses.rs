@@ -5,6 +5,7 @@ mod input;
 mod item_accumulator;
 mod options;
 mod output;
+mod part_texts;
 mod stream;
 mod whole;
 

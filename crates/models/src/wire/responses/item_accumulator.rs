@@ -1,14 +1,14 @@
 //! Puts one output item of a streamed response together.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use conversant_core::{Delta, ToolCallDelta};
 use serde_json::{Map, Value as Json, json};
 
-use super::output::{arguments, item_type, parts};
-
-/// The maximum number of parts of an item.
-const MAX_PARTS: usize = 1024;
+use super::{
+    output::{arguments, item_type, parts},
+    part_texts::PartTexts,
+};
 
 /// An output item, as far as it has come.
 #[derive(Debug, Default, Clone)]
@@ -18,10 +18,10 @@ pub(super) struct ItemAccumulator {
     /// The item as it came last: when it was added, or when it was done.
     item: Map<String, Json>,
     is_done: bool,
-    texts: Vec<String>,
-    refusals: Vec<String>,
-    summaries: Vec<String>,
-    reasoning: Vec<String>,
+    texts: PartTexts,
+    refusals: PartTexts,
+    summaries: PartTexts,
+    reasoning: PartTexts,
     arguments: String,
     /// Which of the response's calls it is, if it is one.
     call: Option<usize>,
@@ -61,7 +61,7 @@ impl ItemAccumulator {
         self.texts.concat()
     }
 
-    fn field(&mut self, field: Field) -> &mut Vec<String> {
+    fn field(&mut self, field: Field) -> &mut PartTexts {
         match field {
             Field::Text => &mut self.texts,
             Field::Refusal => &mut self.refusals,
@@ -79,16 +79,12 @@ impl ItemAccumulator {
         pieces: &mut VecDeque<Delta>,
     ) {
         let texts = self.field(field);
-        let index = index.unwrap_or_else(|| texts.len().saturating_sub(1)).min(MAX_PARTS);
-        let separates = index > 0 && texts.get(index).is_none_or(String::is_empty);
-        if texts.len() <= index {
-            texts.resize_with(index + 1, String::new);
-        }
-        let Some(text) = texts.get_mut(index) else { return };
+        let index = texts.place(index);
+        let separates = index > 0 && texts.get(index).is_none_or(str::is_empty);
+        texts.push(index, piece);
         if piece.is_empty() {
             return;
         }
-        text.push_str(piece);
         let separator = if separates { "\n\n" } else { "" };
         pieces.push_back(match field {
             Field::Text => Delta::Text(piece.to_owned()),
@@ -106,8 +102,8 @@ impl ItemAccumulator {
         pieces: &mut VecDeque<Delta>,
     ) {
         let texts = self.field(field);
-        let at = index.unwrap_or_else(|| texts.len().saturating_sub(1));
-        let known = texts.get(at).map_or("", String::as_str);
+        let at = index.unwrap_or_else(|| texts.last_index());
+        let known = texts.get(at).unwrap_or_default();
         if let Some(rest) = whole.strip_prefix(known) {
             let rest = rest.to_owned();
             self.push(field, index, &rest, pieces);
@@ -223,18 +219,19 @@ impl ItemAccumulator {
 
     /// Returns the parts of a message. They are counted over all kinds.
     fn content(&self) -> Json {
-        let count = self.texts.len().max(self.refusals.len());
-        let part = |index: usize| {
-            let at = |texts: &[String]| texts.get(index).filter(|text| !text.is_empty()).cloned();
-            let text = at(&self.texts)
-                .map(|text| json!({"type": "output_text", "text": text, "annotations": []}));
-            let refusal = || Some(json!({"type": "refusal", "refusal": at(&self.refusals)?}));
-            text.or_else(refusal)
-        };
-        (0..count).filter_map(part).collect()
+        let mut parts = BTreeMap::new();
+        for (index, refusal) in self.refusals.iter().filter(|(_, text)| !text.is_empty()) {
+            parts.insert(index, json!({"type": "refusal", "refusal": refusal}));
+        }
+        // Of a part that has both, the text counts.
+        for (index, text) in self.texts.iter().filter(|(_, text)| !text.is_empty()) {
+            let part = json!({"type": "output_text", "text": text, "annotations": []});
+            parts.insert(index, part);
+        }
+        parts.into_values().collect()
     }
 }
 
-fn parts_of(texts: &[String], kind: &str) -> Json {
-    texts.iter().map(|text| json!({"type": kind, "text": text})).collect()
+fn parts_of(texts: &PartTexts, kind: &str) -> Json {
+    texts.iter().map(|(_, text)| json!({"type": kind, "text": text})).collect()
 }
