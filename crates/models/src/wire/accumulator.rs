@@ -8,7 +8,7 @@ use conversant_core::{
 
 use super::{
     answer::Answer,
-    answer_decoder::{AnswerDecoder, Ending, StreamedAnswer, is_done_marker, take_apart},
+    answer_decoder::{AnswerDecoder, Ending, StreamedAnswer, Trial, is_done_marker, take_apart},
     answer_in::{AnswerIn, ChoiceIn},
     api_error,
     choice_accumulator::ChoiceAccumulator,
@@ -28,7 +28,9 @@ pub struct Accumulator {
     wanted: usize,
     model: Option<String>,
     usage: Option<Usage>,
+    /// It learns nothing while there is a copy in `trial`, which takes all events.
     fast_path: DeltaFastPath,
+    trial: Trial<Self>,
     /// The number of bytes of the answer that may still come.
     left: usize,
     limit: usize,
@@ -43,6 +45,7 @@ impl Accumulator {
             model: None,
             usage: None,
             fast_path: DeltaFastPath::default(),
+            trial: Trial::None,
             left: limit,
             limit,
         }
@@ -78,7 +81,14 @@ impl Accumulator {
             return Ok(false);
         }
         let error = match read::<AnswerIn<'_>>(data) {
-            Ok(answer) => return self.take_answer(answer, data, pieces).map(|()| false),
+            Ok(answer) => {
+                let taken = self.take_answer(answer, data, pieces).map(|()| false);
+                if let Trial::Copy(copy) = &mut self.trial {
+                    // It fails as the answer does.
+                    let _ = copy.take_data(data, &mut VecDeque::new());
+                }
+                return taken;
+            }
             Err(error) => error,
         };
         if let Some(mended) = decode::without_nan(data) {
@@ -87,6 +97,7 @@ impl Accumulator {
         if let Some(taken) = take_apart(self, data) {
             let (done, mut more) = taken?;
             pieces.append(&mut more);
+            self.fast_path = DeltaFastPath::default();
             return Ok(done);
         }
         if is_keep_alive(trimmed) {
@@ -107,7 +118,9 @@ impl Accumulator {
         data: &str,
         pieces: &mut VecDeque<Delta>,
     ) -> Result<(), ModelError> {
-        if let Some(text) = answer.only_text() {
+        if let Some(text) = answer.only_text()
+            && !matches!(self.trial, Trial::Copy(_))
+        {
             self.fast_path.learn(data, text);
         }
         if let Some(error) = error_of(&answer, data.as_bytes()) {
@@ -251,6 +264,10 @@ impl StreamedAnswer for Accumulator {
         pieces: &mut VecDeque<Delta>,
     ) -> Result<bool, ModelError> {
         self.take_event(event, pieces)
+    }
+
+    fn trial(&mut self) -> &mut Trial<Self> {
+        &mut self.trial
     }
 
     fn ending(&self) -> Ending {

@@ -1,11 +1,12 @@
 //! Decodes a streamed answer, from bytes to pieces and the whole answer.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, mem};
 
 use bytes::Bytes;
 use conversant_core::{ApiError, Delta, ModelError, PartialReply, Reply};
 
 use super::{
+    accumulator::is_keep_alive,
     answer::Answer,
     api_error,
     sse::{SseDecoder, SseEvent},
@@ -42,7 +43,7 @@ pub enum Ending {
 }
 
 /// An answer that is put together from events.
-pub trait StreamedAnswer: Clone + Send + Unpin + 'static {
+pub trait StreamedAnswer: Clone + Send + Sized + Unpin + 'static {
     /// Whether the marker `[DONE]` makes an answer whole.
     const ENDS_WITH_DONE: bool;
 
@@ -58,6 +59,9 @@ pub trait StreamedAnswer: Clone + Send + Unpin + 'static {
         event: SseEvent<'_>,
         pieces: &mut VecDeque<Delta>,
     ) -> Result<bool, ModelError>;
+
+    /// Returns the copy on which events that hold several are tried.
+    fn trial(&mut self) -> &mut Trial<Self>;
 
     /// Returns what is known of the end of the answer.
     fn ending(&self) -> Ending;
@@ -83,34 +87,71 @@ pub trait StreamedAnswer: Clone + Send + Unpin + 'static {
     fn reply(answer: Answer) -> Result<Reply, ModelError>;
 }
 
+/// A copy of an answer, on which an event that holds several is tried before the answer takes it: an
+/// event that cannot be read leaves no trace. It is made once, and takes what the answer takes.
+#[derive(Debug, Default, Clone)]
+pub enum Trial<A> {
+    /// There was no such event.
+    #[default]
+    None,
+    /// There was one.
+    Copy(Box<A>),
+    /// One is being taken.
+    Running,
+}
+
+/// What an event that holds several brought: whether it ends the stream, and its pieces.
+type TakenApart = Result<(bool, VecDeque<Delta>), ModelError>;
+
 /// Reads data that is not JSON as several events, or without a second `data:`: some servers
 /// separate events by one line end only, and some gateways write the field's name twice.
 ///
 /// Returns whether it ends the stream, with its pieces, or `None` if it cannot be read so.
-pub(super) fn take_apart<A: StreamedAnswer>(
-    answer: &mut A,
-    data: &str,
-) -> Option<Result<(bool, VecDeque<Delta>), ModelError>> {
+pub(super) fn take_apart<A: StreamedAnswer>(answer: &mut A, data: &str) -> Option<TakenApart> {
     let again = data.trim().strip_prefix("data:");
     if again.is_none() && !data.contains('\n') {
         return None;
     }
-    let mut copy = answer.clone();
+    let lines = again.unwrap_or(data);
+    // Words that keep the connection open change nothing, so they need no copy.
+    if matches!(answer.trial(), Trial::Running) || is_keep_alive(data.trim()) {
+        return take_lines(answer, lines);
+    }
+    let mut copy = match mem::replace(answer.trial(), Trial::Running) {
+        Trial::Copy(copy) => copy,
+        Trial::None | Trial::Running => Box::new(answer.clone()),
+    };
+    let tried = take_lines(&mut *copy, lines);
+    if matches!(tried, Some(Ok(_))) {
+        let taken = take_lines(answer, lines);
+        *answer.trial() = Trial::Copy(copy);
+        return taken;
+    }
+    *answer.trial() = Trial::None;
+    tried
+}
+
+fn take_lines<A: StreamedAnswer>(answer: &mut A, lines: &str) -> Option<TakenApart> {
     let mut pieces = VecDeque::new();
-    let mut done = false;
-    for data in again.unwrap_or(data).lines() {
-        match copy.take(SseEvent { event: "", data }, &mut pieces) {
+    for line in lines.lines() {
+        match answer.take(SseEvent { event: "", data: with_one_name(line) }, &mut pieces) {
             Ok(false) => {}
-            Ok(true) => {
-                done = true;
-                break;
-            }
+            Ok(true) => return Some(Ok((true, pieces))),
             Err(ModelError::Decode(_)) => return None,
             Err(error) => return Some(Err(error)),
         }
     }
-    *answer = copy;
-    Some(Ok((done, pieces)))
+    Some(Ok((false, pieces)))
+}
+
+/// Returns a line with the field's name before it once, if it has it more often.
+fn with_one_name(mut line: &str) -> &str {
+    while let Some(rest) = line.trim().strip_prefix("data:")
+        && rest.trim_start().starts_with("data:")
+    {
+        line = rest;
+    }
+    line
 }
 
 /// Decodes a streamed answer: [`StreamDecoder`](super::StreamDecoder) and

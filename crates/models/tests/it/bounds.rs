@@ -113,3 +113,127 @@ fn the_limit_counts_the_bytes_of_pieces() {
         assert!(matches!(read(), Some(ModelError::BodyTooLarge { .. })), "{name}");
     }
 }
+
+/// Feeds events to a decoder of a stream.
+fn feed(decoder: &mut StreamDecoder, events: impl IntoIterator<Item = String>) {
+    for event in events {
+        decoder.feed(Bytes::from(format!("data: {event}\n\n")));
+        while decoder.next_delta().unwrap().is_some() {}
+    }
+}
+
+/// What has come is not looked at again for each piece: that would take minutes here.
+#[test]
+fn arguments_in_many_pieces_are_read_once() {
+    let piece = |arguments: &str| {
+        let arguments = serde_json::to_string(arguments).unwrap();
+        format!(
+            r#"{{"choices":[{{"delta":{{"tool_calls":[{{"function":{{"arguments":{arguments}}}}}]}}}}]}}"#
+        )
+    };
+    let first = r#"{"choices":[{"delta":{"tool_calls":[{"id":"c","function":{"name":"f"}}]}}]}"#;
+    let long = format!(r#"{{"a":["{}"#, "x".repeat(1 << 20));
+    for (close, more, count) in [("\"", ",{}", 2_001), ("\"", " ", 1), ("", "{}", 1)] {
+        let mut decoder = StreamDecoder::new();
+        let events = [first.to_owned(), piece(&long), piece(close)].into_iter();
+        let end = if close.is_empty() { "\"]}" } else { "]}" };
+        let end = [piece(end), "[DONE]".to_owned()];
+        feed(&mut decoder, events.chain((0..2_000).map(|_| piece(more))).chain(end));
+        let reply = decoder.finish().unwrap();
+        let [call] = reply.message.tool_calls() else { panic!("{more:?}") };
+        let list = call.args.get("a").and_then(|list| list.as_array()).unwrap();
+        assert_eq!(list.len(), count, "{more:?}");
+    }
+    // No piece can mend these.
+    let mut decoder = StreamDecoder::new();
+    let events = [first.to_owned(), piece(&(long + "\"x]}"))].into_iter();
+    let end = ["[DONE]".to_owned()];
+    feed(&mut decoder, events.chain((0..2_000).map(|_| piece("{}"))).chain(end));
+    assert_eq!(decoder.finish().unwrap().message.invalid_tool_calls().len(), 1);
+}
+
+#[test]
+fn events_of_two_lines_are_taken_in_a_time_that_grows_with_them() {
+    let text = "x".repeat(4_000);
+    let mut decoder = StreamDecoder::new();
+    let event = |text: &str| format!(r#"{{"choices":[{{"delta":{{"content":"{text}"}}}}]}}"#);
+    let long = (0..1_000).map(|_| event(&text));
+    let two = format!("{0}\ndata: {0}", event("a"));
+    feed(&mut decoder, long.chain((0..1_000).flat_map(|_| [two.clone(), event("b")])));
+    feed(&mut decoder, ["[DONE]".to_owned()]);
+    let reply = decoder.finish().unwrap();
+    assert_eq!(reply.text().trim_start_matches('x'), "aab".repeat(1_000));
+
+    let mut decoder = ResponsesStreamDecoder::new();
+    let mut feed = |event: &str| {
+        decoder.feed(Bytes::from(format!("data: {event}\n\n")));
+        while decoder.next_delta().unwrap().is_some() {}
+    };
+    let event = |text: &str| format!(r#"{{"type":"response.output_text.delta","delta":"{text}"}}"#);
+    (0..1_000).for_each(|_| feed(&event(&text)));
+    let two = format!("{0}\ndata: {0}", event("a"));
+    for _ in 0..1_000 {
+        feed(&two);
+        feed(&event("b"));
+    }
+    feed(r#"{"type":"response.completed","response":{}}"#);
+    let reply = decoder.finish().unwrap();
+    assert_eq!(reply.text().trim_start_matches('x'), "aab".repeat(1_000));
+}
+
+/// A line that cannot be read leaves no trace of those before it.
+#[test]
+fn events_of_several_lines_are_taken_whole_or_not_at_all() {
+    let event = |text: &str| format!(r#"{{"choices":[{{"delta":{{"content":"{text}"}}}}]}}"#);
+    for before in [event("a"), format!("{}\ndata: {}", event("a"), event("b"))] {
+        let mut decoder = StreamDecoder::new();
+        feed(&mut decoder, [before]);
+        decoder.feed(Bytes::from(format!("data: {}\ndata: {{\"choices\n\n", event("c"))));
+        assert!(matches!(decoder.next_delta(), Err(ModelError::Decode(_))));
+        feed(&mut decoder, [event("d"), "[DONE]".to_owned()]);
+        assert!(!decoder.finish().unwrap().text().contains('c'));
+    }
+}
+
+#[test]
+fn a_name_that_is_written_without_end_is_read_once() {
+    let event = r#"{"choices":[{"delta":{"content":"a"}}]}"#;
+    let mut decoder = StreamDecoder::new();
+    feed(&mut decoder, ["data: ".repeat(500_000) + event, "[DONE]".to_owned()]);
+    assert_eq!(decoder.finish().unwrap().text(), "a");
+}
+
+#[test]
+fn messages_after_a_part_are_compared_with_nothing_else() {
+    let first =
+        r#"{"choices":[{"message":{"content":[{"type":"image_url","image_url":{"url":"u"}}]}}]}"#;
+    let event = |number: usize| {
+        let text = "x".repeat(4_000);
+        format!(r#"{{"choices":[{{"message":{{"content":"{number}{text}"}}}}]}}"#)
+    };
+    let mut decoder = StreamDecoder::new();
+    feed(&mut decoder, std::iter::once(first.to_owned()).chain((0..2_000).map(event)));
+    feed(&mut decoder, ["[DONE]".to_owned()]);
+    assert!(decoder.finish().unwrap().text().len() > 2_000 * 4_000);
+}
+
+/// A part that did not come takes no memory, wherever a server says that it is.
+#[test]
+fn parts_that_did_not_come_are_not_kept() {
+    let mut decoder = ResponsesStreamDecoder::new();
+    let kinds = ["output_text", "refusal", "reasoning_summary_text", "reasoning_text"];
+    for (item, kind) in (0..1024).flat_map(|item| kinds.map(|kind| (item, kind))) {
+        let index = if kind.contains("summary") { "summary_index" } else { "content_index" };
+        let event = format!(
+            r#"{{"type":"response.{kind}.delta","output_index":{item},"{index}":9999999,"delta":"x"}}"#
+        );
+        decoder.feed(Bytes::from(format!("data: {event}\n\n")));
+        while decoder.next_delta().unwrap().is_some() {}
+    }
+    decoder.feed("data: {\"type\":\"response.completed\",\"response\":{}}\n\n".into());
+    while decoder.next_delta().unwrap().is_some() {}
+    let reply = decoder.finish().unwrap();
+    assert_eq!(reply.text(), "x".repeat(1024));
+    let size = serde_json::to_string(&reply.message).unwrap().len();
+    assert!(size < 1 << 20, "{size} bytes");
+}

@@ -13,8 +13,8 @@ use crate::wire::{
     accumulator::{is_error, is_keep_alive, size},
     answer::Answer,
     answer_decoder::{
-        AnswerDecoder, DEFAULT_MAX_ANSWER, Ending, StreamedAnswer, event_limit, is_done_marker,
-        take_apart,
+        AnswerDecoder, DEFAULT_MAX_ANSWER, Ending, StreamedAnswer, Trial, event_limit,
+        is_done_marker, take_apart,
     },
     api_error,
     decode::{in_event, read, repaired},
@@ -109,6 +109,7 @@ pub struct ResponseAccumulator {
     /// The pieces of the event that is being read.
     pieces: VecDeque<Delta>,
     answer: Option<Answer>,
+    trial: Trial<Self>,
     /// The number of bytes of the answer that may still come.
     left: usize,
     limit: usize,
@@ -130,6 +131,10 @@ impl StreamedAnswer for ResponseAccumulator {
         let taken = self.take_data(event);
         mem::swap(&mut self.pieces, pieces);
         taken.map(|()| self.answer.is_some())
+    }
+
+    fn trial(&mut self) -> &mut Trial<Self> {
+        &mut self.trial
     }
 
     fn ending(&self) -> Ending {
@@ -165,7 +170,7 @@ impl ResponseAccumulator {
             return Ok(());
         }
         let error = match read::<EventIn<'_>>(data) {
-            Ok(event) => return self.take_event(event, data),
+            Ok(event) => return self.take_read(event, data),
             Err(error) => error,
         };
         if let Some(taken) = take_apart(self, data) {
@@ -181,7 +186,18 @@ impl ResponseAccumulator {
             return Err(in_event(error));
         }
         let event = read::<EventIn<'_>>(&text).map_err(in_event)?;
-        self.take_event(event, data)
+        self.take_read(event, data)
+    }
+
+    /// Takes an event, and lets the copy take it.
+    fn take_read(&mut self, event: EventIn<'_>, data: &str) -> Result<(), ModelError> {
+        let taken = self.take_event(event, data);
+        if let Trial::Copy(copy) = &mut self.trial {
+            // It fails as the response does.
+            let _ = copy.take_text(data);
+            copy.pieces.clear();
+        }
+        taken
     }
 
     fn take_event(&mut self, event: EventIn<'_>, data: &str) -> Result<(), ModelError> {
@@ -249,7 +265,7 @@ impl ResponseAccumulator {
             self.take_item(position, item, true);
         }
         self.count(before)?;
-        let mut items = self.items.clone();
+        let mut items = mem::take(&mut self.items);
         items.sort_by_key(|item| item.output_index.unwrap_or(u64::MAX));
         let streamed: Vec<_> = items.into_iter().filter_map(ItemAccumulator::finish).collect();
         let answer = terminal.into_answer(streamed, is_incomplete).ok_or_else(refuse)?;
