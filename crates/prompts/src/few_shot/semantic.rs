@@ -36,13 +36,19 @@ pub struct SemanticSelector<V> {
 impl<V: VectorStore> SemanticSelector<V> {
     /// Creates a selector of at most `k` examples over a store that holds them, in the collection
     /// that is shared as `examples`.
+    ///
+    /// The collection of a group of users is shared under the group's id. So where one store holds
+    /// the messages of groups too, such as by the `with_scope` of a memory, no group may have the id
+    /// `examples`, or the selector needs [another collection](Self::with_collection): else it
+    /// selects the group's messages, and the group's memory finds the examples.
     #[must_use]
     pub fn new(store: V, k: usize) -> Self {
         Self { store, collection: Collection::shared("examples"), k, keys: None }
     }
 
     /// Sets the collection that holds the examples. The default is the shared collection
-    /// `examples`.
+    /// `examples`. The id of a group whose messages the store holds is not fit for it, as
+    /// [`new`](Self::new) says.
     #[must_use]
     pub fn with_collection(mut self, collection: impl Into<Collection>) -> Self {
         self.collection = collection.into();
@@ -56,7 +62,11 @@ impl<V: VectorStore> SemanticSelector<V> {
         self
     }
 
-    /// Adds examples to the store. An example's id is its text, so adding one twice adds it once.
+    /// Adds examples to the store. An example's id is made of all its variables, their names and
+    /// values, so adding one twice adds it once, and examples that differ are all kept.
+    ///
+    /// Earlier versions took the text that is compared for the id. Where one of them added an
+    /// example, adding it again keeps both; to avoid that, clear the collection first.
     ///
     /// # Errors
     ///
@@ -65,10 +75,10 @@ impl<V: VectorStore> SemanticSelector<V> {
         let documents: Vec<_> = examples
             .iter()
             .map(|example| {
-                let text = self.text(example);
-                Document::new(text.clone(), text).with_metadata(example.clone())
+                let id = id_of(example)?;
+                Ok(Document::new(id, self.text(example)).with_metadata(example.clone()))
             })
-            .collect();
+            .collect::<Result<_, VectorStoreError>>()?;
         self.store.add(&self.collection, &documents).await
     }
 
@@ -94,4 +104,23 @@ impl<V: VectorStore> SemanticSelector<V> {
         let texts: Vec<_> = values.into_iter().map(|(_, value)| value.to_text()).collect();
         texts.join(" ")
     }
+}
+
+/// The longest id that is written in full, in bytes. Some stores refuse ids of more than 2,700.
+const MAX_PLAIN_ID: usize = 1024;
+
+/// Returns the id of an example: its names and values as JSON, sorted by name. Of a long one it is
+/// the length and the 128-bit FNV-1a hash of that.
+fn id_of(example: &Example) -> Result<String, VectorStoreError> {
+    let mut values: Vec<(&str, &Value)> = example.iter().collect();
+    values.sort_by_key(|(name, _)| *name);
+    let json = serde_json::to_string(&values)
+        .map_err(|error| VectorStoreError::Backend { source: Box::new(error) })?;
+    if json.len() <= MAX_PLAIN_ID {
+        return Ok(json);
+    }
+    let hash = json.bytes().fold(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d, |hash: u128, byte| {
+        (hash ^ u128::from(byte)).wrapping_mul(0x0100_0000_0000_0000_0000_013b)
+    });
+    Ok(format!("{}:{hash:032x}", json.len()))
 }

@@ -95,3 +95,31 @@ fn all_variables_count_unless_some_are_named() {
     assert_eq!(chosen.len(), 3);
     assert_eq!(chosen[0].get("output").and_then(|value| value.as_text()), Some("gloomy day"));
 }
+
+#[test]
+fn examples_that_differ_are_all_kept() {
+    let long = "x".repeat(2_000);
+    let table = [
+        (None, [vars! { "a" => "x y", "b" => "z" }, vars! { "a" => "x", "b" => "y z" }]),
+        (None, [vars! { "a" => "x" }, vars! { "b" => "x" }]),
+        (None, [vars! { "a" => "1" }, vars! { "a" => 1 }]),
+        (Some("q"), [vars! { "q" => "x", "a" => "y" }, vars! { "q" => "x", "a" => "z" }]),
+        (None, [vars! { "a" => long.clone() + "y" }, vars! { "a" => long + "z" }]),
+    ];
+    for (key, examples) in table {
+        let mut selector = SemanticSelector::new(SharedWords::default(), 5);
+        if let Some(key) = key {
+            selector = selector.with_keys([key]);
+        }
+        run(selector.add(&examples)).unwrap();
+        run(selector.add(&examples)).unwrap();
+        let chosen = run(selector.select(&vars! { "q" => "x", "a" => "x" })).unwrap();
+        assert_eq!(chosen.len(), 2, "{examples:?}");
+        assert!(examples.iter().all(|example| chosen.contains(example)), "{examples:?}");
+    }
+    // The order of the variables does not matter.
+    let selector = SemanticSelector::new(SharedWords::default(), 5);
+    let pair = [vars! { "a" => "x", "b" => "y" }, vars! { "b" => "y", "a" => "x" }];
+    run(selector.add(&pair)).unwrap();
+    assert_eq!(run(selector.select(&vars! { "a" => "x" })).unwrap().len(), 1);
+}
