@@ -63,7 +63,10 @@ impl PromptTemplate {
         template: impl Into<String>,
         format: TemplateFormat,
     ) -> Result<Self, TemplateError> {
-        let template = TextTemplate::parse(template.into(), format)?;
+        Self::of(TextTemplate::parse(template.into(), format)?)
+    }
+
+    fn of(template: TextTemplate) -> Result<Self, TemplateError> {
         let mut slots = SlotSet::default();
         for (name, required) in template.names() {
             if name == RESERVED {
@@ -114,13 +117,29 @@ impl PromptTemplate {
         if let Some(name) = other.partials.names().find(|name| self.partials.contains(name)) {
             return Err(TemplateError::new(TemplateFault::PartialTwice(name.to_owned())));
         }
-        let mut joined = Self::parse(format!("{}{}", self.template(), other.template()), left)?;
-        joined.partials = self.partials;
-        joined.partials.extend(other.partials);
-        for name in joined.partials.names() {
-            joined.slots.provide(name);
+        let Self { template, mut partials, mut slots } = self;
+        let template = template.append(&other.template)?;
+        if left != TemplateFormat::FString {
+            let mut joined = Self::of(template)?;
+            partials.extend(other.partials);
+            for name in partials.names() {
+                joined.slots.provide(name);
+            }
+            joined.partials = partials;
+            return Ok(joined);
         }
-        Ok(joined)
+        // Only what the other template adds is looked at, so that many can be joined.
+        for slot in other.slots.as_slice() {
+            slots.add(slot.name(), SlotKind::Text, true);
+            if partials.contains(slot.name()) {
+                slots.provide(slot.name());
+            }
+        }
+        for name in other.partials.names() {
+            slots.provide(name);
+        }
+        partials.extend(other.partials);
+        Ok(Self { template, partials, slots })
     }
 
     #[cfg(feature = "json")]

@@ -36,6 +36,21 @@ impl TextTemplate {
         }
     }
 
+    /// Joins another template of the same format to the end of this one.
+    pub(crate) fn append(self, other: &Self) -> Result<Self, TemplateError> {
+        match (self, other) {
+            (Self::FString(mut template), Self::FString(other)) => {
+                template.append(other)?;
+                Ok(Self::FString(template))
+            }
+            // In other formats, what a template means may depend on what is before it.
+            (template, other) => {
+                let source = format!("{}{}", template.source(), other.source());
+                Self::parse(source, template.format())
+            }
+        }
+    }
+
     pub(crate) fn source(&self) -> &str {
         match self {
             Self::FString(template) => template.source(),

@@ -31,7 +31,7 @@ pub(crate) struct Part {
 const PLAIN: u32 = u32::MAX;
 
 /// The format of a field that does not write its value as it is.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Format {
     /// The conversion `!s`.
     pub(crate) to_text: bool,
@@ -63,6 +63,42 @@ impl Parsed {
     pub(crate) fn name(&self, part: Part) -> &str {
         self.names.get(part.name()).map_or("", String::as_str)
     }
+
+    /// Adds the parts of a template whose source is appended at `start`. `places` are those of the
+    /// names; it is filled here. The joined source is known to be of an allowed length.
+    pub(crate) fn append(
+        &mut self,
+        other: &Self,
+        start: usize,
+        places: &mut HashMap<String, usize>,
+    ) {
+        let known = self.names.iter().enumerate().skip(places.len());
+        places.extend(known.map(|(place, name)| (name.clone(), place)));
+        let mut of_other = Vec::with_capacity(other.names.len());
+        for name in &other.names {
+            let place = places.get(name).copied().unwrap_or_else(|| {
+                self.names.push(name.clone());
+                places.insert(name.clone(), self.names.len() - 1);
+                self.names.len() - 1
+            });
+            of_other.push(place);
+        }
+        let (literals, formats) = (self.literals.len(), self.formats.len());
+        self.literals.push_str(&other.literals);
+        self.parts.extend(other.parts.iter().map(|part| Part {
+            literal_end: short(part.literal_end as usize + literals),
+            name: short(of_other.get(part.name()).copied().unwrap_or_default()),
+            offset: short(part.offset() + start),
+            format: match part.format {
+                PLAIN => PLAIN,
+                format => short(format as usize + formats),
+            },
+        }));
+        self.formats.extend(other.formats.iter().map(|format| {
+            let source = format.source.start + start..format.source.end + start;
+            Format { source, ..format.clone() }
+        }));
+    }
 }
 
 impl Part {
@@ -78,8 +114,7 @@ impl Part {
 }
 
 pub(crate) fn parse(source: &str) -> Result<Parsed, TemplateError> {
-    // No field's place and no count of anything exceeds the source's length.
-    if u32::try_from(source.len()).is_err() {
+    if is_too_long(source.len()) {
         return Err(TemplateError::new(Kind::TooLong, source, 0));
     }
     let mut parsed = Parsed::default();
@@ -99,6 +134,12 @@ pub(crate) fn parse(source: &str) -> Result<Parsed, TemplateError> {
     }
     push_text(&mut parsed, source.get(at..));
     Ok(parsed)
+}
+
+/// Returns whether a source is too long: no field's place and no count of anything exceeds its
+/// length.
+pub(crate) fn is_too_long(length: usize) -> bool {
+    u32::try_from(length).is_err()
 }
 
 /// Reads the field whose `{` is at `open`, and returns the offset behind its `}`.

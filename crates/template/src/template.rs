@@ -1,13 +1,13 @@
 //! The template: parsed source, ready to be rendered any number of times.
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{collections::HashMap, fmt, str::FromStr, sync::Arc};
 
 use crate::{
     argument::Argument,
     error::TemplateError,
     format::write,
     location::Location,
-    parse::{Format, Parsed, Part, parse},
+    parse::{Format, Parsed, Part, is_too_long, parse},
     render_error::{MAX_OUTPUT_BYTES, RenderError},
 };
 
@@ -30,6 +30,8 @@ pub struct Template {
 struct Inner {
     source: String,
     parsed: Parsed,
+    /// The places of the names, as far as a template was appended.
+    places: HashMap<String, usize>,
 }
 
 /// One part of a template, as [`Template::pieces`] lists them.
@@ -67,7 +69,40 @@ impl Template {
     pub fn parse(source: impl Into<String>) -> Result<Self, TemplateError> {
         let source = source.into();
         let parsed = parse(&source)?;
-        Ok(Self { inner: Arc::new(Inner { source, parsed }) })
+        Ok(Self { inner: Arc::new(Inner { source, parsed, places: HashMap::new() }) })
+    }
+
+    /// Joins another template to the end of this one: the result is that of parsing their sources,
+    /// joined. It takes a time that grows with the other template, unless this one is shared.
+    ///
+    /// # Errors
+    ///
+    /// [`TemplateError`], if the template gets too long.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_template::Template;
+    ///
+    /// let mut template = Template::parse("{a} and ")?;
+    /// template.append(&Template::parse("{b}, {a}")?)?;
+    /// assert_eq!(template, Template::parse("{a} and {b}, {a}")?);
+    /// assert_eq!(template.variables(), ["a", "b"]);
+    /// # Ok::<(), conversant_template::TemplateError>(())
+    /// ```
+    pub fn append(&mut self, other: &Self) -> Result<(), TemplateError> {
+        let start = self.source().len();
+        match Arc::get_mut(&mut self.inner) {
+            // A template ends outside of fields and doubled braces, so both keep their parts.
+            Some(Inner { source, parsed, places })
+                if !is_too_long(start.saturating_add(other.source().len())) =>
+            {
+                source.push_str(other.source());
+                parsed.append(&other.inner.parsed, start, places);
+            }
+            _ => *self = Self::parse(format!("{self}{other}"))?,
+        }
+        Ok(())
     }
 
     /// Returns the text that was parsed.

@@ -226,6 +226,20 @@ fn many_names_are_made_and_filled() {
     assert_eq!(prompt.format(&variables).unwrap().to_string(), "x".repeat(count));
 }
 
+#[test]
+fn many_prompts_are_joined() {
+    let part = |number: usize| PromptTemplate::from_template(format!("{{n{number}}}{{a}}"));
+    let mut prompt = PromptTemplate::from_template("").unwrap().with_partial("a", "x");
+    for number in 0..5_000 {
+        let part = part(number).unwrap().with_partial(format!("p{number}"), "y");
+        prompt = prompt.append(part).unwrap();
+    }
+    let prompt = prompt.append(PromptTemplate::from_template("{p7}{n1}").unwrap()).unwrap();
+    assert_eq!(prompt.input_variables().len(), 5_000);
+    let variables = (0..5_000).map(|number| (format!("n{number}"), "z")).collect();
+    assert_eq!(prompt.format(&variables).unwrap().to_string(), "zx".repeat(5_000) + "yz");
+}
+
 /// Prompts without loops that repeat a long value, or an example with one.
 #[test]
 fn repeated_values_are_limited_in_prompts_of_every_kind() {

@@ -34,3 +34,15 @@ fn a_fault_in_a_long_line_is_shown_in_a_short_excerpt() {
     assert_eq!(error.location().column(), COUNT + 3);
     assert!(format!("{error:#}").chars().count() < 500);
 }
+
+#[test]
+fn many_templates_are_joined() {
+    let source = |n: usize| format!("{{{{{{v{n}:>5}}}}}}{{a}} ");
+    let mut joined = Template::parse("").unwrap();
+    for n in 0..20_000 {
+        joined.append(&Template::parse(source(n)).unwrap()).unwrap();
+    }
+    let whole = Template::parse((0..20_000).map(source).collect::<String>()).unwrap();
+    assert!(joined.pieces().eq(whole.pieces()));
+    assert_eq!(joined.variables(), whole.variables());
+}
