@@ -87,8 +87,10 @@ pub trait StreamedAnswer: Clone + Send + Sized + Unpin + 'static {
     fn reply(answer: Answer) -> Result<Reply, ModelError>;
 }
 
-/// A copy of an answer, on which an event that holds several is tried before the answer takes it: an
-/// event that cannot be read leaves no trace. It is made once, and takes what the answer takes.
+/// A copy of an answer, on which an event that holds several is tried before the answer takes it,
+/// so that one that cannot be read leaves no trace.
+///
+/// It is made once, and takes what the answer takes.
 #[derive(Debug, Default, Clone)]
 pub enum Trial<A> {
     /// There was no such event.

@@ -37,10 +37,10 @@ impl<V: VectorStore> SemanticSelector<V> {
     /// Creates a selector of at most `k` examples over a store that holds them, in the collection
     /// that is shared as `examples`.
     ///
-    /// The collection of a group of users is shared under the group's id. So where one store holds
-    /// the messages of groups too, such as by the `with_scope` of a memory, no group may have the id
-    /// `examples`, or the selector needs [another collection](Self::with_collection): else it
-    /// selects the group's messages, and the group's memory finds the examples.
+    /// The collection of a group of users is shared under the group's id. So where a memory keeps
+    /// the messages of groups in the same store, no group may have the id `examples`, or the
+    /// selector needs [another collection](Self::with_collection). Else it selects the group's
+    /// messages, and the group's memory finds the examples.
     #[must_use]
     pub fn new(store: V, k: usize) -> Self {
         Self { store, collection: Collection::shared("examples"), k, keys: None }
