@@ -93,10 +93,12 @@ impl Summary {
             reader.read_until(b'\n', &mut line).map_err(io_error)?;
             let text = log_record::trim(&line);
             let is_finished = line.ends_with(b"\n");
-            if line.is_empty() || (!is_finished && !log_record::is_whole(text)) {
+            let is_whole = log_record::is_whole(text);
+            let is_torn = || !is_finished && log_record::is_torn(&line, self.end, self.lines);
+            if line.is_empty() || (!is_whole && is_torn()) {
                 return Ok(());
             }
-            let parsed = if log_record::is_whole(text) { turn_line::read(text) } else { None };
+            let parsed = if is_whole { turn_line::read(text) } else { None };
             match parsed {
                 Some(parsed) if parsed.line == self.lines => self.add(parsed, text, written),
                 _ => return Err(corrupt_line(self.lines + 1, "is damaged")),
