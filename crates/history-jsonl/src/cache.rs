@@ -41,6 +41,21 @@ pub struct TornTail {
     pub bytes: u64,
 }
 
+/// Returns whether an operation was refused before anything was written, because of what the file
+/// contains: the index still fits it.
+const fn is_refusal(error: &HistoryError) -> bool {
+    matches!(
+        error,
+        HistoryError::Stale { .. }
+            | HistoryError::TurnIdInUse { .. }
+            | HistoryError::UnknownTurn { .. }
+            | HistoryError::TooLarge { .. }
+            | HistoryError::TooManyLabels { .. }
+            | HistoryError::InvalidText { .. }
+            | HistoryError::Unsupported { .. }
+    )
+}
+
 impl Cache {
     /// Runs an operation on a conversation, with an index that is up to date.
     pub(crate) fn with<T>(
@@ -52,8 +67,8 @@ impl Cache {
         conversation.open(lock(&self.indexes).pop(session))?;
         self.report(conversation);
         let outcome = run(conversation);
-        // After an error, the next operation reads the file again.
-        if outcome.is_ok()
+        // After an error that is no refusal, the next operation reads the file again.
+        if outcome.as_ref().err().is_none_or(is_refusal)
             && let Some(index) = conversation.index.take()
         {
             lock(&self.indexes).put(session.clone(), index);

@@ -10,7 +10,7 @@ mod opens;
 
 use std::fs;
 
-use conversant_core::{ChatHistory, Expect, Range, SessionId, Turn};
+use conversant_core::{ChatHistory, Expect, Range, SessionId, Turn, Version};
 use conversant_harness::{Need, Tested};
 use conversant_history_jsonl::JsonlHistory;
 use conversant_testkit::block_on;
@@ -129,6 +129,23 @@ fn a_load_and_an_append_cost_the_same_at_any_length() -> Tested {
             assert_eq!(opened.iter().min(), Some(&0), "appends open files: {opened:?}");
         }
         assert!(append.read_bytes <= 300, "an append reads {} bytes", append.read_bytes);
+        // A turn whose id is in use, one that expects an earlier turn, and one at an unknown point.
+        let refused = |turn: &Turn, expect| {
+            let refused = || drop(block_on(history.append(&session, turn, expect)).unwrap_err());
+            least([(); 5].map(|()| counting.of(refused)))
+        };
+        let stored = block_on(history.turns(&session, Range::LastTurns(1))).unwrap();
+        let in_use = refused(&exchange(0).with_id(stored[0].id()), Expect::Any);
+        let stale = refused(&exchange(0), Expect::Exactly(Version::new(0, 2)));
+        let at = history.at(exchange(0).id().into()).unwrap();
+        let unknown =
+            least([(); 5].map(|()| {
+                counting.of(|| drop(block_on(at.load(&session, Range::All)).unwrap_err()))
+            }));
+        for (name, counts) in [("in use", in_use), ("stale", stale), ("unknown", unknown)] {
+            assert!(counts.read_bytes <= 1_000, "{name}: {} bytes", counts.read_bytes);
+            assert_eq!(counts.writes, 0, "{name}, {turns} turns");
+        }
         let line = append.written_bytes;
         assert!(line <= 820, "an append writes {line} bytes");
         bytes.push(warm.read_bytes);
