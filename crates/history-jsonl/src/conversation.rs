@@ -226,6 +226,13 @@ impl<'c> Conversation<'c> {
         self.write(&Record::label(LabelChange { name, value, at: now() }))
     }
 
+    /// Returns whether there is a session whose time to live is over.
+    pub(crate) fn has_expired(&self, time_to_live: Option<Duration>) -> bool {
+        self.index.as_ref().is_some_and(|index| {
+            index.header.session.is_some() && is_expired(index.written, time_to_live)
+        })
+    }
+
     /// Shares the turns up to a point with a fork.
     pub(crate) fn share(&mut self, point: Point) -> Result<Origin, HistoryError> {
         let labels = self.properties()?.labels;

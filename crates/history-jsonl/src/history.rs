@@ -61,12 +61,22 @@ impl JsonlHistory {
     /// The errors of a write.
     pub async fn sweep(&self, limit: usize) -> Result<usize, HistoryError> {
         let expired = self.list(None, limit, true).await?;
+        let time_to_live = self.store.settings.time_to_live;
+        let mut removed = 0;
         for session in &expired {
-            self.delete_session(session).await?;
+            let delete = move |conversation: &mut Conversation<'_>, lock: Option<&SessionLock>| {
+                // The session may have been written since.
+                let is_wanted = conversation.has_expired(time_to_live);
+                if is_wanted {
+                    delete(conversation, lock)?;
+                }
+                Ok(usize::from(is_wanted))
+            };
+            removed += self.with(session, LockMode::Exclusive, None, delete).await?;
         }
         let (folder, timeout) = (self.folder().to_owned(), self.store.settings.lock_timeout);
         self.store.executor.run(move || shared_turns::sweep(&folder, timeout)).await?;
-        Ok(expired.len())
+        Ok(removed)
     }
 
     /// Returns the path of a session's file, whether it exists or not.

@@ -14,11 +14,12 @@ use crate::{
     index::Index,
     lines::Lines,
     open_file::OpenFile,
-    paths::{EXTENSION, SessionPaths},
+    paths::SessionPaths,
     summaries::Summaries,
 };
 
-/// Calls a function with the path of each session's file that has expired, or has not.
+/// Calls a function with the path of each session's file that has expired, or has not. A file with
+/// the name of one session and the contents of another one is passed too.
 fn each_file(
     folder: &Path,
     time_to_live: Option<Duration>,
@@ -27,7 +28,7 @@ fn each_file(
 ) -> Result<(), HistoryError> {
     for entry in fs::read_dir(folder).map_err(|error| read_error(folder, error))? {
         let path = entry.map_err(io_error)?.path();
-        if path.extension().is_none_or(|extension| extension != EXTENSION) {
+        if !SessionPaths::is_name(&path) {
             continue;
         }
         let file = match file_io::open(&path) {
@@ -53,10 +54,10 @@ pub(crate) fn sessions(
     expired: bool,
 ) -> Result<Vec<SessionId>, HistoryError> {
     let mut sessions = Vec::new();
-    each_file(folder, time_to_live, expired, |_, file| {
+    each_file(folder, time_to_live, expired, |path, file| {
         let header = Header::read(&file_io::first_line(file).map_err(io_error)?)?;
         let found = header.session.filter(|session| after.is_none_or(|after| session > after));
-        sessions.extend(found);
+        sessions.extend(found.filter(|session| SessionPaths::is_name_of(path, session)));
         Ok(())
     })?;
     sessions.sort();
@@ -79,6 +80,7 @@ impl Listed<'_> {
         let mut found = Vec::new();
         each_file(self.folder, self.time_to_live, false, |path, file| {
             let info = self.summaries.of(path, file)?.info();
+            let info = info.filter(|info| SessionPaths::is_name_of(path, &info.session));
             found.extend(info.filter(|info| filter.matches(info)));
             Ok(())
         })?;

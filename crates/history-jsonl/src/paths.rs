@@ -37,6 +37,21 @@ impl SessionPaths {
         Self { folder: folder.to_owned(), stem }
     }
 
+    /// Returns whether a file has the name of a session's. Other files, such as copies, are not
+    /// read.
+    pub(crate) fn is_name(path: &Path) -> bool {
+        let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        path.extension().is_some_and(|extension| extension == EXTENSION)
+            && stem.len() == 64
+            && stem.bytes().all(is_digit)
+    }
+
+    /// Returns whether a file has the name of this session's.
+    pub(crate) fn is_name_of(path: &Path, session: &SessionId) -> bool {
+        path.file_stem().is_some_and(|stem| stem == Self::new(Path::new(""), session).stem.as_str())
+    }
+
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }

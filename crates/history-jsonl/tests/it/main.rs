@@ -8,6 +8,7 @@ mod branches;
 mod copied;
 mod limits;
 mod lines;
+mod lists;
 #[cfg(target_os = "linux")]
 mod no_file;
 #[cfg(unix)]
