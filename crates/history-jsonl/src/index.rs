@@ -1,13 +1,19 @@
 //! The index of a session's file.
 
-use std::{collections::HashMap, fs::File, io::BufRead, path::Path, time::SystemTime};
+use std::{
+    collections::{HashMap, HashSet},
+    fs::File,
+    io::BufRead,
+    path::Path,
+    time::SystemTime,
+};
 
 use conversant_core::{HistoryError, Point, SessionId, TurnId, Version};
 
 use crate::{
     error::{corrupt, corrupt_line, io_error, unexpected_line},
     file_io,
-    header::{Base, Header},
+    header::Header,
     log_record::{self, BranchPoint, Content, Line, Record, TurnOutline},
     open_file::{FileState, OpenFile},
     paths::{SessionPaths, shared},
@@ -118,25 +124,33 @@ impl Index {
     /// Reads the turns that a fork shares, which come before its own. Does nothing if the session
     /// is not a fork.
     pub(crate) fn read_shared(&mut self, folder: &Path) -> Result<(), HistoryError> {
-        let mut files: Vec<(Base, File, Self)> = Vec::new();
+        let (mut bases, mut known) = (Vec::new(), HashSet::new());
         let mut next = self.header.base;
         while let Some(base) = next {
-            if files.iter().any(|(known, ..)| known.file == base.file) {
+            if !known.insert(base.file) {
                 return Err(corrupt("a fork shares its own turns; `repair` keeps the others"));
             }
-            let file = shared_file::open(&shared(folder, base.file))?;
-            let of_file = Self::begin(&file)?;
-            next = of_file.header.base;
-            files.push((base, file, of_file));
+            // Each file is opened twice, so that a long chain of forks needs one open file.
+            next = Self::begin(&shared_file::open(&shared(folder, base.file))?)?.header.base;
+            bases.push(base);
         }
-        for (base, file, mut of_file) in files.into_iter().rev() {
+        let mut before = None;
+        for base in bases.into_iter().rev() {
+            let path = shared(folder, base.file);
+            let file = shared_file::open(&path)?;
+            let mut of_file = Self::begin(&file)?;
+            if of_file.header.base != before {
+                // It was rewritten meanwhile.
+                return Err(shared_file::missing());
+            }
+            before = Some(base);
             of_file.file = self.shared.len() + 1;
             (of_file.turns, of_file.tip) = (std::mem::take(&mut self.turns), self.tip);
             of_file.scan(&file, Some(base.after))?;
             let last = of_file.turns.find(base.after).ok_or_else(shared_file::missing)?;
-            self.turns = of_file.turns.path_to(last);
+            of_file.turns.keep_path(last);
+            self.turns = of_file.turns;
             self.tip = self.turns.find(base.after);
-            let path = shared(folder, base.file);
             self.shared.push(SharedFile { base, path, start: of_file.start });
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! Reading lines by their places.
 
-use std::{collections::HashMap, fs::File};
+use std::fs::File;
 
 use conversant_core::{HistoryError, Turn};
 use serde::de::DeserializeOwned;
@@ -20,12 +20,13 @@ const MAX_READ: u64 = 256 * 1024;
 pub(crate) struct Lines<'f> {
     own: Option<&'f File>,
     shared: &'f [SharedFile],
-    opened: HashMap<usize, File>,
+    /// The shared file that was read last, with its index.
+    opened: Option<(usize, File)>,
 }
 
 impl<'f> Lines<'f> {
     pub(crate) fn new(own: Option<&'f File>, shared: &'f [SharedFile]) -> Self {
-        Self { own, shared, opened: HashMap::new() }
+        Self { own, shared, opened: None }
     }
 
     /// Reads turns, in the order of a path.
@@ -92,10 +93,10 @@ impl<'f> Lines<'f> {
     fn file(&mut self, span: Span) -> Result<&File, HistoryError> {
         let gone = || corrupt_line(span.line, "is missing");
         let Some(number) = span.file.checked_sub(1) else { return self.own.ok_or_else(gone) };
-        if !self.opened.contains_key(&number) {
-            let shared = self.shared.get(number).ok_or_else(gone)?;
-            self.opened.insert(number, shared.open()?);
-        }
-        self.opened.get(&number).ok_or_else(gone)
+        let opened = match self.opened.take().filter(|(opened, _)| *opened == number) {
+            Some(opened) => opened,
+            None => (number, self.shared.get(number).ok_or_else(gone)?.open()?),
+        };
+        Ok(&self.opened.insert(opened).1)
     }
 }

@@ -9,7 +9,7 @@ use std::{
     fs::{self, File},
     io::ErrorKind,
     iter,
-    path::{Path, PathBuf},
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -181,18 +181,10 @@ pub(crate) fn prepare<'p>(
 impl Release<'_> {
     /// Removes the turns that no session needs any more.
     pub(crate) fn finish(self) -> Result<(), HistoryError> {
+        let mut heads = Heads::read(self.folder, None)?;
         let mut next = Some(self.base);
         while let Some(base) = next {
-            let path = shared(self.folder, base.file);
-            if !path.exists() {
-                break;
-            }
-            let heads = Heads::read(self.folder, None)?;
-            let header = Index::begin(&open(&path)?)?.header;
-            if release(self.folder, &heads, &header, base.file)? != Released::Orphan {
-                break;
-            }
-            next = header.base;
+            next = release(self.folder, &mut heads, base.file)?;
         }
         Ok(())
     }
@@ -205,18 +197,13 @@ pub(crate) fn sweep(folder: &Path, lock_timeout: Duration) -> Result<(), History
         return Ok(());
     }
     let _lock = lock(folder, Instant::now().checked_add(lock_timeout))?;
-    loop {
-        let heads = Heads::read(folder, None)?;
-        let mut removed = false;
-        for (path, header) in &heads.0 {
-            let Some(file) = shared_id(path) else { continue };
-            removed |= release(folder, &heads, header, file)? == Released::Orphan;
-        }
+    let mut heads = Heads::read(folder, None)?;
+    let mut next: Vec<TurnId> = heads.0.iter().filter_map(|(shared, _)| *shared).collect();
+    while let Some(file) = next.pop() {
         // A file that was removed may have been the last to need another one.
-        if !removed {
-            return Ok(());
-        }
+        next.extend(release(folder, &mut heads, file)?.map(|base| base.file));
     }
+    Ok(())
 }
 
 fn shared_id(path: &Path) -> Option<TurnId> {
@@ -224,8 +211,8 @@ fn shared_id(path: &Path) -> Option<TurnId> {
     path.file_stem().filter(|_| is_shared)?.to_str()?.parse().ok()
 }
 
-/// The first lines of the folder's files.
-struct Heads(Vec<(PathBuf, Header)>);
+/// The first lines of the folder's files, with the id in the name of each shared file.
+struct Heads(Vec<(Option<TurnId>, Header)>);
 
 impl Heads {
     /// Reads the first lines, except for that of a file that is being replaced.
@@ -245,15 +232,25 @@ impl Heads {
             };
             // A fork that cannot be read may need any turn.
             let header = Header::read(&line).map_err(|error| in_file(&path, error))?;
-            heads.push((path, header));
+            heads.push((shared_id(&path), header));
         }
         Ok(Self(heads))
+    }
+
+    /// Returns the first line of a shared file.
+    fn shared(&self, file: TurnId) -> Option<&Header> {
+        let found = self.0.iter().find(|(shared, _)| *shared == Some(file));
+        found.map(|(_, header)| header)
+    }
+
+    fn remove_shared(&mut self, file: TurnId) {
+        self.0.retain(|(shared, _)| *shared != Some(file));
     }
 
     /// Returns whether the session that wrote a shared file still has it as its own.
     fn has_owner(&self, header: &Header, file: TurnId) -> bool {
         header.session.is_some()
-            && self.0.iter().any(|(path, own)| own.file == file && shared_id(path).is_none())
+            && self.0.iter().any(|(shared, own)| own.file == file && shared.is_none())
     }
 
     /// Returns the turns of a shared file that forks continue.
@@ -263,30 +260,22 @@ impl Heads {
     }
 }
 
-/// The outcome of [`release`].
-#[derive(PartialEq, Eq)]
-enum Released {
-    Kept,
-    /// The session that wrote the file still has it as its own, under another name.
-    Owned,
-    /// The file was removed, and with it a need for the turns that it shares itself.
-    Orphan,
-}
-
-/// Removes from a shared file what no session needs.
-fn release(
-    folder: &Path,
-    heads: &Heads,
-    header: &Header,
-    file: TurnId,
-) -> Result<Released, HistoryError> {
-    if heads.has_owner(header, file) {
-        if heads.needed(file).is_empty() {
-            remove(folder, file)?;
-        }
-        return Ok(Released::Owned);
+/// Removes from a shared file what no session needs, if the file is there. Returns the turns that it
+/// shared itself, if the file was removed and they may not be needed any more.
+fn release(folder: &Path, heads: &mut Heads, file: TurnId) -> Result<Option<Base>, HistoryError> {
+    let Some(header) = heads.shared(file) else { return Ok(None) };
+    // The session that wrote the file still has it as its own, under another name.
+    let (base, is_owned) = (header.base, heads.has_owner(header, file));
+    if is_owned && !heads.needed(file).is_empty() {
+        return Ok(None);
     }
-    Ok(if settle(folder, heads, file, None)? { Released::Kept } else { Released::Orphan })
+    if is_owned {
+        remove(folder, file)?;
+    } else if settle(folder, heads, file, None)? {
+        return Ok(None);
+    }
+    heads.remove_shared(file);
+    Ok(base.filter(|_| !is_owned))
 }
 
 fn remove(folder: &Path, file: TurnId) -> Result<(), HistoryError> {

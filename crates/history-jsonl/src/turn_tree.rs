@@ -156,14 +156,30 @@ impl TurnTree {
         branch.turns.get(..=last.number.checked_sub(branch.first())?)
     }
 
-    /// Returns a tree with the turns up to a place alone.
-    pub(crate) fn path_to(&self, last: Place) -> Self {
-        let mut path = Self::default();
-        let mut before = None;
-        for entry in self.oldest_first(Some(last)) {
-            before = path.add(before, entry.id, entry.count, entry.span);
+    /// Removes the turns that are not on the path to a place. Only the turns that are removed, and
+    /// those of the path that are not of the first branch, take time.
+    pub(crate) fn keep_path(&mut self, last: Place) {
+        let mut next = Some(last);
+        let mut moved = Vec::new();
+        while let Some(place) = next.filter(|place| place.branch > 0) {
+            moved.extend(self.entry(place).copied());
+            next = self.before(place);
         }
-        path
+        let kept = next.map_or(0, |place| place.number + 1);
+        let mut branches = std::mem::take(&mut self.branches).into_iter();
+        let mut turns = branches.next().map_or_else(Vec::new, |branch| branch.turns);
+        let first = turns.drain(kept.min(turns.len())..);
+        for entry in first.chain(branches.flat_map(|branch| branch.turns)) {
+            self.places.remove(&entry.id);
+        }
+        for entry in moved.into_iter().rev() {
+            let number = turns.len();
+            self.places.insert(entry.id, Place { branch: 0, number });
+            turns.push(TurnEntry { order: number, ..entry });
+        }
+        if !turns.is_empty() {
+            self.branches = vec![Branch { before: None, turns }];
+        }
     }
 
     /// Returns the turn before a turn.

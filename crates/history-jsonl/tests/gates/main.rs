@@ -1,4 +1,4 @@
-//! Bytes, system calls and opened files of a load and of an append, which do not grow with the
+//! Bytes, system calls and opened files of a load, an append and a fork, which do not grow with the
 //! session.
 //!
 //! The system counts those of the process, so that this is a program of its own with one test.
@@ -86,11 +86,11 @@ fn fill(history: &JsonlHistory, session: &SessionId, turns: usize) {
 
 conversant_harness::tests! {
     self {
-        a_load_and_an_append_cost_the_same_at_any_length,
+        a_load_an_append_and_a_fork_cost_the_same_at_any_length,
     }
 }
 
-fn a_load_and_an_append_cost_the_same_at_any_length() -> Tested {
+fn a_load_an_append_and_a_fork_cost_the_same_at_any_length() -> Tested {
     let counting = Counting::before_any_store()
         .ok_or_else(|| Need::Optional.missing("a system that counts what is read"))?;
     let folder = tempfile::tempdir().unwrap();
@@ -135,7 +135,8 @@ fn a_load_and_an_append_cost_the_same_at_any_length() -> Tested {
             least([(); 5].map(|()| counting.of(refused)))
         };
         let stored = block_on(history.turns(&session, Range::LastTurns(1))).unwrap();
-        let in_use = refused(&exchange(0).with_id(stored[0].id()), Expect::Any);
+        let stored = stored.first().unwrap().id();
+        let in_use = refused(&exchange(0).with_id(stored), Expect::Any);
         let stale = refused(&exchange(0), Expect::Exactly(Version::new(0, 2)));
         let at = history.at(exchange(0).id().into()).unwrap();
         let unknown =
@@ -146,6 +147,14 @@ fn a_load_and_an_append_cost_the_same_at_any_length() -> Tested {
             assert!(counts.read_bytes <= 1_000, "{name}: {} bytes", counts.read_bytes);
             assert_eq!(counts.writes, 0, "{name}, {turns} turns");
         }
+        let forks = [1, 2, 3, 4, 5].map(|number| {
+            let into = SessionId::new(format!("fork {number} of {turns}")).unwrap();
+            counting.of(|| {
+                block_on(history.fork(&session, stored.into(), &into)).unwrap();
+            })
+        });
+        let fork = least(forks);
+        assert!(fork.read_bytes <= 2_000, "a fork reads {} bytes", fork.read_bytes);
         let line = append.written_bytes;
         assert!(line <= 820, "an append writes {line} bytes");
         bytes.push(warm.read_bytes);

@@ -158,6 +158,53 @@ fn a_fork_lives_on_while_its_origin_does() {
     );
 }
 
+/// Each file of the chain has branches, of which the next one has one.
+#[test]
+fn a_fork_of_a_fork_has_the_turns_of_its_path_alone() {
+    for deletes_origins in [false, true] {
+        let folder = Folder::new();
+        let history = folder.open();
+        let mut path: Vec<Turn> = Vec::new();
+        let mut number = 0;
+        let mut next = || {
+            number += 1;
+            exchange(number)
+        };
+        for file in 0..6 {
+            let name = file.to_string();
+            let point = |turns: &[Turn]| turns.last().map_or(Point::Start, after);
+            // From the tip, from a turn of the file before, and from the start.
+            for back in [0, 1, 2, 4, path.len()] {
+                let mut turns = path[..path.len().saturating_sub(back)].to_vec();
+                for _ in 0..3 {
+                    let turn = next();
+                    append_at(&history, &name, point(&turns), &turn).unwrap();
+                    turns.push(turn);
+                }
+                if back == file {
+                    path = turns;
+                }
+            }
+            let into = (file + 1).to_string();
+            block_on(history.fork(&session(&name), point(&path), &session(&into))).unwrap();
+            if deletes_origins {
+                block_on(history.delete(&session(&name))).unwrap();
+            }
+            for history in [&history, &folder.open()] {
+                assert_eq!(block_on(history.turns(&session(&into), Range::All)).unwrap(), path);
+                let mut before = Point::Start;
+                for turn in &path {
+                    let found = block_on(history.alternatives(&session(&into), before)).unwrap();
+                    let newest = path.last().map(Turn::id);
+                    assert_eq!(found.len(), 1);
+                    assert_eq!((found[0].turn, Some(found[0].newest)), (turn.id(), newest));
+                    before = after(turn);
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn the_last_turns_of_a_fork_are_read_from_the_ends_of_its_files() {
     let folder = Folder::new();

@@ -174,6 +174,20 @@ fn a_process_with_few_descriptors_uses_any_number_of_sessions() {
             }
             assert_eq!(block_on(history.sessions(None, 99)).unwrap().len(), 30);
         }
+        // A fork of a fork, and so on.
+        for number in 0..30 {
+            let (turn, into) = (exchange(number), session(&format!("fork {}", number + 1)));
+            let from = format!("fork {number}");
+            append(&history, &from, &turn).unwrap();
+            block_on(history.fork(&session(&from), turn.id().into(), &into)).unwrap();
+        }
+        let history = folder.builder().threads(2).open().unwrap();
+        append(&history, "fork 30", &exchange(30)).unwrap();
+        assert_eq!(load(&history, "fork 30").unwrap().messages.len(), 62);
+        for number in 0..=30 {
+            block_on(history.delete(&session(&format!("fork {number}")))).unwrap();
+        }
+        assert!(!folder.endings().contains(&"shared".to_owned()));
         return;
     }
     // Three streams, what the test program has open, and a few more.
