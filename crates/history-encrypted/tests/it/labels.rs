@@ -109,7 +109,7 @@ impl ChatHistory for Store {
     }
 }
 
-/// Whatever the number of other labels, of keys that have named the label, and of the call to the
+/// With any number of other labels, of keys that have named the label, and of the call to the
 /// store that does not return.
 pub(crate) fn a_change_that_stops_halfway_leaves_the_value_of_before_or_the_new_one() {
     let mut stopped = 0;
@@ -125,7 +125,7 @@ pub(crate) fn a_change_that_stops_halfway_leaves_the_value_of_before_or_the_new_
                     }
                     let all = ring(&[1, 2, 3]);
                     let history = Encrypted::new(store.clone(), all.clone());
-                    // The last may be too many, beside two names.
+                    // The last may be too many, with two names.
                     for number in 0..others {
                         let name = format!("other {number}");
                         let _ = block_on(history.set_label(&session("a"), &name, Some("x")));
