@@ -23,15 +23,14 @@ pub(super) struct Translated {
 /// The most repetitions that are few.
 pub(super) const FEW: usize = 8;
 
-/// The most groups inside of each other. `fancy-regex` refuses more than that too.
-const MAX_DEPTH: usize = 64;
+/// The most groups inside of each other: 63. `fancy-regex` takes no more, and the translation adds
+/// some.
+const MAX_DEPTH: usize = 63;
 
 /// Returns the expression for `fancy-regex`.
 pub(super) fn translate(regex: &str) -> Result<Translated, Fault> {
     let regex = regex.chars().collect();
-    let (out, groups) = (String::new(), Vec::new());
-    let repeated = Repeated::default();
-    let mut translator = Translator { regex, at: 0, out, groups, depth: 0, repeated, elements: 0 };
+    let mut translator = Translator { regex, ..Translator::default() };
     let mut flags = Flags::default();
     translator.alternatives(&mut flags, true)?;
     match translator.peek() {
@@ -255,19 +254,17 @@ impl Translator {
         let opening = match self.next() {
             Some('P') if self.take('<') => {
                 let name = self.until('>')?;
-                let is_known = self.groups.iter().any(|group| group.name.as_ref() == Some(&name));
-                if is_known || !is_identifier(&name) {
+                if self.names.contains_key(&name) || !is_identifier(&name) {
                     return Err(self.fault(format!("bad group name `{name}`")));
                 }
                 return self.capture(Some(name), inner).map(|width| Some((Kind::Element, width)));
             }
             Some('P') if self.take('=') => {
                 let name = self.until(')')?;
-                let known = self.groups.iter().position(|group| group.name.as_ref() == Some(&name));
-                let Some(index) = known else {
+                let Some(number) = self.names.get(&name).copied() else {
                     return Err(self.fault(format!("unknown group name `{name}`")));
                 };
-                let width = self.back_reference(index + 1, inner)?;
+                let width = self.back_reference(number, inner)?;
                 return Ok(Some((Kind::Element, width)));
             }
             Some('#') => {
@@ -314,7 +311,10 @@ impl Translator {
 
     fn capture(&mut self, name: Option<String>, mut flags: Flags) -> Parsed<Width> {
         let index = self.groups.len();
-        self.groups.push(Group { name, width: None });
+        self.groups.push(Group { width: None });
+        if let Some(name) = name {
+            self.names.insert(name, self.groups.len());
+        }
         self.out.push('(');
         let width = self.alternatives(&mut flags, false)?;
         self.end_group()?;
@@ -327,8 +327,7 @@ impl Translator {
     /// Reads `(?(group)yes|no)` after its second parenthesis.
     fn conditional(&mut self, mut flags: Flags) -> Parsed<Width> {
         let name = self.until(')')?;
-        let known = self.groups.iter().position(|group| group.name.as_ref() == Some(&name));
-        let number = known.map(|index| index + 1).or_else(|| name.parse().ok());
+        let number = self.names.get(&name).copied().or_else(|| name.parse().ok());
         let Some(number) = number.filter(|number| (1..=self.groups.len()).contains(number)) else {
             return Err(self.fault(format!("invalid group reference `{name}`")));
         };

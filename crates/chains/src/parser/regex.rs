@@ -9,7 +9,8 @@ use super::{bounded_regex::BoundedRegex, python_regex::translate};
 ///
 /// The notation is that of Python 3.11, without names of characters (`\N{…}`): flags, look-around,
 /// back-references, conditions, possessive repetition and Unicode classes mean what they mean
-/// there. LangChain 0.1.20 `langchain/output_parsers/regex.py::RegexParser.parse`.
+/// there. Groups can be nested 60 deep, and those with possessive repetition 30. LangChain 0.1.20
+/// `langchain/output_parsers/regex.py::RegexParser.parse`.
 ///
 /// A search that takes too many steps is given up, and the answer cannot be parsed. That happens
 /// only with look-around, back-references and the like, on long texts. The limit depends on the

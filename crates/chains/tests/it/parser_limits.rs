@@ -3,6 +3,8 @@
 
 #[cfg(feature = "regex")]
 use conversant_chains::RegexParser;
+#[cfg(feature = "schema")]
+use conversant_chains::TypedParser;
 #[cfg(feature = "xml")]
 use conversant_chains::XmlParser;
 #[cfg(feature = "yaml")]
@@ -26,6 +28,32 @@ fn shown(error: &ParseError) -> String {
     shown
 }
 
+/// A type with a place for each way in which an answer does not fit.
+#[cfg(feature = "schema")]
+#[derive(Debug, schemars::JsonSchema, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code)]
+struct Record {
+    age: u8,
+    color: Color,
+    counts: std::collections::BTreeMap<String, u8>,
+    shape: Option<Shape>,
+}
+
+#[cfg(feature = "schema")]
+#[derive(Debug, schemars::JsonSchema, serde::Deserialize)]
+enum Color {
+    Red,
+}
+
+#[cfg(feature = "schema")]
+#[derive(Debug, schemars::JsonSchema, serde::Deserialize)]
+#[serde(tag = "kind")]
+#[allow(dead_code)]
+enum Shape {
+    Circle { radius: u8 },
+}
+
 /// Each kind of group is translated by a call inside of the call for the group around it.
 #[cfg(feature = "regex")]
 #[test]
@@ -38,8 +66,22 @@ fn deep_regular_expressions_are_errors() {
         }
     }
     // Groups that follow each other are not nested.
-    let wide = format!("{}{}b{}", "(?:a)".repeat(1000), "(".repeat(60), ")".repeat(60));
-    assert!(RegexParser::new(&wide, ["a"]).is_ok());
+    let nested = [("(", ")", 60), ("(a|", ")", 60), ("(?i:", ")", 60), ("(?:", ")?+", 30)];
+    for (open, close, depth) in nested {
+        let regex = format!("{}b{}", open.repeat(depth), close.repeat(depth));
+        let found = RegexParser::new(&format!("(a){regex}{regex}"), ["a"]);
+        assert!(found.is_ok(), "{open}{close}");
+    }
+}
+
+/// Each name is looked up once.
+#[cfg(feature = "regex")]
+#[test]
+fn groups_can_have_many_names() {
+    let regex: String = (0..20_000).map(|index| format!("(?P<g{index}>a)")).collect();
+    assert!(RegexParser::new(&regex, ["a"]).is_ok());
+    let error = RegexParser::new(&format!("{regex}(?P<g0>a)"), ["a"]).unwrap_err();
+    assert!(error.reason.contains("bad group name `g0`"), "{}", error.reason);
 }
 
 /// A format is matched without a call for each of its elements.
@@ -155,8 +197,24 @@ fn no_error_quotes_the_answer() {
     let regex = RegexParser::new("(a)b", ["a"]).unwrap();
     #[cfg(feature = "regex")]
     parsers.push(&regex);
+    #[cfg(feature = "schema")]
+    let typed = TypedParser::<Record>::json();
+    #[cfg(feature = "schema")]
+    parsers.push(&typed);
+    #[cfg(all(feature = "schema", feature = "yaml"))]
+    let typed_yaml = TypedParser::<Record>::yaml();
+    #[cfg(all(feature = "schema", feature = "yaml"))]
+    parsers.push(&typed_yaml);
     let answers = [
         "Sekretwort",
+        r#"{"age": "Sekretwort"}"#,
+        r#"{"age": 1, "Sekretwort": 1}"#,
+        r#"{"age": 1, "color": "Sekretwort"}"#,
+        r#"{"age": 1, "color": {"Sekretwort": 1}}"#,
+        r#"{"age": 1, "color": "Red", "counts": {"Sekretwort": "x"}}"#,
+        r#"{"age": 1, "color": "Red", "counts": {}, "shape": {"kind": "Sekretwort"}}"#,
+        r#"{"age": 1, "color": "Red", "counts": {}, "shape": "Sekretwort"}"#,
+        r#"{"age": {"Sekretwort": "#,
         "<a><Sekretwort></a>",
         "<a></Sekretwort>",
         "<a>&Sekretwort;</a>",

@@ -1,6 +1,6 @@
 //! The parts that the translation of expressions works with: position, output, flags, widths.
 
-use std::fmt;
+use std::{collections::HashMap, fmt};
 
 /// A fault of an expression.
 #[derive(Debug)]
@@ -62,17 +62,19 @@ impl Width {
 }
 
 pub(super) struct Group {
-    pub(super) name: Option<String>,
     /// `None` while the group is open.
     pub(super) width: Option<Width>,
 }
 
 /// An expression, the position in it, and its translation so far.
+#[derive(Default)]
 pub(super) struct Translator {
     pub(super) regex: Vec<char>,
     pub(super) at: usize,
     pub(super) out: String,
     pub(super) groups: Vec<Group>,
+    /// The numbers of the groups that have names.
+    pub(super) names: HashMap<String, usize>,
     /// The number of groups that are open.
     pub(super) depth: usize,
     pub(super) repeated: Repeated,
