@@ -76,8 +76,8 @@ const DESCRIPTION: &[Piece] = &[
 /// Descriptions belong to the session. [`with_scope`](Self::with_scope) shares them between the
 /// sessions of a user or a group, and [`facts`](Self::facts) lists, corrects and forgets them.
 ///
-/// Descriptions do not depend on the branch of the conversation ([`Facts`]): those that were learned
-/// on a branch stay when it is left.
+/// Descriptions do not depend on the branch of the conversation ([`Facts`]): those that were
+/// learned on a branch stay when it is left.
 ///
 /// Changes of several processes follow each other ([`Facts`]). If a process ended during one, the
 /// next maintenance waits up to 10 seconds, or until the call's deadline.

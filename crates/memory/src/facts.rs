@@ -68,15 +68,15 @@ impl fmt::Debug for Fact {
 /// Needs the feature `entities`.
 ///
 /// They are a note in the history: for a session a note of its own, which is removed when the
-/// session is cleared; for a user or a group one of the session `conversant:user:ID` or `conversant:group:ID`, which has no turns. So every history
-/// with notes has them. At most 2,000 facts with 4 MiB of text are stored; the ones written longest
-/// ago are dropped.
+/// session is cleared; for a user or a group one of the session `conversant:user:ID` or
+/// `conversant:group:ID`, which has no turns. So every history with notes has them. At most 2,000
+/// facts with 4 MiB of text are stored; the ones written longest ago are dropped.
 ///
 /// Facts do not depend on the branch: undoing a turn, giving an answer again and going back to an
 /// earlier one neither lose what a person has set nor what a memory has learned on a branch that
-/// was left. A memory describes the turns of a branch that it has not described yet, and so those of
-/// one to which a session returns. There a name that was forgotten can become known again, as by a
-/// later turn. A session that was [forked](ChatHistory::fork) begins without facts.
+/// was left. A memory describes the turns of a branch that it has not described yet, and so those
+/// of one to which a session returns. There a name that was forgotten can become known again, as by
+/// a later turn. A session that was [forked](ChatHistory::fork) begins without facts.
 ///
 /// A change reads and writes the note under a [lease](ChatHistory::lease) of another session's
 /// name, so that changes of several processes follow each other. It waits at most 15 seconds for

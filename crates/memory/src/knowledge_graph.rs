@@ -53,10 +53,10 @@ const FACTS: &[Piece] = &[
 /// | [`with_max_entities`](Self::with_max_entities) | 100 entities a call |
 ///
 /// A load calls the model once to extract the names. Case is ignored: several spellings of a name
-/// are one entity, and each fact is shown once at most. After the turn, [`maintain`](Memory::maintain)
-/// calls it once to extract facts from the user's text. The last 20,000 facts, with at most 4 MiB
-/// of text, are stored as a note of the session, so they survive a restart. Of an answer of the
-/// model with more than 4 MiB, the rest is ignored.
+/// are one entity, and each fact is shown once at most. After the turn,
+/// [`maintain`](Memory::maintain) calls it once to extract facts from the user's text. The last
+/// 20,000 facts, with at most 4 MiB of text, are stored as a note of the session, so they survive a
+/// restart. Of an answer of the model with more than 4 MiB, the rest is ignored.
 ///
 /// If the model fails, neither the answer nor the turn is lost: a
 /// [`Warning`](conversant_core::Warning) reports the cause, and the next turn tries again.

@@ -19,10 +19,10 @@ impl Note {
     /// their descriptions. It is the one note that a person can change.
     pub const FACTS: &str = "entities";
 
-    /// The name of the note whose [`covers`](Self::covers) is the version up to which the turns of a
-    /// session are described in its [`FACTS`](Self::FACTS). The facts themselves cover no turns, so
-    /// that they are on every branch. If `FACTS` covers turns, an earlier version has written it,
-    /// and that is the version.
+    /// The name of the note whose [`covers`](Self::covers) is the version up to which the turns of
+    /// a session are described in its [`FACTS`](Self::FACTS). The facts themselves cover no turns,
+    /// so that they are on every branch. If `FACTS` covers turns, an earlier version has written
+    /// it, and that is the version.
     pub const DESCRIBED: &str = "entities_of_session";
 
     /// Returns the session whose [lease](crate::ChatHistory::lease) is held during a change of the
