@@ -67,7 +67,7 @@ impl Cache {
         conversation.open(lock(&self.indexes).pop(session))?;
         self.report(conversation);
         let outcome = run(conversation);
-        // After an error that is no refusal, the next operation reads the file again.
+        // After an error that is not a refusal, the next operation reads the file again.
         if outcome.as_ref().err().is_none_or(is_refusal)
             && let Some(index) = conversation.index.take()
         {

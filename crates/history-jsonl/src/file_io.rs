@@ -11,7 +11,7 @@ const START_BYTES: usize = 1024;
 
 /// Something that is not a file has the name of one. To open or to read a pipe could take for ever.
 #[derive(thiserror::Error)]
-#[error("`{}` is not a regular file; move it away", path.display())]
+#[error("cannot open `{}`: it is not a regular file; move it away", path.display())]
 pub(crate) struct NotAFile {
     path: PathBuf,
 }

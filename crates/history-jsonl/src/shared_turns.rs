@@ -79,7 +79,7 @@ pub(crate) fn lock(folder: &Path, deadline: Option<Instant>) -> Result<SessionLo
 }
 
 /// Gives the file of a turn, which is `own` if it is the session's, the name under which forks find
-/// it, and returns where the turn is. Returns `None` if that name belongs to a file with turns which
+/// it, and returns where the turn is. Returns `None` if that name belongs to a file with turns that
 /// the session's file does not have: forks may need them.
 pub(crate) fn share(
     paths: &SessionPaths,
@@ -260,8 +260,8 @@ impl Heads {
     }
 }
 
-/// Removes from a shared file what no session needs, if the file is there. Returns the turns that it
-/// shared itself, if the file was removed and they may not be needed any more.
+/// Removes from a shared file what no session needs, if the file is there. Returns the turns that
+/// it shared itself, if the file was removed and they may not be needed any more.
 fn release(folder: &Path, heads: &mut Heads, file: TurnId) -> Result<Option<Base>, HistoryError> {
     let Some(header) = heads.shared(file) else { return Ok(None) };
     // The session that wrote the file still has it as its own, under another name.
@@ -283,8 +283,8 @@ fn remove(folder: &Path, file: TurnId) -> Result<(), HistoryError> {
 }
 
 /// Rewrites a shared file, whose session does not need it, with the turns that forks need. Those
-/// that it lacks are taken from `newest`, the session's own file. Removes the shared file if no fork
-/// needs a turn. Returns whether it is still there.
+/// that it lacks are taken from `newest`, the session's own file. Removes the shared file if no
+/// fork needs a turn. Returns whether it is still there.
 fn settle(
     folder: &Path,
     heads: &Heads,
@@ -300,7 +300,7 @@ fn settle(
     let (opened, index) = read(folder, &path)?;
     let header = &index.header;
     let mut seen = HashSet::new();
-    // A turn that neither file has was lost before, which the fork tells when it is read.
+    // A turn that neither file has was lost before: reading the fork is an error.
     let (needed, others): (Vec<_>, Vec<_>) =
         needed.into_iter().partition(|after| index.turns.find(*after).is_some());
     let kept = own_turns(&index, &needed, &mut seen);
@@ -334,8 +334,8 @@ fn settle(
     Ok(true)
 }
 
-/// Returns the turns of a file on the paths to some turns, in the order of the file, apart from those
-/// that were seen.
+/// Returns the turns of a file on the paths to some turns, in the order of the file, apart from
+/// those that were seen.
 fn own_turns<'i>(
     index: &'i Index,
     last: &[TurnId],

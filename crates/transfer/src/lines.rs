@@ -1,94 +1,22 @@
 //! The lines of this crate: a turn and its session on each, with nothing left out.
 
+mod line;
 mod session_lines;
 
-use std::{
-    collections::BTreeMap,
-    io::{self, BufRead, Read, Write},
+use std::io::{self, BufRead, Read, Write};
+
+use conversant_core::{ChatHistory, SessionId, Turn};
+
+use self::{
+    line::{Line, Place},
+    session_lines::{Passed, SessionLines},
 };
-
-use conversant_core::{ChatHistory, Point, SessionId, Turn, TurnId, TurnIdError};
-use serde::{Deserialize, Serialize};
-
-use self::session_lines::{Passed, SessionLines};
 use crate::{
     conversation::session_id,
     error::{LineFault, TransferError},
     event::{Events, OmissionReason, Omitted, TransferEvent},
     session_tree::{Names, SessionTree},
 };
-
-/// A line: a turn of a session, its tip, or its title and labels.
-#[derive(Serialize, Deserialize)]
-struct Line<S, T> {
-    session: S,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    turn: Option<T>,
-    /// The turn that the turn follows, or `start`. A session without branches has none of these.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    follows: Option<Place>,
-    /// Whether the turn is on the path to the tip.
-    #[serde(default = "yes", skip_serializing_if = "is_yes")]
-    current: bool,
-    /// The last turn of the current branch, after all turns of a session with branches.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tip: Option<Place>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    title: Option<String>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    labels: BTreeMap<String, String>,
-}
-
-const fn yes() -> bool {
-    true
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
-const fn is_yes(value: &bool) -> bool {
-    *value
-}
-
-/// A point, as text: `start` or the id of the turn before it.
-#[derive(Clone, Copy, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-struct Place(Point);
-
-impl TryFrom<String> for Place {
-    type Error = TurnIdError;
-
-    fn try_from(text: String) -> Result<Self, TurnIdError> {
-        match text.as_str() {
-            "start" => Ok(Self(Point::Start)),
-            id => Ok(Self(id.parse::<TurnId>()?.into())),
-        }
-    }
-}
-
-impl From<Place> for String {
-    fn from(place: Place) -> Self {
-        place.0.turn().map_or_else(|| "start".to_owned(), |turn| turn.to_string())
-    }
-}
-
-impl<S, T> Line<S, T> {
-    /// Returns whether the line has nothing but a session.
-    fn is_empty(&self) -> bool {
-        let has_names = self.title.is_some() || !self.labels.is_empty();
-        self.turn.is_none() && self.tip.is_none() && !has_names
-    }
-
-    const fn new(session: S) -> Self {
-        Self {
-            session,
-            turn: None,
-            follows: None,
-            current: true,
-            tip: None,
-            title: None,
-            labels: BTreeMap::new(),
-        }
-    }
-}
 
 /// The settings of an import of lines.
 pub(crate) struct Settings<'s> {

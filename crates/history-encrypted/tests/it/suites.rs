@@ -41,7 +41,7 @@ async fn passes_each<H: ChatHistory + Clone + 'static>(history: &H) {
     facts_are_on_every_branch(history).await;
 }
 
-/// What a person has set of a session is known at each point of it, and stays with the next change.
+/// Facts that a person has set are known at each point of a session, and stay with the next change.
 async fn facts_are_on_every_branch<H: ChatHistory + Clone + 'static>(history: &H) {
     let id = SessionId::new("x".repeat(200)).unwrap();
     let facts = Facts::of_session(history.clone(), id.clone());

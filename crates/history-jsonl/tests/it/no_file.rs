@@ -15,7 +15,7 @@ use crate::support::{Folder, append, exchange, load, session};
 
 const KINDS: [&str; 4] = ["pipe", "socket", "device", "folder"];
 
-/// Puts something else in the place of a file, which is kept beside it.
+/// Puts something else in the place of a file, which is kept next to it.
 fn replace(path: &Path, kind: &str) {
     if path.exists() {
         fs::rename(path, path.with_extension("kept")).unwrap();
@@ -43,7 +43,7 @@ fn assert_told<T: std::fmt::Debug>(result: Result<T, HistoryError>, of: &str) {
     let error = result.unwrap_err();
     let text = error.to_string();
     assert!(matches!(error, HistoryError::Corrupt { .. }), "{of}: {error:?}");
-    assert!(text.contains("is not a regular file; move it away"), "{of}: {text}");
+    assert!(text.contains("it is not a regular file; move it away"), "{of}: {text}");
 }
 
 fn list(history: &JsonlHistory) -> Result<usize, HistoryError> {

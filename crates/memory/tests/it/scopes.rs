@@ -149,7 +149,7 @@ fn facts_are_listed_corrected_and_forgotten_in_each_scope() {
     });
 }
 
-/// What a person has set does not depend on the branch, nor does what a memory has learned.
+/// Facts do not depend on the branch: neither those that a person has set, nor learned ones.
 #[test]
 fn facts_are_on_every_branch() {
     block_on(async {

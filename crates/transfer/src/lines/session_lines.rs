@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use conversant_core::{ChatHistory, Expect, HistoryError, Point, Range, SessionId, Turn, TurnId};
 use serde::Deserialize;
 
-use super::{Line, Place};
+use super::line::{Line, Place};
 use crate::{
     append::{Appended, SessionWriter},
     error::TransferError,
@@ -13,7 +13,7 @@ use crate::{
     session_tree::{Names, append_at, has_turn, set_tip},
 };
 
-/// What was passed over at the start of a file, of the last session.
+/// The lines of the last session among those that were passed over at the start of a file.
 #[derive(Default)]
 pub(super) struct Passed {
     session: Option<SessionId>,
