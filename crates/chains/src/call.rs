@@ -1,5 +1,7 @@
 //! One call of a chain: wait, load, run, save. The order of events is documented at [`Event`].
 
+pub(crate) mod unsaved_turn;
+
 use std::{
     pin::pin,
     task::{Context, Poll},
@@ -8,7 +10,7 @@ use std::{
 
 use conversant_core::{
     BoxError, CallResult, Event, LoadContext, MaintainContext, MemoryError, Messages, PromptError,
-    Reply, Ticket, Turn, TurnId, Value, Variables, Warning, Withheld,
+    Reply, Ticket, Turn, TurnId, Value, Variables, Warning,
 };
 
 use crate::{
@@ -329,36 +331,6 @@ impl CallState {
         }
     }
 
-    /// Enters the queue again after a failure gave the place back. The call's limits no longer
-    /// hold: what follows is asked for after its end.
-    pub(crate) async fn reenter(&mut self, binding: &MemoryBinding) -> Result<(), ChainError> {
-        self.limits = Limits::default();
-        if !self.permit.as_ref().is_some_and(Permit::keep) {
-            self.permit = None;
-            self.permit = Some(binding.enter(false, None).await?);
-        }
-        Ok(())
-    }
-
-    /// Saves a turn again whose first save failed: by the ticket of the load, so that a conversation
-    /// that was cleared since then stays cleared.
-    pub(crate) async fn save_again(
-        self,
-        binding: &MemoryBinding,
-        unsaved: UnsavedTurn,
-    ) -> Result<(), ChainError> {
-        let UnsavedTurn { text, reply, turn } = unsaved;
-        match binding.memory().save(&turn, self.ticket.clone().unwrap_or_default()).await {
-            Ok(saved) => {
-                self.warn(&saved.warnings);
-                Ok(())
-            }
-            Err(source) => {
-                Err(ChainError::NotSaved(Box::new(NotSaved { text, reply, turn, source })))
-            }
-        }
-    }
-
     /// Parses the model's reply.
     pub(crate) fn finish(&self, chain: &dyn Chain, reply: Reply) -> Result<Answer, ChainError> {
         let _polled = self.mark_polled();
@@ -473,20 +445,6 @@ impl CallState {
             // A release that takes too long is dropped: a lease ends by itself.
             let _ = self.limits.run(None, abandon).await;
         }
-    }
-}
-
-/// The answer and the turn of a save that failed.
-pub(crate) struct UnsavedTurn {
-    text: Withheld,
-    reply: Option<Reply>,
-    turn: Turn,
-}
-
-impl UnsavedTurn {
-    pub(crate) fn of(not_saved: &NotSaved) -> Self {
-        let NotSaved { text, reply, turn, .. } = not_saved;
-        Self { text: text.clone(), reply: reply.clone(), turn: turn.clone() }
     }
 }
 

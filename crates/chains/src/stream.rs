@@ -15,7 +15,7 @@ use crate::{
     answer::Answer,
     answer_stream::{AnswerItem, AnswerSource, AnswerStream},
     any_runner::AnyRunner,
-    call::{CallState, UnsavedTurn},
+    call::{CallState, unsaved_turn::UnsavedTurn},
     call_inputs::CallInputs,
     call_phase::CallPhase,
     chain::{Chain, Streaming},

@@ -104,7 +104,7 @@ async fn each_load_is_saved_or_abandoned() {
     assert_eq!(take(), "load 7, abandon 7", "the stream did not begin");
 }
 
-/// What a save that was interrupted has not released, and what a stream without a text holds.
+/// A save that was interrupted has not released what its load holds, nor has an empty stream.
 #[tokio::test]
 async fn a_save_that_ends_by_the_deadline_is_abandoned_and_so_is_an_empty_stream() {
     let model = ScriptedChat::with_handler(|_| {

@@ -96,7 +96,7 @@ fn formats_of_times_can_be_long() {
     assert!(DatetimeParser::new(too_long.clone()).parse(&too_long).is_err());
 }
 
-/// What Python reads if the first lengths of directives and spaces do not match.
+/// Python tries other lengths of directives and spaces if the first do not match.
 #[test]
 fn times_are_read_in_the_next_way_if_one_does_not_match() {
     let table = [

@@ -19,7 +19,7 @@ fn message() -> Message {
         .with_extra("additional_kwargs", json!({"refusal": SECRET}))
 }
 
-/// What lists and searches are given and return.
+/// The arguments and results of lists and searches.
 #[test]
 fn debug_withholds_what_is_listed_and_found() {
     let metadata = vars! { "a" => SECRET };

@@ -8,7 +8,9 @@ use conversant_core::{
 
 use super::{
     answer::Answer,
-    answer_decoder::{AnswerDecoder, Ending, StreamedAnswer, Trial, is_done_marker, take_apart},
+    answer_decoder::{
+        AnswerDecoder, Ending, StreamedAnswer, Trial, is_done_marker, is_keep_alive, take_apart,
+    },
     answer_in::{AnswerIn, ChoiceIn},
     api_error,
     choice_accumulator::ChoiceAccumulator,
@@ -367,31 +369,6 @@ pub(super) fn size(piece: &Delta) -> usize {
 /// Returns whether an event's type says that it is an error.
 pub(super) fn is_error(event: &str) -> bool {
     matches!(event, "error" | "exception" | "fatal")
-}
-
-/// Returns whether a word, of an event's type or data, only keeps the connection open.
-pub(super) fn is_keep_alive(word: &str) -> bool {
-    const WORDS: &[&str] = &[
-        "",
-        "null",
-        "none",
-        "undefined",
-        "ping",
-        "pong",
-        "keepalive",
-        "heartbeat",
-        "processing",
-        "openrouterprocessing",
-        "waiting",
-        "comment",
-        "noop",
-    ];
-    if word.is_empty() || word.len() > 64 {
-        return false;
-    }
-    let letters: String = word.chars().filter(char::is_ascii_alphabetic).collect();
-    let is_json = word.starts_with(['{', '[']);
-    !is_json && WORDS.contains(&&*letters.to_ascii_lowercase())
 }
 
 /// Returns whether data is words, not JSON that went wrong.

@@ -6,7 +6,6 @@ use bytes::Bytes;
 use conversant_core::{ApiError, Delta, ModelError, PartialReply, Reply};
 
 use super::{
-    accumulator::is_keep_alive,
     answer::Answer,
     api_error,
     sse::{SseDecoder, SseEvent},
@@ -28,6 +27,31 @@ pub(super) fn event_limit(answer: usize) -> usize {
 /// it.
 pub(super) fn is_done_marker(data: &str) -> bool {
     matches!(data.trim(), "[DONE]" | "\"[DONE]\"")
+}
+
+/// Returns whether a word, of an event's type or data, only keeps the connection open.
+pub(super) fn is_keep_alive(word: &str) -> bool {
+    const WORDS: &[&str] = &[
+        "",
+        "null",
+        "none",
+        "undefined",
+        "ping",
+        "pong",
+        "keepalive",
+        "heartbeat",
+        "processing",
+        "openrouterprocessing",
+        "waiting",
+        "comment",
+        "noop",
+    ];
+    if word.is_empty() || word.len() > 64 {
+        return false;
+    }
+    let letters: String = word.chars().filter(char::is_ascii_alphabetic).collect();
+    let is_json = word.starts_with(['{', '[']);
+    !is_json && WORDS.contains(&&*letters.to_ascii_lowercase())
 }
 
 /// The certainty that an answer has ended.
@@ -102,7 +126,7 @@ pub enum Trial<A> {
     Running,
 }
 
-/// What an event that holds several brought: whether it ends the stream, and its pieces.
+/// The result of an event that holds several: whether it ends the stream, and its pieces.
 type TakenApart = Result<(bool, VecDeque<Delta>), ModelError>;
 
 /// Reads data that is not JSON as several events, or without a second `data:`: some servers

@@ -28,7 +28,7 @@ enum Verdict {
     Open,
     /// The text was whole at this length.
     Whole(usize),
-    /// It is no JSON, and no piece can make it such.
+    /// It is not JSON, and no piece can make it such.
     Never,
 }
 
@@ -78,7 +78,7 @@ impl GrowingArguments {
         if self.open > 0 || self.in_string {
             return false;
         }
-        // Where all brackets are closed, the value is whole, or else it is no JSON.
+        // Where all brackets are closed, the value is whole, or else it is not JSON.
         let is_json = serde_json::from_str::<IgnoredAny>(&self.text).is_ok();
         self.verdict = if is_json { Verdict::Whole(self.text.len()) } else { Verdict::Never };
         is_json

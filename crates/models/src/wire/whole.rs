@@ -4,9 +4,9 @@ use conversant_core::{ModelError, Reply};
 use serde_json::Deserializer;
 
 use super::{
-    accumulator::{Accumulator, is_keep_alive},
+    accumulator::Accumulator,
     answer::Answer,
-    answer_decoder::StreamedAnswer,
+    answer_decoder::{StreamedAnswer, is_keep_alive},
     answer_in::AnswerIn,
     api_error,
     decode::{read, repaired, text_of},

@@ -122,7 +122,7 @@ fn feed(decoder: &mut StreamDecoder, events: impl IntoIterator<Item = String>) {
     }
 }
 
-/// What has come is not looked at again for each piece: that would take minutes here.
+/// The pieces before are not looked at again for each piece: that would take minutes here.
 #[test]
 fn arguments_in_many_pieces_are_read_once() {
     let piece = |arguments: &str| {

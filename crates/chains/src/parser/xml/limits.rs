@@ -71,7 +71,7 @@ fn too_deep(xml: &str) -> bool {
     false
 }
 
-/// What is not an element, after its `<`.
+/// Markup that is not an element, after its `<`.
 const HIDDEN: [(&str, &str); 3] = [("!--", "-->"), ("![CDATA[", "]]>"), ("?", "?>")];
 
 /// Returns whether a tag, which follows its `<`, closes itself.

@@ -10,11 +10,11 @@ use super::{
     output::{Terminal, unless_refused},
 };
 use crate::wire::{
-    accumulator::{is_error, is_keep_alive, size},
+    accumulator::{is_error, size},
     answer::Answer,
     answer_decoder::{
         AnswerDecoder, DEFAULT_MAX_ANSWER, Ending, StreamedAnswer, Trial, event_limit,
-        is_done_marker, take_apart,
+        is_done_marker, is_keep_alive, take_apart,
     },
     api_error,
     decode::{in_event, read, repaired},
