@@ -44,6 +44,7 @@ impl TextTemplate {
                 Ok(Self::FString(template))
             }
             // In other formats, what a template means may depend on what is before it.
+            #[cfg(any(feature = "jinja", feature = "mustache"))]
             (template, other) => {
                 let source = format!("{}{}", template.source(), other.source());
                 Self::parse(source, template.format())
