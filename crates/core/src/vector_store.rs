@@ -27,7 +27,8 @@ pub enum Collection {
     /// The documents of one user, in any session.
     User(UserId),
     /// Documents that all callers with the name read and write, in any session: those of a group
-    /// of users, or the examples of a prompt.
+    /// of users, by its id, or the examples of a prompt. The two share a collection if their names
+    /// are equal.
     Shared(Arc<str>),
 }
 

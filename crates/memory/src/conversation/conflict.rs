@@ -31,7 +31,8 @@
 #[non_exhaustive]
 pub enum Conflict {
     /// The turn is appended after the newer ones, and the version that its prompt contained is
-    /// stored with it (the default).
+    /// stored with it (the default). If the tip was moved off the turns that the prompt contained,
+    /// the turn follows these as an alternative, and the tip stays.
     #[default]
     Append,
     /// Saving fails with [`HistoryError::Stale`](conversant_core::HistoryError::Stale), also if the
