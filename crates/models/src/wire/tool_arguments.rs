@@ -5,12 +5,16 @@ use std::borrow::Cow;
 use conversant_core::{InvalidToolCall, ToolCall};
 use serde_json::{Map, Value as Json};
 
+/// The deepest nesting of arguments that histories store: they accept 120 levels, of which the
+/// message takes four.
+const MAX_DEPTH: usize = 116;
+
 /// Parses the arguments as LangChain 0.1.20 `output_parsers/openai_tools.py::parse_tool_call` does,
 /// with Python's `json.loads(strict=False)`: strings may hold raw control characters. Empty text is
 /// `{}`, which many servers send for a tool without parameters.
 ///
 /// # Errors
-/// The call as the model wrote it, if the arguments are not a JSON object.
+/// The call as the model wrote it, if the arguments are not a JSON object that histories store.
 pub(super) fn read_call(
     id: Option<String>,
     name: Option<String>,
@@ -43,6 +47,9 @@ fn parse(arguments: &str) -> Result<Json, String> {
             format!("the arguments are not JSON (line {}, column {})", error.line(), error.column())
         })?;
     match value {
+        Json::Object(_) if is_too_deep(&value, MAX_DEPTH) => {
+            Err(format!("the arguments are nested more than {MAX_DEPTH} levels deep"))
+        }
         Json::Object(_) => Ok(value),
         // Values that are false in Python count as no arguments.
         Json::Null | Json::Bool(false) => Ok(Json::Object(Map::new())),
@@ -50,6 +57,16 @@ fn parse(arguments: &str) -> Result<Json, String> {
         Json::Bool(true) | Json::Number(_) | Json::String(_) | Json::Array(_) => {
             Err("the arguments are not a JSON object".to_owned())
         }
+    }
+}
+
+/// Returns whether a value that was parsed, so of at most 127 levels, has more than `levels`.
+fn is_too_deep(value: &Json, levels: usize) -> bool {
+    let inner = |value: &Json| is_too_deep(value, levels.saturating_sub(1));
+    match value {
+        Json::Object(fields) => levels == 0 || fields.values().any(inner),
+        Json::Array(items) => levels == 0 || items.iter().any(inner),
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => false,
     }
 }
 

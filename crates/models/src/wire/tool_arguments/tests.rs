@@ -1,6 +1,7 @@
 //! Arguments that are read, and arguments that are not.
 #![allow(clippy::unwrap_used)]
 
+use conversant_core::Message;
 use serde_json::json;
 
 use super::read_call;
@@ -28,5 +29,23 @@ fn what_is_no_object_is_kept_as_it_is() {
         let call = read_call(Some("id".into()), Some("f".into()), text.to_owned()).unwrap_err();
         assert_eq!((call.args.as_deref(), call.id.as_deref()), (Some(text), Some("id")));
         assert!(call.error.is_some_and(|error| !error.contains(text)), "{text}");
+    }
+}
+
+#[test]
+fn arguments_that_no_history_stores_are_invalid() {
+    for (levels, is_read) in [(116, true), (117, false), (124, false), (127, false)] {
+        let text = format!("{}1{}", r#"{"a":"#.repeat(levels), "}".repeat(levels));
+        let read = read_call(None, Some("f".into()), text.clone());
+        match read {
+            Ok(call) => {
+                let message = Message::ai("").with_tool_calls([call]);
+                assert!(is_read && message.to_stored_json(4096).is_ok(), "{levels}");
+            }
+            Err(call) => {
+                assert_eq!((is_read, call.args.as_deref()), (false, Some(&*text)), "{levels}");
+                assert!(call.error.unwrap().contains("116 levels"), "{levels}");
+            }
+        }
     }
 }
