@@ -24,8 +24,9 @@ use crate::sync::lock;
 ///
 /// - Loading shares the stored messages, so it costs the same for any length of conversation,
 ///   except for [`Range::LastBytes`], which measures the messages that it loads.
-/// - Values in messages are nested at most 120 levels deep, as in the other histories, so that a
-///   conversation can be copied and exported. There is no limit on sizes.
+/// - Values in messages are nested at most 120 levels deep, and a tool or function message names
+///   the call that it answers, as in the other histories, so that a conversation can be copied and
+///   exported. There is no limit on sizes.
 /// - Operations on one session have a total order. Sessions do not wait for each other.
 /// - Clearing a session frees its memory except for its epoch, a few bytes, by which a turn that
 ///   began before the clear is refused.

@@ -1,6 +1,6 @@
 //! Exports to the formats of other programs, and back.
 
-use conversant_core::{ChatHistory, Content, Message, Part, ToolCall, Turn, TurnId};
+use conversant_core::{ChatHistory, Content, Message, Part, Role, ToolCall, Turn, TurnId};
 use conversant_history_jsonl::JsonlHistory;
 use conversant_memory::InMemoryHistory;
 use conversant_transfer::{Export, Import};
@@ -143,6 +143,14 @@ fn what_a_history_accepts_can_be_exported_and_imported() {
         }
     }
     assert_eq!(accepted, [115, 118, 116]);
+    for message in [Message::new(Role::Tool, "x"), Message::new(Role::Function, "x")] {
+        let turn = Turn::new(vec![message]);
+        let refused = [
+            append(&InMemoryHistory::new(), "a", &turn).unwrap_err().to_string(),
+            append(&files, "a", &turn).unwrap_err().to_string(),
+        ];
+        assert_eq!(refused[0], refused[1]);
+    }
     // It takes no stack for each level.
     let error = append(&InMemoryHistory::new(), "a", &Turn::new(extra(5_000))).unwrap_err();
     assert!(error.to_string().contains("more than 120 levels"), "{error}");

@@ -1,6 +1,6 @@
-//! The limit on the nesting of values that histories store, for one that encodes nothing.
+//! The messages that histories store, for one that encodes nothing.
 
-use conversant_core::{Content, HistoryError, Message};
+use conversant_core::{Content, HistoryError, Message, Role};
 use serde_json::{Map, Value as Json};
 
 /// The levels of a value up to which no form of its message is nested too deep.
@@ -18,9 +18,20 @@ pub(super) fn check<'m>(
         SURELY_REFUSED.. => {
             Err(HistoryError::Unsupported { what: "values nested more than 120 levels deep" })
         }
-        levels if levels > SURELY_STORED => message.check_stored_json(u64::MAX),
+        levels if levels > SURELY_STORED || is_unanswered(message) => {
+            message.check_stored_json(u64::MAX)
+        }
         _ => Ok(()),
     })
+}
+
+/// Returns whether the id or name of the call that a message answers is missing.
+fn is_unanswered(message: &Message) -> bool {
+    match message.role() {
+        Role::Tool => message.tool_call_id().is_none(),
+        Role::Function => message.name().is_none(),
+        _ => false,
+    }
 }
 
 /// Returns the levels of the value of a message that is nested deepest.
