@@ -3,6 +3,7 @@
 use std::{
     fs::File,
     io::{BufWriter, Write as _},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -77,13 +78,40 @@ fn line(number: usize) -> Result<String, BoxError> {
     Ok(line)
 }
 
-/// An append, durable.
+/// An append, durable. The hand-written one blocks its caller while the disk writes.
 pub(crate) fn append(effort: Effort) -> Result<Vec<Measured>, BoxError> {
+    appends(effort, |_, lines, calls| {
+        for number in 0..calls {
+            lines.append((TURNS + number) as u64, &NewTurn::of(number)?)?;
+        }
+        Ok(())
+    })
+}
+
+/// The same, where the hand-written append blocks another thread, as an asynchronous program needs
+/// it.
+pub(crate) fn append_async(effort: Effort) -> Result<Vec<Measured>, BoxError> {
+    appends(effort, |runtime, lines, calls| {
+        runtime.block_on(async {
+            for number in 0..calls {
+                let (lines, turn) = (Arc::clone(lines), NewTurn::of(number)?);
+                let append = move || lines.append((TURNS + number) as u64, &turn);
+                tokio::task::spawn_blocking(append).await??;
+            }
+            Ok(())
+        })
+    })
+}
+
+fn appends(
+    effort: Effort,
+    by_hand: impl Fn(&Runtime, &Arc<Lines>, usize) -> Result<(), BoxError>,
+) -> Result<Vec<Measured>, BoxError> {
     let calls = effort.calls() / 4;
     let stores = Stores::of(TURNS)?;
     let group = |rounds| {
         let history = stores.history()?;
-        let mut lines = stores.lines()?;
+        let lines = Arc::new(stores.lines()?);
         let ours = || {
             stores.runtime.block_on(async {
                 let running = Running::start();
@@ -95,9 +123,7 @@ pub(crate) fn append(effort: Effort) -> Result<Vec<Measured>, BoxError> {
         };
         let by_hand = || {
             let running = Running::start();
-            for number in 0..calls {
-                lines.append((TURNS + number) as u64, &NewTurn::of(number)?)?;
-            }
+            by_hand(&stores.runtime, &lines, calls)?;
             Ok(running.stop(calls).cpu / 1e3)
         };
         Measured::in_turns(TURNS, "us CPU", rounds, ours, by_hand)

@@ -33,6 +33,7 @@ const ROWS: &[Row] = &[
     ("redis_window", redis::window),
     ("redis_leased", redis::leased),
     ("jsonl_append", jsonl::append),
+    ("jsonl_append_async", jsonl::append_async),
     ("jsonl_load", jsonl::load),
     ("jsonl_cold", jsonl::cold),
     ("jsonl_many", jsonl::many),

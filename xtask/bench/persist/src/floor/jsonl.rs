@@ -33,9 +33,9 @@ impl Lines {
     }
 
     /// Appends a turn, durably.
-    pub(crate) fn append(&mut self, number: u64, turn: &NewTurn) -> Result<(), BoxError> {
+    pub(crate) fn append(&self, number: u64, turn: &NewTurn) -> Result<(), BoxError> {
         self.file.lock()?;
-        self.file.write_all(self.line(number, turn).as_bytes())?;
+        (&self.file).write_all(self.line(number, turn).as_bytes())?;
         self.file.sync_data()?;
         Ok(self.file.unlock()?)
     }
