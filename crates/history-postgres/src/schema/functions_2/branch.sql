@@ -32,38 +32,6 @@ BEGIN
 END
 $$;
 
--- Loads a note at a point of a session (`conversant_place`), unless it covers turns that are not on the
--- path there.
-CREATE OR REPLACE FUNCTION conversant_read_note(wanted text, at_point smallint, turn uuid, note_name bytea)
-RETURNS TABLE (body text, epoch bigint, messages bigint, tip bigint) LANGUAGE plpgsql STABLE AS $$
-#variable_conflict use_column
-DECLARE
-    s conversant_sessions;
-    n conversant_notes;
-    place record;
-BEGIN
-    SELECT * INTO s FROM conversant_sessions c WHERE c.id = wanted;
-    IF s.key IS NULL OR s.expires <= clock_timestamp() THEN
-        IF at_point = 2 THEN
-            PERFORM conversant_unknown_turn(turn);
-        END IF;
-        RETURN;
-    END IF;
-    SELECT * INTO n FROM conversant_notes c WHERE c.session = s.key AND c.name = note_name;
-    -- A session without branches is where it was, or further.
-    IF s.branch IS NOT NULL OR at_point > 0 THEN
-        SELECT * INTO place FROM conversant_place(s, at_point, turn);
-        IF n.covers_epoch <> s.epoch OR n.covers_messages > place.finish
-            OR n.covers_tip <> 0 AND n.covers_tip <> conversant_tip_of(place.head, n.covers_messages) THEN
-            RETURN;
-        END IF;
-    END IF;
-    IF n.session IS NOT NULL THEN
-        RETURN QUERY SELECT n.body, n.covers_epoch, n.covers_messages, n.covers_tip;
-    END IF;
-END
-$$;
-
 -- Stores a note at a point of a session, unless it covers a version that is not of this conversation.
 -- Does nothing if the point is not the tip.
 CREATE OR REPLACE FUNCTION conversant_write_note(

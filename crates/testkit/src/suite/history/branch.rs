@@ -177,10 +177,25 @@ pub(super) async fn after_a_version_of_another_branch_comes_all(
     let tree = Tree::grown(history, 3).await?;
     let other = exchange(10);
     tree.append_at(tree.after(1)?, &other).await?;
-    for (version, expected) in [(tree.version(0)?, 4), (tree.version(1)?, 2), (tree.version(2)?, 6)]
-    {
-        let found = tree.driver.load(Range::After(version)).await?.messages.len();
+    let (first, epoch) = (tree.version(0)?, tree.version(0)?.epoch);
+    let at_first = tree.at(tree.after(0)?)?;
+    for (version, expected, of_first) in [
+        (first, 4, 0),
+        (tree.version(1)?, 2, 2),
+        (tree.version(2)?, 6, 2),
+        (Version::default(), 6, 2),
+        (Version::new(epoch, 0), 6, 2),
+        (Version::new(epoch.wrapping_add(7), 0), 6, 2),
+        (Version::new(epoch.wrapping_add(7), 4), 6, 2),
+    ] {
+        let range = Range::After(version);
+        let found = tree.driver.load(range).await?.messages.len();
         ensure!(found == expected, "after {version:?}: {found} messages, not {expected}");
+        let found = at_first.load(tree.session(), range).await?.messages.len();
+        ensure!(
+            found == of_first,
+            "at the first turn, after {version:?}: {found} messages, not {of_first}"
+        );
     }
     Ok(())
 }
@@ -350,6 +365,10 @@ pub(super) async fn a_note_of_a_branch_that_was_left_is_not_loaded(
     tree.set_tip(tree.after(2)?).await?;
     let found = history.note(tree.session(), "summary").await?;
     ensure!(found.as_ref() == Some(&note), "on its own branch: {found:?}");
+
+    let unknown = history.note(tree.session(), "another").await?;
+    let at_point = tree.at(tree.after(0)?)?.note(tree.session(), "another").await?;
+    ensure!(unknown.is_none() && at_point.is_none(), "an unknown note: {unknown:?}, {at_point:?}");
 
     // A note of turns that both branches have.
     let shared = Note::new("the second turn", tree.version(1)?.with_tip(0));
