@@ -1,12 +1,12 @@
 -- Loads a note. Returns its JSON and, in a session with branches or at a point, the epoch and messages
 -- of the path and the fingerprint of the turn with which the note ends. ARGV: its name, and the point.
 local kept = not is_over and redis.call('HGET', notes, ARGV[1]) or false
-if not kept then
-    return {false, false}
-end
-if not tree and ARGV[2] == '' then
+if ARGV[2] == '' and not (kept and tree) then
     return {kept, false}
 end
 local path = path_to(ARGV[2])
+if not kept then
+    return {false, false}
+end
 local covered = tonumber(string.match(kept, '"covers":{"epoch":%d+,"messages":(%d+)[^{}]*}}$') or 0)
 return {kept, {epoch, path.messages, tip_at(path, covered)}}

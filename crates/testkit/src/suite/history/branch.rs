@@ -154,6 +154,9 @@ pub(super) async fn an_unknown_turn_is_an_error(history: &impl ChatHistory) -> C
     ensure!(is_unknown(&listed, turn), "alternatives: {listed:?}");
     let forked = history.fork(session, point, &SessionId::from(TurnId::random())).await;
     ensure!(is_unknown(&forked, turn), "fork: {forked:?}");
+    let noted = view.note(session, "summary").await;
+    let has_notes = !matches!(noted, Err(HistoryError::Unsupported { .. }));
+    ensure!(!has_notes || is_unknown(&noted, turn), "note: {noted:?}");
     // Nor is a turn of another session known.
     let other = Tree::grown(history, 1).await?;
     let foreign = other.set_tip(tree.after(0)?).await;
