@@ -151,6 +151,10 @@ pub trait ChatHistory: Send + Sync {
 
     /// Removes a session and all its data. As after `clear`, an append that expects the removed
     /// session fails with [`HistoryError::Stale`]. Unsupported by default.
+    ///
+    /// An append that expects an empty session may be stored, since some stores (in memory,
+    /// PostgreSQL and Redis) keep nothing of a removed session by which they would recognise it.
+    /// So end a call before you remove the session that it begins.
     async fn delete(&self, session: &SessionId) -> Result<(), HistoryError> {
         let _ = session;
         Err(HistoryError::Unsupported { what: "deleting sessions" })
