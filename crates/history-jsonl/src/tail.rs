@@ -61,9 +61,7 @@ pub(crate) fn load(
         }
         let length = metadata.len();
         let Some((header, start)) = self::header(source, &file, length)? else { return Ok(None) };
-        if matches!(tail.wanted, Wanted::Tip) {
-            tail.wanted = Wanted::Turn(shared.after);
-        }
+        tail.enter_shared(shared.after);
         // A file that was rewritten has the turn elsewhere.
         let is_last = matches!(tail.wanted, Wanted::Turn(turn) if turn == shared.after);
         let end = if is_last && header.file == shared.file { shared.end } else { length };
@@ -115,6 +113,8 @@ impl Wanted {
 struct Tail {
     range: Range,
     wanted: Wanted,
+    /// The last turn of the path, until it is found among the turns that a fork shares.
+    sought: Option<TurnId>,
     /// The number of the line that was read last.
     number: Option<u64>,
     turns: Vec<Turn>,
@@ -127,7 +127,21 @@ struct Tail {
 impl Tail {
     const fn new(epoch: u64, range: Range, wanted: Wanted) -> Self {
         let version = Version::new(epoch, 0);
-        Self { range, wanted, number: None, turns: Vec::new(), version, start: 0 }
+        let turns = Vec::new();
+        Self { range, wanted, sought: None, number: None, turns, version, start: 0 }
+    }
+
+    /// Goes on with a file whose turns up to `after` are shared. The file can have others, of which
+    /// none is in the session: only the path to `after` is followed.
+    const fn enter_shared(&mut self, after: TurnId) {
+        match self.wanted {
+            Wanted::Tip => self.wanted = Wanted::Turn(after),
+            Wanted::Turn(point) if self.turns.is_empty() && self.sought.is_none() => {
+                self.sought = Some(point);
+                self.wanted = Wanted::Turn(after);
+            }
+            Wanted::Turn(_) | Wanted::Nothing => {}
+        }
     }
 
     fn read(&mut self, lines: &mut LinesBack<'_>) -> Result<Outcome, HistoryError> {
@@ -179,6 +193,11 @@ impl Tail {
             }
             _ => return Ok(false),
         };
+        if self.sought.is_some_and(|sought| sought != turn.id()) {
+            self.wanted = before;
+            return Ok(false);
+        }
+        self.sought = None;
         let end = first.saturating_add(turn.messages().len() as u64);
         if self.turns.is_empty() {
             self.version.messages = end;
@@ -244,7 +263,8 @@ impl Tail {
 
     /// Returns the range if these turns are the whole path, which they do not fill.
     fn whole(&self) -> Option<Slice> {
-        let is_whole = self.start == 0 && !matches!(self.wanted, Wanted::Turn(_));
+        let is_found = self.sought.is_none() && !matches!(self.wanted, Wanted::Turn(_));
+        let is_whole = self.start == 0 && is_found;
         is_whole.then(|| self.slice(0))
     }
 
