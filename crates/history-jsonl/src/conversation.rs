@@ -15,7 +15,7 @@ use crate::{
     error::{io_error, read_error},
     file_io,
     header::{Header, Properties},
-    index::Index,
+    index::{Index, NoteEntry},
     lines::Lines,
     log_record::{self, LabelChange, Record, TitleChange, WholeNote},
     open_file::OpenFile,
@@ -269,12 +269,12 @@ impl<'c> Conversation<'c> {
         self.replace(&bytes)
     }
 
-    /// Begins the session, which is empty, with the turns of another one. Returns `None` if the
+    /// Begins the session, which has no turns, with the turns of another one. Returns `None` if the
     /// other one has been cleared since.
     pub(crate) fn begin(&mut self, origin: &Origin) -> Result<Option<Version>, HistoryError> {
         let current = self.version_at(self.tip());
         if let Some(index) = &self.index
-            && !(index.turns.is_empty() && index.notes.is_empty())
+            && !index.turns.is_empty()
         {
             let expected = Version::new(current.epoch, 0);
             return Err(HistoryError::Stale { expected, current });
@@ -301,7 +301,11 @@ impl<'c> Conversation<'c> {
         let header = Header::new(Some(self.session.clone()), current.epoch)
             .with_base(origin.turns.as_ref().map(|turns| turns.base))
             .with_properties(properties);
-        self.file = Some(self.paths.replace(&header.encode()?, self.file.is_none())?);
+        let mut bytes = header.encode()?;
+        for (number, (name, note)) in (1..).zip(&self.notes()?) {
+            bytes.extend_from_slice(&log_record::encode(number, &Record::note(name, note))?);
+        }
+        self.file = Some(self.paths.replace(&bytes, self.file.is_none())?);
         drop(lock);
         if let Some(release) = release {
             release.finish()?;
@@ -325,11 +329,8 @@ impl<'c> Conversation<'c> {
         if self.path(point)? != self.tip() {
             return Ok(());
         }
-        let expect = Expect::SameEpoch(note.covers);
-        if let Err(error) = self.check(self.tip(), expect) {
-            // The tip was moved since.
-            self.left(expect).ok_or(error)?;
-        }
+        // Nor a note of turns that were left: it would take the place of the one of this branch.
+        self.check(self.tip(), Expect::SameEpoch(note.covers))?;
         self.write(&Record::note(name, note))
     }
 
@@ -347,6 +348,16 @@ impl<'c> Conversation<'c> {
         }
         let mut lines = Lines::new(self.own_file(), &index.shared);
         Ok(Some(lines.read::<WholeNote>(entry.span)?.note.into_note()))
+    }
+
+    /// Returns all notes.
+    fn notes(&self) -> Result<Vec<(String, Note)>, HistoryError> {
+        let Some(index) = &self.index else { return Ok(Vec::new()) };
+        let mut lines = Lines::new(self.own_file(), &index.shared);
+        let mut read = |(name, entry): (&String, &NoteEntry)| {
+            Ok((name.clone(), lines.read::<WholeNote>(entry.span)?.note.into_note()))
+        };
+        index.notes.iter().map(&mut read).collect()
     }
 
     /// Removes the turns and notes and starts a new epoch. Unless `keep_name`, the session's id and

@@ -16,13 +16,17 @@ impl Conversation<'_> {
         Ok(slice_of(turns.iter(), start, self.version_at(path)))
     }
 
+    /// Returns the turns that begin in a range.
     pub(crate) fn turns(
         &self,
         point: Option<Point>,
         range: Range,
     ) -> Result<Vec<Turn>, HistoryError> {
         let path = self.path(point)?;
-        self.read_turns(&self.turns_from(path, self.start(path, range)?))
+        let start = self.start(path, range)?;
+        let mut turns = self.turns_from(path, start);
+        turns.retain(|turn| turn.first >= start);
+        self.read_turns(&turns)
     }
 
     /// Returns the first messages of a path, at most `count`.

@@ -317,17 +317,28 @@ fn a_repaired_conversation_has_its_branches() {
 }
 
 #[test]
-fn a_fork_into_a_session_with_a_note_is_stale() {
+fn a_fork_into_a_session_with_a_note_keeps_it() {
     let folder = Folder::new();
     let history = folder.open();
     let turns = fill(&history, "a", 1);
     let note = Note::new("met", Version::default());
-    block_on(history.put_note(&session("b"), "summary", &note)).unwrap();
-    for into in ["a", "b"] {
-        let refused = block_on(history.fork(&session("a"), after(&turns[0]), &session(into)));
-        assert!(matches!(refused, Err(HistoryError::Stale { .. })), "{refused:?}");
+    let other = Note::new("seen", Version::default());
+    for (name, note) in [("summary", &note), ("entities", &other)] {
+        block_on(history.put_note(&session("b"), name, note)).unwrap();
     }
-    assert_eq!(block_on(history.note(&session("b"), "summary")).unwrap(), Some(note));
+    let refused = block_on(history.fork(&session("b"), Point::Start, &session("a")));
+    assert!(matches!(refused, Err(HistoryError::Stale { .. })), "{refused:?}");
+    let version = block_on(history.fork(&session("a"), after(&turns[0]), &session("b"))).unwrap();
+    let next = exchange(7);
+    let expect = Expect::Exactly(version);
+    block_on(history.append(&session("b"), &next, expect)).unwrap();
+    for history in [&history, &folder.open()] {
+        assert_eq!(load(history, "b").unwrap().messages.len(), 4);
+        for (name, note) in [("summary", &note), ("entities", &other)] {
+            let found = block_on(history.note(&session("b"), name)).unwrap();
+            assert_eq!(found.as_ref(), Some(note));
+        }
+    }
 }
 
 /// The new fork has the turns that the expired one shared, and nothing else is left of that.
