@@ -9,7 +9,7 @@ use conversant_core::{
 };
 use conversant_history::{BranchedHistory, HistoryAt};
 
-use crate::{history::JsonlHistory, log_record};
+use crate::{history::JsonlHistory, list::Failed, log_record};
 
 impl OwnFormat for JsonlHistory {}
 
@@ -44,13 +44,13 @@ impl ChatHistory for JsonlHistory {
         self.turns_at(session, None, range).await
     }
 
-    /// Lists the sessions. It reads the first line of each file.
+    /// Lists the sessions. It reads the first line of each file. One that is damaged is an error.
     async fn sessions(
         &self,
         after: Option<&SessionId>,
         limit: usize,
     ) -> Result<Vec<SessionId>, HistoryError> {
-        self.list(after, limit, false).await
+        Ok(self.list(after, limit, false, Failed::Ends).await?.0)
     }
 
     async fn delete(&self, session: &SessionId) -> Result<(), HistoryError> {
@@ -163,6 +163,8 @@ impl ChatHistory for JsonlHistory {
         self.set_label_of(session, name, value).await
     }
 
+    /// Deletes sessions. If a file is damaged, so that it cannot be said whether its session is
+    /// selected, the others are deleted, and the error names the file.
     async fn delete_sessions(
         &self,
         filter: &SessionFilter,

@@ -31,10 +31,15 @@ pub(crate) fn open_with(options: &OpenOptions, path: &Path) -> io::Result<(File,
     });
     let is_file = match &opened {
         Ok((_, metadata)) => metadata.is_file(),
-        Err(error) if error.kind() == ErrorKind::NotFound => true,
+        // A link that leads nowhere is not a file that could be created.
+        Err(error) if error.kind() == ErrorKind::NotFound => !is_link(path),
         Err(_) => fs::metadata(path).map_or(true, |metadata| metadata.is_file()),
     };
     if is_file { opened } else { Err(not_a_file(path)) }
+}
+
+fn is_link(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink())
 }
 
 /// Opens what has a name, without a wait for the other end of a pipe.

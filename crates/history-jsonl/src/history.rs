@@ -16,7 +16,8 @@ use conversant_history::BranchedHistory;
 use crate::{
     cache::{Cache, TornTail},
     conversation::Conversation,
-    list::{self, Listed},
+    error::in_file,
+    list::{self, Failed, Listed},
     lock::{self, LockMode, SessionLock},
     log_record,
     page_cache::Source,
@@ -58,9 +59,9 @@ impl JsonlHistory {
     /// before it did.
     ///
     /// # Errors
-    /// The errors of a write.
+    /// The errors of a write, and that of a file that is damaged, after the others were removed.
     pub async fn sweep(&self, limit: usize) -> Result<usize, HistoryError> {
-        let expired = self.list(None, limit, true).await?;
+        let (expired, mut failed) = self.list(None, limit, true, Failed::Kept(None)).await?;
         let time_to_live = self.store.settings.time_to_live;
         let mut removed = 0;
         for session in &expired {
@@ -72,11 +73,13 @@ impl JsonlHistory {
                 }
                 Ok(usize::from(is_wanted))
             };
-            removed += self.with(session, LockMode::Exclusive, None, delete).await?;
+            let deleted = self.with(session, LockMode::Exclusive, None, delete).await;
+            removed += self.settled(&mut failed, session, deleted)?;
         }
         let (folder, timeout) = (self.folder().to_owned(), self.store.settings.lock_timeout);
-        self.store.executor.run(move || shared_turns::sweep(&folder, timeout)).await?;
-        Ok(removed)
+        let swept = self.store.executor.run(move || shared_turns::sweep(&folder, timeout)).await;
+        failed.finish()?;
+        swept.map(|()| removed)
     }
 
     /// Returns the path of a session's file, whether it exists or not.
@@ -128,11 +131,28 @@ impl JsonlHistory {
         after: Option<&SessionId>,
         limit: usize,
         expired: bool,
-    ) -> Result<Vec<SessionId>, HistoryError> {
+        mut failed: Failed,
+    ) -> Result<(Vec<SessionId>, Failed), HistoryError> {
         let (folder, after) = (self.folder().to_owned(), after.cloned());
-        let time_to_live = self.store.settings.time_to_live;
-        let list = move || list::sessions(&folder, after.as_ref(), limit, time_to_live, expired);
+        let ttl = self.store.settings.time_to_live;
+        let list = move || {
+            list::sessions(&folder, after.as_ref(), limit, ttl, expired, &mut failed)
+                .map(|sessions| (sessions, failed))
+        };
         self.store.executor.run(list).await
+    }
+
+    /// Returns the number of sessions that were deleted: none if the file is damaged.
+    fn settled(
+        &self,
+        failed: &mut Failed,
+        session: &SessionId,
+        deleted: Result<usize, HistoryError>,
+    ) -> Result<usize, HistoryError> {
+        match deleted.map_err(|error| in_file(&self.path(session), error)) {
+            Err(error @ HistoryError::Corrupt { .. }) => Ok(failed.file(Err(error))?.unwrap_or(0)),
+            deleted => deleted,
+        }
     }
 
     /// Runs a function that looks at all sessions.
@@ -198,7 +218,11 @@ impl JsonlHistory {
             return Err(HistoryError::EmptyFilter);
         }
         let wanted = filter.clone();
-        let found = self.list_with(move |listed| listed.oldest(&wanted, limit)).await?;
+        let mut failed = Failed::Kept(None);
+        let list = move |listed: &Listed<'_>| {
+            listed.oldest(&wanted, limit, &mut failed).map(|found| (found, failed))
+        };
+        let (found, mut failed) = self.list_with(list).await?;
         let mut deleted = 0;
         for info in found {
             let filter = filter.clone();
@@ -216,9 +240,11 @@ impl JsonlHistory {
                 Ok(usize::from(is_wanted))
             };
             let time_to_live = self.store.settings.time_to_live;
-            deleted += self.with(&info.session, LockMode::Exclusive, time_to_live, delete).await?;
+            let session = &info.session;
+            let done = self.with(session, LockMode::Exclusive, time_to_live, delete).await;
+            deleted += self.settled(&mut failed, session, done)?;
         }
-        Ok(deleted)
+        failed.finish().map(|()| deleted)
     }
 
     async fn read<T: Send + 'static>(

@@ -19,11 +19,13 @@ use crate::{
 };
 
 /// Calls a function with the path of each session's file that has expired, or has not. A file with
-/// the name of one session and the contents of another one is passed too.
+/// the name of one session and the contents of another one is passed too. A file that cannot be
+/// read is an error, or one that is kept while the others are read.
 fn each_file(
     folder: &Path,
     time_to_live: Option<Duration>,
     expired: bool,
+    failed: &mut Failed,
     mut run: impl FnMut(&Path, &File) -> Result<(), HistoryError>,
 ) -> Result<(), HistoryError> {
     for entry in fs::read_dir(folder).map_err(|error| read_error(folder, error))? {
@@ -35,14 +37,52 @@ fn each_file(
             Ok(file) => file,
             // It was removed since.
             Err(error) if error.kind() == ErrorKind::NotFound => continue,
-            Err(error) => return Err(read_error(&path, error)),
+            Err(error) => {
+                failed.file::<()>(Err(read_error(&path, error)))?;
+                continue;
+            }
         };
         let written = file.metadata().and_then(|metadata| metadata.modified()).ok();
         if is_expired(written, time_to_live) == expired {
-            run(&path, &file).map_err(|error| in_file(&path, error))?;
+            failed.file(run(&path, &file).map_err(|error| in_file(&path, error)))?;
         }
     }
     Ok(())
+}
+
+/// The errors of single files.
+#[derive(Default)]
+pub(crate) enum Failed {
+    /// The first one ends the operation.
+    #[default]
+    Ends,
+    /// The first one is kept, and the other files are read: what is deleted for one user does not
+    /// wait for the repair of another one's file.
+    Kept(Option<HistoryError>),
+}
+
+impl Failed {
+    /// Returns the outcome of one file, or `None` if its error is kept.
+    pub(crate) fn file<T>(
+        &mut self,
+        outcome: Result<T, HistoryError>,
+    ) -> Result<Option<T>, HistoryError> {
+        match (outcome, self) {
+            (Err(error), Self::Kept(first)) => {
+                first.get_or_insert(error);
+                Ok(None)
+            }
+            (outcome, _) => outcome.map(Some),
+        }
+    }
+
+    /// Returns the error that was kept.
+    pub(crate) fn finish(self) -> Result<(), HistoryError> {
+        match self {
+            Self::Kept(Some(error)) => Err(error),
+            Self::Kept(None) | Self::Ends => Ok(()),
+        }
+    }
 }
 
 /// Lists the sessions that have expired, or have not, in order.
@@ -52,9 +92,10 @@ pub(crate) fn sessions(
     limit: usize,
     time_to_live: Option<Duration>,
     expired: bool,
+    failed: &mut Failed,
 ) -> Result<Vec<SessionId>, HistoryError> {
     let mut sessions = Vec::new();
-    each_file(folder, time_to_live, expired, |path, file| {
+    each_file(folder, time_to_live, expired, failed, |path, file| {
         let header = Header::read(&file_io::first_line(file).map_err(io_error)?)?;
         let found = header.session.filter(|session| after.is_none_or(|after| session > after));
         sessions.extend(found.filter(|session| SessionPaths::is_name_of(path, session)));
@@ -76,9 +117,13 @@ pub(crate) struct Listed<'l> {
 
 impl Listed<'_> {
     /// Returns the sessions that a filter selects, apart from its text, most recently used first.
-    fn selected(&self, filter: &SessionFilter) -> Result<Vec<SessionInfo>, HistoryError> {
+    fn selected(
+        &self,
+        filter: &SessionFilter,
+        failed: &mut Failed,
+    ) -> Result<Vec<SessionInfo>, HistoryError> {
         let mut found = Vec::new();
-        each_file(self.folder, self.time_to_live, false, |path, file| {
+        each_file(self.folder, self.time_to_live, false, failed, |path, file| {
             let info = self.summaries.of(path, file)?.info();
             let info = info.filter(|info| SessionPaths::is_name_of(path, &info.session));
             found.extend(info.filter(|info| filter.matches(info)));
@@ -99,7 +144,7 @@ impl Listed<'_> {
         let is_search = filter.words().next().is_some();
         let mut found = Vec::new();
         let (mut searched, mut last) = (0_u64, None);
-        for info in self.selected(filter)? {
+        for info in self.selected(filter, &mut Failed::Ends)? {
             // One more shows that there is a next page.
             if found.len() > limit {
                 break;
@@ -128,13 +173,14 @@ impl Listed<'_> {
         &self,
         filter: &SessionFilter,
         limit: usize,
+        failed: &mut Failed,
     ) -> Result<Vec<SessionInfo>, HistoryError> {
         let mut found = Vec::new();
-        for info in self.selected(filter)?.into_iter().rev() {
+        for info in self.selected(filter, failed)?.into_iter().rev() {
             if found.len() == limit {
                 break;
             }
-            if self.has_words(&info, filter)? {
+            if failed.file(self.has_words(&info, filter))? == Some(true) {
                 found.push(info);
             }
         }
@@ -142,7 +188,8 @@ impl Listed<'_> {
     }
 
     fn has_words(&self, info: &SessionInfo, filter: &SessionFilter) -> Result<bool, HistoryError> {
-        has_words(&SessionPaths::new(self.folder, &info.session), info, filter)
+        let paths = SessionPaths::new(self.folder, &info.session);
+        has_words(&paths, info, filter).map_err(|error| in_file(&paths.file(), error))
     }
 }
 

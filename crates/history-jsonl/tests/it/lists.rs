@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    path::Path,
     time::{Duration, SystemTime},
 };
 
@@ -87,5 +88,102 @@ fn a_list_finds_the_damage_that_a_load_finds() {
                 assert!(matches!(listed, Err(HistoryError::Corrupt { .. })), "byte {byte:#x}");
             }
         }
+    }
+}
+
+/// What can be wrong with one file of a folder.
+const FAULTS: &[(&str, fn(&Path))] = &[
+    ("a damaged line", |path| {
+        let mut bytes = fs::read(path).unwrap();
+        let at = bytes.len() - 30;
+        bytes[at] ^= 1;
+        fs::write(path, bytes).unwrap();
+    }),
+    ("a damaged header", |path| {
+        let mut bytes = fs::read(path).unwrap();
+        bytes[30] ^= 1;
+        fs::write(path, bytes).unwrap();
+    }),
+    ("no header", |path| fs::write(path, "").unwrap()),
+    ("a folder", |path| {
+        fs::remove_file(path).unwrap();
+        fs::create_dir(path).unwrap();
+    }),
+    #[cfg(unix)]
+    ("a link to nothing", |path| {
+        fs::remove_file(path).unwrap();
+        std::os::unix::fs::symlink(path.with_extension("nothing"), path).unwrap();
+    }),
+];
+
+/// Returns a folder of three sessions with a label, the second of which has a fault.
+fn with_fault(fault: fn(&Path)) -> (Folder, JsonlHistory) {
+    let folder = Folder::new();
+    let history = folder.open();
+    for (number, name) in ["a", "damaged", "b"].into_iter().enumerate() {
+        append(&history, name, &exchange(number)).unwrap();
+        block_on(history.set_label(&session(name), "user", Some("ada"))).unwrap();
+    }
+    block_on(history.close());
+    fault(&history.path(&session("damaged")));
+    let history = folder.open();
+    (folder, history)
+}
+
+#[test]
+fn a_damaged_file_does_not_keep_the_others_from_being_deleted() {
+    let filters = [
+        SessionFilter::new().with_label("user", "ada"),
+        SessionFilter::new().with_used_before(SystemTime::now() + Duration::from_secs(3600)),
+        SessionFilter::new().with_text("question"),
+    ];
+    for (what, fault) in FAULTS {
+        for filter in &filters {
+            let (_folder, history) = with_fault(*fault);
+            let file = history.path(&session("damaged"));
+            let name = file.file_name().unwrap().to_str().unwrap();
+            for _ in 0..2 {
+                let error = block_on(history.delete_sessions(filter, 9)).unwrap_err();
+                assert!(matches!(error, HistoryError::Corrupt { .. }), "{what}: {error}");
+                assert!(error.to_string().contains(name), "{what}: {error}");
+                for name in ["a", "b"] {
+                    assert_eq!(load(&history, name).unwrap().messages.len(), 0, "{what}");
+                }
+            }
+            // A list would leave the session out: it is an error, until the file is repaired.
+            let error = block_on(history.list_sessions(filter, None, 9)).unwrap_err();
+            assert!(error.to_string().contains(name), "{what}: {error}");
+            if fs::remove_file(&file).or_else(|_| fs::remove_dir(&file)).is_ok() {
+                assert_eq!(block_on(history.delete_sessions(filter, 9)).unwrap(), 0, "{what}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_damaged_file_does_not_keep_the_others_from_expiring() {
+    for (what, fault) in FAULTS.iter().filter(|(what, _)| *what != "a damaged line") {
+        let (folder, history) = with_fault(*fault);
+        block_on(history.close());
+        let history = folder.builder().time_to_live(Duration::ZERO).open().unwrap();
+        let error = block_on(history.sweep(9)).unwrap_err();
+        assert!(matches!(error, HistoryError::Corrupt { .. }), "{what}: {error}");
+        for name in ["a", "b"] {
+            let text = String::from_utf8(folder.read(name)).unwrap();
+            assert!(!text.contains("question"), "{what}: {text}");
+        }
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_that_leads_nowhere_is_told() {
+    let (_, fault) = FAULTS.last().unwrap();
+    let (_folder, history) = with_fault(*fault);
+    for _ in 0..2 {
+        let loaded = load(&history, "damaged").unwrap_err().to_string();
+        assert!(loaded.ends_with("it is not a regular file; move it away"), "{loaded}");
+        let appended = append(&history, "damaged", &exchange(2)).unwrap_err().to_string();
+        assert_eq!(appended, loaded);
     }
 }
