@@ -59,15 +59,13 @@ pub(crate) fn put(
     time_to_live: Option<i64>,
 ) -> Result<(), HistoryError> {
     let found = session::find_seen(connection, seen, id, time_to_live)?;
-    let is_tip = match (point, &found.session) {
-        (Some(point), Some(session)) => {
-            let at = points::at(connection, Some(session), point)?;
-            at.is_none_or(|at| (at.turns, at.head()) == (session.turns, session.head()))
+    if let Some(point) = point {
+        let at = points::at(connection, found.session.as_ref(), point)?;
+        if let (Some(at), Some(session)) = (at, &found.session)
+            && !points::is_tip(connection, session, &at)?
+        {
+            return Ok(());
         }
-        _ => true,
-    };
-    if !is_tip {
-        return Ok(());
     }
     let expect = Expect::SameEpoch(note.covers);
     path::check(connection, found.version, found.session.as_ref(), expect)?;

@@ -36,6 +36,20 @@ pub(super) fn at(
     }
 }
 
+/// Returns whether a session, as [`at`] returns it, ends with its last turn.
+pub(super) fn is_tip(
+    connection: &Connection,
+    session: &Session,
+    at: &Session,
+) -> Result<bool, HistoryError> {
+    if at.turns != session.turns || at.turns == 0 || at.head() == session.head() {
+        return Ok(at.turns == session.turns);
+    }
+    // The first branch of a fork has no turns of its own at first: the last one is in another.
+    let last = branch::with_turn(connection, session.head(), at.turns - 1)?;
+    Ok(last.key == at.head())
+}
+
 /// Returns a session as it was after a turn of a branch.
 fn after(
     connection: &Connection,
