@@ -132,7 +132,8 @@ pub trait ChatHistory: Send + Sync {
     /// Removes all turns and notes of a session and starts a new epoch.
     async fn clear(&self, session: &SessionId) -> Result<(), HistoryError>;
 
-    /// Loads whole turns of a part of a session, for export. Unsupported by default.
+    /// Loads whole turns of a part of a session, for export: those that begin in it. Unsupported by
+    /// default.
     async fn turns(&self, session: &SessionId, range: Range) -> Result<Vec<Turn>, HistoryError> {
         let _ = (session, range);
         Err(HistoryError::Unsupported { what: "turns" })

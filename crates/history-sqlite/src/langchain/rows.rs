@@ -134,7 +134,7 @@ impl Rows {
         Ok(messages)
     }
 
-    /// Loads the turns that have messages in a range, each whole.
+    /// Loads the turns that begin in a range.
     pub(super) fn turns(
         &self,
         connection: &Connection,
@@ -151,7 +151,8 @@ impl Rows {
             Ok(is_within)
         })?;
         rows.reverse();
-        Ok(turns(&rows))
+        // The first turn of more rows than the range has begins before it.
+        Ok(turns(&rows).into_iter().skip(usize::from(rows.len() > count)).collect())
     }
 
     /// Appends a turn's rows, unless they are stored already or the session is not in the expected

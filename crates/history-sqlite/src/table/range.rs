@@ -28,10 +28,11 @@ pub(crate) fn messages(
     Ok((messages, starts))
 }
 
-/// Loads the turns that have messages in a range, each whole, and the turns without messages
-/// between them.
+/// Loads the turns that begin in a range, and the turns without messages between them.
 pub(crate) fn turns(turns: &mut Turns<'_, '_>, range: Range) -> Result<Vec<Turn>, HistoryError> {
     let mut part = Part::load(turns, range)?;
+    let start = turns.session().version.messages.saturating_sub(part.messages as u64);
+    part.turns.pop_if(|(header, _)| header.first < start);
     // The start of the conversation is the start of its first turn, even without messages.
     while turns.is_at_start() && part.take(turns.next()?)? {}
     Ok(part.turns.into_iter().rev().map(|(header, messages)| header.into_turn(messages)).collect())
