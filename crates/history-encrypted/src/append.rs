@@ -40,20 +40,33 @@ pub(crate) async fn next(
 }
 
 /// Returns the outcome of an append to an encrypted history. No two encryptions of a message are
-/// equal, so the store refuses a turn that it has already, and what it has is compared here.
+/// equal, so the store `inner` refuses a turn that its session `name` has already, and what it has
+/// is compared here. A view at a point that is not known may get a turn that is stored elsewhere.
 pub(crate) async fn repeated(
     history: &impl ChatHistory,
     session: &SessionId,
+    inner: &impl ChatHistory,
+    name: &SessionId,
     turn: &Turn,
     outcome: Result<Version, HistoryError>,
 ) -> Result<Version, HistoryError> {
-    let Err(refusal @ HistoryError::TurnIdInUse { .. }) = outcome else { return outcome };
-    let Some(view) = history.at(Point::After(turn.id())) else { return Err(refusal) };
+    let refusal = match outcome {
+        Err(error @ (HistoryError::TurnIdInUse { .. } | HistoryError::UnknownTurn { .. })) => error,
+        outcome => return outcome,
+    };
+    let point = Point::After(turn.id());
+    let Some(view) = history.at(point) else { return Err(refusal) };
     let stored = match view.turns(session, Range::LastTurns(1)).await {
-        // The session was cleared in the meantime.
+        // It is not stored, or the session was cleared in the meantime.
         Err(HistoryError::UnknownTurn { .. }) => return Err(refusal),
         stored => stored?,
     };
     stored.iter().try_for_each(|stored| turn.check_stored(stored))?;
-    Ok(view.load(session, Range::LastMessages(0)).await?.version)
+    let version = view.load(session, Range::LastMessages(0)).await?.version;
+    // What is stored is appended again, so that a view of the store ends at it.
+    let Some(view) = inner.at(point) else { return Ok(version) };
+    for sealed in view.turns(name, Range::LastTurns(1)).await? {
+        inner.append(name, &sealed, Expect::Exactly(version)).await?;
+    }
+    Ok(version)
 }

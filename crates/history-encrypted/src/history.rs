@@ -151,9 +151,13 @@ impl<H: ChatHistory> ChatHistory for Encrypted<H> {
             return Err(HistoryError::Unsupported { what: "turns without messages" });
         }
         let stored = self.codec.session(session)?;
+        let settle = |outcome| repeated(self, session, &self.inner, &stored, turn, outcome);
         let mut at = match expect.version() {
             Some(version) => version,
-            None => self.inner.load(&stored, Range::LastMessages(0)).await?.version,
+            None => match self.inner.load(&stored, Range::LastMessages(0)).await {
+                Ok(slice) => slice.version,
+                Err(error) => return settle(Err(error)).await,
+            },
         };
         for _ in 0..MAX_ATTEMPTS {
             let sealed = self.codec.seal(&stored, session, turn, at)?;
@@ -164,11 +168,11 @@ impl<H: ChatHistory> ChatHistory for Encrypted<H> {
                         Next::LeftBranch(seen) => {
                             let sealed = self.codec.seal(&stored, session, turn, seen)?;
                             let outcome = self.inner.append(&stored, &sealed, expect).await;
-                            return repeated(self, session, turn, outcome).await;
+                            return settle(outcome).await;
                         }
                     }
                 }
-                outcome => return repeated(self, session, turn, outcome).await,
+                outcome => return settle(outcome).await,
             }
         }
         Err(HistoryError::Busy)
@@ -313,7 +317,9 @@ impl<H: ChatHistory> ChatHistory for Encrypted<H> {
         let view = self.at(point).ok_or(unsupported)?;
         let turns = view.turns(session, Range::All).await?;
         let mut version = self.load(into, Range::LastMessages(0)).await?.version;
-        if version.messages > 0 {
+        let has_turns =
+            version.messages > 0 || !self.alternatives(into, Point::Start).await?.is_empty();
+        if has_turns {
             let expected = Version::new(version.epoch, 0);
             return Err(HistoryError::Stale { expected, current: version });
         }
