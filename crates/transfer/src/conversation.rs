@@ -33,12 +33,23 @@ pub(crate) trait OtherBranches: Send + Sync {
     fn paths(&self) -> Box<dyn Iterator<Item = OtherPath> + Send + '_>;
 }
 
-/// A path from the start to the end of a branch.
+/// A path to the end of a branch, from a turn on.
 pub(crate) struct OtherPath {
-    /// The number of messages that it shares with the current branch.
+    /// Where it begins.
+    pub(crate) start: Place,
+    /// The number of messages that it shares with paths before it, from the start on.
     pub(crate) shared: u64,
     pub(crate) messages: Vec<Taken>,
     pub(crate) omitted: Vec<Omitted>,
+}
+
+/// The place before a turn of a path.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Place {
+    /// The number of the path: 0 is the current branch, and the others follow in their order.
+    pub(crate) path: usize,
+    /// The number of turns before it, with those that are left out.
+    pub(crate) turns: u64,
 }
 
 impl Conversation {
@@ -83,6 +94,11 @@ pub(crate) struct Grouped {
 }
 
 impl Turns {
+    /// Goes on after a number of turns.
+    pub(crate) const fn after(turns: u64) -> Self {
+        Self { turn: Vec::new(), number: turns }
+    }
+
     /// Adds a message, and returns the turn before it if it begins one.
     pub(crate) fn push(&mut self, message: Taken) -> Option<Grouped> {
         let ended = match message.message.role() {

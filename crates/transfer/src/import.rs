@@ -1,20 +1,20 @@
 //! Import of conversations from a file.
 
-use std::{collections::HashSet, io::BufRead};
+use std::io::BufRead;
 
-use conversant_core::{ChatHistory, HistoryError, Point, SessionId, SessionInfo, TurnId, Withheld};
+use conversant_core::{ChatHistory, Point, SessionId, SessionInfo, Withheld};
 
 use crate::{
     append::{Appended, SessionWriter},
-    conversation::{
-        Conversation, Grouped, OtherBranches, OtherPath, Taken, Turns, session_id, session_of,
-    },
+    branches::{self, Points},
+    conversation::{Conversation, Grouped, Taken, Turns, session_id, session_of},
     error::{FileFault, TransferError},
     event::{Events, OmissionReason, Omitted, Progress, StoredConversation, TransferEvent},
     format::{chatgpt, fine_tuning, langchain_file, sharegpt},
     json_values::{FrameError, Framed, JsonValues},
     lines,
-    session_tree::{Names, append_at, set_tip},
+    pause::Pace,
+    session_tree::Names,
 };
 
 /// The greatest size of a conversation, in bytes.
@@ -210,6 +210,7 @@ impl Import {
         let writer = SessionWriter::new(to, session).await?;
         let mut writer = writer.with_ids(others.is_some());
         let mut turns = Turns::default();
+        let (mut points, mut pace) = (Points::new(0, Point::Start), Pace::default());
         let mut has_diverged = false;
         let mut messages = messages.into_iter();
         while !has_diverged {
@@ -219,6 +220,10 @@ impl Import {
             };
             if let Some(grouped) = grouped {
                 has_diverged = !append(&mut writer, grouped, events).await?;
+                if others.is_some() {
+                    points.push(writer.ids().last().map_or(Point::Start, |&turn| turn.into()));
+                }
+                pace.step().await;
             }
             if is_last {
                 break;
@@ -230,7 +235,7 @@ impl Import {
                     events.omit(Some(writer.session()), omitted);
                 }
             } else {
-                import_branches(to, &writer, &*others, events).await?;
+                branches::import(to, &writer, points, &*others, events, &mut pace).await?;
             }
         }
         if writer.turns() > 0 {
@@ -271,58 +276,6 @@ async fn append<F: FnMut(TransferEvent)>(
     Ok(goes_on)
 }
 
-/// Imports the branches that are not the current one, after the current one was stored. The tip is
-/// then that of the current one, unless the session has gone on.
-async fn import_branches<F: FnMut(TransferEvent) + Send>(
-    to: &dyn ChatHistory,
-    writer: &SessionWriter<'_>,
-    others: &dyn OtherBranches,
-    events: &mut Events<F>,
-) -> Result<(), TransferError> {
-    let session = writer.session();
-    let tip = writer.ids().last().map_or(Point::Start, |&turn| turn.into());
-    let mut stored: HashSet<TurnId> = writer.ids().iter().copied().collect();
-    for OtherPath { shared, messages, omitted } in others.paths() {
-        // What is left out of the shared messages was reported before.
-        let mut omit = |omitted: Omitted| {
-            if omitted.message > Some(shared) {
-                events.omit(Some(session), omitted);
-            }
-        };
-        omitted.into_iter().for_each(&mut omit);
-        let mut turns = Turns::default();
-        let mut grouped: Vec<_> =
-            messages.into_iter().filter_map(|message| turns.push(message)).collect();
-        grouped.extend(turns.finish());
-        let mut point = Point::Start;
-        let mut added = 0;
-        for grouped in grouped {
-            let position = grouped.position();
-            let Some(turn) = grouped.into_turn(session, &mut omit) else { continue };
-            let follows = std::mem::replace(&mut point, turn.id().into());
-            if stored.contains(&turn.id()) {
-                continue;
-            }
-            match append_at(to, session, follows, &turn).await {
-                Ok(()) => added += 1,
-                Err(
-                    HistoryError::TooLarge { .. }
-                    | HistoryError::Unsupported { .. }
-                    | HistoryError::TurnIdInUse { .. },
-                ) => {
-                    let reason = OmissionReason::RefusedByHistory;
-                    omit(Omitted { message: position, node: None, reason });
-                    break;
-                }
-                Err(error) => return Err(error.into()),
-            }
-            stored.insert(turn.id());
-        }
-        events.progress.turns += added;
-    }
-    Ok(set_tip(to, session, tip, &stored).await?)
-}
-
 /// Imports a list of messages, turn by turn.
 async fn import_messages<F: FnMut(TransferEvent) + Send>(
     to: &dyn ChatHistory,
@@ -331,7 +284,7 @@ async fn import_messages<F: FnMut(TransferEvent) + Send>(
     events: &mut Events<F>,
 ) -> Result<(), TransferError> {
     let mut writer = SessionWriter::new(to, session.clone()).await?;
-    let mut turns = Turns::default();
+    let (mut turns, mut pace) = (Turns::default(), Pace::default());
     let mut position = 0;
     let limit = values.max_bytes();
     loop {
@@ -363,6 +316,7 @@ async fn import_messages<F: FnMut(TransferEvent) + Send>(
             Some(grouped) => append(&mut writer, grouped, events).await?,
             None => true,
         };
+        pace.step().await;
         events.progress.bytes = values.offset();
         if is_last || !goes_on {
             break;

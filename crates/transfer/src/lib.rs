@@ -34,6 +34,7 @@
 //! ```
 
 mod append;
+mod branches;
 mod conversation;
 mod copy;
 mod error;
@@ -44,6 +45,7 @@ mod format;
 mod import;
 mod json_values;
 mod lines;
+mod pause;
 mod session_tree;
 
 pub use self::{

@@ -4,14 +4,16 @@
 //! null. `current_node` is the newest message of the branch that the user sees. This format is
 //! imported only: nothing reads it but ChatGPT's own export.
 //!
-//! The current branch is read first. The others are read one at a time, each from the root on, so
-//! that the turns which it shares with the current one have the same ids.
+//! The current branch is read first. The others are read one path at a time, each from the turn in
+//! which it leaves those before it, with the number that the turn has, so that a turn has the same
+//! id at every import.
 
 mod message;
 mod tree;
 
-use std::time::SystemTime;
+use std::{collections::HashMap, time::SystemTime};
 
+use conversant_core::Role;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 
@@ -20,12 +22,11 @@ use self::{
     tree::Tree,
 };
 use crate::{
-    conversation::{Conversation, OtherBranches, OtherPath},
+    conversation::{Conversation, OtherBranches, OtherPath, Place, Taken},
     event::{OmissionReason, Omitted},
 };
 
-/// The most paths of other branches that are read of a conversation, each from its start on.
-/// Further branches are reported as left out.
+/// The most paths of other branches that are read of a conversation. Further branches are reported as left out.
 const MAX_PATHS: usize = 256;
 
 #[derive(Deserialize)]
@@ -62,7 +63,8 @@ pub(crate) fn read(text: &[u8]) -> Result<Conversation, serde_json::Error> {
         conversation.omitted.push(Omitted::whole(OmissionReason::InvalidTree));
         return Ok(conversation);
     };
-    let positions = read_path(&tree, &path, created_at, &mut conversation);
+    let start = Start { before: created_at, ..Start::default() };
+    let positions = read_path(&tree, &path, start, &mut conversation);
     let mut branches = Vec::new();
     let mut paths = 0;
     for other in tree.other_branches(&positions) {
@@ -72,29 +74,44 @@ pub(crate) fn read(text: &[u8]) -> Result<Conversation, serde_json::Error> {
         let leaves: Vec<_> = other.leaves.iter().map(|&leaf| leaf.to_owned()).collect();
         paths += leaves.len();
         match other.position {
-            Some(position) if paths <= MAX_PATHS => {
-                branches.push(OtherBranch { omitted, shared: position - 1, leaves });
+            Some(_) if paths <= MAX_PATHS => {
+                branches.push(OtherBranch { omitted, leaves });
             }
             _ => conversation.omitted.push(omitted),
         }
     }
     if !branches.is_empty() {
+        let own = |(node, position): &(&str, u64)| ((*node).to_owned(), *position);
+        let read = positions.iter().map(own).collect();
+        let starts = starts(&positions, &conversation.messages, start);
+        let starts = starts.map(|(node, start)| (node.to_owned(), start)).collect();
         let nodes = entry.mapping;
-        conversation.others = Some(Box::new(Branches { nodes, created_at, branches }));
+        let others = Branches { nodes, created_at, branches, read, starts };
+        conversation.others = Some(Box::new(others));
     }
     Ok(conversation)
 }
 
-/// Reads the messages of a path from a root on, and returns its nodes, each with the number of
-/// messages up to it.
+/// Where a path is read from.
+#[derive(Clone, Copy, Default)]
+struct Start {
+    place: Place,
+    /// The number of messages before it.
+    position: u64,
+    /// The time of the message before it.
+    before: Option<SystemTime>,
+}
+
+/// Reads the messages of a path from a root or a turn on, and returns its nodes, each with the
+/// number of messages up to it.
 fn read_path<'t>(
     tree: &Tree<'t>,
     path: &[&'t str],
-    created_at: Option<SystemTime>,
+    start: Start,
     conversation: &mut Conversation,
 ) -> Vec<(&'t str, u64)> {
     let mut reader = Reader::new(conversation);
-    let mut position = 0;
+    let mut position = start.position;
     let mut positions = Vec::with_capacity(path.len());
     for node in path {
         if let Some(message) = tree.message(node) {
@@ -105,7 +122,7 @@ fn read_path<'t>(
     }
     reader.finish();
     // A message without a time is as old as the one before it.
-    let mut before = created_at;
+    let mut before = start.before;
     for taken in &mut conversation.messages {
         before = taken.created_at.or(before);
         taken.created_at = before;
@@ -113,18 +130,42 @@ fn read_path<'t>(
     positions
 }
 
+/// Returns the nodes with which the turns of a path begin that a person begins. All that is read
+/// after such a node does not depend on the messages before it.
+fn starts<'p, 't: 'p>(
+    positions: &'p [(&'t str, u64)],
+    messages: &'p [Taken],
+    start: Start,
+) -> impl Iterator<Item = (&'t str, Start)> + 'p {
+    let mut nodes = positions.iter();
+    let (mut next, mut is_within) = (start, false);
+    messages.iter().filter_map(move |taken| {
+        let found = if *taken.message.role() == Role::Human {
+            next.place.turns += u64::from(is_within);
+            next.position = taken.position.saturating_sub(1);
+            nodes.find(|(_, position)| *position == taken.position).map(|(node, _)| (*node, next))
+        } else {
+            None
+        };
+        (next.before, is_within) = (taken.created_at, true);
+        found
+    })
+}
+
 /// The other branches of a tree.
 struct Branches {
     nodes: Map<String, Json>,
     created_at: Option<SystemTime>,
     branches: Vec<OtherBranch>,
+    /// The nodes of the current branch, each with the number of messages up to it.
+    read: HashMap<String, u64>,
+    /// The nodes with which its turns begin.
+    starts: HashMap<String, Start>,
 }
 
 struct OtherBranch {
     /// The omission that is reported if the branch is left out.
     omitted: Omitted,
-    /// The number of messages that it shares with the current branch.
-    shared: u64,
     /// The last nodes of its paths.
     leaves: Vec<String>,
 }
@@ -136,15 +177,29 @@ impl OtherBranches for Branches {
 
     fn paths(&self) -> Box<dyn Iterator<Item = OtherPath> + Send + '_> {
         let tree = Tree::new(&self.nodes);
-        let leaves = self
-            .branches
-            .iter()
-            .flat_map(|branch| branch.leaves.iter().map(|leaf| (branch.shared, leaf.as_str())));
-        Box::new(leaves.filter_map(move |(shared, leaf)| {
-            let path = tree.path_to(Some(leaf))?;
+        let mut known: HashMap<&str, u64> =
+            self.read.iter().map(|(node, position)| (node.as_str(), *position)).collect();
+        let mut begun: HashMap<&str, Start> =
+            self.starts.iter().map(|(node, start)| (node.as_str(), *start)).collect();
+        let leaves = self.branches.iter().flat_map(|branch| &branch.leaves);
+        Box::new((1..).zip(leaves).filter_map(move |(number, leaf)| {
+            let path = tree.path_since(leaf, |node| begun.contains_key(node));
+            let begins = path.first().and_then(|first| begun.get(first).copied());
+            let start = begins.unwrap_or(Start { before: self.created_at, ..Start::default() });
             let mut read = Conversation::default();
-            read_path(&tree, &path, self.created_at, &mut read);
-            Some(OtherPath { shared, messages: read.messages, omitted: read.omitted })
+            let positions = read_path(&tree, &path, start, &mut read);
+            let shared = positions.iter().rev().find_map(|(node, _)| known.get(node).copied());
+            let own = Start { place: Place { path: number, ..start.place }, ..start };
+            for (node, start) in starts(&positions, &read.messages, own) {
+                begun.entry(node).or_insert(start);
+            }
+            known.extend(positions);
+            Some(OtherPath {
+                start: start.place,
+                shared: shared.unwrap_or_default(),
+                messages: read.messages,
+                omitted: read.omitted,
+            })
         }))
     }
 }

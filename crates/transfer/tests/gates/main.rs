@@ -1,5 +1,5 @@
 //! The memory of an import: it does not grow with the file. The memory of a history in memory: a
-//! branch takes as much after many branches as after a few.
+//! branch takes as much after many branches as after a few, and so does the import of one.
 //!
 //! `CONVERSANT_TRANSFER_MB=100 cargo test -p conversant-transfer --test gates -- --nocapture` runs
 //! it with a larger file.
@@ -164,4 +164,33 @@ fn branches(points: usize) -> u64 {
 fn branches_take_as_much_after_many_others() {
     let [few, many] = [200, 2_000].map(branches);
     assert!(many < few * 12, "{few} {many}");
+}
+
+/// Imports a chain of messages that ends in some leaves, and returns the allocated bytes.
+fn leaves(number: u64) -> u64 {
+    const CHAIN: u64 = 4_000;
+    let node = |id: u64, parent: Option<u64>| {
+        let role = if id.is_multiple_of(2) { "user" } else { "assistant" };
+        let parent = parent.map_or("null".to_owned(), |parent| format!(r#""{parent}""#));
+        format!(
+            r#""{id}":{{"parent":{parent},"message":{{"author":{{"role":"{role}"}},"content":{{"content_type":"text","parts":["{id}"]}}}}}}"#
+        )
+    };
+    let chain = (0..CHAIN).map(|id| node(id, id.checked_sub(1)));
+    let nodes = chain.chain((CHAIN..CHAIN + number).map(|id| node(id, Some(CHAIN - 1))));
+    let nodes = nodes.collect::<Vec<_>>().join(",");
+    let file = format!(r#"[{{"id":"c","current_node":"{CHAIN}","mapping":{{{nodes}}}}}]"#);
+    let info = allocation_counter::measure(|| {
+        let history = InMemoryHistory::new();
+        let done = block_on(Import::chatgpt().run(&history, file.as_bytes(), |_| {})).unwrap();
+        assert!(done.turns >= CHAIN / 2 + number / 2, "{done:?}");
+        assert_eq!(done.omissions, 0);
+    });
+    info.bytes_total
+}
+
+#[test]
+fn a_branch_is_read_from_the_turn_in_which_it_begins() {
+    let [one, many] = [2, 200].map(leaves);
+    assert!(many < one * 2, "{one} {many}");
 }

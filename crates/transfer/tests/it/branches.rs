@@ -1,6 +1,11 @@
 //! Sessions with branches, titles and labels, copied and exported.
 
-use std::fmt::Write as _;
+use std::{
+    fmt::Write as _,
+    future::Future as _,
+    pin::pin,
+    task::{Context, Poll, Waker},
+};
 
 use conversant_core::{
     ChatHistory, Expect, HistoryError, Point, Range, SessionId, Slice, Turn, TurnId, Version,
@@ -10,6 +15,7 @@ use conversant_history_jsonl::JsonlHistory;
 use conversant_memory::InMemoryHistory;
 use conversant_testkit::{FailingHistory, FailureMode, HistoryCall, block_on};
 use conversant_transfer::{Export, Import, copy};
+use serde_json::json;
 
 use crate::support::{export, import, session};
 
@@ -323,6 +329,105 @@ fn branches_of_chatgpt_are_alternatives() {
     let linear = Linear(InMemoryHistory::new());
     let (done, omissions) = import(&Import::chatgpt(), &linear, chatgpt(NODES, "a3").as_bytes());
     assert_eq!((done.unwrap().turns, omissions.len()), (3, 3), "{omissions:?}");
+}
+
+/// Nodes with calls, results, hidden messages, and branches of branches, which leave a turn anywhere.
+const KINDS: &[(&str, &str)] = &[
+    ("root", ""),
+    ("system", "root"),
+    ("q1", "system"),
+    ("call1", "q1"),
+    ("result1", "call1"),
+    ("a1", "result1"),
+    ("result1-again", "call1"),
+    ("a1-of-it", "result1-again"),
+    ("call-without-result", "q1"),
+    ("q2-after-it", "call-without-result"),
+    ("a2-after-it", "q2-after-it"),
+    ("a2-after-it-again", "q2-after-it"),
+    ("hidden", "a1"),
+    ("q2", "hidden"),
+    ("a2", "q2"),
+    ("a2-more", "a2"),
+    ("a2-more-again", "a2"),
+    ("q3", "a2-more-again"),
+    ("a3", "q3"),
+    ("a3-again", "q3"),
+    ("q3-again", "a2-more-again"),
+    ("system-again", "root"),
+    ("q1-after-it", "system-again"),
+];
+
+fn of_kinds(current: &str) -> String {
+    let node = |(number, (id, parent)): (usize, &(&str, &str))| {
+        let role = match id.split(['-', '1', '2', '3']).next() {
+            Some("q") => "user",
+            Some("result") => "tool",
+            Some("system") => "system",
+            _ => "assistant",
+        };
+        let message = json!({
+            "author": {"role": role},
+            "create_time": (number % 3 > 0).then_some(number),
+            "recipient": if id.starts_with("call") { "python" } else { "all" },
+            "metadata": {"is_visually_hidden_from_conversation": *id == "hidden"},
+            "content": {"content_type": "text", "parts": [id]},
+        });
+        let message = if *id == "root" { json!(null) } else { message };
+        let parent = if parent.is_empty() { json!(null) } else { json!(parent) };
+        ((*id).to_owned(), json!({"parent": parent, "message": message}))
+    };
+    let mapping: serde_json::Map<_, _> = KINDS.iter().enumerate().map(node).collect();
+    json!([{"id": NAME, "create_time": 7, "current_node": current, "mapping": mapping}]).to_string()
+}
+
+/// A turn has the same id at every import, whichever branch is the current one.
+#[test]
+fn each_branch_has_the_turns_that_it_has_as_the_current_one() {
+    let parents: Vec<_> = KINDS.iter().map(|(_, parent)| *parent).collect();
+    let leaves = || KINDS.iter().map(|(id, _)| *id).filter(|id| !parents.contains(id));
+    assert_eq!(leaves().count(), 8);
+    let all = |current| {
+        let history = InMemoryHistory::new();
+        let (done, omissions) = import(&Import::chatgpt(), &history, of_kinds(current).as_bytes());
+        (history, done.unwrap().turns, omissions)
+    };
+    let (_, turns, omissions) = all("a3");
+    // Each is reported once: it is in several branches.
+    assert_eq!(omissions.len(), 2, "{omissions:?}");
+    for current in leaves() {
+        let (history, found, omitted) = all(current);
+        assert_eq!((found, omitted.len()), (turns, omissions.len()), "{current}: {omitted:?}");
+        for leaf in leaves() {
+            let alone = Linear(all(leaf).0);
+            let path = block_on(alone.turns(&session(NAME), Range::All)).unwrap();
+            let view = history.at(path.last().unwrap().id().into()).unwrap();
+            let branch = block_on(view.turns(&session(NAME), Range::All)).unwrap();
+            assert_eq!(branch, path, "{leaf}, {current} is the current one");
+        }
+    }
+}
+
+#[test]
+fn an_import_lets_other_tasks_run() {
+    let mut nodes = vec![("q0".to_owned(), String::new())];
+    nodes.extend((1..2_000).map(|number| (format!("q{number}"), format!("q{}", number - 1))));
+    nodes.extend((0..200).map(|number| (format!("a{number}"), "q1000".to_owned())));
+    let nodes: Vec<_> = nodes.iter().map(|(id, parent)| (id.as_str(), parent.as_str())).collect();
+    let file = chatgpt(&nodes, "q1999");
+    let history = InMemoryHistory::new();
+    let import = Import::chatgpt();
+    let mut run = pin!(import.run(&history, file.as_bytes(), |_| {}));
+    let mut pauses = 0;
+    let mut context = Context::from_waker(Waker::noop());
+    let done = loop {
+        match run.as_mut().poll(&mut context) {
+            Poll::Ready(done) => break done.unwrap(),
+            Poll::Pending => pauses += 1,
+        }
+    };
+    assert_eq!(done.turns, 2_200);
+    assert!((20..200).contains(&pauses), "{pauses}");
 }
 
 #[test]

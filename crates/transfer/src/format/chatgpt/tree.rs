@@ -63,6 +63,26 @@ impl<'t> Tree<'t> {
         Some(branch)
     }
 
+    /// Returns the nodes from one that is known, or a root, to a node of the tree.
+    pub(super) fn path_since(
+        &self,
+        node: &'t str,
+        is_known: impl Fn(&str) -> bool,
+    ) -> Vec<&'t str> {
+        let mut branch = vec![node];
+        let mut node = node;
+        while let Some(parent) = self.parent(node).filter(|_| !is_known(node)) {
+            // More steps than nodes: the parents lead in a circle.
+            if branch.len() >= self.nodes.len() {
+                break;
+            }
+            branch.push(parent);
+            node = parent;
+        }
+        branch.reverse();
+        branch
+    }
+
     fn newest(&self) -> Option<&'t str> {
         let messages = |root: &str| self.count(root, &mut HashSet::new()).0;
         // Of roots of the same size, the first.
