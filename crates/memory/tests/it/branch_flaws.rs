@@ -30,6 +30,10 @@ enum Flaw {
     KeepsNotes,
     ListsTwo,
     ListsBackwards,
+    ShowsTurnsOfOthers,
+    ForksOverTurns,
+    LeavesViews,
+    DropsNotesOfViews,
 }
 
 const FLAWS: &[(Flaw, &str)] = &[
@@ -49,6 +53,10 @@ const FLAWS: &[(Flaw, &str)] = &[
     (Flaw::KeepsNotes, "a_note_of_a_branch_that_was_left_is_not_loaded"),
     (Flaw::ListsTwo, "two_writers_at_one_point_both_branch"),
     (Flaw::ListsBackwards, "a_tree_is_as_it_was_grown"),
+    (Flaw::ShowsTurnsOfOthers, "later_turns_of_the_source_are_not_in_a_fork"),
+    (Flaw::ForksOverTurns, "a_fork_begins_a_session_without_turns"),
+    (Flaw::LeavesViews, "a_repeated_append_moves_the_view"),
+    (Flaw::DropsNotesOfViews, "a_note_is_stored_at_the_tip"),
 ];
 
 /// The in-memory history, or a view of it, with a flaw.
@@ -94,7 +102,20 @@ impl ChatHistory for Flawed {
             range if self.has(Flaw::ForksByName) => {
                 self.seen().load(&self.source(session), range).await
             }
-            range => self.seen().load(session, range).await,
+            range => match self.seen().load(session, range).await {
+                Err(HistoryError::UnknownTurn { .. })
+                    if self.has(Flaw::ShowsTurnsOfOthers) && range != Range::All =>
+                {
+                    let others = self.store.sessions(None, usize::MAX).await?;
+                    for other in &others {
+                        if let Ok(slice) = self.seen().load(other, range).await {
+                            return Ok(slice);
+                        }
+                    }
+                    self.seen().load(session, range).await
+                }
+                loaded => loaded,
+            },
         }
     }
 
@@ -112,6 +133,12 @@ impl ChatHistory for Flawed {
             expect if is_view && self.has(Flaw::StoresTurnsAgain) => {
                 let again = turn.clone().with_id(TurnId::random());
                 self.seen().append(session, &again, expect).await
+            }
+            expect
+                if self.has(Flaw::LeavesViews)
+                    && self.store.alternatives(session, turn.id().into()).await.is_ok() =>
+            {
+                self.store.append(session, turn, expect).await
             }
             expect => match self.seen().append(&self.source(session), turn, expect).await {
                 Err(HistoryError::TurnIdInUse { .. }) if self.has(Flaw::TakesIdsForTurns) => {
@@ -167,6 +194,9 @@ impl ChatHistory for Flawed {
         name: &str,
         note: &Note,
     ) -> Result<(), HistoryError> {
+        if self.has(Flaw::DropsNotesOfViews) && self.view.is_some() {
+            return Ok(());
+        }
         self.notes.lock().unwrap().insert(session.clone(), note.clone());
         self.seen().put_note(session, name, note).await
     }
@@ -221,6 +251,9 @@ impl ChatHistory for Flawed {
         if self.has(Flaw::ForksByName) {
             self.forks.lock().unwrap().insert(into.clone(), session.clone());
             return self.store.set_tip(session, point, Expect::Any).await;
+        }
+        if self.has(Flaw::ForksOverTurns) {
+            self.store.clear(into).await?;
         }
         self.store.fork(session, point, into).await
     }

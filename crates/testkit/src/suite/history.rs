@@ -7,6 +7,7 @@ mod content;
 mod dropped;
 mod expect;
 mod export;
+mod fork;
 mod lease;
 mod listed;
 mod note;
@@ -17,6 +18,7 @@ mod session_driver;
 mod session_list;
 mod shared;
 mod tip;
+mod view;
 
 use conversant_core::ChatHistory;
 
@@ -93,6 +95,7 @@ pub async fn history<H: ChatHistory>(make: impl Fn() -> H) -> Result<Report, Sui
         session::sessions_never_mix,
         session::clearing_one_session_leaves_the_others,
         export::turns_are_loaded_as_they_were_appended,
+        export::a_turn_that_a_range_cuts_is_left_out,
         export::sessions_are_listed_in_their_order,
         export::a_deleted_session_is_gone,
         export::a_turn_of_a_deleted_session_is_stale,
@@ -167,6 +170,10 @@ pub async fn branched_history<H: ChatHistory>(make: impl Fn() -> H) -> Result<Re
         branch::a_note_of_a_branch_that_was_left_is_not_loaded,
         branch::two_writers_at_one_point_both_branch,
         branch::a_tree_is_as_it_was_grown,
+        fork::later_turns_of_the_source_are_not_in_a_fork,
+        fork::a_fork_begins_a_session_without_turns,
+        view::a_repeated_append_moves_the_view,
+        view::a_note_is_stored_at_the_tip,
     );
     running.finish()
 }

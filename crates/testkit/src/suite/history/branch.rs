@@ -14,8 +14,8 @@ use crate::{
 };
 
 /// A session of the history under test, and its branches.
-struct Tree<'h, H> {
-    driver: SessionDriver<'h, H>,
+pub(super) struct Tree<'h, H> {
+    pub(super) driver: SessionDriver<'h, H>,
     /// The turns of the first branch, and the versions after them.
     turns: Vec<Turn>,
     versions: Vec<Version>,
@@ -23,7 +23,7 @@ struct Tree<'h, H> {
 
 impl<'h, H: ChatHistory> Tree<'h, H> {
     /// Begins a session of some turns.
-    async fn grown(history: &'h H, count: usize) -> Result<Self, Stop> {
+    pub(super) async fn grown(history: &'h H, count: usize) -> Result<Self, Stop> {
         let driver = SessionDriver::new(history)?;
         let (mut turns, mut versions) = (Vec::new(), Vec::new());
         for number in 0..count {
@@ -34,35 +34,35 @@ impl<'h, H: ChatHistory> Tree<'h, H> {
         Ok(Self { driver, turns, versions })
     }
 
-    fn session(&self) -> &SessionId {
+    pub(super) fn session(&self) -> &SessionId {
         &self.driver.session
     }
 
-    fn turn(&self, number: usize) -> Result<&Turn, Stop> {
+    pub(super) fn turn(&self, number: usize) -> Result<&Turn, Stop> {
         self.turns.get(number).ok_or_else(|| Stop::Failed(format!("there is no turn {number}")))
     }
 
-    fn version(&self, number: usize) -> Result<Version, Stop> {
+    pub(super) fn version(&self, number: usize) -> Result<Version, Stop> {
         let version = self.versions.get(number).copied();
         version.ok_or_else(|| Stop::Failed(format!("there is no version {number}")))
     }
 
-    fn after(&self, number: usize) -> Result<Point, Stop> {
+    pub(super) fn after(&self, number: usize) -> Result<Point, Stop> {
         Ok(Point::After(self.turn(number)?.id()))
     }
 
     /// Returns the view at a point.
-    fn at(&self, point: Point) -> Result<Arc<dyn ChatHistory>, Stop> {
+    pub(super) fn at(&self, point: Point) -> Result<Arc<dyn ChatHistory>, Stop> {
         let view = self.driver.history.at(point);
         view.ok_or_else(|| Stop::Failed("the history has no view at a point".to_owned()))
     }
 
     /// Appends a turn at a point.
-    async fn append_at(&self, point: Point, turn: &Turn) -> Result<Version, Stop> {
+    pub(super) async fn append_at(&self, point: Point, turn: &Turn) -> Result<Version, Stop> {
         Ok(self.at(point)?.append(self.session(), turn, Expect::Any).await?)
     }
 
-    async fn set_tip(&self, tip: Point) -> Result<Version, HistoryError> {
+    pub(super) async fn set_tip(&self, tip: Point) -> Result<Version, HistoryError> {
         self.driver.history.set_tip(self.session(), tip, Expect::Any).await
     }
 
@@ -74,7 +74,7 @@ impl<'h, H: ChatHistory> Tree<'h, H> {
     }
 }
 
-fn is_unknown<T>(outcome: &Result<T, HistoryError>, turn: TurnId) -> bool {
+pub(super) fn is_unknown<T>(outcome: &Result<T, HistoryError>, turn: TurnId) -> bool {
     matches!(outcome, Err(HistoryError::UnknownTurn { turn: found }) if *found == turn)
 }
 

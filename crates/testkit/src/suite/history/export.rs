@@ -1,6 +1,8 @@
 //! Turns, lists of sessions, and deletion, where the history has them.
 
-use conversant_core::{ChatHistory, Expect, HistoryError, Note, Range, SessionId, TurnId};
+use conversant_core::{
+    ChatHistory, Expect, HistoryError, Message, Note, Range, SessionId, Turn, TurnId, Version,
+};
 
 use super::session_driver::{SessionDriver, exchange, supported};
 use crate::suite::check::{Checked, ensure};
@@ -48,6 +50,42 @@ pub(super) async fn turns_are_loaded_as_they_were_appended(history: &impl ChatHi
                 found.base()
             );
         }
+    }
+    Ok(())
+}
+
+pub(super) async fn a_turn_that_a_range_cuts_is_left_out(history: &impl ChatHistory) -> Checked {
+    let driver = SessionDriver::new(history)?;
+    supported(history.turns(&driver.session, Range::All).await, "no turns")?;
+    let turns = [exchange(1), exchange(2), exchange(3)];
+    let mut versions = Vec::new();
+    for turn in &turns {
+        versions.push(driver.append(turn).await?);
+    }
+    let question = |turn: &Turn| turn.messages().first().map_or(0, Message::stored_json_len);
+    let bytes = |turn: &Turn| turn.messages().iter().map(Message::stored_json_len).sum::<u64>();
+    let [_, second, third] = &turns;
+    let middle = Version::new(versions.last().map_or(0, |version| version.epoch), 3);
+    for (range, count) in [
+        (Range::LastMessages(0), 0),
+        (Range::LastMessages(1), 0),
+        (Range::LastMessages(2), 1),
+        (Range::LastMessages(5), 2),
+        (Range::LastBytes(bytes(third) - 1), 0),
+        (Range::LastBytes(bytes(third)), 1),
+        (Range::LastBytes(bytes(third) + bytes(second) - question(second)), 1),
+        (Range::LastBytes(u64::MAX), 3),
+        (Range::After(middle), 1),
+    ] {
+        let found = match history.turns(&driver.session, range).await {
+            Err(HistoryError::Unsupported { .. }) if matches!(range, Range::LastBytes(_)) => {
+                continue;
+            }
+            found => found?,
+        };
+        let expected = turns.iter().skip(turns.len() - count).map(Turn::id);
+        let found = found.iter().map(Turn::id);
+        ensure!(found.clone().eq(expected), "{range:?} of 3 turns gave {}", found.count());
     }
     Ok(())
 }

@@ -363,8 +363,9 @@ impl ChatHistory for History {
         let messages = self.load(session, range).await?.messages.len();
         let mut left = messages;
         let fitting = turns.iter().rev().take_while(|turn| {
-            let fits = left > 0;
-            left = left.saturating_sub(turn.messages().len());
+            let count = turn.messages().len();
+            let fits = left >= count || (left > 0 && self.has(HistoryFlaw::GivesCutTurns));
+            left = left.saturating_sub(count);
             fits
         });
         turns.drain(..turns.len() - fitting.count());

@@ -34,6 +34,7 @@ const FLAWS: &[(HistoryFlaw, &str)] = &[
     (HistoryFlaw::IgnoresCase, "sessions_never_mix"),
     (HistoryFlaw::ClearsEverything, "clearing_one_session_leaves_the_others"),
     (HistoryFlaw::ForgetsBases, "turns_are_loaded_as_they_were_appended"),
+    (HistoryFlaw::GivesCutTurns, "a_turn_that_a_range_cuts_is_left_out"),
     (HistoryFlaw::ListsUnsorted, "sessions_are_listed_in_their_order"),
     (HistoryFlaw::OnlyClears, "a_deleted_session_is_gone"),
     (HistoryFlaw::BeginsEpochsAgain, "a_turn_of_a_deleted_session_is_stale"),
@@ -122,7 +123,7 @@ fn an_error_tells_what_was_seen() {
     let error = block_on(suite::history(|| Modest { inner: History::new(None), clears: false }))
         .unwrap_err();
     insta::assert_snapshot!(error, @r"
-    8 of 53 checks of the history suite failed:
+    8 of 54 checks of the history suite failed:
       clearing_empties_and_starts_an_epoch: failed unexpectedly: cannot reach the history: the disk is gone
       a_cleared_turn_can_be_appended_again: failed unexpectedly: cannot reach the history: the disk is gone
       any_is_always_met: failed unexpectedly: cannot reach the history: the disk is gone
@@ -144,6 +145,7 @@ fn a_report_tells_what_was_skipped() {
     insta::assert_snapshot!(skipped.join("\n"), @r"
     skipped the_first_messages_are_those_it_begins_with: no first messages
     skipped turns_are_loaded_as_they_were_appended: no turns
+    skipped a_turn_that_a_range_cuts_is_left_out: no turns
     skipped sessions_are_listed_in_their_order: no lists of sessions
     skipped a_deleted_session_is_gone: no deletion
     skipped a_turn_of_a_deleted_session_is_stale: no deletion

@@ -29,6 +29,7 @@ pub(crate) enum HistoryFlaw {
     IgnoresCase,
     ClearsEverything,
     ForgetsBases,
+    GivesCutTurns,
     ListsUnsorted,
     OnlyClears,
     BeginsEpochsAgain,

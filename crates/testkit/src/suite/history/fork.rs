@@ -1,0 +1,93 @@
+//! Forks: which turns they have, and which sessions they begin.
+
+use conversant_core::{ChatHistory, Expect, HistoryError, Note, Point, Range, SessionId, TurnId};
+
+use super::{
+    branch::{Tree, is_unknown},
+    session_driver::{SessionDriver, exchange, joined, supported},
+};
+use crate::suite::check::{Checked, ensure};
+
+pub(super) async fn later_turns_of_the_source_are_not_in_a_fork(
+    history: &impl ChatHistory,
+) -> Checked {
+    // Of a fork, and of a fork of a fork.
+    let tree = Tree::grown(history, 4).await?;
+    let fork = SessionDriver::new(history)?;
+    history.fork(tree.session(), tree.after(2)?, &fork.session).await?;
+    let second = SessionDriver::new(history)?;
+    history.fork(&fork.session, tree.after(1)?, &second.session).await?;
+    let (here, branch) = (exchange(10), exchange(11));
+    tree.driver.append(&here).await?;
+    tree.append_at(tree.after(0)?, &branch).await?;
+    let own = exchange(12);
+    second.append(&own).await?;
+    let of_source = [here.id(), branch.id(), tree.turn(3)?.id()];
+    let of_fork = of_source.into_iter().chain([own.id()]);
+    let of_second = of_source.into_iter().chain([tree.turn(2)?.id()]);
+    for turn in of_fork {
+        has_no(history, &fork.session, turn).await?;
+    }
+    for turn in of_second {
+        has_no(history, &second.session, turn).await?;
+    }
+    for (driver, count) in [(&fork, 3), (&second, 2)] {
+        for last in 0..count {
+            let view = tree.at(tree.after(last)?)?;
+            let shown = view.load(&driver.session, Range::LastTurns(1)).await?;
+            ensure!(shown.messages == joined(&[tree.turn(last)?]), "at turn {last}: others");
+            let expected = (last as u64 + 1) * 2;
+            ensure!(shown.version.messages == expected, "at turn {last}: {:?}", shown.version);
+        }
+    }
+    fork.holds(&[tree.turn(0)?, tree.turn(1)?, tree.turn(2)?]).await?;
+    second.holds(&[tree.turn(0)?, tree.turn(1)?, &own]).await
+}
+
+/// Checks that a session does not have a turn, whichever part before it is loaded.
+async fn has_no(history: &impl ChatHistory, session: &SessionId, turn: TurnId) -> Checked {
+    let point = Point::After(turn);
+    let Some(view) = history.at(point) else { return Ok(()) };
+    let seen = history.load(session, Range::LastMessages(0)).await?.version;
+    for range in [
+        Range::All,
+        Range::LastTurns(1),
+        Range::LastTurns(9),
+        Range::LastMessages(1),
+        Range::LastMessages(0),
+        Range::LastBytes(1 << 20),
+        Range::After(seen),
+    ] {
+        let loaded = view.load(session, range).await;
+        ensure!(is_unknown(&loaded, turn), "{range:?} of a turn of another session: {loaded:?}");
+    }
+    let turns = view.turns(session, Range::LastTurns(1)).await;
+    ensure!(is_unknown(&turns, turn), "turns: {turns:?}");
+    let first = view.first(session, 1).await;
+    ensure!(is_unknown(&first, turn), "first: {first:?}");
+    let appended = view.append(session, &exchange(20), Expect::Any).await;
+    ensure!(is_unknown(&appended, turn), "append: {appended:?}");
+    Ok(())
+}
+
+pub(super) async fn a_fork_begins_a_session_without_turns(history: &impl ChatHistory) -> Checked {
+    let tree = Tree::grown(history, 2).await?;
+    // All turns of the session are undone, and are there.
+    let undone = Tree::grown(history, 1).await?;
+    undone.set_tip(Point::Start).await?;
+    let forked = history.fork(tree.session(), tree.after(0)?, undone.session()).await;
+    ensure!(matches!(forked, Err(HistoryError::Stale { .. })), "over undone turns: {forked:?}");
+    undone.set_tip(undone.after(0)?).await?;
+    undone.driver.holds(&[undone.turn(0)?]).await?;
+    // A note is not a turn.
+    let noted = SessionDriver::new(history)?;
+    let note = Note::new("known", noted.version().await?);
+    let put = history.put_note(&noted.session, "facts", &note).await;
+    supported(put, "it has no notes")?;
+    history.fork(tree.session(), tree.after(0)?, &noted.session).await?;
+    noted.holds(&[tree.turn(0)?]).await?;
+    let found = history.note(&noted.session, "facts").await?;
+    let says = found.map(|note| note.body.to_text().into_owned());
+    ensure!(says.as_deref() == Some("known"), "the note of the new session is {says:?}");
+    Ok(())
+}

@@ -1,0 +1,60 @@
+//! Views at a point: where they end, and the notes that they store.
+
+use conversant_core::{ChatHistory, Expect, Note, Point, Range, TurnId, Version};
+
+use super::{
+    branch::{Tree, is_unknown},
+    session_driver::{SessionDriver, exchange, joined, supported},
+};
+use crate::suite::check::{Checked, ensure};
+
+pub(super) async fn a_repeated_append_moves_the_view(history: &impl ChatHistory) -> Checked {
+    let tree = Tree::grown(history, 2).await?;
+    let (again, next) = (exchange(10), exchange(11));
+    let version = tree.append_at(tree.after(0)?, &again).await?;
+    // The reply was lost, and the call is repeated by another view.
+    let view = tree.at(tree.after(0)?)?;
+    let repeated = view.append(tree.session(), &again, Expect::Any).await?;
+    ensure!(repeated == version, "the version is {repeated:?} instead of {version:?}");
+    let seen = view.load(tree.session(), Range::All).await?;
+    ensure!(seen.messages == joined(&[tree.turn(0)?, &again]), "the view ends before the turn");
+    view.append(tree.session(), &next, Expect::Exactly(version)).await?;
+    tree.driver.holds(&[tree.turn(0)?, &again, &next]).await?;
+    // Which point the view is at does not matter: the turn is stored.
+    let view = tree.at(Point::After(TurnId::random()))?;
+    let repeated = view.append(tree.session(), &again, Expect::Any).await?;
+    ensure!(repeated == version, "at an unknown point, the version is {repeated:?}");
+    let seen = view.load(tree.session(), Range::All).await?;
+    ensure!(seen.messages == joined(&[tree.turn(0)?, &again]), "the view is at another point");
+    tree.driver.holds(&[tree.turn(0)?, &again, &next]).await
+}
+
+pub(super) async fn a_note_is_stored_at_the_tip(history: &impl ChatHistory) -> Checked {
+    let tree = Tree::grown(history, 2).await?;
+    let fork = SessionDriver::new(history)?;
+    let version = history.fork(tree.session(), tree.after(1)?, &fork.session).await?;
+    for session in [&fork.session, tree.session()] {
+        let note = Note::new("stored", version);
+        let put = tree.at(tree.after(1)?)?.put_note(session, "summary", &note).await;
+        supported(put, "it has no notes")?;
+        let found = history.note(session, "summary").await?;
+        let says = found.map(|note| note.body.to_text().into_owned());
+        ensure!(says.as_deref() == Some("stored"), "a note at the tip is {says:?}");
+        // A view that ends elsewhere leaves the note.
+        let other = Note::new("another", tree.version(0)?);
+        tree.at(tree.after(0)?)?.put_note(session, "summary", &other).await?;
+        let found = history.note(session, "summary").await?;
+        let says = found.map(|note| note.body.to_text().into_owned());
+        ensure!(says.as_deref() == Some("stored"), "a note of another point is {says:?}");
+    }
+    let turn = TurnId::random();
+    let view = tree.at(Point::After(turn))?;
+    let new = SessionDriver::new(history)?;
+    for session in [tree.session(), &fork.session, &new.session] {
+        let epoch = history.load(session, Range::LastMessages(0)).await?.version.epoch;
+        let note = Note::new("lost", Version::new(epoch, 0));
+        let put = view.put_note(session, "summary", &note).await;
+        ensure!(is_unknown(&put, turn), "a note at an unknown point: {put:?}");
+    }
+    Ok(())
+}
