@@ -290,7 +290,9 @@ pub trait ChatHistory: Send + Sync {
     /// to the time at which the first reading began, and it is there.
     ///
     /// # Errors
-    /// [`HistoryError::Unsupported`] if the filter has a text and the store has no search.
+    /// - [`HistoryError::Unsupported`] if the filter has a text and the store has no search.
+    /// - [`HistoryError::InvalidText`] if the text has more than [`SessionFilter::MAX_WORDS`]
+    ///   different words.
     async fn list_sessions(
         &self,
         filter: &SessionFilter,
@@ -339,6 +341,8 @@ pub trait ChatHistory: Send + Sync {
     /// # Errors
     /// - [`HistoryError::EmptyFilter`] if the filter has no conditions.
     /// - [`HistoryError::Unsupported`] if it has a text and the store has no search.
+    /// - [`HistoryError::InvalidText`] if the text has more than [`SessionFilter::MAX_WORDS`]
+    ///   different words.
     async fn delete_sessions(
         &self,
         filter: &SessionFilter,

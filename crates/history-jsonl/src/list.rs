@@ -141,7 +141,7 @@ impl Listed<'_> {
         after: Option<&SessionCursor>,
         limit: usize,
     ) -> Result<SessionPage, HistoryError> {
-        let is_search = filter.words().next().is_some();
+        let is_search = !filter.search_words()?.is_empty();
         let mut found = Vec::new();
         let (mut searched, mut last) = (0_u64, None);
         for info in self.selected(filter, &mut Failed::Ends)? {
@@ -175,6 +175,7 @@ impl Listed<'_> {
         limit: usize,
         failed: &mut Failed,
     ) -> Result<Vec<SessionInfo>, HistoryError> {
+        filter.search_words()?;
         let mut found = Vec::new();
         for info in self.selected(filter, failed)?.into_iter().rev() {
             if found.len() == limit {

@@ -86,10 +86,11 @@ pub enum HistoryError {
         /// Whether the stored answer is incomplete.
         incomplete: bool,
     },
-    /// A title or label is empty, too long, or has control characters.
+    /// A title or label is empty, too long, or has control characters, or a text to search for has
+    /// too many words.
     #[error("cannot use the {what}: {fault}")]
     InvalidText {
-        /// The text: "title", "label's name" or "label's value".
+        /// The text: "title", "label's name", "label's value" or "text to search for".
         what: &'static str,
         /// The fault.
         fault: TextFault,
@@ -125,7 +126,7 @@ pub enum HistoryError {
     },
 }
 
-/// A fault of a title or label.
+/// A fault of a title, a label or a text to search for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TextFault {
@@ -143,6 +144,11 @@ pub enum TextFault {
         /// The byte offset of the character.
         offset: usize,
     },
+    /// It has too many different words.
+    Words {
+        /// The greatest number of them.
+        max: usize,
+    },
 }
 
 impl fmt::Display for TextFault {
@@ -150,6 +156,9 @@ impl fmt::Display for TextFault {
         match self {
             Self::Length { bytes, min, max } => {
                 write!(f, "it has {bytes} bytes; use {min} to {max}")
+            }
+            Self::Words { max } => {
+                write!(f, "it has more than {max} different words; use fewer")
             }
             Self::Control { offset } => {
                 write!(f, "it has a control character at byte {offset}; remove it")

@@ -1,10 +1,18 @@
 //! Filters and pages of lists of sessions.
 
-use std::{collections::BTreeMap, fmt, str::FromStr, time::Duration};
+use std::{
+    collections::{BTreeMap, HashSet},
+    fmt,
+    str::FromStr,
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 
-use super::session_info::SessionInfo;
+use super::{
+    error::{HistoryError, TextFault},
+    session_info::SessionInfo,
+};
 use crate::{
     clock::{SystemTime, UNIX_EPOCH},
     session::{SessionId, SessionIdError},
@@ -55,6 +63,9 @@ impl fmt::Debug for SessionFilter {
 }
 
 impl SessionFilter {
+    /// The most different words that are searched for at a time.
+    pub const MAX_WORDS: usize = 64;
+
     /// Creates a filter without conditions.
     #[must_use]
     pub fn new() -> Self {
@@ -88,27 +99,58 @@ impl SessionFilter {
     ///
     /// Every store with search finds whole words, without regard to case. A store may find more:
     /// words that begin with these, or other parts. One without search returns
-    /// [`HistoryError::Unsupported`](crate::HistoryError::Unsupported).
+    /// [`HistoryError::Unsupported`]. More than [`MAX_WORDS`](Self::MAX_WORDS) different words are
+    /// [`HistoryError::InvalidText`]: without some of them, sessions would be listed or deleted
+    /// that are not meant.
     #[must_use]
     pub fn with_text(mut self, text: impl Into<String>) -> Self {
         self.text = Some(text.into());
         self
     }
 
-    /// Returns the words to search for.
+    /// Returns the words to search for, each once, in the order of the text.
     ///
     /// # Examples
     ///
     /// ```
     /// use conversant_core::SessionFilter;
     ///
-    /// let filter = SessionFilter::new().with_text("lentil  soup");
-    /// assert_eq!(filter.words().collect::<Vec<_>>(), ["lentil", "soup"]);
+    /// let filter = SessionFilter::new().with_text("lentil  soup, lentil");
+    /// assert_eq!(filter.words().collect::<Vec<_>>(), ["lentil", "soup,"]);
     /// ```
     pub fn words(&self) -> impl Iterator<Item = &str> {
         let text = self.text.as_deref().unwrap_or_default();
         let words = text.split(|char: char| char.is_whitespace() || char.is_control());
-        words.filter(|word| !word.is_empty())
+        let mut known = HashSet::new();
+        words.filter(move |word| !word.is_empty() && known.insert(*word))
+    }
+
+    /// Returns the words to search for, for stores: at most [`MAX_WORDS`](Self::MAX_WORDS).
+    ///
+    /// # Errors
+    /// [`HistoryError::InvalidText`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_core::SessionFilter;
+    ///
+    /// assert_eq!(SessionFilter::new().with_text("soup ".repeat(1_000)).search_words()?, ["soup"]);
+    ///
+    /// let many: String = (0..1_000).map(|number| format!("soup{number} ")).collect();
+    /// let error = SessionFilter::new().with_text(many).search_words().unwrap_err();
+    /// let expected = "cannot use the text to search for: it has more than 64 different words; \
+    ///                 use fewer";
+    /// assert_eq!(error.to_string(), expected);
+    /// # Ok::<(), conversant_core::HistoryError>(())
+    /// ```
+    pub fn search_words(&self) -> Result<Vec<&str>, HistoryError> {
+        let words: Vec<_> = self.words().take(Self::MAX_WORDS + 1).collect();
+        if words.len() > Self::MAX_WORDS {
+            let fault = TextFault::Words { max: Self::MAX_WORDS };
+            return Err(HistoryError::InvalidText { what: "text to search for", fault });
+        }
+        Ok(words)
     }
 
     /// Returns whether there are no conditions.

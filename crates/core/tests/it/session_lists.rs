@@ -37,7 +37,7 @@ fn a_filter_selects_what_fulfils_all_conditions() {
     for (filter, expected) in cases {
         assert_eq!(filter.matches(&ada), expected, "{filter:?}");
     }
-    let spaced = all.clone().with_text(" \n a \0b\0 ");
+    let spaced = all.clone().with_text(" \n a \0b\0 a");
     assert_eq!(spaced.words().collect::<Vec<_>>(), ["a", "b"]);
     assert!(all.is_empty() && all.clone().with_text(" ").is_empty() && !spaced.is_empty());
     assert!(!all.clone().with_used_before(at(0)).is_empty());

@@ -208,7 +208,7 @@ impl Conditions {
             let whole = millis(since);
             whole.saturating_add(i64::from(time(whole) < since))
         });
-        let words: Vec<String> = filter.words().map(search_words).collect();
+        let words: Vec<_> = filter.search_words()?.into_iter().map(search_words).collect();
         let words = (!words.is_empty()).then_some(words);
         Ok(Self { labels, since, before, words })
     }

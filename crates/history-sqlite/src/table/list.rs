@@ -195,7 +195,7 @@ fn find(
         }
         return Ok(found);
     }
-    for key in search::sessions(connection, filter.words())? {
+    for key in search::sessions(connection, filter.search_words()?.into_iter())? {
         select(connection, filter, Some(key), after, order, time_to_live, |session, id| {
             found.push((*session, id));
             Ok(ControlFlow::Continue(()))

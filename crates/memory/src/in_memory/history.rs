@@ -227,6 +227,7 @@ impl ChatHistory for InMemoryHistory {
         after: Option<&SessionCursor>,
         limit: usize,
     ) -> Result<SessionPage, HistoryError> {
+        filter.search_words()?;
         Ok(self.sessions.page(filter, after, limit))
     }
 
@@ -257,10 +258,11 @@ impl ChatHistory for InMemoryHistory {
         filter: &SessionFilter,
         limit: usize,
     ) -> Result<usize, HistoryError> {
-        match filter.is_empty() {
-            true => Err(HistoryError::EmptyFilter),
-            false => Ok(self.sessions.delete_selected(filter, limit)),
+        if filter.is_empty() {
+            return Err(HistoryError::EmptyFilter);
         }
+        filter.search_words()?;
+        Ok(self.sessions.delete_selected(filter, limit))
     }
 
     fn shares(&self) -> bool {

@@ -400,6 +400,15 @@ pub(super) async fn words_are_found(history: &impl ChatHistory) -> Checked {
         list.lists(&words(text), expected).await?;
     }
     list.lists(&words("kyoto").with_used_before(at(30)), &["trip"]).await?;
+    // A word is searched for once, and many words are an error, not a part of them.
+    let most: String = (0..SessionFilter::MAX_WORDS - 1).map(|n| format!("kyoto{n} ")).collect();
+    list.lists(&words(&"kyoto\n".repeat(10_000)), &["tax", "trip"]).await?;
+    list.lists(&words(&format!("{most}{most}kyoto")), &[]).await?;
+    let many = words(&format!("kyoto {most}more"));
+    let listed = history.list_sessions(&many, None, 9).await;
+    ensure!(matches!(listed, Err(HistoryError::InvalidText { .. })), "many words: {listed:?}");
+    let deleted = history.delete_sessions(&many, 9).await;
+    ensure!(matches!(deleted, Err(HistoryError::InvalidText { .. })), "deletion: {deleted:?}");
     // What is gone is not found.
     history.set_title(&tax, Some("The tax of Osaka")).await?;
     list.lists(&words("kyoto"), &["trip"]).await?;
