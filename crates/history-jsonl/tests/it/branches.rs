@@ -341,6 +341,21 @@ fn a_fork_into_a_session_with_a_note_keeps_it() {
     }
 }
 
+#[test]
+fn a_note_of_turns_that_were_left_does_not_replace_that_of_the_branch() {
+    let folder = Folder::new();
+    let history = folder.open();
+    let turns = fill(&history, "a", 2);
+    let left = load(&history, "a").unwrap().version;
+    let version = block_on(history.set_tip(&session("a"), after(&turns[0]), Expect::Any)).unwrap();
+    let note = Note::new("of this branch", version);
+    block_on(history.put_note(&session("a"), "summary", &note)).unwrap();
+    let other = Note::new("of the one that was left", left);
+    let refused = block_on(history.put_note(&session("a"), "summary", &other));
+    assert!(matches!(refused, Err(HistoryError::Stale { .. })), "{refused:?}");
+    assert_eq!(block_on(history.note(&session("a"), "summary")).unwrap(), Some(note));
+}
+
 /// The new fork has the turns that the expired one shared, and nothing else is left of that.
 #[test]
 fn a_fork_replaces_an_expired_one() {

@@ -91,8 +91,11 @@ fn a_list_finds_the_damage_that_a_load_finds() {
     }
 }
 
+/// Damages a file.
+type Fault = fn(&Path);
+
 /// What can be wrong with one file of a folder.
-const FAULTS: &[(&str, fn(&Path))] = &[
+const FAULTS: &[(&str, Fault)] = &[
     ("a damaged line", |path| {
         let mut bytes = fs::read(path).unwrap();
         let at = bytes.len() - 30;
@@ -117,7 +120,7 @@ const FAULTS: &[(&str, fn(&Path))] = &[
 ];
 
 /// Returns a folder of three sessions with a label, the second of which has a fault.
-fn with_fault(fault: fn(&Path)) -> (Folder, JsonlHistory) {
+fn with_fault(fault: Fault) -> (Folder, JsonlHistory) {
     let folder = Folder::new();
     let history = folder.open();
     for (number, name) in ["a", "damaged", "b"].into_iter().enumerate() {

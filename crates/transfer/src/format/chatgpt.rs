@@ -182,7 +182,7 @@ impl OtherBranches for Branches {
         let mut begun: HashMap<&str, Start> =
             self.starts.iter().map(|(node, start)| (node.as_str(), *start)).collect();
         let leaves = self.branches.iter().flat_map(|branch| &branch.leaves);
-        Box::new((1..).zip(leaves).filter_map(move |(number, leaf)| {
+        Box::new((1..).zip(leaves).map(move |(number, leaf)| {
             let path = tree.path_since(leaf, |node| begun.contains_key(node));
             let begins = path.first().and_then(|first| begun.get(first).copied());
             let start = begins.unwrap_or(Start { before: self.created_at, ..Start::default() });
@@ -194,12 +194,12 @@ impl OtherBranches for Branches {
                 begun.entry(node).or_insert(start);
             }
             known.extend(positions);
-            Some(OtherPath {
+            OtherPath {
                 start: start.place,
                 shared: shared.unwrap_or_default(),
                 messages: read.messages,
                 omitted: read.omitted,
-            })
+            }
         }))
     }
 }
