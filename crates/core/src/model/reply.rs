@@ -230,19 +230,80 @@ impl FinishReason {
         }
     }
 
-    /// Returns whether a limit or a filter cut the answer off, by the names that servers use.
+    /// Returns whether a limit, a filter or the server itself cut the answer off, by the names that
+    /// servers use, in any case.
     ///
     /// A chain marks the turn of such an answer as
     /// [incomplete](crate::Turn::is_incomplete).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_core::FinishReason;
+    ///
+    /// assert!(FinishReason::Length.is_cut_off());
+    /// assert!(FinishReason::from("MAX_TOKENS").is_cut_off());
+    /// assert!(!FinishReason::from("end_turn").is_cut_off());
+    /// ```
     #[must_use]
     pub fn is_cut_off(&self) -> bool {
-        CUT_OFF.contains(&self.as_str())
+        let reason = match self {
+            Self::Stop | Self::ToolCalls => return false,
+            Self::Length | Self::ContentFilter => return true,
+            Self::Other(reason) => reason.trim().to_ascii_lowercase().replace('-', "_"),
+        };
+        // Such as `incomplete: safety`.
+        let name = reason.split_once(':').map_or(reason.as_str(), |(name, _)| name);
+        CUT_OFF.contains(&name)
     }
 }
 
-/// The reasons of servers for an answer that was cut off.
-const CUT_OFF: [&str; 6] =
-    ["length", "content_filter", "incomplete", "max_output_tokens", "max_tokens", "model_length"];
+/// The reasons of servers for an answer that was cut off, in lower case.
+const CUT_OFF: &[&str] = &[
+    // A limit of the answer.
+    "length",
+    "max_tokens",
+    "max_output_tokens",
+    "max_completion_tokens",
+    "max_output_reached",
+    "max_length",
+    "token_limit",
+    "time_limit",
+    // The context is full: Mistral; Anthropic, Zhipu, Bedrock; others.
+    "model_length",
+    "model_context_window_exceeded",
+    "context_window",
+    "context_window_exceeded",
+    "context_length",
+    "context_length_exceeded",
+    // A filter: OpenAI, Azure; Bedrock; Zhipu.
+    "content_filter",
+    "content_filtered",
+    "guardrail_intervened",
+    "sensitive",
+    // Gemini's filters.
+    "safety",
+    "recitation",
+    "language",
+    "blocklist",
+    "prohibited_content",
+    "spii",
+    "image_safety",
+    "image_prohibited_content",
+    "image_recitation",
+    // The server stopped: a repetition, a load, another turn. OpenAI's Responses interface, vLLM.
+    "incomplete",
+    "max_messages",
+    "steered",
+    "interrupted",
+    "preempted",
+    "load_shed",
+    "repetition",
+    "repetition_truncation",
+    "truncated",
+    // Anthropic: the turn goes on in another request.
+    "pause_turn",
+];
 
 impl From<&str> for FinishReason {
     fn from(reason: &str) -> Self {

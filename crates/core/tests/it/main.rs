@@ -13,6 +13,7 @@ mod messages;
 mod prompt_values;
 mod python;
 mod recorded;
+mod replies;
 mod session_lists;
 mod stored;
 mod streams;
