@@ -340,7 +340,8 @@ impl ChoiceAccumulator {
             let part = |part| serde_json::from_value::<Part>(part).ok();
             Some(Content::Parts(self.parts.into_iter().filter_map(part).collect()))
         };
-        let (tool_calls, invalid_tool_calls) = self.calls.finish();
+        let is_cut_off = self.finish_reason.as_ref().is_some_and(FinishReason::is_cut_off);
+        let (tool_calls, invalid_tool_calls) = self.calls.finish(is_cut_off);
         Draft {
             content,
             is_content_absent: !had_text && !self.null_content,

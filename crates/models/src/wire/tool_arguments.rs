@@ -11,16 +11,19 @@ const MAX_DEPTH: usize = 116;
 
 /// Parses the arguments as LangChain 0.1.20 `output_parsers/openai_tools.py::parse_tool_call` does,
 /// with Python's `json.loads(strict=False)`: strings may hold raw control characters. Empty text is
-/// `{}`, which many servers send for a tool without parameters.
+/// `{}`, which many servers send for a tool without parameters. In an answer that was cut off, the
+/// arguments may be what is missing then.
 ///
 /// # Errors
-/// The call as the model wrote it, if the arguments are not a JSON object that histories store.
+/// The call as the model wrote it, if the arguments are not a JSON object that histories store, or
+/// may not have come.
 pub(super) fn read_call(
     id: Option<String>,
     name: Option<String>,
     arguments: String,
+    is_cut_off: bool,
 ) -> Result<ToolCall, Box<InvalidToolCall>> {
-    let error = match parse(&arguments) {
+    let error = match parse(&arguments, is_cut_off) {
         Ok(args) => {
             let mut call = ToolCall::new(name.unwrap_or_default(), args);
             call.id = id;
@@ -34,8 +37,11 @@ pub(super) fn read_call(
     Err(Box::new(call))
 }
 
-fn parse(arguments: &str) -> Result<Json, String> {
+fn parse(arguments: &str, is_cut_off: bool) -> Result<Json, String> {
     if arguments.trim().is_empty() {
+        if is_cut_off {
+            return Err("the answer was cut off before the arguments".to_owned());
+        }
         return Ok(Json::Object(Map::new()));
     }
     let value: Json = serde_json::from_str(arguments)

@@ -142,11 +142,12 @@ impl ToolCallAccumulator {
         (!starts).then_some(position)
     }
 
-    /// Returns the calls, and those whose arguments can't be read.
-    pub(super) fn finish(self) -> (Vec<ToolCall>, Vec<InvalidToolCall>) {
+    /// Returns the calls, and those whose arguments can't be read, or did not come in an answer that
+    /// was cut off.
+    pub(super) fn finish(self, is_cut_off: bool) -> (Vec<ToolCall>, Vec<InvalidToolCall>) {
         let (mut calls, mut invalid) = (Vec::with_capacity(self.calls.len()), Vec::new());
         for call in self.calls {
-            match read_call(call.id, call.name, call.arguments.into_string()) {
+            match read_call(call.id, call.name, call.arguments.into_string(), is_cut_off) {
                 Ok(mut read) => {
                     read.extra = call.kept;
                     calls.push(read);

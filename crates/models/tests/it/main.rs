@@ -12,6 +12,7 @@ mod answers;
 mod bounds;
 mod connecting;
 mod custom_client;
+mod cut_off;
 mod dialects;
 mod endpoints;
 mod events;

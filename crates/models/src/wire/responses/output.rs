@@ -117,12 +117,15 @@ impl ResponseIn<'_> {
         let is_incomplete = self.status.is_some_and(|status| status.0 == "incomplete")
             || items.iter().any(|item| item.get("status").is_some_and(|it| it == "incomplete"));
         let reason = self.incomplete_details.and_then(|details| details.reason);
+        let reason = reason.filter(|reason| !reason.0.trim().is_empty());
         let has_calls = items.iter().any(|item| item_type(item) == "function_call");
         let finish_reason = match (is_incomplete, reason.as_ref().map(|reason| &*reason.0)) {
             (false, _) if has_calls => FinishReason::ToolCalls,
             (false, _) => FinishReason::Stop,
             (true, Some("max_output_tokens" | "max_tokens")) => FinishReason::Length,
-            (true, Some(reason)) => reason.into(),
+            (true, Some(reason)) if FinishReason::from(reason).is_cut_off() => reason.into(),
+            // A new reason is one, too.
+            (true, Some(reason)) => format!("incomplete: {reason}").into(),
             (true, None) => "incomplete".into(),
         };
         let mut answer = answer_of(items, is_incomplete);
@@ -171,7 +174,7 @@ fn answer_of(items: Vec<Json>, is_incomplete: bool) -> Answer {
             "function_call" => {
                 let field = |name: &str| item.get(name).and_then(Json::as_str).map(str::to_owned);
                 let id = field("call_id").or_else(|| field("id")).filter(|id| !id.is_empty());
-                match read_call(id, field("name"), arguments(item)) {
+                match read_call(id, field("name"), arguments(item), is_incomplete) {
                     Ok(call) => calls.push(call),
                     Err(call) => invalid.push(*call),
                 }

@@ -1,0 +1,121 @@
+//! Answers that their servers cut off: no whole answers, and no calls that the model did not write.
+
+use conversant_core::{InvalidToolCall, ModelError, Reply};
+use conversant_models::wire::{
+    ResponsesStreamDecoder, StreamDecoder, decode_chat_response, decode_responses_response,
+};
+use serde_json::{Value as Json, json};
+
+/// Feeds events to a decoder of a stream.
+macro_rules! streamed {
+    ($name:ident, $decoder:ident) => {
+        fn $name(events: &[Json]) -> Result<Reply, ModelError> {
+            let mut decoder = $decoder::new();
+            for event in events {
+                decoder.feed(format!("data: {event}\n\n").into());
+                while decoder.next_delta()?.is_some() {}
+            }
+            decoder.finish()
+        }
+    };
+}
+
+streamed!(chat_stream, StreamDecoder);
+streamed!(responses_stream, ResponsesStreamDecoder);
+
+/// An answer of the chat endpoint with one call, whole and streamed.
+fn chat(arguments: &str, reason: &str) -> [Reply; 2] {
+    let function = json!({"name": "f", "arguments": arguments});
+    let calls = json!([{"index": 0, "id": "c", "type": "function", "function": function}]);
+    let message = json!({"role": "assistant", "content": null, "tool_calls": calls});
+    let whole = json!({"choices": [{"message": message, "finish_reason": reason}]});
+    let events = [
+        json!({"choices": [{"delta": message, "finish_reason": null}]}),
+        json!({"choices": [{"delta": {}, "finish_reason": reason}]}),
+    ];
+    [decode_chat_response(whole.to_string().as_bytes()).unwrap(), chat_stream(&events).unwrap()]
+}
+
+/// A response with one call, whole and streamed.
+fn response(arguments: &str, item_status: &str, status: &str) -> [Reply; 2] {
+    let item = |arguments: &str, status: &str| {
+        json!({"type": "function_call", "id": "fc", "call_id": "c", "name": "f",
+            "arguments": arguments, "status": status})
+    };
+    let whole = json!({"object": "response", "status": status,
+        "incomplete_details": {"reason": "max_output_tokens"},
+        "output": [item(arguments, item_status)]});
+    let events = [
+        json!({"type": "response.output_item.added", "output_index": 0,
+            "item": item("", "in_progress")}),
+        json!({"type": "response.output_item.done", "output_index": 0,
+            "item": item(arguments, item_status)}),
+        json!({"type": format!("response.{status}"), "response": {"status": status, "output": [],
+            "incomplete_details": {"reason": "max_output_tokens"}}}),
+    ];
+    [
+        decode_responses_response(whole.to_string().as_bytes()).unwrap(),
+        responses_stream(&events).unwrap(),
+    ]
+}
+
+/// A tool that would run with no arguments may do more than the model wanted.
+#[test]
+fn a_call_whose_arguments_did_not_come_is_invalid() {
+    let cut_off = [
+        chat("", "length"),
+        chat(" ", "length"),
+        chat("", "content_filter"),
+        chat("", "MAX_TOKENS"),
+        response("", "incomplete", "incomplete"),
+        response("", "completed", "incomplete"),
+        response("", "incomplete", "completed"),
+    ];
+    for reply in cut_off.iter().flatten() {
+        assert_eq!(reply.message.tool_calls(), [], "{reply:?}");
+        let [InvalidToolCall { id, name, error, .. }] = reply.message.invalid_tool_calls() else {
+            panic!("{reply:?}");
+        };
+        assert_eq!((id.as_deref(), name.as_deref()), (Some("c"), Some("f")));
+        assert!(error.as_deref().unwrap().contains("cut off"), "{error:?}");
+    }
+    // Arguments that are whole were written, and a tool without parameters has none.
+    let whole = [
+        chat("{\"a\": 1}", "length"),
+        chat("", "tool_calls"),
+        chat("", "stop"),
+        response("{\"a\": 1}", "completed", "incomplete"),
+        response("", "completed", "completed"),
+    ];
+    for reply in whole.iter().flatten() {
+        assert_eq!(reply.message.tool_calls().len(), 1, "{reply:?}");
+    }
+}
+
+/// Whatever the reason is, and whether it is known or not.
+#[test]
+fn a_response_that_is_incomplete_is_cut_off() {
+    let reasons = [
+        ("max_output_tokens", "length"),
+        ("max_tokens", "length"),
+        ("content_filter", "content_filter"),
+        ("max_messages", "max_messages"),
+        ("steered", "steered"),
+        ("safety", "safety"),
+        ("a new reason", "incomplete: a new reason"),
+        ("stop", "incomplete: stop"),
+        ("", "incomplete"),
+    ];
+    for (reason, name) in reasons {
+        let text = json!([{"type": "output_text", "text": "The recipe: take"}]);
+        let response = json!({"object": "response", "status": "incomplete",
+            "incomplete_details": {"reason": reason},
+            "output": [{"type": "message", "role": "assistant", "content": text}]});
+        let whole = decode_responses_response(response.to_string().as_bytes());
+        let events = [json!({"type": "response.incomplete", "response": response})];
+        for reply in [whole, responses_stream(&events)] {
+            let reason = reply.unwrap().finish_reason.unwrap();
+            assert_eq!((reason.as_str(), reason.is_cut_off()), (name, true));
+        }
+    }
+}
