@@ -273,7 +273,8 @@ impl<A: StreamedAnswer> AnswerDecoder<A> {
 
     /// Returns whether `[DONE]` has come, as an event or as the last, unended line.
     fn has_done_marker(&self) -> bool {
-        A::ENDS_WITH_DONE && (self.is_done || self.sse.pending_data().is_some_and(is_done_marker))
+        let is_marker = || self.sse.short_pending_data().is_some_and(is_done_marker);
+        A::ENDS_WITH_DONE && (self.is_done || is_marker())
     }
 
     /// Returns the answer, at the end of the stream.

@@ -19,6 +19,8 @@ use serde::de::IgnoredAny;
 
 /// The default limit of a line and of an event: 4 MiB.
 const MAX_EVENT_BYTES: usize = 4 * 1024 * 1024;
+/// The size of data that is short: 256 bytes.
+const MAX_SHORT: usize = 256;
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// A decoder of server-sent events.
@@ -212,6 +214,13 @@ impl SseDecoder {
         let line = std::str::from_utf8(&self.line).ok()?;
         let data = line.strip_prefix("data:").or_else(|| is_json(line).then_some(line));
         data.filter(|_| !self.has_data || self.is_out)
+    }
+
+    /// Returns the data of the unfinished event, if it is short. This takes the same time for any
+    /// data, so it may be asked for after each chunk.
+    pub(crate) fn short_pending_data(&self) -> Option<&str> {
+        let pending = if self.line.is_empty() { self.data.len() } else { self.line.len() };
+        if pending > MAX_SHORT { None } else { self.pending_data() }
     }
 
     /// Ends the last line, if it is JSON without a field name: nothing else is missing of it.

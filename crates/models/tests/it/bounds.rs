@@ -152,6 +152,29 @@ fn arguments_in_many_pieces_are_read_once() {
     assert_eq!(decoder.finish().unwrap().message.invalid_tool_calls().len(), 1);
 }
 
+/// Whether a stream is whole is asked after each chunk.
+#[test]
+fn a_long_line_in_small_chunks_is_not_looked_at_again() {
+    let start = std::time::Instant::now();
+    for (piece, end) in [("aaaaaaaa", "\"}}]}\n\ndata: [DONE]"), ("data: \n", "data: [DONE]\n\n")] {
+        let mut decoder = StreamDecoder::new();
+        feed(&mut decoder, [r#"{"choices":[{"delta":{"content":"Hi"}}]}"#.to_owned()]);
+        if piece == "aaaaaaaa" {
+            decoder.feed("data: {\"choices\":[{\"delta\":{\"content\":\"".into());
+        }
+        for _ in 0..400_000 {
+            while decoder.next_delta().unwrap().is_some() {}
+            decoder.feed(Bytes::from_static(piece.as_bytes()));
+            assert!(!decoder.is_whole());
+        }
+        while decoder.next_delta().unwrap().is_some() {}
+        decoder.feed(end.into());
+        while decoder.next_delta().unwrap().is_some() {}
+        assert!(decoder.finish().is_ok(), "{piece}");
+    }
+    assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
+}
+
 #[test]
 fn events_of_two_lines_are_taken_in_a_time_that_grows_with_them() {
     let text = "x".repeat(4_000);
