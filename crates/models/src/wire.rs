@@ -53,6 +53,7 @@ mod delta_fast_path;
 #[cfg(feature = "embeddings")]
 mod embedding_list;
 mod growing_arguments;
+mod kept_size;
 mod lists;
 mod message_in;
 mod message_out;

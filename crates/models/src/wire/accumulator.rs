@@ -16,7 +16,7 @@ use super::{
     choice_accumulator::ChoiceAccumulator,
     decode::{self, in_event, read},
     delta_fast_path::DeltaFastPath,
-    message_in::ContentIn,
+    message_in::MessageIn,
     sse::SseEvent,
     tolerant::{AnyValue, Index, Text},
     usage,
@@ -186,9 +186,7 @@ impl Accumulator {
             (delta, _) => delta,
         };
         let before = pieces.len();
-        let has_kept = message.as_ref().is_some_and(|message| {
-            !message.kept.is_empty() || matches!(message.content, Some(ContentIn::Parts(_)))
-        });
+        let kept = message.as_ref().map_or(0, MessageIn::kept_size);
         let taken = growing.take(choice.text, message, choice.finish_reason, Some(&mut *pieces));
         taken.map_err(in_event)?;
         let came: usize = pieces.iter().skip(before).map(size).sum();
@@ -196,7 +194,7 @@ impl Accumulator {
             // Further choices are part of the reply, but not of its pieces.
             pieces.truncate(before);
         }
-        self.count(if has_kept { came.max(bytes) } else { came })?;
+        self.count(if kept == 0 { came } else { came.max(bytes).max(kept) })?;
         let failed = self.choices.get(index).and_then(failed);
         failed.map_or(Ok(()), |error| Err(self.stream_error(error)))
     }
@@ -361,7 +359,10 @@ fn missing_field(field: &str, body: &[u8]) -> ModelError {
 pub(super) fn size(piece: &Delta) -> usize {
     match piece {
         Delta::Text(text) | Delta::Reasoning(text) | Delta::Refusal(text) => text.len(),
-        Delta::ToolCall(call) => call.arguments.len() + call.name.as_ref().map_or(0, String::len),
+        Delta::ToolCall(call) => {
+            let names = [&call.id, &call.name].into_iter().flatten();
+            call.arguments.len() + names.map(String::len).sum::<usize>()
+        }
         _ => 0,
     }
 }

@@ -6,6 +6,7 @@ use serde::de::{MapAccess, SeqAccess};
 use serde_json::Value as Json;
 
 use super::{
+    kept_size::kept_size,
     tolerant::{AnyValue, Count, List, ReadTolerant, Text, read_parts, tolerant},
     usage::UsageIn,
 };
@@ -115,6 +116,17 @@ impl MessageIn<'_> {
             None | Some(ContentIn::Null) => false,
             Some(ContentIn::Text(text)) => !text.is_empty(),
             Some(ContentIn::Parts(_) | ContentIn::Other(_)) => true,
+        }
+    }
+
+    /// Returns the size of what is kept as JSON, in bytes: parts, and the fields of providers.
+    pub(super) fn kept_size(&self) -> usize {
+        let calls = self.tool_calls.as_ref().map_or(&[][..], |calls| &calls.0);
+        let fields = self.kept.iter().chain(calls.iter().flat_map(|call| &call.kept));
+        let fields: usize = fields.map(|(_, value)| kept_size(value)).sum();
+        match &self.content {
+            Some(ContentIn::Parts(parts)) => parts.iter().map(kept_size).sum::<usize>() + fields,
+            _ => fields,
         }
     }
 }

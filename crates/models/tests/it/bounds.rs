@@ -114,6 +114,78 @@ fn the_limit_counts_the_bytes_of_pieces() {
     }
 }
 
+/// Returns how many of the events are taken before the answer is too large.
+macro_rules! taken {
+    ($decoder:expr, $events:expr) => {{
+        let mut decoder = $decoder;
+        let mut fails = |event: String| {
+            decoder.feed(Bytes::from(format!("data: {event}\n\n")));
+            std::iter::from_fn(|| decoder.next_delta().transpose()).find_map(Result::err)
+        };
+        let error = (0..64).find_map(|number| Some((number, fails($events(number))?)));
+        let (number, error) = error.unwrap();
+        assert!(matches!(error, ModelError::BodyTooLarge { .. }), "{error:?}");
+        number
+    }};
+}
+
+/// Whatever is kept of a stream counts, wherever it is.
+#[test]
+fn the_limit_counts_the_bytes_of_what_is_kept() {
+    let blob = "x".repeat(8 << 10);
+    let deltas = [
+        r#"{"tool_calls":[{"index":~,"id":"~@","function":{"name":"f","arguments":"{}"}}]}"#,
+        r#"{"tool_calls":[{"index":0,"id":"c","reasoning":"@","function":{"name":"f"}}]}"#,
+        r#"{"tool_calls":[{"index":0,"id":"c","extra_content":{"~":"@"}}]}"#,
+        r#"{"reasoning_details":[{"type":"t","data":"@"}]}"#,
+        r#"{"extra_content":{"~":"@"}}"#,
+        r#"{"content":[{"type":"image_url","image_url":{"url":"@"}}]}"#,
+    ];
+    for delta in deltas {
+        let event = |number: usize| {
+            let delta = delta.replace('~', &number.to_string()).replace('@', &blob);
+            format!(r#"{{"choices":[{{"delta":{delta}}}]}}"#)
+        };
+        let taken = taken!(StreamDecoder::with_limits(1, 64 << 10), event);
+        assert!((6..8).contains(&taken), "{delta}: {taken}");
+    }
+    // Many small values take more memory than they have bytes.
+    let values = "0,".repeat(1 << 10) + "0";
+    let event = |_| format!(r#"{{"choices":[{{"delta":{{"annotations":[{values}]}}}}]}}"#);
+    assert!(taken!(StreamDecoder::with_limits(1, 64 << 10), event) < 2);
+
+    let events = [
+        r#"{"type":"response.output_item.done","output_index":~,"item":{"type":"x","a":"@"}}"#,
+        r#"{"type":"response.output_item.done","output_index":0,"item":{"type":"x","~":"@"}}"#,
+        r#"{"type":"response.output_item.done","output_index":~,
+            "item":{"type":"reasoning","summary":[],"encrypted_content":"@"}}"#,
+        r#"{"type":"response.output_item.added","output_index":~,"item":{"type":"x","id":"~@"}}"#,
+        r#"{"type":"response.output_text.delta","output_index":~,"item_id":"~@","delta":""}"#,
+        r#"{"type":"response.function_call_arguments.delta","output_index":0,"delta":"@"}"#,
+    ];
+    for event in events {
+        let event = event.replace('\n', "");
+        let event = |number: usize| event.replace('~', &number.to_string()).replace('@', &blob);
+        let taken = taken!(ResponsesStreamDecoder::with_limit(64 << 10), event);
+        // An id is kept twice.
+        assert!((3..9).contains(&taken), "{}: {taken}", &event(0)[..80]);
+    }
+    // A text counts once, although the item has it again when it is done.
+    let mut decoder = ResponsesStreamDecoder::with_limit(20 << 10);
+    let text =
+        format!(r#"{{"type":"message","content":[{{"type":"output_text","text":"{blob}"}}]}}"#);
+    for event in [
+        format!(r#"{{"type":"response.output_text.delta","output_index":0,"delta":"{blob}"}}"#),
+        format!(r#"{{"type":"response.output_item.done","output_index":0,"item":{text}}}"#),
+        format!(r#"{{"type":"response.output_item.done","output_index":1,"item":{text}}}"#),
+        format!(r#"{{"type":"response.completed","response":{{"output":[{text},{text}]}}}}"#),
+    ] {
+        decoder.feed(Bytes::from(format!("data: {event}\n\n")));
+        while decoder.next_delta().unwrap().is_some() {}
+    }
+    assert_eq!(decoder.finish().unwrap().text().len(), 16 << 10);
+}
+
 /// Feeds events to a decoder of a stream.
 fn feed(decoder: &mut StreamDecoder, events: impl IntoIterator<Item = String>) {
     for event in events {

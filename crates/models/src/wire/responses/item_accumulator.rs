@@ -9,6 +9,7 @@ use super::{
     output::{arguments, item_type, parts},
     part_texts::PartTexts,
 };
+use crate::wire::kept_size::kept_size;
 
 /// An output item, as far as it has come.
 #[derive(Debug, Default, Clone)]
@@ -23,6 +24,10 @@ pub(super) struct ItemAccumulator {
     summaries: PartTexts,
     reasoning: PartTexts,
     arguments: String,
+    /// The number of bytes of the texts and the arguments that went out.
+    said: usize,
+    /// The number of bytes that were kept and did not go out.
+    held: usize,
     /// Which of the response's calls it is, if it is one.
     call: Option<usize>,
     /// Whether the call's id and name went out.
@@ -49,6 +54,11 @@ impl ItemAccumulator {
 
     pub(super) const fn is_done(&self) -> bool {
         self.is_done
+    }
+
+    /// Returns the number of bytes that were kept and did not go out as pieces, ever.
+    pub(super) const fn held(&self) -> usize {
+        self.held
     }
 
     /// Notes which of the calls this is.
@@ -85,6 +95,7 @@ impl ItemAccumulator {
         if piece.is_empty() {
             return;
         }
+        self.said += piece.len();
         let separator = if separates { "\n\n" } else { "" };
         pieces.push_back(match field {
             Field::Text => Delta::Text(piece.to_owned()),
@@ -113,6 +124,7 @@ impl ItemAccumulator {
     /// Takes more of a call's arguments.
     pub(super) fn push_arguments(&mut self, piece: &str, pieces: &mut VecDeque<Delta>) {
         let Some(call) = self.call else {
+            self.held += piece.len();
             self.arguments.push_str(piece);
             return;
         };
@@ -128,6 +140,7 @@ impl ItemAccumulator {
         }
         self.arguments.push_str(piece);
         delta.arguments.push_str(piece);
+        self.said += delta.arguments.len();
         pieces.push_back(Delta::ToolCall(delta));
     }
 
@@ -137,6 +150,7 @@ impl ItemAccumulator {
             let rest = rest.to_owned();
             self.push_arguments(&rest, pieces);
         } else if !whole.is_empty() {
+            self.held += whole.len().saturating_sub(self.arguments.len());
             whole.clone_into(&mut self.arguments);
         }
     }
@@ -174,6 +188,8 @@ impl ItemAccumulator {
         if self.call.is_some() {
             self.complete_arguments(&arguments(item), pieces);
         }
+        // Its texts are counted where they go out.
+        self.held += kept_size(item).saturating_sub(self.said.min(text_size(item)));
     }
 
     /// Returns the item, put together, or `None` if nothing of it has come.
@@ -230,6 +246,15 @@ impl ItemAccumulator {
         }
         parts.into_values().collect()
     }
+}
+
+/// Returns the size of an item's texts and arguments, in bytes.
+fn text_size(item: &Json) -> usize {
+    let summary = item.get("summary").and_then(Json::as_array).map_or(&[][..], Vec::as_slice);
+    let parts = parts(item).iter().chain(summary);
+    let texts = parts.flat_map(|part| [part.get("text"), part.get("refusal")]);
+    let texts = texts.chain([item.get("arguments")]).flatten();
+    texts.filter_map(Json::as_str).map(str::len).sum()
 }
 
 fn parts_of(texts: &PartTexts, kind: &str) -> Json {

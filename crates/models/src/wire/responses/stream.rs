@@ -110,6 +110,8 @@ pub struct ResponseAccumulator {
     pieces: VecDeque<Delta>,
     answer: Option<Answer>,
     trial: Trial<Self>,
+    /// The number of bytes that the event added without a piece.
+    held: usize,
     /// The number of bytes of the answer that may still come.
     left: usize,
     limit: usize,
@@ -264,6 +266,8 @@ impl ResponseAccumulator {
             };
             self.take_item(position, item, true);
         }
+        // It is in the limit of the event.
+        self.held = 0;
         self.count(before)?;
         let mut items = mem::take(&mut self.items);
         items.sort_by_key(|item| item.output_index.unwrap_or(u64::MAX));
@@ -322,7 +326,9 @@ impl ResponseAccumulator {
 
     fn with(&mut self, index: usize, act: impl FnOnce(&mut ItemAccumulator, &mut VecDeque<Delta>)) {
         if let Some(item) = self.items.get_mut(index) {
+            let before = item.held();
             act(item, &mut self.pieces);
+            self.held += item.held() - before;
         }
     }
 
@@ -369,13 +375,15 @@ impl ResponseAccumulator {
             let what = format!("it has more than {MAX_ITEMS} output items");
             return Err(DecodeError::new(what).into());
         }
+        self.held += id.as_ref().map_or(0, String::len);
         self.items.push(ItemAccumulator::new(output_index, id));
         Ok(self.items.len() - 1)
     }
 
-    /// Counts the bytes of the pieces after the first `before`.
+    /// Counts the bytes of the pieces after the first `before`, and those that were kept.
     fn count(&mut self, before: usize) -> Result<(), ModelError> {
-        let came: usize = self.pieces.iter().skip(before).map(size).sum();
+        let pieces: usize = self.pieces.iter().skip(before).map(size).sum();
+        let came = pieces.saturating_add(mem::take(&mut self.held));
         self.left = self.left.checked_sub(came).ok_or_else(|| {
             let limit = u64::try_from(self.limit).unwrap_or(u64::MAX);
             ModelError::BodyTooLarge { what: "the answer", limit }
