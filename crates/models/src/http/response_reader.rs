@@ -247,7 +247,8 @@ impl ResponseReader {
         Ok(BufferedResponse { body, request_id, content_type })
     }
 
-    /// Reads the first bytes of the body, as far as they come within `limit` each.
+    /// Reads the first bytes of the body, as far as they come within `limit` each, and unpacks
+    /// them, as far as that is possible.
     pub(super) async fn read_some(&mut self, bytes: usize, limit: Duration) -> Vec<u8> {
         self.set_idle_timeout(limit);
         let mut read = Vec::new();
@@ -258,7 +259,14 @@ impl ResponseReader {
             }
         }
         read.truncate(bytes);
-        read
+        match self.encoding {
+            Encoding::Identity => read,
+            #[cfg(feature = "gzip")]
+            Encoding::Gzip if read.starts_with(GZIP_MAGIC) => unzip_some(&read, bytes),
+            // Some gateways unpack a body and leave the header.
+            _ if std::str::from_utf8(&read).is_ok() => read,
+            _ => Vec::new(),
+        }
     }
 
     /// Returns whether the body can only be read as a whole: it is compressed, or announced to be
@@ -296,6 +304,22 @@ impl ResponseReader {
 fn too_large(limit: usize) -> FailedAttempt {
     let limit = u64::try_from(limit).unwrap_or(u64::MAX);
     FailedAttempt::last(ModelError::BodyTooLarge { what: "the body", limit })
+}
+
+/// The first bytes of a body that is compressed by gzip.
+#[cfg(feature = "gzip")]
+const GZIP_MAGIC: &[u8] = b"\x1f\x8b";
+
+/// Decompresses the first bytes of a body, at most `limit`. It may be cut off.
+#[cfg(feature = "gzip")]
+fn unzip_some(body: &[u8], limit: usize) -> Vec<u8> {
+    use std::io::Read;
+
+    let mut unpacked = Vec::new();
+    let most = u64::try_from(limit).unwrap_or(u64::MAX);
+    // What was read before an error is kept.
+    let _ = flate2::read::MultiGzDecoder::new(body).take(most).read_to_end(&mut unpacked);
+    unpacked
 }
 
 /// Decompresses a body of at most `limit` bytes.

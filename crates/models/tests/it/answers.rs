@@ -98,6 +98,56 @@ async fn what_is_no_answer_is_an_error() {
     insta::assert_snapshot!(shown.join("\n"));
 }
 
+/// Some gateways compress without being asked.
+#[cfg(feature = "gzip")]
+#[tokio::test]
+async fn errors_that_are_compressed_are_read() {
+    use std::io::Write;
+
+    use conversant_core::StatusKind;
+
+    let zip = |text: &str| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        encoder.write_all(text.as_bytes()).unwrap();
+        encoder.finish().unwrap()
+    };
+    let of = |status: u16, body: Vec<u8>| {
+        Answer::status(status)
+            .with_body("application/json", body)
+            .with_header("content-encoding", "gzip")
+    };
+    let quota = r#"{"error":{"message":"pay","code":"insufficient_quota"}}"#;
+    let too_long = r#"{"error":{"message":"no","code":"context_length_exceeded"}}"#;
+    let cut = |text: &str| {
+        let mut zipped = zip(text);
+        zipped.truncate(zipped.len() - 12);
+        zipped
+    };
+    // A body of 16 MiB, of which 8 KiB are read.
+    let bomb = format!(r#"{{"error":{{"message":"{}"}}}}"#, "x".repeat(16 << 20));
+    for (answer, kind, code, length) in [
+        (of(429, zip(quota)), StatusKind::QuotaExhausted, Some("insufficient_quota"), quota.len()),
+        (of(400, zip(too_long)), StatusKind::BadRequest, Some("context_length_exceeded"), 59),
+        (of(400, cut(&quota.repeat(40))), StatusKind::BadRequest, Some("insufficient_quota"), 0),
+        (of(500, zip(&bomb)), StatusKind::Server, None, 8 << 10),
+        // Not compressed, whatever the header says; and compressed by another method.
+        (
+            of(429, quota.into()),
+            StatusKind::QuotaExhausted,
+            Some("insufficient_quota"),
+            quota.len(),
+        ),
+        (of(500, b"\x28\xb5\x2f\xfd".to_vec()), StatusKind::Server, None, 0),
+    ] {
+        let error = ask(answer).await.0.unwrap_err();
+        assert_eq!(error.is_context_length(), code == Some("context_length_exceeded"));
+        let error = error.api_error().unwrap();
+        assert_eq!((error.kind, error.code.as_deref()), (kind, code));
+        assert!(error.body.as_str().len() >= length, "{} {length}", error.body.as_str().len());
+        assert!(error.body.as_str().len() <= 8 << 10);
+    }
+}
+
 #[tokio::test]
 async fn oddities_of_answers_are_taken() {
     for (body, text) in [
