@@ -2,9 +2,7 @@
 
 use std::collections::VecDeque;
 
-use conversant_core::{
-    ApiError, DecodeError, Delta, FinishReason, ModelError, PartialReply, Reply, Usage,
-};
+use conversant_core::{ApiError, DecodeError, Delta, ModelError, PartialReply, Reply, Usage};
 
 use super::{
     answer::Answer,
@@ -16,6 +14,7 @@ use super::{
     choice_accumulator::ChoiceAccumulator,
     decode::{self, in_event, read},
     delta_fast_path::DeltaFastPath,
+    finish_reason::is_failure,
     message_in::MessageIn,
     sse::SseEvent,
     tolerant::{AnyValue, Index, Text},
@@ -326,29 +325,10 @@ fn error_of(answer: &AnswerIn<'_>, body: &[u8]) -> Option<ApiError> {
         .or_else(in_place)
 }
 
-/// Parts of the finish reasons of an answer that broke off.
-const FAILURES: &[&str] = &[
-    // OpenRouter, Zhipu and others.
-    "error",
-    "fail",
-    // vLLM, SGLang.
-    "abort",
-    "cancel",
-    "timeout",
-    // DeepSeek.
-    "insufficient_system_resource",
-    // Gemini: a call that it could not write, or of no tool of the request.
-    "malformed_function_call",
-    "unexpected_tool_call",
-];
-
 /// Returns the error that a finish reason is, where no other error came with it.
 fn failed(choice: &ChoiceAccumulator) -> Option<ApiError> {
-    // The known reasons are not errors.
-    let FinishReason::Other(reason) = choice.finish_reason()? else { return None };
-    let lower = reason.to_ascii_lowercase();
-    let is_error = FAILURES.iter().any(|word| lower.contains(word));
-    is_error.then(|| api_error::of_code(reason, "", b""))
+    let reason = choice.finish_reason().filter(|reason| is_failure(reason))?;
+    Some(api_error::of_code(reason.as_str(), "", b""))
 }
 
 fn missing_field(field: &str, body: &[u8]) -> ModelError {

@@ -9,6 +9,7 @@ use serde_json::{Map, Value as Json, json};
 use super::{
     answer::Draft,
     answer_decoder::Ending,
+    finish_reason::is_failure,
     message_in::{ContentIn, MessageIn},
     provider_fields::{PROVIDER_FIELDS, ProviderField, join_part},
     tolerant::Text,
@@ -33,6 +34,8 @@ pub(super) struct ChoiceAccumulator {
     calls: ToolCallAccumulator,
     kept: Option<Box<Map<String, Json>>>,
     finish_reason: Option<FinishReason>,
+    /// Whether the finish reason says that the choice was cut off, and nothing came after it.
+    is_cut_off: bool,
     ending: Ending,
     messages: Messages,
     /// Whether the last event that said something had a finish reason.
@@ -139,12 +142,23 @@ impl ChoiceAccumulator {
         let said = pieces.as_ref().map_or(0, |pieces| pieces.len()) > before;
         self.note(said, reason.is_some());
         if let Some(reason) = reason {
-            self.finish_reason = Some(FinishReason::from(&*reason.0));
+            self.take_reason(FinishReason::from(&*reason.0));
         }
         if is_whole {
             self.ending = Ending::Certain;
         }
         Ok(())
+    }
+
+    /// Takes a finish reason. Some servers end with another one, which does not make an answer whole
+    /// that was cut off.
+    fn take_reason(&mut self, reason: FinishReason) {
+        let is_cut_off = reason.is_cut_off();
+        if self.is_cut_off && !is_cut_off && !is_failure(&reason) {
+            return;
+        }
+        self.is_cut_off = is_cut_off;
+        self.finish_reason = Some(reason);
     }
 
     /// Returns what is new in a message that an event has in place of a delta.
@@ -163,11 +177,15 @@ impl ChoiceAccumulator {
             return Ok(message);
         }
         if self.messages == Messages::None {
-            message.content = message.content.filter(|_| !self.has_content());
+            message.content = message.content.and_then(|content| self.rest_of(content));
             message.tool_calls = message.tool_calls.filter(|_| self.calls.is_empty());
-            message.refusal = message.refusal.filter(|_| self.refusal.is_none());
-            let known = self.kept.as_deref();
-            message.kept.retain(|(field, _)| !known.is_some_and(|it| it.contains_key(field.name)));
+            if let (Some(known), Some(Text(text))) = (&self.refusal, &mut message.refusal) {
+                *text = text.strip_prefix(known.as_str()).unwrap_or_default().to_owned().into();
+            }
+            message.kept.retain_mut(|(field, value)| {
+                let known = self.kept.as_deref().and_then(|kept| kept.get(field.name));
+                known.is_none_or(|known| field.cut_known(known, value))
+            });
             return Ok(message);
         }
         if let Some(ContentIn::Text(text)) = &mut message.content
@@ -190,6 +208,17 @@ impl ChoiceAccumulator {
         Ok(message)
     }
 
+    /// Returns what had not come of the content of a message after deltas: all of it, or what
+    /// follows the text that has come.
+    fn rest_of<'m>(&self, content: ContentIn<'m>) -> Option<ContentIn<'m>> {
+        if !self.has_content() {
+            return Some(content);
+        }
+        let ContentIn::Text(text) = content else { return None };
+        let rest = self.after_known(&text).filter(|rest| !rest.is_empty())?;
+        Some(ContentIn::Text(rest.to_owned().into()))
+    }
+
     /// Notes whether an event said something and had a finish reason.
     ///
     /// A reason ends the choice if the events before had none. Text that follows revokes it.
@@ -200,6 +229,7 @@ impl ChoiceAccumulator {
             (true, Some(true)) | (false, _) => Ending::Open,
         };
         if said {
+            self.is_cut_off = false;
             self.said_with_reason = Some(has_reason);
             self.ending = ending;
         } else if self.ending == Ending::Open {

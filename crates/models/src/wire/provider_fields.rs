@@ -79,6 +79,20 @@ impl ProviderField {
         reasoning_in(self.name, value)
     }
 
+    /// Cuts off what is known of a whole value, and returns whether it has more: reasoning as text
+    /// that goes on.
+    pub(super) fn cut_known(&self, known: &Json, whole: &mut Json) -> bool {
+        let rest = match (known, &*whole) {
+            (Json::String(known), Json::String(text)) if self.reasoning(whole).is_some() => {
+                text.strip_prefix(known.as_str()).filter(|rest| !rest.is_empty())
+            }
+            _ => None,
+        };
+        let Some(rest) = rest.map(Json::from) else { return false };
+        *whole = rest;
+        true
+    }
+
     /// Adds a piece of the field, from a stream, to what has come of it.
     pub(super) fn join(&self, kept: &mut Map<String, Json>, piece: Json) {
         match kept.get_mut(self.name) {

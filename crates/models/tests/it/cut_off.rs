@@ -119,3 +119,25 @@ fn a_response_that_is_incomplete_is_cut_off() {
         }
     }
 }
+
+/// Some servers end with another reason, and some go on after a limit.
+#[test]
+fn a_reason_that_the_answer_was_cut_off_stays() {
+    let reason = |reason: &str| json!({"choices": [{"delta": {}, "finish_reason": reason}]});
+    let text = |text: &str| json!({"choices": [{"delta": {"content": text}}]});
+    for (events, expected) in [
+        (vec![reason("length"), reason("stop")], "length"),
+        (vec![reason("length"), reason("tool_calls")], "length"),
+        (vec![reason("SAFETY"), reason("STOP")], "SAFETY"),
+        (vec![reason("length"), reason("content_filter")], "content_filter"),
+        (vec![reason("stop"), reason("length")], "length"),
+        (vec![reason("stop"), reason("tool_calls")], "tool_calls"),
+        (vec![reason("length"), text(" on"), reason("stop")], "stop"),
+    ] {
+        let events: Vec<_> = [text("Hel"), text("lo")].into_iter().chain(events).collect();
+        let reply = chat_stream(&events).unwrap();
+        assert_eq!(reply.finish_reason.unwrap().as_str(), expected, "{events:?}");
+    }
+    let failed = chat_stream(&[text("Hel"), reason("length"), reason("error")]);
+    assert!(matches!(failed, Err(ModelError::Stream { .. })));
+}

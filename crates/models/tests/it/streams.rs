@@ -209,6 +209,33 @@ fn tool_calls_are_put_together_however_they_come() {
     insta::assert_snapshot!(repeated, @r#"Some("a") f {"x":1}"#);
 }
 
+/// Of a message after deltas, what had not come counts.
+#[test]
+fn a_message_after_deltas_may_have_more() {
+    for (message, text, reasoning) in [
+        (json!({"content": "Hello world"}), "Hello world", "Hm"),
+        (json!({"content": "Hello"}), "Hello", "Hm"),
+        (json!({"content": "Hell"}), "Hello", "Hm"),
+        (json!({"content": "Another"}), "Hello", "Hm"),
+        (json!({"content": null}), "Hello", "Hm"),
+        (json!({"content": "Hello!", "reasoning_content": "Hm, yes"}), "Hello!", "Hm, yes"),
+        (json!({"content": "Hello", "reasoning_content": "No"}), "Hello", "Hm"),
+    ] {
+        let deltas = [
+            json!({"choices": [{"delta": {"reasoning_content": "Hm"}}]}),
+            json!({"choices": [{"delta": {"content": "Hel"}}]}),
+            json!({"choices": [{"delta": {"content": "lo"}}]}),
+        ];
+        let last = json!({"choices": [{"message": message, "finish_reason": "stop"}]});
+        let events = deltas.iter().chain([&last, &last]);
+        let sse: String = events.map(|event| format!("data: {event}\n\n")).collect();
+        let (deltas, reply) = decode(&[sse.as_bytes()]);
+        let reply = reply.unwrap();
+        assert_eq!((&*reply.text(), reply.reasoning().as_deref()), (text, Some(reasoning)));
+        assert_eq!(texts(&deltas).concat(), text);
+    }
+}
+
 #[tokio::test]
 async fn the_first_piece_leaves_before_the_second_is_sent() {
     let gate = Gate::new();
