@@ -124,7 +124,7 @@ impl Accumulator {
         {
             self.fast_path.learn(data, text);
         }
-        if let Some(error) = error_of(&answer, data.as_bytes()) {
+        if let Some(error) = error_of(&answer, data.as_bytes(), api_error::instead_of_piece) {
             return Err(self.stream_error(error));
         }
         self.take_head(&mut answer);
@@ -207,7 +207,7 @@ impl Accumulator {
         mut answer: AnswerIn<'_>,
         body: &[u8],
     ) -> Result<(), ModelError> {
-        if let Some(error) = error_of(&answer, body) {
+        if let Some(error) = error_of(&answer, body, api_error::instead_of_answer) {
             return Err(api_error::in_body(error));
         }
         self.take_head(&mut answer);
@@ -297,8 +297,12 @@ impl StreamedAnswer for Accumulator {
     }
 }
 
-/// Returns the error that is in an answer, wherever it is.
-fn error_of(answer: &AnswerIn<'_>, body: &[u8]) -> Option<ApiError> {
+/// Returns the error that is in an answer, wherever it is, or that `in_its_place` finds.
+fn error_of(
+    answer: &AnswerIn<'_>,
+    body: &[u8],
+    in_its_place: fn(&[u8]) -> Option<ApiError>,
+) -> Option<ApiError> {
     let read = |error: &Option<Box<AnyValue>>| api_error::with_answer(&error.as_deref()?.0, body);
     let several = || read(&answer.errors);
     let choices = answer.choices.as_ref().map(|choices| choices.0.as_slice());
@@ -315,7 +319,7 @@ fn error_of(answer: &AnswerIn<'_>, body: &[u8]) -> Option<ApiError> {
     let in_place = || {
         let is_answer =
             choices.is_some_and(|choices| !choices.is_empty()) || answer.usage.is_some();
-        (!is_answer).then(|| api_error::instead_of_answer(body)).flatten()
+        (!is_answer).then(|| in_its_place(body)).flatten()
     };
     read(&answer.error)
         .or_else(several)

@@ -248,7 +248,7 @@ impl<A: StreamedAnswer> AnswerDecoder<A> {
             return Ok(());
         }
         let pending = self.sse.pending_data().filter(|data| data.trim_start().starts_with('{'));
-        match pending.and_then(|data| api_error::instead_of_answer(data.as_bytes())) {
+        match pending.and_then(|data| api_error::instead_of_piece(data.as_bytes())) {
             None => Ok(()),
             Some(error) => Err(self.answer.stream_error(error)),
         }

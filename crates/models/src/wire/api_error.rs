@@ -9,7 +9,11 @@ use std::time::Duration;
 use conversant_core::{ApiError, ModelError, StatusKind};
 use serde_json::Value as Json;
 
+use self::kind::{kind_of_name, kind_of_status};
 use super::{context_length, decode};
+
+mod informative;
+mod kind;
 
 /// The maximum size of a body that is searched for an error, in bytes.
 const MAX_SEARCHED: usize = 256 * 1024;
@@ -63,6 +67,15 @@ pub(super) fn instead_of_answer(body: &[u8]) -> Option<ApiError> {
     let json = parse(body)?;
     let error = find(&json).or_else(|| flat(&json))?;
     Some(finish(of_error(error), body))
+}
+
+/// Finds the error that an event without a piece of an answer is, if it is one. Servers also report
+/// in such events what they do.
+pub(super) fn instead_of_piece(data: &[u8]) -> Option<ApiError> {
+    let json = parse(data)?;
+    let flat = || flat(&json).filter(|json| !informative::is_informative(json));
+    let error = find(&json).or_else(flat)?;
+    Some(finish(of_error(error), data))
 }
 
 /// Reads an error value that came with an answer, if it is one: servers with one struct for all
@@ -269,58 +282,4 @@ fn is_quota(error: &ApiError) -> bool {
     [&error.code, &error.error_type]
         .into_iter()
         .any(|name| name.as_deref() == Some("insufficient_quota"))
-}
-
-fn kind_of_status(status: u16) -> StatusKind {
-    match status {
-        400 => StatusKind::BadRequest,
-        401 => StatusKind::Auth,
-        403 => StatusKind::Permission,
-        404 => StatusKind::NotFound,
-        408 => StatusKind::RequestTimeout,
-        409 => StatusKind::Conflict,
-        413 => StatusKind::TooLarge,
-        422 => StatusKind::Unprocessable,
-        429 => StatusKind::RateLimit,
-        503 | 529 => StatusKind::Overloaded,
-        500..=599 => StatusKind::Server,
-        _ => StatusKind::Other,
-    }
-}
-
-/// Returns the kind of a code or type: OpenAI's, Anthropic's, llama.cpp's, vLLM's, Google's, or an
-/// HTTP status in their place.
-fn kind_of_name(name: &str) -> Option<StatusKind> {
-    Some(match name {
-        "insufficient_quota" => StatusKind::QuotaExhausted,
-        "rate_limit_exceeded"
-        | "rate_limit_error"
-        | "tokens"
-        | "requests"
-        | "too_many_requests"
-        | "RESOURCE_EXHAUSTED" => StatusKind::RateLimit,
-        "invalid_api_key" | "authentication_error" | "UNAUTHENTICATED" => StatusKind::Auth,
-        "permission_error" | "PERMISSION_DENIED" => StatusKind::Permission,
-        "model_not_found" | "not_found_error" | "not_found" | "NOT_FOUND" | "NotFoundError" => {
-            StatusKind::NotFound
-        }
-        "overloaded_error" | "unavailable_error" | "UNAVAILABLE" => StatusKind::Overloaded,
-        "server_error"
-        | "api_error"
-        | "internal_server_error"
-        | "InternalServerError"
-        | "model_error"
-        | "INTERNAL" => StatusKind::Server,
-        "invalid_request_error"
-        | "invalid_request"
-        | "invalid_prompt"
-        | "BadRequestError"
-        | "INVALID_ARGUMENT"
-        | "context_length_exceeded"
-        | "exceed_context_size_error" => StatusKind::BadRequest,
-        _ => {
-            let status = name.parse().ok().filter(|status| (400..600).contains(status));
-            return status.map(kind_of_status);
-        }
-    })
 }

@@ -150,8 +150,8 @@ impl ChoiceAccumulator {
         Ok(())
     }
 
-    /// Takes a finish reason. Some servers end with another one, which does not make an answer whole
-    /// that was cut off.
+    /// Takes a finish reason. Some servers end with another one, which does not make an answer
+    /// whole that was cut off.
     fn take_reason(&mut self, reason: FinishReason) {
         let is_cut_off = reason.is_cut_off();
         if self.is_cut_off && !is_cut_off && !is_failure(&reason) {

@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-/// What a value takes besides its text, in bytes. In memory it is twice that and more.
+/// The amount for a value besides its text, in bytes. In memory it takes twice that and more.
 const PER_VALUE: usize = 32;
 
 /// Returns the size of a value, in bytes: its texts, its names, and an amount for each value in it.

@@ -142,8 +142,8 @@ impl ToolCallAccumulator {
         (!starts).then_some(position)
     }
 
-    /// Returns the calls, and those whose arguments can't be read, or did not come in an answer that
-    /// was cut off.
+    /// Returns the calls, and those whose arguments can't be read, or did not come in an answer
+    /// that was cut off.
     pub(super) fn finish(self, is_cut_off: bool) -> (Vec<ToolCall>, Vec<InvalidToolCall>) {
         let (mut calls, mut invalid) = (Vec::with_capacity(self.calls.len()), Vec::new());
         for call in self.calls {

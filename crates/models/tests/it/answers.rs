@@ -130,7 +130,7 @@ async fn errors_that_are_compressed_are_read() {
         (of(400, zip(too_long)), StatusKind::BadRequest, Some("context_length_exceeded"), 59),
         (of(400, cut(&quota.repeat(40))), StatusKind::BadRequest, Some("insufficient_quota"), 0),
         (of(500, zip(&bomb)), StatusKind::Server, None, 8 << 10),
-        // Not compressed, whatever the header says; and compressed by another method.
+        // Not compressed, although the header says so; and compressed by another method.
         (
             of(429, quota.into()),
             StatusKind::QuotaExhausted,

@@ -129,7 +129,7 @@ macro_rules! taken {
     }};
 }
 
-/// Whatever is kept of a stream counts, wherever it is.
+/// All that is kept of a stream counts, in any place.
 #[test]
 fn the_limit_counts_the_bytes_of_what_is_kept() {
     let blob = "x".repeat(8 << 10);

@@ -92,7 +92,7 @@ fn a_call_whose_arguments_did_not_come_is_invalid() {
     }
 }
 
-/// Whatever the reason is, and whether it is known or not.
+/// By any reason, known or not.
 #[test]
 fn a_response_that_is_incomplete_is_cut_off() {
     let reasons = [

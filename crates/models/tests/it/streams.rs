@@ -209,6 +209,46 @@ fn tool_calls_are_put_together_however_they_come() {
     insta::assert_snapshot!(repeated, @r#"Some("a") f {"x":1}"#);
 }
 
+#[test]
+fn events_that_report_what_a_server_does_are_no_errors() {
+    let stream = |event: &Json| {
+        let text = |text: &str| json!({"choices": [{"delta": {"content": text}}]});
+        let end = json!({"choices": [{"delta": {}, "finish_reason": "stop"}]});
+        let events = [text("Hel"), event.clone(), text("lo"), end];
+        let sse: String = events.iter().map(|event| format!("data: {event}\n\n")).collect();
+        decode(&[sse.as_bytes()]).1
+    };
+    for event in [
+        json!({"type": "status", "message": "Searching the web"}),
+        json!({"type": "tool_progress", "description": "Reading page 3", "status": "running"}),
+        json!({"event": "status", "message": "Thinking", "code": 200}),
+        json!({"type": "warning", "message": "The model is deprecated", "code": null}),
+        json!({"status": "processing", "message": "In the queue"}),
+        json!({"code": 0, "message": "success"}),
+        json!({"object": "trace", "title": "Routed to another region"}),
+    ] {
+        assert_eq!(stream(&event).unwrap().text(), "Hello", "{event}");
+    }
+    for event in [
+        json!({"message": "Something happened"}),
+        json!({"detail": "Something happened"}),
+        json!({"type": "status", "error": "lost"}),
+        json!({"type": "status", "message": "lost", "code": 500}),
+        json!({"type": "status", "message": "lost", "status": 503}),
+        json!({"type": "status", "message": "lost", "status": "failed"}),
+        json!({"type": "message", "message": "lost", "success": false}),
+        json!({"type": "invalid_request_error", "message": "no"}),
+        json!({"type": "rate_limit_exceeded", "message": "slow"}),
+        json!({"type": "OverloadedException", "message": "later"}),
+        json!({"code": "Arrearage", "message": "pay"}),
+        json!({"code": 20012, "message": "no model"}),
+        json!({"status": "error", "message": "lost"}),
+        json!({"object": "status", "detail": "lost"}),
+    ] {
+        assert!(matches!(stream(&event), Err(ModelError::Stream { .. })), "{event}");
+    }
+}
+
 /// Of a message after deltas, what had not come counts.
 #[test]
 fn a_message_after_deltas_may_have_more() {

@@ -407,7 +407,7 @@ fn error_of(event: &EventIn<'_>, kind: &str, data: &str) -> Option<ApiError> {
         }
         "" => beside().or_else(|| match event.object.as_ref().map(|object| &*object.0) {
             Some("response") => Terminal::read(&serde_json::from_str(data).ok()?)?.failure(body),
-            _ => api_error::instead_of_answer(body),
+            _ => api_error::instead_of_piece(body),
         }),
         // Of the tools that the server runs, the model learns by itself.
         kind if kind.starts_with("response.")
