@@ -29,6 +29,19 @@ fn faults_are_told_when_it_is_built() {
 }
 
 #[test]
+fn headers_that_the_http_client_sets_are_refused() {
+    for name in ["content-length", "Transfer-Encoding", "host", "CONNECTION", "expect", "te"] {
+        let error = OpenAiChat::builder("m").api_key("k").header(name, "5").build().unwrap_err();
+        let name = name.to_lowercase();
+        let expected = format!("cannot set the header `{name}`; the HTTP client sets it");
+        assert_eq!(error.to_string(), expected);
+    }
+    for name in ["content-type", "accept", "user-agent", "accept-encoding", "x-host"] {
+        assert!(OpenAiChat::builder("m").api_key("k").header(name, "5").build().is_ok());
+    }
+}
+
+#[test]
 fn a_server_on_this_machine_needs_no_key() {
     for base_url in ["http://localhost:11434/v1", "http://127.0.0.1:8080/v1/", "http://[::1]/v1"] {
         assert!(OpenAiChat::builder("m").base_url(base_url).build().is_ok());

@@ -93,7 +93,8 @@ impl<M> OpenAiBuilder<M> {
         self.header("openai-project", project.into())
     }
 
-    /// Sets a header of every request. Its value is treated as a secret, like the key.
+    /// Sets a header of every request. Its value is treated as a secret, like the key. `build`
+    /// refuses those that the HTTP client sets, such as `content-length` and `host`.
     ///
     /// # Examples
     ///

@@ -31,6 +31,22 @@ pub(super) const ORGANIZATION: &str = "OPENAI_ORG_ID";
 /// OpenAI's base URL.
 const OPENAI: &str = "https://api.openai.com/v1";
 
+/// The headers of the HTTP client, by which servers find the end of a request and its connection.
+/// Another value breaks the request, or mixes it up with the next one.
+const OF_CLIENT: &[&str] = &[
+    "content-length",
+    "content-encoding",
+    "transfer-encoding",
+    "host",
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "upgrade",
+    "expect",
+];
+
 /// The settings of a connection, unchecked.
 #[derive(Clone)]
 pub(crate) struct ConnectionSettings {
@@ -182,6 +198,10 @@ impl ConnectionSettings {
             let name: HeaderName = name
                 .parse()
                 .map_err(|_| ModelError::config(format!("invalid header name `{name}`")))?;
+            if OF_CLIENT.contains(&name.as_str()) {
+                let what = format!("cannot set the header `{name}`; the HTTP client sets it");
+                return Err(ModelError::config(what));
+            }
             headers.insert(name, value);
         }
         Ok(headers)
