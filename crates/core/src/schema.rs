@@ -1,15 +1,21 @@
 //! Tools and answer formats derived from Rust types, through their JSON Schema (feature `schema`).
 
+mod strict_mode;
+
+use self::strict_mode::make_strict;
 use crate::model::{ChatModel, ChatRequest, ModelError, ResponseFormat, ToolDefinition};
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 
 /// Returns a tool whose arguments have a type. The provider enforces the schema if strict mode
 /// supports it.
 ///
 /// The schema follows the rules of OpenAI's strict mode: every field is required (an [`Option`] may
-/// be null), and other fields are not allowed.
+/// be null), and other fields are not allowed. Strict mode does not support each type: among those
+/// that it does not are maps, sets, tuples, [`serde_json::Value`]s, flattened enums and maps, and
+/// internally tagged enums with newtype variants. The schema of a type with one of them is sent as
+/// it is, and not as strict.
 ///
 /// # Examples
 ///
@@ -44,7 +50,7 @@ pub fn tool<T: JsonSchema>(
 }
 
 /// Returns the answer format of a type, whose root must be an object. The provider enforces the
-/// schema if strict mode supports it.
+/// schema if strict mode supports it, as for a [`tool`].
 ///
 /// # Examples
 ///
@@ -112,54 +118,17 @@ pub async fn generate<T: JsonSchema + DeserializeOwned>(
     Ok(model.generate(&request).await?.json()?)
 }
 
-/// Returns the schema of a type in the form of OpenAI's strict mode, and whether strict mode
-/// supports it. It does not support maps with arbitrary keys.
+/// Returns the schema of a type and `true` in the form of OpenAI's strict mode, or as it is and
+/// `false` if strict mode does not support it.
 fn schema_of<T: JsonSchema>() -> (Json, bool) {
-    let settings = SchemaSettings::draft2020_12().with(|settings| settings.meta_schema = None);
-    let mut schema = SchemaGenerator::new(settings).into_root_schema_for::<T>().to_value();
-    let mut is_strict = schema.get("type").is_some_and(|kind| kind == "object");
-    make_strict(&mut schema, &mut is_strict);
-    (schema, is_strict)
-}
-
-/// Converts a schema to strict mode: every property of an object is required, and other properties
-/// are not allowed. Keywords that strict mode does not know are replaced or removed.
-fn make_strict(schema: &mut Json, is_strict: &mut bool) {
-    match schema {
-        Json::Array(items) => items.iter_mut().for_each(|item| make_strict(item, is_strict)),
-        Json::Object(schema) => {
-            if let Some(one_of) = schema.shift_remove("oneOf") {
-                schema.insert("anyOf".to_owned(), one_of);
-            }
-            schema.shift_remove("default");
-            if schema.get("format").and_then(Json::as_str).is_some_and(is_number_format) {
-                schema.shift_remove("format");
-            }
-            if let Some(Json::Object(properties)) = schema.get("properties") {
-                let names: Vec<_> = properties.keys().cloned().map(Json::String).collect();
-                schema.insert("required".to_owned(), Json::Array(names));
-                schema.insert("additionalProperties".to_owned(), Json::Bool(false));
-            } else if schema.get("type").is_some_and(|kind| kind == "object")
-                && !schema.contains_key("additionalProperties")
-            {
-                schema.insert("properties".to_owned(), Json::Object(Map::new()));
-                schema.insert("additionalProperties".to_owned(), Json::Bool(false));
-            }
-            *is_strict &= schema.get("additionalProperties").is_none_or(|more| more == false);
-            schema.iter_mut().for_each(|(name, value)| match (name.as_str(), value) {
-                // These map names to schemas, and a property may have the name `default`.
-                ("properties" | "$defs", Json::Object(schemas)) => {
-                    schemas.iter_mut().for_each(|(_, schema)| make_strict(schema, is_strict));
-                }
-                ("enum" | "const" | "required" | "examples", _) => {}
-                (_, value) => make_strict(value, is_strict),
-            });
-        }
-        _ => {}
+    let mut schema = generated::<T>();
+    match make_strict(&mut schema) {
+        Some(()) => (schema, true),
+        None => (generated::<T>(), false),
     }
 }
 
-/// Returns whether a format is the width of a Rust number.
-fn is_number_format(format: &str) -> bool {
-    ["int", "uint", "float", "double"].iter().any(|prefix| format.starts_with(prefix))
+fn generated<T: JsonSchema>() -> Json {
+    let settings = SchemaSettings::draft2020_12().with(|settings| settings.meta_schema = None);
+    SchemaGenerator::new(settings).into_root_schema_for::<T>().to_value()
 }

@@ -14,6 +14,8 @@ mod prompt_values;
 mod python;
 mod recorded;
 mod replies;
+#[cfg(feature = "schema")]
+mod schemas;
 mod session_lists;
 mod stored;
 mod streams;
