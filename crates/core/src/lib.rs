@@ -51,6 +51,7 @@ mod nearest;
 mod observer;
 mod output_parser;
 mod own_format;
+mod panic_payload;
 mod prompt;
 mod prompt_value;
 #[doc(hidden)]
@@ -80,6 +81,8 @@ mod vector_store;
 mod version;
 mod withheld;
 
+#[doc(hidden)]
+pub use self::panic_payload::drop_payload;
 pub use async_trait::async_trait;
 pub use futures_core::Stream;
 

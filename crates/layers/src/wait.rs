@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use conversant_core::drop_payload;
 use tokio::time::Instant;
 
 use crate::timer::{Timer, after};
@@ -18,7 +19,7 @@ pub(crate) async fn for_cache<'c, T>(
     limit: Duration,
     start: impl FnOnce() -> Pin<Box<dyn Future<Output = T> + Send + 'c>>,
 ) -> Option<T> {
-    let mut operation = catch_unwind(AssertUnwindSafe(start)).ok()?;
+    let mut operation = catch_unwind(AssertUnwindSafe(start)).map_err(drop_payload).ok()?;
     let end = after(Instant::now(), limit);
     let mut timer = Timer::default();
     // An operation that has panicked is not polled again.
@@ -26,7 +27,10 @@ pub(crate) async fn for_cache<'c, T>(
         match catch_unwind(AssertUnwindSafe(|| operation.as_mut().poll(context))) {
             Ok(Poll::Ready(value)) => return Poll::Ready(Some(value)),
             Ok(Poll::Pending) => {}
-            Err(_) => return Poll::Ready(None),
+            Err(payload) => {
+                drop_payload(payload);
+                return Poll::Ready(None);
+            }
         }
         match timer.poll_until(end, context) {
             Poll::Ready(Ok(())) => Poll::Ready(None),

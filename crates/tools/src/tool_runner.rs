@@ -9,7 +9,7 @@ use std::{
 
 use conversant_core::{
     CallOptions, Content, Event, EventEmitter, InvalidToolCall, Message, ModelError, TimeoutPhase,
-    ToolCall, Withheld, nearest, shortened,
+    ToolCall, Withheld, drop_payload, nearest, shortened,
 };
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream};
 
@@ -108,7 +108,10 @@ impl ToolRunner {
                 Ok(Approval::Denied { reason }) => {
                     return Err(format!("the call was denied: {reason}"));
                 }
-                Err(_) => return Err("the call was denied: the approval failed".to_owned()),
+                Err(payload) => {
+                    drop_payload(payload);
+                    return Err("the call was denied: the approval failed".to_owned());
+                }
             }
         }
         // A tool that panics fails its call and nothing else; its future is not polled again. The
@@ -123,7 +126,10 @@ impl ToolRunner {
         };
         match result {
             Ok(result) => result.map_err(|error| error.reason().as_str().to_owned()),
-            Err(_) => Err("the tool failed".to_owned()),
+            Err(payload) => {
+                drop_payload(payload);
+                Err("the tool failed".to_owned())
+            }
         }
     }
 }
@@ -140,7 +146,7 @@ struct RunningCall<'c> {
 impl<'c> RunningCall<'c> {
     fn start(events: &'c EventEmitter, call: &'c ToolCall, is_known: bool) -> Self {
         let number = events.next_number();
-        events.emit(&Event::tool_started(number, call));
+        events.emit(&Event::tool_started(number, call).with_known_tool(is_known));
         let started = events.is_enabled().then(Instant::now);
         Self { events, number, call, is_known, started }
     }

@@ -231,12 +231,26 @@ async fn a_panic_of_an_observer_costs_neither_the_answer_nor_the_turn() {
             panic!("an observer fails at {event:?}");
         }
     }
+    struct PanickingTwice;
+    impl Observer for PanickingTwice {
+        fn on_event(&self, _: &CallInfo, _: &Event<'_>) {
+            std::panic::panic_any(Payload);
+        }
+    }
+    /// The payload of a panic, whose drop panics with another one.
+    struct Payload;
+    impl Drop for Payload {
+        fn drop(&mut self) {
+            std::panic::panic_any(Self);
+        }
+    }
     let history = TestHistory::default();
     let chain = LlmChain::builder()
         .prompt(chat_prompt())
         .model(ScriptedChat::new(["one", "two"]))
         .memory(crate::support::memory(&history))
         .observer(Panicking)
+        .observer(PanickingTwice)
         .build()
         .unwrap();
     assert_eq!(chain.predict(vars! { "human_input" => "hi" }).await.unwrap(), "one");

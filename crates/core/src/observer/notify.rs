@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::event::Observer;
+use crate::panic_payload::drop_payload;
 
 thread_local! {
     /// The observers that run on this thread.
@@ -27,6 +28,8 @@ pub(super) fn notify(observer: &dyn Observer, event: impl FnOnce()) {
     if is_running {
         return;
     }
-    let _ = catch_unwind(AssertUnwindSafe(event));
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(event)) {
+        drop_payload(payload);
+    }
     RUNNING.with_borrow_mut(|running| running.retain(|&other| other != address));
 }

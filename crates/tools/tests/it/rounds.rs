@@ -252,6 +252,38 @@ async fn panics_of_reviewers_and_tools_are_results() {
     }
 }
 
+/// The payload of a panic, whose drop panics with another one.
+struct Twice;
+
+impl Drop for Twice {
+    fn drop(&mut self) {
+        std::panic::panic_any(Self);
+    }
+}
+
+#[tokio::test]
+async fn panics_whose_payloads_panic_are_results() {
+    let model = ScriptedChat::new([
+        calling(&[("twice", json!({}), "a")]),
+        calling(&[("double", json!({"x": 1}), "b")]),
+        saying("done"),
+    ]);
+    let twice = FnTool::new("twice", "Panics.", json!({"type": "object"}), |_| async {
+        std::panic::panic_any(Twice)
+    });
+    let tools = builder(&model).tool(twice).approve_calls(|call: &ToolCall| {
+        let is_double = call.name == "double";
+        Box::pin(async move {
+            if is_double { std::panic::panic_any(Twice) } else { Approval::Approved }
+        })
+    });
+    let reply = tools.build().unwrap().generate(&question()).await.unwrap();
+    let results = reply.intermediate.iter().filter(|message| message.tool_call_id().is_some());
+    let results: Vec<_> = results.map(|result| result.text().into_owned()).collect();
+    let denied = "error: the call was denied: the approval failed";
+    assert_eq!(results, ["error: the tool failed", denied]);
+}
+
 /// A result that is too large is cut off at a character, and the model receives the sizes.
 #[tokio::test]
 async fn results_have_a_size_limit() {
