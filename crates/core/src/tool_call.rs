@@ -81,8 +81,8 @@ impl TryFrom<Fields> for ToolCall {
 impl fmt::Debug for ToolCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ToolCall")
-            .field("name", &self.name)
-            .field("id", &self.id)
+            .field("name", &ShownName(&self.name))
+            .field("id", &self.id.as_deref().map(ShownName))
             .finish_non_exhaustive()
     }
 }
@@ -142,9 +142,24 @@ impl TryFrom<Fields> for InvalidToolCall {
 impl fmt::Debug for InvalidToolCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("InvalidToolCall")
-            .field("name", &self.name)
-            .field("id", &self.id)
+            .field("name", &self.name.as_deref().map(ShownName))
+            .field("id", &self.id.as_deref().map(ShownName))
             .finish_non_exhaustive()
+    }
+}
+
+/// A name or an id in `Debug`. A model can write any text there: what is no word that providers
+/// accept as a name is withheld.
+pub(crate) struct ShownName<'n>(pub(crate) &'n str);
+
+impl fmt::Debug for ShownName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is_shown = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.:/".contains(&byte);
+        if self.0.len() <= 128 && self.0.bytes().all(is_shown) {
+            fmt::Debug::fmt(self.0, f)
+        } else {
+            write!(f, "<{} bytes>", self.0.len())
+        }
     }
 }
 

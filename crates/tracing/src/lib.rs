@@ -37,8 +37,8 @@
 //! # Content
 //!
 //! Messages, tool arguments and tool results are not recorded, unless
-//! [`TracingObserver::with_content`] is set. The texts of errors are recorded; they contain no
-//! message text.
+//! [`TracingObserver::with_content`] is set. Neither are the names of tools that the model has made
+//! up, which are `_OTHER`. The texts of errors are recorded; they contain no message text.
 //!
 //! # Metrics
 //!
@@ -55,6 +55,10 @@
 //!
 //! Those of a memory's requests have the label `conversant.request.purpose`. An answer from a cache
 //! is counted as a cache hit, and in no other metric of requests.
+//!
+//! Models and servers cannot make series without a bound. The name of a tool that the model has made
+//! up is `_OTHER`, and so is a `gen_ai.response.model` of more than 128 bytes, and each one after
+//! the first 100 that an observer and its clones have seen.
 //!
 //! # Examples
 //!
@@ -94,6 +98,8 @@ mod content;
 #[cfg(feature = "metrics")]
 mod metrics_observer;
 mod names;
+#[cfg(feature = "metrics")]
+mod response_models;
 mod tracing_observer;
 
 #[cfg(feature = "metrics")]

@@ -7,10 +7,7 @@ use conversant_core::{
 };
 use metrics::{Label, SharedString, Unit, counter, describe_histogram, histogram};
 
-use crate::names;
-
-/// The value of a label in place of one that is not known, by the semantic conventions.
-const OTHER: &str = "_OTHER";
+use crate::{names, response_models::ResponseModels};
 
 const TOKEN_USAGE: &str = "gen_ai.client.token.usage";
 const DURATION: &str = "gen_ai.client.operation.duration";
@@ -48,6 +45,9 @@ pub const DURATION_BUCKETS: [f64; 14] =
 /// The facade is used, and not OpenTelemetry's API, because it changes rarely, has no types in this
 /// crate's signatures, and has exporters for both worlds.
 ///
+/// One observer, or its clones, serves all chains of a program: they share the names of models that
+/// are labels.
+///
 /// # Examples
 ///
 /// ```
@@ -69,8 +69,10 @@ pub const DURATION_BUCKETS: [f64; 14] =
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug, Clone, Copy, Default)]
-pub struct MetricsObserver(());
+#[derive(Debug, Clone, Default)]
+pub struct MetricsObserver {
+    response_models: ResponseModels,
+}
 
 impl MetricsObserver {
     /// Creates an observer, and describes the metrics to the recorder.
@@ -85,7 +87,7 @@ impl MetricsObserver {
         );
         describe_histogram!(WORKFLOW_DURATION, Unit::Seconds, "Duration of calls of chains.");
         describe_histogram!(TOOL_DURATION, Unit::Seconds, "Duration of tool calls.");
-        Self(())
+        Self::default()
     }
 }
 
@@ -93,14 +95,14 @@ impl Observer for MetricsObserver {
     fn on_event(&self, call: &CallInfo, event: &Event<'_>) {
         match event {
             Event::ModelEnded { model, purpose, result, time, first_token, .. } => {
-                request_ended(model, *purpose, *result, *time, *first_token);
+                self.request_ended(model, *purpose, *result, *time, *first_token);
             }
             Event::Retrying { error, .. } => {
                 counter!("conversant.client.retries", vec![error_type(error.class())]).increment(1);
             }
             Event::ToolEnded { call: tool, result, time, is_known, .. } => {
                 // A name that the model has made up would be a series of its own.
-                let name = if *is_known { &tool.name } else { OTHER };
+                let name = if *is_known { &tool.name } else { names::OTHER };
                 let mut labels = vec![label("gen_ai.tool.name", name)];
                 labels.extend(result.is_err().then(|| error_type("tool_error")));
                 histogram!(TOOL_DURATION, labels).record(time.as_secs_f64());
@@ -123,53 +125,60 @@ impl Observer for MetricsObserver {
     }
 }
 
-fn request_ended(
-    model: &ModelDescription,
-    purpose: RequestPurpose,
-    result: Result<&Reply, &ModelError>,
-    time: Duration,
-    first_token: Option<Duration>,
-) {
-    let mut labels = vec![
-        label("gen_ai.operation.name", names::operation(model)),
-        label("gen_ai.provider.name", names::provider(model)),
-    ];
-    let response = result.ok().and_then(|reply| reply.model.as_deref());
-    let port = model.server_port.map(|port| port.to_string());
-    let optional = [
-        ("gen_ai.request.model", model.name.as_deref()),
-        ("gen_ai.response.model", response),
-        ("server.address", model.server_address.as_deref()),
-        ("server.port", port.as_deref()),
-    ];
-    labels.extend(optional.into_iter().filter_map(|(name, value)| Some(label(name, value?))));
-    if purpose.is_memory() {
-        labels.push(label("conversant.request.purpose", purpose.as_str()));
-    }
-    // No request was made, so that its tokens and its time would distort the metrics.
-    if result.is_ok_and(|reply| reply.from_cache) {
-        counter!("conversant.client.cache_hits", labels).increment(1);
-        return;
-    }
-    if let Ok(reply) = result
-        && let Some(usage) = reply.usage
-    {
-        for (kind, tokens) in [("input", usage.input_tokens), ("output", usage.output_tokens)] {
-            let labels = with(&labels, label("gen_ai.token.type", kind));
-            histogram!(TOKEN_USAGE, labels).record(count(tokens));
+impl MetricsObserver {
+    fn request_ended(
+        &self,
+        model: &ModelDescription,
+        purpose: RequestPurpose,
+        result: Result<&Reply, &ModelError>,
+        time: Duration,
+        first_token: Option<Duration>,
+    ) {
+        let mut labels = vec![
+            label("gen_ai.operation.name", names::operation(model)),
+            label("gen_ai.provider.name", names::provider(model)),
+        ];
+        let response = result.ok().and_then(|reply| reply.model.as_deref());
+        // The program's own name makes no series that a server chooses.
+        let is_own = response == model.name.as_deref();
+        let response =
+            response.map(|name| if is_own { name } else { self.response_models.label(name) });
+        let port = model.server_port.map(|port| port.to_string());
+        let optional = [
+            ("gen_ai.request.model", model.name.as_deref()),
+            ("gen_ai.response.model", response),
+            ("server.address", model.server_address.as_deref()),
+            ("server.port", port.as_deref()),
+        ];
+        labels.extend(optional.into_iter().filter_map(|(name, value)| Some(label(name, value?))));
+        if purpose.is_memory() {
+            labels.push(label("conversant.request.purpose", purpose.as_str()));
         }
-        if let Some(tokens) = usage.cached_tokens {
-            counter!("conversant.client.cached_tokens", labels.clone()).increment(tokens);
+        // No request was made, so that its tokens and its time would distort the metrics.
+        if result.is_ok_and(|reply| reply.from_cache) {
+            counter!("conversant.client.cache_hits", labels).increment(1);
+            return;
         }
+        if let Ok(reply) = result
+            && let Some(usage) = reply.usage
+        {
+            for (kind, tokens) in [("input", usage.input_tokens), ("output", usage.output_tokens)] {
+                let labels = with(&labels, label("gen_ai.token.type", kind));
+                histogram!(TOKEN_USAGE, labels).record(count(tokens));
+            }
+            if let Some(tokens) = usage.cached_tokens {
+                counter!("conversant.client.cached_tokens", labels.clone()).increment(tokens);
+            }
+        }
+        if let Some(first) = first_token {
+            histogram!(TIME_TO_FIRST_CHUNK, labels.clone()).record(first.as_secs_f64());
+        }
+        let labels = match result {
+            Ok(_) => labels,
+            Err(error) => with(&labels, error_type(error.class())),
+        };
+        histogram!(DURATION, labels).record(time.as_secs_f64());
     }
-    if let Some(first) = first_token {
-        histogram!(TIME_TO_FIRST_CHUNK, labels.clone()).record(first.as_secs_f64());
-    }
-    let labels = match result {
-        Ok(_) => labels,
-        Err(error) => with(&labels, error_type(error.class())),
-    };
-    histogram!(DURATION, labels).record(time.as_secs_f64());
 }
 
 fn label(name: &'static str, value: &str) -> Label {

@@ -2,8 +2,8 @@
 
 use conversant_core::ModelDescription;
 
-/// The provider of a model that does not name one.
-const OTHER: &str = "_OTHER";
+/// A value that is not known, by the semantic conventions.
+pub(crate) const OTHER: &str = "_OTHER";
 
 /// Returns the value of `gen_ai.operation.name` for a model.
 pub(crate) const fn operation(model: &ModelDescription) -> &'static str {

@@ -211,18 +211,20 @@ impl TracingObserver {
         }
     }
 
-    fn start_tool(&self, call: &CallInfo, number: u32, tool: &ToolCall) {
+    fn start_tool(&self, call: &CallInfo, number: u32, tool: &ToolCall, is_known: bool) {
+        // A name that the model has made up is text of its answer.
+        let name = if is_known || self.content { &tool.name } else { names::OTHER };
         self.start_part(call, number, |parent| {
             info_span!(
                 target: "conversant",
                 parent: parent,
                 "execute_tool",
-                "otel.name" = format!("execute_tool {}", tool.name),
+                "otel.name" = format!("execute_tool {name}"),
                 "otel.kind" = "internal",
                 "otel.status_code" = Empty,
                 "otel.status_description" = Empty,
                 "gen_ai.operation.name" = "execute_tool",
-                "gen_ai.tool.name" = tool.name,
+                "gen_ai.tool.name" = name,
                 "gen_ai.tool.type" = "function",
                 "gen_ai.tool.call.id" = tool.id,
                 "gen_ai.tool.call.arguments" = self.content.then(|| tool.args.to_string()),
@@ -271,7 +273,9 @@ impl Observer for TracingObserver {
                     self.end_request(&span, *result);
                 }
             }
-            Event::ToolStarted { number, call: tool, .. } => self.start_tool(call, *number, tool),
+            Event::ToolStarted { number, call: tool, is_known, .. } => {
+                self.start_tool(call, *number, tool, *is_known);
+            }
             Event::ToolEnded { number, result, .. } => {
                 let Some(span) = self.end_part(call, *number) else { return };
                 match result {

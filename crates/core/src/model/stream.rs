@@ -14,7 +14,7 @@ use super::{
     error::{ModelError, PartialReply},
     reply::Reply,
 };
-use crate::message::Message;
+use crate::{message::Message, tool_call::ShownName};
 
 /// A piece of an answer.
 ///
@@ -120,8 +120,8 @@ impl fmt::Debug for ToolCallDelta {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ToolCallDelta")
             .field("index", &self.index)
-            .field("id", &self.id)
-            .field("name", &self.name)
+            .field("id", &self.id.as_deref().map(ShownName))
+            .field("name", &self.name.as_deref().map(ShownName))
             .finish_non_exhaustive()
     }
 }

@@ -159,6 +159,9 @@ pub enum Event<'e> {
         number: u32,
         /// The call.
         call: &'e ToolCall,
+        /// Whether a tool has the name of the call. If not, the model has made up the name, which
+        /// is text of the answer.
+        is_known: bool,
     },
     /// A tool call has ended.
     #[non_exhaustive]
@@ -333,7 +336,7 @@ impl<'e> Event<'e> {
     /// Creates a [`ToolStarted`](Self::ToolStarted).
     #[must_use]
     pub const fn tool_started(number: u32, call: &'e ToolCall) -> Self {
-        Self::ToolStarted { number, call }
+        Self::ToolStarted { number, call, is_known: true }
     }
 
     /// Creates a [`ToolEnded`](Self::ToolEnded).
@@ -347,11 +350,11 @@ impl<'e> Event<'e> {
         Self::ToolEnded { number, call, result, time, is_known: true }
     }
 
-    /// Sets whether a tool has the name of the call, for a [`ToolEnded`](Self::ToolEnded). Default:
-    /// `true`.
+    /// Sets whether a tool has the name of the call, for a [`ToolStarted`](Self::ToolStarted) and a
+    /// [`ToolEnded`](Self::ToolEnded). Default: `true`.
     #[must_use]
     pub const fn with_known_tool(mut self, known: bool) -> Self {
-        if let Self::ToolEnded { is_known, .. } = &mut self {
+        if let Self::ToolStarted { is_known, .. } | Self::ToolEnded { is_known, .. } = &mut self {
             *is_known = known;
         }
         self

@@ -107,6 +107,32 @@ fn debug_withholds_text() {
     insta::assert_snapshot!(shown.join("\n"));
 }
 
+/// A model can write any text as the name of a tool.
+#[test]
+fn debug_withholds_what_is_no_name_of_a_tool() {
+    let call = ToolCall::new(SECRET, json!({})).with_id(SECRET);
+    let invalid: InvalidToolCall =
+        serde_json::from_value(json!({"name": SECRET, "args": "", "id": SECRET})).unwrap();
+    let mut delta = ToolCallDelta::new(0);
+    delta.name = Some(SECRET.to_owned());
+    delta.id = Some(SECRET.to_owned());
+    for shown in [
+        format!("{call:?}"),
+        format!("{:?}", Message::ai("").with_tool_calls([call.clone()])),
+        format!("{:?}", Event::tool_started(0, &call)),
+        format!("{invalid:?}"),
+        format!("{delta:?}"),
+    ] {
+        assert!(!shown.contains(SECRET), "{shown}");
+        assert!(shown.contains("<12 bytes>"), "{shown}");
+    }
+    let long = "x".repeat(129);
+    assert!(!format!("{:?}", ToolCall::new(long.as_str(), json!({}))).contains(&long));
+    let named = ToolCall::new("weather.now", json!({})).with_id("call_1");
+    let shown = format!("{named:?}");
+    assert!(shown.contains("weather.now") && shown.contains("call_1"), "{shown}");
+}
+
 /// A stored message that can't be read is not quoted in what is said of it.
 #[test]
 fn an_unreadable_message_is_not_quoted() {

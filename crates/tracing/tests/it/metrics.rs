@@ -174,3 +174,35 @@ fn only_names_of_tools_are_labels() {
     let tools: Vec<_> = lines.lines().filter(|line| line.contains("execute_tool")).collect();
     insta::assert_snapshot!(tools.join("\n"));
 }
+
+/// Servers make no series without a bound, however many models they say they are.
+#[test]
+fn models_that_servers_name_are_bounded() {
+    let long = "x".repeat(129);
+    let names = (0..300).map(|number| format!("model-{number}"));
+    let names = names.chain([long.clone(), "model-0".to_owned()]);
+    let replies: Vec<_> =
+        names.map(|name| Reply::new(Message::ai("Hi.")).with_model(name)).collect();
+    let observer = MetricsObserver::new();
+    let lines = Recorded::record(async || {
+        for reply in replies {
+            let chain = LlmChain::builder()
+                .prompt(PromptTemplate::from_template("{question}").unwrap())
+                .model(ScriptedChat::new([reply]))
+                .observer(observer.clone())
+                .build()
+                .unwrap();
+            chain.predict(vars! { "question" => "?" }).await.unwrap();
+        }
+    });
+    let lines: Vec<_> = lines.lines().filter(|line| line.contains("operation.duration")).collect();
+    assert_eq!(lines.len(), 101);
+    let times = |model: &str| {
+        let label = format!("gen_ai.response.model={model}}}: ");
+        lines.iter().find_map(|line| Some(line.split_once(&label)?.1))
+    };
+    assert_eq!(times("model-0"), Some("2 times"));
+    assert_eq!(times("model-99"), Some("1 times"));
+    assert_eq!(times("_OTHER"), Some("201 times"));
+    assert_eq!((times("model-100"), times(&long)), (None, None));
+}

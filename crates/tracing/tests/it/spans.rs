@@ -208,6 +208,31 @@ async fn content_is_recorded_where_it_is_asked_for() {
     insta::assert_snapshot!(of_content.join("\n"));
 }
 
+/// A name that the model has made up is text of its answer.
+#[tokio::test]
+async fn names_of_tools_that_do_not_exist_are_content() {
+    for (content, expected) in [(false, "_OTHER"), (true, "my own words")] {
+        let spans = Spans::record();
+        let call = ToolCall::new("my own words", json!({})).with_id("call_1");
+        let answers = [Message::ai("").with_tool_calls([call]), Message::ai("Rain.")];
+        let model = ScriptedChat::new(answers.map(Reply::new));
+        let tool =
+            FnTool::new("weather", "", json!({"type": "object"}), |_| async { Ok("rain".into()) });
+        let chain = LlmChain::builder()
+            .prompt(prompt())
+            .model(ToolLoop::builder(model).tool(tool).build().unwrap())
+            .memory(memory())
+            .observer(TracingObserver::new().with_content(content))
+            .build()
+            .unwrap();
+        chain.predict(input()).await.unwrap();
+        let shown = spans.show();
+        assert!(shown.contains(&format!("execute_tool {expected}")), "{shown}");
+        assert!(shown.contains(&format!("gen_ai.tool.name = {expected:?}")), "{shown}");
+        assert_eq!(shown.contains("my own words"), content, "{shown}");
+    }
+}
+
 /// Calls that do not answer: their spans end, with the class of the error.
 #[tokio::test]
 async fn every_span_ends() {
