@@ -116,7 +116,7 @@ impl Jinja {
         }
         render.map_err(|error| {
             let text = with_plain_newlines(self.source());
-            let range = error.range().map(|range| self.inner.measured.source_range(&range));
+            let range = error.range().map(|range| self.inner.measured.expression_range(&range));
             let expression = range.and_then(|range| text.get(range));
             match error.kind() {
                 ErrorKind::UndefinedError => {

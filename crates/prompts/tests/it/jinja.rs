@@ -69,6 +69,7 @@ fn names_are_inferred() {
 fn values_are_written_as_jinja2_writes_them() {
     let variables = vars! {
         "text" => "<a href='x'>&\"</a>",
+        "text2" => "böc",
         "float" => 1e16,
         "small" => 0.00001,
         "yes" => true,
@@ -134,6 +135,48 @@ fn values_are_written_as_jinja2_writes_them() {
         (
             "{{ list }} {{ map }} {{ [yes, none] | join(',') }}",
             "['b', 'a'] {'z': 1, 'a': 2} True,None",
+        ),
+        ("{% for c in 'abc' %}{{ c }}{{ ', ' if not loop.last }}{% endfor %}", "a, b, c"),
+        (
+            "{% for c in text2 %}{{ loop.index }}/{{ loop.length }}{{ c }}{{ loop.revindex }} {% endfor %}",
+            "1/3b3 2/3ö2 3/3c1 ",
+        ),
+        (
+            "{% for c in 'a' ~ text2 if c != 'b' %}{{ c }}{{ loop.length }}{% else %}none{% endfor %}",
+            "a3ö3c3",
+        ),
+        ("{% for c in '' %}{{ c }}{% else %}none{% endfor %}", "none"),
+        (
+            "{% for i in 1, 2 %}{{ i }}{{ loop.last }}{% endfor %}{% for i in [1] + [2] %}{{ i }}{% endfor %}",
+            "1False2True12",
+        ),
+        (
+            "{{ 1e-5 ~ '' }} {{ small ~ float }} {{ -1e-5 ~ 'x' }} {{ 1 ~ 2.0 }}",
+            "1e-05 1e-051e+16 -1e-05x 12.0",
+        ),
+        (
+            "{{ 1e-5 | string }} {{ 1e-5 | upper }} {{ 1e20 | string }} {{ 1e-5 | title | lower | trim }}",
+            "1e-05 1E-05 1e+20 1e-05",
+        ),
+        (
+            "{{ 1e-5 | replace('e', 'E') }} {{ [1e-5, 2, 'x'] | join(';') }} {{ 0.5 in [0.5] }}",
+            "1E-05 1e-05;2;x True",
+        ),
+        (
+            "{{ 1e20 | int }} {{ '1_000' | int }} {{ '1__0' | int }} {{ '_1' | int }} {{ '1_' | int }}",
+            "100000000000000000000 1000 0 0 0",
+        ),
+        (
+            "{{ '0x_1a' | int(0, 16) }} {{ '1_0.5_0' | float }} {{ '1_.5' | float }} {{ '123456789012345678901' | int }}",
+            "26 10.5 0.0 123456789012345678901",
+        ),
+        (
+            "{{ none is iterable }} {{ 'x' is iterable }} {{ 1 is iterable }} {{ list is iterable }}",
+            "False True False True",
+        ),
+        (
+            "{{ 'x' is sequence }} {{ list is sequence }} {{ map is sequence }} {{ 1 is sequence }} {{ none is sequence }}",
+            "True True True False False",
         ),
     ];
     let mut differences = String::new();

@@ -2,7 +2,9 @@
 //! limit.
 
 mod argument;
+mod characters;
 mod compared;
+mod kinds;
 mod measured;
 mod number;
 mod printing;
@@ -16,6 +18,7 @@ pub use self::printing::shown;
 pub(super) fn install(environment: &mut Environment<'_>) {
     measured::add(environment);
     compared::add(environment);
+    kinds::add(environment);
     environment.add_filter("e", printing::escape);
     environment.add_filter("escape", printing::escape);
     environment.add_filter("int", number::int);

@@ -18,6 +18,10 @@ pub(super) struct Operand {
 pub(super) enum Measure {
     /// It becomes text.
     Text,
+    /// It is joined to a text by `~`.
+    Joined,
+    /// A loop goes over it.
+    Looped,
     /// It is compared, hashed, added, or kept, or is a list that was multiplied.
     Items,
 }
@@ -27,6 +31,8 @@ impl Measure {
     pub(super) const fn filter(self) -> &'static str {
         match self {
             Self::Text => TEXT_FILTER,
+            Self::Joined => JOINED_FILTER,
+            Self::Looped => LOOPED_FILTER,
             Self::Items => ITEMS_FILTER,
         }
     }
@@ -34,6 +40,10 @@ impl Measure {
 
 /// The filter that measures the text of a value.
 pub(super) const TEXT_FILTER: &str = "measured_text";
+/// The filter that measures what `~` joins, and makes the text of a float.
+pub(super) const JOINED_FILTER: &str = "measured_joined";
+/// The filter that makes a list of the characters of a text that a loop goes over.
+pub(super) const LOOPED_FILTER: &str = "measured_looped";
 /// The filter that measures the items of a value.
 pub(super) const ITEMS_FILTER: &str = "measured_items";
 
@@ -84,6 +94,8 @@ struct Reader<'r, 's> {
     /// The index of the first word after the keyword of a statement.
     first: usize,
     is_loop: bool,
+    /// The first word of what a loop goes over.
+    looped: Option<usize>,
     is_macro: bool,
     frames: Vec<Frame>,
     /// Whether the word that was read last can end a value.
@@ -107,7 +119,8 @@ impl<'r, 's> Reader<'r, 's> {
             _ => words,
         };
         let frames = vec![Frame::new(first, brackets)];
-        Self { words, first, is_loop, is_macro, frames, is_value: false, operands }
+        let (looped, is_value) = (None, false);
+        Self { words, first, is_loop, looped, is_macro, frames, is_value, operands }
     }
 
     fn read(mut self) {
@@ -124,6 +137,7 @@ impl<'r, 's> Reader<'r, 's> {
         while let Some(frame) = self.frames.pop() {
             self.close(frame, self.words.len());
         }
+        self.end_looped(self.words.len());
     }
 
     /// Reads a word. Returns the index of the next.
@@ -155,7 +169,7 @@ impl<'r, 's> Reader<'r, 's> {
             }
             (Kind::Operator, "." | "|" | "/" | "//" | "%" | "**") | (Kind::Literal, _) => {}
             (Kind::Operator, "-") if !self.is_value || self.is_test(at.wrapping_sub(1)) => {}
-            (Kind::Operator, "~") => self.join(at, Some(Measure::Text)),
+            (Kind::Operator, "~") => self.join(at, Some(Measure::Joined)),
             (Kind::Operator, "+") => self.join(at, Some(Measure::Items)),
             (Kind::Operator, "-") => self.join(at, None),
             (Kind::Operator, "==" | "!=" | "<" | "<=" | ">" | ">=") => {
@@ -166,13 +180,20 @@ impl<'r, 's> Reader<'r, 's> {
             (Kind::Name, "in") if self.is_loop && self.frames.len() == 1 => {
                 self.is_loop = false;
                 self.stop(at, "in");
+                self.looped = Some(after);
             }
             (Kind::Name, "in") => self.compare(at, after, Some(Comparison::In)),
             (Kind::Name, "not") if self.text(after) == "in" && self.is_value => {
                 self.compare(at, after + 1, Some(Comparison::In));
                 return after + 1;
             }
-            (Kind::Name, name @ ("and" | "or" | "not" | "if" | "else")) => self.stop(at, name),
+            (Kind::Name, name @ ("and" | "or" | "not" | "if" | "else")) => {
+                self.stop(at, name);
+                // The condition of a loop.
+                if name == "if" && self.frames.len() == 1 {
+                    self.end_looped(at);
+                }
+            }
             (Kind::Name, _) => {}
         }
         after
@@ -184,12 +205,12 @@ impl<'r, 's> Reader<'r, 's> {
         let (start, before, is_product) = (frame.joined, frame.joining, frame.is_product);
         (frame.joined, frame.joining, frame.is_product) = (at + 1, joining, false);
         let measure = match (before, joining) {
-            (Some(Measure::Text), _) | (_, Some(Measure::Text)) => Some(Measure::Text),
+            (Some(Measure::Joined), _) | (_, Some(Measure::Joined)) => Some(Measure::Joined),
             // What is added to a text is text.
             (None, Some(Measure::Items)) if self.is_text(at + 1) => None,
             (Some(Measure::Items), _) if self.is_quoted(start.saturating_sub(2)) => None,
             (Some(Measure::Items), _) | (_, Some(Measure::Items)) => Some(Measure::Items),
-            (None, None) => None,
+            _ => None,
         };
         let is_list = is_product && !self.is_repeated_text(start, at);
         if let Some(measure) = measure.or(is_list.then_some(Measure::Items)) {
@@ -261,10 +282,26 @@ impl<'r, 's> Reader<'r, 's> {
         }
     }
 
+    /// Ends what a loop goes over.
+    fn end_looped(&mut self, end: usize) {
+        if let Some(start) = self.looped.take() {
+            self.measure(start, end, Measure::Looped);
+        }
+    }
+
     fn measure(&mut self, start: usize, end: usize, measure: Measure) {
         let Some([first, rest @ ..]) = self.words.get(start..end) else { return };
         if first.kind == Kind::Literal && rest.is_empty() {
-            return;
+            let is_text = self.is_quoted(start);
+            let changes = match measure {
+                Measure::Text | Measure::Items => false,
+                // A float, or a whole number in base 16.
+                Measure::Joined => !is_text && first.text.contains(['.', 'e', 'E']),
+                Measure::Looped => is_text,
+            };
+            if !changes {
+                return;
+            }
         }
         let last = rest.last().unwrap_or(first);
         let (start, end) = (first.offset, last.offset + last.text.len());

@@ -8,12 +8,24 @@ use super::operands::{self, Operand};
 /// of `~`, `+`, `in` and comparisons, products, keys, and the values of `set` and `with`.
 ///
 /// A measured operand goes through a filter, `a ~ b` as `(a)|filter ~ (b)|filter`, and keeps its
-/// value. A template that has none of these is left as it is.
+/// value, but for a float that `~` makes a text of. What a loop goes over goes through a filter too,
+/// which makes a list of the characters of a text. A template that has none of these is left as it
+/// is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MeasuredSource {
     text: String,
-    /// The offsets of the insertions in the template, and their lengths, in order.
-    insertions: Vec<(usize, usize)>,
+    /// The insertions, in order.
+    insertions: Vec<Insertion>,
+}
+
+/// A bracket before an operand, or the one after it with its filter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Insertion {
+    /// The offset in the template.
+    at: usize,
+    length: usize,
+    /// The start of the operand in the template.
+    operand: usize,
 }
 
 impl MeasuredSource {
@@ -34,7 +46,10 @@ impl MeasuredSource {
             at = *offset;
         }
         text.push_str(source.get(at..).unwrap_or_default());
-        let insertions = inserted.into_iter().map(|(offset, _, text)| (offset, text.len()));
+        let insertions = inserted.into_iter().map(|(at, order, text)| {
+            let operand = if order == 0 { at } else { source.len() - order };
+            Insertion { at, length: text.len(), operand }
+        });
         let insertions = insertions.collect();
         Self { text, insertions }
     }
@@ -48,20 +63,30 @@ impl MeasuredSource {
     /// Returns the range of the template for a range of the text, such as that of an error.
     #[must_use]
     pub fn source_range(&self, range: &Range<usize>) -> Range<usize> {
-        self.source_offset(range.start)..self.source_offset(range.end)
+        let at = |insertion: &Insertion| insertion.at;
+        self.source_offset(range.start, at)..self.source_offset(range.end, at)
     }
 
-    fn source_offset(&self, offset: usize) -> usize {
+    /// Returns the range of the template for that of an expression, such as one without a value.
+    /// That of the filter of an operand is the operand.
+    #[must_use]
+    pub fn expression_range(&self, range: &Range<usize>) -> Range<usize> {
+        let start = self.source_offset(range.start, |insertion| insertion.operand);
+        start..self.source_range(range).end
+    }
+
+    /// Returns the offset in the template, or `inside` of the insertion where it is in one.
+    fn source_offset(&self, offset: usize, inside: impl Fn(&Insertion) -> usize) -> usize {
         let mut inserted = 0;
-        for (at, length) in &self.insertions {
-            let place = at + inserted;
+        for insertion in &self.insertions {
+            let place = insertion.at + inserted;
             if offset <= place {
                 break;
             }
-            if offset < place + length {
-                return *at;
+            if offset < place + insertion.length {
+                return inside(insertion);
             }
-            inserted += length;
+            inserted += insertion.length;
         }
         offset - inserted
     }

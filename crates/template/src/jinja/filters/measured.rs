@@ -6,57 +6,64 @@
 
 use minijinja::{
     AutoEscape, Environment, Error, ErrorKind, State, Value, filters,
-    value::{Kwargs, Rest, ValueOrKwargs},
+    value::{Kwargs, Rest, ValueKind, ValueOrKwargs},
 };
 
-use super::printing::{escaped, shown};
+use super::{
+    characters::looped,
+    printing::{escaped, shown},
+};
 use crate::{
     MAX_OUTPUT_BYTES,
     jinja::{
         measure::{measure, measure_text},
-        operands::{ITEMS_FILTER, TEXT_FILTER},
+        operands::{ITEMS_FILTER, JOINED_FILTER, LOOPED_FILTER, TEXT_FILTER},
     },
 };
 
 /// Returns whether a filter is one of those that measure operands, which templates do not call.
 pub(super) fn is_own(name: &str) -> bool {
-    matches!(name, ITEMS_FILTER | TEXT_FILTER)
+    matches!(name, ITEMS_FILTER | JOINED_FILTER | LOOPED_FILTER | TEXT_FILTER)
 }
 
 /// Replaces the filters.
 pub(super) fn add(environment: &mut Environment<'_>) {
     macro_rules! measured {
-        ($measure:ident: $($name:ident),* $(,)?) => {$({
+        ($measure:ident, $read:ident: $($name:ident),* $(,)?) => {$({
             fn $name(
                 state: &mut State<'_, '_>,
                 values: Rest<ValueOrKwargs>,
             ) -> Result<Value, Error> {
-                let values = values_of(values);
+                let mut values = values_of(values);
                 for value in &values {
                     $measure(state, value)?;
                 }
+                $read(&mut values)?;
                 Value::from_function(filters::$name).call(state, &values)
             }
             environment.add_filter(stringify!($name), $name);
         })*};
     }
-    measured!(measure_text: capitalize, format, lines, lower, safe, split, string, title);
-    measured!(measure_text: trim, upper);
-    measured!(measure: attr, dictsort, groupby, max, min, reject, rejectattr, select, selectattr);
-    measured!(measure: sort, sum, unique);
+    measured!(measure_text, read_first: capitalize, format, lines, lower, safe, split, string);
+    measured!(measure_text, read_first: title, trim, upper);
+    measured!(measure, keep: attr, dictsort, groupby, max, min, reject, rejectattr, select);
+    measured!(measure, keep: selectattr, sort, sum, unique);
     environment.add_filter("join", join);
     environment.add_filter("replace", replace);
     environment.add_filter(ITEMS_FILTER, items);
     environment.add_filter(TEXT_FILTER, text);
+    environment.add_filter(JOINED_FILTER, joined);
+    environment.add_filter(LOOPED_FILTER, looped);
 }
 
 /// `join(d='', attribute=none)`
 fn join(state: &mut State<'_, '_>, values: Rest<ValueOrKwargs>) -> Result<Value, Error> {
-    let values = values_of(values);
+    let mut values = values_of(values);
     for value in &values {
         measure_text(state, value)?;
     }
-    if let Some(joined) = values.first() {
+    if let Some(joined) = values.first_mut() {
+        read_items(joined)?;
         let count = match joined.as_str() {
             Some(text) => text.len(),
             None => joined.try_iter()?.count(),
@@ -80,6 +87,7 @@ fn replace(state: &mut State<'_, '_>, values: Rest<ValueOrKwargs>) -> Result<Val
     for value in &values {
         measure_text(state, value)?;
     }
+    read_first(&mut values)?;
     let mut count = None;
     if values.last().is_some_and(Value::is_kwargs)
         && let Some(kwargs) = values.pop()
@@ -121,6 +129,40 @@ fn items(state: &State<'_, '_>, value: &Value) -> Result<Value, Error> {
 fn text(state: &State<'_, '_>, value: &Value) -> Result<Value, Error> {
     measure_text(state, value)?;
     Ok(value.clone())
+}
+
+fn joined(state: &State<'_, '_>, value: &Value) -> Result<Value, Error> {
+    measure_text(state, value)?;
+    if is_float(value) { shown(value).map(Value::from) } else { Ok(value.clone()) }
+}
+
+/// Replaces the first value by its text, if it is a float, which minijinja writes in another form.
+fn read_first(values: &mut [Value]) -> Result<(), Error> {
+    match values.first_mut() {
+        Some(value) if is_float(value) => *value = shown(value)?.into(),
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Replaces a list by one of texts, if it has a float.
+fn read_items(list: &mut Value) -> Result<(), Error> {
+    if list.kind() == ValueKind::Seq && list.try_iter()?.any(|item| is_float(&item)) {
+        let read = |item: Value| match is_float(&item) {
+            true => shown(&item).map(Value::from),
+            false => Ok(item),
+        };
+        *list = list.try_iter()?.map(read).collect::<Result<Vec<_>, _>>()?.into();
+    }
+    Ok(())
+}
+
+const fn keep(_: &mut [Value]) -> Result<(), Error> {
+    Ok(())
+}
+
+fn is_float(value: &Value) -> bool {
+    value.kind() == ValueKind::Number && !value.is_integer()
 }
 
 fn values_of(values: Rest<ValueOrKwargs>) -> Vec<Value> {
