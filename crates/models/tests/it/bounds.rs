@@ -224,10 +224,10 @@ fn arguments_in_many_pieces_are_read_once() {
     assert_eq!(decoder.finish().unwrap().message.invalid_tool_calls().len(), 1);
 }
 
-/// Whether a stream is whole is asked after each chunk.
+/// Whether a stream is whole is asked after each chunk. In quadratic time, this test would take
+/// hours.
 #[test]
 fn a_long_line_in_small_chunks_is_not_looked_at_again() {
-    let start = std::time::Instant::now();
     for (piece, end) in [("aaaaaaaa", "\"}}]}\n\ndata: [DONE]"), ("data: \n", "data: [DONE]\n\n")] {
         let mut decoder = StreamDecoder::new();
         feed(&mut decoder, [r#"{"choices":[{"delta":{"content":"Hi"}}]}"#.to_owned()]);
@@ -244,7 +244,6 @@ fn a_long_line_in_small_chunks_is_not_looked_at_again() {
         while decoder.next_delta().unwrap().is_some() {}
         assert!(decoder.finish().is_ok(), "{piece}");
     }
-    assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
 }
 
 #[test]
