@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use super::{
     decode::{read, text_of},
     lists::{MAX_ITEMS, data_of, refuse},
-    tolerant::{AnyValue, Count, List, ReadTolerant, Tolerant, tolerant},
+    tolerant::{AnyValue, Count, List, ReadTolerant, TolerantSeed, Values, tolerant},
 };
 
 tolerant! {
@@ -27,9 +27,12 @@ tolerant! {
 pub(super) struct Vector(Vec<f32>);
 
 impl<'de> ReadTolerant<'de> for Vector {
-    fn read_array<A: SeqAccess<'de>>(mut items: A) -> Result<Option<Self>, A::Error> {
+    fn read_array<A: SeqAccess<'de>>(
+        mut items: A,
+        values: &Values,
+    ) -> Result<Option<Self>, A::Error> {
         let mut vector = Vec::new();
-        while let Some(Tolerant(number)) = items.next_element::<Tolerant<Element>>()? {
+        while let Some(number) = items.next_element_seed(TolerantSeed::new(values))? {
             vector.push(number.map_or(f32::NAN, |Element(number)| number));
         }
         Ok(Some(Self(vector)))

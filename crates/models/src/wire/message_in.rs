@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use super::{
     kept_size::kept_size,
-    tolerant::{AnyValue, Count, List, ReadTolerant, Text, read_parts, tolerant},
+    tolerant::{AnyValue, Count, List, ReadTolerant, Text, Values, read_parts, tolerant},
     usage::UsageIn,
 };
 
@@ -67,12 +67,15 @@ impl<'de> ReadTolerant<'de> for ContentIn<'de> {
     fn read_text(text: Cow<'de, str>) -> Option<Self> {
         Some(Self::Text(text))
     }
-    fn read_array<A: SeqAccess<'de>>(items: A) -> Result<Option<Self>, A::Error> {
-        let parts = read_parts(items)?;
+    fn read_array<A: SeqAccess<'de>>(items: A, values: &Values) -> Result<Option<Self>, A::Error> {
+        let parts = read_parts(items, values)?;
         Ok(Some(Self::Parts(parts.into_iter().filter_map(typed).collect())))
     }
-    fn read_object<A: MapAccess<'de>>(fields: A) -> Result<Option<Self>, A::Error> {
-        let part = AnyValue::read_object(fields)?.map(|part| part.0);
+    fn read_object<A: MapAccess<'de>>(
+        fields: A,
+        values: &Values,
+    ) -> Result<Option<Self>, A::Error> {
+        let part = AnyValue::read_object(fields, values)?.map(|part| part.0);
         let part = part.filter(|part| part.get("type").is_some_and(Json::is_string));
         Ok(Some(part.map_or(Self::Other("an object"), |part| Self::Parts(vec![part]))))
     }
@@ -101,11 +104,14 @@ impl<'de> ReadTolerant<'de> for JsonText<'de> {
     fn read_text(text: Cow<'de, str>) -> Option<Self> {
         Some(Self(text))
     }
-    fn read_array<A: SeqAccess<'de>>(items: A) -> Result<Option<Self>, A::Error> {
-        Ok(AnyValue::read_array(items)?.map(|kept| Self(kept.0.to_string().into())))
+    fn read_array<A: SeqAccess<'de>>(items: A, values: &Values) -> Result<Option<Self>, A::Error> {
+        Ok(AnyValue::read_array(items, values)?.map(|kept| Self(kept.0.to_string().into())))
     }
-    fn read_object<A: MapAccess<'de>>(fields: A) -> Result<Option<Self>, A::Error> {
-        Ok(AnyValue::read_object(fields)?.map(|kept| Self(kept.0.to_string().into())))
+    fn read_object<A: MapAccess<'de>>(
+        fields: A,
+        values: &Values,
+    ) -> Result<Option<Self>, A::Error> {
+        Ok(AnyValue::read_object(fields, values)?.map(|kept| Self(kept.0.to_string().into())))
     }
 }
 

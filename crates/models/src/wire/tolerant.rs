@@ -13,12 +13,54 @@ use serde_json::{Map, Number, Value as Json};
 
 /// The maximum number of items in a list: of choices, tool calls or content parts.
 const MAX_ITEMS: usize = 1024;
-/// The maximum number of values in a field that is kept as JSON.
+/// The maximum number of values that are kept of an answer: in fields that are kept as JSON, and
+/// items of lists.
 const MAX_VALUES: u32 = 256 * 1024;
 
 /// A value, or `None` if it has the wrong kind.
 #[derive(Debug)]
 pub(super) struct Tolerant<T>(pub(super) Option<T>);
+
+/// The number of values that may still be kept of an answer.
+#[derive(Debug)]
+pub(super) struct Values {
+    left: Cell<u32>,
+    /// The number before the field that is being read.
+    before: Cell<u32>,
+}
+
+impl Values {
+    const fn new() -> Self {
+        Self { left: Cell::new(MAX_VALUES), before: Cell::new(0) }
+    }
+
+    /// Notes that a field begins.
+    fn begin(&self) {
+        self.before.set(self.left.get());
+    }
+
+    fn take<E: serde::de::Error>(&self) -> Result<(), E> {
+        let left = self.left.get().checked_sub(1).ok_or_else(|| {
+            let what = match self.before.get() {
+                MAX_VALUES => "a field holds",
+                _ => "its fields hold",
+            };
+            E::custom(format_args!("{what} more than {MAX_VALUES} values"))
+        })?;
+        self.left.set(left);
+        Ok(())
+    }
+}
+
+/// Reads a value of an answer, or `None` if it has the wrong kind.
+pub(super) struct TolerantSeed<'v, T>(pub(super) &'v Values, PhantomData<T>);
+
+impl<'v, T> TolerantSeed<'v, T> {
+    #[inline]
+    pub(super) const fn new(values: &'v Values) -> Self {
+        Self(values, PhantomData)
+    }
+}
 
 /// A type that is read from the kinds of JSON values it knows. Each method's default is "absent".
 pub(super) trait ReadTolerant<'de>: Sized {
@@ -32,11 +74,11 @@ pub(super) trait ReadTolerant<'de>: Sized {
     fn read_text(_: Cow<'de, str>) -> Option<Self> {
         None
     }
-    fn read_array<A: SeqAccess<'de>>(mut items: A) -> Result<Option<Self>, A::Error> {
+    fn read_array<A: SeqAccess<'de>>(mut items: A, _: &Values) -> Result<Option<Self>, A::Error> {
         while items.next_element::<IgnoredAny>()?.is_some() {}
         Ok(None)
     }
-    fn read_object<A: MapAccess<'de>>(mut fields: A) -> Result<Option<Self>, A::Error> {
+    fn read_object<A: MapAccess<'de>>(mut fields: A, _: &Values) -> Result<Option<Self>, A::Error> {
         while fields.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
         Ok(None)
     }
@@ -53,19 +95,31 @@ impl<'de, T: ReadTolerant<'de>> ReadTolerant<'de> for Box<T> {
     fn read_text(text: Cow<'de, str>) -> Option<Self> {
         T::read_text(text).map(Self::new)
     }
-    fn read_array<A: SeqAccess<'de>>(items: A) -> Result<Option<Self>, A::Error> {
-        Ok(T::read_array(items)?.map(Self::new))
+    fn read_array<A: SeqAccess<'de>>(items: A, values: &Values) -> Result<Option<Self>, A::Error> {
+        Ok(T::read_array(items, values)?.map(Self::new))
     }
-    fn read_object<A: MapAccess<'de>>(fields: A) -> Result<Option<Self>, A::Error> {
-        Ok(T::read_object(fields)?.map(Self::new))
+    fn read_object<A: MapAccess<'de>>(
+        fields: A,
+        values: &Values,
+    ) -> Result<Option<Self>, A::Error> {
+        Ok(T::read_object(fields, values)?.map(Self::new))
     }
 }
 
 impl<'de, T: ReadTolerant<'de>> Deserialize<'de> for Tolerant<T> {
     #[inline]
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct TolerantVisitor<T>(PhantomData<T>);
-        impl<'de, T: ReadTolerant<'de>> Visitor<'de> for TolerantVisitor<T> {
+        TolerantSeed::new(&Values::new()).deserialize(deserializer).map(Self)
+    }
+}
+
+impl<'de, T: ReadTolerant<'de>> DeserializeSeed<'de> for TolerantSeed<'_, T> {
+    type Value = Option<T>;
+
+    #[inline]
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<T>, D::Error> {
+        struct TolerantVisitor<'v, T>(&'v Values, PhantomData<T>);
+        impl<'de, T: ReadTolerant<'de>> Visitor<'de> for TolerantVisitor<'_, T> {
             type Value = Option<T>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -93,15 +147,18 @@ impl<'de, T: ReadTolerant<'de>> Deserialize<'de> for Tolerant<T> {
             fn visit_str<E>(self, text: &str) -> Result<Option<T>, E> {
                 Ok(T::read_text(Cow::Owned(text.to_owned())))
             }
+            fn visit_string<E>(self, text: String) -> Result<Option<T>, E> {
+                Ok(T::read_text(Cow::Owned(text)))
+            }
             fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Option<T>, A::Error> {
-                T::read_array(items)
+                T::read_array(items, self.0)
             }
             #[inline]
             fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<Option<T>, A::Error> {
-                T::read_object(fields)
+                T::read_object(fields, self.0)
             }
         }
-        deserializer.deserialize_any(TolerantVisitor(PhantomData)).map(Self)
+        deserializer.deserialize_any(TolerantVisitor(self.0, PhantomData))
     }
 }
 
@@ -136,7 +193,9 @@ macro_rules! tolerant {
             #[inline]
             fn read_object<A: serde::de::MapAccess<$de>>(
                 mut fields: A,
+                values: &$crate::wire::tolerant::Values,
             ) -> Result<Option<Self>, A::Error> {
+                use $crate::wire::tolerant::TolerantSeed;
                 #[allow(non_camel_case_types, reason = "named as the JSON fields")]
                 enum Field {
                     $($field,)*
@@ -171,12 +230,11 @@ macro_rules! tolerant {
                 while let Some(field) = fields.next_key()? {
                     match field {
                         $(Field::$field => {
-                            value.$field =
-                                fields.next_value::<$crate::wire::tolerant::Tolerant<_>>()?.0;
+                            value.$field = fields.next_value_seed(TolerantSeed::new(values))?;
                         })*
                         $(Field::$kept(field) => {
-                            use $crate::wire::tolerant::{AnyValue, Tolerant};
-                            let kept = fields.next_value::<Tolerant<AnyValue>>()?.0;
+                            let seed = TolerantSeed::<$crate::wire::tolerant::AnyValue>::new(values);
+                            let kept = fields.next_value_seed(seed)?;
                             value.$kept.retain(|(known, _)| !std::ptr::eq(*known, field));
                             value.$kept.extend(kept.map(|kept| (field, kept.0)));
                         })?
@@ -270,10 +328,14 @@ impl<T, const MAX: usize> Default for List<T, MAX> {
 }
 
 impl<'de, T: ReadTolerant<'de>, const MAX: usize> ReadTolerant<'de> for List<T, MAX> {
-    fn read_array<A: SeqAccess<'de>>(mut items: A) -> Result<Option<Self>, A::Error> {
+    fn read_array<A: SeqAccess<'de>>(
+        mut items: A,
+        values: &Values,
+    ) -> Result<Option<Self>, A::Error> {
         let mut list = Vec::new();
-        while let Some(Tolerant(item)) = items.next_element()? {
+        while let Some(item) = items.next_element_seed(TolerantSeed::new(values))? {
             if let Some(item) = item {
+                values.take()?;
                 if list.is_empty() {
                     // Most lists have one item.
                     list.reserve_exact(1);
@@ -286,8 +348,11 @@ impl<'de, T: ReadTolerant<'de>, const MAX: usize> ReadTolerant<'de> for List<T, 
         }
         Ok(Some(Self(list)))
     }
-    fn read_object<A: MapAccess<'de>>(fields: A) -> Result<Option<Self>, A::Error> {
-        Ok(T::read_object(fields)?.map(|item| Self(vec![item])))
+    fn read_object<A: MapAccess<'de>>(
+        fields: A,
+        values: &Values,
+    ) -> Result<Option<Self>, A::Error> {
+        Ok(T::read_object(fields, values)?.map(|item| Self(vec![item])))
     }
 }
 
@@ -306,21 +371,27 @@ impl<'de> ReadTolerant<'de> for AnyValue {
     fn read_text(text: Cow<'de, str>) -> Option<Self> {
         Some(Self(text.into_owned().into()))
     }
-    fn read_array<A: SeqAccess<'de>>(items: A) -> Result<Option<Self>, A::Error> {
-        let left = Cell::new(MAX_VALUES);
-        AnyValueSeed(&left).visit_seq(items).map(Self).map(Some)
+    fn read_array<A: SeqAccess<'de>>(items: A, values: &Values) -> Result<Option<Self>, A::Error> {
+        values.begin();
+        AnyValueSeed(values).visit_seq(items).map(Self).map(Some)
     }
-    fn read_object<A: MapAccess<'de>>(fields: A) -> Result<Option<Self>, A::Error> {
-        let left = Cell::new(MAX_VALUES);
-        AnyValueSeed(&left).visit_map(fields).map(Self).map(Some)
+    fn read_object<A: MapAccess<'de>>(
+        fields: A,
+        values: &Values,
+    ) -> Result<Option<Self>, A::Error> {
+        values.begin();
+        AnyValueSeed(values).visit_map(fields).map(Self).map(Some)
     }
 }
 
 /// The parts of a message's content, bounded together.
-pub(super) fn read_parts<'de, A: SeqAccess<'de>>(mut items: A) -> Result<Vec<Json>, A::Error> {
-    let left = Cell::new(MAX_VALUES);
+pub(super) fn read_parts<'de, A: SeqAccess<'de>>(
+    mut items: A,
+    values: &Values,
+) -> Result<Vec<Json>, A::Error> {
+    values.begin();
     let mut parts = Vec::new();
-    while let Some(part) = items.next_element_seed(AnyValueSeed(&left))? {
+    while let Some(part) = items.next_element_seed(AnyValueSeed(values))? {
         parts.push(part);
         if parts.len() > MAX_ITEMS {
             return Err(too_many_items(MAX_ITEMS));
@@ -330,23 +401,13 @@ pub(super) fn read_parts<'de, A: SeqAccess<'de>>(mut items: A) -> Result<Vec<Jso
 }
 
 /// Reads any JSON value, as long as it does not hold more values than are left.
-struct AnyValueSeed<'b>(&'b Cell<u32>);
-
-impl AnyValueSeed<'_> {
-    fn take<E: serde::de::Error>(&self) -> Result<(), E> {
-        let left = self.0.get().checked_sub(1).ok_or_else(|| {
-            E::custom(format_args!("a field holds more than {MAX_VALUES} values"))
-        })?;
-        self.0.set(left);
-        Ok(())
-    }
-}
+struct AnyValueSeed<'v>(&'v Values);
 
 impl<'de> DeserializeSeed<'de> for AnyValueSeed<'_> {
     type Value = Json;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Json, D::Error> {
-        self.take()?;
+        self.0.take()?;
         deserializer.deserialize_any(self)
     }
 }

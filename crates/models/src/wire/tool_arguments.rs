@@ -8,40 +8,86 @@ use serde_json::{Map, Value as Json};
 /// The deepest nesting of arguments that histories store: they accept 120 levels, of which the
 /// message takes four.
 const MAX_DEPTH: usize = 116;
+/// The maximum number of values in the arguments of an answer.
+const MAX_VALUES: usize = 256 * 1024;
 
-/// Parses the arguments as LangChain 0.1.20 `output_parsers/openai_tools.py::parse_tool_call` does,
-/// with Python's `json.loads(strict=False)`: strings may hold raw control characters. Empty text is
-/// `{}`, which many servers send for a tool without parameters. In an answer that was cut off, the
-/// arguments may be what is missing then.
-///
-/// # Errors
-/// The call as the model wrote it, if the arguments are not a JSON object that histories store, or
-/// may not have come.
-pub(super) fn read_call(
-    id: Option<String>,
-    name: Option<String>,
-    arguments: String,
+/// Reads the tool calls of an answer.
+#[derive(Debug)]
+pub(super) struct CallReader {
+    /// Whether the answer was cut off, so that arguments may be missing.
     is_cut_off: bool,
-) -> Result<ToolCall, Box<InvalidToolCall>> {
-    let error = match parse(&arguments, is_cut_off) {
-        Ok(args) => {
-            let mut call = ToolCall::new(name.unwrap_or_default(), args);
-            call.id = id;
-            return Ok(call);
-        }
-        Err(error) => error,
-    };
-    let mut call = InvalidToolCall::default();
-    (call.id, call.name, call.args) = (id, name, Some(arguments));
-    call.error = Some(error);
-    Err(Box::new(call))
+    /// The number of values that arguments may still have, if they may have too many.
+    left: Option<usize>,
 }
 
-fn parse(arguments: &str, is_cut_off: bool) -> Result<Json, String> {
-    if arguments.trim().is_empty() {
-        if is_cut_off {
+impl CallReader {
+    /// Starts an answer whose arguments have a number of bytes together.
+    pub(super) fn new(is_cut_off: bool, bytes: usize) -> Self {
+        // A value and what separates it from the next take two bytes.
+        Self { is_cut_off, left: (bytes / 2 >= MAX_VALUES).then_some(MAX_VALUES) }
+    }
+
+    /// Reads a call, as LangChain 0.1.20 `output_parsers/openai_tools.py::parse_tool_call` does,
+    /// with Python's `json.loads(strict=False)`: strings may hold raw control characters. Empty
+    /// text is `{}`, which many servers send for a tool without parameters. In an answer that was
+    /// cut off, the arguments may be what is missing then.
+    ///
+    /// # Errors
+    /// The call as the model wrote it, if the arguments are not a JSON object that histories
+    /// store, may not have come, or have too many values.
+    pub(super) fn read(
+        &mut self,
+        id: Option<String>,
+        name: Option<String>,
+        arguments: String,
+    ) -> Result<ToolCall, Box<InvalidToolCall>> {
+        let error = match self.check(&arguments).and_then(|()| parse(&arguments)) {
+            Ok(args) => {
+                let mut call = ToolCall::new(name.unwrap_or_default(), args);
+                call.id = id;
+                return Ok(call);
+            }
+            Err(error) => error,
+        };
+        let mut call = InvalidToolCall::default();
+        (call.id, call.name, call.args) = (id, name, Some(arguments));
+        call.error = Some(error);
+        Err(Box::new(call))
+    }
+
+    fn check(&mut self, arguments: &str) -> Result<(), String> {
+        if self.is_cut_off && arguments.trim().is_empty() {
             return Err("the answer was cut off before the arguments".to_owned());
         }
+        if let Some(left) = &mut self.left {
+            *left = left.checked_sub(count_values(arguments)).ok_or_else(|| {
+                format!("the arguments of the answer hold more than {MAX_VALUES} values")
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// Returns a number of values that JSON does not exceed.
+fn count_values(json: &str) -> usize {
+    let (mut count, mut in_string, mut is_escaped, mut before) = (1_usize, false, false, 0);
+    for byte in json.bytes() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = in_string,
+            b'"' => in_string = !in_string,
+            b'[' | b'{' | b',' if !in_string => count += 1,
+            // There is nothing in it.
+            b']' | b'}' if !in_string && matches!(before, b'[' | b'{') => count -= 1,
+            _ => {}
+        }
+        before = byte;
+    }
+    count
+}
+
+fn parse(arguments: &str) -> Result<Json, String> {
+    if arguments.trim().is_empty() {
         return Ok(Json::Object(Map::new()));
     }
     let value: Json = serde_json::from_str(arguments)

@@ -10,7 +10,7 @@ use super::{
     growing_arguments::GrowingArguments,
     message_in::CallIn,
     tolerant::{Count, Text},
-    tool_arguments::read_call,
+    tool_arguments::CallReader,
 };
 
 /// The maximum number of tool calls of an answer.
@@ -146,8 +146,10 @@ impl ToolCallAccumulator {
     /// that was cut off.
     pub(super) fn finish(self, is_cut_off: bool) -> (Vec<ToolCall>, Vec<InvalidToolCall>) {
         let (mut calls, mut invalid) = (Vec::with_capacity(self.calls.len()), Vec::new());
+        let bytes = self.calls.iter().map(|call| call.arguments.as_str().len()).sum();
+        let mut reader = CallReader::new(is_cut_off, bytes);
         for call in self.calls {
-            match read_call(call.id, call.name, call.arguments.into_string(), is_cut_off) {
+            match reader.read(call.id, call.name, call.arguments.into_string()) {
                 Ok(mut read) => {
                     read.extra = call.kept;
                     calls.push(read);

@@ -53,6 +53,89 @@ fn lists_without_end_are_errors() {
     assert!(matches!(error, ModelError::Decode(_)), "{error:?}");
 }
 
+/// The number of values counts over all fields of an answer.
+#[test]
+fn fields_of_many_values_are_errors_together() {
+    let values = "[],".repeat(90_000) + "1";
+    let fields = ["annotations", "audio", "extra_content"];
+    let kept: String =
+        fields.iter().map(|name| format!(r#""{name}":{{"a":[{values}]}},"#)).collect();
+    let call = format!(r#"{{"id":"c","extra_content":[{values}],"function":{{"name":"f"}}}}"#);
+    let item = format!(r#"{{"type":"x","a":[{values}]}}"#);
+    let chat = |message: &str| {
+        let body = format!(r#"{{"choices":[{{"message":{{{message}}}}}]}}"#);
+        decode_chat_response(body.as_bytes())
+    };
+    let output = |items: &str| {
+        let body = format!(r#"{{"object":"response","status":"completed","output":[{items}]}}"#);
+        let mut decoder = ResponsesStreamDecoder::new();
+        let event = format!(r#"{{"type":"response.completed","response":{body}}}"#);
+        decoder.feed(Bytes::from(format!("data: {event}\n\n")));
+        let streamed = decoder.next_delta().and_then(|_| decoder.finish());
+        [decode_responses_response(body.as_bytes()), streamed]
+    };
+    let one = format!(r#""audio":[{values}],"content":"x""#);
+    assert_eq!(chat(&one).unwrap().text(), "x");
+    let refused = [
+        chat(&format!(r#"{kept}"content":"x""#)),
+        chat(&format!(r#""tool_calls":[{call},{call},{call}]"#)),
+    ];
+    for refused in refused.into_iter().chain(output(&format!("{item},{item},{item}"))) {
+        let error = refused.unwrap_err();
+        assert!(matches!(error, ModelError::Decode(_)), "{error:?}");
+        assert!(error.to_string().contains(" more than 262144 values"), "{error}");
+    }
+    for taken in output(&item) {
+        assert!(taken.is_ok(), "{taken:?}");
+    }
+    let lists = r#"{"id":1},"#.repeat(1023) + r#"{"id":1}"#;
+    let choices = format!(r#"{{"message":{{"tool_calls":[{lists}]}}}},"#).repeat(300);
+    let body = format!(r#"{{"choices":[{}]}}"#, choices.trim_end_matches(','));
+    let error = decode_chat_response(body.as_bytes()).unwrap_err();
+    assert!(error.to_string().contains("its fields hold more than 262144 values"), "{error}");
+}
+
+/// Arguments of a great many values are not read. Those of the other calls are.
+#[test]
+fn arguments_of_many_values_are_invalid() {
+    let values = |count: usize| format!(r#"{{\"a\":[{}1]}}"#, "[],".repeat(count));
+    let long = format!(r#"{{\"a\":\"{}\"}}"#, "[,".repeat(300_000));
+    let arguments = [values(300_000), values(10), long, values(200_000), values(200_000)];
+    let functions = arguments.iter().enumerate();
+    let calls = functions.clone().map(|(index, arguments)| {
+        let function = format!(r#"{{"name":"f","arguments":"{arguments}"}}"#);
+        format!(r#"{{"index":{index},"id":"c{index}","function":{function}}}"#)
+    });
+    let calls = calls.collect::<Vec<_>>().join(",");
+    let items = functions.map(|(index, arguments)| {
+        format!(
+            r#"{{"type":"function_call","call_id":"c{index}","name":"f","arguments":"{arguments}"}}"#
+        )
+    });
+    let items = items.collect::<Vec<_>>().join(",");
+    let message = format!(r#"{{"tool_calls":[{calls}]}}"#);
+    let chat = format!(r#"{{"choices":[{{"message":{message},"finish_reason":"tool_calls"}}]}}"#);
+    let event = format!(r#"{{"choices":[{{"delta":{message},"finish_reason":"tool_calls"}}]}}"#);
+    let mut decoder = StreamDecoder::new();
+    feed(&mut decoder, [event, "[DONE]".to_owned()]);
+    let output = format!(r#"{{"status":"completed","output":[{items}]}}"#);
+    for reply in [
+        decode_chat_response(chat.as_bytes()),
+        decoder.finish(),
+        decode_responses_response(output.as_bytes()),
+    ] {
+        let message = reply.unwrap().message;
+        let ids: Vec<_> = message.tool_calls().iter().map(|call| call.id.as_deref()).collect();
+        assert_eq!(ids, [Some("c1"), Some("c2"), Some("c3")]);
+        let [first, last] = message.invalid_tool_calls() else { panic!("{message:?}") };
+        assert_eq!((first.id.as_deref(), last.id.as_deref()), (Some("c0"), Some("c4")));
+        for call in [first, last] {
+            let error = call.error.as_deref().unwrap();
+            assert_eq!(error, "the arguments of the answer hold more than 262144 values");
+        }
+    }
+}
+
 #[test]
 fn a_field_that_nobody_needs_may_be_as_large_as_it_likes() {
     let logprobs = many(r#"{"token":"a","logprob":-0.5}"#);

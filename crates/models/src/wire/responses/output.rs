@@ -3,14 +3,14 @@
 use conversant_core::{
     ApiError, Content, FinishReason, InvalidToolCall, Message, ModelError, Reply, ToolCall,
 };
+use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
 use crate::wire::{
     answer::Answer,
     api_error,
-    decode::read,
-    tolerant::{AnyValue, List, Text, tolerant},
-    tool_arguments::read_call,
+    tolerant::{AnyValue, List, Text, Tolerant, tolerant},
+    tool_arguments::CallReader,
     usage::UsageIn,
 };
 
@@ -46,42 +46,36 @@ pub(super) fn unless_refused(answer: Answer) -> Result<Reply, ModelError> {
 }
 
 /// A response at the end of a stream.
-pub(super) struct Terminal {
-    text: String,
-}
+#[derive(Default)]
+pub(super) struct Terminal(ResponseIn<'static>);
 
 impl Terminal {
-    pub(super) fn read(response: &Json) -> Option<Self> {
-        let text = response.to_string();
-        read::<ResponseIn<'_>>(&text).ok()?;
-        Some(Self { text })
+    /// Reads a response, or returns `None` if it is not an object.
+    pub(super) fn of(response: Json) -> Option<Self> {
+        Tolerant::deserialize(response).ok()?.0.map(Self)
     }
 
     /// Returns the error of a response that its event says to be whole, if it is none.
     pub(super) fn failure(&self, body: &[u8]) -> Option<ApiError> {
-        read::<ResponseIn<'_>>(&self.text).ok()?.failure(body)
+        self.0.failure(body)
     }
 
     /// Returns the error of a response that failed: its own, or else its status.
     pub(super) fn error_or_status(&self, body: &[u8]) -> ApiError {
-        let response = read::<ResponseIn<'_>>(&self.text).unwrap_or_default();
-        response.error_or_status(body)
+        self.0.error_or_status(body)
     }
 
     /// Makes the answer. The items that were streamed are taken where the response has none.
-    pub(super) fn into_answer(self, streamed: Vec<Json>, is_incomplete: bool) -> Option<Answer> {
-        let mut response: ResponseIn<'_> = read(&self.text).ok()?;
+    pub(super) fn into_answer(mut self, streamed: Vec<Json>, is_incomplete: bool) -> Answer {
         if is_incomplete {
-            response.status = Some(Text("incomplete".into()));
+            self.0.status = Some(Text("incomplete".into()));
         }
-        Some(response.into_answer(streamed))
+        self.0.into_answer(streamed)
     }
 
     /// Returns the output items, if there are any.
-    pub(super) fn output(&self) -> Vec<Json> {
-        let response: Option<ResponseIn<'_>> = read(&self.text).ok();
-        let output = response.and_then(|response| response.output).unwrap_or_default();
-        output.0.into_iter().map(|item| item.0).collect()
+    pub(super) fn output(&self) -> impl Iterator<Item = &Json> {
+        self.0.output.iter().flat_map(|output| &output.0).map(|item| &item.0)
     }
 }
 
@@ -163,6 +157,7 @@ fn answer_of(items: Vec<Json>, is_incomplete: bool) -> Answer {
     let mut text: Option<String> = None;
     let mut refusal = String::new();
     let (mut calls, mut invalid): (Vec<ToolCall>, Vec<InvalidToolCall>) = (Vec::new(), Vec::new());
+    let mut reader = CallReader::new(is_incomplete, items.iter().map(arguments_size).sum());
     for item in &items {
         match item_type(item) {
             "message" => {
@@ -174,7 +169,7 @@ fn answer_of(items: Vec<Json>, is_incomplete: bool) -> Answer {
             "function_call" => {
                 let field = |name: &str| item.get(name).and_then(Json::as_str).map(str::to_owned);
                 let id = field("call_id").or_else(|| field("id")).filter(|id| !id.is_empty());
-                match read_call(id, field("name"), arguments(item), is_incomplete) {
+                match reader.read(id, field("name"), arguments(item)) {
                     Ok(call) => calls.push(call),
                     Err(call) => invalid.push(*call),
                 }
@@ -258,6 +253,11 @@ pub(super) fn message_text(item: &Json) -> Option<String> {
 
 pub(super) fn message_refusal(item: &Json) -> String {
     parts(item).iter().filter_map(|part| part.get("refusal")?.as_str()).collect()
+}
+
+/// Returns the size of a call's arguments, if they are text, in bytes.
+fn arguments_size(item: &Json) -> usize {
+    item.get("arguments").and_then(Json::as_str).map_or(0, str::len)
 }
 
 /// Returns the arguments of a call as JSON text.

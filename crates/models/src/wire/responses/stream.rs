@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, mem};
 
 use conversant_core::{ApiError, DecodeError, Delta, ModelError, PartialReply, Reply};
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
 use super::{
     item_accumulator::{Field, ItemAccumulator},
@@ -25,6 +25,15 @@ use crate::wire::{
 
 /// The maximum number of output items.
 const MAX_ITEMS: usize = 1024;
+
+/// The events that have the response as it ended.
+const ENDS: &[&str] = &[
+    "response.completed",
+    "response.done",
+    "response.incomplete",
+    "response.failed",
+    "response.cancelled",
+];
 
 /// The events of the answer itself.
 const ANSWER_EVENTS: &[&str] = &[
@@ -199,19 +208,27 @@ impl ResponseAccumulator {
         taken
     }
 
-    fn take_event(&mut self, event: EventIn<'_>, data: &str) -> Result<(), ModelError> {
+    fn take_event(&mut self, mut event: EventIn<'_>, data: &str) -> Result<(), ModelError> {
         let before = self.pieces.len();
         let kind = event.kind.as_ref().map(|kind| kind.0.to_string()).unwrap_or_default();
-        if let Some(error) = error_of(&event, &kind, data) {
+        // A whole response in place of events.
+        let is_response =
+            kind.is_empty() && event.object.as_ref().is_some_and(|object| object.0 == "response");
+        let response = match kind.as_str() {
+            _ if is_response => read(data).ok(),
+            kind if ENDS.contains(&kind) => event.response.take(),
+            _ => None,
+        };
+        let is_absent = response.is_none() && !is_response;
+        let terminal = response.and_then(|AnyValue(response)| Terminal::of(response));
+        if let Some(error) = error_of(&event, &kind, terminal.as_ref(), data) {
             return Err(self.stream_error(error));
         }
         match kind.as_str() {
-            "response.completed" | "response.done" => return self.end(event, false),
-            "response.incomplete" => return self.end(event, true),
-            // A whole response in place of events.
-            "" if event.object.as_ref().is_some_and(|object| object.0 == "response") => {
-                let response = serde_json::from_str(data).map(AnyValue).ok();
-                return self.end(EventIn { response, ..event }, false);
+            "" if is_response => return self.end(terminal, false),
+            "response.completed" | "response.done" | "response.incomplete" => {
+                let terminal = if is_absent { Some(Terminal::default()) } else { terminal };
+                return self.end(terminal, kind.ends_with("incomplete"));
             }
             "response.output_item.added" | "response.output_item.done" => {
                 let done = kind.ends_with("done");
@@ -248,13 +265,12 @@ impl ResponseAccumulator {
     }
 
     /// Ends the response.
-    fn end(&mut self, event: EventIn<'_>, is_incomplete: bool) -> Result<(), ModelError> {
+    fn end(&mut self, terminal: Option<Terminal>, is_incomplete: bool) -> Result<(), ModelError> {
         let refuse = || in_event(DecodeError::new("the response is not an object"));
-        let response = event.response.map_or_else(|| json!({}), |response| response.0);
-        let terminal = Terminal::read(&response).ok_or_else(refuse)?;
+        let terminal = terminal.ok_or_else(refuse)?;
         // What was not streamed is in the response.
         let before = self.pieces.len();
-        for (index, item) in terminal.output().iter().enumerate() {
+        for (index, item) in terminal.output().enumerate() {
             let known = self.position_of(item, index);
             let position = match known {
                 Some(position) => position,
@@ -269,8 +285,7 @@ impl ResponseAccumulator {
         let mut items = mem::take(&mut self.items);
         items.sort_by_key(|item| item.output_index.unwrap_or(u64::MAX));
         let streamed: Vec<_> = items.into_iter().filter_map(ItemAccumulator::finish).collect();
-        let answer = terminal.into_answer(streamed, is_incomplete).ok_or_else(refuse)?;
-        self.answer = Some(answer);
+        self.answer = Some(terminal.into_answer(streamed, is_incomplete));
         Ok(())
     }
 
@@ -389,21 +404,25 @@ impl ResponseAccumulator {
     }
 }
 
-/// Returns the error that an event is or has.
-fn error_of(event: &EventIn<'_>, kind: &str, data: &str) -> Option<ApiError> {
+/// Returns the error that an event is or has, or that its response has.
+fn error_of(
+    event: &EventIn<'_>,
+    kind: &str,
+    response: Option<&Terminal>,
+    data: &str,
+) -> Option<ApiError> {
     let body = data.as_bytes();
     let beside = || api_error::with_answer(&event.error.as_ref()?.0, body);
     match kind {
         "error" => Some(api_error::of_event(data)),
         "response.failed" | "response.cancelled" => {
-            let response = event.response.as_ref().and_then(|it| Terminal::read(&it.0));
             Some(response.map_or_else(|| api_error::of_event(data), |it| it.error_or_status(body)))
         }
         "response.completed" | "response.incomplete" | "response.done" => {
-            beside().or_else(|| Terminal::read(&event.response.as_ref()?.0)?.failure(body))
+            beside().or_else(|| response?.failure(body))
         }
         "" => beside().or_else(|| match event.object.as_ref().map(|object| &*object.0) {
-            Some("response") => Terminal::read(&serde_json::from_str(data).ok()?)?.failure(body),
+            Some("response") => response?.failure(body),
             _ => api_error::instead_of_piece(body),
         }),
         // Of the tools that the server runs, the model learns by itself.

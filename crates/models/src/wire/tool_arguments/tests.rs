@@ -4,7 +4,7 @@
 use conversant_core::Message;
 use serde_json::json;
 
-use super::read_call;
+use super::CallReader;
 
 #[test]
 fn arguments_are_read_as_the_reference_reads_them() {
@@ -18,7 +18,7 @@ fn arguments_are_read_as_the_reference_reads_them() {
         ("[]", json!({})),
         (r#"{"a": 1, "a": 2}"#, json!({"a": 2})),
     ] {
-        let call = read_call(None, Some("f".into()), text.to_owned(), false).unwrap();
+        let call = CallReader::new(false, 0).read(None, Some("f".into()), text.to_owned()).unwrap();
         assert_eq!(call.args, args, "{text}");
     }
 }
@@ -26,8 +26,9 @@ fn arguments_are_read_as_the_reference_reads_them() {
 #[test]
 fn what_is_no_object_is_kept_as_it_is() {
     for text in [r#"{"a": "#, "[1]", "1", "\"x\"", "true", "NaN", r#"{"a": "\ud800"}"#] {
-        let call =
-            read_call(Some("id".into()), Some("f".into()), text.to_owned(), false).unwrap_err();
+        let call = CallReader::new(false, 0)
+            .read(Some("id".into()), Some("f".into()), text.to_owned())
+            .unwrap_err();
         assert_eq!((call.args.as_deref(), call.id.as_deref()), (Some(text), Some("id")));
         assert!(call.error.is_some_and(|error| !error.contains(text)), "{text}");
     }
@@ -37,7 +38,7 @@ fn what_is_no_object_is_kept_as_it_is() {
 fn arguments_that_no_history_stores_are_invalid() {
     for (levels, is_read) in [(116, true), (117, false), (124, false), (127, false)] {
         let text = format!("{}1{}", r#"{"a":"#.repeat(levels), "}".repeat(levels));
-        let read = read_call(None, Some("f".into()), text.clone(), false);
+        let read = CallReader::new(false, 0).read(None, Some("f".into()), text.clone());
         match read {
             Ok(call) => {
                 let message = Message::ai("").with_tool_calls([call]);
