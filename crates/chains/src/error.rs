@@ -331,8 +331,11 @@ impl ChainError {
     #[must_use]
     pub fn is_deadline(&self) -> bool {
         match self {
-            Self::DeadlineExceeded { .. }
-            | Self::Model(ModelError::Timeout { phase: TimeoutPhase::Total, .. }) => true,
+            Self::DeadlineExceeded { .. } => true,
+            Self::Model(error) => matches!(
+                error.without_exchange(),
+                ModelError::Timeout { phase: TimeoutPhase::Total, .. }
+            ),
             Self::NotSaved(not_saved) => {
                 matches!(not_saved.source, MemoryError::Interrupted { reason } if reason == DEADLINE)
             }

@@ -29,7 +29,7 @@ impl ModelError {
     /// ```
     #[must_use]
     pub fn http_status(&self) -> u16 {
-        match self {
+        match self.without_exchange() {
             error if error.is_context_length() => 400,
             Self::Config { .. } => 500,
             Self::Timeout { .. } => 504,

@@ -76,7 +76,7 @@ impl<A, B> Fallback<A, B> {
 
 /// Returns whether another model may succeed where one failed.
 fn may_succeed_elsewhere(error: &ModelError) -> bool {
-    match error {
+    match error.without_exchange() {
         ModelError::Config { .. }
         | ModelError::Refused { .. }
         | ModelError::Incomplete { .. }

@@ -1,6 +1,8 @@
 //! The messages of one call of a loop, and what the rounds have used.
 
-use conversant_core::{ChatRequest, Message, Messages, Reply, ToolChoice, TurnId, Usage};
+use conversant_core::{
+    ChatRequest, Message, Messages, ModelError, Reply, ToolChoice, TurnId, Usage,
+};
 
 use crate::tool_set::ToolSet;
 
@@ -60,6 +62,15 @@ impl Exchange {
         if self.request.options.tool_choice.as_ref().is_some_and(is_forced) {
             self.request.options.tool_choice = Some(ToolChoice::Auto);
         }
+    }
+
+    /// Returns the error of a round, with the exchange of the rounds before it.
+    pub(crate) fn failed(&self, error: ModelError) -> ModelError {
+        if self.rounds == 0 {
+            return error;
+        }
+        let messages = self.messages.clone();
+        ModelError::AfterTools { rounds: self.rounds, messages, source: Box::new(error) }
     }
 
     /// Returns the last reply with the whole exchange.

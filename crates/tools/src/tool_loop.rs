@@ -19,6 +19,10 @@ use crate::{error::RoundLimit, exchange::Exchange, tool_runner::ToolRunner};
 /// - The loop ends with the model's answer, with an error of the model, after the limit of rounds
 ///   ([`RoundLimit`]) or at the call's deadline. Dropping the future or the stream drops the
 ///   running tools.
+/// - An error after the first round has the calls and results of the rounds before it
+///   ([`ModelError::exchange`]). A deadline of a chain ends the call from outside, without them; a
+///   stream of a chain can save them then. Tools that must not run twice should recognise a
+///   repeated call themselves.
 /// - If the model calls a tool that only the options of the call define, the reply with these calls
 ///   is returned, so that the caller can run them.
 /// - [`Reply::intermediate`] has the calls and results, and [`Reply::usage`] the sum of all rounds.
@@ -103,7 +107,8 @@ impl Inner {
         }
         let options = &exchange.request.options;
         let parallel = options.parallel_tool_calls.unwrap_or(true);
-        let results = self.runner.run(&reply.message, parallel, options).await?;
+        let results = self.runner.run(&reply.message, parallel, options).await;
+        let results = results.map_err(|error| exchange.failed(error))?;
         exchange.add_round(reply.message, results.clone());
         Ok(Step::Results(results))
     }
@@ -124,7 +129,8 @@ impl ChatModel for ToolLoop {
         let inner = &*self.inner;
         let mut exchange = Exchange::new(request, &inner.runner.tools);
         loop {
-            let reply = observe_chat(&*inner.model, &exchange.request).await?;
+            let reply = observe_chat(&*inner.model, &exchange.request).await;
+            let reply = reply.map_err(|error| exchange.failed(error))?;
             if let Step::Answer(reply) = inner.step(&mut exchange, reply).await? {
                 return Ok(exchange.finish(*reply));
             }
@@ -182,11 +188,11 @@ impl Streaming {
             let round = match &mut self.round {
                 Some(round) => round,
                 None => {
-                    let round = observe_chat_stream(&*self.inner.model, &exchange.request).await?;
-                    self.round.insert(round)
+                    let round = observe_chat_stream(&*self.inner.model, &exchange.request).await;
+                    self.round.insert(round.map_err(|error| exchange.failed(error))?)
                 }
             };
-            match round.next().await.transpose()? {
+            match round.next().await.transpose().map_err(|error| exchange.failed(error))? {
                 Some(Delta::Done(reply)) => {
                     self.round = None;
                     match self.inner.step(exchange, *reply).await? {

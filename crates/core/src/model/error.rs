@@ -7,7 +7,9 @@ use super::{
     decode_error::DecodeError,
     reply::FinishReason,
 };
-use crate::{box_error::BoxError, status_text::status_text, withheld::Withheld};
+use crate::{
+    box_error::BoxError, messages::Messages, status_text::status_text, withheld::Withheld,
+};
 
 /// An error of a call of a model. Each variant corresponds to an action of the caller;
 /// [`is_retryable`](Self::is_retryable) returns whether the same call may succeed later. Adapters
@@ -162,6 +164,17 @@ pub enum ModelError {
         /// The largest number of tokens that the model accepts.
         limit: u64,
     },
+    /// A tool loop failed after tools had run. Its other properties are those of the source.
+    #[error("cannot go on after {rounds} rounds of tool calls")]
+    AfterTools {
+        /// The number of rounds whose tools have run.
+        rounds: usize,
+        /// The calls and the results of these rounds. A request that has them after its messages
+        /// goes on where the loop failed, and does not run the tools again.
+        messages: Messages,
+        /// The error.
+        source: Box<Self>,
+    },
     /// The caller cancelled the call.
     #[error("cannot get an answer: the call was cancelled")]
     Cancelled,
@@ -224,6 +237,7 @@ impl ModelError {
                 error.kind.is_retryable()
             }
             Self::Custom { retryable, .. } => *retryable,
+            Self::AfterTools { source, .. } => source.is_retryable(),
             Self::Config { .. }
             | Self::Tls { .. }
             | Self::Redirect { .. }
@@ -240,7 +254,7 @@ impl ModelError {
     /// Returns whether the prompt was too long for the model.
     #[must_use]
     pub fn is_context_length(&self) -> bool {
-        matches!(self, Self::PromptTooLong { .. })
+        matches!(self.without_exchange(), Self::PromptTooLong { .. })
             || self.api_error().is_some_and(ApiError::is_context_length)
     }
 
@@ -276,6 +290,7 @@ impl ModelError {
             Self::PromptTooLong { .. } => "prompt_too_long",
             Self::StreamTruncated { .. } => "truncated",
             Self::Cancelled => "cancelled",
+            Self::AfterTools { source, .. } => source.class(),
             Self::Custom { .. } => "custom",
         }
     }
@@ -287,7 +302,46 @@ impl ModelError {
             Self::Status { error, .. }
             | Self::ApiErrorInBody { error }
             | Self::Stream { error, .. } => Some(error),
+            Self::AfterTools { source, .. } => source.api_error(),
             _ => None,
+        }
+    }
+
+    /// Returns the tool calls and results of the rounds before a tool loop failed, if there are
+    /// any.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_core::{ChatModel, ChatRequest, ModelError, Reply};
+    ///
+    /// /// Goes on where a tool loop failed, so that no tool runs twice.
+    /// async fn go_on(
+    ///     model: &dyn ChatModel,
+    ///     mut request: ChatRequest,
+    ///     error: &ModelError,
+    /// ) -> Result<Reply, ModelError> {
+    ///     if let Some(exchange) = error.exchange() {
+    ///         request.messages.append(exchange);
+    ///     }
+    ///     model.generate(&request).await
+    /// }
+    /// # let _ = go_on;
+    /// ```
+    #[must_use]
+    pub const fn exchange(&self) -> Option<&Messages> {
+        match self {
+            Self::AfterTools { messages, .. } => Some(messages),
+            _ => None,
+        }
+    }
+
+    /// Returns the error itself, or that of the round in which a tool loop failed.
+    #[must_use]
+    pub fn without_exchange(&self) -> &Self {
+        match self {
+            Self::AfterTools { source, .. } => source.without_exchange(),
+            error => error,
         }
     }
 
@@ -298,6 +352,7 @@ impl ModelError {
             Self::StreamTruncated { partial, .. }
             | Self::Stream { partial, .. }
             | Self::Incomplete { partial, .. } => Some(partial),
+            Self::AfterTools { source, .. } => source.partial(),
             _ => None,
         }
     }

@@ -67,6 +67,10 @@ impl ModelError {
                     cause(source, mask);
                 }
             }
+            Self::AfterTools { source, rounds: _, messages: _ } => {
+                let error = std::mem::replace(&mut **source, Self::Cancelled);
+                **source = error.masked(mask);
+            }
             Self::Timeout { phase: _, after: _ }
             | Self::BodyTooLarge { what: _, limit: _ }
             | Self::PromptTooLong { tokens: _, limit: _ }

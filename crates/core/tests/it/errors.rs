@@ -3,10 +3,10 @@
 use std::{error::Error, time::Duration};
 
 use conversant_core::{
-    ApiError, DecodeError, FinishReason, HistoryError, KeyError, MemoryError, MissingVariable,
-    ModelError, ParseError, PartialReply, PromptError, SessionIdError, Slot, StatusKind,
-    StoredMessageError, TextFault, TimeoutPhase, TransportPhase, TurnId, TurnIdError, ValueKind,
-    VectorStoreError, Version, Warning, vars,
+    ApiError, DecodeError, FinishReason, HistoryError, KeyError, MemoryError, Message,
+    MissingVariable, ModelError, ParseError, PartialReply, PromptError, SessionIdError, Slot,
+    StatusKind, StoredMessageError, TextFault, TimeoutPhase, TransportPhase, TurnId, TurnIdError,
+    ValueKind, VectorStoreError, Version, Warning, vars,
 };
 
 fn cause() -> Box<dyn Error + Send + Sync> {
@@ -109,6 +109,11 @@ fn model_errors() {
             Box::new(ModelError::Stream {
                 error: api(StatusKind::Server, None),
                 partial: PartialReply::new("half"),
+            }),
+            Box::new(ModelError::AfterTools {
+                rounds: 2,
+                messages: vec![Message::ai("x"), Message::tool("y", "call_1")].into(),
+                source: Box::new(status(503, StatusKind::Overloaded)),
             }),
             Box::new(ModelError::Cancelled),
             Box::new(ModelError::custom("the weights are missing", false, cause())),

@@ -15,7 +15,10 @@ fn fits(root: &Json, schema: &Json, value: &Json) -> bool {
         schemas.as_array().unwrap().iter().map(|schema| fits(root, schema, value)).collect()
     };
     schema.iter().all(|(keyword, rule)| match keyword.as_str() {
-        "$ref" => fits(root, root.pointer(&rule.as_str().unwrap()[1..]).unwrap(), value),
+        "$ref" => {
+            let pointer = rule.as_str().unwrap().strip_prefix('#').unwrap();
+            fits(root, root.pointer(pointer).unwrap(), value)
+        }
         "anyOf" => each(rule).contains(&true),
         "oneOf" => each(rule).iter().filter(|fits| **fits).count() == 1,
         "allOf" => !each(rule).contains(&false),

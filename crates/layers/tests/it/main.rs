@@ -315,7 +315,7 @@ struct Twice;
 
 impl Drop for Twice {
     fn drop(&mut self) {
-        std::panic::panic_any(Self);
+        std::panic::resume_unwind(Box::new(Self));
     }
 }
 
@@ -328,7 +328,7 @@ struct Broken {
 impl Broken {
     async fn fail<T>(&self) -> T {
         if self.panics {
-            std::panic::panic_any(Twice);
+            std::panic::resume_unwind(Box::new(Twice));
         }
         std::future::pending().await
     }

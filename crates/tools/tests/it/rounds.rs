@@ -10,10 +10,10 @@ use std::{
 };
 
 use conversant_core::{
-    CallOptions, ChatModel, ChatRequest, Content, InvalidToolCall, Message, ModelError, Part,
-    Reply, TimeoutPhase, ToolCall, ToolChoice, ToolError,
+    ApiError, CallOptions, ChatModel, ChatRequest, Content, InvalidToolCall, Message, ModelError,
+    Part, Reply, StatusKind, TimeoutPhase, ToolCall, ToolChoice, ToolError,
 };
-use conversant_testkit::ScriptedChat;
+use conversant_testkit::{ScriptedChat, ScriptedReply};
 use conversant_tools::{Approval, ApproveCalls, FnTool, RoundLimit, ToolLoop, ToolLoopBuilder};
 use futures_util::future::BoxFuture;
 use serde_json::json;
@@ -111,6 +111,64 @@ async fn the_number_of_rounds_is_limited() {
     );
     let limit = error.source().unwrap().downcast_ref::<RoundLimit>().unwrap();
     assert_eq!((limit.rounds, limit.messages.len()), (2, 5));
+}
+
+/// An error of a later round has what was paid for, and is otherwise the error of the model.
+#[tokio::test]
+async fn an_error_of_a_later_round_has_the_rounds_before_it() {
+    let overloaded = || {
+        let error = ApiError::new(StatusKind::Overloaded).into();
+        ModelError::Status { status: 503, error }
+    };
+    let round = |id| ScriptedReply::from(calling(&[("double", json!({"x": 1}), id)]));
+    let failing = |rounds: usize, error: ScriptedReply| {
+        ScriptedChat::new(["a", "b"].into_iter().take(rounds).map(round).chain([error]))
+    };
+    for (rounds, is_streamed) in [(0, false), (0, true), (2, false), (2, true)] {
+        let model = failing(rounds, overloaded().into());
+        let tools = builder(&model).build().unwrap();
+        let result = match is_streamed {
+            false => tools.generate(&question()).await,
+            true => match tools.stream(&question()).await {
+                Ok(stream) => stream.into_reply().await,
+                Err(error) => Err(error),
+            },
+        };
+        let error = result.unwrap_err();
+        assert_eq!(error.exchange().map(|exchange| exchange.len()), (rounds > 0).then_some(4));
+        assert_eq!((error.class(), error.http_status(), error.is_retryable()), ("503", 503, true));
+        assert!(matches!(error.without_exchange(), ModelError::Status { status: 503, .. }));
+        // The exchange goes on, and no tool runs again.
+        if let Some(exchange) = error.exchange() {
+            model.push(saying("4"));
+            let mut more = question();
+            more.messages.append(exchange);
+            let reply = tools.generate(&more).await.unwrap();
+            assert_eq!((reply.text().as_ref(), reply.intermediate.len()), ("4", 0));
+        }
+    }
+    let cut_off = ScriptedReply::pieces(["It", " is"]).cut_off();
+    let tools = builder(&failing(1, cut_off)).build().unwrap();
+    let error = tools.stream(&question()).await.unwrap().into_reply().await.unwrap_err();
+    insta::assert_snapshot!(
+        format!("{error:?}"),
+        @"cannot go on after 1 rounds of tool calls: cannot read the whole answer: the stream was cut off"
+    );
+    assert_eq!(error.exchange().unwrap().len(), 2);
+    assert_eq!(error.partial().unwrap().text.as_str(), "It is");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_of_a_later_round_has_the_rounds_before_it() {
+    let model = ScriptedChat::new([
+        calling(&[("double", json!({"x": 1}), "a")]),
+        calling(&[("hang", json!({}), "b")]),
+    ]);
+    let options = CallOptions::new().with_deadline(Instant::now() + Duration::from_secs(3600));
+    let tools = builder(&model).build().unwrap();
+    let error = tools.generate(&question().with_options(options)).await.unwrap_err();
+    assert_eq!(error.exchange().unwrap().len(), 2);
+    assert_eq!((error.class(), error.http_status()), ("timeout", 504));
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,7 +8,7 @@ use super::super::{
     error::{ModelError, PartialReply, TimeoutPhase, TransportPhase},
     reply::FinishReason,
 };
-use crate::{box_error::BoxError, report::Report};
+use crate::{box_error::BoxError, messages::Messages, report::Report};
 
 const CANARY: &str = "sk-canary-7f3";
 
@@ -86,7 +86,11 @@ fn after(error: Option<&ModelError>) -> Option<ModelError> {
         }
         Some(ModelError::Stream { .. }) => ModelError::Cancelled,
         Some(ModelError::Cancelled) => ModelError::custom(text(), false, source()),
-        Some(ModelError::Custom { .. }) => return None,
+        Some(ModelError::Custom { .. }) => {
+            let source = Box::new(ModelError::config(text()));
+            ModelError::AfterTools { rounds: 1, messages: Messages::new(), source }
+        }
+        Some(ModelError::AfterTools { .. }) => return None,
     })
 }
 
@@ -122,5 +126,5 @@ fn every_variant_is_masked() {
         masked += usize::from(had_key);
         last = Some(error);
     }
-    assert_eq!(masked, 15);
+    assert_eq!(masked, 16);
 }
