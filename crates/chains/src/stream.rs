@@ -8,7 +8,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use conversant_core::{Delta, Message, ModelError, Reply, ReplyStream, Variables};
+use conversant_core::{Delta, Message, Messages, ModelError, Reply, ReplyStream, Variables};
 use futures_core::Stream;
 
 use crate::{
@@ -21,6 +21,7 @@ use crate::{
     chain::{Chain, Streaming},
     error::ChainError,
     outcome::Outcome,
+    tool_rounds::ToolRounds,
 };
 
 /// An answer that arrives piece by piece and ends with [`Delta::Done`], after its turn is saved.
@@ -34,7 +35,7 @@ use crate::{
 ///
 /// # Cancellation
 /// Dropping the stream closes the model's connection and saves nothing.
-/// [`save_partial`](Self::save_partial) saves the text that was received, marked as incomplete.
+/// [`save_partial`](Self::save_partial) saves what was received, marked as incomplete.
 ///
 /// # Examples
 ///
@@ -91,6 +92,7 @@ enum State {
 
 struct Running {
     stream: Pieces,
+    rounds: ToolRounds,
     /// The answer, once the chain has returned it whole.
     answer: Option<Box<Answer>>,
     call: CallState,
@@ -141,10 +143,44 @@ struct Failed {
 
 /// The part of a failed call that can still be saved.
 enum Unsaved {
-    /// The text of an answer that did not end or could not be parsed.
-    Text(String),
+    /// An answer that did not end or could not be parsed.
+    Partial(Partial),
     /// The turn of an answer that was not saved.
     Turn(Box<UnsavedTurn>),
+}
+
+/// The part of an answer that was received.
+#[derive(Default)]
+struct Partial {
+    /// The calls and results of a tool loop.
+    exchange: Messages,
+    /// The text that follows the last result.
+    text: String,
+}
+
+impl Partial {
+    fn of(stream: &Pieces, rounds: ToolRounds) -> Self {
+        let text = rounds.text_of(stream.partial()).to_owned();
+        let exchange = match stream {
+            Pieces::Model(_) => rounds.into_messages(),
+            // The exchange may be that of another output.
+            Pieces::Steps(_) => Messages::new(),
+        };
+        Self { exchange, text }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.text.is_empty() && self.exchange.is_empty()
+    }
+
+    fn into_answer(self) -> Answer {
+        let Self { mut exchange, text } = self;
+        let message = Message::ai(text.clone());
+        if !text.is_empty() {
+            exchange.push(message.clone());
+        }
+        Answer::new(Variables::new()).with_reply(Reply::new(message)).with_messages(exchange)
+    }
 }
 
 impl ChainStream {
@@ -164,7 +200,12 @@ impl ChainStream {
             }
             Err(error) => return Err(call.fail(chain, binding, error).await),
         };
-        let state = State::Running(Box::new(Running { stream, answer, call }));
+        let state = State::Running(Box::new(Running {
+            stream,
+            rounds: ToolRounds::default(),
+            answer,
+            call,
+        }));
         Ok(Self { runner, state })
     }
 
@@ -201,7 +242,10 @@ impl ChainStream {
     ///
     /// - nothing, if the turn is saved already;
     /// - the whole turn, if the answer is complete but its save is running or has failed;
-    /// - otherwise a turn with the text that was received, marked as incomplete.
+    /// - otherwise a turn with the text that was received, marked as incomplete. If a tool loop has
+    ///   run tools, the turn has the calls and results of all rounds that have ended, and the text
+    ///   that follows them, so that a later answer knows what was done. Without such a text, the
+    ///   turn ends with the results. The text of a round that has not ended is not kept.
     ///
     /// The call's deadline does not apply. After `Ok`, the memory has the turn.
     ///
@@ -247,11 +291,11 @@ impl ChainStream {
         };
         let failed = match self.state {
             State::Running(running) => {
-                let Running { stream, call, .. } = *running;
-                let text = stream.partial().to_owned();
+                let Running { stream, rounds, call, .. } = *running;
+                let partial = Partial::of(&stream, rounds);
                 // Closes the model's connection before the save.
                 drop(stream);
-                Failed { call, unsaved: Unsaved::Text(text) }
+                Failed { call, unsaved: Unsaved::Partial(partial) }
             }
             State::Ending(ending) => match ending.await {
                 Ok(_) => return Ok(()),
@@ -262,10 +306,10 @@ impl ChainStream {
         };
         let Failed { mut call, unsaved } = failed;
         let nothing = match &unsaved {
-            Unsaved::Text(_) if !binding.stores_first_output() => {
+            Unsaved::Partial(_) if !binding.stores_first_output() => {
                 Some("the memory stores another output than the one that was received")
             }
-            Unsaved::Text(text) if text.is_empty() => Some("no text was received"),
+            Unsaved::Partial(partial) if partial.is_empty() => Some("no text was received"),
             _ => None,
         };
         if let Some(reason) = nothing {
@@ -273,11 +317,9 @@ impl ChainStream {
             return Err(ChainError::NothingToSave { reason });
         }
         match unsaved {
-            Unsaved::Text(text) => {
+            Unsaved::Partial(partial) => {
                 call.reenter(binding).await?;
-                let answer =
-                    Answer::new(Variables::new()).with_reply(Reply::new(Message::ai(text)));
-                call.save(Some(binding), &answer, true).await
+                call.save(Some(binding), &partial.into_answer(), true).await
             }
             Unsaved::Turn(turn) => {
                 call.reenter(binding).await?;
@@ -299,7 +341,7 @@ fn reply_of(chain: &dyn Chain, answer: &Answer) -> Reply {
 
 /// Ends a call whose answer is complete: parses it, unless that is done, and saves its turn.
 async fn finish(runner: Arc<dyn AnyRunner>, running: Running, reply: Box<Reply>) -> Ended {
-    let Running { stream, answer, mut call } = running;
+    let Running { stream, rounds, answer, mut call } = running;
     let answer = match answer {
         Some(answer) => Ok(*answer),
         None => call.finish(runner.chain(), Reply::clone(&reply)),
@@ -307,7 +349,7 @@ async fn finish(runner: Arc<dyn AnyRunner>, running: Running, reply: Box<Reply>)
     let answer = match answer {
         Ok(answer) => answer,
         Err(error) => {
-            let unsaved = Unsaved::Text(stream.partial().to_owned());
+            let unsaved = Unsaved::Partial(Partial::of(&stream, rounds));
             return fail(runner, call, unsaved, error).await;
         }
     };
@@ -317,7 +359,7 @@ async fn finish(runner: Arc<dyn AnyRunner>, running: Running, reply: Box<Reply>)
         Err(error) => {
             let unsaved = match error.not_saved() {
                 Some(not_saved) => Unsaved::Turn(Box::new(UnsavedTurn::of(not_saved))),
-                None => Unsaved::Text(String::new()),
+                None => Unsaved::Partial(Partial::default()),
             };
             fail(runner, call, unsaved, error).await
         }
@@ -339,8 +381,8 @@ async fn fail(
 impl Running {
     /// Ends the call with an error.
     fn fail(self, runner: Arc<dyn AnyRunner>, error: ChainError) -> State {
-        let Self { stream, call, .. } = self;
-        let unsaved = Unsaved::Text(stream.partial().to_owned());
+        let Self { stream, rounds, call, .. } = self;
+        let unsaved = Unsaved::Partial(Partial::of(&stream, rounds));
         // Closes the model's connection now.
         drop(stream);
         State::Ending(Box::pin(fail(runner, call, unsaved, error)))
@@ -380,7 +422,7 @@ impl Stream for ChainStream {
                     return Poll::Ready(Some(item));
                 }
                 State::Running(running) => {
-                    let Running { stream, answer, call } = &mut **running;
+                    let Running { stream, rounds, answer, call } = &mut **running;
                     match call.poll_part(|| stream.poll(answer, context)) {
                         Poll::Pending => {
                             let exceeded = ready!(call.poll_exceeded(context));
@@ -396,7 +438,10 @@ impl Stream for ChainStream {
                             let error = ChainError::DeadlineExceeded { phase: CallPhase::Run };
                             this.end_running(|runner, running| running.fail(runner, error));
                         }
-                        Poll::Ready(Ok(delta)) => return Poll::Ready(Some(Ok(delta))),
+                        Poll::Ready(Ok(delta)) => {
+                            rounds.read(&delta, stream.partial());
+                            return Poll::Ready(Some(Ok(delta)));
+                        }
                         Poll::Ready(Err(error)) => {
                             this.end_running(|runner, running| running.fail(runner, error));
                         }

@@ -1,9 +1,12 @@
 //! A chain with a memory stores a tool loop as one turn, or nothing.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use conversant_chains::LlmChain;
-use conversant_core::{ChatHistory, LanguageModel, Messages, Range, SessionId, ToolCall, vars};
+use conversant_chains::{ChainError, LlmChain};
+use conversant_core::{
+    ChatHistory, LanguageModel, Message, Messages, ModelError, Range, Reply, SessionId,
+    TimeoutPhase, ToolCall, vars,
+};
 use conversant_history_sqlite::SqliteHistory;
 use conversant_memory::{BufferMemory, InMemoryHistory};
 use conversant_prompts::{ChatPromptTemplate, MessageTemplate, MessagesPlaceholder};
@@ -112,5 +115,91 @@ async fn a_call_or_a_stream_that_is_dropped_leaves_the_whole_turn_or_nothing() {
         }
         // Three rounds of the model, the reviewer and a tool wait.
         assert!(polls >= 6, "{polls} polls");
+    }
+}
+
+/// The error of a later round is that of the model for a chain, and has the rounds before it.
+#[tokio::test]
+async fn an_error_of_a_chain_has_the_rounds_before_it() {
+    let history = Arc::new(InMemoryHistory::new());
+    let late = ModelError::Timeout { phase: TimeoutPhase::Total, after: Duration::from_secs(1) };
+    let script = [calling(&[("double", json!({"x": 1}), "a")]).into(), ScriptedReply::from(late)];
+    let model = ToolLoop::builder(ScriptedChat::new(script));
+    let model = tools().into_iter().fold(model, ToolLoopBuilder::tool).build().unwrap();
+    let memory = BufferMemory::new().with_history(history.clone(), session());
+    let chain = LlmChain::builder()
+        .prompt(ChatPromptTemplate::from_messages([("human", "{history} {question}")]).unwrap())
+        .model(LanguageModel::chat(model))
+        .memory(memory)
+        .build()
+        .unwrap();
+    let error = chain.invoke(vars! { "question" => "2 * 2?" }).await.unwrap_err();
+    assert!(error.is_deadline(), "{error}");
+    let ChainError::Model(error) = error else { panic!("{error}") };
+    assert_eq!(error.exchange().unwrap().len(), 2);
+    assert_eq!(stored(&*history, &session()).await.0, 0);
+}
+
+/// What tools have done is stored with the text that follows it, and the text before it is not
+/// taken for the answer.
+#[tokio::test]
+async fn a_stream_that_is_stopped_keeps_the_rounds_that_have_ended() {
+    let calling = |text: &str, ids: &[&str]| {
+        let calls = ids.iter().map(|id| ToolCall::new("double", json!({"x": 2})).with_id(*id));
+        Message::ai(text).with_tool_calls(calls)
+    };
+    let result = |id: &str| Message::tool("4", id).with_name("double");
+    let whole = [
+        Message::human("2 * 2?"),
+        calling("Let me see.", &["a"]),
+        result("a"),
+        calling("And again.", &["b", "c"]),
+        result("b"),
+        result("c"),
+    ];
+    let answer = || ScriptedReply::pieces(["It is", " 4."]);
+    let failure = || ModelError::custom("no network", true, None);
+    // The pieces that are read, the messages of the rounds, and the text after them.
+    let table = [
+        ("before the first result", answer(), 2, 1, "Let me see."),
+        ("after the first round", answer(), 3, 3, ""),
+        ("in a text of the second round", answer(), 4, 3, "And again."),
+        ("between two results", answer(), 7, 3, ""),
+        ("after the second round", answer(), 8, 6, ""),
+        ("in the answer", answer(), 9, 6, "It is"),
+        ("at a failure of the third request", failure().into(), 99, 6, ""),
+        ("at a failure of the answer", answer().then_error(failure()), 99, 6, "It is 4."),
+    ];
+    for (name, third, pieces, rounds, text) in table {
+        let history = Arc::new(InMemoryHistory::new());
+        let script = [calling("Let me see.", &["a"]), calling("And again.", &["b", "c"])];
+        let script = script.map(|message| Reply::new(message).into()).into_iter().chain([third]);
+        let model = ToolLoop::builder(ScriptedChat::new(script));
+        let model = tools().into_iter().fold(model, ToolLoopBuilder::tool).build().unwrap();
+        let prompt = ChatPromptTemplate::from_messages((
+            MessagesPlaceholder::new("history"),
+            MessageTemplate::human("{question}"),
+        ));
+        let memory = BufferMemory::new().with_history(history.clone(), session());
+        let chain = LlmChain::builder()
+            .prompt(prompt.unwrap())
+            .model(LanguageModel::chat(model))
+            .memory(memory.with_return_messages(true))
+            .build()
+            .unwrap();
+        let mut stream = chain.stream(vars! { "question" => "2 * 2?" }).await.unwrap();
+        for _ in 0..pieces {
+            if stream.next().await.is_none_or(|piece| piece.is_err()) {
+                break;
+            }
+        }
+        stream.save_partial().await.unwrap();
+        let mut expected = whole[..rounds].to_vec();
+        if !text.is_empty() {
+            expected.push(Message::ai(text));
+        }
+        let (turns, messages) = stored(&*history, &session()).await;
+        assert_eq!(turns, 1, "{name}");
+        assert_eq!(messages, Messages::from(expected), "{name}");
     }
 }
