@@ -3,8 +3,8 @@
 use std::{error::Error, fmt, time::Duration};
 
 use conversant_core::{
-    HistoryError, MemoryError, MissingVariable, ModelError, ParseError, PromptError, Reply,
-    TimeoutPhase, Turn, TurnId, Variables, Withheld, shortened,
+    HistoryError, MemoryError, MissingVariable, ModelError, ParseError, PromptError, Reply, Turn,
+    TurnId, Variables, Withheld, shortened,
 };
 
 use crate::{call_phase::CallPhase, pending::PendingTurn, queue::Refusal, wiring::WiringError};
@@ -332,10 +332,7 @@ impl ChainError {
     pub fn is_deadline(&self) -> bool {
         match self {
             Self::DeadlineExceeded { .. } => true,
-            Self::Model(error) => matches!(
-                error.without_exchange(),
-                ModelError::Timeout { phase: TimeoutPhase::Total, .. }
-            ),
+            Self::Model(error) => error.is_deadline(),
             Self::NotSaved(not_saved) => {
                 matches!(not_saved.source, MemoryError::Interrupted { reason } if reason == DEADLINE)
             }

@@ -15,7 +15,7 @@ pub(crate) struct ToolRounds {
     /// Where the texts of the running round and of what follows the last result start.
     round_start: usize,
     text_start: usize,
-    /// Whether a round was not read, so that the later ones are no continuation.
+    /// Whether a round could not be read, so that the later ones do not follow the others.
     is_broken: bool,
 }
 

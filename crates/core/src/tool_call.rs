@@ -148,8 +148,8 @@ impl fmt::Debug for InvalidToolCall {
     }
 }
 
-/// A name or an id in `Debug`. A model can write any text there: what is no word that providers
-/// accept as a name is withheld.
+/// A name or an id in `Debug`. A model can write any text there: only words that providers accept
+/// as names are shown.
 pub(crate) struct ShownName<'n>(pub(crate) &'n str);
 
 impl fmt::Debug for ShownName<'_> {

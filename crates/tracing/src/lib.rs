@@ -56,9 +56,9 @@
 //! Those of a memory's requests have the label `conversant.request.purpose`. An answer from a cache
 //! is counted as a cache hit, and in no other metric of requests.
 //!
-//! Models and servers cannot make series without a bound. The name of a tool that the model has made
-//! up is `_OTHER`, and so is a `gen_ai.response.model` of more than 128 bytes, and each one after
-//! the first 100 that an observer and its clones have seen.
+//! Models and servers cannot make series without a bound. The name of a tool that the model has
+//! made up is `_OTHER`, and so is a `gen_ai.response.model` of more than 128 bytes, and each one
+//! after the first 100 that an observer and its clones have seen.
 //!
 //! # Examples
 //!

@@ -258,6 +258,12 @@ impl ModelError {
             || self.api_error().is_some_and(ApiError::is_context_length)
     }
 
+    /// Returns whether the call's deadline passed, or the limit of its whole time.
+    #[must_use]
+    pub fn is_deadline(&self) -> bool {
+        matches!(self.without_exchange(), Self::Timeout { phase: TimeoutPhase::Total, .. })
+    }
+
     /// Returns the class of the error, for metrics and fields of `tracing`: the HTTP status, or a
     /// name such as `timeout`.
     ///

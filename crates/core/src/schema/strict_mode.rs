@@ -68,7 +68,7 @@ fn convert(schema: &mut Json) -> Option<()> {
     })
 }
 
-/// Converts a reference, beside which strict mode allows no description.
+/// Converts a reference, which strict mode allows only without a description.
 fn convert_reference(schema: &mut Map<String, Json>) -> Option<()> {
     stands_alone(schema, "$ref")?;
     if schema.len() > 1

@@ -134,7 +134,7 @@ struct Refund {
 #[derive(JsonSchema, Serialize, Clone)]
 struct Of<T> {
     confidence: f64,
-    /// What it is of.
+    /// A value with a description.
     it: T,
 }
 
@@ -164,7 +164,7 @@ enum Fields {
     Stop,
 }
 
-/// A newtype variant, whose fields are beside the tag.
+/// A newtype variant, whose fields follow the tag.
 #[derive(JsonSchema, Serialize)]
 #[serde(tag = "kind")]
 enum Newtype {

@@ -8,9 +8,9 @@ use super::operands::{self, Operand};
 /// of `~`, `+`, `in` and comparisons, products, keys, and the values of `set` and `with`.
 ///
 /// A measured operand goes through a filter, `a ~ b` as `(a)|filter ~ (b)|filter`, and keeps its
-/// value, but for a float that `~` makes a text of. What a loop goes over goes through a filter too,
-/// which makes a list of the characters of a text. A template that has none of these is left as it
-/// is.
+/// value, but for a float that `~` makes a text of. The value that a loop goes over has a filter
+/// too, which makes a list of the characters of a text. A template that has none of these is left
+/// as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MeasuredSource {
     text: String,

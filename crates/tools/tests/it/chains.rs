@@ -140,8 +140,8 @@ async fn an_error_of_a_chain_has_the_rounds_before_it() {
     assert_eq!(stored(&*history, &session()).await.0, 0);
 }
 
-/// What tools have done is stored with the text that follows it, and the text before it is not
-/// taken for the answer.
+/// The calls and results of tools are stored with the text that follows them, and the text before
+/// them is not taken for the answer.
 #[tokio::test]
 async fn a_stream_that_is_stopped_keeps_the_rounds_that_have_ended() {
     let calling = |text: &str, ids: &[&str]| {
