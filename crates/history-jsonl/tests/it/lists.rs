@@ -94,7 +94,7 @@ fn a_list_finds_the_damage_that_a_load_finds() {
 /// Damages a file.
 type Fault = fn(&Path);
 
-/// What can be wrong with one file of a folder.
+/// Faults of one file of a folder.
 const FAULTS: &[(&str, Fault)] = &[
     ("a damaged line", |path| {
         let mut bytes = fs::read(path).unwrap();

@@ -26,7 +26,8 @@ use crate::{
     event::{OmissionReason, Omitted},
 };
 
-/// The most paths of other branches that are read of a conversation. Further branches are reported as left out.
+/// The most paths of other branches that are read of a conversation. Further branches are reported
+/// as left out.
 const MAX_PATHS: usize = 256;
 
 #[derive(Deserialize)]

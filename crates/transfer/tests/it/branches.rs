@@ -331,7 +331,8 @@ fn branches_of_chatgpt_are_alternatives() {
     assert_eq!((done.unwrap().turns, omissions.len()), (3, 3), "{omissions:?}");
 }
 
-/// Nodes with calls, results, hidden messages, and branches of branches, which leave a turn anywhere.
+/// Nodes with calls, results, hidden messages, and branches of branches, which leave a turn at any
+/// message.
 const KINDS: &[(&str, &str)] = &[
     ("root", ""),
     ("system", "root"),
