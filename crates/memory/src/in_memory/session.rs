@@ -335,14 +335,13 @@ impl Session {
         if self.path(point)? != self.tip {
             return Ok(());
         }
-        let (covers, mut path) = (note.covers, self.tip);
-        if !self.has(path, covers) {
-            // The tip was moved since.
-            path = self.left_path(Expect::SameEpoch(covers)).unwrap_or(path);
+        let (covers, current) = (note.covers, self.version(self.tip));
+        Expect::SameEpoch(covers).check(current)?;
+        if !self.has(self.tip, covers) {
+            return Err(HistoryError::Stale { expected: covers, current });
         }
-        Expect::SameEpoch(covers).check(self.version(path))?;
         let messages = usize::try_from(covers.messages).unwrap_or(usize::MAX);
-        let last = self.turns.turn_at(path, messages);
+        let last = self.turns.turn_at(self.tip, messages);
         let note = note.clone();
         match self.notes.iter_mut().find(|stored| stored.name == name) {
             Some(stored) => (stored.note, stored.last) = (note, last),

@@ -37,7 +37,8 @@ pub(crate) fn messages(lines: &str) -> Messages {
         .lines()
         .map(|line| {
             let (role, text) = line.trim().split_once(": ").unwrap();
-            Message::new(conversant_core::Role::from_name(role), text)
+            let message = Message::new(conversant_core::Role::from_name(role), text);
+            if role == "tool" { message.with_tool_call_id("call") } else { message }
         })
         .collect()
 }

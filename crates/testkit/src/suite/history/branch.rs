@@ -360,6 +360,8 @@ pub(super) async fn a_note_of_a_branch_that_was_left_is_not_loaded(
     tree.set_tip(tree.after(1)?).await?;
     let found = history.note(tree.session(), "summary").await?;
     ensure!(found.is_none(), "after an undo: {found:?}");
+    let left = history.put_note(tree.session(), "summary", &note).await;
+    ensure!(matches!(left, Err(HistoryError::Stale { .. })), "of an undone turn: {left:?}");
     let (other, next) = (exchange(10), exchange(11));
     tree.driver.append(&other).await?;
     tree.driver.append(&next).await?;
