@@ -66,7 +66,6 @@ mod responses;
 mod sse;
 mod stream;
 mod stream_form;
-mod surrogates;
 mod tolerant;
 mod tool_arguments;
 mod tool_call_accumulator;

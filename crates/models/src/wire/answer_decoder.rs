@@ -3,13 +3,12 @@
 use std::{collections::VecDeque, mem};
 
 use bytes::Bytes;
-use conversant_core::{ApiError, DecodeError, Delta, ModelError, PartialReply, Reply};
+use conversant_core::{ApiError, Delta, ModelError, PartialReply, Reply};
 
 use super::{
     answer::Answer,
     api_error,
     sse::{SseDecoder, SseEvent},
-    surrogates,
 };
 
 /// The default limit of an answer, in bytes of text, reasoning and arguments: 32 MiB.
@@ -181,69 +180,12 @@ fn with_one_name(mut line: &str) -> &str {
     line
 }
 
-/// Takes an event whose JSON cannot be read, with U+FFFD for halves of characters, or holds it
-/// until the next one comes. Returns whether it ends the stream.
-fn mend<A: StreamedAnswer>(
-    answer: &mut A,
-    held: &mut Option<String>,
-    event: SseEvent<'_>,
-    pieces: &mut VecDeque<Delta>,
-    error: Box<DecodeError>,
-) -> Result<bool, ModelError> {
-    if surrogates::ends_within(event.data) {
-        *held = Some(event.data.to_owned());
-        return Ok(false);
-    }
-    let mended = surrogates::without_lone(event.data).ok_or(ModelError::Decode(error))?;
-    answer.take(SseEvent { data: &mended, ..event }, pieces)
-}
-
-/// Takes the event that is held, and the one after it, which may have the other half of a
-/// character.
-fn take_after<A: StreamedAnswer>(
-    answer: &mut A,
-    held: &mut Option<String>,
-    event: SseEvent<'_>,
-    pieces: &mut VecDeque<Delta>,
-) -> Result<bool, ModelError> {
-    let joined = held.as_deref().and_then(|first| surrogates::join(first, event.data));
-    let second;
-    let event = match joined {
-        Some((first, data)) => {
-            *held = Some(first);
-            second = data;
-            SseEvent { data: &second, ..event }
-        }
-        None => event,
-    };
-    if take_held(answer, held, pieces)? {
-        return Ok(true);
-    }
-    match answer.take(event, pieces) {
-        Err(ModelError::Decode(error)) => mend(answer, held, event, pieces, error),
-        taken => taken,
-    }
-}
-
-/// Takes the event that is held, if there is one.
-fn take_held<A: StreamedAnswer>(
-    answer: &mut A,
-    held: &mut Option<String>,
-    pieces: &mut VecDeque<Delta>,
-) -> Result<bool, ModelError> {
-    let Some(data) = held.take() else { return Ok(false) };
-    let data = surrogates::without_lone(&data).unwrap_or(data);
-    answer.take(SseEvent { event: "", data: &data }, pieces)
-}
-
 /// Decodes a streamed answer: [`StreamDecoder`](super::StreamDecoder) and
 /// [`ResponsesStreamDecoder`](super::ResponsesStreamDecoder).
 #[derive(Debug, Clone)]
 pub struct AnswerDecoder<A> {
     sse: SseDecoder,
     answer: A,
-    /// An event that ends within a character, of which the next one may have the other half.
-    held: Option<String>,
     pieces: VecDeque<Delta>,
     has_begun: bool,
     is_done: bool,
@@ -255,7 +197,6 @@ impl<A: StreamedAnswer> AnswerDecoder<A> {
         Self {
             sse: SseDecoder::with_limits(max_event, max_event),
             answer,
-            held: None,
             pieces: VecDeque::new(),
             has_begun: false,
             is_done: false,
@@ -291,15 +232,7 @@ impl<A: StreamedAnswer> AnswerDecoder<A> {
         }
         let Some(event) = self.sse.next_event()? else { return Ok(false) };
         self.has_begun |= !event.data.is_empty();
-        self.is_done = match &self.held {
-            None => match self.answer.take(event, &mut self.pieces) {
-                Err(ModelError::Decode(error)) => {
-                    mend(&mut self.answer, &mut self.held, event, &mut self.pieces, error)?
-                }
-                taken => taken?,
-            },
-            Some(_) => take_after(&mut self.answer, &mut self.held, event, &mut self.pieces)?,
-        };
+        self.is_done = self.answer.take(event, &mut self.pieces)?;
         Ok(true)
     }
 
@@ -311,7 +244,6 @@ impl<A: StreamedAnswer> AnswerDecoder<A> {
     pub fn end_input(&mut self) -> Result<(), ModelError> {
         self.sse.end_json_line();
         while self.read_event()? {}
-        take_held(&mut self.answer, &mut self.held, &mut self.pieces)?;
         if self.is_whole() {
             return Ok(());
         }

@@ -6,10 +6,7 @@ use std::borrow::Cow;
 use conversant_core::{DecodeError, ModelError, Withheld};
 use serde_json::error::Category;
 
-use super::{
-    surrogates::without_lone,
-    tolerant::{ReadTolerant, Tolerant},
-};
+use super::tolerant::{ReadTolerant, Tolerant};
 
 /// The maximum size of the part of a body that an error keeps, in bytes.
 pub(crate) const MAX_KEPT: usize = 8 * 1024;
@@ -147,8 +144,7 @@ fn skip_string(text: &str) -> &str {
 
 /// Returns the text that is to be read as JSON, repaired if a server is known to write it wrongly.
 pub(super) fn repaired(text: &str) -> Cow<'_, str> {
-    let text = without_nan(text).map_or(Cow::Borrowed(text), Cow::Owned);
-    without_lone(&text).map_or(text, Cow::Owned)
+    without_nan(text).map_or(Cow::Borrowed(text), Cow::Owned)
 }
 
 #[cfg(test)]

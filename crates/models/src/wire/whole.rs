@@ -65,16 +65,12 @@ pub(crate) fn read_answer(body: &[u8]) -> Result<Answer, ModelError> {
     }
     let mut accumulator = Accumulator::new(usize::MAX, usize::MAX);
     let repaired;
-    let mut fault = None;
     let answer = match read::<AnswerIn<'_>>(json) {
         Ok(answer) => answer,
         Err(error) => {
             repaired = self::repaired(json);
             match read_first(&repaired) {
-                Some(answer) => {
-                    fault = Some(error);
-                    answer
-                }
+                Some(answer) => answer,
                 None if has_json_lines(json) => return read_events(json),
                 None => {
                     let error_in_body = api_error::instead_of_answer(body);
@@ -84,16 +80,7 @@ pub(crate) fn read_answer(body: &[u8]) -> Result<Answer, ModelError> {
         }
     };
     accumulator.take_whole(answer, body)?;
-    let answer = accumulator.finish(true)?;
-    match fault.filter(|_| is_unreadable(&answer.reply.text())) {
-        Some(fault) => Err(fault.into()),
-        None => Ok(answer),
-    }
-}
-
-/// Returns whether nothing of a text could be read.
-fn is_unreadable(text: &str) -> bool {
-    !text.is_empty() && text.chars().all(|c| c == char::REPLACEMENT_CHARACTER)
+    accumulator.finish(true)
 }
 
 /// Reads the events that came in place of a whole answer.

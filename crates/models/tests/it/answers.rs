@@ -3,10 +3,7 @@
 use conversant_core::{
     ChatModel, ChatRequest, CompletionModel, CompletionRequest, Message, ModelError, Reply,
 };
-use conversant_models::{
-    OpenAi, OpenAiChat,
-    wire::{ResponsesStreamDecoder, decode_chat_response, decode_responses_response},
-};
+use conversant_models::{OpenAi, OpenAiChat};
 use conversant_testkit::{Answer, OpenAiServer};
 use serde_json::json;
 
@@ -164,34 +161,6 @@ async fn oddities_of_answers_are_taken() {
         let reply = ask(Answer::status(200).with_body("text/plain", body.to_vec())).await.0.unwrap();
         assert_eq!(reply.text(), text);
     }
-}
-
-/// A text may end within a character.
-#[test]
-fn halves_of_characters_are_replaced() {
-    let message = |fields: &str| {
-        format!(r#"{{"choices":[{{"message":{{{fields}}},"finish_reason":"length"}}],"a":NaN}}"#)
-    };
-    for (fields, text) in [
-        (r#""content":"A paid answer \ud83d""#, "A paid answer \u{fffd}"),
-        (r#""content":"\ude00 \ud83d\ude00""#, "\u{fffd} 😀"),
-        (r#""content":"a","reasoning_content":"\udfff""#, "a"),
-    ] {
-        let reply = decode_chat_response(message(fields).as_bytes()).unwrap();
-        assert_eq!(reply.text(), text);
-    }
-    let response = r#"{"object":"response","status":"completed","output":[{"type":"message",
-        "content":[{"type":"output_text","text":"A paid answer \ud83d"}]}]}"#;
-    let reply = decode_responses_response(response.as_bytes()).unwrap();
-    assert_eq!(reply.text(), "A paid answer \u{fffd}");
-    let mut decoder = ResponsesStreamDecoder::new();
-    for data in [r"Hi \ud83d", r"\ude00!\ud83d"] {
-        let event = format!(r#"{{"type":"response.output_text.delta","delta":"{data}"}}"#);
-        decoder.feed(format!("data: {event}\n\n").into());
-    }
-    decoder.feed("data: {\"type\":\"response.completed\",\"response\":{}}\n\n".into());
-    while decoder.next_delta().unwrap().is_some() {}
-    assert_eq!(decoder.finish().unwrap().text(), "Hi 😀!\u{fffd}");
 }
 
 #[tokio::test]

@@ -249,54 +249,6 @@ fn events_that_report_what_a_server_does_are_no_errors() {
     }
 }
 
-/// Some servers cut texts within a character, whose halves are not valid alone.
-#[test]
-fn halves_of_characters_are_joined_or_replaced() {
-    let content = |text: &str| format!(r#"{{"choices":[{{"delta":{{"content":"{text}"}}}}]}}"#);
-    let end = r#"{"choices":[{"delta":{"content":""},"finish_reason":"stop"}]}"#.to_owned();
-    let cut =
-        r#"{"choices":[{"delta":{"content":"b\ud83d"},"finish_reason":"length"}]}"#.to_owned();
-    let usage = r#"{"choices":[],"usage":{"prompt_tokens":1}}"#.to_owned();
-    let call = |arguments: &str| {
-        let function = format!(r#"{{"name":"f","arguments":"{arguments}"}}"#);
-        format!(
-            r#"{{"choices":[{{"delta":{{"tool_calls":[{{"index":0,"function":{function}}}]}}}}]}}"#
-        )
-    };
-    for (events, expected) in [
-        (vec![content(r"a\ud83d"), content(r"\ude00b")], "a😀b"),
-        (vec![content(r"a\uD83D"), content(r"\uDE00b\ud83d"), content(r"\ude42")], "a😀b🙂"),
-        (vec![content(r"a\ud83d"), content("b")], "a\u{fffd}b"),
-        (vec![content(r"a\ud83d"), content(r"b\ude00")], "a\u{fffd}b\u{fffd}"),
-        (vec![content(r"a\ud83d")], "a\u{fffd}"),
-        (vec![content(r"\ude00b")], "\u{fffd}b"),
-        (vec![content(r"a\ud83d b \ud83d\ude00")], "a\u{fffd} b 😀"),
-        (vec![content(r"a\\ud83d")], r"a\ud83d"),
-        (vec![content("a"), cut], "ab\u{fffd}"),
-        (vec![call(r#"{\"a\":\"\ud83d"#), call(r#"\ude00\"}"#)], r#"{"a":"😀"}"#),
-    ] {
-        for done in [vec![end.clone()], vec![end.clone(), "[DONE]".into()], vec![usage.clone()]] {
-            let with_end = done != [usage.clone()] || events.concat().contains("length");
-            let sse: String =
-                events.iter().chain(&done).map(|event| format!("data: {event}\n\n")).collect();
-            let (deltas, reply) = decode(&[sse.as_bytes()]);
-            let bytes: Vec<_> = sse.as_bytes().chunks(1).collect();
-            let (bytewise, _) = decode(&bytes);
-            assert_eq!(deltas, bytewise);
-            if expected.starts_with('{') {
-                let arguments = deltas.iter().filter_map(|delta| match delta {
-                    Delta::ToolCall(call) => Some(call.arguments.as_str()),
-                    _ => None,
-                });
-                assert_eq!(arguments.collect::<String>(), expected);
-            } else {
-                assert_eq!(texts(&deltas).concat(), expected, "{sse}");
-            }
-            assert_eq!(reply.is_ok(), with_end, "{reply:?}");
-        }
-    }
-}
-
 /// Of a message after deltas, what had not come counts.
 #[test]
 fn a_message_after_deltas_may_have_more() {

@@ -17,7 +17,7 @@ use crate::wire::{
         is_done_marker, is_keep_alive, take_apart,
     },
     api_error,
-    decode::{in_event, read, without_nan},
+    decode::{in_event, read, repaired},
     message_in::JsonText,
     sse::SseEvent,
     tolerant::{AnyValue, Count, Text, tolerant},
@@ -192,7 +192,10 @@ impl ResponseAccumulator {
         if let Some(error) = api_error::instead_of_answer(data.as_bytes()) {
             return Err(self.stream_error(error));
         }
-        let Some(text) = without_nan(data) else { return Err(in_event(error)) };
+        let text = repaired(data);
+        if text == data {
+            return Err(in_event(error));
+        }
         let event = read::<EventIn<'_>>(&text).map_err(in_event)?;
         self.take_read(event, data)
     }

@@ -48,17 +48,11 @@ pub(crate) fn read_response(body: &[u8]) -> Result<Answer, ModelError> {
         decoder.end_input()?;
         return decoder.into_answer();
     }
-    let repaired;
-    let response = match read::<ResponseIn<'_>>(json) {
-        Ok(response) => response,
-        Err(_) => {
-            repaired = self::repaired(json);
-            read::<ResponseIn<'_>>(&repaired).map_err(|error| {
-                let found = api_error::instead_of_answer(body);
-                found.map_or_else(|| error.into(), api_error::in_body)
-            })?
-        }
-    };
+    let repaired = repaired(json);
+    let response: ResponseIn<'_> = read(&repaired).map_err(|error| {
+        let found = api_error::instead_of_answer(body);
+        found.map_or_else(|| error.into(), api_error::in_body)
+    })?;
     if let Some(error) = response.failure(body) {
         return Err(api_error::in_body(error));
     }
