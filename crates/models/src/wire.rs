@@ -26,6 +26,10 @@
 //! |---|---|
 //! | a finish reason in every event | a reason only once nothing follows it; cut off, the answer is truncated |
 //! | a reason such as `error`, `abort`, `cancelled` or `MALFORMED_FUNCTION_CALL` | an error: generation broke off |
+//! | a reason such as `length` or `SAFETY`, and then `stop` | the first: the answer was cut off |
+//! | a call without arguments | a call with none; in an answer that was cut off, an invalid call |
+//! | an object with a message and a type or status that is not an error | nothing |
+//! | half of a character, as an escape | the character, if the next event has the other half; else U+FFFD |
 //! | an error in `error`, `errors`, `base_resp`, a choice, a delta, a message, an event of type `error` | an error, unless its value is empty, zero or `false` |
 //! | an error as a line without `data:`, or in a last event without a blank line | an error |
 //! | lines of JSON without `data:` (NDJSON) | events, streamed if labelled so |

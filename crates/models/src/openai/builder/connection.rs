@@ -196,8 +196,12 @@ impl<M> OpenAiBuilder<M> {
         self
     }
 
-    /// Sets the size limit of a response, in bytes. Default: 32 MiB. Of a streamed answer, the
-    /// answer counts; an event of the stream may have 4 MiB, and at most 8 times this limit.
+    /// Sets the size limit of a response, in bytes. Default: 32 MiB. Of a streamed answer, all that
+    /// is kept counts, a value of JSON at least 32 bytes; an event of the stream may have 4 MiB,
+    /// and at most 8 times this limit.
+    ///
+    /// An answer keeps at most 262,144 values as JSON: an answer with more is an error, and tool
+    /// calls with more in their arguments are invalid.
     ///
     /// # Examples
     ///
