@@ -169,16 +169,19 @@ impl Partial {
         Self { exchange, text }
     }
 
-    fn is_empty(&self) -> bool {
-        self.text.is_empty() && self.exchange.is_empty()
+    /// Returns the reason for which it is not a turn, if there is one: a turn ends with an answer.
+    const fn fault(&self) -> Option<&'static str> {
+        match (self.text.is_empty(), self.exchange.is_empty()) {
+            (false, _) => None,
+            (true, true) => Some("no text was received"),
+            (true, false) => Some("no text was received after the results of tools"),
+        }
     }
 
     fn into_answer(self) -> Answer {
         let Self { mut exchange, text } = self;
         let message = Message::ai(text.clone());
-        if !text.is_empty() {
-            exchange.push(message.clone());
-        }
+        exchange.push(message.clone());
         Answer::new(Variables::new()).with_reply(Reply::new(message)).with_messages(exchange)
     }
 }
@@ -244,16 +247,18 @@ impl ChainStream {
     /// - the whole turn, if the answer is complete but its save is running or has failed;
     /// - otherwise a turn with the text that was received, marked as incomplete. If a tool loop has
     ///   run tools, the turn has the calls and results of all rounds that have ended, and the text
-    ///   that follows them, so that a later answer knows what was done. Without such a text, the
-    ///   turn ends with the results. The text of a round that has not ended is not kept.
+    ///   that follows them, so that a later answer knows what was done. The text of a round that
+    ///   has not ended is not kept.
     ///
     /// The call's deadline does not apply. After `Ok`, the memory has the turn.
     ///
     /// # Errors
     /// - [`ChainError::NotSaved`] if the save fails, as it does if the conversation was cleared
     ///   since the call has loaded it.
-    /// - [`ChainError::NothingToSave`] if no text was received, the chain has no memory, or the
-    ///   memory stores another output than the chain's first.
+    /// - [`ChainError::NothingToSave`] if no text was received, or none after the results of tools,
+    ///   the chain has no memory, or the memory stores another output than the chain's first. What
+    ///   tools have done before the model failed is in the stream's error
+    ///   ([`ModelError::exchange`]).
     /// - [`ChainError::Closed`], [`ChainError::Reentrant`] or [`ChainError::QueueTimeout`] if the
     ///   stream has failed and the conversation cannot be entered again.
     ///
@@ -309,8 +314,8 @@ impl ChainStream {
             Unsaved::Partial(_) if !binding.stores_first_output() => {
                 Some("the memory stores another output than the one that was received")
             }
-            Unsaved::Partial(partial) if partial.is_empty() => Some("no text was received"),
-            _ => None,
+            Unsaved::Partial(partial) => partial.fault(),
+            Unsaved::Turn(_) => None,
         };
         if let Some(reason) = nothing {
             call.release(Some(binding)).await;

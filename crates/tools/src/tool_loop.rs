@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use conversant_core::{
     BoxError, ChatModel, ChatRequest, Delta, Message, ModelDescription, ModelError, Reply,
-    ReplyStream, async_trait, observe_chat, observe_chat_stream,
+    ReplyStream, ToolCallDelta, async_trait, observe_chat, observe_chat_stream,
 };
 use futures_util::stream;
 
@@ -20,9 +20,8 @@ use crate::{error::RoundLimit, exchange::Exchange, tool_runner::ToolRunner};
 ///   ([`RoundLimit`]) or at the call's deadline. Dropping the future or the stream drops the
 ///   running tools.
 /// - An error after the first round has the calls and results of the rounds before it
-///   ([`ModelError::exchange`]). A deadline of a chain ends the call from outside, without them; a
-///   stream of a chain can save them then. Tools that must not run twice should recognise a
-///   repeated call themselves.
+///   ([`ModelError::exchange`]). A deadline of a chain ends the call from outside, without them.
+///   Tools that must not run twice should recognise a repeated call themselves.
 /// - If the model calls a tool that only the options of the call define, the reply with these calls
 ///   is returned, so that the caller can run them.
 /// - [`Reply::intermediate`] has the calls and results, and [`Reply::usage`] the sum of all rounds.
@@ -144,7 +143,8 @@ impl ChatModel for ToolLoop {
             inner: Arc::clone(&self.inner),
             exchange: Some(exchange),
             round: Some(first),
-            results: Vec::new().into_iter(),
+            has_calls: false,
+            items: Vec::new().into_iter(),
         };
         Ok(ReplyStream::new(Box::pin(stream::unfold(state, |mut state| async move {
             state.next().await.map(|item| (item, state))
@@ -167,7 +167,10 @@ struct Streaming {
     exchange: Option<Exchange>,
     /// The stream of the current round, or `None` while results are returned.
     round: Option<ReplyStream>,
-    results: std::vec::IntoIter<Message>,
+    /// Whether the current round has streamed its calls. A model that does not stream has not.
+    has_calls: bool,
+    /// The results, after calls that were not streamed.
+    items: std::vec::IntoIter<Delta>,
 }
 
 impl Streaming {
@@ -182,8 +185,8 @@ impl Streaming {
     async fn advance(&mut self) -> Result<Option<Delta>, ModelError> {
         loop {
             let Some(exchange) = &mut self.exchange else { return Ok(None) };
-            if let Some(result) = self.results.next() {
-                return Ok(Some(Delta::ToolResult(Box::new(result))));
+            if let Some(item) = self.items.next() {
+                return Ok(Some(item));
             }
             let round = match &mut self.round {
                 Some(round) => round,
@@ -196,7 +199,10 @@ impl Streaming {
                 Some(Delta::Done(reply)) => {
                     self.round = None;
                     match self.inner.step(exchange, *reply).await? {
-                        Step::Results(results) => self.results = results.into_iter(),
+                        Step::Results(results) => {
+                            let has_calls = std::mem::take(&mut self.has_calls);
+                            self.items = items(exchange, results, has_calls).into_iter();
+                        }
                         Step::Answer(reply) => {
                             let exchange = self.exchange.take();
                             let reply = exchange.map(|exchange| exchange.finish(*reply));
@@ -204,11 +210,29 @@ impl Streaming {
                         }
                     }
                 }
-                Some(delta) => return Ok(Some(delta)),
+                Some(delta) => {
+                    self.has_calls |= matches!(delta, Delta::ToolCall(_));
+                    return Ok(Some(delta));
+                }
                 None => return Ok(None),
             }
         }
     }
+}
+
+/// Returns the results of the last round as pieces, after its calls if they were not streamed.
+fn items(exchange: &Exchange, results: Vec<Message>, has_calls: bool) -> Vec<Delta> {
+    let answer = exchange.messages.len().checked_sub(results.len() + 1);
+    let answer = answer.filter(|_| !has_calls).and_then(|index| exchange.messages.get(index));
+    let calls = answer.map_or(&[][..], Message::tool_calls).iter().enumerate();
+    let calls = calls.map(|(index, call)| {
+        let mut piece = ToolCallDelta::new(index);
+        (piece.id, piece.name) = (call.id.clone(), Some(call.name.clone()));
+        piece.arguments = call.args.to_string();
+        Delta::ToolCall(piece)
+    });
+    let results = results.into_iter().map(|result| Delta::ToolResult(Box::new(result)));
+    calls.chain(results).collect()
 }
 
 impl fmt::Debug for ToolLoop {

@@ -212,8 +212,11 @@ impl TracingObserver {
     }
 
     fn start_tool(&self, call: &CallInfo, number: u32, tool: &ToolCall, is_known: bool) {
-        // A name that the model has made up is text of its answer.
-        let name = if is_known || self.content { &tool.name } else { names::OTHER };
+        // A name that the model has made up is text of its answer, and so may be its id.
+        let (name, id) = match is_known || self.content {
+            true => (tool.name.as_str(), tool.id.as_deref()),
+            false => (names::OTHER, None),
+        };
         self.start_part(call, number, |parent| {
             info_span!(
                 target: "conversant",
@@ -226,7 +229,7 @@ impl TracingObserver {
                 "gen_ai.operation.name" = "execute_tool",
                 "gen_ai.tool.name" = name,
                 "gen_ai.tool.type" = "function",
-                "gen_ai.tool.call.id" = tool.id,
+                "gen_ai.tool.call.id" = id,
                 "gen_ai.tool.call.arguments" = self.content.then(|| tool.args.to_string()),
                 "gen_ai.tool.call.result" = Empty,
                 "gen_ai.conversation.id" = call.session.as_ref().map(tracing::field::display),

@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use conversant_chains::{ChainError, LlmChain};
 use conversant_core::{
-    ChatHistory, LanguageModel, Message, Messages, ModelError, Range, Reply, SessionId,
-    TimeoutPhase, ToolCall, vars,
+    ChatHistory, ChatModel, ChatRequest, Delta, LanguageModel, Message, Messages, ModelError,
+    Range, Reply, SessionId, TimeoutPhase, ToolCall, async_trait, vars,
 };
 use conversant_history_sqlite::SqliteHistory;
 use conversant_memory::{BufferMemory, InMemoryHistory};
@@ -193,13 +193,50 @@ async fn a_stream_that_is_stopped_keeps_the_rounds_that_have_ended() {
                 break;
             }
         }
-        stream.save_partial().await.unwrap();
-        let mut expected = whole[..rounds].to_vec();
-        if !text.is_empty() {
-            expected.push(Message::ai(text));
-        }
+        let saved = stream.save_partial().await;
         let (turns, messages) = stored(&*history, &session()).await;
+        // A turn ends with an answer.
+        if text.is_empty() {
+            let reason = "no text was received after the results of tools";
+            let expected = format!("cannot save a partial answer: {reason}");
+            assert_eq!((saved.unwrap_err().to_string(), turns), (expected, 0), "{name}");
+            continue;
+        }
+        saved.unwrap();
+        let mut expected = whole[..rounds].to_vec();
+        expected.push(Message::ai(text));
         assert_eq!(turns, 1, "{name}");
         assert_eq!(messages, Messages::from(expected), "{name}");
     }
+}
+
+/// A model that does not stream, whose answers come whole.
+struct Whole(ScriptedChat);
+
+#[async_trait]
+impl ChatModel for Whole {
+    async fn generate(&self, request: &ChatRequest) -> Result<Reply, ModelError> {
+        self.0.generate(request).await
+    }
+}
+
+#[tokio::test]
+async fn the_rounds_of_a_model_that_does_not_stream_are_kept() {
+    let history = Arc::new(InMemoryHistory::new());
+    let round = |id| ScriptedReply::from(calling(&[("double", json!({"x": 1}), id)]));
+    let model = ScriptedChat::new([round("a"), round("b"), "Two.".into()]);
+    let model = tools().into_iter().fold(ToolLoop::builder(Whole(model)), ToolLoopBuilder::tool);
+    let chain = LlmChain::builder()
+        .prompt(ChatPromptTemplate::from_messages([("human", "{history} {question}")]).unwrap())
+        .model(LanguageModel::chat(model.build().unwrap()))
+        .memory(BufferMemory::new().with_history(history.clone(), session()))
+        .build()
+        .unwrap();
+    let mut stream = chain.stream(vars! { "question" => "2 * 2?" }).await.unwrap();
+    // Up to the text of the answer.
+    while !matches!(stream.next().await.unwrap().unwrap(), Delta::Text(_)) {}
+    stream.save_partial().await.unwrap();
+    let (turns, messages) = stored(&*history, &session()).await;
+    let calls = messages.iter().filter(|message| !message.tool_calls().is_empty());
+    assert_eq!((turns, messages.len(), calls.count()), (1, 6, 2));
 }

@@ -213,7 +213,7 @@ async fn content_is_recorded_where_it_is_asked_for() {
 async fn names_of_tools_that_do_not_exist_are_content() {
     for (content, expected) in [(false, "_OTHER"), (true, "my own words")] {
         let spans = Spans::record();
-        let call = ToolCall::new("my own words", json!({})).with_id("call_1");
+        let call = ToolCall::new("my own words", json!({})).with_id("my own words 1");
         let answers = [Message::ai("").with_tool_calls([call]), Message::ai("Rain.")];
         let model = ScriptedChat::new(answers.map(Reply::new));
         let tool =
