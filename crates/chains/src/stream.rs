@@ -180,7 +180,7 @@ impl Partial {
 
     fn into_answer(self) -> Answer {
         let Self { mut exchange, text } = self;
-        let message = Message::ai(text.clone());
+        let message = Message::ai(text);
         exchange.push(message.clone());
         Answer::new(Variables::new()).with_reply(Reply::new(message)).with_messages(exchange)
     }

@@ -38,7 +38,8 @@
 //!
 //! Messages, tool arguments and tool results are not recorded, unless
 //! [`TracingObserver::with_content`] is set. Neither are the names and ids of calls of tools that
-//! the model has made up, whose name is `_OTHER`. The texts of errors are recorded; they contain no message text.
+//! the model has made up, whose name is `_OTHER`. The texts of errors are recorded; they contain no
+//! message text.
 //!
 //! # Metrics
 //!
