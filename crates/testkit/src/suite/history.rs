@@ -11,6 +11,7 @@ mod fork;
 mod lease;
 mod listed;
 mod note;
+mod random_tree;
 mod range;
 mod reopened;
 mod session;
@@ -169,7 +170,7 @@ pub async fn branched_history<H: ChatHistory>(make: impl Fn() -> H) -> Result<Re
         branch::clearing_takes_all_branches,
         branch::a_note_of_a_branch_that_was_left_is_not_loaded,
         branch::two_writers_at_one_point_both_branch,
-        branch::a_tree_is_as_it_was_grown,
+        random_tree::a_tree_is_as_it_was_grown,
         fork::later_turns_of_the_source_are_not_in_a_fork,
         fork::a_fork_begins_a_session_without_turns,
         view::a_repeated_append_moves_the_view,

@@ -1,6 +1,6 @@
 //! Branches: several turns that follow one point.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use conversant_core::{
     Alternative, ChatHistory, Expect, HistoryError, Note, Point, Range, SessionId, Turn, TurnId,
@@ -410,67 +410,4 @@ pub(super) async fn two_writers_at_one_point_both_branch(history: &impl ChatHist
     let tip = turns.iter().find(|turn| current.iter().any(|found| found.turn == turn.id()));
     let Some(tip) = tip else { return Err(Stop::Failed("the tip is the old turn".to_owned())) };
     tree.driver.holds(&[tree.turn(0)?, tip]).await
-}
-
-/// Compares a session with a model of it, after each of many operations that a fixed seed selects.
-pub(super) async fn a_tree_is_as_it_was_grown(history: &impl ChatHistory) -> Checked {
-    let driver = SessionDriver::new(history)?;
-    let tree = Tree { driver, turns: Vec::new(), versions: Vec::new() };
-    // What each turn follows, and the turns in the order in which they were stored.
-    let mut before: BTreeMap<TurnId, Point> = BTreeMap::new();
-    let mut stored: Vec<Turn> = Vec::new();
-    let mut tip = Point::Start;
-    let mut random = 0x2545_f491_u32;
-    for number in 0..60 {
-        random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        let any = usize::try_from(random >> 8).unwrap_or_default() % (stored.len() + 1);
-        let point = stored.get(any).map_or(Point::Start, |turn| Point::After(turn.id()));
-        let turn = exchange(number);
-        match random >> 30 {
-            0 => {
-                tree.append_at(point, &turn).await?;
-                before.insert(turn.id(), point);
-                tip = Point::After(turn.id());
-                stored.push(turn);
-            }
-            1 => {
-                tree.set_tip(point).await?;
-                tip = point;
-            }
-            _ => {
-                tree.driver.append(&turn).await?;
-                before.insert(turn.id(), tip);
-                tip = Point::After(turn.id());
-                stored.push(turn);
-            }
-        }
-        let mut path = Vec::new();
-        let mut point = tip;
-        while let Some(id) = point.turn() {
-            path.extend(stored.iter().find(|turn| turn.id() == id));
-            point = before.get(&id).copied().unwrap_or(Point::Start);
-        }
-        path.reverse();
-        tree.driver.holds(&path).await?;
-        let last = tree.driver.load(Range::LastTurns(2)).await?;
-        let expected = joined(path.get(path.len().saturating_sub(2)..).unwrap_or_default());
-        ensure!(last.messages == expected, "operation {number}: the last two turns are others");
-    }
-    for point in stored.iter().map(|turn| Point::After(turn.id())).chain([Point::Start]) {
-        let turns = stored.iter().map(Turn::id).filter(|id| before.get(id) == Some(&point));
-        let expected = turns.map(|turn| {
-            let mut after = vec![turn];
-            let follows = |id: &TurnId| before.get(id).and_then(|point| point.turn());
-            for id in stored.iter().map(Turn::id) {
-                if follows(&id).is_some_and(|id| after.contains(&id)) {
-                    after.push(id);
-                }
-            }
-            (turn, after.last().copied().unwrap_or(turn))
-        });
-        let found = history.alternatives(tree.session(), point).await?;
-        let found = found.iter().map(|found| (found.turn, found.newest));
-        ensure!(found.eq(expected), "other turns follow {point}");
-    }
-    Ok(())
 }
