@@ -101,7 +101,7 @@ impl JsonlHistoryBuilder {
         let store = Store {
             executor,
             cache: Arc::default(),
-            settings: Settings { folder, ..self.settings },
+            settings: Settings { folder: folder.into(), ..self.settings },
         };
         Ok(JsonlHistory { store: Arc::new(store) })
     }
@@ -121,7 +121,7 @@ impl JsonlHistory {
     pub fn builder(folder: impl AsRef<Path>) -> JsonlHistoryBuilder {
         JsonlHistoryBuilder {
             settings: Settings {
-                folder: folder.as_ref().to_owned(),
+                folder: folder.as_ref().into(),
                 max_message_bytes: 16 * 1024 * 1024,
                 time_to_live: None,
                 lock_timeout: Duration::from_secs(10),

@@ -54,13 +54,9 @@ impl<'c> Conversation<'c> {
         }
         self.index = index;
         self.refresh()?;
-        self.index = self.index.take().map(|index| {
-            if index.header.session.is_some() && is_expired(index.written, self.time_to_live) {
-                index.deleted()
-            } else {
-                index
-            }
-        });
+        if self.has_expired(self.time_to_live) {
+            self.index = self.index.take().map(Index::deleted);
+        }
         Ok(())
     }
 

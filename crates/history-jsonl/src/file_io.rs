@@ -65,15 +65,30 @@ fn not_a_file(path: &Path) -> io::Error {
 /// Reads exactly `length` bytes at an offset.
 pub(crate) fn read_at(file: &File, offset: u64, length: usize) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; length];
+    fill_at(file, offset, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// Returns whether a file has `expected` at an offset, where it has as many bytes at least.
+pub(crate) fn has_at(file: &File, offset: u64, expected: &[u8]) -> io::Result<bool> {
+    let mut short = [0; START_BYTES];
+    match short.get_mut(..expected.len()) {
+        Some(found) => fill_at(file, offset, found).map(|()| found == expected),
+        None => read_at(file, offset, expected.len()).map(|found| found == expected),
+    }
+}
+
+/// Fills a buffer with the bytes at an offset.
+fn fill_at(file: &File, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
     #[cfg(unix)]
-    std::os::unix::fs::FileExt::read_exact_at(file, &mut bytes, offset)?;
+    std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset)?;
     #[cfg(not(unix))]
     {
         let mut file = file;
         file.seek(SeekFrom::Start(offset))?;
-        io::Read::read_exact(&mut file, &mut bytes)?;
+        io::Read::read_exact(&mut file, bytes)?;
     }
-    Ok(bytes)
+    Ok(())
 }
 
 /// Writes bytes at an offset.

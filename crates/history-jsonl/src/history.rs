@@ -45,7 +45,7 @@ pub(crate) struct Store {
 /// The settings that operations need.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
-    pub(crate) folder: PathBuf,
+    pub(crate) folder: Arc<Path>,
     pub(crate) max_message_bytes: u64,
     pub(crate) time_to_live: Option<Duration>,
     pub(crate) lock_timeout: Duration,
@@ -123,7 +123,7 @@ impl JsonlHistory {
     }
 
     fn paths(&self, session: &SessionId) -> SessionPaths {
-        SessionPaths::new(self.folder(), session)
+        SessionPaths::new(Arc::clone(&self.store.settings.folder), session)
     }
 
     pub(crate) async fn list(

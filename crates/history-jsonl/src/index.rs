@@ -178,9 +178,8 @@ impl Index {
         if length < self.end || self.is_open || self.start.is_empty() {
             return Ok(false);
         }
-        let has = |offset: u64, expected: &[u8]| -> Result<bool, HistoryError> {
-            let found = file_io::read_at(file, offset, expected.len()).map_err(io_error)?;
-            Ok(found == expected)
+        let has = |offset: u64, expected: &[u8]| {
+            file_io::has_at(file, offset, expected).map_err(io_error)
         };
         let last = self.end - self.last.len() as u64;
         Ok(has(0, &self.start)?

@@ -3,7 +3,7 @@
 use std::{
     fs::{File, OpenOptions, TryLockError},
     io::{self, ErrorKind, Read, Seek, Write},
-    path::{Path, PathBuf},
+    path::Path,
     thread,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -45,7 +45,7 @@ pub(crate) struct LockFile {
 
 /// The file of a conversation, before it is locked.
 struct DataFile {
-    path: PathBuf,
+    paths: SessionPaths,
     /// The file, if an earlier operation opened it.
     open: Option<OpenFile>,
 }
@@ -53,7 +53,7 @@ struct DataFile {
 impl LockFile {
     /// Opens the lock file of a session for a writer, unless it is among the session's open files.
     pub(crate) fn exclusive(
-        paths: &SessionPaths,
+        paths: SessionPaths,
         open_files: Option<SessionFiles>,
     ) -> Result<Self, HistoryError> {
         let was_open = open_files.is_some();
@@ -61,7 +61,7 @@ impl LockFile {
             Some(files) => (files.lock, files.data),
             None => (open(&paths.lock()).map_err(io_error)?, None),
         };
-        let data = Some(DataFile { path: paths.file(), open: data });
+        let data = Some(DataFile { paths, open: data });
         Ok(Self { file, mode: LockMode::Exclusive, was_open, data })
     }
 
@@ -166,10 +166,12 @@ impl DataFile {
     /// Elsewhere than on Unix a lock would keep this process from reading the file, and a file that
     /// is open cannot be removed: it is only opened there.
     fn lock(&mut self) -> Result<Result<Option<OpenFile>, WouldBlock>, HistoryError> {
+        let mut options = OpenOptions::new();
+        let options = options.read(true).write(true);
         loop {
             let file = match self.open.take() {
                 Some(file) => Ok(file),
-                None => OpenFile::open(OpenOptions::new().read(true).write(true), &self.path),
+                None => OpenFile::open(options, &self.paths.file()),
             };
             let mut file = match file {
                 Ok(file) => file,

@@ -334,6 +334,9 @@ impl OwnedNote {
     }
 }
 
+/// The bytes that a line has at most before its body: two numbers, a checksum and their names.
+const NUMBERS_BYTES: usize = 96;
+
 /// The bytes of most turns in addition to those of their messages.
 const TURN_BYTES: usize = 256;
 
@@ -357,11 +360,16 @@ const SECTOR: u64 = 512;
 pub(crate) fn encode(number: u64, record: &Record<'_>) -> Result<Vec<u8>, HistoryError> {
     let body = record.encode()?;
     let bytes = body.len() + SUM_BYTES + 1;
-    let mut line = format!("{{\"line\":{number},{BYTES}{bytes}").into_bytes();
-    let sum = crc32fast::hash(&line);
-    line.reserve(BYTES_SUM.len() + 10 + bytes);
-    line.extend_from_slice(format!("{BYTES_SUM}{sum:08x}\",").as_bytes());
-    line.extend_from_slice(&body);
+    let mut line = Vec::with_capacity(NUMBERS_BYTES + bytes);
+    line.extend_from_slice(b"{\"line\":");
+    push_json(&mut line, &number)?;
+    line.push(b',');
+    line.extend_from_slice(BYTES.as_bytes());
+    push_json(&mut line, &bytes)?;
+    let sum = hex(crc32fast::hash(&line));
+    for part in [BYTES_SUM.as_bytes(), &sum, b"\",", &body] {
+        line.extend_from_slice(part);
+    }
     Ok(with_sum(line))
 }
 
@@ -370,8 +378,10 @@ fn push_json(text: &mut Vec<u8>, value: &impl Serialize) -> Result<(), HistoryEr
 }
 
 pub(crate) fn with_sum(mut line: Vec<u8>) -> Vec<u8> {
-    let sum = crc32fast::hash(&line);
-    line.extend_from_slice(format!("{SUM}{sum:08x}\"}}\n").as_bytes());
+    let sum = hex(crc32fast::hash(&line));
+    for part in [SUM.as_bytes(), &sum, b"\"}\n"] {
+        line.extend_from_slice(part);
+    }
     line
 }
 

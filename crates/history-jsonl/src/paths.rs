@@ -4,6 +4,7 @@ use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, ErrorKind, Write as _},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use conversant_core::{HistoryError, SessionId, TurnId};
@@ -22,19 +23,13 @@ pub(crate) const SHARED_EXTENSION: &str = "shared";
 /// never part of a path, and no file system treats two ids as one.
 #[derive(Clone)]
 pub(crate) struct SessionPaths {
-    folder: PathBuf,
-    stem: String,
+    folder: Arc<Path>,
+    stem: Arc<str>,
 }
 
 impl SessionPaths {
-    pub(crate) fn new(folder: &Path, session: &SessionId) -> Self {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let mut stem = String::with_capacity(64);
-        for byte in Sha256::digest(session.as_str().as_bytes()) {
-            let digits = [byte >> 4, byte & 15].map(|digit| DIGITS.get(usize::from(digit)));
-            stem.extend(digits.into_iter().flatten().map(|digit| char::from(*digit)));
-        }
-        Self { folder: folder.to_owned(), stem }
+    pub(crate) fn new(folder: impl Into<Arc<Path>>, session: &SessionId) -> Self {
+        Self { folder: folder.into(), stem: stem(session).into() }
     }
 
     /// Returns whether a file has the name of a session's. Other files, such as copies, are not
@@ -49,7 +44,7 @@ impl SessionPaths {
 
     /// Returns whether a file has the name of this session's.
     pub(crate) fn is_name_of(path: &Path, session: &SessionId) -> bool {
-        path.file_stem().is_some_and(|stem| stem == Self::new(Path::new(""), session).stem.as_str())
+        path.file_stem().is_some_and(|found| found == stem(session).as_str())
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -68,7 +63,13 @@ impl SessionPaths {
     }
 
     pub(crate) fn with_extension(&self, extension: &str) -> PathBuf {
-        self.folder.join([self.stem.as_str(), ".", extension].concat())
+        let bytes = self.folder.as_os_str().len() + self.stem.len() + extension.len() + 2;
+        let mut path = PathBuf::with_capacity(bytes);
+        path.push(&self.folder);
+        path.push(&*self.stem);
+        path.as_mut_os_string().push(".");
+        path.as_mut_os_string().push(extension);
+        path
     }
 
     /// Returns the path under which forks find the file of an id.
@@ -113,6 +114,18 @@ impl SessionPaths {
             }
         }
     }
+}
+
+/// Returns the SHA-256 of a session's id, in lower-case digits.
+fn stem(session: &SessionId) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |digit: u8| DIGITS.get(usize::from(digit)).copied().map_or('0', char::from);
+    let mut stem = String::with_capacity(64);
+    for byte in Sha256::digest(session.as_str().as_bytes()) {
+        stem.push(digit(byte >> 4));
+        stem.push(digit(byte & 15));
+    }
+    stem
 }
 
 /// Opens the file that will get the name `data`. A process that was killed may have left it.

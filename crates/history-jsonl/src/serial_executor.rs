@@ -5,7 +5,7 @@
 //! process waits on a thread of its own kind, so that other sessions do not wait with it.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, VecDeque, hash_map::Entry},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, Weak},
     time::{Duration, Instant},
@@ -239,12 +239,16 @@ impl Lanes {
         if state.is_closed {
             return Err(WorkerEnded.into());
         }
-        if let Some(queue) = state.queues.get_mut(lane) {
-            queue.push_back(operation);
-            return Ok(None);
+        match state.queues.entry(lane.clone()) {
+            Entry::Occupied(mut queue) => {
+                queue.get_mut().push_back(operation);
+                Ok(None)
+            }
+            Entry::Vacant(queue) => {
+                queue.insert(VecDeque::new());
+                Ok(Some(operation))
+            }
         }
-        state.queues.insert(lane.clone(), VecDeque::new());
-        Ok(Some(operation))
     }
 
     /// Begins a lane, unless it has operations.
@@ -253,24 +257,28 @@ impl Lanes {
         if state.is_closed {
             return Err(WorkerEnded.into());
         }
-        let is_free = !state.queues.contains_key(lane);
-        if is_free {
-            state.queues.insert(lane.clone(), VecDeque::new());
+        match state.queues.entry(lane.clone()) {
+            Entry::Occupied(_) => Ok(false),
+            Entry::Vacant(queue) => {
+                queue.insert(VecDeque::new());
+                Ok(true)
+            }
         }
-        Ok(is_free)
     }
 
     /// Returns the lane's next operation, or ends the lane.
     fn next(&self, lane: &Lane) -> Option<Operation> {
         let mut state = lock(&self.state);
-        let next = state.queues.get_mut(lane).and_then(VecDeque::pop_front);
-        if next.is_none() {
-            state.queues.remove(lane);
-            if state.queues.is_empty() {
-                state.until_empty.clear();
+        if let Entry::Occupied(mut queue) = state.queues.entry(lane.clone()) {
+            if let Some(next) = queue.get_mut().pop_front() {
+                return Some(next);
             }
+            queue.remove();
         }
-        next
+        if state.queues.is_empty() {
+            state.until_empty.clear();
+        }
+        None
     }
 
     /// Locks the files that the next operation of a lane needs. Returns `None` if it needs no lock,
@@ -285,7 +293,7 @@ impl Lanes {
             LockMode::Shared => LockFile::shared(&paths)?,
             LockMode::Exclusive => {
                 let open_files = lane.as_ref().and_then(|session| self.files.take(session));
-                Some(LockFile::exclusive(&paths, open_files)?)
+                Some(LockFile::exclusive(paths, open_files)?)
             }
         };
         file.map(LockFile::try_lock).transpose()
