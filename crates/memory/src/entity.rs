@@ -1,12 +1,14 @@
 //! The memory that describes the entities in the user's input.
 
+mod describe;
+
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use conversant_core::{
-    BoxError, ChatHistory, HistoryError, LanguageModel, LoadContext, Loaded, MaintainContext,
-    Memory, MemoryError, Note, Prompt, PromptError, Range, RequestPurpose, Saved, Scope, Slice,
-    Slot, Ticket, Turn, Value, Version, Warning, clock::Instant, vars,
+    ChatHistory, HistoryError, LanguageModel, LoadContext, Loaded, MaintainContext, Memory,
+    MemoryError, Messages, Note, Prompt, PromptError, Range, RequestPurpose, Saved, Scope, Slice,
+    Slot, Ticket, Turn, Value, Version, Warning, clock::Instant,
 };
 use serde_json::{Map, Value as Json};
 
@@ -19,8 +21,9 @@ use crate::{
     },
     facts::{self, Abandoned, Facts, Rewritten},
     llm::{
-        entity_extractor::{EntityExtractor, ExtractedNames, extraction_settings, human_text},
-        limits::shortened_messages,
+        attempts::Attempts,
+        entity_extractor::{EntityExtractor, ExtractedNames, extraction_settings},
+        limits::{MAX_TEXT, shortened_messages},
         prompted_model::PromptedModel,
         static_prompt::Piece::{self, Text, Variable},
     },
@@ -32,10 +35,6 @@ const DEFAULT_ENTITIES_KEY: &str = "entities";
 
 /// The default number of entities that are described after a turn.
 const DEFAULT_MAX_ENTITIES: usize = 20;
-
-/// The number of times that a description is written whose fact changes meanwhile. After that the
-/// change stays as it is.
-const MAX_REWRITES: usize = 2;
 
 /// The prompt that requests a description.
 const DESCRIPTION: &[Piece] = &[
@@ -83,7 +82,9 @@ const DESCRIPTION: &[Piece] = &[
 /// next maintenance waits up to 10 seconds, or until the call's deadline.
 ///
 /// If the model fails, neither the answer nor the turn is lost: a
-/// [`Warning`](conversant_core::Warning) reports the cause, and the next turn tries again.
+/// [`Warning`](conversant_core::Warning) reports the cause, and the next turn tries again. An older
+/// turn that the model does not accept, because a content filter refuses it or it is too long even
+/// when its texts are cut, is left out, and a warning reports it.
 ///
 /// # Examples
 ///
@@ -297,45 +298,8 @@ impl EntityMemory {
     }
 
     /// Returns the transcript for the memory's model.
-    fn transcript(&self, recent: &Slice) -> String {
-        self.conversation.transcript.render(&shortened_messages(&recent.messages))
-    }
-
-    /// Rewrites the description of each name in the turns that are not covered.
-    async fn describe(&self, context: MaintainContext<'_>) -> Result<(), BoxError> {
-        let note = self.note().await?;
-        self.adopt(note.as_ref()).await?;
-        let (mut known, uncovered) = self.read(note).await?;
-        if uncovered.messages.is_empty() {
-            return Ok(());
-        }
-        let input = human_text(&uncovered.messages);
-        let history = self.transcript(&self.recent().await?);
-        let pending = lock(&self.pending).clone();
-        let mut names = match pending {
-            Some(names) => names,
-            None => self.extractor.extract(&history, &input, context).await?,
-        };
-        for _ in 0..MAX_REWRITES {
-            let mut rewritten = Vec::with_capacity(names.len());
-            for name in names {
-                let before = known.get(&name).and_then(Json::as_str).map(str::to_owned);
-                let variables = vars! {
-                    "entity" => name.as_str(),
-                    "summary" => before.as_deref().unwrap_or_default(),
-                    "history" => history.as_str(),
-                    "input" => input.as_str(),
-                };
-                let after = self.writer.call_for_text(&variables, context).await?;
-                rewritten.push(Rewritten { name, before, after: after.trim().to_owned() });
-            }
-            (known, names) = self.store(rewritten, uncovered.version, context.deadline).await?;
-            if names.is_empty() {
-                break;
-            }
-        }
-        *lock(&self.pending) = Some(Vec::new());
-        Ok(())
+    fn transcript(&self, messages: &Messages, max: usize) -> String {
+        self.conversation.transcript.render(&shortened_messages(messages, max))
     }
 
     /// Stores rewritten descriptions, and that they cover the conversation up to a version. Returns
@@ -407,7 +371,7 @@ impl Memory for EntityMemory {
         let recent = self.recent().await?;
         let extracted = match self.conversation.input(context) {
             Some(input) => {
-                let history = self.transcript(&recent);
+                let history = self.transcript(&recent.messages, MAX_TEXT);
                 self.extractor.extract(&history, &input, context.into()).await
             }
             None => Ok(Vec::new()),
@@ -445,10 +409,13 @@ impl Memory for EntityMemory {
     }
 
     async fn maintain_with(&self, context: MaintainContext<'_>) -> Result<Saved, MemoryError> {
-        Ok(self.describe(context).await.err().map_or_else(Saved::default, |error| {
+        let mut attempts = Attempts::new();
+        let described = self.describe(&mut attempts, context).await;
+        let saved = described.err().map_or_else(Saved::default, |error| {
             let what = "cannot describe a turn's entities; the next turn tries again";
             Saved::default().with_warning(Warning::new(what, Some(error)))
-        }))
+        });
+        Ok(attempts.add_warning(saved))
     }
 
     async fn clear(&self) -> Result<(), MemoryError> {

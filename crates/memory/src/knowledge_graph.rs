@@ -12,12 +12,14 @@ use conversant_core::{
 use crate::{
     conversation::{
         Conversation,
-        derived_state::{Derived, DerivedState},
+        derived_state::{Derived, DerivedState, covered, is_lost},
         settings::{conversation_at, conversation_methods, conversation_settings},
+        turn_boundaries::turns,
     },
     llm::{
+        attempts::Attempts,
         entity_extractor::{EntityExtractor, ExtractedNames, extraction_settings, human_text},
-        limits::shortened_messages,
+        limits::{MAX_TEXT, shortened_messages},
         prompted_model::PromptedModel,
         static_prompt::Piece::{self, Text, Variable},
         triples::{KnowledgeGraph, SEPARATOR},
@@ -59,7 +61,9 @@ const FACTS: &[Piece] = &[
 /// restart. Of an answer of the model with more than 4 MiB, the rest is ignored.
 ///
 /// If the model fails, neither the answer nor the turn is lost: a
-/// [`Warning`](conversant_core::Warning) reports the cause, and the next turn tries again.
+/// [`Warning`](conversant_core::Warning) reports the cause, and the next turn tries again. An older
+/// turn that the model does not accept, because a content filter refuses it or it is too long even
+/// when its texts are cut, is left out, and a warning reports it.
 ///
 /// # Examples
 ///
@@ -165,24 +169,50 @@ impl KnowledgeGraphMemory {
 
     async fn recent(&self) -> Result<String, HistoryError> {
         let recent = self.conversation.session.load(Range::LastTurns(self.k)).await?;
-        Ok(self.conversation.transcript.render(&shortened_messages(&recent.messages)))
+        Ok(self.transcript(&recent.messages, MAX_TEXT))
+    }
+
+    /// Returns the transcript for the memory's model.
+    fn transcript(&self, messages: &Messages, max: usize) -> String {
+        self.conversation.transcript.render(&shortened_messages(messages, max))
     }
 
     /// Extracts facts from the turns that are not covered.
-    async fn extract_facts(&self, context: MaintainContext<'_>) -> Result<(), BoxError> {
-        let (mut graph, uncovered) = self.read().await?;
-        if uncovered.messages.is_empty() {
-            return Ok(());
+    async fn extract_facts(
+        &self,
+        attempts: &mut Attempts,
+        context: MaintainContext<'_>,
+    ) -> Result<(), BoxError> {
+        let mut written = None;
+        loop {
+            let (mut graph, uncovered) = self.read().await?;
+            if uncovered.messages.is_empty() || is_lost(&uncovered, written) {
+                return Ok(());
+            }
+            let turns = turns(&uncovered.messages);
+            let (new, tried) = attempts.next_messages(&turns, uncovered.messages.len());
+            let (messages, max) = (uncovered.messages.slice(new.clone()), attempts.bytes());
+            let history = match attempts.is_narrowed() {
+                true => self.transcript(&messages, max),
+                false => self.recent().await?,
+            };
+            let variables = vars! { "history" => history, "input" => human_text(&messages, max) };
+            let is_covered = match self.writer.call_for_list(SEPARATOR, &variables, context).await {
+                Ok(answer) => {
+                    graph.add_answer(&answer);
+                    attempts.succeeded()
+                }
+                Err(error) => attempts.failed(error, tried, turns.len())?,
+            };
+            if is_covered {
+                let covers = covered(&uncovered, new.end);
+                self.state.write(&self.conversation.session, graph.to_note(), covers).await?;
+                written = Some(covers);
+            }
+            if new == (0..uncovered.messages.len()) && is_covered {
+                return Ok(());
+            }
         }
-        let variables = vars! {
-            "history" => self.recent().await?,
-            "input" => human_text(&uncovered.messages),
-        };
-        let answer = self.writer.call_for_list(SEPARATOR, &variables, context).await?;
-        graph.add_answer(&answer);
-        let session = &self.conversation.session;
-        self.state.write(session, graph.to_note(), uncovered.version).await?;
-        Ok(())
     }
 
     fn show(&self, lines: Vec<String>) -> Value {
@@ -227,10 +257,13 @@ impl Memory for KnowledgeGraphMemory {
     }
 
     async fn maintain_with(&self, context: MaintainContext<'_>) -> Result<Saved, MemoryError> {
-        Ok(self.extract_facts(context).await.err().map_or_else(Saved::default, |error| {
+        let mut attempts = Attempts::new();
+        let extracted = self.extract_facts(&mut attempts, context).await;
+        let saved = extracted.err().map_or_else(Saved::default, |error| {
             let what = "cannot extract a turn's facts; the next turn tries again";
             Saved::default().with_warning(Warning::new(what, Some(error)))
-        }))
+        });
+        Ok(attempts.add_warning(saved))
     }
 
     async fn clear(&self) -> Result<(), MemoryError> {

@@ -79,7 +79,7 @@ mod in_memory;
 #[cfg(feature = "entities")]
 mod knowledge_graph;
 mod leased;
-#[cfg(any(feature = "entities", feature = "summaries"))]
+#[cfg(any(feature = "entities", feature = "summaries", feature = "vectors"))]
 mod llm;
 mod read_only;
 mod simple;

@@ -13,9 +13,11 @@ use crate::{
         Conversation,
         derived_state::{Derived, DerivedState, covered, is_lost},
         settings::{conversation_at, conversation_methods, conversation_settings},
-        turn_boundaries::boundaries,
     },
-    llm::summarizer::{Summarizer, count_for_call, not_summarized, summary_settings},
+    llm::{
+        attempts::Attempts,
+        summarizer::{Summarizer, not_summarized, summary_settings},
+    },
 };
 
 /// Shows a summary of the conversation, as text or as a system message.
@@ -31,7 +33,9 @@ use crate::{
 /// A summary is cut after 64 KiB, and `[…]` marks the place. A message counts as covered once its
 /// summary is stored. If the model fails, the call is cancelled or the answer is blank, the turn is
 /// shown in full after the summary. A [`Warning`](conversant_core::Warning) reports the cause, and
-/// the next turn tries again.
+/// the next turn tries again. An older turn that the model does not accept, because a content
+/// filter refuses it or it is too long even when its texts are cut, is left out: `[…]` marks the
+/// place, and a warning reports it.
 ///
 /// # Examples
 ///
@@ -107,17 +111,24 @@ impl SummaryMemory {
     }
 
     /// Extends the summary to the messages that it does not cover.
-    async fn summarize(&self, context: MaintainContext<'_>) -> Result<(), BoxError> {
+    async fn summarize(
+        &self,
+        attempts: &mut Attempts,
+        context: MaintainContext<'_>,
+    ) -> Result<(), BoxError> {
         let mut written = None;
         loop {
             let Summarized { summary, rest } = self.read().await?;
-            let new = rest.messages.slice(..count_for_call(&rest.messages, boundaries));
-            if new.is_empty() || is_lost(&rest, written) {
+            if rest.messages.is_empty() || is_lost(&rest, written) {
                 return Ok(());
             }
             let transcript = &self.conversation.transcript;
-            let summary = self.summarizer.extend(&summary, &new, transcript, context).await?;
-            let covers = covered(&rest, new.len());
+            let extended = self
+                .summarizer
+                .extend(summary, &rest.messages, attempts, transcript, context)
+                .await?;
+            let Some((summary, messages)) = extended else { continue };
+            let covers = covered(&rest, messages);
             self.state.write(&self.conversation.session, Value::from(summary), covers).await?;
             written = Some(covers);
         }
@@ -163,7 +174,10 @@ impl Memory for SummaryMemory {
     }
 
     async fn maintain_with(&self, context: MaintainContext<'_>) -> Result<Saved, MemoryError> {
-        Ok(self.summarize(context).await.err().map_or_else(Saved::default, not_summarized))
+        let mut attempts = Attempts::new();
+        let failed = self.summarize(&mut attempts, context).await.err().map(not_summarized);
+        let saved = failed.into_iter().fold(Saved::default(), Saved::with_warning);
+        Ok(attempts.add_warning(saved))
     }
 
     async fn clear(&self) -> Result<(), MemoryError> {

@@ -17,7 +17,10 @@ use crate::{
         settings::{conversation_at, conversation_methods, conversation_settings},
         turn_boundaries::{boundaries, count_leading_system},
     },
-    llm::summarizer::{Summarizer, count_for_call, not_summarized, summary_settings},
+    llm::{
+        attempts::Attempts,
+        summarizer::{Summarizer, not_summarized, summary_settings},
+    },
     sync::lock,
     trim::{
         Trim,
@@ -53,7 +56,9 @@ const NOTE: &str = "summary_buffer";
 /// A summary is cut after 64 KiB, and `[…]` marks the place. A message counts as covered once its
 /// summary is stored. If the model fails, the call is cancelled or the answer is blank, all
 /// messages that the summary does not cover are shown, even above the limit. A
-/// [`Warning`](conversant_core::Warning) reports the cause, and the next turn tries again.
+/// [`Warning`](conversant_core::Warning) reports the cause, and the next turn tries again. A turn
+/// that the model does not accept, because a content filter refuses it or it is too long even when
+/// its texts are cut, is left out: `[…]` marks the place, and a warning reports it.
 ///
 /// Under [`Trim::Turns`], whole turns are summarised, the summary counts against the limit, and the
 /// system messages at the start of the conversation stay. A newest turn that alone exceeds the
@@ -182,7 +187,11 @@ impl SummaryBufferMemory {
 
     /// Extends and stores the summary until the shown messages fit. Returns a warning if the
     /// summary alone exceeds the limit.
-    async fn summarize(&self, context: MaintainContext<'_>) -> Result<Option<Warning>, BoxError> {
+    async fn summarize(
+        &self,
+        attempts: &mut Attempts,
+        context: MaintainContext<'_>,
+    ) -> Result<Option<Warning>, BoxError> {
         let mut written = None;
         loop {
             let mut summarized = self.read().await?;
@@ -191,11 +200,12 @@ impl SummaryBufferMemory {
             if excess.is_empty() || is_lost(rest, written) {
                 return Ok(self.summary_too_long(&summarized));
             }
-            let old = excess.slice(..count_for_call(&excess, boundaries));
             let transcript = &self.conversation.transcript;
-            let summary = &summarized.summary;
-            let summary = self.summarizer.extend(summary, &old, transcript, context).await?;
-            let covers = covered(rest, old.len());
+            let summary = std::mem::take(&mut summarized.summary);
+            let extended =
+                self.summarizer.extend(summary, &excess, attempts, transcript, context).await?;
+            let Some((summary, messages)) = extended else { continue };
+            let covers = covered(rest, messages);
             summarized.summary = summary;
             self.state.write(&self.conversation.session, encode(summarized), covers).await?;
             written = Some(covers);
@@ -289,10 +299,11 @@ impl Memory for SummaryBufferMemory {
     }
 
     async fn maintain_with(&self, context: MaintainContext<'_>) -> Result<Saved, MemoryError> {
-        Ok(match self.summarize(context).await {
-            Ok(warning) => warning.into_iter().fold(Saved::default(), Saved::with_warning),
-            Err(error) => not_summarized(error),
-        })
+        let mut attempts = Attempts::new();
+        let summarized = self.summarize(&mut attempts, context).await;
+        let warning = summarized.unwrap_or_else(|error| Some(not_summarized(error)));
+        let saved = warning.into_iter().fold(Saved::default(), Saved::with_warning);
+        Ok(attempts.add_warning(saved))
     }
 
     async fn clear(&self) -> Result<(), MemoryError> {

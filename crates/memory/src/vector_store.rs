@@ -1,20 +1,31 @@
 //! The memory that shows the turns nearest in meaning to the user's input.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::HashSet,
+    ops::Range as Indices,
+    sync::{Arc, Mutex},
+};
 
 use async_trait::async_trait;
 use conversant_core::{
-    BoxError, Collection, Document, LoadContext, Loaded, Match, Memory, MemoryError, Message,
-    Messages, Range, Saved, Scope, Ticket, Turn, Value, VectorStore, VectorStoreError, Version,
-    Warning, vars,
+    BoxError, Collection, Document, HistoryError, LoadContext, Loaded, Match, Memory, MemoryError,
+    Message, Messages, Range, Saved, Scope, Ticket, Turn, Value, VectorStore, VectorStoreError,
+    Version, Warning, vars,
 };
 use serde_json::Value as Json;
 
-use crate::conversation::{
-    Conversation,
-    derived_state::{Derived, DerivedState},
-    settings::{conversation_methods, conversation_settings},
-    turn_boundaries::boundaries,
+use crate::{
+    conversation::{
+        Conversation,
+        derived_state::{Derived, DerivedState},
+        settings::{conversation_methods, conversation_settings},
+        turn_boundaries::turns,
+    },
+    llm::{
+        attempts::{Attempts, is_refusal},
+        limits::shortened,
+    },
+    sync::lock,
 };
 
 /// The note with the version up to which a session's turns are in its collection.
@@ -37,7 +48,9 @@ const PAGE: usize = 256;
 /// As text, the nearest turn comes first, as in LangChain; as messages, turns are in the order of
 /// the conversation. The conversation is stored in the history. [`maintain`](Memory::maintain) adds
 /// its turns to the vector store. If that fails, a [`Warning`](conversant_core::Warning) reports
-/// the cause, and the next turn tries again.
+/// the cause, and the next turn tries again. Of a turn or an input that is too long for the
+/// embedding model, the end is cut off, to 8 KiB or to 1 KiB. An older turn that it does not accept
+/// even then is left out, and no turn is shown for such an input; a warning reports it.
 ///
 /// If the conversation has moved to another branch
 /// ([`ChatHistory::set_tip`](conversant_core::ChatHistory::set_tip)), the turns of the new branch
@@ -163,22 +176,22 @@ impl VectorStoreMemory {
     /// Adds the turns that are not in the collection yet, and returns the version of the last one.
     /// If it may have others of this session, of another branch or a cleared conversation, removes
     /// those.
-    async fn add_turns(&self, has_others: bool) -> Result<Version, BoxError> {
+    async fn add_turns(
+        &self,
+        has_others: bool,
+        attempts: &mut Attempts,
+    ) -> Result<Version, BoxError> {
         let session = &self.conversation.session;
         let Derived { body, uncovered } = self.state.read(session).await?;
         let covers = uncovered.version;
         if !uncovered.messages.is_empty() {
-            let mut starts = boundaries(&uncovered.messages);
-            if starts.first() != Some(&0) {
-                starts.insert(0, 0);
-            }
-            let ends = starts.iter().copied().skip(1).chain([uncovered.messages.len()]);
-            let turn = |(start, end)| {
-                let first = Version::new(covers.epoch, uncovered.start() + start as u64);
-                self.document(first, &uncovered.messages.slice(start..end))
+            let turns = turns(&uncovered.messages);
+            let document = |turn: &Indices<usize>| {
+                let first = Version::new(covers.epoch, uncovered.start() + turn.start as u64);
+                self.document(first, &uncovered.messages.slice(turn.clone()))
             };
-            let documents: Vec<_> = starts.iter().copied().zip(ends).map(turn).collect();
-            self.store.add(&self.collection(), &documents).await?;
+            let documents: Vec<_> = turns.iter().map(document).collect();
+            self.add(&documents, attempts).await?;
             // In a collection that sessions share, all documents are listed to find them. So a
             // session with one turn is taken for a new one.
             let may_have_others = has_others || self.scope == Scope::Session || documents.len() > 1;
@@ -191,19 +204,64 @@ impl VectorStoreMemory {
         Ok(covers)
     }
 
-    async fn search(&self, input: &str) -> Result<Vec<Match>, MemoryError> {
-        self.store.search(&self.collection(), input, self.k).await.map_err(custom)
+    /// Adds documents, except those that the embedding model does not accept. Of one that is too
+    /// long for it, the end is cut off.
+    async fn add(&self, documents: &[Document], attempts: &mut Attempts) -> Result<(), BoxError> {
+        let collection = self.collection();
+        let mut left = documents;
+        while !left.is_empty() {
+            let next = attempts.next(left.len());
+            let tried = left.get(next.clone()).unwrap_or_default();
+            let added = match attempts.shortens() {
+                true => {
+                    let shortened = |document: &Document| {
+                        let mut document = document.clone();
+                        document.text = shortened(&document.text, attempts.bytes()).into_owned();
+                        document
+                    };
+                    let tried: Vec<_> = tried.iter().map(shortened).collect();
+                    self.store.add(&collection, &tried).await
+                }
+                false => self.store.add(&collection, tried).await,
+            };
+            let is_done = match added {
+                Ok(()) => attempts.succeeded(),
+                Err(error) => attempts.failed(error.into(), tried.len(), left.len())?,
+            };
+            if is_done {
+                left = left.get(next.end..).unwrap_or_default();
+            }
+        }
+        Ok(())
+    }
+
+    /// Searches the turns. If the input is too long for the embedding model, searches its
+    /// beginning.
+    async fn search(&self, input: &str) -> Result<Vec<Match>, BoxError> {
+        let mut attempts = Attempts::new();
+        loop {
+            let text = match attempts.shortens() {
+                true => shortened(input, attempts.bytes()),
+                false => input.into(),
+            };
+            match self.store.search(&self.collection(), &text, self.k).await {
+                Ok(found) => return Ok(found),
+                Err(error) => {
+                    attempts.failed(error.into(), 1, 1)?;
+                }
+            }
+        }
     }
 
     /// Searches the turns of the conversation, and returns its version too.
-    async fn search_conversation(&self, input: &str) -> Result<(Vec<Match>, Version), MemoryError> {
+    async fn search_conversation(&self, input: &str) -> Result<(Vec<Match>, Version), BoxError> {
         let Derived { body, uncovered } = self.state.read(&self.conversation.session).await?;
         // The history has the note only if the turns that it covers are in the conversation.
         let mut covers = body.map(|_| Version::new(uncovered.version.epoch, uncovered.start()));
         let mut found = self.search(input).await?;
         let is_own = |found: &Match| self.is_own_turn(&found.document);
         if covers.is_none() && found.iter().any(is_own) {
-            covers = self.add_turns(true).await.ok();
+            covers = self.add_turns(true, &mut Attempts::new()).await.ok();
             if covers.is_some() {
                 found = self.search(input).await?;
             }
@@ -312,26 +370,43 @@ impl Memory for VectorStoreMemory {
     conversation_methods!();
 
     async fn load(&self, context: LoadContext<'_>) -> Result<Loaded, MemoryError> {
-        let (found, version) = match self.conversation.input(context) {
-            Some(input) => self.search_conversation(&input).await?,
-            None => {
+        let searched = match self.conversation.input(context) {
+            Some(input) => Some(self.search_conversation(&input).await),
+            None => None,
+        };
+        let (found, version, refused) = match searched {
+            Some(Ok((found, version))) => (found, version, None),
+            Some(Err(error)) if !is_refusal(&error) => return Err(failed(error)),
+            refused => {
                 let end = self.conversation.session.load(Range::LastMessages(0)).await?;
-                (Vec::new(), end.version)
+                (Vec::new(), end.version, refused.and_then(Result::err))
             }
         };
-        Ok(self.conversation.loaded(self.show(found)?, version))
+        let mut loaded = self.conversation.loaded(self.show(found)?, version);
+        if let Some(error) = refused {
+            loaded.ticket = loaded.ticket.with_state(NotSearched(Mutex::new(Some(error))));
+        }
+        Ok(loaded)
     }
 
     async fn save(&self, turn: &Turn, ticket: Ticket) -> Result<Saved, MemoryError> {
         self.conversation.append(turn, &ticket).await?;
-        Ok(Saved::default())
+        let refused =
+            ticket.state::<NotSearched>().and_then(|NotSearched(error)| lock(error).take());
+        Ok(refused.map_or_else(Saved::default, |error| {
+            let what = "cannot search the conversation: the model of the vector store does not accept the input";
+            Saved::default().with_warning(Warning::new(what, Some(error)))
+        }))
     }
 
     async fn maintain(&self) -> Result<Saved, MemoryError> {
-        Ok(self.add_turns(false).await.err().map_or_else(Saved::default, |error| {
+        let mut attempts = Attempts::new();
+        let added = self.add_turns(false, &mut attempts).await;
+        let saved = added.err().map_or_else(Saved::default, |error| {
             let what = "cannot add a turn to the vector store; the next turn tries again";
             Saved::default().with_warning(Warning::new(what, Some(error)))
-        }))
+        });
+        Ok(attempts.add_warning(saved))
     }
 
     async fn clear(&self) -> Result<(), MemoryError> {
@@ -343,6 +418,17 @@ impl Memory for VectorStoreMemory {
             _ => self.remove_own(&HashSet::new()).await,
         }
         .map_err(custom)
+    }
+}
+
+/// The error of a search that the embedding model refused, for the save.
+struct NotSearched(Mutex<Option<BoxError>>);
+
+/// Returns the error of a load whose search failed.
+fn failed(error: BoxError) -> MemoryError {
+    match error.downcast::<HistoryError>() {
+        Ok(error) => (*error).into(),
+        Err(error) => MemoryError::Custom(error),
     }
 }
 

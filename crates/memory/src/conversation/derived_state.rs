@@ -53,7 +53,7 @@ impl DerivedState {
 }
 
 /// Returns the version that a note covers together with the first messages after it.
-#[cfg(feature = "summaries")]
+#[cfg(any(feature = "entities", feature = "summaries"))]
 pub(crate) fn covered(uncovered: &Slice, messages: usize) -> Version {
     let count = messages as u64;
     if messages == uncovered.messages.len() {
@@ -65,7 +65,7 @@ pub(crate) fn covered(uncovered: &Slice, messages: usize) -> Version {
 /// Returns whether the messages that a note should cover were read again after it was written. Then
 /// another process has written to the session, or the history has lost the note. Calling a model
 /// again would repeat the same call.
-#[cfg(feature = "summaries")]
+#[cfg(any(feature = "entities", feature = "summaries"))]
 pub(crate) fn is_lost(uncovered: &Slice, written: Option<Version>) -> bool {
     let start = Version::new(uncovered.version.epoch, uncovered.start());
     written.is_some_and(|written| start < Version::new(written.epoch, written.messages))

@@ -1,5 +1,8 @@
 //! The indices at which a view of a conversation may begin, derived from its messages.
 
+#[cfg(any(feature = "entities", feature = "summaries", feature = "vectors"))]
+use std::ops::Range;
+
 use conversant_core::{Message, Messages, Role};
 
 /// Returns the indices at which a view may begin, in order. These are the questions, or the system
@@ -8,6 +11,17 @@ pub(crate) fn boundaries(messages: &Messages) -> Vec<usize> {
     let mut boundaries: Vec<_> = boundaries_backwards(messages).collect();
     boundaries.reverse();
     boundaries
+}
+
+/// Returns the turns of a conversation, in order. What comes before the first boundary is one.
+#[cfg(any(feature = "entities", feature = "summaries", feature = "vectors"))]
+pub(crate) fn turns(messages: &Messages) -> Vec<Range<usize>> {
+    let mut starts = boundaries(messages);
+    if starts.first() != Some(&0) && !messages.is_empty() {
+        starts.insert(0, 0);
+    }
+    let ends = starts.iter().copied().skip(1).chain([messages.len()]);
+    starts.iter().copied().zip(ends).map(|(start, end)| start..end).collect()
 }
 
 /// Iterates over [`boundaries`] from the last to the first.

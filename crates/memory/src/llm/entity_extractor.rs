@@ -8,7 +8,7 @@ use conversant_core::{
 };
 
 use super::{
-    limits::{shortened, shortened_messages},
+    limits::{MAX_TEXT, shortened, shortened_messages},
     prompted_model::PromptedModel,
     static_prompt::Piece::{self, Text, Variable},
 };
@@ -63,7 +63,7 @@ impl EntityExtractor {
         input: &str,
         context: MaintainContext<'_>,
     ) -> Result<Vec<String>, BoxError> {
-        let variables = vars! { "history" => history, "input" => shortened(input) };
+        let variables = vars! { "history" => history, "input" => shortened(input, MAX_TEXT) };
         let answer = self.model.call_for_list(",", &variables, context).await?;
         Ok(decode_names(&answer, self.max_entities))
     }
@@ -109,9 +109,10 @@ impl ExtractedNames {
     }
 }
 
-/// Returns the text of the human messages, one a line. The longest are cut.
-pub(crate) fn human_text(messages: &Messages) -> String {
-    let messages = shortened_messages(messages);
+/// Returns the text of the human messages, one a line. The longest are cut, such that all messages
+/// have at most `max` bytes.
+pub(crate) fn human_text(messages: &Messages, max: usize) -> String {
+    let messages = shortened_messages(messages, max);
     let human = messages.iter().filter(|message| *message.role() == Role::Human);
     let texts: Vec<Cow<'_, str>> = human.map(Message::text).collect();
     texts.join("\n")

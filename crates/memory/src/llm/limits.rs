@@ -5,12 +5,12 @@
 
 use std::borrow::Cow;
 
+#[cfg(any(feature = "entities", feature = "summaries"))]
 use conversant_core::{Message, Messages};
 
-use crate::trim::{
-    sizes::total,
-    truncate::{MARK, cut_longest},
-};
+use crate::trim::truncate::MARK;
+#[cfg(any(feature = "entities", feature = "summaries"))]
+use crate::trim::{sizes::total, truncate::cut_longest};
 
 /// The most text of a conversation in one call, and of an answer that is text: 64 KiB.
 pub(crate) const MAX_TEXT: usize = 64 * 1024;
@@ -20,20 +20,21 @@ pub(crate) const MAX_TEXT: usize = 64 * 1024;
 #[cfg(feature = "entities")]
 pub(crate) const MAX_LIST: usize = 4 * 1024 * 1024;
 
-/// Returns messages whose longest texts are cut, such that all have at most [`MAX_TEXT`] bytes.
-/// Messages that are too many for it are returned whole.
-pub(crate) fn shortened_messages(messages: &Messages) -> Messages {
+/// Returns messages whose longest texts are cut, such that all have at most `max` bytes, usually
+/// [`MAX_TEXT`]. Messages that are too many for it are returned whole.
+#[cfg(any(feature = "entities", feature = "summaries"))]
+pub(crate) fn shortened_messages(messages: &Messages, max: usize) -> Messages {
     let size = |message: &Message| message.text().len();
     let cut = match total(messages.iter().map(size)) {
-        0..=MAX_TEXT => None,
-        _ => cut_longest(messages, MAX_TEXT, size),
+        bytes if bytes <= max => None,
+        _ => cut_longest(messages, max, size),
     };
     cut.unwrap_or_else(|| messages.clone())
 }
 
-/// Returns a text whose end is cut off and marked after [`MAX_TEXT`] bytes.
-pub(crate) fn shortened(text: &str) -> Cow<'_, str> {
-    cut(text, MAX_TEXT).map_or(Cow::Borrowed(text), |kept| Cow::Owned(format!("{kept}{MARK}")))
+/// Returns a text whose end is cut off and marked after `max` bytes, usually [`MAX_TEXT`].
+pub(crate) fn shortened(text: &str, max: usize) -> Cow<'_, str> {
+    cut(text, max).map_or(Cow::Borrowed(text), |kept| Cow::Owned(format!("{kept}{MARK}")))
 }
 
 /// Returns the items of a list that are whole within [`MAX_LIST`] bytes.

@@ -10,7 +10,7 @@ use conversant_core::{
 #[cfg(feature = "entities")]
 use super::limits::shortened_list;
 use super::{
-    limits::shortened,
+    limits::{MAX_TEXT, shortened},
     static_prompt::{Piece, StaticPrompt},
 };
 
@@ -54,7 +54,7 @@ impl PromptedModel {
         if answer.trim().is_empty() {
             return Err("cannot use the model's answer: it is empty".into());
         }
-        Ok(shortened(&answer).into_owned())
+        Ok(shortened(&answer, MAX_TEXT).into_owned())
     }
 
     /// Returns the model's answer, a list that may be empty. Of an answer with more than 4 MiB,

@@ -1,15 +1,17 @@
 //! Extends the summary of a conversation.
 
 use conversant_core::{
-    BoxError, LanguageModel, MaintainContext, Messages, Prompt, PromptError, RequestPurpose, Saved,
+    BoxError, LanguageModel, MaintainContext, Messages, Prompt, PromptError, RequestPurpose,
     Transcript, Warning, vars,
 };
 
 use super::{
+    attempts::Attempts,
     limits::{MAX_TEXT, shortened_messages},
     prompted_model::PromptedModel,
     static_prompt::Piece::{self, Text, Variable},
 };
+use crate::{conversation::turn_boundaries::turns, trim::truncate::MARK};
 
 /// The prompt that requests a summary.
 const SUMMARY: &[Piece] = &[
@@ -38,47 +40,57 @@ impl Summarizer {
         Ok(Self(self.0.with_prompt(prompt, &["summary", "new_lines"])?))
     }
 
-    /// Returns a summary that covers the previous summary and these messages. Of a turn with more
-    /// than [`MAX_TEXT`] bytes, the longest texts are cut.
+    /// Extends a summary to the next of the messages that it does not cover: whole turns with at
+    /// most [`MAX_TEXT`] bytes, and at least one, whose longest texts are cut. Returns the summary
+    /// and the number of messages that it covers now, or `None` if they have to be tried again.
+    ///
+    /// There is more text only where a conversation is older than its summary, or where the model
+    /// failed for many turns.
     pub(crate) async fn extend(
         &self,
-        summary: &str,
-        messages: &Messages,
+        summary: String,
+        uncovered: &Messages,
+        attempts: &mut Attempts,
         transcript: &Transcript,
         context: MaintainContext<'_>,
-    ) -> Result<String, BoxError> {
-        let lines = transcript.render(&shortened_messages(messages));
-        let variables = vars! { "summary" => summary, "new_lines" => lines };
-        self.0.call_for_text(&variables, context).await
+    ) -> Result<Option<(String, usize)>, BoxError> {
+        let turns = turns(uncovered);
+        let (new, tried) = attempts.next_messages(&turns, count_fitting(uncovered));
+        let new_messages = shortened_messages(&uncovered.slice(new.clone()), attempts.bytes());
+        let variables = vars! {
+            "summary" => summary.as_str(),
+            "new_lines" => transcript.render(&new_messages),
+        };
+        let extended = match self.0.call_for_text(&variables, context).await {
+            Ok(extended) => attempts.succeeded().then_some(extended),
+            Err(error) => attempts.failed(error, tried, turns.len())?.then(|| with_gap(summary)),
+        };
+        Ok(extended.map(|extended| (extended, new.end)))
     }
 }
 
-/// Returns the number of messages for the next call: whole turns from the front with at most
-/// [`MAX_TEXT`] bytes, and at least one. There is more text only where a conversation is older than
-/// its summary, or where the model failed for many turns.
-pub(crate) fn count_for_call(
-    messages: &Messages,
-    boundaries: impl FnOnce(&Messages) -> Vec<usize>,
-) -> usize {
+/// Returns the number of messages from the front that have at most [`MAX_TEXT`] bytes.
+fn count_fitting(messages: &Messages) -> usize {
     let mut bytes = 0_usize;
     let fits = messages.iter().take_while(|message| {
         bytes = bytes.saturating_add(message.text().len());
         bytes <= MAX_TEXT
     });
-    let fits = fits.count();
-    if fits == messages.len() {
-        return fits;
-    }
-    let boundaries = boundaries(messages);
-    let last = boundaries.iter().rev().find(|&&boundary| (1..=fits).contains(&boundary));
-    let end = last.or_else(|| boundaries.iter().find(|&&boundary| boundary > 0)).copied();
-    end.unwrap_or(messages.len())
+    fits.count()
 }
 
-/// Returns the result of maintenance whose summary failed.
-pub(crate) fn not_summarized(error: BoxError) -> Saved {
-    let what = "cannot summarise the conversation; the next turn tries again";
-    Saved::default().with_warning(Warning::new(what, Some(error)))
+/// Returns a summary that covers messages which it does not contain.
+fn with_gap(summary: String) -> String {
+    if summary.ends_with(MARK) {
+        return summary;
+    }
+    let gap = if summary.is_empty() { "" } else { "\n" };
+    summary + gap + MARK
+}
+
+/// Returns the warning of maintenance whose summary failed.
+pub(crate) fn not_summarized(error: BoxError) -> Warning {
+    Warning::new("cannot summarise the conversation; the next turn tries again", Some(error))
 }
 
 /// Implements the setting of the summary's prompt for a memory with the field `summarizer`.

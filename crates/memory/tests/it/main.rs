@@ -24,6 +24,7 @@ mod others;
 mod prefix;
 mod properties;
 mod recorded;
+mod refused_turns;
 mod replaced;
 mod scopes;
 mod suites;
