@@ -32,12 +32,6 @@ impl Partials {
     ) {
         self.put(name, Partial::Function(function));
     }
-
-    #[cfg(feature = "few-shot")]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
     /// Adds those of another prompt; where both have one, the other's counts.
     pub(crate) fn extend(&mut self, other: Self) {
         for (name, partial) in other.entries {
@@ -150,10 +144,14 @@ impl<'a> Values<'a> {
         given + partials.map(str::len).sum::<usize>()
     }
 
-    /// Returns the call's variables together with the partial ones that it does not replace.
+    /// Returns the call's variables that a prompt uses, together with the partial ones that they do
+    /// not replace.
     #[cfg(feature = "few-shot")]
-    pub(crate) fn merged(&self) -> Variables {
-        let mut merged = self.variables.clone();
+    pub(crate) fn merged(&self, uses: impl Fn(&str) -> bool) -> Variables {
+        let is_own = |name: &str| uses(name) || self.partials.contains(name);
+        let own = self.variables.iter().filter(|(name, _)| is_own(name));
+        let mut merged: Variables =
+            own.map(|(name, value)| (name.to_owned(), value.clone())).collect();
         for name in self.partials.names() {
             if let Some(value) = self.get(name)
                 && !merged.contains(name)

@@ -106,7 +106,10 @@ impl Body {
                     placeholder.fill(values.get(placeholder.name()), messages)?;
                 }
                 #[cfg(feature = "few-shot")]
-                Part::Selected(source) => messages.append(&source.messages(&values.merged())?),
+                Part::Selected(source) => {
+                    let own = values.merged(|name| self.decides(name, source.slots()));
+                    messages.append(&source.messages(&own)?);
+                }
                 Part::Nested(body) => {
                     let used = |name: &str| body.slots.contains(name);
                     body.fill(&values.with_inner(&body.partials, &used), messages, made)?;
@@ -114,6 +117,15 @@ impl Body {
             }
         }
         Ok(())
+    }
+
+    /// Returns whether a variable decides which messages are selected: one that the selector asks
+    /// for, or that is not messages, which grow with the conversation.
+    #[cfg(feature = "few-shot")]
+    fn decides(&self, name: &str, asked_for: &[Slot]) -> bool {
+        let is_text = |slot: &&Slot| slot.kind() != conversant_core::SlotKind::Messages;
+        let own = self.slots.as_slice().iter().filter(is_text);
+        own.chain(asked_for).any(|slot| slot.name() == name)
     }
 
     /// Adds uses of names. A partial variable makes its slot optional.

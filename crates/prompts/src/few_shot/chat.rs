@@ -105,7 +105,7 @@ impl FewShotChatPromptTemplate {
         let (mut messages, mut text) = (Messages::new(), OutputSize::default());
         let partials = Partials::default();
         let values = Values::new(variables, &partials, &|_| false);
-        for example in self.examples.pick(variables)? {
+        for example in self.examples.pick(|| variables.clone())? {
             let shown = self.example.format_messages(&example)?;
             text.add(text_bytes(&shown), &values)?;
             messages.append(&shown);

@@ -15,10 +15,13 @@ pub(super) enum Examples {
 }
 
 impl Examples {
-    pub(super) fn pick(&self, variables: &Variables) -> Result<Vec<Example>, PromptError> {
+    pub(super) fn pick(
+        &self,
+        variables: impl FnOnce() -> Variables,
+    ) -> Result<Vec<Example>, PromptError> {
         match self {
             Self::Fixed(examples) => Ok(examples.to_vec()),
-            Self::Selected(selector) => selector.select(variables),
+            Self::Selected(selector) => selector.select(&variables()),
         }
     }
 

@@ -20,22 +20,31 @@ pub type Example = Variables;
 /// # Examples
 ///
 /// ```
-/// use conversant_core::{PromptError, Variables, vars};
+/// use conversant_core::{PromptError, Slot, Variables, vars};
 /// use conversant_prompts::{Example, ExampleSelector};
 ///
 /// /// Takes the examples in the language of the call.
-/// struct SameLanguage(Vec<Example>);
+/// struct SameLanguage {
+///     examples: Vec<Example>,
+///     slots: [Slot; 1],
+/// }
 ///
 /// impl ExampleSelector for SameLanguage {
 ///     fn select(&self, variables: &Variables) -> Result<Vec<Example>, PromptError> {
 ///         let same = |example: &&Example| example.get("language") == variables.get("language");
-///         Ok(self.0.iter().filter(same).cloned().collect())
+///         Ok(self.examples.iter().filter(same).cloned().collect())
+///     }
+///
+///     fn slots(&self) -> &[Slot] {
+///         &self.slots
 ///     }
 /// }
-/// # let _ = SameLanguage(vec![vars! {}]);
+/// # let _ = SameLanguage { examples: vec![vars! {}], slots: [Slot::text("language")] };
 /// ```
 pub trait ExampleSelector: Send + Sync {
     /// Returns the examples for a call with these variables, in the order in which they are shown.
+    /// The variables are those of the prompt and of [`slots`](Self::slots): others of a chain, such
+    /// as its history, do not change the choice.
     ///
     /// # Errors
     ///

@@ -157,13 +157,6 @@ impl Prompt for FewShotPromptTemplate {
     fn format(&self, variables: &Variables) -> Result<PromptValue, PromptError> {
         PromptError::check_missing(self.slots(), variables)?;
         let values = Values::new(variables, &self.partials, &|name| self.slots.contains(name));
-        let merged;
-        let all = if self.partials.is_empty() {
-            variables
-        } else {
-            merged = values.merged();
-            &merged
-        };
         let (mut parts, mut made) = (Vec::new(), OutputSize::default());
         let mut add = |text: String| {
             let separator = if parts.is_empty() { 0 } else { self.separator.len() };
@@ -172,7 +165,8 @@ impl Prompt for FewShotPromptTemplate {
         if !self.prefix.template().is_empty() {
             add(self.prefix.render(&values)?)?;
         }
-        for example in self.examples.pick(all)? {
+        let own = || values.merged(|name| self.slots.contains(name));
+        for example in self.examples.pick(own)? {
             let text = self.example.format(&example)?.into_text();
             if !text.is_empty() {
                 add(text)?;

@@ -423,6 +423,44 @@ mod few_shot {
                        the example right?";
         assert_eq!(chosen(&selector, longest), 0);
     }
+
+    /// As in LangChain's chain, which passes on the variables of the prompt alone.
+    #[test]
+    fn a_selector_sees_the_variables_of_its_prompt() {
+        let example = || PromptTemplate::from_template("in {n}").unwrap();
+        let examples: Vec<_> = (0..6).map(|n| vars! { "n" => n.to_string() }).collect();
+        let selector = || LengthBasedSelector::new(example(), examples.clone(), 12).unwrap();
+        let text = FewShotPromptTemplate::builder(example())
+            .selector(selector())
+            .suffix("{q}")
+            .build()
+            .unwrap();
+        let chat = |example: &str| {
+            let example = ChatPromptTemplate::from_template(example).unwrap();
+            let examples = FewShotChatPromptTemplate::with_selector(example, selector());
+            ChatPromptTemplate::from_messages([
+                MessageTemplate::from(examples),
+                MessagesPlaceholder::new("history").into(),
+                MessageTemplate::human("{q}"),
+            ])
+            .unwrap()
+        };
+        let long = "one two three four five six seven eight";
+        let history = || Messages::from(vec![Message::human(long)]);
+        let variables = [
+            vars! { "q" => "a", "history" => Messages::new() },
+            vars! { "q" => "a", "history" => history() },
+            vars! { "q" => "a", "history" => history(), "other" => long },
+        ];
+        for variables in variables {
+            let shown = format(&text, &variables);
+            assert_eq!(shown.matches("in ").count(), 5, "{shown}");
+            let shown = chat("in {n}").format(&variables).unwrap().to_string();
+            assert_eq!(shown.matches("in ").count(), 5, "{shown}");
+        }
+        let shown = format(&text, &vars! { "q" => long });
+        assert_eq!(shown.matches("in ").count(), 2, "{shown}");
+    }
 }
 
 mod pipelines {
