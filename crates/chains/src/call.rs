@@ -9,8 +9,8 @@ use std::{
 };
 
 use conversant_core::{
-    BoxError, CallResult, Event, LoadContext, MaintainContext, MemoryError, Messages, PromptError,
-    Reply, Ticket, Turn, TurnId, Value, Variables, Warning,
+    BoxError, CallResult, Event, LoadContext, MaintainContext, MemoryError, Messages,
+    MissingVariable, PromptError, Reply, Ticket, Turn, TurnId, Value, Variables, Warning,
 };
 
 use crate::{
@@ -221,12 +221,20 @@ impl CallState {
         Ok(())
     }
 
-    /// Checks that every required variable is there and that the memory would accept the turn.
+    /// Checks that every required variable is there and that the memory would accept the turn. The
+    /// input of the turn is required even if the prompt has another value for it: a turn without a
+    /// question would begin the next prompt with an answer.
     fn check(&self, chain: &dyn Chain, binding: Option<&MemoryBinding>) -> Result<(), ChainError> {
-        let missing = match PromptError::check_missing(chain.slots(), &self.variables) {
+        let mut missing = match PromptError::check_missing(chain.slots(), &self.variables) {
             Err(PromptError::MissingVariables { missing }) => missing,
             _ => Vec::new(),
         };
+        if let Some(name) = binding.and_then(MemoryBinding::input_name)
+            && !self.variables.contains(name)
+            && missing.iter().all(|missing| missing.name != name)
+        {
+            missing.push(MissingVariable::new(name, self.variables.names()));
+        }
         if !missing.is_empty() {
             return Err(ChainError::MissingInputs { missing });
         }

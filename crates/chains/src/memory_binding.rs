@@ -109,9 +109,14 @@ impl MemoryBinding {
         &*self.memory
     }
 
+    /// Returns the name of the variable with the user's input, if the memory saves turns.
+    pub(crate) fn input_name(&self) -> Option<&str> {
+        self.names.input.as_deref()
+    }
+
     /// Returns the user's input of a call.
     pub(crate) fn input<'v>(&self, variables: &'v Variables) -> Option<&'v Value> {
-        variables.get(self.names.input.as_deref()?)
+        variables.get(self.input_name()?)
     }
 
     /// Returns the user's messages of a call.

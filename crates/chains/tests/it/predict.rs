@@ -6,6 +6,7 @@ use conversant_core::{
     Value, vars,
 };
 use conversant_memory::BufferMemory;
+use conversant_prompts::{ChatPromptTemplate, MessageTemplate, MessagesPlaceholder};
 use conversant_testkit::{ScriptedChat, ScriptedCompletion, ScriptedReply};
 
 use crate::support::{TestHistory, chain, chain_of, chat_prompt, memory, text_prompt};
@@ -56,6 +57,30 @@ async fn prompts_and_models_of_either_shape_meet() {
     );
 }
 
+/// A turn without a question would begin the next prompt with an answer.
+#[tokio::test]
+async fn the_input_of_a_turn_is_required_even_if_the_prompt_has_another_value() {
+    let model = ScriptedChat::new(["x", "y"]);
+    let prompt = ChatPromptTemplate::from_messages([
+        MessagesPlaceholder::new("history").into(),
+        MessageTemplate::human("{q}"),
+    ]);
+    let chain = LlmChain::builder()
+        .prompt(prompt.unwrap().with_partial("q", "What is up?"))
+        .model(model.clone())
+        .memory(BufferMemory::new().with_return_messages(true))
+        .build()
+        .unwrap();
+    let error = chain.predict(vars! {}).await.unwrap_err();
+    let ChainError::MissingInputs { missing } = error else { panic!("{error}") };
+    assert_eq!(missing.iter().map(|missing| missing.name.as_str()).collect::<Vec<_>>(), ["q"]);
+    assert!(model.requests().is_empty());
+
+    chain.predict(vars! { "q" => "Hi" }).await.unwrap();
+    chain.predict(vars! { "q" => "Well?" }).await.unwrap();
+    assert_eq!(model.requests()[1].messages.to_string(), "Human: Hi\nAI: x\nHuman: Well?");
+}
+
 #[tokio::test]
 async fn call_options_reach_the_model() {
     let model = ScriptedChat::new(["one"]);
@@ -75,9 +100,9 @@ async fn parts_are_kept_in_the_turn() {
     let history = TestHistory::default();
     let builder = LlmChain::builder()
         .prompt(
-            conversant_prompts::ChatPromptTemplate::from_messages((
-                conversant_prompts::MessagesPlaceholder::new("chat_history"),
-                conversant_prompts::MessagesPlaceholder::new("question"),
+            ChatPromptTemplate::from_messages((
+                MessagesPlaceholder::new("chat_history"),
+                MessagesPlaceholder::new("question"),
             ))
             .unwrap(),
         )
