@@ -161,12 +161,12 @@ pub(crate) fn prepare<'p>(
 ) -> Result<Option<Release<'p>>, HistoryError> {
     let header = &index.header;
     let own = paths.shared(header.file);
-    let is_shared = own.exists();
-    if !is_shared && header.base.is_none() {
+    if !own.exists() && header.base.is_none() {
         return Ok(None);
     }
     let lock = lock(paths.folder(), deadline)?;
-    if is_shared {
+    // Until it was locked, another process may have removed it.
+    if own.exists() {
         let heads = Heads::read(paths.folder(), Some(&paths.file()))?;
         // A copy of the folder may have the newest turns in the session's file alone.
         let newest = file.filter(|file| !is_link(&own, file)).map(|file| (file, index));
@@ -279,7 +279,10 @@ fn release(folder: &Path, heads: &mut Heads, file: TurnId) -> Result<Option<Base
 }
 
 fn remove(folder: &Path, file: TurnId) -> Result<(), HistoryError> {
-    fs::remove_file(shared(folder, file)).and_then(|()| sync_folder(folder)).map_err(io_error)
+    match fs::remove_file(shared(folder, file)) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        removed => removed.and_then(|()| sync_folder(folder)).map_err(io_error),
+    }
 }
 
 /// Rewrites a shared file, whose session does not need it, with the turns that forks need. Those

@@ -2,6 +2,8 @@
 
 use std::{
     fs,
+    sync::Barrier,
+    thread,
     time::{Duration, SystemTime},
 };
 
@@ -376,4 +378,29 @@ fn a_fork_replaces_an_expired_one() {
         assert_eq!(slice.messages.len(), if name == "b" { 4 } else { 6 });
     }
     assert!(!all_text(&folder).contains("question 10"));
+}
+
+/// The file that a session shares with its fork can be removed by whoever deletes the fork, at any
+/// time until the folder's shared files are locked.
+#[test]
+fn a_session_and_its_fork_are_cleared_at_once() {
+    const ROUNDS: usize = 60;
+    let folder = Folder::new();
+    let [one, other] = [folder.open(), folder.open()];
+    for round in 0..ROUNDS {
+        let turn = exchange(round);
+        append(&one, "a", &turn).unwrap();
+        fork(&one, "a", &turn, "b");
+        let start = Barrier::new(2);
+        thread::scope(|scope| {
+            let cleared = scope.spawn(|| {
+                start.wait();
+                block_on(one.clear(&session("a")))
+            });
+            start.wait();
+            block_on(other.delete(&session("b"))).unwrap();
+            cleared.join().unwrap().unwrap();
+        });
+        assert!(!all_text(&folder).contains("question"), "round {round}");
+    }
 }
