@@ -1,7 +1,7 @@
 //! The memory that shows the turns nearest in meaning to the user's input.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     ops::Range as Indices,
     sync::{Arc, Mutex},
 };
@@ -9,8 +9,8 @@ use std::{
 use async_trait::async_trait;
 use conversant_core::{
     BoxError, Collection, Document, HistoryError, LoadContext, Loaded, Match, Memory, MemoryError,
-    Message, Messages, Range, Saved, Scope, Ticket, Turn, Value, VectorStore, VectorStoreError,
-    Version, Warning, vars,
+    Message, Messages, Range, Saved, Scope, SessionId, Ticket, Turn, Value, VectorStore,
+    VectorStoreError, Version, Warning, vars,
 };
 use serde_json::Value as Json;
 
@@ -60,8 +60,9 @@ const PAGE: usize = 256;
 ///
 /// Turns are added to the collection of the memory's session. One vector store can then serve all
 /// sessions and does not show one user's messages to another. [`with_scope`](Self::with_scope)
-/// shares turns between the sessions of a user or a group. Clearing the memory removes the turns of
-/// its session. To list, correct or remove what is known, use the methods of [`VectorStore`] with
+/// shares turns between the sessions of a user or a group, which are in one history. Clearing the
+/// memory removes the turns of its session. Turns of a session that the history has cleared or
+/// deleted are not shown; their documents stay in the vector store until they are removed there. To list, correct or remove what is known, use the methods of [`VectorStore`] with
 /// [`collection`](Self::collection).
 ///
 /// # Examples
@@ -268,7 +269,39 @@ impl VectorStoreMemory {
         }
         let is_shown = |found: &Match| covers.is_some_and(|end| begins_before(found, end));
         found.retain(|found| !is_own(found) || is_shown(found));
+        self.remove_deleted(&mut found).await;
         Ok((found, uncovered.version))
+    }
+
+    /// Removes the turns of other sessions that the history does not have any more: they were
+    /// cleared or deleted.
+    async fn remove_deleted(&self, found: &mut Vec<Match>) {
+        let session_of = |found: &Match| match found.document.metadata.get("session") {
+            Some(Value::Text(session)) if !self.is_own_turn(&found.document) => {
+                number(&found.document, "epoch").map(|_| session.to_string())
+            }
+            _ => None,
+        };
+        let mut ends = HashMap::new();
+        for session in found.iter().filter_map(session_of) {
+            if ends.contains_key(&session) {
+                continue;
+            }
+            let end = match SessionId::new(&session) {
+                Ok(id) => {
+                    let history = &self.conversation.session.history;
+                    history.load(&id, Range::LastMessages(0)).await.ok().map(|slice| slice.version)
+                }
+                Err(_) => None,
+            };
+            ends.insert(session, end);
+        }
+        found.retain(|found| match session_of(found) {
+            Some(session) => {
+                ends.get(&session).copied().flatten().is_some_and(|end| begins_before(found, end))
+            }
+            None => true,
+        });
     }
 
     /// Creates the document of a turn. Its id is the position of the turn, so that a turn is added

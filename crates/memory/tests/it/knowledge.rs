@@ -354,6 +354,13 @@ fn sessions_do_not_find_each_other_s_words_unless_they_share_them() {
         shared("bob").clear().await.unwrap();
         let of_all = shown(&shared("ada")).await;
         assert!(of_all.contains("Monday") && !of_all.contains("Friday"), "{of_all}");
+        // Nor those of a session that the history has deleted, if it was begun anew too.
+        let is_shown = async |words: &str| shown(&shared("cyd")).await.contains(words);
+        assert!(is_shown("Monday").await);
+        history.delete(&session("ada")).await.unwrap();
+        assert!(!is_shown("Monday").await);
+        call(&memory("ada"), "no pizza").await;
+        assert!(!is_shown("Monday").await);
         // Nor is the shared collection a session's of the same name.
         assert_eq!(shown(&memory("team")).await, "");
     });
