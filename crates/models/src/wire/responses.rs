@@ -1,8 +1,12 @@
 //! The Responses interface (`/responses`): output items in, input items out. Pure, like all of
 //! [`wire`](super).
 
+mod call_arguments;
+mod final_output;
 mod input;
 mod item_accumulator;
+mod item_kind;
+mod item_places;
 mod options;
 mod output;
 mod part_texts;

@@ -49,10 +49,7 @@ impl CallReader {
             }
             Err(error) => error,
         };
-        let mut call = InvalidToolCall::default();
-        (call.id, call.name, call.args) = (id, name, Some(arguments));
-        call.error = Some(error);
-        Err(Box::new(call))
+        Err(invalid(id, name, arguments, error))
     }
 
     fn check(&mut self, arguments: &str) -> Result<(), String> {
@@ -66,6 +63,19 @@ impl CallReader {
         }
         Ok(())
     }
+}
+
+/// Returns a call that cannot be made, as the model wrote it.
+pub(super) fn invalid(
+    id: Option<String>,
+    name: Option<String>,
+    arguments: String,
+    error: String,
+) -> Box<InvalidToolCall> {
+    let mut call = InvalidToolCall::default();
+    (call.id, call.name, call.args) = (id, name, Some(arguments));
+    call.error = Some(error);
+    Box::new(call)
 }
 
 /// Returns a number of values that JSON does not exceed.
@@ -86,7 +96,8 @@ fn count_values(json: &str) -> usize {
     count
 }
 
-fn parse(arguments: &str) -> Result<Json, String> {
+/// Parses arguments, of which none are an empty object.
+pub(super) fn parse(arguments: &str) -> Result<Json, String> {
     if arguments.trim().is_empty() {
         return Ok(Json::Object(Map::new()));
     }

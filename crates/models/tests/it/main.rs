@@ -22,6 +22,7 @@ mod odd_values;
 mod proxies;
 mod recorded;
 mod requests;
+mod response_items;
 mod responses;
 mod runtimes;
 mod settings;

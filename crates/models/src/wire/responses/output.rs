@@ -6,6 +6,7 @@ use conversant_core::{
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
+use super::call_arguments::disputed_call;
 use crate::wire::{
     answer::Answer,
     api_error,
@@ -65,17 +66,39 @@ impl Terminal {
         self.0.error_or_status(body)
     }
 
-    /// Makes the answer. The items that were streamed are taken where the response has none.
-    pub(super) fn into_answer(mut self, streamed: Vec<Json>, is_incomplete: bool) -> Answer {
+    /// Makes the answer of output items.
+    pub(super) fn into_answer(mut self, output: Output, is_incomplete: bool) -> Answer {
         if is_incomplete {
             self.0.status = Some(Text("incomplete".into()));
         }
-        self.0.into_answer(streamed)
+        self.0.into_answer(output)
     }
 
-    /// Returns the output items, if there are any.
-    pub(super) fn output(&self) -> impl Iterator<Item = &Json> {
-        self.0.output.iter().flat_map(|output| &output.0).map(|item| &item.0)
+    /// Takes the output items, if there are any.
+    pub(super) fn take_output(&mut self) -> Vec<Json> {
+        self.0.take_output()
+    }
+}
+
+/// Output items that were put together.
+#[derive(Debug, Default)]
+pub(super) struct Output {
+    items: Vec<Json>,
+    /// The calls whose arguments came twice, and differ.
+    disputed: Vec<usize>,
+}
+
+impl FromIterator<(Json, bool)> for Output {
+    /// Collects items, each with whether its arguments are disputed.
+    fn from_iter<I: IntoIterator<Item = (Json, bool)>>(items: I) -> Self {
+        let mut output = Self::default();
+        for (item, is_disputed) in items {
+            if is_disputed {
+                output.disputed.push(output.items.len());
+            }
+            output.items.push(item);
+        }
+        output
     }
 }
 
@@ -99,14 +122,18 @@ impl ResponseIn<'_> {
         })
     }
 
-    pub(super) fn into_answer(self, streamed: Vec<Json>) -> Answer {
-        let output = self.output.unwrap_or_default().0;
-        let mut items: Vec<_> = output.into_iter().map(|item| item.0).collect();
-        if items.is_empty() {
-            items = streamed;
-        } else {
-            fill_encrypted(&mut items, &streamed);
-        }
+    fn take_output(&mut self) -> Vec<Json> {
+        self.output.take().unwrap_or_default().0.into_iter().map(|item| item.0).collect()
+    }
+
+    /// Makes the answer of a whole response.
+    pub(super) fn into_whole_answer(mut self) -> Answer {
+        let items = self.take_output();
+        self.into_answer(Output { items, disputed: Vec::new() })
+    }
+
+    fn into_answer(self, output: Output) -> Answer {
+        let items = &output.items;
         // An item may be cut off in a response that says to be complete.
         let is_incomplete = self.status.is_some_and(|status| status.0 == "incomplete")
             || items.iter().any(|item| item.get("status").is_some_and(|it| it == "incomplete"));
@@ -122,7 +149,7 @@ impl ResponseIn<'_> {
             (true, Some(reason)) => format!("incomplete: {reason}").into(),
             (true, None) => "incomplete".into(),
         };
-        let mut answer = answer_of(items, is_incomplete);
+        let mut answer = answer_of(output, is_incomplete);
         answer.reply.finish_reason = Some(finish_reason);
         answer.reply.model = self.model.map(Text::into_string).filter(|model| !model.is_empty());
         answer.reply.usage = self.usage.and_then(|usage| usage.into_usage());
@@ -130,35 +157,14 @@ impl ResponseIn<'_> {
     }
 }
 
-/// Fills in the encrypted reasoning that some servers send with the item alone.
-fn fill_encrypted(items: &mut [Json], streamed: &[Json]) {
-    const ENCRYPTED: &str = "encrypted_content";
-    let is_blank =
-        |item: &Json| item.get(ENCRYPTED).and_then(Json::as_str).unwrap_or("").is_empty();
-    for (index, item) in items.iter_mut().enumerate() {
-        if item_type(item) != "reasoning" || !is_blank(item) {
-            continue;
-        }
-        let id = item.get("id").filter(|id| !id.is_null());
-        let same = |other: &&Json| item_type(other) == "reasoning" && !is_blank(other);
-        let by_id =
-            streamed.iter().filter(same).find(|other| id.is_some() && other.get("id") == id);
-        let found = by_id.or_else(|| streamed.get(index).filter(same));
-        if let (Some(found), Some(item)) =
-            (found.and_then(|found| found.get(ENCRYPTED)).cloned(), item.as_object_mut())
-        {
-            item.insert(ENCRYPTED.to_owned(), found);
-        }
-    }
-}
-
 /// Makes an answer of output items.
-fn answer_of(items: Vec<Json>, is_incomplete: bool) -> Answer {
+fn answer_of(output: Output, is_incomplete: bool) -> Answer {
+    let Output { items, disputed } = output;
     let mut text: Option<String> = None;
     let mut refusal = String::new();
     let (mut calls, mut invalid): (Vec<ToolCall>, Vec<InvalidToolCall>) = (Vec::new(), Vec::new());
     let mut reader = CallReader::new(is_incomplete, items.iter().map(arguments_size).sum());
-    for item in &items {
+    for (index, item) in items.iter().enumerate() {
         match item_type(item) {
             "message" => {
                 if let Some(piece) = message_text(item) {
@@ -169,7 +175,11 @@ fn answer_of(items: Vec<Json>, is_incomplete: bool) -> Answer {
             "function_call" => {
                 let field = |name: &str| item.get(name).and_then(Json::as_str).map(str::to_owned);
                 let id = field("call_id").or_else(|| field("id")).filter(|id| !id.is_empty());
-                match reader.read(id, field("name"), arguments(item)) {
+                let call = match disputed.contains(&index) {
+                    true => Err(disputed_call(id, field("name"), arguments(item))),
+                    false => reader.read(id, field("name"), arguments(item)),
+                };
+                match call {
                     Ok(call) => calls.push(call),
                     Err(call) => invalid.push(*call),
                 }

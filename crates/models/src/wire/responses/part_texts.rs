@@ -1,5 +1,7 @@
 //! The texts of an item's parts, of one kind.
 
+use serde_json::Value as Json;
+
 /// The maximum number of parts of an item.
 const MAX_PARTS: usize = 1024;
 
@@ -47,7 +49,43 @@ impl PartTexts {
         self.texts.iter().map(|(index, text)| (*index, text.as_str()))
     }
 
+    /// Returns the number of bytes of all texts.
+    pub(super) fn length(&self) -> usize {
+        self.iter().map(|(_, text)| text.len()).sum()
+    }
+
+    /// Returns whether there is more than another text, which has at least `length` bytes: whether
+    /// the texts begin with it, and go on.
+    pub(super) fn has_more_than(
+        &self,
+        length: usize,
+        other: impl FnOnce() -> Option<String>,
+    ) -> bool {
+        let known = self.length();
+        if known <= length {
+            return false;
+        }
+        let other = other().unwrap_or_default();
+        known > other.len() && self.concat().starts_with(&other)
+    }
+
+    /// Returns whether there is more than the texts of a list of parts.
+    pub(super) fn has_more_than_list(&self, parts: Option<&Json>) -> bool {
+        let parts = parts.and_then(Json::as_array).map_or(&[][..], Vec::as_slice);
+        self.has_more_than(texts_length(parts), || Some(texts_of(parts).collect()))
+    }
+
     pub(super) fn concat(&self) -> String {
         self.iter().map(|(_, text)| text).collect()
     }
+}
+
+/// Returns the texts of a list of parts.
+fn texts_of(parts: &[Json]) -> impl Iterator<Item = &str> {
+    parts.iter().filter_map(|part| part.get("text")?.as_str())
+}
+
+/// Returns the number of bytes of the texts of a list of parts.
+pub(super) fn texts_length(parts: &[Json]) -> usize {
+    texts_of(parts).map(str::len).sum()
 }

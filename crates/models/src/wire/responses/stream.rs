@@ -6,7 +6,10 @@ use conversant_core::{ApiError, DecodeError, Delta, ModelError, PartialReply, Re
 use serde_json::Value as Json;
 
 use super::{
+    final_output::{self, Messages},
     item_accumulator::{Field, ItemAccumulator},
+    item_kind::ItemKind,
+    item_places::ItemPlace,
     output::{Terminal, unless_refused},
 };
 use crate::wire::{
@@ -71,6 +74,10 @@ tolerant! {
 ///
 /// A stream is whole if it ended with `response.completed` or `response.incomplete`, and with
 /// nothing else: `[DONE]` alone does not make it whole.
+///
+/// That event has the output once more. It adds what was not streamed, and does not replace what
+/// was by less: a text that came stays, and so does a call with its arguments. A call whose
+/// arguments came twice and differ is [invalid](conversant_core::InvalidToolCall).
 ///
 /// # Examples
 ///
@@ -236,7 +243,7 @@ impl ResponseAccumulator {
             "response.output_item.added" | "response.output_item.done" => {
                 let done = kind.ends_with("done");
                 if let Some(AnyValue(item)) = &event.item {
-                    let index = self.item(&event, Some(item), !done)?;
+                    let index = self.whole_item(&event, item, done)?;
                     self.take_item(index, item, done);
                 }
             }
@@ -250,13 +257,13 @@ impl ResponseAccumulator {
             "response.reasoning_text.done" => self.complete(&event, Field::Reasoning)?,
             "response.function_call_arguments.delta" => {
                 if let Some(Text(piece)) = &event.delta {
-                    let index = self.item(&event, None, false)?;
+                    let index = self.item(&event, ItemKind::FunctionCall)?;
                     self.with(index, |item, pieces| item.push_arguments(piece, pieces));
                 }
             }
             "response.function_call_arguments.done" => {
                 if let Some(JsonText(whole)) = &event.arguments {
-                    let index = self.item(&event, None, false)?;
+                    let index = self.item(&event, ItemKind::FunctionCall)?;
                     self.with(index, |item, pieces| item.complete_arguments(whole, pieces));
                 }
             }
@@ -270,32 +277,45 @@ impl ResponseAccumulator {
     /// Ends the response.
     fn end(&mut self, terminal: Option<Terminal>, is_incomplete: bool) -> Result<(), ModelError> {
         let refuse = || in_event(DecodeError::new("the response is not an object"));
-        let terminal = terminal.ok_or_else(refuse)?;
+        let mut terminal = terminal.ok_or_else(refuse)?;
+        let output = terminal.take_output();
+        if output.len() > MAX_ITEMS {
+            return Err(too_many_items());
+        }
         // What was not streamed is in the response.
         let before = self.pieces.len();
-        for (index, item) in terminal.output().enumerate() {
-            let known = self.position_of(item, index);
-            let position = match known {
-                Some(position) => position,
-                None if self.items.len() <= index => self.add(None, None)?,
-                None => continue,
+        let found = final_output::matches(&output, &self.items);
+        let messages = final_output::messages(&output, &self.items, &found);
+        let mut positions = Vec::with_capacity(output.len());
+        for (item, found) in output.iter().zip(found) {
+            let position = match found {
+                _ if messages != Messages::Each && final_output::is_message(item) => None,
+                Some(position) => Some(position),
+                None => Some(self.add(None, None)?),
             };
-            self.take_item(position, item, true);
+            if let Some(position) = position {
+                self.take_item(position, item, true);
+            }
+            positions.push(position);
+        }
+        if let Messages::AtEnd(rest) = &messages
+            && !rest.is_empty()
+        {
+            self.pieces.push_back(Delta::Text(rest.clone()));
         }
         // It is in the limit of the event.
         self.held = 0;
         self.count(before)?;
-        let mut items = mem::take(&mut self.items);
-        items.sort_by_key(|item| item.output_index.unwrap_or(u64::MAX));
-        let streamed: Vec<_> = items.into_iter().filter_map(ItemAccumulator::finish).collect();
-        self.answer = Some(terminal.into_answer(streamed, is_incomplete));
+        let items = mem::take(&mut self.items);
+        let output = final_output::merge(output, items, &positions, &messages);
+        self.answer = Some(terminal.into_answer(output, is_incomplete));
         Ok(())
     }
 
     fn take_item(&mut self, index: usize, item: &Json, done: bool) {
-        let is_call = item.get("type").and_then(Json::as_str) == Some("function_call");
+        let is_call = ItemKind::of(item) == Some(ItemKind::FunctionCall);
         let calls = self.calls;
-        let is_new = self.items.get(index).is_some_and(|known| known.kind().is_empty());
+        let is_new = self.items.get(index).is_some_and(|known| known.kind().is_none());
         if is_call && is_new {
             self.calls += 1;
         }
@@ -309,7 +329,7 @@ impl ResponseAccumulator {
 
     fn push(&mut self, event: &EventIn<'_>, field: Field) -> Result<(), ModelError> {
         let Some(Text(piece)) = &event.delta else { return Ok(()) };
-        let index = self.item(event, None, false)?;
+        let index = self.item(event, field.kind())?;
         let part = part_index(event, field);
         self.with(index, |item, pieces| item.push(field, part, piece, pieces));
         Ok(())
@@ -318,7 +338,7 @@ impl ResponseAccumulator {
     fn complete(&mut self, event: &EventIn<'_>, field: Field) -> Result<(), ModelError> {
         let text = if field == Field::Refusal { &event.refusal } else { &event.text };
         let Some(Text(whole)) = text else { return Ok(()) };
-        let index = self.item(event, None, false)?;
+        let index = self.item(event, field.kind())?;
         let part = part_index(event, field);
         self.with(index, |item, pieces| item.complete(field, part, whole, pieces));
         Ok(())
@@ -333,7 +353,7 @@ impl ResponseAccumulator {
             _ => ("text", Field::Text),
         };
         let Some(whole) = part.get(name).and_then(Json::as_str) else { return Ok(()) };
-        let index = self.item(event, None, false)?;
+        let index = self.item(event, field.kind())?;
         let part = part_index(event, field);
         self.with(index, |item, pieces| item.complete(field, part, whole, pieces));
         Ok(())
@@ -347,51 +367,39 @@ impl ResponseAccumulator {
         }
     }
 
-    /// Returns the position of the item that an event is about: by its index, else by its id, else
-    /// the last one that is open. A new item is added.
-    fn item(
+    /// Returns the position of the item that an event with a piece of a kind is about. A new item
+    /// is added.
+    fn item(&mut self, event: &EventIn<'_>, kind: ItemKind) -> Result<usize, ModelError> {
+        let place = place(event);
+        match place.of_piece(&self.items, kind) {
+            Some(index) => Ok(index),
+            None => self.add(place.output_index, place.id),
+        }
+    }
+
+    /// Returns the position of the item that an event has. A new item is added.
+    fn whole_item(
         &mut self,
         event: &EventIn<'_>,
-        item: Option<&Json>,
-        adds: bool,
+        item: &Json,
+        done: bool,
     ) -> Result<usize, ModelError> {
-        let output_index = event.output_index.map(|Count(index)| index);
-        let id = event.item_id.as_ref().map(|id| id.0.to_string());
-        let id = id.or_else(|| Some(item?.get("id")?.as_str()?.to_owned()));
-        let id = id.filter(|id| !id.is_empty());
-        let by_index = output_index
-            .and_then(|index| self.items.iter().rposition(|item| item.output_index == Some(index)));
-        let by_id = || {
-            id.as_ref().and_then(|id| self.items.iter().rposition(|it| it.id.as_ref() == Some(id)))
-        };
-        let open = || {
-            let is_last = output_index.is_none() && !adds;
-            let last = || self.items.iter().rposition(|item| !item.is_done());
-            is_last.then(last).flatten()
-        };
-        match by_index.or_else(by_id).or_else(open) {
-            Some(index) => Ok(index),
-            None => self.add(output_index, id),
-        }
-    }
-
-    /// Returns the position of an item of the whole response.
-    fn position_of(&self, item: &Json, index: usize) -> Option<usize> {
+        let mut place = place(event);
         let id = item.get("id").and_then(Json::as_str).filter(|id| !id.is_empty());
-        let by_id = id.and_then(|id| self.items.iter().position(|it| it.id.as_deref() == Some(id)));
-        let same = |known: &&ItemAccumulator| {
-            known.kind().is_empty() || Some(known.kind()) == item.get("type").and_then(Json::as_str)
+        place.id = place.id.or(id);
+        let known = match done {
+            true => place.of_done(&self.items, item),
+            false => place.of_added(&self.items, item),
         };
-        by_id.or_else(|| self.items.get(index).filter(same).map(|_| index))
+        known.map_or_else(|| self.add(place.output_index, place.id), Ok)
     }
 
-    fn add(&mut self, output_index: Option<u64>, id: Option<String>) -> Result<usize, ModelError> {
+    fn add(&mut self, output_index: Option<u64>, id: Option<&str>) -> Result<usize, ModelError> {
         if self.items.len() >= MAX_ITEMS {
-            let what = format!("it has more than {MAX_ITEMS} output items");
-            return Err(DecodeError::new(what).into());
+            return Err(too_many_items());
         }
-        self.held += id.as_ref().map_or(0, String::len);
-        self.items.push(ItemAccumulator::new(output_index, id));
+        self.held += id.map_or(0, str::len);
+        self.items.push(ItemAccumulator::new(output_index, id.map(str::to_owned)));
         Ok(self.items.len() - 1)
     }
 
@@ -436,6 +444,16 @@ fn error_of(
         }
         _ => beside(),
     }
+}
+
+fn too_many_items() -> ModelError {
+    DecodeError::new(format!("it has more than {MAX_ITEMS} output items")).into()
+}
+
+/// Returns the place of an event's item.
+fn place<'e>(event: &'e EventIn<'_>) -> ItemPlace<'e> {
+    let id = event.item_id.as_ref().map(|id| &*id.0).filter(|id| !id.is_empty());
+    ItemPlace { output_index: event.output_index.map(|Count(index)| index), id }
 }
 
 /// Returns which part of its item an event is about.

@@ -64,5 +64,5 @@ pub(crate) fn read_response(body: &[u8]) -> Result<Answer, ModelError> {
         let lacks = || DecodeError::new("it has no `output`").with_body(excerpt(body)).into();
         return Err(found.unwrap_or_else(lacks));
     }
-    Ok(response.into_answer(Vec::new()))
+    Ok(response.into_whole_answer())
 }
