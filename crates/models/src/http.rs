@@ -4,6 +4,7 @@ pub(crate) mod attempt;
 pub(crate) mod client;
 pub(crate) mod config;
 pub(crate) mod custom_client;
+mod encoding;
 pub(crate) mod endpoint;
 mod guarded_stream;
 mod hyper_client;

@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use conversant_core::{DecodeError, ModelError, TimeoutPhase};
+use conversant_core::{ModelError, TimeoutPhase};
 use http::HeaderValue;
 use tokio::{
     runtime::Handle,
@@ -17,7 +17,8 @@ use tokio::{
 };
 
 use super::{
-    attempt::FailedAttempt,
+    attempt::{FailedAttempt, too_large},
+    encoding::{self, Encoding},
     response_body::ResponseBody,
     timeouts::{self, Deadline},
     transport_error,
@@ -46,24 +47,6 @@ pub(crate) struct ResponseReader {
     runtime: Handle,
     sleep: Option<Pin<Box<Sleep>>>,
     deadline: Deadline,
-}
-
-/// The compression of a body. It is not asked for, but some gateways compress anyway.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Encoding {
-    Identity,
-    Gzip,
-    Other,
-}
-
-impl Encoding {
-    pub(super) fn of(header: Option<&str>) -> Self {
-        match header.map(str::trim) {
-            None | Some("" | "identity") => Self::Identity,
-            Some("gzip" | "x-gzip") => Self::Gzip,
-            Some(_) => Self::Other,
-        }
-    }
 }
 
 /// A response that was read to its end.
@@ -236,12 +219,10 @@ impl ResponseReader {
         if body.len() > max_bytes {
             return Err(too_large(max_bytes));
         }
-        let body = match self.encoding {
-            Encoding::Identity => body,
-            #[cfg(feature = "gzip")]
-            Encoding::Gzip => unzip(&body, max_bytes)?,
-            _ => return Err(self.compressed()),
-        };
+        let body = self
+            .encoding
+            .unpack(body, max_bytes)
+            .map_err(|failed| failed.map(|error| self.with_content_type(error)))?;
         let (request_id, content_type) =
             (self.request_id.take(), mem::take(&mut self.content_type));
         Ok(BufferedResponse { body, request_id, content_type })
@@ -259,84 +240,29 @@ impl ResponseReader {
             }
         }
         read.truncate(bytes);
-        match self.encoding {
-            Encoding::Identity => read,
-            #[cfg(feature = "gzip")]
-            Encoding::Gzip if read.starts_with(GZIP_MAGIC) => unzip_some(&read, bytes),
-            // Some gateways unpack a body and leave the header.
-            _ if std::str::from_utf8(&read).is_ok() => read,
-            _ => Vec::new(),
+        self.encoding.unpack_some(read, bytes)
+    }
+
+    /// Returns whether a body that begins with some bytes has to be read as a whole, because it is
+    /// compressed. Fails if it cannot be unpacked.
+    pub(crate) fn is_compressed(&self, start: &[u8]) -> Result<bool, FailedAttempt> {
+        if !self.encoding.is_compressed(start) {
+            return Ok(false);
         }
+        let unpackable = encoding::check_unpackable(start).map(|()| true);
+        unpackable.map_err(|error| FailedAttempt::last(self.with_content_type(error.into())))
     }
 
-    /// Returns whether the body can only be read as a whole: it is compressed, or announced to be
-    /// too large.
-    pub(crate) fn must_be_whole(&self, max_bytes: usize) -> bool {
-        self.encoding != Encoding::Identity || self.is_announced_beyond(max_bytes)
-    }
-
-    fn is_announced_beyond(&self, max_bytes: usize) -> bool {
+    /// Returns whether the body is announced to be larger than a limit.
+    pub(crate) fn is_announced_beyond(&self, max_bytes: usize) -> bool {
         let size = self.announced_bytes.map(usize::try_from);
         size.is_some_and(|size| size.map_or(true, |size| size > max_bytes))
     }
 
-    /// Returns an error if the body is compressed, which a stream cannot be.
-    pub(crate) fn check_uncompressed(&self) -> Result<(), FailedAttempt> {
-        match self.encoding {
-            Encoding::Identity => Ok(()),
-            Encoding::Gzip | Encoding::Other => Err(self.compressed()),
+    fn with_content_type(&self, mut error: ModelError) -> ModelError {
+        if let ModelError::Decode(error) = &mut error {
+            error.content_type = self.content_type.to_text();
         }
+        error
     }
-
-    fn compressed(&self) -> FailedAttempt {
-        let text = match self.encoding {
-            #[cfg(not(feature = "gzip"))]
-            Encoding::Gzip => {
-                "the response is compressed, which was not asked for; enable the feature `gzip`"
-            }
-            _ => "the response is compressed, which was not asked for",
-        };
-        let error = DecodeError::new(text).with_content_type(self.content_type.to_text());
-        FailedAttempt::last(error.into())
-    }
-}
-
-fn too_large(limit: usize) -> FailedAttempt {
-    let limit = u64::try_from(limit).unwrap_or(u64::MAX);
-    FailedAttempt::last(ModelError::BodyTooLarge { what: "the body", limit })
-}
-
-/// The first bytes of a body that is compressed by gzip.
-#[cfg(feature = "gzip")]
-const GZIP_MAGIC: &[u8] = b"\x1f\x8b";
-
-/// Decompresses the first bytes of a body, at most `limit`. It may be cut off.
-#[cfg(feature = "gzip")]
-fn unzip_some(body: &[u8], limit: usize) -> Vec<u8> {
-    use std::io::Read;
-
-    let mut unpacked = Vec::new();
-    let most = u64::try_from(limit).unwrap_or(u64::MAX);
-    // What was read before an error is kept.
-    let _ = flate2::read::MultiGzDecoder::new(body).take(most).read_to_end(&mut unpacked);
-    unpacked
-}
-
-/// Decompresses a body of at most `limit` bytes.
-#[cfg(feature = "gzip")]
-fn unzip(body: &[u8], limit: usize) -> Result<Bytes, FailedAttempt> {
-    use std::io::Read;
-
-    use conversant_core::TransportPhase;
-
-    let mut unpacked = Vec::new();
-    let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-    flate2::read::MultiGzDecoder::new(body)
-        .take(most)
-        .read_to_end(&mut unpacked)
-        .map_err(|error| transport_error::transport(TransportPhase::Body, error))?;
-    if unpacked.len() > limit {
-        return Err(too_large(limit));
-    }
-    Ok(unpacked.into())
 }

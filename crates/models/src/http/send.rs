@@ -21,10 +21,11 @@ use super::{
     attempt::{FailedAttempt, RetryDirective},
     client::{HttpClient, Outgoing, Request},
     config::{ERROR_BODY_TIMEOUT, MAX_HEAD_BYTES, POOL_IDLE_TIMEOUT},
+    encoding::Encoding,
     endpoint::Endpoint,
     masking::Mask,
     response_body::ResponseBody,
-    response_reader::{BufferedResponse, ContentType, Encoding, ResponseReader},
+    response_reader::{BufferedResponse, ContentType, ResponseReader},
     retry::{self, Retries},
     runtime::{self, CheckedRuntimes},
     timeouts::{Deadline, Timeouts},
@@ -163,7 +164,7 @@ impl Connection {
         let mut reader = ResponseReader::new(body, self.timeouts.idle, deadline, runtime);
         reader.request_id = head.request_id.map(text);
         reader.content_type = ContentType(head.content_type.cloned());
-        reader.encoding = Encoding::of(head.content_encoding.map(text).as_deref());
+        reader.encoding = head.encoding;
         if status.is_success() {
             return Ok(ResponseKind::Success(reader));
         }
@@ -203,7 +204,7 @@ struct Head<'h> {
     has_transfer_encoding: bool,
     request_id: Option<&'h HeaderValue>,
     content_type: Option<&'h HeaderValue>,
-    content_encoding: Option<&'h HeaderValue>,
+    encoding: Encoding,
 }
 
 impl<'h> Head<'h> {
@@ -220,7 +221,9 @@ impl<'h> Head<'h> {
             } else if name == TRANSFER_ENCODING {
                 head.has_transfer_encoding = true;
             } else if name == CONTENT_ENCODING {
-                head.content_encoding.get_or_insert(value);
+                if head.encoding == Encoding::Identity {
+                    head.encoding = Encoding::of(value);
+                }
             } else if name == REQUEST_ID {
                 head.request_id.get_or_insert(value);
             }

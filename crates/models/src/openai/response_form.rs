@@ -34,7 +34,9 @@ impl ResponseForm {
     /// over the content type. Blank lines and comments may precede either form.
     pub(super) fn of_prefix(prefix: &[u8], content_type: Option<Self>) -> Option<Self> {
         const BOM: &[u8] = b"\xef\xbb\xbf";
-        if prefix.len() < BOM.len() && BOM.starts_with(prefix) {
+        const GZIP: &[u8] = b"\x1f\x8b";
+        let may_begin = |mark: &[u8]| prefix.len() < mark.len() && mark.starts_with(prefix);
+        if may_begin(BOM) || may_begin(GZIP) {
             return None;
         }
         let mut rest = prefix.strip_prefix(BOM).unwrap_or(prefix).trim_ascii_start();

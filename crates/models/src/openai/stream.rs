@@ -59,12 +59,15 @@ async fn begin<A: StreamedAnswer>(
     let max_bytes = adapter.connection.max_response_bytes;
     let keep_alive = adapter.settings.comments_keep_alive;
     let labelled = ResponseForm::of_content_type(reader.content_type.to_text());
-    if labelled != Some(ResponseForm::Events) && reader.must_be_whole(max_bytes) {
+    if labelled != Some(ResponseForm::Events) && reader.is_announced_beyond(max_bytes) {
         return whole(adapter, endpoint, reader, None).await;
     }
     let mut decoder = A::decoder(adapter.choices, max_bytes);
     let mut prefix = Bytes::new();
     let form = loop {
+        if reader.is_compressed(&prefix)? {
+            break ResponseForm::Whole;
+        }
         if let Some(form) = ResponseForm::of_prefix(&prefix, labelled) {
             break form;
         }
@@ -82,7 +85,6 @@ async fn begin<A: StreamedAnswer>(
     if form == ResponseForm::Whole {
         return whole(adapter, endpoint, reader, Some(prefix)).await;
     }
-    reader.check_uncompressed()?;
     decoder.feed(prefix.clone());
     loop {
         while !decoder.has_begun() {

@@ -14,6 +14,7 @@ mod connecting;
 mod custom_client;
 mod cut_off;
 mod dialects;
+mod encodings;
 mod endpoints;
 mod events;
 mod faults;

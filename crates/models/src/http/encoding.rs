@@ -1,0 +1,129 @@
+//! The compression of a body: by its header, and by its bytes, which count.
+//!
+//! It is not asked for, but some gateways compress anyway, some unpack a body and leave the header,
+//! and some write another word into the header so that nothing compresses a stream.
+
+use std::io;
+
+use bytes::Bytes;
+use conversant_core::{DecodeError, TransportPhase};
+use http::HeaderValue;
+
+use super::{
+    attempt::{FailedAttempt, too_large},
+    transport_error,
+};
+
+/// The first bytes of a body that is compressed by gzip. No text begins so.
+const GZIP_MAGIC: &[u8] = b"\x1f\x8b";
+/// The number of bytes that show whether a body is text.
+const MAX_LOOKED_AT: usize = 256;
+
+/// The coding that `Content-Encoding` names.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Encoding {
+    #[default]
+    Identity,
+    /// Any other. Those that are no compression are many: `none`, `utf-8`, `chunked`.
+    Other,
+}
+
+impl Encoding {
+    pub(super) fn of(header: &HeaderValue) -> Self {
+        let value = header.as_bytes().trim_ascii();
+        match value.is_empty() || value.eq_ignore_ascii_case(b"identity") {
+            true => Self::Identity,
+            false => Self::Other,
+        }
+    }
+
+    /// Returns whether a body that begins with some bytes is compressed. Of gzip, two show it.
+    pub(super) fn is_compressed(self, start: &[u8]) -> bool {
+        let is_other = || !is_text(start) && !GZIP_MAGIC.starts_with(start);
+        start.starts_with(GZIP_MAGIC) || self == Self::Other && is_other()
+    }
+
+    /// Returns the first bytes of a body, at most `limit`, unpacked as far as that is possible.
+    pub(super) fn unpack_some(self, start: Vec<u8>, limit: usize) -> Vec<u8> {
+        match self.is_compressed(&start) {
+            false => start,
+            true => unpack_some(&start, limit),
+        }
+    }
+
+    /// Returns a whole body of at most `limit` bytes, unpacked.
+    pub(super) fn unpack(self, body: Bytes, limit: usize) -> Result<Bytes, FailedAttempt> {
+        if !self.is_compressed(&body) {
+            return Ok(body);
+        }
+        check_unpackable(&body).map_err(|error| FailedAttempt::last(error.into()))?;
+        let mut unpacked = Vec::new();
+        match unpack(&body, limit, &mut unpacked) {
+            Ok(()) if unpacked.len() > limit => Err(too_large(limit)),
+            Ok(()) => Ok(unpacked.into()),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                Err(transport_error::transport(TransportPhase::Body, error))
+            }
+            // It has its length, so that another attempt may cost as much and bring the same.
+            Err(error) => {
+                let what = format!("the response is compressed by gzip, and damaged: {error}");
+                Err(FailedAttempt::last(DecodeError::new(what).into()))
+            }
+        }
+    }
+}
+
+/// Returns whether bytes may begin a text.
+fn is_text(start: &[u8]) -> bool {
+    let start = start.get(..MAX_LOOKED_AT).unwrap_or(start);
+    let is_control = |byte: &u8| byte.is_ascii_control() && !byte.is_ascii_whitespace();
+    // A character may be cut off.
+    let is_utf8 =
+        std::str::from_utf8(start).map_or_else(|error| error.error_len().is_none(), |_| true);
+    is_utf8 && !start.iter().any(is_control)
+}
+
+/// Returns the error of a body that is compressed, unless it can be unpacked.
+pub(super) fn check_unpackable(start: &[u8]) -> Result<(), DecodeError> {
+    match start.starts_with(GZIP_MAGIC) {
+        true if cfg!(feature = "gzip") => Ok(()),
+        true => Err(DecodeError::new(
+            "the response is compressed, which was not asked for; enable the feature `gzip`",
+        )),
+        false => Err(DecodeError::new("the response is compressed, which was not asked for")),
+    }
+}
+
+/// Unpacks the first bytes of a body, at most `limit`. It may be cut off.
+fn unpack_some(body: &[u8], limit: usize) -> Vec<u8> {
+    let mut unpacked = Vec::new();
+    // What was read before an error is kept.
+    let _ = unpack(body, limit, &mut unpacked);
+    unpacked.truncate(limit);
+    unpacked
+}
+
+/// Unpacks a body that is compressed by gzip, to at most `limit` bytes and one more.
+#[cfg(feature = "gzip")]
+fn unpack(body: &[u8], limit: usize, unpacked: &mut Vec<u8>) -> io::Result<()> {
+    use std::io::Read;
+
+    let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+    let mut rest = body;
+    // There may be several members. Other bytes that follow are padding.
+    while rest.starts_with(GZIP_MAGIC) && unpacked.len() <= limit {
+        let left = most.saturating_sub(u64::try_from(unpacked.len()).unwrap_or(u64::MAX));
+        let mut member = flate2::bufread::GzDecoder::new(rest);
+        (&mut member).take(left).read_to_end(unpacked)?;
+        rest = member.into_inner();
+        while let Some(after) = rest.strip_prefix(b"\0") {
+            rest = after;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(not(feature = "gzip"))]
+fn unpack(_body: &[u8], _limit: usize, _unpacked: &mut Vec<u8>) -> io::Result<()> {
+    Ok(())
+}
