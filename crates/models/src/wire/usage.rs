@@ -39,9 +39,6 @@ impl UsageIn<'_> {
         let total = self.total_tokens.map(|count| count.0);
         input.or(output).or(total)?;
         let mut usage = Usage::new(input.unwrap_or(0), output.unwrap_or(0));
-        if let Some(total) = total {
-            usage = usage.with_total_tokens(total);
-        }
         let prompt = self.prompt_tokens_details.or(self.input_tokens_details).unwrap_or_default();
         let answer = self.completion_tokens_details.or(self.output_tokens_details);
         usage.cached_tokens = first_nonzero([
@@ -57,8 +54,44 @@ impl UsageIn<'_> {
         ]);
         let reasoning = answer.unwrap_or_default().reasoning_tokens;
         usage.reasoning_tokens = first_nonzero([reasoning, self.reasoning_tokens]);
+        include_parts(&mut usage, total.filter(|total| *total > 0));
         Some(usage)
     }
+}
+
+/// Adds the tokens of the cache to those of the prompt, and the tokens of reasoning to those of the
+/// answer, where a server counts them apart. The counts show it, or the total.
+fn include_parts(usage: &mut Usage, total: Option<u64>) {
+    let sum = |usage: &Usage| usage.input_tokens.saturating_add(usage.output_tokens);
+    let cache = cache(usage);
+    let reasoning = usage.reasoning_tokens.unwrap_or(0);
+    let has_total = |parts: u64| parts > 0 && total == Some(sum(usage).saturating_add(parts));
+    let has_both = has_total(cache.saturating_add(reasoning)) && cache > 0 && reasoning > 0;
+    // Anthropic.
+    let adds_cache = cache > usage.input_tokens || has_total(cache) || has_both;
+    // xAI, Gemini.
+    let adds_reasoning = reasoning > usage.output_tokens || has_total(reasoning) || has_both;
+    if adds_cache {
+        usage.input_tokens = usage.input_tokens.saturating_add(cache);
+    }
+    if adds_reasoning {
+        usage.output_tokens = usage.output_tokens.saturating_add(reasoning);
+    }
+    let known = sum(usage);
+    usage.total_tokens = match total {
+        Some(total) if adds_cache || adds_reasoning => total.max(known),
+        Some(total) => total,
+        None => known,
+    };
+    // Gemini leaves reasoning out of the answer, and may not report it by itself.
+    if reasoning == 0 && usage.input_tokens > 0 && usage.total_tokens > known {
+        usage.output_tokens = usage.total_tokens.saturating_sub(usage.input_tokens);
+    }
+}
+
+/// Returns the number of tokens that were read from the cache or written to it.
+fn cache(usage: &Usage) -> u64 {
+    usage.cached_tokens.unwrap_or(0).saturating_add(usage.cache_write_tokens.unwrap_or(0))
 }
 
 /// Returns the first count that is not zero, or else zero if there is one: gateways with one struct
@@ -75,20 +108,23 @@ pub(super) fn update(usage: &mut Option<Usage>, later: Option<Usage>) {
     let says = |later: &Usage| later.input_tokens > 0 || later.output_tokens > 0;
     match (usage.as_mut(), later) {
         (Some(earlier), Some(mut later)) if says(&later) => {
-            let is_part = later.input_tokens == 0 || later.output_tokens == 0;
-            if later.input_tokens == 0 {
-                later.input_tokens = earlier.input_tokens;
-            }
-            if later.output_tokens == 0 {
-                later.output_tokens = earlier.output_tokens;
-            }
-            if is_part {
-                let sum = later.input_tokens.saturating_add(later.output_tokens);
-                later.total_tokens = later.total_tokens.max(sum);
-            }
             later.cached_tokens = later.cached_tokens.or(earlier.cached_tokens);
             later.cache_write_tokens = later.cache_write_tokens.or(earlier.cache_write_tokens);
             later.reasoning_tokens = later.reasoning_tokens.or(earlier.reasoning_tokens);
+            // A count that leaves out its parts is not the later one of the same.
+            let lacks_input = later.input_tokens == 0 || cache(&later) > later.input_tokens;
+            let lacks_output = later.output_tokens == 0
+                || later.reasoning_tokens.is_some_and(|count| count > later.output_tokens);
+            if lacks_input {
+                later.input_tokens = later.input_tokens.max(earlier.input_tokens);
+            }
+            if lacks_output {
+                later.output_tokens = later.output_tokens.max(earlier.output_tokens);
+            }
+            if lacks_input || lacks_output {
+                let sum = later.input_tokens.saturating_add(later.output_tokens);
+                later.total_tokens = later.total_tokens.max(sum);
+            }
             *earlier = later;
         }
         (None, later) => *usage = later,

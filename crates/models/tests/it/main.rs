@@ -31,4 +31,5 @@ mod streams;
 #[cfg(feature = "tokens")]
 mod tokens;
 mod tools;
+mod usages;
 mod waiting;
