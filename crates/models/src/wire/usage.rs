@@ -54,21 +54,25 @@ impl UsageIn<'_> {
         ]);
         let reasoning = answer.unwrap_or_default().reasoning_tokens;
         usage.reasoning_tokens = first_nonzero([reasoning, self.reasoning_tokens]);
-        include_parts(&mut usage, total.filter(|total| *total > 0));
+        // In Anthropic's own form, the prompt is what the cache did not serve.
+        let is_set = |count: Option<Count>| count.is_some_and(|count| count.0 > 0);
+        let has_form_of_anthropic = !is_set(self.prompt_tokens)
+            && !is_set(prompt.cached_tokens)
+            && (is_set(self.cache_read_input_tokens) || is_set(self.cache_creation_input_tokens));
+        include_parts(&mut usage, has_form_of_anthropic, total.filter(|total| *total > 0));
         Some(usage)
     }
 }
 
 /// Adds the tokens of the cache to those of the prompt, and the tokens of reasoning to those of the
 /// answer, where a server counts them apart. The counts show it, or the total.
-fn include_parts(usage: &mut Usage, total: Option<u64>) {
+fn include_parts(usage: &mut Usage, cache_is_apart: bool, total: Option<u64>) {
     let sum = |usage: &Usage| usage.input_tokens.saturating_add(usage.output_tokens);
     let cache = cache(usage);
     let reasoning = usage.reasoning_tokens.unwrap_or(0);
     let has_total = |parts: u64| parts > 0 && total == Some(sum(usage).saturating_add(parts));
     let has_both = has_total(cache.saturating_add(reasoning)) && cache > 0 && reasoning > 0;
-    // Anthropic.
-    let adds_cache = cache > usage.input_tokens || has_total(cache) || has_both;
+    let adds_cache = cache_is_apart || cache > usage.input_tokens || has_total(cache) || has_both;
     // xAI, Gemini.
     let adds_reasoning = reasoning > usage.output_tokens || has_total(reasoning) || has_both;
     if adds_cache {

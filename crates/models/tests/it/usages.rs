@@ -75,6 +75,12 @@ fn table() -> Vec<(Json, [u64; 3], [Option<u64>; 3])> {
             [11_010, 5, 11_015],
             [Some(9000), Some(2000), None],
         ),
+        (
+            json!({"input_tokens": 5000, "output_tokens": 5, "cache_read_input_tokens": 900,
+                "cache_creation_input_tokens": 0}),
+            [5900, 5, 5905],
+            [Some(900), Some(0), None],
+        ),
         // The same by other names.
         (
             json!({"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15,
