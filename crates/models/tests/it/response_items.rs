@@ -154,6 +154,14 @@ fn a_text_that_came_in_pieces_is_not_replaced_by_less() {
             [added(0, empty_message("m1")), text(0, "m1", "hey"), done, completed(json!([]))];
         check(&events, "hey", &[]);
     }
+    // A server trims what it repeats.
+    let text_done = json!({"type": "response.output_text.done", "output_index": 0,
+        "content_index": 0, "item_id": "m1", "text": "hey"});
+    let begin = || [added(0, message("m1", "")), text(0, "m1", "hey "), text_done.clone()];
+    for end in [vec![], vec![done(0, message("m1", "hey"))]] {
+        let events: Vec<_> = begin().into_iter().chain(end).chain([completed(json!([]))]).collect();
+        check(&events, "hey ", &[]);
+    }
 }
 
 #[test]
@@ -203,6 +211,16 @@ fn arguments_that_came_are_not_replaced_by_less() {
             let events = [begin[0].clone(), begin[1].clone(), end, completed(json!([]))];
             check(&events, "", &["f {\"a\":1}"]);
         }
+    }
+    // An empty object stands for them before they come.
+    for end in [json!([]), json!([call("c1", "f", whole)])] {
+        let events = [
+            added(0, call("c1", "f", "{}")),
+            arguments(0, "fc_c1", "{\"a\":"),
+            arguments(0, "fc_c1", "1}"),
+            completed(end),
+        ];
+        assert_eq!(decode(&events).unwrap().reply.message.tool_calls()[0].args, json!({"a": 1}));
     }
     let nameless = json!({"type": "function_call", "call_id": "", "name": "", "arguments": ""});
     let f = done(0, call("c1", "f", whole));

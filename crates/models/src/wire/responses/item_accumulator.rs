@@ -157,6 +157,10 @@ impl ItemAccumulator {
 
     /// Takes more of a call's arguments.
     pub(super) fn push_arguments(&mut self, piece: &str, pieces: &mut VecDeque<Delta>) {
+        // Some servers begin with an empty object, and the arguments follow.
+        if self.arguments == "{}" && piece.starts_with('{') {
+            self.arguments.clear();
+        }
         let Some(call) = self.call else {
             self.held += piece.len();
             self.arguments.push_str(piece);
