@@ -116,6 +116,12 @@ impl ApiError {
         }
     }
 
+    /// Returns whether the same call may succeed later: by its kind, unless the prompt is too long.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        self.kind.is_retryable() && !self.is_context_length()
+    }
+
     /// Returns whether the prompt was too long for the model, by [`context_length`] or by OpenAI's
     /// code for it or llama.cpp's type.
     ///

@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 use super::{
-    api_error::{ApiError, seconds},
+    api_error::{ApiError, StatusKind, seconds},
     decode_error::DecodeError,
     reply::FinishReason,
 };
@@ -213,7 +213,8 @@ impl ModelError {
         Self::StreamTruncated { partial, source: None }
     }
 
-    /// Returns whether the same call may succeed later.
+    /// Returns whether the same call may succeed later. An error that a stream ended with counts by
+    /// its kind, and may be retried if that is not known; a prompt that is too long stays so.
     ///
     /// # Examples
     ///
@@ -231,10 +232,11 @@ impl ModelError {
             | Self::Dns { .. }
             | Self::Transport { .. }
             | Self::Timeout { .. }
-            | Self::StreamTruncated { .. }
-            | Self::Stream { .. } => true,
-            Self::Status { error, .. } | Self::ApiErrorInBody { error } => {
-                error.kind.is_retryable()
+            | Self::StreamTruncated { .. } => true,
+            Self::Status { error, .. } | Self::ApiErrorInBody { error } => error.is_retryable(),
+            Self::Stream { error, .. } => {
+                error.is_retryable()
+                    || error.kind == StatusKind::Other && !error.is_context_length()
             }
             Self::Custom { retryable, .. } => *retryable,
             Self::AfterTools { source, .. } => source.is_retryable(),

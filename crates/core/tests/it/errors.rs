@@ -156,6 +156,29 @@ fn what_a_caller_can_do_about_a_model_error() {
         ModelError::custom("x", false, None),
     ];
     assert!(!not.iter().any(ModelError::is_retryable));
+    // The error of a stream counts by its kind, if that is known.
+    for (kind, retryable) in [
+        (StatusKind::Server, true),
+        (StatusKind::Overloaded, true),
+        (StatusKind::RateLimit, true),
+        (StatusKind::Other, true),
+        (StatusKind::Auth, false),
+        (StatusKind::QuotaExhausted, false),
+        (StatusKind::NotFound, false),
+        (StatusKind::BadRequest, false),
+    ] {
+        let stream = |error| {
+            let error = Box::new(error);
+            ModelError::Stream { error, partial: PartialReply::default() }
+        };
+        assert_eq!(stream(ApiError::new(kind)).is_retryable(), retryable, "{kind:?}");
+        // A prompt that is too long stays so.
+        let mut too_long = ApiError::new(kind);
+        too_long.context_length = true;
+        let error = Box::new(too_long.clone());
+        assert!(!stream(too_long).is_retryable(), "{kind:?}");
+        assert!(!ModelError::Status { status: 500, error }.is_retryable(), "{kind:?}");
+    }
 
     let mut api = ApiError::new(StatusKind::BadRequest);
     api.code = Some("context_length_exceeded".into());

@@ -259,9 +259,10 @@ impl ErrorResponse {
             let body = reader.read_some(MAX_KEPT, ERROR_BODY_TIMEOUT).await;
             let asked = retry::retry_after(&headers, SystemTime::now());
             let error = api_error::of_status(status, &body, reader.request_id, asked);
+            // The wait may be in the error's text alone.
             let retry = match error.kind {
                 StatusKind::QuotaExhausted => RetryDirective::Never,
-                kind => retry::of_response(&headers, kind.is_retryable(), asked),
+                _ => retry::of_response(&headers, error.is_retryable(), error.retry_after),
             };
             FailedAttempt { error: ModelError::Status { status, error: Box::new(error) }, retry }
         })

@@ -14,6 +14,7 @@ use super::{context_length, decode};
 
 mod informative;
 mod kind;
+mod wait;
 
 /// The maximum size of a body that is searched for an error, in bytes.
 const MAX_SEARCHED: usize = 256 * 1024;
@@ -132,36 +133,8 @@ fn parse(body: &[u8]) -> Option<Json> {
 fn finish(mut error: ApiError, body: &[u8]) -> ApiError {
     error.body = decode::excerpt(body);
     error.context_length = context_length::is_exceeded(&error);
-    error.retry_after = wait_in(&error.message);
+    error.retry_after = error.retry_after.or_else(|| wait::in_message(&error.message));
     error
-}
-
-/// Returns the wait that a message asks for: "try again in 1.2s", "in 1m26.4s", "in 20 seconds".
-fn wait_in(message: &str) -> Option<Duration> {
-    let (_, mut rest) = message.split_once("try again in ")?;
-    let mut seconds = None;
-    loop {
-        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
-        let (number, after) = rest.split_at_checked(end)?;
-        let after = after.trim_start();
-        let end = after.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(after.len());
-        let (unit, after) = after.split_at_checked(end)?;
-        let (Ok(number), Some(unit)) = (number.parse::<f64>(), seconds_of(unit)) else { break };
-        *seconds.get_or_insert(0.0) += number * unit;
-        rest = after;
-    }
-    Duration::try_from_secs_f64(seconds?).ok()
-}
-
-/// Returns the seconds of a unit of time.
-fn seconds_of(unit: &str) -> Option<f64> {
-    match unit {
-        "ms" | "millisecond" | "milliseconds" => Some(0.001),
-        "s" | "sec" | "second" | "seconds" => Some(1.0),
-        "m" | "min" | "minute" | "minutes" => Some(60.0),
-        "h" | "hour" | "hours" => Some(3600.0),
-        _ => None,
-    }
 }
 
 /// Finds the error in a value that says that it is one.
@@ -247,6 +220,7 @@ fn fields(error: &Json) -> ApiError {
     read.code = text(CODES);
     read.error_type = text(TYPES).filter(|name| name != "error");
     read.param = text(&["param"]);
+    read.retry_after = wait::in_details(error);
     read.message = message_of(error).into();
     read
 }

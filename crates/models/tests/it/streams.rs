@@ -337,3 +337,33 @@ async fn a_stream_that_was_read_to_its_end_keeps_its_connection() {
     }
     assert_eq!((server.connections(), server.disconnects()), (1, 0));
 }
+
+/// Errors in a stream may come again or not, as those with a status do.
+#[tokio::test]
+async fn an_error_in_a_stream_is_retryable_by_its_kind() {
+    for (code, retryable) in [
+        ("invalid_api_key", false),
+        ("insufficient_quota", false),
+        ("model_not_found", false),
+        ("context_length_exceeded", false),
+        ("content_policy_violation", false),
+        ("400", false),
+        ("429", true),
+        ("rate_limit_exceeded", true),
+        ("server_error", true),
+        ("overloaded_error", true),
+        ("of another kind", true),
+    ] {
+        let error = serde_json::json!({"error": {"message": "no", "code": code}}).to_string();
+        for before in [None, Some(r#"{"choices":[{"delta":{"content":"a"}}]}"#)] {
+            let mut decoder = StreamDecoder::new();
+            for event in before.into_iter().chain([&*error]) {
+                decoder.feed(format!("data: {event}\n\n").into());
+            }
+            let mut pieces = std::iter::from_fn(|| decoder.next_delta().transpose());
+            let failed = pieces.find_map(Result::err).unwrap();
+            assert!(matches!(failed, ModelError::Stream { .. }), "{failed:?}");
+            assert_eq!(failed.is_retryable(), retryable, "{code}");
+        }
+    }
+}

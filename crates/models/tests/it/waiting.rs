@@ -14,7 +14,7 @@ use bytes::Bytes;
 use conversant_core::{BoxError, CallOptions, ChatModel, ModelError, StatusKind, TimeoutPhase};
 use conversant_models::wire::decode_chat_response;
 use conversant_testkit::{Answer, FaultServer, OpenAiServer, faults, poll_then_drop};
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use tower_service::Service;
 
 use crate::faults::{builder, question};
@@ -24,10 +24,12 @@ fn server(name: &str) -> FaultServer {
     FaultServer::start(fault).unwrap()
 }
 
-/// A client whose first answer is that the server is busy, with headers that ask for a wait.
+/// A client whose first answer is that the server is busy, with headers or a body that ask for a
+/// wait.
 #[derive(Clone)]
 struct Busy {
     headers: &'static [(&'static str, &'static str)],
+    body: String,
     asked: Arc<AtomicUsize>,
 }
 
@@ -45,6 +47,9 @@ impl Service<http::Request<Bytes>> for Busy {
         let mut response = http::Response::new(answer.to_owned());
         if self.asked.fetch_add(1, Ordering::Relaxed) == 0 {
             *response.status_mut() = http::StatusCode::TOO_MANY_REQUESTS;
+            if !self.body.is_empty() {
+                response.body_mut().clone_from(&self.body);
+            }
             for (name, value) in self.headers {
                 response.headers_mut().insert(*name, value.parse().unwrap());
             }
@@ -54,7 +59,12 @@ impl Service<http::Request<Bytes>> for Busy {
 }
 
 fn busy(headers: &'static [(&'static str, &'static str)]) -> Busy {
-    Busy { headers, asked: Arc::default() }
+    Busy { headers, body: String::new(), asked: Arc::default() }
+}
+
+/// Groq, OpenAI behind gateways that drop headers; Gemini, which sends no header.
+fn busy_by_body(body: &Json) -> Busy {
+    Busy { body: body.to_string(), ..busy(&[]) }
 }
 
 #[tokio::test(start_paused = true)]
@@ -73,6 +83,63 @@ async fn a_wait_that_is_asked_for_is_kept_to() {
         // The timer is exact to the millisecond.
         let wait = Duration::from_millis(wait);
         assert!(took >= wait && took <= wait + Duration::from_millis(1), "{headers:?}: {took:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_that_the_error_asks_for_is_kept_to() {
+    let of_message = |message: &str| json!({"error": {"message": message}});
+    let of_google = |delay: &str| {
+        let info =
+            json!({"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay});
+        let quota = json!({"@type": "type.googleapis.com/google.rpc.QuotaFailure"});
+        json!([{"error": {"code": 429, "status": "RESOURCE_EXHAUSTED", "message": "Quota exceeded.",
+            "details": [quota, info]}}])
+    };
+    for (body, wait) in [
+        (of_message("Rate limit reached. Please try again in 1.5s. Visit the page."), Some(1500)),
+        (of_message("Please try again in 20s."), Some(20_000)),
+        (of_message("Please retry in 34.25s."), Some(34_250)),
+        (of_message("Please retry after 6 seconds."), Some(6000)),
+        (of_google("2s"), Some(2000)),
+        (of_google("0.5s"), Some(500)),
+        // Longer than a call waits.
+        (of_message("Please try again in 6h2m."), None),
+        (of_google("121s"), None),
+    ] {
+        let client = busy_by_body(&body);
+        let model = builder("https://busy.example/v1").http_client(client.clone());
+        let model = model.timeout(Duration::from_secs(300)).build().unwrap();
+        let start = tokio::time::Instant::now();
+        let result = model.generate(&question()).await;
+        let took = start.elapsed();
+        assert_eq!(client.asked.load(Ordering::Relaxed), 1 + usize::from(wait.is_some()), "{body}");
+        let wait = Duration::from_millis(wait.unwrap_or(0));
+        assert!(took >= wait && took <= wait + Duration::from_millis(1), "{body}: {took:?}");
+        if let Err(error) = result {
+            assert!(error.retry_after() > Some(Duration::from_secs(120)), "{body}");
+        }
+    }
+    // A header wins.
+    let client = Busy { headers: &[("retry-after", "1")], ..busy_by_body(&of_google("90s")) };
+    let model = builder("https://busy.example/v1").http_client(client).build().unwrap();
+    let start = tokio::time::Instant::now();
+    model.generate(&question()).await.unwrap();
+    assert!(start.elapsed() < Duration::from_secs(2));
+}
+
+/// Older llama.cpp, Ollama, LM Studio and gateways answer with 500.
+#[tokio::test]
+async fn a_prompt_that_is_too_long_is_sent_once() {
+    for status in [500, 503] {
+        let message = "the request exceeds the available context size, try again later";
+        let body = json!({"error": {"message": message, "type": "server_error"}});
+        let answer = Answer::json(&body).with_status(status);
+        let server = OpenAiServer::start([answer.clone(), answer]).unwrap();
+        let model = builder(&server.base_url()).build().unwrap();
+        let error = model.generate(&question()).await.unwrap_err();
+        assert!(error.is_context_length() && !error.is_retryable(), "{error:?}");
+        assert_eq!(server.requests().len(), 1);
     }
 }
 

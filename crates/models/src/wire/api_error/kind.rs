@@ -48,6 +48,7 @@ pub(super) fn kind_of_name(name: &str) -> Option<StatusKind> {
         | "invalid_prompt"
         | "BadRequestError"
         | "INVALID_ARGUMENT"
+        | "content_policy_violation"
         | "context_length_exceeded"
         | "exceed_context_size_error" => StatusKind::BadRequest,
         _ => {
