@@ -155,7 +155,7 @@ impl Adapter {
         if let Some(text) = refusal.filter(|_| is_empty) {
             return Err(ModelError::Refused { text: text.into() });
         }
-        if is_absent || (self.settings.refuse_empty && is_empty) {
+        if is_absent || (self.settings.refuse_empty && is_empty && !is_media(&reply.message)) {
             return Err(ModelError::EmptyAnswer { finish_reason: reply.finish_reason });
         }
         match &reply.finish_reason {
@@ -172,6 +172,12 @@ impl Adapter {
             }
         }
     }
+}
+
+/// Returns whether a message without text is one with sounds or images that the model made.
+fn is_media(message: &Message) -> bool {
+    let kwargs = message.extra().get("additional_kwargs");
+    kwargs.is_some_and(|kwargs| kwargs.get("audio").or(kwargs.get("images")).is_some())
 }
 
 /// Gives ids to tool calls that came without one, since their results have to name them.

@@ -5,6 +5,8 @@ use conversant_core::{
 };
 use serde_json::{Map, Value as Json, json};
 
+use super::provider_fields::stand_for_text;
+
 /// The field of `response_metadata` that says in which form empty content came.
 pub(crate) const EMPTY_CONTENT: &str = "empty_content";
 
@@ -37,8 +39,8 @@ impl Draft {
     }
 
     fn is_absent(&self) -> bool {
-        let has = |name| self.kept.as_ref().is_some_and(|kept| kept.contains_key(name));
-        self.content.is_none() && !self.has_calls() && !has("function_call") && !has("audio")
+        let is_said = || self.kept.as_deref().is_some_and(stand_for_text);
+        self.content.is_none() && !self.has_calls() && !is_said()
     }
 
     fn into_choice(mut self) -> Choice {

@@ -11,7 +11,7 @@ use super::{
     answer_decoder::Ending,
     finish_reason::is_failure,
     message_in::{ContentIn, MessageIn},
-    provider_fields::{PROVIDER_FIELDS, ProviderField, join_part},
+    provider_fields::{PROVIDER_FIELDS, ProviderField, join_part, stand_for_text},
     tolerant::Text,
     tool_call_accumulator::{Place, ToolCallAccumulator},
 };
@@ -76,13 +76,10 @@ impl ChoiceAccumulator {
 
     /// Returns whether anything of an answer has come; reasoning is none.
     fn has_answer(&self) -> bool {
-        let stands_for_text = |kept: &Map<String, Json>| {
-            kept.contains_key("function_call") || kept.contains_key("audio")
-        };
         self.has_content()
             || self.refusal.is_some()
             || !self.calls.is_empty()
-            || self.kept.as_deref().is_some_and(stands_for_text)
+            || self.kept.as_deref().is_some_and(stand_for_text)
     }
 
     /// Returns the text that has come.

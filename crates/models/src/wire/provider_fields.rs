@@ -27,6 +27,8 @@ enum Join {
     Append,
     /// Objects are merged; of the same value, the last piece counts.
     Merge,
+    /// Lists are joined, whose items are whole. One that comes again counts once.
+    Collect,
 }
 
 /// Where a field goes in later requests.
@@ -66,6 +68,8 @@ pub(super) const PROVIDER_FIELDS: &[ProviderField] = &[
     field("function_call", Join::Append, Replay::Never),
     field("audio", Join::Append, Replay::Never),
     field("annotations", Join::Append, Replay::Never),
+    // OpenRouter, LiteLLM: the images that a model made.
+    field("images", Join::Collect, Replay::ToEndpoint),
 ];
 
 /// Finds a field by its name.
@@ -80,8 +84,11 @@ impl ProviderField {
     }
 
     /// Cuts off what is known of a whole value, and returns whether it has more: reasoning as text
-    /// that goes on.
+    /// that goes on, or further items of those that are whole.
     pub(super) fn cut_known(&self, known: &Json, whole: &mut Json) -> bool {
+        if self.join == Join::Collect {
+            return whole.as_array().is_some_and(|items| !items.is_empty());
+        }
         let rest = match (known, &*whole) {
             (Json::String(known), Json::String(text)) if self.reasoning(whole).is_some() => {
                 text.strip_prefix(known.as_str()).filter(|rest| !rest.is_empty())
@@ -119,6 +126,13 @@ fn join(how: Join, whole: &mut Json, piece: Json) {
             join_fields(how, whole, fields);
         }
         (Join::Append, Json::Array(whole), Json::Array(items)) => join_items(whole, items),
+        (Join::Collect, Json::Array(whole), Json::Array(items)) => {
+            for item in items {
+                if !whole.iter().rev().take(MAX_OPEN).any(|known| *known == item) {
+                    whole.push(item);
+                }
+            }
+        }
         (_, whole, piece) => *whole = piece,
     }
 }
@@ -145,7 +159,18 @@ fn is_blank(value: &Json) -> bool {
     value.is_null() || value.as_str() == Some("")
 }
 
-/// The number of items that are searched for the one that a piece belongs to: the last ones.
+/// The fields that are an answer even without text.
+const STAND_FOR_TEXT: &[&str] = &["function_call", "audio", "images"];
+
+/// Returns whether one of the fields of a message is an answer even without text.
+pub(super) fn stand_for_text(kept: &Map<String, Json>) -> bool {
+    let is_said =
+        |value: &Json| !value.is_null() && value.as_array().is_none_or(|it| !it.is_empty());
+    STAND_FOR_TEXT.iter().any(|name| kept.get(*name).is_some_and(is_said))
+}
+
+/// The number of items that are searched for the one that a piece belongs to, or repeats: the last
+/// ones.
 const MAX_OPEN: usize = 64;
 
 /// Joins items of the same index, or without an index those of the same id.

@@ -239,3 +239,59 @@ mod schema {
         assert_eq!(format["json_schema"]["strict"], true);
     }
 }
+
+/// OpenRouter and LiteLLM send the images that a model made in a field of their own.
+#[tokio::test]
+async fn images_that_a_model_made_are_kept_and_go_back() {
+    let image = |name: &str| {
+        let url = format!("data:image/png;base64,{name}");
+        json!({"type": "image_url", "index": 0, "image_url": {"url": url}})
+    };
+    let [a, b] = [image("AA=="), image("BB==")];
+    let whole = |content: Json| {
+        let message = json!({"role": "assistant", "content": content, "images": [a, b]});
+        Answer::json(&json!({"choices": [{"message": message, "finish_reason": "stop"}]}))
+    };
+    let delta = |delta: Json| json!({"choices": [{"delta": delta}]});
+    let end = json!({"choices": [{"delta": {}, "finish_reason": "stop"}]});
+    let pieces = |text: &str, again: Json| {
+        let events = [
+            delta(json!({"role": "assistant", "content": text})),
+            delta(json!({"content": "", "images": [a]})),
+            delta(json!({"images": again})),
+            end.clone(),
+            // The whole message once more.
+            json!({"choices": [{"message": {"content": text, "images": [a, b]}}]}),
+        ];
+        Answer::events(events.map(|event| event.to_string()))
+    };
+    for (answer, streamed, text) in [
+        (whole(json!("")), false, ""),
+        (whole(Json::Null), false, ""),
+        (whole(json!("Two.")), false, "Two."),
+        (pieces("", json!([b])), true, ""),
+        (pieces("Two.", json!([a, b])), true, "Two."),
+    ] {
+        let server = OpenAiServer::start([answer, Answer::from("ok")]).unwrap();
+        let model = OpenAiChat::builder("m").base_url(server.base_url()).refuse_empty(true);
+        let model = model.build().unwrap();
+        let request = ChatRequest::new(Message::human("draw"));
+        let reply = match streamed {
+            true => model.stream(&request).await.unwrap().into_reply().await.unwrap(),
+            false => model.generate(&request).await.unwrap(),
+        };
+        assert_eq!(reply.text(), text);
+        let kept = &reply.message.extra()["additional_kwargs"]["images"];
+        assert_eq!(*kept, json!([a, b]));
+        let request = vec![Message::human("draw"), reply.message, Message::human("bluer")];
+        model.generate(&ChatRequest::new(request)).await.unwrap();
+        assert_eq!(server.requests()[1].json()["messages"][1]["images"], json!([a, b]));
+    }
+    // A list without any is no answer.
+    let message = json!({"role": "assistant", "content": null, "images": []});
+    let answer = Answer::json(&json!({"choices": [{"message": message}]}));
+    let server = OpenAiServer::start([answer]).unwrap();
+    let model = OpenAiChat::builder("m").base_url(server.base_url()).build().unwrap();
+    let error = model.generate(&ChatRequest::new(Message::human("draw"))).await.unwrap_err();
+    assert!(matches!(error, ModelError::EmptyAnswer { .. }), "{error:?}");
+}
