@@ -79,7 +79,7 @@ impl ToolCallAccumulator {
             piece.id = id;
         }
         if let Some(name) = name
-            && growing.arguments.is_empty()
+            && (growing.arguments.is_empty() || growing.name.is_none())
             && growing.name.as_ref() != Some(&name)
         {
             growing.name.get_or_insert_default().push_str(&name);
@@ -129,6 +129,10 @@ impl ToolCallAccumulator {
         };
         let known = self.calls.get_mut(position)?;
         let starts = match (id, name) {
+            // Arguments may come before the name.
+            (_, Some(_)) if known.name.is_none() && !known.arguments.is_empty() => {
+                !arguments.trim().is_empty() && known.arguments.is_complete()
+            }
             // Another id alone does not begin a call: some servers make up an id for each piece.
             (Some(_), Some(_)) => {
                 let is_open = !known.arguments.is_empty() && !known.arguments.is_complete();
@@ -137,7 +141,11 @@ impl ToolCallAccumulator {
             }
             (Some(_), None) if known.id.is_none() => false,
             (None, Some(_)) => starts_anew(known, index, name),
-            (_, None) => index.is_none() && !arguments.is_empty() && known.arguments.is_complete(),
+            // A line end may follow the arguments.
+            (_, None) => {
+                let says = index.is_none() && !arguments.trim().is_empty();
+                says && known.arguments.is_complete()
+            }
         };
         (!starts).then_some(position)
     }

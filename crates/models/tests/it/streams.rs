@@ -207,6 +207,24 @@ fn tool_calls_are_put_together_however_they_come() {
         json!([{"index": 0, "id": "a", "function": {"name": "f", "arguments": "1}"}}]),
     ]);
     insta::assert_snapshot!(repeated, @r#"Some("a") f {"x":1}"#);
+    // A line end after the arguments is not another call.
+    for blank in ["\n", " ", "\r\n"] {
+        let followed = stream(&[
+            json!([{"id": "a", "function": {"name": "f", "arguments": "{\"x\": 1}"}}]),
+            json!([{"function": {"arguments": blank}}]),
+            json!([{"id": "b", "function": {"name": "g", "arguments": "{}"}}]),
+            json!([{"function": {"arguments": blank}}]),
+        ]);
+        assert_eq!(followed, "Some(\"a\") f {\"x\":1}\nSome(\"b\") g {}");
+    }
+    // The name comes after the arguments.
+    for index in [json!(0), Json::Null] {
+        let unnamed = json!([{"index": index, "id": "a", "function": {"arguments": "{\"x\": 1}"}}]);
+        for id in [json!("a"), Json::Null] {
+            let name = json!([{"index": index, "id": id, "function": {"name": "f"}}]);
+            assert_eq!(stream(&[unnamed.clone(), name]), "Some(\"a\") f {\"x\":1}");
+        }
+    }
 }
 
 #[test]
