@@ -6,6 +6,7 @@ pub(crate) mod config;
 pub(crate) mod custom_client;
 mod encoding;
 pub(crate) mod endpoint;
+mod escapes;
 mod guarded_stream;
 mod hyper_client;
 pub(crate) mod masking;

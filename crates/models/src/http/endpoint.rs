@@ -1,10 +1,15 @@
 //! The base URL of a server.
 
-use std::{fmt, net::IpAddr, sync::OnceLock};
+use std::{borrow::Cow, fmt, net::IpAddr, sync::OnceLock};
 
 use conversant_core::ModelError;
 use http::{HeaderValue, Uri};
 use url::Url;
+
+/// The parameter of a URL that is not a secret.
+const API_VERSION: &str = "api-version";
+/// The length of the shortest value in a query that may be a key: shorter ones are words.
+const MIN_KEY_LENGTH: usize = 8;
 
 /// A base URL that requests may be sent to.
 #[derive(Clone)]
@@ -77,6 +82,14 @@ impl Endpoint {
         url.as_str().trim_end_matches('/').to_owned()
     }
 
+    /// Returns the values of the query that may be keys.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = String> {
+        let may_be_key = |(name, value): &(Cow<'_, str>, Cow<'_, str>)| {
+            name != API_VERSION && value.len() >= MIN_KEY_LENGTH
+        };
+        self.base.query_pairs().filter(may_be_key).map(|(_, value)| value.into_owned())
+    }
+
     /// Returns whether requests go over TLS.
     pub(crate) fn is_secure(&self) -> bool {
         self.base.scheme() == "https"
@@ -102,7 +115,7 @@ impl Endpoint {
     /// Makes the base that of a deployment of Azure OpenAI.
     pub(crate) fn set_azure(&mut self, deployment: &str, version: &str) {
         self.base = below(&self.base, "openai");
-        self.base.query_pairs_mut().append_pair("api-version", version);
+        self.base.query_pairs_mut().append_pair(API_VERSION, version);
         self.lists = Some(self.base.clone());
         // An http URL always has a path.
         if let Ok(mut path) = self.base.path_segments_mut() {

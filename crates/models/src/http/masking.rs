@@ -5,6 +5,8 @@ use std::fmt;
 use conversant_core::ModelError;
 use secrecy::{ExposeSecret, SecretString};
 
+use super::escapes;
+
 const MASKED: &str = "[key]";
 /// The length of the shortest secret that is masked: shorter ones would mask ordinary words.
 const MIN_LENGTH: usize = 4;
@@ -27,13 +29,18 @@ impl Mask {
         Self { secrets: secrets.into_iter().filter(long).collect() }
     }
 
-    /// Masks the secrets in a text, and words that look like an OpenAI key.
+    /// Masks the secrets in a text, as they are or as servers escape what they quote, and words that
+    /// look like an OpenAI key.
     pub(crate) fn text(&self, text: &str) -> String {
         let mut masked = text.to_owned();
+        let may_escape = text.contains(['\\', '%', '&', '+']);
         for secret in &self.secrets {
             let secret = secret.expose_secret();
             if masked.contains(secret) {
                 masked = masked.replace(secret, MASKED);
+            }
+            if may_escape && escapes::is_escaped(secret) {
+                masked = escapes::replace(&masked, secret, MASKED);
             }
         }
         mask_key_like(&masked)

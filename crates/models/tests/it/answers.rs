@@ -98,6 +98,38 @@ async fn what_is_no_answer_is_an_error() {
     insta::assert_snapshot!(shown.join("\n"));
 }
 
+/// Servers escape what they quote, each in its own way, and some have the key in their URL.
+#[tokio::test]
+async fn a_key_that_a_server_quotes_is_masked_however_it_is_escaped() {
+    let (key, in_url) = ("tok/abc+def0123456789xyz==", "AIza/0123456789");
+    let quotes = [
+        r"tok\/abc+def0123456789xyz==",
+        r"tok/abc\u002bdef0123456789xyz\u003d\u003d",
+        "tok%2Fabc%2Bdef0123456789xyz%3D%3D",
+        "tok&#x2F;abc&#43;def0123456789xyz&#61;&#61;",
+        "AIza/0123456789",
+        "/v1/chat/completions?api-version=1&key=AIza%2F0123456789",
+    ];
+    for quote in quotes {
+        let body = format!(r#"{{"error":{{"message":"wrong key: {quote}","param":"{quote}"}}}}"#);
+        for status in [401, 200] {
+            let answer = Answer::status(status).with_body("application/json", body.clone());
+            let server = OpenAiServer::start([answer]).unwrap();
+            let url = format!("{}?api-version=1&key=AIza%2F0123456789", server.base_url());
+            let model = OpenAiChat::builder("m").base_url(url).api_key(key).max_retries(0);
+            let model = model.build().unwrap();
+            let request = ChatRequest::new(Message::human("hi"));
+            let error = model.generate(&request).await.unwrap_err();
+            let api = error.api_error().unwrap();
+            let shown = format!("{error:?} {} {}", api.message.as_str(), api.body.as_str());
+            for word in ["abc", "xyz", in_url, "0123456789"] {
+                assert!(!shown.contains(word), "{quote}: {shown}");
+            }
+            assert!(api.body.as_str().contains("wrong key: "), "{shown}");
+        }
+    }
+}
+
 /// Some gateways compress without being asked.
 #[cfg(feature = "gzip")]
 #[tokio::test]

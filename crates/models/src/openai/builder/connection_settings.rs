@@ -147,11 +147,12 @@ impl ConnectionSettings {
         let client = HttpClient::new(&self.client, &endpoint)?;
         let mut headers = self.header_map(key, &endpoint, &client)?;
         headers.extend(client.proxy_header(&endpoint));
+        let keys: Vec<_> = endpoint.keys().map(SecretString::from).collect();
         Ok(Connection {
             client,
             headers,
             endpoint,
-            mask: self.mask(key),
+            mask: self.mask(key, keys),
             timeouts: self.timeouts,
             retries: self.retries.clone(),
             max_response_bytes: self.max_response_bytes,
@@ -207,11 +208,11 @@ impl ConnectionSettings {
         Ok(headers)
     }
 
-    /// Masks the key and the values of all headers: the organization and the project are not
-    /// public either.
-    fn mask(&self, key: &str) -> Mask {
+    /// Masks the key, those of the URL, and the values of all headers: the organization and the
+    /// project are not public either.
+    fn mask(&self, key: &str, keys: Vec<SecretString>) -> Mask {
         let headers = self.headers.iter().map(|(_, value)| value.clone());
-        Mask::new(headers.chain([SecretString::from(key)]))
+        Mask::new(headers.chain(keys).chain([SecretString::from(key)]))
     }
 }
 
