@@ -4,7 +4,10 @@ use conversant_core::{
     CallOptions, ChatModel, ChatRequest, Content, Delta, Message, ModelError, Part, ResponseFormat,
     ToolChoice, ToolDefinition,
 };
-use conversant_models::{OpenAiBuilder, OpenAiChat, OpenAiResponses, wire::ResponsesStreamDecoder};
+use conversant_models::{
+    OpenAiBuilder, OpenAiChat, OpenAiResponses,
+    wire::{ResponsesStreamDecoder, decode_responses_response},
+};
 use conversant_testkit::{Answer, OpenAiServer};
 use serde_json::{Value as Json, json};
 
@@ -276,4 +279,45 @@ fn encrypted_reasoning_of_an_item_is_that_of_its_id() {
     let message = serde_json::to_string(&decoder.finish().unwrap().message).unwrap();
     let places = ["rs_2", "gBBB", "rs_1", "gAAA"].map(|text| message.find(text).unwrap());
     assert!(places.is_sorted(), "{message}");
+}
+
+/// Some servers answer before they are finished; what they have is in the error.
+#[test]
+fn a_response_that_is_not_finished_is_no_answer() {
+    for status in ["queued", "in_progress"] {
+        let mut response = reasoned();
+        response["status"] = status.into();
+        let error = decode_responses_response(response.to_string().as_bytes()).unwrap_err();
+        let ModelError::StreamTruncated { partial, source } = error else { panic!("{error:?}") };
+        assert_eq!(partial.text.as_str(), "Let me look.");
+        assert!(source.unwrap().to_string().contains("before it was finished"));
+    }
+}
+
+/// Some servers repeat the question in the output.
+#[test]
+fn a_question_in_the_output_is_not_the_answer() {
+    let message = |role: &str, text: &str| {
+        let kind = if role == "assistant" { "output_text" } else { "input_text" };
+        json!({"type": "message", "role": role, "content": [{"type": kind, "text": text}]})
+    };
+    let output =
+        [message("system", "Be brief."), message("user", "hi"), message("assistant", "Hello.")];
+    let response = json!({"status": "completed", "output": output});
+    let whole = decode_responses_response(response.to_string().as_bytes()).unwrap();
+    let mut decoder = ResponsesStreamDecoder::new();
+    let items = output.iter().enumerate().map(|(index, item)| {
+        json!({"type": "response.output_item.done", "output_index": index, "item": item})
+    });
+    let end = json!({"type": "response.completed", "response": response});
+    let mut pieces = Vec::new();
+    for event in items.chain([end]) {
+        decoder.feed(format!("data: {event}\n\n").into());
+        pieces.extend(std::iter::from_fn(|| decoder.next_delta().unwrap()));
+    }
+    assert_eq!(pieces, [Delta::Text("Hello.".into())]);
+    for reply in [whole, decoder.finish().unwrap()] {
+        assert_eq!(reply.text(), "Hello.");
+        assert!(!serde_json::to_string(&reply.message).unwrap().contains("brief"));
+    }
 }

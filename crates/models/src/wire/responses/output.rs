@@ -114,6 +114,11 @@ impl ResponseIn<'_> {
         }
     }
 
+    /// Returns whether the server still works on the response.
+    pub(super) fn is_unfinished(&self) -> bool {
+        self.status.as_ref().is_some_and(|it| matches!(&*it.0, "queued" | "in_progress"))
+    }
+
     fn error_or_status(&self, body: &[u8]) -> ApiError {
         let error = self.error.as_ref();
         error.and_then(|error| api_error::with_answer(&error.0, body)).unwrap_or_else(|| {
@@ -123,7 +128,8 @@ impl ResponseIn<'_> {
     }
 
     fn take_output(&mut self) -> Vec<Json> {
-        self.output.take().unwrap_or_default().0.into_iter().map(|item| item.0).collect()
+        let items = self.output.take().unwrap_or_default().0.into_iter().map(|item| item.0);
+        items.filter(|item| !is_question(item)).collect()
     }
 
     /// Makes the answer of a whole response.
@@ -245,6 +251,13 @@ fn is_plain_message(item: &Json) -> bool {
 
 pub(super) fn item_type(item: &Json) -> &str {
     item.get("type").and_then(Json::as_str).unwrap_or_default()
+}
+
+/// Returns whether an item is a message that the model did not write: some servers repeat the
+/// question.
+pub(super) fn is_question(item: &Json) -> bool {
+    let role = item.get("role").and_then(Json::as_str);
+    role.is_some_and(|role| matches!(role, "user" | "system" | "developer"))
 }
 
 pub(super) fn parts(item: &Json) -> &[Json] {

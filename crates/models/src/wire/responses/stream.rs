@@ -10,7 +10,7 @@ use super::{
     item_accumulator::{Field, ItemAccumulator},
     item_kind::ItemKind,
     item_places::ItemPlace,
-    output::{Terminal, unless_refused},
+    output::{Terminal, is_question, unless_refused},
 };
 use crate::wire::{
     accumulator::{is_error, size},
@@ -242,7 +242,7 @@ impl ResponseAccumulator {
             }
             "response.output_item.added" | "response.output_item.done" => {
                 let done = kind.ends_with("done");
-                if let Some(AnyValue(item)) = &event.item {
+                if let Some(AnyValue(item)) = event.item.as_ref().filter(|it| !is_question(&it.0)) {
                     let index = self.whole_item(&event, item, done)?;
                     self.take_item(index, item, done);
                 }

@@ -56,8 +56,8 @@ pub(crate) fn read_response(body: &[u8]) -> Result<Answer, ModelError> {
     if let Some(error) = response.failure(body) {
         return Err(api_error::in_body(error));
     }
-    if response.status.as_ref().is_some_and(|it| matches!(&*it.0, "queued" | "in_progress")) {
-        return Err(ModelError::truncated(PartialReply::default()));
+    if response.is_unfinished() {
+        return Err(unfinished(response));
     }
     if response.output.is_none() {
         let found = api_error::instead_of_answer(body).map(api_error::in_body);
@@ -65,4 +65,11 @@ pub(crate) fn read_response(body: &[u8]) -> Result<Answer, ModelError> {
         return Err(found.unwrap_or_else(lacks));
     }
     Ok(response.into_whole_answer())
+}
+
+/// Returns the error of a response that was sent before it was finished, with what it has.
+fn unfinished(response: ResponseIn<'_>) -> ModelError {
+    let text = response.into_whole_answer().reply.text().into_owned();
+    let source = "the response was sent before it was finished";
+    ModelError::StreamTruncated { partial: PartialReply::new(text), source: Some(source.into()) }
 }
