@@ -63,6 +63,8 @@ pub enum FileFault {
     EndsEarly,
     /// Something other than a comma or the end of the list follows a conversation.
     Separator,
+    /// A comma or a closing bracket stands between conversations that are not in a list.
+    Between,
     /// Something follows the end of the list.
     Trailing,
     /// The file must be a list of messages, and is not a list.
@@ -75,6 +77,10 @@ impl fmt::Display for FileFault {
             Self::Archive => "it is a ZIP archive; extract its JSON files first",
             Self::EndsEarly => "it ends within its list; get the whole file and import it again",
             Self::Separator => "expected a comma or the end of the list",
+            Self::Between => {
+                "a comma or a bracket stands between conversations; remove it, or write `[` before \
+                 the first one and `]` after the last"
+            }
             Self::Trailing => "expected the end of the file after the list",
             Self::NotAList => "expected a list",
         })

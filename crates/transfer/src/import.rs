@@ -152,6 +152,7 @@ impl Import {
         read: Read,
         events: &mut Events<F>,
     ) -> Result<(), TransferError> {
+        let mut pace = Pace::default();
         loop {
             let conversations = events.progress.conversations;
             let next = values.next().map_err(|error| file_error(error, conversations))?;
@@ -180,6 +181,7 @@ impl Import {
             events.progress.conversations += 1;
             events.progress.bytes = values.offset();
             events.advance();
+            pace.step().await;
         }
     }
 

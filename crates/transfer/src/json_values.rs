@@ -181,6 +181,8 @@ impl<R: BufRead> JsonValues<R> {
             | (Form::List { has_elements: false }, b',' | b'}') => {
                 return Err(self.fault(FileFault::Separator));
             }
+            // No value begins with them, and nothing would be read.
+            (Form::Values, b',' | b']' | b'}') => return Err(self.fault(FileFault::Between)),
             (Form::List { .. } | Form::Lines | Form::Values | Form::Unknown, _) => {}
         }
         let offset = self.offset;

@@ -15,6 +15,7 @@ use crate::{
     conversation::session_id,
     error::{LineFault, TransferError},
     event::{Events, OmissionReason, Omitted, TransferEvent},
+    pause::Pace,
     session_tree::{Names, SessionTree},
 };
 
@@ -63,8 +64,9 @@ pub(crate) async fn import<F: FnMut(TransferEvent) + Send>(
 ) -> Result<(), TransferError> {
     let mut text = Vec::new();
     let mut last: Option<SessionLines<'_>> = None;
-    let mut passed = Passed::default();
+    let (mut passed, mut pace) = (Passed::default(), Pace::default());
     for number in 1.. {
+        pace.step().await;
         text.clear();
         let limit = settings.max_bytes.saturating_add(1);
         let bytes = (&mut from).take(limit).read_until(b'\n', &mut text)? as u64;

@@ -1,11 +1,17 @@
 //! Files that are broken, of another kind, too large, or read in small pieces.
 
-use std::io::{BufReader, Read};
+use std::{
+    future::Future as _,
+    io::{BufReader, Read},
+    pin::pin,
+    task::{Context, Waker},
+};
 
 use conversant_core::Report;
 use conversant_memory::InMemoryHistory;
 use conversant_testkit::block_on;
-use conversant_transfer::Import;
+use conversant_transfer::{Import, TransferEvent};
+use proptest::prelude::*;
 
 use super::support::{describe, import, session};
 
@@ -34,6 +40,11 @@ fn what_is_not_a_file_of_conversations_is_said() {
         ("lines", format!("{ONE}\n\r\n{TWO}\r\n")),
         ("lines without a last break", format!("{ONE}\n{TWO}")),
         ("values of several lines", format!("{pretty}\n{pretty}")),
+        ("values of several lines with a comma", format!("{pretty}\n,\n{pretty}\n")),
+        ("values of several lines with a comma at an end", format!("{pretty},\n{pretty}\n")),
+        ("values of several lines with a bracket", format!("{pretty}\n}}\n{pretty}\n")),
+        ("a value of several lines in a list without a start", format!("{pretty}\n]")),
+        ("a bracket before values of several lines", format!("}}\n{pretty}\n{pretty}\n")),
         ("nothing", String::new()),
         ("space", " \n ".to_owned()),
         ("an empty list", "[ ]".to_owned()),
@@ -136,6 +147,62 @@ fn pieces_of_any_size_are_one_file() {
         let done = block_on(format.run(&pieces, slow, |_| {})).unwrap();
         assert_eq!(done, expected);
         assert_eq!(describe(&pieces), describe(&whole));
+    }
+}
+
+/// Returns files of the letters on which the reader of values decides.
+fn files() -> impl Strategy<Value = Vec<u8>> {
+    let letters = prop::sample::select(b"{}[],:\"\\ \n\r1n\xff".as_slice());
+    let line = prop::sample::select(vec!["{\n}", "{\"messages\": []}", ",\n", "\u{feff}", "[]"]);
+    let piece = prop_oneof![
+        3 => prop::collection::vec(letters, 1..4),
+        2 => line.prop_map(|text| text.as_bytes().to_vec()),
+        1 => prop::collection::vec(any::<u8>(), 1..4),
+    ];
+    prop::collection::vec(piece, 0..24).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Each conversation and line takes bytes of the file, so that an import of any bytes ends.
+    #[test]
+    fn an_import_of_any_bytes_ends(file in files(), format in 0..5_usize, small in any::<bool>()) {
+        let format = match format {
+            0 => Import::chatgpt(),
+            1 => Import::sharegpt(),
+            2 => Import::fine_tuning(),
+            3 => Import::langchain_file(session("a")),
+            _ => Import::lines(),
+        };
+        let format = if small { format.with_max_conversation_bytes(3) } else { format };
+        let history = InMemoryHistory::new();
+        let (length, mut last) = (file.len() as u64, (0, 0));
+        let done = block_on(format.run(&history, file.as_slice(), |event| {
+            let TransferEvent::Progress(progress) = event else { return };
+            let now = (progress.conversations, progress.bytes);
+            assert!(now.0 == last.0 || now.1 > last.1 || now == (1, 0), "{last:?}, {now:?}");
+            assert!(now.1 <= length, "{now:?} of {length}");
+            last = now;
+        }));
+        if let Ok(done) = done {
+            prop_assert_eq!(done.bytes, length);
+        }
+    }
+}
+
+#[test]
+fn a_file_without_conversations_lets_other_tasks_run() {
+    let history = InMemoryHistory::new();
+    for (import, line) in [(Import::sharegpt(), "no JSON\n"), (Import::lines(), "\n")] {
+        let file = line.repeat(6_400);
+        let mut run = pin!(import.run(&history, file.as_bytes(), |_| {}));
+        let mut context = Context::from_waker(Waker::noop());
+        let mut pauses = 0;
+        while run.as_mut().poll(&mut context).is_pending() {
+            pauses += 1;
+        }
+        assert_eq!(pauses, 100);
     }
 }
 
