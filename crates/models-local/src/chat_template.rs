@@ -148,6 +148,22 @@ mod tests {
                 "{% if tools %}t{% endif %}{{ messages[0]['content'].upper() }}{{ eos_token }}",
                 "BE BRIEF.</s>",
             ),
+            (
+                "{% macro turn(m, mark='#') %}\n<{{ m.role }}>{{ mark }}{{ m.content | trim }}\n{% endmacro %}\n{% for m in messages %}\n{{ turn(m) }}\n{% endfor %}",
+                "<system>#Be brief.\n\n<user>#Hi {{ x }}\n\n",
+            ),
+            (
+                "{% macro wrap(tag) -%}\n<{{ tag }}>{{ caller() }}</{{ tag }}>\n{%- endmacro %}{% call wrap('b') %}{{ messages[0].content }}{% endcall %}",
+                "<b>Be brief.</b>",
+            ),
+            (
+                "{% for m in messages %}{% if loop.previtem is defined and loop.previtem.role == 'system' %}<after>{% endif %}{{ m.role }}{% if loop.nextitem is not defined %}<end>{% endif %}{% endfor %}",
+                "system<after>user<end>",
+            ),
+            (
+                "{% for m in messages %}{% if m.role == 'system' %}{% continue %}{% endif %}{{ m.role }}{% break %}{{ m.role }}{% endfor %}",
+                "user",
+            ),
         ] {
             assert_eq!(rendered(template).unwrap(), expected);
         }

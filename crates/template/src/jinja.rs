@@ -57,8 +57,9 @@ const MAX_RECURSION: usize = 100;
 /// the printing.
 ///
 /// The filters read and write values as Jinja2 does where minijinja does not: `int`, `float`,
-/// `center`, `indent`, `truncate`, `wordcount`, `escape`; floats that become text; the tests
-/// `iterable` and `sequence`. `pprint` is removed.
+/// `center`, `indent`, `truncate`, `wordcount`, `escape`; `sort`, `min`, `max`, `dictsort` and
+/// `groupby` of texts that are not ASCII; floats that become text; the tests `iterable` and
+/// `sequence`. `pprint` is removed.
 ///
 /// Templates must be added as the text of a [`MeasuredSource`].
 pub fn limit(environment: &mut Environment<'_>) {

@@ -148,7 +148,6 @@ impl<'s> Finder<'s> {
             "endif" | "endfor" | "endset" | "endwith" | "endfilter" | "endautoescape" => {
                 self.close(keyword.text.trim_start_matches("end"));
             }
-            "break" | "continue" => {}
             other => return Err((JinjaFault::Statement(other.to_owned()), keyword.offset)),
         }
         Ok(())

@@ -2,6 +2,7 @@
 //! limit.
 
 mod argument;
+mod cased;
 mod characters;
 mod compared;
 mod kinds;
@@ -17,6 +18,7 @@ pub use self::printing::shown;
 /// Replaces the filters, the tests and the printing.
 pub(super) fn install(environment: &mut Environment<'_>) {
     measured::add(environment);
+    cased::add(environment);
     compared::add(environment);
     kinds::add(environment);
     environment.add_filter("e", printing::escape);

@@ -46,8 +46,7 @@ pub(super) fn add(environment: &mut Environment<'_>) {
     }
     measured!(measure_text, read_first: capitalize, format, lines, lower, safe, split, string);
     measured!(measure_text, read_first: title, trim, upper);
-    measured!(measure, keep: attr, dictsort, groupby, max, min, reject, rejectattr, select);
-    measured!(measure, keep: selectattr, sort, sum, unique);
+    measured!(measure, keep: attr, reject, rejectattr, select, selectattr, sum, unique);
     environment.add_filter("join", join);
     environment.add_filter("replace", replace);
     environment.add_filter(ITEMS_FILTER, items);
@@ -165,6 +164,6 @@ fn is_float(value: &Value) -> bool {
     value.kind() == ValueKind::Number && !value.is_integer()
 }
 
-fn values_of(values: Rest<ValueOrKwargs>) -> Vec<Value> {
+pub(super) fn values_of(values: Rest<ValueOrKwargs>) -> Vec<Value> {
     values.0.into_iter().map(ValueOrKwargs::into_value).collect()
 }
