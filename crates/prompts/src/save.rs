@@ -143,12 +143,20 @@ fn part_object(part: &ParsedPart) -> Result<Json, Unwritable> {
         return string_object(text);
     }
     let (url, detail) = part.as_image().ok_or(Unwritable("a literal part cannot be written"))?;
+    // LangChain fills an image from the variables that are listed, and finds none itself.
+    let mut variables = url.input_variables();
+    variables.extend(detail.map(PromptTemplate::input_variables).unwrap_or_default());
+    variables.sort_unstable();
+    variables.dedup();
     let mut template = json!({"url": url.template()});
     if let (Some(detail), Json::Object(template)) = (detail, &mut template) {
         template.insert("detail".to_owned(), json!(detail.template()));
     }
-    let kwargs =
-        json!({"template": template, "template_format": url.template_format().to_string()});
+    let kwargs = json!({
+        "input_variables": variables,
+        "template": template,
+        "template_format": url.template_format().to_string(),
+    });
     Ok(object(&["prompts", "image", "ImagePromptTemplate"], &kwargs))
 }
 

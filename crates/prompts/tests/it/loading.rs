@@ -5,7 +5,7 @@ use std::{error::Error, fmt::Write, fs, path::Path};
 use conversant_core::{Message, Prompt, Role};
 use conversant_prompts::{
     ChatPromptTemplate, Example, ExampleSelector, FewShotPromptTemplate, LoadError, LoadedPrompt,
-    MessageTemplate, PromptTemplate, load_prompt,
+    MessageTemplate, PartTemplate, PromptTemplate, load_prompt,
 };
 use serde_json::{Value as Json, json};
 
@@ -98,6 +98,21 @@ fn partial_variables_of_a_chat_are_written() {
     let prompt = prompt.unwrap().with_partial("place", "Lisbon");
     let written = serde_json::to_value(&prompt).unwrap();
     assert_eq!(written["kwargs"]["partial_variables"], json!({ "place": "Lisbon" }));
+}
+
+/// LangChain fills in only the variables that a part lists.
+#[test]
+fn variables_of_parts_are_written() {
+    let image = PartTemplate::image_url("http://{host}/{a}.png").with_detail("{detail}{a}");
+    let parts = [PartTemplate::text("look {a}"), image, PartTemplate::image_url("http://x")];
+    let message = MessageTemplate::human_parts(parts);
+    let prompt = ChatPromptTemplate::from_messages((message,)).unwrap();
+    let prompt = prompt.with_partial("host", "x");
+    let written = serde_json::to_value(&prompt).unwrap();
+    let parts = &written["kwargs"]["messages"][0]["kwargs"]["prompt"];
+    let names = [0, 1, 2].map(|part| parts[part]["kwargs"]["input_variables"].clone());
+    assert_eq!(names, [json!(["a"]), json!(["a", "detail", "host"]), json!([])]);
+    assert!(serde_json::from_value::<ChatPromptTemplate>(written).is_ok());
 }
 
 #[test]
