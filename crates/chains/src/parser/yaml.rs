@@ -8,7 +8,8 @@ use super::{characters::is_space, reasoning::without_reasoning};
 /// Reads a YAML mapping or list in an answer: the first fenced block, or else the answer itself,
 /// without [reasoning](crate::without_reasoning) at its start.
 ///
-/// The notation is YAML 1.2, so `yes` is a text. Anchors that expand without end are refused.
+/// The notation is YAML 1.2, so `yes` is a text. Aliases that expand to more than 20,000 values are
+/// refused.
 /// LangChain 0.1.20 `langchain/output_parsers/yaml.py::YamlOutputParser.parse`; for an answer of a
 /// type, as there, see [`TypedParser`](crate::TypedParser).
 ///
@@ -43,8 +44,13 @@ impl OutputParser for YamlParser {
     }
 }
 
+/// The most that aliases expand to: scalars, and starts and ends of mappings and lists. A short
+/// text can repeat a part of it a million times.
+const MAX_ALIASED: usize = 20_000;
+
 fn read(yaml: &str) -> Result<Json, serde_saphyr::Error> {
-    serde_saphyr::from_str(yaml)
+    let alias_limits = serde_saphyr::alias_limits! { max_total_replayed_events: MAX_ALIASED };
+    serde_saphyr::from_str_with_options(yaml, serde_saphyr::options! { alias_limits: alias_limits })
 }
 
 /// Returns the first fenced block that begins a line, or the whole answer.

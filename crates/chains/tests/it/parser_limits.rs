@@ -114,6 +114,23 @@ fn times_are_read_in_the_next_way_if_one_does_not_match() {
     }
 }
 
+/// A list of lists: each has ten times the one before it.
+#[cfg(feature = "yaml")]
+#[test]
+fn aliases_of_yaml_expand_to_a_limit() {
+    let nested = |levels: usize| -> String {
+        let level = |level: usize| {
+            format!("a{}: &a{0} [{}]\n", level + 1, format!("*a{level}, ").repeat(10))
+        };
+        "a0: &a0 [x]\n".to_owned() + &(0..levels).map(level).collect::<String>()
+    };
+    assert!(YamlParser.parse(&nested(3)).is_ok());
+    for levels in [4, 6, 9, 1_000] {
+        let error = YamlParser.parse(&nested(levels)).unwrap_err();
+        assert!(shown(&error).contains("not YAML"), "{}", shown(&error));
+    }
+}
+
 /// The parser compares each attribute with all others of its element, and an element copies the
 /// namespaces around it. It would take minutes for some of these.
 #[cfg(feature = "xml")]
