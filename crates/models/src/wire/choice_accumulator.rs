@@ -175,7 +175,7 @@ impl ChoiceAccumulator {
         }
         if self.messages == Messages::None {
             message.content = message.content.and_then(|content| self.rest_of(content));
-            message.tool_calls = message.tool_calls.filter(|_| self.calls.is_empty());
+            message.tool_calls = message.tool_calls.map(|calls| self.calls.rest_of(calls));
             if let (Some(known), Some(Text(text))) = (&self.refusal, &mut message.refusal) {
                 *text = text.strip_prefix(known.as_str()).unwrap_or_default().to_owned().into();
             }

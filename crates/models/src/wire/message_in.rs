@@ -137,6 +137,14 @@ impl MessageIn<'_> {
     }
 }
 
+impl<'de> FunctionIn<'de> {
+    /// Creates the function of a call from its name and its arguments.
+    pub(super) fn of(name: Option<String>, arguments: Cow<'de, str>) -> Self {
+        let name = name.map(|name| Text(name.into()));
+        Self { name, arguments: Some(JsonText(arguments)), ..Self::default() }
+    }
+}
+
 impl<'de> CallIn<'de> {
     /// Takes the name and the arguments out, wherever they stand.
     pub(super) fn take_function(&mut self) -> (Option<String>, Cow<'de, str>) {

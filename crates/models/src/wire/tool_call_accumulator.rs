@@ -8,8 +8,8 @@ use serde_json::{Map, Value as Json};
 
 use super::{
     growing_arguments::GrowingArguments,
-    message_in::CallIn,
-    tolerant::{Count, Text},
+    message_in::{CallIn, FunctionIn},
+    tolerant::{Count, List, Text},
     tool_arguments::CallReader,
 };
 
@@ -41,6 +41,37 @@ pub(super) struct Place {
 impl ToolCallAccumulator {
     pub(super) fn is_empty(&self) -> bool {
         self.calls.is_empty()
+    }
+
+    /// Returns what had not come of calls that come once more, whole: those that did not come, and
+    /// the rest of arguments.
+    pub(super) fn rest_of<'c>(&self, calls: List<CallIn<'c>>) -> List<CallIn<'c>> {
+        let rest = |(position, mut call): (usize, CallIn<'c>)| {
+            let id = call.id.as_ref().map(|id| &*id.0).filter(|id| !id.is_empty());
+            let by_id = self.calls.iter().find(|known| id.is_some() && known.id.as_deref() == id);
+            let (name, arguments) = call.take_function();
+            // Its id may be another one, or missing.
+            let by_position = || {
+                let known = self.calls.get(position)?;
+                let is_same = known.name.is_none() || known.name == name;
+                (is_same && arguments.starts_with(known.arguments.as_str())).then_some(known)
+            };
+            let Some(known) = by_id.or_else(by_position) else {
+                call.function = Some(FunctionIn::of(name, arguments));
+                call.index = None;
+                return Some(call);
+            };
+            let rest = arguments.strip_prefix(known.arguments.as_str())?.to_owned();
+            if !known.kept.is_empty() {
+                call.kept.clear();
+            }
+            let is_new = !rest.is_empty() || !call.kept.is_empty();
+            call.id = known.id.clone().map(|id| Text(id.into()));
+            call.index = known.index.map(Count);
+            call.function = Some(FunctionIn::of(None, rest.into()));
+            is_new.then_some(call)
+        };
+        List(calls.0.into_iter().enumerate().filter_map(rest).collect())
     }
 
     /// Takes a piece of a call, or a whole call if `place` is `None`.

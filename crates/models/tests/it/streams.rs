@@ -294,6 +294,52 @@ fn a_message_after_deltas_may_have_more() {
     }
 }
 
+#[test]
+fn a_message_after_deltas_may_have_more_calls() {
+    let call = |id: Json, name: &str, arguments: &str| json!({"id": id, "type": "function", "function": {"name": name, "arguments": arguments}});
+    let f = |arguments: &str| call(json!("a"), "f", arguments);
+    let g = |arguments: &str| call(json!("b"), "g", arguments);
+    let (f1, g2) = ("{\"x\": 1}", "{\"y\": 2}");
+    let both = "Some(\"a\") f {\"x\":1}\nSome(\"b\") g {\"y\":2}";
+    let one = "Some(\"a\") f {\"x\":1}";
+    for (pieces, message, expected) in [
+        // None of them had come, or one of two, or a part of one.
+        (vec![], vec![f(f1), g(g2)], both),
+        (vec![f(f1)], vec![f(f1), g(g2)], both),
+        (vec![f("{\"x\"")], vec![f(f1), g(g2)], both),
+        (vec![f("")], vec![f(f1)], one),
+        (vec![f("")], vec![call(Json::Null, "f", f1)], one),
+        (vec![f(f1)], vec![call(json!("made anew"), "f", f1), g(g2)], both),
+        // All of them had come.
+        (vec![f(f1), g(g2)], vec![f(f1), g(g2)], both),
+        (vec![f(f1), g(g2)], vec![f(f1)], both),
+        (vec![f(f1), g(g2)], vec![], both),
+        // What came is not replaced.
+        (vec![f(f1)], vec![f("")], one),
+        (vec![f(f1)], vec![f("{}")], one),
+    ] {
+        for has_index in [true, false] {
+            let mut events = vec![json!({"choices": [{"delta": {"content": "Hm."}}]})];
+            for (index, mut piece) in pieces.iter().cloned().enumerate() {
+                if has_index {
+                    piece["index"] = index.into();
+                }
+                events.push(json!({"choices": [{"delta": {"tool_calls": [piece]}}]}));
+            }
+            let message = json!({"content": "Hm.", "tool_calls": message});
+            let last = json!({"choices": [{"message": message, "finish_reason": "tool_calls"}]});
+            events.extend([last.clone(), last]);
+            let sse: String = events.iter().map(|event| format!("data: {event}\n\n")).collect();
+            let reply = decode(&[sse.as_bytes()]).1.unwrap();
+            let calls = reply.message.tool_calls().iter();
+            let calls: Vec<_> =
+                calls.map(|c| format!("{:?} {} {}", c.id, c.name, c.args)).collect();
+            assert_eq!(calls.join("\n"), expected, "{sse}");
+            assert_eq!(reply.message.invalid_tool_calls(), [], "{sse}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn the_first_piece_leaves_before_the_second_is_sent() {
     let gate = Gate::new();
