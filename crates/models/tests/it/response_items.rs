@@ -8,11 +8,18 @@ use conversant_models::wire::ResponsesStreamDecoder;
 use serde_json::{Value as Json, json};
 
 fn added(index: impl Into<Json>, item: Json) -> Json {
-    json!({"type": "response.output_item.added", "output_index": index.into(), "item": item})
+    item_event("added", index.into(), item)
 }
 
 fn done(index: impl Into<Json>, item: Json) -> Json {
-    json!({"type": "response.output_item.done", "output_index": index.into(), "item": item})
+    item_event("done", index.into(), item)
+}
+
+fn item_event(what: &str, index: Json, item: Json) -> Json {
+    let mut event = json!({"type": format!("response.output_item.{what}")});
+    event["output_index"] = index;
+    event["item"] = item;
+    event
 }
 
 fn text(index: impl Into<Json>, id: &str, delta: &str) -> Json {
@@ -31,7 +38,9 @@ fn arguments_done(index: impl Into<Json>, id: &str, arguments: &str) -> Json {
 }
 
 fn completed(output: Json) -> Json {
-    json!({"type": "response.completed", "response": {"status": "completed", "output": output}})
+    let mut event = json!({"type": "response.completed", "response": {"status": "completed"}});
+    event["response"]["output"] = output;
+    event
 }
 
 fn message(id: &str, text: &str) -> Json {
