@@ -243,19 +243,26 @@ fn string(rest: &str) -> Option<Quoted> {
 }
 
 /// Reads the escapes of a text's body. serde_json does it, once raw control characters are escapes
-/// too. Its `FromStr` is compiled already, for any JSON.
+/// too. Its `FromStr` is compiled already, for any JSON. A backslash before a control character is
+/// an invalid escape, as in Python.
 fn unescape(body: &str) -> Option<String> {
     if !body.bytes().any(|byte| byte == b'\\' || byte < b' ') {
         return Some(body.to_owned());
     }
     let mut quoted = String::with_capacity(body.len() + 2);
     quoted.push('"');
+    let mut is_escaped = false;
     for character in body.chars() {
         if character < ' ' {
+            // The backslash would escape the one that is written here.
+            if is_escaped {
+                return None;
+            }
             quoted.push_str(&format!("\\u{:04x}", u32::from(character)));
         } else {
             quoted.push(character);
         }
+        is_escaped = character == '\\' && !is_escaped;
     }
     quoted.push('"');
     match quoted.parse().ok()? {

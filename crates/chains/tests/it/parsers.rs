@@ -64,6 +64,13 @@ fn cut_json() {
         (r#"{"a": 1 2}"#, None),
         ("{a: 1}", None),
         (r#"{"a": "\x"}"#, None),
+        // A backslash escapes no raw control character.
+        ("{\"a\": \"x\\\ny\"}", None),
+        ("{\"a\": \"x\\\ty\"}", None),
+        ("{\"a\": \"x\\\\\\\ry\"}", None),
+        ("{\"a\": \"x\\\\\ny\"}", Some(json!({"a": "x\\\ny"}))),
+        ("[\"q\\\n```", Some(json!([]))),
+        ("{\"a\": 1, \"b\\\n\": 2", Some(json!({"a": 1}))),
     ];
     for (text, expected) in cases {
         assert_eq!(&parse_partial_json(text), expected, "{text}");
