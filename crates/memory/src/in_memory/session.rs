@@ -16,6 +16,8 @@ use super::{
 /// A session: its turns since it was last cleared, its notes and its lease.
 #[derive(Default)]
 pub(super) struct Session {
+    /// The epoch in which the session was begun.
+    first_epoch: u64,
     epoch: u64,
     turns: TurnTree,
     /// The path to the tip.
@@ -67,7 +69,7 @@ pub(super) struct Fork {
 impl Session {
     /// Creates a session whose epoch distinguishes it from deleted sessions of the same name.
     pub(super) fn in_epoch(epoch: u64) -> Self {
-        Self { epoch, ..Self::default() }
+        Self { first_epoch: epoch, epoch, ..Self::default() }
     }
 
     pub(super) const fn is_deleted(&self) -> bool {
@@ -155,6 +157,23 @@ impl Session {
         Version::new(self.epoch, self.turns.len(path) as u64).with_tip(self.turns.tip(path))
     }
 
+    /// Returns a version as one of this session: while it was not written, it had the epochs that
+    /// the deletion of other sessions began.
+    const fn seen(&self, version: Version) -> Version {
+        if version.messages == 0 && version.epoch < self.first_epoch {
+            return Version::new(self.first_epoch, 0);
+        }
+        version
+    }
+
+    fn expected(&self, expect: Expect) -> Expect {
+        match expect {
+            Expect::SameEpoch(version) => Expect::SameEpoch(self.seen(version)),
+            Expect::Exactly(version) => Expect::Exactly(self.seen(version)),
+            any => any,
+        }
+    }
+
     /// Returns whether a version of this epoch belongs to a path.
     fn has(&self, path: Path, version: Version) -> bool {
         let tip = || self.turns.tip_at(path, usize::try_from(version.messages).ok()?);
@@ -212,7 +231,7 @@ impl Session {
             return Ok(version);
         }
         let mut path = self.path(point)?;
-        let current = self.version(path);
+        let (expect, current) = (self.expected(expect), self.version(path));
         let mut is_tip = true;
         let on_path = expect.version().is_none_or(|expected| self.has(path, expected));
         if let Err(error) = expect.check(current).and_then(|()| match expect.version() {
@@ -263,7 +282,7 @@ impl Session {
     }
 
     pub(super) fn set_tip(&mut self, tip: Point, expect: Expect) -> Result<Version, HistoryError> {
-        let current = self.version(self.tip);
+        let (expect, current) = (self.expected(expect), self.version(self.tip));
         expect.check(current)?;
         if let Some(expected) = expect.version().filter(|&version| !self.has(self.tip, version)) {
             return Err(HistoryError::Stale { expected, current });
@@ -296,6 +315,7 @@ impl Session {
 
     pub(super) fn clear(&mut self) {
         *self = Self {
+            first_epoch: self.first_epoch,
             epoch: self.epoch + 1,
             lease: self.lease.take(),
             listing: self.listing.cleared(),
@@ -335,14 +355,15 @@ impl Session {
         if self.path(point)? != self.tip {
             return Ok(());
         }
-        let (covers, current) = (note.covers, self.version(self.tip));
+        let (covers, current) = (self.seen(note.covers), self.version(self.tip));
         Expect::SameEpoch(covers).check(current)?;
         if !self.has(self.tip, covers) {
             return Err(HistoryError::Stale { expected: covers, current });
         }
         let messages = usize::try_from(covers.messages).unwrap_or(usize::MAX);
         let last = self.turns.turn_at(self.tip, messages);
-        let note = note.clone();
+        let mut note = note.clone();
+        note.covers = covers;
         match self.notes.iter_mut().find(|stored| stored.name == name) {
             Some(stored) => (stored.note, stored.last) = (note, last),
             None => self.notes.push(StoredNote { name: name.to_owned(), note, last }),

@@ -6,7 +6,7 @@ use std::{
 };
 
 use conversant_core::{
-    ChatHistory, Expect, HistoryError, Message, Note, Range, Turn, TurnId, Value, Version,
+    ChatHistory, Expect, HistoryError, Message, Note, Point, Range, Turn, TurnId, Value, Version,
 };
 use conversant_memory::InMemoryHistory;
 use conversant_testkit::block_on;
@@ -131,6 +131,37 @@ fn a_clear_of_an_unwritten_session_starts_an_epoch() {
         let seen = history.load(&s, Range::All).await.unwrap().version;
         history.clear(&s).await.unwrap();
         let refused = history.append(&s, &turn(1), Expect::SameEpoch(seen)).await.unwrap_err();
+        assert!(matches!(refused, HistoryError::Stale { .. }));
+    });
+}
+
+/// A session that is written after another one was deleted is the empty one that callers have seen.
+#[test]
+fn a_deletion_leaves_the_sessions_that_are_new() {
+    block_on(async {
+        let history = InMemoryHistory::new();
+        let (s, other) = (session("s"), session("other"));
+        let delete_other = async || {
+            history.append(&other, &turn(9), Expect::Any).await.unwrap();
+            history.delete(&other).await.unwrap();
+        };
+        let seen = history.load(&s, Range::All).await.unwrap().version;
+        delete_other().await;
+        history.set_tip(&s, Point::Start, Expect::Exactly(seen)).await.unwrap();
+        // A note begins the session, and covers its version.
+        history.put_note(&s, "summary", &Note::new("none", seen)).await.unwrap();
+        let version = history.load(&s, Range::All).await.unwrap().version;
+        assert_eq!(history.note(&s, "summary").await.unwrap().unwrap().covers, version);
+        history.set_tip(&s, Point::Start, Expect::Exactly(seen)).await.unwrap();
+        history.append(&s, &turn(1), Expect::Exactly(seen)).await.unwrap();
+        delete_other().await;
+        history.append(&s, &turn(2), Expect::SameEpoch(seen)).await.unwrap();
+        let refused = history.append(&s, &turn(3), Expect::Exactly(seen)).await.unwrap_err();
+        assert!(matches!(refused, HistoryError::Stale { .. }));
+        history.clear(&s).await.unwrap();
+        let refused = history.append(&s, &turn(3), Expect::SameEpoch(seen)).await.unwrap_err();
+        assert!(matches!(refused, HistoryError::Stale { .. }));
+        let refused = history.put_note(&s, "summary", &Note::new("late", seen)).await.unwrap_err();
         assert!(matches!(refused, HistoryError::Stale { .. }));
     });
 }

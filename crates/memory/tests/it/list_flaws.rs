@@ -15,6 +15,7 @@ enum Flaw {
     KeepsRemovedTitles,
     HasOneLabelValue,
     ListsWrittenSessionsOnly,
+    BeginsAnEpochWithATitle,
     TrimsTexts,
     AcceptsAnyLabel,
     ListsById,
@@ -35,6 +36,7 @@ const FLAWS: &[(Flaw, &str)] = &[
     (Flaw::KeepsRemovedTitles, "a_title_is_set_replaced_and_removed"),
     (Flaw::HasOneLabelValue, "labels_are_set_replaced_and_removed"),
     (Flaw::ListsWrittenSessionsOnly, "a_new_chat_is_listed_before_its_first_turn"),
+    (Flaw::BeginsAnEpochWithATitle, "a_new_chat_outlasts_the_deletion_of_others"),
     (Flaw::TrimsTexts, "odd_titles_come_back_as_they_were"),
     (Flaw::AcceptsAnyLabel, "titles_and_labels_have_limits"),
     (Flaw::ListsById, "sessions_are_listed_by_their_last_use"),
@@ -188,6 +190,9 @@ impl ChatHistory for Flawed {
         session: &SessionId,
         title: Option<&str>,
     ) -> Result<(), HistoryError> {
+        if self.has(Flaw::BeginsAnEpochWithATitle) {
+            self.store.clear(session).await?;
+        }
         match title {
             None if self.has(Flaw::KeepsRemovedTitles) => Ok(()),
             Some(title) if self.has(Flaw::TrimsTexts) && !title.trim().is_empty() => {

@@ -172,3 +172,27 @@ pub(super) async fn a_turn_of_a_deleted_session_is_stale(history: &impl ChatHist
     ensure!(stale, "in a session begun anew: {late:?}");
     driver.holds(&[&new]).await
 }
+
+/// A session that was empty when another one was deleted is the one that callers have seen.
+pub(super) async fn a_deletion_leaves_the_sessions_that_are_new(
+    history: &impl ChatHistory,
+) -> Checked {
+    for expect in [Expect::SameEpoch, Expect::Exactly] {
+        let (driver, other) = (SessionDriver::new(history)?, SessionDriver::new(history)?);
+        let (first, second) = (exchange(1), exchange(2));
+        let seen = driver.version().await?;
+        for turn in [&first, &second] {
+            other.append(turn).await?;
+            supported(history.delete(&other.session).await, "no deletion")?;
+            let expect = if turn == &first { expect(seen) } else { Expect::SameEpoch(seen) };
+            driver.append_if(turn, expect).await?;
+        }
+        driver.holds(&[&first, &second]).await?;
+        // It was not cleared in between.
+        driver.clear().await?;
+        let late = driver.append_if(&exchange(3), Expect::SameEpoch(seen)).await;
+        let stale = matches!(late, Err(HistoryError::Stale { .. }));
+        ensure!(stale, "in a session that was cleared: {late:?}");
+    }
+    Ok(())
+}

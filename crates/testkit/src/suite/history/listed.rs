@@ -105,6 +105,24 @@ pub(super) async fn a_new_chat_is_listed_before_its_first_turn(
     Ok(())
 }
 
+pub(super) async fn a_new_chat_outlasts_the_deletion_of_others(
+    history: &impl ChatHistory,
+) -> Checked {
+    let list = List::new(history).await?;
+    let driver = SessionDriver { history, session: list.id("a")? };
+    let seen = driver.all().await?.version;
+    list.session("b", &[10]).await?;
+    let deleted = history.delete_sessions(&list.filter(), 1).await?;
+    ensure!(deleted == 1, "{deleted} sessions were deleted instead of 1");
+    history.set_title(&driver.session, Some("New chat")).await?;
+    history.set_label(&driver.session, LABEL, Some(&list.run)).await?;
+    let turns = [exchange(1), exchange(2)];
+    for turn in &turns {
+        driver.append_if(turn, Expect::SameEpoch(seen)).await?;
+    }
+    driver.holds(&turns.each_ref()).await
+}
+
 pub(super) async fn odd_titles_come_back_as_they_were(history: &impl ChatHistory) -> Checked {
     let list = List::new(history).await?;
     let id = list.session("a", &[10]).await?;

@@ -401,6 +401,9 @@ impl ChatHistory for History {
 
     async fn delete(&self, session: &SessionId) -> Result<(), HistoryError> {
         self.clear(session).await?;
+        if self.has(HistoryFlaw::EndsOtherEpochs) {
+            self.store().values_mut().for_each(|log| log.epoch += 1);
+        }
         let flaw = self.flaw;
         self.change(session, |log| match flaw {
             Some(HistoryFlaw::OnlyClears) => log.epoch += 1,

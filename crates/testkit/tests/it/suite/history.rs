@@ -38,6 +38,7 @@ const FLAWS: &[(HistoryFlaw, &str)] = &[
     (HistoryFlaw::ListsUnsorted, "sessions_are_listed_in_their_order"),
     (HistoryFlaw::OnlyClears, "a_deleted_session_is_gone"),
     (HistoryFlaw::BeginsEpochsAgain, "a_turn_of_a_deleted_session_is_stale"),
+    (HistoryFlaw::EndsOtherEpochs, "a_deletion_leaves_the_sessions_that_are_new"),
     (HistoryFlaw::TrimsText, "odd_texts_come_back_as_they_were"),
     (HistoryFlaw::KeepsTextOnly, "every_kind_of_message_comes_back_as_it_was"),
     (HistoryFlaw::KeepsTenMessages, "a_turn_of_many_messages_is_whole"),
@@ -123,7 +124,7 @@ fn an_error_tells_what_was_seen() {
     let error = block_on(suite::history(|| Modest { inner: History::new(None), clears: false }))
         .unwrap_err();
     insta::assert_snapshot!(error, @r"
-    8 of 54 checks of the history suite failed:
+    8 of 55 checks of the history suite failed:
       clearing_empties_and_starts_an_epoch: failed unexpectedly: cannot reach the history: the disk is gone
       a_cleared_turn_can_be_appended_again: failed unexpectedly: cannot reach the history: the disk is gone
       any_is_always_met: failed unexpectedly: cannot reach the history: the disk is gone
@@ -149,6 +150,7 @@ fn a_report_tells_what_was_skipped() {
     skipped sessions_are_listed_in_their_order: no lists of sessions
     skipped a_deleted_session_is_gone: no deletion
     skipped a_turn_of_a_deleted_session_is_stale: no deletion
+    skipped a_deletion_leaves_the_sessions_that_are_new: no deletion
     skipped a_note_is_loaded_as_it_was_put: no notes
     skipped notes_are_told_apart_by_name_and_session: no notes
     skipped a_note_is_no_message: no notes

@@ -33,6 +33,7 @@ pub(crate) enum HistoryFlaw {
     ListsUnsorted,
     OnlyClears,
     BeginsEpochsAgain,
+    EndsOtherEpochs,
     TrimsText,
     KeepsTextOnly,
     KeepsTenMessages,
