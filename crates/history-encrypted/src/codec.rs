@@ -1,14 +1,18 @@
 //! Encryption and decryption of the parts of a session.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
-use conversant_core::{HistoryError, Messages, Range, SessionId, Slice, Turn, Version};
+use conversant_core::{
+    HistoryError, Messages, Note, Range, SessionCursor, SessionId, Slice, Turn, Version,
+    clock::UNIX_EPOCH,
+};
 
 use crate::{
     blinding::Blinding,
     error::{DecryptionFault, Record},
     keyring::Keyring,
     message_record::{self, Opened},
+    note_record,
     sequence::Sequence,
 };
 
@@ -29,15 +33,38 @@ impl Codec {
         }
     }
 
-    pub(crate) fn note_name<'n>(
+    /// Returns the place of a list in the store's order.
+    pub(crate) fn stored_cursor(
+        &self,
+        after: &SessionCursor,
+    ) -> Result<SessionCursor, HistoryError> {
+        let millis = Duration::from_millis(after.last_used_millis());
+        let time = UNIX_EPOCH.checked_add(millis).unwrap_or(UNIX_EPOCH);
+        Ok(SessionCursor::new(time, self.session(after.session())?))
+    }
+
+    /// Returns the id and the name under which the store has a note.
+    pub(crate) fn note_place<'n>(
         &self,
         session: &SessionId,
         name: &'n str,
-    ) -> Result<Cow<'n, str>, HistoryError> {
-        match &self.blinding {
-            None => Ok(Cow::Borrowed(name)),
-            Some(blinding) => blinding.note(session, name).map(Cow::Owned),
-        }
+    ) -> Result<(SessionId, Cow<'n, str>), HistoryError> {
+        let name = match &self.blinding {
+            None => Cow::Borrowed(name),
+            Some(blinding) => Cow::Owned(blinding.note(session, name)?),
+        };
+        Ok((self.session(session)?, name))
+    }
+
+    /// Decrypts a note, if there is one.
+    pub(crate) fn open_note(
+        &self,
+        stored: &SessionId,
+        name: &str,
+        note: Option<&Note>,
+    ) -> Result<Option<Note>, HistoryError> {
+        let open = |note| note_record::open(&self.keys, stored, name, note);
+        note.map(open).transpose().map_err(|fault| fault.of(Record::Note))
     }
 
     pub(crate) fn seal(

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
 use conversant_core::{
     Alternative, ChatHistory, Expect, HistoryError, Lease, Message, Messages, Note, OwnFormat,
     Point, Range, SessionCursor, SessionFilter, SessionId, SessionInfo, SessionPage, Slice, Turn,
-    Version, async_trait, clock::UNIX_EPOCH,
+    Version, async_trait,
 };
 
 use crate::{
@@ -69,13 +69,6 @@ impl<H: OwnFormat> Encrypted<H> {
 }
 
 impl<H: ChatHistory> Encrypted<H> {
-    /// Returns the place of a list in the store's order.
-    fn stored_cursor(&self, after: &SessionCursor) -> Result<SessionCursor, HistoryError> {
-        let millis = Duration::from_millis(after.last_used_millis());
-        let time = UNIX_EPOCH.checked_add(millis).unwrap_or(UNIX_EPOCH);
-        Ok(SessionCursor::new(time, self.codec.session(after.session())?))
-    }
-
     /// Returns the id of a session by its id in the store. `None` if it is blinded and the session
     /// has no turns: its id is encrypted with them.
     async fn own_session(&self, stored: &SessionId) -> Result<Option<SessionId>, HistoryError> {
@@ -245,11 +238,8 @@ impl<H: ChatHistory> ChatHistory for Encrypted<H> {
     }
 
     async fn note(&self, session: &SessionId, name: &str) -> Result<Option<Note>, HistoryError> {
-        let stored = self.codec.session(session)?;
-        let name = self.codec.note_name(session, name)?;
-        let Some(note) = self.inner.note(&stored, &name).await? else { return Ok(None) };
-        let opened = note_record::open(&self.codec.keys, &stored, &name, &note);
-        opened.map(Some).map_err(|fault| fault.of(Record::Note))
+        let (stored, name) = self.codec.note_place(session, name)?;
+        self.codec.open_note(&stored, &name, self.inner.note(&stored, &name).await?.as_ref())
     }
 
     async fn put_note(
@@ -258,10 +248,25 @@ impl<H: ChatHistory> ChatHistory for Encrypted<H> {
         name: &str,
         note: &Note,
     ) -> Result<(), HistoryError> {
-        let stored = self.codec.session(session)?;
-        let name = self.codec.note_name(session, name)?;
+        let (stored, name) = self.codec.note_place(session, name)?;
         let sealed = note_record::seal(&self.codec.keys, &stored, &name, note)?;
         self.inner.put_note(&stored, &name, &sealed).await
+    }
+
+    async fn replace_note(
+        &self,
+        session: &SessionId,
+        name: &str,
+        read: Option<&Note>,
+        note: &Note,
+    ) -> Result<bool, HistoryError> {
+        let (stored, name) = self.codec.note_place(session, name)?;
+        let found = self.inner.note(&stored, &name).await?;
+        if self.codec.open_note(&stored, &name, found.as_ref())?.as_ref() != read {
+            return Ok(false);
+        }
+        let sealed = note_record::seal(&self.codec.keys, &stored, &name, note)?;
+        self.inner.replace_note(&stored, &name, found.as_ref(), &sealed).await
     }
 
     async fn lease(
@@ -362,7 +367,7 @@ impl<H: ChatHistory> ChatHistory for Encrypted<H> {
         let mut stored_filter = filter.clone();
         stored_filter.labels.clear();
         let mut found = Vec::new();
-        let mut place = after.map(|after| self.stored_cursor(after)).transpose()?;
+        let mut place = after.map(|after| self.codec.stored_cursor(after)).transpose()?;
         // One more than the limit shows that there is a next page.
         while found.len() <= limit {
             let page = limit.saturating_add(1).clamp(1, PAGE);

@@ -80,6 +80,16 @@ impl ChatHistory for JsonlHistory {
         self.put_note_at(session, None, name, note).await
     }
 
+    async fn replace_note(
+        &self,
+        session: &SessionId,
+        name: &str,
+        read: Option<&Note>,
+        note: &Note,
+    ) -> Result<bool, HistoryError> {
+        self.replace_note_at(session, None, name, read, note).await
+    }
+
     /// Leases the session, across processes. The lease expires by the machine's clock: if the clock
     /// is set, it expires earlier or later.
     async fn lease(

@@ -451,6 +451,24 @@ impl BranchedHistory for JsonlHistory {
         let (name, note) = (name.to_owned(), note.clone());
         self.write(session, move |conversation| conversation.put_note(point, &name, &note)).await
     }
+
+    async fn replace_note_at(
+        &self,
+        session: &SessionId,
+        point: Option<Point>,
+        name: &str,
+        read: Option<&Note>,
+        note: &Note,
+    ) -> Result<bool, HistoryError> {
+        let (name, read, note) = (name.to_owned(), read.cloned(), note.clone());
+        let replace = move |conversation: &mut Conversation<'_>| {
+            if conversation.note(point, &name)? != read {
+                return Ok(false);
+            }
+            conversation.put_note(point, &name, &note).map(|()| true)
+        };
+        self.write(session, replace).await
+    }
 }
 
 impl fmt::Debug for JsonlHistory {

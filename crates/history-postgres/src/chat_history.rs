@@ -87,6 +87,16 @@ impl ChatHistory for PostgresHistory {
         self.put_note_at(session, None, name, note).await
     }
 
+    async fn replace_note(
+        &self,
+        session: &SessionId,
+        name: &str,
+        read: Option<&Note>,
+        note: &Note,
+    ) -> Result<bool, HistoryError> {
+        self.replace_note_at(session, None, name, read, note).await
+    }
+
     /// Acquires a session for one holder, by the clock of the database server.
     async fn lease(
         &self,

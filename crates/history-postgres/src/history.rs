@@ -17,7 +17,7 @@ use crate::{
     search::search_texts,
     statements::{
         Append, First, HOLD, IndexTurn, IsAt, Load, LoadLast, LoadNote, Loaded, MAX_LAST_TURNS,
-        Preparation, PutNote, Sweep, Unindexed,
+        Preparation, PutNote, ReplaceNote, Sweep, Unindexed,
     },
 };
 
@@ -115,6 +115,26 @@ impl PostgresHistory {
         let loaded = self.database.read(session, load).await?;
         loaded.check()?;
         Ok(loaded)
+    }
+}
+
+impl PostgresHistory {
+    fn put(
+        &self,
+        session: &SessionId,
+        point: Option<Point>,
+        name: &str,
+        note: &Note,
+    ) -> Result<PutNote, HistoryError> {
+        let Ok(body) = serde_json::to_string(&note.body) else {
+            return Err(HistoryError::Unsupported { what: "a note without a JSON form" });
+        };
+        let bytes = body.len() as u64;
+        if bytes > self.max_message_bytes {
+            return Err(HistoryError::TooLarge { bytes, limit: self.max_message_bytes });
+        }
+        let (session, name) = (session.clone(), name.to_owned());
+        Ok(PutNote { session, point, name, body, covers: note.covers })
     }
 }
 
@@ -224,16 +244,19 @@ impl BranchedHistory for PostgresHistory {
         name: &str,
         note: &Note,
     ) -> Result<(), HistoryError> {
-        let Ok(body) = serde_json::to_string(&note.body) else {
-            return Err(HistoryError::Unsupported { what: "a note without a JSON form" });
-        };
-        let bytes = body.len() as u64;
-        if bytes > self.max_message_bytes {
-            return Err(HistoryError::TooLarge { bytes, limit: self.max_message_bytes });
-        }
-        let (session_id, name) = (session.clone(), name.to_owned());
-        let put = PutNote { session: session_id, point, name, body, covers: note.covers };
-        self.database.write(session, put).await
+        self.database.write(session, self.put(session, point, name, note)?).await
+    }
+
+    async fn replace_note_at(
+        &self,
+        session: &SessionId,
+        point: Option<Point>,
+        name: &str,
+        read: Option<&Note>,
+        note: &Note,
+    ) -> Result<bool, HistoryError> {
+        let put = self.put(session, point, name, note)?;
+        self.database.write(session, ReplaceNote { read: read.cloned(), put }).await
     }
 }
 

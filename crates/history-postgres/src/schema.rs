@@ -44,6 +44,7 @@ const FUNCTIONS: &[&str] = &[
     include_str!("schema/functions_5.sql"),
     include_str!("schema/functions_6.sql"),
     include_str!("schema/functions_7.sql"),
+    include_str!("schema/functions_8.sql"),
 ];
 
 /// The advisory lock of migrations: "conversa" in ASCII.

@@ -186,6 +186,16 @@ impl ChatHistory for RedisHistory {
         self.put_note_at(session, None, name, note).await
     }
 
+    async fn replace_note(
+        &self,
+        session: &SessionId,
+        name: &str,
+        read: Option<&Note>,
+        note: &Note,
+    ) -> Result<bool, HistoryError> {
+        self.replace_note_at(session, None, name, read, note).await
+    }
+
     /// Acquires a session for one holder, by the server's clock, in milliseconds.
     async fn lease(
         &self,

@@ -13,7 +13,7 @@ use conversant_history::{BranchedHistory, MAX_TIMEOUT};
 #[cfg(feature = "cluster")]
 use crate::commands::Adopt;
 use crate::{
-    commands::{Append, CheckSchema, Decoded, First, Load, LoadNote, Loaded, PutNote},
+    commands::{Append, CheckSchema, Decoded, First, Load, LoadNote, Loaded, PutNote, ReplaceNote},
     connect::{Connect, Servers, connect_settings},
     error::{RedisError, backend},
     keys::Keys,
@@ -100,6 +100,34 @@ impl RedisHistory {
     }
 }
 
+impl RedisHistory {
+    fn put(
+        &self,
+        session: &SessionId,
+        point: Option<Point>,
+        name: &str,
+        note: &Note,
+    ) -> Result<PutNote, HistoryError> {
+        let covers = note.covers;
+        let Ok(note) = serde_json::to_string(note) else {
+            return Err(HistoryError::Unsupported { what: "a note without a JSON form" });
+        };
+        let bytes = note.len() as u64;
+        if bytes > self.max_message_bytes {
+            return Err(HistoryError::TooLarge { bytes, limit: self.max_message_bytes });
+        }
+        Ok(PutNote {
+            keys: self.keys.session(session),
+            name: name.to_owned(),
+            note,
+            covers,
+            lifetime_ms: self.lifetime_ms,
+            session: session.clone(),
+            point,
+        })
+    }
+}
+
 #[async_trait]
 impl BranchedHistory for RedisHistory {
     async fn load_at(
@@ -170,24 +198,19 @@ impl BranchedHistory for RedisHistory {
         name: &str,
         note: &Note,
     ) -> Result<(), HistoryError> {
-        let covers = note.covers;
-        let Ok(note) = serde_json::to_string(note) else {
-            return Err(HistoryError::Unsupported { what: "a note without a JSON form" });
-        };
-        let bytes = note.len() as u64;
-        if bytes > self.max_message_bytes {
-            return Err(HistoryError::TooLarge { bytes, limit: self.max_message_bytes });
-        }
-        let put = PutNote {
-            keys: self.keys.session(session),
-            name: name.to_owned(),
-            note,
-            covers,
-            lifetime_ms: self.lifetime_ms,
-            session: session.clone(),
-            point,
-        };
-        self.database.write(session, put).await
+        self.database.write(session, self.put(session, point, name, note)?).await
+    }
+
+    async fn replace_note_at(
+        &self,
+        session: &SessionId,
+        point: Option<Point>,
+        name: &str,
+        read: Option<&Note>,
+        note: &Note,
+    ) -> Result<bool, HistoryError> {
+        let put = self.put(session, point, name, note)?;
+        self.database.write(session, ReplaceNote { read: read.cloned(), put }).await
     }
 }
 

@@ -415,6 +415,26 @@ impl BranchedHistory for SqliteHistory {
         };
         self.store.workers.write_remembering(session, put).await
     }
+
+    async fn replace_note_at(
+        &self,
+        session: &SessionId,
+        point: Option<Point>,
+        name: &str,
+        read: Option<&Note>,
+        note: &Note,
+    ) -> Result<bool, HistoryError> {
+        let (name, read, note) = (name.to_owned(), read.cloned(), StoredNote::encode(note)?);
+        let (id, time_to_live) = (session.clone(), self.store.time_to_live);
+        let replace = move |connection: &Connection, seen: &mut SeenSessions| {
+            let found = note::find(connection, seen, &id, &name, point, time_to_live)?;
+            if found != read {
+                return Ok(false);
+            }
+            note::put(connection, seen, &id, &name, &note, point, time_to_live).map(|()| true)
+        };
+        self.store.workers.write_remembering(session, replace).await
+    }
 }
 
 /// The most messages of a brief read.

@@ -67,6 +67,17 @@ pub trait BranchedHistory: ChatHistory + Clone + 'static {
         name: &str,
         note: &Note,
     ) -> Result<(), HistoryError>;
+
+    /// Stores a note, if the point is the session's tip and the note there is still the one that
+    /// was read. Returns whether it is.
+    async fn replace_note_at(
+        &self,
+        session: &SessionId,
+        point: Option<Point>,
+        name: &str,
+        read: Option<&Note>,
+        note: &Note,
+    ) -> Result<bool, HistoryError>;
 }
 
 /// A view of a history whose sessions end at a point, which moves on with each append: what
@@ -163,6 +174,16 @@ impl<H: BranchedHistory> ChatHistory for HistoryAt<H> {
         note: &Note,
     ) -> Result<(), HistoryError> {
         self.history.put_note_at(session, self.point(), name, note).await
+    }
+
+    async fn replace_note(
+        &self,
+        session: &SessionId,
+        name: &str,
+        read: Option<&Note>,
+        note: &Note,
+    ) -> Result<bool, HistoryError> {
+        self.history.replace_note_at(session, self.point(), name, read, note).await
     }
 
     async fn lease(

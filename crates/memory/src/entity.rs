@@ -324,19 +324,27 @@ impl EntityMemory {
             self.state.write(session, Value::from(""), covers).await?;
             return Ok(stored);
         }
-        let held = facts.lock(deadline).await?;
-        let stored = async {
-            let note = self.note().await?.filter(|note| note.covers.epoch == covers.epoch);
-            let mut known = facts::to_facts(note.map(|note| note.body));
-            let stored = store(&mut known);
-            let note_covers = facts::on_every_branch(covers.epoch);
-            self.known.write(session, facts::to_body(known), note_covers).await?;
-            self.state.write(session, Value::from(""), covers).await?;
-            Ok(stored)
+        for _ in 0..facts::MAX_ATTEMPTS {
+            let held = facts.lock(deadline).await?;
+            let stored = async {
+                let read = self.note().await?;
+                let note = read.clone().filter(|note| note.covers.epoch == covers.epoch);
+                let mut known = facts::to_facts(note.map(|note| note.body));
+                let stored = store(&mut known);
+                let (body, epoch) = (facts::to_body(known), facts::on_every_branch(covers.epoch));
+                if !self.known.replace(session, read.as_ref(), body, epoch).await? {
+                    return Ok(None);
+                }
+                self.state.write(session, Value::from(""), covers).await?;
+                Ok(Some(stored))
+            }
+            .await;
+            facts.unlock(held).await;
+            if let Some(stored) = stored? {
+                return Ok(stored);
+            }
         }
-        .await;
-        facts.unlock(held).await;
-        stored
+        Err(HistoryError::Busy)
     }
 }
 

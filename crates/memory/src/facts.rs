@@ -36,6 +36,9 @@ const LOCK: Duration = Duration::from_secs(10);
 /// does not make a change fail.
 const LOCK_WAIT: Duration = Duration::from_secs(15);
 
+/// The most attempts of a change whose lock expires each time before it is stored.
+pub(crate) const MAX_ATTEMPTS: usize = 8;
+
 /// The first and the longest pause between two attempts to take the lock.
 const PAUSES: [Duration; 2] = [Duration::from_millis(5), Duration::from_millis(200)];
 
@@ -80,7 +83,11 @@ impl fmt::Debug for Fact {
 ///
 /// A change reads and writes the note under a [lease](ChatHistory::lease) of another session's
 /// name, so that changes of several processes follow each other. It waits at most 15 seconds for
-/// another change. In a history without leases the last writer wins.
+/// another change. The lease ends after 10 seconds, even if the change is not stored by then,
+/// because its process was paused or the store does not answer. So a note is stored only in place of
+/// the one that was read ([`ChatHistory::replace_note`]); if others have changed the facts, the
+/// change begins again. In a history that cannot compare notes, one that is late overwrites theirs;
+/// in one without leases too, the last writer wins.
 ///
 /// A change that is dropped before its end holds the others up for 10 seconds, except the next one
 /// of the same value or memory. So does a change whose process ends: the first change after a
@@ -230,7 +237,7 @@ impl Facts {
         }
         self.change(|facts| {
             facts.shift_remove(&name);
-            facts.insert(name, Json::from(text));
+            facts.insert(name.clone(), Json::from(text.as_str()));
         })
         .await
     }
@@ -265,29 +272,47 @@ impl Facts {
     /// Changes the facts under the lock.
     pub(crate) async fn change<R>(
         &self,
-        change: impl FnOnce(&mut Map<String, Json>) -> R + Send,
+        change: impl Fn(&mut Map<String, Json>) -> R + Send + Sync,
     ) -> Result<R, HistoryError> {
         self.change_before(None, change).await
     }
 
-    /// Changes the facts, and waits for the lock until a deadline at most.
+    /// Changes the facts, and waits for the lock until a deadline at most. A change whose lock has
+    /// expired may find that they were changed meanwhile, and begins again.
     pub(crate) async fn change_before<R>(
         &self,
         deadline: Option<Instant>,
-        change: impl FnOnce(&mut Map<String, Json>) -> R + Send,
+        change: impl Fn(&mut Map<String, Json>) -> R + Send + Sync,
     ) -> Result<R, HistoryError> {
-        let held = self.lock(deadline).await?;
-        let changed = self.change_locked(change).await;
-        self.unlock(held).await;
-        changed
+        let mut tried = None;
+        for _ in 0..MAX_ATTEMPTS {
+            let held = self.lock(deadline).await?;
+            let read = self.note().await;
+            let changed = match read {
+                Ok(read) => self.replace(read, &change, &mut tried).await,
+                Err(error) => Err(error),
+            };
+            self.unlock(held).await;
+            if let Some(outcome) = changed? {
+                return Ok(outcome);
+            }
+        }
+        Err(HistoryError::Busy)
     }
 
-    async fn change_locked<R>(
+    /// Changes facts that were read, and stores them unless the note has others now. `tried` has
+    /// what was to be stored then.
+    async fn replace<R>(
         &self,
-        change: impl FnOnce(&mut Map<String, Json>) -> R + Send,
-    ) -> Result<R, HistoryError> {
-        let (body, covers) = self.note().await?.map(|note| (note.body, note.covers)).unzip();
-        let covers = covers.filter(|_| self.has_turns);
+        read: Option<Note>,
+        change: &(impl Fn(&mut Map<String, Json>) -> R + Send + Sync),
+        tried: &mut Option<(Note, R)>,
+    ) -> Result<Option<R>, HistoryError> {
+        if let Some((_, outcome)) = tried.take_if(|(note, _)| read.as_ref() == Some(note)) {
+            // The store has sent a request twice.
+            return Ok(Some(outcome));
+        }
+        let covers = read.as_ref().map(|note| note.covers).filter(|_| self.has_turns);
         let epoch = match covers {
             Some(covers) => covers.epoch,
             None => self.session.load(Range::LastMessages(0)).await?.version.epoch,
@@ -296,11 +321,22 @@ impl Facts {
             // Only a note of an earlier version covers the turns that are described.
             self.session.put_note(DESCRIBED, &Note::new("", described)).await?;
         }
-        let mut facts = to_facts(body);
+        let mut facts = to_facts(read.as_ref().map(|note| note.body.clone()));
         let outcome = change(&mut facts);
         let note = Note::new(to_body(facts), on_every_branch(epoch));
-        self.session.put_note(NOTE, &note).await?;
-        Ok(outcome)
+        match self.session.replace_note(NOTE, read.as_ref(), &note).await {
+            Ok(true) => Ok(Some(outcome)),
+            Ok(false) => {
+                *tried = Some((note, outcome));
+                Ok(None)
+            }
+            Err(HistoryError::Unsupported { .. }) => {
+                self.session.put_note(NOTE, &note).await.map(|()| Some(outcome))
+            }
+            // The session was cleared meanwhile.
+            Err(HistoryError::Stale { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Waits for the lock, until a deadline at most. It holds nothing if the history has no leases.

@@ -10,6 +10,9 @@ use crate::error::TransferError;
 /// The time for which a change locks the facts, as the memories that write them do.
 const LOCK: Duration = Duration::from_secs(10);
 
+/// The most attempts of a copy whose lock expires each time before it is stored.
+const MAX_ATTEMPTS: usize = 8;
+
 /// Copies the facts of a user or a group from one history to another: those that memories wrote,
 /// and those that a person corrected. Names that the other history has already keep their text
 /// there, so that a copy can be repeated.
@@ -85,12 +88,18 @@ async fn copy(
         return Ok(());
     }
     let lease = to.lease(&Note::facts_lock(session), LOCK).await?;
-    let stored = store(to, session, facts, described).await;
+    let mut stored = Ok(false);
+    for _ in 0..MAX_ATTEMPTS {
+        stored = store(to, session, facts.clone(), described).await;
+        if !matches!(stored, Ok(false)) {
+            break;
+        }
+    }
     if let Some(lease) = lease {
         // A lease that is not released expires.
         let _ = to.release(&lease).await;
     }
-    stored
+    if stored? { Ok(()) } else { Err(HistoryError::Busy) }
 }
 
 /// Returns the version up to which the turns of a session are described in its facts.
@@ -106,12 +115,13 @@ async fn described(
     Ok(note.map_or(facts.covers, |note| note.covers))
 }
 
+/// Adds facts. Returns `false` if others were stored meanwhile.
 async fn store(
     to: &dyn ChatHistory,
     session: &SessionId,
     mut facts: Map<String, Json>,
     covers: Version,
-) -> Result<(), HistoryError> {
+) -> Result<bool, HistoryError> {
     let known = to.note(session, Note::FACTS).await?;
     let version = to.load(session, Range::LastMessages(0)).await?.version;
     let described = match &known {
@@ -120,20 +130,25 @@ async fn store(
         None if covers.messages < version.messages => Version::new(version.epoch, covers.messages),
         None => version,
     };
-    let before = known.map(|known| self::facts(known.body)).unwrap_or_default();
+    let before = known.as_ref().map(|known| self::facts(known.body.clone())).unwrap_or_default();
     if facts.keys().all(|name| before.contains_key(name)) {
-        return Ok(());
+        return Ok(true);
     }
     for (name, text) in before {
         facts.shift_remove(&name);
         facts.insert(name, text);
     }
-    let body = Json::Object(facts);
-    to.put_note(session, Note::FACTS, &Note::new(body, Version::new(version.epoch, 0))).await?;
+    let note = Note::new(Json::Object(facts), Version::new(version.epoch, 0));
+    match to.replace_note(session, Note::FACTS, known.as_ref(), &note).await {
+        Ok(false) | Err(HistoryError::Stale { .. }) => return Ok(false),
+        Err(HistoryError::Unsupported { .. }) => to.put_note(session, Note::FACTS, &note).await?,
+        Ok(true) => {}
+        Err(error) => return Err(error),
+    }
     if described.messages > 0 {
         to.put_note(session, Note::DESCRIBED, &Note::new("", described)).await?;
     }
-    Ok(())
+    Ok(true)
 }
 
 fn facts(body: Value) -> Map<String, Json> {

@@ -87,6 +87,8 @@ async fn defaults() {
     assert_eq!(least.note(&session, "n").await.unwrap_err().to_string(), refused("notes"));
     let error = least.put_note(&session, "n", &note).await.unwrap_err();
     assert_eq!(error.to_string(), refused("notes"));
+    let error = least.replace_note(&session, "n", None, &note).await.unwrap_err();
+    assert_eq!(error.to_string(), refused("replacing notes"));
     let error = least.turns(&session, Range::All).await.unwrap_err();
     assert_eq!(error.to_string(), refused("turns"));
     let error = least.sessions(None, 1).await.unwrap_err();

@@ -19,6 +19,9 @@ const LOAD: &str = "SELECT * FROM conversant_read_note($1, $2, $3, $4)";
 const PUT: &str = "SELECT is_stale, epoch, messages, tip \
     FROM conversant_write_note($1, $2, $3, $4, $5, $6, $7, $8, $9)";
 
+const REPLACE: &str = "SELECT is_stale, epoch, messages, tip, is_as_read \
+    FROM conversant_replace_note($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+
 /// A note to load.
 pub(crate) struct LoadNote {
     pub(crate) session: SessionId,
@@ -35,23 +38,89 @@ pub(crate) struct PutNote {
     pub(crate) covers: Version,
 }
 
+/// A note to store in place of the one that was read.
+pub(crate) struct ReplaceNote {
+    pub(crate) read: Option<Note>,
+    pub(crate) put: PutNote,
+}
+
+/// A note as it is stored.
+struct Stored {
+    body: String,
+    covers: Version,
+}
+
+impl Stored {
+    async fn read(
+        client: &Client,
+        session: &SessionId,
+        point: Option<Point>,
+        name: &str,
+    ) -> Result<Option<Self>, Failure> {
+        let (at_point, turn) = stored_point(point)?;
+        let parameters: [Parameter<'_>; 4] = [
+            (&session.as_str(), Type::TEXT),
+            (&at_point, Type::INT2),
+            (&turn, Type::UUID),
+            (&name.as_bytes(), Type::BYTEA),
+        ];
+        let row = client.query_typed_opt(LOAD, &parameters).await?;
+        let Some(row) = row else { return Ok(None) };
+        Ok(Some(Self { body: column(&row, 0)?, covers: version_with_tip(&row, 1)? }))
+    }
+
+    fn decode(&self, name: &str) -> Result<Note, HistoryError> {
+        let body: conversant_core::Value = serde_json::from_str(&self.body)
+            .map_err(|error| invalid_json(&format!("note `{name}`"), &error))?;
+        Ok(Note::new(body, self.covers))
+    }
+}
+
 impl Operation for LoadNote {
     type Output = Option<Note>;
 
     async fn run(&self, client: &mut Client, _: Limit) -> Result<Option<Note>, Failure> {
-        let (at_point, turn) = stored_point(self.point)?;
-        let parameters: [Parameter<'_>; 4] = [
-            (&self.session.as_str(), Type::TEXT),
+        let stored = Stored::read(client, &self.session, self.point, &self.name).await?;
+        Ok(stored.map(|stored| stored.decode(&self.name)).transpose()?)
+    }
+}
+
+impl Operation for ReplaceNote {
+    type Output = bool;
+
+    async fn run(&self, client: &mut Client, limit: Limit) -> Result<bool, Failure> {
+        let put = &self.put;
+        let stored = Stored::read(client, &put.session, put.point, &put.name).await?;
+        let found = stored.as_ref().map(|stored| stored.decode(&put.name)).transpose()?;
+        if found != self.read {
+            return Ok(false);
+        }
+        // The text that was found is what the database compares.
+        let (epoch, messages, tip) = self::stored(put.covers);
+        let (at_point, turn) = stored_point(put.point)?;
+        let body = stored.as_ref().map(|stored| stored.body.as_str());
+        let read = self::stored(stored.as_ref().map_or(Version::default(), |stored| stored.covers));
+        let parameters: [Parameter<'_>; 13] = [
+            (&put.session.as_str(), Type::TEXT),
             (&at_point, Type::INT2),
             (&turn, Type::UUID),
-            (&self.name.as_bytes(), Type::BYTEA),
+            (&put.name.as_bytes(), Type::BYTEA),
+            (&epoch, Type::INT8),
+            (&messages, Type::INT8),
+            (&tip, Type::INT8),
+            (&put.body, Type::TEXT),
+            (&limit.deadline, Type::INT8),
+            (&body, Type::TEXT),
+            (&read.0, Type::INT8),
+            (&read.1, Type::INT8),
+            (&read.2, Type::INT8),
         ];
-        let row = client.query_typed_opt(LOAD, &parameters).await?;
-        let Some(row) = row else { return Ok(None) };
-        let body: String = column(&row, 0)?;
-        let body: conversant_core::Value = serde_json::from_str(&body)
-            .map_err(|error| invalid_json(&format!("note `{}`", self.name), &error))?;
-        Ok(Some(Note::new(body, version_with_tip(&row, 1)?)))
+        let row = client.query_typed_one(REPLACE, &parameters).await?;
+        if column(&row, 0)? {
+            let current = version_with_tip(&row, 1)?;
+            return Err(HistoryError::Stale { expected: put.covers, current }.into());
+        }
+        Ok(column(&row, 4)?)
     }
 }
 

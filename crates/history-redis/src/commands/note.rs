@@ -29,23 +29,52 @@ pub(crate) struct PutNote {
     pub(crate) point: Option<Point>,
 }
 
+/// A note to store in place of the one that was read.
+pub(crate) struct ReplaceNote {
+    pub(crate) read: Option<Note>,
+    pub(crate) put: PutNote,
+}
+
+/// Reads a note as JSON, and decodes it if it covers a version on the path to the point.
+async fn read(
+    connection: &mut Link,
+    keys: &SessionKeys,
+    name: &str,
+    at: Option<Point>,
+) -> Result<(Option<Vec<u8>>, Option<Note>), Failure> {
+    let mut script = NOTE.prepare_invoke();
+    script.key(keys).arg(name).arg(point(at)?);
+    let (stored, path): (Option<Vec<u8>>, Option<Path>) = script.invoke_async(connection).await?;
+    let Some(json) = &stored else { return Ok((None, None)) };
+    let note: Note = serde_json::from_slice(json)
+        .map_err(|error| invalid_json(&format!("note `{name}`"), &error))?;
+    let Some((epoch, messages, tip)) = path else { return Ok((stored, Some(note))) };
+    let (path, covers) = (version(epoch, messages, &tip)?, note.covers);
+    let is_on_path = covers.epoch == path.epoch
+        && covers.messages <= path.messages
+        && (covers.tip == 0 || covers.tip == path.tip);
+    Ok((stored, is_on_path.then_some(note)))
+}
+
 impl Operation for LoadNote {
     type Output = Option<Note>;
 
     async fn run(&self, connection: &mut Link, _: Limit) -> Result<Option<Note>, Failure> {
-        let mut script = NOTE.prepare_invoke();
-        script.key(&self.keys).arg(&self.name).arg(point(self.point)?);
-        let (stored, path): (Option<Vec<u8>>, Option<Path>) =
-            script.invoke_async(connection).await?;
-        let Some(stored) = stored else { return Ok(None) };
-        let note: Note = serde_json::from_slice(&stored)
-            .map_err(|error| invalid_json(&format!("note `{}`", self.name), &error))?;
-        let Some((epoch, messages, tip)) = path else { return Ok(Some(note)) };
-        let (path, covers) = (version(epoch, messages, &tip)?, note.covers);
-        let is_on_path = covers.epoch == path.epoch
-            && covers.messages <= path.messages
-            && (covers.tip == 0 || covers.tip == path.tip);
-        Ok(is_on_path.then_some(note))
+        Ok(read(connection, &self.keys, &self.name, self.point).await?.1)
+    }
+}
+
+impl Operation for ReplaceNote {
+    type Output = bool;
+
+    async fn run(&self, connection: &mut Link, limit: Limit) -> Result<bool, Failure> {
+        let put = &self.put;
+        let (stored, found) = read(connection, &put.keys, &put.name, put.point).await?;
+        if found != self.read {
+            return Ok(false);
+        }
+        // The text that was found is what the server compares.
+        put.store(connection, limit, stored.as_deref().unwrap_or(b"none")).await
     }
 }
 
@@ -57,17 +86,29 @@ impl Operation for PutNote {
     type Output = ();
 
     async fn run(&self, connection: &mut Link, limit: Limit) -> Result<(), Failure> {
+        self.store(connection, limit, b"").await.map(drop)
+    }
+}
+
+impl PutNote {
+    /// Stores the note, if the one in its place is `read`. Returns whether it is.
+    async fn store(
+        &self,
+        connection: &mut Link,
+        limit: Limit,
+        read: &[u8],
+    ) -> Result<bool, Failure> {
         let lifetime = self.lifetime_ms.map_or_else(String::new, |lifetime| lifetime.to_string());
         let mut script = PUT_NOTE.prepare_invoke();
         script.key(&self.keys).arg(limit.0).arg(&self.name).arg(&self.note);
         script.arg(self.covers.epoch).arg(self.covers.messages).arg(tip(self.covers)).arg(lifetime);
-        script.arg(self.session.as_str()).arg(point(self.point)?);
-        let (is_stale, epoch, messages, tip): (bool, i64, i64, String) =
+        script.arg(self.session.as_str()).arg(point(self.point)?).arg(read);
+        let (refusal, epoch, messages, tip): (u8, i64, i64, String) =
             script.invoke_async(connection).await?;
-        if is_stale {
+        if refusal == 1 {
             let current = version(epoch, messages, &tip)?;
             return Err(HistoryError::Stale { expected: self.covers, current }.into());
         }
-        Ok(())
+        Ok(refusal == 0)
     }
 }

@@ -1,13 +1,19 @@
 -- Stores a note, unless it covers a version of another conversation. Does nothing at a point that is
--- not the tip. Returns whether it covers another conversation, and the version.
+-- not the tip. Returns 1 if it covers another conversation, 2 if the note in its place is not the one
+-- that was read, and the version.
 -- ARGV: the deadline, the note's name, its JSON, epoch, messages and tip of the version that it
--- covers, the lifetime in milliseconds or nothing, the session's name, and the point.
+-- covers, the lifetime in milliseconds or nothing, the session's name, and the point; the JSON that was
+-- read, `none`, or nothing if it may be any.
 local seen_epoch, seen_count, seen_tip = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
 local refusal = late(tonumber(ARGV[1]))
 if refusal then
     return refusal
 end
 local path = path_to('')
+local kept = not is_over and redis.call('HGET', notes, ARGV[2]) or 'none'
+if ARGV[10] ~= '' and ARGV[10] ~= kept then
+    return {2, epoch, count, ''}
+end
 if ARGV[9] ~= '' and not is_same(path_to(ARGV[9]), path) then
     return {0, epoch, count, ''}
 end

@@ -91,6 +91,22 @@ pub(crate) fn put(
     execute(connection, statement, row).map(drop)
 }
 
+/// Loads a note of a session that may not exist, at a point.
+pub(crate) fn find(
+    connection: &Connection,
+    seen: &mut SeenSessions,
+    id: &SessionId,
+    name: &str,
+    point: Option<Point>,
+    time_to_live: Option<i64>,
+) -> Result<Option<Note>, HistoryError> {
+    let mut session = session::find_seen(connection, seen, id, time_to_live)?.session;
+    if let Some(point) = point {
+        session = points::at(connection, session.as_ref(), point)?;
+    }
+    session.map_or(Ok(None), |session| load(connection, &session, name, point))
+}
+
 /// Loads a note, if it covers a version on the session's path.
 pub(crate) fn load(
     connection: &Connection,

@@ -42,6 +42,25 @@ impl DerivedNote {
         Ok(())
     }
 
+    /// Stores state as [`write`](Self::write) does, if the note is still the one that was read.
+    /// Returns whether it is. A history that cannot compare notes replaces any.
+    pub(crate) async fn replace(
+        &self,
+        session: &StoredSession,
+        read: Option<&Note>,
+        body: Value,
+        covers: Version,
+    ) -> Result<bool, HistoryError> {
+        let note = Note::new(body, covers);
+        match session.replace_note(self.name, read, &note).await {
+            Err(HistoryError::Unsupported { .. }) => {
+                self.write(session, note.body, covers).await.map(|()| true)
+            }
+            Err(HistoryError::Stale { .. }) => Ok(true),
+            replaced => replaced,
+        }
+    }
+
     pub(crate) fn forget(&self) {
         *lock(&self.fallback) = None;
     }

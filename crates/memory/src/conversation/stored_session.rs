@@ -111,6 +111,15 @@ impl StoredSession {
         self.store().put_note(&self.id, name, note).await
     }
 
+    pub(crate) async fn replace_note(
+        &self,
+        name: &str,
+        read: Option<&Note>,
+        note: &Note,
+    ) -> Result<bool, HistoryError> {
+        self.store().replace_note(&self.id, name, read, note).await
+    }
+
     fn term(&self) -> Option<Term> {
         self.lease.as_ref()?.term()
     }

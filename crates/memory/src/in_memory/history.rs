@@ -168,6 +168,16 @@ impl ChatHistory for InMemoryHistory {
         self.sessions.put_note(session, self.point(), name, note)
     }
 
+    async fn replace_note(
+        &self,
+        session: &SessionId,
+        name: &str,
+        read: Option<&Note>,
+        note: &Note,
+    ) -> Result<bool, HistoryError> {
+        self.sessions.replace_note(session, self.point(), name, read, note)
+    }
+
     /// Leases the session to one holder of this history or its clones.
     async fn lease(
         &self,

@@ -355,20 +355,33 @@ impl Session {
         if self.path(point)? != self.tip {
             return Ok(());
         }
-        let (covers, current) = (self.seen(note.covers), self.version(self.tip));
+        let (covers, current) = (note.covers, self.version(self.tip));
         Expect::SameEpoch(covers).check(current)?;
         if !self.has(self.tip, covers) {
             return Err(HistoryError::Stale { expected: covers, current });
         }
         let messages = usize::try_from(covers.messages).unwrap_or(usize::MAX);
         let last = self.turns.turn_at(self.tip, messages);
-        let mut note = note.clone();
-        note.covers = covers;
+        let note = note.clone();
         match self.notes.iter_mut().find(|stored| stored.name == name) {
             Some(stored) => (stored.note, stored.last) = (note, last),
             None => self.notes.push(StoredNote { name: name.to_owned(), note, last }),
         }
         Ok(())
+    }
+
+    /// Stores a note, if the one at the point is still the one that was read. Returns whether it is.
+    pub(super) fn replace_note(
+        &mut self,
+        point: Option<Point>,
+        name: &str,
+        read: Option<&Note>,
+        note: &Note,
+    ) -> Result<bool, HistoryError> {
+        if self.note(point, name)?.as_ref() != read {
+            return Ok(false);
+        }
+        self.put_note(point, name, note).map(|()| true)
     }
 
     pub(super) fn lease(&mut self, now: Instant, time: Duration) -> Result<TurnId, HistoryError> {

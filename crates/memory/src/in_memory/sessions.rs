@@ -195,6 +195,20 @@ impl Sessions {
         self.with(session, |session, _| session.put_note(point, name, note))
     }
 
+    pub(super) fn replace_note(
+        &self,
+        session: &SessionId,
+        point: Option<Point>,
+        name: &str,
+        read: Option<&Note>,
+        note: &Note,
+    ) -> Result<bool, HistoryError> {
+        if read.is_some() && self.find(session).is_none() {
+            return empty(point).map(|()| false);
+        }
+        self.with(session, |session, _| session.replace_note(point, name, read, note))
+    }
+
     pub(super) fn clear(&self, session: &SessionId) {
         self.with(session, |session, _| session.clear());
     }

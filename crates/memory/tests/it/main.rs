@@ -17,6 +17,7 @@ mod forwarded;
 mod in_memory_history;
 mod kept_leases;
 mod knowledge;
+mod late_changes;
 mod leases;
 mod left_leases;
 mod list_flaws;

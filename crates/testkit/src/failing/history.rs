@@ -73,7 +73,7 @@ pub enum HistoryCall {
     Delete,
     /// [`ChatHistory::note`].
     Note,
-    /// [`ChatHistory::put_note`].
+    /// [`ChatHistory::put_note`] and [`ChatHistory::replace_note`].
     PutNote,
     /// [`ChatHistory::lease`].
     Lease,
@@ -203,6 +203,17 @@ impl<H: ChatHistory> ChatHistory for FailingHistory<H> {
         note: &Note,
     ) -> Result<(), HistoryError> {
         self.plan.run(HistoryCall::PutNote, self.inner.put_note(session, name, note)).await
+    }
+
+    async fn replace_note(
+        &self,
+        session: &SessionId,
+        name: &str,
+        read: Option<&Note>,
+        note: &Note,
+    ) -> Result<bool, HistoryError> {
+        let replace = self.inner.replace_note(session, name, read, note);
+        self.plan.run(HistoryCall::PutNote, replace).await
     }
 
     async fn lease(

@@ -128,6 +128,16 @@ impl ChatHistory for SimulatedHistory {
         self.run(self.inner.put_note(session, name, note)).await
     }
 
+    async fn replace_note(
+        &self,
+        session: &SessionId,
+        name: &str,
+        read: Option<&Note>,
+        note: &Note,
+    ) -> Result<bool, HistoryError> {
+        self.run(self.inner.replace_note(session, name, read, note)).await
+    }
+
     async fn lease(&self, session: &SessionId, _: Duration) -> Result<Option<Lease>, HistoryError> {
         let lease = async { self.world.leases().acquire(session, self.world.task()).map(Some) };
         self.run(lease).await

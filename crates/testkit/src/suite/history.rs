@@ -121,6 +121,8 @@ pub async fn history<H: ChatHistory>(make: impl Fn() -> H) -> Result<Report, Sui
         note::clearing_takes_the_notes,
         note::a_note_of_an_old_epoch_is_not_stored,
         note::a_session_without_turns_has_notes,
+        note::a_note_is_replaced_if_it_is_the_one_that_was_read,
+        note::one_of_many_replacements_wins,
         lease::a_session_is_leased_to_one,
         lease::a_released_session_can_be_leased,
         lease::a_lease_ends_with_its_time,

@@ -2,6 +2,7 @@
 //! finds.
 
 pub(crate) mod flawed_history;
+pub(crate) mod flawed_log;
 pub(crate) mod flawed_memory;
 mod history;
 pub(crate) mod history_flaw;

@@ -64,6 +64,16 @@ impl ChatHistory for All {
         called("put_note");
         Ok(())
     }
+    async fn replace_note(
+        &self,
+        _: &SessionId,
+        _: &str,
+        read: Option<&Note>,
+        note: &Note,
+    ) -> Result<bool, HistoryError> {
+        called("replace_note");
+        Ok(read == Some(note))
+    }
     async fn lease(&self, session: &SessionId, _: Duration) -> Result<Option<Lease>, HistoryError> {
         called("lease");
         Ok(Some(Lease::new(session.clone(), TurnId::from_u128(1))))
@@ -154,6 +164,8 @@ pub(super) async fn history(history: impl ChatHistory) {
     let note = history.note(&session, "n").await.unwrap().unwrap();
     assert_eq!(note.body, Value::from("n"));
     history.put_note(&session, "n", &note).await.unwrap();
+    assert!(history.replace_note(&session, "n", Some(&note), &note).await.unwrap());
+    assert!(!history.replace_note(&session, "n", None, &note).await.unwrap());
     let lease = history.lease(&session, Duration::ZERO).await.unwrap().unwrap();
     assert!(history.release(&lease).await.is_err());
     assert!(

@@ -6,7 +6,10 @@ use conversant_core::{ChatHistory, HistoryError, Note, SessionId, Value};
 use serde_json::json;
 
 use super::session_driver::{SessionDriver, exchange, supported};
-use crate::suite::check::{Checked, ODD_TEXTS, Stop, ensure};
+use crate::{
+    join_all::join_all,
+    suite::check::{Checked, ODD_TEXTS, Stop, ensure},
+};
 
 /// Begins a session if the history has notes.
 async fn with_notes<H: ChatHistory>(history: &H) -> Result<SessionDriver<'_, H>, Stop> {
@@ -114,4 +117,70 @@ pub(super) async fn a_session_without_turns_has_notes(history: &impl ChatHistory
     let turn = exchange(1);
     driver.append(&turn).await?;
     driver.holds(&[&turn]).await
+}
+
+/// Replaces the note "summary" if it is the one that was read, which a history need not be able to.
+async fn replaces<H: ChatHistory>(
+    driver: &SessionDriver<'_, H>,
+    read: Option<&Note>,
+    note: &Note,
+) -> Result<bool, Stop> {
+    let replaced = driver.history.replace_note(&driver.session, "summary", read, note).await;
+    supported(replaced, "no replacing of notes")
+}
+
+pub(super) async fn a_note_is_replaced_if_it_is_the_one_that_was_read(
+    history: &impl ChatHistory,
+) -> Checked {
+    let driver = with_notes(history).await?;
+    let other = Note::new("another", driver.version().await?);
+    ensure!(
+        !replaces(&driver, Some(&other), &other).await?,
+        "a note that was not there is replaced"
+    );
+    says(&driver, "summary", None).await?;
+    let covers = driver.append(&exchange(1)).await?;
+    let bodies =
+        [Value::from("first"), Value::from(json!({"b": [1.5, null], "a": "x"})), "".into()];
+    let mut read: Option<Note> = None;
+    for body in bodies {
+        let note = Note::new(body, covers);
+        ensure!(replaces(&driver, read.as_ref(), &note).await?, "{read:?} was not replaced");
+        says(&driver, "summary", Some(&note)).await?;
+        let earlier = Note::new(note.body.clone(), other.covers);
+        for wrong in [None, Some(&other), Some(&earlier), read.as_ref()] {
+            let replaced = replaces(&driver, wrong, &Note::new("late", covers)).await?;
+            ensure!(!replaced, "{note:?} was replaced, and {wrong:?} was read");
+            says(&driver, "summary", Some(&note)).await?;
+        }
+        read = history.note(&driver.session, "summary").await?;
+    }
+    driver.clear().await?;
+    let late = Note::new("late", covers);
+    ensure!(!replaces(&driver, read.as_ref(), &late).await?, "a note that was cleared is replaced");
+    match history.replace_note(&driver.session, "summary", None, &late).await {
+        Ok(_) | Err(HistoryError::Stale { .. }) => {}
+        Err(error) => return Err(error.into()),
+    }
+    says(&driver, "summary", None).await
+}
+
+pub(super) async fn one_of_many_replacements_wins(history: &impl ChatHistory) -> Checked {
+    let driver = with_notes(history).await?;
+    let covers = driver.append(&exchange(1)).await?;
+    let mut read = None;
+    for round in 0..2 {
+        let note = |number: usize| Note::new(format!("{round}: {number}"), covers);
+        let notes: Vec<Note> = (0..16).map(note).collect();
+        let outcomes = join_all(notes.iter().map(|note| replaces(&driver, read.as_ref(), note)));
+        let mut won = Vec::new();
+        for (note, outcome) in notes.iter().zip(outcomes.await) {
+            won.extend(outcome?.then_some(note));
+        }
+        let count = won.len();
+        ensure!(count == 1, "{count} of 16 replacements of one note succeeded");
+        read = won.first().map(|note| (*note).clone());
+        says(&driver, "summary", read.as_ref()).await?;
+    }
+    Ok(())
 }

@@ -1,7 +1,7 @@
 //! A history in memory that is right, or has one flaw.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard},
     time::{Duration, Instant},
 };
@@ -11,7 +11,7 @@ use conversant_core::{
     Turn, TurnId, Value, Version, async_trait,
 };
 
-use super::{history_flaw::HistoryFlaw, wait};
+use super::{flawed_log::Log, history_flaw::HistoryFlaw, wait};
 
 /// A handle to a store in memory.
 #[derive(Clone)]
@@ -23,35 +23,6 @@ pub(crate) struct History {
 }
 
 type Store = HashMap<String, Log>;
-
-#[derive(Clone, Default)]
-struct Log {
-    epoch: u64,
-    turns: Vec<(TurnId, Vec<Arc<Message>>)>,
-    /// The turns as they came, for export.
-    exported: Vec<Turn>,
-    cleared: Vec<TurnId>,
-    notes: BTreeMap<String, Note>,
-    lease: Option<(TurnId, Instant)>,
-}
-
-impl Log {
-    fn messages(&self) -> Vec<Arc<Message>> {
-        self.turns.iter().flat_map(|(_, messages)| messages.clone()).collect()
-    }
-
-    fn version(&self) -> Version {
-        let messages = self.turns.iter().map(|(_, messages)| messages.len()).sum::<usize>();
-        Version::new(self.epoch, messages as u64)
-    }
-
-    /// Where a turn that is there ends.
-    fn end_of(&self, id: TurnId) -> Option<Version> {
-        let at = self.turns.iter().position(|(known, _)| *known == id)?;
-        let messages = self.turns[..=at].iter().map(|(_, messages)| messages.len()).sum::<usize>();
-        Some(Version::new(self.epoch, messages as u64))
-    }
-}
 
 impl History {
     pub(crate) fn new(flaw: Option<HistoryFlaw>) -> Self {
@@ -453,6 +424,33 @@ impl ChatHistory for History {
             log.notes.insert(name.to_owned(), note);
         });
         Ok(())
+    }
+
+    async fn replace_note(
+        &self,
+        session: &SessionId,
+        name: &str,
+        read: Option<&Note>,
+        note: &Note,
+    ) -> Result<bool, HistoryError> {
+        let is_as_read = |history: &Self| {
+            let log = history.get(session);
+            log.notes.get(name) == read || history.has(HistoryFlaw::ReplacesAnyNote)
+        };
+        if self.has(HistoryFlaw::ReadsThenReplaces) {
+            let replaces = is_as_read(self);
+            wait().await;
+            if replaces {
+                self.put_note(session, name, note).await?;
+            }
+            return Ok(replaces);
+        }
+        wait().await;
+        // A note is put without waiting.
+        if !is_as_read(self) {
+            return Ok(false);
+        }
+        self.put_note(session, name, note).await.map(|()| true)
     }
 
     async fn lease(

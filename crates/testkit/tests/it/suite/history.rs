@@ -59,6 +59,8 @@ const FLAWS: &[(HistoryFlaw, &str)] = &[
     (HistoryFlaw::KeepsNotes, "clearing_takes_the_notes"),
     (HistoryFlaw::TakesOldNotes, "a_note_of_an_old_epoch_is_not_stored"),
     (HistoryFlaw::NotesNeedTurns, "a_session_without_turns_has_notes"),
+    (HistoryFlaw::ReplacesAnyNote, "a_note_is_replaced_if_it_is_the_one_that_was_read"),
+    (HistoryFlaw::ReadsThenReplaces, "one_of_many_replacements_wins"),
     (HistoryFlaw::LeasesToAll, "a_session_is_leased_to_one"),
     (HistoryFlaw::ReleasesNothing, "a_released_session_can_be_leased"),
     (HistoryFlaw::LeasesForEver, "a_lease_ends_with_its_time"),
@@ -124,7 +126,7 @@ fn an_error_tells_what_was_seen() {
     let error = block_on(suite::history(|| Modest { inner: History::new(None), clears: false }))
         .unwrap_err();
     insta::assert_snapshot!(error, @r"
-    8 of 55 checks of the history suite failed:
+    8 of 57 checks of the history suite failed:
       clearing_empties_and_starts_an_epoch: failed unexpectedly: cannot reach the history: the disk is gone
       a_cleared_turn_can_be_appended_again: failed unexpectedly: cannot reach the history: the disk is gone
       any_is_always_met: failed unexpectedly: cannot reach the history: the disk is gone
@@ -157,6 +159,8 @@ fn a_report_tells_what_was_skipped() {
     skipped clearing_takes_the_notes: no notes
     skipped a_note_of_an_old_epoch_is_not_stored: no notes
     skipped a_session_without_turns_has_notes: no notes
+    skipped a_note_is_replaced_if_it_is_the_one_that_was_read: no notes
+    skipped one_of_many_replacements_wins: no notes
     skipped a_session_is_leased_to_one: no leases
     skipped a_released_session_can_be_leased: no leases
     skipped a_lease_ends_with_its_time: no leases

@@ -52,6 +52,8 @@ pub(crate) enum HistoryFlaw {
     KeepsNotes,
     TakesOldNotes,
     NotesNeedTurns,
+    ReplacesAnyNote,
+    ReadsThenReplaces,
     LeasesToAll,
     ReleasesNothing,
     LeasesForEver,
