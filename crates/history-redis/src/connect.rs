@@ -105,8 +105,19 @@ impl Connect {
         matches!(self.servers, Servers::Cluster(_))
     }
 
+    /// Opens a connection. The client repeats attempts, each of which may take the whole time.
     async fn link(&self) -> Result<Link, HistoryError> {
-        let timeout = self.connect_timeout.min(MAX_TIMEOUT);
+        let time = self.connect_timeout.min(MAX_TIMEOUT);
+        match tokio::time::timeout(time, self.connect(time)).await {
+            Ok(link) => link,
+            Err(_) => Err(fault(
+                "the server does not answer within the time to connect; it may expect TLS \
+                 (`rediss://`), or none",
+            )),
+        }
+    }
+
+    async fn connect(&self, timeout: Duration) -> Result<Link, HistoryError> {
         let failed = |error| HistoryError::from(Failure::from(error));
         match &self.servers {
             Servers::Single(url) => {

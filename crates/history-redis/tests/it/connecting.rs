@@ -33,6 +33,15 @@ pub(crate) async fn faults_are_told_without_the_password() {
     insta::assert_snapshot!(told);
 }
 
+/// A server that accepts connections and says nothing, such as one that waits for TLS.
+pub(crate) async fn a_silent_server_is_told_in_the_time_to_connect() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("redis://{}/", listener.local_addr().unwrap());
+    let builder = RedisHistory::builder(url).connect_timeout(Duration::from_millis(100));
+    let error = builder.connect().await.unwrap_err();
+    assert!(chain(&error).contains("it may expect TLS"), "{}", chain(&error));
+}
+
 pub(crate) fn a_runtime_is_needed_to_connect() {
     let connecting = RedisHistory::connect("redis://127.0.0.1:1/");
     let error = conversant_testkit::block_on(connecting).unwrap_err();
