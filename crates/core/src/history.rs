@@ -183,7 +183,9 @@ pub trait ChatHistory: Send + Sync {
     }
 
     /// Stores a note under a name and replaces the previous one, unless the session has a newer
-    /// epoch than the note covers. Unsupported by default.
+    /// epoch than the note covers. A session that did not exist when it was loaded may begin in a
+    /// later epoch, because others were deleted: a note that covers none of its turns is then one
+    /// of the epoch in which it began. Unsupported by default.
     async fn put_note(
         &self,
         session: &SessionId,

@@ -17,10 +17,13 @@ end
 if ARGV[9] ~= '' and not is_same(path_to(ARGV[9]), path) then
     return {0, epoch, count, ''}
 end
-if seen_epoch ~= epoch or seen_count > count
-    or seen_count > 0 and seen_tip ~= '' and tip_at(path, seen_count) ~= seen_tip
-then
+if is_stale(path, 1, seen_epoch, seen_count, seen_tip) then
     return {1, epoch, count, tip_at(path, count)}
+end
+local note = ARGV[3]
+if seen_epoch ~= epoch then
+    -- Its writer saw the session before it existed.
+    note = string.gsub(note, '("covers":{"epoch":)%d+([^{}]*}})$', '%1' .. whole(epoch) .. '%2')
 end
 if is_over then
     -- The first command that writes is one that a full server refuses.
@@ -29,7 +32,7 @@ if is_over then
     drop(ARGV[8])
     forget()
 end
-redis.call('HSET', notes, ARGV[2], ARGV[3])
+redis.call('HSET', notes, ARGV[2], note)
 redis.call('HSET', meta, 'notes', redis.call('HLEN', notes))
 if is_new or is_over then
     redis.call('HSET', meta, 'epoch', whole(epoch), 'cleared', is_cleared and 1 or 0, 'messages', 0)

@@ -355,14 +355,14 @@ impl Session {
         if self.path(point)? != self.tip {
             return Ok(());
         }
-        let (covers, current) = (note.covers, self.version(self.tip));
+        let (covers, current) = (self.seen(note.covers), self.version(self.tip));
         Expect::SameEpoch(covers).check(current)?;
         if !self.has(self.tip, covers) {
             return Err(HistoryError::Stale { expected: covers, current });
         }
         let messages = usize::try_from(covers.messages).unwrap_or(usize::MAX);
         let last = self.turns.turn_at(self.tip, messages);
-        let note = note.clone();
+        let note = Note::new(note.body.clone(), covers);
         match self.notes.iter_mut().find(|stored| stored.name == name) {
             Some(stored) => (stored.note, stored.last) = (note, last),
             None => self.notes.push(StoredNote { name: name.to_owned(), note, last }),

@@ -190,6 +190,17 @@ pub(super) async fn a_deletion_leaves_the_sessions_that_are_new(
                 history.release(&lease).await?;
             }
         }
+        let note = Note::new("a summary", seen);
+        match history.put_note(&driver.session, "summary", &note).await {
+            Ok(()) => {
+                let found = history.note(&driver.session, "summary").await?;
+                let covers = Version::new(driver.version().await?.epoch, 0);
+                let is_stored = found.as_ref() == Some(&Note::new("a summary", covers));
+                ensure!(is_stored, "a note that covers {covers:?} is {found:?}");
+            }
+            Err(HistoryError::Unsupported { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
         let turn = exchange(2);
         driver.append_if(&turn, expect(seen)).await?;
         driver.holds(&[&turn]).await?;
