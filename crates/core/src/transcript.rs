@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde_json::Value as Json;
+
 use crate::{message::Message, messages::Messages, role::Role};
 
 /// The form of a transcript: a line for each message, which begins with its speaker and a colon.
@@ -92,6 +94,12 @@ impl Default for Transcript {
     }
 }
 
+/// Returns the call of an AI in the form that was before tool calls.
+fn function_call(message: &Message) -> Option<&Json> {
+    let kwargs = message.extra().get("additional_kwargs")?;
+    kwargs.get("function_call").filter(|call| call.is_object() && *message.role() == Role::Ai)
+}
+
 /// Writes a message's text and after it a line of JSON for each tool call.
 pub(crate) fn write_body(message: &Message, out: &mut dyn fmt::Write) -> fmt::Result {
     let text = message.text();
@@ -101,6 +109,12 @@ pub(crate) fn write_body(message: &Message, out: &mut dyn fmt::Write) -> fmt::Re
             out.write_char('\n')?;
         }
         out.write_str(&serde_json::to_string(call).unwrap_or_default())?;
+    }
+    if let Some(call) = function_call(message) {
+        if !text.is_empty() || !message.tool_calls().is_empty() {
+            out.write_char('\n')?;
+        }
+        out.write_str(&call.to_string())?;
     }
     Ok(())
 }

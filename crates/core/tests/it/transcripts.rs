@@ -37,6 +37,26 @@ fn parts_and_tool_calls() {
     "#);
 }
 
+/// The form that was before tool calls.
+#[test]
+fn a_function_call_is_a_line_of_json() {
+    let call = json!({"function_call": {"name": "f", "arguments": "{\"a\": 1}"}});
+    let with = |message: Message| message.with_extra("additional_kwargs", call.clone());
+    let messages = Messages::from(vec![
+        with(Message::ai("")),
+        with(Message::ai("One moment.")),
+        with(Message::human("hi")),
+        Message::ai("x").with_extra("additional_kwargs", json!({"function_call": null})),
+    ]);
+    insta::assert_snapshot!(messages, @r#"
+    AI: {"name":"f","arguments":"{\"a\": 1}"}
+    AI: One moment.
+    {"name":"f","arguments":"{\"a\": 1}"}
+    Human: hi
+    AI: x
+    "#);
+}
+
 #[test]
 fn labels() {
     let table = [
