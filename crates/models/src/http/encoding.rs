@@ -24,7 +24,7 @@ const MAX_LOOKED_AT: usize = 256;
 pub(super) enum Encoding {
     #[default]
     Identity,
-    /// Any other. Those that are no compression are many: `none`, `utf-8`, `chunked`.
+    /// Any other. Many of them do not name a compression: `none`, `utf-8`, `chunked`.
     Other,
 }
 

@@ -29,8 +29,8 @@ impl Mask {
         Self { secrets: secrets.into_iter().filter(long).collect() }
     }
 
-    /// Masks the secrets in a text, as they are or as servers escape what they quote, and words that
-    /// look like an OpenAI key.
+    /// Masks the secrets in a text, as they are or as servers escape what they quote, and words
+    /// that look like an OpenAI key.
     pub(crate) fn text(&self, text: &str) -> String {
         let mut masked = text.to_owned();
         let may_escape = text.contains(['\\', '%', '&', '+']);

@@ -287,7 +287,7 @@ async fn images_that_a_model_made_are_kept_and_go_back() {
         model.generate(&ChatRequest::new(request)).await.unwrap();
         assert_eq!(server.requests()[1].json()["messages"][1]["images"], json!([a, b]));
     }
-    // A list without any is no answer.
+    // An empty list is not an answer.
     let message = json!({"role": "assistant", "content": null, "images": []});
     let answer = Answer::json(&json!({"choices": [{"message": message}]}));
     let server = OpenAiServer::start([answer]).unwrap();

@@ -7,7 +7,7 @@ use conversant_models::wire::{
 };
 use serde_json::{Value as Json, json};
 
-/// What a server reports, and the input, the output and the total; then the parts of them that were
+/// The usage that a server reports, and the input, the output and the total; then the parts of them that were
 /// read from the cache, written to it, and reasoning.
 fn table() -> Vec<(Json, [u64; 3], [Option<u64>; 3])> {
     let of_prompt = |cached: u64| json!({"cached_tokens": cached});

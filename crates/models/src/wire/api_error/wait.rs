@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
-/// What comes before the wait in a message.
+/// The words before the wait in a message.
 const BEFORE: &[&str] = &["try again in ", "retry in ", "retry after "];
 
 /// Returns the wait that a message asks for: "try again in 1.2s", "in 1m26.4s", "in 20 seconds".
