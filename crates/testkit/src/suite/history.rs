@@ -93,6 +93,7 @@ pub async fn history<H: ChatHistory>(make: impl Fn() -> H) -> Result<Report, Sui
         range::after_another_epoch_comes_all,
         range::every_range_tells_the_version,
         range::the_first_messages_are_those_it_begins_with,
+        range::a_long_session_is_loaded_whole,
         session::sessions_never_mix,
         session::clearing_one_session_leaves_the_others,
         export::turns_are_loaded_as_they_were_appended,

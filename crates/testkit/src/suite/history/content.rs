@@ -45,6 +45,15 @@ pub(super) async fn every_kind_of_message_comes_back_as_it_was(
         Message::function("42", "answer"),
         Message::chat("critic", "I disagree."),
         Message::ai("more").with_extra("reasoning", json!({"steps": ["a", "b"], "\u{e9}": true})),
+        Message::ai("no").with_extra(
+            "additional_kwargs",
+            json!({"refusal": null, "audio": {"id": "a-1", "expires_at": 1.5}}),
+        ),
+        Message::ai("").with_tool_calls([ToolCall::new(
+            "order",
+            json!({"id": 9_007_199_254_740_993_i64, "by": [-9_007_199_254_740_995_i64]}),
+        )
+        .with_id("c2")]),
         Message::ai("recorded")
             .with_call_record(&CallRecord::new().with_model("m").with_usage(Usage::new(8, 17))),
     ];
@@ -83,9 +92,19 @@ pub(super) async fn a_large_message_comes_back_or_is_refused(
     let driver = SessionDriver::new(history)?;
     let text = "0123456789 caf\u{e9}\n".repeat(200_000);
     let large = Turn::exchange(text.as_str(), "That is long.");
+    // A chain asks before it pays for an answer.
+    let messages: Vec<Message> = large.messages().iter().cloned().collect();
+    let checked = history.check(&driver.session, &messages);
     match driver.append(&large).await {
-        Ok(_) => driver.holds(&[&large]).await?,
-        Err(HistoryError::TooLarge { .. }) => driver.holds(&[]).await?,
+        Ok(_) => {
+            ensure!(checked.is_ok(), "it was checked to be refused, and is stored: {checked:?}");
+            driver.holds(&[&large]).await?;
+        }
+        Err(HistoryError::TooLarge { .. }) => {
+            let is_refused = matches!(checked, Err(HistoryError::TooLarge { .. }));
+            ensure!(is_refused, "it is refused, and was checked to be stored: {checked:?}");
+            driver.holds(&[]).await?;
+        }
         Err(error) => ensure!(false, "a message of 3 MB: {error}"),
     }
     let small = exchange(1);

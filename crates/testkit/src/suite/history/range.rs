@@ -155,3 +155,29 @@ pub(super) async fn the_first_messages_are_those_it_begins_with(
     }
     Ok(())
 }
+
+/// A page of a database, or a default limit of a query, is shorter.
+pub(super) async fn a_long_session_is_loaded_whole(history: &impl ChatHistory) -> Checked {
+    let driver = SessionDriver::new(history)?;
+    let mut turns = Vec::new();
+    for number in 0..24 {
+        let messages = (0..64).map(|message| Message::human(format!("{number}: {message}")));
+        turns.push(Turn::new(messages.collect::<Vec<_>>()));
+    }
+    let seen = driver.version().await?;
+    for turn in &turns {
+        driver.append(turn).await?;
+    }
+    let all = joined(&turns.iter().collect::<Vec<_>>());
+    let ranges = [
+        Range::All,
+        Range::After(seen),
+        Range::LastTurns(24),
+        Range::LastMessages(1536),
+        Range::LastBytes(u64::MAX),
+    ];
+    for range in ranges {
+        gives(&driver, range, &all, 1536).await?;
+    }
+    Ok(())
+}

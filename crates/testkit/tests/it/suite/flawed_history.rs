@@ -11,7 +11,11 @@ use conversant_core::{
     Turn, TurnId, Value, Version, async_trait,
 };
 
-use super::{flawed_log::Log, history_flaw::HistoryFlaw, wait};
+use super::{
+    flawed_log::{Log, kept},
+    history_flaw::HistoryFlaw,
+    wait,
+};
 
 /// A handle to a store in memory.
 #[derive(Clone)]
@@ -99,28 +103,6 @@ impl History {
             None => Ok(()),
         }
     }
-
-    /// Returns what is stored of a turn.
-    fn kept(&self, turn: &Turn) -> Vec<Arc<Message>> {
-        let mut kept: Vec<Arc<Message>> = turn.messages().iter_shared().cloned().collect();
-        match self.flaw {
-            Some(HistoryFlaw::LosesAnswers) => kept.truncate(1),
-            Some(HistoryFlaw::KeepsTenMessages) => kept.truncate(10),
-            Some(HistoryFlaw::TrimsText) => rewrite(&mut kept, |text| text.trim().to_owned()),
-            Some(HistoryFlaw::KeepsTextOnly) => rewrite(&mut kept, str::to_owned),
-            Some(HistoryFlaw::CutsLargeMessages) => {
-                rewrite(&mut kept, |text| text.chars().take(1 << 20).collect());
-            }
-            _ => {}
-        }
-        kept
-    }
-}
-
-fn rewrite(messages: &mut [Arc<Message>], rewrite: impl Fn(&str) -> String) {
-    for message in messages {
-        *message = Message::new(message.role().clone(), rewrite(&message.text())).into();
-    }
 }
 
 #[async_trait]
@@ -184,12 +166,23 @@ impl ChatHistory for History {
             }
             Some(HistoryFlaw::CountsTurns) => version.messages = log.turns.len() as u64,
             Some(HistoryFlaw::VersionOfTheSlice) => version.messages = slice.len() as u64,
+            Some(HistoryFlaw::LoadsAPage) => {
+                slice.drain(..slice.len().saturating_sub(1000)).for_each(drop)
+            }
             Some(HistoryFlaw::GivesTheOldest) if matches!(range, Range::LastMessages(_)) => {
                 slice = messages[..count - start].to_vec();
             }
             _ => {}
         }
         Ok(Slice::new(slice.into_iter().collect::<Messages>(), version))
+    }
+
+    fn check(&self, _: &SessionId, messages: &[Message]) -> Result<(), HistoryError> {
+        let refused = messages.iter().find(|message| message.text().len() > 100_000);
+        match refused {
+            Some(_) if self.has(HistoryFlaw::RefusesTooMuch) => Err(too_large()),
+            _ => Ok(()),
+        }
     }
 
     async fn append(
@@ -199,6 +192,10 @@ impl ChatHistory for History {
         expect: Expect,
     ) -> Result<Version, HistoryError> {
         wait().await;
+        let is_large = |message: &Message| message.text().len() > 100_000;
+        if self.has(HistoryFlaw::RefusesUnchecked) && turn.messages().iter().any(is_large) {
+            return Err(too_large());
+        }
         let seen = self.get(session);
         if self.has(HistoryFlaw::ChecksBeforeIds) {
             self.expect(expect, &seen)?;
@@ -221,7 +218,7 @@ impl ChatHistory for History {
         if !self.has(HistoryFlaw::StoresThenComplains) {
             expected?;
         }
-        let kept = self.kept(turn);
+        let kept = kept(turn, self.flaw);
         let add = |log: &mut Log| {
             log.turns.push((turn.id(), kept.clone()));
             log.exported.push(turn.clone());
@@ -490,4 +487,8 @@ impl ChatHistory for History {
 fn seen_without(mut log: Log) -> Log {
     log.turns.pop();
     log
+}
+
+const fn too_large() -> HistoryError {
+    HistoryError::TooLarge { bytes: 100_001, limit: 100_000 }
 }

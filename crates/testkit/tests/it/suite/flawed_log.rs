@@ -3,6 +3,9 @@
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use conversant_core::{Message, Note, Turn, TurnId, Version};
+use serde_json::Value as Json;
+
+use super::history_flaw::HistoryFlaw;
 
 #[derive(Clone, Default)]
 pub(crate) struct Log {
@@ -30,5 +33,57 @@ impl Log {
         let at = self.turns.iter().position(|(known, _)| *known == id)?;
         let messages = self.turns[..=at].iter().map(|(_, messages)| messages.len()).sum::<usize>();
         Some(Version::new(self.epoch, messages as u64))
+    }
+}
+
+/// Returns what is stored of a turn.
+pub(crate) fn kept(turn: &Turn, flaw: Option<HistoryFlaw>) -> Vec<Arc<Message>> {
+    let mut kept: Vec<Arc<Message>> = turn.messages().iter_shared().cloned().collect();
+    match flaw {
+        Some(HistoryFlaw::LosesAnswers) => kept.truncate(1),
+        Some(HistoryFlaw::KeepsTenMessages) => kept.truncate(10),
+        Some(HistoryFlaw::TrimsText) => rewrite(&mut kept, |text| text.trim().to_owned()),
+        Some(HistoryFlaw::KeepsTextOnly) => rewrite(&mut kept, str::to_owned),
+        Some(HistoryFlaw::CutsLargeMessages) => {
+            rewrite(&mut kept, |text| text.chars().take(1 << 20).collect());
+        }
+        Some(HistoryFlaw::DropsOtherFields) => change(&mut kept, &|stored| {
+            if let Some(kwargs) = stored.pointer_mut("/data/additional_kwargs") {
+                *kwargs = Json::Object(serde_json::Map::default());
+            }
+        }),
+        Some(HistoryFlaw::RoundsIntegers) => change(&mut kept, &round),
+        _ => {}
+    }
+    kept
+}
+
+fn rewrite(messages: &mut [Arc<Message>], rewrite: impl Fn(&str) -> String) {
+    for message in messages {
+        *message = Message::new(message.role().clone(), rewrite(&message.text())).into();
+    }
+}
+
+/// Changes the stored form of messages.
+fn change(messages: &mut [Arc<Message>], change: &impl Fn(&mut Json)) {
+    for message in messages {
+        let mut stored = message.to_stored();
+        change(&mut stored);
+        *message = Message::from_stored(stored).unwrap().into();
+    }
+}
+
+/// Rounds integers as a store does whose numbers are doubles.
+#[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)]
+fn round(json: &mut Json) {
+    match json {
+        Json::Number(number) => {
+            if let Some(integer) = number.as_i64() {
+                *number = (integer as f64 as i64).into();
+            }
+        }
+        Json::Array(items) => items.iter_mut().for_each(round),
+        Json::Object(members) => members.values_mut().for_each(round),
+        _ => {}
     }
 }

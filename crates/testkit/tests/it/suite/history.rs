@@ -31,6 +31,7 @@ const FLAWS: &[(HistoryFlaw, &str)] = &[
     (HistoryFlaw::AfterIgnoresEpochs, "after_another_epoch_comes_all"),
     (HistoryFlaw::VersionOfTheSlice, "every_range_tells_the_version"),
     (HistoryFlaw::BeginsAfterTheFirst, "the_first_messages_are_those_it_begins_with"),
+    (HistoryFlaw::LoadsAPage, "a_long_session_is_loaded_whole"),
     (HistoryFlaw::IgnoresCase, "sessions_never_mix"),
     (HistoryFlaw::ClearsEverything, "clearing_one_session_leaves_the_others"),
     (HistoryFlaw::ForgetsBases, "turns_are_loaded_as_they_were_appended"),
@@ -41,8 +42,12 @@ const FLAWS: &[(HistoryFlaw, &str)] = &[
     (HistoryFlaw::EndsOtherEpochs, "a_deletion_leaves_the_sessions_that_are_new"),
     (HistoryFlaw::TrimsText, "odd_texts_come_back_as_they_were"),
     (HistoryFlaw::KeepsTextOnly, "every_kind_of_message_comes_back_as_it_was"),
+    (HistoryFlaw::DropsOtherFields, "every_kind_of_message_comes_back_as_it_was"),
+    (HistoryFlaw::RoundsIntegers, "every_kind_of_message_comes_back_as_it_was"),
     (HistoryFlaw::KeepsTenMessages, "a_turn_of_many_messages_is_whole"),
     (HistoryFlaw::CutsLargeMessages, "a_large_message_comes_back_or_is_refused"),
+    (HistoryFlaw::RefusesUnchecked, "a_large_message_comes_back_or_is_refused"),
+    (HistoryFlaw::RefusesTooMuch, "a_large_message_comes_back_or_is_refused"),
     (HistoryFlaw::AppendsInHalves, "a_dropped_append_is_whole_or_not_there"),
     (HistoryFlaw::NotesTheIdFirst, "a_dropped_append_can_be_repeated"),
     (HistoryFlaw::TakesWhileLoading, "a_dropped_load_leaves_no_trace"),
@@ -126,7 +131,7 @@ fn an_error_tells_what_was_seen() {
     let error = block_on(suite::history(|| Modest { inner: History::new(None), clears: false }))
         .unwrap_err();
     insta::assert_snapshot!(error, @r"
-    8 of 57 checks of the history suite failed:
+    8 of 58 checks of the history suite failed:
       clearing_empties_and_starts_an_epoch: failed unexpectedly: cannot reach the history: the disk is gone
       a_cleared_turn_can_be_appended_again: failed unexpectedly: cannot reach the history: the disk is gone
       any_is_always_met: failed unexpectedly: cannot reach the history: the disk is gone
