@@ -336,7 +336,8 @@ macro_rules! impl_calls {
 
             /// Closes the conversation: new calls and waiting calls fail with
             /// [`ChainError::Closed`](crate::ChainError::Closed), and the running call has `limit`
-            /// to end. Then it is given up, and fails at its next wait: with `Closed`, or with
+            /// to end, with a [`save_partial`](crate::ChainStream::save_partial) that is asked for
+            /// meanwhile. Then it is given up, and fails at its next wait: with `Closed`, or with
             /// [`ChainError::NotSaved`](crate::ChainError::NotSaved) if the model has answered.
             ///
             /// Returns the number of calls that were given up. Calls of a chain without a memory

@@ -57,15 +57,16 @@ struct Waiting {
     ticket: u64,
     deadline: Option<Instant>,
     waker: Waker,
+    saves: bool,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Closing {
     #[default]
     Open,
-    /// New calls and waiting calls fail.
+    /// New calls and waiting calls fail, but for those that save.
     Closed,
-    /// The call that holds the place fails as well.
+    /// The call that holds the place fails as well, and so do all others.
     Aborted,
 }
 
@@ -100,10 +101,11 @@ impl Queue {
         deadline: Option<Instant>,
     ) -> Enter {
         let queue = Some(Arc::clone(self));
-        Enter { queue, ticket: None, no_wait, limit, until: None, deadline, timer: None }
+        let (saves, until, timer) = (false, None, None);
+        Enter { queue, ticket: None, no_wait, saves, limit, until, deadline, timer }
     }
 
-    /// Refuses new calls and the waiting ones.
+    /// Refuses new calls and the waiting ones, but for those that save.
     pub(crate) fn close(&self) {
         self.set_closing(Closing::Closed);
     }
@@ -117,7 +119,14 @@ impl Queue {
         let wakers = {
             let mut state = self.lock();
             state.closing = state.closing.max(closing);
-            let mut wakers: Vec<_> = state.waiting.drain(..).map(|waiting| waiting.waker).collect();
+            let mut wakers = Vec::new();
+            state.waiting.retain(|waiting| {
+                let stays = waiting.saves && closing != Closing::Aborted;
+                if !stays {
+                    wakers.push(waiting.waker.clone());
+                }
+                stays
+            });
             if closing == Closing::Aborted {
                 wakers.extend(state.holder.as_mut().and_then(|holder| holder.waker.take()));
             }
@@ -152,7 +161,7 @@ impl Queue {
             if state.held_by(ticket).is_none() {
                 return;
             }
-            let Some(Waiting { ticket, deadline, waker }) = state.waiting.pop_front() else {
+            let Some(Waiting { ticket, deadline, waker, .. }) = state.waiting.pop_front() else {
                 state.holder = None;
                 let idle = std::mem::take(&mut state.idle);
                 drop(state);
@@ -215,6 +224,8 @@ pub(crate) struct Enter {
     /// The ticket of a call that waits.
     ticket: Option<u64>,
     no_wait: bool,
+    /// Whether the call saves what an earlier one was answered.
+    saves: bool,
     limit: Duration,
     /// The end of the wait, from its start on. A limit beyond the clock's range has none.
     until: Option<Instant>,
@@ -232,9 +243,17 @@ enum Admission {
 }
 
 impl Enter {
+    /// Lets the call in although the queue is closed, unless it is aborted: what it saves is paid
+    /// for.
+    pub(crate) const fn saving(mut self) -> Self {
+        self.saves = true;
+        self
+    }
+
     fn ask(&mut self, queue: &Queue, context: &Context<'_>) -> Admission {
         let mut state = queue.lock();
-        if state.closing != Closing::Open {
+        let last = if self.saves { Closing::Closed } else { Closing::Open };
+        if state.closing > last {
             return Admission::Refused(Refusal::Closed);
         }
         let Some(holder) = &state.holder else {
@@ -275,8 +294,8 @@ impl Enter {
     /// Enters the queue, or updates the call's waker in it.
     fn wait(&mut self, state: &mut State, now: Instant, waker: &Waker) {
         let Some(ticket) = self.ticket else {
-            let (ticket, deadline) = (state.ticket(), self.deadline);
-            state.waiting.push_back(Waiting { ticket, deadline, waker: waker.clone() });
+            let (ticket, deadline, saves) = (state.ticket(), self.deadline, self.saves);
+            state.waiting.push_back(Waiting { ticket, deadline, waker: waker.clone(), saves });
             self.ticket = Some(ticket);
             self.until = now.checked_add(self.limit);
             return;

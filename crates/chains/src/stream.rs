@@ -260,7 +260,8 @@ impl ChainStream {
     ///   tools have done before the model failed is in the stream's error
     ///   ([`ModelError::exchange`]).
     /// - [`ChainError::Closed`], [`ChainError::Reentrant`] or [`ChainError::QueueTimeout`] if the
-    ///   stream has failed and the conversation cannot be entered again.
+    ///   stream has failed and the conversation cannot be entered again. A conversation that is
+    ///   closed can be, until the limit of its [`close`](crate::LlmChain::close) has passed.
     ///
     /// # Examples
     ///

@@ -22,6 +22,7 @@ pub(crate) const ALL: &[Model] = &[
     ("queue: one call at a time, and each gets its turn", one_at_a_time),
     ("queue: a call that gives up passes its turn on", giving_up),
     ("queue: closing wakes all that wait", closing),
+    ("queue: what is to be saved is let in while it closes", saving),
     ("queue: an aborted call is woken", aborting),
     ("queue: the wait for idleness ends", idleness),
     ("queue: a call is not overtaken while it is polled", overtaking),
@@ -86,6 +87,20 @@ fn closing() {
     drop(holder);
     // It was closed before the place was free.
     assert_eq!(waiting.join().unwrap(), Err(Refusal::Closed));
+}
+
+fn saving() {
+    let queue = Arc::new(Queue::default());
+    let holder = block_on(enter(&queue)).unwrap();
+    let saving = {
+        let queue = Arc::clone(&queue);
+        thread::spawn(move || block_on(enter(&queue).saving()).map(drop))
+    };
+    let ended = thread::spawn(move || drop(holder));
+    queue.close();
+    block_on(std::future::poll_fn(|context| queue.poll_idle(context)));
+    ended.join().unwrap();
+    assert_eq!(saving.join().unwrap(), Ok(()));
 }
 
 fn aborting() {

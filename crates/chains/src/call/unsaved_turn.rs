@@ -31,7 +31,7 @@ impl CallState {
         self.limits = Limits::default();
         if !self.permit.as_ref().is_some_and(Permit::keep) {
             self.permit = None;
-            self.permit = Some(binding.enter(false, None).await?);
+            self.permit = Some(binding.enter(false, None).saving().await?);
         }
         Ok(())
     }

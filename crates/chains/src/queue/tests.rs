@@ -114,6 +114,31 @@ fn a_closed_queue_refuses_all_but_the_call_that_runs() {
 }
 
 #[test]
+fn a_closed_queue_lets_in_what_is_to_be_saved_until_it_is_aborted() {
+    let queue = Arc::new(Queue::default());
+    let context = Context::from_waker(Waker::noop());
+    let holder = ready(&mut enter(&queue));
+    let (mut before, mut call, mut after) =
+        (enter(&queue).saving(), enter(&queue), enter(&queue).saving());
+    assert!(poll(&mut before).is_pending() && poll(&mut call).is_pending());
+    queue.close();
+    assert_eq!(refused(&mut call), Refusal::Closed);
+    assert!(poll(&mut before).is_pending() && poll(&mut after).is_pending());
+    drop(holder);
+    assert!(queue.poll_idle(&context).is_pending());
+    drop(ready(&mut before));
+    drop(ready(&mut after));
+    assert!(queue.poll_idle(&context).is_ready());
+    let last = ready(&mut enter(&queue).saving());
+    let mut aborted = enter(&queue).saving();
+    assert!(poll(&mut aborted).is_pending());
+    queue.abort();
+    assert_eq!(refused(&mut aborted), Refusal::Closed);
+    assert_eq!(refused(&mut enter(&queue).saving()), Refusal::Closed);
+    drop(last);
+}
+
+#[test]
 fn a_grant_that_meets_a_close_is_passed_on() {
     let queue = Arc::new(Queue::default());
     let holder = ready(&mut enter(&queue));

@@ -131,3 +131,61 @@ async fn a_call_that_closes_its_own_conversation_is_not_waited_for_and_ends() {
     let error = chain.predict(question()).await.unwrap_err();
     assert!(matches!(error, ChainError::Closed), "{error}");
 }
+
+/// A stream whose answer broke off gave its place back, and its part is saved during a close.
+#[tokio::test]
+async fn a_part_is_saved_while_its_conversation_is_closed() {
+    let gate = Gate::new();
+    let broken = || ScriptedReply::pieces(["Hel"]).cut_off();
+    let held = ScriptedReply::text("held").held_by(&gate);
+    let history = TestHistory::default();
+    let model = ScriptedChat::new([broken(), broken(), held]);
+    let chain = chain(&model, &history);
+    let mut streams = Vec::new();
+    for text in ["one", "two"] {
+        let mut stream = chain.stream(vars! { "human_input" => text }).await.unwrap();
+        while stream.next().await.is_some() {}
+        streams.push(stream);
+    }
+    let call = tokio::spawn({
+        let chain = chain.clone();
+        async move { chain.predict(vars! { "human_input" => "three" }).await }
+    });
+    model.received(3).await;
+    // One save waits before the close, and one is asked for during it.
+    let first = tokio::spawn(streams.remove(0).save_partial());
+    tokio::task::yield_now().await;
+    let closing = tokio::spawn({
+        let chain = chain.clone();
+        async move { chain.close(LIMIT).await }
+    });
+    tokio::task::yield_now().await;
+    let second = tokio::spawn(streams.remove(0).save_partial());
+    tokio::task::yield_now().await;
+    gate.open();
+    assert_eq!(call.await.unwrap().unwrap(), "held");
+    first.await.unwrap().unwrap();
+    second.await.unwrap().unwrap();
+    assert_eq!(closing.await.unwrap(), 0);
+    let expected = "Human: three\nAI: held\nHuman: one\nAI: Hel\nHuman: two\nAI: Hel";
+    assert_eq!(history.transcript().await, expected);
+}
+
+#[tokio::test]
+async fn a_part_is_not_saved_after_the_limit_of_a_close() {
+    let model =
+        ScriptedChat::new([ScriptedReply::pieces(["Hel"]).cut_off(), ScriptedReply::hang()]);
+    let history = TestHistory::default();
+    let chain = chain(&model, &history);
+    let mut stream = chain.stream(vars! { "human_input" => "hi" }).await.unwrap();
+    while stream.next().await.is_some() {}
+    let hanging = tokio::spawn({
+        let chain = chain.clone();
+        async move { chain.predict(vars! { "human_input" => "ho" }).await }
+    });
+    model.received(2).await;
+    assert_eq!(chain.close(Duration::ZERO).await, 1);
+    assert!(matches!(stream.save_partial().await.unwrap_err(), ChainError::Closed));
+    assert!(matches!(hanging.await.unwrap().unwrap_err(), ChainError::Closed));
+    assert_eq!(history.transcript().await, "");
+}
