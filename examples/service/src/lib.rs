@@ -10,6 +10,7 @@
 #![allow(clippy::print_stderr, clippy::result_large_err, reason = "a program's log and responses")]
 
 mod failure;
+pub mod listener;
 pub mod routes;
 
 use std::{error::Error, sync::Arc, time::Duration};
@@ -21,13 +22,18 @@ use conversant_core::{
 };
 use conversant_memory::WindowMemory;
 use conversant_prompts::{ChatPromptTemplate, MessageTemplate, MessagesPlaceholder};
+use tokio::{sync::watch, time::timeout};
+
+/// The time that each of the last steps of the service has.
+const END_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A chat service. Clones share everything.
 #[derive(Clone)]
 #[allow(missing_debug_implementations)]
 pub struct Service {
-    /// The chains of the sessions. Close them at the end.
-    pub conversations: Conversations,
+    conversations: Conversations,
+    /// Whether the service ends. The streams that run have receivers.
+    ending: watch::Sender<bool>,
     history: Arc<dyn ChatHistory>,
     meter: Arc<Meter>,
     limit: Duration,
@@ -59,7 +65,16 @@ impl Service {
             let memory = memory.with_history(Arc::clone(&store), session.clone());
             definition.clone().memory(memory).prompt_cache_key(session.as_str()).build()
         })?;
-        Ok(Self { conversations, history, meter, limit })
+        Ok(Self { conversations, ending: watch::Sender::new(false), history, meter, limit })
+    }
+
+    /// Ends the service after its connections: stores the parts of answers that clients do not
+    /// read, and returns the number of calls that were given up.
+    pub async fn close(&self) -> usize {
+        self.ending.send_replace(true);
+        // Before the conversations are closed, so that their parts can be saved.
+        let _ = timeout(END_TIMEOUT, self.ending.closed()).await;
+        self.conversations.close(END_TIMEOUT).await
     }
 
     fn chain(&self, session: &str) -> Result<LlmChain> {

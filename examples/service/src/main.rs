@@ -9,7 +9,11 @@ use conversant_core::{ChatHistory, Prices};
 use conversant_history_postgres::PostgresHistory;
 use conversant_history_sqlite::SqliteHistory;
 use conversant_models::OpenAiChat;
-use service::{Service, routes::router};
+use service::{
+    Service,
+    listener::{ConnectionLimits, serve},
+    routes::router,
+};
 use tokio::net::TcpListener;
 #[cfg(unix)]
 use tokio::signal::unix::{SignalKind, signal};
@@ -50,8 +54,9 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     let service = Service::new(model, prices, history, limit)?;
     let listener = TcpListener::bind(listen).await?;
     eprintln!("service: listening on http://{}", listener.local_addr()?);
-    axum::serve(listener, router(service.clone())).with_graceful_shutdown(interrupted()).await?;
-    eprintln!("service: {} calls were given up", service.conversations.close(limit).await);
+    let limits = ConnectionLimits::for_calls(limit);
+    serve(listener, router(service.clone()), limits, interrupted()).await;
+    eprintln!("service: {} calls were given up", service.close().await);
     Ok(())
 }
 

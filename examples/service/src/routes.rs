@@ -4,21 +4,30 @@ use std::convert::Infallible;
 
 use axum::{
     Json, Router,
-    extract::{Path, State},
+    body::to_bytes,
+    extract::{Path, Request, State},
+    http::StatusCode,
+    middleware::{Next, from_fn_with_state},
     response::{
-        Result,
+        IntoResponse, Response, Result,
         sse::{Event, KeepAlive, Sse},
     },
     routing::{get, post},
 };
-use conversant_chains::ChainStream;
+use conversant_chains::{ChainError, ChainStream};
 use conversant_core::{Delta, Totals, vars};
 use futures_util::stream::{self, Stream};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
+use tokio::{
+    sync::{mpsc, watch},
+    time::{Sleep, sleep, timeout},
+};
 
 use crate::{Service, failure};
+
+/// The greatest size of a request's body.
+const MAX_BODY: usize = 2 << 20;
 
 #[derive(Deserialize)]
 struct Question {
@@ -32,7 +41,18 @@ pub fn router(service: Service) -> Router {
         .route("/sessions/{id}/turns", post(turn))
         .route("/sessions/{id}/stream", post(stream))
         .route("/metrics", get(metrics))
+        .layer(from_fn_with_state(service.clone(), read_body))
         .with_state(service)
+}
+
+/// Reads the body of a request, which must come within the limit of a call.
+async fn read_body(State(service): State<Service>, request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    match timeout(service.limit, to_bytes(body, MAX_BODY)).await {
+        Ok(Ok(body)) => next.run(Request::from_parts(parts, body.into())).await,
+        Ok(Err(_)) => StatusCode::PAYLOAD_TOO_LARGE.into_response(),
+        Err(_) => StatusCode::REQUEST_TIMEOUT.into_response(),
+    }
 }
 
 async fn turn(
@@ -53,37 +73,57 @@ async fn stream(
     Json(Question { message }): Json<Question>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>> {
     let chain = service.chain(&session)?;
+    let deadline = sleep(service.limit);
     let answer = chain.stream_with(vars! { "message" => message }, service.options()).await;
     let answer = answer.map_err(failure::of_call)?;
     let (sender, receiver) = mpsc::channel(16);
-    tokio::spawn(forward(answer, sender));
+    tokio::spawn(forward(answer, sender, deadline, service.ending.subscribe()));
     let events = stream::unfold(receiver, |mut receiver| async move {
         receiver.recv().await.map(|event| (Ok(event), receiver))
     });
     Ok(Sse::new(events).keep_alive(KeepAlive::default()))
 }
 
-/// Sends the pieces of an answer to a client. If the client leaves, the part that it was sent is
-/// stored, marked as incomplete.
-async fn forward(mut answer: ChainStream, client: mpsc::Sender<Event>) {
+/// Sends the pieces of an answer to a client. If the client leaves, or does not read them before
+/// the deadline or the end of the service, or if the answer breaks off, the part that was received
+/// is stored, marked as incomplete.
+async fn forward(
+    mut answer: ChainStream,
+    client: mpsc::Sender<Event>,
+    deadline: Sleep,
+    mut ending: watch::Receiver<bool>,
+) {
+    tokio::pin!(deadline);
     loop {
         let delta = tokio::select! {
             delta = answer.next() => delta,
             () = client.closed() => break,
+            _ = ending.wait_for(|ending| *ending) => break,
         };
-        let (event, data) = match delta {
-            None => return,
+        let (event, data) = match &delta {
+            None => break,
             Some(Ok(Delta::Text(text))) => ("text", json!(text)),
             Some(Ok(Delta::Done(reply))) => ("done", json!({"usage": reply.usage})),
             Some(Ok(_)) => continue,
-            Some(Err(error)) => ("error", json!(failure::log(&error))),
+            Some(Err(error)) => ("error", json!(failure::log(error))),
         };
-        if client.send(Event::default().event(event).data(data.to_string())).await.is_err() {
+        let event = Event::default().event(event).data(data.to_string());
+        let is_sent = tokio::select! {
+            biased;
+            sent = client.send(event) => sent.is_ok(),
+            () = &mut deadline => false,
+            _ = ending.wait_for(|ending| *ending) => false,
+        };
+        if !is_sent {
             break;
         }
     }
-    if let Err(error) = answer.save_partial().await {
-        failure::log(&error);
+    // Saves nothing if the turn is saved.
+    match answer.save_partial().await {
+        Ok(()) | Err(ChainError::NothingToSave { .. }) => {}
+        Err(error) => {
+            failure::log(&error);
+        }
     }
 }
 

@@ -13,7 +13,9 @@ use std::time::Duration;
 
 use conversant_testkit::{Answer, Gate, OpenAiServer};
 use serde_json::json;
+use service::listener::ConnectionLimits;
 use support::Running;
+use tokio::io::AsyncReadExt;
 
 #[tokio::test]
 async fn a_session_is_remembered_and_counted() {
@@ -87,7 +89,8 @@ async fn a_client_that_leaves_keeps_the_part() {
         .start()
         .unwrap();
     let service = Running::start(&server).await;
-    service.leave_after("/sessions/ada/stream", json!({"message": "A story."}), "Once upon").await;
+    let question = json!({"message": "A story."});
+    drop(service.stall_after("/sessions/ada/stream", question, "Once upon").await);
     // The session's next call waits until the part is stored.
     let next = service.post("/sessions/ada/turns", json!({"message": "Go on."})).await;
     assert_eq!(next.json()["answer"], "The end.");
@@ -146,5 +149,68 @@ async fn a_running_answer_survives_the_shutdown() {
     };
     let (response, ()) = tokio::join!(call, shutdown);
     assert_eq!(response.json()["answer"], "still here");
+    assert_eq!(service.ended().await, 0);
+}
+
+/// A part of a request: a question of 100 bytes of which few have come.
+const STALLED: &str = "POST /sessions/a/turns HTTP/1.1\r\nhost: localhost\r\n\
+    content-type: application/json\r\ncontent-length: 100\r\n\r\n{\"messa";
+
+#[tokio::test]
+async fn a_request_that_does_not_come_is_given_up() {
+    let server = OpenAiServer::builder().start().unwrap();
+    let limit = Duration::from_millis(50);
+    let limits = ConnectionLimits { head_timeout: limit, ..ConnectionLimits::for_calls(limit) };
+    let service = Running::with_limits(&server, limit, limits).await;
+    for (part, status) in [(STALLED, "HTTP/1.1 408 "), ("GET /metrics HTTP/1.1\r\nhost: ", "")] {
+        let mut response = String::new();
+        service.send_part(part).await.read_to_string(&mut response).await.unwrap();
+        assert!(response.starts_with(status), "{response}");
+        assert_eq!(response.is_empty(), status.is_empty(), "{response}");
+    }
+}
+
+/// Neither a request that does not come nor an answer that is not read keeps the service running,
+/// and what was received of the answer is stored.
+#[tokio::test]
+async fn clients_that_stall_do_not_hold_up_the_end() {
+    let gate = Gate::new();
+    let server = OpenAiServer::builder()
+        .reply(Answer::pieces(["Once upon ", "a time"]).held_after(2, &gate))
+        .start()
+        .unwrap();
+    let (limit, end_timeout) = (Duration::from_secs(60), Duration::from_millis(50));
+    let limits = ConnectionLimits { end_timeout, ..ConnectionLimits::for_calls(limit) };
+    let service = Running::with_limits(&server, limit, limits).await;
+    let question = json!({"message": "A story."});
+    let reader = service.stall_after("/sessions/ada/stream", question, "Once upon").await;
+    let writer = service.send_part(STALLED).await;
+    let service = service.restarted(&server).await;
+    let session = service.get("/sessions/ada").await.json();
+    assert_eq!(session["messages"][1]["text"], "Once upon ");
+    drop((reader, writer));
+    gate.open();
+}
+
+/// An answer that is larger than what a connection holds ends at the call's deadline.
+#[tokio::test]
+async fn an_answer_that_is_not_read_ends_at_its_deadline() {
+    let pieces = vec!["x".repeat(16 << 10); 450];
+    let server = OpenAiServer::builder().reply(Answer::pieces(pieces)).start().unwrap();
+    let service = Running::with_limit(&server, Duration::from_secs(5)).await;
+    let question = json!({"message": "A story."});
+    let reader = service.post_unread("/sessions/ada/stream", question).await;
+    let saved = async {
+        loop {
+            let session = service.get("/sessions/ada").await.json();
+            if let Some(text) = session["messages"][1]["text"].as_str() {
+                break text.len();
+            }
+        }
+    };
+    let length = tokio::time::timeout(Duration::from_secs(60), saved).await.unwrap();
+    assert!((1..450 << 14).contains(&length), "{length}");
+    drop(reader);
+    service.shut_down();
     assert_eq!(service.ended().await, 0);
 }

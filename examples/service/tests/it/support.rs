@@ -7,7 +7,11 @@ use conversant_history_sqlite::SqliteHistory;
 use conversant_models::OpenAiChat;
 use conversant_testkit::OpenAiServer;
 use serde_json::Value as Json;
-use service::{Service, routes::router};
+use service::{
+    Service,
+    listener::{ConnectionLimits, serve},
+    routes::router,
+};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -42,17 +46,32 @@ impl Running {
     }
 
     pub(crate) async fn with_limit(model: &OpenAiServer, limit: Duration) -> Self {
-        Self::over(tempfile::tempdir().unwrap(), model, limit).await
+        Self::with_limits(model, limit, ConnectionLimits::for_calls(limit)).await
+    }
+
+    pub(crate) async fn with_limits(
+        model: &OpenAiServer,
+        limit: Duration,
+        connections: ConnectionLimits,
+    ) -> Self {
+        Self::over(tempfile::tempdir().unwrap(), model, limit, connections).await
     }
 
     /// Ends the service and starts it again over the same store.
     pub(crate) async fn restarted(self, model: &OpenAiServer) -> Self {
         self.shut_down();
         self.server.await.unwrap();
-        Self::over(self.folder, model, Duration::from_secs(30)).await
+        self.service.close().await;
+        let limit = Duration::from_secs(30);
+        Self::over(self.folder, model, limit, ConnectionLimits::for_calls(limit)).await
     }
 
-    async fn over(folder: TempDir, model: &OpenAiServer, limit: Duration) -> Self {
+    async fn over(
+        folder: TempDir,
+        model: &OpenAiServer,
+        limit: Duration,
+        connections: ConnectionLimits,
+    ) -> Self {
         let history = Arc::new(SqliteHistory::open(folder.path().join("c.db")).unwrap());
         let model = OpenAiChat::builder("m").base_url(model.base_url()).max_retries(0).build();
         let service =
@@ -63,8 +82,7 @@ impl Running {
         let notified = Arc::clone(&shutdown);
         let app = router(service.clone());
         let server = tokio::spawn(async move {
-            let end = async move { notified.notified().await };
-            axum::serve(listener, app).with_graceful_shutdown(end).await.unwrap();
+            serve(listener, app, connections, async move { notified.notified().await }).await;
         });
         Self { address, service, shutdown, server, folder }
     }
@@ -76,7 +94,7 @@ impl Running {
     /// Waits for the end of the server, and returns the number of calls that were given up.
     pub(crate) async fn ended(self) -> usize {
         self.server.await.unwrap();
-        self.service.conversations.close(Duration::from_secs(5)).await
+        self.service.close().await
     }
 
     pub(crate) async fn get(&self, path: &str) -> Response {
@@ -98,8 +116,9 @@ impl Running {
         Response { status, body }
     }
 
-    /// Sends a request, reads until a text has come, and closes the connection.
-    pub(crate) async fn leave_after(&self, path: &str, body: Json, text: &str) {
+    /// Sends a request, reads until a text has come, and returns the connection, which is no longer
+    /// read.
+    pub(crate) async fn stall_after(&self, path: &str, body: Json, text: &str) -> TcpStream {
         let mut socket = self.request("POST", path, &body.to_string()).await;
         let mut received = String::new();
         while !received.contains(text) {
@@ -108,6 +127,19 @@ impl Running {
             assert!(count > 0, "the answer ended: {received}");
             received.push_str(&String::from_utf8_lossy(&buffer[..count]));
         }
+        socket
+    }
+
+    /// Sends the start of a request.
+    pub(crate) async fn send_part(&self, part: &str) -> TcpStream {
+        let mut socket = TcpStream::connect(self.address).await.unwrap();
+        socket.write_all(part.as_bytes()).await.unwrap();
+        socket
+    }
+
+    /// Sends a request, and reads nothing of its response.
+    pub(crate) async fn post_unread(&self, path: &str, body: Json) -> TcpStream {
+        self.request("POST", path, &body.to_string()).await
     }
 
     async fn request(&self, method: &str, path: &str, body: &str) -> TcpStream {

@@ -1,0 +1,82 @@
+//! Connections, within limits: none of them can hold the service, or its end, by being slow.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
+    service::TowerToHyperService,
+};
+use tokio::{
+    net::TcpListener,
+    sync::Semaphore,
+    time::{sleep, timeout},
+};
+
+/// The limits of connections.
+#[derive(Debug, Clone, Copy)]
+pub struct ConnectionLimits {
+    /// The number at the same time. Others wait.
+    pub max: usize,
+    /// The time within which the head of a request must have come. A connection without one ends.
+    pub head_timeout: Duration,
+    /// The time after which a connection ends, also in the middle of a response.
+    pub lifetime: Duration,
+    /// The time that requests have to end with the service.
+    pub end_timeout: Duration,
+}
+
+impl ConnectionLimits {
+    /// Returns limits for a service whose calls must end within a time.
+    #[must_use]
+    pub const fn for_calls(limit: Duration) -> Self {
+        let head_timeout = Duration::from_secs(10);
+        let lifetime = limit.saturating_add(Duration::from_secs(900));
+        Self { max: 1024, head_timeout, lifetime, end_timeout: limit }
+    }
+}
+
+/// The wait after a connection that could not be accepted, such as for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Serves until a future ends, and then waits for the requests that run, within the limit.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    limits: ConnectionLimits,
+    end: impl Future<Output = ()>,
+) {
+    let places = Arc::new(Semaphore::new(limits.max));
+    let graceful = GracefulShutdown::new();
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(limits.head_timeout);
+    let mut end = std::pin::pin!(end);
+    loop {
+        let accept = async {
+            let place = Arc::clone(&places).acquire_owned().await;
+            (listener.accept().await, place)
+        };
+        let (accepted, place) = tokio::select! {
+            accepted = accept => accepted,
+            () = &mut end => break,
+        };
+        let Ok((socket, _)) = accepted else {
+            sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        // Pieces of an answer are small, and must not wait for each other.
+        let _ = socket.set_nodelay(true);
+        let service = TowerToHyperService::new(router.clone());
+        let connection = http.serve_connection(TokioIo::new(socket), service);
+        let connection = graceful.watch(connection);
+        tokio::spawn(async move {
+            // An error is the client's, and others need not know it.
+            let _ = timeout(limits.lifetime, connection).await;
+            drop(place);
+        });
+    }
+    drop(listener);
+    let _ = timeout(limits.end_timeout, graceful.shutdown()).await;
+}
