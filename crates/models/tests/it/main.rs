@@ -23,6 +23,7 @@ mod odd_values;
 mod proxies;
 mod recorded;
 mod requests;
+mod response_item_names;
 mod response_items;
 mod responses;
 mod runtimes;

@@ -7,11 +7,11 @@ use conversant_core::{Delta, ModelError, Reply};
 use conversant_models::wire::ResponsesStreamDecoder;
 use serde_json::{Value as Json, json};
 
-fn added(index: impl Into<Json>, item: Json) -> Json {
+pub(crate) fn added(index: impl Into<Json>, item: Json) -> Json {
     item_event("added", index.into(), item)
 }
 
-fn done(index: impl Into<Json>, item: Json) -> Json {
+pub(crate) fn done(index: impl Into<Json>, item: Json) -> Json {
     item_event("done", index.into(), item)
 }
 
@@ -22,12 +22,12 @@ fn item_event(what: &str, index: Json, item: Json) -> Json {
     event
 }
 
-fn text(index: impl Into<Json>, id: &str, delta: &str) -> Json {
+pub(crate) fn text(index: impl Into<Json>, id: &str, delta: &str) -> Json {
     json!({"type": "response.output_text.delta", "output_index": index.into(), "item_id": id,
         "content_index": 0, "delta": delta})
 }
 
-fn arguments(index: impl Into<Json>, id: &str, delta: &str) -> Json {
+pub(crate) fn arguments(index: impl Into<Json>, id: &str, delta: &str) -> Json {
     json!({"type": "response.function_call_arguments.delta", "output_index": index.into(),
         "item_id": id, "delta": delta})
 }
@@ -37,13 +37,13 @@ fn arguments_done(index: impl Into<Json>, id: &str, arguments: &str) -> Json {
         "item_id": id, "arguments": arguments})
 }
 
-fn completed(output: Json) -> Json {
+pub(crate) fn completed(output: Json) -> Json {
     let mut event = json!({"type": "response.completed", "response": {"status": "completed"}});
     event["response"]["output"] = output;
     event
 }
 
-fn message(id: &str, text: &str) -> Json {
+pub(crate) fn message(id: &str, text: &str) -> Json {
     json!({"type": "message", "id": id, "role": "assistant",
         "content": [{"type": "output_text", "text": text, "annotations": []}]})
 }
@@ -52,7 +52,7 @@ fn empty_message(id: &str) -> Json {
     json!({"type": "message", "id": id, "role": "assistant", "content": []})
 }
 
-fn call(id: &str, name: &str, arguments: &str) -> Json {
+pub(crate) fn call(id: &str, name: &str, arguments: &str) -> Json {
     json!({"type": "function_call", "id": format!("fc_{id}"), "call_id": id, "name": name,
         "arguments": arguments})
 }
@@ -96,7 +96,7 @@ fn shown(name: &str, arguments: &str) -> String {
 
 /// Asserts that events are an answer with a text and calls, as their pieces say.
 #[track_caller]
-fn check(events: &[Json], expected: &str, expected_calls: &[&str]) {
+pub(crate) fn check(events: &[Json], expected: &str, expected_calls: &[&str]) {
     let Streamed { reply, text, calls } = decode(events).unwrap();
     let of_reply = reply.message.tool_calls().iter();
     let of_reply: Vec<_> = of_reply.map(|call| format!("{} {}", call.name, call.args)).collect();

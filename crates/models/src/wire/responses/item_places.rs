@@ -71,18 +71,23 @@ impl ItemPlace<'_> {
     pub(super) fn of_done(&self, items: &[ItemAccumulator], item: &Json) -> Option<usize> {
         let (mut open, mut named, mut other, mut repeated, mut last) =
             (None, None, None, None, None);
+        // Whether a later item has the index as well, so that the index names none of them.
+        let mut is_shared = false;
         for (position, known) in items.iter().enumerate().rev() {
+            let has_index = self.has_index_of(known);
+            let was_shared = is_shared;
+            is_shared |= has_index;
             if !may_be(known, item) {
                 continue;
             }
             let same = is_same(known, self.id, item);
-            let found = match (self.has_index_of(known), same) {
+            let found = match (has_index, same) {
                 (_, Some(true)) if self.may_have_index_of(known) => return Some(position),
                 (false, Some(true)) if !known.is_done() => &mut named,
                 (true, None) if !known.is_done() => &mut open,
                 // Its id is another one with each event.
                 (true, Some(_)) if !known.is_done() => &mut other,
-                (true, None) if says_the_same(known, item) => &mut repeated,
+                (true, None) if !was_shared && says_the_same(known, item) => &mut repeated,
                 (false, _) if self.output_index.is_none() && !known.is_done() => &mut last,
                 _ => continue,
             };
