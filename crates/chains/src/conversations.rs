@@ -182,8 +182,8 @@ impl Conversations {
     /// Closes all conversations, for the end of a service: new calls and waiting calls fail with
     /// [`ChainError::Closed`](crate::ChainError::Closed), and running calls have `limit` to end,
     /// with the saves of [`save_partial`](crate::ChainStream::save_partial) that are asked for
-    /// meanwhile. Then those that still run are given up, as [`LlmChain::close`] documents, and their number
-    /// is returned.
+    /// meanwhile. Then those that still run are given up, as [`LlmChain::close`] documents, and
+    /// their number is returned.
     ///
     /// # Examples
     ///
