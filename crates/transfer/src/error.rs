@@ -63,7 +63,7 @@ pub enum FileFault {
     EndsEarly,
     /// Something other than a comma or the end of the list follows a conversation.
     Separator,
-    /// A comma or a closing bracket stands between conversations that are not in a list.
+    /// A comma or a closing bracket is between conversations that are not in a list.
     Between,
     /// Something follows the end of the list.
     Trailing,
@@ -78,7 +78,7 @@ impl fmt::Display for FileFault {
             Self::EndsEarly => "it ends within its list; get the whole file and import it again",
             Self::Separator => "expected a comma or the end of the list",
             Self::Between => {
-                "a comma or a bracket stands between conversations; remove it, or write `[` before \
+                "a comma or a bracket is between conversations; remove it, or write `[` before \
                  the first one and `]` after the last"
             }
             Self::Trailing => "expected the end of the file after the list",

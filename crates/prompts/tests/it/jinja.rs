@@ -268,7 +268,7 @@ fn filters_and_loops_are_those_of_jinja2() {
     );
 }
 
-/// What the guide lists in `guide::differences`.
+/// The rows of `guide::differences` that have a text.
 #[test]
 fn values_that_differ_from_jinja2() {
     check(

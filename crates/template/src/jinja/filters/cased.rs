@@ -15,7 +15,7 @@ const KEY: &str = "0";
 /// The bytes of a text in lower case that are worth a unit of fuel.
 const BYTES_OF_FUEL: usize = 64;
 
-/// What is done with the items of a list by their keys.
+/// The filters, by their use of the keys.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Filter {
     SortMap,
