@@ -120,7 +120,7 @@ impl Operation for ReplaceNote {
             let current = version_with_tip(&row, 1)?;
             return Err(HistoryError::Stale { expected: put.covers, current }.into());
         }
-        Ok(column(&row, 4)?)
+        column(&row, 4)
     }
 }
 

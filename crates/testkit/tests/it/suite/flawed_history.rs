@@ -167,7 +167,7 @@ impl ChatHistory for History {
             Some(HistoryFlaw::CountsTurns) => version.messages = log.turns.len() as u64,
             Some(HistoryFlaw::VersionOfTheSlice) => version.messages = slice.len() as u64,
             Some(HistoryFlaw::LoadsAPage) => {
-                slice.drain(..slice.len().saturating_sub(1000)).for_each(drop)
+                slice.drain(..slice.len().saturating_sub(1000)).for_each(drop);
             }
             Some(HistoryFlaw::GivesTheOldest) if matches!(range, Range::LastMessages(_)) => {
                 slice = messages[..count - start].to_vec();
