@@ -196,8 +196,8 @@ pub trait ChatHistory: Send + Sync {
         Err(HistoryError::Unsupported { what: "notes" })
     }
 
-    /// Stores a note as [`put_note`](Self::put_note) does, if the note of that name is still the one
-    /// that was read (`None`: there was none). Returns whether it was. Unsupported by default.
+    /// Stores a note as [`put_note`](Self::put_note) does, if the note of that name is still the
+    /// one that was read (`None`: there was none). Returns whether it was. Unsupported by default.
     ///
     /// The store compares and stores at once, for all its users. So a change of what was read is
     /// never stored in place of another one, however late its request arrives.

@@ -334,10 +334,7 @@ impl OwnedNote {
     }
 }
 
-/// The bytes that a line has at most before its body: two numbers, a checksum and their names.
-const NUMBERS_BYTES: usize = 96;
-
-/// The bytes of most turns in addition to those of their messages.
+/// The bytes of most turns in addition to those of their messages. The start of a line has fewer.
 const TURN_BYTES: usize = 256;
 
 /// The start of the last field, and the bytes from there to the end of the object.
@@ -360,7 +357,7 @@ const SECTOR: u64 = 512;
 pub(crate) fn encode(number: u64, record: &Record<'_>) -> Result<Vec<u8>, HistoryError> {
     let body = record.encode()?;
     let bytes = body.len() + SUM_BYTES + 1;
-    let mut line = Vec::with_capacity(NUMBERS_BYTES + bytes);
+    let mut line = Vec::with_capacity(TURN_BYTES + bytes);
     line.extend_from_slice(b"{\"line\":");
     push_json(&mut line, &number)?;
     line.push(b',');

@@ -84,8 +84,8 @@ impl fmt::Debug for Fact {
 /// A change reads and writes the note under a [lease](ChatHistory::lease) of another session's
 /// name, so that changes of several processes follow each other. It waits at most 15 seconds for
 /// another change. The lease ends after 10 seconds, even if the change is not stored by then,
-/// because its process was paused or the store does not answer. So a note is stored only in place of
-/// the one that was read ([`ChatHistory::replace_note`]); if others have changed the facts, the
+/// because its process was paused or the store does not answer. So a note is stored only in place
+/// of the one that was read ([`ChatHistory::replace_note`]); if others have changed the facts, the
 /// change begins again. In a history that cannot compare notes, one that is late overwrites theirs;
 /// in one without leases too, the last writer wins.
 ///

@@ -62,7 +62,8 @@ const PAGE: usize = 256;
 /// sessions and does not show one user's messages to another. [`with_scope`](Self::with_scope)
 /// shares turns between the sessions of a user or a group, which are in one history. Clearing the
 /// memory removes the turns of its session. Turns of a session that the history has cleared or
-/// deleted are not shown; their documents stay in the vector store until they are removed there. To list, correct or remove what is known, use the methods of [`VectorStore`] with
+/// deleted are not shown; their documents stay in the vector store until they are removed there. To
+/// list, correct or remove what is known, use the methods of [`VectorStore`] with
 /// [`collection`](Self::collection).
 ///
 /// # Examples

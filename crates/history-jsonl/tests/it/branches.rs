@@ -380,8 +380,8 @@ fn a_fork_replaces_an_expired_one() {
     assert!(!all_text(&folder).contains("question 10"));
 }
 
-/// The file that a session shares with its fork can be removed by whoever deletes the fork, at any
-/// time until the folder's shared files are locked.
+/// A deletion of the fork can remove the file that a session shares with it, at any time until the
+/// folder's shared files are locked.
 #[test]
 fn a_session_and_its_fork_are_cleared_at_once() {
     const ROUNDS: usize = 60;

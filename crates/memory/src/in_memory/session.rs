@@ -370,7 +370,8 @@ impl Session {
         Ok(())
     }
 
-    /// Stores a note, if the one at the point is still the one that was read. Returns whether it is.
+    /// Stores a note, if the one at the point is still the one that was read. Returns whether it
+    /// is.
     pub(super) fn replace_note(
         &mut self,
         point: Option<Point>,

@@ -1,4 +1,4 @@
-//! Changes of facts that reach the store after their lease has ended, when others have changed them.
+//! Changes of facts that reach the store after their lease, when others have changed the facts.
 
 use conversant_core::{
     ChatHistory, ChatModel, ChatRequest, Expect, HistoryError, LanguageModel, LoadContext, Memory,

@@ -1,4 +1,4 @@
-//! Turns that the memory's model does not accept, whatever is asked of it.
+//! Turns that the model of a memory does not accept.
 
 use std::sync::{Arc, Mutex};
 
@@ -26,7 +26,7 @@ enum Refusal {
     Model,
     /// The request is invalid, for a reason that is not given.
     Invalid,
-    /// The text is longer than so many bytes.
+    /// The text has more bytes than this.
     LongerThan(usize),
     /// Every request is invalid.
     Everything,
@@ -61,7 +61,7 @@ impl Refusal {
     }
 }
 
-/// What a model was asked: the bytes of each request's text.
+/// The requests to a model: the bytes of their texts.
 #[derive(Clone, Default)]
 struct Asked(Arc<Mutex<Vec<usize>>>);
 

@@ -7,8 +7,8 @@ use conversant_models::wire::{
 };
 use serde_json::{Value as Json, json};
 
-/// The usage that a server reports, and the input, the output and the total; then the parts of them that were
-/// read from the cache, written to it, and reasoning.
+/// The usage that a server reports, and the input, the output and the total; then the parts of them
+/// that were read from the cache, written to it, and reasoning.
 fn table() -> Vec<(Json, [u64; 3], [Option<u64>; 3])> {
     let of_prompt = |cached: u64| json!({"cached_tokens": cached});
     let of_answer = |reasoning: u64| json!({"reasoning_tokens": reasoning});
