@@ -19,8 +19,9 @@ const PAGE: usize = 256;
 /// All branches of a session are copied, its tip, its title and its labels. Turns of a session that
 /// has other turns already follow its tip. A session that has gone on since an earlier copy keeps
 /// its tip, and a title or a label that it has stays. Turns of other branches, for a history
-/// without branches, titles and labels, for one without lists, and turns whose ids the history has
-/// for other turns, are counted as [omissions](Progress::omissions).
+/// without branches, titles and labels, for one without lists, turns whose ids the history has for
+/// other turns, and turns that are larger than its limit, with those that follow them, are counted
+/// as [omissions](Progress::omissions).
 ///
 /// The facts of a session are copied, because a person may have corrected them. A name that is
 /// known already keeps its text. Other notes are not copied: memories derive them again. Histories

@@ -71,39 +71,81 @@ impl SessionTree {
     }
 
     /// Stores the turns in a history, and returns the number of those that it has no place for: the
-    /// ones of other branches, in a history without branches, and those whose ids it has for other
-    /// turns.
+    /// ones of other branches, in a history without branches, those whose ids it has for other
+    /// turns, and those that it refuses, with what follows them.
+    ///
+    /// A session that has gone on since an earlier transfer keeps its tip.
     pub(crate) async fn store(
         &self,
         to: &dyn ChatHistory,
         session: &SessionId,
     ) -> Result<u64, HistoryError> {
-        let Some(first) = self.turns.first().filter(|_| to.at(Point::Start).is_some()) else {
-            let mut omitted = self.turns.iter().filter(|placed| !placed.is_current).count() as u64;
-            for placed in self.turns.iter().filter(|placed| placed.is_current) {
-                let appended = to.append(session, &placed.turn, Expect::Any).await;
-                omitted += u64::from(!is_stored(appended)?);
-            }
-            return Ok(omitted);
+        let has_branches = to.at(Point::Start).is_some();
+        let Some(first) = self.turns.first().filter(|_| has_branches) else {
+            return self.store_path(to, session).await;
         };
-        let start = start(to, session, first.turn.id()).await?;
-        let mut omitted = 0;
+        let before = tip_of(to, session).await?;
+        let start = start(to, session, before, first.turn.id()).await?;
+        let (mut left_out, mut omitted) = (HashSet::new(), 0);
         for placed in &self.turns {
-            let point = if placed.follows == Point::Start { start } else { placed.follows };
-            let appended = append_at(to, session, point, &placed.turn).await;
-            omitted += u64::from(!is_stored(appended)?);
+            let is_refused = placed.follows.turn().is_some_and(|turn| left_out.contains(&turn));
+            let stored = match is_refused {
+                true => Stored::Refused,
+                false => {
+                    let point = if placed.follows == Point::Start { start } else { placed.follows };
+                    Stored::of(append_at(to, session, point, &placed.turn).await)?
+                }
+            };
+            omitted += u64::from(stored != Stored::Yes);
+            if stored == Stored::Refused {
+                left_out.insert(placed.turn.id());
+            }
         }
-        let ids = self.turns.iter().map(|placed| placed.turn.id()).collect();
-        set_tip(to, session, self.tip, &ids).await?;
+        let ids: HashSet<_> = self.turns.iter().map(|placed| placed.turn.id()).collect();
+        let own = before.filter(|before| start == Point::Start && !ids.contains(before));
+        let tip = own.map_or(self.tip, Point::from);
+        if tip.turn().is_none_or(|turn| !left_out.contains(&turn)) {
+            set_tip(to, session, tip, &ids).await?;
+        }
         Ok(omitted)
+    }
+
+    /// Stores the turns on the path to the tip in a history without branches.
+    async fn store_path(
+        &self,
+        to: &dyn ChatHistory,
+        session: &SessionId,
+    ) -> Result<u64, HistoryError> {
+        let mut stored = 0;
+        for placed in self.turns.iter().filter(|placed| placed.is_current) {
+            match Stored::of(to.append(session, &placed.turn, Expect::Any).await)? {
+                Stored::Yes => stored += 1,
+                Stored::IdInUse => {}
+                Stored::Refused => break,
+            }
+        }
+        Ok(self.turns.len() as u64 - stored)
     }
 }
 
-/// Returns whether a turn is stored, now or before. It is not if another turn has its id.
-fn is_stored<T>(appended: Result<T, HistoryError>) -> Result<bool, HistoryError> {
-    match appended {
-        Err(HistoryError::TurnIdInUse { .. }) => Ok(false),
-        appended => appended.map(|_| true),
+/// Whether a turn is stored, now or before.
+#[derive(PartialEq, Eq)]
+enum Stored {
+    Yes,
+    /// Another turn has its id.
+    IdInUse,
+    /// The history does not take its messages.
+    Refused,
+}
+
+impl Stored {
+    fn of<T>(appended: Result<T, HistoryError>) -> Result<Self, HistoryError> {
+        match appended {
+            Ok(_) => Ok(Self::Yes),
+            Err(HistoryError::TurnIdInUse { .. }) => Ok(Self::IdInUse),
+            Err(HistoryError::TooLarge { .. }) => Ok(Self::Refused),
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -125,8 +167,7 @@ pub(crate) async fn set_tip(
     tip: Point,
     ids: &HashSet<TurnId>,
 ) -> Result<(), HistoryError> {
-    let found = to.turns(session, Range::LastTurns(1)).await?;
-    match found.last().map(Turn::id) {
+    match tip_of(to, session).await? {
         Some(found) if ids.contains(&found) && Point::from(found) != tip => {
             to.set_tip(session, tip, Expect::Any).await.map(drop)
         }
@@ -134,14 +175,19 @@ pub(crate) async fn set_tip(
     }
 }
 
+/// Returns the last turn of a session's conversation.
+async fn tip_of(to: &dyn ChatHistory, session: &SessionId) -> Result<Option<TurnId>, HistoryError> {
+    Ok(to.turns(session, Range::LastTurns(1)).await?.last().map(Turn::id))
+}
+
 /// Returns the point after which a transferred session begins: the start, or the tip of a session
 /// that has other turns.
 async fn start(
     to: &dyn ChatHistory,
     session: &SessionId,
+    tip: Option<TurnId>,
     first: TurnId,
 ) -> Result<Point, HistoryError> {
-    let tip = to.turns(session, Range::LastTurns(1)).await?.last().map(Turn::id);
     let Some(tip) = tip else { return Ok(Point::Start) };
     Ok(if has_turn(to, session, first).await? { Point::Start } else { tip.into() })
 }

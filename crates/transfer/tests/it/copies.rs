@@ -70,6 +70,34 @@ fn another_turn_of_an_id_is_left_out() {
 }
 
 /// Turns that a memory has described are not described again by one over the copy.
+/// A turn that is larger than the limit is left out with what follows it. Other sessions are copied.
+#[test]
+fn a_turn_that_is_too_large_does_not_end_a_copy() {
+    let from = InMemoryHistory::new();
+    append(&from, "a", &exchange(0)).unwrap();
+    for text in ["short", &"long ".repeat(1_000), "after it"] {
+        append(&from, "b", &Turn::exchange(text, "ok")).unwrap();
+    }
+    append(&from, "c", &exchange(1)).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let files =
+        JsonlHistory::builder(folder.path().join("files")).max_message_bytes(1_000).open().unwrap();
+    let rows = LangChainSqliteHistory::builder(folder.path().join("rows.db"))
+        .max_message_bytes(1_000)
+        .open()
+        .unwrap();
+    for to in [&files as &dyn ChatHistory, &rows] {
+        for _ in 0..2 {
+            let done = block_on(copy(&from, to, |_| {})).unwrap();
+            assert_eq!((done.sessions, done.turns, done.omissions), (3, 3, 2));
+        }
+        for (name, messages) in [("a", 2), ("b", 2), ("c", 2)] {
+            let all = block_on(to.load(&session(name), Range::All)).unwrap().messages;
+            assert_eq!(all.len(), messages, "{name}");
+        }
+    }
+}
+
 #[test]
 fn what_is_described_is_copied() {
     let facts = Note::new(json!({ "Ada": "kind" }), Version::new(0, 0));
