@@ -15,6 +15,9 @@ use conversant_transfer::{Progress, copy};
 
 use crate::{file::Settings, place::Place, report::Display};
 
+/// The exit code of wrong usage.
+const USAGE: u8 = 2;
+
 /// The exit code of a copy from which something was left out.
 const LEFT_OUT: u8 = 3;
 
@@ -34,9 +37,10 @@ const LEFT_OUT: u8 = 3;
 #[command(name = "copy-conversations")]
 struct Arguments {
     /// Where the conversations are.
-    from: Place,
+    // A text, because an error of clap's quotes the argument, which can have a password.
+    from: String,
     /// Where they go. What is there stays.
-    to: Place,
+    to: String,
     /// The session of a langchain-file. By default, the file's name without its ending.
     #[arg(long)]
     session: Option<String>,
@@ -51,6 +55,13 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> ExitCode {
     let Arguments { from, to, session, session_prefix, start } = Arguments::parse();
+    let (from, to) = match (from.parse(), to.parse()) {
+        (Ok(from), Ok(to)) => (from, to),
+        (Err(fault), _) | (_, Err(fault)) => {
+            eprintln!("copy-conversations: {fault}");
+            return ExitCode::from(USAGE);
+        }
+    };
     let settings = Settings { session, prefix: session_prefix, start };
     let mut display = Display::new();
     let outcome = run(from, to, &settings, &mut display).await;
@@ -91,10 +102,12 @@ async fn run(
         }
         (Place::Store(store), Place::File(file)) => {
             let export = file.export(settings)?;
+            store.must_exist()?;
             let store = store.open().await?;
             export.run(&*store, file.write()?, |event| display.show(event)).await?
         }
         (Place::Store(from), Place::Store(to)) => {
+            from.must_exist()?;
             let progress = |progress| display.advance(progress);
             copy(&*from.open().await?, &*to.open().await?, progress).await?
         }

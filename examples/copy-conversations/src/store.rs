@@ -36,6 +36,18 @@ impl Store {
         })
     }
 
+    /// Returns an error if the store is a path at which nothing is: to open it would create it.
+    pub fn must_exist(&self) -> Result<(), String> {
+        match self {
+            Self::Sqlite(path) | Self::Jsonl(path) | Self::LangChainSqlite(path)
+                if !path.exists() =>
+            {
+                Err(format!("there is nothing at `{}` to copy from", path.display()))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Opens the store.
     pub async fn open(self) -> Result<Box<dyn ChatHistory>, HistoryError> {
         Ok(match self {

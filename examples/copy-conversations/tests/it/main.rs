@@ -121,9 +121,26 @@ fn what_is_no_store_is_wrong_usage() {
     for (from, to) in [("nowhere", "sqlite:x"), ("mongo:x", "sqlite:x")] {
         assert_eq!(run(from, to).status.code(), Some(2));
     }
+    // A password is not shown.
+    let shown = stderr(&run("postgre://u:sekret@127.0.0.1:1/db", "sqlite:x"));
+    assert!(shown.contains("`postgre`") && !shown.contains("sekret"), "{shown}");
     for (from, to) in [("sqlite:x", "chatgpt:y"), ("lines:x", "sharegpt:y")] {
         let output = run(from, to);
         assert_eq!(output.status.code(), Some(1));
         assert!(stderr(&output).starts_with("copy-conversations: cannot "), "{}", stderr(&output));
     }
+}
+
+#[test]
+fn a_store_that_is_not_there_is_not_created() {
+    let folder = tempfile::tempdir().unwrap();
+    let named = |kind: &str, name: &str| format!("{kind}:{}", folder.path().join(name).display());
+    for kind in ["sqlite", "jsonl", "langchain-sqlite"] {
+        for to in [named("sqlite", "to.db"), named("lines", "to.jsonl")] {
+            let output = run(&named(kind, "from"), &to);
+            assert_eq!(output.status.code(), Some(1));
+            assert!(stderr(&output).contains("nothing at"), "{}", stderr(&output));
+        }
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
