@@ -70,7 +70,8 @@ fn another_turn_of_an_id_is_left_out() {
 }
 
 /// Turns that a memory has described are not described again by one over the copy.
-/// A turn that is larger than the limit is left out with what follows it. Other sessions are copied.
+/// A turn that is larger than the limit is left out with what follows it. Other sessions are
+/// copied.
 #[test]
 fn a_turn_that_is_too_large_does_not_end_a_copy() {
     let from = InMemoryHistory::new();
