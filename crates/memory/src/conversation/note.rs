@@ -44,6 +44,7 @@ impl DerivedNote {
 
     /// Stores state as [`write`](Self::write) does, if the note is still the one that was read.
     /// Returns whether it is. A history that cannot compare notes replaces any.
+    #[cfg(feature = "entities")]
     pub(crate) async fn replace(
         &self,
         session: &StoredSession,

@@ -111,6 +111,7 @@ impl StoredSession {
         self.store().put_note(&self.id, name, note).await
     }
 
+    #[cfg(feature = "entities")]
     pub(crate) async fn replace_note(
         &self,
         name: &str,
