@@ -1,4 +1,4 @@
-//! ConnectionLimits, within limits: none of them can hold the service by being slow.
+//! Connections, within limits: none of them can hold the service by being slow.
 
 use std::{sync::Arc, time::Duration};
 
