@@ -91,16 +91,17 @@ impl LanguageModel {
     ) -> impl Future<Output = Result<Reply, ModelError>> + Send + '_ {
         // Created outside of the future: an `async fn` stores its arguments twice.
         let request = self.request(prompt, options);
+        // `**model` is the model itself; called through a reference, its future is boxed twice.
         async move {
             match &request {
                 Request::Chat(model, request) if request.options.events.is_enabled() => {
                     Box::pin(observe_chat(*model, request)).await
                 }
-                Request::Chat(model, request) => model.generate(request).await,
+                Request::Chat(model, request) => (**model).generate(request).await,
                 Request::Completion(model, request) if request.options.events.is_enabled() => {
                     Box::pin(observe_completion(*model, request)).await
                 }
-                Request::Completion(model, request) => model.generate(request).await,
+                Request::Completion(model, request) => (**model).generate(request).await,
             }
         }
     }
@@ -129,17 +130,16 @@ impl LanguageModel {
                 Request::Chat(model, request) if request.options.events.is_enabled() => {
                     Box::pin(observe_chat_stream(*model, request)).await
                 }
-                Request::Chat(model, request) => model.stream(request).await,
+                Request::Chat(model, request) => (**model).stream(request).await,
                 Request::Completion(model, request) if request.options.events.is_enabled() => {
                     Box::pin(observe_completion_stream(*model, request)).await
                 }
-                Request::Completion(model, request) => model.stream(request).await,
+                Request::Completion(model, request) => (**model).stream(request).await,
             }
         }
     }
 
     /// Converts a prompt to a request of the model's kind.
-    // `**model` is the model itself; called through the `Arc`, each future would be boxed twice.
     fn request(&self, prompt: PromptValue, options: CallOptions) -> Request<'_> {
         match self {
             Self::Chat(model) => {
