@@ -141,10 +141,10 @@ impl Accumulator {
             self.model = model.filter(|model| !model.is_empty());
         }
         if let Some(reported) = answer.x_groq.take().and_then(|groq| groq.usage) {
-            usage::update(&mut self.usage, reported.into_usage());
+            usage::update(&mut self.usage, reported.to_usage());
         }
         if let Some(reported) = answer.usage.take() {
-            usage::update(&mut self.usage, reported.into_usage());
+            usage::update(&mut self.usage, reported.to_usage());
         }
     }
 
@@ -153,7 +153,7 @@ impl Accumulator {
         let messages = [&mut choice.delta, &mut choice.message].into_iter().flatten();
         let of_messages = messages.filter_map(|message| message.usage.take());
         for reported in choice.usage.take().into_iter().chain(of_messages) {
-            usage::update(&mut self.usage, reported.into_usage());
+            usage::update(&mut self.usage, reported.to_usage());
         }
     }
 
@@ -198,15 +198,15 @@ impl Accumulator {
         failed.map_or(Ok(()), |error| Err(self.stream_error(error)))
     }
 
-    /// Takes the whole of an answer.
+    /// Takes the whole of an answer, and returns it.
     ///
     /// # Errors
     /// [`ModelError`], if it is an error or can't be read.
-    pub(super) fn take_whole(
-        &mut self,
+    pub(super) fn into_whole(
+        mut self,
         mut answer: AnswerIn<'_>,
         body: &[u8],
-    ) -> Result<(), ModelError> {
+    ) -> Result<Answer, ModelError> {
         if let Some(error) = error_of(&answer, body, api_error::instead_of_answer) {
             return Err(api_error::in_body(error));
         }
@@ -218,22 +218,13 @@ impl Accumulator {
             Some(Index::At(index)) => index,
             Some(Index::Invalid) | None => 0,
         });
-        for mut choice in choices.0 {
-            self.take_usage(&mut choice);
-            let message = choice.message.or(choice.delta);
-            if message.is_none() && choice.text.is_none() && choice.finish_reason.is_none() {
-                return Err(missing_field("message", body));
-            }
-            let mut whole = ChoiceAccumulator::default();
-            whole
-                .take(choice.text, message, choice.finish_reason, None)
-                .map_err(|error| error.with_body(decode::excerpt(body)))?;
-            if let Some(error) = failed(&whole) {
-                return Err(api_error::in_body(error));
-            }
-            self.choices.push(whole);
-        }
-        Ok(())
+        choices.0.iter_mut().for_each(|choice| self.take_usage(choice));
+        let mut fault = None;
+        let choices = choices.0.into_iter().map_while(|choice| {
+            whole_choice(choice, body).map_err(|error| fault = Some(error)).ok()
+        });
+        let whole = Answer::of(choices.map(ChoiceAccumulator::finish), self.model, self.usage);
+        fault.map_or(whole, Err)
     }
 
     /// Counts bytes of the answer.
@@ -294,6 +285,25 @@ impl StreamedAnswer for Accumulator {
 
     fn reply(answer: Answer) -> Result<Reply, ModelError> {
         Ok(answer.reply)
+    }
+}
+
+/// Reads a choice of a whole answer.
+///
+/// # Errors
+/// [`ModelError`], if it is an error or can't be read.
+fn whole_choice(choice: ChoiceIn<'_>, body: &[u8]) -> Result<ChoiceAccumulator, ModelError> {
+    let message = choice.message.or(choice.delta);
+    if message.is_none() && choice.text.is_none() && choice.finish_reason.is_none() {
+        return Err(missing_field("message", body));
+    }
+    let mut whole = ChoiceAccumulator::default();
+    whole
+        .take(choice.text, message, choice.finish_reason, None)
+        .map_err(|error| error.with_body(decode::excerpt(body)))?;
+    match failed(&whole) {
+        Some(error) => Err(api_error::in_body(error)),
+        None => Ok(whole),
     }
 }
 

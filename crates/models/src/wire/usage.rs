@@ -33,31 +33,33 @@ tolerant! {
 
 impl UsageIn<'_> {
     /// Returns the usage, or `None` if nothing of it is known.
-    pub(super) fn into_usage(self) -> Option<Usage> {
-        let input = first_nonzero([self.prompt_tokens, self.input_tokens]);
-        let output = first_nonzero([self.completion_tokens, self.output_tokens]);
+    pub(super) fn to_usage(&self) -> Option<Usage> {
+        let input = first_nonzero(&[self.prompt_tokens, self.input_tokens]);
+        let output = first_nonzero(&[self.completion_tokens, self.output_tokens]);
         let total = self.total_tokens.map(|count| count.0);
         input.or(output).or(total)?;
         let mut usage = Usage::new(input.unwrap_or(0), output.unwrap_or(0));
-        let prompt = self.prompt_tokens_details.or(self.input_tokens_details).unwrap_or_default();
-        let answer = self.completion_tokens_details.or(self.output_tokens_details);
-        usage.cached_tokens = first_nonzero([
-            prompt.cached_tokens,
+        let prompt = self.prompt_tokens_details.as_ref().or(self.input_tokens_details.as_ref());
+        let answer =
+            self.completion_tokens_details.as_ref().or(self.output_tokens_details.as_ref());
+        let cached_of_prompt = prompt.and_then(|details| details.cached_tokens);
+        usage.cached_tokens = first_nonzero(&[
+            cached_of_prompt,
             self.prompt_cache_hit_tokens,
             self.cached_tokens,
             self.cache_read_input_tokens,
         ]);
-        usage.cache_write_tokens = first_nonzero([
-            prompt.cache_write_tokens,
-            prompt.cache_creation_tokens,
+        usage.cache_write_tokens = first_nonzero(&[
+            prompt.and_then(|details| details.cache_write_tokens),
+            prompt.and_then(|details| details.cache_creation_tokens),
             self.cache_creation_input_tokens,
         ]);
-        let reasoning = answer.unwrap_or_default().reasoning_tokens;
-        usage.reasoning_tokens = first_nonzero([reasoning, self.reasoning_tokens]);
+        let reasoning = answer.and_then(|details| details.reasoning_tokens);
+        usage.reasoning_tokens = first_nonzero(&[reasoning, self.reasoning_tokens]);
         // In Anthropic's own form, the prompt is what the cache did not serve.
         let is_set = |count: Option<Count>| count.is_some_and(|count| count.0 > 0);
         let has_form_of_anthropic = !is_set(self.prompt_tokens)
-            && !is_set(prompt.cached_tokens)
+            && !is_set(cached_of_prompt)
             && (is_set(self.cache_read_input_tokens) || is_set(self.cache_creation_input_tokens));
         include_parts(&mut usage, has_form_of_anthropic, total.filter(|total| *total > 0));
         Some(usage)
@@ -100,10 +102,16 @@ fn cache(usage: &Usage) -> u64 {
 
 /// Returns the first count that is not zero, or else zero if there is one: gateways with one struct
 /// for all servers write zeros under the names that a server does not use.
-fn first_nonzero<const N: usize>(counts: [Option<Count>; N]) -> Option<u64> {
-    let mut counts = counts.into_iter().flatten().map(|count| count.0);
-    let first = counts.next()?;
-    Some(if first > 0 { first } else { counts.find(|count| *count > 0).unwrap_or(0) })
+fn first_nonzero(counts: &[Option<Count>]) -> Option<u64> {
+    let mut zero = None;
+    for count in counts {
+        match count {
+            Some(Count(0)) => zero = Some(0),
+            Some(Count(count)) => return Some(*count),
+            None => {}
+        }
+    }
+    zero
 }
 
 /// Takes a later report of the usage for an earlier one. Zeros in a later report say nothing: some

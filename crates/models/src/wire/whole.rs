@@ -6,7 +6,7 @@ use serde_json::Deserializer;
 use super::{
     accumulator::Accumulator,
     answer::Answer,
-    answer_decoder::{StreamedAnswer, is_keep_alive},
+    answer_decoder::is_keep_alive,
     answer_in::AnswerIn,
     api_error,
     decode::{read, repaired, text_of},
@@ -63,7 +63,6 @@ pub(crate) fn read_answer(body: &[u8]) -> Result<Answer, ModelError> {
     if !json.starts_with(['{', '[']) && is_events(text) {
         return read_events(text);
     }
-    let mut accumulator = Accumulator::new(usize::MAX, usize::MAX);
     let repaired;
     let answer = match read::<AnswerIn<'_>>(json) {
         Ok(answer) => answer,
@@ -79,8 +78,9 @@ pub(crate) fn read_answer(body: &[u8]) -> Result<Answer, ModelError> {
             }
         }
     };
-    accumulator.take_whole(answer, body)?;
-    accumulator.finish(true)
+    let mut answer = Accumulator::new(usize::MAX, usize::MAX).into_whole(answer, body)?;
+    answer.reply.done_marker_seen = true;
+    Ok(answer)
 }
 
 /// Reads the events that came in place of a whole answer.

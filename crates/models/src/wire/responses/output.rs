@@ -158,7 +158,7 @@ impl ResponseIn<'_> {
         let mut answer = answer_of(output, is_incomplete);
         answer.reply.finish_reason = Some(finish_reason);
         answer.reply.model = self.model.map(Text::into_string).filter(|model| !model.is_empty());
-        answer.reply.usage = self.usage.and_then(|usage| usage.into_usage());
+        answer.reply.usage = self.usage.and_then(|usage| usage.to_usage());
         answer
     }
 }
