@@ -467,14 +467,14 @@ pub(crate) fn invoke<'c>(
     let mut call = CallState::new(chain, binding, observation, inputs);
     async move {
         call.begin(chain, binding).await?;
-        let answer = match call.run(chain, binding).await {
-            Ok(answer) => answer,
-            Err(error) => return Err(call.fail(chain, binding, error).await),
+        let error = match call.run(chain, binding).await {
+            Ok(answer) => match call.settle(binding, &answer).await {
+                Ok(pending) => return Ok(call.end(chain, answer, pending)),
+                Err(error) => error,
+            },
+            Err(error) => error,
         };
-        match call.settle(binding, &answer).await {
-            Ok(pending) => Ok(call.end(chain, answer, pending)),
-            Err(error) => Err(call.fail(chain, binding, error).await),
-        }
+        Err(call.fail(chain, binding, error).await)
     }
 }
 
