@@ -38,7 +38,10 @@ pub enum ToolSetError {
 /// The model still called tools after the last round that was allowed.
 ///
 /// It is the source of the [`ModelError::Custom`](conversant_core::ModelError::Custom) that ends
-/// such a loop. No turn is stored.
+/// such a loop. As with each error of a later round, [`ModelError::exchange`] has the rounds before.
+/// No turn is stored.
+///
+/// [`ModelError::exchange`]: conversant_core::ModelError::exchange
 ///
 /// # Examples
 ///
@@ -47,11 +50,11 @@ pub enum ToolSetError {
 /// use conversant_core::ModelError;
 /// use conversant_tools::RoundLimit;
 ///
-/// fn exchange(error: &ModelError) -> Option<String> {
-///     let limit = error.source()?.downcast_ref::<RoundLimit>()?;
-///     Some(limit.messages.to_string())
+/// fn last_calls(error: &ModelError) -> Option<usize> {
+///     let limit = error.without_exchange().source()?.downcast_ref::<RoundLimit>()?;
+///     Some(limit.messages.last()?.tool_calls().len())
 /// }
-/// assert_eq!(exchange(&ModelError::Cancelled), None);
+/// assert_eq!(last_calls(&ModelError::Cancelled), None);
 /// ```
 #[derive(Clone, PartialEq, thiserror::Error)]
 #[error(

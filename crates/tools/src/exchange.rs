@@ -29,8 +29,14 @@ impl Exchange {
         Self { request, messages: Messages::new(), rounds: 0, usage: None, is_from_cache: true }
     }
 
-    /// Takes the reply of a round: adds its usage, and gives its calls ids where they have none.
+    /// Takes the reply of a round: adds its usage and its own exchange, which it has if the model is
+    /// a loop too, and gives its calls ids where they have none.
     pub(crate) fn receive(&mut self, reply: &mut Reply) {
+        let own = std::mem::take(&mut reply.intermediate);
+        if !own.is_empty() {
+            self.request.messages.append(&own);
+            self.messages.append(&own);
+        }
         self.usage = match (self.usage, reply.usage) {
             (Some(sum), Some(usage)) => Some(sum + usage),
             (sum, usage) => sum.or(usage),
@@ -64,13 +70,20 @@ impl Exchange {
         }
     }
 
-    /// Returns the error of a round, with the exchange of the rounds before it.
+    /// Returns the error of a round, with the exchange of the rounds before it. If the model is a
+    /// loop too, its rounds follow.
     pub(crate) fn failed(&self, error: ModelError) -> ModelError {
-        if self.rounds == 0 {
-            return error;
-        }
-        let messages = self.messages.clone();
-        ModelError::AfterTools { rounds: self.rounds, messages, source: Box::new(error) }
+        let mut messages = self.messages.clone();
+        let source = match error {
+            ModelError::AfterTools { messages: own, source, .. } => {
+                messages.append(&own);
+                source
+            }
+            error if messages.is_empty() => return error,
+            error => Box::new(error),
+        };
+        let rounds = messages.iter().filter(|message| message.tool_call_id().is_none()).count();
+        ModelError::AfterTools { rounds, messages, source }
     }
 
     /// Returns the last reply with the whole exchange.

@@ -10,8 +10,8 @@ use std::{
 };
 
 use conversant_core::{
-    ApiError, CallOptions, ChatModel, ChatRequest, Content, InvalidToolCall, Message, ModelError,
-    Part, Reply, StatusKind, TimeoutPhase, ToolCall, ToolChoice, ToolError,
+    ApiError, CallOptions, ChatModel, ChatRequest, Content, InvalidToolCall, Message, Messages,
+    ModelError, Part, Reply, StatusKind, TimeoutPhase, ToolCall, ToolChoice, ToolError,
 };
 use conversant_testkit::{ScriptedChat, ScriptedReply};
 use conversant_tools::{Approval, ApproveCalls, FnTool, RoundLimit, ToolLoop, ToolLoopBuilder};
@@ -107,9 +107,10 @@ async fn the_number_of_rounds_is_limited() {
     let error = tools.generate(&question()).await.unwrap_err();
     insta::assert_snapshot!(
         format!("{error:?}"),
-        @"cannot get an answer: a limit of the tool loop was reached: cannot end the tool loop: the model still calls tools after 2 rounds; raise `max_rounds`"
+        @"cannot go on after 2 rounds of tool calls: cannot get an answer: a limit of the tool loop was reached: cannot end the tool loop: the model still calls tools after 2 rounds; raise `max_rounds`"
     );
-    let limit = error.source().unwrap().downcast_ref::<RoundLimit>().unwrap();
+    assert_eq!(error.exchange().unwrap().len(), 4);
+    let limit = error.without_exchange().source().unwrap().downcast_ref::<RoundLimit>().unwrap();
     assert_eq!((limit.rounds, limit.messages.len()), (2, 5));
 }
 
@@ -156,6 +157,43 @@ async fn an_error_of_a_later_round_has_the_rounds_before_it() {
     );
     assert_eq!(error.exchange().unwrap().len(), 2);
     assert_eq!(error.partial().unwrap().text.as_str(), "It is");
+}
+
+/// A loop around a loop keeps the rounds of both, in their order, and one error has them.
+#[tokio::test]
+async fn the_rounds_of_a_loop_in_a_loop_are_kept() {
+    let rounds = || {
+        let calls = [("double", "a"), ("quadruple", "b"), ("double", "c")];
+        calls.map(|(name, id)| ScriptedReply::from(calling(&[(name, json!({"x": 1}), id)])))
+    };
+    let cancelled = || ScriptedReply::from(ModelError::Cancelled);
+    for is_streamed in [false, true] {
+        let script = rounds().into_iter().chain([saying("4").into()]);
+        let model = ScriptedChat::new(script.chain(rounds()).chain([cancelled()]));
+        let quadruple =
+            FnTool::with_definition(definition("quadruple"), |_| async { Ok("4".into()) });
+        let inner = builder(&model).build().unwrap();
+        let outer = ToolLoop::builder(inner).tool(quadruple).build().unwrap();
+        let call = async || match is_streamed {
+            false => outer.generate(&question()).await,
+            true => outer.stream(&question()).await?.into_reply().await,
+        };
+        let reply = call().await.unwrap();
+        let ids = |messages: &Messages| {
+            let ids = messages.iter().filter_map(|message| message.tool_call_id());
+            ids.map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(ids(&reply.intermediate), ["a", "b", "c"]);
+        assert_eq!(model.requests().last().unwrap().messages.len(), 7);
+
+        let error = call().await.unwrap_err();
+        assert_eq!(ids(error.exchange().unwrap()), ["a", "b", "c"]);
+        assert!(matches!(
+            error,
+            ModelError::AfterTools { rounds: 3, source, .. }
+                if matches!(*source, ModelError::Cancelled)
+        ));
+    }
 }
 
 #[tokio::test(start_paused = true)]
