@@ -24,8 +24,8 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A model that answers a repeated request from a cache.
 ///
-/// Only complete answers are stored: no errors, and no answers that were cut off by a limit or a
-/// filter. Two concurrent calls with the same request both reach the model.
+/// Only complete answers are stored: no errors, and no answers that were cut off
+/// ([`FinishReason::is_cut_off`]). Two concurrent calls with the same request both reach the model.
 ///
 /// A cache never fails a call: one that panics or takes too long has no answer, and does not store
 /// one ([`with_timeout`](Self::with_timeout)).
@@ -118,7 +118,7 @@ fn unpaid(reply: Reply) -> Reply {
 }
 
 fn is_complete(reply: &Reply) -> bool {
-    matches!(&reply.finish_reason, None | Some(FinishReason::Stop | FinishReason::ToolCalls))
+    !reply.finish_reason.as_ref().is_some_and(FinishReason::is_cut_off)
 }
 
 macro_rules! impl_model {

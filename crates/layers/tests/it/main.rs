@@ -249,6 +249,33 @@ async fn errors_and_cut_answers_are_not_remembered() {
     }
 }
 
+/// Servers have names of their own for the end of an answer.
+#[tokio::test]
+async fn answers_are_remembered_unless_their_reason_cuts_them_off() {
+    for (reason, requests) in [
+        ("stop", 1),
+        ("tool_calls", 1),
+        ("end_turn", 1),
+        ("eos", 1),
+        ("STOP", 1),
+        ("max_tokens", 2),
+        ("SAFETY", 2),
+    ] {
+        for is_streamed in [false, true] {
+            let reply = || Reply::new(Message::ai("a")).with_finish_reason(reason);
+            let inner = ScriptedChat::new([reply(), reply()]);
+            let model = Cached::new(inner.clone(), "", MemoryCache::new(9));
+            for _ in 0..2 {
+                match is_streamed {
+                    false => model.generate(&ask("x")).await.unwrap(),
+                    true => model.stream(&ask("x")).await.unwrap().into_reply().await.unwrap(),
+                };
+            }
+            assert_eq!(inner.requests().len(), requests, "{reason}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_custom_cache_sees_keys_that_debug_withholds() {
     struct Mine(std::sync::Mutex<Vec<CacheKey>>);
