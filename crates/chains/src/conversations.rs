@@ -163,7 +163,7 @@ impl Conversations {
     /// Returns the number of chains that exist: held by callers, or cached.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.state().existing.values().filter(|chain| chain.upgrade().is_some()).count()
+        self.state().existing.values().filter(|chain| chain.is_alive()).count()
     }
 
     /// Returns whether no chains exist.
@@ -212,7 +212,7 @@ impl State {
     fn insert(&mut self, session: &SessionId, chain: &LlmChain) {
         // The entries of former chains are removed each time that the map has doubled.
         if self.existing.len() >= self.sweep_at {
-            self.existing.retain(|_, chain| chain.upgrade().is_some());
+            self.existing.retain(|_, chain| chain.is_alive());
             self.sweep_at = (self.existing.len() * 2).max(CACHE_CAPACITY);
         }
         if self.is_closed

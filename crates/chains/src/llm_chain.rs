@@ -88,6 +88,12 @@ impl WeakLlmChain {
     pub(crate) fn upgrade(&self) -> Option<LlmChain> {
         self.0.upgrade().map(|runner| LlmChain { runner })
     }
+
+    /// Returns whether others keep the chain alive. It is not upgraded for that, since a chain that
+    /// the others meanwhile give up would be dropped here.
+    pub(crate) fn is_alive(&self) -> bool {
+        self.0.strong_count() > 0
+    }
 }
 
 impl fmt::Debug for LlmChain {
