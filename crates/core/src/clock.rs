@@ -23,11 +23,31 @@ pub use web_time::{Instant, SystemTime, UNIX_EPOCH};
 /// Returns the time to the millisecond, as turns and sessions have it.
 #[must_use]
 pub fn now() -> SystemTime {
-    UNIX_EPOCH + Duration::from_millis(unix_millis())
+    time(millis(SystemTime::now()))
 }
 
-/// Returns the milliseconds since 1970.
-pub(crate) fn unix_millis() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+/// Returns a time in whole milliseconds since 1970, as stores keep it: 0 for a time before.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use conversant_core::clock::{self, UNIX_EPOCH};
+///
+/// let time = UNIX_EPOCH + Duration::from_micros(1_500);
+/// assert_eq!(clock::millis(time), 1);
+/// assert_eq!(clock::millis(UNIX_EPOCH - Duration::from_secs(1)), 0);
+/// assert_eq!(clock::time(1), UNIX_EPOCH + Duration::from_millis(1));
+/// ```
+#[must_use]
+pub fn millis(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Returns the time that is some milliseconds after the start of 1970, which is also returned for
+/// one that the clock cannot represent.
+#[must_use]
+pub fn time(millis: u64) -> SystemTime {
+    UNIX_EPOCH.checked_add(Duration::from_millis(millis)).unwrap_or(UNIX_EPOCH)
 }

@@ -39,6 +39,7 @@ mod box_error;
 pub mod clock;
 mod content;
 mod embeddings;
+mod fnv1a;
 mod history;
 mod http_status;
 #[doc(hidden)]
@@ -82,7 +83,7 @@ mod version;
 mod withheld;
 
 #[doc(hidden)]
-pub use self::panic_payload::drop_payload;
+pub use self::{fnv1a::fnv1a, panic_payload::drop_payload};
 pub use async_trait::async_trait;
 pub use futures_core::Stream;
 

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use crate::turn::TurnId;
+use crate::{fnv1a::fnv1a, turn::TurnId};
 
 /// The longest session id, in bytes.
 const MAX_BYTES: usize = 512;
@@ -64,7 +64,7 @@ impl SessionId {
         if name.len() <= MAX_BYTES {
             return Self(name.into());
         }
-        Self(format!("{RESERVED}long-{kind}:{:016x}", hash(id)).into())
+        Self(format!("{RESERVED}long-{kind}:{:016x}", fnv1a(id.bytes())).into())
     }
 
     /// Returns whether the id begins with `conversant:`.
@@ -77,13 +77,6 @@ impl SessionId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-}
-
-/// Returns 64 bits of a text: FNV-1a. All processes have to agree on them.
-fn hash(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
 }
 
 fn check_unreserved(id: &str) -> Result<(), SessionIdError> {

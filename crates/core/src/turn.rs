@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use uuid::{Builder, Uuid};
 
 use crate::{
-    clock::{SystemTime, UNIX_EPOCH, unix_millis},
+    clock::{self, SystemTime, UNIX_EPOCH},
     content::Content,
     message::Message,
     messages::Messages,
@@ -37,7 +37,7 @@ impl TurnId {
     /// On `wasm32-unknown-unknown`, both come from JavaScript.
     #[must_use]
     pub fn random() -> Self {
-        Self::of_millis(unix_millis())
+        Self::at(SystemTime::now())
     }
 
     /// Creates a new id as if it were made at a time, for tests and for imports.
@@ -54,8 +54,7 @@ impl TurnId {
     /// ```
     #[must_use]
     pub fn at(time: SystemTime) -> Self {
-        let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self::of_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+        Self::of_millis(clock::millis(time))
     }
 
     /// Returns the time at which the id was made, to the millisecond, if it is a UUID of version 7.

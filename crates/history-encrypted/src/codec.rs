@@ -1,10 +1,9 @@
 //! Encryption and decryption of the parts of a session.
 
-use std::{borrow::Cow, sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc};
 
 use conversant_core::{
-    HistoryError, Messages, Note, Range, SessionCursor, SessionId, Slice, Turn, Version,
-    clock::UNIX_EPOCH,
+    HistoryError, Messages, Note, Range, SessionCursor, SessionId, Slice, Turn, Version, clock,
 };
 
 use crate::{
@@ -38,8 +37,7 @@ impl Codec {
         &self,
         after: &SessionCursor,
     ) -> Result<SessionCursor, HistoryError> {
-        let millis = Duration::from_millis(after.last_used_millis());
-        let time = UNIX_EPOCH.checked_add(millis).unwrap_or(UNIX_EPOCH);
+        let time = clock::time(after.last_used_millis());
         Ok(SessionCursor::new(time, self.session(after.session())?))
     }
 

@@ -9,6 +9,7 @@ use std::{
 
 use conversant_core::{
     Alternative, Expect, HistoryError, Note, Point, SessionId, SessionInfo, Turn, Version,
+    clock::millis,
 };
 
 use crate::{
@@ -23,7 +24,7 @@ use crate::{
     shared_file,
     shared_turns::{self, Release, SharedTurns},
     summaries::Summaries,
-    summary::{millis, time_of},
+    summary::time_of,
     turn_tree::Place,
 };
 

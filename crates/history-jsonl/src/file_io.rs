@@ -9,6 +9,12 @@ use std::{
 /// The bytes that nearly every first line has at most.
 const START_BYTES: usize = 1024;
 
+/// The number of last bytes of a line that are compared. They contain its checksum.
+pub(crate) const LAST_BYTES: usize = 64;
+
+/// The buffer with which a file is read whole.
+pub(crate) const BUFFER_BYTES: usize = 64 * 1024;
+
 /// Something that is not a file has the name of one. To open or to read a pipe could take for ever.
 #[derive(thiserror::Error)]
 #[error("cannot open `{}`: it is not a regular file; move it away", path.display())]
@@ -120,4 +126,9 @@ pub(crate) fn reader_at(
 ) -> io::Result<BufReader<&File>> {
     file.seek(SeekFrom::Start(offset))?;
     Ok(BufReader::with_capacity(buffer, file))
+}
+
+/// Returns the last bytes of a line, to be compared.
+pub(crate) fn last_bytes(line: &[u8]) -> Vec<u8> {
+    line.get(line.len().saturating_sub(LAST_BYTES)..).unwrap_or(line).to_vec()
 }

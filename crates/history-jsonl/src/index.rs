@@ -21,12 +21,6 @@ use crate::{
     turn_tree::{Place, Span, TurnTree},
 };
 
-/// The number of last bytes that are compared. They contain the checksum of a line.
-const LAST_BYTES: usize = 64;
-
-/// The buffer with which a file is read whole.
-const BUFFER_BYTES: usize = 64 * 1024;
-
 /// The contents of a file, as far as it was read.
 pub(crate) struct Index {
     pub(crate) header: Header,
@@ -189,7 +183,8 @@ impl Index {
 
     /// Reads the lines from the end of what was read on, up to a turn if one is given.
     fn scan(&mut self, file: &File, until: Option<TurnId>) -> Result<(), HistoryError> {
-        let mut reader = file_io::reader_at(file, self.end, BUFFER_BYTES).map_err(io_error)?;
+        let mut reader =
+            file_io::reader_at(file, self.end, file_io::BUFFER_BYTES).map_err(io_error)?;
         let mut line = Vec::new();
         while until.is_none_or(|turn| self.turns.find(turn).is_none()) {
             line.clear();
@@ -221,7 +216,7 @@ impl Index {
 
     /// Moves the end of what was read after a line, with its line break.
     fn advance(&mut self, line: &[u8]) {
-        self.last = line.get(line.len().saturating_sub(LAST_BYTES)..).unwrap_or(line).to_vec();
+        self.last = file_io::last_bytes(line);
         self.end += line.len() as u64;
         self.is_open = !line.ends_with(b"\n");
     }

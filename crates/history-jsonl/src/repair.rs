@@ -5,10 +5,10 @@ use std::{
     fs,
     io::{BufRead, BufReader},
     path::PathBuf,
-    time::{SystemTime, UNIX_EPOCH},
+    time::SystemTime,
 };
 
-use conversant_core::{HistoryError, SessionId, Turn, TurnId};
+use conversant_core::{HistoryError, SessionId, Turn, TurnId, clock};
 
 use crate::{
     error::io_error,
@@ -135,8 +135,8 @@ pub(crate) fn repair(paths: &SessionPaths, session: &SessionId) -> Result<Repair
         .or_else(|_| fs::copy(paths.file(), &damaged).map(drop))
         .map_err(io_error)?;
     // The unknown epoch must not recur. Seconds since 1970 are more than any session was cleared.
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let epoch = epoch.map_or(since.as_secs(), |epoch| epoch.saturating_add(1));
+    let seconds = clock::millis(SystemTime::now()) / 1000;
+    let epoch = epoch.map_or(seconds, |epoch| epoch.saturating_add(1));
     let header = Header::new(Some(session.clone()), epoch)
         .with_base(base)
         .with_properties(readable.properties.clone());

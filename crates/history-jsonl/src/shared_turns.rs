@@ -32,9 +32,6 @@ use crate::{
 /// The name of the file that is locked while shared files are removed, rewritten or begun with.
 const LOCK: &str = "forks.lock";
 
-/// The number of last bytes of a turn's line that are compared. They contain its checksum.
-const LAST_BYTES: usize = 64;
-
 /// The turns that a fork is begun with.
 pub(crate) struct SharedTurns {
     pub(crate) base: Base,
@@ -57,7 +54,7 @@ impl SharedTurns {
         entry: &TurnEntry,
     ) -> Result<Self, HistoryError> {
         let end = entry.span.offset + entry.span.bytes as u64;
-        let length = entry.span.bytes.min(LAST_BYTES);
+        let length = entry.span.bytes.min(file_io::LAST_BYTES);
         let offset = end - length as u64;
         let last = file_io::read_at(file, offset, length).map_err(io_error)?;
         let (turns, messages) = (TurnTree::count(Some(place)), entry.end());

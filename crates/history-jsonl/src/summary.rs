@@ -1,12 +1,11 @@
 //! A session's line in a list: what its file says of it, without an index.
 
-use std::{
-    fs::File,
-    io::BufRead,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{fs::File, io::BufRead, time::SystemTime};
 
-use conversant_core::{HistoryError, SessionId, SessionInfo, Turn, TurnId, UsageTotals};
+use conversant_core::{
+    HistoryError, SessionId, SessionInfo, Turn, TurnId, UsageTotals,
+    clock::{millis, time},
+};
 
 use crate::{
     error::{corrupt_line, io_error},
@@ -15,12 +14,6 @@ use crate::{
     log_record::{self, Content, Line},
     turn_line,
 };
-
-/// The number of last bytes that are compared. They contain the checksum of a line.
-const LAST_BYTES: usize = 64;
-
-/// The buffer with which a file is read.
-const BUFFER_BYTES: usize = 64 * 1024;
 
 /// The sums over a file, as far as it was read.
 #[derive(Clone)]
@@ -86,7 +79,8 @@ impl Summary {
 
     /// Reads lines up to the end, or to a line that is not finished.
     fn scan(&mut self, file: &File, written: SystemTime) -> Result<(), HistoryError> {
-        let mut reader = file_io::reader_at(file, self.end, BUFFER_BYTES).map_err(io_error)?;
+        let mut reader =
+            file_io::reader_at(file, self.end, file_io::BUFFER_BYTES).map_err(io_error)?;
         let mut line = Vec::new();
         loop {
             line.clear();
@@ -110,7 +104,7 @@ impl Summary {
                 return Ok(());
             }
             self.end += line.len() as u64;
-            self.last = line.get(line.len().saturating_sub(LAST_BYTES)..).unwrap_or(&line).to_vec();
+            self.last = file_io::last_bytes(&line);
         }
     }
 
@@ -170,14 +164,4 @@ impl Summary {
 pub(crate) fn time_of(turn: TurnId, now: SystemTime) -> Option<u64> {
     let is_right = turn.created_at().is_some_and(|made| made <= now);
     (!is_right).then(|| millis(now))
-}
-
-/// Returns the milliseconds since 1970 of a time.
-pub(crate) fn millis(time: SystemTime) -> u64 {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}
-
-fn time(millis: u64) -> SystemTime {
-    UNIX_EPOCH.checked_add(Duration::from_millis(millis)).unwrap_or(UNIX_EPOCH)
 }

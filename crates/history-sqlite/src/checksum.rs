@@ -83,10 +83,7 @@ impl Checksum {
 
 /// Returns the 64-bit FNV-1a hash of an id.
 pub(crate) fn hash(id: &str) -> i64 {
-    let hash = id.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
-    hash.cast_signed()
+    conversant_core::fnv1a(id.bytes()).cast_signed()
 }
 
 #[cfg(test)]

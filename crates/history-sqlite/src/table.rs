@@ -21,7 +21,9 @@ pub(crate) mod turn;
 mod turn_row;
 pub(crate) mod word_index;
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
+
+use conversant_core::clock;
 
 fn now() -> i64 {
     unix_millis(SystemTime::now())
@@ -29,7 +31,7 @@ fn now() -> i64 {
 
 /// Returns the milliseconds since 1970 of a time.
 fn unix_millis(time: SystemTime) -> i64 {
-    millis(time.duration_since(UNIX_EPOCH).unwrap_or_default())
+    i64::try_from(clock::millis(time)).unwrap_or(i64::MAX)
 }
 
 /// Returns a duration in milliseconds, at most `i64::MAX`.

@@ -2,11 +2,9 @@
 
 use chat::title;
 use conversant_core::{
-    ChatHistory, HistoryError, SessionCursor, SessionFilter, SessionId, SessionInfo,
+    ChatHistory, HistoryError, SessionCursor, SessionFilter, SessionId, SessionInfo, clock::millis,
 };
 use serde::Serialize;
-
-use crate::turn_view::millis;
 
 /// The number of conversations on a page.
 const PAGE: usize = 50;

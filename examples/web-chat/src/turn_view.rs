@@ -1,10 +1,8 @@
 //! Turns of a conversation as the page shows them.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use conversant_core::{
     Alternative, CallRecord, ChatHistory, HistoryError, Message, Point, Range, Role, SessionId,
-    Turn, TurnId,
+    Turn, TurnId, clock,
 };
 use serde::Serialize;
 
@@ -167,7 +165,7 @@ impl From<&Turn> for TurnView {
             question: question.map(|message| message.text().into_owned()),
             messages: messages.map(MessageView::from).collect(),
             incomplete: turn.is_incomplete(),
-            time: turn.id().created_at().map(millis),
+            time: turn.id().created_at().map(clock::millis),
             record: turn.call_record().map(RecordView::from),
             place: None,
         }
@@ -201,10 +199,4 @@ impl From<CallRecord> for RecordView {
             seconds: record.timings.total.map(|time| time.as_secs_f64()),
         }
     }
-}
-
-/// Returns a time in milliseconds since 1970, as pages count it.
-pub fn millis(time: SystemTime) -> u64 {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -4,7 +4,6 @@ use std::{
     collections::{BTreeMap, HashSet},
     fmt,
     str::FromStr,
-    time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
@@ -14,7 +13,7 @@ use super::{
     session_info::SessionInfo,
 };
 use crate::{
-    clock::{SystemTime, UNIX_EPOCH},
+    clock::{SystemTime, millis},
     session::{SessionId, SessionIdError},
     withheld::Bytes,
 };
@@ -273,12 +272,6 @@ impl SessionCursor {
     pub fn is_before(&self, info: &SessionInfo) -> bool {
         (millis(info.last_used_at), &info.session) < (self.millis, &self.session)
     }
-}
-
-/// Returns the milliseconds since 1970 of a time.
-fn millis(time: SystemTime) -> u64 {
-    let since: Duration = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl fmt::Display for SessionCursor {

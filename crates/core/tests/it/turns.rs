@@ -236,3 +236,15 @@ fn a_note_is_stored_whole() {
     let lease = Lease::new(SessionId::new("s").unwrap(), TurnId::from_u128(1));
     assert_eq!(lease.clone(), lease);
 }
+
+/// The test vectors of the authors of FNV-1a. Stored names contain such hashes.
+#[test]
+fn hashes_never_change() {
+    for (text, hash) in [
+        ("", 0xcbf2_9ce4_8422_2325),
+        ("a", 0xaf63_dc4c_8601_ec8c),
+        ("foobar", 0x8594_4171_f739_67e8),
+    ] {
+        assert_eq!(conversant_core::fnv1a(text.bytes()), hash, "{text}");
+    }
+}

@@ -1,8 +1,10 @@
 //! Numbers and versions in the columns of rows.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
-use conversant_core::{Cost, Expect, HistoryError, Point, TurnId, Usage, UsageTotals, Version};
+use conversant_core::{
+    Cost, Expect, HistoryError, Point, TurnId, Usage, UsageTotals, Version, clock,
+};
 use tokio_postgres::{Row, types::FromSqlOwned};
 use uuid::Uuid;
 
@@ -102,8 +104,7 @@ pub(crate) fn stored_expectation(expect: Expect) -> Result<(i16, Version), Histo
 
 /// Returns a time as it is stored: in milliseconds since 1970.
 pub(crate) fn millis(time: SystemTime) -> i64 {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    i64::try_from(clock::millis(time)).unwrap_or(i64::MAX)
 }
 
 /// The last millisecond of the year 9999.
@@ -111,7 +112,7 @@ const MAX_MILLIS: u64 = 253_402_300_799_999;
 
 /// Returns a time that is stored in milliseconds since 1970, in the year 9999 or before.
 pub(crate) fn time(millis: i64) -> SystemTime {
-    UNIX_EPOCH + Duration::from_millis(millis.unsigned_abs().min(MAX_MILLIS))
+    clock::time(millis.unsigned_abs().min(MAX_MILLIS))
 }
 
 /// Returns sums as they are stored: the counts of tokens, and the cost. `None` if there are none.

@@ -3,10 +3,10 @@
 use std::{
     collections::{BTreeMap, btree_map::OccupiedEntry},
     ops::ControlFlow,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime},
 };
 
-use conversant_core::{HistoryError, SessionCursor, SessionFilter, SessionId, SessionInfo};
+use conversant_core::{HistoryError, SessionCursor, SessionFilter, SessionId, SessionInfo, clock};
 use rusqlite::{Connection, params_from_iter, types::Value};
 
 use super::{
@@ -59,8 +59,7 @@ fn info(
 }
 
 fn time(millis: i64) -> SystemTime {
-    let since = Duration::from_millis(u64::try_from(millis).unwrap_or_default());
-    UNIX_EPOCH.checked_add(since).unwrap_or(UNIX_EPOCH)
+    clock::time(u64::try_from(millis).unwrap_or_default())
 }
 
 /// Returns the first millisecond that is not before a time.

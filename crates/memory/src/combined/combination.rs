@@ -2,7 +2,7 @@
 
 use std::{ptr, sync::Arc};
 
-use conversant_core::{ChatHistory, Memory, SessionId, TurnId};
+use conversant_core::{ChatHistory, Memory, SessionId, TurnId, fnv1a};
 
 /// The sessions in which the memories of a combination store their turns.
 ///
@@ -62,8 +62,5 @@ fn is_private((history, id): (&dyn ChatHistory, &SessionId)) -> bool {
 
 /// Returns 64 bits of session ids: FNV-1a, with a NUL after each id. It is part of stored names.
 fn fingerprint(ids: &[&str]) -> u64 {
-    let bytes = ids.iter().flat_map(|id| id.bytes().chain([0]));
-    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+    fnv1a(ids.iter().flat_map(|id| id.bytes().chain([0])))
 }

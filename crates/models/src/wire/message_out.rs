@@ -12,7 +12,7 @@ use std::{
 };
 
 use conversant_core::{
-    Content, Message, Part, PartKind, Role, json_text::push_text, python::json_dumps,
+    Content, Message, Part, PartKind, Role, fnv1a, json_text::push_text, python::json_dumps,
 };
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
@@ -245,10 +245,8 @@ fn nine_alphanumeric(id: &str) -> Cow<'_, str> {
     if id.len() == 9 && id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         return Cow::Borrowed(id);
     }
-    // FNV-1a: the same in every version and on every machine, so that caches hit.
-    let mut hash = id.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    // The same in every version and on every machine, so that caches hit.
+    let mut hash = fnv1a(id.bytes());
     let digits = std::iter::repeat_with(|| {
         let digit = usize::try_from(hash % 36).unwrap_or_default();
         hash /= 36;
