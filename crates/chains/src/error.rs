@@ -270,8 +270,8 @@ impl ChainError {
     /// | 503 | [`Closed`](Self::Closed); the model's server is overloaded, or it or the store cannot be reached |
     /// | 504 | a deadline or a timeout |
     ///
-    /// Any other turn that was not saved is 500. The answer of either was paid for: show it instead
-    /// ([`not_saved`](Self::not_saved)).
+    /// Any other turn that was not saved is 504 if the deadline passed in the save, and otherwise
+    /// 500. The answer of each was paid for: show it instead ([`not_saved`](Self::not_saved)).
     #[must_use]
     pub fn http_status(&self) -> u16 {
         match self {

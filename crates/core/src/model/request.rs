@@ -30,12 +30,15 @@ pub struct CallOptions {
     pub no_wait: bool,
     /// The id of the turn. If `None`, the chain creates an id.
     ///
-    /// A call that is repeated with the same id is saved once. An LLM chain returns the answer of
-    /// the stored turn without calling its model, and sets
-    /// [`Reply::from_cache`](crate::Reply::from_cache), if the turn is among the last 16 of the
-    /// conversation and the store lists turns. Otherwise, and in other chains, models are called
-    /// again, and another answer than the stored one is not saved. If the stored turn has another
+    /// A call that is repeated with the same id is saved once. A chain whose outputs can be made
+    /// from the stored answer (`Chain::restore`) returns it without calling a model, and sets
+    /// [`Reply::from_cache`](crate::Reply::from_cache). Any other chain fails with
+    /// `ChainError::AlreadyAnswered`, which has the stored turn. If the stored turn has another
     /// question or an incomplete answer, the call fails before a model is called.
+    ///
+    /// The turn is found anywhere in a store with branches, and among the last 16 turns in one
+    /// without. If it is not found, or the store cannot list turns, models are called again, and
+    /// another answer than the stored one is not saved.
     pub turn_id: Option<TurnId>,
     /// The tools that the model may call. If empty, the model's own setting applies.
     pub tools: Vec<ToolDefinition>,
