@@ -25,10 +25,12 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(2 * 60 * 60);
 /// The size of a piece that is written at once, in bytes.
 const PIECE: usize = 1 << 16;
 
-/// Returns the address of the hub: `HF_ENDPOINT`, or Hugging Face.
-pub(super) fn default_endpoint() -> String {
-    let set = std::env::var("HF_ENDPOINT").ok().filter(|url| !url.is_empty());
-    set.unwrap_or_else(|| "https://huggingface.co".to_owned())
+/// The address of Hugging Face.
+pub(super) const HUGGING_FACE: &str = "https://huggingface.co";
+
+/// Returns the address of the hub that the environment names in `HF_ENDPOINT`.
+pub(super) fn of_environment() -> Option<String> {
+    std::env::var("HF_ENDPOINT").ok().filter(|url| !url.is_empty())
 }
 
 /// Downloads the file of a model to `part`, which may have the beginning of it already, and checks
@@ -68,7 +70,9 @@ pub(super) fn download(
     let digest = model.sha256.map(str::to_owned).or_else(|| linked_digest(&response));
     let digest = digest.ok_or("the server sent no digest to check the file by")?;
     let length = response.headers().get("content-length").and_then(|length| length.to_str().ok());
-    let total = length.and_then(|length| length.parse::<u64>().ok()).map(|length| length + known);
+    let length = length.and_then(|length| length.parse::<u64>().ok());
+    // A length that no file has, from a server or a proxy, is as good as none.
+    let total = length.and_then(|length| length.checked_add(known));
     copy(&mut response.into_body().into_reader(), &mut file, known, total, on_received)?;
     file.sync_all().map_err(text)?;
     match has_digest(part, &digest).map_err(text)? {

