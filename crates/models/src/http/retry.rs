@@ -77,9 +77,13 @@ impl Retries {
         self.backoff = Backoff { first, longest };
     }
 
+    /// Returns whether the budget is a share of the calls, if there is one.
+    pub(crate) fn has_valid_budget(&self) -> bool {
+        self.budget.as_ref().is_none_or(|budget| budget.ratio.is_finite() && budget.ratio >= 0.0)
+    }
+
     /// Caps the retries over all calls, as a share of the calls.
     pub(crate) fn set_budget(&mut self, ratio: f64) {
-        let ratio = if ratio.is_finite() { ratio.max(0.0) } else { 0.0 };
         self.budget = Some(Arc::new(Budget { ratio, saved: Mutex::new(RETRY_SAVINGS) }));
     }
 

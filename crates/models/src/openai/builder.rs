@@ -13,8 +13,8 @@ use self::connection_settings::ConnectionSettings;
 use super::params::Params;
 use crate::dialect::Dialect;
 
-/// A builder of [`OpenAiChat`](crate::OpenAiChat), [`OpenAi`](crate::OpenAi) or
-/// [`OpenAiEmbeddings`](crate::OpenAiEmbeddings).
+/// A builder of [`OpenAiChat`](crate::OpenAiChat), [`OpenAi`](crate::OpenAi), `OpenAiResponses`
+/// (feature `responses`) or `OpenAiEmbeddings` (feature `embeddings`).
 ///
 /// Parameters of the model that are not set are not sent, so that the server's defaults hold. The
 /// one exception is `max_tokens` of [`OpenAi`](crate::OpenAi). Invalid settings are errors of
@@ -35,7 +35,8 @@ use crate::dialect::Dialect;
 /// | largest event of a stream | 4 MiB, and at most 8 times `max_response_bytes` |
 /// | [`proxy`](Self::proxy) | that of the environment or the system |
 /// | [`root_certificates`](Self::root_certificates) | those of the system |
-/// | switches | `false` |
+/// | [`stream_usage`](Self::stream_usage), [`developer_role`](Self::developer_role) | as the [`Dialect`] says: `true` for OpenAI, and `false` |
+/// | other switches | `false` |
 ///
 /// # Examples
 ///

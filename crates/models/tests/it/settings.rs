@@ -22,6 +22,9 @@ fn faults_are_told_when_it_is_built() {
         builder().extra("stream", true),
         builder().header("a b", "c"),
         builder().header("a", "c\r\nd"),
+        builder().retry_budget(f64::NAN),
+        builder().retry_budget(f64::INFINITY),
+        builder().retry_budget(-0.1),
     ]
     .map(|builder| builder.build().unwrap_err());
     assert!(faults.iter().all(|error| matches!(error, ModelError::Config { .. })));

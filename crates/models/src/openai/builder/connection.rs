@@ -156,8 +156,14 @@ impl<M> OpenAiBuilder<M> {
 
     /// Sets the maximum number of retries of a call. Default: 2.
     ///
-    /// Retried are failed connections and the statuses 408, 409, 429 and 5xx, after the wait that
-    /// the server asks for, or else after the [`backoff`](Self::backoff).
+    /// Retried are failed connections, an answer that does not begin or go on in its time
+    /// ([`header_timeout`](Self::header_timeout), [`idle_timeout`](Self::idle_timeout)), the
+    /// statuses 408, 409, 429 and 5xx, and others with the header `x-should-retry: true`. A retry
+    /// comes after the wait that the server asks for, or else after the [`backoff`](Self::backoff).
+    ///
+    /// Not retried are an exhausted quota, a prompt that is too long, what the server forbids by
+    /// `x-should-retry: false`, a wait of more than 120 s that it asks for, and a stream that has
+    /// begun.
     pub fn max_retries(mut self, retries: u32) -> Self {
         self.connection.retries.set_max(retries);
         self

@@ -133,6 +133,9 @@ impl ConnectionSettings {
             let what = format!("cannot read `{names}` of the environment: not UTF-8; set it again");
             return Err(ModelError::config(what));
         }
+        if !self.retries.has_valid_budget() {
+            return Err(ModelError::config("`retry_budget` must be finite and not negative"));
+        }
         let mut endpoint = Endpoint::new(&self.base_url, self.allow_plain_http)?;
         if let Some(azure) = &self.azure {
             endpoint.set_azure(&azure.deployment, &azure.version);
