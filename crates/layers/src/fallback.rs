@@ -5,6 +5,7 @@ use std::{
     fmt,
     future::poll_fn,
     pin::pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -51,20 +52,40 @@ use crate::timer::on_clock;
 pub struct Fallback<A, B> {
     first: A,
     second: B,
-    when: fn(&ModelError) -> bool,
+    when: Arc<Rule>,
 }
+
+/// Returns whether the second model is called after an error of the first.
+type Rule = dyn Fn(&ModelError) -> bool + Send + Sync;
 
 impl<A, B> Fallback<A, B> {
     /// Creates a fallback from `first` to `second`.
     pub fn new(first: A, second: B) -> Self {
-        Self { first, second, when: may_succeed_elsewhere }
+        Self { first, second, when: Arc::new(may_succeed_elsewhere) }
     }
 
     /// Sets the errors of the first model after which the second is called, if the call's deadline
     /// has not passed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_core::ChatModel;
+    /// use conversant_layers::Fallback;
+    ///
+    /// fn with_local(
+    ///     hosted: impl ChatModel,
+    ///     local: impl ChatModel,
+    ///     classes: Vec<&'static str>,
+    /// ) -> impl ChatModel {
+    ///     Fallback::new(hosted, local).when(move |error| classes.contains(&error.class()))
+    /// }
+    /// # let model = || conversant_testkit::ScriptedChat::new(["Hi"]);
+    /// # let _ = with_local(model(), model(), vec!["429"]);
+    /// ```
     #[must_use]
-    pub fn when(mut self, when: fn(&ModelError) -> bool) -> Self {
-        self.when = when;
+    pub fn when(mut self, when: impl Fn(&ModelError) -> bool + Send + Sync + 'static) -> Self {
+        self.when = Arc::new(when);
         self
     }
 

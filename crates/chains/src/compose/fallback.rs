@@ -88,10 +88,13 @@ pub struct FallbackChain {
 #[derive(Clone)]
 pub struct FallbackChainBuilder {
     chains: Vec<Arc<dyn Chain>>,
-    when: fn(&ChainError) -> bool,
+    when: Arc<Rule>,
     name: Option<Cow<'static, str>>,
     settings: Settings,
 }
+
+/// Returns whether the next chain is called after an error.
+type Rule = dyn Fn(&ChainError) -> bool + Send + Sync;
 
 impl_kind!(FallbackChain, FallbackChainBuilder, "FallbackChain");
 
@@ -100,7 +103,7 @@ impl FallbackChain {
     pub fn builder(chain: impl Chain + 'static) -> FallbackChainBuilder {
         FallbackChainBuilder {
             chains: vec![Arc::new(chain)],
-            when: may_succeed_elsewhere,
+            when: Arc::new(may_succeed_elsewhere),
             name: None,
             settings: Settings::default(),
         }
@@ -115,8 +118,8 @@ impl FallbackChainBuilder {
     }
 
     /// Sets the errors after which the next chain is called.
-    pub fn when(mut self, when: fn(&ChainError) -> bool) -> Self {
-        self.when = when;
+    pub fn when(mut self, when: impl Fn(&ChainError) -> bool + Send + Sync + 'static) -> Self {
+        self.when = Arc::new(when);
         self
     }
 
@@ -170,7 +173,7 @@ fn may_succeed_elsewhere(error: &ChainError) -> bool {
 struct FallbackSteps {
     signature: Signature,
     chains: Vec<Arc<dyn Chain>>,
-    when: fn(&ChainError) -> bool,
+    when: Arc<Rule>,
 }
 
 impl FallbackSteps {
@@ -254,7 +257,7 @@ impl Chain for FallbackSteps {
                 ..self.signature.clone()
             },
             chains,
-            when: self.when,
+            when: Arc::clone(&self.when),
         }))
     }
 

@@ -323,6 +323,13 @@ async fn another_model_is_asked_after_failures_that_it_may_not_share() {
     }
     let never = Fallback::new(ScriptedChat::new([status(StatusKind::Server)]), parrot());
     never.when(|_| false).generate(&ask("hi")).await.unwrap_err();
+    // A rule can have settings of its own.
+    for (class, falls_back) in [("500", true), ("429", false)] {
+        let classes = [class];
+        let model = Fallback::new(ScriptedChat::new([status(StatusKind::Server)]), parrot());
+        let model = model.when(move |error| classes.contains(&error.class()));
+        assert_eq!(model.generate(&ask("hi")).await.is_ok(), falls_back, "{class}");
+    }
 }
 
 #[tokio::test]

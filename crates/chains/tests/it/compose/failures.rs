@@ -342,6 +342,14 @@ async fn the_rule_of_a_fallback_is_a_setting() {
         .unwrap();
     let error = chain.predict(vars! { "q" => "hi" }).await.unwrap_err();
     assert_eq!(chain_of(&error), "cannot call the model: cannot get an answer: broken");
+
+    let classes = ["custom"];
+    let chain = FallbackChain::builder(llm("{q}", ScriptedChat::new([broken()]), "text"))
+        .fallback(llm("{q}", says("two"), "text"))
+        .when(move |error| classes.contains(&error.class()))
+        .build()
+        .unwrap();
+    assert_eq!(chain.predict(vars! { "q" => "hi" }).await.unwrap(), "two");
 }
 
 #[tokio::test]
