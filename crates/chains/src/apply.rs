@@ -70,7 +70,7 @@ type Call = Boxed<'static, Result<Outcome, ChainError>>;
 ///
 /// ```
 /// use conversant_chains::LlmChain;
-/// use conversant_core::{vars, CallOptions};
+/// use conversant_core::vars;
 /// use conversant_prompts::PromptTemplate;
 /// use conversant_testkit::ScriptedCompletion;
 ///
@@ -82,7 +82,7 @@ type Call = Boxed<'static, Result<Outcome, ChainError>>;
 ///     .concurrency(2)
 ///     .build()?;
 /// let questions = ["first", "second"].map(|question| vars! { "question" => question });
-/// let mut batch = chain.apply_as_completed(questions, &CallOptions::new());
+/// let mut batch = chain.apply_as_completed(questions);
 /// while let Some((index, result)) = batch.next().await {
 ///     println!("{}/{}: call {index}: {}", batch.completed(), batch.len(), result?.text());
 /// }

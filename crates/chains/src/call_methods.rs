@@ -186,7 +186,7 @@ macro_rules! impl_calls {
                 inputs: impl IntoIterator<Item = conversant_core::Variables>,
             ) -> Vec<Result<crate::Outcome, crate::ChainError>> {
                 let inputs = inputs.into_iter().collect();
-                self.runner.apply(inputs, &conversant_core::CallOptions::new()).await
+                self.runner.apply(inputs, conversant_core::CallOptions::new()).await
             }
 
             /// Like [`apply`](Self::apply), with options that hold for each call. A turn id is
@@ -194,17 +194,26 @@ macro_rules! impl_calls {
             pub async fn apply_with(
                 &self,
                 inputs: impl IntoIterator<Item = conversant_core::Variables>,
-                options: &conversant_core::CallOptions,
+                options: conversant_core::CallOptions,
             ) -> Vec<Result<crate::Outcome, crate::ChainError>> {
                 self.runner.apply(inputs.into_iter().collect(), options).await
             }
 
-            /// Like [`apply_with`](Self::apply_with), but returns each result as soon as its call
-            /// ends, with the index of its inputs.
+            /// Like [`apply`](Self::apply), but returns each result as soon as its call ends, with
+            /// the index of its inputs.
             pub fn apply_as_completed(
                 &self,
                 inputs: impl IntoIterator<Item = conversant_core::Variables>,
-                options: &conversant_core::CallOptions,
+            ) -> crate::Batch {
+                self.apply_as_completed_with(inputs, conversant_core::CallOptions::new())
+            }
+
+            /// Like [`apply_as_completed`](Self::apply_as_completed), with options that hold for
+            /// each call. A turn id is ignored, since each call has its own turn.
+            pub fn apply_as_completed_with(
+                &self,
+                inputs: impl IntoIterator<Item = conversant_core::Variables>,
+                options: conversant_core::CallOptions,
             ) -> crate::Batch {
                 self.runner.apply_as_completed(inputs.into_iter().collect(), options)
             }
@@ -290,11 +299,24 @@ macro_rules! impl_calls {
                 self.runner.resume(pending, results.into_iter().collect(), options).await
             }
 
-            /// Like [`resume_with`](Self::resume_with), piece by piece.
+            /// Like [`resume`](Self::resume), piece by piece.
             ///
             /// # Errors
             /// As for `resume`.
             pub async fn resume_stream(
+                &self,
+                pending: crate::PendingTurn,
+                results: impl IntoIterator<Item = conversant_core::Message>,
+            ) -> Result<crate::ChainStream, crate::ChainError> {
+                self.resume_stream_with(pending, results, conversant_core::CallOptions::new()).await
+            }
+
+            /// Like [`resume_stream`](Self::resume_stream), with options: the tools, a deadline.
+            /// The turn keeps its id.
+            ///
+            /// # Errors
+            /// As for `resume`.
+            pub async fn resume_stream_with(
                 &self,
                 pending: crate::PendingTurn,
                 results: impl IntoIterator<Item = conversant_core::Message>,
@@ -318,7 +340,7 @@ macro_rules! impl_calls {
             pub async fn maintain(
                 &self,
             ) -> Result<conversant_core::Saved, crate::ChainError> {
-                self.runner.maintain(&conversant_core::CallOptions::new()).await
+                self.runner.maintain(conversant_core::CallOptions::new()).await
             }
 
             /// Like [`maintain`](Self::maintain), with a deadline, or without a wait for other
@@ -329,7 +351,7 @@ macro_rules! impl_calls {
             /// [`ChainError::Busy`](crate::ChainError).
             pub async fn maintain_with(
                 &self,
-                options: &conversant_core::CallOptions,
+                options: conversant_core::CallOptions,
             ) -> Result<conversant_core::Saved, crate::ChainError> {
                 self.runner.maintain(options).await
             }

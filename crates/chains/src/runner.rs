@@ -93,8 +93,7 @@ impl Runner {
 
     /// Returns the options of each call of many, which have a turn of their own each, and the
     /// number of calls that run at the same time.
-    fn for_many(&self, options: &CallOptions) -> (CallOptions, usize) {
-        let mut options = options.clone();
+    fn for_many(&self, mut options: CallOptions) -> (CallOptions, usize) {
         options.turn_id = None;
         (options, if self.binding.is_some() { 1 } else { self.concurrency })
     }
@@ -102,7 +101,7 @@ impl Runner {
     pub(crate) fn apply_as_completed(
         self: &Arc<Self>,
         inputs: Vec<Variables>,
-        options: &CallOptions,
+        options: CallOptions,
     ) -> Batch {
         let (options, limit) = self.for_many(options);
         let runner = Arc::clone(self);
@@ -117,7 +116,7 @@ impl Runner {
     pub(crate) async fn apply(
         &self,
         inputs: Vec<Variables>,
-        options: &CallOptions,
+        options: CallOptions,
     ) -> Vec<Result<Outcome, ChainError>> {
         let (options, limit) = self.for_many(options);
         let calls = inputs.into_iter().map(|inputs| {
@@ -126,9 +125,8 @@ impl Runner {
         join_bounded(calls, limit).await
     }
 
-    pub(crate) async fn maintain(&self, options: &CallOptions) -> Result<Saved, ChainError> {
+    pub(crate) async fn maintain(&self, mut options: CallOptions) -> Result<Saved, ChainError> {
         let Some(binding) = &self.binding else { return Ok(Saved::default()) };
-        let mut options = options.clone();
         let observed =
             self.observation.start(&*self.chain, Some(binding), None, &mut options, None);
         let maintained = Self::maintain_observed(binding, &options).await;

@@ -82,7 +82,7 @@ async fn results_are_returned_as_the_calls_end() {
         LlmChain::builder().prompt(prompt).model(model.clone()).concurrency(3).build().unwrap();
     let mut given = inputs(4);
     given[1] = vars! {};
-    let mut batch = chain.apply_as_completed(given, &CallOptions::new());
+    let mut batch = chain.apply_as_completed(given);
     let mut told = Vec::new();
     for gate in [None, Some(&gates[3]), Some(&gates[0]), Some(&gates[2])] {
         gate.into_iter().for_each(Gate::open);
@@ -101,7 +101,7 @@ async fn a_batch_that_is_dropped_drops_the_calls_that_run() {
     let prompt = PromptTemplate::from_template("{human_input}").unwrap();
     let chain =
         LlmChain::builder().prompt(prompt).model(model.clone()).concurrency(2).build().unwrap();
-    let mut batch = chain.apply_as_completed(inputs(5), &CallOptions::new());
+    let mut batch = chain.apply_as_completed_with(inputs(5), CallOptions::new());
     assert!(poll_then_drop(batch.next(), 1).await.is_none());
     assert_eq!((model.requests().len(), model.abandoned()), (2, 0));
     drop(batch);
@@ -111,7 +111,7 @@ async fn a_batch_that_is_dropped_drops_the_calls_that_run() {
 #[tokio::test]
 async fn the_calls_of_a_batch_are_turns_of_one_conversation() {
     let history = TestHistory::default();
-    let mut batch = chain(&echo(), &history).apply_as_completed(inputs(3), &CallOptions::new());
+    let mut batch = chain(&echo(), &history).apply_as_completed(inputs(3));
     let mut order = Vec::new();
     while let Some((index, result)) = batch.next().await {
         result.unwrap();

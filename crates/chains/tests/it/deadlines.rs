@@ -40,7 +40,7 @@ async fn a_call_waits_for_others_until_its_deadline_or_not_at_all() {
     ask("past", past).await.unwrap_err();
     let error = ask("busy", CallOptions::new().with_no_wait()).await.unwrap_err();
     assert!(matches!(error, ChainError::Busy), "{error}");
-    let error = chain.maintain_with(&CallOptions::new().with_no_wait()).await.unwrap_err();
+    let error = chain.maintain_with(CallOptions::new().with_no_wait()).await.unwrap_err();
     assert!(matches!(error, ChainError::Busy), "{error}");
     gate.open();
     first.await.unwrap().unwrap();
@@ -201,7 +201,7 @@ async fn maintenance_and_release_end_by_the_deadline_and_cost_nothing() {
     let inline = builder.clone().memory(Slow::new()).build().unwrap();
     let input = || vars! { "human_input" => "hi" };
     assert_eq!(inline.predict_with(input(), soon()).await.unwrap(), "answer");
-    let error = inline.maintain_with(&soon()).await.unwrap_err();
+    let error = inline.maintain_with(soon()).await.unwrap_err();
     assert!(matches!(error, ChainError::DeadlineExceeded { phase: CallPhase::Maintain }));
     let error = inline.predict_with(input(), soon()).await.unwrap_err();
     assert!(matches!(error, ChainError::DeadlineExceeded { phase: CallPhase::Run }), "{error}");

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use conversant_chains::{ChainError, LlmChain, PendingTurn};
 use conversant_core::{
-    CallOptions, ChatHistory, Delta, InvalidToolCall, LanguageModel, Message, Messages, Range,
-    Reply, SessionId, ToolCall, vars,
+    ChatHistory, Delta, InvalidToolCall, LanguageModel, Message, Messages, Range, Reply, SessionId,
+    ToolCall, vars,
 };
 use conversant_memory::{BufferMemory, InMemoryHistory};
 use conversant_prompts::{ChatPromptTemplate, MessageTemplate, MessagesPlaceholder};
@@ -95,9 +95,8 @@ async fn a_stream_can_be_resumed() {
     let setup = Setup::new(vec![calling(&["a"]), ScriptedReply::pieces(["Sun", "ny."])]);
     let stream = setup.chain.stream(vars! { "question" => "Weather?" }).await.unwrap();
     let pending = stream.into_outcome().await.unwrap().unwrap().pending.unwrap();
-    let options = CallOptions::new();
     let results = [Message::tool("22 C", "a")];
-    let mut stream = setup.chain.resume_stream(pending, results, options).await.unwrap();
+    let mut stream = setup.chain.resume_stream(pending, results).await.unwrap();
     let mut text = String::new();
     while let Some(delta) = stream.next().await {
         if let Delta::Text(piece) = delta.unwrap() {

@@ -143,7 +143,7 @@ async fn the_other_steps_run_once() {
             let results = [Message::tool("12:00", "c1")];
             let text = if stream {
                 let options = CallOptions::new();
-                let mut stream = chain.resume_stream(pending, results, options).await.unwrap();
+                let mut stream = chain.resume_stream_with(pending, results, options).await.unwrap();
                 let mut text = String::new();
                 while let Some(delta) = stream.next().await {
                     if let Delta::Text(piece) = delta.unwrap() {
