@@ -1,6 +1,6 @@
 //! Builder of tool loops.
 
-use std::{collections::HashMap, fmt, num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use conversant_core::{ChatModel, Tool, ToolCall};
 use futures_util::future::BoxFuture;
@@ -120,15 +120,16 @@ impl ToolLoopBuilder {
 
     /// Sets the number of calls of one answer that are run. The result of each further call is an
     /// error, and the model may repeat the call in the next round. An answer can have any number of
-    /// calls, and all results are kept with the turn.
-    pub fn max_calls(mut self, calls: NonZeroUsize) -> Self {
-        self.max_calls = calls.get();
+    /// calls, and all results are kept with the turn. `0` counts as one.
+    pub fn max_calls(mut self, calls: usize) -> Self {
+        self.max_calls = calls.max(1);
         self
     }
 
-    /// Sets the number of tools that run at once, where the model calls several in one answer.
-    pub fn max_parallel_calls(mut self, calls: NonZeroUsize) -> Self {
-        self.max_parallel_calls = calls.get();
+    /// Sets the number of tools that run at once, where the model calls several in one answer. `0`
+    /// counts as one.
+    pub fn max_parallel_calls(mut self, calls: usize) -> Self {
+        self.max_parallel_calls = calls.max(1);
         self
     }
 

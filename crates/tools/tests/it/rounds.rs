@@ -3,7 +3,6 @@
 use std::{
     error::Error as _,
     future::pending,
-    num::NonZeroUsize,
     sync::Arc,
     task::{Context, Waker},
     time::{Duration, Instant},
@@ -273,6 +272,7 @@ async fn parallel_calls_can_be_limited() {
     for (options, limit, seconds) in [
         (CallOptions::new(), 8, 10),
         (CallOptions::new(), 1, 20),
+        (CallOptions::new(), 0, 20),
         (CallOptions::new().with_parallel_tool_calls(false), 8, 20),
     ] {
         let model = ScriptedChat::new([
@@ -283,11 +283,7 @@ async fn parallel_calls_can_be_limited() {
             tokio::time::sleep(Duration::from_secs(10)).await;
             Ok::<_, ToolError>("slept".into())
         });
-        let tools = ToolLoop::builder(model)
-            .tool(slow)
-            .max_parallel_calls(NonZeroUsize::new(limit).unwrap())
-            .build()
-            .unwrap();
+        let tools = ToolLoop::builder(model).tool(slow).max_parallel_calls(limit).build().unwrap();
         let start = tokio::time::Instant::now();
         tools.generate(&question().with_options(options)).await.unwrap();
         assert_eq!(start.elapsed().as_secs(), seconds);
@@ -457,7 +453,7 @@ async fn the_calls_of_an_answer_are_limited() {
     let calls: Vec<_> = (0..200)
         .map(|number| ToolCall::new("double", json!({"x": number})).with_id(format!("c{number}")))
         .collect();
-    for (limit, expected) in [(None, 128), (NonZeroUsize::new(3), 3)] {
+    for (limit, expected) in [(None, 128), (Some(3), 3), (Some(0), 1)] {
         let answer = Reply::new(Message::ai("").with_tool_calls(calls.clone()));
         let model = ScriptedChat::new([answer, saying("done")]);
         let tools = limit.into_iter().fold(builder(&model), ToolLoopBuilder::max_calls);
