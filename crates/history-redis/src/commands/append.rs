@@ -5,7 +5,7 @@ use conversant_history::langchain::version_to_text;
 
 use super::{
     listing::{millis, totals_text},
-    scripts::{APPEND, Expected, Invocation, point, tip, version},
+    scripts::{APPEND, Expected, Invocation, lifetime, point, tip, version},
     stored_turn::StoredTurn,
 };
 use crate::{
@@ -112,8 +112,7 @@ impl Operation for Append {
             .arg(kind)
             .arg(totals_text(self.totals));
         if self.point.is_some() || self.lifetime_ms.is_some() || self.count == 0 {
-            let lifetime = self.lifetime_ms.map_or_else(String::new, |time| time.to_string());
-            script.arg(lifetime).arg(point(self.point)?);
+            script.arg(lifetime(self.lifetime_ms)).arg(point(self.point)?);
         }
         let answer: Option<(i64, i64, i64, Vec<u8>)> = script.run(connection).await?;
         let Some((outcome, epoch, messages, text)) = answer else {

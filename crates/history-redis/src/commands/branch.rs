@@ -6,7 +6,7 @@ use conversant_core::{
 
 use super::{
     empty::Clear,
-    scripts::{ALTERNATIVES, Expected, FORK, SET_TIP, corrupt, point, tip, version},
+    scripts::{ALTERNATIVES, Expected, FORK, SET_TIP, corrupt, lifetime, point, tip, version},
 };
 use crate::{
     error::Failure,
@@ -120,9 +120,4 @@ pub(super) fn checked((is_stale, epoch, messages, tip): Forked) -> Result<Versio
         return Err(HistoryError::Stale { expected, current }.into());
     }
     Ok(current)
-}
-
-/// Formats a lifetime for the scripts.
-pub(super) fn lifetime(milliseconds: Option<u64>) -> String {
-    milliseconds.map_or_else(String::new, |lifetime| lifetime.to_string())
 }

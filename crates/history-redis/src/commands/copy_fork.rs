@@ -3,10 +3,10 @@
 use conversant_core::{Range, SessionInfo, Version};
 
 use super::{
-    branch::{EXPIRED, Fork, Forked, checked, lifetime},
+    branch::{EXPIRED, Fork, Forked, checked},
     listing::{Info, labels_text},
     load::{Load, Loaded},
-    scripts::{STAGE, TAKE_COPY, tip},
+    scripts::{STAGE, TAKE_COPY, lifetime, tip},
 };
 use crate::{
     cluster::Listing,

@@ -8,7 +8,7 @@ use redis::Script;
 
 use super::{
     listing::Selection,
-    scripts::{CLEAR, CLEAR_FULL, DELETE, DELETE_FULL, EPOCH},
+    scripts::{CLEAR, CLEAR_FULL, DELETE, DELETE_FULL, EPOCH, lifetime},
 };
 use crate::{
     error::Failure,
@@ -64,7 +64,7 @@ impl Operation for Clear {
 
     async fn run(&self, connection: &mut Link, limit: Limit) -> Result<(), Failure> {
         let seen = epoch(&self.keys, connection).await?;
-        let lifetime = self.lifetime_ms.map_or_else(String::new, |lifetime| lifetime.to_string());
+        let lifetime = lifetime(self.lifetime_ms);
         let arguments = [limit.0.to_string(), seen.to_string(), self.session.to_string(), lifetime];
         run([&CLEAR, &CLEAR_FULL], &self.keys, &arguments, connection).await?;
         Ok(())

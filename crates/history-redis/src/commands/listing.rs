@@ -2,19 +2,20 @@
 
 use std::{
     collections::BTreeMap,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use conversant_core::{
     Cost, HistoryError, SessionCursor, SessionFilter, SessionId, SessionInfo, TurnId, Usage,
-    UsageTotals,
+    UsageTotals, clock,
 };
 use redis::{FromRedisValue, ParsingError, Value};
 
 use super::{
-    branch::lifetime,
     scan::Scan,
-    scripts::{INDEX_BEGIN, INDEX_END, INFO, PAGE, RELIST, SET_LABEL, SET_TITLE, corrupt, count},
+    scripts::{
+        INDEX_BEGIN, INDEX_END, INFO, PAGE, RELIST, SET_LABEL, SET_TITLE, corrupt, count, lifetime,
+    },
 };
 use crate::{
     error::Failure,
@@ -112,7 +113,7 @@ impl Described {
         })?;
         let text = |at: usize| fields.get(at).and_then(Option::as_deref);
         let number = |at: usize| text(at).map(read_number).transpose();
-        let time = |at| Ok::<_, HistoryError>(number(at)?.map(time_of));
+        let time = |at| Ok::<_, HistoryError>(number(at)?.map(clock::time));
         let mut info = SessionInfo::new(session, time(0)?.unwrap_or(UNIX_EPOCH));
         info.title = text(1).map(str::to_owned);
         info.labels = read_labels(text(2).unwrap_or_default())?;
@@ -180,14 +181,9 @@ pub(super) fn totals_text(totals: UsageTotals) -> String {
     texts.join(" ")
 }
 
-fn time_of(millis: u64) -> SystemTime {
-    UNIX_EPOCH.checked_add(Duration::from_millis(millis)).unwrap_or(UNIX_EPOCH)
-}
-
 /// Returns the milliseconds since 1970 of a time.
 pub(super) fn millis(time: SystemTime) -> u64 {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(MAX_MILLIS).min(MAX_MILLIS)
+    clock::millis(time).min(MAX_MILLIS)
 }
 
 /// Returns the first millisecond at a time or after it.

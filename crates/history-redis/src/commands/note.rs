@@ -3,7 +3,7 @@
 use conversant_core::{HistoryError, Note, Point, SessionId, Version};
 use conversant_history::invalid_json;
 
-use super::scripts::{NOTE, PUT_NOTE, point, tip, version};
+use super::scripts::{NOTE, PUT_NOTE, lifetime, point, tip, version};
 use crate::{
     error::Failure,
     keys::SessionKeys,
@@ -98,7 +98,7 @@ impl PutNote {
         limit: Limit,
         read: &[u8],
     ) -> Result<bool, Failure> {
-        let lifetime = self.lifetime_ms.map_or_else(String::new, |lifetime| lifetime.to_string());
+        let lifetime = lifetime(self.lifetime_ms);
         let mut script = PUT_NOTE.prepare_invoke();
         script.key(&self.keys).arg(limit.0).arg(&self.name).arg(&self.note);
         script.arg(self.covers.epoch).arg(self.covers.messages).arg(tip(self.covers)).arg(lifetime);

@@ -121,6 +121,11 @@ pub(crate) fn tip(version: Version) -> String {
     if version.tip == 0 { String::new() } else { format!("{:016x}", version.tip) }
 }
 
+/// Formats a lifetime for the scripts.
+pub(super) fn lifetime(milliseconds: Option<u64>) -> String {
+    milliseconds.map_or_else(String::new, |lifetime| lifetime.to_string())
+}
+
 /// Formats a point for the scripts. `None` is the tip.
 pub(super) fn point(point: Option<Point>) -> Result<String, HistoryError> {
     match point {
