@@ -32,9 +32,11 @@ use crate::{
 /// deadline has passed.
 const RELEASE_TIME: Duration = Duration::from_millis(200);
 
-/// The time after the deadline for which a composition waits for each chain inside of another, and
-/// the most for all. The queue gives the place of a call away a second after its deadline.
+/// The time after the deadline for which a composition waits for each chain inside of another.
 const GRACE_OF_A_STEP: Duration = Duration::from_millis(250);
+
+/// The most time after the deadline for which a composition waits for all chains inside of it. The
+/// queue gives the place of a call away a second after its deadline.
 const MAX_GRACE: Duration = Duration::from_millis(750);
 
 /// The state of a call. After [`begin`](Self::begin), the memory is loaded and the call holds the

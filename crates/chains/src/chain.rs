@@ -159,9 +159,6 @@ macro_rules! forward_chain {
 #[cfg(feature = "schema")]
 pub(crate) use forward_chain;
 
-/// The most chains inside of each other.
-pub(crate) const MAX_DEPTH: usize = 64;
-
 forward_chain!(
     [<C: Chain + ?Sized>] &C,
     [<C: Chain + ?Sized>] Box<C>,

@@ -38,6 +38,7 @@ mod step;
 mod stored_answer;
 mod stream;
 mod sync;
+mod timer;
 mod tool_rounds;
 #[cfg(feature = "schema")]
 mod typed_call;

@@ -13,11 +13,8 @@ use crate::{
     call_phase::CallPhase,
     error::{ChainError, DEADLINE},
     queue::{Loss, Permit},
+    timer::timer_after,
 };
-
-/// The longest time that a timer is set to: longer ones overflow in its clock. A deadline that is
-/// further away sets it again.
-const MAX_TIMER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The limits that a call has. A call without a deadline sets no timer.
 #[derive(Debug, Default)]
@@ -100,7 +97,7 @@ impl Limits {
             if left.is_zero() {
                 return Poll::Ready(Exceeded::Deadline);
             }
-            let timer = self.timer.get_or_insert_with(|| Delay::new(left.min(MAX_TIMER)));
+            let timer = self.timer.get_or_insert_with(|| timer_after(left));
             ready!(Pin::new(timer).poll(context));
             self.timer = None;
         }

@@ -12,13 +12,14 @@ use std::{
 
 use futures_timer::Delay;
 
-use crate::sync::{Instant, Mutex, MutexGuard, ThreadId, current_thread};
+use crate::{
+    sync::{Instant, Mutex, MutexGuard, ThreadId, current_thread},
+    timer::timer_after,
+};
 
 /// The time after its deadline for which a call keeps the place although nothing polls it. It
 /// exceeds the time that a failed call has to release its memory.
 const GRACE: Duration = Duration::from_secs(1);
-/// The longest time that a timer is set to, since longer ones overflow in its clock.
-const MAX_TIMER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A place that one call holds at a time. Waiting calls get it in the order of their arrival; a
 /// call that gives up waiting leaves the queue.
@@ -320,7 +321,7 @@ impl Enter {
 }
 
 fn timer_at(time: Instant) -> Delay {
-    Delay::new(time.saturating_duration_since(Instant::now()).min(MAX_TIMER))
+    timer_after(time.saturating_duration_since(Instant::now()))
 }
 
 impl Future for Enter {

@@ -9,7 +9,10 @@ use std::{
 
 use conversant_core::{KeyError, Memory, Slot, SlotKind};
 
-use crate::{chain::MAX_DEPTH, hints::Hints};
+use crate::hints::Hints;
+
+/// The most chains inside of each other.
+const MAX_DEPTH: usize = 64;
 
 /// The faults of a chain that cannot be built: all of them.
 ///

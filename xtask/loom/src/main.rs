@@ -1,7 +1,7 @@
 //! Models of the conversation's queue and of the write-once segments: loom runs each under all
 //! interleavings of its threads. `cargo xtask loom` runs this.
 //!
-//! Two source files of the libraries are compiled as they are. Each takes its synchronisation from
+//! Source files of the libraries are compiled as they are. Each takes its synchronisation from
 //! `crate::sync`, which is the standard library there and [loom](https://docs.rs/loom) here, so that
 //! the libraries have neither a dependency nor a configuration for it.
 //!
@@ -22,6 +22,8 @@ mod queue_models;
 mod segment;
 mod segment_models;
 mod sync;
+#[path = "../../../crates/chains/src/timer.rs"]
+mod timer;
 
 use std::env;
 
