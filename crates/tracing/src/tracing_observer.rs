@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -19,11 +19,12 @@ use crate::{content, names};
 /// An observer that emits a span for each call of a chain, each request to a model and each tool
 /// call. See the [crate's page](crate) for their names and attributes.
 ///
-/// One observer serves many chains and concurrent calls.
-#[derive(Default)]
+/// One observer, or its clones, serves many chains and concurrent calls: they share the spans that
+/// are open.
+#[derive(Clone, Default)]
 pub struct TracingObserver {
     content: bool,
-    calls: Mutex<HashMap<CallId, CallSpans>>,
+    calls: Arc<Mutex<HashMap<CallId, CallSpans>>>,
 }
 
 /// The open spans of a call.

@@ -61,7 +61,7 @@ fn chain(
     variable: &str,
     maintenance: Maintenance,
     observer: &Requests,
-    meter: &Arc<Meter>,
+    meter: &Meter,
 ) -> LlmChain {
     let model = ScriptedChat::with_handler(|_| reply("Hello!", Usage::new(7, 2)));
     let prompt = PromptTemplate::from_template(format!("{{{variable}}}\n{{input}}")).unwrap();
@@ -71,7 +71,7 @@ fn chain(
         .memory(memory)
         .maintenance(maintenance)
         .observer(observer.clone())
-        .observer(Arc::clone(meter))
+        .observer(meter.clone())
         .prices(Prices::per_million(1.0, 10.0))
         .allow_unused("history")
         .allow_unused("entities")
@@ -113,7 +113,7 @@ async fn the_requests_of_a_memory_are_observed_and_summed() {
     let mut shown = String::new();
     for (index, (name, _)) in memories().into_iter().enumerate() {
         for maintenance in [Maintenance::Inline, Maintenance::Deferred] {
-            let (requests, meter) = (Requests::default(), Arc::new(Meter::new()));
+            let (requests, meter) = (Requests::default(), Meter::new());
             let memory = memories().swap_remove(index).1;
             let chain = chain(memory, "history", maintenance, &requests, &meter);
             let outcome = chain.invoke(vars! { "input" => "I am Ada." }).await.unwrap();
@@ -137,7 +137,7 @@ async fn the_requests_of_a_memory_are_observed_and_summed() {
 /// A memory's request that fails costs neither the turn nor the sums.
 #[tokio::test]
 async fn a_request_of_a_memory_that_fails_is_observed() {
-    let (requests, meter) = (Requests::default(), Arc::new(Meter::new()));
+    let (requests, meter) = (Requests::default(), Meter::new());
     let broken = conversant_core::ModelError::custom("broken", false, None);
     let memory = SummaryMemory::new(ScriptedChat::new([broken]));
     let chain = chain(memory, "history", Maintenance::Inline, &requests, &meter);
@@ -151,12 +151,12 @@ async fn a_request_of_a_memory_that_fails_is_observed() {
 async fn an_answer_from_a_cache_is_not_paid_again() {
     let inner = ScriptedChat::with_handler(|_| reply("Hello!", Usage::new(7, 2)));
     let cached = Cached::new(inner.clone(), "", MemoryCache::new(10));
-    let (requests, meter) = (Requests::default(), Arc::new(Meter::new()));
+    let (requests, meter) = (Requests::default(), Meter::new());
     let chain = LlmChain::builder()
         .prompt(PromptTemplate::from_template("{input}").unwrap())
         .model(LanguageModel::chat(cached))
         .observer(requests.clone())
-        .observer(Arc::clone(&meter))
+        .observer(meter.clone())
         .prices(Prices::per_million(1.0, 10.0))
         .build()
         .unwrap();

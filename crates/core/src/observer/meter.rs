@@ -1,6 +1,6 @@
 //! An observer that sums calls.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{
     call_info::CallInfo,
@@ -8,8 +8,8 @@ use super::{
     totals::Totals,
 };
 
-/// An observer that sums calls, for the totals of a process. To share it, add an `Arc` of it to the
-/// builders of several chains.
+/// An observer that sums calls, for the totals of a process. Clones share the sums: add one to the
+/// builder of each chain.
 ///
 /// Calls inside observed calls are part of the sums of the outer ones, and are not added again.
 ///
@@ -24,8 +24,8 @@ use super::{
 /// meter.on_event(&call, &Event::call_ended(CallResult::Answered, &record));
 /// assert_eq!(meter.totals().usage.output_tokens, 17);
 /// ```
-#[derive(Debug, Default)]
-pub struct Meter(Mutex<Totals>);
+#[derive(Debug, Clone, Default)]
+pub struct Meter(Arc<Mutex<Totals>>);
 
 impl Meter {
     /// Creates a meter at zero.

@@ -243,7 +243,7 @@ async fn every_span_ends() {
         ScriptedReply::hang(),
         ScriptedReply::pieces(["a"]).cut_off(),
     ]);
-    let observer = std::sync::Arc::new(TracingObserver::new());
+    let observer = TracingObserver::new();
     let chain = LlmChain::builder()
         .prompt(prompt())
         .model(model.clone())

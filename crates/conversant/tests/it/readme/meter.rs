@@ -1,16 +1,14 @@
 //! A chat whose tokens and costs are summed.
 
-use std::sync::Arc;
-
 use conversant::{LlmChain, Meter, OpenAiChat, Prices, PromptTemplate, vars};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let meter = Arc::new(Meter::new());
+    let meter = Meter::new();
     let chain = LlmChain::builder()
         .prompt(PromptTemplate::from_template("What is the capital of {country}?")?)
         .model(OpenAiChat::from_env("gpt-6-luna").build()?)
-        .observer(Arc::clone(&meter))
+        .observer(meter.clone())
         .prices(Prices::per_million(1.25, 10.0).with_cached_input(0.125))
         .build()?;
 
