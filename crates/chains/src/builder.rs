@@ -23,9 +23,11 @@ use crate::{
 /// | [`prices`](Self::prices), [`store_records`](Self::store_records) | none, `false` |
 /// | [`name`](Self::name), [`output_key`](Self::output_key) | `LLMChain`, `text`, as LangChain's |
 /// | [`inputs`](Self::inputs) | the prompt's variables that the memory does not provide |
+/// | [`allow_unused`](Self::allow_unused) | none: a variable that is not used is a fault |
 /// | [`maintenance`](Self::maintenance) | [`Inline`](crate::Maintenance::Inline) |
 /// | [`queue_timeout`](Self::queue_timeout) | 10 minutes |
 /// | [`concurrency`](Self::concurrency) | 8 calls of an `apply` at the same time |
+/// | [`prompt_cache_key`](Self::prompt_cache_key) | none: that of a call's options, or the model's |
 ///
 /// # Examples
 ///

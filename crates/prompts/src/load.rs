@@ -33,7 +33,8 @@ impl LoadedPrompt {
         Self::from_value(serde_json::from_str(text).map_err(LoadError::Json)?)
     }
 
-    /// Reads a prompt from YAML. Aliases that expand to more than 20,000 values are refused.
+    /// Reads a prompt from YAML. Aliases that expand to more than 20,000 parts (scalars, and starts
+    /// and ends of mappings and lists) are refused.
     ///
     /// # Errors
     ///

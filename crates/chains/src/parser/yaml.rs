@@ -8,8 +8,9 @@ use super::{characters::is_space, reasoning::without_reasoning};
 /// Reads a YAML mapping or list in an answer: the first fenced block, or else the answer itself,
 /// without [reasoning](crate::without_reasoning) at its start.
 ///
-/// The notation is YAML 1.2, so `yes` is a text. Aliases that expand to more than 20,000 values are
-/// refused.
+/// The notation is YAML 1.2, so `yes` is a text. Aliases that expand to more than 20,000 parts
+/// (scalars, and starts and ends of mappings and lists) are refused.
+///
 /// LangChain 0.1.20 `langchain/output_parsers/yaml.py::YamlOutputParser.parse`; for an answer of a
 /// type, as there, see [`TypedParser`](crate::TypedParser).
 ///
