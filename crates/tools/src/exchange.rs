@@ -29,8 +29,8 @@ impl Exchange {
         Self { request, messages: Messages::new(), rounds: 0, usage: None, is_from_cache: true }
     }
 
-    /// Takes the reply of a round: adds its usage and its own exchange, which it has if the model is
-    /// a loop too, and gives its calls ids where they have none.
+    /// Takes the reply of a round: adds its usage and its own exchange, which it has if the model
+    /// is a loop too, and gives its calls ids where they have none.
     pub(crate) fn receive(&mut self, reply: &mut Reply) {
         let own = std::mem::take(&mut reply.intermediate);
         if !own.is_empty() {

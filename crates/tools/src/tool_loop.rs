@@ -20,9 +20,9 @@ use crate::{error::RoundLimit, exchange::Exchange, tool_runner::ToolRunner};
 ///   ([`RoundLimit`]) or at the call's deadline. Dropping the future or the stream drops the
 ///   running tools.
 /// - An error after the first round has the calls and results of the rounds before it
-///   ([`ModelError::exchange`]), also those of a loop that this one is around. A deadline of a chain
-///   ends the call from outside, without them. Tools that must not run twice should recognise a
-///   repeated call themselves.
+///   ([`ModelError::exchange`]), also those of a loop that this one is around. A deadline of a
+///   chain ends the call from outside, without them. Tools that must not run twice should recognise
+///   a repeated call themselves.
 /// - If the model calls a tool that only the options of the call define, the reply with these calls
 ///   is returned, so that the caller can run them.
 /// - [`Reply::intermediate`] has the calls and results, and [`Reply::usage`] the sum of all rounds.

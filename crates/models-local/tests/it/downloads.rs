@@ -216,7 +216,7 @@ fn the_hub_of_the_environment_is_that_of_the_users_folder() {
         .args(["--exact", "downloads::the_hub_of_the_environment_is_that_of_the_users_folder"])
         .env(CHILD, "1")
         .env("HF_ENDPOINT", "https://hub.example")
-        .env("HOME", "/home/ada")
+        .env("HOME", std::env::temp_dir())
         .output()
         .unwrap();
     assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stdout));
