@@ -3,6 +3,7 @@
 mod error;
 mod expect;
 mod forwarded;
+mod lease;
 mod note;
 mod point;
 mod range;
@@ -17,7 +18,8 @@ use async_trait::async_trait;
 pub use self::{
     error::{HistoryError, TextFault},
     expect::Expect,
-    note::{Lease, Note},
+    lease::{Lease, LeaseHolder},
+    note::Note,
     point::{Alternative, Point},
     range::{Range, Slice},
     session_filter::{SessionCursor, SessionCursorError, SessionFilter, SessionPage},

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use conversant_core::{HistoryError, TurnId};
+use conversant_core::{HistoryError, LeaseHolder};
 use conversant_history::lease_holder;
 use serde::{Deserialize, Serialize};
 
@@ -235,7 +235,7 @@ pub(crate) fn shared_at_once(paths: &SessionPaths) -> Option<File> {
 /// A lease, as the lock file contains it.
 #[derive(Serialize, Deserialize)]
 struct StoredLease {
-    holder: TurnId,
+    holder: String,
     /// The time at which it expires, in milliseconds since 1970.
     until: i128,
 }
@@ -261,21 +261,21 @@ impl SessionLock {
     }
 
     /// Leases the session, unless another lease of it has not expired.
-    pub(crate) fn acquire_lease(&self, time: Duration) -> Result<TurnId, HistoryError> {
+    pub(crate) fn acquire_lease(&self, time: Duration) -> Result<LeaseHolder, HistoryError> {
         let now = now();
         if self.lease()?.is_some_and(|lease| now < lease.until) {
             return Err(HistoryError::Busy);
         }
         let holder = lease_holder()?;
         let until = (now + i128::from(millis(time))).min(u64::MAX.into());
-        self.write(Some(&StoredLease { holder, until }))?;
+        self.write(Some(&StoredLease { holder: holder.stored_text(), until }))?;
         Ok(holder)
     }
 
     /// Releases a lease. Does nothing if another holder has the session.
-    pub(crate) fn release_lease(&self, holder: TurnId) -> Result<(), HistoryError> {
+    pub(crate) fn release_lease(&self, holder: LeaseHolder) -> Result<(), HistoryError> {
         match self.lease()? {
-            Some(lease) if lease.holder == holder => self.write(None),
+            Some(lease) if lease.holder == holder.stored_text() => self.write(None),
             _ => Ok(()),
         }
     }

@@ -1,8 +1,8 @@
 //! Holders of leases.
 
-use conversant_core::{HistoryError, TurnId};
+use conversant_core::{HistoryError, LeaseHolder};
 
-/// Returns an unguessable id for the holder of a lease: a UUID of version 4, from the system's
+/// Returns an unguessable holder of a lease: a UUID of version 4, from the system's
 /// source of randomness. Only the caller that was given it can release the lease.
 ///
 /// # Errors
@@ -18,9 +18,10 @@ use conversant_core::{HistoryError, TurnId};
 /// assert_ne!(lease.holder, lease_holder()?);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn lease_holder() -> Result<TurnId, HistoryError> {
+pub fn lease_holder() -> Result<LeaseHolder, HistoryError> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(|error| HistoryError::Backend { source: error.into() })?;
     let random = u128::from_be_bytes(bytes) & !(0xf << 76 | 0b11 << 62);
-    Ok(TurnId::from_u128(random | 4 << 76 | 0b10 << 62))
+    let uuid = random | 4 << 76 | 0b10 << 62;
+    Ok(LeaseHolder::from_bytes(uuid.to_be_bytes()))
 }

@@ -1,8 +1,8 @@
-//! State of a session in addition to its messages: notes and leases.
+//! Notes: state that is derived from a session's messages.
 
 use serde::{Deserialize, Serialize};
 
-use crate::{session::SessionId, turn::TurnId, value::Value, version::Version};
+use crate::{session::SessionId, value::Value, version::Version};
 
 /// State derived from a session's messages, such as a summary, and the version that it covers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -52,23 +52,5 @@ impl Note {
     #[must_use]
     pub fn new(body: impl Into<Value>, covers: Version) -> Self {
         Self { body: body.into(), covers }
-    }
-}
-
-/// Exclusive use of a session, until the lease is released or expires.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Lease {
-    /// The session.
-    pub session: SessionId,
-    /// The holder's secret id.
-    pub holder: TurnId,
-}
-
-impl Lease {
-    /// Creates a lease of a session for a holder.
-    #[must_use]
-    pub const fn new(session: SessionId, holder: TurnId) -> Self {
-        Self { session, holder }
     }
 }

@@ -4,9 +4,9 @@ use std::{cell::Cell, time::Duration};
 
 use conversant_core::{
     CallId, CallInfo, ChatHistory, ChatModel, ChatRequest, Event, Expect, HistoryError, Lease,
-    LoadContext, Loaded, MaintainContext, Memory, MemoryError, Message, Messages, ModelDescription,
-    ModelError, Note, Observer, OutputParser, ParseError, Point, Range, Reply, Saved,
-    SessionFilter, SessionId, Slice, Slot, Ticket, TokenCounter, Turn, TurnId, TurnKeys, Value,
+    LeaseHolder, LoadContext, Loaded, MaintainContext, Memory, MemoryError, Message, Messages,
+    ModelDescription, ModelError, Note, Observer, OutputParser, ParseError, Point, Range, Reply,
+    Saved, SessionFilter, SessionId, Slice, Slot, Ticket, TokenCounter, Turn, TurnKeys, Value,
     Variables, Version, async_trait,
 };
 
@@ -117,7 +117,7 @@ async fn defaults() {
     }
     assert_eq!(least.first(&session, 1).await.unwrap(), None);
     assert_eq!(least.lease(&session, Duration::ZERO).await.unwrap(), None);
-    least.release(&Lease::new(session, TurnId::from_u128(1))).await.unwrap();
+    least.release(&Lease::new(session, LeaseHolder::from_bytes([1; 16]))).await.unwrap();
     let request = ChatRequest::new(Messages::new());
     let reply = least.stream(&request).await.unwrap().into_reply().await.unwrap();
     assert_eq!(reply.text(), "hello");

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, collections::HashSet, sync::Arc};
 
 use conversant_core::{
-    Expect, HistoryError, KeyError, Lease, Message, Messages, Note, SessionId, Slice, Slot,
+    Expect, HistoryError, KeyError, Message, Messages, Note, SessionId, Slice, Slot,
     ToolCall, Turn, TurnId, TurnKeys, UserId, Value, Version, vars,
 };
 use serde_json::json;
@@ -233,8 +233,6 @@ fn a_note_is_stored_whole() {
         let json = serde_json::to_string(&note).unwrap();
         assert_eq!(serde_json::from_str::<Note>(&json).unwrap(), note);
     }
-    let lease = Lease::new(SessionId::new("s").unwrap(), TurnId::from_u128(1));
-    assert_eq!(lease.clone(), lease);
 }
 
 /// The test vectors of the authors of FNV-1a. Stored names contain such hashes.

@@ -4,10 +4,10 @@ use std::time::UNIX_EPOCH;
 
 use conversant_core::{
     ApiError, ChatRequest, CompletionRequest, DecodeError, Delta, Document, Event, InvalidToolCall,
-    LoadContext, Loaded, Match, Message, Messages, ModelError, Note, ParseError, Part,
-    PartialReply, PromptValue, Reply, ReplyStream, SessionFilter, SessionId, SessionInfo,
-    SessionPage, Slice, StatusKind, Ticket, ToolCall, ToolCallDelta, Turn, TurnId, Value, Version,
-    Withheld, vars,
+    Lease, LeaseHolder, LoadContext, Loaded, Match, Message, Messages, ModelError, Note,
+    ParseError, Part, PartialReply, PromptValue, Reply, ReplyStream, SessionFilter, SessionId,
+    SessionInfo, SessionPage, Slice, StatusKind, Ticket, ToolCall, ToolCallDelta, Turn, TurnId,
+    Value, Version, Withheld, vars,
 };
 use serde_json::json;
 
@@ -131,6 +131,18 @@ fn debug_withholds_what_is_no_name_of_a_tool() {
     let named = ToolCall::new("weather.now", json!({})).with_id("call_1");
     let shown = format!("{named:?}");
     assert!(shown.contains("weather.now") && shown.contains("call_1"), "{shown}");
+}
+
+/// Who has the holder of a lease can release it.
+#[test]
+fn debug_withholds_the_holder_of_a_lease() {
+    let holder = LeaseHolder::from_bytes(*b"my own words now");
+    let lease = Lease::new(SessionId::new("s").unwrap(), holder);
+    let shown = format!("{lease:?} {holder:?}");
+    let holder = "LeaseHolder { .. }";
+    let session = format!("Lease {{ session: SessionId(\"s\"), holder: {holder} }}");
+    assert_eq!(shown, format!("{session} {holder}"));
+    assert_ne!(LeaseHolder::in_process(), LeaseHolder::in_process());
 }
 
 /// A stored message that can't be read is not quoted in what is said of it.

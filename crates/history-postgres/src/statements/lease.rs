@@ -35,7 +35,7 @@ impl Operation for Take {
                 TAKE,
                 &[
                     (&self.lease.session.as_str(), Type::TEXT),
-                    (&self.lease.holder.to_string(), Type::TEXT),
+                    (&self.lease.holder.stored_text(), Type::TEXT),
                     (&self.microseconds, Type::INT8),
                     (&limit.deadline, Type::INT8),
                 ],
@@ -49,7 +49,7 @@ impl Operation for Release {
     type Output = ();
 
     async fn run(&self, client: &mut Client, _: Limit) -> Result<(), Failure> {
-        let holder = self.lease.holder.to_string();
+        let holder = self.lease.holder.stored_text();
         let session = self.lease.session.as_str();
         client.execute_typed(RELEASE, &[(&session, Type::TEXT), (&holder, Type::TEXT)]).await?;
         Ok(())

@@ -29,7 +29,7 @@ impl Operation for Take {
     async fn run(&self, connection: &mut Link, limit: Limit) -> Result<Lease, Failure> {
         let mut script = TAKE.prepare_invoke();
         script.key(&self.keys).arg(limit.0);
-        script.arg(self.lease.holder.to_string()).arg(self.milliseconds);
+        script.arg(self.lease.holder.stored_text()).arg(self.milliseconds);
         if script.invoke_async(connection).await? {
             Ok(self.lease.clone())
         } else {
@@ -43,7 +43,7 @@ impl Operation for Release {
 
     async fn run(&self, connection: &mut Link, _: Limit) -> Result<(), Failure> {
         let mut script = RELEASE.prepare_invoke();
-        script.key(&self.keys).arg(self.lease.holder.to_string());
+        script.key(&self.keys).arg(self.lease.holder.stored_text());
         script.invoke_async::<i64>(connection).await?;
         Ok(())
     }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use conversant_core::{
-    Alternative, Expect, HistoryError, Messages, Note, Point, Range, SessionCursor, SessionFilter,
-    SessionId, SessionInfo, Slice, Turn, TurnId, Version,
+    Alternative, Expect, HistoryError, LeaseHolder, Messages, Note, Point, Range, SessionCursor,
+    SessionFilter, SessionId, SessionInfo, Slice, Turn, TurnId, Version,
     clock::{Instant, SystemTime},
 };
 
@@ -54,7 +54,7 @@ enum UseState {
 
 /// The lease's holder, and its end (`None`: never).
 struct HeldLease {
-    holder: TurnId,
+    holder: LeaseHolder,
     until: Option<Instant>,
 }
 
@@ -385,16 +385,20 @@ impl Session {
         self.put_note(point, name, note).map(|()| true)
     }
 
-    pub(super) fn lease(&mut self, now: Instant, time: Duration) -> Result<TurnId, HistoryError> {
+    pub(super) fn lease(
+        &mut self,
+        now: Instant,
+        time: Duration,
+    ) -> Result<LeaseHolder, HistoryError> {
         if self.lease.as_ref().is_some_and(|held| held.until.is_none_or(|until| now < until)) {
             return Err(HistoryError::Busy);
         }
-        let holder = TurnId::random();
+        let holder = LeaseHolder::in_process();
         self.lease = Some(HeldLease { holder, until: now.checked_add(time) });
         Ok(holder)
     }
 
-    pub(super) fn release(&mut self, holder: TurnId) {
+    pub(super) fn release(&mut self, holder: LeaseHolder) {
         self.lease.take_if(|held| held.holder == holder);
     }
 }

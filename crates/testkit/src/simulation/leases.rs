@@ -1,6 +1,6 @@
 //! The leases of a simulated store, whose time is that of the schedule.
 
-use conversant_core::{HistoryError, Lease, SessionId, TurnId};
+use conversant_core::{HistoryError, Lease, LeaseHolder, SessionId};
 
 use super::plan::TaskId;
 
@@ -30,7 +30,7 @@ impl Leases {
             return Err(HistoryError::Busy);
         }
         self.count += 1;
-        let lease = Lease::new(session.clone(), TurnId::from_u128(self.count));
+        let lease = Lease::new(session.clone(), LeaseHolder::from_bytes(self.count.to_be_bytes()));
         self.held.push(Held { lease: lease.clone(), task, is_orphaned: false });
         Ok(lease)
     }

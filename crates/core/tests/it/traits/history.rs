@@ -6,9 +6,9 @@ use std::{
 };
 
 use conversant_core::{
-    Alternative, ChatHistory, Expect, HistoryError, Lease, Message, Messages, Note, Point, Range,
-    SessionCursor, SessionFilter, SessionId, SessionInfo, SessionPage, Slice, Turn, TurnId, Value,
-    Version, async_trait,
+    Alternative, ChatHistory, Expect, HistoryError, Lease, LeaseHolder, Message, Messages, Note,
+    Point, Range, SessionCursor, SessionFilter, SessionId, SessionInfo, SessionPage, Slice, Turn,
+    TurnId, Value, Version, async_trait,
 };
 
 use super::{All, called};
@@ -76,7 +76,7 @@ impl ChatHistory for All {
     }
     async fn lease(&self, session: &SessionId, _: Duration) -> Result<Option<Lease>, HistoryError> {
         called("lease");
-        Ok(Some(Lease::new(session.clone(), TurnId::from_u128(1))))
+        Ok(Some(Lease::new(session.clone(), LeaseHolder::from_bytes([1; 16]))))
     }
     async fn release(&self, _: &Lease) -> Result<(), HistoryError> {
         called("release");

@@ -7,8 +7,8 @@ use std::{
 };
 
 use conversant_core::{
-    ChatHistory, Expect, HistoryError, Lease, Message, Messages, Note, Range, SessionId, Slice,
-    Turn, TurnId, Value, Version, async_trait,
+    ChatHistory, Expect, HistoryError, Lease, LeaseHolder, Message, Messages, Note, Range,
+    SessionId, Slice, Turn, TurnId, Value, Version, async_trait,
 };
 
 use super::{
@@ -455,7 +455,7 @@ impl ChatHistory for History {
         session: &SessionId,
         time: Duration,
     ) -> Result<Option<Lease>, HistoryError> {
-        let (now, holder) = (Instant::now(), TurnId::random());
+        let (now, holder) = (Instant::now(), LeaseHolder::in_process());
         self.change(session, |log| {
             let over = |until: Instant| until <= now && !self.has(HistoryFlaw::LeasesForEver);
             match log.lease {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
-use conversant_core::{Message, Note, Turn, TurnId, Version};
+use conversant_core::{LeaseHolder, Message, Note, Turn, TurnId, Version};
 use serde_json::Value as Json;
 
 use super::history_flaw::HistoryFlaw;
@@ -15,7 +15,7 @@ pub(crate) struct Log {
     pub(crate) exported: Vec<Turn>,
     pub(crate) cleared: Vec<TurnId>,
     pub(crate) notes: BTreeMap<String, Note>,
-    pub(crate) lease: Option<(TurnId, Instant)>,
+    pub(crate) lease: Option<(LeaseHolder, Instant)>,
 }
 
 impl Log {

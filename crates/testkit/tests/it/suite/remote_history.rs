@@ -7,8 +7,8 @@ use std::{
 };
 
 use conversant_core::{
-    ChatHistory, Expect, HistoryError, Lease, Note, Range, SessionId, Slice, Turn, TurnId, Version,
-    async_trait,
+    ChatHistory, Expect, HistoryError, Lease, LeaseHolder, Note, Range, SessionId, Slice, Turn,
+    Version, async_trait,
 };
 use conversant_testkit::servers::Server;
 use tokio::{
@@ -381,7 +381,7 @@ impl ChatHistory for Remote {
         session: &SessionId,
         time: Duration,
     ) -> Result<Option<Lease>, HistoryError> {
-        let lease = Lease::new(session.clone(), TurnId::random());
+        let lease = Lease::new(session.clone(), LeaseHolder::in_process());
         let (session, holder) = (session.clone(), lease.holder);
         let take = move |logs: &mut Logs| {
             logs.entry(session.clone()).or_default().lease(holder, time)?;

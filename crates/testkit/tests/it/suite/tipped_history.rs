@@ -7,8 +7,8 @@ use std::{
 };
 
 use conversant_core::{
-    ChatHistory, Expect, HistoryError, Lease, Message, Messages, Note, Range, SessionId, Slice,
-    Turn, TurnId, Version, async_trait,
+    ChatHistory, Expect, HistoryError, Lease, LeaseHolder, Message, Messages, Note, Range,
+    SessionId, Slice, Turn, Version, async_trait,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub(crate) struct Log {
     pub(crate) epoch: u64,
     pub(crate) turns: Vec<Turn>,
     notes: HashMap<String, Note>,
-    lease: Option<(TurnId, Instant)>,
+    lease: Option<(LeaseHolder, Instant)>,
 }
 
 impl Log {
@@ -112,7 +112,11 @@ impl Log {
         self.notes.get(name).cloned()
     }
 
-    pub(crate) fn lease(&mut self, holder: TurnId, time: Duration) -> Result<(), HistoryError> {
+    pub(crate) fn lease(
+        &mut self,
+        holder: LeaseHolder,
+        time: Duration,
+    ) -> Result<(), HistoryError> {
         let now = Instant::now();
         match self.lease {
             Some((other, end)) if other != holder && end > now => Err(HistoryError::Busy),
