@@ -2,6 +2,7 @@
 
 mod error;
 mod expect;
+mod facts_note;
 mod forwarded;
 mod lease;
 mod note;

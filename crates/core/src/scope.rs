@@ -4,6 +4,8 @@ use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
+use crate::session::SessionId;
+
 /// The longest id of a user or a group, in bytes.
 const MAX_BYTES: usize = 480;
 
@@ -34,6 +36,31 @@ pub enum Scope {
     User(UserId),
     /// All sessions of a group of users. **Each user of the group sees what the others have said.**
     Group(GroupId),
+}
+
+impl Scope {
+    /// Returns the session whose note [`FACTS`](crate::Note::FACTS) has the facts of a user or a
+    /// group: `conversant:user:ID` or `conversant:group:ID`. `None` for a session, which has its
+    /// own.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_core::{Scope, UserId};
+    ///
+    /// let ada = Scope::from(UserId::new("ada")?);
+    /// assert_eq!(ada.facts_session().unwrap().as_str(), "conversant:user:ada");
+    /// assert_eq!(Scope::Session.facts_session(), None);
+    /// # Ok::<(), conversant_core::ScopeIdError>(())
+    /// ```
+    #[must_use]
+    pub fn facts_session(&self) -> Option<SessionId> {
+        match self {
+            Self::Session => None,
+            Self::User(user) => Some(SessionId::reserved("user", user.as_str())),
+            Self::Group(group) => Some(SessionId::reserved("group", group.as_str())),
+        }
+    }
 }
 
 macro_rules! scope_id {

@@ -277,15 +277,15 @@ impl EntityMemory {
         let Derived { uncovered, .. } = self.state.read(&self.conversation.session).await?;
         let is_shared = self.scope != Scope::Session;
         let note = note.filter(|note| is_shared || note.covers.epoch == uncovered.version.epoch);
-        Ok((facts::to_facts(note.map(|note| note.body)), uncovered))
+        Ok((facts::to_facts(note.as_ref()), uncovered))
     }
 
     /// Stores which turns are described, if the note of an earlier version covers them.
     async fn adopt(&self, note: Option<&Note>) -> Result<(), HistoryError> {
-        let covers = note.map_or_else(Version::default, |note| note.covers);
-        if self.scope != Scope::Session || covers.messages == 0 {
+        let described = note.and_then(Note::described_in_facts);
+        let Some(covers) = described.filter(|_| self.scope == Scope::Session) else {
             return Ok(());
-        }
+        };
         let session = &self.conversation.session;
         if session.note(facts::DESCRIBED).await?.is_none() {
             self.state.write(session, Value::from(""), covers).await?;
@@ -324,14 +324,14 @@ impl EntityMemory {
             self.state.write(session, Value::from(""), covers).await?;
             return Ok(stored);
         }
-        for _ in 0..facts::MAX_ATTEMPTS {
+        for _ in 0..Note::FACTS_ATTEMPTS {
             let held = facts.lock(deadline).await?;
             let stored = async {
                 let read = self.note().await?;
                 let note = read.clone().filter(|note| note.covers.epoch == covers.epoch);
-                let mut known = facts::to_facts(note.map(|note| note.body));
+                let mut known = facts::to_facts(note.as_ref());
                 let stored = store(&mut known);
-                let (body, epoch) = (facts::to_body(known), facts::on_every_branch(covers.epoch));
+                let (body, epoch) = (Note::facts_body(known), facts::on_every_branch(covers.epoch));
                 if !self.known.replace(session, read.as_ref(), body, epoch).await? {
                     return Ok(None);
                 }

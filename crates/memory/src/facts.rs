@@ -7,37 +7,19 @@ use std::{
 };
 
 use conversant_core::{
-    ChatHistory, GroupId, HistoryError, Lease, Note, Range, Scope, SessionId, UserId, Value,
-    Version, clock::Instant,
+    ChatHistory, GroupId, HistoryError, Lease, Note, Range, Scope, SessionId, UserId, Version,
+    clock::Instant,
 };
 use futures_timer::Delay;
 use serde_json::{Map, Value as Json};
 
-use crate::{
-    conversation::stored_session::StoredSession,
-    llm::limits::{MAX_LIST, MAX_TEXT},
-    sync,
-};
+use crate::{conversation::stored_session::StoredSession, llm::limits::MAX_TEXT, sync};
 
 /// The name of the note that has the facts.
 pub(crate) const NOTE: &str = Note::FACTS;
 
 /// The name of the note that covers the turns of a session that its facts describe.
 pub(crate) const DESCRIBED: &str = Note::DESCRIBED;
-
-/// The most facts that are stored: 2,000. The ones written longest ago are dropped.
-const MAX_FACTS: usize = 2000;
-
-/// The longest time for which a change locks the facts. A change takes three operations of the
-/// store, once four.
-const LOCK: Duration = Duration::from_secs(10);
-
-/// The longest wait for the lock. It is longer than [`LOCK`], so that a holder that was killed
-/// does not make a change fail.
-const LOCK_WAIT: Duration = Duration::from_secs(15);
-
-/// The most attempts of a change whose lock expires each time before it is stored.
-pub(crate) const MAX_ATTEMPTS: usize = 8;
 
 /// The first and the longest pause between two attempts to take the lock.
 const PAUSES: [Duration; 2] = [Duration::from_millis(5), Duration::from_millis(200)];
@@ -183,11 +165,7 @@ impl Facts {
 
     /// Returns the facts of a scope, as seen from a session.
     pub(crate) fn new(history: Arc<dyn ChatHistory>, scope: &Scope, session: SessionId) -> Self {
-        let own = match scope {
-            Scope::User(user) => SessionId::from_stored(format!("conversant:user:{user}")).ok(),
-            Scope::Group(group) => SessionId::from_stored(format!("conversant:group:{group}")).ok(),
-            _ => None,
-        };
+        let own = scope.facts_session();
         let has_turns = own.is_none();
         let id = own.unwrap_or(session);
         let lock = Note::facts_lock(&id);
@@ -261,7 +239,7 @@ impl Facts {
 
     /// Reads the facts.
     pub(crate) async fn read(&self) -> Result<Map<String, Json>, HistoryError> {
-        Ok(to_facts(self.note().await?.map(|note| note.body)))
+        Ok(to_facts(self.note().await?.as_ref()))
     }
 
     /// Reads the note that has the facts.
@@ -285,7 +263,7 @@ impl Facts {
         change: impl Fn(&mut Map<String, Json>) -> R + Send + Sync,
     ) -> Result<R, HistoryError> {
         let mut tried = None;
-        for _ in 0..MAX_ATTEMPTS {
+        for _ in 0..Note::FACTS_ATTEMPTS {
             let held = self.lock(deadline).await?;
             let read = self.note().await;
             let changed = match read {
@@ -317,13 +295,13 @@ impl Facts {
             Some(covers) => covers.epoch,
             None => self.session.load(Range::LastMessages(0)).await?.version.epoch,
         };
-        if let Some(described) = covers.filter(|covers| covers.messages > 0) {
-            // Only a note of an earlier version covers the turns that are described.
+        let described = read.as_ref().filter(|_| self.has_turns).and_then(Note::described_in_facts);
+        if let Some(described) = described {
             self.session.put_note(DESCRIBED, &Note::new("", described)).await?;
         }
-        let mut facts = to_facts(read.as_ref().map(|note| note.body.clone()));
+        let mut facts = to_facts(read.as_ref());
         let outcome = change(&mut facts);
-        let note = Note::new(to_body(facts), on_every_branch(epoch));
+        let note = Note::new(Note::facts_body(facts), on_every_branch(epoch));
         match self.session.replace_note(NOTE, read.as_ref(), &note).await {
             Ok(true) => Ok(Some(outcome)),
             Ok(false) => {
@@ -351,10 +329,10 @@ impl Facts {
         // Without contention no clock is read: there is none on every target.
         let mut started = None;
         loop {
-            let lease = self.session.history.lease(&self.lock, LOCK).await;
+            let lease = self.session.history.lease(&self.lock, Note::FACTS_LEASE).await;
             if matches!(lease, Err(HistoryError::Busy)) {
                 let waited = started.get_or_insert_with(Instant::now).elapsed();
-                let mut left = LOCK_WAIT.saturating_sub(waited);
+                let mut left = Note::FACTS_WAIT.saturating_sub(waited);
                 if let Some(deadline) = deadline {
                     left = left.min(deadline.saturating_duration_since(Instant::now()));
                 }
@@ -393,24 +371,9 @@ pub(crate) const fn on_every_branch(epoch: u64) -> Version {
     Version::new(epoch, 0)
 }
 
-/// Decodes the body of a note.
-pub(crate) fn to_facts(body: Option<Value>) -> Map<String, Json> {
-    match body {
-        Some(Value::Data(data)) => data.as_object().cloned().unwrap_or_default(),
-        _ => Map::new(),
-    }
-}
-
-/// Encodes facts, without the ones written longest ago if there are too many.
-pub(crate) fn to_body(facts: Map<String, Json>) -> Value {
-    let mut bytes = 0;
-    let fits = facts.iter().rev().take(MAX_FACTS).take_while(|(name, text)| {
-        bytes += name.len() + text.as_str().map_or(0, str::len);
-        bytes <= MAX_LIST
-    });
-    let excess = facts.len() - fits.count();
-    let kept: Map<_, _> = facts.into_iter().skip(excess).collect();
-    Value::from(Json::Object(kept))
+/// Returns the facts of a note, or none without it.
+pub(crate) fn to_facts(note: Option<&Note>) -> Map<String, Json> {
+    note.map(Note::facts).unwrap_or_default()
 }
 
 fn to_text(text: &Json) -> String {
