@@ -4,8 +4,8 @@ use conversant_core::{ChatHistory, HistoryError, SessionId};
 
 use crate::{
     error::TransferError,
-    event::Progress,
-    facts,
+    event::{Events, OmissionReason, Omitted, Progress, TransferEvent},
+    facts::SessionFacts,
     session_tree::{Names, SessionTree},
 };
 
@@ -20,15 +20,18 @@ const PAGE: usize = 256;
 /// has other turns already follow its tip. A session that has gone on since an earlier copy keeps
 /// its tip, and a title or a label that it has stays. Turns of other branches, for a history
 /// without branches, titles and labels, for one without lists, turns whose ids the history has for
-/// other turns, and turns that are larger than its limit, with those that follow them, are counted
-/// as [omissions](Progress::omissions).
+/// other turns, and turns that it refuses for their size or their form, with those that follow
+/// them, are reported as [omissions](TransferEvent::Omitted).
 ///
 /// The facts of a session are copied, because a person may have corrected them. A name that is
-/// known already keeps its text. Other notes are not copied: memories derive them again. Histories
-/// do not list users and groups: [`copy_facts`](crate::copy_facts) copies the facts of one.
+/// known already keeps its text, and the limits of facts hold: of more, those that the history had
+/// stay. A copy waits at most 15 seconds for a memory that is changing the facts of a session, and
+/// reports them as an omission then. Other notes are not copied: memories derive them again.
+/// Histories do not list users and groups: [`copy_facts`](crate::copy_facts) copies the facts of
+/// one.
 ///
-/// The source must support listing sessions and loading turns. `progress` is called after each
-/// session.
+/// The source must support listing sessions and loading turns. `on_event` is called after each
+/// session, and for each item that is left out.
 ///
 /// # Errors
 /// [`TransferError`], if one of the histories fails.
@@ -39,7 +42,7 @@ const PAGE: usize = 256;
 /// use conversant_core::{ChatHistory, Expect, Range, SessionId, Turn};
 /// use conversant_history_jsonl::JsonlHistory;
 /// use conversant_memory::InMemoryHistory;
-/// use conversant_transfer::copy;
+/// use conversant_transfer::{TransferEvent, copy};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -48,7 +51,12 @@ const PAGE: usize = 256;
 /// let session = SessionId::new("user-7")?;
 /// old.append(&session, &Turn::exchange("Hi there my friend", "Hello!"), Expect::Any).await?;
 ///
-/// copy(&old, &new, |so_far| println!("{} sessions", so_far.sessions)).await?;
+/// copy(&old, &new, |event| {
+///     if let TransferEvent::Omitted(omission) = event {
+///         println!("left out: {omission}");
+///     }
+/// })
+/// .await?;
 /// assert_eq!(new.load(&session, Range::All).await?.messages.len(), 2);
 /// # Ok(())
 /// # }
@@ -56,22 +64,26 @@ const PAGE: usize = 256;
 pub async fn copy(
     from: &dyn ChatHistory,
     to: &dyn ChatHistory,
-    mut progress: impl FnMut(Progress) + Send,
+    on_event: impl FnMut(TransferEvent) + Send,
 ) -> Result<Progress, TransferError> {
     let mut pages = Sessions::new(from);
-    let mut done = Progress::default();
+    let mut events = Events::new(on_event);
     while let Some(session) = pages.next().await? {
         let tree = SessionTree::read(from, &session).await?;
-        let omitted = tree.store(to, &session).await?;
-        let are_stored = Names::read(from, &session).await?.store(to, &session).await?;
-        let are_known = facts::copy_of_session(from, to, &session).await?;
-        done.conversations += 1;
-        done.sessions += 1;
-        done.turns += tree.turns.len() as u64 - omitted;
-        done.omissions += omitted + u64::from(!are_stored) + u64::from(!are_known);
-        progress(done);
+        let mut omitted = tree.store(to, &session).await?;
+        events.progress.turns += (tree.turns.len() - omitted.len()) as u64;
+        if !Names::read(from, &session).await?.store(to, &session).await? {
+            omitted.push(OmissionReason::Names);
+        }
+        omitted.extend(SessionFacts::read(from, &session).await?.store(to, &session).await?);
+        for reason in omitted {
+            events.omit(Some(&session), Omitted::whole(reason));
+        }
+        events.progress.conversations += 1;
+        events.progress.sessions += 1;
+        events.advance();
     }
-    Ok(done)
+    Ok(events.progress)
 }
 
 /// The sessions of a history, in their order.

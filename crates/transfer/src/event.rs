@@ -146,6 +146,12 @@ pub enum OmissionReason {
     /// The title or the labels of a session, which the history cannot store. The conversation is
     /// transferred.
     Names,
+    /// Facts that memories know of a session, which the history cannot store, or which are more
+    /// than its memories keep. The conversation is transferred.
+    Facts,
+    /// Facts that memories know of a session, which others were changing for 15 seconds. The
+    /// conversation is transferred; a repetition adds them.
+    FactsInUse,
 }
 
 impl fmt::Display for OmissionReason {
@@ -181,6 +187,8 @@ impl fmt::Display for OmissionReason {
             Self::NoForm => "the format has no form for the message",
             Self::NoAnswer => "no answer, which the format needs",
             Self::Names => "the history cannot store the title or the labels",
+            Self::Facts => "the history cannot store all facts of the session",
+            Self::FactsInUse => "others are changing the facts of the session; repeat the transfer",
         })
     }
 }

@@ -8,6 +8,7 @@ use crate::{
     copy::Sessions,
     error::TransferError,
     event::{Events, Omitted, Progress, TransferEvent},
+    facts::SessionFacts,
     format::{fine_tuning, langchain_file, sharegpt},
     lines,
     session_tree::{Names, SessionTree},
@@ -17,7 +18,7 @@ use crate::{
 ///
 /// | format | written |
 /// |---|---|
-/// | [`lines`](Self::lines) | all sessions with their branches, titles and labels; a turn on each line: `{"session": …, "turn": …}` |
+/// | [`lines`](Self::lines) | all sessions with their branches, titles, labels and facts; a turn on each line: `{"session": …, "turn": …}` |
 /// | [`sharegpt`](Self::sharegpt) | a list of objects with `id` and `conversations`, one on each line |
 /// | [`fine_tuning`](Self::fine_tuning) | a conversation on each line, as `messages` |
 /// | [`langchain_file`](Self::langchain_file) | the list of one session's messages, in LangChain's bytes |
@@ -75,7 +76,10 @@ enum Format {
 
 impl Export {
     /// Returns the export to lines that [`Import::lines`](crate::Import::lines) reads, with nothing
-    /// left out. Notes are not exported: memories derive them again.
+    /// left out of a session: its turns on all branches, its title and labels, and the facts that
+    /// memories know of it, because a person may have corrected them. Other notes are not exported:
+    /// memories derive them again. Nor are the facts of users and groups, which histories do not
+    /// list: [`copy_facts`](crate::copy_facts) takes them to another history.
     pub const fn lines() -> Self {
         Self { format: Format::Lines }
     }
@@ -125,7 +129,8 @@ impl Export {
                 if matches!(self.format, Format::Lines) {
                     let tree = SessionTree::read(from, &session).await?;
                     let names = Names::read(from, &session).await?;
-                    lines::write(&mut to, &session, &tree, &names)?;
+                    let facts = SessionFacts::read(from, &session).await?;
+                    lines::write(&mut to, &session, &tree, &names, &facts)?;
                     count(tree.turns.len(), to.bytes, &mut events);
                     continue;
                 }

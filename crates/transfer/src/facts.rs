@@ -2,25 +2,28 @@
 
 use std::time::Duration;
 
-use conversant_core::{ChatHistory, HistoryError, Note, Range, Scope, SessionId, Value, Version};
+use conversant_core::{
+    ChatHistory, HistoryError, Lease, Note, Range, Scope, SessionId, Version, clock::Instant,
+};
+use futures_timer::Delay;
 use serde_json::{Map, Value as Json};
 
-use crate::error::TransferError;
+use crate::{error::TransferError, event::OmissionReason};
 
-/// The time for which a change locks the facts, as the memories that write them do.
-const LOCK: Duration = Duration::from_secs(10);
-
-/// The most attempts of a copy whose lock expires each time before it is stored.
-const MAX_ATTEMPTS: usize = 8;
+/// The first and the longest pause between two attempts to take the lock.
+const PAUSES: [Duration; 2] = [Duration::from_millis(5), Duration::from_millis(200)];
 
 /// Copies the facts of a user or a group from one history to another: those that memories wrote,
 /// and those that a person corrected. Names that the other history has already keep their text
 /// there, so that a copy can be repeated.
 ///
+/// At most 2,000 facts with 4 MiB of text are stored, as by memories; of more, those that the other
+/// history had stay. A copy waits at most 15 seconds for a memory that is changing the facts.
+///
 /// [`copy`](crate::copy) copies the facts of sessions; [`Scope::Session`] has none here.
 ///
 /// # Errors
-/// - [`HistoryError::Busy`] if a memory is changing the facts.
+/// - [`HistoryError::Busy`] if others change the facts for longer.
 /// - [`HistoryError::Unsupported`] if the other history has no notes.
 /// - The errors of the histories.
 ///
@@ -48,58 +51,147 @@ pub async fn copy_facts(
     to: &dyn ChatHistory,
     scope: &Scope,
 ) -> Result<(), TransferError> {
-    let id = match scope {
-        Scope::User(user) => SessionId::from_stored(format!("conversant:user:{user}")),
-        Scope::Group(group) => SessionId::from_stored(format!("conversant:group:{group}")),
-        _ => return Ok(()),
-    };
-    // Ids of users and groups are shorter than those of sessions.
-    let Ok(id) = id else { return Ok(()) };
-    copy(from, to, &id).await.map_err(TransferError::History)
+    let Some(session) = scope.facts_session() else { return Ok(()) };
+    let facts = SessionFacts::read(from, &session).await?;
+    facts.try_store(to, &session).await?;
+    Ok(())
 }
 
-/// Copies the facts of a session. Returns whether the other history has a place for all of them.
-pub(crate) async fn copy_of_session(
-    from: &dyn ChatHistory,
-    to: &dyn ChatHistory,
-    session: &SessionId,
-) -> Result<bool, HistoryError> {
-    match copy(from, to, session).await {
-        Ok(()) => Ok(true),
-        Err(HistoryError::Unsupported { .. } | HistoryError::TooLarge { .. }) => Ok(false),
-        Err(error) => Err(error),
-    }
+/// The facts of a session, a user or a group.
+#[derive(Default)]
+pub(crate) struct SessionFacts {
+    pub(crate) facts: Map<String, Json>,
+    /// The number of messages from the start on that are described in them.
+    pub(crate) described: u64,
 }
 
-async fn copy(
-    from: &dyn ChatHistory,
-    to: &dyn ChatHistory,
-    session: &SessionId,
-) -> Result<(), HistoryError> {
-    let note = match from.note(session, Note::FACTS).await {
-        Ok(note) => note,
-        Err(HistoryError::Unsupported { .. }) => None,
-        Err(error) => return Err(error),
-    };
-    let Some(note) = note else { return Ok(()) };
-    let described = described(from, session, &note).await?;
-    let facts = facts(note.body);
-    if facts.is_empty() {
-        return Ok(());
+impl SessionFacts {
+    /// Reads the facts. A history without notes has none.
+    pub(crate) async fn read(
+        from: &dyn ChatHistory,
+        session: &SessionId,
+    ) -> Result<Self, HistoryError> {
+        let note = match from.note(session, Note::FACTS).await {
+            Err(HistoryError::Unsupported { .. }) => None,
+            note => note?,
+        };
+        let facts = note.as_ref().map(Note::facts).unwrap_or_default();
+        let Some(note) = note.filter(|_| !facts.is_empty()) else { return Ok(Self::default()) };
+        let described = described(from, session, &note).await?.messages;
+        Ok(Self { facts, described })
     }
-    let lease = to.lease(&Note::facts_lock(session), LOCK).await?;
-    let mut stored = Ok(false);
-    for _ in 0..MAX_ATTEMPTS {
-        stored = store(to, session, facts.clone(), described).await;
-        if !matches!(stored, Ok(false)) {
-            break;
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.facts.is_empty()
+    }
+
+    /// Stores the facts of a session, and returns the reason if not all of them are.
+    pub(crate) async fn store(
+        &self,
+        to: &dyn ChatHistory,
+        session: &SessionId,
+    ) -> Result<Option<OmissionReason>, HistoryError> {
+        match self.try_store(to, session).await {
+            Ok(true) => Ok(None),
+            Ok(false) | Err(HistoryError::Unsupported { .. } | HistoryError::TooLarge { .. }) => {
+                Ok(Some(OmissionReason::Facts))
+            }
+            Err(HistoryError::Busy) => Ok(Some(OmissionReason::FactsInUse)),
+            Err(error) => Err(error),
         }
     }
-    if let Some(lease) = lease {
-        // A lease that is not released expires.
-        let _ = to.release(&lease).await;
+
+    /// Adds the facts under their lock, and returns whether all of them are stored.
+    async fn try_store(
+        &self,
+        to: &dyn ChatHistory,
+        session: &SessionId,
+    ) -> Result<bool, HistoryError> {
+        if self.is_empty() {
+            return Ok(true);
+        }
+        for _ in 0..Note::FACTS_ATTEMPTS {
+            let lease = lock(to, session).await?;
+            let added = self.add(to, session).await;
+            if let Some(lease) = lease {
+                // A lease that is not released expires.
+                let _ = to.release(&lease).await;
+            }
+            if let Added::Stored { all } = added? {
+                return Ok(all);
+            }
+        }
+        Err(HistoryError::Busy)
     }
-    if stored? { Ok(()) } else { Err(HistoryError::Busy) }
+
+    /// Adds the facts, unless others are stored meanwhile.
+    async fn add(&self, to: &dyn ChatHistory, session: &SessionId) -> Result<Added, HistoryError> {
+        let known = to.note(session, Note::FACTS).await?;
+        let version = to.load(session, Range::LastMessages(0)).await?.version;
+        let described = match &known {
+            Some(known) => described(to, session, known).await?,
+            // The turns that are described already, as far as they were copied.
+            None if self.described < version.messages => {
+                Version::new(version.epoch, self.described)
+            }
+            None => version,
+        };
+        let before = known.as_ref().map(Note::facts).unwrap_or_default();
+        let mut facts = self.facts.clone();
+        for (name, text) in &before {
+            facts.shift_remove(name);
+            facts.insert(name.clone(), text.clone());
+        }
+        let note = Note::new(Note::facts_body(facts), Version::new(version.epoch, 0));
+        let after = note.facts();
+        let all = self.facts.keys().all(|name| after.contains_key(name));
+        if after == before {
+            return Ok(Added::Stored { all });
+        }
+        match to.replace_note(session, Note::FACTS, known.as_ref(), &note).await {
+            Ok(false) | Err(HistoryError::Stale { .. }) => return Ok(Added::Again),
+            Err(HistoryError::Unsupported { .. }) => {
+                to.put_note(session, Note::FACTS, &note).await?;
+            }
+            Ok(true) => {}
+            Err(error) => return Err(error),
+        }
+        if described.messages > 0 {
+            to.put_note(session, Note::DESCRIBED, &Note::new("", described)).await?;
+        }
+        Ok(Added::Stored { all })
+    }
+}
+
+/// Whether facts were added.
+enum Added {
+    /// The note has the facts, now or before.
+    Stored {
+        /// Whether the note has a place for all of them.
+        all: bool,
+    },
+    /// The note was changed meanwhile.
+    Again,
+}
+
+/// Waits for the lock of a session's facts. It is `None` if the history has no leases.
+async fn lock(to: &dyn ChatHistory, session: &SessionId) -> Result<Option<Lease>, HistoryError> {
+    let lock = Note::facts_lock(session);
+    let [mut pause, longest] = PAUSES;
+    let mut started = None;
+    loop {
+        let lease = to.lease(&lock, Note::FACTS_LEASE).await;
+        if !matches!(lease, Err(HistoryError::Busy)) {
+            return lease;
+        }
+        let waited = started.get_or_insert_with(Instant::now).elapsed();
+        let left = Note::FACTS_WAIT.saturating_sub(waited);
+        if left.is_zero() {
+            return lease;
+        }
+        Delay::new(pause.min(left)).await;
+        pause = (pause * 2).min(longest);
+    }
 }
 
 /// Returns the version up to which the turns of a session are described in its facts.
@@ -108,52 +200,9 @@ async fn described(
     session: &SessionId,
     facts: &Note,
 ) -> Result<Version, HistoryError> {
-    if facts.covers.messages > 0 {
-        return Ok(facts.covers);
+    if let Some(described) = facts.described_in_facts() {
+        return Ok(described);
     }
     let note = history.note(session, Note::DESCRIBED).await?;
     Ok(note.map_or(facts.covers, |note| note.covers))
-}
-
-/// Adds facts. Returns `false` if others were stored meanwhile.
-async fn store(
-    to: &dyn ChatHistory,
-    session: &SessionId,
-    mut facts: Map<String, Json>,
-    covers: Version,
-) -> Result<bool, HistoryError> {
-    let known = to.note(session, Note::FACTS).await?;
-    let version = to.load(session, Range::LastMessages(0)).await?.version;
-    let described = match &known {
-        Some(known) => described(to, session, known).await?,
-        // The turns that are described already, as far as they were copied.
-        None if covers.messages < version.messages => Version::new(version.epoch, covers.messages),
-        None => version,
-    };
-    let before = known.as_ref().map(|known| self::facts(known.body.clone())).unwrap_or_default();
-    if facts.keys().all(|name| before.contains_key(name)) {
-        return Ok(true);
-    }
-    for (name, text) in before {
-        facts.shift_remove(&name);
-        facts.insert(name, text);
-    }
-    let note = Note::new(Json::Object(facts), Version::new(version.epoch, 0));
-    match to.replace_note(session, Note::FACTS, known.as_ref(), &note).await {
-        Ok(false) | Err(HistoryError::Stale { .. }) => return Ok(false),
-        Err(HistoryError::Unsupported { .. }) => to.put_note(session, Note::FACTS, &note).await?,
-        Ok(true) => {}
-        Err(error) => return Err(error),
-    }
-    if described.messages > 0 {
-        to.put_note(session, Note::DESCRIBED, &Note::new("", described)).await?;
-    }
-    Ok(true)
-}
-
-fn facts(body: Value) -> Map<String, Json> {
-    match body {
-        Value::Data(data) => data.as_object().cloned().unwrap_or_default(),
-        _ => Map::new(),
-    }
 }

@@ -19,7 +19,7 @@
 //! ```
 //! use conversant_core::{ChatHistory, Expect, SessionId, Turn};
 //! use conversant_memory::InMemoryHistory;
-//! use conversant_transfer::copy;
+//! use conversant_transfer::{TransferEvent, copy};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -27,7 +27,12 @@
 //! let session = SessionId::new("user-7")?;
 //! old.append(&session, &Turn::exchange("Hi there my friend", "Hello!"), Expect::Any).await?;
 //!
-//! let done = copy(&old, &new, |so_far| println!("{} sessions", so_far.sessions)).await?;
+//! let done = copy(&old, &new, |event| {
+//!     if let TransferEvent::Omitted(omission) = event {
+//!         println!("left out: {omission}");
+//!     }
+//! })
+//! .await?;
 //! assert_eq!((done.sessions, done.turns, done.omissions), (1, 1, 0));
 //! # Ok(())
 //! # }

@@ -1,4 +1,4 @@
-//! The lines of this crate: a turn and its session on each, with nothing left out.
+//! The lines of this crate: a turn and its session on each, with nothing left out of the session.
 
 mod line;
 mod session_lines;
@@ -15,6 +15,7 @@ use crate::{
     conversation::session_id,
     error::{LineFault, TransferError},
     event::{Events, OmissionReason, Omitted, TransferEvent},
+    facts::SessionFacts,
     pause::Pace,
     session_tree::{Names, SessionTree},
 };
@@ -34,6 +35,7 @@ pub(crate) fn write(
     session: &SessionId,
     tree: &SessionTree,
     names: &Names,
+    facts: &SessionFacts,
 ) -> io::Result<()> {
     let has_branches = tree.has_branches();
     let turns = tree.turns.iter().map(|placed| Line {
@@ -48,7 +50,12 @@ pub(crate) fn write(
         labels: names.labels.clone(),
         ..Line::new(session)
     });
-    for line in turns.chain(tip).chain(names) {
+    let facts = (!facts.is_empty()).then(|| Line {
+        facts: facts.facts.clone(),
+        described: facts.described,
+        ..Line::new(session)
+    });
+    for line in turns.chain(tip).chain(names).chain(facts) {
         serde_json::to_writer(&mut to, &line)?;
         to.write_all(b"\n")?;
     }
@@ -85,7 +92,7 @@ pub(crate) async fn import<F: FnMut(TransferEvent) + Send>(
         }
         let mut line: Line<SessionId, Turn> =
             serde_json::from_slice(&text).map_err(|error| invalid(number, &text, &error))?;
-        if line.is_empty() {
+        if !line.is_valid() {
             let (fault, column) = (LineFault::Value, text.trim_ascii_end().len());
             return Err(TransferError::Line { line: number, column, fault });
         }

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use conversant_core::{ChatHistory, Expect, HistoryError, Point, Range, SessionId, Turn, TurnId};
 
+use crate::event::OmissionReason;
+
 /// A turn and its place.
 pub(crate) struct PlacedTurn {
     pub(crate) turn: Turn,
@@ -70,7 +72,7 @@ impl SessionTree {
         self.turns.iter().any(|placed| !placed.is_current)
     }
 
-    /// Stores the turns in a history, and returns the number of those that it has no place for: the
+    /// Stores the turns in a history, and returns a reason for each that it has no place for: the
     /// ones of other branches, in a history without branches, those whose ids it has for other
     /// turns, and those that it refuses, with what follows them.
     ///
@@ -79,15 +81,15 @@ impl SessionTree {
         &self,
         to: &dyn ChatHistory,
         session: &SessionId,
-    ) -> Result<u64, HistoryError> {
+    ) -> Result<Vec<OmissionReason>, HistoryError> {
         let has_branches = to.at(Point::Start).is_some();
         let Some(first) = self.turns.first().filter(|_| has_branches) else {
             return self.store_path(to, session).await;
         };
         let before = tip_of(to, session).await?;
         let start = start(to, session, before, first.turn.id()).await?;
-        let (mut left_out, mut omitted) = (HashSet::new(), 0);
-        for placed in &self.turns {
+        let (mut left_out, mut omitted) = (HashSet::new(), Vec::new());
+        for (turns, placed) in (0..).zip(&self.turns) {
             let is_refused = placed.follows.turn().is_some_and(|turn| left_out.contains(&turn));
             let stored = match is_refused {
                 true => Stored::Refused,
@@ -96,7 +98,7 @@ impl SessionTree {
                     Stored::of(append_at(to, session, point, &placed.turn).await)?
                 }
             };
-            omitted += u64::from(stored != Stored::Yes);
+            omitted.extend(stored.reason(turns));
             if stored == Stored::Refused {
                 left_out.insert(placed.turn.id());
             }
@@ -115,16 +117,21 @@ impl SessionTree {
         &self,
         to: &dyn ChatHistory,
         session: &SessionId,
-    ) -> Result<u64, HistoryError> {
-        let mut stored = 0;
-        for placed in self.turns.iter().filter(|placed| placed.is_current) {
-            match Stored::of(to.append(session, &placed.turn, Expect::Any).await)? {
-                Stored::Yes => stored += 1,
-                Stored::IdInUse => {}
-                Stored::Refused => break,
+    ) -> Result<Vec<OmissionReason>, HistoryError> {
+        let (mut omitted, mut turns, mut stored) = (Vec::new(), 0, Stored::Yes);
+        for PlacedTurn { turn, is_current, .. } in &self.turns {
+            if !is_current {
+                let messages = turn.messages().len() as u64;
+                omitted.push(OmissionReason::Branch { messages });
+                continue;
             }
+            if stored != Stored::Refused {
+                stored = Stored::of(to.append(session, turn, Expect::Any).await)?;
+            }
+            omitted.extend(stored.reason(turns));
+            turns += 1;
         }
-        Ok(self.turns.len() as u64 - stored)
+        Ok(omitted)
     }
 }
 
@@ -143,8 +150,19 @@ impl Stored {
         match appended {
             Ok(_) => Ok(Self::Yes),
             Err(HistoryError::TurnIdInUse { .. }) => Ok(Self::IdInUse),
-            Err(HistoryError::TooLarge { .. }) => Ok(Self::Refused),
+            Err(HistoryError::TooLarge { .. } | HistoryError::Unsupported { .. }) => {
+                Ok(Self::Refused)
+            }
             Err(error) => Err(error),
+        }
+    }
+
+    /// Returns the reason for which a turn after some others is left out.
+    const fn reason(&self, turns: u64) -> Option<OmissionReason> {
+        match self {
+            Self::Yes => None,
+            Self::IdInUse => Some(OmissionReason::Diverged { turns }),
+            Self::Refused => Some(OmissionReason::RefusedByHistory),
         }
     }
 }

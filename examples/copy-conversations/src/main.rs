@@ -63,6 +63,7 @@ async fn main() -> ExitCode {
         }
     };
     let settings = Settings { session, prefix: session_prefix, start };
+    let is_import = matches!(from, Place::File(_));
     let mut display = Display::new();
     let outcome = run(from, to, &settings, &mut display).await;
     display.finish();
@@ -74,8 +75,8 @@ async fn main() -> ExitCode {
         Err(error) => {
             let text = Report::new(&*error).to_string();
             eprintln!("copy-conversations: {}", text.replace('\n', " "));
-            if display.reached() > 0 {
-                let reached = display.reached();
+            let reached = display.reached();
+            if is_import && reached > 0 {
                 eprintln!("{reached} conversations were copied; go on with `--start {reached}`");
             }
             ExitCode::FAILURE
@@ -108,8 +109,7 @@ async fn run(
         }
         (Place::Store(from), Place::Store(to)) => {
             from.must_exist()?;
-            let progress = |progress| display.advance(progress);
-            copy(&*from.open().await?, &*to.open().await?, progress).await?
+            copy(&*from.open().await?, &*to.open().await?, |event| display.show(event)).await?
         }
     })
 }

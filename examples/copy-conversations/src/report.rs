@@ -39,12 +39,12 @@ impl Display {
         }
     }
 
-    pub fn advance(&self, progress: Progress) {
+    fn advance(&self, progress: Progress) {
         self.bar.set_position(progress.bytes);
         self.bar.set_message(format!("{} turns, {} sessions", progress.turns, progress.sessions));
     }
 
-    /// Returns the number of conversations of a file that are done.
+    /// Returns the number of conversations that are done.
     pub const fn reached(&self) -> u64 {
         self.reached
     }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use conversant_core::{Point, TurnId, TurnIdError};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json};
 
-/// A line: a turn of a session, its tip, or its title and labels.
+/// A line: a turn of a session, its tip, its title and labels, or its facts.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Line<S, T> {
     pub(super) session: S,
@@ -24,6 +25,12 @@ pub(super) struct Line<S, T> {
     pub(super) title: Option<String>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) labels: BTreeMap<String, String>,
+    /// Texts by their names.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub(super) facts: Map<String, Json>,
+    /// The number of messages that are described in the facts.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub(super) described: u64,
 }
 
 const fn yes() -> bool {
@@ -33,6 +40,11 @@ const fn yes() -> bool {
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
 const fn is_yes(value: &bool) -> bool {
     *value
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+const fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 /// A point, as text: `start` or the id of the turn before it.
@@ -58,13 +70,15 @@ impl From<Place> for String {
 }
 
 impl<S, T> Line<S, T> {
-    /// Returns whether the line has nothing but a session.
-    pub(super) fn is_empty(&self) -> bool {
+    /// Returns whether the line has something of a session, and facts only as texts.
+    pub(super) fn is_valid(&self) -> bool {
         let has_names = self.title.is_some() || !self.labels.is_empty();
-        self.turn.is_none() && self.tip.is_none() && !has_names
+        let has_facts = !self.facts.is_empty();
+        let is_empty = self.turn.is_none() && self.tip.is_none() && !has_names && !has_facts;
+        !is_empty && self.facts.values().all(Json::is_string)
     }
 
-    pub(super) const fn new(session: S) -> Self {
+    pub(super) fn new(session: S) -> Self {
         Self {
             session,
             turn: None,
@@ -73,6 +87,8 @@ impl<S, T> Line<S, T> {
             tip: None,
             title: None,
             labels: BTreeMap::new(),
+            facts: Map::new(),
+            described: 0,
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::{
     append::{Appended, SessionWriter},
     error::TransferError,
     event::{Events, OmissionReason, Omitted, TransferEvent},
+    facts::SessionFacts,
     session_tree::{Names, append_at, has_turn, set_tip},
 };
 
@@ -87,7 +88,7 @@ impl<'h> SessionLines<'h> {
         line: Line<SessionId, Turn>,
         events: &mut Events<F>,
     ) -> Result<(), TransferError> {
-        let Line { turn, follows, current, tip, title, labels, .. } = line;
+        let Line { turn, follows, current, tip, title, labels, facts, described, .. } = line;
         let has_branches = self.to.at(Point::Start).is_some();
         if let Some(turn) = turn {
             let is_stored = match follows {
@@ -108,15 +109,24 @@ impl<'h> SessionLines<'h> {
         if let Some(Place(tip)) = tip.filter(|_| has_branches && !self.has_diverged) {
             self.set_tip(tip).await?;
         }
-        let names = Names { title, labels };
-        // They belong to another conversation than that of the session.
-        if names.is_empty() || self.has_diverged && !self.is_counted {
+        // What follows belongs to another conversation than that of the session.
+        if self.has_diverged && !self.is_counted {
             return Ok(());
         }
-        if names.store(self.to, &self.id).await? {
-            self.count(events);
-        } else {
-            self.omit(OmissionReason::Names, events);
+        let names = Names { title, labels };
+        if !names.is_empty() {
+            if names.store(self.to, &self.id).await? {
+                self.count(events);
+            } else {
+                self.omit(OmissionReason::Names, events);
+            }
+        }
+        let facts = SessionFacts { facts, described };
+        if !facts.is_empty() {
+            match facts.store(self.to, &self.id).await? {
+                None => self.count(events),
+                Some(reason) => self.omit(reason, events),
+            }
         }
         Ok(())
     }

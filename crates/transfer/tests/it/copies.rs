@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
-use conversant_core::{ChatHistory, Expect, Note, Point, Range, Turn, UserId, Version};
+use conversant_core::{
+    ChatHistory, Expect, HistoryError, Note, Point, Range, Scope, Turn, UserId, Version,
+};
 use conversant_history_jsonl::JsonlHistory;
 use conversant_history_sqlite::{LangChainSqliteHistory, SqliteHistory};
 use conversant_memory::{Facts, InMemoryHistory};
-use conversant_testkit::block_on;
-use conversant_transfer::{Export, Import, Progress, copy, copy_facts};
-use serde_json::json;
+use conversant_testkit::{FailingHistory, FailureMode, HistoryCall, block_on};
+use conversant_transfer::{Export, Import, Progress, TransferEvent, copy, copy_facts};
+use serde_json::{Map, Value as Json, json};
 
-use crate::support::{append, exchange, export, filled, import, load, session, turns};
+use crate::support::{append, copied, exchange, export, filled, import, load, session, turns};
 
 #[test]
 fn a_history_is_copied_and_copied_again() {
@@ -20,7 +22,12 @@ fn a_history_is_copied_and_copied_again() {
     append(&files, "it's a \u{1f600}", &exchange(0)).unwrap();
     for _ in 0..2 {
         let mut last = Progress::default();
-        let done = block_on(copy(&history, &files, |progress| last = progress)).unwrap();
+        let done = block_on(copy(&history, &files, |event| {
+            if let TransferEvent::Progress(progress) = event {
+                last = progress;
+            }
+        }))
+        .unwrap();
         assert_eq!((done.sessions, done.turns, last), (301, 302, done));
     }
     assert_eq!(turns(&files, "it's a \u{1f600}")[1..], turns(&history, "it's a \u{1f600}")[..]);
@@ -69,7 +76,6 @@ fn another_turn_of_an_id_is_left_out() {
     }
 }
 
-/// Turns that a memory has described are not described again by one over the copy.
 /// A turn that is larger than the limit is left out with what follows it. Other sessions are
 /// copied.
 #[test]
@@ -89,8 +95,10 @@ fn a_turn_that_is_too_large_does_not_end_a_copy() {
         .unwrap();
     for to in [&files as &dyn ChatHistory, &rows] {
         for _ in 0..2 {
-            let done = block_on(copy(&from, to, |_| {})).unwrap();
+            let (done, omitted) = copied(&from, to);
             assert_eq!((done.sessions, done.turns, done.omissions), (3, 3, 2));
+            let refused = "conversation 2 (`b`): the history refuses a message of the turn";
+            assert_eq!(omitted, [refused; 2]);
         }
         for (name, messages) in [("a", 2), ("b", 2), ("c", 2)] {
             let all = block_on(to.load(&session(name), Range::All)).unwrap().messages;
@@ -99,6 +107,26 @@ fn a_turn_that_is_too_large_does_not_end_a_copy() {
     }
 }
 
+/// Nor does one whose form the history does not support.
+#[test]
+fn a_turn_of_an_unsupported_form_does_not_end_a_copy() {
+    let from = InMemoryHistory::new();
+    append(&from, "a", &exchange(0)).unwrap();
+    append(&from, "b", &exchange(1)).unwrap();
+    let refuse = || FailureMode::fail(|| HistoryError::Unsupported { what: "such messages" });
+    let folder = tempfile::tempdir().unwrap();
+    let rows = LangChainSqliteHistory::open(folder.path().join("rows.db")).unwrap();
+    let branches = FailingHistory::new(InMemoryHistory::new()).on(HistoryCall::Append, 1, refuse());
+    let rows = FailingHistory::new(rows).on(HistoryCall::Append, 1, refuse());
+    for to in [&branches as &dyn ChatHistory, &rows] {
+        let (done, omitted) = copied(&from, to);
+        assert_eq!((done.sessions, done.turns, done.omissions), (2, 1, 1));
+        assert_eq!(omitted, ["conversation 1 (`a`): the history refuses a message of the turn"]);
+        assert_eq!((turns(to, "a").len(), turns(to, "b").len()), (0, 1));
+    }
+}
+
+/// Turns that a memory has described are not described again by one over the copy.
 #[test]
 fn what_is_described_is_copied() {
     let facts = Note::new(json!({ "Ada": "kind" }), Version::new(0, 0));
@@ -179,4 +207,51 @@ fn facts_are_copied() {
             });
         }
     }
+}
+
+fn many_facts(name: &str) -> Map<String, Json> {
+    (0..1500).map(|number| (format!("{name} {number}"), json!("known"))).collect()
+}
+
+/// A copy stores no more facts than a memory does. Those that were there stay.
+#[test]
+fn copied_facts_keep_their_limits() {
+    let ada = Scope::from(UserId::new("ada").unwrap());
+    for (session, is_user) in [(session("s"), false), (ada.facts_session().unwrap(), true)] {
+        let (from, to) = (InMemoryHistory::new(), InMemoryHistory::new());
+        append(&from, "s", &exchange(0)).unwrap();
+        block_on(async {
+            for (history, name) in [(&from, "theirs"), (&to, "ours")] {
+                let note = Note::new(json!(many_facts(name)), Version::new(0, 0));
+                history.put_note(&session, Note::FACTS, &note).await.unwrap();
+            }
+        });
+        for _ in 0..2 {
+            if is_user {
+                block_on(copy_facts(&from, &to, &ada)).unwrap();
+            } else {
+                let reason = "the history cannot store all facts of the session";
+                let (_, omitted) = copied(&from, &to);
+                assert_eq!(omitted, [format!("conversation 1 (`s`): {reason}")]);
+            }
+            let facts = block_on(to.note(&session, Note::FACTS)).unwrap().unwrap().facts();
+            assert_eq!(facts.len(), 2000);
+            assert!(many_facts("ours").keys().all(|name| facts.contains_key(name)));
+        }
+    }
+}
+
+/// A memory changes the facts of a session just then.
+#[test]
+fn a_copy_waits_for_a_change_of_facts() {
+    let busy = || FailureMode::fail(|| HistoryError::Busy);
+    let from = InMemoryHistory::new();
+    append(&from, "s", &exchange(0)).unwrap();
+    block_on(Facts::of_session(from.clone(), session("s")).set("Ada", "kind")).unwrap();
+    let to = FailingHistory::new(InMemoryHistory::new()).on(HistoryCall::Lease, 1, busy());
+    let to = to.on(HistoryCall::Lease, 2, busy());
+    let (done, _) = copied(&from, &to);
+    assert_eq!((done.omissions, to.calls(HistoryCall::Lease)), (0, 3));
+    let facts = block_on(to.note(&session("s"), Note::FACTS)).unwrap().unwrap().facts();
+    assert_eq!(facts["Ada"], "kind");
 }

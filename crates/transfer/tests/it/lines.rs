@@ -3,11 +3,12 @@
 use std::io::{self, BufReader, Read};
 
 use conversant_core::{
-    ChatHistory, Expect, HistoryError, Point, Range, SessionId, Slice, Turn, TurnId, Version,
+    ChatHistory, Expect, HistoryError, Note, Point, Range, SessionId, Slice, Turn, TurnId, Version,
     async_trait,
 };
 use conversant_history_jsonl::JsonlHistory;
-use conversant_memory::InMemoryHistory;
+use conversant_history_sqlite::LangChainSqliteHistory;
+use conversant_memory::{Facts, InMemoryHistory};
 use conversant_testkit::block_on;
 use conversant_transfer::{Export, Import, TransferEvent, copy};
 
@@ -53,6 +54,59 @@ fn the_form_of_a_line() {
     let other = InMemoryHistory::new();
     import(&Import::lines(), &other, short.as_bytes()).0.unwrap();
     assert_eq!(load(&other, "user-7").unwrap().messages.to_string(), "Human: hi");
+}
+
+/// A person may have corrected facts: they cannot be derived from the turns.
+#[test]
+fn facts_go_out_and_come_in() {
+    let from = InMemoryHistory::new();
+    let covers = append(&from, "s", &exchange(0)).unwrap();
+    append(&from, "s", &exchange(1)).unwrap();
+    let facts = |history: &InMemoryHistory, name| Facts::of_session(history.clone(), session(name));
+    block_on(async {
+        facts(&from, "s").set("chess", "Ada plays it.").await.unwrap();
+        facts(&from, "s").set("Lisbon", "Ada lives there.").await.unwrap();
+        from.put_note(&session("s"), Note::DESCRIBED, &Note::new("", covers)).await.unwrap();
+    });
+    let (file, omitted) = export(&Export::lines(), &from);
+    assert!(omitted.is_empty());
+    assert_eq!(
+        file.lines().last(),
+        Some(
+            r#"{"session":"s","facts":{"chess":"Ada plays it.","Lisbon":"Ada lives there."},"described":2}"#
+        )
+    );
+    let to = InMemoryHistory::new();
+    block_on(facts(&to, "backup:s").set("chess", "Ada plays it well.")).unwrap();
+    for _ in 0..2 {
+        let lines = Import::lines().with_session_prefix("backup:");
+        let (done, omitted) = import(&lines, &to, file.as_bytes());
+        assert_eq!((done.unwrap().sessions, omitted), (1, Vec::new()));
+        let known = block_on(facts(&to, "backup:s").list()).unwrap();
+        let known: Vec<_> = known.iter().map(|fact| (&*fact.name, &*fact.text)).collect();
+        assert_eq!(known, [("Lisbon", "Ada lives there."), ("chess", "Ada plays it well.")]);
+    }
+    // Without facts of its own, the session has the turns that are described too.
+    let to = InMemoryHistory::new();
+    import(&Import::lines(), &to, file.as_bytes()).0.unwrap();
+    let described = block_on(to.note(&session("s"), Note::DESCRIBED)).unwrap().unwrap();
+    assert_eq!(described.covers.messages, 2);
+    // A history without notes, and a session that has other turns.
+    let folder = tempfile::tempdir().unwrap();
+    let rows = LangChainSqliteHistory::open(folder.path().join("rows.db")).unwrap();
+    let (done, omitted) = import(&Import::lines(), &rows, file.as_bytes());
+    let reason = "the history cannot store all facts of the session";
+    assert_eq!(
+        (done.unwrap().turns, omitted),
+        (2, vec![format!("conversation 3 (`s`): {reason}")])
+    );
+    let other = InMemoryHistory::new();
+    append(&other, "s", &exchange(7)).unwrap();
+    import(&Import::lines(), &other, file.as_bytes()).0.unwrap();
+    assert!(block_on(facts(&other, "s").list()).unwrap().is_empty());
+    // Facts are texts.
+    let line = r#"{"session":"s","facts":{"Ada":["kind"]}}"#;
+    import(&Import::lines(), &other, line.as_bytes()).0.unwrap_err();
 }
 
 /// A store that cannot list its sessions.

@@ -102,6 +102,27 @@ async fn files_of_each_format_are_copied_in_and_out() {
     }
 }
 
+/// Between stores too, what is left out is shown with its session and reason.
+#[tokio::test]
+async fn what_a_store_has_no_place_for_is_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let named = |kind: &str, name: &str| format!("{kind}:{}", folder.path().join(name).display());
+    let ours = SqliteHistory::open(folder.path().join("ours.db")).unwrap();
+    let session = SessionId::new("ada").unwrap();
+    ours.append(&session, &Turn::exchange("Hi", "Hello!"), Expect::Any).await.unwrap();
+    ours.set_title(&session, Some("Greetings")).await.unwrap();
+    let output = run(&named("sqlite", "ours.db"), &named("langchain-sqlite", "theirs.db"));
+    assert_eq!(output.status.code(), Some(3));
+    let reason = "the history cannot store the title or the labels";
+    assert_eq!(
+        stderr(&output),
+        format!(
+            "left out: conversation 1 (`ada`): {reason}\nleft out: 1 × {reason}\n\
+             1 turns of 1 sessions\n"
+        )
+    );
+}
+
 #[test]
 fn a_file_that_is_cut_off_can_be_continued() {
     let folder = tempfile::tempdir().unwrap();
