@@ -70,6 +70,16 @@ use crate::{
 ///   and the times. [`delete`](Self::delete) removes all of it. A [`fork`](Self::fork) has the
 ///   labels of its source, and no title.
 ///
+/// # Errors
+/// Every operation may fail with [`Backend`](HistoryError::Backend),
+/// [`TimedOut`](HistoryError::TimedOut), [`Corrupt`](HistoryError::Corrupt) and
+/// [`Busy`](HistoryError::Busy), and with [`Decryption`](HistoryError::Decryption) in an encrypted
+/// store. One that writes may also fail with [`Full`](HistoryError::Full) and
+/// [`ReadOnly`](HistoryError::ReadOnly), and one that a store does not have with
+/// [`Unsupported`](HistoryError::Unsupported). On a view at a point ([`at`](Self::at)), an
+/// operation fails with [`UnknownTurn`](HistoryError::UnknownTurn) if the session does not have the
+/// point. The methods say which others they return.
+///
 /// # Examples
 ///
 /// A history that stores nothing:
@@ -101,6 +111,10 @@ use crate::{
 )]
 pub trait ChatHistory: Send + Sync {
     /// Loads a part of a session. A session that was never written is empty.
+    ///
+    /// # Errors
+    /// Those of [every operation](Self#errors). A version that does not belong to the session is
+    /// none: all of it is loaded ([`Range::After`]).
     async fn load(&self, session: &SessionId, range: Range) -> Result<Slice, HistoryError>;
 
     /// Appends a turn if the session is in the expected state, and returns the version after it.
@@ -114,6 +128,7 @@ pub trait ChatHistory: Send + Sync {
     /// - [`HistoryError::Stale`] if the session is not in the expected state.
     /// - [`HistoryError::TooLarge`] and [`HistoryError::Unsupported`] if the store cannot store a
     ///   message.
+    /// - Those of [every operation](Self#errors).
     async fn append(
         &self,
         session: &SessionId,
@@ -134,10 +149,16 @@ pub trait ChatHistory: Send + Sync {
     }
 
     /// Removes all turns and notes of a session and starts a new epoch.
+    ///
+    /// # Errors
+    /// Those of [every operation](Self#errors).
     async fn clear(&self, session: &SessionId) -> Result<(), HistoryError>;
 
     /// Loads whole turns of a part of a session, for export: those that begin in it. Unsupported by
     /// default.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
     async fn turns(&self, session: &SessionId, range: Range) -> Result<Vec<Turn>, HistoryError> {
         let _ = (session, range);
         Err(HistoryError::Unsupported { what: "turns" })
@@ -145,6 +166,9 @@ pub trait ChatHistory: Send + Sync {
 
     /// Lists at most `limit` sessions that have been written, in byte order, after a session if one
     /// is given. Unsupported by default.
+    ///
+    /// # Errors
+    /// Those of [every operation](Self#errors).
     async fn sessions(
         &self,
         after: Option<&SessionId>,
@@ -160,6 +184,9 @@ pub trait ChatHistory: Send + Sync {
     /// An append that expects an empty session may be stored, since some stores (in memory,
     /// PostgreSQL and Redis) keep nothing of a removed session by which they would recognise it.
     /// So end a call before you remove the session that it begins.
+    ///
+    /// # Errors
+    /// Those of [every operation](Self#errors). A session that does not exist is none.
     async fn delete(&self, session: &SessionId) -> Result<(), HistoryError> {
         let _ = session;
         Err(HistoryError::Unsupported { what: "deleting sessions" })
@@ -168,6 +195,9 @@ pub trait ChatHistory: Send + Sync {
     /// Returns the first messages of a session, at most `count`, at a cost that does not grow with
     /// the session. A view that truncates a conversation uses it to keep the leading system
     /// messages. `None` if the store does not support it (the default).
+    ///
+    /// # Errors
+    /// Those of [every operation](Self#errors).
     async fn first(
         &self,
         session: &SessionId,
@@ -180,15 +210,25 @@ pub trait ChatHistory: Send + Sync {
     /// Loads a note: state derived from the messages, such as a summary. In a session with
     /// branches, a note is loaded only if all turns that it covers are on the path to the tip.
     /// Unsupported by default.
+    ///
+    /// # Errors
+    /// Those of [every operation](Self#errors). A note that is not stored is none.
     async fn note(&self, session: &SessionId, name: &str) -> Result<Option<Note>, HistoryError> {
         let _ = (session, name);
         Err(HistoryError::Unsupported { what: "notes" })
     }
 
-    /// Stores a note under a name and replaces the previous one, unless the session has a newer
-    /// epoch than the note covers. A session that did not exist when it was loaded may begin in a
-    /// later epoch, because others were deleted: a note that covers none of its turns is then one
-    /// of the epoch in which it began. Unsupported by default.
+    /// Stores a note under a name and replaces the previous one, if what it covers is in the
+    /// session. A session that did not exist when it was loaded may begin in a later epoch, because
+    /// others were deleted: a note that covers none of its turns is then one of the epoch in which
+    /// it began. Unsupported by default.
+    ///
+    /// # Errors
+    /// - [`HistoryError::Stale`] if the session has another epoch than the version that the note
+    ///   covers, or does not have that version: it was cleared, deleted or moved to another branch.
+    ///   Nothing is stored, and a memory reads what it needs again.
+    /// - [`HistoryError::TooLarge`] if the store cannot store the note.
+    /// - Those of [every operation](Self#errors).
     async fn put_note(
         &self,
         session: &SessionId,
@@ -204,6 +244,10 @@ pub trait ChatHistory: Send + Sync {
     ///
     /// The store compares and stores at once, for all its users. So a change of what was read is
     /// never stored in place of another one, however late its request arrives.
+    ///
+    /// # Errors
+    /// As [`put_note`](Self::put_note): [`HistoryError::Stale`] says that the session does not have
+    /// what the note covers, and `false` that the note is another one than was read.
     async fn replace_note(
         &self,
         session: &SessionId,
@@ -216,8 +260,11 @@ pub trait ChatHistory: Send + Sync {
     }
 
     /// Acquires exclusive use of a session for a time, across processes. Returns `None` if the
-    /// store has no leases (the default), and [`HistoryError::Busy`] if another caller holds the
-    /// session.
+    /// store has no leases (the default).
+    ///
+    /// # Errors
+    /// - [`HistoryError::Busy`] if another caller holds the session.
+    /// - Those of [every operation](Self#errors).
     async fn lease(
         &self,
         session: &SessionId,
@@ -227,7 +274,10 @@ pub trait ChatHistory: Send + Sync {
         Ok(None)
     }
 
-    /// Releases a lease. Does nothing by default.
+    /// Releases a lease. Does nothing if it has ended, and by default.
+    ///
+    /// # Errors
+    /// Those of [every operation](Self#errors).
     async fn release(&self, lease: &Lease) -> Result<(), HistoryError> {
         let _ = lease;
         Ok(())

@@ -96,13 +96,21 @@ pub trait Memory: Send + Sync {
     /// Returns this memory for a conversation that ends at a point: it shows the path from the
     /// start to the point, and the first turn that it saves follows the point
     /// ([`ChatHistory::at`](crate::ChatHistory::at)). `None` by default, and for histories without
-    /// branches.
+    /// branches. It does no I/O: a point that the conversation does not have is an error of
+    /// [`load`](Self::load).
     fn at(&self, point: Point) -> Option<Box<dyn Memory>> {
         let _ = point;
         None
     }
 
     /// Loads the variables for a call, and a ticket for its save.
+    ///
+    /// # Errors
+    /// - [`MemoryError::History`] if the history fails.
+    /// - [`MemoryError::Model`] if the load needs a model, and it fails. A model whose answer the
+    ///   memory can do without is better a deferred work of [`maintain`](Self::maintain).
+    /// - [`MemoryError::Interrupted`] if the deadline of the call passes.
+    /// - [`MemoryError::Unsupported`] if the history lacks something that the memory needs.
     async fn load(&self, context: LoadContext<'_>) -> Result<Loaded, MemoryError>;
 
     /// Checks, without storing anything, that [`save`](Self::save) would accept a turn of these
@@ -133,6 +141,11 @@ pub trait Memory: Send + Sync {
     }
 
     /// Does deferred work such as summarising. A failure loses nothing: the next call tries again.
+    ///
+    /// # Errors
+    /// [`MemoryError::History`] if the history fails, so that nothing could be done. A failure of a
+    /// model or a vector store is a warning of [`Saved`], as after a save. A chain turns an error
+    /// into a warning too, and its call succeeds.
     async fn maintain(&self) -> Result<Saved, MemoryError> {
         Ok(Saved::default())
     }
@@ -140,6 +153,9 @@ pub trait Memory: Send + Sync {
     /// Does the work of [`maintain`](Self::maintain) within a call, and before its deadline:
     /// requests to a model end by it, and none starts after it. The rest is left to the next call.
     /// Ignores the context by default.
+    ///
+    /// # Errors
+    /// As [`maintain`](Self::maintain). Work that the deadline ends is a warning.
     async fn maintain_with(&self, context: MaintainContext<'_>) -> Result<Saved, MemoryError> {
         let _ = context;
         self.maintain().await
@@ -151,7 +167,11 @@ pub trait Memory: Send + Sync {
         true
     }
 
-    /// Removes the conversation.
+    /// Removes the conversation, and what was derived from it.
+    ///
+    /// # Errors
+    /// [`MemoryError::History`] if the history fails, and the error of another store that has what
+    /// was derived. A memory that does not change the conversation does nothing.
     async fn clear(&self) -> Result<(), MemoryError>;
 }
 

@@ -8,9 +8,9 @@ use crate::{box_error::BoxError, turn::TurnId, version::Version};
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum HistoryError {
-    /// The session is not in the expected state: another writer has appended to it, cleared it or
-    /// replaced it.
-    #[error("cannot append to the conversation: expected version {expected}, found {current}")]
+    /// The session is not in the expected state: another writer has appended to it, moved its tip,
+    /// cleared it or replaced it.
+    #[error("cannot change the conversation: expected version {expected}, found {current}")]
     Stale {
         /// The expected version.
         expected: Version,

@@ -21,7 +21,12 @@ pub enum Range {
 
 impl Range {
     /// Cuts the range out of a session that is held in memory. `turns` are the indices at which its
-    /// turns begin, in order.
+    /// turns begin, in order; the slice has those of its own ([`Slice::turns`]). Without any, it
+    /// has none, and [`LastTurns`](Self::LastTurns) is empty.
+    ///
+    /// Tips are not compared: a store whose versions have one checks [`After`](Self::After) first,
+    /// and cuts [`All`](Self::All) if the version does not belong to the session. After a version
+    /// past the end there is nothing.
     ///
     /// # Examples
     ///
@@ -32,6 +37,9 @@ impl Range {
     /// let cut = |range: Range| range.cut(0, &messages, &[0, 2]).messages.len();
     /// assert_eq!((cut(Range::All), cut(Range::LastTurns(1)), cut(Range::LastMessages(3))), (4, 2, 3));
     /// assert_eq!(cut(Range::After(Version::new(0, 3))), 1);
+    ///
+    /// let slice = Range::LastMessages(3).cut(0, &messages, &[0, 2]);
+    /// assert_eq!(slice.turns.as_deref(), Some(&[1][..]));
     /// ```
     #[must_use]
     pub fn cut(self, epoch: u64, messages: &Messages, turns: &[usize]) -> Slice {
@@ -51,11 +59,19 @@ impl Range {
                 count - messages.iter().rev().take_while(fits).count()
             }
             Self::After(version) if version.epoch == epoch => {
-                usize::try_from(version.messages).unwrap_or(count)
+                usize::try_from(version.messages).unwrap_or(count).min(count)
             }
             Self::All | Self::After(_) => 0,
         };
-        Slice::new(messages.slice(start..), Version::new(epoch, count as u64))
+        let slice = Slice::new(messages.slice(start..), Version::new(epoch, count as u64));
+        if turns.is_empty() {
+            return slice;
+        }
+        // A turn without messages begins where the next one does, or at the end.
+        let begun = turns.iter().filter(|&&turn| turn < count);
+        let mut begun: Vec<_> = begun.filter_map(|turn| turn.checked_sub(start)).collect();
+        begun.dedup();
+        slice.with_turns(begun)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, collections::HashSet, sync::Arc};
 
 use conversant_core::{
-    Expect, HistoryError, KeyError, Message, Messages, Note, SessionId, Slice, Slot,
+    Expect, HistoryError, KeyError, Message, Messages, Note, Range, SessionId, Slice, Slot,
     ToolCall, Turn, TurnId, TurnKeys, UserId, Value, Version, vars,
 };
 use serde_json::json;
@@ -223,6 +223,33 @@ fn a_slice_knows_where_it_starts() {
     assert_eq!(Slice::new(messages.clone(), Version::new(0, 7)).start(), 5);
     assert_eq!(Slice::new(messages, Version::new(0, 1)).start(), 0);
     assert_eq!(Slice::default().start(), 0);
+}
+
+/// A window that is given where turns begin loads only the new ones.
+#[test]
+fn a_cut_says_where_its_turns_begin() {
+    let messages = Messages::from_iter(["a", "b", "c", "d"].map(Message::human));
+    // The third turn has no messages.
+    let turns = [0, 2, 3, 3];
+    let version = |messages| Version::new(1, messages);
+    for (range, count, begun) in [
+        (Range::All, 4, &[0, 2, 3][..]),
+        (Range::LastTurns(1), 1, &[0]),
+        (Range::LastMessages(3), 3, &[1, 2]),
+        (Range::LastMessages(0), 0, &[]),
+        (Range::After(version(2)), 2, &[0, 1]),
+        (Range::After(version(4)), 0, &[]),
+        (Range::After(version(5)), 0, &[]),
+        (Range::After(version(u64::MAX)), 0, &[]),
+        // Of another epoch.
+        (Range::After(Version::new(0, 2)), 4, &[0, 2, 3]),
+    ] {
+        let slice = range.cut(1, &messages, &turns);
+        assert_eq!(slice.messages.len(), count, "{range:?}");
+        assert_eq!(slice.turns.as_deref(), Some(begun), "{range:?}");
+        // A store that does not know them.
+        assert_eq!(range.cut(1, &messages, &[]).turns, None, "{range:?}");
+    }
 }
 
 #[test]
