@@ -11,8 +11,7 @@ use crate::{call_phase::CallPhase, pending::PendingTurn, queue::Refusal, wiring:
 
 /// An error of a call of a chain, by the step that failed.
 ///
-/// The conversation is as it was before the call, unless the error is
-/// [`NotSaved`](Self::NotSaved).
+/// Unless it is [`NotSaved`](Self::NotSaved), the conversation is as it was before the call.
 ///
 /// # Examples
 ///
@@ -224,12 +223,13 @@ impl ChainError {
         }
     }
 
-    /// Returns the class of the error, for metrics: that of the [`ModelError`], or a name such as
-    /// `deadline` or `not_saved`.
+    /// Returns the class of the error, for metrics: that of the [`ModelError`] or [`MemoryError`],
+    /// or a name such as `deadline` or `not_saved`.
     #[must_use]
     pub fn class(&self) -> &'static str {
         match self {
             Self::Model(error) => error.class(),
+            Self::Load(error) | Self::Maintain(error) => error.class(),
             Self::Wiring(_) => "wiring",
             Self::TakenInput { .. } | Self::MissingInputs { .. } | Self::RefusedInput(_) => "input",
             Self::Busy => "busy",
@@ -240,13 +240,11 @@ impl ChainError {
             | Self::AlreadyAnswered { .. } => "turn_id",
             Self::Closed => "closed",
             Self::DeadlineExceeded { .. } => "deadline",
-            Self::Load(_) => "load",
             Self::Prompt(_) => "prompt",
             Self::ToolCalls(_) | Self::ToolResults { .. } | Self::StepToolCalls => "tool_calls",
             Self::Parse { .. } => "parse",
             Self::NotSaved(_) => "not_saved",
             Self::NothingToSave { .. } => "nothing_to_save",
-            Self::Maintain(_) => "maintain",
             Self::Step(failed) => failed.source.class(),
             Self::Branches(failed) => failed.errors().next().map_or("branches", Self::class),
             Self::Fallbacks(failed) => failed.errors.last().map_or("fallbacks", Self::class),
@@ -326,13 +324,15 @@ impl ChainError {
         }
     }
 
-    /// Returns whether the call failed because its deadline passed, in the chain, in the model's
-    /// adapter or in a save.
+    /// Returns whether the call failed because its deadline passed, in the chain, in the adapter of
+    /// its model or of a model of its memory, or in a save.
     #[must_use]
     pub fn is_deadline(&self) -> bool {
         match self {
             Self::DeadlineExceeded { .. } => true,
-            Self::Model(error) => error.is_deadline(),
+            Self::Model(error)
+            | Self::Load(MemoryError::Model(error))
+            | Self::Maintain(MemoryError::Model(error)) => error.is_deadline(),
             Self::NotSaved(not_saved) => {
                 matches!(not_saved.source, MemoryError::Interrupted { reason } if reason == DEADLINE)
             }

@@ -123,6 +123,29 @@ impl HistoryError {
 }
 
 impl MemoryError {
+    /// Returns the class of the error, for metrics: that of the [history](HistoryError::class) or
+    /// of the [model](ModelError::class) that failed, or a name such as `over_budget`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use conversant_core::{HistoryError, MemoryError};
+    ///
+    /// assert_eq!(MemoryError::from(HistoryError::Busy).class(), "busy");
+    /// ```
+    #[must_use]
+    pub fn class(&self) -> &'static str {
+        match self {
+            Self::History(error) => error.class(),
+            Self::Model(error) => error.class(),
+            Self::Key(_) => "keys",
+            Self::OverBudget { .. } => "over_budget",
+            Self::Interrupted { .. } => "interrupted",
+            Self::Unsupported { .. } => "unsupported",
+            Self::Custom(_) => "custom",
+        }
+    }
+
     /// Returns whether the same operation may succeed later.
     #[must_use]
     pub fn is_retryable(&self) -> bool {

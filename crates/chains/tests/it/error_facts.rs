@@ -61,6 +61,10 @@ fn timed_out(phase: TimeoutPhase) -> ChainError {
     ChainError::Model(ModelError::Timeout { phase, after: Duration::from_secs(1) })
 }
 
+fn too_late() -> ModelError {
+    ModelError::Timeout { phase: TimeoutPhase::Total, after: Duration::from_secs(1) }
+}
+
 fn of_history(error: HistoryError) -> MemoryError {
     MemoryError::History(error)
 }
@@ -132,6 +136,8 @@ const ERRORS: &[Named] = &[
         let error = model_status(429, StatusKind::RateLimit, Some(7));
         ChainError::Load(MemoryError::Model(error))
     }),
+    ("Load: total timeout", || ChainError::Load(MemoryError::Model(too_late()))),
+    ("Load: custom", || ChainError::Load(MemoryError::Custom("broken".into()))),
     ("Prompt", || ChainError::Prompt(PromptError::Custom("broken".into()))),
     ("Model: rate limit", || limited(7)),
     ("Model: overloaded", || ChainError::Model(model_status(503, StatusKind::Overloaded, Some(3)))),
@@ -152,12 +158,7 @@ const ERRORS: &[Named] = &[
     ("Parse: correction limited", || {
         not_corrected(|| model_status(429, StatusKind::RateLimit, Some(9)))
     }),
-    ("Parse: correction too late", || {
-        not_corrected(|| ModelError::Timeout {
-            phase: TimeoutPhase::Total,
-            after: Duration::from_secs(1),
-        })
-    }),
+    ("Parse: correction too late", || not_corrected(too_late)),
     ("Parse: correction refused", || not_corrected(|| ModelError::Refused { text: "no".into() })),
     ("NotSaved: unreachable", || not_saved(UNREACHABLE)),
     ("NotSaved: stale", || not_saved(STALE)),
@@ -168,6 +169,7 @@ const ERRORS: &[Named] = &[
         let error = model_status(429, StatusKind::RateLimit, Some(5));
         ChainError::Maintain(MemoryError::Model(error))
     }),
+    ("Maintain: total timeout", || ChainError::Maintain(MemoryError::Model(too_late()))),
     ("MissingOutputs", || ChainError::MissingOutputs { missing: missing() }),
     ("StepToolCalls", || ChainError::StepToolCalls),
     ("UnknownDestination", || ChainError::UnknownDestination {

@@ -265,10 +265,21 @@ fn what_a_service_answers_to_an_error_of_a_store() {
         assert_eq!(error.is_retryable(), retryable, "{class}");
         let error = MemoryError::from(error);
         assert_eq!((error.http_status(), error.is_retryable()), (status, retryable), "{class}");
+        assert_eq!(error.class(), class);
     }
-    let model = MemoryError::from(ModelError::custom("overloaded", true, None));
-    assert_eq!((model.http_status(), model.is_retryable()), (503, true));
-    assert_eq!(MemoryError::OverBudget { size: 20, budget: 12 }.http_status(), 413);
+    let key = KeyError::AmbiguousInput { candidates: vec!["a".into()] };
+    for (error, class, status, retryable) in [
+        (ModelError::custom("overloaded", true, None).into(), "custom", 503, true),
+        (ModelError::Cancelled.into(), "cancelled", 502, false),
+        (MemoryError::from(key), "keys", 500, false),
+        (MemoryError::OverBudget { size: 20, budget: 12 }, "over_budget", 413, false),
+        (MemoryError::Interrupted { reason: "the deadline passed" }, "interrupted", 504, true),
+        (MemoryError::Unsupported { what: "clearing" }, "unsupported", 500, false),
+        (MemoryError::Custom(cause()), "custom", 500, false),
+    ] {
+        assert_eq!((error.class(), error.http_status()), (class, status));
+        assert_eq!(error.is_retryable(), retryable, "{class}");
+    }
 }
 
 #[test]
