@@ -56,7 +56,7 @@ pub(crate) struct Connect {
     pub(crate) connections: usize,
     pub(crate) connect_timeout: Duration,
     pub(crate) operation_timeout: Duration,
-    pub(crate) root_certificates: Option<Vec<u8>>,
+    pub(crate) only_root_certificates: Option<Vec<u8>>,
 }
 
 /// The servers of a history, by URL.
@@ -81,7 +81,7 @@ impl Connect {
             connections: CONNECTIONS,
             connect_timeout: CONNECT_TIMEOUT,
             operation_timeout: OPERATION_TIMEOUT,
-            root_certificates: None,
+            only_root_certificates: None,
         }
     }
 
@@ -146,6 +146,11 @@ impl Connect {
                 client.get_async_connection().await.map(Link::Cluster).map_err(failed)
             }
             #[cfg(feature = "sentinel")]
+            Servers::Sentinel { .. } if self.only_root_certificates.is_some() => Err(fault(
+                "cannot use `only_root_certificates` with sentinels; add the certificates to the \
+                 system's",
+            )),
+            #[cfg(feature = "sentinel")]
             Servers::Sentinel { master, sentinels } => {
                 let sentinels =
                     sentinels.iter().map(|url| Self::info(url)).collect::<Result<Vec<_>, _>>()?;
@@ -201,7 +206,7 @@ impl Connect {
     }
 
     fn certificates(&self) -> Result<Option<TlsCertificates>, HistoryError> {
-        let Some(roots) = &self.root_certificates else { return Ok(None) };
+        let Some(roots) = &self.only_root_certificates else { return Ok(None) };
         let mut found = CertificateDer::pem_slice_iter(roots).peekable();
         if found.peek().is_none() || found.any(|root| root.is_err()) {
             return Err(fault("cannot read the root certificates"));
@@ -262,9 +267,12 @@ macro_rules! connect_settings {
             self
         }
 
-        /// Sets certificates, in PEM, to trust instead of the system's.
-        pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
-            self.connect.root_certificates = Some(pem.into());
+        /// Sets the only certificates to trust, in PEM, instead of the system's. The stores in
+        /// PostgreSQL and the adapters of models have `root_certificates`, which adds some.
+        ///
+        /// Sentinels and their master are checked against the system's: with them it is an error.
+        pub fn only_root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
+            self.connect.only_root_certificates = Some(pem.into());
             self
         }
 

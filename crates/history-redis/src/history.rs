@@ -247,7 +247,7 @@ pub(crate) fn millis(time: Duration) -> u64 {
 /// | [`connections`](Self::connections) | 4 |
 /// | [`connect_timeout`](Self::connect_timeout) | 10 s |
 /// | [`operation_timeout`](Self::operation_timeout) | 30 s |
-/// | [`root_certificates`](Self::root_certificates) | the system's |
+/// | [`only_root_certificates`](Self::only_root_certificates) | the system's |
 /// | [`prefix`](Self::prefix) | `conversant:` |
 /// | [`max_message_bytes`](Self::max_message_bytes) | 16 MiB |
 /// | [`time_to_live`](Self::time_to_live) | unlimited |

@@ -30,6 +30,12 @@ pub(crate) async fn faults_are_told_without_the_password() {
     }
     let braces = RedisHistory::builder("redis://127.0.0.1:1/").prefix("{a}").connect().await;
     told.push_str(&format!("prefix {{a}}\n    {}\n", chain(&braces.unwrap_err())));
+    #[cfg(feature = "sentinel")]
+    {
+        let builder = RedisHistory::sentinel("rediss://m/0", ["rediss://127.0.0.1:1/"]);
+        let error = builder.only_root_certificates("some").connect().await.unwrap_err();
+        assert!(chain(&error).contains("with sentinels; add the certificates"), "{error:?}");
+    }
     insta::assert_snapshot!(told);
 }
 

@@ -17,12 +17,12 @@ pub(crate) async fn connections_are_encrypted_and_certificates_checked() -> Test
     assert!(chain(&error).contains("certificate"), "{}", chain(&error));
     assert_eq!(proxy.accepted(), 0);
     let builder = RedisHistory::builder(&url).prefix(&server.prefix);
-    let history = builder.root_certificates(proxy.root_certificate()).connect().await.unwrap();
+    let history = builder.only_root_certificates(proxy.root_certificate()).connect().await.unwrap();
     let session = SessionId::new("secret").unwrap();
     history.append(&session, &Turn::exchange("hi", "hello"), Expect::Any).await.unwrap();
     assert!(!history.load(&session, Range::All).await.unwrap().messages.is_empty());
     assert_eq!(proxy.accepted(), 4);
-    let builder = RedisHistory::builder(&url).root_certificates("no certificate");
+    let builder = RedisHistory::builder(&url).only_root_certificates("no certificate");
     let error = builder.connect().await.unwrap_err();
     insta::assert_snapshot!(
         chain(&error),
