@@ -227,7 +227,8 @@ pub trait ChatHistory: Send + Sync {
     /// - [`HistoryError::Stale`] if the session has another epoch than the version that the note
     ///   covers, or does not have that version: it was cleared, deleted or moved to another branch.
     ///   Nothing is stored, and a memory reads what it needs again.
-    /// - [`HistoryError::TooLarge`] if the store cannot store the note.
+    /// - [`HistoryError::TooLarge`] if the note is larger than [`Note::MAX_BYTES`], which stores on
+    ///   disks and servers take.
     /// - Those of [every operation](Self#errors).
     async fn put_note(
         &self,

@@ -43,7 +43,8 @@ pub struct JsonlHistoryBuilder {
 
 impl JsonlHistoryBuilder {
     /// Sets the maximum size of a message, as stored JSON. A larger one is
-    /// [`HistoryError::TooLarge`]. The default is 16 MiB.
+    /// [`HistoryError::TooLarge`]. The default is 16 MiB. That of a note is always
+    /// 16 MiB.
     pub const fn max_message_bytes(mut self, bytes: u64) -> Self {
         self.settings.max_message_bytes = bytes;
         self

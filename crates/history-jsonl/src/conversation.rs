@@ -328,7 +328,7 @@ impl<'c> Conversation<'c> {
         }
         // Nor a note of turns that were left: it would take the place of the one of this branch.
         self.check(self.tip(), Expect::SameEpoch(note.covers))?;
-        self.write(&Record::note(name, note))
+        self.write_within(&Record::note(name, note), Note::check_size)
     }
 
     /// Returns a note, if the turns that it covers are on the path to a point.
@@ -396,9 +396,19 @@ impl<'c> Conversation<'c> {
 
     /// Writes the next line, durably or not at all.
     fn write(&mut self, record: &Record<'_>) -> Result<(), HistoryError> {
+        self.write_within(record, |_| Ok(()))
+    }
+
+    /// Writes a record, if its line has a size that is accepted.
+    fn write_within(
+        &mut self,
+        record: &Record<'_>,
+        check: fn(usize) -> Result<(), HistoryError>,
+    ) -> Result<(), HistoryError> {
         match (&mut self.index, &mut self.file) {
             (Some(index), Some(open)) if index.header.session.is_some() => {
                 let line = log_record::encode(index.lines, record)?;
+                check(line.len())?;
                 if index.torn == 0 && !index.is_open {
                     extend(&open.file, index, &line)?;
                     return index.extend(record, &line);
@@ -416,7 +426,9 @@ impl<'c> Conversation<'c> {
                 let epoch = self.version_at(None).epoch;
                 let header = Header::new(Some(self.session.clone()), epoch);
                 let mut bytes = header.encode()?;
-                bytes.extend_from_slice(&log_record::encode(1, record)?);
+                let line = log_record::encode(1, record)?;
+                check(line.len())?;
+                bytes.extend_from_slice(&line);
                 self.replace(&bytes)
             }
         }

@@ -81,6 +81,7 @@ macro_rules! connect_settings {
         }
 
         /// Sets the size of the largest accepted message, in bytes of its JSON. 16 MiB by default.
+        /// That of a note is always 16 MiB.
         pub const fn max_message_bytes(mut self, max: u64) -> Self {
             self.max_message_bytes = max;
             self

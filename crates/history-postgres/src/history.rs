@@ -120,7 +120,6 @@ impl PostgresHistory {
 
 impl PostgresHistory {
     fn put(
-        &self,
         session: &SessionId,
         point: Option<Point>,
         name: &str,
@@ -129,10 +128,7 @@ impl PostgresHistory {
         let Ok(body) = serde_json::to_string(&note.body) else {
             return Err(HistoryError::Unsupported { what: "a note without a JSON form" });
         };
-        let bytes = body.len() as u64;
-        if bytes > self.max_message_bytes {
-            return Err(HistoryError::TooLarge { bytes, limit: self.max_message_bytes });
-        }
+        Note::check_size(body.len())?;
         let (session, name) = (session.clone(), name.to_owned());
         Ok(PutNote { session, point, name, body, covers: note.covers })
     }
@@ -244,7 +240,7 @@ impl BranchedHistory for PostgresHistory {
         name: &str,
         note: &Note,
     ) -> Result<(), HistoryError> {
-        self.database.write(session, self.put(session, point, name, note)?).await
+        self.database.write(session, Self::put(session, point, name, note)?).await
     }
 
     async fn replace_note_at(
@@ -255,7 +251,7 @@ impl BranchedHistory for PostgresHistory {
         read: Option<&Note>,
         note: &Note,
     ) -> Result<bool, HistoryError> {
-        let put = self.put(session, point, name, note)?;
+        let put = Self::put(session, point, name, note)?;
         self.database.write(session, ReplaceNote { read: read.cloned(), put }).await
     }
 }

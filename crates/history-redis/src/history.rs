@@ -112,10 +112,7 @@ impl RedisHistory {
         let Ok(note) = serde_json::to_string(note) else {
             return Err(HistoryError::Unsupported { what: "a note without a JSON form" });
         };
-        let bytes = note.len() as u64;
-        if bytes > self.max_message_bytes {
-            return Err(HistoryError::TooLarge { bytes, limit: self.max_message_bytes });
-        }
+        Note::check_size(note.len())?;
         Ok(PutNote {
             keys: self.keys.session(session),
             name: name.to_owned(),

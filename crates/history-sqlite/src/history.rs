@@ -97,7 +97,8 @@ impl SqliteHistoryBuilder {
     }
 
     /// Sets the maximum size of a message, as stored JSON. A larger one is
-    /// [`HistoryError::TooLarge`]. The default is 16 MiB; SQLite's limit is a billion bytes.
+    /// [`HistoryError::TooLarge`]. The default is 16 MiB; SQLite's limit is a billion bytes. That
+    /// of a note is always 16 MiB.
     pub const fn max_message_bytes(mut self, bytes: u64) -> Self {
         self.options.max_message_bytes = bytes;
         self

@@ -20,7 +20,7 @@ pub enum HistoryError {
     /// Another caller holds the session or the store.
     #[error("cannot use the conversation: it is busy")]
     Busy,
-    /// A message exceeds the store's size limit.
+    /// A message or a note exceeds the store's size limit.
     #[error("cannot store a message of {bytes} bytes: the history's limit is {limit} bytes")]
     TooLarge {
         /// The size in bytes.

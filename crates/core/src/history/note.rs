@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::error::HistoryError;
 use crate::{value::Value, version::Version};
 
 /// State derived from a session's messages, such as a summary, and the version that it covers.
@@ -15,6 +16,19 @@ pub struct Note {
 }
 
 impl Note {
+    /// The largest note that the stores on disks and servers take, in bytes of its JSON: 16 MiB,
+    /// whatever their limit of a message is.
+    pub const MAX_BYTES: u64 = 16 * 1024 * 1024;
+
+    /// Checks the size of a note's JSON, for implementers of stores.
+    ///
+    /// # Errors
+    /// [`HistoryError::TooLarge`] if it has more than [`MAX_BYTES`](Self::MAX_BYTES).
+    pub const fn check_size(bytes: usize) -> Result<(), HistoryError> {
+        let (bytes, limit) = (bytes as u64, Self::MAX_BYTES);
+        if bytes > limit { Err(HistoryError::TooLarge { bytes, limit }) } else { Ok(()) }
+    }
+
     /// Creates a note.
     #[must_use]
     pub fn new(body: impl Into<Value>, covers: Version) -> Self {

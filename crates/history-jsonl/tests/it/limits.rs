@@ -34,6 +34,20 @@ fn a_message_above_the_limit_is_refused_and_one_at_the_limit_is_not() {
     append(&folder.builder().max_message_bytes(bytes).open().unwrap(), "a", &turn).unwrap();
 }
 
+/// Also where a store accepts only small messages: memories rely on it.
+#[test]
+fn a_note_has_a_limit_of_its_own() {
+    let folder = Folder::new();
+    let history = folder.builder().max_message_bytes(100).open().unwrap();
+    let covers = Version::new(0, 0);
+    let note = |bytes| Note::new("x".repeat(bytes), covers);
+    block_on(history.put_note(&session("a"), "large", &note(5 << 20))).unwrap();
+    let error = block_on(history.put_note(&session("a"), "large", &note(16 << 20))).unwrap_err();
+    assert!(matches!(error, HistoryError::TooLarge { limit: Note::MAX_BYTES, .. }), "{error}");
+    let kept = block_on(history.note(&session("a"), "large")).unwrap();
+    assert_eq!(kept, Some(note(5 << 20)));
+}
+
 #[test]
 fn what_could_not_be_read_again_is_not_stored() {
     let folder = Folder::new();

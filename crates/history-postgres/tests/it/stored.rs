@@ -138,6 +138,12 @@ pub(crate) async fn what_could_not_be_read_again_is_not_taken() -> Tested {
     let deepest = Turn::new(vec![Message::human("deep").with_extra("deep", nested(118))]);
     history.append(&session, &deepest, Expect::Any).await.unwrap();
     assert_eq!(history.turns(&session, Range::All).await.unwrap(), [deepest]);
+    // A note has a limit of its own.
+    let covers = history.load(&session, Range::LastMessages(0)).await.unwrap().version;
+    let note = |bytes| Note::new("x".repeat(bytes), covers);
+    history.put_note(&session, "large", &note(200_000)).await.unwrap();
+    let error = history.put_note(&session, "large", &note(16 << 20)).await.unwrap_err();
+    assert!(matches!(error, HistoryError::TooLarge { limit: Note::MAX_BYTES, .. }), "{error}");
     server.stop().await;
     Ok(())
 }

@@ -23,6 +23,7 @@ impl StoredNote {
     pub(crate) fn encode(note: &Note) -> Result<Self, HistoryError> {
         let body = serde_json::to_string(&note.body)
             .map_err(|_| HistoryError::Unsupported { what: "notes that have no stored form" })?;
+        Note::check_size(body.len())?;
         Ok(Self { body, is_messages: note.body.as_messages().is_some(), covers: note.covers })
     }
 

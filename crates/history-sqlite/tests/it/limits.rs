@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use conversant_core::{ChatHistory, Expect, HistoryError, Message, Range, ToolCall, Turn, Version};
+use conversant_core::{
+    ChatHistory, Expect, HistoryError, Message, Note, Range, ToolCall, Turn, Version,
+};
 use conversant_history_sqlite::{SqliteHistory, Synchronous};
 use conversant_testkit::block_on;
 use serde_json::json;
@@ -29,6 +31,20 @@ fn a_message_above_the_limit_is_refused_and_one_at_the_limit_is_not() {
             Err(error) => panic!("{error}"),
         }
     }
+}
+
+/// Also where a store accepts only small messages: memories rely on it.
+#[test]
+fn a_note_has_a_limit_of_its_own() {
+    let folder = Folder::new();
+    let history = SqliteHistory::builder(folder.file()).max_message_bytes(100).open().unwrap();
+    let covers = Version::new(0, 0);
+    let note = |bytes| Note::new("x".repeat(bytes), covers);
+    block_on(history.put_note(&session("a"), "large", &note(5 << 20))).unwrap();
+    let error = block_on(history.put_note(&session("a"), "large", &note(16 << 20))).unwrap_err();
+    assert!(matches!(error, HistoryError::TooLarge { limit: Note::MAX_BYTES, .. }), "{error}");
+    let kept = block_on(history.note(&session("a"), "large")).unwrap();
+    assert_eq!(kept, Some(note(5 << 20)));
 }
 
 #[test]

@@ -16,7 +16,7 @@ use crate::trim::{sizes::total, truncate::cut_longest};
 pub(crate) const MAX_TEXT: usize = 64 * 1024;
 
 /// The most text of an answer that is a list, and of all that is derived from a session: 4 MiB,
-/// which every store takes in a note.
+/// which every store takes in a note ([`Note::MAX_BYTES`](conversant_core::Note::MAX_BYTES)).
 #[cfg(feature = "entities")]
 pub(crate) const MAX_LIST: usize = 4 * 1024 * 1024;
 
