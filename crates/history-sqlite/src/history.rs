@@ -188,8 +188,12 @@ impl SqliteHistory {
     /// [`check_integrity`](Self::check_integrity) says whether damage has hidden others.
     ///
     /// # Errors
-    /// - [`HistoryError::Backend`], if `to` is a file that is not empty, or cannot be written.
+    /// - [`HistoryError::Backend`], if `to` is a file that is not empty, or cannot be written, or
+    ///   if the history was closed.
     /// - [`HistoryError::Full`], if the disk is full.
+    /// - [`HistoryError::Unsupported`], if `to` is not UTF-8.
+    /// - [`HistoryError::Corrupt`], if the history's file is damaged, or another one than was
+    ///   opened.
     pub async fn backup(&self, to: impl AsRef<Path>) -> Result<(), HistoryError> {
         let Some(to) = to.as_ref().to_str().map(str::to_owned) else {
             return Err(HistoryError::Unsupported { what: "backups to a path that is not UTF-8" });
