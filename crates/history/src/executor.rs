@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use conversant_core::{HistoryError, SessionId};
+use conversant_core::{HistoryError, SessionId, drop_payload};
 use tokio::{
     runtime::Handle,
     task::JoinHandle,
@@ -110,7 +110,9 @@ impl SessionExecutor {
     /// Writes to a session.
     ///
     /// # Errors
-    /// Those of `work`, and [`HistoryError::Busy`] or [`HistoryError::TimedOut`] at the limit.
+    /// - Those of `work`.
+    /// - [`HistoryError::Busy`] or [`HistoryError::TimedOut`] at the limit.
+    /// - [`HistoryError::Backend`] if `work` panics, or if the runtime has shut down.
     ///
     /// # Cancellation
     /// The write is not done if its future is dropped while it waits for another operation.
@@ -183,7 +185,9 @@ impl SessionExecutor {
     /// Reads data that belongs to no session. It is aborted if its future is dropped.
     ///
     /// # Errors
-    /// Those of `work`, and [`HistoryError::TimedOut`] at the limit.
+    /// - Those of `work`.
+    /// - [`HistoryError::TimedOut`] at the limit.
+    /// - [`HistoryError::Backend`] if `work` panics, or if the runtime has shut down.
     pub async fn read_all<T, W, F>(&self, work: W) -> Result<T, HistoryError>
     where
         T: Send + 'static,
@@ -284,15 +288,26 @@ async fn poll_once<F: Future>(mut future: Pin<&mut F>) -> Option<F::Output> {
     .await
 }
 
-/// The runtime of a store has shut down.
+/// A task whose outcome is lost.
 #[derive(thiserror::Error)]
-#[error("cannot use the store: the runtime of its connections has shut down")]
-struct RuntimeShutDown;
+enum LostTask {
+    #[error("cannot use the store: the runtime of its connections has shut down")]
+    RuntimeShutDown,
+    /// The panic's own message was printed when it happened, and may have the text of a message.
+    #[error("cannot use the store: an operation panicked; report it as a fault of the store")]
+    Panicked,
+}
 
-conversant_core::debug_as_report!(RuntimeShutDown);
+conversant_core::debug_as_report!(LostTask);
 
 fn joined<T>(
     joined: Result<Result<T, HistoryError>, tokio::task::JoinError>,
 ) -> Result<T, HistoryError> {
-    joined.unwrap_or_else(|_| Err(HistoryError::Backend { source: RuntimeShutDown.into() }))
+    joined.unwrap_or_else(|error| {
+        let lost = if error.is_panic() { LostTask::Panicked } else { LostTask::RuntimeShutDown };
+        if let Ok(payload) = error.try_into_panic() {
+            drop_payload(payload);
+        }
+        Err(HistoryError::Backend { source: lost.into() })
+    })
 }

@@ -53,9 +53,12 @@ impl Database {
                 let what = format!("cannot complete the operation within {limit:?}");
                 Err(backend(PostgresError::new(what)))
             }
-            Err(_) => {
-                let what = "cannot run the operation: the runtime of the connections has shut down";
-                Err(backend(PostgresError::new(what)))
+            Err(error) => {
+                let what = match error.is_panic() {
+                    true => "it panicked; report it as a fault of the store",
+                    false => "the runtime of the connections has shut down",
+                };
+                Err(backend(PostgresError::new(format!("cannot run the operation: {what}"))))
             }
         }
     }
