@@ -9,7 +9,7 @@ use crate::{
     box_error::BoxError,
     embeddings::Embeddings,
     model::ModelError,
-    scope::{Scope, UserId},
+    scope::{GroupId, Scope, UserId},
     session::SessionId,
     variables::Variables,
     withheld::Bytes,
@@ -26,9 +26,10 @@ pub enum Collection {
     Session(SessionId),
     /// The documents of one user, in any session.
     User(UserId),
-    /// Documents that all callers with the name read and write, in any session: those of a group
-    /// of users, by its id, or the examples of a prompt. The two share a collection if their names
-    /// are equal.
+    /// The documents of a group of users, in any session.
+    Group(GroupId),
+    /// Documents that all callers with the name read and write, in any session, such as the
+    /// examples of a prompt.
     Shared(Arc<str>),
 }
 
@@ -50,7 +51,8 @@ impl Collection {
     /// let own = Collection::of(&Scope::Session, &session);
     /// assert_eq!(own, Collection::Session(session.clone()));
     /// let team = Collection::of(&GroupId::new("team")?.into(), &session);
-    /// assert_eq!(team, Collection::shared("team"));
+    /// assert_eq!(team, Collection::Group(GroupId::new("team")?));
+    /// assert_ne!(team, Collection::shared("team"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
@@ -58,7 +60,7 @@ impl Collection {
         match scope {
             Scope::Session => Self::Session(session.clone()),
             Scope::User(user) => Self::User(user.clone()),
-            Scope::Group(group) => Self::shared(group.as_str()),
+            Scope::Group(group) => Self::Group(group.clone()),
         }
     }
 }
@@ -66,6 +68,12 @@ impl Collection {
 impl From<UserId> for Collection {
     fn from(user: UserId) -> Self {
         Self::User(user)
+    }
+}
+
+impl From<GroupId> for Collection {
+    fn from(group: GroupId) -> Self {
+        Self::Group(group)
     }
 }
 

@@ -128,10 +128,6 @@ impl VectorStoreMemory {
     /// Sets who shares the turns: the session alone (the default), all sessions of a user, or those
     /// of a group. **Every user of a group is shown what the others have said.**
     ///
-    /// The collection of a group is the shared one of its id. So a group must not have the name of
-    /// another shared collection in the same store, such as `examples`, which example selectors
-    /// have by default.
-    ///
     /// # Examples
     ///
     /// ```

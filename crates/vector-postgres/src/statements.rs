@@ -35,6 +35,7 @@ pub(crate) async fn prepare(
     let wanted = [
         Some("conversant_vector_collections_1".to_owned()),
         Some("conversant_vectors_1".to_owned()),
+        Some("conversant_vector_migrations_1".to_owned()),
         index_name.clone(),
     ];
     let mut is_complete = true;

@@ -277,8 +277,9 @@ impl Place {
     fn of(collection: &Collection) -> Result<Self, VectorStoreError> {
         let (kind, name) = match collection {
             Collection::Session(session) => (0, session.as_str()),
-            Collection::Shared(name) => (1, &**name),
+            Collection::Group(group) => (1, group.as_str()),
             Collection::User(user) => (2, user.as_str()),
+            Collection::Shared(name) => (3, &**name),
             _ => return Err(backend(PostgresError::new("cannot use a collection of this kind"))),
         };
         Ok(Self { kind, name: name.as_bytes().to_vec() })

@@ -17,8 +17,10 @@ use crate::vector::{self, SIMILARITY};
 
 /// Names of the tables, of this version: a later version gives its tables other names, so no
 /// version reads what it does not know. Files that were written before sessions and users had
-/// tables of their own have shared collections only.
-const SHARED: &str = "conversant_vectors_1";
+/// tables of their own have the first one only. It has the shared collections too, until they are
+/// copied to a table of their own.
+const GROUPS: &str = "conversant_vectors_1";
+const SHARED: &str = "conversant_shared_vectors_1";
 const SESSIONS: &str = "conversant_session_vectors_1";
 const USERS: &str = "conversant_user_vectors_1";
 
@@ -36,6 +38,7 @@ impl Place {
         let (table, collection) = match collection {
             Collection::Session(session) => (SESSIONS, session.as_str()),
             Collection::User(user) => (USERS, user.as_str()),
+            Collection::Group(group) => (GROUPS, group.as_str()),
             Collection::Shared(name) => (SHARED, &**name),
             _ => {
                 let source = "unknown kind of collection".into();
@@ -79,13 +82,32 @@ pub(crate) fn open(path: &Path, busy_timeout: Duration) -> Result<Connection, ru
 }
 
 fn try_open(path: &Path, busy_timeout: Duration) -> Result<Connection, rusqlite::Error> {
-    let connection = Connection::open(path)?;
+    let mut connection = Connection::open(path)?;
     connection.busy_timeout(busy_timeout)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     // What is removed is overwritten.
     connection.pragma_update(None, "secure_delete", "ON")?;
-    for table in [SHARED, SESSIONS, USERS] {
-        connection.execute_batch(&format!(
+    if !has_table(&connection, SHARED)? {
+        create(&mut connection)?;
+    }
+    vector::install(&connection)?;
+    Ok(connection)
+}
+
+fn has_table(connection: &Connection, name: &str) -> Result<bool, rusqlite::Error> {
+    let find = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1)";
+    connection.query_row(find, [name], |row| row.get(0))
+}
+
+/// Creates the tables. The documents of groups stay in the first one, and the others in it are
+/// copied to that of shared collections: those that are not turns, as memories store them.
+fn create(connection: &mut Connection) -> Result<(), rusqlite::Error> {
+    let transaction = Transaction::new(connection, TransactionBehavior::Immediate)?;
+    if has_table(&transaction, SHARED)? {
+        return Ok(());
+    }
+    for table in [GROUPS, SESSIONS, USERS, SHARED] {
+        transaction.execute_batch(&format!(
             "CREATE TABLE IF NOT EXISTS {table} (
                 number INTEGER PRIMARY KEY,
                 collection TEXT NOT NULL,
@@ -97,8 +119,12 @@ fn try_open(path: &Path, busy_timeout: Duration) -> Result<Connection, rusqlite:
             ) STRICT"
         ))?;
     }
-    vector::install(&connection)?;
-    Ok(connection)
+    let columns = "number, collection, id, text, metadata, vector";
+    transaction.execute_batch(&format!(
+        "INSERT INTO {SHARED} ({columns}) SELECT {columns} FROM {GROUPS}
+         WHERE metadata NOT LIKE '{{\"epoch\":%,\"first\":%,\"messages\":[%'"
+    ))?;
+    transaction.commit()
 }
 
 /// Checks the whole file by a new connection, which has read nothing before.

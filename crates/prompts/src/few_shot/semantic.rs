@@ -35,20 +35,14 @@ pub struct SemanticSelector<V> {
 
 impl<V: VectorStore> SemanticSelector<V> {
     /// Creates a selector of at most `k` examples over a store that holds them, in the collection
-    /// that is shared as `examples`.
-    ///
-    /// The collection of a group of users is shared under the group's id. So where a memory keeps
-    /// the messages of groups in the same store, no group may have the id `examples`, or the
-    /// selector needs [another collection](Self::with_collection). Else it selects the group's
-    /// messages, and the group's memory finds the examples.
+    /// that is shared as `examples`. Memories over the same store have collections of other kinds.
     #[must_use]
     pub fn new(store: V, k: usize) -> Self {
         Self { store, collection: Collection::shared("examples"), k, keys: None }
     }
 
     /// Sets the collection that holds the examples. The default is the shared collection
-    /// `examples`. The id of a group whose messages the store holds is not fit for it, as
-    /// [`new`](Self::new) says.
+    /// `examples`.
     #[must_use]
     pub fn with_collection(mut self, collection: impl Into<Collection>) -> Self {
         self.collection = collection.into();

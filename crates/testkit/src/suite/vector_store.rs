@@ -6,7 +6,7 @@ use std::{
 };
 
 use conversant_core::{
-    Collection, Document, Embeddings, ModelError, SessionId, TurnId, UserId, Variables,
+    Collection, Document, Embeddings, GroupId, ModelError, SessionId, TurnId, UserId, Variables,
     VectorStore, VectorStoreError, async_trait,
 };
 
@@ -297,6 +297,7 @@ async fn collections_are_separate<S: VectorStore>(
     let all = [
         Collection::Session(session),
         Collection::User(UserId::new(name.as_str())?),
+        Collection::Group(GroupId::new(name.as_str())?),
         Collection::shared(name.as_str()),
         Collection::shared(name.to_uppercase()),
         Collection::shared(format!("{name}2")),

@@ -27,5 +27,6 @@ conversant_harness::tests! {
         the_suite,
         writers_of_two_stores_share_a_collection,
         a_memory_over_it,
+        turns_of_groups_and_shared_documents_are_found_where_they_were_together,
     }
 }

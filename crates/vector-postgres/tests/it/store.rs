@@ -1,6 +1,8 @@
 //! Documents that a store keeps and finds.
 
-use conversant_core::{Document, LoadContext, Memory, SessionId, Ticket, Turn, VectorStore, vars};
+use conversant_core::{
+    Collection, Document, GroupId, LoadContext, Memory, SessionId, Ticket, Turn, VectorStore, vars,
+};
 use conversant_harness::Tested;
 use conversant_memory::{InMemoryHistory, InMemoryVectorStore, VectorStoreMemory};
 use conversant_testkit::suite::{self, TopicEmbeddings};
@@ -121,6 +123,33 @@ pub(crate) async fn a_memory_over_it() -> Tested {
     let inputs = vars! { "input" => "chess?" };
     let loaded = later.load(LoadContext::new(&inputs)).await.unwrap().variables;
     assert_eq!(loaded, vars! { "history" => "Human: and chess\nAI: ok" });
+    server.stop().await;
+    Ok(())
+}
+
+/// Tables that were written when groups and examples of one name were in one collection.
+pub(crate) async fn turns_of_groups_and_shared_documents_are_found_where_they_were_together()
+-> Tested {
+    let server = Server::start().await?;
+    let open = || PostgresVectorStore::connect(&server.url, TopicEmbeddings::new());
+    let group = GroupId::new("examples").unwrap();
+    let store = open().await.unwrap();
+    // A group's collection is where both were.
+    store.add(&group.clone().into(), &documents()).await.unwrap();
+    let memory = VectorStoreMemory::new(store).with_scope(group.clone());
+    let memory = memory.with_history(InMemoryHistory::new(), SessionId::new("s").unwrap());
+    memory.save(&Turn::exchange("rain", "ok"), Ticket::default()).await.unwrap();
+    assert!(memory.maintain().await.unwrap().warnings.is_empty());
+    let earlier = "DROP TABLE conversant_vector_migrations_1";
+    server.client.batch_execute(earlier).await.unwrap();
+    // The second time, nothing is copied again.
+    let shared = Collection::shared("examples");
+    for left in [4, 3] {
+        let store = open().await.unwrap();
+        assert_eq!(store.list(&group.clone().into(), None, 9).await.unwrap().len(), 5);
+        assert_eq!(store.search(&shared, "pizza", 9).await.unwrap().len(), left);
+        store.remove(&shared, &["4"]).await.unwrap();
+    }
     server.stop().await;
     Ok(())
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use conversant_core::{
-    Collection, Document, LoadContext, Memory, SessionId, Ticket, Turn, VectorStore, vars,
+    Collection, Document, GroupId, LoadContext, Memory, SessionId, Ticket, Turn, VectorStore, vars,
 };
 use conversant_memory::{InMemoryHistory, InMemoryVectorStore, VectorStoreMemory};
 use conversant_testkit::{
@@ -106,6 +106,39 @@ fn files_without_session_collections_are_read_as_shared_ones() {
         assert_eq!(found[0].document.metadata, vars! { "n" => 1 });
         store.add(&collection, &[Document::new("1", "rain")]).await.unwrap();
         assert_eq!(ids_in(&collection, &store, "rain", 1).await, ["1"]);
+    });
+}
+
+/// Opens a file that was written when groups and examples of one name were in one collection.
+#[test]
+fn turns_of_groups_and_shared_documents_are_found_where_they_were_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("v.db");
+    let open = || SqliteVectorStore::open(&file, TopicEmbeddings::new()).unwrap();
+    block_on(async {
+        let group = GroupId::new("examples").unwrap();
+        let store = open();
+        // A group's collection is where both were.
+        store.add(&group.clone().into(), &documents()).await.unwrap();
+        let session = SessionId::new("s").unwrap();
+        let memory = VectorStoreMemory::new(store).with_scope(group.clone());
+        let memory = memory.with_history(InMemoryHistory::new(), session);
+        memory.save(&Turn::exchange("rain", "ok"), Ticket::default()).await.unwrap();
+        assert!(memory.maintain().await.unwrap().warnings.is_empty());
+        drop(memory);
+        let earlier = rusqlite::Connection::open(&file).unwrap();
+        earlier.execute_batch("DROP TABLE conversant_shared_vectors_1").unwrap();
+        drop(earlier);
+        // The second time, nothing is copied again.
+        let shared = Collection::shared("examples");
+        for left in [4, 3] {
+            let store = open();
+            assert_eq!(store.list(&group.clone().into(), None, 9).await.unwrap().len(), 5);
+            let found = ids_in(&shared, &store, "pizza", 9).await;
+            assert_eq!(found.len(), left);
+            store.remove(&shared, &["4"]).await.unwrap();
+            store.close().await;
+        }
     });
 }
 
