@@ -24,6 +24,8 @@ use conversant_memory::WindowMemory;
 use conversant_prompts::{ChatPromptTemplate, MessageTemplate, MessagesPlaceholder};
 use tokio::{sync::watch, time::timeout};
 
+use crate::listener::ConnectionLimits;
+
 /// The time that each of the last steps of the service has.
 const END_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -90,6 +92,15 @@ impl Service {
         let turns = self.history.turns(&id(session)?, Range::LastTurns(100)).await;
         Ok(turns.map_err(failure::status(StatusCode::INTERNAL_SERVER_ERROR))?)
     }
+}
+
+/// Returns the limits of connections for calls that must end within a limit: a connection lasts for
+/// 15 minutes more than a call, and requests have the time of a call to end with the service.
+#[must_use]
+pub fn connections_for_calls(limit: Duration) -> ConnectionLimits {
+    let limits = ConnectionLimits::default();
+    let lifetime = limit.saturating_add(limits.lifetime);
+    ConnectionLimits { lifetime, end_timeout: limit, ..limits }
 }
 
 fn id(session: &str) -> Result<SessionId> {

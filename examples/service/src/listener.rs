@@ -28,13 +28,16 @@ pub struct ConnectionLimits {
     pub end_timeout: Duration,
 }
 
-impl ConnectionLimits {
-    /// Returns limits for a service whose calls must end within a time.
-    #[must_use]
-    pub const fn for_calls(limit: Duration) -> Self {
-        let head_timeout = Duration::from_secs(10);
-        let lifetime = limit.saturating_add(Duration::from_secs(900));
-        Self { max: 1024, head_timeout, lifetime, end_timeout: limit }
+impl Default for ConnectionLimits {
+    /// Returns the limits of a service in general: 1,024 connections, 10 seconds for a head, 15
+    /// minutes for a connection and 5 seconds for the end.
+    fn default() -> Self {
+        Self {
+            max: 1024,
+            head_timeout: Duration::from_secs(10),
+            lifetime: Duration::from_secs(900),
+            end_timeout: Duration::from_secs(5),
+        }
     }
 }
 

@@ -9,11 +9,7 @@ use conversant_core::{ChatHistory, Prices};
 use conversant_history_postgres::PostgresHistory;
 use conversant_history_sqlite::SqliteHistory;
 use conversant_models::OpenAiChat;
-use service::{
-    Service,
-    listener::{ConnectionLimits, serve},
-    routes::router,
-};
+use service::{Service, connections_for_calls, listener::serve, routes::router};
 use tokio::net::TcpListener;
 #[cfg(unix)]
 use tokio::signal::unix::{SignalKind, signal};
@@ -54,7 +50,7 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     let service = Service::new(model, prices, history, limit)?;
     let listener = TcpListener::bind(listen).await?;
     eprintln!("service: listening on http://{}", listener.local_addr()?);
-    let limits = ConnectionLimits::for_calls(limit);
+    let limits = connections_for_calls(limit);
     serve(listener, router(service.clone()), limits, interrupted()).await;
     eprintln!("service: {} calls were given up", service.close().await);
     Ok(())

@@ -4,8 +4,8 @@ use std::convert::Infallible;
 
 use axum::{
     Json, Router,
-    body::to_bytes,
-    extract::{Path, Request, State},
+    body::Bytes,
+    extract::{DefaultBodyLimit, FromRequest, Path, Request, State},
     http::StatusCode,
     middleware::{Next, from_fn_with_state},
     response::{
@@ -42,15 +42,18 @@ pub fn router(service: Service) -> Router {
         .route("/sessions/{id}/stream", post(stream))
         .route("/metrics", get(metrics))
         .layer(from_fn_with_state(service.clone(), read_body))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(service)
 }
 
-/// Reads the body of a request, which must come within the limit of a call.
+/// Reads the body of a request, which must come within the limit of a call. One that is too large
+/// is answered by 413, one that breaks off or is not framed as it should be by 400.
 async fn read_body(State(service): State<Service>, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
-    match timeout(service.limit, to_bytes(body, MAX_BODY)).await {
+    let whole = Bytes::from_request(Request::from_parts(parts.clone(), body), &());
+    match timeout(service.limit, whole).await {
         Ok(Ok(body)) => next.run(Request::from_parts(parts, body.into())).await,
-        Ok(Err(_)) => StatusCode::PAYLOAD_TOO_LARGE.into_response(),
+        Ok(Err(refused)) => refused.into_response(),
         Err(_) => StatusCode::REQUEST_TIMEOUT.into_response(),
     }
 }

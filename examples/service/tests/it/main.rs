@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use conversant_testkit::{Answer, Gate, OpenAiServer};
 use serde_json::json;
-use service::listener::ConnectionLimits;
+use service::{connections_for_calls, listener::ConnectionLimits};
 use support::Running;
 use tokio::io::AsyncReadExt;
 
@@ -106,15 +106,40 @@ async fn failures_have_their_status() {
         .reply(Answer::hang())
         .start()
         .unwrap();
-    let service = Running::with_limit(&server, Duration::from_millis(300)).await;
-    let question = || json!({"message": "hi"});
-    let mut statuses = vec![service.post("/sessions/a/turns", json!({"text": "hi"})).await.status];
-    for _ in 0..2 {
-        statuses.push(service.post("/sessions/a/turns", question()).await.status);
+    // Only the model that hangs meets a limit.
+    let (patient, hasty) = (Duration::from_secs(60), Duration::from_millis(300));
+    let question = json!({"message": "hi"});
+    let table = [
+        (patient, vec![(json!({"text": "hi"}), 422), (question.clone(), 400)]),
+        (hasty, vec![(question, 504)]),
+    ];
+    for (limit, questions) in table {
+        let service = Running::with_limit(&server, limit).await;
+        for (question, status) in questions {
+            assert_eq!(service.post("/sessions/a/turns", question).await.status, status);
+        }
+        assert_eq!(service.get("/sessions/a").await.json()["messages"], json!([]));
+        assert!(service.get("/metrics").await.body.contains("failures_total 1"));
     }
-    assert_eq!(statuses, [422, 400, 504]);
-    assert_eq!(service.get("/sessions/a").await.json()["messages"], json!([]));
-    assert!(service.get("/metrics").await.body.contains("failures_total 2"));
+}
+
+/// Which bodies are refused: one that is too large, and one that is not framed as HTTP says.
+#[tokio::test]
+async fn a_body_that_cannot_be_read_is_refused() {
+    let server = OpenAiServer::builder().start().unwrap();
+    let service = Running::start(&server).await;
+    let head = "POST /sessions/a/turns HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
+                content-type: application/json\r\n";
+    let size = (2 << 20) + 1;
+    let table = [
+        (format!("{head}content-length: {size}\r\n\r\n{}", " ".repeat(size)), 413),
+        (format!("{head}transfer-encoding: chunked\r\n\r\nno number\r\n"), 400),
+    ];
+    for (request, status) in table {
+        let mut response = String::new();
+        service.send_part(&request).await.read_to_string(&mut response).await.unwrap();
+        assert!(response.starts_with(&format!("HTTP/1.1 {status} ")), "{response}");
+    }
 }
 
 #[tokio::test]
@@ -160,9 +185,12 @@ const STALLED: &str = "POST /sessions/a/turns HTTP/1.1\r\nhost: localhost\r\n\
 async fn a_request_that_does_not_come_is_given_up() {
     let server = OpenAiServer::builder().start().unwrap();
     let limit = Duration::from_millis(50);
-    let limits = ConnectionLimits { head_timeout: limit, ..ConnectionLimits::for_calls(limit) };
-    let service = Running::with_limits(&server, limit, limits).await;
-    for (part, status) in [(STALLED, "HTTP/1.1 408 "), ("GET /metrics HTTP/1.1\r\nhost: ", "")] {
+    let long = Duration::from_secs(60);
+    for (part, head_timeout, status) in
+        [(STALLED, long, "HTTP/1.1 408 "), ("GET /metrics HTTP/1.1\r\nhost: ", limit, "")]
+    {
+        let limits = ConnectionLimits { head_timeout, ..connections_for_calls(limit) };
+        let service = Running::with_limits(&server, limit, limits).await;
         let mut response = String::new();
         service.send_part(part).await.read_to_string(&mut response).await.unwrap();
         assert!(response.starts_with(status), "{response}");
@@ -180,7 +208,7 @@ async fn clients_that_stall_do_not_hold_up_the_end() {
         .start()
         .unwrap();
     let (limit, end_timeout) = (Duration::from_secs(60), Duration::from_millis(50));
-    let limits = ConnectionLimits { end_timeout, ..ConnectionLimits::for_calls(limit) };
+    let limits = ConnectionLimits { end_timeout, ..connections_for_calls(limit) };
     let service = Running::with_limits(&server, limit, limits).await;
     let question = json!({"message": "A story."});
     let reader = service.stall_after("/sessions/ada/stream", question, "Once upon").await;

@@ -8,7 +8,7 @@ use conversant_models::OpenAiChat;
 use conversant_testkit::OpenAiServer;
 use serde_json::Value as Json;
 use service::{
-    Service,
+    Service, connections_for_calls,
     listener::{ConnectionLimits, serve},
     routes::router,
 };
@@ -46,7 +46,7 @@ impl Running {
     }
 
     pub(crate) async fn with_limit(model: &OpenAiServer, limit: Duration) -> Self {
-        Self::with_limits(model, limit, ConnectionLimits::for_calls(limit)).await
+        Self::with_limits(model, limit, connections_for_calls(limit)).await
     }
 
     pub(crate) async fn with_limits(
@@ -63,7 +63,7 @@ impl Running {
         self.server.await.unwrap();
         self.service.close().await;
         let limit = Duration::from_secs(30);
-        Self::over(self.folder, model, limit, ConnectionLimits::for_calls(limit)).await
+        Self::over(self.folder, model, limit, connections_for_calls(limit)).await
     }
 
     async fn over(
