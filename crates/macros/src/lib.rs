@@ -8,6 +8,7 @@ use proc_macro::TokenStream;
 mod chat;
 mod inputs;
 mod literal;
+mod nearest;
 mod prompt;
 mod values;
 

@@ -9,7 +9,7 @@ use syn::{
     punctuated::Punctuated,
 };
 
-use crate::literal::Literal;
+use crate::{literal::Literal, nearest::find};
 
 /// The source of the variables' values.
 pub(crate) enum Source {
@@ -124,7 +124,7 @@ fn check(
         .flat_map(|literal| literal.variables().iter().map(move |variable| (literal, variable)));
     for (literal, variable) in variables {
         if !given.contains(variable) {
-            let what = match nearest(variable, &given) {
+            let what = match find(variable, &mut given.iter().map(String::as_str)) {
                 Some(near) => format!("no value for `{variable}` (found `{near}`)"),
                 None => format!("no value for `{variable}`"),
             };
@@ -135,7 +135,7 @@ fn check(
     for value in values {
         let name = value.name();
         if closed && !used.contains(&name) {
-            let message = match nearest(&name, &used) {
+            let message = match find(&name, &mut used.iter().map(String::as_str)) {
                 Some(near) => format!("the template has no variable `{name}` (found `{near}`)"),
                 None => format!("the template has no variable `{name}`"),
             };
@@ -143,14 +143,4 @@ fn check(
         }
     }
     Ok(())
-}
-
-/// Returns the nearest name: one edit in three characters.
-fn nearest<'c>(name: &str, candidates: &'c [String]) -> Option<&'c String> {
-    candidates
-        .iter()
-        .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
-        .filter(|(distance, candidate)| distance * 3 <= name.len().max(candidate.len()))
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
 }

@@ -7,4 +7,5 @@ fn main() {
     let _ = prompt!("{chat_history}\nHuman: {human_input}", human_input);
     let _ = prompt!("{chat_history}", chat_histroy = "");
     let _ = chat_prompt!(("system", "You are {name}."), ("human", "{text}"); name = "Ada");
+    let _ = prompt!("{DATE}", date = "");
 }
