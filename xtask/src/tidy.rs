@@ -1,6 +1,7 @@
 //! Rules of the workspace that compilers do not check. A fault has a place and a remedy.
 
 mod clock;
+mod copies;
 mod dependencies;
 mod errors;
 mod fault;
@@ -16,6 +17,7 @@ mod snapshots;
 mod sources;
 mod tree;
 mod unit_tests;
+mod unused;
 mod width;
 mod words;
 
@@ -29,6 +31,7 @@ use crate::{verdict::Verdict, workspace};
 /// The rules over files.
 const RULES: &[fn(&Tree) -> Vec<Fault>] = &[
     clock::check,
+    copies::check,
     errors::check,
     imports::check,
     layout::check,
@@ -49,6 +52,7 @@ pub(crate) fn check() -> Verdict {
     faults.extend(dependencies::check(&packages, &tree));
     faults.extend(published::check(&packages, &tree));
     faults.extend(unit_tests::check(&packages, &tree));
+    faults.extend(unused::check(&packages, &tree));
     faults.sort();
     for fault in &faults {
         println!("{fault}");

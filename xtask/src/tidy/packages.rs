@@ -44,7 +44,16 @@ pub(crate) struct Package {
     publish: Option<Vec<String>>,
     manifest_path: String,
     #[serde(default)]
+    dependencies: Vec<NamedDependency>,
+    #[serde(default)]
     targets: Vec<Target>,
+}
+
+/// A dependency that a manifest names, of any kind.
+#[derive(Debug, Deserialize)]
+struct NamedDependency {
+    name: String,
+    rename: Option<String>,
 }
 
 /// A library, a program or a test of a package.
@@ -56,6 +65,14 @@ struct Target {
 }
 
 impl Package {
+    /// Returns the dependencies of all kinds by the names that the manifest gives them.
+    pub(crate) fn named_dependencies(&self) -> BTreeSet<&str> {
+        let names = self.dependencies.iter();
+        names
+            .map(|dependency| dependency.rename.as_ref().unwrap_or(&dependency.name).as_str())
+            .collect()
+    }
+
     /// Returns whether the package has macros and no types.
     pub(crate) fn is_proc_macro(&self) -> bool {
         self.targets.iter().any(|target| target.kind.iter().any(|kind| kind == "proc-macro"))

@@ -4,8 +4,8 @@
 use std::{fs, path::Path};
 
 use super::{
-    Fault, Packages, Tree, clock, dependencies, errors, imports, layout, names, public_types,
-    published, size, snapshots, sources, width, words,
+    Fault, Packages, Tree, clock, copies, dependencies, errors, imports, layout, names,
+    public_types, published, size, snapshots, sources, unused, width, words,
 };
 
 /// Checks the tree in a file of `tests/data/tidy` by one rule.
@@ -46,6 +46,11 @@ fn files_are_short() {
 #[test]
 fn the_clock_of_a_browser_is_used() {
     check("clock.txt", clock::check);
+}
+
+#[test]
+fn copies_are_the_same() {
+    check("copies.txt", copies::check);
 }
 
 #[test]
@@ -103,6 +108,15 @@ fn a_registry_can_show_what_is_published() {
         let metadata = tree.file("metadata.json").unwrap();
         let packages: Packages = serde_json::from_str(&metadata.text).unwrap();
         published::check(&packages, tree)
+    });
+}
+
+#[test]
+fn dependencies_are_used() {
+    check("unused.txt", |tree| {
+        let metadata = tree.file("metadata.json").unwrap();
+        let packages: Packages = serde_json::from_str(&metadata.text).unwrap();
+        unused::check(&packages, tree)
     });
 }
 
