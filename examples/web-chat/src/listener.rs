@@ -1,4 +1,4 @@
-//! Connections, within limits: none of them can hold the service by being slow.
+//! Connections, within limits: none of them can hold the service, or its end, by being slow.
 
 use std::{sync::Arc, time::Duration};
 
@@ -24,22 +24,27 @@ pub struct ConnectionLimits {
     pub head_timeout: Duration,
     /// The time after which a connection ends, also in the middle of a response.
     pub lifetime: Duration,
+    /// The time that requests have to end with the service.
+    pub end_timeout: Duration,
 }
 
 impl Default for ConnectionLimits {
+    /// Returns the limits of a service in general: 1,024 connections, 10 seconds for a head, 15
+    /// minutes for a connection and 5 seconds for the end.
     fn default() -> Self {
-        let (head_timeout, lifetime) = (Duration::from_secs(10), Duration::from_secs(900));
-        Self { max: 1024, head_timeout, lifetime }
+        Self {
+            max: 1024,
+            head_timeout: Duration::from_secs(10),
+            lifetime: Duration::from_secs(900),
+            end_timeout: Duration::from_secs(5),
+        }
     }
 }
-
-/// The time that connections have to end with the service.
-pub const END_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The wait after a connection that could not be accepted, such as for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves until a future ends. Requests that run then have [`END_TIMEOUT`] to end.
+/// Serves until a future ends, and then waits for the requests that run, within the limit.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -76,5 +81,5 @@ pub async fn serve(
         });
     }
     drop(listener);
-    let _ = timeout(END_TIMEOUT, graceful.shutdown()).await;
+    let _ = timeout(limits.end_timeout, graceful.shutdown()).await;
 }

@@ -67,6 +67,7 @@ conversant_harness::tests! {
         requests_that_are_not_valid_are_refused,
         two_hundred_streams_at_once_lose_nothing,
         a_thousand_half_open_connections_do_not_hold_the_service,
+        a_connection_ends_with_its_lifetime,
         a_turn_that_is_saved_twice_ends_once,
     }
     text {

@@ -13,12 +13,11 @@ use conversant_testkit::{
 use futures_util::future::try_join_all;
 use serde_json::json;
 use thirtyfour::{Key, TypingData};
-use web_chat::listener::ConnectionLimits;
 
 use crate::{
     browser::Browser,
     dictated::Dictated,
-    support::{Running, Settings},
+    support::{BrokenLine, Running, Settings},
 };
 
 pub(crate) async fn two_turns_are_there_after_a_reload() -> Tested {
@@ -124,14 +123,13 @@ pub(crate) async fn two_windows_show_the_same() -> Tested {
     Ok(())
 }
 
-/// ConnectionLimits end all the time, and the page shows each piece once.
+/// Connections end all the time, and the page shows each piece once.
 pub(crate) async fn a_lost_connection_is_taken_up_where_it_was() -> Tested {
     let browser = Browser::start().await?;
     let model = Dictated::default();
     let mut answer = model.answer();
-    let lifetime = std::time::Duration::from_millis(300);
-    let connections = ConnectionLimits { lifetime, ..ConnectionLimits::default() };
-    let settings = Settings { connections, ..Settings::default() };
+    let line = BrokenLine::default();
+    let settings = Settings { line: Some(line.clone()), ..Settings::default() };
     let chat = Running::with(LanguageModel::chat(model), settings).await;
     browser.open(&chat.url()).await;
     browser.ask("Count to five.").await;
@@ -140,13 +138,13 @@ pub(crate) async fn a_lost_connection_is_taken_up_where_it_was() -> Tested {
         answer.say(&format!("{number} "));
         said.push_str(&format!("{number} "));
         browser.shows(".live .answer", said.trim()).await;
-        let connections = "performance.getEntriesByType('resource')\
-                           .filter((entry) => entry.name.includes('/events')).length";
-        browser.until(&format!("{connections} > {number}")).await;
+        line.break_off();
     }
     answer.end();
     browser.shows(".turn:not(.live) .answer", "1 2 3 4 5").await;
     assert_eq!(browser.texts(".answer").await, ["1 2 3 4 5"]);
+    // One that was there from the beginning, and one after each break.
+    assert!(line.streams() > 5, "{}", line.streams());
     browser.end().await;
     Ok(())
 }

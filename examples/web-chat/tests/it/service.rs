@@ -8,7 +8,12 @@ use conversant_testkit::{
     FailingHistory, FailureMode, Gate, HistoryCall, ScriptedChat, ScriptedReply,
 };
 use serde_json::json;
-use tokio::{io::AsyncWriteExt, net::TcpStream, sync::watch, task::JoinSet};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    sync::watch,
+    task::JoinSet,
+};
 use web_chat::{
     feed::{Feed, Running as RunningAnswer, Unsaved},
     listener::ConnectionLimits,
@@ -368,7 +373,7 @@ pub(crate) async fn two_hundred_streams_at_once_lose_nothing() {
 
 /// Clients that open connections and send half of a request, or ask for a stream and never read it.
 pub(crate) async fn a_thousand_half_open_connections_do_not_hold_the_service() {
-    let head_timeout = Duration::from_millis(200);
+    let head_timeout = Duration::from_secs(2);
     let connections = ConnectionLimits { head_timeout, ..ConnectionLimits::default() };
     let limits = Limits { readers: 100, ..Limits::default() };
     let settings = Settings { connections, limits, ..Settings::default() };
@@ -397,6 +402,20 @@ pub(crate) async fn a_thousand_half_open_connections_do_not_hold_the_service() {
     let mut first = streams.swap_remove(0);
     assert_eq!(first.until("done").await.0, "Still here.");
     drop((open, streams, first));
+}
+
+/// A connection ends with its time, also in the middle of a stream of events.
+pub(crate) async fn a_connection_ends_with_its_lifetime() {
+    let lifetime = Duration::from_millis(50);
+    let connections = ConnectionLimits { lifetime, ..ConnectionLimits::default() };
+    let settings = Settings { connections, ..Settings::default() };
+    let chat = Running::with(ScriptedChat::new([""; 0]), settings).await;
+    let mut socket = TcpStream::connect(chat.address).await.unwrap();
+    let host = chat.address;
+    let request = format!("GET /api/sessions/s/events HTTP/1.1\r\nhost: {host}\r\n\r\n");
+    // The service may have ended it already.
+    let _ = socket.write_all(request.as_bytes()).await;
+    let _ = socket.read_to_end(&mut Vec::new()).await;
 }
 
 /// Two tabs save a turn: the later one does not end the answer that was begun in between.

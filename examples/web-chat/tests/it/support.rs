@@ -1,13 +1,31 @@
 //! A running chat over a scripted model, and a client that needs no more than a socket.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
+use axum::{
+    Router,
+    body::Body,
+    extract::Request,
+    middleware::{Next, from_fn},
+    response::Response,
+};
 use chat::{backend::Backend, model_arguments::ModelArguments};
 use clap::Parser;
 use conversant_core::{ChatHistory, LanguageModel};
 use conversant_history_sqlite::SqliteHistory;
+use futures_util::stream::{self, StreamExt};
 use tempfile::TempDir;
-use tokio::{net::TcpListener, sync::Notify, task::JoinHandle};
+use tokio::{
+    net::TcpListener,
+    sync::{Notify, watch},
+    task::JoinHandle,
+};
 use web_chat::{
     arguments::Arguments,
     listener::{ConnectionLimits, serve},
@@ -32,6 +50,8 @@ pub(crate) struct Settings {
     pub(crate) connections: ConnectionLimits,
     pub(crate) port: u16,
     pub(crate) has_tools: bool,
+    /// The line that the streams of events go through, if it can break.
+    pub(crate) line: Option<BrokenLine>,
 }
 
 impl Running {
@@ -92,6 +112,10 @@ impl Running {
         let end = Arc::new(Notify::new());
         let (notified, ending) = (Arc::clone(&end), service.clone());
         let app = router(service, address.port());
+        let app = match settings.line {
+            Some(line) => line.around(app),
+            None => app,
+        };
         let server = tokio::spawn(async move {
             let ended = async {
                 notified.notified().await;
@@ -104,6 +128,49 @@ impl Running {
 
     pub(crate) fn url(&self) -> String {
         format!("http://{}/", self.address)
+    }
+}
+
+/// Breaks off the streams of events, whenever a test says so. All else goes through.
+#[derive(Clone, Default)]
+pub(crate) struct BrokenLine {
+    breaks: watch::Sender<usize>,
+    streams: Arc<AtomicUsize>,
+}
+
+impl BrokenLine {
+    /// Breaks off the streams that are open.
+    pub(crate) fn break_off(&self) {
+        self.breaks.send_modify(|breaks| *breaks += 1);
+    }
+
+    /// Returns the number of streams that were opened.
+    pub(crate) fn streams(&self) -> usize {
+        self.streams.load(Ordering::Relaxed)
+    }
+
+    fn around(self, app: Router) -> Router {
+        app.layer(from_fn(move |request: Request, next: Next| {
+            let line = self.clone();
+            async move {
+                let is_stream = request.uri().path().ends_with("/events");
+                let response = next.run(request).await;
+                if is_stream { line.through(response) } else { response }
+            }
+        }))
+    }
+
+    fn through(&self, response: Response) -> Response {
+        self.streams.fetch_add(1, Ordering::Relaxed);
+        let mut breaks = self.breaks.subscribe();
+        let broken = async move {
+            let _ = breaks.changed().await;
+        };
+        response.map(|body| {
+            let pieces = body.into_data_stream().take_until(broken);
+            let end = stream::once(async { Err(axum::Error::new("the connection is lost")) });
+            Body::from_stream(pieces.chain(end))
+        })
     }
 }
 
