@@ -37,14 +37,15 @@ pub(crate) async fn a_killed_server_keeps_langchains_lists() -> Tested {
 /// A server that writes only now and then, as with a disk that stalls.
 pub(crate) async fn a_server_whose_writes_stall_is_waited_for_within_the_limit() -> Tested {
     let server = start(&[])?;
-    let limit = Duration::from_millis(500);
+    // Far longer than the short pauses, and far shorter than the long one.
+    let limit = Duration::from_secs(5);
     let history = RedisHistory::builder(server.url()).operation_timeout(limit).connect();
     let history = history.await.unwrap();
     let session = SessionId::new("slow").unwrap();
     let client = redis::Client::open(server.url()).unwrap();
     let mut control = client.get_multiplexed_async_connection().await.unwrap();
     let mut stored = Vec::new();
-    for (pause, is_short) in [(100, true), (3_000, false), (50, true)] {
+    for (pause, is_short) in [(100, true), (60_000, false), (50, true)] {
         let mut stall = redis::cmd("CLIENT");
         stall.arg("PAUSE").arg(pause).arg("WRITE");
         stall.query_async::<()>(&mut control).await.unwrap();
