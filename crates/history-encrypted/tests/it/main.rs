@@ -37,6 +37,7 @@ conversant_harness::tests! {
     }
     sizes {
         what_is_checked_can_be_appended,
+        a_message_grows_as_is_documented,
         a_turn_without_messages_is_refused,
         a_range_of_bytes_is_exact,
         two_writers_have_one_order,

@@ -43,6 +43,23 @@ pub(crate) fn what_is_checked_can_be_appended() {
     }
 }
 
+/// A message has at most 4/3 of its stored JSON and 280 bytes, as the page of `Encrypted` says.
+pub(crate) fn a_message_grows_as_is_documented() {
+    let bytes = |message: &Message| message.to_stored_json(u64::MAX).unwrap().len();
+    let mut growths = Vec::new();
+    for length in 0..200 {
+        let store = InMemoryHistory::new();
+        let message = Message::human("x".repeat(length));
+        let plain = bytes(&message);
+        let turn = Turn::new(vec![message]).with_base(Version::new(u64::MAX, u64::MAX));
+        block_on(encrypted(&store).append(&session("a"), &turn, Expect::Any)).unwrap();
+        let stored = block_on(store.load(&session("a"), Range::All)).unwrap().messages;
+        let sealed = stored.iter().map(bytes).sum::<usize>();
+        growths.push((3 * sealed).saturating_sub(4 * plain).div_ceil(3));
+    }
+    assert_eq!(growths.iter().max(), Some(&280));
+}
+
 pub(crate) fn a_turn_without_messages_is_refused() {
     let history = encrypted(&InMemoryHistory::new());
     let refused = block_on(history.append(&session("a"), &Turn::new(Vec::new()), Expect::Any));
