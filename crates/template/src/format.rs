@@ -51,7 +51,7 @@ pub(crate) fn write(
 }
 
 /// Appends a value without any spec, as Python's `str` shows it.
-pub(crate) fn write_plain(out: &mut String, argument: &Argument<'_>) {
+fn write_plain(out: &mut String, argument: &Argument<'_>) {
     match argument {
         Argument::Text(value) => out.push_str(value),
         Argument::Integer(value) => {

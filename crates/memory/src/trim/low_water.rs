@@ -46,7 +46,7 @@ impl Marks {
     }
 
     /// Returns whether the view slides by a turn, so that its start depends on its end alone.
-    pub(crate) const fn slides(self) -> bool {
+    const fn slides(self) -> bool {
         self.low >= self.high
     }
 

@@ -17,7 +17,7 @@ pub(crate) struct SequenceShape {
 
 impl SequenceShape {
     /// Returns the memory of a token, in bytes.
-    pub(crate) const fn token_bytes(&self) -> usize {
+    const fn token_bytes(&self) -> usize {
         2 * self.layers * self.heads * self.head_width * size_of::<f32>()
     }
 }

@@ -112,7 +112,7 @@ impl Translator {
         }
     }
 
-    pub(super) fn write_set(
+    fn write_set(
         &mut self,
         ranges: &[(char, char)],
         classes: &str,
