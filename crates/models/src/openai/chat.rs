@@ -32,7 +32,7 @@ const REST: usize = 256;
 /// ```no_run
 /// use conversant_models::OpenAiChat;
 ///
-/// let model = OpenAiChat::from_env("gpt-5.4-mini").temperature(0.0).build()?;
+/// let model = OpenAiChat::from_env("gpt-6-luna").temperature(0.0).build()?;
 /// # Ok::<(), conversant_core::ModelError>(())
 /// ```
 #[derive(Debug, Clone)]

@@ -51,7 +51,7 @@ impl Encoding {
 /// use conversant_core::{Message, Messages, TokenCounter};
 /// use conversant_models::tokens::OpenAiTokens;
 ///
-/// let tokens = OpenAiTokens::for_model("gpt-5.4-mini")?;
+/// let tokens = OpenAiTokens::for_model("gpt-6-luna")?;
 /// assert_eq!(tokens.count_text("Hi there my friend"), 4);
 /// assert_eq!(tokens.count_message(&Message::human("Hi there my friend")), 8);
 /// assert_eq!(tokens.count_prompt(&Messages::from(Message::human("Hi there my friend"))), 11);

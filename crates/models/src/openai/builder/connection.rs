@@ -62,7 +62,7 @@ impl<M> OpenAiBuilder<M> {
     /// ```
     /// use conversant_models::OpenAiChat;
     ///
-    /// let model = OpenAiChat::builder("gpt-5.4-mini")
+    /// let model = OpenAiChat::builder("gpt-6-luna")
     ///     .azure("https://contoso.openai.azure.com", "my-deployment", "2024-10-21")
     ///     .api_key("…")
     /// #   .api_key("key")
@@ -177,7 +177,7 @@ impl<M> OpenAiBuilder<M> {
     /// ```
     /// use conversant_models::OpenAiChat;
     ///
-    /// let builder = OpenAiChat::from_env("gpt-5.4-mini").max_retries(4).retry_budget(0.2);
+    /// let builder = OpenAiChat::from_env("gpt-6-luna").max_retries(4).retry_budget(0.2);
     /// ```
     pub fn retry_budget(mut self, ratio: f64) -> Self {
         self.connection.retries.set_budget(ratio);
@@ -194,7 +194,7 @@ impl<M> OpenAiBuilder<M> {
     /// use std::time::Duration;
     /// use conversant_models::OpenAiChat;
     ///
-    /// let builder = OpenAiChat::from_env("gpt-5.4-mini")
+    /// let builder = OpenAiChat::from_env("gpt-6-luna")
     ///     .backoff(Duration::from_millis(100), Duration::from_secs(2));
     /// ```
     pub fn backoff(mut self, first: Duration, longest: Duration) -> Self {
@@ -214,7 +214,7 @@ impl<M> OpenAiBuilder<M> {
     /// ```
     /// use conversant_models::OpenAiChat;
     ///
-    /// let builder = OpenAiChat::from_env("gpt-5.4-mini").max_response_bytes(1 << 20);
+    /// let builder = OpenAiChat::from_env("gpt-6-luna").max_response_bytes(1 << 20);
     /// ```
     pub fn max_response_bytes(mut self, bytes: usize) -> Self {
         self.connection.max_response_bytes = bytes;
@@ -236,7 +236,7 @@ impl<M> OpenAiBuilder<M> {
     /// ```
     /// use conversant_models::OpenAiChat;
     ///
-    /// let builder = OpenAiChat::from_env("gpt-5.4-mini").proxy("http://proxy.example:3128");
+    /// let builder = OpenAiChat::from_env("gpt-6-luna").proxy("http://proxy.example:3128");
     /// ```
     pub fn proxy(mut self, url: impl Into<SecretString>) -> Self {
         self.connection.client.proxy = ProxySetting::Url(url.into());
@@ -257,7 +257,7 @@ impl<M> OpenAiBuilder<M> {
     /// ```no_run
     /// use conversant_models::OpenAiChat;
     ///
-    /// let model = OpenAiChat::from_env("gpt-5.4-mini")
+    /// let model = OpenAiChat::from_env("gpt-6-luna")
     ///     .base_url("https://gateway.internal/v1")
     ///     .root_certificates(std::fs::read("authority.pem")?)
     ///     .build()?;
@@ -289,7 +289,7 @@ impl<M> OpenAiBuilder<M> {
     /// # let tls = tls.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth();
     /// let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
     /// # let client = client.tls_backend_preconfigured(tls);
-    /// let builder = OpenAiChat::from_env("gpt-5.4-mini").http_client(client.build()?);
+    /// let builder = OpenAiChat::from_env("gpt-6-luna").http_client(client.build()?);
     /// # Ok(())
     /// # }
     /// ```
