@@ -49,7 +49,7 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let server = conversant_testkit::OpenAiServer::start(["Hello!"])?;
 //! # let base_url = server.base_url();
-//! let model = OpenAiChat::builder("gpt-5.4-mini").base_url(base_url).temperature(0.0).build()?;
+//! let model = OpenAiChat::builder("gpt-6-luna").base_url(base_url).temperature(0.0).build()?;
 //! let reply = model.generate(&ChatRequest::new(Message::human("Hi there my friend"))).await?;
 //! assert_eq!(reply.text(), "Hello!");
 //! # Ok(())
@@ -68,8 +68,10 @@ pub mod wire;
 pub use self::openai::OpenAiEmbeddings;
 #[cfg(feature = "responses")]
 pub use self::openai::OpenAiResponses;
+#[doc(hidden)]
+pub use self::openai::markers;
 pub use self::{
     dialect::{CacheBreakpoint, Dialect, EmptyContent, SendBack, TokenLimit, ToolCallIds},
-    openai::{Conversation, OpenAi, OpenAiBuilder, OpenAiChat, TextGeneration},
+    openai::{OpenAi, OpenAiBuilder, OpenAiChat},
     wire::ModelInfo,
 };

@@ -20,7 +20,7 @@ pub use self::embeddings::OpenAiEmbeddings;
 #[cfg(feature = "responses")]
 pub use self::responses::OpenAiResponses;
 pub use self::{
-    builder::{OpenAiBuilder, conversation::Conversation, sampling::TextGeneration},
+    builder::{OpenAiBuilder, markers},
     chat::OpenAiChat,
     completion::OpenAi,
 };

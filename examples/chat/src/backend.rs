@@ -1,7 +1,7 @@
 //! The model that answers: on a server, or in this process.
 
 use conversant_core::LanguageModel;
-use conversant_models::{OpenAi, OpenAiBuilder, OpenAiChat, TextGeneration};
+use conversant_models::{OpenAi, OpenAiBuilder, OpenAiChat, markers::TextEndpoint};
 use conversant_models_local::{LocalModel, LocalModelBuilder};
 
 use crate::{failure::Failure, model_arguments::ModelArguments, weights};
@@ -131,7 +131,7 @@ fn with_flags(failure: Failure) -> Failure {
 }
 
 /// Sets what the arguments ask for; what they don't is not sent.
-fn configure<M: TextGeneration>(
+fn configure<M: TextEndpoint>(
     builder: OpenAiBuilder<M>,
     arguments: &ModelArguments,
 ) -> Result<OpenAiBuilder<M>, Failure> {

@@ -7,7 +7,7 @@ use conversant_chains::{ChainError, LlmChain, Verbose, WiringError, WiringFault}
 use conversant_core::{
     CallOptions, LanguageModel, LoadContext, Memory, Messages, Prompt, Role, Value, Variables,
 };
-use conversant_models::{OpenAi, OpenAiBuilder, OpenAiChat, TextGeneration};
+use conversant_models::{OpenAi, OpenAiBuilder, OpenAiChat, markers::TextEndpoint};
 use conversant_prompts::{ChatPromptTemplate, PromptTemplate};
 use conversant_testkit::{OpenAiServer, RecordedRequest, ScriptedCompletion};
 use serde::Deserialize;
@@ -132,7 +132,7 @@ impl Model {
         model.map_err(|error| Failure::broken(&error))
     }
 
-    fn set<M: TextGeneration>(
+    fn set<M: TextEndpoint>(
         &self,
         builder: OpenAiBuilder<M>,
         server: &OpenAiServer,

@@ -2,8 +2,9 @@
 
 mod connection;
 pub(super) mod connection_settings;
-pub(super) mod conversation;
-pub(super) mod sampling;
+mod conversation;
+pub mod markers;
+mod sampling;
 
 use std::{fmt, marker::PhantomData};
 

@@ -2,23 +2,9 @@
 
 use conversant_core::{ResponseFormat, ToolChoice, ToolDefinition};
 
-use super::OpenAiBuilder;
+use super::{OpenAiBuilder, markers::ChatEndpoint};
 
-/// The adapters that take a conversation. Sealed.
-pub trait Conversation: sealed::Sealed {}
-
-mod sealed {
-    pub trait Sealed {}
-}
-
-impl sealed::Sealed for crate::OpenAiChat {}
-impl Conversation for crate::OpenAiChat {}
-#[cfg(feature = "responses")]
-impl sealed::Sealed for crate::OpenAiResponses {}
-#[cfg(feature = "responses")]
-impl Conversation for crate::OpenAiResponses {}
-
-impl<M: Conversation> OpenAiBuilder<M> {
+impl<M: ChatEndpoint> OpenAiBuilder<M> {
     /// Sets whether system messages are sent with the role `developer`. Default: as the
     /// [`Dialect`](crate::Dialect) says, which is `false` for all known hosts.
     pub fn developer_role(mut self, developer: bool) -> Self {

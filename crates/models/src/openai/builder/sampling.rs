@@ -2,25 +2,9 @@
 
 use serde_json::{Map, Value as Json};
 
-use super::OpenAiBuilder;
+use super::{OpenAiBuilder, markers::TextEndpoint};
 
-/// The adapters that generate text. Sealed.
-pub trait TextGeneration: sealed::Sealed {}
-
-mod sealed {
-    pub trait Sealed {}
-}
-
-impl sealed::Sealed for crate::OpenAiChat {}
-impl sealed::Sealed for crate::OpenAi {}
-impl TextGeneration for crate::OpenAiChat {}
-impl TextGeneration for crate::OpenAi {}
-#[cfg(feature = "responses")]
-impl sealed::Sealed for crate::OpenAiResponses {}
-#[cfg(feature = "responses")]
-impl TextGeneration for crate::OpenAiResponses {}
-
-impl<M: TextGeneration> OpenAiBuilder<M> {
+impl<M: TextEndpoint> OpenAiBuilder<M> {
     /// Sets the sampling temperature, from 0 to 2.
     pub fn temperature(mut self, temperature: f64) -> Self {
         self.params.set_float("temperature", temperature);
