@@ -119,12 +119,12 @@ forward_cache!(&C, Box<C>, Arc<C>);
 /// # Examples
 ///
 /// See [`Cached`](crate::Cached).
-pub struct MemoryCache {
+pub struct InMemoryCache {
     capacity: usize,
     replies: Mutex<LruCache<CacheKey, Reply>>,
 }
 
-impl MemoryCache {
+impl InMemoryCache {
     /// Creates a cache of at most `capacity` answers.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
@@ -150,7 +150,7 @@ impl MemoryCache {
 }
 
 #[async_trait]
-impl ReplyCache for MemoryCache {
+impl ReplyCache for InMemoryCache {
     async fn get(&self, key: &CacheKey) -> Option<Reply> {
         self.lock().get(key).cloned()
     }
@@ -165,9 +165,9 @@ impl ReplyCache for MemoryCache {
     }
 }
 
-impl fmt::Debug for MemoryCache {
+impl fmt::Debug for InMemoryCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MemoryCache")
+        f.debug_struct("InMemoryCache")
             .field("capacity", &self.capacity)
             .field("len", &self.len())
             .finish_non_exhaustive()

@@ -38,13 +38,13 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 ///
 /// ```
 /// use conversant_core::{ChatModel, ChatRequest, Message, ModelError};
-/// use conversant_layers::{Cached, MemoryCache};
+/// use conversant_layers::{Cached, InMemoryCache};
 /// use conversant_testkit::ScriptedChat;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), ModelError> {
 /// let inner = ScriptedChat::new(["Hello!"]);
-/// let model = Cached::new(inner.clone(), "gpt-6-luna, temperature 0", MemoryCache::new(1000));
+/// let model = Cached::new(inner.clone(), "gpt-6-luna, temperature 0", InMemoryCache::new(1000));
 /// let request = ChatRequest::new(Message::human("Hi there my friend"));
 /// for _ in 0..3 {
 ///     assert_eq!(model.generate(&request).await?.text(), "Hello!");

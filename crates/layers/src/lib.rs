@@ -28,7 +28,7 @@
 //! use std::time::Duration;
 //!
 //! use conversant_core::{ChatModel, ChatRequest, Message, ModelError};
-//! use conversant_layers::{Cached, Fallback, MemoryCache, RateLimit};
+//! use conversant_layers::{Cached, Fallback, InMemoryCache, RateLimit};
 //! # use conversant_testkit::ScriptedChat;
 //!
 //! # #[tokio::main(flavor = "current_thread")]
@@ -36,7 +36,7 @@
 //! # let first = ScriptedChat::new([ModelError::custom("overloaded", true, None)]);
 //! # let second = ScriptedChat::new(["Hello!"]);
 //! let limited = RateLimit::new(first, 60, Duration::from_secs(60));
-//! let model = Cached::new(Fallback::new(limited, second), "greetings", MemoryCache::new(1_000));
+//! let model = Cached::new(Fallback::new(limited, second), "greetings", InMemoryCache::new(1_000));
 //! for _ in 0..2 {
 //!     let reply = model.generate(&ChatRequest::new(Message::human("Hi"))).await?;
 //!     assert_eq!(reply.text(), "Hello!");
@@ -56,7 +56,7 @@ mod timer;
 mod wait;
 
 pub use self::{
-    cache::{CacheKey, MemoryCache, ReplyCache},
+    cache::{CacheKey, InMemoryCache, ReplyCache},
     cached::Cached,
     concurrency_limit::ConcurrencyLimit,
     fallback::Fallback,

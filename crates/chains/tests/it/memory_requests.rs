@@ -8,7 +8,7 @@ use conversant_core::{
     CallInfo, CallResult, Event, LanguageModel, Memory, Message, Meter, Observer, Prices, Reply,
     RequestPurpose, Usage, vars,
 };
-use conversant_layers::{Cached, MemoryCache};
+use conversant_layers::{Cached, InMemoryCache};
 use conversant_memory::{
     BufferMemory, CombinedMemory, EntityMemory, KnowledgeGraphMemory, SummaryBufferMemory,
     SummaryMemory,
@@ -150,7 +150,7 @@ async fn a_request_of_a_memory_that_fails_is_observed() {
 #[tokio::test]
 async fn an_answer_from_a_cache_is_not_paid_again() {
     let inner = ScriptedChat::with_handler(|_| reply("Hello!", Usage::new(7, 2)));
-    let cached = Cached::new(inner.clone(), "", MemoryCache::new(10));
+    let cached = Cached::new(inner.clone(), "", InMemoryCache::new(10));
     let (requests, meter) = (Requests::default(), Meter::new());
     let chain = LlmChain::builder()
         .prompt(PromptTemplate::from_template("{input}").unwrap())

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use conversant_core::{ChatModel, ChatRequest, Message, Reply};
-use conversant_layers::{Cached, ConcurrencyLimit, Fallback, MemoryCache, RateLimit};
+use conversant_layers::{Cached, ConcurrencyLimit, Fallback, InMemoryCache, RateLimit};
 use conversant_models::{OpenAiChat, OpenAiResponses};
 use conversant_testkit::{Answer, OpenAiServer, suite};
 use serde_json::json;
@@ -39,7 +39,7 @@ async fn all_layers_keep_the_contract_of_models() {
             let model = Fallback::new(adapter(&server), adapter(&server));
             let model =
                 RateLimit::new(ConcurrencyLimit::new(model, 4), 1_000_000, Duration::from_secs(1));
-            Cached::new(model, "", MemoryCache::new(100))
+            Cached::new(model, "", InMemoryCache::new(100))
         };
         let report = suite::chat_model(make).await.unwrap();
         assert_eq!(report.skipped().collect::<Vec<_>>(), []);
@@ -51,7 +51,7 @@ async fn a_cached_answer_is_the_answer() {
     for adapter in ADAPTERS {
         for streamed in [false, true] {
             let server = OpenAiServer::start(["Hello!"]).unwrap();
-            let model = Cached::new(adapter(&server), "", MemoryCache::new(10));
+            let model = Cached::new(adapter(&server), "", InMemoryCache::new(10));
             let first = answer(&model, &ask("hi"), streamed).await;
             for again in [streamed, !streamed] {
                 let reply = answer(&model, &ask("hi"), again).await;
@@ -75,7 +75,7 @@ async fn a_cached_answer_keeps_its_items() {
     ]);
     let response = Answer::json(&json!({"status": "completed", "output": items}));
     let server = OpenAiServer::builder().reply(response).reply("Bye.").start().unwrap();
-    let model = Cached::new(responses(&server), "", MemoryCache::new(10));
+    let model = Cached::new(responses(&server), "", InMemoryCache::new(10));
     model.generate(&ask("hi")).await.unwrap();
     let cached = model.generate(&ask("hi")).await.unwrap();
     let conversation = vec![Message::human("hi"), cached.message, Message::human("bye")];

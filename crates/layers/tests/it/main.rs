@@ -14,7 +14,7 @@ use conversant_core::{
     FinishReason, Message, ModelError, Reply, StatusKind, TimeoutPhase, ToolDefinition,
 };
 use conversant_layers::{
-    CacheKey, Cached, ConcurrencyLimit, Fallback, MemoryCache, RateLimit, ReplyCache,
+    CacheKey, Cached, ConcurrencyLimit, Fallback, InMemoryCache, RateLimit, ReplyCache,
 };
 use conversant_testkit::{Gate, ScriptedChat, ScriptedCompletion, ScriptedReply, block_on, suite};
 use tokio::time::Instant;
@@ -110,7 +110,7 @@ async fn windows_and_deadlines_of_any_length_are_ordinary() {
         model.generate(&ask("hi")).await.unwrap();
     }
     for capacity in [0, 1, usize::MAX] {
-        let model = Cached::new(parrot(), "", MemoryCache::new(capacity));
+        let model = Cached::new(parrot(), "", InMemoryCache::new(capacity));
         model.generate(&ask("hi")).await.unwrap();
     }
 }
@@ -134,7 +134,7 @@ fn a_wait_outside_of_a_runtime_is_an_error() {
 #[tokio::test]
 async fn a_full_cache_evicts_the_least_recently_used_answer_only() {
     let inner = parrot();
-    let model = Cached::new(inner.clone(), "", MemoryCache::new(3));
+    let model = Cached::new(inner.clone(), "", InMemoryCache::new(3));
     let asked = async |texts: &[&str]| {
         let before = inner.requests().len();
         for text in texts {
@@ -189,7 +189,7 @@ async fn a_stream_holds_its_place_until_it_ends_or_is_dropped() {
 #[tokio::test]
 async fn the_same_request_is_asked_once() {
     let inner = parrot();
-    let cache = Arc::new(MemoryCache::new(2));
+    let cache = Arc::new(InMemoryCache::new(2));
     let model = Cached::new(inner.clone(), "a", Arc::clone(&cache));
     let other = Cached::new(inner.clone(), "b", cache);
     for _ in 0..2 {
@@ -222,7 +222,7 @@ async fn a_streamed_answer_is_remembered_at_its_end_and_only_then() {
         ScriptedReply::pieces(["a", "b"]),
         "never".into(),
     ]);
-    let model = Cached::new(inner.clone(), "", MemoryCache::new(9));
+    let model = Cached::new(inner.clone(), "", InMemoryCache::new(9));
     let mut dropped = model.stream(&ask("x")).await.unwrap();
     assert_eq!(dropped.next().await.unwrap().unwrap(), Delta::Text("a".into()));
     drop(dropped);
@@ -242,7 +242,7 @@ async fn errors_and_cut_answers_are_not_remembered() {
         cut.into(),
         "ok".into(),
     ]);
-    let model = Cached::new(inner, "", MemoryCache::new(9));
+    let model = Cached::new(inner, "", InMemoryCache::new(9));
     model.generate(&ask("x")).await.unwrap_err();
     for expected in ["cut", "ok", "ok"] {
         assert_eq!(model.generate(&ask("x")).await.unwrap().text(), expected);
@@ -339,7 +339,7 @@ async fn layers_keep_the_contract_of_models() {
         let model = Fallback::new(yes(), yes());
         let model =
             RateLimit::new(ConcurrencyLimit::new(model, 4), 1_000_000, Duration::from_secs(1));
-        Cached::new(model, "", MemoryCache::new(100))
+        Cached::new(model, "", InMemoryCache::new(100))
     };
     suite::chat_model(make).await.unwrap();
 }

@@ -11,7 +11,7 @@ use std::{
 use conversant_core::{
     CallOptions, ChatModel, ChatRequest, ModelError, Reply, ReplyStream, async_trait,
 };
-use conversant_layers::{CacheKey, Cached, ConcurrencyLimit, MemoryCache, RateLimit, ReplyCache};
+use conversant_layers::{CacheKey, Cached, ConcurrencyLimit, InMemoryCache, RateLimit, ReplyCache};
 use conversant_testkit::block_on;
 use tokio::runtime::{Builder, Runtime};
 
@@ -35,7 +35,7 @@ fn concurrency() -> Layer {
 }
 
 fn cached() -> Layer {
-    (Arc::new(Cached::new(parrot(), "", MemoryCache::new(9))), None)
+    (Arc::new(Cached::new(parrot(), "", InMemoryCache::new(9))), None)
 }
 
 fn hung_cache() -> Layer {

@@ -8,7 +8,7 @@ use conversant_core::{
     ChatHistory, ChatModel, Embeddings, LanguageModel, Memory, ModelError, Range, SessionId,
     TokenCounter, async_trait, vars,
 };
-use conversant_layers::{Cached, ConcurrencyLimit, Fallback, MemoryCache, RateLimit};
+use conversant_layers::{Cached, ConcurrencyLimit, Fallback, InMemoryCache, RateLimit};
 use conversant_memory::{
     BufferMemory, CombinedMemory, EntityMemory, InMemoryHistory, InMemoryVectorStore,
     KnowledgeGraphMemory, ReadOnlyMemory, SimpleMemory, StringBufferMemory, SummaryBufferMemory,
@@ -58,7 +58,7 @@ const ADAPTERS: [Adapter; 2] = [
 /// Each layer, once around the loop's model and once around the loop.
 const LAYERS: [Layer; 5] = [
     ("no layer", |model| model),
-    ("a cache", |model| Arc::new(Cached::new(model, "", MemoryCache::new(100)))),
+    ("a cache", |model| Arc::new(Cached::new(model, "", InMemoryCache::new(100)))),
     ("a rate limit", |model| Arc::new(RateLimit::new(model, 1000, Duration::from_secs(1)))),
     ("a concurrency limit", |model| Arc::new(ConcurrencyLimit::new(model, 4))),
     ("a fallback", |model| {

@@ -11,7 +11,7 @@ use ::metrics::{
 };
 use conversant_chains::{LlmChain, Maintenance};
 use conversant_core::{LanguageModel, Message, Reply, ToolCall, Usage, vars};
-use conversant_layers::{Cached, MemoryCache};
+use conversant_layers::{Cached, InMemoryCache};
 use conversant_memory::SummaryMemory;
 use conversant_models::OpenAiChat;
 use conversant_prompts::PromptTemplate;
@@ -134,7 +134,7 @@ fn calls_requests_retries_and_tokens_are_measured() {
 fn requests_of_a_memory_and_of_a_cache_are_distinguished() {
     let reply = |text: &str| Reply::new(Message::ai(text)).with_usage(Usage::new(120, 30));
     let lines = Recorded::record(async || {
-        let cached = Cached::new(ScriptedChat::new([reply("Hi.")]), "", MemoryCache::new(10));
+        let cached = Cached::new(ScriptedChat::new([reply("Hi.")]), "", InMemoryCache::new(10));
         let summary = ScriptedChat::new([reply("One."), reply("Two."), reply("Three.")]);
         let chain = LlmChain::builder()
             .prompt(PromptTemplate::from_template("Say {word}.").unwrap())

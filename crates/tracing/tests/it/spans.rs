@@ -7,7 +7,7 @@ use conversant_core::{
     CallOptions, Message, ModelError, Prices, Reply, SessionId, ToolCall, ToolError, TurnId, Usage,
     Variables, vars,
 };
-use conversant_layers::{Cached, Fallback, MemoryCache};
+use conversant_layers::{Cached, Fallback, InMemoryCache};
 use conversant_memory::{BufferMemory, InMemoryHistory, SummaryMemory};
 use conversant_models::OpenAiChat;
 use conversant_prompts::PromptTemplate;
@@ -341,7 +341,7 @@ async fn a_fallback_has_a_span_for_each_model() {
 async fn requests_of_a_memory_and_of_a_cache_are_children_of_the_chain() {
     let spans = Spans::record();
     let reply = |text: &str| Reply::new(Message::ai(text)).with_usage(Usage::new(120, 30));
-    let cached = Cached::new(ScriptedChat::new([reply("Hi.")]), "", MemoryCache::new(10));
+    let cached = Cached::new(ScriptedChat::new([reply("Hi.")]), "", InMemoryCache::new(10));
     let summary = ScriptedChat::new([reply("A greeting."), reply("Two greetings.")]);
     let chain = LlmChain::builder()
         .prompt(PromptTemplate::from_template("{question}").unwrap())
