@@ -7,7 +7,7 @@ use std::{
     fmt,
 };
 
-use conversant_core::{KeyError, Memory, Slot, SlotKind};
+use conversant_core::{Memory, Slot, SlotKind, TurnKeyError};
 
 use crate::hints::Hints;
 
@@ -115,7 +115,7 @@ pub enum WiringFault {
     },
     /// The input with the user's text, or the output with the answer, cannot be inferred.
     #[error("{0}")]
-    Key(KeyError),
+    Key(TurnKeyError),
     /// The prompt needs a variable that neither the memory nor a declared input provides.
     #[error("no input or memory provides prompt variable `{name}`{}", hint(nearest.as_deref()))]
     NotGiven {
@@ -415,7 +415,7 @@ impl Wiring<'_> {
         }
         let input = keys.input_name(inputs, memory.variables());
         let output = keys.output_name(self.outputs.iter().map(AsRef::as_ref));
-        let mut known = |name: Result<&str, KeyError>| match name {
+        let mut known = |name: Result<&str, TurnKeyError>| match name {
             Ok(name) => Some(name.to_owned()),
             Err(error) => {
                 faults.push(WiringFault::Key(error));

@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt};
 
-use conversant_core::{KeyError, MemoryError, PromptError, Report};
+use conversant_core::{MemoryError, PromptError, Report, TurnKeyError};
 #[cfg(feature = "prompts")]
 use conversant_prompts::TemplateError;
 use serde_json::Value as Json;
@@ -66,11 +66,11 @@ impl From<PromptError> for Failure {
     }
 }
 
-impl From<&KeyError> for Failure {
-    fn from(error: &KeyError) -> Self {
+impl From<&TurnKeyError> for Failure {
+    fn from(error: &TurnKeyError) -> Self {
         match error {
-            KeyError::AmbiguousInput { .. } => Self::Refused("ambiguous_input_key"),
-            KeyError::AmbiguousOutput { .. } => Self::Refused("ambiguous_output_key"),
+            TurnKeyError::AmbiguousInput { .. } => Self::Refused("ambiguous_input_key"),
+            TurnKeyError::AmbiguousOutput { .. } => Self::Refused("ambiguous_output_key"),
             other => Self::broken(other),
         }
     }

@@ -128,7 +128,7 @@ pub use self::{
     tool_call::{InvalidToolCall, ToolCall},
     transcript::Transcript,
     turn::{Turn, TurnId, TurnIdError},
-    turn_keys::{KeyError, TurnKeys},
+    turn_keys::{TurnKeyError, TurnKeys},
     value::{Value, ValueKind},
     variables::Variables,
     vector_store::{Collection, Document, Match, VectorStore, VectorStoreError, unit_vectors},

@@ -14,7 +14,7 @@ use crate::{
     prompt::Slot,
     session::SessionId,
     turn::Turn,
-    turn_keys::{KeyError, TurnKeys},
+    turn_keys::{TurnKeyError, TurnKeys},
     variables::Variables,
     version::Version,
     withheld::Bytes,
@@ -456,7 +456,7 @@ pub enum MemoryError {
     History(#[from] HistoryError),
     /// The user's input or the answer cannot be determined.
     #[error("cannot determine the turn's input or output")]
-    Key(#[from] KeyError),
+    Key(#[from] TurnKeyError),
     /// A model that the memory calls failed.
     #[error("cannot call the memory's model")]
     Model(#[from] ModelError),

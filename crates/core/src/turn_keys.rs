@@ -26,7 +26,7 @@ use crate::{nearest::nearest, prompt::Slot, variables::Variables};
 ///     fault.to_string(),
 ///     "cannot infer the user's input; call `with_input_key` on the memory with one of `human_input`, `persona`"
 /// );
-/// # Ok::<(), conversant_core::KeyError>(())
+/// # Ok::<(), conversant_core::TurnKeyError>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TurnKeys {
@@ -73,17 +73,17 @@ impl TurnKeys {
     /// LangChain 0.1.20 `langchain/memory/utils.py::get_prompt_input_key`.
     ///
     /// # Errors
-    /// [`KeyError`] if the input is missing or cannot be inferred.
+    /// [`TurnKeyError`] if the input is missing or cannot be inferred.
     pub fn input_name<'n>(
         &self,
         inputs: impl IntoIterator<Item = &'n str>,
         memory: &[Slot],
-    ) -> Result<&'n str, KeyError> {
+    ) -> Result<&'n str, TurnKeyError> {
         let mut names = inputs.into_iter();
         if let Some(key) = &self.input {
             let found: Vec<_> = names.collect();
             return found.iter().copied().find(|name| name == key).ok_or_else(|| {
-                KeyError::NoInput {
+                TurnKeyError::NoInput {
                     key: key.clone(),
                     found: found.iter().map(|&name| name.to_owned()).collect(),
                 }
@@ -91,23 +91,25 @@ impl TurnKeys {
         }
         let from_memory: HashSet<_> = memory.iter().map(Slot::name).collect();
         let is_candidate = |name: &&str| *name != "stop" && !from_memory.contains(*name);
-        only(&mut names, is_candidate).map_err(|candidates| KeyError::AmbiguousInput { candidates })
+        only(&mut names, is_candidate)
+            .map_err(|candidates| TurnKeyError::AmbiguousInput { candidates })
     }
 
     /// Returns the name of the output that is the answer: the configured one, or the only one, or
     /// the one named `output`.
     ///
     /// # Errors
-    /// [`KeyError`] if the output is missing or cannot be inferred.
+    /// [`TurnKeyError`] if the output is missing or cannot be inferred.
     pub fn output_name<'n>(
         &self,
         outputs: impl IntoIterator<Item = &'n str>,
-    ) -> Result<&'n str, KeyError> {
+    ) -> Result<&'n str, TurnKeyError> {
         let found: Vec<_> = outputs.into_iter().collect();
         let owned = || found.iter().map(|&name| name.to_owned()).collect();
         if let Some(key) = &self.output {
             let named = found.iter().copied().find(|name| name == key);
-            return named.ok_or_else(|| KeyError::NoOutput { key: key.clone(), found: owned() });
+            return named
+                .ok_or_else(|| TurnKeyError::NoOutput { key: key.clone(), found: owned() });
         }
         match found.as_slice() {
             [only] => Ok(only),
@@ -115,7 +117,7 @@ impl TurnKeys {
                 .iter()
                 .copied()
                 .find(|name| *name == "output")
-                .ok_or_else(|| KeyError::AmbiguousOutput { candidates: owned() }),
+                .ok_or_else(|| TurnKeyError::AmbiguousOutput { candidates: owned() }),
         }
     }
 
@@ -123,13 +125,13 @@ impl TurnKeys {
     /// checked first.
     ///
     /// # Errors
-    /// [`KeyError`] if either is missing or cannot be inferred.
+    /// [`TurnKeyError`] if either is missing or cannot be inferred.
     pub fn pick(
         &self,
         inputs: &Variables,
         outputs: &Variables,
         memory: &[Slot],
-    ) -> Result<(String, String), KeyError> {
+    ) -> Result<(String, String), TurnKeyError> {
         let input = self.input_name(inputs.names(), memory)?;
         let output = self.output_name(outputs.names())?;
         let text = |variables: &Variables, name| {
@@ -154,7 +156,7 @@ fn only<'n>(
 /// The user's input or the answer cannot be determined.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum KeyError {
+pub enum TurnKeyError {
     /// The user's input cannot be inferred, because there is not exactly one candidate.
     #[error("cannot infer the user's input; {}", advice("input", candidates))]
     AmbiguousInput {
@@ -206,4 +208,4 @@ fn quoted(names: &[String]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
-crate::debug_as_report!(KeyError);
+crate::debug_as_report!(TurnKeyError);

@@ -33,5 +33,5 @@ mod pip;
 pub use self::{
     catalog::{KNOWN_MODELS, KnownModel, SMOLLM2_135M},
     download_error::{DownloadError, FailedSource},
-    model_folder::{ModelFolder, Progress},
+    model_folder::{DownloadProgress, ModelFolder},
 };

@@ -25,7 +25,7 @@ pub use self::{
     environment::Environment,
     history::SimulatedHistory,
     model::SimulatedChat,
-    report::{Report, Violation},
+    report::{SimulationReport, Violation},
     seeds::run_seeds,
     subject::{Ending, SaveEnding, SimulatedCall, Subject},
     tool::SimulatedTool,
@@ -169,7 +169,7 @@ impl Simulation {
     pub fn run<S: Subject + 'static>(
         self,
         open: impl Fn(&Environment) -> S,
-    ) -> Result<Report, Violation> {
+    ) -> Result<SimulationReport, Violation> {
         let seed = self.seed;
         self.run_schedule(&open).map_err(|what| Violation { seed, what })
     }
@@ -177,7 +177,7 @@ impl Simulation {
     fn run_schedule<S: Subject + 'static>(
         &self,
         open: &dyn Fn(&Environment) -> S,
-    ) -> Result<Report, String> {
+    ) -> Result<SimulationReport, String> {
         let world = Arc::new(World::new(self.seed));
         let histories = self.sessions.iter().enumerate().map(|(index, stored)| {
             SimulatedHistory::new(Arc::clone(&stored.history), index, Arc::clone(&world))

@@ -1,8 +1,8 @@
 //! Conformance suites: the contracts of custom histories, memories, vector stores and models.
 //!
 //! A suite is an async function that takes a constructor of the implementation and runs every
-//! check. It returns a [`Report`], or a [`SuiteError`] that names each failed check and what it
-//! found. It needs no test framework. Run it in the runtime of the implementation, or with
+//! check. It returns a [`SuiteReport`], or a [`SuiteError`] that names each failed check and what
+//! it found. It needs no test framework. Run it in the runtime of the implementation, or with
 //! [`block_on`](crate::block_on).
 //!
 //! | to test a … | run | which needs |
@@ -45,6 +45,6 @@ pub use self::{
     memory::memory,
     model::{chat_model, completion_model},
     networked::{killed_history, networked_history, with_patience},
-    report::{Report, SuiteError},
+    report::{SuiteError, SuiteReport},
     vector_store::{EmbeddingFault, TopicEmbeddings, vector_store},
 };

@@ -4,7 +4,7 @@ use conversant_core::{ChatHistory, HistoryError, SessionId};
 
 use crate::{
     error::TransferError,
-    event::{Events, OmissionReason, Omitted, Progress, TransferEvent},
+    event::{Events, OmissionReason, Omitted, TransferProgress, TransferEvent},
     facts::SessionFacts,
     session_tree::{Names, SessionTree},
 };
@@ -65,7 +65,7 @@ pub async fn copy(
     from: &dyn ChatHistory,
     to: &dyn ChatHistory,
     on_event: impl FnMut(TransferEvent) + Send,
-) -> Result<Progress, TransferError> {
+) -> Result<TransferProgress, TransferError> {
     let mut pages = Sessions::new(from);
     let mut events = Events::new(on_event);
     while let Some(session) = pages.next().await? {

@@ -7,7 +7,7 @@ use conversant_core::{SessionId, Withheld};
 /// The progress of a transfer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Progress {
+pub struct TransferProgress {
     /// The number of bytes of the file that were read or written. 0 for a copy.
     pub bytes: u64,
     /// The number of conversations that were read, including those that were left out. An import
@@ -27,7 +27,7 @@ pub struct Progress {
 pub enum TransferEvent {
     /// A conversation was transferred or left out, or, where turns are transferred one by one, a
     /// turn was.
-    Progress(Progress),
+    Progress(TransferProgress),
     /// A conversation was stored, at least in part.
     Stored(StoredConversation),
     /// An item cannot be transferred.
@@ -195,13 +195,13 @@ impl fmt::Display for OmissionReason {
 
 /// The events of a transfer that goes on, and its progress.
 pub(crate) struct Events<F> {
-    pub(crate) progress: Progress,
+    pub(crate) progress: TransferProgress,
     send: F,
 }
 
 impl<F: FnMut(TransferEvent)> Events<F> {
     pub(crate) fn new(send: F) -> Self {
-        Self { progress: Progress::default(), send }
+        Self { progress: TransferProgress::default(), send }
     }
 
     /// Sends the progress.

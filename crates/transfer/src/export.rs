@@ -7,7 +7,7 @@ use conversant_core::{ChatHistory, Range, SessionId, Turn};
 use crate::{
     copy::Sessions,
     error::TransferError,
-    event::{Events, Omitted, Progress, TransferEvent},
+    event::{Events, Omitted, TransferProgress, TransferEvent},
     facts::SessionFacts,
     format::{fine_tuning, langchain_file, sharegpt},
     lines,
@@ -114,7 +114,7 @@ impl Export {
         from: &dyn ChatHistory,
         to: impl Write + Send,
         on_event: impl FnMut(TransferEvent) + Send,
-    ) -> Result<Progress, TransferError> {
+    ) -> Result<TransferProgress, TransferError> {
         let mut events = Events::new(on_event);
         let mut to = Counted { to, bytes: 0 };
         if let Format::LangChainFile(session) = &self.format {

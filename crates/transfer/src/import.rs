@@ -9,7 +9,7 @@ use crate::{
     branches::{self, Points},
     conversation::{Conversation, Grouped, Taken, Turns, session_id, session_of},
     error::{FileFault, TransferError},
-    event::{Events, OmissionReason, Omitted, Progress, StoredConversation, TransferEvent},
+    event::{Events, OmissionReason, Omitted, StoredConversation, TransferEvent, TransferProgress},
     format::{chatgpt, fine_tuning, langchain_file, sharegpt},
     json_values::{FrameError, Framed, JsonValues},
     lines,
@@ -88,9 +88,9 @@ impl Import {
     }
 
     /// Sets the number of conversations at the start of the file that are passed over, to go on
-    /// with an import that was interrupted: the [`Progress::conversations`] that it reached. 0 by
-    /// default. Of lines, it is the number of lines; a LangChain file is always read from its
-    /// start.
+    /// with an import that was interrupted: the [`TransferProgress::conversations`] that it
+    /// reached. 0 by default. Of lines, it is the number of lines; a LangChain file is always read
+    /// from its start.
     pub const fn with_start(mut self, conversations: u64) -> Self {
         self.start = conversations;
         self
@@ -121,7 +121,7 @@ impl Import {
         to: &dyn ChatHistory,
         from: impl BufRead + Send,
         on_event: impl FnMut(TransferEvent) + Send,
-    ) -> Result<Progress, TransferError> {
+    ) -> Result<TransferProgress, TransferError> {
         let mut events = Events::new(on_event);
         if matches!(self.format, Format::Lines) {
             let settings = lines::Settings {

@@ -56,7 +56,7 @@ mod session_tree;
 pub use self::{
     copy::copy,
     error::{FileFault, LineFault, TransferError},
-    event::{Omission, OmissionReason, Progress, StoredConversation, TransferEvent},
+    event::{Omission, OmissionReason, StoredConversation, TransferEvent, TransferProgress},
     export::Export,
     facts::copy_facts,
     import::Import,

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::mpsc, thread, time::Duration};
 
 use conversant_models_local::weights::{
-    KNOWN_MODELS, KnownModel, ModelFolder, Progress, SMOLLM2_135M,
+    DownloadProgress, KNOWN_MODELS, KnownModel, ModelFolder, SMOLLM2_135M,
 };
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::sync::oneshot;
@@ -99,7 +99,7 @@ impl Bar {
         Self(bar)
     }
 
-    fn show(&self, progress: &Progress) {
+    fn show(&self, progress: &DownloadProgress) {
         if let Some(total) = progress.total {
             if self.0.length() != Some(total) {
                 let template = "{wide_bar} {bytes}/{total_bytes} {eta}";

@@ -11,7 +11,7 @@ use std::{error::Error, process::ExitCode};
 
 use clap::Parser;
 use conversant_core::Report;
-use conversant_transfer::{Progress, copy};
+use conversant_transfer::{TransferProgress, copy};
 
 use crate::{file::Settings, place::Place, report::Display};
 
@@ -89,7 +89,7 @@ async fn run(
     to: Place,
     settings: &Settings,
     display: &mut Display,
-) -> Result<Progress, Box<dyn Error>> {
+) -> Result<TransferProgress, Box<dyn Error>> {
     Ok(match (from, to) {
         (Place::File(_), Place::File(_)) => {
             return Err("cannot copy a file to a file: one of the two must be a store; copy to \

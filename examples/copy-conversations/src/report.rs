@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use conversant_transfer::{OmissionReason, Progress, TransferEvent};
+use conversant_transfer::{OmissionReason, TransferEvent, TransferProgress};
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// The display of a copy.
@@ -27,7 +27,7 @@ impl Display {
 
     pub fn show(&mut self, event: TransferEvent) {
         match event {
-            TransferEvent::Progress(progress) => {
+            TransferEvent::TransferProgress(progress) => {
                 self.reached = progress.conversations;
                 self.advance(progress);
             }
@@ -39,7 +39,7 @@ impl Display {
         }
     }
 
-    fn advance(&self, progress: Progress) {
+    fn advance(&self, progress: TransferProgress) {
         self.bar.set_position(progress.bytes);
         self.bar.set_message(format!("{} turns, {} sessions", progress.turns, progress.sessions));
     }

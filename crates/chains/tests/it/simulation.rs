@@ -14,7 +14,7 @@ use conversant_memory::{
     BufferMemory, CombinedMemory, InMemoryHistory, SummaryBufferMemory, SummaryMemory, WindowMemory,
 };
 use conversant_testkit::simulation::{
-    Environment, Report, SimulatedHistory, Simulation, Subject, run_seeds,
+    Environment, SimulatedHistory, Simulation, SimulationReport, Subject, run_seeds,
 };
 
 use self::program::{Program, composed, step_with_memory};
@@ -73,7 +73,7 @@ fn one_session(simulation: Simulation) -> Simulation {
 fn run<S: Subject + 'static>(
     plan: impl Fn(Simulation) -> Simulation,
     open: impl Fn(&Environment) -> S,
-) -> Report {
+) -> SimulationReport {
     let run = |seed| plan(Simulation::new(seed)).run(&open);
     let report = run_seeds(SEEDS, run).unwrap_or_else(|violation| panic!("{violation}"));
     println!("{report:?}");
@@ -81,7 +81,7 @@ fn run<S: Subject + 'static>(
 }
 
 /// Returns whether few seeds were run, by their numbers.
-fn is_replay(report: Report) -> bool {
+fn is_replay(report: SimulationReport) -> bool {
     report.calls < SEEDS
 }
 

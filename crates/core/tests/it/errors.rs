@@ -3,9 +3,9 @@
 use std::{error::Error, time::Duration};
 
 use conversant_core::{
-    ApiError, DecodeError, FinishReason, HistoryError, KeyError, MemoryError, Message,
-    MissingVariable, ModelError, ParseError, PartialReply, PromptError, SessionIdError, Slot,
-    StatusKind, StoredMessageError, TextFault, TimeoutPhase, TransportPhase, TurnId, TurnIdError,
+    ApiError, DecodeError, FinishReason, HistoryError, MemoryError, Message, MissingVariable,
+    ModelError, ParseError, PartialReply, PromptError, SessionIdError, Slot, StatusKind,
+    StoredMessageError, TextFault, TimeoutPhase, TransportPhase, TurnId, TurnIdError, TurnKeyError,
     ValueKind, VectorStoreError, Version, Warning, vars,
 };
 
@@ -288,7 +288,9 @@ fn memory_errors() {
         "memory_errors",
         &[
             Box::new(MemoryError::from(HistoryError::Busy)),
-            Box::new(MemoryError::from(KeyError::AmbiguousInput { candidates: vec!["a".into()] })),
+            Box::new(MemoryError::from(TurnKeyError::AmbiguousInput {
+                candidates: vec!["a".into()],
+            })),
             Box::new(MemoryError::from(ModelError::Cancelled)),
             Box::new(MemoryError::OverBudget { size: 20, budget: 12 }),
             Box::new(MemoryError::Unsupported { what: "clearing" }),

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, collections::HashSet, sync::Arc};
 
 use conversant_core::{
-    Expect, HistoryError, KeyError, Message, Messages, Note, Range, SessionId, Slice, Slot,
+    Expect, HistoryError, TurnKeyError, Message, Messages, Note, Range, SessionId, Slice, Slot,
     ToolCall, Turn, TurnId, TurnKeys, UserId, Value, Version, vars,
 };
 use serde_json::json;
@@ -175,7 +175,7 @@ fn the_users_words_and_the_answer() {
 
     // The input is looked at first.
     let nothing = vars! {};
-    assert!(matches!(picked(&told, &nothing, &nothing), Err(KeyError::AmbiguousInput { .. })));
+    assert!(matches!(picked(&told, &nothing, &nothing), Err(TurnKeyError::AmbiguousInput { .. })));
     let faults = [
         picked(&told, &vars! { "a" => 1, "b" => 2 }, &answer),
         picked(&told, &vars! { "history" => "old", "stop" => 1 }, &answer),

@@ -17,7 +17,7 @@ use super::{
 /// The state of a download.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Progress {
+pub struct DownloadProgress {
     /// The source that is being tried.
     pub source: String,
     /// The bytes that are there; 0 while a source does not report them.
@@ -110,7 +110,7 @@ impl ModelFolder {
     pub fn download(
         &self,
         model: &KnownModel,
-        on_progress: &mut dyn FnMut(Progress),
+        on_progress: &mut dyn FnMut(DownloadProgress),
     ) -> Result<PathBuf, DownloadError> {
         if let Some(path) = self.find(model) {
             return Ok(path);
@@ -129,8 +129,11 @@ impl ModelFolder {
         };
 
         let source = self.address(model);
-        let progress =
-            |source: &str, received, total| Progress { source: source.to_owned(), received, total };
+        let progress = |source: &str, received, total| DownloadProgress {
+            source: source.to_owned(),
+            received,
+            total,
+        };
         on_progress(progress(&source, 0, None));
         let mut on_received = |received, total| on_progress(progress(&source, received, total));
         match hub::download(self.hub.trim_end_matches('/'), model, &part, &mut on_received) {

@@ -5,7 +5,7 @@ use std::ops::AddAssign;
 /// The numbers of one schedule, or the sums of several.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Report {
+pub struct SimulationReport {
     /// Calls that were made.
     pub calls: u64,
     /// Calls that were made again with their turn ids.
@@ -28,7 +28,7 @@ pub struct Report {
     pub forks: u64,
 }
 
-impl AddAssign for Report {
+impl AddAssign for SimulationReport {
     fn add_assign(&mut self, other: Self) {
         self.calls += other.calls;
         self.repeated += other.repeated;

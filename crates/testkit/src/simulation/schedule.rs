@@ -16,7 +16,7 @@ use super::{
     history::SimulatedHistory,
     log::{Attempt, AttemptResult, Fork, Log, SavedAgain, TipMove},
     plan::{Plan, TaskId},
-    report::Report,
+    report::SimulationReport,
     subject::{Ending, SaveEnding, SimulatedCall, Subject},
     tree,
     world::World,
@@ -38,7 +38,7 @@ pub(super) struct Schedule<'s, S> {
     running: Vec<Task>,
     next_task: TaskId,
     log: Log,
-    report: Report,
+    report: SimulationReport,
 }
 
 /// A running operation of the program or of the schedule.
@@ -82,7 +82,7 @@ impl<'s, S: Subject + 'static> Schedule<'s, S> {
         open: &'s dyn Fn() -> Arc<S>,
     ) -> Self {
         let processes = (0..plan.processes.max(1)).map(|_| open()).collect();
-        let (running, log, report) = (Vec::new(), Log::default(), Report::default());
+        let (running, log, report) = (Vec::new(), Log::default(), SimulationReport::default());
         Self { world, plan, store, session, open, processes, running, next_task: 1, log, report }
     }
 
@@ -90,7 +90,7 @@ impl<'s, S: Subject + 'static> Schedule<'s, S> {
         &self.log
     }
 
-    pub(super) const fn report(&self) -> Report {
+    pub(super) const fn report(&self) -> SimulationReport {
         self.report
     }
 

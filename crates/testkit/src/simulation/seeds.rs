@@ -2,7 +2,7 @@
 
 use std::env;
 
-use super::report::{Report, Violation};
+use super::report::{SimulationReport, Violation};
 
 /// The variable with the first seed to run.
 const FROM: &str = "CONVERSANT_SIMULATION_FROM";
@@ -24,12 +24,12 @@ const SEEDS: &str = "CONVERSANT_SIMULATION_SEEDS";
 /// See [`Simulation`](super::Simulation).
 pub fn run_seeds(
     count: u64,
-    run: impl Fn(u64) -> Result<Report, Violation>,
-) -> Result<Report, Violation> {
+    run: impl Fn(u64) -> Result<SimulationReport, Violation>,
+) -> Result<SimulationReport, Violation> {
     let number = |name: &str| env::var(name).ok()?.parse::<u64>().ok();
     let from = number(FROM).unwrap_or(0);
     let count = number(SEEDS).unwrap_or(count);
-    let mut sum = Report::default();
+    let mut sum = SimulationReport::default();
     for seed in from..from.saturating_add(count) {
         sum += run(seed)?;
     }

@@ -26,7 +26,7 @@ use conversant_core::ChatHistory;
 pub use self::{reopened::reopened_history, shared::shared_history};
 use super::{
     check::run,
-    report::{Report, Running, SuiteError},
+    report::{Running, SuiteError, SuiteReport},
 };
 
 /// Checks that a history fulfils the contract of [`ChatHistory`].
@@ -67,7 +67,7 @@ use super::{
 /// let error = block_on(suite::history(|| Forgetful)).unwrap_err();
 /// assert!(error.failed().any(|(check, _)| check == "a_turn_is_loaded_as_it_was_appended"));
 /// ```
-pub async fn history<H: ChatHistory>(make: impl Fn() -> H) -> Result<Report, SuiteError> {
+pub async fn history<H: ChatHistory>(make: impl Fn() -> H) -> Result<SuiteReport, SuiteError> {
     let mut running = Running::new("history");
     run!(running, &make() =>
         basic::a_new_session_is_empty,
@@ -138,7 +138,9 @@ pub async fn history<H: ChatHistory>(make: impl Fn() -> H) -> Result<Report, Sui
 ///
 /// # Errors
 /// [`SuiteError`], which names all checks that failed.
-pub async fn versioned_history<H: ChatHistory>(make: impl Fn() -> H) -> Result<Report, SuiteError> {
+pub async fn versioned_history<H: ChatHistory>(
+    make: impl Fn() -> H,
+) -> Result<SuiteReport, SuiteError> {
     let mut running = Running::new("versioned history");
     run!(running, &make() =>
         tip::a_version_names_its_last_turn,
@@ -156,7 +158,9 @@ pub async fn versioned_history<H: ChatHistory>(make: impl Fn() -> H) -> Result<R
 ///
 /// # Errors
 /// [`SuiteError`], which names all checks that failed.
-pub async fn branched_history<H: ChatHistory>(make: impl Fn() -> H) -> Result<Report, SuiteError> {
+pub async fn branched_history<H: ChatHistory>(
+    make: impl Fn() -> H,
+) -> Result<SuiteReport, SuiteError> {
     let mut running = Running::new("branched history");
     run!(running, &make() =>
         branch::an_answer_is_given_again,
@@ -191,7 +195,9 @@ pub async fn branched_history<H: ChatHistory>(make: impl Fn() -> H) -> Result<Re
 ///
 /// # Errors
 /// [`SuiteError`], which names all checks that failed.
-pub async fn listed_history<H: ChatHistory>(make: impl Fn() -> H) -> Result<Report, SuiteError> {
+pub async fn listed_history<H: ChatHistory>(
+    make: impl Fn() -> H,
+) -> Result<SuiteReport, SuiteError> {
     let mut running = Running::new("listed history");
     run!(running, &make() =>
         listed::a_session_is_described,

@@ -8,7 +8,7 @@ use conversant_core::{
 use super::{
     check::{Checked, Stop, ensure, run},
     malformed::{MALFORMED_MESSAGES, MALFORMED_SECRET},
-    report::{Report, Running, SuiteError},
+    report::{Running, SuiteError, SuiteReport},
 };
 
 /// Rows as langchain-community 0.0.38 (langchain-core 0.1.53) wrote them with
@@ -50,7 +50,7 @@ pub async fn langchain_history<H: ChatHistory>(
     history: &H,
     own: &dyn ChatHistory,
     rows: &dyn LangChainRows,
-) -> Result<Report, SuiteError> {
+) -> Result<SuiteReport, SuiteError> {
     let mut running = Running::new("LangChain history");
     let subject = &Subject { history, own, rows };
     run!(running, subject =>

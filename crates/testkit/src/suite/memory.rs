@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{
     check::{Checked, MAX_POLLS, ODD_TEXTS, Stop, ensure, run},
-    report::{Report, Running, SuiteError},
+    report::{Running, SuiteError, SuiteReport},
 };
 use crate::poll_then_drop;
 
@@ -61,7 +61,7 @@ use crate::poll_then_drop;
 /// assert!(report.passed().any(|check| check == "a_turn_is_saved_once"));
 /// # Ok::<(), suite::SuiteError>(())
 /// ```
-pub async fn memory<M: Memory>(make: impl Fn() -> M) -> Result<Report, SuiteError> {
+pub async fn memory<M: Memory>(make: impl Fn() -> M) -> Result<SuiteReport, SuiteError> {
     let mut running = Running::new("memory");
     run!(running, &make =>
         a_load_gives_what_is_declared,

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::{
     check::{Checked, MAX_POLLS, ODD_TEXTS, ensure, run},
-    report::{Report, Running, SuiteError},
+    report::{Running, SuiteError, SuiteReport},
 };
 use crate::{join_all::join_all, poll_then_drop};
 
@@ -50,7 +50,7 @@ use crate::{join_all::join_all, poll_then_drop};
 /// ```
 pub async fn chat_model<M: ChatModel + 'static>(
     make: impl Fn() -> M,
-) -> Result<Report, SuiteError> {
+) -> Result<SuiteReport, SuiteError> {
     model("chat model", || LanguageModel::chat(make())).await
 }
 
@@ -72,14 +72,14 @@ pub async fn chat_model<M: ChatModel + 'static>(
 /// ```
 pub async fn completion_model<M: CompletionModel + 'static>(
     make: impl Fn() -> M,
-) -> Result<Report, SuiteError> {
+) -> Result<SuiteReport, SuiteError> {
     model("completion model", || LanguageModel::completion(make())).await
 }
 
 async fn model(
     suite: &'static str,
     make: impl Fn() -> LanguageModel,
-) -> Result<Report, SuiteError> {
+) -> Result<SuiteReport, SuiteError> {
     let mut running = Running::new(suite);
     run!(running, &make() =>
         an_answer_is_from_the_model,

@@ -16,7 +16,7 @@ use self::network::Network;
 pub use self::{killed::killed_history, patience::with_patience};
 use super::{
     check::{run, run_at_once},
-    report::{Report, Running, SuiteError},
+    report::{Running, SuiteError, SuiteReport},
 };
 
 /// Checks that a history behind a network loses and doubles nothing while connections break, stall
@@ -42,7 +42,7 @@ use super::{
 /// # Ok(())
 /// # }
 /// ```
-pub async fn networked_history<H, F, Fut>(server: &str, open: F) -> Result<Report, SuiteError>
+pub async fn networked_history<H, F, Fut>(server: &str, open: F) -> Result<SuiteReport, SuiteError>
 where
     H: ChatHistory,
     F: Fn(SocketAddr) -> Fut,

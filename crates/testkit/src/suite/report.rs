@@ -8,13 +8,13 @@ use super::check::{Checked, Stop};
 ///
 /// `Display` is a line for each check.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Report {
+pub struct SuiteReport {
     suite: &'static str,
     passed: Vec<&'static str>,
     skipped: Vec<(&'static str, String)>,
 }
 
-impl Report {
+impl SuiteReport {
     /// Returns the names of the checks that passed, in the order of the suite.
     pub fn passed(&self) -> impl Iterator<Item = &str> {
         self.passed.iter().copied()
@@ -27,9 +27,9 @@ impl Report {
     /// A store with notes makes sure that they were checked:
     ///
     /// ```
-    /// use conversant_testkit::suite::Report;
+    /// use conversant_testkit::suite::SuiteReport;
     ///
-    /// fn assert_complete(report: &Report) {
+    /// fn assert_complete(report: &SuiteReport) {
     ///     assert_eq!(report.skipped().next(), None, "{report}");
     /// }
     /// ```
@@ -38,7 +38,7 @@ impl Report {
     }
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for SuiteReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the {} suite:", self.suite)?;
         self.passed.iter().try_for_each(|name| write!(f, "\n  passed {name}"))?;
@@ -78,13 +78,13 @@ conversant_core::debug_as_report!(SuiteError);
 
 /// A suite while it runs.
 pub(super) struct Running {
-    report: Report,
+    report: SuiteReport,
     failed: Vec<(&'static str, String)>,
 }
 
 impl Running {
     pub(super) fn new(suite: &'static str) -> Self {
-        let report = Report { suite, passed: Vec::new(), skipped: Vec::new() };
+        let report = SuiteReport { suite, passed: Vec::new(), skipped: Vec::new() };
         Self { report, failed: Vec::new() }
     }
 
@@ -96,7 +96,7 @@ impl Running {
         }
     }
 
-    pub(super) fn finish(self) -> Result<Report, SuiteError> {
+    pub(super) fn finish(self) -> Result<SuiteReport, SuiteError> {
         let Self { report, failed } = self;
         if failed.is_empty() {
             return Ok(report);

@@ -12,7 +12,7 @@ use conversant_core::{
 
 use super::{
     check::{Checked, MAX_POLLS, ODD_TEXTS, Stop, ensure, run},
-    report::{Report, Running, SuiteError},
+    report::{Running, SuiteError, SuiteReport},
 };
 use crate::poll_then_drop;
 
@@ -164,7 +164,7 @@ impl Embeddings for TopicEmbeddings {
 /// ```
 pub async fn vector_store<S: VectorStore>(
     make: impl AsyncFn(TopicEmbeddings) -> S,
-) -> Result<Report, SuiteError> {
+) -> Result<SuiteReport, SuiteError> {
     let mut running = Running::new("vector store");
     run!(running, &make =>
         a_new_collection_is_empty,

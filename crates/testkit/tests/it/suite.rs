@@ -15,7 +15,7 @@ mod vector_store;
 
 use std::{collections::BTreeSet, future::poll_fn, task::Poll};
 
-use conversant_testkit::suite::{Report, SuiteError};
+use conversant_testkit::suite::{SuiteError, SuiteReport};
 
 /// Waits once, so that there is a point at which to be dropped and others to go on.
 async fn wait() {
@@ -37,7 +37,7 @@ async fn wait() {
 #[track_caller]
 fn each_check_finds_its_flaw<F: Copy + std::fmt::Debug + Sync>(
     flaws: &[(F, &'static str)],
-    run: impl Fn(Option<F>) -> Result<Report, SuiteError> + Sync,
+    run: impl Fn(Option<F>) -> Result<SuiteReport, SuiteError> + Sync,
 ) {
     std::thread::scope(|scope| {
         for (flaw, check) in flaws {

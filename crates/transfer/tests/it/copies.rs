@@ -9,7 +9,7 @@ use conversant_history_jsonl::JsonlHistory;
 use conversant_history_sqlite::{LangChainSqliteHistory, SqliteHistory};
 use conversant_memory::{Facts, InMemoryHistory};
 use conversant_testkit::{FailingHistory, FailureMode, HistoryCall, block_on};
-use conversant_transfer::{Export, Import, Progress, TransferEvent, copy, copy_facts};
+use conversant_transfer::{Export, Import, TransferProgress, TransferEvent, copy, copy_facts};
 use serde_json::{Map, Value as Json, json};
 
 use crate::support::{append, copied, exchange, export, filled, import, load, session, turns};
@@ -21,9 +21,9 @@ fn a_history_is_copied_and_copied_again() {
     let files = JsonlHistory::open(folder.path()).unwrap();
     append(&files, "it's a \u{1f600}", &exchange(0)).unwrap();
     for _ in 0..2 {
-        let mut last = Progress::default();
+        let mut last = TransferProgress::default();
         let done = block_on(copy(&history, &files, |event| {
-            if let TransferEvent::Progress(progress) = event {
+            if let TransferEvent::TransferProgress(progress) = event {
                 last = progress;
             }
         }))

@@ -5,7 +5,7 @@ use std::{fmt::Write as _, time::UNIX_EPOCH};
 use conversant_core::{ChatHistory, Expect, HistoryError, Range, SessionId, Slice, Turn, Version};
 use conversant_memory::InMemoryHistory;
 use conversant_testkit::block_on;
-use conversant_transfer::{Export, Import, Progress, TransferError, TransferEvent, copy};
+use conversant_transfer::{Export, Import, TransferProgress, TransferError, TransferEvent, copy};
 
 pub(crate) const CHATGPT: &str = include_str!("data/chatgpt.json");
 pub(crate) const SHAREGPT: &str = include_str!("data/sharegpt.json");
@@ -41,7 +41,7 @@ pub(crate) fn import(
     import: &Import,
     to: &dyn ChatHistory,
     file: &[u8],
-) -> (Result<Progress, TransferError>, Vec<String>) {
+) -> (Result<TransferProgress, TransferError>, Vec<String>) {
     let mut omissions = Vec::new();
     let outcome = block_on(import.run(to, file, |event| {
         if let TransferEvent::Omitted(omission) = event {
@@ -64,7 +64,7 @@ pub(crate) fn export(export: &Export, from: &dyn ChatHistory) -> (String, Vec<St
 }
 
 /// Copies a history, and returns the progress and the omissions as text.
-pub(crate) fn copied(from: &dyn ChatHistory, to: &dyn ChatHistory) -> (Progress, Vec<String>) {
+pub(crate) fn copied(from: &dyn ChatHistory, to: &dyn ChatHistory) -> (TransferProgress, Vec<String>) {
     let mut omissions = Vec::new();
     let done = block_on(copy(from, to, |event| {
         if let TransferEvent::Omitted(omission) = event {

@@ -7,7 +7,7 @@ use crate::{
     join_all::join_all,
     suite::{
         check::{Checked, ensure, run},
-        report::{Report, Running, SuiteError},
+        report::{Running, SuiteError, SuiteReport},
     },
 };
 
@@ -33,7 +33,9 @@ use crate::{
 ///     Ok(())
 /// }
 /// ```
-pub async fn reopened_history<H: ChatHistory>(open: impl Fn() -> H) -> Result<Report, SuiteError> {
+pub async fn reopened_history<H: ChatHistory>(
+    open: impl Fn() -> H,
+) -> Result<SuiteReport, SuiteError> {
     let mut running = Running::new("reopened history");
     run!(running, &open =>
         a_conversation_outlives_its_handle,

@@ -7,7 +7,7 @@ use crate::{
     join_all::join_all,
     suite::{
         check::{Checked, Stop, ensure, run},
-        report::{Report, Running, SuiteError},
+        report::{Running, SuiteError, SuiteReport},
     },
 };
 
@@ -23,7 +23,7 @@ const TURNS: usize = 24;
 ///
 /// # Errors
 /// [`SuiteError`], which names all checks that failed.
-pub async fn shared_history<H: ChatHistory>(handles: &[H]) -> Result<Report, SuiteError> {
+pub async fn shared_history<H: ChatHistory>(handles: &[H]) -> Result<SuiteReport, SuiteError> {
     let mut running = Running::new("shared history");
     run!(running, handles =>
         writers_of_all_handles_have_one_order,

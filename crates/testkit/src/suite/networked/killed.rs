@@ -18,7 +18,7 @@ use crate::{
     servers::Server,
     suite::{
         check::{Checked, Stop, ensure, run},
-        report::{Report, Running, SuiteError},
+        report::{Running, SuiteError, SuiteReport},
     },
 };
 
@@ -56,7 +56,7 @@ const KILLS: usize = 2;
 pub async fn killed_history<H: ChatHistory>(
     handles: &[H],
     server: impl Server,
-) -> Result<Report, SuiteError> {
+) -> Result<SuiteReport, SuiteError> {
     let mut running = Running::new("killed history");
     let subject = &Subject { handles, server: Arc::new(Mutex::new(server)) };
     run!(running, subject =>
