@@ -4,6 +4,7 @@
 mod branch;
 mod chain;
 mod earlier;
+mod in_order;
 mod label;
 pub(crate) mod lease;
 pub(crate) mod list;
