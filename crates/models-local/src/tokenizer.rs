@@ -43,61 +43,12 @@ impl Tokenizer {
                 supported: "`gpt2` (byte-level pair encoding)",
             });
         }
-        let list = |key: &str| {
-            gguf.texts(key).ok_or_else(|| gguf.fault(format!("missing metadata `{key}`")))
-        };
-        let tokens = list("tokenizer.ggml.tokens")?;
+        let tokens = list(gguf, "tokenizer.ggml.tokens")?;
         if tokens.is_empty() {
             return Err(gguf.fault("the tokenizer has no tokens"));
         }
-        let types = gguf.counts("tokenizer.ggml.token_type").unwrap_or_default();
-        let types = types.into_iter().chain(std::iter::repeat(1));
-        let pre = gguf.text("tokenizer.ggml.pre").unwrap_or("gpt-2");
-        let merges = list("tokenizer.ggml.merges")?;
-
-        let numbered = || (0..).zip(&tokens).map(|(id, token): (u32, _)| (id, (*token).to_owned()));
-        let merges = merges.into_iter().map(|merge| {
-            let (left, right) = merge.split_once(' ')?;
-            Some((left.to_owned(), right.to_owned()))
-        });
-        let merges: Option<Vec<_>> = merges.collect();
-        let merges = merges.ok_or_else(|| gguf.fault("the tokenizer has an invalid merge"))?;
-        let (pre_tokenizer, ignore_merges) =
-            pre_tokenizer::by_name(pre).ok_or_else(|| ModelFileError::Unsupported {
-                path: gguf.path.clone(),
-                part: "pre-tokenizer",
-                name: pre.to_owned(),
-                supported: pre_tokenizer::NAMES,
-            })?;
-        let vocabulary: Vocab = numbered().map(|(id, token)| (token, id)).collect();
-        let model = BPE::builder()
-            .vocab_and_merges(vocabulary, merges)
-            .ignore_merges(ignore_merges)
-            .build()
-            .map_err(|error| ModelFileError::Format {
-                path: gguf.path.clone(),
-                what: "the tokenizer's merges do not fit its tokens".to_owned(),
-                source: Some(error),
-            })?;
-        let mut encoder = tokenizers::Tokenizer::new(model);
-        encoder.with_pre_tokenizer(Some(pre_tokenizer));
-
-        let mut control = ControlTokens::default();
-        let mut bytes = Vec::with_capacity(tokens.len());
-        for ((id, token), kind) in numbered().zip(types) {
-            match kind {
-                CONTROL => {
-                    control.add(token, id);
-                    bytes.push(Box::default());
-                }
-                USER_DEFINED => {
-                    bytes.push(token.as_bytes().into());
-                    control.add(token, id);
-                }
-                _ => bytes.push(byte_alphabet::decode(&token)),
-            }
-        }
-        control.sort();
+        let encoder = encoder(gguf, &tokens)?;
+        let (control, bytes) = pieces(gguf, &tokens);
         let id = |name: &str| {
             let id = gguf.count(&format!("tokenizer.ggml.{name}_token_id"))?;
             u32::try_from(id).ok().filter(|id| (*id as usize) < tokens.len())
@@ -181,4 +132,66 @@ impl Tokenizer {
         };
         (name(self.begin), name(self.ends.first().copied()))
     }
+}
+
+fn list<'g>(gguf: &'g Gguf, key: &str) -> Result<Vec<&'g str>, ModelFileError> {
+    gguf.texts(key).ok_or_else(|| gguf.fault(format!("missing metadata `{key}`")))
+}
+
+fn numbered(tokens: &[&str]) -> impl Iterator<Item = (u32, String)> {
+    (0..).zip(tokens).map(|(id, token)| (id, (*token).to_owned()))
+}
+
+/// Returns the pair encoding of a file's tokens.
+fn encoder(gguf: &Gguf, tokens: &[&str]) -> Result<tokenizers::Tokenizer, ModelFileError> {
+    let merges = list(gguf, "tokenizer.ggml.merges")?.into_iter().map(|merge| {
+        let (left, right) = merge.split_once(' ')?;
+        Some((left.to_owned(), right.to_owned()))
+    });
+    let merges: Option<Vec<_>> = merges.collect();
+    let merges = merges.ok_or_else(|| gguf.fault("the tokenizer has an invalid merge"))?;
+    let pre = gguf.text("tokenizer.ggml.pre").unwrap_or("gpt-2");
+    let (pre_tokenizer, ignore_merges) =
+        pre_tokenizer::by_name(pre).ok_or_else(|| ModelFileError::Unsupported {
+            path: gguf.path.clone(),
+            part: "pre-tokenizer",
+            name: pre.to_owned(),
+            supported: pre_tokenizer::NAMES,
+        })?;
+    let vocabulary: Vocab = numbered(tokens).map(|(id, token)| (token, id)).collect();
+    let model = BPE::builder()
+        .vocab_and_merges(vocabulary, merges)
+        .ignore_merges(ignore_merges)
+        .build()
+        .map_err(|error| ModelFileError::Format {
+            path: gguf.path.clone(),
+            what: "the tokenizer's merges do not fit its tokens".to_owned(),
+            source: Some(error),
+        })?;
+    let mut encoder = tokenizers::Tokenizer::new(model);
+    encoder.with_pre_tokenizer(Some(pre_tokenizer));
+    Ok(encoder)
+}
+
+/// Returns the control tokens of a file, and the bytes of each token.
+fn pieces(gguf: &Gguf, tokens: &[&str]) -> (ControlTokens, Vec<Box<[u8]>>) {
+    let types = gguf.counts("tokenizer.ggml.token_type").unwrap_or_default();
+    let types = types.into_iter().chain(std::iter::repeat(1));
+    let mut control = ControlTokens::default();
+    let mut bytes = Vec::with_capacity(tokens.len());
+    for ((id, token), kind) in numbered(tokens).zip(types) {
+        match kind {
+            CONTROL => {
+                control.add(token, id);
+                bytes.push(Box::default());
+            }
+            USER_DEFINED => {
+                bytes.push(token.as_bytes().into());
+                control.add(token, id);
+            }
+            _ => bytes.push(byte_alphabet::decode(&token)),
+        }
+    }
+    control.sort();
+    (control, bytes)
 }
