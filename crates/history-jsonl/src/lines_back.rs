@@ -10,8 +10,8 @@ use crate::page_cache::Source;
 /// The bytes that are read first. Each later read is twice as long as the one before.
 const FIRST_BYTES: u64 = 16 * 1024;
 
-/// The last read from the page cache: with the reads before it, what is decoded in a fraction of a
-/// millisecond. More is read by a thread of the store.
+/// The last read from the page cache: 112 KiB with the reads before it, which are decoded in a
+/// fraction of a millisecond. More is read by a thread of the store.
 const LAST_CACHED_BYTES: u64 = 4 * FIRST_BYTES;
 
 /// The lines of a part of a file, newest first.

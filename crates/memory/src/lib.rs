@@ -18,11 +18,12 @@
 //! | [`VectorStoreMemory`] | `vectors` | the turns nearest in meaning | `VectorStoreRetrieverMemory` |
 //! | [`CombinedMemory`] | `combined` | the variables of several memories | `CombinedMemory` |
 //! | [`ReadOnlyMemory`] | | another memory, without changing it | `ReadOnlySharedMemory` |
+//! | [`LeasedMemory`] | | another memory, by one process at a time | |
 //! | [`SimpleMemory`] | | fixed variables | `SimpleMemory` |
 //!
 //! All features are on by default.
 //!
-//! All but the last three have their own in-memory conversation unless `with_history` sets another.
+//! All but the last four have their own in-memory conversation unless `with_history` sets another.
 //! Keys, prefixes and defaults are LangChain's. Limits remove whole turns; [`Trim::LangChain`]
 //! removes messages as LangChain does. Memories that call a model do so in
 //! [`maintain`](conversant_core::Memory::maintain), which a chain calls after each answer. Without

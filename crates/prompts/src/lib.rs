@@ -2,7 +2,7 @@
 //!
 //! Depend on this crate to make prompts: it is `conversant-core`'s
 //! [`Prompt`](conversant_core::Prompt) for templates, without I/O, runtime or provider. To
-//! write a model, a memory or a prompt of another kind depends on `conversant-core` alone.
+//! write a model, a memory or a prompt of another kind, depend on `conversant-core` alone.
 //!
 //! | | |
 //! |---|---|
