@@ -27,7 +27,7 @@ impl Display {
 
     pub fn show(&mut self, event: TransferEvent) {
         match event {
-            TransferEvent::TransferProgress(progress) => {
+            TransferEvent::Progress(progress) => {
                 self.reached = progress.conversations;
                 self.advance(progress);
             }

@@ -23,7 +23,7 @@ fn a_history_is_copied_and_copied_again() {
     for _ in 0..2 {
         let mut last = TransferProgress::default();
         let done = block_on(copy(&history, &files, |event| {
-            if let TransferEvent::TransferProgress(progress) = event {
+            if let TransferEvent::Progress(progress) = event {
                 last = progress;
             }
         }))
