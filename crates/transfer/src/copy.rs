@@ -4,7 +4,7 @@ use conversant_core::{ChatHistory, HistoryError, SessionId};
 
 use crate::{
     error::TransferError,
-    event::{Events, OmissionReason, Omitted, TransferProgress, TransferEvent},
+    event::{Events, OmissionReason, Omitted, TransferEvent, TransferProgress},
     facts::SessionFacts,
     session_tree::{Names, SessionTree},
 };

@@ -7,7 +7,7 @@ use conversant_core::{ChatHistory, Range, SessionId, Turn};
 use crate::{
     copy::Sessions,
     error::TransferError,
-    event::{Events, Omitted, TransferProgress, TransferEvent},
+    event::{Events, Omitted, TransferEvent, TransferProgress},
     facts::SessionFacts,
     format::{fine_tuning, langchain_file, sharegpt},
     lines,

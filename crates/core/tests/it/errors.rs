@@ -267,7 +267,7 @@ fn what_a_service_answers_to_an_error_of_a_store() {
         assert_eq!((error.http_status(), error.is_retryable()), (status, retryable), "{class}");
         assert_eq!(error.class(), class);
     }
-    let key = KeyError::AmbiguousInput { candidates: vec!["a".into()] };
+    let key = TurnKeyError::AmbiguousInput { candidates: vec!["a".into()] };
     for (error, class, status, retryable) in [
         (ModelError::custom("overloaded", true, None).into(), "custom", 503, true),
         (ModelError::Cancelled.into(), "cancelled", 502, false),

@@ -3,8 +3,8 @@
 use std::{borrow::Cow, collections::HashSet, sync::Arc};
 
 use conversant_core::{
-    Expect, HistoryError, TurnKeyError, Message, Messages, Note, Range, SessionId, Slice, Slot,
-    ToolCall, Turn, TurnId, TurnKeys, UserId, Value, Version, vars,
+    Expect, HistoryError, Message, Messages, Note, Range, SessionId, Slice, Slot, ToolCall, Turn,
+    TurnId, TurnKeyError, TurnKeys, UserId, Value, Version, vars,
 };
 use serde_json::json;
 

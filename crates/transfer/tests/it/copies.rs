@@ -9,7 +9,7 @@ use conversant_history_jsonl::JsonlHistory;
 use conversant_history_sqlite::{LangChainSqliteHistory, SqliteHistory};
 use conversant_memory::{Facts, InMemoryHistory};
 use conversant_testkit::{FailingHistory, FailureMode, HistoryCall, block_on};
-use conversant_transfer::{Export, Import, TransferProgress, TransferEvent, copy, copy_facts};
+use conversant_transfer::{Export, Import, TransferEvent, TransferProgress, copy, copy_facts};
 use serde_json::{Map, Value as Json, json};
 
 use crate::support::{append, copied, exchange, export, filled, import, load, session, turns};

@@ -5,7 +5,7 @@ use std::{fmt::Write as _, time::UNIX_EPOCH};
 use conversant_core::{ChatHistory, Expect, HistoryError, Range, SessionId, Slice, Turn, Version};
 use conversant_memory::InMemoryHistory;
 use conversant_testkit::block_on;
-use conversant_transfer::{Export, Import, TransferProgress, TransferError, TransferEvent, copy};
+use conversant_transfer::{Export, Import, TransferError, TransferEvent, TransferProgress, copy};
 
 pub(crate) const CHATGPT: &str = include_str!("data/chatgpt.json");
 pub(crate) const SHAREGPT: &str = include_str!("data/sharegpt.json");
@@ -64,7 +64,10 @@ pub(crate) fn export(export: &Export, from: &dyn ChatHistory) -> (String, Vec<St
 }
 
 /// Copies a history, and returns the progress and the omissions as text.
-pub(crate) fn copied(from: &dyn ChatHistory, to: &dyn ChatHistory) -> (TransferProgress, Vec<String>) {
+pub(crate) fn copied(
+    from: &dyn ChatHistory,
+    to: &dyn ChatHistory,
+) -> (TransferProgress, Vec<String>) {
     let mut omissions = Vec::new();
     let done = block_on(copy(from, to, |event| {
         if let TransferEvent::Omitted(omission) = event {
