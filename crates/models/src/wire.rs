@@ -29,7 +29,7 @@
 //! | a reason such as `length` or `SAFETY`, and then `stop` | the first: the answer was cut off |
 //! | a call without arguments | a call with none; in an answer that was cut off, an invalid call |
 //! | an object with a message and a type or status that is not an error | nothing |
-//! | half of a character, as an escape | an error: it is not JSON that can be read |
+//! | half of a character, as an escape | joined with the half that the next string or event begins with; alone, U+FFFD |
 //! | an error in `error`, `errors`, `base_resp`, a choice, a delta, a message, an event of type `error` | an error, unless its value is empty, zero or `false` |
 //! | an error as a line without `data:`, or in a last event without a blank line | an error |
 //! | lines of JSON without `data:` (NDJSON) | events, streamed if labelled so |
@@ -70,6 +70,7 @@ mod responses;
 mod sse;
 mod stream;
 mod stream_form;
+mod surrogates;
 mod tolerant;
 mod tool_arguments;
 mod tool_call_accumulator;

@@ -9,6 +9,7 @@ use super::{
     answer::Answer,
     api_error,
     sse::{SseDecoder, SseEvent},
+    surrogates,
 };
 
 /// The default limit of an answer, in bytes of text, reasoning and arguments: 32 MiB.
@@ -83,6 +84,11 @@ pub trait StreamedAnswer: Clone + Send + Sized + Unpin + 'static {
         event: SseEvent<'_>,
         pieces: &mut VecDeque<Delta>,
     ) -> Result<bool, ModelError>;
+
+    /// Returns whether nothing follows an event.
+    fn is_last(_data: &str) -> bool {
+        false
+    }
 
     /// Returns the copy on which events that hold several are tried.
     fn trial(&mut self) -> &mut Trial<Self>;
@@ -180,6 +186,52 @@ fn with_one_name(mut line: &str) -> &str {
     line
 }
 
+/// An event that ends with half of a character. The other half may come with the next event.
+#[derive(Debug, Clone)]
+struct OpenEvent {
+    event: String,
+    data: String,
+}
+
+/// Takes an event. Halves of characters are joined or replaced, and an event that ends with the
+/// first half of one waits for the next.
+fn take_event<A: StreamedAnswer>(
+    answer: &mut A,
+    open: &mut Option<Box<OpenEvent>>,
+    event: SseEvent<'_>,
+    pieces: &mut VecDeque<Delta>,
+) -> Result<bool, ModelError> {
+    let error = match answer.take(event, pieces) {
+        Err(ModelError::Decode(error)) => error,
+        taken => return taken,
+    };
+    let Some(mended) = surrogates::mended(event.data) else {
+        return Err(ModelError::Decode(error));
+    };
+    if mended.is_open && !A::is_last(&mended.text) {
+        let SseEvent { event, data } = event;
+        *open = Some(Box::new(OpenEvent { event: event.to_owned(), data: data.to_owned() }));
+        return Ok(false);
+    }
+    answer.take(SseEvent { data: &mended.text, ..event }, pieces)
+}
+
+/// Takes an event after one that ended with half of a character.
+fn take_after_open<A: StreamedAnswer>(
+    answer: &mut A,
+    open: &mut Option<Box<OpenEvent>>,
+    event: SseEvent<'_>,
+    pieces: &mut VecDeque<Delta>,
+) -> Result<bool, ModelError> {
+    let is_between = is_keep_alive(event.event) || is_keep_alive(event.data.trim());
+    let Some(before) = open.take_if(|_| !is_between) else { return answer.take(event, pieces) };
+    let (data, next) = surrogates::joined(&before.data, event.data);
+    match answer.take(SseEvent { event: &before.event, data: &data }, pieces)? {
+        true => Ok(true),
+        false => take_event(answer, open, SseEvent { data: &next, ..event }, pieces),
+    }
+}
+
 /// Decodes a streamed answer: [`StreamDecoder`](super::StreamDecoder) and
 /// [`ResponsesStreamDecoder`](super::ResponsesStreamDecoder).
 #[derive(Debug, Clone)]
@@ -187,6 +239,7 @@ pub struct AnswerDecoder<A> {
     sse: SseDecoder,
     answer: A,
     pieces: VecDeque<Delta>,
+    open: Option<Box<OpenEvent>>,
     has_begun: bool,
     is_done: bool,
 }
@@ -198,6 +251,7 @@ impl<A: StreamedAnswer> AnswerDecoder<A> {
             sse: SseDecoder::with_limits(max_event, max_event),
             answer,
             pieces: VecDeque::new(),
+            open: None,
             has_begun: false,
             is_done: false,
         }
@@ -232,7 +286,11 @@ impl<A: StreamedAnswer> AnswerDecoder<A> {
         }
         let Some(event) = self.sse.next_event()? else { return Ok(false) };
         self.has_begun |= !event.data.is_empty();
-        self.is_done = self.answer.take(event, &mut self.pieces)?;
+        let Self { answer, open, pieces, .. } = self;
+        self.is_done = match open {
+            None => take_event(answer, open, event, pieces),
+            Some(_) => take_after_open(answer, open, event, pieces),
+        }?;
         Ok(true)
     }
 
@@ -244,6 +302,11 @@ impl<A: StreamedAnswer> AnswerDecoder<A> {
     pub fn end_input(&mut self) -> Result<(), ModelError> {
         self.sse.end_json_line();
         while self.read_event()? {}
+        if let Some(open) = self.open.take() {
+            let (data, _) = surrogates::joined(&open.data, "");
+            let event = SseEvent { event: &open.event, data: &data };
+            self.is_done = self.answer.take(event, &mut self.pieces)?;
+        }
         if self.is_whole() {
             return Ok(());
         }

@@ -6,7 +6,10 @@ use std::borrow::Cow;
 use conversant_core::{DecodeError, ModelError, Withheld};
 use serde_json::error::Category;
 
-use super::tolerant::{ReadTolerant, Tolerant};
+use super::{
+    surrogates,
+    tolerant::{ReadTolerant, Tolerant},
+};
 
 /// The maximum size of the part of a body that an error keeps, in bytes.
 pub(crate) const MAX_KEPT: usize = 8 * 1024;
@@ -142,9 +145,14 @@ fn skip_string(text: &str) -> &str {
     end.and_then(|end| text.get(end + 2..)).unwrap_or_default()
 }
 
-/// Returns the text that is to be read as JSON, repaired if a server is known to write it wrongly.
+/// Returns the text that is to be read as JSON, repaired if a server is known to write it wrongly:
+/// numbers of Python, and halves of characters.
 pub(super) fn repaired(text: &str) -> Cow<'_, str> {
-    without_nan(text).map_or(Cow::Borrowed(text), Cow::Owned)
+    let text = without_nan(text).map_or(Cow::Borrowed(text), Cow::Owned);
+    match surrogates::mended(&text) {
+        Some(mended) => Cow::Owned(mended.text),
+        None => text,
+    }
 }
 
 #[cfg(test)]

@@ -70,7 +70,7 @@ pub(crate) fn read_answer(body: &[u8]) -> Result<Answer, ModelError> {
             repaired = self::repaired(json);
             match read_first(&repaired) {
                 Some(answer) => answer,
-                None if has_json_lines(json) => return read_events(json),
+                None if has_json_lines(&repaired) => return read_events(json),
                 None => {
                     let error_in_body = api_error::instead_of_answer(body);
                     return Err(error_in_body.map_or_else(|| error.into(), api_error::in_body));

@@ -19,6 +19,7 @@ mod endpoints;
 mod events;
 mod faults;
 mod fuzz;
+mod halves_of_characters;
 mod odd_values;
 mod proxies;
 mod recorded;

@@ -20,7 +20,7 @@ use crate::wire::{
         is_done_marker, is_keep_alive, take_apart,
     },
     api_error,
-    decode::{in_event, read, repaired},
+    decode::{in_event, read, without_nan},
     message_in::JsonText,
     sse::SseEvent,
     tolerant::{AnyValue, Count, Text, tolerant},
@@ -159,6 +159,11 @@ impl StreamedAnswer for ResponseAccumulator {
         if self.answer.is_some() { Ending::Certain } else { Ending::Open }
     }
 
+    fn is_last(data: &str) -> bool {
+        let kind = read::<EventIn<'_>>(data).ok().and_then(|event| event.kind);
+        kind.is_some_and(|kind| ENDS.contains(&&*kind.0))
+    }
+
     fn partial(&self) -> PartialReply {
         PartialReply::new(self.items.iter().map(ItemAccumulator::text).collect::<String>())
     }
@@ -199,10 +204,7 @@ impl ResponseAccumulator {
         if let Some(error) = api_error::instead_of_answer(data.as_bytes()) {
             return Err(self.stream_error(error));
         }
-        let text = repaired(data);
-        if text == data {
-            return Err(in_event(error));
-        }
+        let Some(text) = without_nan(data) else { return Err(in_event(error)) };
         let event = read::<EventIn<'_>>(&text).map_err(in_event)?;
         self.take_read(event, data)
     }

@@ -48,11 +48,18 @@ pub(crate) fn read_response(body: &[u8]) -> Result<Answer, ModelError> {
         decoder.end_input()?;
         return decoder.into_answer();
     }
-    let repaired = repaired(json);
-    let response: ResponseIn<'_> = read(&repaired).map_err(|error| {
-        let found = api_error::instead_of_answer(body);
-        found.map_or_else(|| error.into(), api_error::in_body)
-    })?;
+    let repaired;
+    let response = match read::<ResponseIn<'_>>(json) {
+        Ok(response) => response,
+        Err(error) => {
+            repaired = self::repaired(json);
+            let again = if *repaired == *json { Err(error) } else { read(&repaired) };
+            again.map_err(|error| {
+                let found = api_error::instead_of_answer(body);
+                found.map_or_else(|| error.into(), api_error::in_body)
+            })?
+        }
+    };
     if let Some(error) = response.failure(body) {
         return Err(api_error::in_body(error));
     }
