@@ -321,3 +321,69 @@ fn a_question_in_the_output_is_not_the_answer() {
         assert!(!serde_json::to_string(&reply.message).unwrap().contains("brief"));
     }
 }
+
+/// Requests need no type for a message, and some servers answer so.
+#[test]
+fn an_item_without_a_type_is_what_its_fields_say() {
+    let read = |output: Json| {
+        let body = json!({"status": "completed", "output": output});
+        let event = json!({"type": "response.completed", "response": body});
+        let mut decoder = ResponsesStreamDecoder::new();
+        decoder.feed(format!("data: {event}\n\n").into());
+        while decoder.next_delta().unwrap().is_some() {}
+        let whole = decode_responses_response(body.to_string().as_bytes()).unwrap();
+        assert_eq!(decoder.finish().unwrap().message, whole.message);
+        whole
+    };
+    let part = json!([{"type": "output_text", "text": "hi"}]);
+    for item in [
+        json!({"role": "assistant", "content": part}),
+        json!({"type": null, "role": "assistant", "content": "hi"}),
+        json!({"content": part}),
+    ] {
+        assert_eq!(read(json!([item])).text(), "hi", "{item}");
+    }
+    let call = json!({"call_id": "c", "name": "f", "arguments": "{}"});
+    assert_eq!(read(json!([call])).message.tool_calls()[0].name, "f");
+}
+
+/// A turn with a call that nobody answers is not whole.
+#[test]
+fn calls_of_other_kinds_are_calls_that_cannot_be_made() {
+    for (item, name, input) in [
+        (
+            json!({"type": "custom_tool_call", "call_id": "c", "name": "f", "input": "raw"}),
+            "f",
+            "raw",
+        ),
+        (
+            json!({"type": "mcp_approval_request", "id": "c", "name": "f", "arguments": "{}"}),
+            "f",
+            "{}",
+        ),
+        (
+            json!({"type": "computer_call", "call_id": "c", "action": {"type": "wait"}}),
+            "computer_call",
+            r#"{"type":"wait"}"#,
+        ),
+        (
+            json!({"type": "local_shell_call", "call_id": "c", "action": {"a": 1}}),
+            "local_shell_call",
+            r#"{"a":1}"#,
+        ),
+    ] {
+        let body = json!({"status": "completed", "output": [item]});
+        let reply = decode_responses_response(body.to_string().as_bytes()).unwrap();
+        let call = &reply.message.invalid_tool_calls()[0];
+        let found = (call.id.as_deref(), call.name.as_deref(), call.args.as_deref());
+        assert_eq!(found, (Some("c"), Some(name), Some(input)));
+    }
+    // The server has run it.
+    let output = json!([
+        {"type": "shell_call", "call_id": "c", "action": {}},
+        {"type": "shell_call_output", "call_id": "c", "output": []},
+    ]);
+    let body = json!({"status": "completed", "output": output});
+    let reply = decode_responses_response(body.to_string().as_bytes()).unwrap();
+    assert!(reply.message.invalid_tool_calls().is_empty());
+}

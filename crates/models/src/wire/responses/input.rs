@@ -12,7 +12,7 @@ use std::{
 use conversant_core::{Content, Message, Part, PartKind, Role, python::json_dumps};
 use serde_json::{Map, Value as Json, json};
 
-use super::output::{OUTPUT, STATUS, item_type, message_text};
+use super::output::{OUTPUT, STATUS, id_of_other_call, item_type, message_text};
 use crate::wire::{
     body_writer::Encode,
     origin::{Origin, OriginMatch},
@@ -141,7 +141,9 @@ fn input_message(role: &str, content: &Content) -> Json {
 fn matches_message(output: &[Json], message: &Message) -> bool {
     let of_type = |kind: &'static str| output.iter().filter(move |item| item_type(item) == kind);
     let text: String = of_type("message").filter_map(message_text).collect();
-    let ids = || of_type("function_call").filter_map(|item| item.get("call_id")?.as_str());
+    let of_functions = || of_type("function_call").filter_map(|item| item.get("call_id")?.as_str());
+    let others = || output.iter().filter_map(|item| id_of_other_call(item, output));
+    let ids = || of_functions().chain(others()).filter(|id| !id.is_empty());
     let calls = message.tool_calls().iter().map(|call| call.id.as_deref());
     let invalid = message.invalid_tool_calls().iter().map(|call| call.id.as_deref());
     let known: Vec<_> = calls.chain(invalid).flatten().collect();
@@ -172,6 +174,7 @@ fn to_input_item(item: &Json, origin_match: OriginMatch, keeps_reasoning: bool) 
         // It is not known what of it matters.
         _ => return Some(item.clone()),
     };
+    sent.entry("type").or_insert_with(|| item_type(item).into());
     if item_type(item) == "reasoning" {
         let is_blank = |value: &Json| value.as_str() == Some("");
         if origin_match != OriginMatch::SameModel

@@ -11,7 +11,7 @@ use crate::wire::{
     answer::Answer,
     api_error,
     tolerant::{AnyValue, List, Text, Tolerant, tolerant},
-    tool_arguments::CallReader,
+    tool_arguments::{CallReader, invalid},
     usage::UsageIn,
 };
 
@@ -168,7 +168,7 @@ fn answer_of(output: Output, is_incomplete: bool) -> Answer {
     let Output { items, disputed } = output;
     let mut text: Option<String> = None;
     let mut refusal = String::new();
-    let (mut calls, mut invalid): (Vec<ToolCall>, Vec<InvalidToolCall>) = (Vec::new(), Vec::new());
+    let (mut calls, mut invalid_calls): (Vec<ToolCall>, Vec<InvalidToolCall>) = Default::default();
     let mut reader = CallReader::new(is_incomplete, items.iter().map(arguments_size).sum());
     for (index, item) in items.iter().enumerate() {
         match item_type(item) {
@@ -187,18 +187,21 @@ fn answer_of(output: Output, is_incomplete: bool) -> Answer {
                 };
                 match call {
                     Ok(call) => calls.push(call),
-                    Err(call) => invalid.push(*call),
+                    Err(call) => invalid_calls.push(*call),
                 }
             }
-            _ => {}
+            _ => {
+                let id = id_of_other_call(item, &items);
+                invalid_calls.extend(id.map(|id| *other_call(item, id)));
+            }
         }
     }
     let is_absent = text.is_none()
         && refusal.is_empty()
         && calls.is_empty()
-        && invalid.is_empty()
+        && invalid_calls.is_empty()
         // An answer without any message may still be one: hosted tools write items of their own.
-        && !items.iter().any(|item| !matches!(item_type(item), "message" | "reasoning"));
+        && !items.iter().any(|item| !matches!(item_type(item), "message" | "reasoning" | ""));
     let mut kwargs = Map::new();
     if !refusal.is_empty() {
         kwargs.insert("refusal".to_owned(), refusal.as_str().into());
@@ -210,8 +213,8 @@ fn answer_of(output: Output, is_incomplete: bool) -> Answer {
     if !calls.is_empty() {
         message = message.with_tool_calls(calls);
     }
-    if !invalid.is_empty() {
-        message = message.with_invalid_tool_calls(invalid);
+    if !invalid_calls.is_empty() {
+        message = message.with_invalid_tool_calls(invalid_calls);
     }
     if !kwargs.is_empty() {
         message = message.with_extra("additional_kwargs", kwargs);
@@ -249,8 +252,63 @@ fn is_plain_message(item: &Json) -> bool {
         })
 }
 
+/// Returns the type of an item. Messages and calls may come without it: requests need none for
+/// messages, and some servers answer so.
 pub(super) fn item_type(item: &Json) -> &str {
-    item.get("type").and_then(Json::as_str).unwrap_or_default()
+    match item.get("type").and_then(Json::as_str) {
+        Some(kind) if !kind.is_empty() => kind,
+        _ => type_by_fields(item),
+    }
+}
+
+fn type_by_fields(item: &Json) -> &'static str {
+    let has = |name: &str| item.get(name).is_some_and(|value| !value.is_null());
+    let is_text = |part: &Json| part.get("type").is_some_and(|kind| kind == "output_text");
+    let is_answer = item.get("role").is_some_and(|role| role == "assistant");
+    if (has("content") && is_answer) || parts(item).iter().any(is_text) {
+        "message"
+    } else if has("name") && has("arguments") {
+        "function_call"
+    } else {
+        ""
+    }
+}
+
+/// The types of calls that a program answers, other than those of functions.
+const OTHER_CALLS: &[&str] = &[
+    "custom_tool_call",
+    "mcp_approval_request",
+    "computer_call",
+    "local_shell_call",
+    "shell_call",
+    "apply_patch_call",
+];
+
+/// Returns the id of a call that the adapter cannot make, and that the server does not answer by
+/// itself among the items.
+pub(super) fn id_of_other_call<'i>(item: &'i Json, items: &[Json]) -> Option<&'i str> {
+    if !OTHER_CALLS.contains(&item_type(item)) {
+        return None;
+    }
+    let text = |item: &'i Json, name: &str| item.get(name)?.as_str();
+    let id = text(item, "call_id").or_else(|| text(item, "id")).unwrap_or_default();
+    let is_answer = |other: &Json| {
+        let is_output = item_type(other).ends_with("_output");
+        is_output && other.get("call_id").is_some_and(|of| of == id)
+    };
+    (!items.iter().any(is_answer)).then_some(id)
+}
+
+/// Returns a call that the adapter cannot make.
+fn other_call(item: &Json, id: &str) -> Box<InvalidToolCall> {
+    let kind = item_type(item);
+    let name = item.get("name").and_then(Json::as_str).unwrap_or(kind);
+    let input = ["input", "arguments", "action", "operation"];
+    let input = input.iter().find_map(|name| item.get(*name).filter(|value| !value.is_null()));
+    let input = input.map(|input| input.as_str().map_or_else(|| input.to_string(), str::to_owned));
+    let id = Some(id).filter(|id| !id.is_empty()).map(str::to_owned);
+    let error = format!("it is a `{kind}`, and the adapter makes calls of functions only");
+    invalid(id, Some(name.to_owned()), input.unwrap_or_default(), error)
 }
 
 /// Returns whether an item is a message that the model did not write: some servers repeat the
