@@ -14,6 +14,7 @@ mod response_form;
 #[cfg(feature = "responses")]
 mod responses;
 mod stream;
+mod tool_wiring;
 
 #[cfg(feature = "embeddings")]
 pub use self::embeddings::OpenAiEmbeddings;

@@ -112,15 +112,56 @@ impl Endpoint {
         }
     }
 
-    /// Makes the base that of a deployment of Azure OpenAI.
-    pub(crate) fn set_azure(&mut self, deployment: &str, version: &str) {
+    /// Makes the base that of a deployment of Azure OpenAI. The base may have the deployment's path
+    /// and the version already, as the "Target URI" of Azure's portal has them.
+    ///
+    /// # Errors
+    /// [`ModelError::Config`], if the deployment or the version is missing, or the base names
+    /// another deployment or interface.
+    pub(crate) fn set_azure(&mut self, deployment: &str, version: &str) -> Result<(), ModelError> {
+        for (name, value) in [("deployment", deployment), ("API version", version)] {
+            if value.trim().is_empty() {
+                return Err(ModelError::config(format!("missing {name} of Azure")));
+            }
+        }
+        let path = self.base.path().trim_end_matches('/').to_owned();
+        if path.ends_with("/openai/v1") {
+            return Err(ModelError::config(
+                "invalid endpoint of Azure: `/openai/v1` has no deployments; set it with \
+                 `base_url`",
+            ));
+        }
+        let (path, named) = match path.rsplit_once("/openai/deployments/") {
+            Some((path, named)) => (path, Some(named)),
+            None => (path.strip_suffix("/openai").unwrap_or(&path), None),
+        };
+        self.base.set_path(path);
         self.base = below(&self.base, "openai");
-        self.base.query_pairs_mut().append_pair(API_VERSION, version);
+        self.replace_version(version);
         self.lists = Some(self.base.clone());
         // An http URL always has a path.
         if let Ok(mut path) = self.base.path_segments_mut() {
             path.extend(["deployments", deployment]);
         }
+        let is_other =
+            named.is_some_and(|named| self.base.path().rsplit('/').next() != Some(named));
+        if is_other {
+            return Err(ModelError::config(format!(
+                "invalid endpoint of Azure: it names another deployment than `{deployment}`"
+            )));
+        }
+        Ok(())
+    }
+
+    /// Sets the version in the query, after the other parameters.
+    fn replace_version(&mut self, version: &str) {
+        if self.base.query_pairs().any(|(name, _)| name == API_VERSION) {
+            let others = self.base.query_pairs().filter(|(name, _)| name != API_VERSION);
+            let others: Vec<_> =
+                others.map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
+            self.base.query_pairs_mut().clear().extend_pairs(others);
+        }
+        self.base.query_pairs_mut().append_pair(API_VERSION, version);
     }
 
     /// Returns the URL of a path below the base. A query of the base stays.
@@ -155,13 +196,21 @@ impl fmt::Debug for Endpoint {
 }
 
 /// The paths of endpoints, which a base URL may name already.
-const ENDPOINTS: [&str; 5] =
-    ["/chat/completions", "/completions", "/embeddings", "/responses", "/models"];
+const ENDPOINTS: [&str; 4] = ["/chat/completions", "/completions", "/embeddings", "/responses"];
+
+/// Returns a path without the list of models at its end, if a version is before it. Elsewhere
+/// `/models` is the base itself: of Azure's model inference.
+fn without_list(path: &str) -> Option<&str> {
+    let before = path.strip_suffix("/models")?;
+    let version = before.rsplit('/').next()?.strip_prefix('v')?;
+    version.starts_with(|c: char| c.is_ascii_digit()).then_some(before)
+}
 
 /// Removes the endpoint from the end of a URL that names one.
 fn without_endpoint(mut base: Url) -> Url {
     let path = base.path().trim_end_matches('/');
     let shorter = ENDPOINTS.iter().find_map(|endpoint| path.strip_suffix(endpoint));
+    let shorter = shorter.or_else(|| without_list(path));
     if let Some(shorter) = shorter.map(str::to_owned) {
         base.set_path(&shorter);
     }

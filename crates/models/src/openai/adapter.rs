@@ -13,6 +13,7 @@ use super::{
     endpoint::Endpoint,
     hints,
     params::Params,
+    tool_wiring,
 };
 use crate::{
     dialect::{Dialect, provider},
@@ -58,6 +59,7 @@ impl Adapter {
         if model.trim().is_empty() {
             return Err(ModelError::config("missing model name"));
         }
+        tool_wiring::check(&params.options)?;
         let connection = connection.check()?;
         let endpoint = &connection.endpoint;
         let dialect = settings.dialect.unwrap_or_else(|| Dialect::for_host(endpoint.host()));

@@ -53,7 +53,7 @@ impl OpenAiBuilder<OpenAiEmbeddings> {
     /// Sets the length of the vectors, for models that can shorten them. By default the model
     /// decides.
     pub fn dimensions(mut self, dimensions: u32) -> Self {
-        self.params.set("dimensions", dimensions);
+        self.params.set_count("dimensions", dimensions);
         self.settings.dimensions = usize::try_from(dimensions).ok();
         self
     }

@@ -1,5 +1,7 @@
 //! The parameters of the model, which are set once.
 
+use std::fmt;
+
 use conversant_core::{CallOptions, ModelError};
 use serde_json::{Map, Number, Value as Json};
 
@@ -17,7 +19,7 @@ const RESERVED: &[&str] = &[
 ];
 
 /// Parameters by their names on the wire, in the order in which they were set.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Params {
     fields: Map<String, Json>,
     /// The defaults of a call's options.
@@ -39,6 +41,14 @@ impl Params {
         match Number::from_f64(value) {
             Some(number) => self.set(name, number),
             None => self.fail(format!("`{name}` must be finite")),
+        }
+    }
+
+    /// Sets a number that is at least 1.
+    pub(super) fn set_count(&mut self, name: &str, value: u32) {
+        match value {
+            0 => self.fail(format!("`{name}` must be at least 1")),
+            value => self.set(name, value),
         }
     }
 
@@ -100,5 +110,16 @@ impl Params {
         head.pop();
         head.push(b',');
         Ok(head)
+    }
+}
+
+impl fmt::Debug for Params {
+    /// Shows the names of the parameters without their values: some servers take keys there.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Params")
+            .field("fields", &self.fields.keys().collect::<Vec<_>>())
+            .field("options", &self.options)
+            .field("fault", &self.fault)
+            .finish()
     }
 }

@@ -135,3 +135,24 @@ async fn a_context_that_is_too_long_is_recognised() {
     let error = model.generate(&ChatRequest::new(Message::human("hi"))).await.unwrap_err();
     assert!(error.is_context_length() && matches!(error, ModelError::Status { status: 400, .. }));
 }
+
+/// The portal's "Target URI", and addresses with a part of it.
+#[tokio::test]
+async fn an_address_of_azure_may_name_the_endpoint_already() {
+    for path in [
+        "/openai/deployments/my%20chat/chat/completions?api-version=2024-02-01",
+        "/openai/deployments/my%20chat/",
+        "/openai/",
+        "/openai/responses?api-version=2025-03-01-preview",
+        "",
+    ] {
+        let server = OpenAiServer::start(["chat"]).unwrap();
+        let address = format!("{}{path}", server.base_url().replace("/v1", ""));
+        let chat = OpenAiChat::builder("m").azure(address, "my chat", "2024-10-21");
+        let chat = chat.build().unwrap();
+        chat.generate(&ChatRequest::new(Message::human("hi"))).await.unwrap();
+        let request = &server.requests()[0];
+        assert_eq!(request.path(), "/openai/deployments/my%20chat/chat/completions", "{path}");
+        assert_eq!(request.query(), Some("api-version=2024-10-21"), "{path}");
+    }
+}

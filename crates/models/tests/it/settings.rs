@@ -1,10 +1,13 @@
 //! Settings that are refused, and what an adapter shows in `Debug`.
 
-use std::process::Command;
+use std::{process::Command, time::Duration};
 
-use conversant_core::{ChatModel, ChatRequest, LanguageModel, Message, ModelError};
-use conversant_models::{OpenAi, OpenAiBuilder, OpenAiChat};
+use conversant_core::{
+    ChatModel, ChatRequest, LanguageModel, Message, ModelError, ToolChoice, ToolDefinition,
+};
+use conversant_models::{OpenAi, OpenAiBuilder, OpenAiChat, OpenAiEmbeddings};
 use conversant_testkit::OpenAiServer;
+use serde_json::json;
 
 #[test]
 fn faults_are_told_when_it_is_built() {
@@ -56,6 +59,8 @@ fn a_server_on_this_machine_needs_no_key() {
 #[test]
 fn nothing_shows_a_key() {
     let set = |builder: OpenAiBuilder<OpenAiChat>| {
+        let source = json!({"authentication": {"type": "api_key", "key": "canary-6"}});
+        let builder = builder.extra("data_sources", json!([source]));
         builder.api_key("sk-canary").header("x-api-key", "canary-2").organization("canary-3")
     };
     let builder = set(OpenAiChat::builder("m"));
@@ -65,6 +70,7 @@ fn nothing_shows_a_key() {
     let wrong = OpenAiChat::builder("m").base_url("https://me:canary-5@x.example/v1");
     let shown = format!("{builder:?} {builder:#?} {model:?} {model:#?} {tenant:?} {wrong:?}");
     assert!(!shown.contains("canary"), "{shown}");
+    assert!(shown.contains("data_sources"), "{shown}");
     let _both: [LanguageModel; 2] =
         [model.into(), OpenAi::builder("m").api_key("sk-canary").build().unwrap().into()];
 }
@@ -129,4 +135,48 @@ fn an_unreadable_variable_is_an_error() {
         .output()
         .unwrap();
     assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stdout));
+}
+
+/// As a tool loop tells them, before a call is paid for.
+#[test]
+fn wrong_wiring_of_tools_and_numbers_is_told_when_it_is_built() {
+    let tool = |name: &str| ToolDefinition::new(name, json!({"type": "object", "properties": {}}));
+    let builder = || OpenAiChat::builder("m").api_key("k");
+    let weather = || builder().tools([tool("weather"), tool("time")]);
+    let faults = [
+        weather().tool_choice(ToolChoice::Tool("weathr".into())),
+        builder().tools([tool("weather"), tool("weather")]),
+        builder().tools([tool(" ")]),
+        builder().n(0),
+        builder().timeout(Duration::ZERO),
+        builder().idle_timeout(Duration::ZERO),
+    ]
+    .map(|builder| builder.build().unwrap_err().to_string());
+    insta::assert_snapshot!(faults.join("\n"), @r"
+    `tool_choice` names `weathr`, which is none of the tools (nearest: `weather`)
+    two tools are named `weather`
+    a tool has no name
+    `n` must be at least 1
+    a timeout of zero: no call could succeed
+    a timeout of zero: no call could succeed
+    ");
+    let vectors = OpenAiEmbeddings::builder("m").api_key("k").dimensions(0);
+    assert!(matches!(vectors.build().unwrap_err(), ModelError::Config { .. }));
+    // The tools may be those of the calls.
+    assert!(builder().tool_choice(ToolChoice::Tool("f".into())).build().is_ok());
+    assert!(weather().tool_choice(ToolChoice::Tool("time".into())).build().is_ok());
+}
+
+#[test]
+fn an_endpoint_of_azure_that_is_not_one_is_told_when_it_is_built() {
+    for (endpoint, deployment, version, told) in [
+        ("https://h/openai/v1/", "gpt", "v", "set it with `base_url`"),
+        ("https://h/openai/deployments/other?api-version=v", "gpt", "v", "another deployment"),
+        ("https://h", "", "v", "missing deployment"),
+        ("https://h", "gpt", " ", "missing API version"),
+    ] {
+        let builder = OpenAiChat::builder("m").azure(endpoint, deployment, version).api_key("k");
+        let error = builder.build().unwrap_err().to_string();
+        assert!(error.contains(told), "{endpoint}: {error}");
+    }
 }

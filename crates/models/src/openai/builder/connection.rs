@@ -54,8 +54,9 @@ impl<M> OpenAiBuilder<M> {
 
     /// Sets a deployment of Azure OpenAI: the resource's address
     /// (`https://NAME.openai.azure.com`), the name of the deployment, and the API version, such as
-    /// `2024-10-21`. The key is sent as `api-key`; for a token of Entra ID set the `authorization`
-    /// [`header`](Self::header) instead.
+    /// `2024-10-21`. The address may be the whole "Target URI" of Azure's portal. The key is sent as
+    /// `api-key`; for a token of Entra ID set the `authorization` [`header`](Self::header) instead.
+    /// An endpoint `…/openai/v1` has no deployments: set it with [`base_url`](Self::base_url).
     ///
     /// # Examples
     ///

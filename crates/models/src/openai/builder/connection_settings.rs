@@ -3,6 +3,7 @@
 use std::{
     env::{self, VarError},
     sync::Arc,
+    time::Duration,
 };
 
 use conversant_core::ModelError;
@@ -136,9 +137,13 @@ impl ConnectionSettings {
         if !self.retries.has_valid_budget() {
             return Err(ModelError::config("`retry_budget` must be finite and not negative"));
         }
+        let Timeouts { headers, idle, total } = self.timeouts;
+        if [headers, idle, total].iter().any(Duration::is_zero) {
+            return Err(ModelError::config("a timeout of zero: no call could succeed"));
+        }
         let mut endpoint = Endpoint::new(&self.base_url, self.allow_plain_http)?;
         if let Some(azure) = &self.azure {
-            endpoint.set_azure(&azure.deployment, &azure.version);
+            endpoint.set_azure(&azure.deployment, &azure.version)?;
         }
         let key = self.key.as_ref().map(|key| key.expose_secret().trim()).unwrap_or_default();
         if key.is_empty() && !endpoint.is_loopback() && !self.has_header(AUTHORIZATION.as_str()) {

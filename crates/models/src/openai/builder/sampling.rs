@@ -29,7 +29,7 @@ impl<M: TextEndpoint> OpenAiBuilder<M> {
     /// Sets the number of answers. All but the first are the reply's
     /// [`alternatives`](conversant_core::Reply::alternatives).
     pub fn n(mut self, n: u32) -> Self {
-        self.params.set("n", n);
+        self.params.set_count("n", n);
         self
     }
 
