@@ -28,16 +28,38 @@ pub(super) fn of(
 /// Messages whose content has parts other than text stay as they are.
 fn merge_system(messages: &Messages) -> Option<Messages> {
     let is_system = |message: &&Message| {
-        matches!(message.role(), Role::System) && message.content().as_text().is_some()
+        let content = message.content();
+        let is_text = || !content.is_empty() && content.parts().iter().all(is_text);
+        matches!(message.role(), Role::System) && (content.as_text().is_some() || is_text())
     };
-    let leading: Vec<_> = messages.iter().take_while(is_system).collect();
-    if leading.len() < 2 {
-        return None;
-    }
-    let texts: Vec<_> = leading.iter().filter_map(|message| message.content().as_text()).collect();
-    let mut merged = Messages::from(Message::system(texts.join("\n\n")));
+    let leading: Vec<_> = messages.iter().take_while(is_system).map(Message::content).collect();
+    let (first, others) = leading.split_first().filter(|(_, others)| !others.is_empty())?;
+    let texts: Option<Vec<_>> = leading.iter().map(|content| content.as_text()).collect();
+    let content = match texts {
+        Some(texts) => Content::from(texts.join("\n\n")),
+        None => others
+            .iter()
+            .fold(as_plain_text(first), |merged, next| joined(&merged, &as_plain_text(next))),
+    };
+    let mut merged = Messages::from(Message::system(content));
     merged.append(&messages.slice(leading.len()..));
     Some(merged)
+}
+
+fn is_text(part: &Part) -> bool {
+    part.as_text().is_some()
+}
+
+/// Returns parts that are text and nothing else as one text, in which a line is a part, and other
+/// content as it is.
+fn as_plain_text(content: &Content) -> Content {
+    let is_plain =
+        |part: &Part| is_text(part) && part.as_object().is_none_or(|fields| fields.len() == 2);
+    if content.as_text().is_some() || !content.parts().iter().all(is_plain) {
+        return content.clone();
+    }
+    let lines: Vec<_> = content.parts().iter().filter_map(Part::as_text).collect();
+    Content::from(lines.join("\n"))
 }
 
 /// Merges neighbouring messages of the user, and of the assistant without tool calls, for servers

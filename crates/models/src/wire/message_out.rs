@@ -134,7 +134,12 @@ impl Style {
     ) -> io::Result<()> {
         const NAME: &[u8] = b"\"content\":";
         let content = message.content();
-        if has_calls && content.is_empty() {
+        let goes_empty = || {
+            let says = |part: &Part| part.as_text() != Some("");
+            let goes = |part: &Part| says(part) && self.sends(part, message, origin_match);
+            !content.parts().iter().any(goes) && content.as_text().is_none_or(str::is_empty)
+        };
+        if has_calls && goes_empty() {
             return match self.empty_content(message, origin_match) {
                 EmptyContent::Absent => Ok(()),
                 EmptyContent::Text => {
@@ -153,7 +158,7 @@ impl Style {
                 push_text(out, text);
                 Ok(())
             }
-            Content::Parts(parts) => self.write_parts(out, message, parts, origin_match, has_calls),
+            Content::Parts(parts) => self.write_parts(out, message, parts, origin_match),
             // A form that this version does not know is sent as its text.
             other => write_json(out, &other.text()),
         }
@@ -172,30 +177,31 @@ impl Style {
         }
     }
 
+    /// Returns whether a part goes to the server.
+    fn sends(&self, part: &Part, message: &Message, origin_match: OriginMatch) -> bool {
+        let is_answer = || message.extra().contains_key("response_metadata");
+        match part.kind() {
+            PartKind::Reasoning if self.dialect.reasoning == SendBack::Never => false,
+            PartKind::Reasoning if is_signed(part) => origin_match == OriginMatch::SameModel,
+            PartKind::Reasoning => origin_match.is_same_endpoint(),
+            PartKind::Other if is_answer() => origin_match.is_same_endpoint() && !is_tool_use(part),
+            _ => !is_tool_use(part),
+        }
+    }
+
     fn write_parts(
         &self,
         out: &mut Vec<u8>,
         message: &Message,
         parts: &[Part],
         origin_match: OriginMatch,
-        has_calls: bool,
     ) -> io::Result<()> {
-        let is_answer = message.extra().contains_key("response_metadata");
-        let goes = |part: &&Part| match part.kind() {
-            PartKind::Reasoning if self.dialect.reasoning == SendBack::Never => false,
-            PartKind::Reasoning if is_signed(part) => origin_match == OriginMatch::SameModel,
-            PartKind::Reasoning => origin_match.is_same_endpoint(),
-            PartKind::Other if is_answer => origin_match.is_same_endpoint() && !is_tool_use(part),
-            _ => !is_tool_use(part),
-        };
         if let Some(text) = plain_text(parts) {
             push_text(out, &text);
             return Ok(());
         }
-        let sent: Vec<_> = parts.iter().filter(goes).collect();
-        if has_calls && sent.is_empty() {
-            return write_json(out, &());
-        }
+        let sent: Vec<_> =
+            parts.iter().filter(|part| self.sends(part, message, origin_match)).collect();
         // Without its reasoning, an answer is usually text.
         let had_reasoning = parts.iter().any(|part| part.kind() == PartKind::Reasoning);
         let left_out = had_reasoning && sent.len() < parts.len();

@@ -254,3 +254,35 @@ async fn a_known_refusal_names_the_remedy() {
     }
     insta::assert_snapshot!(lines.join("\n"));
 }
+
+/// Some servers refuse `null`.
+#[tokio::test]
+async fn content_that_does_not_go_is_empty_as_the_dialect_has_it() {
+    let thinking: Part =
+        serde_json::from_value(json!({"type": "thinking", "thinking": "Hm."})).unwrap();
+    let empty = Part::text("");
+    for parts in [vec![thinking.clone()], vec![thinking, empty]] {
+        let call = ToolCall::new("clock", json!({})).with_id("c");
+        let message = Message::ai(Content::Parts(parts)).with_tool_calls([call]);
+        for (host, expected) in [
+            ("api.deepseek.com", Some(json!(""))),
+            ("generativelanguage.googleapis.com", None),
+            ("api.openai.com", Some(json!(null))),
+        ] {
+            let request = ChatRequest::new(Messages::from(message.clone()));
+            let body = sent(Dialect::for_host(host), |builder| builder, request).await;
+            assert_eq!(body["messages"][0].get("content"), expected.as_ref(), "{host}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn leading_system_messages_of_text_parts_are_merged() {
+    let mut dialect = Dialect::default();
+    dialect.merge_system_messages = true;
+    let part = Content::Parts(vec![Part::text("b")]);
+    let messages = [Message::system("a"), Message::system(part), Message::system("c")];
+    let request = ChatRequest::new(messages.into_iter().collect::<Messages>());
+    let body = sent(dialect, |builder| builder, request).await;
+    assert_eq!(body["messages"], json!([{"content": "a\n\nb\n\nc", "role": "system"}]));
+}
